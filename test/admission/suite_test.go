@@ -14,9 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package admission_test runs the webhooks of servicecatalog.k8s.io, and nothing else of
-// the operator, behind a real API server: no controller touches what the examples of the
-// former service-catalog start from.
+// Package admission_test runs the webhooks of servicecatalog.k8s.io behind a real API server, without the operator's controllers,
+// which would change the objects that the cases of the former service-catalog start from.
 package admission_test
 
 import (
@@ -59,7 +58,7 @@ var (
 	env    *envtest.Environment
 	config *rest.Config
 	k8s    client.Client
-	cache  client.Reader // the webhooks'
+	cache  client.Reader // of the webhooks
 )
 
 func TestAdmission(t *testing.T) {
@@ -79,7 +78,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 		BinaryAssetsDirectory: strings.TrimSpace(string(binaries)),
 		CRDDirectoryPaths:     crdFiles(repo),
 		ErrorIfCRDPathMissing: true,
-		// Other suites are being compiled while this one begins.
+		// other suites may be compiling at the same time
 		ControlPlaneStartTimeout: time.Minute, ControlPlaneStopTimeout: time.Minute,
 		WebhookInstallOptions: envtest.WebhookInstallOptions{Paths: []string{filepath.Join(repo, "config", "webhook", "manifests.yaml")}},
 	}
@@ -95,11 +94,11 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	k8s, err = client.New(config, client.Options{Scheme: scheme})
 	Expect(err).NotTo(HaveOccurred())
 	startWebhooks(context.WithoutCancel(ctx), scheme)
-	letEverybodyIn(ctx)
-	seed(ctx)
+	createUserRights(ctx)
+	createClusterCatalog(ctx)
 })
 
-// crdFiles are the CRDs of the group. Those of the other convert, which nobody here does.
+// crdFiles returns the CRDs of the group. Those of pager.k8s.co need a conversion webhook, which does not run here.
 func crdFiles(repo string) []string {
 	files, err := filepath.Glob(filepath.Join(repo, "config", "crd", "bases", "servicecatalog.k8s.io_*.yaml"))
 	Expect(err).NotTo(HaveOccurred())
@@ -136,19 +135,18 @@ func startWebhooks(ctx context.Context, scheme *runtime.Scheme) {
 		}
 		return err
 	}).Should(Succeed())
-	// What is looked up is there before the first example asks for it.
+	// The webhooks' caches have to be filled before the first case needs them.
 	for _, list := range []client.ObjectList{
 		&v1beta1.ClusterServiceBrokerList{}, &v1beta1.ServiceBrokerList{}, &v1beta1.ClusterServiceClassList{}, &v1beta1.ServiceClassList{},
 		&v1beta1.ClusterServicePlanList{}, &v1beta1.ServicePlanList{}, &v1beta1.ServiceInstanceList{}, &v1beta1.ServiceBindingList{},
 		&metav1.PartialObjectMetadataList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "SecretList"}},
 	} {
-		Eventually(func() error { return mgr.GetCache().List(ctx, list) }).Should(Succeed()) // it starts after the webhooks
+		Eventually(func() error { return mgr.GetCache().List(ctx, list) }).Should(Succeed()) // the cache starts after the webhooks
 	}
 }
 
-// letEverybodyIn gives the users of the examples their rights: all of the group, and no
-// Secret but those named osba-auth and tok.
-func letEverybodyIn(ctx context.Context) {
+// createUserRights allows the users of the cases everything in the group, and to read the Secrets osba-auth and tok.
+func createUserRights(ctx context.Context) {
 	GinkgoHelper()
 	everybody := []rbacv1.Subject{{Kind: "Group", APIGroup: rbacv1.GroupName, Name: "system:authenticated"}}
 	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "everybody"}, Rules: []rbacv1.PolicyRule{
@@ -160,7 +158,7 @@ func letEverybodyIn(ctx context.Context) {
 		RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "everybody"}})).To(Succeed())
 }
 
-// user makes requests as somebody, and hears the warnings.
+// user sends requests with the identity of a user, and collects warnings.
 type user struct {
 	client.Client
 	warnings []string
@@ -173,8 +171,8 @@ func (u *user) HandleWarningHeaderWithContext(_ context.Context, _ int, _, text 
 	u.warnings = append(u.warnings, text)
 }
 
-// as is a user of a name.
-func as(name string) *user {
+// impersonate returns a user with this name.
+func impersonate(name string) *user {
 	GinkgoHelper()
 	u := &user{}
 	c := rest.CopyConfig(config)
@@ -186,14 +184,14 @@ func as(name string) *user {
 	return u
 }
 
-// heard is what the user was warned of.
-func (u *user) heard() string {
+// receivedWarnings returns all warnings that the user got.
+func (u *user) receivedWarnings() string {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return strings.Join(u.warnings, "\n")
 }
 
-// newNamespace makes a namespace for one example.
+// newNamespace creates a namespace for one case.
 func newNamespace(ctx context.Context) string {
 	GinkgoHelper()
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "example-"}}
@@ -201,8 +199,8 @@ func newNamespace(ctx context.Context) string {
 	return ns.Name
 }
 
-// object reads one of the group's from YAML.
-func object(kind, namespace, name, text string) *unstructured.Unstructured {
+// parseObject parses YAML as an object of the group.
+func parseObject(kind, namespace, name, text string) *unstructured.Unstructured {
 	GinkgoHelper()
 	u := &unstructured.Unstructured{}
 	Expect(yaml.Unmarshal([]byte(text), &u.Object)).To(Succeed())
@@ -217,8 +215,8 @@ func object(kind, namespace, name, text string) *unstructured.Unstructured {
 	return u
 }
 
-// store makes an object, gives it its status, and waits until the webhooks know it.
-func store(ctx context.Context, by *user, u *unstructured.Unstructured) *unstructured.Unstructured {
+// createStored creates an object with its status, and waits until the webhooks' cache has it.
+func createStored(ctx context.Context, by *user, u *unstructured.Unstructured) *unstructured.Unstructured {
 	GinkgoHelper()
 	status, has := u.Object["status"]
 	Expect(by.Create(ctx, u)).To(Succeed())
@@ -226,7 +224,7 @@ func store(ctx context.Context, by *user, u *unstructured.Unstructured) *unstruc
 		u.Object["status"] = status
 		Expect(by.Status().Update(ctx, u)).To(Succeed())
 	}
-	known := typed(u)
+	known := newTypedObject(u)
 	Eventually(func() (string, error) {
 		err := cache.Get(ctx, client.ObjectKeyFromObject(u), known)
 		return known.GetResourceVersion(), err
@@ -234,29 +232,29 @@ func store(ctx context.Context, by *user, u *unstructured.Unstructured) *unstruc
 	return u
 }
 
-func typed(u *unstructured.Unstructured) client.Object {
+func newTypedObject(u *unstructured.Unstructured) client.Object {
 	GinkgoHelper()
 	obj, err := k8s.Scheme().New(u.GroupVersionKind())
 	Expect(err).NotTo(HaveOccurred())
 	return obj.(client.Object)
 }
 
-// seed makes what the examples call the seed: class-1 and plan-1, and for what needs
-// others a few more, of brokers whose catalogs were read.
-func seed(ctx context.Context) {
+// createClusterCatalog creates what the reference calls the seed: class-1 and plan-1, and further classes and plans for other cases.
+// The catalogs of their brokers count as read.
+func createClusterCatalog(ctx context.Context) {
 	GinkgoHelper()
 	admin := &user{Client: k8s}
-	store(ctx, admin, object("ClusterServiceBroker", "", "seed", `{spec: {url: "https://seed.example.com"}, status: {lastCatalogRetrievalTime: "2100-01-01T00:00:00Z"}}`))
+	createStored(ctx, admin, parseObject("ClusterServiceBroker", "", "seed", `{spec: {url: "https://seed.example.com"}, status: {lastCatalogRetrievalTime: "2100-01-01T00:00:00Z"}}`))
 	for _, class := range []struct{ id, name, more string }{
 		{"class-1", "azure-mysql", "planUpdatable: true"}, {"class-2", "fixed", "planUpdatable: false"}, {"class-3", "two-plans", ""},
 	} {
-		store(ctx, admin, object("ClusterServiceClass", "", class.id, fmt.Sprintf(
+		createStored(ctx, admin, parseObject("ClusterServiceClass", "", class.id, fmt.Sprintf(
 			`{spec: {externalName: %s, externalID: %s, description: x, clusterServiceBrokerName: seed, bindable: true, %s}}`, class.name, class.id, class.more)))
 	}
 	for _, plan := range []struct{ id, name, class string }{
 		{"plan-1", "basic50", "class-1"}, {"plan-2", "basic50", "class-2"}, {"plan-2b", "basic100", "class-2"}, {"plan-3", "a", "class-3"}, {"plan-3b", "b", "class-3"},
 	} {
-		store(ctx, admin, object("ClusterServicePlan", "", plan.id, fmt.Sprintf(
+		createStored(ctx, admin, parseObject("ClusterServicePlan", "", plan.id, fmt.Sprintf(
 			`{spec: {externalName: %s, externalID: %s-id, description: x, clusterServiceBrokerName: seed, clusterServiceClassRef: {name: %s}, free: true}}`, plan.name, plan.id, plan.class)))
 	}
 }

@@ -14,8 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package conversion_test takes Alerts with every field filled through their
-// versions and back.
+// Package conversion_test converts Alerts with every field filled to the other version and back.
 package conversion_test
 
 import (
@@ -36,7 +35,7 @@ import (
 	pagerconversion "github.com/gophernetes/bellhop/webhooks/pager/conversion"
 )
 
-const rounds = 500
+const seeds = 500
 
 func newConverter(t *testing.T) conversion.Converter {
 	scheme := runtime.NewScheme()
@@ -52,30 +51,30 @@ func newConverter(t *testing.T) conversion.Converter {
 	return converter
 }
 
-// newFiller fills every field: no pointer nil, no list or map empty.
+// newFiller returns a filler that leaves no field at its zero value.
 func newFiller(seed int64) *randfill.Filler {
 	return randfill.NewWithSeed(seed).NilChance(0).NumElements(1, 4).MaxDepth(20).Funcs(
 		func(t *metav1.Time, c randfill.Continue) { t.Time = time.Unix(1+int64(c.Uint32()), 0) },
 		func(f *metav1.FieldsV1, _ randfill.Continue) { f.SetRawString(`{"f:spec":{}}`) },
 		func(s *string, c randfill.Continue) { *s = c.String(20) + "x" },
-		words[types.UID], words[metav1.ConditionStatus], words[metav1.ManagedFieldsOperationType],
-		words[v1alpha1.Severity], words[v1alpha1.AlertState], words[v1alpha1.ReceiverKind], words[v1alpha1.DeliveryState],
-		words[v1beta1.Severity], words[v1beta1.AlertState], words[v1beta1.ReceiverKind], words[v1beta1.DeliveryState],
+		fillText[types.UID], fillText[metav1.ConditionStatus], fillText[metav1.ManagedFieldsOperationType],
+		fillText[v1alpha1.Severity], fillText[v1alpha1.AlertState], fillText[v1alpha1.ReceiverKind], fillText[v1alpha1.DeliveryState],
+		fillText[v1beta1.Severity], fillText[v1beta1.AlertState], fillText[v1beta1.ReceiverKind], fillText[v1beta1.DeliveryState],
 		func(n *int64, c randfill.Continue) { *n = 1 + int64(c.Uint32()) },
 		func(n *int32, c randfill.Continue) { *n = 1 + c.Int31n(1<<20) },
 		func(b *bool, _ randfill.Continue) { *b = true },
 	)
 }
 
-func words[T ~string](s *T, c randfill.Continue) { *s = T(c.String(20) + "x") }
+func fillText[T ~string](s *T, c randfill.Continue) { *s = T(c.String(20) + "x") }
 
 func TestFromTheHubAndBack(t *testing.T) {
 	converter := newConverter(t)
-	for seed := range int64(rounds) {
+	for seed := range int64(seeds) {
 		hub := &v1beta1.Alert{}
 		newFiller(seed).Fill(hub)
 		hub.TypeMeta = metav1.TypeMeta{APIVersion: v1beta1.GroupVersion.String(), Kind: "Alert"}
-		wholeOrFail(t, reflect.ValueOf(*hub), "Alert")
+		requireAllFieldsSet(t, reflect.ValueOf(*hub), "Alert")
 		before := hub.DeepCopy()
 		spoke := &v1alpha1.Alert{TypeMeta: metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "Alert"}}
 		convert(t, converter, hub, spoke)
@@ -92,12 +91,12 @@ func TestFromTheHubAndBack(t *testing.T) {
 
 func TestFromTheSpokeAndBack(t *testing.T) {
 	converter := newConverter(t)
-	for seed := range int64(rounds) {
+	for seed := range int64(seeds) {
 		spoke := &v1alpha1.Alert{}
 		newFiller(seed).Fill(spoke)
 		spoke.TypeMeta = metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "Alert"}
-		wholeOrFail(t, reflect.ValueOf(*spoke), "Alert")
-		switch seed % 3 { // with a title, without, and with one only
+		requireAllFieldsSet(t, reflect.ValueOf(*spoke), "Alert")
+		switch seed % 3 { // with a title among other annotations, as the only annotation, and without
 		case 0:
 			spoke.Annotations[v1alpha1.TitleAnnotation] = "title"
 		case 1:
@@ -120,7 +119,7 @@ func TestFromTheSpokeAndBack(t *testing.T) {
 	}
 }
 
-// An empty title is the one thing that a round trip drops.
+// An empty title is the only thing that a round trip drops.
 func TestAnEmptyTitleIsDropped(t *testing.T) {
 	converter := newConverter(t)
 	spoke := &v1alpha1.Alert{
@@ -143,18 +142,18 @@ func convert(t *testing.T, converter conversion.Converter, from, to runtime.Obje
 	}
 }
 
-// wholeOrFail fails where a field is zero: a round trip would prove nothing of it.
-func wholeOrFail(t *testing.T, v reflect.Value, path string) {
+// requireAllFieldsSet fails if a field has its zero value: a round trip would not show that it was lost.
+func requireAllFieldsSet(t *testing.T, v reflect.Value, path string) {
 	t.Helper()
 	if v.IsZero() {
 		t.Fatalf("the filler leaves %s at its zero value", path)
 	}
 	switch v.Kind() { //nolint:exhaustive // the others have nothing inside
 	case reflect.Pointer:
-		wholeOrFail(t, v.Elem(), path)
+		requireAllFieldsSet(t, v.Elem(), path)
 	case reflect.Slice:
 		for i := range v.Len() {
-			wholeOrFail(t, v.Index(i), path+"[]")
+			requireAllFieldsSet(t, v.Index(i), path+"[]")
 		}
 	case reflect.Struct:
 		if v.Type() == reflect.TypeFor[metav1.Time]() || v.Type() == reflect.TypeFor[metav1.FieldsV1]() {
@@ -162,9 +161,9 @@ func wholeOrFail(t *testing.T, v reflect.Value, path string) {
 		}
 		for i := range v.NumField() {
 			field := v.Type().Field(i)
-			// The server sets these two; no version has them on the wire.
+			// the API server sets these two, and no version has them in JSON
 			if field.IsExported() && !strings.Contains("SelfLink TypeMeta", field.Name) {
-				wholeOrFail(t, v.Field(i), path+"."+field.Name)
+				requireAllFieldsSet(t, v.Field(i), path+"."+field.Name)
 			}
 		}
 	}

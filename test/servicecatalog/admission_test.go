@@ -38,7 +38,7 @@ import (
 )
 
 var _ = Describe("The API", func() {
-	DescribeTable("looks as it always did", func(ctx SpecContext, kind, plural, singular, scope string, columns ...string) {
+	DescribeTable("has the columns and names of the former service-catalog", func(ctx SpecContext, kind, plural, singular, scope string, columns ...string) {
 		crd := &unstructured.Unstructured{}
 		crd.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
 		Expect(k8s.Get(ctx, client.ObjectKey{Name: plural + "." + v1beta1.GroupVersion.Group}, crd)).To(Succeed())
@@ -48,7 +48,7 @@ var _ = Describe("The API", func() {
 		Expect(spec["scope"]).To(Equal(scope))
 		Expect(spec["names"]).To(Equal(map[string]any{
 			"kind": kind, "listKind": kind + "List", "plural": plural, "singular": singular, "categories": []any{"all", "svcat"},
-		}), "and no short names")
+		}), "there are no short names")
 		versions := spec["versions"].([]any)
 		Expect(versions).To(HaveLen(1))
 		version := versions[0].(map[string]any)
@@ -57,7 +57,7 @@ var _ = Describe("The API", func() {
 		for _, c := range version["additionalPrinterColumns"].([]any) {
 			column := c.(map[string]any)
 			text := fmt.Sprintf("%s (%s) %s", column["name"], column["type"], column["jsonPath"])
-			if column["priority"] != nil { // of -o wide only
+			if column["priority"] != nil { // only kubectl get -o wide shows the column
 				wide = append(wide, text)
 			} else {
 				shown = append(shown, text)
@@ -80,7 +80,7 @@ var _ = Describe("The API", func() {
 		Entry(nil, "ServiceBinding", "servicebindings", "servicebinding", "Namespaced", "Service-Instance (string) .spec.instanceRef.name", "Secret-Name (string) .spec.secretName", "Status (string) .status.lastConditionState"),
 	)
 
-	It("explains every field", func(ctx SpecContext) {
+	It("describes every field", func(ctx SpecContext) {
 		out, err := kubectl(ctx, "", "get", "--raw", "/openapi/v3/apis/"+v1beta1.GroupVersion.String())
 		Expect(err).NotTo(HaveOccurred())
 		var document struct {
@@ -89,40 +89,40 @@ var _ = Describe("The API", func() {
 			}
 		}
 		Expect(json.Unmarshal([]byte(out), &document)).To(Succeed())
-		kinds := 0
+		kindSet := 0
 		for name, s := range document.Components.Schemas {
 			if strings.Contains(name, "servicecatalog") && !strings.HasSuffix(name, "List") {
-				kinds++
-				Expect(unexplained(name[strings.LastIndex(name, ".")+1:], s)).To(BeEmpty())
+				kindSet++
+				Expect(findUndescribed(name[strings.LastIndex(name, ".")+1:], s)).To(BeEmpty())
 			}
 		}
-		Expect(kinds).To(Equal(8))
+		Expect(kindSet).To(Equal(8))
 	})
 
-	DescribeTable("takes what typed clients write", func(ctx SpecContext, manifest string) {
-		namespace := newNamespace(ctx)
+	DescribeTable("accepts objects as typed clients write them:", func(ctx SpecContext, manifest string) {
+		namespace := createNamespace(ctx)
 		out, err := kubectl(ctx, "{apiVersion: servicecatalog.k8s.io/v1beta1, "+strings.TrimPrefix(manifest, "{"), "create", "--dry-run=server", "-n", namespace, "-f", "-")
 		Expect(err).NotTo(HaveOccurred(), out)
 	},
-		Entry("of brokers", `{kind: ClusterServiceBroker, metadata: {name: typed, creationTimestamp: null}, spec: {url: "https://broker.example.com", relistBehavior: "", relistRequests: 0}, status: {conditions: null, reconciledGeneration: 0, lastConditionState: ""}}`),
-		Entry("of classes", `{kind: ServiceClass, metadata: {name: typed, creationTimestamp: null}, spec: {externalName: x, externalID: x, description: "", bindable: false, bindingRetrievable: false, planUpdatable: false, serviceBrokerName: x}, status: {removedFromBrokerCatalog: false}}`),
-		Entry("of plans", `{kind: ServicePlan, metadata: {name: typed, creationTimestamp: null}, spec: {externalName: x, externalID: x, description: "", free: false, serviceBrokerName: x, serviceClassRef: {}}, status: {removedFromBrokerCatalog: false}}`),
-		Entry("of instances", `{kind: ServiceInstance, metadata: {name: typed, creationTimestamp: null}, spec: {clusterServiceClassExternalName: x, clusterServicePlanExternalName: x, externalID: "", updateRequests: 0, parameters: null, parametersFrom: null, userInfo: null},
+		Entry("brokers", `{kind: ClusterServiceBroker, metadata: {name: typed, creationTimestamp: null}, spec: {url: "https://broker.example.com", relistBehavior: "", relistRequests: 0}, status: {conditions: null, reconciledGeneration: 0, lastConditionState: ""}}`),
+		Entry("classes", `{kind: ServiceClass, metadata: {name: typed, creationTimestamp: null}, spec: {externalName: x, externalID: x, description: "", bindable: false, bindingRetrievable: false, planUpdatable: false, serviceBrokerName: x}, status: {removedFromBrokerCatalog: false}}`),
+		Entry("plans", `{kind: ServicePlan, metadata: {name: typed, creationTimestamp: null}, spec: {externalName: x, externalID: x, description: "", free: false, serviceBrokerName: x, serviceClassRef: {}}, status: {removedFromBrokerCatalog: false}}`),
+		Entry("instances", `{kind: ServiceInstance, metadata: {name: typed, creationTimestamp: null}, spec: {clusterServiceClassExternalName: x, clusterServicePlanExternalName: x, externalID: "", updateRequests: 0, parameters: null, parametersFrom: null, userInfo: null},
 			status: {conditions: null, asyncOpInProgress: false, orphanMitigationInProgress: false, reconciledGeneration: 0, observedGeneration: 0, provisionStatus: "", deprovisionStatus: "", lastConditionState: "", userSpecifiedClassName: "", userSpecifiedPlanName: ""}}`),
-		Entry("of bindings", `{kind: ServiceBinding, metadata: {name: typed, creationTimestamp: null}, spec: {instanceRef: {name: x}, externalID: "", parameters: null, secretTransforms: [{addKey: {key: X, value: null, stringValue: null, jsonPathExpression: "{.x}"}}]},
+		Entry("bindings", `{kind: ServiceBinding, metadata: {name: typed, creationTimestamp: null}, spec: {instanceRef: {name: x}, externalID: "", parameters: null, secretTransforms: [{addKey: {key: X, value: null, stringValue: null, jsonPathExpression: "{.x}"}}]},
 			status: {conditions: null, asyncOpInProgress: false, reconciledGeneration: 0, orphanMitigationInProgress: false, unbindStatus: "", lastConditionState: ""}}`),
-		Entry("of bindings with parameters that are a text", `{kind: ServiceBinding, metadata: {name: typed}, spec: {instanceRef: {name: x}, parameters: text}}`),
-		Entry("of bindings with parameters that are a number", `{kind: ServiceBinding, metadata: {name: typed}, spec: {instanceRef: {name: x}, parameters: 1}}`),
+		Entry("bindings whose parameters are a string", `{kind: ServiceBinding, metadata: {name: typed}, spec: {instanceRef: {name: x}, parameters: text}}`),
+		Entry("bindings whose parameters are a number", `{kind: ServiceBinding, metadata: {name: typed}, spec: {instanceRef: {name: x}, parameters: 1}}`),
 	)
 
-	It("lets metadata through while the operator is away, and nothing else", serial, func(ctx SpecContext) {
-		namespace := newNamespace(ctx)
-		service := offering("mysql", "small")
-		server := newBroker(osbtest.Options{Services: []osbtest.Service{service}})
-		registerBroker(ctx, namespaced, namespace, server)
-		si := namespaced.newInstance(ctx, namespace, "i", service.Name, service.Plans[0].Name)
+	It("accepts only edits of metadata and deletions while the operator is down", serial, func(ctx SpecContext) {
+		namespace := createNamespace(ctx)
+		service := newService("mysql", "small")
+		server := startBroker(osbtest.Options{Services: []osbtest.Service{service}})
+		createReadyBroker(ctx, namespaced, namespace, server)
+		si := namespaced.createInstance(ctx, namespace, "i", service.Name, service.Plans[0].Name)
 		Eventually(instanceStatus(ctx, si)).Should(haveCondition("Ready", "True", v1beta1.ReasonProvisionedSuccessfully))
-		Expect(si.Generation).To(BeEquivalentTo(1), "admission knew the catalog")
+		Expect(si.Generation).To(BeEquivalentTo(1), "admission set the references, as it knew the catalog")
 		operator.Kill()
 		DeferCleanup(func(ctx SpecContext) { startOperator(context.WithoutCancel(ctx)) })
 
@@ -132,17 +132,17 @@ var _ = Describe("The API", func() {
 		Expect(patch(si, `{"metadata":{"labels":{"x":"y"},"annotations":{"x":"y"}}}`)).To(Succeed())
 		Expect(patch(si, `{"spec":{"updateRequests":1}}`)).To(MatchError(ContainSubstring("failed calling webhook")))
 		Expect(patch(si, `{"metadata":{"annotations":{"bellhop.gophernetes.io/made-id":"x"}}}`)).To(MatchError(ContainSubstring("failed calling webhook")))
-		Expect(k8s.Delete(ctx, si)).To(Succeed(), "webhooks never hold a deletion")
-		Expect(patch(si, `{"metadata":{"finalizers":null}}`)).To(Succeed(), "nor who lets go")
-		Eventually(gone(ctx, si)).Should(Succeed())
+		Expect(k8s.Delete(ctx, si)).To(Succeed(), "webhooks never block a deletion")
+		Expect(patch(si, `{"metadata":{"finalizers":null}}`)).To(Succeed(), "webhooks do not block the removal of a finalizer")
+		Eventually(checkGone(ctx, si)).Should(Succeed())
 		late := &v1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "b"}, Spec: v1beta1.ServiceBindingSpec{InstanceRef: v1beta1.LocalObjectReference{Name: "i"}}}
-		Expect(k8s.Create(ctx, late)).To(MatchError(ContainSubstring("failed calling webhook")), "an id of ours comes with the object or never")
+		Expect(k8s.Create(ctx, late)).To(MatchError(ContainSubstring("failed calling webhook")), "admission sets the external id, and nothing else does later")
 	})
 
-	It("leaves nothing of a dry run", func(ctx SpecContext) {
-		namespace := newNamespace(ctx)
+	It("leaves nothing of a dry run in the cluster", func(ctx SpecContext) {
+		namespace := createNamespace(ctx)
 		manifest := fmt.Sprintf(`{apiVersion: servicecatalog.k8s.io/v1beta1, kind: ServiceInstance, metadata: {name: dry-%s}, spec: {serviceClassExternalName: x, servicePlanExternalName: x}}`, rand.String(8))
-		its.AwaitKnowledge(ctx, manifest)
+		env.WaitForAdmission(ctx, manifest)
 		out, err := kubectl(ctx, manifest, "apply", "--dry-run=server", "-n", namespace, "-f", "-")
 		Expect(err).NotTo(HaveOccurred(), out)
 		Expect(out).To(SatisfyAll(ContainSubstring("created (server dry run)"), ContainSubstring("Warning: spec.serviceClassExternalName: the ServiceInstance will wait")))
@@ -150,19 +150,19 @@ var _ = Describe("The API", func() {
 	})
 })
 
-// unexplained are the fields without a description, at any depth.
-func unexplained(path string, s map[string]any) (fields []string) {
+// findUndescribed returns the fields without a description, at any depth.
+func findUndescribed(path string, s map[string]any) (fields []string) {
 	properties, _ := s["properties"].(map[string]any)
 	for _, name := range slices.Sorted(maps.Keys(properties)) {
 		field := properties[name].(map[string]any)
 		if text, _ := field["description"].(string); text == "" && field["allOf"] == nil {
 			fields = append(fields, path+"."+name)
 		}
-		fields = append(fields, unexplained(path+"."+name, field)...)
+		fields = append(fields, findUndescribed(path+"."+name, field)...)
 	}
 	for _, inner := range []string{"items", "additionalProperties"} {
 		if s, ok := s[inner].(map[string]any); ok {
-			fields = append(fields, unexplained(path+"[]", s)...)
+			fields = append(fields, findUndescribed(path+"[]", s)...)
 		}
 	}
 	return fields

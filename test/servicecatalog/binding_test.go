@@ -38,8 +38,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 )
 
-// binding makes a binding to an instance, with a Secret of its own name.
-func (s *site) binding(ctx context.Context, name, instance string, edits ...func(*v1beta1.ServiceBinding)) *v1beta1.ServiceBinding {
+// createBinding creates a binding to an instance. The name of its Secret is that of the binding.
+func (s *serviceNamespace) createBinding(ctx context.Context, name, instance string, edits ...func(*v1beta1.ServiceBinding)) *v1beta1.ServiceBinding {
 	GinkgoHelper()
 	b := &v1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: name}}
 	b.Spec.InstanceRef.Name = instance
@@ -50,29 +50,29 @@ func (s *site) binding(ctx context.Context, name, instance string, edits ...func
 	return b
 }
 
-// bound makes one and waits until it is Ready.
-func (s *site) bound(ctx context.Context, name, instance string, edits ...func(*v1beta1.ServiceBinding)) *v1beta1.ServiceBinding {
+// createReadyBinding creates a binding, and waits until it is Ready.
+func (s *serviceNamespace) createReadyBinding(ctx context.Context, name, instance string, edits ...func(*v1beta1.ServiceBinding)) *v1beta1.ServiceBinding {
 	GinkgoHelper()
-	b := s.binding(ctx, name, instance, edits...)
-	Eventually(bindingOf(ctx, b)).Should(beBound(b))
+	b := s.createBinding(ctx, name, instance, edits...)
+	Eventually(bindingStatus(ctx, b)).Should(beBound(b))
 	return b
 }
 
-// brokersBinding is what the broker has under an id.
-func (s *site) brokersBinding(id string) osbtest.Binding { return s.Holds().Bindings[id] }
+// bindingAtBroker returns what the broker has under an id.
+func (s *serviceNamespace) bindingAtBroker(id string) osbtest.Binding { return s.Holds().Bindings[id] }
 
-// currentID is the id under which the broker knows a binding.
-func currentID(b *v1beta1.ServiceBinding) string {
+// bindingIDAtBroker returns the id under which the broker knows a binding.
+func bindingIDAtBroker(b *v1beta1.ServiceBinding) string {
 	if b.Status.ExternalID != "" {
 		return b.Status.ExternalID
 	}
 	return b.Spec.ExternalID
 }
 
-// keysOf reads the data of a binding's Secret, nil if there is none.
-func keysOf(ctx context.Context, b *v1beta1.ServiceBinding) func() (map[string]string, error) {
+// readSecretKeys reads the data of a binding's Secret. They are nil if there is no Secret.
+func readSecretKeys(ctx context.Context, b *v1beta1.ServiceBinding) func() (map[string]string, error) {
 	return func() (map[string]string, error) {
-		secret, err := secretOf(ctx, b)
+		secret, err := getSecret(ctx, b)
 		if err != nil {
 			return nil, client.IgnoreNotFound(err)
 		}
@@ -84,7 +84,7 @@ func keysOf(ctx context.Context, b *v1beta1.ServiceBinding) func() (map[string]s
 	}
 }
 
-func secretOf(ctx context.Context, b *v1beta1.ServiceBinding) (*corev1.Secret, error) {
+func getSecret(ctx context.Context, b *v1beta1.ServiceBinding) (*corev1.Secret, error) {
 	name := b.Spec.SecretName
 	if name == "" {
 		name = b.Name
@@ -93,44 +93,44 @@ func secretOf(ctx context.Context, b *v1beta1.ServiceBinding) (*corev1.Secret, e
 	return secret, k8s.Get(ctx, client.ObjectKey{Namespace: b.Namespace, Name: name}, secret)
 }
 
-// editSecret edits a binding's Secret as it is now.
+// editSecret edits the present version of a binding's Secret.
 func editSecret(ctx context.Context, b *v1beta1.ServiceBinding, edit func(*corev1.Secret)) {
 	GinkgoHelper()
-	secret, err := secretOf(ctx, b)
+	secret, err := getSecret(ctx, b)
 	Expect(err).NotTo(HaveOccurred())
 	update(ctx, secret, edit)
 }
 
 func deleteSecret(ctx context.Context, b *v1beta1.ServiceBinding) {
 	GinkgoHelper()
-	secret, err := secretOf(ctx, b)
+	secret, err := getSecret(ctx, b)
 	Expect(err).NotTo(HaveOccurred())
 	Expect(k8s.Delete(ctx, secret)).To(Succeed())
 }
 
-// passwordOf is the password that the broker gave out last under a binding's id.
-func (s *site) passwordOf(id string) string {
+// passwordAtBroker returns the last password that the broker returned for a binding's id.
+func (s *serviceNamespace) passwordAtBroker(id string) string {
 	var credentials struct{ Password string }
-	_ = json.Unmarshal(s.brokersBinding(id).Credentials, &credentials) // there is none if there is nothing
+	_ = json.Unmarshal(s.bindingAtBroker(id).Credentials, &credentials) // the password is empty if the broker has no such binding
 	return credentials.Password
 }
 
-// rebind asks for other credentials.
-func rebind(ctx context.Context, b *v1beta1.ServiceBinding, value string) {
+// requestRebind asks for new credentials.
+func requestRebind(ctx context.Context, b *v1beta1.ServiceBinding, value string) {
 	GinkgoHelper()
 	update(ctx, b, func(b *v1beta1.ServiceBinding) {
 		metav1.SetMetaDataAnnotation(&b.ObjectMeta, v1beta1.RebindAnnotation, value)
 	})
 }
 
-// The edits of catalogs.
-func notRetrievable(services []osbtest.Service) {
+// These functions edit catalogs.
+func disableBindingFetch(services []osbtest.Service) {
 	for i := range services {
 		services[i].BindingsRetrievable = false
 	}
 }
 
-func notRotatable(services []osbtest.Service) {
+func disableRotation(services []osbtest.Service) {
 	for i := range services {
 		for j := range services[i].Plans {
 			services[i].Plans[j].BindingRotatable = false
@@ -138,39 +138,39 @@ func notRotatable(services []osbtest.Service) {
 	}
 }
 
-func toldOnce(services []osbtest.Service) {
+func revealCredentialsOnce(services []osbtest.Service) {
 	for i := range services {
 		services[i].Behavior.RevealOnce = true
 	}
 }
 
 var _ = Describe("A binding", func() {
-	for _, k := range []kinds{clusterWide, namespaced} {
+	for _, k := range []kindSet{clusterWide, namespaced} {
 		describeBinding(k)
 	}
 })
 
-func describeBinding(k kinds) {
+func describeBinding(k kindSet) {
 	Context("to what a "+k.broker+" offers", func() {
 		// conformance: B13
-		It("puts the credentials into a Secret, and takes them away before the broker is told", func(ctx SpecContext) {
-			s := newSite(ctx, k, osbtest.Options{})
-			si := s.provisioned(ctx, "db")
-			b := s.bound(ctx, "access", "db", func(b *v1beta1.ServiceBinding) {
+		It("writes the credentials into a Secret, and removes them before it is unbound", func(ctx SpecContext) {
+			s := newServiceNamespace(ctx, k, osbtest.Options{})
+			si := s.createReadyInstance(ctx, "db")
+			b := s.createReadyBinding(ctx, "access", "db", func(b *v1beta1.ServiceBinding) {
 				b.Spec.SecretName = "mysql-secret"
 				b.Spec.Parameters = &runtime.RawExtension{Raw: []byte(`{"role":"reader"}`)}
 			})
-			secret, err := secretOf(ctx, b)
+			secret, err := getSecret(ctx, b)
 			Expect(err).NotTo(HaveOccurred())
 			owner := metav1.GetControllerOf(secret)
 			Expect(owner).NotTo(BeNil())
 			Expect(owner.UID).To(Equal(b.UID))
 			Expect(owner.Kind).To(Equal("ServiceBinding"))
-			held := s.brokersBinding(b.Spec.ExternalID)
+			held := s.bindingAtBroker(b.Spec.ExternalID)
 			Expect(held.State).To(Equal(osbtest.Ready))
 			var credentials map[string]any
 			Expect(json.Unmarshal(held.Credentials, &credentials)).To(Succeed())
-			Expect(keysOf(ctx, b)()).To(Equal(map[string]string{
+			Expect(readSecretKeys(ctx, b)()).To(Equal(map[string]string{
 				"uri": credentials["uri"].(string), "username": credentials["username"].(string), "password": credentials["password"].(string),
 				"port": "3306", "ratio": "1.5", "serial": "12345678901234567890", "tls": "true", "replica": "false", "note": "null",
 				"hosts": `["a.example.com","b.example.com"]`, "options": `{"ssl":{"depth":3,"mode":"verify"}}`,
@@ -181,165 +181,165 @@ func describeBinding(k kinds) {
 			Expect(b.Status.SecretVersion).To(Equal(secret.ResourceVersion))
 			Expect(b.Status.ExternalProperties.Parameters.Raw).To(MatchJSON(`{"role":"reader"}`))
 			Expect(b.Status.Target.InstanceID).To(Equal(si.Spec.ExternalID))
-			Expect(conditions(b.Status.Conditions)).To(Equal(settled("InjectedBindResult")))
+			Expect(describeConditions(b.Status.Conditions)).To(Equal(readyConditions("InjectedBindResult")))
 			Expect(b.Status.LastConditionState).To(Equal("Ready"))
 
-			By("what the broker was asked for")
-			calls := s.about(b.Spec.ExternalID)
+			By("checking the request")
+			calls := s.callsAbout(b.Spec.ExternalID)
 			Expect(calls).To(HaveLen(1))
 			ns := &corev1.Namespace{}
 			Expect(k8s.Get(ctx, client.ObjectKey{Name: s.namespace}, ns)).To(Succeed())
-			body := bodyOf(calls[0])
-			Expect(body).To(HaveKeyWithValue("service_id", s.atOnce.ID))
-			Expect(body).To(HaveKeyWithValue("plan_id", s.atOnce.Plans[0].ID))
+			body := decodeBody(calls[0])
+			Expect(body).To(HaveKeyWithValue("service_id", s.syncService.ID))
+			Expect(body).To(HaveKeyWithValue("plan_id", s.syncService.Plans[0].ID))
 			Expect(body).To(HaveKeyWithValue("bind_resource", map[string]any{"app_guid": string(ns.UID)}))
 			Expect(body).To(HaveKeyWithValue("parameters", map[string]any{"role": "reader"}))
 			Expect(body).To(HaveKeyWithValue("context", SatisfyAll(HaveKeyWithValue("namespace", s.namespace), HaveKeyWithValue("platform", "kubernetes"), HaveKey("clusterid"))))
 			Expect(body).NotTo(HaveKey("app_guid"))
 			Expect(calls[0].Identity).To(HaveField("Username", b.Spec.UserInfo.Username))
 
-			By("its deletion")
+			By("deleting the binding")
 			hold := make(chan struct{})
 			s.Inject(osbtest.Fault{On: osb.Unbind, Hold: hold})
 			Expect(k8s.Delete(ctx, b)).To(Succeed())
 			Eventually(func() int { return s.Counts()[osb.Unbind] }).Should(Equal(1))
-			Expect(keysOf(ctx, b)()).To(BeNil())
+			Expect(readSecretKeys(ctx, b)()).To(BeNil())
 			Expect(k8s.Get(ctx, client.ObjectKeyFromObject(b), b)).To(Succeed(), "the broker has not confirmed it yet")
 			close(hold)
-			Eventually(gone(ctx, b)).Should(Succeed())
-			Expect(s.about(b.Spec.ExternalID, osb.Unbind)).To(ConsistOf(HaveField("Identity", HaveField("Username", b.Spec.UserInfo.Username))))
+			Eventually(checkGone(ctx, b)).Should(Succeed())
+			Expect(s.callsAbout(b.Spec.ExternalID, osb.Unbind)).To(ConsistOf(HaveField("Identity", HaveField("Username", b.Spec.UserInfo.Username))))
 			Expect(s.History(b.Spec.ExternalID)).To(Equal(osbtest.History{Puts: 1, Deletes: 1, Creations: 1, Removals: 1, Ready: true}))
 			Expect(s.Violations()).To(BeEmpty())
-			Expect(eventsAbout(ctx, b)()).To(BeEmpty(), "all went as asked")
+			Expect(readEvents(ctx, b)()).To(BeEmpty(), "there are events only about problems")
 		})
 
 		// conformance: L17
-		It("takes its time where the broker does, and fetches the credentials then", func(ctx SpecContext) {
-			s := newSite(ctx, k, osbtest.Options{}, never)
-			si := s.slowInstance(ctx, "db")
-			b := s.binding(ctx, "access", "db")
+		It("is bound asynchronously where the broker does that, and fetches the credentials afterwards", func(ctx SpecContext) {
+			s := newServiceNamespace(ctx, k, osbtest.Options{}, neverFinish)
+			si := s.createAsyncInstance(ctx, "db")
+			b := s.createBinding(ctx, "access", "db")
 			Eventually(func() bool { return s.Finish(si.Spec.ExternalID, nil) }).Should(BeTrue())
-			Eventually(instanceStatus(ctx, si)).Should(bePresent(si))
+			Eventually(instanceStatus(ctx, si)).Should(beProvisioned(si))
 			Eventually(func() bool { return s.Finish(b.Spec.ExternalID, nil) }).Should(BeTrue())
-			Eventually(bindingOf(ctx, b)).Should(beBound(b))
-			Expect(s.sent(b.Spec.ExternalID)()).To(Equal([]string{"Bind", "GetBinding"}))
+			Eventually(bindingStatus(ctx, b)).Should(beBound(b))
+			Expect(s.requestsAbout(b.Spec.ExternalID)()).To(Equal([]string{"Bind", "GetBinding"}))
 			Expect(b.Status.CreatedForUID).To(Equal(b.UID))
-			Expect(keysOf(ctx, b)()).To(HaveKeyWithValue("password", s.passwordOf(b.Spec.ExternalID)))
+			Expect(readSecretKeys(ctx, b)()).To(HaveKeyWithValue("password", s.passwordAtBroker(b.Spec.ExternalID)))
 			Expect(k8s.Delete(ctx, b)).To(Succeed())
-			Eventually(bindingOf(ctx, b)).Should(SatisfyAll(haveCondition("Ready", "False", "Unbinding"), saying("to let go and leave everything at the broker as it is, annotate the object")))
+			Eventually(bindingStatus(ctx, b)).Should(SatisfyAll(haveCondition("Ready", "False", "Unbinding"), haveReadyMessage("to let go and leave everything at the broker as it is, annotate the object")))
 			Expect(s.Finish(b.Spec.ExternalID, nil)).To(BeTrue())
-			Eventually(gone(ctx, b)).Should(Succeed())
+			Eventually(checkGone(ctx, b)).Should(Succeed())
 			Expect(s.Holds().Bindings).To(BeEmpty())
 			Expect(s.Violations()).To(BeEmpty())
 		})
 
 		It("waits for its instance", func(ctx SpecContext) {
-			s := newSite(ctx, k, osbtest.Options{})
-			b := s.binding(ctx, "access", "db")
-			Eventually(bindingOf(ctx, b)).Should(waiting("ReferencesNonexistentInstance", `ServiceInstance "db" does not exist`))
-			s.provisioned(ctx, "db")
-			Eventually(bindingOf(ctx, b)).Should(beBound(b))
-			Expect(s.sent(b.Spec.ExternalID)()).To(Equal([]string{"Bind"}))
+			s := newServiceNamespace(ctx, k, osbtest.Options{})
+			b := s.createBinding(ctx, "access", "db")
+			Eventually(bindingStatus(ctx, b)).Should(beReconciling("ReferencesNonexistentInstance", `ServiceInstance "db" does not exist`))
+			s.createReadyInstance(ctx, "db")
+			Eventually(bindingStatus(ctx, b)).Should(beBound(b))
+			Expect(s.requestsAbout(b.Spec.ExternalID)()).To(Equal([]string{"Bind"}))
 		})
 	})
 }
 
 var _ = Describe("A binding", func() {
 	// conformance: B01 B10 B11
-	It("that cannot be made is not asked for", func(ctx SpecContext) {
-		plain, drain := offering("plain", "small"), offering("drain", "small")
+	It("that the service does not support is not requested", func(ctx SpecContext) {
+		plain, drain := newService("plain", "small"), newService("drain", "small")
 		plain.Bindable, drain.Requires = false, []string{"syslog_drain"}
-		s := newSite(ctx, namespaced, osbtest.Options{}, func(services []osbtest.Service) { services[0], services[1] = plain, drain })
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{}, func(services []osbtest.Service) { services[0], services[1] = plain, drain })
 		for class, reason := range map[string]string{plain.Name: "ErrorNonbindableServiceClass", drain.Name: "UnsupportedBinding"} {
 			name := strings.ToLower(reason)
-			si := s.newInstance(ctx, s.namespace, name, class, "small")
-			Eventually(instanceStatus(ctx, si)).Should(bePresent(si))
-			b := s.binding(ctx, name, name)
-			Eventually(bindingOf(ctx, b)).Should(SatisfyAll(stalled(reason, ""), haveCondition("Failed", "True", reason)))
+			si := s.createInstance(ctx, s.namespace, name, class, "small")
+			Eventually(instanceStatus(ctx, si)).Should(beProvisioned(si))
+			b := s.createBinding(ctx, name, name)
+			Eventually(bindingStatus(ctx, b)).Should(SatisfyAll(beStalled(reason, ""), haveCondition("Failed", "True", reason)))
 			Expect(k8s.Delete(ctx, b)).To(Succeed())
-			Eventually(gone(ctx, b)).Should(Succeed())
+			Eventually(checkGone(ctx, b)).Should(Succeed())
 		}
 		Expect(s.Counts()[osb.Bind] + s.Counts()[osb.Unbind]).To(BeZero())
 	})
 
 	// conformance: B11 B12
-	It("that turns out to be of no use here is removed", func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{}, func(services []osbtest.Service) {
+	It("with a feature that Kubernetes cannot use is removed again", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{}, func(services []osbtest.Service) {
 			services[0].Behavior.Binding = map[string]any{"route_service_url": "https://route.example.com"}
 		})
-		s.provisioned(ctx, "db")
-		b := s.binding(ctx, "access", "db")
-		Eventually(bindingOf(ctx, b)).Should(SatisfyAll(haveCondition("Failed", "True", "ServiceBindingReturnedFailure"), HaveField("UnbindStatus", v1beta1.UnbindSucceeded)))
+		s.createReadyInstance(ctx, "db")
+		b := s.createBinding(ctx, "access", "db")
+		Eventually(bindingStatus(ctx, b)).Should(SatisfyAll(haveCondition("Failed", "True", "ServiceBindingReturnedFailure"), HaveField("UnbindStatus", v1beta1.UnbindSucceeded)))
 		Expect(b.Status.Conditions).To(ContainElement(HaveField("Message", ContainSubstring("a route_service_url"))))
-		Expect(bodyOf(s.about(b.Spec.ExternalID)[0])["bind_resource"]).NotTo(HaveKey("route"))
-		Expect(s.sent(b.Spec.ExternalID)()).To(Equal([]string{"Bind", "Unbind"}))
+		Expect(decodeBody(s.callsAbout(b.Spec.ExternalID)[0])["bind_resource"]).NotTo(HaveKey("route"))
+		Expect(s.requestsAbout(b.Spec.ExternalID)()).To(Equal([]string{"Bind", "Unbind"}))
 		Expect(s.Holds().Bindings).To(BeEmpty())
-		Expect(keysOf(ctx, b)()).To(BeNil())
+		Expect(readSecretKeys(ctx, b)()).To(BeNil())
 	})
 
 	// conformance: B09
-	It("that could not be fetched is made at once, or not at all", func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{}, notRetrievable)
-		s.provisioned(ctx, "db")
-		b := s.bound(ctx, "access", "db")
-		Expect(s.about(b.Spec.ExternalID)[0].Query.Get("accepts_incomplete")).NotTo(Equal("true"))
-		slow := s.slowInstance(ctx, "slow")
-		Eventually(instanceStatus(ctx, slow)).Should(bePresent(slow))
-		refused := s.binding(ctx, "refused", "slow")
-		Eventually(bindingOf(ctx, refused)).Should(SatisfyAll(haveCondition("Failed", "True", "ServiceBindingReturnedFailure"), saying("only asynchronously")))
+	It("is requested synchronously if it could not be fetched afterwards", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{}, disableBindingFetch)
+		s.createReadyInstance(ctx, "db")
+		b := s.createReadyBinding(ctx, "access", "db")
+		Expect(s.callsAbout(b.Spec.ExternalID)[0].Query.Get("accepts_incomplete")).NotTo(Equal("true"))
+		slow := s.createAsyncInstance(ctx, "slow")
+		Eventually(instanceStatus(ctx, slow)).Should(beProvisioned(slow))
+		refused := s.createBinding(ctx, "refused", "slow")
+		Eventually(bindingStatus(ctx, refused)).Should(SatisfyAll(haveCondition("Failed", "True", "ServiceBindingReturnedFailure"), haveReadyMessage("only asynchronously")))
 		Expect(s.Violations()).To(BeEmpty())
 	})
 
 	// conformance: B06 B05
-	It("says what it is for twice where the broker wants that", func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{})
-		s.provisioned(ctx, "db")
+	It("repeats app_guid outside of bind_resource where the broker requires it", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
+		s.createReadyInstance(ctx, "db")
 		s.Inject(osbtest.Fault{On: osb.Bind, Times: 1, Answer: osbtest.Error(422, "RequiresApp", "an app, please")})
-		b := s.bound(ctx, "access", "db")
-		calls := s.about(b.Spec.ExternalID)
+		b := s.createReadyBinding(ctx, "access", "db")
+		calls := s.callsAbout(b.Spec.ExternalID)
 		Expect(calls).To(HaveLen(2))
-		Expect(bodyOf(calls[0])).NotTo(HaveKey("app_guid"))
-		Expect(bodyOf(calls[1])).To(HaveKeyWithValue("app_guid", bodyOf(calls[1])["bind_resource"].(map[string]any)["app_guid"]))
+		Expect(decodeBody(calls[0])).NotTo(HaveKey("app_guid"))
+		Expect(decodeBody(calls[1])).To(HaveKeyWithValue("app_guid", decodeBody(calls[1])["bind_resource"].(map[string]any)["app_guid"]))
 		Expect(s.Violations()).To(BeEmpty())
 	})
 
 	// conformance: B17 U10
-	It("is not asked for while its instance cannot be used", func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{})
-		si := s.provisioned(ctx, "db")
+	It("is not requested while its instance is not usable", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
+		si := s.createReadyInstance(ctx, "db")
 		s.Inject(osbtest.Fault{On: osb.UpdateInstance, Times: 1, Answer: osbtest.Status(400, `{"description":"broke","instance_usable":false}`)})
-		update(ctx, si, touch)
+		update(ctx, si, requestUpdate)
 		Eventually(instanceStatus(ctx, si)).Should(HaveField("Unusable", true))
-		b := s.binding(ctx, "access", "db")
-		Eventually(bindingOf(ctx, b)).Should(stalled("InstanceUnusable", "can no longer be used"))
+		b := s.createBinding(ctx, "access", "db")
+		Eventually(bindingStatus(ctx, b)).Should(beStalled("InstanceUnusable", "can no longer be used"))
 		Expect(s.Counts()[osb.Bind]).To(BeZero())
-		update(ctx, si, touch)
-		Eventually(bindingOf(ctx, b)).Should(beBound(b))
+		update(ctx, si, requestUpdate)
+		Eventually(bindingStatus(ctx, b)).Should(beBound(b))
 	})
 
-	It("checks its parameters, and tells no values of those from Secrets", func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{}, func(services []osbtest.Service) {
+	It("checks its parameters, and shows no values of those from Secrets", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{}, func(services []osbtest.Service) {
 			services[0].Plans[0].Schemas = json.RawMessage(`{"service_binding":{"create":{"parameters":{"$schema":"http://json-schema.org/draft-04/schema#","type":"object","properties":{"role":{"enum":["reader"]}}}}}}`)
 		})
-		s.provisioned(ctx, "db")
-		b := s.binding(ctx, "access", "db", func(b *v1beta1.ServiceBinding) {
+		s.createReadyInstance(ctx, "db")
+		b := s.createBinding(ctx, "access", "db", func(b *v1beta1.ServiceBinding) {
 			b.Spec.ParametersFrom = []v1beta1.ParametersFromSource{{SecretKeyRef: &v1beta1.SecretKeyReference{Name: "input", Key: "json"}}}
 		})
-		Eventually(bindingOf(ctx, b)).Should(waiting("ErrorWithParameters", `"input"`))
-		secret := newSecret(ctx, s.namespace, "input", "json", `{"role":"canary-0ne"}`)
-		Eventually(bindingOf(ctx, b)).Should(stalled("ErrorWithParameters", "spec.parameters.role"))
+		Eventually(bindingStatus(ctx, b)).Should(beReconciling("ErrorWithParameters", `"input"`))
+		secret := createSecret(ctx, s.namespace, "input", "json", `{"role":"canary-0ne"}`)
+		Eventually(bindingStatus(ctx, b)).Should(beStalled("ErrorWithParameters", "spec.parameters.role"))
 		Expect(b.Status.Conditions).NotTo(ContainElement(HaveField("Message", ContainSubstring("canary"))))
 		Expect(s.Counts()[osb.Bind]).To(BeZero())
 		update(ctx, secret, func(o *corev1.Secret) { o.Data["json"] = []byte(`{"role":"reader"}`) })
-		Eventually(bindingOf(ctx, b)).Should(beBound(b))
+		Eventually(bindingStatus(ctx, b)).Should(beBound(b))
 		Expect(b.Status.ExternalProperties.Parameters.Raw).To(MatchJSON(`{"role":"<redacted>"}`))
 	})
 
-	It("transforms what goes into its Secret", func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{})
-		s.provisioned(ctx, "db")
+	It("transforms what it writes into its Secret", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
+		s.createReadyInstance(ctx, "db")
 		text, expression := "10", "jdbc:{.hosts[0]}:{.port}"
-		b := s.binding(ctx, "access", "db", func(b *v1beta1.ServiceBinding) {
+		b := s.createBinding(ctx, "access", "db", func(b *v1beta1.ServiceBinding) {
 			b.Spec.SecretTransforms = []v1beta1.SecretTransform{
 				{RenameKey: &v1beta1.RenameKeyTransform{From: "username", To: "DB_USER"}},
 				{AddKey: &v1beta1.AddKeyTransform{Key: "POOL", StringValue: &text}},
@@ -348,59 +348,59 @@ var _ = Describe("A binding", func() {
 				{RemoveKey: &v1beta1.RemoveKeyTransform{Key: "uri"}},
 			}
 		})
-		Eventually(bindingOf(ctx, b)).Should(stalled("ErrorInjectingBindResult", `Secret "more" does not exist`))
+		Eventually(bindingStatus(ctx, b)).Should(beStalled("ErrorInjectingBindResult", `Secret "more" does not exist`))
 		Expect(b.Status.UnbindStatus).To(Equal(v1beta1.UnbindRequired))
-		newSecret(ctx, s.namespace, "more", "EXTRA", "yes")
-		Eventually(bindingOf(ctx, b)).Should(beBound(b))
-		keys, err := keysOf(ctx, b)()
+		createSecret(ctx, s.namespace, "more", "EXTRA", "yes")
+		Eventually(bindingStatus(ctx, b)).Should(beBound(b))
+		keys, err := readSecretKeys(ctx, b)()
 		Expect(err).NotTo(HaveOccurred())
 		Expect(keys).To(SatisfyAll(HaveKey("DB_USER"), HaveKeyWithValue("POOL", "10"), HaveKeyWithValue("URL", "jdbc:a.example.com:3306"), HaveKeyWithValue("EXTRA", "yes")))
 		Expect(keys).NotTo(SatisfyAny(HaveKey("uri"), HaveKey("username")))
-		Expect(s.sent(b.Spec.ExternalID)()).To(Equal([]string{"Bind"}), "what was told once is kept meanwhile")
+		Expect(s.requestsAbout(b.Spec.ExternalID)()).To(Equal([]string{"Bind"}), "the operator keeps credentials that the broker returns only once")
 	})
 
-	It("says which of the credentials fit into no Secret", func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{}, func(services []osbtest.Service) {
+	It("reports which credentials a Secret cannot have", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{}, func(services []osbtest.Service) {
 			services[0].Behavior.Credentials = func(string) any { return map[string]any{"pass word": "canary-tw0"} }
 		})
-		s.provisioned(ctx, "db")
-		b := s.binding(ctx, "access", "db")
-		Eventually(bindingOf(ctx, b)).Should(stalled("ErrorInjectingBindResult", `"pass word"`))
+		s.createReadyInstance(ctx, "db")
+		b := s.createBinding(ctx, "access", "db")
+		Eventually(bindingStatus(ctx, b)).Should(beStalled("ErrorInjectingBindResult", `"pass word"`))
 		Expect(b.Status.Conditions).NotTo(ContainElement(HaveField("Message", ContainSubstring("canary"))))
 		Expect(k8s.Delete(ctx, b)).To(Succeed())
-		Eventually(gone(ctx, b)).Should(Succeed())
-		Expect(s.sent(b.Spec.ExternalID)()).To(Equal([]string{"Bind", "Unbind"}))
+		Eventually(checkGone(ctx, b)).Should(Succeed())
+		Expect(s.requestsAbout(b.Spec.ExternalID)()).To(Equal([]string{"Bind", "Unbind"}))
 		Expect(s.Holds().Bindings).To(BeEmpty())
 	})
 
-	It("leaves a Secret alone that is not its own", func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{})
-		s.provisioned(ctx, "db")
-		theirs := newSecret(ctx, s.namespace, "access", "theirs", "yes")
-		b := s.binding(ctx, "access", "db")
-		Eventually(bindingOf(ctx, b)).Should(stalled("ErrorInjectingBindResult", `Secret "access" is there already`))
-		Expect(s.Counts()[osb.Bind]).To(BeZero(), "before the broker is asked")
-		other := s.bound(ctx, "other", "db")
-		second := s.binding(ctx, "second", "db", func(b *v1beta1.ServiceBinding) { b.Spec.SecretName = "other" })
-		Eventually(bindingOf(ctx, second)).Should(stalled("ErrorInjectingBindResult", `Secret "other" is there already`))
+	It("does not write into a Secret that it does not own", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
+		s.createReadyInstance(ctx, "db")
+		theirs := createSecret(ctx, s.namespace, "access", "theirs", "yes")
+		b := s.createBinding(ctx, "access", "db")
+		Eventually(bindingStatus(ctx, b)).Should(beStalled("ErrorInjectingBindResult", `Secret "access" is there already`))
+		Expect(s.Counts()[osb.Bind]).To(BeZero(), "the operator checks before it sends the request")
+		other := s.createReadyBinding(ctx, "other", "db")
+		second := s.createBinding(ctx, "second", "db", func(b *v1beta1.ServiceBinding) { b.Spec.SecretName = "other" })
+		Eventually(bindingStatus(ctx, second)).Should(beStalled("ErrorInjectingBindResult", `Secret "other" is there already`))
 		Expect(k8s.Delete(ctx, second)).To(Succeed())
-		Eventually(gone(ctx, second)).Should(Succeed())
-		Expect(keysOf(ctx, other)()).NotTo(BeEmpty(), "the one that has it keeps it")
+		Eventually(checkGone(ctx, second)).Should(Succeed())
+		Expect(readSecretKeys(ctx, other)()).NotTo(BeEmpty(), "the owner keeps it")
 		Expect(k8s.Delete(ctx, theirs)).To(Succeed())
-		Eventually(bindingOf(ctx, b)).Should(beBound(b))
+		Eventually(bindingStatus(ctx, b)).Should(beBound(b))
 
-		By("one that is put in the place of its own")
+		By("removing the owner reference of its own Secret")
 		editSecret(ctx, b, func(secret *corev1.Secret) { secret.OwnerReferences = nil })
-		Eventually(bindingOf(ctx, b)).Should(stalled("ErrorInjectingBindResult", `Secret "access" is there already`))
+		Eventually(bindingStatus(ctx, b)).Should(beStalled("ErrorInjectingBindResult", `Secret "access" is there already`))
 		Expect(k8s.Delete(ctx, b)).To(Succeed())
-		Eventually(gone(ctx, b)).Should(Succeed())
-		Expect(keysOf(ctx, b)()).To(HaveKey("password"))
+		Eventually(checkGone(ctx, b)).Should(Succeed())
+		Expect(readSecretKeys(ctx, b)()).To(HaveKey("password"))
 	})
 
 	// conformance: O08
-	It("is repeated as it was, and then removed, where it is not known what became of it", func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{})
-		s.provisioned(ctx, "db")
+	It("is repeated unchanged, and then removed, where the outcome of the request is unknown", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
+		s.createReadyInstance(ctx, "db")
 		answers := map[string]osbtest.Fault{
 			"e500":    {Answer: osbtest.Error(500, "", "oops")},
 			"e204":    {Answer: osbtest.Status(204, "")},
@@ -412,121 +412,121 @@ var _ = Describe("A binding", func() {
 			fault.On, fault.Times = osb.Bind, 4
 			fault.Match = func(c osbtest.Call) bool { return strings.Contains(string(c.Body), `"`+name+`"`) }
 			s.Inject(fault)
-			bindings[name] = s.binding(ctx, name, "db", func(b *v1beta1.ServiceBinding) {
+			bindings[name] = s.createBinding(ctx, name, "db", func(b *v1beta1.ServiceBinding) {
 				b.Spec.Parameters = &runtime.RawExtension{Raw: []byte(fmt.Sprintf(`{"who":%q}`, name))}
 			})
 		}
 		first := bindings["e500"]
-		Eventually(bindingOf(ctx, first)).Should(SatisfyAll(haveCondition("Ready", "False", "BindCallFailed"), haveCondition("Reconciling", "True", "BindCallFailed"),
-			saying("Bind call failed: HTTP 500: oops (attempt "), HaveField("UnbindStatus", v1beta1.UnbindRequired)))
+		Eventually(bindingStatus(ctx, first)).Should(SatisfyAll(haveCondition("Ready", "False", "BindCallFailed"), haveCondition("Reconciling", "True", "BindCallFailed"),
+			haveReadyMessage("Bind call failed: HTTP 500: oops (attempt "), HaveField("UnbindStatus", v1beta1.UnbindRequired)))
 		for name, b := range bindings {
-			Eventually(bindingOf(ctx, b)).WithTimeout(time.Minute).Should(beBound(b), name)
-			Expect(s.sent(b.Spec.ExternalID)()).To(Equal([]string{"Bind", "Bind", "Bind", "Bind", "Unbind"}), name)
-			Expect(s.sent(b.Status.ExternalID)()).To(Equal([]string{"Bind"}), name) // F-S5
-			Expect(keysOf(ctx, b)()).To(HaveKeyWithValue("password", s.passwordOf(b.Status.ExternalID)))
+			Eventually(bindingStatus(ctx, b)).WithTimeout(time.Minute).Should(beBound(b), name)
+			Expect(s.requestsAbout(b.Spec.ExternalID)()).To(Equal([]string{"Bind", "Bind", "Bind", "Bind", "Unbind"}), name)
+			Expect(s.requestsAbout(b.Status.ExternalID)()).To(Equal([]string{"Bind"}), name) // a new id (F-S5)
+			Expect(readSecretKeys(ctx, b)()).To(HaveKeyWithValue("password", s.passwordAtBroker(b.Status.ExternalID)))
 		}
 		Expect(s.Holds().Bindings).To(HaveLen(len(bindings)))
 		for _, c := range s.Calls(osb.Unbind) {
-			Expect(c.Identity).To(BeNil(), "nobody asked for that")
+			Expect(c.Identity).To(BeNil(), "orphan mitigation has no originating identity")
 		}
 		Expect(s.Violations()).To(BeEmpty())
 	})
 
-	It("is removed where the broker has failed to make it, and bound anew", func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{})
-		si := s.slowInstance(ctx, "db")
-		Eventually(instanceStatus(ctx, si)).Should(bePresent(si))
+	It("is removed and requested again where the broker failed asynchronously", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
+		si := s.createAsyncInstance(ctx, "db")
+		Eventually(instanceStatus(ctx, si)).Should(beProvisioned(si))
 		s.Inject(osbtest.Fault{On: osb.Bind, Times: 1, Failure: &osbtest.Failure{Description: "no more users"}})
-		b := s.binding(ctx, "access", "db")
-		Eventually(bindingOf(ctx, b)).Should(HaveField("Attempts.LastError", ContainSubstring("no more users")))
-		Eventually(bindingOf(ctx, b)).Should(beBound(b))
+		b := s.createBinding(ctx, "access", "db")
+		Eventually(bindingStatus(ctx, b)).Should(HaveField("Attempts.LastError", ContainSubstring("no more users")))
+		Eventually(bindingStatus(ctx, b)).Should(beBound(b))
 		Expect(s.Holds().Bindings).To(HaveLen(1))
 	})
 
 	// conformance: O09 B15
-	It("is not removed where the broker refuses it, or does not say what it has", func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{})
-		s.provisioned(ctx, "db")
-		strange := s.bound(ctx, "strange", "db")
+	It("is not removed where the broker refuses the request, or its answer is malformed", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
+		s.createReadyInstance(ctx, "db")
+		existing := s.createReadyBinding(ctx, "strange", "db")
 		s.Forget()
-		other := newSite(ctx, namespaced, osbtest.Options{}) // for what looks like a misconfiguration, which keeps others waiting
-		other.provisioned(ctx, "db")
-		siteOf := map[string]*site{"e404": other, "cut": other}
+		other := newServiceNamespace(ctx, namespaced, osbtest.Options{}) // a broker of its own, since these answers look like a misconfiguration, which delays all other requests
+		other.createReadyInstance(ctx, "db")
+		namespaceOf := map[string]*serviceNamespace{"e404": other, "cut": other}
 		faults := map[string]osbtest.Answer{
 			"e400": osbtest.Error(400, "", "bad"), "e404": osbtest.Error(404, "", "what"), "e422": osbtest.Error(422, "", "no"), "e408": osbtest.Error(408, "", "slow"),
 			"cut": osbtest.Status(200, "["), "busy": osbtest.Error(422, "ConcurrencyError", "busy"),
 		}
 		tried := map[string]*v1beta1.ServiceBinding{}
 		for name, answer := range faults {
-			s := cmp.Or(siteOf[name], s)
+			s := cmp.Or(namespaceOf[name], s)
 			s.Inject(osbtest.Fault{On: osb.Bind, Answer: answer, Match: func(c osbtest.Call) bool { return strings.Contains(string(c.Body), `"`+name+`"`) }})
-			b := s.binding(ctx, name, "db", func(b *v1beta1.ServiceBinding) {
+			b := s.createBinding(ctx, name, "db", func(b *v1beta1.ServiceBinding) {
 				b.Spec.Parameters = &runtime.RawExtension{Raw: []byte(fmt.Sprintf(`{"who":%q}`, name))}
 			})
 			if name == "e400" || name == "e422" {
-				Eventually(bindingOf(ctx, b)).Should(SatisfyAll(haveCondition("Ready", "False", "BindCallFailed"), haveCondition("Failed", "True", "ServiceBindingReturnedFailure"),
+				Eventually(bindingStatus(ctx, b)).Should(SatisfyAll(haveCondition("Ready", "False", "BindCallFailed"), haveCondition("Failed", "True", "ServiceBindingReturnedFailure"),
 					haveCondition("Stalled", "True", "BindCallFailed"), HaveField("UnbindStatus", v1beta1.UnbindNotRequired)))
 				continue
 			}
 			tried[name] = b
 		}
-		for name, b := range tried { // more often than what may have left something
-			s, often := cmp.Or(siteOf[name], s), 4
+		for name, b := range tried { // more often than the operator repeats a request before it starts orphan mitigation
+			s, often := cmp.Or(namespaceOf[name], s), 4
 			if s == other {
 				often = 1
 			}
-			Eventually(func() int { return len(s.about(b.Spec.ExternalID, osb.Bind)) }).WithTimeout(time.Minute).Should(BeNumerically(">", often), name)
+			Eventually(func() int { return len(s.callsAbout(b.Spec.ExternalID, osb.Bind)) }).WithTimeout(time.Minute).Should(BeNumerically(">", often), name)
 		}
-		By("a supplied id that is another's at the broker")
-		Expect(k8s.Patch(ctx, strange, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`)))).To(Succeed())
-		Expect(k8s.Delete(ctx, strange)).To(Succeed())
-		conflict := s.binding(ctx, "conflict", "db", func(b *v1beta1.ServiceBinding) {
-			b.Spec.ExternalID, b.Spec.Parameters = strange.Spec.ExternalID, &runtime.RawExtension{Raw: []byte(`{"other":1}`)}
+		By("supplying an id that the broker already has for another binding")
+		Expect(k8s.Patch(ctx, existing, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`)))).To(Succeed())
+		Expect(k8s.Delete(ctx, existing)).To(Succeed())
+		conflict := s.createBinding(ctx, "conflict", "db", func(b *v1beta1.ServiceBinding) {
+			b.Spec.ExternalID, b.Spec.Parameters = existing.Spec.ExternalID, &runtime.RawExtension{Raw: []byte(`{"other":1}`)}
 		})
-		Eventually(bindingOf(ctx, conflict)).Should(waiting("BindCallFailed", "which was supplied"))
+		Eventually(bindingStatus(ctx, conflict)).Should(beReconciling("BindCallFailed", "which was supplied"))
 		Expect(k8s.Delete(ctx, conflict)).To(Succeed())
-		Eventually(gone(ctx, conflict)).Should(Succeed())
-		Expect(s.brokersBinding(strange.Spec.ExternalID).State).To(Equal(osbtest.Ready))
+		Eventually(checkGone(ctx, conflict)).Should(Succeed())
+		Expect(s.bindingAtBroker(existing.Spec.ExternalID).State).To(Equal(osbtest.Ready))
 		Expect(s.Counts()[osb.Unbind]).To(BeZero())
 	})
 
-	It("is found again under its own id when the answer and the parameters are lost", func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{})
-		s.provisioned(ctx, "db")
-		input := newSecret(ctx, s.namespace, "input", "json", `{"a":1}`)
+	It("keeps its id when the answer is lost and the parameters change meanwhile", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
+		s.createReadyInstance(ctx, "db")
+		input := createSecret(ctx, s.namespace, "input", "json", `{"a":1}`)
 		hold := make(chan struct{})
 		s.Inject(osbtest.Fault{On: osb.Bind, Times: 1, Acts: true, Hold: hold, Answer: osbtest.Error(429, "", "later")})
-		b := s.binding(ctx, "access", "db", func(b *v1beta1.ServiceBinding) {
+		b := s.createBinding(ctx, "access", "db", func(b *v1beta1.ServiceBinding) {
 			b.Spec.ParametersFrom = []v1beta1.ParametersFromSource{{SecretKeyRef: &v1beta1.SecretKeyReference{Name: "input", Key: "json"}}}
 		})
 		Eventually(func() int { return s.Counts()[osb.Bind] }).Should(Equal(1))
 		update(ctx, input, func(o *corev1.Secret) { o.Data["json"] = []byte(`{"a":2}`) })
 		close(hold)
-		Eventually(bindingOf(ctx, b)).Should(beBound(b))
-		Expect(keysOf(ctx, b)()).To(HaveKeyWithValue("password", s.passwordOf(currentID(b))))
+		Eventually(bindingStatus(ctx, b)).Should(beBound(b))
+		Expect(readSecretKeys(ctx, b)()).To(HaveKeyWithValue("password", s.passwordAtBroker(bindingIDAtBroker(b))))
 		Expect(s.Holds().Bindings).To(HaveLen(1))
-		Expect(s.brokersBinding(currentID(b)).Parameters).To(MatchJSON(`{"a":2}`), "and not what was asked for before")
+		Expect(s.bindingAtBroker(bindingIDAtBroker(b)).Parameters).To(MatchJSON(`{"a":2}`), "the new parameters are used")
 	})
 
-	It("is made anew where its instance is by now", func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{}, notRotatable)
-		si := s.provisioned(ctx, "db")
-		b := s.bound(ctx, "access", "db")
-		abandon(ctx, si)
-		Eventually(gone(ctx, si)).Should(Succeed())
+	It("is bound again where its instance is at another broker", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{}, disableRotation)
+		si := s.createReadyInstance(ctx, "db")
+		b := s.createReadyBinding(ctx, "access", "db")
+		abandonAndDelete(ctx, si)
+		Eventually(checkGone(ctx, si)).Should(Succeed())
 		services := uniqueServices()
-		other := newBroker(osbtest.Options{Services: services})
-		registerBroker(ctx, namespaced, s.namespace, other)
-		moved := s.newInstance(ctx, s.namespace, "db", services[0].Name, services[0].Plans[0].Name)
-		Eventually(instanceStatus(ctx, moved)).Should(bePresent(moved))
-		rebind(ctx, b, "1")
-		Eventually(bindingOf(ctx, b)).Should(SatisfyAll(beBound(b), HaveField("ExternalID", Not(BeEmpty()))))
+		other := startBroker(osbtest.Options{Services: services})
+		createReadyBroker(ctx, namespaced, s.namespace, other)
+		moved := s.createInstance(ctx, s.namespace, "db", services[0].Name, services[0].Plans[0].Name)
+		Eventually(instanceStatus(ctx, moved)).Should(beProvisioned(moved))
+		requestRebind(ctx, b, "1")
+		Eventually(bindingStatus(ctx, b)).Should(SatisfyAll(beBound(b), HaveField("ExternalID", Not(BeEmpty()))))
 		Expect(s.Holds().Bindings).To(BeEmpty())
 		Expect(other.Holds().Bindings).To(SatisfyAll(HaveLen(1), HaveKey(b.Status.ExternalID)))
 		Expect(s.Violations()).To(BeEmpty())
 		Expect(other.Violations()).To(BeEmpty())
 		for _, c := range other.Calls(osb.Bind) {
-			Expect(c.Identity).To(BeNil(), "it is not known who has asked for that")
+			Expect(c.Identity).To(BeNil(), "the user who asked for it is not known")
 		}
 	})
 })
@@ -534,34 +534,34 @@ var _ = Describe("A binding", func() {
 var _ = Describe("The Secret of a binding", func() {
 	steal := func(o *corev1.Secret) { o.Data["password"] = []byte("mine") }
 
-	It("is mended, and what is others' in it stays", func(ctx SpecContext) {
-		for name, edit := range map[string]func([]osbtest.Service){"fetched": func([]osbtest.Service) {}, "asked for again": notRetrievable} {
+	It("is repaired, without the keys of others", func(ctx SpecContext) {
+		for name, edit := range map[string]func([]osbtest.Service){"fetched": func([]osbtest.Service) {}, "asked for again": disableBindingFetch} {
 			By(name)
-			s := newSite(ctx, namespaced, osbtest.Options{}, edit)
-			s.provisioned(ctx, "db")
-			b := s.bound(ctx, "access", "db")
-			before, err := keysOf(ctx, b)()
+			s := newServiceNamespace(ctx, namespaced, osbtest.Options{}, edit)
+			s.createReadyInstance(ctx, "db")
+			b := s.createReadyBinding(ctx, "access", "db")
+			before, err := readSecretKeys(ctx, b)()
 			Expect(err).NotTo(HaveOccurred())
-			calls := len(s.about(b.Spec.ExternalID))
+			calls := len(s.callsAbout(b.Spec.ExternalID))
 			editSecret(ctx, b, func(o *corev1.Secret) {
 				o.Data["theirs"], o.Labels = []byte("stays"), map[string]string{"theirs": "stays"}
 				metav1.SetMetaDataAnnotation(&o.ObjectMeta, "theirs", "stays")
 			})
-			s.bound(ctx, "later", "db") // and what came before that has been looked at
-			Expect(s.about(b.Spec.ExternalID)).To(HaveLen(calls), "that is nobody's business")
+			s.createReadyBinding(ctx, "later", "db") // so that the operator has reconciled the edit before
+			Expect(s.callsAbout(b.Spec.ExternalID)).To(HaveLen(calls), "the operator ignores other keys")
 			editSecret(ctx, b, steal)
 			before["theirs"] = "stays"
-			Eventually(keysOf(ctx, b)).Should(Equal(before))
+			Eventually(readSecretKeys(ctx, b)).Should(Equal(before))
 			editSecret(ctx, b, func(o *corev1.Secret) { delete(o.Data, "username") })
-			Eventually(keysOf(ctx, b)).Should(Equal(before))
-			secret, err := secretOf(ctx, b)
+			Eventually(readSecretKeys(ctx, b)).Should(Equal(before))
+			secret, err := getSecret(ctx, b)
 			Expect(err).NotTo(HaveOccurred())
 			Expect(secret.Labels).To(HaveKey("theirs"))
 			Expect(secret.Annotations).To(HaveKey("theirs"))
 			deleteSecret(ctx, b)
 			delete(before, "theirs")
-			Eventually(keysOf(ctx, b)).Should(Equal(before))
-			Eventually(bindingOf(ctx, b)).Should(beBound(b))
+			Eventually(readSecretKeys(ctx, b)).Should(Equal(before))
+			Eventually(bindingStatus(ctx, b)).Should(beBound(b))
 			Expect(s.Counts()[osb.Unbind]).To(BeZero())
 			Expect(s.Holds().Bindings).To(HaveLen(2))
 			Expect(s.Violations()).To(BeEmpty())
@@ -569,288 +569,288 @@ var _ = Describe("The Secret of a binding", func() {
 	})
 
 	// conformance: F03 F07
-	It("is not emptied by a broker that does not tell", func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{}, toldOnce, notRotatable)
-		s.provisioned(ctx, "db")
-		b := s.bound(ctx, "access", "db")
-		before, err := keysOf(ctx, b)()
+	It("is not emptied where the broker does not return the credentials again", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{}, revealCredentialsOnce, disableRotation)
+		s.createReadyInstance(ctx, "db")
+		b := s.createReadyBinding(ctx, "access", "db")
+		before, err := readSecretKeys(ctx, b)()
 		Expect(err).NotTo(HaveOccurred())
 		lift := s.Inject(osbtest.Fault{On: osb.GetBinding, Answer: osbtest.Error(500, "", "away")})
 		editSecret(ctx, b, steal)
-		Eventually(bindingOf(ctx, b)).Should(SatisfyAll(haveCondition("Ready", "False", "FetchingBindingFailed"), saying("HTTP 500")))
+		Eventually(bindingStatus(ctx, b)).Should(SatisfyAll(haveCondition("Ready", "False", "FetchingBindingFailed"), haveReadyMessage("HTTP 500")))
 		lift()
-		Eventually(bindingOf(ctx, b)).Should(stalled("SecretEdited", v1beta1.RebindAnnotation))
-		Expect(keysOf(ctx, b)()).To(SatisfyAll(HaveKeyWithValue("password", "mine"), HaveLen(len(before))))
-		Expect(s.Counts()[osb.Unbind]).To(BeZero(), "nobody has asked to end them")
-		By("putting back what was there")
+		Eventually(bindingStatus(ctx, b)).Should(beStalled("SecretEdited", v1beta1.RebindAnnotation))
+		Expect(readSecretKeys(ctx, b)()).To(SatisfyAll(HaveKeyWithValue("password", "mine"), HaveLen(len(before))))
+		Expect(s.Counts()[osb.Unbind]).To(BeZero(), "the user did not ask to end the binding")
+		By("restoring the former content")
 		editSecret(ctx, b, func(o *corev1.Secret) { o.Data["password"] = []byte(before["password"]) })
-		Eventually(bindingOf(ctx, b)).Should(beBound(b))
+		Eventually(bindingStatus(ctx, b)).Should(beBound(b))
 	})
 
-	It("is written anew with what is told under a new id, once the old one is gone", func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{}, toldOnce, notRotatable)
-		s.provisioned(ctx, "db")
-		b := s.bound(ctx, "access", "db")
+	It("gets credentials under a new id, once the old binding is removed", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{}, revealCredentialsOnce, disableRotation)
+		s.createReadyInstance(ctx, "db")
+		b := s.createReadyBinding(ctx, "access", "db")
 		deleteSecret(ctx, b)
-		Eventually(keysOf(ctx, b)).ShouldNot(BeNil())
-		Eventually(bindingOf(ctx, b)).Should(SatisfyAll(beBound(b), HaveField("ExternalID", Not(BeEmpty()))))
-		Expect(keysOf(ctx, b)()).To(HaveKeyWithValue("password", s.passwordOf(b.Status.ExternalID)))
+		Eventually(readSecretKeys(ctx, b)).ShouldNot(BeNil())
+		Eventually(bindingStatus(ctx, b)).Should(SatisfyAll(beBound(b), HaveField("ExternalID", Not(BeEmpty()))))
+		Expect(readSecretKeys(ctx, b)()).To(HaveKeyWithValue("password", s.passwordAtBroker(b.Status.ExternalID)))
 		Expect(s.History(b.Spec.ExternalID)).To(SatisfyAll(HaveField("Removals", 1), HaveField("Deletes", 1)))
 		Expect(s.Holds().Bindings).To(HaveLen(1))
 		Expect(k8s.Delete(ctx, b)).To(Succeed())
-		Eventually(gone(ctx, b)).Should(Succeed())
+		Eventually(checkGone(ctx, b)).Should(Succeed())
 		Expect(s.Holds().Bindings).To(BeEmpty())
 		Expect(s.Violations()).To(BeEmpty())
 	})
 
-	It("gets what was told once, although the answer was lost", func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{}, toldOnce, notRotatable)
-		s.provisioned(ctx, "db")
+	It("gets credentials that are returned only once, although the answer was lost", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{}, revealCredentialsOnce, disableRotation)
+		s.createReadyInstance(ctx, "db")
 		s.Inject(osbtest.Fault{On: osb.Bind, Times: 1, Acts: true, Answer: osbtest.Drop})
-		b := s.bound(ctx, "access", "db")
+		b := s.createReadyBinding(ctx, "access", "db")
 		Expect(b.Status.ExternalID).NotTo(BeEmpty())
-		Expect(keysOf(ctx, b)()).To(HaveKeyWithValue("password", s.passwordOf(b.Status.ExternalID)))
+		Expect(readSecretKeys(ctx, b)()).To(HaveKeyWithValue("password", s.passwordAtBroker(b.Status.ExternalID)))
 		Expect(s.Holds().Bindings).To(HaveLen(1))
 	})
 
 	// conformance: R01
-	It("gets others when somebody asks, after the old ones have ended", func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{}, notRotatable)
-		s.provisioned(ctx, "db")
-		b := s.bound(ctx, "access", "db")
+	It("gets new credentials on request, after the old binding was removed", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{}, disableRotation)
+		s.createReadyInstance(ctx, "db")
+		b := s.createReadyBinding(ctx, "access", "db")
 		editSecret(ctx, b, func(o *corev1.Secret) { o.Data["theirs"] = []byte("stays") })
 		hold := make(chan struct{})
 		s.Inject(osbtest.Fault{On: osb.Unbind, Hold: hold})
-		rebind(ctx, b, "2026-11-20")
+		requestRebind(ctx, b, "2026-11-20")
 		Eventually(func() int { return s.Counts()[osb.Unbind] }).Should(Equal(1))
-		Expect(keysOf(ctx, b)()).To(Equal(map[string]string{"theirs": "stays"}), "nobody begins to use what is about to end")
-		Expect(bindingOf(ctx, b)()).To(haveCondition("Ready", "False", "Rebinding"))
+		Expect(readSecretKeys(ctx, b)()).To(Equal(map[string]string{"theirs": "stays"}), "no application starts with credentials that are about to end")
+		Expect(bindingStatus(ctx, b)()).To(haveCondition("Ready", "False", "Rebinding"))
 		close(hold)
-		Eventually(bindingOf(ctx, b)).Should(SatisfyAll(beBound(b), HaveField("Rebind", "2026-11-20")))
-		Expect(keysOf(ctx, b)()).To(SatisfyAll(HaveKeyWithValue("password", s.passwordOf(b.Status.ExternalID)), HaveKeyWithValue("theirs", "stays")))
-		Expect(s.brokersBinding(b.Status.ExternalID).Predecessor).To(BeEmpty())
+		Eventually(bindingStatus(ctx, b)).Should(SatisfyAll(beBound(b), HaveField("Rebind", "2026-11-20")))
+		Expect(readSecretKeys(ctx, b)()).To(SatisfyAll(HaveKeyWithValue("password", s.passwordAtBroker(b.Status.ExternalID)), HaveKeyWithValue("theirs", "stays")))
+		Expect(s.bindingAtBroker(b.Status.ExternalID).Predecessor).To(BeEmpty())
 		Expect(s.Holds().Bindings).To(HaveLen(1))
 		Expect(s.Violations()).To(BeEmpty())
 	})
 
 	// conformance: R02 R03 R04 I06
-	It("gets others when somebody asks, before the old ones end, where the plan can", func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{})
-		s.provisioned(ctx, "db")
-		b := s.bound(ctx, "access", "db", func(b *v1beta1.ServiceBinding) { b.Spec.Parameters = &runtime.RawExtension{Raw: []byte(`{"a":1}`)} })
-		old, oldPassword := b.Spec.ExternalID, s.passwordOf(b.Spec.ExternalID)
+	It("gets new credentials on request before the old binding is removed, where the plan supports rotation", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
+		s.createReadyInstance(ctx, "db")
+		b := s.createReadyBinding(ctx, "access", "db", func(b *v1beta1.ServiceBinding) { b.Spec.Parameters = &runtime.RawExtension{Raw: []byte(`{"a":1}`)} })
+		old, oldPassword := b.Spec.ExternalID, s.passwordAtBroker(b.Spec.ExternalID)
 		hold := make(chan struct{})
 		s.Inject(osbtest.Fault{On: osb.Unbind, Hold: hold})
-		rebind(ctx, b, "1")
+		requestRebind(ctx, b, "1")
 		Eventually(func() int { return s.Counts()[osb.Unbind] }).Should(Equal(1))
-		Expect(bindingOf(ctx, b)()).To(SatisfyAll(haveCondition("Ready", "True", "InjectedBindResult"), HaveField("PredecessorID", old)))
-		Expect(keysOf(ctx, b)()).To(HaveKeyWithValue("password", SatisfyAll(Equal(s.passwordOf(b.Status.ExternalID)), Not(Equal(oldPassword)))), "they are there before the old ones end")
-		Expect(s.brokersBinding(b.Status.ExternalID).Predecessor).To(Equal(old))
-		put := s.about(b.Status.ExternalID, osb.Bind)
+		Expect(bindingStatus(ctx, b)()).To(SatisfyAll(haveCondition("Ready", "True", "InjectedBindResult"), HaveField("PredecessorID", old)))
+		Expect(readSecretKeys(ctx, b)()).To(HaveKeyWithValue("password", SatisfyAll(Equal(s.passwordAtBroker(b.Status.ExternalID)), Not(Equal(oldPassword)))), "the Secret has the new credentials before the old binding is removed")
+		Expect(s.bindingAtBroker(b.Status.ExternalID).Predecessor).To(Equal(old))
+		put := s.callsAbout(b.Status.ExternalID, osb.Bind)
 		Expect(put).To(HaveLen(1))
-		Expect(bodyOf(put[0])).NotTo(HaveKey("parameters"))
-		Expect(put[0].Identity).To(BeNil(), "it is not known who has asked for that")
+		Expect(decodeBody(put[0])).NotTo(HaveKey("parameters"))
+		Expect(put[0].Identity).To(BeNil(), "the user who asked for it is not known")
 		close(hold)
-		Eventually(bindingOf(ctx, b)).Should(SatisfyAll(beBound(b), HaveField("PredecessorID", "")))
+		Eventually(bindingStatus(ctx, b)).Should(SatisfyAll(beBound(b), HaveField("PredecessorID", "")))
 		Expect(s.Holds().Bindings).To(SatisfyAll(HaveLen(1), HaveKey(b.Status.ExternalID)))
 
-		By("and again, with the process killed after the broker has acted")
+		By("rotating again, and killing the operator after the broker acted")
 		hold = make(chan struct{})
 		s.Inject(osbtest.Fault{On: osb.Bind, Times: 1, Acts: true, Hold: hold})
-		rebind(ctx, b, "2")
+		requestRebind(ctx, b, "2")
 		Eventually(func() int { return len(s.Holds().Bindings) }).Should(Equal(2))
 		operator.Kill()
 		close(hold)
 		startOperator(context.WithoutCancel(ctx))
 		Eventually(func() int { return len(s.Holds().Bindings) }).Should(Equal(1))
-		Eventually(bindingOf(ctx, b)).Should(SatisfyAll(beBound(b), HaveField("Rebind", "2"), HaveField("PredecessorID", "")))
-		Expect(keysOf(ctx, b)()).To(HaveKeyWithValue("password", s.passwordOf(b.Status.ExternalID)))
+		Eventually(bindingStatus(ctx, b)).Should(SatisfyAll(beBound(b), HaveField("Rebind", "2"), HaveField("PredecessorID", "")))
+		Expect(readSecretKeys(ctx, b)()).To(HaveKeyWithValue("password", s.passwordAtBroker(b.Status.ExternalID)))
 		Expect(s.Violations()).To(BeEmpty())
 	}, serial)
 
 	// conformance: R06
-	It("keeps the old ones where others cannot be had", func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{})
-		s.provisioned(ctx, "db")
-		b := s.bound(ctx, "access", "db")
-		password := s.passwordOf(b.Spec.ExternalID)
+	It("keeps the old credentials where the broker cannot create new ones", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
+		s.createReadyInstance(ctx, "db")
+		b := s.createReadyBinding(ctx, "access", "db")
+		password := s.passwordAtBroker(b.Spec.ExternalID)
 		s.Inject(osbtest.Fault{On: osb.Bind, Acts: true, Times: 4, Answer: osbtest.Error(500, "", "not now")})
 		s.Inject(osbtest.Fault{On: osb.Unbind, ID: b.Spec.ExternalID, Answer: osbtest.Error(500, "", "must not happen")})
-		rebind(ctx, b, "1")
-		Eventually(bindingOf(ctx, b)).WithTimeout(time.Minute).Should(SatisfyAll(HaveField("Rebind", "1"), HaveField("PredecessorID", ""), HaveField("ExternalID", ""), saying("were to be replaced, and were not")))
-		Expect(bindingOf(ctx, b)()).To(haveCondition("Ready", "True", "InjectedBindResult"))
-		Expect(keysOf(ctx, b)()).To(HaveKeyWithValue("password", password))
+		requestRebind(ctx, b, "1")
+		Eventually(bindingStatus(ctx, b)).WithTimeout(time.Minute).Should(SatisfyAll(HaveField("Rebind", "1"), HaveField("PredecessorID", ""), HaveField("ExternalID", ""), haveReadyMessage("were to be replaced, and were not")))
+		Expect(bindingStatus(ctx, b)()).To(haveCondition("Ready", "True", "InjectedBindResult"))
+		Expect(readSecretKeys(ctx, b)()).To(HaveKeyWithValue("password", password))
 		Expect(s.Holds().Bindings).To(SatisfyAll(HaveLen(1), HaveKey(b.Spec.ExternalID)))
-		Expect(s.about(b.Spec.ExternalID, osb.Unbind)).To(BeEmpty())
+		Expect(s.callsAbout(b.Spec.ExternalID, osb.Unbind)).To(BeEmpty())
 	})
 })
 
 var _ = Describe("The deletion of a binding", func() {
 	// conformance: N02 N04
-	It("is asked for until the broker confirms it, and says what it waits for", func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{})
-		s.provisioned(ctx, "db")
+	It("is retried until the broker confirms it, and the status reports what it waits for", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
+		s.createReadyInstance(ctx, "db")
 		answers := map[string]osbtest.Answer{
 			"e500": osbtest.Error(500, "", "oops"), "e404": osbtest.Error(404, "", "what?"), "e204": osbtest.Status(204, ""), "cut": osbtest.Status(200, "["),
 			"busy": osbtest.Error(422, "ConcurrencyError", "busy"), "dropped": osbtest.Drop, "empty": func(w http.ResponseWriter, _ *http.Request, _ osbtest.Call) { w.WriteHeader(http.StatusGone) },
 		}
 		bindings := map[string]*v1beta1.ServiceBinding{}
 		for name, answer := range answers {
-			bindings[name] = s.bound(ctx, name, "db")
+			bindings[name] = s.createReadyBinding(ctx, name, "db")
 			s.Inject(osbtest.Fault{On: osb.Unbind, ID: bindings[name].Spec.ExternalID, Times: 1, Answer: answer, Acts: name == "dropped" || name == "empty"})
 		}
-		refused := s.bound(ctx, "refused", "db")
-		relent := s.Inject(osbtest.Fault{On: osb.Unbind, ID: refused.Spec.ExternalID, Answer: osbtest.Error(500, "", "oops")}) // for as long as it takes to see it
+		refused := s.createReadyBinding(ctx, "refused", "db")
+		relent := s.Inject(osbtest.Fault{On: osb.Unbind, ID: refused.Spec.ExternalID, Answer: osbtest.Error(500, "", "oops")}) // for as long as the spec needs to see the condition
 		Expect(k8s.Delete(ctx, refused)).To(Succeed())
 		for _, b := range bindings {
 			Expect(k8s.Delete(ctx, b)).To(Succeed())
 		}
-		Eventually(bindingOf(ctx, refused)).Should(SatisfyAll(haveCondition("Ready", "Unknown", "UnbindCallFailed"),
-			saying("Unbind call failed: HTTP 500: the broker's description is not shown"), saying("(attempt "), saying("Deleted since "), saying(v1beta1.DeletionPolicyAnnotation+"=Retain")))
+		Eventually(bindingStatus(ctx, refused)).Should(SatisfyAll(haveCondition("Ready", "Unknown", "UnbindCallFailed"),
+			haveReadyMessage("Unbind call failed: HTTP 500: the broker's description is not shown"), haveReadyMessage("(attempt "), haveReadyMessage("Deleted since "), haveReadyMessage(v1beta1.DeletionPolicyAnnotation+"=Retain")))
 		relent()
 		for name, b := range bindings {
-			Eventually(gone(ctx, b)).Should(Succeed(), name)
+			Eventually(checkGone(ctx, b)).Should(Succeed(), name)
 			want := []string{"Bind", "Unbind", "Unbind"}
 			if name == "empty" {
 				want = want[:2]
 			}
-			Expect(s.sent(b.Spec.ExternalID)()).To(Equal(want), name)
+			Expect(s.requestsAbout(b.Spec.ExternalID)()).To(Equal(want), name)
 		}
-		Eventually(gone(ctx, refused)).Should(Succeed())
+		Eventually(checkGone(ctx, refused)).Should(Succeed())
 		Expect(s.Holds().Bindings).To(BeEmpty())
 	})
 
 	// conformance: N03
-	It("is asked for so that the broker may take its time, where it wants that", func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{}, notRetrievable)
-		s.provisioned(ctx, "db")
-		b := s.bound(ctx, "access", "db")
+	It("is asynchronous where the broker requires that", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{}, disableBindingFetch)
+		s.createReadyInstance(ctx, "db")
+		b := s.createReadyBinding(ctx, "access", "db")
 		s.Inject(osbtest.Fault{On: osb.Unbind, Times: 1, Answer: osbtest.Error(422, "AsyncRequired", "it takes time")})
 		Expect(k8s.Delete(ctx, b)).To(Succeed())
-		Eventually(gone(ctx, b)).Should(Succeed())
-		removals := s.about(b.Spec.ExternalID, osb.Unbind)
+		Eventually(checkGone(ctx, b)).Should(Succeed())
+		removals := s.callsAbout(b.Spec.ExternalID, osb.Unbind)
 		Expect(removals).To(HaveLen(2))
 		Expect(removals[0].Query.Has("accepts_incomplete")).To(BeFalse())
 		Expect(removals[1].Query.Get("accepts_incomplete")).To(Equal("true"))
 		Expect(s.Violations()).To(BeEmpty())
 	})
 
-	It("needs neither instance nor class, whose ids are on record", func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{})
-		si := s.provisioned(ctx, "db")
-		b := s.bound(ctx, "access", "db")
-		abandon(ctx, si)
-		Eventually(gone(ctx, si)).Should(Succeed())
+	It("needs neither the instance nor its class, since their ids are in the status", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
+		si := s.createReadyInstance(ctx, "db")
+		b := s.createReadyBinding(ctx, "access", "db")
+		abandonAndDelete(ctx, si)
+		Eventually(checkGone(ctx, si)).Should(Succeed())
 		Expect(k8s.Delete(ctx, b)).To(Succeed())
-		Eventually(gone(ctx, b)).Should(Succeed())
+		Eventually(checkGone(ctx, b)).Should(Succeed())
 		Expect(s.Holds().Bindings).To(BeEmpty())
 		Expect(s.Violations()).To(BeEmpty())
 	})
 
-	It("without its broker says so, and how to let go", func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{})
-		s.provisioned(ctx, "db")
-		b := s.bound(ctx, "access", "db")
-		letGo(ctx, s.object)
+	It("without its broker reports that, and how to remove the object immediately", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
+		s.createReadyInstance(ctx, "db")
+		b := s.createReadyBinding(ctx, "access", "db")
+		removeFinalizers(ctx, s.object)
 		Expect(client.IgnoreNotFound(k8s.Delete(ctx, s.object))).To(Succeed())
-		Eventually(gone(ctx, s.object)).Should(Succeed())
+		Eventually(checkGone(ctx, s.object)).Should(Succeed())
 		Expect(k8s.Delete(ctx, b)).To(Succeed())
-		Eventually(bindingOf(ctx, b)).Should(SatisfyAll(haveCondition("Ready", "Unknown", "ReferencesNonexistentBroker"), saying(v1beta1.DeletionPolicyAnnotation+"=Retain")))
+		Eventually(bindingStatus(ctx, b)).Should(SatisfyAll(haveCondition("Ready", "Unknown", "ReferencesNonexistentBroker"), haveReadyMessage(v1beta1.DeletionPolicyAnnotation+"=Retain")))
 		update(ctx, b, func(b *v1beta1.ServiceBinding) {
 			metav1.SetMetaDataAnnotation(&b.ObjectMeta, v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyRetain)
 		})
-		Eventually(gone(ctx, b)).Should(Succeed())
+		Eventually(checkGone(ctx, b)).Should(Succeed())
 		Expect(s.Holds().Bindings).To(HaveLen(1))
-		Eventually(eventsAbout(ctx, b)).Should(ContainElement(ContainSubstring("Retained")))
+		Eventually(readEvents(ctx, b)).Should(ContainElement(ContainSubstring("Retained")))
 	})
 
-	It("at once after the creation leaves nothing", func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{})
-		s.provisioned(ctx, "db")
+	It("right after the creation leaves nothing at the broker", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
+		s.createReadyInstance(ctx, "db")
 		bindings := make([]*v1beta1.ServiceBinding, 30)
-		inParallel(len(bindings), func(i int) {
-			bindings[i] = s.binding(ctx, fmt.Sprint("access", i), "db")
+		runInParallel(len(bindings), func(i int) {
+			bindings[i] = s.createBinding(ctx, fmt.Sprint("access", i), "db")
 			Expect(k8s.Delete(ctx, bindings[i])).To(Succeed())
 		})
 		for _, b := range bindings {
-			Eventually(gone(ctx, b)).Should(Succeed())
-			Eventually(keysOf(ctx, b)).Should(BeNil())
+			Eventually(checkGone(ctx, b)).Should(Succeed())
+			Eventually(readSecretKeys(ctx, b)).Should(BeNil())
 		}
 		Expect(s.Holds().Bindings).To(BeEmpty())
 		Expect(s.Violations()).To(BeEmpty())
 	})
 
-	It("of one that was never sent is no business of the broker", func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{})
-		b := s.binding(ctx, "access", "nothing")
+	It("for which no request was sent does not involve the broker", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
+		b := s.createBinding(ctx, "access", "nothing")
 		Expect(k8s.Delete(ctx, b)).To(Succeed())
-		Eventually(gone(ctx, b)).Should(Succeed())
+		Eventually(checkGone(ctx, b)).Should(Succeed())
 		Expect(s.Counts()[osb.Unbind]).To(BeZero())
 	})
 
-	It("by force, before what was made could be recorded, has that removed again", func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{})
-		s.provisioned(ctx, "db")
+	It("by force, before the outcome of the bind is recorded, leads to an unbind", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
+		s.createReadyInstance(ctx, "db")
 		hold := make(chan struct{})
 		s.Inject(osbtest.Fault{On: osb.Bind, Times: 1, Acts: true, Hold: hold})
-		b := s.binding(ctx, "access", "db")
+		b := s.createBinding(ctx, "access", "db")
 		Eventually(func() int { return len(s.Holds().Bindings) }).Should(Equal(1))
-		abandon(ctx, b)
-		Eventually(gone(ctx, b)).Should(Succeed())
+		abandonAndDelete(ctx, b)
+		Eventually(checkGone(ctx, b)).Should(Succeed())
 		close(hold)
 		Eventually(func() int { return len(s.Holds().Bindings) }).Should(BeZero())
-		Eventually(keysOf(ctx, b)).Should(BeNil())
+		Eventually(readSecretKeys(ctx, b)).Should(BeNil())
 		Expect(s.Violations()).To(BeEmpty())
 	})
 
-	It("while it is being made ends it", func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{}, func(services []osbtest.Service) {
+	It("unbinds while the bind is in progress", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{}, func(services []osbtest.Service) {
 			services[1].Behavior.Never = true
 			services[1].Behavior.Async = false
 		})
-		si := s.slowInstance(ctx, "db")
-		Eventually(instanceStatus(ctx, si)).Should(bePresent(si))
-		b := s.binding(ctx, "access", "db")
-		Eventually(bindingOf(ctx, b)).Should(haveCondition("Ready", "False", "Binding"))
+		si := s.createAsyncInstance(ctx, "db")
+		Eventually(instanceStatus(ctx, si)).Should(beProvisioned(si))
+		b := s.createBinding(ctx, "access", "db")
+		Eventually(bindingStatus(ctx, b)).Should(haveCondition("Ready", "False", "Binding"))
 		Expect(k8s.Delete(ctx, b)).To(Succeed())
 		Eventually(func() bool { return s.Finish(b.Spec.ExternalID, nil) && s.Counts()[osb.Unbind] > 0 }).Should(BeTrue())
-		Eventually(gone(ctx, b)).Should(Succeed())
+		Eventually(checkGone(ctx, b)).Should(Succeed())
 		Expect(s.Holds().Bindings).To(BeEmpty())
 	})
 
-	It("leaves what was there before it, and what another object has", func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{})
-		s.provisioned(ctx, "db")
-		first := s.bound(ctx, "first", "db")
-		abandon(ctx, first)
-		Eventually(gone(ctx, first)).Should(Succeed())
-		adopted := s.bound(ctx, "adopted", "db", func(b *v1beta1.ServiceBinding) { b.Spec.ExternalID = first.Spec.ExternalID })
+	It("leaves bindings that existed before it, and bindings of other objects", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
+		s.createReadyInstance(ctx, "db")
+		first := s.createReadyBinding(ctx, "first", "db")
+		abandonAndDelete(ctx, first)
+		Eventually(checkGone(ctx, first)).Should(Succeed())
+		adopted := s.createReadyBinding(ctx, "adopted", "db", func(b *v1beta1.ServiceBinding) { b.Spec.ExternalID = first.Spec.ExternalID })
 		Expect(adopted.Status.CreatedForUID).To(BeEmpty())
 		duplicate := &v1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "duplicate"}}
 		duplicate.Spec.InstanceRef.Name, duplicate.Spec.ExternalID = "db", first.Spec.ExternalID
-		Expect(apierrors.IsInvalid(k8s.Create(ctx, duplicate))).To(BeTrue(), "a living object has the id")
+		Expect(apierrors.IsInvalid(k8s.Create(ctx, duplicate))).To(BeTrue(), "an existing object has the id")
 		Expect(k8s.Delete(ctx, adopted)).To(Succeed())
-		Eventually(gone(ctx, adopted)).Should(Succeed())
+		Eventually(checkGone(ctx, adopted)).Should(Succeed())
 		Expect(s.Counts()[osb.Unbind]).To(BeZero())
 		Expect(s.Holds().Bindings).To(HaveLen(1))
-		Eventually(eventsAbout(ctx, adopted)).Should(ContainElement(ContainSubstring("Retained")))
+		Eventually(readEvents(ctx, adopted)).Should(ContainElement(ContainSubstring("Retained")))
 	})
 
-	It("repeats nothing that was in the Secret, whatever the broker says", func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{})
-		s.provisioned(ctx, "db")
-		known, unknown := s.bound(ctx, "known", "db"), s.bound(ctx, "unknown", "db")
+	It("repeats no credentials, whatever the broker answers", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
+		s.createReadyInstance(ctx, "db")
+		known, unknown := s.createReadyBinding(ctx, "known", "db"), s.createReadyBinding(ctx, "unknown", "db")
 		s.Inject(osbtest.Fault{On: osb.Unbind, Times: 4, Answer: func(w http.ResponseWriter, r *http.Request, c osbtest.Call) {
-			osbtest.Error(500, "Cannot", "cannot drop "+s.passwordOf(c.ID())+" oops")(w, r, c)
+			osbtest.Error(500, "Cannot", "cannot drop "+s.passwordAtBroker(c.ID())+" oops")(w, r, c)
 		}})
-		passwords := []string{s.passwordOf(known.Spec.ExternalID), s.passwordOf(unknown.Spec.ExternalID)}
+		passwords := []string{s.passwordAtBroker(known.Spec.ExternalID), s.passwordAtBroker(unknown.Spec.ExternalID)}
 		Expect(k8s.Delete(ctx, known)).To(Succeed())
-		Eventually(bindingOf(ctx, known)).Should(SatisfyAll(haveCondition("Ready", "Unknown", "UnbindCallFailed"), saying("HTTP 500 Cannot: the broker's description is not shown")))
-		logEverything(ctx)
+		Eventually(bindingStatus(ctx, known)).Should(SatisfyAll(haveCondition("Ready", "Unknown", "UnbindCallFailed"), haveReadyMessage("HTTP 500 Cannot: the broker's description is not shown")))
+		logAtHighestLevel(ctx)
 		Expect(k8s.Delete(ctx, unknown)).To(Succeed())
-		Eventually(bindingOf(ctx, unknown)).Should(SatisfyAll(haveCondition("Ready", "Unknown", "UnbindCallFailed"), saying("HTTP 500 Cannot: the broker's description is not shown")))
+		Eventually(bindingStatus(ctx, unknown)).Should(SatisfyAll(haveCondition("Ready", "Unknown", "UnbindCallFailed"), haveReadyMessage("HTTP 500 Cannot: the broker's description is not shown")))
 		for _, b := range []*v1beta1.ServiceBinding{known, unknown} {
-			Eventually(gone(ctx, b)).WithTimeout(time.Minute).Should(Succeed())
+			Eventually(checkGone(ctx, b)).WithTimeout(time.Minute).Should(Succeed())
 		}
 		for _, password := range passwords {
 			Expect(logs.String()).NotTo(ContainSubstring(password))

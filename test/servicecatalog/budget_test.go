@@ -35,59 +35,59 @@ import (
 var _ = Describe("The budget of API requests", serial, func() {
 	const n = 50
 
-	// about are the operator's requests about what is in a namespace, by the object's name.
-	about := func(namespace string, since suite.Moment) map[string][]string {
+	// requestsByName returns the operator's requests about objects of a namespace, by the names of the objects.
+	requestsByName := func(namespace string, since suite.AuditMark) map[string][]string {
 		GinkgoHelper()
 		requests := map[string][]string{}
 		for _, e := range operatorRequests(since) {
 			if e.ObjectRef.Namespace == namespace {
-				words := strings.TrimSuffix(e.Verb+" "+e.ObjectRef.Resource+"/"+e.ObjectRef.Subresource, "/")
-				requests[e.ObjectRef.Name] = append(requests[e.ObjectRef.Name], words)
+				request := strings.TrimSuffix(e.Verb+" "+e.ObjectRef.Resource+"/"+e.ObjectRef.Subresource, "/")
+				requests[e.ObjectRef.Name] = append(requests[e.ObjectRef.Name], request)
 			}
 		}
 		return requests
 	}
-	// definitions is how often it was asked whether a kind's definition is being deleted.
-	definitions := func(since suite.Moment, resource string) int {
+	// countDefinitionReads counts the reads of a kind's CRD, with which the operator finds out whether the CRD is being deleted.
+	countDefinitionReads := func(since suite.AuditMark, resource string) int {
 		GinkgoHelper()
 		return len(requestsFor(since, "", []string{resource + ".servicecatalog.k8s.io"}))
 	}
-	// fill makes n instances, each with a binding.
-	fill := func(ctx context.Context, s *site) (instances []*v1beta1.ServiceInstance, bindings []*v1beta1.ServiceBinding) {
+	// createAll creates n instances, each with a binding.
+	createAll := func(ctx context.Context, s *serviceNamespace) (instances []*v1beta1.ServiceInstance, bindings []*v1beta1.ServiceBinding) {
 		GinkgoHelper()
 		instances, bindings = make([]*v1beta1.ServiceInstance, n), make([]*v1beta1.ServiceBinding, n)
-		inParallel(n, func(i int) { instances[i] = s.instance(ctx, fmt.Sprint("db", i)) })
-		inParallel(n, func(i int) { Eventually(instanceStatus(ctx, instances[i])).Should(bePresent(instances[i])) })
-		inParallel(n, func(i int) {
-			bindings[i] = s.bound(ctx, fmt.Sprint("binding", i), fmt.Sprint("db", i), inSecret(fmt.Sprint("secret", i)))
+		runInParallel(n, func(i int) { instances[i] = s.createInstanceOf(ctx, fmt.Sprint("db", i)) })
+		runInParallel(n, func(i int) { Eventually(instanceStatus(ctx, instances[i])).Should(beProvisioned(instances[i])) })
+		runInParallel(n, func(i int) {
+			bindings[i] = s.createReadyBinding(ctx, fmt.Sprint("binding", i), fmt.Sprint("db", i), setSecretName(fmt.Sprint("secret", i)))
 		})
 		return instances, bindings
 	}
 
-	It("is 3 writes for an instance, 5 for a binding, no read but of their definitions, and silence at rest", func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{})
-		start := now()
-		instances, bindings := fill(ctx, s)
+	It("is 3 writes for an instance, 5 for a binding, reads only of their CRDs, and none at rest", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
+		start := markAudit()
+		instances, bindings := createAll(ctx, s)
 
-		By("being at rest")
-		rest, calls := now(), len(s.Calls())
-		Consistently(func() map[string][]string { return about(s.namespace, rest) }).Should(BeEmpty()) // other specs may have left something that is tried again
+		By("leaving the objects alone")
+		rest, calls := markAudit(), len(s.Calls())
+		Consistently(func() map[string][]string { return requestsByName(s.namespace, rest) }).Should(BeEmpty()) // other specs may have left objects that are retried
 		Expect(s.Calls()).To(HaveLen(calls))
 
-		By("going")
-		inParallel(n, func(i int) { Expect(k8s.Delete(ctx, bindings[i])).To(Succeed()) })
-		inParallel(n, func(i int) { Eventually(gone(ctx, bindings[i])).Should(Succeed()) })
-		inParallel(n, func(i int) { Expect(k8s.Delete(ctx, instances[i])).To(Succeed()) })
-		inParallel(n, func(i int) { Eventually(gone(ctx, instances[i])).Should(Succeed()) })
-		Eventually(func(g Gomega) { // what is seen may be logged a little later
-			requests := about(s.namespace, start)
+		By("deleting the objects")
+		runInParallel(n, func(i int) { Expect(k8s.Delete(ctx, bindings[i])).To(Succeed()) })
+		runInParallel(n, func(i int) { Eventually(checkGone(ctx, bindings[i])).Should(Succeed()) })
+		runInParallel(n, func(i int) { Expect(k8s.Delete(ctx, instances[i])).To(Succeed()) })
+		runInParallel(n, func(i int) { Eventually(checkGone(ctx, instances[i])).Should(Succeed()) })
+		Eventually(func(g Gomega) { // the API server may log a request after its effect was seen
+			requests := requestsByName(s.namespace, start)
 			for i := range n {
-				g.Expect(requests[instances[i].Name]).To(Equal([]string{"patch serviceinstances/status", "patch serviceinstances/status", "patch serviceinstances"}), "asked for, ready, and gone")
-				of := slices.Concat(requests[bindings[i].Name], requests[bindings[i].Spec.SecretName])
-				of = slices.DeleteFunc(of, func(request string) bool { return request == "get secrets" }) // one for each version, at most
-				g.Expect(len(of)).To(BeNumerically("<=", 5), "%s", of)
-				g.Expect(of).To(ContainElements("create secrets", "delete secrets"))
-				g.Expect(of).To(HaveEach(MatchRegexp("^(create|patch|delete) ")))
+				g.Expect(requests[instances[i].Name]).To(Equal([]string{"patch serviceinstances/status", "patch serviceinstances/status", "patch serviceinstances"}), "one write of the status before the request, one after it, one removal of the finalizer")
+				requestsOfBinding := slices.Concat(requests[bindings[i].Name], requests[bindings[i].Spec.SecretName])
+				requestsOfBinding = slices.DeleteFunc(requestsOfBinding, func(request string) bool { return request == "get secrets" }) // at most one for each version
+				g.Expect(len(requestsOfBinding)).To(BeNumerically("<=", 5), "%s", requestsOfBinding)
+				g.Expect(requestsOfBinding).To(ContainElements("create secrets", "delete secrets"))
+				g.Expect(requestsOfBinding).To(HaveEach(MatchRegexp("^(create|patch|delete) ")))
 			}
 		}).Should(Succeed())
 		for i := range n {
@@ -96,67 +96,67 @@ var _ = Describe("The budget of API requests", serial, func() {
 			}
 		}
 		for _, resource := range []string{"serviceinstances", "servicebindings"} {
-			Expect(definitions(start, resource)).To(And(BeNumerically(">", 0), BeNumerically("<=", n)))
+			Expect(countDefinitionReads(start, resource)).To(And(BeNumerically(">", 0), BeNumerically("<=", n)))
 		}
 		Expect(s.Counts()).To(Equal(map[osb.Operation]int{osb.GetCatalog: 1, osb.ProvisionInstance: n, osb.DeprovisionInstance: n, osb.Bind: n, osb.Unbind: n}))
 		Expect(s.Violations()).To(BeEmpty())
 	})
 
-	It("is one read of a broker's credentials for each version of them", func(ctx SpecContext) {
-		s := offlineSite(ctx, namespaced, osbtest.Options{Username: "alice", Password: "x"})
-		secret := newSecret(ctx, s.namespace, "login", "username", "alice", "password", "x")
+	It("is one read for each version of a broker's credentials", func(ctx SpecContext) {
+		s := newNamespaceWithoutBroker(ctx, namespaced, osbtest.Options{Username: "alice", Password: "x"})
+		secret := createSecret(ctx, s.namespace, "login", "username", "alice", "password", "x")
 		versions := map[string]bool{}
 		version := func() {
 			Expect(k8s.Get(ctx, client.ObjectKeyFromObject(secret), secret)).To(Succeed())
 			versions[secret.ResourceVersion] = true
 		}
-		start := now()
+		start := markAudit()
 		version()
-		s.object = registerBroker(ctx, s.kinds, s.namespace, s.Broker, s.withSecret(s.namespace, secret.Name))
+		s.object = createReadyBroker(ctx, s.kindSet, s.namespace, s.Broker, s.useBasicAuthSecret(s.namespace, secret.Name))
 		const few = 5
 		instances := make([]*v1beta1.ServiceInstance, few)
-		inParallel(few, func(i int) { instances[i] = s.instance(ctx, fmt.Sprint("db", i)) })
-		inParallel(few, func(i int) { Eventually(instanceStatus(ctx, instances[i])).Should(bePresent(instances[i])) })
-		Eventually(finalizersOf(ctx, secret)).ShouldNot(BeEmpty())
+		runInParallel(few, func(i int) { instances[i] = s.createInstanceOf(ctx, fmt.Sprint("db", i)) })
+		runInParallel(few, func(i int) { Eventually(instanceStatus(ctx, instances[i])).Should(beProvisioned(instances[i])) })
+		Eventually(readFinalizers(ctx, secret)).ShouldNot(BeEmpty())
 		version()
-		inParallel(few, func(i int) { Expect(k8s.Delete(ctx, instances[i])).To(Succeed()) })
-		inParallel(few, func(i int) { Eventually(gone(ctx, instances[i])).Should(Succeed()) })
-		Eventually(finalizersOf(ctx, secret)).Should(BeEmpty())
+		runInParallel(few, func(i int) { Expect(k8s.Delete(ctx, instances[i])).To(Succeed()) })
+		runInParallel(few, func(i int) { Eventually(checkGone(ctx, instances[i])).Should(Succeed()) })
+		Eventually(readFinalizers(ctx, secret)).Should(BeEmpty())
 		version()
-		of := slices.DeleteFunc(about(s.namespace, start)[secret.Name], func(request string) bool { return request != "get secrets" })
-		Expect(len(of)).To(And(BeNumerically(">", 0), BeNumerically("<=", len(versions))))
+		requestsOfBinding := slices.DeleteFunc(requestsByName(s.namespace, start)[secret.Name], func(request string) bool { return request != "get secrets" })
+		Expect(len(reads)).To(And(BeNumerically(">", 0), BeNumerically("<=", len(versions))))
 	})
 
-	It("shares one read among deletions that wait for it together", func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{})
+	It("is one read of the CRD for many deletions that need it at the same time", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
 		instances := make([]*v1beta1.ServiceInstance, n)
-		inParallel(n, func(i int) { instances[i] = s.instance(ctx, fmt.Sprint("db", i)) })
-		inParallel(n, func(i int) { Eventually(instanceStatus(ctx, instances[i])).Should(bePresent(instances[i])) })
+		runInParallel(n, func(i int) { instances[i] = s.createInstanceOf(ctx, fmt.Sprint("db", i)) })
+		runInParallel(n, func(i int) { Eventually(instanceStatus(ctx, instances[i])).Should(beProvisioned(instances[i])) })
 		operator.Kill()
 		Expect(k8s.DeleteAllOf(ctx, &v1beta1.ServiceInstance{}, inNamespace(s.namespace))).To(Succeed())
-		start := now()
-		startOperator(context.WithoutCancel(ctx)) // which finds all of them at once
-		inParallel(n, func(i int) { Eventually(gone(ctx, instances[i])).Should(Succeed()) })
-		Expect(definitions(start, "serviceinstances")).To(BeNumerically("<=", n/5))
+		start := markAudit()
+		startOperator(context.WithoutCancel(ctx)) // the operator finds all deletions at the same time
+		runInParallel(n, func(i int) { Eventually(checkGone(ctx, instances[i])).Should(Succeed()) })
+		Expect(countDefinitionReads(start, "serviceinstances")).To(BeNumerically("<=", n/5))
 	})
 
-	It("is nothing for what is ready when the operator starts again", func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{})
-		fill(ctx, s)
+	It("is 0 for objects that are Ready when the operator restarts", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
+		createAll(ctx, s)
 		operator.Kill()
-		start := now()
+		start := markAudit()
 		s.Forget()
 		startOperator(context.WithoutCancel(ctx))
-		Eventually(func() (*v1beta1.LocalObjectReference, error) { // until its caches know what there is
-			try := s.named("last", s.atOnce)
+		Eventually(func() (*v1beta1.LocalObjectReference, error) { // until its caches are filled
+			try := s.newInstanceObject("last", s.syncService)
 			err := k8s.Create(ctx, try, client.DryRunAll)
 			return try.Spec.ServicePlanRef, err
 		}).ShouldNot(BeNil())
-		last := s.provisioned(ctx, "last")
-		Eventually(func() map[string][]string { return about(s.namespace, start) }).Should(Equal(map[string][]string{last.Name: {"patch serviceinstances/status", "patch serviceinstances/status"}}), "before the request and after it")
+		last := s.createReadyInstance(ctx, "last")
+		Eventually(func() map[string][]string { return requestsByName(s.namespace, start) }).Should(Equal(map[string][]string{last.Name: {"patch serviceinstances/status", "patch serviceinstances/status"}}), "before the request and after it")
 		Expect(s.Counts()).To(Equal(map[osb.Operation]int{osb.ProvisionInstance: 1}))
 		Expect(k8s.DeleteAllOf(ctx, &v1beta1.ServiceBinding{}, inNamespace(s.namespace))).To(Succeed())
-		Eventually(func() int { return len(s.Holds().Bindings) }).Should(BeZero(), "and it is known well enough to be removed")
+		Eventually(func() int { return len(s.Holds().Bindings) }).Should(BeZero(), "the operator knows the bindings well enough to unbind")
 		Expect(k8s.DeleteAllOf(ctx, &v1beta1.ServiceInstance{}, inNamespace(s.namespace))).To(Succeed())
 		Eventually(func() int { return len(s.Holds().Instances) }).Should(BeZero())
 	})

@@ -38,40 +38,40 @@ import (
 )
 
 func init() {
-	for _, k := range []kinds{clusterWide, namespaced} {
-		for _, describe := range []func(kinds){describeCatalogObjects, describeRemovals, describeSelection, describeCollisions} {
+	for _, k := range []kindSet{clusterWide, namespaced} {
+		for _, describe := range []func(kindSet){describeCatalogObjects, describeRemovals, describeSelection, describeCollisions} {
 			Describe("The catalog of a "+k.broker, func() { describe(k) })
 		}
 	}
 }
 
-func offer(server *osbtest.Broker, services ...osbtest.Service) {
+func setCatalog(server *osbtest.Broker, services ...osbtest.Service) {
 	server.Change(func(o *osbtest.Options) { o.Services = append([]osbtest.Service{}, services...) })
 }
 
-// readAgain waits until a broker's catalog has been read again.
-func readAgain(ctx context.Context, b v1beta1.Broker) {
+// relistCatalog waits until the operator has read a broker's catalog again.
+func relistCatalog(ctx context.Context, b v1beta1.Broker) {
 	GinkgoHelper()
-	update(ctx, b, relist)
+	update(ctx, b, requestRelist)
 	Eventually(brokerStatus(ctx, b)).Should(HaveField("ReconciledGeneration", b.GetGeneration()))
 }
 
-func describeCatalogObjects(k kinds) {
+func describeCatalogObjects(k kindSet) {
 	var namespace string
-	BeforeEach(func(ctx SpecContext) { namespace = newNamespace(ctx) })
+	BeforeEach(func(ctx SpecContext) { namespace = createNamespace(ctx) })
 
-	It("becomes classes and plans that svcat finds and that go with the broker", func(ctx SpecContext) {
-		service := offering("Db", "Small")
-		server := newBroker(osbtest.Options{Services: []osbtest.Service{service}})
-		b := registerBroker(ctx, k, namespace, server)
-		class, plan := k.newClass(), k.newPlan()
+	It("becomes classes and plans that svcat finds, and that are deleted with the broker", func(ctx SpecContext) {
+		service := newService("Db", "Small")
+		server := startBroker(osbtest.Options{Services: []osbtest.Service{service}})
+		b := createReadyBroker(ctx, k, namespace, server)
+		class, plan := k.newClassObject(), k.newPlanObject()
 		Expect(k8s.Get(ctx, client.ObjectKey{Namespace: b.GetNamespace(), Name: catalog.ObjectName(service.ID)}, class)).To(Succeed())
 		Expect(k8s.Get(ctx, client.ObjectKey{Namespace: b.GetNamespace(), Name: catalog.ObjectName(service.Plans[0].ID)}, plan)).To(Succeed())
 		Expect(class.GetName()).To(HavePrefix("z44zb-"))
 		Expect(plan.ClassName()).To(Equal(class.GetName()))
 		Expect(class.GetLabels()).To(Equal(catalog.ClassLabels(class)))
 		Expect(plan.GetLabels()).To(Equal(catalog.PlanLabels(plan)))
-		Expect(plan.Common().Free).To(BeTrue(), "which is the protocol's default")
+		Expect(plan.Common().Free).To(BeTrue(), "the default of Open Service Broker")
 		for _, o := range []client.Object{class, plan} {
 			owner := metav1.GetControllerOf(o)
 			Expect(owner).To(HaveField("UID", b.GetUID()))
@@ -80,7 +80,7 @@ func describeCatalogObjects(k kinds) {
 		}
 	})
 
-	It("is written only where it has changed", func(ctx SpecContext) {
+	It("leads to writes only where it changed", func(ctx SpecContext) {
 		const classes, plans = 20, 10
 		var services []osbtest.Service
 		for i := range classes {
@@ -88,19 +88,19 @@ func describeCatalogObjects(k kinds) {
 			for j := range plans {
 				names = append(names, fmt.Sprintf("plan-%d-%d", i, j))
 			}
-			s := offering(fmt.Sprintf("service-%d", i), names...)
+			s := newService(fmt.Sprintf("service-%d", i), names...)
 			s.Metadata = json.RawMessage(`{"z": 1.0, "displayName": "<b>Größe</b>", "costs": [{"amount": {"usd": 1e2}, "unit": "MONTH"}], "none": null}`)
 			for j := range s.Plans {
 				s.Plans[j].Schemas = json.RawMessage(`{"service_instance": {"create": {"parameters": {"$schema": "http://json-schema.org/draft-04/schema#", "type": "object", "properties": {"size": {"maximum": 1.50}}}}}}`)
 			}
 			services = append(services, s)
 		}
-		server := newBroker(osbtest.Options{Services: services})
-		b := registerBroker(ctx, k, namespace, server)
+		server := startBroker(osbtest.Options{Services: services})
+		b := createReadyBroker(ctx, k, namespace, server)
 		Expect(k.classes(ctx, b)()).To(HaveLen(classes))
 		Expect(k.plans(ctx, b)()).To(HaveLen(classes * plans))
 
-		ours := func(since suite.Moment) func() []string {
+		ours := func(since suite.AuditMark) func() []string {
 			return func() []string {
 				var writes []string
 				for _, e := range operatorRequests(since) {
@@ -113,35 +113,35 @@ func describeCatalogObjects(k kinds) {
 				return writes
 			}
 		}
-		By("having changed nothing")
-		start := now()
-		readAgain(ctx, b)
+		By("changing nothing")
+		start := markAudit()
+		relistCatalog(ctx, b)
 		Expect(ours(start)()).To(BeEmpty())
 
-		By("having changed one plan")
-		start = now()
+		By("changing one plan")
+		start = markAudit()
 		services[3].Plans = slices.Clone(services[3].Plans)
 		services[3].Plans[5].Description = "Larger than before"
-		offer(server, services...)
-		readAgain(ctx, b)
+		setCatalog(server, services...)
+		relistCatalog(ctx, b)
 		Eventually(ours(start)).Should(HaveExactElements(HavePrefix("update ")))
 		Eventually(func() []string { return requestsFor(start, b.GetNamespace(), []string{b.GetName()}) }).Should(HaveLen(1))
 
-		By("having added one service and taken away another")
-		start = now()
-		services = append(services[1:], offering("another", "one"))
-		offer(server, services...)
-		readAgain(ctx, b)
+		By("adding one service and removing another")
+		start = markAudit()
+		services = append(services[1:], newService("another", "one"))
+		setCatalog(server, services...)
+		relistCatalog(ctx, b)
 		Eventually(ours(start)).Should(ConsistOf(HavePrefix("create "), HavePrefix("create ")))
 		Eventually(k.classes(ctx, b)).Should(HaveLen(classes))
 		Eventually(k.plans(ctx, b)).Should(HaveLen((classes-1)*plans + 1))
 	})
 
-	It("is repaired where somebody has changed it", func(ctx SpecContext) {
-		service := offering("db", "small", "large")
-		server := newBroker(osbtest.Options{Services: []osbtest.Service{service}})
-		b := registerBroker(ctx, k, namespace, server)
-		class, plan := k.newClass(), k.newPlan()
+	It("repairs objects that a user changed", func(ctx SpecContext) {
+		service := newService("db", "small", "large")
+		server := startBroker(osbtest.Options{Services: []osbtest.Service{service}})
+		b := createReadyBroker(ctx, k, namespace, server)
+		class, plan := k.newClassObject(), k.newPlanObject()
 		class.SetNamespace(b.GetNamespace())
 		class.SetName(service.ID)
 		plan.SetNamespace(b.GetNamespace())
@@ -149,7 +149,7 @@ func describeCatalogObjects(k kinds) {
 		update(ctx, class, func(c v1beta1.Class) { c.Common().Description, c.Common().ExternalID = "edited", "mine" })
 		Expect(k8s.Delete(ctx, plan)).To(Succeed())
 		server.Forget()
-		readAgain(ctx, b)
+		relistCatalog(ctx, b)
 		Expect(server.Calls()).To(HaveExactElements(HaveField("Header", Not(HaveKey("If-None-Match")))))
 		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(class), class)).To(Succeed())
 		Expect(*class.Common()).To(SatisfyAll(HaveField("Description", service.Description), HaveField("ExternalID", service.ID)))
@@ -157,14 +157,14 @@ func describeCatalogObjects(k kinds) {
 		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(plan), plan)).To(Succeed())
 	})
 
-	It("has all plans before it has their class", func(ctx SpecContext) {
+	It("becomes all plans before their class", func(ctx SpecContext) {
 		var plans []string
 		for i := range 30 {
 			plans = append(plans, fmt.Sprintf("plan-%d", i))
 		}
-		service := offering("db", plans...)
-		start := now()
-		registerBroker(ctx, k, namespace, newBroker(osbtest.Options{Services: []osbtest.Service{service}}))
+		service := newService("db", plans...)
+		start := markAudit()
+		createReadyBroker(ctx, k, namespace, startBroker(osbtest.Options{Services: []osbtest.Service{service}}))
 		var order []string
 		for _, e := range operatorRequests(start) {
 			if e.Verb == "create" && (e.ObjectRef.Name == service.ID || strings.HasPrefix(e.ObjectRef.Name, "plan-") && strings.HasSuffix(e.ObjectRef.Name, service.ID[len("db"):])) {
@@ -172,39 +172,39 @@ func describeCatalogObjects(k kinds) {
 			}
 		}
 		Expect(order).To(HaveLen(31))
-		Expect(order[30]).To(Equal(strings.ToLower(k.class)+"es"), "admission takes the only plan that it sees for the default")
+		Expect(order[30]).To(Equal(strings.ToLower(k.class)+"es"), "with only some of the plans, admission would choose a default plan")
 	})
 }
 
-func describeRemovals(k kinds) {
+func describeRemovals(k kindSet) {
 	var namespace string
-	BeforeEach(func(ctx SpecContext) { namespace = newNamespace(ctx) })
+	BeforeEach(func(ctx SpecContext) { namespace = createNamespace(ctx) })
 
-	It("loses what vanishes from it once nobody uses it, and no sooner", func(ctx SpecContext) {
-		db, queue := offering("db", "small", "large"), offering("queue", "one")
-		server := newBroker(osbtest.Options{Services: []osbtest.Service{db, queue}})
-		b := registerBroker(ctx, k, namespace, server)
-		si := k.newInstance(ctx, namespace, "data", db.Name, "small")
+	It("keeps removed services and plans while instances use them", func(ctx SpecContext) {
+		db, queue := newService("db", "small", "large"), newService("queue", "one")
+		server := startBroker(osbtest.Options{Services: []osbtest.Service{db, queue}})
+		b := createReadyBroker(ctx, k, namespace, server)
+		si := k.createInstance(ctx, namespace, "data", db.Name, "small")
 		Eventually(instanceStatus(ctx, si)).Should(haveCondition("Ready", "True", "ProvisionedSuccessfully"))
 
-		By("taking the service away")
-		offer(server, queue)
-		readAgain(ctx, b)
-		Eventually(k.plans(ctx, b)).Should(SatisfyAll(HaveLen(2), haveRemoved[v1beta1.Plan](db.Plans[0].ID)), "the plan that nobody uses goes")
+		By("removing the service")
+		setCatalog(server, queue)
+		relistCatalog(ctx, b)
+		Eventually(k.plans(ctx, b)).Should(SatisfyAll(HaveLen(2), haveRemoved[v1beta1.Plan](db.Plans[0].ID)), "the unused plan is deleted")
 		Expect(k.classes(ctx, b)()).To(SatisfyAll(HaveLen(2), haveRemoved[v1beta1.Class](db.Name)))
 		Expect(b.CommonStatus().ServiceClasses).To(Equal(int32(1)))
-		readAgain(ctx, b)
+		relistCatalog(ctx, b)
 		Expect(k.classes(ctx, b)()).To(HaveLen(2))
 
-		By("bringing it back")
-		offer(server, db, queue)
-		readAgain(ctx, b)
+		By("restoring the service")
+		setCatalog(server, db, queue)
+		relistCatalog(ctx, b)
 		Expect(k.plans(ctx, b)()).To(SatisfyAll(HaveLen(3), haveRemoved[v1beta1.Plan]()))
 		Expect(k.classes(ctx, b)()).To(SatisfyAll(HaveLen(2), haveRemoved[v1beta1.Class]()))
 
-		By("taking it away again, and the instance too")
-		offer(server, queue)
-		readAgain(ctx, b)
+		By("removing the service again, and deleting the instance")
+		setCatalog(server, queue)
+		relistCatalog(ctx, b)
 		Eventually(k.plans(ctx, b)).Should(HaveLen(2))
 		deleted := time.Now()
 		Expect(k8s.Delete(ctx, si)).To(Succeed())
@@ -214,16 +214,16 @@ func describeRemovals(k kinds) {
 		Expect(server.Violations()).To(BeEmpty())
 	})
 
-	It("keeps a plan that it has lost for an instance that has it, and may go back to it", func(ctx SpecContext) {
-		db := offering("db", "small", "large")
-		server := newBroker(osbtest.Options{Services: []osbtest.Service{db}})
-		b := registerBroker(ctx, k, namespace, server)
-		si := k.newInstance(ctx, namespace, "data", db.Name, "small")
+	It("keeps a removed plan for the instance that has it, which may return to it", func(ctx SpecContext) {
+		db := newService("db", "small", "large")
+		server := startBroker(osbtest.Options{Services: []osbtest.Service{db}})
+		b := createReadyBroker(ctx, k, namespace, server)
+		si := k.createInstance(ctx, namespace, "data", db.Name, "small")
 		Eventually(instanceStatus(ctx, si)).Should(haveCondition("Ready", "True", "ProvisionedSuccessfully"))
 		without := db
 		without.Plans = db.Plans[1:]
-		offer(server, without)
-		readAgain(ctx, b)
+		setCatalog(server, without)
+		relistCatalog(ctx, b)
 		switchTo := func(plan string) {
 			GinkgoHelper()
 			update(ctx, si, func(si *v1beta1.ServiceInstance) {
@@ -235,43 +235,43 @@ func describeRemovals(k kinds) {
 			})
 		}
 
-		By("being refused another one")
+		By("being refused another plan")
 		server.Inject(osbtest.Fault{On: osb.UpdateInstance, Answer: osbtest.Error(http.StatusBadRequest, "", "no room")})
 		switchTo("large")
-		Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(haveCondition("Ready", "False", "UpdateInstanceCallFailed"), saying("no room")))
-		readAgain(ctx, b)
+		Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(haveCondition("Ready", "False", "UpdateInstanceCallFailed"), haveReadyMessage("no room")))
+		relistCatalog(ctx, b)
 		Expect(k.plans(ctx, b)()).To(haveRemoved[v1beta1.Plan](db.Plans[0].ID))
 
-		By("going back")
+		By("returning to the removed plan")
 		switchTo("small")
-		Eventually(instanceStatus(ctx, si)).Should(bePresent(si))
+		Eventually(instanceStatus(ctx, si)).Should(beProvisioned(si))
 		Expect(server.Violations()).To(BeEmpty())
 	})
 
-	It("is believed to be empty, but deletes nothing for that", func(ctx SpecContext) {
-		service := offering("db", "small")
-		server := newBroker(osbtest.Options{Services: []osbtest.Service{service}})
-		b := registerBroker(ctx, k, namespace, server)
-		offer(server)
-		readAgain(ctx, b)
-		Expect(brokerStatus(ctx, b)()).To(SatisfyAll(haveCondition("Ready", "True", "FetchedCatalog"), saying("offered 1 class before and offers nothing now")))
-		readAgain(ctx, b)
+	It("deletes nothing when it is empty", func(ctx SpecContext) {
+		service := newService("db", "small")
+		server := startBroker(osbtest.Options{Services: []osbtest.Service{service}})
+		b := createReadyBroker(ctx, k, namespace, server)
+		setCatalog(server)
+		relistCatalog(ctx, b)
+		Expect(brokerStatus(ctx, b)()).To(SatisfyAll(haveCondition("Ready", "True", "FetchedCatalog"), haveReadyMessage("offered 1 class before and offers nothing now")))
+		relistCatalog(ctx, b)
 		Expect(k.classes(ctx, b)()).To(haveRemoved[v1beta1.Class](service.Name))
 		Expect(k.plans(ctx, b)()).To(haveRemoved[v1beta1.Plan](service.Plans[0].ID))
-		offer(server, service)
-		readAgain(ctx, b)
+		setCatalog(server, service)
+		relistCatalog(ctx, b)
 		Expect(k.classes(ctx, b)()).To(SatisfyAll(HaveLen(1), haveRemoved[v1beta1.Class]()))
 	})
 }
 
-func describeSelection(k kinds) {
+func describeSelection(k kindSet) {
 	var namespace string
-	BeforeEach(func(ctx SpecContext) { namespace = newNamespace(ctx) })
+	BeforeEach(func(ctx SpecContext) { namespace = createNamespace(ctx) })
 
-	It("is offered as far as it can be used", func(ctx SpecContext) {
-		good, bad := offering("good", "one", "two"), offering("bad", "three")
-		server := newBroker(osbtest.Options{Services: []osbtest.Service{good, bad}})
-		b := registerBroker(ctx, k, namespace, server)
+	It("is offered except for what is invalid", func(ctx SpecContext) {
+		good, bad := newService("good", "one", "two"), newService("bad", "three")
+		server := startBroker(osbtest.Options{Services: []osbtest.Service{good, bad}})
+		b := createReadyBroker(ctx, k, namespace, server)
 		body, err := json.Marshal(map[string]any{"services": []any{
 			map[string]any{"id": bad.ID, "name": bad.Name, "description": 7, "bindable": true, "plans": bad.Plans},
 			map[string]any{"id": good.ID, "name": good.Name, "description": "New words", "bindable": true, "plan_updateable": true, "plans": []any{
@@ -279,30 +279,30 @@ func describeSelection(k kinds) {
 		}})
 		Expect(err).NotTo(HaveOccurred())
 		server.Change(func(o *osbtest.Options) { o.Catalog = body })
-		readAgain(ctx, b)
-		Expect(brokerStatus(ctx, b)()).To(SatisfyAll(haveCondition("Ready", "True", "PartlySynced"), saying("2 classes with 3 plans"), saying(bad.Name), saying("description"), saying("free")))
-		Eventually(eventsAbout(ctx, b)).Should(ContainElement(SatisfyAll(ContainSubstring("Warning PartlySynced"), ContainSubstring(bad.Name))))
+		relistCatalog(ctx, b)
+		Expect(brokerStatus(ctx, b)()).To(SatisfyAll(haveCondition("Ready", "True", "PartlySynced"), haveReadyMessage("2 classes with 3 plans"), haveReadyMessage(bad.Name), haveReadyMessage("description"), haveReadyMessage("free")))
+		Eventually(readEvents(ctx, b)).Should(ContainElement(SatisfyAll(ContainSubstring("Warning PartlySynced"), ContainSubstring(bad.Name))))
 		classes, err := k.classes(ctx, b)()
 		Expect(err).NotTo(HaveOccurred())
-		Expect(classes).To(SatisfyAll(HaveLen(2), haveRemoved[v1beta1.Class]()), "a mistake takes nothing away")
-		Expect(classes[good.Name].Common().Description).To(Equal("New words"), "nor does it keep the rest")
+		Expect(classes).To(SatisfyAll(HaveLen(2), haveRemoved[v1beta1.Class]()), "an invalid entry removes nothing")
+		Expect(classes[good.Name].Common().Description).To(Equal("New words"), "an invalid entry does not block others")
 		Expect(k.plans(ctx, b)()).To(SatisfyAll(HaveLen(3), haveRemoved[v1beta1.Plan]()))
 	})
 
-	It("says that none of it can be used", func(ctx SpecContext) {
-		b := k.register(ctx, namespace, newBroker(osbtest.Options{Catalog: []byte(`{"services": [{"id": "x", "name": "x", "description": "", "bindable": true, "plans": []}]}`)}))
-		Eventually(brokerStatus(ctx, b)).Should(stalled("ErrorSyncingCatalog", "it has no plan that can be used"))
+	It("is reported if nothing in it is valid", func(ctx SpecContext) {
+		b := k.createBroker(ctx, namespace, startBroker(osbtest.Options{Catalog: []byte(`{"services": [{"id": "x", "name": "x", "description": "", "bindable": true, "plans": []}]}`)}))
+		Eventually(brokerStatus(ctx, b)).Should(beStalled("ErrorSyncingCatalog", "it has no plan that can be used"))
 	})
 
-	It("says that it is none", func(ctx SpecContext) {
-		b := k.register(ctx, namespace, newBroker(osbtest.Options{Catalog: []byte(`<html>Welcome</html>`)}))
-		Eventually(brokerStatus(ctx, b)).Should(SatisfyAll(haveCondition("Ready", "False", "ErrorFetchingCatalog"), haveCondition("Reconciling", "True", "ErrorFetchingCatalog"), saying("JSON")))
+	It("is reported if it is not JSON", func(ctx SpecContext) {
+		b := k.createBroker(ctx, namespace, startBroker(osbtest.Options{Catalog: []byte(`<html>Welcome</html>`)}))
+		Eventually(brokerStatus(ctx, b)).Should(SatisfyAll(haveCondition("Ready", "False", "ErrorFetchingCatalog"), haveCondition("Reconciling", "True", "ErrorFetchingCatalog"), haveReadyMessage("JSON")))
 	})
 
-	It("is offered as far as the restrictions let it", func(ctx SpecContext) {
-		db, queue := offering("db", "small", "large"), offering("queue", "one")
-		server := newBroker(osbtest.Options{Services: []osbtest.Service{db, queue}})
-		b := registerBroker(ctx, k, namespace, server, func(b v1beta1.Broker) {
+	It("is offered as far as catalogRestrictions allow", func(ctx SpecContext) {
+		db, queue := newService("db", "small", "large"), newService("queue", "one")
+		server := startBroker(osbtest.Options{Services: []osbtest.Service{db, queue}})
+		b := createReadyBroker(ctx, k, namespace, server, func(b v1beta1.Broker) {
 			b.Common().CatalogRestrictions = &v1beta1.CatalogRestrictions{ServicePlan: []string{"spec.externalName in (small,one)"}}
 		})
 		Expect(k.classes(ctx, b)()).To(HaveLen(2))
@@ -317,16 +317,16 @@ func describeSelection(k kinds) {
 	})
 }
 
-func describeCollisions(k kinds) {
+func describeCollisions(k kindSet) {
 	var namespace string
-	BeforeEach(func(ctx SpecContext) { namespace = newNamespace(ctx) })
+	BeforeEach(func(ctx SpecContext) { namespace = createNamespace(ctx) })
 
-	It("takes nothing from another broker, and gets it when that is gone", func(ctx SpecContext) {
-		shared, own := offering("shared", "small"), offering("own", "small")
-		first := registerBroker(ctx, k, namespace, newBroker(osbtest.Options{Services: []osbtest.Service{shared}}))
-		second := k.register(ctx, namespace, newBroker(osbtest.Options{Services: []osbtest.Service{shared, own}}))
+	It("leaves objects of another broker alone, and takes their ids once that broker is gone", func(ctx SpecContext) {
+		shared, own := newService("shared", "small"), newService("own", "small")
+		first := createReadyBroker(ctx, k, namespace, startBroker(osbtest.Options{Services: []osbtest.Service{shared}}))
+		second := k.createBroker(ctx, namespace, startBroker(osbtest.Options{Services: []osbtest.Service{shared, own}}))
 		Eventually(brokerStatus(ctx, second)).Should(SatisfyAll(haveCondition("Ready", "True", "PartlySynced"),
-			saying(fmt.Sprintf("%s %s of %s %q has the same id", k.class, shared.ID, k.broker, first.GetName())), HaveField("ServiceClasses", int32(1))))
+			haveReadyMessage(fmt.Sprintf("%s %s of %s %q has the same id", k.class, shared.ID, k.broker, first.GetName())), HaveField("ServiceClasses", int32(1))))
 		Expect(k.classes(ctx, first)()).To(HaveKey(shared.Name))
 		Expect(k.classes(ctx, second)()).To(SatisfyAll(HaveLen(1), HaveKey(own.Name)))
 		Expect(k8s.Delete(ctx, first)).To(Succeed())
@@ -335,25 +335,25 @@ func describeCollisions(k kinds) {
 		Expect(k.plans(ctx, second)()).To(HaveLen(2))
 	})
 
-	It("gets along with another that has the same names", func(ctx SpecContext) {
-		one, other := offering("db", "small"), offering("db", "small")
+	It("may have the same names as that of another broker", func(ctx SpecContext) {
+		one, other := newService("db", "small"), newService("db", "small")
 		other.Name = one.Name
-		first := registerBroker(ctx, k, namespace, newBroker(osbtest.Options{Services: []osbtest.Service{one}}))
-		second := registerBroker(ctx, k, namespace, newBroker(osbtest.Options{Services: []osbtest.Service{other}}))
-		Expect(*second.CommonStatus()).To(SatisfyAll(haveCondition("Ready", "True", "FetchedCatalog"), saying("Another "+k.broker+" offers services of the same name"), saying(one.Name)))
+		first := createReadyBroker(ctx, k, namespace, startBroker(osbtest.Options{Services: []osbtest.Service{one}}))
+		second := createReadyBroker(ctx, k, namespace, startBroker(osbtest.Options{Services: []osbtest.Service{other}}))
+		Expect(*second.CommonStatus()).To(SatisfyAll(haveCondition("Ready", "True", "FetchedCatalog"), haveReadyMessage("Another "+k.broker+" offers services of the same name"), haveReadyMessage(one.Name)))
 		for _, b := range []v1beta1.Broker{first, second} {
 			Expect(k.classes(ctx, b)()).To(HaveLen(1))
 		}
 	})
 
-	It("holds no other broker up while its own hangs", func(ctx SpecContext) {
+	It("does not delay other brokers while a request for it hangs", func(ctx SpecContext) {
 		var hung []v1beta1.Broker
 		for range 8 {
-			server := newBroker(osbtest.Options{})
+			server := startBroker(osbtest.Options{})
 			server.Inject(osbtest.Fault{On: osb.GetCatalog, Answer: osbtest.Hang})
-			hung = append(hung, k.register(ctx, namespace, server))
+			hung = append(hung, k.createBroker(ctx, namespace, server))
 		}
-		registerBroker(ctx, k, namespace, newBroker(osbtest.Options{}))
+		createReadyBroker(ctx, k, namespace, startBroker(osbtest.Options{}))
 		for _, b := range hung {
 			Expect(k8s.Delete(ctx, b)).To(Succeed())
 		}

@@ -35,20 +35,20 @@ import (
 
 func inNamespace(namespace string) client.DeleteAllOfOption { return client.InNamespace(namespace) }
 
-// inSecret has a binding use a Secret of this name.
-func inSecret(name string) func(*v1beta1.ServiceBinding) {
+// setSecretName sets the name of a binding's Secret.
+func setSecretName(name string) func(*v1beta1.ServiceBinding) {
 	return func(b *v1beta1.ServiceBinding) { b.Spec.SecretName = name }
 }
 
-// bindingOf reads a binding's status again.
-func bindingOf(ctx context.Context, b *v1beta1.ServiceBinding) func() (v1beta1.ServiceBindingStatus, error) {
+// bindingStatus reads the binding, and returns its status.
+func bindingStatus(ctx context.Context, b *v1beta1.ServiceBinding) func() (v1beta1.ServiceBindingStatus, error) {
 	return func() (v1beta1.ServiceBindingStatus, error) {
 		err := k8s.Get(ctx, client.ObjectKeyFromObject(b), b)
 		return b.Status, err
 	}
 }
 
-// beBound matches the status of a binding whose credentials are in its Secret.
+// beBound matches the status of a binding whose Secret has the credentials.
 func beBound(b *v1beta1.ServiceBinding) OmegaMatcher {
 	return SatisfyAll(haveCondition("Ready", "True", "InjectedBindResult"),
 		WithTransform(func(s v1beta1.ServiceBindingStatus) bool { return s.ReconciledGeneration == b.Generation }, BeTrue()))
@@ -57,140 +57,140 @@ func beBound(b *v1beta1.ServiceBinding) OmegaMatcher {
 var _ = Describe("A deletion", func() {
 	// conformance: D01
 	It("of an instance waits for its bindings, and names them", func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{})
-		si := s.provisioned(ctx, "db")
-		first, second := s.bound(ctx, "first", "db"), s.bound(ctx, "second", "db")
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
+		si := s.createReadyInstance(ctx, "db")
+		first, second := s.createReadyBinding(ctx, "first", "db"), s.createReadyBinding(ctx, "second", "db")
 		Expect(k8s.Delete(ctx, si)).To(Succeed())
 		blocked := SatisfyAll(haveCondition("Ready", "Unknown", "DeprovisionBlockedByExistingCredentials"), haveCondition("Stalled", "True", "DeprovisionBlockedByExistingCredentials"))
-		Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(blocked, saying("ServiceBindings have to be deleted first: first, second. Deleted since "), saying(v1beta1.DeletionPolicyAnnotation+"=Retain")))
+		Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(blocked, haveReadyMessage("ServiceBindings have to be deleted first: first, second. Deleted since "), haveReadyMessage(v1beta1.DeletionPolicyAnnotation+"=Retain")))
 		Expect(k8s.Delete(ctx, first)).To(Succeed())
-		Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(blocked, saying("have to be deleted first: second.")))
+		Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(blocked, haveReadyMessage("have to be deleted first: second.")))
 		Expect(s.Counts()[osb.DeprovisionInstance]).To(BeZero())
 		Expect(k8s.Delete(ctx, second)).To(Succeed())
-		Eventually(gone(ctx, si)).Should(Succeed())
+		Eventually(checkGone(ctx, si)).Should(Succeed())
 		Expect(s.Holds().Instances).To(BeEmpty())
-		Expect(s.Violations()).To(BeEmpty(), "among them would be an instance that has bindings")
+		Expect(s.Violations()).To(BeEmpty(), "deprovisioning an instance with bindings would be a violation")
 	})
 
-	It("of an instance that nothing was ever sent for is no business of the broker", func(ctx SpecContext) {
-		s := offlineSite(ctx, namespaced, osbtest.Options{})
-		si := s.instance(ctx, "db")
-		s.binding(ctx, "binding", "db")
-		Eventually(instanceStatus(ctx, si)).Should(waiting("ReferencesNonexistentServiceClass", ""))
+	It("of an instance for which no request was sent does not involve the broker", func(ctx SpecContext) {
+		s := newNamespaceWithoutBroker(ctx, namespaced, osbtest.Options{})
+		si := s.createInstanceOf(ctx, "db")
+		s.createBinding(ctx, "binding", "db")
+		Eventually(instanceStatus(ctx, si)).Should(beReconciling("ReferencesNonexistentServiceClass", ""))
 		Expect(k8s.Delete(ctx, si)).To(Succeed())
-		Eventually(gone(ctx, si)).Should(Succeed())
-		registerBroker(ctx, namespaced, s.namespace, s.Broker)
+		Eventually(checkGone(ctx, si)).Should(Succeed())
+		createReadyBroker(ctx, namespaced, s.namespace, s.Broker)
 		Expect(s.Counts()).To(Equal(map[osb.Operation]int{osb.GetCatalog: 1}))
 	})
 
-	It("at once after the creation leaves nothing", func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{})
+	It("right after the creation leaves nothing at the broker", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
 		instances := make([]*v1beta1.ServiceInstance, 30)
-		inParallel(len(instances), func(i int) {
-			instances[i] = s.instance(ctx, fmt.Sprint("db", i))
+		runInParallel(len(instances), func(i int) {
+			instances[i] = s.createInstanceOf(ctx, fmt.Sprint("db", i))
 			Expect(k8s.Delete(ctx, instances[i])).To(Succeed())
 		})
 		for _, si := range instances {
-			Eventually(gone(ctx, si)).Should(Succeed())
+			Eventually(checkGone(ctx, si)).Should(Succeed())
 		}
 		Expect(s.Holds().Instances).To(BeEmpty())
 		Expect(s.Violations()).To(BeEmpty())
 	})
 
 	// conformance: D03 D04 D05 D08 D09 D11
-	It("is asked for until the broker confirms it, and says what it waits for", func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{})
+	It("is retried until the broker confirms it, and the status reports what it waits for", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
 		answers := map[string]osbtest.Answer{
 			"e500": osbtest.Error(500, "", "oops"), "e404": osbtest.Error(404, "", "what?"),
 			"e204": osbtest.Status(204, ""), "cut": osbtest.Status(200, "["), "e409": osbtest.Error(409, "", "no"), "dropped": osbtest.Drop,
 		}
 		instances := map[string]*v1beta1.ServiceInstance{}
 		for name, answer := range answers {
-			instances[name] = s.provisioned(ctx, name)
+			instances[name] = s.createReadyInstance(ctx, name)
 			s.Inject(osbtest.Fault{On: osb.DeprovisionInstance, ID: instances[name].Spec.ExternalID, Times: 1, Answer: answer, Acts: name == "dropped"})
 		}
-		failed := s.slowInstance(ctx, "failed")
-		Eventually(instanceStatus(ctx, failed)).Should(bePresent(failed))
+		failed := s.createAsyncInstance(ctx, "failed")
+		Eventually(instanceStatus(ctx, failed)).Should(beProvisioned(failed))
 		s.Inject(osbtest.Fault{On: osb.DeprovisionInstance, ID: failed.Spec.ExternalID, Times: 1, Failure: &osbtest.Failure{Description: "still in use"}})
 		instances["failed"] = failed
 
-		unusable := s.provisioned(ctx, "e400")
+		unusable := s.createReadyInstance(ctx, "e400")
 		lift := s.Inject(osbtest.Fault{On: osb.DeprovisionInstance, ID: unusable.Spec.ExternalID, Answer: osbtest.Status(400, `{"description":"never","instance_usable":false}`)})
 		Expect(k8s.Delete(ctx, unusable)).To(Succeed())
 		for _, si := range instances {
 			Expect(k8s.Delete(ctx, si)).To(Succeed())
 		}
 		Eventually(instanceStatus(ctx, unusable)).Should(SatisfyAll(haveCondition("Ready", "Unknown", "DeprovisionCallFailed"), HaveField("Unusable", true),
-			saying("Deprovision call failed: HTTP 400: never (attempt "), saying("Deleted since "), saying(v1beta1.DeletionPolicyAnnotation+"=Retain")))
+			haveReadyMessage("Deprovision call failed: HTTP 400: never (attempt "), haveReadyMessage("Deleted since "), haveReadyMessage(v1beta1.DeletionPolicyAnnotation+"=Retain")))
 		b := &v1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "late"}}
 		b.Spec.InstanceRef.Name = unusable.Name
-		Expect(k8s.Create(ctx, b)).To(MatchError(ContainSubstring("must not be a ServiceInstance that is being deleted")), "it cannot be used any more")
+		Expect(k8s.Create(ctx, b)).To(MatchError(ContainSubstring("must not be a ServiceInstance that is being deleted")), "an instance that is being deleted cannot be bound")
 		for name, si := range instances {
 			Eventually(func() error {
-				_, err := hurried(ctx, si)()
+				_, err := statusWithoutBackoff(ctx, si)()
 				return err
 			}).Should(MatchError(ContainSubstring("not found")), name)
-			Expect(s.sent(si.Spec.ExternalID)()).To(Equal([]string{"ProvisionInstance", "DeprovisionInstance", "DeprovisionInstance"}), name)
+			Expect(s.requestsAbout(si.Spec.ExternalID)()).To(Equal([]string{"ProvisionInstance", "DeprovisionInstance", "DeprovisionInstance"}), name)
 		}
 		lift()
 		Eventually(func() error {
-			_, err := hurried(ctx, unusable)()
+			_, err := statusWithoutBackoff(ctx, unusable)()
 			return err
 		}).Should(MatchError(ContainSubstring("not found")))
 		Expect(s.Holds().Instances).To(BeEmpty())
 	})
 
-	It("at a dead broker says since when it waits and how to let go", func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{})
-		si, back := s.provisioned(ctx, "db"), s.provisioned(ctx, "back")
+	It("while the broker is down reports since when it waits, and how to remove the object immediately", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
+		si, back := s.createReadyInstance(ctx, "db"), s.createReadyInstance(ctx, "back")
 		s.Close()
 		Expect(k8s.Delete(ctx, si)).To(Succeed())
 		Expect(k8s.Delete(ctx, back)).To(Succeed())
 		for _, si := range []*v1beta1.ServiceInstance{si, back} {
 			Expect(k8s.Get(ctx, client.ObjectKeyFromObject(si), si)).To(Succeed())
-			Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(haveCondition("Ready", "Unknown", "DeprovisionCallFailed"), saying("the next is at "),
-				saying("Deleted since "+si.DeletionTimestamp.UTC().Format(time.RFC3339)), saying("annotate the object with "+v1beta1.DeletionPolicyAnnotation+"=Retain")))
+			Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(haveCondition("Ready", "Unknown", "DeprovisionCallFailed"), haveReadyMessage("the next is at "),
+				haveReadyMessage("Deleted since "+si.DeletionTimestamp.UTC().Format(time.RFC3339)), haveReadyMessage("annotate the object with "+v1beta1.DeletionPolicyAnnotation+"=Retain")))
 		}
 		Expect(kubectl(ctx, "", "annotate", "serviceinstance", "-n", s.namespace, "db", v1beta1.DeletionPolicyAnnotation+"=Retain")).To(ContainSubstring("annotated"))
-		Eventually(gone(ctx, si)).Should(Succeed())
-		Eventually(eventsAbout(ctx, si)).Should(ContainElement(ContainSubstring("Warning Retained: the deletion policy is Retain")))
+		Eventually(checkGone(ctx, si)).Should(Succeed())
+		Eventually(readEvents(ctx, si)).Should(ContainElement(ContainSubstring("Warning Retained: the deletion policy is Retain")))
 		Expect(s.Listen()).To(Succeed())
 		DeferCleanup(s.Close)
-		Eventually(gone(ctx, back)).WithTimeout(time.Minute).Should(Succeed())
+		Eventually(checkGone(ctx, back)).WithTimeout(time.Minute).Should(Succeed())
 		Expect(s.Holds().Instances).To(SatisfyAll(HaveLen(1), HaveKey(si.Spec.ExternalID)))
 	})
 
-	It("of the broker waits for what is there, and then it goes, too", func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{})
-		si := s.provisioned(ctx, "db")
+	It("of the broker waits for its instances", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
+		si := s.createReadyInstance(ctx, "db")
 		Expect(k8s.Delete(ctx, s.object)).To(Succeed())
-		Eventually(brokerStatus(ctx, s.object)).Should(SatisfyAll(haveCondition("Ready", "False", "InUse"), saying("1 ServiceInstance")))
-		update(ctx, si, parameters(`{"a":1}`))
-		Eventually(instanceStatus(ctx, si)).Should(bePresent(si), "it is as good as before")
+		Eventually(brokerStatus(ctx, s.object)).Should(SatisfyAll(haveCondition("Ready", "False", "InUse"), haveReadyMessage("1 ServiceInstance")))
+		update(ctx, si, setParameters(`{"a":1}`))
+		Eventually(instanceStatus(ctx, si)).Should(beProvisioned(si), "the instance still can be updated")
 		Expect(k8s.Delete(ctx, si)).To(Succeed())
-		Eventually(gone(ctx, si)).Should(Succeed())
-		Eventually(gone(ctx, s.object)).Should(Succeed())
+		Eventually(checkGone(ctx, si)).Should(Succeed())
+		Eventually(checkGone(ctx, s.object)).Should(Succeed())
 		Expect(s.Holds().Instances).To(BeEmpty())
 	})
 
-	It("of a namespace ends, with all that is in it", func(ctx SpecContext) {
-		s := offlineSite(ctx, namespaced, osbtest.Options{Username: "bell", Password: "hop"})
-		newSecret(ctx, s.namespace, "auth", "username", "bell", "password", "hop")
-		registerBroker(ctx, namespaced, s.namespace, s.Broker, func(b v1beta1.Broker) {
+	It("of a namespace ends, and removes everything at the broker", func(ctx SpecContext) {
+		s := newNamespaceWithoutBroker(ctx, namespaced, osbtest.Options{Username: "bell", Password: "hop"})
+		createSecret(ctx, s.namespace, "auth", "username", "bell", "password", "hop")
+		createReadyBroker(ctx, namespaced, s.namespace, s.Broker, func(b v1beta1.Broker) {
 			b.Common().AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Name: "auth"}}}
 		})
-		newSecret(ctx, s.namespace, "params", "json", `{"a":1}`)
+		createSecret(ctx, s.namespace, "params", "json", `{"a":1}`)
 		const n = 10
-		inParallel(n, func(i int) {
+		runInParallel(n, func(i int) {
 			name := fmt.Sprint("db", i)
-			si := s.instance(ctx, name, parametersFrom("params"))
+			si := s.createInstanceOf(ctx, name, addParametersFrom("params"))
 			if i%2 == 0 {
-				Eventually(instanceStatus(ctx, si)).Should(bePresent(si))
-				s.bound(ctx, name, name)
+				Eventually(instanceStatus(ctx, si)).Should(beProvisioned(si))
+				s.createReadyBinding(ctx, name, name)
 			}
 		})
-		s.slowInstance(ctx, "slow", parametersFrom("params"))
-		s.instance(ctx, "unfinished", parametersFrom("missing"))
+		s.createAsyncInstance(ctx, "slow", addParametersFrom("params"))
+		s.createInstanceOf(ctx, "unfinished", addParametersFrom("missing"))
 		Eventually(func() int { return len(s.Holds().Instances) }).Should(Equal(n + 1))
 		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.namespace}}
 		Expect(k8s.Delete(ctx, ns)).To(Succeed())

@@ -46,7 +46,7 @@ import (
 
 var _ = Describe("Faults", func() {
 	AfterEach(func(ctx SpecContext) {
-		if GinkgoParallelProcess() == 1 && isClosed(operator.Ended()) { // a Serial spec has failed half-way
+		if GinkgoParallelProcess() == 1 && isClosed(operator.Ended()) { // a failed Serial spec may have left the operator stopped
 			startOperator(context.WithoutCancel(ctx))
 		}
 	})
@@ -57,22 +57,22 @@ var _ = Describe("Faults", func() {
 	}
 
 	// conformance: P18 O13 L16
-	It("lose, double and orphan nothing in 8 kills during 80 provisions, bindings and deletions", serial, func(ctx SpecContext) {
+	It("lose, duplicate and orphan nothing in 8 kills during 80 provisions, bindings and deletions", serial, func(ctx SpecContext) {
 		const n, kills = 80, 8
-		s := newSite(ctx, namespaced, osbtest.Options{})
-		unhurried(s, 5*time.Millisecond)
-		w := newCrowd(s, n)
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
+		slowDownChanges(s, 5*time.Millisecond)
+		w := newWorkload(s, n)
 		done := make(chan struct{})
 		go func() {
 			defer GinkgoRecover()
 			defer close(done)
-			w.live(ctx)
+			w.run(ctx)
 		}()
 		rnd := rand.New(rand.NewPCG(uint64(GinkgoRandomSeed()), 1))
 		for kill := range kills {
-			// At a random moment of the work, measured in requests rather than time.
-			target := s.changes() + 1 + rnd.IntN(2*3*n/kills)
-			Eventually(func() bool { return s.changes() >= target || isClosed(done) }).
+			// The moment of the kill depends on a random number of requests, not on time.
+			target := s.changeCount() + 1 + rnd.IntN(2*3*n/kills)
+			Eventually(func() bool { return s.changeCount() >= target || isClosed(done) }).
 				WithPolling(time.Millisecond).WithTimeout(time.Minute).Should(BeTrue())
 			operator.Kill()
 			if kill == kills/2 {
@@ -87,68 +87,68 @@ var _ = Describe("Faults", func() {
 		}
 	})
 
-	It("of a broker that acts and then drops the connection lose, double and orphan nothing", func(ctx SpecContext) {
+	It("of a broker that acts and then drops the connection lose, duplicate and orphan nothing", func(ctx SpecContext) {
 		const n = 30
-		s := newSite(ctx, namespaced, osbtest.Options{})
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
 		var calls atomic.Int32
 		s.Inject(osbtest.Fault{Acts: true, Answer: osbtest.Drop, Match: func(c osbtest.Call) bool {
 			return !strings.HasPrefix(string(c.Operation), "Get") && calls.Add(1)%4 == 0
 		}})
-		w := newCrowd(s, n)
-		w.live(ctx)
+		w := newWorkload(s, n)
+		w.run(ctx)
 		w.check(ctx)
 	})
 
-	It("leave nothing out and repeat nothing when a warm standby takes over", serial, func(ctx SpecContext) {
+	It("lose and repeat nothing when a warm standby becomes the leader", serial, func(ctx SpecContext) {
 		const n = 60
 		elect := []string{"--leader-elect"}
 		Expect(operator.Stop()).To(Succeed())
 		startOperator(context.WithoutCancel(ctx), elect...)
-		s := newSite(ctx, namespaced, osbtest.Options{})
-		unhurried(s, 50*time.Millisecond)
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
+		slowDownChanges(s, 50*time.Millisecond)
 		port, err := local.FreePort()
 		Expect(err).NotTo(HaveOccurred())
 		standby, err := cluster.StartOperator(context.WithoutCancel(ctx), local.OperatorOptions{
-			Binary: its.Binary, Log: logs, WebhookPort: port, Args: append([]string{"--allow-outbound=127.0.0.1"}, elect...)})
+			Binary: env.Binary, Log: logs, WebhookPort: port, Args: append([]string{"--allow-outbound=127.0.0.1"}, elect...)})
 		Expect(err).NotTo(HaveOccurred())
 		instances := make([]*v1beta1.ServiceInstance, n)
-		inParallel(n, func(i int) { instances[i] = s.instance(ctx, fmt.Sprint("db", i)) })
-		Eventually(s.changes).Should(BeNumerically(">", n/3))
+		runInParallel(n, func(i int) { instances[i] = s.createInstanceOf(ctx, fmt.Sprint("db", i)) })
+		Eventually(s.changeCount).Should(BeNumerically(">", n/3))
 		Expect(operator.Stop()).To(Succeed(), "the lease is released")
-		Expect(s.changes()).To(BeNumerically("<", n))
+		Expect(s.changeCount()).To(BeNumerically("<", n))
 		for _, si := range instances {
-			Eventually(instanceStatus(ctx, si)).WithTimeout(time.Minute).Should(bePresent(si))
+			Eventually(instanceStatus(ctx, si)).WithTimeout(time.Minute).Should(beProvisioned(si))
 			Expect(s.History(si.Spec.ExternalID)).To(Equal(osbtest.History{Puts: 1, Creations: 1, Ready: true}))
 		}
 		Expect(standby.Stop()).To(Succeed())
 		startOperator(context.WithoutCancel(ctx))
 	})
 
-	It("record what was done before a graceful stop ends the process", serial, func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{})
+	It("do not lose the outcome of a request when the operator is stopped gracefully", serial, func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
 		release := make(chan struct{})
 		s.Inject(osbtest.Fault{On: osb.ProvisionInstance, Hold: release})
-		si := s.instance(ctx, "db")
-		Eventually(s.sent(si.Spec.ExternalID)).Should(HaveLen(1))
+		si := s.createInstanceOf(ctx, "db")
+		Eventually(s.requestsAbout(si.Spec.ExternalID)).Should(HaveLen(1))
 		stopped, before := make(chan error), len(logs.String())
 		go func() { stopped <- operator.Stop() }()
 		Eventually(func() string { return logs.String()[before:] }).Should(ContainSubstring("Stopping and waiting for leader election runnables"))
 		close(release)
 		Eventually(stopped).Should(Receive(Succeed()))
-		Expect(instanceStatus(ctx, si)()).To(bePresent(si))
+		Expect(instanceStatus(ctx, si)()).To(beProvisioned(si))
 		startOperator(context.WithoutCancel(ctx))
-		s.provisioned(ctx, "later") // and what was there before has been looked at
-		Expect(s.sent(si.Spec.ExternalID)()).To(HaveLen(1))
+		s.createReadyInstance(ctx, "later") // so that the operator has reconciled the objects before
+		Expect(s.requestsAbout(si.Spec.ExternalID)()).To(HaveLen(1))
 	})
 
 	// conformance: B07
-	It("that keep credentials from their Secret lose none, also with the process", serial, func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{}, toldOnce, notRotatable)
-		s.provisioned(ctx, "db")
+	It("that prevent the Secret of a binding lose no credentials, also if the operator is killed", serial, func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{}, revealCredentialsOnce, disableRotation)
+		s.createReadyInstance(ctx, "db")
 		for name, kill := range map[string]bool{"delayed": false, "killed": true} {
-			permit := withoutSecrets(ctx, s.namespace)
-			b := s.binding(ctx, name, "db")
-			Eventually(bindingOf(ctx, b)).Should(haveCondition("Ready", "False", "ErrorInjectingBindResult"))
+			permit := forbidNewSecrets(ctx, s.namespace)
+			b := s.createBinding(ctx, name, "db")
+			Eventually(bindingStatus(ctx, b)).Should(haveCondition("Ready", "False", "ErrorInjectingBindResult"))
 			if kill {
 				operator.Kill()
 			}
@@ -156,113 +156,113 @@ var _ = Describe("Faults", func() {
 			if kill {
 				startOperator(context.WithoutCancel(ctx))
 			}
-			Eventually(bindingOf(ctx, b)).WithTimeout(time.Minute).Should(beBound(b))
-			Expect(keysOf(ctx, b)()).To(HaveKeyWithValue("password", s.passwordOf(currentID(b))))
+			Eventually(bindingStatus(ctx, b)).WithTimeout(time.Minute).Should(beBound(b))
+			Expect(readSecretKeys(ctx, b)()).To(HaveKeyWithValue("password", s.passwordAtBroker(bindingIDAtBroker(b))))
 			if !kill {
-				Expect(s.sent(b.Spec.ExternalID)()).To(Equal([]string{"Bind"}), "they are not asked for again")
+				Expect(s.requestsAbout(b.Spec.ExternalID)()).To(Equal([]string{"Bind"}), "the operator keeps the credentials meanwhile")
 			}
 		}
-		Expect(s.Holds().Bindings).To(HaveLen(2), "what nobody knows the credentials of is gone")
+		Expect(s.Holds().Bindings).To(HaveLen(2), "bindings whose credentials were lost are removed")
 		Expect(s.Violations()).To(BeEmpty())
 	})
 
-	It("record what was done on an object that was edited meanwhile", func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{})
+	It("do not lose the outcome of a request when the object is edited meanwhile", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
 		release := make(chan struct{})
 		s.Inject(osbtest.Fault{On: osb.ProvisionInstance, Times: 1, Hold: release})
-		si := s.instance(ctx, "db", parameters(`{"a":1}`))
-		Eventually(s.sent(si.Spec.ExternalID)).Should(HaveLen(1))
-		update(ctx, si, func(si *v1beta1.ServiceInstance) { si.Labels["edited"] = "meanwhile"; parameters(`{"a":2}`)(si) })
+		si := s.createInstanceOf(ctx, "db", setParameters(`{"a":1}`))
+		Eventually(s.requestsAbout(si.Spec.ExternalID)).Should(HaveLen(1))
+		update(ctx, si, func(si *v1beta1.ServiceInstance) { si.Labels["edited"] = "meanwhile"; setParameters(`{"a":2}`)(si) })
 		close(release)
-		Eventually(instanceStatus(ctx, si)).Should(bePresent(si))
+		Eventually(instanceStatus(ctx, si)).Should(beProvisioned(si))
 		Expect(si.Labels).To(HaveKey("edited"))
-		Expect(s.sent(si.Spec.ExternalID)()).To(Equal([]string{"ProvisionInstance", "UpdateInstance"}))
-		Expect(s.held(si.Spec.ExternalID).Parameters).To(MatchJSON(`{"a":2}`))
+		Expect(s.requestsAbout(si.Spec.ExternalID)()).To(Equal([]string{"ProvisionInstance", "UpdateInstance"}))
+		Expect(s.instanceAtBroker(si.Spec.ExternalID).Parameters).To(MatchJSON(`{"a":2}`))
 	})
 
-	It("leave what another process has recorded meanwhile", func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{})
-		twin := s.provisioned(ctx, "twin")
+	It("do not overwrite what another process has recorded meanwhile", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
+		twin := s.createReadyInstance(ctx, "twin")
 		release := make(chan struct{})
 		s.Inject(osbtest.Fault{On: osb.ProvisionInstance, Times: 1, Acts: true, Hold: release, Answer: osbtest.Error(http.StatusBadRequest, "", "too late")})
-		si := s.instance(ctx, "db")
-		Eventually(s.sent(si.Spec.ExternalID)).Should(HaveLen(1))
+		si := s.createInstanceOf(ctx, "db")
+		Eventually(s.requestsAbout(si.Spec.ExternalID)).Should(HaveLen(1))
 		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(si), si)).To(Succeed())
 		before := si.DeepCopy()
 		twin.Status.DeepCopyInto(&si.Status)
 		Expect(k8s.Status().Patch(ctx, si, client.MergeFrom(before))).To(Succeed())
 		close(release)
-		Consistently(instanceStatus(ctx, si)).Should(bePresent(si))
+		Consistently(instanceStatus(ctx, si)).Should(beProvisioned(si))
 	})
 
-	Describe("in which an object is forced away while it is being provisioned", func() {
-		// forced away: the finalizer is removed, and the object with it.
-		inFlightOf := func(ctx context.Context, s *site, service osbtest.Service, edits ...func(*v1beta1.ServiceInstance)) (*v1beta1.ServiceInstance, chan struct{}) {
+	Describe("in which an object is abandoned while it is being provisioned", func() {
+		// startAbandonedOf creates an instance of a service, and removes its finalizer, and so the object, while the provision request is in flight.
+		startAbandonedOf := func(ctx context.Context, s *serviceNamespace, service osbtest.Service, edits ...func(*v1beta1.ServiceInstance)) (*v1beta1.ServiceInstance, chan struct{}) {
 			GinkgoHelper()
 			release := make(chan struct{})
 			s.Inject(osbtest.Fault{On: osb.ProvisionInstance, Times: 1, Hold: release})
-			si := s.newInstance(ctx, s.namespace, "db", service.Name, service.Plans[0].Name, edits...)
-			Eventually(s.sent(si.Spec.ExternalID)).Should(HaveLen(1))
-			abandon(ctx, si)
-			Eventually(gone(ctx, si)).Should(Succeed())
+			si := s.createInstance(ctx, s.namespace, "db", service.Name, service.Plans[0].Name, edits...)
+			Eventually(s.requestsAbout(si.Spec.ExternalID)).Should(HaveLen(1))
+			abandonAndDelete(ctx, si)
+			Eventually(checkGone(ctx, si)).Should(Succeed())
 			return si, release
 		}
-		inFlight := func(ctx context.Context, s *site, edits ...func(*v1beta1.ServiceInstance)) (*v1beta1.ServiceInstance, chan struct{}) {
+		startAbandoned := func(ctx context.Context, s *serviceNamespace, edits ...func(*v1beta1.ServiceInstance)) (*v1beta1.ServiceInstance, chan struct{}) {
 			GinkgoHelper()
-			return inFlightOf(ctx, s, s.atOnce, edits...)
+			return startAbandonedOf(ctx, s, s.syncService, edits...)
 		}
 
-		It("undo what they have made for it", func(ctx SpecContext) {
-			s := newSite(ctx, namespaced, osbtest.Options{})
-			si, release := inFlight(ctx, s)
-			again := s.instance(ctx, "db")
+		It("lead to orphan mitigation", func(ctx SpecContext) {
+			s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
+			si, release := startAbandoned(ctx, s)
+			again := s.createInstanceOf(ctx, "db")
 			close(release)
-			Eventually(instanceStatus(ctx, again)).Should(bePresent(again), "it has nothing to do with the other")
-			Eventually(s.sent(si.Spec.ExternalID)).Should(Equal([]string{"ProvisionInstance", "DeprovisionInstance"}))
+			Eventually(instanceStatus(ctx, again)).Should(beProvisioned(again), "the new object does not depend on the abandoned one")
+			Eventually(s.requestsAbout(si.Spec.ExternalID)).Should(Equal([]string{"ProvisionInstance", "DeprovisionInstance"}))
 			Eventually(func() map[string]osbtest.Instance { return s.Holds().Instances }).Should(SatisfyAll(HaveLen(1), HaveKey(again.Spec.ExternalID)))
-			Eventually(eventsAbout(ctx, si)).Should(ContainElement(ContainSubstring("Normal OrphanMitigationSuccessful")))
+			Eventually(readEvents(ctx, si)).Should(ContainElement(ContainSubstring("Normal OrphanMitigationSuccessful")))
 		})
 
-		It("see to it that it is undone, where that takes its time", func(ctx SpecContext) {
-			s := newSite(ctx, namespaced, osbtest.Options{})
+		It("lead to orphan mitigation that is retried, and polled where it is asynchronous", func(ctx SpecContext) {
+			s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
 			s.Inject(osbtest.Fault{On: osb.DeprovisionInstance, Times: 1, Failure: &osbtest.Failure{Description: "not now"}})
 			s.Inject(osbtest.Fault{On: osb.DeprovisionInstance, Times: 1, Answer: osbtest.Error(500, "", "oops")})
-			si, release := inFlightOf(ctx, s, s.inTime)
+			si, release := startAbandonedOf(ctx, s, s.asyncService)
 			close(release)
-			Eventually(eventsAbout(ctx, si)).Should(ContainElement(ContainSubstring("Normal OrphanMitigationSuccessful")))
-			Expect(s.Holds().Instances).To(BeEmpty(), "it is not said before")
-			Expect(s.sent(si.Spec.ExternalID)()).To(Equal([]string{"ProvisionInstance", "DeprovisionInstance", "DeprovisionInstance", "DeprovisionInstance"}))
+			Eventually(readEvents(ctx, si)).Should(ContainElement(ContainSubstring("Normal OrphanMitigationSuccessful")))
+			Expect(s.Holds().Instances).To(BeEmpty(), "the event comes after the deprovisioning")
+			Expect(s.requestsAbout(si.Spec.ExternalID)()).To(Equal([]string{"ProvisionInstance", "DeprovisionInstance", "DeprovisionInstance", "DeprovisionInstance"}))
 			Expect(s.Violations()).To(BeEmpty())
 		})
 
-		It("serve the next object of that name, though the other's broker cannot be asked", func(ctx SpecContext) {
-			s := offlineSite(ctx, namespaced, osbtest.Options{Username: "bell", Password: "hop"})
-			secret := newSecret(ctx, s.namespace, "auth", "username", "bell", "password", "hop")
-			registerBroker(ctx, namespaced, s.namespace, s.Broker, func(b v1beta1.Broker) {
+		It("do not block the next object of that name, although the other's broker has no credentials", func(ctx SpecContext) {
+			s := newNamespaceWithoutBroker(ctx, namespaced, osbtest.Options{Username: "bell", Password: "hop"})
+			secret := createSecret(ctx, s.namespace, "auth", "username", "bell", "password", "hop")
+			createReadyBroker(ctx, namespaced, s.namespace, s.Broker, func(b v1beta1.Broker) {
 				b.Common().AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Name: "auth"}}}
 			})
-			other := newSite(ctx, clusterWide, osbtest.Options{})
-			si, release := inFlight(ctx, s)
+			other := newServiceNamespace(ctx, clusterWide, osbtest.Options{})
+			si, release := startAbandoned(ctx, s)
 			Expect(k8s.Delete(ctx, secret)).To(Succeed())
-			Eventually(gone(ctx, secret)).Should(Succeed())
+			Eventually(checkGone(ctx, secret)).Should(Succeed())
 			close(release)
-			Eventually(s.held).WithArguments(si.Spec.ExternalID).Should(HaveField("State", osbtest.Ready))
-			again := other.newInstance(ctx, s.namespace, "db", other.atOnce.Name, other.atOnce.Plans[0].Name)
-			Eventually(instanceStatus(ctx, again)).Should(bePresent(again))
-			Expect(s.sent(si.Spec.ExternalID)()).To(Equal([]string{"ProvisionInstance"}))
+			Eventually(s.instanceAtBroker).WithArguments(si.Spec.ExternalID).Should(HaveField("State", osbtest.Ready))
+			again := other.createInstance(ctx, s.namespace, "db", other.syncService.Name, other.syncService.Plans[0].Name)
+			Eventually(instanceStatus(ctx, again)).Should(beProvisioned(again))
+			Expect(s.requestsAbout(si.Spec.ExternalID)()).To(Equal([]string{"ProvisionInstance"}))
 
-			newSecret(ctx, s.namespace, "auth", "username", "bell", "password", "hop")
+			createSecret(ctx, s.namespace, "auth", "username", "bell", "password", "hop")
 			Eventually(func() map[string]osbtest.Instance { return s.Holds().Instances }).Should(BeEmpty())
-			Eventually(eventsAbout(ctx, si)).Should(ContainElement(ContainSubstring("Normal OrphanMitigationSuccessful")))
+			Eventually(readEvents(ctx, si)).Should(ContainElement(ContainSubstring("Normal OrphanMitigationSuccessful")))
 		})
 
-		It("leave what may have been there before, and say so", func(ctx SpecContext) {
-			s := newSite(ctx, namespaced, osbtest.Options{})
-			si, release := inFlight(ctx, s, withID("brought-along"))
+		It("leave what existed before under a supplied id, and report it", func(ctx SpecContext) {
+			s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
+			si, release := startAbandoned(ctx, s, setExternalID("brought-along"))
 			close(release)
-			Eventually(eventsAbout(ctx, si)).Should(ContainElement(SatisfyAll(ContainSubstring("Warning OrphanMitigationFailed"), ContainSubstring(`under the id "brought-along" is left there`))))
-			Expect(s.sent(si.Spec.ExternalID)()).To(Equal([]string{"ProvisionInstance"}))
-			Expect(s.held(si.Spec.ExternalID).State).To(Equal(osbtest.Ready))
+			Eventually(readEvents(ctx, si)).Should(ContainElement(SatisfyAll(ContainSubstring("Warning OrphanMitigationFailed"), ContainSubstring(`under the id "brought-along" is left there`))))
+			Expect(s.requestsAbout(si.Spec.ExternalID)()).To(Equal([]string{"ProvisionInstance"}))
+			Expect(s.instanceAtBroker(si.Spec.ExternalID).State).To(Equal(osbtest.Ready))
 		})
 	})
 
@@ -279,50 +279,50 @@ var _ = Describe("Faults", func() {
 		} {
 			// conformance: P14
 			It("remove what it may have created before what the spec asks for now is created, where "+c.what, serial, func(ctx SpecContext) {
-				s := newSite(ctx, namespaced, osbtest.Options{}, func(services []osbtest.Service) { services[0].InstancesRetrievable = c.retrievable })
+				s := newServiceNamespace(ctx, namespaced, osbtest.Options{}, func(services []osbtest.Service) { services[0].InstancesRetrievable = c.retrievable })
 				release := make(chan struct{})
 				s.Inject(osbtest.Fault{On: osb.ProvisionInstance, Times: 1, Acts: true, Hold: release})
-				si := s.instance(ctx, "db", parameters(`{"a":1}`))
+				si := s.createInstanceOf(ctx, "db", setParameters(`{"a":1}`))
 				id := si.Spec.ExternalID
-				Eventually(s.sent(id)).Should(HaveLen(1))
-				update(ctx, si, func(si *v1beta1.ServiceInstance) { s.setPlan(c.plan)(si); parameters(`{"a":2}`)(si) })
+				Eventually(s.requestsAbout(id)).Should(HaveLen(1))
+				update(ctx, si, func(si *v1beta1.ServiceInstance) { s.setPlan(c.plan)(si); setParameters(`{"a":2}`)(si) })
 				operator.Kill()
 				close(release)
 				startOperator(context.WithoutCancel(ctx))
-				Eventually(hurried(ctx, si)).Should(bePresent(si))
+				Eventually(statusWithoutBackoff(ctx, si)).Should(beProvisioned(si))
 				Expect(s.Holds().Instances).To(HaveLen(1))
-				Expect(s.held(idOf(si))).To(SatisfyAll(HaveField("State", osbtest.Ready), HaveField("Parameters", MatchJSON(`{"a":2}`)), HaveField("PlanID", HavePrefix(planIDs[c.plan]))))
-				Expect(s.sent(id)()).To(Equal([]string{"ProvisionInstance", "DeprovisionInstance"}))
-				Expect(idOf(si)).NotTo(Equal(id), "a late removal cannot reach it")
-				Expect(s.sent(idOf(si))()).To(Equal([]string{"ProvisionInstance"}))
+				Expect(s.instanceAtBroker(instanceIDAtBroker(si))).To(SatisfyAll(HaveField("State", osbtest.Ready), HaveField("Parameters", MatchJSON(`{"a":2}`)), HaveField("PlanID", HavePrefix(planIDs[c.plan]))))
+				Expect(s.requestsAbout(id)()).To(Equal([]string{"ProvisionInstance", "DeprovisionInstance"}))
+				Expect(instanceIDAtBroker(si)).NotTo(Equal(id), "a late removal cannot reach it")
+				Expect(s.requestsAbout(instanceIDAtBroker(si))()).To(Equal([]string{"ProvisionInstance"}))
 			})
 		}
 	})
 
 	Describe("between a request and its record", func() {
-		It("end in the removal of what was made, if the object is deleted", serial, func(ctx SpecContext) {
-			s := newSite(ctx, namespaced, osbtest.Options{})
+		It("do not keep the instance from being deprovisioned, if the object is deleted", serial, func(ctx SpecContext) {
+			s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
 			release := make(chan struct{})
 			s.Inject(osbtest.Fault{On: osb.ProvisionInstance, Times: 1, Acts: true, Hold: release})
-			si := s.instance(ctx, "db")
-			Eventually(s.sent(si.Spec.ExternalID)).Should(HaveLen(1))
+			si := s.createInstanceOf(ctx, "db")
+			Eventually(s.requestsAbout(si.Spec.ExternalID)).Should(HaveLen(1))
 			operator.Kill()
 			close(release)
 			Expect(k8s.Delete(ctx, si)).To(Succeed())
 			startOperator(context.WithoutCancel(ctx))
-			Eventually(gone(ctx, si)).Should(Succeed())
+			Eventually(checkGone(ctx, si)).Should(Succeed())
 			Expect(s.Holds().Instances).To(BeEmpty())
-			Expect(s.sent(si.Spec.ExternalID)()).To(Equal([]string{"ProvisionInstance", "DeprovisionInstance"}))
+			Expect(s.requestsAbout(si.Spec.ExternalID)()).To(Equal([]string{"ProvisionInstance", "DeprovisionInstance"}))
 		})
 	})
 
 	// conformance: L13 O14
-	It("do not prolong what the broker may take", serial, func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{}, func(services []osbtest.Service) {
+	It("do not extend the maximum polling duration", serial, func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{}, func(services []osbtest.Service) {
 			services[1].Plans[0].MaximumPollingDuration = 10
 			services[1].Behavior.Never = true
 		})
-		si := s.slowInstance(ctx, "db")
+		si := s.createAsyncInstance(ctx, "db")
 		Eventually(instanceStatus(ctx, si)).Should(HaveField("AsyncOpInProgress", true))
 		began, operation := si.Status.OperationStartTime, *si.Status.LastOperation
 		restart(ctx)
@@ -331,7 +331,7 @@ var _ = Describe("Faults", func() {
 		Expect(instanceStatus(ctx, si)()).To(HaveField("OperationStartTime", Equal(began)))
 		Eventually(instanceStatus(ctx, si)).WithTimeout(time.Minute).Should(HaveField("OrphanMitigationInProgress", true))
 		restart(ctx)
-		Eventually(func() map[string]osbtest.Instance { // the removal may not have begun when the operator was killed
+		Eventually(func() map[string]osbtest.Instance { // the deprovision request may not have been sent before the kill
 			s.Finish(si.Spec.ExternalID, nil)
 			return s.Holds().Instances
 		}).Should(BeEmpty())
@@ -339,36 +339,35 @@ var _ = Describe("Faults", func() {
 		Eventually(instanceStatus(ctx, si)).Should(SatisfyAny(haveCondition("Ready", "False", "OrphanMitigationSuccessful"), anew))
 	})
 
-	It("F-S1: remove nothing that the broker finished while the operator was down for longer than it may take", serial, func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{}, func(services []osbtest.Service) { services[1].Behavior.Never = true })
-		down := func(o client.Object, id string) { // past the deadline, which is a week
+	It("F-S1: remove nothing that the broker finished while the operator was down for longer than the maximum polling duration", serial, func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{}, func(services []osbtest.Service) { services[1].Behavior.Never = true })
+		stopPastDeadline := func(o client.Object, id string) { // stopPastDeadline stops the operator while the broker finishes, and moves the start of the operation back by more than the deadline
 			operator.Kill()
 			Expect(s.Finish(id, nil)).To(BeTrue())
 			began := fmt.Sprintf(`{"status":{"operationStartTime":%q}}`, time.Now().Add(-8*24*time.Hour).UTC().Format(time.RFC3339))
 			Expect(k8s.Status().Patch(ctx, o, client.RawPatch(types.MergePatchType, []byte(began)))).To(Succeed())
 			startOperator(context.WithoutCancel(ctx))
 		}
-		si := s.slowInstance(ctx, "db")
+		si := s.createAsyncInstance(ctx, "db")
 		Eventually(instanceStatus(ctx, si)).Should(HaveField("AsyncOpInProgress", true))
-		down(si, si.Spec.ExternalID)
-		Eventually(instanceStatus(ctx, si)).Should(bePresent(si))
-		b := s.binding(ctx, "access", "db")
-		Eventually(bindingOf(ctx, b)).Should(HaveField("AsyncOpInProgress", true))
-		down(b, b.Spec.ExternalID)
-		Eventually(bindingOf(ctx, b)).Should(beBound(b))
+		stopPastDeadline(si, si.Spec.ExternalID)
+		Eventually(instanceStatus(ctx, si)).Should(beProvisioned(si))
+		b := s.createBinding(ctx, "access", "db")
+		Eventually(bindingStatus(ctx, b)).Should(HaveField("AsyncOpInProgress", true))
+		stopPastDeadline(b, b.Spec.ExternalID)
+		Eventually(bindingStatus(ctx, b)).Should(beBound(b))
 		Expect(s.Counts()).To(SatisfyAll(HaveKeyWithValue(osb.ProvisionInstance, 1), HaveKeyWithValue(osb.Bind, 1),
 			Not(HaveKey(osb.DeprovisionInstance)), Not(HaveKey(osb.Unbind))))
 	})
 })
 
-// withoutSecrets has the API server take no new Secret in a namespace until that is
-// permitted again.
-func withoutSecrets(ctx context.Context, namespace string) (permit func()) {
+// forbidNewSecrets makes the API server refuse new Secrets in a namespace until permit is called.
+func forbidNewSecrets(ctx context.Context, namespace string) (permit func()) {
 	GinkgoHelper()
 	quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "no-secrets"}}
 	quota.Spec.Hard = corev1.ResourceList{corev1.ResourceSecrets: resource.MustParse("0")}
 	Expect(k8s.Create(ctx, quota)).To(Succeed())
-	quota.Status = corev1.ResourceQuotaStatus{Hard: quota.Spec.Hard, Used: quota.Spec.Hard} // which no controller says here
+	quota.Status = corev1.ResourceQuotaStatus{Hard: quota.Spec.Hard, Used: quota.Spec.Hard} // this control plane has no controller that computes the status of quotas
 	Expect(k8s.Status().Update(ctx, quota)).To(Succeed())
 	try := func() error {
 		return k8s.Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, GenerateName: "try-"}})
@@ -381,7 +380,7 @@ func withoutSecrets(ctx context.Context, namespace string) (permit func()) {
 	}
 }
 
-// planIDs are how ids of plans begin.
+// planIDs are the beginnings of the plans' ids.
 var planIDs = map[string]string{"small": osbtest.SyncPlan, "large": osbtest.SyncOtherPlan}
 
 func isClosed(done <-chan struct{}) bool {
@@ -393,9 +392,9 @@ func isClosed(done <-chan struct{}) bool {
 	}
 }
 
-// unhurried has the broker take a while for each change, so that kills find requests under
-// way: some before it acts, some after.
-func unhurried(s *site, pace time.Duration) {
+// slowDownChanges delays requests that change something at the broker, so that kills interrupt them: some before the broker acts,
+// some after.
+func slowDownChanges(s *serviceNamespace, pace time.Duration) {
 	ticks, stop := make(chan struct{}), make(chan struct{})
 	go func() {
 		ticker := time.NewTicker(pace)
@@ -422,63 +421,64 @@ func unhurried(s *site, pace time.Duration) {
 	s.Inject(osbtest.Fault{Hold: ticks, Acts: true, Match: func(c osbtest.Call) bool { return isChange(c) && count.Add(1)%2 == 0 }})
 }
 
-// changes is how many changes the broker was asked for.
-func (s *site) changes() int {
+// changeCount counts the requests that change something at the broker.
+func (s *serviceNamespace) changeCount() int {
 	counts := s.Counts()
 	return counts[osb.ProvisionInstance] + counts[osb.Bind] + counts[osb.DeprovisionInstance] + counts[osb.Unbind]
 }
 
-// crowd is many instances, each with a binding, some of which are deleted again.
-type crowd struct {
-	*site
+// workload creates and deletes many instances, each with a binding.
+type workload struct {
+	*serviceNamespace
 	members []*member
 }
 
-// member is one of them: with an id of the instance, and of the binding.
+// member is an instance with its binding.
 type member struct {
 	si      *v1beta1.ServiceInstance
 	b       *v1beta1.ServiceBinding
 	deleted bool
-	// deletes are those that the broker had got when the objects were first seen ready, by id.
+	// deletes counts the DELETE requests that the broker had got by id when the objects were first Ready.
 	deletes map[string]int
 }
 
-func newCrowd(s *site, n int) *crowd { return &crowd{site: s, members: make([]*member, n)} }
+func newWorkload(s *serviceNamespace, n int) *workload {
+	return &workload{serviceNamespace: s, members: make([]*member, n)}
+}
 
-// live makes all of them, and deletes some: as users do it whose requests may fail while
-// the cluster is in trouble.
-func (w *crowd) live(ctx context.Context) {
+// run creates all objects, and deletes some. It retries requests that fail, as users do while the API server restarts.
+func (w *workload) run(ctx context.Context) {
 	GinkgoHelper()
-	inParallel(len(w.members), func(i int) {
+	runInParallel(len(w.members), func(i int) {
 		m := &member{deletes: map[string]int{}, deleted: i%3 == 0}
 		w.members[i] = m
-		service := w.atOnce
+		service := w.syncService
 		if i%4 == 1 {
-			service = w.inTime
+			service = w.asyncService
 		}
-		m.si = w.named(fmt.Sprint("db", i), service)
+		m.si = w.newInstanceObject(fmt.Sprint("db", i), service)
 		m.b = &v1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: fmt.Sprint("binding", i)}}
 		m.b.Spec.InstanceRef.Name, m.b.Spec.SecretName = m.si.Name, m.b.Name+"-secret"
-		persist(ctx, m.si)
-		persist(ctx, m.b)
-		if i%6 != 0 { // the others are deleted whatever they are up to
-			Eventually(instanceStatus(ctx, m.si)).WithTimeout(2 * time.Minute).Should(bePresent(m.si))
-			m.deletes[idOf(m.si)] = w.History(idOf(m.si)).Deletes
-			Eventually(bindingOf(ctx, m.b)).WithTimeout(2 * time.Minute).Should(beBound(m.b))
-			m.deletes[currentID(m.b)] = w.History(currentID(m.b)).Deletes
+		createRepeatedly(ctx, m.si)
+		createRepeatedly(ctx, m.b)
+		if i%6 != 0 { // the others are deleted in whatever state they are
+			Eventually(instanceStatus(ctx, m.si)).WithTimeout(2 * time.Minute).Should(beProvisioned(m.si))
+			m.deletes[instanceIDAtBroker(m.si)] = w.History(instanceIDAtBroker(m.si)).Deletes
+			Eventually(bindingStatus(ctx, m.b)).WithTimeout(2 * time.Minute).Should(beBound(m.b))
+			m.deletes[bindingIDAtBroker(m.b)] = w.History(bindingIDAtBroker(m.b)).Deletes
 		}
 		if !m.deleted {
 			return
 		}
-		for _, o := range []client.Object{m.si, m.b} { // in the wrong order
+		for _, o := range []client.Object{m.si, m.b} { // the instance first, which has to wait for its binding
 			Eventually(func() error { return client.IgnoreNotFound(k8s.Delete(ctx, o)) }).WithTimeout(time.Minute).Should(Succeed())
 		}
-		Eventually(gone(ctx, m.si)).WithTimeout(2 * time.Minute).Should(Succeed())
+		Eventually(checkGone(ctx, m.si)).WithTimeout(2 * time.Minute).Should(Succeed())
 	})
 }
 
-// persist makes an object, however often it takes.
-func persist(ctx context.Context, o client.Object) {
+// createRepeatedly creates an object, and retries until the API server answers.
+func createRepeatedly(ctx context.Context, o client.Object) {
 	GinkgoHelper()
 	Eventually(func() error {
 		o.SetResourceVersion("")
@@ -489,23 +489,23 @@ func persist(ctx context.Context, o client.Object) {
 	}).WithTimeout(time.Minute).Should(Succeed())
 }
 
-// idOf is the id under which the broker knows an instance.
-func idOf(si *v1beta1.ServiceInstance) string {
+// instanceIDAtBroker returns the id under which the broker knows an instance.
+func instanceIDAtBroker(si *v1beta1.ServiceInstance) string {
 	return cmp.Or(si.Status.ExternalID, si.Spec.ExternalID)
 }
 
-// check compares what the broker has with the objects.
-func (w *crowd) check(ctx context.Context) {
+// check compares the objects with what the broker has.
+func (w *workload) check(ctx context.Context) {
 	GinkgoHelper()
 	instances, bindings, secrets := map[string]bool{}, map[string]bool{}, map[string]*v1beta1.ServiceBinding{}
 	for _, m := range w.members {
 		if m.deleted {
-			Eventually(gone(ctx, m.b)).WithTimeout(time.Minute).Should(Succeed())
+			Eventually(checkGone(ctx, m.b)).WithTimeout(time.Minute).Should(Succeed())
 			continue
 		}
-		Eventually(instanceStatus(ctx, m.si)).WithTimeout(time.Minute).Should(bePresent(m.si))
-		Eventually(bindingOf(ctx, m.b)).WithTimeout(time.Minute).Should(beBound(m.b))
-		instances[idOf(m.si)], bindings[currentID(m.b)], secrets[m.b.Spec.SecretName] = true, true, m.b
+		Eventually(instanceStatus(ctx, m.si)).WithTimeout(time.Minute).Should(beProvisioned(m.si))
+		Eventually(bindingStatus(ctx, m.b)).WithTimeout(time.Minute).Should(beBound(m.b))
+		instances[instanceIDAtBroker(m.si)], bindings[bindingIDAtBroker(m.b)], secrets[m.b.Spec.SecretName] = true, true, m.b
 	}
 	Expect(instances).To(HaveLen(len(secrets)), "each has an id of its own")
 	Expect(bindings).To(HaveLen(len(secrets)))
@@ -517,13 +517,13 @@ func (w *crowd) check(ctx context.Context) {
 
 	var found corev1.SecretList
 	Expect(k8s.List(ctx, &found, client.InNamespace(w.namespace))).To(Succeed())
-	Expect(found.Items).To(HaveLen(len(secrets)), "no Secret without a binding")
+	Expect(found.Items).To(HaveLen(len(secrets)), "each Secret has a binding")
 	for _, secret := range found.Items {
 		b := secrets[secret.Name]
 		Expect(b).NotTo(BeNil(), secret.Name)
 		Expect(secret.OwnerReferences).To(ConsistOf(HaveField("UID", b.UID)))
 		var credentials struct{ Username, Password string }
-		Expect(json.Unmarshal(holds.Bindings[currentID(b)].Credentials, &credentials)).To(Succeed())
+		Expect(json.Unmarshal(holds.Bindings[bindingIDAtBroker(b)].Credentials, &credentials)).To(Succeed())
 		Expect(string(secret.Data["username"])).To(Equal(credentials.Username))
 		Expect(string(secret.Data["password"])).To(Equal(credentials.Password))
 	}

@@ -30,7 +30,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 )
 
-// instanceAndBinding is a manifest of an instance of a service and a binding to it.
+// instanceAndBinding returns a manifest of an instance of a service, and of a binding to it.
 func instanceAndBinding(service osbtest.Service) string {
 	return fmt.Sprintf(`
 apiVersion: servicecatalog.k8s.io/v1beta1
@@ -45,7 +45,7 @@ spec: {instanceRef: {name: db}}
 `, service.Name, service.Plans[0].Name)
 }
 
-// secretExists succeeds if the binding's Secret has been written.
+// secretExists succeeds if the binding's Secret exists.
 func secretExists(ctx context.Context, namespace string) error {
 	return k8s.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "app"}, &corev1.Secret{})
 }
@@ -53,33 +53,33 @@ func secretExists(ctx context.Context, namespace string) error {
 var _ = Describe("helm install --wait", func() {
 	takesTime := func(services []osbtest.Service) { services[1].Behavior.Delay = 2 * time.Second }
 
-	It("F-JS1: ends when the Secret is there, and not before, also with a broker that is registered by the same chart", func(ctx SpecContext) {
-		s := offlineSite(ctx, namespaced, osbtest.Options{}, takesTime)
-		out, err := its.HelmInstall(ctx, s.namespace, fmt.Sprintf(`
+	It("F-JS1: ends when the Secret exists, also if the same chart registers the broker", func(ctx SpecContext) {
+		s := newNamespaceWithoutBroker(ctx, namespaced, osbtest.Options{}, takesTime)
+		out, err := env.HelmInstall(ctx, s.namespace, fmt.Sprintf(`
 apiVersion: servicecatalog.k8s.io/v1beta1
 kind: ServiceBroker
 metadata: {name: broker}
 spec: {url: %q}
----%s`, s.URL, instanceAndBinding(s.inTime)), "--wait", "--timeout=90s")
+---%s`, s.URL, instanceAndBinding(s.asyncService)), "--wait", "--timeout=90s")
 		Expect(secretExists(ctx, s.namespace)).To(Succeed(), out)
 		Expect(err).NotTo(HaveOccurred(), out)
 		Expect(out).To(ContainSubstring("STATUS: deployed"))
 	})
 
-	It("F-JS1: does not succeed with a broker that never answers", func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{})
-		hold(s.Broker, osb.ProvisionInstance)
-		out, err := its.HelmInstall(ctx, s.namespace, instanceAndBinding(s.atOnce), "--wait", "--timeout=3s")
+	It("F-JS1: fails with a broker that never answers", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
+		holdRequests(s.Broker, osb.ProvisionInstance)
+		out, err := env.HelmInstall(ctx, s.namespace, instanceAndBinding(s.syncService), "--wait", "--timeout=3s")
 		Expect(err).To(HaveOccurred(), out)
 		Expect(out).To(SatisfyAll(ContainSubstring("ServiceInstance/%s/db not ready. status: InProgress", s.namespace),
 			ContainSubstring("ServiceBinding/%s/app not ready. status: InProgress", s.namespace)))
 	})
 
-	It("F-JS1: fails with the broker's words, long before its time is up, with a broker that refuses", func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{})
-		answers(s.Broker, osb.ProvisionInstance, refusal)
+	It("F-JS1: fails with the broker's description, long before the timeout, with a broker that refuses", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
+		injectAnswer(s.Broker, osb.ProvisionInstance, refusal)
 		begun := time.Now()
-		out, err := its.HelmInstall(ctx, s.namespace, instanceAndBinding(s.atOnce), "--wait", "--timeout=5m")
+		out, err := env.HelmInstall(ctx, s.namespace, instanceAndBinding(s.syncService), "--wait", "--timeout=5m")
 		Expect(err).To(HaveOccurred(), out)
 		Expect(time.Since(begun)).To(BeNumerically("<", time.Minute))
 		Expect(out).To(SatisfyAll(ContainSubstring("ServiceInstance/%s/db not ready. status: Failed", s.namespace), ContainSubstring("no such size"),
@@ -88,10 +88,10 @@ spec: {url: %q}
 })
 
 var _ = Describe("kubectl wait", func() {
-	It("F-JS1: waits for the Secret from the first moment on", func(ctx SpecContext) {
-		s := newSite(ctx, namespaced, osbtest.Options{})
-		_, release := hold(s.Broker, osb.ProvisionInstance)
-		Expect(kubectl(ctx, instanceAndBinding(s.atOnce), "create", "-n", s.namespace, "-f", "-")).To(ContainSubstring("app created"))
+	It("F-JS1: waits for the Secret, also right after the creation", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
+		_, release := holdRequests(s.Broker, osb.ProvisionInstance)
+		Expect(kubectl(ctx, instanceAndBinding(s.syncService), "create", "-n", s.namespace, "-f", "-")).To(ContainSubstring("app created"))
 		type ended struct {
 			out string
 			err error

@@ -31,7 +31,7 @@ import (
 	"github.com/gophernetes/bellhop/test/internal/suite"
 )
 
-// brokerStatus reads a broker's status again.
+// brokerStatus reads the broker, and returns its status.
 func brokerStatus(ctx context.Context, b v1beta1.Broker) func() (v1beta1.ServiceBrokerStatus, error) {
 	return func() (v1beta1.ServiceBrokerStatus, error) {
 		err := k8s.Get(ctx, client.ObjectKeyFromObject(b), b)
@@ -39,7 +39,7 @@ func brokerStatus(ctx context.Context, b v1beta1.Broker) func() (v1beta1.Service
 	}
 }
 
-// beReady is a status that says so about the present spec.
+// beReady matches a status that reports the present generation of the spec as ready.
 func beReady(b v1beta1.Broker) OmegaMatcher {
 	return SatisfyAll(
 		haveCondition("Ready", "True", "FetchedCatalog"),
@@ -47,8 +47,7 @@ func beReady(b v1beta1.Broker) OmegaMatcher {
 	)
 }
 
-// haveRemoved matches classes or plans of which those with a key, and no others, are marked
-// as removed.
+// haveRemoved matches classes or plans of which exactly those with the given keys are marked as removed from the catalog.
 func haveRemoved[T any](keys ...string) OmegaMatcher {
 	return WithTransform(func(all map[string]T) []string {
 		removed := []string{}
@@ -68,7 +67,7 @@ func haveRemoved[T any](keys ...string) OmegaMatcher {
 	}, ConsistOf(keys))
 }
 
-// instanceStatus reads an instance's status again.
+// instanceStatus reads the instance, and returns its status.
 func instanceStatus(ctx context.Context, si *v1beta1.ServiceInstance) func() (v1beta1.ServiceInstanceStatus, error) {
 	return func() (v1beta1.ServiceInstanceStatus, error) {
 		err := k8s.Get(ctx, client.ObjectKeyFromObject(si), si)
@@ -76,23 +75,23 @@ func instanceStatus(ctx context.Context, si *v1beta1.ServiceInstance) func() (v1
 	}
 }
 
-// saying matches a status whose condition Ready has a message with the text.
-func saying(text string) OmegaMatcher {
+// haveReadyMessage matches a status whose condition Ready has this text in its message.
+func haveReadyMessage(text string) OmegaMatcher {
 	return HaveField("Conditions", ContainElement(SatisfyAll(HaveField("Type", "Ready"), HaveField("Message", ContainSubstring(text)))))
 }
 
-// stalled matches a status that waits for somebody, with a message about it.
-func stalled(reason, message string) OmegaMatcher {
-	return SatisfyAll(haveCondition("Stalled", "True", reason), haveCondition("Ready", "False", reason), saying(message))
+// beStalled matches a status that waits for a change by a user, with this text in the message.
+func beStalled(reason, message string) OmegaMatcher {
+	return SatisfyAll(haveCondition("Stalled", "True", reason), haveCondition("Ready", "False", reason), haveReadyMessage(message))
 }
 
-// waiting matches a status that is in progress, though it is not Ready, with a message about it.
-func waiting(reason, message string) OmegaMatcher {
-	return SatisfyAll(haveCondition("Reconciling", "True", reason), haveCondition("Stalled", "False", reason), haveCondition("Ready", "False", reason), saying(message))
+// beReconciling matches a status on which the operator still works, with this text in the message.
+func beReconciling(reason, message string) OmegaMatcher {
+	return SatisfyAll(haveCondition("Reconciling", "True", reason), haveCondition("Stalled", "False", reason), haveCondition("Ready", "False", reason), haveReadyMessage(message))
 }
 
-// eventsAbout are the reasons and notes of the events about an object.
-func eventsAbout(ctx context.Context, o client.Object) func() ([]string, error) {
+// readEvents returns type, reason and note of the events about an object.
+func readEvents(ctx context.Context, o client.Object) func() ([]string, error) {
 	return func() ([]string, error) {
 		var list eventsv1.EventList
 		err := k8s.List(ctx, &list)
@@ -106,18 +105,17 @@ func eventsAbout(ctx context.Context, o client.Object) func() ([]string, error) 
 	}
 }
 
-// operatorRequests are the operator's requests since a moment, but for
-// events, leases, reviews and watches.
-func operatorRequests(since suite.Moment) []audit.Event {
+// operatorRequests returns the operator's requests since a mark, without those for events, leases, reviews and watches.
+func operatorRequests(since suite.AuditMark) []audit.Event {
 	GinkgoHelper()
-	return slices.DeleteFunc(its.Requests(since), func(e audit.Event) bool {
+	return slices.DeleteFunc(env.RequestsSince(since), func(e audit.Event) bool {
 		return e.Verb == "watch" || slices.Contains([]string{"events", "leases", "subjectaccessreviews", "tokenreviews"}, e.ObjectRef.Resource)
 	})
 }
 
-// requestsFor are the operator's requests about the objects of a namespace, a name and some resources, as
-// "verb resource/subresource"; no namespace is that of the cluster, no resources are all.
-func requestsFor(since suite.Moment, namespace string, names []string, resources ...string) []string {
+// requestsFor returns the operator's requests about objects with these names, as "verb resource/subresource". An empty namespace
+// stands for cluster-scoped objects; without resources it returns those about all resources.
+func requestsFor(since suite.AuditMark, namespace string, names []string, resources ...string) []string {
 	GinkgoHelper()
 	var about []string
 	for _, e := range operatorRequests(since) {

@@ -14,8 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package servicecatalog_test runs the real operator against a real API server and real
-// HTTP brokers, and asserts what a user sees, and what the brokers do.
+// Package servicecatalog_test runs the real operator against a real API server and fake brokers, and asserts what users see and what
+// the brokers get.
 package servicecatalog_test
 
 import (
@@ -33,27 +33,30 @@ import (
 	"github.com/gophernetes/bellhop/test/internal/suite"
 )
 
-// its is the control plane and the operator; the others are parts of it.
+// env is the control plane and the operator. The other variables are shortcuts to its parts.
 var (
-	its      = &suite.Suite{}
+	env      = &suite.Suite{}
 	cluster  *local.Cluster
 	operator *local.Operator
 	k8s      client.Client
-	logs     = &its.Logs
+	logs     = &env.Logs
 
-	newNamespace  = its.Namespace
-	kubectl       = its.Kubectl
-	now           = its.Now
-	scrape        = its.Scrape
-	metricsToken  = its.MetricsToken
-	gone          = its.Gone
-	serial        = suite.Serial
-	haveCondition = suite.HaveCondition[string]
+	createNamespace    = env.CreateNamespace
+	kubectl            = env.Kubectl
+	markAudit          = env.MarkAudit
+	scrape             = env.Scrape
+	createMetricsToken = env.CreateMetricsToken
+	checkGone          = env.CheckGone
+	serial             = suite.Serial
+	haveCondition      = suite.HaveCondition[string]
+	createSecret       = env.CreateSecret
+	readFinalizers     = env.Finalizers
+	runInParallel      = suite.RunInParallel
 )
 
 func TestServiceCatalog(t *testing.T) {
 	RegisterFailHandler(Fail)
-	SetDefaultEventuallyTimeout(time.Minute) // specs share the machine
+	SetDefaultEventuallyTimeout(time.Minute) // many specs run at the same time
 	SetDefaultEventuallyPollingInterval(50 * time.Millisecond)
 	SetDefaultConsistentlyDuration(time.Second)
 	log.SetLogger(GinkgoLogr)
@@ -61,12 +64,12 @@ func TestServiceCatalog(t *testing.T) {
 }
 
 var _ = SynchronizedBeforeSuite(func(ctx SpecContext) []byte {
-	started := its.Start(ctx)
-	its.AwaitControllers(ctx, firstObjects)
+	started := env.Start(ctx)
+	env.WaitForControllers(ctx, firstObjects)
 	return started
 }, func(started []byte) {
-	its.Join(started, v1beta1.AddToScheme)
-	cluster, operator, k8s = its.Cluster, its.Operator, its.Client
+	env.Join(started, v1beta1.AddToScheme)
+	cluster, operator, k8s = env.Cluster, env.Operator, env.Client
 })
 
 var (
@@ -74,7 +77,7 @@ var (
 	_ = AfterEach(logs.Report)
 )
 
-// firstObjects ask no broker for anything.
+// firstObjects are objects for which the operator sends no request to a broker.
 const firstObjects = `
 apiVersion: servicecatalog.k8s.io/v1beta1
 kind: ServiceBinding
@@ -87,14 +90,14 @@ metadata: {name: first, namespace: default, annotations: {bellhop.gophernetes.io
 spec: {serviceClassExternalName: none, servicePlanExternalName: none}
 `
 
-// startOperator runs the operator until stopped or killed.
+// startOperator runs an operator until it is stopped or killed.
 func startOperator(ctx context.Context, args ...string) {
 	GinkgoHelper()
-	operator = its.StartOperator(ctx, args...)
+	operator = env.StartOperator(ctx, args...)
 }
 
-// logEverything has another operator take over, which logs at the highest level, bodies of requests included, until the spec ends.
-func logEverything(ctx SpecContext) {
+// logAtHighestLevel replaces the operator until the spec ends. The new one logs bodies of requests, too.
+func logAtHighestLevel(ctx SpecContext) {
 	GinkgoHelper()
 	operator.Kill()
 	startOperator(context.WithoutCancel(ctx), "--zap-log-level=10")
@@ -104,8 +107,8 @@ func logEverything(ctx SpecContext) {
 	})
 }
 
-// update edits an object as it is now.
+// update edits the present version of an object.
 func update[T client.Object](ctx context.Context, o T, edit func(T)) {
 	GinkgoHelper()
-	suite.Update(ctx, its, o, edit)
+	suite.Update(ctx, env, o, edit)
 }

@@ -23,7 +23,6 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/rand"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -32,9 +31,9 @@ import (
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 )
 
-// newBroker is a broker on a port of its own. Its services are DefaultServices under ids
-// and names that no other spec has, unless the options say otherwise.
-func newBroker(o osbtest.Options) *osbtest.Broker {
+// startBroker starts a broker on a port of its own. Unless the options set services or a catalog, its services are DefaultServices
+// with ids and names that no other spec uses.
+func startBroker(o osbtest.Options) *osbtest.Broker {
 	GinkgoHelper()
 	if o.Services == nil && o.Catalog == nil {
 		o.Services = uniqueServices()
@@ -42,12 +41,12 @@ func newBroker(o osbtest.Options) *osbtest.Broker {
 	return osbtest.Start(GinkgoT(), o)
 }
 
-// unique is a text that no other spec has and that a name can have as it is.
-func unique() string { return strings.ReplaceAll(rand.String(8), "z", "y") }
+// uniqueSuffix returns a text for names that no other spec uses. Without z, class names do not have to escape it.
+func uniqueSuffix() string { return strings.ReplaceAll(rand.String(8), "z", "y") }
 
-// uniqueServices are DefaultServices under ids and names of their own.
+// uniqueServices returns DefaultServices with ids and names that no other spec uses.
 func uniqueServices() []osbtest.Service {
-	suffix := "-" + unique()
+	suffix := "-" + uniqueSuffix()
 	services := osbtest.DefaultServices()
 	for i := range services {
 		services[i].ID += suffix
@@ -60,9 +59,9 @@ func uniqueServices() []osbtest.Service {
 	return services
 }
 
-// offering is a service with some plans, under ids of its own.
-func offering(name string, plans ...string) osbtest.Service {
-	suffix := "-" + unique()
+// newService returns a service with these plans, with ids that no other spec uses.
+func newService(name string, plans ...string) osbtest.Service {
+	suffix := "-" + uniqueSuffix()
 	s := osbtest.Service{ID: name + suffix, Name: name + suffix, Description: "Offers " + name, Bindable: true, PlanUpdateable: true}
 	for _, plan := range plans {
 		s.Plans = append(s.Plans, osbtest.Plan{ID: plan + suffix, Name: plan, Description: "Is " + plan})
@@ -70,72 +69,71 @@ func offering(name string, plans ...string) osbtest.Service {
 	return s
 }
 
-// kinds are those of one scope: what is said of one holds for the other.
-type kinds struct {
+// kindSet are the kinds of one scope. Most specs run for both scopes.
+type kindSet struct {
 	broker, class, plan string
-	newBroker           func() v1beta1.Broker
-	newClass            func() v1beta1.Class
-	newPlan             func() v1beta1.Plan
+	newBrokerObject     func() v1beta1.Broker
+	newClassObject      func() v1beta1.Class
+	newPlanObject       func() v1beta1.Plan
 }
 
 var (
-	clusterWide = kinds{"ClusterServiceBroker", "ClusterServiceClass", "ClusterServicePlan",
+	clusterWide = kindSet{"ClusterServiceBroker", "ClusterServiceClass", "ClusterServicePlan",
 		func() v1beta1.Broker { return &v1beta1.ClusterServiceBroker{} },
 		func() v1beta1.Class { return &v1beta1.ClusterServiceClass{} },
 		func() v1beta1.Plan { return &v1beta1.ClusterServicePlan{} }}
-	namespaced = kinds{"ServiceBroker", "ServiceClass", "ServicePlan",
+	namespaced = kindSet{"ServiceBroker", "ServiceClass", "ServicePlan",
 		func() v1beta1.Broker { return &v1beta1.ServiceBroker{} },
 		func() v1beta1.Class { return &v1beta1.ServiceClass{} },
 		func() v1beta1.Plan { return &v1beta1.ServicePlan{} }}
 )
 
-func (k kinds) isNamespaced() bool { return k.broker == namespaced.broker }
+func (k kindSet) isNamespaced() bool { return k.broker == namespaced.broker }
 
-// within is the namespace of objects of these kinds.
-func (k kinds) within(namespace string) string {
+// namespaceFor returns the namespace of objects of these kinds: none for cluster-scoped ones.
+func (k kindSet) namespaceFor(namespace string) string {
 	if k.isNamespaced() {
 		return namespace
 	}
 	return ""
 }
 
-// register makes a broker object for a server, of a name that no other spec has. What is of
-// the cluster goes when the spec ends.
-func (k kinds) register(ctx context.Context, namespace string, server *osbtest.Broker, edits ...func(v1beta1.Broker)) v1beta1.Broker {
+// createBroker creates a broker object with a unique name for a server. A cluster-scoped object is deleted when the spec ends.
+func (k kindSet) createBroker(ctx context.Context, namespace string, server *osbtest.Broker, edits ...func(v1beta1.Broker)) v1beta1.Broker {
 	GinkgoHelper()
-	b := k.newBroker()
-	b.SetName("broker-" + unique())
-	b.SetNamespace(k.within(namespace))
+	b := k.newBrokerObject()
+	b.SetName("broker-" + uniqueSuffix())
+	b.SetNamespace(k.namespaceFor(namespace))
 	b.Common().URL = server.URL
 	for _, edit := range edits {
 		edit(b)
 	}
 	Expect(k8s.Create(ctx, b)).To(Succeed())
 	if !k.isNamespaced() {
-		DeferCleanup(deleteIfThere, b)
+		DeferCleanup(deleteIgnoringNotFound, b)
 	}
 	return b
 }
 
-func deleteIfThere(ctx SpecContext, o client.Object) error {
+func deleteIgnoringNotFound(ctx SpecContext, o client.Object) error {
 	return client.IgnoreNotFound(k8s.Delete(ctx, o))
 }
 
-// registerBroker is register, and waits until the broker is Ready.
-func registerBroker(ctx context.Context, k kinds, namespace string, server *osbtest.Broker, edits ...func(v1beta1.Broker)) v1beta1.Broker {
+// createReadyBroker calls createBroker, and waits until the broker is Ready.
+func createReadyBroker(ctx context.Context, k kindSet, namespace string, server *osbtest.Broker, edits ...func(v1beta1.Broker)) v1beta1.Broker {
 	GinkgoHelper()
-	b := k.register(ctx, namespace, server, edits...)
+	b := k.createBroker(ctx, namespace, server, edits...)
 	Eventually(brokerStatus(ctx, b)).Should(beReady(b))
 	return b
 }
 
-// classes are those of a broker, by external name.
-func (k kinds) classes(ctx context.Context, b v1beta1.Broker) func() (map[string]v1beta1.Class, error) {
+// classes reads the classes of a broker, by their external names.
+func (k kindSet) classes(ctx context.Context, b v1beta1.Broker) func() (map[string]v1beta1.Class, error) {
 	return func() (map[string]v1beta1.Class, error) {
-		named := map[string]v1beta1.Class{}
+		newInstanceObject := map[string]v1beta1.Class{}
 		add := func(c v1beta1.Class) {
 			if c.BrokerName() == b.GetName() {
-				named[c.Common().ExternalName] = c
+				newInstanceObject[c.Common().ExternalName] = c
 			}
 		}
 		if k.isNamespaced() {
@@ -144,19 +142,19 @@ func (k kinds) classes(ctx context.Context, b v1beta1.Broker) func() (map[string
 			for i := range list.Items {
 				add(&list.Items[i])
 			}
-			return named, err
+			return newInstanceObject, err
 		}
 		var list v1beta1.ClusterServiceClassList
 		err := k8s.List(ctx, &list)
 		for i := range list.Items {
 			add(&list.Items[i])
 		}
-		return named, err
+		return newInstanceObject, err
 	}
 }
 
-// plans are those of a broker, by external id.
-func (k kinds) plans(ctx context.Context, b v1beta1.Broker) func() (map[string]v1beta1.Plan, error) {
+// plans reads the plans of a broker, by their external ids.
+func (k kindSet) plans(ctx context.Context, b v1beta1.Broker) func() (map[string]v1beta1.Plan, error) {
 	return func() (map[string]v1beta1.Plan, error) {
 		known := map[string]v1beta1.Plan{}
 		add := func(p v1beta1.Plan) {
@@ -181,8 +179,8 @@ func (k kinds) plans(ctx context.Context, b v1beta1.Broker) func() (map[string]v
 	}
 }
 
-// newInstance makes an instance of a service's plan, by their names in the catalog.
-func (k kinds) newInstance(ctx context.Context, namespace, name, class, plan string, edits ...func(*v1beta1.ServiceInstance)) *v1beta1.ServiceInstance {
+// createInstance creates an instance of a class and a plan, by their external names.
+func (k kindSet) createInstance(ctx context.Context, namespace, name, class, plan string, edits ...func(*v1beta1.ServiceInstance)) *v1beta1.ServiceInstance {
 	GinkgoHelper()
 	si := &v1beta1.ServiceInstance{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
 	if k.isNamespaced() {
@@ -195,15 +193,4 @@ func (k kinds) newInstance(ctx context.Context, namespace, name, class, plan str
 	}
 	Expect(k8s.Create(ctx, si)).To(Succeed())
 	return si
-}
-
-// newSecret makes a Secret.
-func newSecret(ctx context.Context, namespace, name string, pairs ...string) *corev1.Secret {
-	GinkgoHelper()
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, StringData: map[string]string{}}
-	for i := 0; i < len(pairs); i += 2 {
-		secret.StringData[pairs[i]] = pairs[i+1]
-	}
-	Expect(k8s.Create(ctx, secret)).To(Succeed())
-	return secret
 }

@@ -1,0 +1,275 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/osb"
+	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+)
+
+// serviceNamespace is a namespace, and a broker that it can use.
+type serviceNamespace struct {
+	kindSet
+	*osbtest.Broker
+	namespace string
+	object    v1beta1.Broker
+	// syncService does everything at once, inTime needs two polls for everything.
+	syncService, asyncService osbtest.Service
+}
+
+// newServiceNamespace makes a namespace and a broker with uniqueServices, and waits until the broker
+// is Ready. Objects that the spec leaves behind are abandoned.
+func newServiceNamespace(ctx context.Context, k kindSet, o osbtest.Options, edits ...func(services []osbtest.Service)) *serviceNamespace {
+	GinkgoHelper()
+	s := newNamespaceWithoutBroker(ctx, k, o, edits...)
+	s.object = createReadyBroker(ctx, k, s.namespace, s.Broker)
+	return s
+}
+
+// newNamespaceWithoutBroker is newSite, but for the broker's object.
+func newNamespaceWithoutBroker(ctx context.Context, k kindSet, o osbtest.Options, edits ...func(services []osbtest.Service)) *serviceNamespace {
+	GinkgoHelper()
+	services := uniqueServices()
+	services[1].Behavior.Polls = 1
+	for _, edit := range edits {
+		edit(services)
+	}
+	o.Services = services
+	s := &serviceNamespace{kindSet: k, Broker: startBroker(o), namespace: createNamespace(ctx), syncService: services[0], asyncService: services[1]}
+	DeferCleanup(func(ctx SpecContext) { abandonObjects(ctx, s.namespace) })
+	return s
+}
+
+// abandonObjects lets go of what is in a namespace, so that nothing of it is tried for the rest
+// of the suite.
+func abandonObjects(ctx context.Context, namespace string) {
+	GinkgoHelper()
+	var bindings v1beta1.ServiceBindingList
+	Expect(k8s.List(ctx, &bindings, client.InNamespace(namespace))).To(Succeed())
+	var instances v1beta1.ServiceInstanceList
+	Expect(k8s.List(ctx, &instances, client.InNamespace(namespace))).To(Succeed())
+	var all []client.Object
+	for i := range bindings.Items {
+		all = append(all, &bindings.Items[i])
+	}
+	for i := range instances.Items {
+		all = append(all, &instances.Items[i])
+	}
+	runInParallel(len(all), func(i int) { abandonAndDelete(ctx, all[i]) })
+}
+
+// abandonAndDelete removes the finalizer, as svcat --abandon does, and the object.
+func abandonAndDelete(ctx context.Context, o client.Object) {
+	GinkgoHelper()
+	removeFinalizers(ctx, o)
+	Expect(client.IgnoreNotFound(k8s.Delete(ctx, o))).To(Succeed())
+}
+
+// removeFinalizers removes the finalizer.
+func removeFinalizers(ctx context.Context, o client.Object) {
+	GinkgoHelper()
+	patch := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`))
+	Expect(client.IgnoreNotFound(k8s.Patch(ctx, o, patch))).To(Succeed())
+}
+
+// createReadyInstance makes an instance of the service that does all at once.
+func (s *serviceNamespace) createReadyInstance(ctx context.Context, name string, edits ...func(*v1beta1.ServiceInstance)) *v1beta1.ServiceInstance {
+	GinkgoHelper()
+	si := s.createInstanceOf(ctx, name, edits...)
+	Eventually(instanceStatus(ctx, si)).Should(beProvisioned(si))
+	return si
+}
+
+func (s *serviceNamespace) createInstanceOf(ctx context.Context, name string, edits ...func(*v1beta1.ServiceInstance)) *v1beta1.ServiceInstance {
+	GinkgoHelper()
+	return s.createInstance(ctx, s.namespace, name, s.syncService.Name, s.syncService.Plans[0].Name, edits...)
+}
+
+// neverFinish has the service that takes its time end an operation only when it is told to (Finish).
+func neverFinish(services []osbtest.Service) { services[1].Behavior.Never = true }
+
+// createAsyncInstance makes one of the service that takes its time.
+func (s *serviceNamespace) createAsyncInstance(ctx context.Context, name string, edits ...func(*v1beta1.ServiceInstance)) *v1beta1.ServiceInstance {
+	GinkgoHelper()
+	return s.createInstance(ctx, s.namespace, name, s.asyncService.Name, s.asyncService.Plans[0].Name, edits...)
+}
+
+// newInstanceObject is an instance of a name and a service, for who makes it in a way of their own.
+func (s *serviceNamespace) newInstanceObject(name string, service osbtest.Service) *v1beta1.ServiceInstance {
+	si := &v1beta1.ServiceInstance{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: name}}
+	if s.isNamespaced() {
+		si.Spec.ServiceClassExternalName, si.Spec.ServicePlanExternalName = service.Name, service.Plans[0].Name
+	} else {
+		si.Spec.ClusterServiceClassExternalName, si.Spec.ClusterServicePlanExternalName = service.Name, service.Plans[0].Name
+	}
+	return si
+}
+
+// statusWithoutBackoff reads an instance's status again, and has made at once what waits for its time, unless its attempts are as they should be.
+func statusWithoutBackoff(ctx context.Context, si *v1beta1.ServiceInstance, unless ...func(*v1beta1.Attempts) bool) func() (v1beta1.ServiceInstanceStatus, error) {
+	return func() (v1beta1.ServiceInstanceStatus, error) {
+		if err := k8s.Get(ctx, client.ObjectKeyFromObject(si), si); err != nil {
+			return si.Status, err
+		}
+		status := si.Status
+		if a := status.Attempts; a == nil || a.NextTime == nil || slices.ContainsFunc(unless, func(is func(*v1beta1.Attempts) bool) bool { return is(a) }) {
+			return status, nil
+		}
+		patch := fmt.Appendf(nil, `{"metadata":{"resourceVersion":%q},"status":{"attempts":{"nextTime":null}}}`, si.ResourceVersion)
+		err := k8s.Status().Patch(ctx, si.DeepCopy(), client.RawPatch("application/merge-patch+json", patch))
+		if apierrors.IsConflict(err) {
+			err = nil
+		}
+		return status, err
+	}
+}
+
+// setPlan names another plan.
+func (s *serviceNamespace) setPlan(name string) func(*v1beta1.ServiceInstance) {
+	return func(si *v1beta1.ServiceInstance) {
+		if s.isNamespaced() {
+			si.Spec.ServicePlanExternalName = name
+		} else {
+			si.Spec.ClusterServicePlanExternalName = name
+		}
+	}
+}
+
+// planAtBroker is the plan that a status says that the broker has.
+func planAtBroker(props *v1beta1.ServiceInstancePropertiesState) string {
+	return props.ClusterServicePlanExternalID + props.ServicePlanExternalID
+}
+
+// sent are the requests about an id so far, in words, but for polls.
+func (s *serviceNamespace) requestsAbout(id string) func() []string {
+	return func() []string {
+		var words []string
+		for _, c := range s.callsAbout(id) {
+			if c.Operation != osb.PollLastOperation && c.Operation != osb.PollBindingLastOperation {
+				words = append(words, string(c.Operation))
+			}
+		}
+		return words
+	}
+}
+
+// about are the calls about an id.
+func (s *serviceNamespace) callsAbout(id string, of ...osb.Operation) []osbtest.Call {
+	return slices.DeleteFunc(s.Calls(of...), func(c osbtest.Call) bool { return c.ID() != id })
+}
+
+// held is what the broker has under an id.
+func (s *serviceNamespace) instanceAtBroker(id string) osbtest.Instance {
+	return s.Holds().Instances[id]
+}
+
+// decodeBody is what a request said.
+func decodeBody(c osbtest.Call) map[string]any {
+	GinkgoHelper()
+	body := map[string]any{}
+	Expect(json.Unmarshal(c.Body, &body)).To(Succeed())
+	return body
+}
+
+// beProvisioned matches the status of an instance that the broker has as the spec says.
+func beProvisioned(si *v1beta1.ServiceInstance) OmegaMatcher {
+	return SatisfyAll(
+		HaveField("Conditions", ContainElement(SatisfyAll(HaveField("Type", "Ready"), HaveField("Status", v1beta1.ConditionTrue)))),
+		WithTransform(func(s v1beta1.ServiceInstanceStatus) bool {
+			return s.ReconciledGeneration == si.Generation && s.ObservedGeneration == si.Generation && s.CurrentOperation == ""
+		}, BeTrue()))
+}
+
+// conditions are a status's as "Type=Status/Reason".
+func describeConditions(list []v1beta1.Condition) []string {
+	var words []string
+	for _, c := range list {
+		words = append(words, c.Type+"="+string(c.Status)+"/"+c.Reason)
+	}
+	return words
+}
+
+// readyConditions are the conditions of something that is ready for this reason.
+func readyConditions(reason string) []string {
+	return []string{"Reconciling=False/" + reason, "Stalled=False/" + reason, "Ready=True/" + reason}
+}
+
+func setParameters(text string) func(*v1beta1.ServiceInstance) {
+	return func(si *v1beta1.ServiceInstance) { si.Spec.Parameters = &runtime.RawExtension{Raw: []byte(text)} }
+}
+
+// addParametersFrom are those in the key "json" of a Secret.
+func addParametersFrom(secret string) func(*v1beta1.ServiceInstance) {
+	return func(si *v1beta1.ServiceInstance) {
+		si.Spec.ParametersFrom = append(si.Spec.ParametersFrom, v1beta1.ParametersFromSource{SecretKeyRef: &v1beta1.SecretKeyReference{Name: secret, Key: "json"}})
+	}
+}
+
+func setAnnotation(key, value string) func(*v1beta1.ServiceInstance) {
+	return func(si *v1beta1.ServiceInstance) {
+		if si.Annotations == nil {
+			si.Annotations = map[string]string{}
+		}
+		si.Annotations[key] = value
+	}
+}
+
+func setExternalID(id string) func(*v1beta1.ServiceInstance) {
+	return func(si *v1beta1.ServiceInstance) { si.Spec.ExternalID = id }
+}
+
+func requestUpdate(si *v1beta1.ServiceInstance) { si.Spec.UpdateRequests++ }
+
+// newImpersonatingClient is a client of a user who may do everything.
+func newImpersonatingClient(user rest.ImpersonationConfig) client.Client {
+	GinkgoHelper()
+	config := rest.CopyConfig(cluster.Config)
+	user.Groups = append([]string{"system:masters"}, user.Groups...)
+	config.Impersonate = user
+	as, err := client.New(config, client.Options{Scheme: k8s.Scheme()})
+	Expect(err).NotTo(HaveOccurred())
+	return as
+}
+
+// matchInstanceName matches a provision request for an instance of this name.
+func matchInstanceName(name string) func(osbtest.Call) bool {
+	return func(c osbtest.Call) bool { return strings.Contains(string(c.Body), `"instance_name":"`+name+`"`) }
+}
+
+// gapsBetweenCalls returns the times between successive calls.
+func gapsBetweenCalls(calls []osbtest.Call) (gaps []time.Duration) {
+	for i := 1; i < len(calls); i++ {
+		gaps = append(gaps, calls[i].At.Sub(calls[i-1].At))
+	}
+	return gaps
+}
