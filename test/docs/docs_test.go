@@ -10,13 +10,12 @@ You may obtain a copy of the License at
 Unless required by applicable law or agreed to in writing, software
 distributed under the License is distributed on an "AS IS" BASIS,
 WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
-See the License for the specific language governing permissions and
+See the License for the specific infoString governing permissions and
 limitations under the License.
 */
 
-// Package docs_test holds the documentation against what it documents: manifests
-// against a real API server with the operator's webhooks, and lists of flags,
-// metrics and reasons against the code.
+// Package docs_test compares the documentation with what it documents: it applies manifests to a real API server with the operator's
+// webhooks, and compares lists of flags, metrics and reasons with the code.
 package docs_test
 
 import (
@@ -49,16 +48,21 @@ import (
 	servicecatalogv1beta1 "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/hack/local"
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+	"github.com/gophernetes/bellhop/test/internal/suite"
 )
 
 var (
-	// repo and pages are known before the specs are made: each block is one.
+	// repo and pages have to be known before the specs are created, as each block is a spec.
 	repo  = must(local.FindRepo())
-	pages = findPages()
+	pages = readPages()
 
+	env     = &suite.Suite{}
 	cluster *local.Cluster
 	binary  string
 	k8s     client.Client
+
+	createNamespace = env.CreateNamespace
+	kubectl         = env.Kubectl
 )
 
 func TestDocs(t *testing.T) {
@@ -69,7 +73,7 @@ func TestDocs(t *testing.T) {
 
 var _ = BeforeSuite(func(ctx SpecContext) {
 	var err error
-	// The cluster outlives this node's context.
+	// The cluster has to outlive this node's context.
 	cluster, err = local.Start(context.WithoutCancel(ctx), local.Options{Repo: repo})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() error { return cluster.Stop() })
@@ -79,10 +83,11 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	Expect(err).NotTo(HaveOccurred())
 	k8s, err = client.New(cluster.Config, client.Options{})
 	Expect(err).NotTo(HaveOccurred())
+	env.Cluster, env.Client = cluster, k8s
 	registerBroker(ctx)
 })
 
-// registerBroker makes the broker of the samples' name, which offers what they ask for.
+// registerBroker creates a broker with the name and the services that the samples use.
 func registerBroker(ctx context.Context) {
 	GinkgoHelper()
 	const schema = `{"type": "object", "properties": {"location": {"type": "string"}}}`
@@ -105,12 +110,12 @@ func registerBroker(ctx context.Context) {
 }
 
 var _ = Describe("The documentation", func() {
-	It("has a README of one screen", func() {
+	It("has a README of at most one screen", func() {
 		Expect(strings.Count(pages["README.md"], "\n")).To(BeNumerically("<=", 45))
 	})
 
-	for _, b := range blocks() {
-		switch b.mark {
+	for _, b := range readBlocks() {
+		switch b.infoString {
 		case "yaml":
 			It("has a manifest that is accepted: "+b.where, func(ctx SpecContext) {
 				out, err := dryRun(ctx, b.text)
@@ -120,7 +125,7 @@ var _ = Describe("The documentation", func() {
 			It("has a manifest that is refused: "+b.where, func(ctx SpecContext) {
 				out, err := dryRun(ctx, b.text)
 				Expect(err).To(HaveOccurred(), out)
-				Expect(out).To(Or(ContainSubstring("is invalid"), ContainSubstring("denied the request")), "refused for what it says, and not because it cannot be read")
+				Expect(out).To(Or(ContainSubstring("is invalid"), ContainSubstring("denied the request")), "refused for its content, and not as malformed")
 			})
 		case "yaml kustomize":
 			It("has an overlay that builds: "+b.where, func(ctx SpecContext) {
@@ -134,12 +139,12 @@ var _ = Describe("The documentation", func() {
 			})
 		case "sh test":
 			It("has commands that work: "+b.where, func(ctx SpecContext) {
-				out, err := shell(ctx, b.text)
+				out, err := runCommands(ctx, b.text)
 				Expect(err).NotTo(HaveOccurred(), out)
 			})
 		default:
-			It("marks its blocks as one knows them: "+b.where, func() {
-				Expect(b.mark).To(BeElementOf("sh", "http", "python", "go"), "blocks of YAML are tried, see docs/contributing/development.md")
+			It("has only code blocks of known languages: "+b.where, func() {
+				Expect(b.infoString).To(BeElementOf("sh", "http", "python", "go"), "YAML blocks are applied, see docs/contributing/development.md")
 			})
 		}
 	}
@@ -149,11 +154,11 @@ var _ = Describe("The documentation", func() {
 		Expect(err).NotTo(HaveOccurred())
 		out, err := dryRun(ctx, string(text))
 		Expect(err).NotTo(HaveOccurred(), out)
-	}, samples())
+	}, sampleEntries())
 
-	It("has links that lead somewhere", func() {
+	It("has no broken links", func() {
 		link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
-		for _, page := range names() {
+		for _, page := range pageNames() {
 			for _, match := range link.FindAllStringSubmatch(pages[page], -1) {
 				target, anchor, _ := strings.Cut(match[1], "#")
 				if strings.Contains(target, "://") {
@@ -165,70 +170,70 @@ var _ = Describe("The documentation", func() {
 				}
 				Expect(filepath.Join(repo, path)).To(BeAnExistingFile(), "%s links to %s", page, match[1])
 				if anchor != "" {
-					Expect(anchors(pages[path])).To(ContainElement(anchor), "%s links to %s", page, match[1])
+					Expect(headingAnchors(pages[path])).To(ContainElement(anchor), "%s links to %s", page, match[1])
 				}
 			}
 		}
 	})
 
-	It("names every flag that the operator has, and no other", func(ctx SpecContext) {
-		out, _ := exec.CommandContext(ctx, binary, "--help").CombinedOutput() // it ends with an error
+	It("names exactly the flags of the operator", func(ctx SpecContext) {
+		out, _ := exec.CommandContext(ctx, binary, "--help").CombinedOutput() // --help exits with an error
 		var flags []string
 		for _, match := range regexp.MustCompile(`(?m)^  -([a-z-]+)`).FindAllSubmatch(out, -1) {
 			flags = append(flags, "--"+string(match[1]))
 		}
 		Expect(flags).To(ContainElement("--allow-outbound"))
-		Expect(column("docs/how-to/operate.md", "flag", regexp.MustCompile("`(--[a-z-]+)`"))).To(ConsistOf(flags), "each once")
+		Expect(readColumn("docs/how-to/operate.md", "flag", regexp.MustCompile("`(--[a-z-]+)`"))).To(ConsistOf(flags), "each once")
 	})
 
-	It("names every metric that the operator has, and no other", func() {
-		metrics := findInCode(`(?:Name: +|NewDesc\()"((?:bellhop|servicecatalog)_[a-z_]+)"`, "controllers", "internal", "webhooks")
+	It("names exactly the metrics of the operator", func() {
+		metrics := findInSource(`(?:Name: +|NewDesc\()"((?:bellhop|servicecatalog)_[a-z_]+)"`, "controllers", "internal", "webhooks")
 		Expect(metrics).To(ContainElements("bellhop_alerts_waiting", "servicecatalog_osb_request_count"))
-		Expect(column("docs/how-to/operate.md", "metric", regexp.MustCompile("`((?:bellhop|servicecatalog)_[a-z_]+)`"))).To(ConsistOf(metrics), "each once")
+		Expect(readColumn("docs/how-to/operate.md", "metric", regexp.MustCompile("`((?:bellhop|servicecatalog)_[a-z_]+)`"))).To(ConsistOf(metrics), "each once")
 	})
 
-	It("explains every reason that a status can have, and no other", func() {
+	It("explains exactly the reasons of Alerts, receivers and answers", func() {
 		const page = "docs/how-to/troubleshoot.md"
 		reason := regexp.MustCompile("`([A-Z][A-Za-z]+)`")
 		const declared = `\bReason[A-Za-z]+ += "([A-Za-z]+)"`
 		own := []string{"Reachable", "NotProbed", "Probing"}
-		alerts := slices.DeleteFunc(findInCode(declared, "api/pager/v1beta1"), func(r string) bool { return slices.Contains(own, r) })
+		alerts := slices.DeleteFunc(findInSource(declared, "api/pager/v1beta1"), func(r string) bool { return slices.Contains(own, r) })
 		Expect(alerts).To(ContainElement("ResolveTimedOut"))
-		expectTable(alerts, column(page, "reason of an Alert", reason))
-		expectTable(append(own, "SecretNotFound", "SecretNotRead", "Suspended"), column(page, "reason of a receiver", reason))
-		expectTable(findInCode(declared, "internal/notify"), column(page, "reason of an answer", reason))
+		expectSameSet(alerts, readColumn(page, "reason of an Alert", reason))
+		expectSameSet(append(own, "SecretNotFound", "SecretNotRead", "Suspended"), readColumn(page, "reason of a receiver", reason))
+		expectSameSet(findInSource(declared, "internal/notify"), readColumn(page, "reason of an answer", reason))
 	})
 
-	It("explains every reason of brokers, instances and bindings, and no other", func() {
+	It("explains exactly the reasons of brokers, instances and bindings", func() {
 		const page = "docs/how-to/troubleshoot.md"
 		reason := regexp.MustCompile("`([A-Z][A-Za-z]+)`")
-		events := column("docs/how-to/operate.md", "reason of an event about a service", reason)
+		events := readColumn("docs/how-to/operate.md", "reason of an event about a service", reason)
 		all := slices.Clone(events)
 		for kind, name := range map[string]string{"a broker": "broker", "an instance": "instance", "a binding": "binding"} {
-			documented := column(page, "reason of "+kind, reason)
-			Expect(append(documented, events...)).To(ContainElements(reasons("controllers/servicecatalog/"+name, "internal/lifecycle/"+name)), "reasons of %s", kind)
+			documented := readColumn(page, "reason of "+kind, reason)
+			Expect(append(documented, events...)).To(ContainElements(findReasons("controllers/servicecatalog/"+name, "internal/lifecycle/"+name)), "reasons of %s", kind)
 			all = append(all, documented...)
 		}
-		expectTable(reasons(servicePackages...), all)
+		expectSameSet(findReasons(servicePackages...), all)
 	})
 
-	It("needs no reason of brokers, instances and bindings that nothing has", func() {
-		expectTable(findInCode(`\bReason[A-Za-z]+ += "([A-Za-z]+)"`, "api/servicecatalog/v1beta1"), reasons(servicePackages...))
+	It("is not compared with reasons of the API that the operator never uses", func() {
+		expectSameSet(findInSource(`\bReason[A-Za-z]+ += "([A-Za-z]+)"`, "api/servicecatalog/v1beta1"), findReasons(servicePackages...))
 	})
 
-	It("has a page of one form for each provider, with its fields and no other, and what it guarantees", func() {
+	It("has a page for each provider, in the same form, with exactly its fields, and with its guarantee", func() {
 		form := []string{"Example", "Set up", "Reference", "Messages", "Limits and answers", "What it guarantees"}
 		for field := range reflect.TypeFor[v1beta1.Provider]().Fields() {
-			provider := fieldsOf(field.Type.Elem())
+			provider := jsonFields(field.Type.Elem())
 			path := "docs/reference/receivers/" + strings.ToLower(jsonName(field)) + ".md"
 			By("reading " + path)
 			page := pages[path]
 			Expect(page).To(HavePrefix("# "+jsonName(field)+"\n"), path)
-			Expect(matches(page, `(?m)^## (.*)$`)).To(Equal(form), path)
+			Expect(findMatches(page, `(?m)^## (.*)$`)).To(Equal(form), path)
 			if len(provider) == 0 {
 				Expect(page).To(ContainSubstring("`spec.%s` has no fields.", jsonName(field)), path)
 			} else {
-				expectTable(provider, column(path, "field of `spec."+jsonName(field)+"`", quoted))
+				expectSameSet(provider, readColumn(path, "field of `spec."+jsonName(field)+"`", quotedName))
 			}
 			var rows string
 			for line := range strings.Lines(pages["docs/reference/receivers.md"]) {
@@ -238,39 +243,39 @@ var _ = Describe("The documentation", func() {
 			}
 			Expect(rows).NotTo(BeEmpty(), "docs/reference/receivers.md has a row of %s", path)
 			_, guarantee, _ := strings.Cut(page, "## What it guarantees")
-			expectTable(matches(rows, `\b(once|twice)\b`), matches(guarantee, `\*\*(once|twice)\*\*`))
+			expectSameSet(findMatches(rows, `\b(once|twice)\b`), findMatches(guarantee, `\*\*(once|twice)\*\*`))
 		}
 	})
 
-	It("names every field of receivers and of statuses, and no other", func() {
-		spec := slices.DeleteFunc(fieldsOf(reflect.TypeFor[v1beta1.ClusterReceiverSpec]()), func(name string) bool {
-			return slices.Contains(fieldsOf(reflect.TypeFor[v1beta1.Provider]()), name)
+	It("names exactly the fields of receivers and of their statuses", func() {
+		spec := slices.DeleteFunc(jsonFields(reflect.TypeFor[v1beta1.ClusterReceiverSpec]()), func(name string) bool {
+			return slices.Contains(jsonFields(reflect.TypeFor[v1beta1.Provider]()), name)
 		})
-		expectTable(spec, column("docs/reference/receivers.md", "field of `spec`", quoted))
-		expectTable(fieldsOf(reflect.TypeFor[v1beta1.ReceiverStatus]()), column("docs/reference/receivers.md", "field of `status`", quoted))
-		expectTable(fieldsOf(reflect.TypeFor[v1beta1.Delivery]()), column("docs/explanation/concepts.md", "field of `status.deliveries`", quoted))
-		expectTable(findInCode(`\bDelivery[A-Z][a-z]+ +DeliveryState = "([A-Za-z]+)"`, "api/pager/v1beta1"), column("docs/explanation/concepts.md", "state", quoted))
+		expectSameSet(spec, readColumn("docs/reference/receivers.md", "field of `spec`", quotedName))
+		expectSameSet(jsonFields(reflect.TypeFor[v1beta1.ReceiverStatus]()), readColumn("docs/reference/receivers.md", "field of `status`", quotedName))
+		expectSameSet(jsonFields(reflect.TypeFor[v1beta1.Delivery]()), readColumn("docs/explanation/concepts.md", "field of `status.deliveries`", quotedName))
+		expectSameSet(findInSource(`\bDelivery[A-Z][a-z]+ +DeliveryState = "([A-Za-z]+)"`, "api/pager/v1beta1"), readColumn("docs/explanation/concepts.md", "state", quotedName))
 	})
 
-	It("names every field of brokers, instances and bindings, and no other", func() {
+	It("names exactly the fields of brokers, instances and bindings", func() {
 		const page = "docs/how-to/use-services.md"
 		own := func(t reflect.Type) []string {
-			reference := fieldsOf(reflect.TypeFor[servicecatalogv1beta1.PlanReference]())
-			return slices.DeleteFunc(fieldsOf(t), func(name string) bool { return slices.Contains(reference, name) })
+			reference := jsonFields(reflect.TypeFor[servicecatalogv1beta1.PlanReference]())
+			return slices.DeleteFunc(jsonFields(t), func(name string) bool { return slices.Contains(reference, name) })
 		}
-		expectTable(fieldsOf(reflect.TypeFor[servicecatalogv1beta1.ClusterServiceBrokerSpec]()), column(page, "field of a broker's `spec`", quoted))
-		expectTable(fieldsOf(reflect.TypeFor[servicecatalogv1beta1.AuthInfo]()), column(page, "field of `authInfo`", quoted))
-		expectTable(own(reflect.TypeFor[servicecatalogv1beta1.ServiceInstanceSpec]()), column(page, "field of an instance's `spec`", quoted))
-		expectTable(fieldsOf(reflect.TypeFor[servicecatalogv1beta1.ServiceBindingSpec]()), column(page, "field of a binding's `spec`", quoted))
-		expectTable(fieldsOf(reflect.TypeFor[servicecatalogv1beta1.ServiceBrokerStatus]()), column(page, "field of a broker's `status`", quoted))
-		expectTable(fieldsOf(reflect.TypeFor[servicecatalogv1beta1.ServiceInstanceStatus]()), column(page, "field of an instance's `status`", quoted))
-		expectTable(fieldsOf(reflect.TypeFor[servicecatalogv1beta1.ServiceBindingStatus]()), column(page, "field of a binding's `status`", quoted))
-		for _, name := range fieldsOf(reflect.TypeFor[servicecatalogv1beta1.PlanReference]()) {
+		expectSameSet(jsonFields(reflect.TypeFor[servicecatalogv1beta1.ClusterServiceBrokerSpec]()), readColumn(page, "field of a broker's `spec`", quotedName))
+		expectSameSet(jsonFields(reflect.TypeFor[servicecatalogv1beta1.AuthInfo]()), readColumn(page, "field of `authInfo`", quotedName))
+		expectSameSet(own(reflect.TypeFor[servicecatalogv1beta1.ServiceInstanceSpec]()), readColumn(page, "field of an instance's `spec`", quotedName))
+		expectSameSet(jsonFields(reflect.TypeFor[servicecatalogv1beta1.ServiceBindingSpec]()), readColumn(page, "field of a binding's `spec`", quotedName))
+		expectSameSet(jsonFields(reflect.TypeFor[servicecatalogv1beta1.ServiceBrokerStatus]()), readColumn(page, "field of a broker's `status`", quotedName))
+		expectSameSet(jsonFields(reflect.TypeFor[servicecatalogv1beta1.ServiceInstanceStatus]()), readColumn(page, "field of an instance's `status`", quotedName))
+		expectSameSet(jsonFields(reflect.TypeFor[servicecatalogv1beta1.ServiceBindingStatus]()), readColumn(page, "field of a binding's `status`", quotedName))
+		for _, name := range jsonFields(reflect.TypeFor[servicecatalogv1beta1.PlanReference]()) {
 			Expect(pages[page]).To(ContainSubstring("| `" + name + "` |"))
 		}
 	})
 
-	It("names every make target, and no other", func() {
+	It("names exactly the make targets", func() {
 		makefile, err := os.ReadFile(filepath.Join(repo, "Makefile"))
 		Expect(err).NotTo(HaveOccurred())
 		var targets []string
@@ -283,60 +288,60 @@ var _ = Describe("The documentation", func() {
 				named = append(named, strings.Fields(match[1])...)
 			}
 		}
-		for _, page := range names() {
+		for _, page := range pageNames() {
 			collect(pages[page], "(?m)(?:`|^    )")
 		}
-		for _, b := range blocks() {
-			if strings.HasPrefix(b.mark, "sh") {
+		for _, b := range readBlocks() {
+			if strings.HasPrefix(b.infoString, "sh") {
 				collect(b.text, "(?m)^")
 			}
 		}
-		expectTable(targets, named)
+		expectSameSet(targets, named)
 	})
 
-	It("names every part and every flag of the benchmarks, and no other", func(ctx SpecContext) {
+	It("names exactly the parts and the flags of the benchmarks", func(ctx SpecContext) {
 		bench := exec.CommandContext(ctx, "go", "run", "-tags", "grpcnotrace", "./bench", "-help")
 		bench.Dir = filepath.Join(repo, "test")
 		out, err := bench.CombinedOutput()
 		Expect(err).NotTo(HaveOccurred(), string(out))
 		help, flags, _ := strings.Cut(string(out), "\nflags:\n")
 		const page = "docs/explanation/performance.md"
-		expectTable(matches(help, `(?m)^  ([a-z]+) +[a-z]`), column(page, "part", quoted))
-		expectTable(matches(flags, `(?m)^  -([a-z-]+)`), column(page, "flag", regexp.MustCompile("`-([a-z-]+)")))
+		expectSameSet(findMatches(help, `(?m)^  ([a-z]+) +[a-z]`), readColumn(page, "part", quotedName))
+		expectSameSet(findMatches(flags, `(?m)^  -([a-z-]+)`), readColumn(page, "flag", regexp.MustCompile("`-([a-z-]+)")))
 	})
 
-	It("names no folder of the machine that it was written on", func() {
-		for _, page := range names() {
+	It("names no folder of a developer's machine", func() {
+		for _, page := range pageNames() {
 			Expect(pages[page]).NotTo(MatchRegexp(`/(?:home|work|root|Users)/|/tmp/(?:[^k])`), page)
 		}
 	})
 })
 
-// A block is a fenced block of a page.
+// A block is a fenced code block of a page.
 type block struct {
-	mark  string // what stands behind the fence
-	where string
-	text  string
+	infoString string // after the opening fence
+	where      string
+	text       string
 }
 
-func blocks() []block {
+func readBlocks() []block {
 	fence := regexp.MustCompile("(?ms)^```([^\n]*)\n(.*?)^```$")
 	var found []block
-	for _, page := range names() {
+	for _, page := range pageNames() {
 		for _, at := range fence.FindAllStringSubmatchIndex(pages[page], -1) {
 			line := 1 + strings.Count(pages[page][:at[0]], "\n")
 			found = append(found, block{
-				mark:  pages[page][at[2]:at[3]],
-				where: fmt.Sprintf("%s:%d", page, line),
-				text:  pages[page][at[4]:at[5]],
+				infoString: pages[page][at[2]:at[3]],
+				where:      fmt.Sprintf("%s:%d", page, line),
+				text:       pages[page][at[4]:at[5]],
 			})
 		}
 	}
 	return found
 }
 
-// findPages are the pages, by their path in the repository. The API reference is generated.
-func findPages() map[string]string {
+// readPages reads the pages, by their paths in the repository. It leaves out the API reference, which is generated.
+func readPages() map[string]string {
 	found := map[string]string{"README.md": string(must(os.ReadFile(filepath.Join(repo, "README.md"))))}
 	root := filepath.Join(repo, "docs")
 	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
@@ -350,7 +355,7 @@ func findPages() map[string]string {
 	return must(found, err)
 }
 
-func names() []string {
+func pageNames() []string {
 	var all []string
 	for name := range pages {
 		all = append(all, name)
@@ -359,7 +364,7 @@ func names() []string {
 	return all
 }
 
-func samples() []TableEntry {
+func sampleEntries() []TableEntry {
 	var entries []TableEntry
 	for _, path := range must(filepath.Glob(filepath.Join(repo, "config", "samples", "*.yaml"))) {
 		if name := filepath.Base(path); name != "kustomization.yaml" {
@@ -369,11 +374,10 @@ func samples() []TableEntry {
 	return entries
 }
 
-// dryRun applies each document of a manifest as kubectl does, without keeping it: in the namespace that it names, which is
-// there, or in one of its own.
+// dryRun applies each document of a manifest as a server-side dry run: in the namespace that the document names, or in a new one.
 func dryRun(ctx context.Context, manifest string) (string, error) {
 	GinkgoHelper()
-	own := newNamespace(ctx)
+	own := createNamespace(ctx)
 	var out strings.Builder
 	for _, document := range regexp.MustCompile(`(?m)^---$`).Split(manifest, -1) {
 		var object metav1.PartialObjectMetadata
@@ -397,19 +401,12 @@ func dryRun(ctx context.Context, manifest string) (string, error) {
 	return out.String(), nil
 }
 
-func newNamespace(ctx context.Context) string {
-	GinkgoHelper()
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "docs-"}}
-	Expect(k8s.Create(ctx, ns)).To(Succeed())
-	return ns.Name
-}
-
-// shell runs commands in a namespace that has the samples that a namespace can have, from a folder like the repository.
-func shell(ctx context.Context, commands string) (string, error) {
+// runCommands runs commands in the repository, with a namespace of their own that has the namespaced samples.
+func runCommands(ctx context.Context, commands string) (string, error) {
 	GinkgoHelper()
 	config, err := clientcmd.LoadFromFile(cluster.Kubeconfig)
 	Expect(err).NotTo(HaveOccurred())
-	config.Contexts[config.CurrentContext].Namespace = newNamespace(ctx)
+	config.Contexts[config.CurrentContext].Namespace = createNamespace(ctx)
 	kubeconfig := filepath.Join(GinkgoT().TempDir(), "kubeconfig")
 	Expect(clientcmd.WriteToFile(*config, kubeconfig)).To(Succeed())
 	run := func(script string) (string, error) {
@@ -423,30 +420,22 @@ func shell(ctx context.Context, commands string) (string, error) {
 		out, err := cmd.CombinedOutput()
 		return string(out), err
 	}
-	out, err := run(samplesReady)
+	out, err := run(createSamples)
 	Expect(err).NotTo(HaveOccurred(), out)
 	return run(commands)
 }
 
-// samplesReady makes the samples of a namespace. The receiver's Secret is not there; instance and binding are for the
-// namespace default, and here for another.
-const samplesReady = `cd config/samples
+// createSamples creates the namespaced samples, without the Secret of the Receiver. It removes the namespace default from the
+// instance and the binding.
+const createSamples = `cd config/samples
 kubectl apply -f pager_v1beta1_receiver.yaml -f pager_v1beta1_alert.yaml
 sed '/^  namespace: default$/d' servicecatalog_v1beta1_serviceinstance.yaml | kubectl apply -f -
 sed '/^  namespace: default$/d' servicecatalog_v1beta1_servicebinding.yaml | kubectl apply -f -
 kubectl wait --for=condition=Reconciling --timeout=30s alert/disk-full
 kubectl wait --for=condition=Ready --timeout=30s serviceinstance/example-mysql-instance servicebinding/example-mysql-binding`
 
-func kubectl(ctx context.Context, stdin string, args ...string) (string, error) {
-	cmd := cluster.Kubectl(ctx, args...)
-	cmd.Env = append(cmd.Env, "HOME="+os.TempDir())
-	cmd.Stdin = strings.NewReader(stdin)
-	out, err := cmd.CombinedOutput()
-	return string(out), err
-}
-
-// column is what pattern finds in the first cells of the tables whose first column has that title.
-func column(page, title string, pattern *regexp.Regexp) []string {
+// readColumn returns the matches of a pattern in the first cells of the tables whose first column has this title.
+func readColumn(page, title string, pattern *regexp.Regexp) []string {
 	GinkgoHelper()
 	var found []string
 	inside := false
@@ -467,8 +456,8 @@ func column(page, title string, pattern *regexp.Regexp) []string {
 	return found
 }
 
-// findInCode is what the pattern finds in the Go files below the folders, but for tests.
-func findInCode(pattern string, folders ...string) []string {
+// findInSource returns the matches of a pattern in the Go files below the folders, without tests.
+func findInSource(pattern string, folders ...string) []string {
 	GinkgoHelper()
 	expression := regexp.MustCompile(pattern)
 	var found []string
@@ -490,29 +479,29 @@ func findInCode(pattern string, folders ...string) []string {
 // servicePackages give reasons to brokers, instances and bindings.
 var servicePackages = []string{"controllers/servicecatalog", "internal/brokers", "internal/lifecycle"}
 
-// reasons are those that the code in folders or files gives to brokers, instances and bindings.
-func reasons(paths ...string) []string {
+// findReasons returns the reasons that the code in folders or files uses for brokers, instances and bindings.
+func findReasons(paths ...string) []string {
 	GinkgoHelper()
-	used := findInCode(`\bv1beta1\.(Reason[A-Za-z]+)\b`, paths...)
+	used := findInSource(`\bv1beta1\.(Reason[A-Za-z]+)\b`, paths...)
 	var values []string
 	for _, name := range slices.Compact(slices.Sorted(slices.Values(used))) {
-		values = append(values, findInCode(`\b`+name+` += "([A-Za-z]+)"`, "api/servicecatalog/v1beta1")...)
+		values = append(values, findInSource(`\b`+name+` += "([A-Za-z]+)"`, "api/servicecatalog/v1beta1")...)
 	}
 	return values
 }
 
-// expectTable compares what there is with what is documented, each without repetitions.
-func expectTable(code, documented []string) {
+// expectSameSet compares what the code has with what is documented. It ignores order and repetitions.
+func expectSameSet(code, documented []string) {
 	GinkgoHelper()
 	distinct := func(list []string) []string { return slices.Compact(slices.Sorted(slices.Values(list))) }
-	Expect(distinct(documented)).To(Equal(distinct(code)), "what is documented, and what the code has")
+	Expect(distinct(documented)).To(Equal(distinct(code)), "the documentation, compared with the code")
 }
 
-// quoted are the words of a cell that are names.
-var quoted = regexp.MustCompile("`([A-Za-z0-9]+)`")
+// quotedName matches a name in backquotes.
+var quotedName = regexp.MustCompile("`([A-Za-z0-9]+)`")
 
-// matches are what the pattern's group finds in a text.
-func matches(text, pattern string) []string {
+// findMatches returns what the pattern's group matches in a text.
+func findMatches(text, pattern string) []string {
 	var found []string
 	for _, match := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
 		found = append(found, match[1])
@@ -520,17 +509,17 @@ func matches(text, pattern string) []string {
 	return found
 }
 
-// fieldsOf are the fields of a type of the API, as JSON has them.
-func fieldsOf(t reflect.Type) []string {
-	var names []string
+// jsonFields returns the fields of an API type by their JSON names.
+func jsonFields(t reflect.Type) []string {
+	var pageNames []string
 	for field := range t.Fields() {
 		if field.Anonymous {
-			names = append(names, fieldsOf(field.Type)...)
+			pageNames = append(pageNames, jsonFields(field.Type)...)
 			continue
 		}
-		names = append(names, jsonName(field))
+		pageNames = append(pageNames, jsonName(field))
 	}
-	return names
+	return pageNames
 }
 
 func jsonName(field reflect.StructField) string {
@@ -538,8 +527,8 @@ func jsonName(field reflect.StructField) string {
 	return name
 }
 
-// anchors are those that GitHub gives the headings of a page.
-func anchors(page string) []string {
+// headingAnchors returns the anchors that GitHub gives to the headings of a page.
+func headingAnchors(page string) []string {
 	var found []string
 	for _, match := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(page, -1) {
 		var anchor bytes.Buffer

@@ -39,10 +39,10 @@ import (
 
 var _ = Describe("The API", func() {
 	var namespace string
-	BeforeEach(func(ctx SpecContext) { namespace = newNamespace(ctx) })
+	BeforeEach(func(ctx SpecContext) { namespace = createNamespace(ctx) })
 
-	// asked is what kubectl says when it applies a manifest without keeping it.
-	asked := func(ctx context.Context, manifest string) string {
+	// dryRun returns what kubectl prints when it applies a manifest as a server-side dry run.
+	dryRun := func(ctx context.Context, manifest string) string {
 		out, _ := kubectl(ctx, manifest, "apply", "--dry-run=server", "-n", namespace, "-f", "-")
 		return out
 	}
@@ -56,24 +56,24 @@ var _ = Describe("The API", func() {
 		return "apiVersion: pager.k8s.co/v1beta1\nkind: ClusterReceiver\nmetadata: {name: r}\nspec: " + spec
 	}
 
-	DescribeTable("accepts and refuses", func(ctx SpecContext, manifest string, want OmegaMatcher) {
-		Expect(asked(ctx, manifest)).To(want)
-		Expect(kubectl(ctx, "", "get", "alerts,receivers", "-n", namespace, "--ignore-not-found", "-o", "name")).To(BeEmpty(), "a dry run leaves nothing")
+	DescribeTable("accepts or refuses a manifest with", func(ctx SpecContext, manifest string, want OmegaMatcher) {
+		Expect(dryRun(ctx, manifest)).To(want)
+		Expect(kubectl(ctx, "", "get", "alerts,receivers", "-n", namespace, "--ignore-not-found", "-o", "name")).To(BeEmpty(), "a dry run stores nothing")
 	},
 		Entry("an Alert", alert("v1beta1", `{content: x}`), ContainSubstring("created (server dry run)")),
 		Entry("an Alert without content", alert("v1beta1", `{title: x}`), ContainSubstring("spec.content: Required value")),
 		Entry("an Alert with empty content", alert("v1beta1", `{content: ""}`), ContainSubstring("spec.content")),
-		Entry("16 KiB", alert("v1beta1", `{content: "`+strings.Repeat("a", 16384)+`"}`), ContainSubstring("created")),
-		Entry("16 KiB and a bit, in bytes", alert("v1beta1", `{content: "`+strings.Repeat("ä", 8193)+`"}`), ContainSubstring("must be at most 16384 bytes (16 KiB) in UTF-8")),
-		Entry("the same through v1alpha1", alert("v1alpha1", `{message: "`+strings.Repeat("ä", 8193)+`"}`), ContainSubstring("must be at most 16384 bytes (16 KiB) in UTF-8")),
-		Entry("a severity of its own", alert("v1beta1", `{content: x, severity: Fatal}`), ContainSubstring(`Unsupported value: "Fatal": supported values: "Info", "Warning", "Critical"`)),
-		Entry("a receiver twice", alert("v1beta1", `{content: x, receiverRefs: [{kind: Receiver, name: a}, {kind: Receiver, name: a}]}`), ContainSubstring("Duplicate value")),
-		Entry("a receiver of no kind", alert("v1beta1", `{content: x, receiverRefs: [{name: a}]}`), ContainSubstring("spec.receiverRefs[0].kind: Required value")),
-		Entry("expiry at once", alert("v1beta1", `{content: x, expireAfterSeconds: 0}`), ContainSubstring("spec.expireAfterSeconds")),
-		Entry("a long title", alert("v1beta1", `{content: x, title: "`+strings.Repeat("a", 257)+`"}`), ContainSubstring("spec.title: Too long")),
-		Entry("a long title through v1alpha1", "apiVersion: pager.k8s.co/v1alpha1\nkind: Alert\nmetadata: {name: a, annotations: {pager.k8s.co/title: "+strings.Repeat("a", 257)+"}}\nspec: {message: x}",
+		Entry("content of 16 KiB", alert("v1beta1", `{content: "`+strings.Repeat("a", 16384)+`"}`), ContainSubstring("created")),
+		Entry("content of more than 16 KiB, counted in bytes", alert("v1beta1", `{content: "`+strings.Repeat("ä", 8193)+`"}`), ContainSubstring("must be at most 16384 bytes (16 KiB) in UTF-8")),
+		Entry("content of more than 16 KiB through v1alpha1", alert("v1alpha1", `{message: "`+strings.Repeat("ä", 8193)+`"}`), ContainSubstring("must be at most 16384 bytes (16 KiB) in UTF-8")),
+		Entry("an unknown severity", alert("v1beta1", `{content: x, severity: Fatal}`), ContainSubstring(`Unsupported value: "Fatal": supported values: "Info", "Warning", "Critical"`)),
+		Entry("the same receiver twice", alert("v1beta1", `{content: x, receiverRefs: [{kind: Receiver, name: a}, {kind: Receiver, name: a}]}`), ContainSubstring("Duplicate value")),
+		Entry("a receiver without a kind", alert("v1beta1", `{content: x, receiverRefs: [{name: a}]}`), ContainSubstring("spec.receiverRefs[0].kind: Required value")),
+		Entry("an expiry of 0 seconds", alert("v1beta1", `{content: x, expireAfterSeconds: 0}`), ContainSubstring("spec.expireAfterSeconds")),
+		Entry("a title that is too long", alert("v1beta1", `{content: x, title: "`+strings.Repeat("a", 257)+`"}`), ContainSubstring("spec.title: Too long")),
+		Entry("a title that is too long, through v1alpha1", "apiVersion: pager.k8s.co/v1alpha1\nkind: Alert\nmetadata: {name: a, annotations: {pager.k8s.co/title: "+strings.Repeat("a", 257)+"}}\nspec: {message: x}",
 			ContainSubstring("metadata.annotations[pager.k8s.co/title]: Too long")),
-		Entry("the title's annotation in v1beta1", "apiVersion: pager.k8s.co/v1beta1\nkind: Alert\nmetadata: {name: a, annotations: {pager.k8s.co/title: x}}\nspec: {content: x}",
+		Entry("the annotation of v1alpha1 for the title in v1beta1", "apiVersion: pager.k8s.co/v1beta1\nkind: Alert\nmetadata: {name: a, annotations: {pager.k8s.co/title: x}}\nspec: {content: x}",
 			ContainSubstring("in v1beta1 set spec.title")),
 		Entry("a generated name", "apiVersion: pager.k8s.co/v1beta1\nkind: Alert\nmetadata: {generateName: a-}\nspec: {content: x}", Or(ContainSubstring("cannot use generate name with apply"), ContainSubstring("created"))),
 
@@ -81,50 +81,50 @@ var _ = Describe("The API", func() {
 		Entry("no provider", receiver(`{timeoutSeconds: 5}`), ContainSubstring("exactly one of the fields in [webhook pushbullet")),
 		Entry("two providers", receiver(`{webhook: {url: "https://example.com/x"}, pushbullet: {}, secretRef: {name: x}}`), ContainSubstring("exactly one of the fields in [webhook pushbullet")),
 		Entry("a provider without its credentials", receiver(`{slack: {}}`), ContainSubstring("slack needs secretRef: a Secret with the key url of the incoming webhook, or token of the bot")),
-		Entry("a limit of nothing", receiver(`{webhook: {url: "https://example.com"}, rateLimit: {count: 0, periodSeconds: 60}}`), ContainSubstring("spec.rateLimit.count")),
-		Entry("a limit for each namespace", clusterReceiver(`{webhook: {url: "https://example.com"}, namespaceRateLimit: {count: 1, periodSeconds: 1}}`), ContainSubstring("created")),
-		Entry("a limit for each of one namespace", receiver(`{webhook: {url: "https://example.com"}, namespaceRateLimit: {count: 1, periodSeconds: 1}}`), ContainSubstring(`unknown field "spec.namespaceRateLimit"`)),
-		Entry("a policy of its own", receiver(`{webhook: {url: "https://example.com"}, deliveryPolicy: ExactlyOnce}`), ContainSubstring(`supported values: "AtLeastOnce", "AtMostOnce"`)),
-		Entry("a chat that is none", receiver(`{telegram: {chatID: "t.me/x"}, secretRef: {name: x}}`), ContainSubstring("spec.telegram.chatID")),
-		Entry("the alias of a room", receiver(`{matrix: {url: "https://example.com", roomID: "#ops:example.com"}, secretRef: {name: x}}`), ContainSubstring("spec.matrix.roomID")),
-		Entry("a label of ours", receiver(`{alertmanager: {urls: ["https://example.com"], labels: {severity: page}}}`), ContainSubstring("severity and bellhop_incident are set by Bellhop itself")),
+		Entry("a rate limit of 0", receiver(`{webhook: {url: "https://example.com"}, rateLimit: {count: 0, periodSeconds: 60}}`), ContainSubstring("spec.rateLimit.count")),
+		Entry("a rate limit for each namespace of a ClusterReceiver", clusterReceiver(`{webhook: {url: "https://example.com"}, namespaceRateLimit: {count: 1, periodSeconds: 1}}`), ContainSubstring("created")),
+		Entry("a rate limit for each namespace of a Receiver", receiver(`{webhook: {url: "https://example.com"}, namespaceRateLimit: {count: 1, periodSeconds: 1}}`), ContainSubstring(`unknown field "spec.namespaceRateLimit"`)),
+		Entry("an unknown delivery policy", receiver(`{webhook: {url: "https://example.com"}, deliveryPolicy: ExactlyOnce}`), ContainSubstring(`supported values: "AtLeastOnce", "AtMostOnce"`)),
+		Entry("an invalid chat", receiver(`{telegram: {chatID: "t.me/x"}, secretRef: {name: x}}`), ContainSubstring("spec.telegram.chatID")),
+		Entry("the alias of a room instead of its id", receiver(`{matrix: {url: "https://example.com", roomID: "#ops:example.com"}, secretRef: {name: x}}`), ContainSubstring("spec.matrix.roomID")),
+		Entry("a label that Bellhop sets", receiver(`{alertmanager: {urls: ["https://example.com"], labels: {severity: page}}}`), ContainSubstring("severity and bellhop_incident are set by Bellhop itself")),
 		Entry("a credential in a URL", receiver(`{gotify: {url: "https://me:secret@example.com"}, secretRef: {name: x}}`), ContainSubstring("must have neither user nor query")),
-		Entry("a URL that is none", receiver(`{webhook: {url: "example.com"}}`), ContainSubstring("must be an http or https URL with a host")),
-		Entry("a webhook that leads nowhere", receiver(`{webhook: {}}`), ContainSubstring("webhook needs webhook.url, or secretRef")),
-		Entry("Pushbullet without token", receiver(`{pushbullet: {}}`), ContainSubstring("pushbullet needs secretRef")),
+		Entry("an invalid URL", receiver(`{webhook: {url: "example.com"}}`), ContainSubstring("must be an http or https URL with a host")),
+		Entry("a webhook without a URL", receiver(`{webhook: {}}`), ContainSubstring("webhook needs webhook.url, or secretRef")),
+		Entry("Pushbullet without a token", receiver(`{pushbullet: {}}`), ContainSubstring("pushbullet needs secretRef")),
 		Entry("two targets at Pushbullet", receiver(`{pushbullet: {email: a@example.com, channelTag: x}, secretRef: {name: x}}`), ContainSubstring("at most one of the fields in [deviceIden email channelTag]")),
-		Entry("a header of ours", receiver(`{webhook: {url: "https://example.com", headers: [{name: Webhook-Id, value: x}]}}`), ContainSubstring("is set by Bellhop itself")),
-		Entry("another header of ours", receiver(`{webhook: {url: "https://example.com", headers: [{name: accept-encoding, value: x}]}}`), ContainSubstring("is set by Bellhop itself")),
-		Entry("a credential in the open", receiver(`{webhook: {url: "https://example.com", headers: [{name: Authorization, value: x}]}}`), ContainSubstring("belongs into the Secret")),
+		Entry("a header that Bellhop sets", receiver(`{webhook: {url: "https://example.com", headers: [{name: Webhook-Id, value: x}]}}`), ContainSubstring("is set by Bellhop itself")),
+		Entry("another header that Bellhop sets", receiver(`{webhook: {url: "https://example.com", headers: [{name: accept-encoding, value: x}]}}`), ContainSubstring("is set by Bellhop itself")),
+		Entry("a credential in a plain header", receiver(`{webhook: {url: "https://example.com", headers: [{name: Authorization, value: x}]}}`), ContainSubstring("belongs into the Secret")),
 		Entry("a header with two values", receiver(`{webhook: {url: "https://example.com", headers: [{name: X, value: x, secretKey: x}]}, secretRef: {name: x}}`), ContainSubstring("exactly one of the fields in [value secretKey]")),
-		Entry("a header that smuggles another", receiver(`{webhook: {url: "https://example.com", headers: [{name: X, value: "a\r\nb"}]}}`), ContainSubstring("headers[0].value")),
-		Entry("a secret header without Secret", receiver(`{webhook: {url: "https://example.com", headers: [{name: X, secretKey: x}]}}`), ContainSubstring("webhook.headers with a secretKey need secretRef")),
-		Entry("a request without end", receiver(`{webhook: {url: "https://example.com"}, timeoutSeconds: 3600}`), ContainSubstring("spec.timeoutSeconds")),
-		Entry("a broken selector", clusterReceiver(`{webhook: {url: "https://example.com"}, namespaceSelector: {matchExpressions: [{key: x, operator: In}]}}`), ContainSubstring("spec.namespaceSelector.matchExpressions[0].values: Required value")),
-		Entry("the address of the machine itself among others", receiver(`{alertmanager: {urls: ["https://example.com", "http://[::1]/"]}}`), ContainSubstring("spec.alertmanager.urls[1]: Invalid value")),
-		Entry("the same for mail", receiver(`{email: {host: "[::1]:25", from: a@example.com, to: [b@example.com]}}`), ContainSubstring("spec.email.host: Invalid value")),
-		Entry("an address of the machine itself", receiver(`{webhook: {url: "http://[::1]/"}}`), ContainSubstring("spec.webhook.url: Invalid value")),
+		Entry("a header that contains another header", receiver(`{webhook: {url: "https://example.com", headers: [{name: X, value: "a\r\nb"}]}}`), ContainSubstring("headers[0].value")),
+		Entry("a secret header without a Secret", receiver(`{webhook: {url: "https://example.com", headers: [{name: X, secretKey: x}]}}`), ContainSubstring("webhook.headers with a secretKey need secretRef")),
+		Entry("a timeout that is too long", receiver(`{webhook: {url: "https://example.com"}, timeoutSeconds: 3600}`), ContainSubstring("spec.timeoutSeconds")),
+		Entry("an invalid selector", clusterReceiver(`{webhook: {url: "https://example.com"}, namespaceSelector: {matchExpressions: [{key: x, operator: In}]}}`), ContainSubstring("spec.namespaceSelector.matchExpressions[0].values: Required value")),
+		Entry("a loopback address among others", receiver(`{alertmanager: {urls: ["https://example.com", "http://[::1]/"]}}`), ContainSubstring("spec.alertmanager.urls[1]: Invalid value")),
+		Entry("a loopback address of a mail server", receiver(`{email: {host: "[::1]:25", from: a@example.com, to: [b@example.com]}}`), ContainSubstring("spec.email.host: Invalid value")),
+		Entry("a loopback address of a webhook", receiver(`{webhook: {url: "http://[::1]/"}}`), ContainSubstring("spec.webhook.url: Invalid value")),
 	)
 
-	DescribeTable("warns of what is legal but will wait", func(ctx SpecContext, manifest, want string) {
-		its.AwaitKnowledge(ctx, manifest)
-		Expect(asked(ctx, manifest)).To(SatisfyAll(MatchRegexp("Warning: .*"+want), ContainSubstring("created")))
+	DescribeTable("warns about a valid manifest with", func(ctx SpecContext, manifest, want string) {
+		env.WaitForAdmission(ctx, manifest)
+		Expect(dryRun(ctx, manifest)).To(SatisfyAll(MatchRegexp("Warning: .*"+want), ContainSubstring("created")))
 	},
 		Entry("a receiver that does not exist", alert("v1beta1", `{content: x, receiverRefs: [{kind: Receiver, name: nobody}]}`), `receiverRefs\[0\].*Receiver "nobody" does not exist`),
 		Entry("no default receiver", alert("v1alpha1", `{message: x}`), "there is no default receiver"),
 		Entry("a Secret that does not exist", receiver(`{webhook: {url: "https://example.com"}, secretRef: {name: nothing}}`), `Secret "nothing" does not exist`),
-		Entry("nobody's ClusterReceiver", clusterReceiver(`{webhook: {url: "https://example.com"}}`), "no namespace may use this receiver"),
+		Entry("a ClusterReceiver that no namespace may use", clusterReceiver(`{webhook: {url: "https://example.com"}}`), "no namespace may use this receiver"),
 		Entry("plain http", receiver(`{webhook: {url: "http://example.com"}}`), "spec.webhook.url: the connection is not encrypted"),
-		Entry("mail in the clear", receiver(`{email: {host: mail.example.com, tls: None, from: a@example.com, to: [b@example.com]}}`), "spec.email.host: the connection is not encrypted"),
-		Entry("a time to live that Argo CD would undo", "apiVersion: pager.k8s.co/v1beta1\nkind: Alert\nmetadata: {name: a, annotations: {argocd.argoproj.io/tracking-id: x}}\nspec: {content: x, ttlSecondsAfterFinished: 5}", "Argo CD tracks this Alert"),
+		Entry("mail without encryption", receiver(`{email: {host: mail.example.com, tls: None, from: a@example.com, to: [b@example.com]}}`), "spec.email.host: the connection is not encrypted"),
+		Entry("a time to live that Argo CD would revert", "apiVersion: pager.k8s.co/v1beta1\nkind: Alert\nmetadata: {name: a, annotations: {argocd.argoproj.io/tracking-id: x}}\nspec: {content: x, ttlSecondsAfterFinished: 5}", "Argo CD tracks this Alert"),
 	)
 
-	It("warns when expireAfterSeconds is edited, and when a receiver that is needed is deleted", func(ctx SpecContext) {
-		hook := newInbox()
-		hook.Respond(answer(http.StatusServiceUnavailable, "Retry-After", "600"))
-		newReceiver(ctx, namespace, "hook", hook.URL)
-		a := newAlert(ctx, namespace, "a", nil, "hook")
-		Eventually(status(ctx, a)).Should(HaveField("Deliveries", Not(BeEmpty())))
+	It("warns when expireAfterSeconds is edited, and when a receiver with pending deliveries is deleted", func(ctx SpecContext) {
+		hook := startFakeReceiver()
+		hook.Respond(respondWith(http.StatusServiceUnavailable, "Retry-After", "600"))
+		createReceiver(ctx, namespace, "hook", hook.URL)
+		a := createAlert(ctx, namespace, "a", nil, "hook")
+		Eventually(alertStatus(ctx, a)).Should(HaveField("Deliveries", Not(BeEmpty())))
 		Expect(kubectl(ctx, "", "patch", "alert", "a", "-n", namespace, "--type=merge", "-p", `{"spec":{"expireAfterSeconds":600}}`)).
 			To(ContainSubstring("counts from the Alert's creation"))
 		Eventually(func() (string, error) {
@@ -139,7 +139,7 @@ var _ = Describe("The API", func() {
 		Expect(a.Annotations).NotTo(HaveKey(v1alpha1.TitleAnnotation))
 	})
 
-	It("explains every field in both versions", func(ctx SpecContext) {
+	It("describes every field in kubectl explain, in both versions", func(ctx SpecContext) {
 		for _, version := range []string{"v1alpha1", "v1beta1"} {
 			out, err := kubectl(ctx, "", "explain", "alerts.spec", "--recursive=false", "--api-version=pager.k8s.co/"+version)
 			Expect(err).NotTo(HaveOccurred())
@@ -153,17 +153,17 @@ var _ = Describe("The API", func() {
 		}
 	})
 
-	It("works with get, edit, patch and server-side apply in both versions, and keeps the deliveries", func(ctx SpecContext) {
-		hook := newInbox()
-		newReceiver(ctx, namespace, "hook", hook.URL)
-		a := newAlert(ctx, namespace, "a", func(a *v1beta1.Alert) { a.Spec.Title = "Old title" }, "hook")
-		Eventually(status(ctx, a)).Should(sent(a))
+	It("supports get, edit, patch and server-side apply in both versions, and keeps the deliveries in the status", func(ctx SpecContext) {
+		hook := startFakeReceiver()
+		createReceiver(ctx, namespace, "hook", hook.URL)
+		a := createAlert(ctx, namespace, "a", func(a *v1beta1.Alert) { a.Spec.Title = "Old title" }, "hook")
+		Eventually(alertStatus(ctx, a)).Should(beSent(a))
 		deliveries := a.Status.Deliveries
 		old := "alerts.v1alpha1.pager.k8s.co"
 		Expect(kubectl(ctx, "", "get", old, "a", "-n", namespace, "-o", "jsonpath={.spec.message}|{.metadata.annotations.pager\\.k8s\\.co/title}|{.status.deliveries[0].state}")).
 			To(Equal(a.Spec.Content + "|Old title|Sent"))
 
-		By("labelling, patching status-free fields and editing through v1alpha1")
+		By("labelling, patching and editing through v1alpha1")
 		Expect(kubectl(ctx, "", "label", old, "a", "-n", namespace, "team=storage")).To(ContainSubstring("labeled"))
 		Expect(kubectl(ctx, "", "patch", old, "a", "-n", namespace, "--type=merge", "-p", `{"spec":{"ttlSecondsAfterFinished":3600}}`)).To(ContainSubstring("patched"))
 		editor := filepath.Join(GinkgoT().TempDir(), "editor")
@@ -177,72 +177,72 @@ var _ = Describe("The API", func() {
 			a.Annotations[v1alpha1.TitleAnnotation] = "Old title"
 			a.Labels["edited"] = "yes"
 		})
-		Eventually(status(ctx, a)).Should(sent(a))
+		Eventually(alertStatus(ctx, a)).Should(beSent(a))
 		Expect(*a.Spec.TTLSecondsAfterFinished).To(BeEquivalentTo(7200))
 		Expect(a.Labels).To(HaveKeyWithValue("edited", "yes"))
 		Expect(a.Spec.Title).To(Equal("Old title"))
 		Expect(a.Status.Deliveries).To(Equal(deliveries))
 
-		By("writing the status through v1alpha1, as it was read")
+		By("writing the unchanged status through v1alpha1")
 		spoke := &v1alpha1.Alert{}
 		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(a), spoke)).To(Succeed())
 		Expect(k8s.Status().Update(ctx, spoke)).To(Succeed())
-		Expect(status(ctx, a)()).To(HaveField("Deliveries", Equal(deliveries)))
+		Expect(alertStatus(ctx, a)()).To(HaveField("Deliveries", Equal(deliveries)))
 
-		By("changing the title through v1alpha1, which is content")
+		By("changing the title, which is part of the content, through v1alpha1")
 		Expect(kubectl(ctx, "", "annotate", old, "a", "-n", namespace, "--overwrite", "pager.k8s.co/title=New title")).To(ContainSubstring("annotated"))
-		Eventually(hook.types(a)).Should(Equal([]string{"fired", "updated"}))
-		Expect(hook.about(a)[1].Title).To(Equal("New title"))
+		Eventually(hook.eventTypes(a)).Should(Equal([]string{"fired", "updated"}))
+		Expect(hook.messagesAbout(a)[1].Title).To(Equal("New title"))
 
-		By("applying from the server's side in both versions")
+		By("using server-side apply in both versions")
 		Expect(kubectl(ctx, "apiVersion: pager.k8s.co/v1alpha1\nkind: Alert\nmetadata: {name: b, annotations: {pager.k8s.co/title: t}}\nspec: {message: one, receiverRefs: [{kind: Receiver, name: hook}]}",
 			"apply", "--server-side", "-n", namespace, "-f", "-")).To(ContainSubstring("serverside-applied"))
 		Expect(kubectl(ctx, "apiVersion: pager.k8s.co/v1beta1\nkind: Alert\nmetadata: {name: b}\nspec: {title: t, content: two, receiverRefs: [{kind: Receiver, name: hook}]}",
 			"apply", "--server-side", "-n", namespace, "-f", "-")).To(ContainSubstring("serverside-applied"))
 		b := &v1beta1.Alert{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "b"}}
-		Eventually(status(ctx, b)).Should(sent(b))
+		Eventually(alertStatus(ctx, b)).Should(beSent(b))
 		Expect(b.Spec.Content).To(Equal("two"))
 		Expect(b.Spec.Title).To(Equal("t"))
 	})
 
-	It("accepts pages and metadata while the operator is away", serial, func(ctx SpecContext) {
-		hook := newInbox()
-		newReceiver(ctx, namespace, "hook", hook.URL)
-		before := newAlert(ctx, namespace, "before", nil, "hook")
+	It("accepts Alerts and edits of metadata while the operator is down", serial, func(ctx SpecContext) {
+		hook := startFakeReceiver()
+		createReceiver(ctx, namespace, "hook", hook.URL)
+		before := createAlert(ctx, namespace, "before", nil, "hook")
 		Expect(kubectl(ctx, "apiVersion: pager.k8s.co/v1alpha1\nkind: Alert\nmetadata: {name: older}\nspec: {message: x, receiverRefs: [{kind: Receiver, name: hook}]}",
 			"apply", "-n", namespace, "-f", "-")).To(ContainSubstring("created"))
 		older := &v1beta1.Alert{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "older"}}
-		Eventually(status(ctx, older)).Should(sent(older))
-		Eventually(status(ctx, before)).Should(sent(before))
+		Eventually(alertStatus(ctx, older)).Should(beSent(older))
+		Eventually(alertStatus(ctx, before)).Should(beSent(before))
 		operator.Kill()
 		DeferCleanup(func(ctx SpecContext) { startOperator(context.WithoutCancel(ctx)) })
 
 		Expect(k8s.Patch(ctx, older, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"x":"y"}}}`)))).To(Succeed(),
 			"also where a manager of v1alpha1 is on record")
-		during := newAlert(ctx, namespace, "during", nil, "hook")
+		during := createAlert(ctx, namespace, "during", nil, "hook")
 		Expect(during.Finalizers).To(BeEmpty())
 		Expect(k8s.Patch(ctx, before, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"x":"y"}}}`)))).To(Succeed())
 		r := &v1beta1.Receiver{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "hook"}}
 		Expect(k8s.Patch(ctx, r, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"x":"y"}}}`)))).To(Succeed())
 		Expect(k8s.Patch(ctx, before, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`)))).To(Succeed())
-		Expect(k8s.Delete(ctx, r)).To(Succeed(), "webhooks never hold a deletion")
+		Expect(k8s.Delete(ctx, r)).To(Succeed(), "webhooks never block a deletion")
 
-		titled := newAlert(ctx, namespace, "titled", func(a *v1beta1.Alert) {
+		titled := createAlert(ctx, namespace, "titled", func(a *v1beta1.Alert) {
 			a.Annotations = map[string]string{v1beta1.TitleAnnotation: "means nothing here"}
 		}, "hook")
 
 		startOperator(context.WithoutCancel(ctx))
-		newReceiver(ctx, namespace, "hook", hook.URL)
-		Eventually(status(ctx, during)).Should(sent(during))
-		Eventually(status(ctx, titled)).Should(sent(titled), "what got in while nobody refused it does not lock it out")
-		Expect(hook.about(titled)[0].Title).To(Equal("Kubernetes alert for " + namespace + "/titled"))
+		createReceiver(ctx, namespace, "hook", hook.URL)
+		Eventually(alertStatus(ctx, during)).Should(beSent(during))
+		Eventually(alertStatus(ctx, titled)).Should(beSent(titled), "an object that admission would have refused does not block its Alert")
+		Expect(hook.messagesAbout(titled)[0].Title).To(Equal("Kubernetes alert for " + namespace + "/titled"))
 		Expect(k8s.Delete(ctx, titled)).To(Succeed())
-		Eventually(gone(ctx, titled)).Should(Succeed())
+		Eventually(checkGone(ctx, titled)).Should(Succeed())
 		Expect(during.Finalizers).To(ConsistOf(v1beta1.AlertFinalizer))
-		operator.Kill() // the cleanup starts the one that the next specs use
+		operator.Kill() // the cleanup starts the operator for the next specs
 	})
 
-	It("lets nobody send a Secret that they may not read", func(ctx SpecContext) {
+	It("lets no user make the operator send a Secret that the user may not read", func(ctx SpecContext) {
 		Expect(k8s.Create(ctx, &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "receivers"},
 			Rules: []rbacv1.PolicyRule{
 				{APIGroups: []string{"pager.k8s.co"}, Resources: []string{"receivers"}, Verbs: []string{"*"}},
@@ -262,7 +262,7 @@ var _ = Describe("The API", func() {
 		Eventually(create).Should(MatchError(SatisfyAll(ContainSubstring("spec.secretRef.name: Forbidden"), ContainSubstring(`"eve" may not get Secret "theirs"`))))
 		r.Spec.SecretRef.Name = "mine"
 		Expect(eve.Create(ctx, r)).To(Succeed())
-		// The operator may write to it at the same time.
+		// The operator may write to the Receiver at the same time.
 		change := func(r *v1beta1.Receiver, edit func(*v1beta1.Receiver)) func() error {
 			return func() error {
 				if err := k8s.Get(ctx, client.ObjectKeyFromObject(r), r); err != nil {
@@ -274,7 +274,7 @@ var _ = Describe("The API", func() {
 		}
 		Eventually(change(r, func(r *v1beta1.Receiver) { r.Spec.SecretRef.Name = "theirs" })).Should(MatchError(ContainSubstring("may not get Secret")))
 
-		By("nor send another's Secret elsewhere")
+		By("changing the address of a Receiver with another user's Secret")
 		other := &v1beta1.Receiver{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "other"}}
 		other.Spec.Webhook = &v1beta1.WebhookProvider{URL: "https://example.com"}
 		other.Spec.SecretRef = &v1beta1.SecretReference{Name: "theirs"}
@@ -283,17 +283,17 @@ var _ = Describe("The API", func() {
 			Should(MatchError(ContainSubstring("may not get Secret")))
 	})
 
-	It("serves metrics to who is authorised, and health to all", func(ctx SpecContext) {
-		hook := newInbox()
-		newReceiver(ctx, namespace, "hook", hook.URL)
-		a := newAlert(ctx, namespace, "a", nil, "hook")
-		Eventually(status(ctx, a)).Should(sent(a))
+	It("serves metrics to authorized clients, and health to all clients", func(ctx SpecContext) {
+		hook := startFakeReceiver()
+		createReceiver(ctx, namespace, "hook", hook.URL)
+		a := createAlert(ctx, namespace, "a", nil, "hook")
+		Eventually(alertStatus(ctx, a)).Should(beSent(a))
 
 		_, err := scrape(ctx, "")
 		Expect(err).To(MatchError("401 Unauthorized"))
-		_, err = scrape(ctx, tokenOf(ctx, namespace, "nobody"))
+		_, err = scrape(ctx, createToken(ctx, namespace, "nobody"))
 		Expect(err).To(MatchError("403 Forbidden"))
-		token := metricsToken(ctx, namespace)
+		token := createMetricsToken(ctx, namespace)
 		Eventually(func() (string, error) { return scrape(ctx, token) }).Should(SatisfyAll(
 			MatchRegexp(`bellhop_alert_attempts_total{event="Fired",outcome="Confirmed",provider="webhook"} [1-9]`),
 			MatchRegexp(`bellhop_alert_deliveries_total{provider="webhook",state="Sent"} [1-9]`),
@@ -308,11 +308,11 @@ var _ = Describe("The API", func() {
 		}
 	})
 
-	It("goes on once a policy that is in the way is gone", func(ctx SpecContext) {
-		hook := newInbox()
-		newReceiver(ctx, namespace, "hook", hook.URL)
-		a := newAlert(ctx, namespace, "a", nil, "hook")
-		Eventually(status(ctx, a)).Should(sent(a))
+	It("lets an Alert be deleted once an admission policy that refuses its update is gone", func(ctx SpecContext) {
+		hook := startFakeReceiver()
+		createReceiver(ctx, namespace, "hook", hook.URL)
+		a := createAlert(ctx, namespace, "a", nil, "hook")
+		Eventually(alertStatus(ctx, a)).Should(beSent(a))
 		policy := fmt.Sprintf(`
 apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingAdmissionPolicy
@@ -333,17 +333,17 @@ spec: {policyName: %[1]s, validationActions: [Deny]}`, namespace)
 			return err
 		}).Should(HaveOccurred())
 		Expect(k8s.Delete(ctx, a)).To(Succeed())
-		Eventually(logs.Lines).WithArguments("failed expression", namespace).ShouldNot(BeEmpty(), "it is no quiet conflict")
+		Eventually(logs.Lines).WithArguments("failed expression", namespace).ShouldNot(BeEmpty(), "the operator logs the refusal as an error, not as a conflict")
 		Expect(kubectl(ctx, policy, "delete", "-f", "-")).To(ContainSubstring("deleted"))
-		Eventually(gone(ctx, a)).WithTimeout(time.Minute).Should(Succeed())
-		Expect(hook.types(a)()).To(Equal([]string{"fired", "resolved"}))
+		Eventually(checkGone(ctx, a)).WithTimeout(time.Minute).Should(Succeed())
+		Expect(hook.eventTypes(a)()).To(Equal([]string{"fired", "resolved"}))
 	})
 
-	It("makes an event of each transition", func(ctx SpecContext) {
-		hook := newInbox()
-		newReceiver(ctx, namespace, "hook", hook.URL)
-		a := newAlert(ctx, namespace, "a", nil, "hook")
-		Eventually(status(ctx, a)).Should(sent(a))
+	It("creates an event for each transition", func(ctx SpecContext) {
+		hook := startFakeReceiver()
+		createReceiver(ctx, namespace, "hook", hook.URL)
+		a := createAlert(ctx, namespace, "a", nil, "hook")
+		Eventually(alertStatus(ctx, a)).Should(beSent(a))
 		Expect(k8s.Delete(ctx, a)).To(Succeed())
 		Eventually(func() (string, error) {
 			return kubectl(ctx, "", "get", "events", "-n", namespace, "-o", "custom-columns=R:.reason,M:.message", "--no-headers")

@@ -25,9 +25,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -37,57 +35,39 @@ import (
 	"github.com/gophernetes/bellhop/test/internal/suite"
 )
 
-// requestsAbout are the operator's requests about the objects of a namespace,
-// since a moment; events aside, and what is said of receivers,
-// which has a budget of its own.
-func requestsAbout(namespace string, since suite.Moment) []audit.Event {
+// alertRequests returns the operator's requests about objects of a namespace since a mark, without events, and without those about
+// receivers, which have a budget of their own.
+func alertRequests(namespace string, since suite.AuditMark) []audit.Event {
 	GinkgoHelper()
-	return slices.DeleteFunc(allRequestsAbout(namespace, since), func(e audit.Event) bool { return e.ObjectRef.Resource == "receivers" })
+	return slices.DeleteFunc(namespaceRequests(namespace, since), func(e audit.Event) bool { return e.ObjectRef.Resource == "receivers" })
 }
 
-// allRequestsAbout has these as well.
-func allRequestsAbout(namespace string, since suite.Moment) []audit.Event {
+// namespaceRequests is alertRequests with the requests about receivers.
+func namespaceRequests(namespace string, since suite.AuditMark) []audit.Event {
 	GinkgoHelper()
-	return slices.DeleteFunc(its.Requests(since), func(e audit.Event) bool {
+	return slices.DeleteFunc(env.RequestsSince(since), func(e audit.Event) bool {
 		return e.ObjectRef.Namespace != namespace || e.ObjectRef.Resource == "events"
 	})
-}
-
-// inParallel does something for each of n, a few at a time.
-func inParallel(n int, do func(i int)) {
-	var wait sync.WaitGroup
-	slots := make(chan struct{}, 16)
-	for i := range n {
-		wait.Add(1)
-		slots <- struct{}{}
-		go func() {
-			defer GinkgoRecover()
-			defer wait.Done()
-			defer func() { <-slots }()
-			do(i)
-		}()
-	}
-	wait.Wait()
 }
 
 var _ = Describe("The budget of API requests", serial, func() {
 	const n = 100
 
-	// oncePerSecretVersion is what may be asked for beside the writes.
+	// isSecretGet matches the only read that is allowed: one for each version of the Secret.
 	isSecretGet := func(e audit.Event) bool { return e.Verb == "get" && e.ObjectRef.Resource == "secrets" }
 
-	It("is 2 writes and no read for an Alert, 2 more for other content, 1 for another edit, and silence at rest", func(ctx SpecContext) {
-		namespace, hook := newNamespace(ctx), newInbox()
-		Expect(k8s.Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "token"}, StringData: map[string]string{"token": "abcdefgh"}})).To(Succeed())
-		began, reasons := time.Now(), reasonsOf(ctx, namespace)
-		receiver := newReceiver(ctx, namespace, "hook", hook.URL, func(r *v1beta1.Receiver) { r.Spec.SecretRef = &v1beta1.SecretReference{Name: "token"} })
-		awaitReceiver(ctx, namespace, "hook")
+	It("is 2 writes and no read for an Alert, 2 more for other content, 1 for any other edit, and none at rest", func(ctx SpecContext) {
+		namespace, hook := createNamespace(ctx), startFakeReceiver()
+		createSecret(ctx, namespace, "token", "token", "abcdefgh")
+		began, reasons := time.Now(), recordReadyReasons(ctx, namespace)
+		receiver := createReceiver(ctx, namespace, "hook", hook.URL, func(r *v1beta1.Receiver) { r.Spec.SecretRef = &v1beta1.SecretReference{Name: "token"} })
+		waitForReceiver(ctx, namespace, "hook")
 
-		start := now()
+		start := markAudit()
 		alerts := make([]*v1beta1.Alert, n)
-		inParallel(n, func(i int) { alerts[i] = newAlert(ctx, namespace, fmt.Sprintf("a%d", i), nil, "hook") })
-		// The API server does without our webhook where it is too slow, as on a
-		// machine that is overloaded: then the finalizer costs a write.
+		runInParallel(n, func(i int) { alerts[i] = createAlert(ctx, namespace, fmt.Sprintf("a%d", i), nil, "hook") })
+		// The API server skips the webhook when it is too slow, as on an overloaded machine. Then the finalizer costs the operator a
+		// write.
 		unadmitted := map[string]bool{}
 		for _, a := range alerts {
 			if len(a.Finalizers) == 0 {
@@ -96,11 +76,11 @@ var _ = Describe("The budget of API requests", serial, func() {
 		}
 		Expect(len(unadmitted)).To(BeNumerically("<=", n/10))
 		for _, a := range alerts {
-			Eventually(status(ctx, a)).Should(sent(a))
+			Eventually(alertStatus(ctx, a)).Should(beSent(a))
 		}
-		inParallel(n, func(i int) { Expect(k8s.Delete(ctx, alerts[i])).To(Succeed()) })
+		runInParallel(n, func(i int) { Expect(k8s.Delete(ctx, alerts[i])).To(Succeed()) })
 		for _, a := range alerts {
-			Eventually(gone(ctx, a)).Should(Succeed())
+			Eventually(checkGone(ctx, a)).Should(Succeed())
 		}
 		want := map[string][]string{}
 		for _, a := range alerts {
@@ -109,89 +89,89 @@ var _ = Describe("The budget of API requests", serial, func() {
 				want[a.Name] = append([]string{"patch "}, want[a.Name]...)
 			}
 		}
-		Eventually(func() map[string][]string { // what is seen may be logged a little later
+		Eventually(func() map[string][]string { // the API server may log a request after its effect was seen
 			requests := map[string][]string{}
-			for _, e := range requestsAbout(namespace, start) {
+			for _, e := range alertRequests(namespace, start) {
 				if !isSecretGet(e) {
 					requests[e.ObjectRef.Name] = append(requests[e.ObjectRef.Name], e.Verb+" "+e.ObjectRef.Subresource)
 				}
 			}
 			return requests
 		}).Should(Equal(want), "one status patch, one finalizer removal")
-		Expect(requestsAbout(namespace, suite.Moment{})).To(WithTransform(func(all []audit.Event) int {
+		Expect(alertRequests(namespace, suite.AuditMark{})).To(WithTransform(func(all []audit.Event) int {
 			return len(slices.DeleteFunc(all, func(e audit.Event) bool { return !isSecretGet(e) }))
-		}, Equal(1)), "one get for one version of the Secret, also to look whether it is right")
+		}, Equal(1)), "one get for one version of the Secret, probes included")
 		Expect(hook.Messages()).To(HaveLen(2*n), "fired and resolved")
-		// The receiver's status: when there is news of it, and else once in 10 s at most.
+		// The receiver's status is written when its reason changes, and otherwise at most once in 10 s.
 		writes := func() int {
-			return len(allRequestsAbout(namespace, suite.Moment{})) - len(requestsAbout(namespace, suite.Moment{}))
+			return len(namespaceRequests(namespace, suite.AuditMark{})) - len(alertRequests(namespace, suite.AuditMark{}))
 		}
 		Eventually(func() int { return len(reasons()) - writes() }).Should(BeZero())
-		said, most := reasons(), int(time.Since(began)/(10*time.Second))
-		news := slices.Compact(slices.Clone(said))
-		inTurn := []string{"Probing", "NotProbed", "Reachable"} // where the next one comes within a second, it is not said
-		Expect(news).To(Equal(slices.DeleteFunc(inTurn, func(reason string) bool { return !slices.Contains(news, reason) })))
-		Expect(news).To(ContainElement("Reachable"))
-		Expect(len(said)-len(news)).To(BeNumerically("<=", most), "writes that say nothing else of it")
+		writtenReasons, maxRefreshes := reasons(), int(time.Since(began)/(10*time.Second))
+		reasonChanges := slices.Compact(slices.Clone(writtenReasons))
+		expectedOrder := []string{"Probing", "NotProbed", "Reachable"} // a reason that holds for less than a second is not written
+		Expect(reasonChanges).To(Equal(slices.DeleteFunc(expectedOrder, func(reason string) bool { return !slices.Contains(reasonChanges, reason) })))
+		Expect(reasonChanges).To(ContainElement("Reachable"))
+		Expect(len(writtenReasons)-len(reasonChanges)).To(BeNumerically("<=", maxRefreshes), "status writes that do not change the reason")
 
-		By("editing")
+		By("editing the Alert")
 		about := func() []string {
 			var requests []string
-			for _, e := range requestsAbout(namespace, start) {
+			for _, e := range alertRequests(namespace, start) {
 				if e.ObjectRef.Name == "edited" {
 					requests = append(requests, e.Verb+" "+e.ObjectRef.Subresource)
 				}
 			}
 			return requests
 		}
-		a := newAlert(ctx, namespace, "edited", nil, "hook")
-		Eventually(status(ctx, a)).Should(sent(a))
+		a := createAlert(ctx, namespace, "edited", nil, "hook")
+		Eventually(alertStatus(ctx, a)).Should(beSent(a))
 		for _, edit := range []struct {
 			edit   func(*v1beta1.Alert)
-			writes int // in all, since the Alert was created
+			writes int // in total since the creation
 		}{
-			{func(a *v1beta1.Alert) { a.Spec.Content = "edited" }, 3}, // what is about to be sent, and that it was
+			{func(a *v1beta1.Alert) { a.Spec.Content = "edited" }, 3}, // the intent before the request, and the outcome after it
 			{func(a *v1beta1.Alert) { a.Spec.TTLSecondsAfterFinished = ptr.To[int32](3600) }, 4},
 		} {
 			update(ctx, a, edit.edit)
-			Eventually(status(ctx, a)).Should(sent(a))
+			Eventually(alertStatus(ctx, a)).Should(beSent(a))
 			Eventually(about).Should(HaveLen(edit.writes))
 		}
-		Expect(hook.types(a)()).To(Equal([]string{"fired", "updated"}))
+		Expect(hook.eventTypes(a)()).To(Equal([]string{"fired", "updated"}))
 
-		By("being at rest")
+		By("leaving the objects alone")
 		Eventually(receiverStatus(ctx, receiver)).Should(SatisfyAll(HaveField("Waiting", BeZero()),
 			WithTransform(func(s v1beta1.ReceiverStatus) bool {
 				return !s.LastDeliveryTime.Before(a.Status.Deliveries[0].SentTime)
 			}, BeTrue())))
-		Expect(about()).To(HaveLen(4), "as many as the last edit made")
-		start = now()
+		Expect(about()).To(HaveLen(4), "as many as after the last edit")
+		start = markAudit()
 		before := len(hook.Messages())
-		Consistently(func() []audit.Event { return allRequestsAbout(namespace, start) }).Should(BeEmpty())
+		Consistently(func() []audit.Event { return namespaceRequests(namespace, start) }).Should(BeEmpty())
 		Expect(hook.Messages()).To(HaveLen(before))
 	})
 
-	It("is nothing for what is finished when the operator starts again", func(ctx SpecContext) {
-		namespace, hook := newNamespace(ctx), newInbox()
-		newReceiver(ctx, namespace, "hook", hook.URL)
+	It("is 0 for finished Alerts when the operator restarts", func(ctx SpecContext) {
+		namespace, hook := createNamespace(ctx), startFakeReceiver()
+		createReceiver(ctx, namespace, "hook", hook.URL)
 		alerts := make([]*v1beta1.Alert, n)
-		inParallel(n, func(i int) { alerts[i] = newAlert(ctx, namespace, fmt.Sprintf("a%d", i), nil, "hook") })
+		runInParallel(n, func(i int) { alerts[i] = createAlert(ctx, namespace, fmt.Sprintf("a%d", i), nil, "hook") })
 		for _, a := range alerts {
-			Eventually(status(ctx, a)).Should(sent(a))
+			Eventually(alertStatus(ctx, a)).Should(beSent(a))
 		}
 		operator.Kill()
-		start := now()
+		start := markAudit()
 		startOperator(context.WithoutCancel(ctx))
-		last := newAlert(ctx, namespace, "last", nil, "hook")
-		Eventually(status(ctx, last)).Should(sent(last))
-		Eventually(func() []audit.Event { return requestsAbout(namespace, start) }).Should(HaveLen(1))
+		last := createAlert(ctx, namespace, "last", nil, "hook")
+		Eventually(alertStatus(ctx, last)).Should(beSent(last))
+		Eventually(func() []audit.Event { return alertRequests(namespace, start) }).Should(HaveLen(1))
 		Expect(hook.Messages()).To(HaveLen(n + 1))
 	})
 })
 
-// awaitReceiver returns once the operator knows a receiver, so that what comes
-// next is not delivered later than it could be.
-func awaitReceiver(ctx context.Context, namespace, name string) {
+// waitForReceiver returns once the operator's caches have a receiver, so that Alerts which are created next are delivered
+// immediately.
+func waitForReceiver(ctx context.Context, namespace, name string) {
 	GinkgoHelper()
 	manifest := fmt.Sprintf("apiVersion: pager.k8s.co/v1beta1\nkind: Alert\nmetadata: {name: x}\nspec: {content: x, receiverRefs: [{kind: Receiver, name: %s}]}", name)
 	Eventually(func() (string, error) {
@@ -199,8 +179,9 @@ func awaitReceiver(ctx context.Context, namespace, name string) {
 	}).ShouldNot(ContainSubstring("Warning"))
 }
 
-// reasonsOf follows the receivers of a namespace until the spec ends: the reason of Ready as each write of a status left it.
-func reasonsOf(ctx context.Context, namespace string) func() []string {
+// recordReadyReasons watches the receivers of a namespace until the spec ends. It records the reason of Ready after each write of a
+// status.
+func recordReadyReasons(ctx context.Context, namespace string) func() []string {
 	GinkgoHelper()
 	api, err := client.NewWithWatch(cluster.Config, client.Options{Scheme: k8s.Scheme()})
 	Expect(err).NotTo(HaveOccurred())

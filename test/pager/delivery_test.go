@@ -35,8 +35,8 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 )
 
-// answer makes every answer the same.
-func answer(code int, header ...string) func(*http.Request) (int, http.Header, string) {
+// respondWith gives all requests the same answer.
+func respondWith(code int, header ...string) func(*http.Request) (int, http.Header, string) {
 	h := http.Header{}
 	for i := 0; i+1 < len(header); i += 2 {
 		h.Set(header[i], header[i+1])
@@ -44,17 +44,17 @@ func answer(code int, header ...string) func(*http.Request) (int, http.Header, s
 	return func(*http.Request) (int, http.Header, string) { return code, h, "" }
 }
 
-var _ = Describe("Alert", func() {
+var _ = Describe("An Alert", func() {
 	var (
 		namespace string
-		hook      *receiverServer
+		hook      *fakeReceiver
 	)
 	BeforeEach(func(ctx SpecContext) {
-		namespace = newNamespace(ctx)
-		hook = newInbox()
+		namespace = createNamespace(ctx)
+		hook = startFakeReceiver()
 	})
 
-	It("delivers the seed's manifest verbatim through the default ClusterReceiver", func(ctx SpecContext) {
+	It("is delivered through the default ClusterReceiver when it is applied as in the sample of v1alpha1", func(ctx SpecContext) {
 		shared := &v1beta1.ClusterReceiver{ObjectMeta: metav1.ObjectMeta{
 			Name: "oncall-" + namespace, Annotations: map[string]string{v1beta1.DefaultReceiverAnnotation: "true"}}}
 		shared.Spec.Webhook = &v1beta1.WebhookProvider{URL: hook.URL}
@@ -67,8 +67,8 @@ var _ = Describe("Alert", func() {
 		Expect(kubectl(ctx, string(seed), "apply", "-n", namespace, "-f", "-")).To(ContainSubstring("kubecon-alert created"))
 
 		a := &v1beta1.Alert{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "kubecon-alert"}}
-		Eventually(status(ctx, a)).Should(sent(a))
-		Expect(hook.about(a)).To(ConsistOf(SatisfyAll(
+		Eventually(alertStatus(ctx, a)).Should(beSent(a))
+		Expect(hook.messagesAbout(a)).To(ConsistOf(SatisfyAll(
 			HaveField("Content", "Hello KubeCon \U0001f44b"),
 			HaveField("Title", "Kubernetes alert for "+namespace+"/kubecon-alert"))))
 		Expect(a.Status.Receivers).To(Equal("1/1"))
@@ -77,74 +77,74 @@ var _ = Describe("Alert", func() {
 		Expect(kubectl(ctx, "", "get", "alerts", "-n", namespace, "-o", "wide")).To(ContainSubstring("Sent to 1/1 receivers"))
 	})
 
-	When("content changes", func() {
-		It("sends the new content under a new key, and A again after A, B, A", func(ctx SpecContext) {
-			newReceiver(ctx, namespace, "hook", hook.URL)
-			a := newAlert(ctx, namespace, "a", func(a *v1beta1.Alert) { a.Spec.Content = "A" }, "hook")
-			Eventually(status(ctx, a)).Should(sent(a))
+	Describe("that is edited", func() {
+		It("is sent again under a new key, also if an earlier message had the same content", func(ctx SpecContext) {
+			createReceiver(ctx, namespace, "hook", hook.URL)
+			a := createAlert(ctx, namespace, "a", func(a *v1beta1.Alert) { a.Spec.Content = "A" }, "hook")
+			Eventually(alertStatus(ctx, a)).Should(beSent(a))
 			for _, content := range []string{"B", "A"} {
 				update(ctx, a, func(a *v1beta1.Alert) { a.Spec.Content = content })
-				Eventually(status(ctx, a)).Should(sent(a))
+				Eventually(alertStatus(ctx, a)).Should(beSent(a))
 			}
-			Eventually(hook.types(a)).Should(Equal([]string{"fired", "updated", "updated"}))
+			Eventually(hook.eventTypes(a)).Should(Equal([]string{"fired", "updated", "updated"}))
 			keys := map[string]bool{}
-			for _, m := range hook.about(a) {
+			for _, m := range hook.messagesAbout(a) {
 				keys[m.WebhookID] = true
-				Expect(m.Incident).To(Equal(hook.about(a)[0].Incident))
+				Expect(m.Incident).To(Equal(hook.messagesAbout(a)[0].Incident))
 			}
 			Expect(keys).To(HaveLen(3))
 			Expect(a.Status.Deliveries[0].Sequence).To(BeEquivalentTo(3))
 		})
 
-		It("sends nothing for what is no content", func(ctx SpecContext) {
-			other := newInbox()
-			newReceiver(ctx, namespace, "hook", hook.URL)
-			newReceiver(ctx, namespace, "other", other.URL)
-			a := newAlert(ctx, namespace, "a", nil, "hook")
-			Eventually(status(ctx, a)).Should(sent(a))
+		It("is not sent again where only fields change that are not part of the content", func(ctx SpecContext) {
+			other := startFakeReceiver()
+			createReceiver(ctx, namespace, "hook", hook.URL)
+			createReceiver(ctx, namespace, "other", other.URL)
+			a := createAlert(ctx, namespace, "a", nil, "hook")
+			Eventually(alertStatus(ctx, a)).Should(beSent(a))
 			update(ctx, a, func(a *v1beta1.Alert) { a.Spec.TTLSecondsAfterFinished = ptr.To[int32](3600) })
-			Eventually(status(ctx, a)).Should(sent(a))
+			Eventually(alertStatus(ctx, a)).Should(beSent(a))
 			update(ctx, a, func(a *v1beta1.Alert) {
 				a.Spec.ReceiverRefs = append(a.Spec.ReceiverRefs, v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: "other"})
 			})
-			Eventually(status(ctx, a)).Should(sent(a))
+			Eventually(alertStatus(ctx, a)).Should(beSent(a))
 			Expect(a.Status.Receivers).To(Equal("2/2"))
-			Expect(other.types(a)()).To(Equal([]string{"fired"}))
+			Expect(other.eventTypes(a)()).To(Equal([]string{"fired"}))
 			update(ctx, a, func(a *v1beta1.Alert) { a.Spec.Content = "another" })
-			Eventually(status(ctx, a)).Should(sent(a))
-			Expect(hook.types(a)()).To(Equal([]string{"fired", "updated"}), "the next message is about the content")
+			Eventually(alertStatus(ctx, a)).Should(beSent(a))
+			Expect(hook.eventTypes(a)()).To(Equal([]string{"fired", "updated"}), "the next message has the new content")
 		})
 	})
 
-	When("it is over", func() {
-		It("tells the receivers with state Resolved and pages anew when it fires again", func(ctx SpecContext) {
-			newReceiver(ctx, namespace, "hook", hook.URL)
-			a := newAlert(ctx, namespace, "a", nil, "hook")
-			Eventually(status(ctx, a)).Should(sent(a))
+	Describe("that ends", func() {
+		It("notifies the receivers when its state is Resolved, and pages again when it fires again", func(ctx SpecContext) {
+			createReceiver(ctx, namespace, "hook", hook.URL)
+			a := createAlert(ctx, namespace, "a", nil, "hook")
+			Eventually(alertStatus(ctx, a)).Should(beSent(a))
 			update(ctx, a, func(a *v1beta1.Alert) { a.Spec.State = v1beta1.AlertResolved })
-			Eventually(status(ctx, a)).Should(haveCondition("Ready", metav1.ConditionTrue, "Resolved"))
+			Eventually(alertStatus(ctx, a)).Should(haveCondition("Ready", metav1.ConditionTrue, "Resolved"))
 			Expect(a.Status.Deliveries[0].State).To(Equal(v1beta1.DeliveryResolved))
 			update(ctx, a, func(a *v1beta1.Alert) { a.Spec.State = v1beta1.AlertFiring })
-			Eventually(status(ctx, a)).Should(sent(a))
-			Expect(hook.types(a)()).To(Equal([]string{"fired", "resolved", "fired"}))
+			Eventually(alertStatus(ctx, a)).Should(beSent(a))
+			Expect(hook.eventTypes(a)()).To(Equal([]string{"fired", "resolved", "fired"}))
 		})
 
-		It("tells the receivers when it is deleted", func(ctx SpecContext) {
-			newReceiver(ctx, namespace, "hook", hook.URL)
-			a := newAlert(ctx, namespace, "a", nil, "hook")
-			Eventually(status(ctx, a)).Should(sent(a))
+		It("notifies the receivers when it is deleted", func(ctx SpecContext) {
+			createReceiver(ctx, namespace, "hook", hook.URL)
+			a := createAlert(ctx, namespace, "a", nil, "hook")
+			Eventually(alertStatus(ctx, a)).Should(beSent(a))
 			Expect(k8s.Delete(ctx, a)).To(Succeed())
-			Eventually(gone(ctx, a)).Should(Succeed())
-			Expect(hook.types(a)()).To(Equal([]string{"fired", "resolved"}))
+			Eventually(checkGone(ctx, a)).Should(Succeed())
+			Expect(hook.eventTypes(a)()).To(Equal([]string{"fired", "resolved"}))
 		})
 
-		It("says what holds a deletion, until when, and how to let go", func(ctx SpecContext) {
-			newReceiver(ctx, namespace, "hook", hook.URL)
-			a := newAlert(ctx, namespace, "a", nil, "hook")
-			Eventually(status(ctx, a)).Should(sent(a))
-			hook.Respond(answer(http.StatusInternalServerError))
+		It("reports what blocks its deletion, until when, and how to remove it immediately", func(ctx SpecContext) {
+			createReceiver(ctx, namespace, "hook", hook.URL)
+			a := createAlert(ctx, namespace, "a", nil, "hook")
+			Eventually(alertStatus(ctx, a)).Should(beSent(a))
+			hook.Respond(respondWith(http.StatusInternalServerError))
 			Expect(k8s.Delete(ctx, a)).To(Succeed())
-			Eventually(status(ctx, a)).Should(SatisfyAll(
+			Eventually(alertStatus(ctx, a)).Should(SatisfyAll(
 				haveCondition("Ready", metav1.ConditionFalse, "Resolving"),
 				haveCondition("Reconciling", metav1.ConditionTrue, "Resolving"),
 				HaveField("Conditions", ContainElement(HaveField("Message", SatisfyAll(
@@ -153,106 +153,106 @@ var _ = Describe("Alert", func() {
 			update(ctx, a, func(a *v1beta1.Alert) {
 				a.Annotations = map[string]string{"bellhop.gophernetes.io/deletion-policy": "Retain"}
 			})
-			Eventually(gone(ctx, a)).Should(Succeed())
+			Eventually(checkGone(ctx, a)).Should(Succeed())
 		})
 
-		It("gives up telling after resolveTimeoutSeconds", func(ctx SpecContext) {
-			newReceiver(ctx, namespace, "hook", hook.URL, func(r *v1beta1.Receiver) { r.Spec.ResolveTimeoutSeconds = ptr.To[int32](3) })
-			a := newAlert(ctx, namespace, "a", nil, "hook")
-			b := newAlert(ctx, namespace, "b", nil, "hook")
-			Eventually(status(ctx, a)).Should(sent(a))
-			Eventually(status(ctx, b)).Should(sent(b))
-			hook.Respond(answer(http.StatusBadGateway))
+		It("stops notifying after resolveTimeoutSeconds", func(ctx SpecContext) {
+			createReceiver(ctx, namespace, "hook", hook.URL, func(r *v1beta1.Receiver) { r.Spec.ResolveTimeoutSeconds = ptr.To[int32](3) })
+			a := createAlert(ctx, namespace, "a", nil, "hook")
+			b := createAlert(ctx, namespace, "b", nil, "hook")
+			Eventually(alertStatus(ctx, a)).Should(beSent(a))
+			Eventually(alertStatus(ctx, b)).Should(beSent(b))
+			hook.Respond(respondWith(http.StatusBadGateway))
 			Expect(k8s.Delete(ctx, a)).To(Succeed())
 			update(ctx, b, func(b *v1beta1.Alert) { b.Spec.State = v1beta1.AlertResolved })
-			Eventually(gone(ctx, a)).Should(Succeed())
-			Eventually(status(ctx, b)).Should(SatisfyAll(stalled("ResolveTimedOut", "HTTP 502"), HaveField("Sent", true)), "the page did arrive")
+			Eventually(checkGone(ctx, a)).Should(Succeed())
+			Eventually(alertStatus(ctx, b)).Should(SatisfyAll(beStalled("ResolveTimedOut", "HTTP 502"), HaveField("Sent", true)), "the page was delivered before")
 		})
 	})
 
-	When("it is deleted before it was delivered", func() {
-		It("makes one attempt if it is very young", func(ctx SpecContext) {
-			hook.Respond(answer(http.StatusInternalServerError))
-			newReceiver(ctx, namespace, "hook", hook.URL)
-			a := newAlert(ctx, namespace, "a", nil, "hook")
+	Describe("that is deleted before it was delivered", func() {
+		It("makes one attempt if it was created just before", func(ctx SpecContext) {
+			hook.Respond(respondWith(http.StatusInternalServerError))
+			createReceiver(ctx, namespace, "hook", hook.URL)
+			a := createAlert(ctx, namespace, "a", nil, "hook")
 			Expect(k8s.Delete(ctx, a)).To(Succeed())
-			Eventually(gone(ctx, a)).Should(Succeed())
-			Expect(hook.about(a)).To(HaveLen(1))
+			Eventually(checkGone(ctx, a)).Should(Succeed())
+			Expect(hook.messagesAbout(a)).To(HaveLen(1))
 		})
 
 		It("is cancelled after a failed attempt", func(ctx SpecContext) {
-			hook.Respond(answer(http.StatusServiceUnavailable, "Retry-After", "3600"))
-			newReceiver(ctx, namespace, "hook", hook.URL)
-			a := newAlert(ctx, namespace, "a", nil, "hook")
-			Eventually(status(ctx, a)).Should(haveCondition("Reconciling", metav1.ConditionTrue, "Retrying"))
+			hook.Respond(respondWith(http.StatusServiceUnavailable, "Retry-After", "3600"))
+			createReceiver(ctx, namespace, "hook", hook.URL)
+			a := createAlert(ctx, namespace, "a", nil, "hook")
+			Eventually(alertStatus(ctx, a)).Should(haveCondition("Reconciling", metav1.ConditionTrue, "Retrying"))
 			Expect(k8s.Delete(ctx, a)).To(Succeed())
-			Eventually(gone(ctx, a)).Should(Succeed())
-			Expect(hook.about(a)).To(HaveLen(1))
-			Expect(hook.about(a)[0].Attempts).To(Equal(1))
+			Eventually(checkGone(ctx, a)).Should(Succeed())
+			Expect(hook.messagesAbout(a)).To(HaveLen(1))
+			Expect(hook.messagesAbout(a)[0].Attempts).To(Equal(1))
 		})
 	})
 
-	When("a receiver fails for a while", func() {
-		It("retries with the same key, and counts", func(ctx SpecContext) {
-			hook.Respond(answer(http.StatusBadGateway))
-			newReceiver(ctx, namespace, "hook", hook.URL)
-			a := newAlert(ctx, namespace, "a", nil, "hook")
-			Eventually(status(ctx, a)).Should(HaveField("Deliveries", ConsistOf(SatisfyAll(
+	Describe("whose receiver fails temporarily", func() {
+		It("is retried with the same key, and counts its attempts", func(ctx SpecContext) {
+			hook.Respond(respondWith(http.StatusBadGateway))
+			createReceiver(ctx, namespace, "hook", hook.URL)
+			a := createAlert(ctx, namespace, "a", nil, "hook")
+			Eventually(alertStatus(ctx, a)).Should(HaveField("Deliveries", ConsistOf(SatisfyAll(
 				HaveField("State", v1beta1.DeliveryPending), HaveField("Attempts", BeNumerically(">=", 2)),
 				HaveField("Reason", "ServerError"), HaveField("Message", "HTTP 502 Bad Gateway"), HaveField("NextAttemptTime", Not(BeNil()))))))
 			hook.Respond(nil)
-			Eventually(status(ctx, a)).Should(sent(a))
-			Expect(hook.about(a)).To(HaveLen(1), "every attempt has the same key")
-			Expect(hook.about(a)[0].Attempts).To(BeNumerically(">=", 3))
+			Eventually(alertStatus(ctx, a)).Should(beSent(a))
+			Expect(hook.messagesAbout(a)).To(HaveLen(1), "every attempt has the same key")
+			Expect(hook.messagesAbout(a)[0].Attempts).To(BeNumerically(">=", 3))
 			Expect(a.Status.Deliveries[0].NextAttemptTime).To(BeNil())
 			Expect(a.Status.Deliveries[0].LastAttemptedReceiver).To(BeEmpty())
 		})
 
 		It("waits as long as Retry-After says", func(ctx SpecContext) {
-			hook.Respond(answer(http.StatusTooManyRequests, "Retry-After", "600"))
-			newReceiver(ctx, namespace, "hook", hook.URL)
-			a := newAlert(ctx, namespace, "a", nil, "hook")
-			Eventually(status(ctx, a)).Should(HaveField("Deliveries", ConsistOf(HaveField("Reason", "RateLimited"))))
+			hook.Respond(respondWith(http.StatusTooManyRequests, "Retry-After", "600"))
+			createReceiver(ctx, namespace, "hook", hook.URL)
+			a := createAlert(ctx, namespace, "a", nil, "hook")
+			Eventually(alertStatus(ctx, a)).Should(HaveField("Deliveries", ConsistOf(HaveField("Reason", "RateLimited"))))
 			row := a.Status.Deliveries[0]
 			Expect(row.NextAttemptTime.Sub(row.LastAttemptTime.Time)).To(BeNumerically("~", 600*time.Second, 2*time.Second))
 		})
 
-		It("expires, and pages nobody about yesterday", func(ctx SpecContext) {
-			hook.Respond(answer(http.StatusServiceUnavailable))
-			newReceiver(ctx, namespace, "hook", hook.URL)
-			a := newAlert(ctx, namespace, "a", func(a *v1beta1.Alert) { a.Spec.ExpireAfterSeconds = ptr.To[int32](3) }, "hook")
-			Eventually(status(ctx, a)).Should(SatisfyAll(
+		It("expires, and is not sent afterwards", func(ctx SpecContext) {
+			hook.Respond(respondWith(http.StatusServiceUnavailable))
+			createReceiver(ctx, namespace, "hook", hook.URL)
+			a := createAlert(ctx, namespace, "a", func(a *v1beta1.Alert) { a.Spec.ExpireAfterSeconds = ptr.To[int32](3) }, "hook")
+			Eventually(alertStatus(ctx, a)).Should(SatisfyAll(
 				haveCondition("Stalled", metav1.ConditionTrue, "Expired"),
 				haveCondition("Reconciling", metav1.ConditionFalse, "Expired"),
 				HaveField("Deliveries", ConsistOf(HaveField("State", v1beta1.DeliveryExpired)))))
 			hook.Respond(nil)
-			before := hook.about(a)[0].Attempts
-			Eventually(status(ctx, newAlert(ctx, namespace, "later", nil, "hook"))).Should(HaveField("Sent", true))
-			Expect(hook.about(a)[0].Attempts).To(Equal(before))
+			before := hook.messagesAbout(a)[0].Attempts
+			Eventually(alertStatus(ctx, createAlert(ctx, namespace, "later", nil, "hook"))).Should(HaveField("Sent", true))
+			Expect(hook.messagesAbout(a)[0].Attempts).To(Equal(before))
 		})
 	})
 
-	When("a receiver answers as one that is misconfigured", func() {
-		It("F-P1, F-JP2: sends what waits as soon as the receiver takes another Alert, without anybody touching an object", func(ctx SpecContext) {
-			hook.Respond(answer(http.StatusForbidden))
-			newReceiver(ctx, namespace, "hook", hook.URL)
+	Describe("whose receiver answers as if it was misconfigured", func() {
+		It("F-P1, F-JP2: is sent as soon as the receiver accepts another Alert, although no object was edited", func(ctx SpecContext) {
+			hook.Respond(respondWith(http.StatusForbidden))
+			createReceiver(ctx, namespace, "hook", hook.URL)
 			var waiting []*v1beta1.Alert
 			for i := range 5 {
-				waiting = append(waiting, newAlert(ctx, namespace, fmt.Sprint("a", i), nil, "hook"))
+				waiting = append(waiting, createAlert(ctx, namespace, fmt.Sprint("a", i), nil, "hook"))
 			}
 			for _, a := range waiting {
-				Eventually(status(ctx, a)).Should(Or(reconciling("Retrying", "HTTP 403"), reconciling("Queued", "")))
+				Eventually(alertStatus(ctx, a)).Should(Or(beReconciling("Retrying", "HTTP 403"), beReconciling("Queued", "")))
 			}
 			hook.Respond(nil)
 			for _, a := range waiting {
-				Eventually(status(ctx, a)).WithTimeout(time.Minute).Should(sent(a)) // the first one with a quick retry
-				Expect(hook.types(a)()).To(Equal([]string{"fired"}))
+				Eventually(alertStatus(ctx, a)).WithTimeout(time.Minute).Should(beSent(a)) // one of them is retried soon
+				Expect(hook.eventTypes(a)()).To(Equal([]string{"fired"}))
 			}
 		})
 	})
 
-	When("a receiver refuses for good", func() {
-		It("stalls in the receiver's words and tries again once the Alert changes", func(ctx SpecContext) {
+	Describe("whose receiver refuses it permanently", func() {
+		It("stalls with the receiver's message, and is sent again once the Alert changes", func(ctx SpecContext) {
 			var welcome atomic.Bool
 			ntfy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				if !welcome.Load() {
@@ -263,79 +263,78 @@ var _ = Describe("Alert", func() {
 				fmt.Fprint(w, `{"id":"abcdefghijkl","time":1772366400,"event":"message","topic":"disks"}`)
 			}))
 			DeferCleanup(ntfy.Close)
-			newReceiver(ctx, namespace, "hook", "", func(r *v1beta1.Receiver) {
+			createReceiver(ctx, namespace, "hook", "", func(r *v1beta1.Receiver) {
 				r.Spec.Provider = v1beta1.Provider{Ntfy: &v1beta1.NtfyProvider{URL: ntfy.URL, Topic: "disks"}}
 			})
-			a := newAlert(ctx, namespace, "a", nil, "hook")
-			Eventually(status(ctx, a)).Should(stalled("Failed", "HTTP 400 Bad Request (ntfy's error 40001)"))
+			a := createAlert(ctx, namespace, "a", nil, "hook")
+			Eventually(alertStatus(ctx, a)).Should(beStalled("Failed", "HTTP 400 Bad Request (ntfy's error 40001)"))
 			welcome.Store(true)
-			Eventually(status(ctx, newAlert(ctx, namespace, "later", nil, "hook"))).Should(HaveField("Sent", true))
-			Expect(status(ctx, a)()).To(HaveField("Sent", false))
+			Eventually(alertStatus(ctx, createAlert(ctx, namespace, "later", nil, "hook"))).Should(HaveField("Sent", true))
+			Expect(alertStatus(ctx, a)()).To(HaveField("Sent", false))
 			update(ctx, a, func(a *v1beta1.Alert) { a.Spec.Content = "the floppy is full" })
-			Eventually(status(ctx, a)).Should(sent(a))
+			Eventually(alertStatus(ctx, a)).Should(beSent(a))
 		})
 
-		It("tries again once the receiver changes", func(ctx SpecContext) {
-			hook.Respond(answer(http.StatusNotFound))
-			r := newReceiver(ctx, namespace, "hook", hook.URL)
-			a := newAlert(ctx, namespace, "a", nil, "hook")
-			Eventually(status(ctx, a)).Should(reconciling("Retrying", "HTTP 404"))
+		It("is sent again once the receiver changes", func(ctx SpecContext) {
+			hook.Respond(respondWith(http.StatusNotFound))
+			r := createReceiver(ctx, namespace, "hook", hook.URL)
+			a := createAlert(ctx, namespace, "a", nil, "hook")
+			Eventually(alertStatus(ctx, a)).Should(beReconciling("Retrying", "HTTP 404"))
 			hook.Respond(nil)
 			update(ctx, r, func(r *v1beta1.Receiver) { r.Spec.Webhook.Method = "PUT" })
-			Eventually(status(ctx, a)).Should(sent(a))
+			Eventually(alertStatus(ctx, a)).Should(beSent(a))
 		})
 
-		It("tries again once its Secret changes, with the new one", func(ctx SpecContext) {
+		It("is sent again once the receiver's Secret changes, with the new credential", func(ctx SpecContext) {
 			hook.Respond(func(r *http.Request) (int, http.Header, string) {
 				if r.Header.Get("Authorization") != "Bearer right" {
 					return http.StatusUnauthorized, nil, ""
 				}
 				return http.StatusOK, nil, ""
 			})
-			secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "token"}, StringData: map[string]string{"token": "wrong"}}
-			Expect(k8s.Create(ctx, secret)).To(Succeed())
-			newReceiver(ctx, namespace, "hook", hook.URL, func(r *v1beta1.Receiver) { r.Spec.SecretRef = &v1beta1.SecretReference{Name: "token"} })
-			a := newAlert(ctx, namespace, "a", nil, "hook")
-			Eventually(status(ctx, a)).Should(reconciling("Retrying", "HTTP 401"))
+			secret := createSecret(ctx, namespace, "token", "token", "wrong")
+			createReceiver(ctx, namespace, "hook", hook.URL, func(r *v1beta1.Receiver) { r.Spec.SecretRef = &v1beta1.SecretReference{Name: "token"} })
+			a := createAlert(ctx, namespace, "a", nil, "hook")
+			Eventually(alertStatus(ctx, a)).Should(beReconciling("Retrying", "HTTP 401"))
 			update(ctx, secret, func(s *corev1.Secret) { s.Data["token"] = []byte("right") })
-			Eventually(status(ctx, a)).Should(sent(a))
+			Eventually(alertStatus(ctx, a)).Should(beSent(a))
 		})
 	})
 
-	When("there is nobody to send it to yet", func() {
-		It("is picked up as soon as there is a default receiver", func(ctx SpecContext) {
-			a := newAlert(ctx, namespace, "a", nil)
-			Eventually(status(ctx, a)).Should(stalled("NoReceiver", v1beta1.DefaultReceiverAnnotation))
+	Describe("without a receiver that can be used", func() {
+		It("is sent as soon as there is a default receiver", func(ctx SpecContext) {
+			a := createAlert(ctx, namespace, "a", nil)
+			Eventually(alertStatus(ctx, a)).Should(beStalled("NoReceiver", v1beta1.DefaultReceiverAnnotation))
 			Expect(a.Status.Sent).To(BeFalse())
-			older := newInbox()
-			newReceiver(ctx, namespace, "hook", hook.URL, func(r *v1beta1.Receiver) {
+			older := startFakeReceiver()
+			createReceiver(ctx, namespace, "hook", hook.URL, func(r *v1beta1.Receiver) {
 				r.Annotations = map[string]string{v1beta1.DefaultReceiverAnnotation: "true"}
 			})
-			Eventually(status(ctx, a)).Should(sent(a))
-			By("not sending again for a later default")
-			newReceiver(ctx, namespace, "before-hook", older.URL, func(r *v1beta1.Receiver) { // the name counts within a second
+			Eventually(alertStatus(ctx, a)).Should(beSent(a))
+			By("adding another default receiver, which gets only later Alerts")
+			createReceiver(ctx, namespace, "before-hook", older.URL, func(r *v1beta1.Receiver) { // of defaults that were created within the same second, the one whose name comes first is used
 				r.Annotations = map[string]string{v1beta1.DefaultReceiverAnnotation: "true"}
 			})
-			b := newAlert(ctx, namespace, "b", nil)
-			Eventually(older.types(b)).Should(Equal([]string{"fired"}))
-			Expect(older.about(a)).To(BeEmpty())
+			b := createAlert(ctx, namespace, "b", nil)
+			Eventually(older.eventTypes(b)).Should(Equal([]string{"fired"}))
+			Expect(older.messagesAbout(a)).To(BeEmpty())
 		})
 
-		It("goes to the default once it names nobody any more, and not to whom it named before", func(ctx SpecContext) {
-			named := newInbox()
-			newReceiver(ctx, namespace, "named", named.URL)
-			newReceiver(ctx, namespace, "default", hook.URL, func(r *v1beta1.Receiver) {
+		It("goes to the default receiver, and not to the receivers of an earlier spec, once it names no receiver", func(ctx SpecContext) {
+			named := startFakeReceiver()
+			createReceiver(ctx, namespace, "named", named.URL)
+			createReceiver(ctx, namespace, "default", hook.URL, func(r *v1beta1.Receiver) {
 				r.Annotations = map[string]string{v1beta1.DefaultReceiverAnnotation: "true"}
 			})
-			a := newAlert(ctx, namespace, "a", nil, "named")
-			Eventually(status(ctx, a)).Should(sent(a))
+			a := createAlert(ctx, namespace, "a", nil, "named")
+			Eventually(alertStatus(ctx, a)).Should(beSent(a))
 			update(ctx, a, func(a *v1beta1.Alert) { a.Spec.ReceiverRefs, a.Spec.Content = nil, "news" })
-			Eventually(status(ctx, a)).Should(SatisfyAll(sent(a), HaveField("Receivers", "1/1")))
-			Expect(hook.types(a)()).To(Equal([]string{"fired"}))
-			Expect(named.types(a)()).To(Equal([]string{"fired"}))
+			Eventually(alertStatus(ctx, a)).Should(SatisfyAll(beSent(a), HaveField("Receivers", "1/1")))
+			Expect(hook.eventTypes(a)()).To(Equal([]string{"fired"}))
+			Expect(named.eventTypes(a)()).To(Equal([]string{"fired"}))
 		})
 
-		It("says so also where there is much to say", func(ctx SpecContext) {
+		It("has an event, also where its message would be longer than events may be", func(ctx SpecContext) {
 			var refs []v1beta1.ReceiverRef
 			for i := range 4 {
 				r := &v1beta1.ClusterReceiver{ObjectMeta: metav1.ObjectMeta{Name: strings.Repeat("a", 200) + namespace + fmt.Sprint(i)}}
@@ -344,19 +343,19 @@ var _ = Describe("Alert", func() {
 				DeferCleanup(func(ctx SpecContext) { Expect(k8s.Delete(ctx, r)).To(Succeed()) })
 				refs = append(refs, v1beta1.ReceiverRef{Kind: v1beta1.KindClusterReceiver, Name: r.Name})
 			}
-			newAlert(ctx, namespace, "a", func(a *v1beta1.Alert) { a.Spec.ReceiverRefs = refs })
+			createAlert(ctx, namespace, "a", func(a *v1beta1.Alert) { a.Spec.ReceiverRefs = refs })
 			Eventually(func() (string, error) {
 				return kubectl(ctx, "", "get", "events", "-n", namespace, "-o", "custom-columns=R:.reason", "--no-headers")
 			}).Should(ContainSubstring("NamespaceNotSelected"))
 		})
 
 		It("waits for a receiver and for its Secret", func(ctx SpecContext) {
-			a := newAlert(ctx, namespace, "a", nil, "hook")
-			Eventually(status(ctx, a)).Should(reconciling("ReceiverNotFound", `Receiver "hook" does not exist`))
-			newReceiver(ctx, namespace, "hook", hook.URL, func(r *v1beta1.Receiver) { r.Spec.SecretRef = &v1beta1.SecretReference{Name: "token"} })
-			Eventually(status(ctx, a)).Should(reconciling("SecretNotFound", `Secret "token" of Receiver "hook" does not exist`))
-			Expect(k8s.Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "token"}})).To(Succeed())
-			Eventually(status(ctx, a)).Should(sent(a))
+			a := createAlert(ctx, namespace, "a", nil, "hook")
+			Eventually(alertStatus(ctx, a)).Should(beReconciling("ReceiverNotFound", `Receiver "hook" does not exist`))
+			createReceiver(ctx, namespace, "hook", hook.URL, func(r *v1beta1.Receiver) { r.Spec.SecretRef = &v1beta1.SecretReference{Name: "token"} })
+			Eventually(alertStatus(ctx, a)).Should(beReconciling("SecretNotFound", `Secret "token" of Receiver "hook" does not exist`))
+			createSecret(ctx, namespace, "token")
+			Eventually(alertStatus(ctx, a)).Should(beSent(a))
 		})
 
 		It("waits until the namespaceSelector selects its namespace", func(ctx SpecContext) {
@@ -365,137 +364,137 @@ var _ = Describe("Alert", func() {
 			shared.Spec.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"pager": namespace}}
 			Expect(k8s.Create(ctx, shared)).To(Succeed())
 			DeferCleanup(func(ctx SpecContext) error { return k8s.Delete(ctx, shared) })
-			a := newAlert(ctx, namespace, "a", func(a *v1beta1.Alert) {
+			a := createAlert(ctx, namespace, "a", func(a *v1beta1.Alert) {
 				a.Spec.ReceiverRefs = []v1beta1.ReceiverRef{{Kind: v1beta1.KindClusterReceiver, Name: shared.Name}}
 			})
-			Eventually(status(ctx, a)).Should(stalled("NamespaceNotSelected", "does not select namespace"))
+			Eventually(alertStatus(ctx, a)).Should(beStalled("NamespaceNotSelected", "does not select namespace"))
 			ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
 			update(ctx, ns, func(ns *corev1.Namespace) { ns.Labels["pager"] = namespace })
-			Eventually(status(ctx, a)).Should(sent(a))
+			Eventually(alertStatus(ctx, a)).Should(beSent(a))
 		})
 
-		It("waits while a receiver is suspended, and is filtered below its minSeverity", func(ctx SpecContext) {
-			r := newReceiver(ctx, namespace, "hook", hook.URL, func(r *v1beta1.Receiver) { r.Spec.Suspend = true })
-			loud := newInbox()
-			newReceiver(ctx, namespace, "loud", loud.URL, func(r *v1beta1.Receiver) { r.Spec.MinSeverity = v1beta1.SeverityCritical })
-			a := newAlert(ctx, namespace, "a", nil, "hook", "loud")
-			Eventually(status(ctx, a)).Should(stalled("Suspended", "is suspended"))
+		It("waits while a receiver is suspended, and is filtered below the receiver's minSeverity", func(ctx SpecContext) {
+			r := createReceiver(ctx, namespace, "hook", hook.URL, func(r *v1beta1.Receiver) { r.Spec.Suspend = true })
+			loud := startFakeReceiver()
+			createReceiver(ctx, namespace, "loud", loud.URL, func(r *v1beta1.Receiver) { r.Spec.MinSeverity = v1beta1.SeverityCritical })
+			a := createAlert(ctx, namespace, "a", nil, "hook", "loud")
+			Eventually(alertStatus(ctx, a)).Should(beStalled("Suspended", "is suspended"))
 			update(ctx, r, func(r *v1beta1.Receiver) { r.Spec.Suspend = false })
-			Eventually(status(ctx, a)).Should(sent(a))
+			Eventually(alertStatus(ctx, a)).Should(beSent(a))
 			Expect(a.Status.Receivers).To(Equal("1/1"))
 			Expect(a.Status.Deliveries).To(ContainElement(SatisfyAll(HaveField("Name", "loud"), HaveField("State", v1beta1.DeliveryFiltered))))
 			Expect(loud.Messages()).To(BeEmpty())
 
-			By("not paging about what was filtered once the filter is edited")
+			By("lowering minSeverity, which pages only about later content")
 			filter := &v1beta1.Receiver{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "loud"}}
 			update(ctx, filter, func(r *v1beta1.Receiver) { r.Spec.MinSeverity = v1beta1.SeverityInfo })
 			update(ctx, a, func(a *v1beta1.Alert) { a.Labels = map[string]string{"looked": "at"} })
 			update(ctx, a, func(a *v1beta1.Alert) { a.Spec.Content = "news" })
-			Eventually(status(ctx, a)).Should(SatisfyAll(sent(a), HaveField("Receivers", "2/2")))
-			Expect(loud.about(a)).To(ConsistOf(HaveField("Content", "news")))
+			Eventually(alertStatus(ctx, a)).Should(SatisfyAll(beSent(a), HaveField("Receivers", "2/2")))
+			Expect(loud.messagesAbout(a)).To(ConsistOf(HaveField("Content", "news")))
 		})
 	})
 
-	It("says in each condition what is its own", func(ctx SpecContext) {
-		hook.Respond(answer(http.StatusServiceUnavailable, "Retry-After", "600"))
-		newReceiver(ctx, namespace, "hook", hook.URL)
-		newReceiver(ctx, namespace, "idle", hook.URL, func(r *v1beta1.Receiver) { r.Spec.Suspend = true })
-		a := newAlert(ctx, namespace, "a", nil, "hook", "idle")
+	It("reports in each condition only what concerns that condition", func(ctx SpecContext) {
+		hook.Respond(respondWith(http.StatusServiceUnavailable, "Retry-After", "600"))
+		createReceiver(ctx, namespace, "hook", hook.URL)
+		createReceiver(ctx, namespace, "idle", hook.URL, func(r *v1beta1.Receiver) { r.Spec.Suspend = true })
+		a := createAlert(ctx, namespace, "a", nil, "hook", "idle")
 		message := func(kind, reason string, want OmegaMatcher) OmegaMatcher {
 			return HaveField("Conditions", ContainElement(SatisfyAll(HaveField("Type", kind), HaveField("Reason", reason), HaveField("Message", want))))
 		}
-		Eventually(status(ctx, a)).Should(SatisfyAll(
+		Eventually(alertStatus(ctx, a)).Should(SatisfyAll(
 			message("Ready", "Suspended", SatisfyAll(ContainSubstring("idle"), ContainSubstring("HTTP 503"))),
 			message("Reconciling", "Retrying", SatisfyAll(Not(ContainSubstring("idle")), ContainSubstring("HTTP 503"))),
 			message("Stalled", "Suspended", SatisfyAll(ContainSubstring("idle"), Not(ContainSubstring("HTTP 503"))))))
 	})
 
-	It("records each receiver's result as it comes, not after the slowest", func(ctx SpecContext) {
-		slow := newInbox()
+	It("records the result of each receiver without waiting for slower receivers", func(ctx SpecContext) {
+		slow := startFakeReceiver()
 		slow.Respond(func(r *http.Request) (int, http.Header, string) {
 			<-r.Context().Done()
 			return http.StatusOK, nil, ""
 		})
-		newReceiver(ctx, namespace, "hook", hook.URL)
-		newReceiver(ctx, namespace, "slow", slow.URL)
-		a := newAlert(ctx, namespace, "a", nil, "slow", "hook")
-		Eventually(status(ctx, a)).WithTimeout(5 * time.Second).Should(SatisfyAll(
+		createReceiver(ctx, namespace, "hook", hook.URL)
+		createReceiver(ctx, namespace, "slow", slow.URL)
+		a := createAlert(ctx, namespace, "a", nil, "slow", "hook")
+		Eventually(alertStatus(ctx, a)).WithTimeout(5 * time.Second).Should(SatisfyAll(
 			HaveField("Receivers", "1/2"),
 			HaveField("Deliveries", ContainElement(SatisfyAll(HaveField("Name", "hook"), HaveField("State", v1beta1.DeliverySent))))))
 	})
 
-	When("it has a time to live", func() {
-		It("deletes itself, which resolves nothing", func(ctx SpecContext) {
-			newReceiver(ctx, namespace, "hook", hook.URL)
-			a := newAlert(ctx, namespace, "a", func(a *v1beta1.Alert) { a.Spec.TTLSecondsAfterFinished = ptr.To[int32](1) }, "hook")
-			Eventually(hook.types(a)).Should(Equal([]string{"fired"}))
-			Eventually(gone(ctx, a)).Should(Succeed())
-			Expect(hook.types(a)()).To(Equal([]string{"fired"}))
+	Describe("with a time to live", func() {
+		It("deletes itself, and sends no message about that", func(ctx SpecContext) {
+			createReceiver(ctx, namespace, "hook", hook.URL)
+			a := createAlert(ctx, namespace, "a", func(a *v1beta1.Alert) { a.Spec.TTLSecondsAfterFinished = ptr.To[int32](1) }, "hook")
+			Eventually(hook.eventTypes(a)).Should(Equal([]string{"fired"}))
+			Eventually(checkGone(ctx, a)).Should(Succeed())
+			Expect(hook.eventTypes(a)()).To(Equal([]string{"fired"}))
 		})
 
-		It("counts it from the last delivery, not from one before", func(ctx SpecContext) {
-			newReceiver(ctx, namespace, "hook", hook.URL)
-			a := newAlert(ctx, namespace, "a", nil, "hook")
-			Eventually(status(ctx, a)).Should(sent(a))
+		It("counts it from the last delivery", func(ctx SpecContext) {
+			createReceiver(ctx, namespace, "hook", hook.URL)
+			a := createAlert(ctx, namespace, "a", nil, "hook")
+			Eventually(alertStatus(ctx, a)).Should(beSent(a))
 			Eventually(func() time.Duration { return time.Since(a.Status.FinishedTime.Time) }).Should(BeNumerically(">", 3*time.Second))
 			update(ctx, a, func(a *v1beta1.Alert) {
 				a.Spec.Content, a.Spec.TTLSecondsAfterFinished = "news", ptr.To[int32](3)
 			})
-			Eventually(status(ctx, a)).Should(sent(a))
-			Eventually(gone(ctx, a)).Should(Succeed())
-			Expect(hook.types(a)()).To(Equal([]string{"fired", "updated"}))
+			Eventually(alertStatus(ctx, a)).Should(beSent(a))
+			Eventually(checkGone(ctx, a)).Should(Succeed())
+			Expect(hook.eventTypes(a)()).To(Equal([]string{"fired", "updated"}))
 		})
 
-		It("is kept where a GitOps tool would make and page it again", func(ctx SpecContext) {
-			newReceiver(ctx, namespace, "hook", hook.URL)
-			a := newAlert(ctx, namespace, "a", func(a *v1beta1.Alert) {
+		It("stays where a GitOps tool would create and page it again", func(ctx SpecContext) {
+			createReceiver(ctx, namespace, "hook", hook.URL)
+			a := createAlert(ctx, namespace, "a", func(a *v1beta1.Alert) {
 				a.Spec.TTLSecondsAfterFinished = ptr.To[int32](0)
 				a.Annotations = map[string]string{"argocd.argoproj.io/tracking-id": "x"}
 			}, "hook")
-			Eventually(status(ctx, a)).Should(sent(a))
-			b := newAlert(ctx, namespace, "b", func(b *v1beta1.Alert) { b.Spec.TTLSecondsAfterFinished = ptr.To[int32](0) }, "hook")
-			Eventually(gone(ctx, b)).Should(Succeed())
-			Expect(status(ctx, a)()).To(sent(a))
+			Eventually(alertStatus(ctx, a)).Should(beSent(a))
+			b := createAlert(ctx, namespace, "b", func(b *v1beta1.Alert) { b.Spec.TTLSecondsAfterFinished = ptr.To[int32](0) }, "hook")
+			Eventually(checkGone(ctx, b)).Should(Succeed())
+			Expect(alertStatus(ctx, a)()).To(beSent(a))
 		})
 	})
 
-	It("holds what came back from a backup until a person resends it", func(ctx SpecContext) {
-		newReceiver(ctx, namespace, "hook", hook.URL)
-		a := newAlert(ctx, namespace, "a", func(a *v1beta1.Alert) { a.Labels = map[string]string{"velero.io/restore-name": "r"} }, "hook")
-		Eventually(status(ctx, a)).Should(stalled("Restored", "remove the label"))
-		Eventually(status(ctx, newAlert(ctx, namespace, "later", nil, "hook"))).Should(HaveField("Sent", true))
-		Expect(hook.about(a)).To(BeEmpty())
+	It("that was restored from a backup waits until a user resends it", func(ctx SpecContext) {
+		createReceiver(ctx, namespace, "hook", hook.URL)
+		a := createAlert(ctx, namespace, "a", func(a *v1beta1.Alert) { a.Labels = map[string]string{"velero.io/restore-name": "r"} }, "hook")
+		Eventually(alertStatus(ctx, a)).Should(beStalled("Restored", "remove the label"))
+		Eventually(alertStatus(ctx, createAlert(ctx, namespace, "later", nil, "hook"))).Should(HaveField("Sent", true))
+		Expect(hook.messagesAbout(a)).To(BeEmpty())
 		update(ctx, a, func(a *v1beta1.Alert) { a.Labels = nil })
-		Eventually(status(ctx, a)).Should(sent(a))
+		Eventually(alertStatus(ctx, a)).Should(beSent(a))
 	})
 
-	It("goes with its namespace, whatever goes first", func(ctx SpecContext) {
-		newReceiver(ctx, namespace, "hook", hook.URL)
-		a := newAlert(ctx, namespace, "a", nil, "hook")
-		waiting := newAlert(ctx, namespace, "waiting", nil, "nobody")
-		Eventually(status(ctx, a)).Should(sent(a))
-		Eventually(status(ctx, waiting)).Should(reconciling("ReceiverNotFound", "nobody"))
+	It("is deleted with its namespace, in whatever order objects are deleted", func(ctx SpecContext) {
+		createReceiver(ctx, namespace, "hook", hook.URL)
+		a := createAlert(ctx, namespace, "a", nil, "hook")
+		waiting := createAlert(ctx, namespace, "waiting", nil, "nobody")
+		Eventually(alertStatus(ctx, a)).Should(beSent(a))
+		Eventually(alertStatus(ctx, waiting)).Should(beReconciling("ReceiverNotFound", "nobody"))
 		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
 		Expect(k8s.Delete(ctx, ns)).To(Succeed())
-		Eventually(gone(ctx, ns)).WithTimeout(2 * time.Minute).Should(Succeed())
+		Eventually(checkGone(ctx, ns)).WithTimeout(2 * time.Minute).Should(Succeed())
 	})
 
-	It("gets its finalizer also where the webhook did not put one", func(ctx SpecContext) {
-		newReceiver(ctx, namespace, "hook", hook.URL)
-		a := newAlert(ctx, namespace, "a", nil, "hook")
-		Expect(a.Finalizers).To(ConsistOf(v1beta1.AlertFinalizer), "put there at admission")
-		Eventually(status(ctx, a)).Should(sent(a))
+	It("gets its finalizer from the operator where the webhook did not set it", func(ctx SpecContext) {
+		createReceiver(ctx, namespace, "hook", hook.URL)
+		a := createAlert(ctx, namespace, "a", nil, "hook")
+		Expect(a.Finalizers).To(ConsistOf(v1beta1.AlertFinalizer), "set by admission")
+		Eventually(alertStatus(ctx, a)).Should(beSent(a))
 		update(ctx, a, func(a *v1beta1.Alert) { a.Finalizers = nil })
 		Eventually(func() ([]string, error) {
 			err := k8s.Get(ctx, client.ObjectKeyFromObject(a), a)
 			return a.Finalizers, err
 		}).Should(ConsistOf(v1beta1.AlertFinalizer))
 		update(ctx, a, func(a *v1beta1.Alert) { a.Spec.Content = "another" })
-		Eventually(status(ctx, a)).Should(sent(a))
-		Expect(hook.types(a)()).To(Equal([]string{"fired", "updated"}), "the next message is about the content")
+		Eventually(alertStatus(ctx, a)).Should(beSent(a))
+		Expect(hook.eventTypes(a)()).To(Equal([]string{"fired", "updated"}), "the next message has the new content")
 	})
 
-	It("refuses addresses that are nobody's business", func(ctx SpecContext) {
+	It("cannot be sent to forbidden addresses", func(ctx SpecContext) {
 		r := &v1beta1.Receiver{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "metadata"}}
 		r.Spec.Webhook = &v1beta1.WebhookProvider{URL: "http://169.254.169.254/latest"}
 		Expect(k8s.Create(ctx, r)).To(MatchError(SatisfyAll(ContainSubstring("spec.webhook.url"), ContainSubstring("--allow-outbound"))))

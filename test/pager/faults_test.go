@@ -38,15 +38,15 @@ import (
 var _ = Describe("Faults", func() {
 	var (
 		namespace string
-		hook      *receiverServer
+		hook      *fakeReceiver
 	)
 	BeforeEach(func(ctx SpecContext) {
-		namespace, hook = newNamespace(ctx), newInbox()
+		namespace, hook = createNamespace(ctx), startFakeReceiver()
 	})
 
-	It("lose and double nothing in 8 kills during 200 Alerts", serial, func(ctx SpecContext) {
+	It("lose and duplicate no message in 8 kills during 200 Alerts", serial, func(ctx SpecContext) {
 		const n, kills = 200, 8
-		// An answer takes a while, so that kills find requests under way.
+		// Answers are delayed, so that kills interrupt requests that are in flight.
 		hook.Respond(func(r *http.Request) (int, http.Header, string) {
 			select {
 			case <-r.Context().Done():
@@ -54,10 +54,9 @@ var _ = Describe("Faults", func() {
 			}
 			return http.StatusOK, nil, ""
 		})
-		// underWay are the Alerts that this operator requested and did not record:
-		// their requests, and no others, may be repeated.
-		earlier := map[string]int{}
-		underWay := func() int {
+		// countInFlight counts the Alerts that this operator sent and did not record. Only their requests may be repeated.
+		attemptsBefore := map[string]int{}
+		countInFlight := func() int {
 			GinkgoHelper()
 			recorded := map[string]bool{}
 			var list v1beta1.AlertList
@@ -67,15 +66,15 @@ var _ = Describe("Faults", func() {
 			}
 			n := 0
 			for _, m := range hook.Messages() {
-				if m.Attempts > earlier[m.Name] && !recorded[m.Name] {
+				if m.Attempts > attemptsBefore[m.Name] && !recorded[m.Name] {
 					n++
 				}
-				earlier[m.Name] = m.Attempts
+				attemptsBefore[m.Name] = m.Attempts
 			}
 			return n
 		}
-		newReceiver(ctx, namespace, "hook", hook.URL)
-		awaitReceiver(ctx, namespace, "hook")
+		createReceiver(ctx, namespace, "hook", hook.URL)
+		waitForReceiver(ctx, namespace, "hook")
 
 		alerts := make([]*v1beta1.Alert, n)
 		created := make(chan struct{})
@@ -83,23 +82,23 @@ var _ = Describe("Faults", func() {
 			defer GinkgoRecover()
 			defer close(created)
 			for i := range n {
-				alerts[i] = newAlert(ctx, namespace, fmt.Sprintf("a%d", i), nil, "hook")
+				alerts[i] = createAlert(ctx, namespace, fmt.Sprintf("a%d", i), nil, "hook")
 			}
 		}()
 		interrupted := 0
 		rnd := rand.New(rand.NewPCG(uint64(GinkgoRandomSeed()), 1))
 		for kill := range kills {
-			// At a random moment of the work, measured in deliveries rather than time.
+			// The moment of the kill depends on a random number of deliveries, not on time.
 			target := len(hook.Messages()) + 1 + rnd.IntN(2*n/kills)
 			Eventually(func() bool { return len(hook.Messages()) >= min(target, n-kills+kill) }).
 				WithPolling(time.Millisecond).WithTimeout(time.Minute).Should(BeTrue())
 			operator.Kill()
-			interrupted += underWay()
+			interrupted += countInFlight()
 			startOperator(context.WithoutCancel(ctx))
 		}
 		<-created
 		for _, a := range alerts {
-			Eventually(status(ctx, a)).WithTimeout(2 * time.Minute).Should(sent(a))
+			Eventually(alertStatus(ctx, a)).WithTimeout(2 * time.Minute).Should(beSent(a))
 		}
 		keys, requests := map[string]string{}, 0
 		for _, m := range hook.Messages() {
@@ -113,32 +112,32 @@ var _ = Describe("Faults", func() {
 		Expect(repeated).To(BeNumerically("<=", interrupted))
 	})
 
-	It("deliver 200 of 200 that were accepted while the receiver was down and the operator was killed", serial, func(ctx SpecContext) {
+	It("lose none of 200 Alerts that were created while the receiver was down, although the operator is killed", serial, func(ctx SpecContext) {
 		const n = 200
-		hook.refuse()
-		newReceiver(ctx, namespace, "hook", hook.URL)
+		hook.refuseConnections()
+		createReceiver(ctx, namespace, "hook", hook.URL)
 		alerts := make([]*v1beta1.Alert, n)
-		inParallel(n, func(i int) { alerts[i] = newAlert(ctx, namespace, fmt.Sprintf("a%d", i), nil, "hook") })
-		Eventually(status(ctx, alerts[n-1])).WithTimeout(time.Minute).Should(haveCondition("Reconciling", metav1.ConditionTrue, "Queued"))
+		runInParallel(n, func(i int) { alerts[i] = createAlert(ctx, namespace, fmt.Sprintf("a%d", i), nil, "hook") })
+		Eventually(alertStatus(ctx, alerts[n-1])).WithTimeout(time.Minute).Should(haveCondition("Reconciling", metav1.ConditionTrue, "Queued"))
 		operator.Kill()
 		startOperator(context.WithoutCancel(ctx))
 		back := listenAgain(hook)
 		DeferCleanup(back.Close)
 		for _, a := range alerts {
-			Eventually(status(ctx, a)).WithTimeout(2 * time.Minute).Should(sent(a))
+			Eventually(alertStatus(ctx, a)).WithTimeout(2 * time.Minute).Should(beSent(a))
 		}
 		Expect(hook.Messages()).To(HaveLen(n))
 	})
 
-	It("F-P1, F-JP1: deliver 500 of 500 after an outage with kills, in which a proxy answers 401, 403, 404 and 409, too", serial, func(ctx SpecContext) {
+	It("F-P1, F-JP1: lose none of 500 Alerts in an outage with kills, in which a proxy also answers 401, 403, 404 and 409", serial, func(ctx SpecContext) {
 		const n, kills = 500, 3
 		outage := []int{http.StatusServiceUnavailable, http.StatusForbidden, http.StatusBadGateway, http.StatusNotFound,
 			http.StatusUnauthorized, http.StatusInternalServerError, http.StatusConflict}
 		var asked atomic.Int32
 		hook.Respond(func(*http.Request) (int, http.Header, string) { return outage[int(asked.Add(1))%len(outage)], nil, "" })
-		newReceiver(ctx, namespace, "hook", hook.URL)
+		createReceiver(ctx, namespace, "hook", hook.URL)
 		alerts := make([]*v1beta1.Alert, n)
-		inParallel(n, func(i int) { alerts[i] = newAlert(ctx, namespace, fmt.Sprintf("a%d", i), nil, "hook") })
+		runInParallel(n, func(i int) { alerts[i] = createAlert(ctx, namespace, fmt.Sprintf("a%d", i), nil, "hook") })
 		before := int32(0)
 		for range kills {
 			Eventually(func() int32 { return asked.Load() - before }).WithTimeout(2 * time.Minute).Should(BeNumerically(">=", 4))
@@ -148,8 +147,8 @@ var _ = Describe("Faults", func() {
 		}
 		hook.Respond(nil)
 		for _, a := range alerts {
-			Eventually(status(ctx, a)).WithTimeout(6 * time.Minute).Should(sent(a)) // the last probe before may have found it slow
-			Expect(a.Generation).To(BeEquivalentTo(1), "nobody touched it")
+			Eventually(alertStatus(ctx, a)).WithTimeout(6 * time.Minute).Should(beSent(a)) // the last probe during the outage may have found the receiver slow
+			Expect(a.Generation).To(BeEquivalentTo(1), "the operator does not edit the spec")
 		}
 		Expect(hook.Messages()).To(HaveLen(n))
 		for _, m := range hook.Messages() {
@@ -157,9 +156,9 @@ var _ = Describe("Faults", func() {
 		}
 	})
 
-	It("of a receiver that hangs hold at most its few", func(ctx SpecContext) {
+	It("of a receiver that hangs occupy only the slots of that receiver", func(ctx SpecContext) {
 		const n = 60
-		slow, release := newInbox(), make(chan struct{})
+		slow, release := startFakeReceiver(), make(chan struct{})
 		slow.Respond(func(r *http.Request) (int, http.Header, string) {
 			select {
 			case <-r.Context().Done():
@@ -167,30 +166,30 @@ var _ = Describe("Faults", func() {
 			}
 			return http.StatusOK, nil, ""
 		})
-		elsewhere := newNamespace(ctx)
-		newReceiver(ctx, elsewhere, "slow", slow.URL, func(r *v1beta1.Receiver) { r.Spec.TimeoutSeconds = 30 })
-		newReceiver(ctx, namespace, "hook", hook.URL)
+		elsewhere := createNamespace(ctx)
+		createReceiver(ctx, elsewhere, "slow", slow.URL, func(r *v1beta1.Receiver) { r.Spec.TimeoutSeconds = 30 })
+		createReceiver(ctx, namespace, "hook", hook.URL)
 		stuck := make([]*v1beta1.Alert, n)
-		inParallel(n, func(i int) { stuck[i] = newAlert(ctx, elsewhere, fmt.Sprintf("a%d", i), nil, "slow") })
+		runInParallel(n, func(i int) { stuck[i] = createAlert(ctx, elsewhere, fmt.Sprintf("a%d", i), nil, "slow") })
 		Eventually(slow.InFlight).Should(Equal(4))
 		for i := range 20 {
-			a := newAlert(ctx, namespace, fmt.Sprintf("a%d", i), nil, "hook")
-			Eventually(status(ctx, a)).WithTimeout(10 * time.Second).Should(sent(a)) // a slot of the other is held for 30
+			a := createAlert(ctx, namespace, fmt.Sprintf("a%d", i), nil, "hook")
+			Eventually(alertStatus(ctx, a)).WithTimeout(10 * time.Second).Should(beSent(a)) // a request to the other receiver holds its slot for 30 s
 		}
 		Expect(slow.InFlight()).To(Equal(4))
-		By("saying to those who wait long why")
-		Eventually(status(ctx, stuck[n-1])).Should(SatisfyAll(
+		By("reporting to Alerts that wait long what they wait for")
+		Eventually(alertStatus(ctx, stuck[n-1])).Should(SatisfyAll(
 			haveCondition("Reconciling", metav1.ConditionTrue, "Queued"),
 			HaveField("Deliveries", ConsistOf(HaveField("Reason", "Queued")))))
-		By("delivering all once it answers")
+		By("delivering all of them once the receiver answers")
 		close(release)
 		for _, a := range stuck {
-			Eventually(status(ctx, a)).WithTimeout(time.Minute).Should(sent(a))
+			Eventually(alertStatus(ctx, a)).WithTimeout(time.Minute).Should(beSent(a))
 		}
 		Expect(slow.Messages()).To(HaveLen(n))
 	})
 
-	It("record what was sent before a graceful stop ends the process", serial, func(ctx SpecContext) {
+	It("do not lose the outcome of a request when the operator is stopped gracefully", serial, func(ctx SpecContext) {
 		arrived, release := make(chan struct{}), make(chan struct{})
 		first := sync.OnceFunc(func() { close(arrived) })
 		hook.Respond(func(*http.Request) (int, http.Header, string) {
@@ -198,23 +197,23 @@ var _ = Describe("Faults", func() {
 			<-release
 			return http.StatusOK, nil, ""
 		})
-		newReceiver(ctx, namespace, "hook", hook.URL)
-		a := newAlert(ctx, namespace, "a", nil, "hook")
+		createReceiver(ctx, namespace, "hook", hook.URL)
+		a := createAlert(ctx, namespace, "a", nil, "hook")
 		Eventually(arrived).Should(BeClosed())
 		stopped, before := make(chan error), len(logs.String())
 		go func() { stopped <- operator.Stop() }()
 		Eventually(func() string { return logs.String()[before:] }).Should(ContainSubstring("Stopping and waiting for leader election runnables"))
 		close(release)
 		Eventually(stopped).Should(Receive(Succeed()))
-		Expect(status(ctx, a)()).To(sent(a))
+		Expect(alertStatus(ctx, a)()).To(beSent(a))
 		startOperator(context.WithoutCancel(ctx))
-		b := newAlert(ctx, namespace, "b", nil, "hook")
-		Eventually(status(ctx, b)).Should(sent(b))
-		Expect(hook.types(a)()).To(Equal([]string{"fired"}))
-		Expect(hook.about(a)[0].Attempts).To(Equal(1))
+		b := createAlert(ctx, namespace, "b", nil, "hook")
+		Eventually(alertStatus(ctx, b)).Should(beSent(b))
+		Expect(hook.eventTypes(a)()).To(Equal([]string{"fired"}))
+		Expect(hook.messagesAbout(a)[0].Attempts).To(Equal(1))
 	})
 
-	It("record what was sent on an Alert that was edited meanwhile", func(ctx SpecContext) {
+	It("do not lose the outcome of a request when the Alert is edited meanwhile", func(ctx SpecContext) {
 		arrived, release := make(chan struct{}), make(chan struct{})
 		first := sync.OnceFunc(func() { close(arrived) })
 		hook.Respond(func(*http.Request) (int, http.Header, string) {
@@ -222,20 +221,20 @@ var _ = Describe("Faults", func() {
 			<-release
 			return http.StatusOK, nil, ""
 		})
-		newReceiver(ctx, namespace, "hook", hook.URL)
-		a := newAlert(ctx, namespace, "a", nil, "hook")
+		createReceiver(ctx, namespace, "hook", hook.URL)
+		a := createAlert(ctx, namespace, "a", nil, "hook")
 		Eventually(arrived).Should(BeClosed())
 		update(ctx, a, func(a *v1beta1.Alert) { a.Labels = map[string]string{"edited": "meanwhile"} })
 		close(release)
-		Eventually(status(ctx, a)).Should(sent(a))
+		Eventually(alertStatus(ctx, a)).Should(beSent(a))
 		Expect(a.Labels).To(HaveKey("edited"))
-		b := newAlert(ctx, namespace, "b", nil, "hook")
-		Eventually(status(ctx, b)).Should(sent(b))
-		Expect(hook.types(a)()).To(Equal([]string{"fired"}))
-		Expect(hook.about(a)[0].Attempts).To(Equal(1))
+		b := createAlert(ctx, namespace, "b", nil, "hook")
+		Eventually(alertStatus(ctx, b)).Should(beSent(b))
+		Expect(hook.eventTypes(a)()).To(Equal([]string{"fired"}))
+		Expect(hook.messagesAbout(a)[0].Attempts).To(Equal(1))
 	})
 
-	It("leave nothing behind on an Alert of the same name that was made meanwhile", func(ctx SpecContext) {
+	It("do not leave a record on a new Alert of the same name", func(ctx SpecContext) {
 		arrived, held := make(chan struct{}, 2), make(chan struct{})
 		release := sync.OnceFunc(func() { close(held) })
 		DeferCleanup(release)
@@ -244,26 +243,26 @@ var _ = Describe("Faults", func() {
 			<-held
 			return http.StatusOK, nil, ""
 		})
-		newReceiver(ctx, namespace, "hook", hook.URL)
-		a := newAlert(ctx, namespace, "a", nil, "hook")
+		createReceiver(ctx, namespace, "hook", hook.URL)
+		a := createAlert(ctx, namespace, "a", nil, "hook")
 		Eventually(arrived).Should(Receive())
 		Expect(k8s.Delete(ctx, a)).To(Succeed())
 		update(ctx, a, func(a *v1beta1.Alert) { a.Finalizers = nil })
-		again := newAlert(ctx, namespace, "a", nil, "hook")
+		again := createAlert(ctx, namespace, "a", nil, "hook")
 		release()
-		Eventually(status(ctx, again)).Should(sent(again))
+		Eventually(alertStatus(ctx, again)).Should(beSent(again))
 		events := map[types.UID][]string{}
-		for _, m := range hook.about(again) { // by name, of both
+		for _, m := range hook.messagesAbout(again) { // of both Alerts, which have the same name
 			events[types.UID(m.UID)] = append(events[types.UID(m.UID)], m.Event)
 		}
-		// The operator may see that a was deleted before it sees that a is gone, and tells the receiver that it is over.
+		// If the operator sees the deletion of the first Alert before it sees that the Alert is gone, it sends alert.resolved.
 		Expect(events).To(SatisfyAll(
 			HaveKeyWithValue(a.UID, Or(Equal([]string{"alert.fired"}), Equal([]string{"alert.fired", "alert.resolved"}))),
 			HaveKeyWithValue(again.UID, []string{"alert.fired"}),
-		), "each has its page under its own key")
+		), "each Alert has one page, under its own key")
 	})
 
-	It("leave nothing out when a warm standby takes over", serial, func(ctx SpecContext) {
+	It("lose and repeat no message when a warm standby becomes the leader", serial, func(ctx SpecContext) {
 		const n = 100
 		elect := []string{"--leader-elect"}
 		Expect(operator.Stop()).To(Succeed())
@@ -272,21 +271,21 @@ var _ = Describe("Faults", func() {
 		port, err := local.FreePort()
 		Expect(err).NotTo(HaveOccurred())
 		standby, err := cluster.StartOperator(context.WithoutCancel(ctx), local.OperatorOptions{
-			Binary: its.Binary, Log: logs, WebhookPort: port, Args: append([]string{"--allow-outbound=127.0.0.1"}, elect...)})
+			Binary: env.Binary, Log: logs, WebhookPort: port, Args: append([]string{"--allow-outbound=127.0.0.1"}, elect...)})
 		Expect(err).NotTo(HaveOccurred())
-		newReceiver(ctx, namespace, "hook", hook.URL)
+		createReceiver(ctx, namespace, "hook", hook.URL)
 		alerts := make([]*v1beta1.Alert, n)
 		created := make(chan struct{})
 		go func() {
 			defer GinkgoRecover()
 			defer close(created)
-			inParallel(n, func(i int) { alerts[i] = newAlert(ctx, namespace, fmt.Sprintf("a%d", i), nil, "hook") })
+			runInParallel(n, func(i int) { alerts[i] = createAlert(ctx, namespace, fmt.Sprintf("a%d", i), nil, "hook") })
 		}()
 		Eventually(func() int { return len(hook.Messages()) }).Should(BeNumerically(">", n/4))
 		Expect(leader.Stop()).To(Succeed(), "the lease is released")
 		<-created
 		for _, a := range alerts {
-			Eventually(status(ctx, a)).WithTimeout(time.Minute).Should(sent(a))
+			Eventually(alertStatus(ctx, a)).WithTimeout(time.Minute).Should(beSent(a))
 		}
 		Expect(hook.Messages()).To(HaveLen(n))
 		for _, m := range hook.Messages() {

@@ -33,10 +33,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/test/internal/suite"
 )
 
-// holdRequests lets all requests wait until the spec ends; arrived reports whether there was one.
-func holdRequests(hook *receiverServer) (arrived func() bool) {
+// blockRequests holds all requests until the spec ends. arrived reports whether the receiver got one.
+func blockRequests(hook *fakeReceiver) (arrived func() bool) {
 	var requests atomic.Int32
 	held := make(chan struct{})
 	DeferCleanup(sync.OnceFunc(func() { close(held) }))
@@ -48,107 +49,89 @@ func holdRequests(hook *receiverServer) (arrived func() bool) {
 	return func() bool { return requests.Load() > 0 }
 }
 
-// observed is an object in a phase, and what tells that the phase is reached.
-type observed struct {
-	object  client.Object
-	reached func() bool
-}
-
-// atOnce is for a phase that an object is in once it was made.
-func atOnce() bool { return true }
-
-// alertHas and receiverHas are for a phase that a condition tells.
-func alertHas(ctx context.Context, a *v1beta1.Alert, kind, reason string) func() bool {
+// alertHasCondition and receiverHasCondition are for a phase that begins with a condition.
+func alertHasCondition(ctx context.Context, a *v1beta1.Alert, kind, reason string) func() bool {
 	return func() bool {
 		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(a), a)).To(Succeed())
-		return isTrue(a.Status.Conditions, kind, reason)
+		return isConditionTrue(a.Status.Conditions, kind, reason)
 	}
 }
 
-func receiverHas(ctx context.Context, r v1beta1.ReceiverObject, kind, reason string) func() bool {
+func receiverHasCondition(ctx context.Context, r v1beta1.ReceiverObject, kind, reason string) func() bool {
 	return func() bool {
 		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(r), r)).To(Succeed())
-		return isTrue(r.CommonStatus().Conditions, kind, reason)
+		return isConditionTrue(r.CommonStatus().Conditions, kind, reason)
 	}
 }
 
-func isTrue(conditions []metav1.Condition, kind, reason string) bool {
+func isConditionTrue(conditions []metav1.Condition, kind, reason string) bool {
 	c := meta.FindStatusCondition(conditions, kind)
 	return c != nil && c.Status == metav1.ConditionTrue && c.Reason == reason
 }
 
-// The verdicts of kstatus on an object, in turn since it was made.
-const (
-	inProgress      = "InProgress"
-	thenCurrent     = inProgress + " Current"
-	thenFailed      = inProgress + " Failed"
-	againInProgress = thenCurrent + " InProgress"
-	thenTerminating = thenCurrent + " Terminating"
-)
-
-// The first moment is part of every row: verdicts are listed from the version that the API server
-// made of the manifest on, before the operator has seen it.
+// Each row begins with the status of the first version, which the API server stored before the operator saw the object. kstatus
+// must never report that version as Current.
 var _ = Describe("kstatus", func() {
-	DescribeTable("F-JS1: reads an Alert", func(ctx SpecContext, verdicts string, arrange func(ctx SpecContext, namespace string, hook *receiverServer) observed) {
-		namespace, hook := newNamespace(ctx), newInbox()
-		seen := its.Verdicts(ctx, namespace, &v1beta1.Alert{})
-		o := arrange(ctx, namespace, hook)
-		Eventually(o.reached).Should(BeTrue())
-		Eventually(seen.On(ctx, o.object)).Should(Equal(verdicts))
+	DescribeTable("F-JS1: computes the status of an Alert", func(ctx SpecContext, want string, arrange func(ctx SpecContext, namespace string, hook *fakeReceiver) suite.Phase) {
+		namespace, hook := createNamespace(ctx), startFakeReceiver()
+		seen := env.RecordStatuses(ctx, namespace, &v1beta1.Alert{})
+		phase := arrange(ctx, namespace, hook)
+		Eventually(phase.Reached).Should(BeTrue())
+		Eventually(seen.SequenceOf(ctx, phase.Object)).Should(Equal(want))
 	},
-		Entry("that is being sent", inProgress, func(ctx SpecContext, namespace string, hook *receiverServer) observed {
-			arrived := holdRequests(hook)
-			newReceiver(ctx, namespace, "hook", hook.URL)
-			return observed{newAlert(ctx, namespace, "a", nil, "hook"), arrived}
+		Entry("that is being sent as InProgress", suite.InProgress, func(ctx SpecContext, namespace string, hook *fakeReceiver) suite.Phase {
+			arrived := blockRequests(hook)
+			createReceiver(ctx, namespace, "hook", hook.URL)
+			return suite.Phase{Object: createAlert(ctx, namespace, "a", nil, "hook"), Reached: arrived}
 		}),
-		Entry("that is sent again", inProgress, func(ctx SpecContext, namespace string, hook *receiverServer) observed {
-			hook.Respond(answer(http.StatusServiceUnavailable))
-			newReceiver(ctx, namespace, "hook", hook.URL)
-			a := newAlert(ctx, namespace, "a", nil, "hook")
-			return observed{a, alertHas(ctx, a, "Reconciling", "Retrying")}
+		Entry("that is being retried as InProgress", suite.InProgress, func(ctx SpecContext, namespace string, hook *fakeReceiver) suite.Phase {
+			hook.Respond(respondWith(http.StatusServiceUnavailable))
+			createReceiver(ctx, namespace, "hook", hook.URL)
+			a := createAlert(ctx, namespace, "a", nil, "hook")
+			return suite.Phase{Object: a, Reached: alertHasCondition(ctx, a, "Reconciling", "Retrying")}
 		}),
-		Entry("that waits for its turn", inProgress, func(ctx SpecContext, namespace string, hook *receiverServer) observed {
-			newReceiver(ctx, namespace, "hook", hook.URL, func(r *v1beta1.Receiver) { r.Spec.RateLimit = &v1beta1.RateLimit{Count: 1, PeriodSeconds: 3600} })
-			first := newAlert(ctx, namespace, "first", nil, "hook")
-			Eventually(status(ctx, first)).Should(sent(first))
-			a := newAlert(ctx, namespace, "a", nil, "hook")
-			return observed{a, alertHas(ctx, a, "Reconciling", "Throttled")}
+		Entry("that waits for its rate limit as InProgress", suite.InProgress, func(ctx SpecContext, namespace string, hook *fakeReceiver) suite.Phase {
+			createReceiver(ctx, namespace, "hook", hook.URL, func(r *v1beta1.Receiver) { r.Spec.RateLimit = &v1beta1.RateLimit{Count: 1, PeriodSeconds: 3600} })
+			first := createAlert(ctx, namespace, "first", nil, "hook")
+			Eventually(alertStatus(ctx, first)).Should(beSent(first))
+			a := createAlert(ctx, namespace, "a", nil, "hook")
+			return suite.Phase{Object: a, Reached: alertHasCondition(ctx, a, "Reconciling", "Throttled")}
 		}),
-		Entry("whose receiver does not exist yet", inProgress, func(ctx SpecContext, namespace string, _ *receiverServer) observed {
-			a := newAlert(ctx, namespace, "a", nil, "hook")
-			return observed{a, alertHas(ctx, a, "Reconciling", "ReceiverNotFound")}
+		Entry("whose receiver does not exist yet as InProgress", suite.InProgress, func(ctx SpecContext, namespace string, _ *fakeReceiver) suite.Phase {
+			a := createAlert(ctx, namespace, "a", nil, "hook")
+			return suite.Phase{Object: a, Reached: alertHasCondition(ctx, a, "Reconciling", "ReceiverNotFound")}
 		}),
-		Entry("that was sent", thenCurrent, func(ctx SpecContext, namespace string, hook *receiverServer) observed {
-			newReceiver(ctx, namespace, "hook", hook.URL)
-			a := newAlert(ctx, namespace, "a", nil, "hook")
-			return observed{a, alertHas(ctx, a, "Ready", "Sent")}
+		Entry("that was sent as Current", suite.InProgressCurrent, func(ctx SpecContext, namespace string, hook *fakeReceiver) suite.Phase {
+			createReceiver(ctx, namespace, "hook", hook.URL)
+			a := createAlert(ctx, namespace, "a", nil, "hook")
+			return suite.Phase{Object: a, Reached: alertHasCondition(ctx, a, "Ready", "Sent")}
 		}),
-		Entry("that was edited", againInProgress, func(ctx SpecContext, namespace string, hook *receiverServer) observed {
-			newReceiver(ctx, namespace, "hook", hook.URL)
-			a := newAlert(ctx, namespace, "a", nil, "hook")
-			Eventually(status(ctx, a)).Should(sent(a))
-			arrived := holdRequests(hook)
+		Entry("that was edited as InProgress again", suite.CurrentThenInProgress, func(ctx SpecContext, namespace string, hook *fakeReceiver) suite.Phase {
+			createReceiver(ctx, namespace, "hook", hook.URL)
+			a := createAlert(ctx, namespace, "a", nil, "hook")
+			Eventually(alertStatus(ctx, a)).Should(beSent(a))
+			arrived := blockRequests(hook)
 			update(ctx, a, func(a *v1beta1.Alert) { a.Spec.Content = "something else" })
-			return observed{a, arrived}
+			return suite.Phase{Object: a, Reached: arrived}
 		}),
-		Entry("whose receiver is suspended", thenFailed, func(ctx SpecContext, namespace string, hook *receiverServer) observed {
-			newReceiver(ctx, namespace, "hook", hook.URL, func(r *v1beta1.Receiver) { r.Spec.Suspend = true })
-			a := newAlert(ctx, namespace, "a", nil, "hook")
-			return observed{a, alertHas(ctx, a, "Stalled", "Suspended")}
+		Entry("whose receiver is suspended as Failed", suite.InProgressFailed, func(ctx SpecContext, namespace string, hook *fakeReceiver) suite.Phase {
+			createReceiver(ctx, namespace, "hook", hook.URL, func(r *v1beta1.Receiver) { r.Spec.Suspend = true })
+			a := createAlert(ctx, namespace, "a", nil, "hook")
+			return suite.Phase{Object: a, Reached: alertHasCondition(ctx, a, "Stalled", "Suspended")}
 		}),
-		Entry("that has expired", thenFailed, func(ctx SpecContext, namespace string, hook *receiverServer) observed {
-			hook.Respond(answer(http.StatusServiceUnavailable))
-			newReceiver(ctx, namespace, "hook", hook.URL)
-			a := newAlert(ctx, namespace, "a", func(a *v1beta1.Alert) { a.Spec.ExpireAfterSeconds = ptr.To[int32](2) }, "hook")
-			return observed{a, alertHas(ctx, a, "Stalled", "Expired")}
+		Entry("that has expired as Failed", suite.InProgressFailed, func(ctx SpecContext, namespace string, hook *fakeReceiver) suite.Phase {
+			hook.Respond(respondWith(http.StatusServiceUnavailable))
+			createReceiver(ctx, namespace, "hook", hook.URL)
+			a := createAlert(ctx, namespace, "a", func(a *v1beta1.Alert) { a.Spec.ExpireAfterSeconds = ptr.To[int32](2) }, "hook")
+			return suite.Phase{Object: a, Reached: alertHasCondition(ctx, a, "Stalled", "Expired")}
 		}),
-		Entry("that is deleted", thenTerminating, func(ctx SpecContext, namespace string, hook *receiverServer) observed {
-			newReceiver(ctx, namespace, "hook", hook.URL)
-			a := newAlert(ctx, namespace, "a", nil, "hook")
-			Eventually(status(ctx, a)).Should(sent(a))
-			arrived := holdRequests(hook)
+		Entry("that is being deleted as Terminating", suite.CurrentThenTerminating, func(ctx SpecContext, namespace string, hook *fakeReceiver) suite.Phase {
+			createReceiver(ctx, namespace, "hook", hook.URL)
+			a := createAlert(ctx, namespace, "a", nil, "hook")
+			Eventually(alertStatus(ctx, a)).Should(beSent(a))
+			arrived := blockRequests(hook)
 			Expect(k8s.Delete(ctx, a)).To(Succeed())
-			return observed{a, arrived}
+			return suite.Phase{Object: a, Reached: arrived}
 		}),
 	)
 
@@ -163,8 +146,8 @@ var _ = Describe("kstatus", func() {
 			return &v1beta1.ClusterReceiver{ObjectMeta: metav1.ObjectMeta{Name: "spec-" + rand.String(8)}}
 		}},
 	} {
-		// probed is a receiver of a provider that has a harmless call.
-		probed := func(ctx SpecContext, r v1beta1.ReceiverObject, url string) {
+		// useProbedProvider sets a provider that the operator can probe.
+		useProbedProvider := func(ctx SpecContext, r v1beta1.ReceiverObject, url string) {
 			secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: r.GetNamespace(), GenerateName: "matrix-"}, StringData: map[string]string{"token": "good"}}
 			if secret.Namespace == "" {
 				secret.Namespace = cluster.Namespace
@@ -181,67 +164,69 @@ var _ = Describe("kstatus", func() {
 			})
 			return server.URL
 		}
-		webhook := func(r v1beta1.ReceiverObject) { r.Common().Webhook = &v1beta1.WebhookProvider{URL: newInbox().URL} }
+		webhook := func(r v1beta1.ReceiverObject) {
+			r.Common().Webhook = &v1beta1.WebhookProvider{URL: startFakeReceiver().URL}
+		}
 
-		DescribeTable("F-JS1: reads a "+string(of.kind), func(ctx SpecContext, verdicts string, arrange func(ctx SpecContext, r v1beta1.ReceiverObject) (reached func() bool)) {
-			r := of.new(newNamespace(ctx))
-			seen := its.Verdicts(ctx, r.GetNamespace(), r)
+		DescribeTable("F-JS1: computes the status of a "+string(of.kind), func(ctx SpecContext, want string, arrange func(ctx SpecContext, r v1beta1.ReceiverObject) (reached func() bool)) {
+			r := of.new(createNamespace(ctx))
+			seen := env.RecordStatuses(ctx, r.GetNamespace(), r)
 			DeferCleanup(func(ctx SpecContext) error { return client.IgnoreNotFound(k8s.Delete(ctx, r)) })
 			reached := arrange(ctx, r)
 			Eventually(reached).Should(BeTrue())
-			Eventually(seen.On(ctx, r)).Should(Equal(verdicts))
+			Eventually(seen.SequenceOf(ctx, r)).Should(Equal(want))
 		},
-			Entry("that is being probed", inProgress, func(ctx SpecContext, r v1beta1.ReceiverObject) func() bool {
+			Entry("that is being probed as InProgress", suite.InProgress, func(ctx SpecContext, r v1beta1.ReceiverObject) func() bool {
 				var asked atomic.Bool
-				probed(ctx, r, serve(func(_ http.ResponseWriter, r *http.Request) { asked.Store(true); <-r.Context().Done() }))
+				useProbedProvider(ctx, r, serve(func(_ http.ResponseWriter, r *http.Request) { asked.Store(true); <-r.Context().Done() }))
 				r.Common().TimeoutSeconds = 30
 				Expect(k8s.Create(ctx, r)).To(Succeed())
 				return asked.Load
 			}),
-			Entry("that does not work for a while", inProgress, func(ctx SpecContext, r v1beta1.ReceiverObject) func() bool {
-				probed(ctx, r, serve(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "", http.StatusServiceUnavailable) }))
+			Entry("that fails temporarily as InProgress", suite.InProgress, func(ctx SpecContext, r v1beta1.ReceiverObject) func() bool {
+				useProbedProvider(ctx, r, serve(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "", http.StatusServiceUnavailable) }))
 				Expect(k8s.Create(ctx, r)).To(Succeed())
-				return receiverHas(ctx, r, "Reconciling", "ServerError")
+				return receiverHasCondition(ctx, r, "Reconciling", "ServerError")
 			}),
-			Entry("whose Secret does not exist yet", inProgress, func(ctx SpecContext, r v1beta1.ReceiverObject) func() bool {
+			Entry("whose Secret does not exist yet as InProgress", suite.InProgress, func(ctx SpecContext, r v1beta1.ReceiverObject) func() bool {
 				r.Common().Pushbullet = &v1beta1.PushbulletProvider{}
 				r.Common().SecretRef = &v1beta1.SecretReference{Name: "none"}
 				Expect(k8s.Create(ctx, r)).To(Succeed())
-				return receiverHas(ctx, r, "Reconciling", "SecretNotFound")
+				return receiverHasCondition(ctx, r, "Reconciling", "SecretNotFound")
 			}),
-			Entry("F-P9: whose provider can be asked nothing", thenCurrent, func(ctx SpecContext, r v1beta1.ReceiverObject) func() bool {
+			Entry("F-P9: whose provider cannot be probed as Current", suite.InProgressCurrent, func(ctx SpecContext, r v1beta1.ReceiverObject) func() bool {
 				webhook(r)
 				Expect(k8s.Create(ctx, r)).To(Succeed())
-				return receiverHas(ctx, r, "Ready", "NotProbed")
+				return receiverHasCondition(ctx, r, "Ready", "NotProbed")
 			}),
-			Entry("that was edited", againInProgress, func(ctx SpecContext, r v1beta1.ReceiverObject) func() bool {
+			Entry("that was edited as InProgress again", suite.CurrentThenInProgress, func(ctx SpecContext, r v1beta1.ReceiverObject) func() bool {
 				webhook(r)
 				Expect(k8s.Create(ctx, r)).To(Succeed())
-				Eventually(receiverHas(ctx, r, "Ready", "NotProbed")).Should(BeTrue())
+				Eventually(receiverHasCondition(ctx, r, "Ready", "NotProbed")).Should(BeTrue())
 				var asked atomic.Bool
 				url := serve(func(_ http.ResponseWriter, r *http.Request) { asked.Store(true); <-r.Context().Done() })
 				update(ctx, r, func(r v1beta1.ReceiverObject) {
-					probed(ctx, r, url)
+					useProbedProvider(ctx, r, url)
 					r.Common().Webhook, r.Common().TimeoutSeconds = nil, 30
 				})
 				return asked.Load
 			}),
-			Entry("that is suspended", thenFailed, func(ctx SpecContext, r v1beta1.ReceiverObject) func() bool {
+			Entry("that is suspended as Failed", suite.InProgressFailed, func(ctx SpecContext, r v1beta1.ReceiverObject) func() bool {
 				webhook(r)
 				r.Common().Suspend = true
 				Expect(k8s.Create(ctx, r)).To(Succeed())
-				return receiverHas(ctx, r, "Stalled", "Suspended")
+				return receiverHasCondition(ctx, r, "Stalled", "Suspended")
 			}),
-			Entry("that is deleted", thenTerminating, func(ctx SpecContext, r v1beta1.ReceiverObject) func() bool {
+			Entry("that is being deleted as Terminating", suite.CurrentThenTerminating, func(ctx SpecContext, r v1beta1.ReceiverObject) func() bool {
 				webhook(r)
 				r.SetFinalizers([]string{"example.com/held"})
 				Expect(k8s.Create(ctx, r)).To(Succeed())
-				Eventually(receiverHas(ctx, r, "Ready", "NotProbed")).Should(BeTrue())
+				Eventually(receiverHasCondition(ctx, r, "Ready", "NotProbed")).Should(BeTrue())
 				Expect(k8s.Delete(ctx, r)).To(Succeed())
 				DeferCleanup(func(ctx SpecContext) {
 					update(ctx, r, func(r v1beta1.ReceiverObject) { r.SetFinalizers(nil) })
 				})
-				return atOnce
+				return suite.Immediately
 			}),
 		)
 	}

@@ -30,66 +30,66 @@ import (
 	"github.com/gophernetes/bellhop/demo/inbox"
 )
 
-func atMostOnce(r *v1beta1.Receiver) { r.Spec.DeliveryPolicy = v1beta1.AtMostOnce }
+func setAtMostOnce(r *v1beta1.Receiver) { r.Spec.DeliveryPolicy = v1beta1.AtMostOnce }
 
-// unknown is a status of which one delivery is not known to have arrived.
-func unknown() OmegaMatcher {
-	return SatisfyAll(stalled("OutcomeUnknown", "AtMostOnce does not repeat it"), HaveField("Sent", false),
+// haveUnknownOutcome matches a status with one delivery of which no answer arrived.
+func haveUnknownOutcome() OmegaMatcher {
+	return SatisfyAll(beStalled("OutcomeUnknown", "AtMostOnce does not repeat it"), HaveField("Sent", false),
 		HaveField("Deliveries", ConsistOf(SatisfyAll(HaveField("State", v1beta1.DeliveryUnknown), HaveField("AnswerLost", true)))))
 }
 
 var _ = Describe("AtMostOnce", func() {
 	var namespace string
-	var hook *receiverServer
-	BeforeEach(func(ctx SpecContext) { namespace, hook = newNamespace(ctx), newInbox() })
+	var hook *fakeReceiver
+	BeforeEach(func(ctx SpecContext) { namespace, hook = createNamespace(ctx), startFakeReceiver() })
 
-	It("does not repeat what may have arrived, until a person asks for it", func(ctx SpecContext) {
-		hook.Respond(answer(http.StatusBadGateway))
-		r := newReceiver(ctx, namespace, "hook", hook.URL, atMostOnce)
-		a := newAlert(ctx, namespace, "a", nil, "hook")
-		Eventually(status(ctx, a)).Should(unknown())
+	It("does not repeat a message that may have arrived until the user changes the Alert or the policy", func(ctx SpecContext) {
+		hook.Respond(respondWith(http.StatusBadGateway))
+		r := createReceiver(ctx, namespace, "hook", hook.URL, setAtMostOnce)
+		a := createAlert(ctx, namespace, "a", nil, "hook")
+		Eventually(alertStatus(ctx, a)).Should(haveUnknownOutcome())
 		hook.Respond(nil)
 		update(ctx, r, func(r *v1beta1.Receiver) { r.Spec.TimeoutSeconds = 5 })
-		b := newAlert(ctx, namespace, "b", nil, "hook")
-		Eventually(status(ctx, b)).Should(sent(b))
-		Expect(hook.Started()).To(Equal(2), "one each")
-		Expect(status(ctx, a)()).To(unknown())
+		b := createAlert(ctx, namespace, "b", nil, "hook")
+		Eventually(alertStatus(ctx, b)).Should(beSent(b))
+		Expect(hook.Started()).To(Equal(2), "one for each Alert")
+		Expect(alertStatus(ctx, a)()).To(haveUnknownOutcome())
 
 		By("changing the content")
 		update(ctx, a, func(a *v1beta1.Alert) { a.Spec.Content = "another" })
-		Eventually(status(ctx, a)).Should(sent(a))
+		Eventually(alertStatus(ctx, a)).Should(beSent(a))
 		Expect(hook.Started()).To(Equal(3))
 
 		By("changing the policy")
-		hook.Respond(answer(http.StatusBadGateway))
-		again := newAlert(ctx, namespace, "again", nil, "hook")
-		Eventually(status(ctx, again)).Should(unknown())
+		hook.Respond(respondWith(http.StatusBadGateway))
+		again := createAlert(ctx, namespace, "again", nil, "hook")
+		Eventually(alertStatus(ctx, again)).Should(haveUnknownOutcome())
 		hook.Respond(nil)
 		update(ctx, r, func(r *v1beta1.Receiver) { r.Spec.DeliveryPolicy = v1beta1.AtLeastOnce })
-		Eventually(status(ctx, again)).Should(sent(again))
+		Eventually(alertStatus(ctx, again)).Should(beSent(again))
 		Expect(hook.Started()).To(Equal(5))
 	})
 
-	It("repeats what was not accepted", func(ctx SpecContext) {
-		hook.refuse()
-		newReceiver(ctx, namespace, "hook", hook.URL, atMostOnce)
-		a := newAlert(ctx, namespace, "a", nil, "hook")
-		Eventually(status(ctx, a)).Should(haveCondition("Reconciling", metav1.ConditionTrue, "Retrying"))
+	It("repeats a message that the receiver did not accept", func(ctx SpecContext) {
+		hook.refuseConnections()
+		createReceiver(ctx, namespace, "hook", hook.URL, setAtMostOnce)
+		a := createAlert(ctx, namespace, "a", nil, "hook")
+		Eventually(alertStatus(ctx, a)).Should(haveCondition("Reconciling", metav1.ConditionTrue, "Retrying"))
 		DeferCleanup(listenAgain(hook).Close)
-		Eventually(status(ctx, a)).Should(sent(a))
-		Expect(hook.about(a)[0].Attempts).To(Equal(1))
+		Eventually(alertStatus(ctx, a)).Should(beSent(a))
+		Expect(hook.messagesAbout(a)[0].Attempts).To(Equal(1))
 	})
 
-	It("survives a kill between the request and its record", serial, func(ctx SpecContext) {
+	It("repeats no message after a kill between the request and its record", serial, func(ctx SpecContext) {
 		const n = 20
 		hook.Respond(inbox.Hang)
-		newReceiver(ctx, namespace, "hook", hook.URL, atMostOnce)
+		createReceiver(ctx, namespace, "hook", hook.URL, setAtMostOnce)
 		alerts := make([]*v1beta1.Alert, n)
-		inParallel(n, func(i int) { alerts[i] = newAlert(ctx, namespace, fmt.Sprintf("a%d", i), nil, "hook") })
+		runInParallel(n, func(i int) { alerts[i] = createAlert(ctx, namespace, fmt.Sprintf("a%d", i), nil, "hook") })
 		Eventually(hook.InFlight).Should(Equal(4))
 		Eventually(func() (said int) {
 			for _, a := range alerts {
-				if s, err := status(ctx, a)(); err == nil && len(s.Deliveries) == 1 && s.Deliveries[0].Reason == "Sending" {
+				if s, err := alertStatus(ctx, a)(); err == nil && len(s.Deliveries) == 1 && s.Deliveries[0].Reason == "Sending" {
 					said++
 				}
 			}
@@ -100,49 +100,49 @@ var _ = Describe("AtMostOnce", func() {
 		startOperator(context.WithoutCancel(ctx))
 		lost := 0
 		for _, a := range alerts {
-			Eventually(status(ctx, a)).Should(Or(sent(a), unknown()))
+			Eventually(alertStatus(ctx, a)).Should(Or(beSent(a), haveUnknownOutcome()))
 			if !a.Status.Sent {
 				lost++
 			}
 		}
-		Expect(lost).To(Equal(4), "those that were under way")
+		Expect(lost).To(Equal(4), "the requests that were in flight")
 		for _, a := range alerts {
-			Expect(hook.about(a)).To(HaveLen(1))
-			Expect(hook.about(a)[0].Attempts).To(Equal(1))
+			Expect(hook.messagesAbout(a)).To(HaveLen(1))
+			Expect(hook.messagesAbout(a)[0].Attempts).To(Equal(1))
 		}
 
-		By("telling those who may have been paged that it is over")
+		By("resolving the Alerts whose page may have arrived")
 		for _, a := range alerts {
 			if !a.Status.Sent {
 				update(ctx, a, func(a *v1beta1.Alert) { a.Spec.State = v1beta1.AlertResolved })
-				Eventually(hook.types(a)).Should(Equal([]string{"fired", "resolved"}))
+				Eventually(hook.eventTypes(a)).Should(Equal([]string{"fired", "resolved"}))
 			}
 		}
 	})
 })
 
 var _ = Describe("A rate limit", func() {
-	It("holds whatever is asked for, and says what waits", func(ctx SpecContext) {
+	It("delays all messages of a receiver", func(ctx SpecContext) {
 		const n, period = 4, 3 * time.Second
-		namespace, hook := newNamespace(ctx), newInbox()
-		newReceiver(ctx, namespace, "hook", hook.URL, func(r *v1beta1.Receiver) {
+		namespace, hook := createNamespace(ctx), startFakeReceiver()
+		createReceiver(ctx, namespace, "hook", hook.URL, func(r *v1beta1.Receiver) {
 			r.Spec.RateLimit = &v1beta1.RateLimit{Count: 2, PeriodSeconds: int32(period / time.Second)}
 		})
 		alerts := make([]*v1beta1.Alert, n)
-		inParallel(n, func(i int) { alerts[i] = newAlert(ctx, namespace, fmt.Sprintf("a%d", i), nil, "hook") })
+		runInParallel(n, func(i int) { alerts[i] = createAlert(ctx, namespace, fmt.Sprintf("a%d", i), nil, "hook") })
 		for _, a := range alerts {
-			Eventually(status(ctx, a)).WithTimeout(time.Minute).Should(sent(a))
+			Eventually(alertStatus(ctx, a)).WithTimeout(time.Minute).Should(beSent(a))
 		}
 		messages := hook.Messages()
 		Expect(messages).To(HaveLen(n))
-		for i := 2; i < n; i++ { // the two clocks are one; the way here is shorter than a second and a half
+		for i := 2; i < n; i++ { // receiver and operator use the same clock, and a message takes less than 1.5 s
 			Expect(messages[i].ReceivedAt.Sub(messages[i-2].ReceivedAt)).To(BeNumerically(">", period-3*time.Second/2))
 		}
 	})
 
-	It("of a namespace leaves the others theirs", func(ctx SpecContext) {
+	It("of one namespace does not delay the messages of another", func(ctx SpecContext) {
 		const n = 30
-		hook := newInbox()
+		hook := startFakeReceiver()
 		shared := &v1beta1.ClusterReceiver{ObjectMeta: metav1.ObjectMeta{GenerateName: "spec-"}}
 		shared.Spec.Webhook = &v1beta1.WebhookProvider{URL: hook.URL}
 		shared.Spec.NamespaceSelector = &metav1.LabelSelector{}
@@ -150,19 +150,19 @@ var _ = Describe("A rate limit", func() {
 		Expect(k8s.Create(ctx, shared)).To(Succeed())
 		DeferCleanup(func(ctx SpecContext) { Expect(k8s.Delete(ctx, shared)).To(Succeed()) })
 		page := func(namespace, name string) *v1beta1.Alert {
-			return newAlert(ctx, namespace, name, func(a *v1beta1.Alert) {
+			return createAlert(ctx, namespace, name, func(a *v1beta1.Alert) {
 				a.Spec.ReceiverRefs = []v1beta1.ReceiverRef{{Kind: v1beta1.KindClusterReceiver, Name: shared.Name}}
 			})
 		}
-		stormy, calm := newNamespace(ctx), newNamespace(ctx)
+		stormy, calm := createNamespace(ctx), createNamespace(ctx)
 		storm := make([]*v1beta1.Alert, n)
-		inParallel(n, func(i int) { storm[i] = page(stormy, fmt.Sprintf("a%d", i)) })
+		runInParallel(n, func(i int) { storm[i] = page(stormy, fmt.Sprintf("a%d", i)) })
 		Eventually(func() int { return len(hook.Messages()) }).Should(Equal(3))
 		a := page(calm, "a")
-		Eventually(status(ctx, a)).Should(sent(a))
+		Eventually(alertStatus(ctx, a)).Should(beSent(a))
 		throttled := 0
 		for _, a := range storm {
-			Eventually(status(ctx, a)).Should(Or(sent(a), haveCondition("Reconciling", metav1.ConditionTrue, "Throttled")))
+			Eventually(alertStatus(ctx, a)).Should(Or(beSent(a), haveCondition("Reconciling", metav1.ConditionTrue, "Throttled")))
 			if !a.Status.Sent {
 				throttled++
 			}
@@ -172,43 +172,43 @@ var _ = Describe("A rate limit", func() {
 	})
 })
 
-var _ = Describe("One receiver's failure", func() {
-	It("stays with that receiver", func(ctx SpecContext) {
-		namespace, healthy, failing := newNamespace(ctx), newInbox(), newInbox()
-		hanging := newInbox()
+var _ = Describe("The failure of one receiver", func() {
+	It("does not affect the others", func(ctx SpecContext) {
+		namespace, healthy, failing := createNamespace(ctx), startFakeReceiver(), startFakeReceiver()
+		hanging := startFakeReceiver()
 		hanging.Respond(inbox.Hang)
-		failing.Respond(answer(http.StatusInternalServerError))
-		newReceiver(ctx, namespace, "healthy", healthy.URL)
-		newReceiver(ctx, namespace, "failing", failing.URL)
-		newReceiver(ctx, namespace, "hanging", hanging.URL, func(r *v1beta1.Receiver) { r.Spec.TimeoutSeconds = 30 })
+		failing.Respond(respondWith(http.StatusInternalServerError))
+		createReceiver(ctx, namespace, "healthy", healthy.URL)
+		createReceiver(ctx, namespace, "failing", failing.URL)
+		createReceiver(ctx, namespace, "hanging", hanging.URL, func(r *v1beta1.Receiver) { r.Spec.TimeoutSeconds = 30 })
 		healthyRow := func(state v1beta1.DeliveryState) OmegaMatcher {
 			return HaveField("Deliveries", ContainElement(SatisfyAll(HaveField("Name", "healthy"), HaveField("State", state))))
 		}
-		a := newAlert(ctx, namespace, "a", nil, "healthy", "failing", "hanging")
-		Eventually(status(ctx, a)).Should(healthyRow(v1beta1.DeliverySent))
+		a := createAlert(ctx, namespace, "a", nil, "healthy", "failing", "hanging")
+		Eventually(alertStatus(ctx, a)).Should(healthyRow(v1beta1.DeliverySent))
 
-		By("changing the Alert while a request hangs")
+		By("editing the Alert while a request hangs")
 		update(ctx, a, func(a *v1beta1.Alert) { a.Spec.Content = "another" })
-		Eventually(healthy.types(a)).Should(Equal([]string{"fired", "updated"}))
+		Eventually(healthy.eventTypes(a)).Should(Equal([]string{"fired", "updated"}))
 		update(ctx, a, func(a *v1beta1.Alert) { a.Spec.State = v1beta1.AlertResolved })
-		Eventually(healthy.types(a)).Should(Equal([]string{"fired", "updated", "resolved"}))
-		Eventually(status(ctx, a)).Should(healthyRow(v1beta1.DeliveryResolved))
-		Expect(status(ctx, a)()).To(HaveField("Conditions", ContainElement(SatisfyAll(
+		Eventually(healthy.eventTypes(a)).Should(Equal([]string{"fired", "updated", "resolved"}))
+		Eventually(alertStatus(ctx, a)).Should(healthyRow(v1beta1.DeliveryResolved))
+		Expect(alertStatus(ctx, a)()).To(HaveField("Conditions", ContainElement(SatisfyAll(
 			HaveField("Type", "Reconciling"), HaveField("Message", ContainSubstring("Receiver/hanging: being sent"))))))
 	})
 
-	It("never reopens what was resolved", func(ctx SpecContext) {
-		namespace, hook := newNamespace(ctx), newInbox()
-		hook.Respond(answer(http.StatusServiceUnavailable, "Retry-After", "1"))
-		newReceiver(ctx, namespace, "hook", hook.URL)
-		a := newAlert(ctx, namespace, "a", nil, "hook")
-		Eventually(hook.types(a)).Should(Equal([]string{"fired"}))
+	It("does not lead to a page after the Alert was resolved", func(ctx SpecContext) {
+		namespace, hook := createNamespace(ctx), startFakeReceiver()
+		hook.Respond(respondWith(http.StatusServiceUnavailable, "Retry-After", "1"))
+		createReceiver(ctx, namespace, "hook", hook.URL)
+		a := createAlert(ctx, namespace, "a", nil, "hook")
+		Eventually(hook.eventTypes(a)).Should(Equal([]string{"fired"}))
 		hook.Respond(nil)
 		update(ctx, a, func(a *v1beta1.Alert) { a.Spec.State = v1beta1.AlertResolved })
-		Eventually(status(ctx, a)).Should(haveCondition("Ready", metav1.ConditionTrue, "Resolved"))
-		b := newAlert(ctx, namespace, "b", nil, "hook")
-		Eventually(status(ctx, b)).Should(sent(b))
-		Expect(hook.types(a)()).To(Equal([]string{"fired", "resolved"}))
-		Expect(hook.about(a)[0].Attempts).To(Equal(1), "the page was not tried again")
+		Eventually(alertStatus(ctx, a)).Should(haveCondition("Ready", metav1.ConditionTrue, "Resolved"))
+		b := createAlert(ctx, namespace, "b", nil, "hook")
+		Eventually(alertStatus(ctx, b)).Should(beSent(b))
+		Expect(hook.eventTypes(a)()).To(Equal([]string{"fired", "resolved"}))
+		Expect(hook.messagesAbout(a)[0].Attempts).To(Equal(1), "the page was not retried")
 	})
 })

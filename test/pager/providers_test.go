@@ -34,49 +34,43 @@ import (
 
 var _ = Describe("A receiver", func() {
 	var namespace string
-	BeforeEach(func(ctx SpecContext) { namespace = newNamespace(ctx) })
+	BeforeEach(func(ctx SpecContext) { namespace = createNamespace(ctx) })
 
-	newSecret := func(ctx SpecContext, name string, data map[string]string) {
-		GinkgoHelper()
-		Expect(k8s.Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, StringData: data})).To(Succeed())
-	}
-
-	It("of a webhook can check the signature, over TLS with a CA of its own, and gets its headers", func(ctx SpecContext) {
+	It("with a webhook can verify the signature, over TLS with a CA of its own, and gets its headers", func(ctx SpecContext) {
 		secret := inbox.NewSecret()
 		in := inbox.New(inbox.Options{SigningSecret: secret})
 		server := httptest.NewUnstartedServer(in.Handler())
 		server.TLS = &tls.Config{MinVersion: tls.VersionTLS13}
 		server.StartTLS()
 		DeferCleanup(server.Close)
-		newSecret(ctx, "hook", map[string]string{
-			"signingSecret": inbox.NewSecret(), "signingSecretNext": secret, // in the middle of a rotation
-			"url": server.URL + "/secret/path", "user": "secret value",
-		})
-		r := newReceiver(ctx, namespace, "hook", "", func(r *v1beta1.Receiver) {
+		createSecret(ctx, namespace, "hook",
+			"signingSecret", inbox.NewSecret(), "signingSecretNext", secret, // as in the middle of a rotation
+			"url", server.URL+"/secret/path", "user", "secret value")
+		r := createReceiver(ctx, namespace, "hook", "", func(r *v1beta1.Receiver) {
 			r.Spec.Webhook = &v1beta1.WebhookProvider{Method: "PUT", Headers: []v1beta1.WebhookHeader{
 				{Name: "X-Team", Value: "storage"}, {Name: "X-User", SecretKey: "user"}}}
 			r.Spec.SecretRef = &v1beta1.SecretReference{Name: "hook"}
 		})
-		a := newAlert(ctx, namespace, "a", nil, "hook")
-		Eventually(status(ctx, a)).Should(HaveField("Deliveries", ConsistOf(SatisfyAll(
+		a := createAlert(ctx, namespace, "a", nil, "hook")
+		Eventually(alertStatus(ctx, a)).Should(HaveField("Deliveries", ConsistOf(SatisfyAll(
 			HaveField("Reason", "TLSFailed"), HaveField("Message", ContainSubstring("certificate"))))))
 		Expect(in.Started()).To(BeZero())
 
 		hook := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "hook"}}
 		update(ctx, hook, func(s *corev1.Secret) { s.Data["ca.crt"] = certificate(server.Certificate()) })
-		Eventually(status(ctx, a)).Should(sent(a))
+		Eventually(alertStatus(ctx, a)).Should(beSent(a))
 		Expect(in.Refused()).To(BeZero())
 		message := in.Messages()[0]
 		Expect(message.Header).To(SatisfyAll(HaveKeyWithValue("X-Team", []string{"storage"}), HaveKeyWithValue("X-User", []string{"secret value"})))
 		Expect(r.Spec.Webhook.URL).To(BeEmpty())
 	})
 
-	It("that redirects is not followed", func(ctx SpecContext) {
-		elsewhere, hook := newInbox(), newInbox()
-		hook.Respond(answer(http.StatusTemporaryRedirect, "Location", elsewhere.URL))
-		newReceiver(ctx, namespace, "hook", hook.URL)
-		a := newAlert(ctx, namespace, "a", nil, "hook")
-		Eventually(status(ctx, a)).Should(reconciling("Retrying", "HTTP 307"))
+	It("is not asked to follow redirects", func(ctx SpecContext) {
+		elsewhere, hook := startFakeReceiver(), startFakeReceiver()
+		hook.Respond(respondWith(http.StatusTemporaryRedirect, "Location", elsewhere.URL))
+		createReceiver(ctx, namespace, "hook", hook.URL)
+		a := createAlert(ctx, namespace, "a", nil, "hook")
+		Eventually(alertStatus(ctx, a)).Should(beReconciling("Retrying", "HTTP 307"))
 		Expect(elsewhere.Started()).To(BeZero())
 	})
 })

@@ -32,15 +32,15 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 )
 
-var _ = Describe("A storm of Alerts", func() {
+var _ = Describe("A burst of Alerts", func() {
 	const n = 200
 	var namespace string
-	var hook *receiverServer
-	BeforeEach(func(ctx SpecContext) { namespace, hook = newNamespace(ctx), newInbox() })
+	var hook *fakeReceiver
+	BeforeEach(func(ctx SpecContext) { namespace, hook = createNamespace(ctx), startFakeReceiver() })
 
 	storm := func(ctx SpecContext) {
 		GinkgoHelper()
-		inParallel(n, func(i int) { newAlert(ctx, namespace, fmt.Sprintf("a%d", i), nil, "hook") })
+		runInParallel(n, func(i int) { createAlert(ctx, namespace, fmt.Sprintf("a%d", i), nil, "hook") })
 	}
 	left := func(ctx SpecContext) func() (int, error) {
 		return func() (int, error) {
@@ -62,9 +62,9 @@ var _ = Describe("A storm of Alerts", func() {
 		}).WithTimeout(2 * time.Minute).Should(BeTrue())
 	}
 
-	It("that never got through is purged by deleting it, and the namespace goes", func(ctx SpecContext) {
-		hook.refuse()
-		newReceiver(ctx, namespace, "hook", hook.URL)
+	It("that could not be delivered is deleted at once, and so is the namespace", func(ctx SpecContext) {
+		hook.refuseConnections()
+		createReceiver(ctx, namespace, "hook", hook.URL)
 		storm(ctx)
 		Eventually(func() (map[v1beta1.DeliveryState]int, error) {
 			var alerts v1beta1.AlertList
@@ -82,12 +82,12 @@ var _ = Describe("A storm of Alerts", func() {
 		deleteNamespace(ctx)
 	})
 
-	It("that was delivered goes within the limit that its conditions announce, though the receiver is dead", func(ctx SpecContext) {
-		const limit = 15 // longer than an Alert waits for a slot before its status says so
-		newReceiver(ctx, namespace, "hook", hook.URL, func(r *v1beta1.Receiver) { r.Spec.ResolveTimeoutSeconds = ptr.To[int32](limit) })
+	It("that was delivered is deleted within the limit that its conditions report, although the receiver is down", func(ctx SpecContext) {
+		const limit = 15 // seconds; longer than an Alert waits for a slot before its status reports that
+		createReceiver(ctx, namespace, "hook", hook.URL, func(r *v1beta1.Receiver) { r.Spec.ResolveTimeoutSeconds = ptr.To[int32](limit) })
 		storm(ctx)
 		Eventually(func() int { return len(hook.Messages()) }).WithTimeout(2 * time.Minute).Should(Equal(n))
-		hook.refuse()
+		hook.refuseConnections()
 		deleteAll(ctx)
 		announced := HaveField("Status.Conditions", ContainElement(SatisfyAll(HaveField("Type", "Ready"), HaveField("Reason", Or(Equal("Resolving"), Equal("Queued"))))))
 		var resolving []v1beta1.Alert
@@ -100,7 +100,7 @@ var _ = Describe("A storm of Alerts", func() {
 			})
 			return resolving, err
 		}).ShouldNot(BeEmpty())
-		var last time.Time // at which one of them may go
+		var last time.Time // time until which some Alert may retry
 		for _, a := range resolving {
 			until := a.DeletionTimestamp.Add(limit * time.Second)
 			if until.After(last) {
@@ -109,12 +109,12 @@ var _ = Describe("A storm of Alerts", func() {
 			Expect(a.Status.Conditions).To(ContainElement(HaveField("Message", And(ContainSubstring("until at most "+until.UTC().Format(time.RFC3339)), ContainSubstring("To let go now")))))
 		}
 		Eventually(left(ctx)).WithTimeout(2 * time.Minute).Should(BeZero())
-		Expect(time.Now()).To(BeTemporally(">=", last), "until then it was tried")
+		Expect(time.Now()).To(BeTemporally(">=", last), "the operator retries until then")
 		deleteNamespace(ctx)
 	})
 
-	It("goes with its namespace", func(ctx SpecContext) {
-		newReceiver(ctx, namespace, "hook", hook.URL)
+	It("is deleted with its namespace", func(ctx SpecContext) {
+		createReceiver(ctx, namespace, "hook", hook.URL)
 		storm(ctx)
 		deleteNamespace(ctx)
 	})

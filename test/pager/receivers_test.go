@@ -34,41 +34,35 @@ import (
 	"github.com/gophernetes/bellhop/internal/notify/notifytest"
 )
 
-var _ = Describe("A receiver's status", func() {
+var _ = Describe("The status of a receiver", func() {
 	var namespace string
-	BeforeEach(func(ctx SpecContext) { namespace = newNamespace(ctx) })
+	BeforeEach(func(ctx SpecContext) { namespace = createNamespace(ctx) })
 
-	newSecret := func(ctx SpecContext, data map[string]string) *corev1.Secret {
-		GinkgoHelper()
-		s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "secret"}, StringData: data}
-		Expect(k8s.Create(ctx, s)).To(Succeed())
-		return s
-	}
-	gotoMatrix := func(url string) func(*v1beta1.Receiver) {
+	useMatrix := func(url string) func(*v1beta1.Receiver) {
 		return func(r *v1beta1.Receiver) {
 			r.Spec.Webhook, r.Spec.Matrix = nil, &v1beta1.MatrixProvider{URL: url, RoomID: "!room:example.com"}
 			r.Spec.SecretRef = &v1beta1.SecretReference{Name: "secret"}
 		}
 	}
 
-	It("is Ready once a harmless call was answered, and follows the Secret", func(ctx SpecContext) {
+	It("is Ready once a probe succeeded, and changes with the Secret", func(ctx SpecContext) {
 		matrix := notifytest.NewMatrix("!room:example.com", "good")
 		server := httptest.NewServer(matrix)
 		DeferCleanup(server.Close)
-		secret := newSecret(ctx, map[string]string{"token": "bad"})
-		r := newReceiver(ctx, namespace, "room", "", gotoMatrix(server.URL))
+		secret := createSecret(ctx, namespace, "secret", "token", "bad")
+		r := createReceiver(ctx, namespace, "room", "", useMatrix(server.URL))
 		Eventually(receiverStatus(ctx, r)).Should(SatisfyAll(
 			haveCondition("Ready", metav1.ConditionFalse, "Unauthorized"), haveCondition("Reconciling", metav1.ConditionTrue, "Unauthorized"),
 			HaveField("LastError", ContainSubstring("HTTP 401")), HaveField("ObservedGeneration", BeEquivalentTo(1))))
 		update(ctx, secret, func(s *corev1.Secret) { s.Data["token"] = []byte("good") })
 		Eventually(receiverStatus(ctx, r)).Should(SatisfyAll(
 			haveCondition("Ready", metav1.ConditionTrue, "Reachable"), haveCondition("Stalled", metav1.ConditionFalse, "Reachable")))
-		Expect(matrix.Seen()).To(BeEmpty(), "nothing was sent")
+		Expect(matrix.Seen()).To(BeEmpty(), "a probe sends no message")
 		Expect(k8s.Delete(ctx, secret)).To(Succeed())
 		Eventually(receiverStatus(ctx, r)).Should(haveCondition("Ready", metav1.ConditionFalse, "SecretNotFound"))
 	})
 
-	It("is asked again until it answers, and then not any more", func(ctx SpecContext) {
+	It("is probed again until a probe succeeds, and not any more afterwards", func(ctx SpecContext) {
 		var asked, away atomic.Int32
 		away.Store(2)
 		matrix := notifytest.NewMatrix("!room:example.com", "good")
@@ -81,41 +75,41 @@ var _ = Describe("A receiver's status", func() {
 			matrix.ServeHTTP(w, r)
 		}))
 		DeferCleanup(server.Close)
-		newSecret(ctx, map[string]string{"token": "good"})
-		r := newReceiver(ctx, namespace, "room", "", gotoMatrix(server.URL))
+		createSecret(ctx, namespace, "secret", "token", "good")
+		r := createReceiver(ctx, namespace, "room", "", useMatrix(server.URL))
 		Eventually(receiverStatus(ctx, r)).Should(SatisfyAll(haveCondition("Ready", metav1.ConditionFalse, "ServerError"), haveCondition("Reconciling", metav1.ConditionTrue, "ServerError")))
 		Eventually(receiverStatus(ctx, r)).Should(haveCondition("Ready", metav1.ConditionTrue, "Reachable"))
 		enough := asked.Load()
-		other := newReceiver(ctx, namespace, "later", "", gotoMatrix(server.URL))
+		other := createReceiver(ctx, namespace, "later", "", useMatrix(server.URL))
 		Eventually(receiverStatus(ctx, other)).Should(haveCondition("Ready", metav1.ConditionTrue, "Reachable"))
-		Expect(asked.Load()).To(Equal(enough+enough-2), "the first one took two attempts more, each a request")
+		Expect(asked.Load()).To(Equal(enough+enough-2), "the first receiver needed two more probes")
 	})
 
-	It("F-P9: is Ready, but not probed, where a provider can be asked nothing, until a delivery tells", func(ctx SpecContext) {
-		hook := newInbox()
-		hook.Respond(answer(http.StatusServiceUnavailable))
-		r := newReceiver(ctx, namespace, "hook", hook.URL)
+	It("F-P9: is Ready with the reason NotProbed where the provider cannot be probed, until the first delivery", func(ctx SpecContext) {
+		hook := startFakeReceiver()
+		hook.Respond(respondWith(http.StatusServiceUnavailable))
+		r := createReceiver(ctx, namespace, "hook", hook.URL)
 		Eventually(receiverStatus(ctx, r)).Should(haveCondition("Ready", metav1.ConditionTrue, "NotProbed"))
 		Expect(hook.Started()).To(BeZero())
 
-		a := newAlert(ctx, namespace, "a", nil, "hook")
+		a := createAlert(ctx, namespace, "a", nil, "hook")
 		Eventually(receiverStatus(ctx, r)).Should(SatisfyAll(
 			haveCondition("Ready", metav1.ConditionFalse, "ServerError"), HaveField("Waiting", BeEquivalentTo(1)), HaveField("LastError", "HTTP 503 Service Unavailable")))
 		Expect(kubectl(ctx, "", "get", "receivers", "-n", namespace)).To(MatchRegexp(`(?s)NAME +DEFAULT +READY +REASON +WAITING +LAST DELIVERY +AGE.*hook +False +ServerError +1`))
 
 		hook.Respond(nil)
-		Eventually(status(ctx, a)).Should(sent(a))
+		Eventually(alertStatus(ctx, a)).Should(beSent(a))
 		Eventually(receiverStatus(ctx, r)).Should(SatisfyAll(haveCondition("Ready", metav1.ConditionTrue, "Reachable"),
 			HaveField("Waiting", BeZero()), HaveField("LastDeliveryTime.Time", BeTemporally(">=", a.CreationTimestamp.Time))))
-		Expect(r.Status.LastError).NotTo(BeEmpty(), "it stays on record, with its time")
+		Expect(r.Status.LastError).NotTo(BeEmpty(), "the last error and its time stay on record")
 		Expect(r.Status.LastErrorTime.Time).To(BeTemporally("~", time.Now(), time.Minute))
 	})
 
-	Describe("that says it fails and is being tried", func() {
+	Describe("that reports a failure and a retry", func() {
 		var r *v1beta1.Receiver
 		BeforeEach(func(ctx SpecContext) {
-			r = newReceiver(ctx, namespace, "hook", newInbox().URL)
-			Eventually(status(ctx, newAlert(ctx, namespace, "a", nil, "hook"))).Should(haveCondition("Ready", metav1.ConditionTrue, "Sent"))
+			r = createReceiver(ctx, namespace, "hook", startFakeReceiver().URL)
+			Eventually(alertStatus(ctx, createAlert(ctx, namespace, "a", nil, "hook"))).Should(haveCondition("Ready", metav1.ConditionTrue, "Sent"))
 			Eventually(receiverStatus(ctx, r)).Should(haveCondition("Ready", metav1.ConditionTrue, "Reachable"))
 		})
 		overwrite := func(ctx SpecContext) {
@@ -128,12 +122,12 @@ var _ = Describe("A receiver's status", func() {
 			Expect(k8s.Status().Patch(ctx, r, client.MergeFrom(before))).To(Succeed())
 		}
 
-		It("is put right by who knows better", func(ctx SpecContext) {
+		It("is corrected by the operator that knows of a success", func(ctx SpecContext) {
 			overwrite(ctx)
 			Eventually(receiverStatus(ctx, r)).Should(haveCondition("Ready", metav1.ConditionTrue, "Reachable"))
 		})
 
-		It("is as if it was never probed where nobody tries it", serial, func(ctx SpecContext) {
+		It("is reset to NotProbed by an operator that knows nothing of it", serial, func(ctx SpecContext) {
 			operator.Kill()
 			overwrite(ctx)
 			startOperator(context.WithoutCancel(ctx))

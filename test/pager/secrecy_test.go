@@ -35,11 +35,11 @@ import (
 )
 
 var _ = Describe("A credential", serial, func() {
-	BeforeEach(logEverything)
+	BeforeEach(logAtHighestLevel)
 
-	It("is found nowhere but in its Secret and on the wire", func(ctx SpecContext) {
-		namespace, echo := newNamespace(ctx), newInbox()
-		// The receiver sends back what it gets, in words that statuses show.
+	It("is only in its Secret and in requests", func(ctx SpecContext) {
+		namespace, echo := createNamespace(ctx), startFakeReceiver()
+		// The receiver returns the request in fields that end up in statuses.
 		echo.Respond(func(r *http.Request) (int, http.Header, string) {
 			body, _ := io.ReadAll(r.Body)
 			var got bytes.Buffer
@@ -51,7 +51,7 @@ var _ = Describe("A credential", serial, func() {
 			user, password, _ := r.BasicAuth()
 			return code, http.Header{"Content-Type": {"application/problem+json"}, "X-Echo": {url.QueryEscape(got.String())}},
 				fmt.Sprintf(`{"title":"no","detail":%s,"error":{"type":"invalid_request","message":%s}}`,
-					canary.JSON(user+password+r.Header.Get("Access-Token")+r.URL.RawQuery, true), canary.JSON(got.String(), false))
+					canary.EncodeJSON(user+password+r.Header.Get("Access-Token")+r.URL.RawQuery, true), canary.EncodeJSON(got.String(), false))
 		})
 		secrets := map[string]map[string]string{
 			"token":   {"token": canary.Value},
@@ -72,9 +72,9 @@ var _ = Describe("A credential", serial, func() {
 				address = ""
 			}
 			if name == "header" {
-				continue // its value is no header: é; see below
+				continue // a header cannot have this value as it contains é; see below
 			}
-			newReceiver(ctx, namespace, name, address, func(r *v1beta1.Receiver) {
+			createReceiver(ctx, namespace, name, address, func(r *v1beta1.Receiver) {
 				r.Spec.SecretRef = &v1beta1.SecretReference{Name: name}
 				if name == "push" {
 					r.Spec.Webhook, r.Spec.Pushbullet = nil, &v1beta1.PushbulletProvider{URL: echo.URL}
@@ -82,13 +82,13 @@ var _ = Describe("A credential", serial, func() {
 			})
 			receivers = append(receivers, name)
 		}
-		newReceiver(ctx, namespace, "header", echo.URL, func(r *v1beta1.Receiver) {
+		createReceiver(ctx, namespace, "header", echo.URL, func(r *v1beta1.Receiver) {
 			r.Spec.SecretRef = &v1beta1.SecretReference{Name: "header"}
 			r.Spec.Webhook.Headers = []v1beta1.WebhookHeader{{Name: "X-Key", SecretKey: "key"}}
 		})
-		a := newAlert(ctx, namespace, "a", nil, append(receivers, "header")...)
+		a := createAlert(ctx, namespace, "a", nil, append(receivers, "header")...)
 		tried := func() (int, error) {
-			s, err := status(ctx, a)()
+			s, err := alertStatus(ctx, a)()
 			n := 0
 			for _, row := range s.Deliveries {
 				if row.Attempts > 0 {
@@ -98,23 +98,23 @@ var _ = Describe("A credential", serial, func() {
 			return n, err
 		}
 		Eventually(tried).Should(Equal(len(secrets)))
-		Expect(echo.Messages()).NotTo(BeEmpty(), "credentials went over the wire")
+		Expect(echo.Messages()).NotTo(BeEmpty(), "the requests had credentials")
 		update(ctx, a, func(a *v1beta1.Alert) { a.Spec.Content = "another" })
 		Eventually(func() (int64, error) {
-			s, err := status(ctx, a)()
+			s, err := alertStatus(ctx, a)()
 			return s.ObservedGeneration, err
 		}).Should(BeEquivalentTo(2))
 
-		expectNowhere(ctx, namespace, canary.Value)
-		Expect(kubectl(ctx, "", "get", "alerts", "-n", namespace, "-o", "yaml")).To(ContainSubstring("[redacted]"), "something was there to be found")
+		expectNoCredential(ctx, namespace, canary.Value)
+		Expect(kubectl(ctx, "", "get", "alerts", "-n", namespace, "-o", "yaml")).To(ContainSubstring("[redacted]"), "some text had a credential")
 	})
 
-	It("is found nowhere whatever the provider, also where it is part of the address", func(ctx SpecContext) {
+	It("is only in its Secret and in requests for every provider, also as a part of the address", func(ctx SpecContext) {
 		const secret = "cAnaRy0cReDeNtIaL0123456789abcde"
-		namespace, echo := newNamespace(ctx), newInbox()
+		namespace, echo := createNamespace(ctx), startFakeReceiver()
 		echo.Respond(func(r *http.Request) (int, http.Header, string) {
 			body, _ := io.ReadAll(r.Body)
-			got := canary.JSON(fmt.Sprintf("%s %s %v %s", r.Method, r.URL, r.Header, body), false)
+			got := canary.EncodeJSON(fmt.Sprintf("%s %s %v %s", r.Method, r.URL, r.Header, body), false)
 			return http.StatusBadRequest, http.Header{"Content-Type": {"application/json"}, "Retry-After": {secret}, "Location": {"/" + secret}},
 				fmt.Sprintf(`{"ok":false,"error":%[1]s,"message":%[1]s,"description":%[1]s,"errcode":%[1]s,"errorDescription":%[1]s,"errors":[%[1]s],"id":%[1]s}`, got)
 		})
@@ -150,34 +150,23 @@ var _ = Describe("A credential", serial, func() {
 		var names []string
 		for name, c := range providers {
 			Expect(k8s.Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, StringData: c.secret})).To(Succeed())
-			newReceiver(ctx, namespace, name, "", func(r *v1beta1.Receiver) {
+			createReceiver(ctx, namespace, name, "", func(r *v1beta1.Receiver) {
 				r.Spec.Provider, r.Spec.SecretRef = c.provider, &v1beta1.SecretReference{Name: name}
 			})
 			names = append(names, name)
 		}
-		a := newAlert(ctx, namespace, "a", nil, names...)
-		Eventually(status(ctx, a)).Should(HaveField("Deliveries", SatisfyAll(HaveLen(len(providers)), HaveEach(HaveField("Attempts", BeNumerically(">", 0))))))
-		Expect(echo.Started()).To(BeNumerically(">=", len(providers)-1), "credentials went over the wire")
-		expectNowhere(ctx, namespace, secret)
+		a := createAlert(ctx, namespace, "a", nil, names...)
+		Eventually(alertStatus(ctx, a)).Should(HaveField("Deliveries", SatisfyAll(HaveLen(len(providers)), HaveEach(HaveField("Attempts", BeNumerically(">", 0))))))
+		Expect(echo.Started()).To(BeNumerically(">=", len(providers)-1), "the requests had credentials")
+		expectNoCredential(ctx, namespace, secret)
 	})
 })
 
-// expectNowhere looks for a credential wherever others can read.
-func expectNowhere(ctx SpecContext, namespace, secret string) {
+// expectNoCredential expects that no place that users can read has the credential.
+func expectNoCredential(ctx SpecContext, namespace, secret string) {
 	GinkgoHelper()
-	Eventually(func() string { return canary.Undump(logs.String()) }).Should(ContainSubstring("events.k8s.io/v1"), "bodies are logged, and can be read")
-	places := map[string]string{"log": logs.String(), "binary bodies in the log": canary.Undump(logs.String())}
-	for _, kind := range []string{"alerts", "receivers", "clusterreceivers", "events", "configmaps"} {
-		out, err := kubectl(ctx, "", "get", kind, "--all-namespaces", "-o", "yaml", "--show-managed-fields")
-		Expect(err).NotTo(HaveOccurred())
-		places[kind] = out
-	}
-	token := metricsToken(ctx, namespace)
-	Eventually(func() (err error) { // what permits it is new
-		places["metrics"], err = scrape(ctx, token)
-		return err
-	}).Should(Succeed())
+	places := env.CollectReadable(ctx, createMetricsToken(ctx, namespace), "alerts", "receivers", "clusterreceivers", "events", "configmaps")
 	Expect(places["metrics"]).To(ContainSubstring("bellhop_alert_attempts_total"))
-	Expect(places["log"]).To(ContainSubstring("Receiver answered"), "the highest level is on")
+	Expect(places["log"]).To(ContainSubstring("Receiver answered"), "the operator logs at the highest level")
 	Expect(canary.Find(places, secret)).To(BeEmpty())
 }

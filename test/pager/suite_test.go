@@ -14,8 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package pager_test runs the real operator against a real API server and real
-// HTTP receivers, and asserts what a user sees.
+// Package pager_test runs the real operator against a real API server and fake receivers, and asserts what users see.
 package pager_test
 
 import (
@@ -40,28 +39,30 @@ import (
 	"github.com/gophernetes/bellhop/test/internal/suite"
 )
 
-// its is the control plane and the operator; the others are parts of it.
+// env is the control plane and the operator. The other variables are shortcuts to its parts.
 var (
-	its      = &suite.Suite{}
+	env      = &suite.Suite{}
 	cluster  *local.Cluster
 	operator *local.Operator
 	k8s      client.Client
-	logs     = &its.Logs
+	logs     = &env.Logs
 
-	newNamespace  = its.Namespace
-	kubectl       = its.Kubectl
-	now           = its.Now
-	scrape        = its.Scrape
-	metricsToken  = its.MetricsToken
-	gone          = its.Gone
-	tokenOf       = its.Token
-	serial        = suite.Serial
-	haveCondition = suite.HaveCondition[metav1.ConditionStatus]
+	createNamespace    = env.CreateNamespace
+	kubectl            = env.Kubectl
+	markAudit          = env.MarkAudit
+	scrape             = env.Scrape
+	createMetricsToken = env.CreateMetricsToken
+	checkGone          = env.CheckGone
+	createToken        = env.CreateToken
+	serial             = suite.Serial
+	haveCondition      = suite.HaveCondition[metav1.ConditionStatus]
+	createSecret       = env.CreateSecret
+	runInParallel      = suite.RunInParallel
 )
 
 func TestPager(t *testing.T) {
 	RegisterFailHandler(Fail)
-	SetDefaultEventuallyTimeout(time.Minute) // specs share the machine
+	SetDefaultEventuallyTimeout(time.Minute) // many specs run at the same time
 	SetDefaultEventuallyPollingInterval(50 * time.Millisecond)
 	SetDefaultConsistentlyDuration(2 * time.Second)
 	log.SetLogger(GinkgoLogr)
@@ -69,10 +70,10 @@ func TestPager(t *testing.T) {
 }
 
 var _ = SynchronizedBeforeSuite(func(ctx SpecContext) []byte {
-	return its.Start(ctx)
+	return env.Start(ctx)
 }, func(started []byte) {
-	its.Join(started, v1alpha1.AddToScheme, v1beta1.AddToScheme)
-	cluster, operator, k8s = its.Cluster, its.Operator, its.Client
+	env.Join(started, v1alpha1.AddToScheme, v1beta1.AddToScheme)
+	cluster, operator, k8s = env.Cluster, env.Operator, env.Client
 })
 
 var (
@@ -80,14 +81,14 @@ var (
 	_ = AfterEach(logs.Report)
 )
 
-// startOperator runs the operator until stopped or killed.
+// startOperator runs an operator until it is stopped or killed.
 func startOperator(ctx context.Context, args ...string) {
 	GinkgoHelper()
-	operator = its.StartOperator(ctx, args...)
+	operator = env.StartOperator(ctx, args...)
 }
 
-// logEverything has another operator take over, which logs at the highest level, bodies of requests included, until the spec ends.
-func logEverything(ctx SpecContext) {
+// logAtHighestLevel replaces the operator until the spec ends. The new one logs bodies of requests, too.
+func logAtHighestLevel(ctx SpecContext) {
 	GinkgoHelper()
 	operator.Kill()
 	startOperator(context.WithoutCancel(ctx), "--zap-log-level=10")
@@ -97,26 +98,26 @@ func logEverything(ctx SpecContext) {
 	})
 }
 
-// receiverServer is an inbox on a port of its own.
-type receiverServer struct {
+// fakeReceiver is an inbox that listens on a port of its own.
+type fakeReceiver struct {
 	*inbox.Inbox
 	server *httptest.Server
 	URL    string
 }
 
-func newInbox() *receiverServer {
+func startFakeReceiver() *fakeReceiver {
 	in := inbox.New(inbox.Options{})
 	server := httptest.NewServer(in.Handler())
 	DeferCleanup(func() {
 		server.CloseClientConnections()
 		server.Close()
 	})
-	return &receiverServer{Inbox: in, server: server, URL: server.URL}
+	return &fakeReceiver{Inbox: in, server: server, URL: server.URL}
 }
 
-// refuse closes the server and keeps its port bound: connections are refused, and
-// the kernel gives the port to no server that listens on any free port.
-func (r *receiverServer) refuse() {
+// refuseConnections closes the server, and keeps its port bound without listening: connections are refused, and the kernel gives the
+// port to no other server. listenAgain still gets it.
+func (r *fakeReceiver) refuseConnections() {
 	GinkgoHelper()
 	r.server.CloseClientConnections()
 	r.server.Close()
@@ -129,8 +130,8 @@ func (r *receiverServer) refuse() {
 	Expect(syscall.Bind(socket, &syscall.SockaddrInet4{Port: address.Port, Addr: [4]byte(address.IP.To4())})).To(Succeed())
 }
 
-// about are the messages about an Alert, in the order of their arrival.
-func (r *receiverServer) about(a *v1beta1.Alert) []inbox.Message {
+// messagesAbout returns the messages about an Alert in the order of their arrival.
+func (r *fakeReceiver) messagesAbout(a *v1beta1.Alert) []inbox.Message {
 	var about []inbox.Message
 	for _, m := range r.Messages() {
 		if m.Namespace == a.Namespace && m.Name == a.Name {
@@ -140,19 +141,19 @@ func (r *receiverServer) about(a *v1beta1.Alert) []inbox.Message {
 	return about
 }
 
-// types are the types of the messages about an Alert.
-func (r *receiverServer) types(a *v1beta1.Alert) func() []string {
+// eventTypes returns the event types of the messages about an Alert, such as fired.
+func (r *fakeReceiver) eventTypes(a *v1beta1.Alert) func() []string {
 	return func() []string {
 		types := []string{}
-		for _, m := range r.about(a) {
+		for _, m := range r.messagesAbout(a) {
 			types = append(types, strings.TrimPrefix(m.Event, "alert."))
 		}
 		return types
 	}
 }
 
-// newReceiver makes a Receiver for a server.
-func newReceiver(ctx context.Context, namespace, name, url string, edits ...func(*v1beta1.Receiver)) *v1beta1.Receiver {
+// createReceiver creates a Receiver with a webhook.
+func createReceiver(ctx context.Context, namespace, name, url string, edits ...func(*v1beta1.Receiver)) *v1beta1.Receiver {
 	GinkgoHelper()
 	r := &v1beta1.Receiver{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
 	r.Spec.Webhook = &v1beta1.WebhookProvider{URL: url}
@@ -163,8 +164,8 @@ func newReceiver(ctx context.Context, namespace, name, url string, edits ...func
 	return r
 }
 
-// newAlert makes an Alert to the named Receivers, or to the default.
-func newAlert(ctx context.Context, namespace, name string, edit func(*v1beta1.Alert), receivers ...string) *v1beta1.Alert {
+// createAlert creates an Alert for the named Receivers, or for the default receiver where none is named.
+func createAlert(ctx context.Context, namespace, name string, edit func(*v1beta1.Alert), receivers ...string) *v1beta1.Alert {
 	GinkgoHelper()
 	a := &v1beta1.Alert{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
 	a.Spec.Content = "the disk of " + name + " is full"
@@ -178,21 +179,21 @@ func newAlert(ctx context.Context, namespace, name string, edit func(*v1beta1.Al
 	return a
 }
 
-// update edits an object as it is now.
+// update edits the present version of an object.
 func update[T client.Object](ctx context.Context, o T, edit func(T)) {
 	GinkgoHelper()
-	suite.Update(ctx, its, o, edit)
+	suite.Update(ctx, env, o, edit)
 }
 
-// status reads an Alert's status again.
-func status(ctx context.Context, a *v1beta1.Alert) func() (v1beta1.AlertStatus, error) {
+// alertStatus reads the Alert, and returns its status.
+func alertStatus(ctx context.Context, a *v1beta1.Alert) func() (v1beta1.AlertStatus, error) {
 	return func() (v1beta1.AlertStatus, error) {
 		err := k8s.Get(ctx, client.ObjectKeyFromObject(a), a)
 		return a.Status, err
 	}
 }
 
-// receiverStatus reads a receiver's status again.
+// receiverStatus reads the receiver, and returns its status.
 func receiverStatus(ctx context.Context, r v1beta1.ReceiverObject) func() (v1beta1.ReceiverStatus, error) {
 	return func() (v1beta1.ReceiverStatus, error) {
 		err := k8s.Get(ctx, client.ObjectKeyFromObject(r), r)
@@ -200,8 +201,8 @@ func receiverStatus(ctx context.Context, r v1beta1.ReceiverObject) func() (v1bet
 	}
 }
 
-// sent is a status that says so about the present spec.
-func sent(a *v1beta1.Alert) OmegaMatcher {
+// beSent matches a status that reports the present generation of the spec as sent.
+func beSent(a *v1beta1.Alert) OmegaMatcher {
 	return SatisfyAll(
 		HaveField("Sent", true),
 		WithTransform(func(s v1beta1.AlertStatus) bool { return s.ObservedGeneration == a.Generation }, BeTrue()),
@@ -209,8 +210,8 @@ func sent(a *v1beta1.Alert) OmegaMatcher {
 	)
 }
 
-// stalled matches a status that waits for somebody, with a message about it.
-func stalled(reason, message string) OmegaMatcher {
+// beStalled matches a status that waits for a change by a user, with this text in the message.
+func beStalled(reason, message string) OmegaMatcher {
 	return SatisfyAll(
 		haveCondition("Stalled", metav1.ConditionTrue, reason),
 		haveCondition("Ready", metav1.ConditionFalse, reason),
@@ -218,8 +219,8 @@ func stalled(reason, message string) OmegaMatcher {
 	)
 }
 
-// reconciling matches a status that goes on by itself, with a message about it.
-func reconciling(reason, message string) OmegaMatcher {
+// beReconciling matches a status on which the operator still works, with this text in the message.
+func beReconciling(reason, message string) OmegaMatcher {
 	return SatisfyAll(
 		haveCondition("Reconciling", metav1.ConditionTrue, reason),
 		haveCondition("Stalled", metav1.ConditionFalse, reason),
@@ -227,8 +228,8 @@ func reconciling(reason, message string) OmegaMatcher {
 	)
 }
 
-// listenAgain serves an inbox whose server was closed, at the same address.
-func listenAgain(r *receiverServer) *httptest.Server {
+// listenAgain serves the inbox of a closed server at the same address.
+func listenAgain(r *fakeReceiver) *httptest.Server {
 	GinkgoHelper()
 	listener, err := net.Listen("tcp", strings.TrimPrefix(r.URL, "http://"))
 	Expect(err).NotTo(HaveOccurred())

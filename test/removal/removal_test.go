@@ -14,8 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package removal_test runs the scripts that take bellhop out of a cluster, as users do, and
-// asserts what is left.
+// Package removal_test runs the scripts that remove Bellhop from a cluster, as users do, and asserts what is left.
 package removal_test
 
 import (
@@ -40,11 +39,11 @@ import (
 )
 
 const (
-	mine  = "example.com/mine" // somebody else's finalizer
-	idsIn = "known-by"         // the ConfigMap of the cluster's id
+	foreignFinalizer = "example.com/mine" // another controller's finalizer
+	idConfigMap      = "known-by"         // name of the ConfigMap with the cluster's id
 )
 
-var its = &suite.Suite{}
+var env = &suite.Suite{}
 
 func TestRemoval(t *testing.T) {
 	RegisterFailHandler(Fail)
@@ -55,94 +54,86 @@ func TestRemoval(t *testing.T) {
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {
-	its.Join(its.Start(ctx, "--cluster-id-configmap-name="+idsIn), v1beta1.AddToScheme)
+	env.Join(env.Start(ctx, "--cluster-id-configmap-name="+idConfigMap), v1beta1.AddToScheme)
 })
 
 var (
-	_ = BeforeEach(its.Logs.Reset)
-	_ = AfterEach(its.Logs.Report)
+	_ = BeforeEach(env.Logs.Reset)
+	_ = AfterEach(env.Logs.Report)
 )
 
-// run runs a script of hack/ against the cluster and returns what it printed.
-func run(ctx context.Context, script string, env ...string) (string, error) {
+// run runs a script of hack/ against the cluster, and returns what the script printed.
+func run(ctx context.Context, script string, environ ...string) (string, error) {
 	repo, err := local.FindRepo()
 	if err != nil {
 		return "", err
 	}
 	cmd := exec.CommandContext(ctx, filepath.Join(repo, "hack", script))
-	cmd.Env = append(append(os.Environ(), "KUBECTL="+its.Cluster.KubectlPath, "KUBECONFIG="+its.Cluster.Kubeconfig,
-		"KUBECACHEDIR="+GinkgoT().TempDir()), env...)
+	cmd.Env = append(append(os.Environ(), "KUBECTL="+env.Cluster.KubectlPath, "KUBECONFIG="+env.Cluster.Kubeconfig,
+		"KUBECACHEDIR="+GinkgoT().TempDir()), environ...)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
 
-// finalizersOf are those of a Secret.
-func finalizersOf(ctx context.Context, secret *corev1.Secret) func() ([]string, error) {
-	return func() ([]string, error) {
-		err := its.Client.Get(ctx, client.ObjectKeyFromObject(secret), secret)
-		return secret.Finalizers, err
-	}
-}
-
-var _ = Describe("A cluster that bellhop is taken out of", Ordered, ContinueOnFailure, func() {
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{GenerateName: "team-", Namespace: metav1.NamespaceDefault, Finalizers: []string{mine}},
+var _ = Describe("A cluster from which Bellhop is removed", Ordered, ContinueOnFailure, func() {
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{GenerateName: "team-", Namespace: metav1.NamespaceDefault, Finalizers: []string{foreignFinalizer}},
 		StringData: map[string]string{"username": "bellhop", "password": "change-me"}}
 
-	It("has a service, and the operator ends", func(ctx SpecContext) {
+	It("has an instance, and its operator is stopped", func(ctx SpecContext) {
 		server := osbtest.Start(GinkgoT(), osbtest.Options{Username: "bellhop", Password: "change-me"})
-		Expect(its.Client.Create(ctx, secret)).To(Succeed())
+		Expect(env.Client.Create(ctx, secret)).To(Succeed())
 		broker := &v1beta1.ServiceBroker{ObjectMeta: metav1.ObjectMeta{Namespace: secret.Namespace, Name: "team"}}
 		broker.Spec.URL = server.URL
 		broker.Spec.AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Name: secret.Name}}}
-		Expect(its.Client.Create(ctx, broker)).To(Succeed())
+		Expect(env.Client.Create(ctx, broker)).To(Succeed())
 		instance := &v1beta1.ServiceInstance{ObjectMeta: metav1.ObjectMeta{Namespace: secret.Namespace, Name: "orders"}}
 		service := osbtest.DefaultServices()[0]
 		instance.Spec.ServiceClassExternalName, instance.Spec.ServicePlanExternalName = service.Name, service.Plans[0].Name
-		Expect(its.Client.Create(ctx, instance)).To(Succeed())
+		Expect(env.Client.Create(ctx, instance)).To(Succeed())
 		Eventually(func() (string, error) {
-			err := its.Client.Get(ctx, client.ObjectKeyFromObject(instance), instance)
+			err := env.Client.Get(ctx, client.ObjectKeyFromObject(instance), instance)
 			return instance.Status.LastConditionState, err
 		}).Should(Equal("Ready"))
-		Eventually(finalizersOf(ctx, secret)).Should(ConsistOf(mine, v1beta1.AuthSecretFinalizer))
-		Expect(its.Operator.Stop()).To(Succeed())
+		Eventually(env.Finalizers(ctx, secret)).Should(ConsistOf(foreignFinalizer, v1beta1.AuthSecretFinalizer))
+		Expect(env.Operator.Stop()).To(Succeed())
 	})
 
-	It("keeps the id by which brokers know it while there are services", func(ctx SpecContext) {
+	It("keeps the id by which brokers know it while it has instances", func(ctx SpecContext) {
 		out, err := run(ctx, "undeploy.sh")
 		Expect(err).NotTo(HaveOccurred(), out)
-		Expect(out).To(ContainSubstring("ConfigMap " + idsIn))
+		Expect(out).To(ContainSubstring("ConfigMap " + idConfigMap))
 		Expect(out).To(ContainSubstring("make undeploy again"))
 		Expect(out).To(ContainSubstring("make uninstall"))
 		Expect(out).NotTo(ContainSubstring("what is not the operator's"))
-		Expect(its.Client.Get(ctx, client.ObjectKey{Namespace: its.Cluster.Namespace, Name: idsIn}, &corev1.ConfigMap{})).To(Succeed())
+		Expect(env.Client.Get(ctx, client.ObjectKey{Namespace: env.Cluster.Namespace, Name: idConfigMap}, &corev1.ConfigMap{})).To(Succeed())
 	})
 
-	It("loses no object without being told", func(ctx SpecContext) {
+	It("keeps all objects without FORCE=1", func(ctx SpecContext) {
 		out, err := run(ctx, "uninstall.sh")
 		Expect(err).To(HaveOccurred(), out)
 		Expect(out).To(ContainSubstring("1 objects of serviceinstances.servicecatalog.k8s.io"))
-		Expect(finalizersOf(ctx, secret)()).To(ConsistOf(mine, v1beta1.AuthSecretFinalizer))
+		Expect(env.Finalizers(ctx, secret)()).To(ConsistOf(foreignFinalizer, v1beta1.AuthSecretFinalizer))
 	})
 
-	It("has no Secret that nobody lets go", func(ctx SpecContext) {
+	It("has no Secret with the operator's finalizer after FORCE=1", func(ctx SpecContext) {
 		out, err := run(ctx, "uninstall.sh", "FORCE=1")
 		Expect(err).NotTo(HaveOccurred(), out)
 		Expect(out).To(ContainSubstring("abandoned: serviceinstances.servicecatalog.k8s.io default/orders"))
-		Expect(finalizersOf(ctx, secret)()).To(Equal([]string{mine}))
+		Expect(env.Finalizers(ctx, secret)()).To(Equal([]string{foreignFinalizer}))
 	})
 
-	It("has none that an attempt before has left", func(ctx SpecContext) {
+	It("has no Secret with the operator's finalizer that an earlier attempt left", func(ctx SpecContext) {
 		secret.Finalizers = append(secret.Finalizers, v1beta1.AuthSecretFinalizer)
-		Expect(its.Client.Update(ctx, secret)).To(Succeed())
+		Expect(env.Client.Update(ctx, secret)).To(Succeed())
 		out, err := run(ctx, "uninstall.sh")
 		Expect(err).NotTo(HaveOccurred(), out)
-		Expect(finalizersOf(ctx, secret)()).To(Equal([]string{mine}))
+		Expect(env.Finalizers(ctx, secret)()).To(Equal([]string{foreignFinalizer}))
 	})
 
-	It("loses the operator's namespace with the last that was in it", func(ctx SpecContext) {
+	It("loses the operator's namespace once nothing else is in it", func(ctx SpecContext) {
 		out, err := run(ctx, "undeploy.sh")
 		Expect(err).NotTo(HaveOccurred(), out)
-		Expect(client.IgnoreNotFound(its.Client.Get(ctx, client.ObjectKey{Name: its.Cluster.Namespace}, &corev1.Namespace{}))).To(Succeed())
-		Expect(out).NotTo(Or(ContainSubstring("stay"), ContainSubstring("make un")), "there is nothing more to do")
+		Expect(client.IgnoreNotFound(env.Client.Get(ctx, client.ObjectKey{Name: env.Cluster.Namespace}, &corev1.Namespace{}))).To(Succeed())
+		Expect(out).NotTo(Or(ContainSubstring("stay"), ContainSubstring("make un")), "nothing remains to be done")
 	})
 })

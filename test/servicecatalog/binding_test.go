@@ -534,7 +534,7 @@ var _ = Describe("A binding", func() {
 var _ = Describe("The Secret of a binding", func() {
 	steal := func(o *corev1.Secret) { o.Data["password"] = []byte("mine") }
 
-	It("is repaired, without the keys of others", func(ctx SpecContext) {
+	It("is repaired, and keeps the keys of others", func(ctx SpecContext) {
 		for name, edit := range map[string]func([]osbtest.Service){"fetched": func([]osbtest.Service) {}, "asked for again": disableBindingFetch} {
 			By(name)
 			s := newServiceNamespace(ctx, namespaced, osbtest.Options{}, edit)

@@ -56,7 +56,7 @@ var _ = Describe("The budget of API requests", serial, func() {
 	createAll := func(ctx context.Context, s *serviceNamespace) (instances []*v1beta1.ServiceInstance, bindings []*v1beta1.ServiceBinding) {
 		GinkgoHelper()
 		instances, bindings = make([]*v1beta1.ServiceInstance, n), make([]*v1beta1.ServiceBinding, n)
-		runInParallel(n, func(i int) { instances[i] = s.createInstanceOf(ctx, fmt.Sprint("db", i)) })
+		runInParallel(n, func(i int) { instances[i] = s.createSyncInstance(ctx, fmt.Sprint("db", i)) })
 		runInParallel(n, func(i int) { Eventually(instanceStatus(ctx, instances[i])).Should(beProvisioned(instances[i])) })
 		runInParallel(n, func(i int) {
 			bindings[i] = s.createReadyBinding(ctx, fmt.Sprint("binding", i), fmt.Sprint("db", i), setSecretName(fmt.Sprint("secret", i)))
@@ -115,7 +115,7 @@ var _ = Describe("The budget of API requests", serial, func() {
 		s.object = createReadyBroker(ctx, s.kindSet, s.namespace, s.Broker, s.useBasicAuthSecret(s.namespace, secret.Name))
 		const few = 5
 		instances := make([]*v1beta1.ServiceInstance, few)
-		runInParallel(few, func(i int) { instances[i] = s.createInstanceOf(ctx, fmt.Sprint("db", i)) })
+		runInParallel(few, func(i int) { instances[i] = s.createSyncInstance(ctx, fmt.Sprint("db", i)) })
 		runInParallel(few, func(i int) { Eventually(instanceStatus(ctx, instances[i])).Should(beProvisioned(instances[i])) })
 		Eventually(readFinalizers(ctx, secret)).ShouldNot(BeEmpty())
 		version()
@@ -123,14 +123,14 @@ var _ = Describe("The budget of API requests", serial, func() {
 		runInParallel(few, func(i int) { Eventually(checkGone(ctx, instances[i])).Should(Succeed()) })
 		Eventually(readFinalizers(ctx, secret)).Should(BeEmpty())
 		version()
-		requestsOfBinding := slices.DeleteFunc(requestsByName(s.namespace, start)[secret.Name], func(request string) bool { return request != "get secrets" })
+		reads := slices.DeleteFunc(requestsByName(s.namespace, start)[secret.Name], func(request string) bool { return request != "get secrets" })
 		Expect(len(reads)).To(And(BeNumerically(">", 0), BeNumerically("<=", len(versions))))
 	})
 
 	It("is one read of the CRD for many deletions that need it at the same time", func(ctx SpecContext) {
 		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
 		instances := make([]*v1beta1.ServiceInstance, n)
-		runInParallel(n, func(i int) { instances[i] = s.createInstanceOf(ctx, fmt.Sprint("db", i)) })
+		runInParallel(n, func(i int) { instances[i] = s.createSyncInstance(ctx, fmt.Sprint("db", i)) })
 		runInParallel(n, func(i int) { Eventually(instanceStatus(ctx, instances[i])).Should(beProvisioned(instances[i])) })
 		operator.Kill()
 		Expect(k8s.DeleteAllOf(ctx, &v1beta1.ServiceInstance{}, inNamespace(s.namespace))).To(Succeed())

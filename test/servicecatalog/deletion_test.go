@@ -74,7 +74,7 @@ var _ = Describe("A deletion", func() {
 
 	It("of an instance for which no request was sent does not involve the broker", func(ctx SpecContext) {
 		s := newNamespaceWithoutBroker(ctx, namespaced, osbtest.Options{})
-		si := s.createInstanceOf(ctx, "db")
+		si := s.createSyncInstance(ctx, "db")
 		s.createBinding(ctx, "binding", "db")
 		Eventually(instanceStatus(ctx, si)).Should(beReconciling("ReferencesNonexistentServiceClass", ""))
 		Expect(k8s.Delete(ctx, si)).To(Succeed())
@@ -87,7 +87,7 @@ var _ = Describe("A deletion", func() {
 		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
 		instances := make([]*v1beta1.ServiceInstance, 30)
 		runInParallel(len(instances), func(i int) {
-			instances[i] = s.createInstanceOf(ctx, fmt.Sprint("db", i))
+			instances[i] = s.createSyncInstance(ctx, fmt.Sprint("db", i))
 			Expect(k8s.Delete(ctx, instances[i])).To(Succeed())
 		})
 		for _, si := range instances {
@@ -183,14 +183,14 @@ var _ = Describe("A deletion", func() {
 		const n = 10
 		runInParallel(n, func(i int) {
 			name := fmt.Sprint("db", i)
-			si := s.createInstanceOf(ctx, name, addParametersFrom("params"))
+			si := s.createSyncInstance(ctx, name, addParametersFrom("params"))
 			if i%2 == 0 {
 				Eventually(instanceStatus(ctx, si)).Should(beProvisioned(si))
 				s.createReadyBinding(ctx, name, name)
 			}
 		})
 		s.createAsyncInstance(ctx, "slow", addParametersFrom("params"))
-		s.createInstanceOf(ctx, "unfinished", addParametersFrom("missing"))
+		s.createSyncInstance(ctx, "unfinished", addParametersFrom("missing"))
 		Eventually(func() int { return len(s.Holds().Instances) }).Should(Equal(n + 1))
 		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.namespace}}
 		Expect(k8s.Delete(ctx, ns)).To(Succeed())

@@ -58,7 +58,7 @@ var _ = Describe("The external id of an instance", func() {
 		return si
 	}
 
-	When("that the user supplied", func() {
+	Describe("that the user supplied", func() {
 		It("is used, and its instance is left at the broker, if the broker has exactly that instance already", func(ctx SpecContext) {
 			s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
 			id := leaveAtBroker(ctx, s, "db").Spec.ExternalID
@@ -75,7 +75,7 @@ var _ = Describe("The external id of an instance", func() {
 		It("is not used if the broker has another instance under it", func(ctx SpecContext) {
 			s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
 			id := leaveAtBroker(ctx, s, "theirs").Spec.ExternalID
-			si := s.createInstanceOf(ctx, "ours", setExternalID(id))
+			si := s.createSyncInstance(ctx, "ours", setExternalID(id))
 			Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(beReconciling("ProvisionCallFailed", "the broker has another service instance under the id \""+id+"\", which was supplied"),
 				HaveField("DeprovisionStatus", v1beta1.DeprovisionNotRequired)))
 			Expect(k8s.Delete(ctx, si)).To(Succeed())
@@ -88,7 +88,7 @@ var _ = Describe("The external id of an instance", func() {
 			s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
 			id := leaveAtBroker(ctx, s, "db").Spec.ExternalID
 			s.Inject(osbtest.Fault{On: "ProvisionInstance", Answer: osbtest.Error(500, "", "oops")})
-			si := s.createInstanceOf(ctx, "db", setExternalID(id))
+			si := s.createSyncInstance(ctx, "db", setExternalID(id))
 			Eventually(func() (int, error) {
 				_, err := statusWithoutBackoff(ctx, si)()
 				return s.History(id).Puts, err
@@ -129,7 +129,7 @@ var _ = Describe("The external id of an instance", func() {
 		})
 	})
 
-	When("that admission made", func() {
+	Describe("that admission made", func() {
 		It("is not that of a former object with the same name", func(ctx SpecContext) {
 			s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
 			former := leaveAtBroker(ctx, s, "db").Spec.ExternalID
@@ -142,7 +142,7 @@ var _ = Describe("The external id of an instance", func() {
 		})
 	})
 
-	When("with a deletion policy", func() {
+	Describe("with a deletion policy", func() {
 		It("is left or deprovisioned as the policy says", func(ctx SpecContext) {
 			s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
 			kept := s.createReadyInstance(ctx, "kept", setAnnotation(v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyRetain))
@@ -157,7 +157,7 @@ var _ = Describe("The external id of an instance", func() {
 		})
 	})
 
-	When("whose object loses its finalizer", func() {
+	Describe("whose object loses its finalizer", func() {
 		It("is left at the broker, if nothing else changes, and no more requests are sent", func(ctx SpecContext) {
 			s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
 			si := s.createReadyInstance(ctx, "db")
@@ -192,7 +192,7 @@ var _ = Describe("The external id of an instance", func() {
 		})
 	})
 
-	When("of an object that bypassed admission", serial, func() {
+	Describe("of an object that bypassed admission", serial, func() {
 		It("is left at the broker if the record of its creation is older than the object", func(ctx SpecContext) {
 			s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
 			backup := s.createReadyInstance(ctx, "db")
@@ -296,7 +296,7 @@ var _ = Describe("The external id of an instance", func() {
 		})
 	})
 
-	When("whose CustomResourceDefinition is deleted", serial, func() {
+	Describe("whose CustomResourceDefinition is deleted", serial, func() {
 		It("is left at the broker, and the objects report that", func(ctx SpecContext) {
 			s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
 			si := s.createReadyInstance(ctx, "db")

@@ -17,8 +17,6 @@ limitations under the License.
 package servicecatalog_test
 
 import (
-	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -30,9 +28,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
@@ -220,7 +216,7 @@ func describeInstance(k kindSet) {
 
 		It("is accepted before a broker offers its class, and provisioned afterwards", func(ctx SpecContext) {
 			s := newNamespaceWithoutBroker(ctx, k, osbtest.Options{})
-			si := s.createInstanceOf(ctx, "db")
+			si := s.createSyncInstance(ctx, "db")
 			Eventually(instanceStatus(ctx, si)).Should(beReconciling("ReferencesNonexistentServiceClass", s.syncService.Name))
 			Expect(si.Status.DeprovisionStatus).To(Equal(v1beta1.DeprovisionNotRequired))
 			createReadyBroker(ctx, k, s.namespace, s.Broker)
@@ -246,7 +242,7 @@ var _ = Describe("An instance", func() {
 		It("is not retried until the spec changes, and is deleted without a request", func(ctx SpecContext) {
 			s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
 			lift := s.Inject(osbtest.Fault{On: osb.ProvisionInstance, Answer: osbtest.Error(http.StatusBadRequest, "", "the \x1b[31mregion\x00 is\nnot known "+strings.Repeat("x", 5000))})
-			si, other := s.createInstanceOf(ctx, "db", setParameters(`{"region":"nowhere"}`)), s.createInstanceOf(ctx, "other")
+			si, other := s.createSyncInstance(ctx, "db", setParameters(`{"region":"nowhere"}`)), s.createSyncInstance(ctx, "other")
 			Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(HaveField("LastConditionState", "Failed"), haveReadyMessage("increase spec.updateRequests to repeat it unchanged")))
 			Expect(describeConditions(si.Status.Conditions)).To(Equal([]string{"Reconciling=False/ProvisionCallFailed", "Stalled=True/ProvisionCallFailed",
 				"Ready=False/ProvisionCallFailed", "Failed=True/ClusterServiceBrokerReturnedFailure"}))
@@ -283,7 +279,7 @@ var _ = Describe("An instance", func() {
 				name := "i" + name
 				s.Inject(osbtest.Fault{On: osb.ProvisionInstance, Times: 1, Answer: answer,
 					Match: func(c osbtest.Call) bool { return strings.Contains(string(c.Body), `"instance_name":"`+name+`"`) }})
-				waiting[name] = s.createInstanceOf(ctx, name)
+				waiting[name] = s.createSyncInstance(ctx, name)
 			}
 			for _, si := range waiting {
 				Eventually(instanceStatus(ctx, si)).Should(beProvisioned(si))
@@ -293,7 +289,7 @@ var _ = Describe("An instance", func() {
 			}
 			By("refusing the version of the API")
 			lift := s.Inject(osbtest.Fault{On: osb.ProvisionInstance, Answer: osbtest.Error(http.StatusPreconditionFailed, "", "use 3.0")})
-			old := s.createInstanceOf(ctx, "old")
+			old := s.createSyncInstance(ctx, "old")
 			Eventually(instanceStatus(ctx, old)).Should(haveReadyMessage("the broker refuses version 2.17 of the API: use 3.0"))
 			lift()
 			Eventually(instanceStatus(ctx, old)).Should(beProvisioned(old))
@@ -318,7 +314,7 @@ var _ = Describe("An instance", func() {
 		It("waits for a broker that is down, and reports the number of attempts", func(ctx SpecContext) {
 			s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
 			s.Close()
-			si := s.createInstanceOf(ctx, "db")
+			si := s.createSyncInstance(ctx, "db")
 			Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(haveCondition("Ready", "False", "ErrorCallingProvision"),
 				haveCondition("Reconciling", "True", "ErrorCallingProvision"), haveReadyMessage("attempt 2 failed, the next is at ")))
 			Expect(si.Status.DeprovisionStatus).To(Equal(v1beta1.DeprovisionNotRequired), "no request arrived at the broker")
@@ -337,7 +333,7 @@ var _ = Describe("An instance", func() {
 			s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
 			lift := s.Inject(osbtest.Fault{Answer: osbtest.Error(500, "", "out of order")})
 			instances := make([]*v1beta1.ServiceInstance, 200) // their retries take longer than the delay after which a status reports that its object is queued
-			runInParallel(len(instances), func(i int) { instances[i] = s.createInstanceOf(ctx, fmt.Sprint("db", i)) })
+			runInParallel(len(instances), func(i int) { instances[i] = s.createSyncInstance(ctx, fmt.Sprint("db", i)) })
 			Eventually(func() (all []v1beta1.ServiceInstanceStatus, err error) {
 				var list v1beta1.ServiceInstanceList
 				err = k8s.List(ctx, &list, client.InNamespace(s.namespace))
@@ -346,7 +342,7 @@ var _ = Describe("An instance", func() {
 				}
 				return all, err
 			}).WithTimeout(time.Minute).Should(ContainElement(SatisfyAll(haveCondition("Ready", "False", "Queued"), haveReadyMessage("keep failing"))))
-			latest := s.createInstanceOf(ctx, "latest")
+			latest := s.createSyncInstance(ctx, "latest")
 			Eventually(func() int { return s.History(latest.Spec.ExternalID).Puts }).Should(BeNumerically(">", 0))
 			lift()
 			for _, si := range append(instances, latest) {
@@ -369,7 +365,7 @@ var _ = Describe("An instance", func() {
 			for name, fault := range faults {
 				fault.Times, fault.Match = 1, matchInstanceName(name)
 				s.Inject(fault)
-				uncertain[name] = s.createInstanceOf(ctx, name)
+				uncertain[name] = s.createSyncInstance(ctx, name)
 			}
 			for name, si := range uncertain {
 				Eventually(instanceStatus(ctx, si)).Should(beProvisioned(si))
@@ -388,7 +384,7 @@ var _ = Describe("An instance", func() {
 		It("is not removed after malformed answers with status 200", func(ctx SpecContext) {
 			s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
 			s.Inject(osbtest.Fault{On: osb.ProvisionInstance, Acts: true, Times: 2, Answer: osbtest.Status(200, `{"dashboard_url":7}`)})
-			si := s.createInstanceOf(ctx, "db")
+			si := s.createSyncInstance(ctx, "db")
 			Eventually(statusWithoutBackoff(ctx, si)).Should(beProvisioned(si))
 			Expect(s.requestsAbout(si.Spec.ExternalID)()).To(SatisfyAll(HaveLen(2+1), HaveEach("ProvisionInstance")))
 			Expect(s.History(si.Spec.ExternalID).Creations).To(Equal(1))
@@ -399,7 +395,7 @@ var _ = Describe("An instance", func() {
 		It("F-S5: is removed after some attempts, and provisioned under a new id", func(ctx SpecContext) {
 			s, strict := newServiceNamespace(ctx, namespaced, osbtest.Options{}), newServiceNamespace(ctx, namespaced, osbtest.Options{RefusesReuse: http.StatusConflict})
 			strict.Inject(osbtest.Fault{On: osb.ProvisionInstance, Acts: true, Times: 4, Answer: osbtest.Error(500, "", "oops")})
-			refused := strict.createInstanceOf(ctx, "db")
+			refused := strict.createSyncInstance(ctx, "db")
 			faults := map[string]osbtest.Fault{
 				"e500": uncertain(500, ""), "e204": uncertain(204, ""), "cut201": uncertain(201, "{"), "cut202": uncertain(202, "["),
 				"dropped": {On: osb.ProvisionInstance, Acts: true, Answer: osbtest.Drop},
@@ -408,7 +404,7 @@ var _ = Describe("An instance", func() {
 			for name, fault := range faults {
 				fault.Times, fault.Match = 4, matchInstanceName(name)
 				s.Inject(fault)
-				uncertain[name] = s.createInstanceOf(ctx, name)
+				uncertain[name] = s.createSyncInstance(ctx, name)
 				s.Inject(osbtest.Fault{On: osb.DeprovisionInstance, ID: uncertain[name].Spec.ExternalID, Times: 1, Answer: osbtest.Error(500, "", "not now")})
 			}
 			seen := uncertain["e500"]
@@ -438,7 +434,7 @@ var _ = Describe("An instance", func() {
 		It("F-JS4: is finally provisioned again only once an hour, or as soon as the spec changes", func(ctx SpecContext) {
 			s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
 			lift := s.Inject(osbtest.Fault{On: osb.ProvisionInstance, Answer: osbtest.Error(500, "", "oops")})
-			si := s.createInstanceOf(ctx, "db")
+			si := s.createSyncInstance(ctx, "db")
 			thrice := func(a *v1beta1.Attempts) bool { return a.Removals >= 3 }
 			Eventually(statusWithoutBackoff(ctx, si, thrice)).Should(SatisfyAll(haveCondition("Failed", "True", "ErrorReconciliationRetryTimeout"), haveCondition("Stalled", "True", "OrphanMitigationSuccessful"), haveReadyMessage("oops"),
 				HaveField("Attempts.Removals", int32(3)), HaveField("DeprovisionStatus", v1beta1.DeprovisionSucceeded)))
@@ -758,7 +754,7 @@ var _ = Describe("An instance", func() {
 		s := newServiceNamespace(ctx, namespaced, osbtest.Options{}, func(services []osbtest.Service) {
 			services[1].AllowContextUpdates, services[1].Behavior = true, osbtest.Behavior{}
 		})
-		for i, si := range []*v1beta1.ServiceInstance{s.createInstanceOf(ctx, "a"), s.createAsyncInstance(ctx, "b")} {
+		for i, si := range []*v1beta1.ServiceInstance{s.createSyncInstance(ctx, "a"), s.createAsyncInstance(ctx, "b")} {
 			Eventually(instanceStatus(ctx, si)).Should(beProvisioned(si))
 			update(ctx, si, requestUpdate)
 			Eventually(instanceStatus(ctx, si)).Should(beProvisioned(si))
@@ -787,7 +783,7 @@ var _ = Describe("An instance", func() {
 		})
 		update(ctx, s.object, func(b v1beta1.Broker) { b.Common().RelistRequests++ })
 		Eventually(s.plans(ctx, s.object)).Should(haveRemoved[v1beta1.Plan](s.syncService.Plans[0].ID))
-		late := s.createInstanceOf(ctx, "late")
+		late := s.createSyncInstance(ctx, "late")
 		Eventually(instanceStatus(ctx, late)).Should(beStalled("ReferencesDeletedServicePlan", "does not offer plan \"small\" any more"))
 		Expect(k8s.Delete(ctx, late)).To(Succeed())
 		Eventually(checkGone(ctx, late)).Should(Succeed())

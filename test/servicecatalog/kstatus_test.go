@@ -162,7 +162,7 @@ var _ = Describe("kstatus", func() {
 	},
 		Entry("that is being provisioned as InProgress", suite.InProgress, func(ctx SpecContext, s *serviceNamespace) suite.Phase {
 			arrived, _ := holdRequests(s.Broker, osb.ProvisionInstance)
-			return suite.Phase{Object: s.createInstanceOf(ctx, "db"), Reached: arrived}
+			return suite.Phase{Object: s.createSyncInstance(ctx, "db"), Reached: arrived}
 		}),
 		Entry("that is being provisioned asynchronously as InProgress", suite.InProgress, func(ctx SpecContext, s *serviceNamespace) suite.Phase {
 			arrived, _ := holdRequests(s.Broker, osb.PollLastOperation)
@@ -170,7 +170,7 @@ var _ = Describe("kstatus", func() {
 		}),
 		Entry("whose provisioning is retried as InProgress", suite.InProgress, func(ctx SpecContext, s *serviceNamespace) suite.Phase {
 			injectAnswer(s.Broker, osb.ProvisionInstance, unavailable)
-			si := s.createInstanceOf(ctx, "db")
+			si := s.createSyncInstance(ctx, "db")
 			return suite.Phase{Object: si, Reached: func() bool {
 				instanceConditions(ctx, si)()
 				return si.Status.Attempts != nil && si.Status.Attempts.Count > 0
@@ -181,7 +181,7 @@ var _ = Describe("kstatus", func() {
 			return suite.Phase{Object: si, Reached: hasCondition(instanceConditions(ctx, si), "Ready", "False", "ReferencesNonexistentServiceClass")}
 		}),
 		Entry("whose parameters do not exist yet as InProgress", suite.InProgress, func(ctx SpecContext, s *serviceNamespace) suite.Phase {
-			si := s.createInstanceOf(ctx, "db", addParametersFrom("none"))
+			si := s.createSyncInstance(ctx, "db", addParametersFrom("none"))
 			return suite.Phase{Object: si, Reached: hasCondition(instanceConditions(ctx, si), "Ready", "False", "ErrorWithParameters")}
 		}),
 		Entry("that is provisioned as Current", suite.InProgressCurrent, func(ctx SpecContext, s *serviceNamespace) suite.Phase {
@@ -189,7 +189,7 @@ var _ = Describe("kstatus", func() {
 		}),
 		Entry("that was refused as Failed", suite.InProgressFailed, func(ctx SpecContext, s *serviceNamespace) suite.Phase {
 			injectAnswer(s.Broker, osb.ProvisionInstance, refusal)
-			si := s.createInstanceOf(ctx, "db")
+			si := s.createSyncInstance(ctx, "db")
 			return suite.Phase{Object: si, Reached: hasCondition(instanceConditions(ctx, si), "Failed", "True", "")}
 		}),
 		Entry("that was edited as InProgress again", suite.CurrentThenInProgress, func(ctx SpecContext, s *serviceNamespace) suite.Phase {
@@ -229,7 +229,7 @@ var _ = Describe("kstatus", func() {
 		}),
 		Entry("whose instance was refused as Failed", suite.InProgressFailed, func(ctx SpecContext, s *serviceNamespace) suite.Phase {
 			injectAnswer(s.Broker, osb.ProvisionInstance, refusal)
-			s.createInstanceOf(ctx, "db")
+			s.createSyncInstance(ctx, "db")
 			b := s.createBinding(ctx, "app", "db")
 			return suite.Phase{Object: b, Reached: hasCondition(bindingConditions(ctx, b), "Stalled", "True", "ErrorInstanceNotReady")}
 		}),
@@ -279,7 +279,7 @@ var _ = Describe("kstatus", func() {
 		}
 		for _, o := range []client.Object{
 			clusterWide.createBroker(ctx, "", s.Broker), namespaced.createBroker(ctx, s.namespace, s.Broker),
-			s.createInstanceOf(ctx, "db"), s.createBinding(ctx, "app", "db"),
+			s.createSyncInstance(ctx, "db"), s.createBinding(ctx, "app", "db"),
 		} {
 			Eventually(func() error {
 				if err := k8s.Get(ctx, client.ObjectKeyFromObject(o), o); err != nil {

@@ -89,8 +89,8 @@ var _ = Describe("A credential", serial, func() {
 		})
 		plain := s.createReadyInstance(ctx, "plain", addParametersFrom("params"))
 		slow := s.createAsyncInstance(ctx, "slow", addParametersFrom("params"))
-		s.createInstanceOf(ctx, "broken", addParametersFrom("broken"))
-		s.createInstanceOf(ctx, "twice", addParametersFrom("params"), addParametersFrom("twice"))
+		s.createSyncInstance(ctx, "broken", addParametersFrom("broken"))
+		s.createSyncInstance(ctx, "twice", addParametersFrom("params"), addParametersFrom("twice"))
 		b := s.createReadyBinding(ctx, "binding", "plain")
 		Expect(readSecretKeys(ctx, b)()).To(HaveKeyWithValue("password", bindingCanary))
 		Expect(string(s.instanceAtBroker(plain.Spec.ExternalID).Parameters)).To(ContainSubstring(canary.EncodeJSON(paramCanary, true)), "the request had the credential")
@@ -109,7 +109,7 @@ var _ = Describe("A credential", serial, func() {
 		s.Inject(osbtest.Fault{On: osb.Bind, Times: 3, Answer: echo(500, 0, authCanary, paramCanary, numberCanary)})
 		s.Inject(osbtest.Fault{On: osb.Bind, Times: 1, Answer: echo(202, 0, authCanary, paramCanary, numberCanary)})
 		s.Inject(osbtest.Fault{On: osb.PollLastOperation, Times: 6, Answer: echo(200, 3, authCanary, paramCanary, numberCanary)})
-		refused := s.createInstanceOf(ctx, "refused", addParametersFrom("params"))
+		refused := s.createSyncInstance(ctx, "refused", addParametersFrom("params"))
 		for i, si := range []*v1beta1.ServiceInstance{plain, slow} {
 			update(ctx, si, func(si *v1beta1.ServiceInstance) {
 				si.Spec.ParametersFrom = nil
@@ -148,7 +148,7 @@ var _ = Describe("A credential", serial, func() {
 		lift()
 		Eventually(brokerStatus(ctx, s.object)).Should(beReady(s.object))
 		s.Inject(osbtest.Fault{On: osb.ProvisionInstance, Answer: osbtest.Echo(http.StatusUnauthorized, tokenCanary)})
-		si := s.createInstanceOf(ctx, "db")
+		si := s.createSyncInstance(ctx, "db")
 		Eventually(instanceStatus(ctx, si)).Should(haveReadyMessage("[redacted]"))
 		expectNoCredential(ctx, token)
 	})

@@ -37,18 +37,18 @@ import (
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 )
 
-// serviceNamespace is a namespace, and a broker that it can use.
+// serviceNamespace is a namespace with a broker that its objects can use.
 type serviceNamespace struct {
 	kindSet
 	*osbtest.Broker
 	namespace string
 	object    v1beta1.Broker
-	// syncService does everything at once, inTime needs two polls for everything.
+	// syncService does everything synchronously. asyncService finishes each operation at the second poll.
 	syncService, asyncService osbtest.Service
 }
 
-// newServiceNamespace makes a namespace and a broker with uniqueServices, and waits until the broker
-// is Ready. Objects that the spec leaves behind are abandoned.
+// newServiceNamespace creates a namespace and a broker with uniqueServices, and waits until the broker is Ready. Objects that the
+// spec leaves behind are abandoned.
 func newServiceNamespace(ctx context.Context, k kindSet, o osbtest.Options, edits ...func(services []osbtest.Service)) *serviceNamespace {
 	GinkgoHelper()
 	s := newNamespaceWithoutBroker(ctx, k, o, edits...)
@@ -56,7 +56,7 @@ func newServiceNamespace(ctx context.Context, k kindSet, o osbtest.Options, edit
 	return s
 }
 
-// newNamespaceWithoutBroker is newSite, but for the broker's object.
+// newNamespaceWithoutBroker is newServiceNamespace without the broker's object: the server runs, and the operator does not know it.
 func newNamespaceWithoutBroker(ctx context.Context, k kindSet, o osbtest.Options, edits ...func(services []osbtest.Service)) *serviceNamespace {
 	GinkgoHelper()
 	services := uniqueServices()
@@ -70,8 +70,7 @@ func newNamespaceWithoutBroker(ctx context.Context, k kindSet, o osbtest.Options
 	return s
 }
 
-// abandonObjects lets go of what is in a namespace, so that nothing of it is tried for the rest
-// of the suite.
+// abandonObjects removes the finalizers of all objects in a namespace, so that the operator does not retry them in later specs.
 func abandonObjects(ctx context.Context, namespace string) {
 	GinkgoHelper()
 	var bindings v1beta1.ServiceBindingList
@@ -88,43 +87,43 @@ func abandonObjects(ctx context.Context, namespace string) {
 	runInParallel(len(all), func(i int) { abandonAndDelete(ctx, all[i]) })
 }
 
-// abandonAndDelete removes the finalizer, as svcat --abandon does, and the object.
+// abandonAndDelete removes an object without its finalizer's work, as svcat --abandon does.
 func abandonAndDelete(ctx context.Context, o client.Object) {
 	GinkgoHelper()
 	removeFinalizers(ctx, o)
 	Expect(client.IgnoreNotFound(k8s.Delete(ctx, o))).To(Succeed())
 }
 
-// removeFinalizers removes the finalizer.
+// removeFinalizers removes all finalizers of an object.
 func removeFinalizers(ctx context.Context, o client.Object) {
 	GinkgoHelper()
 	patch := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`))
 	Expect(client.IgnoreNotFound(k8s.Patch(ctx, o, patch))).To(Succeed())
 }
 
-// createReadyInstance makes an instance of the service that does all at once.
+// createReadyInstance creates an instance of syncService, and waits until it is Ready.
 func (s *serviceNamespace) createReadyInstance(ctx context.Context, name string, edits ...func(*v1beta1.ServiceInstance)) *v1beta1.ServiceInstance {
 	GinkgoHelper()
-	si := s.createInstanceOf(ctx, name, edits...)
+	si := s.createSyncInstance(ctx, name, edits...)
 	Eventually(instanceStatus(ctx, si)).Should(beProvisioned(si))
 	return si
 }
 
-func (s *serviceNamespace) createInstanceOf(ctx context.Context, name string, edits ...func(*v1beta1.ServiceInstance)) *v1beta1.ServiceInstance {
+func (s *serviceNamespace) createSyncInstance(ctx context.Context, name string, edits ...func(*v1beta1.ServiceInstance)) *v1beta1.ServiceInstance {
 	GinkgoHelper()
 	return s.createInstance(ctx, s.namespace, name, s.syncService.Name, s.syncService.Plans[0].Name, edits...)
 }
 
-// neverFinish has the service that takes its time end an operation only when it is told to (Finish).
+// neverFinish makes asyncService finish operations only when the spec calls Finish.
 func neverFinish(services []osbtest.Service) { services[1].Behavior.Never = true }
 
-// createAsyncInstance makes one of the service that takes its time.
+// createAsyncInstance creates an instance of asyncService.
 func (s *serviceNamespace) createAsyncInstance(ctx context.Context, name string, edits ...func(*v1beta1.ServiceInstance)) *v1beta1.ServiceInstance {
 	GinkgoHelper()
 	return s.createInstance(ctx, s.namespace, name, s.asyncService.Name, s.asyncService.Plans[0].Name, edits...)
 }
 
-// newInstanceObject is an instance of a name and a service, for who makes it in a way of their own.
+// newInstanceObject returns an instance for specs that create it in another way.
 func (s *serviceNamespace) newInstanceObject(name string, service osbtest.Service) *v1beta1.ServiceInstance {
 	si := &v1beta1.ServiceInstance{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: name}}
 	if s.isNamespaced() {
@@ -135,7 +134,8 @@ func (s *serviceNamespace) newInstanceObject(name string, service osbtest.Servic
 	return si
 }
 
-// statusWithoutBackoff reads an instance's status again, and has made at once what waits for its time, unless its attempts are as they should be.
+// statusWithoutBackoff reads the instance, and returns its status. It also clears the time of the next attempt, so that the operator
+// retries immediately, unless one of the functions returns true for the attempts.
 func statusWithoutBackoff(ctx context.Context, si *v1beta1.ServiceInstance, unless ...func(*v1beta1.Attempts) bool) func() (v1beta1.ServiceInstanceStatus, error) {
 	return func() (v1beta1.ServiceInstanceStatus, error) {
 		if err := k8s.Get(ctx, client.ObjectKeyFromObject(si), si); err != nil {
@@ -154,7 +154,7 @@ func statusWithoutBackoff(ctx context.Context, si *v1beta1.ServiceInstance, unle
 	}
 }
 
-// setPlan names another plan.
+// setPlan names another plan in the spec.
 func (s *serviceNamespace) setPlan(name string) func(*v1beta1.ServiceInstance) {
 	return func(si *v1beta1.ServiceInstance) {
 		if s.isNamespaced() {
@@ -165,12 +165,12 @@ func (s *serviceNamespace) setPlan(name string) func(*v1beta1.ServiceInstance) {
 	}
 }
 
-// planAtBroker is the plan that a status says that the broker has.
+// planAtBroker returns the plan that the broker has according to the status.
 func planAtBroker(props *v1beta1.ServiceInstancePropertiesState) string {
 	return props.ClusterServicePlanExternalID + props.ServicePlanExternalID
 }
 
-// sent are the requests about an id so far, in words, but for polls.
+// requestsAbout returns the operations of the requests about an id, without polls.
 func (s *serviceNamespace) requestsAbout(id string) func() []string {
 	return func() []string {
 		var words []string
@@ -183,17 +183,17 @@ func (s *serviceNamespace) requestsAbout(id string) func() []string {
 	}
 }
 
-// about are the calls about an id.
+// callsAbout returns the calls about an id.
 func (s *serviceNamespace) callsAbout(id string, of ...osb.Operation) []osbtest.Call {
 	return slices.DeleteFunc(s.Calls(of...), func(c osbtest.Call) bool { return c.ID() != id })
 }
 
-// held is what the broker has under an id.
+// instanceAtBroker returns what the broker has under an id.
 func (s *serviceNamespace) instanceAtBroker(id string) osbtest.Instance {
 	return s.Holds().Instances[id]
 }
 
-// decodeBody is what a request said.
+// decodeBody decodes the body of a request.
 func decodeBody(c osbtest.Call) map[string]any {
 	GinkgoHelper()
 	body := map[string]any{}
@@ -210,7 +210,7 @@ func beProvisioned(si *v1beta1.ServiceInstance) OmegaMatcher {
 		}, BeTrue()))
 }
 
-// conditions are a status's as "Type=Status/Reason".
+// describeConditions returns conditions as "Type=Status/Reason".
 func describeConditions(list []v1beta1.Condition) []string {
 	var words []string
 	for _, c := range list {
@@ -219,7 +219,7 @@ func describeConditions(list []v1beta1.Condition) []string {
 	return words
 }
 
-// readyConditions are the conditions of something that is ready for this reason.
+// readyConditions are those of an object that is ready with this reason, as describeConditions returns them.
 func readyConditions(reason string) []string {
 	return []string{"Reconciling=False/" + reason, "Stalled=False/" + reason, "Ready=True/" + reason}
 }
@@ -228,7 +228,7 @@ func setParameters(text string) func(*v1beta1.ServiceInstance) {
 	return func(si *v1beta1.ServiceInstance) { si.Spec.Parameters = &runtime.RawExtension{Raw: []byte(text)} }
 }
 
-// addParametersFrom are those in the key "json" of a Secret.
+// addParametersFrom adds the parameters in the key "json" of a Secret.
 func addParametersFrom(secret string) func(*v1beta1.ServiceInstance) {
 	return func(si *v1beta1.ServiceInstance) {
 		si.Spec.ParametersFrom = append(si.Spec.ParametersFrom, v1beta1.ParametersFromSource{SecretKeyRef: &v1beta1.SecretKeyReference{Name: secret, Key: "json"}})
@@ -250,7 +250,7 @@ func setExternalID(id string) func(*v1beta1.ServiceInstance) {
 
 func requestUpdate(si *v1beta1.ServiceInstance) { si.Spec.UpdateRequests++ }
 
-// newImpersonatingClient is a client of a user who may do everything.
+// newImpersonatingClient returns a client of a user who may do everything.
 func newImpersonatingClient(user rest.ImpersonationConfig) client.Client {
 	GinkgoHelper()
 	config := rest.CopyConfig(cluster.Config)

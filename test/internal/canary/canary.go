@@ -14,8 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package canary looks for credentials where others can read: in whatever form they may
-// have got there.
+// Package canary finds credentials in texts that users can read, in every encoding in which software may have written them.
 package canary
 
 import (
@@ -29,18 +28,18 @@ import (
 	"strings"
 )
 
-// Value is a credential with all that encodings change.
+// Value is a credential with characters that each encoding changes.
 const Value = `cAnaRy/+&"<>%é-credential`
 
-// Spellings are the forms in which a credential may show.
-func Spellings(secret string) []string {
+// Encodings returns a credential as each encoding writes it.
+func Encodings(secret string) []string {
 	forms := []string{secret, url.QueryEscape(secret), url.PathEscape(secret), hex.EncodeToString([]byte(secret)),
 		fmt.Sprintf("%q", secret), strings.Trim(fmt.Sprintf("%+q", secret), `"`)}
 	for _, html := range []bool{true, false} {
-		once := JSON(secret, html)
-		forms = append(forms, strings.Trim(once, `"`), strings.Trim(JSON(once, html), `\"`))
+		once := EncodeJSON(secret, html)
+		forms = append(forms, strings.Trim(once, `"`), strings.Trim(EncodeJSON(once, html), `\"`))
 	}
-	// Within longer text base64 has one of three alignments, and foreign ends.
+	// Within a longer text base64 can begin at one of three offsets, and its first and last characters depend on the text around it.
 	for shift := range 3 {
 		whole := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("x", shift) + secret))
 		inner := whole[4 : len(whole)-4]
@@ -49,36 +48,36 @@ func Spellings(secret string) []string {
 	return forms
 }
 
-// JSON is a string as JSON writes it, with or without escapes for HTML.
-func JSON(s string, html bool) string {
+// EncodeJSON returns a string as a JSON literal, with or without escapes for HTML.
+func EncodeJSON(s string, html bool) string {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(html)
 	if err := e.Encode(s); err != nil {
-		panic(err) // a string always encodes
+		panic(err) // a string can always be encoded
 	}
 	return strings.TrimSpace(b.String())
 }
 
-var dumpLine = regexp.MustCompile(`[0-9a-f]{8}  ((?:[0-9a-f]{2} {1,2}){1,16}) *\|`)
+var hexDumpLine = regexp.MustCompile(`[0-9a-f]{8}  ((?:[0-9a-f]{2} {1,2}){1,16}) *\|`)
 
-// Undump is what hex dumps in a text stand for: client-go logs binary bodies so.
-func Undump(text string) string {
-	var bytes []byte
-	for _, line := range dumpLine.FindAllStringSubmatch(text, -1) {
+// DecodeHexDumps returns the bytes of the hex dumps in a text: client-go logs binary bodies that way.
+func DecodeHexDumps(text string) string {
+	var decoded []byte
+	for _, line := range hexDumpLine.FindAllStringSubmatch(text, -1) {
 		part, err := hex.DecodeString(strings.ReplaceAll(line[1], " ", ""))
 		if err != nil {
-			panic(err) // the expression takes no others
+			panic(err) // the expression matches hex digits only
 		}
-		bytes = append(bytes, part...)
+		decoded = append(decoded, part...)
 	}
-	return string(bytes)
+	return string(decoded)
 }
 
-// Find says where a credential is, by the names of the places; empty: nowhere.
+// Find describes the first place that has a credential in one of its encodings. It returns "" if no place has.
 func Find(places map[string]string, secret string) string {
 	for place, text := range places {
-		for _, form := range Spellings(secret) {
+		for _, form := range Encodings(secret) {
 			if i := strings.Index(text, form); i >= 0 {
 				return fmt.Sprintf("%s has the credential as %q: …%s…", place, form, text[max(0, i-200):min(len(text), i+200)])
 			}

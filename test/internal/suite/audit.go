@@ -27,25 +27,25 @@ import (
 	"github.com/gophernetes/bellhop/test/internal/audit"
 )
 
-// Moment is one since when requests are looked for.
-type Moment struct {
+// AuditMark is a moment, with the size of the audit log then.
+type AuditMark struct {
 	at     time.Time
 	offset int64
 }
 
-// Requests are the operator's about objects, since a moment. A request may be logged after
-// its effect was seen, so that its place in the log does not say when it was made.
-func (s *Suite) Requests(since Moment) []audit.Event {
+// RequestsSince returns the operator's requests about objects since a mark. The API server may log a request after its effect was
+// seen, so that the position in the log alone does not tell when the request was received.
+func (s *Suite) RequestsSince(since AuditMark) []audit.Event {
 	ginkgo.GinkgoHelper()
 	logged, err := audit.Read(s.auditLog, since.offset, s.Cluster.Namespace, s.Cluster.ServiceAccount)
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
 	return slices.DeleteFunc(logged, func(e audit.Event) bool { return !e.Received.After(since.at) })
 }
 
-// Now is this moment.
-func (s *Suite) Now() Moment {
+// MarkAudit marks the present moment.
+func (s *Suite) MarkAudit() AuditMark {
 	ginkgo.GinkgoHelper()
 	info, err := os.Stat(s.auditLog)
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
-	return Moment{at: time.Now(), offset: info.Size()}
+	return AuditMark{at: time.Now(), offset: info.Size()}
 }

@@ -29,8 +29,8 @@ import (
 	"github.com/gophernetes/bellhop/hack/local"
 )
 
-// HelmInstall installs a chart with one template as administrator, in a namespace, with more
-// flags, and returns what Helm printed. Helm is the version in hack/tools/helm.
+// HelmInstall installs a chart with one template in a namespace as administrator, with additional flags, and returns what Helm
+// printed. The version of Helm is that of hack/tools/helm.
 func (s *Suite) HelmInstall(ctx context.Context, namespace, template string, flags ...string) (string, error) {
 	ginkgo.GinkgoHelper()
 	chart := ginkgo.GinkgoT().TempDir()
@@ -49,7 +49,7 @@ func (s *Suite) HelmInstall(ctx context.Context, namespace, template string, fla
 	return string(out), err
 }
 
-// helm is the path of Helm, which is built where Go's cache does not have it.
+// helm returns the path of the binary. "go tool" builds it if Go's cache does not have it.
 func helm(ctx context.Context) string {
 	ginkgo.GinkgoHelper()
 	repo, err := local.FindRepo()

@@ -34,28 +34,46 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Verdicts are what kstatus makes of objects, from the first version of each on. Flux and
-// Helm wait by them.
-type Verdicts struct {
+// Sequences of kstatus statuses, as StatusRecorder.SequenceOf returns them.
+const (
+	InProgress             = "InProgress"
+	Current                = "Current"
+	InProgressCurrent      = InProgress + " Current"
+	InProgressFailed       = InProgress + " Failed"
+	CurrentThenInProgress  = InProgressCurrent + " InProgress"
+	CurrentThenFailed      = InProgressCurrent + " Failed"
+	CurrentThenTerminating = InProgressCurrent + " Terminating"
+)
+
+// Phase is an object that a spec has brought into a phase of its life, and a check whether the phase is reached.
+type Phase struct {
+	Object  client.Object
+	Reached func() bool
+}
+
+// Immediately is the check of a Phase that is reached when the object was created.
+func Immediately() bool { return true }
+
+// StatusRecorder records the status that kstatus computes for each version of objects, from the first one on. Flux and Helm wait
+// for these statuses.
+type StatusRecorder struct {
 	client client.Client
 
 	mu   sync.Mutex
-	seen map[types.UID]verdicts
+	seen map[types.UID]recordedStatuses
 }
 
-// verdicts are those on one object.
-type verdicts struct {
-	version string // the resourceVersion of the last one
-	inTurn  []string
+type recordedStatuses struct {
+	version  string // resourceVersion of the last version
+	sequence []string
 }
 
-// Verdicts follows all objects of some kinds until the spec ends: those in the namespace, or
-// of the cluster.
-func (s *Suite) Verdicts(ctx context.Context, namespace string, kinds ...client.Object) *Verdicts {
+// RecordStatuses watches all objects of some kinds until the spec ends, in the namespace or in the cluster.
+func (s *Suite) RecordStatuses(ctx context.Context, namespace string, kinds ...client.Object) *StatusRecorder {
 	ginkgo.GinkgoHelper()
 	api, err := dynamic.NewForConfig(s.Cluster.Config)
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
-	v := &Verdicts{client: s.Client, seen: map[types.UID]verdicts{}}
+	r := &StatusRecorder{client: s.Client, seen: map[types.UID]recordedStatuses{}}
 	for _, kind := range kinds {
 		gvk, err := s.Client.GroupVersionKindFor(kind)
 		gomega.Expect(err).NotTo(gomega.HaveOccurred())
@@ -68,16 +86,16 @@ func (s *Suite) Verdicts(ctx context.Context, namespace string, kinds ...client.
 		changes, err := resource.Watch(context.WithoutCancel(ctx), metav1.ListOptions{})
 		gomega.Expect(err).NotTo(gomega.HaveOccurred())
 		var reading sync.WaitGroup
-		reading.Go(func() { v.read(changes) })
+		reading.Go(func() { r.read(changes) })
 		ginkgo.DeferCleanup(func() {
 			changes.Stop()
 			reading.Wait()
 		})
 	}
-	return v
+	return r
 }
 
-func (v *Verdicts) read(changes watch.Interface) {
+func (r *StatusRecorder) read(changes watch.Interface) {
 	defer ginkgo.GinkgoRecover()
 	for change := range changes.ResultChan() {
 		o, ok := change.Object.(*unstructured.Unstructured)
@@ -86,29 +104,29 @@ func (v *Verdicts) read(changes watch.Interface) {
 		}
 		result, err := status.Compute(o)
 		gomega.Expect(err).NotTo(gomega.HaveOccurred())
-		v.mu.Lock()
-		of := v.seen[o.GetUID()]
-		if n := len(of.inTurn); n == 0 || of.inTurn[n-1] != result.Status.String() {
-			of.inTurn = append(of.inTurn, result.Status.String())
+		r.mu.Lock()
+		recorded := r.seen[o.GetUID()]
+		if n := len(recorded.sequence); n == 0 || recorded.sequence[n-1] != result.Status.String() {
+			recorded.sequence = append(recorded.sequence, result.Status.String())
 		}
-		of.version = o.GetResourceVersion()
-		v.seen[o.GetUID()] = of
-		v.mu.Unlock()
+		recorded.version = o.GetResourceVersion()
+		r.seen[o.GetUID()] = recorded
+		r.mu.Unlock()
 	}
 }
 
-// On are the verdicts on an object in turn, without repeats, up to its present version.
-func (v *Verdicts) On(ctx context.Context, o client.Object) func() (string, error) {
+// SequenceOf returns the statuses of an object in order, without repetitions, up to its present version.
+func (r *StatusRecorder) SequenceOf(ctx context.Context, o client.Object) func() (string, error) {
 	return func() (string, error) {
-		if err := v.client.Get(ctx, client.ObjectKeyFromObject(o), o); err != nil {
+		if err := r.client.Get(ctx, client.ObjectKeyFromObject(o), o); err != nil {
 			return "", err
 		}
-		v.mu.Lock()
-		defer v.mu.Unlock()
-		seen := v.seen[o.GetUID()]
-		if seen.version != o.GetResourceVersion() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		recorded := r.seen[o.GetUID()]
+		if recorded.version != o.GetResourceVersion() {
 			return "", fmt.Errorf("resourceVersion %s was not seen yet", o.GetResourceVersion())
 		}
-		return strings.Join(seen.inTurn, " "), nil
+		return strings.Join(recorded.sequence, " "), nil
 	}
 }

@@ -26,7 +26,7 @@ import (
 	"github.com/onsi/gomega"
 )
 
-// Log is what the operator printed since the spec began. It is a file, which all Ginkgo processes read.
+// Log is what the operators printed since the spec began. It is a file, so that all Ginkgo processes can read it.
 type Log struct {
 	path string
 	file *os.File // of the process that runs the operator
@@ -42,7 +42,7 @@ func (l *Log) create(path string) (err error) {
 
 func (l *Log) Write(p []byte) (int, error) { return l.file.Write(p) }
 
-// String is what was printed since the last Reset.
+// String returns what was printed since the last Reset.
 func (l *Log) String() string {
 	ginkgo.GinkgoHelper()
 	file, err := os.Open(l.path)
@@ -55,7 +55,8 @@ func (l *Log) String() string {
 	return string(text)
 }
 
-// Lines are those that contain all of the texts. Other specs run at the same time, so one of the texts is a name of the spec's own.
+// Lines returns the lines that contain all of the texts. Other specs run at the same time, so one of the texts has to be a name that
+// only this spec uses.
 func (l *Log) Lines(texts ...string) []string {
 	ginkgo.GinkgoHelper()
 	var lines []string
@@ -67,7 +68,7 @@ func (l *Log) Lines(texts ...string) []string {
 	return lines
 }
 
-// Reset is for BeforeEach.
+// Reset is for BeforeEach: from here on the log has what is printed.
 func (l *Log) Reset() {
 	ginkgo.GinkgoHelper()
 	info, err := os.Stat(l.path)
@@ -75,7 +76,7 @@ func (l *Log) Reset() {
 	l.from = info.Size()
 }
 
-// Report is for AfterEach: of a spec that failed it shows the end.
+// Report is for AfterEach: it adds the end of the log to the report of a failed spec.
 func (l *Log) Report() {
 	if ginkgo.CurrentSpecReport().Failed() {
 		s := l.String()

@@ -26,16 +26,16 @@ import (
 	"github.com/gophernetes/bellhop/test/internal/metrics"
 )
 
-// Token makes a ServiceAccount and returns a token of it.
-func (s *Suite) Token(ctx context.Context, namespace, name string) string {
+// CreateToken creates a ServiceAccount without any rights, and returns a token of it.
+func (s *Suite) CreateToken(ctx context.Context, namespace, name string) string {
 	ginkgo.GinkgoHelper()
 	token, err := metrics.CreateAccount(ctx, s.Client, namespace, name)
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
 	return token
 }
 
-// MetricsToken is of a ServiceAccount that may read metrics until the spec ends.
-func (s *Suite) MetricsToken(ctx ginkgo.SpecContext, namespace string) string {
+// CreateMetricsToken creates a ServiceAccount that may read metrics until the spec ends, and returns a token of it.
+func (s *Suite) CreateMetricsToken(ctx ginkgo.SpecContext, namespace string) string {
 	ginkgo.GinkgoHelper()
 	const name = "prometheus"
 	ginkgo.DeferCleanup(func(ctx ginkgo.SpecContext) error {
@@ -46,8 +46,7 @@ func (s *Suite) MetricsToken(ctx ginkgo.SpecContext, namespace string) string {
 	return token
 }
 
-// Scrape is what the operator says at its metrics' address, to who has a token; if it does
-// not tell, the error has the status.
+// Scrape returns the operator's metrics as text. Where the answer is not 200, the error is its status.
 func (s *Suite) Scrape(ctx context.Context, token string) (string, error) {
 	return metrics.Fetch(ctx, s.Operator.MetricsURL, token)
 }

@@ -14,8 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package suite runs the real operator against a real control plane, for suites that look
-// at it from outside.
+// Package suite runs the real operator against a real control plane, for suites that test it from outside.
 package suite
 
 import (
@@ -28,8 +27,6 @@ import (
 
 	"github.com/onsi/ginkgo/v2"
 	"github.com/onsi/gomega"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/clientcmd"
@@ -38,44 +35,44 @@ import (
 	"github.com/gophernetes/bellhop/hack/local"
 )
 
-// Serial decorates specs that stop the operator, or that change what belongs to the whole cluster. "make test" runs them apart from the
-// others, on a control plane of their own; where all run together, they are the last, in the first Ginkgo process.
+// Serial decorates specs that stop the operator, or that change objects which other specs depend on. "make test" runs them on a control
+// plane of their own. Where all specs run together, these run last, in the first Ginkgo process.
 var Serial = []any{ginkgo.Serial, ginkgo.Label("serial")}
 
-// Suite is a control plane and an operator that runs on it. The first Ginkgo process starts both, the others use them, so that specs
-// run in parallel. The methods are for specs, and fail them.
+// Suite is a control plane with an operator. The first Ginkgo process starts both, and the others connect to them, so that specs run in
+// parallel. The methods are for specs: they fail the spec instead of returning errors.
 type Suite struct {
 	Cluster *local.Cluster
-	// Operator is the one that was started last, of the program Binary. Only the first process can stop it.
+	// Operator is the one that was started last. Binary is its program. Only the first process can stop it.
 	Operator *local.Operator
 	Binary   string
-	// Client is an administrator's.
+	// Client has the rights of an administrator.
 	Client client.Client
-	// Logs is what the operators print.
+	// Logs has what all operators printed.
 	Logs Log
 
 	auditLog string
-	args     []string // every operator's
+	args     []string // for every operator
 }
 
-// shared is what the first Ginkgo process tells the others.
-type shared struct {
+// connection is what the first Ginkgo process sends to the others.
+type connection struct {
 	Kubeconfig, KubectlPath, Namespace, ServiceAccount, WebhookURL string
 	MetricsURL, HealthURL                                          string
 	AuditLog, OperatorLog                                          string
 }
 
-// Start is for the first function of SynchronizedBeforeSuite: it starts the control plane and an operator with these arguments. The
-// result is for Join.
+// Start is for the first function of SynchronizedBeforeSuite: it starts the control plane, and an operator with these arguments. The
+// second function passes the result to Join.
 func (s *Suite) Start(ctx context.Context, args ...string) []byte {
 	ginkgo.GinkgoHelper()
 	repo, err := local.FindRepo()
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
-	ginkgo.GinkgoT().Setenv("KUBE_CACHE_MUTATION_DETECTOR", "true") // an operator that changes an object of its cache ends
+	ginkgo.GinkgoT().Setenv("KUBE_CACHE_MUTATION_DETECTOR", "true") // makes the operator panic if it changes an object of its cache
 	dir := ginkgo.GinkgoT().TempDir()
 	s.auditLog, s.args = filepath.Join(dir, "audit.log"), args
 	gomega.Expect(s.Logs.create(filepath.Join(dir, "operator.log"))).To(gomega.Succeed())
-	// The cluster outlives this node's context.
+	// The cluster has to outlive this node's context.
 	s.Cluster, err = local.Start(context.WithoutCancel(ctx), local.Options{Repo: repo, AuditLog: s.auditLog, ControllerManager: true})
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
 	ginkgo.DeferCleanup(s.Cluster.Stop)
@@ -83,7 +80,7 @@ func (s *Suite) Start(ctx context.Context, args ...string) []byte {
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
 	s.StartOperator(ctx)
 
-	all, err := json.Marshal(shared{
+	all, err := json.Marshal(connection{
 		Kubeconfig: s.Cluster.Kubeconfig, KubectlPath: s.Cluster.KubectlPath, Namespace: s.Cluster.Namespace,
 		ServiceAccount: s.Cluster.ServiceAccount, WebhookURL: s.Cluster.WebhookURL,
 		MetricsURL: s.Operator.MetricsURL, HealthURL: s.Operator.HealthURL, AuditLog: s.auditLog, OperatorLog: s.Logs.path,
@@ -92,12 +89,12 @@ func (s *Suite) Start(ctx context.Context, args ...string) []byte {
 	return all
 }
 
-// Join is for the second function of SynchronizedBeforeSuite: it connects this process with what Start has started. The client knows
-// the types that are added.
+// Join is for the second function of SynchronizedBeforeSuite: it connects this process with what Start has started. The client's scheme
+// gets the given types.
 func (s *Suite) Join(started []byte, types ...func(*runtime.Scheme) error) {
 	ginkgo.GinkgoHelper()
-	if s.Cluster == nil { // not the first process
-		s.join(started)
+	if s.Cluster == nil { // this is not the first process
+		s.connect(started)
 	}
 	scheme := runtime.NewScheme()
 	for _, add := range append(types, clientgoscheme.AddToScheme) {
@@ -110,9 +107,9 @@ func (s *Suite) Join(started []byte, types ...func(*runtime.Scheme) error) {
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
 }
 
-func (s *Suite) join(started []byte) {
+func (s *Suite) connect(started []byte) {
 	ginkgo.GinkgoHelper()
-	var all shared
+	var all connection
 	gomega.Expect(json.Unmarshal(started, &all)).To(gomega.Succeed())
 	config, err := clientcmd.BuildConfigFromFlags("", all.Kubeconfig)
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
@@ -124,7 +121,7 @@ func (s *Suite) join(started []byte) {
 	s.auditLog, s.Logs.path = all.AuditLog, all.OperatorLog
 }
 
-// StartOperator runs the operator until stopped or killed.
+// StartOperator runs an operator until it is stopped or killed.
 func (s *Suite) StartOperator(ctx context.Context, args ...string) *local.Operator {
 	ginkgo.GinkgoHelper()
 	gomega.Expect(ginkgo.GinkgoParallelProcess()).To(gomega.Equal(1), "only a Serial spec may start an operator")
@@ -138,17 +135,17 @@ func (s *Suite) StartOperator(ctx context.Context, args ...string) *local.Operat
 	return s.Operator
 }
 
-// AwaitKnowledge returns once the operator has read what it takes to say something of a manifest. Before that, as after the restart
-// of another spec, it admits it with a warning that it was not checked.
-func (s *Suite) AwaitKnowledge(ctx context.Context, manifest string) {
+// WaitForAdmission waits until the webhooks' caches are filled, so that admission gives complete warnings about a manifest. Before
+// that, as after the restart of another spec, it only warns that it could not check.
+func (s *Suite) WaitForAdmission(ctx context.Context, manifest string) {
 	ginkgo.GinkgoHelper()
 	gomega.Eventually(ctx, func() (string, error) { return s.Kubectl(ctx, manifest, "create", "--dry-run=server", "-f", "-") }).
 		ShouldNot(gomega.ContainSubstring("still starting"))
 }
 
-// AwaitControllers returns once the operator's controllers have looked at the objects of a manifest, which it then deletes: what is created
-// from then on is known to be new, and not a former leader's.
-func (s *Suite) AwaitControllers(ctx context.Context, manifest string) {
+// WaitForControllers waits until the operator's controllers have reconciled the objects of a manifest, and deletes them. Objects that
+// are created afterwards are known to be new, and not a former leader's.
+func (s *Suite) WaitForControllers(ctx context.Context, manifest string) {
 	ginkgo.GinkgoHelper()
 	for _, args := range [][]string{
 		{"apply", "-f", "-"},
@@ -158,14 +155,6 @@ func (s *Suite) AwaitControllers(ctx context.Context, manifest string) {
 		out, err := s.Kubectl(ctx, manifest, args...)
 		gomega.Expect(err).NotTo(gomega.HaveOccurred(), "%v: %s", args, out)
 	}
-}
-
-// Namespace makes a namespace of the spec's own.
-func (s *Suite) Namespace(ctx context.Context) string {
-	ginkgo.GinkgoHelper()
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "spec-"}}
-	gomega.Expect(s.Client.Create(ctx, ns)).To(gomega.Succeed())
-	return ns.Name
 }
 
 // Kubectl runs kubectl as administrator and returns what it printed.
