@@ -25,19 +25,19 @@ import (
 	"github.com/gophernetes/bellhop/demo/inbox"
 )
 
-// asWritten is the message of the sample, and asSent what reaches people.
+// sampleContent is the message of the sample, and sampleContentSent the content that receivers get.
 const (
-	asWritten = "Hello KubeCon :wave:"
-	asSent    = "Hello KubeCon 👋"
+	sampleContent     = "Hello KubeCon :wave:"
+	sampleContentSent = "Hello KubeCon 👋"
 )
 
-// A checklist holds what happened against what should have.
+// A checklist has the results of comparisons.
 type checklist struct {
 	lines  []string
 	failed int
 }
 
-func expect[T comparable](c *checklist, what string, got, want T) {
+func expectEqual[T comparable](c *checklist, what string, got, want T) {
 	if got == want {
 		c.lines = append(c.lines, "✓ "+what)
 		return
@@ -46,8 +46,8 @@ func expect[T comparable](c *checklist, what string, got, want T) {
 	c.lines = append(c.lines, fmt.Sprintf("✗ %s: got %#v, want %#v", what, got, want))
 }
 
-// check goes on where the demo has ended, and says how all of it went.
-func (d *demo) check(ctx context.Context) error {
+// runChecks checks the results of the demo, runs the suggested commands and checks their results, and prints all of them.
+func (d *demo) runChecks(ctx context.Context) error {
 	c := &checklist{}
 	err := d.checkPage(ctx, c)
 	if err == nil {
@@ -55,95 +55,95 @@ func (d *demo) check(ctx context.Context) error {
 	}
 	if err != nil {
 		c.failed++
-		c.lines = append(c.lines, "✗ and so on: "+err.Error())
+		c.lines = append(c.lines, "✗ the remaining checks did not run: "+err.Error())
 	}
-	d.screen.step("Checked")
+	d.screen.printStep("Checked")
 	for _, line := range c.lines {
-		d.screen.say("  %s", line)
+		d.screen.printf("  %s", line)
 	}
 	if c.failed > 0 {
 		return fmt.Errorf("%d of %d checks failed, see above", c.failed, len(c.lines))
 	}
-	d.screen.say("\n  All %d checks passed.", len(c.lines))
+	d.screen.printf("\n  All %d checks passed.", len(c.lines))
 	return nil
 }
 
-// checkPage holds the page against what should have been, and does what people are told to play on with.
+// checkPage checks the first page, and runs the suggested commands for Alerts.
 func (d *demo) checkPage(ctx context.Context, c *checklist) error {
 	messages := d.inbox.Messages()
-	expect(c, "the page arrived, once", len(messages), 1)
+	expectEqual(c, "the page arrived, once", len(messages), 1)
 	first := messages[0]
-	expectMessage(c, "the page is", first, "alert.fired", "Kubernetes alert for default/kubecon-alert", asSent)
+	expectMessage(c, "the page is", first, "alert.fired", "Kubernetes alert for default/kubecon-alert", sampleContentSent)
 	if err := d.checkVersions(ctx, c); err != nil {
 		return err
 	}
-	if err := d.checkPlayingOn(ctx, c, first); err != nil {
+	if err := d.checkFurtherAlerts(ctx, c, first); err != nil {
 		return err
 	}
 	all, requests := d.inbox.Messages(), 0
 	for _, m := range all {
 		requests += m.Attempts
 	}
-	expect(c, "nothing else arrived: 5 messages in all", len(all), 5)
-	expect(c, "none was repeated", requests, 5)
-	expect(c, "every signature was right", d.inbox.Refused(), 0)
+	expectEqual(c, "nothing else arrived: 5 messages in all", len(all), 5)
+	expectEqual(c, "none was repeated", requests, 5)
+	expectEqual(c, "every signature was right", d.inbox.Refused(), 0)
 	return nil
 }
 
 // checkVersions reads the Alert in both versions of the API.
 func (d *demo) checkVersions(ctx context.Context, c *checklist) error {
 	old, current := &pagerv1alpha1.Alert{}, &pagerv1beta1.Alert{}
-	if err := d.get(ctx, "alerts.v1alpha1.pager.k8s.co kubecon-alert", old); err != nil {
+	if err := d.getObject(ctx, "alerts.v1alpha1.pager.k8s.co kubecon-alert", old); err != nil {
 		return err
 	}
-	if err := d.get(ctx, "alerts.v1beta1.pager.k8s.co kubecon-alert", current); err != nil {
+	if err := d.getObject(ctx, "alerts.v1beta1.pager.k8s.co kubecon-alert", current); err != nil {
 		return err
 	}
-	expect(c, "v1alpha1 has spec.message as written", old.Spec.Message, asWritten)
-	expect(c, "v1beta1 has spec.content as written", current.Spec.Content, asWritten)
-	expect(c, "v1alpha1 says that it was sent", fmt.Sprint(old.Status.Sent, " ", old.Status.Receivers), "true 1/1")
-	expect(c, "v1beta1 says that it was sent", fmt.Sprint(current.Status.Sent, " ", current.Status.Receivers), "true 1/1")
+	expectEqual(c, "v1alpha1 has spec.message as written", old.Spec.Message, sampleContent)
+	expectEqual(c, "v1beta1 has spec.content as written", current.Spec.Content, sampleContent)
+	expectEqual(c, "v1alpha1 says that it was sent", fmt.Sprint(old.Status.Sent, " ", old.Status.Receivers), "true 1/1")
+	expectEqual(c, "v1beta1 says that it was sent", fmt.Sprint(current.Status.Sent, " ", current.Status.Receivers), "true 1/1")
 	return nil
 }
 
-func (d *demo) checkPlayingOn(ctx context.Context, c *checklist, first inbox.Message) error {
+func (d *demo) checkFurtherAlerts(ctx context.Context, c *checklist, first inbox.Message) error {
 	const diskFull, diskTitle = "node-7 has 3 % left ⚠️", "Disk almost full"
-	d.screen.step("8. Change the page, page about something worse, resolve that, delete the first")
+	d.screen.printStep("8. Change the Alert, create a worse one, resolve that, delete the first")
 
-	changed, err := d.runForPage(ctx, changeContent)
+	changed, err := d.runAndWaitForPage(ctx, editContent)
 	if err != nil {
 		return err
 	}
 	expectMessage(c, "changed content:", changed, "alert.updated", first.Title, "The party starts now 🎉")
-	expect(c, "changed content came under another id", changed.WebhookID != first.WebhookID, true)
-	expect(c, "changed content is of the same incident", changed.Incident, first.Incident)
+	expectEqual(c, "changed content came under another id", changed.WebhookID != first.WebhookID, true)
+	expectEqual(c, "changed content is of the same incident", changed.Incident, first.Incident)
 
-	worse, err := d.runForPage(ctx, addAlert)
+	worse, err := d.runAndWaitForPage(ctx, addAlert)
 	if err != nil {
 		return err
 	}
 	expectMessage(c, "another alert:", worse, "alert.fired", diskTitle, diskFull)
-	over, err := d.runForPage(ctx, resolve)
+	over, err := d.runAndWaitForPage(ctx, resolveAlert)
 	if err != nil {
 		return err
 	}
 	expectMessage(c, "it is over:", over, "alert.resolved", diskTitle, diskFull)
-	expect(c, "that ended its incident, and no other", fmt.Sprint(d.inbox.Resolved(worse.Incident), d.inbox.Resolved(first.Incident)), "true false")
+	expectEqual(c, "its incident is over, and no other", fmt.Sprint(d.inbox.IsResolved(worse.Incident), d.inbox.IsResolved(first.Incident)), "true false")
 
-	removed, err := d.runForPage(ctx, remove)
+	removed, err := d.runAndWaitForPage(ctx, deleteAlert)
 	if err != nil {
 		return err
 	}
 	expectMessage(c, "deleted:", removed, "alert.resolved", first.Title, changed.Content)
-	expect(c, "deleting ended the first incident", d.inbox.Resolved(first.Incident), true)
-	left, err := d.shell(ctx, "kubectl get alert kubecon-alert --ignore-not-found -o name")
+	expectEqual(c, "deleting ended the first incident", d.inbox.IsResolved(first.Incident), true)
+	left, err := d.runShell(ctx, "kubectl get alert kubecon-alert --ignore-not-found -o name")
 	if err != nil {
 		return err
 	}
-	expect(c, "the object is gone", string(left), "")
+	expectEqual(c, "the object is gone", string(left), "")
 	return nil
 }
 
 func expectMessage(c *checklist, what string, m inbox.Message, event, title, content string) {
-	expect(c, fmt.Sprintf("%s %s, %q: %q", what, event, title, content), m.Event+"|"+m.Title+"|"+m.Content, event+"|"+title+"|"+content)
+	expectEqual(c, fmt.Sprintf("%s %s, %q: %q", what, event, title, content), m.Event+"|"+m.Title+"|"+m.Content, event+"|"+title+"|"+content)
 }

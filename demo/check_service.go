@@ -24,29 +24,29 @@ import (
 	"strings"
 )
 
-// checkService holds the service against what should have been, and does what people are told to play on with.
+// checkService checks the results of the service, and runs the suggested commands for services.
 func (d *demo) checkService(ctx context.Context, c *checklist) error {
-	expectNames(ctx, d, c, "the broker's catalog became 2 classes and 3 plans", "clusterserviceclasses,clusterserviceplans", 5)
-	expect(c, "the Secret had what the broker gave", strings.Join(slices.Sorted(maps.Keys(d.found.secret)), " "),
+	expectObjectCount(ctx, d, c, "the broker's catalog became 2 classes and 3 plans", "clusterserviceclasses,clusterserviceplans", 5)
+	expectEqual(c, "the Secret had the credentials of the broker", strings.Join(slices.Sorted(maps.Keys(d.results.secret)), " "),
 		"database host password port sslRequired tags uri username")
-	expect(c, "the database in it was the one that was made", strings.Join(d.found.databases, " "), d.found.secret["database"])
-	expect(c, "the row that was written came back", d.found.row, "1 | KubeCon 👋")
-	expect(c, "with another password the login was refused", mysqlError(d.found.mistyped), accessDenied)
-	expect(c, "after the end the login was refused", mysqlError(d.found.refused), accessDenied)
-	d.expectNothingLeft(ctx, c)
-	expect(c, "the broker was asked for each thing once", d.asked(), "1 provision, 0 update, 1 bind, 1 unbind, 1 deprovision")
-	if err := d.checkPlayingOnWithServices(ctx, c); err != nil {
+	expectEqual(c, "its database was the one that the broker had created", strings.Join(d.results.databases, " "), d.results.secret["database"])
+	expectEqual(c, "the row that was written came back", d.results.row, "1 | KubeCon 👋")
+	expectEqual(c, "with a wrong password the login was refused", mysqlError(d.results.wrongPassword), accessDenied)
+	expectEqual(c, "after the deletion the login was refused", mysqlError(d.results.afterDeletion), accessDenied)
+	d.expectNoServiceLeft(ctx, c)
+	expectEqual(c, "the broker got each request once", d.describeRequests(), "1 provision, 0 update, 1 bind, 1 unbind, 1 deprovision")
+	if err := d.checkFurtherServices(ctx, c); err != nil {
 		return err
 	}
-	d.expectNothingLeft(ctx, c)
-	expect(c, "all in all the broker was asked for each thing once", d.asked(), "3 provision, 1 update, 3 bind, 3 unbind, 3 deprovision")
-	expect(c, "every request had the broker's password", d.broker.Requests()["refused"], 0)
+	d.expectNoServiceLeft(ctx, c)
+	expectEqual(c, "in total the broker got each request once", d.describeRequests(), "3 provision, 1 update, 3 bind, 3 unbind, 3 deprovision")
+	expectEqual(c, "every request had the broker's password", d.broker.Requests()["refused"], 0)
 	return nil
 }
 
-func (d *demo) checkPlayingOnWithServices(ctx context.Context, c *checklist) error {
-	d.screen.step("9. The database again, more of it, and one that takes its time")
-	if err := d.run(ctx, applySamples); err != nil {
+func (d *demo) checkFurtherServices(ctx context.Context, c *checklist) error {
+	d.screen.printStep("9. Create the database again, change its plan, and create an asynchronous one")
+	if err := d.runCommand(ctx, applySamples); err != nil {
 		return err
 	}
 	if err := d.waitReady(ctx, instance, binding); err != nil {
@@ -56,19 +56,19 @@ func (d *demo) checkPlayingOnWithServices(ctx context.Context, c *checklist) err
 	if err != nil {
 		return err
 	}
-	expect(c, "the same manifests again are another database", again["database"] != d.found.secret["database"], true)
-	expectLogin(ctx, c, "one can log in to that", again)
+	expectEqual(c, "the same manifests create another database", again["database"] != d.results.secret["database"], true)
+	expectLogin(ctx, c, "a login to that database succeeds", again)
 
-	if err := d.run(ctx, changePlan); err != nil {
+	if err := d.runCommand(ctx, changePlan); err != nil {
 		return err
 	}
-	if err := d.run(ctx, "kubectl wait --for=jsonpath='{.status.externalProperties.clusterServicePlanExternalName}'=standard100 --timeout=60s "+instance); err != nil {
+	if err := d.runCommand(ctx, "kubectl wait --for=jsonpath='{.status.externalProperties.clusterServicePlanExternalName}'=standard100 --timeout=60s "+instance); err != nil {
 		return err
 	}
-	refusal, err := d.shell(ctx, badLocation)
-	expect(c, "what the broker would refuse is refused at once, with the field", err != nil && strings.Contains(string(refusal), "spec.parameters.location"), true)
+	refusal, err := d.runShell(ctx, badLocation)
+	expectEqual(c, "admission refuses invalid parameters, and names the field", err != nil && strings.Contains(string(refusal), "spec.parameters.location"), true)
 
-	if err := d.run(ctx, addFlexible); err != nil {
+	if err := d.runCommand(ctx, addFlexible); err != nil {
 		return err
 	}
 	if err := d.waitReady(ctx, "serviceinstance/flexible", "servicebinding/flexible"); err != nil {
@@ -78,36 +78,36 @@ func (d *demo) checkPlayingOnWithServices(ctx context.Context, c *checklist) err
 	if err != nil {
 		return err
 	}
-	expectLogin(ctx, c, "one can log in to what took its time", flexible)
-	uri, err := d.shell(ctx, showURI)
+	expectLogin(ctx, c, "a login to the asynchronous database succeeds", flexible)
+	uri, err := d.runShell(ctx, showURI)
 	if err != nil {
 		return fmt.Errorf("%s: %w", showURI, err)
 	}
-	expect(c, "its address is shown as people are told", strings.TrimSpace(string(uri)) == flexible["uri"], true) // without showing it here
-	return d.run(ctx, removeServices)
+	expectEqual(c, "the suggested command shows its URI", strings.TrimSpace(string(uri)) == flexible["uri"], true) // it compares the values without printing them
+	return d.runCommand(ctx, deleteServices)
 }
 
 func expectLogin(ctx context.Context, c *checklist, what string, with credentials) {
-	expect(c, what, fmt.Sprint(with.login(ctx)), "<nil>")
+	expectEqual(c, what, fmt.Sprint(with.checkLogin(ctx)), "<nil>")
 }
 
-// expectNames counts objects.
-func expectNames(ctx context.Context, d *demo, c *checklist, what, of string, want int) {
-	out, err := d.shell(ctx, "kubectl get --ignore-not-found -o name "+of)
+// expectObjectCount counts objects of some kinds.
+func expectObjectCount(ctx context.Context, d *demo, c *checklist, what, of string, want int) {
+	out, err := d.runShell(ctx, "kubectl get --ignore-not-found -o name "+of)
 	if names := strings.Fields(string(out)); err != nil || len(names) != want {
-		expect(c, what, fmt.Sprint(names, " ", err), fmt.Sprint(want, " objects"))
+		expectEqual(c, what, fmt.Sprint(names, " ", err), fmt.Sprint(want, " objects"))
 		return
 	}
-	expect(c, what, want, want)
+	expectEqual(c, what, want, want)
 }
 
-func (d *demo) expectNothingLeft(ctx context.Context, c *checklist) {
-	expect(c, "no database is left, and no user", len(d.broker.Databases())+len(d.broker.Users()), 0)
-	expectNames(ctx, d, c, "no object is left, and no Secret", "serviceinstances,servicebindings,secrets", 0)
+func (d *demo) expectNoServiceLeft(ctx context.Context, c *checklist) {
+	expectEqual(c, "no database is left, and no user", len(d.broker.Databases())+len(d.broker.Users()), 0)
+	expectObjectCount(ctx, d, c, "no object is left, and no Secret", "serviceinstances,servicebindings,secrets", 0)
 }
 
-// asked says how often the broker was asked for what changes something.
-func (d *demo) asked() string {
+// describeRequests returns how many requests the broker got that change something.
+func (d *demo) describeRequests() string {
 	requests := d.broker.Requests()
 	var counts []string
 	for _, what := range []string{"provision", "update", "bind", "unbind", "deprovision"} {

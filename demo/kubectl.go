@@ -29,12 +29,12 @@ import (
 	"time"
 )
 
-// run shows a command line and what it answers.
-func (d *demo) run(ctx context.Context, command string) error {
-	d.screen.command("$", command)
+// runCommand prints a command line, runs it, and prints its output.
+func (d *demo) runCommand(ctx context.Context, command string) error {
+	d.screen.printCommand("$", command)
 	defer d.screen.flush()
-	out, err := d.shell(ctx, command)
-	d.screen.say("%s", bytes.TrimRight([]byte(indent(string(out))), "\n"))
+	out, err := d.runShell(ctx, command)
+	d.screen.printf("%s", bytes.TrimRight([]byte(indent(string(out))), "\n"))
 	if err != nil {
 		first, _, _ := strings.Cut(command, "\n")
 		return fmt.Errorf("%s: %w", first, err)
@@ -42,23 +42,23 @@ func (d *demo) run(ctx context.Context, command string) error {
 	return nil
 }
 
-// get reads an object, unseen.
-func (d *demo) get(ctx context.Context, what string, into any) error {
-	out, err := d.shell(ctx, "kubectl get "+what+" -o json")
+// getObject reads an object without printing it.
+func (d *demo) getObject(ctx context.Context, what string, into any) error {
+	out, err := d.runShell(ctx, "kubectl get "+what+" -o json")
 	if err != nil {
 		return fmt.Errorf("kubectl get %s: %w: %s", what, err, bytes.TrimSpace(out))
 	}
 	return json.Unmarshal(out, into)
 }
 
-// shell runs a command line with the environment that the user is told to set, in the repository.
-func (d *demo) shell(ctx context.Context, command string) ([]byte, error) {
+// runShell runs a command line in the repository, with the environment that printSuggestions tells the user to set.
+func (d *demo) runShell(ctx context.Context, command string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "sh", "-c", command)
 	cmd.Dir = d.repo
 	cmd.Env = append(os.Environ(),
 		"KUBECONFIG="+d.cluster.Kubeconfig, "PATH="+filepath.Dir(d.cluster.KubectlPath)+string(os.PathListSeparator)+os.Getenv("PATH"),
 		"KUBECACHEDIR="+d.kubectlCache(), "SIGNING_SECRET="+d.secret, "BROKER_PASSWORD="+d.brokerPassword)
-	// A group of its own, so that what the shell has started ends with it.
+	// A process group of its own, so that all processes of the shell can be killed.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second

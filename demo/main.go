@@ -14,13 +14,13 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// The demo of Bellhop: a real control plane, the real operator, an inbox and a broker of MySQL databases, on this machine and
-// with nothing but Go.
+// The demo of Bellhop: a real control plane, the real operator, an inbox, and a broker of MySQL databases, on this machine. It needs
+// nothing but Go.
 //
-//	make demo           shows how a page reaches people and an application its database, and stays up for playing on
-//	make demo ONCE=1    checks that they do, and ends
+//	make demo           sends a page and creates a database, and runs until it is interrupted
+//	make demo ONCE=1    checks the outcome, and ends
 //
-// It does what a user would do, with kubectl; every command that it prints is run by a shell exactly as printed.
+// It runs kubectl as a user would; a shell runs every printed command exactly as printed.
 package main
 
 import (
@@ -36,14 +36,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
-// errInterrupted is how a demo ends that is told to.
+// errInterrupted is the cause of a context that a signal has cancelled.
 var errInterrupted = errors.New("interrupted")
 
 func main() {
-	log.SetLogger(logr.Discard()) // what there is to say is said here
+	log.SetLogger(logr.Discard()) // controller-runtime logs nothing: the demo prints what the user needs
 
 	ctx, stop := context.WithCancelCause(context.Background())
-	endWhenTold(stop)
+	stopOnSignal(stop)
 	os.Exit(run(ctx, os.Getenv("ONCE")))
 }
 
@@ -52,26 +52,26 @@ func run(ctx context.Context, once string) int {
 	began := time.Now()
 	d := &demo{screen: newScreen(os.Stdout)}
 	check := once != "" && once != "0"
-	err := d.perform(ctx, check)
+	err := d.play(ctx, check)
 	if errors.Is(context.Cause(ctx), errInterrupted) {
 		err = nil
-		if !d.up || check { // it had something to show or to prove, and did not
+		if !d.ready || check { // the demo or its checks did not complete
 			err = errInterrupted
 		}
 	}
-	err = d.end(err)
+	err = d.stopAll(err)
 	if err != nil {
 		d.screen.flush()
-		fmt.Fprintf(os.Stderr, "\n✗ The demo ended early, after %s: %v\n", seconds(began), err)
+		fmt.Fprintf(os.Stderr, "\n✗ The demo ended early, after %s: %v\n", formatSecondsSince(began), err)
 		return 1
 	}
-	d.screen.say("\nEverything is stopped. It took %s.", seconds(began))
+	d.screen.printf("\nEverything is stopped. It took %s.", formatSecondsSince(began))
 	return 0
 }
 
-// perform shows the demo; with check it also holds what happened against what should have.
-func (d *demo) perform(ctx context.Context, check bool) error {
-	if err := d.start(ctx); err != nil {
+// play runs the demo, and the checks where check is set.
+func (d *demo) play(ctx context.Context, check bool) error {
+	if err := d.startAll(ctx); err != nil {
 		return err
 	}
 	if err := d.showPage(ctx); err != nil {
@@ -81,10 +81,10 @@ func (d *demo) perform(ctx context.Context, check bool) error {
 		return err
 	}
 	if check {
-		return d.check(ctx)
+		return d.runChecks(ctx)
 	}
-	d.up = true
-	d.explainHowToPlayOn()
+	d.ready = true
+	d.printSuggestions()
 	select {
 	case <-ctx.Done():
 		return nil
@@ -93,12 +93,12 @@ func (d *demo) perform(ctx context.Context, check bool) error {
 	}
 }
 
-// endWhenTold ends the demo on a signal. "go run" dies of SIGTERM without passing it on, so losing the parent counts as one.
-// A second signal changes nothing: nothing may be left running.
-func endWhenTold(stop context.CancelCauseFunc) {
+// stopOnSignal cancels the demo on a signal. "go run" ends on SIGTERM without forwarding it, so the end of the parent process counts
+// as a signal. A second signal does not end the process, which would leave others running.
+func stopOnSignal(stop context.CancelCauseFunc) {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	if !signal.Ignored(syscall.SIGHUP) { // as by nohup
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup does
 		signal.Notify(signals, syscall.SIGHUP)
 	}
 	parent := os.Getppid()
@@ -114,4 +114,6 @@ func endWhenTold(stop context.CancelCauseFunc) {
 	}()
 }
 
-func seconds(since time.Time) string { return fmt.Sprintf("%.1f s", time.Since(since).Seconds()) }
+func formatSecondsSince(since time.Time) string {
+	return fmt.Sprintf("%.1f s", time.Since(since).Seconds())
+}

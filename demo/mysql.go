@@ -27,16 +27,16 @@ import (
 	"github.com/go-sql-driver/mysql"
 )
 
-// accessDenied is the number of MySQL's error.
+// accessDenied is the number of MySQL's error ER_ACCESS_DENIED_ERROR.
 const accessDenied = 1045
 
-// credentials are what the Secret of a ServiceBinding has.
+// credentials are the data of a ServiceBinding's Secret.
 type credentials map[string]string
 
-// credentials reads a Secret, as an application would be given it.
+// credentials reads a Secret.
 func (d *demo) credentials(ctx context.Context, secret string) (credentials, error) {
 	var object struct{ Data map[string][]byte }
-	if err := d.get(ctx, "secret "+secret, &object); err != nil {
+	if err := d.getObject(ctx, "secret "+secret, &object); err != nil {
 		return nil, err
 	}
 	c := credentials{}
@@ -46,17 +46,17 @@ func (d *demo) credentials(ctx context.Context, secret string) (credentials, err
 	return c, nil
 }
 
-func (c credentials) with(key, value string) credentials {
+func (c credentials) withValue(key, value string) credentials {
 	other := maps.Clone(c)
 	other[key] = value
 	return other
 }
 
-// A session is a connection over TCP of somebody who has logged in.
+// A session is a TCP connection of a user who has logged in.
 type session struct{ db *sql.DB }
 
-// open logs in.
-func (c credentials) open(ctx context.Context) (*session, error) {
+// logIn opens a session.
+func (c credentials) logIn(ctx context.Context) (*session, error) {
 	config := mysql.NewConfig()
 	config.Net, config.Addr = "tcp", net.JoinHostPort(c["host"], c["port"])
 	config.User, config.Passwd, config.DBName = c["username"], c["password"], c["database"]
@@ -74,24 +74,24 @@ func (c credentials) open(ctx context.Context) (*session, error) {
 	return s, nil
 }
 
-// login says whether one can log in.
-func (c credentials) login(ctx context.Context) error {
-	s, err := c.open(ctx)
+// checkLogin returns the error of a login.
+func (c credentials) checkLogin(ctx context.Context) error {
+	s, err := c.logIn(ctx)
 	if err == nil {
 		s.close()
 	}
 	return err
 }
 
-func (s *session) close() { _ = s.db.Close() } // nothing depends on it
+func (s *session) close() { _ = s.db.Close() } // an error has no consequence
 
-// run returns the rows that a statement has for an answer, each on a line, or OK.
-func (s *session) run(ctx context.Context, statement string) (string, error) {
+// query returns the rows of a statement's result, one per line, or OK if there are none.
+func (s *session) query(ctx context.Context, statement string) (string, error) {
 	rows, err := s.db.QueryContext(ctx, statement)
 	if err != nil {
 		return "", err
 	}
-	defer func() { _ = rows.Close() }() // rows.Err has it
+	defer func() { _ = rows.Close() }() // rows.Err returns the error
 	columns, err := rows.Columns()
 	if err != nil {
 		return "", err
@@ -113,7 +113,7 @@ func (s *session) run(ctx context.Context, statement string) (string, error) {
 	return strings.Join(lines, "\n"), rows.Err()
 }
 
-// mysqlError returns the number of an error of the MySQL server, 0 for another.
+// mysqlError returns the number of an error of the MySQL server, or 0 for any other error.
 func mysqlError(err error) int {
 	if e, ok := errors.AsType[*mysql.MySQLError](err); ok {
 		return int(e.Number)

@@ -25,14 +25,14 @@ import (
 	"sync"
 )
 
-// A screen is what people see. What arrives while a command runs waits until its output is there.
+// A screen is the terminal. While a command runs, lines of the inbox and the broker are buffered, so that they follow its output.
 type screen struct {
 	out    io.Writer
 	colour bool
 
-	mu      sync.Mutex
-	held    bool
-	waiting bytes.Buffer
+	mu        sync.Mutex
+	buffering bool
+	buffered  bytes.Buffer
 }
 
 func newScreen(out *os.File) *screen {
@@ -41,33 +41,33 @@ func newScreen(out *os.File) *screen {
 	return &screen{out: out, colour: terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
 }
 
-// Write is for inbox and broker: each call is a line about what they got.
+// Write is for inbox and broker, which write a line for each event.
 func (s *screen) Write(line []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.held {
-		s.waiting.WriteString(indent(string(line)))
+	if s.buffering {
+		s.buffered.WriteString(indent(string(line)))
 	} else {
 		fmt.Fprint(s.out, indent(string(line)))
 	}
 	return len(line), nil
 }
 
-func (s *screen) say(format string, args ...any) {
+func (s *screen) printf(format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	fmt.Fprintf(s.out, format+"\n", args...)
 }
 
-func (s *screen) title(text string) { s.say("%s\n", s.bold(text)) }
+func (s *screen) printTitle(text string) { s.printf("%s\n", s.bold(text)) }
 
-func (s *screen) step(text string) { s.say("\n%s", s.bold(text)) }
+func (s *screen) printStep(text string) { s.printf("\n%s", s.bold(text)) }
 
-// command shows what is said at a prompt, and holds what else there is to show until flush.
-func (s *screen) command(prompt, text string) {
+// printCommand prints a command after a prompt, and buffers lines of Write until flush.
+func (s *screen) printCommand(prompt, text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.held = true
+	s.buffering = true
 	first, rest, more := strings.Cut(text, "\n")
 	fmt.Fprintf(s.out, "\n  %s %s\n", prompt, s.bold(first))
 	if more {
@@ -78,8 +78,8 @@ func (s *screen) command(prompt, text string) {
 func (s *screen) flush() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.held = false
-	_, _ = s.waiting.WriteTo(s.out)
+	s.buffering = false
+	_, _ = s.buffered.WriteTo(s.out)
 }
 
 func (s *screen) bold(text string) string {
@@ -89,7 +89,7 @@ func (s *screen) bold(text string) string {
 	return "\x1b[1m" + text + "\x1b[0m"
 }
 
-// indent returns whole lines, each under the command that they belong to.
+// indent indents all lines.
 func indent(text string) string {
 	text = strings.TrimRight(text, "\n")
 	if text == "" {
@@ -98,7 +98,7 @@ func indent(text string) string {
 	return "  " + strings.ReplaceAll(text, "\n", "\n  ") + "\n"
 }
 
-// lastLines returns "" where there is no such file.
+// lastLines returns the last n lines of a file, or "" where there is no such file.
 func lastLines(path string, n int) string {
 	text, err := os.ReadFile(path)
 	if err != nil {

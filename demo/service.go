@@ -23,7 +23,7 @@ import (
 	"strings"
 )
 
-const registration = `kubectl create -f - <<EOF
+const brokerManifests = `kubectl create -f - <<EOF
 apiVersion: v1
 kind: Secret
 metadata:
@@ -46,7 +46,7 @@ spec:
         name: mysql-broker
 EOF`
 
-// The samples, which are applied as they are.
+// The manifests of the samples, which are applied unchanged.
 const (
 	instanceSample = "config/samples/servicecatalog_v1beta1_serviceinstance.yaml"
 	bindingSample  = "config/samples/servicecatalog_v1beta1_servicebinding.yaml"
@@ -56,7 +56,7 @@ const (
 	sampleSecret   = "example-mysql-secret"
 )
 
-// What to play on with. The check runs all of it.
+// Commands that the demo suggests. The checks run all of them.
 const (
 	changePlan  = `kubectl patch ` + instance + ` --type=merge -p '{"spec":{"clusterServicePlanExternalName":"standard100"}}'`
 	badLocation = `kubectl patch ` + instance + ` --type=merge -p '{"spec":{"parameters":{"location":7}}}'`
@@ -78,30 +78,30 @@ spec:
     name: flexible
 EOF`
 	showURI        = `kubectl get secret flexible -o go-template='{{.data.uri | base64decode}}{{"\n"}}'`
-	removeServices = "kubectl delete --timeout=60s servicebindings,serviceinstances --all"
+	deleteServices = "kubectl delete --timeout=60s servicebindings,serviceinstances --all"
 )
 
-// findings are what cannot be found out any more once the database is gone.
-type findings struct {
-	secret    credentials
-	databases []string
-	row       string
-	mistyped  error // from logging in with another password
-	refused   error // from logging in after the end
+// serviceResults are what the checks need, recorded while the database exists.
+type serviceResults struct {
+	secret        credentials
+	databases     []string
+	row           string
+	wrongPassword error // of a login with a wrong password
+	afterDeletion error // of a login after the deletion of the binding
 }
 
-// showService does what a user would do, from a broker to a database and back.
+// showService registers a broker, and creates, uses and deletes a database.
 func (d *demo) showService(ctx context.Context) error {
 	for _, part := range []struct {
 		title string
 		show  func(context.Context) error
 	}{
-		{"4. Say where services come from: a broker, whose password is in a Secret", d.registerBroker},
-		{"5. Ask for a database, and for a way in", d.askForDatabase},
-		{"6. Use it, with what is in the Secret", d.useDatabase},
-		{"7. Give it back", d.giveDatabaseBack},
+		{"4. Register a broker, whose password is in a Secret", d.registerBroker},
+		{"5. Create a database, and credentials for it", d.requestDatabase},
+		{"6. Use the database, with the credentials in the Secret", d.useDatabase},
+		{"7. Delete both", d.deleteDatabase},
 	} {
-		d.screen.step(part.title)
+		d.screen.printStep(part.title)
 		if err := part.show(ctx); err != nil {
 			return err
 		}
@@ -110,87 +110,87 @@ func (d *demo) showService(ctx context.Context) error {
 }
 
 func (d *demo) registerBroker(ctx context.Context) error {
-	if err := d.run(ctx, fmt.Sprintf(registration, d.cluster.Namespace, d.brokerURL)); err != nil {
+	if err := d.runCommand(ctx, fmt.Sprintf(brokerManifests, d.cluster.Namespace, d.brokerURL)); err != nil {
 		return err
 	}
 	if err := d.waitReady(ctx, "clusterservicebroker/mysql"); err != nil {
 		return err
 	}
-	if err := d.run(ctx, "kubectl get clusterserviceclasses"); err != nil {
+	if err := d.runCommand(ctx, "kubectl get clusterserviceclasses"); err != nil {
 		return err
 	}
-	return d.run(ctx, "kubectl get clusterserviceplans")
+	return d.runCommand(ctx, "kubectl get clusterserviceplans")
 }
 
-func (d *demo) askForDatabase(ctx context.Context) error {
+func (d *demo) requestDatabase(ctx context.Context) error {
 	for _, command := range []string{"cat " + instanceSample, "cat " + bindingSample, applySamples} {
-		if err := d.run(ctx, command); err != nil {
+		if err := d.runCommand(ctx, command); err != nil {
 			return err
 		}
 	}
 	if err := d.waitReady(ctx, instance, binding); err != nil {
 		return err
 	}
-	return d.run(ctx, "kubectl get serviceinstances,servicebindings")
+	return d.runCommand(ctx, "kubectl get serviceinstances,servicebindings")
 }
 
-// waitReady waits for objects, and shows what they say of themselves if that is in vain.
+// waitReady waits until objects are Ready, and prints their conditions if they are not in time.
 func (d *demo) waitReady(ctx context.Context, objects ...string) error {
-	err := d.run(ctx, "kubectl wait --for=condition=Ready --timeout=60s "+strings.Join(objects, " "))
+	err := d.runCommand(ctx, "kubectl wait --for=condition=Ready --timeout=60s "+strings.Join(objects, " "))
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
 	for _, object := range objects {
-		err = errors.Join(err, d.run(ctx, "kubectl get "+object+
+		err = errors.Join(err, d.runCommand(ctx, "kubectl get "+object+
 			` -o jsonpath='{range .status.conditions[*]}{.type} is {.status}, {.reason}: {.message}{"\n"}{end}'`))
 	}
 	return err
 }
 
 func (d *demo) useDatabase(ctx context.Context) error {
-	if err := d.run(ctx, "kubectl describe secret "+sampleSecret); err != nil {
+	if err := d.runCommand(ctx, "kubectl describe secret "+sampleSecret); err != nil {
 		return err
 	}
 	secret, err := d.credentials(ctx, sampleSecret)
 	if err != nil {
 		return err
 	}
-	d.found.secret, d.found.databases, d.found.mistyped = secret, d.broker.Databases(), secret.with("password", "mistyped").login(ctx)
+	d.results.secret, d.results.databases, d.results.wrongPassword = secret, d.broker.Databases(), secret.withValue("password", "mistyped").checkLogin(ctx)
 
-	s, err := secret.open(ctx)
+	s, err := secret.logIn(ctx)
 	if err != nil {
-		return fmt.Errorf("logging in with what is in the Secret %s: %w", sampleSecret, err)
+		return fmt.Errorf("logging in with the credentials in the Secret %s: %w", sampleSecret, err)
 	}
 	defer s.close()
-	d.screen.say("\n  Logged in at %s:%s. In the database:", secret["host"], secret["port"])
+	d.screen.printf("\n  Logged in at %s:%s. In the database:", secret["host"], secret["port"])
 	for _, statement := range []string{
 		"CREATE TABLE guests (id INT PRIMARY KEY, name VARCHAR(64))",
 		"INSERT INTO guests VALUES (1, 'KubeCon 👋')",
 		"SELECT id, name FROM guests",
 	} {
-		d.screen.command("mysql>", statement)
-		d.found.row, err = s.run(ctx, statement)
+		d.screen.printCommand("mysql>", statement)
+		d.results.row, err = s.query(ctx, statement)
 		d.screen.flush()
 		if err != nil {
 			return fmt.Errorf("%s: %w", statement, err)
 		}
-		d.screen.say("  %s", d.found.row)
+		d.screen.printf("  %s", d.results.row)
 	}
 	return nil
 }
 
-func (d *demo) giveDatabaseBack(ctx context.Context) error {
-	if err := d.run(ctx, "kubectl delete --timeout=60s -f "+bindingSample+" -f "+instanceSample); err != nil {
+func (d *demo) deleteDatabase(ctx context.Context) error {
+	if err := d.runCommand(ctx, "kubectl delete --timeout=60s -f "+bindingSample+" -f "+instanceSample); err != nil {
 		return err
 	}
-	d.found.refused = d.found.secret.login(ctx)
-	if d.found.refused == nil {
-		return errors.New("one can still log in with what was in the Secret")
+	d.results.afterDeletion = d.results.secret.checkLogin(ctx)
+	if d.results.afterDeletion == nil {
+		return errors.New("the credentials in the Secret are still valid")
 	}
-	d.screen.say("\n  Logging in again: %v", d.found.refused)
+	d.screen.printf("\n  Logging in again: %v", d.results.afterDeletion)
 	if databases := d.broker.Databases(); len(databases) > 0 {
 		return fmt.Errorf("the MySQL server still has databases: %s", strings.Join(databases, ", "))
 	}
-	d.screen.say("  Databases left on the MySQL server: none")
+	d.screen.printf("  Databases left on the MySQL server: none")
 	return nil
 }

@@ -34,31 +34,31 @@ import (
 	"github.com/gophernetes/bellhop/hack/local"
 )
 
-// A demo is all that runs, and what there is to know about it.
+// A demo has all running parts and their results.
 type demo struct {
 	screen   *screen
 	repo     string
-	dir      string // scratch
+	dir      string // temporary folder
 	cluster  *local.Cluster
 	operator *local.Operator
 	inbox    *inbox.Inbox
 	inboxURL string
-	secret   string // that the inbox wants deliveries to be signed with
-	seen     int    // of the inbox's messages
+	secret   string // for the signatures of deliveries
+	seen     int    // number of the inbox's messages that were checked
 
 	broker         *broker.Broker
 	brokerURL      string
 	brokerPassword string
-	found          findings // on the way, about the service
+	results        serviceResults // of showService
 
-	up bool // everything was shown
+	ready bool // everything was shown
 
-	stops []func() error // in the order of starting
+	cleanups []func() error // in the order in which they were added
 }
 
-// start brings everything up.
-func (d *demo) start(ctx context.Context) (err error) {
-	d.screen.title("Bellhop: from kubectl apply to a page, and to a database")
+// startAll starts inbox, broker, control plane and operator.
+func (d *demo) startAll(ctx context.Context) (err error) {
+	d.screen.printTitle("Bellhop: from kubectl apply to a page, and to a database")
 	if d.repo, err = local.FindRepo(); err != nil {
 		return err
 	}
@@ -71,20 +71,20 @@ func (d *demo) start(ctx context.Context) (err error) {
 	if err := d.startBroker(ctx); err != nil {
 		return fmt.Errorf("starting the broker: %w", err)
 	}
-	binary := d.buildOperator(ctx) // while the control plane comes up
+	binary := d.buildOperator(ctx) // in parallel with the start of the control plane
 	began := time.Now()
 	if d.cluster, err = local.Start(ctx, local.Options{Repo: d.repo}); err != nil {
 		return err
 	}
-	d.stops = append(d.stops, d.cluster.Stop)
-	d.screen.say("  ✓ control plane, with CRDs and webhooks: %s  (%s)", strings.TrimSuffix(d.cluster.Config.Host, "/"), seconds(began))
+	d.cleanups = append(d.cleanups, d.cluster.Stop)
+	d.screen.printf("  ✓ control plane, with CRDs and webhooks: %s  (%s)", strings.TrimSuffix(d.cluster.Config.Host, "/"), formatSecondsSince(began))
 	began = time.Now()
 	if err := d.startOperator(ctx, binary); err != nil {
 		return err
 	}
-	d.screen.say("  ✓ operator, its log is in %s  (%s)", d.logPath(), seconds(began))
-	d.screen.say("  ✓ inbox: %s", d.inboxURL)
-	d.screen.say("  ✓ broker of MySQL databases: %s", d.brokerURL)
+	d.screen.printf("  ✓ operator, its log is in %s  (%s)", d.logPath(), formatSecondsSince(began))
+	d.screen.printf("  ✓ inbox: %s", d.inboxURL)
+	d.screen.printf("  ✓ broker of MySQL databases: %s", d.brokerURL)
 	return nil
 }
 
@@ -97,7 +97,7 @@ func (d *demo) startInbox(ctx context.Context) error {
 	d.secret = inbox.NewSecret()
 	d.inbox = inbox.New(inbox.Options{SigningSecret: d.secret, Out: d.screen})
 
-	d.serve(ctx, listener, d.inbox.Serve)
+	d.serveUntilStop(ctx, listener, d.inbox.Serve)
 	return nil
 }
 
@@ -118,36 +118,36 @@ func (d *demo) startBroker(ctx context.Context) error {
 		listener.Close()
 		return err
 	}
-	d.serve(ctx, listener, d.broker.Serve)
+	d.serveUntilStop(ctx, listener, d.broker.Serve)
 	return nil
 }
 
-// serve has somebody serve until the end: after that of the operator, which may be about to call.
-func (d *demo) serve(ctx context.Context, listener net.Listener, serve func(context.Context, net.Listener) error) {
+// serveUntilStop serves until stopAll, which stops the operator first, since the operator sends requests to the server.
+func (d *demo) serveUntilStop(ctx context.Context, listener net.Listener, serve func(context.Context, net.Listener) error) {
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan error, 1)
 	go func() { ended <- serve(serving, listener) }()
-	d.stops = append(d.stops, func() error { stop(); return <-ended })
+	d.cleanups = append(d.cleanups, func() error { stop(); return <-ended })
 }
 
-type built struct {
+type buildResult struct {
 	path string
 	err  error
 }
 
-func (d *demo) buildOperator(ctx context.Context) <-chan built {
+func (d *demo) buildOperator(ctx context.Context) <-chan buildResult {
 	ctx, cancel := context.WithCancel(ctx)
-	result, ended := make(chan built, 1), make(chan struct{})
+	result, ended := make(chan buildResult, 1), make(chan struct{})
 	go func() {
 		defer close(ended)
 		path, err := local.BuildOperator(ctx, d.repo)
-		result <- built{path, err}
+		result <- buildResult{path, err}
 	}()
-	d.stops = append(d.stops, func() error { cancel(); <-ended; return nil })
+	d.cleanups = append(d.cleanups, func() error { cancel(); <-ended; return nil })
 	return result
 }
 
-func (d *demo) startOperator(ctx context.Context, binary <-chan built) error {
+func (d *demo) startOperator(ctx context.Context, binary <-chan buildResult) error {
 	b := <-binary
 	if b.err != nil {
 		return b.err
@@ -156,24 +156,24 @@ func (d *demo) startOperator(ctx context.Context, binary <-chan built) error {
 	if err != nil {
 		return err
 	}
-	d.stops = append([]func() error{log.Close}, d.stops...) // after the operator, which the cluster stops
+	d.cleanups = append([]func() error{log.Close}, d.cleanups...) // closed after the operator has stopped, which the cluster does
 	d.operator, err = d.cluster.StartOperator(ctx, local.OperatorOptions{
 		Binary: b.path, Log: log,
-		Args: []string{"--allow-outbound=127.0.0.1"}, // where inbox and broker are; refused by default
+		Args: []string{"--allow-outbound=127.0.0.1"}, // the operator refuses loopback addresses by default, which inbox and broker have
 	})
 	if err != nil {
 		return err
 	}
-	return d.awaitKnowledge(ctx)
+	return d.waitForAdmission(ctx)
 }
 
-// awaitKnowledge returns once the operator has read what there is. Before that it answers, too, with warnings of
-// what it could not check yet, and they are not what is to be seen here.
-func (d *demo) awaitKnowledge(ctx context.Context) error {
-	const ask = "kubectl create --dry-run=server -f config/samples/pager_v1beta1_alert.yaml -f " + instanceSample
-	deadline := time.After(arrival)
+// waitForAdmission returns once the caches of the webhooks are filled. Before that, admission accepts manifests with warnings about
+// what it could not check, which would confuse the audience.
+func (d *demo) waitForAdmission(ctx context.Context) error {
+	const dryRun = "kubectl create --dry-run=server -f config/samples/pager_v1beta1_alert.yaml -f " + instanceSample
+	deadline := time.After(deliveryTimeout)
 	for {
-		out, err := d.shell(ctx, ask)
+		out, err := d.runShell(ctx, dryRun)
 		if err == nil && !bytes.Contains(out, []byte("still starting")) {
 			return nil
 		}
@@ -181,7 +181,7 @@ func (d *demo) awaitKnowledge(ctx context.Context) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-deadline:
-			return fmt.Errorf("the operator knows nothing after %s: %s", arrival, bytes.TrimSpace(out))
+			return fmt.Errorf("the caches of the webhooks are not filled after %s: %s", deliveryTimeout, bytes.TrimSpace(out))
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
@@ -189,16 +189,16 @@ func (d *demo) awaitKnowledge(ctx context.Context) error {
 
 func (d *demo) logPath() string { return filepath.Join(d.dir, "operator.log") }
 
-// kubectlCache keeps what kubectl learns of a cluster that is gone soon out of the user's cache.
+// kubectlCache is a folder of its own, so that the user's cache gets no entries about this temporary cluster.
 func (d *demo) kubectlCache() string { return filepath.Join(d.dir, "kubectl") }
 
-// end stops everything. After a failure it keeps the operator's log, and shows the end of it.
-func (d *demo) end(err error) error {
+// stopAll stops everything. After an error it keeps the operator's log, and prints the end of it.
+func (d *demo) stopAll(err error) error {
 	d.screen.flush()
-	log := lastLines(d.logPath(), 15) // before it is about the end
-	d.screen.say("\nStopping…")
+	log := lastLines(d.logPath(), 15) // before the operator logs that it stops
+	d.screen.printf("\nStopping…")
 	failures := []error{err}
-	for _, stop := range slices.Backward(d.stops) {
+	for _, stop := range slices.Backward(d.cleanups) {
 		failures = append(failures, stop())
 	}
 	err = errors.Join(failures...)
@@ -209,10 +209,10 @@ func (d *demo) end(err error) error {
 	return errors.Join(err, os.RemoveAll(d.dir))
 }
 
-// showLog shows the end of the operator's log, unless the error already has it.
+// showLog prints the end of the operator's log, unless the error has it already.
 func (d *demo) showLog(log string, err error) {
 	if last := log[strings.LastIndex(log, "\n")+1:]; !strings.Contains(err.Error(), last) {
-		d.screen.say("\nThe end of the operator's log:\n%s", indent(log))
+		d.screen.printf("\nThe end of the operator's log:\n%s", indent(log))
 	}
-	d.screen.say("\nThe operator's log is kept: %s", d.logPath())
+	d.screen.printf("\nThe operator's log is kept: %s", d.logPath())
 }

@@ -27,10 +27,10 @@ import (
 	"github.com/gophernetes/bellhop/demo/inbox"
 )
 
-// arrival is how long a page may take on a busy machine.
-const arrival = 30 * time.Second
+// deliveryTimeout is how long a page may take on a busy machine.
+const deliveryTimeout = 30 * time.Second
 
-const receiver = `kubectl apply -f - <<EOF
+const receiverManifest = `kubectl apply -f - <<EOF
 apiVersion: pager.k8s.co/v1beta1
 kind: ClusterReceiver
 metadata:
@@ -45,10 +45,10 @@ spec:
   namespaceSelector: {}                       # Alerts of every namespace may use it
 EOF`
 
-// What to play on with. The check runs all of it.
+// Commands that the demo suggests. The checks run all of them.
 const (
-	changeContent = `kubectl patch alert kubecon-alert --type=merge -p '{"spec":{"content":"The party starts now :tada:"}}'`
-	addAlert      = `kubectl apply -f - <<EOF
+	editContent = `kubectl patch alert kubecon-alert --type=merge -p '{"spec":{"content":"The party starts now :tada:"}}'`
+	addAlert    = `kubectl apply -f - <<EOF
 apiVersion: pager.k8s.co/v1beta1
 kind: Alert
 metadata:
@@ -58,30 +58,30 @@ spec:
   content: "node-7 has 3 % left :warning:"
   severity: Critical
 EOF`
-	resolve = `kubectl patch alert disk-full --type=merge -p '{"spec":{"state":"Resolved"}}'`
-	remove  = `kubectl delete alert kubecon-alert`
+	resolveAlert = `kubectl patch alert disk-full --type=merge -p '{"spec":{"state":"Resolved"}}'`
+	deleteAlert  = `kubectl delete alert kubecon-alert`
 )
 
-// showPage does what a user would do, up to the page and its record.
+// showPage creates a receiver and an Alert, and prints the page and its status.
 func (d *demo) showPage(ctx context.Context) error {
-	d.screen.step("1. Say where pages go: by default to the inbox, signed with a secret")
-	if err := d.run(ctx, `printf %s "$SIGNING_SECRET" | kubectl -n `+d.cluster.Namespace+
+	d.screen.printStep("1. Create a default receiver: the inbox, with a secret for signatures")
+	if err := d.runCommand(ctx, `printf %s "$SIGNING_SECRET" | kubectl -n `+d.cluster.Namespace+
 		` create secret generic inbox --from-file=signingSecret=/dev/stdin`); err != nil {
 		return err
 	}
-	if err := d.run(ctx, fmt.Sprintf(receiver, d.inboxURL)); err != nil {
+	if err := d.runCommand(ctx, fmt.Sprintf(receiverManifest, d.inboxURL)); err != nil {
 		return err
 	}
 
-	d.screen.step("2. Page somebody")
-	if err := d.run(ctx, "cat config/samples/pager_v1alpha1_alert.yaml"); err != nil {
+	d.screen.printStep("2. Create an Alert")
+	if err := d.runCommand(ctx, "cat config/samples/pager_v1alpha1_alert.yaml"); err != nil {
 		return err
 	}
-	if _, err := d.runForPage(ctx, "kubectl apply -f config/samples/pager_v1alpha1_alert.yaml"); err != nil {
+	if _, err := d.runAndWaitForPage(ctx, "kubectl apply -f config/samples/pager_v1alpha1_alert.yaml"); err != nil {
 		return err
 	}
 
-	d.screen.step("3. What Kubernetes knows of it, in both versions of the API")
+	d.screen.printStep("3. Read its status, in both versions of the API")
 	for _, command := range []string{
 		"kubectl wait --for=condition=Ready --timeout=30s alert/kubecon-alert",
 		"kubectl get alerts.v1alpha1.pager.k8s.co",
@@ -89,29 +89,29 @@ func (d *demo) showPage(ctx context.Context) error {
 		"kubectl get alerts.v1alpha1.pager.k8s.co kubecon-alert -o yaml | grep -A 3 '^spec:'",
 		"kubectl get alerts.v1beta1.pager.k8s.co kubecon-alert -o yaml | sed -n '/^spec:/,$p'",
 	} {
-		if err := d.run(ctx, command); err != nil {
+		if err := d.runCommand(ctx, command); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// runForPage runs a command and returns the page that it leads to.
-func (d *demo) runForPage(ctx context.Context, command string) (inbox.Message, error) {
-	if err := d.run(ctx, command); err != nil {
+// runAndWaitForPage runs a command, and returns the page that it leads to.
+func (d *demo) runAndWaitForPage(ctx context.Context, command string) (inbox.Message, error) {
+	if err := d.runCommand(ctx, command); err != nil {
 		return inbox.Message{}, err
 	}
-	page, err := d.nextPage(ctx)
+	page, err := d.waitForPage(ctx)
 	if err != nil {
-		// What the status says is the best that there is to go on.
-		err = errors.Join(err, d.run(ctx, "kubectl get alerts --all-namespaces -o wide"))
+		// the status of the Alert tells why there was no page
+		err = errors.Join(err, d.runCommand(ctx, "kubectl get alerts --all-namespaces -o wide"))
 	}
 	return page, err
 }
 
-// nextPage waits for a message that the inbox did not have before.
-func (d *demo) nextPage(ctx context.Context) (inbox.Message, error) {
-	timeout := time.After(arrival)
+// waitForPage waits for the next message of the inbox.
+func (d *demo) waitForPage(ctx context.Context) (inbox.Message, error) {
+	timeout := time.After(deliveryTimeout)
 	for {
 		if messages := d.inbox.Messages(); len(messages) > d.seen && messages[d.seen].Accepted > 0 {
 			d.seen++
@@ -123,30 +123,30 @@ func (d *demo) nextPage(ctx context.Context) (inbox.Message, error) {
 		case <-d.operator.Ended():
 			return inbox.Message{}, errors.New("the operator ended by itself")
 		case <-timeout:
-			return inbox.Message{}, fmt.Errorf("nothing arrived in the inbox within %s (it refused %d requests)", arrival, d.inbox.Refused())
+			return inbox.Message{}, fmt.Errorf("nothing arrived in the inbox within %s (it refused %d requests)", deliveryTimeout, d.inbox.Refused())
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
 }
 
-func (d *demo) explainHowToPlayOn() {
-	d.screen.step("8. Play on, in another terminal")
+func (d *demo) printSuggestions() {
+	d.screen.printStep("8. Continue in another terminal")
 	path := filepath.Dir(d.cluster.KubectlPath)
 	for _, part := range []struct{ why, command string }{
-		{"kubectl, and the way to the cluster", "export PATH='" + path + "':$PATH KUBECONFIG='" + d.cluster.Kubeconfig + "'; cd '" + d.repo + "'"},
-		{"say something else", changeContent},
-		{"page about something worse", addAlert},
-		{"it is over", resolve},
-		{"take it back", remove},
-		{"the database again", applySamples},
-		{"more of it", changePlan},
-		{"something that the broker would refuse", badLocation},
-		{"a database that takes its time", addFlexible},
-		{"how to log in to that, with any MySQL client", showURI},
-		{"no database any more", removeServices},
-		{"what the operator does", "tail -f " + d.logPath()},
+		{"use the cluster", "export PATH='" + path + "':$PATH KUBECONFIG='" + d.cluster.Kubeconfig + "'; cd '" + d.repo + "'"},
+		{"change the content", editContent},
+		{"send another page", addAlert},
+		{"resolve it", resolveAlert},
+		{"delete the first Alert", deleteAlert},
+		{"create the database again", applySamples},
+		{"change its plan", changePlan},
+		{"use invalid parameters, which admission refuses", badLocation},
+		{"create a database asynchronously", addFlexible},
+		{"show how any MySQL client can log in", showURI},
+		{"delete all databases", deleteServices},
+		{"watch the operator", "tail -f " + d.logPath()},
 	} {
-		d.screen.say("\n# %s\n%s", part.why, strings.TrimSpace(part.command)) // not indented: to be copied
+		d.screen.printf("\n# %s\n%s", part.why, strings.TrimSpace(part.command)) // not indented, so that the user can copy it
 	}
-	d.screen.say("\nThe inbox as a web page: %s\nIt stays up until Ctrl-C. Pages that arrive, and what the broker does:\n", d.inboxURL)
+	d.screen.printf("\nThe inbox as a web page: %s\nThe demo runs until Ctrl-C. It prints pages, and changes at the broker:\n", d.inboxURL)
 }

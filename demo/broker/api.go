@@ -34,17 +34,17 @@ import (
 
 const maxBody = 1 << 20
 
-// A call is a request of a platform.
-type call struct {
+// A request is what a platform asks for.
+type request struct {
 	instanceID, bindingID string
-	// Of the query:
+	// query parameters
 	acceptsIncomplete            bool
 	serviceID, planID, operation string
 
 	body requestBody
 }
 
-// requestBody has what all bodies have.
+// requestBody has the fields of all requests.
 type requestBody struct {
 	ServiceID            string           `json:"service_id"`
 	PlanID               string           `json:"plan_id"`
@@ -58,8 +58,8 @@ type requestBody struct {
 	PredecessorBindingID *string          `json:"predecessor_binding_id"`
 }
 
-// An answer is what it is answered with.
-type answer struct {
+// A response is the answer to a request.
+type response struct {
 	status int
 	body   any
 	header http.Header
@@ -67,38 +67,42 @@ type answer struct {
 
 type object map[string]any
 
-// Codes of the protocol for what is to be done about an error.
+// error codes of Open Service Broker
 const (
 	asyncRequired           = "AsyncRequired"
 	concurrencyError        = "ConcurrencyError"
 	maintenanceInfoConflict = "MaintenanceInfoConflict"
 )
 
-func refuse(status int, code, format string, args ...any) answer {
+func errorResponse(status int, code, format string, args ...any) response {
 	body := object{"description": fmt.Sprintf(format, args...)}
 	if code != "" {
 		body["error"] = code
 	}
-	return answer{status: status, body: body}
+	return response{status: status, body: body}
 }
 
-func badRequest(err error) answer { return refuse(http.StatusBadRequest, "", "%s", err) }
-
-func needsAsync() answer {
-	return refuse(http.StatusUnprocessableEntity, asyncRequired, "This service takes its time: ask with accepts_incomplete=true")
+func badRequestResponse(err error) response {
+	return errorResponse(http.StatusBadRequest, "", "%s", err)
 }
 
-func isBusy(o *operation) answer {
-	return refuse(http.StatusUnprocessableEntity, concurrencyError, "Another operation is in progress: %s", o.verb)
+func asyncRequiredResponse() response {
+	return errorResponse(http.StatusUnprocessableEntity, asyncRequired, "This service is asynchronous: send accepts_incomplete=true")
 }
 
-func accepted(o *operation) answer {
-	return answer{status: http.StatusAccepted, body: object{"operation": o.ID}}
+func concurrencyResponse(o *operation) response {
+	return errorResponse(http.StatusUnprocessableEntity, concurrencyError, "Another operation is in progress: %s", o.verb)
 }
 
-func gone() answer { return answer{status: http.StatusGone, body: object{}} }
+func acceptedResponse(o *operation) response {
+	return response{status: http.StatusAccepted, body: object{"operation": o.ID}}
+}
 
-func broken(err error) answer { return refuse(http.StatusInternalServerError, "", "%s", err) }
+func goneResponse() response { return response{status: http.StatusGone, body: object{}} }
+
+func internalErrorResponse(err error) response {
+	return errorResponse(http.StatusInternalServerError, "", "%s", err)
+}
 
 // Handler returns the broker's API.
 func (b *Broker) Handler() http.Handler {
@@ -106,7 +110,7 @@ func (b *Broker) Handler() http.Handler {
 	mux := http.NewServeMux()
 	for pattern, h := range map[string]struct {
 		what  string
-		serve func(*call) answer
+		serve func(*request) response
 	}{
 		"PUT " + one:                       {"provision", b.provision},
 		"PATCH " + one:                     {"update", b.update},
@@ -118,50 +122,50 @@ func (b *Broker) Handler() http.Handler {
 		"GET " + bound:                     {"fetch binding", b.fetchBinding},
 		"GET " + bound + "/last_operation": {"poll binding", b.pollBinding},
 	} {
-		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { b.serve(w, r, h.what, h.serve) })
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { b.serveOperation(w, r, h.what, h.serve) })
 	}
 	mux.HandleFunc("GET /v2/catalog", b.serveCatalog)
-	return b.guard(mux)
+	return b.checkHeaders(mux)
 }
 
-// guard lets in who knows the password and speaks the protocol.
-func (b *Broker) guard(next http.Handler) http.Handler {
+// checkHeaders refuses requests with wrong credentials or an unsupported API version.
+func (b *Broker) checkHeaders(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if id := r.Header.Get("X-Broker-API-Request-Identity"); id != "" {
 			w.Header().Set("X-Broker-API-Request-Identity", id)
 		}
-		if username, password, _ := r.BasicAuth(); !equal(username, b.options.Username) || !equal(password, b.options.Password) {
-			b.count("refused")
+		if username, password, _ := r.BasicAuth(); !constantTimeEqual(username, b.options.Username) || !constantTimeEqual(password, b.options.Password) {
+			b.countRequest("refused")
 			w.Header().Set("WWW-Authenticate", `Basic realm="broker"`)
-			refuse(http.StatusUnauthorized, "", "Another user name and password are needed").write(w)
+			errorResponse(http.StatusUnauthorized, "", "The user name or the password is wrong").write(w)
 			return
 		}
 		version := r.Header.Get("X-Broker-API-Version")
 		minor, isTwo := strings.CutPrefix(version, "2.")
 		if n, err := strconv.Atoi(minor); !isTwo || err != nil || n < 13 {
-			refuse(http.StatusPreconditionFailed, "", "X-Broker-API-Version is %q: 2.13 to 2.17 are spoken here", version).write(w)
+			errorResponse(http.StatusPreconditionFailed, "", "X-Broker-API-Version is %q: this broker supports 2.13 to 2.17", version).write(w)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-func equal(a, b string) bool {
+func constantTimeEqual(a, b string) bool {
 	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
 	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }
 
-func (b *Broker) count(what string) {
+func (b *Broker) countRequest(what string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.requests[what]++
 }
 
 func (b *Broker) serveCatalog(w http.ResponseWriter, r *http.Request) {
-	b.count("catalog")
+	b.countRequest("catalog")
 	text, err := json.Marshal(services)
 	if err != nil {
-		broken(err).write(w)
+		internalErrorResponse(err).write(w)
 		return
 	}
 	sum := sha256.Sum256(text)
@@ -171,14 +175,14 @@ func (b *Broker) serveCatalog(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	answer{status: http.StatusOK, body: json.RawMessage(text)}.write(w)
+	response{status: http.StatusOK, body: json.RawMessage(text)}.write(w)
 }
 
-func (b *Broker) serve(w http.ResponseWriter, r *http.Request, what string, serve func(*call) answer) {
-	b.count(what)
-	c, err := read(w, r)
+func (b *Broker) serveOperation(w http.ResponseWriter, r *http.Request, what string, serve func(*request) response) {
+	b.countRequest(what)
+	c, err := parseRequest(w, r)
 	if err != nil {
-		badRequest(err).write(w)
+		badRequestResponse(err).write(w)
 		return
 	}
 	b.mu.Lock()
@@ -190,36 +194,36 @@ func (b *Broker) serve(w http.ResponseWriter, r *http.Request, what string, serv
 	a.write(w)
 }
 
-func (a answer) write(w http.ResponseWriter) {
+func (a response) write(w http.ResponseWriter) {
 	maps.Copy(w.Header(), a.header)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(a.status)
-	_ = json.NewEncoder(w).Encode(a.body) // who asked may be gone
+	_ = json.NewEncoder(w).Encode(a.body) // the client may have disconnected
 }
 
-// read returns what a request asks for.
-func read(w http.ResponseWriter, r *http.Request) (*call, error) {
+// parseRequest parses a request, and refuses what no request may have.
+func parseRequest(w http.ResponseWriter, r *http.Request) (*request, error) {
 	query := r.URL.Query()
-	c := &call{
+	c := &request{
 		instanceID: r.PathValue("instance"), bindingID: r.PathValue("binding"),
 		serviceID: query.Get("service_id"), planID: query.Get("plan_id"), operation: query.Get("operation"),
 	}
 	if accepts := query.Get("accepts_incomplete"); accepts != "" {
 		var err error
 		if c.acceptsIncomplete, err = strconv.ParseBool(accepts); err != nil {
-			return nil, fmt.Errorf("accepts_incomplete is %q: true or false is wanted", accepts)
+			return nil, fmt.Errorf("accepts_incomplete is %q: it must be true or false", accepts)
 		}
 	}
 	if r.Method == http.MethodPut || r.Method == http.MethodPatch {
 		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&c.body); err != nil {
-			return nil, fmt.Errorf("the body is not what it should be: %w", err)
+			return nil, fmt.Errorf("the body is malformed: %w", err)
 		}
 	}
-	return c, c.check(r.Header.Get("X-Broker-API-Originating-Identity"))
+	return c, c.validate(r.Header.Get("X-Broker-API-Originating-Identity"))
 }
 
-// check finds what the protocol forbids in every request.
-func (c *call) check(identity string) error {
+// validate refuses what Open Service Broker forbids in every request.
+func (c *request) validate(identity string) error {
 	platform := ""
 	if identity != "" {
 		var encoded string
@@ -244,33 +248,35 @@ func (c *call) check(identity string) error {
 	return nil
 }
 
-// same compares JSON objects; none is the same as an empty one.
-func same(a, b map[string]any) bool { return len(a) == 0 && len(b) == 0 || reflect.DeepEqual(a, b) }
+// isSameObject compares JSON objects. A missing object equals an empty one.
+func isSameObject(a, b map[string]any) bool {
+	return len(a) == 0 && len(b) == 0 || reflect.DeepEqual(a, b)
+}
 
-// state answers a request for the last operation on something that is there.
-func (r *resource) state(c *call) answer {
+// pollLastOperation answers a poll of an existing resource.
+func (r *resource) pollLastOperation(c *request) response {
 	o := r.operation
 	switch {
 	case o == nil && c.operation == "" && r.ready:
-		return answer{status: http.StatusOK, body: object{"state": succeeded}}
+		return response{status: http.StatusOK, body: object{"state": succeeded}}
 	case o == nil || c.operation != o.ID:
-		return badRequest(fmt.Errorf("operation is %q, which is not what the last one is called", c.operation))
+		return badRequestResponse(fmt.Errorf("operation is %q, which is not the last operation", c.operation))
 	}
 	body := object{"state": o.State}
 	if o.Description != "" {
 		body["description"] = o.Description
 	}
-	a := answer{status: http.StatusOK, body: body}
+	a := response{status: http.StatusOK, body: body}
 	if o.State == inProgress {
 		a.header = http.Header{"Retry-After": {"1"}}
 	}
 	return a
 }
 
-// absent answers a request for the last operation on something that is not there.
-func (b *Broker) absent(key string) answer {
+// pollAbsent answers a poll of a resource that does not exist.
+func (b *Broker) pollAbsent(key string) response {
 	if b.removed[key] {
-		return gone()
+		return goneResponse()
 	}
-	return refuse(http.StatusNotFound, "", "There is no such thing, and there never was")
+	return errorResponse(http.StatusNotFound, "", "There is no resource with this id, and there never was")
 }

@@ -29,64 +29,64 @@ import (
 type binding struct {
 	resource
 	user, password string
-	asked          requestBody
-	parameters     map[string]any // those that were given, or the predecessor's
+	request        requestBody
+	parameters     map[string]any // those of the request, or the predecessor's
 }
 
-func (b *Broker) bind(c *call) answer {
+func (b *Broker) bind(c *request) response {
 	i, ok := b.instances[c.instanceID]
 	if !ok {
-		return refuse(http.StatusNotFound, "", "There is no instance with this id")
+		return errorResponse(http.StatusNotFound, "", "There is no instance with this id")
 	}
 	if err := i.checkIDs(c.body.ServiceID, c.body.PlanID); err != nil {
-		return badRequest(err)
+		return badRequestResponse(err)
 	}
 	parameters, err := i.bindingParameters(&c.body)
 	if err != nil {
-		return badRequest(err)
+		return badRequestResponse(err)
 	}
 	parsed, err := decodeStrictly[bindingParameters](parameters)
 	if err != nil {
-		return badRequest(fmt.Errorf("parameters: %w", err))
+		return badRequestResponse(fmt.Errorf("parameters: %w", err))
 	}
 	bound, known := i.bindings[c.bindingID]
-	o := i.busy()
+	o := i.operationInProgress()
 	switch {
-	case known && (bound.ready || bound.busy() != nil):
-		return b.boundBefore(c, i, bound)
+	case known && (bound.ready || bound.operationInProgress() != nil):
+		return b.answerExistingBinding(c, i, bound)
 	case o != nil:
-		return isBusy(o)
-	case i.service.slow && !c.acceptsIncomplete:
-		return needsAsync()
+		return concurrencyResponse(o)
+	case i.service.async && !c.acceptsIncomplete:
+		return asyncRequiredResponse()
 	}
 
-	bound = &binding{user: randomName("u_"), password: rand.Text(), asked: c.body, parameters: parameters}
+	bound = &binding{user: randomName("u_"), password: rand.Text(), request: c.body, parameters: parameters}
 	work := func() error {
 		if err := b.mysql.createUser(bound.user, bound.password, i.database, parsed.ReadOnly); err != nil {
 			return err
 		}
 		bound.ready = true
-		b.say("made", "user "+bound.user+" of "+i.database, i)
+		b.printEvent("made", "user "+bound.user+" of "+i.database, i)
 		return nil
 	}
-	if i.service.slow {
+	if i.service.async {
 		i.bindings[c.bindingID] = bound
-		return accepted(b.begin(&bound.resource, "bind", work))
+		return acceptedResponse(b.startOperation(&bound.resource, "bind", work))
 	}
 	if err := work(); err != nil {
-		return broken(err)
+		return internalErrorResponse(err)
 	}
 	i.bindings[c.bindingID] = bound
-	return answer{status: http.StatusCreated, body: b.credentials(i, bound)}
+	return response{status: http.StatusCreated, body: b.credentials(i, bound)}
 }
 
-// bindingParameters are those of the predecessor where a rotation brings none.
+// bindingParameters returns the parameters of the request, or those of the predecessor where a rotation has none.
 func (i *instance) bindingParameters(body *requestBody) (map[string]any, error) {
 	if body.PredecessorBindingID == nil {
 		return body.Parameters, nil
 	}
 	predecessor, ok := i.bindings[*body.PredecessorBindingID]
-	if !ok || !predecessor.ready || predecessor.busy() != nil {
+	if !ok || !predecessor.ready || predecessor.operationInProgress() != nil {
 		return nil, fmt.Errorf("predecessor_binding_id is %q: the instance has no such binding", *body.PredecessorBindingID)
 	}
 	if body.Parameters == nil {
@@ -95,36 +95,36 @@ func (i *instance) bindingParameters(body *requestBody) (map[string]any, error) 
 	return body.Parameters, nil
 }
 
-// boundBefore answers a request for a binding whose id is taken.
-func (b *Broker) boundBefore(c *call, i *instance, bound *binding) answer {
-	if !bound.asked.sameBinding(&c.body) {
-		return refuse(http.StatusConflict, "", "There is another binding with this id")
+// answerExistingBinding answers a bind request for an id that exists already.
+func (b *Broker) answerExistingBinding(c *request, i *instance, bound *binding) response {
+	if !bound.request.isSameBinding(&c.body) {
+		return errorResponse(http.StatusConflict, "", "There is another binding with this id")
 	}
-	o := bound.busy()
+	o := bound.operationInProgress()
 	switch {
 	case o == nil:
-		return answer{status: http.StatusOK, body: b.credentials(i, bound)}
+		return response{status: http.StatusOK, body: b.credentials(i, bound)}
 	case o.verb != "bind":
-		return isBusy(o)
+		return concurrencyResponse(o)
 	case !c.acceptsIncomplete:
-		return needsAsync()
+		return asyncRequiredResponse()
 	default:
-		return accepted(o)
+		return acceptedResponse(o)
 	}
 }
 
-func (r *requestBody) sameBinding(other *requestBody) bool {
+func (r *requestBody) isSameBinding(other *requestBody) bool {
 	text := func(s *string) string {
 		if s == nil {
 			return ""
 		}
 		return *s
 	}
-	return same(r.Parameters, other.Parameters) && same(r.BindResource, other.BindResource) &&
+	return isSameObject(r.Parameters, other.Parameters) && isSameObject(r.BindResource, other.BindResource) &&
 		text(r.AppGUID) == text(other.AppGUID) && text(r.PredecessorBindingID) == text(other.PredecessorBindingID)
 }
 
-// credentials are with what and where an application logs in.
+// credentials returns what an application needs to log in.
 func (b *Broker) credentials(i *instance, bound *binding) object {
 	port := strconv.Itoa(b.port)
 	uri := url.URL{
@@ -139,45 +139,45 @@ func (b *Broker) credentials(i *instance, bound *binding) object {
 	}
 }
 
-func (b *Broker) unbind(c *call) answer {
-	i, bound := b.lookUp(c)
+func (b *Broker) unbind(c *request) response {
+	i, bound := b.findBinding(c)
 	if bound == nil {
-		return gone()
+		return goneResponse()
 	}
 	if err := i.checkIDs(c.serviceID, c.planID); err != nil {
-		return badRequest(err)
+		return badRequestResponse(err)
 	}
-	o := bound.busy()
+	o := bound.operationInProgress()
 	switch {
-	case i.service.slow && !c.acceptsIncomplete:
-		return needsAsync()
+	case i.service.async && !c.acceptsIncomplete:
+		return asyncRequiredResponse()
 	case o != nil && o.verb == "unbind":
-		return accepted(o)
+		return acceptedResponse(o)
 	case o != nil:
-		return isBusy(o)
-	case i.busy() != nil:
-		return isBusy(i.busy())
+		return concurrencyResponse(o)
+	case i.operationInProgress() != nil:
+		return concurrencyResponse(i.operationInProgress())
 	}
 	work := func() error {
 		if err := b.mysql.dropUser(bound.user); err != nil {
 			return err
 		}
 		delete(i.bindings, c.bindingID)
-		b.removed[c.key()] = true
-		b.say("removed", "user "+bound.user+" of "+i.database, i)
+		b.removed[c.resourceKey()] = true
+		b.printEvent("removed", "user "+bound.user+" of "+i.database, i)
 		return nil
 	}
-	if i.service.slow {
-		return accepted(b.begin(&bound.resource, "unbind", work))
+	if i.service.async {
+		return acceptedResponse(b.startOperation(&bound.resource, "unbind", work))
 	}
 	if err := work(); err != nil {
-		return broken(err)
+		return internalErrorResponse(err)
 	}
-	return answer{status: http.StatusOK, body: object{}}
+	return response{status: http.StatusOK, body: object{}}
 }
 
-// lookUp returns nil where there is no such binding.
-func (b *Broker) lookUp(c *call) (*instance, *binding) {
+// findBinding returns nil if there is no such binding.
+func (b *Broker) findBinding(c *request) (*instance, *binding) {
 	i, ok := b.instances[c.instanceID]
 	if !ok {
 		return nil, nil
@@ -185,25 +185,25 @@ func (b *Broker) lookUp(c *call) (*instance, *binding) {
 	return i, i.bindings[c.bindingID]
 }
 
-func (b *Broker) fetchBinding(c *call) answer {
-	i, bound := b.lookUp(c)
+func (b *Broker) fetchBinding(c *request) response {
+	i, bound := b.findBinding(c)
 	if bound == nil || !bound.ready {
-		return refuse(http.StatusNotFound, "", "There is no binding with this id")
+		return errorResponse(http.StatusNotFound, "", "There is no binding with this id")
 	}
 	body := b.credentials(i, bound)
 	if len(bound.parameters) > 0 {
 		body["parameters"] = bound.parameters
 	}
-	return answer{status: http.StatusOK, body: body}
+	return response{status: http.StatusOK, body: body}
 }
 
-func (b *Broker) pollBinding(c *call) answer {
-	i, bound := b.lookUp(c)
+func (b *Broker) pollBinding(c *request) response {
+	i, bound := b.findBinding(c)
 	if bound == nil {
-		return b.absent(c.key())
+		return b.pollAbsent(c.resourceKey())
 	}
 	if c.serviceID != "" && c.serviceID != i.service.ID || c.planID != "" && c.planID != i.plan.ID {
-		return badRequest(i.checkIDs(c.serviceID, c.planID))
+		return badRequestResponse(i.checkIDs(c.serviceID, c.planID))
 	}
-	return bound.state(c)
+	return bound.pollLastOperation(c)
 }

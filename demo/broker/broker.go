@@ -14,15 +14,14 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package broker is an Open Service Broker, version 2.17, whose instances are databases of a real MySQL server: a database for
-// each instance, and for each binding a user with a random password who has rights on that database and on no other. Both are
-// gone when the broker removes them. The server is part of the process, and its databases are in memory: what it has ends
-// with it.
+// Package broker is an Open Service Broker, version 2.17, whose instances are databases of a real MySQL server: it creates a database
+// for each instance, and for each binding a user with a random password who has rights on that database only. The server is part
+// of the process, and keeps its databases in memory, so that they end with the process.
 //
-// The rights are enforced, but for global variables, which every user can set: it is for trying things out.
+// The rights are enforced, except for global variables, which every user can set: it is for trials.
 //
-// It knows the protocol and nothing of Bellhop, so that a platform that gets along with it gets along with others. It is
-// strict: what the protocol forbids a platform to do is refused.
+// It knows Open Service Broker and nothing of Bellhop, so that it shows how a platform works with other brokers, too. It is strict:
+// it refuses what Open Service Broker forbids a platform.
 package broker
 
 import (
@@ -40,38 +39,38 @@ import (
 	"unicode"
 )
 
-// Options say who may use the broker, and where its databases are.
+// Options are the credentials of the broker and the addresses of its databases.
 type Options struct {
-	// Username and Password are what platforms have to send by basic authentication. Both are required.
+	// Username and Password are required from platforms, by basic authentication.
 	Username, Password string
-	// MySQL is where the MySQL server listens. The broker closes it.
+	// MySQL is the listener of the MySQL server. The broker closes it.
 	MySQL net.Listener
-	// Host is the name or address by which applications reach the MySQL server. Default: the listener's.
+	// Host is the name or address at which applications reach the MySQL server. Default: the listener's.
 	Host string
-	// Delay is how long an operation of the asynchronous service takes. Default: 1.5 seconds.
+	// Delay is the duration of operations of the asynchronous service. Default: 1.5 seconds.
 	Delay time.Duration
-	// Out gets a line for each thing that is made, changed or removed. Default: nobody.
+	// Out gets a line for each database or user that is created, changed or removed. Default: io.Discard.
 	Out io.Writer
-	// Verbose has it get one for each request about an instance or a binding, too.
+	// Verbose makes Out get a line for each request about an instance or a binding, too.
 	Verbose bool
 }
 
-// A Broker makes databases and users, and keeps account of them. It is safe for concurrent use.
+// A Broker creates databases and users, and counts requests. It is safe for concurrent use.
 type Broker struct {
 	options Options
 	port    int
 	mysql   *mysqlServer
 
 	closing chan struct{}
-	pending sync.WaitGroup // operations
+	pending sync.WaitGroup // asynchronous operations
 
 	mu        sync.Mutex
 	instances map[string]*instance
-	removed   map[string]bool // the keys of what was there
+	removed   map[string]bool // keys of removed resources
 	requests  map[string]int
 }
 
-// New starts the MySQL server and returns a broker that has nothing yet.
+// New starts the MySQL server, and returns a broker without instances.
 func New(o Options) (*Broker, error) {
 	if o.Username == "" || o.Password == "" || strings.Contains(o.Username, ":") {
 		return nil, errors.New("a user name, without a colon, and a password are needed")
@@ -99,14 +98,14 @@ func New(o Options) (*Broker, error) {
 	}, nil
 }
 
-// Close ends what is under way, and the MySQL server with its connections.
+// Close cancels operations, and closes the MySQL server with its connections.
 func (b *Broker) Close() error {
 	close(b.closing)
 	b.pending.Wait()
 	return b.mysql.close()
 }
 
-// Serve answers platforms until the context ends, and then closes the broker.
+// Serve serves platforms until the context ends, and then closes the broker.
 func (b *Broker) Serve(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{Handler: b.Handler(), ReadHeaderTimeout: 10 * time.Second}
 	ended := make(chan error, 1)
@@ -121,23 +120,23 @@ func (b *Broker) Serve(ctx context.Context, listener net.Listener) error {
 	return errors.Join(server.Shutdown(grace), b.Close())
 }
 
-// Databases are the names of the databases that the MySQL server has.
+// Databases returns the names of the databases of the MySQL server.
 func (b *Broker) Databases() []string { return b.mysql.databaseNames() }
 
-// Users are the names of those who can log in to them.
+// Users returns the names of the users who can log in.
 func (b *Broker) Users() []string { return b.mysql.userNames() }
 
-// Requests counts the requests that came, by what they ask for: catalog, provision, update, deprovision, fetch, poll, bind,
-// unbind, fetch binding and poll binding. Those without the right password count as refused.
+// Requests counts requests by their operation: catalog, provision, update, deprovision, fetch, poll, bind, unbind, fetch binding and
+// poll binding. Requests with wrong credentials count as refused.
 func (b *Broker) Requests() map[string]int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return maps.Clone(b.requests)
 }
 
-// A resource is what a platform has given an id.
+// A resource is an instance or a binding.
 type resource struct {
-	ready     bool       // it was made
+	ready     bool       // it was created
 	operation *operation // the last asynchronous one
 }
 
@@ -146,23 +145,23 @@ type operation struct {
 	verb                   string
 }
 
-// What last_operation says.
+// States of last_operation.
 const (
 	inProgress = "in progress"
 	succeeded  = "succeeded"
 	failed     = "failed"
 )
 
-// busy returns the operation that is in progress.
-func (r *resource) busy() *operation {
+// operationInProgress returns nil if there is none.
+func (r *resource) operationInProgress() *operation {
 	if r.operation != nil && r.operation.State == inProgress {
 		return r.operation
 	}
 	return nil
 }
 
-// begin has work done in a while, and returns what to call it until then. The lock is held, then as now.
-func (b *Broker) begin(r *resource, verb string, work func() error) *operation {
+// startOperation calls work after the delay, and returns the operation. The lock is held by the caller, and while work runs.
+func (b *Broker) startOperation(r *resource, verb string, work func() error) *operation {
 	o := &operation{verb + " " + randomName(""), inProgress, "it takes " + b.options.Delay.String(), verb}
 	r.operation = o
 	b.pending.Go(func() {
@@ -181,11 +180,11 @@ func (b *Broker) begin(r *resource, verb string, work func() error) *operation {
 	return o
 }
 
-// randomName returns one that nobody else has and that needs no quoting in SQL.
+// randomName returns a unique name that needs no quotes in SQL.
 func randomName(prefix string) string { return prefix + strings.ToLower(rand.Text()[:12]) }
 
-// say shows what has happened on a line.
-func (b *Broker) say(what, which string, i *instance) {
+// printEvent writes a line about a database or user.
+func (b *Broker) printEvent(what, which string, i *instance) {
 	text := fmt.Sprintf("%s, %s %s", which, i.service.Name, i.plan.Name)
 	if i.label != "" {
 		text += ", for " + i.label
@@ -193,8 +192,8 @@ func (b *Broker) say(what, which string, i *instance) {
 	fmt.Fprintf(b.options.Out, "🐬 %s  %-8s  %s\n", time.Now().Format(time.TimeOnly), what, text)
 }
 
-// printable leaves out what could move a terminal's cursor.
-func printable(text string) string {
+// stripUnprintable removes characters that could move the cursor of a terminal.
+func stripUnprintable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
 			return r

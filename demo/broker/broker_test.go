@@ -39,20 +39,20 @@ import (
 	"github.com/go-sql-driver/mysql"
 )
 
-// What is in the catalog.
+// Services and plans of the catalog.
 var (
-	quick, slow          = services.Services[0], services.Services[1]
-	basic50, standard100 = quick.Plans[0], quick.Plans[1]
-	burstable10          = slow.Plans[0]
+	syncService, asyncService = services.Services[0], services.Services[1]
+	basicPlan, standardPlan   = syncService.Plans[0], syncService.Plans[1]
+	burstablePlan             = asyncService.Plans[0]
 )
 
-// The parameters of the sample.
+// Parameters of the sample.
 var sampleParameters = object{
 	"location": "eastus", "resourceGroup": "demo",
 	"firewallRules": []object{{"name": "AllowAll", "startIPAddress": "0.0.0.0", "endIPAddress": "255.255.255.255"}},
 }
 
-// A platform uses a broker by its API and over TCP, as others would.
+// A platform uses a broker through its API, and its databases over TCP.
 type platform struct {
 	*testing.T
 	broker *Broker
@@ -60,9 +60,9 @@ type platform struct {
 	out    *syncBuffer
 }
 
-const forever = time.Hour
+const never = time.Hour
 
-func start(t *testing.T, delay time.Duration) *platform {
+func startPlatform(t *testing.T, delay time.Duration) *platform {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -83,7 +83,7 @@ func start(t *testing.T, delay time.Duration) *platform {
 	return &platform{t, b, server.URL, out}
 }
 
-// A reply is what the broker answers.
+// A reply is an answer of the broker.
 type reply struct {
 	status int
 	header http.Header
@@ -146,8 +146,8 @@ func (p *platform) do(r *http.Request) reply {
 	return a
 }
 
-// send sends a request and fails the test if the answer is another.
-func (p *platform) send(method, path string, body any, want int) reply {
+// mustSend sends a request, and fails the test if the status is another.
+func (p *platform) mustSend(method, path string, body any, want int) reply {
 	p.Helper()
 	a := p.do(p.request(method, path, body))
 	if a.status != want {
@@ -156,14 +156,14 @@ func (p *platform) send(method, path string, body any, want int) reply {
 	return a
 }
 
-func (p *platform) refused(method, path string, body any, status int, code, says string) {
+func (p *platform) expectRefused(method, path string, body any, status int, code, says string) {
 	p.Helper()
-	if a := p.send(method, path, body, status); a.body.Error != code || !strings.Contains(a.body.Description, says) {
+	if a := p.mustSend(method, path, body, status); a.body.Error != code || !strings.Contains(a.body.Description, says) {
 		p.Errorf("%s %s %v: got %s, want %q and %q", method, path, body, a, code, says)
 	}
 }
 
-const async = "?accepts_incomplete=true"
+const acceptsIncomplete = "?accepts_incomplete=true"
 
 func instancePath(id string) string { return "/v2/service_instances/" + id }
 func bindingPath(instance, id string) string {
@@ -172,14 +172,14 @@ func bindingPath(instance, id string) string {
 
 func provisionBody(s *service, p *plan, more object) object {
 	body := object{"service_id": s.ID, "plan_id": p.ID, "organization_guid": "o", "space_guid": "s"}
-	return with(body, more)
+	return mergeObjects(body, more)
 }
 
 func bindBody(s *service, p *plan, more object) object {
-	return with(object{"service_id": s.ID, "plan_id": p.ID}, more)
+	return mergeObjects(object{"service_id": s.ID, "plan_id": p.ID}, more)
 }
 
-func with(body, more object) object {
+func mergeObjects(body, more object) object {
 	maps.Copy(body, more)
 	return body
 }
@@ -188,26 +188,26 @@ func ids(s *service, p *plan) string { return "?service_id=" + s.ID + "&plan_id=
 
 func (p *platform) provision(id string) {
 	p.Helper()
-	p.send("PUT", instancePath(id), provisionBody(quick, basic50, nil), 201)
+	p.mustSend("PUT", instancePath(id), provisionBody(syncService, basicPlan, nil), 201)
 }
 
 func (p *platform) bind(instance, id string, more object) login {
 	p.Helper()
-	return *p.send("PUT", bindingPath(instance, id), bindBody(quick, basic50, more), 201).body.Credentials
+	return *p.mustSend("PUT", bindingPath(instance, id), bindBody(syncService, basicPlan, more), 201).body.Credentials
 }
 
 func (p *platform) unbind(instance, id string) {
 	p.Helper()
-	p.send("DELETE", bindingPath(instance, id)+ids(quick, basic50), nil, 200)
+	p.mustSend("DELETE", bindingPath(instance, id)+ids(syncService, basicPlan), nil, 200)
 }
 
 func (p *platform) deprovision(id string) {
 	p.Helper()
-	p.send("DELETE", instancePath(id)+ids(quick, basic50), nil, 200)
+	p.mustSend("DELETE", instancePath(id)+ids(syncService, basicPlan), nil, 200)
 }
 
-// open logs in over TCP.
-func (p *platform) open(l login) (*sql.Conn, error) {
+// tryLogIn logs in over TCP.
+func (p *platform) tryLogIn(l login) (*sql.Conn, error) {
 	p.Helper()
 	config := mysql.NewConfig()
 	config.Net, config.Addr = "tcp", fmt.Sprintf("%s:%d", l.Host, l.Port)
@@ -222,10 +222,10 @@ func (p *platform) open(l login) (*sql.Conn, error) {
 	return db.Conn(p.Context())
 }
 
-// session is of somebody who has logged in.
-func (p *platform) session(l login) *sql.Conn {
+// logIn logs in, and fails the test if that is refused.
+func (p *platform) logIn(l login) *sql.Conn {
 	p.Helper()
-	c, err := p.open(l)
+	c, err := p.tryLogIn(l)
 	if err != nil {
 		p.Fatal(err)
 	}
@@ -233,7 +233,7 @@ func (p *platform) session(l login) *sql.Conn {
 	return c
 }
 
-// close closes what may be closed already, with its user.
+// close closes what the broker may have closed together with the user.
 func (p *platform) close(c io.Closer) {
 	p.Helper()
 	if err := c.Close(); err != nil && !errors.Is(err, sql.ErrConnDone) {
@@ -248,16 +248,16 @@ func (p *platform) exec(c *sql.Conn, statement string, args ...any) {
 	}
 }
 
-func (p *platform) wantDenied(what string, err error) {
+func (p *platform) expectDenied(what string, err error) {
 	p.Helper()
 	if e, ok := errors.AsType[*mysql.MySQLError](err); !ok || !strings.Contains(strings.ToLower(e.Message), "denied") {
 		p.Errorf("%s: got %v, want that access is denied", what, err)
 	}
 }
 
-func (p *platform) wantNoLogin(what string, l login) {
+func (p *platform) expectNoLogin(what string, l login) {
 	p.Helper()
-	c, err := p.open(l)
+	c, err := p.tryLogIn(l)
 	if err == nil {
 		p.close(c)
 	}
@@ -266,8 +266,8 @@ func (p *platform) wantNoLogin(what string, l login) {
 	}
 }
 
-// strings returns the first column of all rows.
-func (p *platform) strings(c *sql.Conn, query string) string {
+// queryStrings returns the first column of all rows.
+func (p *platform) queryStrings(c *sql.Conn, query string) string {
 	p.Helper()
 	rows, err := c.QueryContext(p.Context(), query)
 	if err != nil {
@@ -289,8 +289,8 @@ func (p *platform) strings(c *sql.Conn, query string) string {
 }
 
 func TestLife(t *testing.T) {
-	p := start(t, 0)
-	p.send("PUT", instancePath("1"), provisionBody(quick, basic50, object{
+	p := startPlatform(t, 0)
+	p.mustSend("PUT", instancePath("1"), provisionBody(syncService, basicPlan, object{
 		"parameters": sampleParameters, "context": object{"platform": "kubernetes", "namespace": "default", "instance_name": "one\x1b[2J"},
 	}), 201)
 	if names := p.broker.Databases(); len(names) != 1 {
@@ -302,10 +302,10 @@ func TestLife(t *testing.T) {
 		t.Errorf("got %+v", l)
 	}
 
-	c := p.session(l)
+	c := p.logIn(l)
 	p.exec(c, "CREATE TABLE guests (id INT PRIMARY KEY, name VARCHAR(64))")
 	p.exec(c, "INSERT INTO guests VALUES (?, ?)", 1, "KubeCon 👋")
-	if got := p.strings(p.session(l), "SELECT name FROM guests WHERE id = 1"); got != "KubeCon 👋" {
+	if got := p.queryStrings(p.logIn(l), "SELECT name FROM guests WHERE id = 1"); got != "KubeCon 👋" {
 		t.Errorf("another session reads %q", got)
 	}
 
@@ -313,7 +313,7 @@ func TestLife(t *testing.T) {
 	if _, err := c.ExecContext(t.Context(), "SELECT 1"); err == nil {
 		t.Error("a session outlives its user")
 	}
-	p.wantNoLogin("after unbind", l)
+	p.expectNoLogin("after unbind", l)
 	if users := p.broker.Users(); len(users) != 0 {
 		t.Errorf("there is %q", users)
 	}
@@ -321,7 +321,7 @@ func TestLife(t *testing.T) {
 	if again.Username == l.Username || again.Password == l.Password {
 		t.Error("credentials are used twice")
 	}
-	if got := p.strings(p.session(again), "SELECT name FROM guests"); got != "KubeCon 👋" {
+	if got := p.queryStrings(p.logIn(again), "SELECT name FROM guests"); got != "KubeCon 👋" {
 		t.Errorf("after unbind and bind there is %q", got)
 	}
 	p.unbind("1", "b2")
@@ -340,10 +340,10 @@ func TestLife(t *testing.T) {
 }
 
 func TestVerbose(t *testing.T) {
-	p := start(t, 0)
+	p := startPlatform(t, 0)
 	p.broker.options.Verbose = true
 	p.provision("1")
-	p.send("PUT", instancePath("1"), provisionBody(quick, basic50, nil), 200)
+	p.mustSend("PUT", instancePath("1"), provisionBody(syncService, basicPlan, nil), 200)
 	for _, line := range []string{"asked     provision, answered 201\n", "asked     provision, answered 200\n"} {
 		if n := strings.Count(p.out.String(), line); n != 1 {
 			t.Errorf("%q was printed %d times: %q", line, n, p.out)
@@ -352,26 +352,26 @@ func TestVerbose(t *testing.T) {
 }
 
 func TestWhatUsersMay(t *testing.T) {
-	p := start(t, 0)
+	p := startPlatform(t, 0)
 	p.provision("mine")
 	p.provision("theirs")
 	mine, theirs, other := p.bind("mine", "b", nil), p.bind("theirs", "b", nil), p.bind("mine", "b2", nil)
-	p.exec(p.session(theirs), "CREATE TABLE secrets (word VARCHAR(64))")
-	p.exec(p.session(theirs), "INSERT INTO secrets VALUES ('canary')")
-	p.exec(p.session(mine), "CREATE TABLE things (id INT PRIMARY KEY)")
+	p.exec(p.logIn(theirs), "CREATE TABLE secrets (word VARCHAR(64))")
+	p.exec(p.logIn(theirs), "INSERT INTO secrets VALUES ('canary')")
+	p.exec(p.logIn(mine), "CREATE TABLE things (id INT PRIMARY KEY)")
 
 	change := func(f func(*login)) login { l := mine; f(&l); return l }
-	p.wantNoLogin("wrong password", change(func(l *login) { l.Password += "x" }))
-	p.wantNoLogin("no password", change(func(l *login) { l.Password = "" }))
-	p.wantNoLogin("another's password", change(func(l *login) { l.Password = other.Password }))
-	p.wantNoLogin("unknown user", change(func(l *login) { l.Username = "root" }))
+	p.expectNoLogin("wrong password", change(func(l *login) { l.Password += "x" }))
+	p.expectNoLogin("no password", change(func(l *login) { l.Password = "" }))
+	p.expectNoLogin("another's password", change(func(l *login) { l.Password = other.Password }))
+	p.expectNoLogin("unknown user", change(func(l *login) { l.Username = "root" }))
 	for _, password := range []string{"", "x"} {
-		p.wantNoLogin("administrator", change(func(l *login) { l.Username, l.Password = administrator, password }))
+		p.expectNoLogin("administrator", change(func(l *login) { l.Username, l.Password = administrator, password }))
 	}
-	_, err := p.open(change(func(l *login) { l.Database = theirs.Database }))
-	p.wantDenied("another's database", err)
+	_, err := p.tryLogIn(change(func(l *login) { l.Database = theirs.Database }))
+	p.expectDenied("another's database", err)
 
-	c := p.session(mine)
+	c := p.logIn(mine)
 	for _, statement := range []string{
 		"USE " + theirs.Database,
 		"SELECT * FROM " + theirs.Database + ".secrets",
@@ -387,31 +387,31 @@ func TestWhatUsersMay(t *testing.T) {
 		"UPDATE mysql.user SET authentication_string = ''",
 	} {
 		_, err := c.ExecContext(t.Context(), statement)
-		p.wantDenied(statement, err)
+		p.expectDenied(statement, err)
 	}
 	for _, query := range []string{"SHOW DATABASES", "SELECT TABLE_SCHEMA FROM information_schema.TABLES", "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA"} {
-		if got := p.strings(c, query); strings.Contains(got, theirs.Database) || !strings.Contains(got, mine.Database) {
+		if got := p.queryStrings(c, query); strings.Contains(got, theirs.Database) || !strings.Contains(got, mine.Database) {
 			t.Errorf("%s: got %s", query, got)
 		}
 	}
 	if _, err := c.ExecContext(t.Context(), "DROP DATABASE "+theirs.Database); err == nil {
 		t.Error("another's database can be dropped")
 	}
-	if got := p.strings(p.session(theirs), "SELECT word FROM secrets"); got != "canary" {
+	if got := p.queryStrings(p.logIn(theirs), "SELECT word FROM secrets"); got != "canary" {
 		t.Errorf("the other has %q", got)
 	}
-	// In their own, they may do all.
-	p.exec(p.session(other), "CREATE TABLE more (id INT)")
-	p.exec(p.session(other), "DROP DATABASE "+mine.Database)
+	// Users may do everything in their own database.
+	p.exec(p.logIn(other), "CREATE TABLE more (id INT)")
+	p.exec(p.logIn(other), "DROP DATABASE "+mine.Database)
 	p.unbind("mine", "b")
 	p.unbind("mine", "b2")
 	p.deprovision("mine")
 }
 
 func TestUsersHaveNoFiles(t *testing.T) {
-	p := start(t, 0)
+	p := startPlatform(t, 0)
 	p.provision("1")
-	c := p.session(p.bind("1", "b", nil))
+	c := p.logIn(p.bind("1", "b", nil))
 	dir := t.TempDir()
 	path := filepath.Join(dir, "canary")
 	if err := os.WriteFile(path, []byte("canary\n"), 0o600); err != nil {
@@ -440,80 +440,80 @@ func TestUsersHaveNoFiles(t *testing.T) {
 }
 
 func TestReadOnly(t *testing.T) {
-	p := start(t, 0)
+	p := startPlatform(t, 0)
 	p.provision("1")
-	p.exec(p.session(p.bind("1", "writer", nil)), "CREATE TABLE t (id INT PRIMARY KEY)")
-	c := p.session(p.bind("1", "reader", object{"parameters": object{"readOnly": true}}))
-	p.strings(c, "SELECT id FROM t")
+	p.exec(p.logIn(p.bind("1", "writer", nil)), "CREATE TABLE t (id INT PRIMARY KEY)")
+	c := p.logIn(p.bind("1", "reader", object{"parameters": object{"readOnly": true}}))
+	p.queryStrings(c, "SELECT id FROM t")
 	_, err := c.ExecContext(t.Context(), "INSERT INTO t VALUES (1)")
-	p.wantDenied("INSERT", err)
+	p.expectDenied("INSERT", err)
 }
 
 func TestFirewall(t *testing.T) {
-	p := start(t, 0)
+	p := startPlatform(t, 0)
 	p.provision("1")
 	l := p.bind("1", "b", nil)
-	p.session(l)
+	p.logIn(l)
 	rules := func(from, to string) object {
 		rule := object{"name": "x", "startIPAddress": from, "endIPAddress": to}
-		return object{"service_id": quick.ID, "parameters": object{"firewallRules": []object{rule}}}
+		return object{"service_id": syncService.ID, "parameters": object{"firewallRules": []object{rule}}}
 	}
-	p.send("PATCH", instancePath("1"), rules("10.0.0.0", "10.255.255.255"), 200)
-	p.wantNoLogin("from elsewhere", l)
-	p.send("PATCH", instancePath("1"), rules("127.0.0.1", "127.0.0.1"), 200)
-	p.session(l)
+	p.mustSend("PATCH", instancePath("1"), rules("10.0.0.0", "10.255.255.255"), 200)
+	p.expectNoLogin("from elsewhere", l)
+	p.mustSend("PATCH", instancePath("1"), rules("127.0.0.1", "127.0.0.1"), 200)
+	p.logIn(l)
 }
 
 func TestConnectionsOfThePlan(t *testing.T) {
-	p := start(t, 0)
+	p := startPlatform(t, 0)
 	p.provision("1")
 	p.provision("2")
 	one, two := p.bind("1", "a", nil), p.bind("1", "b", nil)
-	for range basic50.connections {
-		p.session(two)
+	for range basicPlan.connections {
+		p.logIn(two)
 	}
-	if c, err := p.open(one); err == nil {
+	if c, err := p.tryLogIn(one); err == nil {
 		p.close(c)
 		t.Fatal("there are more connections than the plan has")
 	} else if e, ok := errors.AsType[*mysql.MySQLError](err); !ok || e.Number != 1040 {
 		t.Errorf("got %v", err)
 	}
-	p.session(p.bind("2", "a", nil)) // another's is another matter
-	p.send("PATCH", instancePath("1"), object{"service_id": quick.ID, "plan_id": standard100.ID}, 200)
-	p.session(one)
-	p.session(one)
+	p.logIn(p.bind("2", "a", nil)) // the connections of another instance do not count
+	p.mustSend("PATCH", instancePath("1"), object{"service_id": syncService.ID, "plan_id": standardPlan.ID}, 200)
+	p.logIn(one)
+	p.logIn(one)
 }
 
 func TestRepeats(t *testing.T) {
-	p := start(t, 0)
-	body := provisionBody(quick, basic50, object{"parameters": sampleParameters})
-	p.send("PUT", instancePath("1"), body, 201)
-	p.send("PUT", instancePath("1"), body, 200)
+	p := startPlatform(t, 0)
+	body := provisionBody(syncService, basicPlan, object{"parameters": sampleParameters})
+	p.mustSend("PUT", instancePath("1"), body, 201)
+	p.mustSend("PUT", instancePath("1"), body, 200)
 	for _, other := range []object{
-		provisionBody(quick, basic50, nil),
-		provisionBody(quick, standard100, object{"parameters": sampleParameters}),
-		provisionBody(slow, burstable10, object{"parameters": sampleParameters}),
-		provisionBody(quick, basic50, object{"parameters": sampleParameters, "space_guid": "another"}),
+		provisionBody(syncService, basicPlan, nil),
+		provisionBody(syncService, standardPlan, object{"parameters": sampleParameters}),
+		provisionBody(asyncService, burstablePlan, object{"parameters": sampleParameters}),
+		provisionBody(syncService, basicPlan, object{"parameters": sampleParameters, "space_guid": "another"}),
 	} {
-		p.send("PUT", instancePath("1")+async, other, 409)
+		p.mustSend("PUT", instancePath("1")+acceptsIncomplete, other, 409)
 	}
 	l := p.bind("1", "b", object{"bind_resource": object{"app_guid": "a"}})
-	same := p.send("PUT", bindingPath("1", "b"), bindBody(quick, basic50, object{"bind_resource": object{"app_guid": "a"}}), 200)
-	if got := *same.body.Credentials; got.Password != l.Password || got.Username != l.Username {
+	isSameObject := p.mustSend("PUT", bindingPath("1", "b"), bindBody(syncService, basicPlan, object{"bind_resource": object{"app_guid": "a"}}), 200)
+	if got := *isSameObject.body.Credentials; got.Password != l.Password || got.Username != l.Username {
 		t.Errorf("the repeat got %+v", got)
 	}
 	for _, more := range []object{nil, {"bind_resource": object{"app_guid": "b"}}, {"parameters": object{"readOnly": true}, "bind_resource": object{"app_guid": "a"}}} {
-		p.send("PUT", bindingPath("1", "b"), bindBody(quick, basic50, more), 409)
+		p.mustSend("PUT", bindingPath("1", "b"), bindBody(syncService, basicPlan, more), 409)
 	}
 	if len(p.broker.Databases()) != 1 || len(p.broker.Users()) != 1 {
 		t.Errorf("there are %q and %q", p.broker.Databases(), p.broker.Users())
 	}
 	p.unbind("1", "b")
-	p.send("DELETE", bindingPath("1", "b")+ids(quick, basic50), nil, 410)
+	p.mustSend("DELETE", bindingPath("1", "b")+ids(syncService, basicPlan), nil, 410)
 	p.deprovision("1")
-	p.send("DELETE", instancePath("1")+ids(quick, basic50), nil, 410)
-	p.send("DELETE", instancePath("never")+ids(quick, basic50), nil, 410)
-	p.send("DELETE", bindingPath("1", "b")+ids(quick, basic50), nil, 410)
+	p.mustSend("DELETE", instancePath("1")+ids(syncService, basicPlan), nil, 410)
+	p.mustSend("DELETE", instancePath("never")+ids(syncService, basicPlan), nil, 410)
+	p.mustSend("DELETE", bindingPath("1", "b")+ids(syncService, basicPlan), nil, 410)
 	want := map[string]int{"provision": 6, "bind": 5, "unbind": 3, "deprovision": 3}
 	if got := p.broker.Requests(); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("counted %v, want %v", got, want)
@@ -521,70 +521,70 @@ func TestRepeats(t *testing.T) {
 }
 
 func TestUpdate(t *testing.T) {
-	p := start(t, 0)
-	p.send("PUT", instancePath("1"), provisionBody(quick, basic50, object{"parameters": sampleParameters}), 201)
-	update := func(more object) object { return with(object{"service_id": quick.ID}, more) }
-	p.send("PATCH", instancePath("1"), update(nil), 200)
+	p := startPlatform(t, 0)
+	p.mustSend("PUT", instancePath("1"), provisionBody(syncService, basicPlan, object{"parameters": sampleParameters}), 201)
+	update := func(more object) object { return mergeObjects(object{"service_id": syncService.ID}, more) }
+	p.mustSend("PATCH", instancePath("1"), update(nil), 200)
 	toStandard := update(object{
-		"plan_id": standard100.ID, "parameters": object{"location": "westeurope"},
-		"maintenance_info": object{"version": mysqlVersion}, "previous_values": object{"plan_id": basic50.ID},
+		"plan_id": standardPlan.ID, "parameters": object{"location": "westeurope"},
+		"maintenance_info": object{"version": mysqlVersion}, "previous_values": object{"plan_id": basicPlan.ID},
 	})
-	p.send("PATCH", instancePath("1"), toStandard, 200)
-	p.send("PATCH", instancePath("1"), toStandard, 200)
-	a := p.send("GET", instancePath("1")+ids(quick, standard100), nil, 200)
-	if a.body.PlanID != standard100.ID || a.body.MaintenanceInfo == nil || a.body.MaintenanceInfo.Version != mysqlVersion ||
+	p.mustSend("PATCH", instancePath("1"), toStandard, 200)
+	p.mustSend("PATCH", instancePath("1"), toStandard, 200)
+	a := p.mustSend("GET", instancePath("1")+ids(syncService, standardPlan), nil, 200)
+	if a.body.PlanID != standardPlan.ID || a.body.MaintenanceInfo == nil || a.body.MaintenanceInfo.Version != mysqlVersion ||
 		!strings.Contains(string(a.body.Parameters), `"location":"westeurope","resourceGroup":"demo"`) {
 		t.Errorf("got %s", a)
 	}
-	p.refused("PATCH", instancePath("1"), update(object{"maintenance_info": object{"version": "5.7.0"}}), 422, "MaintenanceInfoConflict", "standard100")
-	p.refused("PATCH", instancePath("1"), update(object{"plan_id": burstable10.ID}), 400, "", burstable10.ID)
-	p.refused("PATCH", instancePath("1"), object{"service_id": slow.ID}, 400, "", "service_id")
-	p.refused("PATCH", instancePath("1"), update(object{"parameters": object{"location": 7}}), 400, "", "location is of the wrong type: a number")
-	p.refused("PATCH", instancePath("2"), update(nil), 404, "", "")
-	p.refused("DELETE", instancePath("1")+ids(quick, basic50), nil, 400, "", "plan_id")
+	p.expectRefused("PATCH", instancePath("1"), update(object{"maintenance_info": object{"version": "5.7.0"}}), 422, "MaintenanceInfoConflict", "standard100")
+	p.expectRefused("PATCH", instancePath("1"), update(object{"plan_id": burstablePlan.ID}), 400, "", burstablePlan.ID)
+	p.expectRefused("PATCH", instancePath("1"), object{"service_id": asyncService.ID}, 400, "", "service_id")
+	p.expectRefused("PATCH", instancePath("1"), update(object{"parameters": object{"location": 7}}), 400, "", "location is of the wrong type: a number")
+	p.expectRefused("PATCH", instancePath("2"), update(nil), 404, "", "")
+	p.expectRefused("DELETE", instancePath("1")+ids(syncService, basicPlan), nil, 400, "", "plan_id")
 }
 
 func TestRotation(t *testing.T) {
-	p := start(t, 0)
+	p := startPlatform(t, 0)
 	p.provision("1")
 	old := p.bind("1", "old", object{"parameters": object{"readOnly": true}})
-	next := *p.send("PUT", bindingPath("1", "new"), bindBody(quick, basic50, object{"predecessor_binding_id": "old"}), 201).body.Credentials
-	p.session(old)
-	c := p.session(next)
+	next := *p.mustSend("PUT", bindingPath("1", "new"), bindBody(syncService, basicPlan, object{"predecessor_binding_id": "old"}), 201).body.Credentials
+	p.logIn(old)
+	c := p.logIn(next)
 	_, err := c.ExecContext(t.Context(), "CREATE TABLE t (id INT)")
-	p.wantDenied("what the predecessor could not", err)
+	p.expectDenied("what the predecessor could not", err)
 	p.unbind("1", "old")
-	p.wantNoLogin("predecessor", old)
-	p.session(next)
-	p.refused("PUT", bindingPath("1", "newer"), bindBody(quick, basic50, object{"predecessor_binding_id": "old"}), 400, "", "predecessor_binding_id")
+	p.expectNoLogin("predecessor", old)
+	p.logIn(next)
+	p.expectRefused("PUT", bindingPath("1", "newer"), bindBody(syncService, basicPlan, object{"predecessor_binding_id": "old"}), 400, "", "predecessor_binding_id")
 }
 
 func TestFetch(t *testing.T) {
-	p := start(t, 0)
+	p := startPlatform(t, 0)
 	p.provision("1")
 	l := p.bind("1", "b", object{"parameters": object{"readOnly": true}})
-	a := p.send("GET", bindingPath("1", "b"), nil, 200)
+	a := p.mustSend("GET", bindingPath("1", "b"), nil, 200)
 	if a.body.Credentials == nil || a.body.Credentials.Password != l.Password || string(a.body.Parameters) != `{"readOnly":true}` ||
 		string(a.body.Endpoints) != fmt.Sprintf(`[{"host":"127.0.0.1","ports":["%d"],"protocol":"tcp"}]`, l.Port) {
 		t.Errorf("got %s", a)
 	}
-	if a := p.send("GET", instancePath("1"), nil, 200); a.body.ServiceID != quick.ID || a.body.PlanID != basic50.ID {
+	if a := p.mustSend("GET", instancePath("1"), nil, 200); a.body.ServiceID != syncService.ID || a.body.PlanID != basicPlan.ID {
 		t.Errorf("got %s", a)
 	}
-	p.send("GET", instancePath("2"), nil, 404)
-	p.send("GET", bindingPath("1", "c"), nil, 404)
-	if a := p.send("GET", instancePath("1")+"/last_operation", nil, 200); a.body.State != "succeeded" {
+	p.mustSend("GET", instancePath("2"), nil, 404)
+	p.mustSend("GET", bindingPath("1", "c"), nil, 404)
+	if a := p.mustSend("GET", instancePath("1")+"/last_operation", nil, 200); a.body.State != "succeeded" {
 		t.Errorf("got %s", a)
 	}
 }
 
-// until polls an operation and returns the last answer: of the end.
-func (p *platform) until(path string, o reply, status int) reply {
+// waitForOperation polls an operation, and returns the last answer.
+func (p *platform) waitForOperation(path string, o reply, status int) reply {
 	p.Helper()
 	r := p.request("GET", path+"/last_operation", nil)
 	query := r.URL.Query()
-	query.Set("service_id", slow.ID)
-	query.Set("plan_id", burstable10.ID)
+	query.Set("service_id", asyncService.ID)
+	query.Set("plan_id", burstablePlan.ID)
 	query.Set("operation", o.body.Operation)
 	r.URL.RawQuery = query.Encode()
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
@@ -600,104 +600,104 @@ func (p *platform) until(path string, o reply, status int) reply {
 }
 
 func TestAsynchronousLife(t *testing.T) {
-	p := start(t, 5*time.Millisecond)
-	body := provisionBody(slow, burstable10, nil)
-	p.refused("PUT", instancePath("1"), body, 422, "AsyncRequired", "accepts_incomplete=true")
-	made := p.send("PUT", instancePath("1")+async, body, 202)
-	if a := p.until(instancePath("1"), made, 200); a.body.State != "succeeded" {
+	p := startPlatform(t, 5*time.Millisecond)
+	body := provisionBody(asyncService, burstablePlan, nil)
+	p.expectRefused("PUT", instancePath("1"), body, 422, "AsyncRequired", "accepts_incomplete=true")
+	made := p.mustSend("PUT", instancePath("1")+acceptsIncomplete, body, 202)
+	if a := p.waitForOperation(instancePath("1"), made, 200); a.body.State != "succeeded" {
 		t.Fatalf("got %s", a)
 	}
-	p.send("PUT", instancePath("1")+async, body, 200)
+	p.mustSend("PUT", instancePath("1")+acceptsIncomplete, body, 200)
 
-	p.refused("PUT", bindingPath("1", "b"), bindBody(slow, burstable10, nil), 422, "AsyncRequired", "")
-	bound := p.send("PUT", bindingPath("1", "b")+async, bindBody(slow, burstable10, nil), 202)
+	p.expectRefused("PUT", bindingPath("1", "b"), bindBody(asyncService, burstablePlan, nil), 422, "AsyncRequired", "")
+	bound := p.mustSend("PUT", bindingPath("1", "b")+acceptsIncomplete, bindBody(asyncService, burstablePlan, nil), 202)
 	if bound.body.Credentials != nil {
 		t.Error("credentials come before the user")
 	}
-	p.until(bindingPath("1", "b"), bound, 200)
-	l := *p.send("GET", bindingPath("1", "b"), nil, 200).body.Credentials
-	p.session(l)
+	p.waitForOperation(bindingPath("1", "b"), bound, 200)
+	l := *p.mustSend("GET", bindingPath("1", "b"), nil, 200).body.Credentials
+	p.logIn(l)
 
 	rules := object{"firewallRules": []object{{"name": "x", "startIPAddress": "10.0.0.0", "endIPAddress": "10.0.0.1"}}}
-	changed := p.send("PATCH", instancePath("1")+async, object{"service_id": slow.ID, "parameters": rules}, 202)
-	p.until(instancePath("1"), changed, 200)
-	p.wantNoLogin("after the update", l)
+	changed := p.mustSend("PATCH", instancePath("1")+acceptsIncomplete, object{"service_id": asyncService.ID, "parameters": rules}, 202)
+	p.waitForOperation(instancePath("1"), changed, 200)
+	p.expectNoLogin("after the update", l)
 
-	p.send("DELETE", bindingPath("1", "b")+ids(slow, burstable10), nil, 422)
-	unbound := p.send("DELETE", bindingPath("1", "b")+ids(slow, burstable10)+"&accepts_incomplete=true", nil, 202)
-	p.until(bindingPath("1", "b"), unbound, 410)
+	p.mustSend("DELETE", bindingPath("1", "b")+ids(asyncService, burstablePlan), nil, 422)
+	unbound := p.mustSend("DELETE", bindingPath("1", "b")+ids(asyncService, burstablePlan)+"&accepts_incomplete=true", nil, 202)
+	p.waitForOperation(bindingPath("1", "b"), unbound, 410)
 	if users := p.broker.Users(); len(users) != 0 {
 		t.Errorf("there is %q", users)
 	}
-	removed := p.send("DELETE", instancePath("1")+ids(slow, burstable10)+"&accepts_incomplete=true", nil, 202)
-	p.until(instancePath("1"), removed, 410)
+	removed := p.mustSend("DELETE", instancePath("1")+ids(asyncService, burstablePlan)+"&accepts_incomplete=true", nil, 202)
+	p.waitForOperation(instancePath("1"), removed, 410)
 	if names := p.broker.Databases(); len(names) != 0 {
 		t.Errorf("there is %q", names)
 	}
-	p.send("GET", instancePath("never")+"/last_operation", nil, 404)
+	p.mustSend("GET", instancePath("never")+"/last_operation", nil, 404)
 }
 
 func TestWhileAnInstanceIsBeingMade(t *testing.T) {
-	p := start(t, forever)
-	body := provisionBody(slow, burstable10, nil)
-	first := p.send("PUT", instancePath("1")+async, body, 202)
-	if again := p.send("PUT", instancePath("1")+async, body, 202); again.body.Operation != first.body.Operation || first.body.Operation == "" {
+	p := startPlatform(t, never)
+	body := provisionBody(asyncService, burstablePlan, nil)
+	first := p.mustSend("PUT", instancePath("1")+acceptsIncomplete, body, 202)
+	if again := p.mustSend("PUT", instancePath("1")+acceptsIncomplete, body, 202); again.body.Operation != first.body.Operation || first.body.Operation == "" {
 		t.Errorf("the repeat is called %q, and the first %q", again.body.Operation, first.body.Operation)
 	}
-	p.send("PUT", instancePath("1")+async, provisionBody(slow, burstable10, object{"parameters": sampleParameters}), 409)
-	p.send("GET", instancePath("1"), nil, 404)
-	p.refused("PATCH", instancePath("1")+async, object{"service_id": slow.ID}, 422, "ConcurrencyError", "provision")
-	p.refused("DELETE", instancePath("1")+ids(slow, burstable10)+"&accepts_incomplete=true", nil, 422, "ConcurrencyError", "provision")
-	p.refused("PUT", bindingPath("1", "b")+async, bindBody(slow, burstable10, nil), 422, "ConcurrencyError", "provision")
-	p.refused("GET", instancePath("1")+"/last_operation?operation=another", nil, 400, "", "operation")
-	p.refused("GET", instancePath("1")+"/last_operation", nil, 400, "", "operation")
-	p.refused("GET", instancePath("1")+"/last_operation?plan_id="+basic50.ID, nil, 400, "", "service_id")
+	p.mustSend("PUT", instancePath("1")+acceptsIncomplete, provisionBody(asyncService, burstablePlan, object{"parameters": sampleParameters}), 409)
+	p.mustSend("GET", instancePath("1"), nil, 404)
+	p.expectRefused("PATCH", instancePath("1")+acceptsIncomplete, object{"service_id": asyncService.ID}, 422, "ConcurrencyError", "provision")
+	p.expectRefused("DELETE", instancePath("1")+ids(asyncService, burstablePlan)+"&accepts_incomplete=true", nil, 422, "ConcurrencyError", "provision")
+	p.expectRefused("PUT", bindingPath("1", "b")+acceptsIncomplete, bindBody(asyncService, burstablePlan, nil), 422, "ConcurrencyError", "provision")
+	p.expectRefused("GET", instancePath("1")+"/last_operation?operation=another", nil, 400, "", "operation")
+	p.expectRefused("GET", instancePath("1")+"/last_operation", nil, 400, "", "operation")
+	p.expectRefused("GET", instancePath("1")+"/last_operation?plan_id="+basicPlan.ID, nil, 400, "", "service_id")
 }
 
 func TestWhileSomethingElseGoesOn(t *testing.T) {
-	p := start(t, 5*time.Millisecond)
-	p.until(instancePath("1"), p.send("PUT", instancePath("1")+async, provisionBody(slow, burstable10, nil), 202), 200)
-	p.until(bindingPath("1", "b"), p.send("PUT", bindingPath("1", "b")+async, bindBody(slow, burstable10, nil), 202), 200)
+	p := startPlatform(t, 5*time.Millisecond)
+	p.waitForOperation(instancePath("1"), p.mustSend("PUT", instancePath("1")+acceptsIncomplete, provisionBody(asyncService, burstablePlan, nil), 202), 200)
+	p.waitForOperation(bindingPath("1", "b"), p.mustSend("PUT", bindingPath("1", "b")+acceptsIncomplete, bindBody(asyncService, burstablePlan, nil), 202), 200)
 
 	p.broker.mu.Lock()
-	p.broker.options.Delay = forever
+	p.broker.options.Delay = never
 	p.broker.mu.Unlock()
-	unbind := bindingPath("1", "b") + ids(slow, burstable10) + "&accepts_incomplete=true"
-	first := p.send("DELETE", unbind, nil, 202)
-	if again := p.send("DELETE", unbind, nil, 202); again.body.Operation != first.body.Operation {
+	unbind := bindingPath("1", "b") + ids(asyncService, burstablePlan) + "&accepts_incomplete=true"
+	first := p.mustSend("DELETE", unbind, nil, 202)
+	if again := p.mustSend("DELETE", unbind, nil, 202); again.body.Operation != first.body.Operation {
 		t.Errorf("got %s and %s", first, again)
 	}
-	p.refused("DELETE", instancePath("1")+ids(slow, burstable10)+"&accepts_incomplete=true", nil, 422, "ConcurrencyError", "unbind")
-	change := object{"service_id": slow.ID, "parameters": sampleParameters}
-	p.refused("PATCH", instancePath("1")+async, change, 422, "ConcurrencyError", "unbind")
-	p.refused("PUT", bindingPath("1", "b")+async, bindBody(slow, burstable10, nil), 422, "ConcurrencyError", "unbind")
+	p.expectRefused("DELETE", instancePath("1")+ids(asyncService, burstablePlan)+"&accepts_incomplete=true", nil, 422, "ConcurrencyError", "unbind")
+	change := object{"service_id": asyncService.ID, "parameters": sampleParameters}
+	p.expectRefused("PATCH", instancePath("1")+acceptsIncomplete, change, 422, "ConcurrencyError", "unbind")
+	p.expectRefused("PUT", bindingPath("1", "b")+acceptsIncomplete, bindBody(asyncService, burstablePlan, nil), 422, "ConcurrencyError", "unbind")
 
 	p.broker.mu.Lock()
 	p.broker.instances["1"].bindings["b"].operation = nil
 	p.broker.mu.Unlock()
-	updating := p.send("PATCH", instancePath("1")+async, change, 202)
-	if again := p.send("PATCH", instancePath("1")+async, change, 202); again.body.Operation != updating.body.Operation {
-		t.Errorf("got %s and %s", updating, again)
+	pendingUpdate := p.mustSend("PATCH", instancePath("1")+acceptsIncomplete, change, 202)
+	if again := p.mustSend("PATCH", instancePath("1")+acceptsIncomplete, change, 202); again.body.Operation != pendingUpdate.body.Operation {
+		t.Errorf("got %s and %s", pendingUpdate, again)
 	}
-	p.refused("PATCH", instancePath("1")+async, object{"service_id": slow.ID, "parameters": object{"location": "x"}}, 422, "ConcurrencyError", "update")
-	p.refused("GET", instancePath("1"), nil, 422, "ConcurrencyError", "update")
-	p.refused("DELETE", unbind, nil, 422, "ConcurrencyError", "update")
+	p.expectRefused("PATCH", instancePath("1")+acceptsIncomplete, object{"service_id": asyncService.ID, "parameters": object{"location": "x"}}, 422, "ConcurrencyError", "update")
+	p.expectRefused("GET", instancePath("1"), nil, 422, "ConcurrencyError", "update")
+	p.expectRefused("DELETE", unbind, nil, 422, "ConcurrencyError", "update")
 }
 
 func TestRefused(t *testing.T) {
-	p := start(t, 0)
+	p := startPlatform(t, 0)
 	p.provision("1")
 	p.bind("1", "b", nil)
-	parameters := func(given any) object { return provisionBody(quick, basic50, object{"parameters": given}) }
+	parameters := func(given any) object { return provisionBody(syncService, basicPlan, object{"parameters": given}) }
 	rule := func(name, from, to any) object {
 		return parameters(object{"firewallRules": []object{{"name": name, "startIPAddress": from, "endIPAddress": to}}})
 	}
 	const put, two = "PUT", "/v2/service_instances/2"
 	for says, body := range map[string]any{
-		"organization_guid":                        object{"service_id": quick.ID, "plan_id": basic50.ID, "space_guid": "s"},
-		`no service with service_id "x"`:           provisionBody(&service{ID: "x"}, basic50, nil),
-		"azure-mysql has no plan with plan_id":     provisionBody(quick, burstable10, nil),
-		"the body is not what it should be":        parameters("text"),
+		"organization_guid":                        object{"service_id": syncService.ID, "plan_id": basicPlan.ID, "space_guid": "s"},
+		`no service with service_id "x"`:           provisionBody(&service{ID: "x"}, basicPlan, nil),
+		"azure-mysql has no plan with plan_id":     provisionBody(syncService, burstablePlan, nil),
+		"the body is malformed":                    parameters("text"),
 		`unknown field "colour"`:                   parameters(object{"colour": "red"}),
 		"location is empty":                        parameters(object{"location": ""}),
 		"location is of the wrong type: a number":  parameters(object{"location": 7}),
@@ -705,32 +705,32 @@ func TestRefused(t *testing.T) {
 		"firewallRules[0]: startIPAddress and":     rule("x", "::1", "::2"),
 		`unable to parse IP`:                       rule("x", "all", "1.1.1.1"),
 		"endIPAddress 1.1.1.1 is before startIPAd": rule("x", "1.1.1.2", "1.1.1.1"),
-		"app_guid is empty":                        provisionBody(quick, basic50, object{"app_guid": ""}),
-		`context.platform is ""`:                   provisionBody(quick, basic50, object{"context": object{}}),
+		"app_guid is empty":                        provisionBody(syncService, basicPlan, object{"app_guid": ""}),
+		`context.platform is ""`:                   provisionBody(syncService, basicPlan, object{"context": object{}}),
 	} {
-		p.refused(put, two, body, 400, "", says)
+		p.expectRefused(put, two, body, 400, "", says)
 	}
-	p.refused(put, two, provisionBody(quick, basic50, object{"maintenance_info": object{"version": "1.0.0"}}), 422, "MaintenanceInfoConflict", "")
-	p.refused(put, two+"?accepts_incomplete=maybe", provisionBody(quick, basic50, nil), 400, "", "accepts_incomplete")
-	p.refused(put, bindingPath("2", "b"), bindBody(quick, basic50, nil), 404, "", "")
-	p.refused(put, bindingPath("1", "c"), bindBody(quick, standard100, nil), 400, "", "plan_id")
-	p.refused(put, bindingPath("1", "c"), bindBody(quick, basic50, object{"parameters": object{"x": 1}}), 400, "", `unknown field "x"`)
-	p.refused("DELETE", instancePath("1"), nil, 400, "", "service_id")
-	p.refused("DELETE", bindingPath("1", "b"), nil, 400, "", "service_id")
-	p.refused("DELETE", instancePath("1")+ids(quick, basic50), nil, 400, "", "1 bindings")
+	p.expectRefused(put, two, provisionBody(syncService, basicPlan, object{"maintenance_info": object{"version": "1.0.0"}}), 422, "MaintenanceInfoConflict", "")
+	p.expectRefused(put, two+"?accepts_incomplete=maybe", provisionBody(syncService, basicPlan, nil), 400, "", "accepts_incomplete")
+	p.expectRefused(put, bindingPath("2", "b"), bindBody(syncService, basicPlan, nil), 404, "", "")
+	p.expectRefused(put, bindingPath("1", "c"), bindBody(syncService, standardPlan, nil), 400, "", "plan_id")
+	p.expectRefused(put, bindingPath("1", "c"), bindBody(syncService, basicPlan, object{"parameters": object{"x": 1}}), 400, "", `unknown field "x"`)
+	p.expectRefused("DELETE", instancePath("1"), nil, 400, "", "service_id")
+	p.expectRefused("DELETE", bindingPath("1", "b"), nil, 400, "", "service_id")
+	p.expectRefused("DELETE", instancePath("1")+ids(syncService, basicPlan), nil, 400, "", "1 bindings")
 	if len(p.broker.Databases()) != 1 || len(p.broker.Users()) != 1 {
 		t.Errorf("there are %q and %q", p.broker.Databases(), p.broker.Users())
 	}
 }
 
 func TestWhoMayAsk(t *testing.T) {
-	p := start(t, 0)
+	p := startPlatform(t, 0)
 	r := p.request("GET", "/v2/catalog", nil)
 	r.SetBasicAuth("platform", "wrong")
 	if a := p.do(r); a.status != 401 || a.header.Get("WWW-Authenticate") == "" {
 		t.Errorf("got %s", a)
 	}
-	r = p.request("PUT", instancePath("1"), provisionBody(quick, basic50, nil))
+	r = p.request("PUT", instancePath("1"), provisionBody(syncService, basicPlan, nil))
 	r.Header.Del("Authorization")
 	if a := p.do(r); a.status != 401 {
 		t.Errorf("got %s", a)
@@ -749,13 +749,13 @@ func TestWhoMayAsk(t *testing.T) {
 }
 
 func TestIdentity(t *testing.T) {
-	p := start(t, 0)
+	p := startPlatform(t, 0)
 	encoded := base64.StdEncoding.EncodeToString([]byte(`{"username":"u","uid":"","groups":[],"extra":{}}`))
 	for identity, want := range map[string]int{
 		"kubernetes " + encoded: 201, "cloudfoundry " + encoded: 400, "kubernetes": 400, "kubernetes !": 400, " " + encoded: 400,
 		"kubernetes " + base64.StdEncoding.EncodeToString([]byte("[]")): 400,
 	} {
-		r := p.request("PUT", instancePath("1"), provisionBody(quick, basic50, object{"context": object{"platform": "kubernetes"}}))
+		r := p.request("PUT", instancePath("1"), provisionBody(syncService, basicPlan, object{"context": object{"platform": "kubernetes"}}))
 		r.Header.Set("X-Broker-API-Originating-Identity", identity)
 		if a := p.do(r); a.status != want {
 			t.Errorf("%q: got %s, want %d", identity, a, want)
@@ -764,8 +764,8 @@ func TestIdentity(t *testing.T) {
 }
 
 func TestCatalog(t *testing.T) {
-	p := start(t, 0)
-	a := p.send("GET", "/v2/catalog", nil, 200)
+	p := startPlatform(t, 0)
+	a := p.mustSend("GET", "/v2/catalog", nil, 200)
 	for _, want := range []string{
 		`"name":"azure-mysql","id":"64c061d6-4b2c-4ddc-b020-1b4d27da0dce"`, `"name":"basic50"`, `"name":"azure-mysql-flexible"`, `"plan_updateable":true`,
 		`"maintenance_info":{"version":"8.0.33"`, `"maximum_polling_duration":600`, `"$schema":"http://json-schema.org/draft-04/schema#"`,
@@ -782,18 +782,18 @@ func TestCatalog(t *testing.T) {
 }
 
 func TestIDsMayBeAnything(t *testing.T) {
-	p := start(t, 0)
+	p := startPlatform(t, 0)
 	const id, other = "a%2Fb%20%25%C3%BC..", "a"
 	p.provision(id)
-	p.send("PUT", instancePath(other), provisionBody(quick, basic50, nil), 201)
+	p.mustSend("PUT", instancePath(other), provisionBody(syncService, basicPlan, nil), 201)
 	p.bind(id, "b%2Fc", nil)
 	p.unbind(id, "b%2Fc")
 	p.deprovision(id)
-	p.send("PUT", instancePath(other), provisionBody(quick, basic50, nil), 200)
+	p.mustSend("PUT", instancePath(other), provisionBody(syncService, basicPlan, nil), 200)
 }
 
 func TestConcurrentUse(t *testing.T) {
-	p := start(t, time.Millisecond)
+	p := startPlatform(t, time.Millisecond)
 	var wg sync.WaitGroup
 	for n := range 8 {
 		wg.Go(func() {
@@ -801,18 +801,18 @@ func TestConcurrentUse(t *testing.T) {
 			for range 3 {
 				p.provision(id)
 				l := p.bind(id, "b", nil)
-				c := p.session(l)
+				c := p.logIn(l)
 				p.exec(c, "CREATE TABLE t (id INT PRIMARY KEY)")
 				p.exec(c, "INSERT INTO t VALUES (1)")
 				p.unbind(id, "b")
-				p.wantNoLogin("after unbind", l)
+				p.expectNoLogin("after unbind", l)
 				p.deprovision(id)
 			}
 		})
 		wg.Go(func() {
 			id := fmt.Sprint("slow", n)
-			p.until(instancePath(id), p.send("PUT", instancePath(id)+async, provisionBody(slow, burstable10, nil), 202), 200)
-			p.until(instancePath(id), p.send("DELETE", instancePath(id)+ids(slow, burstable10)+"&accepts_incomplete=true", nil, 202), 410)
+			p.waitForOperation(instancePath(id), p.mustSend("PUT", instancePath(id)+acceptsIncomplete, provisionBody(asyncService, burstablePlan, nil), 202), 200)
+			p.waitForOperation(instancePath(id), p.mustSend("DELETE", instancePath(id)+ids(asyncService, burstablePlan)+"&accepts_incomplete=true", nil, 202), 410)
 		})
 	}
 	wg.Wait()
@@ -829,7 +829,7 @@ func TestServe(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	b, err := New(Options{Username: "platform", Password: "canary-of-the-broker", MySQL: listeners[0], Host: "mysql.example.com", Delay: forever})
+	b, err := New(Options{Username: "platform", Password: "canary-of-the-broker", MySQL: listeners[0], Host: "mysql.example.com", Delay: never})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -837,14 +837,14 @@ func TestServe(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- b.Serve(ctx, listeners[1]) }()
 	p := &platform{T: t, broker: b, url: "http://" + listeners[1].Addr().String()}
-	p.send("PUT", instancePath("slow")+async, provisionBody(slow, burstable10, nil), 202)
+	p.mustSend("PUT", instancePath("slow")+acceptsIncomplete, provisionBody(asyncService, burstablePlan, nil), 202)
 	p.provision("1")
 	l := p.bind("1", "b", nil)
 	if l.Host != "mysql.example.com" || !strings.Contains(l.URI, "@mysql.example.com:") {
 		t.Errorf("got %+v", l)
 	}
 	l.Host = "127.0.0.1"
-	c := p.session(l)
+	c := p.logIn(l)
 	stop()
 	if err := <-ended; err != nil {
 		t.Error(err)
@@ -868,7 +868,7 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// A syncBuffer is written to by one and read by others.
+// A syncBuffer is safe for concurrent use.
 type syncBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer

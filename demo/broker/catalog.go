@@ -24,7 +24,7 @@ import (
 	"net/netip"
 )
 
-// The catalog's types have what this broker uses of the protocol's.
+// The types of the catalog have only the fields of Open Service Broker that this broker uses.
 type catalog struct {
 	Services []*service `json:"services"`
 }
@@ -41,7 +41,7 @@ type service struct {
 	Metadata             display  `json:"metadata"`
 	Plans                []*plan  `json:"plans"`
 
-	slow bool // its operations are asynchronous
+	async bool // its operations are asynchronous
 }
 
 type plan struct {
@@ -50,11 +50,11 @@ type plan struct {
 	Description      string           `json:"description"`
 	Free             bool             `json:"free"`
 	BindingRotatable bool             `json:"binding_rotatable"`
-	MaximumPolling   int              `json:"maximum_polling_duration,omitempty"` // in seconds
+	MaximumPolling   int              `json:"maximum_polling_duration,omitempty"` // seconds
 	Maintenance      *maintenanceInfo `json:"maintenance_info,omitempty"`
 	Schemas          json.RawMessage  `json:"schemas"`
 
-	connections int // at once, to a database
+	connections int // limit of simultaneous connections to a database
 }
 
 type display struct {
@@ -67,7 +67,7 @@ type maintenanceInfo struct {
 	Description string `json:"description,omitempty"`
 }
 
-// services are what the broker offers.
+// services is the catalog.
 var services = catalog{[]*service{
 	{
 		Name: "azure-mysql", ID: "64c061d6-4b2c-4ddc-b020-1b4d27da0dce",
@@ -97,11 +97,11 @@ var services = catalog{[]*service{
 			Name: "burstable10", ID: "014c5f2e-ed9d-42fd-99ee-c8fc0f492429", Description: "Up to 10 connections",
 			Free: true, BindingRotatable: true, MaximumPolling: 600, Schemas: schemas, connections: 10,
 		}},
-		slow: true,
+		async: true,
 	},
 }}
 
-// schemas are those of every plan. What they say is what instanceParameters and bindingParameters take.
+// schemas are those of every plan. They describe instanceParameters and bindingParameters.
 var schemas = json.RawMessage(`{
   "service_instance": {
     "create": {"parameters": ` + instanceSchema + `},
@@ -193,7 +193,7 @@ func parseInstanceParameters(given map[string]any) (*instanceParameters, error) 
 	return p, nil
 }
 
-// decodeStrictly reads parameters into a type that has all that there may be.
+// decodeStrictly decodes parameters, and refuses fields that the type does not have.
 func decodeStrictly[T any](given map[string]any) (*T, error) {
 	text, err := json.Marshal(given)
 	if err != nil {
@@ -209,7 +209,7 @@ func decodeStrictly[T any](given map[string]any) (*T, error) {
 	return into, err
 }
 
-// find returns a plan by the ids of its service and itself.
+// find returns a service and its plan by their ids.
 func (c catalog) find(serviceID, planID string) (*service, *plan, error) {
 	for _, s := range c.Services {
 		if s.ID != serviceID {

@@ -26,53 +26,53 @@ import (
 // An instance is a database.
 type instance struct {
 	resource
-	service     *service
-	plan        *plan
-	planBefore  *plan          // before the last update
-	parameters  map[string]any // as they were given
-	maintenance string
-	owner       [2]string // organization and space
-	label       string    // for people
-	database    string
-	updating    *requestBody // by the last operation
-	bindings    map[string]*binding
+	service       *service
+	plan          *plan
+	planBefore    *plan          // of the last update
+	parameters    map[string]any // as in the requests
+	maintenance   string
+	owner         [2]string // organization and space
+	label         string    // for the output
+	database      string
+	pendingUpdate *requestBody // of the last asynchronous update
+	bindings      map[string]*binding
 }
 
-// busyAnywhere also counts operations on bindings.
-func (i *instance) busyAnywhere() *operation {
+// anyOperationInProgress also returns operations on bindings.
+func (i *instance) anyOperationInProgress() *operation {
 	for _, bound := range i.bindings {
-		if o := bound.busy(); o != nil {
+		if o := bound.operationInProgress(); o != nil {
 			return o
 		}
 	}
-	return i.busy()
+	return i.operationInProgress()
 }
 
-func (b *Broker) provision(c *call) answer {
+func (b *Broker) provision(c *request) response {
 	if c.body.OrganizationGUID == "" || c.body.SpaceGUID == "" {
-		return badRequest(errors.New("organization_guid and space_guid are required"))
+		return badRequestResponse(errors.New("organization_guid and space_guid are required"))
 	}
 	s, p, err := services.find(c.body.ServiceID, c.body.PlanID)
 	if err != nil {
-		return badRequest(err)
+		return badRequestResponse(err)
 	}
-	limits, err := p.limits(c.body.Parameters)
+	limits, err := p.computeLimits(c.body.Parameters)
 	if err != nil {
-		return badRequest(err)
+		return badRequestResponse(err)
 	}
 	i, known := b.instances[c.instanceID]
 	switch {
-	case known && (i.ready || i.busy() != nil):
-		return i.provisionedBefore(c)
-	case s.slow && !c.acceptsIncomplete:
-		return needsAsync()
-	case p.conflicts(c.body.MaintenanceInfo):
-		return maintenanceConflict(p)
+	case known && (i.ready || i.operationInProgress() != nil):
+		return i.answerExistingInstance(c)
+	case s.async && !c.acceptsIncomplete:
+		return asyncRequiredResponse()
+	case p.hasMaintenanceConflict(c.body.MaintenanceInfo):
+		return maintenanceConflictResponse(p)
 	}
 
 	i = &instance{
 		service: s, plan: p, parameters: c.body.Parameters, owner: [2]string{c.body.OrganizationGUID, c.body.SpaceGUID},
-		label: c.body.label(), database: randomName("db_"), bindings: map[string]*binding{},
+		label: c.body.describeObject(), database: randomName("db_"), bindings: map[string]*binding{},
 	}
 	if c.body.MaintenanceInfo != nil {
 		i.maintenance = c.body.MaintenanceInfo.Version
@@ -82,41 +82,41 @@ func (b *Broker) provision(c *call) answer {
 			return err
 		}
 		i.ready = true
-		b.say("made", "database "+i.database, i)
+		b.printEvent("made", "database "+i.database, i)
 		return nil
 	}
-	if s.slow {
+	if s.async {
 		b.instances[c.instanceID] = i
-		return accepted(b.begin(&i.resource, "provision", work))
+		return acceptedResponse(b.startOperation(&i.resource, "provision", work))
 	}
 	if err := work(); err != nil {
-		return broken(err)
+		return internalErrorResponse(err)
 	}
 	b.instances[c.instanceID] = i
-	return answer{status: http.StatusCreated, body: object{}}
+	return response{status: http.StatusCreated, body: object{}}
 }
 
-// provisionedBefore answers a request for an instance whose id is taken.
-func (i *instance) provisionedBefore(c *call) answer {
-	if c.body.ServiceID != i.service.ID || c.body.PlanID != i.plan.ID || !same(c.body.Parameters, i.parameters) ||
+// answerExistingInstance answers a provision request for an id that exists already.
+func (i *instance) answerExistingInstance(c *request) response {
+	if c.body.ServiceID != i.service.ID || c.body.PlanID != i.plan.ID || !isSameObject(c.body.Parameters, i.parameters) ||
 		i.owner != [2]string{c.body.OrganizationGUID, c.body.SpaceGUID} {
-		return refuse(http.StatusConflict, "", "There is another instance with this id")
+		return errorResponse(http.StatusConflict, "", "There is another instance with this id")
 	}
-	o := i.busy()
+	o := i.operationInProgress()
 	switch {
 	case o == nil:
-		return answer{status: http.StatusOK, body: object{}}
+		return response{status: http.StatusOK, body: object{}}
 	case o.verb != "provision":
-		return isBusy(o)
+		return concurrencyResponse(o)
 	case !c.acceptsIncomplete:
-		return needsAsync()
+		return asyncRequiredResponse()
 	default:
-		return accepted(o)
+		return acceptedResponse(o)
 	}
 }
 
-// limits are those of a plan, with parameters.
-func (p *plan) limits(parameters map[string]any) (limits, error) {
+// computeLimits returns the limits of a plan with parameters.
+func (p *plan) computeLimits(parameters map[string]any) (limits, error) {
 	parsed, err := parseInstanceParameters(parameters)
 	if err != nil {
 		return limits{}, fmt.Errorf("parameters: %w", err)
@@ -124,53 +124,53 @@ func (p *plan) limits(parameters map[string]any) (limits, error) {
 	return limits{p.connections, parsed.FirewallRules}, nil
 }
 
-func (p *plan) conflicts(given *maintenanceInfo) bool {
+func (p *plan) hasMaintenanceConflict(given *maintenanceInfo) bool {
 	return given != nil && (p.Maintenance == nil || given.Version != p.Maintenance.Version)
 }
 
-func maintenanceConflict(p *plan) answer {
-	return refuse(http.StatusUnprocessableEntity, maintenanceInfoConflict, "The plan %s is of another maintenance_info.version: read the catalog", p.Name)
+func maintenanceConflictResponse(p *plan) response {
+	return errorResponse(http.StatusUnprocessableEntity, maintenanceInfoConflict, "The plan %s is of another maintenance_info.version: read the catalog", p.Name)
 }
 
-// label says whom an instance is for, if the platform has said so in the way of Kubernetes.
-func (r *requestBody) label() string {
+// describeObject returns namespace and name of the Kubernetes object, if the request has them.
+func (r *requestBody) describeObject() string {
 	namespace, _ := r.Context["namespace"].(string)
 	name, _ := r.Context["instance_name"].(string)
 	if namespace == "" || name == "" {
 		return ""
 	}
-	return printable(namespace + "/" + name)
+	return stripUnprintable(namespace + "/" + name)
 }
 
-func (b *Broker) update(c *call) answer {
+func (b *Broker) update(c *request) response {
 	i, ok := b.instances[c.instanceID]
-	if !ok || !i.ready && i.busy() == nil {
-		return refuse(http.StatusNotFound, "", "There is no instance with this id")
+	if !ok || !i.ready && i.operationInProgress() == nil {
+		return errorResponse(http.StatusNotFound, "", "There is no instance with this id")
 	}
 	if c.body.ServiceID != i.service.ID {
-		return badRequest(fmt.Errorf("service_id is %q: the instance is of %q", c.body.ServiceID, i.service.ID))
+		return badRequestResponse(fmt.Errorf("service_id is %q: the instance is of %q", c.body.ServiceID, i.service.ID))
 	}
-	if o := i.busyAnywhere(); o != nil {
-		if o.verb == "update" && c.acceptsIncomplete && i.updating.sameUpdate(&c.body) {
-			return accepted(o)
+	if o := i.anyOperationInProgress(); o != nil {
+		if o.verb == "update" && c.acceptsIncomplete && i.pendingUpdate.isSameUpdate(&c.body) {
+			return acceptedResponse(o)
 		}
-		return isBusy(o)
+		return concurrencyResponse(o)
 	}
 	p := i.plan
 	if c.body.PlanID != "" {
 		var err error
 		if _, p, err = services.find(i.service.ID, c.body.PlanID); err != nil {
-			return badRequest(err)
+			return badRequestResponse(err)
 		}
 	}
-	if p.conflicts(c.body.MaintenanceInfo) {
-		return maintenanceConflict(p)
+	if p.hasMaintenanceConflict(c.body.MaintenanceInfo) {
+		return maintenanceConflictResponse(p)
 	}
-	return b.change(c, i, p)
+	return b.applyUpdate(c, i, p)
 }
 
-// change carries out an update, to a plan and the parameters that are given; others stay.
-func (b *Broker) change(c *call, i *instance, p *plan) answer {
+// applyUpdate updates plan and parameters. Parameters that the request does not have stay.
+func (b *Broker) applyUpdate(c *request, i *instance, p *plan) response {
 	parameters := maps.Clone(i.parameters)
 	if parameters == nil {
 		parameters = map[string]any{}
@@ -180,79 +180,79 @@ func (b *Broker) change(c *call, i *instance, p *plan) answer {
 	if c.body.MaintenanceInfo != nil {
 		maintenance = c.body.MaintenanceInfo.Version
 	}
-	limits, err := p.limits(parameters)
+	limits, err := p.computeLimits(parameters)
 	if err != nil {
-		return badRequest(err)
+		return badRequestResponse(err)
 	}
 	work := func() error {
-		b.mysql.limit(i.database, limits)
+		b.mysql.setLimits(i.database, limits)
 		i.plan, i.planBefore, i.parameters, i.maintenance = p, i.plan, parameters, maintenance
-		b.say("changed", "database "+i.database, i)
+		b.printEvent("changed", "database "+i.database, i)
 		return nil
 	}
 	switch {
-	case p == i.plan && same(parameters, i.parameters) && maintenance == i.maintenance:
-		return answer{status: http.StatusOK, body: object{}}
-	case i.service.slow && !c.acceptsIncomplete:
-		return needsAsync()
-	case i.service.slow:
-		i.updating = &c.body
-		return accepted(b.begin(&i.resource, "update", work))
+	case p == i.plan && isSameObject(parameters, i.parameters) && maintenance == i.maintenance:
+		return response{status: http.StatusOK, body: object{}}
+	case i.service.async && !c.acceptsIncomplete:
+		return asyncRequiredResponse()
+	case i.service.async:
+		i.pendingUpdate = &c.body
+		return acceptedResponse(b.startOperation(&i.resource, "update", work))
 	}
 	if err := work(); err != nil {
-		return broken(err)
+		return internalErrorResponse(err)
 	}
-	return answer{status: http.StatusOK, body: object{}}
+	return response{status: http.StatusOK, body: object{}}
 }
 
-func (r *requestBody) sameUpdate(other *requestBody) bool {
+func (r *requestBody) isSameUpdate(other *requestBody) bool {
 	version := func(m *maintenanceInfo) string {
 		if m == nil {
 			return ""
 		}
 		return m.Version
 	}
-	return r.PlanID == other.PlanID && same(r.Parameters, other.Parameters) && version(r.MaintenanceInfo) == version(other.MaintenanceInfo)
+	return r.PlanID == other.PlanID && isSameObject(r.Parameters, other.Parameters) && version(r.MaintenanceInfo) == version(other.MaintenanceInfo)
 }
 
-func (b *Broker) deprovision(c *call) answer {
+func (b *Broker) deprovision(c *request) response {
 	i, ok := b.instances[c.instanceID]
 	if !ok {
-		return gone()
+		return goneResponse()
 	}
 	if err := i.checkIDs(c.serviceID, c.planID); err != nil {
-		return badRequest(err)
+		return badRequestResponse(err)
 	}
-	o := i.busyAnywhere()
+	o := i.anyOperationInProgress()
 	switch {
-	case i.service.slow && !c.acceptsIncomplete:
-		return needsAsync()
+	case i.service.async && !c.acceptsIncomplete:
+		return asyncRequiredResponse()
 	case o != nil && o.verb == "deprovision":
-		return accepted(o)
+		return acceptedResponse(o)
 	case o != nil:
-		return isBusy(o)
+		return concurrencyResponse(o)
 	case len(i.bindings) > 0:
-		return badRequest(fmt.Errorf("the instance has %d bindings, which have to be removed before", len(i.bindings)))
+		return badRequestResponse(fmt.Errorf("the instance has %d bindings, which have to be unbound first", len(i.bindings)))
 	}
 	work := func() error {
 		if err := b.mysql.dropDatabase(i.database); err != nil {
 			return err
 		}
 		delete(b.instances, c.instanceID)
-		b.removed[c.key()] = true
-		b.say("removed", "database "+i.database, i)
+		b.removed[c.resourceKey()] = true
+		b.printEvent("removed", "database "+i.database, i)
 		return nil
 	}
-	if i.service.slow {
-		return accepted(b.begin(&i.resource, "deprovision", work))
+	if i.service.async {
+		return acceptedResponse(b.startOperation(&i.resource, "deprovision", work))
 	}
 	if err := work(); err != nil {
-		return broken(err)
+		return internalErrorResponse(err)
 	}
-	return answer{status: http.StatusOK, body: object{}}
+	return response{status: http.StatusOK, body: object{}}
 }
 
-// checkIDs checks what a request says that an instance is.
+// checkIDs compares service and plan of a request with those of the instance.
 func (i *instance) checkIDs(serviceID, planID string) error {
 	if serviceID != i.service.ID {
 		return fmt.Errorf("service_id is %q: the instance is of %q", serviceID, i.service.ID)
@@ -263,13 +263,13 @@ func (i *instance) checkIDs(serviceID, planID string) error {
 	return nil
 }
 
-func (b *Broker) fetch(c *call) answer {
+func (b *Broker) fetch(c *request) response {
 	i, ok := b.instances[c.instanceID]
 	if !ok || !i.ready {
-		return refuse(http.StatusNotFound, "", "There is no instance with this id")
+		return errorResponse(http.StatusNotFound, "", "There is no instance with this id")
 	}
-	if o := i.busy(); o != nil {
-		return isBusy(o)
+	if o := i.operationInProgress(); o != nil {
+		return concurrencyResponse(o)
 	}
 	body := object{"service_id": i.service.ID, "plan_id": i.plan.ID}
 	if len(i.parameters) > 0 {
@@ -278,20 +278,20 @@ func (b *Broker) fetch(c *call) answer {
 	if i.maintenance != "" {
 		body["maintenance_info"] = maintenanceInfo{Version: i.maintenance}
 	}
-	return answer{status: http.StatusOK, body: body}
+	return response{status: http.StatusOK, body: body}
 }
 
-func (b *Broker) poll(c *call) answer {
+func (b *Broker) poll(c *request) response {
 	i, ok := b.instances[c.instanceID]
 	if !ok {
-		return b.absent(c.key())
+		return b.pollAbsent(c.resourceKey())
 	}
-	before := i.planBefore != nil && c.planID == i.planBefore.ID // who asks once more may not know yet
+	before := i.planBefore != nil && c.planID == i.planBefore.ID // a repeated poll may still have the plan before the update
 	if c.serviceID != "" && c.serviceID != i.service.ID || c.planID != "" && c.planID != i.plan.ID && !before {
-		return badRequest(i.checkIDs(c.serviceID, c.planID))
+		return badRequestResponse(i.checkIDs(c.serviceID, c.planID))
 	}
-	return i.state(c)
+	return i.pollLastOperation(c)
 }
 
-// key tells ids of instances and bindings apart.
-func (c *call) key() string { return fmt.Sprintf("%q %q", c.instanceID, c.bindingID) }
+// resourceKey distinguishes ids of instances and bindings.
+func (c *request) resourceKey() string { return fmt.Sprintf("%q %q", c.instanceID, c.bindingID) }

@@ -37,18 +37,18 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// administrator is whom the broker's own statements are from. Nobody can log in as it.
+// administrator is the user of the broker's own statements. Nobody can log in with this name.
 const administrator = "broker"
 
-// mysqlVersion is the version that the server says it is.
+// mysqlVersion is the version that the server reports.
 const mysqlVersion = "8.0.33"
 
-// A mysqlServer is a MySQL server in this process, with databases that are in memory.
+// A mysqlServer is a MySQL server in this process that keeps its databases in memory.
 type mysqlServer struct {
 	provider *memory.DbProvider
 	engine   *sqle.Engine
 	server   *server.Server
-	ended    chan struct{} // accepting
+	ended    chan struct{} // closed when the server accepts no more connections
 
 	mu        sync.Mutex
 	closing   bool
@@ -57,20 +57,20 @@ type mysqlServer struct {
 	conns     map[uint32]*connection
 }
 
-// limits say who may log in to a database, besides knowing a password.
+// limits restrict logins to a database, in addition to the password.
 type limits struct {
 	Connections int
-	Firewall    []firewallRule // empty: from everywhere
+	Firewall    []firewallRule // empty: all addresses
 }
 
 type connection struct {
 	*mysql.Conn
-	user string // empty until it has logged in
+	user string // empty before the login
 }
 
-// startMySQL serves on a listener, which it closes in the end.
+// startMySQL serves on a listener, which close closes.
 func startMySQL(listener net.Listener) (*mysqlServer, error) {
-	if err := prepareEngine(); err != nil {
+	if err := configureEngine(); err != nil {
 		return nil, err
 	}
 	provider := memory.NewDBProvider()
@@ -87,21 +87,21 @@ func startMySQL(listener net.Listener) (*mysqlServer, error) {
 
 	var err error
 	s.server, err = server.NewServerWithHandler(
-		server.Config{Listener: listener, Version: mysqlVersion, ProtocolListenerFactory: s.listen, MaxLoggedQueryLen: -1},
-		s.engine, sql.NewContext, memory.NewSessionBuilder(provider), nil, s.watch)
+		server.Config{Listener: listener, Version: mysqlVersion, ProtocolListenerFactory: s.listenWithLimits, MaxLoggedQueryLen: -1},
+		s.engine, sql.NewContext, memory.NewSessionBuilder(provider), nil, s.trackConnections)
 	if err != nil {
 		return nil, err
 	}
 	go func() {
 		defer close(s.ended)
-		s.server.Listener.Accept() // not Start, which has things to say
+		s.server.Listener.Accept() // Start would print to standard output
 	}()
 	return s, nil
 }
 
-// prepareEngine sets what the engine has once for the whole process: where files for SQL are (nowhere, else everybody could
-// read those of this process), and loggers, which would have statements and so passwords.
-var prepareEngine = sync.OnceValue(func() error {
+// configureEngine sets what the engine shares in the whole process: the folder for LOAD_FILE, which must not exist, as users could
+// read all files of this process otherwise, and loggers, which would log statements with passwords.
+var configureEngine = sync.OnceValue(func() error {
 	logrus.SetOutput(io.Discard)
 	silent := func(...any) {}
 	silentf := func(string, ...any) {}
@@ -110,7 +110,7 @@ var prepareEngine = sync.OnceValue(func() error {
 	return sql.SystemVariables.AssignValues(map[string]any{"secure_file_priv": "/nonexistent"})
 })
 
-// close ends the server and its connections.
+// close closes the server and its connections.
 func (s *mysqlServer) close() error {
 	s.server.Listener.Close()
 	<-s.ended
@@ -120,13 +120,13 @@ func (s *mysqlServer) close() error {
 		c.Close()
 	}
 	s.mu.Unlock()
-	if err := s.engine.Close(); !errors.Is(err, context.Canceled) { // which is how its threads end
+	if err := s.engine.Close(); !errors.Is(err, context.Canceled) { // its goroutines end with this error
 		return err
 	}
 	return nil
 }
 
-// exec runs a statement as the administrator. Names in it are the broker's own, and need no quoting.
+// exec runs a statement as administrator. The broker chooses all names in it, so that they need no quotes.
 func (s *mysqlServer) exec(statement string) error {
 	client := sql.Client{User: administrator, Address: "localhost"}
 	session := memory.NewSession(sql.NewBaseSessionWithClientServer("", client, 0), s.provider)
@@ -142,18 +142,18 @@ func (s *mysqlServer) createDatabase(name string, l limits) error {
 	if err := s.exec("CREATE DATABASE " + name); err != nil {
 		return err
 	}
-	s.limit(name, l)
+	s.setLimits(name, l)
 	return nil
 }
 
-// limit changes who may log in to a database from now on. Who has is left alone, as MySQL does.
-func (s *mysqlServer) limit(database string, l limits) {
+// setLimits sets the limits for new logins. As in MySQL, existing connections stay.
+func (s *mysqlServer) setLimits(database string, l limits) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.databases[database] = l
 }
 
-// dropDatabase succeeds also where a user has dropped it.
+// dropDatabase also succeeds if a user has dropped the database.
 func (s *mysqlServer) dropDatabase(name string) error {
 	if err := s.exec("DROP DATABASE IF EXISTS " + name); err != nil {
 		return err
@@ -164,14 +164,14 @@ func (s *mysqlServer) dropDatabase(name string) error {
 	return nil
 }
 
-// createUser makes a user that may do all in one database, or only read it.
+// createUser creates a user with all rights in one database, or with read access only.
 func (s *mysqlServer) createUser(user, password, database string, readOnly bool) error {
 	rights := "ALL"
 	if readOnly {
 		rights = "SELECT"
 	}
 	if err := s.exec(fmt.Sprintf("CREATE USER %s@'%%' IDENTIFIED BY '%s'", user, password)); err != nil {
-		return errors.New("CREATE USER failed") // the error may have the statement
+		return errors.New("CREATE USER failed") // the error may contain the password
 	}
 	if err := s.exec(fmt.Sprintf("GRANT %s ON %s.* TO %s@'%%'", rights, database, user)); err != nil {
 		return err
@@ -182,7 +182,7 @@ func (s *mysqlServer) createUser(user, password, database string, readOnly bool)
 	return nil
 }
 
-// dropUser ends the user's connections too: MySQL would let them go on.
+// dropUser also closes the user's connections, which MySQL would keep.
 func (s *mysqlServer) dropUser(user string) error {
 	if err := s.exec("DROP USER IF EXISTS " + user + "@'%'"); err != nil {
 		return err
@@ -198,7 +198,7 @@ func (s *mysqlServer) dropUser(user string) error {
 	return nil
 }
 
-// databaseNames are those that the server has, without its own.
+// databaseNames returns the databases of instances.
 func (s *mysqlServer) databaseNames() []string {
 	var names []string
 	for _, database := range s.provider.AllDatabases(nil) {
@@ -207,17 +207,17 @@ func (s *mysqlServer) databaseNames() []string {
 	return names
 }
 
-// userNames are those that can log in.
+// userNames returns the users of bindings.
 func (s *mysqlServer) userNames() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Sorted(maps.Keys(s.users))
 }
 
-// databases are those of the engine, which lets everybody who may do so in one database make others.
+// databases are those of the engine. The engine alone would allow every user with rights in one database to create others.
 type databases struct{ *memory.DbProvider }
 
-// CreateDatabase is for the broker only.
+// CreateDatabase allows only the broker to create databases.
 func (d databases) CreateDatabase(c *sql.Context, name string) error {
 	if user := c.Client().User; user != administrator {
 		return sql.ErrDatabaseAccessDeniedForUser.New(user, name)
@@ -225,55 +225,55 @@ func (d databases) CreateDatabase(c *sql.Context, name string) error {
 	return d.DbProvider.CreateDatabase(c, name)
 }
 
-// listen puts the door into the way of everybody who logs in.
-func (s *mysqlServer) listen(c server.Config, l mysql.ListenerConfig, events server.ServerEventListener) (server.ProtocolListener, error) {
-	l.AuthServer = doorkeeper{l.AuthServer, s}
+// listenWithLimits adds the limits to the authentication of every login.
+func (s *mysqlServer) listenWithLimits(c server.Config, l mysql.ListenerConfig, events server.ServerEventListener) (server.ProtocolListener, error) {
+	l.AuthServer = limitedAuthServer{l.AuthServer, s}
 	return server.MySQLProtocolListenerFactory(c, l, events)
 }
 
-// A doorkeeper lets in who knows a password, as the engine finds, and is within the limits of the database.
-type doorkeeper struct {
+// A limitedAuthServer checks the limits of the database after the engine has checked the password.
+type limitedAuthServer struct {
 	mysql.AuthServer
 	server *mysqlServer
 }
 
-// AuthMethods are the engine's, each with a door behind it.
-func (d doorkeeper) AuthMethods() []mysql.AuthMethod {
+// AuthMethods returns the engine's methods, each with a check of the limits.
+func (d limitedAuthServer) AuthMethods() []mysql.AuthMethod {
 	var methods []mysql.AuthMethod
 	for _, method := range d.AuthServer.AuthMethods() {
-		methods = append(methods, door{method, d.server})
+		methods = append(methods, limitedAuthMethod{method, d.server})
 	}
 	return methods
 }
 
-type door struct {
+type limitedAuthMethod struct {
 	mysql.AuthMethod
 	server *mysqlServer
 }
 
-// HandleUser also takes users that there are not: they are to hear the same as those with a wrong password.
-func (d door) HandleUser(c *mysql.Conn, user string) bool {
+// HandleUser also accepts unknown users, so that they get the same error as a wrong password.
+func (d limitedAuthMethod) HandleUser(c *mysql.Conn, user string) bool {
 	return d.AuthMethod.HandleUser(c, user) || d.Name() == mysql_db.DefaultAuthMethod
 }
 
 // HandleAuthPluginData checks the password, and then the limits.
-func (d door) HandleAuthPluginData(c *mysql.Conn, user string, sent, answered []byte, from net.Addr) (mysql.Getter, error) {
+func (d limitedAuthMethod) HandleAuthPluginData(c *mysql.Conn, user string, sent, answered []byte, from net.Addr) (mysql.Getter, error) {
 	who, err := d.AuthMethod.HandleAuthPluginData(c, user, sent, answered, from)
 	if err != nil {
 		return nil, err
 	}
-	return who, d.server.admit(c.ConnectionID, user, from)
+	return who, d.server.checkLimits(c.ConnectionID, user, from)
 }
 
-func (s *mysqlServer) admit(id uint32, user string, from net.Addr) error {
+func (s *mysqlServer) checkLimits(id uint32, user string, from net.Addr) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	database, ok := s.users[user]
-	if !ok { // just dropped
+	if !ok { // the user was just dropped
 		return mysql.NewSQLError(mysql.ERAccessDeniedError, mysql.SSAccessDeniedError, "Access denied for user '%s'", user)
 	}
 	l := s.databases[database]
-	if !l.letsIn(from) {
+	if !l.allows(from) {
 		return mysql.NewSQLError(mysql.ERAccessDeniedError, mysql.SSAccessDeniedError, "Access denied for user '%s': no firewall rule of %s lets %s in", user, database, from)
 	}
 	used := 0
@@ -291,29 +291,29 @@ func (s *mysqlServer) admit(id uint32, user string, from net.Addr) error {
 	return nil
 }
 
-func (l limits) letsIn(from net.Addr) bool {
+func (l limits) allows(from net.Addr) bool {
 	address, err := netip.ParseAddrPort(from.String())
 	return len(l.Firewall) == 0 || err == nil && slices.ContainsFunc(l.Firewall, func(r firewallRule) bool {
 		return r.contains(address.Addr().Unmap())
 	})
 }
 
-// watch keeps account of connections.
-func (s *mysqlServer) watch(h mysql.Handler) (mysql.Handler, error) {
+// trackConnections counts the connections of each user.
+func (s *mysqlServer) trackConnections(h mysql.Handler) (mysql.Handler, error) {
 	handler, ok := h.(*server.Handler)
 	if !ok {
 		return nil, fmt.Errorf("the engine's handler is a %T", h)
 	}
-	return watcher{handler, s}, nil
+	return connectionTracker{handler, s}, nil
 }
 
-type watcher struct {
+type connectionTracker struct {
 	*server.Handler
 	server *mysqlServer
 }
 
-// NewConnection is called before anybody has logged in.
-func (w watcher) NewConnection(c *mysql.Conn) {
+// NewConnection is called before the login.
+func (w connectionTracker) NewConnection(c *mysql.Conn) {
 	w.Handler.NewConnection(c)
 	w.server.mu.Lock()
 	defer w.server.mu.Unlock()
@@ -323,8 +323,8 @@ func (w watcher) NewConnection(c *mysql.Conn) {
 	}
 }
 
-// ConnectionClosed is called for each of them in the end.
-func (w watcher) ConnectionClosed(c *mysql.Conn) {
+// ConnectionClosed is called once for each connection.
+func (w connectionTracker) ConnectionClosed(c *mysql.Conn) {
 	w.server.mu.Lock()
 	delete(w.server.conns, c.ConnectionID)
 	w.server.mu.Unlock()

@@ -14,16 +14,16 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package inbox is what a team's webhook endpoint would be: a small HTTP service that receives what Bellhop delivers, checks
-// who sent it, and shows it to people.
+// Package inbox is an example of a team's webhook endpoint: a small HTTP service that receives deliveries of Bellhop, verifies their
+// signatures, and shows them to people.
 //
 //	POST, PUT  any path    a delivery: Standard Webhooks headers and the JSON of Bellhop's generic webhook
 //	GET        /           a page for people
 //	GET        /messages   the same as JSON
 //	GET        /healthz    200
 //
-// It knows the format on the wire and nothing else of Bellhop, so that each delivery it takes is one that others can take.
-// Tests make it answer what they like; see [Inbox.Respond].
+// It uses only the documented format of deliveries and nothing else of Bellhop, so that it shows that others can receive them, too.
+// Tests choose its answers; see [Inbox.Respond].
 package inbox
 
 import (
@@ -38,19 +38,18 @@ import (
 	"time"
 )
 
-// Options say whom the inbox believes and to whom it shows what it got.
+// Options are the secret of the inbox, and its output.
 type Options struct {
-	// SigningSecret is what deliveries have to be signed with: "whsec_" and base64, as NewSecret makes it. Empty: whoever
-	// calls is believed.
+	// SigningSecret verifies deliveries: "whsec_" and base64, as NewSecret returns it. If it is empty, all deliveries are accepted.
 	SigningSecret string
-	// Out gets a line for each page, as on a pager. Default: nobody.
+	// Out gets a line for each page. Default: io.Discard.
 	Out io.Writer
 }
 
 // A Message is what arrived under one webhook-id.
 type Message struct {
 	WebhookID string `json:"webhookID"`
-	// Attempts counts the requests that brought it, whatever they were answered; Accepted those that were answered with 2xx.
+	// Attempts counts all requests with the message; Accepted counts those that were answered with 2xx.
 	Attempts int `json:"attempts"`
 	Accepted int `json:"accepted"`
 	// Event is alert.fired, alert.updated or alert.resolved.
@@ -63,25 +62,25 @@ type Message struct {
 	Receiver  string `json:"receiver"`
 	Title     string `json:"title"`
 	Content   string `json:"content"`
-	// RawContent is the content as it was typed, without emoji for shortcodes.
+	// RawContent is the content as the user wrote it, without emoji for shortcodes.
 	RawContent string `json:"rawContent"`
 	Severity   string `json:"severity"`
-	// State is Firing or Resolved, as the message says. Resolved is true once the incident is over.
+	// State is the state in the message, Firing or Resolved. Resolved is true if the incident is over by now.
 	State    string `json:"state"`
 	Resolved bool   `json:"resolved"`
-	// ReceivedAt is when the first request came.
+	// ReceivedAt is the time of the first request.
 	ReceivedAt time.Time `json:"receivedAt"`
-	// Header and Body are those of the last request. They are shared: not to be modified, and not shown, since a header
-	// may be a credential.
+	// Header and Body are those of the last request. They are shared, so they must not be modified. They must not be printed, since a
+	// header may be a credential.
 	Header http.Header `json:"-"`
 	Body   []byte      `json:"-"`
 }
 
-// A Responder decides the answer to a delivery whose signature is right. It may block until the request's context ends, and
-// so hang. Status 0 closes the connection without an answer.
+// A Responder decides the answer to a delivery with a valid signature. It may block until the request's context ends. Status 0
+// closes the connection without an answer.
 type Responder func(*http.Request) (status int, header http.Header, body string)
 
-// Answer is a Responder that always gives the same answer.
+// Answer returns a Responder that always gives the same answer.
 func Answer(status int, header http.Header) Responder {
 	return func(*http.Request) (int, http.Header, string) { return status, header, "" }
 }
@@ -92,7 +91,7 @@ func Hang(r *http.Request) (int, http.Header, string) {
 	return 0, nil, ""
 }
 
-// An Inbox receives messages and keeps them in memory. It is safe for concurrent use.
+// An Inbox receives messages, and keeps them in memory. It is safe for concurrent use.
 type Inbox struct {
 	secret                     string
 	out                        io.Writer
@@ -116,7 +115,7 @@ func New(options Options) *Inbox {
 	return i
 }
 
-// Messages returns what arrived, in the order of first arrival: also what a Responder has refused or not answered.
+// Messages returns all messages in the order of their first arrival, those that a Responder did not accept included.
 func (i *Inbox) Messages() []Message {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -129,30 +128,30 @@ func (i *Inbox) Messages() []Message {
 	return messages
 }
 
-// Respond has deliveries answered by r from now on; nil: with 204 No Content. Messages counts them either way.
+// Respond sets the Responder of all later deliveries; nil answers 204 No Content. Messages counts all deliveries.
 func (i *Inbox) Respond(r Responder) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.respond = r
 }
 
-// Resolved says whether an incident is over.
-func (i *Inbox) Resolved(incident string) bool {
+// IsResolved reports whether an incident is over.
+func (i *Inbox) IsResolved(incident string) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	return i.states[incident] == resolved
 }
 
-// Started counts all deliveries that ever began, repeats and refused ones included.
+// Started counts all deliveries, those that are repeated, refused or in flight included.
 func (i *Inbox) Started() int { return int(i.started.Load()) }
 
-// InFlight counts the deliveries that are not answered yet.
+// InFlight counts the deliveries without an answer so far.
 func (i *Inbox) InFlight() int { return int(i.inFlight.Load()) }
 
-// Refused counts the deliveries that are none: with a wrong signature, or not in Bellhop's format.
+// Refused counts deliveries with a wrong signature, and requests that are not in Bellhop's format.
 func (i *Inbox) Refused() int { return int(i.refused.Load()) }
 
-// Serve answers until the context ends, and returns when nobody is answered any more.
+// Serve serves until the context ends, and returns when no request is in flight, at most 2 seconds later.
 func (i *Inbox) Serve(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{Handler: i.Handler(), ReadHeaderTimeout: 10 * time.Second}
 	ended := make(chan error, 1)
@@ -166,13 +165,13 @@ func (i *Inbox) Serve(ctx context.Context, listener net.Listener) error {
 	defer cancel()
 	err := server.Shutdown(grace)
 	if errors.Is(err, context.DeadlineExceeded) {
-		return server.Close() // who hangs is not waited for
+		return server.Close() // a hanging Responder does not delay the end
 	}
 	return err
 }
 
-// attempt notes that a request brought the message, and returns how many have by now, and who decides the answer.
-func (i *Inbox) attempt(m *Message) (attempts int, respond Responder) {
+// recordAttempt records a request with a message. It returns the number of requests with the message, and the Responder.
+func (i *Inbox) recordAttempt(m *Message) (attempts int, respond Responder) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	known, ok := i.byID[m.WebhookID]
@@ -186,8 +185,8 @@ func (i *Inbox) attempt(m *Message) (attempts int, respond Responder) {
 	return known.Attempts, i.respond
 }
 
-// accept notes that the message is taken. A repeat does not change what is known of the incident: it may come late.
-func (i *Inbox) accept(id string) {
+// recordAccepted records that a message was accepted. A repetition does not change the state of the incident, as it may arrive late.
+func (i *Inbox) recordAccepted(id string) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	m := i.byID[id]
@@ -197,8 +196,8 @@ func (i *Inbox) accept(id string) {
 	}
 }
 
-func write(w http.ResponseWriter, status int, header http.Header, body string) {
+func writeResponse(w http.ResponseWriter, status int, header http.Header, body string) {
 	maps.Copy(w.Header(), header)
 	w.WriteHeader(status)
-	_, _ = io.WriteString(w, body) // who asked may be gone
+	_, _ = io.WriteString(w, body) // the client may have disconnected
 }

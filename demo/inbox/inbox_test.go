@@ -34,15 +34,15 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
-// A sender signs and sends as others would.
+// A sender signs and sends deliveries.
 type sender struct {
 	t      *testing.T
 	url    string
 	secret string
 }
 
-// start returns an inbox that listens, what it prints, and who sends to it.
-func start(t *testing.T) (*Inbox, *bytes.Buffer, *sender) {
+// startInbox returns an inbox, what it prints, and a sender.
+func startInbox(t *testing.T) (*Inbox, *bytes.Buffer, *sender) {
 	t.Helper()
 	secret, out := NewSecret(), &bytes.Buffer{}
 	i := New(Options{SigningSecret: secret, Out: out})
@@ -106,7 +106,7 @@ func (s *sender) do(r *http.Request) (status int, body string) {
 	return response.StatusCode, string(text)
 }
 
-// send delivers a message and returns the status of the answer.
+// send delivers a message, and returns the status of the answer.
 func (s *sender) send(id, event string, d data) int {
 	s.t.Helper()
 	status, _ := s.do(s.request(s.t.Context(), id, s.body(event, d)))
@@ -127,7 +127,7 @@ func (s *sender) get(path string) string {
 }
 
 func TestDelivery(t *testing.T) {
-	i, out, s := start(t)
+	i, out, s := startInbox(t)
 	r := s.request(t.Context(), "first", s.body("alert.fired", nil))
 	r.Header.Set("X-Team", "storage")
 	if status, _ := s.do(r); status != http.StatusNoContent {
@@ -150,7 +150,7 @@ func TestDelivery(t *testing.T) {
 }
 
 func TestRepeats(t *testing.T) {
-	i, out, s := start(t)
+	i, out, s := startInbox(t)
 	s.send("first", "alert.fired", nil)
 	s.send("second", "alert.updated", data{"content": "other"})
 	s.send("first", "alert.fired", data{"content": "not what it was"})
@@ -164,16 +164,16 @@ func TestRepeats(t *testing.T) {
 }
 
 func TestIncidents(t *testing.T) {
-	i, _, s := start(t)
+	i, _, s := startInbox(t)
 	s.send("1", "alert.fired", nil)
 	s.send("2", "alert.fired", data{"incident": "two"})
 	s.send("3", "alert.resolved", nil)
-	s.send("1", "alert.fired", nil) // late: it does not open the incident again
-	if !i.Resolved("one") || i.Resolved("two") || !i.Messages()[0].Resolved || i.Messages()[1].Resolved {
+	s.send("1", "alert.fired", nil) // a late repetition does not open the incident again
+	if !i.IsResolved("one") || i.IsResolved("two") || !i.Messages()[0].Resolved || i.Messages()[1].Resolved {
 		t.Error("one incident is over, the other is not")
 	}
 	s.send("4", "alert.fired", nil)
-	if i.Resolved("one") {
+	if i.IsResolved("one") {
 		t.Error("it fired again")
 	}
 }
@@ -201,7 +201,7 @@ func TestRefusals(t *testing.T) {
 		"too large": {body: strings.Repeat(" ", maxBody+1), want: http.StatusRequestEntityTooLarge, says: "1048576 bytes at most"},
 	} {
 		t.Run(why, func(t *testing.T) {
-			i, out, s := start(t)
+			i, out, s := startInbox(t)
 			body := []byte(c.body)
 			if c.body == "" {
 				body = s.body("alert.fired", nil)
@@ -241,7 +241,7 @@ func TestSecrets(t *testing.T) {
 }
 
 func TestPage(t *testing.T) {
-	i, _, s := start(t)
+	i, _, s := startInbox(t)
 	if page := s.get("/"); !strings.Contains(page, "Nobody was paged yet.") {
 		t.Error(page)
 	}
@@ -267,7 +267,7 @@ func TestPage(t *testing.T) {
 }
 
 func TestJSON(t *testing.T) {
-	_, _, s := start(t)
+	_, _, s := startInbox(t)
 	if text := s.get("/messages"); text != "[]\n" {
 		t.Errorf("got %q", text)
 	}
@@ -285,7 +285,7 @@ func TestJSON(t *testing.T) {
 }
 
 func TestTerminalLine(t *testing.T) {
-	_, out, s := start(t)
+	_, out, s := startInbox(t)
 	s.send("1", "alert.resolved", data{"title": "a\x1b[2Jb\rc", "content": "\u202eabc\n" + strings.Repeat("ü", 200)})
 	line := out.String()
 	if strings.ContainsAny(line, "\x1b\r\u202e") || strings.Count(line, "\n") != 1 || !strings.Contains(line, "  Resolved  a [2Jb c ·  abc üü") || !strings.HasSuffix(line, "ü…\n") {
@@ -294,7 +294,7 @@ func TestTerminalLine(t *testing.T) {
 }
 
 func TestRespond(t *testing.T) {
-	i, out, s := start(t)
+	i, out, s := startInbox(t)
 	i.Respond(Answer(http.StatusTooManyRequests, http.Header{"Retry-After": {"7"}}))
 	if status := s.send("1", "alert.fired", nil); status != http.StatusTooManyRequests || out.Len() != 0 {
 		t.Errorf("answered %d, printed %q", status, out)
@@ -316,7 +316,7 @@ func TestRespond(t *testing.T) {
 }
 
 func TestHang(t *testing.T) {
-	i, _, s := start(t)
+	i, _, s := startInbox(t)
 	i.Respond(Hang)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
@@ -341,7 +341,7 @@ func TestHang(t *testing.T) {
 }
 
 func TestConcurrentUse(t *testing.T) {
-	i, _, s := start(t)
+	i, _, s := startInbox(t)
 	const messages, repeats = 20, 5
 	var wg sync.WaitGroup
 	for n := range messages * repeats {

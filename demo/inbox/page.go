@@ -28,10 +28,10 @@ import (
 //go:embed page.html
 var pageHTML string
 
-// The template escapes what others have written, according to where it stands.
+// The template escapes all values according to their context.
 var page = template.Must(template.New("page").Parse(pageHTML))
 
-// servePage shows what was accepted, the newest first. The page loads nothing and runs nothing; it asks to be read again.
+// servePage shows the accepted messages, the newest first. The page has no scripts and loads nothing else; it reloads itself.
 func (i *Inbox) servePage(w http.ResponseWriter, _ *http.Request) {
 	messages := slices.DeleteFunc(i.Messages(), func(m Message) bool { return m.Accepted == 0 })
 	slices.Reverse(messages)
@@ -40,7 +40,7 @@ func (i *Inbox) servePage(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	write(w, http.StatusOK, http.Header{
+	writeResponse(w, http.StatusOK, http.Header{
 		"Content-Type":            {"text/html; charset=utf-8"},
 		"Content-Security-Policy": {"default-src 'none'; style-src 'unsafe-inline'"},
 		"Cache-Control":           {"no-store"},
@@ -53,5 +53,5 @@ func (i *Inbox) serveMessages(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	write(w, http.StatusOK, http.Header{"Content-Type": {"application/json"}, "Cache-Control": {"no-store"}}, string(body)+"\n")
+	writeResponse(w, http.StatusOK, http.Header{"Content-Type": {"application/json"}, "Cache-Control": {"no-store"}}, string(body)+"\n")
 }

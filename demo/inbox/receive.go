@@ -36,33 +36,33 @@ const (
 	resolved     = "Resolved"
 	secretPrefix = "whsec_"
 	maxBody      = 1 << 20
-	maxLine      = 160 // of a pager's display, in characters
+	maxLine      = 160 // characters
 )
 
 // NewSecret returns a new random signing secret.
 func NewSecret() string {
 	key := make([]byte, 32)
-	_, _ = rand.Read(key) // never fails
+	_, _ = rand.Read(key) // rand.Read never fails
 	return secretPrefix + base64.StdEncoding.EncodeToString(key)
 }
 
-// CheckSecret says what is wrong with a signing secret.
+// CheckSecret returns an error if a signing secret is malformed.
 func CheckSecret(secret string) error {
 	encoded, ok := strings.CutPrefix(secret, secretPrefix)
 	if key, err := base64.StdEncoding.DecodeString(encoded); !ok || err != nil || len(key) < 24 || len(key) > 64 {
-		return errors.New("a signing secret is " + secretPrefix + " followed by 24 to 64 random bytes in base64") // without quoting it
+		return errors.New("a signing secret is " + secretPrefix + " followed by 24 to 64 random bytes in base64") // the error does not quote the secret
 	}
 	return nil
 }
 
-// Handler returns the service.
+// Handler returns the HTTP service.
 func (i *Inbox) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /", i.receive)
 	mux.HandleFunc("PUT /", i.receive)
 	mux.HandleFunc("GET /{$}", i.servePage)
 	mux.HandleFunc("GET /messages", i.serveMessages)
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { write(w, http.StatusOK, nil, "ok") })
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeResponse(w, http.StatusOK, nil, "ok") })
 	return mux
 }
 
@@ -71,14 +71,14 @@ func (i *Inbox) receive(w http.ResponseWriter, r *http.Request) {
 	i.inFlight.Add(1)
 	defer i.inFlight.Add(-1)
 
-	m, problem := i.read(w, r)
+	m, problem := i.parseRequest(w, r)
 	if problem != nil {
 		i.refused.Add(1)
 		problem.write(w)
 		return
 	}
-	r.Body = io.NopCloser(bytes.NewReader(m.Body)) // for the Responder
-	attempt, respond := i.attempt(m)
+	r.Body = io.NopCloser(bytes.NewReader(m.Body)) // the Responder may read it again
+	attempt, respond := i.recordAttempt(m)
 	if respond == nil {
 		respond = Answer(http.StatusNoContent, nil)
 	}
@@ -87,14 +87,14 @@ func (i *Inbox) receive(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler) // net/http closes the connection
 	}
 	if status/100 == 2 {
-		i.print(m, attempt)
-		i.accept(m.WebhookID)
+		i.printMessage(m, attempt)
+		i.recordAccepted(m.WebhookID)
 	}
-	write(w, status, header, body)
+	writeResponse(w, status, header, body)
 }
 
-// read returns the message that a request brings, or what to answer if it brings none.
-func (i *Inbox) read(w http.ResponseWriter, r *http.Request) (*Message, *problem) {
+// parseRequest returns the message of a request, or the answer to an invalid request.
+func (i *Inbox) parseRequest(w http.ResponseWriter, r *http.Request) (*Message, *problem) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		return nil, &problem{http.StatusRequestEntityTooLarge, "Too large", fmt.Sprintf("%d bytes at most", maxBody)}
@@ -105,7 +105,7 @@ func (i *Inbox) read(w http.ResponseWriter, r *http.Request) (*Message, *problem
 	if err := i.verify(body, r.Header); err != nil {
 		return nil, &problem{http.StatusUnauthorized, "Signature refused", err.Error()}
 	}
-	m, err := parse(body)
+	m, err := parseMessage(body)
 	if err != nil {
 		return nil, &problem{http.StatusBadRequest, "Not a message of Bellhop", err.Error()}
 	}
@@ -117,7 +117,7 @@ func (i *Inbox) read(w http.ResponseWriter, r *http.Request) (*Message, *problem
 	return m, nil
 }
 
-// verify leaves the check to the library that receivers are told to use.
+// verify uses the library that the documentation recommends to receivers.
 func (i *Inbox) verify(body []byte, header http.Header) error {
 	if i.secret == "" {
 		return nil
@@ -132,7 +132,7 @@ func (i *Inbox) verify(body []byte, header http.Header) error {
 	return webhook.Verify(body, header)
 }
 
-func parse(body []byte) (*Message, error) {
+func parseMessage(body []byte) (*Message, error) {
 	var e struct {
 		Version string  `json:"version"`
 		Type    string  `json:"type"`
@@ -151,13 +151,13 @@ func parse(body []byte) (*Message, error) {
 	}, nil
 }
 
-// print shows a message as a pager would: on one line.
-func (i *Inbox) print(m *Message, attempt int) {
+// printMessage prints a message on one line, as a pager would show it.
+func (i *Inbox) printMessage(m *Message, attempt int) {
 	what := m.Severity
 	if m.State == resolved {
 		what = resolved
 	}
-	line := fmt.Sprintf("📟 %s  %-8s  %s", m.ReceivedAt.Format(time.TimeOnly), display(what), display(m.Title+" · "+m.Content))
+	line := fmt.Sprintf("📟 %s  %-8s  %s", m.ReceivedAt.Format(time.TimeOnly), sanitizeLine(what), sanitizeLine(m.Title+" · "+m.Content))
 	if attempt > 1 {
 		line += fmt.Sprintf("  (request %d of this message)", attempt)
 	}
@@ -166,8 +166,9 @@ func (i *Inbox) print(m *Message, attempt int) {
 	fmt.Fprintln(i.out, line)
 }
 
-// display makes text fit for a line of a terminal: what is sent by others must not move the cursor or turn the line round.
-func display(text string) string {
+// sanitizeLine makes text safe for a line of a terminal: control characters could move the cursor, and bidirectional ones could
+// reverse the line.
+func sanitizeLine(text string) string {
 	moves := func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }
 	text = strings.Join(strings.FieldsFunc(text, moves), " ")
 	if runes := []rune(text); len(runes) > maxLine {
@@ -176,7 +177,7 @@ func display(text string) string {
 	return text
 }
 
-// A problem is an answer that says what is wrong, as in RFC 9457.
+// A problem is the description of an error as in RFC 9457.
 type problem struct {
 	Status int    `json:"status"`
 	Title  string `json:"title"`
@@ -184,6 +185,6 @@ type problem struct {
 }
 
 func (p *problem) write(w http.ResponseWriter) {
-	body, _ := json.Marshal(p) // of strings
-	write(w, p.Status, http.Header{"Content-Type": {"application/problem+json"}}, string(body))
+	body, _ := json.Marshal(p) // a struct of strings can always be encoded
+	writeResponse(w, p.Status, http.Header{"Content-Type": {"application/problem+json"}}, string(body))
 }

@@ -14,8 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Command broker is the broker alone: an Open Service Broker whose instances are MySQL databases, for trying Bellhop out in
-// any cluster that reaches this machine.
+// Command broker runs the demo's broker alone, for a trial of Bellhop in any cluster that reaches this machine: an Open Service
+// Broker whose instances are MySQL databases.
 //
 //	BROKER_PASSWORD=… broker -listen :8080 -mysql :3306 -host 192.0.2.7
 package main
@@ -34,7 +34,7 @@ import (
 	"github.com/gophernetes/bellhop/demo/broker"
 )
 
-// passwordVariable is the environment variable with the password: a flag would show it in the list of processes.
+// passwordVariable is the environment variable with the password. A flag would show it in the list of processes.
 const passwordVariable = "BROKER_PASSWORD"
 
 type options struct {
@@ -45,12 +45,12 @@ type options struct {
 
 func main() {
 	var o options
-	flag.StringVar(&o.listen, "listen", "127.0.0.1:8080", "address on which platforms find the broker")
+	flag.StringVar(&o.listen, "listen", "127.0.0.1:8080", "address on which the broker listens")
 	flag.StringVar(&o.mysql, "mysql", "127.0.0.1:3306", "address on which the MySQL server listens")
 	flag.StringVar(&o.host, "host", "", "name or address by which applications reach the MySQL server; default: that of -mysql")
 	flag.StringVar(&o.username, "username", "bellhop", "user name of the platform; the password is "+passwordVariable)
 	flag.DurationVar(&o.delay, "delay", 1500*time.Millisecond, "how long an asynchronous operation takes")
-	flag.BoolVar(&o.verbose, "verbose", false, "show each request, too")
+	flag.BoolVar(&o.verbose, "verbose", false, "also print each request")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -74,7 +74,7 @@ func run(ctx context.Context, o options) error {
 	}
 	if mysql.Addr().(*net.TCPAddr).IP.IsUnspecified() && o.host == "" {
 		mysql.Close()
-		return fmt.Errorf("-mysql is %s, which is every address of this machine: say with -host which one applications use", o.mysql)
+		return fmt.Errorf("-mysql is %s, which is every address of this machine: set with -host the one that applications use", o.mysql)
 	}
 	listener, err := config.Listen(ctx, "tcp", o.listen)
 	if err != nil {

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Command inbox is the inbox alone: an endpoint for a Receiver of type webhook, for trying Bellhop out in any cluster.
+// Command inbox runs the demo's inbox alone, for a trial of Bellhop in any cluster: an endpoint for a Receiver of type webhook.
 //
 //	SIGNING_SECRET=whsec_… inbox -listen :8080
 package main
@@ -33,12 +33,12 @@ import (
 	"github.com/gophernetes/bellhop/demo/inbox"
 )
 
-// secretVariable is the environment variable with the signing secret: a flag would show it in the list of processes.
+// secretVariable is the environment variable with the signing secret. A flag would show it in the list of processes.
 const secretVariable = "SIGNING_SECRET"
 
 func main() {
 	listen := flag.String("listen", "127.0.0.1:8080", "address to listen on")
-	unsigned := flag.Bool("unsigned", false, "believe whoever calls; without it, "+secretVariable+" has to be set")
+	unsigned := flag.Bool("unsigned", false, "accept deliveries without a signature; otherwise "+secretVariable+" has to be set")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -14,8 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Command login is an application that needs a database: it logs in with what the Secret of a ServiceBinding has, which it
-// finds in its environment as DB_host, DB_port and so on, as docs/how-to/use-services.md says, and says as whom and where it is.
+// Command login is an application that needs a database. It logs in with the data of a ServiceBinding's Secret, which it gets as the
+// environment variables DB_host, DB_port and so on (see docs/how-to/use-services.md), and prints its user name and its database.
 package main
 
 import (
@@ -44,7 +44,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	db := sql.OpenDB(connector)
-	defer func() { _ = db.Close() }() // nothing depends on it
+	defer func() { _ = db.Close() }() // an error has no consequence
 	var database string
 	if err := db.QueryRowContext(ctx, "SELECT DATABASE()").Scan(&database); err != nil {
 		return err
