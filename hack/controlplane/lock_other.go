@@ -20,8 +20,8 @@ package main
 
 import "os"
 
-// lock makes the cache folder. Without a lock two processes may build the same program; each gives it its name when it is
-// complete, so all that is lost is time.
+// lock creates the cache folder. This system has no lock, so two processes may build the same program. Each renames the program when
+// it is complete, so that only time is lost.
 func (f *finder) lock() (unlock func(), err error) {
 	return func() {}, os.MkdirAll(f.cache, 0o755)
 }

@@ -24,7 +24,7 @@ import (
 	"syscall"
 )
 
-// lock makes the cache folder and keeps others out of it. The lock goes with the process, however that ends.
+// lock creates the cache folder, and locks it against other processes. The kernel releases the lock when the process ends.
 func (f *finder) lock() (unlock func(), err error) {
 	if err := os.MkdirAll(f.cache, 0o755); err != nil {
 		return nil, err

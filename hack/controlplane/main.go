@@ -19,8 +19,8 @@ limitations under the License.
 //
 //	export KUBEBUILDER_ASSETS=$(go -C hack/controlplane run .)
 //
-// It takes what is there, downloads what can be had, and builds the rest; sources.go says where it looks. Progress goes to
-// standard error; standard output has the folder and nothing else.
+// It uses programs that exist, downloads what it can, and builds the others; sources.go has the places where it looks. It prints
+// progress to standard error, and only the folder to standard output.
 package main
 
 import (
@@ -37,8 +37,8 @@ import (
 
 const controllerManager = "kube-controller-manager"
 
-// core is what envtest needs. The controller manager is apart from it, since no download has it.
-var core = []string{"etcd", "kube-apiserver", "kubectl"}
+// corePrograms are what envtest needs. No download contains the controller manager.
+var corePrograms = []string{"etcd", "kube-apiserver", "kubectl"}
 
 const advice = `What you can do:
   - set KUBEBUILDER_ASSETS to a folder with etcd, kube-apiserver and kubectl, or
@@ -55,7 +55,7 @@ func main() {
 	dir, err := run(ctx, *repo, *withControllerManager)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "controlplane: %v\n", err)
-		os.Exit(1) //nolint:gocritic // the process ends: there is nothing that stop would have to undo
+		os.Exit(1) //nolint:gocritic // the process ends: stop would change nothing
 	}
 	fmt.Println(dir)
 }
@@ -71,9 +71,9 @@ func run(ctx context.Context, repo string, withControllerManager bool) (string, 
 	}
 	f := &finder{
 		repo: repo, version: version, assets: os.Getenv("KUBEBUILDER_ASSETS"),
-		goCommand: "go", log: os.Stderr, tick: 10 * time.Second, reachable: 10 * time.Second,
+		goCommand: "go", log: os.Stderr, progressInterval: 10 * time.Second, answerTimeout: 10 * time.Second,
 	}
-	// Without a home there is no cache; KUBEBUILDER_ASSETS may still do.
+	// without a home there is no cache, but KUBEBUILDER_ASSETS may have all programs
 	if caches, err := os.UserCacheDir(); err == nil {
 		f.cache = filepath.Join(caches, "bellhop", "controlplane", version)
 	}
@@ -84,44 +84,44 @@ func run(ctx context.Context, repo string, withControllerManager bool) (string, 
 	return dir, err
 }
 
-// A source knows one place to get the core programs from.
+// A source is a place that may have the core programs.
 type source struct {
 	name string
-	// get returns the folder that has them all, or why there is none.
+	// get returns the folder that has all of them, or an error that tells why there is none.
 	get func(context.Context) (string, error)
 }
 
 // find returns the folder of the first source that has the programs.
 func (f *finder) find(ctx context.Context, withControllerManager bool) (string, error) {
-	programs := core
+	programs := corePrograms
 	if withControllerManager {
-		programs = append(append([]string{}, core...), controllerManager)
+		programs = append(append([]string{}, corePrograms...), controllerManager)
 	}
 	dir, err := f.fromAssets(ctx)
-	if err == nil && missing(dir, programs) == nil {
-		return dir, nil // needs neither cache nor lock
+	if err == nil && checkPrograms(dir, programs) == nil {
+		return dir, nil // neither the cache nor the lock is needed
 	}
 	if err != nil && f.assets != "" {
-		f.logf("KUBEBUILDER_ASSETS is of no use: %v", err)
+		f.logf("KUBEBUILDER_ASSETS is not used: %v", err)
 	}
 	if f.cache == "" {
 		return "", errors.New("the cache: neither HOME nor XDG_CACHE_HOME is set")
 	}
 
-	// Two that start at once do the work once: the second waits here and then finds it in the cache.
+	// Of two processes that start at the same time, the second waits here, and then finds the programs in the cache.
 	unlock, err := f.lock()
 	if err != nil {
 		return "", err
 	}
 	defer unlock()
 
-	dir, err = f.first(ctx,
+	dir, err = f.findInSources(ctx,
 		source{"KUBEBUILDER_ASSETS", f.fromAssets},
 		source{"the cache", f.fromCache},
 		source{"setup-envtest", f.download},
 		source{"building from Go modules", f.buildCore},
 	)
-	if err != nil || !withControllerManager || missing(dir, programs) == nil {
+	if err != nil || !withControllerManager || checkPrograms(dir, programs) == nil {
 		return dir, err
 	}
 	if err := f.build(ctx, controllerManager); err != nil {
@@ -130,10 +130,10 @@ func (f *finder) find(ctx context.Context, withControllerManager bool) (string, 
 	if dir == f.cache {
 		return dir, nil
 	}
-	return f.join(dir)
+	return f.linkPrograms(dir)
 }
 
-func (f *finder) first(ctx context.Context, sources ...source) (string, error) {
+func (f *finder) findInSources(ctx context.Context, sources ...source) (string, error) {
 	var tried []error
 	for _, s := range sources {
 		dir, err := s.get(ctx)

@@ -26,8 +26,8 @@ import (
 	"time"
 )
 
-// fakeGo stands for the go command: "build" writes a program, "tool -n" names a fake setup-envtest. It notes its calls in
-// the file "calls" beside it, and fails at what a file beside it tells it to ("fail-build-kubectl", "fail-download", …).
+// fakeGo replaces the go command: "build" writes a program, "tool -n" prints the path of a fake setup-envtest. It records its calls in
+// the file "calls" next to it, and fails where a file next to it tells it to ("fail-build-kubectl", "fail-download", …).
 const fakeGo = `#!/bin/sh
 here=$(dirname "$0")
 case $1 in
@@ -62,14 +62,14 @@ chmod 555 .
 echo "$PWD"
 `
 
-type world struct {
+type fixture struct {
 	*finder
 	t    *testing.T
 	fake string
 	log  *bytes.Buffer
 }
 
-func newWorld(t *testing.T, files ...string) *world {
+func newFixture(t *testing.T, files ...string) *fixture {
 	t.Helper()
 	fake, log := t.TempDir(), &bytes.Buffer{}
 	write(t, filepath.Join(fake, "go"), fakeGo)
@@ -79,9 +79,9 @@ func newWorld(t *testing.T, files ...string) *world {
 	}
 	repo := t.TempDir()
 	write(t, filepath.Join(repo, "hack", "cluster", "go.mod"), "module x\n")
-	return &world{t: t, fake: fake, log: log, finder: &finder{
+	return &fixture{t: t, fake: fake, log: log, finder: &finder{
 		repo: repo, version: "v1.36.3", cache: filepath.Join(t.TempDir(), "v1.36.3"),
-		goCommand: filepath.Join(fake, "go"), log: log, tick: 20 * time.Millisecond, reachable: 5 * time.Second,
+		goCommand: filepath.Join(fake, "go"), log: log, progressInterval: 20 * time.Millisecond, answerTimeout: 5 * time.Second,
 	}}
 }
 
@@ -95,7 +95,7 @@ func write(t *testing.T, path, content string) {
 	}
 }
 
-func programsIn(t *testing.T, dir string, programs ...string) string {
+func writePrograms(t *testing.T, dir string, programs ...string) string {
 	t.Helper()
 	for _, program := range programs {
 		write(t, filepath.Join(dir, program), "#!/bin/sh\n")
@@ -103,141 +103,141 @@ func programsIn(t *testing.T, dir string, programs ...string) string {
 	return dir
 }
 
-func (w *world) calls() string {
-	calls, _ := os.ReadFile(filepath.Join(w.fake, "calls"))
+func (fx *fixture) recordedCalls() string {
+	calls, _ := os.ReadFile(filepath.Join(fx.fake, "calls"))
 	return string(calls)
 }
 
-func (w *world) mustFind(withControllerManager bool, want string) {
-	w.t.Helper()
-	dir, err := w.find(w.t.Context(), withControllerManager)
+func (fx *fixture) mustFind(withControllerManager bool, want string) {
+	fx.t.Helper()
+	dir, err := fx.find(fx.t.Context(), withControllerManager)
 	if err != nil {
-		w.t.Fatalf("%v\n%s", err, w.log)
+		fx.t.Fatalf("%v\n%s", err, fx.log)
 	}
 	if want != "" && dir != want {
-		w.t.Fatalf("found %s instead of %s", dir, want)
+		fx.t.Fatalf("found %s instead of %s", dir, want)
 	}
-	programs := core
+	programs := corePrograms
 	if withControllerManager {
-		programs = append([]string{controllerManager}, core...)
+		programs = append([]string{controllerManager}, corePrograms...)
 	}
-	if err := missing(dir, programs); err != nil {
-		w.t.Fatal(err)
+	if err := checkPrograms(dir, programs); err != nil {
+		fx.t.Fatal(err)
 	}
-	left, _ := filepath.Glob(filepath.Join(w.cache, "*-[0-9]*"))
+	left, _ := filepath.Glob(filepath.Join(fx.cache, "*-[0-9]*"))
 	for _, name := range left {
 		if !strings.Contains(name, "joined-") {
-			w.t.Errorf("left behind: %s", name)
+			fx.t.Errorf("left behind: %s", name)
 		}
 	}
 }
 
 func TestAssetsNeedNoCache(t *testing.T) {
-	w := newWorld(t)
-	w.assets = programsIn(t, t.TempDir(), core...)
-	w.cache = ""
-	w.mustFind(false, w.assets)
+	fx := newFixture(t)
+	fx.assets = writePrograms(t, t.TempDir(), corePrograms...)
+	fx.cache = ""
+	fx.mustFind(false, fx.assets)
 }
 
 func TestCacheNeedsNoGo(t *testing.T) {
-	w := newWorld(t)
-	programsIn(t, w.cache, core...)
-	w.mustFind(false, w.cache)
-	if calls := w.calls(); calls != "" {
-		t.Fatalf("called for nothing: %s", calls)
+	fx := newFixture(t)
+	writePrograms(t, fx.cache, corePrograms...)
+	fx.mustFind(false, fx.cache)
+	if calls := fx.recordedCalls(); calls != "" {
+		t.Fatalf("calls of the go command: %s", calls)
 	}
 }
 
 func TestAssetsWithoutAProgramAreSkippedAndNamed(t *testing.T) {
-	w := newWorld(t)
-	w.assets = programsIn(t, t.TempDir(), "etcd")
-	programsIn(t, w.cache, core...)
-	w.mustFind(false, w.cache)
-	if !strings.Contains(w.log.String(), w.assets+" has no kube-apiserver, kubectl") {
-		t.Errorf("nothing says so: %s", w.log)
+	fx := newFixture(t)
+	fx.assets = writePrograms(t, t.TempDir(), "etcd")
+	writePrograms(t, fx.cache, corePrograms...)
+	fx.mustFind(false, fx.cache)
+	if !strings.Contains(fx.log.String(), fx.assets+" has no kube-apiserver, kubectl") {
+		t.Errorf("the log does not report it: %s", fx.log)
 	}
 }
 
 func TestDownloadComesBeforeBuilding(t *testing.T) {
-	w := newWorld(t)
-	w.mustFind(false, w.cache)
-	if strings.Contains(w.calls(), "build") {
-		t.Errorf("built what can be downloaded: %s", w.calls())
+	fx := newFixture(t)
+	fx.mustFind(false, fx.cache)
+	if strings.Contains(fx.recordedCalls(), "build") {
+		t.Errorf("built what can be downloaded: %s", fx.recordedCalls())
 	}
 }
 
 func TestBuildsWhatCannotBeDownloaded(t *testing.T) {
 	for _, failure := range []string{"fail-list", "fail-download"} {
-		w := newWorld(t, failure)
-		w.mustFind(false, w.cache)
+		fx := newFixture(t, failure)
+		fx.mustFind(false, fx.cache)
 		want := "build etcd in cluster CGO_ENABLED=0 GOFLAGS=-mod=readonly\nbuild kube-apiserver in "
-		if !strings.Contains(w.calls(), want) {
-			t.Errorf("%s: calls: %s", failure, w.calls())
+		if !strings.Contains(fx.recordedCalls(), want) {
+			t.Errorf("%s: calls: %s", failure, fx.recordedCalls())
 		}
-		if !strings.Contains(w.log.String(), "building kubectl, 0 s so far") {
-			t.Errorf("%s: no progress: %s", failure, w.log)
+		if !strings.Contains(fx.log.String(), "building kubectl, 0 s so far") {
+			t.Errorf("%s: no progress: %s", failure, fx.log)
 		}
 	}
 }
 
 func TestAServerThatHangsIsGivenUp(t *testing.T) {
-	w := newWorld(t, "hang")
-	w.reachable = 200 * time.Millisecond
+	fx := newFixture(t, "hang")
+	fx.answerTimeout = 200 * time.Millisecond
 	began := time.Now()
-	w.mustFind(false, w.cache)
+	fx.mustFind(false, fx.cache)
 	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("took %s", took)
 	}
 }
 
 func TestAFailedBuildIsNotBelieved(t *testing.T) {
-	w := newWorld(t, "fail-list", "fail-build-kubectl")
-	_, err := w.find(t.Context(), false)
+	fx := newFixture(t, "fail-list", "fail-build-kubectl")
+	_, err := fx.find(t.Context(), false)
 	if err == nil {
 		t.Fatal("found what could not be built")
 	}
-	for _, want := range []string{"KUBEBUILDER_ASSETS: not set", "the cache: " + w.cache, "setup-envtest: ", "building kubectl", "no such module"} {
+	for _, want := range []string{"KUBEBUILDER_ASSETS: not set", "the cache: " + fx.cache, "setup-envtest: ", "building kubectl", "no such module"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not say %q: %v", want, err)
 		}
 	}
 
-	// What was built is kept, what was not is built.
-	if err := os.Remove(filepath.Join(w.fake, "fail-build-kubectl")); err != nil {
+	// The cache keeps what was built.
+	if err := os.Remove(filepath.Join(fx.fake, "fail-build-kubectl")); err != nil {
 		t.Fatal(err)
 	}
-	w.mustFind(false, w.cache)
-	if builds := strings.Count(w.calls(), "build etcd"); builds != 1 {
+	fx.mustFind(false, fx.cache)
+	if builds := strings.Count(fx.recordedCalls(), "build etcd"); builds != 1 {
 		t.Errorf("etcd was built %d times", builds)
 	}
 }
 
 func TestOnlyTheControllerManagerIsBuiltBesideOtherPrograms(t *testing.T) {
-	w := newWorld(t)
-	w.assets = programsIn(t, t.TempDir(), core...)
-	for range 2 { // the second finds the folder of the first
-		w.mustFind(true, "")
+	fx := newFixture(t)
+	fx.assets = writePrograms(t, t.TempDir(), corePrograms...)
+	for range 2 { // the second call finds the folder of the first
+		fx.mustFind(true, "")
 	}
-	if calls := w.calls(); strings.Count(calls, "\n") != 1 || !strings.HasPrefix(calls, "build kube-controller-manager") {
+	if calls := fx.recordedCalls(); strings.Count(calls, "\n") != 1 || !strings.HasPrefix(calls, "build kube-controller-manager") {
 		t.Errorf("calls: %s", calls)
 	}
 }
 
 func TestTwoAtOnceBuildOnce(t *testing.T) {
-	w := newWorld(t, "fail-list")
+	fx := newFixture(t, "fail-list")
 	var both sync.WaitGroup
 	for range 2 {
-		other := *w.finder
+		other := *fx.finder
 		other.log = &bytes.Buffer{}
 		both.Go(func() {
-			if dir, err := other.find(t.Context(), true); err != nil || dir != w.cache {
+			if dir, err := other.find(t.Context(), true); err != nil || dir != fx.cache {
 				t.Errorf("%s, %v", dir, err)
 			}
 		})
 	}
 	both.Wait()
-	if builds := strings.Count(w.calls(), "build "); builds != len(core)+1 {
-		t.Errorf("%d builds: %s", builds, w.calls())
+	if builds := strings.Count(fx.recordedCalls(), "build "); builds != len(corePrograms)+1 {
+		t.Errorf("%d builds: %s", builds, fx.recordedCalls())
 	}
 }
 

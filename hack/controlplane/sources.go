@@ -31,26 +31,26 @@ import (
 	"time"
 )
 
-// A finder looks for programs of one version of Kubernetes.
+// A finder finds the programs of one version of Kubernetes.
 type finder struct {
 	repo    string // bellhop's repository
 	version string // of Kubernetes, as v1.36.3
 	assets  string // the value of KUBEBUILDER_ASSETS
 	cache   string // folder for this version
 
-	goCommand string
-	log       io.Writer
-	tick      time.Duration // how often a build says that it goes on
-	reachable time.Duration // how long a download server may take to answer
+	goCommand        string
+	log              io.Writer
+	progressInterval time.Duration // how often a running build is reported
+	answerTimeout    time.Duration // how long a download server may take to answer
 }
 
 func (f *finder) logf(format string, args ...any) {
 	fmt.Fprintf(f.log, "controlplane: "+format+"\n", args...)
 }
 
-// missing says which of the programs the folder lacks. Whatever has the program's name is complete: everything that is
-// put into the cache gets its name last.
-func missing(dir string, programs []string) error {
+// checkPrograms returns an error with the programs that a folder lacks. A program under its name is complete, since files in the
+// cache get their names last.
+func checkPrograms(dir string, programs []string) error {
 	var lacks []string
 	for _, program := range programs {
 		info, err := os.Stat(filepath.Join(dir, program))
@@ -72,27 +72,27 @@ func (f *finder) fromAssets(context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return dir, missing(dir, core)
+	return dir, checkPrograms(dir, corePrograms)
 }
 
 func (f *finder) fromCache(context.Context) (string, error) {
-	return f.cache, missing(f.cache, core)
+	return f.cache, checkPrograms(f.cache, corePrograms)
 }
 
-// download asks setup-envtest. Its list of versions serves as the question whether its server can be reached: behind a
-// firewall a connection may hang, and nobody should wait for that as long as for a real download.
+// download uses setup-envtest. It lists versions first, to find out whether the server can be reached: behind a firewall a connection
+// may hang, and the limit for a download is too long for that case.
 func (f *finder) download(ctx context.Context) (string, error) {
 	modfile := "-modfile=" + filepath.Join("hack", "tools", "go.mod")
-	tool := f.command(ctx, f.goCommand, "tool", modfile, "-n", "setup-envtest") // builds it and prints where it is
+	tool := f.command(ctx, f.goCommand, "tool", modfile, "-n", "setup-envtest") // builds it, and prints its path
 	tool.Dir = f.repo
 	path, err := output(tool)
 	if err != nil {
 		return "", err
 	}
-	// The download's releases do not follow each patch of Kubernetes.
+	// the releases of the download skip some patch versions of Kubernetes
 	release := strings.TrimPrefix(f.version[:strings.LastIndex(f.version, ".")], "v") + ".x"
 
-	asked, cancel := context.WithTimeout(ctx, f.reachable)
+	asked, cancel := context.WithTimeout(ctx, f.answerTimeout)
 	defer cancel()
 	if _, err := output(f.command(asked, path, "list", "--use-env=false", release)); err != nil {
 		if asked.Err() != nil {
@@ -106,7 +106,7 @@ func (f *finder) download(ctx context.Context) (string, error) {
 		return "", err
 	}
 	defer func() {
-		// It makes its files read-only, folders included.
+		// setup-envtest makes files and folders read-only
 		_ = filepath.WalkDir(temp, func(path string, _ os.DirEntry, _ error) error { return os.Chmod(path, 0o755) })
 		_ = os.RemoveAll(temp)
 	}()
@@ -119,29 +119,29 @@ func (f *finder) download(ctx context.Context) (string, error) {
 		f.logf("the download failed: %v", err)
 		return "", err
 	}
-	if err := missing(dir, core); err != nil {
+	if err := checkPrograms(dir, corePrograms); err != nil {
 		return "", err
 	}
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return "", err
 	}
-	for _, program := range core {
+	for _, program := range corePrograms {
 		if err := os.Rename(filepath.Join(dir, program), filepath.Join(f.cache, program)); err != nil {
 			return "", err
 		}
 	}
-	f.logf("downloaded in %s", seconds(began))
+	f.logf("downloaded in %s", formatSeconds(began))
 	return f.cache, nil
 }
 
 func (f *finder) buildCore(ctx context.Context) (string, error) {
-	return f.cache, f.build(ctx, core...)
+	return f.cache, f.build(ctx, corePrograms...)
 }
 
-// build makes the programs that the cache lacks, from the module that pins their versions for the one-node cluster too.
+// build builds the programs that the cache lacks, from the module that also pins their versions for the one-node cluster.
 func (f *finder) build(ctx context.Context, programs ...string) error {
 	for _, program := range programs {
-		if missing(f.cache, []string{program}) == nil {
+		if checkPrograms(f.cache, []string{program}) == nil {
 			continue
 		}
 		if err := f.buildOne(ctx, program); err != nil {
@@ -161,29 +161,29 @@ func (f *finder) buildOne(ctx context.Context, program string) error {
 	}
 	build := f.command(ctx, f.goCommand, "build", "-trimpath", "-buildvcs=false", "-ldflags", ldflags(f.version), "-o", temp, module)
 	build.Dir = filepath.Join(f.repo, "hack", "cluster")
-	// The machine's own settings must not decide what is built.
+	// The result must not depend on the environment of this machine.
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=-mod=readonly", "GOOS=", "GOARCH=")
 
 	began := time.Now()
 	f.logf("building %s %s from Go modules: once, it is kept in %s", program, f.version, f.cache)
-	if err := f.watch(build, func() { f.logf("building %s, %s so far", program, seconds(began)) }); err != nil {
+	if err := f.runWithProgress(build, func() { f.logf("building %s, %s so far", program, formatSeconds(began)) }); err != nil {
 		return err
 	}
 	if err := os.Rename(temp, filepath.Join(f.cache, program)); err != nil {
 		return err
 	}
-	f.logf("built %s in %s", program, seconds(began))
+	f.logf("built %s in %s", program, formatSeconds(began))
 	return nil
 }
 
-// watch runs the command and calls progress at every tick until it ends.
-func (f *finder) watch(cmd *exec.Cmd, progress func()) error {
+// runWithProgress runs the command, and calls progress at each interval until the command ends.
+func (f *finder) runWithProgress(cmd *exec.Cmd, progress func()) error {
 	ended := make(chan error, 1)
 	go func() {
 		_, err := output(cmd)
 		ended <- err
 	}()
-	ticks := time.NewTicker(f.tick)
+	ticks := time.NewTicker(f.progressInterval)
 	defer ticks.Stop()
 	for {
 		select {
@@ -195,8 +195,8 @@ func (f *finder) watch(cmd *exec.Cmd, progress func()) error {
 	}
 }
 
-// ldflags gives Kubernetes programs the version that they would otherwise not know: an API server without one reports
-// v0.0.0, and clients go by what it reports.
+// ldflags sets the version of Kubernetes programs. Without it an API server reports v0.0.0, and clients depend on the reported
+// version.
 func ldflags(version string) string {
 	major, minor, _ := strings.Cut(strings.TrimPrefix(version, "v"), ".")
 	minor, _, _ = strings.Cut(minor, ".")
@@ -205,10 +205,10 @@ func ldflags(version string) string {
 	}, " -X k8s.io/component-base/version.")
 }
 
-// join makes a folder of links that has the core programs of another folder beside the cache's controller manager.
-func (f *finder) join(dir string) (string, error) {
+// linkPrograms creates a folder with links to the core programs of another folder and to the controller manager of the cache.
+func (f *finder) linkPrograms(dir string) (string, error) {
 	joined := filepath.Join(f.cache, fmt.Sprintf("joined-%x", sha256.Sum256([]byte(dir)))[:len("joined-")+12])
-	if missing(joined, append([]string{controllerManager}, core...)) == nil {
+	if checkPrograms(joined, append([]string{controllerManager}, corePrograms...)) == nil {
 		return joined, nil
 	}
 	if err := os.RemoveAll(joined); err != nil {
@@ -220,7 +220,7 @@ func (f *finder) join(dir string) (string, error) {
 	}
 	defer os.RemoveAll(temp)
 	links := map[string]string{controllerManager: f.cache}
-	for _, program := range core {
+	for _, program := range corePrograms {
 		links[program] = dir
 	}
 	for program, from := range links {
@@ -231,7 +231,7 @@ func (f *finder) join(dir string) (string, error) {
 	return joined, os.Rename(temp, joined)
 }
 
-// pinnedVersion reads the version of Kubernetes from the module that the programs are built from.
+// pinnedVersion reads the version of Kubernetes from the go.mod file that pins the programs.
 func pinnedVersion(gomod string) (string, error) {
 	file, err := os.Open(gomod)
 	if err != nil {
@@ -248,7 +248,7 @@ func pinnedVersion(gomod string) (string, error) {
 	return "", errors.Join(fmt.Errorf("%s requires no k8s.io/kubernetes", gomod), lines.Err())
 }
 
-// command returns a command that ends soon after its context, with what it has started.
+// command returns a command that is interrupted, and soon killed, when its context ends.
 func (f *finder) command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
@@ -256,7 +256,7 @@ func (f *finder) command(ctx context.Context, name string, args ...string) *exec
 	return cmd
 }
 
-// output runs the command and returns what it prints, or an error with the end of what it says went wrong.
+// output runs the command, and returns its standard output, or an error with the last lines of its standard error.
 func output(cmd *exec.Cmd) (string, error) {
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -269,6 +269,6 @@ func output(cmd *exec.Cmd) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-func seconds(began time.Time) string {
+func formatSeconds(began time.Time) string {
 	return fmt.Sprintf("%d s", int(time.Since(began).Seconds()+0.5))
 }
