@@ -34,12 +34,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 )
 
-// controlPlaneBinaries asks hack/controlplane, and shows what it has to say.
-func controlPlaneBinaries(ctx context.Context, repo string, controllerManager bool) (string, error) {
+// findControlPlane runs hack/controlplane, and forwards its messages.
+func findControlPlane(ctx context.Context, repo string, controllerManager bool) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", "-C", filepath.Join(repo, "hack", "controlplane"), "run", ".",
 		"-controller-manager="+strconv.FormatBool(controllerManager))
 	cmd.Stderr = os.Stderr
-	// It is a process of its own that has others: it is asked to end, and passes that on.
+	// It runs other processes: it gets a signal, and ends them.
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second
 	out, err := cmd.Output()
@@ -50,21 +50,21 @@ func controlPlaneBinaries(ctx context.Context, repo string, controllerManager bo
 }
 
 func (c *Cluster) startControlPlane(binaries, auditLog string) error {
-	wrapped, err := dieWithUs(binaries, filepath.Join(c.dir, "bin"))
+	wrapped, err := bindToParent(binaries, filepath.Join(c.dir, "bin"))
 	if err != nil {
 		return err
 	}
-	existing := false // whatever USE_EXISTING_CLUSTER says
+	existing := false // independent of USE_EXISTING_CLUSTER
 	env := &envtest.Environment{
 		UseExistingCluster:       &existing,
 		ControlPlaneStartTimeout: time.Minute, ControlPlaneStopTimeout: time.Minute,
 	}
-	// Paths that are set win over the TEST_ASSET_ variables.
+	// paths have priority over the TEST_ASSET_ variables
 	env.ControlPlane.KubectlPath = c.KubectlPath
 	env.ControlPlane.Etcd = &envtest.Etcd{Path: filepath.Join(wrapped, "etcd")}
 	apiServer := env.ControlPlane.GetAPIServer()
 	apiServer.Path = filepath.Join(wrapped, "kube-apiserver")
-	apiServer.CertDir = filepath.Join(c.dir, "kube-apiserver") // which outlives a restart
+	apiServer.CertDir = filepath.Join(c.dir, "kube-apiserver") // outlives a restart
 	if err := os.MkdirAll(apiServer.CertDir, 0o700); err != nil {
 		return err
 	}
@@ -74,14 +74,14 @@ func (c *Cluster) startControlPlane(binaries, auditLog string) error {
 			return err
 		}
 		apiServer.Configure().Set("audit-policy-file", policy).Set("audit-log-path", auditLog).
-			Set("audit-log-maxsize", "10000") // one file: whoever counts requests wants all of them
+			Set("audit-log-maxsize", "10000") // a single file, as tests count all requests
 	}
-	c.stops = append(c.stops, env.Stop)
+	c.cleanups = append(c.cleanups, env.Stop)
 	if c.Config, err = env.Start(); err != nil {
 		return fmt.Errorf("starting the control plane: %w", err)
 	}
 	c.restart = func(ctx context.Context) error {
-		if err := killNamed(ctx, filepath.Join(wrapped, "kube-apiserver.pid")); err != nil {
+		if err := killFromPIDFile(ctx, filepath.Join(wrapped, "kube-apiserver.pid")); err != nil {
 			return err
 		}
 		return apiServer.Start()
@@ -89,11 +89,11 @@ func (c *Cluster) startControlPlane(binaries, auditLog string) error {
 	return nil
 }
 
-// RestartAPIServer is kill -9 to the API server, and starts it again at the same address and with what etcd has. It is for
-// Linux, with a control plane of our own.
+// RestartAPIServer kills the API server, and starts it again at the same address with the data of etcd. It works on Linux, and not for an
+// existing cluster.
 func (c *Cluster) RestartAPIServer(ctx context.Context) error {
 	if c.restart == nil {
-		return errors.New("the API server is not ours")
+		return errors.New("this process did not start the API server")
 	}
 	if err := c.restart(ctx); err != nil {
 		return fmt.Errorf("restarting the API server: %w", err)
@@ -101,8 +101,8 @@ func (c *Cluster) RestartAPIServer(ctx context.Context) error {
 	return nil
 }
 
-// killNamed ends the process whose id is in a file, and waits until it is gone.
-func killNamed(ctx context.Context, file string) error {
+// killFromPIDFile kills the process whose id is in a file, and waits until it is gone.
+func killFromPIDFile(ctx context.Context, file string) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return err
@@ -128,8 +128,8 @@ func killNamed(ctx context.Context, file string) error {
 	return nil
 }
 
-// auditPolicy records what the budgets are about: all that the operator asks for, and what happens to our objects and to
-// Secrets. The level has no bodies, so no credential gets into the log.
+// auditPolicy logs all requests of the operator, and all requests about Bellhop's kinds and Secrets, which budgets limit. The level
+// Metadata logs no bodies, so that no credential gets into the log.
 func auditPolicy(namespace, serviceAccount string) string {
 	return fmt.Sprintf(`apiVersion: audit.k8s.io/v1
 kind: Policy
@@ -147,9 +147,9 @@ rules:
 `, namespace, serviceAccount)
 }
 
-// dieWithUs returns a folder with programs that the kernel kills when this process is killed, and that leave their process
-// id beside them. envtest starts them and has no such setting, so setpriv, where there is one, starts them in between.
-func dieWithUs(binaries, dir string) (string, error) {
+// bindToParent returns a folder with scripts for programs that the kernel kills together with this process, and that write their
+// process id to a file. envtest has no such setting, so the scripts start the programs with setpriv, where that exists.
+func bindToParent(binaries, dir string) (string, error) {
 	setpriv, _ := exec.LookPath("setpriv")
 	if setpriv == "" || runtime.GOOS != "linux" {
 		return binaries, nil
@@ -167,8 +167,7 @@ func dieWithUs(binaries, dir string) (string, error) {
 	return dir, nil
 }
 
-// startControllerManager runs the controllers that tests and demo can see: without them a deleted namespace stays, and so
-// does what it holds.
+// startControllerManager runs the controllers that tests and demo depend on: without them a deleted namespace and its objects stay.
 func (c *Cluster) startControllerManager(ctx context.Context, path string) error {
 	port, err := FreePort()
 	if err != nil {
@@ -184,19 +183,19 @@ func (c *Cluster) startControllerManager(ctx context.Context, path string) error
 		"--kube-api-qps=500", "--kube-api-burst=1000",
 		"--controllers=namespace-controller,garbage-collector-controller,clusterrole-aggregation-controller,serviceaccount-controller")
 	cmd.Stdout, cmd.Stderr = log, log
-	started, err := start(cmd)
+	started, err := startProcess(cmd)
 	if err != nil {
 		log.Close()
 		return err
 	}
-	c.stops = append(c.stops, func() error {
-		started.kill() // it has nothing to finish
+	c.cleanups = append(c.cleanups, func() error {
+		started.kill() // it has no state to save
 		return log.Close()
 	})
 	probe := &http.Client{Timeout: time.Second, Transport: &http.Transport{
-		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // its certificate is made at start and known to nobody
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // it generates its certificate when it starts
 	}}
-	if err := started.waitFor(ctx, probe, fmt.Sprintf("https://127.0.0.1:%d/healthz", port)); err != nil {
+	if err := started.waitForURL(ctx, probe, fmt.Sprintf("https://127.0.0.1:%d/healthz", port)); err != nil {
 		return fmt.Errorf("kube-controller-manager: %w (its log: %s)", err, log.Name())
 	}
 	return nil

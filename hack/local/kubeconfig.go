@@ -30,8 +30,8 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// OperatorKubeconfig returns the path of a kubeconfig with a token of the operator's ServiceAccount, so that the operator
-// runs with the rights that config/ gives it and no others. The token is renewed until Stop.
+// OperatorKubeconfig returns the path of a kubeconfig with a token of the operator's ServiceAccount, so that the operator has exactly
+// the rights that config/ gives it. The token is renewed until Stop.
 func (c *Cluster) OperatorKubeconfig(ctx context.Context) (string, error) {
 	path, token := filepath.Join(c.dir, "operator.kubeconfig"), filepath.Join(c.dir, "operator.token")
 	lifetime, err := c.writeToken(ctx, token)
@@ -44,14 +44,14 @@ func (c *Cluster) OperatorKubeconfig(ctx context.Context) (string, error) {
 	if !c.renewing {
 		c.renewing = true
 		renewal, stop := context.WithCancel(context.WithoutCancel(ctx))
-		c.stops = append(c.stops, func() error { stop(); return nil })
+		c.cleanups = append(c.cleanups, func() error { stop(); return nil })
 		go c.renewToken(renewal, token, lifetime)
 	}
 	return path, nil
 }
 
-// renewToken writes a new token well before the old one ends; clients read the file again every minute. Clusters may grant
-// less than is asked for, so the lifetime is what the answer says.
+// renewToken writes a new token well before the old one expires; clients read the file every minute. A cluster may grant a shorter
+// lifetime than requested, so the response tells it.
 func (c *Cluster) renewToken(ctx context.Context, path string, lifetime time.Duration) {
 	for {
 		select {
@@ -62,7 +62,7 @@ func (c *Cluster) renewToken(ctx context.Context, path string, lifetime time.Dur
 		if renewed, err := c.writeToken(ctx, path); err == nil {
 			lifetime = renewed
 		} else {
-			lifetime = 0 // the API server may be away: again in a minute
+			lifetime = 0 // the API server may be unavailable: retry in a minute
 		}
 	}
 }
@@ -75,7 +75,7 @@ func (c *Cluster) writeToken(ctx context.Context, path string) (lifetime time.Du
 	if err := c.client.SubResource("token").Create(ctx, account, request); err != nil {
 		return 0, fmt.Errorf("getting a token for the operator's ServiceAccount: %w", err)
 	}
-	// In place of the old file at once: somebody may be reading it.
+	// the rename is atomic for clients that read the file
 	temp := path + ".new"
 	if err := os.WriteFile(temp, []byte(request.Status.Token), 0o600); err != nil {
 		return 0, err
@@ -83,7 +83,7 @@ func (c *Cluster) writeToken(ctx context.Context, path string) (lifetime time.Du
 	return time.Until(request.Status.ExpirationTimestamp.Time), os.Rename(temp, path)
 }
 
-// WriteKubeconfig writes a file that leads to the same API server as config, with the credentials of auth.
+// WriteKubeconfig writes a kubeconfig for the API server of config, with the credentials of auth.
 func WriteKubeconfig(path string, config *rest.Config, auth *clientcmdapi.AuthInfo) error {
 	const name = "bellhop"
 	file := clientcmdapi.NewConfig()
@@ -97,8 +97,8 @@ func WriteKubeconfig(path string, config *rest.Config, auth *clientcmdapi.AuthIn
 	return clientcmd.WriteToFile(*file, path)
 }
 
-// authOf returns what a client configuration authenticates with.
-func authOf(config *rest.Config) *clientcmdapi.AuthInfo {
+// authInfoOf returns the credentials of a client configuration.
+func authInfoOf(config *rest.Config) *clientcmdapi.AuthInfo {
 	return &clientcmdapi.AuthInfo{
 		ClientCertificate: config.CertFile, ClientCertificateData: config.CertData,
 		ClientKey: config.KeyFile, ClientKeyData: config.KeyData,

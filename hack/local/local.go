@@ -14,12 +14,11 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package local runs bellhop on this machine: it starts a control plane or attaches to a cluster that is there, installs
-// what config/ says, and runs the operator's binary as a process with exactly the rights that config/ gives it. "make run",
-// the demo and the test suites share it.
+// Package local runs Bellhop on this machine: it starts a control plane or attaches to an existing cluster, installs config/, and runs
+// the operator's binary as a process with exactly the rights that config/ gives it. "make run", the demo and the test suites use it.
 //
-// Webhooks and CRD conversion are served from this machine: where config/ names a Service, the API server is given a URL.
-// Deployment, Services and Secrets of config/ are left out.
+// Webhooks and CRD conversion are served from this machine: where config/ names a Service, the API server gets a URL instead.
+// Deployment, Services and Secrets of config/ are not installed.
 package local
 
 import (
@@ -44,34 +43,34 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 )
 
-// Options say which control plane to use. The zero value starts one for the repository around the working directory.
+// Options choose the control plane. The zero value starts one for the repository that contains the working directory.
 type Options struct {
-	// Repo is bellhop's repository.
+	// Repo is the path of Bellhop's repository.
 	Repo string
-	// Existing is a cluster to attach to, instead of starting a control plane.
+	// Existing is a cluster to attach to. Default: start a control plane.
 	Existing *rest.Config
-	// Host is the address at which the API server reaches this machine. Default: loopback where the API server is on
-	// loopback, else this machine's address on the way to it.
+	// Host is the address at which the API server reaches this machine. Default: loopback if the API server is on loopback, else the
+	// address that this machine uses towards it.
 	Host string
-	// AuditLog is a file for the API server's audit log: every request of the operator, and everybody's to our API groups
-	// and to Secrets, without bodies. Not for an existing cluster.
+	// AuditLog is a file for the API server's audit log, which has every request of the operator, and all requests about Bellhop's API
+	// groups and Secrets, without bodies. Not for an existing cluster.
 	AuditLog string
-	// ControllerManager runs kube-controller-manager too, for what deletes namespaces, collects garbage and aggregates
-	// roles. Not for an existing cluster.
+	// ControllerManager also runs kube-controller-manager, which deletes namespaces, collects garbage and aggregates roles. Not for an
+	// existing cluster.
 	ControllerManager bool
-	// Dir is a scratch folder. Default: a temporary one, removed by Stop.
+	// Dir is a folder for temporary files. Default: a temporary folder, which Stop removes.
 	Dir string
 }
 
-// A Cluster is a control plane that has bellhop's API and calls this machine for its webhooks.
+// A Cluster is a control plane with Bellhop's API that calls webhooks on this machine.
 type Cluster struct {
-	// Config is an administrator's.
+	// Config has the rights of an administrator.
 	Config *rest.Config
-	// Kubeconfig is the path of a file for kubectl, with the rights of Config.
+	// Kubeconfig is the path of a kubeconfig with the rights of Config.
 	Kubeconfig string
-	// KubectlPath is where kubectl is.
+	// KubectlPath is the path of kubectl.
 	KubectlPath string
-	// WebhookURL is where the API server expects the operator's webhooks; WebhookPort is its port.
+	// WebhookURL is where the API server calls the operator's webhooks; WebhookPort is its port.
 	WebhookURL  string
 	WebhookPort int
 	// Namespace and ServiceAccount are the operator's.
@@ -82,9 +81,9 @@ type Cluster struct {
 	manifests *manifests
 	hooks     *envtest.WebhookInstallOptions
 	existing  bool
-	renewing  bool                        // the operator's token
-	restart   func(context.Context) error // the API server, if it is ours
-	stops     []func() error              // in the order of starting
+	renewing  bool                        // OperatorKubeconfig renews the token already
+	restart   func(context.Context) error // restarts the API server; nil for an existing cluster
+	cleanups  []func() error              // in the order in which they were added
 }
 
 var scheme = func() *runtime.Scheme {
@@ -97,7 +96,7 @@ var scheme = func() *runtime.Scheme {
 	return s
 }()
 
-// Start brings up a cluster that has bellhop's API. It does not start the operator.
+// Start starts or attaches to a cluster, and installs Bellhop's API. It does not start the operator.
 func Start(ctx context.Context, options Options) (_ *Cluster, err error) {
 	c := &Cluster{repo: options.Repo, dir: options.Dir, Config: options.Existing, existing: options.Existing != nil}
 	defer func() { //nolint:contextcheck // it has to clean up above all when the context has ended
@@ -114,15 +113,15 @@ func Start(ctx context.Context, options Options) (_ *Cluster, err error) {
 		return nil, err
 	}
 	c.Namespace, c.ServiceAccount = c.manifests.serviceAccount.GetNamespace(), c.manifests.serviceAccount.GetName()
-	if err := c.makeDir(); err != nil {
+	if err := c.createDir(); err != nil {
 		return nil, err
 	}
 
 	var binaries string
 	if c.existing {
-		c.KubectlPath = "kubectl" // if there is one
+		c.KubectlPath = "kubectl" // from PATH, if it is installed
 	} else {
-		if binaries, err = controlPlaneBinaries(ctx, c.repo, options.ControllerManager); err != nil {
+		if binaries, err = findControlPlane(ctx, c.repo, options.ControllerManager); err != nil {
 			return nil, err
 		}
 		c.KubectlPath = filepath.Join(binaries, "kubectl")
@@ -134,7 +133,7 @@ func Start(ctx context.Context, options Options) (_ *Cluster, err error) {
 		return nil, err
 	}
 	c.Kubeconfig = filepath.Join(c.dir, "admin.kubeconfig")
-	if err := WriteKubeconfig(c.Kubeconfig, c.Config, authOf(c.Config)); err != nil {
+	if err := WriteKubeconfig(c.Kubeconfig, c.Config, authInfoOf(c.Config)); err != nil {
 		return nil, err
 	}
 	if err := c.install(ctx, options.Host); err != nil {
@@ -146,17 +145,17 @@ func Start(ctx context.Context, options Options) (_ *Cluster, err error) {
 	return c, nil
 }
 
-// Stop ends what Start and StartOperator have started. From an existing cluster it takes the webhooks out, since they would
-// lead nowhere; CRDs, objects and rights stay.
+// Stop ends what Start and StartOperator have started. From an existing cluster it removes the webhooks, whose URLs nothing serves
+// afterwards; CRDs, objects and RBAC stay.
 func (c *Cluster) Stop() error {
 	var errs []error
 	if c.existing && c.hooks != nil {
 		errs = append(errs, c.removeWebhooks(context.Background()))
 	}
-	for _, stop := range slices.Backward(c.stops) {
+	for _, stop := range slices.Backward(c.cleanups) {
 		errs = append(errs, stop())
 	}
-	c.stops = nil
+	c.cleanups = nil
 	return errors.Join(errs...)
 }
 
@@ -167,7 +166,7 @@ func (c *Cluster) Kubectl(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// FindRepo returns bellhop's repository around the working directory.
+// FindRepo returns the repository that contains the working directory.
 func FindRepo() (string, error) {
 	start, err := os.Getwd()
 	if err != nil {
@@ -183,19 +182,19 @@ func FindRepo() (string, error) {
 	}
 }
 
-// The kernel gives connections other ports than these: one of those could take the port before it is listened on.
+// The range is outside of the kernel's ephemeral ports: a connection could take such a port before the server listens on it.
 const firstPort, ports = 20000, 10000
 
-// Processes run side by side, so that each begins elsewhere; tried is how many ports it has asked for.
+// Several processes run at the same time, so each begins at a random offset.
 var (
-	begin = rand.IntN(ports) //nolint:gosec // not a secret
-	tried atomic.Int64
+	firstOffset = rand.IntN(ports) //nolint:gosec // not a secret
+	portsTried  atomic.Int64
 )
 
-// FreePort returns a port that nobody listens on, another one each time.
+// FreePort returns a free port, and never the same one twice.
 func FreePort() (port int, err error) {
 	for range ports {
-		port = firstPort + (begin+int(tried.Add(1)))%ports
+		port = firstPort + (firstOffset+int(portsTried.Add(1)))%ports
 		var listener net.Listener
 		if listener, err = net.Listen("tcp", ":"+strconv.Itoa(port)); err == nil { //nolint:noctx // closed at once
 			return port, listener.Close()
@@ -204,7 +203,7 @@ func FreePort() (port int, err error) {
 	return 0, fmt.Errorf("no port from %d to %d is free: %w", firstPort, firstPort+ports-1, err)
 }
 
-func (c *Cluster) makeDir() error {
+func (c *Cluster) createDir() error {
 	if c.dir != "" {
 		return os.MkdirAll(c.dir, 0o700)
 	}
@@ -213,13 +212,13 @@ func (c *Cluster) makeDir() error {
 		return err
 	}
 	c.dir = dir
-	c.stops = append(c.stops, func() error { return os.RemoveAll(dir) })
+	c.cleanups = append(c.cleanups, func() error { return os.RemoveAll(dir) })
 	return nil
 }
 
-// hostSeenFrom returns the address at which the API server reaches this machine. It is a guess where the API server is in a
-// container or behind address translation: there Options.Host has to say it.
-func hostSeenFrom(ctx context.Context, apiServer string) (string, error) {
+// findHostAddress returns the address at which the API server reaches this machine. It is wrong where the API server is in a container
+// or behind address translation, and Options.Host has to be set.
+func findHostAddress(ctx context.Context, apiServer string) (string, error) {
 	parsed, err := url.Parse(apiServer)
 	if err != nil {
 		return "", err
@@ -231,7 +230,7 @@ func hostSeenFrom(ctx context.Context, apiServer string) (string, error) {
 	if port == "" {
 		port = "443"
 	}
-	// A UDP "connection" sends nothing: it only asks the kernel for the way.
+	// A UDP socket sends nothing when it is connected, and gets the local address of the route.
 	conn, err := new(net.Dialer).DialContext(ctx, "udp", net.JoinHostPort(host, port))
 	if err != nil {
 		return "", err

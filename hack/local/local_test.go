@@ -41,7 +41,7 @@ func TestRenderTakesWhatAnOperatorOutsideNeeds(t *testing.T) {
 		t.Errorf("ServiceAccount %s", got)
 	}
 	var kinds []string
-	for _, object := range m.rights {
+	for _, object := range m.accessObjects {
 		kinds = append(kinds, object.GetKind())
 	}
 	if got := strings.Join(kinds, " "); got != "Namespace ServiceAccount ClusterRole ClusterRoleBinding" {
@@ -64,17 +64,17 @@ func TestRenderRefusesWhatHasNoOperator(t *testing.T) {
 
 func TestHostSeenFrom(t *testing.T) {
 	for server, want := range map[string]string{"https://127.0.0.1:6443": "127.0.0.1", "https://localhost:1/": "127.0.0.1", "https://[::1]": "127.0.0.1"} {
-		if got, err := hostSeenFrom(t.Context(), server); err != nil || got != want {
+		if got, err := findHostAddress(t.Context(), server); err != nil || got != want {
 			t.Errorf("%s: %s, %v", server, got, err)
 		}
 	}
-	if _, err := hostSeenFrom(t.Context(), "10.0.0.1"); err == nil {
+	if _, err := findHostAddress(t.Context(), "10.0.0.1"); err == nil {
 		t.Error("took an address without scheme")
 	}
 }
 
-// fixture returns a repository with the configuration of testdata, and its operator's binary.
-func fixture(t *testing.T) (repo, operator string) {
+// newFixture returns a repository with the configuration of testdata, and the operator's binary.
+func newFixture(t *testing.T) (repo, operator string) {
 	t.Helper()
 	actual, err := FindRepo()
 	if err != nil {
@@ -97,7 +97,7 @@ func fixture(t *testing.T) (repo, operator string) {
 	return repo, operator
 }
 
-// kubectl runs kubectl and returns all it prints; what it prints must contain want.
+// kubectl runs kubectl, and fails the test unless its output contains want.
 func kubectl(t *testing.T, c *Cluster, want, stdin string, args ...string) {
 	t.Helper()
 	cmd := c.Kubectl(t.Context(), args...)
@@ -110,7 +110,7 @@ func kubectl(t *testing.T, c *Cluster, want, stdin string, args ...string) {
 const thing = `{apiVersion: test.bellhop.example/v1alpha1, kind: Thing, metadata: {name: %NAME%, namespace: default}, spec: {text: hello}}`
 
 func TestAControlPlaneAnOperatorAndAnotherOneAttached(t *testing.T) {
-	repo, binary := fixture(t)
+	repo, binary := newFixture(t)
 	audit := filepath.Join(t.TempDir(), "audit.log")
 	c, err := Start(t.Context(), Options{Repo: repo, AuditLog: audit, ControllerManager: true})
 	if err != nil {
@@ -123,12 +123,12 @@ func TestAControlPlaneAnOperatorAndAnotherOneAttached(t *testing.T) {
 		}
 	})
 
-	var said bytes.Buffer
+	var logs bytes.Buffer
 	if _, err := c.StartOperator(t.Context(), OperatorOptions{Binary: binary, Args: []string{"--fail"}}); err == nil ||
 		!strings.Contains(err.Error(), "exit status 3") || !strings.Contains(err.Error(), "operator in bellhop-system") {
 		t.Errorf("an operator that fails: %v", err)
 	}
-	o, err := c.StartOperator(t.Context(), OperatorOptions{Binary: binary, Log: &said})
+	o, err := c.StartOperator(t.Context(), OperatorOptions{Binary: binary, Log: &logs})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func TestAControlPlaneAnOperatorAndAnotherOneAttached(t *testing.T) {
 	kubectl(t, c, "hello", "", "get", "things.v1.test.bellhop.example", "good", "-ojsonpath={.spec.text}")
 	kubectl(t, c, "None", "", "get", "crd", "others.test.bellhop.example", "-ojsonpath={.spec.conversion.strategy}")
 
-	// The operator may do what its role says and nothing else.
+	// The operator has exactly the rights of its role.
 	kubeconfig, err := c.OperatorKubeconfig(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -146,13 +146,13 @@ func TestAControlPlaneAnOperatorAndAnotherOneAttached(t *testing.T) {
 	kubectl(t, c, "good", "", "--kubeconfig", kubeconfig, "get", "things", "-n", "default")
 	kubectl(t, c, `User "system:serviceaccount:bellhop-system:bellhop-controller-manager" cannot list`, "", "--kubeconfig", kubeconfig, "get", "others")
 
-	// A controller manager is there: a namespace goes, with what it holds.
+	// The controller manager deletes a namespace and its objects.
 	kubectl(t, c, "created", "", "create", "namespace", "short")
 	kubectl(t, c, "deleted", "", "delete", "namespace", "short", "--timeout=60s")
 
 	o.Kill()
-	if !strings.Contains(said.String(), "operator in bellhop-system") {
-		t.Errorf("the operator's log: %q", said.String())
+	if !strings.Contains(logs.String(), "operator in bellhop-system") {
+		t.Errorf("the operator's log: %q", logs.String())
 	}
 	kubectl(t, c, "connection refused", strings.ReplaceAll(thing, "%NAME%", "more"), "create", "-f-")
 	if o, err = c.StartOperator(t.Context(), OperatorOptions{Binary: binary}); err != nil {
@@ -163,7 +163,7 @@ func TestAControlPlaneAnOperatorAndAnotherOneAttached(t *testing.T) {
 		t.Errorf("stopping the operator: %v", err)
 	}
 
-	attach(t, c, repo, binary)
+	testAttach(t, c, repo, binary)
 
 	stopped = true
 	if err := c.Stop(); err != nil {
@@ -175,8 +175,8 @@ func TestAControlPlaneAnOperatorAndAnotherOneAttached(t *testing.T) {
 	}
 }
 
-// attach does as "make run" does, to a cluster that has been set up before.
-func attach(t *testing.T, c *Cluster, repo, binary string) {
+// testAttach attaches to a cluster that has Bellhop's API already, as "make run" does.
+func testAttach(t *testing.T, c *Cluster, repo, binary string) {
 	t.Helper()
 	second, err := Start(t.Context(), Options{Repo: repo, Existing: c.Config})
 	if err != nil {
@@ -193,16 +193,16 @@ func attach(t *testing.T, c *Cluster, repo, binary string) {
 	if err := second.Stop(); err != nil {
 		t.Error(err)
 	}
-	// Nothing leads here any more; objects stay. The conversion is left to an operator that is deployed.
+	// No webhook leads to this process any more; objects stay, and conversion leads to the Service of a deployed operator.
 	kubectl(t, c, "Webhook ", "", "get", "crd", "things.test.bellhop.example", "-ojsonpath={.spec.conversion.strategy} {.spec.conversion.webhook.clientConfig.service.name}")
 	kubectl(t, c, "No resources found", "", "get", "validatingwebhookconfigurations")
 	kubectl(t, c, "good", "", "get", "things.v1.test.bellhop.example", "-n", "default")
 	kubectl(t, c, "conversion webhook", strings.ReplaceAll(thing, "%NAME%", "bad"), "create", "-f-")
 }
 
-// TestMain lets TestNothingIsLeftBehind run this binary as a program that starts a control plane and is killed.
+// TestMain also runs this binary as the program that TestNothingIsLeftBehindAfterAKill kills.
 func TestMain(m *testing.M) {
-	log.SetLogger(logr.Discard()) // envtest's; controller-runtime complains where nobody sets one
+	log.SetLogger(logr.Discard()) // for envtest; controller-runtime prints a warning if no logger is set
 	if repo := os.Getenv("BELLHOP_LOCAL_TEST_VICTIM"); repo != "" {
 		c, err := Start(context.Background(), Options{Repo: repo, Dir: os.Getenv("BELLHOP_LOCAL_TEST_DIR")}) //nolint:forbidigo // there is no test here
 		if err != nil {
@@ -218,9 +218,9 @@ func TestNothingIsLeftBehindAfterAKill(t *testing.T) {
 	if _, err := exec.LookPath("setpriv"); err != nil {
 		t.Skip("this machine has no setpriv")
 	}
-	repo, _ := fixture(t)
+	repo, _ := newFixture(t)
 	victim := exec.CommandContext(t.Context(), os.Args[0])
-	// What it cannot clean up any more, the test does: all of it is below one folder.
+	// the test removes what the killed process cannot: everything is in one folder
 	temp := t.TempDir()
 	victim.Env = append(os.Environ(), "BELLHOP_LOCAL_TEST_VICTIM="+repo, "BELLHOP_LOCAL_TEST_DIR="+filepath.Join(temp, "dir"), "TMPDIR="+temp)
 	out, err := victim.StdoutPipe()
@@ -237,22 +237,22 @@ func TestNothingIsLeftBehindAfterAKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !strings.HasPrefix(string(line[:n]), "https://127.0.0.1:") {
-		t.Fatalf("it says %s", line[:n])
+		t.Fatalf("unexpected output: %s", line[:n])
 	}
-	if len(commandsWith(t, temp)) < 3 {
-		t.Fatalf("too few processes: %q", commandsWith(t, temp))
+	if len(findProcesses(t, temp)) < 3 {
+		t.Fatalf("too few processes: %q", findProcesses(t, temp))
 	}
 	_ = victim.Process.Kill()
 	_ = victim.Wait()
-	for deadline := time.Now().Add(10 * time.Second); len(commandsWith(t, temp)) > 0; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(10 * time.Second); len(findProcesses(t, temp)) > 0; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("left behind: %q", commandsWith(t, temp))
+			t.Fatalf("left behind: %q", findProcesses(t, temp))
 		}
 	}
 }
 
-// commandsWith returns the command lines of the processes that have the text in their command line or environment.
-func commandsWith(t *testing.T, text string) (found []string) {
+// findProcesses returns the command lines of the processes with a text in their command line or environment.
+func findProcesses(t *testing.T, text string) (found []string) {
 	t.Helper()
 	processes, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
@@ -286,7 +286,7 @@ func TestFreePortPassesOverOnesInUse(t *testing.T) {
 	}
 	next := firstPort + (port-firstPort+1)%ports
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:"+strconv.Itoa(next))
-	if err == nil { // else somebody else has it, which is as good
+	if err == nil { // otherwise another process uses the port, which serves the same purpose
 		defer listener.Close()
 	}
 	if got, err := FreePort(); err != nil || got == next {

@@ -35,22 +35,22 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 )
 
-// fieldOwner is whom server-side apply records for what is installed here.
+// fieldOwner is the field manager for server-side apply.
 const fieldOwner = client.FieldOwner("bellhop-local")
 
-// manifests is what config/default has for an operator that runs outside the cluster.
+// manifests are the objects of config/default that an operator outside of the cluster needs.
 type manifests struct {
 	serviceAccount *unstructured.Unstructured
-	rights         []*unstructured.Unstructured // namespace, service account, roles and bindings, in an order that can be applied
+	accessObjects  []*unstructured.Unstructured // namespace, service account, roles and bindings, in the order in which they can be applied
 	crds           []*apiextensionsv1.CustomResourceDefinition
 	mutating       []*admissionv1.MutatingWebhookConfiguration
 	validating     []*admissionv1.ValidatingWebhookConfiguration
 }
 
-// render builds a kustomization and sorts the result.
+// render builds a kustomization, and sorts the objects by their use.
 func render(dir string) (*manifests, error) {
 	options := krusty.MakeDefaultOptions()
-	options.Reorder = krusty.ReorderOptionLegacy // the namespace before what goes into it
+	options.Reorder = krusty.ReorderOptionLegacy // the namespace before its objects
 	resources, err := krusty.MakeKustomizer(options).Run(filesys.MakeFsOnDisk(), dir)
 	if err != nil {
 		return nil, fmt.Errorf("kustomize build %s: %w", dir, err)
@@ -61,7 +61,7 @@ func render(dir string) (*manifests, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := m.add(&unstructured.Unstructured{Object: content}); err != nil {
+		if err := m.addObject(&unstructured.Unstructured{Object: content}); err != nil {
 			return nil, fmt.Errorf("%s: %w", resource.CurId(), err)
 		}
 	}
@@ -71,16 +71,16 @@ func render(dir string) (*manifests, error) {
 	return m, nil
 }
 
-func (m *manifests) add(object *unstructured.Unstructured) error {
+func (m *manifests) addObject(object *unstructured.Unstructured) error {
 	switch object.GetKind() {
 	case "ServiceAccount":
 		if m.serviceAccount != nil {
-			return errors.New("a second ServiceAccount: which one is the operator's?")
+			return errors.New("a second ServiceAccount: the operator has exactly one")
 		}
 		m.serviceAccount = object
-		m.rights = append(m.rights, object)
+		m.accessObjects = append(m.accessObjects, object)
 	case "Namespace", "Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding":
-		m.rights = append(m.rights, object)
+		m.accessObjects = append(m.accessObjects, object)
 	case "CustomResourceDefinition":
 		crd, err := decode[apiextensionsv1.CustomResourceDefinition](object)
 		m.crds = append(m.crds, crd)
@@ -102,10 +102,9 @@ func decode[T any](object *unstructured.Unstructured) (*T, error) {
 	return into, runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(object.Object, into, true)
 }
 
-// install gives the cluster rights, CRDs and webhooks. The certificate that it makes for them is for the operator's
-// --webhook-cert-dir.
+// install installs RBAC, CRDs and webhooks. The operator gets the certificate of the webhooks through --webhook-cert-dir.
 func (c *Cluster) install(ctx context.Context, host string) error {
-	for _, object := range c.manifests.rights {
+	for _, object := range c.manifests.accessObjects {
 		if err := c.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), fieldOwner, client.ForceOwnership); err != nil {
 			return fmt.Errorf("installing %s %s: %w", object.GetKind(), object.GetName(), err)
 		}
@@ -113,7 +112,7 @@ func (c *Cluster) install(ctx context.Context, host string) error {
 
 	if host == "" {
 		var err error
-		if host, err = hostSeenFrom(ctx, c.Config.Host); err != nil {
+		if host, err = findHostAddress(ctx, c.Config.Host); err != nil {
 			return fmt.Errorf("finding out how the API server reaches this machine: %w", err)
 		}
 	}
@@ -121,16 +120,16 @@ func (c *Cluster) install(ctx context.Context, host string) error {
 	if err != nil {
 		return err
 	}
-	// The host may be an address that only the API server can use, so it is not one to listen on here.
+	// the host may be an address that only the API server can use, so the operator cannot listen on it
 	hooks := &envtest.WebhookInstallOptions{
 		MutatingWebhooks: c.manifests.mutating, ValidatingWebhooks: c.manifests.validating,
 		LocalServingHost: "127.0.0.1", LocalServingHostExternalName: host, LocalServingPort: port,
-		IgnoreSchemeConvertible: true, // the scheme here knows nothing of our types
+		IgnoreSchemeConvertible: true, // the scheme here does not have Bellhop's types
 	}
 	if err := hooks.PrepWithoutInstalling(); err != nil {
 		return fmt.Errorf("preparing webhooks: %w", err)
 	}
-	c.stops = append(c.stops, hooks.Cleanup)
+	c.cleanups = append(c.cleanups, hooks.Cleanup)
 	c.hooks, c.WebhookPort = hooks, port
 	c.WebhookURL = "https://" + net.JoinHostPort(host, strconv.Itoa(port))
 
@@ -147,7 +146,7 @@ func (c *Cluster) install(ctx context.Context, host string) error {
 	return nil
 }
 
-// splitByConversion separates the CRDs that config/ gives a conversion webhook: envtest would give all of them one.
+// splitByConversion returns the CRDs with a conversion webhook in config/, and the others, as envtest would add a conversion to all.
 func splitByConversion(crds []*apiextensionsv1.CustomResourceDefinition) (converted, plain []*apiextensionsv1.CustomResourceDefinition) {
 	for _, crd := range crds {
 		if conversion := crd.Spec.Conversion; conversion != nil && conversion.Strategy == apiextensionsv1.WebhookConverter {
@@ -159,15 +158,14 @@ func splitByConversion(crds []*apiextensionsv1.CustomResourceDefinition) (conver
 	return converted, plain
 }
 
-// removeWebhooks takes out of the cluster what leads to this process: webhook configurations, which would refuse every write
-// with nobody to answer, and the conversion of CRDs. What leads
-// elsewhere by now (somebody has deployed bellhop meanwhile) is left alone.
+// removeWebhooks removes the webhook configurations that lead to this process, since they would block every write without it, and
+// restores the conversion of CRDs. It leaves those alone that lead elsewhere, as after a deployment meanwhile.
 func (c *Cluster) removeWebhooks(ctx context.Context) error {
 	var errs []error
 	for _, ours := range c.manifests.mutating {
 		found := &admissionv1.MutatingWebhookConfiguration{}
 		if err := c.client.Get(ctx, client.ObjectKeyFromObject(ours), found); err == nil && len(found.Webhooks) > 0 {
-			errs = append(errs, c.deleteIfHere(ctx, found, found.Webhooks[0].ClientConfig.CABundle))
+			errs = append(errs, c.deleteIfOwn(ctx, found, found.Webhooks[0].ClientConfig.CABundle))
 		} else {
 			errs = append(errs, client.IgnoreNotFound(err))
 		}
@@ -175,12 +173,12 @@ func (c *Cluster) removeWebhooks(ctx context.Context) error {
 	for _, ours := range c.manifests.validating {
 		found := &admissionv1.ValidatingWebhookConfiguration{}
 		if err := c.client.Get(ctx, client.ObjectKeyFromObject(ours), found); err == nil && len(found.Webhooks) > 0 {
-			errs = append(errs, c.deleteIfHere(ctx, found, found.Webhooks[0].ClientConfig.CABundle))
+			errs = append(errs, c.deleteIfOwn(ctx, found, found.Webhooks[0].ClientConfig.CABundle))
 		} else {
 			errs = append(errs, client.IgnoreNotFound(err))
 		}
 	}
-	asRendered, err := render(filepath.Join(c.repo, "config", "default")) // install has put URLs into what was rendered then
+	asRendered, err := render(filepath.Join(c.repo, "config", "default")) // install replaced Services by URLs in the former result
 	if err != nil {
 		return errors.Join(append(errs, err)...)
 	}
@@ -191,32 +189,32 @@ func (c *Cluster) removeWebhooks(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// here says whether a webhook leads to this process: nobody else has its certificate.
-func (c *Cluster) here(caBundle []byte) bool {
+// isOwnCertificate reports whether a webhook leads to this process, as only this process has the certificate.
+func (c *Cluster) isOwnCertificate(caBundle []byte) bool {
 	return string(caBundle) == string(c.hooks.LocalServingCAData)
 }
 
-func (c *Cluster) deleteIfHere(ctx context.Context, object client.Object, caBundle []byte) error {
-	if !c.here(caBundle) {
+func (c *Cluster) deleteIfOwn(ctx context.Context, object client.Object, caBundle []byte) error {
+	if !c.isOwnCertificate(caBundle) {
 		return nil
 	}
 	version := object.GetResourceVersion()
 	err := c.client.Delete(ctx, object, client.Preconditions{ResourceVersion: &version})
 	if apierrors.IsConflict(err) {
-		return nil // somebody else's by now
+		return nil // it leads elsewhere by now
 	}
 	return client.IgnoreNotFound(err)
 }
 
-// restoreConversion lets the conversion lead to the Service of a deployed operator. Until there is one, other versions than
-// the stored one are refused; with the conversion turned off they would be taken and lose what they spell otherwise.
+// restoreConversion makes the conversion lead to the Service of a deployed operator. Until there is one, the API server refuses other
+// versions than the stored one. Without a conversion it would accept them, and drop fields with other names.
 func (c *Cluster) restoreConversion(ctx context.Context, ours *apiextensionsv1.CustomResourceDefinition) error {
 	crd := &apiextensionsv1.CustomResourceDefinition{}
 	if err := c.client.Get(ctx, client.ObjectKeyFromObject(ours), crd); err != nil {
 		return client.IgnoreNotFound(err)
 	}
 	conversion := crd.Spec.Conversion
-	if conversion == nil || conversion.Webhook == nil || conversion.Webhook.ClientConfig == nil || !c.here(conversion.Webhook.ClientConfig.CABundle) {
+	if conversion == nil || conversion.Webhook == nil || conversion.Webhook.ClientConfig == nil || !c.isOwnCertificate(conversion.Webhook.ClientConfig.CABundle) {
 		return nil
 	}
 	before := crd.DeepCopy()
@@ -224,5 +222,5 @@ func (c *Cluster) restoreConversion(ctx context.Context, ours *apiextensionsv1.C
 	return c.client.Patch(ctx, crd, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 }
 
-// WebhookCertDir is where the certificate is with which webhooks are served.
+// WebhookCertDir is the folder with the certificate of the webhooks.
 func (c *Cluster) WebhookCertDir() string { return c.hooks.LocalServingCertDir }

@@ -30,33 +30,33 @@ import (
 	"time"
 )
 
-// OperatorOptions say how to run the operator.
+// OperatorOptions configure a process of the operator.
 type OperatorOptions struct {
-	// Binary is what BuildOperator returned.
+	// Binary is the path that BuildOperator returned.
 	Binary string
-	// Args come after those that StartOperator gives it.
+	// Args follow the arguments that StartOperator sets.
 	Args []string
-	// Log gets what the operator prints. Default: nobody sees it, but for the end of it in errors.
+	// Log gets the output of the operator. Default: only errors have the end of it.
 	Log io.Writer
-	// WebhookPort is for a second operator beside the one that the API server calls: FreePort has one for it.
+	// WebhookPort is for a second operator, which the API server does not call: a port from FreePort.
 	WebhookPort int
 }
 
-// An Operator is a running process of the operator's binary.
+// An Operator is a process of the operator's binary.
 type Operator struct {
-	// MetricsURL is where its metrics are, over TLS and for whoever may see them.
+	// MetricsURL serves metrics over TLS, to authorized clients.
 	MetricsURL string
-	// HealthURL is where /healthz and /readyz are.
+	// HealthURL is the base of /healthz and /readyz.
 	HealthURL string
 
 	process *process
-	log     *tail
+	log     *tailWriter
 	once    sync.Once
 	err     error
 }
 
-// BuildOperator builds the operator's binary and returns where it is. Where the environment variable BELLHOP_OPERATOR names a binary,
-// that one is used: so many programs need to build it only once, or run one that was built in another way.
+// BuildOperator builds the operator's binary, and returns its path. If the environment variable BELLHOP_OPERATOR names a binary, it
+// returns that one: so several programs can share one build, or run a binary that was built in another way.
 func BuildOperator(ctx context.Context, repo string) (string, error) {
 	if built := os.Getenv("BELLHOP_OPERATOR"); built != "" {
 		return built, nil
@@ -65,7 +65,7 @@ func BuildOperator(ctx context.Context, repo string) (string, error) {
 	if err := os.MkdirAll(bin, 0o755); err != nil {
 		return "", err
 	}
-	// Suites that run side by side build it side by side: each under a name of its own, the last one stays.
+	// Several suites may build at the same time: each uses a name of its own, and the last one stays.
 	temp, err := os.CreateTemp(bin, ".operator-")
 	if err != nil {
 		return "", err
@@ -81,7 +81,7 @@ func BuildOperator(ctx context.Context, repo string) (string, error) {
 	return path, os.Rename(temp.Name(), path)
 }
 
-// StartOperator runs the operator's binary as its ServiceAccount and returns once it is ready.
+// StartOperator runs the operator's binary with its ServiceAccount, and returns once it is ready.
 func (c *Cluster) StartOperator(ctx context.Context, options OperatorOptions) (*Operator, error) {
 	kubeconfig, err := c.OperatorKubeconfig(ctx)
 	if err != nil {
@@ -102,7 +102,7 @@ func (c *Cluster) StartOperator(ctx context.Context, options OperatorOptions) (*
 	o := &Operator{
 		MetricsURL: fmt.Sprintf("https://127.0.0.1:%d/metrics", metrics),
 		HealthURL:  fmt.Sprintf("http://127.0.0.1:%d", health),
-		log:        &tail{to: options.Log},
+		log:        &tailWriter{to: options.Log},
 	}
 	cmd := exec.Command(options.Binary, append([]string{ //nolint:noctx // lives until Stop or Kill
 		"--webhook-cert-dir=" + c.hooks.LocalServingCertDir,
@@ -114,18 +114,18 @@ func (c *Cluster) StartOperator(ctx context.Context, options OperatorOptions) (*
 	}, options.Args...)...)
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig)
 	cmd.Stdout, cmd.Stderr = o.log, o.log
-	if o.process, err = start(cmd); err != nil {
+	if o.process, err = startProcess(cmd); err != nil {
 		return nil, fmt.Errorf("starting the operator: %w", err)
 	}
-	c.stops = append(c.stops, o.Stop)
-	if err := o.process.waitFor(ctx, &http.Client{Timeout: time.Second}, o.HealthURL+"/readyz"); err != nil {
+	c.cleanups = append(c.cleanups, o.Stop)
+	if err := o.process.waitForURL(ctx, &http.Client{Timeout: time.Second}, o.HealthURL+"/readyz"); err != nil {
 		o.Kill()
 		return nil, fmt.Errorf("the operator: %w\n%s", err, o.log)
 	}
 	return o, nil
 }
 
-// listenHost keeps webhooks that only this machine calls from being served to its network.
+// listenHost is loopback if only this machine calls the webhooks, so that its network cannot reach them.
 func (c *Cluster) listenHost() string {
 	if c.hooks.LocalServingHostExternalName == "127.0.0.1" {
 		return "127.0.0.1"
@@ -133,18 +133,18 @@ func (c *Cluster) listenHost() string {
 	return ""
 }
 
-// PID is the operator's process.
+// PID returns the id of the operator's process.
 func (o *Operator) PID() int { return o.process.cmd.Process.Pid }
 
-// Ended is closed when the operator's process has ended, for whatever reason.
+// Ended is closed when the operator's process has ended, for any reason.
 func (o *Operator) Ended() <-chan struct{} { return o.process.ended }
 
-// Kill is kill -9. It returns when the process is gone.
+// Kill sends SIGKILL, and returns when the process is gone.
 func (o *Operator) Kill() {
 	o.once.Do(o.process.kill)
 }
 
-// Stop asks the operator to end, as Kubernetes would, and returns how that went. After a Kill it has nothing to say.
+// Stop sends SIGTERM, as the kubelet does, and returns how the process ended. After Kill it returns nil.
 func (o *Operator) Stop() error {
 	o.once.Do(func() {
 		if err := o.process.stop(startTimeout); err != nil {
@@ -154,8 +154,8 @@ func (o *Operator) Stop() error {
 	return o.err
 }
 
-// tail passes on what is written to it and keeps the end.
-type tail struct {
+// tailWriter forwards what is written to it, and keeps the end.
+type tailWriter struct {
 	to   io.Writer
 	mu   sync.Mutex
 	kept []byte
@@ -163,7 +163,7 @@ type tail struct {
 
 const tailSize = 4 << 10
 
-func (t *tail) Write(p []byte) (int, error) {
+func (t *tailWriter) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.kept = append(t.kept, p...)
@@ -176,7 +176,7 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (t *tail) String() string {
+func (t *tailWriter) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	kept := t.kept[max(0, len(t.kept)-tailSize):]

@@ -26,19 +26,19 @@ import (
 	"time"
 )
 
-// startTimeout is how long a program may take until it answers, on a machine that is busy with other things.
+// startTimeout is how long a program may take until it answers, on a busy machine.
 const startTimeout = time.Minute
 
-// A process is a program that runs beside us.
+// A process is a running program.
 type process struct {
 	cmd   *exec.Cmd
 	ended chan struct{}
 	err   error // of Wait; may be read once ended is closed
 }
 
-// start runs the command, out of reach of the terminal's Ctrl-C (whoever is asked to end decides in which order the others
-// do) and, where the kernel can do that, not longer than this process.
-func start(cmd *exec.Cmd) (*process, error) {
+// startProcess runs a command in a process group of its own, so that Ctrl-C does not reach it, as its parent ends the processes in
+// order. Where the kernel supports it, the process is killed with its parent.
+func startProcess(cmd *exec.Cmd) (*process, error) {
 	cmd.SysProcAttr = processAttributes()
 	if err := cmd.Start(); err != nil {
 		return nil, err
@@ -51,9 +51,9 @@ func start(cmd *exec.Cmd) (*process, error) {
 	return p, nil
 }
 
-// stop asks the process to end, insists after the timeout, and returns how it ended.
+// stop sends SIGTERM, and SIGKILL after the timeout. It returns how the process ended.
 func (p *process) stop(timeout time.Duration) error {
-	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended by itself
+	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended already
 	select {
 	case <-p.ended:
 		return p.err
@@ -63,18 +63,18 @@ func (p *process) stop(timeout time.Duration) error {
 	}
 }
 
-// kill ends the process the hard way and waits until it is gone.
+// kill sends SIGKILL, and waits until the process is gone.
 func (p *process) kill() {
 	_ = p.cmd.Process.Kill()
 	<-p.ended
 }
 
-// waitFor returns once the URL answers with 200.
-func (p *process) waitFor(ctx context.Context, client *http.Client, url string) error {
+// waitForURL returns once the URL answers with 200.
+func (p *process) waitForURL(ctx context.Context, client *http.Client, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	for {
-		if answers(ctx, client, url) {
+		if isAnswering(ctx, client, url) {
 			return nil
 		}
 		select {
@@ -87,7 +87,7 @@ func (p *process) waitFor(ctx context.Context, client *http.Client, url string) 
 	}
 }
 
-func answers(ctx context.Context, client *http.Client, url string) bool {
+func isAnswering(ctx context.Context, client *http.Client, url string) bool {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return false

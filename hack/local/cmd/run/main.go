@@ -14,8 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Command run is "make run": it runs the operator on this machine against the cluster of the current kubeconfig, with
-// webhooks and conversion served from here.
+// Command run is "make run": it runs the operator on this machine against the cluster of the current kubeconfig, and serves webhooks
+// and conversion from this machine.
 package main
 
 import (
@@ -39,9 +39,9 @@ import (
 )
 
 func main() {
-	host := flag.String("host", "", "address at which the API server reaches this machine, where it cannot be found out")
+	host := flag.String("host", "", "address at which the API server reaches this machine, if it cannot be detected")
 	flag.Parse()
-	log.SetLogger(logr.Discard()) // what there is to say is said here
+	log.SetLogger(logr.Discard()) // controller-runtime logs nothing: the command prints what the user needs
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, *host, flag.Args())
@@ -65,7 +65,7 @@ func run(ctx context.Context, host string, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := refuseBesideAnother(ctx, cfg); err != nil {
+	if err := refuseIfDeployed(ctx, cfg); err != nil {
 		return err
 	}
 
@@ -74,22 +74,22 @@ func run(ctx context.Context, host string, args []string) (err error) {
 		return err
 	}
 	defer func() { //nolint:contextcheck // Ctrl-C must not keep it from cleaning up
-		// Whatever ended this: a webhook URL that nobody serves would refuse people's writes.
+		// For any cause of the end: a webhook without a server would block writes of users.
 		if stopErr := cluster.Stop(); stopErr != nil {
-			err = errors.Join(err, fmt.Errorf("webhooks may be left that lead nowhere (try again, or \"make deploy\"): %w", stopErr))
+			err = errors.Join(err, fmt.Errorf("the cluster may still have webhooks that lead to this machine (run it again, or \"make deploy\"): %w", stopErr))
 			return
 		}
-		say("The webhooks that led to this machine are out of the cluster, and v1alpha1 is refused until an operator is back to convert it.\n" +
-			"CRDs, objects and RBAC are still there (make uninstall).")
+		printf("The webhooks that led to this machine are deleted. The API server refuses v1alpha1 until an operator runs again and converts it.\n" +
+			"CRDs, objects and RBAC are kept (make uninstall deletes them).")
 	}()
-	say("Installed CRDs, RBAC and webhooks in %s.\nIts API server has to reach %s; where it cannot, say how with make run HOST=address.",
+	printf("Installed CRDs, RBAC and webhooks in %s.\nIts API server has to reach %s; if it cannot, set another address with make run HOST=address.",
 		cfg.Host, cluster.WebhookURL)
 
 	operator, err := cluster.StartOperator(ctx, local.OperatorOptions{Binary: binary, Args: args, Log: os.Stderr})
 	if err != nil {
 		return err
 	}
-	say("The operator is ready. Ctrl-C ends it.")
+	printf("The operator is ready. Ctrl-C ends it.")
 	select {
 	case <-ctx.Done():
 		return operator.Stop()
@@ -98,8 +98,8 @@ func run(ctx context.Context, host string, args []string) (err error) {
 	}
 }
 
-// refuseBesideAnother keeps a deployed operator and this one from working against each other: both would own the webhooks.
-func refuseBesideAnother(ctx context.Context, cfg *rest.Config) error {
+// refuseIfDeployed returns an error if an operator is deployed: both would overwrite the webhooks of each other.
+func refuseIfDeployed(ctx context.Context, cfg *rest.Config) error {
 	c, err := client.New(cfg, client.Options{})
 	if err != nil {
 		return err
@@ -110,11 +110,11 @@ func refuseBesideAnother(ctx context.Context, cfg *rest.Config) error {
 		return nil
 	}
 	if err == nil && (deployment.Spec.Replicas == nil || *deployment.Spec.Replicas > 0) {
-		return errors.New("bellhop is deployed in this cluster; take it out first (make undeploy keeps all objects)")
+		return errors.New("bellhop is deployed in this cluster; undeploy it first (make undeploy keeps all objects)")
 	}
 	return err
 }
 
-func say(format string, args ...any) {
+func printf(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "==> "+format+"\n", args...)
 }

@@ -1,4 +1,4 @@
-// Command operator has what package local expects of bellhop's operator, and nothing more.
+// Command operator implements what package local expects of Bellhop's operator.
 package main
 
 import (
@@ -29,11 +29,11 @@ func main() {
 	}
 
 	webhooks := http.NewServeMux()
-	webhooks.HandleFunc("/validate", answer(func(request map[string]any) map[string]any {
+	webhooks.HandleFunc("/validate", serveReview(func(request map[string]any) map[string]any {
 		name := request["object"].(map[string]any)["metadata"].(map[string]any)["name"].(string)
 		return map[string]any{"allowed": !strings.HasPrefix(name, "bad"), "status": map[string]any{"message": "refused by the webhook"}}
 	}))
-	webhooks.HandleFunc("/convert", answer(func(request map[string]any) map[string]any {
+	webhooks.HandleFunc("/convert", serveReview(func(request map[string]any) map[string]any {
 		objects := request["objects"].([]any)
 		for _, object := range objects {
 			object.(map[string]any)["apiVersion"] = request["desiredAPIVersion"]
@@ -53,8 +53,8 @@ func main() {
 	<-ctx.Done()
 }
 
-// answer serves any review of Kubernetes: a request with a UID comes in, a response with the same goes out.
-func answer(respond func(map[string]any) map[string]any) http.HandlerFunc {
+// serveReview serves any review of Kubernetes: the response has the UID of the request.
+func serveReview(respond func(map[string]any) map[string]any) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var review map[string]any
 		if err := json.NewDecoder(r.Body).Decode(&review); err != nil {
