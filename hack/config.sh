@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Prints what config/default renders to, with the image IMG:
 #   hack/config.sh all         all of it
-#   hack/config.sh crds        the CRDs. Not from config/crd: only config/default knows the name and the namespace of the
-#                              Service that converts, and installing CRDs must not lead those of a running operator astray
+#   hack/config.sh crds        the CRDs; those of config/crd lack the name and the namespace of the conversion Service, and applying
+#                              them would break the conversion of a running operator
 #   hack/config.sh webhooks    the webhook configurations
 #   hack/config.sh namespace   the namespace
 #   hack/config.sh operator    everything else
@@ -10,9 +10,9 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 kustomize=$(go tool -modfile=hack/tools/go.mod -n kustomize)
-kinds() { "$kustomize" cfg grep --annotate=false "kind=$1" | ensure_some "$1"; }
-others() { "$kustomize" cfg grep --annotate=false --invert-match "kind=$1"; }
-ensure_some() { grep . || { echo "config/default has no $1" >&2; return 1; }; }
+select_kind() { "$kustomize" cfg grep --annotate=false "kind=$1" | require_lines "$1"; }
+exclude_kind() { "$kustomize" cfg grep --annotate=false --invert-match "kind=$1"; }
+require_lines() { grep . || { echo "config/default has no $1" >&2; return 1; }; }
 
 # The image is set in a copy, so that the tree stays clean.
 copy=$(mktemp -d)
@@ -23,17 +23,17 @@ cp -R config "$copy/"
 
 case ${1:-} in
 all) cat "$copy/all.yaml" ;;
-crds) kinds CustomResourceDefinition <"$copy/all.yaml" ;;
+crds) select_kind CustomResourceDefinition <"$copy/all.yaml" ;;
 webhooks)
-	# Two kinds, and the command knows no "or".
-	kinds MutatingWebhookConfiguration <"$copy/all.yaml"
+	# kustomize cfg grep matches only one kind.
+	select_kind MutatingWebhookConfiguration <"$copy/all.yaml"
 	echo ---
-	kinds ValidatingWebhookConfiguration <"$copy/all.yaml"
+	select_kind ValidatingWebhookConfiguration <"$copy/all.yaml"
 	;;
-namespace) kinds Namespace <"$copy/all.yaml" ;;
+namespace) select_kind Namespace <"$copy/all.yaml" ;;
 operator)
-	others CustomResourceDefinition <"$copy/all.yaml" | others Namespace |
-		others MutatingWebhookConfiguration | others ValidatingWebhookConfiguration
+	exclude_kind CustomResourceDefinition <"$copy/all.yaml" | exclude_kind Namespace |
+		exclude_kind MutatingWebhookConfiguration | exclude_kind ValidatingWebhookConfiguration
 	;;
 *)
 	echo "usage: $0 all | crds | webhooks | namespace | operator" >&2

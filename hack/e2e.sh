@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Tries what a user does on a real cluster: deploy, page, get a database, undeploy, deploy again, give all of it back,
-# uninstall; then uninstall by force. The cluster is hack/cluster's (Linux, root, see its README), with a number of its own;
-# KEEP=1 leaves it running.
+# Performs the steps of users on a real cluster: deploy, send an Alert, provision a database, undeploy, deploy again, delete the objects,
+# uninstall; then uninstall by force. hack/cluster starts the cluster (Linux, root, see its README) with an id of its own; KEEP=1 leaves
+# it running.
 set -Eeuo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export BELLHOP_CLUSTER_ID=${BELLHOP_CLUSTER_ID:-90}
 export BELLHOP_CLUSTER_DIR=${BELLHOP_CLUSTER_DIR:-${TMPDIR:-/tmp}/bellhop-cluster}
-here=10.250.$BELLHOP_CLUSTER_ID.1 # the caller's end of the cluster's network
+host_ip=10.250.$BELLHOP_CLUSTER_ID.1 # this machine's address in the cluster's network
 samples=config/samples
 
 say() { echo "==> $*" >&2; }
@@ -40,7 +40,7 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 
-# What hack/controlplane has built for the other tests is not built again: both are pinned by hack/cluster/go.mod.
+# Copy the programs that hack/controlplane built for other tests; hack/cluster/go.mod pins the version of both.
 if [ ! -e "$BELLHOP_CLUSTER_DIR" ]; then
 	assets=$(env -u KUBEBUILDER_ASSETS go -C hack/controlplane run . -controller-manager)
 	mkdir -p "$BELLHOP_CLUSTER_DIR/bin"
@@ -58,20 +58,20 @@ hack/cluster/load-image.sh "$IMG" bin/manager
 CGO_ENABLED=0 go -C demo build -o "$work/" ./cmd/...
 hack/cluster/load-image.sh localhost/login:e2e "$work/login"
 
-"$work/inbox" -unsigned -listen "$here:8090" >"$work/inbox.log" &
+"$work/inbox" -unsigned -listen "$host_ip:8090" >"$work/inbox.log" &
 pids+=($!)
 export BROKER_PASSWORD=change-me
-"$work/broker" -verbose -delay 5s -listen "$here:8091" -mysql "$here:8092" >"$work/broker.log" &
+"$work/broker" -verbose -delay 5s -listen "$host_ip:8091" -mysql "$host_ip:8092" >"$work/broker.log" &
 pids+=($!)
 
-# asked WHAT... counts the broker's requests of a kind, such as "provision".
-asked() { grep -c " $*, answered" "$work/broker.log" || true; }
+# count_requests KIND counts the broker's requests of a kind, such as "provision".
+count_requests() { grep -c " $*, answered" "$work/broker.log" || true; }
 
-# nothing_left checks that all that was installed is gone.
-nothing_left() { [ -z "$(kubectl get crds,namespaces,clusterroles,clusterrolebindings -o name | grep -e bellhop -e pager -e servicecatalog)" ]; }
+# is_uninstalled reports whether the cluster has no installed object.
+is_uninstalled() { [ -z "$(kubectl get crds,namespaces,clusterroles,clusterrolebindings -o name | grep -e bellhop -e pager -e servicecatalog)" ]; }
 
-# receiver_and_broker are what the platform team makes. The inbox and the broker run here.
-receiver_and_broker() {
+# create_receiver_and_broker creates the objects of a platform team. The inbox and the broker run on this machine.
+create_receiver_and_broker() {
 	kubectl apply -f - <<-EOT
 		apiVersion: pager.k8s.co/v1beta1
 		kind: ClusterReceiver
@@ -79,7 +79,7 @@ receiver_and_broker() {
 		  name: inbox
 		  annotations: {pager.k8s.co/is-default-receiver: "true"}
 		spec:
-		  webhook: {url: "http://$here:8090/"}
+		  webhook: {url: "http://$host_ip:8090/"}
 		  namespaceSelector: {}
 		---
 		apiVersion: v1
@@ -91,19 +91,19 @@ receiver_and_broker() {
 		kind: ClusterServiceBroker
 		metadata: {name: mysql}
 		spec:
-		  url: http://$here:8091
+		  url: http://$host_ip:8091
 		  authInfo: {basic: {secretRef: {name: mysql-broker, namespace: bellhop-system}}}
 	EOT
 	kubectl wait --for=condition=Ready --timeout=60s clusterservicebroker/mysql
 }
 
-# service applies the samples as they stand and waits until they are Ready.
-service() {
+# create_service applies the samples without changes, and waits until they are Ready.
+create_service() {
 	kubectl apply -f $samples/servicecatalog_v1beta1_serviceinstance.yaml -f $samples/servicecatalog_v1beta1_servicebinding.yaml
 	kubectl wait --for=condition=Ready --timeout=60s serviceinstance/example-mysql-instance servicebinding/example-mysql-binding
 }
 
-# log_in SECRET runs a Pod that logs in with what a Secret has.
+# log_in SECRET runs a Pod that logs in to the database with the credentials of a Secret.
 log_in() {
 	kubectl apply -f - <<-EOT
 		apiVersion: v1
@@ -119,38 +119,38 @@ log_in() {
 	kubectl delete pod "login-$1"
 }
 
-# kill_leader kills the Pod that acts, so that it can finish nothing.
+# kill_leader kills the processes of the leader's Pod with SIGKILL, so that they complete nothing.
 kill_leader() {
 	local holder uid
 	holder=$(kubectl get lease --namespace bellhop-system bellhop.gophernetes.io -o jsonpath='{.spec.holderIdentity}')
 	uid=$(kubectl get pod --namespace bellhop-system "${holder%%_*}" -o jsonpath='{.metadata.uid}')
-	# Some other process may end meanwhile, which grep takes for an error; kill takes none at all for one.
+	# grep may fail, since other processes end meanwhile. kill fails if grep found no process.
 	{ grep -ls "pod${uid:?}" /proc/[0-9]*/cgroup || true; } | cut -d/ -f3 | xargs kill -9
 }
 
 say "make deploy"
 make deploy
-receiver_and_broker
+create_receiver_and_broker
 
-say "an Alert, exactly as its sample stands"
+say "the sample of an Alert is sent"
 kubectl apply -f $samples/pager_v1alpha1_alert.yaml
 kubectl wait --for=jsonpath='{.status.sent}'=true --timeout=60s alert/kubecon-alert
 grep -q 'Hello KubeCon' "$work/inbox.log" || fail "nothing reached the inbox: $(cat "$work/inbox.log")"
 
-# both_versions checks that the Alert can be read as what it was written as, and as what it is stored as.
-both_versions() {
+# has_both_versions reports whether the Alert can be read in the version in which it was written, and in the stored version.
+has_both_versions() {
 	[ "$(kubectl get alerts.v1alpha1.pager.k8s.co kubecon-alert -o jsonpath='{.status.sent}')" = true ] &&
 		[ "$(kubectl get alerts.v1beta1.pager.k8s.co kubecon-alert -o jsonpath='{.spec.content}')" = 'Hello KubeCon :wave:' ]
 }
-both_versions || fail "the Alert is not the same in both versions"
+has_both_versions || fail "the Alert is not the same in both versions"
 [ "$(kubectl get alerts.v1alpha1.pager.k8s.co kubecon-alert -o jsonpath='{.spec.message}')" = 'Hello KubeCon :wave:' ] ||
 	fail "v1alpha1 has no message"
 
-say "a database, exactly as its samples stand"
-service
+say "the samples of a database provision it"
+create_service
 log_in example-mysql-secret
 
-say "a killed operator leaves nothing half done at the broker"
+say "a killed operator completes its operations at the broker, and repeats none"
 kubectl apply -f - <<-EOT
 	apiVersion: servicecatalog.k8s.io/v1beta1
 	kind: ServiceInstance
@@ -170,57 +170,57 @@ kubectl delete --wait=false servicebinding/flexible serviceinstance/flexible
 kubectl wait --for=jsonpath='{.status.asyncOpInProgress}'=true --timeout=60s serviceinstance/flexible
 kill_leader
 kubectl wait --for=delete --timeout=120s servicebinding/flexible serviceinstance/flexible
-[ "$(asked provision) $(asked bind) $(asked unbind) $(asked deprovision)" = "2 2 1 1" ] || fail "something was asked for twice"
+[ "$(count_requests provision) $(count_requests bind) $(count_requests unbind) $(count_requests deprovision)" = "2 2 1 1" ] || fail "the broker got a request twice"
 
-say "make undeploy keeps the objects, and they can be edited; what needs a conversion is refused"
+say "make undeploy keeps the objects, and they can be edited; v1alpha1 is refused"
 id=$(kubectl get configmap --namespace bellhop-system cluster-info -o jsonpath='{.data.id}')
 make undeploy |& tee "$work/undeployed"
-grep -q 'Secret/mysql-broker' "$work/undeployed" || fail "it did not say that the broker's Secret keeps the namespace"
-grep -q 'ConfigMap cluster-info' "$work/undeployed" || fail "it did not say that the cluster's id keeps the namespace"
-[ "$(kubectl get alert kubecon-alert -o jsonpath='{.spec.content}')" = 'Hello KubeCon :wave:' ] || fail "the Alert went with the operator"
+grep -q 'Secret/mysql-broker' "$work/undeployed" || fail "make undeploy did not report that the namespace stays for the broker's Secret"
+grep -q 'ConfigMap cluster-info' "$work/undeployed" || fail "make undeploy did not report that the namespace stays for the cluster's id"
+[ "$(kubectl get alert kubecon-alert -o jsonpath='{.spec.content}')" = 'Hello KubeCon :wave:' ] || fail "the Alert was changed or deleted with the operator"
 kubectl label alert kubecon-alert edited-while=away
-! kubectl apply -f $samples/pager_v1alpha1_alert.yaml 2>"$work/refused" || fail "v1alpha1 was accepted with nobody to convert it"
-grep -q 'conversion webhook' "$work/refused" || fail "it was refused for another reason: $(cat "$work/refused")"
+! kubectl apply -f $samples/pager_v1alpha1_alert.yaml 2>"$work/refused" || fail "v1alpha1 was accepted without a conversion webhook"
+grep -q 'conversion webhook' "$work/refused" || fail "v1alpha1 was refused for another reason: $(cat "$work/refused")"
 log_in example-mysql-secret
 
 say "make deploy again sends nothing twice"
 make deploy
-eventually 30 both_versions
+eventually 30 has_both_versions
 kubectl annotate alert kubecon-alert "seen-by=$(hostname)"
 kubectl patch serviceinstance example-mysql-instance --type=merge -p '{"spec":{"clusterServicePlanExternalName":"standard100"}}'
 kubectl wait --for=jsonpath='{.status.externalProperties.clusterServicePlanExternalName}'=standard100 --timeout=60s serviceinstance/example-mysql-instance
 kubectl wait --for=condition=Ready --timeout=60s serviceinstance/example-mysql-instance servicebinding/example-mysql-binding
 sleep 5
 [ "$(grep -c 'Hello KubeCon' "$work/inbox.log")" = 1 ] || fail "sent more than once: $(cat "$work/inbox.log")"
-[ "$(asked provision) $(asked update) $(asked bind)" = "2 1 2" ] || fail "something was asked for twice"
+[ "$(count_requests provision) $(count_requests update) $(count_requests bind)" = "2 1 2" ] || fail "the broker got a request twice"
 [ "$(kubectl get configmap --namespace bellhop-system cluster-info -o jsonpath='{.data.id}')" = "$id" ] || fail "the cluster has another id"
 
-say "all of it is given back, and nothing is left"
+say "after all objects are deleted, nothing is left"
 kubectl delete --timeout=60s alert/kubecon-alert servicebinding/example-mysql-binding
 kubectl delete --timeout=60s serviceinstance/example-mysql-instance
-[ "$(grep -c ' made ' "$work/broker.log")" = "$(grep -c ' removed ' "$work/broker.log")" ] || fail "the broker has something left"
+[ "$(grep -c ' made ' "$work/broker.log")" = "$(grep -c ' removed ' "$work/broker.log")" ] || fail "the broker still has databases or users"
 kubectl delete --timeout=60s clusterreceiver/inbox clusterservicebroker/mysql
 kubectl delete --timeout=60s --namespace bellhop-system secret/mysql-broker
 make undeploy
 make uninstall
-nothing_left || fail "there is something left"
+is_uninstalled || fail "installed objects are left"
 
 say "make uninstall refuses while there are objects"
 make deploy
-receiver_and_broker
+create_receiver_and_broker
 kubectl apply -f $samples/pager_v1alpha1_alert.yaml
-service
-! make uninstall || fail "it removed CRDs with objects"
+create_service
+! make uninstall || fail "make uninstall deleted CRDs with objects"
 kubectl get alert/kubecon-alert serviceinstance/example-mysql-instance
 
 say "make uninstall FORCE=1 names what it abandons"
 make uninstall FORCE=1 | tee "$work/abandoned"
 for object in alerts.pager.k8s.co\ default/kubecon-alert serviceinstances.servicecatalog.k8s.io\ default/example-mysql-instance; do
-	grep -q "abandoned: $object" "$work/abandoned" || fail "it did not say that it abandons $object"
+	grep -q "abandoned: $object" "$work/abandoned" || fail "make uninstall did not print $object"
 done
-[ -z "$(kubectl get secret --namespace bellhop-system mysql-broker -o jsonpath='{.metadata.finalizers}')" ] || fail "nobody lets the broker's Secret go"
-[ "$(asked unbind) $(asked deprovision)" = "2 2" ] || fail "a service was removed because a CRD was"
+[ -z "$(kubectl get secret --namespace bellhop-system mysql-broker -o jsonpath='{.metadata.finalizers}')" ] || fail "the broker's Secret still has its finalizer"
+[ "$(count_requests unbind) $(count_requests deprovision)" = "2 2" ] || fail "a service was removed with a CRD"
 kubectl delete --timeout=60s --namespace bellhop-system secret/mysql-broker
 make undeploy
-nothing_left || fail "there is something left"
-say "all of it works"
+is_uninstalled || fail "installed objects are left"
+say "all steps succeeded"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs golangci-lint on every module with the one .golangci.yml; arguments are passed on.
+# Runs golangci-lint on every module of MODULES with the repository's .golangci.yml; arguments are passed on.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 repo=$PWD

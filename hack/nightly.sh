@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# Runs what takes too long for the gate, in at most 75 minutes on two cores, and prints what came of each step. A step that fails or
-# takes longer than its limit does not keep the others from running. "hack/nightly.sh soak fuzz" runs some of them. SEED=20260131 makes
-# the choices of that day again.
+# Runs the checks that take too long for the gate, in at most 75 minutes on two cores, and prints the result of each step. The other
+# steps run even if a step fails or exceeds its limit. "hack/nightly.sh soak fuzz" runs these two steps only. SEED=20260131 repeats the
+# random choices of that day.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export SEED=${SEED:-$(date -u +%Y%m%d)}
 
-# A part of the sweep, another one every day.
+# A part of the sweep. The seed is the date, so each day selects another part.
 sweep() { ARGS="-seed $SEED -part 0.02 -within 16m" hack/sweep.sh; }
 
-# The sweep finds each of the operators with a mistake.
+# Checks that the sweep detects each variant of the operator that has a mistake.
 variants() { ARGS=-variants hack/sweep.sh; }
 
-# The operator is built with the race detector, which ends it at the first race.
+# The operator is built with the race detector, which terminates it at the first race.
 soak() {
 	CGO_ENABLED=1 go build -race -tags grpcnotrace -o bin/operator-race .
 	GORACE=halt_on_error=1 MINUTES=11 hack/soak.sh -operator "$PWD/bin/operator-race"
@@ -36,7 +36,7 @@ fuzz() {
 	return $failed
 }
 
-# Skipped only where the machine does not meet the needs of hack/cluster/README.md.
+# Skipped only if the machine does not meet the requirements of hack/cluster/README.md.
 e2e() {
 	if [ "$(uname)" != Linux ] || [ "$(id -u)" != 0 ] || ! grep -q ' cgroup .*[, ]memory' /proc/mounts; then
 		echo "hack/cluster needs Linux, root and cgroup v1"
@@ -71,7 +71,7 @@ for name in ${@:-sweep variants soak mutations bench fuzz e2e}; do
 	timeout --kill-after=1m "${minutes}m" "$0" -step "$name" </dev/null || rc=$?
 	case $rc in
 	0) result=ok passed=$((passed + 1)) ;;
-	77) result="skipped: this machine does not meet its needs" ;;
+	77) result="skipped: this machine does not meet its requirements" ;;
 	124 | 137) result="FAILED: not done in $minutes minutes" failed=$((failed + 1)) ;;
 	*) result=FAILED failed=$((failed + 1)) ;;
 	esac

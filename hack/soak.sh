@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Has users do what they like for MINUTES while this and that fails, see docs/explanation/reliability.md. SEED begins with the same
-# choices again; memory and goroutines are drawn into SVG. Arguments are passed on.
+# Performs random actions of users for MINUTES while faults are injected, see docs/explanation/reliability.md. SEED repeats the random choices of
+# another run; the file SVG gets a chart of memory and goroutines. Arguments are passed on.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Fails where a generated file is not what "make generate" makes of the sources, where a go.mod is untidy, or where a
-# kustomization does not build. Works on a copy of the tree as it is, committed or not, and changes nothing in it.
+# Fails if "make generate" would change a file, if a go.mod is untidy, or if a kustomization does not build. It works on a copy of the
+# tree with its uncommitted changes, and does not write to the tree.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 repo=$PWD
@@ -13,7 +13,7 @@ problem() {
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 mkdir "$copy/before"
-# What git knows or would add, without what is deleted.
+# Tracked files and new files, without ignored and deleted ones.
 git ls-files -z --cached --others --exclude-standard | while IFS= read -r -d '' file; do
 	[ ! -e "$file" ] || printf '%s\0' "$file"
 done | tar -c --null -T - | tar -x -C "$copy/before"
@@ -26,7 +26,7 @@ if ! difference=$(cd "$copy" && diff -ruN before after); then
 	(cd "$copy" && diff -rqN before after || true) | sed "s|$copy/||g" >&2
 fi
 
-# hack/cluster is not here: it only pins what is built from it, and its go.sum lacks what tests of Kubernetes need.
+# hack/cluster is left out: its go.mod only pins the programs to build, and its go.sum lacks modules that tests of Kubernetes need.
 for module in ${MODULES:-./} hack/tools/ hack/tools/helm/; do
 	(cd "$repo/$module" && go mod tidy -diff) || problem "$module: run \"go mod tidy\""
 done

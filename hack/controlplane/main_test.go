@@ -190,7 +190,7 @@ func TestAServerThatHangsIsGivenUp(t *testing.T) {
 	}
 }
 
-func TestAFailedBuildIsNotBelieved(t *testing.T) {
+func TestAFailedBuildIsReportedAndRepeated(t *testing.T) {
 	fx := newFixture(t, "fail-list", "fail-build-kubectl")
 	_, err := fx.find(t.Context(), false)
 	if err == nil {

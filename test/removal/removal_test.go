@@ -104,7 +104,7 @@ var _ = Describe("A cluster from which Bellhop is removed", Ordered, ContinueOnF
 		Expect(out).To(ContainSubstring("ConfigMap " + idConfigMap))
 		Expect(out).To(ContainSubstring("make undeploy again"))
 		Expect(out).To(ContainSubstring("make uninstall"))
-		Expect(out).NotTo(ContainSubstring("what is not the operator's"))
+		Expect(out).NotTo(ContainSubstring("objects of users"))
 		Expect(env.Client.Get(ctx, client.ObjectKey{Namespace: env.Cluster.Namespace, Name: idConfigMap}, &corev1.ConfigMap{})).To(Succeed())
 	})
 
