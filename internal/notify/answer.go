@@ -19,12 +19,9 @@ package notify
 import (
 	"encoding/json"
 	"math"
-	"regexp"
 	"time"
 
-	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
-	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // Decode reads the body of an answer, and reports whether it is complete and has that form.
@@ -32,10 +29,15 @@ func Decode(resp *outbound.Response, into any) bool {
 	return resp.BodyErr == nil && json.Unmarshal(resp.Body, into) == nil
 }
 
-// IsID reports whether the text, whoever we have it from, is an id that can be kept in a status and shown, and put into a path
-// if the pattern says so: it is of the pattern, and no credential is in it.
-func IsID(pattern *regexp.Regexp, text string, redact *redact.Redactor) bool {
-	return pattern.MatchString(text) && redact.Clean(text, len(text)) == text
+// ErrorBody decodes the body of a response that is no success, in the form that a provider documents for its errors. It returns the
+// zero value where the body has another form, such as a proxy's.
+func ErrorBody[T any](resp *outbound.Response) T {
+	var body T
+	if json.Unmarshal(resp.Body, &body) != nil {
+		var none T
+		return none
+	}
+	return body
 }
 
 // Seconds is a time that a service asks to wait, whatever it wrote: never less than nothing, at most outbound.MaxRetryAfter.
@@ -45,15 +47,4 @@ func Seconds(seconds float64) time.Duration {
 	}
 	milliseconds := math.Ceil(min(seconds, outbound.MaxRetryAfter.Seconds()) * 1000) // as a Duration it may not fit
 	return time.Duration(milliseconds) * time.Millisecond
-}
-
-// maxQuote bounds what is quoted of a service's words, in bytes.
-const maxQuote = 256
-
-// Quote adds what the service said, "" for nothing. It is for services whose address is well known: what a server answers at
-// an address that somebody chose may not be for the eyes of who chose it.
-func Quote(e *result.Error, words string, redact *redact.Redactor) {
-	if words != "" {
-		e.Message += ": " + redact.Clean(words, maxQuote)
-	}
 }

@@ -19,14 +19,10 @@ package notify
 import (
 	"errors"
 	"math"
-	"regexp"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
-	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 func TestDecode(t *testing.T) {
@@ -50,14 +46,19 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-func TestIsID(t *testing.T) {
-	redact := redact.NewRedactor("canary")
-	pattern := regexp.MustCompile(`^[a-z0-9]*$`)
-	for text, want := range map[string]bool{
-		"abc": true, "a/b": false, "xcanaryx": false, "63616e617279": false, strings.Repeat("a", 1000): true,
+func TestErrorBody(t *testing.T) {
+	type body struct {
+		Code    int    `json:"code"`
+		Message string `json:"message"`
+	}
+	for text, want := range map[string]body{
+		`{"code":5,"message":"x"}`:   {5, "x"},
+		`{"message":"x","code":"5"}`: {}, // another service's form
+		"<html>":                     {},
+		"":                           {},
 	} {
-		if got := IsID(pattern, text, redact); got != want {
-			t.Errorf("%q: got %t", text, got)
+		if got := ErrorBody[body](&outbound.Response{Body: []byte(text)}); got != want {
+			t.Errorf("%s: got %+v, want %+v", text, got, want)
 		}
 	}
 }
@@ -69,19 +70,6 @@ func TestSeconds(t *testing.T) {
 	} {
 		if got := Seconds(seconds); got != want {
 			t.Errorf("%g: got %s, want %s", seconds, got, want)
-		}
-	}
-}
-
-func TestQuote(t *testing.T) {
-	for words, want := range map[string]string{
-		"":                         "HTTP 400",
-		"too\nlong for canary":     "HTTP 400: too long for [redacted]",
-		strings.Repeat("x", 10000): "HTTP 400: " + strings.Repeat("x", 253) + "…",
-	} {
-		e := &result.Error{Message: "HTTP 400"}
-		if Quote(e, words, redact.NewRedactor("canary")); e.Message != want {
-			t.Errorf("got %q, want %q", e.Message, want)
 		}
 	}
 }

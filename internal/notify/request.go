@@ -23,9 +23,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-
-	"github.com/gophernetes/bellhop/internal/notify/result"
-	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
 // UserAgent of requests to receivers.
@@ -54,8 +51,8 @@ func ParseBaseURL(field, value string) (*url.URL, error) {
 	return u, nil
 }
 
-// Request returns a request with the body, which is JSON already: a signature needs the very bytes. A nil body is none.
-func Request(ctx context.Context, method string, target *url.URL, body []byte) (*http.Request, error) {
+// NewRequest returns a request with a body that is JSON already; nil: without a body.
+func NewRequest(ctx context.Context, method string, target *url.URL, body []byte) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, method, target.String(), bytes.NewReader(body))
 	if err != nil { // it would quote the URL
 		return nil, Invalid("url", notURL)
@@ -67,15 +64,6 @@ func Request(ctx context.Context, method string, target *url.URL, body []byte) (
 	return req, nil
 }
 
-// JSONRequest returns a request with the value as its body.
-func JSONRequest(ctx context.Context, method string, target *url.URL, value any) (*http.Request, error) {
-	body, err := Encode(value)
-	if err != nil {
-		return nil, err
-	}
-	return Request(ctx, method, target, body)
-}
-
 // Encode writes what is sent as JSON, without the escapes that only HTML needs: services count them. See PlainJSON.
 func Encode(value any) ([]byte, error) {
 	var body bytes.Buffer
@@ -85,17 +73,4 @@ func Encode(value any) ([]byte, error) {
 		return nil, Invalid("content", "cannot be written as JSON")
 	}
 	return bytes.TrimSuffix(body.Bytes(), []byte("\n")), nil
-}
-
-// Do makes the request, once. An error is an *result.Error: what failure says of the answer, in which case the answer is returned
-// with it, or why there is none.
-func Do(ctx context.Context, client *outbound.Client, req *http.Request, failure func(*outbound.Response) *result.Error) (*outbound.Response, error) {
-	resp, err := client.Do(ctx, req)
-	if err != nil {
-		return nil, FromRequest(err)
-	}
-	if failed := failure(resp); failed != nil {
-		return resp, failed
-	}
-	return resp, nil
 }

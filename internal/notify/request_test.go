@@ -53,18 +53,24 @@ func TestParseBaseURL(t *testing.T) {
 
 func TestRequest(t *testing.T) {
 	target := &url.URL{Scheme: "https", Host: "example.com", Path: "/x"}
-	req, err := JSONRequest(t.Context(), http.MethodPost, target, map[string]string{"a": "<b>"})
+	req, err := NewRequest(t.Context(), http.MethodPost, target, []byte(`{"a":"<b>"}`))
 	if err != nil || req.ContentLength != int64(len(`{"a":"<b>"}`)) || req.Header.Get("Content-Type") != "application/json" || req.Header.Get("User-Agent") != "bellhop" {
 		t.Errorf("got %+v, %v", req, err)
 	}
-	req, err = Request(t.Context(), http.MethodGet, target, nil)
+	req, err = NewRequest(t.Context(), http.MethodGet, target, nil)
 	if err != nil || req.ContentLength != 0 || req.Header.Get("Content-Type") != "" || req.Header.Get("User-Agent") != "bellhop" {
 		t.Errorf("without a body: got %+v, %v", req, err)
 	}
-	if _, err = JSONRequest(t.Context(), http.MethodPost, target, func() {}); result.ClassOf(err) != result.Configuration || !strings.HasPrefix(err.Error(), "content: ") {
-		t.Errorf("what is no JSON: got %v", err)
-	}
-	if _, err = Request(t.Context(), http.MethodPost, &url.URL{Host: "canary canary"}, nil); result.ClassOf(err) != result.Configuration || strings.Contains(err.Error(), "canary") {
+	if _, err = NewRequest(t.Context(), http.MethodPost, &url.URL{Host: "canary canary"}, nil); result.ClassOf(err) != result.Configuration || strings.Contains(err.Error(), "canary") {
 		t.Errorf("a bad URL: got %v", err)
+	}
+}
+
+func TestEncode(t *testing.T) {
+	if got, err := Encode(map[string]string{"a": "<b>"}); err != nil || string(got) != `{"a":"<b>"}` {
+		t.Errorf("got %s, %v", got, err)
+	}
+	if _, err := Encode(func() {}); result.ClassOf(err) != result.Configuration || !strings.HasPrefix(err.Error(), "content: ") {
+		t.Errorf("a value that JSON cannot represent: got %v", err)
 	}
 }

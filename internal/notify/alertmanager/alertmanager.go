@@ -31,6 +31,7 @@ package alertmanager
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -72,11 +73,9 @@ type Config struct {
 
 // Sender is a notify.Sender.
 type Sender struct {
-	apis          []*url.URL // of the replicas, in the order of Config.URLs
-	labels        map[string]string
-	authorization string // "" for none
-	client        *outbound.Client
-	now           func() time.Time
+	notify.HTTP
+	apis   []*url.URL // of the replicas, in the order of Config.URLs
+	labels map[string]string
 }
 
 var (
@@ -89,7 +88,9 @@ var classicName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
 
 // New returns a sender, or a *result.Error that names the field that is not right.
 func New(config Config, client *outbound.Client) (*Sender, error) {
-	s := &Sender{labels: map[string]string{}, client: client, now: time.Now}
+	s := &Sender{HTTP: notify.NewHTTP(client), labels: map[string]string{}}
+	// The status decides. A body may hold text that the author of the Receiver must not see.
+	s.WantBody = func(int, http.Header) bool { return false }
 	if len(config.URLs) == 0 || len(config.URLs) > maxReplicas {
 		return nil, notify.Invalid("urls", fmt.Sprintf("must be 1 to %d addresses", maxReplicas))
 	}
@@ -109,9 +110,12 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 		}
 		s.labels[name] = config.Labels[name]
 	}
-	var err error
-	if s.authorization, err = notify.Authorization(config.Token, config.Username, config.Password); err != nil {
+	authorization, err := notify.Authorization(config.Token, config.Username, config.Password)
+	if err != nil {
 		return nil, err
+	}
+	if authorization != "" {
+		s.Header.Set("Authorization", authorization)
 	}
 	return s, nil
 }
@@ -144,27 +148,11 @@ func (s *Sender) ask(ctx context.Context, method, resource string, body []byte) 
 	failures := make([]*result.Error, len(s.apis))
 	var all sync.WaitGroup
 	for i, api := range s.apis {
-		all.Go(func() { failures[i] = s.askOne(ctx, method, api.JoinPath(resource), body) })
+		all.Go(func() {
+			_, err := s.Request(ctx, method, api.JoinPath(resource), body)
+			failures[i], _ = errors.AsType[*result.Error](err)
+		})
 	}
 	all.Wait()
 	return failures
 }
-
-func (s *Sender) askOne(ctx context.Context, method string, target *url.URL, body []byte) *result.Error {
-	req, err := notify.Request(ctx, method, target, body)
-	if err != nil {
-		return notify.Invalid("urls", "must be absolute http or https URLs")
-	}
-	if s.authorization != "" {
-		req.Header.Set("Authorization", s.authorization)
-	}
-	// No body is read: the status says it all, and what else stands there is not for the eyes of who chose the address.
-	resp, err := s.client.DoSelect(ctx, req, func(int, http.Header) bool { return false })
-	if err != nil {
-		return notify.FromRequest(err)
-	}
-	return notify.FromStatus(resp, s.now())
-}
-
-// Close closes idle connections.
-func (s *Sender) Close() { s.client.CloseIdleConnections() }

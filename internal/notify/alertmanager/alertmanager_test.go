@@ -85,7 +85,7 @@ func newSender(t *testing.T, config Config) *Sender {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.now = func() time.Time { return now }
+	s.Now = func() time.Time { return now }
 	return s
 }
 
@@ -263,7 +263,7 @@ func newFleet(t *testing.T, size int) *fleet {
 		config.URLs = append(config.URLs, server.URL)
 	}
 	f.sender = newSender(t, config)
-	f.sender.now = func() time.Time { return f.now }
+	f.sender.Now = func() time.Time { return f.now }
 	m := notifytest.Message(result.Fired)
 	if _, err := f.sender.Send(t.Context(), m, notifytest.Key("first", "")); result.ClassOf(err) != result.Unknown {
 		t.Fatalf("all answers are lost: got %v", err)

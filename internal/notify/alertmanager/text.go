@@ -49,7 +49,7 @@ type annotations struct {
 
 // render returns what to post, and what Alertmanager holds then.
 func (s *Sender) render(m notify.Message, k notify.Key) ([]posted, held) {
-	now := s.now().UTC().Truncate(time.Second)
+	now := s.Now().UTC().Truncate(time.Second)
 	holds := held{severity: strings.ToLower(string(m.Severity)), since: m.Time.UTC().Truncate(time.Second)}
 	before, known := parseHeld(k.ExternalID)
 	if known {

@@ -30,19 +30,16 @@ package discord
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
-	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // Discord's own numbers for what went wrong.
@@ -61,14 +58,9 @@ type Config struct {
 
 // Sender is a notify.Sender.
 type Sender struct {
-	hook   *url.URL
-	posts  *url.URL // hook, and Discord answers only when it has kept the message
-	client *outbound.Client
-	redact *redact.Redactor
-	now    func() time.Time
-	// quotes says that the other side is Discord itself: what a server at
-	// another address answers may be hidden from the author of the receiver.
-	quotes bool
+	notify.HTTP
+	hook  *url.URL
+	posts *url.URL // hook, and Discord answers only when it has kept the message
 }
 
 var (
@@ -108,23 +100,19 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	posts := *hook
 	query.Set("wait", "true")
 	posts.RawQuery = query.Encode()
-	return &Sender{
-		hook:   hook,
-		posts:  &posts,
-		client: client,
-		redact: redact.NewRedactor(secrets...),
-		now:    time.Now,
-		quotes: slices.Contains(hosts, hook.Hostname()),
-	}, nil
+	s := &Sender{HTTP: notify.NewHTTP(client, secrets...), hook: hook, posts: &posts}
+	s.MayQuote = slices.Contains(hosts, hook.Hostname())
+	s.Refine = s.refine
+	return s, nil
 }
 
 // Send makes one attempt. It is two requests where the message that is to be edited cannot be.
 func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
-	if m.Event == result.Fired || !notify.IsID(snowflake, k.ExternalID, s.redact) {
+	if m.Event == result.Fired || !s.IsID(snowflake, k.ExternalID) {
 		return s.post(ctx, m)
 	}
 	body, cuts := render(m)
-	resp, err := s.write(ctx, http.MethodPatch, s.hook.JoinPath("messages", k.ExternalID), body)
+	resp, err := s.RequestJSON(ctx, http.MethodPatch, s.hook.JoinPath("messages", k.ExternalID), body)
 	switch {
 	case err == nil:
 		return result.Receipt{ExternalID: k.ExternalID, Note: notify.StatusLine(resp.StatusCode) + ": the message was edited" + cuts}, nil
@@ -141,68 +129,40 @@ func (s *Sender) post(ctx context.Context, m notify.Message) (result.Receipt, er
 		m.Content = ""
 	}
 	body, cuts := render(m)
-	resp, err := s.write(ctx, http.MethodPost, s.posts, body)
+	resp, err := s.RequestJSON(ctx, http.MethodPost, s.posts, body)
 	if err != nil {
 		return result.Receipt{}, err
 	}
 	var made struct {
 		ID string `json:"id"`
 	}
-	if !notify.Decode(resp, &made) || !notify.IsID(snowflake, made.ID, s.redact) {
+	if !notify.Decode(resp, &made) || !s.IsID(snowflake, made.ID) {
 		return result.Receipt{}, notify.BadAnswer(resp)
 	}
 	return result.Receipt{ExternalID: made.ID, Note: notify.StatusLine(resp.StatusCode) + cuts}, nil
 }
 
-// write returns both, response and error, for an answer that is not a success.
-func (s *Sender) write(ctx context.Context, method string, target *url.URL, body message) (*outbound.Response, error) {
-	req, err := notify.JSONRequest(ctx, method, target, body)
-	if err != nil {
-		return nil, err
-	}
-	return notify.Do(ctx, s.client, req, s.failure)
-}
-
 // Probe asks for the webhook's name and channel.
 func (s *Sender) Probe(ctx context.Context) error {
-	req, err := notify.Request(ctx, http.MethodGet, s.hook, nil)
-	if err != nil {
-		return err
-	}
-	_, err = notify.Do(ctx, s.client, req, s.failure)
+	_, err := s.Get(ctx, s.hook)
 	return err
 }
 
-// problem is how Discord words an error.
-type problem struct {
+// errorBody is the documented form of an error.
+type errorBody struct {
 	Message    string  `json:"message"`
 	Code       int     `json:"code"`
 	RetryAfter float64 `json:"retry_after"` // seconds
 }
 
-func read(resp *outbound.Response) problem {
-	var p problem
-	if json.Unmarshal(resp.Body, &p) != nil {
-		return problem{}
-	}
-	return p
-}
-
 // says tells whether an answer, if there is one, has this status and code.
 func says(resp *outbound.Response, status, code int) bool {
-	return resp != nil && resp.StatusCode == status && read(resp).Code == code
+	return resp != nil && resp.StatusCode == status && notify.ErrorBody[errorBody](resp).Code == code
 }
 
-// failure reads an answer that is not a success.
-func (s *Sender) failure(resp *outbound.Response) *result.Error {
-	e := notify.FromStatus(resp, s.now())
-	if e == nil {
-		return nil
-	}
-	answer := read(resp)
-	if s.quotes {
-		notify.Quote(e, answer.Message, s.redact)
-	}
+func (s *Sender) refine(e *result.Error, resp *outbound.Response) {
+	answer := notify.ErrorBody[errorBody](resp)
+	s.Quote(e, answer.Message)
 	notify.Refuse(e, resp, answer.Code >= leastCode && answer.Message != "")
 	if says(resp, http.StatusBadRequest, needsThread) || says(resp, http.StatusBadRequest, threadArchived) { // no other message would fare better
 		e.Class, e.Reason = result.Configuration, result.ReasonRejected
@@ -214,8 +174,4 @@ func (s *Sender) failure(resp *outbound.Response) *result.Error {
 		seconds, _ := strconv.ParseFloat(resp.Header.Get("X-RateLimit-Reset-After"), 64)
 		e.RetryAfter = notify.Seconds(seconds)
 	}
-	return e
 }
-
-// Close closes idle connections.
-func (s *Sender) Close() { s.client.CloseIdleConnections() }

@@ -56,7 +56,7 @@ func TestOnlyDiscordIsQuoted(t *testing.T) {
 	server := notifytest.NewServer(t)
 	server.Answer(notifytest.Status(http.StatusForbidden, words("the secret of an internal service")))
 	elsewhere := newSender(t, server.URL, Config{})
-	elsewhere.quotes = false
+	elsewhere.MayQuote = false
 	_, err := elsewhere.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("delivery", ""))
 	if err == nil || err.Error() != "HTTP 403 Forbidden" {
 		t.Errorf("got %v", err)
@@ -65,7 +65,7 @@ func TestOnlyDiscordIsQuoted(t *testing.T) {
 		"discord.com": true, "discordapp.com": true, "ptb.discord.com": true, "canary.discord.com": true,
 		"discord.com.example.com": false, "evil-discord.com": false, "x.discord.com": false,
 	} {
-		if s, err := New(Config{URL: "https://" + host + hookURI}, outboundtest.Client(t)); err != nil || s.quotes != want {
+		if s, err := New(Config{URL: "https://" + host + hookURI}, outboundtest.Client(t)); err != nil || s.MayQuote != want {
 			t.Errorf("%s: quoted is not %t: %v", host, want, err)
 		}
 	}
@@ -79,7 +79,7 @@ func TestConformance(t *testing.T) {
 			if err != nil {
 				return nil, err
 			}
-			s.quotes = true
+			s.MayQuote = true
 			return s, nil
 		},
 		Canaries:    []string{token, hookURI, hookURI + query, "canary query&v4lue/+"},
@@ -99,7 +99,7 @@ func newSender(t *testing.T, url string, config Config) *Sender {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.quotes = true // as if the server were Discord's
+	s.MayQuote = true // as if the server were Discord's
 	return s
 }
 

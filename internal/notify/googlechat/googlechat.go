@@ -29,16 +29,13 @@ package googlechat
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"regexp"
-	"time"
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
-	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // Config is the configuration of a Sender.
@@ -48,14 +45,9 @@ type Config struct {
 
 // Sender is a notify.Sender.
 type Sender struct {
-	hook   *url.URL
-	query  url.Values
-	client *outbound.Client
-	redact *redact.Redactor
-	now    func() time.Time
-	// quotes says that the other side is Google: what a server at another
-	// address answers may be hidden from the author of the receiver.
-	quotes bool
+	notify.HTTP
+	hook  *url.URL
+	query url.Values
 }
 
 var _ notify.Sender = (*Sender)(nil)
@@ -80,16 +72,12 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 			return nil, notify.Invalid("url", "must have no "+own+": it is bellhop's own")
 		}
 	}
-	redact := redact.NewRedactor(notify.URLSecrets(config.URL, hook)...)
+	secrets := notify.URLSecrets(config.URL, hook)
 	query.Set("messageReplyOption", "REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD")
-	return &Sender{
-		hook:   hook,
-		query:  query,
-		client: client,
-		redact: redact,
-		now:    time.Now,
-		quotes: hook.Hostname() == "chat.googleapis.com",
-	}, nil
+	s := &Sender{HTTP: notify.NewHTTP(client, secrets...), hook: hook, query: query}
+	s.MayQuote = hook.Hostname() == "chat.googleapis.com"
+	s.Refine = s.refine
+	return s, nil
 }
 
 // Send makes one attempt.
@@ -98,18 +86,14 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 	if err != nil {
 		return result.Receipt{}, err
 	}
-	req, err := notify.Request(ctx, http.MethodPost, s.target(k), body)
-	if err != nil {
-		return result.Receipt{}, err
-	}
-	resp, err := notify.Do(ctx, s.client, req, s.failure)
+	resp, err := s.Request(ctx, http.MethodPost, s.target(k), body)
 	if err != nil {
 		return result.Receipt{}, err
 	}
 	var made struct {
 		Name string `json:"name"`
 	}
-	if !notify.Decode(resp, &made) || !notify.IsID(messageName, made.Name, s.redact) {
+	if !notify.Decode(resp, &made) || !s.IsID(messageName, made.Name) {
 		return result.Receipt{}, notify.BadAnswer(resp) // a repeat does no harm
 	}
 	return result.Receipt{ExternalID: made.Name, Note: notify.StatusLine(resp.StatusCode) + cuts}, nil
@@ -121,36 +105,25 @@ func (s *Sender) target(k notify.Key) *url.URL {
 	return &target
 }
 
-// failure reads an answer that is not a success.
-func (s *Sender) failure(resp *outbound.Response) *result.Error {
-	e := notify.FromStatus(resp, s.now())
-	if e == nil {
-		return nil
-	}
-	var answer struct {
-		Error struct {
-			Code    int    `json:"code"`
-			Message string `json:"message"`
-			Status  string `json:"status"`
-			Details []struct {
-				Reason string `json:"reason"`
-			} `json:"details"`
-		} `json:"error"`
-	}
-	if json.Unmarshal(resp.Body, &answer) != nil {
-		return e
-	}
-	if s.quotes {
-		notify.Quote(e, answer.Error.Message, s.redact)
-	}
-	notify.Refuse(e, resp, answer.Error.Code == resp.StatusCode && answer.Error.Status != "")
-	for _, detail := range answer.Error.Details {
+// errorBody is the documented form of an error.
+type errorBody struct {
+	Error struct {
+		Code    int    `json:"code"`
+		Message string `json:"message"`
+		Status  string `json:"status"`
+		Details []struct {
+			Reason string `json:"reason"`
+		} `json:"details"`
+	} `json:"error"`
+}
+
+func (s *Sender) refine(e *result.Error, resp *outbound.Response) {
+	answer := notify.ErrorBody[errorBody](resp).Error
+	s.Quote(e, answer.Message)
+	notify.Refuse(e, resp, answer.Code == resp.StatusCode && answer.Status != "")
+	for _, detail := range answer.Details {
 		if detail.Reason == "API_KEY_INVALID" { // a 400, but it is not the message that is wrong
 			e.Class, e.Reason = result.Configuration, result.ReasonUnauthorized
 		}
 	}
-	return e
 }
-
-// Close closes idle connections.
-func (s *Sender) Close() { s.client.CloseIdleConnections() }

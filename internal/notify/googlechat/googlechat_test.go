@@ -66,13 +66,13 @@ func TestOnlyGoogleIsQuoted(t *testing.T) {
 	server := notifytest.NewServer(t)
 	server.Answer(notifytest.Status(http.StatusForbidden, words("the secret of an internal service")))
 	elsewhere := newSender(t, server.URL)
-	elsewhere.quotes = false
+	elsewhere.MayQuote = false
 	_, err := elsewhere.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("delivery", ""))
 	if err == nil || err.Error() != "HTTP 403 Forbidden" {
 		t.Errorf("got %v", err)
 	}
 	for host, want := range map[string]bool{"chat.googleapis.com": true, "x.chat.googleapis.com": false, "chat.googleapis.com.example.com": false} {
-		if s, err := New(Config{URL: "https://" + host + notifytest.GoogleChatPath + "?" + query}, outboundtest.Client(t)); err != nil || s.quotes != want {
+		if s, err := New(Config{URL: "https://" + host + notifytest.GoogleChatPath + "?" + query}, outboundtest.Client(t)); err != nil || s.MayQuote != want {
 			t.Errorf("%s: quoted is not %t: %v", host, want, err)
 		}
 	}
@@ -85,7 +85,7 @@ func TestConformance(t *testing.T) {
 			if err != nil {
 				return nil, err
 			}
-			s.quotes = true
+			s.MayQuote = true
 			return s, nil
 		},
 		Canaries:   []string{key, token, query, notifytest.GoogleChatPath + "?" + query},
@@ -112,7 +112,7 @@ func newSender(t *testing.T, address string) *Sender {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.quotes = true // as if the server were Google's
+	s.MayQuote = true // as if the server were Google's
 	return s
 }
 

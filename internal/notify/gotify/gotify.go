@@ -33,7 +33,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"time"
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/result"
@@ -51,10 +50,8 @@ type Config struct {
 
 // Sender is a notify.Sender.
 type Sender struct {
-	token    string
+	notify.HTTP
 	messages *url.URL
-	client   *outbound.Client
-	now      func() time.Time
 }
 
 var _ notify.Sender = (*Sender)(nil)
@@ -69,7 +66,9 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Sender{token: token, messages: base.JoinPath("message"), client: client, now: time.Now}, nil
+	s := &Sender{HTTP: notify.NewHTTP(client, token), messages: base.JoinPath("message")}
+	s.Header.Set("X-Gotify-Key", token)
+	return s, nil
 }
 
 // message is what the API takes.
@@ -111,17 +110,12 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, _ notify.Key) (resu
 	if m.Event == result.Resolved {
 		content, note = over, ""
 	}
-	req, err := notify.JSONRequest(ctx, http.MethodPost, s.messages, message{
+	resp, err := s.RequestJSON(ctx, http.MethodPost, s.messages, message{
 		Title:    m.Headline(),
 		Message:  content,
 		Priority: priority(m),
 		Extras:   extras{Display: display{ContentType: "text/plain"}},
 	})
-	if err != nil {
-		return result.Receipt{}, err
-	}
-	req.Header.Set("X-Gotify-Key", s.token)
-	resp, err := notify.Do(ctx, s.client, req, s.failure)
 	if err != nil {
 		return result.Receipt{}, err
 	}
@@ -133,11 +127,3 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, _ notify.Key) (resu
 	}
 	return result.Receipt{ExternalID: strconv.FormatUint(made.ID, 10), Note: notify.StatusLine(resp.StatusCode) + note}, nil
 }
-
-// failure reads no more than the status: what a server says at an address that somebody chose is for nobody's eyes.
-func (s *Sender) failure(resp *outbound.Response) *result.Error {
-	return notify.FromStatus(resp, s.now())
-}
-
-// Close closes idle connections.
-func (s *Sender) Close() { s.client.CloseIdleConnections() }

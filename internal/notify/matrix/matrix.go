@@ -35,12 +35,10 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-	"time"
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
-	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // Config is the configuration of a Sender.
@@ -52,12 +50,9 @@ type Config struct {
 
 // Sender is a notify.Sender.
 type Sender struct {
-	token  string
+	notify.HTTP
 	room   *url.URL
 	whoami *url.URL
-	client *outbound.Client
-	redact *redact.Redactor
-	now    func() time.Time
 }
 
 var (
@@ -87,20 +82,20 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 		return nil, err
 	}
 	api := base.JoinPath("_matrix", "client", "v3")
-	return &Sender{
-		token:  token,
+	s := &Sender{
+		HTTP:   notify.NewHTTP(client, token),
 		room:   api.JoinPath("rooms", url.PathEscape(config.RoomID)),
 		whoami: api.JoinPath("account", "whoami"),
-		client: client,
-		redact: redact.NewRedactor(token),
-		now:    time.Now,
-	}, nil
+	}
+	s.Header.Set("Authorization", "Bearer "+token)
+	s.Refine = s.refine
+	return s, nil
 }
 
 // Send makes one attempt. It is two requests where there may be a message to edit, of which the first asks for that.
 func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
 	body, note := render(m)
-	if m.Event != result.Fired && notify.IsID(eventID, k.ExternalID, s.redact) {
+	if m.Event != result.Fired && s.IsID(eventID, k.ExternalID) {
 		state, err := s.lookUp(ctx, k.ExternalID)
 		switch {
 		case err != nil:
@@ -127,18 +122,14 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 
 // put sends an event, and returns the status in words and the event's id.
 func (s *Sender) put(ctx context.Context, transaction string, c content) (status, made string, err error) {
-	req, err := notify.JSONRequest(ctx, http.MethodPut, s.room.JoinPath("send", "m.room.message", url.PathEscape(transaction)), c)
-	if err != nil {
-		return "", "", err
-	}
-	resp, err := s.do(ctx, req)
+	resp, err := s.RequestJSON(ctx, http.MethodPut, s.room.JoinPath("send", "m.room.message", url.PathEscape(transaction)), c)
 	if err != nil {
 		return "", "", err
 	}
 	var sent struct {
 		EventID string `json:"event_id"`
 	}
-	if !notify.Decode(resp, &sent) || !notify.IsID(eventID, sent.EventID, s.redact) {
+	if !notify.Decode(resp, &sent) || !s.IsID(eventID, sent.EventID) {
 		return "", "", notify.BadAnswer(resp)
 	}
 	return notify.StatusLine(resp.StatusCode), sent.EventID, nil
@@ -156,7 +147,7 @@ const (
 // lookUp tells whether a message can be edited. It has to be asked: a homeserver takes the edit of a message that was removed,
 // or that is in another room, and shows it to nobody.
 func (s *Sender) lookUp(ctx context.Context, message string) (state, error) {
-	resp, err := s.get(ctx, s.room.JoinPath("event", url.PathEscape(message)))
+	resp, err := s.Get(ctx, s.room.JoinPath("event", url.PathEscape(message)))
 	switch {
 	case resp != nil && resp.StatusCode == http.StatusNotFound && s.code(resp) == "M_NOT_FOUND":
 		return unknown, nil
@@ -175,7 +166,7 @@ func (s *Sender) lookUp(ctx context.Context, message string) (state, error) {
 
 // Probe asks whose token it is, and whether that account is in the room. Whether it may speak there is known when it does.
 func (s *Sender) Probe(ctx context.Context) error {
-	resp, err := s.get(ctx, s.whoami)
+	resp, err := s.Get(ctx, s.whoami)
 	if err != nil {
 		return err
 	}
@@ -185,7 +176,7 @@ func (s *Sender) Probe(ctx context.Context) error {
 	if !notify.Decode(resp, &me) || !userID.MatchString(me.UserID) {
 		return notify.BadAnswer(resp)
 	}
-	resp, err = s.get(ctx, s.room.JoinPath("state", "m.room.member", url.PathEscape(me.UserID)))
+	resp, err = s.Get(ctx, s.room.JoinPath("state", "m.room.member", url.PathEscape(me.UserID)))
 	if err != nil {
 		return err
 	}
@@ -204,26 +195,8 @@ func (s *Sender) Probe(ctx context.Context) error {
 	return nil
 }
 
-func (s *Sender) get(ctx context.Context, target *url.URL) (*outbound.Response, error) {
-	req, err := notify.Request(ctx, http.MethodGet, target, nil)
-	if err != nil {
-		return nil, err
-	}
-	return s.do(ctx, req)
-}
-
-// do returns both, response and error, for an answer that is not a success.
-func (s *Sender) do(ctx context.Context, req *http.Request) (*outbound.Response, error) {
-	req.Header.Set("Authorization", "Bearer "+s.token)
-	return notify.Do(ctx, s.client, req, s.failure)
-}
-
-// failure reads an answer that is not a success. Matrix's codes come with the statuses that notify.FromStatus knows.
-func (s *Sender) failure(resp *outbound.Response) *result.Error {
-	e := notify.FromStatus(resp, s.now())
-	if e == nil {
-		return nil
-	}
+// refine need not map Matrix's codes to classes: they come with the statuses that notify.FromStatus knows.
+func (s *Sender) refine(e *result.Error, resp *outbound.Response) {
 	if c := s.code(resp); c != "" {
 		notify.Refuse(e, resp, true)
 		e.Message += " (" + c + ")"
@@ -234,7 +207,6 @@ func (s *Sender) failure(resp *outbound.Response) *result.Error {
 	if e.Class == result.Temporary && e.RetryAfter == 0 && json.Unmarshal(resp.Body, &answer) == nil {
 		e.RetryAfter = notify.Seconds(answer.Milliseconds / 1000)
 	}
-	return e
 }
 
 var errorCode = regexp.MustCompile(`^M_[A-Z_]{1,60}$`)
@@ -245,11 +217,8 @@ func (s *Sender) code(resp *outbound.Response) string {
 	var answer struct {
 		Code string `json:"errcode"`
 	}
-	if json.Unmarshal(resp.Body, &answer) != nil || !notify.IsID(errorCode, answer.Code, s.redact) {
+	if json.Unmarshal(resp.Body, &answer) != nil || !s.IsID(errorCode, answer.Code) {
 		return ""
 	}
 	return answer.Code
 }
-
-// Close closes idle connections.
-func (s *Sender) Close() { s.client.CloseIdleConnections() }

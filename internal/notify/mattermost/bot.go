@@ -31,7 +31,7 @@ import (
 
 // Bot is a notify.Sender that posts through the API.
 type Bot struct {
-	connection
+	*connection
 	posts     *url.URL
 	me        *url.URL
 	channelID string
@@ -53,11 +53,11 @@ type post struct {
 
 // Send makes one attempt. It is up to three requests where the post that is to be edited cannot be.
 func (b *Bot) Send(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
-	if m.Event == result.Fired || !notify.IsID(serverID, k.ExternalID, b.redact) {
+	if m.Event == result.Fired || !b.IsID(serverID, k.ExternalID) {
 		return b.create(ctx, m, k)
 	}
 	text, cuts := render(m)
-	resp, err := b.send(ctx, http.MethodPut, b.posts.JoinPath(k.ExternalID, "patch"), post{Message: text})
+	resp, err := b.RequestJSON(ctx, http.MethodPut, b.posts.JoinPath(k.ExternalID, "patch"), post{Message: text})
 	switch {
 	case err == nil && b.made(resp) != k.ExternalID:
 		return result.Receipt{}, notify.BadAnswer(resp)
@@ -83,7 +83,7 @@ func (b *Bot) create(ctx context.Context, m notify.Message, k notify.Key) (resul
 		m.Content = ""
 	}
 	text, cuts := render(m)
-	resp, err := b.send(ctx, http.MethodPost, b.posts, post{ChannelID: b.channelID, Message: text, PendingPostID: b.pendingID(k.Delivery)})
+	resp, err := b.RequestJSON(ctx, http.MethodPost, b.posts, post{ChannelID: b.channelID, Message: text, PendingPostID: b.pendingID(k.Delivery)})
 	if err != nil {
 		return result.Receipt{}, err
 	}
@@ -117,7 +117,7 @@ func uneditable(resp *outbound.Response) bool {
 
 // gone tells whether a post was deleted. An error means that we do not know yet.
 func (b *Bot) gone(ctx context.Context, id string) (bool, error) {
-	resp, err := b.get(ctx, b.posts.JoinPath(id))
+	resp, err := b.Get(ctx, b.posts.JoinPath(id))
 	switch result.ClassOf(err) {
 	case result.Temporary, result.Unknown:
 		return false, err
@@ -129,39 +129,17 @@ func (b *Bot) gone(ctx context.Context, id string) (bool, error) {
 
 // Probe asks whose token it is.
 func (b *Bot) Probe(ctx context.Context) error {
-	resp, err := b.get(ctx, b.me)
+	resp, err := b.Get(ctx, b.me)
 	if err == nil && b.made(resp) == "" {
 		err = notify.BadAnswer(resp)
 	}
 	return err
 }
 
-func (b *Bot) send(ctx context.Context, method string, target *url.URL, p post) (*outbound.Response, error) {
-	req, err := notify.JSONRequest(ctx, method, target, p)
-	if err != nil {
-		return nil, err
-	}
-	return b.do(ctx, req)
-}
-
-func (b *Bot) get(ctx context.Context, target *url.URL) (*outbound.Response, error) {
-	req, err := notify.Request(ctx, http.MethodGet, target, nil)
-	if err != nil {
-		return nil, err
-	}
-	return b.do(ctx, req)
-}
-
-// do returns both, response and error, for an answer that is not a success.
-func (b *Bot) do(ctx context.Context, req *http.Request) (*outbound.Response, error) {
-	req.Header.Set("Authorization", "Bearer "+b.token)
-	return notify.Do(ctx, b.client, req, b.failure)
-}
-
 // made returns the id of what an answer describes, "" if it is none of Mattermost's.
 func (b *Bot) made(resp *outbound.Response) string {
 	var p post
-	if !notify.Decode(resp, &p) || !notify.IsID(serverID, p.ID, b.redact) {
+	if !notify.Decode(resp, &p) || !b.IsID(serverID, p.ID) {
 		return ""
 	}
 	return p.ID

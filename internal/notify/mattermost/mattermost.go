@@ -36,12 +36,10 @@ import (
 	"encoding/json"
 	"net/http"
 	"regexp"
-	"time"
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
-	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // Config says where messages go: through an incoming webhook, or from a bot, which has URL, ChannelID and Token.
@@ -53,10 +51,12 @@ type Config struct {
 }
 
 // connection is what both ways have in common.
-type connection struct {
-	client *outbound.Client
-	redact *redact.Redactor
-	now    func() time.Time
+type connection struct{ notify.HTTP }
+
+func newConnection(client *outbound.Client, secrets ...string) *connection {
+	c := &connection{notify.NewHTTP(client, secrets...)}
+	c.Refine = c.refine
+	return c
 }
 
 var (
@@ -92,13 +92,15 @@ func newBot(config Config, client *outbound.Client) (*Bot, error) {
 		return nil, notify.Invalid("channelID", "must be the id of a channel: 26 lower-case letters and digits, which are in the channel's info")
 	}
 	api := base.JoinPath("api", "v4")
-	return &Bot{
-		connection: connection{client: client, redact: redact.NewRedactor(token), now: time.Now},
+	b := &Bot{
+		connection: newConnection(client, token),
 		posts:      api.JoinPath("posts"),
 		me:         api.JoinPath("users", "me"),
 		channelID:  config.ChannelID,
 		token:      token,
-	}, nil
+	}
+	b.Header.Set("Authorization", "Bearer "+token)
+	return b, nil
 }
 
 func newWebhook(config Config, client *outbound.Client) (*Webhook, error) {
@@ -112,7 +114,7 @@ func newWebhook(config Config, client *outbound.Client) (*Webhook, error) {
 		return nil, notify.Invalid("channelID", "is for a bot, which needs a token; an incoming webhook has a channel of its own")
 	}
 	secrets := append(notify.URLSecrets(config.WebhookURL, hook), notify.PathSecrets(hook)...)
-	return &Webhook{connection: connection{client: client, redact: redact.NewRedactor(secrets...), now: time.Now}, hook: hook}, nil
+	return &Webhook{connection: newConnection(client, secrets...), hook: hook}, nil
 }
 
 // problem returns Mattermost's id of an error, "" if the answer is not in Mattermost's format.
@@ -121,18 +123,13 @@ func (c *connection) problem(resp *outbound.Response) string {
 		ID     string `json:"id"`
 		Status int    `json:"status_code"`
 	}
-	if json.Unmarshal(resp.Body, &answer) != nil || answer.Status != resp.StatusCode || !notify.IsID(errorID, answer.ID, c.redact) {
+	if json.Unmarshal(resp.Body, &answer) != nil || answer.Status != resp.StatusCode || !c.IsID(errorID, answer.ID) {
 		return ""
 	}
 	return answer.ID
 }
 
-// failure reads an answer that is not a success.
-func (c *connection) failure(resp *outbound.Response) *result.Error {
-	e := notify.FromStatus(resp, c.now())
-	if e == nil {
-		return nil
-	}
+func (c *connection) refine(e *result.Error, resp *outbound.Response) {
 	id := c.problem(resp)
 	notify.Refuse(e, resp, id != "")
 	switch {
@@ -146,8 +143,4 @@ func (c *connection) failure(resp *outbound.Response) *result.Error {
 	if id != "" {
 		e.Message += ": " + id
 	}
-	return e
 }
-
-// Close closes idle connections.
-func (c *connection) Close() { c.client.CloseIdleConnections() }

@@ -28,7 +28,7 @@ import (
 
 // Webhook is a notify.Sender that posts through an incoming webhook. There is no way to ask one whether it works.
 type Webhook struct {
-	connection
+	*connection
 	hook *url.URL
 }
 
@@ -40,11 +40,7 @@ func (w *Webhook) Send(ctx context.Context, m notify.Message, _ notify.Key) (res
 		m.Content = ""
 	}
 	text, cuts := render(m)
-	req, err := notify.JSONRequest(ctx, http.MethodPost, w.hook, map[string]string{"text": text})
-	if err != nil {
-		return result.Receipt{}, err
-	}
-	resp, err := notify.Do(ctx, w.client, req, w.failure)
+	resp, err := w.RequestJSON(ctx, http.MethodPost, w.hook, map[string]string{"text": text})
 	if err != nil {
 		return result.Receipt{}, err
 	}

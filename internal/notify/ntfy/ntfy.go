@@ -29,7 +29,6 @@ package ntfy
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -40,7 +39,6 @@ import (
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
-	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // DefaultURL is the public server.
@@ -59,16 +57,10 @@ type Config struct {
 
 // Sender is a notify.Sender.
 type Sender struct {
-	topic         string
-	authorization string // "" for none
-	publish       *url.URL
-	health        *url.URL
-	client        *outbound.Client
-	redact        *redact.Redactor
-	now           func() time.Time
-	// quotes says that the other side is ntfy.sh: what a server at another
-	// address answers may be hidden from the author of the receiver.
-	quotes bool
+	notify.HTTP
+	topic   string
+	publish *url.URL
+	health  *url.URL
 }
 
 var (
@@ -98,19 +90,22 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	if !topicName.MatchString(topic) {
 		return nil, notify.Invalid("topic", "must have 1 to 64 letters, digits, - and _")
 	}
+	authorization, err := notify.Authorization(config.Token, config.Username, config.Password)
+	if err != nil {
+		return nil, err
+	}
+	_, credential, _ := strings.Cut(authorization, " ")
 	s := &Sender{
+		HTTP:    notify.NewHTTP(client, topic, credential, config.Username, config.Password),
 		topic:   topic,
 		publish: base.JoinPath("/"),
 		health:  base.JoinPath("v1", "health"),
-		client:  client,
-		now:     time.Now,
-		quotes:  base.Hostname() == "ntfy.sh",
 	}
-	if s.authorization, err = notify.Authorization(config.Token, config.Username, config.Password); err != nil {
-		return nil, err
+	if authorization != "" {
+		s.Header.Set("Authorization", authorization)
 	}
-	_, credential, _ := strings.Cut(s.authorization, " ")
-	s.redact = redact.NewRedactor(topic, credential, config.Username, config.Password)
+	s.MayQuote = base.Hostname() == "ntfy.sh"
+	s.Refine = s.refine
 	return s, nil
 }
 
@@ -120,16 +115,12 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 	if err != nil {
 		return result.Receipt{}, err
 	}
-	req, err := notify.Request(ctx, http.MethodPost, s.publish, body)
-	if err != nil {
-		return result.Receipt{}, err
-	}
-	resp, err := s.do(ctx, req)
+	resp, err := s.Request(ctx, http.MethodPost, s.publish, body)
 	if err != nil {
 		return result.Receipt{}, err
 	}
 	var made notification
-	if !notify.Decode(resp, &made) || !notify.IsID(messageID, made.ID, s.redact) {
+	if !notify.Decode(resp, &made) || !s.IsID(messageID, made.ID) {
 		return result.Receipt{}, notify.BadAnswer(resp)
 	}
 	if made.SequenceID != k.Incident {
@@ -141,11 +132,7 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 // Probe asks a server whether it is well. It checks the credentials on the way (before 2.0 it did not), but not what they
 // allow: a credential that may only publish is right, and ntfy has no question for that.
 func (s *Sender) Probe(ctx context.Context) error {
-	req, err := notify.Request(ctx, http.MethodGet, s.health, nil)
-	if err != nil {
-		return err
-	}
-	resp, err := s.do(ctx, req)
+	resp, err := s.Get(ctx, s.health)
 	if err != nil {
 		return err
 	}
@@ -161,43 +148,28 @@ func (s *Sender) Probe(ctx context.Context) error {
 	return nil
 }
 
-func (s *Sender) do(ctx context.Context, req *http.Request) (*outbound.Response, error) {
-	if s.authorization != "" {
-		req.Header.Set("Authorization", s.authorization)
-	}
-	return notify.Do(ctx, s.client, req, s.failure)
-}
-
 // quotaUsedUp is ntfy's code for a day's messages.
 const quotaUsedUp = 42908
 
-// failure reads an answer that is not a success.
-func (s *Sender) failure(resp *outbound.Response) *result.Error {
-	e := notify.FromStatus(resp, s.now())
-	if e == nil {
-		return nil
-	}
-	var answer struct {
-		Code  int    `json:"code"`
-		HTTP  int    `json:"http"`
-		Error string `json:"error"`
-	}
-	if json.Unmarshal(resp.Body, &answer) != nil {
-		return e
-	}
+// errorBody is the form of ntfy's errors.
+type errorBody struct {
+	Code  int    `json:"code"`
+	HTTP  int    `json:"http"`
+	Error string `json:"error"`
+}
+
+func (s *Sender) refine(e *result.Error, resp *outbound.Response) {
+	answer := notify.ErrorBody[errorBody](resp)
 	if answer.Code/100 == resp.StatusCode { // else it is not ntfy's
 		notify.Refuse(e, resp, answer.HTTP == resp.StatusCode)
 		e.Message += " (ntfy's error " + strconv.Itoa(answer.Code) + ")"
 	}
-	if s.quotes {
-		notify.Quote(e, answer.Error, s.redact)
-	}
+	s.Quote(e, answer.Error)
 	if answer.Code == quotaUsedUp && resp.StatusCode == http.StatusTooManyRequests {
 		// It mends itself: ntfy counts anew each day, by default at midnight UTC. Nothing is gained by asking before.
 		e.Reason = result.ReasonQuotaExhausted
-		e.RetryAfter = max(e.RetryAfter, untilMidnight(s.now()))
+		e.RetryAfter = max(e.RetryAfter, untilMidnight(s.Now()))
 	}
-	return e
 }
 
 func untilMidnight(now time.Time) time.Duration {
@@ -205,6 +177,3 @@ func untilMidnight(now time.Time) time.Duration {
 	now = now.UTC()
 	return now.Truncate(day).Add(day).Sub(now)
 }
-
-// Close closes idle connections.
-func (s *Sender) Close() { s.client.CloseIdleConnections() }

@@ -68,7 +68,7 @@ func TestConformance(t *testing.T) {
 					if err != nil {
 						return nil, err
 					}
-					s.quotes = c.quotes
+					s.MayQuote = c.quotes
 					return s, nil
 				},
 				Canaries:   append(c.canaries, topic),
@@ -246,7 +246,7 @@ func TestFailures(t *testing.T) {
 			server := notifytest.NewServer(t)
 			server.Answer(c.answer)
 			s := newSender(t, server.URL, Config{Token: token})
-			s.quotes, s.now = c.quotes, func() time.Time { return now }
+			s.MayQuote, s.Now = c.quotes, func() time.Time { return now }
 			_, err := s.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("delivery", ""))
 			notifytest.WantError(t, c.why, err, c.want)
 		})
@@ -337,10 +337,10 @@ func TestNewRefuses(t *testing.T) {
 		notifytest.WantRefused(t, c.why, err, c.want)
 	}
 	s, err := New(Config{Topic: topic}, outboundtest.Client(t))
-	if err != nil || s.publish.String() != "https://ntfy.sh/" || !s.quotes {
+	if err != nil || s.publish.String() != "https://ntfy.sh/" || !s.MayQuote {
 		t.Errorf("default: got %v, %v", s, err)
 	}
-	if s, err = New(Config{Topic: topic, URL: "https://ntfy.sh.example.com/"}, outboundtest.Client(t)); err != nil || s.quotes {
+	if s, err = New(Config{Topic: topic, URL: "https://ntfy.sh.example.com/"}, outboundtest.Client(t)); err != nil || s.MayQuote {
 		t.Errorf("another server: got %v, %v", s, err)
 	}
 }

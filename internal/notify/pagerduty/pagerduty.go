@@ -30,7 +30,6 @@ package pagerduty
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"regexp"
 	"slices"
@@ -42,7 +41,6 @@ import (
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
-	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // DefaultURL is where PagerDuty takes events. Accounts in the EU have https://events.eu.pagerduty.com.
@@ -64,13 +62,8 @@ type Config struct {
 
 // Sender is a notify.Sender.
 type Sender struct {
+	notify.HTTP
 	config Config
-	client *outbound.Client
-	redact *redact.Redactor
-	now    func() time.Time
-	// quotes says that the other side is PagerDuty itself: what a server at
-	// another address answers may be hidden from the author of the receiver.
-	quotes bool
 }
 
 var _ notify.Sender = (*Sender)(nil)
@@ -100,13 +93,10 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	if known && !integrationKey.MatchString(config.RoutingKey) { // nothing else tells before the first alert
 		return nil, notify.Invalid("routingKey", "must be the integration key of an Events API v2 integration: 32 letters and digits")
 	}
-	return &Sender{
-		config: config,
-		client: client,
-		redact: redact.NewRedactor(config.RoutingKey),
-		now:    time.Now,
-		quotes: known,
-	}, nil
+	s := &Sender{HTTP: notify.NewHTTP(client, config.RoutingKey), config: config}
+	s.MayQuote = known
+	s.Refine = s.refine
+	return s, nil
 }
 
 // details are shown beside an alert, with these names.
@@ -154,12 +144,12 @@ func (s *Sender) render(m notify.Message, k notify.Key) (event *pd.V2Event, cut 
 // Send makes one attempt.
 func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
 	event, cut := s.render(m, k)
-	call := &notify.Call{Client: s.client}
+	call := s.NewCall()
 	library := pd.NewClient("", pd.WithV2EventsAPIEndpoint(s.config.URL))
 	library.HTTPClient = call
 	answer, err := library.ManageEventWithContext(ctx, event)
 	// The library's errors lose the transport's, and the words of this API.
-	if failure := s.failure(call); failure != nil {
+	if failure := s.CallError(call); failure != nil {
 		return result.Receipt{}, failure
 	}
 	if err != nil || answer.Status != "success" || answer.DedupKey != k.Incident {
@@ -172,26 +162,17 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 	return result.Receipt{ExternalID: k.Incident, Note: note}, nil
 }
 
-// failure reads an answer that is not a success.
-func (s *Sender) failure(call *notify.Call) *result.Error {
-	e := call.Failure(s.now())
-	if e == nil || call.Response == nil {
-		return e
-	}
-	body := call.Response.Body
-	p := read(body)
-	notify.Refuse(e, call.Response, slices.Contains(refusals, p.Status))
-	if call.Response.StatusCode == http.StatusBadRequest && blamesKey(body) { // there is no 401 in this API
+func (s *Sender) refine(e *result.Error, resp *outbound.Response) {
+	p := notify.ErrorBody[errorBody](resp)
+	notify.Refuse(e, resp, slices.Contains(refusals, p.Status))
+	if resp.StatusCode == http.StatusBadRequest && blamesKey(resp.Body) { // there is no 401 in this API
 		e.Class, e.Reason = result.Configuration, result.ReasonUnauthorized
 		e.Message += ": the routing key is not accepted"
 	}
 	if e.Reason == result.ReasonRateLimited && e.RetryAfter == 0 {
 		e.RetryAfter = patience
 	}
-	if s.quotes {
-		notify.Quote(e, p.words(), s.redact)
-	}
-	return e
+	s.Quote(e, p.words())
 }
 
 // blamesKey knows both forms: errors about 'routing_key', and "Invalid routing key", which need not be JSON.
@@ -200,8 +181,8 @@ func blamesKey(body []byte) bool {
 	return strings.Contains(text, "routing_key") || strings.Contains(text, "routing key")
 }
 
-// problem is how PagerDuty words an error.
-type problem struct {
+// errorBody is the form of an error.
+type errorBody struct {
 	Status  string   `json:"status"`
 	Message string   `json:"message"`
 	Errors  []string `json:"errors"`
@@ -210,16 +191,8 @@ type problem struct {
 // refusals are the values of status by which PagerDuty refuses an event.
 var refusals = []string{"invalid event", "Unrecognized object"}
 
-func read(body []byte) problem {
-	var p problem
-	if json.Unmarshal(body, &p) != nil {
-		return problem{}
-	}
-	return p
-}
-
 // words returns what the answer says, "" if it is not in the API's form.
-func (p problem) words() string {
+func (p errorBody) words() string {
 	if len(p.Errors) == 0 {
 		return p.Message
 	}
@@ -229,6 +202,3 @@ func (p problem) words() string {
 	}
 	return said
 }
-
-// Close closes idle connections.
-func (s *Sender) Close() { s.client.CloseIdleConnections() }

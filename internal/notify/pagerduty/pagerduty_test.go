@@ -54,7 +54,7 @@ func TestConformance(t *testing.T) {
 					if err != nil {
 						return nil, err
 					}
-					s.quotes = quotes
+					s.MayQuote = quotes
 					return s, nil
 				},
 				Canaries:   []string{routingKey},
@@ -75,7 +75,7 @@ func newSender(t *testing.T, url string) *Sender {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.quotes = true // as if the server were PagerDuty's
+	s.MayQuote = true // as if the server were PagerDuty's
 	return s
 }
 
@@ -240,7 +240,7 @@ func TestNewRefuses(t *testing.T) {
 		notifytest.WantRefused(t, c.why, err, c.want)
 	}
 	for url, quotes := range map[string]bool{"": true, "https://events.eu.pagerduty.com/": true, "https://pagerduty.example.com": false} {
-		if s, err := New(Config{URL: url, RoutingKey: routingKey}, outboundtest.Client(t)); err != nil || s.quotes != quotes {
+		if s, err := New(Config{URL: url, RoutingKey: routingKey}, outboundtest.Client(t)); err != nil || s.MayQuote != quotes {
 			t.Errorf("%q: got %v; what it says is quoted: %t, want %t", url, err, !quotes, quotes)
 		}
 	}

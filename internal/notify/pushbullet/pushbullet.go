@@ -26,7 +26,6 @@ package pushbullet
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -37,7 +36,6 @@ import (
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
-	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // DefaultURL is where Pushbullet's API is.
@@ -55,15 +53,10 @@ type Config struct {
 
 // Sender is a notify.Sender.
 type Sender struct {
+	notify.HTTP
 	config Config
 	pushes *url.URL
 	me     *url.URL
-	client *outbound.Client
-	redact *redact.Redactor
-	now    func() time.Time
-	// quotes says that the other side is Pushbullet itself: what a server at
-	// another address answers may be hidden from the author of the receiver.
-	quotes bool
 }
 
 var (
@@ -94,15 +87,16 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	if targets > 1 {
 		return nil, notify.Invalid("deviceIden, email, channelTag", "at most one of them can be set")
 	}
-	return &Sender{
+	s := &Sender{
+		HTTP:   notify.NewHTTP(client, config.Token),
 		config: config,
 		pushes: base.JoinPath("v2", "pushes"),
 		me:     base.JoinPath("v2", "users", "me"),
-		client: client,
-		redact: redact.NewRedactor(config.Token),
-		now:    time.Now,
-		quotes: base.Hostname() == "api.pushbullet.com",
-	}, nil
+	}
+	s.Header.Set("Access-Token", config.Token)
+	s.MayQuote = base.Hostname() == "api.pushbullet.com"
+	s.Refine = s.refine
+	return s, nil
 }
 
 // push is what the API takes and returns, as far as we use it.
@@ -124,7 +118,7 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 		return s.dismiss(ctx, k.ExternalID)
 	}
 	content, cut := notify.Cut(m.Text(), notify.MaxEcho, notify.JSON)
-	resp, err := s.post(ctx, s.pushes, push{
+	resp, err := s.RequestJSON(ctx, http.MethodPost, s.pushes, push{
 		Type:       "note",
 		Title:      m.Headline(),
 		Body:       content,
@@ -137,7 +131,7 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 		return result.Receipt{}, err
 	}
 	var made push
-	if !notify.Decode(resp, &made) || !notify.IsID(iden, made.Iden, s.redact) {
+	if !notify.Decode(resp, &made) || !s.IsID(iden, made.Iden) {
 		return result.Receipt{}, notify.BadAnswer(resp)
 	}
 	note := notify.StatusLine(resp.StatusCode)
@@ -149,12 +143,12 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 
 // dismiss takes a push off the screens.
 func (s *Sender) dismiss(ctx context.Context, pushed string) (result.Receipt, error) {
-	if !notify.IsID(iden, pushed, s.redact) {
+	if !s.IsID(iden, pushed) {
 		return result.Receipt{Note: "no push to dismiss"}, nil
 	}
-	resp, err := s.post(ctx, s.pushes.JoinPath(pushed), push{Dismissed: true})
+	resp, err := s.RequestJSON(ctx, http.MethodPost, s.pushes.JoinPath(pushed), push{Dismissed: true})
 	switch {
-	case resp != nil && resp.StatusCode == http.StatusNotFound && read(resp).isRefusal(): // else it may be a proxy's
+	case resp != nil && resp.StatusCode == http.StatusNotFound && notify.ErrorBody[errorBody](resp).Error.isRefusal(): // else it may be a proxy's
 		return result.Receipt{Note: "no such push to dismiss: it was deleted, or is another account's"}, nil
 	case err != nil:
 		return result.Receipt{}, err
@@ -162,31 +156,17 @@ func (s *Sender) dismiss(ctx context.Context, pushed string) (result.Receipt, er
 	return result.Receipt{ExternalID: pushed, Note: "dismissed"}, nil
 }
 
-// post returns both, response and error, for an answer that is not a success.
-func (s *Sender) post(ctx context.Context, target *url.URL, p push) (*outbound.Response, error) {
-	req, err := notify.JSONRequest(ctx, http.MethodPost, target, p)
-	if err != nil {
-		return nil, err
-	}
-	return s.do(ctx, req)
-}
-
 // Probe asks whose token it is.
 func (s *Sender) Probe(ctx context.Context) error {
-	req, err := notify.Request(ctx, http.MethodGet, s.me, nil)
-	if err != nil {
-		return err
-	}
-	_, err = s.do(ctx, req)
+	_, err := s.Get(ctx, s.me)
 	return err
 }
 
-func (s *Sender) do(ctx context.Context, req *http.Request) (*outbound.Response, error) {
-	req.Header.Set("Access-Token", s.config.Token)
-	return notify.Do(ctx, s.client, req, s.failure)
+// errorBody is the documented form of an error.
+type errorBody struct {
+	Error problem `json:"error"`
 }
 
-// problem is how Pushbullet words an error.
 type problem struct {
 	Code    string `json:"code"`
 	Type    string `json:"type"`
@@ -197,35 +177,17 @@ type problem struct {
 // isRefusal reports whether the problem is in the format that Pushbullet documents, and blames the request.
 func (p problem) isRefusal() bool { return p.Type == "invalid_request" && p.Message != "" }
 
-func read(resp *outbound.Response) problem {
-	var answer struct {
-		Error problem `json:"error"`
-	}
-	if json.Unmarshal(resp.Body, &answer) != nil {
-		return problem{}
-	}
-	return answer.Error
-}
-
-// failure reads an answer that is not a success.
-func (s *Sender) failure(resp *outbound.Response) *result.Error {
-	e := notify.FromStatus(resp, s.now())
-	if e == nil {
-		return nil
-	}
-	answer := read(resp)
-	if s.quotes {
-		notify.Quote(e, answer.Message, s.redact)
-	}
+func (s *Sender) refine(e *result.Error, resp *outbound.Response) {
+	answer := notify.ErrorBody[errorBody](resp).Error
+	s.Quote(e, answer.Message)
 	notify.Refuse(e, resp, answer.isRefusal())
 	const quota = "pushbullet_pro_required" // the month's free pushes are used up
 	if slices.Contains([]string{answer.Code, answer.Type, answer.Cat}, quota) {
 		e.Class, e.Reason, e.RetryAfter = result.Configuration, result.ReasonQuotaExhausted, 0
 	}
 	if e.Class == result.Temporary && e.RetryAfter == 0 {
-		e.RetryAfter = untilReset(resp.Header, s.now())
+		e.RetryAfter = untilReset(resp.Header, s.Now())
 	}
-	return e
 }
 
 // untilReset reads Pushbullet's own way of saying when it counts anew: Unix seconds.
@@ -236,6 +198,3 @@ func untilReset(header http.Header, now time.Time) time.Duration {
 	}
 	return notify.Seconds(float64(int64(reset) - now.Unix()))
 }
-
-// Close closes idle connections.
-func (s *Sender) Close() { s.client.CloseIdleConnections() }

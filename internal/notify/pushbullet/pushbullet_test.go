@@ -49,12 +49,12 @@ func TestOnlyPushbulletIsQuoted(t *testing.T) {
 	server := notifytest.NewServer(t)
 	server.Answer(notifytest.Status(http.StatusForbidden, words("the secret of an internal service")))
 	elsewhere := newSender(t, server, Config{Token: token})
-	elsewhere.quotes = false
+	elsewhere.MayQuote = false
 	_, err := elsewhere.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("delivery", ""))
 	if err == nil || err.Error() != "HTTP 403 Forbidden" {
 		t.Errorf("got %v", err)
 	}
-	if s, err := New(Config{Token: token}, outboundtest.Client(t)); err != nil || !s.quotes {
+	if s, err := New(Config{Token: token}, outboundtest.Client(t)); err != nil || !s.MayQuote {
 		t.Errorf("Pushbullet itself is not quoted: %v", err)
 	}
 }
@@ -66,7 +66,7 @@ func TestConformance(t *testing.T) {
 			if err != nil {
 				return nil, err
 			}
-			s.quotes = true
+			s.MayQuote = true
 			return s, nil
 		},
 		Canaries:    []string{token},
@@ -94,7 +94,7 @@ func newSender(t *testing.T, server *notifytest.Server, config Config) *Sender {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.quotes = true // as if the server were Pushbullet's
+	s.MayQuote = true // as if the server were Pushbullet's
 	return s
 }
 
@@ -228,7 +228,7 @@ func TestFailures(t *testing.T) {
 			server := notifytest.NewServer(t)
 			server.Answer(c.answer)
 			s := newSender(t, server, Config{})
-			s.now = func() time.Time { return now }
+			s.Now = func() time.Time { return now }
 			_, err := s.Send(t.Context(), notifytest.Message(c.event), notifytest.Key("delivery", "abc"))
 			notifytest.WantError(t, c.why, err, c.want)
 		})

@@ -28,7 +28,6 @@ package pushover
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -40,7 +39,6 @@ import (
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
-	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // DefaultURL is where Pushover's API is.
@@ -59,19 +57,13 @@ type Config struct {
 
 // Sender is a notify.Sender.
 type Sender struct {
+	notify.HTTP
 	config   Config
 	messages *url.URL
 	receipts *url.URL
 	validate *url.URL
-	client   *outbound.Client
-	redact   *redact.Redactor
-	now      func() time.Time
-	// places are for requests: Pushover wants no more than two at a time from
-	// anybody.
-	places chan struct{}
-	// quotes says that the other side is Pushover itself: what a server at
-	// another address answers may be hidden from the author of the receiver.
-	quotes bool
+	// inFlight bounds the requests: Pushover permits a client two at a time.
+	inFlight chan struct{}
 }
 
 var (
@@ -100,17 +92,17 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	if !credential.MatchString(config.User) {
 		return nil, notify.Invalid("user", "must be the key of a user or a group: letters and digits")
 	}
-	return &Sender{
+	s := &Sender{
+		HTTP:     notify.NewHTTP(client, config.Token, config.User),
 		config:   config,
 		messages: base.JoinPath("1", "messages.json"),
 		receipts: base.JoinPath("1", "receipts"),
 		validate: base.JoinPath("1", "users", "validate.json"),
-		client:   client,
-		redact:   redact.NewRedactor(config.Token, config.User),
-		now:      time.Now,
-		places:   make(chan struct{}, 2),
-		quotes:   base.Hostname() == "api.pushover.net",
-	}, nil
+		inFlight: make(chan struct{}, 2),
+	}
+	s.MayQuote = base.Hostname() == "api.pushover.net"
+	s.Refine = s.refine
+	return s, nil
 }
 
 // Send makes one attempt. If it must end an emergency it makes two requests, of which the first can be repeated without harm.
@@ -132,7 +124,7 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 		return result.Receipt{}, notify.BadAnswer(resp)
 	}
 	receipt := result.Receipt{Note: notify.StatusLine(resp.StatusCode) + cuts + problem}
-	if notify.IsID(receiptID, made.Receipt, s.redact) { // it is for people: emergencies are ended by their tag
+	if s.IsID(receiptID, made.Receipt) { // it is for people: emergencies are ended by their tag
 		receipt.ExternalID = made.Receipt
 	}
 	return receipt, nil
@@ -144,7 +136,7 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 func (s *Sender) cancel(ctx context.Context, incident string) (problem string, err error) {
 	resp, err := s.post(ctx, s.receipts.JoinPath("cancel_by_tag", url.PathEscape(incident)+".json"), request{Token: s.config.Token})
 	switch {
-	case resp != nil && resp.StatusCode == http.StatusNotFound && read(resp).isRefusal(): // else it may be a proxy's
+	case resp != nil && resp.StatusCode == http.StatusNotFound && notify.ErrorBody[errorBody](resp).isRefusal(): // else it may be a proxy's
 		return "", nil
 	case result.ClassOf(err) == result.Permanent:
 		return "; no emergency was ended: " + err.Error(), nil
@@ -174,22 +166,18 @@ func accepted(resp *outbound.Response) (a answer, ok bool) {
 	return a, ok
 }
 
-// post returns both, response and error, for an answer that is not a success.
+// post makes one request as soon as less than two are in flight. See notify.HTTP.Do.
 func (s *Sender) post(ctx context.Context, target *url.URL, r request) (*outbound.Response, error) {
-	req, err := notify.JSONRequest(ctx, http.MethodPost, target, r)
-	if err != nil {
-		return nil, err
-	}
 	select {
-	case s.places <- struct{}{}:
-		defer func() { <-s.places }()
+	case s.inFlight <- struct{}{}:
+		defer func() { <-s.inFlight }()
 	case <-ctx.Done():
-		return nil, noPlace(ctx)
+		return nil, notSent(ctx)
 	}
-	return notify.Do(ctx, s.client, req, s.failure)
+	return s.RequestJSON(ctx, http.MethodPost, target, r)
 }
 
-func noPlace(ctx context.Context) *result.Error {
+func notSent(ctx context.Context) *result.Error {
 	e := &result.Error{Class: result.Temporary, Reason: result.ReasonTimeout, Message: "Pushover takes two requests at a time, and both were still under way"}
 	if errors.Is(ctx.Err(), context.Canceled) {
 		e.Reason = result.ReasonCanceled
@@ -197,8 +185,8 @@ func noPlace(ctx context.Context) *result.Error {
 	return e
 }
 
-// problem is how Pushover words an error.
-type problem struct {
+// errorBody is the documented form of an error.
+type errorBody struct {
 	Status *int     `json:"status"`
 	Errors []string `json:"errors"`
 	Token  string   `json:"token"` // "invalid" if that is what is wrong
@@ -206,27 +194,12 @@ type problem struct {
 	Device string   `json:"device"`
 }
 
-// isRefusal reports whether the problem is in the format that Pushover documents.
-func (p problem) isRefusal() bool { return p.Status != nil && *p.Status == 0 && len(p.Errors) > 0 }
+// isRefusal reports whether a body is in that form.
+func (b errorBody) isRefusal() bool { return b.Status != nil && *b.Status == 0 && len(b.Errors) > 0 }
 
-func read(resp *outbound.Response) problem {
-	var p problem
-	if json.Unmarshal(resp.Body, &p) != nil {
-		return problem{}
-	}
-	return p
-}
-
-// failure reads an answer that is not a success.
-func (s *Sender) failure(resp *outbound.Response) *result.Error {
-	e := notify.FromStatus(resp, s.now())
-	if e == nil {
-		return nil
-	}
-	p := read(resp)
-	if s.quotes {
-		notify.Quote(e, strings.Join(p.Errors, "; "), s.redact)
-	}
+func (s *Sender) refine(e *result.Error, resp *outbound.Response) {
+	p := notify.ErrorBody[errorBody](resp)
+	s.Quote(e, strings.Join(p.Errors, "; "))
 	notify.Refuse(e, resp, p.isRefusal())
 	switch {
 	case resp.StatusCode == http.StatusTooManyRequests: // not a rate: the month's messages are used up
@@ -236,8 +209,4 @@ func (s *Sender) failure(resp *outbound.Response) *result.Error {
 	case resp.StatusCode >= 500:
 		e.RetryAfter = max(e.RetryAfter, patience)
 	}
-	return e
 }
-
-// Close closes idle connections.
-func (s *Sender) Close() { s.client.CloseIdleConnections() }

@@ -57,7 +57,7 @@ func TestConformance(t *testing.T) {
 			if err != nil {
 				return nil, err
 			}
-			s.quotes = true
+			s.MayQuote = true
 			return s, nil
 		},
 		Canaries:   []string{token, user},
@@ -82,12 +82,12 @@ func TestOnlyPushoverIsQuoted(t *testing.T) {
 	server := notifytest.NewServer(t)
 	server.Answer(notifytest.Status(http.StatusForbidden, words("the secret of an internal service")))
 	s := newSender(t, server.URL, "")
-	s.quotes = false
+	s.MayQuote = false
 	_, err := s.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("delivery", ""))
 	if err == nil || err.Error() != "HTTP 403 Forbidden" {
 		t.Errorf("got %v", err)
 	}
-	if s, err := New(Config{Token: token, User: user}, outboundtest.Client(t)); err != nil || !s.quotes {
+	if s, err := New(Config{Token: token, User: user}, outboundtest.Client(t)); err != nil || !s.MayQuote {
 		t.Errorf("Pushover itself is not quoted: %v", err)
 	}
 }
@@ -99,7 +99,7 @@ func newSender(t *testing.T, url, device string) *Sender {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.quotes = true // as if the server were Pushover's
+	s.MayQuote = true // as if the server were Pushover's
 	return s
 }
 
@@ -260,7 +260,7 @@ func TestProbe(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.quotes = true
+		s.MayQuote = true
 		want := result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: c.want}
 		notifytest.WantError(t, why, s.Probe(t.Context()), want)
 	}

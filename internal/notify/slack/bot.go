@@ -126,7 +126,7 @@ func (b *Bot) Probe(ctx context.Context) error {
 
 // call makes one request. With an error it also returns Slack's code for it, if there is one.
 func (b *Bot) call(method func(*slack.Client) error) (refusal string, err error) {
-	call := &notify.Call{Client: b.client}
+	call := b.NewCall()
 	err = method(slack.New(b.token, slack.OptionHTTPClient(call), slack.OptionAPIURL(b.url)))
 	if err == nil {
 		return "", nil
@@ -137,7 +137,7 @@ func (b *Bot) call(method func(*slack.Client) error) (refusal string, err error)
 	if call.Response != nil && !notify.Decode(call.Response, &answer) {
 		answer.Error = ""
 	}
-	failure := call.Failure(b.now())
+	failure := b.CallError(call)
 	switch {
 	case failure != nil:
 	case answer.Error == "":
@@ -154,7 +154,7 @@ func (b *Bot) refused(resp *outbound.Response, refusal string) *result.Error {
 	e := &result.Error{Message: notify.StatusLine(resp.StatusCode)}
 	e.Class, e.Reason = meaning(refusal)
 	if e.Class == result.Temporary || e.Class == result.Unknown {
-		e.RetryAfter = outbound.RetryAfter(resp.Header, b.now())
+		e.RetryAfter = outbound.RetryAfter(resp.Header, b.Now())
 	}
 	return e
 }
@@ -194,7 +194,7 @@ var messageID = regexp.MustCompile(`^([A-Z][A-Z0-9]{1,63})/([0-9]{1,16}\.[0-9]{1
 // parse takes an id apart that we can keep in a status, whoever we have it from.
 func (b *Bot) parse(id string) (channel, ts string, ok bool) {
 	parts := messageID.FindStringSubmatch(id)
-	if parts == nil || !notify.IsID(messageID, id, b.redact) {
+	if parts == nil || !b.IsID(messageID, id) {
 		return "", "", false
 	}
 	return parts[1], parts[2], true

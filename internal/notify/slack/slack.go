@@ -35,14 +35,12 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/slack-go/slack"
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
-	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // DefaultURL is where Slack's Web API is. GovSlack has one of its own.
@@ -57,14 +55,7 @@ type Config struct {
 }
 
 // connection is what both ways have in common.
-type connection struct {
-	client *outbound.Client
-	redact *redact.Redactor
-	now    func() time.Time
-	// quotes says that the other side is Slack itself: what a server at
-	// another address answers may be hidden from the author of the receiver.
-	quotes bool
-}
+type connection struct{ notify.HTTP }
 
 var (
 	hosts     = []string{"slack.com", "hooks.slack.com", "slack-gov.com", "hooks.slack-gov.com"}
@@ -118,24 +109,22 @@ func newWebhook(config Config, client *outbound.Client) (*Webhook, error) {
 		return nil, notify.Invalid("url", "of the Web API is for a bot, which needs a token; an incoming webhook's is in the Secret")
 	}
 	secrets := append(notify.URLSecrets(config.WebhookURL, hook), notify.PathSecrets(hook)...)
-	return &Webhook{connection: connect(hook, client, secrets...), hook: hook}, nil
+	w := &Webhook{connection: connect(hook, client, secrets...), hook: hook}
+	w.Refine = w.refine
+	return w, nil
 }
 
 func connect(to *url.URL, client *outbound.Client, secrets ...string) connection {
-	return connection{
-		client: client,
-		redact: redact.NewRedactor(secrets...),
-		now:    time.Now,
-		quotes: slices.Contains(hosts, to.Hostname()),
-	}
+	c := connection{notify.NewHTTP(client, secrets...)}
+	c.MayQuote = slices.Contains(hosts, to.Hostname())
+	return c
 }
 
-// explain adds Slack's words to a failure. Codes are told of any address: there is nothing else in them.
-func (c *connection) explain(e *result.Error, words string) {
-	if c.quotes || notify.IsID(code, words, c.redact) {
-		notify.Quote(e, words, c.redact)
+// explain quotes an answer. A code is quoted of any server: it has no other text in it.
+func (c *connection) explain(e *result.Error, answer string) {
+	if c.IsID(code, answer) {
+		e.Message += ": " + answer
+		return
 	}
+	c.Quote(e, answer)
 }
-
-// Close closes idle connections.
-func (c *connection) Close() { c.client.CloseIdleConnections() }

@@ -74,7 +74,7 @@ func TestBotConformance(t *testing.T) {
 			if err != nil {
 				return nil, err
 			}
-			s.(*Bot).quotes = true
+			s.(*Bot).MayQuote = true
 			return s, nil
 		},
 		Canaries:    []string{token},
@@ -107,7 +107,7 @@ func TestWebhookConformance(t *testing.T) {
 			if err != nil {
 				return nil, err
 			}
-			s.(*Webhook).quotes = true
+			s.(*Webhook).MayQuote = true
 			return s, nil
 		},
 		Canaries:  []string{hookKey, hook, "canary/query value"},
@@ -130,7 +130,7 @@ func botOf(t *testing.T, server *notifytest.Server) *Bot {
 		t.Fatal(err)
 	}
 	bot := s.(*Bot)
-	bot.quotes = true // as if the server were Slack's
+	bot.MayQuote = true // as if the server were Slack's
 	return bot
 }
 
@@ -343,7 +343,7 @@ func TestBotFailures(t *testing.T) {
 			server := notifytest.NewServer(t)
 			server.Answer(c.answer)
 			bot := botOf(t, server)
-			bot.now = func() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
+			bot.Now = func() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
 			_, err := bot.Send(t.Context(), notifytest.Message(c.event), notifytest.Key("delivery", "C9/99.1"))
 			notifytest.WantError(t, c.why, err, c.want)
 		})
@@ -389,7 +389,7 @@ func TestWebhookFailures(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s.(*Webhook).quotes = c.quotes
+			s.(*Webhook).MayQuote = c.quotes
 			_, err = s.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("delivery", ""))
 			notifytest.WantError(t, c.why, err, c.want)
 		})
@@ -400,7 +400,7 @@ func TestWebhookFailures(t *testing.T) {
 func TestOnlySlackIsQuoted(t *testing.T) {
 	server := notifytest.NewServer(t)
 	elsewhere := botOf(t, server)
-	elsewhere.quotes = false
+	elsewhere.MayQuote = false
 	for words, want := range map[string]string{
 		"the secret of an internal service": "HTTP 200 OK",
 		"no_text":                           "HTTP 200 OK: no_text",
@@ -415,14 +415,14 @@ func TestOnlySlackIsQuoted(t *testing.T) {
 	for url, want := range map[string]bool{
 		"": true, "https://slack-gov.com/api": true, "https://slack.com.example.com/api/": false, "https://example.com/slack.com": false,
 	} {
-		if s, err := New(Config{Token: token, Channel: channel, URL: url}, outboundtest.Client(t)); err != nil || s.(*Bot).quotes != want {
+		if s, err := New(Config{Token: token, Channel: channel, URL: url}, outboundtest.Client(t)); err != nil || s.(*Bot).MayQuote != want {
 			t.Errorf("%q: %v, want %t", url, err, want)
 		}
 	}
 	for url, want := range map[string]bool{
 		"https://hooks.slack.com" + hook: true, "https://hooks.slack-gov.com" + hook: true, "https://example.com" + hook: false,
 	} {
-		if s, err := New(Config{WebhookURL: url}, outboundtest.Client(t)); err != nil || s.(*Webhook).quotes != want {
+		if s, err := New(Config{WebhookURL: url}, outboundtest.Client(t)); err != nil || s.(*Webhook).MayQuote != want {
 			t.Errorf("%q: %v, want %t", url, err, want)
 		}
 	}

@@ -44,16 +44,12 @@ func (w *Webhook) Send(ctx context.Context, m notify.Message, _ notify.Key) (res
 		m.Content = ""
 	}
 	message, cuts := render(m)
-	req, err := notify.JSONRequest(ctx, http.MethodPost, w.hook, slack.WebhookMessage{
+	resp, err := w.RequestJSON(ctx, http.MethodPost, w.hook, slack.WebhookMessage{
 		Attachments: []slack.Attachment{message},
 		Parse:       "none",
 		UnfurlLinks: new(false),
 		UnfurlMedia: new(false),
 	})
-	if err != nil {
-		return result.Receipt{}, err
-	}
-	resp, err := notify.Do(ctx, w.client, req, w.failure)
 	if err != nil {
 		return result.Receipt{}, err
 	}
@@ -66,12 +62,8 @@ func (w *Webhook) Send(ctx context.Context, m notify.Message, _ notify.Key) (res
 // refusals are the codes that blame the content of a message.
 var refusals = []string{"invalid_payload", "no_text", "too_many_attachments"}
 
-// failure reads an answer that is not a success: a code, in plain text. What is wrong with Slack itself comes as a web page.
-func (w *Webhook) failure(resp *outbound.Response) *result.Error {
-	e := notify.FromStatus(resp, w.now())
-	if e == nil {
-		return nil
-	}
+// refine reads a code in plain text. Errors of Slack's own come as a web page.
+func (w *Webhook) refine(e *result.Error, resp *outbound.Response) {
 	answer := said(resp)
 	notify.Refuse(e, resp, slices.Contains(refusals, answer))
 	if answer == "user_not_found" { // a 400, but it is about whom the webhook is for
@@ -80,7 +72,6 @@ func (w *Webhook) failure(resp *outbound.Response) *result.Error {
 	if !strings.HasPrefix(answer, "<") {
 		w.explain(e, answer)
 	}
-	return e
 }
 
 func said(resp *outbound.Response) string { return strings.TrimSpace(string(resp.Body)) }

@@ -29,16 +29,13 @@ package teams
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
-	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // Config is the configuration of a Sender.
@@ -48,13 +45,8 @@ type Config struct {
 
 // Sender is a notify.Sender.
 type Sender struct {
+	notify.HTTP
 	target *url.URL
-	client *outbound.Client
-	redact *redact.Redactor
-	now    func() time.Time
-	// quotes says that the other side is Microsoft: what a server at another
-	// address answers may be hidden from the author of the receiver.
-	quotes bool
 }
 
 var _ notify.Sender = (*Sender)(nil)
@@ -69,13 +61,12 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 		return nil, notify.Invalid("url", "must have no user; the credential of a workflow is in the query")
 	}
 	host := "." + target.Hostname()
-	return &Sender{
-		target: target,
-		client: client,
-		redact: redact.NewRedactor(notify.URLSecrets(config.URL, target)...),
-		now:    time.Now,
-		quotes: strings.HasSuffix(host, ".environment.api.powerplatform.com") || strings.HasSuffix(host, ".logic.azure.com"),
-	}, nil
+	s := &Sender{HTTP: notify.NewHTTP(client, notify.URLSecrets(config.URL, target)...), target: target}
+	s.Header.Set("Content-Type", "application/json; charset=utf-8") // asked for where cards have emoji
+	s.MayQuote = strings.HasSuffix(host, ".environment.api.powerplatform.com") || strings.HasSuffix(host, ".logic.azure.com")
+	s.WantBody = func(status int, _ http.Header) bool { return status >= 400 && s.MayQuote }
+	s.Refine = s.refine
+	return s, nil
 }
 
 // Send makes one attempt.
@@ -84,44 +75,24 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, _ notify.Key) (resu
 	if err != nil {
 		return result.Receipt{}, err
 	}
-	req, err := notify.Request(ctx, http.MethodPost, s.target, body)
+	resp, err := s.Request(ctx, http.MethodPost, s.target, body)
 	if err != nil {
 		return result.Receipt{}, err
-	}
-	req.Header.Set("Content-Type", "application/json; charset=utf-8") // asked for where cards have emoji
-	resp, err := s.client.DoSelect(ctx, req, func(status int, _ http.Header) bool { return status >= 400 && s.quotes })
-	if err != nil {
-		return result.Receipt{}, notify.FromRequest(err)
-	}
-	if failure := s.failure(resp); failure != nil {
-		return result.Receipt{}, failure
 	}
 	return result.Receipt{Note: notify.StatusLine(resp.StatusCode) + ": the workflow was started; whether Teams shows the message is not known" + cuts}, nil
 }
 
-// failure reads an answer that is not a success.
-func (s *Sender) failure(resp *outbound.Response) *result.Error {
-	e := notify.FromStatus(resp, s.now())
-	if e == nil {
-		return nil
-	}
-	var answer struct {
-		Error struct {
-			Code    string `json:"code"`
-			Message string `json:"message"`
-		} `json:"error"`
-	}
-	if json.Unmarshal(resp.Body, &answer) != nil {
-		return e
-	}
-	if s.quotes {
-		notify.Quote(e, answer.Error.Message, s.redact)
-	}
-	if answer.Error.Code == "WorkflowTriggerIsNotEnabled" { // turned off: another message would not fare better
-		e.Class, e.Reason, e.RetryAfter = result.Configuration, result.ReasonRejected, 0
-	}
-	return e
+type errorBody struct {
+	Error struct {
+		Code    string `json:"code"`
+		Message string `json:"message"`
+	} `json:"error"`
 }
 
-// Close closes idle connections.
-func (s *Sender) Close() { s.client.CloseIdleConnections() }
+func (s *Sender) refine(e *result.Error, resp *outbound.Response) {
+	answer := notify.ErrorBody[errorBody](resp).Error
+	s.Quote(e, answer.Message)
+	if answer.Code == "WorkflowTriggerIsNotEnabled" { // turned off: another message would not fare better
+		e.Class, e.Reason, e.RetryAfter = result.Configuration, result.ReasonRejected, 0
+	}
+}

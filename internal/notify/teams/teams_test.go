@@ -54,7 +54,7 @@ func TestOnlyMicrosoftIsQuoted(t *testing.T) {
 	server := notifytest.NewServer(t)
 	server.Answer(notifytest.Status(http.StatusForbidden, words("the secret of an internal service")))
 	elsewhere := newSender(t, server.URL)
-	elsewhere.quotes = false
+	elsewhere.MayQuote = false
 	_, err := elsewhere.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("delivery", ""))
 	if err == nil || err.Error() != "HTTP 403 Forbidden" {
 		t.Errorf("got %v", err)
@@ -63,7 +63,7 @@ func TestOnlyMicrosoftIsQuoted(t *testing.T) {
 		"default1.22.environment.api.powerplatform.com:443": true, "prod-01.westeurope.logic.azure.com:443": true,
 		"x.environment.api.powerplatform.com.example.com": false, "evil-logic.azure.com": false, "example.com": false,
 	} {
-		if s, err := New(Config{URL: "https://" + host + uri}, outboundtest.Client(t)); err != nil || s.quotes != want {
+		if s, err := New(Config{URL: "https://" + host + uri}, outboundtest.Client(t)); err != nil || s.MayQuote != want {
 			t.Errorf("%s: quoted is not %t: %v", host, want, err)
 		}
 	}
@@ -76,7 +76,7 @@ func TestConformance(t *testing.T) {
 			if err != nil {
 				return nil, err
 			}
-			s.quotes = true
+			s.MayQuote = true
 			return s, nil
 		},
 		Canaries: []string{sig, uri, notifytest.TeamsPath, strings.TrimPrefix(notifytest.TeamsQuery(sig), "?")},
@@ -90,7 +90,7 @@ func newSender(t *testing.T, url string) *Sender {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.quotes = true // as if the server were Microsoft's
+	s.MayQuote = true // as if the server were Microsoft's
 	return s
 }
 

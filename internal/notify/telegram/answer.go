@@ -46,19 +46,18 @@ type answer struct {
 // call makes one request through the library. What came of it is read here: the library has no type for most errors, and takes
 // a message that has something newer than itself for one. Response and answer are there also for an answer that is not a success.
 func (s *Sender) call(request func(*bot.Bot) error) (*outbound.Response, answer, *result.Error) {
-	call := &notify.Call{Client: s.client}
+	call := s.NewCall()
 	library, err := bot.New(s.config.Token, bot.WithServerURL(s.config.URL), bot.WithHTTPClient(0, buffered{call}),
 		bot.WithSkipGetMe(), bot.WithUpdatesChannelCap(0), bot.WithErrorsHandler(func(error) {})) // it would log
 	if err == nil {
 		_ = request(library) // what came of it is in call
 	}
+	failure := s.CallError(call)
 	if call.Response == nil {
-		return nil, answer{}, call.Failure(s.now())
+		return nil, answer{}, failure
 	}
-	var a answer
-	readable := json.Unmarshal(call.Response.Body, &a) == nil
-	failure := s.failure(call, a)
-	if failure == nil && (!readable || !a.OK) {
+	a := notify.ErrorBody[answer](call.Response)
+	if failure == nil && !a.OK {
 		failure = notify.BadAnswer(call.Response)
 	}
 	return call.Response, a, failure
@@ -130,14 +129,10 @@ var misplaced = []struct {
 	{"chat_admin_required", result.ReasonUnauthorized},
 }
 
-// failure reads an answer that is not a success.
-func (s *Sender) failure(call *notify.Call, a answer) *result.Error {
-	e := call.Failure(s.now())
-	if e == nil {
-		return nil
-	}
-	notify.Refuse(e, call.Response, !a.OK && a.ErrorCode == call.Response.StatusCode && a.Description != "")
-	if call.Response.StatusCode == http.StatusBadRequest {
+func (s *Sender) refine(e *result.Error, resp *outbound.Response) {
+	a := notify.ErrorBody[answer](resp)
+	notify.Refuse(e, resp, !a.OK && a.ErrorCode == resp.StatusCode && a.Description != "")
+	if resp.StatusCode == http.StatusBadRequest {
 		for _, m := range misplaced {
 			if strings.Contains(strings.ToLower(a.Description), m.words) {
 				e.Class, e.Reason = result.Configuration, m.reason
@@ -149,11 +144,8 @@ func (s *Sender) failure(call *notify.Call, a answer) *result.Error {
 			e.Message += ": the group is a supergroup now; chatID must be " + strconv.FormatInt(to, 10)
 		}
 	}
-	if s.quotes {
-		notify.Quote(e, a.Description, s.redact)
-	}
+	s.Quote(e, a.Description)
 	if seconds := a.Parameters.RetryAfter; seconds > 0 && (e.Class == result.Temporary || e.Class == result.Unknown) {
 		e.RetryAfter = notify.Seconds(float64(seconds))
 	}
-	return e
 }

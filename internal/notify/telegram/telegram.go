@@ -35,7 +35,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/go-telegram/bot"
 	"github.com/go-telegram/bot/models"
@@ -43,7 +42,6 @@ import (
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
-	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // DefaultURL is where Telegram's Bot API is. There are also servers of one's own.
@@ -59,13 +57,8 @@ type Config struct {
 
 // Sender is a notify.Sender.
 type Sender struct {
+	notify.HTTP
 	config Config
-	client *outbound.Client
-	redact *redact.Redactor
-	now    func() time.Time
-	// quotes says that the other side is Telegram itself: what a server at
-	// another address answers may be hidden from the author of the receiver.
-	quotes bool
 }
 
 var (
@@ -100,13 +93,10 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 		return nil, notify.Invalid("messageThreadID", "must not be negative")
 	}
 	_, secret, _ := strings.Cut(config.Token, ":") // before the colon is the bot's number, which is no secret
-	return &Sender{
-		config: config,
-		client: client,
-		redact: redact.NewRedactor(config.Token, secret),
-		now:    time.Now,
-		quotes: base.Hostname() == "api.telegram.org",
-	}, nil
+	s := &Sender{HTTP: notify.NewHTTP(client, config.Token, secret), config: config}
+	s.MayQuote = base.Hostname() == "api.telegram.org"
+	s.Refine = s.refine
+	return s, nil
 }
 
 // Send makes one attempt.
@@ -207,6 +197,3 @@ func (s *Sender) messageID(externalID string) int {
 	}
 	return id
 }
-
-// Close closes idle connections.
-func (s *Sender) Close() { s.client.CloseIdleConnections() }

@@ -79,7 +79,7 @@ func TestConformance(t *testing.T) {
 					if err != nil {
 						return nil, err
 					}
-					s.quotes = quotes
+					s.MayQuote = quotes
 					return s, nil
 				},
 				Canaries:    []string{botToken, secret},
@@ -108,7 +108,7 @@ func newSender(t *testing.T, url string, config Config) *Sender {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.quotes = true // as if the server were Telegram's
+	s.MayQuote = true // as if the server were Telegram's
 	return s
 }
 
@@ -505,7 +505,7 @@ func TestNewRefuses(t *testing.T) {
 		notifytest.WantRefused(t, c.why, err, c.want)
 	}
 	for url, quotes := range map[string]bool{"": true, "https://api.telegram.org/": true, "https://bots.example.com/telegram": false} {
-		if s, err := New(Config{URL: url, Token: botToken, ChatID: chatID}, outboundtest.Client(t)); err != nil || s.quotes != quotes {
+		if s, err := New(Config{URL: url, Token: botToken, ChatID: chatID}, outboundtest.Client(t)); err != nil || s.MayQuote != quotes {
 			t.Errorf("%q: got %v; what it says is quoted: %t, want %t", url, err, !quotes, quotes)
 		}
 	}

@@ -18,16 +18,17 @@ package webhook
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/gophernetes/bellhop/internal/notify"
 )
 
 // authenticate sets the header Authorization. There is one, so there may be one source of it.
-func (s *Sender) authenticate(config Config) error {
+func authenticate(header http.Header, config Config, target *url.URL) error {
 	token := strings.TrimSpace(config.Token)
 	sources := 0
-	for _, given := range []bool{token != "", config.Username+config.Password != "", s.target.User != nil, s.header.Get("Authorization") != ""} {
+	for _, given := range []bool{token != "", config.Username+config.Password != "", target.User != nil, header.Get("Authorization") != ""} {
 		if given {
 			sources++
 		}
@@ -38,42 +39,42 @@ func (s *Sender) authenticate(config Config) error {
 	case !isValue(token):
 		return notify.Invalid("token", "must have no control characters")
 	case token != "":
-		s.header.Set("Authorization", "Bearer "+token)
+		header.Set("Authorization", "Bearer "+token)
 	case config.Username+config.Password != "":
-		return s.basic(config.Username, config.Password)
-	case s.target.User != nil:
-		user := s.target.User
-		s.target.User = nil // it goes into the header, and nowhere else
+		return setBasic(header, config.Username, config.Password)
+	case target.User != nil:
+		user := target.User
+		target.User = nil // it goes into the header, and nowhere else
 		password, _ := user.Password()
-		return s.basic(user.Username(), password)
+		return setBasic(header, user.Username(), password)
 	}
 	return nil
 }
 
-func (s *Sender) basic(username, password string) error {
+func setBasic(header http.Header, username, password string) error {
 	authorization, err := notify.BasicAuthorization(username, password)
 	if err != nil {
 		return err
 	}
-	s.header.Set("Authorization", authorization)
+	header.Set("Authorization", authorization)
 	return nil
 }
 
 // secrets returns all that must not come back to us in an error. The URL counts as a whole: where it comes from a Secret, its
 // path is the credential.
-func secrets(config Config, s *Sender) []string {
-	secrets := append(notify.URLSecrets(config.URL, s.target), notify.PathSecrets(s.target)...)
+func secrets(config Config, target *url.URL, header http.Header, keys [][]byte) []string {
+	secrets := append(notify.URLSecrets(config.URL, target), notify.PathSecrets(target)...)
 	secrets = append(secrets, config.Token, config.Username, config.Password)
-	for _, values := range s.header { // Authorization is one of them
+	for _, values := range header { // Authorization is one of them
 		for _, value := range values {
 			secrets = append(append(secrets, value), strings.Fields(value)...)
 		}
 	}
-	if username, password, ok := (&http.Request{Header: s.header}).BasicAuth(); ok {
+	if username, password, ok := (&http.Request{Header: header}).BasicAuth(); ok {
 		secrets = append(secrets, username, password)
 	}
 	for i, secret := range config.SigningSecrets {
-		secrets = append(secrets, strings.TrimPrefix(strings.TrimSpace(secret), "whsec_"), string(s.keys[i]))
+		secrets = append(secrets, strings.TrimPrefix(strings.TrimSpace(secret), "whsec_"), string(keys[i]))
 	}
 	return secrets
 }

@@ -44,20 +44,18 @@ limitations under the License.
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"mime"
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
-	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // Config says where messages go and how they are authenticated. Any of it may come from a Secret.
@@ -81,48 +79,46 @@ type Header struct {
 
 // Sender is a notify.Sender.
 type Sender struct {
+	notify.HTTP
 	method string
 	target *url.URL
-	header http.Header
 	keys   [][]byte // for signing
-	client *outbound.Client
-	redact *redact.Redactor
-	now    func() time.Time
 }
 
 var _ notify.Sender = (*Sender)(nil)
 
 // New returns a sender, or a *result.Error that names the field that is not right.
 func New(config Config, client *outbound.Client) (*Sender, error) {
-	s := &Sender{method: config.Method, header: http.Header{}, client: client, now: time.Now}
-	if s.method == "" {
-		s.method = http.MethodPost
-	}
-	if s.method != http.MethodPost && s.method != http.MethodPut {
+	method := cmp.Or(config.Method, http.MethodPost)
+	if method != http.MethodPost && method != http.MethodPut {
 		return nil, notify.Invalid("method", "must be POST or PUT")
 	}
-	var err error
-	if s.target, err = notify.ParseURL("url", config.URL); err != nil {
+	target, err := notify.ParseURL("url", config.URL)
+	if err != nil {
 		return nil, err
 	}
+	header := http.Header{}
 	for i, h := range config.Headers {
 		h.Value = strings.TrimSpace(h.Value) // a Secret made with echo ends in a line break
 		if problem := headerProblem(h); problem != "" {
 			return nil, notify.Invalid(fmt.Sprintf("headers[%d]", i), problem)
 		}
-		s.header.Add(h.Name, h.Value)
+		header.Add(h.Name, h.Value)
 	}
+	var keys [][]byte
 	for _, secret := range config.SigningSecrets {
 		key, ok := signingKey(secret)
 		if !ok {
 			return nil, notify.Invalid("signingSecret, signingSecretNext", "must be whsec_ followed by 24 to 64 random bytes in base64")
 		}
-		s.keys = append(s.keys, key)
+		keys = append(keys, key)
 	}
-	if err := s.authenticate(config); err != nil {
+	if err := authenticate(header, config, target); err != nil {
 		return nil, err
 	}
-	s.redact = redact.NewRedactor(secrets(config, s)...)
+	s := &Sender{HTTP: notify.NewHTTP(client, secrets(config, target, header, keys)...), method: method, target: target, keys: keys}
+	s.Header, s.WantBody, s.Refine = header, isProblem, s.refine
+	s.MayQuote = true // a body that isProblem selects is meant for people
 	return s, nil
 }
 
@@ -132,41 +128,30 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 	if err != nil {
 		return result.Receipt{}, err
 	}
-	req, err := notify.Request(ctx, s.method, s.target, body)
+	req, err := notify.NewRequest(ctx, s.method, s.target, body)
 	if err != nil {
 		return result.Receipt{}, err
 	}
-	maps.Copy(req.Header, s.header)
-	sign(req.Header, s.keys, k.Delivery, s.now(), body)
-
-	resp, err := s.client.DoSelect(ctx, req, explains)
+	sign(req.Header, s.keys, k.Delivery, s.Now(), body)
+	resp, err := s.Do(req)
 	if err != nil {
-		return result.Receipt{}, notify.FromRequest(err)
-	}
-	if failure := s.failure(resp); failure != nil {
-		return result.Receipt{}, failure
+		return result.Receipt{}, err
 	}
 	return result.Receipt{Note: notify.StatusLine(resp.StatusCode)}, nil
 }
 
-// explains tells whether the body is meant to be read by people (RFC 9457). Any other stays unread: it may be of some
-// service that only the operator can reach, and who wrote the URL must not see it.
-func explains(status int, header http.Header) bool {
+// isProblem selects bodies that describe a problem for people (RFC 9457). No other body is read: it may be of a service that only
+// the operator can reach, and the author of the URL must not see it.
+func isProblem(status int, header http.Header) bool {
 	mediaType, _, err := mime.ParseMediaType(header.Get("Content-Type"))
 	return err == nil && status >= 400 && mediaType == "application/problem+json"
 }
 
-// failure reads an answer that is not a success.
-func (s *Sender) failure(resp *outbound.Response) *result.Error {
-	e := notify.FromStatus(resp, s.now())
-	if e == nil {
-		return nil
-	}
+func (s *Sender) refine(e *result.Error, resp *outbound.Response) {
 	if resp.StatusCode == http.StatusGone {
 		e.Message += ": the receiver says it is gone and wants no more"
 	}
-	notify.Quote(e, problem(resp.Body), s.redact)
-	return e
+	s.Quote(e, problem(resp.Body))
 }
 
 // problem returns title and detail of an RFC 9457 body, "" if it has none.
@@ -183,6 +168,3 @@ func problem(body []byte) string {
 	}
 	return p.Title + p.Detail
 }
-
-// Close closes idle connections.
-func (s *Sender) Close() { s.client.CloseIdleConnections() }

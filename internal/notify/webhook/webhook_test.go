@@ -90,7 +90,7 @@ func newSender(t *testing.T, server *notifytest.Server, config Config) *Sender {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.now = func() time.Time { return time.Unix(1772366999, 0) }
+	s.Now = func() time.Time { return time.Unix(1772366999, 0) }
 	return s
 }
 
@@ -115,7 +115,7 @@ func TestSend(t *testing.T) {
 			t.Errorf("%s: got %s %s\n%s, want\n%s", event, r.Method, r.URI, r.Body, want)
 		}
 		signed := http.Header{}
-		sign(signed, [][]byte{[]byte(key)}, "delivery", s.now(), r.Body)
+		sign(signed, [][]byte{[]byte(key)}, "delivery", s.Now(), r.Body)
 		for name, want := range map[string]string{
 			"Content-Type":      "application/json",
 			"Authorization":     "Bearer " + token,
