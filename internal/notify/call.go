@@ -44,7 +44,7 @@ func (c *Call) Do(req *http.Request) (*http.Response, error) {
 	}
 	var body io.Reader = bytes.NewReader(c.Response.Body)
 	if c.Response.BodyErr != nil {
-		body = io.MultiReader(body, failing{c.Response.BodyErr})
+		body = io.MultiReader(body, errorReader{c.Response.BodyErr})
 	}
 	return &http.Response{
 		StatusCode: c.Response.StatusCode,
@@ -66,9 +66,9 @@ func (c *Call) Failure(now time.Time) *result.Error {
 	case c.Response != nil:
 		return FromStatus(c.Response, now)
 	}
-	return Invalid("url", notURL)
+	return Invalid("url", urlProblem)
 }
 
-type failing struct{ err error }
+type errorReader struct{ err error }
 
-func (f failing) Read([]byte) (int, error) { return 0, f.err }
+func (f errorReader) Read([]byte) (int, error) { return 0, f.err }

@@ -33,7 +33,7 @@ func Token(field, what, value string) (string, error) {
 
 // IsBot tells, of a service that can be posted to in either way, by which credential is in the Secret: the token of a bot, or
 // the address of an incoming webhook.
-func IsBot(webhookURL, token string) (bool, error) {
+func HasBotToken(webhookURL, token string) (bool, error) {
 	hasURL, hasToken := strings.TrimSpace(webhookURL) != "", strings.TrimSpace(token) != ""
 	if hasURL == hasToken {
 		return false, Invalid("url, token", "exactly one of them must be in the Secret: the url of an incoming webhook, or the token of a bot")
@@ -44,7 +44,7 @@ func IsBot(webhookURL, token string) (bool, error) {
 // Authorization returns the header of that name for a bearer token, or for a username with its password; "" if there is
 // neither.
 func Authorization(token, username, password string) (string, error) {
-	token, username, password = strings.TrimSpace(token), trimBreak(username), trimBreak(password)
+	token, username, password = strings.TrimSpace(token), trimLineBreaks(username), trimLineBreaks(password)
 	switch {
 	case token != "" && username+password != "":
 		return "", Invalid("token, username", "only one of a token, and a username with its password, can be set")
@@ -60,7 +60,7 @@ func Authorization(token, username, password string) (string, error) {
 
 // BasicAuthorization returns the header Authorization for a username with its password.
 func BasicAuthorization(username, password string) (string, error) {
-	username, password = trimBreak(username), trimBreak(password)
+	username, password = trimLineBreaks(username), trimLineBreaks(password)
 	if username == "" || strings.Contains(username, ":") {
 		return "", Invalid("username", "must not be empty or have a colon")
 	}
@@ -68,7 +68,7 @@ func BasicAuthorization(username, password string) (string, error) {
 }
 
 // trimBreak is for what a Secret made with echo ends in. A blank may be a part of a password.
-func trimBreak(s string) string { return strings.TrimRight(s, "\r\n") }
+func trimLineBreaks(s string) string { return strings.TrimRight(s, "\r\n") }
 
 func isVisible(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
@@ -92,13 +92,13 @@ func URLSecrets(given string, u *url.URL) []string {
 }
 
 // shortestKey is how long a part of a path is at least that may be a key: shorter ones are words, such as "notifications".
-const shortestKey = 16
+const minKeyLength = 16
 
 // PathSecrets returns the parts of a path that may be keys.
 func PathSecrets(u *url.URL) []string {
 	var secrets []string
 	for segment := range strings.SplitSeq(u.EscapedPath(), "/") {
-		if plain, err := url.PathUnescape(segment); err == nil && len(plain) >= shortestKey {
+		if plain, err := url.PathUnescape(segment); err == nil && len(plain) >= minKeyLength {
 			secrets = append(secrets, plain)
 		}
 	}

@@ -59,7 +59,7 @@ func TestAuthorization(t *testing.T) {
 	}
 }
 
-func TestSecretsOfAURL(t *testing.T) {
+func TestURLSecrets(t *testing.T) {
 	const given = " https://me:pass@example.com/hooks/a%2Fb0123456789abcdef/x?key=a%20b&c+d&e=%zz\n"
 	u, err := url.Parse(strings.TrimSpace(given))
 	if err != nil {

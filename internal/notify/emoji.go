@@ -43,7 +43,7 @@ func Emoji(text string) string {
 			i += spanLength(text, tokens[i:])
 		case ':':
 			emoji, ok := known.Get(strings.Trim(text[start:end], ":"))
-			if !ok || !emoji.IsUnicode() || !standsAlone(text, start, end) {
+			if !ok || !emoji.IsUnicode() || !isSeparate(text, start, end) {
 				continue
 			}
 			out.WriteString(text[done:start])
@@ -66,7 +66,7 @@ func spanLength(text string, tokens [][]int) int {
 	return 0
 }
 
-func standsAlone(text string, start, end int) bool {
+func isSeparate(text string, start, end int) bool {
 	before, n := utf8.DecodeLastRuneInString(text[:start])
 	after, m := utf8.DecodeRuneInString(text[end:])
 	return (n == 0 || isBoundary(before)) && (m == 0 || isBoundary(after))

@@ -70,7 +70,7 @@ func FromStatus(resp *outbound.Response, now time.Time) *result.Error {
 		return nil
 	}
 	e := &result.Error{Message: StatusLine(resp.StatusCode)}
-	e.Class, e.Reason = meaning(resp.StatusCode)
+	e.Class, e.Reason = classOfStatus(resp.StatusCode)
 	if e.Class == result.Temporary || e.Class == result.Unknown {
 		e.RetryAfter = outbound.RetryAfter(resp.Header, now)
 	}
@@ -79,7 +79,7 @@ func FromStatus(resp *outbound.Response, now time.Time) *result.Error {
 
 // Refuse makes an error Permanent if the answer is certainly the service's own refusal of the content (R12): HTTP 400, 413 or
 // 422, with a body that came whole. documented says whether that body has the error format that the service documents.
-func Refuse(e *result.Error, resp *outbound.Response, documented bool) {
+func ClassifyRefusal(e *result.Error, resp *outbound.Response, documented bool) {
 	if !documented || resp.BodyErr != nil || resp.Truncated {
 		return
 	}
@@ -89,7 +89,7 @@ func Refuse(e *result.Error, resp *outbound.Response, documented bool) {
 	}
 }
 
-func meaning(status int) (result.Class, string) {
+func classOfStatus(status int) (result.Class, string) {
 	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return result.Configuration, result.ReasonUnauthorized
@@ -119,7 +119,7 @@ func meaning(status int) (result.Class, string) {
 
 // Before is the error of a request that goes before the message, and without which the message is not sent: whatever became
 // of that request, the message was not accepted.
-func Before(err error) error {
+func NotSent(err error) error {
 	own, ok := errors.AsType[*result.Error](err)
 	if !ok || own.Class != result.Unknown {
 		return err

@@ -74,7 +74,7 @@ func TestFromStatus(t *testing.T) {
 	}
 }
 
-func TestRefuse(t *testing.T) {
+func TestClassifyRefusal(t *testing.T) {
 	broken := errors.New("broken")
 	for _, c := range []struct {
 		why        string
@@ -91,7 +91,7 @@ func TestRefuse(t *testing.T) {
 	} {
 		t.Run(c.why, func(t *testing.T) {
 			e := FromStatus(&c.resp, time.Time{})
-			if Refuse(e, &c.resp, c.documented); e.Class != c.want {
+			if ClassifyRefusal(e, &c.resp, c.documented); e.Class != c.want {
 				t.Errorf("HTTP %d: got %s, want %s", c.resp.StatusCode, e.Class, c.want)
 			}
 		})
@@ -113,27 +113,27 @@ func TestClassOf(t *testing.T) {
 	}
 }
 
-func TestBefore(t *testing.T) {
+func TestNotSent(t *testing.T) {
 	unknown := &result.Error{Class: result.Unknown, Reason: result.ReasonTimeout, RetryAfter: time.Second, Message: "why"}
-	if got, ok := errors.AsType[*result.Error](Before(unknown)); !ok || *got != (result.Error{Class: result.Temporary, Reason: result.ReasonTimeout, RetryAfter: time.Second, Message: "why"}) || unknown.Class != result.Unknown {
+	if got, ok := errors.AsType[*result.Error](NotSent(unknown)); !ok || *got != (result.Error{Class: result.Temporary, Reason: result.ReasonTimeout, RetryAfter: time.Second, Message: "why"}) || unknown.Class != result.Unknown {
 		t.Errorf("got %+v, and left %+v", got, unknown)
 	}
 	for _, err := range []error{nil, Invalid("url", "bad"), errors.New("something else")} {
-		if got := Before(err); got != err { //nolint:errorlint // it is to be the very same
+		if got := NotSent(err); got != err { //nolint:errorlint // it is to be the very same
 			t.Errorf("got %v, want %v", got, err)
 		}
 	}
 }
 
-func TestHeading(t *testing.T) {
+func TestTitleWithoutRawTitle(t *testing.T) {
 	m := Message{Namespace: "shop", Name: "down"}
-	if got := m.Heading(); got != "Kubernetes alert for shop/down" {
+	if got := m.titleOrName(); got != "Kubernetes alert for shop/down" {
 		t.Errorf("without a title: got %q", got)
 	}
-	if m.Title = " \n"; m.Heading() != "Kubernetes alert for shop/down" { // several services refuse what is blank
-		t.Errorf("with blanks for a title: got %q", m.Heading())
+	if m.RawTitle = " \n"; m.titleOrName() != "Kubernetes alert for shop/down" { // several services refuse what is blank
+		t.Errorf("with blanks for a title: got %q", m.titleOrName())
 	}
-	if m.Title = "Down"; m.Heading() != "Down" {
-		t.Errorf("with a title: got %q", m.Heading())
+	if m.RawTitle = "Down"; m.titleOrName() != "Down" {
+		t.Errorf("with a title: got %q", m.titleOrName())
 	}
 }

@@ -40,21 +40,21 @@ const (
 
 // Message is a message to one receiver.
 type Message struct {
-	Event     result.Event
-	UID       string // of the alert
-	Namespace string
-	Name      string
-	Title     string // as the user wrote it; see Heading
-	Content   string // as the user wrote it
-	Severity  Severity
-	Receiver  string    // kind and name, such as ClusterReceiver/oncall
-	Time      time.Time // of the event; the same in every repeat
+	Event      result.Event
+	UID        string // of the alert
+	Namespace  string
+	Name       string
+	RawTitle   string // as the user wrote it; see Heading
+	RawContent string // as the user wrote it
+	Severity   Severity
+	Receiver   string    // kind and name, such as ClusterReceiver/oncall
+	Time       time.Time // of the event; the same in every repeat
 }
 
 // Heading is the title, or one made of the alert's name where the user gave none or only blanks.
-func (m Message) Heading() string {
-	if strings.TrimSpace(m.Title) != "" {
-		return m.Title
+func (m Message) titleOrName() string {
+	if strings.TrimSpace(m.RawTitle) != "" {
+		return m.RawTitle
 	}
 	return "Kubernetes alert for " + m.Namespace + "/" + m.Name
 }

@@ -28,13 +28,13 @@ import (
 // UserAgent of requests to receivers.
 const UserAgent = "bellhop"
 
-const notURL = "must be an absolute http or https URL"
+const urlProblem = "must be an absolute http or https URL"
 
 // ParseURL reads the address of a receiver. The error does not repeat it.
 func ParseURL(field, value string) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimSpace(value)) // a Secret made with echo ends in a line break
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
-		return nil, Invalid(field, notURL)
+		return nil, Invalid(field, urlProblem)
 	}
 	return u, nil
 }
@@ -55,7 +55,7 @@ func ParseBaseURL(field, value string) (*url.URL, error) {
 func NewRequest(ctx context.Context, method string, target *url.URL, body []byte) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, method, target.String(), bytes.NewReader(body))
 	if err != nil { // it would quote the URL
-		return nil, Invalid("url", notURL)
+		return nil, Invalid("url", urlProblem)
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")

@@ -27,20 +27,20 @@ import (
 )
 
 // Subject is the heading as people are shown it. Markup is not escaped.
-func (m Message) Subject() string { return shown(m.Heading()) }
+func (m Message) Title() string { return forDisplay(m.titleOrName()) }
 
 // Text is the content as people are shown it. Markup is not escaped.
-func (m Message) Text() string { return shown(m.Content) }
+func (m Message) Content() string { return forDisplay(m.RawContent) }
 
 // shown replaces emoji shortcodes, what is no character, and NUL, which some databases cannot hold: their services answer with
 // an error of their own, as if another try could help.
-func shown(text string) string {
+func forDisplay(text string) string {
 	return Emoji(strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD"))
 }
 
 // Headline is the subject with what a receiver shows in no other way: how bad it is, and what happened since.
-func (m Message) Headline() string {
-	headline := m.Subject()
+func (m Message) TitleWithStatus() string {
+	headline := m.Title()
 	if m.Severity == Warning || m.Severity == Critical {
 		headline = "[" + string(m.Severity) + "] " + headline
 	}

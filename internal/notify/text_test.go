@@ -26,21 +26,21 @@ import (
 	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
-func TestHeadline(t *testing.T) {
+func TestTitleWithStatus(t *testing.T) {
 	for want, m := range map[string]Message{
-		"Hi 👋":                    {Event: result.Fired, Title: "Hi :wave:", Severity: Info},
-		"[Critical] Hi":           {Event: result.Fired, Title: "Hi", Severity: Critical},
-		"Updated: [Warning] Hi":   {Event: result.Updated, Title: "Hi", Severity: Warning},
-		"Resolved: [Critical] Hi": {Event: result.Resolved, Title: "Hi", Severity: Critical},
+		"Hi 👋":                    {Event: result.Fired, RawTitle: "Hi :wave:", Severity: Info},
+		"[Critical] Hi":           {Event: result.Fired, RawTitle: "Hi", Severity: Critical},
+		"Updated: [Warning] Hi":   {Event: result.Updated, RawTitle: "Hi", Severity: Warning},
+		"Resolved: [Critical] Hi": {Event: result.Resolved, RawTitle: "Hi", Severity: Critical},
 		"Resolved: Kubernetes alert for shop/till": {Event: result.Resolved, Namespace: "shop", Name: "till"},
 	} {
-		if got := m.Headline(); got != want {
+		if got := m.TitleWithStatus(); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
 }
 
-func TestText(t *testing.T) {
+func TestContent(t *testing.T) {
 	for content, want := range map[string]string{
 		"Hello :wave:": "Hello 👋",
 		"":             "",
@@ -48,11 +48,11 @@ func TestText(t *testing.T) {
 		"a\xffb":       "a\uFFFDb",
 		"<b> *x* @all": "<b> *x* @all",
 	} {
-		if got := (Message{Content: content}).Text(); got != want {
+		if got := (Message{RawContent: content}).Content(); got != want {
 			t.Errorf("%q: got %q, want %q", content, got, want)
 		}
 	}
-	if got := (Message{Title: "a\x00 :wave:"}).Subject(); got != "a\uFFFD 👋" {
+	if got := (Message{RawTitle: "a\x00 :wave:"}).Title(); got != "a\uFFFD 👋" {
 		t.Errorf("got %q", got)
 	}
 }

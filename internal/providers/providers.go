@@ -153,7 +153,7 @@ func ResendEvery(spec *v1beta1.CommonReceiverSpec) time.Duration {
 }
 
 // Forgets reports whether the receiver that returned an external id forgets an active alert that is not sent again.
-func Forgets(externalID string) bool { return alertmanager.IsHeld(externalID) }
+func Forgets(externalID string) bool { return alertmanager.IsActiveAlert(externalID) }
 
 // Factory creates senders.
 type Factory struct {

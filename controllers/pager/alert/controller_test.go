@@ -408,11 +408,11 @@ func TestAnAlertmanagerIsReminded(t *testing.T) {
 		posts int
 		next  time.Duration
 	}{
-		{"it is new", 0, false, 1, alertmanager.RepostEvery},
-		{"not before its time", time.Minute, false, 1, alertmanager.RepostEvery - time.Minute},
-		{"again", time.Minute, false, 2, alertmanager.RepostEvery},
-		{"again, but it is away", alertmanager.RepostEvery, true, 3, remindAgain},
-		{"it is back", remindAgain, false, 4, alertmanager.RepostEvery},
+		{"it is new", 0, false, 1, alertmanager.ResendEvery},
+		{"not before its time", time.Minute, false, 1, alertmanager.ResendEvery - time.Minute},
+		{"again", time.Minute, false, 2, alertmanager.ResendEvery},
+		{"again, but it is away", alertmanager.ResendEvery, true, 3, remindAgain},
+		{"it is back", remindAgain, false, 4, alertmanager.ResendEvery},
 	} {
 		now.SetTime(now.Now().Add(c.after))
 		away.Store(c.away)

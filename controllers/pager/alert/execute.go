@@ -252,15 +252,15 @@ func (r *Reconciler) attempt(ctx context.Context, alert *v1beta1.Alert, t lifecy
 
 func messageOf(a *v1beta1.Alert, row v1beta1.Delivery, o lifecycle.Outcome) notify.Message {
 	m := notify.Message{
-		Event:     o.Event,
-		UID:       string(a.UID),
-		Namespace: a.Namespace,
-		Name:      a.Name,
-		Title:     a.Spec.Title,
-		Content:   a.Spec.Content,
-		Severity:  notify.Severity(a.Spec.Severity),
-		Receiver:  fmt.Sprintf("%s/%s", o.Ref.Kind, o.Ref.Name),
-		Time:      o.Began,
+		Event:      o.Event,
+		UID:        string(a.UID),
+		Namespace:  a.Namespace,
+		Name:       a.Name,
+		RawTitle:   a.Spec.Title,
+		RawContent: a.Spec.Content,
+		Severity:   notify.Severity(a.Spec.Severity),
+		Receiver:   fmt.Sprintf("%s/%s", o.Ref.Kind, o.Ref.Name),
+		Time:       o.Began,
 	}
 	switch {
 	case o.Event == result.Fired && o.Sequence == 1:

@@ -48,7 +48,7 @@ import (
 
 const (
 	// RepostEvery is how often an alert that holds is to be sent again. A replica that has restarted does without it for so long.
-	RepostEvery = 2 * time.Minute
+	ResendEvery = 2 * time.Minute
 	// Validity is how long an alert holds without being sent again. It outlasts three repeats that fail or a restart of ours,
 	// and clocks that differ by minutes: an alert that ends too early pages people when it comes back.
 	Validity = 10 * time.Minute
@@ -84,7 +84,7 @@ var (
 )
 
 // classicName is what every version of Alertmanager takes for the name of a label.
-var classicName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
+var labelPattern = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
 
 // New returns a sender, or a *result.Error that names the field that is not right.
 func New(config Config, client *outbound.Client) (*Sender, error) {
@@ -103,7 +103,7 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(config.Labels)) {
 		switch {
-		case !classicName.MatchString(name):
+		case !labelPattern.MatchString(name):
 			return nil, notify.Invalid("labels", "the names must be of letters, digits and _, and not begin with a digit")
 		case slices.Contains([]string{labelName, labelNamespace, labelSeverity, labelIncident}, name):
 			return nil, notify.Invalid("labels", "the label "+name+" cannot be set: it is bellhop's own")
@@ -127,16 +127,16 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 	if err != nil {
 		return result.Receipt{}, err
 	}
-	failures := s.ask(ctx, http.MethodPost, "alerts", body)
-	if failure := verdict(failures); failure != nil {
+	failures := s.requestAll(ctx, http.MethodPost, "alerts", body)
+	if failure := combine(failures); failure != nil {
 		return result.Receipt{}, failure
 	}
-	return result.Receipt{ExternalID: holds.String(), Note: note(failures)}, nil
+	return result.Receipt{ExternalID: holds.String(), Note: receiptNote(failures)}, nil
 }
 
 // Probe asks every replica how it does, as nobody could whose credential or path is wrong. One that answers is enough.
 func (s *Sender) Probe(ctx context.Context) error {
-	if failure := verdict(s.ask(ctx, http.MethodGet, "status", nil)); failure != nil {
+	if failure := combine(s.requestAll(ctx, http.MethodGet, "status", nil)); failure != nil {
 		return failure
 	}
 	return nil
@@ -144,7 +144,7 @@ func (s *Sender) Probe(ctx context.Context) error {
 
 // ask makes the same request to every replica at once, and returns what failed in the order of the replicas, with nil for a
 // success.
-func (s *Sender) ask(ctx context.Context, method, resource string, body []byte) []*result.Error {
+func (s *Sender) requestAll(ctx context.Context, method, resource string, body []byte) []*result.Error {
 	failures := make([]*result.Error, len(s.apis))
 	var all sync.WaitGroup
 	for i, api := range s.apis {

@@ -45,7 +45,7 @@ const (
 // now is the time of the attempts: half an hour after that of notifytest.Message.
 var now = time.Date(2026, 3, 1, 12, 30, 0, 500, time.UTC)
 
-func words(message string) string {
+func refusal(message string) string {
 	body, err := json.Marshal(message)
 	if err != nil {
 		panic(err) // a string always encodes
@@ -69,11 +69,11 @@ func TestConformance(t *testing.T) {
 					c.config.URLs = []string{url + prefix}
 					return New(c.config, client)
 				},
-				Canaries:    append(slices.Clone(c.canaries), prefix),
-				ExternalID:  "critical@2026-03-01T12:00:00Z",
-				ProbeAccept: `{"cluster":{"status":"ready"}}`,
-				Refuse:      func(message string) (string, string) { return "application/json", words(message) },
-				Mute:        true,
+				Canaries:      append(slices.Clone(c.canaries), prefix),
+				ExternalID:    "critical@2026-03-01T12:00:00Z",
+				ProbeAccept:   `{"cluster":{"status":"ready"}}`,
+				ErrorBody:     func(message string) (string, string) { return "application/json", refusal(message) },
+				QuotesNothing: true,
 			})
 		})
 	}
@@ -171,7 +171,7 @@ func TestReplicas(t *testing.T) {
 	}{
 		{"all", []http.HandlerFunc{accept, accept}, "accepted by 2 of 2 replicas; its routes and silences decide who is told", result.Error{}},
 		{
-			"one is enough", []http.HandlerFunc{notifytest.Status(400, words("bad")), accept, notifytest.Status(503, "")},
+			"one is enough", []http.HandlerFunc{notifytest.Status(400, refusal("bad")), accept, notifytest.Status(503, "")},
 			"accepted by 1 of 3 replicas; its routes and silences decide who is told; urls[0]: HTTP 400 Bad Request; urls[2]: HTTP 503 Service Unavailable", result.Error{},
 		},
 		{
@@ -186,7 +186,7 @@ func TestReplicas(t *testing.T) {
 				Message: "every replica failed: urls[0]: HTTP 404 Not Found; urls[1]: HTTP 429 Too Many Requests; urls[2]: HTTP 429 Too Many Requests"},
 		},
 		{
-			"F-P1: no answer of Alertmanager is final", []http.HandlerFunc{notifytest.Status(400, words("bad")), notifytest.Status(400, words("bad"))}, "",
+			"F-P1: no answer of Alertmanager is final", []http.HandlerFunc{notifytest.Status(400, refusal("bad")), notifytest.Status(400, refusal("bad"))}, "",
 			result.Error{Class: result.Configuration, Reason: result.ReasonRejected, Message: "every replica failed: urls[0]: HTTP 400 Bad Request; urls[1]: HTTP 400 Bad Request"},
 		},
 	} {
@@ -243,23 +243,23 @@ func TestReplicasAtOnce(t *testing.T) {
 }
 
 // fleet is replicas and a sender to all of them, by one clock.
-type fleet struct {
-	t        *testing.T
-	sender   *Sender
-	replicas []*notifytest.Alertmanager
-	now      time.Time
-	id       string // from the last receipt
+type replicas struct {
+	t      *testing.T
+	sender *Sender
+	fakes  []*notifytest.Alertmanager
+	now    time.Time
+	id     string // from the last receipt
 }
 
-func newFleet(t *testing.T, size int) *fleet {
-	f := &fleet{t: t, now: now}
+func newReplicas(t *testing.T, size int) *replicas {
+	f := &replicas{t: t, now: now}
 	config := Config{Token: token}
 	for range size {
 		replica := notifytest.NewAlertmanager("Bearer " + token)
 		replica.Now = func() time.Time { return f.now }
 		server := httptest.NewServer(notifytest.LoseAnswers(replica, 1))
 		t.Cleanup(server.Close)
-		f.replicas = append(f.replicas, replica)
+		f.fakes = append(f.fakes, replica)
 		config.URLs = append(config.URLs, server.URL)
 	}
 	f.sender = newSender(t, config)
@@ -272,12 +272,12 @@ func newFleet(t *testing.T, size int) *fleet {
 	return f
 }
 
-func (f *fleet) send(event result.Event, severity notify.Severity) {
+func (f *replicas) send(event result.Event, severity notify.Severity) {
 	f.t.Helper()
 	m := notifytest.Message(event)
 	m.Severity = severity
 	if event != result.Fired {
-		m.Time, m.Content = f.now, "It is "+strings.ToLower(string(event))
+		m.Time, m.RawContent = f.now, "It is "+strings.ToLower(string(event))
 	}
 	receipt, err := f.sender.Send(f.t.Context(), m, notifytest.Key(string(event), f.id))
 	if err != nil {
@@ -287,13 +287,13 @@ func (f *fleet) send(event result.Event, severity notify.Severity) {
 }
 
 // wants compares what people see, with a + before what fires and a - before what is over.
-func (f *fleet) wants(why string, want ...string) {
+func (f *replicas) wantSeen(why string, want ...string) {
 	f.t.Helper()
-	for i, replica := range f.replicas {
+	for i, replica := range f.fakes {
 		var got []string
 		for _, seen := range replica.Seen() {
 			state := "+"
-			if seen.Over {
+			if seen.Resolved {
 				state = "-"
 			}
 			got = append(got, state+seen.Text)
@@ -311,48 +311,48 @@ func (f *fleet) wants(why string, want ...string) {
 
 // The guarantee: however often it is sent, it is one alert.
 func TestSeenOnce(t *testing.T) {
-	f := newFleet(t, 2)
-	f.wants("fired twice, the first answers lost", "+Hi 🎉\nHello KubeCon 👋")
-	f.now = f.now.Add(RepostEvery)
+	f := newReplicas(t, 2)
+	f.wantSeen("fired twice, the first answers lost", "+Hi 🎉\nHello KubeCon 👋")
+	f.now = f.now.Add(ResendEvery)
 	f.send(result.Fired, notify.Critical)
-	f.wants("sent again", "+Hi 🎉\nHello KubeCon 👋")
+	f.wantSeen("sent again", "+Hi 🎉\nHello KubeCon 👋")
 	f.send(result.Updated, notify.Critical)
-	f.wants("updated", "+Hi 🎉\nIt is updated")
+	f.wantSeen("updated", "+Hi 🎉\nIt is updated")
 	f.now = f.now.Add(Validity - time.Second)
-	f.wants("as long as it is valid", "+Hi 🎉\nIt is updated")
+	f.wantSeen("as long as it is valid", "+Hi 🎉\nIt is updated")
 	f.send(result.Resolved, notify.Critical)
-	f.wants("resolved", "-Hi 🎉\nIt is resolved")
+	f.wantSeen("resolved", "-Hi 🎉\nIt is resolved")
 	f.send(result.Resolved, notify.Critical)
-	f.wants("resolved twice", "-Hi 🎉\nIt is resolved")
+	f.wantSeen("resolved twice", "-Hi 🎉\nIt is resolved")
 	f.now = f.now.Add(time.Hour)
 	f.send(result.Fired, notify.Critical)
-	f.wants("fired anew", "+Hi 🎉\nHello KubeCon 👋")
+	f.wantSeen("fired anew", "+Hi 🎉\nHello KubeCon 👋")
 }
 
 func TestSeverityChanges(t *testing.T) {
-	f := newFleet(t, 1)
+	f := newReplicas(t, 1)
 	f.now = f.now.Add(time.Minute)
 	f.send(result.Updated, notify.Warning)
-	f.wants("another severity is another alert", "-Hi 🎉\nIt is updated", "+Hi 🎉\nIt is updated")
-	f.now = f.now.Add(RepostEvery)
+	f.wantSeen("another severity is another alert", "-Hi 🎉\nIt is updated", "+Hi 🎉\nIt is updated")
+	f.now = f.now.Add(ResendEvery)
 	f.send(result.Fired, notify.Warning)
-	f.wants("sent again", "-Hi 🎉\nIt is updated", "+Hi 🎉\nHello KubeCon 👋")
+	f.wantSeen("sent again", "-Hi 🎉\nIt is updated", "+Hi 🎉\nHello KubeCon 👋")
 	f.send(result.Resolved, notify.Info) // an update to which was not confirmed, and did not arrive
-	f.wants("resolved", "-Hi 🎉\nIt is updated", "-Hi 🎉\nIt is resolved")
+	f.wantSeen("resolved", "-Hi 🎉\nIt is updated", "-Hi 🎉\nIt is resolved")
 }
 
 func TestRestarts(t *testing.T) {
-	f := newFleet(t, 1)
+	f := newReplicas(t, 1)
 	f.send(result.Updated, notify.Critical)
-	f.replicas[0].Restart()
-	f.now = f.now.Add(RepostEvery)
+	f.fakes[0].Restart()
+	f.now = f.now.Add(ResendEvery)
 	f.send(result.Updated, notify.Critical)
-	f.wants("it learns of it again, with its start", "+Hi 🎉\nIt is updated")
+	f.wantSeen("it learns of it again, with its start", "+Hi 🎉\nIt is updated")
 	f.now = f.now.Add(Validity)
-	f.wants("nobody sends it again", "-Hi 🎉\nIt is updated")
-	f.replicas[0].Restart()
+	f.wantSeen("nobody sends it again", "-Hi 🎉\nIt is updated")
+	f.fakes[0].Restart()
 	f.send(result.Resolved, notify.Critical)
-	f.wants("the end of what it does not know", "-Hi 🎉\nIt is resolved")
+	f.wantSeen("the end of what it does not know", "-Hi 🎉\nIt is resolved")
 }
 
 func TestNewRefuses(t *testing.T) {
@@ -377,6 +377,6 @@ func TestNewRefuses(t *testing.T) {
 		{"a colon in the name", "username: must not be empty or have a colon", Config{URLs: urls, Username: "canary:canary"}},
 	} {
 		_, err := New(c.config, outboundtest.Client(t))
-		notifytest.WantRefused(t, c.why, err, c.want)
+		notifytest.WantInvalid(t, c.why, err, c.want)
 	}
 }

@@ -26,25 +26,25 @@ import (
 )
 
 // order is what is most worth another try. Alertmanager documents no error format, so no answer is Permanent.
-var order = []result.Class{result.Unknown, result.Temporary, result.Configuration}
+var classOrder = []result.Class{result.Unknown, result.Temporary, result.Configuration}
 
 // verdict is nil if a replica accepted, and else of the failure with which there is most hope.
-func verdict(failures []*result.Error) *result.Error {
+func combine(failures []*result.Error) *result.Error {
 	if slices.Contains(failures, nil) {
 		return nil
 	}
 	e := *slices.MinFunc(failures, func(a, b *result.Error) int {
-		return cmp.Or(slices.Index(order, a.Class)-slices.Index(order, b.Class), cmp.Compare(a.RetryAfter, b.RetryAfter))
+		return cmp.Or(slices.Index(classOrder, a.Class)-slices.Index(classOrder, b.Class), cmp.Compare(a.RetryAfter, b.RetryAfter))
 	})
 	if len(failures) > 1 {
-		e.Message = "every replica failed: " + strings.Join(list(failures), "; ")
+		e.Message = "every replica failed: " + strings.Join(failureTexts(failures), "; ")
 	}
 	return &e
 }
 
 // note says how many accepted. What that is worth is said too: it proves that nobody was told yet.
-func note(failures []*result.Error) string {
-	missing := list(failures)
+func receiptNote(failures []*result.Error) string {
+	missing := failureTexts(failures)
 	accepted := fmt.Sprintf("accepted by %d of %d replicas", len(failures)-len(missing), len(failures))
 	if len(failures) == 1 {
 		accepted = "accepted"
@@ -53,7 +53,7 @@ func note(failures []*result.Error) string {
 }
 
 // list names the replicas that failed by their place in the spec, since an address may be nobody's business.
-func list(failures []*result.Error) []string {
+func failureTexts(failures []*result.Error) []string {
 	var texts []string
 	for i, failure := range failures {
 		if failure != nil {

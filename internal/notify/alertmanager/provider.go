@@ -42,5 +42,5 @@ var Provider = notify.Provider[v1beta1.AlertmanagerProvider]{
 		return New(Config{URLs: s.URLs, Labels: labels,
 			Token: secret.Get("token"), Username: secret.Get("username"), Password: secret.Get("password")}, client)
 	},
-	ResendEvery: RepostEvery,
+	ResendEvery: ResendEvery,
 }

@@ -35,7 +35,7 @@ const (
 )
 
 // posted is an alert as the API takes it. Without a start, Alertmanager would take the end for it.
-type posted struct {
+type postedAlert struct {
 	Labels      map[string]string `json:"labels"`
 	Annotations annotations       `json:"annotations"`
 	StartsAt    time.Time         `json:"startsAt"`
@@ -48,10 +48,10 @@ type annotations struct {
 }
 
 // render returns what to post, and what Alertmanager holds then.
-func (s *Sender) render(m notify.Message, k notify.Key) ([]posted, held) {
+func (s *Sender) render(m notify.Message, k notify.Key) ([]postedAlert, activeAlert) {
 	now := s.Now().UTC().Truncate(time.Second)
-	holds := held{severity: strings.ToLower(string(m.Severity)), since: m.Time.UTC().Truncate(time.Second)}
-	before, known := parseHeld(k.ExternalID)
+	holds := activeAlert{severity: strings.ToLower(string(m.Severity)), since: m.Time.UTC().Truncate(time.Second)}
+	before, known := parseActiveAlert(k.ExternalID)
 	if known {
 		holds.since = before.since // an update has a time of its own, but it is the same alert
 	}
@@ -59,23 +59,23 @@ func (s *Sender) render(m notify.Message, k notify.Key) ([]posted, held) {
 	if m.Event != result.Resolved {
 		end = now.Add(Validity)
 	}
-	alerts := []posted{s.alert(m, k, holds, end)}
+	alerts := []postedAlert{s.alert(m, k, holds, end)}
 	if known && before.severity != holds.severity {
 		alerts = append(alerts, s.alert(m, k, before, now))
 	}
 	return alerts, holds
 }
 
-func (s *Sender) alert(m notify.Message, k notify.Key, h held, end time.Time) posted {
+func (s *Sender) alert(m notify.Message, k notify.Key, h activeAlert, end time.Time) postedAlert {
 	if end.Before(h.since) { // by a clock that is behind; Alertmanager would refuse it
 		end = h.since
 	}
 	labels := maps.Clone(s.labels)
 	labels[labelName], labels[labelNamespace] = m.Name, m.Namespace
 	labels[labelSeverity], labels[labelIncident] = h.severity, k.Incident
-	return posted{
+	return postedAlert{
 		Labels:      labels,
-		Annotations: annotations{Summary: m.Subject(), Description: m.Text()},
+		Annotations: annotations{Summary: m.Title(), Description: m.Content()},
 		StartsAt:    h.since,
 		EndsAt:      end,
 	}
@@ -83,25 +83,25 @@ func (s *Sender) alert(m notify.Message, k notify.Key, h held, end time.Time) po
 
 // held is what Alertmanager knows our alert by, as far as the next message does not say it. In a receipt it reads
 // critical@2026-03-01T12:00:00Z.
-type held struct {
+type activeAlert struct {
 	severity string
 	since    time.Time
 }
 
-func (h held) String() string { return h.severity + "@" + h.since.Format(time.RFC3339) }
+func (h activeAlert) String() string { return h.severity + "@" + h.since.Format(time.RFC3339) }
 
 // IsHeld reports whether an ExternalID is that of an active alert in an Alertmanager.
-func IsHeld(externalID string) bool {
-	_, ok := parseHeld(externalID)
+func IsActiveAlert(externalID string) bool {
+	_, ok := parseActiveAlert(externalID)
 	return ok
 }
 
-func parseHeld(externalID string) (h held, ok bool) {
+func parseActiveAlert(externalID string) (h activeAlert, ok bool) {
 	severity, since, _ := strings.Cut(externalID, "@")
 	if severity != "info" && severity != "warning" && severity != "critical" {
-		return held{}, false
+		return activeAlert{}, false
 	}
 	began, err := time.Parse(time.RFC3339, since)
-	h = held{severity: severity, since: began.UTC()}
+	h = activeAlert{severity: severity, since: began.UTC()}
 	return h, err == nil && h.String() == externalID
 }

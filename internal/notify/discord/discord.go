@@ -44,7 +44,7 @@ import (
 
 // Discord's own numbers for what went wrong.
 const (
-	leastCode      = 10000 // a smaller one is a proxy's status, or 0, which says nothing about the content
+	minCode        = 10000 // a smaller one is a proxy's status, or 0, which says nothing about the content
 	unknownMessage = 10008
 	threadArchived = 50083  // a new message would open it again, unless it is locked
 	needsThread    = 220001 // the channel is a forum
@@ -117,7 +117,7 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 	case err == nil:
 		return result.Receipt{ExternalID: k.ExternalID, Note: notify.StatusLine(resp.StatusCode) + ": the message was edited" + cuts}, nil
 	// Whether somebody deleted it, or it is of the webhook or in the thread that the receiver had before, nobody can tell.
-	case says(resp, http.StatusNotFound, unknownMessage), says(resp, http.StatusBadRequest, threadArchived):
+	case hasError(resp, http.StatusNotFound, unknownMessage), hasError(resp, http.StatusBadRequest, threadArchived):
 		return s.post(ctx, m)
 	}
 	return result.Receipt{}, err
@@ -126,7 +126,7 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 // post makes a new message.
 func (s *Sender) post(ctx context.Context, m notify.Message) (result.Receipt, error) {
 	if m.Event == result.Resolved { // the content is in an earlier message, or was never sent
-		m.Content = ""
+		m.RawContent = ""
 	}
 	body, cuts := render(m)
 	resp, err := s.RequestJSON(ctx, http.MethodPost, s.posts, body)
@@ -156,15 +156,15 @@ type errorBody struct {
 }
 
 // says tells whether an answer, if there is one, has this status and code.
-func says(resp *outbound.Response, status, code int) bool {
+func hasError(resp *outbound.Response, status, code int) bool {
 	return resp != nil && resp.StatusCode == status && notify.ErrorBody[errorBody](resp).Code == code
 }
 
 func (s *Sender) refine(e *result.Error, resp *outbound.Response) {
 	answer := notify.ErrorBody[errorBody](resp)
 	s.Quote(e, answer.Message)
-	notify.Refuse(e, resp, answer.Code >= leastCode && answer.Message != "")
-	if says(resp, http.StatusBadRequest, needsThread) || says(resp, http.StatusBadRequest, threadArchived) { // no other message would fare better
+	notify.ClassifyRefusal(e, resp, answer.Code >= minCode && answer.Message != "")
+	if hasError(resp, http.StatusBadRequest, needsThread) || hasError(resp, http.StatusBadRequest, threadArchived) { // no other message would fare better
 		e.Class, e.Reason = result.Configuration, result.ReasonRejected
 	}
 	if e.Class == result.Temporary && e.RetryAfter == 0 {

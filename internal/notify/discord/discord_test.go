@@ -41,9 +41,9 @@ const (
 	made     = "1478000000000000000"
 )
 
-func words(message string) string { return problemJSON(message, 0) }
+func refusal(message string) string { return errorJSON(message, 0) }
 
-func problemJSON(message string, code int) string {
+func errorJSON(message string, code int) string {
 	body, err := json.Marshal(map[string]any{"message": message, "code": code})
 	if err != nil {
 		panic(err) // strings always encode
@@ -52,9 +52,9 @@ func problemJSON(message string, code int) string {
 }
 
 // What a server answers that is not Discord's is for nobody's eyes: whoever chose the address may not be allowed to ask it.
-func TestOnlyDiscordIsQuoted(t *testing.T) {
+func TestQuotesOnlyDiscord(t *testing.T) {
 	server := notifytest.NewServer(t)
-	server.Answer(notifytest.Status(http.StatusForbidden, words("the secret of an internal service")))
+	server.Answer(notifytest.Status(http.StatusForbidden, refusal("the secret of an internal service")))
 	elsewhere := newSender(t, server.URL, Config{})
 	elsewhere.MayQuote = false
 	_, err := elsewhere.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("delivery", ""))
@@ -87,8 +87,8 @@ func TestConformance(t *testing.T) {
 		NeedsBody:   true,
 		ExternalID:  made,
 		ProbeAccept: `{"id":"42","type":1,"name":"alerts","channel_id":"7","guild_id":"8","token":"` + token + `"}`,
-		Refuse:      func(message string) (string, string) { return "application/json", words(message) },
-		Refusal:     func(int) (string, string) { return "application/json", problemJSON("Invalid Form Body", 50035) },
+		ErrorBody:   func(message string) (string, string) { return "application/json", refusal(message) },
+		RefusalBody: func(int) (string, string) { return "application/json", errorJSON("Invalid Form Body", 50035) },
 	})
 }
 
@@ -153,19 +153,19 @@ func TestSend(t *testing.T) {
 		},
 		{
 			why: "an update of what was deleted", event: result.Updated, externalID: "77",
-			answers:  append(answers(404, problemJSON("Unknown Message", 10008)), answers(200, accepted)...),
+			answers:  append(answers(404, errorJSON("Unknown Message", 10008)), answers(200, accepted)...),
 			requests: []string{"PATCH " + hookURI + "/messages/77 " + update, "POST " + hookURI + "?wait=true " + update},
 			want:     result.Receipt{ExternalID: made, Note: "HTTP 200 OK"},
 		},
 		{
 			why: "an update in a thread that was archived meanwhile, which a new message opens again", event: result.Updated, externalID: "77",
-			answers:  append(answers(400, problemJSON("Thread is archived", 50083)), answers(200, accepted)...),
+			answers:  append(answers(400, errorJSON("Thread is archived", 50083)), answers(200, accepted)...),
 			requests: []string{"PATCH " + hookURI + "/messages/77 " + update, "POST " + hookURI + "?wait=true " + update},
 			want:     result.Receipt{ExternalID: made, Note: "HTTP 200 OK"},
 		},
 		{
 			why: "resolved there", event: result.Resolved, externalID: "77",
-			answers:  append(answers(400, problemJSON("Thread is archived", 50083)), answers(200, accepted)...),
+			answers:  append(answers(400, errorJSON("Thread is archived", 50083)), answers(200, accepted)...),
 			requests: []string{"PATCH " + hookURI + "/messages/77 " + over, "POST " + hookURI + "?wait=true " + short},
 			want:     result.Receipt{ExternalID: made, Note: "HTTP 200 OK"},
 		},
@@ -175,7 +175,7 @@ func TestSend(t *testing.T) {
 		},
 		{
 			why: "resolved where the message is not known, as it is another webhook's", event: result.Resolved, externalID: "77",
-			answers:  append(answers(404, problemJSON("Unknown Message", 10008)), answers(200, accepted)...),
+			answers:  append(answers(404, errorJSON("Unknown Message", 10008)), answers(200, accepted)...),
 			requests: []string{"PATCH " + hookURI + "/messages/77 " + over, "POST " + hookURI + "?wait=true " + short},
 			want:     result.Receipt{ExternalID: made, Note: "HTTP 200 OK"},
 		},
@@ -241,38 +241,38 @@ func TestFailures(t *testing.T) {
 		want   result.Error
 	}{
 		{
-			"their words", result.Fired, notifytest.Status(400, problemJSON("Invalid Form Body\nfor "+token, 50035)),
+			"their words", result.Fired, notifytest.Status(400, errorJSON("Invalid Form Body\nfor "+token, 50035)),
 			result.Error{Class: result.Permanent, Reason: result.ReasonRejected, Message: "HTTP 400 Bad Request: Invalid Form Body for [redacted]"},
 		},
 		{
-			"a forum without thread", result.Fired, notifytest.Status(400, problemJSON("Webhooks posted to forum channels must have a thread_name or thread_id", 220001)),
+			"a forum without thread", result.Fired, notifytest.Status(400, errorJSON("Webhooks posted to forum channels must have a thread_name or thread_id", 220001)),
 			result.Error{
 				Class: result.Configuration, Reason: result.ReasonRejected,
 				Message: "HTTP 400 Bad Request: Webhooks posted to forum channels must have a thread_name or thread_id",
 			},
 		},
 		{
-			"a thread that is locked", result.Fired, notifytest.Status(400, problemJSON("Thread is archived", 50083)),
+			"a thread that is locked", result.Fired, notifytest.Status(400, errorJSON("Thread is archived", 50083)),
 			result.Error{Class: result.Configuration, Reason: result.ReasonRejected, Message: "HTTP 400 Bad Request: Thread is archived"},
 		},
 		{
-			"the token is another", result.Fired, notifytest.Status(401, problemJSON("Invalid Webhook Token", 50027)),
+			"the token is another", result.Fired, notifytest.Status(401, errorJSON("Invalid Webhook Token", 50027)),
 			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 401 Unauthorized: Invalid Webhook Token"},
 		},
 		{
-			"the webhook was deleted", result.Fired, notifytest.Status(404, problemJSON("Unknown Webhook", 10015)),
+			"the webhook was deleted", result.Fired, notifytest.Status(404, errorJSON("Unknown Webhook", 10015)),
 			result.Error{Class: result.Configuration, Reason: result.ReasonNotFound, Message: "HTTP 404 Not Found: Unknown Webhook"},
 		},
 		{
-			"the webhook was deleted before an update", result.Updated, notifytest.Status(404, problemJSON("Unknown Webhook", 10015)),
+			"the webhook was deleted before an update", result.Updated, notifytest.Status(404, errorJSON("Unknown Webhook", 10015)),
 			result.Error{Class: result.Configuration, Reason: result.ReasonNotFound, Message: "HTTP 404 Not Found: Unknown Webhook"},
 		},
 		{
-			"the webhook was deleted before the end", result.Resolved, notifytest.Status(404, problemJSON("Unknown Webhook", 10015)),
+			"the webhook was deleted before the end", result.Resolved, notifytest.Status(404, errorJSON("Unknown Webhook", 10015)),
 			result.Error{Class: result.Configuration, Reason: result.ReasonNotFound, Message: "HTTP 404 Not Found: Unknown Webhook"},
 		},
 		{
-			"the thread was deleted", result.Updated, notifytest.Status(404, problemJSON("Unknown Channel", 10003)),
+			"the thread was deleted", result.Updated, notifytest.Status(404, errorJSON("Unknown Channel", 10003)),
 			result.Error{Class: result.Configuration, Reason: result.ReasonNotFound, Message: "HTTP 404 Not Found: Unknown Channel"},
 		},
 		{
@@ -346,7 +346,7 @@ func TestEscape(t *testing.T) {
 		if got != want {
 			t.Errorf("%q: got %q, want %q", typed, got, want)
 		}
-		wantShown(t, typed, got)
+		wantDisplayed(t, typed, got)
 	}
 	pieces := []string{"*", "_", "`", "~", "|", "<", ">", "@", "#", ":", "]", "(", "-", "+", ".", "1", "\\", "/", " ", "\n", "a", "https://e", "@here", "<@1>", "👋"}
 	random := rand.New(rand.NewPCG(1, 2))
@@ -355,11 +355,11 @@ func TestEscape(t *testing.T) {
 		for range 8 {
 			typed += pieces[random.IntN(len(pieces))]
 		}
-		wantShown(t, typed, escape(typed))
+		wantDisplayed(t, typed, escape(typed))
 	}
 }
 
-func wantShown(t *testing.T, typed, escaped string) {
+func wantDisplayed(t *testing.T, typed, escaped string) {
 	t.Helper()
 	if shown := strings.ReplaceAll(notifytest.DiscordText(escaped), zeroWidthSpace, ""); shown != typed {
 		t.Errorf("%q, escaped as %q, is shown as %q", typed, escaped, shown)
@@ -380,7 +380,7 @@ func TestCut(t *testing.T) {
 		"escapes":           strings.Repeat(`\`, 5000),
 	} {
 		m := notifytest.Message(result.Fired)
-		m.Title, m.Content = text, text
+		m.RawTitle, m.RawContent = text, text
 		got, cuts := render(m)
 		description := got.Embeds[0].Description
 		if n := utf8.RuneCountInString(got.Content); n > maxContent || n < maxContent/3 {
@@ -397,11 +397,11 @@ func TestCut(t *testing.T) {
 		}
 	}
 	fits := notifytest.Message(result.Fired)
-	fits.Severity, fits.Title, fits.Content = notify.Info, strings.Repeat("👋", maxContent), strings.Repeat("-", maxDescription-1)
-	if got, cuts := render(fits); cuts != "" || got.Content != fits.Title || got.Embeds[0].Description != `\`+fits.Content {
+	fits.Severity, fits.RawTitle, fits.RawContent = notify.Info, strings.Repeat("👋", maxContent), strings.Repeat("-", maxDescription-1)
+	if got, cuts := render(fits); cuts != "" || got.Content != fits.RawTitle || got.Embeds[0].Description != `\`+fits.RawContent {
 		t.Errorf("cut although it fits: %q", cuts)
 	}
-	fits.Content = " \n"
+	fits.RawContent = " \n"
 	if got, _ := render(fits); len(got.Embeds) != 0 {
 		t.Error("an embed without text")
 	}
@@ -425,7 +425,7 @@ func TestSeen(t *testing.T) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	send(t, s, result.Resolved, "third", receipt.ExternalID)
-	want[1] = notifytest.Seen{ID: "1478000000000000001", Text: "Resolved: " + text, Over: true}
+	want[1] = notifytest.Seen{ID: "1478000000000000001", Text: "Resolved: " + text, Resolved: true}
 	if got := service.Seen(); !slices.Equal(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
@@ -470,6 +470,6 @@ func TestNewRefuses(t *testing.T) {
 		{"two threads", "threadID: cannot be set where the URL", Config{URL: url + "?thread_id=1", ThreadID: "1"}},
 	} {
 		_, err := New(c.config, outboundtest.Client(t))
-		notifytest.WantRefused(t, c.why, err, c.want)
+		notifytest.WantInvalid(t, c.why, err, c.want)
 	}
 }

@@ -54,13 +54,13 @@ type mentions struct {
 func render(m notify.Message) (out message, cuts string) {
 	out = message{Embeds: []embed{}, AllowedMentions: mentions{Parse: []string{}}}
 	var cut bool
-	if out.Content, cut = fit(m.Headline(), maxContent); cut {
+	if out.Content, cut = escapeAndTruncate(m.TitleWithStatus(), maxContent); cut {
 		cuts += notify.CutNote("headline", maxContent, "characters")
 	}
-	if strings.TrimSpace(m.Content) == "" { // an embed without text is refused
+	if strings.TrimSpace(m.RawContent) == "" { // an embed without text is refused
 		return out, cuts
 	}
-	description, cut := fit(m.Text(), maxDescription)
+	description, cut := escapeAndTruncate(m.Content(), maxDescription)
 	if cut {
 		cuts += notify.CutNote("content", maxDescription, "characters")
 	}
@@ -81,7 +81,7 @@ func color(m notify.Message) int {
 }
 
 // fit returns the text escaped, cut so that it fits.
-func fit(text string, limit int) (escaped string, cut bool) {
+func escapeAndTruncate(text string, limit int) (escaped string, cut bool) {
 	if escaped = escape(text); utf8.RuneCountInString(escaped) <= limit {
 		return escaped, false
 	}
@@ -105,7 +105,7 @@ var (
 	// link is what Discord makes a link, whatever stands in it: a backslash there would become a part of the address.
 	link = regexp.MustCompile(`https?://[^\s<]+`)
 	// Everywhere: emphasis, code, spoilers, mentions and whatever else is in angle brackets, links with a text of their own.
-	everywhere = strings.NewReplacer(
+	markup = strings.NewReplacer(
 		`\`, `\\`, `*`, `\*`, `_`, `\_`, "`", "\\`", `~`, `\~`, `|`, `\|`, `<`, `\<`, `](`, `]\(`, `@everyone`, `\@everyone`, `@here`, `\@here`)
 	// shortcode is what is left of them after notify.Emoji: what it leaves alone is not meant to be an emoji.
 	shortcode = regexp.MustCompile(`:([A-Za-z0-9_+~\\-]+):`)
@@ -118,17 +118,17 @@ func escape(text string) string {
 	var out strings.Builder
 	done := 0
 	for _, at := range link.FindAllStringIndex(text, -1) {
-		out.WriteString(escapeWords(text[done:at[0]]))
+		out.WriteString(escapeText(text[done:at[0]]))
 		out.WriteString(text[at[0]:at[1]])
 		if done = at[1]; strings.HasPrefix(text[done:], "<") { // the backslash of an escape would be the link's
 			out.WriteString("<" + zeroWidthSpace)
 			done++
 		}
 	}
-	out.WriteString(escapeWords(text[done:]))
+	out.WriteString(escapeText(text[done:]))
 	return lineStart.ReplaceAllString(out.String(), `${1}\${2}`)
 }
 
-func escapeWords(text string) string {
-	return shortcode.ReplaceAllString(everywhere.Replace(text), `\:${1}\:`)
+func escapeText(text string) string {
+	return shortcode.ReplaceAllString(markup.Replace(text), `\:${1}\:`)
 }

@@ -31,17 +31,17 @@ import (
 )
 
 // failed says what an error means that a step of a session ended with.
-func failed(ctx context.Context, step string, err error, at outbound.Phase) *result.Error {
+func errorOfStep(ctx context.Context, step string, err error, at outbound.Phase) *result.Error {
 	e := &result.Error{Class: result.Configuration, Reason: result.ReasonBadAnswer, Message: "the answer is not one of SMTP"}
 	if at == outbound.Asked {
 		e.Class = result.Unknown
 	}
 	if answer, ok := errors.AsType[*textproto.Error](err); ok {
 		e.Message = statusLine(answer)
-		if class, reason := meaning(answer.Code, at); class != "" {
+		if class, reason := classOfCode(answer.Code, at); class != "" {
 			e.Class, e.Reason = class, reason
 		}
-	} else if !isGarbage(err) {
+	} else if !isProtocolError(err) {
 		e = notify.FromRequest(outbound.FromConn(ctx, err, at))
 	}
 	e.Message = step + ": " + e.Message
@@ -50,7 +50,7 @@ func failed(ctx context.Context, step string, err error, at outbound.Phase) *res
 
 // meaning classifies a refusal. No class: the code is none. After the end of DATA the server has seen the mail, so a 5yz is about
 // its content; before, it is about the sender, the recipients or the session.
-func meaning(code int, at outbound.Phase) (result.Class, string) {
+func classOfCode(code int, at outbound.Phase) (result.Class, string) {
 	switch code {
 	case 530, 534, 535, 538:
 		return result.Configuration, result.ReasonUnauthorized
@@ -67,7 +67,7 @@ func meaning(code int, at outbound.Phase) (result.Class, string) {
 }
 
 // isGarbage tells what the server said from how the connection fares.
-func isGarbage(err error) bool {
+func isProtocolError(err error) bool {
 	_, answer := errors.AsType[textproto.ProtocolError](err)
 	_, challenge := errors.AsType[base64.CorruptInputError](err)
 	return answer || challenge || errors.Is(err, errChallenge)

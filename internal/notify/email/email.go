@@ -73,13 +73,13 @@ type Config struct {
 
 // Sender is a notify.Sender.
 type Sender struct {
-	config  Config
-	host    string // without port
-	address string // with
-	from    *mail.Address
-	to      []*mail.Address
-	client  *outbound.Client
-	told    roll
+	config    Config
+	host      string // without port
+	address   string // with
+	from      *mail.Address
+	to        []*mail.Address
+	client    *outbound.Client
+	delivered deliveredSet
 }
 
 var (
@@ -101,7 +101,7 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 		return nil, notify.Invalid("host", "must be a host name or IP address, with or without a port")
 	}
 	if s.from, ok = parseAddress(config.From); !ok {
-		return nil, notify.Invalid("from", notAnAddress)
+		return nil, notify.Invalid("from", addressProblem)
 	}
 	if len(config.To) == 0 || len(config.To) > maxTo {
 		return nil, notify.Invalid("to", "must have 1 to "+strconv.Itoa(maxTo)+" addresses")
@@ -109,7 +109,7 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	for i, to := range config.To {
 		address, ok := parseAddress(to)
 		if !ok {
-			return nil, notify.Invalid("to["+strconv.Itoa(i)+"]", notAnAddress)
+			return nil, notify.Invalid("to["+strconv.Itoa(i)+"]", addressProblem)
 		}
 		s.to = append(s.to, address)
 	}
@@ -138,7 +138,7 @@ func (s *Sender) checkCredentials() error {
 	return nil
 }
 
-const notAnAddress = "must be a mail address in ASCII, such as alerts@example.com"
+const addressProblem = "must be a mail address in ASCII, such as alerts@example.com"
 
 // addrSpec leaves out what nobody has: quoted local parts, address literals.
 var addrSpec = regexp.MustCompile("^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$")
@@ -173,19 +173,19 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 	if err != nil {
 		return result.Receipt{}, err
 	}
-	told := s.told.of(k.Delivery)
+	told := s.delivered.of(k.Delivery)
 	outcome, failure := s.deliver(ctx, told, text)
 	if failure != nil {
 		return result.Receipt{}, failure
 	}
-	if err := s.settle(m.Event, k.Delivery, told, outcome); err != nil {
+	if err := s.resultOf(m.Event, k.Delivery, told, outcome); err != nil {
 		return result.Receipt{}, err
 	}
 	note := "accepted by the mail server; whether it is delivered it does not say"
 	if len(outcome.refused) > 0 {
 		note = outcome.failure().Message + "; else " + note
 	}
-	if id := s.id(k.Delivery); len(id) <= maxID {
+	if id := s.messageID(k.Delivery); len(id) <= maxID {
 		return result.Receipt{ExternalID: id, Note: note}, nil
 	}
 	return result.Receipt{Note: note}, nil
@@ -202,7 +202,7 @@ func (s *Sender) deliver(ctx context.Context, told recipients, text []byte) (out
 }
 
 // settle decides what an attempt that the server answered is worth: nil if nobody needs to be told again.
-func (s *Sender) settle(event result.Event, delivery string, told recipients, o outcome) error {
+func (s *Sender) resultOf(event result.Event, delivery string, told recipients, o outcome) error {
 	switch {
 	case len(o.refused) == 0:
 	case told|o.accepted == 0: // nobody has it
@@ -212,13 +212,13 @@ func (s *Sender) settle(event result.Event, delivery string, told recipients, o 
 	case o.accepted == 0: // those who are left are still refused
 		return o.failure()
 	default: // some have it, which is what must be remembered of it
-		s.told.set(delivery, told|o.accepted)
+		s.delivered.set(delivery, told|o.accepted)
 		failure := o.failure()
 		failure.Class = result.Unknown
 		failure.Message = "accepted for the other addresses, which are not told again; " + failure.Message
 		return failure
 	}
-	s.told.set(delivery, 0)
+	s.delivered.set(delivery, 0)
 	return nil
 }
 

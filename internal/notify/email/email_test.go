@@ -201,7 +201,7 @@ var steps = []struct {
 	{"MAIL", result.Temporary}, {"RCPT", result.Temporary}, {"DATA", result.Temporary}, {".", result.Unknown},
 }
 
-func withEverything(t *testing.T) (*notifytest.SMTP, *Sender) {
+func newAuthenticated(t *testing.T) (*notifytest.SMTP, *Sender) {
 	t.Helper()
 	server := newServer(t, notifytest.SMTPOptions{StartTLS: true, Username: username, Password: password})
 	return server, newSender(t, server, Config{Username: username, Password: password})
@@ -223,7 +223,7 @@ func TestNoAnswer(t *testing.T) {
 			{"an answer to something else", "214 2.0.0 canary", []string{result.ReasonBadAnswer, result.ReasonTLSFailed}},
 		} {
 			t.Run(step.command+", "+c.why, func(t *testing.T) {
-				server, s := withEverything(t)
+				server, s := newAuthenticated(t)
 				server.Script(step.command, c.answer)
 				server.Script("HELO", c.answer)
 				limit := 5 * time.Second
@@ -252,11 +252,11 @@ func TestNoAnswer(t *testing.T) {
 }
 
 // Before its last line is out a mail is none.
-func TestHungUpWithinTheMail(t *testing.T) {
-	server, s := withEverything(t)
+func TestCloseWithinTheMail(t *testing.T) {
+	server, s := newAuthenticated(t)
 	server.Script("mail", notifytest.SMTPClose)
 	m := notifytest.Message(result.Fired)
-	m.Content = strings.Repeat("more than any buffer on the way holds\n", 1<<13)
+	m.RawContent = strings.Repeat("more than any buffer on the way holds\n", 1<<13)
 	_, err := s.Send(t.Context(), m, notifytest.Key("delivery", ""))
 	if result.ClassOf(err) != result.Temporary || err.Error() != "DATA: the connection broke before a complete answer came" {
 		t.Errorf("got %v", err)
@@ -264,7 +264,7 @@ func TestHungUpWithinTheMail(t *testing.T) {
 }
 
 func TestTimeLimits(t *testing.T) {
-	server, _ := withEverything(t)
+	server, _ := newAuthenticated(t)
 	server.Script("DATA", notifytest.SMTPHang)
 	impatient, err := outbound.NewClient(loopback, outbound.Options{Timeout: time.Second, CABundle: server.CA()})
 	if err != nil {
@@ -277,7 +277,7 @@ func TestTimeLimits(t *testing.T) {
 	if e := failure(t.Context(), t, s); e.Reason != result.ReasonTimeout {
 		t.Errorf("the client's time limit: got %+v", e)
 	}
-	server, s = withEverything(t)
+	server, s = newAuthenticated(t)
 	server.Script(".", notifytest.SMTPHang)
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(time.Second, cancel)
@@ -287,9 +287,9 @@ func TestTimeLimits(t *testing.T) {
 }
 
 // What comes after the mail was accepted changes nothing.
-func TestGoodbye(t *testing.T) {
+func TestQuit(t *testing.T) {
 	for _, answer := range []string{notifytest.SMTPHang, notifytest.SMTPClose, notifytest.SMTPFlood, "421 4.3.0 tired"} {
-		server, s := withEverything(t)
+		server, s := newAuthenticated(t)
 		server.Script("QUIT", answer)
 		began := time.Now()
 		if _, err := send(t.Context(), s, result.Fired, "delivery"); err != nil || time.Since(began) > 3*time.Second {
@@ -344,7 +344,7 @@ func TestFailures(t *testing.T) {
 		{".", "554 5.6.1234 canary", want{result.Permanent, result.ReasonRejected, "end of DATA: SMTP 554"}},
 	} {
 		t.Run(c.command+" "+c.answer, func(t *testing.T) {
-			server, s := withEverything(t)
+			server, s := newAuthenticated(t)
 			server.Script(strings.TrimPrefix(c.command, "F-P19 "), c.answer)
 			server.Script("HELO", c.answer)
 			e := failure(t.Context(), t, s)
@@ -359,7 +359,7 @@ func TestFailures(t *testing.T) {
 }
 
 // Without TLS nothing is said that matters.
-func TestNeverInTheClear(t *testing.T) {
+func TestNeverUnencrypted(t *testing.T) {
 	for _, c := range []struct {
 		why    string
 		server notifytest.SMTPOptions
@@ -520,7 +520,7 @@ func TestPartlyRefused(t *testing.T) {
 }
 
 // What the server says after the mail is about all who were to get it.
-func TestPartlyRefusedAndThenAll(t *testing.T) {
+func TestPartlyRefusedThenRefused(t *testing.T) {
 	server := newServer(t, notifytest.SMTPOptions{})
 	server.Script("RCPT", "", "550 5.1.1 who", "")
 	server.Script(".", "451 4.3.0 later", "")
@@ -533,19 +533,19 @@ func TestPartlyRefusedAndThenAll(t *testing.T) {
 	}
 }
 
-func TestRoll(t *testing.T) {
-	var r roll
-	for i := range maxRoll + 10 {
+func TestDeliveredSet(t *testing.T) {
+	var r deliveredSet
+	for i := range maxDelivered + 10 {
 		r.set(fmt.Sprint(i), 1)
 		r.set("kept", recipients(i+1))
 	}
-	if len(r.told) != maxRoll || len(r.keys) != maxRoll || r.of("kept") != maxRoll+10 || r.of("0") != 0 || r.of(fmt.Sprint(maxRoll)) != 1 {
-		t.Errorf("got %d messages, %d keys", len(r.told), len(r.keys))
+	if len(r.delivered) != maxDelivered || len(r.keys) != maxDelivered || r.of("kept") != maxDelivered+10 || r.of("0") != 0 || r.of(fmt.Sprint(maxDelivered)) != 1 {
+		t.Errorf("got %d messages, %d keys", len(r.delivered), len(r.keys))
 	}
 	r.set("kept", 0)
 	r.set("never there", 0)
-	if len(r.told) != maxRoll-1 || len(r.keys) != maxRoll-1 || r.of("kept") != 0 {
-		t.Errorf("got %d messages, %d keys", len(r.told), len(r.keys))
+	if len(r.delivered) != maxDelivered-1 || len(r.keys) != maxDelivered-1 || r.of("kept") != 0 {
+		t.Errorf("got %d messages, %d keys", len(r.delivered), len(r.keys))
 	}
 }
 
@@ -589,7 +589,7 @@ func TestProbe(t *testing.T) {
 		{"no answer", "EHLO", notifytest.SMTPHang, result.Temporary},
 	} {
 		t.Run(c.why, func(t *testing.T) {
-			server, s := withEverything(t)
+			server, s := newAuthenticated(t)
 			server.Script(c.command, c.answer)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
@@ -628,7 +628,7 @@ func TestLeaks(t *testing.T) {
 		if step.command == "TLS" {
 			continue // nothing was told before
 		}
-		server, s := withEverything(t)
+		server, s := newAuthenticated(t)
 		for _, answer := range answers {
 			server.Script(step.command, answer)
 			server.Script("HELO", answer)
@@ -665,7 +665,7 @@ func TestText(t *testing.T) {
 	} {
 		t.Run(c.why, func(t *testing.T) {
 			m := notifytest.Message(result.Fired)
-			m.Severity, m.Title, m.Content = notify.Info, c.title, c.content
+			m.Severity, m.RawTitle, m.RawContent = notify.Info, c.title, c.content
 			if _, err := s.Send(t.Context(), m, notifytest.Key("delivery", "")); err != nil {
 				t.Fatal(err)
 			}
@@ -713,7 +713,7 @@ func TestNewRefuses(t *testing.T) {
 		config := Config{Host: "smtp.example.com", From: "a@example.com", To: []string{"b@example.com"}}
 		c.change(&config)
 		_, err := New(config, outboundtest.Client(t))
-		notifytest.WantRefused(t, c.why, err, c.want)
+		notifytest.WantInvalid(t, c.why, err, c.want)
 	}
 }
 
@@ -735,14 +735,14 @@ func TestEndpoint(t *testing.T) {
 	}
 }
 
-func TestLiteral(t *testing.T) {
+func TestAddressLiteral(t *testing.T) {
 	for want, address := range map[string]net.Addr{
 		"[192.0.2.1]":        &net.TCPAddr{IP: net.ParseIP("192.0.2.1"), Port: 1},
 		"[IPv6:2001:db8::1]": &net.TCPAddr{IP: net.ParseIP("2001:db8::1"), Port: 1},
 		"[IPv6:fe80::1]":     &net.TCPAddr{IP: net.ParseIP("fe80::1"), Port: 1, Zone: "eth0"},
 		"localhost":          &net.UnixAddr{Name: "x"},
 	} {
-		if got := literal(address); got != want {
+		if got := addressLiteral(address); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	}

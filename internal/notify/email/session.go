@@ -38,9 +38,9 @@ import (
 
 const (
 	// byeTime is how long a server may take to say goodbye.
-	byeTime = 500 * time.Millisecond
+	quitTimeout = 500 * time.Millisecond
 	// maxRounds bounds the work that a server may ask for with SCRAM: about half a second.
-	maxRounds = 1 << 20
+	maxIterations = 1 << 20
 )
 
 // session is a connection to the mail server. It uses go-mail's client of the protocol rather than the one of mails above
@@ -57,37 +57,37 @@ func (s *Sender) connect(ctx context.Context) (*session, *result.Error) {
 		return nil, notify.FromRequest(err)
 	}
 	session := &session{conn: conn}
-	if failure := session.begin(ctx, s); failure != nil {
+	if failure := session.handshake(ctx, s); failure != nil {
 		session.close()
 		return nil, failure
 	}
 	return session, nil
 }
 
-func (c *session) begin(ctx context.Context, s *Sender) *result.Error {
+func (c *session) handshake(ctx context.Context, s *Sender) *result.Error {
 	transport := c.conn
 	if s.config.TLS == Implicit {
 		secured := tls.Client(c.conn, s.client.TLSConfig(s.host))
 		if err := secured.HandshakeContext(ctx); err != nil {
-			return failed(ctx, "TLS", err, outbound.Handshaking)
+			return errorOfStep(ctx, "TLS", err, outbound.Handshaking)
 		}
 		transport = secured
 	}
 	client, err := smtp.NewClient(transport, s.host)
 	if err != nil {
-		return failed(ctx, "greeting", err, outbound.Talking)
+		return errorOfStep(ctx, "greeting", err, outbound.Talking)
 	}
 	c.client = client
 	client.SkipSMTPUTF8(true) // all addresses are ASCII; with it, some server on the way may have to refuse the mail
-	if err := client.Hello(literal(c.conn.LocalAddr())); err != nil {
-		return failed(ctx, "EHLO", err, outbound.Talking)
+	if err := client.Hello(addressLiteral(c.conn.LocalAddr())); err != nil {
+		return errorOfStep(ctx, "EHLO", err, outbound.Talking)
 	}
 	if s.config.TLS == StartTLS {
 		if offered, _ := client.Extension("STARTTLS"); !offered { // as if a certificate were bad
 			return &result.Error{Class: result.Configuration, Reason: result.ReasonTLSFailed, Message: "the mail server does not offer STARTTLS"}
 		}
 		if err := client.StartTLS(s.client.TLSConfig(s.host)); err != nil {
-			return failed(ctx, "STARTTLS", err, outbound.Handshaking)
+			return errorOfStep(ctx, "STARTTLS", err, outbound.Handshaking)
 		}
 	}
 	if s.config.Username == "" {
@@ -100,13 +100,13 @@ func (c *session) begin(ctx context.Context, s *Sender) *result.Error {
 			Message: "the mail server takes no username and password (AUTH) by PLAIN, LOGIN, SCRAM-SHA-256 or SCRAM-SHA-1"}
 	}
 	if err := client.Auth(auth); err != nil {
-		return failed(ctx, "AUTH", err, outbound.Talking)
+		return errorOfStep(ctx, "AUTH", err, outbound.Talking)
 	}
 	return nil
 }
 
 // literal is how a client without a name of its own says who it is (RFC 5321, 4.1.3).
-func literal(local net.Addr) string {
+func addressLiteral(local net.Addr) string {
 	address, err := netip.ParseAddrPort(local.String())
 	if err != nil {
 		return "localhost"
@@ -125,27 +125,27 @@ func (s *Sender) mechanism(offered string) smtp.Auth {
 	c := s.config
 	switch {
 	case slices.Contains(names, "PLAIN"):
-		return careful{smtp.PlainAuth("", c.Username, c.Password, s.host, false)}
+		return boundedSCRAM{smtp.PlainAuth("", c.Username, c.Password, s.host, false)}
 	case slices.Contains(names, "LOGIN"):
-		return careful{smtp.LoginAuth(c.Username, c.Password, s.host, false)}
+		return boundedSCRAM{smtp.LoginAuth(c.Username, c.Password, s.host, false)}
 	case slices.Contains(names, "SCRAM-SHA-256"):
-		return careful{smtp.ScramSHA256Auth(c.Username, c.Password)}
+		return boundedSCRAM{smtp.ScramSHA256Auth(c.Username, c.Password)}
 	case slices.Contains(names, "SCRAM-SHA-1"):
-		return careful{smtp.ScramSHA1Auth(c.Username, c.Password)}
+		return boundedSCRAM{smtp.ScramSHA1Auth(c.Username, c.Password)}
 	}
 	return nil
 }
 
 // careful is a mechanism in which the server does not decide how long we compute, which no time limit would end.
-type careful struct{ smtp.Auth }
+type boundedSCRAM struct{ smtp.Auth }
 
 // errChallenge is a challenge that does not go with the mechanism.
 var errChallenge = errors.New("bad challenge")
 
-func (c careful) Next(fromServer []byte, more bool) ([]byte, error) {
+func (c boundedSCRAM) Next(fromServer []byte, more bool) ([]byte, error) {
 	for part := range strings.SplitSeq(string(fromServer), ",") {
 		if rounds, ok := strings.CutPrefix(part, "i="); more && ok {
-			if n, err := strconv.Atoi(rounds); err != nil || n > maxRounds {
+			if n, err := strconv.Atoi(rounds); err != nil || n > maxIterations {
 				return nil, errChallenge
 			}
 		}
@@ -179,7 +179,7 @@ func (o outcome) failure() *result.Error {
 func (c *session) transact(ctx context.Context, from *mail.Address, to []*mail.Address, told recipients, text []byte) (outcome, *result.Error) {
 	var o outcome
 	if err := c.client.Mail("<" + from.Address + ">"); err != nil {
-		return o, failed(ctx, "MAIL FROM", err, outbound.Talking)
+		return o, errorOfStep(ctx, "MAIL FROM", err, outbound.Talking)
 	}
 	for i, address := range to {
 		if told.has(i) {
@@ -191,13 +191,13 @@ func (c *session) transact(ctx context.Context, from *mail.Address, to []*mail.A
 		case err == nil:
 			o.accepted.add(i)
 		case answered && answer.Code != 421 && (answer.Code/100 == 4 || answer.Code/100 == 5):
-			failure := failed(ctx, "to["+strconv.Itoa(i)+"]", err, outbound.Talking)
+			failure := errorOfStep(ctx, "to["+strconv.Itoa(i)+"]", err, outbound.Talking)
 			if answer.Code == 552 { // to be taken for 452 here (RFC 5321, 4.5.3.1.10)
 				failure.Class, failure.Reason = result.Temporary, result.ReasonServerError
 			}
 			o.refused = append(o.refused, failure)
 		default:
-			return o, failed(ctx, "RCPT TO", err, outbound.Talking)
+			return o, errorOfStep(ctx, "RCPT TO", err, outbound.Talking)
 		}
 	}
 	if o.accepted == 0 {
@@ -210,14 +210,14 @@ func (c *session) transact(ctx context.Context, from *mail.Address, to []*mail.A
 func (c *session) data(ctx context.Context, text []byte) *result.Error {
 	w, err := c.client.Data()
 	if err != nil {
-		return failed(ctx, "DATA", err, outbound.Talking)
+		return errorOfStep(ctx, "DATA", err, outbound.Talking)
 	}
 	if _, err := w.Write(text); err != nil {
 		c.client = nil // a QUIT would end the mail first, and what there is of it would be delivered
-		return failed(ctx, "DATA", err, outbound.Talking)
+		return errorOfStep(ctx, "DATA", err, outbound.Talking)
 	}
 	if err := w.Close(); err != nil {
-		return failed(ctx, "end of DATA", err, outbound.Asked)
+		return errorOfStep(ctx, "end of DATA", err, outbound.Asked)
 	}
 	return nil
 }
@@ -225,7 +225,7 @@ func (c *session) data(ctx context.Context, text []byte) *result.Error {
 // close says goodbye and hangs up. Nothing depends on how that goes.
 func (c *session) close() {
 	if c.client != nil {
-		_ = c.conn.SetDeadline(time.Now().Add(byeTime))
+		_ = c.conn.SetDeadline(time.Now().Add(quitTimeout))
 		_ = c.client.Quit()
 	}
 	c.conn.Close()

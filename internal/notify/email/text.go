@@ -31,7 +31,7 @@ import (
 const maxID = 256
 
 // id is a Message-ID, without its brackets, for a key.
-func (s *Sender) id(key string) string {
+func (s *Sender) messageID(key string) string {
 	_, domain, _ := strings.Cut(s.from.Address, "@")
 	return key + "@" + domain
 }
@@ -43,8 +43,8 @@ func (s *Sender) compose(m notify.Message, k notify.Key) ([]byte, error) {
 	letter.ToMailAddress(s.to...)
 	letter.Subject(subject(m))
 	letter.SetDateWithValue(m.Time.UTC())
-	letter.SetMessageIDWithValue(s.id(k.Delivery))
-	thread := "<" + s.id(k.Incident) + ">"
+	letter.SetMessageIDWithValue(s.messageID(k.Delivery))
+	thread := "<" + s.messageID(k.Incident) + ">"
 	letter.SetGenHeader(gomail.HeaderInReplyTo, thread)
 	letter.SetGenHeader(gomail.HeaderReferences, thread)
 	letter.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: nobody's holiday is an answer to this
@@ -69,7 +69,7 @@ func subject(m notify.Message) string {
 			return ' '
 		}
 		return r
-	}, m.Headline())
+	}, m.TitleWithStatus())
 	line = strings.Join(strings.Fields(line), " ")
 	return strings.ReplaceAll(line, "=?", "=\u200b?") // or it would be taken for what is encoded already
 }
@@ -79,7 +79,7 @@ func body(m notify.Message) string {
 	if m.Event == result.Resolved {
 		b.WriteString("Resolved. The alert was:\n\n")
 	}
-	b.WriteString(m.Text())
+	b.WriteString(m.Content())
 	b.WriteString("\n\n-- \nAlert " + m.Namespace + "/" + m.Name + ", severity " + string(m.Severity) + "\n")
 	return b.String()
 }

@@ -92,7 +92,7 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 	e, cut := render(m, k)
 	existed, err := s.creator.Create(ctx, e)
 	if err != nil {
-		return failed(m, err)
+		return receiptForError(m, err)
 	}
 	receipt := result.Receipt{ExternalID: e.Name, Note: "the event was made"}
 	if existed {
@@ -107,7 +107,7 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 func render(m notify.Message, k notify.Key) (e Event, cut bool) {
 	e = Event{
 		Namespace:     m.Namespace,
-		Name:          name(m.Name, k.Delivery),
+		Name:          eventName(m.Name, k.Delivery),
 		RegardingName: m.Name,
 		RegardingUID:  m.UID,
 		Type:          TypeNormal,
@@ -118,11 +118,11 @@ func render(m notify.Message, k notify.Key) (e Event, cut bool) {
 	if m.Event != result.Resolved && (m.Severity == notify.Warning || m.Severity == notify.Critical) {
 		e.Type = TypeWarning
 	}
-	e.Note, cut = notify.Cut(m.Headline()+"\n"+m.Text(), maxNote, notify.Bytes)
+	e.Note, cut = notify.Cut(m.TitleWithStatus()+"\n"+m.Content(), maxNote, notify.Bytes)
 	return e, cut
 }
 
-func failed(m notify.Message, err error) (result.Receipt, error) {
+func receiptForError(m notify.Message, err error) (result.Receipt, error) {
 	failure, ok := errors.AsType[*result.Error](err)
 	if !ok {
 		return result.Receipt{}, &result.Error{Class: result.Unknown, Reason: result.ReasonConnectionFailed, Message: "the event may not have been made"}
@@ -137,7 +137,7 @@ var hexadecimal = regexp.MustCompile(`^[0-9a-f]{16}`)
 
 // name is the Alert's, and of the key as much as fits behind it. What is left of a name that is cut must not end where a name
 // cannot.
-func name(alert, key string) string {
+func eventName(alert, key string) string {
 	if !hexadecimal.MatchString(key) {
 		sum := sha256.Sum256([]byte(key))
 		key = hex.EncodeToString(sum[:])

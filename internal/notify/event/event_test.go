@@ -90,7 +90,7 @@ func TestSend(t *testing.T) {
 }
 
 // The guarantee: one Event for each message, however often it is sent.
-func TestMadeOnce(t *testing.T) {
+func TestRepeatCreatesNothing(t *testing.T) {
 	there := &cluster{err: &result.Error{Class: result.Unknown, Reason: result.ReasonTimeout, Message: "no answer"}, lose: true}
 	s := New(there)
 	t.Cleanup(s.Close)
@@ -126,7 +126,7 @@ func TestCut(t *testing.T) {
 	} {
 		there := &cluster{}
 		m := notifytest.Message(result.Fired)
-		m.Title, m.Content = c.title, c.content
+		m.RawTitle, m.RawContent = c.title, c.content
 		got, err := New(there).Send(t.Context(), m, notifytest.Key(delivery, ""))
 		if err != nil {
 			t.Fatal(err)
@@ -173,7 +173,7 @@ func TestName(t *testing.T) {
 		{"cut", strings.Repeat("a", 237), delivery, strings.Repeat("a", 236) + ".68f9d47abeaae53b"},
 		{"cut where no name can end", strings.Repeat("a", 234) + "-.-b", delivery, strings.Repeat("a", 234) + ".68f9d47abeaae53b"},
 	} {
-		if got := name(c.alert, c.key); got != c.want || len(got) > 253 || !valid.MatchString(got) {
+		if got := eventName(c.alert, c.key); got != c.want || len(got) > 253 || !valid.MatchString(got) {
 			t.Errorf("%s: got %q, want %q", c.why, got, c.want)
 		}
 	}

@@ -120,7 +120,7 @@ type errorBody struct {
 func (s *Sender) refine(e *result.Error, resp *outbound.Response) {
 	answer := notify.ErrorBody[errorBody](resp).Error
 	s.Quote(e, answer.Message)
-	notify.Refuse(e, resp, answer.Code == resp.StatusCode && answer.Status != "")
+	notify.ClassifyRefusal(e, resp, answer.Code == resp.StatusCode && answer.Status != "")
 	for _, detail := range answer.Details {
 		if detail.Reason == "API_KEY_INVALID" { // a 400, but it is not the message that is wrong
 			e.Class, e.Reason = result.Configuration, result.ReasonUnauthorized

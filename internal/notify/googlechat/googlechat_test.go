@@ -45,11 +45,11 @@ const (
 var query = "key=" + key + "&token=" + url.QueryEscape(token)
 
 // invalid is how Google words a refusal of the content.
-func invalid(status int, message string) string {
+func invalidArgument(status int, message string) string {
 	return fmt.Sprintf(`{"error":{"code":%d,"message":%q,"status":"INVALID_ARGUMENT"}}`, status, message)
 }
 
-func words(message string) string { return errorJSON(message, "PERMISSION_DENIED") }
+func refusal(message string) string { return errorJSON(message, "PERMISSION_DENIED") }
 
 func errorJSON(message, reason string) string {
 	body, err := json.Marshal(map[string]any{"error": map[string]any{
@@ -62,9 +62,9 @@ func errorJSON(message, reason string) string {
 }
 
 // What a server answers that is not Google's is for nobody's eyes: whoever chose the address may not be allowed to ask it.
-func TestOnlyGoogleIsQuoted(t *testing.T) {
+func TestQuotesOnlyGoogle(t *testing.T) {
 	server := notifytest.NewServer(t)
-	server.Answer(notifytest.Status(http.StatusForbidden, words("the secret of an internal service")))
+	server.Answer(notifytest.Status(http.StatusForbidden, refusal("the secret of an internal service")))
 	elsewhere := newSender(t, server.URL)
 	elsewhere.MayQuote = false
 	_, err := elsewhere.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("delivery", ""))
@@ -92,9 +92,9 @@ func TestConformance(t *testing.T) {
 		Accept:     accepted,
 		NeedsBody:  true,
 		ExternalID: made,
-		Refuse:     func(message string) (string, string) { return "application/json; charset=UTF-8", words(message) },
-		Refusal: func(status int) (string, string) {
-			return "application/json; charset=UTF-8", invalid(status, "Invalid card.")
+		ErrorBody:  func(message string) (string, string) { return "application/json; charset=UTF-8", refusal(message) },
+		RefusalBody: func(status int) (string, string) {
+			return "application/json; charset=UTF-8", invalidArgument(status, "Invalid card.")
 		},
 		Key: func(r notifytest.Request) string {
 			target, err := url.Parse(r.URI)
@@ -191,7 +191,7 @@ func TestFailures(t *testing.T) {
 		want   result.Error
 	}{
 		{ // Google has been seen to do so
-			"their words with the whole query", notifytest.Status(403, words("Permission denied\nfor ?"+query)),
+			"their words with the whole query", notifytest.Status(403, refusal("Permission denied\nfor ?"+query)),
 			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 403 Forbidden: Permission denied for ?[redacted]"},
 		},
 		{
@@ -199,15 +199,15 @@ func TestFailures(t *testing.T) {
 			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 400 Bad Request: API key not valid."},
 		},
 		{
-			"the message is refused", notifytest.Status(400, invalid(400, "Invalid card.")),
+			"the message is refused", notifytest.Status(400, invalidArgument(400, "Invalid card.")),
 			result.Error{Class: result.Permanent, Reason: result.ReasonRejected, Message: "HTTP 400 Bad Request: Invalid card."},
 		},
 		{
-			"the webhook is gone", notifytest.Status(404, words("Requested entity was not found.")),
+			"the webhook is gone", notifytest.Status(404, refusal("Requested entity was not found.")),
 			result.Error{Class: result.Configuration, Reason: result.ReasonNotFound, Message: "HTTP 404 Not Found: Requested entity was not found."},
 		},
 		{
-			"one write a second", notifytest.Status(429, words("Resource has been exhausted (e.g. check quota)."), "Retry-After", "7"),
+			"one write a second", notifytest.Status(429, refusal("Resource has been exhausted (e.g. check quota)."), "Retry-After", "7"),
 			result.Error{
 				Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: 7 * time.Second,
 				Message: "HTTP 429 Too Many Requests: Resource has been exhausted (e.g. check quota).",
@@ -231,7 +231,7 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-func TestShownAsTyped(t *testing.T) {
+func TestEscape(t *testing.T) {
 	service := notifytest.NewGoogleChat(key, token)
 	server := httptest.NewServer(service)
 	defer server.Close()
@@ -244,7 +244,7 @@ func TestShownAsTyped(t *testing.T) {
 		"<!channel> @everyone <@U123>",
 	} {
 		m := notifytest.Message(result.Fired)
-		m.Title, m.Content = typed, typed
+		m.RawTitle, m.RawContent = typed, typed
 		if _, err := s.Send(t.Context(), m, notifytest.Key(typed, "")); err != nil {
 			t.Fatal(err)
 		}
@@ -266,7 +266,7 @@ func TestCut(t *testing.T) {
 		"tags": strings.Repeat("<>&", 10000), "lines": strings.Repeat("x\n", 20000), "control": strings.Repeat("\x01", 40000), "mentions": strings.Repeat("<users/all>", 4000),
 	} {
 		m := notifytest.Message(result.Fired)
-		m.Title, m.Content = text, text
+		m.RawTitle, m.RawContent = text, text
 		body, cuts, err := render(m, notifytest.Key("delivery", ""))
 		if err != nil || len(body) > maxMessage || len(body) < maxMessage-40 {
 			t.Errorf("%s: %d bytes, %v", why, len(body), err)
@@ -277,12 +277,12 @@ func TestCut(t *testing.T) {
 	}
 	m := notifytest.Message(result.Fired)
 	for _, content := range []string{strings.Repeat("x", 16384), strings.Repeat("fourteen chars\n", 1092)} { // as long as an Alert's can be
-		m.Content = content
+		m.RawContent = content
 		if _, cuts, err := render(m, notify.Key{}); cuts != "" || err != nil {
 			t.Errorf("cut although it fits: %q, %v", cuts, err)
 		}
 	}
-	m.Content = " \n"
+	m.RawContent = " \n"
 	if body, _, err := render(m, notify.Key{}); err != nil || strings.Count(string(body), "textParagraph") != 1 {
 		t.Errorf("a paragraph without text: %s, %v", body, err)
 	}
@@ -299,7 +299,7 @@ func TestSeen(t *testing.T) {
 	}{
 		{result.Fired, "first", notifytest.Seen{Text: text}},
 		{result.Updated, "second", notifytest.Seen{Text: "Updated: " + text}},
-		{result.Resolved, "third", notifytest.Seen{Text: "Resolved: [Critical] Hi 🎉", Over: true}},
+		{result.Resolved, "third", notifytest.Seen{Text: "Resolved: [Critical] Hi 🎉", Resolved: true}},
 	} {
 		server := httptest.NewServer(notifytest.LoseAnswers(service, 1))
 		defer server.Close()
@@ -351,6 +351,6 @@ func TestNewRefuses(t *testing.T) {
 		{"a request id of its own", "url: must have no requestId", hook + "?key=canary&token=canary&requestId=canary"},
 	} {
 		_, err := New(Config{URL: c.url}, outboundtest.Client(t))
-		notifytest.WantRefused(t, c.why, err, c.want)
+		notifytest.WantInvalid(t, c.why, err, c.want)
 	}
 }

@@ -61,29 +61,29 @@ type (
 
 // render returns the message, and what is to be noted about what was cut.
 func render(m notify.Message, k notify.Key) (body []byte, cuts string, err error) {
-	headline, cut := notify.Cut(m.Headline(), maxHeadline, escaped)
+	headline, cut := notify.Cut(m.TitleWithStatus(), maxHeadline, escapedSize)
 	if cut {
 		cuts += notify.CutNote("headline", len(headline), "bytes")
 	}
 	paragraphs := []string{`<font color="` + color(m) + `"><b>` + escape(headline) + `</b></font>`}
 	preview := headline
-	if m.Event != result.Resolved && strings.TrimSpace(m.Content) != "" { // what is over stands above it in the thread
-		content := m.Text()
+	if m.Event != result.Resolved && strings.TrimSpace(m.RawContent) != "" { // what is over stands above it in the thread
+		content := m.Content()
 		preview += "\n" + content
-		empty, err := notify.Encode(layout(k, shorten(preview), append(paragraphs, "")))
+		empty, err := notify.Encode(newMessage(k, truncatePreview(preview), append(paragraphs, "")))
 		if err != nil {
 			return nil, "", err
 		}
-		if content, cut = notify.Cut(content, maxMessage-len(empty), escaped); cut {
+		if content, cut = notify.Cut(content, maxMessage-len(empty), escapedSize); cut {
 			cuts += notify.CutNote("content", len(content), "bytes")
 		}
 		paragraphs = append(paragraphs, escape(content))
 	}
-	body, err = notify.Encode(layout(k, shorten(preview), paragraphs))
+	body, err = notify.Encode(newMessage(k, truncatePreview(preview), paragraphs))
 	return body, cuts, err
 }
 
-func layout(k notify.Key, preview string, paragraphs []string) message {
+func newMessage(k notify.Key, preview string, paragraphs []string) message {
 	var widgets []widget
 	for _, text := range paragraphs {
 		widgets = append(widgets, widget{TextParagraph: paragraph{Text: text}})
@@ -97,7 +97,7 @@ func layout(k notify.Key, preview string, paragraphs []string) message {
 
 // shorten returns the text of a notification. It is documented to be plain; a mention is broken nevertheless, by a space that
 // has no width.
-func shorten(preview string) string {
+func truncatePreview(preview string) string {
 	preview, _ = notify.Cut(preview, maxPreview, notify.PlainJSON)
 	return strings.ReplaceAll(preview, "<users/", "<\u200busers/")
 }
@@ -108,7 +108,7 @@ var toHTML = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "\n", "
 func escape(text string) string { return toHTML.Replace(text) }
 
 // escaped is what a character takes in the JSON of a card.
-func escaped(r rune) int { return notify.Size(escape(string(r)), notify.PlainJSON) }
+func escapedSize(r rune) int { return notify.Size(escape(string(r)), notify.PlainJSON) }
 
 func color(m notify.Message) string {
 	switch {

@@ -40,7 +40,7 @@ import (
 )
 
 // over is the text of a message that says in its title what is over.
-const over = "The alert is over."
+const resolvedText = "The alert is over."
 
 // Config is the configuration of a Sender.
 type Config struct {
@@ -102,16 +102,16 @@ func priority(m notify.Message) int {
 
 // Send makes one attempt.
 func (s *Sender) Send(ctx context.Context, m notify.Message, _ notify.Key) (result.Receipt, error) {
-	content, cut := notify.Cut(m.Text(), notify.MaxEcho, notify.JSON)
+	content, cut := notify.Cut(m.Content(), notify.MaxEcho, notify.JSON)
 	note := ""
 	if cut {
 		note = notify.CutNote("content", len(content), "bytes")
 	}
 	if m.Event == result.Resolved {
-		content, note = over, ""
+		content, note = resolvedText, ""
 	}
 	resp, err := s.RequestJSON(ctx, http.MethodPost, s.messages, message{
-		Title:    m.Headline(),
+		Title:    m.TitleWithStatus(),
 		Message:  content,
 		Priority: priority(m),
 		Extras:   extras{Display: display{ContentType: "text/plain"}},

@@ -37,7 +37,7 @@ const (
 	accepted = `{"id":25,"appid":5,"message":"Hello KubeCon 👋","title":"Hi 🎉","priority":8,"date":"2026-03-01T12:00:00Z"}`
 )
 
-func words(message string) string {
+func refusal(message string) string {
 	body, err := json.Marshal(map[string]any{"error": "Bad Request", "errorCode": 400, "errorDescription": message})
 	if err != nil {
 		panic(err) // strings always encode
@@ -50,12 +50,12 @@ func TestConformance(t *testing.T) {
 		New: func(url string, client *outbound.Client) (notify.Sender, error) {
 			return New(Config{URL: url, Token: token}, client)
 		},
-		Canaries:   []string{token},
-		Accept:     accepted,
-		NeedsBody:  true,
-		ExternalID: "25",
-		Refuse:     func(message string) (string, string) { return "application/json", words(message) },
-		Mute:       true,
+		Canaries:      []string{token},
+		Accept:        accepted,
+		NeedsBody:     true,
+		ExternalID:    "25",
+		ErrorBody:     func(message string) (string, string) { return "application/json", refusal(message) },
+		QuotesNothing: true,
 	})
 }
 
@@ -115,7 +115,7 @@ func TestAgainstServer(t *testing.T) {
 		{ID: "1", Text: "[Critical] Hi 🎉\nHello KubeCon 👋"},
 		{ID: "2", Text: "[Critical] Hi 🎉\nHello KubeCon 👋"},
 		{ID: "3", Text: "Updated: [Critical] Hi 🎉\nHello KubeCon 👋"},
-		{ID: "4", Text: "Resolved: [Critical] Hi 🎉\nThe alert is over.", Over: true},
+		{ID: "4", Text: "Resolved: [Critical] Hi 🎉\nThe alert is over.", Resolved: true},
 	}
 	seen := gotify.Seen()
 	if len(seen) != len(want) {
@@ -139,11 +139,11 @@ func TestText(t *testing.T) {
 		strings.Repeat("x", 16384),
 	} {
 		m := notifytest.Message(result.Fired)
-		m.Title, m.Content, m.Severity = "**Hi** @all", content, notify.Info
+		m.RawTitle, m.RawContent, m.Severity = "**Hi** @all", content, notify.Info
 		if _, err := s.Send(t.Context(), m, notifytest.Key("delivery", "")); err != nil {
 			t.Fatal(err)
 		}
-		if got, want := gotify.Seen()[i].Text, m.Title+"\n"+content; got != want {
+		if got, want := gotify.Seen()[i].Text, m.RawTitle+"\n"+content; got != want {
 			t.Errorf("people see %q, want %q", got, want)
 		}
 	}
@@ -151,7 +151,7 @@ func TestText(t *testing.T) {
 
 // Gotify repeats in its answer what it was told, and an answer that is too long to be read would look like none: people would
 // be told again and again.
-func TestAnswerCanBeRead(t *testing.T) {
+func TestResponseIsReadable(t *testing.T) {
 	gotify := notifytest.NewGotify(token)
 	server := httptest.NewServer(gotify)
 	t.Cleanup(server.Close)
@@ -162,7 +162,7 @@ func TestAnswerCanBeRead(t *testing.T) {
 		{strings.Repeat("\x01", 16384), "HTTP 200 OK; the content was cut to 9564 bytes"},
 	} {
 		m := notifytest.Message(result.Fired)
-		m.Title, m.Content = strings.Repeat("<", 256), c.content
+		m.RawTitle, m.RawContent = strings.Repeat("<", 256), c.content
 		got, err := s.Send(t.Context(), m, notifytest.Key("delivery", ""))
 		if err != nil || got.ExternalID != strconv.Itoa(i+1) || got.Note != c.note {
 			t.Errorf("got %+v, %v; want note %q", got, err, c.note)
@@ -223,6 +223,6 @@ func TestNewRefuses(t *testing.T) {
 		{"a token that is no header", "token: must be", Config{URL: url, Token: "canary\ncanary"}},
 	} {
 		_, err := New(c.config, outboundtest.Client(t))
-		notifytest.WantRefused(t, c.why, err, c.want)
+		notifytest.WantInvalid(t, c.why, err, c.want)
 	}
 }

@@ -96,12 +96,12 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
 	body, note := render(m)
 	if m.Event != result.Fired && s.IsID(eventID, k.ExternalID) {
-		state, err := s.lookUp(ctx, k.ExternalID)
+		state, err := s.lookUpState(ctx, k.ExternalID)
 		switch {
 		case err != nil:
-			return result.Receipt{}, notify.Before(err)
+			return result.Receipt{}, notify.NotSent(err)
 		case state == present:
-			status, _, err := s.put(ctx, k.Delivery, edit(k.ExternalID, body))
+			status, _, err := s.sendEvent(ctx, k.Delivery, edit(k.ExternalID, body))
 			if err != nil {
 				return result.Receipt{}, err
 			}
@@ -111,9 +111,9 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 		}
 	}
 	if m.Event == result.Resolved { // nobody knows which message it was
-		body, note = m.Headline(), ""
+		body, note = m.TitleWithStatus(), ""
 	}
-	status, made, err := s.put(ctx, k.Delivery, text(body))
+	status, made, err := s.sendEvent(ctx, k.Delivery, text(body))
 	if err != nil {
 		return result.Receipt{}, err
 	}
@@ -121,7 +121,7 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 }
 
 // put sends an event, and returns the status in words and the event's id.
-func (s *Sender) put(ctx context.Context, transaction string, c content) (status, made string, err error) {
+func (s *Sender) sendEvent(ctx context.Context, transaction string, c content) (status, made string, err error) {
 	resp, err := s.RequestJSON(ctx, http.MethodPut, s.room.JoinPath("send", "m.room.message", url.PathEscape(transaction)), c)
 	if err != nil {
 		return "", "", err
@@ -146,10 +146,10 @@ const (
 
 // lookUp tells whether a message can be edited. It has to be asked: a homeserver takes the edit of a message that was removed,
 // or that is in another room, and shows it to nobody.
-func (s *Sender) lookUp(ctx context.Context, message string) (state, error) {
+func (s *Sender) lookUpState(ctx context.Context, message string) (state, error) {
 	resp, err := s.Get(ctx, s.room.JoinPath("event", url.PathEscape(message)))
 	switch {
-	case resp != nil && resp.StatusCode == http.StatusNotFound && s.code(resp) == "M_NOT_FOUND":
+	case resp != nil && resp.StatusCode == http.StatusNotFound && s.errorCodeOf(resp) == "M_NOT_FOUND":
 		return unknown, nil
 	case err != nil:
 		return unknown, err
@@ -197,8 +197,8 @@ func (s *Sender) Probe(ctx context.Context) error {
 
 // refine need not map Matrix's codes to classes: they come with the statuses that notify.FromStatus knows.
 func (s *Sender) refine(e *result.Error, resp *outbound.Response) {
-	if c := s.code(resp); c != "" {
-		notify.Refuse(e, resp, true)
+	if c := s.errorCodeOf(resp); c != "" {
+		notify.ClassifyRefusal(e, resp, true)
 		e.Message += " (" + c + ")"
 	}
 	var answer struct {
@@ -213,7 +213,7 @@ var errorCode = regexp.MustCompile(`^M_[A-Z_]{1,60}$`)
 
 // code returns Matrix's code of an error, "" if there is none. More is not quoted of a server that whoever chose its address
 // may not be allowed to ask.
-func (s *Sender) code(resp *outbound.Response) string {
+func (s *Sender) errorCodeOf(resp *outbound.Response) string {
 	var answer struct {
 		Code string `json:"errcode"`
 	}

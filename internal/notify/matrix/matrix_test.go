@@ -51,15 +51,15 @@ func TestConformance(t *testing.T) {
 		New: func(url string, client *outbound.Client) (notify.Sender, error) {
 			return New(Config{URL: url, RoomID: room, Token: token}, client)
 		},
-		Canaries:    []string{token},
-		Accept:      `{"event_id":"` + first + `"}`,
-		NeedsBody:   true,
-		ExternalID:  first,
-		Refuse:      func(message string) (string, string) { return "application/json", refusal("M_UNKNOWN", message) },
-		Refusal:     func(int) (string, string) { return "application/json", refusal("M_TOO_LARGE", "event too large") },
-		Mute:        true,
-		Key:         func(r notifytest.Request) string { return path.Base(r.URI) },
-		ProbeAccept: `{"user_id":"@bellhop:example.com","membership":"join"}`,
+		Canaries:      []string{token},
+		Accept:        `{"event_id":"` + first + `"}`,
+		NeedsBody:     true,
+		ExternalID:    first,
+		ErrorBody:     func(message string) (string, string) { return "application/json", refusal("M_UNKNOWN", message) },
+		RefusalBody:   func(int) (string, string) { return "application/json", refusal("M_TOO_LARGE", "event too large") },
+		QuotesNothing: true,
+		Key:           func(r notifytest.Request) string { return path.Base(r.URI) },
+		ProbeAccept:   `{"user_id":"@bellhop:example.com","membership":"join"}`,
 	})
 }
 
@@ -75,7 +75,7 @@ func newSender(t *testing.T, url string) *Sender {
 const (
 	inRoom = "/_matrix/client/v3/rooms/%21OGEhHVWSdvArJzumhm:example.com"
 	send   = "PUT " + inRoom + "/send/m.room.message/delivery "
-	look   = "GET " + inRoom + "/event/" + first + " "
+	lookUp = "GET " + inRoom + "/event/" + first + " "
 )
 
 func TestSend(t *testing.T) {
@@ -95,36 +95,36 @@ func TestSend(t *testing.T) {
 		},
 		{
 			why: "an update is an edit", event: result.Updated, externalID: first, lookup: notifytest.Status(200, there),
-			requests: []string{look, send + `{"msgtype":"m.text","body":"* Updated: [Critical] Hi 🎉\nHello KubeCon 👋","m.mentions":{},` +
+			requests: []string{lookUp, send + `{"msgtype":"m.text","body":"* Updated: [Critical] Hi 🎉\nHello KubeCon 👋","m.mentions":{},` +
 				`"m.new_content":{"msgtype":"m.text","body":"Updated: [Critical] Hi 🎉\nHello KubeCon 👋","m.mentions":{}},` +
 				`"m.relates_to":{"rel_type":"m.replace","event_id":"` + first + `"}}`},
 			want: result.Receipt{ExternalID: first, Note: "HTTP 200 OK; edited"},
 		},
 		{
 			why: "so is a resolve", event: result.Resolved, externalID: first, lookup: notifytest.Status(200, "long: cut off"),
-			requests: []string{look, send + `{"msgtype":"m.text","body":"* Resolved: [Critical] Hi 🎉\nHello KubeCon 👋","m.mentions":{},` +
+			requests: []string{lookUp, send + `{"msgtype":"m.text","body":"* Resolved: [Critical] Hi 🎉\nHello KubeCon 👋","m.mentions":{},` +
 				`"m.new_content":{"msgtype":"m.text","body":"Resolved: [Critical] Hi 🎉\nHello KubeCon 👋","m.mentions":{}},` +
 				`"m.relates_to":{"rel_type":"m.replace","event_id":"` + first + `"}}`},
 			want: result.Receipt{ExternalID: first, Note: "HTTP 200 OK; edited"},
 		},
 		{
 			why: "what was removed is not edited", event: result.Updated, externalID: first, lookup: notifytest.Status(200, `{"type":"m.room.message","content":{}}`),
-			requests: []string{look, send + `{"msgtype":"m.text","body":"Updated: [Critical] Hi 🎉\nHello KubeCon 👋","m.mentions":{}}`},
+			requests: []string{lookUp, send + `{"msgtype":"m.text","body":"Updated: [Critical] Hi 🎉\nHello KubeCon 👋","m.mentions":{}}`},
 			want:     result.Receipt{ExternalID: "$new", Note: "HTTP 200 OK"},
 		},
 		{
 			why: "nor what is in another room", event: result.Updated, externalID: first, lookup: notifytest.Status(404, refusal("M_NOT_FOUND", "")),
-			requests: []string{look, send + `{"msgtype":"m.text","body":"Updated: [Critical] Hi 🎉\nHello KubeCon 👋","m.mentions":{}}`},
+			requests: []string{lookUp, send + `{"msgtype":"m.text","body":"Updated: [Critical] Hi 🎉\nHello KubeCon 👋","m.mentions":{}}`},
 			want:     result.Receipt{ExternalID: "$new", Note: "HTTP 200 OK"},
 		},
 		{
 			why: "nobody needs to know of the end of what was removed", event: result.Resolved, externalID: first,
-			lookup: notifytest.Status(200, `{"type":"m.room.message","content":{}}`), requests: []string{look},
+			lookup: notifytest.Status(200, `{"type":"m.room.message","content":{}}`), requests: []string{lookUp},
 			want: result.Receipt{Note: "the message is gone already"},
 		},
 		{
 			why: "but of the end of what is in another room", event: result.Resolved, externalID: first, lookup: notifytest.Status(404, refusal("M_NOT_FOUND", "")),
-			requests: []string{look, send + `{"msgtype":"m.text","body":"Resolved: [Critical] Hi 🎉","m.mentions":{}}`},
+			requests: []string{lookUp, send + `{"msgtype":"m.text","body":"Resolved: [Critical] Hi 🎉","m.mentions":{}}`},
 			want:     result.Receipt{ExternalID: "$new", Note: "HTTP 200 OK"},
 		},
 		{
@@ -184,7 +184,7 @@ func TestAgainstHomeserver(t *testing.T) {
 		var got []string
 		for _, seen := range matrix.Seen() {
 			got = append(got, seen.Text)
-			if over := seen.Text == "" || strings.HasPrefix(seen.Text, "Resolved: "); seen.Over != over {
+			if over := seen.Text == "" || strings.HasPrefix(seen.Text, "Resolved: "); seen.Resolved != over {
 				t.Errorf("%s: %+v", why, seen)
 			}
 		}
@@ -339,12 +339,12 @@ func TestText(t *testing.T) {
 	t.Cleanup(server.Close)
 	s := newSender(t, server.URL)
 	m := notifytest.Message(result.Fired)
-	m.Title, m.Severity = "@room <b>", notify.Info
-	m.Content = "<!channel> @everyone @alice:example.com *bold* [x](https://example.com/:wave:) `:wave:` <script> &amp; \x01\u2028"
+	m.RawTitle, m.Severity = "@room <b>", notify.Info
+	m.RawContent = "<!channel> @everyone @alice:example.com *bold* [x](https://example.com/:wave:) `:wave:` <script> &amp; \x01\u2028"
 	if _, err := s.Send(t.Context(), m, notifytest.Key("delivery", "")); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := matrix.Seen()[0].Text, m.Title+"\n"+m.Content; got != want {
+	if got, want := matrix.Seen()[0].Text, m.RawTitle+"\n"+m.RawContent; got != want {
 		t.Errorf("people see %q, want %q", got, want)
 	}
 }
@@ -371,7 +371,7 @@ func TestCut(t *testing.T) {
 			id := ""
 			for _, event := range []result.Event{result.Fired, result.Updated} {
 				m := notifytest.Message(event)
-				m.Title, m.Content = strings.Repeat("\x01", 256), c.content
+				m.RawTitle, m.RawContent = strings.Repeat("\x01", 256), c.content
 				receipt, err := s.Send(t.Context(), m, notifytest.Key(string(event), id))
 				if err != nil {
 					t.Fatalf("%s: %v", event, err)
@@ -401,7 +401,7 @@ func TestNewRefuses(t *testing.T) {
 		{"a token that is no header", "token: must be", Config{URL: url, RoomID: room, Token: "canary\x00canary"}},
 	} {
 		_, err := New(c.config, outboundtest.Client(t))
-		notifytest.WantRefused(t, c.why, err, c.want)
+		notifytest.WantInvalid(t, c.why, err, c.want)
 	}
 	s, err := New(Config{URL: "https://example.com/matrix/", RoomID: "!a/../b?c#d%", Token: token}, outboundtest.Client(t))
 	if err != nil || s.room.String() != "https://example.com/matrix/_matrix/client/v3/rooms/%21a%2F..%2Fb%3Fc%23d%25" {

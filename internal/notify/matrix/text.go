@@ -23,7 +23,7 @@ const maxText = 28 << 10
 
 // render returns the text of a message, and what is to be noted about it.
 func render(m notify.Message) (body, note string) {
-	body, cut := notify.Cut(m.Headline()+"\n"+m.Text(), maxText, notify.PlainJSON)
+	body, cut := notify.Cut(m.TitleWithStatus()+"\n"+m.Content(), maxText, notify.PlainJSON)
 	if cut {
 		note = notify.CutNote("message", len(body), "bytes")
 	}

@@ -59,16 +59,16 @@ func (b *Bot) Send(ctx context.Context, m notify.Message, k notify.Key) (result.
 	text, cuts := render(m)
 	resp, err := b.RequestJSON(ctx, http.MethodPut, b.posts.JoinPath(k.ExternalID, "patch"), post{Message: text})
 	switch {
-	case err == nil && b.made(resp) != k.ExternalID:
+	case err == nil && b.postIDOf(resp) != k.ExternalID:
 		return result.Receipt{}, notify.BadAnswer(resp)
 	case err == nil:
 		return result.Receipt{ExternalID: k.ExternalID, Note: notify.StatusLine(resp.StatusCode) + ": the post was edited" + cuts}, nil
-	case !uneditable(resp):
+	case !isUneditable(resp):
 		return result.Receipt{}, err
 	case m.Event == result.Resolved:
-		gone, err := b.gone(ctx, k.ExternalID)
+		gone, err := b.isDeleted(ctx, k.ExternalID)
 		if err != nil {
-			return result.Receipt{}, notify.Before(err)
+			return result.Receipt{}, notify.NotSent(err)
 		}
 		if gone {
 			return result.Receipt{Note: "the post is gone already"}, nil
@@ -80,14 +80,14 @@ func (b *Bot) Send(ctx context.Context, m notify.Message, k notify.Key) (result.
 // create makes a new post.
 func (b *Bot) create(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
 	if m.Event == result.Resolved { // the content is in an earlier post, or was never sent
-		m.Content = ""
+		m.RawContent = ""
 	}
 	text, cuts := render(m)
 	resp, err := b.RequestJSON(ctx, http.MethodPost, b.posts, post{ChannelID: b.channelID, Message: text, PendingPostID: b.pendingID(k.Delivery)})
 	if err != nil {
 		return result.Receipt{}, err
 	}
-	id := b.made(resp)
+	id := b.postIDOf(resp)
 	if id == "" {
 		return result.Receipt{}, notify.BadAnswer(resp)
 	}
@@ -104,7 +104,7 @@ func (b *Bot) pendingID(delivery string) string {
 
 // uneditable tells whether a new post may be taken although this edit was refused. Mattermost answers 403 also where the post was
 // deleted, and 400 where it is too late or the post's channel was archived.
-func uneditable(resp *outbound.Response) bool {
+func isUneditable(resp *outbound.Response) bool {
 	if resp == nil {
 		return false
 	}
@@ -116,13 +116,13 @@ func uneditable(resp *outbound.Response) bool {
 }
 
 // gone tells whether a post was deleted. An error means that we do not know yet.
-func (b *Bot) gone(ctx context.Context, id string) (bool, error) {
+func (b *Bot) isDeleted(ctx context.Context, id string) (bool, error) {
 	resp, err := b.Get(ctx, b.posts.JoinPath(id))
 	switch result.ClassOf(err) {
 	case result.Temporary, result.Unknown:
 		return false, err
 	case result.Configuration, result.Permanent:
-		return resp != nil && resp.StatusCode == http.StatusNotFound && b.problem(resp) == "app.post.get.app_error", nil
+		return resp != nil && resp.StatusCode == http.StatusNotFound && b.errorIDOf(resp) == "app.post.get.app_error", nil
 	}
 	return false, nil
 }
@@ -130,14 +130,14 @@ func (b *Bot) gone(ctx context.Context, id string) (bool, error) {
 // Probe asks whose token it is.
 func (b *Bot) Probe(ctx context.Context) error {
 	resp, err := b.Get(ctx, b.me)
-	if err == nil && b.made(resp) == "" {
+	if err == nil && b.postIDOf(resp) == "" {
 		err = notify.BadAnswer(resp)
 	}
 	return err
 }
 
 // made returns the id of what an answer describes, "" if it is none of Mattermost's.
-func (b *Bot) made(resp *outbound.Response) string {
+func (b *Bot) postIDOf(resp *outbound.Response) string {
 	var p post
 	if !notify.Decode(resp, &p) || !b.IsID(serverID, p.ID) {
 		return ""

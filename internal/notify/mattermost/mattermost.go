@@ -66,7 +66,7 @@ var (
 
 // New returns a *Bot or a *Webhook, or a *result.Error that names the field that is not right.
 func New(config Config, client *outbound.Client) (notify.Sender, error) {
-	isBot, err := notify.IsBot(config.WebhookURL, config.Token)
+	isBot, err := notify.HasBotToken(config.WebhookURL, config.Token)
 	switch {
 	case err != nil:
 		return nil, err
@@ -118,7 +118,7 @@ func newWebhook(config Config, client *outbound.Client) (*Webhook, error) {
 }
 
 // problem returns Mattermost's id of an error, "" if the answer is not in Mattermost's format.
-func (c *connection) problem(resp *outbound.Response) string {
+func (c *connection) errorIDOf(resp *outbound.Response) string {
 	var answer struct {
 		ID     string `json:"id"`
 		Status int    `json:"status_code"`
@@ -130,8 +130,8 @@ func (c *connection) problem(resp *outbound.Response) string {
 }
 
 func (c *connection) refine(e *result.Error, resp *outbound.Response) {
-	id := c.problem(resp)
-	notify.Refuse(e, resp, id != "")
+	id := c.errorIDOf(resp)
+	notify.ClassifyRefusal(e, resp, id != "")
 	switch {
 	case id == "web.incoming_webhook.invalid.app_error": // a 400, but it is the webhook that does not exist
 		e.Class, e.Reason = result.Configuration, result.ReasonNotFound

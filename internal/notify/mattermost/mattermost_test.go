@@ -69,11 +69,11 @@ func TestBotConformance(t *testing.T) {
 		NeedsBody:   true,
 		ExternalID:  postID,
 		ProbeAccept: `{"id":"user0000000000000000000000","username":"bellhop"}`,
-		Refuse:      func(message string) (string, string) { return "application/json", refusal(message) },
-		Refusal: func(status int) (string, string) {
+		ErrorBody:   func(message string) (string, string) { return "application/json", refusal(message) },
+		RefusalBody: func(status int) (string, string) {
 			return "application/json", refusalOf(status, "model.post.is_valid.message_length.app_error")
 		},
-		Mute: true,
+		QuotesNothing: true,
 		Key: func(r notifytest.Request) string {
 			var p post
 			_ = json.Unmarshal(r.Body, &p)
@@ -90,15 +90,15 @@ func TestWebhookConformance(t *testing.T) {
 		Canaries:  []string{hookKey, hook, "canary/query value"},
 		Accept:    "ok",
 		NeedsBody: true,
-		Refuse:    func(message string) (string, string) { return "application/json", refusal(message) },
-		Refusal: func(status int) (string, string) {
+		ErrorBody: func(message string) (string, string) { return "application/json", refusal(message) },
+		RefusalBody: func(status int) (string, string) {
 			return "application/json", refusalOf(status, "model.post.is_valid.message_length.app_error")
 		},
-		Mute: true,
+		QuotesNothing: true,
 	})
 }
 
-func botOf(t *testing.T, server *notifytest.Server) *Bot {
+func newBotSender(t *testing.T, server *notifytest.Server) *Bot {
 	t.Helper()
 	s, err := New(Config{URL: server.URL + "/chat/", ChannelID: channelID, Token: token + "\n"}, outboundtest.Client(t)) // as in a Secret that was made with echo
 	if err != nil {
@@ -146,24 +146,24 @@ func TestBotSends(t *testing.T) {
 			result.Receipt{ExternalID: oldID, Note: "HTTP 200 OK: the post was edited"},
 		},
 		{
-			"an update of what was deleted is a new post", result.Updated, oldID, notifytest.InTurn(refuse(403, "api.context.permissions.app_error"), made),
+			"an update of what was deleted is a new post", result.Updated, oldID, notifytest.InSequence(refuse(403, "api.context.permissions.app_error"), made),
 			[]string{edit("**Updated: " + headline + "\nHello KubeCon 👋"), body("**Updated: " + headline + "\nHello KubeCon 👋")},
 			result.Receipt{ExternalID: postID, Note: "HTTP 201 Created"},
 		},
 		{
 			"what was deleted need not be resolved", result.Resolved, oldID,
-			notifytest.InTurn(refuse(403, "api.context.permissions.app_error"), refuse(404, "app.post.get.app_error")),
+			notifytest.InSequence(refuse(403, "api.context.permissions.app_error"), refuse(404, "app.post.get.app_error")),
 			[]string{edit("**Resolved: " + headline + "\nHello KubeCon 👋"), get}, result.Receipt{Note: "the post is gone already"},
 		},
 		{
 			"what still says that it fires gets an answer", result.Resolved, oldID,
-			notifytest.InTurn(refuse(400, "api.post.update_post.permissions_time_limit.app_error"), edited, made),
+			notifytest.InSequence(refuse(400, "api.post.update_post.permissions_time_limit.app_error"), edited, made),
 			[]string{edit("**Resolved: " + headline + "\nHello KubeCon 👋"), get, body("**Resolved: " + headline)},
 			result.Receipt{ExternalID: postID, Note: "HTTP 201 Created"},
 		},
 		{
 			"a 404 of somebody else says nothing of the post", result.Resolved, oldID,
-			notifytest.InTurn(refuse(404, "x"), refuse(404, "x"), made),
+			notifytest.InSequence(refuse(404, "x"), refuse(404, "x"), made),
 			[]string{edit("**Resolved: " + headline + "\nHello KubeCon 👋"), get, body("**Resolved: " + headline)},
 			result.Receipt{ExternalID: postID, Note: "HTTP 201 Created"},
 		},
@@ -179,7 +179,7 @@ func TestBotSends(t *testing.T) {
 		t.Run(c.why, func(t *testing.T) {
 			server := notifytest.NewServer(t)
 			server.Answer(c.answer)
-			got, err := botOf(t, server).Send(t.Context(), notifytest.Message(c.event), notifytest.Key("delivery", c.externalID))
+			got, err := newBotSender(t, server).Send(t.Context(), notifytest.Message(c.event), notifytest.Key("delivery", c.externalID))
 			if err != nil || got != c.want {
 				t.Errorf("got %+v, %v; want %+v", got, err, c.want)
 			}
@@ -269,7 +269,7 @@ func TestFailures(t *testing.T) {
 			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 403 Forbidden: api.context.permissions.app_error"},
 		},
 		{
-			"we cannot know yet whether it is gone, and nothing was posted", result.Resolved, notifytest.InTurn(notifytest.Status(403, ""), notifytest.Status(503, "")),
+			"we cannot know yet whether it is gone, and nothing was posted", result.Resolved, notifytest.InSequence(notifytest.Status(403, ""), notifytest.Status(503, "")),
 			result.Error{Class: result.Temporary, Reason: result.ReasonServerError, Message: "HTTP 503 Service Unavailable"},
 		},
 		{
@@ -288,7 +288,7 @@ func TestFailures(t *testing.T) {
 		t.Run(c.why, func(t *testing.T) {
 			server := notifytest.NewServer(t)
 			server.Answer(c.answer)
-			_, err := botOf(t, server).Send(t.Context(), notifytest.Message(c.event), notifytest.Key("delivery", oldID))
+			_, err := newBotSender(t, server).Send(t.Context(), notifytest.Message(c.event), notifytest.Key("delivery", oldID))
 			notifytest.WantError(t, c.why, err, c.want)
 		})
 	}
@@ -325,10 +325,10 @@ func TestWebhookFailures(t *testing.T) {
 }
 
 // The probe is not content with any 200: a page to sign in at is one.
-func TestProbeReadsTheAnswer(t *testing.T) {
+func TestProbeReadsBody(t *testing.T) {
 	server := notifytest.NewServer(t)
 	server.Answer(notifytest.Status(200, "<!DOCTYPE html>"))
-	if err := botOf(t, server).Probe(t.Context()); result.ClassOf(err) != result.Unknown {
+	if err := newBotSender(t, server).Probe(t.Context()); result.ClassOf(err) != result.Unknown {
 		t.Errorf("got %v", err)
 	}
 }
@@ -360,7 +360,7 @@ func TestEscape(t *testing.T) {
 }
 
 // Whatever the text is: what comes of it when its entities are undone is the text, and mentions nobody.
-func TestEscapeIsUndone(t *testing.T) {
+func TestEscapeIsReversible(t *testing.T) {
 	alphabet := []string{"@", "all", "_", "*", "&", "#", "64;", "amp;", "commat;", "<", ">", "!", ":", ".", "-", "\\", "\n", " ", "    ", "~", "`", "|", "ü", "1", "https://x/", "/", "+", "=", "("}
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 20000 {
@@ -379,10 +379,10 @@ func TestEscapeIsUndone(t *testing.T) {
 }
 
 // A content may be anybody's, and is not to keep us busy.
-func TestEscapeTakesNoTime(t *testing.T) {
+func TestEscapeDuration(t *testing.T) {
 	began := time.Now()
 	for _, text := range []string{strings.Repeat("https://x!", 1638) + "*", strings.Repeat("*", 16384), strings.Repeat("    \n", 3276)} {
-		render(notify.Message{Event: result.Fired, Title: "t", Content: text})
+		render(notify.Message{Event: result.Fired, RawTitle: "t", RawContent: text})
 	}
 	if took := time.Since(began); took > 5*time.Second { // it is some milliseconds
 		t.Errorf("took %s", took)
@@ -401,19 +401,19 @@ func TestCuts(t *testing.T) {
 		"a title that long":     {strings.Repeat("~", 500), "", "; the title was cut to 2500 characters"},
 		"as long as it gets":    {strings.Repeat("~", 256), strings.Repeat("a-b_c: ", 2000), ""},
 	} {
-		text, cuts := render(notify.Message{Event: result.Fired, Title: c.title, Content: c.content})
+		text, cuts := render(notify.Message{Event: result.Fired, RawTitle: c.title, RawContent: c.content})
 		n := utf8.RuneCountInString(text)
 		if !strings.HasPrefix(cuts, c.cuts) || (cuts == "") != (c.cuts == "") || n > maxMessage || c.cuts != "" && !strings.Contains(text, "… &#91;cut]") {
 			t.Errorf("%s: got %d characters, %q", why, n, cuts)
 		}
-		if strings.Contains(cuts, "content") && n < maxMessage-widest {
+		if strings.Contains(cuts, "content") && n < maxMessage-maxEscape {
 			t.Errorf("%s: cut to %d characters, which is more than need be", why, n)
 		}
 	}
 }
 
 // Mattermost repeats in its answer what it was told, and an answer that is too long to be read would look like none.
-func TestAnswerCanBeRead(t *testing.T) {
+func TestResponseIsReadable(t *testing.T) {
 	service := notifytest.NewMattermost(token, channelID, hookKey)
 	server := httptest.NewServer(service)
 	t.Cleanup(server.Close)
@@ -423,7 +423,7 @@ func TestAnswerCanBeRead(t *testing.T) {
 	}
 	for i, content := range []string{strings.Repeat(">", 9000), strings.Repeat(">", 16384), strings.Repeat("\x01", 16384), strings.Repeat("& ", 8000)} {
 		m := notifytest.Message(result.Fired)
-		m.Content = content
+		m.RawContent = content
 		got, err := s.Send(t.Context(), m, notifytest.Key(strings.Repeat("x", i), ""))
 		if cut := strings.Contains(got.Note, "; the content was cut to "); err != nil || cut != (i == 1 || i == 2) {
 			t.Errorf("%q…: got %+v, %v", content[:2], got, err)
@@ -437,7 +437,7 @@ func TestHeadline(t *testing.T) {
 		"**x** _":    "**&#42;&#42;x&#42;&#42; &#95;**",
 		"":           "**Kubernetes alert for shop/a**",
 	} {
-		if got, _ := render(notify.Message{Event: result.Fired, Title: title, Namespace: "shop", Name: "a"}); got != want {
+		if got, _ := render(notify.Message{Event: result.Fired, RawTitle: title, Namespace: "shop", Name: "a"}); got != want {
 			t.Errorf("%q: got %q, want %q", title, got, want)
 		}
 	}
@@ -461,12 +461,12 @@ func TestNewRefuses(t *testing.T) {
 		{"a webhook with a channel", "channelID: is for a bot", Config{WebhookURL: "https://example.com/canary", ChannelID: channelID}},
 	} {
 		_, err := New(c.config, outboundtest.Client(t))
-		notifytest.WantRefused(t, c.why, err, c.want)
+		notifytest.WantInvalid(t, c.why, err, c.want)
 	}
 }
 
 // What people see if the first answer is lost. A bot's repeat is known for half a minute; what is edited later is the last post.
-func TestGuarantee(t *testing.T) {
+func TestLostAnswer(t *testing.T) {
 	const fired, update, over = "[Critical] Hi 🎉\nHello KubeCon 👋", "Updated: [Critical] Hi 🎉\nHello KubeCon 👋", "Resolved: [Critical] Hi 🎉\nHello KubeCon 👋"
 	const overOnly = "Resolved: [Critical] Hi 🎉"
 	bot := func(url string) Config { return Config{URL: url, ChannelID: channelID, Token: token} }
@@ -476,19 +476,19 @@ func TestGuarantee(t *testing.T) {
 		last   func(*notifytest.Mattermost, string)
 		want   []notifytest.Seen
 	}{
-		"bot": {config: bot, want: []notifytest.Seen{{Text: over, Over: true}}},
+		"bot": {config: bot, want: []notifytest.Seen{{Text: over, Resolved: true}}},
 		"bot, later": {
 			config: bot, lost: (*notifytest.Mattermost).Forget,
-			want: []notifytest.Seen{{Text: fired}, {Text: over, Over: true}},
+			want: []notifytest.Seen{{Text: fired}, {Text: over, Resolved: true}},
 		},
 		"bot, too late to edit": {
 			config: bot, lost: (*notifytest.Mattermost).Lock,
-			want: []notifytest.Seen{{Text: fired}, {Text: update}, {Text: overOnly, Over: true}},
+			want: []notifytest.Seen{{Text: fired}, {Text: update}, {Text: overOnly, Resolved: true}},
 		},
-		"bot, deleted": {config: bot, last: (*notifytest.Mattermost).Delete, want: []notifytest.Seen{{Over: true}}},
+		"bot, deleted": {config: bot, last: (*notifytest.Mattermost).Delete, want: []notifytest.Seen{{Resolved: true}}},
 		"webhook": {
 			config: func(url string) Config { return Config{WebhookURL: url + hook} },
-			want:   []notifytest.Seen{{Text: fired}, {Text: fired}, {Text: update}, {Text: overOnly, Over: true}},
+			want:   []notifytest.Seen{{Text: fired}, {Text: fired}, {Text: update}, {Text: overOnly, Resolved: true}},
 		},
 	} {
 		service := notifytest.NewMattermost(token, channelID, hookKey)

@@ -27,25 +27,25 @@ import (
 )
 
 const (
-	maxMessage  = 16383 // characters, as written with escapes
-	maxHeadline = 2500  // of them; more than a title can have
-	widest      = 6     // characters that one can be written with
-	widestJSON  = 11    // bytes that these are as JSON
+	maxMessage    = 16383 // characters, as written with escapes
+	maxHeadline   = 2500  // of them; more than a title can have
+	maxEscape     = 6     // characters that one can be written with
+	maxEscapeJSON = 11    // bytes that these are as JSON
 )
 
 // render returns the message, and what is to be noted about what was cut. That the headline is bold is all the markup there is.
 func render(m notify.Message) (text, cuts string) {
-	headline := strings.Join(strings.FieldsFunc(m.Headline(), func(r rune) bool { return r == '\n' || r == '\r' }), " ")
-	headline, cut := fit(strings.TrimSpace(headline), maxHeadline)
+	headline := strings.Join(strings.FieldsFunc(m.TitleWithStatus(), func(r rune) bool { return r == '\n' || r == '\r' }), " ")
+	headline, cut := escapeAndTruncate(strings.TrimSpace(headline), maxHeadline)
 	if cut {
 		cuts = notify.CutNote("title", maxHeadline, "characters")
 	}
 	headline = "**" + headline + "**"
-	if m.Content == "" {
+	if m.RawContent == "" {
 		return headline, cuts
 	}
 	room := maxMessage - utf8.RuneCountInString(headline) - len("\n")
-	content, cut := fit(m.Text(), room)
+	content, cut := escapeAndTruncate(m.Content(), room)
 	if cut {
 		cuts += notify.CutNote("content", utf8.RuneCountInString(content), "characters")
 	}
@@ -54,13 +54,13 @@ func render(m notify.Message) (text, cuts string) {
 
 // fit escapes the text, or so much of it that no more than limit characters come of it, and that Mattermost's answer, which
 // repeats them, can be read. It says whether that is not all.
-func fit(text string, limit int) (string, bool) {
+func escapeAndTruncate(text string, limit int) (string, bool) {
 	for room := min(limit, utf8.RuneCountInString(text)); ; { // more room than there is text would be taken away one by one
 		short, cut := notify.Cut(text, room, notify.Characters)
 		short = escape(short)
 		over := max( // as few as may be enough: how long an escape is depends on its neighbours
-			divideUp(utf8.RuneCountInString(short)-limit, widest),
-			divideUp(notify.Size(short, notify.JSON)-notify.MaxEcho, widestJSON))
+			divideUp(utf8.RuneCountInString(short)-limit, maxEscape),
+			divideUp(notify.Size(short, notify.JSON)-notify.MaxEcho, maxEscapeJSON))
 		if over <= 0 {
 			return short, cut
 		}
@@ -78,9 +78,9 @@ func escape(text string) string {
 	text = strings.ToValidUTF8(text, "\uFFFD")
 	e := escaper{text: text, start: true}
 	for _, at := range link.FindAllStringIndex(text, -1) {
-		e.until(at[0])
+		e.writeUntil(at[0])
 		e.start, e.number = false, false
-		if e.clean(at[1]) {
+		if e.needsNoEscape(at[1]) {
 			e.out.WriteString(text[at[0]:at[1]])
 			e.done = at[1]
 			continue
@@ -89,7 +89,7 @@ func escape(text string) string {
 		e.out.WriteString(text[at[0]:colon] + zeroWidthSpace) // it is no link then
 		e.done = colon
 	}
-	e.until(len(text))
+	e.writeUntil(len(text))
 	return e.out.String()
 }
 
@@ -108,13 +108,13 @@ type escaper struct {
 }
 
 // until goes on to a byte of the text.
-func (e *escaper) until(end int) {
+func (e *escaper) writeUntil(end int) {
 	if e.done == 0 {
 		e.indent()
 	}
 	for e.done < end {
 		r, width := utf8.DecodeRuneInString(e.text[e.done:])
-		e.out.WriteString(e.written(e.done))
+		e.out.WriteString(e.escapedAt(e.done))
 		e.done += width
 		switch r {
 		case '\n', '\r':
@@ -142,11 +142,11 @@ func (e *escaper) indent() {
 
 // clean tells whether nothing needs an escape from here to the next blank, which is how far a link can go, and nothing makes an
 // entity of a link's last letters. What it finds it keeps for the links on the way there.
-func (e *escaper) clean(from int) bool {
+func (e *escaper) needsNoEscape(from int) bool {
 	if from >= e.ahead {
 		e.ahead, e.needs = len(e.text), false
 		for i, r := range e.text[from:] {
-			e.needs = len(e.written(from+i)) > utf8.UTFMax // which no character alone is
+			e.needs = len(e.escapedAt(from+i)) > utf8.UTFMax // which no character alone is
 			if e.needs || unicode.IsSpace(r) {
 				e.ahead = from + i
 				break
@@ -157,7 +157,7 @@ func (e *escaper) clean(from int) bool {
 }
 
 // written returns how the character at a byte of the text is written.
-func (e *escaper) written(i int) string {
+func (e *escaper) escapedAt(i int) string {
 	r, width := utf8.DecodeRuneInString(e.text[i:])
 	before, _ := utf8.DecodeLastRuneInString(e.text[:i])
 	after, _ := utf8.DecodeRuneInString(e.text[i+width:])
@@ -166,23 +166,23 @@ func (e *escaper) written(i int) string {
 	case '*', '`', '[', '<': // without the one that opens, ] and > are no markup
 		special = true
 	case '_', '~': // within a word they are no markup
-		special = !alphanumeric(before) || !alphanumeric(after)
+		special = !isAlphanumeric(before) || !isAlphanumeric(after)
 	case '#':
-		special = !alphanumeric(before)
+		special = !isAlphanumeric(before)
 	case ':': // within a word it is no emoji
-		special = !alphanumeric(before) && !blank(after)
+		special = !isAlphanumeric(before) && !isBlank(after)
 	case '\\': // before a letter it is no escape
-		special = !alphanumeric(after)
+		special = !isAlphanumeric(after)
 	case '>', '-', '+', '=', '|':
 		special = e.start
 	case '.', ')':
-		special = e.number && blank(after)
+		special = e.number && isBlank(after)
 	case '&':
-		if after == '#' || alphanumeric(after) {
+		if after == '#' || isAlphanumeric(after) {
 			return "&amp;"
 		}
 	case '@':
-		if !alphanumeric(before) { // else it is an e-mail address, or the like
+		if !isAlphanumeric(before) { // else it is an e-mail address, or the like
 			return "@" + zeroWidthSpace
 		}
 	}
@@ -192,10 +192,10 @@ func (e *escaper) written(i int) string {
 	return string(r)
 }
 
-func blank(r rune) bool {
+func isBlank(r rune) bool {
 	return unicode.IsSpace(r) || r == utf8.RuneError // which stands for the end of the text
 }
 
-func alphanumeric(r rune) bool {
+func isAlphanumeric(r rune) bool {
 	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
 }

@@ -37,7 +37,7 @@ var _ notify.Sender = (*Webhook)(nil)
 // Send makes one attempt.
 func (w *Webhook) Send(ctx context.Context, m notify.Message, _ notify.Key) (result.Receipt, error) {
 	if m.Event == result.Resolved { // what it was about stands in an earlier post
-		m.Content = ""
+		m.RawContent = ""
 	}
 	text, cuts := render(m)
 	resp, err := w.RequestJSON(ctx, http.MethodPost, w.hook, map[string]string{"text": text})

@@ -33,31 +33,31 @@ import (
 type Alertmanager struct {
 	Now func() time.Time // time.Now unless a test sets it
 
-	board         Board
+	display       Display
 	authorization string
 
-	mu   sync.Mutex
-	held map[string]alertSpan // by labels
+	mu     sync.Mutex
+	alerts map[string]alertSpan // by labels
 }
 
 // alertSpan is when an alert fires.
 type alertSpan struct {
 	start, end time.Time
-	guessed    bool // the end, by resolveTimeout
+	endAssumed bool // the end, by resolveTimeout
 }
 
 var _ Service = (*Alertmanager)(nil)
 
 // NewAlertmanager returns a replica behind a proxy that wants a header Authorization, or without one if that is "".
 func NewAlertmanager(authorization string) *Alertmanager {
-	return &Alertmanager{Now: time.Now, authorization: authorization, held: map[string]alertSpan{}}
+	return &Alertmanager{Now: time.Now, authorization: authorization, alerts: map[string]alertSpan{}}
 }
 
 // Restart lets it forget its alerts, which are in memory only. What people were told stays.
 func (a *Alertmanager) Restart() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	clear(a.held)
+	clear(a.alerts)
 }
 
 // Starts are the times since when what it holds is firing.
@@ -65,7 +65,7 @@ func (a *Alertmanager) Starts() []time.Time {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var starts []time.Time
-	for _, alert := range a.held {
+	for _, alert := range a.alerts {
 		if alert.end.After(a.Now()) {
 			starts = append(starts, alert.start)
 		}
@@ -77,10 +77,10 @@ func (a *Alertmanager) Starts() []time.Time {
 func (a *Alertmanager) Seen() []Seen {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	seen := a.board.Seen()
+	seen := a.display.Seen()
 	for i := range seen {
-		if alert, ok := a.held[seen[i].ID]; ok {
-			seen[i].Over = !alert.end.After(a.Now())
+		if alert, ok := a.alerts[seen[i].ID]; ok {
+			seen[i].Resolved = !alert.end.After(a.Now())
 		}
 	}
 	return seen
@@ -161,15 +161,15 @@ func (a *Alertmanager) put(alert postableAlert) (problem string) {
 	if err != nil {
 		return err.Error()
 	}
-	held, known := a.held[string(id)]
+	held, known := a.alerts[string(id)]
 	next := alertSpan{alert.StartsAt, alert.EndsAt, guessed}
 	if known && (held.covers(next.end) || held.covers(next.start)) {
 		next = held.merge(next, now)
 	}
-	a.held[string(id)] = next
+	a.alerts[string(id)] = next
 	over := !next.end.After(now)
-	if _, told := a.board.Find(string(id)); told || !over { // nobody is told of the end of what nobody was told of
-		a.board.Put(Seen{ID: string(id), Text: alert.Annotations["summary"] + "\n" + alert.Annotations["description"], Over: over})
+	if _, told := a.display.Find(string(id)); told || !over { // nobody is told of the end of what nobody was told of
+		a.display.Put(Seen{ID: string(id), Text: alert.Annotations["summary"] + "\n" + alert.Annotations["description"], Resolved: over})
 	}
 	return ""
 }
@@ -182,7 +182,7 @@ func (held alertSpan) merge(next alertSpan, now time.Time) alertSpan {
 		next.start = held.start
 	}
 	firing, wasOver := next.end.After(now), !held.end.After(now)
-	if held.end.After(next.end) && (firing && !held.guessed || !firing && wasOver) {
+	if held.end.After(next.end) && (firing && !held.endAssumed || !firing && wasOver) {
 		next.end = held.end
 	}
 	return next

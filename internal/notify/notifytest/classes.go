@@ -27,8 +27,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
-func (s subject) classes(t *testing.T) {
-	contentType, words := s.Refuse("no such thing")
+func (s conformance) classes(t *testing.T) {
+	contentType, words := s.ErrorBody("no such thing")
 	for _, c := range []struct {
 		why    string
 		status int
@@ -56,7 +56,7 @@ func (s subject) classes(t *testing.T) {
 		{"gateway's time limit", 504, nil, result.Unknown, result.ReasonTimeout, 0},
 		{"redirect", 307, []string{"Location", "/canary-elsewhere"}, result.Configuration, result.ReasonRedirected, 0},
 	} {
-		if own, ok := s.Means[c.status]; ok {
+		if own, ok := s.Overrides[c.status]; ok {
 			c.class, c.reason, c.wait = own.Class, own.Reason, own.RetryAfter
 		}
 		t.Run(c.why, func(t *testing.T) {
@@ -68,13 +68,13 @@ func (s subject) classes(t *testing.T) {
 			if !strings.HasPrefix(e.Message, fmt.Sprintf("HTTP %d ", c.status)) || strings.Contains(e.Message, "elsewhere") {
 				t.Errorf("got message %q", e.Message)
 			}
-			if quoted := strings.Contains(e.Message, "no such thing"); c.status >= 400 && quoted == s.Mute {
-				t.Errorf("the receiver's words are quoted: %t, want %t: %q", quoted, !s.Mute, e.Message)
+			if quoted := strings.Contains(e.Message, "no such thing"); c.status >= 400 && quoted == s.QuotesNothing {
+				t.Errorf("the receiver's words are quoted: %t, want %t: %q", quoted, !s.QuotesNothing, e.Message)
 			}
 			if n := len(s.server.Requests()); n != 1 {
 				t.Errorf("%d requests, want 1", n)
 			}
-			for form, body := range foreignBodies {
+			for form, body := range proxyBodies {
 				s.server.Answer(Status(c.status, body, c.header...))
 				if e := s.failure(t.Context(), t); e.Class != c.class || e.Reason != c.reason || e.RetryAfter != c.wait {
 					t.Errorf("%s: got %s, %s, %s; want %s, %s, %s", form, e.Class, e.Reason, e.RetryAfter, c.class, c.reason, c.wait)
@@ -86,7 +86,7 @@ func (s subject) classes(t *testing.T) {
 }
 
 // foreignBodies are those of what stands between the operator and a service: a proxy, an ingress, a gateway.
-var foreignBodies = map[string]string{
+var proxyBodies = map[string]string{
 	"HTML":                 "<html><head><title>Bad Request</title></head><body>nginx</body></html>",
 	"empty":                "",
 	"text":                 "no healthy upstream",
@@ -96,21 +96,21 @@ var foreignBodies = map[string]string{
 }
 
 // refusals: an answer is final only if it refuses the content in the service's own error format, and came whole (R12).
-func (s subject) refusals(t *testing.T) {
+func (s conformance) refusals(t *testing.T) {
 	for _, status := range []int{http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity} {
 		answers := map[string]http.HandlerFunc{}
-		for form, body := range foreignBodies {
+		for form, body := range proxyBodies {
 			answers[form] = Status(status, body)
 		}
-		if s.Refusal != nil {
-			contentType, body := s.Refusal(status)
+		if s.RefusalBody != nil {
+			contentType, body := s.RefusalBody(status)
 			s.server.Answer(Status(status, body, "Content-Type", contentType))
 			if e := s.failure(t.Context(), t); e.Class != result.Permanent || e.Reason != result.ReasonRejected {
 				t.Errorf("HTTP %d, the documented format: got %s, %s; want %s, %s", status, e.Class, e.Reason, result.Permanent, result.ReasonRejected)
 			}
 			answers["the documented format, cut off"] = Status(status, body, "Content-Type", contentType, "Content-Length", strconv.Itoa(len(body)+1))
 		} else {
-			contentType, body := s.Refuse("no such thing")
+			contentType, body := s.ErrorBody("no such thing")
 			answers["an undocumented format"] = Status(status, body, "Content-Type", contentType)
 		}
 		for form, answer := range answers {

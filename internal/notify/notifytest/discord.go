@@ -27,7 +27,7 @@ import (
 
 // Discord stands in for Discord: one channel's webhook. It knows no key, so whoever posts twice is seen twice.
 type Discord struct {
-	Board
+	Display
 	id, token string
 	mu        sync.Mutex
 	threads   map[string]string // of each message
@@ -112,7 +112,7 @@ func (d *Discord) write(w http.ResponseWriter, r *http.Request, id string) {
 	for _, kind := range *m.AllowedMentions.Parse {
 		text += "\n(mentions " + kind + ")" // somebody's phone rings
 	}
-	d.Put(Seen{ID: id, Text: DiscordText(text), Over: saysOver(text)})
+	d.Put(Seen{ID: id, Text: DiscordText(text), Resolved: saysResolved(text)})
 	if r.Method == http.MethodPost && r.URL.Query().Get("wait") != "true" {
 		w.WriteHeader(http.StatusNoContent)
 		return

@@ -32,7 +32,7 @@ const GoogleChatPath = "/v1/spaces/AAAAfake/messages"
 
 // GoogleChat stands in for a space of Google Chat and its webhook. A repeated request id gets the message that was made first.
 type GoogleChat struct {
-	Board
+	Display
 	key, token string
 	mu         sync.Mutex
 	made       map[string]googleChatAnswer // by request id
@@ -118,7 +118,7 @@ func (g *GoogleChat) post(m googleChatMessage, requestID, replyOption string) go
 		}
 	}
 	text := strings.Join(texts, "\n")
-	g.Put(Seen{ID: answer.Name, Text: text, Over: saysOver(text)})
+	g.Put(Seen{ID: answer.Name, Text: text, Resolved: saysResolved(text)})
 	return answer
 }
 

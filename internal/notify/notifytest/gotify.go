@@ -24,7 +24,7 @@ import (
 
 // Gotify is a server of Gotify with one application. Each message that it takes is shown.
 type Gotify struct {
-	Board
+	Display
 	token    string
 	mu       sync.Mutex
 	messages int
@@ -59,12 +59,12 @@ func (s *Gotify) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case m.Extras.Display.ContentType != "text/plain": // else it would be for the client to say what it is
 		gotifyError(w, http.StatusBadRequest, "not what Bellhop sends")
 	default:
-		s.Fits(echo(m.Message)) // it has no limit of its own
+		s.Fits(echoSize(m.Message)) // it has no limit of its own
 		s.mu.Lock()
 		s.messages++
 		id := s.messages
 		s.mu.Unlock()
-		s.Put(Seen{ID: strconv.Itoa(id), Text: m.Title + "\n" + m.Message, Over: saysOver(m.Title)})
+		s.Put(Seen{ID: strconv.Itoa(id), Text: m.Title + "\n" + m.Message, Resolved: saysResolved(m.Title)})
 		replyInJSON(w, http.StatusOK, map[string]any{
 			"id": id, "appid": 5, "title": m.Title, "message": m.Message, "priority": m.Priority, "date": "2026-03-01T12:00:00Z",
 		})

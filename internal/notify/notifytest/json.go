@@ -44,7 +44,7 @@ func replyInJSON(w http.ResponseWriter, status int, body any) {
 }
 
 // echo is the size of a text that a service repeats in its answer, which a sender has to be able to read.
-func echo(text string) Size {
+func echoSize(text string) Size {
 	return Size{
 		Part: "answer", Used: notify.Size(text, notify.JSON),
 		Max: outbound.DefaultMaxBody, Reserve: outbound.DefaultMaxBody - notify.MaxEcho,
@@ -52,4 +52,4 @@ func echo(text string) Size {
 }
 
 // saysOver tells what people take for the end of an alert.
-func saysOver(text string) bool { return strings.HasPrefix(text, "Resolved: ") }
+func saysResolved(text string) bool { return strings.HasPrefix(text, "Resolved: ") }

@@ -131,7 +131,7 @@ func providers() []provider {
 }
 
 // endpoint is any that takes webhooks.
-type endpoint struct{ notifytest.Board }
+type endpoint struct{ notifytest.Display }
 
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var body struct {
@@ -145,7 +145,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // apiServer is one that makes Events, and refuses what Kubernetes would refuse.
-type apiServer struct{ notifytest.Board }
+type apiServer struct{ notifytest.Display }
 
 func (s *apiServer) Create(_ context.Context, e event.Event) (existed bool, err error) {
 	if !s.Fits(
@@ -252,7 +252,7 @@ func (l *limits) text(characters int) string {
 
 func (l *limits) message(event result.Event, title, content string) notify.Message {
 	m := notifytest.Message(event)
-	m.Title, m.Content = title, content
+	m.RawTitle, m.RawContent = title, content
 	return m
 }
 
@@ -262,11 +262,11 @@ func (l *limits) send(m notify.Message, externalID string) result.Receipt {
 	key := fmt.Sprintf("%032x", sent.Add(1))
 	receipt, err := l.sender.Send(l.Context(), m, notify.Key{Delivery: key, Incident: key, ExternalID: externalID})
 	if err != nil {
-		l.Fatalf("%s with a title of %d bytes and a content of %d: %v", m.Event, len(m.Title), len(m.Content), err)
+		l.Fatalf("%s with a title of %d bytes and a content of %d: %v", m.Event, len(m.RawTitle), len(m.RawContent), err)
 	}
 	for _, size := range l.service.Sizes() {
 		if size.Used > size.Max {
-			l.Fatalf("%s with a title of %d bytes and a content of %d: %+v", m.Event, len(m.Title), len(m.Content), size)
+			l.Fatalf("%s with a title of %d bytes and a content of %d: %+v", m.Event, len(m.RawTitle), len(m.RawContent), size)
 		}
 	}
 	return receipt
@@ -305,7 +305,7 @@ func (l *limits) atTheLimit(part string, longest int, split func(text string) (t
 		title, content := split(text)
 		receipt := l.send(l.message(result.Fired, title, content), "")
 		seen := l.service.Seen()
-		return sample{n, notify.Message{Content: text}.Text(), receipt.Note, seen[len(seen)-1].Text, l.service.Sizes()}
+		return sample{n, notify.Message{RawContent: text}.Content(), receipt.Note, seen[len(seen)-1].Text, l.service.Sizes()}
 	}
 	units := (longest - len("t  t")) / utf8.RuneCountInString(l.unit)
 	fits := try(min(4, units))

@@ -30,7 +30,7 @@ import (
 // Matrix is a homeserver with one room. It holds a transaction id to its first message, and shows an edit only where a client
 // would: of a message that was not removed.
 type Matrix struct {
-	Board
+	Display
 	mu      sync.Mutex
 	mux     http.ServeMux
 	token   string
@@ -98,7 +98,7 @@ func (s *Matrix) Remove(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.removed[id] = true
-	s.Put(Seen{ID: id, Over: true})
+	s.Put(Seen{ID: id, Resolved: true})
 }
 
 func (s *Matrix) event(w http.ResponseWriter, r *http.Request) {
@@ -161,7 +161,7 @@ func (s *Matrix) show(id string, c matrixContent) {
 			return // taken, and shown to nobody
 		}
 	}
-	s.Put(Seen{ID: id, Text: text, Over: saysOver(text)})
+	s.Put(Seen{ID: id, Text: text, Resolved: saysResolved(text)})
 }
 
 func matrixError(w http.ResponseWriter, status int, code, message string) {

@@ -31,7 +31,7 @@ import (
 // Mattermost is a server with one channel, a bot that may post there, and an incoming webhook of it. It knows a repeat by its
 // pending_post_id until it is told to forget.
 type Mattermost struct {
-	Board
+	Display
 	mu        sync.Mutex
 	mux       http.ServeMux
 	token     string
@@ -90,7 +90,7 @@ func (s *Mattermost) Delete(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.deleted[id] = true
-	s.Put(Seen{ID: id, Over: true})
+	s.Put(Seen{ID: id, Resolved: true})
 }
 
 func (s *Mattermost) authenticated(handler http.HandlerFunc) http.HandlerFunc {
@@ -179,7 +179,7 @@ var mattermostBold = regexp.MustCompile(`^\*\*([^*]+)\*\*(?:\n|$)`)
 func (s *Mattermost) show(w http.ResponseWriter, id, message string) bool {
 	text := html.UnescapeString(message)
 	switch {
-	case !s.Fits(Size{Part: "message", Used: utf8.RuneCountInString(message), Max: 16383}, echo(message)):
+	case !s.Fits(Size{Part: "message", Used: utf8.RuneCountInString(message), Max: 16383}, echoSize(message)):
 		mattermostError(w, http.StatusBadRequest, "model.post.is_valid.message_length.app_error")
 		return false
 	case MattermostMentions(text) != nil:
@@ -187,7 +187,7 @@ func (s *Mattermost) show(w http.ResponseWriter, id, message string) bool {
 		return false
 	}
 	text = strings.ReplaceAll(html.UnescapeString(mattermostBold.ReplaceAllString(message, "$1\n")), "\u200b", "")
-	s.Put(Seen{ID: id, Text: strings.TrimSuffix(text, "\n"), Over: saysOver(text)})
+	s.Put(Seen{ID: id, Text: strings.TrimSuffix(text, "\n"), Resolved: saysResolved(text)})
 	return true
 }
 

@@ -47,14 +47,14 @@ type Provider struct {
 	NeedsBody  bool
 	ExternalID string
 	// Refuse words an error: content type and body.
-	Refuse func(message string) (contentType, body string)
+	ErrorBody func(message string) (contentType, body string)
 	// Mute says that the receiver's free text is not quoted, only the status and, at most, an error code.
-	Mute bool
+	QuotesNothing bool
 	// Refusal is the content type and body by which the service refuses the content of a message with HTTP 400, 413 or 422, in
 	// the error format that it documents. Nil: it documents none, so none of its answers is final.
-	Refusal func(status int) (contentType, body string)
+	RefusalBody func(status int) (contentType, body string)
 	// Means has the statuses that this receiver means otherwise than notify.FromStatus.
-	Means map[int]Meaning
+	Overrides map[int]Classification
 	// Key returns the delivery key that a request carries; nil where the receiver takes none.
 	Key func(Request) string
 	// Text returns what people read in a request. Default: its body.
@@ -64,7 +64,7 @@ type Provider struct {
 }
 
 // Meaning is what an answer is to be taken for.
-type Meaning struct {
+type Classification struct {
 	Class      result.Class
 	Reason     string
 	RetryAfter time.Duration
@@ -153,7 +153,7 @@ func Flood(w http.ResponseWriter, _ *http.Request) {
 }
 
 // InTurn answers one request after the other, and from then on as the last.
-func InTurn(answers ...http.HandlerFunc) http.HandlerFunc {
+func InSequence(answers ...http.HandlerFunc) http.HandlerFunc {
 	var mu sync.Mutex
 	return func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
@@ -178,7 +178,7 @@ func WantError(t testing.TB, why string, got error, want result.Error) {
 
 // WantRefused checks what was said of a configuration whose values have "canary" in them: the field, and what is wrong with
 // it, but no value.
-func WantRefused(t testing.TB, why string, got error, want string) {
+func WantInvalid(t testing.TB, why string, got error, want string) {
 	t.Helper()
 	if result.ClassOf(got) != result.Configuration || !strings.HasPrefix(got.Error(), want) || strings.Contains(got.Error(), "canary") {
 		t.Errorf("%s: got %v, want %q", why, got, want)
@@ -188,7 +188,7 @@ func WantRefused(t testing.TB, why string, got error, want string) {
 // Message is one to send.
 func Message(event result.Event) notify.Message {
 	return notify.Message{
-		Event: event, UID: "5f0c", Namespace: "shop", Name: "kubecon-alert", Title: "Hi :tada:", Content: "Hello KubeCon :wave:",
+		Event: event, UID: "5f0c", Namespace: "shop", Name: "kubecon-alert", RawTitle: "Hi :tada:", RawContent: "Hello KubeCon :wave:",
 		Severity: notify.Critical, Receiver: "ClusterReceiver/oncall", Time: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
 	}
 }
@@ -206,21 +206,21 @@ func Run(t *testing.T, p Provider) {
 		t.Fatal(err)
 	}
 	t.Cleanup(sender.Close)
-	s := subject{Provider: p, server: server, sender: sender, forms: map[string]string{}}
+	s := conformance{Provider: p, server: server, sender: sender, forms: map[string]string{}}
 	for _, canary := range p.Canaries {
 		for spelling, form := range redacttest.Spellings(canary) {
 			s.forms[form] = canary + ", " + spelling
 		}
 	}
 	t.Run("Keys", s.keys)
-	t.Run("Together", s.together)
-	t.Run("Odd", s.odd)
+	t.Run("Together", s.concurrent)
+	t.Run("Odd", s.unusual)
 	t.Run("Classes", s.classes)
 	t.Run("F-P1 Refusals", s.refusals)
 	t.Run("Bodies", s.bodies)
 	t.Run("Waits", s.waits)
 	t.Run("Unreachable", s.unreachable)
-	t.Run("Ended", s.ended)
+	t.Run("Ended", s.canceled)
 	t.Run("Leaks", s.leaks)
 	t.Run("Probe", s.probe)
 }

@@ -29,7 +29,7 @@ import (
 // Ntfy is a server of ntfy, together with the app of who subscribed to its topic: the app replaces a notification by the next
 // with its sequence id.
 type Ntfy struct {
-	Board
+	Display
 	// Old lets it be a server before 2.16, which ignores the sequence id.
 	Old bool
 
@@ -104,7 +104,7 @@ func (s *Ntfy) publish(w http.ResponseWriter, r *http.Request) {
 			sequence = n.SequenceID
 			answer["sequence_id"] = sequence
 		}
-		s.Put(Seen{ID: sequence, Text: n.Title + "\n" + strings.TrimSpace(n.Message), Over: saysOver(n.Title)})
+		s.Put(Seen{ID: sequence, Text: n.Title + "\n" + strings.TrimSpace(n.Message), Resolved: saysResolved(n.Title)})
 		replyInJSON(w, http.StatusOK, answer)
 	}
 }

@@ -30,7 +30,7 @@ import (
 // PagerDuty stands in for PagerDuty's Events API v2. What people see is its alerts: a trigger under the key of an open one
 // changes that one, a trigger under the key of a resolved one opens another.
 type PagerDuty struct {
-	Board
+	Display
 	routingKeys []string
 
 	mu   sync.Mutex
@@ -78,7 +78,7 @@ func (p *PagerDuty) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		pagerDutyAnswer(w, http.StatusBadRequest, "invalid event", "Event object is invalid", wrong)
 		return
 	}
-	p.take(event)
+	p.apply(event)
 	replyInJSON(w, http.StatusAccepted, map[string]any{"status": "success", "message": "Event processed", "dedup_key": event.DedupKey})
 }
 
@@ -121,7 +121,7 @@ func (p *PagerDuty) check(e pagerDutyEvent, size int) (wrong []string) {
 	return wrong
 }
 
-func (p *PagerDuty) take(e pagerDutyEvent) {
+func (p *PagerDuty) apply(e pagerDutyEvent) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	id, isOpen := p.open[e.DedupKey]
@@ -135,7 +135,7 @@ func (p *PagerDuty) take(e pagerDutyEvent) {
 		p.Put(Seen{ID: id, Text: e.Payload.Summary + "\n" + e.Payload.Details["content"]})
 	case e.Action == "resolve" && isOpen: // nobody misses what is not open
 		alert, _ := p.Find(id)
-		alert.Over = true
+		alert.Resolved = true
 		p.Put(alert)
 		delete(p.open, e.DedupKey)
 	}

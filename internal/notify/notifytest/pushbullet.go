@@ -26,7 +26,7 @@ import (
 
 // Pushbullet is an account of Pushbullet with a device "phone". A push with a guid that it knows is the same push.
 type Pushbullet struct {
-	Board
+	Display
 	token string
 	mu    sync.Mutex
 	guids []string
@@ -61,11 +61,11 @@ func (p *Pushbullet) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		pushbulletError(w, http.StatusBadRequest, "The request was not understood.")
 	case isPush && push.Dismissed:
 		seen, _ := p.Find(iden)
-		seen.Over = true
+		seen.Resolved = true
 		p.Put(seen)
 		replyInJSON(w, http.StatusOK, map[string]any{"iden": iden, "dismissed": true})
 	case r.URL.Path == "/v2/pushes" && push.Type == "note" && push.DeviceIden == "phone" && push.GUID != "":
-		p.Fits(echo(push.Body)) // it has no limit of its own that is known
+		p.Fits(echoSize(push.Body)) // it has no limit of its own that is known
 		iden = p.push(push)
 		replyInJSON(w, http.StatusOK, map[string]any{"iden": iden, "guid": push.GUID, "title": push.Title, "body": push.Body})
 	default:

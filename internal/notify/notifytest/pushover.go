@@ -27,7 +27,7 @@ import (
 // Pushover is Pushover with one application and one user. Each message that it takes is shown. An emergency that was ended
 // counts as over: nobody is called on for it.
 type Pushover struct {
-	Board
+	Display
 	token, user string
 	mu          sync.Mutex
 	messages    int
@@ -66,7 +66,7 @@ func (s *Pushover) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		pushoverError(w, "token", "application token is invalid, see https://pushover.net/api")
 	case cancels:
 		for _, seen := range s.tags[tag] {
-			seen.Over = true
+			seen.Resolved = true
 			s.Put(seen)
 		}
 		pushoverSuccess(w, "canceled", len(s.tags[tag]))
@@ -98,7 +98,7 @@ func (s *Pushover) send(w http.ResponseWriter, p pushoverRequest) {
 		pushoverError(w, "expire", "retry and expire must be supplied with priority=2")
 	default:
 		s.messages++
-		seen := Seen{ID: fmt.Sprint(s.messages), Text: p.Title + "\n" + p.Message, Over: saysOver(p.Title)}
+		seen := Seen{ID: fmt.Sprint(s.messages), Text: p.Title + "\n" + p.Message, Resolved: saysResolved(p.Title)}
 		s.Put(seen)
 		if p.Priority < 2 {
 			pushoverSuccess(w, "", nil)

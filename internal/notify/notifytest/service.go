@@ -33,13 +33,13 @@ type Service interface {
 
 // Seen is a message as people see it.
 type Seen struct {
-	ID   string // as the service calls it
-	Text string // all that people read of it
-	Over bool   // it is shown as resolved, or was taken away
+	ID       string // as the service calls it
+	Text     string // all that people read of it
+	Resolved bool   // it is shown as resolved, or was taken away
 }
 
 // Board is what people see of a service. The zero value is empty.
-type Board struct {
+type Display struct {
 	mu    sync.Mutex
 	seen  []Seen
 	sizes []Size
@@ -54,7 +54,7 @@ type Size struct {
 }
 
 // Fits records how large a message is, and reports whether all of it is within the service's limits.
-func (b *Board) Fits(sizes ...Size) bool {
+func (b *Display) Fits(sizes ...Size) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.sizes = sizes
@@ -62,21 +62,21 @@ func (b *Board) Fits(sizes ...Size) bool {
 }
 
 // Sizes are those of the last message. There are none where the service has no limit that a message could reach.
-func (b *Board) Sizes() []Size {
+func (b *Display) Sizes() []Size {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(b.sizes)
 }
 
 // Seen is what people see, oldest first.
-func (b *Board) Seen() []Seen {
+func (b *Display) Seen() []Seen {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(b.seen)
 }
 
 // Put shows a message: in place of the one with its ID, if there is one, or after all others. It says whether there was.
-func (b *Board) Put(s Seen) (replaced bool) {
+func (b *Display) Put(s Seen) (replaced bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if i := slices.IndexFunc(b.seen, func(old Seen) bool { return old.ID == s.ID }); i >= 0 {
@@ -88,7 +88,7 @@ func (b *Board) Put(s Seen) (replaced bool) {
 }
 
 // Find returns the message with an ID.
-func (b *Board) Find(id string) (Seen, bool) {
+func (b *Display) Find(id string) (Seen, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	i := slices.IndexFunc(b.seen, func(s Seen) bool { return s.ID == id })

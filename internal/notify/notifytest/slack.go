@@ -30,7 +30,7 @@ import (
 // Slack is a workspace with one channel, a bot that may post there, and an incoming webhook of it. The Web API is below /api/.
 // It has no way to know a repeat.
 type Slack struct {
-	Board
+	Display
 	mu       sync.Mutex
 	mux      http.ServeMux
 	token    string
@@ -55,7 +55,7 @@ var _ Service = (*Slack)(nil)
 func NewSlack(token, channel, hook string) *Slack {
 	s := &Slack{token: token, channel: channel}
 	for method, do := range map[string]func(url.Values) (any, string){
-		"auth.test": s.whoAmI, "chat.postMessage": s.postMessage, "chat.update": s.update,
+		"auth.test": s.authTest, "chat.postMessage": s.postMessage, "chat.update": s.update,
 	} {
 		s.mux.HandleFunc("POST /api/"+method, func(w http.ResponseWriter, r *http.Request) { s.webAPI(w, r, do) })
 	}
@@ -102,7 +102,7 @@ func (s *Slack) webAPI(w http.ResponseWriter, r *http.Request, do func(url.Value
 	replyInJSON(w, http.StatusOK, result)
 }
 
-func (s *Slack) whoAmI(url.Values) (any, string) {
+func (s *Slack) authTest(url.Values) (any, string) {
 	return map[string]any{"ok": true, "team_id": "T0", "user": "bellhop", "user_id": "U0", "bot_id": "B0"}, ""
 }
 
@@ -192,5 +192,5 @@ func (s *Slack) next() string {
 func (s *Slack) show(ts string, m slackMessage) {
 	text := strings.TrimSuffix(m.Title+"\n"+m.Text, "\n")
 	text = strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&").Replace(text)
-	s.Put(Seen{ID: s.channel + "/" + ts, Text: text, Over: m.Color == "good"})
+	s.Put(Seen{ID: s.channel + "/" + ts, Text: text, Resolved: m.Color == "good"})
 }

@@ -57,7 +57,7 @@ const (
 // SMTP is a mail server that holds who talks to it to the contract, and shows each mail once, however often it comes: as
 // mail programs do that know it by its Message-ID.
 type SMTP struct {
-	Board
+	Display
 	options  SMTPOptions
 	listener net.Listener
 	tls      *tls.Config
@@ -197,12 +197,12 @@ func (s *SMTP) serve(conn net.Conn) {
 	}()
 	c := &smtpConn{server: s}
 	c.use(conn)
-	if s.options.Implicit && !c.secure() || !c.answer("connect", "220 smtp.test ESMTP") {
+	if s.options.Implicit && !c.startTLS() || !c.answer("connect", "220 smtp.test ESMTP") {
 		return
 	}
 	for {
 		line, ok := c.line()
-		if !ok || !c.obey(line) {
+		if !ok || !c.handle(line) {
 			return
 		}
 	}

@@ -49,7 +49,7 @@ type smtpConn struct {
 
 func (c *smtpConn) use(conn net.Conn) { c.conn, c.in = conn, bufio.NewReader(conn) }
 
-func (c *smtpConn) secure() bool {
+func (c *smtpConn) startTLS() bool {
 	if script := c.server.scripted("TLS"); script != "" {
 		_, _ = c.in.Peek(1)                       // what comes together with the answer to STARTTLS is not taken for TLS
 		return c.play(script) && c.play(SMTPHang) // who hangs up first would take back what was said
@@ -67,10 +67,10 @@ func (c *smtpConn) secure() bool {
 func (c *smtpConn) line() (string, bool) {
 	line, err := c.in.ReadString('\n')
 	text, ok := strings.CutSuffix(line, "\r\n")
-	return text, err == nil && ok && c.note(text)
+	return text, err == nil && ok && c.record(text)
 }
 
-func (c *smtpConn) note(line string) bool {
+func (c *smtpConn) record(line string) bool {
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
 	if mechanism, _, ok := strings.Cut(line, " "); ok && strings.EqualFold(mechanism, "AUTH") {
@@ -80,7 +80,7 @@ func (c *smtpConn) note(line string) bool {
 	return true
 }
 
-func (c *smtpConn) say(text string) bool {
+func (c *smtpConn) reply(text string) bool {
 	_, err := io.WriteString(c.conn, text+"\r\n")
 	return err == nil
 }
@@ -90,7 +90,7 @@ func (c *smtpConn) answer(command, right string) bool {
 	if script := c.server.scripted(command); script != "" {
 		return c.play(script)
 	}
-	return c.say(right)
+	return c.reply(right)
 }
 
 // do carries a command out, unless the script has another answer.
@@ -98,7 +98,7 @@ func (c *smtpConn) do(command, right string, what func()) bool {
 	script := c.server.scripted(command)
 	if script == "" {
 		what()
-		return c.say(right)
+		return c.reply(right)
 	}
 	return c.play(script)
 }
@@ -111,7 +111,7 @@ func (c *smtpConn) play(script string) bool {
 	case SMTPClose:
 		return false
 	case SMTPFlood:
-		for c.say("250-" + strings.Repeat("x", 500)) {
+		for c.reply("250-" + strings.Repeat("x", 500)) {
 		}
 		return false
 	case SMTPLine:
@@ -120,7 +120,7 @@ func (c *smtpConn) play(script string) bool {
 		}
 		return false
 	}
-	return c.say(script)
+	return c.reply(script)
 }
 
 var (
@@ -128,14 +128,14 @@ var (
 	smtpRcpt = regexp.MustCompile(`^(?i:TO):<([^<> ]+@[^<> ]+)>$`)
 )
 
-func (c *smtpConn) obey(line string) bool {
+func (c *smtpConn) handle(line string) bool {
 	o := c.server.options
 	verb, rest, _ := strings.Cut(line, " ")
 	verb = strings.ToUpper(verb)
 	switch {
 	case verb == "EHLO" || verb == "HELO":
 		if !strings.Contains(rest, ".") && !strings.HasPrefix(rest, "[") {
-			return c.say("504 5.5.2 need a fully-qualified host name")
+			return c.reply("504 5.5.2 need a fully-qualified host name")
 		}
 		return c.do(verb, c.extensions(verb), func() { c.greeted, c.from, c.to = true, "", nil })
 	case verb == "QUIT":
@@ -146,38 +146,38 @@ func (c *smtpConn) obey(line string) bool {
 	case verb == "RSET":
 		return c.do(verb, "250 2.0.0 ok", func() { c.from, c.to = "", nil })
 	case !c.greeted:
-		return c.say("503 5.5.1 EHLO first")
+		return c.reply("503 5.5.1 EHLO first")
 	case verb == "STARTTLS" && o.StartTLS && !c.secured:
 		if script := c.server.scripted(verb); script != "" {
 			return c.play(script)
 		}
-		return c.say("220 2.0.0 go ahead") && c.secure()
+		return c.reply("220 2.0.0 go ahead") && c.startTLS()
 	case verb == "AUTH" && o.Username != "" && c.secured && !c.authed:
 		if script := c.server.scripted(verb); script != "" {
 			return c.play(script)
 		}
 		return c.authenticate(rest)
 	case o.Username != "" && !c.authed && slices.Contains([]string{"MAIL", "RCPT", "DATA"}, verb):
-		return c.say("530 5.7.0 authentication required")
+		return c.reply("530 5.7.0 authentication required")
 	case verb == "MAIL" && c.from == "":
 		got := smtpMail.FindStringSubmatch(rest)
 		if got == nil {
-			return c.say("501 5.1.7 bad sender")
+			return c.reply("501 5.1.7 bad sender")
 		}
 		return c.do(verb, "250 2.1.0 ok", func() { c.from = got[1] })
 	case verb == "RCPT" && c.from != "":
 		got := smtpRcpt.FindStringSubmatch(rest)
 		if got == nil {
-			return c.say("501 5.1.3 bad recipient")
+			return c.reply("501 5.1.3 bad recipient")
 		}
 		return c.do(verb, "250 2.1.5 ok", func() { c.to = append(c.to, got[1]) })
 	case verb == "DATA" && len(c.to) > 0:
 		if script := c.server.scripted(verb); script != "" {
 			return c.play(script)
 		}
-		return c.say("354 end with a dot") && c.data()
+		return c.reply("354 end with a dot") && c.data()
 	}
-	return c.say("503 5.5.1 not now")
+	return c.reply("503 5.5.1 not now")
 }
 
 func (c *smtpConn) extensions(verb string) string {
@@ -199,7 +199,7 @@ func (c *smtpConn) authenticate(rest string) bool {
 	o := c.server.options
 	mechanism, initial, _ := strings.Cut(rest, " ")
 	if !slices.Contains(strings.Fields(o.Mechanisms), mechanism) {
-		return c.say("504 5.5.4 mechanism not offered")
+		return c.reply("504 5.5.4 mechanism not offered")
 	}
 	switch mechanism {
 	case "PLAIN":
@@ -213,13 +213,13 @@ func (c *smtpConn) authenticate(rest string) bool {
 		c.authed = c.scram()
 	}
 	if !c.authed {
-		return c.say("535 5.7.8 authentication failed")
+		return c.reply("535 5.7.8 authentication failed")
 	}
-	return c.say("235 2.7.0 welcome")
+	return c.reply("235 2.7.0 welcome")
 }
 
 func (c *smtpConn) ask(challenge string) (string, bool) {
-	if !c.say("334 " + base64.StdEncoding.EncodeToString([]byte(challenge))) {
+	if !c.reply("334 " + base64.StdEncoding.EncodeToString([]byte(challenge))) {
 		return "", false
 	}
 	line, err := c.in.ReadString('\n')
@@ -278,19 +278,19 @@ func (c *smtpConn) data() bool {
 		case err != nil:
 			return false
 		case !strings.HasSuffix(line, "\r\n") || len(line) > 1000:
-			return c.say("554 5.6.0 a line that is none")
+			return c.reply("554 5.6.0 a line that is none")
 		case line == ".\r\n":
-			return c.keep(text.String())
+			return c.accept(text.String())
 		}
 		text.WriteString(strings.TrimPrefix(line, "."))
 	}
 }
 
-func (c *smtpConn) keep(text string) bool {
+func (c *smtpConn) accept(text string) bool {
 	s := c.server
 	got, err := readMail(text)
 	if err != nil {
-		return c.say("554 5.6.0 " + err.Error())
+		return c.reply("554 5.6.0 " + err.Error())
 	}
 	got.From, got.To = c.from, c.to
 	c.from, c.to = "", nil
@@ -306,7 +306,7 @@ func (c *smtpConn) keep(text string) bool {
 	}
 	n := len(s.mails)
 	s.mu.Unlock()
-	return !lost && c.say("250 2.0.0 queued as "+strconv.Itoa(n))
+	return !lost && c.reply("250 2.0.0 queued as "+strconv.Itoa(n))
 }
 
 var messageID = regexp.MustCompile("^<[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+>$")

@@ -32,7 +32,7 @@ const TeamsPath = "/powerautomate/automations/direct/workflows/0f1e2d3c4b5a/trig
 // Teams stands in for a workflow of Microsoft Teams. It knows no key, so whoever posts twice is seen twice, and it accepts
 // whatever it gets: what Teams would not show is lost.
 type Teams struct {
-	Board
+	Display
 	sig   string
 	mu    sync.Mutex
 	cards int
@@ -110,7 +110,7 @@ func (s *Teams) run(r *http.Request) {
 		}
 		text := strings.Join(teamsTexts(a.Content.Body), "\n")
 		s.cards++
-		s.Put(Seen{ID: strconv.Itoa(s.cards), Text: text, Over: saysOver(text)})
+		s.Put(Seen{ID: strconv.Itoa(s.cards), Text: text, Resolved: saysResolved(text)})
 	}
 }
 

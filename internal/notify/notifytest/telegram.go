@@ -30,7 +30,7 @@ import (
 // Telegram stands in for Telegram's Bot API. It has no key for repeats: whatever is sent is a message, and each chat counts its
 // own. What begins with "Resolved: " people take for over.
 type Telegram struct {
-	Board
+	Display
 	token string
 
 	mu    sync.Mutex
@@ -126,6 +126,6 @@ func (t *Telegram) edit(chat, message, text string) (result any, code int, probl
 }
 
 func (t *Telegram) show(chat string, message int, text string) any {
-	t.Put(Seen{ID: fmt.Sprintf("%s/%d", chat, message), Text: text, Over: saysOver(text)})
+	t.Put(Seen{ID: fmt.Sprintf("%s/%d", chat, message), Text: text, Resolved: saysResolved(text)})
 	return map[string]any{"message_id": message, "date": 1772366400, "chat": map[string]any{"id": -1001234567890, "type": "supergroup"}, "text": text}
 }

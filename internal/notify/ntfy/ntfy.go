@@ -161,7 +161,7 @@ type errorBody struct {
 func (s *Sender) refine(e *result.Error, resp *outbound.Response) {
 	answer := notify.ErrorBody[errorBody](resp)
 	if answer.Code/100 == resp.StatusCode { // else it is not ntfy's
-		notify.Refuse(e, resp, answer.HTTP == resp.StatusCode)
+		notify.ClassifyRefusal(e, resp, answer.HTTP == resp.StatusCode)
 		e.Message += " (ntfy's error " + strconv.Itoa(answer.Code) + ")"
 	}
 	s.Quote(e, answer.Error)

@@ -75,12 +75,12 @@ func TestConformance(t *testing.T) {
 				Accept:     accepted,
 				NeedsBody:  true,
 				ExternalID: "xE73Iyuabi",
-				Refuse:     func(message string) (string, string) { return "application/json", refusal(40000, message) },
-				Refusal: func(status int) (string, string) {
+				ErrorBody:  func(message string) (string, string) { return "application/json", refusal(40000, message) },
+				RefusalBody: func(status int) (string, string) {
 					return "application/json", refusal(100*status+3, "JSON body too large")
 				},
-				Mute:        !c.quotes,
-				ProbeAccept: `{"healthy":true}`,
+				QuotesNothing: !c.quotes,
+				ProbeAccept:   `{"healthy":true}`,
 			})
 		})
 	}
@@ -161,13 +161,13 @@ func TestAgainstServer(t *testing.T) {
 		want []notifytest.Seen
 	}{
 		"it replaces": {false, []notifytest.Seen{
-			{ID: "incident", Text: "Resolved: Hi 🎉\nHello KubeCon 👋", Over: true},
+			{ID: "incident", Text: "Resolved: Hi 🎉\nHello KubeCon 👋", Resolved: true},
 		}},
 		"it cannot": {true, []notifytest.Seen{
 			{ID: "msg000000001", Text: "Hi 🎉\nHello KubeCon 👋"},
 			{ID: "msg000000002", Text: "Hi 🎉\nHello KubeCon 👋"},
 			{ID: "msg000000003", Text: "Updated: Hi 🎉\nHello KubeCon 👋"},
-			{ID: "msg000000004", Text: "Resolved: Hi 🎉\nHello KubeCon 👋", Over: true},
+			{ID: "msg000000004", Text: "Resolved: Hi 🎉\nHello KubeCon 👋", Resolved: true},
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -294,7 +294,7 @@ func TestText(t *testing.T) {
 			server := httptest.NewServer(ntfy)
 			t.Cleanup(server.Close)
 			m := notifytest.Message(result.Fired)
-			m.Title, m.Content = c.title, c.content
+			m.RawTitle, m.RawContent = c.title, c.content
 			got, err := newSender(t, server.URL, Config{}).Send(t.Context(), m, notifytest.Key("delivery", ""))
 			if err != nil || got.Note != c.note {
 				t.Errorf("got %q, %v; want %q", got.Note, err, c.note)
@@ -306,7 +306,7 @@ func TestText(t *testing.T) {
 		})
 	}
 	m := notifytest.Message(result.Resolved)
-	m.Title = strings.Repeat("👋", 256)
+	m.RawTitle = strings.Repeat("👋", 256)
 	ntfy := notifytest.NewNtfy(topic, "")
 	server := httptest.NewServer(ntfy)
 	t.Cleanup(server.Close)
@@ -334,7 +334,7 @@ func TestNewRefuses(t *testing.T) {
 		{"a colon in the name", "username: must not be", Config{Topic: topic, Username: "canary:canary"}},
 	} {
 		_, err := New(c.config, outboundtest.Client(t))
-		notifytest.WantRefused(t, c.why, err, c.want)
+		notifytest.WantInvalid(t, c.why, err, c.want)
 	}
 	s, err := New(Config{Topic: topic}, outboundtest.Client(t))
 	if err != nil || s.publish.String() != "https://ntfy.sh/" || !s.MayQuote {

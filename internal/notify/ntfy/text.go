@@ -58,14 +58,14 @@ func (s *Sender) render(m notify.Message, incident string) (body []byte, cuts st
 	n := notification{Topic: s.topic, Priority: priority(m), SequenceID: incident}
 	m.Severity = notify.Info // the priority shows it
 	var cut bool
-	if n.Title, cut = notify.Cut(m.Headline(), maxTitle, notify.Bytes); cut {
+	if n.Title, cut = notify.Cut(m.TitleWithStatus(), maxTitle, notify.Bytes); cut {
 		cuts = notify.CutNote("title", len(n.Title), "bytes")
 	}
 	frame, err := notify.Encode(n)
 	if err != nil {
 		return nil, "", err
 	}
-	n.Message, cut = notify.Cut(m.Text(), maxMessage, notify.Bytes)
+	n.Message, cut = notify.Cut(m.Content(), maxMessage, notify.Bytes)
 	if short, again := notify.Cut(n.Message, maxBody-len(frame), notify.PlainJSON); again {
 		n.Message, cut = short, true
 	}

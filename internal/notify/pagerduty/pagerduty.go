@@ -51,7 +51,7 @@ const (
 	maxSummary = 1024          // characters
 
 	// patience is how soon PagerDuty wants to be asked again that asks for less: it does not say.
-	patience = 30 * time.Second
+	minRetryAfter = 30 * time.Second
 )
 
 // Config says where events go.
@@ -125,7 +125,7 @@ func (s *Sender) render(m notify.Message, k notify.Key) (event *pd.V2Event, cut 
 		severity = "info"
 	}
 	m.Severity = notify.Info // it has a field of its own, and would be in the headline twice
-	summary, cut := notify.Cut(m.Headline(), maxSummary, notify.Characters)
+	summary, cut := notify.Cut(m.TitleWithStatus(), maxSummary, notify.Characters)
 	source := m.Namespace + "/" + m.Name
 	event.Action, event.Client = "trigger", "Bellhop"
 	event.Payload = &pd.V2Payload{
@@ -136,7 +136,7 @@ func (s *Sender) render(m notify.Message, k notify.Key) (event *pd.V2Event, cut 
 		Component: m.Name,
 		Group:     m.Namespace,
 		Class:     "Alert",
-		Details:   details{Content: m.Text(), Alert: source, UID: m.UID, Receiver: m.Receiver},
+		Details:   details{Content: m.Content(), Alert: source, UID: m.UID, Receiver: m.Receiver},
 	}
 	return event, cut
 }
@@ -164,19 +164,19 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 
 func (s *Sender) refine(e *result.Error, resp *outbound.Response) {
 	p := notify.ErrorBody[errorBody](resp)
-	notify.Refuse(e, resp, slices.Contains(refusals, p.Status))
-	if resp.StatusCode == http.StatusBadRequest && blamesKey(resp.Body) { // there is no 401 in this API
+	notify.ClassifyRefusal(e, resp, slices.Contains(refusals, p.Status))
+	if resp.StatusCode == http.StatusBadRequest && isKeyError(resp.Body) { // there is no 401 in this API
 		e.Class, e.Reason = result.Configuration, result.ReasonUnauthorized
 		e.Message += ": the routing key is not accepted"
 	}
 	if e.Reason == result.ReasonRateLimited && e.RetryAfter == 0 {
-		e.RetryAfter = patience
+		e.RetryAfter = minRetryAfter
 	}
-	s.Quote(e, p.words())
+	s.Quote(e, p.text())
 }
 
 // blamesKey knows both forms: errors about 'routing_key', and "Invalid routing key", which need not be JSON.
-func blamesKey(body []byte) bool {
+func isKeyError(body []byte) bool {
 	text := strings.ToLower(string(body))
 	return strings.Contains(text, "routing_key") || strings.Contains(text, "routing key")
 }
@@ -192,7 +192,7 @@ type errorBody struct {
 var refusals = []string{"invalid event", "Unrecognized object"}
 
 // words returns what the answer says, "" if it is not in the API's form.
-func (p errorBody) words() string {
+func (p errorBody) text() string {
 	if len(p.Errors) == 0 {
 		return p.Message
 	}

@@ -57,13 +57,13 @@ func TestConformance(t *testing.T) {
 					s.MayQuote = quotes
 					return s, nil
 				},
-				Canaries:   []string{routingKey},
-				Accept:     accepted,
-				NeedsBody:  true,
-				ExternalID: "incident",
-				Refuse:     func(message string) (string, string) { return "application/json", refusal(message) },
-				Refusal:    func(int) (string, string) { return "application/json", refusal("'payload.source' is missing or blank") },
-				Mute:       !quotes,
+				Canaries:      []string{routingKey},
+				Accept:        accepted,
+				NeedsBody:     true,
+				ExternalID:    "incident",
+				ErrorBody:     func(message string) (string, string) { return "application/json", refusal(message) },
+				RefusalBody:   func(int) (string, string) { return "application/json", refusal("'payload.source' is missing or blank") },
+				QuotesNothing: !quotes,
 			})
 		})
 	}
@@ -101,11 +101,11 @@ func TestSend(t *testing.T) {
 		{"resolved", event + `"resolve","dedup_key":"incident"}`, func(m *notify.Message) { m.Event = result.Resolved }, queued},
 		{
 			"a title that is too long", event + `"trigger","dedup_key":"incident"` + payload(strings.Repeat("ü", 1017)+"… [cut]", "critical"),
-			func(m *notify.Message) { m.Title = strings.Repeat("ü", 1025) }, queued + "; the summary was cut to 1024 characters",
+			func(m *notify.Message) { m.RawTitle = strings.Repeat("ü", 1025) }, queued + "; the summary was cut to 1024 characters",
 		},
 		{
 			"text that would be markup elsewhere", event + `"trigger","dedup_key":"incident"` + payload(`\u003c!channel\u003e @everyone *b* [x](y)`, "critical"),
-			func(m *notify.Message) { m.Title = "<!channel> @everyone *b* [x](y)" }, queued,
+			func(m *notify.Message) { m.RawTitle = "<!channel> @everyone *b* [x](y)" }, queued,
 		},
 	} {
 		t.Run(c.why, func(t *testing.T) {
@@ -140,18 +140,18 @@ func TestLargestContentFits(t *testing.T) {
 	s := newSender(t, server.URL)
 	for _, unit := range []string{"<", "\x01", "\u2028", "👋"} {
 		m := notifytest.Message(result.Fired)
-		m.Content = strings.Repeat(unit, 16384/len(unit))
+		m.RawContent = strings.Repeat(unit, 16384/len(unit))
 		if _, err := s.Send(t.Context(), m, notifytest.Key("delivery", "")); err != nil {
 			t.Errorf("%q: %v", unit, err)
 		}
-		if seen := service.Seen(); len(seen) != 1 || seen[0].Text != "Hi 🎉\n"+m.Content {
+		if seen := service.Seen(); len(seen) != 1 || seen[0].Text != "Hi 🎉\n"+m.RawContent {
 			t.Errorf("%q: not shown whole", unit)
 		}
 	}
 }
 
 // One incident is one alert, whatever is lost on the way.
-func TestGuarantee(t *testing.T) {
+func TestLostAnswer(t *testing.T) {
 	service := notifytest.NewPagerDuty(routingKey)
 	server := httptest.NewServer(notifytest.LoseAnswers(service, 1))
 	t.Cleanup(server.Close)
@@ -166,8 +166,8 @@ func TestGuarantee(t *testing.T) {
 	}{
 		{"repeated", result.Fired, []notifytest.Seen{{ID: "incident#1", Text: "Hi 🎉\nHello KubeCon 👋"}}},
 		{"updated", result.Updated, []notifytest.Seen{{ID: "incident#1", Text: "Updated: Hi 🎉\nHello KubeCon 👋"}}},
-		{"resolved", result.Resolved, []notifytest.Seen{{ID: "incident#1", Text: "Updated: Hi 🎉\nHello KubeCon 👋", Over: true}}},
-		{"resolved again", result.Resolved, []notifytest.Seen{{ID: "incident#1", Text: "Updated: Hi 🎉\nHello KubeCon 👋", Over: true}}},
+		{"resolved", result.Resolved, []notifytest.Seen{{ID: "incident#1", Text: "Updated: Hi 🎉\nHello KubeCon 👋", Resolved: true}}},
+		{"resolved again", result.Resolved, []notifytest.Seen{{ID: "incident#1", Text: "Updated: Hi 🎉\nHello KubeCon 👋", Resolved: true}}},
 	} {
 		if _, err := s.Send(t.Context(), notifytest.Message(c.event), notifytest.Key("delivery", "incident")); err != nil {
 			t.Fatalf("%s: %v", c.why, err)
@@ -237,7 +237,7 @@ func TestNewRefuses(t *testing.T) {
 		{"the path too", "url: must be without the path", Config{RoutingKey: routingKey, URL: DefaultURL + "/v2/enqueue/"}},
 	} {
 		_, err := New(c.config, outboundtest.Client(t))
-		notifytest.WantRefused(t, c.why, err, c.want)
+		notifytest.WantInvalid(t, c.why, err, c.want)
 	}
 	for url, quotes := range map[string]bool{"": true, "https://events.eu.pagerduty.com/": true, "https://pagerduty.example.com": false} {
 		if s, err := New(Config{URL: url, RoutingKey: routingKey}, outboundtest.Client(t)); err != nil || s.MayQuote != quotes {

@@ -117,10 +117,10 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 	if m.Event == result.Resolved {
 		return s.dismiss(ctx, k.ExternalID)
 	}
-	content, cut := notify.Cut(m.Text(), notify.MaxEcho, notify.JSON)
+	content, cut := notify.Cut(m.Content(), notify.MaxEcho, notify.JSON)
 	resp, err := s.RequestJSON(ctx, http.MethodPost, s.pushes, push{
 		Type:       "note",
-		Title:      m.Headline(),
+		Title:      m.TitleWithStatus(),
 		Body:       content,
 		GUID:       k.Delivery,
 		DeviceIden: s.config.DeviceIden,
@@ -180,7 +180,7 @@ func (p problem) isRefusal() bool { return p.Type == "invalid_request" && p.Mess
 func (s *Sender) refine(e *result.Error, resp *outbound.Response) {
 	answer := notify.ErrorBody[errorBody](resp).Error
 	s.Quote(e, answer.Message)
-	notify.Refuse(e, resp, answer.isRefusal())
+	notify.ClassifyRefusal(e, resp, answer.isRefusal())
 	const quota = "pushbullet_pro_required" // the month's free pushes are used up
 	if slices.Contains([]string{answer.Code, answer.Type, answer.Cat}, quota) {
 		e.Class, e.Reason, e.RetryAfter = result.Configuration, result.ReasonQuotaExhausted, 0

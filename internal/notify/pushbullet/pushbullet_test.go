@@ -36,7 +36,7 @@ const (
 	accepted = `{"active":true,"iden":"ujpah72o0sjAoRtnM0jc","created":1772366400.1,"type":"note"}`
 )
 
-func words(message string) string {
+func refusal(message string) string {
 	body, err := json.Marshal(map[string]any{"error": map[string]string{"type": "invalid_request", "message": message, "cat": "(=^‥^=)"}})
 	if err != nil {
 		panic(err) // strings always encode
@@ -45,9 +45,9 @@ func words(message string) string {
 }
 
 // What a server answers that is not Pushbullet's is for nobody's eyes: whoever chose the address may not be allowed to ask it.
-func TestOnlyPushbulletIsQuoted(t *testing.T) {
+func TestQuotesOnlyPushbullet(t *testing.T) {
 	server := notifytest.NewServer(t)
-	server.Answer(notifytest.Status(http.StatusForbidden, words("the secret of an internal service")))
+	server.Answer(notifytest.Status(http.StatusForbidden, refusal("the secret of an internal service")))
 	elsewhere := newSender(t, server, Config{Token: token})
 	elsewhere.MayQuote = false
 	_, err := elsewhere.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("delivery", ""))
@@ -74,9 +74,9 @@ func TestConformance(t *testing.T) {
 		NeedsBody:   true,
 		ProbeAccept: `{"iden":"ujpah72o0","email":"a@example.com"}`,
 		ExternalID:  "ujpah72o0sjAoRtnM0jc",
-		Refuse:      func(message string) (string, string) { return "application/json; charset=utf-8", words(message) },
-		Refusal: func(int) (string, string) {
-			return "application/json; charset=utf-8", words("The param 'x' is missing.")
+		ErrorBody:   func(message string) (string, string) { return "application/json; charset=utf-8", refusal(message) },
+		RefusalBody: func(int) (string, string) {
+			return "application/json; charset=utf-8", refusal("The param 'x' is missing.")
 		},
 		Key: func(r notifytest.Request) string {
 			var p push
@@ -124,7 +124,7 @@ func TestSend(t *testing.T) {
 			path: "/v2/pushes/abc", body: `{"dismissed":true}`, want: result.Receipt{ExternalID: "abc", Note: "dismissed"},
 		},
 		{
-			why: "what is gone need not be dismissed", event: result.Resolved, externalID: "abc", answer: notifytest.Status(404, words("gone")),
+			why: "what is gone need not be dismissed", event: result.Resolved, externalID: "abc", answer: notifytest.Status(404, refusal("gone")),
 			path: "/v2/pushes/abc", body: `{"dismissed":true}`, want: result.Receipt{Note: "no such push to dismiss: it was deleted, or is another account's"},
 		},
 		{why: "nothing to dismiss", event: result.Resolved, want: result.Receipt{Note: "no push to dismiss"}},
@@ -156,7 +156,7 @@ func TestSend(t *testing.T) {
 }
 
 // Pushbullet repeats in its answer what it was told, and an answer that is too long to be read would look like none.
-func TestAnswerCanBeRead(t *testing.T) {
+func TestResponseIsReadable(t *testing.T) {
 	for content, note := range map[string]string{
 		strings.Repeat("<", 8000):  "HTTP 200 OK",
 		strings.Repeat("<", 16384): "HTTP 200 OK; the content was cut to 9564 bytes",
@@ -169,7 +169,7 @@ func TestAnswerCanBeRead(t *testing.T) {
 			_ = json.NewEncoder(w).Encode(p)
 		})
 		m := notifytest.Message(result.Fired)
-		m.Title, m.Content = strings.Repeat("<", 256), content
+		m.RawTitle, m.RawContent = strings.Repeat("<", 256), content
 		got, err := newSender(t, server, Config{}).Send(t.Context(), m, notifytest.Key("delivery", ""))
 		if want := (result.Receipt{ExternalID: "abc", Note: note}); err != nil || got != want {
 			t.Errorf("got %+v, %v; want %+v", got, err, want)
@@ -187,7 +187,7 @@ func TestFailures(t *testing.T) {
 		want   result.Error
 	}{
 		{
-			"their words", result.Fired, notifytest.Status(400, words("The param 'x'\nis "+token)),
+			"their words", result.Fired, notifytest.Status(400, refusal("The param 'x'\nis "+token)),
 			result.Error{Class: result.Permanent, Reason: result.ReasonRejected, Message: "HTTP 400 Bad Request: The param 'x' is [redacted]"},
 		},
 		{
@@ -200,7 +200,7 @@ func TestFailures(t *testing.T) {
 			result.Error{Class: result.Configuration, Reason: result.ReasonQuotaExhausted, Message: "HTTP 400 Bad Request: Pro required"},
 		},
 		{
-			"until the limit is reset", result.Fired, notifytest.Status(429, words("slow"), "X-Ratelimit-Reset", reset),
+			"until the limit is reset", result.Fired, notifytest.Status(429, refusal("slow"), "X-Ratelimit-Reset", reset),
 			result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: 90 * time.Second, Message: "HTTP 429 Too Many Requests: slow"},
 		},
 		{
@@ -247,7 +247,7 @@ func TestNewRefuses(t *testing.T) {
 		{"credentials in the URL", "url: must have neither", Config{Token: token, URL: "https://canary@example.com"}},
 	} {
 		_, err := New(c.config, outboundtest.Client(t))
-		notifytest.WantRefused(t, c.why, err, c.want)
+		notifytest.WantInvalid(t, c.why, err, c.want)
 	}
 	if s, err := New(Config{Token: token}, outboundtest.Client(t)); err != nil || s.pushes.String() != DefaultURL+"/v2/pushes" {
 		t.Errorf("default: got %v", err)

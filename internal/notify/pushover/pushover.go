@@ -45,7 +45,7 @@ import (
 const DefaultURL = "https://api.pushover.net"
 
 // patience is how soon Pushover wants to be asked again after an error of its own.
-const patience = 5 * time.Second
+const minRetryAfter = 5 * time.Second
 
 // Config is the configuration of a Sender.
 type Config struct {
@@ -111,7 +111,7 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 	if m.Event != result.Fired {
 		var err error
 		if problem, err = s.cancel(ctx, k.Incident); err != nil {
-			return result.Receipt{}, notify.Before(err)
+			return result.Receipt{}, notify.NotSent(err)
 		}
 	}
 	message, cuts := s.render(m, k.Incident)
@@ -172,12 +172,12 @@ func (s *Sender) post(ctx context.Context, target *url.URL, r request) (*outboun
 	case s.inFlight <- struct{}{}:
 		defer func() { <-s.inFlight }()
 	case <-ctx.Done():
-		return nil, notSent(ctx)
+		return nil, waitError(ctx)
 	}
 	return s.RequestJSON(ctx, http.MethodPost, target, r)
 }
 
-func notSent(ctx context.Context) *result.Error {
+func waitError(ctx context.Context) *result.Error {
 	e := &result.Error{Class: result.Temporary, Reason: result.ReasonTimeout, Message: "Pushover takes two requests at a time, and both were still under way"}
 	if errors.Is(ctx.Err(), context.Canceled) {
 		e.Reason = result.ReasonCanceled
@@ -200,13 +200,13 @@ func (b errorBody) isRefusal() bool { return b.Status != nil && *b.Status == 0 &
 func (s *Sender) refine(e *result.Error, resp *outbound.Response) {
 	p := notify.ErrorBody[errorBody](resp)
 	s.Quote(e, strings.Join(p.Errors, "; "))
-	notify.Refuse(e, resp, p.isRefusal())
+	notify.ClassifyRefusal(e, resp, p.isRefusal())
 	switch {
 	case resp.StatusCode == http.StatusTooManyRequests: // not a rate: the month's messages are used up
 		e.Class, e.Reason, e.RetryAfter = result.Configuration, result.ReasonQuotaExhausted, 0
 	case resp.StatusCode == http.StatusBadRequest && slices.Contains([]string{p.Token, p.User, p.Device}, "invalid"):
 		e.Class, e.Reason = result.Configuration, result.ReasonUnauthorized
 	case resp.StatusCode >= 500:
-		e.RetryAfter = max(e.RetryAfter, patience)
+		e.RetryAfter = max(e.RetryAfter, minRetryAfter)
 	}
 }

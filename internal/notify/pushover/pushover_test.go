@@ -42,7 +42,7 @@ const (
 	sent     = `{"status":1,"request":"647d2300-702c-4b38-8b2f-d56326ae460b"}`
 )
 
-func words(message string) string {
+func refusal(message string) string {
 	body, err := json.Marshal(map[string]any{"errors": []string{message}, "status": 0, "request": "647d2300"})
 	if err != nil {
 		panic(err) // strings always encode
@@ -60,13 +60,13 @@ func TestConformance(t *testing.T) {
 			s.MayQuote = true
 			return s, nil
 		},
-		Canaries:   []string{token, user},
-		Accept:     emergent,
-		NeedsBody:  true,
-		ExternalID: receipt,
-		Refuse:     func(message string) (string, string) { return "application/json", words(message) },
-		Refusal:    func(int) (string, string) { return "application/json", words("message is too long") },
-		Means: map[int]notifytest.Meaning{
+		Canaries:    []string{token, user},
+		Accept:      emergent,
+		NeedsBody:   true,
+		ExternalID:  receipt,
+		ErrorBody:   func(message string) (string, string) { return "application/json", refusal(message) },
+		RefusalBody: func(int) (string, string) { return "application/json", refusal("message is too long") },
+		Overrides: map[int]notifytest.Classification{
 			429: {Class: result.Configuration, Reason: result.ReasonQuotaExhausted},
 			500: {Class: result.Unknown, Reason: result.ReasonServerError, RetryAfter: 5 * time.Second},
 			501: {Class: result.Unknown, Reason: result.ReasonServerError, RetryAfter: 5 * time.Second},
@@ -78,9 +78,9 @@ func TestConformance(t *testing.T) {
 }
 
 // What a server answers that is not Pushover's is for nobody's eyes: whoever chose the address may not be allowed to ask it.
-func TestOnlyPushoverIsQuoted(t *testing.T) {
+func TestQuotesOnlyPushover(t *testing.T) {
 	server := notifytest.NewServer(t)
-	server.Answer(notifytest.Status(http.StatusForbidden, words("the secret of an internal service")))
+	server.Answer(notifytest.Status(http.StatusForbidden, refusal("the secret of an internal service")))
 	s := newSender(t, server.URL, "")
 	s.MayQuote = false
 	_, err := s.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("delivery", ""))
@@ -151,13 +151,13 @@ func TestSend(t *testing.T) {
 			want:     result.Receipt{Note: "HTTP 200 OK"},
 		},
 		{
-			why: "nothing to end", event: result.Resolved, severity: notify.Info, answer: sent, cancel: notifytest.Status(404, words("tag not found")),
+			why: "nothing to end", event: result.Resolved, severity: notify.Info, answer: sent, cancel: notifytest.Status(404, refusal("tag not found")),
 			requests: []string{cancel, message + `"title":"Resolved: Hi 🎉","message":"The alert is over.","priority":-1}`},
 			want:     result.Receipt{Note: "HTTP 200 OK"},
 		},
 		{
 			why: "what is wrong with the end of an emergency keeps nobody from being told", event: result.Updated, severity: notify.Info, answer: sent,
-			cancel:   notifytest.Status(400, words("tag is invalid")),
+			cancel:   notifytest.Status(400, refusal("tag is invalid")),
 			requests: []string{cancel, message + `"title":"Updated: Hi 🎉","message":"Hello KubeCon 👋"}`},
 			want:     result.Receipt{Note: "HTTP 200 OK; no emergency was ended: HTTP 400 Bad Request: tag is invalid"},
 		},
@@ -184,7 +184,7 @@ func TestSend(t *testing.T) {
 			m := notifytest.Message(c.event)
 			m.Severity = c.severity
 			if c.content != "" {
-				m.Content = c.content
+				m.RawContent = c.content
 			}
 			got, err := newSender(t, server.URL, c.device).Send(t.Context(), m, notifytest.Key("delivery", receipt))
 			if err != nil || got != c.want {
@@ -220,9 +220,9 @@ func TestAgainstService(t *testing.T) {
 	}{
 		{result.Fired, []notifytest.Seen{{ID: "1", Text: fired}}},
 		{result.Fired, []notifytest.Seen{{ID: "1", Text: fired}, {ID: "2", Text: fired}}},
-		{result.Updated, []notifytest.Seen{{ID: "1", Text: fired, Over: true}, {ID: "2", Text: fired, Over: true}, {ID: "3", Text: "Updated: " + fired}}},
-		{result.Resolved, []notifytest.Seen{{ID: "1", Text: fired, Over: true}, {ID: "2", Text: fired, Over: true},
-			{ID: "3", Text: "Updated: " + fired, Over: true}, {ID: "4", Text: resolved, Over: true}}},
+		{result.Updated, []notifytest.Seen{{ID: "1", Text: fired, Resolved: true}, {ID: "2", Text: fired, Resolved: true}, {ID: "3", Text: "Updated: " + fired}}},
+		{result.Resolved, []notifytest.Seen{{ID: "1", Text: fired, Resolved: true}, {ID: "2", Text: fired, Resolved: true},
+			{ID: "3", Text: "Updated: " + fired, Resolved: true}, {ID: "4", Text: resolved, Resolved: true}}},
 	} {
 		_, err := s.Send(t.Context(), notifytest.Message(c.event), notifytest.Key("delivery", ""))
 		if i == 0 && result.ClassOf(err) != result.Unknown || i > 0 && err != nil {
@@ -276,7 +276,7 @@ func TestProbe(t *testing.T) {
 }
 
 // Pushover wants no more than two connections from anybody at a time.
-func TestTwoAtATime(t *testing.T) {
+func TestRequestsInFlight(t *testing.T) {
 	server := notifytest.NewServer(t)
 	arrived, leave := make(chan struct{}, 16), make(chan struct{})
 	server.Answer(func(w http.ResponseWriter, r *http.Request) {
@@ -353,7 +353,7 @@ func TestFailures(t *testing.T) {
 			result.Error{Class: result.Configuration, Reason: result.ReasonNotFound, Message: "HTTP 404 Not Found"},
 		},
 		{
-			"the month's messages are used up", result.Fired, notifytest.Status(429, words("application is over its quota"), "Retry-After", "5"),
+			"the month's messages are used up", result.Fired, notifytest.Status(429, refusal("application is over its quota"), "Retry-After", "5"),
 			result.Error{Class: result.Configuration, Reason: result.ReasonQuotaExhausted, Message: "HTTP 429 Too Many Requests: application is over its quota"},
 		},
 		{
@@ -365,7 +365,7 @@ func TestFailures(t *testing.T) {
 			result.Error{Class: result.Temporary, Reason: result.ReasonServerError, RetryAfter: 5 * time.Second, Message: "HTTP 502 Bad Gateway"},
 		},
 		{
-			"not accepted after all", result.Fired, notifytest.Status(200, words("no")),
+			"not accepted after all", result.Fired, notifytest.Status(200, refusal("no")),
 			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
 		},
 	} {
@@ -396,7 +396,7 @@ func TestText(t *testing.T) {
 			server := httptest.NewServer(pushover)
 			t.Cleanup(server.Close)
 			m := notifytest.Message(result.Fired)
-			m.Title, m.Content = c.title, c.content
+			m.RawTitle, m.RawContent = c.title, c.content
 			got, err := newSender(t, server.URL, "").Send(t.Context(), m, notifytest.Key("delivery", ""))
 			if err != nil || got.Note != c.note {
 				t.Errorf("got %q, %v; want %q", got.Note, err, c.note)
@@ -421,7 +421,7 @@ func TestNewRefuses(t *testing.T) {
 		{"credentials in the URL", "url: must have neither", Config{Token: token, User: user, URL: "https://canary@example.com"}},
 	} {
 		_, err := New(c.config, outboundtest.Client(t))
-		notifytest.WantRefused(t, c.why, err, c.want)
+		notifytest.WantInvalid(t, c.why, err, c.want)
 	}
 	if s, err := New(Config{Token: token, User: user}, outboundtest.Client(t)); err != nil || s.messages.String() != DefaultURL+"/1/messages.json" {
 		t.Errorf("default: got %v", err)

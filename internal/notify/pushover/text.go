@@ -27,13 +27,13 @@ const (
 	maxTitle   = 250 // characters
 	maxMessage = 1024
 
-	over  = "The alert is over."
-	blank = "(no content)" // Pushover refuses an empty message
+	resolvedText = "The alert is over."
+	noContent    = "(no content)" // Pushover refuses an empty message
 )
 
 // The priorities, and how an emergency goes on.
 const (
-	quiet     = -1 // shown, without sound
+	low       = -1 // shown, without sound
 	normal    = 0
 	high      = 1 // rings also in the user's quiet hours
 	emergency = 2 // and again until it is acknowledged
@@ -58,7 +58,7 @@ type request struct {
 func priority(m notify.Message) int {
 	switch {
 	case m.Event == result.Resolved:
-		return quiet
+		return low
 	case m.Severity == notify.Critical:
 		return emergency
 	case m.Severity == notify.Warning:
@@ -70,15 +70,15 @@ func priority(m notify.Message) int {
 // render returns a message as it is sent, and what is to be noted about what was cut.
 func (s *Sender) render(m notify.Message, incident string) (r request, cuts string) {
 	r = request{Token: s.config.Token, User: s.config.User, Device: s.config.Device, Priority: priority(m)}
-	content := m.Text()
+	content := m.Content()
 	switch {
 	case m.Event == result.Resolved:
-		content = over
+		content = resolvedText
 	case strings.TrimSpace(content) == "":
-		content = blank
+		content = noContent
 	}
 	var cut bool
-	if r.Title, cut = notify.Cut(m.Headline(), maxTitle, notify.Characters); cut {
+	if r.Title, cut = notify.Cut(m.TitleWithStatus(), maxTitle, notify.Characters); cut {
 		cuts = notify.CutNote("title", maxTitle, "characters")
 	}
 	if r.Message, cut = notify.Cut(content, maxMessage, notify.Characters); cut {

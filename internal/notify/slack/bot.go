@@ -57,7 +57,7 @@ var uneditable = []string{
 
 // Send makes one attempt. It is two requests where the message that is to be edited cannot be.
 func (b *Bot) Send(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
-	channel, ts, ok := b.parse(k.ExternalID)
+	channel, ts, ok := b.parseID(k.ExternalID)
 	if m.Event == result.Fired || !ok {
 		return b.post(ctx, m, k)
 	}
@@ -83,7 +83,7 @@ func (b *Bot) Send(ctx context.Context, m notify.Message, k notify.Key) (result.
 // post makes a new message.
 func (b *Bot) post(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
 	if m.Event == result.Resolved { // the content is in an earlier message, or was never sent
-		m.Content = ""
+		m.RawContent = ""
 	}
 	message, cuts := render(m)
 	var id string
@@ -91,7 +91,7 @@ func (b *Bot) post(ctx context.Context, m notify.Message, k notify.Key) (result.
 		channel, ts, err := api.PostMessageContext(ctx, b.channel,
 			append(options(message, k), slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl())...)
 		id = channel + "/" + ts
-		if _, _, ok := b.parse(id); err == nil && !ok {
+		if _, _, ok := b.parseID(id); err == nil && !ok {
 			err = errIncomplete
 		}
 		return err
@@ -143,23 +143,23 @@ func (b *Bot) call(method func(*slack.Client) error) (refusal string, err error)
 	case answer.Error == "":
 		failure = notify.BadAnswer(call.Response)
 	default:
-		failure = b.refused(call.Response, answer.Error)
+		failure = b.errorOfCode(call.Response, answer.Error)
 	}
-	b.explain(failure, answer.Error)
+	b.quoteCode(failure, answer.Error)
 	return answer.Error, failure
 }
 
 // refused reads an answer whose status is a success although it is none: that is how the Web API reports errors.
-func (b *Bot) refused(resp *outbound.Response, refusal string) *result.Error {
+func (b *Bot) errorOfCode(resp *outbound.Response, refusal string) *result.Error {
 	e := &result.Error{Message: notify.StatusLine(resp.StatusCode)}
-	e.Class, e.Reason = meaning(refusal)
+	e.Class, e.Reason = classOfCode(refusal)
 	if e.Class == result.Temporary || e.Class == result.Unknown {
 		e.RetryAfter = outbound.RetryAfter(resp.Header, b.Now())
 	}
 	return e
 }
 
-func meaning(refusal string) (result.Class, string) {
+func classOfCode(refusal string) (result.Class, string) {
 	switch refusal {
 	case "internal_error", "fatal_error", "service_unavailable": // "some aspect of the operation" may have succeeded, says Slack
 		return result.Unknown, result.ReasonServerError
@@ -192,7 +192,7 @@ func meaning(refusal string) (result.Class, string) {
 var messageID = regexp.MustCompile(`^([A-Z][A-Z0-9]{1,63})/([0-9]{1,16}\.[0-9]{1,16})$`)
 
 // parse takes an id apart that we can keep in a status, whoever we have it from.
-func (b *Bot) parse(id string) (channel, ts string, ok bool) {
+func (b *Bot) parseID(id string) (channel, ts string, ok bool) {
 	parts := messageID.FindStringSubmatch(id)
 	if parts == nil || !b.IsID(messageID, id) {
 		return "", "", false

@@ -65,7 +65,7 @@ var (
 
 // New returns a *Bot or a *Webhook, or a *result.Error that names the field that is not right.
 func New(config Config, client *outbound.Client) (notify.Sender, error) {
-	isBot, err := notify.IsBot(config.WebhookURL, config.Token)
+	isBot, err := notify.HasBotToken(config.WebhookURL, config.Token)
 	switch {
 	case err != nil:
 		return nil, err
@@ -91,7 +91,7 @@ func newBot(config Config, client *outbound.Client) (*Bot, error) {
 		return nil, notify.Invalid("channel", "must be the id of a channel, such as C0123456789; names do not work")
 	}
 	return &Bot{
-		connection: connect(base, client, token),
+		connection: newConnection(base, client, token),
 		url:        strings.TrimSuffix(base.String(), "/") + "/", // the library appends the method's name
 		token:      token,
 		channel:    config.Channel,
@@ -109,19 +109,19 @@ func newWebhook(config Config, client *outbound.Client) (*Webhook, error) {
 		return nil, notify.Invalid("url", "of the Web API is for a bot, which needs a token; an incoming webhook's is in the Secret")
 	}
 	secrets := append(notify.URLSecrets(config.WebhookURL, hook), notify.PathSecrets(hook)...)
-	w := &Webhook{connection: connect(hook, client, secrets...), hook: hook}
+	w := &Webhook{connection: newConnection(hook, client, secrets...), hook: hook}
 	w.Refine = w.refine
 	return w, nil
 }
 
-func connect(to *url.URL, client *outbound.Client, secrets ...string) connection {
+func newConnection(to *url.URL, client *outbound.Client, secrets ...string) connection {
 	c := connection{notify.NewHTTP(client, secrets...)}
 	c.MayQuote = slices.Contains(hosts, to.Hostname())
 	return c
 }
 
 // explain quotes an answer. A code is quoted of any server: it has no other text in it.
-func (c *connection) explain(e *result.Error, answer string) {
+func (c *connection) quoteCode(e *result.Error, answer string) {
 	if c.IsID(code, answer) {
 		e.Message += ": " + answer
 		return

@@ -54,7 +54,7 @@ func refused(code string) string {
 }
 
 // shown is what people read of attachments.
-func shown(attachments []slack.Attachment) string {
+func displayed(attachments []slack.Attachment) string {
 	var text strings.Builder
 	for _, a := range attachments {
 		text.WriteString(html.UnescapeString(a.Title + "\n" + a.Text))
@@ -82,7 +82,7 @@ func TestBotConformance(t *testing.T) {
 		NeedsBody:   true,
 		ExternalID:  channel + "/" + ts,
 		ProbeAccept: `{"ok":true,"url":"https://example.slack.com/","team":"Example","user":"bellhop","team_id":"T0","user_id":"U0","bot_id":"B0"}`,
-		Refuse:      func(message string) (string, string) { return "application/json; charset=utf-8", refused(message) },
+		ErrorBody:   func(message string) (string, string) { return "application/json; charset=utf-8", refused(message) },
 		Key: func(r notifytest.Request) string {
 			var metadata struct {
 				Payload struct {
@@ -95,7 +95,7 @@ func TestBotConformance(t *testing.T) {
 		Text: func(r notifytest.Request) string {
 			var attachments []slack.Attachment
 			_ = json.Unmarshal([]byte(form(r).Get("attachments")), &attachments)
-			return shown(attachments)
+			return displayed(attachments)
 		},
 	})
 }
@@ -110,20 +110,20 @@ func TestWebhookConformance(t *testing.T) {
 			s.(*Webhook).MayQuote = true
 			return s, nil
 		},
-		Canaries:  []string{hookKey, hook, "canary/query value"},
-		Accept:    "ok",
-		NeedsBody: true,
-		Refuse:    func(message string) (string, string) { return "text/plain", message },
-		Refusal:   func(int) (string, string) { return "text/plain", "invalid_payload" },
+		Canaries:    []string{hookKey, hook, "canary/query value"},
+		Accept:      "ok",
+		NeedsBody:   true,
+		ErrorBody:   func(message string) (string, string) { return "text/plain", message },
+		RefusalBody: func(int) (string, string) { return "text/plain", "invalid_payload" },
 		Text: func(r notifytest.Request) string {
 			var m slack.WebhookMessage
 			_ = json.Unmarshal(r.Body, &m)
-			return shown(m.Attachments)
+			return displayed(m.Attachments)
 		},
 	})
 }
 
-func botOf(t *testing.T, server *notifytest.Server) *Bot {
+func newBotSender(t *testing.T, server *notifytest.Server) *Bot {
 	t.Helper()
 	s, err := New(Config{URL: server.URL + "/api", Token: token + "\n", Channel: channel}, outboundtest.Client(t)) // as in a Secret that was made with echo
 	if err != nil {
@@ -185,12 +185,12 @@ func TestBotSends(t *testing.T) {
 			result.Receipt{ExternalID: "C9/99.1", Note: "HTTP 200 OK: the message was edited"},
 		},
 		{
-			"an update of what was deleted is a new message", result.Updated, "C9/99.1", notifytest.InTurn(refuse("message_not_found"), made),
+			"an update of what was deleted is a new message", result.Updated, "C9/99.1", notifytest.InSequence(refuse("message_not_found"), made),
 			[]string{edit, post}, []url.Values{updateForm(update), postForm(update)},
 			result.Receipt{ExternalID: channel + "/" + ts, Note: "HTTP 200 OK"},
 		},
 		{
-			"so is one that comes too late", result.Updated, "C9/99.1", notifytest.InTurn(refuse("edit_window_closed"), made),
+			"so is one that comes too late", result.Updated, "C9/99.1", notifytest.InSequence(refuse("edit_window_closed"), made),
 			[]string{edit, post}, []url.Values{updateForm(update), postForm(update)},
 			result.Receipt{ExternalID: channel + "/" + ts, Note: "HTTP 200 OK"},
 		},
@@ -199,7 +199,7 @@ func TestBotSends(t *testing.T) {
 			[]string{edit}, []url.Values{updateForm(over)}, result.Receipt{Note: "the message is gone already"},
 		},
 		{
-			"what still says that it fires gets an answer", result.Resolved, "C9/99.1", notifytest.InTurn(refuse("cant_update_message"), made),
+			"what still says that it fires gets an answer", result.Resolved, "C9/99.1", notifytest.InSequence(refuse("cant_update_message"), made),
 			[]string{edit, post}, []url.Values{updateForm(over), postForm(overOnly)},
 			result.Receipt{ExternalID: channel + "/" + ts, Note: "HTTP 200 OK"},
 		},
@@ -215,7 +215,7 @@ func TestBotSends(t *testing.T) {
 		t.Run(c.why, func(t *testing.T) {
 			server := notifytest.NewServer(t)
 			server.Answer(c.answer)
-			got, err := botOf(t, server).Send(t.Context(), notifytest.Message(c.event), notifytest.Key("delivery", c.externalID))
+			got, err := newBotSender(t, server).Send(t.Context(), notifytest.Message(c.event), notifytest.Key("delivery", c.externalID))
 			if err != nil || got != c.want {
 				t.Errorf("got %+v, %v; want %+v", got, err, c.want)
 			}
@@ -342,7 +342,7 @@ func TestBotFailures(t *testing.T) {
 		t.Run(c.why, func(t *testing.T) {
 			server := notifytest.NewServer(t)
 			server.Answer(c.answer)
-			bot := botOf(t, server)
+			bot := newBotSender(t, server)
 			bot.Now = func() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
 			_, err := bot.Send(t.Context(), notifytest.Message(c.event), notifytest.Key("delivery", "C9/99.1"))
 			notifytest.WantError(t, c.why, err, c.want)
@@ -397,9 +397,9 @@ func TestWebhookFailures(t *testing.T) {
 }
 
 // What a server answers that is not Slack's is for nobody's eyes but for codes: whoever chose the address may not be allowed to ask.
-func TestOnlySlackIsQuoted(t *testing.T) {
+func TestQuotesOnlySlack(t *testing.T) {
 	server := notifytest.NewServer(t)
-	elsewhere := botOf(t, server)
+	elsewhere := newBotSender(t, server)
 	elsewhere.MayQuote = false
 	for words, want := range map[string]string{
 		"the secret of an internal service": "HTTP 200 OK",
@@ -451,7 +451,7 @@ func TestRender(t *testing.T) {
 			strings.Repeat("&", 256), "", strings.Repeat("&amp;", 203) + "… [cut]", "", "; the title was cut to 1024 characters",
 		},
 	} {
-		message, cuts := render(notify.Message{Event: result.Fired, Title: c.title, Content: c.content})
+		message, cuts := render(notify.Message{Event: result.Fired, RawTitle: c.title, RawContent: c.content})
 		if message.Title != c.wantTitle || message.Fallback != c.wantTitle || message.Text != c.wantRaw || cuts != c.cuts {
 			t.Errorf("%s: got %+v, %q", why, message, cuts)
 		}
@@ -488,7 +488,7 @@ func TestNewRefuses(t *testing.T) {
 		{"a webhook with a Web API", "url: of the Web API", Config{WebhookURL: "https://example.com/canary", URL: "https://example.com/canary"}},
 	} {
 		_, err := New(c.config, outboundtest.Client(t))
-		notifytest.WantRefused(t, c.why, err, c.want)
+		notifytest.WantInvalid(t, c.why, err, c.want)
 	}
 	if s, err := New(Config{Token: token, Channel: channel}, outboundtest.Client(t)); err != nil || s.(*Bot).url != "https://slack.com/api/" {
 		t.Errorf("default: got %v", err)
@@ -496,7 +496,7 @@ func TestNewRefuses(t *testing.T) {
 }
 
 // What people see if the first answer is lost: Slack cannot know the repeat, and what is edited later is the repeat.
-func TestGuarantee(t *testing.T) {
+func TestLostAnswer(t *testing.T) {
 	const fired, update, over = "[Critical] Hi 🎉\nHello KubeCon 👋", "Updated: [Critical] Hi 🎉\nHello KubeCon 👋", "Resolved: [Critical] Hi 🎉\nHello KubeCon 👋"
 	const overOnly = "Resolved: [Critical] Hi 🎉"
 	for why, c := range map[string]struct {
@@ -506,16 +506,16 @@ func TestGuarantee(t *testing.T) {
 	}{
 		"bot": {
 			config: func(url string) Config { return Config{Token: token, Channel: channel, URL: url + "/api/"} },
-			want:   []notifytest.Seen{{Text: fired}, {Text: over, Over: true}},
+			want:   []notifytest.Seen{{Text: fired}, {Text: over, Resolved: true}},
 		},
 		"bot, too late to edit": {
 			config: func(url string) Config { return Config{Token: token, Channel: channel, URL: url + "/api/"} },
 			before: (*notifytest.Slack).Lock,
-			want:   []notifytest.Seen{{Text: fired}, {Text: fired}, {Text: update}, {Text: overOnly, Over: true}},
+			want:   []notifytest.Seen{{Text: fired}, {Text: fired}, {Text: update}, {Text: overOnly, Resolved: true}},
 		},
 		"webhook": {
 			config: func(url string) Config { return Config{WebhookURL: url + hook} },
-			want:   []notifytest.Seen{{Text: fired}, {Text: fired}, {Text: update}, {Text: overOnly, Over: true}},
+			want:   []notifytest.Seen{{Text: fired}, {Text: fired}, {Text: update}, {Text: overOnly, Resolved: true}},
 		},
 	} {
 		service := notifytest.NewSlack(token, channel, hook)

@@ -32,24 +32,24 @@ const (
 // render returns the message, and what is to be noted about what was cut. The headline has severity and state in words too: a
 // phone shows no colour, and some people see none.
 func render(m notify.Message) (message slack.Attachment, cuts string) {
-	headline, cut := notify.Cut(m.Headline(), maxTitle, escaped(notify.Characters))
+	headline, cut := notify.Cut(m.TitleWithStatus(), maxTitle, escaped(notify.Characters))
 	if cut {
 		cuts = notify.CutNote("title", maxTitle, "characters")
 	}
-	content, cut := notify.Cut(m.Text(), maxContent, escaped(notify.Bytes))
+	content, cut := notify.Cut(m.Content(), maxContent, escaped(notify.Bytes))
 	if cut {
 		cuts += notify.CutNote("content", maxContent, "bytes")
 	}
 	headline = slackutilsx.EscapeMessage(headline)
 	return slack.Attachment{
-		Color:    colour(m),
+		Color:    color(m),
 		Fallback: headline, // what a phone's notification shows
 		Title:    headline,
 		Text:     slackutilsx.EscapeMessage(content),
 	}, cuts
 }
 
-func colour(m notify.Message) string {
+func color(m notify.Message) string {
 	switch {
 	case m.Event == result.Resolved:
 		return "good"

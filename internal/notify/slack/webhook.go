@@ -41,7 +41,7 @@ var _ notify.Sender = (*Webhook)(nil)
 // Send makes one attempt. The library's own way to post would follow redirects, and quotes the URL in its errors.
 func (w *Webhook) Send(ctx context.Context, m notify.Message, _ notify.Key) (result.Receipt, error) {
 	if m.Event == result.Resolved { // what it was about stands in an earlier message
-		m.Content = ""
+		m.RawContent = ""
 	}
 	message, cuts := render(m)
 	resp, err := w.RequestJSON(ctx, http.MethodPost, w.hook, slack.WebhookMessage{
@@ -53,7 +53,7 @@ func (w *Webhook) Send(ctx context.Context, m notify.Message, _ notify.Key) (res
 	if err != nil {
 		return result.Receipt{}, err
 	}
-	if resp.BodyErr != nil || said(resp) != "ok" { // a page to sign in at, say
+	if resp.BodyErr != nil || bodyText(resp) != "ok" { // a page to sign in at, say
 		return result.Receipt{}, notify.BadAnswer(resp)
 	}
 	return result.Receipt{Note: notify.StatusLine(resp.StatusCode) + cuts}, nil
@@ -64,14 +64,14 @@ var refusals = []string{"invalid_payload", "no_text", "too_many_attachments"}
 
 // refine reads a code in plain text. Errors of Slack's own come as a web page.
 func (w *Webhook) refine(e *result.Error, resp *outbound.Response) {
-	answer := said(resp)
-	notify.Refuse(e, resp, slices.Contains(refusals, answer))
+	answer := bodyText(resp)
+	notify.ClassifyRefusal(e, resp, slices.Contains(refusals, answer))
 	if answer == "user_not_found" { // a 400, but it is about whom the webhook is for
 		e.Class, e.Reason = result.Configuration, result.ReasonNotFound
 	}
 	if !strings.HasPrefix(answer, "<") {
-		w.explain(e, answer)
+		w.quoteCode(e, answer)
 	}
 }
 
-func said(resp *outbound.Response) string { return strings.TrimSpace(string(resp.Body)) }
+func bodyText(resp *outbound.Response) string { return strings.TrimSpace(string(resp.Body)) }

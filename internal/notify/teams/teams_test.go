@@ -39,7 +39,7 @@ const (
 
 var uri = notifytest.TeamsPath + notifytest.TeamsQuery(sig)
 
-func words(message string) string { return errorJSON("SomeCode", message) }
+func refusal(message string) string { return errorJSON("SomeCode", message) }
 
 func errorJSON(code, message string) string {
 	body, err := json.Marshal(map[string]any{"error": map[string]string{"code": code, "message": message}})
@@ -50,9 +50,9 @@ func errorJSON(code, message string) string {
 }
 
 // What a server answers that is not Microsoft's is for nobody's eyes: whoever chose the address may not be allowed to ask it.
-func TestOnlyMicrosoftIsQuoted(t *testing.T) {
+func TestQuotesOnlyMicrosoft(t *testing.T) {
 	server := notifytest.NewServer(t)
-	server.Answer(notifytest.Status(http.StatusForbidden, words("the secret of an internal service")))
+	server.Answer(notifytest.Status(http.StatusForbidden, refusal("the secret of an internal service")))
 	elsewhere := newSender(t, server.URL)
 	elsewhere.MayQuote = false
 	_, err := elsewhere.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("delivery", ""))
@@ -79,8 +79,8 @@ func TestConformance(t *testing.T) {
 			s.MayQuote = true
 			return s, nil
 		},
-		Canaries: []string{sig, uri, notifytest.TeamsPath, strings.TrimPrefix(notifytest.TeamsQuery(sig), "?")},
-		Refuse:   func(message string) (string, string) { return "application/json; charset=utf-8", words(message) },
+		Canaries:  []string{sig, uri, notifytest.TeamsPath, strings.TrimPrefix(notifytest.TeamsQuery(sig), "?")},
+		ErrorBody: func(message string) (string, string) { return "application/json; charset=utf-8", refusal(message) },
 	})
 }
 
@@ -167,7 +167,7 @@ func TestFailures(t *testing.T) {
 		want   result.Error
 	}{
 		{
-			"F-P1: their words, in a format that is not documented", notifytest.Status(400, words("The request\nwith "+sig+" is not valid.")),
+			"F-P1: their words, in a format that is not documented", notifytest.Status(400, refusal("The request\nwith "+sig+" is not valid.")),
 			result.Error{Class: result.Configuration, Reason: result.ReasonRejected, Message: "HTTP 400 Bad Request: The request with [redacted] is not valid."},
 		},
 		{
@@ -183,7 +183,7 @@ func TestFailures(t *testing.T) {
 			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 401 Unauthorized: Not authenticated."},
 		},
 		{
-			"slow down", notifytest.Status(429, words("slow"), "Retry-After", "7"),
+			"slow down", notifytest.Status(429, refusal("slow"), "Retry-After", "7"),
 			result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: 7 * time.Second, Message: "HTTP 429 Too Many Requests: slow"},
 		},
 		{
@@ -201,13 +201,13 @@ func TestFailures(t *testing.T) {
 }
 
 // Nothing is escaped, since nothing is markup: a TextRun is plain text, and without entities nobody is mentioned.
-func TestShownAsTyped(t *testing.T) {
+func TestTextIsPlain(t *testing.T) {
 	const typed = "<at>all</at> @everyone <!channel> *bold* _x_ [x](https://example.com) \\*\n- a\n# b ${c} @{d()} \"&\""
 	service := notifytest.NewTeams(sig)
 	server := httptest.NewServer(service)
 	defer server.Close()
 	m := notifytest.Message(result.Fired)
-	m.Title, m.Content = typed, typed
+	m.RawTitle, m.RawContent = typed, typed
 	if _, err := newSender(t, server.URL).Send(t.Context(), m, notifytest.Key("delivery", "")); err != nil {
 		t.Fatal(err)
 	}
@@ -223,7 +223,7 @@ func TestCut(t *testing.T) {
 		"tags": strings.Repeat("<>&", 10000), "lines": strings.Repeat("\n", 30000), "control": strings.Repeat("\x01", 30000), "separators": strings.Repeat("\u2028", 30000),
 	} {
 		m := notifytest.Message(result.Fired)
-		m.Title, m.Content = text, text
+		m.RawTitle, m.RawContent = text, text
 		body, cuts, err := render(m)
 		if err != nil || len(body) > maxMessage || len(body) < maxMessage-20 {
 			t.Errorf("%s: %d bytes, %v", why, len(body), err)
@@ -233,11 +233,11 @@ func TestCut(t *testing.T) {
 		}
 	}
 	m := notifytest.Message(result.Fired)
-	m.Content = strings.Repeat("x", 16384) // as long as an Alert's can be
+	m.RawContent = strings.Repeat("x", 16384) // as long as an Alert's can be
 	if _, cuts, err := render(m); cuts != "" || err != nil {
 		t.Errorf("cut although it fits: %q, %v", cuts, err)
 	}
-	m.Content = ""
+	m.RawContent = ""
 	if body, _, err := render(m); err != nil || strings.Count(string(body), "RichTextBlock") != 1 {
 		t.Errorf("a block without text: %s, %v", body, err)
 	}
@@ -260,7 +260,7 @@ func TestSeen(t *testing.T) {
 	const headline, content = "[Critical] Hi 🎉", "\nHello KubeCon 👋"
 	want := []notifytest.Seen{
 		{ID: "1", Text: headline + content}, {ID: "2", Text: headline + content},
-		{ID: "3", Text: "Updated: " + headline + content}, {ID: "4", Text: "Resolved: " + headline, Over: true},
+		{ID: "3", Text: "Updated: " + headline + content}, {ID: "4", Text: "Resolved: " + headline, Resolved: true},
 	}
 	if got := service.Seen(); !slices.Equal(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
@@ -278,6 +278,6 @@ func TestNewRefuses(t *testing.T) {
 		{"credentials before the host", "url: must have no user", Config{URL: "https://canary@example.com" + uri}},
 	} {
 		_, err := New(c.config, outboundtest.Client(t))
-		notifytest.WantRefused(t, c.why, err, c.want)
+		notifytest.WantInvalid(t, c.why, err, c.want)
 	}
 }

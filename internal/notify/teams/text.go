@@ -68,15 +68,15 @@ type (
 
 // render returns the message, and what is to be noted about what was cut.
 func render(m notify.Message) (body []byte, cuts string, err error) {
-	headline, cut := notify.Cut(m.Headline(), maxHeadline, notify.PlainJSON)
+	headline, cut := notify.Cut(m.TitleWithStatus(), maxHeadline, notify.PlainJSON)
 	if cut {
 		cuts += notify.CutNote("headline", len(headline), "bytes")
 	}
-	content := m.Text()
+	content := m.Content()
 	if m.Event == result.Resolved { // what is over stands in an earlier card
 		content = ""
 	}
-	empty, err := notify.Encode(layout(m, headline, " "))
+	empty, err := notify.Encode(newMessage(m, headline, " "))
 	if err != nil {
 		return nil, "", err
 	}
@@ -84,11 +84,11 @@ func render(m notify.Message) (body []byte, cuts string, err error) {
 	if cut {
 		cuts += notify.CutNote("content", len(content), "bytes")
 	}
-	body, err = notify.Encode(layout(m, headline, content))
+	body, err = notify.Encode(newMessage(m, headline, content))
 	return body, cuts, err
 }
 
-func layout(m notify.Message, headline, content string) message {
+func newMessage(m notify.Message, headline, content string) message {
 	body := []element{{
 		Type: "Container", Style: style(m), Bleed: true,
 		Items: []element{text(run{Type: "TextRun", Text: headline, Weight: "bolder", Size: "medium"})},

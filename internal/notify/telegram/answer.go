@@ -47,7 +47,7 @@ type answer struct {
 // a message that has something newer than itself for one. Response and answer are there also for an answer that is not a success.
 func (s *Sender) call(request func(*bot.Bot) error) (*outbound.Response, answer, *result.Error) {
 	call := s.NewCall()
-	library, err := bot.New(s.config.Token, bot.WithServerURL(s.config.URL), bot.WithHTTPClient(0, buffered{call}),
+	library, err := bot.New(s.config.Token, bot.WithServerURL(s.config.URL), bot.WithHTTPClient(0, bufferedCall{call}),
 		bot.WithSkipGetMe(), bot.WithUpdatesChannelCap(0), bot.WithErrorsHandler(func(error) {})) // it would log
 	if err == nil {
 		_ = request(library) // what came of it is in call
@@ -65,10 +65,10 @@ func (s *Sender) call(request func(*bot.Bot) error) (*outbound.Response, answer,
 
 // buffered takes the request's body in before anything is sent, since the library writes it from a goroutine: that one has
 // ended then, and net/http can start over when a connection that it kept turns out dead.
-type buffered struct{ *notify.Call }
+type bufferedCall struct{ *notify.Call }
 
 // Do implements the library's HttpClient.
-func (c buffered) Do(req *http.Request) (*http.Response, error) {
+func (c bufferedCall) Do(req *http.Request) (*http.Response, error) {
 	body, err := io.ReadAll(req.Body)
 	if err != nil {
 		return nil, err
@@ -83,30 +83,30 @@ func (c buffered) Do(req *http.Request) (*http.Response, error) {
 type outcome int
 
 const (
-	edited    outcome = iota
-	unchanged         // it had that text already
-	gone              // it was deleted
-	fixed             // it is there, but not for us to edit
+	edited      outcome = iota
+	unchanged           // it had that text already
+	deleted             // it was deleted
+	notEditable         // it is there, but not for us to edit
 )
 
 // edits are Telegram's words for them: nothing else in the answer tells. All come with status 400.
-var edits = []struct {
+var editErrors = []struct {
 	words string // in lower case
 	what  outcome
 }{
 	{"message is not modified", unchanged},
 	{"message_not_modified", unchanged},
-	{"message to edit not found", gone},
-	{"message_id_invalid", gone},
-	{"message can't be edited", fixed},
-	{"message_author_required", fixed},
-	{"message_edit_time_expired", fixed},
+	{"message to edit not found", deleted},
+	{"message_id_invalid", deleted},
+	{"message can't be edited", notEditable},
+	{"message_author_required", notEditable},
+	{"message_edit_time_expired", notEditable},
 }
 
 // ofEdit says what became of an edit that was refused, if it is one of those.
-func (a answer) ofEdit() (what outcome, ok bool) {
+func (a answer) editOutcome() (what outcome, ok bool) {
 	description := strings.ToLower(a.Description)
-	for _, e := range edits {
+	for _, e := range editErrors {
 		if strings.Contains(description, e.words) {
 			return e.what, true
 		}
@@ -115,7 +115,7 @@ func (a answer) ofEdit() (what outcome, ok bool) {
 }
 
 // misplaced are words for what a 400 blames on the receiver and not on the message: where it is to go.
-var misplaced = []struct {
+var receiverErrors = []struct {
 	words  string // in lower case
 	reason string
 }{
@@ -131,9 +131,9 @@ var misplaced = []struct {
 
 func (s *Sender) refine(e *result.Error, resp *outbound.Response) {
 	a := notify.ErrorBody[answer](resp)
-	notify.Refuse(e, resp, !a.OK && a.ErrorCode == resp.StatusCode && a.Description != "")
+	notify.ClassifyRefusal(e, resp, !a.OK && a.ErrorCode == resp.StatusCode && a.Description != "")
 	if resp.StatusCode == http.StatusBadRequest {
-		for _, m := range misplaced {
+		for _, m := range receiverErrors {
 			if strings.Contains(strings.ToLower(a.Description), m.words) {
 				e.Class, e.Reason = result.Configuration, m.reason
 				break

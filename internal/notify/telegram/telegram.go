@@ -111,12 +111,12 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 			return result.Receipt{ExternalID: k.ExternalID, Note: "edited, of which Telegram notifies nobody" + cuts}, nil
 		case what == unchanged:
 			return result.Receipt{ExternalID: k.ExternalID, Note: "the message says so already" + cuts}, nil
-		case what == gone && m.Event == result.Resolved:
+		case what == deleted && m.Event == result.Resolved:
 			return result.Receipt{Note: "the message is gone already"}, nil
 		}
 	}
 	if m.Event == result.Resolved { // a message of its own need not say again what is over
-		text, cuts = headline(m)
+		text, cuts = titleOf(m)
 	}
 	return s.post(ctx, text, cuts)
 }
@@ -156,7 +156,7 @@ func (s *Sender) edit(ctx context.Context, id int, text string) (outcome, *resul
 		return err
 	})
 	if failure != nil && resp != nil && resp.StatusCode == http.StatusBadRequest {
-		if what, ok := answer.ofEdit(); ok {
+		if what, ok := answer.editOutcome(); ok {
 			return what, nil
 		}
 	}

@@ -46,17 +46,17 @@ const (
 	botToken  = "110201543:" + secret
 	chatID    = "-1001234567890"
 	accepted  = `{"ok":true,"result":{"message_id":42,"date":1772366400,"chat":{"id":-1001234567890,"type":"supergroup"},"text":"x"}}`
-	chatThere = `{"ok":true,"result":{"id":-1001234567890,"type":"supergroup","title":"On call"}}`
+	chatFound = `{"ok":true,"result":{"id":-1001234567890,"type":"supergroup","title":"On call"}}`
 
 	notModified = "Bad Request: message is not modified: specified new message content and reply markup are exactly the same as a " +
 		"current content and reply markup of the message"
-	notFound     = "Bad Request: message to edit not found"
-	cannotEdit   = "Bad Request: message can't be edited"
-	noPreviews   = `{"is_disabled":true}`
-	fullText     = "[Critical] Hi 🎉\n\nHello KubeCon 👋"
-	editedNote   = "edited, of which Telegram notifies nobody"
-	notPromised  = ", but the answer is not what this receiver's API promises"
-	anEarlierOne = chatID + "/7"
+	notFound       = "Bad Request: message to edit not found"
+	cannotEdit     = "Bad Request: message can't be edited"
+	noPreviews     = `{"is_disabled":true}`
+	fullText       = "[Critical] Hi 🎉\n\nHello KubeCon 👋"
+	editedNote     = "edited, of which Telegram notifies nobody"
+	notPromised    = ", but the answer is not what this receiver's API promises"
+	earlierMessage = chatID + "/7"
 )
 
 // refusal is how the API words an error. The status repeats what error_code says.
@@ -86,12 +86,12 @@ func TestConformance(t *testing.T) {
 				Accept:      accepted,
 				NeedsBody:   true,
 				ExternalID:  chatID + "/42",
-				ProbeAccept: chatThere,
-				Refuse:      func(message string) (string, string) { return "application/json", refusal(message) },
-				Refusal: func(status int) (string, string) {
+				ProbeAccept: chatFound,
+				ErrorBody:   func(message string) (string, string) { return "application/json", refusal(message) },
+				RefusalBody: func(status int) (string, string) {
 					return "application/json", refusalOf(status, "Bad Request: message is too long")
 				},
-				Mute: !quotes,
+				QuotesNothing: !quotes,
 			})
 		})
 	}
@@ -157,21 +157,21 @@ func TestSend(t *testing.T) {
 		want       result.Receipt
 	}{
 		{why: "fired", event: result.Fired, requests: []string{post(fullText)}, want: posted},
-		{why: "fired anew", event: result.Fired, externalID: anEarlierOne, requests: []string{post(fullText)}, want: posted},
+		{why: "fired anew", event: result.Fired, externalID: earlierMessage, requests: []string{post(fullText)}, want: posted},
 		{
-			why: "an update edits", event: result.Updated, externalID: anEarlierOne, edit: notifytest.Status(200, accepted),
-			requests: []string{edit("Updated: " + fullText)}, want: result.Receipt{ExternalID: anEarlierOne, Note: editedNote},
+			why: "an update edits", event: result.Updated, externalID: earlierMessage, edit: notifytest.Status(200, accepted),
+			requests: []string{edit("Updated: " + fullText)}, want: result.Receipt{ExternalID: earlierMessage, Note: editedNote},
 		},
 		{
-			why: "an edit that changes nothing", event: result.Updated, externalID: anEarlierOne, edit: notifytest.Status(400, refusal(notModified)),
-			requests: []string{edit("Updated: " + fullText)}, want: result.Receipt{ExternalID: anEarlierOne, Note: "the message says so already"},
+			why: "an edit that changes nothing", event: result.Updated, externalID: earlierMessage, edit: notifytest.Status(400, refusal(notModified)),
+			requests: []string{edit("Updated: " + fullText)}, want: result.Receipt{ExternalID: earlierMessage, Note: "the message says so already"},
 		},
 		{
-			why: "an update of what is gone", event: result.Updated, externalID: anEarlierOne, edit: notifytest.Status(400, refusal(notFound)),
+			why: "an update of what is gone", event: result.Updated, externalID: earlierMessage, edit: notifytest.Status(400, refusal(notFound)),
 			requests: []string{edit("Updated: " + fullText), post("Updated: " + fullText)}, want: posted,
 		},
 		{
-			why: "an update of what cannot be edited", event: result.Updated, externalID: anEarlierOne, edit: notifytest.Status(400, refusal(cannotEdit)),
+			why: "an update of what cannot be edited", event: result.Updated, externalID: earlierMessage, edit: notifytest.Status(400, refusal(cannotEdit)),
 			requests: []string{edit("Updated: " + fullText), post("Updated: " + fullText)}, want: posted,
 		},
 		{why: "an update of nothing", event: result.Updated, requests: []string{post("Updated: " + fullText)}, want: posted},
@@ -185,19 +185,19 @@ func TestSend(t *testing.T) {
 			requests: []string{post("Updated: " + fullText)}, want: posted,
 		},
 		{
-			why: "resolved edits", event: result.Resolved, externalID: anEarlierOne, edit: notifytest.Status(200, accepted),
-			requests: []string{edit("Resolved: " + fullText)}, want: result.Receipt{ExternalID: anEarlierOne, Note: editedNote},
+			why: "resolved edits", event: result.Resolved, externalID: earlierMessage, edit: notifytest.Status(200, accepted),
+			requests: []string{edit("Resolved: " + fullText)}, want: result.Receipt{ExternalID: earlierMessage, Note: editedNote},
 		},
 		{
-			why: "resolved already", event: result.Resolved, externalID: anEarlierOne, edit: notifytest.Status(400, refusal(notModified)),
-			requests: []string{edit("Resolved: " + fullText)}, want: result.Receipt{ExternalID: anEarlierOne, Note: "the message says so already"},
+			why: "resolved already", event: result.Resolved, externalID: earlierMessage, edit: notifytest.Status(400, refusal(notModified)),
+			requests: []string{edit("Resolved: " + fullText)}, want: result.Receipt{ExternalID: earlierMessage, Note: "the message says so already"},
 		},
 		{
-			why: "what is gone need not be resolved", event: result.Resolved, externalID: anEarlierOne, edit: notifytest.Status(400, refusal("Bad Request: MESSAGE_ID_INVALID")),
+			why: "what is gone need not be resolved", event: result.Resolved, externalID: earlierMessage, edit: notifytest.Status(400, refusal("Bad Request: MESSAGE_ID_INVALID")),
 			requests: []string{edit("Resolved: " + fullText)}, want: result.Receipt{Note: "the message is gone already"},
 		},
 		{
-			why: "what stays as it is is not what was true last", event: result.Resolved, externalID: anEarlierOne, edit: notifytest.Status(400, refusal(cannotEdit)),
+			why: "what stays as it is is not what was true last", event: result.Resolved, externalID: earlierMessage, edit: notifytest.Status(400, refusal(cannotEdit)),
 			requests: []string{edit("Resolved: " + fullText), post("Resolved: [Critical] Hi 🎉")}, want: posted,
 		},
 		{why: "resolved, and no message known", event: result.Resolved, requests: []string{post("Resolved: [Critical] Hi 🎉")}, want: posted},
@@ -252,7 +252,7 @@ func TestParameters(t *testing.T) {
 // tdlibMention is what Telegram takes for a mention.
 var tdlibMention = regexp.MustCompile(`(?:^|[^\pL\pN_])@[A-Za-z0-9_]{2,32}(?:$|[^\pL\pN_])`)
 
-func TestNobodyIsMentioned(t *testing.T) {
+func TestBreakMentions(t *testing.T) {
 	const joined = "@\u2060"
 	for text, want := range map[string]string{
 		"@admin":                        joined + "admin",
@@ -263,22 +263,22 @@ func TestNobodyIsMentioned(t *testing.T) {
 		"5 @ 3 @":                       "5 @ 3 @",
 		"*b* _i_ [x](y) <b> `c` #tag /restart <!channel>": "*b* _i_ [x](y) <b> `c` #tag /restart <!channel>",
 	} {
-		got := quiet(text)
+		got := breakMentions(text)
 		if got != want || tdlibMention.MatchString(got) {
 			t.Errorf("%q became %q, want %q", text, got, want)
 		}
 	}
 	m := notifytest.Message(result.Fired)
-	m.Title, m.Content = "@admin", "@admin"
+	m.RawTitle, m.RawContent = "@admin", "@admin"
 	if text, _ := render(m); text != "[Critical] "+joined+"admin\n\n"+joined+"admin" {
 		t.Errorf("got %q", text)
 	}
 }
 
-func FuzzNobodyIsMentioned(f *testing.F) {
+func FuzzBreakMentions(f *testing.F) {
 	f.Add("@ab@cd @ef@@gh _@ij")
 	f.Fuzz(func(t *testing.T, text string) {
-		got := quiet(text)
+		got := breakMentions(text)
 		if tdlibMention.MatchString(got) || strings.ReplaceAll(got, "@\u2060", "@") != strings.ReplaceAll(text, "@\u2060", "@") {
 			t.Errorf("%q became %q", text, got)
 		}
@@ -302,7 +302,7 @@ func TestCut(t *testing.T) {
 		{"a long title too", strings.Repeat("@x ", 1000), strings.Repeat("x", 16384), true},
 	} {
 		m := notifytest.Message(result.Fired)
-		m.Title, m.Content = c.title, c.content
+		m.RawTitle, m.RawContent = c.title, c.content
 		receipt, err := s.Send(t.Context(), m, notifytest.Key("delivery", ""))
 		if err != nil {
 			t.Errorf("%s: %v", c.why, err)
@@ -327,7 +327,7 @@ func TestCut(t *testing.T) {
 }
 
 // A lost answer shows: the repeat is a message of its own, and what is said later is said of that one.
-func TestGuarantee(t *testing.T) {
+func TestLostAnswer(t *testing.T) {
 	service := notifytest.NewTelegram(botToken, chatID)
 	server := httptest.NewServer(notifytest.LoseAnswers(service, 1))
 	t.Cleanup(server.Close)
@@ -348,8 +348,8 @@ func TestGuarantee(t *testing.T) {
 		{"repeated", result.Fired, notifytest.Seen{ID: chatID + "/2", Text: fullText}},
 		{"updated", result.Updated, notifytest.Seen{ID: chatID + "/2", Text: "Updated: " + fullText}},
 		{"updated again", result.Updated, notifytest.Seen{ID: chatID + "/2", Text: "Updated: " + fullText}},
-		{"resolved", result.Resolved, notifytest.Seen{ID: chatID + "/2", Text: "Resolved: " + fullText, Over: true}},
-		{"resolved again", result.Resolved, notifytest.Seen{ID: chatID + "/2", Text: "Resolved: " + fullText, Over: true}},
+		{"resolved", result.Resolved, notifytest.Seen{ID: chatID + "/2", Text: "Resolved: " + fullText, Resolved: true}},
+		{"resolved again", result.Resolved, notifytest.Seen{ID: chatID + "/2", Text: "Resolved: " + fullText, Resolved: true}},
 	} {
 		receipt, err := s.Send(t.Context(), notifytest.Message(c.event), notifytest.Key("delivery", externalID))
 		if err != nil {
@@ -443,7 +443,7 @@ func TestFailures(t *testing.T) {
 			server := notifytest.NewServer(t)
 			server.Answer(c.answer)
 			s := newSender(t, server.URL, Config{})
-			_, err := s.Send(t.Context(), notifytest.Message(c.event), notifytest.Key("delivery", anEarlierOne))
+			_, err := s.Send(t.Context(), notifytest.Message(c.event), notifytest.Key("delivery", earlierMessage))
 			notifytest.WantError(t, c.why, err, c.want)
 			if n := len(server.Requests()); n != 1 {
 				t.Errorf("%d requests, want 1", n)
@@ -453,7 +453,7 @@ func TestFailures(t *testing.T) {
 }
 
 // The library knows less than Telegram will say some day, and that must not make a success look like a failure.
-func TestNewThingsInAnAnswer(t *testing.T) {
+func TestUnknownMembers(t *testing.T) {
 	server := notifytest.NewServer(t)
 	server.Answer(notifytest.Status(200, `{"ok":true,"result":{"message_id":42,"date":"later","chat":7,"available_reactions":[{"type":"new"}]}}`))
 	s := newSender(t, server.URL, Config{})
@@ -502,7 +502,7 @@ func TestNewRefuses(t *testing.T) {
 		{"a fragment", "url: must have neither", Config{Token: botToken, ChatID: chatID, URL: "https://example.com#canary"}},
 	} {
 		_, err := New(c.config, outboundtest.Client(t))
-		notifytest.WantRefused(t, c.why, err, c.want)
+		notifytest.WantInvalid(t, c.why, err, c.want)
 	}
 	for url, quotes := range map[string]bool{"": true, "https://api.telegram.org/": true, "https://bots.example.com/telegram": false} {
 		if s, err := New(Config{URL: url, Token: botToken, ChatID: chatID}, outboundtest.Client(t)); err != nil || s.MayQuote != quotes {

@@ -29,17 +29,17 @@ const (
 
 // render returns the whole text of a message, and what is to be noted about what was cut.
 func render(m notify.Message) (text, cuts string) {
-	head, cuts := headline(m)
+	head, cuts := titleOf(m)
 	head += "\n\n"
-	content, cut := notify.Cut(quiet(m.Text()), maxText-notify.Size(head, notify.UTF16), notify.UTF16)
+	content, cut := notify.Cut(breakMentions(m.Content()), maxText-notify.Size(head, notify.UTF16), notify.UTF16)
 	if cut {
 		cuts += notify.CutNote("message", maxText, "characters")
 	}
 	return head + content, cuts
 }
 
-func headline(m notify.Message) (short, cuts string) {
-	short, cut := notify.Cut(quiet(m.Headline()), maxHeadline, notify.UTF16)
+func titleOf(m notify.Message) (short, cuts string) {
+	short, cut := notify.Cut(breakMentions(m.TitleWithStatus()), maxHeadline, notify.UTF16)
 	if cut {
 		cuts = notify.CutNote("headline", maxHeadline, "characters")
 	}
@@ -51,4 +51,4 @@ func headline(m notify.Message) (short, cuts string) {
 var mention = regexp.MustCompile(`(^|[^A-Za-z0-9_])@([A-Za-z0-9_])`)
 
 // quiet returns the text with every mention broken up. Matches cannot overlap: what follows one directly is in a word.
-func quiet(text string) string { return mention.ReplaceAllString(text, "$1@\u2060$2") }
+func breakMentions(text string) string { return mention.ReplaceAllString(text, "$1@\u2060$2") }

@@ -151,11 +151,11 @@ func (s *Sender) refine(e *result.Error, resp *outbound.Response) {
 	if resp.StatusCode == http.StatusGone {
 		e.Message += ": the receiver says it is gone and wants no more"
 	}
-	s.Quote(e, problem(resp.Body))
+	s.Quote(e, problemText(resp.Body))
 }
 
 // problem returns title and detail of an RFC 9457 body, "" if it has none.
-func problem(body []byte) string {
+func problemText(body []byte) string {
 	var p struct {
 		Title  string `json:"title"`
 		Detail string `json:"detail"`

@@ -75,9 +75,9 @@ func TestConformance(t *testing.T) {
 					config.Headers = append(config.Headers, Header{"X-Key", header})
 					return New(config, client)
 				},
-				Canaries: append(slices.Clone(canaries), c.canaries...),
-				Refuse:   func(message string) (string, string) { return "application/problem+json", problemJSON(message) },
-				Key:      func(r notifytest.Request) string { return r.Header.Get("webhook-id") },
+				Canaries:  append(slices.Clone(canaries), c.canaries...),
+				ErrorBody: func(message string) (string, string) { return "application/problem+json", problemJSON(message) },
+				Key:       func(r notifytest.Request) string { return r.Header.Get("webhook-id") },
 			})
 		})
 	}
@@ -215,6 +215,6 @@ func TestNewRefuses(t *testing.T) {
 		{"a token in two lines", "token: must have no control", Config{URL: url, Token: "canary\ncanary"}},
 	} {
 		_, err := New(c.config, outboundtest.Client(t))
-		notifytest.WantRefused(t, c.why, err, c.want)
+		notifytest.WantInvalid(t, c.why, err, c.want)
 	}
 }

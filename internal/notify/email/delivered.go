@@ -28,39 +28,39 @@ func (r recipients) has(i int) bool { return r&(1<<i) != 0 }
 func (r *recipients) add(i int)     { *r |= 1 << i }
 
 // maxRoll bounds the messages of which it is remembered who has them.
-const maxRoll = 256
+const maxDelivered = 256
 
 // roll remembers who has a message that not everybody has. The zero value is empty.
-type roll struct {
-	mu   sync.Mutex
-	keys []string // of messages, oldest first
-	told map[string]recipients
+type deliveredSet struct {
+	mu        sync.Mutex
+	keys      []string // of messages, oldest first
+	delivered map[string]recipients
 }
 
-func (r *roll) of(key string) recipients {
+func (r *deliveredSet) of(key string) recipients {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.told[key]
+	return r.delivered[key]
 }
 
 // set records who has the message; if that is nobody, or does not matter any more, nothing is kept.
-func (r *roll) set(key string, told recipients) {
+func (r *deliveredSet) set(key string, told recipients) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.told == nil {
-		r.told = map[string]recipients{}
+	if r.delivered == nil {
+		r.delivered = map[string]recipients{}
 	}
-	if _, ok := r.told[key]; ok {
+	if _, ok := r.delivered[key]; ok {
 		r.keys = slices.DeleteFunc(r.keys, func(k string) bool { return k == key })
-		delete(r.told, key)
+		delete(r.delivered, key)
 	}
 	if told == 0 {
 		return
 	}
-	if len(r.keys) == maxRoll {
-		delete(r.told, r.keys[0])
+	if len(r.keys) == maxDelivered {
+		delete(r.delivered, r.keys[0])
 		r.keys = slices.Delete(r.keys, 0, 1)
 	}
 	r.keys = append(r.keys, key)
-	r.told[key] = told
+	r.delivered[key] = told
 }

@@ -36,19 +36,19 @@ import (
 	"github.com/gophernetes/bellhop/internal/redact/redacttest"
 )
 
-type subject struct {
+type conformance struct {
 	Provider
 	server *Server
 	sender notify.Sender
 	forms  map[string]string // how a canary can be written, and what that is called
 }
 
-func (s subject) send(ctx context.Context, delivery string) (result.Receipt, error) {
+func (s conformance) send(ctx context.Context, delivery string) (result.Receipt, error) {
 	return s.sender.Send(ctx, Message(result.Fired), Key(delivery, ""))
 }
 
 // failure sends, and returns the error that must come of it.
-func (s subject) failure(ctx context.Context, t *testing.T) *result.Error {
+func (s conformance) failure(ctx context.Context, t *testing.T) *result.Error {
 	t.Helper()
 	receipt, err := s.send(ctx, "delivery")
 	own, ok := errors.AsType[*result.Error](err)
@@ -61,7 +61,7 @@ func (s subject) failure(ctx context.Context, t *testing.T) *result.Error {
 	return own
 }
 
-func (s subject) keys(t *testing.T) {
+func (s conformance) keys(t *testing.T) {
 	s.server.Answer(Status(http.StatusOK, s.Accept))
 	var got []string
 	for _, delivery := range []string{"first", "first", "second"} {
@@ -93,7 +93,7 @@ func (s subject) keys(t *testing.T) {
 }
 
 // together is for the race detector.
-func (s subject) together(t *testing.T) {
+func (s conformance) concurrent(t *testing.T) {
 	s.server.Answer(Status(http.StatusOK, s.Accept))
 	var all sync.WaitGroup
 	for range 16 {
@@ -108,26 +108,26 @@ func (s subject) together(t *testing.T) {
 }
 
 // odd sends what an alert can have but hardly has, and ids that are none.
-func (s subject) odd(t *testing.T) {
+func (s conformance) unusual(t *testing.T) {
 	for _, event := range []result.Event{result.Fired, result.Updated, result.Resolved} {
 		for _, text := range []string{
 			"", " \n", "\x00", "\xff\x01\x7f\u0085\u2028\r\n", strings.Repeat("<", 16384), strings.Repeat("👋", 4096), strings.Repeat("@a :us: `b` ", 1365),
 		} {
 			m := Message(event)
-			m.Title, m.Content, m.Severity = text, text, ""
-			s.sendOdd(t, m, "")
+			m.RawTitle, m.RawContent, m.Severity = text, text, ""
+			s.sendUnusual(t, m, "")
 		}
 		for _, id := range []string{"../../odd-id?x=#", "odd-id\x00\r\nX: y", strings.Repeat("odd-id", 1000)} {
-			s.sendOdd(t, Message(event), id)
+			s.sendUnusual(t, Message(event), id)
 		}
 	}
 }
 
 // sendOdd sends a message that the service takes, and then does not.
-func (s subject) sendOdd(t *testing.T, m notify.Message, externalID string) {
+func (s conformance) sendUnusual(t *testing.T, m notify.Message, externalID string) {
 	t.Helper()
-	what := fmt.Sprintf("%s, %.20q, %.20q", m.Event, m.Content, externalID)
-	contentType, words := s.Refuse("no such thing")
+	what := fmt.Sprintf("%s, %.20q, %.20q", m.Event, m.RawContent, externalID)
+	contentType, words := s.ErrorBody("no such thing")
 	for _, answer := range []http.HandlerFunc{
 		Status(http.StatusOK, s.Accept, "Content-Type", contentType), Status(http.StatusNotFound, words, "Content-Type", contentType),
 	} {
@@ -147,7 +147,7 @@ func (s subject) sendOdd(t *testing.T, m notify.Message, externalID string) {
 	}
 }
 
-func (s subject) bodies(t *testing.T) {
+func (s conformance) bodies(t *testing.T) {
 	for why, answer := range map[string]http.HandlerFunc{
 		"garbage":       Status(http.StatusOK, "<html>"),
 		"empty":         Status(http.StatusOK, ""),
@@ -176,7 +176,7 @@ func (s subject) bodies(t *testing.T) {
 }
 
 // waits are never longer than anybody may ask for, and no overflow.
-func (s subject) waits(t *testing.T) {
+func (s conformance) waits(t *testing.T) {
 	for _, status := range []int{http.StatusTooManyRequests, http.StatusServiceUnavailable} {
 		for _, wait := range []string{"99999999999999999999", "-5", "1e300", "Fri, 31 Dec 9999 23:59:59 GMT"} {
 			s.server.Answer(Status(status, "", "Retry-After", wait))
@@ -189,7 +189,7 @@ func (s subject) waits(t *testing.T) {
 }
 
 // ended is for a caller who does not want it any more.
-func (s subject) ended(t *testing.T) {
+func (s conformance) canceled(t *testing.T) {
 	s.server.Requests()
 	s.server.Answer(Status(http.StatusOK, s.Accept))
 	ctx, cancel := context.WithCancel(t.Context())
@@ -202,7 +202,7 @@ func (s subject) ended(t *testing.T) {
 	}
 }
 
-func (s subject) unreachable(t *testing.T) {
+func (s conformance) unreachable(t *testing.T) {
 	s.server.Answer(Hang)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
@@ -240,7 +240,7 @@ func (s subject) unreachable(t *testing.T) {
 
 // leaks lets the server echo all that it got, and all that it should not even know, in every spelling and at the beginning of
 // the text, where it is not cut off.
-func (s subject) leaks(t *testing.T) {
+func (s conformance) leaks(t *testing.T) {
 	s.server.Answer(Status(http.StatusUnauthorized, ""))
 	_ = s.failure(t.Context(), t)
 	pieces := append([]string{}, s.Canaries...)
@@ -252,7 +252,7 @@ func (s subject) leaks(t *testing.T) {
 	}
 	for _, piece := range pieces {
 		for spelling, echo := range redacttest.Spellings(piece) {
-			contentType, body := s.Refuse(echo)
+			contentType, body := s.ErrorBody(echo)
 			s.server.Answer(Status(http.StatusUnauthorized, body, "Content-Type", contentType, "Location", "/"+echo, "X-Echo", echo))
 			s.wantNoCanary(t, spelling, s.failure(t.Context(), t).Message)
 			if !s.NeedsBody {
@@ -266,7 +266,7 @@ func (s subject) leaks(t *testing.T) {
 }
 
 // probe checks the harmless call, where there is one.
-func (s subject) probe(t *testing.T) {
+func (s conformance) probe(t *testing.T) {
 	prober, ok := s.sender.(notify.Prober)
 	if !ok {
 		if s.ProbeAccept != "" {
@@ -309,14 +309,14 @@ func (s subject) probe(t *testing.T) {
 	}
 	for _, canary := range s.Canaries {
 		for spelling, echo := range redacttest.Spellings(canary) {
-			contentType, body := s.Refuse(echo)
+			contentType, body := s.ErrorBody(echo)
 			s.server.Answer(Status(http.StatusForbidden, body, "Content-Type", contentType))
 			s.wantNoCanary(t, "probe, "+spelling, fmt.Sprint(prober.Probe(t.Context())))
 		}
 	}
 }
 
-func (s subject) wantNoCanary(t *testing.T, why, text string) {
+func (s conformance) wantNoCanary(t *testing.T, why, text string) {
 	t.Helper()
 	for form, name := range s.forms {
 		if strings.Contains(text, form) {
