@@ -24,13 +24,13 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
-// Decode reads the body of an answer, and reports whether it is complete and has that form.
+// Decode decodes the body of a response, and reports whether the body is complete and has the form of into.
 func Decode(resp *outbound.Response, into any) bool {
 	return resp.BodyErr == nil && json.Unmarshal(resp.Body, into) == nil
 }
 
-// ErrorBody decodes the body of a response that is no success, in the form that a provider documents for its errors. It returns the
-// zero value where the body has another form, such as a proxy's.
+// ErrorBody decodes the body of a response whose status is an error, in the form that a provider documents. It returns the zero
+// value where the body has another form, such as a proxy's.
 func ErrorBody[T any](resp *outbound.Response) T {
 	var body T
 	if json.Unmarshal(resp.Body, &body) != nil {
@@ -40,11 +40,11 @@ func ErrorBody[T any](resp *outbound.Response) T {
 	return body
 }
 
-// Seconds is a time that a service asks to wait, whatever it wrote: never less than nothing, at most outbound.MaxRetryAfter.
+// Seconds returns a number of seconds that a service asks to wait as a duration: at least 0, at most outbound.MaxRetryAfter.
 func Seconds(seconds float64) time.Duration {
-	if !(seconds > 0) { // not a number is not more either
+	if !(seconds > 0) { // also false for NaN
 		return 0
 	}
-	milliseconds := math.Ceil(min(seconds, outbound.MaxRetryAfter.Seconds()) * 1000) // as a Duration it may not fit
+	milliseconds := math.Ceil(min(seconds, outbound.MaxRetryAfter.Seconds()) * 1000) // the unbounded number can overflow a Duration
 	return time.Duration(milliseconds) * time.Millisecond
 }

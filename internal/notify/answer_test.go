@@ -53,7 +53,7 @@ func TestErrorBody(t *testing.T) {
 	}
 	for text, want := range map[string]body{
 		`{"code":5,"message":"x"}`:   {5, "x"},
-		`{"message":"x","code":"5"}`: {}, // another service's form
+		`{"message":"x","code":"5"}`: {}, // of another service
 		"<html>":                     {},
 		"":                           {},
 	} {

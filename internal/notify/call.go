@@ -26,16 +26,16 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
-// Call lets a provider's library make one request through an outbound.Client, and keeps what came of it: libraries differ in
-// how much of that they tell. It has the method Do of an http.Client. Each Send makes its own; it is not safe for concurrent use.
+// Call makes the requests of a provider's library through an outbound.Client, and records the response: the errors of libraries
+// lose it. It implements the Do method of an http.Client. A Call is made for one Send; it is not safe for concurrent use.
 type Call struct {
 	Client *outbound.Client
-	// Response is the answer, Err the error, of the last request.
+	// Response and Err are the response and the error of the last request.
 	Response *outbound.Response
 	Err      error
 }
 
-// Do makes a request. An error is an *outbound.Error, which has nothing of the URL.
+// Do makes a request. An error is an *outbound.Error, which has no part of the URL.
 func (c *Call) Do(req *http.Request) (*http.Response, error) {
 	req.Header.Set("User-Agent", UserAgent)
 	c.Response, c.Err = c.Client.Do(req.Context(), req)
@@ -57,8 +57,8 @@ func (c *Call) Do(req *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// Failure is what the transport or the status says of the last request; nil means that the status is a success, and only then
-// is there surely a Response. Without any request, the library could not make one of the address.
+// Failure returns the error of the last request, by its transport or its status. After nil, Response is not nil and its
+// status is a success. Where no request was made, the library could not parse the address.
 func (c *Call) Failure(now time.Time) *result.Error {
 	switch {
 	case c.Err != nil:

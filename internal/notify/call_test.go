@@ -30,7 +30,6 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
 )
 
-// What a library is handed, and what is kept beside it.
 func TestCall(t *testing.T) {
 	server := notifytest.NewServer(t)
 	call := &notify.Call{Client: outboundtest.Client(t)}
@@ -70,9 +69,9 @@ func TestCall(t *testing.T) {
 	server.Close()
 	_, _, err := do()
 	if own, ok := errors.AsType[*outbound.Error](err); !ok || own.Sent {
-		t.Errorf("nobody is there: got %v", err)
+		t.Errorf("a closed port: got %v", err)
 	}
 	if e := call.Failure(time.Time{}); e == nil || e.Class != result.Temporary || e.Reason != result.ReasonConnectionFailed {
-		t.Errorf("nobody is there: got %+v", e)
+		t.Errorf("a closed port: got %+v", e)
 	}
 }

@@ -22,17 +22,17 @@ import (
 	"strings"
 )
 
-// Token reads a token from a Secret. what it is stands in the error, which does not repeat it.
+// Token returns the token in a value of a Secret. An error names the field and what it must be, and not the value.
 func Token(field, what, value string) (string, error) {
-	token := strings.TrimSpace(value) // a Secret made with echo ends in a line break
+	token := strings.TrimSpace(value) // the value of a Secret made with echo ends in a line break
 	if token == "" || !isVisible(token) {
 		return "", Invalid(field, "must be "+what+": not empty, and without blanks or control characters")
 	}
 	return token, nil
 }
 
-// IsBot tells, of a service that can be posted to in either way, by which credential is in the Secret: the token of a bot, or
-// the address of an incoming webhook.
+// HasBotToken reports whether a Secret has the token of a bot, rather than the address of an incoming webhook. An error: it
+// has both or neither.
 func HasBotToken(webhookURL, token string) (bool, error) {
 	hasURL, hasToken := strings.TrimSpace(webhookURL) != "", strings.TrimSpace(token) != ""
 	if hasURL == hasToken {
@@ -41,8 +41,8 @@ func HasBotToken(webhookURL, token string) (bool, error) {
 	return hasToken, nil
 }
 
-// Authorization returns the header of that name for a bearer token, or for a username with its password; "" if there is
-// neither.
+// Authorization returns the value of the header Authorization for a bearer token, or for a username with its password; ""
+// without credentials.
 func Authorization(token, username, password string) (string, error) {
 	token, username, password = strings.TrimSpace(token), trimLineBreaks(username), trimLineBreaks(password)
 	switch {
@@ -58,7 +58,7 @@ func Authorization(token, username, password string) (string, error) {
 	return BasicAuthorization(username, password)
 }
 
-// BasicAuthorization returns the header Authorization for a username with its password.
+// BasicAuthorization returns the value of the header Authorization for a username with its password.
 func BasicAuthorization(username, password string) (string, error) {
 	username, password = trimLineBreaks(username), trimLineBreaks(password)
 	if username == "" || strings.Contains(username, ":") {
@@ -67,21 +67,21 @@ func BasicAuthorization(username, password string) (string, error) {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(username+":"+password)), nil
 }
 
-// trimBreak is for what a Secret made with echo ends in. A blank may be a part of a password.
+// trimLineBreaks removes what the value of a Secret made with echo ends in. A blank may be part of a password.
 func trimLineBreaks(s string) string { return strings.TrimRight(s, "\r\n") }
 
 func isVisible(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
-// URLSecrets returns all that must not be shown of an address that is a credential: the whole as it was given, what follows
-// the host, and the values of the query, both as they are meant and as they are written.
+// URLSecrets returns the parts of an address that must not be shown where the address is a credential: the whole as given,
+// all after the host, and the values of the query, both decoded and encoded.
 func URLSecrets(given string, u *url.URL) []string {
 	secrets := []string{given, u.String(), u.RequestURI(), u.Path, u.RawQuery}
 	for _, values := range u.Query() {
 		secrets = append(secrets, values...)
 	}
-	for pair := range strings.SplitSeq(u.RawQuery, "&") { // also where it is no valid query
+	for pair := range strings.SplitSeq(u.RawQuery, "&") { // also where the query cannot be parsed
 		_, value, _ := strings.Cut(pair, "=")
 		secrets = append(secrets, value)
 	}
@@ -91,7 +91,7 @@ func URLSecrets(given string, u *url.URL) []string {
 	return secrets
 }
 
-// shortestKey is how long a part of a path is at least that may be a key: shorter ones are words, such as "notifications".
+// minKeyLength is the length from which a part of a path may be a key. Shorter parts are words, such as "notifications".
 const minKeyLength = 16
 
 // PathSecrets returns the parts of a path that may be keys.

@@ -44,12 +44,12 @@ func TestAuthorization(t *testing.T) {
 		{why: "neither"},
 		{why: "a token", token: "secret\n", want: "Bearer secret"},
 		{why: "a password", username: "me", password: " p:ä ", want: basic("me: p:ä ")},
-		{why: "made with echo", username: "me\n", password: "pass \r\n", want: basic("me:pass ")},
-		{why: "nothing, made with echo", token: "\n", username: "\n", password: "\n"},
+		{why: "a Secret made with echo", username: "me\n", password: "pass \r\n", want: basic("me:pass ")},
+		{why: "an empty Secret made with echo", token: "\n", username: "\n", password: "\n"},
 		{why: "no password", username: "me", want: basic("me:")},
 		{why: "both", token: "canary", username: "canary", problem: "token, username: only one"},
 		{why: "a token in two lines", token: "canary\ncanary", problem: "token: must have no blanks"},
-		{why: "a password for nobody", password: "canary", problem: "username: must not be empty"},
+		{why: "a password without a username", password: "canary", problem: "username: must not be empty"},
 		{why: "a colon in the name", username: "canary:canary", problem: "username: must not be empty or have a colon"},
 	} {
 		got, err := Authorization(c.token, c.username, c.password)

@@ -25,12 +25,13 @@ import (
 	"github.com/yuin/goldmark-emoji/definition"
 )
 
-// token matches what may hold a shortcode or hide one: a run of backticks, a URL, a word between colons. A word that two
-// slashes follow is the scheme of a URL, and is taken with all of it.
+// token matches a text that is a shortcode or may contain one: a run of backticks, a URL, a word between colons. A word
+// before two slashes is the scheme of a URL, and is matched together with the URL.
 var token = regexp.MustCompile("`+" + "|[A-Za-z][A-Za-z0-9+.-]*://[^\\s<>\"`]*" + "|:[a-z0-9_+-]+:(?://[^\\s<>\"`]*)?")
 
-// Emoji replaces GitHub's shortcodes, such as :wave:, with Unicode, which every receiver can show. A code must stand by itself,
-// so that path:key:value keeps its key; in code spans and URLs, and where the code is unknown, the text stays as typed.
+// Emoji replaces GitHub's shortcodes, such as :wave:, with Unicode characters, which every receiver can show. A shortcode
+// must be separate from other words, so that path:key:value keeps its key. Unknown shortcodes, code spans and URLs stay
+// unchanged.
 func Emoji(text string) string {
 	var out strings.Builder
 	known := definition.Github()
@@ -54,8 +55,8 @@ func Emoji(text string) string {
 	return out.String() + text[done:]
 }
 
-// spanLength returns how many tokens lie between the first, which is a run of backticks, and the next run of the same
-// length, that one included. Without one the backticks are text.
+// spanLength returns the number of tokens from the first, which is a run of backticks, to the next run of the same length,
+// which is included. It returns 0 without such a run: then the backticks are text.
 func spanLength(text string, tokens [][]int) int {
 	opening := text[tokens[0][0]:tokens[0][1]]
 	for i, t := range tokens[1:] {
@@ -72,7 +73,8 @@ func isSeparate(text string, start, end int) bool {
 	return (n == 0 || isBoundary(before)) && (m == 0 || isBoundary(after))
 }
 
-// isBoundary includes what Unicode calls symbols of ASCII, such as > and =, but not the colon of another code.
+// isBoundary reports whether a shortcode may follow a character or precede it: white space, ASCII symbols such as > and =, and
+// punctuation except the colon of another shortcode.
 func isBoundary(r rune) bool {
 	if r < utf8.RuneSelf && unicode.IsSymbol(r) {
 		return true

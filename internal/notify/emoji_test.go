@@ -24,26 +24,26 @@ import (
 
 func TestEmoji(t *testing.T) {
 	for _, c := range []struct{ why, in, want string }{
-		{"the seed's message", "Hello KubeCon :wave:", "Hello KubeCon 👋"},
-		{"nothing but a code", ":tada:", "🎉"},
+		{"a message", "Hello KubeCon :wave:", "Hello KubeCon 👋"},
+		{"only a shortcode", ":tada:", "🎉"},
 		{"several, apart", ":wave: :tada:\n:rotating_light:", "👋 🎉\n🚨"},
 		{"punctuation around", "(:wave:), “:tada:”! >:+1:<", "(👋), “🎉”! >👍<"},
-		{"signs in names", ":+1: :-1: :e-mail:", "👍 👎 📧"},
-		{"of more than one rune", ":us: :heart:", "🇺🇸 ❤️"},
+		{"symbols in names", ":+1: :-1: :e-mail:", "👍 👎 📧"},
+		{"emoji of several runes", ":us: :heart:", "🇺🇸 ❤️"},
 		{"unknown", ":kubernetes: :wav:", ":kubernetes: :wav:"},
-		{"known to GitHub, but a picture", ":octocat:", ":octocat:"},
+		{"known to GitHub as an image", ":octocat:", ":octocat:"},
 		{"names are in lower case", ":WAVE:", ":WAVE:"},
 		{"key and value", "path:key:value", "path:key:value"},
 		{"letters around", "a:on:b x:x:x a:on: :on:b", "a:on:b x:x:x a:on: :on:b"},
 		{"a time", "10:30:45 1:100:2", "10:30:45 1:100:2"},
-		{"adjacent codes have colons for neighbours", ":wave::wave:", ":wave::wave:"},
-		{"one colon too many", "::wave: :wave:: :::", "::wave: :wave:: :::"},
-		{"a colon shared by two words", ":wave:tada:", ":wave:tada:"},
+		{"adjacent codes have colons for neighbors", ":wave::wave:", ":wave::wave:"},
+		{"extra colons", "::wave: :wave:: :::", "::wave: :wave:: :::"},
+		{"a colon shared by two shortcodes", ":wave:tada:", ":wave:tada:"},
 		{"letters of any script", "é:wave: :wave:ж", "é:wave: :wave:ж"},
 		{"an emoji is no punctuation", "👋:wave:", "👋:wave:"},
 		{"a code span", "`:wave:` :wave:", "`:wave:` 👋"},
 		{"a code span with backticks in it", "``a ` :wave: `` :wave:", "``a ` :wave: `` 👋"},
-		{"a backtick that nothing closes", "` :wave: ``", "` 👋 ``"},
+		{"a backtick without a closing one", "` :wave: ``", "` 👋 ``"},
 		{"a block of code", "```\n:wave:\n```\n:wave:", "```\n:wave:\n```\n👋"},
 		{"a URL", "https://example.com/:wave:/x?:tada: :wave:", "https://example.com/:wave:/x?:tada: 👋"},
 		{"a URL in brackets", "(see <http://x/:wave:>:wave:)", "(see <http://x/:wave:>👋)"},
@@ -69,7 +69,7 @@ func FuzzEmoji(f *testing.F) {
 		if again := Emoji(out); again != out {
 			t.Errorf("%q became %q, and that %q", in, out, again)
 		}
-		if len(out) > 4*len(in) { // the longest for its code: four bytes become the eight of a flag
+		if len(out) > 4*len(in) { // the longest emoji for its code: four bytes become eight, of a flag
 			t.Errorf("%q grew to %q", in, out)
 		}
 		if utf8.ValidString(in) && !utf8.ValidString(out) {

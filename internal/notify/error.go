@@ -26,12 +26,12 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
-// Invalid says which field of a receiver is not right, and why. The value stays out of it: it may be a secret.
+// Invalid returns the error of a field of a receiver that is not valid. It does not have the value, which may be a secret.
 func Invalid(field, problem string) *result.Error {
 	return &result.Error{Class: result.Configuration, Reason: result.ReasonInvalidReceiver, Message: field + ": " + problem}
 }
 
-// FromRequest classifies a request that got no answer.
+// FromRequest classifies a request without a response.
 func FromRequest(err error) *result.Error {
 	failure, ok := errors.AsType[*outbound.Error](err)
 	if !ok {
@@ -62,9 +62,9 @@ func FromRequest(err error) *result.Error {
 	return e
 }
 
-// FromStatus classifies an answer by its status; nil means that the message was accepted. It is the one table for all
-// receivers: who knows better about a status changes what comes out of it. It is never Permanent, since a status alone may be
-// that of a proxy.
+// FromStatus classifies a response by its status; nil: the message was accepted. It is the table for all receivers. A
+// provider whose statuses mean something else refines the result. It is never Permanent, since a proxy may have sent the
+// status.
 func FromStatus(resp *outbound.Response, now time.Time) *result.Error {
 	if resp.StatusCode/100 == 2 {
 		return nil
@@ -77,8 +77,8 @@ func FromStatus(resp *outbound.Response, now time.Time) *result.Error {
 	return e
 }
 
-// Refuse makes an error Permanent if the answer is certainly the service's own refusal of the content (R12): HTTP 400, 413 or
-// 422, with a body that came whole. documented says whether that body has the error format that the service documents.
+// ClassifyRefusal makes an error Permanent where the response is the service's own refusal of the content (R12): HTTP 400,
+// 413 or 422 with a complete body. documented reports whether that body has the error format that the service documents.
 func ClassifyRefusal(e *result.Error, resp *outbound.Response, documented bool) {
 	if !documented || resp.BodyErr != nil || resp.Truncated {
 		return
@@ -97,7 +97,7 @@ func classOfStatus(status int) (result.Class, string) {
 		return result.Configuration, result.ReasonNotFound
 	case http.StatusGone:
 		return result.Configuration, result.ReasonGone
-	case http.StatusConflict: // of an idempotency key: an earlier attempt, whose answer was lost, may be delivered
+	case http.StatusConflict: // of an idempotency key: the earlier attempt may be delivered although its response was lost
 		return result.Unknown, result.ReasonConflict
 	case http.StatusLocked:
 		return result.Temporary, result.ReasonServerError
@@ -109,16 +109,16 @@ func classOfStatus(status int) (result.Class, string) {
 		return result.Unknown, result.ReasonServerError
 	}
 	switch status / 100 {
-	case 3: // not followed: the URL is a secret, and a redirect would hand it on
+	case 3: // redirects are not followed: the URL may be a credential, which the target must not receive
 		return result.Configuration, result.ReasonRedirected
-	case 4: // a wrong address or credential, or a proxy's rule: only Refuse tells a refusal of the content
+	case 4: // a wrong address or credential, or a rule of a proxy; ClassifyRefusal finds refusals of the content
 		return result.Configuration, result.ReasonRejected
 	}
 	return result.Unknown, result.ReasonServerError
 }
 
-// Before is the error of a request that goes before the message, and without which the message is not sent: whatever became
-// of that request, the message was not accepted.
+// NotSent returns the error of a request that precedes the message. The message was not sent after it, whatever the outcome
+// of that request, so Unknown becomes Temporary.
 func NotSent(err error) error {
 	own, ok := errors.AsType[*result.Error](err)
 	if !ok || own.Class != result.Unknown {
@@ -129,16 +129,16 @@ func NotSent(err error) error {
 	return &e
 }
 
-// BadAnswer is for a receiver that accepted the message but whose answer cannot be read.
+// BadAnswer returns the error of a response whose status is a success and whose body is not what the service documents.
 func BadAnswer(resp *outbound.Response) *result.Error {
 	why := "the answer is not what this receiver's API promises"
 	if resp.BodyErr != nil {
-		why = resp.BodyErr.Error() // an *outbound.Error, which is safe to show
+		why = resp.BodyErr.Error() // an *outbound.Error, which has no part of the URL
 	}
 	return &result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: StatusLine(resp.StatusCode) + ", but " + why}
 }
 
-// StatusLine returns a status as people know it, such as "HTTP 404 Not Found".
+// StatusLine returns a status with its text, such as "HTTP 404 Not Found".
 func StatusLine(status int) string {
 	line := "HTTP " + strconv.Itoa(status)
 	if text := http.StatusText(status); text != "" {

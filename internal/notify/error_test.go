@@ -49,7 +49,7 @@ func TestFromRequest(t *testing.T) {
 		}
 	}
 	if got := FromRequest(errors.New("Post http://canary")); got.Class != result.Unknown || got.Message != "the request failed" {
-		t.Errorf("an error of somebody else: got %+v", got)
+		t.Errorf("an error that is not an *outbound.Error: got %+v", got)
 	}
 }
 
@@ -61,11 +61,11 @@ func TestFromStatus(t *testing.T) {
 		want   *result.Error
 	}{
 		{"accepted", 204, nil},
-		{"a wait that was asked for", 429, &result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: 7 * time.Second, Message: "HTTP 429 Too Many Requests"}},
-		{"also with an outcome that is not known", 503, &result.Error{Class: result.Unknown, Reason: result.ReasonServerError, RetryAfter: 7 * time.Second, Message: "HTTP 503 Service Unavailable"}},
-		{"waiting does not help", 404, &result.Error{Class: result.Configuration, Reason: result.ReasonNotFound, Message: "HTTP 404 Not Found"}},
-		{"another receiver may take it", 415, &result.Error{Class: result.Configuration, Reason: result.ReasonRejected, Message: "HTTP 415 Unsupported Media Type"}},
-		{"not an answer to what we asked", 101, &result.Error{Class: result.Unknown, Reason: result.ReasonServerError, RetryAfter: 7 * time.Second, Message: "HTTP 101 Switching Protocols"}},
+		{"with Retry-After", 429, &result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: 7 * time.Second, Message: "HTTP 429 Too Many Requests"}},
+		{"with Retry-After and an unknown outcome", 503, &result.Error{Class: result.Unknown, Reason: result.ReasonServerError, RetryAfter: 7 * time.Second, Message: "HTTP 503 Service Unavailable"}},
+		{"Retry-After of a configuration error is ignored", 404, &result.Error{Class: result.Configuration, Reason: result.ReasonNotFound, Message: "HTTP 404 Not Found"}},
+		{"another 4xx", 415, &result.Error{Class: result.Configuration, Reason: result.ReasonRejected, Message: "HTTP 415 Unsupported Media Type"}},
+		{"a status that no request asks for", 101, &result.Error{Class: result.Unknown, Reason: result.ReasonServerError, RetryAfter: 7 * time.Second, Message: "HTTP 101 Switching Protocols"}},
 	} {
 		got := FromStatus(&outbound.Response{StatusCode: c.status, Header: header}, time.Time{})
 		if (got == nil) != (c.want == nil) || got != nil && *got != *c.want {
@@ -119,7 +119,7 @@ func TestNotSent(t *testing.T) {
 		t.Errorf("got %+v, and left %+v", got, unknown)
 	}
 	for _, err := range []error{nil, Invalid("url", "bad"), errors.New("something else")} {
-		if got := NotSent(err); got != err { //nolint:errorlint // it is to be the very same
+		if got := NotSent(err); got != err { //nolint:errorlint // it must be the same value
 			t.Errorf("got %v, want %v", got, err)
 		}
 	}
@@ -130,7 +130,7 @@ func TestTitleWithoutRawTitle(t *testing.T) {
 	if got := m.titleOrName(); got != "Kubernetes alert for shop/down" {
 		t.Errorf("without a title: got %q", got)
 	}
-	if m.RawTitle = " \n"; m.titleOrName() != "Kubernetes alert for shop/down" { // several services refuse what is blank
+	if m.RawTitle = " \n"; m.titleOrName() != "Kubernetes alert for shop/down" { // several services refuse a blank title
 		t.Errorf("with blanks for a title: got %q", m.titleOrName())
 	}
 	if m.RawTitle = "Down"; m.titleOrName() != "Down" {

@@ -29,17 +29,18 @@ import (
 	"github.com/gophernetes/bellhop/internal/redact"
 )
 
-// HTTP is what the senders with an HTTP API have in common. A provider embeds it in its Sender, and sets the fields in which it
-// differs from what NewHTTP returns, before the first request.
+// HTTP is the part that all senders with an HTTP API have in common. A provider embeds it in its Sender, and sets the fields
+// that differ from those of NewHTTP before the first request.
 type HTTP struct {
-	// Header is added to every request, and replaces what Request sets. It has the credentials.
+	// Header is added to every request and replaces values that Request sets. It has the credentials.
 	Header http.Header
-	// MayQuote says that Quote adds text of a response to an error, which ends in the status of an Alert. It is true where the host is
-	// the provider's own. A server at any other address may answer with text that the author of the Receiver must not see.
+	// MayQuote permits Quote to add text of a response to an error, which ends in the status of an Alert. It is true where
+	// the host is the provider's own. A server at any other address may answer with text that the author of the Receiver must
+	// not see.
 	MayQuote bool
 	// WantBody selects by status and header the responses whose body is read; nil: all.
 	WantBody func(status int, header http.Header) bool
-	// Refine adds to the error of a status what the provider's error format says beyond it; nil: nothing.
+	// Refine changes the error of a status by what the body says in the provider's error format; nil: nothing.
 	Refine func(e *result.Error, resp *outbound.Response)
 	// Now returns the current time. Tests replace it.
 	Now func() time.Time
@@ -79,8 +80,8 @@ func (h *HTTP) Request(ctx context.Context, method string, target *url.URL, body
 	return h.Do(req)
 }
 
-// Do makes one request. An error is a *result.Error. The response is returned also with the error of its status, and is nil where
-// there was none.
+// Do makes one request. An error is a *result.Error. The response is returned also with the error of its status, and is nil
+// where there was none.
 func (h *HTTP) Do(req *http.Request) (*outbound.Response, error) {
 	maps.Copy(req.Header, h.Header)
 	wantBody := h.WantBody
@@ -122,8 +123,8 @@ func (h *HTTP) Quote(e *result.Error, text string) {
 	}
 }
 
-// IsID reports whether text of a response or of a status is an id: it matches the pattern and has no credential in it. An id may be
-// recorded, shown, and put into a path if the pattern permits no character with a meaning there.
+// IsID reports whether text of a response or of a status is an id: it matches the pattern and has no credential in it. An id
+// may be recorded, shown, and put into a path if the pattern permits no character with a meaning there.
 func (h *HTTP) IsID(pattern *regexp.Regexp, text string) bool {
 	return pattern.MatchString(text) && h.redactor.Clean(text, len(text)) == text
 }

@@ -14,11 +14,11 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package notify says what a notification is: the message, the keys that make a repeat recognisable, and what a receiver can
-// answer. Each receiver is a package below it.
+// Package notify defines notifications: the message, the keys by which a service recognizes a repeat, and the results of a
+// request. Each provider is a package below it.
 //
-// It knows receivers and what their answers mean. It knows nothing of Kubernetes, sends each message once per call and never
-// waits or repeats: when to try again is decided by the caller.
+// The package does not depend on Kubernetes. A Sender sends a message once per call and does not wait or repeat: the caller
+// decides when to try again.
 package notify
 
 import (
@@ -29,7 +29,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
-// Severity is how bad it is.
+// Severity is the severity of an alert.
 type Severity string
 
 const (
@@ -41,17 +41,17 @@ const (
 // Message is a message to one receiver.
 type Message struct {
 	Event      result.Event
-	UID        string // of the alert
+	UID        string // of the Alert
 	Namespace  string
 	Name       string
-	RawTitle   string // as the user wrote it; see Heading
-	RawContent string // as the user wrote it
+	RawTitle   string // as the user wrote it; see Title
+	RawContent string // as the user wrote it; see Content
 	Severity   Severity
 	Receiver   string    // kind and name, such as ClusterReceiver/oncall
-	Time       time.Time // of the event; the same in every repeat
+	Time       time.Time // of the event; a repeat has the same
 }
 
-// Heading is the title, or one made of the alert's name where the user gave none or only blanks.
+// titleOrName returns the title, or one made of the Alert's name where the title is empty or only white space.
 func (m Message) titleOrName() string {
 	if strings.TrimSpace(m.RawTitle) != "" {
 		return m.RawTitle
@@ -59,11 +59,11 @@ func (m Message) titleOrName() string {
 	return "Kubernetes alert for " + m.Namespace + "/" + m.Name
 }
 
-// Key identifies what is sent, so that it reaches people once although it may be sent twice.
+// Key has the keys by which a service recognizes a repeat, so that people see a message once although it was sent twice.
 type Key struct {
 	Delivery   string // the same for every repeat of this message
-	Incident   string // the same for everything about this alert at this receiver
-	ExternalID string // from the receiver's last receipt, "" if there was none
+	Incident   string // the same for all messages about this Alert to this receiver
+	ExternalID string // of the receiver's last receipt; "" if there was none
 }
 
 // Sender delivers messages to one receiver. It is safe for concurrent use.
@@ -74,8 +74,8 @@ type Sender interface {
 	Close()
 }
 
-// Prober is a Sender whose receiver can be asked, without sending anything, whether it would take a message.
+// Prober is a Sender that can check its receiver without sending a message.
 type Prober interface {
-	// Probe makes one harmless request. An error is a *result.Error.
+	// Probe makes requests without an effect. An error is a *result.Error.
 	Probe(ctx context.Context) error
 }

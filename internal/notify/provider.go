@@ -26,29 +26,29 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
-// Provider describes a provider to the registry, internal/providers. S is the type of its settings: its member of the union in
-// a receiver's spec.
+// Provider is the description of a provider in the registry, internal/providers. S is the type of its settings: a member of the
+// union v1beta1.Provider.
 type Provider[S any] struct {
-	// Addresses returns the addresses in the settings; nil: there are none, as the address is the provider's own or in the Secret.
+	// Addresses returns the addresses in the settings; nil: the address is the provider's own, or in the Secret.
 	Addresses func(*S) []Address
-	// SkipsTLSVerify reports whether the settings turn off the verification of certificates; nil: they cannot.
+	// SkipsTLSVerify reports whether the settings turn off the verification of certificates; nil: they never do.
 	SkipsTLSVerify func(*S) bool
-	// New returns the sender of a receiver. An error names the field or the key of the Secret that is wrong, never a value.
+	// New returns a sender. An error names the invalid field or key of the Secret, and not its value.
 	New func(settings *S, secret *Secret, client *outbound.Client) (Sender, error)
-	// ResendEvery is the interval at which an active alert is sent again, as the receiver forgets it otherwise; 0: it does not.
+	// ResendEvery is the interval at which an active alert is sent again, because the receiver forgets it otherwise; 0: never.
 	ResendEvery time.Duration
 }
 
-// Address is where a receiver's requests go.
+// Address is the destination of a receiver's requests.
 type Address struct {
-	// Field is its path in the settings, such as url.
+	// Field is the path of the address in the settings, such as url.
 	Field string
 	Host  string
-	// Plain: the connection is not encrypted.
+	// Plain reports that the connection is not encrypted.
 	Plain bool
 }
 
-// URLAddress returns the address of a URL; none where it is empty, or no URL, which the schema refuses.
+// URLAddress returns the address of a URL; none where it is empty or not a URL, which the schema refuses.
 func URLAddress(field, value string) []Address {
 	u, err := url.Parse(value)
 	if err != nil || value == "" {
@@ -66,7 +66,7 @@ func HostAddress(field, value string, plain bool) []Address {
 	return []Address{{Field: field, Host: host, Plain: plain}}
 }
 
-// maxCredential bounds a credential, in bytes: redacting it from what others answer costs as much as it is long.
+// maxCredential bounds a credential, in bytes: the cost of its redaction grows with its length.
 const maxCredential = 4096
 
 // Secret has the credentials of a receiver.
@@ -78,7 +78,7 @@ type Secret struct {
 // NewSecret returns the credentials in the data of a Secret.
 func NewSecret(data map[string][]byte) *Secret { return &Secret{data: data} }
 
-// Get returns the value of a key; empty: there is none.
+// Get returns the value of a key; "" where the key does not exist.
 func (s *Secret) Get(key string) string {
 	value := s.data[key]
 	if len(value) > maxCredential && s.err == nil {
@@ -87,5 +87,5 @@ func (s *Secret) Get(key string) string {
 	return string(value)
 }
 
-// Err returns why one of the values that were read cannot be a credential; nil: all can.
+// Err returns the error of a value that Get returned and that is too long for a credential.
 func (s *Secret) Err() error { return s.err }

@@ -25,21 +25,21 @@ import (
 	"strings"
 )
 
-// UserAgent of requests to receivers.
+// UserAgent is the header User-Agent of requests to receivers.
 const UserAgent = "bellhop"
 
 const urlProblem = "must be an absolute http or https URL"
 
-// ParseURL reads the address of a receiver. The error does not repeat it.
+// ParseURL parses the address of a receiver. The error does not have the address.
 func ParseURL(field, value string) (*url.URL, error) {
-	u, err := url.Parse(strings.TrimSpace(value)) // a Secret made with echo ends in a line break
+	u, err := url.Parse(strings.TrimSpace(value)) // the value of a Secret made with echo ends in a line break
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
 		return nil, Invalid(field, urlProblem)
 	}
 	return u, nil
 }
 
-// ParseBaseURL reads the address of a service that has its API below it, and whose credentials are not in the address.
+// ParseBaseURL parses the address of a service whose API is below it and whose credentials are not in the address.
 func ParseBaseURL(field, value string) (*url.URL, error) {
 	u, err := ParseURL(field, value)
 	if err != nil {
@@ -54,7 +54,7 @@ func ParseBaseURL(field, value string) (*url.URL, error) {
 // NewRequest returns a request with a body that is JSON already; nil: without a body.
 func NewRequest(ctx context.Context, method string, target *url.URL, body []byte) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, method, target.String(), bytes.NewReader(body))
-	if err != nil { // it would quote the URL
+	if err != nil { // the library's error has the URL
 		return nil, Invalid("url", urlProblem)
 	}
 	if body != nil {
@@ -64,7 +64,7 @@ func NewRequest(ctx context.Context, method string, target *url.URL, body []byte
 	return req, nil
 }
 
-// Encode writes what is sent as JSON, without the escapes that only HTML needs: services count them. See PlainJSON.
+// Encode returns a value as JSON without the escapes that only HTML needs: services count them. See PlainJSON.
 func Encode(value any) ([]byte, error) {
 	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)

@@ -26,40 +26,40 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
-// Subject is the heading as people are shown it. Markup is not escaped.
+// Title returns the title for display, or the Alert's name where it has none. Markup is not escaped.
 func (m Message) Title() string { return forDisplay(m.titleOrName()) }
 
-// Text is the content as people are shown it. Markup is not escaped.
+// Content returns the content for display. Markup is not escaped.
 func (m Message) Content() string { return forDisplay(m.RawContent) }
 
-// shown replaces emoji shortcodes, what is no character, and NUL, which some databases cannot hold: their services answer with
-// an error of their own, as if another try could help.
+// forDisplay replaces emoji shortcodes, invalid UTF-8, and NUL: some databases cannot store NUL, and their services answer
+// with a server error, which would be retried.
 func forDisplay(text string) string {
 	return Emoji(strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD"))
 }
 
-// Headline is the subject with what a receiver shows in no other way: how bad it is, and what happened since.
+// TitleWithStatus returns the title with the severity, and with the event where it is not the first.
 func (m Message) TitleWithStatus() string {
-	headline := m.Title()
+	title := m.Title()
 	if m.Severity == Warning || m.Severity == Critical {
-		headline = "[" + string(m.Severity) + "] " + headline
+		title = "[" + string(m.Severity) + "] " + title
 	}
 	if m.Event == result.Updated || m.Event == result.Resolved {
-		headline = string(m.Event) + ": " + headline
+		title = string(m.Event) + ": " + title
 	}
-	return headline
+	return title
 }
 
-// MaxEcho is what a text may take as JSON where the service repeats it in an answer that must be read: an answer that is too
-// long for that would look as if it were none of the service's, and the message would be sent again and again.
+// MaxEcho bounds a text, as JSON, where the service repeats it in its response: a response that is too long to be read would
+// look like a proxy's, and the message would be repeated.
 const MaxEcho = outbound.DefaultMaxBody - 8<<10
 
-// cutMark ends what was cut.
+// cutMark ends a text that was cut.
 const cutMark = "… [cut]"
 
-// Cut returns the text if it fits into limit, and else as much of it as does together with a mark that says that it was cut.
-// It cuts between characters. size says what a character counts: see Bytes, Characters, UTF16, JSON and PlainJSON; where an
-// escape takes the character's place, its size is the escape's.
+// Cut returns the text where its size is at most limit. Otherwise it returns as many whole characters of the text as fit,
+// with a mark at the end. size returns the size of a character: see Bytes, Characters, UTF16, JSON and PlainJSON. Where the
+// text is escaped later, it returns the size of the escaped character.
 func Cut(text string, limit int, size func(rune) int) (short string, cut bool) {
 	room := limit - Size(cutMark, size)
 	total, end := 0, 0
@@ -74,7 +74,7 @@ func Cut(text string, limit int, size func(rune) int) (short string, cut bool) {
 	return text, false
 }
 
-// Size is the sum of what its characters count.
+// Size returns the sum of the sizes of the characters.
 func Size(text string, size func(rune) int) int {
 	total := 0
 	for _, r := range text {
@@ -83,36 +83,36 @@ func Size(text string, size func(rune) int) int {
 	return total
 }
 
-// CutNote says what was cut, to how much. It goes behind another note.
+// CutNote returns the part of a receipt's note that reports a cut.
 func CutNote(what string, limit int, unit string) string {
 	return fmt.Sprintf("; the %s was cut to %d %s", what, limit, unit)
 }
 
-// Bytes counts a character as UTF-8 has it.
+// Bytes returns the size of a character in UTF-8.
 func Bytes(r rune) int { return utf8.RuneLen(r) }
 
-// Characters counts a character as one.
+// Characters returns 1 for each character.
 func Characters(rune) int { return 1 }
 
-// UTF16 counts a character as the code units of UTF-16, which is what JavaScript and Java call its length.
+// UTF16 returns the size of a character in UTF-16 code units, the length of a string in JavaScript and Java.
 func UTF16(r rune) int { return utf16.RuneLen(r) }
 
-// JSON counts a character as the bytes that json.Marshal makes of it, at most: so do servers that are written in Go answer.
+// JSON returns the size of a character in the output of json.Marshal, at most. Servers written in Go answer in this form.
 func JSON(r rune) int {
 	switch r {
-	case '<', '>', '&': // which only HTML needs
+	case '<', '>', '&': // escaped for HTML only
 		return len(`\u003c`)
 	}
 	return PlainJSON(r)
 }
 
-// PlainJSON counts a character as the bytes that Encode makes of it, at most, which does not escape HTML. That is
-// never less than others make of it who escape no more than JSON asks for.
+// PlainJSON returns the size of a character in the output of Encode, at most, which does not escape for HTML. No other
+// encoder that escapes only what JSON requires needs more.
 func PlainJSON(r rune) int {
 	switch {
 	case strings.ContainsRune("\"\\\b\f\n\r\t", r):
 		return len(`\n`)
-	case r < ' ', r == '\u2028', r == '\u2029', r == utf8.RuneError: // the last stands for what is no character, too
+	case r < ' ', r == '\u2028', r == '\u2029', r == utf8.RuneError: // RuneError: also invalid UTF-8
 		return len(`\u2028`)
 	}
 	return utf8.RuneLen(r)

@@ -44,7 +44,7 @@ func TestContent(t *testing.T) {
 	for content, want := range map[string]string{
 		"Hello :wave:": "Hello 👋",
 		"":             "",
-		"a\x00:wave:":  "a\uFFFD:wave:", // which is no blank
+		"a\x00:wave:":  "a\uFFFD:wave:", // U+FFFD is not white space, so the shortcode is not separate
 		"a\xffb":       "a\uFFFDb",
 		"<b> *x* @all": "<b> *x* @all",
 	} {
@@ -75,7 +75,7 @@ func TestSizesInJSON(t *testing.T) {
 		}
 	}
 	if invalid, err := json.Marshal("\xff"); err != nil || Size("\xff", JSON) != len(invalid)-len(`""`) {
-		t.Errorf("what is no character: got %d, %s, %v", Size("\xff", JSON), invalid, err)
+		t.Errorf("invalid UTF-8: got %d, %s, %v", Size("\xff", JSON), invalid, err)
 	}
 }
 
@@ -94,7 +94,7 @@ func TestCut(t *testing.T) {
 		want    string
 	}{
 		{"fits", "0123456789", 10, Bytes, "0123456789"},
-		{"one too many", "0123456789x", 10, Characters, "012… [cut]"},
+		{"one character longer", "0123456789x", 10, Characters, "012… [cut]"},
 		{"bytes, of which the mark has nine", "0123456789x", 10, Bytes, "0… [cut]"},
 		{"not within a character", "1👋👋👋", 12, Bytes, "1… [cut]"},
 		{"a pair of UTF-16", "👋👋👋👋👋", 9, UTF16, "👋… [cut]"},

@@ -80,21 +80,21 @@ var _ = Describe("A provider", func() {
 			Expect(a.Status.Deliveries[0].Attempts).To(BeNumerically(">=", 2))
 		}
 		paged := s.seen()
-		Expect(paged).To(HaveEach(SatisfyAll(haveText(namespace+"/kubecon-alert"), haveText("Hello KubeCon 👋"), HaveField("Over", false))))
+		Expect(paged).To(HaveEach(SatisfyAll(haveText(namespace+"/kubecon-alert"), haveText("Hello KubeCon 👋"), HaveField("Resolved", false))))
 		Expect(describeCount(paged)).To(Equal(want["after a lost answer"]))
 
 		By("editing it")
 		update(ctx, a, func(a *v1beta1.Alert) { a.Spec.Content = "Bye KubeCon :wave:" })
 		Eventually(alertStatus(ctx, a)).Should(beSent(a))
 		edited := s.seen()
-		Expect(changedMessages(paged, edited)).To(ConsistOf(SatisfyAll(haveText("Bye KubeCon 👋"), HaveField("Over", false))))
+		Expect(changedMessages(paged, edited)).To(ConsistOf(SatisfyAll(haveText("Bye KubeCon 👋"), HaveField("Resolved", false))))
 		Expect(describePlacement(paged, edited)).To(Equal(want["update"]))
 
 		By("deleting it")
 		Expect(k8s.Delete(ctx, a)).To(Succeed())
 		Eventually(checkGone(ctx, a)).Should(Succeed())
 		ended := s.seen()
-		Expect(changedMessages(edited, ended)).To(ConsistOf(SatisfyAll(haveText(namespace+"/kubecon-alert"), HaveField("Over", true))))
+		Expect(changedMessages(edited, ended)).To(ConsistOf(SatisfyAll(haveText(namespace+"/kubecon-alert"), HaveField("Resolved", true))))
 		Expect(describePlacement(edited, ended)).To(Equal(want["end"]))
 	}, providerEntries())
 
@@ -397,7 +397,7 @@ func (t *webhookService) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (t *webhookService) Seen() (seen []notifytest.Seen) {
 	for _, m := range t.Messages() {
-		seen = append(seen, notifytest.Seen{ID: m.WebhookID, Text: m.Title + "\n" + m.Content, Over: m.Event == "alert.resolved"})
+		seen = append(seen, notifytest.Seen{ID: m.WebhookID, Text: m.Title + "\n" + m.Content, Resolved: m.Event == "alert.resolved"})
 	}
 	return seen
 }
@@ -409,7 +409,7 @@ func alertEvents(ctx context.Context, namespace string) (seen []notifytest.Seen)
 	Expect(k8s.List(ctx, &list, client.InNamespace(namespace))).To(Succeed())
 	for _, e := range list.Items {
 		if e.InvolvedObject.Kind == "Alert" && strings.HasPrefix(e.Reason, "Alert") {
-			seen = append(seen, notifytest.Seen{ID: e.Name, Text: e.Message, Over: e.Reason == "AlertResolved"})
+			seen = append(seen, notifytest.Seen{ID: e.Name, Text: e.Message, Resolved: e.Reason == "AlertResolved"})
 		}
 	}
 	return seen

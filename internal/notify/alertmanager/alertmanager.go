@@ -14,19 +14,18 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package alertmanager makes a notice an alert of Prometheus Alertmanager, by API v2: whom it tells is up to Alertmanager's
-// own routes, silences and inhibitions, and so is what becomes of the text.
+// Package alertmanager posts messages as alerts to Prometheus Alertmanager, API v2. Alertmanager's own routes, silences and
+// inhibitions decide who is notified, and its templates what is shown.
 //
-// An alert is known by its labels, so a repeat after a lost answer is the same alert. Fired posts it, Updated posts it with
-// other annotations, Resolved posts its end. The labels have what does not change while it holds, and the severity, since
-// routes ask for it: when the severity changes, one request begins the alert with the new one and ends the one with the old.
+// Alertmanager identifies an alert by its labels, so a repeat after a lost response is the same alert. Fired posts the alert,
+// Updated posts it with other annotations, Resolved posts its end. The labels have what does not change while the alert is
+// active, and the severity, because routes match it. A change of the severity therefore makes another alert: one request
+// starts the alert with the new severity and ends the alert with the old one.
 //
-// Alertmanager keeps alerts in memory and does not pass them on to its replicas. So each of them is told, and what it is told
-// holds for Validity: who called Send must do so again every RepostEvery while the alert holds. A replica that has restarted
-// learns of it that way, and if nobody repeats it, it ends by itself. A message is delivered when one replica accepted it; the
-// others get it with the next repeat, and an end that they did not get comes by Validity.
-//
-// It knows Alertmanager's API, and no Kubernetes.
+// Alertmanager holds alerts in memory and does not replicate them. So each replica receives each request, and an alert is
+// valid for Validity: the caller sends an active alert again every ResendEvery. A replica that was restarted receives the
+// alert with the next repeat. An alert without repeats ends by itself. A message is delivered when one replica accepted it;
+// the other replicas receive the alert with the next repeat, and end it after Validity.
 package alertmanager
 
 import (
@@ -47,25 +46,26 @@ import (
 )
 
 const (
-	// RepostEvery is how often an alert that holds is to be sent again. A replica that has restarted does without it for so long.
+	// ResendEvery is the interval at which an active alert is sent again. A replica that was restarted lacks the alert for so
+	// long.
 	ResendEvery = 2 * time.Minute
-	// Validity is how long an alert holds without being sent again. It outlasts three repeats that fail or a restart of ours,
-	// and clocks that differ by minutes: an alert that ends too early pages people when it comes back.
+	// Validity is the time after which an alert ends without a repeat. It is longer than three failed repeats, a restart of the
+	// operator, and clocks that differ by minutes: an alert that ends too early notifies people again when it returns.
 	Validity = 10 * time.Minute
 
-	// maxReplicas bounds how many requests one message is.
+	// maxReplicas bounds the requests for one message.
 	maxReplicas = 8
 )
 
-// Config says where alerts go and what they are labelled with.
+// Config has the destination and the labels of alerts.
 type Config struct {
-	// URLs are the base addresses of all replicas, 1 to 8, each with the path prefix that it may have; "/api/v2/…" is
-	// appended. Not that of a load balancer before them: Alertmanager does not pass alerts on.
+	// URLs are the base addresses of all replicas, 1 to 8, with a path prefix where there is one; "/api/v2/…" is appended.
+	// The address of a load balancer does not work: Alertmanager does not replicate alerts.
 	URLs []string
-	// Labels are added to those of every alert. They cannot replace alertname, namespace, severity and bellhop_incident.
+	// Labels are added to the labels of every alert. They cannot replace alertname, namespace, severity and bellhop_incident.
 	Labels map[string]string
 
-	// Token is sent as a bearer token; Username and Password as Basic authentication. Only one of the two can be set.
+	// Token is sent as a bearer token; Username and Password as Basic authentication. At most one of the two can be set.
 	Token    string
 	Username string
 	Password string
@@ -83,13 +83,13 @@ var (
 	_ notify.Prober = (*Sender)(nil)
 )
 
-// classicName is what every version of Alertmanager takes for the name of a label.
+// labelPattern matches the names of labels that every version of Alertmanager accepts.
 var labelPattern = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
 
-// New returns a sender, or a *result.Error that names the field that is not right.
+// New returns a sender. An error is a *result.Error that names the invalid field.
 func New(config Config, client *outbound.Client) (*Sender, error) {
 	s := &Sender{HTTP: notify.NewHTTP(client), labels: map[string]string{}}
-	// The status decides. A body may hold text that the author of the Receiver must not see.
+	// The body is not read: at a user-supplied address it may hold text that the author of the Receiver must not see.
 	s.WantBody = func(int, http.Header) bool { return false }
 	if len(config.URLs) == 0 || len(config.URLs) > maxReplicas {
 		return nil, notify.Invalid("urls", fmt.Sprintf("must be 1 to %d addresses", maxReplicas))
@@ -134,7 +134,7 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 	return result.Receipt{ExternalID: holds.String(), Note: receiptNote(failures)}, nil
 }
 
-// Probe asks every replica how it does, as nobody could whose credential or path is wrong. One that answers is enough.
+// Probe requests the status of every replica with the credentials. One success is enough.
 func (s *Sender) Probe(ctx context.Context) error {
 	if failure := combine(s.requestAll(ctx, http.MethodGet, "status", nil)); failure != nil {
 		return failure
@@ -142,8 +142,8 @@ func (s *Sender) Probe(ctx context.Context) error {
 	return nil
 }
 
-// ask makes the same request to every replica at once, and returns what failed in the order of the replicas, with nil for a
-// success.
+// requestAll makes the same request to every replica concurrently. It returns the errors in the order of the replicas, nil
+// for a success.
 func (s *Sender) requestAll(ctx context.Context, method, resource string, body []byte) []*result.Error {
 	failures := make([]*result.Error, len(s.apis))
 	var all sync.WaitGroup

@@ -42,7 +42,7 @@ const (
 	prefix   = "/canary-prefix"
 )
 
-// now is the time of the attempts: half an hour after that of notifytest.Message.
+// now is the time of the attempts: half an hour after notifytest.Message.
 var now = time.Date(2026, 3, 1, 12, 30, 0, 500, time.UTC)
 
 func refusal(message string) string {
@@ -107,24 +107,24 @@ func TestSend(t *testing.T) {
 		{"fired", result.Fired, "", `[` + firing + `]`, "critical@2026-03-01T12:00:00Z"},
 		{"fired, again", result.Fired, "critical@2026-03-01T12:00:00Z", `[` + firing + `]`, "critical@2026-03-01T12:00:00Z"},
 		{"an update keeps the start", result.Updated, "critical@2026-03-01T11:00:00Z", `[` + strings.Replace(firing, "12:00", "11:00", 1) + `]`, "critical@2026-03-01T11:00:00Z"},
-		{"an update of what may not be there", result.Updated, "", `[` + firing + `]`, "critical@2026-03-01T12:00:00Z"},
+		{"an update without an external id", result.Updated, "", `[` + firing + `]`, "critical@2026-03-01T12:00:00Z"},
 		{
-			"another severity ends the one before", result.Updated, "warning@2026-03-01T12:00:00Z",
+			"another severity ends the alert with the earlier one", result.Updated, "warning@2026-03-01T12:00:00Z",
 			`[` + firing + `,` + mild + `,"startsAt":"2026-03-01T12:00:00Z","endsAt":"2026-03-01T12:30:00Z"}]`, "critical@2026-03-01T12:00:00Z",
 		},
 		{"resolved", result.Resolved, "critical@2026-03-01T12:00:00Z", `[` + over + `]`, "critical@2026-03-01T12:00:00Z"},
-		{"resolved before anything was confirmed", result.Resolved, "", `[` + over + `]`, "critical@2026-03-01T12:00:00Z"},
+		{"resolved without an external id", result.Resolved, "", `[` + over + `]`, "critical@2026-03-01T12:00:00Z"},
 		{
-			"resolved while another severity may be held", result.Resolved, "warning@2026-03-01T12:00:00Z",
+			"resolved with another severity", result.Resolved, "warning@2026-03-01T12:00:00Z",
 			`[` + over + `,` + mild + `,"startsAt":"2026-03-01T12:00:00Z","endsAt":"2026-03-01T12:30:00Z"}]`, "critical@2026-03-01T12:00:00Z",
 		},
 		{
-			"no end before the start, by a clock that is behind", result.Resolved, "critical@2026-03-01T13:00:00Z",
+			"the end is not before the start where the operator's clock is behind", result.Resolved, "critical@2026-03-01T13:00:00Z",
 			`[{` + labels + `,` + annotations + `,"startsAt":"2026-03-01T13:00:00Z","endsAt":"2026-03-01T13:00:00Z"}]`, "critical@2026-03-01T13:00:00Z",
 		},
-		{"an id that is not ours", result.Updated, "urgent@2026-03-01T11:00:00Z", `[` + firing + `]`, "critical@2026-03-01T12:00:00Z"},
-		{"a time that is none", result.Updated, "warning@2026-03-01", `[` + firing + `]`, "critical@2026-03-01T12:00:00Z"},
-		{"a time that we do not write so", result.Updated, "warning@2026-03-01T13:00:00+02:00", `[` + firing + `]`, "critical@2026-03-01T12:00:00Z"},
+		{"an external id in another form", result.Updated, "urgent@2026-03-01T11:00:00Z", `[` + firing + `]`, "critical@2026-03-01T12:00:00Z"},
+		{"an invalid time", result.Updated, "warning@2026-03-01", `[` + firing + `]`, "critical@2026-03-01T12:00:00Z"},
+		{"a time in another form", result.Updated, "warning@2026-03-01T13:00:00+02:00", `[` + firing + `]`, "critical@2026-03-01T12:00:00Z"},
 	} {
 		t.Run(c.why, func(t *testing.T) {
 			server := notifytest.NewServer(t)
@@ -171,22 +171,22 @@ func TestReplicas(t *testing.T) {
 	}{
 		{"all", []http.HandlerFunc{accept, accept}, "accepted by 2 of 2 replicas; its routes and silences decide who is told", result.Error{}},
 		{
-			"one is enough", []http.HandlerFunc{notifytest.Status(400, refusal("bad")), accept, notifytest.Status(503, "")},
+			"one success is enough", []http.HandlerFunc{notifytest.Status(400, refusal("bad")), accept, notifytest.Status(503, "")},
 			"accepted by 1 of 3 replicas; its routes and silences decide who is told; urls[0]: HTTP 400 Bad Request; urls[2]: HTTP 503 Service Unavailable", result.Error{},
 		},
 		{
-			"what may have been accepted comes first",
+			"Unknown comes first",
 			[]http.HandlerFunc{notifytest.Status(429, ""), notifytest.Status(401, ""), notifytest.Status(500, ""), notifytest.Status(400, "")}, "",
 			result.Error{Class: result.Unknown, Reason: result.ReasonServerError, Message: "every replica failed: urls[0]: HTTP 429 Too Many Requests; " +
 				"urls[1]: HTTP 401 Unauthorized; urls[2]: HTTP 500 Internal Server Error; urls[3]: HTTP 400 Bad Request"},
 		},
 		{
-			"then what time mends, as soon as it may be for one", []http.HandlerFunc{notifytest.Status(404, ""), notifytest.Status(429, "", "Retry-After", "9"), notifytest.Status(429, "", "Retry-After", "3")}, "",
+			"then Temporary, with the shortest wait", []http.HandlerFunc{notifytest.Status(404, ""), notifytest.Status(429, "", "Retry-After", "9"), notifytest.Status(429, "", "Retry-After", "3")}, "",
 			result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: 3 * time.Second,
 				Message: "every replica failed: urls[0]: HTTP 404 Not Found; urls[1]: HTTP 429 Too Many Requests; urls[2]: HTTP 429 Too Many Requests"},
 		},
 		{
-			"F-P1: no answer of Alertmanager is final", []http.HandlerFunc{notifytest.Status(400, refusal("bad")), notifytest.Status(400, refusal("bad"))}, "",
+			"F-P1: no answer of Alertmanager is Permanent", []http.HandlerFunc{notifytest.Status(400, refusal("bad")), notifytest.Status(400, refusal("bad"))}, "",
 			result.Error{Class: result.Configuration, Reason: result.ReasonRejected, Message: "every replica failed: urls[0]: HTTP 400 Bad Request; urls[1]: HTTP 400 Bad Request"},
 		},
 	} {
@@ -218,7 +218,7 @@ func TestReplicas(t *testing.T) {
 	}
 }
 
-// A replica that does not answer keeps no other from being told, and what the others say counts.
+// A replica that does not answer does not delay the requests to the others.
 func TestReplicasAtOnce(t *testing.T) {
 	meet := make(chan struct{})
 	together := func(_ http.ResponseWriter, r *http.Request) {
@@ -242,7 +242,7 @@ func TestReplicasAtOnce(t *testing.T) {
 	}
 }
 
-// fleet is replicas and a sender to all of them, by one clock.
+// replicas are replicas and a sender to all of them, with one clock.
 type replicas struct {
 	t      *testing.T
 	sender *Sender
@@ -286,7 +286,7 @@ func (f *replicas) send(event result.Event, severity notify.Severity) {
 	f.id = receipt.ExternalID
 }
 
-// wants compares what people see, with a + before what fires and a - before what is over.
+// wantSeen compares what people see, with + before active alerts and - before resolved ones.
 func (f *replicas) wantSeen(why string, want ...string) {
 	f.t.Helper()
 	for i, replica := range f.fakes {
@@ -309,7 +309,7 @@ func (f *replicas) wantSeen(why string, want ...string) {
 	}
 }
 
-// The guarantee: however often it is sent, it is one alert.
+// Repeats of an alert are the same alert.
 func TestSeenOnce(t *testing.T) {
 	f := newReplicas(t, 2)
 	f.wantSeen("fired twice, the first answers lost", "+Hi 🎉\nHello KubeCon 👋")
@@ -319,14 +319,14 @@ func TestSeenOnce(t *testing.T) {
 	f.send(result.Updated, notify.Critical)
 	f.wantSeen("updated", "+Hi 🎉\nIt is updated")
 	f.now = f.now.Add(Validity - time.Second)
-	f.wantSeen("as long as it is valid", "+Hi 🎉\nIt is updated")
+	f.wantSeen("before the end of its validity", "+Hi 🎉\nIt is updated")
 	f.send(result.Resolved, notify.Critical)
 	f.wantSeen("resolved", "-Hi 🎉\nIt is resolved")
 	f.send(result.Resolved, notify.Critical)
 	f.wantSeen("resolved twice", "-Hi 🎉\nIt is resolved")
 	f.now = f.now.Add(time.Hour)
 	f.send(result.Fired, notify.Critical)
-	f.wantSeen("fired anew", "+Hi 🎉\nHello KubeCon 👋")
+	f.wantSeen("fired again", "+Hi 🎉\nHello KubeCon 👋")
 }
 
 func TestSeverityChanges(t *testing.T) {
@@ -337,7 +337,7 @@ func TestSeverityChanges(t *testing.T) {
 	f.now = f.now.Add(ResendEvery)
 	f.send(result.Fired, notify.Warning)
 	f.wantSeen("sent again", "-Hi 🎉\nIt is updated", "+Hi 🎉\nHello KubeCon 👋")
-	f.send(result.Resolved, notify.Info) // an update to which was not confirmed, and did not arrive
+	f.send(result.Resolved, notify.Info) // an update with this severity was not confirmed
 	f.wantSeen("resolved", "-Hi 🎉\nIt is updated", "-Hi 🎉\nIt is resolved")
 }
 
@@ -347,12 +347,12 @@ func TestRestarts(t *testing.T) {
 	f.fakes[0].Restart()
 	f.now = f.now.Add(ResendEvery)
 	f.send(result.Updated, notify.Critical)
-	f.wantSeen("it learns of it again, with its start", "+Hi 🎉\nIt is updated")
+	f.wantSeen("the repeat has the start", "+Hi 🎉\nIt is updated")
 	f.now = f.now.Add(Validity)
-	f.wantSeen("nobody sends it again", "-Hi 🎉\nIt is updated")
+	f.wantSeen("without a repeat the alert ends", "-Hi 🎉\nIt is updated")
 	f.fakes[0].Restart()
 	f.send(result.Resolved, notify.Critical)
-	f.wantSeen("the end of what it does not know", "-Hi 🎉\nIt is resolved")
+	f.wantSeen("the end of an unknown alert", "-Hi 🎉\nIt is resolved")
 }
 
 func TestNewRefuses(t *testing.T) {
@@ -370,10 +370,10 @@ func TestNewRefuses(t *testing.T) {
 		{"a fragment", "urls[0]: must have neither", Config{URLs: []string{"https://am.example.com/#canary"}}},
 		{"not a label", "labels: the names must be", Config{URLs: urls, Labels: map[string]string{"canary-canary": ""}}},
 		{"a digit first", "labels: the names must be", Config{URLs: urls, Labels: map[string]string{"1canary": ""}}},
-		{"our label", "labels: the label severity cannot", Config{URLs: urls, Labels: map[string]string{"severity": "canary"}}},
+		{"a reserved label", "labels: the label severity cannot", Config{URLs: urls, Labels: map[string]string{"severity": "canary"}}},
 		{"two credentials", "token, username: only one", Config{URLs: urls, Token: "canary", Username: "canary"}},
 		{"a token in two lines", "token: must have no", Config{URLs: urls, Token: "canary\ncanary"}},
-		{"a password for nobody", "username: must not be empty", Config{URLs: urls, Password: "canary"}},
+		{"a password without a username", "username: must not be empty", Config{URLs: urls, Password: "canary"}},
 		{"a colon in the name", "username: must not be empty or have a colon", Config{URLs: urls, Username: "canary:canary"}},
 	} {
 		_, err := New(c.config, outboundtest.Client(t))

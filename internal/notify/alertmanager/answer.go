@@ -25,10 +25,11 @@ import (
 	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
-// order is what is most worth another try. Alertmanager documents no error format, so no answer is Permanent.
+// classOrder has the classes by the chance that another attempt succeeds. Alertmanager documents no error format, so none is
+// Permanent.
 var classOrder = []result.Class{result.Unknown, result.Temporary, result.Configuration}
 
-// verdict is nil if a replica accepted, and else of the failure with which there is most hope.
+// combine returns nil where a replica accepted, else the first failure by classOrder with the messages of all.
 func combine(failures []*result.Error) *result.Error {
 	if slices.Contains(failures, nil) {
 		return nil
@@ -42,7 +43,8 @@ func combine(failures []*result.Error) *result.Error {
 	return &e
 }
 
-// note says how many accepted. What that is worth is said too: it proves that nobody was told yet.
+// receiptNote returns the number of replicas that accepted, and the failures of the others. An accepted alert may still be
+// silenced.
 func receiptNote(failures []*result.Error) string {
 	missing := failureTexts(failures)
 	accepted := fmt.Sprintf("accepted by %d of %d replicas", len(failures)-len(missing), len(failures))
@@ -52,7 +54,7 @@ func receiptNote(failures []*result.Error) string {
 	return strings.Join(append([]string{accepted + "; its routes and silences decide who is told"}, missing...), "; ")
 }
 
-// list names the replicas that failed by their place in the spec, since an address may be nobody's business.
+// failureTexts returns the failures with the indices of the replicas in the spec. An address may be a secret.
 func failureTexts(failures []*result.Error) []string {
 	var texts []string
 	for i, failure := range failures {

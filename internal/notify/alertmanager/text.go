@@ -25,16 +25,16 @@ import (
 	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
-// The labels that an alert is known by. The name is the Alert's and not one for all: with the usual rule, by which what is
-// critical inhibits the warnings of the same name and namespace, one Alert would silence another.
+// The labels that identify an alert. alertname is the Alert's name and not one name for all: with the usual inhibition rule,
+// by which a critical alert inhibits warnings with the same alertname and namespace, one Alert would inhibit another.
 const (
 	labelName      = "alertname"
 	labelNamespace = "namespace"
 	labelSeverity  = "severity"
-	labelIncident  = "bellhop_incident" // tells apart Alerts that had the same name, and receivers of one Alert
+	labelIncident  = "bellhop_incident" // distinguishes Alerts that had the same name, and receivers of one Alert
 )
 
-// posted is an alert as the API takes it. Without a start, Alertmanager would take the end for it.
+// postedAlert is an alert in the API's format. Without a start, Alertmanager takes the end for the start.
 type postedAlert struct {
 	Labels      map[string]string `json:"labels"`
 	Annotations annotations       `json:"annotations"`
@@ -47,13 +47,13 @@ type annotations struct {
 	Description string `json:"description"`
 }
 
-// render returns what to post, and what Alertmanager holds then.
+// render returns the alerts to post, and the alert that is active at Alertmanager afterwards.
 func (s *Sender) render(m notify.Message, k notify.Key) ([]postedAlert, activeAlert) {
 	now := s.Now().UTC().Truncate(time.Second)
 	holds := activeAlert{severity: strings.ToLower(string(m.Severity)), since: m.Time.UTC().Truncate(time.Second)}
 	before, known := parseActiveAlert(k.ExternalID)
 	if known {
-		holds.since = before.since // an update has a time of its own, but it is the same alert
+		holds.since = before.since // an update has its own time but is the same alert
 	}
 	end := now
 	if m.Event != result.Resolved {
@@ -67,7 +67,7 @@ func (s *Sender) render(m notify.Message, k notify.Key) ([]postedAlert, activeAl
 }
 
 func (s *Sender) alert(m notify.Message, k notify.Key, h activeAlert, end time.Time) postedAlert {
-	if end.Before(h.since) { // by a clock that is behind; Alertmanager would refuse it
+	if end.Before(h.since) { // the operator's clock is behind; Alertmanager refuses such an alert
 		end = h.since
 	}
 	labels := maps.Clone(s.labels)
@@ -81,7 +81,7 @@ func (s *Sender) alert(m notify.Message, k notify.Key, h activeAlert, end time.T
 	}
 }
 
-// held is what Alertmanager knows our alert by, as far as the next message does not say it. In a receipt it reads
+// activeAlert has what identifies an alert at Alertmanager and is not in the next message. Its text in a receipt is such as
 // critical@2026-03-01T12:00:00Z.
 type activeAlert struct {
 	severity string
@@ -90,7 +90,7 @@ type activeAlert struct {
 
 func (h activeAlert) String() string { return h.severity + "@" + h.since.Format(time.RFC3339) }
 
-// IsHeld reports whether an ExternalID is that of an active alert in an Alertmanager.
+// IsActiveAlert reports whether an ExternalID is that of an alert that was posted to an Alertmanager.
 func IsActiveAlert(externalID string) bool {
 	_, ok := parseActiveAlert(externalID)
 	return ok

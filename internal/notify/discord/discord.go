@@ -14,18 +14,15 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package discord delivers to a channel of Discord through its webhook: a message for each alert, which Updated and Resolved
-// edit in place. Where it cannot be edited, for its thread was archived, a new message says what is new; where it was deleted,
-// that the alert is over need not be said. Nobody is notified of an edit; that is how Discord is.
+// Package discord posts to a channel of Discord through a webhook: one message for each alert, which Updated and Resolved
+// edit in place. A new message is posted where the edit is refused because the thread is archived, or because the message
+// does not exist any more. Discord does not notify of edits.
 //
-// A webhook takes no key by which it would know a repeat: a message whose answer was lost is posted again, and the first of the
-// two is never edited.
+// A webhook has no idempotency key: a message whose response was lost is posted again, and the first of the two is never
+// edited.
 //
-// The headline is the message's own text, since that is what a phone's notification shows; the alert's content is in an embed
-// below it, which takes twice as much and has a colour. Nothing in an alert mentions anybody, and its text is shown as typed,
-// with one exception: what looks like a link is a link.
-//
-// It knows Discord's API, and no Kubernetes.
+// The title is the message's own text, because a phone's notification shows that. The content is in an embed, whose limit is
+// twice as high and which has a color. Text is escaped: mentions and markup have no effect, and only URLs are shown as links.
 package discord
 
 import (
@@ -42,25 +39,25 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
-// Discord's own numbers for what went wrong.
+// Discord's error codes.
 const (
-	minCode        = 10000 // a smaller one is a proxy's status, or 0, which says nothing about the content
+	minCode        = 10000 // smaller codes are a proxy's status, or 0, which is not about the content
 	unknownMessage = 10008
-	threadArchived = 50083  // a new message would open it again, unless it is locked
+	threadArchived = 50083  // a new message opens the thread again, unless the thread is locked
 	needsThread    = 220001 // the channel is a forum
 )
 
 // Config is the configuration of a Sender.
 type Config struct {
 	URL      string // of the channel's webhook; a credential
-	ThreadID string // of the thread of that channel to post in; "" for the channel itself
+	ThreadID string // of a thread of that channel; "": the channel itself
 }
 
 // Sender is a notify.Sender.
 type Sender struct {
 	notify.HTTP
 	hook  *url.URL
-	posts *url.URL // hook, and Discord answers only when it has kept the message
+	posts *url.URL // hook with the query by which Discord answers after it has stored the message
 }
 
 var (
@@ -74,7 +71,7 @@ var (
 	hosts     = []string{"discord.com", "ptb.discord.com", "canary.discord.com", "discordapp.com", "ptb.discordapp.com", "canary.discordapp.com"}
 )
 
-// New returns a sender, or a *result.Error that names the field that is not right.
+// New returns a sender. An error is a *result.Error that names the invalid field.
 func New(config Config, client *outbound.Client) (*Sender, error) {
 	hook, err := notify.ParseURL("url", config.URL)
 	if err != nil {
@@ -106,7 +103,7 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	return s, nil
 }
 
-// Send makes one attempt. It is two requests where the message that is to be edited cannot be.
+// Send makes one attempt. It makes two requests where the message cannot be edited.
 func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
 	if m.Event == result.Fired || !s.IsID(snowflake, k.ExternalID) {
 		return s.post(ctx, m)
@@ -116,14 +113,14 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 	switch {
 	case err == nil:
 		return result.Receipt{ExternalID: k.ExternalID, Note: notify.StatusLine(resp.StatusCode) + ": the message was edited" + cuts}, nil
-	// Whether somebody deleted it, or it is of the webhook or in the thread that the receiver had before, nobody can tell.
+	// A message that does not exist may have been deleted, or belong to another webhook or thread that the receiver had before.
 	case hasError(resp, http.StatusNotFound, unknownMessage), hasError(resp, http.StatusBadRequest, threadArchived):
 		return s.post(ctx, m)
 	}
 	return result.Receipt{}, err
 }
 
-// post makes a new message.
+// post creates a message.
 func (s *Sender) post(ctx context.Context, m notify.Message) (result.Receipt, error) {
 	if m.Event == result.Resolved { // the content is in an earlier message, or was never sent
 		m.RawContent = ""
@@ -142,7 +139,7 @@ func (s *Sender) post(ctx context.Context, m notify.Message) (result.Receipt, er
 	return result.Receipt{ExternalID: made.ID, Note: notify.StatusLine(resp.StatusCode) + cuts}, nil
 }
 
-// Probe asks for the webhook's name and channel.
+// Probe requests the webhook's name and channel.
 func (s *Sender) Probe(ctx context.Context) error {
 	_, err := s.Get(ctx, s.hook)
 	return err
@@ -155,7 +152,7 @@ type errorBody struct {
 	RetryAfter float64 `json:"retry_after"` // seconds
 }
 
-// says tells whether an answer, if there is one, has this status and code.
+// hasError reports whether a response, which may be nil, has this status and code.
 func hasError(resp *outbound.Response, status, code int) bool {
 	return resp != nil && resp.StatusCode == status && notify.ErrorBody[errorBody](resp).Code == code
 }
@@ -164,7 +161,7 @@ func (s *Sender) refine(e *result.Error, resp *outbound.Response) {
 	answer := notify.ErrorBody[errorBody](resp)
 	s.Quote(e, answer.Message)
 	notify.ClassifyRefusal(e, resp, answer.Code >= minCode && answer.Message != "")
-	if hasError(resp, http.StatusBadRequest, needsThread) || hasError(resp, http.StatusBadRequest, threadArchived) { // no other message would fare better
+	if hasError(resp, http.StatusBadRequest, needsThread) || hasError(resp, http.StatusBadRequest, threadArchived) { // about the channel: every other message would be refused too
 		e.Class, e.Reason = result.Configuration, result.ReasonRejected
 	}
 	if e.Class == result.Temporary && e.RetryAfter == 0 {

@@ -51,13 +51,13 @@ func errorJSON(message string, code int) string {
 	return string(body)
 }
 
-// What a server answers that is not Discord's is for nobody's eyes: whoever chose the address may not be allowed to ask it.
+// At another host, Discord's text is not quoted: the author of the Receiver must not see it.
 func TestQuotesOnlyDiscord(t *testing.T) {
 	server := notifytest.NewServer(t)
 	server.Answer(notifytest.Status(http.StatusForbidden, refusal("the secret of an internal service")))
-	elsewhere := newSender(t, server.URL, Config{})
-	elsewhere.MayQuote = false
-	_, err := elsewhere.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("delivery", ""))
+	other := newSender(t, server.URL, Config{})
+	other.MayQuote = false
+	_, err := other.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("delivery", ""))
 	if err == nil || err.Error() != "HTTP 403 Forbidden" {
 		t.Errorf("got %v", err)
 	}
@@ -132,7 +132,7 @@ func TestSend(t *testing.T) {
 			want:     result.Receipt{ExternalID: made, Note: "HTTP 200 OK"},
 		},
 		{
-			why: "in the thread of the URL, and waiting although the URL says no", event: result.Fired,
+			why: "in the thread of the URL, with wait=true instead of the URL's value", event: result.Fired,
 			config: Config{URL: "?wait=false&thread_id=123&with_components=true"}, answers: answers(200, accepted),
 			requests: []string{"POST " + hookURI + "?thread_id=123&wait=true&with_components=true " + fired},
 			want:     result.Receipt{ExternalID: made, Note: "HTTP 200 OK"},
@@ -147,24 +147,24 @@ func TestSend(t *testing.T) {
 			requests: []string{"PATCH " + hookURI + "/messages/77?thread_id=123 " + update}, want: edited,
 		},
 		{
-			why: "an update of what is not known", event: result.Updated, answers: answers(200, accepted),
+			why: "an update without an external id", event: result.Updated, answers: answers(200, accepted),
 			requests: []string{"POST " + hookURI + "?wait=true " + update},
 			want:     result.Receipt{ExternalID: made, Note: "HTTP 200 OK"},
 		},
 		{
-			why: "an update of what was deleted", event: result.Updated, externalID: "77",
+			why: "an update of a deleted message", event: result.Updated, externalID: "77",
 			answers:  append(answers(404, errorJSON("Unknown Message", 10008)), answers(200, accepted)...),
 			requests: []string{"PATCH " + hookURI + "/messages/77 " + update, "POST " + hookURI + "?wait=true " + update},
 			want:     result.Receipt{ExternalID: made, Note: "HTTP 200 OK"},
 		},
 		{
-			why: "an update in a thread that was archived meanwhile, which a new message opens again", event: result.Updated, externalID: "77",
+			why: "an update in an archived thread, which a new message opens", event: result.Updated, externalID: "77",
 			answers:  append(answers(400, errorJSON("Thread is archived", 50083)), answers(200, accepted)...),
 			requests: []string{"PATCH " + hookURI + "/messages/77 " + update, "POST " + hookURI + "?wait=true " + update},
 			want:     result.Receipt{ExternalID: made, Note: "HTTP 200 OK"},
 		},
 		{
-			why: "resolved there", event: result.Resolved, externalID: "77",
+			why: "resolved in an archived thread", event: result.Resolved, externalID: "77",
 			answers:  append(answers(400, errorJSON("Thread is archived", 50083)), answers(200, accepted)...),
 			requests: []string{"PATCH " + hookURI + "/messages/77 " + over, "POST " + hookURI + "?wait=true " + short},
 			want:     result.Receipt{ExternalID: made, Note: "HTTP 200 OK"},
@@ -174,7 +174,7 @@ func TestSend(t *testing.T) {
 			requests: []string{"PATCH " + hookURI + "/messages/77 " + over}, want: edited,
 		},
 		{
-			why: "resolved where the message is not known, as it is another webhook's", event: result.Resolved, externalID: "77",
+			why: "resolved where the message is another webhook's", event: result.Resolved, externalID: "77",
 			answers:  append(answers(404, errorJSON("Unknown Message", 10008)), answers(200, accepted)...),
 			requests: []string{"PATCH " + hookURI + "/messages/77 " + over, "POST " + hookURI + "?wait=true " + short},
 			want:     result.Receipt{ExternalID: made, Note: "HTTP 200 OK"},
@@ -185,7 +185,7 @@ func TestSend(t *testing.T) {
 			want:     result.Receipt{ExternalID: made, Note: "HTTP 200 OK"},
 		},
 		{
-			why: "not an id of theirs", event: result.Resolved, externalID: "../../43/x", answers: answers(200, accepted),
+			why: "an external id in another form", event: result.Resolved, externalID: "../../43/x", answers: answers(200, accepted),
 			requests: []string{"POST " + hookURI + "?wait=true " + short},
 			want:     result.Receipt{ExternalID: made, Note: "HTTP 200 OK"},
 		},
@@ -241,7 +241,7 @@ func TestFailures(t *testing.T) {
 		want   result.Error
 	}{
 		{
-			"their words", result.Fired, notifytest.Status(400, errorJSON("Invalid Form Body\nfor "+token, 50035)),
+			"the service's text", result.Fired, notifytest.Status(400, errorJSON("Invalid Form Body\nfor "+token, 50035)),
 			result.Error{Class: result.Permanent, Reason: result.ReasonRejected, Message: "HTTP 400 Bad Request: Invalid Form Body for [redacted]"},
 		},
 		{
@@ -256,7 +256,7 @@ func TestFailures(t *testing.T) {
 			result.Error{Class: result.Configuration, Reason: result.ReasonRejected, Message: "HTTP 400 Bad Request: Thread is archived"},
 		},
 		{
-			"the token is another", result.Fired, notifytest.Status(401, errorJSON("Invalid Webhook Token", 50027)),
+			"a wrong token", result.Fired, notifytest.Status(401, errorJSON("Invalid Webhook Token", 50027)),
 			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 401 Unauthorized: Invalid Webhook Token"},
 		},
 		{
@@ -287,23 +287,23 @@ func TestFailures(t *testing.T) {
 			result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: 3 * time.Second, Message: "HTTP 429 Too Many Requests"},
 		},
 		{
-			"a limit in their own header", result.Fired, notifytest.Status(429, "<html>", "X-RateLimit-Reset-After", "0.2"),
+			"a limit in Discord's header", result.Fired, notifytest.Status(429, "<html>", "X-RateLimit-Reset-After", "0.2"),
 			result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: 200 * time.Millisecond, Message: "HTTP 429 Too Many Requests"},
 		},
 		{
-			"a limit that makes no sense", result.Fired, notifytest.Status(429, `{"retry_after":1e300}`),
+			"a limit that is too long", result.Fired, notifytest.Status(429, `{"retry_after":1e300}`),
 			result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: outbound.MaxRetryAfter, Message: "HTTP 429 Too Many Requests"},
 		},
 		{
-			"one that is no number", result.Fired, notifytest.Status(429, "", "X-RateLimit-Reset-After", "NaN"),
+			"a limit that is not a number", result.Fired, notifytest.Status(429, "", "X-RateLimit-Reset-After", "NaN"),
 			result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, Message: "HTTP 429 Too Many Requests"},
 		},
 		{
-			"an id that is no id", result.Fired, notifytest.Status(200, `{"id":"../x"}`),
+			"an invalid id", result.Fired, notifytest.Status(200, `{"id":"../x"}`),
 			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
 		},
 		{
-			"accepted, but not whether it was kept", result.Fired, notifytest.Status(204, ""),
+			"a success without an id", result.Fired, notifytest.Status(204, ""),
 			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 204 No Content, but the answer is not what this receiver's API promises"},
 		},
 		{
@@ -384,12 +384,12 @@ func TestCut(t *testing.T) {
 		got, cuts := render(m)
 		description := got.Embeds[0].Description
 		if n := utf8.RuneCountInString(got.Content); n > maxContent || n < maxContent/3 {
-			t.Errorf("%s: the headline has %d characters", why, n)
+			t.Errorf("%s: the title has %d characters", why, n)
 		}
 		if n := utf8.RuneCountInString(description); n > maxDescription || n < maxDescription/3 {
 			t.Errorf("%s: the content has %d characters", why, n)
 		}
-		if cuts != "; the headline was cut to 2000 characters; the content was cut to 4096 characters" {
+		if cuts != "; the title was cut to 2000 characters; the content was cut to 4096 characters" {
 			t.Errorf("%s: got note %q", why, cuts)
 		}
 		if shown, whole := strings.CutSuffix(notifytest.DiscordText(description), "… [cut]"); !whole || !strings.HasPrefix(text, shown) {
@@ -407,7 +407,7 @@ func TestCut(t *testing.T) {
 	}
 }
 
-// What people see when answers get lost: the webhook takes no key, so a message is posted again.
+// A webhook has no idempotency key: after a lost response the message is posted again.
 func TestSeen(t *testing.T) {
 	service := notifytest.NewDiscord("42", token)
 	server := httptest.NewServer(notifytest.LoseAnswers(service, 1))
@@ -418,7 +418,7 @@ func TestSeen(t *testing.T) {
 	}
 	receipt := send(t, s, result.Fired, "first", "")
 	receipt = send(t, s, result.Updated, "second", receipt.ExternalID)
-	receipt = send(t, s, result.Updated, "second", receipt.ExternalID) // an edit may be repeated
+	receipt = send(t, s, result.Updated, "second", receipt.ExternalID) // a repeated edit has no effect
 	const text = "[Critical] Hi 🎉\nHello KubeCon 👋"
 	want := []notifytest.Seen{{ID: made, Text: text}, {ID: "1478000000000000001", Text: "Updated: " + text}}
 	if got := service.Seen(); !slices.Equal(got, want) {
@@ -463,7 +463,7 @@ func TestNewRefuses(t *testing.T) {
 		{"no token", isNoHook, Config{URL: "https://discord.com/api/webhooks/42"}},
 		{"a message of the webhook", isNoHook, Config{URL: url + "/messages/1"}},
 		{"credentials before the host", isNoHook, Config{URL: "https://canary@discord.com/api/webhooks/42/x"}},
-		{"a query that is none", isNoHook, Config{URL: url + "?canary=%zz"}},
+		{"an invalid query", isNoHook, Config{URL: url + "?canary=%zz"}},
 		{"Slack's format", "url: must be the webhook's own address, without /slack", Config{URL: url + "/slack?wait=true"}},
 		{"GitHub's format", "url: must be the webhook's own address, without /slack or /github", Config{URL: url + "/github"}},
 		{"a thread's name", "threadID: must be the id of a thread", Config{URL: url, ThreadID: "canary"}},

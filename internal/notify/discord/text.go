@@ -25,16 +25,16 @@ import (
 	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
-// What Discord takes. It counts code points, and escapes count.
+// Discord's limits, in code points of the escaped text.
 const (
 	maxContent     = 2000
-	maxDescription = 4096 // also within the 6,000 of all embeds together
+	maxDescription = 4096 // also below the limit of all embeds together, 6,000
 )
 
-// message is what the API takes, as far as we use it.
+// message is the part of the API's format that this package uses.
 type message struct {
 	Content         string   `json:"content"`
-	Embeds          []embed  `json:"embeds"` // never left out: an edit must be able to take one away
+	Embeds          []embed  `json:"embeds"` // never omitted: an edit without it keeps the embed
 	AllowedMentions mentions `json:"allowed_mentions"`
 }
 
@@ -43,21 +43,21 @@ type embed struct {
 	Color       int    `json:"color"`
 }
 
-// mentions says who is notified: an empty list, which is not the same as none, is nobody. An edit that does not say it again
-// has Discord's default, which is all that are named.
+// mentions selects the mentions that notify. An empty list: none. It is sent with every edit, because Discord's default is to
+// notify all who are mentioned.
 type mentions struct {
 	Parse []string `json:"parse"`
 }
 
-// render returns the message, and what is to be noted about what was cut. The headline has the severity in words although the
-// embed has a colour: a notification has the words only.
+// render returns the message, and a note of what was cut. The title has the severity in words, although the embed has a
+// color: a notification shows only the words.
 func render(m notify.Message) (out message, cuts string) {
 	out = message{Embeds: []embed{}, AllowedMentions: mentions{Parse: []string{}}}
 	var cut bool
 	if out.Content, cut = escapeAndTruncate(m.TitleWithStatus(), maxContent); cut {
-		cuts += notify.CutNote("headline", maxContent, "characters")
+		cuts += notify.CutNote("title", maxContent, "characters")
 	}
-	if strings.TrimSpace(m.RawContent) == "" { // an embed without text is refused
+	if strings.TrimSpace(m.RawContent) == "" { // Discord refuses an embed without text
 		return out, cuts
 	}
 	description, cut := escapeAndTruncate(m.Content(), maxDescription)
@@ -80,12 +80,12 @@ func color(m notify.Message) int {
 	return 0x1976d2 // blue
 }
 
-// fit returns the text escaped, cut so that it fits.
+// escapeAndTruncate returns the escaped text, cut to the limit.
 func escapeAndTruncate(text string, limit int) (escaped string, cut bool) {
 	if escaped = escape(text); utf8.RuneCountInString(escaped) <= limit {
 		return escaped, false
 	}
-	// Whether a character is escaped depends on its neighbours; counted is as if it always were.
+	// Whether a character is escaped depends on its neighbors. The limit assumes that all special characters are.
 	short, _ := notify.Cut(text, limit, func(r rune) int {
 		if strings.ContainsRune(special, r) {
 			return 2
@@ -95,32 +95,32 @@ func escapeAndTruncate(text string, limit int) (escaped string, cut bool) {
 	return escape(short), true
 }
 
-// special has all that escape may escape.
+// special has all characters that escape may escape.
 const special = "\\*_`~|<(@:#>+.-"
 
-// zeroWidthSpace keeps characters apart that would mean something together.
+// zeroWidthSpace separates characters that would otherwise be markup together.
 const zeroWidthSpace = "\u200b"
 
 var (
-	// link is what Discord makes a link, whatever stands in it: a backslash there would become a part of the address.
+	// link matches what Discord makes a link. Characters in it are not escaped: a backslash would be part of the address.
 	link = regexp.MustCompile(`https?://[^\s<]+`)
-	// Everywhere: emphasis, code, spoilers, mentions and whatever else is in angle brackets, links with a text of their own.
+	// markup is escaped everywhere: emphasis, code, spoilers, mentions and other sequences in angle brackets, named links.
 	markup = strings.NewReplacer(
 		`\`, `\\`, `*`, `\*`, `_`, `\_`, "`", "\\`", `~`, `\~`, `|`, `\|`, `<`, `\<`, `](`, `]\(`, `@everyone`, `\@everyone`, `@here`, `\@here`)
-	// shortcode is what is left of them after notify.Emoji: what it leaves alone is not meant to be an emoji.
+	// shortcode matches what notify.Emoji has not replaced, which must be shown as typed.
 	shortcode = regexp.MustCompile(`:([A-Za-z0-9_+~\\-]+):`)
-	// lineStart is where headings, quotes and lists begin.
+	// lineStart matches the start of headings, quotes and lists.
 	lineStart = regexp.MustCompile(`(?m)^([ \t]*[0-9]*)([#>+.-])`)
 )
 
-// escape returns the text so that Discord shows it as it was typed.
+// escape returns the text so that Discord shows it as typed.
 func escape(text string) string {
 	var out strings.Builder
 	done := 0
 	for _, at := range link.FindAllStringIndex(text, -1) {
 		out.WriteString(escapeText(text[done:at[0]]))
 		out.WriteString(text[at[0]:at[1]])
-		if done = at[1]; strings.HasPrefix(text[done:], "<") { // the backslash of an escape would be the link's
+		if done = at[1]; strings.HasPrefix(text[done:], "<") { // a backslash before < would be part of the link
 			out.WriteString("<" + zeroWidthSpace)
 			done++
 		}

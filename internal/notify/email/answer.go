@@ -30,7 +30,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
-// failed says what an error means that a step of a session ended with.
+// errorOfStep classifies the error that ended a step of a session.
 func errorOfStep(ctx context.Context, step string, err error, at outbound.Phase) *result.Error {
 	e := &result.Error{Class: result.Configuration, Reason: result.ReasonBadAnswer, Message: "the answer is not one of SMTP"}
 	if at == outbound.Asked {
@@ -48,15 +48,16 @@ func errorOfStep(ctx context.Context, step string, err error, at outbound.Phase)
 	return e
 }
 
-// meaning classifies a refusal. No class: the code is none. After the end of DATA the server has seen the mail, so a 5yz is about
-// its content; before, it is about the sender, the recipients or the session.
+// classOfCode classifies an SMTP reply that is not a success; no class: the code is not one of a failure. After the end of
+// DATA the server has read the mail, so a 5yz is about its content; before, it is about the sender, the recipients or the
+// session.
 func classOfCode(code int, at outbound.Phase) (result.Class, string) {
 	switch code {
 	case 530, 534, 535, 538:
 		return result.Configuration, result.ReasonUnauthorized
 	}
 	switch {
-	case code/100 == 4: // also 421 and 454, by which servers ask for less
+	case code/100 == 4: // also 421 and 454, which are SMTP's rate limits
 		return result.Temporary, result.ReasonServerError
 	case code/100 == 5 && at == outbound.Asked:
 		return result.Permanent, result.ReasonRejected
@@ -66,17 +67,17 @@ func classOfCode(code int, at outbound.Phase) (result.Class, string) {
 	return "", ""
 }
 
-// isGarbage tells what the server said from how the connection fares.
+// isProtocolError reports whether the server's reply is not SMTP, rather than the connection broken.
 func isProtocolError(err error) bool {
 	_, answer := errors.AsType[textproto.ProtocolError](err)
 	_, challenge := errors.AsType[base64.CorruptInputError](err)
 	return answer || challenge || errors.Is(err, errChallenge)
 }
 
-// enhanced is a status code of RFC 3463 at the beginning of an answer.
+// enhanced matches the status code of RFC 3463 at the start of a reply.
 var enhanced = regexp.MustCompile(`^[245]\.\d{1,3}\.\d{1,3}\b`)
 
-// statusLine is all that is quoted of an answer, such as "SMTP 550 5.1.1".
+// statusLine returns the part of a reply that is quoted, such as "SMTP 550 5.1.1".
 func statusLine(answer *textproto.Error) string {
 	line := "SMTP " + strconv.Itoa(answer.Code)
 	if code := enhanced.FindString(answer.Msg); strings.HasPrefix(code, strconv.Itoa(answer.Code/100)) {

@@ -21,16 +21,16 @@ import (
 	"sync"
 )
 
-// recipients is a set of Config.To's indices.
+// recipients is a set of indices in Config.To.
 type recipients uint16
 
 func (r recipients) has(i int) bool { return r&(1<<i) != 0 }
 func (r *recipients) add(i int)     { *r |= 1 << i }
 
-// maxRoll bounds the messages of which it is remembered who has them.
+// maxDelivered bounds the messages in a deliveredSet.
 const maxDelivered = 256
 
-// roll remembers who has a message that not everybody has. The zero value is empty.
+// deliveredSet has the recipients that received a message of which other recipients were refused. The zero value is empty.
 type deliveredSet struct {
 	mu        sync.Mutex
 	keys      []string // of messages, oldest first
@@ -43,8 +43,8 @@ func (r *deliveredSet) of(key string) recipients {
 	return r.delivered[key]
 }
 
-// set records who has the message; if that is nobody, or does not matter any more, nothing is kept.
-func (r *deliveredSet) set(key string, told recipients) {
+// set records the recipients of a message; an empty set removes the message.
+func (r *deliveredSet) set(key string, to recipients) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.delivered == nil {
@@ -54,7 +54,7 @@ func (r *deliveredSet) set(key string, told recipients) {
 		r.keys = slices.DeleteFunc(r.keys, func(k string) bool { return k == key })
 		delete(r.delivered, key)
 	}
-	if told == 0 {
+	if to == 0 {
 		return
 	}
 	if len(r.keys) == maxDelivered {
@@ -62,5 +62,5 @@ func (r *deliveredSet) set(key string, told recipients) {
 		r.keys = slices.Delete(r.keys, 0, 1)
 	}
 	r.keys = append(r.keys, key)
-	r.delivered[key] = told
+	r.delivered[key] = to
 }

@@ -14,22 +14,20 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package email delivers over SMTP (RFC 5321): a mail in plain text for each message, fired, updated and resolved alike. All
-// mails about an alert refer to one Message-ID that no mail has, by which mail programs show them as a thread; those that also
-// go by the subject, such as Gmail, show three.
+// Package email sends over SMTP (RFC 5321): one mail in plain text for each message. All mails about an alert refer to one
+// Message-ID that no mail has, by which mail programs show them as a thread; programs that also compare subjects, such as
+// Gmail, show three threads.
 //
-// A repeat after a lost answer is the same mail: its Message-ID is made of the delivery key, and mail programs that fold equal
-// ones show it once.
+// A repeat after a lost response is the same mail: its Message-ID is derived from the delivery key, and mail programs that
+// merge mails with equal Message-IDs show it once.
 //
-// One transaction has all recipients. Who is refused does not keep the others from getting the mail: they get it, the
-// attempt counts as one whose outcome is unknown, and a repeat is for those refused only, as long as the Sender lives that
-// saw it. So only a crash makes a second mail, with the same Message-ID, and an address that is refused for good ends as a
-// failure that names it. Those who have the mail are told when it is over, whatever became of the others.
+// One transaction has all recipients. A refused recipient does not prevent the delivery to the others: the outcome of the
+// attempt is Unknown, and a repeat by the same Sender is sent only to the refused. So a recipient gets a second mail, with
+// the same Message-ID, only after a restart, and a permanent refusal ends in an error with the index of the address. A
+// resolve succeeds where the refusals are permanent: the recipients with the earlier mails have it.
 //
-// It quotes a server's codes and none of its words: who chose the address may not be allowed to read what lies there. HTTP
-// proxies do not apply.
-//
-// It knows SMTP, by way of go-mail, and no Kubernetes.
+// Errors quote codes and no text of the server: at a user-supplied address it may be text that the author of the Receiver
+// must not see. HTTP proxies are not used.
 package email
 
 import (
@@ -47,9 +45,9 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
-// How a connection is protected.
+// The protection of the connection.
 const (
-	StartTLS = "StartTLS" // TLS before anything is said that matters, or nothing is said
+	StartTLS = "StartTLS" // TLS before any command that matters, or no mail
 	Implicit = "Implicit" // TLS from the first byte
 	None     = "None"
 )
@@ -59,14 +57,14 @@ const maxTo = 16
 
 // Config is the configuration of a Sender.
 type Config struct {
-	// Host is the mail server, as host or host:port. The port is 587 if it is left out, 465 with Implicit and 25 with None.
+	// Host is the mail server, as host or host:port. The default port is 587, with Implicit 465 and with None 25.
 	Host string
 	// TLS is StartTLS, Implicit or None; StartTLS if empty.
 	TLS string
 	// From and To are addresses, with or without a name: alerts@example.com or Alerts <alerts@example.com>.
 	From string
 	To   []string
-	// Username and Password are for a server that wants them. They need TLS.
+	// Username and Password log in. They need TLS.
 	Username string
 	Password string
 }
@@ -87,7 +85,7 @@ var (
 	_ notify.Prober = (*Sender)(nil)
 )
 
-// New checks the configuration. An error is a *result.Error that names the field and not its value.
+// New returns a sender. An error is a *result.Error that names the invalid field.
 func New(config Config, client *outbound.Client) (*Sender, error) {
 	if config.TLS == "" {
 		config.TLS = StartTLS
@@ -121,7 +119,7 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 
 func (s *Sender) checkCredentials() error {
 	c := &s.config
-	c.Username = strings.TrimRight(c.Username, "\r\n") // as in a Secret that was made with echo
+	c.Username = strings.TrimRight(c.Username, "\r\n") // the value of a Secret made with echo ends in a line break
 	c.Password = strings.TrimRight(c.Password, "\r\n")
 	switch {
 	case c.Username == "" && c.Password == "":
@@ -140,7 +138,7 @@ func (s *Sender) checkCredentials() error {
 
 const addressProblem = "must be a mail address in ASCII, such as alerts@example.com"
 
-// addrSpec leaves out what nobody has: quoted local parts, address literals.
+// addrSpec does not match quoted local parts and address literals, which are not in use.
 var addrSpec = regexp.MustCompile("^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$")
 
 func parseAddress(text string) (*mail.Address, bool) {
@@ -153,7 +151,7 @@ func parseAddress(text string) (*mail.Address, bool) {
 
 var hostName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9.])?$`)
 
-// endpoint reads host or host:port.
+// endpoint parses host or host:port.
 func endpoint(text, port string) (host, address string, ok bool) {
 	host = strings.TrimSuffix(strings.TrimPrefix(text, "["), "]")
 	if h, p, err := net.SplitHostPort(text); err == nil {
@@ -167,18 +165,18 @@ func endpoint(text, port string) (host, address string, ok bool) {
 	return host, net.JoinHostPort(host, port), true
 }
 
-// Send makes one attempt: one transaction for all who do not have the mail yet.
+// Send makes one attempt: one transaction for all recipients that do not have the mail.
 func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
 	text, err := s.compose(m, k)
 	if err != nil {
 		return result.Receipt{}, err
 	}
-	told := s.delivered.of(k.Delivery)
-	outcome, failure := s.deliver(ctx, told, text)
+	delivered := s.delivered.of(k.Delivery)
+	outcome, failure := s.deliver(ctx, delivered, text)
 	if failure != nil {
 		return result.Receipt{}, failure
 	}
-	if err := s.resultOf(m.Event, k.Delivery, told, outcome); err != nil {
+	if err := s.recordOutcome(m.Event, k.Delivery, delivered, outcome); err != nil {
 		return result.Receipt{}, err
 	}
 	note := "accepted by the mail server; whether it is delivered it does not say"
@@ -191,28 +189,28 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 	return result.Receipt{Note: note}, nil
 }
 
-// deliver tells those who were not told yet.
-func (s *Sender) deliver(ctx context.Context, told recipients, text []byte) (outcome, *result.Error) {
+// deliver sends the mail to the recipients that do not have it.
+func (s *Sender) deliver(ctx context.Context, delivered recipients, text []byte) (outcome, *result.Error) {
 	session, failure := s.connect(ctx)
 	if failure != nil {
 		return outcome{}, failure
 	}
 	defer session.close()
-	return session.transact(ctx, s.from, s.to, told, text)
+	return session.transact(ctx, s.from, s.to, delivered, text)
 }
 
-// settle decides what an attempt that the server answered is worth: nil if nobody needs to be told again.
-func (s *Sender) resultOf(event result.Event, delivery string, told recipients, o outcome) error {
+// recordOutcome records the recipients that have the mail, and returns nil where no attempt has to follow.
+func (s *Sender) recordOutcome(event result.Event, delivery string, delivered recipients, o outcome) error {
 	switch {
 	case len(o.refused) == 0:
-	case told|o.accepted == 0: // nobody has it
+	case delivered|o.accepted == 0:
 		return o.failure()
 	case event == result.Resolved && o.failure().Class == result.Configuration:
-		// Who never could be told that it began need not be told that it is over.
-	case o.accepted == 0: // those who are left are still refused
+		// The refused recipients received no earlier mail either.
+	case o.accepted == 0:
 		return o.failure()
-	default: // some have it, which is what must be remembered of it
-		s.delivered.set(delivery, told|o.accepted)
+	default:
+		s.delivered.set(delivery, delivered|o.accepted)
 		failure := o.failure()
 		failure.Class = result.Unknown
 		failure.Message = "accepted for the other addresses, which are not told again; " + failure.Message
@@ -222,7 +220,7 @@ func (s *Sender) resultOf(event result.Event, delivery string, told recipients, 
 	return nil
 }
 
-// Probe connects and logs in, and sends nothing.
+// Probe connects and logs in.
 func (s *Sender) Probe(ctx context.Context) error {
 	session, failure := s.connect(ctx)
 	if failure != nil {
@@ -232,5 +230,5 @@ func (s *Sender) Probe(ctx context.Context) error {
 	return nil
 }
 
-// Close has nothing to let go of: every connection is closed by the call that made it.
+// Close does nothing: every call closes its connection.
 func (s *Sender) Close() {}

@@ -84,7 +84,7 @@ func send(ctx context.Context, s *Sender, event result.Event, delivery string) (
 	return s.Send(ctx, notifytest.Message(event), notifytest.Key(delivery, ""))
 }
 
-// failure returns the error that a fired message must end with, in good time.
+// failure sends a message, and returns its error, which is required within 3 seconds.
 func failure(ctx context.Context, t *testing.T, s *Sender) result.Error {
 	t.Helper()
 	began := time.Now()
@@ -163,7 +163,7 @@ func TestModes(t *testing.T) {
 	}
 }
 
-// A repeat is the same mail for who folds equal Message-IDs, and a second one for who does not.
+// A repeat has the same Message-ID, by which mail programs may merge it.
 func TestRepeat(t *testing.T) {
 	server := newServer(t, notifytest.SMTPOptions{})
 	server.LoseAnswers(1)
@@ -192,7 +192,7 @@ func TestRepeat(t *testing.T) {
 	}
 }
 
-// steps are what a server can be asked, in order, and what it means if it does not answer.
+// steps are the commands of a session in their order, with the class of a missing answer.
 var steps = []struct {
 	command string
 	class   result.Class
@@ -214,12 +214,12 @@ func TestNoAnswer(t *testing.T) {
 			reasons     []string
 		}{
 			{"hang", notifytest.SMTPHang, []string{result.ReasonTimeout}},
-			{"hang up", notifytest.SMTPClose, []string{result.ReasonConnectionFailed}},
+			{"closed connection", notifytest.SMTPClose, []string{result.ReasonConnectionFailed}},
 			{"flood", notifytest.SMTPFlood, []string{result.ReasonConnectionFailed, result.ReasonTLSFailed}},
 			{"endless line", notifytest.SMTPLine, []string{result.ReasonConnectionFailed, result.ReasonTLSFailed}},
 			{"garbage", "<html>", []string{result.ReasonBadAnswer, result.ReasonTLSFailed}},
 			{"another protocol", "HTTP/1.1 400 Bad Request\r\n\r\n<html>", []string{result.ReasonBadAnswer, result.ReasonTLSFailed}},
-			{"a code that is none", "999 5.1.1 canary", []string{result.ReasonBadAnswer, result.ReasonTLSFailed}},
+			{"an invalid code", "999 5.1.1 canary", []string{result.ReasonBadAnswer, result.ReasonTLSFailed}},
 			{"an answer to something else", "214 2.0.0 canary", []string{result.ReasonBadAnswer, result.ReasonTLSFailed}},
 		} {
 			t.Run(step.command+", "+c.why, func(t *testing.T) {
@@ -244,14 +244,14 @@ func TestNoAnswer(t *testing.T) {
 					t.Errorf("the server is quoted: %s", e.Message)
 				}
 				if server.Received() != 0 {
-					t.Error("a mail arrived")
+					t.Error("the server accepted a mail")
 				}
 			})
 		}
 	}
 }
 
-// Before its last line is out a mail is none.
+// An incomplete mail is not delivered.
 func TestCloseWithinTheMail(t *testing.T) {
 	server, s := newAuthenticated(t)
 	server.Script("mail", notifytest.SMTPClose)
@@ -266,11 +266,11 @@ func TestCloseWithinTheMail(t *testing.T) {
 func TestTimeLimits(t *testing.T) {
 	server, _ := newAuthenticated(t)
 	server.Script("DATA", notifytest.SMTPHang)
-	impatient, err := outbound.NewClient(loopback, outbound.Options{Timeout: time.Second, CABundle: server.CA()})
+	client, err := outbound.NewClient(loopback, outbound.Options{Timeout: time.Second, CABundle: server.CA()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := New(Config{Host: server.Addr(), From: "a@example.com", To: []string{"b@example.com"}, Username: username, Password: password}, impatient)
+	s, err := New(Config{Host: server.Addr(), From: "a@example.com", To: []string{"b@example.com"}, Username: username, Password: password}, client)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,11 +282,11 @@ func TestTimeLimits(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(time.Second, cancel)
 	if e := failure(ctx, t, s); e.Class != result.Unknown || e.Reason != result.ReasonCanceled {
-		t.Errorf("cancelled: got %+v", e)
+		t.Errorf("canceled: got %+v", e)
 	}
 }
 
-// What comes after the mail was accepted changes nothing.
+// The answer to QUIT has no effect.
 func TestQuit(t *testing.T) {
 	for _, answer := range []string{notifytest.SMTPHang, notifytest.SMTPClose, notifytest.SMTPFlood, "421 4.3.0 tired"} {
 		server, s := newAuthenticated(t)
@@ -352,13 +352,13 @@ func TestFailures(t *testing.T) {
 				t.Errorf("got %+v, want %+v", e, c.want)
 			}
 			if server.Received() != 0 {
-				t.Error("a mail arrived")
+				t.Error("the server accepted a mail")
 			}
 		})
 	}
 }
 
-// Without TLS nothing is said that matters.
+// Without TLS, credentials and mails are not sent.
 func TestNeverUnencrypted(t *testing.T) {
 	for _, c := range []struct {
 		why    string
@@ -379,7 +379,7 @@ func TestNeverUnencrypted(t *testing.T) {
 			}
 			for _, command := range server.Commands() {
 				if !strings.HasPrefix(command, "EHLO") && command != "QUIT" {
-					t.Errorf("the server was told %q", command)
+					t.Errorf("the server received %q", command)
 				}
 			}
 		})
@@ -393,8 +393,8 @@ func TestCertificate(t *testing.T) {
 		if options.Implicit {
 			config.TLS = Implicit
 		}
-		stranger := newSender(t, newServer(t, notifytest.SMTPOptions{}), Config{TLS: config.TLS, Host: server.Addr()})
-		e := failure(t.Context(), t, stranger)
+		untrusting := newSender(t, newServer(t, notifytest.SMTPOptions{}), Config{TLS: config.TLS, Host: server.Addr()})
+		e := failure(t.Context(), t, untrusting)
 		if e.Class != result.Configuration || e.Reason != result.ReasonTLSFailed || !strings.HasSuffix(e.Message, ": the certificate is signed by an unknown authority") {
 			t.Errorf("unknown authority: got %+v", e)
 		}
@@ -420,8 +420,8 @@ func TestUnreachable(t *testing.T) {
 		client            *outbound.Client
 		class             result.Class
 	}{
-		{"nobody listens", gone.Addr(), result.ReasonConnectionFailed, newClient(t, nil), result.Temporary},
-		{"an address that is refused", server.Addr(), result.ReasonAddressRefused, strict, result.Configuration},
+		{"a closed port", gone.Addr(), result.ReasonConnectionFailed, newClient(t, nil), result.Temporary},
+		{"an address that the guard refuses", server.Addr(), result.ReasonAddressRefused, strict, result.Configuration},
 	} {
 		s, err := New(Config{Host: c.host, TLS: None, From: "a@example.com", To: []string{"b@example.com"}}, c.client)
 		if err != nil {
@@ -432,30 +432,30 @@ func TestUnreachable(t *testing.T) {
 		}
 	}
 	if commands := server.Commands(); len(commands) != 0 {
-		t.Errorf("got through: %q", commands)
+		t.Errorf("the server received %q", commands)
 	}
 }
 
-// Nobody misses a mail because another's address is refused, and nobody gets it twice.
+// A refused recipient does not prevent the delivery to the others, and a repeat is sent only to the refused.
 func TestPartlyRefused(t *testing.T) {
 	type attempt struct {
-		class   result.Class // "" for success
-		message string       // or note
+		class   result.Class // "": a success
+		message string       // the receipt's note after a success
 	}
 	for _, c := range []struct {
 		why      string
 		event    result.Event
-		answers  []string // to RCPT, in the order of all attempts
+		answers  []string // to RCPT, for all attempts
 		attempts []attempt
 		to       []string // of the mails that arrived
 	}{
 		{
-			"for now", result.Fired, []string{"", "450 4.2.1 later", "", ""},
+			"temporarily", result.Fired, []string{"", "450 4.2.1 later", "", ""},
 			[]attempt{{result.Unknown, "accepted for the other addresses, which are not told again; to[1]: SMTP 450 4.2.1"}, {"", note}},
 			[]string{"a@example.com c@example.com", "b@example.com"},
 		},
 		{
-			"for now, for long", result.Updated, []string{"450 4.2.1 later", "", "", "450 4.2.1 later", "450 4.2.1 later", ""},
+			"temporarily, three times", result.Updated, []string{"450 4.2.1 later", "", "", "450 4.2.1 later", "450 4.2.1 later", ""},
 			[]attempt{
 				{result.Unknown, "accepted for the other addresses, which are not told again; to[0]: SMTP 450 4.2.1"},
 				{result.Temporary, "to[0]: SMTP 450 4.2.1"}, {result.Temporary, "to[0]: SMTP 450 4.2.1"}, {"", note},
@@ -463,7 +463,7 @@ func TestPartlyRefused(t *testing.T) {
 			[]string{"b@example.com c@example.com", "a@example.com"},
 		},
 		{
-			"for good", result.Fired, []string{"", "550 5.1.1 who", "", "550 5.1.1 who"},
+			"permanently", result.Fired, []string{"", "550 5.1.1 unknown", "", "550 5.1.1 unknown"},
 			[]attempt{
 				{result.Unknown, "accepted for the other addresses, which are not told again; to[1]: SMTP 550 5.1.1"},
 				{result.Configuration, "to[1]: SMTP 550 5.1.1"},
@@ -471,7 +471,7 @@ func TestPartlyRefused(t *testing.T) {
 			[]string{"a@example.com c@example.com"},
 		},
 		{
-			"one of each", result.Fired, []string{"550 5.1.1 who", "", "450 4.2.1 later", "550 5.1.1 who", ""},
+			"permanently and temporarily", result.Fired, []string{"550 5.1.1 unknown", "", "450 4.2.1 later", "550 5.1.1 unknown", ""},
 			[]attempt{
 				{result.Unknown, "accepted for the other addresses, which are not told again; to[0]: SMTP 550 5.1.1; to[2]: SMTP 450 4.2.1"},
 				{result.Unknown, "accepted for the other addresses, which are not told again; to[0]: SMTP 550 5.1.1"},
@@ -479,17 +479,17 @@ func TestPartlyRefused(t *testing.T) {
 			[]string{"b@example.com", "c@example.com"},
 		},
 		{
-			"all, in different ways", result.Fired, []string{"550 5.1.1 who", "550 5.1.1 who", "450 4.2.1 later"},
+			"all, in different ways", result.Fired, []string{"550 5.1.1 unknown", "550 5.1.1 unknown", "450 4.2.1 later"},
 			[]attempt{{result.Temporary, "to[0]: SMTP 550 5.1.1; to[1]: SMTP 550 5.1.1; to[2]: SMTP 450 4.2.1"}},
 			nil,
 		},
 		{
-			"that it is over, for good", result.Resolved, []string{"", "550 5.1.1 who", ""},
+			"a resolve, permanently", result.Resolved, []string{"", "550 5.1.1 unknown", ""},
 			[]attempt{{"", "to[1]: SMTP 550 5.1.1; else " + note}},
 			[]string{"a@example.com c@example.com"},
 		},
 		{
-			"that it is over, for now", result.Resolved, []string{"", "450 4.2.1 later", ""},
+			"a resolve, temporarily", result.Resolved, []string{"", "450 4.2.1 later", ""},
 			[]attempt{{result.Unknown, "accepted for the other addresses, which are not told again; to[1]: SMTP 450 4.2.1"}, {"", note}},
 			[]string{"a@example.com c@example.com", "b@example.com"},
 		},
@@ -519,10 +519,10 @@ func TestPartlyRefused(t *testing.T) {
 	}
 }
 
-// What the server says after the mail is about all who were to get it.
+// An answer to the mail is about all accepted recipients.
 func TestPartlyRefusedThenRefused(t *testing.T) {
 	server := newServer(t, notifytest.SMTPOptions{})
-	server.Script("RCPT", "", "550 5.1.1 who", "")
+	server.Script("RCPT", "", "550 5.1.1 unknown", "")
 	server.Script(".", "451 4.3.0 later", "")
 	s := newSender(t, server, Config{TLS: None, To: []string{"a@example.com", "b@example.com"}})
 	if e := failure(t.Context(), t, s); e.Class != result.Temporary || e.Message != "end of DATA: SMTP 451 4.3.0" {
@@ -549,15 +549,15 @@ func TestDeliveredSet(t *testing.T) {
 	}
 }
 
-// A server decides neither how long we compute nor what we do with the password.
+// The server's challenges bound neither the computation nor the use of the password.
 func TestAuth(t *testing.T) {
 	for _, c := range []struct {
 		why, want string
 		options   notifytest.SMTPOptions
 		class     result.Class
 	}{
-		{"no end of rounds", "AUTH: the answer is not one of SMTP", notifytest.SMTPOptions{Mechanisms: "SCRAM-SHA-256", Rounds: 1 << 40}, result.Configuration},
-		{"nothing that we can", "the mail server takes no username", notifytest.SMTPOptions{Mechanisms: "CRAM-MD5 NTLM XOAUTH2"}, result.Configuration},
+		{"too many iterations", "AUTH: the answer is not one of SMTP", notifytest.SMTPOptions{Mechanisms: "SCRAM-SHA-256", Rounds: 1 << 40}, result.Configuration},
+		{"no supported mechanism", "the mail server takes no username", notifytest.SMTPOptions{Mechanisms: "CRAM-MD5 NTLM XOAUTH2"}, result.Configuration},
 		{"another password", "AUTH: SMTP 535 5.7.8", notifytest.SMTPOptions{Password: "other"}, result.Configuration},
 		{"another password, LOGIN", "AUTH: SMTP 535 5.7.8", notifytest.SMTPOptions{Password: "other", Mechanisms: "LOGIN"}, result.Configuration},
 		{"another password, SCRAM", "AUTH: SMTP 535 5.7.8", notifytest.SMTPOptions{Password: "other", Mechanisms: "SCRAM-SHA-256"}, result.Configuration},
@@ -583,9 +583,9 @@ func TestProbe(t *testing.T) {
 		class                result.Class
 	}{
 		{"all is well", "", "", ""},
-		{"it does not say goodbye", "QUIT", notifytest.SMTPHang, ""},
+		{"no answer to QUIT", "QUIT", notifytest.SMTPHang, ""},
 		{"wrong password", "AUTH", "535 5.7.8 no", result.Configuration},
-		{"slow down", "connect", "421 4.7.0 no", result.Temporary},
+		{"a rate limit", "connect", "421 4.7.0 no", result.Temporary},
 		{"no answer", "EHLO", notifytest.SMTPHang, result.Temporary},
 	} {
 		t.Run(c.why, func(t *testing.T) {
@@ -598,14 +598,14 @@ func TestProbe(t *testing.T) {
 			}
 			for _, command := range server.Commands() {
 				if strings.HasPrefix(command, "MAIL") {
-					t.Errorf("it began a mail: %s", command)
+					t.Errorf("the probe sent %s", command)
 				}
 			}
 		})
 	}
 }
 
-// A server may say what it was told in confidence, at any step and in any spelling.
+// Answers of the server may contain the credentials in any encoding, at any step.
 func TestLeaks(t *testing.T) {
 	forms := map[string]string{}
 	for _, canary := range []string{username, password, "canary-us3r"} {
@@ -626,17 +626,17 @@ func TestLeaks(t *testing.T) {
 	}
 	for _, step := range steps {
 		if step.command == "TLS" {
-			continue // nothing was told before
+			continue // no credential is sent before
 		}
 		server, s := newAuthenticated(t)
 		for _, answer := range answers {
 			server.Script(step.command, answer)
 			server.Script("HELO", answer)
 			receipt, err := send(t.Context(), s, result.Fired, "delivery")
-			said := fmt.Sprint(receipt, err)
+			text := fmt.Sprint(receipt, err)
 			for form, what := range forms {
-				if strings.Contains(said, form) {
-					t.Errorf("%s: %s is in %q", step.command, what, said)
+				if strings.Contains(text, form) {
+					t.Errorf("%s: %s is in %q", step.command, what, text)
 				}
 			}
 		}
@@ -653,11 +653,11 @@ func TestText(t *testing.T) {
 	}{
 		{"a header in the title", "Hi\r\nBcc: eve@example.com\r\n\r\nboo", "x", "Hi Bcc: eve@example.com boo", "x"},
 		{"other control characters", "a\x01b\tc\vd\u0085e\u2028f\x7fg", "x", "a b c d e f g", "x"},
-		{"what looks encoded", "=?utf-8?q?a=0D=0Ab?=", "x", "=\u200b?utf-8?q?a=0D=0Ab?=", "x"},
+		{"a text like an encoded word", "=?utf-8?q?a=0D=0Ab?=", "x", "=\u200b?utf-8?q?a=0D=0Ab?=", "x"},
 		{"a title of one word", long, "x", long, "x"},
 		{"a title of emoji", strings.Repeat("👩‍💻", 85), "x", strings.Repeat("👩‍💻", 85), "x"},
-		{"the end of a mail", "x", "a\n.\nb\n..\n", "x", "a\n.\nb\n..\n"},
-		{"the end of a mail, with carriage returns", "x", "a\r\n.\r\nQUIT\r\n", "x", "a\n.\nQUIT\n"},
+		{"lines with dots", "x", "a\n.\nb\n..\n", "x", "a\n.\nb\n..\n"},
+		{"lines with dots and carriage returns", "x", "a\r\n.\r\nQUIT\r\n", "x", "a\n.\nQUIT\n"},
 		{"a long line", "x", strings.Repeat("👋x", 2000), "x", strings.Repeat("👋x", 2000)},
 		{"blanks at the end of a line", "x", "a \nb\t\n", "x", "a \nb\t\n"},
 		{"markup", "<b>*x*</b>", "<b>*x*</b> &amp; [x](y) @everyone", "<b>*x*</b>", "<b>*x*</b> &amp; [x](y) @everyone"},
@@ -708,7 +708,7 @@ func TestNewRefuses(t *testing.T) {
 		{"no username", "username: must not be", func(c *Config) { c.Password = "canary" }},
 		{"no password", "password: must not be", func(c *Config) { c.Username = "canary" }},
 		{"a password in the clear", "tls: must not be None", func(c *Config) { c.Username, c.Password, c.TLS = "canary", "canary", None }},
-		{"what PLAIN cannot say", "username, password: must not have", func(c *Config) { c.Username, c.Password = "canary", "canary\x00" }},
+		{"a control character", "username, password: must not have", func(c *Config) { c.Username, c.Password = "canary", "canary\x00" }},
 	} {
 		config := Config{Host: "smtp.example.com", From: "a@example.com", To: []string{"b@example.com"}}
 		c.change(&config)
@@ -748,7 +748,7 @@ func TestAddressLiteral(t *testing.T) {
 	}
 }
 
-// An id that would be too long to keep is left out.
+// A Message-ID that is too long is not in the receipt.
 func TestLongID(t *testing.T) {
 	server := newServer(t, notifytest.SMTPOptions{})
 	s := newSender(t, server, Config{TLS: None})

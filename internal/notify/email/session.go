@@ -37,17 +37,17 @@ import (
 )
 
 const (
-	// byeTime is how long a server may take to say goodbye.
+	// quitTimeout bounds the wait for the reply to QUIT.
 	quitTimeout = 500 * time.Millisecond
-	// maxRounds bounds the work that a server may ask for with SCRAM: about half a second.
+	// maxIterations bounds the work of SCRAM that a server can ask for, to about half a second.
 	maxIterations = 1 << 20
 )
 
-// session is a connection to the mail server. It uses go-mail's client of the protocol rather than the one of mails above
-// it: that one sends to nobody if one address is refused.
+// session is a connection to the mail server. It uses go-mail's client of the protocol. The library's client of mails sends
+// to no recipient where one is refused.
 type session struct {
 	conn   net.Conn
-	client *smtp.Client // nil if there is nobody to say goodbye to
+	client *smtp.Client // nil: no QUIT is sent
 }
 
 // connect returns a session that is ready for a transaction.
@@ -78,12 +78,12 @@ func (c *session) handshake(ctx context.Context, s *Sender) *result.Error {
 		return errorOfStep(ctx, "greeting", err, outbound.Talking)
 	}
 	c.client = client
-	client.SkipSMTPUTF8(true) // all addresses are ASCII; with it, some server on the way may have to refuse the mail
+	client.SkipSMTPUTF8(true) // all addresses are ASCII; with SMTPUTF8 a later server might refuse the mail
 	if err := client.Hello(addressLiteral(c.conn.LocalAddr())); err != nil {
 		return errorOfStep(ctx, "EHLO", err, outbound.Talking)
 	}
 	if s.config.TLS == StartTLS {
-		if offered, _ := client.Extension("STARTTLS"); !offered { // as if a certificate were bad
+		if offered, _ := client.Extension("STARTTLS"); !offered { // the same reason as for an invalid certificate
 			return &result.Error{Class: result.Configuration, Reason: result.ReasonTLSFailed, Message: "the mail server does not offer STARTTLS"}
 		}
 		if err := client.StartTLS(s.client.TLSConfig(s.host)); err != nil {
@@ -105,7 +105,7 @@ func (c *session) handshake(ctx context.Context, s *Sender) *result.Error {
 	return nil
 }
 
-// literal is how a client without a name of its own says who it is (RFC 5321, 4.1.3).
+// addressLiteral returns the name of a client without a host name (RFC 5321, 4.1.3).
 func addressLiteral(local net.Addr) string {
 	address, err := netip.ParseAddrPort(local.String())
 	if err != nil {
@@ -118,8 +118,8 @@ func addressLiteral(local net.Addr) string {
 	return "[" + ip.String() + "]"
 }
 
-// mechanism picks one that the server offers. PLAIN comes first, although SCRAM does not show the password: within TLS that
-// protects it from nobody but its own server, and a server may offer SCRAM also for users whose hash does not go with it.
+// mechanism selects a mechanism that the server offers. PLAIN is preferred to SCRAM: within TLS only the server itself sees
+// the password, and a server may offer SCRAM also to users without a suitable hash.
 func (s *Sender) mechanism(offered string) smtp.Auth {
 	names := strings.Fields(strings.ToUpper(offered))
 	c := s.config
@@ -136,10 +136,10 @@ func (s *Sender) mechanism(offered string) smtp.Auth {
 	return nil
 }
 
-// careful is a mechanism in which the server does not decide how long we compute, which no time limit would end.
+// boundedSCRAM bounds the iterations that a server asks for: no timeout ends the computation.
 type boundedSCRAM struct{ smtp.Auth }
 
-// errChallenge is a challenge that does not go with the mechanism.
+// errChallenge is the error of a challenge that the mechanism does not permit.
 var errChallenge = errors.New("bad challenge")
 
 func (c boundedSCRAM) Next(fromServer []byte, more bool) ([]byte, error) {
@@ -157,13 +157,13 @@ func (c boundedSCRAM) Next(fromServer []byte, more bool) ([]byte, error) {
 	return answer, nil
 }
 
-// outcome is what became of the recipients of a transaction.
+// outcome is the outcome of a transaction for its recipients.
 type outcome struct {
 	accepted recipients
-	refused  []*result.Error // one for each
+	refused  []*result.Error // one for each refused recipient
 }
 
-// failure says what to do about those who are refused: try again if that helps one of them.
+// failure returns the error of the refused recipients. It is Temporary where one of them is.
 func (o outcome) failure() *result.Error {
 	failure := *o.refused[0]
 	for _, refusal := range o.refused[1:] {
@@ -175,14 +175,14 @@ func (o outcome) failure() *result.Error {
 	return &failure
 }
 
-// transact sends the mail to those who do not have it. An error is one that holds for all.
-func (c *session) transact(ctx context.Context, from *mail.Address, to []*mail.Address, told recipients, text []byte) (outcome, *result.Error) {
+// transact sends the mail to the recipients that do not have it. An error is one of the whole transaction.
+func (c *session) transact(ctx context.Context, from *mail.Address, to []*mail.Address, delivered recipients, text []byte) (outcome, *result.Error) {
 	var o outcome
 	if err := c.client.Mail("<" + from.Address + ">"); err != nil {
 		return o, errorOfStep(ctx, "MAIL FROM", err, outbound.Talking)
 	}
 	for i, address := range to {
-		if told.has(i) {
+		if delivered.has(i) {
 			continue
 		}
 		err := c.client.Rcpt("<" + address.Address + ">")
@@ -192,7 +192,7 @@ func (c *session) transact(ctx context.Context, from *mail.Address, to []*mail.A
 			o.accepted.add(i)
 		case answered && answer.Code != 421 && (answer.Code/100 == 4 || answer.Code/100 == 5):
 			failure := errorOfStep(ctx, "to["+strconv.Itoa(i)+"]", err, outbound.Talking)
-			if answer.Code == 552 { // to be taken for 452 here (RFC 5321, 4.5.3.1.10)
+			if answer.Code == 552 { // a full mailbox, like 452 (RFC 5321, 4.5.3.1.10)
 				failure.Class, failure.Reason = result.Temporary, result.ReasonServerError
 			}
 			o.refused = append(o.refused, failure)
@@ -206,14 +206,14 @@ func (c *session) transact(ctx context.Context, from *mail.Address, to []*mail.A
 	return o, c.data(ctx, text)
 }
 
-// data sends the mail itself. What comes of it is not known between the final dot and the answer to that.
+// data sends the mail. The outcome is unknown between the final dot and its reply.
 func (c *session) data(ctx context.Context, text []byte) *result.Error {
 	w, err := c.client.Data()
 	if err != nil {
 		return errorOfStep(ctx, "DATA", err, outbound.Talking)
 	}
 	if _, err := w.Write(text); err != nil {
-		c.client = nil // a QUIT would end the mail first, and what there is of it would be delivered
+		c.client = nil // QUIT would end the mail, and the server would deliver its first part
 		return errorOfStep(ctx, "DATA", err, outbound.Talking)
 	}
 	if err := w.Close(); err != nil {
@@ -222,7 +222,7 @@ func (c *session) data(ctx context.Context, text []byte) *result.Error {
 	return nil
 }
 
-// close says goodbye and hangs up. Nothing depends on how that goes.
+// close sends QUIT and closes the connection. Errors have no effect.
 func (c *session) close() {
 	if c.client != nil {
 		_ = c.conn.SetDeadline(time.Now().Add(quitTimeout))

@@ -27,42 +27,42 @@ import (
 	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
-// maxID bounds what is kept of a Message-ID.
+// maxID bounds a Message-ID in a receipt.
 const maxID = 256
 
-// id is a Message-ID, without its brackets, for a key.
+// messageID returns the Message-ID of a key, without brackets.
 func (s *Sender) messageID(key string) string {
 	_, domain, _ := strings.Cut(s.from.Address, "@")
 	return key + "@" + domain
 }
 
-// compose writes the mail. It is the same in every repeat.
+// compose returns the mail. A repeat is byte for byte the same.
 func (s *Sender) compose(m notify.Message, k notify.Key) ([]byte, error) {
-	letter := gomail.NewMsg(gomail.WithEncoding(gomail.EncodingQP), gomail.WithNoDefaultUserAgent())
-	letter.FromMailAddress(s.from)
-	letter.ToMailAddress(s.to...)
-	letter.Subject(subject(m))
-	letter.SetDateWithValue(m.Time.UTC())
-	letter.SetMessageIDWithValue(s.messageID(k.Delivery))
+	message := gomail.NewMsg(gomail.WithEncoding(gomail.EncodingQP), gomail.WithNoDefaultUserAgent())
+	message.FromMailAddress(s.from)
+	message.ToMailAddress(s.to...)
+	message.Subject(subject(m))
+	message.SetDateWithValue(m.Time.UTC())
+	message.SetMessageIDWithValue(s.messageID(k.Delivery))
 	thread := "<" + s.messageID(k.Incident) + ">"
-	letter.SetGenHeader(gomail.HeaderInReplyTo, thread)
-	letter.SetGenHeader(gomail.HeaderReferences, thread)
-	letter.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: nobody's holiday is an answer to this
-	letter.SetGenHeader(gomail.HeaderXAutoResponseSuppress, "All")
-	letter.SetGenHeader(gomail.HeaderXMailer, notify.UserAgent)
+	message.SetGenHeader(gomail.HeaderInReplyTo, thread)
+	message.SetGenHeader(gomail.HeaderReferences, thread)
+	message.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: prevents automatic replies
+	message.SetGenHeader(gomail.HeaderXAutoResponseSuppress, "All")
+	message.SetGenHeader(gomail.HeaderXMailer, notify.UserAgent)
 	if m.Severity == notify.Critical && m.Event != result.Resolved {
-		letter.SetGenHeader(gomail.HeaderImportance, "high")
-		letter.SetGenHeader(gomail.HeaderXPriority, "1")
+		message.SetGenHeader(gomail.HeaderImportance, "high")
+		message.SetGenHeader(gomail.HeaderXPriority, "1")
 	}
-	letter.SetBodyString(gomail.TypeTextPlain, body(m))
+	message.SetBodyString(gomail.TypeTextPlain, body(m))
 	var text bytes.Buffer
-	if _, err := letter.WriteTo(&text); err != nil {
+	if _, err := message.WriteTo(&text); err != nil {
 		return nil, notify.Invalid("content", "cannot be written as a mail")
 	}
 	return text.Bytes(), nil
 }
 
-// subject is the headline as the one line that a header may have. Titles are short enough for it.
+// subject returns the title on one line. The limits of titles keep it short enough for a header.
 func subject(m notify.Message) string {
 	line := strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
@@ -71,7 +71,7 @@ func subject(m notify.Message) string {
 		return r
 	}, m.TitleWithStatus())
 	line = strings.Join(strings.Fields(line), " ")
-	return strings.ReplaceAll(line, "=?", "=\u200b?") // or it would be taken for what is encoded already
+	return strings.ReplaceAll(line, "=?", "=\u200b?") // otherwise decoded as an encoded word
 }
 
 func body(m notify.Message) string {

@@ -14,13 +14,13 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package event makes a notice a Kubernetes Event about the Alert: one for each message, fired, updated and resolved alike,
-// beside the earlier ones. Nobody is paged; it is for those who watch a namespace's Events. The text is plain.
+// Package event creates a Kubernetes Event about the Alert for each message: fired, updated and resolved. Events notify
+// nobody: they are for people and tools that watch Events. The text is plain.
 //
-// An Event is named after the delivery key. To make it again after a lost answer finds that it exists, which is success: a
-// message is there once. Kubernetes forgets Events, by default after an hour; a repeat after that would be another one.
+// The name of an Event is derived from the delivery key. A repeat after a lost response finds the Event of the first attempt,
+// which is a success. Kubernetes deletes Events, by default after an hour; a later repeat creates a second Event.
 //
-// It knows what such an Event says, and nothing of Kubernetes: a Creator makes it.
+// The package does not depend on Kubernetes: a Creator creates the Event.
 package event
 
 import (
@@ -36,10 +36,10 @@ import (
 	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
-// Event is what the Creator makes: an object of events.k8s.io/v1, as far as it is ours to say.
+// Event has the fields of an object of events.k8s.io/v1 that depend on the message.
 type Event struct {
 	Namespace     string // of the Event and of the Alert
-	Name          string // the same for every repeat of a message
+	Name          string // a repeat of the message has the same
 	RegardingName string // of the Alert
 	RegardingUID  string
 	Type          string // TypeNormal or TypeWarning
@@ -49,25 +49,25 @@ type Event struct {
 	Time          time.Time
 }
 
-// The types that Kubernetes knows.
+// The types of Events.
 const (
 	TypeNormal  = "Normal"
 	TypeWarning = "Warning"
 )
 
-// Creator makes Events in a cluster.
+// Creator creates Events in a cluster.
 type Creator interface {
-	// Create makes one attempt. If there is an Event of that name already, existed is true and err is nil.
+	// Create makes one attempt. Where an Event of that name exists already, existed is true and err is nil.
 	//
-	// An error is a *result.Error. Its message does not repeat what the API server said, which may come from some webhook.
+	// An error is a *result.Error. Its message does not have the API server's text, which may be an admission webhook's.
 	//
 	//	the namespace is being deleted, or gone            Configuration, Gone
 	//	not valid, too large                               Permanent, Rejected
-	//	forbidden (no right, a quota), not authenticated   Temporary, Unauthorized: nobody here would notice that it was mended
-	//	too many requests                                  Temporary, RateLimited, with the wait that was asked for
+	//	forbidden (no right, a quota), not authenticated   Temporary, Unauthorized: the operator does not watch for the fix
+	//	too many requests                                  Temporary, RateLimited, with the wait that the answer asks for
 	//	the connection was refused                         Temporary, ConnectionFailed
-	//	no answer in time                                  Unknown, Timeout
-	//	cancelled                                          Unknown, Canceled
+	//	no answer before the deadline                      Unknown, Timeout
+	//	canceled                                           Unknown, Canceled
 	//	any other answer                                   Unknown, ServerError
 	//	anything else                                      Unknown, ConnectionFailed
 	Create(ctx context.Context, e Event) (existed bool, err error)
@@ -75,11 +75,11 @@ type Creator interface {
 
 const (
 	action  = "Notify"
-	maxNote = 1024 // bytes: the API server refuses more
-	maxName = 253  // characters, of any object
+	maxNote = 1024 // the API server's limit in bytes
+	maxName = 253  // the API server's limit in characters, for all objects
 )
 
-// Sender is a notify.Sender. There is no address and no credential.
+// Sender is a notify.Sender. It has no address and no credential.
 type Sender struct{ creator Creator }
 
 var _ notify.Sender = (*Sender)(nil)
@@ -135,8 +135,8 @@ func receiptForError(m notify.Message, err error) (result.Receipt, error) {
 
 var hexadecimal = regexp.MustCompile(`^[0-9a-f]{16}`)
 
-// name is the Alert's, and of the key as much as fits behind it. What is left of a name that is cut must not end where a name
-// cannot.
+// eventName returns the Alert's name and the start of the key. Where the Alert's name is cut, it ends in a character that may
+// be the last.
 func eventName(alert, key string) string {
 	if !hexadecimal.MatchString(key) {
 		sum := sha256.Sum256([]byte(key))

@@ -30,11 +30,11 @@ import (
 	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
-// cluster is a Creator that keeps Events by name, as an API server does, and fails as it is told.
+// cluster is a Creator that records Events by name, and fails as a test says.
 type cluster struct {
 	events []Event
 	err    error // of the next call
-	lose   bool  // makes the Event, and does not say so
+	lose   bool  // creates the Event, and returns err
 }
 
 func (c *cluster) Create(_ context.Context, e Event) (existed bool, err error) {
@@ -66,15 +66,15 @@ func TestSend(t *testing.T) {
 	}{
 		{"fired", result.Fired, notify.Critical, "Warning", "AlertFired", "[Critical] Hi 🎉\nHello KubeCon 👋"},
 		{"a warning", result.Fired, notify.Warning, "Warning", "AlertFired", "[Warning] Hi 🎉\nHello KubeCon 👋"},
-		{"nothing bad", result.Fired, notify.Info, "Normal", "AlertFired", "Hi 🎉\nHello KubeCon 👋"},
+		{"an information", result.Fired, notify.Info, "Normal", "AlertFired", "Hi 🎉\nHello KubeCon 👋"},
 		{"updated", result.Updated, notify.Critical, "Warning", "AlertUpdated", "Updated: [Critical] Hi 🎉\nHello KubeCon 👋"},
-		{"that it is over is good news", result.Resolved, notify.Critical, "Normal", "AlertResolved", "Resolved: [Critical] Hi 🎉\nHello KubeCon 👋"},
+		{"resolved", result.Resolved, notify.Critical, "Normal", "AlertResolved", "Resolved: [Critical] Hi 🎉\nHello KubeCon 👋"},
 	} {
 		t.Run(c.why, func(t *testing.T) {
-			there := &cluster{}
+			creator := &cluster{}
 			m := notifytest.Message(c.event)
 			m.Severity = c.severity
-			got, err := New(there).Send(t.Context(), m, notifytest.Key(delivery, "kubecon-alert.0000000000000000"))
+			got, err := New(creator).Send(t.Context(), m, notifytest.Key(delivery, "kubecon-alert.0000000000000000"))
 			if want := (result.Receipt{ExternalID: id, Note: "the event was made"}); err != nil || got != want {
 				t.Errorf("got %+v, %v; want %+v", got, err, want)
 			}
@@ -82,17 +82,17 @@ func TestSend(t *testing.T) {
 				Namespace: "shop", Name: id, RegardingName: "kubecon-alert", RegardingUID: "5f0c", Type: c.kind, Reason: c.reason,
 				Action: "Notify", Note: c.note, Time: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
 			}
-			if len(there.events) != 1 || there.events[0] != want {
-				t.Errorf("got %+v, want %+v", there.events, want)
+			if len(creator.events) != 1 || creator.events[0] != want {
+				t.Errorf("got %+v, want %+v", creator.events, want)
 			}
 		})
 	}
 }
 
-// The guarantee: one Event for each message, however often it is sent.
+// A repeat creates no second Event.
 func TestRepeatCreatesNothing(t *testing.T) {
-	there := &cluster{err: &result.Error{Class: result.Unknown, Reason: result.ReasonTimeout, Message: "no answer"}, lose: true}
-	s := New(there)
+	creator := &cluster{err: &result.Error{Class: result.Unknown, Reason: result.ReasonTimeout, Message: "no answer"}, lose: true}
+	s := New(creator)
 	t.Cleanup(s.Close)
 	if _, err := s.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key(delivery, "")); result.ClassOf(err) != result.Unknown {
 		t.Fatalf("got %v", err)
@@ -107,7 +107,7 @@ func TestRepeatCreatesNothing(t *testing.T) {
 		}
 	}
 	var reasons []string
-	for _, e := range there.events {
+	for _, e := range creator.events {
 		reasons = append(reasons, e.Reason)
 	}
 	if fmt.Sprint(reasons) != "[AlertFired AlertUpdated AlertResolved]" {
@@ -120,20 +120,20 @@ func TestCut(t *testing.T) {
 		why, title, content string
 		cut                 bool
 	}{
-		{"as long as may be", strings.Repeat("t", 100), strings.Repeat("c", 1024-101-len("[Critical] ")), false},
-		{"a byte more", strings.Repeat("t", 100), strings.Repeat("c", 1025-101-len("[Critical] ")), true},
-		{"of more than a byte each", strings.Repeat("😀", 256), "c", true},
+		{"the longest that fits", strings.Repeat("t", 100), strings.Repeat("c", 1024-101-len("[Critical] ")), false},
+		{"one byte longer", strings.Repeat("t", 100), strings.Repeat("c", 1025-101-len("[Critical] ")), true},
+		{"characters of several bytes", strings.Repeat("😀", 256), "c", true},
 	} {
-		there := &cluster{}
+		creator := &cluster{}
 		m := notifytest.Message(result.Fired)
 		m.RawTitle, m.RawContent = c.title, c.content
-		got, err := New(there).Send(t.Context(), m, notifytest.Key(delivery, ""))
+		got, err := New(creator).Send(t.Context(), m, notifytest.Key(delivery, ""))
 		if err != nil {
 			t.Fatal(err)
 		}
-		note := there.events[0].Note
-		said := got.Note == "the event was made; the note was cut to 1024 bytes"
-		if len(note) > 1024 || strings.HasSuffix(note, "… [cut]") != c.cut || said != c.cut {
+		note := creator.events[0].Note
+		noted := got.Note == "the event was made; the note was cut to 1024 bytes"
+		if len(note) > 1024 || strings.HasSuffix(note, "… [cut]") != c.cut || noted != c.cut {
 			t.Errorf("%s: got %d bytes, %q", c.why, len(note), got.Note)
 		}
 	}
@@ -149,9 +149,9 @@ func TestFailures(t *testing.T) {
 		note  string
 		want  result.Error
 	}{
-		{"what the creator says", result.Resolved, fmt.Errorf("creating: %w", &busy), "", busy},
-		{"a namespace that goes takes no news", result.Fired, &gone, "", gone},
-		{"but needs no all-clear", result.Resolved, &gone, "the namespace is being deleted: nobody is left to tell", result.Error{}},
+		{"an error of the Creator", result.Resolved, fmt.Errorf("creating: %w", &busy), "", busy},
+		{"fired in a namespace that is being deleted", result.Fired, &gone, "", gone},
+		{"resolved in a namespace that is being deleted", result.Resolved, &gone, "the namespace is being deleted: nobody is left to tell", result.Error{}},
 		{"an error without a class", result.Fired, errors.New("canary"), "",
 			result.Error{Class: result.Unknown, Reason: result.ReasonConnectionFailed, Message: "the event may not have been made"}},
 	} {
@@ -169,9 +169,9 @@ func TestName(t *testing.T) {
 		{"the alert's and the key's", "a.b", delivery, "a.b.68f9d47abeaae53b"},
 		{"a key that is not hexadecimal", "a", "delivery", "a.b4af39d5b65a1484"},
 		{"or too short", "a", "68f9", "a.8d8c6cd2be83ddd7"},
-		{"just as long as may be", strings.Repeat("a", 236), delivery, strings.Repeat("a", 236) + ".68f9d47abeaae53b"},
+		{"the longest that fits", strings.Repeat("a", 236), delivery, strings.Repeat("a", 236) + ".68f9d47abeaae53b"},
 		{"cut", strings.Repeat("a", 237), delivery, strings.Repeat("a", 236) + ".68f9d47abeaae53b"},
-		{"cut where no name can end", strings.Repeat("a", 234) + "-.-b", delivery, strings.Repeat("a", 234) + ".68f9d47abeaae53b"},
+		{"cut before a character that may not be the last", strings.Repeat("a", 234) + "-.-b", delivery, strings.Repeat("a", 234) + ".68f9d47abeaae53b"},
 	} {
 		if got := eventName(c.alert, c.key); got != c.want || len(got) > 253 || !valid.MatchString(got) {
 			t.Errorf("%s: got %q, want %q", c.why, got, c.want)

@@ -14,17 +14,15 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package googlechat delivers to a space of Google Chat through its webhook: a message for what fired, and one each for Updated
-// and Resolved, as replies in the thread of the first. A webhook cannot edit what it posted.
+// Package googlechat posts to a space of Google Chat through a webhook: one message for each event. Updated and Resolved are
+// replies in the thread of the first message, because a webhook cannot edit messages.
 //
-// The delivery key is the request id, so a repeat after a lost answer is the same message: Google says that it returns the one
-// that was made first, and does not say for how long it remembers.
+// The delivery key is the request id, so a repeat after a lost response is the same message: by Google's documentation a
+// repeat returns the first message. The documentation does not say for how long.
 //
-// The text is in a card, since a card's text is HTML, which can be escaped; the markup of a message's own text cannot. So it is
-// shown as typed and mentions nobody. What a notification shows is the message's fallback text, which is plain. There is no
-// Probe: a webhook can post and nothing else.
-//
-// It knows Google Chat's API, and no Kubernetes.
+// The text is in a card, because the text of a card is HTML and can be escaped; the markup of a message's own text cannot. So
+// text is shown as typed, and mentions have no effect. A notification shows the fallback text, which is plain. There is no
+// Probe: a webhook can only post.
 package googlechat
 
 import (
@@ -57,7 +55,7 @@ var (
 	messageName = regexp.MustCompile(`^spaces/[A-Za-z0-9_-]{1,80}/messages/[A-Za-z0-9._-]{1,150}$`)
 )
 
-// New returns a sender, or a *result.Error that names the field that is not right.
+// New returns a sender. An error is a *result.Error that names the invalid field.
 func New(config Config, client *outbound.Client) (*Sender, error) {
 	hook, err := notify.ParseURL("url", config.URL)
 	if err != nil {
@@ -94,7 +92,7 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 		Name string `json:"name"`
 	}
 	if !notify.Decode(resp, &made) || !s.IsID(messageName, made.Name) {
-		return result.Receipt{}, notify.BadAnswer(resp) // a repeat does no harm
+		return result.Receipt{}, notify.BadAnswer(resp) // a repeat is the same message
 	}
 	return result.Receipt{ExternalID: made.Name, Note: notify.StatusLine(resp.StatusCode) + cuts}, nil
 }
@@ -122,7 +120,7 @@ func (s *Sender) refine(e *result.Error, resp *outbound.Response) {
 	s.Quote(e, answer.Message)
 	notify.ClassifyRefusal(e, resp, answer.Code == resp.StatusCode && answer.Status != "")
 	for _, detail := range answer.Details {
-		if detail.Reason == "API_KEY_INVALID" { // a 400, but it is not the message that is wrong
+		if detail.Reason == "API_KEY_INVALID" { // despite HTTP 400 it is not about the content
 			e.Class, e.Reason = result.Configuration, result.ReasonUnauthorized
 		}
 	}

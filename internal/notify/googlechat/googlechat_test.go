@@ -44,7 +44,7 @@ const (
 
 var query = "key=" + key + "&token=" + url.QueryEscape(token)
 
-// invalid is how Google words a refusal of the content.
+// invalidArgument returns Google's refusal of a content.
 func invalidArgument(status int, message string) string {
 	return fmt.Sprintf(`{"error":{"code":%d,"message":%q,"status":"INVALID_ARGUMENT"}}`, status, message)
 }
@@ -61,13 +61,13 @@ func errorJSON(message, reason string) string {
 	return string(body)
 }
 
-// What a server answers that is not Google's is for nobody's eyes: whoever chose the address may not be allowed to ask it.
+// At another host, Google's text is not quoted: the author of the Receiver must not see it.
 func TestQuotesOnlyGoogle(t *testing.T) {
 	server := notifytest.NewServer(t)
 	server.Answer(notifytest.Status(http.StatusForbidden, refusal("the secret of an internal service")))
-	elsewhere := newSender(t, server.URL)
-	elsewhere.MayQuote = false
-	_, err := elsewhere.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("delivery", ""))
+	other := newSender(t, server.URL)
+	other.MayQuote = false
+	_, err := other.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("delivery", ""))
 	if err == nil || err.Error() != "HTTP 403 Forbidden" {
 		t.Errorf("got %v", err)
 	}
@@ -116,7 +116,7 @@ func newSender(t *testing.T, address string) *Sender {
 	return s
 }
 
-// body is a message with this text in notifications, and these paragraphs, as JSON.
+// body returns a message with this text in notifications, and these paragraphs, as JSON.
 func body(fallback string, paragraphs ...string) string {
 	var widgets []string
 	for _, text := range paragraphs {
@@ -126,7 +126,7 @@ func body(fallback string, paragraphs ...string) string {
 		`"thread":{"threadKey":"incident"}}`
 }
 
-func headline(color, text string) string {
+func title(color, text string) string {
 	return `<font color=\"` + color + `\"><b>` + text + `</b></font>`
 }
 
@@ -139,23 +139,23 @@ func TestSend(t *testing.T) {
 	}{
 		{
 			"a message", result.Fired, notify.Critical,
-			body(`[Critical] Hi 🎉\nHello KubeCon 👋`, headline("#d32f2f", "[Critical] Hi 🎉"), "Hello KubeCon 👋"),
+			body(`[Critical] Hi 🎉\nHello KubeCon 👋`, title("#d32f2f", "[Critical] Hi 🎉"), "Hello KubeCon 👋"),
 		},
 		{
 			"a warning", result.Fired, notify.Warning,
-			body(`[Warning] Hi 🎉\nHello KubeCon 👋`, headline("#e65100", "[Warning] Hi 🎉"), "Hello KubeCon 👋"),
+			body(`[Warning] Hi 🎉\nHello KubeCon 👋`, title("#e65100", "[Warning] Hi 🎉"), "Hello KubeCon 👋"),
 		},
 		{
 			"an information", result.Fired, notify.Info,
-			body(`Hi 🎉\nHello KubeCon 👋`, headline("#1976d2", "Hi 🎉"), "Hello KubeCon 👋"),
+			body(`Hi 🎉\nHello KubeCon 👋`, title("#1976d2", "Hi 🎉"), "Hello KubeCon 👋"),
 		},
 		{
 			"an update is a reply", result.Updated, notify.Critical,
-			body(`Updated: [Critical] Hi 🎉\nHello KubeCon 👋`, headline("#d32f2f", "Updated: [Critical] Hi 🎉"), "Hello KubeCon 👋"),
+			body(`Updated: [Critical] Hi 🎉\nHello KubeCon 👋`, title("#d32f2f", "Updated: [Critical] Hi 🎉"), "Hello KubeCon 👋"),
 		},
 		{
 			"resolved is a short one", result.Resolved, notify.Critical,
-			body(`Resolved: [Critical] Hi 🎉`, headline("#2e7d32", "Resolved: [Critical] Hi 🎉")),
+			body(`Resolved: [Critical] Hi 🎉`, title("#2e7d32", "Resolved: [Critical] Hi 🎉")),
 		},
 	} {
 		t.Run(c.why, func(t *testing.T) {
@@ -190,20 +190,20 @@ func TestFailures(t *testing.T) {
 		answer http.HandlerFunc
 		want   result.Error
 	}{
-		{ // Google has been seen to do so
-			"their words with the whole query", notifytest.Status(403, refusal("Permission denied\nfor ?"+query)),
+		{ // observed with Google Chat
+			"the service's text with the whole query", notifytest.Status(403, refusal("Permission denied\nfor ?"+query)),
 			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 403 Forbidden: Permission denied for ?[redacted]"},
 		},
 		{
-			"the key is another", notifytest.Status(400, errorJSON("API key not valid.", "API_KEY_INVALID")),
+			"a wrong key", notifytest.Status(400, errorJSON("API key not valid.", "API_KEY_INVALID")),
 			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 400 Bad Request: API key not valid."},
 		},
 		{
-			"the message is refused", notifytest.Status(400, invalidArgument(400, "Invalid card.")),
+			"a refused message", notifytest.Status(400, invalidArgument(400, "Invalid card.")),
 			result.Error{Class: result.Permanent, Reason: result.ReasonRejected, Message: "HTTP 400 Bad Request: Invalid card."},
 		},
 		{
-			"the webhook is gone", notifytest.Status(404, refusal("Requested entity was not found.")),
+			"a deleted webhook", notifytest.Status(404, refusal("Requested entity was not found.")),
 			result.Error{Class: result.Configuration, Reason: result.ReasonNotFound, Message: "HTTP 404 Not Found: Requested entity was not found."},
 		},
 		{
@@ -214,13 +214,13 @@ func TestFailures(t *testing.T) {
 			},
 		},
 		{
-			"not in their format", notifytest.Status(502, "<html>"),
+			"not in the service's format", notifytest.Status(502, "<html>"),
 			result.Error{Class: result.Unknown, Reason: result.ReasonServerError, Message: "HTTP 502 Bad Gateway"},
 		},
-		{"a name that is none", notifytest.Status(200, `{"name":"spaces/x"}`), badAnswer},
-		{"a name that is a way out", notifytest.Status(200, `{"name":"spaces/x/messages/../y"}`), badAnswer},
+		{"an invalid name", notifytest.Status(200, `{"name":"spaces/x"}`), badAnswer},
+		{"a name with a path", notifytest.Status(200, `{"name":"spaces/x/messages/../y"}`), badAnswer},
 		{"a name with a credential", notifytest.Status(200, `{"name":"spaces/x/messages/`+key+`"}`), badAnswer},
-		{"a name without end", notifytest.Status(200, `{"name":"spaces/x/messages/`+strings.Repeat("x", 200)+`"}`), badAnswer},
+		{"a name that is too long", notifytest.Status(200, `{"name":"spaces/x/messages/`+strings.Repeat("x", 200)+`"}`), badAnswer},
 	} {
 		t.Run(c.why, func(t *testing.T) {
 			server := notifytest.NewServer(t)
@@ -271,12 +271,12 @@ func TestCut(t *testing.T) {
 		if err != nil || len(body) > maxMessage || len(body) < maxMessage-40 {
 			t.Errorf("%s: %d bytes, %v", why, len(body), err)
 		}
-		if !strings.HasPrefix(cuts, "; the headline was cut to ") || !strings.Contains(cuts, "; the content was cut to ") {
+		if !strings.HasPrefix(cuts, "; the title was cut to ") || !strings.Contains(cuts, "; the content was cut to ") {
 			t.Errorf("%s: got note %q", why, cuts)
 		}
 	}
 	m := notifytest.Message(result.Fired)
-	for _, content := range []string{strings.Repeat("x", 16384), strings.Repeat("fourteen chars\n", 1092)} { // as long as an Alert's can be
+	for _, content := range []string{strings.Repeat("x", 16384), strings.Repeat("fourteen chars\n", 1092)} { // the longest content of an Alert
 		m.RawContent = content
 		if _, cuts, err := render(m, notify.Key{}); cuts != "" || err != nil {
 			t.Errorf("cut although it fits: %q, %v", cuts, err)
@@ -288,7 +288,7 @@ func TestCut(t *testing.T) {
 	}
 }
 
-// What people see when answers get lost: a repeat has the same request id, so every message is there once, in one thread.
+// A repeat has the same request id: each message is shown once, in one thread.
 func TestSeen(t *testing.T) {
 	service := notifytest.NewGoogleChat(key, token)
 	const text = "[Critical] Hi 🎉\nHello KubeCon 👋"
@@ -346,9 +346,9 @@ func TestNewRefuses(t *testing.T) {
 		{"a message", isNoHook, hook + "/canary?key=canary&token=canary"},
 		{"the address of a space", isNoHook, "https://chat.google.com/room/canary?key=canary&token=canary"},
 		{"credentials before the host", isNoHook, "https://canary@chat.googleapis.com/v1/spaces/x/messages?key=canary&token=canary"},
-		{"a query that is none", isNoHook, hook + "?key=canary&token=canary&x=%zz"},
-		{"a thread of its own", "url: must have no threadKey", hook + "?key=canary&token=canary&threadKey=canary"},
-		{"a request id of its own", "url: must have no requestId", hook + "?key=canary&token=canary&requestId=canary"},
+		{"an invalid query", isNoHook, hook + "?key=canary&token=canary&x=%zz"},
+		{"a thread in the query", "url: must have no threadKey", hook + "?key=canary&token=canary&threadKey=canary"},
+		{"a request id in the query", "url: must have no requestId", hook + "?key=canary&token=canary&requestId=canary"},
 	} {
 		_, err := New(Config{URL: c.url}, outboundtest.Client(t))
 		notifytest.WantInvalid(t, c.why, err, c.want)

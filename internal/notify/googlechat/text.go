@@ -24,17 +24,18 @@ import (
 )
 
 const (
-	// maxMessage is how many bytes a message may have in all. What counts for us is the JSON, which is never less.
+	// maxMessage is Google's limit of a message in bytes. The size of the JSON is counted, which is never less than Google's
+	// count.
 	maxMessage = 32000
-	// maxHeadline and maxPreview are for the card's headline and for the text of a notification.
-	maxHeadline = 4000
-	maxPreview  = 2000
+	// maxHeadline and maxPreview are the limits of the card's title and of the text of a notification, in bytes of JSON.
+	maxTitle   = 4000
+	maxPreview = 2000
 )
 
-// The types are what the API takes, as far as we use it: a message with one card.
+// The part of the API's format that this package uses: a message with one card.
 type (
 	message struct {
-		FallbackText string   `json:"fallbackText"` // of a notification
+		FallbackText string   `json:"fallbackText"` // in a notification
 		Cards        []withID `json:"cardsV2"`
 		Thread       thread   `json:"thread"`
 	}
@@ -59,15 +60,15 @@ type (
 	}
 )
 
-// render returns the message, and what is to be noted about what was cut.
+// render returns the message, and a note of what was cut.
 func render(m notify.Message, k notify.Key) (body []byte, cuts string, err error) {
-	headline, cut := notify.Cut(m.TitleWithStatus(), maxHeadline, escapedSize)
+	title, cut := notify.Cut(m.TitleWithStatus(), maxTitle, escapedSize)
 	if cut {
-		cuts += notify.CutNote("headline", len(headline), "bytes")
+		cuts += notify.CutNote("title", len(title), "bytes")
 	}
-	paragraphs := []string{`<font color="` + color(m) + `"><b>` + escape(headline) + `</b></font>`}
-	preview := headline
-	if m.Event != result.Resolved && strings.TrimSpace(m.RawContent) != "" { // what is over stands above it in the thread
+	paragraphs := []string{`<font color="` + color(m) + `"><b>` + escape(title) + `</b></font>`}
+	preview := title
+	if m.Event != result.Resolved && strings.TrimSpace(m.RawContent) != "" { // a resolve is a reply below the content
 		content := m.Content()
 		preview += "\n" + content
 		empty, err := notify.Encode(newMessage(k, truncatePreview(preview), append(paragraphs, "")))
@@ -95,8 +96,8 @@ func newMessage(k notify.Key, preview string, paragraphs []string) message {
 	}
 }
 
-// shorten returns the text of a notification. It is documented to be plain; a mention is broken nevertheless, by a space that
-// has no width.
+// truncatePreview returns the text of a notification. Google documents that it is plain. Mentions are broken nevertheless, by
+// a zero-width space.
 func truncatePreview(preview string) string {
 	preview, _ = notify.Cut(preview, maxPreview, notify.PlainJSON)
 	return strings.ReplaceAll(preview, "<users/", "<\u200busers/")
@@ -104,10 +105,10 @@ func truncatePreview(preview string) string {
 
 var toHTML = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "\n", "<br>")
 
-// escape returns the text as HTML, of which a card knows a little.
+// escape returns the text as HTML that a card shows as typed.
 func escape(text string) string { return toHTML.Replace(text) }
 
-// escaped is what a character takes in the JSON of a card.
+// escapedSize returns the size of a character in the JSON of a card.
 func escapedSize(r rune) int { return notify.Size(escape(string(r)), notify.PlainJSON) }
 
 func color(m notify.Message) string {

@@ -14,18 +14,15 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package gotify delivers to a server of Gotify (https://gotify.net): a message for each event, fired, updated and resolved
-// alike, since an application cannot change what it sent.
+// Package gotify sends to a server of Gotify (https://gotify.net): one message for each event, because an application cannot
+// edit messages.
 //
-// Gotify knows no key by which it would recognise a repeat: after a lost answer people may see a message twice.
+// Gotify has no idempotency key: after a lost response people may see a message twice.
 //
-// The text is marked as plain, so clients read no markup in it, and mentions have no effect. Severity is in the title, and the
-// priority decides whether a phone rings.
+// The text is marked as plain: markup and mentions have no effect. The title has the severity, and the priority selects
+// whether a phone rings.
 //
-// There is no Probe: an application's token may send and do nothing else, so nothing that is asked without sending shows
-// whether it is right.
-//
-// It knows Gotify's API, and no Kubernetes.
+// There is no Probe: an application's token can only send, so no other request shows whether the token is valid.
 package gotify
 
 import (
@@ -39,7 +36,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
-// over is the text of a message that says in its title what is over.
+// resolvedText is the text of a message whose title says that the alert is resolved.
 const resolvedText = "The alert is over."
 
 // Config is the configuration of a Sender.
@@ -56,7 +53,7 @@ type Sender struct {
 
 var _ notify.Sender = (*Sender)(nil)
 
-// New returns a sender, or a *result.Error that names the field that is not right.
+// New returns a sender. An error is a *result.Error that names the invalid field.
 func New(config Config, client *outbound.Client) (*Sender, error) {
 	base, err := notify.ParseBaseURL("url", config.URL)
 	if err != nil {
@@ -71,7 +68,7 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	return s, nil
 }
 
-// message is what the API takes.
+// message is the API's format.
 type message struct {
 	Title    string `json:"title"`
 	Message  string `json:"message"`
@@ -87,7 +84,8 @@ type display struct {
 	ContentType string `json:"contentType"`
 }
 
-// priority is what the app for Android goes by: up to 3 it is silent, from 4 on it rings, from 8 on it also vibrates.
+// priority returns the priority, by which the Android app alerts: up to 3 it is silent, from 4 on it rings, from 8 on it also
+// vibrates.
 func priority(m notify.Message) int {
 	switch {
 	case m.Event == result.Resolved:

@@ -80,7 +80,7 @@ func TestSend(t *testing.T) {
 		{"a warning", result.Fired, notify.Warning, `{"title":"[Warning] Hi 🎉","message":"Hello KubeCon 👋","priority":6,` + plain},
 		{"critical", result.Fired, notify.Critical, `{"title":"[Critical] Hi 🎉","message":"Hello KubeCon 👋","priority":8,` + plain},
 		{"an update is another message", result.Updated, notify.Critical, `{"title":"Updated: [Critical] Hi 🎉","message":"Hello KubeCon 👋","priority":8,` + plain},
-		{"so is a resolve, quietly", result.Resolved, notify.Critical, `{"title":"Resolved: [Critical] Hi 🎉","message":"The alert is over.","priority":2,` + plain},
+		{"a resolve is another message, without sound", result.Resolved, notify.Critical, `{"title":"Resolved: [Critical] Hi 🎉","message":"The alert is over.","priority":2,` + plain},
 	} {
 		t.Run(c.why, func(t *testing.T) {
 			server := notifytest.NewServer(t)
@@ -99,7 +99,7 @@ func TestSend(t *testing.T) {
 	}
 }
 
-// There is no key: what is repeated is seen again.
+// Gotify has no idempotency key: a repeat is another message.
 func TestAgainstServer(t *testing.T) {
 	gotify := notifytest.NewGotify(token)
 	server := httptest.NewServer(notifytest.LoseAnswers(gotify, 1))
@@ -128,7 +128,7 @@ func TestAgainstServer(t *testing.T) {
 	}
 }
 
-// All that an alert can have is taken, and shown as typed.
+// The texts of an Alert are accepted, and shown as typed.
 func TestText(t *testing.T) {
 	gotify := notifytest.NewGotify(token)
 	server := httptest.NewServer(gotify)
@@ -149,8 +149,7 @@ func TestText(t *testing.T) {
 	}
 }
 
-// Gotify repeats in its answer what it was told, and an answer that is too long to be read would look like none: people would
-// be told again and again.
+// Gotify repeats the text in its response. A response that is too long to be read would cause repeats.
 func TestResponseIsReadable(t *testing.T) {
 	gotify := notifytest.NewGotify(token)
 	server := httptest.NewServer(gotify)
@@ -185,15 +184,15 @@ func TestFailures(t *testing.T) {
 			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 401 Unauthorized"},
 		},
 		{
-			"its proxy", notifytest.Status(429, "", "Retry-After", "7"),
+			"a rate limit of a proxy", notifytest.Status(429, "", "Retry-After", "7"),
 			result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: 7 * time.Second, Message: "HTTP 429 Too Many Requests"},
 		},
 		{
-			"what is not Gotify", notifytest.Status(200, "<html>"),
+			"not Gotify", notifytest.Status(200, "<html>"),
 			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: bad},
 		},
 		{
-			"an id that is no number", notifytest.Status(200, `{"id":"25"}`),
+			"an id that is not a number", notifytest.Status(200, `{"id":"25"}`),
 			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: bad},
 		},
 		{
@@ -220,7 +219,7 @@ func TestNewRefuses(t *testing.T) {
 		{"credentials in the URL", "url: must have neither", Config{URL: "https://canary@example.com", Token: token}},
 		{"a token in the URL", "url: must have neither", Config{URL: url + "?token=canary", Token: token}},
 		{"no token", "token: must be", Config{URL: url}},
-		{"a token that is no header", "token: must be", Config{URL: url, Token: "canary\ncanary"}},
+		{"a token with a control character", "token: must be", Config{URL: url, Token: "canary\ncanary"}},
 	} {
 		_, err := New(c.config, outboundtest.Client(t))
 		notifytest.WantInvalid(t, c.why, err, c.want)

@@ -14,18 +14,16 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package matrix delivers to a room of Matrix (https://spec.matrix.org): a message for each alert, which Updated and Resolved
-// edit in place. Where it is gone, an update is a new message, and that the alert is over need not be said. An edit rings
-// nobody's phone: that is how Matrix has it.
+// Package matrix sends to a room of Matrix (https://spec.matrix.org): one message for each alert, which Updated and Resolved
+// edit in place. Where the message was removed, an update is a new message, and a resolve is not sent. Clients do not notify
+// of edits.
 //
-// The delivery key is the transaction id, so a repeat after a lost answer is the same message, for as long as the homeserver
-// remembers (Synapse: a day).
+// The delivery key is the transaction id, so a repeat after a lost response is the same message as long as the homeserver
+// remembers the id (Synapse: a day).
 //
-// The text is plain: no client reads markup in it. It mentions nobody, which servers and clients from Matrix 1.7 on (2023) are
-// told by an empty m.mentions; older ones look for names and @room in the text, and @room notifies only if the account has the
-// power level for it. Messages are never encrypted, also in a room that is.
-//
-// It knows Matrix's client-server API, and no Kubernetes.
+// The text is plain: clients read no markup in it. An empty m.mentions tells servers and clients from Matrix 1.7 on (2023)
+// that it mentions nobody. Older ones search the text for names and for @room, which notifies only if the account has the
+// power level for it. Messages are not encrypted, also in encrypted rooms.
 package matrix
 
 import (
@@ -44,8 +42,8 @@ import (
 // Config is the configuration of a Sender.
 type Config struct {
 	URL    string // of the homeserver, such as https://matrix.example.com
-	RoomID string // such as !abc:example.com; an alias, such as #ops:example.com, is none
-	Token  string // access token of the account that speaks
+	RoomID string // such as !abc:example.com; an alias, such as #ops:example.com, is not valid
+	Token  string // access token of the sending account
 }
 
 // Sender is a notify.Sender.
@@ -60,14 +58,14 @@ var (
 	_ notify.Prober = (*Sender)(nil)
 )
 
-// Ids are opaque; those of newer rooms have no server's name in them. All are put into paths.
+// The patterns of ids. Ids are opaque; those of newer rooms do not end in a server's name. All become parts of paths.
 var (
 	roomID  = regexp.MustCompile(`^![!-~]{1,254}$`)
 	userID  = regexp.MustCompile(`^@[!-~]{1,254}$`)
 	eventID = regexp.MustCompile(`^\$[A-Za-z0-9+/_=.:-]{1,255}$`)
 )
 
-// New returns a sender, or a *result.Error that names the field that is not right.
+// New returns a sender. An error is a *result.Error that names the invalid field.
 func New(config Config, client *outbound.Client) (*Sender, error) {
 	base, err := notify.ParseBaseURL("url", config.URL)
 	if err != nil {
@@ -92,7 +90,7 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	return s, nil
 }
 
-// Send makes one attempt. It is two requests where there may be a message to edit, of which the first asks for that.
+// Send makes one attempt. It makes two requests where there may be a message to edit: the first looks it up.
 func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
 	body, note := render(m)
 	if m.Event != result.Fired && s.IsID(eventID, k.ExternalID) {
@@ -110,7 +108,7 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 			return result.Receipt{Note: "the message is gone already"}, nil
 		}
 	}
-	if m.Event == result.Resolved { // nobody knows which message it was
+	if m.Event == result.Resolved { // which earlier message it resolves is not known
 		body, note = m.TitleWithStatus(), ""
 	}
 	status, made, err := s.sendEvent(ctx, k.Delivery, text(body))
@@ -120,7 +118,7 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 	return result.Receipt{ExternalID: made, Note: status + note}, nil
 }
 
-// put sends an event, and returns the status in words and the event's id.
+// sendEvent sends an event, and returns the text of the status and the event's id.
 func (s *Sender) sendEvent(ctx context.Context, transaction string, c content) (status, made string, err error) {
 	resp, err := s.RequestJSON(ctx, http.MethodPut, s.room.JoinPath("send", "m.room.message", url.PathEscape(transaction)), c)
 	if err != nil {
@@ -135,17 +133,17 @@ func (s *Sender) sendEvent(ctx context.Context, transaction string, c content) (
 	return notify.StatusLine(resp.StatusCode), sent.EventID, nil
 }
 
-// A state is what has become of a message.
+// A state is the state of a message that was sent earlier.
 type state int
 
 const (
 	present state = iota
-	removed       // by somebody
-	unknown       // it is in another room, or the room has forgotten it
+	removed       // by a moderator or another user
+	unknown       // in another room, or forgotten by the homeserver
 )
 
-// lookUp tells whether a message can be edited. It has to be asked: a homeserver takes the edit of a message that was removed,
-// or that is in another room, and shows it to nobody.
+// lookUpState returns whether a message can be edited. The lookup is necessary: a homeserver accepts the edit of a message
+// that was removed or is in another room, and does not show it.
 func (s *Sender) lookUpState(ctx context.Context, message string) (state, error) {
 	resp, err := s.Get(ctx, s.room.JoinPath("event", url.PathEscape(message)))
 	switch {
@@ -157,14 +155,15 @@ func (s *Sender) lookUpState(ctx context.Context, message string) (state, error)
 	var event struct {
 		Content map[string]any `json:"content"`
 	}
-	// What is removed has a content without members. An answer that cannot be read, as it may be long, proves nothing.
+	// The content of a removed message has no members. A body that cannot be decoded may be too long: the message is taken
+	// for present.
 	if json.Unmarshal(resp.Body, &event) == nil && event.Content != nil && len(event.Content) == 0 {
 		return removed, nil
 	}
 	return present, nil
 }
 
-// Probe asks whose token it is, and whether that account is in the room. Whether it may speak there is known when it does.
+// Probe checks the token, and whether its account is in the room. Whether the account may send there is not checked.
 func (s *Sender) Probe(ctx context.Context) error {
 	resp, err := s.Get(ctx, s.whoami)
 	if err != nil {
@@ -195,14 +194,14 @@ func (s *Sender) Probe(ctx context.Context) error {
 	return nil
 }
 
-// refine need not map Matrix's codes to classes: they come with the statuses that notify.FromStatus knows.
+// refine does not map Matrix's codes to classes: they come with statuses that notify.FromStatus classifies.
 func (s *Sender) refine(e *result.Error, resp *outbound.Response) {
 	if c := s.errorCodeOf(resp); c != "" {
 		notify.ClassifyRefusal(e, resp, true)
 		e.Message += " (" + c + ")"
 	}
 	var answer struct {
-		Milliseconds float64 `json:"retry_after_ms"` // how servers before Matrix 1.10 say it
+		Milliseconds float64 `json:"retry_after_ms"` // sent by servers before Matrix 1.10 instead of Retry-After
 	}
 	if e.Class == result.Temporary && e.RetryAfter == 0 && json.Unmarshal(resp.Body, &answer) == nil {
 		e.RetryAfter = notify.Seconds(answer.Milliseconds / 1000)
@@ -211,8 +210,8 @@ func (s *Sender) refine(e *result.Error, resp *outbound.Response) {
 
 var errorCode = regexp.MustCompile(`^M_[A-Z_]{1,60}$`)
 
-// code returns Matrix's code of an error, "" if there is none. More is not quoted of a server that whoever chose its address
-// may not be allowed to ask.
+// errorCodeOf returns Matrix's error code; "" where there is none. Other text of the body is not quoted: at a user-supplied
+// address it may be text that the author of the Receiver must not see.
 func (s *Sender) errorCodeOf(resp *outbound.Response) string {
 	var answer struct {
 		Code string `json:"errcode"`

@@ -33,7 +33,7 @@ import (
 )
 
 const (
-	token = "CanaryTokenM0" // could pass for an id
+	token = "CanaryTokenM0" // in the form of an id
 	room  = "!OGEhHVWSdvArJzumhm:example.com"
 	first = "$Rqnc-F-dvnEYJTyHq_iKxU2bZ1CI92-kuZq3a5lr5Zg"
 )
@@ -101,39 +101,39 @@ func TestSend(t *testing.T) {
 			want: result.Receipt{ExternalID: first, Note: "HTTP 200 OK; edited"},
 		},
 		{
-			why: "so is a resolve", event: result.Resolved, externalID: first, lookup: notifytest.Status(200, "long: cut off"),
+			why: "a resolve is an edit", event: result.Resolved, externalID: first, lookup: notifytest.Status(200, "long: cut off"),
 			requests: []string{lookUp, send + `{"msgtype":"m.text","body":"* Resolved: [Critical] Hi 🎉\nHello KubeCon 👋","m.mentions":{},` +
 				`"m.new_content":{"msgtype":"m.text","body":"Resolved: [Critical] Hi 🎉\nHello KubeCon 👋","m.mentions":{}},` +
 				`"m.relates_to":{"rel_type":"m.replace","event_id":"` + first + `"}}`},
 			want: result.Receipt{ExternalID: first, Note: "HTTP 200 OK; edited"},
 		},
 		{
-			why: "what was removed is not edited", event: result.Updated, externalID: first, lookup: notifytest.Status(200, `{"type":"m.room.message","content":{}}`),
+			why: "a removed message is not edited", event: result.Updated, externalID: first, lookup: notifytest.Status(200, `{"type":"m.room.message","content":{}}`),
 			requests: []string{lookUp, send + `{"msgtype":"m.text","body":"Updated: [Critical] Hi 🎉\nHello KubeCon 👋","m.mentions":{}}`},
 			want:     result.Receipt{ExternalID: "$new", Note: "HTTP 200 OK"},
 		},
 		{
-			why: "nor what is in another room", event: result.Updated, externalID: first, lookup: notifytest.Status(404, refusal("M_NOT_FOUND", "")),
+			why: "a message in another room is not edited", event: result.Updated, externalID: first, lookup: notifytest.Status(404, refusal("M_NOT_FOUND", "")),
 			requests: []string{lookUp, send + `{"msgtype":"m.text","body":"Updated: [Critical] Hi 🎉\nHello KubeCon 👋","m.mentions":{}}`},
 			want:     result.Receipt{ExternalID: "$new", Note: "HTTP 200 OK"},
 		},
 		{
-			why: "nobody needs to know of the end of what was removed", event: result.Resolved, externalID: first,
+			why: "the resolve of a removed message is not sent", event: result.Resolved, externalID: first,
 			lookup: notifytest.Status(200, `{"type":"m.room.message","content":{}}`), requests: []string{lookUp},
 			want: result.Receipt{Note: "the message is gone already"},
 		},
 		{
-			why: "but of the end of what is in another room", event: result.Resolved, externalID: first, lookup: notifytest.Status(404, refusal("M_NOT_FOUND", "")),
+			why: "the resolve of a message in another room is a new message", event: result.Resolved, externalID: first, lookup: notifytest.Status(404, refusal("M_NOT_FOUND", "")),
 			requests: []string{lookUp, send + `{"msgtype":"m.text","body":"Resolved: [Critical] Hi 🎉","m.mentions":{}}`},
 			want:     result.Receipt{ExternalID: "$new", Note: "HTTP 200 OK"},
 		},
 		{
-			why: "an update of we do not know what", event: result.Updated, externalID: "../x",
+			why: "an update with an invalid external id", event: result.Updated, externalID: "../x",
 			requests: []string{send + `{"msgtype":"m.text","body":"Updated: [Critical] Hi 🎉\nHello KubeCon 👋","m.mentions":{}}`},
 			want:     result.Receipt{ExternalID: "$new", Note: "HTTP 200 OK"},
 		},
 		{
-			why: "the end of we do not know what", event: result.Resolved,
+			why: "resolved without an external id", event: result.Resolved,
 			requests: []string{send + `{"msgtype":"m.text","body":"Resolved: [Critical] Hi 🎉","m.mentions":{}}`},
 			want:     result.Receipt{ExternalID: "$new", Note: "HTTP 200 OK"},
 		},
@@ -165,7 +165,7 @@ func TestSend(t *testing.T) {
 	}
 }
 
-// What a homeserver does, and what people see of it.
+// People see one message, also after a lost response.
 func TestAgainstHomeserver(t *testing.T) {
 	matrix := notifytest.NewMatrix(room, token)
 	server := httptest.NewServer(notifytest.LoseAnswers(matrix, 1))
@@ -231,7 +231,7 @@ func TestFailures(t *testing.T) {
 			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 403 Forbidden (M_FORBIDDEN)"},
 		},
 		{
-			"logged out", result.Fired, notifytest.Status(401, refusal("M_UNKNOWN_TOKEN", "Invalid access token passed.")),
+			"an invalid token", result.Fired, notifytest.Status(401, refusal("M_UNKNOWN_TOKEN", "Invalid access token passed.")),
 			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 401 Unauthorized (M_UNKNOWN_TOKEN)"},
 		},
 		{
@@ -239,31 +239,31 @@ func TestFailures(t *testing.T) {
 			result.Error{Class: result.Permanent, Reason: result.ReasonRejected, Message: "HTTP 413 Request Entity Too Large (M_TOO_LARGE)"},
 		},
 		{
-			"slow down, as older servers say it", result.Fired, notifytest.Status(429, `{"errcode":"M_LIMIT_EXCEEDED","error":"Too Many Requests","retry_after_ms":2500}`),
+			"a rate limit of older servers", result.Fired, notifytest.Status(429, `{"errcode":"M_LIMIT_EXCEEDED","error":"Too Many Requests","retry_after_ms":2500}`),
 			result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: 2500 * time.Millisecond, Message: "HTTP 429 Too Many Requests (M_LIMIT_EXCEEDED)"},
 		},
 		{
-			"slow down, as newer ones do", result.Fired, notifytest.Status(429, `{"errcode":"M_LIMIT_EXCEEDED","retry_after_ms":2500}`, "Retry-After", "3"),
+			"a rate limit of newer servers", result.Fired, notifytest.Status(429, `{"errcode":"M_LIMIT_EXCEEDED","retry_after_ms":2500}`, "Retry-After", "3"),
 			result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: 3 * time.Second, Message: "HTTP 429 Too Many Requests (M_LIMIT_EXCEEDED)"},
 		},
 		{
-			"a time that makes no sense", result.Fired, notifytest.Status(429, `{"retry_after_ms":1e300}`),
+			"a wait that is too long", result.Fired, notifytest.Status(429, `{"retry_after_ms":1e300}`),
 			result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: outbound.MaxRetryAfter, Message: "HTTP 429 Too Many Requests"},
 		},
 		{
-			"another", result.Fired, notifytest.Status(429, `{"retry_after_ms":-5}`),
+			"a negative wait", result.Fired, notifytest.Status(429, `{"retry_after_ms":-5}`),
 			result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, Message: "HTTP 429 Too Many Requests"},
 		},
 		{
-			"a code that is none", result.Fired, notifytest.Status(404, refusal("M_SECRET: of an internal service", "")),
+			"an invalid code", result.Fired, notifytest.Status(404, refusal("M_SECRET: of an internal service", "")),
 			result.Error{Class: result.Configuration, Reason: result.ReasonNotFound, Message: "HTTP 404 Not Found"},
 		},
 		{
-			"an id that is no id", result.Fired, notifytest.Status(200, `{"event_id":"$../x?"}`),
+			"an invalid id", result.Fired, notifytest.Status(200, `{"event_id":"$../x?"}`),
 			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
 		},
 		{
-			"looking for the message fails, and so nothing was sent", result.Updated, notifytest.Status(502, ""),
+			"the lookup fails, and nothing was sent", result.Updated, notifytest.Status(502, ""),
 			result.Error{Class: result.Temporary, Reason: result.ReasonServerError, Message: "HTTP 502 Bad Gateway"},
 		},
 		{
@@ -288,7 +288,7 @@ func TestProbeFails(t *testing.T) {
 		want           result.Error
 	}{
 		{
-			"logged out", notifytest.Status(401, refusal("M_UNKNOWN_TOKEN", "")), nil,
+			"an invalid token", notifytest.Status(401, refusal("M_UNKNOWN_TOKEN", "")), nil,
 			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 401 Unauthorized (M_UNKNOWN_TOKEN)"},
 		},
 		{
@@ -296,15 +296,15 @@ func TestProbeFails(t *testing.T) {
 			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
 		},
 		{
-			"nobody", notifytest.Status(200, `{"user_id":"../../x"}`), nil,
+			"an invalid user id", notifytest.Status(200, `{"user_id":"../../x"}`), nil,
 			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
 		},
 		{
-			"never in the room", notifytest.Status(200, me), notifytest.Status(403, refusal("M_FORBIDDEN", "")),
+			"never a member", notifytest.Status(200, me), notifytest.Status(403, refusal("M_FORBIDDEN", "")),
 			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 403 Forbidden (M_FORBIDDEN)"},
 		},
 		{
-			"left", notifytest.Status(200, me), notifytest.Status(200, `{"membership":"leave"}`),
+			"not a member any more", notifytest.Status(200, me), notifytest.Status(200, `{"membership":"leave"}`),
 			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "the account is not in the room: invite it, and let it join"},
 		},
 		{
@@ -332,7 +332,7 @@ func TestProbeFails(t *testing.T) {
 	}
 }
 
-// The text is as typed: it is no markup, and an empty m.mentions says that it mentions nobody.
+// Text is plain, and an empty m.mentions says that it mentions nobody.
 func TestText(t *testing.T) {
 	matrix := notifytest.NewMatrix(room, token)
 	server := httptest.NewServer(matrix)
@@ -349,7 +349,7 @@ func TestText(t *testing.T) {
 	}
 }
 
-// Whatever the content, an event takes it, also where an edit has it twice.
+// Every content fits into an event, also into an edit, which has it twice.
 func TestCut(t *testing.T) {
 	for _, c := range []struct {
 		why, content string
@@ -357,10 +357,10 @@ func TestCut(t *testing.T) {
 	}{
 		{"all that an alert can have", strings.Repeat("x", 16384), false},
 		{"four bytes each", strings.Repeat("👋", 4096), false},
-		{"what becomes longer", strings.Repeat(":us: ", 3276), true},
+		{"shortcodes that become longer", strings.Repeat(":us: ", 3276), true},
 		{"some quotes", strings.Repeat(`{"a": "b"}, `, 1365), false},
 		{"nothing but quotes", strings.Repeat(`"`, 16384), true},
-		{"what only our JSON escapes", strings.Repeat("<", 16384), false},
+		{"characters that only HTML escapes", strings.Repeat("<", 16384), false},
 		{"control characters", strings.Repeat("\x01", 16384), true},
 	} {
 		t.Run(c.why, func(t *testing.T) {
@@ -398,7 +398,7 @@ func TestNewRefuses(t *testing.T) {
 		{"an alias", "roomID: must be the id", Config{URL: url, RoomID: "#canary:example.com", Token: token}},
 		{"a room with a blank", "roomID: must be the id", Config{URL: url, RoomID: "!canary canary", Token: token}},
 		{"no token", "token: must be", Config{URL: url, RoomID: room}},
-		{"a token that is no header", "token: must be", Config{URL: url, RoomID: room, Token: "canary\x00canary"}},
+		{"a token with a control character", "token: must be", Config{URL: url, RoomID: room, Token: "canary\x00canary"}},
 	} {
 		_, err := New(c.config, outboundtest.Client(t))
 		notifytest.WantInvalid(t, c.why, err, c.want)

@@ -18,10 +18,10 @@ package matrix
 
 import "github.com/gophernetes/bellhop/internal/notify"
 
-// maxText is what a text may take as JSON. An edit has it twice, and an event has at most 64 KiB, with what servers add.
+// maxText bounds a text as JSON. An edit has the text twice, and an event has at most 64 KiB together with what servers add.
 const maxText = 28 << 10
 
-// render returns the text of a message, and what is to be noted about it.
+// render returns the text of a message, and a note of what was cut.
 func render(m notify.Message) (body, note string) {
 	body, cut := notify.Cut(m.TitleWithStatus()+"\n"+m.Content(), maxText, notify.PlainJSON)
 	if cut {
@@ -30,11 +30,11 @@ func render(m notify.Message) (body, note string) {
 	return body, note
 }
 
-// content is that of an event of type m.room.message.
+// content is the content of an event of type m.room.message.
 type content struct {
 	MsgType    string    `json:"msgtype"`
 	Body       string    `json:"body"`
-	Mentions   struct{}  `json:"m.mentions"` // there and empty: the text mentions nobody
+	Mentions   struct{}  `json:"m.mentions"` // empty and never omitted: the text mentions nobody
 	NewContent *content  `json:"m.new_content,omitempty"`
 	RelatesTo  *relation `json:"m.relates_to,omitempty"`
 }
@@ -46,7 +46,7 @@ type relation struct {
 
 func text(body string) content { return content{MsgType: "m.text", Body: body} }
 
-// edit returns what replaces a message: the new content, and a text for clients that know no edits.
+// edit returns an event that replaces a message: the new content, and a text for clients without support for edits.
 func edit(message, body string) content {
 	edited, fallback := text(body), text("* "+body)
 	fallback.NewContent = &edited

@@ -43,7 +43,7 @@ var (
 	_ notify.Prober = (*Bot)(nil)
 )
 
-// post is what the API takes and returns, as far as we use it.
+// post is the part of the API's format that this package uses.
 type post struct {
 	ID            string `json:"id,omitempty"`
 	ChannelID     string `json:"channel_id,omitempty"`
@@ -51,7 +51,7 @@ type post struct {
 	PendingPostID string `json:"pending_post_id,omitempty"`
 }
 
-// Send makes one attempt. It is up to three requests where the post that is to be edited cannot be.
+// Send makes one attempt. It makes up to three requests where the post cannot be edited.
 func (b *Bot) Send(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
 	if m.Event == result.Fired || !b.IsID(serverID, k.ExternalID) {
 		return b.create(ctx, m, k)
@@ -77,7 +77,7 @@ func (b *Bot) Send(ctx context.Context, m notify.Message, k notify.Key) (result.
 	return b.create(ctx, m, k)
 }
 
-// create makes a new post.
+// create creates a post.
 func (b *Bot) create(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
 	if m.Event == result.Resolved { // the content is in an earlier post, or was never sent
 		m.RawContent = ""
@@ -94,16 +94,16 @@ func (b *Bot) create(ctx context.Context, m notify.Message, k notify.Key) (resul
 	return result.Receipt{ExternalID: id, Note: notify.StatusLine(resp.StatusCode) + cuts}, nil
 }
 
-// pendingID is the key by which Mattermost knows a repeat. It looks these keys up without asking whose they are: if others could
-// guess ours, they could use it first, and the alert would be taken for a repeat of their post.
+// pendingID returns the key by which Mattermost recognizes a repeat. Mattermost does not check who used a key: another user
+// who could guess it could use it first, and Mattermost would take the alert for a repeat of that user's post.
 func (b *Bot) pendingID(delivery string) string {
 	mac := hmac.New(sha256.New, []byte(b.token))
 	mac.Write([]byte(delivery))
 	return hex.EncodeToString(mac.Sum(nil))[:32]
 }
 
-// uneditable tells whether a new post may be taken although this edit was refused. Mattermost answers 403 also where the post was
-// deleted, and 400 where it is too late or the post's channel was archived.
+// isUneditable reports whether a new post may be accepted although this edit was refused. Mattermost answers 403 also for a
+// deleted post, and 400 after the time limit for edits or where the post's channel is archived.
 func isUneditable(resp *outbound.Response) bool {
 	if resp == nil {
 		return false
@@ -115,7 +115,7 @@ func isUneditable(resp *outbound.Response) bool {
 	return false
 }
 
-// gone tells whether a post was deleted. An error means that we do not know yet.
+// isDeleted reports whether a post was deleted. An error: this is not known.
 func (b *Bot) isDeleted(ctx context.Context, id string) (bool, error) {
 	resp, err := b.Get(ctx, b.posts.JoinPath(id))
 	switch result.ClassOf(err) {
@@ -127,7 +127,7 @@ func (b *Bot) isDeleted(ctx context.Context, id string) (bool, error) {
 	return false, nil
 }
 
-// Probe asks whose token it is.
+// Probe requests the account of the token.
 func (b *Bot) Probe(ctx context.Context) error {
 	resp, err := b.Get(ctx, b.me)
 	if err == nil && b.postIDOf(resp) == "" {
@@ -136,7 +136,7 @@ func (b *Bot) Probe(ctx context.Context) error {
 	return err
 }
 
-// made returns the id of what an answer describes, "" if it is none of Mattermost's.
+// postIDOf returns the id in the body of a response; "" where the body is not Mattermost's.
 func (b *Bot) postIDOf(resp *outbound.Response) string {
 	var p post
 	if !notify.Decode(resp, &p) || !b.IsID(serverID, p.ID) {

@@ -14,22 +14,19 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package mattermost delivers to a channel of Mattermost, in one of two ways.
+// Package mattermost posts to a channel of Mattermost, as a bot or through an incoming webhook.
 //
-// A bot makes a post for each alert, which Updated and Resolved edit in place. Where Mattermost refuses the edit, a new post says
-// what is new; where it was deleted, that the alert is over need not be said. Nobody is notified of an edit; that is how
-// Mattermost is. An incoming webhook can only post: each message is a post of its own, fired, updated and resolved alike.
+// A bot creates one post for each alert, which Updated and Resolved edit in place. Where Mattermost refuses the edit, a new
+// post is created; where the post was deleted, a resolve is not sent. Mattermost does not notify of edits. An incoming
+// webhook can only post: each message is a post of its own.
 //
-// A bot's post carries a key, and for half a minute after a lost answer Mattermost answers a repeat with the first post. After
-// that, and always with a webhook, a repeat is a second post, and the first of the two is never edited.
+// A bot's post has an idempotency key, which Mattermost remembers for 30 seconds. A later repeat, and every repeat through a
+// webhook, is a second post, and the first of the two is never edited.
 //
-// The text is all in the post's own message, where search finds it and phones show it. It is shown as typed: markup is written as
-// HTML entities, which Mattermost's apps undo also where they show no markup, such as on a phone's lock screen. Nothing in an alert
-// mentions anybody by an @: after it comes a zero-width space. Links stay links, but for those that touch markup. What cannot be
-// prevented: people whose own keywords are in the text are notified; emoticons such as ;) and formulas between dollar signs may be
-// drawn; blanks and empty lines in a row become one.
-//
-// It knows Mattermost's API, and no Kubernetes.
+// The text is the post's own message, which Mattermost searches and phones show. Markup is escaped as HTML entities, which
+// Mattermost's apps decode also where they show no markup, such as on a phone's lock screen. A zero-width space after @
+// breaks mentions. Links stay links, except those next to markup. Not prevented: users' own keywords in the text notify them;
+// emoticons such as ;) and formulas between dollar signs may be drawn; consecutive blanks and empty lines become one.
 package mattermost
 
 import (
@@ -42,7 +39,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
-// Config says where messages go: through an incoming webhook, or from a bot, which has URL, ChannelID and Token.
+// Config has the destination: an incoming webhook with WebhookURL, or a bot with URL, ChannelID and Token.
 type Config struct {
 	WebhookURL string // of the incoming webhook; a credential
 	URL        string // of the server, for a bot
@@ -50,7 +47,7 @@ type Config struct {
 	Token      string // of the bot
 }
 
-// connection is what both ways have in common.
+// connection is what Bot and Webhook have in common.
 type connection struct{ notify.HTTP }
 
 func newConnection(client *outbound.Client, secrets ...string) *connection {
@@ -60,11 +57,11 @@ func newConnection(client *outbound.Client, secrets ...string) *connection {
 }
 
 var (
-	serverID = regexp.MustCompile(`^[a-z0-9]{26}$`)                                                     // of anything that Mattermost holds
-	errorID  = regexp.MustCompile(`^(?:api|app|web|model|store|ent|plugin)(?:\.[a-z0-9_]{1,48}){2,6}$`) // the server is not ours, its words may be anybody's
+	serverID = regexp.MustCompile(`^[a-z0-9]{26}$`)                                                     // of every object of Mattermost
+	errorID  = regexp.MustCompile(`^(?:api|app|web|model|store|ent|plugin)(?:\.[a-z0-9_]{1,48}){2,6}$`) // no other text of a body is quoted: the server is not Mattermost's own
 )
 
-// New returns a *Bot or a *Webhook, or a *result.Error that names the field that is not right.
+// New returns a *Bot or a *Webhook. An error is a *result.Error that names the invalid field.
 func New(config Config, client *outbound.Client) (notify.Sender, error) {
 	isBot, err := notify.HasBotToken(config.WebhookURL, config.Token)
 	switch {
@@ -117,7 +114,7 @@ func newWebhook(config Config, client *outbound.Client) (*Webhook, error) {
 	return &Webhook{connection: newConnection(client, secrets...), hook: hook}, nil
 }
 
-// problem returns Mattermost's id of an error, "" if the answer is not in Mattermost's format.
+// errorIDOf returns Mattermost's id of an error; "" where the body is not in Mattermost's format.
 func (c *connection) errorIDOf(resp *outbound.Response) string {
 	var answer struct {
 		ID     string `json:"id"`
@@ -133,11 +130,11 @@ func (c *connection) refine(e *result.Error, resp *outbound.Response) {
 	id := c.errorIDOf(resp)
 	notify.ClassifyRefusal(e, resp, id != "")
 	switch {
-	case id == "web.incoming_webhook.invalid.app_error": // a 400, but it is the webhook that does not exist
+	case id == "web.incoming_webhook.invalid.app_error": // despite HTTP 400: the webhook does not exist
 		e.Class, e.Reason = result.Configuration, result.ReasonNotFound
-	case id == "api.post.create_post.can_not_post_to_deleted.error": // a 400, but it is the channel that is archived
+	case id == "api.post.create_post.can_not_post_to_deleted.error": // despite HTTP 400: the channel is archived
 		e.Class, e.Reason = result.Configuration, result.ReasonGone
-	case resp.StatusCode == http.StatusNotImplemented && id != "": // switched off, such as webhooks are
+	case resp.StatusCode == http.StatusNotImplemented && id != "": // a feature that is turned off, such as webhooks
 		e.Class, e.Reason, e.RetryAfter = result.Configuration, result.ReasonRejected, 0
 	}
 	if id != "" {

@@ -36,7 +36,7 @@ import (
 )
 
 const (
-	token     = "canarytoken000000000000000" // could pass for an id
+	token     = "canarytoken000000000000000" // in the form of an id
 	channelID = "channel0000000000000000000"
 	postID    = "post0000000000000000000001"
 	oldID     = "post0000000000000000000000"
@@ -121,7 +121,7 @@ func TestBotSends(t *testing.T) {
 		quoted, _ := notify.Encode(message)
 		return patch + `{"message":` + string(quoted) + `}`
 	}
-	const headline = "&#91;Critical] Hi 🎉**"
+	const title = "&#91;Critical] Hi 🎉**"
 	made := notifytest.Status(201, accepted)
 	edited := notifytest.Status(200, strings.ReplaceAll(accepted, postID, oldID))
 	refuse := func(status int, id string) http.HandlerFunc { return notifytest.Status(status, refusalOf(status, id)) }
@@ -134,45 +134,45 @@ func TestBotSends(t *testing.T) {
 		want       result.Receipt
 	}{
 		{
-			"a new post", result.Fired, "", made, []string{body("**" + headline + "\nHello KubeCon 👋")},
+			"a new post", result.Fired, "", made, []string{body("**" + title + "\nHello KubeCon 👋")},
 			result.Receipt{ExternalID: postID, Note: "HTTP 201 Created"},
 		},
 		{
-			"an update edits it", result.Updated, oldID, edited, []string{edit("**Updated: " + headline + "\nHello KubeCon 👋")},
+			"an update edits it", result.Updated, oldID, edited, []string{edit("**Updated: " + title + "\nHello KubeCon 👋")},
 			result.Receipt{ExternalID: oldID, Note: "HTTP 200 OK: the post was edited"},
 		},
 		{
-			"resolved edits it", result.Resolved, oldID, edited, []string{edit("**Resolved: " + headline + "\nHello KubeCon 👋")},
+			"resolved edits it", result.Resolved, oldID, edited, []string{edit("**Resolved: " + title + "\nHello KubeCon 👋")},
 			result.Receipt{ExternalID: oldID, Note: "HTTP 200 OK: the post was edited"},
 		},
 		{
-			"an update of what was deleted is a new post", result.Updated, oldID, notifytest.InSequence(refuse(403, "api.context.permissions.app_error"), made),
-			[]string{edit("**Updated: " + headline + "\nHello KubeCon 👋"), body("**Updated: " + headline + "\nHello KubeCon 👋")},
+			"an update of a deleted post is a new post", result.Updated, oldID, notifytest.InSequence(refuse(403, "api.context.permissions.app_error"), made),
+			[]string{edit("**Updated: " + title + "\nHello KubeCon 👋"), body("**Updated: " + title + "\nHello KubeCon 👋")},
 			result.Receipt{ExternalID: postID, Note: "HTTP 201 Created"},
 		},
 		{
-			"what was deleted need not be resolved", result.Resolved, oldID,
+			"a resolve of a deleted message is not sent", result.Resolved, oldID,
 			notifytest.InSequence(refuse(403, "api.context.permissions.app_error"), refuse(404, "app.post.get.app_error")),
-			[]string{edit("**Resolved: " + headline + "\nHello KubeCon 👋"), get}, result.Receipt{Note: "the post is gone already"},
+			[]string{edit("**Resolved: " + title + "\nHello KubeCon 👋"), get}, result.Receipt{Note: "the post is gone already"},
 		},
 		{
-			"what still says that it fires gets an answer", result.Resolved, oldID,
+			"a resolve of what cannot be edited is a new message", result.Resolved, oldID,
 			notifytest.InSequence(refuse(400, "api.post.update_post.permissions_time_limit.app_error"), edited, made),
-			[]string{edit("**Resolved: " + headline + "\nHello KubeCon 👋"), get, body("**Resolved: " + headline)},
+			[]string{edit("**Resolved: " + title + "\nHello KubeCon 👋"), get, body("**Resolved: " + title)},
 			result.Receipt{ExternalID: postID, Note: "HTTP 201 Created"},
 		},
 		{
-			"a 404 of somebody else says nothing of the post", result.Resolved, oldID,
+			"a 404 without Mattermost's code is not about the post", result.Resolved, oldID,
 			notifytest.InSequence(refuse(404, "x"), refuse(404, "x"), made),
-			[]string{edit("**Resolved: " + headline + "\nHello KubeCon 👋"), get, body("**Resolved: " + headline)},
+			[]string{edit("**Resolved: " + title + "\nHello KubeCon 👋"), get, body("**Resolved: " + title)},
 			result.Receipt{ExternalID: postID, Note: "HTTP 201 Created"},
 		},
 		{
-			"nothing to edit", result.Resolved, "", made, []string{body("**Resolved: " + headline)},
+			"no message to edit", result.Resolved, "", made, []string{body("**Resolved: " + title)},
 			result.Receipt{ExternalID: postID, Note: "HTTP 201 Created"},
 		},
 		{
-			"not an id of theirs", result.Updated, "../../users/me", made, []string{body("**Updated: " + headline + "\nHello KubeCon 👋")},
+			"an external id in another form", result.Updated, "../../users/me", made, []string{body("**Updated: " + title + "\nHello KubeCon 👋")},
 			result.Receipt{ExternalID: postID, Note: "HTTP 201 Created"},
 		},
 	} {
@@ -223,7 +223,7 @@ func TestWebhookSends(t *testing.T) {
 			t.Errorf("%s: got %s %s %s, want POST %s %s", event, r.Method, r.URI, r.Body, hook, want)
 		}
 		if _, ok := s.(notify.Prober); ok {
-			t.Error("a webhook cannot be asked")
+			t.Error("a webhook must not be a notify.Prober")
 		}
 	}
 }
@@ -237,15 +237,15 @@ func TestFailures(t *testing.T) {
 		want   result.Error
 	}{
 		{
-			"their code", result.Fired, notifytest.Status(400, refusal("model.post.is_valid.message_length.app_error")),
+			"the service's code", result.Fired, notifytest.Status(400, refusal("model.post.is_valid.message_length.app_error")),
 			result.Error{Class: result.Permanent, Reason: result.ReasonRejected, Message: "HTTP 400 Bad Request: model.post.is_valid.message_length.app_error"},
 		},
 		{
-			"F-P1: no code", result.Fired, notifytest.Status(400, refusal("web.example.com: the secret")),
+			"F-P1: a code in another form", result.Fired, notifytest.Status(400, refusal("web.example.com: the secret")),
 			result.Error{Class: result.Configuration, Reason: result.ReasonRejected, Message: "HTTP 400 Bad Request"},
 		},
 		{
-			"F-P1: no code either", result.Fired, notifytest.Status(400, refusal("api.post."+token)),
+			"F-P1: a code with a credential", result.Fired, notifytest.Status(400, refusal("api.post."+token)),
 			result.Error{Class: result.Configuration, Reason: result.ReasonRejected, Message: "HTTP 400 Bad Request"},
 		},
 		{
@@ -253,11 +253,11 @@ func TestFailures(t *testing.T) {
 			result.Error{Class: result.Configuration, Reason: result.ReasonGone, Message: "HTTP 400 Bad Request: api.post.create_post.can_not_post_to_deleted.error"},
 		},
 		{
-			"the first try is not done yet", result.Fired, notifytest.Status(500, refusalOf(500, "api.post.deduplicate_create_post.pending")),
+			"the first attempt is in progress", result.Fired, notifytest.Status(500, refusalOf(500, "api.post.deduplicate_create_post.pending")),
 			result.Error{Class: result.Unknown, Reason: result.ReasonServerError, Message: "HTTP 500 Internal Server Error: api.post.deduplicate_create_post.pending"},
 		},
 		{
-			"slow down", result.Updated, notifytest.Status(429, "limit exceeded", "Retry-After", "3", "X-Ratelimit-Reset", "9"),
+			"a rate limit", result.Updated, notifytest.Status(429, "limit exceeded", "Retry-After", "3", "X-Ratelimit-Reset", "9"),
 			result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: 3 * time.Second, Message: "HTTP 429 Too Many Requests"},
 		},
 		{
@@ -269,11 +269,11 @@ func TestFailures(t *testing.T) {
 			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 403 Forbidden: api.context.permissions.app_error"},
 		},
 		{
-			"we cannot know yet whether it is gone, and nothing was posted", result.Resolved, notifytest.InSequence(notifytest.Status(403, ""), notifytest.Status(503, "")),
+			"whether the post was deleted is not known, and nothing was posted", result.Resolved, notifytest.InSequence(notifytest.Status(403, ""), notifytest.Status(503, "")),
 			result.Error{Class: result.Temporary, Reason: result.ReasonServerError, Message: "HTTP 503 Service Unavailable"},
 		},
 		{
-			"an id that is no id", result.Fired, notifytest.Status(201, `{"id":"../x"}`),
+			"an invalid id", result.Fired, notifytest.Status(201, `{"id":"../x"}`),
 			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 201 Created, but " + unlikely},
 		},
 		{
@@ -301,7 +301,7 @@ func TestWebhookFailures(t *testing.T) {
 		want   result.Error
 	}{
 		{
-			"there is no such webhook", notifytest.Status(400, refusal("web.incoming_webhook.invalid.app_error")),
+			"an unknown webhook", notifytest.Status(400, refusal("web.incoming_webhook.invalid.app_error")),
 			result.Error{Class: result.Configuration, Reason: result.ReasonNotFound, Message: "HTTP 400 Bad Request: web.incoming_webhook.invalid.app_error"},
 		},
 		{
@@ -309,7 +309,7 @@ func TestWebhookFailures(t *testing.T) {
 			result.Error{Class: result.Configuration, Reason: result.ReasonRejected, Message: "HTTP 501 Not Implemented: web.incoming_webhook.disabled.app_error"},
 		},
 		{
-			"a page to sign in at", notifytest.Status(200, "<!DOCTYPE html>"),
+			"a login page", notifytest.Status(200, "<!DOCTYPE html>"),
 			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
 		},
 	} {
@@ -324,7 +324,7 @@ func TestWebhookFailures(t *testing.T) {
 	}
 }
 
-// The probe is not content with any 200: a page to sign in at is one.
+// Probe reads the body: a login page has the status 200, too.
 func TestProbeReadsBody(t *testing.T) {
 	server := notifytest.NewServer(t)
 	server.Answer(notifytest.Status(200, "<!DOCTYPE html>"))
@@ -359,7 +359,7 @@ func TestEscape(t *testing.T) {
 	}
 }
 
-// Whatever the text is: what comes of it when its entities are undone is the text, and mentions nobody.
+// The decoded text is the original text, without mentions.
 func TestEscapeIsReversible(t *testing.T) {
 	alphabet := []string{"@", "all", "_", "*", "&", "#", "64;", "amp;", "commat;", "<", ">", "!", ":", ".", "-", "\\", "\n", " ", "    ", "~", "`", "|", "ü", "1", "https://x/", "/", "+", "=", "("}
 	random := rand.New(rand.NewPCG(1, 2))
@@ -378,13 +378,13 @@ func TestEscapeIsReversible(t *testing.T) {
 	}
 }
 
-// A content may be anybody's, and is not to keep us busy.
+// The time of escape must not depend on the content.
 func TestEscapeDuration(t *testing.T) {
 	began := time.Now()
 	for _, text := range []string{strings.Repeat("https://x!", 1638) + "*", strings.Repeat("*", 16384), strings.Repeat("    \n", 3276)} {
 		render(notify.Message{Event: result.Fired, RawTitle: "t", RawContent: text})
 	}
-	if took := time.Since(began); took > 5*time.Second { // it is some milliseconds
+	if took := time.Since(began); took > 5*time.Second { // typically some milliseconds
 		t.Errorf("took %s", took)
 	}
 }
@@ -393,13 +393,13 @@ func TestCuts(t *testing.T) {
 	for why, c := range map[string]struct {
 		title, content, cuts string
 	}{
-		"just fits":             {"t", strings.Repeat("x", maxMessage-len("**t**\n")), ""},
-		"one too many":          {"t", strings.Repeat("x", maxMessage-len("**t**\n")+1), "; the content was cut to 16377 characters"},
-		"escapes count":         {"t", strings.Repeat("*", 4000), "; the content was cut to 1637"},
-		"longest escapes":       {"t", strings.Repeat("~", 16384), "; the content was cut to 1637"},
-		"characters, not bytes": {"t", strings.Repeat("ü", 16000), ""},
-		"a title that long":     {strings.Repeat("~", 500), "", "; the title was cut to 2500 characters"},
-		"as long as it gets":    {strings.Repeat("~", 256), strings.Repeat("a-b_c: ", 2000), ""},
+		"the longest that fits":          {"t", strings.Repeat("x", maxMessage-len("**t**\n")), ""},
+		"one character longer":           {"t", strings.Repeat("x", maxMessage-len("**t**\n")+1), "; the content was cut to 16377 characters"},
+		"escapes count":                  {"t", strings.Repeat("*", 4000), "; the content was cut to 1637"},
+		"longest escapes":                {"t", strings.Repeat("~", 16384), "; the content was cut to 1637"},
+		"characters, not bytes":          {"t", strings.Repeat("ü", 16000), ""},
+		"a title that long":              {strings.Repeat("~", 500), "", "; the title was cut to 2500 characters"},
+		"the longest title with escapes": {strings.Repeat("~", 256), strings.Repeat("a-b_c: ", 2000), ""},
 	} {
 		text, cuts := render(notify.Message{Event: result.Fired, RawTitle: c.title, RawContent: c.content})
 		n := utf8.RuneCountInString(text)
@@ -412,7 +412,7 @@ func TestCuts(t *testing.T) {
 	}
 }
 
-// Mattermost repeats in its answer what it was told, and an answer that is too long to be read would look like none.
+// Mattermost repeats the text in its response. A response that is too long to be read would cause repeats.
 func TestResponseIsReadable(t *testing.T) {
 	service := notifytest.NewMattermost(token, channelID, hookKey)
 	server := httptest.NewServer(service)
@@ -431,7 +431,7 @@ func TestResponseIsReadable(t *testing.T) {
 	}
 }
 
-func TestHeadline(t *testing.T) {
+func TestTitle(t *testing.T) {
 	for title, want := range map[string]string{
 		" a\nb\r\n ": "**a b**",
 		"**x** _":    "**&#42;&#42;x&#42;&#42; &#95;**",
@@ -450,7 +450,7 @@ func TestNewRefuses(t *testing.T) {
 	}{
 		{"neither", "url, token: exactly one", Config{URL: "https://example.com", ChannelID: channelID}},
 		{"both", "url, token: exactly one", Config{WebhookURL: "https://example.com/canary", Token: token}},
-		{"a token that is no token", "token: must be", Config{URL: "https://example.com", ChannelID: channelID, Token: "canary canary"}},
+		{"a token with a blank", "token: must be", Config{URL: "https://example.com", ChannelID: channelID, Token: "canary canary"}},
 		{"no server", "url: must be set", Config{ChannelID: channelID, Token: token}},
 		{"not a URL", "url: must be an absolute", Config{URL: "http://canary:canary", ChannelID: channelID, Token: token}},
 		{"credentials in the URL", "url: must have neither", Config{URL: "https://canary@example.com", ChannelID: channelID, Token: token}},
@@ -465,7 +465,7 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-// What people see if the first answer is lost. A bot's repeat is known for half a minute; what is edited later is the last post.
+// After a lost response a bot's repeat is recognized for 30 seconds. Later edits change the last post.
 func TestLostAnswer(t *testing.T) {
 	const fired, update, over = "[Critical] Hi 🎉\nHello KubeCon 👋", "Updated: [Critical] Hi 🎉\nHello KubeCon 👋", "Resolved: [Critical] Hi 🎉\nHello KubeCon 👋"
 	const overOnly = "Resolved: [Critical] Hi 🎉"

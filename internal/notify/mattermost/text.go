@@ -27,38 +27,38 @@ import (
 )
 
 const (
-	maxMessage    = 16383 // characters, as written with escapes
-	maxHeadline   = 2500  // of them; more than a title can have
-	maxEscape     = 6     // characters that one can be written with
-	maxEscapeJSON = 11    // bytes that these are as JSON
+	maxMessage    = 16383 // characters of the escaped text
+	maxTitle      = 2500  // characters of the escaped title, more than a title can have
+	maxEscape     = 6     // characters, the longest escape of one character
+	maxEscapeJSON = 11    // bytes of JSON, the same
 )
 
-// render returns the message, and what is to be noted about what was cut. That the headline is bold is all the markup there is.
+// render returns the message, and a note of what was cut. Only the title has markup: it is bold.
 func render(m notify.Message) (text, cuts string) {
-	headline := strings.Join(strings.FieldsFunc(m.TitleWithStatus(), func(r rune) bool { return r == '\n' || r == '\r' }), " ")
-	headline, cut := escapeAndTruncate(strings.TrimSpace(headline), maxHeadline)
+	title := strings.Join(strings.FieldsFunc(m.TitleWithStatus(), func(r rune) bool { return r == '\n' || r == '\r' }), " ")
+	title, cut := escapeAndTruncate(strings.TrimSpace(title), maxTitle)
 	if cut {
-		cuts = notify.CutNote("title", maxHeadline, "characters")
+		cuts = notify.CutNote("title", maxTitle, "characters")
 	}
-	headline = "**" + headline + "**"
+	title = "**" + title + "**"
 	if m.RawContent == "" {
-		return headline, cuts
+		return title, cuts
 	}
-	room := maxMessage - utf8.RuneCountInString(headline) - len("\n")
+	room := maxMessage - utf8.RuneCountInString(title) - len("\n")
 	content, cut := escapeAndTruncate(m.Content(), room)
 	if cut {
 		cuts += notify.CutNote("content", utf8.RuneCountInString(content), "characters")
 	}
-	return headline + "\n" + content, cuts
+	return title + "\n" + content, cuts
 }
 
-// fit escapes the text, or so much of it that no more than limit characters come of it, and that Mattermost's answer, which
-// repeats them, can be read. It says whether that is not all.
+// escapeAndTruncate returns as much of the text as has at most limit characters when escaped, and as JSON fits into
+// Mattermost's response, which repeats it. It reports whether the text was cut.
 func escapeAndTruncate(text string, limit int) (string, bool) {
-	for room := min(limit, utf8.RuneCountInString(text)); ; { // more room than there is text would be taken away one by one
+	for room := min(limit, utf8.RuneCountInString(text)); ; { // not limit: the loop reduces a larger number step by step
 		short, cut := notify.Cut(text, room, notify.Characters)
 		short = escape(short)
-		over := max( // as few as may be enough: how long an escape is depends on its neighbours
+		over := max( // the least that may be enough: the length of an escape depends on its neighbors
 			divideUp(utf8.RuneCountInString(short)-limit, maxEscape),
 			divideUp(notify.Size(short, notify.JSON)-notify.MaxEcho, maxEscapeJSON))
 		if over <= 0 {
@@ -70,7 +70,7 @@ func escapeAndTruncate(text string, limit int) (string, bool) {
 
 func divideUp(n, by int) int { return (n + by - 1) / by }
 
-// link matches a URL in which nothing needs an escape: in a link, some of Mattermost's apps undo none.
+// link matches a URL without characters that need an escape: some of Mattermost's apps do not decode entities in links.
 var link = regexp.MustCompile(`https?://[A-Za-z0-9._~:/?#&=%+-]*[A-Za-z0-9/]`)
 
 // escape writes the text so that Mattermost shows it as typed.
@@ -86,28 +86,27 @@ func escape(text string) string {
 			continue
 		}
 		colon := at[0] + strings.IndexByte(text[at[0]:], ':') + 1
-		e.out.WriteString(text[at[0]:colon] + zeroWidthSpace) // it is no link then
+		e.out.WriteString(text[at[0]:colon] + zeroWidthSpace) // which ends the link
 		e.done = colon
 	}
 	e.writeUntil(len(text))
 	return e.out.String()
 }
 
-// zeroWidthSpace ends what would be a mention: the server looks for those in text whose entities it has undone. It also ends what
-// would be a link.
+// zeroWidthSpace ends a mention: the server searches for mentions in the text with decoded entities. It also ends a link.
 const zeroWidthSpace = "\u200b"
 
 type escaper struct {
 	text   string
-	done   int // bytes of the text
+	done   int // bytes of the text that are written
 	out    strings.Builder
-	start  bool // nothing of this line has come yet, or blanks only
-	number bool // nothing but blanks and digits
-	ahead  int  // as far as clean has looked
-	needs  bool // an escape is needed there
+	start  bool // the line has only white space so far
+	number bool // the line has only white space and digits so far
+	ahead  int  // the end of the text that needsNoEscape has checked
+	needs  bool // whether a character before ahead needs an escape
 }
 
-// until goes on to a byte of the text.
+// writeUntil writes the text up to a byte.
 func (e *escaper) writeUntil(end int) {
 	if e.done == 0 {
 		e.indent()
@@ -129,7 +128,7 @@ func (e *escaper) writeUntil(end int) {
 	}
 }
 
-// indent keeps a line from being code, which it is if it begins with four blanks.
+// indent writes a zero-width space before a line that four blanks or a tab would make code.
 func (e *escaper) indent() {
 	line := e.text[e.done:]
 	rest := strings.TrimLeft(line, " \t")
@@ -140,13 +139,13 @@ func (e *escaper) indent() {
 	}
 }
 
-// clean tells whether nothing needs an escape from here to the next blank, which is how far a link can go, and nothing makes an
-// entity of a link's last letters. What it finds it keeps for the links on the way there.
+// needsNoEscape reports whether the text up to the next white space, where a link ends at the latest, needs no escape, and
+// whether the last letters of a link are not part of an entity. The result is stored for further links in the same text.
 func (e *escaper) needsNoEscape(from int) bool {
 	if from >= e.ahead {
 		e.ahead, e.needs = len(e.text), false
 		for i, r := range e.text[from:] {
-			e.needs = len(e.escapedAt(from+i)) > utf8.UTFMax // which no character alone is
+			e.needs = len(e.escapedAt(from+i)) > utf8.UTFMax // longer than any character alone
 			if e.needs || unicode.IsSpace(r) {
 				e.ahead = from + i
 				break
@@ -156,22 +155,22 @@ func (e *escaper) needsNoEscape(from int) bool {
 	return !e.needs && !strings.HasPrefix(e.text[from:], ";")
 }
 
-// written returns how the character at a byte of the text is written.
+// escapedAt returns the escaped character at a byte of the text.
 func (e *escaper) escapedAt(i int) string {
 	r, width := utf8.DecodeRuneInString(e.text[i:])
 	before, _ := utf8.DecodeLastRuneInString(e.text[:i])
 	after, _ := utf8.DecodeRuneInString(e.text[i+width:])
 	special := false
 	switch r {
-	case '*', '`', '[', '<': // without the one that opens, ] and > are no markup
+	case '*', '`', '[', '<': // ] and > are markup only after these
 		special = true
-	case '_', '~': // within a word they are no markup
+	case '_', '~': // not markup within a word
 		special = !isAlphanumeric(before) || !isAlphanumeric(after)
 	case '#':
 		special = !isAlphanumeric(before)
-	case ':': // within a word it is no emoji
+	case ':': // not an emoji within a word
 		special = !isAlphanumeric(before) && !isBlank(after)
-	case '\\': // before a letter it is no escape
+	case '\\': // not an escape before a letter
 		special = !isAlphanumeric(after)
 	case '>', '-', '+', '=', '|':
 		special = e.start
@@ -182,7 +181,7 @@ func (e *escaper) escapedAt(i int) string {
 			return "&amp;"
 		}
 	case '@':
-		if !isAlphanumeric(before) { // else it is an e-mail address, or the like
+		if !isAlphanumeric(before) { // otherwise an e-mail address or similar
 			return "@" + zeroWidthSpace
 		}
 	}
@@ -193,7 +192,7 @@ func (e *escaper) escapedAt(i int) string {
 }
 
 func isBlank(r rune) bool {
-	return unicode.IsSpace(r) || r == utf8.RuneError // which stands for the end of the text
+	return unicode.IsSpace(r) || r == utf8.RuneError // RuneError: the end of the text
 }
 
 func isAlphanumeric(r rune) bool {

@@ -26,7 +26,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
-// Webhook is a notify.Sender that posts through an incoming webhook. There is no way to ask one whether it works.
+// Webhook is a notify.Sender that posts through an incoming webhook. There is no Probe: a webhook can only post.
 type Webhook struct {
 	*connection
 	hook *url.URL
@@ -36,7 +36,7 @@ var _ notify.Sender = (*Webhook)(nil)
 
 // Send makes one attempt.
 func (w *Webhook) Send(ctx context.Context, m notify.Message, _ notify.Key) (result.Receipt, error) {
-	if m.Event == result.Resolved { // what it was about stands in an earlier post
+	if m.Event == result.Resolved { // the content is in an earlier post
 		m.RawContent = ""
 	}
 	text, cuts := render(m)
@@ -44,7 +44,7 @@ func (w *Webhook) Send(ctx context.Context, m notify.Message, _ notify.Key) (res
 	if err != nil {
 		return result.Receipt{}, err
 	}
-	if resp.BodyErr != nil || strings.TrimSpace(string(resp.Body)) != "ok" { // a page to sign in at, say
+	if resp.BodyErr != nil || strings.TrimSpace(string(resp.Body)) != "ok" { // such as a login page
 		return result.Receipt{}, notify.BadAnswer(resp)
 	}
 	return result.Receipt{Note: notify.StatusLine(resp.StatusCode) + cuts}, nil

@@ -28,10 +28,10 @@ import (
 	"time"
 )
 
-// Alertmanager is a replica of Prometheus Alertmanager that tells people of everything at once: who is told of what by its
-// routes is no concern of who posts.
+// Alertmanager is a replica of Prometheus Alertmanager. It notifies of every alert immediately: routes are not part of its
+// contract.
 type Alertmanager struct {
-	Now func() time.Time // time.Now unless a test sets it
+	Now func() time.Time // time.Now where a test does not set it
 
 	display       Display
 	authorization string
@@ -40,27 +40,27 @@ type Alertmanager struct {
 	alerts map[string]alertSpan // by labels
 }
 
-// alertSpan is when an alert fires.
+// alertSpan is the time in which an alert fires.
 type alertSpan struct {
 	start, end time.Time
-	endAssumed bool // the end, by resolveTimeout
+	endAssumed bool // the end is an assumption, by resolveTimeout
 }
 
 var _ Service = (*Alertmanager)(nil)
 
-// NewAlertmanager returns a replica behind a proxy that wants a header Authorization, or without one if that is "".
+// NewAlertmanager returns a replica that requires the header Authorization; "": it requires none.
 func NewAlertmanager(authorization string) *Alertmanager {
 	return &Alertmanager{Now: time.Now, authorization: authorization, alerts: map[string]alertSpan{}}
 }
 
-// Restart lets it forget its alerts, which are in memory only. What people were told stays.
+// Restart discards the alerts, which are in memory only. The notifications stay.
 func (a *Alertmanager) Restart() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	clear(a.alerts)
 }
 
-// Starts are the times since when what it holds is firing.
+// Starts returns the times at which the active alerts started.
 func (a *Alertmanager) Starts() []time.Time {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -73,7 +73,7 @@ func (a *Alertmanager) Starts() []time.Time {
 	return starts
 }
 
-// Seen is what people see, oldest first: an alert is over when it was ended, and also when its time is up.
+// Seen returns the alerts of which people were notified, oldest first. An alert is resolved when its end has passed.
 func (a *Alertmanager) Seen() []Seen {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -86,7 +86,7 @@ func (a *Alertmanager) Seen() []Seen {
 	return seen
 }
 
-// Sizes are none: Alertmanager has no limit.
+// Sizes returns nothing: Alertmanager has no limit.
 func (a *Alertmanager) Sizes() []Size { return nil }
 
 // ServeHTTP answers as Alertmanager does.
@@ -115,7 +115,7 @@ type postableAlert struct {
 	GeneratorURL string            `json:"generatorURL"`
 }
 
-// post takes the alerts that are valid, and refuses the request if one is not.
+// post stores the valid alerts, and refuses the request where one is not valid.
 func (a *Alertmanager) post(w http.ResponseWriter, r *http.Request) {
 	var alerts []postableAlert
 	if err := readJSON(r.Body, &alerts); err != nil {
@@ -137,14 +137,14 @@ func (a *Alertmanager) post(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// resolveTimeout is how long an alert holds that has no end.
+// resolveTimeout is the duration of an alert without an end.
 const resolveTimeout = 5 * time.Minute
 
 func (a *Alertmanager) put(alert postableAlert) (problem string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := a.Now()
-	if alert.StartsAt.IsZero() { // here the order matters: a start that is left out is the end
+	if alert.StartsAt.IsZero() { // before the next check: without a start, Alertmanager takes the end for the start
 		alert.StartsAt = alert.EndsAt
 		if alert.EndsAt.IsZero() {
 			alert.StartsAt = now
@@ -168,7 +168,7 @@ func (a *Alertmanager) put(alert postableAlert) (problem string) {
 	}
 	a.alerts[string(id)] = next
 	over := !next.end.After(now)
-	if _, told := a.display.Find(string(id)); told || !over { // nobody is told of the end of what nobody was told of
+	if _, notified := a.display.Find(string(id)); notified || !over { // the end of an alert without a notification is not a notification
 		a.display.Put(Seen{ID: string(id), Text: alert.Annotations["summary"] + "\n" + alert.Annotations["description"], Resolved: over})
 	}
 	return ""
@@ -176,7 +176,7 @@ func (a *Alertmanager) put(alert postableAlert) (problem string) {
 
 func (held alertSpan) covers(t time.Time) bool { return t.After(held.start) && t.Before(held.end) }
 
-// merge is how Alertmanager reads two reports of one alert that overlap; next is the younger.
+// merge merges two overlapping reports of an alert as Alertmanager does; next is the later report.
 func (held alertSpan) merge(next alertSpan, now time.Time) alertSpan {
 	if held.start.Before(next.start) {
 		next.start = held.start
@@ -191,7 +191,7 @@ func (held alertSpan) merge(next alertSpan, now time.Time) alertSpan {
 var alertLabelName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
 
 func (p postableAlert) problem() string {
-	maps.DeleteFunc(p.Labels, func(_, value string) bool { return value == "" }) // an empty label is none
+	maps.DeleteFunc(p.Labels, func(_, value string) bool { return value == "" }) // a label with an empty value does not exist
 	switch {
 	case p.EndsAt.Before(p.StartsAt):
 		return "start time must be before end time"

@@ -28,7 +28,7 @@ import (
 )
 
 func (s conformance) classes(t *testing.T) {
-	contentType, words := s.ErrorBody("no such thing")
+	contentType, body := s.ErrorBody("no such thing")
 	for _, c := range []struct {
 		why    string
 		status int
@@ -47,7 +47,7 @@ func (s conformance) classes(t *testing.T) {
 		{"F-P18 misdirected", 421, nil, result.Configuration, result.ReasonRejected, 0},
 		{"F-P18 locked", 423, nil, result.Temporary, result.ReasonServerError, 0},
 		{"too early", 425, nil, result.Unknown, result.ReasonServerError, 0},
-		{"slow down", 429, []string{"Retry-After", "7"}, result.Temporary, result.ReasonRateLimited, 7 * time.Second},
+		{"a rate limit", 429, []string{"Retry-After", "7"}, result.Temporary, result.ReasonRateLimited, 7 * time.Second},
 		{"F-P18 unavailable for legal reasons", 451, nil, result.Configuration, result.ReasonRejected, 0},
 		{"server error", 500, nil, result.Unknown, result.ReasonServerError, 0},
 		{"F-P1 not implemented", 501, nil, result.Unknown, result.ReasonServerError, 0},
@@ -60,7 +60,7 @@ func (s conformance) classes(t *testing.T) {
 			c.class, c.reason, c.wait = own.Class, own.Reason, own.RetryAfter
 		}
 		t.Run(c.why, func(t *testing.T) {
-			s.server.Answer(Status(c.status, words, append(c.header, "Content-Type", contentType)...))
+			s.server.Answer(Status(c.status, body, append(c.header, "Content-Type", contentType)...))
 			e := s.failure(t.Context(), t)
 			if e.Class != c.class || e.Reason != c.reason || e.RetryAfter != c.wait {
 				t.Errorf("got %s, %s, %s; want %s, %s, %s", e.Class, e.Reason, e.RetryAfter, c.class, c.reason, c.wait)
@@ -69,7 +69,7 @@ func (s conformance) classes(t *testing.T) {
 				t.Errorf("got message %q", e.Message)
 			}
 			if quoted := strings.Contains(e.Message, "no such thing"); c.status >= 400 && quoted == s.QuotesNothing {
-				t.Errorf("the receiver's words are quoted: %t, want %t: %q", quoted, !s.QuotesNothing, e.Message)
+				t.Errorf("the text of the response is quoted: %t, want %t: %q", quoted, !s.QuotesNothing, e.Message)
 			}
 			if n := len(s.server.Requests()); n != 1 {
 				t.Errorf("%d requests, want 1", n)
@@ -85,7 +85,7 @@ func (s conformance) classes(t *testing.T) {
 	}
 }
 
-// foreignBodies are those of what stands between the operator and a service: a proxy, an ingress, a gateway.
+// proxyBodies are bodies of a proxy, an ingress or a gateway between the operator and a service.
 var proxyBodies = map[string]string{
 	"HTML":                 "<html><head><title>Bad Request</title></head><body>nginx</body></html>",
 	"empty":                "",
@@ -95,7 +95,7 @@ var proxyBodies = map[string]string{
 	"JSON list":            `["no such route"]`,
 }
 
-// refusals: an answer is final only if it refuses the content in the service's own error format, and came whole (R12).
+// refusals: an answer is Permanent only where it refuses the content in the service's own error format, and is complete (R12).
 func (s conformance) refusals(t *testing.T) {
 	for _, status := range []int{http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity} {
 		answers := map[string]http.HandlerFunc{}

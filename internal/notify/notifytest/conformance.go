@@ -40,14 +40,14 @@ type conformance struct {
 	Provider
 	server *Server
 	sender notify.Sender
-	forms  map[string]string // how a canary can be written, and what that is called
+	forms  map[string]string // encoded forms of the canaries, with a name of each
 }
 
 func (s conformance) send(ctx context.Context, delivery string) (result.Receipt, error) {
 	return s.sender.Send(ctx, Message(result.Fired), Key(delivery, ""))
 }
 
-// failure sends, and returns the error that must come of it.
+// failure sends a message, and returns its error, which is required.
 func (s conformance) failure(ctx context.Context, t *testing.T) *result.Error {
 	t.Helper()
 	receipt, err := s.send(ctx, "delivery")
@@ -92,7 +92,7 @@ func (s conformance) keys(t *testing.T) {
 	}
 }
 
-// together is for the race detector.
+// concurrent finds data races, with the race detector.
 func (s conformance) concurrent(t *testing.T) {
 	s.server.Answer(Status(http.StatusOK, s.Accept))
 	var all sync.WaitGroup
@@ -107,7 +107,7 @@ func (s conformance) concurrent(t *testing.T) {
 	s.server.Requests()
 }
 
-// odd sends what an alert can have but hardly has, and ids that are none.
+// unusual sends texts that an Alert may have and rarely has, and invalid external ids.
 func (s conformance) unusual(t *testing.T) {
 	for _, event := range []result.Event{result.Fired, result.Updated, result.Resolved} {
 		for _, text := range []string{
@@ -123,13 +123,13 @@ func (s conformance) unusual(t *testing.T) {
 	}
 }
 
-// sendOdd sends a message that the service takes, and then does not.
+// sendUnusual sends a message to a service that accepts it, and to one that refuses it.
 func (s conformance) sendUnusual(t *testing.T, m notify.Message, externalID string) {
 	t.Helper()
 	what := fmt.Sprintf("%s, %.20q, %.20q", m.Event, m.RawContent, externalID)
-	contentType, words := s.ErrorBody("no such thing")
+	contentType, body := s.ErrorBody("no such thing")
 	for _, answer := range []http.HandlerFunc{
-		Status(http.StatusOK, s.Accept, "Content-Type", contentType), Status(http.StatusNotFound, words, "Content-Type", contentType),
+		Status(http.StatusOK, s.Accept, "Content-Type", contentType), Status(http.StatusNotFound, body, "Content-Type", contentType),
 	} {
 		s.server.Answer(answer)
 		receipt, err := s.sender.Send(t.Context(), m, Key("delivery", externalID))
@@ -169,13 +169,13 @@ func (s conformance) bodies(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 			defer cancel()
 			if _, err := s.send(ctx, "delivery"); err != nil || ctx.Err() != nil {
-				t.Errorf("the status says that it was delivered, but: %v, %v", err, ctx.Err())
+				t.Errorf("the status confirms the delivery, but: %v, %v", err, ctx.Err())
 			}
 		})
 	}
 }
 
-// waits are never longer than anybody may ask for, and no overflow.
+// waits checks that a wait is neither negative nor longer than outbound.MaxRetryAfter.
 func (s conformance) waits(t *testing.T) {
 	for _, status := range []int{http.StatusTooManyRequests, http.StatusServiceUnavailable} {
 		for _, wait := range []string{"99999999999999999999", "-5", "1e300", "Fri, 31 Dec 9999 23:59:59 GMT"} {
@@ -188,14 +188,14 @@ func (s conformance) waits(t *testing.T) {
 	s.server.Requests()
 }
 
-// ended is for a caller who does not want it any more.
+// canceled checks a canceled context.
 func (s conformance) canceled(t *testing.T) {
 	s.server.Requests()
 	s.server.Answer(Status(http.StatusOK, s.Accept))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if e := s.failure(ctx, t); e.Class != result.Temporary || e.Reason != result.ReasonCanceled {
-		t.Errorf("got %s, %s (%s), want what says that nothing was sent", e.Class, e.Reason, e.Message)
+		t.Errorf("got %s, %s (%s), want Temporary, Canceled", e.Class, e.Reason, e.Message)
 	}
 	if n := len(s.server.Requests()); n != 0 {
 		t.Errorf("%d requests, want none", n)
@@ -220,8 +220,8 @@ func (s conformance) unreachable(t *testing.T) {
 		client           *outbound.Client
 		class            result.Class
 	}{
-		{"nobody listens", closed.URL, result.ReasonConnectionFailed, outboundtest.Client(t), result.Temporary},
-		{"an address that is refused", s.server.URL, result.ReasonAddressRefused, strict, result.Configuration},
+		{"a closed port", closed.URL, result.ReasonConnectionFailed, outboundtest.Client(t), result.Temporary},
+		{"an address that the guard refuses", s.server.URL, result.ReasonAddressRefused, strict, result.Configuration},
 	} {
 		sender, err := s.New(c.url, c.client)
 		if err != nil {
@@ -238,8 +238,8 @@ func (s conformance) unreachable(t *testing.T) {
 	}
 }
 
-// leaks lets the server echo all that it got, and all that it should not even know, in every spelling and at the beginning of
-// the text, where it is not cut off.
+// leaks answers with all that a request contained, and with all canaries, in every encoding, at the beginning of the text,
+// which is not cut.
 func (s conformance) leaks(t *testing.T) {
 	s.server.Answer(Status(http.StatusUnauthorized, ""))
 	_ = s.failure(t.Context(), t)
@@ -265,7 +265,7 @@ func (s conformance) leaks(t *testing.T) {
 	}
 }
 
-// probe checks the harmless call, where there is one.
+// probe checks Probe, where a sender has it.
 func (s conformance) probe(t *testing.T) {
 	prober, ok := s.sender.(notify.Prober)
 	if !ok {
@@ -274,14 +274,14 @@ func (s conformance) probe(t *testing.T) {
 		}
 		return
 	}
-	s.server.Requests() // what came before
+	s.server.Requests() // discards earlier requests
 	s.server.Answer(Status(http.StatusOK, s.ProbeAccept))
 	if err := prober.Probe(t.Context()); err != nil {
 		t.Errorf("got %v, want no error", err)
 	}
 	requests := s.server.Requests()
 	if len(requests) == 0 {
-		t.Error("nobody was asked")
+		t.Error("no request was made")
 	}
 	for _, r := range requests {
 		if strings.Contains(string(r.Body), "KubeCon") {
@@ -295,7 +295,7 @@ func (s conformance) probe(t *testing.T) {
 		class  []result.Class
 	}{
 		{"no credential", 10 * time.Second, Status(http.StatusUnauthorized, ""), []result.Class{result.Configuration}},
-		{"slow down", 10 * time.Second, Status(http.StatusTooManyRequests, ""), []result.Class{result.Temporary, result.Configuration}},
+		{"a rate limit", 10 * time.Second, Status(http.StatusTooManyRequests, ""), []result.Class{result.Temporary, result.Configuration}},
 		{"server error", 10 * time.Second, Status(http.StatusInternalServerError, ""), []result.Class{result.Temporary, result.Unknown}},
 		{"no answer", 100 * time.Millisecond, Hang, []result.Class{result.Temporary, result.Unknown}},
 	} {

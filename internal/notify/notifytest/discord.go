@@ -25,7 +25,7 @@ import (
 	"unicode/utf8"
 )
 
-// Discord stands in for Discord: one channel's webhook. It knows no key, so whoever posts twice is seen twice.
+// Discord is a fake of Discord with one channel and its webhook. It has no idempotency key: a repeat is another message.
 type Discord struct {
 	Display
 	id, token string
@@ -71,7 +71,7 @@ func (d *Discord) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// write shows what a request asks for, as a new message or in place of the one with the id.
+// write creates a message, or replaces the one with the id.
 func (d *Discord) write(w http.ResponseWriter, r *http.Request, id string) {
 	var m discordMessage
 	if readJSON(r.Body, &m) != nil || !isJSON(r) || m.AllowedMentions == nil || m.AllowedMentions.Parse == nil {
@@ -110,7 +110,7 @@ func (d *Discord) write(w http.ResponseWriter, r *http.Request, id string) {
 		d.threads[id] = thread
 	}
 	for _, kind := range *m.AllowedMentions.Parse {
-		text += "\n(mentions " + kind + ")" // somebody's phone rings
+		text += "\n(mentions " + kind + ")" // a mention that notifies
 	}
 	d.Put(Seen{ID: id, Text: DiscordText(text), Resolved: saysResolved(text)})
 	if r.Method == http.MethodPost && r.URL.Query().Get("wait") != "true" {
@@ -120,7 +120,7 @@ func (d *Discord) write(w http.ResponseWriter, r *http.Request, id string) {
 	replyInJSON(w, http.StatusOK, map[string]any{"id": id, "type": 0, "webhook_id": d.id})
 }
 
-// Delete takes a message away, as people can.
+// Delete deletes a message, as a user can.
 func (d *Discord) Delete(id string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -133,12 +133,12 @@ func discordError(w http.ResponseWriter, status, code int, message string) {
 
 var discordMarkup = regexp.MustCompile("(?::[A-Za-z0-9_+-]*)?https?://[^\\s<]+|\\\\[^0-9A-Za-z\\s]|\\*|_|`|~~|\\|\\||<[@#:/t]|@everyone|@here|\\]\\(|:[A-Za-z0-9_+-]+:|(?m:^[ \\t]*(?:#|>|-#? |\\+ |[0-9]+\\. ))")
 
-// DiscordText shows Markdown as Discord does: without the backslashes of what is escaped. What is not, and would not be shown
+// DiscordText renders Markdown as Discord does: it removes the backslashes of escaped characters. Markup, which is not shown
 // as typed, becomes "�".
 func DiscordText(markdown string) string {
 	return discordMarkup.ReplaceAllStringFunc(markdown, func(found string) string {
 		switch {
-		case strings.Contains(found, "://"): // a link, and a colon before it that makes no emoji
+		case strings.Contains(found, "://"): // a link, with a preceding colon that is no part of an emoji
 			return found
 		case found[0] == '\\':
 			return found[1:]

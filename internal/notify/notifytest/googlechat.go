@@ -27,10 +27,10 @@ import (
 	"sync"
 )
 
-// GoogleChatPath is where the webhook of a GoogleChat is, without the query key=…&token=….
+// GoogleChatPath is the path of the webhook of a GoogleChat. Its query is key=…&token=….
 const GoogleChatPath = "/v1/spaces/AAAAfake/messages"
 
-// GoogleChat stands in for a space of Google Chat and its webhook. A repeated request id gets the message that was made first.
+// GoogleChat is a fake of a space of Google Chat and its webhook. A repeated request id is answered with the first message.
 type GoogleChat struct {
 	Display
 	key, token string
@@ -41,7 +41,7 @@ type GoogleChat struct {
 
 var _ Service = (*GoogleChat)(nil)
 
-// NewGoogleChat returns a GoogleChat whose webhook wants this key and token.
+// NewGoogleChat returns a GoogleChat whose webhook requires this key and token.
 func NewGoogleChat(key, token string) *GoogleChat {
 	return &GoogleChat{key: key, token: token, made: map[string]googleChatAnswer{}, threads: map[string]string{}}
 }
@@ -94,7 +94,7 @@ func (g *GoogleChat) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// post makes a message, or returns the one that the request id has made already.
+// post creates a message, or returns the one of a repeated request id.
 func (g *GoogleChat) post(m googleChatMessage, requestID, replyOption string) googleChatAnswer {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -131,7 +131,7 @@ func (g *GoogleChat) Thread(key string) string {
 
 var googleChatTags = regexp.MustCompile(`</?(?:b|i|u|s|a|font|code|pre|ul|ol|li|time)(?: [^<>]*)?>`)
 
-// googleChatText shows a card's text: without the tags that a card knows, and with what is escaped as it was typed.
+// googleChatText renders the text of a card: without tags, and with decoded entities.
 func googleChatText(text string) string {
 	return html.UnescapeString(strings.ReplaceAll(googleChatTags.ReplaceAllString(text, ""), "<br>", "\n"))
 }

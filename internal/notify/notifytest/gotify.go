@@ -22,7 +22,7 @@ import (
 	"sync"
 )
 
-// Gotify is a server of Gotify with one application. Each message that it takes is shown.
+// Gotify is a fake of a server of Gotify with one application. It shows each message.
 type Gotify struct {
 	Display
 	token    string
@@ -32,10 +32,10 @@ type Gotify struct {
 
 var _ Service = (*Gotify)(nil)
 
-// NewGotify returns a server that knows the token of its application.
+// NewGotify returns a server with the token of its application.
 func NewGotify(token string) *Gotify { return &Gotify{token: token} }
 
-// ServeHTTP answers as such a server does.
+// ServeHTTP answers as Gotify does.
 func (s *Gotify) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var m struct {
 		Title    string `json:"title"`
@@ -56,10 +56,10 @@ func (s *Gotify) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		gotifyError(w, http.StatusBadRequest, "invalid JSON")
 	case m.Message == "":
 		gotifyError(w, http.StatusBadRequest, "Field 'message' is required")
-	case m.Extras.Display.ContentType != "text/plain": // else it would be for the client to say what it is
-		gotifyError(w, http.StatusBadRequest, "not what Bellhop sends")
+	case m.Extras.Display.ContentType != "text/plain": // otherwise the clients select the content type
+		gotifyError(w, http.StatusBadRequest, "a request that Bellhop does not send")
 	default:
-		s.Fits(echoSize(m.Message)) // it has no limit of its own
+		s.Fits(echoSize(m.Message)) // Gotify itself has no limit
 		s.mu.Lock()
 		s.messages++
 		id := s.messages

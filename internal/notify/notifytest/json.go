@@ -26,24 +26,24 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
-// readJSON reads what a service was sent, and refuses members that it does not know: they were not meant.
+// readJSON decodes a body, and refuses unknown members, which the real service would ignore.
 func readJSON(body io.Reader, into any) error {
 	decoder := json.NewDecoder(body)
 	decoder.DisallowUnknownFields()
 	return decoder.Decode(into)
 }
 
-// isJSON says whether a request says that it is JSON.
+// isJSON reports whether a request has the content type of JSON.
 func isJSON(r *http.Request) bool { return r.Header.Get("Content-Type") == "application/json" }
 
-// replyInJSON answers.
+// replyInJSON writes a response.
 func replyInJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(body)
 }
 
-// echo is the size of a text that a service repeats in its answer, which a sender has to be able to read.
+// echoSize returns the size of a text that a service repeats in its response, which the sender must be able to read.
 func echoSize(text string) Size {
 	return Size{
 		Part: "answer", Used: notify.Size(text, notify.JSON),
@@ -51,5 +51,5 @@ func echoSize(text string) Size {
 	}
 }
 
-// saysOver tells what people take for the end of an alert.
+// saysResolved reports whether people read in a text that the alert is resolved.
 func saysResolved(text string) bool { return strings.HasPrefix(text, "Resolved: ") }

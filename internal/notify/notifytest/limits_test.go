@@ -54,13 +54,13 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
 )
 
-// service is a service of which people see what it took, and which measures each message.
+// service is a fake that records what people see, and the sizes of each message.
 type service interface {
 	Seen() []notifytest.Seen
 	Sizes() []notifytest.Size
 }
 
-// provider is one in one of its modes, and its service.
+// provider is a provider in one of its modes, with its fake.
 type provider struct {
 	name    string
 	service http.Handler
@@ -72,7 +72,7 @@ const (
 	channelID  = "4xp9fdt77pncbef59f4k1qe83o"
 )
 
-// providers are all that have an HTTP API.
+// providers returns all providers with an HTTP API.
 func providers() []provider {
 	type (
 		client = *outbound.Client
@@ -130,7 +130,7 @@ func providers() []provider {
 	}
 }
 
-// endpoint is any that takes webhooks.
+// endpoint is an endpoint of webhooks.
 type endpoint struct{ notifytest.Display }
 
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -144,7 +144,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.Put(notifytest.Seen{ID: r.Header.Get("webhook-id"), Text: body.Data.Title + "\n" + body.Data.Content})
 }
 
-// apiServer is one that makes Events, and refuses what Kubernetes would refuse.
+// apiServer creates Events, and refuses what Kubernetes refuses.
 type apiServer struct{ notifytest.Display }
 
 func (s *apiServer) Create(_ context.Context, e event.Event) (existed bool, err error) {
@@ -157,14 +157,14 @@ func (s *apiServer) Create(_ context.Context, e event.Event) (existed bool, err 
 	return s.Put(notifytest.Seen{ID: e.Name, Text: e.Note}), nil
 }
 
-// What an Alert may have, by its schema: characters.
+// The limits of an Alert by its schema, in characters.
 const (
 	maxTitle   = 256
 	maxContent = 16384
 	maxName    = 253
 )
 
-// units are what a service may count or write in its own way, many of which make a text.
+// units are texts that a service may count or encode in a special way. A text of a test is one unit, repeated.
 var units = map[string]string{
 	"letters":          "x",
 	"quotation marks":  `"`,
@@ -215,8 +215,8 @@ func TestLimits(t *testing.T) {
 	})
 }
 
-// checkLimits holds a sender to the limits of its service: whatever an Alert can have is taken, what fits is sent whole, and what
-// is one unit longer is cut, to no less than what fits.
+// checkLimits checks a sender against the limits of its service: every valid Alert is accepted, a text that fits is sent
+// whole, and a text that is one unit longer is cut to a length near the limit.
 func checkLimits(t *testing.T, sender notify.Sender, s service) {
 	t.Helper()
 	t.Cleanup(sender.Close)
@@ -227,14 +227,14 @@ func checkLimits(t *testing.T, sender notify.Sender, s service) {
 			l.atTheLimit("content", maxContent, func(text string) (title, content string) { return "t", text + "." })
 			longest := maxTitle
 			if slices.ContainsFunc(s.Sizes(), func(size notifytest.Size) bool { return size.Part == "title" }) {
-				longest = 4096 // no schema is needed to bound it
+				longest = 4096 // the fake's limit is above the schema's
 			}
 			l.atTheLimit("title", longest, func(text string) (title, content string) { return "t " + text + " t", "c" })
 		})
 	}
 }
 
-// limits are those of one service for texts of one unit.
+// limits checks the limits of one service with texts of one unit.
 type limits struct {
 	*testing.T
 	sender  notify.Sender
@@ -242,10 +242,10 @@ type limits struct {
 	unit    string
 }
 
-// sent makes keys that no other message has.
+// sent is the number of messages so far, of which keys are made.
 var sent atomic.Int64
 
-// text returns as many units as fit into so many characters.
+// text returns as many units as have at most this number of characters.
 func (l *limits) text(characters int) string {
 	return strings.Repeat(l.unit, characters/utf8.RuneCountInString(l.unit))
 }
@@ -256,7 +256,7 @@ func (l *limits) message(event result.Event, title, content string) notify.Messa
 	return m
 }
 
-// send sends a message that must be taken, under a key of its own.
+// send sends a message that the service must accept, with keys of its own.
 func (l *limits) send(m notify.Message, externalID string) result.Receipt {
 	l.Helper()
 	key := fmt.Sprintf("%032x", sent.Add(1))
@@ -272,7 +272,7 @@ func (l *limits) send(m notify.Message, externalID string) result.Receipt {
 	return receipt
 }
 
-// largest sends all that an Alert can have, in every event.
+// largest sends the largest possible Alert, with each event.
 func (l *limits) largest() {
 	l.Helper()
 	for _, title := range []string{l.text(maxTitle), ""} {
@@ -286,18 +286,18 @@ func (l *limits) largest() {
 	}
 }
 
-// sample is how a text of so many units arrived.
+// sample is the outcome of a text of this number of units.
 type sample struct {
 	units int
 	text  string
 	note  string
-	seen  string // by people
+	seen  string // as people see it
 	sizes []notifytest.Size
 }
 
 func (s sample) whole() bool { return !strings.Contains(s.note, " was cut to ") }
 
-// atTheLimit finds the longest text that the service takes by its own measure. That is sent whole, and what is longer is cut.
+// atTheLimit finds the longest text that the service accepts. It must be sent whole, and a longer one must be cut.
 func (l *limits) atTheLimit(part string, longest int, split func(text string) (title, content string)) {
 	l.Helper()
 	try := func(n int) sample {
@@ -319,9 +319,9 @@ func (l *limits) atTheLimit(part string, longest int, split func(text string) (t
 		l.Fatalf("a %s of %d fits, but people see %.50q of %.50q: %s %+v", part, fits.units, fits.seen, fits.text, fits.note, fits.sizes)
 	}
 	if fits.units == units {
-		return // no Alert can have more
+		return // the longest that the schema permits
 	}
-	const frame = 64 // what a sender may put around a text, beyond a bound of its own
+	const frame = 64 // the most that a sender adds to a text
 	for n := 1; n <= frame; n *= 2 {
 		if cut := try(fits.units + n); !cut.whole() {
 			l.checkCut(part, cut)
@@ -331,7 +331,7 @@ func (l *limits) atTheLimit(part string, longest int, split func(text string) (t
 	l.Errorf("a %s of %d is not cut: %+v", part, fits.units+frame, l.service.Sizes())
 }
 
-// room is how many more units the service takes, each of which counts as much as the last.
+// room returns the number of further units that the service accepts, where each has the size of the last one.
 func room(before, last sample) int {
 	units := math.MaxInt
 	for i, size := range last.sizes {
@@ -342,7 +342,7 @@ func room(before, last sample) int {
 	return units
 }
 
-// mark ends what was cut.
+// mark is the end of a text that was cut.
 const mark = "… [cut]"
 
 func (l *limits) checkCut(part string, cut sample) {
@@ -350,12 +350,12 @@ func (l *limits) checkCut(part string, cut sample) {
 	if !strings.Contains(cut.seen, mark) {
 		l.Errorf("a %s of %d is cut without a mark: %.50q", part, cut.units, cut.seen)
 	}
-	if !slices.ContainsFunc(cut.sizes, func(s notifytest.Size) bool { return 3*s.Used > 2*(s.Max-s.Reserve) }) { // how long an escape is depends on its neighbours
+	if !slices.ContainsFunc(cut.sizes, func(s notifytest.Size) bool { return 3*s.Used > 2*(s.Max-s.Reserve) }) { // the length of an escape depends on its neighbors
 		l.Errorf("a %s of %d is cut to less than need be: %+v", part, cut.units, cut.sizes)
 	}
 }
 
-// visible is a text without blanks, which services trim, and without what a sender puts in to break up mentions.
+// visible returns a text without white space, which services trim, and without the characters that break mentions.
 func visible(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) || unicode.IsControl(r) || r == '\u200b' || r == '\u2060' || r == '\ufffd' {

@@ -27,8 +27,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/notify"
 )
 
-// Matrix is a homeserver with one room. It holds a transaction id to its first message, and shows an edit only where a client
-// would: of a message that was not removed.
+// Matrix is a fake of a homeserver with one room. A repeated transaction id is answered with the first message. An edit is
+// shown where a client shows it: not of a removed message.
 type Matrix struct {
 	Display
 	mu      sync.Mutex
@@ -39,7 +39,7 @@ type Matrix struct {
 	removed map[string]bool
 }
 
-// matrixUser is whose token it is.
+// matrixUser is the account of the token.
 const matrixUser = "@bellhop:example.com"
 
 type matrixContent struct {
@@ -55,7 +55,7 @@ type matrixContent struct {
 
 var _ Service = (*Matrix)(nil)
 
-// NewMatrix returns a homeserver with a room that the token's account has joined.
+// NewMatrix returns a homeserver with a room of which the token's account is a member.
 func NewMatrix(roomID, token string) *Matrix {
 	s := &Matrix{token: token, ids: map[string]string{}, removed: map[string]bool{}}
 	const api = "/_matrix/client/v3"
@@ -93,7 +93,7 @@ func (s *Matrix) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mux.ServeHTTP(w, r)
 }
 
-// Remove is what a moderator does to a message.
+// Remove removes a message, as a moderator can.
 func (s *Matrix) Remove(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,14 +138,14 @@ func (s *Matrix) send(w http.ResponseWriter, r *http.Request) {
 	replyInJSON(w, http.StatusOK, map[string]any{"event_id": id})
 }
 
-// complete also asks for m.mentions: without it, names in the text notify people.
+// complete reports whether a content has all members, including m.mentions: without it, names in the text notify.
 func (c matrixContent) complete() bool {
 	return c.MsgType != nil && *c.MsgType == "m.text" && c.Body != nil && c.Mentions != nil
 }
 
-// sizes are those of an event, and of its text, which an edit has twice.
+// sizes returns the sizes of an event, and of its text, which an edit has twice.
 func (c matrixContent) sizes(body []byte) []Size {
-	const most = 60 << 10 // of the 64 KiB that an event may have with what servers add
+	const most = 60 << 10 // of the 64 KiB of an event, which include what servers add
 	sizes := []Size{{Part: "event", Used: canonicalSize(body), Max: most}}
 	if c.Body != nil && c.RelatesTo == nil {
 		sizes = append(sizes, Size{Part: "text", Used: notify.Size(*c.Body, notify.PlainJSON), Max: most / 2, Reserve: 2 << 10})
@@ -158,7 +158,7 @@ func (s *Matrix) show(id string, c matrixContent) {
 	if c.RelatesTo != nil {
 		id, text = c.RelatesTo.EventID, *c.NewContent.Body
 		if _, ok := s.Find(id); !ok || s.removed[id] || c.RelatesTo.RelType != "m.replace" {
-			return // taken, and shown to nobody
+			return // accepted and not shown
 		}
 	}
 	s.Put(Seen{ID: id, Text: text, Resolved: saysResolved(text)})
@@ -168,7 +168,7 @@ func matrixError(w http.ResponseWriter, status int, code, message string) {
 	replyInJSON(w, status, map[string]any{"errcode": code, "error": message})
 }
 
-// canonicalSize is what a body counts in an event, where nothing is escaped without need.
+// canonicalSize returns the size of a body in canonical JSON, which has no unnecessary escapes.
 func canonicalSize(body []byte) int {
 	var event any
 	var canonical bytes.Buffer

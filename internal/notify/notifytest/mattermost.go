@@ -28,8 +28,8 @@ import (
 	"unicode/utf8"
 )
 
-// Mattermost is a server with one channel, a bot that may post there, and an incoming webhook of it. It knows a repeat by its
-// pending_post_id until it is told to forget.
+// Mattermost is a fake of a server with one channel, a bot that may post there, and an incoming webhook. It recognizes a
+// repeat by its pending_post_id until Forget.
 type Mattermost struct {
 	Display
 	mu        sync.Mutex
@@ -37,7 +37,7 @@ type Mattermost struct {
 	token     string
 	channelID string
 	posts     int
-	pending   map[string]string // ids of posts
+	pending   map[string]string // ids of posts by pending_post_id
 	deleted   map[string]bool
 	locked    bool
 }
@@ -71,21 +71,21 @@ func (s *Mattermost) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mux.ServeHTTP(w, r)
 }
 
-// Forget lets the half minute pass for which the server knows a repeat.
+// Forget ends the 30 seconds in which the server recognizes a repeat.
 func (s *Mattermost) Forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	clear(s.pending)
 }
 
-// Lock closes the time in which posts can be edited.
+// Lock ends the time in which posts can be edited.
 func (s *Mattermost) Lock() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.locked = true
 }
 
-// Delete is what a moderator does to a post.
+// Delete deletes a post, as a moderator can.
 func (s *Mattermost) Delete(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -148,7 +148,7 @@ func (s *Mattermost) patch(w http.ResponseWriter, r *http.Request) {
 	switch err := readJSON(r.Body, &patch); {
 	case err != nil:
 		mattermostError(w, http.StatusBadRequest, "api.context.invalid_param.app_error")
-	case !found || s.deleted[id]: // which is no 404
+	case !found || s.deleted[id]: // Mattermost does not answer 404
 		mattermostError(w, http.StatusForbidden, "api.context.permissions.app_error")
 	case s.locked:
 		mattermostError(w, http.StatusBadRequest, "api.post.update_post.permissions_time_limit.app_error")
@@ -157,7 +157,7 @@ func (s *Mattermost) patch(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// hook reads a text as one from Slack, and makes mentions of what are such there.
+// hook converts Slack's mentions as Mattermost does.
 func (s *Mattermost) hook(w http.ResponseWriter, r *http.Request) {
 	var payload struct {
 		Text string `json:"text"`
@@ -175,7 +175,7 @@ func (s *Mattermost) hook(w http.ResponseWriter, r *http.Request) {
 
 var mattermostBold = regexp.MustCompile(`^\*\*([^*]+)\*\*(?:\n|$)`)
 
-// show refuses what is too long, and what would mention anybody: that is not the server's rule, but ours.
+// show refuses a text that is too long, and one with a mention, which Mattermost would accept and Bellhop must not send.
 func (s *Mattermost) show(w http.ResponseWriter, id, message string) bool {
 	text := html.UnescapeString(message)
 	switch {
@@ -191,7 +191,7 @@ func (s *Mattermost) show(w http.ResponseWriter, id, message string) bool {
 	return true
 }
 
-// MattermostMentions returns what the server takes for a mention in a text whose entities are undone.
+// MattermostMentions returns the mentions that the server finds in a text with decoded entities.
 func MattermostMentions(text string) []string {
 	var mentions []string
 	words := strings.FieldsFunc(text, func(r rune) bool {

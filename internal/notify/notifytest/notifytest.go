@@ -14,8 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package notifytest has the conformance test that every receiver passes: one server that answers well, badly, late or not at
-// all, and repeats all that it was told in confidence.
+// Package notifytest has fakes of the providers' services, and the conformance test that every provider with an HTTP API
+// passes. Its server answers correctly, with errors, late or not at all, and repeats credentials.
 package notifytest
 
 import (
@@ -35,42 +35,42 @@ import (
 	"github.com/gophernetes/bellhop/internal/redact/redacttest"
 )
 
-// Provider is what the test must know of a kind of receiver.
+// Provider describes a provider to the conformance test.
 type Provider struct {
-	// New makes a sender with every credential that the kind can have.
+	// New returns a sender with all credentials that the provider can have.
 	New func(url string, client *outbound.Client) (notify.Sender, error)
-	// Canaries are those credentials, and what else must not come back.
+	// Canaries are those credentials, and other texts that must not be quoted.
 	Canaries []string
-	// Accept is the body that goes with a 200.
+	// Accept is the body of a success.
 	Accept string
-	// NeedsBody says that a 200 without that body proves nothing: the receipt's ExternalID is from there.
+	// NeedsBody says that only this body is a success; the receipt's ExternalID is in it.
 	NeedsBody  bool
 	ExternalID string
-	// Refuse words an error: content type and body.
+	// ErrorBody returns content type and body of an error with a message.
 	ErrorBody func(message string) (contentType, body string)
-	// Mute says that the receiver's free text is not quoted, only the status and, at most, an error code.
+	// QuotesNothing says that an error has only the status and at most an error code of the response.
 	QuotesNothing bool
-	// Refusal is the content type and body by which the service refuses the content of a message with HTTP 400, 413 or 422, in
-	// the error format that it documents. Nil: it documents none, so none of its answers is final.
+	// RefusalBody returns content type and body with which the service refuses the content of a message with HTTP 400, 413 or
+	// 422, in its documented error format. nil: the service has no such format, and no answer is Permanent.
 	RefusalBody func(status int) (contentType, body string)
-	// Means has the statuses that this receiver means otherwise than notify.FromStatus.
+	// Overrides has the statuses that the provider classifies differently from notify.FromStatus.
 	Overrides map[int]Classification
-	// Key returns the delivery key that a request carries; nil where the receiver takes none.
+	// Key returns the delivery key in a request; nil: the provider has no idempotency key.
 	Key func(Request) string
-	// Text returns what people read in a request. Default: its body.
+	// Text returns the text that people read. Default: the body.
 	Text func(Request) string
-	// ProbeAccept is the body that goes with a 200 to a notify.Prober.
+	// ProbeAccept is the body of a success to a notify.Prober.
 	ProbeAccept string
 }
 
-// Meaning is what an answer is to be taken for.
+// Classification is the expected error of a status.
 type Classification struct {
 	Class      result.Class
 	Reason     string
 	RetryAfter time.Duration
 }
 
-// Request is what the server got.
+// Request is a request to the server.
 type Request struct {
 	Method string
 	URI    string
@@ -78,7 +78,7 @@ type Request struct {
 	Body   []byte
 }
 
-// Server is a receiver that remembers what it got and answers as it is told.
+// Server is an HTTP server that records requests and answers as a test says.
 type Server struct {
 	*httptest.Server
 	mu       sync.Mutex
@@ -86,7 +86,7 @@ type Server struct {
 	answer   http.HandlerFunc
 }
 
-// NewServer starts a server. It answers with an empty 200 until it is told otherwise.
+// NewServer starts a server. By default it answers 200 without a body.
 func NewServer(t testing.TB) *Server {
 	t.Helper()
 	s := &Server{}
@@ -106,14 +106,14 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// Answer sets how the next requests are answered.
+// Answer sets the handler of the next requests.
 func (s *Server) Answer(answer http.HandlerFunc) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.answer = answer
 }
 
-// Requests returns what the server got since it was last asked.
+// Requests returns the requests since the last call.
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -122,7 +122,7 @@ func (s *Server) Requests() []Request {
 	return requests
 }
 
-// Status answers with a status, header lines as name and value in turn, and a body.
+// Status returns a handler that answers with a status, headers (names and values in turn) and a body.
 func Status(code int, body string, header ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		for i := 0; i < len(header); i += 2 {
@@ -133,17 +133,17 @@ func Status(code int, body string, header ...string) http.HandlerFunc {
 	}
 }
 
-// Hang never answers.
+// Hang does not answer.
 func Hang(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
-// HangInBody answers 200 and never ends the body.
+// HangInBody answers 200 and does not end the body.
 func HangInBody(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, "{")
 	_ = http.NewResponseController(w).Flush()
 	<-r.Context().Done()
 }
 
-// Flood answers 200 with a body that has no end.
+// Flood answers 200 with an endless body.
 func Flood(w http.ResponseWriter, _ *http.Request) {
 	for block := make([]byte, 4096); ; {
 		if _, err := w.Write(block); err != nil {
@@ -152,7 +152,7 @@ func Flood(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-// InTurn answers one request after the other, and from then on as the last.
+// InSequence returns a handler that uses one answer for each request, and the last one for all further requests.
 func InSequence(answers ...http.HandlerFunc) http.HandlerFunc {
 	var mu sync.Mutex
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -164,7 +164,7 @@ func InSequence(answers ...http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// WantError checks what a sender said of a message.
+// WantError checks the error of a sender.
 func WantError(t testing.TB, why string, got error, want result.Error) {
 	t.Helper()
 	own, ok := errors.AsType[*result.Error](got)
@@ -176,8 +176,8 @@ func WantError(t testing.TB, why string, got error, want result.Error) {
 	}
 }
 
-// WantRefused checks what was said of a configuration whose values have "canary" in them: the field, and what is wrong with
-// it, but no value.
+// WantInvalid checks the error of a configuration whose values contain "canary": it names the field and the problem, and has
+// no value.
 func WantInvalid(t testing.TB, why string, got error, want string) {
 	t.Helper()
 	if result.ClassOf(got) != result.Configuration || !strings.HasPrefix(got.Error(), want) || strings.Contains(got.Error(), "canary") {
@@ -185,7 +185,7 @@ func WantInvalid(t testing.TB, why string, got error, want string) {
 	}
 }
 
-// Message is one to send.
+// Message returns a message.
 func Message(event result.Event) notify.Message {
 	return notify.Message{
 		Event: event, UID: "5f0c", Namespace: "shop", Name: "kubecon-alert", RawTitle: "Hi :tada:", RawContent: "Hello KubeCon :wave:",
@@ -193,12 +193,12 @@ func Message(event result.Event) notify.Message {
 	}
 }
 
-// Key is the key of such a message.
+// Key returns the key of such a message.
 func Key(delivery, externalID string) notify.Key {
 	return notify.Key{Delivery: delivery, Incident: "incident", ExternalID: externalID}
 }
 
-// Run checks a provider.
+// Run runs the conformance test of a provider.
 func Run(t *testing.T, p Provider) {
 	server := NewServer(t)
 	sender, err := p.New(server.URL, outboundtest.Client(t))

@@ -26,11 +26,11 @@ import (
 	"sync"
 )
 
-// Ntfy is a server of ntfy, together with the app of who subscribed to its topic: the app replaces a notification by the next
+// Ntfy is a fake of a server of ntfy, together with the app of a subscriber, which replaces a notification by the next one
 // with its sequence id.
 type Ntfy struct {
 	Display
-	// Old lets it be a server before 2.16, which ignores the sequence id.
+	// Old makes it a server before 2.16, which ignores sequence ids.
 	Old bool
 
 	topic, token string
@@ -40,7 +40,7 @@ type Ntfy struct {
 
 var _ Service = (*Ntfy)(nil)
 
-// NewNtfy returns a server where the token may publish to the topic and to no other. Without a token anybody may.
+// NewNtfy returns a server on which the token may publish to the topic. Without a token everybody may.
 func NewNtfy(topic, token string) *Ntfy { return &Ntfy{topic: topic, token: token} }
 
 var (
@@ -48,11 +48,11 @@ var (
 	ntfySequence = ntfyTopic
 )
 
-// ServeHTTP answers as such a server does.
+// ServeHTTP answers as ntfy does.
 func (s *Ntfy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	authorization := r.Header.Get("Authorization")
 	switch {
-	case authorization != "" && authorization != "Bearer "+s.token: // whatever it asks for
+	case authorization != "" && authorization != "Bearer "+s.token: // for every request
 		ntfyError(w, 40101, "unauthorized")
 	case r.Method == http.MethodGet && r.URL.Path == "/v1/health":
 		replyInJSON(w, http.StatusOK, map[string]any{"healthy": true})
@@ -66,7 +66,7 @@ func (s *Ntfy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Ntfy) publish(w http.ResponseWriter, r *http.Request) {
 	const limit = 4096
 	body, _ := io.ReadAll(r.Body)
-	json := Size{Part: "JSON", Used: len(body), Max: 2*limit - 1} // it cannot tell a body of twice the limit from a longer one
+	json := Size{Part: "JSON", Used: len(body), Max: 2*limit - 1} // a body of twice the limit is refused, too
 	var n struct {
 		Topic      string `json:"topic"`
 		Title      string `json:"title"`

@@ -27,20 +27,20 @@ import (
 	"unicode/utf8"
 )
 
-// PagerDuty stands in for PagerDuty's Events API v2. What people see is its alerts: a trigger under the key of an open one
-// changes that one, a trigger under the key of a resolved one opens another.
+// PagerDuty is a fake of PagerDuty's Events API v2. A trigger with the key of an open alert changes that alert; one with the
+// key of a resolved alert opens another.
 type PagerDuty struct {
 	Display
 	routingKeys []string
 
 	mu   sync.Mutex
-	open map[string]string // dedup_key and the alert that is open under it
+	open map[string]string // ids of open alerts by dedup_key
 	made int
 }
 
 var _ Service = (*PagerDuty)(nil)
 
-// NewPagerDuty returns one with integrations that have these keys.
+// NewPagerDuty returns a PagerDuty with integrations that have these keys.
 func NewPagerDuty(routingKeys ...string) *PagerDuty {
 	return &PagerDuty{routingKeys: routingKeys, open: map[string]string{}}
 }
@@ -96,7 +96,7 @@ func (p *PagerDuty) check(e pagerDutyEvent, size int) (wrong []string) {
 		"Length of 'routing_key' is incorrect (should be 32 characters)": len(e.RoutingKey) != 32,
 		"Invalid routing key":               len(e.RoutingKey) == 32 && !slices.Contains(p.routingKeys, e.RoutingKey),
 		"'event_action' is invalid":         !slices.Contains([]string{"trigger", "acknowledge", "resolve"}, e.Action),
-		"'dedup_key' is missing or blank":   e.DedupKey == "", // a trigger may go without, but ours never does
+		"'dedup_key' is missing or blank":   e.DedupKey == "", // optional for a trigger, but Bellhop always sends it
 		"'dedup_key' is too long":           utf8.RuneCountInString(e.DedupKey) > 255,
 		"'payload' is missing or blank":     e.Action == "trigger" && e.Payload == nil,
 		"event is larger than 512000 bytes": size > 512_000,
@@ -133,7 +133,7 @@ func (p *PagerDuty) apply(e pagerDutyEvent) {
 			p.open[e.DedupKey] = id
 		}
 		p.Put(Seen{ID: id, Text: e.Payload.Summary + "\n" + e.Payload.Details["content"]})
-	case e.Action == "resolve" && isOpen: // nobody misses what is not open
+	case e.Action == "resolve" && isOpen: // without an open alert, PagerDuty accepts and ignores it
 		alert, _ := p.Find(id)
 		alert.Resolved = true
 		p.Put(alert)

@@ -24,7 +24,8 @@ import (
 	"sync"
 )
 
-// Pushbullet is an account of Pushbullet with a device "phone". A push with a guid that it knows is the same push.
+// Pushbullet is a fake of Pushbullet with an account that has a device "phone". A repeated guid is answered with the first
+// push.
 type Pushbullet struct {
 	Display
 	token string
@@ -34,7 +35,7 @@ type Pushbullet struct {
 
 var _ Service = (*Pushbullet)(nil)
 
-// NewPushbullet returns an account that has this access token.
+// NewPushbullet returns an account with this access token.
 func NewPushbullet(token string) *Pushbullet { return &Pushbullet{token: token} }
 
 type pushbulletPush struct {
@@ -65,7 +66,7 @@ func (p *Pushbullet) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.Put(seen)
 		replyInJSON(w, http.StatusOK, map[string]any{"iden": iden, "dismissed": true})
 	case r.URL.Path == "/v2/pushes" && push.Type == "note" && push.DeviceIden == "phone" && push.GUID != "":
-		p.Fits(echoSize(push.Body)) // it has no limit of its own that is known
+		p.Fits(echoSize(push.Body)) // Pushbullet itself has no documented limit
 		iden = p.push(push)
 		replyInJSON(w, http.StatusOK, map[string]any{"iden": iden, "guid": push.GUID, "title": push.Title, "body": push.Body})
 	default:

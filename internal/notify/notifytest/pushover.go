@@ -24,19 +24,19 @@ import (
 	"unicode/utf8"
 )
 
-// Pushover is Pushover with one application and one user. Each message that it takes is shown. An emergency that was ended
-// counts as over: nobody is called on for it.
+// Pushover is a fake of Pushover with one application and one user. It shows each message. A canceled emergency is resolved:
+// it is not repeated any more.
 type Pushover struct {
 	Display
 	token, user string
 	mu          sync.Mutex
 	messages    int
-	tags        map[string][]Seen // emergencies that go on
+	tags        map[string][]Seen // the active emergencies
 }
 
 var _ Service = (*Pushover)(nil)
 
-// NewPushover returns Pushover as it is for an application's token and a user's key.
+// NewPushover returns a Pushover with an application's token and a user's key.
 func NewPushover(token, user string) *Pushover {
 	return &Pushover{token: token, user: user, tags: map[string][]Seen{}}
 }
@@ -61,7 +61,7 @@ func (s *Pushover) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	tag, cancels := strings.CutPrefix(strings.TrimSuffix(r.URL.Path, ".json"), "/1/receipts/cancel_by_tag/")
 	switch {
 	case r.Method != http.MethodPost || !isJSON(r) || readJSON(r.Body, &p) != nil:
-		pushoverError(w, "request", "not what Bellhop sends")
+		pushoverError(w, "request", "a request that Bellhop does not send")
 	case p.Token != s.token:
 		pushoverError(w, "token", "application token is invalid, see https://pushover.net/api")
 	case cancels:

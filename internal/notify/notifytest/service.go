@@ -23,37 +23,37 @@ import (
 	"sync"
 )
 
-// Service stands in for a provider's service, and holds who talks to it to the contract: what the service would refuse, it
-// refuses in the service's words.
+// Service is a fake of a provider's service. It checks the contract: it refuses what the service refuses, with the service's
+// error.
 type Service interface {
 	http.Handler
-	// Seen is what people see, oldest first.
+	// Seen returns what people see, oldest first.
 	Seen() []Seen
 }
 
 // Seen is a message as people see it.
 type Seen struct {
-	ID       string // as the service calls it
-	Text     string // all that people read of it
-	Resolved bool   // it is shown as resolved, or was taken away
+	ID       string // the service's id
+	Text     string // the whole text
+	Resolved bool   // shown as resolved, or removed
 }
 
-// Board is what people see of a service. The zero value is empty.
+// Display is what people see of a service. The zero value is empty.
 type Display struct {
 	mu    sync.Mutex
 	seen  []Seen
 	sizes []Size
 }
 
-// Size is how much of a service's limit a message takes.
+// Size is the size of a part of a message and its limit.
 type Size struct {
 	Part    string // of the message
-	Used    int    // in the unit in which the service counts
-	Max     int    // the service refuses more, or does not show it
-	Reserve int    // how much of Max a sender leaves free on purpose
+	Used    int    // in the service's unit
+	Max     int    // the service refuses or hides more
+	Reserve int    // the part of Max that a sender leaves free on purpose
 }
 
-// Fits records how large a message is, and reports whether all of it is within the service's limits.
+// Fits records the sizes of a message, and reports whether all are within the limits.
 func (b *Display) Fits(sizes ...Size) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -61,21 +61,21 @@ func (b *Display) Fits(sizes ...Size) bool {
 	return !slices.ContainsFunc(sizes, func(s Size) bool { return s.Used > s.Max })
 }
 
-// Sizes are those of the last message. There are none where the service has no limit that a message could reach.
+// Sizes returns the sizes of the last message; none where the service has no limit that a message can reach.
 func (b *Display) Sizes() []Size {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(b.sizes)
 }
 
-// Seen is what people see, oldest first.
+// Seen returns what people see, oldest first.
 func (b *Display) Seen() []Seen {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(b.seen)
 }
 
-// Put shows a message: in place of the one with its ID, if there is one, or after all others. It says whether there was.
+// Put shows a message: instead of the one with its ID, or after all others. It reports whether there was one.
 func (b *Display) Put(s Seen) (replaced bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -98,7 +98,7 @@ func (b *Display) Find(id string) (Seen, bool) {
 	return b.seen[i], true
 }
 
-// LoseAnswers lets a service do what the first n requests ask for, and never tells who asked.
+// LoseAnswers returns a service that handles the first n requests and loses their responses.
 func LoseAnswers(service http.Handler, n int) http.Handler {
 	var mu sync.Mutex
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -27,8 +27,8 @@ import (
 	"unicode/utf8"
 )
 
-// Slack is a workspace with one channel, a bot that may post there, and an incoming webhook of it. The Web API is below /api/.
-// It has no way to know a repeat.
+// Slack is a fake of a workspace with one channel, a bot that may post there, and an incoming webhook. The Web API is below
+// /api/. It has no idempotency key.
 type Slack struct {
 	Display
 	mu       sync.Mutex
@@ -39,18 +39,18 @@ type Slack struct {
 	locked   bool
 }
 
-// slackMessage is what a message shows, as far as the fake takes it.
+// slackMessage is the part of an attachment that the fake supports.
 type slackMessage struct {
 	Color    string `json:"color"`
 	Fallback string `json:"fallback"`
 	Title    string `json:"title"`
 	Text     string `json:"text"`
-	Blocks   []any  `json:"blocks"` // which Slack would show in place of all that
+	Blocks   []any  `json:"blocks"` // Slack would show blocks instead of the other members
 }
 
 var _ Service = (*Slack)(nil)
 
-// NewSlack returns a workspace with a bot's token, the id of a channel and the path of its incoming webhook, such as
+// NewSlack returns a workspace with the token of a bot, the id of a channel and the path of its incoming webhook, such as
 // /services/T0/B0/x.
 func NewSlack(token, channel, hook string) *Slack {
 	s := &Slack{token: token, channel: channel}
@@ -73,14 +73,14 @@ func (s *Slack) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mux.ServeHTTP(w, r)
 }
 
-// Lock closes the time in which messages can be edited.
+// Lock ends the time in which messages can be edited.
 func (s *Slack) Lock() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.locked = true
 }
 
-// webAPI answers 200 whatever comes of it.
+// webAPI answers 200 also with an error.
 func (s *Slack) webAPI(w http.ResponseWriter, r *http.Request, do func(url.Values) (any, string)) {
 	body, _ := io.ReadAll(r.Body)
 	form, err := url.ParseQuery(string(body))
@@ -127,7 +127,7 @@ func (s *Slack) update(form url.Values) (any, string) {
 	return s.write(form, ts)
 }
 
-// write does what both methods ask for. Both must say that nothing in the text is to be made a mention.
+// write creates or changes a message. Both must turn off mentions in the text.
 func (s *Slack) write(form url.Values, ts string) (any, string) {
 	var metadata struct {
 		EventType    string `json:"event_type"`
@@ -173,7 +173,7 @@ func (s *Slack) hook(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, "ok")
 }
 
-// read reads attachments: one, with a title, short enough that Slack shows all of it, and no control sequence.
+// read decodes attachments: exactly one, with a title, within Slack's limits and without control sequences.
 func (s *Slack) read(body string) ([]slackMessage, bool) {
 	var messages []slackMessage
 	if readJSON(strings.NewReader(body), &messages) != nil || len(messages) != 1 {

@@ -32,30 +32,29 @@ import (
 	"time"
 )
 
-// SMTPOptions say what a mail server offers and demands.
+// SMTPOptions are the extensions of a mail server and the credentials that it requires.
 type SMTPOptions struct {
-	StartTLS bool // offered, and needed for AUTH
+	StartTLS bool // offered, and required for AUTH
 	Implicit bool // TLS from the first byte
-	// Username and Password must be given, if they are set.
+	// Username and Password are required, where they are set.
 	Username, Password string
-	// Mechanisms are those for AUTH. Default: PLAIN LOGIN. It also knows SCRAM-SHA-256.
+	// Mechanisms for AUTH. Default: PLAIN LOGIN. SCRAM-SHA-256 is supported, too.
 	Mechanisms string
-	// Rounds are those of SCRAM. Default: 4096.
+	// Rounds is the number of iterations of SCRAM. Default: 4096.
 	Rounds int
-	// Names are what the certificate is for, beside 127.0.0.1.
+	// Names of the certificate, in addition to 127.0.0.1.
 	Names []string
 }
 
-// What an SMTP server can do instead of answering; see SMTP.Script.
+// Instead of an answer an SMTP server can do the following; see SMTP.Script.
 const (
-	SMTPHang  = "\x00hang"  // says nothing more
-	SMTPClose = "\x00close" // hangs up
-	SMTPFlood = "\x00flood" // never ends its answer
-	SMTPLine  = "\x00line"  // never ends the line
+	SMTPHang  = "\x00hang"  // sends nothing more
+	SMTPClose = "\x00close" // closes the connection
+	SMTPFlood = "\x00flood" // sends endless lines
+	SMTPLine  = "\x00line"  // sends an endless line
 )
 
-// SMTP is a mail server that holds who talks to it to the contract, and shows each mail once, however often it comes: as
-// mail programs do that know it by its Message-ID.
+// SMTP is a mail server that checks the protocol. It shows mails with equal Message-IDs once, as many mail programs do.
 type SMTP struct {
 	Display
 	options  SMTPOptions
@@ -82,7 +81,7 @@ type SMTPMail struct {
 	Subject, Body string // decoded
 }
 
-// NewSMTP starts a server on a port of its own of the loopback address.
+// NewSMTP starts a server on a free port of the loopback address.
 func NewSMTP(o SMTPOptions) (*SMTP, error) {
 	if o.Mechanisms == "" {
 		o.Mechanisms = "PLAIN LOGIN"
@@ -121,13 +120,13 @@ func (s *SMTP) makeCertificate() error {
 	return nil
 }
 
-// Addr is where it listens, as host:port.
+// Addr returns the address, as host:port.
 func (s *SMTP) Addr() string { return s.listener.Addr().String() }
 
-// CA is its certificate, in PEM.
+// CA returns the certificate, in PEM.
 func (s *SMTP) CA() []byte { return s.ca }
 
-// Close ends all connections, and waits until they have ended.
+// Close closes all connections, and waits until they have ended.
 func (s *SMTP) Close() {
 	s.listener.Close()
 	s.mu.Lock()
@@ -139,34 +138,33 @@ func (s *SMTP) Close() {
 	s.serving.Wait()
 }
 
-// Script sets how the next commands of a kind are answered: "connect", "TLS" (the handshake), "EHLO", "MAIL", …, "mail"
-// (before one is read) and "." (after that). The last answer holds from then on. It is what is written, without the line
-// break, or one of the constants; an empty one is the right answer. Whatever else is answered, the command is not carried
-// out.
+// Script sets the answers to the next commands of a kind: "connect", "TLS" (the handshake), "EHLO", "MAIL", …, "mail" (before
+// the server reads one) and "." (after that). The last answer is used for all further commands. An answer is a line without
+// its line break, or one of the constants; "" is the correct answer. A command with any other answer has no effect.
 func (s *SMTP) Script(command string, answers ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.scripts[command] = answers
 }
 
-// LoseAnswers lets the server accept the next n mails, and never tell who sent them.
+// LoseAnswers makes the server accept the next n mails, and close the connection without an answer.
 func (s *SMTP) LoseAnswers(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lose = n
 }
 
-// Mails returns what was accepted, repeats included.
+// Mails returns the accepted mails, including repeats.
 func (s *SMTP) Mails() []SMTPMail {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.mails)
 }
 
-// Received is how many mails were accepted, repeats included.
+// Received returns the number of accepted mails, including repeats.
 func (s *SMTP) Received() int { return len(s.Mails()) }
 
-// Commands returns what the server was told since it was last asked, but for mails and credentials.
+// Commands returns the commands since the last call, without mails and credentials.
 func (s *SMTP) Commands() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -35,7 +35,7 @@ import (
 	"strings"
 )
 
-// smtpConn is a connection to an SMTP server. Its methods say whether it goes on.
+// smtpConn is a connection to an SMTP server. Its methods report whether the connection continues.
 type smtpConn struct {
 	server  *SMTP
 	conn    net.Conn
@@ -51,8 +51,8 @@ func (c *smtpConn) use(conn net.Conn) { c.conn, c.in = conn, bufio.NewReader(con
 
 func (c *smtpConn) startTLS() bool {
 	if script := c.server.scripted("TLS"); script != "" {
-		_, _ = c.in.Peek(1)                       // what comes together with the answer to STARTTLS is not taken for TLS
-		return c.play(script) && c.play(SMTPHang) // who hangs up first would take back what was said
+		_, _ = c.in.Peek(1)                       // waits for the client's hello, which must not become part of the answer
+		return c.play(script) && c.play(SMTPHang) // a closed connection could discard the answer
 	}
 	conn := tls.Server(c.conn, c.server.tls)
 	if conn.Handshake() != nil { //nolint:noctx // Close ends it
@@ -63,7 +63,7 @@ func (c *smtpConn) startTLS() bool {
 	return true
 }
 
-// line reads one. A line feed alone does not end it (RFC 5321, 2.3.8).
+// line reads a line. A line feed alone does not end it (RFC 5321, 2.3.8).
 func (c *smtpConn) line() (string, bool) {
 	line, err := c.in.ReadString('\n')
 	text, ok := strings.CutSuffix(line, "\r\n")
@@ -85,7 +85,7 @@ func (c *smtpConn) reply(text string) bool {
 	return err == nil
 }
 
-// answer gives the right answer, or the one of the script.
+// answer sends the correct answer, or the script's.
 func (c *smtpConn) answer(command, right string) bool {
 	if script := c.server.scripted(command); script != "" {
 		return c.play(script)
@@ -93,7 +93,7 @@ func (c *smtpConn) answer(command, right string) bool {
 	return c.reply(right)
 }
 
-// do carries a command out, unless the script has another answer.
+// do executes a command, unless the script has another answer.
 func (c *smtpConn) do(command, right string, what func()) bool {
 	script := c.server.scripted(command)
 	if script == "" {
@@ -194,7 +194,7 @@ func (c *smtpConn) extensions(verb string) string {
 	return lines + "250 ENHANCEDSTATUSCODES"
 }
 
-// authenticate checks the credentials, by a mechanism that is offered.
+// authenticate checks the credentials with an offered mechanism.
 func (c *smtpConn) authenticate(rest string) bool {
 	o := c.server.options
 	mechanism, initial, _ := strings.Cut(rest, " ")
@@ -227,7 +227,7 @@ func (c *smtpConn) ask(challenge string) (string, bool) {
 	return string(got), err == nil && bad == nil
 }
 
-// scram is RFC 7677's exchange, without channel binding.
+// scram is the exchange of RFC 7677, without channel binding.
 func (c *smtpConn) scram() bool {
 	o := c.server.options
 	first, ok := c.ask("")
@@ -253,20 +253,20 @@ func (c *smtpConn) scram() bool {
 		h.Write([]byte(text))
 		return h.Sum(nil)
 	}
-	said := bare + "," + challenge + "," + without
+	messages := bare + "," + challenge + "," + without
 	key := mac(salted, "Client Key")
 	stored := sha256.Sum256(key)
-	for i, b := range mac(stored[:], said) {
+	for i, b := range mac(stored[:], messages) {
 		key[i] ^= b
 	}
 	if base64.StdEncoding.EncodeToString(key) != proof {
 		return false
 	}
-	_, ok = c.ask("v=" + base64.StdEncoding.EncodeToString(mac(mac(salted, "Server Key"), said)))
+	_, ok = c.ask("v=" + base64.StdEncoding.EncodeToString(mac(mac(salted, "Server Key"), messages)))
 	return ok
 }
 
-// data takes a mail.
+// data reads a mail.
 func (c *smtpConn) data() bool {
 	if script := c.server.scripted("mail"); script != "" {
 		return c.play(script)
@@ -278,7 +278,7 @@ func (c *smtpConn) data() bool {
 		case err != nil:
 			return false
 		case !strings.HasSuffix(line, "\r\n") || len(line) > 1000:
-			return c.reply("554 5.6.0 a line that is none")
+			return c.reply("554 5.6.0 line without CRLF or too long")
 		case line == ".\r\n":
 			return c.accept(text.String())
 		}
@@ -311,7 +311,7 @@ func (c *smtpConn) accept(text string) bool {
 
 var messageID = regexp.MustCompile("^<[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+>$")
 
-// readMail holds a mail to RFC 5322.
+// readMail parses a mail, and checks it against RFC 5322.
 func readMail(text string) (SMTPMail, error) {
 	for _, b := range []byte(text) {
 		if b >= 0x80 || b == 0 {

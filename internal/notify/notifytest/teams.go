@@ -26,11 +26,11 @@ import (
 	"sync"
 )
 
-// TeamsPath is where the workflow of a Teams is, without the query.
+// TeamsPath is the path of the workflow of a Teams.
 const TeamsPath = "/powerautomate/automations/direct/workflows/0f1e2d3c4b5a/triggers/manual/paths/invoke"
 
-// Teams stands in for a workflow of Microsoft Teams. It knows no key, so whoever posts twice is seen twice, and it accepts
-// whatever it gets: what Teams would not show is lost.
+// Teams is a fake of a workflow of Microsoft Teams. It has no idempotency key, and accepts every request: a card that Teams
+// would not show is lost.
 type Teams struct {
 	Display
 	sig   string
@@ -40,7 +40,7 @@ type Teams struct {
 
 var _ Service = (*Teams)(nil)
 
-// NewTeams returns a Teams whose workflow wants this signature: its address is TeamsQuery(sig) at TeamsPath.
+// NewTeams returns a Teams whose workflow requires this signature: its address is TeamsQuery(sig) at TeamsPath.
 func NewTeams(sig string) *Teams { return &Teams{sig: sig} }
 
 // TeamsQuery returns the query of a workflow's address.
@@ -94,11 +94,11 @@ func (s *Teams) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// run is the workflow. It has nobody to tell what went wrong.
+// run runs the workflow. Its errors have no effect on the response.
 func (s *Teams) run(r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	var m teamsMessage
-	fits := s.Fits(Size{Part: "message", Used: len(body), Max: 28 << 10, Reserve: 28<<10 - 28000}) // "28 KB" may be either
+	fits := s.Fits(Size{Part: "message", Used: len(body), Max: 28 << 10, Reserve: 28<<10 - 28000}) // Teams documents "28 KB", which may be either
 	if err != nil || !fits || readJSON(bytes.NewReader(body), &m) != nil || m.Type != "message" {
 		return
 	}

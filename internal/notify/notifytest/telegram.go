@@ -27,19 +27,19 @@ import (
 	"unicode/utf16"
 )
 
-// Telegram stands in for Telegram's Bot API. It has no key for repeats: whatever is sent is a message, and each chat counts its
-// own. What begins with "Resolved: " people take for over.
+// Telegram is a fake of Telegram's Bot API. It has no idempotency key, and numbers the messages of each chat. A text that
+// begins with "Resolved: " is resolved.
 type Telegram struct {
 	Display
 	token string
 
 	mu    sync.Mutex
-	chats map[string]int // and the number of the last message
+	chats map[string]int // numbers of the last messages
 }
 
 var _ Service = (*Telegram)(nil)
 
-// NewTelegram returns one with a bot, and the chats where that may post.
+// NewTelegram returns a Telegram with a bot, and the chats to which it may send.
 func NewTelegram(token string, chatIDs ...string) *Telegram {
 	t := &Telegram{token: token, chats: map[string]int{}}
 	for _, id := range chatIDs {
@@ -76,7 +76,7 @@ func (t *Telegram) answer(r *http.Request) (result any, code int, problem string
 		return nil, http.StatusBadRequest, "Bad Request: can't parse the form"
 	}
 	for name := range r.MultipartForm.Value {
-		if !slices.Contains(known, name) { // the real one would pass it over, and the mistake would go unseen
+		if !slices.Contains(known, name) { // Telegram ignores unknown parameters, which would hide a mistake
 			return nil, http.StatusBadRequest, "Bad Request: unknown parameter " + name
 		}
 	}
@@ -105,7 +105,7 @@ func (t *Telegram) answer(r *http.Request) (result any, code int, problem string
 }
 
 func (t *Telegram) send(chat, thread, text string) (result any, code int, problem string) {
-	if n, err := strconv.Atoi(thread); thread != "" && (err != nil || n < 2) { // 1 is General, which is not asked for by number
+	if n, err := strconv.Atoi(thread); thread != "" && (err != nil || n < 2) { // 1 is the topic General, which has no number in requests
 		return nil, http.StatusBadRequest, "Bad Request: message thread not found"
 	}
 	t.chats[chat]++

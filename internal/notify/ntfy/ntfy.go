@@ -14,17 +14,16 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package ntfy delivers to a topic of ntfy (https://docs.ntfy.sh), of ntfy.sh or of a server of one's own: a notification for
-// each alert, which Updated and Resolved replace.
+// Package ntfy publishes to a topic of ntfy (https://docs.ntfy.sh), on ntfy.sh or another server: one notification for each
+// alert, which Updated and Resolved replace.
 //
-// The key of the incident is the notification's sequence id, so a repeat after a lost answer replaces it too. It may ring
-// twice; it is seen once. Servers before 2.16 know no sequence id, which their answer shows and the receipt says; then each
-// message is a notification of its own. So it is in apps that cannot replace, such as that for iOS.
+// The incident key is the notification's sequence id, so a repeat after a lost response replaces the notification, too:
+// people see it once, though it may ring twice. Servers before 2.16 do not support sequence ids, which their response shows
+// and the receipt's note reports; there, and in apps that cannot replace notifications, such as that for iOS, each message is
+// a notification of its own.
 //
-// The text is plain, nothing in it is markup, and mentions have no effect. Severity is the priority, for which the apps have
-// symbols and sounds.
-//
-// It knows ntfy's API, and no Kubernetes.
+// The text is plain: markup and mentions have no effect. The severity is the priority, for which the apps have symbols and
+// sounds.
 package ntfy
 
 import (
@@ -41,13 +40,13 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
-// DefaultURL is the public server.
+// DefaultURL is the address of the public server.
 const DefaultURL = "https://ntfy.sh"
 
-// Config says where notifications go and how they are authenticated.
+// Config has the destination of notifications and the credentials.
 type Config struct {
 	URL   string // of the server, without a path; DefaultURL if empty
-	Topic string // where everybody may read it, it is the credential
+	Topic string // the credential of a topic that everybody may read
 
 	// Token is sent as a bearer token; Username and Password as Basic authentication. At most one of the two is set.
 	Token    string
@@ -69,11 +68,11 @@ var (
 )
 
 var (
-	topicName = regexp.MustCompile(`^[-_A-Za-z0-9]{1,64}$`) // as ntfy has it
+	topicName = regexp.MustCompile(`^[-_A-Za-z0-9]{1,64}$`) // ntfy's own pattern
 	messageID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 )
 
-// New returns a sender, or a *result.Error that names the field that is not right.
+// New returns a sender. An error is a *result.Error that names the invalid field.
 func New(config Config, client *outbound.Client) (*Sender, error) {
 	if config.URL == "" {
 		config.URL = DefaultURL
@@ -82,7 +81,7 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	if err != nil {
 		return nil, err
 	}
-	// At a path, JSON would not be read but shown: POST /topic publishes the body as it is.
+	// POST with a path publishes the body as it is, and would show the JSON.
 	if base.User != nil || base.RawQuery != "" || strings.Trim(base.Path, "/") != "" {
 		return nil, notify.Invalid("url", "must have no user, path or query: topic and credentials have fields of their own")
 	}
@@ -129,8 +128,8 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 	return result.Receipt{ExternalID: made.ID, Note: notify.StatusLine(resp.StatusCode) + note}, nil
 }
 
-// Probe asks a server whether it is well. It checks the credentials on the way (before 2.0 it did not), but not what they
-// allow: a credential that may only publish is right, and ntfy has no question for that.
+// Probe requests the server's health. The server (from 2.0 on) checks the credentials, but not whether they permit
+// publishing: no request does that without publishing.
 func (s *Sender) Probe(ctx context.Context) error {
 	resp, err := s.Get(ctx, s.health)
 	if err != nil {
@@ -148,7 +147,7 @@ func (s *Sender) Probe(ctx context.Context) error {
 	return nil
 }
 
-// quotaUsedUp is ntfy's code for a day's messages.
+// quotaUsedUp is ntfy's error code of an exhausted daily quota.
 const quotaUsedUp = 42908
 
 // errorBody is the form of ntfy's errors.
@@ -160,13 +159,13 @@ type errorBody struct {
 
 func (s *Sender) refine(e *result.Error, resp *outbound.Response) {
 	answer := notify.ErrorBody[errorBody](resp)
-	if answer.Code/100 == resp.StatusCode { // else it is not ntfy's
+	if answer.Code/100 == resp.StatusCode { // otherwise not ntfy's error
 		notify.ClassifyRefusal(e, resp, answer.HTTP == resp.StatusCode)
 		e.Message += " (ntfy's error " + strconv.Itoa(answer.Code) + ")"
 	}
 	s.Quote(e, answer.Error)
 	if answer.Code == quotaUsedUp && resp.StatusCode == http.StatusTooManyRequests {
-		// It mends itself: ntfy counts anew each day, by default at midnight UTC. Nothing is gained by asking before.
+		// ntfy resets the quota each day, by default at midnight UTC. Earlier attempts would be refused.
 		e.Reason = result.ReasonQuotaExhausted
 		e.RetryAfter = max(e.RetryAfter, untilMidnight(s.Now()))
 	}

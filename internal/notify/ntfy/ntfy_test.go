@@ -33,8 +33,8 @@ import (
 )
 
 const (
-	topic    = "canary-T0pic_x"  // could pass for an id
-	token    = "tk_canaryT0ken9" // so could this
+	topic    = "canary-T0pic_x"  // in the form of an id
+	token    = "tk_canaryT0ken9" // in the form of an id
 	password = "canary p4ss&wörd/+"
 	accepted = `{"id":"xE73Iyuabi","time":1772366400,"event":"message","topic":"` + topic + `","sequence_id":"incident"}`
 )
@@ -42,7 +42,7 @@ const (
 func refusal(code int, message string) string {
 	body, err := json.Marshal(map[string]any{"code": code, "http": code / 100, "error": message, "link": "https://ntfy.sh/docs"})
 	if err != nil {
-		panic(err) // what is in there always encodes
+		panic(err) // the values always encode
 	}
 	return string(body)
 }
@@ -53,9 +53,9 @@ func TestConformance(t *testing.T) {
 		quotes   bool
 		canaries []string
 	}{
-		"a topic that all may read": {Config{}, true, nil},
-		"token":                     {Config{Token: token}, false, []string{token}},
-		"token at ntfy.sh":          {Config{Token: token}, true, []string{token}},
+		"a topic without credentials": {Config{}, true, nil},
+		"token":                       {Config{Token: token}, false, []string{token}},
+		"token at ntfy.sh":            {Config{Token: token}, true, []string{token}},
 		"basic": {Config{Username: "canary-us3r", Password: password}, true,
 			[]string{"canary-us3r", password, base64.StdEncoding.EncodeToString([]byte("canary-us3r:" + password))}},
 	} {
@@ -123,7 +123,7 @@ func TestSend(t *testing.T) {
 			want:          result.Receipt{ExternalID: "xE73Iyuabi", Note: "HTTP 200 OK"},
 		},
 		{
-			why: "so does a resolve, quietly", event: result.Resolved, severity: notify.Critical, answer: accepted,
+			why: "a resolve replaces it, without sound", event: result.Resolved, severity: notify.Critical, answer: accepted,
 			body: `{"topic":"` + topic + `","title":"Resolved: Hi 🎉","message":"Hello KubeCon 👋","priority":2,"sequence_id":"incident"}`,
 			want: result.Receipt{ExternalID: "xE73Iyuabi", Note: "HTTP 200 OK"},
 		},
@@ -154,16 +154,16 @@ func TestSend(t *testing.T) {
 	}
 }
 
-// What people see of an alert whose first answer was lost.
+// After a lost response people see one notification where the server supports sequence ids.
 func TestAgainstServer(t *testing.T) {
 	for name, c := range map[string]struct {
 		old  bool
 		want []notifytest.Seen
 	}{
-		"it replaces": {false, []notifytest.Seen{
+		"with sequence ids": {false, []notifytest.Seen{
 			{ID: "incident", Text: "Resolved: Hi 🎉\nHello KubeCon 👋", Resolved: true},
 		}},
-		"it cannot": {true, []notifytest.Seen{
+		"without sequence ids": {true, []notifytest.Seen{
 			{ID: "msg000000001", Text: "Hi 🎉\nHello KubeCon 👋"},
 			{ID: "msg000000002", Text: "Hi 🎉\nHello KubeCon 👋"},
 			{ID: "msg000000003", Text: "Updated: Hi 🎉\nHello KubeCon 👋"},
@@ -221,7 +221,7 @@ func TestFailures(t *testing.T) {
 			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 403 Forbidden (ntfy's error 40301): forbidden: [redacted]"},
 		},
 		{
-			"too many at once", true, notifytest.Status(429, refusal(42901, "limit reached: too many requests")),
+			"a rate limit", true, notifytest.Status(429, refusal(42901, "limit reached: too many requests")),
 			result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, Message: "HTTP 429 Too Many Requests (ntfy's error 42901): limit reached: too many requests"},
 		},
 		{
@@ -238,7 +238,7 @@ func TestFailures(t *testing.T) {
 			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 403 Forbidden"},
 		},
 		{
-			"an id that is no id", true, notifytest.Status(200, `{"id":"a/b"}`),
+			"an invalid id", true, notifytest.Status(200, `{"id":"a/b"}`),
 			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
 		},
 	} {
@@ -259,8 +259,8 @@ func TestProbeFails(t *testing.T) {
 		class       result.Class
 	}{
 		{"not ntfy", "<html>", result.Unknown},
-		{"not ntfy either", "{}", result.Unknown},
-		{"not well", `{"healthy":false}`, result.Temporary},
+		{"JSON that is not ntfy's", "{}", result.Unknown},
+		{"not healthy", `{"healthy":false}`, result.Temporary},
 	} {
 		server := notifytest.NewServer(t)
 		server.Answer(notifytest.Status(200, c.answer))
@@ -273,21 +273,21 @@ func TestProbeFails(t *testing.T) {
 	}
 }
 
-// What an alert can have is taken as a message, not as a file, and shown as typed.
+// The texts of an Alert are accepted as a message, not as a file, and shown as typed.
 func TestText(t *testing.T) {
 	const markup = "<!channel> @everyone *bold* [x](https://example.com/:wave:) `:wave:` <script> &amp;"
 	for _, c := range []struct {
 		why, title, content string
-		note, text          string // no text: any that is cut
+		note, text          string // "": any text that was cut
 	}{
 		{why: "markup", title: "<b> @channel", content: markup, note: "HTTP 200 OK", text: "<b> @channel\n" + markup},
-		{why: "all that fits", title: "x", content: strings.Repeat("&", 4095), note: "HTTP 200 OK", text: "x\n" + strings.Repeat("&", 4095)},
+		{why: "the longest that fits", title: "x", content: strings.Repeat("&", 4095), note: "HTTP 200 OK", text: "x\n" + strings.Repeat("&", 4095)},
 		{why: "one more", title: "x", content: strings.Repeat("x", 4096), note: "HTTP 200 OK; the content was cut to 4095 bytes"},
 		{why: "characters of four bytes", title: "x", content: strings.Repeat("👋", 4096), note: "HTTP 200 OK; the content was cut to 4093 bytes"},
 		{why: "a title of four bytes each", title: strings.Repeat("👋", 256), content: "x", note: "HTTP 200 OK", text: strings.Repeat("👋", 256) + "\nx"},
-		{why: "what JSON doubles", title: "x", content: strings.Repeat("\"", 4095), note: "HTTP 200 OK; the content was cut to 4055 bytes"},
-		{why: "what JSON makes six of", title: "x", content: strings.Repeat("\x01", 4000), note: "HTTP 200 OK; the content was cut to 1357 bytes"},
-		{why: "and of three", title: "x", content: strings.Repeat("\u2028", 1365), note: "HTTP 200 OK; the content was cut to 4053 bytes"},
+		{why: "characters of two bytes in JSON", title: "x", content: strings.Repeat("\"", 4095), note: "HTTP 200 OK; the content was cut to 4055 bytes"},
+		{why: "characters of six bytes in JSON", title: "x", content: strings.Repeat("\x01", 4000), note: "HTTP 200 OK; the content was cut to 1357 bytes"},
+		{why: "characters of three bytes that are six in JSON", title: "x", content: strings.Repeat("\u2028", 1365), note: "HTTP 200 OK; the content was cut to 4053 bytes"},
 	} {
 		t.Run(c.why, func(t *testing.T) {
 			ntfy := notifytest.NewNtfy(topic, "")
@@ -329,8 +329,8 @@ func TestNewRefuses(t *testing.T) {
 		{"credentials in the URL", "url: must have no user, path or query", Config{Topic: topic, URL: "https://canary:canary@ntfy.sh"}},
 		{"a token in the URL", "url: must have no user, path or query", Config{Topic: topic, URL: "https://ntfy.sh?auth=canary"}},
 		{"two credentials", "token, username: only one", Config{Topic: topic, Token: token, Password: "canary"}},
-		{"a token that is no header", "token: must have no", Config{Topic: topic, Token: "canary\ncanary"}},
-		{"a password for nobody", "username: must not be", Config{Topic: topic, Password: "canary"}},
+		{"a token with a control character", "token: must have no", Config{Topic: topic, Token: "canary\ncanary"}},
+		{"a password without a username", "username: must not be", Config{Topic: topic, Password: "canary"}},
 		{"a colon in the name", "username: must not be", Config{Topic: topic, Username: "canary:canary"}},
 	} {
 		_, err := New(c.config, outboundtest.Client(t))

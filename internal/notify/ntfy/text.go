@@ -22,15 +22,15 @@ import (
 )
 
 const (
-	// maxMessage is one byte less than ntfy's limit: servers take a message of the very limit for a file.
+	// maxMessage is one byte less than ntfy's limit: servers take a message of exactly the limit for a file.
 	maxMessage = 4095
 	maxTitle   = 1024 // bytes
-	// maxBody is one byte less than what ntfy reads of JSON, which is twice its limit for a message: it takes a body of that very
-	// length for a longer one that it has not read to the end, and refuses it.
+	// maxBody is one byte less than the JSON that ntfy reads, which is twice its limit for a message: it refuses a body of
+	// exactly that length, because it cannot tell it from a longer one.
 	maxBody = 8191
 )
 
-// notification is what the API takes and returns, as far as we use it.
+// notification is the part of the API's format that this package uses.
 type notification struct {
 	Topic      string `json:"topic"`
 	Title      string `json:"title,omitempty"`
@@ -40,7 +40,7 @@ type notification struct {
 	ID         string `json:"id,omitempty"`
 }
 
-// priority is how ntfy shows how bad it is.
+// priority returns ntfy's priority of a severity.
 func priority(m notify.Message) int {
 	switch {
 	case m.Event == result.Resolved:
@@ -53,7 +53,7 @@ func priority(m notify.Message) int {
 	return 3
 }
 
-// render returns a notification as it is sent, and what is to be noted about what was cut.
+// render returns a notification as JSON, and a note of what was cut.
 func (s *Sender) render(m notify.Message, incident string) (body []byte, cuts string, err error) {
 	n := notification{Topic: s.topic, Priority: priority(m), SequenceID: incident}
 	m.Severity = notify.Info // the priority shows it

@@ -14,18 +14,16 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package pagerduty delivers to PagerDuty, Events API v2 (https://developer.pagerduty.com/docs/events-api-v2-overview): fired
-// and updated trigger the alert that the incident's key names, resolved resolves it.
+// Package pagerduty sends to PagerDuty, Events API v2 (https://developer.pagerduty.com/docs/events-api-v2-overview): Fired
+// and Updated trigger the alert whose dedup_key is the incident key, Resolved resolves it.
 //
-// The key makes a repeat after a lost answer harmless. While the incident is open, a trigger pages nobody again: PagerDuty adds
-// it to the log, shows its text in the alert, and leaves an acknowledgement as it is. Acknowledging is for people, in PagerDuty:
-// no message of ours says that somebody is at work, and the key that we have cannot read it. A trigger after the resolve would
-// open another incident: that none is sent, the caller sees to.
+// The key makes a repeat after a lost response harmless. While the incident is open, a trigger notifies nobody again:
+// PagerDuty adds it to the log, shows its text in the alert, and does not change an acknowledgement. Bellhop neither sends
+// nor reads acknowledgements, which an integration key cannot read. A trigger after the resolve would open another incident:
+// the caller sends none.
 //
-// PagerDuty confirms only that it queued an event. There is no Probe, since whatever can be sent is an event. Text is shown as
-// typed: the API knows neither markup nor mentions.
-//
-// It knows PagerDuty's API, and no Kubernetes.
+// PagerDuty confirms only that it queued an event. There is no Probe, because every request is an event. Text is shown as
+// typed: the API has neither markup nor mentions.
 package pagerduty
 
 import (
@@ -43,18 +41,18 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
-// DefaultURL is where PagerDuty takes events. Accounts in the EU have https://events.eu.pagerduty.com.
+// DefaultURL is PagerDuty's address for events. For accounts in the EU it is https://events.eu.pagerduty.com.
 const DefaultURL = "https://events.pagerduty.com"
 
 const (
 	path       = "/v2/enqueue" // the library appends it
 	maxSummary = 1024          // characters
 
-	// patience is how soon PagerDuty wants to be asked again that asks for less: it does not say.
+	// minRetryAfter is the wait after a rate limit without Retry-After, which PagerDuty does not send.
 	minRetryAfter = 30 * time.Second
 )
 
-// Config says where events go.
+// Config has the destination of events.
 type Config struct {
 	URL        string // without the path; DefaultURL if empty
 	RoutingKey string // the integration key of a service, or of an event orchestration
@@ -73,7 +71,7 @@ var (
 	integrationKey = regexp.MustCompile(`^[A-Za-z0-9]{32}$`)
 )
 
-// New returns a sender, or a *result.Error that names the field that is not right.
+// New returns a sender. An error is a *result.Error that names the invalid field.
 func New(config Config, client *outbound.Client) (*Sender, error) {
 	if config.URL == "" {
 		config.URL = DefaultURL
@@ -90,7 +88,7 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	if config.RoutingKey, err = notify.Token("routingKey", "the integration key of an Events API v2 integration", config.RoutingKey); err != nil {
 		return nil, err
 	}
-	if known && !integrationKey.MatchString(config.RoutingKey) { // nothing else tells before the first alert
+	if known && !integrationKey.MatchString(config.RoutingKey) { // otherwise the first alert would show the error
 		return nil, notify.Invalid("routingKey", "must be the integration key of an Events API v2 integration: 32 letters and digits")
 	}
 	s := &Sender{HTTP: notify.NewHTTP(client, config.RoutingKey), config: config}
@@ -99,7 +97,7 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	return s, nil
 }
 
-// details are shown beside an alert, with these names.
+// details are shown with an alert, under these names.
 type details struct {
 	Content  string `json:"content"`
 	Alert    string `json:"alert"`
@@ -113,8 +111,8 @@ var severities = map[notify.Severity]string{
 	notify.Critical: "critical",
 }
 
-// render returns the event, and whether its summary had to be cut. The content fits: escaped as JSON, 16 KiB become less than
-// 100,000 bytes, and an event may have 512,000.
+// render returns the event, and whether its summary was cut. The content always fits: as JSON, 16 KiB are less than 100,000
+// bytes, and an event may have 512,000.
 func (s *Sender) render(m notify.Message, k notify.Key) (event *pd.V2Event, cut bool) {
 	event = &pd.V2Event{RoutingKey: s.config.RoutingKey, Action: "resolve", DedupKey: k.Incident}
 	if m.Event == result.Resolved {
@@ -124,7 +122,7 @@ func (s *Sender) render(m notify.Message, k notify.Key) (event *pd.V2Event, cut 
 	if !ok {
 		severity = "info"
 	}
-	m.Severity = notify.Info // it has a field of its own, and would be in the headline twice
+	m.Severity = notify.Info // the payload has the severity, which the title need not repeat
 	summary, cut := notify.Cut(m.TitleWithStatus(), maxSummary, notify.Characters)
 	source := m.Namespace + "/" + m.Name
 	event.Action, event.Client = "trigger", "Bellhop"
@@ -148,7 +146,7 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 	library := pd.NewClient("", pd.WithV2EventsAPIEndpoint(s.config.URL))
 	library.HTTPClient = call
 	answer, err := library.ManageEventWithContext(ctx, event)
-	// The library's errors lose the transport's, and the words of this API.
+	// The library's errors lose those of the transport, and the text of the response.
 	if failure := s.CallError(call); failure != nil {
 		return result.Receipt{}, failure
 	}
@@ -165,7 +163,7 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 func (s *Sender) refine(e *result.Error, resp *outbound.Response) {
 	p := notify.ErrorBody[errorBody](resp)
 	notify.ClassifyRefusal(e, resp, slices.Contains(refusals, p.Status))
-	if resp.StatusCode == http.StatusBadRequest && isKeyError(resp.Body) { // there is no 401 in this API
+	if resp.StatusCode == http.StatusBadRequest && isKeyError(resp.Body) { // the API does not use 401
 		e.Class, e.Reason = result.Configuration, result.ReasonUnauthorized
 		e.Message += ": the routing key is not accepted"
 	}
@@ -175,7 +173,8 @@ func (s *Sender) refine(e *result.Error, resp *outbound.Response) {
 	s.Quote(e, p.text())
 }
 
-// blamesKey knows both forms: errors about 'routing_key', and "Invalid routing key", which need not be JSON.
+// isKeyError reports whether a body blames the routing key, in one of two forms: errors about 'routing_key', and the text
+// "Invalid routing key".
 func isKeyError(body []byte) bool {
 	text := strings.ToLower(string(body))
 	return strings.Contains(text, "routing_key") || strings.Contains(text, "routing key")
@@ -188,17 +187,17 @@ type errorBody struct {
 	Errors  []string `json:"errors"`
 }
 
-// refusals are the values of status by which PagerDuty refuses an event.
+// refusals are the values of status with which PagerDuty refuses an event.
 var refusals = []string{"invalid event", "Unrecognized object"}
 
-// words returns what the answer says, "" if it is not in the API's form.
+// text returns the text of an error; "" where the body has another form.
 func (p errorBody) text() string {
 	if len(p.Errors) == 0 {
 		return p.Message
 	}
-	said := strings.Join(p.Errors, "; ")
+	text := strings.Join(p.Errors, "; ")
 	if p.Message != "" {
-		said = p.Message + ": " + said
+		text = p.Message + ": " + text
 	}
-	return said
+	return text
 }

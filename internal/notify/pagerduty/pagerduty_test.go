@@ -132,7 +132,7 @@ func TestSend(t *testing.T) {
 	}
 }
 
-// The most that 16 KiB can become is still taken.
+// 16 KiB of content fit in any encoding.
 func TestLargestContentFits(t *testing.T) {
 	service := notifytest.NewPagerDuty(routingKey)
 	server := httptest.NewServer(service)
@@ -150,7 +150,7 @@ func TestLargestContentFits(t *testing.T) {
 	}
 }
 
-// One incident is one alert, whatever is lost on the way.
+// All events of an incident are one alert, also after a lost response.
 func TestLostAnswer(t *testing.T) {
 	service := notifytest.NewPagerDuty(routingKey)
 	server := httptest.NewServer(notifytest.LoseAnswers(service, 1))
@@ -188,7 +188,7 @@ func TestFailures(t *testing.T) {
 		want   result.Error
 	}{
 		{
-			"their words", notifytest.Status(400, refusal("'payload.source' is missing\nor blank", "and "+routingKey)),
+			"the service's text", notifytest.Status(400, refusal("'payload.source' is missing\nor blank", "and "+routingKey)),
 			result.Error{Class: result.Permanent, Reason: result.ReasonRejected, Message: header + ": Event object is invalid: 'payload.source' is missing or blank; and [redacted]"},
 		},
 		{
@@ -201,7 +201,7 @@ func TestFailures(t *testing.T) {
 				": the routing key is not accepted: Event object is invalid: Length of 'routing_key' is incorrect (should be 32 characters)"},
 		},
 		{
-			"a key that nobody knows", notifytest.Status(400, "Invalid routing key"),
+			"an unknown key", notifytest.Status(400, "Invalid routing key"),
 			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: header + ": the routing key is not accepted"},
 		},
 		{
@@ -241,10 +241,10 @@ func TestNewRefuses(t *testing.T) {
 	}
 	for url, quotes := range map[string]bool{"": true, "https://events.eu.pagerduty.com/": true, "https://pagerduty.example.com": false} {
 		if s, err := New(Config{URL: url, RoutingKey: routingKey}, outboundtest.Client(t)); err != nil || s.MayQuote != quotes {
-			t.Errorf("%q: got %v; what it says is quoted: %t, want %t", url, err, !quotes, quotes)
+			t.Errorf("%q: got %v; quoted: %t, want %t", url, err, !quotes, quotes)
 		}
 	}
 	if s, err := New(Config{URL: "https://example.com", RoutingKey: "of-another-form"}, outboundtest.Client(t)); err != nil {
-		t.Errorf("what is not PagerDuty may have other keys: %v, %v", s, err)
+		t.Errorf("another host may have keys in another form: %v, %v", s, err)
 	}
 }

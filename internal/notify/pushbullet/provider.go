@@ -14,8 +14,6 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// The operator of Bellhop: it pages people (Alert) and provisions services of Open Service Brokers (ServiceInstance,
-// ServiceBinding).
 package pushbullet
 
 import (

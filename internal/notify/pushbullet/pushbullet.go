@@ -14,14 +14,11 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package pushbullet delivers to Pushbullet (https://docs.pushbullet.com): a note for what fired and another for each update,
-// since Pushbullet cannot change the text of a push. Resolved dismisses the last of them; where its id is not known, nothing
-// is sent.
+// Package pushbullet sends to Pushbullet (https://docs.pushbullet.com): one note for Fired and one for each Updated, because
+// Pushbullet cannot change the text of a push. Resolved dismisses the last push; where its id is not known, nothing is sent.
 //
-// The delivery key is the push's guid, by which Pushbullet knows a repeat after a lost answer; it promises that for most cases.
-// The text is plain, and mentions have no effect. A note does not show how bad it is.
-//
-// It knows Pushbullet's API, and no Kubernetes.
+// The delivery key is the push's guid, by which Pushbullet recognizes a repeat after a lost response, by its documentation in
+// most cases. The text is plain, and mentions have no effect. The title has the severity.
 package pushbullet
 
 import (
@@ -38,11 +35,11 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
-// DefaultURL is where Pushbullet's API is.
+// DefaultURL is the address of Pushbullet's API.
 const DefaultURL = "https://api.pushbullet.com"
 
-// Config says where pushes go. At most one of DeviceIden, Email and ChannelTag is set; without any, all of the account's
-// devices get them.
+// Config has the destination of pushes. At most one of DeviceIden, Email and ChannelTag is set; without any, all devices of
+// the account receive them.
 type Config struct {
 	URL        string // DefaultURL if empty
 	Token      string
@@ -66,7 +63,7 @@ var (
 
 var iden = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
 
-// New returns a sender, or a *result.Error that names the field that is not right.
+// New returns a sender. An error is a *result.Error that names the invalid field.
 func New(config Config, client *outbound.Client) (*Sender, error) {
 	if config.URL == "" {
 		config.URL = DefaultURL
@@ -99,7 +96,7 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	return s, nil
 }
 
-// push is what the API takes and returns, as far as we use it.
+// push is the part of the API's format that this package uses.
 type push struct {
 	Type       string `json:"type,omitempty"`
 	Title      string `json:"title,omitempty"`
@@ -141,14 +138,14 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 	return result.Receipt{ExternalID: made.Iden, Note: note}, nil
 }
 
-// dismiss takes a push off the screens.
+// dismiss dismisses a push on all devices.
 func (s *Sender) dismiss(ctx context.Context, pushed string) (result.Receipt, error) {
 	if !s.IsID(iden, pushed) {
 		return result.Receipt{Note: "no push to dismiss"}, nil
 	}
 	resp, err := s.RequestJSON(ctx, http.MethodPost, s.pushes.JoinPath(pushed), push{Dismissed: true})
 	switch {
-	case resp != nil && resp.StatusCode == http.StatusNotFound && notify.ErrorBody[errorBody](resp).Error.isRefusal(): // else it may be a proxy's
+	case resp != nil && resp.StatusCode == http.StatusNotFound && notify.ErrorBody[errorBody](resp).Error.isRefusal(): // otherwise it may be a proxy's 404
 		return result.Receipt{Note: "no such push to dismiss: it was deleted, or is another account's"}, nil
 	case err != nil:
 		return result.Receipt{}, err
@@ -156,7 +153,7 @@ func (s *Sender) dismiss(ctx context.Context, pushed string) (result.Receipt, er
 	return result.Receipt{ExternalID: pushed, Note: "dismissed"}, nil
 }
 
-// Probe asks whose token it is.
+// Probe requests the account of the token.
 func (s *Sender) Probe(ctx context.Context) error {
 	_, err := s.Get(ctx, s.me)
 	return err
@@ -174,14 +171,14 @@ type problem struct {
 	Message string `json:"message"`
 }
 
-// isRefusal reports whether the problem is in the format that Pushbullet documents, and blames the request.
+// isRefusal reports whether a body is in the documented form, and blames the request.
 func (p problem) isRefusal() bool { return p.Type == "invalid_request" && p.Message != "" }
 
 func (s *Sender) refine(e *result.Error, resp *outbound.Response) {
 	answer := notify.ErrorBody[errorBody](resp).Error
 	s.Quote(e, answer.Message)
 	notify.ClassifyRefusal(e, resp, answer.isRefusal())
-	const quota = "pushbullet_pro_required" // the month's free pushes are used up
+	const quota = "pushbullet_pro_required" // the free pushes of the month are used up
 	if slices.Contains([]string{answer.Code, answer.Type, answer.Cat}, quota) {
 		e.Class, e.Reason, e.RetryAfter = result.Configuration, result.ReasonQuotaExhausted, 0
 	}
@@ -190,7 +187,7 @@ func (s *Sender) refine(e *result.Error, resp *outbound.Response) {
 	}
 }
 
-// untilReset reads Pushbullet's own way of saying when it counts anew: Unix seconds.
+// untilReset returns the wait until Pushbullet's rate limit is reset, by a header in Unix seconds.
 func untilReset(header http.Header, now time.Time) time.Duration {
 	reset, err := strconv.ParseUint(header.Get("X-Ratelimit-Reset"), 10, 63)
 	if err != nil {

@@ -32,7 +32,7 @@ import (
 )
 
 const (
-	token    = "CanaryTokenP0" // could pass for an id
+	token    = "CanaryTokenP0" // in the form of an id
 	accepted = `{"active":true,"iden":"ujpah72o0sjAoRtnM0jc","created":1772366400.1,"type":"note"}`
 )
 
@@ -44,13 +44,13 @@ func refusal(message string) string {
 	return string(body)
 }
 
-// What a server answers that is not Pushbullet's is for nobody's eyes: whoever chose the address may not be allowed to ask it.
+// At another host, Pushbullet's text is not quoted: the author of the Receiver must not see it.
 func TestQuotesOnlyPushbullet(t *testing.T) {
 	server := notifytest.NewServer(t)
 	server.Answer(notifytest.Status(http.StatusForbidden, refusal("the secret of an internal service")))
-	elsewhere := newSender(t, server, Config{Token: token})
-	elsewhere.MayQuote = false
-	_, err := elsewhere.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("delivery", ""))
+	other := newSender(t, server, Config{Token: token})
+	other.MayQuote = false
+	_, err := other.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("delivery", ""))
 	if err == nil || err.Error() != "HTTP 403 Forbidden" {
 		t.Errorf("got %v", err)
 	}
@@ -105,7 +105,7 @@ func TestSend(t *testing.T) {
 		event      result.Event
 		externalID string
 		answer     http.HandlerFunc
-		path, body string // of the request; no path means no request
+		path, body string // path "": no request
 		want       result.Receipt
 	}{
 		{
@@ -124,11 +124,11 @@ func TestSend(t *testing.T) {
 			path: "/v2/pushes/abc", body: `{"dismissed":true}`, want: result.Receipt{ExternalID: "abc", Note: "dismissed"},
 		},
 		{
-			why: "what is gone need not be dismissed", event: result.Resolved, externalID: "abc", answer: notifytest.Status(404, refusal("gone")),
+			why: "a deleted push is not dismissed", event: result.Resolved, externalID: "abc", answer: notifytest.Status(404, refusal("gone")),
 			path: "/v2/pushes/abc", body: `{"dismissed":true}`, want: result.Receipt{Note: "no such push to dismiss: it was deleted, or is another account's"},
 		},
 		{why: "nothing to dismiss", event: result.Resolved, want: result.Receipt{Note: "no push to dismiss"}},
-		{why: "not an id of theirs", event: result.Resolved, externalID: "../devices", want: result.Receipt{Note: "no push to dismiss"}},
+		{why: "an external id in another form", event: result.Resolved, externalID: "../devices", want: result.Receipt{Note: "no push to dismiss"}},
 	} {
 		t.Run(c.why, func(t *testing.T) {
 			server := notifytest.NewServer(t)
@@ -155,7 +155,7 @@ func TestSend(t *testing.T) {
 	}
 }
 
-// Pushbullet repeats in its answer what it was told, and an answer that is too long to be read would look like none.
+// Pushbullet repeats the text in its response. A response that is too long to be read would cause repeats.
 func TestResponseIsReadable(t *testing.T) {
 	for content, note := range map[string]string{
 		strings.Repeat("<", 8000):  "HTTP 200 OK",
@@ -187,7 +187,7 @@ func TestFailures(t *testing.T) {
 		want   result.Error
 	}{
 		{
-			"their words", result.Fired, notifytest.Status(400, refusal("The param 'x'\nis "+token)),
+			"the service's text", result.Fired, notifytest.Status(400, refusal("The param 'x'\nis "+token)),
 			result.Error{Class: result.Permanent, Reason: result.ReasonRejected, Message: "HTTP 400 Bad Request: The param 'x' is [redacted]"},
 		},
 		{
@@ -208,15 +208,15 @@ func TestFailures(t *testing.T) {
 			result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: 3 * time.Second, Message: "HTTP 429 Too Many Requests"},
 		},
 		{
-			"a reset that makes no sense", result.Fired, notifytest.Status(429, "", "X-Ratelimit-Reset", "9223372036854775807"),
+			"a reset that is too late", result.Fired, notifytest.Status(429, "", "X-Ratelimit-Reset", "9223372036854775807"),
 			result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: outbound.MaxRetryAfter, Message: "HTTP 429 Too Many Requests"},
 		},
 		{
-			"an id that is no id", result.Fired, notifytest.Status(200, `{"iden":"../x"}`),
+			"an invalid id", result.Fired, notifytest.Status(200, `{"iden":"../x"}`),
 			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
 		},
 		{
-			"F-P1: a 404 of a proxy does not say that the push is gone", result.Resolved, notifytest.Status(404, "<html>"),
+			"F-P1: a 404 of a proxy is not about the push", result.Resolved, notifytest.Status(404, "<html>"),
 			result.Error{Class: result.Configuration, Reason: result.ReasonNotFound, Message: "HTTP 404 Not Found"},
 		},
 		{
@@ -241,7 +241,7 @@ func TestNewRefuses(t *testing.T) {
 		config    Config
 	}{
 		{"no token", "token: must be", Config{}},
-		{"a token that is no header", "token: must be", Config{Token: "canary\x00canary"}},
+		{"a token with a control character", "token: must be", Config{Token: "canary\x00canary"}},
 		{"two targets", "deviceIden, email, channelTag: at most one", Config{Token: token, DeviceIden: "canary", Email: "canary@example.com"}},
 		{"not a URL", "url: must be an absolute", Config{Token: token, URL: "http://canary:canary"}},
 		{"credentials in the URL", "url: must have neither", Config{Token: token, URL: "https://canary@example.com"}},

@@ -14,16 +14,14 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package pushover delivers to Pushover (https://pushover.net/api): a message for each event, fired, updated and resolved
-// alike, since Pushover cannot change one. What is critical is an emergency: Pushover repeats it every minute, for an hour or
-// until somebody acknowledges it. Updated and Resolved end that first.
+// Package pushover sends to Pushover (https://pushover.net/api): one message for each event, because Pushover cannot edit
+// messages. A Critical message is an emergency, which Pushover repeats every minute, for an hour or until a user acknowledges
+// it. Updated and Resolved cancel it before they send their own message.
 //
-// Pushover knows no key by which it would recognise a repeat: after a lost answer people may see a message twice. Emergencies
-// carry the key of the incident as a tag, and are ended by it, so they end also if the answer with the receipt was lost.
+// Pushover has no idempotency key: after a lost response people may see a message twice. The incident key is the tag of an
+// emergency, by which it is canceled, also where the response with its receipt was lost.
 //
-// The text is plain, no markup in it is read, and mentions have no effect.
-//
-// It knows Pushover's API, and no Kubernetes.
+// The text is plain: markup and mentions have no effect.
 package pushover
 
 import (
@@ -41,10 +39,10 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
-// DefaultURL is where Pushover's API is.
+// DefaultURL is the address of Pushover's API.
 const DefaultURL = "https://api.pushover.net"
 
-// patience is how soon Pushover wants to be asked again after an error of its own.
+// minRetryAfter is the wait that Pushover asks for after a server error.
 const minRetryAfter = 5 * time.Second
 
 // Config is the configuration of a Sender.
@@ -76,7 +74,7 @@ var (
 	receiptID  = regexp.MustCompile(`^[A-Za-z0-9]{30}$`)
 )
 
-// New returns a sender, or a *result.Error that names the field that is not right.
+// New returns a sender. An error is a *result.Error that names the invalid field.
 func New(config Config, client *outbound.Client) (*Sender, error) {
 	if config.URL == "" {
 		config.URL = DefaultURL
@@ -105,7 +103,7 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	return s, nil
 }
 
-// Send makes one attempt. If it must end an emergency it makes two requests, of which the first can be repeated without harm.
+// Send makes one attempt. Where an emergency may be active it makes two requests; the first can be repeated without an effect.
 func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
 	problem := ""
 	if m.Event != result.Fired {
@@ -124,19 +122,19 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 		return result.Receipt{}, notify.BadAnswer(resp)
 	}
 	receipt := result.Receipt{Note: notify.StatusLine(resp.StatusCode) + cuts + problem}
-	if s.IsID(receiptID, made.Receipt) { // it is for people: emergencies are ended by their tag
+	if s.IsID(receiptID, made.Receipt) { // for users: emergencies are canceled by their tag
 		receipt.ExternalID = made.Receipt
 	}
 	return receipt, nil
 }
 
-// cancel ends all emergencies of an incident. Whether there are any is not known: an alert may have been critical before it
-// changed, and the answer to that may have been lost. What Pushover finds wrong with this request says nothing of the message:
-// it is a problem to be noted, and no error.
+// cancel cancels all emergencies of an incident. Whether one is active is not known: the alert may have been critical before
+// an update, and the response to that may have been lost. A refusal of this request is not about the message, so it becomes a
+// note and not an error.
 func (s *Sender) cancel(ctx context.Context, incident string) (problem string, err error) {
 	resp, err := s.post(ctx, s.receipts.JoinPath("cancel_by_tag", url.PathEscape(incident)+".json"), request{Token: s.config.Token})
 	switch {
-	case resp != nil && resp.StatusCode == http.StatusNotFound && notify.ErrorBody[errorBody](resp).isRefusal(): // else it may be a proxy's
+	case resp != nil && resp.StatusCode == http.StatusNotFound && notify.ErrorBody[errorBody](resp).isRefusal(): // otherwise it may be a proxy's 404
 		return "", nil
 	case result.ClassOf(err) == result.Permanent:
 		return "; no emergency was ended: " + err.Error(), nil
@@ -144,7 +142,7 @@ func (s *Sender) cancel(ctx context.Context, incident string) (problem string, e
 	return "", err
 }
 
-// Probe asks whether token, user and device are right.
+// Probe checks token, user and device.
 func (s *Sender) Probe(ctx context.Context) error {
 	resp, err := s.post(ctx, s.validate, request{Token: s.config.Token, User: s.config.User, Device: s.config.Device})
 	if err != nil {
@@ -189,7 +187,7 @@ func waitError(ctx context.Context) *result.Error {
 type errorBody struct {
 	Status *int     `json:"status"`
 	Errors []string `json:"errors"`
-	Token  string   `json:"token"` // "invalid" if that is what is wrong
+	Token  string   `json:"token"` // "invalid" where this field is the cause
 	User   string   `json:"user"`
 	Device string   `json:"device"`
 }
@@ -202,7 +200,7 @@ func (s *Sender) refine(e *result.Error, resp *outbound.Response) {
 	s.Quote(e, strings.Join(p.Errors, "; "))
 	notify.ClassifyRefusal(e, resp, p.isRefusal())
 	switch {
-	case resp.StatusCode == http.StatusTooManyRequests: // not a rate: the month's messages are used up
+	case resp.StatusCode == http.StatusTooManyRequests: // the messages of the month are used up; there is no rate limit
 		e.Class, e.Reason, e.RetryAfter = result.Configuration, result.ReasonQuotaExhausted, 0
 	case resp.StatusCode == http.StatusBadRequest && slices.Contains([]string{p.Token, p.User, p.Device}, "invalid"):
 		e.Class, e.Reason = result.Configuration, result.ReasonUnauthorized

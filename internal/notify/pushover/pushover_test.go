@@ -35,7 +35,7 @@ import (
 )
 
 const (
-	token    = "azCanaryT0kenDORePK8gMaC0QOYAM" // either could pass for a receipt
+	token    = "azCanaryT0kenDORePK8gMaC0QOYAM" // token and user are in the form of a receipt
 	user     = "uQCanaryUs3rRzpo4DXghDmr9Qzzfx"
 	receipt  = "rLqVuqTRh62UzxtmqiaLzQmVcPgiCy"
 	emergent = `{"status":1,"request":"647d2300-702c-4b38-8b2f-d56326ae460b","receipt":"` + receipt + `"}`
@@ -77,7 +77,7 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// What a server answers that is not Pushover's is for nobody's eyes: whoever chose the address may not be allowed to ask it.
+// At another host, Pushover's text is not quoted: the author of the Receiver must not see it.
 func TestQuotesOnlyPushover(t *testing.T) {
 	server := notifytest.NewServer(t)
 	server.Answer(notifytest.Status(http.StatusForbidden, refusal("the secret of an internal service")))
@@ -94,7 +94,7 @@ func TestQuotesOnlyPushover(t *testing.T) {
 
 func newSender(t *testing.T, url, device string) *Sender {
 	t.Helper()
-	// As in a Secret that was made with echo.
+	// The values of a Secret made with echo.
 	s, err := New(Config{URL: url, Token: token + "\n", User: user + "\n", Device: device}, outboundtest.Client(t))
 	if err != nil {
 		t.Fatal(err)
@@ -136,38 +136,38 @@ func TestSend(t *testing.T) {
 			want:     result.Receipt{ExternalID: receipt, Note: "HTTP 200 OK"},
 		},
 		{
-			why: "which an update ends, and begins anew", event: result.Updated, severity: notify.Critical, answer: emergent,
+			why: "an update cancels the emergency and starts another", event: result.Updated, severity: notify.Critical, answer: emergent,
 			requests: []string{cancel, message + `"title":"Updated: [Critical] Hi 🎉","message":"Hello KubeCon 👋","priority":2,"retry":60,"expire":3600,"tags":"incident"}`},
 			want:     result.Receipt{ExternalID: receipt, Note: "HTTP 200 OK"},
 		},
 		{
-			why: "it is no longer critical", event: result.Updated, severity: notify.Info, answer: sent,
+			why: "an update to a lower severity cancels the emergency", event: result.Updated, severity: notify.Info, answer: sent,
 			requests: []string{cancel, message + `"title":"Updated: Hi 🎉","message":"Hello KubeCon 👋"}`},
 			want:     result.Receipt{Note: "HTTP 200 OK"},
 		},
 		{
-			why: "it is over", event: result.Resolved, severity: notify.Critical, answer: sent,
+			why: "resolved", event: result.Resolved, severity: notify.Critical, answer: sent,
 			requests: []string{cancel, message + `"title":"Resolved: [Critical] Hi 🎉","message":"The alert is over.","priority":-1}`},
 			want:     result.Receipt{Note: "HTTP 200 OK"},
 		},
 		{
-			why: "nothing to end", event: result.Resolved, severity: notify.Info, answer: sent, cancel: notifytest.Status(404, refusal("tag not found")),
+			why: "no emergency to cancel", event: result.Resolved, severity: notify.Info, answer: sent, cancel: notifytest.Status(404, refusal("tag not found")),
 			requests: []string{cancel, message + `"title":"Resolved: Hi 🎉","message":"The alert is over.","priority":-1}`},
 			want:     result.Receipt{Note: "HTTP 200 OK"},
 		},
 		{
-			why: "what is wrong with the end of an emergency keeps nobody from being told", event: result.Updated, severity: notify.Info, answer: sent,
+			why: "a refused cancellation does not prevent the message", event: result.Updated, severity: notify.Info, answer: sent,
 			cancel:   notifytest.Status(400, refusal("tag is invalid")),
 			requests: []string{cancel, message + `"title":"Updated: Hi 🎉","message":"Hello KubeCon 👋"}`},
 			want:     result.Receipt{Note: "HTTP 200 OK; no emergency was ended: HTTP 400 Bad Request: tag is invalid"},
 		},
 		{
-			why: "no content to speak of", event: result.Fired, severity: notify.Info, content: " \n", answer: sent,
+			why: "a blank content", event: result.Fired, severity: notify.Info, content: " \n", answer: sent,
 			requests: []string{message + `"title":"Hi 🎉","message":"(no content)"}`},
 			want:     result.Receipt{Note: "HTTP 200 OK"},
 		},
 		{
-			why: "a receipt that is none", event: result.Fired, severity: notify.Critical, answer: `{"status":1,"receipt":"../x"}`,
+			why: "an invalid receipt", event: result.Fired, severity: notify.Critical, answer: `{"status":1,"receipt":"../x"}`,
 			requests: []string{message + `"title":"[Critical] Hi 🎉","message":"Hello KubeCon 👋","priority":2,"retry":60,"expire":3600,"tags":"incident"}`},
 			want:     result.Receipt{Note: "HTTP 200 OK"},
 		},
@@ -204,7 +204,7 @@ func TestSend(t *testing.T) {
 	}
 }
 
-// There is no key: what is repeated is seen again. But nobody is called on for what is over.
+// Pushover has no idempotency key: a repeat is another message. But every emergency ends.
 func TestAgainstService(t *testing.T) {
 	pushover := notifytest.NewPushover(token, user)
 	server := httptest.NewServer(notifytest.LoseAnswers(pushover, 1))
@@ -267,7 +267,7 @@ func TestProbe(t *testing.T) {
 	server := notifytest.NewServer(t)
 	server.Answer(notifytest.Status(200, `{"status":0}`))
 	if err := newSender(t, server.URL, "phone").Probe(t.Context()); result.ClassOf(err) != result.Unknown {
-		t.Errorf("an answer that says nothing: got %v", err)
+		t.Errorf("a body without a success: got %v", err)
 	}
 	want := `{"token":"` + token + `","user":"` + user + `","device":"phone"}`
 	if r := server.Requests()[0]; r.URI != "/1/users/validate.json" || string(r.Body) != want {
@@ -275,7 +275,7 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-// Pushover wants no more than two connections from anybody at a time.
+// Pushover permits a client two connections at a time.
 func TestRequestsInFlight(t *testing.T) {
 	server := notifytest.NewServer(t)
 	arrived, leave := make(chan struct{}, 16), make(chan struct{})
@@ -337,7 +337,7 @@ func TestFailures(t *testing.T) {
 		want   result.Error
 	}{
 		{
-			"their words", result.Fired, notifytest.Status(400, `{"errors":["a","b `+token+`"],"status":0}`),
+			"the service's text", result.Fired, notifytest.Status(400, `{"errors":["a","b `+token+`"],"status":0}`),
 			result.Error{Class: result.Permanent, Reason: result.ReasonRejected, Message: "HTTP 400 Bad Request: a; b [redacted]"},
 		},
 		{
@@ -345,11 +345,11 @@ func TestFailures(t *testing.T) {
 			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 400 Bad Request: application token is invalid"},
 		},
 		{
-			"wrong user, and so nothing to end", result.Resolved, notifytest.Status(400, `{"user":"invalid","errors":["user key is invalid"],"status":0}`),
+			"wrong user, in the cancellation", result.Resolved, notifytest.Status(400, `{"user":"invalid","errors":["user key is invalid"],"status":0}`),
 			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 400 Bad Request: user key is invalid"},
 		},
 		{
-			"F-P1: a 404 of a proxy does not say that there is no emergency to end", result.Resolved, notifytest.Status(404, "<html>"),
+			"F-P1: a 404 of a proxy is not about the emergency", result.Resolved, notifytest.Status(404, "<html>"),
 			result.Error{Class: result.Configuration, Reason: result.ReasonNotFound, Message: "HTTP 404 Not Found"},
 		},
 		{
@@ -361,11 +361,11 @@ func TestFailures(t *testing.T) {
 			result.Error{Class: result.Unknown, Reason: result.ReasonServerError, RetryAfter: 5 * time.Second, Message: "HTTP 502 Bad Gateway"},
 		},
 		{
-			"the same before anything was sent", result.Updated, notifytest.Status(502, "<html>"),
+			"a server error of the cancellation", result.Updated, notifytest.Status(502, "<html>"),
 			result.Error{Class: result.Temporary, Reason: result.ReasonServerError, RetryAfter: 5 * time.Second, Message: "HTTP 502 Bad Gateway"},
 		},
 		{
-			"not accepted after all", result.Fired, notifytest.Status(200, refusal("no")),
+			"an error with a success status", result.Fired, notifytest.Status(200, refusal("no")),
 			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
 		},
 	} {
@@ -381,13 +381,13 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// What does not fit is cut, by characters; the rest is shown as typed.
+// A text that does not fit is cut, by characters; the rest is shown as typed.
 func TestText(t *testing.T) {
 	const markup = "<!channel> @everyone *bold* [x](https://example.com/:wave:) `:wave:` <b>b</b> &amp;"
 	for _, c := range []struct{ why, title, content, note, text string }{
 		{"markup", "<b> @all", markup, "HTTP 200 OK", "[Critical] <b> @all\n" + markup},
-		{"all that fits", strings.Repeat("👋", 239), strings.Repeat("👋", 1024), "HTTP 200 OK", "[Critical] " + strings.Repeat("👋", 239) + "\n" + strings.Repeat("👋", 1024)},
-		{"one more", strings.Repeat("👋", 240), strings.Repeat("ö", 1025),
+		{"the longest that fits", strings.Repeat("👋", 239), strings.Repeat("👋", 1024), "HTTP 200 OK", "[Critical] " + strings.Repeat("👋", 239) + "\n" + strings.Repeat("👋", 1024)},
+		{"one character longer", strings.Repeat("👋", 240), strings.Repeat("ö", 1025),
 			"HTTP 200 OK; the title was cut to 250 characters; the content was cut to 1024 characters",
 			"[Critical] " + strings.Repeat("👋", 232) + "… [cut]\n" + strings.Repeat("ö", 1017) + "… [cut]"},
 	} {
@@ -414,7 +414,7 @@ func TestNewRefuses(t *testing.T) {
 		config    Config
 	}{
 		{"no token", "token: must be", Config{User: user}},
-		{"a token that is none", "token: must be", Config{User: user, Token: "canary/canary"}},
+		{"a token with a slash", "token: must be", Config{User: user, Token: "canary/canary"}},
 		{"no user", "user: must be", Config{Token: token}},
 		{"an e-mail address", "user: must be", Config{Token: token, User: "canary@example.com"}},
 		{"not a URL", "url: must be an absolute", Config{Token: token, User: user, URL: "http://canary:canary"}},

@@ -31,18 +31,18 @@ const (
 	noContent    = "(no content)" // Pushover refuses an empty message
 )
 
-// The priorities, and how an emergency goes on.
+// The priorities, and the repeats of an emergency.
 const (
-	low       = -1 // shown, without sound
+	low       = -1 // shown without sound
 	normal    = 0
 	high      = 1 // rings also in the user's quiet hours
-	emergency = 2 // and again until it is acknowledged
+	emergency = 2 // rings until it is acknowledged
 
 	retrySeconds  = 60
 	expireSeconds = 3600
 )
 
-// request is what the API takes, as far as we use it.
+// request is the part of the API's format that this package uses.
 type request struct {
 	Token    string `json:"token"`
 	User     string `json:"user,omitempty"`
@@ -67,7 +67,7 @@ func priority(m notify.Message) int {
 	return normal
 }
 
-// render returns a message as it is sent, and what is to be noted about what was cut.
+// render returns a request for a message, and a note of what was cut.
 func (s *Sender) render(m notify.Message, incident string) (r request, cuts string) {
 	r = request{Token: s.config.Token, User: s.config.User, Device: s.config.Device, Priority: priority(m)}
 	content := m.Content()

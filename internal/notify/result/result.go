@@ -14,7 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package result has what came of a notification: what a receiver confirmed, or how a request failed. It knows no HTTP.
+// Package result has the results of a notification: the receipt of a message that was accepted, and the error of one that was
+// not. It does not depend on HTTP.
 package result
 
 import (
@@ -22,37 +23,37 @@ import (
 	"time"
 )
 
-// Event is what happened to an alert.
+// Event is the transition of an alert that a message announces.
 type Event string
 
 const (
 	Fired    Event = "Fired"
-	Updated  Event = "Updated" // the content differs from what the receiver holds
+	Updated  Event = "Updated" // the content differs from the receiver's
 	Resolved Event = "Resolved"
 )
 
-// Receipt is what a receiver confirmed.
+// Receipt is a receiver's confirmation of a message.
 type Receipt struct {
-	ExternalID string // the receiver's id of what it holds; "" if it does not say
-	Note       string // for people
+	ExternalID string // the receiver's id of the message; "" if it has none
+	Note       string // in the Alert's status, for users
 }
 
-// Class says what to do after a failure. The set is closed.
+// Class is what a failure means for the next attempt. The set is closed.
 type Class string
 
 const (
-	// Temporary: not accepted; try again later.
+	// Temporary: the message was not accepted. It is sent again after a backoff.
 	Temporary Class = "Temporary"
-	// Unknown: it may have been accepted; a repeat must carry the same key.
+	// Unknown: the message may have been accepted. A repeat has the same key.
 	Unknown Class = "Unknown"
-	// Configuration: not accepted, and the answer looks like a misconfiguration of the receiver, of its Secret, or of what stands
-	// before it, such as a proxy; it is tried again, seldom.
+	// Configuration: the message was not accepted, and the cause is probably the configuration of the receiver, its Secret,
+	// or a proxy between. It is sent again at long intervals.
 	Configuration Class = "Configuration"
-	// Permanent: the service itself refused the content of this message; it is never sent again unchanged (R12).
+	// Permanent: the service itself refused the content of this message. It is never sent again unchanged (R12).
 	Permanent Class = "Permanent"
 )
 
-// Reasons are for conditions and metrics: a closed set, in CamelCase.
+// Reasons for conditions and metrics. The set is closed.
 const (
 	ReasonRateLimited      = "RateLimited"
 	ReasonQuotaExhausted   = "QuotaExhausted"
@@ -72,17 +73,18 @@ const (
 	ReasonInvalidReceiver  = "InvalidReceiver"
 )
 
-// Error is a message that was not confirmed. Its text may be shown to everybody who can see the alert: it has no credentials.
+// Error is the error of a message that was not confirmed. Its text has no credentials: it is shown in the Alert's status.
 type Error struct {
 	Class      Class
 	Reason     string        // one of the Reason constants
-	RetryAfter time.Duration // what the receiver asked for; 0 if it did not
+	RetryAfter time.Duration // as the receiver asked for; 0 if it did not
 	Message    string
 }
 
 func (e *Error) Error() string { return e.Message }
 
-// ClassOf returns the class of an error; "" for nil. An error that is no *Error is Unknown: the class that loses nothing.
+// ClassOf returns the class of an error; "" for nil. An error that is not an *Error is Unknown, the class that loses no
+// message.
 func ClassOf(err error) Class {
 	if err == nil {
 		return ""

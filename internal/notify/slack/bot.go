@@ -43,19 +43,19 @@ var (
 	_ notify.Prober = (*Bot)(nil)
 )
 
-// errIncomplete is a success that lacks what the API promises.
+// errIncomplete is the error of a success whose body lacks documented members.
 var errIncomplete = errors.New("incomplete")
 
-// messageGone is Slack's word for a message that was deleted.
+// messageGone is Slack's code of an edit whose message was deleted.
 const messageGone = "message_not_found"
 
-// uneditable are the refusals of an edit after which a new message may still be taken: what is wrong may be the old one's
-// channel, or whose it is.
+// uneditable has the codes of a refused edit after which a new message may be accepted: the cause may be the earlier
+// message's channel or author.
 var uneditable = []string{
 	messageGone, "cant_update_message", "edit_window_closed", "channel_not_found", "not_in_channel", "is_archived",
 }
 
-// Send makes one attempt. It is two requests where the message that is to be edited cannot be.
+// Send makes one attempt. It makes two requests where the message cannot be edited.
 func (b *Bot) Send(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
 	channel, ts, ok := b.parseID(k.ExternalID)
 	if m.Event == result.Fired || !ok {
@@ -80,7 +80,7 @@ func (b *Bot) Send(ctx context.Context, m notify.Message, k notify.Key) (result.
 	return b.post(ctx, m, k)
 }
 
-// post makes a new message.
+// post creates a message.
 func (b *Bot) post(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
 	if m.Event == result.Resolved { // the content is in an earlier message, or was never sent
 		m.RawContent = ""
@@ -102,7 +102,7 @@ func (b *Bot) post(ctx context.Context, m notify.Message, k notify.Key) (result.
 	return result.Receipt{ExternalID: id, Note: "HTTP 200 OK" + cuts}, nil
 }
 
-// options are said in full: chat.update has other defaults than chat.postMessage.
+// options sets every option: the defaults of chat.update differ from those of chat.postMessage.
 func options(message slack.Attachment, k notify.Key) []slack.MsgOption {
 	return []slack.MsgOption{
 		slack.MsgOptionAttachments(message),
@@ -112,11 +112,11 @@ func options(message slack.Attachment, k notify.Key) []slack.MsgOption {
 	}
 }
 
-// Probe asks whose token it is.
+// Probe requests the account of the token.
 func (b *Bot) Probe(ctx context.Context) error {
 	_, err := b.call(func(api *slack.Client) error {
-		who, err := api.AuthTestContext(ctx)
-		if err == nil && who.UserID == "" {
+		account, err := api.AuthTestContext(ctx)
+		if err == nil && account.UserID == "" {
 			err = errIncomplete
 		}
 		return err
@@ -124,7 +124,7 @@ func (b *Bot) Probe(ctx context.Context) error {
 	return err
 }
 
-// call makes one request. With an error it also returns Slack's code for it, if there is one.
+// call makes one request. With an error it also returns Slack's code, where there is one.
 func (b *Bot) call(method func(*slack.Client) error) (refusal string, err error) {
 	call := b.NewCall()
 	err = method(slack.New(b.token, slack.OptionHTTPClient(call), slack.OptionAPIURL(b.url)))
@@ -149,7 +149,7 @@ func (b *Bot) call(method func(*slack.Client) error) (refusal string, err error)
 	return answer.Error, failure
 }
 
-// refused reads an answer whose status is a success although it is none: that is how the Web API reports errors.
+// errorOfCode returns the error of a response with a success status and an error code, which is how the Web API reports errors.
 func (b *Bot) errorOfCode(resp *outbound.Response, refusal string) *result.Error {
 	e := &result.Error{Message: notify.StatusLine(resp.StatusCode)}
 	e.Class, e.Reason = classOfCode(refusal)
@@ -161,7 +161,7 @@ func (b *Bot) errorOfCode(resp *outbound.Response, refusal string) *result.Error
 
 func classOfCode(refusal string) (result.Class, string) {
 	switch refusal {
-	case "internal_error", "fatal_error", "service_unavailable": // "some aspect of the operation" may have succeeded, says Slack
+	case "internal_error", "fatal_error", "service_unavailable": // by Slack's documentation "some aspect of the operation" may have succeeded
 		return result.Unknown, result.ReasonServerError
 	case "request_timeout":
 		return result.Unknown, result.ReasonTimeout
@@ -184,14 +184,14 @@ func classOfCode(refusal string) (result.Class, string) {
 	if strings.HasPrefix(refusal, "restricted_action") {
 		return result.Configuration, result.ReasonUnauthorized
 	}
-	// Of the codes that Slack lists, those that are left are about the app, the workspace or the network it is called from. No
-	// other message would change that, but a person can.
+	// The other documented codes are about the app, the workspace or the network of the client. They refuse every message
+	// until a user changes the configuration.
 	return result.Configuration, result.ReasonRejected
 }
 
 var messageID = regexp.MustCompile(`^([A-Z][A-Z0-9]{1,63})/([0-9]{1,16}\.[0-9]{1,16})$`)
 
-// parse takes an id apart that we can keep in a status, whoever we have it from.
+// parseID splits an ExternalID that is in a form that this package writes.
 func (b *Bot) parseID(id string) (channel, ts string, ok bool) {
 	parts := messageID.FindStringSubmatch(id)
 	if parts == nil || !b.IsID(messageID, id) {

@@ -14,20 +14,18 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package slack delivers to a channel of Slack, in one of two ways.
+// Package slack posts to a channel of Slack, as a bot or through an incoming webhook.
 //
-// A bot posts a message for each alert, which Updated and Resolved edit in place. Where Slack refuses the edit, a new message
-// says what is new; where it was deleted, that the alert is over need not be said. Nobody is notified of an edit; that is how
-// Slack is. An incoming webhook can only post: each message is one of its own, fired, updated and resolved alike.
+// A bot posts one message for each alert, which Updated and Resolved edit in place. Where Slack refuses the edit, a new
+// message is posted; where the message was deleted, a resolve is not sent. Slack does not notify of edits. An incoming
+// webhook can only post: each message is one of its own.
 //
-// Neither takes a key by which Slack would know a repeat: a message whose answer was lost is posted again, and the first of the two
-// is never edited. A bot's messages carry the key of their last change in their metadata, for those who look for one.
+// Slack has no idempotency key: a message whose response was lost is posted again, and the first of the two is never edited.
+// The metadata of a bot's message has the delivery key of its last change.
 //
-// All text is in one attachment, since Slack reads no markup there. In a message's own text it does, and that can be switched off
-// for new messages only, not for edits. Nothing in an alert mentions anybody, and its text is shown as typed, with one exception:
-// Slack may show what looks like an emoji code of the workspace as the emoji.
-//
-// It knows Slack's API, and no Kubernetes.
+// All text is in one attachment, in which Slack parses no markup. In a message's own text it does, which can be turned off
+// for new messages and not for edits. Mentions have no effect. Slack may show the code of one of the workspace's emoji as the
+// emoji.
 package slack
 
 import (
@@ -43,10 +41,10 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
-// DefaultURL is where Slack's Web API is. GovSlack has one of its own.
+// DefaultURL is the address of Slack's Web API. GovSlack's is another.
 const DefaultURL = slack.APIURL
 
-// Config says where messages go: through an incoming webhook, or from a bot, which has Token and Channel.
+// Config has the destination: an incoming webhook with WebhookURL, or a bot with Token and Channel.
 type Config struct {
 	WebhookURL string // of the incoming webhook; a credential
 	Token      string // of the bot
@@ -54,7 +52,7 @@ type Config struct {
 	URL        string // of the Web API, for a bot; DefaultURL if empty
 }
 
-// connection is what both ways have in common.
+// connection is what Bot and Webhook have in common.
 type connection struct{ notify.HTTP }
 
 var (
@@ -63,7 +61,7 @@ var (
 	code      = regexp.MustCompile(`^[a-z_]{1,64}$`)
 )
 
-// New returns a *Bot or a *Webhook, or a *result.Error that names the field that is not right.
+// New returns a *Bot or a *Webhook. An error is a *result.Error that names the invalid field.
 func New(config Config, client *outbound.Client) (notify.Sender, error) {
 	isBot, err := notify.HasBotToken(config.WebhookURL, config.Token)
 	switch {
@@ -120,7 +118,7 @@ func newConnection(to *url.URL, client *outbound.Client, secrets ...string) conn
 	return c
 }
 
-// explain quotes an answer. A code is quoted of any server: it has no other text in it.
+// quoteCode quotes the text of a response. A code is quoted of any server: it contains no other text.
 func (c *connection) quoteCode(e *result.Error, answer string) {
 	if c.IsID(code, answer) {
 		e.Message += ": " + answer

@@ -37,7 +37,7 @@ import (
 )
 
 const (
-	token   = "CANARYTOKEN0" // could pass for the id of a channel
+	token   = "CANARYTOKEN0" // in the form of a channel's id
 	channel = "C0123456789"
 	ts      = "1772366400.000100"
 	posted  = `{"ok":true,"channel":"C0123456789","ts":"1772366400.000100","message":{"type":"message"}}`
@@ -53,7 +53,7 @@ func refused(code string) string {
 	return string(body)
 }
 
-// shown is what people read of attachments.
+// displayed returns what people read of attachments.
 func displayed(attachments []slack.Attachment) string {
 	var text strings.Builder
 	for _, a := range attachments {
@@ -185,30 +185,30 @@ func TestBotSends(t *testing.T) {
 			result.Receipt{ExternalID: "C9/99.1", Note: "HTTP 200 OK: the message was edited"},
 		},
 		{
-			"an update of what was deleted is a new message", result.Updated, "C9/99.1", notifytest.InSequence(refuse("message_not_found"), made),
+			"an update of a deleted message is a new message", result.Updated, "C9/99.1", notifytest.InSequence(refuse("message_not_found"), made),
 			[]string{edit, post}, []url.Values{updateForm(update), postForm(update)},
 			result.Receipt{ExternalID: channel + "/" + ts, Note: "HTTP 200 OK"},
 		},
 		{
-			"so is one that comes too late", result.Updated, "C9/99.1", notifytest.InSequence(refuse("edit_window_closed"), made),
+			"an update after the time limit of edits is a new message", result.Updated, "C9/99.1", notifytest.InSequence(refuse("edit_window_closed"), made),
 			[]string{edit, post}, []url.Values{updateForm(update), postForm(update)},
 			result.Receipt{ExternalID: channel + "/" + ts, Note: "HTTP 200 OK"},
 		},
 		{
-			"what was deleted need not be resolved", result.Resolved, "C9/99.1", refuse("message_not_found"),
+			"a resolve of a deleted message is not sent", result.Resolved, "C9/99.1", refuse("message_not_found"),
 			[]string{edit}, []url.Values{updateForm(over)}, result.Receipt{Note: "the message is gone already"},
 		},
 		{
-			"what still says that it fires gets an answer", result.Resolved, "C9/99.1", notifytest.InSequence(refuse("cant_update_message"), made),
+			"a resolve of what cannot be edited is a new message", result.Resolved, "C9/99.1", notifytest.InSequence(refuse("cant_update_message"), made),
 			[]string{edit, post}, []url.Values{updateForm(over), postForm(overOnly)},
 			result.Receipt{ExternalID: channel + "/" + ts, Note: "HTTP 200 OK"},
 		},
 		{
-			"nothing to edit", result.Resolved, "", made, []string{post}, []url.Values{postForm(overOnly)},
+			"no message to edit", result.Resolved, "", made, []string{post}, []url.Values{postForm(overOnly)},
 			result.Receipt{ExternalID: channel + "/" + ts, Note: "HTTP 200 OK"},
 		},
 		{
-			"not an id of theirs", result.Updated, "../C9/99.1", made, []string{post}, []url.Values{postForm(update)},
+			"an external id in another form", result.Updated, "../C9/99.1", made, []string{post}, []url.Values{postForm(update)},
 			result.Receipt{ExternalID: channel + "/" + ts, Note: "HTTP 200 OK"},
 		},
 	} {
@@ -261,7 +261,7 @@ func TestWebhookSends(t *testing.T) {
 			t.Errorf("%s: got %s %s %s, want POST %s %s", event, r.Method, r.URI, r.Body, hook, want)
 		}
 		if _, ok := s.(notify.Prober); ok {
-			t.Error("a webhook cannot be asked")
+			t.Error("a webhook must not be a notify.Prober")
 		}
 	}
 }
@@ -275,19 +275,19 @@ func TestBotFailures(t *testing.T) {
 		want   result.Error
 	}{
 		{
-			"part of it may have happened", result.Fired, ok("internal_error"),
+			"a partial success", result.Fired, ok("internal_error"),
 			result.Error{Class: result.Unknown, Reason: result.ReasonServerError, RetryAfter: 7 * time.Second, Message: "HTTP 200 OK: internal_error"},
 		},
 		{
-			"their time limit", result.Fired, notifytest.Status(200, refused("request_timeout")),
+			"the service's timeout", result.Fired, notifytest.Status(200, refused("request_timeout")),
 			result.Error{Class: result.Unknown, Reason: result.ReasonTimeout, Message: "HTTP 200 OK: request_timeout"},
 		},
 		{
-			"slow down, with a 200", result.Updated, ok("ratelimited"),
+			"a rate limit with status 200", result.Updated, ok("ratelimited"),
 			result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: 7 * time.Second, Message: "HTTP 200 OK: ratelimited"},
 		},
 		{
-			"slow down, with a status", result.Resolved, notifytest.Status(429, refused("ratelimited"), "Retry-After", "3"),
+			"a rate limit with status 429", result.Resolved, notifytest.Status(429, refused("ratelimited"), "Retry-After", "3"),
 			result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: 3 * time.Second, Message: "HTTP 429 Too Many Requests: ratelimited"},
 		},
 		{
@@ -295,11 +295,11 @@ func TestBotFailures(t *testing.T) {
 			result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: time.Hour, Message: "HTTP 429 Too Many Requests"},
 		},
 		{
-			"this message", result.Fired, ok("msg_too_long"),
+			"a refused message", result.Fired, ok("msg_too_long"),
 			result.Error{Class: result.Permanent, Reason: result.ReasonRejected, Message: "HTTP 200 OK: msg_too_long"},
 		},
 		{
-			"F-P1: this message, in an answer that was cut off", result.Fired, notifytest.Status(200, refused("msg_too_long"), "Content-Length", "1000"),
+			"F-P1: a refused message, in an incomplete body", result.Fired, notifytest.Status(200, refused("msg_too_long"), "Content-Length", "1000"),
 			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the connection broke before a complete answer came"},
 		},
 		{
@@ -307,7 +307,7 @@ func TestBotFailures(t *testing.T) {
 			result.Error{Class: result.Configuration, Reason: result.ReasonNotFound, Message: "HTTP 200 OK: channel_not_found"},
 		},
 		{
-			"the channel is closed, also for what it has", result.Updated, ok("is_archived"),
+			"the channel is archived, also for edits", result.Updated, ok("is_archived"),
 			result.Error{Class: result.Configuration, Reason: result.ReasonGone, Message: "HTTP 200 OK: is_archived"},
 		},
 		{
@@ -319,11 +319,11 @@ func TestBotFailures(t *testing.T) {
 			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 200 OK: restricted_action_read_only_channel"},
 		},
 		{
-			"a code of tomorrow", result.Fired, ok("no_such_feature"),
+			"an unknown code", result.Fired, ok("no_such_feature"),
 			result.Error{Class: result.Configuration, Reason: result.ReasonRejected, Message: "HTTP 200 OK: no_such_feature"},
 		},
 		{
-			"an id that is no id", result.Fired, notifytest.Status(200, `{"ok":true,"channel":"../x","ts":"1.2"}`),
+			"an invalid id", result.Fired, notifytest.Status(200, `{"ok":true,"channel":"../x","ts":"1.2"}`),
 			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
 		},
 		{
@@ -331,11 +331,11 @@ func TestBotFailures(t *testing.T) {
 			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
 		},
 		{
-			"an edit that may be of another message", result.Resolved, notifytest.Status(200, `{"ok":true}`),
+			"an edit without the message's id", result.Resolved, notifytest.Status(200, `{"ok":true}`),
 			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
 		},
 		{
-			"a success that we do not know", result.Fired, notifytest.Status(202, posted),
+			"an unknown success status", result.Fired, notifytest.Status(202, posted),
 			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 202 Accepted, but the answer is not what this receiver's API promises"},
 		},
 	} {
@@ -362,7 +362,7 @@ func TestWebhookFailures(t *testing.T) {
 			result.Error{Class: result.Configuration, Reason: result.ReasonNotFound, Message: "HTTP 404 Not Found: no_service"},
 		},
 		{
-			"whom it is for", true, notifytest.Status(400, "user_not_found"),
+			"the user of the webhook", true, notifytest.Status(400, "user_not_found"),
 			result.Error{Class: result.Configuration, Reason: result.ReasonNotFound, Message: "HTTP 400 Bad Request: user_not_found"},
 		},
 		{
@@ -374,11 +374,11 @@ func TestWebhookFailures(t *testing.T) {
 			result.Error{Class: result.Configuration, Reason: result.ReasonRejected, Message: "HTTP 400 Bad Request: invalid_token"},
 		},
 		{
-			"a web page", true, notifytest.Status(503, "<!DOCTYPE html>"),
+			"an HTML page", true, notifytest.Status(503, "<!DOCTYPE html>"),
 			result.Error{Class: result.Unknown, Reason: result.ReasonServerError, Message: "HTTP 503 Service Unavailable"},
 		},
 		{
-			"a page to sign in at", true, notifytest.Status(200, "<!DOCTYPE html>"),
+			"a login page", true, notifytest.Status(200, "<!DOCTYPE html>"),
 			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
 		},
 	} {
@@ -396,18 +396,18 @@ func TestWebhookFailures(t *testing.T) {
 	}
 }
 
-// What a server answers that is not Slack's is for nobody's eyes but for codes: whoever chose the address may not be allowed to ask.
+// At another host, Slack's text is not quoted, except codes: the author of the Receiver must not see it.
 func TestQuotesOnlySlack(t *testing.T) {
 	server := notifytest.NewServer(t)
-	elsewhere := newBotSender(t, server)
-	elsewhere.MayQuote = false
-	for words, want := range map[string]string{
+	other := newBotSender(t, server)
+	other.MayQuote = false
+	for text, want := range map[string]string{
 		"the secret of an internal service": "HTTP 200 OK",
 		"no_text":                           "HTTP 200 OK: no_text",
 		strings.Repeat("a", 65):             "HTTP 200 OK",
 	} {
-		server.Answer(notifytest.Status(http.StatusOK, refused(words)))
-		_, err := elsewhere.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("delivery", ""))
+		server.Answer(notifytest.Status(http.StatusOK, refused(text)))
+		_, err := other.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("delivery", ""))
 		if err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)
 		}
@@ -438,9 +438,9 @@ func TestRender(t *testing.T) {
 			"<!channel> & <@U123>", "<https://example.com|here> *bold* _it_ @here #general", "&lt;!channel&gt; &amp; &lt;@U123&gt;",
 			"&lt;https://example.com|here&gt; *bold* _it_ @here #general", "",
 		},
-		"entities as typed": {"a &lt; b", "&amp;", "a &amp;lt; b", "&amp;amp;", ""},
-		"unknown emoji":     {":kubernetes:", ":wave:", ":kubernetes:", "👋", ""},
-		"just fits":         {"t", strings.Repeat("<", 2000), "t", strings.Repeat("&lt;", 2000), ""},
+		"entities as typed":     {"a &lt; b", "&amp;", "a &amp;lt; b", "&amp;amp;", ""},
+		"unknown emoji":         {":kubernetes:", ":wave:", ":kubernetes:", "👋", ""},
+		"the longest that fits": {"t", strings.Repeat("<", 2000), "t", strings.Repeat("&lt;", 2000), ""},
 		"escapes count": {
 			"t", strings.Repeat("<", 2001), "t", strings.Repeat("&lt;", 1997) + "… [cut]", "; the content was cut to 8000 bytes",
 		},
@@ -459,14 +459,14 @@ func TestRender(t *testing.T) {
 			t.Errorf("%s: %d bytes, markup in %v", why, len(message.Text), message.MarkdownIn)
 		}
 	}
-	for colour, m := range map[string]notify.Message{
+	for color, m := range map[string]notify.Message{
 		"danger":  {Event: result.Updated, Severity: notify.Critical},
 		"warning": {Event: result.Fired, Severity: notify.Warning},
 		"#439fe0": {Event: result.Fired, Severity: notify.Info},
 		"good":    {Event: result.Resolved, Severity: notify.Critical},
 	} {
-		if message, _ := render(m); message.Color != colour {
-			t.Errorf("%+v: got %s, want %s", m, message.Color, colour)
+		if message, _ := render(m); message.Color != color {
+			t.Errorf("%+v: got %s, want %s", m, message.Color, color)
 		}
 	}
 }
@@ -478,7 +478,7 @@ func TestNewRefuses(t *testing.T) {
 	}{
 		{"neither", "url, token: exactly one", Config{Channel: channel}},
 		{"both", "url, token: exactly one", Config{WebhookURL: "https://example.com/canary", Token: token}},
-		{"a token that is no token", "token: must be", Config{Token: "canary canary", Channel: channel}},
+		{"a token with a blank", "token: must be", Config{Token: "canary canary", Channel: channel}},
 		{"no channel", "channel: must be the id", Config{Token: token}},
 		{"a channel's name", "channel: must be the id", Config{Token: token, Channel: "#canary"}},
 		{"not a URL", "url: must be an absolute", Config{Token: token, Channel: channel, URL: "http://canary:canary"}},
@@ -495,7 +495,7 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-// What people see if the first answer is lost: Slack cannot know the repeat, and what is edited later is the repeat.
+// Slack has no idempotency key: after a lost response the message is posted again, and later edits change the second one.
 func TestLostAnswer(t *testing.T) {
 	const fired, update, over = "[Critical] Hi 🎉\nHello KubeCon 👋", "Updated: [Critical] Hi 🎉\nHello KubeCon 👋", "Resolved: [Critical] Hi 🎉\nHello KubeCon 👋"
 	const overOnly = "Resolved: [Critical] Hi 🎉"

@@ -25,14 +25,14 @@ import (
 )
 
 const (
-	maxTitle   = 1024 // characters, as written with escapes
-	maxContent = 8000 // bytes, as written with escapes; from there on Slack leaves text out without a word
+	maxTitle   = 1024 // characters of the escaped text
+	maxContent = 8000 // bytes of the escaped text; Slack omits the rest
 )
 
-// render returns the message, and what is to be noted about what was cut. The headline has severity and state in words too: a
-// phone shows no colour, and some people see none.
+// render returns the message, and a note of what was cut. The title has severity and event in words, because a phone's
+// notification shows no color and some people see none.
 func render(m notify.Message) (message slack.Attachment, cuts string) {
-	headline, cut := notify.Cut(m.TitleWithStatus(), maxTitle, escaped(notify.Characters))
+	title, cut := notify.Cut(m.TitleWithStatus(), maxTitle, escaped(notify.Characters))
 	if cut {
 		cuts = notify.CutNote("title", maxTitle, "characters")
 	}
@@ -40,11 +40,11 @@ func render(m notify.Message) (message slack.Attachment, cuts string) {
 	if cut {
 		cuts += notify.CutNote("content", maxContent, "bytes")
 	}
-	headline = slackutilsx.EscapeMessage(headline)
+	title = slackutilsx.EscapeMessage(title)
 	return slack.Attachment{
 		Color:    color(m),
-		Fallback: headline, // what a phone's notification shows
-		Title:    headline,
+		Fallback: title, // shown in a phone's notification
+		Title:    title,
 		Text:     slackutilsx.EscapeMessage(content),
 	}, cuts
 }
@@ -61,7 +61,7 @@ func color(m notify.Message) string {
 	return "#439fe0" // blue
 }
 
-// escaped is what a character counts where Slack's control characters are written as entities.
+// escaped returns the size of a character where Slack's control characters are escaped as entities.
 func escaped(size func(rune) int) func(rune) int {
 	return func(r rune) int {
 		switch r {

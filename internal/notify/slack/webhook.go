@@ -30,7 +30,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
-// Webhook is a notify.Sender that posts through an incoming webhook. There is no way to ask one whether it works.
+// Webhook is a notify.Sender that posts through an incoming webhook. There is no Probe: a webhook can only post.
 type Webhook struct {
 	connection
 	hook *url.URL
@@ -38,9 +38,9 @@ type Webhook struct {
 
 var _ notify.Sender = (*Webhook)(nil)
 
-// Send makes one attempt. The library's own way to post would follow redirects, and quotes the URL in its errors.
+// Send makes one attempt. It does not use the library's function, which follows redirects and has the URL in its errors.
 func (w *Webhook) Send(ctx context.Context, m notify.Message, _ notify.Key) (result.Receipt, error) {
-	if m.Event == result.Resolved { // what it was about stands in an earlier message
+	if m.Event == result.Resolved { // the content is in an earlier message
 		m.RawContent = ""
 	}
 	message, cuts := render(m)
@@ -53,20 +53,20 @@ func (w *Webhook) Send(ctx context.Context, m notify.Message, _ notify.Key) (res
 	if err != nil {
 		return result.Receipt{}, err
 	}
-	if resp.BodyErr != nil || bodyText(resp) != "ok" { // a page to sign in at, say
+	if resp.BodyErr != nil || bodyText(resp) != "ok" { // such as a login page
 		return result.Receipt{}, notify.BadAnswer(resp)
 	}
 	return result.Receipt{Note: notify.StatusLine(resp.StatusCode) + cuts}, nil
 }
 
-// refusals are the codes that blame the content of a message.
+// refusals are the codes that refuse the content of a message.
 var refusals = []string{"invalid_payload", "no_text", "too_many_attachments"}
 
-// refine reads a code in plain text. Errors of Slack's own come as a web page.
+// refine reads a code in plain text. Server errors of Slack have a web page as their body.
 func (w *Webhook) refine(e *result.Error, resp *outbound.Response) {
 	answer := bodyText(resp)
 	notify.ClassifyRefusal(e, resp, slices.Contains(refusals, answer))
-	if answer == "user_not_found" { // a 400, but it is about whom the webhook is for
+	if answer == "user_not_found" { // despite HTTP 400: the user that the webhook posts to
 		e.Class, e.Reason = result.Configuration, result.ReasonNotFound
 	}
 	if !strings.HasPrefix(answer, "<") {

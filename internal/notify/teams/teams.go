@@ -14,17 +14,15 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package teams delivers to Microsoft Teams through a workflow ("when a Teams webhook request is received"): a card for each
-// message, fired, updated and resolved alike, since a workflow gives no id by which a card could be changed.
+// Package teams posts to Microsoft Teams through a workflow ("when a Teams webhook request is received"): one card for each
+// event, because a workflow returns no id by which a card could be edited.
 //
-// A workflow takes no key either: a message whose answer was lost is posted again. An accepted request says that the workflow
-// was started. What becomes of the card in it, nobody tells. There is no Probe: whatever is sent starts the workflow.
+// A workflow has no idempotency key: a message whose response was lost is posted again. A success says that the workflow was
+// started. Whether Teams shows the card is not known. There is no Probe: every request starts the workflow.
 //
-// The texts are in blocks that know no Markdown, since the apps for phones show the backslashes of an escaped one. They are
-// shown as typed, but for the date functions of Adaptive Cards, such as {{DATE(…)}}. A mention needs an entity in the card, and
-// there is none: nobody is notified by name. Links are text.
-//
-// It knows the workflow's format, and no Kubernetes.
+// The text is in blocks without Markdown, because the apps for phones show the backslashes of escaped Markdown. Text is shown
+// as typed, except the date functions of Adaptive Cards, such as {{DATE(…)}}. Mentions have no effect: the card has no
+// entities. Links are text.
 package teams
 
 import (
@@ -51,7 +49,7 @@ type Sender struct {
 
 var _ notify.Sender = (*Sender)(nil)
 
-// New returns a sender, or a *result.Error that names the field that is not right.
+// New returns a sender. An error is a *result.Error that names the invalid field.
 func New(config Config, client *outbound.Client) (*Sender, error) {
 	target, err := notify.ParseURL("url", config.URL)
 	if err != nil {
@@ -62,7 +60,7 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	}
 	host := "." + target.Hostname()
 	s := &Sender{HTTP: notify.NewHTTP(client, notify.URLSecrets(config.URL, target)...), target: target}
-	s.Header.Set("Content-Type", "application/json; charset=utf-8") // asked for where cards have emoji
+	s.Header.Set("Content-Type", "application/json; charset=utf-8") // required for cards with emoji
 	s.MayQuote = strings.HasSuffix(host, ".environment.api.powerplatform.com") || strings.HasSuffix(host, ".logic.azure.com")
 	s.WantBody = func(status int, _ http.Header) bool { return status >= 400 && s.MayQuote }
 	s.Refine = s.refine
@@ -92,7 +90,7 @@ type errorBody struct {
 func (s *Sender) refine(e *result.Error, resp *outbound.Response) {
 	answer := notify.ErrorBody[errorBody](resp).Error
 	s.Quote(e, answer.Message)
-	if answer.Code == "WorkflowTriggerIsNotEnabled" { // turned off: another message would not fare better
+	if answer.Code == "WorkflowTriggerIsNotEnabled" { // turned off; it refuses every message
 		e.Class, e.Reason, e.RetryAfter = result.Configuration, result.ReasonRejected, 0
 	}
 }

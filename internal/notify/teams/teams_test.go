@@ -49,13 +49,13 @@ func errorJSON(code, message string) string {
 	return string(body)
 }
 
-// What a server answers that is not Microsoft's is for nobody's eyes: whoever chose the address may not be allowed to ask it.
+// At another host, Microsoft's text is not quoted: the author of the Receiver must not see it.
 func TestQuotesOnlyMicrosoft(t *testing.T) {
 	server := notifytest.NewServer(t)
 	server.Answer(notifytest.Status(http.StatusForbidden, refusal("the secret of an internal service")))
-	elsewhere := newSender(t, server.URL)
-	elsewhere.MayQuote = false
-	_, err := elsewhere.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("delivery", ""))
+	other := newSender(t, server.URL)
+	other.MayQuote = false
+	_, err := other.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key("delivery", ""))
 	if err == nil || err.Error() != "HTTP 403 Forbidden" {
 		t.Errorf("got %v", err)
 	}
@@ -94,16 +94,16 @@ func newSender(t *testing.T, url string) *Sender {
 	return s
 }
 
-// body is a message with a card of this style and these texts.
-func body(style, headline, content string) string {
+// body returns a message with a card of this style and these texts, as JSON.
+func body(style, title, content string) string {
 	block := ""
 	if content != "" {
 		block = `,{"type":"RichTextBlock","inlines":[{"type":"TextRun","text":` + content + `}]}`
 	}
-	return `{"type":"message","summary":` + headline + `,"attachments":[{"contentType":"application/vnd.microsoft.card.adaptive","contentUrl":null,` +
+	return `{"type":"message","summary":` + title + `,"attachments":[{"contentType":"application/vnd.microsoft.card.adaptive","contentUrl":null,` +
 		`"content":{"$schema":"http://adaptivecards.io/schemas/adaptive-card.json","type":"AdaptiveCard","version":"1.2","msteams":{"width":"Full"},` +
 		`"body":[{"type":"Container","style":"` + style + `","bleed":true,"items":[{"type":"RichTextBlock","inlines":[` +
-		`{"type":"TextRun","text":` + headline + `,"weight":"bolder","size":"medium"}]}]}` + block + `]}}]}`
+		`{"type":"TextRun","text":` + title + `,"weight":"bolder","size":"medium"}]}]}` + block + `]}}]}`
 }
 
 func TestSend(t *testing.T) {
@@ -167,27 +167,27 @@ func TestFailures(t *testing.T) {
 		want   result.Error
 	}{
 		{
-			"F-P1: their words, in a format that is not documented", notifytest.Status(400, refusal("The request\nwith "+sig+" is not valid.")),
+			"F-P1: the service's text, in a format that is not documented", notifytest.Status(400, refusal("The request\nwith "+sig+" is not valid.")),
 			result.Error{Class: result.Configuration, Reason: result.ReasonRejected, Message: "HTTP 400 Bad Request: The request with [redacted] is not valid."},
 		},
 		{
-			"the workflow is turned off", notifytest.Status(400, errorJSON("WorkflowTriggerIsNotEnabled", "trigger is not enabled.")),
+			"a disabled workflow", notifytest.Status(400, errorJSON("WorkflowTriggerIsNotEnabled", "trigger is not enabled.")),
 			result.Error{Class: result.Configuration, Reason: result.ReasonRejected, Message: "HTTP 400 Bad Request: trigger is not enabled."},
 		},
 		{
-			"the workflow is gone", notifytest.Status(404, errorJSON("WorkflowNotFound", "The workflow could not be found.")),
+			"a deleted workflow", notifytest.Status(404, errorJSON("WorkflowNotFound", "The workflow could not be found.")),
 			result.Error{Class: result.Configuration, Reason: result.ReasonNotFound, Message: "HTTP 404 Not Found: The workflow could not be found."},
 		},
 		{
-			"the signature is another", notifytest.Status(401, errorJSON("DirectApiAuthorizationRequired", "Not authenticated.")),
+			"a wrong signature", notifytest.Status(401, errorJSON("DirectApiAuthorizationRequired", "Not authenticated.")),
 			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 401 Unauthorized: Not authenticated."},
 		},
 		{
-			"slow down", notifytest.Status(429, refusal("slow"), "Retry-After", "7"),
+			"a rate limit", notifytest.Status(429, refusal("slow"), "Retry-After", "7"),
 			result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: 7 * time.Second, Message: "HTTP 429 Too Many Requests: slow"},
 		},
 		{
-			"not in their format", notifytest.Status(502, "<html>"),
+			"not in the service's format", notifytest.Status(502, "<html>"),
 			result.Error{Class: result.Unknown, Reason: result.ReasonServerError, Message: "HTTP 502 Bad Gateway"},
 		},
 	} {
@@ -200,7 +200,7 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// Nothing is escaped, since nothing is markup: a TextRun is plain text, and without entities nobody is mentioned.
+// Text is not escaped: a TextRun is plain text, and mentions need entities, which the card does not have.
 func TestTextIsPlain(t *testing.T) {
 	const typed = "<at>all</at> @everyone <!channel> *bold* _x_ [x](https://example.com) \\*\n- a\n# b ${c} @{d()} \"&\""
 	service := notifytest.NewTeams(sig)
@@ -228,12 +228,12 @@ func TestCut(t *testing.T) {
 		if err != nil || len(body) > maxMessage || len(body) < maxMessage-20 {
 			t.Errorf("%s: %d bytes, %v", why, len(body), err)
 		}
-		if headline := "; the headline was cut to "; strings.HasPrefix(cuts, headline) != (strings.TrimSpace(text) != "") || !strings.Contains(cuts, "; the content was cut to ") {
+		if title := "; the title was cut to "; strings.HasPrefix(cuts, title) != (strings.TrimSpace(text) != "") || !strings.Contains(cuts, "; the content was cut to ") {
 			t.Errorf("%s: got note %q", why, cuts)
 		}
 	}
 	m := notifytest.Message(result.Fired)
-	m.RawContent = strings.Repeat("x", 16384) // as long as an Alert's can be
+	m.RawContent = strings.Repeat("x", 16384) // the longest content of an Alert
 	if _, cuts, err := render(m); cuts != "" || err != nil {
 		t.Errorf("cut although it fits: %q, %v", cuts, err)
 	}
@@ -243,7 +243,7 @@ func TestCut(t *testing.T) {
 	}
 }
 
-// What people see when an answer gets lost: the workflow takes no key, so a message is posted again.
+// A workflow has no idempotency key: after a lost response the message is posted again.
 func TestSeen(t *testing.T) {
 	service := notifytest.NewTeams(sig)
 	server := httptest.NewServer(notifytest.LoseAnswers(service, 1))
@@ -257,10 +257,10 @@ func TestSeen(t *testing.T) {
 			t.Fatalf("%s: got %+v, %v", event, receipt, err)
 		}
 	}
-	const headline, content = "[Critical] Hi 🎉", "\nHello KubeCon 👋"
+	const title, content = "[Critical] Hi 🎉", "\nHello KubeCon 👋"
 	want := []notifytest.Seen{
-		{ID: "1", Text: headline + content}, {ID: "2", Text: headline + content},
-		{ID: "3", Text: "Updated: " + headline + content}, {ID: "4", Text: "Resolved: " + headline, Resolved: true},
+		{ID: "1", Text: title + content}, {ID: "2", Text: title + content},
+		{ID: "3", Text: "Updated: " + title + content}, {ID: "4", Text: "Resolved: " + title, Resolved: true},
 	}
 	if got := service.Seen(); !slices.Equal(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)

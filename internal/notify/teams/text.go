@@ -22,18 +22,17 @@ import (
 )
 
 const (
-	// maxMessage is how many bytes a message may have in all: Teams says about 28 KB, and a card that is larger is lost in
-	// the workflow.
+	// maxMessage is the limit of a message in bytes. Teams documents about 28 KB; a larger card is lost in the workflow.
 	maxMessage = 28000
-	// maxHeadline is for each of the two places where the headline is.
-	maxHeadline = 2000
+	// maxHeadline is the limit of the title in bytes of JSON. A message has the title twice.
+	maxTitle = 2000
 )
 
-// The types are what a workflow takes, as far as we use it: a message with one Adaptive Card.
+// The part of a workflow's format that this package uses: a message with one Adaptive Card.
 type (
 	message struct {
 		Type        string       `json:"type"`
-		Summary     string       `json:"summary"` // of a notification, where the workflow passes it on
+		Summary     string       `json:"summary"` // of a notification, where the workflow uses it
 		Attachments []attachment `json:"attachments"`
 	}
 	attachment struct {
@@ -66,17 +65,17 @@ type (
 	}
 )
 
-// render returns the message, and what is to be noted about what was cut.
+// render returns the message, and a note of what was cut.
 func render(m notify.Message) (body []byte, cuts string, err error) {
-	headline, cut := notify.Cut(m.TitleWithStatus(), maxHeadline, notify.PlainJSON)
+	title, cut := notify.Cut(m.TitleWithStatus(), maxTitle, notify.PlainJSON)
 	if cut {
-		cuts += notify.CutNote("headline", len(headline), "bytes")
+		cuts += notify.CutNote("title", len(title), "bytes")
 	}
 	content := m.Content()
-	if m.Event == result.Resolved { // what is over stands in an earlier card
+	if m.Event == result.Resolved { // the content is in an earlier card
 		content = ""
 	}
-	empty, err := notify.Encode(newMessage(m, headline, " "))
+	empty, err := notify.Encode(newMessage(m, title, " "))
 	if err != nil {
 		return nil, "", err
 	}
@@ -84,27 +83,27 @@ func render(m notify.Message) (body []byte, cuts string, err error) {
 	if cut {
 		cuts += notify.CutNote("content", len(content), "bytes")
 	}
-	body, err = notify.Encode(newMessage(m, headline, content))
+	body, err = notify.Encode(newMessage(m, title, content))
 	return body, cuts, err
 }
 
-func newMessage(m notify.Message, headline, content string) message {
+func newMessage(m notify.Message, title, content string) message {
 	body := []element{{
 		Type: "Container", Style: style(m), Bleed: true,
-		Items: []element{text(run{Type: "TextRun", Text: headline, Weight: "bolder", Size: "medium"})},
+		Items: []element{text(run{Type: "TextRun", Text: title, Weight: "bolder", Size: "medium"})},
 	}}
 	if content != "" {
 		body = append(body, text(run{Type: "TextRun", Text: content}))
 	}
 	return message{
 		Type:    "message",
-		Summary: headline,
+		Summary: title,
 		Attachments: []attachment{{
 			ContentType: "application/vnd.microsoft.card.adaptive",
 			Content: card{
 				Schema:  "http://adaptivecards.io/schemas/adaptive-card.json",
 				Type:    "AdaptiveCard",
-				Version: "1.2", // the first with what is used here
+				Version: "1.2", // the first version with the elements used here
 				MSTeams: width{Width: "Full"},
 				Body:    body,
 			},
@@ -112,7 +111,7 @@ func newMessage(m notify.Message, headline, content string) message {
 	}
 }
 
-// text is a block without Markdown, unlike a TextBlock.
+// text returns a block without Markdown, unlike a TextBlock.
 func text(r run) element { return element{Type: "RichTextBlock", Inlines: []run{r}} }
 
 func style(m notify.Message) string {

@@ -31,7 +31,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
-// An answer of the API.
+// answer is the form of the API's responses.
 type answer struct {
 	OK          bool            `json:"ok"`
 	ErrorCode   int             `json:"error_code"`
@@ -39,18 +39,18 @@ type answer struct {
 	Description string          `json:"description"`
 	Parameters  struct {
 		RetryAfter      int64 `json:"retry_after"`        // seconds
-		MigrateToChatID int64 `json:"migrate_to_chat_id"` // where a group went
+		MigrateToChatID int64 `json:"migrate_to_chat_id"` // the new id of a group
 	} `json:"parameters"`
 }
 
-// call makes one request through the library. What came of it is read here: the library has no type for most errors, and takes
-// a message that has something newer than itself for one. Response and answer are there also for an answer that is not a success.
+// call makes one request through the library, and decodes the response itself: the library has no type for most errors, and
+// fails on members that it does not know. The response is returned also with an error.
 func (s *Sender) call(request func(*bot.Bot) error) (*outbound.Response, answer, *result.Error) {
 	call := s.NewCall()
 	library, err := bot.New(s.config.Token, bot.WithServerURL(s.config.URL), bot.WithHTTPClient(0, bufferedCall{call}),
-		bot.WithSkipGetMe(), bot.WithUpdatesChannelCap(0), bot.WithErrorsHandler(func(error) {})) // it would log
+		bot.WithSkipGetMe(), bot.WithUpdatesChannelCap(0), bot.WithErrorsHandler(func(error) {})) // the default handler logs
 	if err == nil {
-		_ = request(library) // what came of it is in call
+		_ = request(library) // call has the outcome
 	}
 	failure := s.CallError(call)
 	if call.Response == nil {
@@ -63,8 +63,8 @@ func (s *Sender) call(request func(*bot.Bot) error) (*outbound.Response, answer,
 	return call.Response, a, failure
 }
 
-// buffered takes the request's body in before anything is sent, since the library writes it from a goroutine: that one has
-// ended then, and net/http can start over when a connection that it kept turns out dead.
+// bufferedCall reads the request's body before it is sent. The library writes the body in a goroutine, which has ended then,
+// and net/http can repeat the request where a reused connection is closed.
 type bufferedCall struct{ *notify.Call }
 
 // Do implements the library's HttpClient.
@@ -79,20 +79,20 @@ func (c bufferedCall) Do(req *http.Request) (*http.Response, error) {
 	return c.Call.Do(req)
 }
 
-// What became of an edit.
+// outcome is the outcome of an edit.
 type outcome int
 
 const (
 	edited      outcome = iota
-	unchanged           // it had that text already
-	deleted             // it was deleted
-	notEditable         // it is there, but not for us to edit
+	unchanged           // the message has that text already
+	deleted             // the message was deleted
+	notEditable         // the message exists, and Telegram refuses the edit
 )
 
-// edits are Telegram's words for them: nothing else in the answer tells. All come with status 400.
+// editErrors has parts of the descriptions with which Telegram refuses edits, with status 400. The responses have no codes.
 var editErrors = []struct {
-	words string // in lower case
-	what  outcome
+	text string // in lower case
+	what outcome
 }{
 	{"message is not modified", unchanged},
 	{"message_not_modified", unchanged},
@@ -103,20 +103,21 @@ var editErrors = []struct {
 	{"message_edit_time_expired", notEditable},
 }
 
-// ofEdit says what became of an edit that was refused, if it is one of those.
+// editOutcome returns the outcome of a refused edit; false: the description is not one of editErrors.
 func (a answer) editOutcome() (what outcome, ok bool) {
 	description := strings.ToLower(a.Description)
 	for _, e := range editErrors {
-		if strings.Contains(description, e.words) {
+		if strings.Contains(description, e.text) {
 			return e.what, true
 		}
 	}
 	return edited, false
 }
 
-// misplaced are words for what a 400 blames on the receiver and not on the message: where it is to go.
+// receiverErrors has parts of descriptions, with status 400, that are about the chat or the bot's rights and not about the
+// message.
 var receiverErrors = []struct {
-	words  string // in lower case
+	text   string // in lower case
 	reason string
 }{
 	{"chat not found", result.ReasonNotFound},
@@ -124,7 +125,7 @@ var receiverErrors = []struct {
 	{"message thread not found", result.ReasonNotFound},
 	{"topic_deleted", result.ReasonNotFound},
 	{"topic_closed", result.ReasonUnauthorized},
-	{"rights", result.ReasonUnauthorized}, // not enough, none, or only an administrator's
+	{"rights", result.ReasonUnauthorized}, // missing or insufficient
 	{"chat_write_forbidden", result.ReasonUnauthorized},
 	{"chat_admin_required", result.ReasonUnauthorized},
 }
@@ -134,7 +135,7 @@ func (s *Sender) refine(e *result.Error, resp *outbound.Response) {
 	notify.ClassifyRefusal(e, resp, !a.OK && a.ErrorCode == resp.StatusCode && a.Description != "")
 	if resp.StatusCode == http.StatusBadRequest {
 		for _, m := range receiverErrors {
-			if strings.Contains(strings.ToLower(a.Description), m.words) {
+			if strings.Contains(strings.ToLower(a.Description), m.text) {
 				e.Class, e.Reason = result.Configuration, m.reason
 				break
 			}

@@ -14,18 +14,16 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package telegram delivers to Telegram through its Bot API (https://core.telegram.org/bots/api): a message from a bot for each
-// alert, which Updated and Resolved edit in place. Where it cannot be edited, another one says what is new; where it was
-// deleted, that the alert is over need not be said. Telegram notifies nobody of an edit.
+// Package telegram sends to Telegram through its Bot API (https://core.telegram.org/bots/api): one message for each alert,
+// which Updated and Resolved edit in place. Where the message cannot be edited, another one is sent; where it was deleted, a
+// resolve is not sent. Telegram does not notify of edits.
 //
-// The API has no key for repeats and cannot be asked what it holds: a message whose answer was lost is posted again, and the
-// first of the two is never edited.
+// The API has no idempotency key, and a bot cannot look up its messages: a message whose response was lost is sent again, and
+// the first of the two is never edited.
 //
-// Text is plain: no markup is read, and links have no preview. A mention would notify the one who is named, so @name gets a word
-// joiner (U+2060, which has no width) after its @; e-mail addresses stay as they are. What cannot be prevented is that apps show
-// URLs, e-mail addresses, #hashtags and /commands as links; none of them notifies anybody.
-//
-// It knows Telegram's API, and no Kubernetes.
+// The text is plain: no markup is parsed, and links have no preview. A word joiner (U+2060, which has no width) after @
+// breaks mentions; e-mail addresses are not changed. Not prevented: apps show URLs, e-mail addresses, #hashtags and /commands
+// as links, which notify nobody.
 package telegram
 
 import (
@@ -44,15 +42,15 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
-// DefaultURL is where Telegram's Bot API is. There are also servers of one's own.
+// DefaultURL is the address of Telegram's Bot API. A Bot API server of one's own has another.
 const DefaultURL = "https://api.telegram.org"
 
-// Config says which bot posts where.
+// Config has the bot and its destination.
 type Config struct {
 	URL             string // without /bot and the token; DefaultURL if empty
 	Token           string // of the bot
 	ChatID          string // a number, which is negative for groups and channels, or @ and the name of a public group or channel
-	MessageThreadID int    // the topic of a forum; 0 for none, and for the topic General
+	MessageThreadID int    // the topic of a forum; 0: none, or the topic General
 }
 
 // Sender is a notify.Sender.
@@ -67,12 +65,12 @@ var (
 )
 
 var (
-	token  = regexp.MustCompile(`^[1-9][0-9]{0,19}:[A-Za-z0-9_-]{1,128}$`) // it becomes part of a path
+	token  = regexp.MustCompile(`^[1-9][0-9]{0,19}:[A-Za-z0-9_-]{1,128}$`) // part of a path
 	chat   = regexp.MustCompile(`^(-?[1-9][0-9]{0,18}|@[A-Za-z0-9_]{4,32})$`)
 	number = regexp.MustCompile(`^[1-9][0-9]{0,18}$`)
 )
 
-// New returns a sender, or a *result.Error that names the field that is not right.
+// New returns a sender. An error is a *result.Error that names the invalid field.
 func New(config Config, client *outbound.Client) (*Sender, error) {
 	if config.URL == "" {
 		config.URL = DefaultURL
@@ -92,7 +90,7 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	if config.MessageThreadID < 0 {
 		return nil, notify.Invalid("messageThreadID", "must not be negative")
 	}
-	_, secret, _ := strings.Cut(config.Token, ":") // before the colon is the bot's number, which is no secret
+	_, secret, _ := strings.Cut(config.Token, ":") // the part before the colon is the bot's id, which is public
 	s := &Sender{HTTP: notify.NewHTTP(client, config.Token, secret), config: config}
 	s.MayQuote = base.Hostname() == "api.telegram.org"
 	s.Refine = s.refine
@@ -115,7 +113,7 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 			return result.Receipt{Note: "the message is gone already"}, nil
 		}
 	}
-	if m.Event == result.Resolved { // a message of its own need not say again what is over
+	if m.Event == result.Resolved { // the content is in an earlier message
 		text, cuts = titleOf(m)
 	}
 	return s.post(ctx, text, cuts)
@@ -144,7 +142,7 @@ func (s *Sender) post(ctx context.Context, text, cuts string) (result.Receipt, e
 	return result.Receipt{ExternalID: s.externalID(made.MessageID), Note: notify.StatusLine(resp.StatusCode) + cuts}, nil
 }
 
-// edit replaces the text of a message, and returns what became of that.
+// edit replaces the text of a message, and returns the outcome.
 func (s *Sender) edit(ctx context.Context, id int, text string) (outcome, *result.Error) {
 	resp, answer, failure := s.call(func(b *bot.Bot) error {
 		_, err := b.EditMessageText(ctx, &bot.EditMessageTextParams{
@@ -167,7 +165,7 @@ func noPreview() *models.LinkPreviewOptions {
 	return &models.LinkPreviewOptions{IsDisabled: bot.True()}
 }
 
-// Probe asks whether the bot sees the chat. Whether it may post there, only a message would tell.
+// Probe checks whether the bot has access to the chat. Whether the bot may send there is not checked.
 func (s *Sender) Probe(ctx context.Context) error {
 	_, _, failure := s.call(func(b *bot.Bot) error {
 		_, err := b.GetChat(ctx, &bot.GetChatParams{ChatID: s.config.ChatID})
@@ -179,13 +177,13 @@ func (s *Sender) Probe(ctx context.Context) error {
 	return nil
 }
 
-// An external id is the chat as the receiver has it, a slash and the message's number. Numbers are per chat: in another chat,
-// the same one may be a message about another alert.
+// externalID returns the chat as the receiver has it, a slash and the message's number. Numbers are per chat: in another
+// chat, the same number may be a message about another alert.
 func (s *Sender) externalID(message int64) string {
 	return s.config.ChatID + "/" + strconv.FormatInt(message, 10)
 }
 
-// messageID returns the message's number, 0 if the id is not one of this chat.
+// messageID returns the message's number; 0 where the id is of another chat.
 func (s *Sender) messageID(externalID string) int {
 	text, ok := strings.CutPrefix(externalID, s.config.ChatID+"/")
 	if !ok || !number.MatchString(text) {

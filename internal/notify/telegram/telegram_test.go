@@ -59,7 +59,7 @@ const (
 	earlierMessage = chatID + "/7"
 )
 
-// refusal is how the API words an error. The status repeats what error_code says.
+// refusal returns an error of the API.
 func refusal(description string) string { return refusalOf(http.StatusBadRequest, description) }
 
 func refusalOf(status int, description string) string {
@@ -71,7 +71,7 @@ func refusalOf(status int, description string) string {
 }
 
 func TestConformance(t *testing.T) {
-	for name, quotes := range map[string]bool{"Telegram": true, "a server of one's own": false} {
+	for name, quotes := range map[string]bool{"Telegram": true, "another server": false} {
 		t.Run(name, func(t *testing.T) {
 			notifytest.Run(t, notifytest.Provider{
 				New: func(url string, client *outbound.Client) (notify.Sender, error) {
@@ -112,7 +112,7 @@ func newSender(t *testing.T, url string, config Config) *Sender {
 	return s
 }
 
-// form reads a request as the API does.
+// form decodes a request.
 func form(t *testing.T, r notifytest.Request) map[string]string {
 	t.Helper()
 	_, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
@@ -136,7 +136,7 @@ func form(t *testing.T, r notifytest.Request) map[string]string {
 	}
 }
 
-// answers picks the answer by the method.
+// answers returns a handler that selects the answer by the method.
 func answers(byMethod map[string]http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		method := r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:]
@@ -157,7 +157,7 @@ func TestSend(t *testing.T) {
 		want       result.Receipt
 	}{
 		{why: "fired", event: result.Fired, requests: []string{post(fullText)}, want: posted},
-		{why: "fired anew", event: result.Fired, externalID: earlierMessage, requests: []string{post(fullText)}, want: posted},
+		{why: "fired again", event: result.Fired, externalID: earlierMessage, requests: []string{post(fullText)}, want: posted},
 		{
 			why: "an update edits", event: result.Updated, externalID: earlierMessage, edit: notifytest.Status(200, accepted),
 			requests: []string{edit("Updated: " + fullText)}, want: result.Receipt{ExternalID: earlierMessage, Note: editedNote},
@@ -167,19 +167,19 @@ func TestSend(t *testing.T) {
 			requests: []string{edit("Updated: " + fullText)}, want: result.Receipt{ExternalID: earlierMessage, Note: "the message says so already"},
 		},
 		{
-			why: "an update of what is gone", event: result.Updated, externalID: earlierMessage, edit: notifytest.Status(400, refusal(notFound)),
+			why: "an update of a deleted message", event: result.Updated, externalID: earlierMessage, edit: notifytest.Status(400, refusal(notFound)),
 			requests: []string{edit("Updated: " + fullText), post("Updated: " + fullText)}, want: posted,
 		},
 		{
-			why: "an update of what cannot be edited", event: result.Updated, externalID: earlierMessage, edit: notifytest.Status(400, refusal(cannotEdit)),
+			why: "an update of a message that cannot be edited", event: result.Updated, externalID: earlierMessage, edit: notifytest.Status(400, refusal(cannotEdit)),
 			requests: []string{edit("Updated: " + fullText), post("Updated: " + fullText)}, want: posted,
 		},
-		{why: "an update of nothing", event: result.Updated, requests: []string{post("Updated: " + fullText)}, want: posted},
+		{why: "an update without an external id", event: result.Updated, requests: []string{post("Updated: " + fullText)}, want: posted},
 		{
 			why: "a message in another chat is not edited here", event: result.Updated, externalID: "-100555/7",
 			requests: []string{post("Updated: " + fullText)}, want: posted,
 		},
-		{why: "not an id of ours", event: result.Updated, externalID: chatID + "/7/../8", requests: []string{post("Updated: " + fullText)}, want: posted},
+		{why: "an external id in another form", event: result.Updated, externalID: chatID + "/7/../8", requests: []string{post("Updated: " + fullText)}, want: posted},
 		{
 			why: "not a number", event: result.Updated, externalID: chatID + "/9999999999999999999",
 			requests: []string{post("Updated: " + fullText)}, want: posted,
@@ -193,14 +193,14 @@ func TestSend(t *testing.T) {
 			requests: []string{edit("Resolved: " + fullText)}, want: result.Receipt{ExternalID: earlierMessage, Note: "the message says so already"},
 		},
 		{
-			why: "what is gone need not be resolved", event: result.Resolved, externalID: earlierMessage, edit: notifytest.Status(400, refusal("Bad Request: MESSAGE_ID_INVALID")),
+			why: "a resolve of a deleted message is not sent", event: result.Resolved, externalID: earlierMessage, edit: notifytest.Status(400, refusal("Bad Request: MESSAGE_ID_INVALID")),
 			requests: []string{edit("Resolved: " + fullText)}, want: result.Receipt{Note: "the message is gone already"},
 		},
 		{
-			why: "what stays as it is is not what was true last", event: result.Resolved, externalID: earlierMessage, edit: notifytest.Status(400, refusal(cannotEdit)),
+			why: "a resolve of a message that cannot be edited is a new message", event: result.Resolved, externalID: earlierMessage, edit: notifytest.Status(400, refusal(cannotEdit)),
 			requests: []string{edit("Resolved: " + fullText), post("Resolved: [Critical] Hi 🎉")}, want: posted,
 		},
-		{why: "resolved, and no message known", event: result.Resolved, requests: []string{post("Resolved: [Critical] Hi 🎉")}, want: posted},
+		{why: "resolved without an external id", event: result.Resolved, requests: []string{post("Resolved: [Critical] Hi 🎉")}, want: posted},
 	} {
 		t.Run(c.why, func(t *testing.T) {
 			server := notifytest.NewServer(t)
@@ -249,7 +249,7 @@ func TestParameters(t *testing.T) {
 	}
 }
 
-// tdlibMention is what Telegram takes for a mention.
+// tdlibMention matches what Telegram takes for a mention.
 var tdlibMention = regexp.MustCompile(`(?:^|[^\pL\pN_])@[A-Za-z0-9_]{2,32}(?:$|[^\pL\pN_])`)
 
 func TestBreakMentions(t *testing.T) {
@@ -295,8 +295,8 @@ func TestCut(t *testing.T) {
 		why, title, content string
 		cut                 bool
 	}{
-		{"what fits", "T", strings.Repeat("x", 4096-head), false},
-		{"one more", "T", strings.Repeat("x", 4097-head), true},
+		{"a text that fits", "T", strings.Repeat("x", 4096-head), false},
+		{"one character longer", "T", strings.Repeat("x", 4097-head), true},
 		{"emoji count twice", "T", strings.Repeat("👋", (4096-head)/2+1), true},
 		{"so do mentions", "T", strings.Repeat("@x ", (4096-head)/4+1), true},
 		{"a long title too", strings.Repeat("@x ", 1000), strings.Repeat("x", 16384), true},
@@ -315,7 +315,7 @@ func TestCut(t *testing.T) {
 		}
 		note := "HTTP 200 OK"
 		if len(c.title) > 1 {
-			note += "; the headline was cut to 1024 characters"
+			note += "; the title was cut to 1024 characters"
 		}
 		if c.cut {
 			note += "; the message was cut to 4096 characters"
@@ -326,7 +326,7 @@ func TestCut(t *testing.T) {
 	}
 }
 
-// A lost answer shows: the repeat is a message of its own, and what is said later is said of that one.
+// Telegram has no idempotency key: after a lost response the message is sent again, and later edits change the second one.
 func TestLostAnswer(t *testing.T) {
 	service := notifytest.NewTelegram(botToken, chatID)
 	server := httptest.NewServer(notifytest.LoseAnswers(service, 1))
@@ -374,11 +374,11 @@ func TestFailures(t *testing.T) {
 		want   result.Error
 	}{
 		{
-			"their words", result.Fired, notifytest.Status(400, refusal("Bad Request: message\nis "+botToken+" or "+secret)),
+			"the service's text", result.Fired, notifytest.Status(400, refusal("Bad Request: message\nis "+botToken+" or "+secret)),
 			result.Error{Class: result.Permanent, Reason: result.ReasonRejected, Message: badRequest + ": Bad Request: message is [redacted] or [redacted]"},
 		},
 		{
-			"no such bot", result.Fired, notifytest.Status(401, refusal("Unauthorized")),
+			"an unknown bot", result.Fired, notifytest.Status(401, refusal("Unauthorized")),
 			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 401 Unauthorized: Unauthorized"},
 		},
 		{
@@ -394,24 +394,24 @@ func TestFailures(t *testing.T) {
 			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: badRequest + ": Bad Request: TOPIC_CLOSED"},
 		},
 		{
-			"may not post", result.Fired, notifytest.Status(400, refusal("Bad Request: not enough rights to send text messages to the chat")),
+			"missing rights", result.Fired, notifytest.Status(400, refusal("Bad Request: not enough rights to send text messages to the chat")),
 			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: badRequest + ": Bad Request: not enough rights to send text messages to the chat"},
 		},
 		{
-			"kicked", result.Fired, notifytest.Status(403, refusal("Forbidden: bot was kicked from the group chat")),
+			"removed from the group", result.Fired, notifytest.Status(403, refusal("Forbidden: bot was kicked from the group chat")),
 			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 403 Forbidden: Forbidden: bot was kicked from the group chat"},
 		},
 		{
-			"the group moved", result.Fired, notifytest.Status(400, withParameters("Bad Request: group chat was upgraded to a supergroup chat", `{"migrate_to_chat_id":-1009876543210}`)),
+			"the group became a supergroup", result.Fired, notifytest.Status(400, withParameters("Bad Request: group chat was upgraded to a supergroup chat", `{"migrate_to_chat_id":-1009876543210}`)),
 			result.Error{Class: result.Configuration, Reason: result.ReasonGone, Message: badRequest +
 				": the group is a supergroup now; chatID must be -1009876543210: Bad Request: group chat was upgraded to a supergroup chat"},
 		},
 		{
-			"slow down", result.Fired, notifytest.Status(429, withParameters("Too Many Requests: retry after 35", `{"retry_after":35}`), "Retry-After", "1"),
+			"a rate limit", result.Fired, notifytest.Status(429, withParameters("Too Many Requests: retry after 35", `{"retry_after":35}`), "Retry-After", "1"),
 			result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: 35 * time.Second, Message: "HTTP 429 Too Many Requests: Too Many Requests: retry after 35"},
 		},
 		{
-			"a wait that makes no sense", result.Fired, notifytest.Status(429, withParameters("x", `{"retry_after":9223372036854775807}`)),
+			"a wait that is too long", result.Fired, notifytest.Status(429, withParameters("x", `{"retry_after":9223372036854775807}`)),
 			result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: outbound.MaxRetryAfter, Message: "HTTP 429 Too Many Requests: x"},
 		},
 		{
@@ -419,7 +419,7 @@ func TestFailures(t *testing.T) {
 			result.Error{Class: result.Unknown, Reason: result.ReasonServerError, Message: "HTTP 502 Bad Gateway"},
 		},
 		{
-			"editing is refused", result.Updated, notifytest.Status(403, refusal(notFound)), // only a 400 speaks of the message
+			"editing is refused", result.Updated, notifytest.Status(403, refusal(notFound)), // only a 400 is about the message
 			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 403 Forbidden: " + notFound},
 		},
 		{
@@ -431,11 +431,11 @@ func TestFailures(t *testing.T) {
 			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK" + notPromised},
 		},
 		{
-			"a number that is none", result.Fired, notifytest.Status(200, `{"ok":true,"result":{"message_id":"`+secret+`"}}`),
+			"a message id that is not a number", result.Fired, notifytest.Status(200, `{"ok":true,"result":{"message_id":"`+secret+`"}}`),
 			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK" + notPromised},
 		},
 		{
-			"the number of no message", result.Fired, notifytest.Status(200, `{"ok":true,"result":{"message_id":0}}`),
+			"message id 0", result.Fired, notifytest.Status(200, `{"ok":true,"result":{"message_id":0}}`),
 			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK" + notPromised},
 		},
 	} {
@@ -452,7 +452,7 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// The library knows less than Telegram will say some day, and that must not make a success look like a failure.
+// Members that the library does not know must not make a success look like a failure.
 func TestUnknownMembers(t *testing.T) {
 	server := notifytest.NewServer(t)
 	server.Answer(notifytest.Status(200, `{"ok":true,"result":{"message_id":42,"date":"later","chat":7,"available_reactions":[{"type":"new"}]}}`))
@@ -489,13 +489,13 @@ func TestNewRefuses(t *testing.T) {
 		config    Config
 	}{
 		{"no token", "token: must be", Config{ChatID: chatID}},
-		{"half a token", "token: must be", Config{ChatID: chatID, Token: "canary"}},
-		{"a token that leaves its place in the path", "token: must be", Config{ChatID: chatID, Token: "1:canary/../.."}},
-		{"a token that ends the path", "token: must be", Config{ChatID: chatID, Token: "1:canary?x"}},
+		{"a part of a token", "token: must be", Config{ChatID: chatID, Token: "canary"}},
+		{"a token with a path", "token: must be", Config{ChatID: chatID, Token: "1:canary/../.."}},
+		{"a token with a query", "token: must be", Config{ChatID: chatID, Token: "1:canary?x"}},
 		{"no chat", "chatID: must be", Config{Token: botToken}},
 		{"a chat's name without @", "chatID: must be", Config{Token: botToken, ChatID: "canary"}},
 		{"a link", "chatID: must be", Config{Token: botToken, ChatID: "https://t.me/canary"}},
-		{"a topic before the first", "messageThreadID: must not", Config{Token: botToken, ChatID: chatID, MessageThreadID: -1}},
+		{"a negative topic", "messageThreadID: must not", Config{Token: botToken, ChatID: chatID, MessageThreadID: -1}},
 		{"not a URL", "url: must be an absolute", Config{Token: botToken, ChatID: chatID, URL: "http://canary:canary"}},
 		{"credentials in the URL", "url: must have neither", Config{Token: botToken, ChatID: chatID, URL: "https://canary@example.com"}},
 		{"a query", "url: must have neither", Config{Token: botToken, ChatID: chatID, URL: "https://example.com?"}},
@@ -506,7 +506,7 @@ func TestNewRefuses(t *testing.T) {
 	}
 	for url, quotes := range map[string]bool{"": true, "https://api.telegram.org/": true, "https://bots.example.com/telegram": false} {
 		if s, err := New(Config{URL: url, Token: botToken, ChatID: chatID}, outboundtest.Client(t)); err != nil || s.MayQuote != quotes {
-			t.Errorf("%q: got %v; what it says is quoted: %t, want %t", url, err, !quotes, quotes)
+			t.Errorf("%q: got %v; quoted: %t, want %t", url, err, !quotes, quotes)
 		}
 	}
 }

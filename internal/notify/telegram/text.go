@@ -23,11 +23,11 @@ import (
 )
 
 const (
-	maxText     = 4096 // UTF-16 code units
-	maxHeadline = 1024 // of them; no title is that long
+	maxText  = 4096 // UTF-16 code units
+	maxTitle = 1024 // UTF-16 code units, more than a title can have
 )
 
-// render returns the whole text of a message, and what is to be noted about what was cut.
+// render returns the text of a message, and a note of what was cut.
 func render(m notify.Message) (text, cuts string) {
 	head, cuts := titleOf(m)
 	head += "\n\n"
@@ -39,16 +39,17 @@ func render(m notify.Message) (text, cuts string) {
 }
 
 func titleOf(m notify.Message) (short, cuts string) {
-	short, cut := notify.Cut(breakMentions(m.TitleWithStatus()), maxHeadline, notify.UTF16)
+	short, cut := notify.Cut(breakMentions(m.TitleWithStatus()), maxTitle, notify.UTF16)
 	if cut {
-		cuts = notify.CutNote("headline", maxHeadline, "characters")
+		cuts = notify.CutNote("title", maxTitle, "characters")
 	}
 	return short, cuts
 }
 
-// mention matches what Telegram may take for a mention: more than it does, but not the middle of a word, which is an e-mail
-// address or the like.
+// mention matches everything that Telegram may take for a mention. An @ within a word, such as in an e-mail address, does not
+// match.
 var mention = regexp.MustCompile(`(^|[^A-Za-z0-9_])@([A-Za-z0-9_])`)
 
-// quiet returns the text with every mention broken up. Matches cannot overlap: what follows one directly is in a word.
+// breakMentions returns the text with a word joiner in every mention. Matches cannot overlap: the character after one is
+// within a word.
 func breakMentions(text string) string { return mention.ReplaceAllString(text, "$1@\u2060$2") }

@@ -24,7 +24,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/notify"
 )
 
-// authenticate sets the header Authorization. There is one, so there may be one source of it.
+// authenticate sets the header Authorization. At most one source of the credential may be set.
 func authenticate(header http.Header, config Config, target *url.URL) error {
 	token := strings.TrimSpace(config.Token)
 	sources := 0
@@ -44,7 +44,7 @@ func authenticate(header http.Header, config Config, target *url.URL) error {
 		return setBasic(header, config.Username, config.Password)
 	case target.User != nil:
 		user := target.User
-		target.User = nil // it goes into the header, and nowhere else
+		target.User = nil // it is sent in the header only
 		password, _ := user.Password()
 		return setBasic(header, user.Username(), password)
 	}
@@ -60,8 +60,8 @@ func setBasic(header http.Header, username, password string) error {
 	return nil
 }
 
-// secrets returns all that must not come back to us in an error. The URL counts as a whole: where it comes from a Secret, its
-// path is the credential.
+// secrets returns the texts that are removed from quoted text. They include the whole URL: where it is in a Secret, its path
+// is the credential.
 func secrets(config Config, target *url.URL, header http.Header, keys [][]byte) []string {
 	secrets := append(notify.URLSecrets(config.URL, target), notify.PathSecrets(target)...)
 	secrets = append(secrets, config.Token, config.Username, config.Password)
@@ -79,7 +79,7 @@ func secrets(config Config, target *url.URL, header http.Header, keys [][]byte) 
 	return secrets
 }
 
-// reserved has what the protocol or this package decides.
+// reserved has the headers that the protocol or this package sets.
 var reserved = map[string]bool{
 	"Host": true, "Content-Length": true, "Content-Type": true, "Content-Encoding": true, "User-Agent": true,
 	"Accept-Encoding": true, "Connection": true, "Keep-Alive": true, "Transfer-Encoding": true, "Te": true, "Trailer": true,

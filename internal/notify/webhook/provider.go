@@ -14,8 +14,6 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// The operator of Bellhop: it pages people (Alert) and provisions services of Open Service Brokers (ServiceInstance,
-// ServiceBinding).
 package webhook
 
 import (
@@ -42,7 +40,7 @@ var Provider = notify.Provider[v1beta1.WebhookProvider]{
 func configOf(s *v1beta1.WebhookProvider, secret *notify.Secret) (Config, error) {
 	c := Config{URL: s.URL, Method: string(s.Method),
 		Token: secret.Get("token"), Username: secret.Get("username"), Password: secret.Get("password")}
-	if c.URL == "" { // only then: who may write the Secret but not the receiver cannot redirect the other credentials
+	if c.URL == "" { // otherwise a user who may write the Secret and not the receiver could redirect the other credentials
 		c.URL = secret.Get("url")
 	}
 	for _, key := range []string{"signingSecret", "signingSecretNext"} {

@@ -26,7 +26,7 @@ import (
 	"time"
 )
 
-// signingKey reads a secret as Standard Webhooks writes it.
+// signingKey decodes a secret in the format of Standard Webhooks.
 func signingKey(secret string) (key []byte, ok bool) {
 	encoded, ok := strings.CutPrefix(strings.TrimSpace(secret), "whsec_")
 	if !ok {
@@ -36,8 +36,8 @@ func signingKey(secret string) (key []byte, ok bool) {
 	return key, err == nil && len(key) >= 24 && len(key) <= 64
 }
 
-// sign sets the headers of Standard Webhooks. The id is that of the message; the time is that of the attempt, since the other
-// side refuses what is too old. There is a signature for each key, so that keys can be rotated.
+// sign sets the headers of Standard Webhooks. The id is the message's; the timestamp is the attempt's, because endpoints
+// refuse old timestamps. There is a signature for each key, so that keys can be rotated.
 func sign(header http.Header, keys [][]byte, id string, now time.Time, body []byte) {
 	timestamp := strconv.FormatInt(now.Unix(), 10)
 	header.Set("Webhook-Id", id)

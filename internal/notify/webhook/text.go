@@ -24,7 +24,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
-// envelope is the body, version 1.
+// envelope is version 1 of the body.
 type envelope struct {
 	Version   string    `json:"version"`
 	Type      string    `json:"type"`

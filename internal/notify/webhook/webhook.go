@@ -14,12 +14,11 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package webhook delivers to any HTTP endpoint: a JSON body for each message, fired, updated and resolved alike, with the
-// headers of Standard Webhooks 1.0.0 (https://www.standardwebhooks.com), so that the other side can check who sent it. Any 2xx
-// means delivered.
+// Package webhook sends to any HTTP endpoint: one JSON body for each message, with the headers of Standard Webhooks 1.0.0
+// (https://www.standardwebhooks.com), by which the endpoint can verify the sender. Any 2xx confirms the message.
 //
-// The header webhook-id is the delivery key, so it is the same in every repeat of a message: after a lost answer the other
-// side can tell that it has the message. Whether it does is its own affair, and so is what it shows of the text.
+// The header webhook-id is the delivery key. A repeat after a lost response has the same one, by which the endpoint can drop
+// it.
 //
 // The body, version 1:
 //
@@ -38,9 +37,7 @@ limitations under the License.
 //	  }
 //	}
 //
-// Members may be added under the same version. There is no Probe: whatever is sent is a message.
-//
-// It knows this format and nothing of who calls it or who listens.
+// Members may be added in the same version. There is no Probe: every request is a message.
 package webhook
 
 import (
@@ -58,12 +55,12 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
-// Config says where messages go and how they are authenticated. Any of it may come from a Secret.
+// Config has the destination of messages and the credentials. Each value may be from a Secret.
 type Config struct {
 	URL            string
 	Method         string // POST, which is the default, or PUT
 	Headers        []Header
-	SigningSecrets []string // "whsec_" and base64; several while they are rotated
+	SigningSecrets []string // "whsec_" and base64; several during a rotation
 
 	// Token is sent as a bearer token; Username and Password as Basic authentication. Only one of the two can be set.
 	Token    string
@@ -71,7 +68,7 @@ type Config struct {
 	Password string
 }
 
-// Header is sent with every request.
+// Header is a header of every request.
 type Header struct {
 	Name  string
 	Value string
@@ -87,7 +84,7 @@ type Sender struct {
 
 var _ notify.Sender = (*Sender)(nil)
 
-// New returns a sender, or a *result.Error that names the field that is not right.
+// New returns a sender. An error is a *result.Error that names the invalid field.
 func New(config Config, client *outbound.Client) (*Sender, error) {
 	method := cmp.Or(config.Method, http.MethodPost)
 	if method != http.MethodPost && method != http.MethodPut {
@@ -99,7 +96,7 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	}
 	header := http.Header{}
 	for i, h := range config.Headers {
-		h.Value = strings.TrimSpace(h.Value) // a Secret made with echo ends in a line break
+		h.Value = strings.TrimSpace(h.Value) // the value of a Secret made with echo ends in a line break
 		if problem := headerProblem(h); problem != "" {
 			return nil, notify.Invalid(fmt.Sprintf("headers[%d]", i), problem)
 		}
@@ -118,7 +115,7 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	}
 	s := &Sender{HTTP: notify.NewHTTP(client, secrets(config, target, header, keys)...), method: method, target: target, keys: keys}
 	s.Header, s.WantBody, s.Refine = header, isProblem, s.refine
-	s.MayQuote = true // a body that isProblem selects is meant for people
+	s.MayQuote = true // isProblem selects bodies that are meant for people
 	return s, nil
 }
 
@@ -140,8 +137,8 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 	return result.Receipt{Note: notify.StatusLine(resp.StatusCode)}, nil
 }
 
-// isProblem selects bodies that describe a problem for people (RFC 9457). No other body is read: it may be of a service that only
-// the operator can reach, and the author of the URL must not see it.
+// isProblem selects bodies that describe a problem for people (RFC 9457). No other body is read: it may be of a service that
+// only the operator can reach, and the author of the URL must not see it.
 func isProblem(status int, header http.Header) bool {
 	mediaType, _, err := mime.ParseMediaType(header.Get("Content-Type"))
 	return err == nil && status >= 400 && mediaType == "application/problem+json"
@@ -154,7 +151,7 @@ func (s *Sender) refine(e *result.Error, resp *outbound.Response) {
 	s.Quote(e, problemText(resp.Body))
 }
 
-// problem returns title and detail of an RFC 9457 body, "" if it has none.
+// problemText returns title and detail of an RFC 9457 body; "" where it has neither.
 func problemText(body []byte) string {
 	var p struct {
 		Title  string `json:"title"`

@@ -131,7 +131,7 @@ func TestSend(t *testing.T) {
 	}
 }
 
-// The example that the libraries of Standard Webhooks test themselves with.
+// The test vector of the Standard Webhooks libraries.
 func TestSign(t *testing.T) {
 	first, ok := signingKey("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
 	if !ok {
@@ -151,15 +151,15 @@ func TestFailures(t *testing.T) {
 		why, want string
 		answer    http.HandlerFunc
 	}{
-		{"a body that is none of our business", "HTTP 500 Internal Server Error", notifytest.Status(500, `{"title":"root:x:0:0"}`, "Content-Type", "application/json")},
+		{"a body without a problem", "HTTP 500 Internal Server Error", notifytest.Status(500, `{"title":"root:x:0:0"}`, "Content-Type", "application/json")},
 		{"a problem", "HTTP 422 Unprocessable Entity: Too long: 20 KB at most", notifytest.Status(422, `{"title":"Too long","detail":"20 KB\nat most"}`, "Content-Type", problem)},
 		{"a problem without detail", "HTTP 400 Bad Request: Too long", notifytest.Status(400, `{"title":"Too long"}`, "Content-Type", problem)},
-		{"a problem that says nothing", "HTTP 400 Bad Request", notifytest.Status(400, `{"status":400}`, "Content-Type", problem)},
-		{"a problem that is none", "HTTP 400 Bad Request", notifytest.Status(400, `<html>`, "Content-Type", problem)},
-		{"a problem with many words", "HTTP 400 Bad Request: " + strings.Repeat("x", 253) + "…", notifytest.Status(400, problemJSON(strings.Repeat("x", 300)), "Content-Type", problem)},
+		{"a problem without title and detail", "HTTP 400 Bad Request", notifytest.Status(400, `{"status":400}`, "Content-Type", problem)},
+		{"a problem that is not JSON", "HTTP 400 Bad Request", notifytest.Status(400, `<html>`, "Content-Type", problem)},
+		{"a long problem", "HTTP 400 Bad Request: " + strings.Repeat("x", 253) + "…", notifytest.Status(400, problemJSON(strings.Repeat("x", 300)), "Content-Type", problem)},
 		{"a problem at a redirect", "HTTP 302 Found", notifytest.Status(302, problemJSON("x"), "Content-Type", problem)},
-		{"unsubscribed", "HTTP 410 Gone: the receiver says it is gone and wants no more", notifytest.Status(410, "")},
-		{"a status of their own", "HTTP 599", notifytest.Status(599, "")},
+		{"gone", "HTTP 410 Gone: the receiver says it is gone and wants no more", notifytest.Status(410, "")},
+		{"an unknown status", "HTTP 599", notifytest.Status(599, "")},
 	} {
 		t.Run(c.why, func(t *testing.T) {
 			server := notifytest.NewServer(t)
@@ -172,7 +172,7 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// A consumer whose clock differs from the pod's refuses the timestamp of every message, until NTP mends one of the two.
+// An endpoint whose clock differs from the operator's refuses the timestamp of every message, until NTP corrects one of them.
 func TestClockSkew(t *testing.T) {
 	for status, reason := range map[int]string{http.StatusBadRequest: result.ReasonRejected, http.StatusUnauthorized: result.ReasonUnauthorized} {
 		t.Run(fmt.Sprintf("F-P12 a timestamp that is refused with %d", status), func(t *testing.T) {
@@ -210,7 +210,7 @@ func TestNewRefuses(t *testing.T) {
 		{"two credentials", "token, username, url, headers: only one", Config{URL: url, Token: "canary", Username: "canary"}},
 		{"one of them in the URL", "token, username, url, headers: only one", Config{URL: "https://canary:canary@example.com", Token: "canary"}},
 		{"one of them in a header", "token, username, url, headers: only one", Config{URL: url, Username: "canary", Headers: []Header{{"authorization", "canary"}}}},
-		{"a password for nobody", "username: must not be empty", Config{URL: url, Password: "canary"}},
+		{"a password without a username", "username: must not be empty", Config{URL: url, Password: "canary"}},
 		{"a colon in the name", "username: must not be empty or have a colon", Config{URL: url, Username: "canary:canary"}},
 		{"a token in two lines", "token: must have no control", Config{URL: url, Token: "canary\ncanary"}},
 	} {
