@@ -79,16 +79,17 @@ manifests: ## Generate CRDs, RBAC and webhook configurations from markers
 	$(TOOL) controller-gen rbac:roleName=manager-role crd webhook $(PATHS) output:crd:artifacts:config=config/crd/bases
 
 .PHONY: generate
-generate: ## Generate deep copies, conversions, manifests, API reference
+generate: ## Generate deep copies, conversions, manifests, API reference, tables of receivers
 	$(TOOL) controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
 	$(TOOL) conversion-gen --go-header-file hack/boilerplate.go.txt --output-file zz_generated.conversion.go ./webhooks/pager/conversion
 	$(MAKE) manifests docs
 
 .PHONY: docs
-docs: ## Generate the API reference, docs/reference/api.md
+docs: ## Generate the API reference, docs/reference/api.md, and the tables of receivers
 	mkdir -p docs/reference
 	$(TOOL) crd-ref-docs --source-path=api --config=hack/crd-ref-docs.yaml --renderer=markdown --output-path=docs/reference/api.md
 	sed -i.bak 's/_integer array_/_string (base64)_/' docs/reference/api.md && rm docs/reference/api.md.bak # bytes, which it does not know
+	go run $(TAGS) ./hack/receivers
 
 .PHONY: verify
 verify: ## Fail where generated files are stale, go.mod is untidy or config/ does not build

@@ -37,7 +37,42 @@ type Provider[S any] struct {
 	New func(settings *S, secret *Secret, client *outbound.Client) (Sender, error)
 	// ResendEvery is the interval at which an active alert is sent again, because the receiver forgets it otherwise; 0: never.
 	ResendEvery time.Duration
+	// Modes are the ways in which the provider sends. There is at least one.
+	Modes []Mode
 }
+
+// Mode describes one way in which a provider sends, such as a bot or an incoming webhook. The tables of docs/reference/receivers.md
+// are generated from the modes of all providers, and tests compare the modes with what senders do.
+type Mode struct {
+	// Name distinguishes the modes of a provider; "" where it has one.
+	Name string
+	// SecretKeys are the keys of the Secret that New reads in this mode.
+	SecretKeys []string
+	// DefaultURL is the address where the settings have none; "": the settings or the Secret must have one.
+	DefaultURL string
+	// Repeat is what people see of a message whose response was lost, so that it was sent again: Once or Twice. A condition may
+	// follow after a comma.
+	Repeat string
+	// Key is what the service recognizes a repeat by; "": it does not.
+	Key string
+	// Update and Resolve are what people see of an update and of a resolve: InPlace or OwnMessage. A detail may follow after a comma.
+	Update  string
+	Resolve string
+	// Sent is what a success of the service proves.
+	Sent string
+	// Probe is what Probe requests; "": the sender is not a Prober.
+	Probe string
+	// ProbeGap is what a success of Probe does not show.
+	ProbeGap string
+}
+
+// The texts with which cells of the generated tables begin.
+const (
+	Once       = "once"
+	Twice      = "twice"
+	InPlace    = "in place"    // the earlier message is changed
+	OwnMessage = "own message" // the earlier message stays
+)
 
 // Address is the destination of a receiver's requests.
 type Address struct {

@@ -14,13 +14,14 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package providers is the registry of the notification providers: what the operator knows of the provider that a receiver's
-// spec has.
+// Package providers is the registry of the notification providers. It finds the provider of a receiver's spec, its addresses and
+// its sender.
 package providers
 
 import (
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,7 +46,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
-// registry has every provider, by the type of its settings.
+// registry has all providers, by the type of their settings.
 var registry = index(
 	describe(alertmanager.Provider),
 	describe(discord.Provider),
@@ -65,17 +66,19 @@ var registry = index(
 	describe(webhook.Provider),
 )
 
-// description is a notify.Provider whose settings have any type.
+// description is a notify.Provider for settings of any type.
 type description struct {
 	settings       reflect.Type // a pointer
 	addresses      func(settings any) []notify.Address
 	skipsTLSVerify func(settings any) bool
 	newSender      func(settings any, secret *notify.Secret, client *outbound.Client) (notify.Sender, error)
 	resendEvery    time.Duration
+	modes          []notify.Mode
 }
 
 func describe[S any](p notify.Provider[S]) description {
-	d := description{settings: reflect.TypeFor[*S](), resendEvery: p.ResendEvery,
+	d := description{
+		settings: reflect.TypeFor[*S](), resendEvery: p.ResendEvery, modes: p.Modes,
 		addresses:      func(any) []notify.Address { return nil },
 		skipsTLSVerify: func(any) bool { return false },
 		newSender: func(settings any, secret *notify.Secret, client *outbound.Client) (notify.Sender, error) {
@@ -99,7 +102,7 @@ func index(all ...description) map[reflect.Type]description {
 	return byType
 }
 
-// Provider is the provider that a receiver's spec has.
+// Provider is the provider of a receiver's spec.
 type Provider struct {
 	// Name is its field in the spec, such as pagerDuty.
 	Name     string
@@ -107,7 +110,7 @@ type Provider struct {
 	description
 }
 
-// Of returns the provider of a spec; false: it has none.
+// Of returns the provider of a spec; false: the spec has none.
 func Of(spec *v1beta1.CommonReceiverSpec) (Provider, bool) {
 	if spec == nil {
 		return Provider{}, false
@@ -118,10 +121,14 @@ func Of(spec *v1beta1.CommonReceiverSpec) (Provider, bool) {
 		if member.IsNil() {
 			continue
 		}
-		name, _, _ := strings.Cut(union.Type().Field(i).Tag.Get("json"), ",")
-		return Provider{Name: name, settings: member.Interface(), description: registry[member.Type()]}, true
+		return Provider{Name: nameOf(union.Type().Field(i)), settings: member.Interface(), description: registry[member.Type()]}, true
 	}
 	return Provider{}, false
+}
+
+func nameOf(member reflect.StructField) string {
+	name, _, _ := strings.Cut(member.Tag.Get("json"), ",")
+	return name
 }
 
 // NameOf returns the name of a spec's provider, or "none".
@@ -141,16 +148,32 @@ func (p Provider) Addresses() []notify.Address {
 	return all
 }
 
-// SkipsTLSVerify reports whether the verification of certificates is turned off.
+// SkipsTLSVerify reports whether the settings turn off the verification of certificates.
 func (p Provider) SkipsTLSVerify() bool { return p.skipsTLSVerify(p.settings) }
 
-// ResendEvery returns the interval at which an active alert is sent to a receiver again; 0: it is not.
+// ResendEvery returns the interval at which an active alert is sent to a receiver again; 0: never.
 func ResendEvery(spec *v1beta1.CommonReceiverSpec) time.Duration {
 	p, _ := Of(spec)
 	return p.resendEvery
 }
 
-// Forgets reports whether the receiver that returned an external id forgets an active alert that is not sent again.
+// Reference has the part of a notify.Provider that documentation and tests compare with the code.
+type Reference struct {
+	Name  string // the field in a receiver's spec
+	Modes []notify.Mode
+}
+
+// References returns the references of all providers, in the order of their names.
+func References() []Reference {
+	var all []Reference
+	for field := range reflect.TypeFor[v1beta1.Provider]().Fields() {
+		all = append(all, Reference{Name: nameOf(field), Modes: registry[field.Type].modes})
+	}
+	slices.SortFunc(all, func(a, b Reference) int { return strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)) })
+	return all
+}
+
+// Forgets reports whether an external id is of a receiver that forgets an active alert without repeats.
 func Forgets(externalID string) bool { return alertmanager.IsActiveAlert(externalID) }
 
 // Factory creates senders.
@@ -159,10 +182,10 @@ type Factory struct {
 	Events event.Creator
 }
 
-// NewSender returns the sender of the receiver that a spec and its Secret describe. An error names the field or the key of the
-// Secret that is wrong, never a value.
+// NewSender returns the sender of a receiver with this spec and Secret. An error names the invalid field or key of the Secret, and
+// not its value.
 func (f Factory) NewSender(spec *v1beta1.CommonReceiverSpec, data map[string][]byte) (notify.Sender, error) {
-	if spec.Event != nil { // it sends through the API server
+	if spec.Event != nil { // created through the API server
 		return event.New(f.Events), nil
 	}
 	p, ok := Of(spec)
@@ -181,7 +204,7 @@ func (f Factory) NewSender(spec *v1beta1.CommonReceiverSpec, data map[string][]b
 	}
 	secret := notify.NewSecret(data)
 	sender, err := p.newSender(p.settings, secret, client)
-	if secret.Err() != nil { // the cause of another error
+	if secret.Err() != nil { // also the cause of err
 		return nil, secret.Err()
 	}
 	return sender, err

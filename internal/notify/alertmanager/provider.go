@@ -41,4 +41,14 @@ var Provider = notify.Provider[v1beta1.AlertmanagerProvider]{
 			Token: secret.Get("token"), Username: secret.Get("username"), Password: secret.Get("password")}, client)
 	},
 	ResendEvery: ResendEvery,
+	Modes: []notify.Mode{{
+		SecretKeys: []string{"token", "username", "password"},
+		Repeat:     notify.Once,
+		Key:        "labels",
+		Update:     notify.InPlace,
+		Resolve:    notify.InPlace,
+		Sent:       "a replica has the alert, not that a person was notified",
+		Probe:      "the status of every replica, where one success is enough",
+		ProbeGap:   "whether its routes notify a person",
+	}},
 }

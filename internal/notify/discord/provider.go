@@ -27,4 +27,13 @@ var Provider = notify.Provider[v1beta1.DiscordProvider]{
 	New: func(s *v1beta1.DiscordProvider, secret *notify.Secret, client *outbound.Client) (notify.Sender, error) {
 		return New(Config{URL: secret.Get("url"), ThreadID: s.ThreadID}, client)
 	},
+	Modes: []notify.Mode{{
+		SecretKeys: []string{"url"},
+		Repeat:     notify.Twice,
+		Update:     notify.InPlace,
+		Resolve:    notify.InPlace,
+		Sent:       "Discord has the message",
+		Probe:      "the webhook's name and channel",
+		ProbeGap:   "whether the thread exists",
+	}},
 }

@@ -31,4 +31,14 @@ var Provider = notify.Provider[v1beta1.EmailProvider]{
 		return New(Config{Host: s.Host, TLS: string(s.TLS), From: s.From, To: s.To,
 			Username: secret.Get("username"), Password: secret.Get("password")}, client)
 	},
+	Modes: []notify.Mode{{
+		SecretKeys: []string{"username", "password"},
+		Repeat:     notify.Once + ", in mail programs that merge mails with equal `Message-ID`s, else twice",
+		Key:        "`Message-ID`",
+		Update:     notify.OwnMessage + ", in the thread",
+		Resolve:    notify.OwnMessage + ", in the thread",
+		Sent:       "the mail server accepted the mail for every address",
+		Probe:      "a login",
+		ProbeGap:   "whether the sender and the recipients are accepted",
+	}},
 }

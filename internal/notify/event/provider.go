@@ -22,4 +22,12 @@ import (
 )
 
 // Provider describes Kubernetes Events to the registry. Their sender needs the API server's client, see New.
-var Provider = notify.Provider[v1beta1.EventProvider]{}
+var Provider = notify.Provider[v1beta1.EventProvider]{
+	Modes: []notify.Mode{{
+		Repeat:  notify.Once + ", as long as Kubernetes keeps Events, by default an hour",
+		Key:     "the name of the Event",
+		Update:  notify.OwnMessage,
+		Resolve: notify.OwnMessage,
+		Sent:    "the Event exists; it notifies nobody",
+	}},
+}

@@ -27,4 +27,12 @@ var Provider = notify.Provider[v1beta1.GoogleChatProvider]{
 	New: func(_ *v1beta1.GoogleChatProvider, secret *notify.Secret, client *outbound.Client) (notify.Sender, error) {
 		return New(Config{URL: secret.Get("url")}, client)
 	},
+	Modes: []notify.Mode{{
+		SecretKeys: []string{"url"},
+		Repeat:     notify.Once + ", for as long as Google remembers, which is not documented",
+		Key:        "`requestId`",
+		Update:     notify.OwnMessage + ", in the thread",
+		Resolve:    notify.OwnMessage + ", in the thread",
+		Sent:       "Google has the message",
+	}},
 }

@@ -28,4 +28,11 @@ var Provider = notify.Provider[v1beta1.GotifyProvider]{
 	New: func(s *v1beta1.GotifyProvider, secret *notify.Secret, client *outbound.Client) (notify.Sender, error) {
 		return New(Config{URL: s.URL, Token: secret.Get("token")}, client)
 	},
+	Modes: []notify.Mode{{
+		SecretKeys: []string{"token"},
+		Repeat:     notify.Twice,
+		Update:     notify.OwnMessage,
+		Resolve:    notify.OwnMessage,
+		Sent:       "the server has the message",
+	}},
 }

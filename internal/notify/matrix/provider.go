@@ -28,4 +28,14 @@ var Provider = notify.Provider[v1beta1.MatrixProvider]{
 	New: func(s *v1beta1.MatrixProvider, secret *notify.Secret, client *outbound.Client) (notify.Sender, error) {
 		return New(Config{URL: s.URL, RoomID: s.RoomID, Token: secret.Get("token")}, client)
 	},
+	Modes: []notify.Mode{{
+		SecretKeys: []string{"token"},
+		Repeat:     notify.Once + ", as long as the homeserver remembers, in Synapse a day",
+		Key:        "transaction id",
+		Update:     notify.InPlace,
+		Resolve:    notify.InPlace,
+		Sent:       "the homeserver has the message",
+		Probe:      "the account of the token, and whether it has joined the room",
+		ProbeGap:   "whether it may send there",
+	}},
 }

@@ -28,4 +28,22 @@ var Provider = notify.Provider[v1beta1.MattermostProvider]{
 	New: func(s *v1beta1.MattermostProvider, secret *notify.Secret, client *outbound.Client) (notify.Sender, error) {
 		return New(Config{WebhookURL: secret.Get("url"), URL: s.URL, ChannelID: s.ChannelID, Token: secret.Get("token")}, client)
 	},
+	Modes: []notify.Mode{{
+		Name:       "bot",
+		SecretKeys: []string{"token"},
+		Repeat:     notify.Once + ", within 30 seconds, then twice",
+		Key:        "`pending_post_id`",
+		Update:     notify.InPlace,
+		Resolve:    notify.InPlace,
+		Sent:       "Mattermost has the post",
+		Probe:      "the account of the token",
+		ProbeGap:   "whether the bot may post in the channel",
+	}, {
+		Name:       "incoming webhook",
+		SecretKeys: []string{"url"},
+		Repeat:     notify.Twice,
+		Update:     notify.OwnMessage,
+		Resolve:    notify.OwnMessage,
+		Sent:       "Mattermost has the post",
+	}},
 }

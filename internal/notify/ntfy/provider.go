@@ -31,4 +31,15 @@ var Provider = notify.Provider[v1beta1.NtfyProvider]{
 		return New(Config{URL: s.URL, Topic: cmp.Or(s.Topic, secret.Get("topic")),
 			Token: secret.Get("token"), Username: secret.Get("username"), Password: secret.Get("password")}, client)
 	},
+	Modes: []notify.Mode{{
+		SecretKeys: []string{"topic", "token", "username", "password"},
+		DefaultURL: DefaultURL,
+		Repeat:     notify.Once + ", from ntfy 2.16 on, though it may ring again",
+		Key:        "sequence id",
+		Update:     notify.InPlace,
+		Resolve:    notify.InPlace,
+		Sent:       "the server has the notification",
+		Probe:      "the server's health, with the credentials",
+		ProbeGap:   "whether they permit publishing to the topic",
+	}},
 }

@@ -28,4 +28,13 @@ var Provider = notify.Provider[v1beta1.PagerDutyProvider]{
 	New: func(s *v1beta1.PagerDutyProvider, secret *notify.Secret, client *outbound.Client) (notify.Sender, error) {
 		return New(Config{URL: s.URL, RoutingKey: secret.Get("routingKey")}, client)
 	},
+	Modes: []notify.Mode{{
+		SecretKeys: []string{"routingKey"},
+		DefaultURL: DefaultURL,
+		Repeat:     notify.Once,
+		Key:        "`dedup_key`",
+		Update:     notify.InPlace + ", without a notification",
+		Resolve:    notify.InPlace,
+		Sent:       "the event is queued, not that a person was notified",
+	}},
 }

@@ -28,4 +28,15 @@ var Provider = notify.Provider[v1beta1.PushbulletProvider]{
 	New: func(s *v1beta1.PushbulletProvider, secret *notify.Secret, client *outbound.Client) (notify.Sender, error) {
 		return New(Config{URL: s.URL, Token: secret.Get("token"), DeviceIden: s.DeviceIden, Email: s.Email, ChannelTag: s.ChannelTag}, client)
 	},
+	Modes: []notify.Mode{{
+		SecretKeys: []string{"token"},
+		DefaultURL: DefaultURL,
+		Repeat:     notify.Once,
+		Key:        "`guid`",
+		Update:     notify.OwnMessage,
+		Resolve:    notify.InPlace + ", the last note is dismissed",
+		Sent:       "Pushbullet has the push",
+		Probe:      "the account of the token",
+		ProbeGap:   "whether device, person or channel exist",
+	}},
 }

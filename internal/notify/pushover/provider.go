@@ -28,4 +28,14 @@ var Provider = notify.Provider[v1beta1.PushoverProvider]{
 	New: func(s *v1beta1.PushoverProvider, secret *notify.Secret, client *outbound.Client) (notify.Sender, error) {
 		return New(Config{URL: s.URL, Token: secret.Get("token"), User: secret.Get("user"), Device: s.Device}, client)
 	},
+	Modes: []notify.Mode{{
+		SecretKeys: []string{"token", "user"},
+		DefaultURL: DefaultURL,
+		Repeat:     notify.Twice,
+		Update:     notify.OwnMessage,
+		Resolve:    notify.OwnMessage,
+		Sent:       "Pushover has queued the message",
+		Probe:      "whether token, user and device are valid",
+		ProbeGap:   "whether a phone is on",
+	}},
 }

@@ -28,4 +28,22 @@ var Provider = notify.Provider[v1beta1.SlackProvider]{
 	New: func(s *v1beta1.SlackProvider, secret *notify.Secret, client *outbound.Client) (notify.Sender, error) {
 		return New(Config{WebhookURL: secret.Get("url"), Token: secret.Get("token"), Channel: s.Channel, URL: s.URL}, client)
 	},
+	Modes: []notify.Mode{{
+		Name:       "bot",
+		SecretKeys: []string{"token"},
+		DefaultURL: DefaultURL,
+		Repeat:     notify.Twice,
+		Update:     notify.InPlace,
+		Resolve:    notify.InPlace,
+		Sent:       "Slack has the message",
+		Probe:      "the account of the token",
+		ProbeGap:   "whether the bot may post in the channel",
+	}, {
+		Name:       "incoming webhook",
+		SecretKeys: []string{"url"},
+		Repeat:     notify.Twice,
+		Update:     notify.OwnMessage,
+		Resolve:    notify.OwnMessage,
+		Sent:       "Slack has the message",
+	}},
 }

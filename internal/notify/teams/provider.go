@@ -27,4 +27,11 @@ var Provider = notify.Provider[v1beta1.TeamsProvider]{
 	New: func(_ *v1beta1.TeamsProvider, secret *notify.Secret, client *outbound.Client) (notify.Sender, error) {
 		return New(Config{URL: secret.Get("url")}, client)
 	},
+	Modes: []notify.Mode{{
+		SecretKeys: []string{"url"},
+		Repeat:     notify.Twice,
+		Update:     notify.OwnMessage,
+		Resolve:    notify.OwnMessage,
+		Sent:       "the workflow was started, not that Teams shows the card",
+	}},
 }

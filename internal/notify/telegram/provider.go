@@ -28,4 +28,14 @@ var Provider = notify.Provider[v1beta1.TelegramProvider]{
 	New: func(s *v1beta1.TelegramProvider, secret *notify.Secret, client *outbound.Client) (notify.Sender, error) {
 		return New(Config{URL: s.URL, Token: secret.Get("token"), ChatID: s.ChatID, MessageThreadID: int(s.MessageThreadID)}, client)
 	},
+	Modes: []notify.Mode{{
+		SecretKeys: []string{"token"},
+		DefaultURL: DefaultURL,
+		Repeat:     notify.Twice,
+		Update:     notify.InPlace,
+		Resolve:    notify.InPlace,
+		Sent:       "the message is in the chat",
+		Probe:      "the chat",
+		ProbeGap:   "whether the bot may post there",
+	}},
 }

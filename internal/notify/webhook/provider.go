@@ -35,6 +35,14 @@ var Provider = notify.Provider[v1beta1.WebhookProvider]{
 		}
 		return New(config, client)
 	},
+	Modes: []notify.Mode{{
+		SecretKeys: []string{"url", "token", "username", "password", "signingSecret", "signingSecretNext"},
+		Repeat:     notify.Once + ", if the endpoint drops a `webhook-id` that it has seen",
+		Key:        "`webhook-id`",
+		Update:     notify.OwnMessage,
+		Resolve:    notify.OwnMessage,
+		Sent:       "the endpoint answered 2xx",
+	}},
 }
 
 func configOf(s *v1beta1.WebhookProvider, secret *notify.Secret) (Config, error) {
