@@ -48,6 +48,7 @@ import (
 	servicecatalogv1beta1 "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/hack/local"
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+	"github.com/gophernetes/bellhop/internal/providers"
 	"github.com/gophernetes/bellhop/test/internal/suite"
 )
 
@@ -223,6 +224,12 @@ var _ = Describe("The documentation", func() {
 
 	It("has a page for each provider, in the same form, with exactly its fields, and with its guarantee", func() {
 		form := []string{"Example", "Set up", "Reference", "Messages", "Limits and answers", "What it guarantees"}
+		keys := map[string][]string{} // of the Secret
+		for _, reference := range providers.References() {
+			for _, mode := range reference.Modes {
+				keys[reference.Name] = append(keys[reference.Name], mode.SecretKeys...)
+			}
+		}
 		for field := range reflect.TypeFor[v1beta1.Provider]().Fields() {
 			provider := jsonFields(field.Type.Elem())
 			path := "docs/reference/receivers/" + strings.ToLower(jsonName(field)) + ".md"
@@ -234,6 +241,9 @@ var _ = Describe("The documentation", func() {
 				Expect(page).To(ContainSubstring("`spec.%s` has no fields.", jsonName(field)), path)
 			} else {
 				expectSameSet(provider, readColumn(path, "field of `spec."+jsonName(field)+"`", quotedName))
+			}
+			if own := keys[jsonName(field)]; own != nil {
+				expectSameSet(append(own, "ca.crt", "tls.crt", "tls.key"), readColumn(path, "key of the Secret", regexp.MustCompile("`([A-Za-z0-9.]+)`")))
 			}
 			var rows string
 			for line := range strings.Lines(pages["docs/reference/receivers.md"]) {

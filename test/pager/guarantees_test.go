@@ -21,10 +21,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
-	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -37,16 +33,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/demo/inbox"
-	"github.com/gophernetes/bellhop/hack/local"
+	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/notifytest"
-)
-
-// Cells of the tables in docs/reference/receivers.md begin with these words.
-const (
-	once, twice         = "once", "twice"
-	inPlace, ownMessage = "in place", "own message"
-	noProbe             = "nothing"
+	"github.com/gophernetes/bellhop/internal/providers"
 )
 
 var (
@@ -58,12 +47,11 @@ var _ = Describe("A provider", func() {
 	var namespace string
 	BeforeEach(func(ctx SpecContext) { namespace = createNamespace(ctx) })
 
-	DescribeTable("delivers as its rows in docs/reference/receivers.md say", func(ctx SpecContext, p provider) {
-		want, asked := readDocumentedRow("after a lost answer", p.row), readDocumentedRow("asked without a message", p.row)
+	DescribeTable("does what its mode in the registry says", func(ctx SpecContext, p provider) {
 		s := p.start(ctx, namespace)
 		r := s.createReceiver(ctx, namespace)
 		ready := beReachable
-		if asked["asked without a message"] == noProbe {
+		if p.mode.Probe == "" {
 			ready = beUnprobed
 		}
 		Eventually(receiverStatus(ctx, r)).Should(ready)
@@ -81,31 +69,31 @@ var _ = Describe("A provider", func() {
 		}
 		paged := s.seen()
 		Expect(paged).To(HaveEach(SatisfyAll(haveText(namespace+"/kubecon-alert"), haveText("Hello KubeCon 👋"), HaveField("Resolved", false))))
-		Expect(describeCount(paged)).To(Equal(want["after a lost answer"]))
+		Expect(describeCount(paged)).To(Equal(first(p.mode.Repeat)))
 
 		By("editing it")
 		update(ctx, a, func(a *v1beta1.Alert) { a.Spec.Content = "Bye KubeCon :wave:" })
 		Eventually(alertStatus(ctx, a)).Should(beSent(a))
 		edited := s.seen()
 		Expect(changedMessages(paged, edited)).To(ConsistOf(SatisfyAll(haveText("Bye KubeCon 👋"), HaveField("Resolved", false))))
-		Expect(describePlacement(paged, edited)).To(Equal(want["update"]))
+		Expect(describePlacement(paged, edited)).To(Equal(first(p.mode.Update)))
 
 		By("deleting it")
 		Expect(k8s.Delete(ctx, a)).To(Succeed())
 		Eventually(checkGone(ctx, a)).Should(Succeed())
 		ended := s.seen()
 		Expect(changedMessages(edited, ended)).To(ConsistOf(SatisfyAll(haveText(namespace+"/kubecon-alert"), HaveField("Resolved", true))))
-		Expect(describePlacement(edited, ended)).To(Equal(want["end"]))
+		Expect(describePlacement(edited, ended)).To(Equal(first(p.mode.Resolve)))
 	}, providerEntries())
 
 	It("delivers as its rows say, also where the operator crashes before it gets the answer", serial, func(ctx SpecContext) {
 		type page struct {
-			row   string
+			provider
 			alert *v1beta1.Alert
 			*runningProvider
 		}
 		var pages []page
-		for _, p := range providers {
+		for _, p := range allProviders() {
 			if p.row == "email" || p.row == "event" {
 				continue // answers of these fakes cannot be held back
 			}
@@ -116,46 +104,39 @@ var _ = Describe("A provider", func() {
 			for _, proxy := range s.proxies {
 				proxy.hangAfterDelivery()
 			}
-			pages = append(pages, page{p.row, createSampleAlert(ctx, r), s})
-			for _, proxy := range s.proxies {
-				Eventually(proxy.delivered).Should(BeClosed(), p.row)
+			pages = append(pages, page{p, createSampleAlert(ctx, r), s})
+			for _, l := range s.proxies {
+				Eventually(l.delivered).Should(BeClosed(), p.row)
 			}
 		}
 		operator.Kill()
 		for _, p := range pages {
-			Expect(describeCount(p.seen())).To(Equal(once), p.row)
-			for _, proxy := range p.proxies {
-				proxy.passThrough()
+			Expect(describeCount(p.seen())).To(Equal(notify.Once), p.row)
+			for _, l := range p.proxies {
+				l.passThrough()
 			}
 		}
 		startOperator(context.WithoutCancel(ctx))
 		for _, p := range pages {
 			Eventually(alertStatus(ctx, p.alert)).Should(beSent(p.alert), p.row)
-			Expect(p.alert.Status.Deliveries[0].Attempts).To(BeEquivalentTo(1), "%s: the attempt before the crash is not on record", p.row)
-			Expect(describeCount(p.seen())).To(Equal(readDocumentedRow("after a lost answer", p.row)["after a lost answer"]), p.row)
+			Expect(p.alert.Status.Deliveries[0].Attempts).To(BeEquivalentTo(1), "%s: nothing is on record of the one before the crash", p.row)
+			Expect(describeCount(p.seen())).To(Equal(first(p.mode.Repeat)), p.row)
 		}
 	})
 
-	It("has rows in docs/receivers.md, and the same guarantee in kubectl explain", func(ctx SpecContext) {
-		for field := range reflect.TypeFor[v1beta1.Provider]().Fields() {
-			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-			var mayBeSeen []string
-			for _, p := range providers {
-				if kind, _, _ := strings.Cut(p.row, ", "); kind == name {
-					mayBeSeen = append(mayBeSeen, readDocumentedRow("after a lost answer", p.row)["after a lost answer"])
-				}
-			}
-			Expect(mayBeSeen).NotTo(BeEmpty(), "%s is in the list of providers", name)
-			text, err := kubectl(ctx, "", "explain", "receivers.spec."+name, "--api-version=pager.k8s.co/v1beta1")
-			Expect(err).NotTo(HaveOccurred(), text)
-			_, text, _ = strings.Cut(text, "DESCRIPTION:")
-			text, _, _ = strings.Cut(text, "FIELDS:")
-			text = strings.Join(strings.Fields(text), " ")
-			Expect(text).To(HavePrefix(name + " is "))
-			if slices.Contains(mayBeSeen, twice) {
-				Expect(text).To(MatchRegexp("may be (there|seen) twice"), name)
+	It("has a text in kubectl explain that says the same", func(ctx SpecContext) {
+		for _, reference := range providers.References() {
+			said, err := kubectl(ctx, "", "explain", "receivers.spec."+reference.Name, "--api-version=pager.k8s.co/v1beta1")
+			Expect(err).NotTo(HaveOccurred(), said)
+			_, said, _ = strings.Cut(said, "DESCRIPTION:")
+			said, _, _ = strings.Cut(said, "FIELDS:")
+			said = strings.Join(strings.Fields(said), " ")
+			Expect(said).To(HavePrefix(reference.Name + " is "))
+			isTwice := func(m notify.Mode) bool { return first(m.Repeat) == notify.Twice }
+			if slices.ContainsFunc(reference.Modes, isTwice) {
+				Expect(said).To(ContainSubstring("may be seen twice"), reference.Name)
 			} else {
-				Expect(text).NotTo(MatchRegexp("may be (there|seen) twice"), name)
+				Expect(said).NotTo(ContainSubstring("twice after a lost"), reference.Name)
 			}
 		}
 	})
@@ -164,149 +145,78 @@ var _ = Describe("A provider", func() {
 // provider is a provider in one of its modes.
 type provider struct {
 	row   string // of the tables in docs/reference/receivers.md
+	mode  notify.Mode
 	start func(ctx SpecContext, namespace string) *runningProvider
 }
 
-// providerEntries returns an Entry for each provider.
-func providerEntries() (providerEntries []TableEntry) {
-	for _, p := range providers {
-		providerEntries = append(providerEntries, Entry(p.row, p))
+// providerEntries returns an Entry for each provider in each of its modes.
+func providerEntries() (entries []TableEntry) {
+	for _, p := range allProviders() {
+		entries = append(entries, Entry(p.row, p))
 	}
-	return providerEntries
+	return entries
 }
 
-var providers = []provider{
-	{"webhook", func(SpecContext, string) *runningProvider {
-		s := startService(&webhookService{inbox.New(inbox.Options{})})
-		s.spec.Webhook = &v1beta1.WebhookProvider{URL: s.url}
-		return s
-	}},
-	{"pushbullet", func(SpecContext, string) *runningProvider {
-		s := startService(notifytest.NewPushbullet("o.token"))
-		s.spec.Pushbullet = &v1beta1.PushbulletProvider{URL: s.url, DeviceIden: "phone"}
-		s.keys = map[string]string{"token": "o.token"}
-		return s
-	}},
-	{"slack, bot", func(SpecContext, string) *runningProvider {
-		s := startService(notifytest.NewSlack("xoxb-token", "C0123456789", "/services/hook"))
-		s.spec.Slack = &v1beta1.SlackProvider{URL: s.url + "/api/", Channel: "C0123456789"}
-		s.keys = map[string]string{"token": "xoxb-token"}
-		return s
-	}},
-	{"slack, incoming webhook", func(SpecContext, string) *runningProvider {
-		s := startService(notifytest.NewSlack("xoxb-token", "C0123456789", "/services/hook"))
-		s.spec.Slack = &v1beta1.SlackProvider{}
-		s.keys = map[string]string{"url": s.url + "/services/hook"}
-		return s
-	}},
-	{"pagerDuty", func(SpecContext, string) *runningProvider {
-		const key = "0123456789abcdef0123456789abcdef"
-		s := startService(notifytest.NewPagerDuty(key))
-		s.spec.PagerDuty = &v1beta1.PagerDutyProvider{URL: s.url}
-		s.keys = map[string]string{"routingKey": key}
-		return s
-	}},
-	{"telegram", func(SpecContext, string) *runningProvider {
-		s := startService(notifytest.NewTelegram("123456789:token", "-1001234567890"))
-		s.spec.Telegram = &v1beta1.TelegramProvider{URL: s.url, ChatID: "-1001234567890"}
-		s.keys = map[string]string{"token": "123456789:token"}
-		return s
-	}},
-	{"email", func(SpecContext, string) *runningProvider {
-		server, err := notifytest.NewSMTP(notifytest.SMTPOptions{StartTLS: true, Username: "bellhop", Password: "password"})
-		Expect(err).NotTo(HaveOccurred())
-		DeferCleanup(server.Close)
-		s := &runningProvider{loseAnswer: func() { server.LoseAnswers(1) }}
-		s.seen = func() []notifytest.Seen {
-			seen := server.Seen()
-			for i := range seen { // a sent mail cannot be changed: its text has the state
-				seen[i].Over = strings.HasPrefix(seen[i].Text, "Resolved: ")
+// allProviders returns all providers in all modes, by the registry.
+func allProviders() []provider {
+	start := map[string]func(ctx SpecContext, namespace string) *runningProvider{"email": startEmail, "event": startEvent}
+	for _, f := range notifytest.Fixtures() {
+		start[f.Name()] = func(SpecContext, string) *runningProvider {
+			var replicas []notifytest.Service
+			for range max(1, f.Replicas) {
+				replicas = append(replicas, f.NewService(notifytest.FixtureSecret))
 			}
-			return seen
+			s := startService(replicas...)
+			s.spec, s.keys = f.Receiver(notifytest.FixtureSecret, s.urls...)
+			return s
 		}
-		s.spec.Email = &v1beta1.EmailProvider{Host: server.Addr(), From: "alerts@example.com", To: []string{"oncall@example.com"}}
-		s.keys = map[string]string{"username": "bellhop", "password": "password", "ca.crt": string(server.CA())}
-		return s
-	}},
-	{"alertmanager", func(SpecContext, string) *runningProvider {
-		s := startService(notifytest.NewAlertmanager("Bearer token"), notifytest.NewAlertmanager("Bearer token"))
-		s.spec.Alertmanager = &v1beta1.AlertmanagerProvider{URLs: []string{s.proxies[0].URL, s.proxies[1].URL}}
-		s.keys = map[string]string{"token": "token"}
-		return s
-	}},
-	{"event", func(ctx SpecContext, namespace string) *runningProvider {
-		// The fake cannot drop answers of the API server. A lost record has the same effect for the operator that reads it.
-		s := &runningProvider{loseAnswer: func() {}, clearRecord: true, seen: func() []notifytest.Seen { return alertEvents(ctx, namespace) }}
-		s.spec.Event = &v1beta1.EventProvider{}
-		return s
-	}},
-	{"discord", func(SpecContext, string) *runningProvider {
-		s := startService(notifytest.NewDiscord("1234567890", "token"))
-		s.spec.Discord = &v1beta1.DiscordProvider{}
-		s.keys = map[string]string{"url": s.url + "/api/webhooks/1234567890/token"}
-		return s
-	}},
-	{"teams", func(SpecContext, string) *runningProvider {
-		s := startService(notifytest.NewTeams("signature"))
-		s.spec.Teams = &v1beta1.TeamsProvider{}
-		s.keys = map[string]string{"url": s.url + notifytest.TeamsPath + notifytest.TeamsQuery("signature")}
-		return s
-	}},
-	{"googleChat", func(SpecContext, string) *runningProvider {
-		s := startService(notifytest.NewGoogleChat("key", "token"))
-		s.spec.GoogleChat = &v1beta1.GoogleChatProvider{}
-		s.keys = map[string]string{"url": s.url + notifytest.GoogleChatPath + "?key=key&token=token"}
-		return s
-	}},
-	{"mattermost, bot", func(SpecContext, string) *runningProvider {
-		const channel = "4xp9fdt77pncbef59f4k1qe83o"
-		s := startService(notifytest.NewMattermost("token", channel, "hook"))
-		s.spec.Mattermost = &v1beta1.MattermostProvider{URL: s.url, ChannelID: channel}
-		s.keys = map[string]string{"token": "token"}
-		return s
-	}},
-	{"mattermost, incoming webhook", func(SpecContext, string) *runningProvider {
-		s := startService(notifytest.NewMattermost("token", "4xp9fdt77pncbef59f4k1qe83o", "hook"))
-		s.spec.Mattermost = &v1beta1.MattermostProvider{}
-		s.keys = map[string]string{"url": s.url + "/hooks/hook"}
-		return s
-	}},
-	{"matrix", func(SpecContext, string) *runningProvider {
-		s := startService(notifytest.NewMatrix("!room:example.com", "token"))
-		s.spec.Matrix = &v1beta1.MatrixProvider{URL: s.url, RoomID: "!room:example.com"}
-		s.keys = map[string]string{"token": "token"}
-		return s
-	}},
-	{"ntfy", func(SpecContext, string) *runningProvider {
-		s := startService(notifytest.NewNtfy("topic", "tk_token"))
-		s.spec.Ntfy = &v1beta1.NtfyProvider{URL: s.url}
-		s.keys = map[string]string{"topic": "topic", "token": "tk_token"}
-		return s
-	}},
-	{"gotify", func(SpecContext, string) *runningProvider {
-		s := startService(notifytest.NewGotify("token"))
-		s.spec.Gotify = &v1beta1.GotifyProvider{URL: s.url}
-		s.keys = map[string]string{"token": "token"}
-		return s
-	}},
-	{"pushover", func(SpecContext, string) *runningProvider {
-		s := startService(notifytest.NewPushover("token", "user"))
-		s.spec.Pushover = &v1beta1.PushoverProvider{URL: s.url, Device: "phone"}
-		s.keys = map[string]string{"token": "token", "user": "user"}
-		return s
-	}},
+	}
+	var all []provider
+	for _, reference := range providers.References() {
+		for _, mode := range reference.Modes {
+			row := notifytest.Fixture{Provider: reference.Name, Mode: mode.Name}.Name()
+			if start[row] == nil {
+				panic("no fixture of " + row)
+			}
+			all = append(all, provider{row, mode, start[row]})
+		}
+	}
+	return all
 }
 
-// runningProvider is a fake of a provider's service, and what a Receiver needs to use it.
+func startEmail(SpecContext, string) *runningProvider {
+	server, err := notifytest.NewSMTP(notifytest.SMTPOptions{StartTLS: true, Username: "bellhop", Password: "password"})
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(server.Close)
+	s := &runningProvider{loseAnswer: func() { server.LoseAnswers(1) }}
+	s.seen = func() []notifytest.Seen {
+		seen := server.Seen()
+		for i := range seen { // a mail stays what it is; that it is over is what it says
+			seen[i].Resolved = strings.HasPrefix(seen[i].Text, "Resolved: ")
+		}
+		return seen
+	}
+	s.spec.Email = &v1beta1.EmailProvider{Host: server.Addr(), From: "alerts@example.com", To: []string{"oncall@example.com"}}
+	s.keys = map[string]string{"username": "bellhop", "password": "password", "ca.crt": string(server.CA())}
+	return s
+}
+
+func startEvent(ctx SpecContext, namespace string) *runningProvider {
+	// The API server's answers arrive. That the record of one is lost is the same to who starts from it.
+	s := &runningProvider{loseAnswer: func() {}, clearRecord: true, seen: func() []notifytest.Seen { return alertEvents(ctx, namespace) }}
+	s.spec.Event = &v1beta1.EventProvider{}
+	return s
+}
+
+// runningProvider is a fake of a provider's service, and what users see in it.
 type runningProvider struct {
-	proxies []*proxy // one for each replica
-	url     string   // of the first proxy
+	proxies []*proxy
+	urls    []string
 	spec    v1beta1.Provider
-	keys    map[string]string // data of the Secret; nil: there is no Secret
+	keys    map[string]string // of the Secret; none: there is no Secret
 	seen    func() []notifytest.Seen
-	// loseAnswer drops the answer to the next message.
-	loseAnswer func()
-	// clearRecord is set where no answer can be dropped: the spec removes the record of the delivery instead.
+	// loseAnswer loses the answer to the next message. clearRecord: nothing can be lost, so the record of the answer is to be.
+	loseAnswer  func()
 	clearRecord bool
 }
 
@@ -314,12 +224,12 @@ type runningProvider struct {
 func startService(replicas ...notifytest.Service) *runningProvider {
 	s := &runningProvider{}
 	for _, replica := range replicas {
-		s.proxies = append(s.proxies, newProxy(replica))
+		l := newProxy(replica)
+		s.proxies, s.urls = append(s.proxies, l), append(s.urls, l.URL)
 	}
-	s.url = s.proxies[0].URL
 	s.loseAnswer = func() {
-		for _, p := range s.proxies {
-			p.loseNextAnswer()
+		for _, l := range s.proxies {
+			l.loseNextAnswer()
 		}
 	}
 	s.seen = func() []notifytest.Seen {
@@ -388,21 +298,7 @@ func (p *proxy) hangAfterDelivery() {
 	p.handler.Store(&hanging)
 }
 
-// webhookService is a receiver of the generic webhook that drops messages with a known webhook-id.
-type webhookService struct{ *inbox.Inbox }
-
-func (t *webhookService) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	t.Handler().ServeHTTP(w, r)
-}
-
-func (t *webhookService) Seen() (seen []notifytest.Seen) {
-	for _, m := range t.Messages() {
-		seen = append(seen, notifytest.Seen{ID: m.WebhookID, Text: m.Title + "\n" + m.Content, Resolved: m.Event == "alert.resolved"})
-	}
-	return seen
-}
-
-// alertEvents returns the Events about Alerts of a namespace that the provider event created.
+// eventsOf are the Events by which Alerts of the namespace were told of.
 func alertEvents(ctx context.Context, namespace string) (seen []notifytest.Seen) {
 	GinkgoHelper()
 	var list corev1.EventList
@@ -443,53 +339,24 @@ func describeCount(seen []notifytest.Seen) string {
 	if len(seen) > 2 {
 		return fmt.Sprint(len(seen), " times")
 	}
-	return []string{"never", once, twice}[len(seen)]
+	return []string{"never", notify.Once, notify.Twice}[len(seen)]
 }
 
-// changedMessages returns the messages that are new or have another text.
+// changed are the messages that are new or were edited.
 func changedMessages(before, after []notifytest.Seen) []notifytest.Seen {
 	return slices.DeleteFunc(slices.Clone(after), func(s notifytest.Seen) bool { return slices.Contains(before, s) })
 }
 
-// describePlacement returns whether users see a change in place of the first message or as an own message, in the words of
-// docs/receivers.md.
+// where says whether a message was edited, or another one was sent.
 func describePlacement(before, after []notifytest.Seen) string {
 	if len(after) == len(before) {
-		return inPlace
+		return notify.InPlace
 	}
-	return ownMessage
+	return notify.OwnMessage
 }
 
-// readDocumentedRow returns the cells of a row of docs/reference/receivers.md by their columns, up to the first comma. The row is in the table
-// that has the given column.
-func readDocumentedRow(column, row string) map[string]string {
-	GinkgoHelper()
-	repo, err := local.FindRepo()
-	Expect(err).NotTo(HaveOccurred())
-	page, err := os.ReadFile(filepath.Join(repo, "docs", "reference", "receivers.md"))
-	Expect(err).NotTo(HaveOccurred())
-	var columns []string
-	for proxy := range strings.Lines(markdownLink.ReplaceAllString(string(page), "$1")) {
-		cells := strings.Split(proxy, "|")
-		for i := range cells {
-			cells[i] = strings.TrimSpace(cells[i])
-		}
-		switch {
-		case len(cells) < 3:
-			columns = nil
-		case slices.Contains(cells, column):
-			columns = cells
-		case columns != nil && cells[1] == row:
-			want := map[string]string{}
-			for i := range columns {
-				want[columns[i]], _, _ = strings.Cut(cells[i], ",")
-			}
-			return want
-		}
-	}
-	Fail(fmt.Sprintf("docs/reference/receivers.md has no row %q in a table with the column %q", row, column))
-	return nil
+// first is the part of a cell before a condition.
+func first(cell string) string {
+	word, _, _ := strings.Cut(cell, ",")
+	return word
 }
-
-// markdownLink matches a link.
-var markdownLink = regexp.MustCompile(`\[([^\]]+)\]\([^)]*\)`)

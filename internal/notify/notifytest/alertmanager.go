@@ -17,6 +17,7 @@ limitations under the License.
 package notifytest
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -26,7 +27,22 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 )
+
+func init() {
+	register(Fixture{
+		Provider: "alertmanager",
+		Replicas: 2,
+		NewService: func(secret string) Service {
+			return NewAlertmanager("Basic " + base64.StdEncoding.EncodeToString([]byte("bellhop:"+secret)))
+		},
+		Receiver: func(secret string, urls ...string) (v1beta1.Provider, map[string]string) {
+			return v1beta1.Provider{Alertmanager: &v1beta1.AlertmanagerProvider{URLs: urls}}, map[string]string{"username": "bellhop", "password": secret}
+		},
+	})
+}
 
 // Alertmanager is a replica of Prometheus Alertmanager. It notifies of every alert immediately: routes are not part of its
 // contract.

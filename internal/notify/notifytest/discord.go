@@ -23,7 +23,19 @@ import (
 	"strings"
 	"sync"
 	"unicode/utf8"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 )
+
+func init() {
+	register(Fixture{
+		Provider:   "discord",
+		NewService: func(secret string) Service { return NewDiscord("1234567890", secret) },
+		Receiver: func(secret string, urls ...string) (v1beta1.Provider, map[string]string) {
+			return v1beta1.Provider{Discord: &v1beta1.DiscordProvider{}}, map[string]string{"url": urls[0] + "/api/webhooks/1234567890/" + secret}
+		},
+	})
+}
 
 // Discord is a fake of Discord with one channel and its webhook. It has no idempotency key: a repeat is another message.
 type Discord struct {

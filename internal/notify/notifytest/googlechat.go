@@ -25,7 +25,19 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 )
+
+func init() {
+	register(Fixture{
+		Provider:   "googleChat",
+		NewService: func(secret string) Service { return NewGoogleChat(secret, secret) },
+		Receiver: func(secret string, urls ...string) (v1beta1.Provider, map[string]string) {
+			return v1beta1.Provider{GoogleChat: &v1beta1.GoogleChatProvider{}}, map[string]string{"url": urls[0] + GoogleChatPath + "?key=" + secret + "&token=" + secret}
+		},
+	})
+}
 
 // GoogleChatPath is the path of the webhook of a GoogleChat. Its query is key=…&token=….
 const GoogleChatPath = "/v1/spaces/AAAAfake/messages"

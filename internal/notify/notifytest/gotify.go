@@ -20,7 +20,19 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 )
+
+func init() {
+	register(Fixture{
+		Provider:   "gotify",
+		NewService: func(secret string) Service { return NewGotify(secret) },
+		Receiver: func(secret string, urls ...string) (v1beta1.Provider, map[string]string) {
+			return v1beta1.Provider{Gotify: &v1beta1.GotifyProvider{URL: urls[0]}}, map[string]string{"token": secret}
+		},
+	})
+}
 
 // Gotify is a fake of a server of Gotify with one application. It shows each message.
 type Gotify struct {

@@ -24,8 +24,20 @@ import (
 	"net/http"
 	"sync"
 
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/notify"
 )
+
+func init() {
+	const room = "!room:example.com"
+	register(Fixture{
+		Provider:   "matrix",
+		NewService: func(secret string) Service { return NewMatrix(room, secret) },
+		Receiver: func(secret string, urls ...string) (v1beta1.Provider, map[string]string) {
+			return v1beta1.Provider{Matrix: &v1beta1.MatrixProvider{URL: urls[0], RoomID: room}}, map[string]string{"token": secret}
+		},
+	})
+}
 
 // Matrix is a fake of a homeserver with one room. A repeated transaction id is answered with the first message. An edit is
 // shown where a client shows it: not of a removed message.

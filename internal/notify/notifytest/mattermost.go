@@ -26,7 +26,30 @@ import (
 	"sync"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 )
+
+func init() {
+	const channel = "4xp9fdt77pncbef59f4k1qe83o"
+	newService := func(secret string) Service { return NewMattermost(secret, channel, secret) }
+	register(Fixture{
+		Provider:   "mattermost",
+		Mode:       "bot",
+		NewService: newService,
+		Receiver: func(secret string, urls ...string) (v1beta1.Provider, map[string]string) {
+			return v1beta1.Provider{Mattermost: &v1beta1.MattermostProvider{URL: urls[0], ChannelID: channel}}, map[string]string{"token": secret}
+		},
+	})
+	register(Fixture{
+		Provider:   "mattermost",
+		Mode:       "incoming webhook",
+		NewService: newService,
+		Receiver: func(secret string, urls ...string) (v1beta1.Provider, map[string]string) {
+			return v1beta1.Provider{Mattermost: &v1beta1.MattermostProvider{}}, map[string]string{"url": urls[0] + "/hooks/" + secret}
+		},
+	})
+}
 
 // Mattermost is a fake of a server with one channel, a bot that may post there, and an incoming webhook. It recognizes a
 // repeat by its pending_post_id until Forget.

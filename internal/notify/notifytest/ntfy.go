@@ -24,7 +24,19 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 )
+
+func init() {
+	register(Fixture{
+		Provider:   "ntfy",
+		NewService: func(secret string) Service { return NewNtfy(secret, secret) },
+		Receiver: func(secret string, urls ...string) (v1beta1.Provider, map[string]string) {
+			return v1beta1.Provider{Ntfy: &v1beta1.NtfyProvider{URL: urls[0]}}, map[string]string{"topic": secret, "token": secret}
+		},
+	})
+}
 
 // Ntfy is a fake of a server of ntfy, together with the app of a subscriber, which replaces a notification by the next one
 // with its sequence id.

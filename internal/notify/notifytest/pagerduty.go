@@ -25,7 +25,19 @@ import (
 	"sync"
 	"time"
 	"unicode/utf8"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 )
+
+func init() {
+	register(Fixture{
+		Provider:   "pagerDuty",
+		NewService: func(secret string) Service { return NewPagerDuty(secret) },
+		Receiver: func(secret string, urls ...string) (v1beta1.Provider, map[string]string) {
+			return v1beta1.Provider{PagerDuty: &v1beta1.PagerDutyProvider{URL: urls[0]}}, map[string]string{"routingKey": secret}
+		},
+	})
+}
 
 // PagerDuty is a fake of PagerDuty's Events API v2. A trigger with the key of an open alert changes that alert; one with the
 // key of a resolved alert opens another.

@@ -22,7 +22,19 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 )
+
+func init() {
+	register(Fixture{
+		Provider:   "pushbullet",
+		NewService: func(secret string) Service { return NewPushbullet(secret) },
+		Receiver: func(secret string, urls ...string) (v1beta1.Provider, map[string]string) {
+			return v1beta1.Provider{Pushbullet: &v1beta1.PushbulletProvider{URL: urls[0], DeviceIden: "phone"}}, map[string]string{"token": secret}
+		},
+	})
+}
 
 // Pushbullet is a fake of Pushbullet with an account that has a device "phone". A repeated guid is answered with the first
 // push.

@@ -22,7 +22,19 @@ import (
 	"strings"
 	"sync"
 	"unicode/utf8"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 )
+
+func init() {
+	register(Fixture{
+		Provider:   "pushover",
+		NewService: func(secret string) Service { return NewPushover(secret, secret) },
+		Receiver: func(secret string, urls ...string) (v1beta1.Provider, map[string]string) {
+			return v1beta1.Provider{Pushover: &v1beta1.PushoverProvider{URL: urls[0], Device: "phone"}}, map[string]string{"token": secret, "user": secret}
+		},
+	})
+}
 
 // Pushover is a fake of Pushover with one application and one user. It shows each message. A canceled emergency is resolved:
 // it is not repeated any more.

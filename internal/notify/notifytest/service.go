@@ -29,6 +29,8 @@ type Service interface {
 	http.Handler
 	// Seen returns what people see, oldest first.
 	Seen() []Seen
+	// Sizes returns the sizes of the last message.
+	Sizes() []Size
 }
 
 // Seen is a message as people see it.

@@ -25,7 +25,30 @@ import (
 	"strings"
 	"sync"
 	"unicode/utf8"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 )
+
+func init() {
+	const channel = "C0123456789"
+	newService := func(secret string) Service { return NewSlack(secret, channel, "/services/"+secret) }
+	register(Fixture{
+		Provider:   "slack",
+		Mode:       "bot",
+		NewService: newService,
+		Receiver: func(secret string, urls ...string) (v1beta1.Provider, map[string]string) {
+			return v1beta1.Provider{Slack: &v1beta1.SlackProvider{URL: urls[0] + "/api/", Channel: channel}}, map[string]string{"token": secret}
+		},
+	})
+	register(Fixture{
+		Provider:   "slack",
+		Mode:       "incoming webhook",
+		NewService: newService,
+		Receiver: func(secret string, urls ...string) (v1beta1.Provider, map[string]string) {
+			return v1beta1.Provider{Slack: &v1beta1.SlackProvider{}}, map[string]string{"url": urls[0] + "/services/" + secret}
+		},
+	})
+}
 
 // Slack is a fake of a workspace with one channel, a bot that may post there, and an incoming webhook. The Web API is below
 // /api/. It has no idempotency key.

@@ -24,7 +24,19 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 )
+
+func init() {
+	register(Fixture{
+		Provider:   "teams",
+		NewService: func(secret string) Service { return NewTeams(secret) },
+		Receiver: func(secret string, urls ...string) (v1beta1.Provider, map[string]string) {
+			return v1beta1.Provider{Teams: &v1beta1.TeamsProvider{}}, map[string]string{"url": urls[0] + TeamsPath + TeamsQuery(secret)}
+		},
+	})
+}
 
 // TeamsPath is the path of the workflow of a Teams.
 const TeamsPath = "/powerautomate/automations/direct/workflows/0f1e2d3c4b5a/triggers/manual/paths/invoke"

@@ -25,7 +25,20 @@ import (
 	"strings"
 	"sync"
 	"unicode/utf16"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 )
+
+func init() {
+	const bot, chat = "123456789:", "-1001234567890"
+	register(Fixture{
+		Provider:   "telegram",
+		NewService: func(secret string) Service { return NewTelegram(bot+secret, chat) },
+		Receiver: func(secret string, urls ...string) (v1beta1.Provider, map[string]string) {
+			return v1beta1.Provider{Telegram: &v1beta1.TelegramProvider{URL: urls[0], ChatID: chat}}, map[string]string{"token": bot + secret}
+		},
+	})
+}
 
 // Telegram is a fake of Telegram's Bot API. It has no idempotency key, and numbers the messages of each chat. A text that
 // begins with "Resolved: " is resolved.

@@ -14,16 +14,12 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package notifytest_test
+package providers
 
 import (
-	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
-	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -32,130 +28,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/gophernetes/bellhop/internal/notify"
-	"github.com/gophernetes/bellhop/internal/notify/alertmanager"
-	"github.com/gophernetes/bellhop/internal/notify/discord"
-	"github.com/gophernetes/bellhop/internal/notify/email"
-	"github.com/gophernetes/bellhop/internal/notify/event"
-	"github.com/gophernetes/bellhop/internal/notify/googlechat"
-	"github.com/gophernetes/bellhop/internal/notify/gotify"
-	"github.com/gophernetes/bellhop/internal/notify/matrix"
-	"github.com/gophernetes/bellhop/internal/notify/mattermost"
 	"github.com/gophernetes/bellhop/internal/notify/notifytest"
-	"github.com/gophernetes/bellhop/internal/notify/ntfy"
-	"github.com/gophernetes/bellhop/internal/notify/pagerduty"
-	"github.com/gophernetes/bellhop/internal/notify/pushbullet"
-	"github.com/gophernetes/bellhop/internal/notify/pushover"
 	"github.com/gophernetes/bellhop/internal/notify/result"
-	"github.com/gophernetes/bellhop/internal/notify/slack"
-	"github.com/gophernetes/bellhop/internal/notify/teams"
-	"github.com/gophernetes/bellhop/internal/notify/telegram"
-	"github.com/gophernetes/bellhop/internal/notify/webhook"
-	"github.com/gophernetes/bellhop/internal/outbound"
-	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
 )
-
-// service is a fake that records what people see, and the sizes of each message.
-type service interface {
-	Seen() []notifytest.Seen
-	Sizes() []notifytest.Size
-}
-
-// provider is a provider in one of its modes, with its fake.
-type provider struct {
-	name    string
-	service http.Handler
-	sender  func(url string, client *outbound.Client) (notify.Sender, error)
-}
-
-const (
-	routingKey = "0123456789abcdef0123456789abcdef"
-	channelID  = "4xp9fdt77pncbef59f4k1qe83o"
-)
-
-// providers returns all providers with an HTTP API.
-func providers() []provider {
-	type (
-		client = *outbound.Client
-		sender = notify.Sender
-	)
-	return []provider{
-		{"alertmanager", notifytest.NewAlertmanager(""), func(url string, c client) (sender, error) {
-			return alertmanager.New(alertmanager.Config{URLs: []string{url}}, c)
-		}},
-		{"discord", notifytest.NewDiscord("1", "t"), func(url string, c client) (sender, error) {
-			return discord.New(discord.Config{URL: url + "/api/webhooks/1/t"}, c)
-		}},
-		{"googlechat", notifytest.NewGoogleChat("k", "t"), func(url string, c client) (sender, error) {
-			return googlechat.New(googlechat.Config{URL: url + notifytest.GoogleChatPath + "?key=k&token=t"}, c)
-		}},
-		{"gotify", notifytest.NewGotify("t"), func(url string, c client) (sender, error) {
-			return gotify.New(gotify.Config{URL: url, Token: "t"}, c)
-		}},
-		{"matrix", notifytest.NewMatrix("!room:example.com", "t"), func(url string, c client) (sender, error) {
-			return matrix.New(matrix.Config{URL: url, RoomID: "!room:example.com", Token: "t"}, c)
-		}},
-		{"mattermost bot", notifytest.NewMattermost("t", channelID, "h"), func(url string, c client) (sender, error) {
-			return mattermost.New(mattermost.Config{URL: url, ChannelID: channelID, Token: "t"}, c)
-		}},
-		{"mattermost webhook", notifytest.NewMattermost("t", channelID, "h"), func(url string, c client) (sender, error) {
-			return mattermost.New(mattermost.Config{WebhookURL: url + "/hooks/h"}, c)
-		}},
-		{"ntfy", notifytest.NewNtfy("topic", "tk_t"), func(url string, c client) (sender, error) {
-			return ntfy.New(ntfy.Config{URL: url, Topic: "topic", Token: "tk_t"}, c)
-		}},
-		{"pagerduty", notifytest.NewPagerDuty(routingKey), func(url string, c client) (sender, error) {
-			return pagerduty.New(pagerduty.Config{URL: url, RoutingKey: routingKey}, c)
-		}},
-		{"pushbullet", notifytest.NewPushbullet("t"), func(url string, c client) (sender, error) {
-			return pushbullet.New(pushbullet.Config{URL: url, Token: "t", DeviceIden: "phone"}, c)
-		}},
-		{"pushover", notifytest.NewPushover("t", "u"), func(url string, c client) (sender, error) {
-			return pushover.New(pushover.Config{URL: url, Token: "t", User: "u", Device: "phone"}, c)
-		}},
-		{"slack bot", notifytest.NewSlack("xoxb-t", "C0123456789", "/services/h"), func(url string, c client) (sender, error) {
-			return slack.New(slack.Config{URL: url + "/api/", Token: "xoxb-t", Channel: "C0123456789"}, c)
-		}},
-		{"slack webhook", notifytest.NewSlack("xoxb-t", "C0123456789", "/services/h"), func(url string, c client) (sender, error) {
-			return slack.New(slack.Config{WebhookURL: url + "/services/h"}, c)
-		}},
-		{"teams", notifytest.NewTeams("s"), func(url string, c client) (sender, error) {
-			return teams.New(teams.Config{URL: url + notifytest.TeamsPath + notifytest.TeamsQuery("s")}, c)
-		}},
-		{"telegram", notifytest.NewTelegram("123456789:t", "-1001234567890"), func(url string, c client) (sender, error) {
-			return telegram.New(telegram.Config{URL: url, Token: "123456789:t", ChatID: "-1001234567890"}, c)
-		}},
-		{"webhook", &endpoint{}, func(url string, c client) (sender, error) {
-			return webhook.New(webhook.Config{URL: url}, c)
-		}},
-	}
-}
-
-// endpoint is an endpoint of webhooks.
-type endpoint struct{ notifytest.Display }
-
-func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	var body struct {
-		Data struct{ Title, Content, RawContent string }
-	}
-	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
-		http.Error(w, "not JSON", http.StatusBadRequest)
-		return
-	}
-	e.Put(notifytest.Seen{ID: r.Header.Get("webhook-id"), Text: body.Data.Title + "\n" + body.Data.Content})
-}
-
-// apiServer creates Events, and refuses what Kubernetes refuses.
-type apiServer struct{ notifytest.Display }
-
-func (s *apiServer) Create(_ context.Context, e event.Event) (existed bool, err error) {
-	if !s.Fits(
-		notifytest.Size{Part: "note", Used: len(e.Note), Max: 1024}, notifytest.Size{Part: "name", Used: len(e.Name), Max: 253},
-		notifytest.Size{Part: "reason", Used: len(e.Reason), Max: 128}, notifytest.Size{Part: "action", Used: len(e.Action), Max: 128},
-	) {
-		return false, &result.Error{Class: result.Permanent, Reason: result.ReasonRejected, Message: "Event is invalid"}
-	}
-	return s.Put(notifytest.Seen{ID: e.Name, Text: e.Note}), nil
-}
 
 // The limits of an Alert by its schema, in characters.
 const (
@@ -186,40 +61,15 @@ var units = map[string]string{
 }
 
 func TestLimits(t *testing.T) {
-	for _, p := range providers() {
-		t.Run("F-JP3 "+p.name, func(t *testing.T) {
-			server := httptest.NewServer(p.service)
-			t.Cleanup(server.Close)
-			sender, err := p.sender(server.URL, outboundtest.Client(t))
-			if err != nil {
-				t.Fatal(err)
-			}
-			checkLimits(t, sender, p.service.(service))
-		})
+	for _, r := range receivers(t) {
+		t.Run("F-JP3 "+r.name, func(t *testing.T) { checkLimits(t, r.sender, r.service) })
 	}
-	t.Run("F-JP3 email", func(t *testing.T) {
-		server, err := notifytest.NewSMTP(notifytest.SMTPOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(server.Close)
-		sender, err := email.New(email.Config{Host: server.Addr(), TLS: "None", From: "a@example.com", To: []string{"b@example.com"}}, outboundtest.Client(t))
-		if err != nil {
-			t.Fatal(err)
-		}
-		checkLimits(t, sender, server)
-	})
-	t.Run("F-JP3 event", func(t *testing.T) {
-		server := &apiServer{}
-		checkLimits(t, event.New(server), server)
-	})
 }
 
 // checkLimits checks a sender against the limits of its service: every valid Alert is accepted, a text that fits is sent
 // whole, and a text that is one unit longer is cut to a length near the limit.
 func checkLimits(t *testing.T, sender notify.Sender, s service) {
 	t.Helper()
-	t.Cleanup(sender.Close)
 	for _, why := range slices.Sorted(maps.Keys(units)) {
 		t.Run(why, func(t *testing.T) {
 			l := &limits{T: t, sender: sender, service: s, unit: units[why]}

@@ -1,0 +1,166 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package providers
+
+import (
+	"context"
+	"maps"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/event"
+	"github.com/gophernetes/bellhop/internal/notify/notifytest"
+	"github.com/gophernetes/bellhop/internal/notify/result"
+	"github.com/gophernetes/bellhop/internal/outbound"
+)
+
+// receiver is a receiver of one provider in one mode, and a fake of its service.
+type receiver struct {
+	name    string // as in the tables of docs/reference/receivers.md
+	keys    []string
+	sender  notify.Sender
+	service service
+}
+
+// service is a fake that records what people see, and the sizes of each message.
+type service interface {
+	Seen() []notifytest.Seen
+	Sizes() []notifytest.Size
+}
+
+// receivers returns a receiver of each provider in each of its modes.
+func receivers(t *testing.T) []receiver {
+	t.Helper()
+	events := &apiServer{}
+	factory := Factory{Guard: outbound.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, nil), Events: events}
+	var all []receiver
+	add := func(name string, s service, settings v1beta1.Provider, data map[string]string) {
+		secret := map[string][]byte{}
+		for key, value := range data {
+			secret[key] = []byte(value)
+		}
+		sender, err := factory.NewSender(&v1beta1.CommonReceiverSpec{Provider: settings}, secret)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		t.Cleanup(sender.Close)
+		all = append(all, receiver{name: name, keys: slices.Sorted(maps.Keys(data)), sender: sender, service: s})
+	}
+	for _, f := range notifytest.Fixtures() {
+		s := f.NewService(notifytest.FixtureSecret)
+		server := httptest.NewServer(s)
+		t.Cleanup(server.Close)
+		settings, data := f.Receiver(notifytest.FixtureSecret, server.URL)
+		add(f.Name(), s, settings, data)
+	}
+	mail, err := notifytest.NewSMTP(notifytest.SMTPOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(mail.Close)
+	add("email", mail, v1beta1.Provider{Email: &v1beta1.EmailProvider{
+		Host: mail.Addr(), TLS: v1beta1.EmailTLSNone, From: "a@example.com", To: []string{"b@example.com"},
+	}}, nil)
+	add("event", events, v1beta1.Provider{Event: &v1beta1.EventProvider{}}, nil)
+	return all
+}
+
+// apiServer creates Events, and refuses what Kubernetes refuses.
+type apiServer struct{ notifytest.Display }
+
+func (s *apiServer) Create(_ context.Context, e event.Event) (existed bool, err error) {
+	if !s.Fits(
+		notifytest.Size{Part: "note", Used: len(e.Note), Max: 1024}, notifytest.Size{Part: "name", Used: len(e.Name), Max: 253},
+		notifytest.Size{Part: "reason", Used: len(e.Reason), Max: 128}, notifytest.Size{Part: "action", Used: len(e.Action), Max: 128},
+	) {
+		return false, &result.Error{Class: result.Permanent, Reason: result.ReasonRejected, Message: "Event is invalid"}
+	}
+	return s.Put(notifytest.Seen{ID: e.Name, Text: e.Note}), nil
+}
+
+// TestModes compares the modes, of which the documentation is generated, with the senders.
+func TestModes(t *testing.T) {
+	rows := map[string]receiver{}
+	for _, r := range receivers(t) {
+		rows[r.name] = r
+	}
+	for _, reference := range References() {
+		if len(reference.Modes) == 0 {
+			t.Errorf("%s has no modes", reference.Name)
+		}
+		for _, mode := range reference.Modes {
+			name := notifytest.Fixture{Provider: reference.Name, Mode: mode.Name}.Name()
+			r, ok := rows[name]
+			if !ok {
+				t.Errorf("%s has no fixture in internal/notify/notifytest", name)
+				continue
+			}
+			delete(rows, name)
+			checkMode(t, r, mode)
+		}
+	}
+	if len(rows) > 0 {
+		t.Errorf("fixtures without a mode: %q", slices.Sorted(maps.Keys(rows)))
+	}
+}
+
+func checkMode(t *testing.T, r receiver, mode notify.Mode) {
+	t.Helper()
+	if _, isProber := r.sender.(notify.Prober); isProber != (mode.Probe != "") || (mode.Probe == "") != (mode.ProbeGap == "") {
+		t.Errorf("%s: probes: %t, but the mode has %q, %q", r.name, isProber, mode.Probe, mode.ProbeGap)
+	}
+	for _, key := range r.keys {
+		if !slices.Contains(mode.SecretKeys, key) {
+			t.Errorf("%s: the Secret has the key %s, which is not one of %q", r.name, key, mode.SecretKeys)
+		}
+	}
+	begins := func(cell string, words ...string) bool {
+		first, _, _ := strings.Cut(cell, ",")
+		return slices.Contains(words, first)
+	}
+	if !begins(mode.Repeat, notify.Once, notify.Twice) || begins(mode.Repeat, notify.Once) != (mode.Key != "") {
+		t.Errorf("%s: repeat: %q by %q", r.name, mode.Repeat, mode.Key)
+	}
+	if !begins(mode.Update, notify.InPlace, notify.OwnMessage) || !begins(mode.Resolve, notify.InPlace, notify.OwnMessage) || mode.Sent == "" {
+		t.Errorf("%s: %q, %q, %q", r.name, mode.Update, mode.Resolve, mode.Sent)
+	}
+}
+
+// TestExactlyOneOf: the API server would refuse a provider that the rule of the schema lacks.
+func TestExactlyOneOf(t *testing.T) {
+	source, err := os.ReadFile("../../api/pager/v1beta1/receiver_types.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rule, _ := strings.Cut(string(source), "+kubebuilder:validation:ExactlyOneOf=")
+	rule, _, _ = strings.Cut(rule, "\n")
+	var members []string
+	for field := range reflect.TypeFor[v1beta1.Provider]().Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		members = append(members, name)
+	}
+	if got := strings.Split(rule, ";"); !slices.Equal(slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(members))) {
+		t.Errorf("the rule of CommonReceiverSpec has %q, want %q", got, members)
+	}
+}
