@@ -9,6 +9,7 @@ for module in ${MODULES:-./}; do
 	echo "== $module" >&2
 	(cd "$module" && "$golangci" run --config "$repo/.golangci.yml" "$@" ./...) || failed+=" $module"
 done
+go run ./hack/layout || failed+=" hack/layout"
 if [ -n "$failed" ]; then
 	echo "lint failed in:$failed" >&2
 	exit 1

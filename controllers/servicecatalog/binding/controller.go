@@ -121,14 +121,14 @@ func (r *Reconciler) decide(ctx context.Context, v *scope) (bindingrules.Decisio
 		v.inputs.Now, v.inputs.Memory = r.Clock.Now(), v.Record.Memory.RequestMemory
 		next := bindingrules.Decide(v.binding, v.inputs)
 		var err error
-		switch {
-		case next.Need == lifecycle.NeedDefinition:
+		switch next.Need {
+		case lifecycle.NeedDefinition:
 			v.Record.Definition, err = r.Definition.Read(ctx)
 			v.inputs.Definition = v.Record.Definition
 			err = engine.WithReason(v1beta1.ReasonErrorEjectingServiceBinding, err)
-		case next.Need == lifecycle.NeedParameters:
+		case lifecycle.NeedParameters:
 			err = engine.WithReason(v1beta1.ReasonErrorWithParameters, r.readParameters(ctx, v))
-		case next.Need == lifecycle.NeedSecret:
+		case lifecycle.NeedSecret:
 			err = r.inspectSecret(ctx, v)
 		default:
 			return next, nil

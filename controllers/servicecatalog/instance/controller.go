@@ -88,13 +88,13 @@ func (r *Reconciler) decide(ctx context.Context, v *scope) (instancerules.Decisi
 		v.inputs.Now = r.Clock.Now()
 		next := instancerules.Decide(v.instance, v.inputs)
 		var err error
-		switch {
-		case next.Need == lifecycle.NeedDefinition:
+		switch next.Need {
+		case lifecycle.NeedDefinition:
 			if v.Record.Definition, err = r.Definition.Read(ctx); err != nil {
 				err = engine.WithReason(v1beta1.ReasonDeprovisionCallFailed, errors.New("No request is sent to the broker before the CustomResourceDefinition was read: "+err.Error()))
 			}
 			v.inputs.Definition = v.Record.Definition
-		case next.Need == lifecycle.NeedParameters:
+		case lifecycle.NeedParameters:
 			if err := r.readParameters(ctx, v); err != nil {
 				v.inputs.Parameters.Known, v.inputs.Parameters.SecretMissing, v.unread = true, true, err
 				v.inputs.Parameters.Blocker = lifecycle.InProgress(v1beta1.ReasonErrorWithParameters, err.Error())

@@ -137,7 +137,7 @@ func (f *application) recordRejected(message string) {
 	if !f.call.NothingAtBroker {
 		f.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
 	} else if f.isRotation() {
-		f.rollBackRotation(message)
+		f.revertRotation(message)
 	} else {
 		f.markNothingSent()
 	}
@@ -169,8 +169,8 @@ func (f *application) markNothingSent() {
 	}
 }
 
-// rollBackRotation ends a rotation: the predecessor stays the binding.
-func (f *application) rollBackRotation(message string) {
+// revertRotation ends a rotation: the predecessor stays the binding.
+func (f *application) revertRotation(message string) {
 	s := &f.status
 	s.ExternalID, s.PredecessorID = s.PredecessorID, ""
 	if s.ExternalID == f.b.Spec.ExternalID {

@@ -84,7 +84,7 @@ func (f *application) recordRemoved() {
 	case s.OrphanMitigationInProgress && s.PredecessorID != "":
 		f.attempts().Removals++
 		s.LastRemovedID = f.call.BindingID
-		f.rollBackRotation("what was made for that could not be used, and is removed again")
+		f.revertRotation("what was made for that could not be used, and is removed again")
 	case s.OrphanMitigationInProgress:
 		f.recordMitigated()
 	default: // a replacement follows

@@ -57,7 +57,7 @@ func (d *decision) rotate() {
 	}
 	switch {
 	case d.hasReceivedCredentials() && d.w.Memory.Received.Binding == nil:
-		d.rollBackRotation()
+		d.revertRotation()
 	case d.hasReceivedCredentials():
 		if !d.w.Memory.Received.DoesNotFit {
 			d.SecretAction = WriteSecret
@@ -66,19 +66,19 @@ func (d *decision) rotate() {
 		d.setBlocked(why)
 	case !d.isDue():
 	case lost || a != nil && (a.Unknown > lifecycle.MaxRepeatsOf(a) || a.Conflict):
-		d.rollBackRotation()
+		d.revertRotation()
 	case retrievable && (tried.made || tried.repeat):
 		d.Request = d.newRequest(lifecycle.Fetch)
 		d.Request.Repeat = true
 	case d.hasEnded(): // an expired predecessor cannot be rotated
-		d.rollBackRotation()
+		d.revertRotation()
 	default:
 		d.requestSuccessor()
 	}
 }
 
-// rollBackRotation begins the orphan mitigation of a failed rotation.
-func (d *decision) rollBackRotation() {
+// revertRotation begins the orphan mitigation of a failed rotation.
+func (d *decision) revertRotation() {
 	d.Status.OrphanMitigationInProgress, d.WriteAhead = true, true
 	d.mitigate()
 }
