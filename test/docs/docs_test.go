@@ -242,8 +242,8 @@ var _ = Describe("The documentation", func() {
 			} else {
 				expectSameSet(provider, readColumn(path, "field of `spec."+jsonName(field)+"`", quotedName))
 			}
-			if own := keys[jsonName(field)]; own != nil {
-				expectSameSet(append(own, "ca.crt", "tls.crt", "tls.key"), readColumn(path, "key of the Secret", regexp.MustCompile("`([A-Za-z0-9.]+)`")))
+			if ownKeys := keys[jsonName(field)]; ownKeys != nil {
+				expectSameSet(append(ownKeys, "ca.crt", "tls.crt", "tls.key"), readColumn(path, "key of the Secret", regexp.MustCompile("`([A-Za-z0-9.]+)`")))
 			}
 			var rows string
 			for line := range strings.Lines(pages["docs/reference/receivers.md"]) {

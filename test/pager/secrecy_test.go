@@ -146,7 +146,7 @@ var _ = Describe("A credential", serial, func() {
 			a := createAlert(ctx, namespace, names[0], nil, names...)
 			Eventually(alertStatus(ctx, a)).Should(HaveField("Deliveries", SatisfyAll(HaveLen(len(names)), HaveEach(HaveField("Attempts", BeNumerically(">", 0))))))
 		}
-		Expect(echo.Started()).To(BeNumerically(">=", len(receivers)-1), "credentials went over the wire")
+		Expect(echo.Started()).To(BeNumerically(">=", len(receivers)-1), "the requests had credentials")
 		expectNoCredential(ctx, namespace, secret)
 	})
 })
