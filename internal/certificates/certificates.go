@@ -55,7 +55,7 @@ import (
 )
 
 const (
-	// settle is how long an API server may take to learn whom it is to trust.
+	// settle is how long an API server may take to load the trusted authorities.
 	settle = 10 * time.Second
 	// afterConflict is how soon what another replica has written is looked at, if its event does not come before.
 	afterConflict = 500 * time.Millisecond
@@ -65,7 +65,7 @@ const (
 	maxWait = 12 * time.Hour
 )
 
-// Options say which certificate is kept and who is to trust it.
+// Options say which certificate is kept, and which objects get its authority.
 type Options struct {
 	// Secret holds the certificate. It is made if it is not there.
 	Secret types.NamespacedName
@@ -206,8 +206,8 @@ func (k *Keeper) update(ctx context.Context, secret *corev1.Secret) error {
 	return k.client.Update(ctx, secret, fieldOwner)
 }
 
-// serve serves what is in the Secret, and returns when to look again. What is served already goes on until API servers know
-// whom to trust, if they trust it meanwhile.
+// serve serves what is in the Secret, and returns when to look again. The present certificate is served until API servers
+// have loaded the next authority, if they trust it until then.
 func (k *Keeper) serve(c content) time.Duration {
 	now, served := k.now(), k.serving.Load()
 	switch {

@@ -51,7 +51,7 @@ const (
 	overlap = day
 	// clockSkew is how much a certificate's time begins before it is made: clocks of API servers may be behind.
 	clockSkew = time.Hour
-	// maxAuthorities bounds those that are trusted, for whoever deletes the Secret again and again.
+	// maxAuthorities bounds the trusted authorities, as each deletion of the Secret adds one.
 	maxAuthorities = 4
 )
 

@@ -27,7 +27,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Target is an object whose caBundle says whom the API server trusts when it calls a webhook.
+// Target is an object whose caBundle has the authorities that the API server trusts when it calls a webhook.
 type Target struct {
 	kind schema.GroupVersionKind
 	name string
@@ -57,7 +57,7 @@ func (t Target) object() *unstructured.Unstructured {
 	return o
 }
 
-// fieldOwner is whom the API server records for what is written here.
+// fieldOwner is the field manager of the writes of this package.
 const fieldOwner = client.FieldOwner("bellhop-certificates")
 
 // keepTrust lets the API server trust a bundle. An object that is not there is written once it appears.

@@ -181,7 +181,7 @@ func (t *tokens) close() { t.client.CloseIdleConnections() }
 func (t *tokens) drop(refused credential) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.current.header == refused.header { // else somebody has renewed it already
+	if t.current.header == refused.header { // otherwise another request has renewed it
 		t.current = credential{}
 	}
 }

@@ -127,7 +127,7 @@ type catalogReader struct {
 	catalog                *result.Catalog
 	words                  *cleaner
 	services, names, plans map[string]bool // ids and names seen so far
-	offered, left          int             // entries read; problems that are not told
+	offered, left          int             // entries read; problems that are not reported
 }
 
 func (r *catalogReader) read(services []byte) error {

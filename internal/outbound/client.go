@@ -173,7 +173,7 @@ func (c *Client) Do(ctx context.Context, req *http.Request) (*Response, error) {
 	return c.DoSelect(ctx, req, func(int, http.Header) bool { return true })
 }
 
-// DoSelect is Do for a caller to whom the status says most: it waits only for the bodies that wantBody picks.
+// DoSelect is Do for a caller that needs few bodies: it waits only for those that wantBody selects.
 func (c *Client) DoSelect(ctx context.Context, req *http.Request, wantBody func(status int, header http.Header) bool) (*Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()

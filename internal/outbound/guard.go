@@ -70,7 +70,7 @@ var metadata = []netip.Addr{
 	netip.MustParseAddr("168.63.129.16"),   // Azure's host agent
 }
 
-// Literal is the address that a host name is, without asking anybody.
+// Literal returns the address that a host name is, without a DNS request.
 func Literal(host string) (netip.Addr, bool) {
 	if host == "localhost" {
 		return netip.AddrFrom4([4]byte{127, 0, 0, 1}), true

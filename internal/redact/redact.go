@@ -72,7 +72,7 @@ func encodings(secret string) []string {
 }
 
 // Clean returns the text without secrets and control characters, as valid UTF-8 of at most maxBytes. It looks at no more of
-// a long text than that takes: who sends it does not decide how long it takes.
+// a long text than that takes: the sender does not decide how long that takes.
 func (r *Redactor) Clean(text string, maxBytes int) string {
 	whole := len(text)
 	text = r.redact(text, maxBytes)

@@ -845,10 +845,10 @@ var _ = Describe("The deletion of a binding", func() {
 		}})
 		passwords := []string{s.passwordAtBroker(known.Spec.ExternalID), s.passwordAtBroker(unknown.Spec.ExternalID)}
 		Expect(k8s.Delete(ctx, known)).To(Succeed())
-		Eventually(bindingStatus(ctx, known)).Should(SatisfyAll(haveCondition("Ready", "Unknown", "UnbindCallFailed"), haveReadyMessage("HTTP 500 Cannot: the broker's description is not shown")))
+		Eventually(bindingStatus(ctx, known)).Should(SatisfyAll(haveCondition("Ready", "Unknown", "UnbindCallFailed"), haveReadyMessage("HTTP 500: the broker's description is not shown")))
 		logAtHighestLevel(ctx)
 		Expect(k8s.Delete(ctx, unknown)).To(Succeed())
-		Eventually(bindingStatus(ctx, unknown)).Should(SatisfyAll(haveCondition("Ready", "Unknown", "UnbindCallFailed"), haveReadyMessage("HTTP 500 Cannot: the broker's description is not shown")))
+		Eventually(bindingStatus(ctx, unknown)).Should(SatisfyAll(haveCondition("Ready", "Unknown", "UnbindCallFailed"), haveReadyMessage("HTTP 500: the broker's description is not shown")))
 		for _, b := range []*v1beta1.ServiceBinding{known, unknown} {
 			Eventually(checkGone(ctx, b)).WithTimeout(time.Minute).Should(Succeed())
 		}

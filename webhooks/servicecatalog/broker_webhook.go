@@ -173,7 +173,7 @@ func checkName(path *field.Path, name, missing string, check func(string) []stri
 
 // authRefs returns the references to Secrets in authInfo, by their fields.
 func authRefs(auth *v1beta1.AuthInfo) map[string]v1beta1.ObjectReference {
-	// Seen from a cluster-scoped broker every reference is told as it is.
+	// The messages for a cluster-scoped broker name every reference in full.
 	used := v1beta1.AuthSecrets(&v1beta1.ClusterServiceBroker{Spec: v1beta1.ClusterServiceBrokerSpec{CommonServiceBrokerSpec: v1beta1.CommonServiceBrokerSpec{AuthInfo: auth}}})
 	refs := make(map[string]v1beta1.ObjectReference, len(used))
 	for name, secret := range used {

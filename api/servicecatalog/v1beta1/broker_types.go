@@ -58,7 +58,7 @@ type OAuth2Auth struct {
 	Scopes []string `json:"scopes,omitempty"`
 }
 
-// AuthInfo says how Bellhop shows a broker who it is. At most one of basic, bearer and
+// AuthInfo says how Bellhop authenticates to a broker. At most one of basic, bearer and
 // oauth2 is used, in this order; clientCertificate goes with any of them.
 type AuthInfo struct {
 	// basic sends a user name and a password: the keys username and password of the
@@ -130,7 +130,7 @@ type CommonServiceBrokerSpec struct {
 	// +optional
 	CatalogRestrictions *CatalogRestrictions `json:"catalogRestrictions,omitempty"`
 
-	// authInfo says how Bellhop shows the broker who it is. Default: not at all.
+	// authInfo says how Bellhop authenticates to the broker. Default: not at all.
 	// +optional
 	AuthInfo *AuthInfo `json:"authInfo,omitempty"`
 }
@@ -288,7 +288,7 @@ type ServiceBrokerList struct {
 
 // +kubebuilder:object:generate=false
 
-// Broker is a ClusterServiceBroker or a ServiceBroker, for who does not care which.
+// Broker is a ClusterServiceBroker or a ServiceBroker, for code that serves both.
 type Broker interface {
 	metav1.Object
 	runtime.Object

@@ -185,7 +185,7 @@ type ServiceClassList struct {
 
 // +kubebuilder:object:generate=false
 
-// Class is a ClusterServiceClass or a ServiceClass, for who does not care which.
+// Class is a ClusterServiceClass or a ServiceClass, for code that serves both.
 type Class interface {
 	metav1.Object
 	runtime.Object

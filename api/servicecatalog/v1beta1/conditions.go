@@ -22,7 +22,7 @@ package v1beta1
 const (
 	// ConditionReconciling is True while Bellhop goes on by itself.
 	ConditionReconciling = "Reconciling"
-	// ConditionStalled is True while it waits for somebody to change something.
+	// ConditionStalled is True while the object waits for a person to change something.
 	ConditionStalled = "Stalled"
 	// ConditionReady is True once the broker confirmed what the spec says, or the
 	// broker's catalog was read.

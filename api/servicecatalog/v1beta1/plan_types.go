@@ -209,7 +209,7 @@ type ServicePlanList struct {
 
 // +kubebuilder:object:generate=false
 
-// Plan is a ClusterServicePlan or a ServicePlan, for who does not care which.
+// Plan is a ClusterServicePlan or a ServicePlan, for code that serves both.
 type Plan interface {
 	metav1.Object
 	runtime.Object

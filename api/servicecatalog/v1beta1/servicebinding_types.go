@@ -133,7 +133,7 @@ type ServiceBindingSpec struct {
 	// +optional
 	ExternalID string `json:"externalID"`
 
-	// userInfo is who made the binding. Bellhop fills it in.
+	// userInfo is the user who created the binding. Set by the operator.
 	// +optional
 	UserInfo *UserInfo `json:"userInfo,omitempty"`
 }

@@ -86,7 +86,7 @@ type scope struct {
 	unrecorded uint64         // number of the last lifecycle.Outcome in alert that is not in before; 0: none
 	inputs     lifecycle.Inputs
 	queued     map[v1beta1.ReceiverRef]limiter.Wait // for a slot
-	certain    bool                                 // who is missing was asked for
+	certain    bool                                 // missing receivers were looked up in the API server
 }
 
 // +kubebuilder:rbac:groups=pager.k8s.co,resources=alerts,verbs=get;list;watch;patch;delete

@@ -56,8 +56,7 @@ type record struct {
 	released bool // the finalizer was removed, whatever the cache shows
 }
 
-// intent is what was to be on record before a request that was then not made, since nobody
-// said that it is; before is the row without.
+// intent is a row that was written ahead of a request that was not sent, as the write was not confirmed; before is the row without it.
 type intent struct{ before, after v1beta1.Delivery }
 
 func newPending() *pending {
@@ -78,7 +77,7 @@ func (l *pending) of(a *v1beta1.Alert) *record {
 	return nil
 }
 
-// begin records a request in flight, unless the ledger is closed.
+// begin records a request in flight, unless the process is stopping.
 func (l *pending) begin(a *v1beta1.Alert, ref v1beta1.ReceiverRef, f lifecycle.OpenRequest) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

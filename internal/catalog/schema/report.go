@@ -150,7 +150,7 @@ func must(e jsonschema.ErrorKind) string {
 
 // mustFormat is for what a rule found, or of a schema the library.
 func mustFormat(k *kind.Format) string {
-	switch e := k.Err.(type) { //nolint:errorlint // nobody wraps it on the way
+	switch e := k.Err.(type) { //nolint:errorlint // the library does not wrap it
 	case enumError:
 		return "must be " + oneOf(e.want, literal)
 	case nameError:
@@ -216,7 +216,7 @@ func isOther(e *jsonschema.ValidationError) bool {
 	case *kind.Type, *kind.FalseSchema:
 		return true
 	case *kind.Format:
-		_, is := k.Err.(enumError) //nolint:errorlint // nobody wraps it on the way
+		_, is := k.Err.(enumError) //nolint:errorlint // the library does not wrap it
 		return is
 	default:
 		return slices.ContainsFunc(e.Causes, isOther)

@@ -50,7 +50,7 @@ type Target struct {
 	Version string
 }
 
-// Problem is why a receiver cannot be used until somebody acts.
+// Problem is why a receiver cannot be used until a person changes something.
 type Problem struct {
 	// Reason is one of the exported reasons of v1beta1.
 	Reason string
@@ -150,11 +150,11 @@ type DeliveryPlan struct {
 	Wake time.Time
 }
 
-// phase says who acts next.
+// phase says which side acts next.
 type phase int
 
 const (
-	phaseSettled    phase = iota // nobody
+	phaseSettled    phase = iota // none
 	phaseInProgress              // Bellhop
 	phaseBlocked                 // a person has to change something
 )

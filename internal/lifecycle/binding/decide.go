@@ -180,8 +180,8 @@ func Decide(b *v1beta1.ServiceBinding, w Inputs) Decision {
 	return d.Decision
 }
 
-// IsOnBehalfOfUser reports whether a request is made on behalf of the user who created or deleted the binding. It is not known who has
-// asked for other credentials, and nobody has for what the operator does by itself.
+// IsOnBehalfOfUser reports whether a request is made on behalf of the user who created or deleted the binding. The
+// status does not record the user who requested a replacement, and what the operator does by itself has none.
 func IsOnBehalfOfUser(b *v1beta1.ServiceBinding) bool {
 	s := &b.Status
 	replaces := s.Rebind != "" || s.ExternalID != "" || s.PredecessorID != "" || s.CurrentOperation == v1beta1.OperationUnbind

@@ -49,7 +49,7 @@ func WantState(t *testing.T, when string, conditions []v1beta1.Condition, want s
 	}
 }
 
-// Contradiction says what kstatus, and who reads conditions like it, would misread of an object
+// Contradiction returns what kstatus, and clients that read conditions like it, would misread of an object
 // that is not being deleted; "": nothing. The table of its verdicts is in test/servicecatalog.
 func Contradiction(conditions []v1beta1.Condition) string {
 	if len(conditions) == 0 { // observedGeneration tells
