@@ -17,6 +17,7 @@ limitations under the License.
 package brokers
 
 import (
+	"math/rand/v2"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -50,40 +51,24 @@ func NewQueue(kind string, c *Clients, now clock.PassiveClock, wake *enqueue.Enq
 	return &Queue{kind: kind, clients: c, clock: now, wake: wake, statusLimiter: NewStatusLimiter()}
 }
 
-// Place is the place of an object in the queue of a broker.
-type Place struct {
-	Broker Key
-	// reserved is the reservation for the write of the status that says so, and says its time; nil: there is none yet.
-	reserved   *rate.Reservation
-	statusTime time.Time
-}
-
-// StatusInterval is the interval between writes of statuses that only say that an object waits, or repeat the broker's description of
-// an operation: many objects have such a status at once, and other writes are more urgent.
-const StatusInterval = 200 * time.Millisecond
+const (
+	// StatusInterval is the interval between writes of statuses that only say that an object waits, or repeat the broker's description
+	// of an operation: many objects have such a status at once, and other writes are more urgent.
+	StatusInterval = 200 * time.Millisecond
+	// StatusRetry is the longest time after which an object asks again whether its status can be written.
+	StatusRetry = time.Minute
+)
 
 // NewStatusLimiter returns a limiter that lets a status through each StatusInterval.
 func NewStatusLimiter() *rate.Limiter { return rate.NewLimiter(rate.Every(StatusInterval), 1) }
 
-// forget drops a place, and its reservation.
-func (l *Queue) forget(queued **Place) {
-	if *queued != nil && (*queued).reserved != nil {
-		(*queued).reserved.CancelAt(l.clock.Now())
+// AllowStatus returns 0 if the status of a waiting object may be written now, and otherwise when to ask again: at a random time, so that
+// objects that began to wait together do not ask together. Nothing is reserved: many objects get a slot before their turn would come.
+func (l *Queue) AllowStatus(now time.Time) (again time.Duration) {
+	if l.statusLimiter.AllowN(now, 1) {
+		return 0
 	}
-	*queued = nil
-}
-
-// StatusTime returns when the status of a waiting object is written, or when to ask again, as many others are written before.
-func (l *Queue) StatusTime(where *Place, now time.Time) time.Time {
-	if where.reserved == nil {
-		r := l.statusLimiter.ReserveN(now, 1)
-		if r.DelayFrom(now) > QueueHeartbeat {
-			r.CancelAt(now)
-			return now.Add(QueueHeartbeat)
-		}
-		where.reserved, where.statusTime = r, now.Add(r.DelayFrom(now))
-	}
-	return where.statusTime
+	return StatusInterval + rand.N(StatusRetry-StatusInterval)
 }
 
 // QueueKey identifies an object in the queue of a broker.
@@ -92,10 +77,10 @@ type QueueKey struct {
 	Name types.NamespacedName
 }
 
-// Enter gets a slot at a broker for an object. queued is its place in a queue, which enter updates; tried are its attempts at the
+// Enter gets a slot at a broker for an object. queued is the broker in whose queue it is, which Enter updates; tried are its attempts at the
 // present spec; nil: none. leave, which returns the slot, is nil where there is no slot.
-func (l *Queue) Enter(o client.Object, queued **Place, key Key, v lifecycle.Operation, tried *v1beta1.Attempts) (leave limiter.Release, wait limiter.Wait) {
-	if *queued != nil && (*queued).Broker != key {
+func (l *Queue) Enter(o client.Object, queued **Key, key Key, v lifecycle.Operation, tried *v1beta1.Attempts) (leave limiter.Release, wait limiter.Wait) {
+	if *queued != nil && **queued != key {
 		l.Leave(client.ObjectKeyFromObject(o), queued)
 	}
 	name, endpoint := client.ObjectKeyFromObject(o), l.clients.Limiters.Of(key, l.clock.Now())
@@ -113,17 +98,17 @@ func (l *Queue) Enter(o client.Object, queued **Place, key Key, v lifecycle.Oper
 	leave, wait = endpoint.Enter(asks, l.clock.Now())
 	switch {
 	case leave != nil:
-		l.forget(queued)
+		*queued = nil
 	case *queued == nil:
-		*queued = &Place{Broker: key}
+		*queued = &key
 	}
 	return leave, wait
 }
 
-// Leave gives up the place of an object, if it has one.
-func (l *Queue) Leave(name types.NamespacedName, queued **Place) {
+// Leave takes an object out of the queue of a broker, if it is in one.
+func (l *Queue) Leave(name types.NamespacedName, queued **Key) {
 	if *queued != nil {
-		l.clients.Limiters.Cancel((*queued).Broker, QueueKey{l.kind, name}, l.clock.Now())
-		l.forget(queued)
+		l.clients.Limiters.Cancel(**queued, QueueKey{l.kind, name}, l.clock.Now())
+		*queued = nil
 	}
 }

@@ -29,62 +29,37 @@ import (
 	"github.com/gophernetes/bellhop/internal/limiter/limitertest"
 )
 
-// TestWhatWaitsSaysSoInTurn: a broker that stops answering has many wait, and all at once.
-func TestWhatWaitsSaysSoInTurn(t *testing.T) {
-	l := Queue{statusLimiter: NewStatusLimiter()}
-	first, second := &Place{}, &Place{}
-	for _, where := range []*Place{first, second, first} {
-		l.StatusTime(where, lifecycletest.T0)
-	}
-	if got := []time.Time{first.statusTime, second.statusTime}; !got[0].Equal(lifecycletest.T0) || !got[1].Equal(lifecycletest.T0.Add(StatusInterval)) {
-		t.Errorf("they say so at %v", got)
-	}
-	if l.statusLimiter.AllowN(lifecycletest.T0, 1) {
-		t.Error("others may say something at the same time")
-	}
-	if later := lifecycletest.T0.Add(time.Hour); !l.StatusTime(&Place{}, later).Equal(later) {
-		t.Error("one alone has to wait for long")
-	}
-	if later := lifecycletest.T0.Add(2 * time.Hour); !l.statusLimiter.AllowN(later, 1) || l.statusLimiter.AllowN(later, 1) {
-		t.Error("it is not one at a time")
-	}
-}
-
-// TestWhatGetsItsTurnLeavesItsMomentToOthers: else those who come after many that are served before
-// they have said anything would never say so.
-func TestWhatGetsItsTurnLeavesItsMomentToOthers(t *testing.T) {
-	l := &Queue{clock: clocktesting.NewFakePassiveClock(lifecycletest.T0), statusLimiter: NewStatusLimiter()}
-	for range 1000 {
-		w := &Place{}
-		l.StatusTime(w, lifecycletest.T0)
-		if w.statusTime.After(lifecycletest.T0.Add(StatusInterval)) {
-			t.Fatalf("it says so after %s", w.statusTime.Sub(lifecycletest.T0))
+// TestStatusesOfQueuedObjectsArePaced: thousands of objects begin to wait at once when a broker stops answering. The statuses of all of
+// them are written, one each StatusInterval, and none is kept from it by those that got a slot meanwhile.
+func TestStatusesOfQueuedObjectsArePaced(t *testing.T) {
+	for objects, want := range map[int]struct {
+		within time.Duration
+		least  int
+	}{
+		1:      {time.Second, 1},
+		100:    {5 * time.Minute, 100},
+		10_000: {10 * time.Minute, 2900},
+	} {
+		l := NewQueue("ServiceInstance", &Clients{}, nil, nil)
+		waiting := make([]time.Time, objects) // when each asks next
+		written := 0
+		for now := lifecycletest.T0; now.Before(lifecycletest.T0.Add(want.within)); now = now.Add(StatusInterval) {
+			for i, at := range waiting {
+				if at.After(now) {
+					continue
+				}
+				again := l.AllowStatus(now)
+				if again < 0 || again > StatusRetry {
+					t.Fatalf("it asks again after %s", again)
+				}
+				if waiting[i] = now.Add(again); again == 0 {
+					waiting[i], written = now.Add(want.within), written+1
+				}
+			}
 		}
-		l.forget(&w)
-	}
-}
-
-// TestWhatWaitsAsksInTime: who does not ask loses its place, and what many have to say keeps nobody
-// from that, nor from saying something later.
-func TestWhatWaitsAsksInTime(t *testing.T) {
-	l := Queue{statusLimiter: NewStatusLimiter()}
-	many := make([]Place, 10_000)
-	said := 0
-	for i := range many {
-		at := l.StatusTime(&many[i], lifecycletest.T0)
-		if at.After(lifecycletest.T0.Add(QueueHeartbeat)) {
-			t.Fatalf("number %d comes again after %v", i, at.Sub(lifecycletest.T0))
+		if most := int(want.within / StatusInterval); written < want.least || written > most {
+			t.Errorf("of %d objects %d statuses are written within %s, want %d to %d", objects, written, want.within, want.least, most)
 		}
-		if !many[i].statusTime.IsZero() {
-			said++
-		}
-	}
-	if want := int(QueueHeartbeat/StatusInterval) + 1; said != want {
-		t.Errorf("%d say so within %v, want %d", said, QueueHeartbeat, want)
-	}
-	late := &Place{}
-	if now := lifecycletest.T0.Add(QueueHeartbeat + StatusInterval); !l.StatusTime(late, now).Equal(now) {
-		t.Errorf("the next one says so at %v, %v later", late.statusTime, late.statusTime.Sub(now))
 	}
 }
 
@@ -95,8 +70,8 @@ func TestWhoAsksAnotherBrokerWaitsAtTheFormerNoMore(t *testing.T) {
 	l := Queue{kind: "ServiceInstance", clients: c, clock: clocktesting.NewFakePassiveClock(now), wake: &enqueue.Enqueuer{}}
 	si, former, next := lifecycletest.NewInstance(), Key{Name: "former"}, Key{Name: "next"}
 	freed := limitertest.FillSlots(t, c.Limiters.Of(former, now), now)
-	var queued *Place
-	if leave, _ := l.Enter(si, &queued, former, lifecycle.Provision, nil); leave != nil || queued == nil || queued.Broker != former {
+	var queued *Key
+	if leave, _ := l.Enter(si, &queued, former, lifecycle.Provision, nil); leave != nil || queued == nil || *queued != former {
 		t.Fatalf("entered %v, waits at %+v", leave != nil, queued)
 	}
 	leave, _ := l.Enter(si, &queued, next, lifecycle.Provision, nil)

@@ -236,7 +236,7 @@ func (r *Reconciler) deleteSecret(ctx context.Context, v *scope) error {
 
 // finish records a step without a request.
 func (r *Reconciler) finish(ctx context.Context, v *scope, next bindingrules.Decision) (ctrl.Result, error) {
-	r.Queue.Leave(client.ObjectKeyFromObject(v.binding), &v.Record.Place)
+	r.Queue.Leave(client.ObjectKeyFromObject(v.binding), &v.Record.Queue)
 	if next.Release != nil {
 		return ctrl.Result{}, r.release(ctx, v, *next.Release)
 	}

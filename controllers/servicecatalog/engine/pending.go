@@ -49,8 +49,8 @@ type Record[S any, M comparable] struct {
 	PollAfter time.Duration
 	// Definition is what a read of the CRD found that began after the deletion was seen.
 	Definition lifecycle.Definition
-	// Place is where it waits for a slot; nil: it does not.
-	Place *brokers.Place
+	// Queue is the broker in whose queue it waits for a slot; nil: it does not wait.
+	Queue *brokers.Key
 	// released: the finalizer was removed, whatever the cache shows.
 	released bool
 	// open: an event has announced a problem that has not ended, and the present conditions do not show it.
@@ -75,8 +75,8 @@ func (l *pending[S, M]) of(o client.Object) *Record[S, M] {
 	if e == nil || e.uid != o.GetUID() {
 		l.handOver(name, e)
 		next := &Record[S, M]{uid: o.GetUID()}
-		if e != nil && e.Place != nil {
-			next.Place = &brokers.Place{Broker: e.Place.Broker}
+		if e != nil {
+			next.Queue = e.Queue
 		}
 		l.entries[name], e = next, next
 	}
@@ -84,12 +84,12 @@ func (l *pending[S, M]) of(o client.Object) *Record[S, M] {
 }
 
 // drop removes the entry of an object that is gone, and returns where it waited.
-func (l *pending[S, M]) drop(name types.NamespacedName) (queued *brokers.Place) {
+func (l *pending[S, M]) drop(name types.NamespacedName) (queued *brokers.Key) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.entries[name]
 	if e != nil {
-		queued = e.Place
+		queued = e.Queue
 	}
 	l.handOver(name, e)
 	delete(l.entries, name)
@@ -108,7 +108,7 @@ func (l *pending[S, M]) forgetIdle(o client.Object) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	name := client.ObjectKeyFromObject(o)
-	if e := l.entries[name]; e != nil && e.PendingStatus == nil && !e.released && !e.open && e.Orphan == nil && e.Place == nil && e.Definition == lifecycle.DefinitionUnknown && e.Memory == *new(M) {
+	if e := l.entries[name]; e != nil && e.PendingStatus == nil && !e.released && !e.open && e.Orphan == nil && e.Queue == nil && e.Definition == lifecycle.DefinitionUnknown && e.Memory == *new(M) {
 		delete(l.entries, name)
 	}
 }

@@ -25,13 +25,13 @@ import (
 	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
 )
 
-// TestAPlaceIsTheNames: the next object of the name has it, and with it the means to give it up.
-func TestAPlaceIsTheNames(t *testing.T) {
+// TestAPlaceInAQueueBelongsToTheName: the next object of the name has it, and gives it up.
+func TestAPlaceInAQueueBelongsToTheName(t *testing.T) {
 	ledger := newPending[v1beta1.ServiceInstanceStatus, struct{}](orphans.NewList())
 	si := lifecycletest.NewInstance()
-	ledger.of(si).Place = &brokers.Place{Broker: brokers.Key{Name: "former"}}
+	ledger.of(si).Queue = &brokers.Key{Name: "former"}
 	si.UID = "another"
-	if e := ledger.of(si); e.uid != "another" || e.Place == nil || *e.Place != (brokers.Place{Broker: brokers.Key{Name: "former"}}) {
+	if e := ledger.of(si); e.uid != "another" || e.Queue == nil || *e.Queue != (brokers.Key{Name: "former"}) {
 		t.Errorf("%+v", e)
 	}
 }

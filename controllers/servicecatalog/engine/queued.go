@@ -19,6 +19,7 @@ package engine
 import (
 	"context"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
@@ -31,20 +32,19 @@ import (
 // ReconcileQueued handles an object that waits for a slot. The status says so after a while, unless silent. An object that does not ask
 // again in time loses its place.
 func (r *Reconciler[O, S, M]) ReconcileQueued(ctx context.Context, of KindScope[O, S, M], wait limiter.Wait, silent bool) (ctrl.Result, error) {
-	v := of.Common()
-	now := r.Clock.Now()
-	if v.Record.PendingStatus == nil {
-		at := wait.Since.Add(QueuedConditionDelay)
-		if !now.Before(at) && !silent {
-			at = r.Queue.StatusTime(v.Record.Place, now)
-		}
-		if now.Before(at) {
+	v, now := of.Common(), r.Clock.Now()
+	recorded := r.kind.Status(v.Object)
+	status := *recorded
+	if !silent && !lifecycle.IsSlow(r.kind.Attempts(&status)) { // otherwise the conditions say why it is retried slowly
+		status = of.StatusForBlocker(BlockerForQueue(wait.Cause, *v.Record.Queue), now)
+	}
+	if v.Record.PendingStatus == nil && !equality.Semantic.DeepEqual(status, *recorded) {
+		if at := wait.Since.Add(QueuedConditionDelay); now.Before(at) {
 			return enqueue.Requeue(at, now), nil
 		}
-	}
-	status := *r.kind.Status(v.Object)
-	if !silent && !lifecycle.IsSlow(r.kind.Attempts(&status)) { // otherwise the conditions say why it is retried slowly
-		status = of.StatusForBlocker(BlockerForQueue(wait.Cause, v.Record.Place.Broker), now)
+		if again := r.Queue.AllowStatus(now); again > 0 {
+			return enqueue.Requeue(now.Add(again), now), nil
+		}
 	}
 	return enqueue.Requeue(now.Add(brokers.QueueHeartbeat), now), r.Record(ctx, v, status)
 }

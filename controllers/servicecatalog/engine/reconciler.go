@@ -225,7 +225,7 @@ func (r *Reconciler[O, S, M]) Send(ctx context.Context, v *Scope[O, S, M], broke
 	if tried != nil && tried.Generation != v.Object.GetGeneration() {
 		tried = nil
 	}
-	leave, wait := r.Queue.Enter(v.Object, &v.Record.Place, brokers.KeyOf(broker), what, tried)
+	leave, wait := r.Queue.Enter(v.Object, &v.Record.Queue, brokers.KeyOf(broker), what, tried)
 	if leave == nil {
 		return &wait, nil
 	}

@@ -167,7 +167,7 @@ func (r *Reconciler) recordAndContinue(ctx context.Context, v *scope) (ctrl.Resu
 
 // finish records a step without a request.
 func (r *Reconciler) finish(ctx context.Context, v *scope, next instancerules.Decision) (ctrl.Result, error) {
-	r.Queue.Leave(client.ObjectKeyFromObject(v.instance), &v.Record.Place)
+	r.Queue.Leave(client.ObjectKeyFromObject(v.instance), &v.Record.Queue)
 	if next.Release == nil {
 		return r.Requeue(next.RequeueAt, &next.Status), r.Record(ctx, v.Scope, next.Status)
 	}
