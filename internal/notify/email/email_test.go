@@ -256,7 +256,7 @@ func TestCloseWithinTheMail(t *testing.T) {
 	server, s := newAuthenticated(t)
 	server.Script("mail", notifytest.SMTPClose)
 	m := notifytest.Message(result.Fired)
-	m.RawContent = strings.Repeat("more than any buffer on the way holds\n", 1<<13)
+	m.RawContent = strings.Repeat("more than any buffer on the way holds\n", 1<<18)
 	_, err := s.Send(t.Context(), m, notifytest.Key("delivery", ""))
 	if result.ClassOf(err) != result.Temporary || err.Error() != "DATA: the connection broke before a complete answer came" {
 		t.Errorf("got %v", err)
