@@ -40,7 +40,7 @@ func variants() []variant {
 			return nil, err
 		}
 	}
-`, ``}}, scenario: "instance", fault: "none", oracle: "recorded"},
+`, ``}}, scenario: "instance-deleted-begun", fault: "crash-after@PUT:service_instances#1", oracle: "finalizer"},
 		{name: "release-on-202", edits: []mistake{{instanceRules + "apply_remove.go",
 			`		f.recordAccepted(f.withRemovalText(lifecycle.ConditionSet{Reason: v1beta1.ReasonDeprovisioning, Message: "The instance is being deprovisioned asynchronously"}))`,
 			`		f.recordRemoved()`}}, scenario: "instance-async", fault: "none", oracle: "finalizer"},
@@ -105,8 +105,11 @@ func variants() []variant {
 		{name: "no-intent", edits: []mistake{{alerts + "execute.go", `	return intended, r.record(ctx, v, intended, lifecycle.Decide(intended, w))`, `	return intended, nil`}}, scenario: "once", fault: "crash-after@POST:receiver:hook#1", oracle: "once"},
 		{name: "no-lock", edits: []mistake{{"internal/patch/patch.go", `		{"test", "/metadata/resourceVersion", obj.GetResourceVersion()},
 `, ``}, {"main.go", `		ctrl.Log.Error(err, "Bellhop ended")
-`, `		time.Sleep(10 * time.Second) // who is deposed is slow to stop
+`, `		time.Sleep(10 * time.Second) // a deposed leader is slow to stop
 		ctrl.Log.Error(err, "Bellhop ended")
+`}, {"main.go", `	"runtime"
+`, `	"runtime"
+	"time"
 `}},
 			scenario: "once", fault: "deposed@PATCH:alerts/disk/status#1", oracle: "once",
 			others: []string{"crash-after@POST:receiver:hook#1", "crash-after@POST:receiver:hook#1+crash-before@1", "stale@PATCH:alerts/disk/status#1<PATCH:alerts/disk/status#1",
