@@ -36,6 +36,12 @@ func ForVariants() []Scenario {
 			e.remove(a)
 			e.waitAlertGone(a)
 		}},
+		{Name: "alert-gone-receiver-edited", Prepare: withWebhook(), Steps: func(e *Environment) {
+			a := e.createAlert(e.NewAlert("disk", "hook"))
+			e.remove(a)
+			e.waitAlertGone(a)
+			edit(e, e.receiverObject("hook"), markDefault) // every Alert of the receiver is reconciled, also one that only the cache has
+		}},
 		{Name: "kept", Prepare: RegisterBroker, Steps: func(e *Environment) {
 			si := e.NewInstance("db", SyncClass, SyncPlan)
 			e.create(si)

@@ -89,7 +89,7 @@ func variants() []variant {
 		{name: "twice-over", edits: []mistake{{alerts + "controller.go", `	if r.pending.isReleased(before) { // it is gone, or has the finalizer of another controller
 		return ctrl.Result{}, nil
 	}
-`, ``}}, scenario: "alert-deleted-at-once", fault: "late@alerts", oracle: "once", byChance: true},
+`, ``}}, scenario: "alert-gone-receiver-edited", fault: "late@alerts", oracle: "once"},
 		{name: "stops-where-it-waits", edits: []mistake{{bindingRules + "decide.go", `failed.Status == v1beta1.ConditionTrue && d.Status.ReconciledGeneration > 0`, `failed.Status == v1beta1.ConditionTrue`}},
 			scenario: "binding-plan", fault: "none", oracle: "asked"},
 		{name: "takes-strangers", edits: []mistake{{"internal/lifecycle/ownership.go", `	return si.UID != "" && si.Status.CreatedForUID == si.UID && id == InstanceID(si) ||`, `	return id != "" ||`}}, scenario: "instance-stranger", fault: "none", oracle: "stranger"},
@@ -175,7 +175,7 @@ var lostHere bool
 	if f.answer.Operation != "" && f.status.LastOperation == nil {`}, {instanceRules + "apply.go", `	s.AsyncOpInProgress, s.LastOperation, s.OrphanMitigationInProgress = false, nil, false`, `	s.AsyncOpInProgress, s.OrphanMitigationInProgress = false, false`}},
 			scenario: "instance-async", fault: "none", oracle: "protocol"},
 		{name: "always-fresh", edits: []mistake{{"internal/consistency/freshness.go", `	return order >= 0, nil`, `	return order == order, nil`}},
-			scenario: "instance", fault: "stale@PATCH:serviceinstances/db#1<PATCH:serviceinstances/db/status#1", oracle: "recorded",
+			scenario: "instance", fault: "stale@PATCH:serviceinstances/db#1<PATCH:serviceinstances/db/status#2", oracle: "recorded",
 			others: []string{"crash-after@PATCH:serviceinstances/db#1", "crash-after@PUT:service_instances#1+crash-before@1", "late@serviceinstances",
 				"500@PUT:service_instances#1", "deposed@PATCH:serviceinstances/db/status#1"}},
 		{name: "own-writes-unseen", edits: []mistake{{"internal/operator/manager.go", `			EnableReadYourWritesConsistency: new(true),`, `			EnableReadYourWritesConsistency: new(false),`}},

@@ -35,8 +35,6 @@ type variant struct {
 	scenario, fault, oracle string
 	// others are faults of other classes, which do not reveal the mistake.
 	others []string
-	// byChance: the mistake may show without the fault, too.
-	byChance bool
 }
 
 // mistake replaces a text that a source file has exactly once.
