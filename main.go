@@ -98,10 +98,7 @@ func run(ctx context.Context, o operator.Options) error {
 
 // setup registers everything that the manager runs.
 func setup(ctx context.Context, mgr ctrl.Manager, o operator.Options, guard *outbound.Guard) error {
-	recorder, err := operator.NewRecorder(mgr)
-	if err != nil {
-		return fmt.Errorf("setting up events: %w", err)
-	}
+	recorder := mgr.GetEventRecorder("bellhop")
 	instance, err := os.Hostname() // in a Pod, its name
 	if err != nil {
 		return fmt.Errorf("finding the name of this machine: %w", err)
