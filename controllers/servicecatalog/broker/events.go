@@ -25,7 +25,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/redact"
 )
@@ -33,7 +32,7 @@ import (
 // emitEvents emits an event about a change of a broker's conditions, with the given reason, or else that of Ready.
 func emitEvents(recorder events.EventRecorder, before v1beta1.Broker, after v1beta1.ServiceBrokerStatus, reason string) {
 	is, was := lifecycle.FindCondition(after.Conditions, v1beta1.ConditionReady), lifecycle.FindCondition(before.CommonStatus().Conditions, v1beta1.ConditionReady)
-	if is == nil || engine.QuietReasons[is.Reason] {
+	if is == nil || lifecycle.TraitsOf(is.Reason).Quiet {
 		return
 	}
 	same := was != nil && was.Reason == is.Reason && was.Status == is.Status
@@ -50,9 +49,9 @@ func emitEvents(recorder events.EventRecorder, before v1beta1.Broker, after v1be
 // logTransition logs that a broker begins to fail, and that it works again.
 func logTransition(ctx context.Context, before v1beta1.Broker, after v1beta1.ServiceBrokerStatus) {
 	is, was := lifecycle.FindCondition(after.Conditions, v1beta1.ConditionReady), lifecycle.FindCondition(before.CommonStatus().Conditions, v1beta1.ConditionReady)
-	failed := was != nil && !lifecycle.IsTrue(was) && !engine.QuietReasons[was.Reason]
+	failed := was != nil && !lifecycle.IsTrue(was) && !lifecycle.TraitsOf(was.Reason).Quiet
 	switch {
-	case is == nil || engine.QuietReasons[is.Reason]:
+	case is == nil || lifecycle.TraitsOf(is.Reason).Quiet:
 	case !failed && !lifecycle.IsTrue(is):
 		log.FromContext(ctx).Info("Broker does not work", "reason", is.Reason, "message", is.Message)
 	case failed && lifecycle.IsTrue(is):

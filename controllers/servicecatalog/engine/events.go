@@ -18,7 +18,6 @@ package engine
 
 import (
 	"context"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/events"
@@ -30,18 +29,10 @@ import (
 	"github.com/gophernetes/bellhop/internal/redact"
 )
 
-// QuietReasons are reasons of conditions without an event.
-var QuietReasons = map[string]bool{
-	v1beta1.ReasonQueued:                        true,
-	v1beta1.ReasonProvisionRequestInFlight:      true,
-	v1beta1.ReasonUpdateInstanceRequestInFlight: true,
-	v1beta1.ReasonBindingRequestInFlight:        true,
-}
-
-// isQuiet reports whether Ready has such a reason.
+// isQuiet reports whether the reason of Ready has no event.
 func isQuiet(conditions []v1beta1.Condition) bool {
 	ready := lifecycle.FindCondition(conditions, v1beta1.ConditionReady)
-	return ready != nil && QuietReasons[ready.Reason]
+	return ready != nil && lifecycle.TraitsOf(ready.Reason).Quiet
 }
 
 // hasOpenProblem reports whether an event has announced a problem that has not ended. Quiet conditions do not show that, so it is remembered.
@@ -61,16 +52,16 @@ func emitEvents(ctx context.Context, recorder events.EventRecorder, about client
 	}
 	is, was := lifecycle.FindCondition(after, v1beta1.ConditionReady), lifecycle.FindCondition(before, v1beta1.ConditionReady)
 	stalls := lifecycle.IsTrue(lifecycle.FindCondition(after, v1beta1.ConditionStalled)) && !lifecycle.IsTrue(lifecycle.FindCondition(before, v1beta1.ConditionStalled))
-	if is == nil || QuietReasons[is.Reason] || was != nil && was.Reason == is.Reason && was.Status == is.Status && !stalls {
+	if is == nil || lifecycle.TraitsOf(is.Reason).Quiet || was != nil && was.Reason == is.Reason && was.Status == is.Status && !stalls {
 		return
 	}
 	if lifecycle.IsTrue(is) && !open {
 		log.FromContext(ctx).Info("Ready", "reason", is.Reason)
 		return
 	}
-	kind := corev1.EventTypeWarning
-	if is.Status == v1beta1.ConditionTrue || lifecycle.FindCondition(after, v1beta1.ConditionStalled).Status != v1beta1.ConditionTrue && !strings.Contains(is.Reason, "Fail") && !strings.HasPrefix(is.Reason, "Error") {
-		kind = corev1.EventTypeNormal
+	kind := corev1.EventTypeNormal
+	if isStalled := lifecycle.IsTrue(lifecycle.FindCondition(after, v1beta1.ConditionStalled)); !lifecycle.IsTrue(is) && (isStalled || lifecycle.TraitsOf(is.Reason).Warning) {
+		kind = corev1.EventTypeWarning
 	}
 	recorder.Eventf(about, nil, kind, is.Reason, "Reconcile", "%s", redact.Shorten(is.Message, lifecycle.MaxNote))
 }

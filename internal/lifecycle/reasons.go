@@ -1,0 +1,67 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package lifecycle
+
+import "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+
+// ReasonTraits are what the reason of a condition implies for events and for waiting.
+type ReasonTraits struct {
+	// Warning: an event is a Warning also while the object is retried; one about a Stalled object always is.
+	Warning bool
+	// Quiet: there is no event.
+	Quiet bool
+	// Transient: an object that was created together with what it refers to has it for some seconds only.
+	Transient bool
+}
+
+// reasonTraits has the reasons with a trait; all others announce an expected change.
+var reasonTraits = map[string]ReasonTraits{
+	v1beta1.ReasonQueued:                        {Quiet: true},
+	v1beta1.ReasonProvisionRequestInFlight:      {Quiet: true},
+	v1beta1.ReasonUpdateInstanceRequestInFlight: {Quiet: true},
+	v1beta1.ReasonBindingRequestInFlight:        {Quiet: true},
+
+	v1beta1.ReasonReferencesNonexistentInstance: {Transient: true},
+	v1beta1.ReasonErrorInstanceRefsUnresolved:   {Transient: true, Warning: true},
+	v1beta1.ReasonErrorInstanceNotReady:         {Transient: true, Warning: true},
+	v1beta1.ReasonErrorAsyncOperationInProgress: {Transient: true, Warning: true},
+
+	v1beta1.ReasonErrorFetchingCatalog:                {Warning: true},
+	v1beta1.ReasonErrorSyncingCatalog:                 {Warning: true},
+	v1beta1.ReasonErrorGettingAuthCredentials:         {Warning: true},
+	v1beta1.ReasonErrorGettingClusterID:               {Warning: true},
+	v1beta1.ReasonErrorWithParameters:                 {Warning: true},
+	v1beta1.ReasonErrorNonbindableServiceClass:        {Warning: true},
+	v1beta1.ReasonErrorEjectingServiceBinding:         {Warning: true},
+	v1beta1.ReasonErrorInjectingBindResult:            {Warning: true},
+	v1beta1.ReasonErrorCallingProvision:               {Warning: true},
+	v1beta1.ReasonErrorCallingUpdateInstance:          {Warning: true},
+	v1beta1.ReasonErrorPollingLastOperation:           {Warning: true},
+	v1beta1.ReasonErrorReconciliationRetryTimeout:     {Warning: true},
+	v1beta1.ReasonProvisionCallFailed:                 {Warning: true},
+	v1beta1.ReasonUpdateInstanceCallFailed:            {Warning: true},
+	v1beta1.ReasonDeprovisionCallFailed:               {Warning: true},
+	v1beta1.ReasonBindCallFailed:                      {Warning: true},
+	v1beta1.ReasonUnbindCallFailed:                    {Warning: true},
+	v1beta1.ReasonFetchingBindingFailed:               {Warning: true},
+	v1beta1.ReasonOrphanMitigationFailed:              {Warning: true},
+	v1beta1.ReasonClusterServiceBrokerReturnedFailure: {Warning: true},
+	v1beta1.ReasonServiceBindingReturnedFailure:       {Warning: true},
+}
+
+// TraitsOf returns the traits of a reason.
+func TraitsOf(reason string) ReasonTraits { return reasonTraits[reason] }
