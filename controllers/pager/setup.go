@@ -64,9 +64,9 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		return err
 	}
 	s := endpoints.NewCache(mgr.GetAPIReader(), providers.Factory{Guard: o.Guard, Events: endpoints.NewEventCreator(clients, o.Instance)})
-	book, h := receivers.Resolver{Cache: mgr.GetCache(), OperatorNamespace: o.OperatorNamespace}, &endpoints.Health{}
+	resolver, h := receivers.Resolver{Cache: mgr.GetCache(), OperatorNamespace: o.OperatorNamespace}, &endpoints.Health{}
 	return errors.Join(
-		alert.Setup(ctx, mgr, alert.Options{Workers: o.Workers, Resolver: book, Endpoints: s, Health: h, Recorder: o.Recorder, Metrics: m}),
-		receiver.Setup(mgr, book, s, h),
+		alert.Setup(ctx, mgr, alert.Options{Workers: o.Workers, Resolver: resolver, Endpoints: s, Health: h, Recorder: o.Recorder, Metrics: m}),
+		receiver.Setup(mgr, resolver, s, h),
 	)
 }

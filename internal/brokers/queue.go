@@ -77,32 +77,32 @@ type QueueKey struct {
 	Name types.NamespacedName
 }
 
-// Enter gets a slot at a broker for an object. queued is the broker in whose queue it is, which Enter updates; tried are its attempts at the
-// present spec; nil: none. leave, which returns the slot, is nil where there is no slot.
-func (l *Queue) Enter(o client.Object, queued **Key, key Key, v lifecycle.Operation, tried *v1beta1.Attempts) (leave limiter.Release, wait limiter.Wait) {
+// Enter gets a slot at a broker for an object. queued is the broker in whose queue it is, which Enter updates; attempts are those at the
+// present spec; nil: none. release, which returns the slot, is nil where there is no slot.
+func (l *Queue) Enter(o client.Object, queued **Key, key Key, v lifecycle.Operation, attempts *v1beta1.Attempts) (release limiter.Release, wait limiter.Wait) {
 	if *queued != nil && **queued != key {
 		l.Leave(client.ObjectKeyFromObject(o), queued)
 	}
 	name, endpoint := client.ObjectKeyFromObject(o), l.clients.Limiters.Of(key, l.clock.Now())
-	lane := "namespace " + o.GetNamespace()
+	flow := "namespace " + o.GetNamespace()
 	if v == lifecycle.Poll {
-		lane = pollFlow
+		flow = pollFlow
 	}
-	asks := limiter.Request{ID: QueueKey{l.kind, name}, Flow: lane, Retry: lifecycle.HasFailed(tried), Notify: func() { l.wake.AddFirst(name) }}
-	if tried != nil {
-		asks.Misconfigured, asks.OwnFault = int(tried.Misconfigured), tried.OwnFault
-		if tried.FailingSince != nil {
-			asks.FailingSince = tried.FailingSince.Time
+	request := limiter.Request{ID: QueueKey{l.kind, name}, Flow: flow, Retry: lifecycle.HasFailed(attempts), Notify: func() { l.wake.AddFirst(name) }}
+	if attempts != nil {
+		request.Misconfigured, request.OwnFault = int(attempts.Misconfigured), attempts.OwnFault
+		if attempts.FailingSince != nil {
+			request.FailingSince = attempts.FailingSince.Time
 		}
 	}
-	leave, wait = endpoint.Enter(asks, l.clock.Now())
+	release, wait = endpoint.Enter(request, l.clock.Now())
 	switch {
-	case leave != nil:
+	case release != nil:
 		*queued = nil
 	case *queued == nil:
 		*queued = &key
 	}
-	return leave, wait
+	return release, wait
 }
 
 // Leave takes an object out of the queue of a broker, if it is in one.

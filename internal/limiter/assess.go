@@ -18,8 +18,8 @@ package limiter
 
 import "time"
 
-// leave counts a request as ended. Its outcome does not count if the version of the endpoint has changed meanwhile.
-func (b *Limiter) leave(e entry, now time.Time, r Result) (v Attribution) {
+// release counts a request as ended. Its outcome does not count if the version of the endpoint has changed meanwhile.
+func (b *Limiter) release(e entry, now time.Time, r Result) (v Attribution) {
 	b.mu.Lock()
 	b.busy--
 	if e.epoch != b.epoch {
@@ -41,8 +41,8 @@ func (b *Limiter) leave(e entry, now time.Time, r Result) (v Attribution) {
 
 // assess decides when the next request may be sent, and reports whether this is the first success after a failure of the endpoint.
 func (b *Limiter) assess(now time.Time, r Result, e entry, ownFault bool) (recovered bool) {
-	if wish := now.Add(min(r.RetryAfter, maxRetryAfter)); wish.After(b.retryAfter) {
-		b.retryAfter = wish // whatever the outcomes of requests in flight are
+	if end := now.Add(min(r.RetryAfter, maxRetryAfter)); end.After(b.retryAfter) {
+		b.retryAfter = end // whatever the outcomes of requests in flight are
 	}
 	switch {
 	case r.NotSent:
@@ -65,7 +65,7 @@ func (b *Limiter) assess(now time.Time, r Result, e entry, ownFault bool) (recov
 
 func (b *Limiter) countRefailed(now time.Time, t Request) {
 	if t.Retry {
-		b.refailed.use(retryRate, now)
+		b.retries.use(retryRate, now)
 	}
 }
 
@@ -135,7 +135,7 @@ func (b *Limiter) nextProbe(now time.Time) (next *waiter) {
 	}
 	for _, p := range b.waiters {
 		switch {
-		case !p.notified.IsZero() || p.late, !p.Exempt && b.room(p.lane, nil, now) <= 0:
+		case !p.notified.IsZero() || p.late, !p.Exempt && b.room(p.flow, nil, now) <= 0:
 		case next == nil, p.hasPrecedence(next):
 			next = p
 		}

@@ -127,7 +127,7 @@ type Limiter struct {
 	misconfigured  misconfiguration
 	onRecovery     func() // may be nil
 	total, perFlow Rate
-	used, refailed window
+	used, retries  window
 	flows          map[flowKey]*flow
 	sweepAt        int     // number of flows
 	active         []*flow // flows with a queue, the next one first
@@ -139,8 +139,8 @@ type Limiter struct {
 // Release returns a slot, with the outcome of the request.
 type Release func(now time.Time, r Result) Attribution
 
-// Enter takes a slot, or queues the request: then leave is nil.
-func (b *Limiter) Enter(t Request, now time.Time) (leave Release, wait Wait) {
+// Enter takes a slot, or queues the request: then release is nil.
+func (b *Limiter) Enter(t Request, now time.Time) (release Release, wait Wait) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !t.Exempt {
@@ -149,7 +149,7 @@ func (b *Limiter) Enter(t Request, now time.Time) (leave Release, wait Wait) {
 	b.dropLate(now)
 	l := b.flow(flowKey{t.Flow, t.Retry}, now)
 	own := b.waiters[t.ID]
-	if own != nil && own.lane != l { // it asks for another flow
+	if own != nil && own.flow != l { // it asks for another flow
 		since := own.since
 		b.remove(own)
 		own = b.queue(l, t, since)
@@ -163,7 +163,7 @@ func (b *Limiter) Enter(t Request, now time.Time) (leave Release, wait Wait) {
 			l.used.use(b.perFlow, now)
 		}
 		e := entry{Request: t, epoch: b.epoch, probe: b.misconfigured.isBlocking()}
-		return func(now time.Time, r Result) Attribution { return b.leave(e, now, r) }, Wait{}
+		return func(now time.Time, r Result) Attribution { return b.release(e, now, r) }, Wait{}
 	}
 	if own == nil {
 		own = b.queue(l, t, now)
@@ -181,7 +181,7 @@ func (b *Limiter) cause(l *flow, own *waiter, exempt bool, now time.Time) Cause 
 		return Misconfigured
 	case b.isDown(now), b.misconfigured.isBlocking() && !b.mayProbe(own, now):
 		return Down
-	case l.retry && b.refailed.room(retryRate, now) <= 0:
+	case l.retry && b.retries.room(retryRate, now) <= 0:
 		return Failing
 	case !exempt && b.room(l, own, now) <= 0:
 		return Throttled
@@ -280,8 +280,8 @@ func (b *Limiter) roomAt(now time.Time) (at time.Time) {
 		if b.used.room(b.total, now) <= 0 {
 			opens = latest(opens, b.used.opens(b.total))
 		}
-		if l.retry && b.refailed.room(retryRate, now) <= 0 {
-			opens = latest(opens, b.refailed.opens(retryRate))
+		if l.retry && b.retries.room(retryRate, now) <= 0 {
+			opens = latest(opens, b.retries.opens(retryRate))
 		}
 		if l.used.room(b.perFlow, now) <= 0 {
 			opens = latest(opens, l.used.opens(b.perFlow))

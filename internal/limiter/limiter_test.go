@@ -43,22 +43,22 @@ type testEndpoint struct {
 
 // Enter notes who has entered.
 func (p *testEndpoint) Enter(t limiter.Request, now time.Time) (bool, limiter.Wait) {
-	leave, wait := p.Limiter.Enter(t, now)
-	if leave != nil {
+	release, wait := p.Limiter.Enter(t, now)
+	if release != nil {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		p.under = append(p.under, leave)
+		p.under = append(p.under, release)
 	}
-	return leave != nil, wait
+	return release != nil, wait
 }
 
-// Leave has who entered first leave.
+// Leave releases the slot that was taken first.
 func (p *testEndpoint) Leave(now time.Time, r limiter.Result) {
 	p.mu.Lock()
-	leave := p.under[0]
+	release := p.under[0]
 	p.under = p.under[1:]
 	p.mu.Unlock()
-	leave(now, r)
+	release(now, r)
 }
 
 // take is who was called since it was last asked.
@@ -86,7 +86,7 @@ func (p *testEndpoint) ask(who string) (bool, limiter.Wait) {
 	}}, time.Now())
 }
 
-func (p *testEndpoint) leave(failed bool) { p.Leave(time.Now(), limiter.Result{Failed: failed}) }
+func (p *testEndpoint) release(failed bool) { p.Leave(time.Now(), limiter.Result{Failed: failed}) }
 
 func (p *testEndpoint) wantCalled(t *testing.T, why string, want ...string) {
 	t.Helper()
@@ -107,7 +107,7 @@ func TestLimiterHasFourSlots(t *testing.T) {
 				t.Errorf("%d entered: %v", i, got)
 			}
 		}
-		p.leave(false)
+		p.release(false)
 		p.wantCalled(t, "a slot is free", "4")
 		if p.enter("newcomer") {
 			t.Error("a newcomer took the slot that is kept for who was called")
@@ -128,17 +128,17 @@ func TestLimiterTripsAndProbes(t *testing.T) {
 			p.enter(who)
 		}
 		for _, next := range []string{"x/e", "x/f"} {
-			p.leave(true)
+			p.release(true)
 			p.wantCalled(t, "two failures are no pattern", next)
 			if !p.enter(next) || p.Blocked("x", time.Now()) != "" {
 				t.Errorf("%s did not enter", next)
 			}
 		}
 		for range 3 {
-			p.leave(true)
+			p.release(true)
 			p.wantCalled(t, "three are, and a request is under way")
 		}
-		p.leave(true)
+		p.release(true)
 		if _, wait := p.ask("x/g"); wait.Cause != limiter.Down || p.Blocked("x", time.Now()) != limiter.Down {
 			t.Errorf("waits because it is %s", wait.Cause)
 		}
@@ -151,7 +151,7 @@ func TestLimiterTripsAndProbes(t *testing.T) {
 			if !p.enter("x/g") || p.enter("x/h") {
 				t.Error("one tries it, and no more")
 			}
-			p.leave(true)
+			p.release(true)
 			p.enter("x/g") // again: it goes to the end
 			p.Cancel("x/h", time.Now())
 		}
@@ -159,7 +159,7 @@ func TestLimiterTripsAndProbes(t *testing.T) {
 		p.take()
 		p.enter("x/g")
 		p.enter("x/h")
-		p.leave(false)
+		p.release(false)
 		p.wantCalled(t, "it answers", "x/h")
 		if !p.enter("x/h") || !p.enter("a") || !p.enter("b") || !p.enter("c") || p.enter("d") {
 			t.Error("all slots are back")
@@ -191,7 +191,7 @@ func TestLimiterTakesAPartyThatWasChangedForAnother(t *testing.T) {
 		fails := func() {
 			for range 3 {
 				p.enter("a")
-				p.leave(true)
+				p.release(true)
 			}
 		}
 		wishes := func() {
@@ -220,7 +220,7 @@ func TestLimiterTakesAPartyThatWasChangedForAnother(t *testing.T) {
 				}
 			}
 			for range 4 {
-				p.leave(false)
+				p.release(false)
 			}
 		}
 	})
@@ -253,7 +253,7 @@ func TestLimiterIsNotMovedByItsFirstVersion(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *testEndpoint) {
 		for range 3 {
 			p.enter("a")
-			p.leave(true)
+			p.release(true)
 		}
 		if p.Reset("1", time.Now()); p.enter("b") {
 			t.Error("it is taken for another")
@@ -273,7 +273,7 @@ func TestLimiterJudgesByWhatWasAsked(t *testing.T) {
 		time.Sleep(time.Minute)
 		for range 3 {
 			p.enter("a")
-			p.leave(true)
+			p.release(true)
 			time.Sleep(time.Minute)
 		}
 		for _, r := range []limiter.Result{{NotSent: true}, {RetryAfter: time.Second}} {
@@ -306,9 +306,9 @@ func TestLimiterGetsDoneWithLateComers(t *testing.T) {
 				if in[who] {
 					return
 				}
-				leave, _ := b.Enter(limiter.Request{ID: who, Notify: call}, time.Now())
-				if in[who] = leave != nil; in[who] {
-					time.AfterFunc(50*time.Millisecond, func() { leave(time.Now(), limiter.Result{}) })
+				release, _ := b.Enter(limiter.Request{ID: who, Notify: call}, time.Now())
+				if in[who] = release != nil; in[who] {
+					time.AfterFunc(50*time.Millisecond, func() { release(time.Now(), limiter.Result{}) })
 				} else {
 					time.AfterFunc(time.Minute, func() { ask(who) })
 				}
@@ -340,7 +340,7 @@ func TestLimiterPutsWhoAsksForSomethingElseIntoThatLane(t *testing.T) {
 		exempt("x/edited")
 		exempt("x/other")
 		p.enter("x/edited") // what was a reminder is a page now, for which the rate is used up
-		p.leave(false)
+		p.release(false)
 		if fmt.Sprint(called) != "[x/other]" {
 			t.Errorf("called %v", called)
 		}
@@ -354,7 +354,7 @@ func TestLimiterIsIdleOnceItHasNothingToRemember(t *testing.T) {
 			t.Error("a new one is not idle")
 		}
 		p.enter("a/1")
-		p.leave(false)
+		p.release(false)
 		if p.Idle(time.Now()) {
 			t.Error("a minute's rate is forgotten")
 		}
@@ -370,11 +370,11 @@ func TestLimiterForgetsWhoDoesNotCome(t *testing.T) {
 		for _, who := range []string{"a", "b", "c", "d", "x/gone", "x/late", "x/waits"} {
 			p.enter(who)
 		}
-		p.leave(false)
+		p.release(false)
 		p.wantCalled(t, "the first", "x/gone")
 		time.Sleep(3 * time.Second)
 		p.wantCalled(t, "gone did not come", "x/late")
-		p.leave(false)
+		p.release(false)
 		p.wantCalled(t, "another slot is free", "x/waits")
 
 		for _, who := range []string{"x/gone", "x/late", "x/waits"} {
@@ -385,7 +385,7 @@ func TestLimiterForgetsWhoDoesNotCome(t *testing.T) {
 		}
 		time.Sleep(limiter.QueueTimeout + time.Second)
 		p.enter("x/patient")
-		p.leave(false)
+		p.release(false)
 		p.wantCalled(t, "the first has not asked for too long", "x/patient")
 	})
 }
@@ -397,7 +397,7 @@ func TestLimiterCallsTheNextForWhoWithdraws(t *testing.T) {
 		}
 		p.Cancel("x/f", time.Now())
 		p.wantCalled(t, "there is no slot yet")
-		p.leave(false)
+		p.release(false)
 		p.wantCalled(t, "a slot is free", "x/e")
 		p.Cancel("x/e", time.Now())
 		p.wantCalled(t, "e wants it no more, nor does f", "x/g")
@@ -411,7 +411,7 @@ func TestLimiterCallsLanesInTurn(t *testing.T) {
 			p.enter(who)
 		}
 		for range 4 {
-			p.leave(false)
+			p.release(false)
 		}
 		p.wantCalled(t, "lane by lane", "storm/1", "calm/1", "storm/2", "calm/2")
 	})
@@ -426,7 +426,7 @@ func TestLimiterKeepsToARate(t *testing.T) {
 				t.Errorf("%s: entered %v, %+v", who, entered, wait)
 			}
 			if entered {
-				p.leave(false)
+				p.release(false)
 				time.Sleep(time.Second)
 			}
 		}
@@ -437,7 +437,7 @@ func TestLimiterKeepsToARate(t *testing.T) {
 		if entered, _ := p.ask("x/d"); entered || !p.enter("x/c") {
 			t.Error("the one for whom there is room is the one who was called")
 		}
-		p.leave(false)
+		p.release(false)
 		p.wantCalled(t, "there are two of the last minute")
 		time.Sleep(time.Second)
 		p.wantCalled(t, "a minute after the second", "x/d")
@@ -456,7 +456,7 @@ func TestLimiterKeepsToARatePerLane(t *testing.T) {
 			if p.enter(who) != want {
 				t.Errorf("%s entered: %v", who, !want)
 			}
-			p.leave(false)
+			p.release(false)
 		}
 		p.enter("storm/2")
 		time.Sleep(30 * time.Second)
@@ -465,7 +465,7 @@ func TestLimiterKeepsToARatePerLane(t *testing.T) {
 		if !p.enter("third/1") {
 			t.Error("another lane's storm is in the way")
 		}
-		p.leave(false)
+		p.release(false)
 		time.Sleep(30 * time.Second)
 		p.wantCalled(t, "a minute later", "storm/2")
 	})

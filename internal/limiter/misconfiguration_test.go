@@ -50,10 +50,10 @@ func (p *testEndpoint) askFor(o *object) (bool, limiter.Wait) {
 // refuse answers the object's request, which is the oldest in flight, like an endpoint that is misconfigured.
 func (p *testEndpoint) refuse(o *object, unauthorized bool) limiter.Attribution {
 	p.mu.Lock()
-	leave := p.under[0]
+	release := p.under[0]
 	p.under = p.under[1:]
 	p.mu.Unlock()
-	v := leave(time.Now(), limiter.Result{Misconfigured: true, Unauthorized: unauthorized})
+	v := release(time.Now(), limiter.Result{Misconfigured: true, Unauthorized: unauthorized})
 	if o.answers == 0 {
 		o.failingSince = time.Now()
 	}
@@ -128,7 +128,7 @@ func TestF_P1_OneProbeForAllThatWait(t *testing.T) {
 			}
 		}
 		p.enterObject(objects[called[0]])
-		p.leave(false)
+		p.release(false)
 		if called := p.take(); len(called) != 4 {
 			t.Errorf("called %v when the probe had succeeded, want four", called)
 		}
@@ -194,7 +194,7 @@ func TestAnObjectsOwnFaultBlocksNobody(t *testing.T) {
 			if !p.enterObject(healthy) {
 				t.Fatal("another object is blocked")
 			}
-			p.leave(false)
+			p.release(false)
 			time.Sleep(time.Minute)
 		}
 		for range 20 { // nobody else asks for anything
@@ -236,11 +236,11 @@ func TestAProbeThatGetsAnotherAnswer(t *testing.T) {
 			time.Sleep(5 * time.Minute)
 		}
 		p.enterObject(o)
-		p.leave(true)
+		p.release(true)
 		p.enterObject(o)
-		p.leave(true)
+		p.release(true)
 		p.enterObject(o)
-		p.leave(true)
+		p.release(true)
 		if _, wait := p.askFor(o); wait.Cause != limiter.Misconfigured {
 			t.Errorf("it waits because it is %s", wait.Cause)
 		}
@@ -261,8 +261,8 @@ func TestF_P22_TheFirstSuccessIsAnnounced(t *testing.T) {
 		all := limiter.Limiters[string]{OnRecovery: func(string) { recovered++ }}
 		send := func(r limiter.Result) {
 			time.Sleep(time.Hour)
-			leave, _ := all.Of("receiver", time.Now()).Enter(limiter.Request{ID: "o"}, time.Now())
-			leave(time.Now(), r)
+			release, _ := all.Of("receiver", time.Now()).Enter(limiter.Request{ID: "o"}, time.Now())
+			release(time.Now(), r)
 		}
 		for name, r := range map[string]limiter.Result{"down": {Failed: true}, "misconfigured": {Misconfigured: true}, "Retry-After": {RetryAfter: time.Hour}} {
 			before := recovered

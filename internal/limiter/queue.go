@@ -40,7 +40,7 @@ type waiter struct {
 	since, seen time.Time
 	notified    time.Time // zero: not yet
 	late        bool      // it was notified and did not come in time: it has lost the slot, but not its place
-	lane        *flow
+	flow        *flow
 	element     *list.Element
 }
 
@@ -83,7 +83,7 @@ func (b *Limiter) next(now time.Time) *waiter {
 			if !p.notified.IsZero() || p.late {
 				continue
 			}
-			if !p.Exempt && b.room(l, nil, now) <= 0 || l.retry && b.refailed.room(retryRate, now) <= 0 {
+			if !p.Exempt && b.room(l, nil, now) <= 0 || l.retry && b.retries.room(retryRate, now) <= 0 {
 				break // nor is there for the waiters behind it
 			}
 			b.active = append(slices.Delete(b.active, i, i+1), l)
@@ -110,7 +110,7 @@ func (b *Limiter) room(l *flow, own *waiter, now time.Time) int {
 	counts := func(p *waiter) bool { return p != own && !p.Exempt }
 	return min(
 		b.used.room(b.total, now)-b.kept(counts),
-		l.used.room(b.perFlow, now)-b.kept(func(p *waiter) bool { return counts(p) && p.lane == l }))
+		l.used.room(b.perFlow, now)-b.kept(func(p *waiter) bool { return counts(p) && p.flow == l }))
 }
 
 func (b *Limiter) kept(counts func(*waiter) bool) (n int) {
@@ -153,11 +153,11 @@ func (b *Limiter) Idle(now time.Time) bool {
 			return false
 		}
 	}
-	return b.busy == 0 && b.failures == 0 && b.misconfigured.answers == 0 && !b.isDown(now) && b.refailed.room(retryRate, now) == retryRate.Count && (b.total.Count <= 0 || b.used.room(b.total, now) == b.total.Count)
+	return b.busy == 0 && b.failures == 0 && b.misconfigured.answers == 0 && !b.isDown(now) && b.retries.room(retryRate, now) == retryRate.Count && (b.total.Count <= 0 || b.used.room(b.total, now) == b.total.Count)
 }
 
 func (b *Limiter) queue(l *flow, t Request, now time.Time) *waiter {
-	p := &waiter{Request: t, since: now, lane: l}
+	p := &waiter{Request: t, since: now, flow: l}
 	if l.queue.Len() == 0 {
 		b.active = append(b.active, l)
 	}
@@ -175,9 +175,9 @@ func (b *Limiter) remove(p *waiter) {
 	}
 	b.unnotify(p)
 	delete(b.waiters, p.ID)
-	p.lane.queue.Remove(p.element)
-	if p.lane.queue.Len() == 0 {
-		b.active = slices.DeleteFunc(b.active, func(l *flow) bool { return l == p.lane })
+	p.flow.queue.Remove(p.element)
+	if p.flow.queue.Len() == 0 {
+		b.active = slices.DeleteFunc(b.active, func(l *flow) bool { return l == p.flow })
 	}
 }
 

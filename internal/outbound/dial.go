@@ -32,12 +32,12 @@ import (
 func (c *Client) Dial(ctx context.Context, address string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	dialer := &net.Dialer{Resolver: c.resolver, Control: c.control}
-	dialled, err := dialer.DialContext(ctx, "tcp", address)
+	tcp, err := dialer.DialContext(ctx, "tcp", address)
 	if err != nil {
 		defer cancel()
 		return nil, classify(ctx, err, &progress{})
 	}
-	made := &conn{Conn: dialled, cancel: cancel, left: c.maxBody}
+	made := &conn{Conn: tcp, cancel: cancel, left: c.maxBody}
 	made.stop = context.AfterFunc(ctx, made.expire)
 	return made, nil
 }

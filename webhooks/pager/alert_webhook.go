@@ -99,15 +99,15 @@ func (v alertValidator) receiverWarnings(ctx context.Context, a *v1beta1.Alert) 
 		return ctrladmission.Warnings{"receivers were not checked: Bellhop is still starting"}
 	}
 	if len(a.Spec.ReceiverRefs) == 0 && len(a.Status.Deliveries) == 0 {
-		if ref, err := v.book.Default(ctx, a.Namespace); err != nil || ref != nil {
+		if ref, err := v.resolver.Default(ctx, a.Namespace); err != nil || ref != nil {
 			return nil
 		}
 		return ctrladmission.Warnings{"spec.receiverRefs is empty and there is no default receiver: the Alert waits until one has the annotation " + v1beta1.DefaultReceiverAnnotation + `: "true"`}
 	}
 	var warnings ctrladmission.Warnings
 	for i, ref := range a.Spec.ReceiverRefs {
-		if party, err := v.book.Target(ctx, a.Namespace, ref); err == nil && party.Problem != nil {
-			warnings = append(warnings, fmt.Sprintf("spec.receiverRefs[%d]: the Alert will wait: %s", i, party.Problem.Message))
+		if target, err := v.resolver.Target(ctx, a.Namespace, ref); err == nil && target.Problem != nil {
+			warnings = append(warnings, fmt.Sprintf("spec.receiverRefs[%d]: the Alert will wait: %s", i, target.Problem.Message))
 		}
 	}
 	return warnings

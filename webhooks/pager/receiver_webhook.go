@@ -99,7 +99,7 @@ func (v receiverValidator[R]) validate(ctx context.Context, old *v1beta1.CommonR
 			metav1validation.LabelSelectorValidationOptions{}, path.Child("namespaceSelector"))...)
 	}
 	if len(errs) == 0 && spec.SecretRef != nil && leadsElsewhere(old, spec) {
-		if err := v.access.MayGetSecret(ctx, types.NamespacedName{Namespace: v.book.SecretNamespace(r), Name: spec.SecretRef.Name}, path.Child("secretRef", "name")); err != nil {
+		if err := v.access.MayGetSecret(ctx, types.NamespacedName{Namespace: v.resolver.SecretNamespace(r), Name: spec.SecretRef.Name}, path.Child("secretRef", "name")); err != nil {
 			errs = append(errs, err)
 		}
 	}
@@ -155,7 +155,7 @@ func (v receiverValidator[R]) warnings(ctx context.Context, r R) ctrladmission.W
 		warnings = append(warnings, "spec.namespaceSelector is not set: no namespace may use this receiver; {} selects all")
 	}
 	if spec.SecretRef != nil && v.synced(ctx, apiserver.Metadata("Secret")) {
-		key := client.ObjectKey{Namespace: v.book.SecretNamespace(r), Name: spec.SecretRef.Name}
+		key := client.ObjectKey{Namespace: v.resolver.SecretNamespace(r), Name: spec.SecretRef.Name}
 		if apierrors.IsNotFound(v.cache.Get(ctx, key, apiserver.Metadata("Secret"))) {
 			warnings = append(warnings, fmt.Sprintf("spec.secretRef.name: Secret %q does not exist in namespace %q: Alerts wait until it does", key.Name, key.Namespace))
 		}

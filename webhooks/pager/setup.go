@@ -46,8 +46,8 @@ type Options struct {
 // Setup registers every webhook of the group.
 func Setup(mgr ctrl.Manager, o Options) error {
 	known := knowledge{
-		cache: mgr.GetCache(),
-		book:  receivers.Resolver{Cache: mgr.GetCache(), OperatorNamespace: o.OperatorNamespace},
+		cache:    mgr.GetCache(),
+		resolver: receivers.Resolver{Cache: mgr.GetCache(), OperatorNamespace: o.OperatorNamespace},
 	}
 	access := admission.Reviewer{Client: mgr.GetClient()}
 	return errors.Join(
@@ -68,8 +68,8 @@ func Setup(mgr ctrl.Manager, o Options) error {
 // knowledge looks up objects in the caches. A cache that is not synced knows nothing: what depends on it is accepted, and left to
 // the controller.
 type knowledge struct {
-	cache cache.Cache
-	book  receivers.Resolver
+	cache    cache.Cache
+	resolver receivers.Resolver
 }
 
 // synced reports whether the caches have all objects of the kinds of objs.

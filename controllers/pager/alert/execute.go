@@ -43,21 +43,21 @@ const answerTimeout = 100 * time.Millisecond
 // execute sends the requests of a step concurrently, and returns when they are answered, or after attention. Outcomes are recorded while
 // other requests are in flight. After an error a status could not be written before its requests, which were not sent.
 func (r *Reconciler) execute(ctx context.Context, v *scope, s lifecycle.Plan) error {
-	alert, parties := v.alert, v.inputs.Targets
+	alert, targets := v.alert, v.inputs.Targets
 	ahead, sends := r.acquireSlots(v, s)
 	watch := &watch{answered: make(chan struct{}, len(ahead)+len(sends))}
-	fly := func(sends []acquired) {
+	start := func(sends []acquired) {
 		for _, t := range sends {
-			go r.deliver(ctx, alert.DeepCopy(), t, parties[lifecycle.RefOf(t.Row)], watch)
+			go r.deliver(ctx, alert.DeepCopy(), t, targets[lifecycle.RefOf(t.Row)], watch)
 		}
 	}
-	fly(sends)
+	start(sends)
 	intended, err := r.writeAhead(ctx, v, append(slices.Clone(ahead), sends...))
 	if err == nil {
 		for _, t := range ahead {
 			r.pending.confirm(alert, lifecycle.RefOf(t.Row))
 		}
-		fly(ahead)
+		start(ahead)
 		sends = append(sends, ahead...)
 	} else {
 		r.abortUnrecorded(alert, intended, ahead, err)
@@ -74,14 +74,14 @@ func (r *Reconciler) abortUnrecorded(alert, intended *v1beta1.Alert, ahead []acq
 			unsent = []intent{{before: t.Row, after: lifecycle.DeliveryIn(intended.Status.Deliveries, t.Row)}}
 		}
 		r.pending.cancel(alert, lifecycle.RefOf(t.Row), unsent...)
-		t.leave(r.clock.Now(), limiter.Result{NotSent: true})
+		t.release(r.clock.Now(), limiter.Result{NotSent: true})
 	}
 }
 
 // acquired is a delivery whose request has a slot.
 type acquired struct {
 	lifecycle.DeliveryPlan
-	leave limiter.Release
+	release limiter.Release
 }
 
 // acquireSlots gets a slot for each request of a step; v.queued are the requests that wait for one.
@@ -96,16 +96,16 @@ func (r *Reconciler) acquireSlots(v *scope, s lifecycle.Plan) (ahead, sends []ac
 		ticket := limiterRequest(v.alert, v.inputs.Targets[ref], *t.Send)
 		ticket.Notify = func() { r.wake.AddFirst(name) }
 		endpoint := r.endpoints.Limiters.Of(endpoints.KeyOf(v.alert.Namespace, ref), now)
-		if leave, wait := endpoint.Enter(ticket, now); leave == nil {
+		if release, wait := endpoint.Enter(ticket, now); release == nil {
 			v.queued[ref] = wait
 		} else if r.pending.begin(v.alert, ref, lifecycle.OpenRequest{Since: now, IsResend: t.Send.ResendEvery > 0, ByDefault: t.Row.ByDefault}) {
 			if t.Send.WriteAhead {
-				ahead = append(ahead, acquired{t, leave})
+				ahead = append(ahead, acquired{t, release})
 			} else {
-				sends = append(sends, acquired{t, leave})
+				sends = append(sends, acquired{t, release})
 			}
 		} else {
-			leave(now, limiter.Result{NotSent: true}) // the process stops
+			release(now, limiter.Result{NotSent: true}) // the process stops
 		}
 	}
 	for _, ref := range r.pending.queue(v.alert, v.queued) {
@@ -183,7 +183,7 @@ func (r *Reconciler) awaitAnswers(ctx context.Context, v *scope, pending int, wa
 // deliver sends a request and stores its outcome. The Alert is a copy.
 func (r *Reconciler) deliver(ctx context.Context, alert *v1beta1.Alert, t acquired, p lifecycle.Target, watch *watch) {
 	o := r.send(ctx, alert, t.DeliveryPlan, p)
-	o.Verdict = t.leave(o.At, resultOf(o.Failure))
+	o.Verdict = t.release(o.At, resultOf(o.Failure))
 	r.health.ObserveDelivery(endpoints.KeyOf(alert.Namespace, o.Ref), o)
 	if !r.pending.end(alert, o) {
 		logUnrecorded(ctx, o)

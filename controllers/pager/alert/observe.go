@@ -51,8 +51,8 @@ func (r *Reconciler) observe(ctx context.Context, a *v1beta1.Alert, w *lifecycle
 }
 
 // target completes a receiver with its version.
-func (r *Reconciler) target(ctx context.Context, book receivers.Resolver, namespace string, ref v1beta1.ReceiverRef) (lifecycle.Target, error) {
-	p, err := book.Target(ctx, namespace, ref)
+func (r *Reconciler) target(ctx context.Context, resolver receivers.Resolver, namespace string, ref v1beta1.ReceiverRef) (lifecycle.Target, error) {
+	p, err := resolver.Target(ctx, namespace, ref)
 	if err == nil {
 		r.endpoints.Identify(ctx, namespace, ref, &p)
 	}

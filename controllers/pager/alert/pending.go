@@ -36,12 +36,12 @@ const remindAgain = 30 * time.Second
 // pending holds what this process knows of Alerts beyond their status: requests in flight, outcomes that are not recorded yet, so that
 // none is lost when a write fails, and times of resends. The next reconcile continues from there.
 type pending struct {
-	mu      sync.Mutex
-	entries map[types.NamespacedName]*record
-	flights int
-	landed  *sync.Cond // of a lifecycle.OpenRequest
-	number  uint64     // of the last lifecycle.Outcome
-	closed  bool
+	mu       sync.Mutex
+	entries  map[types.NamespacedName]*record
+	inFlight int
+	finished *sync.Cond // of a lifecycle.OpenRequest
+	number   uint64     // of the last lifecycle.Outcome
+	closed   bool
 }
 
 // record is what is known of one Alert.
@@ -61,7 +61,7 @@ type intent struct{ before, after v1beta1.Delivery }
 
 func newPending() *pending {
 	l := &pending{entries: map[types.NamespacedName]*record{}}
-	l.landed = sync.NewCond(&l.mu)
+	l.finished = sync.NewCond(&l.mu)
 	return l
 }
 
@@ -85,7 +85,7 @@ func (l *pending) begin(a *v1beta1.Alert, ref v1beta1.ReceiverRef, f lifecycle.O
 		return false
 	}
 	l.open(a).underWay[ref] = f
-	l.flights++
+	l.inFlight++
 	return true
 }
 
@@ -117,8 +117,8 @@ func (l *pending) queue(a *v1beta1.Alert, queued map[v1beta1.ReceiverRef]limiter
 func (l *pending) end(a *v1beta1.Alert, o lifecycle.Outcome) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.flights--
-	l.landed.Broadcast()
+	l.inFlight--
+	l.finished.Broadcast()
 	e := l.of(a)
 	if e == nil {
 		return false
@@ -155,8 +155,8 @@ func (e *record) observeFailure(o lifecycle.Outcome) {
 func (l *pending) cancel(a *v1beta1.Alert, ref v1beta1.ReceiverRef, unsent ...intent) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.flights--
-	l.landed.Broadcast()
+	l.inFlight--
+	l.finished.Broadcast()
 	if e := l.of(a); e != nil {
 		delete(e.underWay, ref)
 		e.unsent[ref] = append(e.unsent[ref], unsent...)
@@ -249,8 +249,8 @@ func (l *pending) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closed = true
-	for l.flights > 0 {
-		l.landed.Wait()
+	for l.inFlight > 0 {
+		l.finished.Wait()
 	}
 }
 

@@ -84,20 +84,20 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if !receiver.GetDeletionTimestamp().IsZero() {
 		return ctrl.Result{}, nil
 	}
-	party, err := r.resolver.Of(ctx, receiver)
+	target, err := r.resolver.Of(ctx, receiver)
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("looking up the Secret: %w", err)
 	}
-	isIdentified := r.endpoints.Identify(ctx, req.Namespace, key.Ref, &party)
+	isIdentified := r.endpoints.Identify(ctx, req.Namespace, key.Ref, &target)
 	seen, now := r.health.Of(key), r.clock.Now()
 	endpoint := r.endpoints.Limiters.Of(key, now)
 	if isIdentified {
-		endpoint.Reset(party.Version, now)
+		endpoint.Reset(target.Version, now)
 	}
 	seen.NextDelivery, seen.Slow = endpoint.NextProbe()
-	next := evaluate(receiver, party, seen, receiver.CommonStatus().Waiting, now)
+	next := evaluate(receiver, target, seen, receiver.CommonStatus().Waiting, now)
 	if next.probe {
-		return r.startProbe(ctx, key, party), nil
+		return r.startProbe(ctx, key, target), nil
 	}
 	due := seen.Written.Add(statusEvery)
 	if next.urgent {
@@ -106,19 +106,19 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if now.Before(due) {
 		return enqueue.Requeue(lifecycle.Earliest(next.requeueAt, due), now), nil
 	}
-	return r.record(ctx, receiver, key, party, seen)
+	return r.record(ctx, receiver, key, target, seen)
 }
 
 // record counts the waiting Alerts, and writes the status.
-func (r *Reconciler) record(ctx context.Context, receiver v1beta1.ReceiverObject, key endpoints.Key, party lifecycle.Target, seen endpoints.Observation) (ctrl.Result, error) {
+func (r *Reconciler) record(ctx context.Context, receiver v1beta1.ReceiverObject, key endpoints.Key, target lifecycle.Target, seen endpoints.Observation) (ctrl.Result, error) {
 	waiting, err := r.waiting(ctx, key)
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("counting what waits: %w", err)
 	}
 	now := r.clock.Now()
-	next := evaluate(receiver, party, seen, waiting, now)
+	next := evaluate(receiver, target, seen, waiting, now)
 	if next.probe {
-		return r.startProbe(ctx, key, party), nil
+		return r.startProbe(ctx, key, target), nil
 	}
 	result := enqueue.Requeue(next.requeueAt, now)
 	if equality.Semantic.DeepEqual(*receiver.CommonStatus(), next.status) {

@@ -46,12 +46,12 @@ func (r *Reconciler) relist(ctx context.Context, b v1beta1.Broker, f brokerrules
 	key := brokers.KeyOf(b)
 	name := client.ObjectKeyFromObject(b)
 	endpoint := r.connections.Limiters.Of(key, f.Now)
-	leave, wait := endpoint.Enter(limiter.Request{ID: r.queueKey(key), Flow: "catalog", Misconfigured: int(b.CommonStatus().Misconfigured), Notify: func() { r.wake.AddFirst(name) }}, f.Now)
-	if leave == nil {
+	release, wait := endpoint.Enter(limiter.Request{ID: r.queueKey(key), Flow: "catalog", Misconfigured: int(b.CommonStatus().Misconfigured), Notify: func() { r.wake.AddFirst(name) }}, f.Now)
+	if release == nil {
 		return enqueue.Requeue(f.Now.Add(brokers.QueueHeartbeat), f.Now), r.queued(ctx, b, wait, f.Now)
 	}
 	v := brokerrules.RelistResult{Generation: b.GetGeneration(), Credentials: f.Credentials}
-	found, err := r.fetch(ctx, b, leave, next.ETag, &v)
+	found, err := r.fetch(ctx, b, release, next.ETag, &v)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
@@ -70,9 +70,9 @@ func (r *Reconciler) relist(ctx context.Context, b v1beta1.Broker, f brokerrules
 }
 
 // fetch reads the catalog, and returns the slot; nil: it could not be read, or is unchanged. After an error there is no result.
-func (r *Reconciler) fetch(ctx context.Context, b v1beta1.Broker, leave limiter.Release, etag string, v *brokerrules.RelistResult) (*osbresult.Catalog, error) {
+func (r *Reconciler) fetch(ctx context.Context, b v1beta1.Broker, release limiter.Release, etag string, v *brokerrules.RelistResult) (*osbresult.Catalog, error) {
 	result := limiter.Result{NotSent: true}
-	defer func() { leave(r.clock.Now(), result) }()
+	defer func() { release(r.clock.Now(), result) }()
 	connection, err := r.connections.For(ctx, b)
 	if err != nil {
 		bad, ok := errors.AsType[*brokers.CredentialsError](err)

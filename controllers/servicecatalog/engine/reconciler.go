@@ -221,17 +221,17 @@ func (r *Reconciler[O, S, M]) Connect(ctx context.Context, b v1beta1.Broker) (*o
 // Send sends a request once the broker has a slot for it; otherwise queued says what it waits for. first is the status to record
 // before the request; nil: none. After an error no request was sent.
 func (r *Reconciler[O, S, M]) Send(ctx context.Context, v *Scope[O, S, M], broker v1beta1.Broker, what lifecycle.Operation, first *S, ask func() (osbresult.Outcome, error)) (queued *limiter.Wait, err error) {
-	tried := r.kind.Attempts(r.kind.Status(v.Object))
-	if tried != nil && tried.Generation != v.Object.GetGeneration() {
-		tried = nil
+	attempts := r.kind.Attempts(r.kind.Status(v.Object))
+	if attempts != nil && attempts.Generation != v.Object.GetGeneration() {
+		attempts = nil
 	}
-	leave, wait := r.Queue.Enter(v.Object, &v.Record.Queue, brokers.KeyOf(broker), what, tried)
-	if leave == nil {
+	release, wait := r.Queue.Enter(v.Object, &v.Record.Queue, brokers.KeyOf(broker), what, attempts)
+	if release == nil {
 		return &wait, nil
 	}
 	result := limiter.Result{NotSent: true}
 	defer func() {
-		verdict := leave(r.Clock.Now(), result)
+		verdict := release(r.Clock.Now(), result)
 		v.Attribution = r.attribute(broker, result, verdict)
 	}()
 	if first != nil {

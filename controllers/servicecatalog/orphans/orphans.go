@@ -147,7 +147,7 @@ func (u *Collector) collectOne(ctx context.Context, o *Orphan) (wait time.Durati
 	case err != nil:
 		return 0, err
 	case why != "":
-		u.leave(o, why)
+		u.reportLeft(o, why)
 		return 0, nil
 	}
 	connection, err := u.Clients.For(ctx, broker)
@@ -164,12 +164,12 @@ func (u *Collector) collectOne(ctx context.Context, o *Orphan) (wait time.Durati
 	if ctx.Err() != nil { // the process stops or no longer leads
 		return 0, brokers.ErrStopping
 	}
-	leave, _ := endpoint.Enter(limiter.Request{ID: o, Flow: "namespace " + name.Namespace, Notify: func() { u.Wake(name) }}, now)
-	if leave == nil {
+	release, _ := endpoint.Enter(limiter.Request{ID: o, Flow: "namespace " + name.Namespace, Notify: func() { u.Wake(name) }}, now)
+	if release == nil {
 		return brokers.QueueHeartbeat, nil
 	}
 	result := limiter.Result{NotSent: true}
-	defer func() { leave(u.Clock.Now(), result) }()
+	defer func() { release(u.Clock.Now(), result) }()
 	out := u.send(context.WithoutCancel(ctx), connection.Client, o)
 	result = brokers.ResultOf(out)
 	return u.recordOutcome(o, out), nil
@@ -210,7 +210,7 @@ func (u *Collector) recordOutcome(o *Orphan, out osbresult.Outcome) time.Duratio
 		o.Request.AcceptsIncomplete = true
 		return time.Millisecond
 	case o.attempts >= maxAttempts:
-		u.leave(o, "the broker did not remove it: "+lifecycle.StatusOnly(out))
+		u.reportLeft(o, "the broker did not remove it: "+lifecycle.StatusOnly(out))
 		return 0
 	}
 	wait := max(lifecycle.Backoff(o.Object.GetUID(), o.attempts, out.RetryAfter), time.Second)
@@ -233,8 +233,8 @@ func (u *Collector) reasonToLeave(ctx context.Context, o *Orphan) (why string, e
 	return "", err
 }
 
-// leave announces that an orphan is left at the broker.
-func (u *Collector) leave(o *Orphan, why string) {
+// reportLeft announces that an orphan is left at the broker.
+func (u *Collector) reportLeft(o *Orphan, why string) {
 	id := o.Request.InstanceID
 	if o.Request.BindingID != "" {
 		id = o.Request.BindingID

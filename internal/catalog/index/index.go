@@ -289,10 +289,10 @@ func (x Index) BindingsInto(ctx context.Context, secret types.NamespacedName) ([
 	if err != nil {
 		return nil, err
 	}
-	namesake := &v1beta1.ServiceBinding{}
-	err = x.Cache.Get(ctx, secret, namesake, client.UnsafeDisableDeepCopy)
-	if err == nil && catalog.SecretName(namesake) == secret.Name {
-		into = append(into, namesake)
+	other := &v1beta1.ServiceBinding{}
+	err = x.Cache.Get(ctx, secret, other, client.UnsafeDisableDeepCopy)
+	if err == nil && catalog.SecretName(other) == secret.Name {
+		into = append(into, other)
 	}
 	return into, client.IgnoreNotFound(err)
 }

@@ -131,8 +131,8 @@ func (a *Builder) keep(ids []string) {
 	}
 	for name, plan := range a.Existing.Plans {
 		class := a.Existing.Classes[plan.ClassName()]
-		ofKept := class != nil && leftOut[class.Common().ExternalID] && !chosen["class "+plan.ClassName()]
-		if a.IsOurs(plan) && (ofKept || leftOut[plan.Common().ExternalID]) && !chosen["plan "+name] {
+		classRetained := class != nil && leftOut[class.Common().ExternalID] && !chosen["class "+plan.ClassName()]
+		if a.IsOurs(plan) && (classRetained || leftOut[plan.Common().ExternalID]) && !chosen["plan "+name] {
 			a.desired.KeptPlans = append(a.desired.KeptPlans, plan)
 		}
 	}

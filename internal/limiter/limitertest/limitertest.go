@@ -27,18 +27,18 @@ import (
 // FillSlots takes all slots of an endpoint. release returns them, and reports whether no request waits any more.
 func FillSlots(t *testing.T, b *limiter.Limiter, now time.Time) (release func() bool) {
 	t.Helper()
-	var leaves []limiter.Release
+	var releases []limiter.Release
 	for n := 0; ; n++ {
-		leave, _ := b.Enter(limiter.Request{ID: n, Notify: func() {}}, now)
-		if leave == nil {
+		release, _ := b.Enter(limiter.Request{ID: n, Notify: func() {}}, now)
+		if release == nil {
 			b.Cancel(n, now)
 			break
 		}
-		leaves = append(leaves, leave)
+		releases = append(releases, release)
 	}
 	return func() bool {
-		for _, leave := range leaves {
-			leave(now, limiter.Result{})
+		for _, release := range releases {
+			release(now, limiter.Result{})
 		}
 		return b.Idle(now)
 	}

@@ -86,7 +86,7 @@ func (b *Broker) bind(c *request, f Fault) reply {
 	}
 	held.remove = func() { delete(b.bindings, key) }
 	b.bindings[key] = held
-	delete(b.graves, held.key)
+	delete(b.removed, held.key)
 	return b.begin(c, held.entry, f, &operation{behave: behave, planID: of.PlanID, named: c.body.PlanID}, behave.AsyncBindings, func() reply {
 		return say(http.StatusCreated, b.reveal(held))
 	})
@@ -120,7 +120,7 @@ func (b *Broker) checkBind(c *request, app string) (*instance, *reply) {
 		refused = *b.blocked(held.entry)
 	case held.unusable:
 		refused = b.violation(c, http.StatusUnprocessableEntity, "the instance is not usable, and the platform was told so")
-	case !held.whole:
+	case !held.complete:
 		refused = refuse(http.StatusUnprocessableEntity, "", "the instance is not ready")
 	case b.behavior(held.ServiceID, held.PlanID).RequiresApp && app == "":
 		refused = refuse(http.StatusUnprocessableEntity, "RequiresApp", "app_guid is needed")
@@ -159,7 +159,7 @@ func (b *Broker) checkRotation(c *request, plan *Plan) *reply {
 func (b *Broker) bindAgain(c *request, held *binding, wanted []byte) reply {
 	switch {
 	case string(held.wanted) != string(wanted):
-		held.disputed = true
+		held.conflicted = true
 		return refuse(http.StatusConflict, "", "there is a binding with this id and other attributes")
 	case held.creating() && !c.acceptsIncomplete():
 		return *needsTime(c, true)
@@ -167,8 +167,8 @@ func (b *Broker) bindAgain(c *request, held *binding, wanted []byte) reply {
 		return b.runs(held.running)
 	case held.running != nil:
 		return *b.blocked(held.entry)
-	case !held.whole:
-		return refuse(http.StatusInternalServerError, "", "it was not created whole, and must be removed first")
+	case !held.complete:
+		return refuse(http.StatusInternalServerError, "", "it was not created completely, and must be removed first")
 	}
 	return say(http.StatusOK, b.reveal(held))
 }
@@ -180,7 +180,7 @@ func (b *Broker) getBinding(c *request) reply {
 			return b.violation(c, http.StatusBadRequest, "bindings of this service cannot be fetched")
 		}
 	}
-	if !ok || held.creating() || !held.whole {
+	if !ok || held.creating() || !held.complete {
 		return refuse(http.StatusNotFound, "", "there is no such binding")
 	}
 	said := b.reveal(held)

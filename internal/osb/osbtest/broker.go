@@ -72,7 +72,7 @@ type Broker struct {
 	options    Options
 	instances  map[string]*instance
 	bindings   map[bindingKey]*binding
-	graves     map[string]*grave // of what was removed, by key
+	removed    map[string]*removedResource // of what was removed, by key
 	history    map[string]*History
 	faults     []*Fault
 	calls      []*Call
@@ -94,7 +94,7 @@ func New(o Options) *Broker {
 	}
 	return &Broker{
 		options: o, instances: map[string]*instance{}, bindings: map[bindingKey]*binding{},
-		graves: map[string]*grave{}, history: map[string]*History{},
+		removed: map[string]*removedResource{}, history: map[string]*History{},
 		counts: map[osb.Operation]int{},
 	}
 }

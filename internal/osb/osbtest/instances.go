@@ -98,7 +98,7 @@ func (b *Broker) provision(c *request, f Fault) reply {
 	}
 	i.remove = func() { delete(b.instances, i.ID) }
 	b.instances[i.ID] = i
-	delete(b.graves, i.key)
+	delete(b.removed, i.key)
 	r := b.begin(c, i.entry, f, &operation{behave: behave, planID: plan.ID}, behave.Async, func() reply {
 		return say(http.StatusCreated, dashboard(i.ID))
 	})
@@ -120,7 +120,7 @@ func named(op *operation) map[string]any {
 func (b *Broker) provisionAgain(c *request, held *instance, wanted []byte) reply {
 	switch {
 	case string(held.wanted) != string(wanted):
-		held.disputed = true
+		held.conflicted = true
 		return refuse(http.StatusConflict, "", "there is an instance with this id and other attributes")
 	case held.creating() && !c.acceptsIncomplete():
 		return *needsTime(c, true)
@@ -131,8 +131,8 @@ func (b *Broker) provisionAgain(c *request, held *instance, wanted []byte) reply
 		return b.runs(held.running)
 	case held.running != nil:
 		return *b.blocked(held.entry)
-	case !held.whole:
-		return refuse(http.StatusInternalServerError, "", "it was not created whole, and must be removed first")
+	case !held.complete:
+		return refuse(http.StatusInternalServerError, "", "it was not created completely, and must be removed first")
 	}
 	return say(http.StatusOK, dashboard(held.ID))
 }
@@ -220,8 +220,8 @@ func (b *Broker) checkUpdate(c *request, held *instance) (*Plan, *reply) {
 		refused = b.violation(c, http.StatusBadRequest, "previous_values.plan_id must be %s", held.PlanID)
 	case held.onlyContext(c) && !service.AllowContextUpdates:
 		refused = b.violation(c, http.StatusUnprocessableEntity, "the context by itself cannot be updated")
-	case !held.whole:
-		refused = refuse(http.StatusUnprocessableEntity, "", "it was not created whole")
+	case !held.complete:
+		refused = refuse(http.StatusUnprocessableEntity, "", "it was not created completely")
 	default:
 		return plan, checkMaintenance(c, plan)
 	}

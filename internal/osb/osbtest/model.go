@@ -40,15 +40,15 @@ const (
 
 // entry is what instances and bindings have in common.
 type entry struct {
-	id, key   string // the key is what nothing else has
-	serviceID string
-	planID    string
-	wanted    []byte // the attributes that make a repeated creation the same
-	whole     bool   // its creation went well
-	unusable  bool   // said so by a failure
-	disputed  bool   // whoever asked for it was told that it has other attributes
-	removed   bool
-	remove    func()
+	id, key    string // the key is what nothing else has
+	serviceID  string
+	planID     string
+	wanted     []byte // the attributes that make a repeated creation the same
+	complete   bool   // its creation went well
+	unusable   bool   // said so by a failure
+	conflicted bool   // whoever asked for it was told that it has other attributes
+	removed    bool
+	remove     func()
 	// running is the operation that runs; last, the one that ran before.
 	running, last *operation
 }
@@ -61,7 +61,7 @@ func (e *entry) state() string {
 		return Updating
 	case e.running != nil:
 		return Removing
-	case e.whole:
+	case e.complete:
 		return Ready
 	}
 	return Remains
@@ -91,8 +91,8 @@ type operation struct {
 // isPlan tells whether a poll may name the plan.
 func (op *operation) isPlan(id string) bool { return id == op.planID || id != "" && id == op.named }
 
-// grave is what is known of something that was removed.
-type grave struct{ last *operation }
+// removedResource is what is known of something that was removed.
+type removedResource struct{ last *operation }
 
 // act does what is asked.
 func (b *Broker) act(c *request, f Fault) reply {
@@ -195,7 +195,7 @@ func (b *Broker) end(e *entry) {
 	past := b.past(e.id)
 	if op.failure != nil {
 		op.state = result.Failed
-		e.unusable = e.whole && op.failure.Unusable
+		e.unusable = e.complete && op.failure.Unusable
 		return
 	}
 	op.state = result.Succeeded
@@ -203,7 +203,7 @@ func (b *Broker) end(e *entry) {
 	case osb.ProvisionInstance, osb.Bind:
 		past.Creations++
 		past.Ready = true
-		e.whole = true
+		e.complete = true
 	case osb.UpdateInstance:
 		past.Updates++
 		e.unusable = false
@@ -211,7 +211,7 @@ func (b *Broker) end(e *entry) {
 		past.Removals++
 		e.removed = true
 		e.remove()
-		b.graves[e.key] = &grave{op}
+		b.removed[e.key] = &removedResource{op}
 	default:
 	}
 	if op.apply != nil {
@@ -276,14 +276,14 @@ func (b *Broker) polled(c *request) (*entry, string) {
 
 // pollGrave is a poll of what is not there any more, or never was.
 func (b *Broker) pollGrave(key string) reply {
-	buried, ok := b.graves[key]
+	gone, ok := b.removed[key]
 	switch {
 	case !ok:
 		return refuse(http.StatusNotFound, "", "there is no such thing")
-	case buried.last.behave.Forgetful:
+	case gone.last.behave.Forgetful:
 		return refuse(http.StatusGone, "", "it is gone")
 	}
-	return say(http.StatusOK, buried.last.said())
+	return say(http.StatusOK, gone.last.said())
 }
 
 func (b *Broker) checkPoll(c *request, e *entry, op *operation) *reply {
@@ -296,7 +296,7 @@ func (b *Broker) checkPoll(c *request, e *entry, op *operation) *reply {
 		refused = b.violation(c, http.StatusBadRequest, "plan_id must be %s, that of before the operation", op.planID)
 	case asked != op.name && asked != "":
 		refused = b.violation(c, http.StatusBadRequest, "operation must be %q, not %q", op.name, asked)
-	case asked != op.name && !e.disputed && !b.options.Patient: // who lost the answer with the name cannot know it
+	case asked != op.name && !e.conflicted && !b.options.Patient: // who lost the answer with the name cannot know it
 		refused = b.violation(c, http.StatusBadRequest, "operation must be %q", op.name)
 	default:
 		if c.Operation == osb.PollLastOperation {
@@ -379,7 +379,7 @@ func first(refusals ...*reply) *reply {
 
 // reuse refuses an id that was removed before, if the broker does that.
 func (b *Broker) reuse(key string) *reply {
-	if _, buried := b.graves[key]; !buried || b.options.RefusesReuse == 0 {
+	if _, known := b.removed[key]; !known || b.options.RefusesReuse == 0 {
 		return nil
 	}
 	refused := refuse(b.options.RefusesReuse, "", "this id was used before")
