@@ -164,11 +164,11 @@ func (r Reference) NamePlan(spec *v1beta1.PlanReference, plan v1beta1.Plan) {
 // ReferencesTo returns all references that name a class, without a plan.
 func ReferencesTo(class v1beta1.Class) []Reference {
 	refs := make([]Reference, 0, 3)
-	for _, spelling := range []NamedBy{ByExternalName, ByExternalID, ByName} {
+	for _, by := range []NamedBy{ByExternalName, ByExternalID, ByName} {
 		refs = append(refs, Reference{
 			Scope:   ScopeOf(class),
-			NamedBy: spelling,
-			Class:   spelling.OfClass(class),
+			NamedBy: by,
+			Class:   by.OfClass(class),
 		})
 	}
 	return refs
@@ -176,8 +176,8 @@ func ReferencesTo(class v1beta1.Class) []Reference {
 
 // Changed reports what differs between two references. A reference in another form is to another class and plan.
 func Changed(old, updated Reference) (class, plan bool) {
-	spelling := old.Scope != updated.Scope || old.NamedBy != updated.NamedBy
-	return spelling || old.Class != updated.Class, spelling || old.Plan != updated.Plan
+	form := old.Scope != updated.Scope || old.NamedBy != updated.NamedBy
+	return form || old.Class != updated.Class, form || old.Plan != updated.Plan
 }
 
 // MatchesPlan reports whether the reference names a plan of its class, or no plan at all.

@@ -80,7 +80,7 @@ func TestBrokenReferences(t *testing.T) {
 			`spec.clusterServiceClassName: Invalid value: "c1"`, `spec.clusterServiceClassExternalID: Invalid value: "c1"`, `spec.servicePlanName: Invalid value: "p"`}},
 		{"G12, a class twice", v1beta1.PlanReference{ClusterServiceClassExternalName: "c", ClusterServiceClassName: "d", ClusterServicePlanExternalName: "p"}, []string{
 			`spec.clusterServiceClassExternalName: Invalid value: "c"`, `spec.clusterServiceClassName: Invalid value: "d"`, "clusterServiceClassExternalName, clusterServiceClassName leave all but one out"}},
-		{"G13, a plan in another spelling", v1beta1.PlanReference{ClusterServiceClassExternalName: "c", ClusterServicePlanName: "p"}, []string{
+		{"G13, a plan in another form", v1beta1.PlanReference{ClusterServiceClassExternalName: "c", ClusterServicePlanName: "p"}, []string{
 			"spec.clusterServicePlanExternalName: Required", "in place of clusterServicePlanName, since clusterServiceClassExternalName names the class"}},
 		{"a plan twice", v1beta1.PlanReference{ServiceClassName: "c", ServicePlanName: "p", ServicePlanExternalID: "q"}, []string{
 			`spec.servicePlanName: Invalid value: "p"`, `spec.servicePlanExternalID: Invalid value: "q"`}},
@@ -169,7 +169,7 @@ func TestChanged(t *testing.T) {
 		{"nothing", func(*catalog.Reference) {}, false, false},
 		{"the plan", func(r *catalog.Reference) { r.Plan = "q" }, false, true},
 		{"the class", func(r *catalog.Reference) { r.Class = "d" }, true, false},
-		{"the spelling", func(r *catalog.Reference) { r.NamedBy = catalog.ByName }, true, true},
+		{"the form", func(r *catalog.Reference) { r.NamedBy = catalog.ByName }, true, true},
 		{"the scope", func(r *catalog.Reference) { r.Scope = catalog.Namespaced }, true, true},
 	} {
 		updated := old

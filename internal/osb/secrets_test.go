@@ -46,8 +46,8 @@ func TestSecretsAreNotQuoted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			forms := map[string]string{}
 			for _, canary := range append(test.canaries, parameter) {
-				for spelling, form := range redacttest.Spellings(canary) {
-					forms[form] = canary + ", " + spelling
+				for encoding, form := range redacttest.Encodings(canary) {
+					forms[form] = canary + ", " + encoding
 				}
 			}
 			said := ""

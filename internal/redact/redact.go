@@ -35,7 +35,7 @@ const (
 	minSecret = 4
 )
 
-// Redactor removes known secrets from text that others wrote, in the spellings in which a server may echo what it got. It is
+// Redactor removes known secrets from text that others wrote, in the encodings in which a server may echo what it got. It is
 // no defence against a server that means to tell: that one can say it in words of its own.
 type Redactor struct {
 	forms [256][]string // by their first byte
@@ -114,7 +114,7 @@ func (r *Redactor) redact(text string, limit int) string {
 	return out.String()
 }
 
-// longest returns the length of the longest spelling of a secret with which the text begins, or 0.
+// longest returns the length of the longest encoding of a secret with which the text begins, or 0.
 func (r *Redactor) longest(text string, readers []reader) int {
 	longest := 0
 	for _, read := range readers {

@@ -68,8 +68,8 @@ func TestRedactorClean(t *testing.T) {
 
 func TestRedactorKnowsEverySpelling(t *testing.T) {
 	for _, secret := range []string{"s3cr3t", `p&ss/w+rd "1" <é\>`, "ключ 👋", "\xff\xfe\xfd\xfc", "abcd"} {
-		for name, spelling := range redacttest.Spellings(secret) {
-			got := redact.NewRedactor(secret).Clean("<<"+spelling+">>", plenty)
+		for name, encoding := range redacttest.Encodings(secret) {
+			got := redact.NewRedactor(secret).Clean("<<"+encoding+">>", plenty)
 			if leak := leaked(got, secret); leak != "" {
 				t.Errorf("%q as %s: %q still has it as %s", secret, name, got, leak)
 			}
@@ -80,10 +80,10 @@ func TestRedactorKnowsEverySpelling(t *testing.T) {
 	}
 }
 
-// leaked names the spelling in which the secret is in the text.
+// leaked names the encoding in which the secret is in the text.
 func leaked(text, secret string) string {
-	for name, spelling := range redacttest.Spellings(secret) {
-		if strings.Contains(text, spelling) && !strings.Contains("[redacted]", spelling) {
+	for name, encoding := range redacttest.Encodings(secret) {
+		if strings.Contains(text, encoding) && !strings.Contains("[redacted]", encoding) {
 			return name
 		}
 	}
@@ -127,8 +127,8 @@ func FuzzRedactor(f *testing.F) {
 		}
 		maxBytes = max(0, min(maxBytes, plenty))
 		r := redact.NewRedactor(secret)
-		for name, spelling := range redacttest.Spellings(secret) {
-			got := r.Clean(before+spelling+after, maxBytes)
+		for name, encoding := range redacttest.Encodings(secret) {
+			got := r.Clean(before+encoding+after, maxBytes)
 			if leak := leaked(got, secret); leak != "" {
 				t.Fatalf("written as %s: %q still has it as %s", name, got, leak)
 			}

@@ -56,7 +56,7 @@ var _ = Describe("A credential", serial, func() {
 	echo := func(status, from int, secrets ...string) osbtest.Answer {
 		var all []string
 		for _, secret := range secrets {
-			all = slices.AppendSeq(all, maps.Values(redacttest.Spellings(secret)))
+			all = slices.AppendSeq(all, maps.Values(redacttest.Encodings(secret)))
 		}
 		var answers []osbtest.Answer
 		for part := range slices.Chunk(all, 8) {

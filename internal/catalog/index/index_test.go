@@ -173,11 +173,11 @@ func TestClass(t *testing.T) {
 	for _, scope := range []catalog.Scope{catalog.Cluster, catalog.Namespaced} {
 		byName, byObject := catalog.Reference{Scope: scope, NamedBy: catalog.ByExternalName}, catalog.Reference{Scope: scope, NamedBy: catalog.ByName}
 		for _, c := range []struct {
-			why      string
-			spelling catalog.NamedBy
-			class    string
-			want     string
-			err      string
+			why   string
+			by    catalog.NamedBy
+			class string
+			want  string
+			err   string
 		}{
 			{"by its name in the catalog; the one that is gone is another", catalog.ByExternalName, "mysql", "class-1", ""},
 			{"by its id", catalog.ByExternalID, "class-2-id", "class-2", ""},
@@ -189,7 +189,7 @@ func TestClass(t *testing.T) {
 			{"none of the name", catalog.ByName, "nope", "", `there is no ` + scope.ClassKind() + ` "nope"`},
 			{"two", catalog.ByExternalName, "redis", "", `there is more than one ` + scope.ClassKind() + ` with ` + byName.ClassField() + ` "redis": class-2 (of broker osba), class-3 (of broker other); make a ServiceInstance that names one of them with ` + byObject.ClassField()},
 		} {
-			got, err := x.Class(t.Context(), namespace, catalog.Reference{Scope: scope, NamedBy: c.spelling, Class: c.class})
+			got, err := x.Class(t.Context(), namespace, catalog.Reference{Scope: scope, NamedBy: c.by, Class: c.class})
 			switch {
 			case c.err != "":
 				if err == nil || !strings.Contains(err.Error(), c.err) || index.IsNotFound(err) == index.IsAmbiguous(err) || index.IsAmbiguous(err) != (c.why == "two") {
@@ -205,7 +205,7 @@ func TestClass(t *testing.T) {
 	}
 }
 
-// TestWhatIsNotFoundIsSaidWithWhatHelps: in the spelling in which it was looked for.
+// TestWhatIsNotFoundIsSaidWithWhatHelps: in the form in which it was looked for.
 func TestWhatIsNotFoundIsSaidWithWhatHelps(t *testing.T) {
 	read := func(b v1beta1.Broker) v1beta1.Broker {
 		b.CommonStatus().LastCatalogRetrievalTime = &metav1.Time{Time: time.Unix(1, 0)}
@@ -284,8 +284,8 @@ func TestChoicesCanBeMade(t *testing.T) {
 				t.Errorf("%s: %s: %v", scope, choice, err)
 			}
 		}
-		for _, spelling := range []catalog.NamedBy{catalog.ByExternalName, catalog.ByExternalID, catalog.ByName} {
-			ref := catalog.Reference{Scope: scope, NamedBy: spelling}
+		for _, by := range []catalog.NamedBy{catalog.ByExternalName, catalog.ByExternalID, catalog.ByName} {
+			ref := catalog.Reference{Scope: scope, NamedBy: by}
 			_, err := x.Plan(t.Context(), class(scope, "class-1", "mysql", "osba"), ref)
 			for _, ref.Plan = range choices(t, err) {
 				if _, err := x.Plan(t.Context(), class(scope, "class-1", "mysql", "osba"), ref); err != nil {

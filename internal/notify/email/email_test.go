@@ -609,8 +609,8 @@ func TestProbe(t *testing.T) {
 func TestLeaks(t *testing.T) {
 	forms := map[string]string{}
 	for _, canary := range []string{username, password, "canary-us3r"} {
-		for spelling, form := range redacttest.Spellings(canary) {
-			forms[form] = canary + ", " + spelling
+		for encoding, form := range redacttest.Encodings(canary) {
+			forms[form] = canary + ", " + encoding
 		}
 	}
 	var answers []string

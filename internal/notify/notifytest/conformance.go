@@ -251,16 +251,16 @@ func (s conformance) leaks(t *testing.T) {
 		}
 	}
 	for _, piece := range pieces {
-		for spelling, echo := range redacttest.Spellings(piece) {
+		for encoding, echo := range redacttest.Encodings(piece) {
 			contentType, body := s.ErrorBody(echo)
 			s.server.Answer(Status(http.StatusUnauthorized, body, "Content-Type", contentType, "Location", "/"+echo, "X-Echo", echo))
-			s.wantNoCanary(t, spelling, s.failure(t.Context(), t).Message)
+			s.wantNoCanary(t, encoding, s.failure(t.Context(), t).Message)
 			if !s.NeedsBody {
 				continue
 			}
 			s.server.Answer(Status(http.StatusOK, strings.ReplaceAll(s.Accept, s.ExternalID, echo), "Content-Type", contentType))
 			receipt, err := s.send(t.Context(), "delivery")
-			s.wantNoCanary(t, spelling, fmt.Sprint(receipt, err))
+			s.wantNoCanary(t, encoding, fmt.Sprint(receipt, err))
 		}
 	}
 }
@@ -308,10 +308,10 @@ func (s conformance) probe(t *testing.T) {
 		}
 	}
 	for _, canary := range s.Canaries {
-		for spelling, echo := range redacttest.Spellings(canary) {
+		for encoding, echo := range redacttest.Encodings(canary) {
 			contentType, body := s.ErrorBody(echo)
 			s.server.Answer(Status(http.StatusForbidden, body, "Content-Type", contentType))
-			s.wantNoCanary(t, "probe, "+spelling, fmt.Sprint(prober.Probe(t.Context())))
+			s.wantNoCanary(t, "probe, "+encoding, fmt.Sprint(prober.Probe(t.Context())))
 		}
 	}
 }

@@ -208,8 +208,8 @@ func Run(t *testing.T, p Provider) {
 	t.Cleanup(sender.Close)
 	s := conformance{Provider: p, server: server, sender: sender, forms: map[string]string{}}
 	for _, canary := range p.Canaries {
-		for spelling, form := range redacttest.Spellings(canary) {
-			s.forms[form] = canary + ", " + spelling
+		for encoding, form := range redacttest.Encodings(canary) {
+			s.forms[form] = canary + ", " + encoding
 		}
 	}
 	t.Run("Keys", s.keys)

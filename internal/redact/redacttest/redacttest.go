@@ -28,10 +28,10 @@ import (
 	"unicode/utf8"
 )
 
-// Spellings returns the text in the ways in which servers write what they got. None of them is empty.
-func Spellings(text string) map[string]string {
+// Encodings returns the text in the ways in which servers write what they got. None of them is empty.
+func Encodings(text string) map[string]string {
 	lower, upper := hex.EncodeToString([]byte(text)), strings.ToUpper(hex.EncodeToString([]byte(text)))
-	spellings := map[string]string{
+	encodings := map[string]string{
 		"plain":                 text,
 		"hex":                   lower,
 		"HEX":                   upper,
@@ -53,15 +53,15 @@ func Spellings(text string) map[string]string {
 		"URL, embedded at 2":    embedded(base64.URLEncoding, text, 2),
 	}
 	if utf8.ValidString(text) { // JSON has no way to say anything else
-		spellings["JSON"] = jsonString(text, true)
-		spellings["JSON, HTML left alone"] = jsonString(text, false)
-		spellings["JSON in JSON"] = jsonString(jsonString(text, true), true)
-		spellings["JSON in JSON, HTML left alone"] = jsonString(jsonString(text, false), false)
-		spellings["JSON, slashes escaped"] = strings.ReplaceAll(jsonString(text, false), "/", `\/`)
-		spellings["every character, JSON"] = codeUnits(text, "%04x")
-		spellings["every character, JSON upper"] = codeUnits(text, "%04X")
+		encodings["JSON"] = jsonString(text, true)
+		encodings["JSON, HTML left alone"] = jsonString(text, false)
+		encodings["JSON in JSON"] = jsonString(jsonString(text, true), true)
+		encodings["JSON in JSON, HTML left alone"] = jsonString(jsonString(text, false), false)
+		encodings["JSON, slashes escaped"] = strings.ReplaceAll(jsonString(text, false), "/", `\/`)
+		encodings["every character, JSON"] = codeUnits(text, "%04x")
+		encodings["every character, JSON upper"] = codeUnits(text, "%04X")
 	}
-	return spellings
+	return encodings
 }
 
 func lowerEscapes(escaped string) string {
