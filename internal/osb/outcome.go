@@ -156,7 +156,7 @@ func (e *exchange) failed(resp *outbound.Response, out result.Outcome, words *cl
 	out.UpdateNotRepeatable = said.NotRepeatable && updates
 	switch out.Class = e.meaning(resp.StatusCode, said.Code); {
 	case out.Class == result.Rejected && resp.BodyErr != nil:
-		out.Class = result.Retry // the code of a 422, and who refuses, are lost with the body
+		out.Class = result.Retry // the code of a 422, and the program that refuses, are lost with the body
 	case out.Class == result.Rejected && !said.Documented: // a proxy, a gateway or another program answers
 		out.Class = result.Misconfigured
 	case resp.StatusCode == http.StatusPreconditionFailed:

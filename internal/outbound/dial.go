@@ -26,7 +26,7 @@ import (
 
 // Dial makes a TCP connection to host:port for a protocol other than HTTP, if the guard lets it. The connection and all that
 // is read and written on it end when ctx does, and after the client's time limit at the latest; as much is read from it as
-// would be of an answer's body. Who dials must close it. An error is an *Error; what goes wrong later, FromConn makes one.
+// would be of an answer's body. The caller must close it. An error is an *Error; what goes wrong later, FromConn makes one.
 //
 // The operator's HTTP proxy is not for such connections: they are dialled from here, whatever HTTPS_PROXY says.
 func (c *Client) Dial(ctx context.Context, address string) (net.Conn, error) {

@@ -131,8 +131,8 @@ const (
 	ReasonServiceBindingNeedsOrphanMitigation = "ServiceBindingNeedsOrphanMitigation"
 	ReasonErrorAsyncOperationInProgress       = "ErrorAsyncOperationInProgress"
 	ReasonUnboundSuccessfully                 = "UnboundSuccessfully"
-	// ReasonSecretEdited: somebody changed the credentials in the Secret, and the
-	// broker does not tell them again.
+	// ReasonSecretEdited: the credentials in the Secret were changed, and the
+	// broker does not return them again.
 	ReasonSecretEdited = "SecretEdited"
 	// ReasonRebinding: the credentials are being replaced by new ones.
 	ReasonRebinding = "Rebinding"

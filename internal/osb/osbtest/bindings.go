@@ -223,8 +223,8 @@ func (b *Broker) reveal(held *binding) map[string]any {
 	return said
 }
 
-// Untell takes back that a binding's credentials were told: who asked for them got another answer.
-func (b *Broker) Untell(id string) {
+// MarkUnrevealed makes the credentials of a binding available again, although they are revealed once: their answer was replaced.
+func (b *Broker) MarkUnrevealed(id string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for key, held := range b.bindings {

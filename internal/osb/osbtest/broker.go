@@ -16,7 +16,7 @@ limitations under the License.
 
 // Package osbtest has a broker for tests and measurements: a real server that is strict
 // about the protocol, remembers what it holds and what it was asked, and can be made to be
-// slow, to fail and to lie. It asserts nothing; who tests asks it afterwards.
+// slow, to fail and to give wrong answers. It asserts nothing; tests read its records afterwards.
 package osbtest
 
 import (

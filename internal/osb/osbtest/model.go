@@ -46,7 +46,7 @@ type entry struct {
 	wanted     []byte // the attributes that make a repeated creation the same
 	complete   bool   // its creation went well
 	unusable   bool   // said so by a failure
-	conflicted bool   // whoever asked for it was told that it has other attributes
+	conflicted bool   // a repeated request was answered with 409: it has other attributes
 	removed    bool
 	remove     func()
 	// running is the operation that runs; last, the one that ran before.
@@ -296,7 +296,7 @@ func (b *Broker) checkPoll(c *request, e *entry, op *operation) *reply {
 		refused = b.violation(c, http.StatusBadRequest, "plan_id must be %s, that of before the operation", op.planID)
 	case asked != op.name && asked != "":
 		refused = b.violation(c, http.StatusBadRequest, "operation must be %q, not %q", op.name, asked)
-	case asked != op.name && !e.conflicted && !b.options.Patient: // who lost the answer with the name cannot know it
+	case asked != op.name && !e.conflicted && !b.options.Patient: // a client that lost the answer with the name cannot know it
 		refused = b.violation(c, http.StatusBadRequest, "operation must be %q", op.name)
 	default:
 		if c.Operation == osb.PollLastOperation {

@@ -278,7 +278,7 @@ func (b *Broker) route(c *request) {
 	}
 }
 
-// admit says whether the broker talks at all to who asks.
+// admit refuses a request whose credentials or protocol version are wrong; nil: neither is.
 func (b *Broker) admit(c *request) *reply {
 	version := c.Header.Get("X-Broker-API-Version")
 	var refused reply

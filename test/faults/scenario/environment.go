@@ -284,7 +284,7 @@ func (e *Environment) obsoleteCheck(r *http.Request) func() bool {
 // withholdCredentials makes the broker reveal the credentials of a binding later, as an asynchronous operation does.
 func (e *Environment) withholdCredentials(r *http.Request) {
 	if e.Broker != nil {
-		e.Broker.Untell(RequestID(r))
+		e.Broker.MarkUnrevealed(RequestID(r))
 	}
 }
 
