@@ -110,7 +110,7 @@ type Provider struct {
 	description
 }
 
-// Of returns the provider of a spec; false: the spec has none.
+// Of returns the provider of a spec; false: the spec has none, or the registry lacks it.
 func Of(spec *v1beta1.CommonReceiverSpec) (Provider, bool) {
 	if spec == nil {
 		return Provider{}, false
@@ -121,7 +121,8 @@ func Of(spec *v1beta1.CommonReceiverSpec) (Provider, bool) {
 		if member.IsNil() {
 			continue
 		}
-		return Provider{Name: nameOf(union.Type().Field(i)), settings: member.Interface(), description: registry[member.Type()]}, true
+		d, ok := registry[member.Type()]
+		return Provider{Name: nameOf(union.Type().Field(i)), settings: member.Interface(), description: d}, ok
 	}
 	return Provider{}, false
 }
@@ -190,7 +191,7 @@ func (f Factory) NewSender(spec *v1beta1.CommonReceiverSpec, data map[string][]b
 	}
 	p, ok := Of(spec)
 	if !ok {
-		return nil, errors.New("it has no provider")
+		return nil, errors.New("it has no known provider")
 	}
 	client, err := outbound.NewClient(f.Guard, outbound.Options{
 		Timeout:            time.Duration(spec.TimeoutSeconds) * time.Second,

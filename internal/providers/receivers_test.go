@@ -23,6 +23,7 @@ import (
 	"net/netip"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -162,5 +163,28 @@ func TestExactlyOneOf(t *testing.T) {
 	}
 	if got := strings.Split(rule, ";"); !slices.Equal(slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(members))) {
 		t.Errorf("the rule of CommonReceiverSpec has %q, want %q", got, members)
+	}
+}
+
+// TestSecretRule: a provider that cannot work without a Secret has a rule, so that the API server names the missing field.
+func TestSecretRule(t *testing.T) {
+	source, err := os.ReadFile("../../api/pager/v1beta1/receiver_types.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	factory := Factory{Guard: outbound.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, nil)}
+	for _, f := range notifytest.Fixtures() {
+		settings, _ := f.Receiver(notifytest.FixtureSecret, "http://127.0.0.1")
+		if f.Provider == "ntfy" { // the fixture has the topic in the Secret, and it may be in the spec
+			continue
+		}
+		sender, err := factory.NewSender(&v1beta1.CommonReceiverSpec{Provider: settings}, nil)
+		if err == nil {
+			sender.Close()
+			continue
+		}
+		if rule := regexp.MustCompile(`!has\(self\.` + f.Provider + `\) \|\|.* has\(self\.secretRef\)`); !rule.Match(source) {
+			t.Errorf("%s: %v, and CommonReceiverSpec has no rule like %s", f.Name(), err, rule)
+		}
 	}
 }
