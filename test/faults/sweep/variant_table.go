@@ -167,7 +167,7 @@ var lostHere bool
 `}}, scenario: "once", fault: "crash-after@POST:receiver:hook#1+crash-after@PATCH:alerts/disk/status#1", oracle: "once",
 			others: []string{"crash-after@POST:receiver:hook#1", "stale@PATCH:alerts/disk/status#1<PATCH:alerts/disk/status#1", "late@alerts", "lost@POST:receiver:hook#1", "deposed@PATCH:alerts/disk/status#2"}},
 		{name: "any-of-the-name", edits: []mistake{{services + "engine/pending.go", `	if e == nil || e.uid != o.GetUID() {`, `	if e == nil {`}},
-			scenario: "instance-anew", fault: "merge@serviceinstances/db#4", oracle: "reached",
+			scenario: "instance-anew", fault: "merge@serviceinstances/db#5", oracle: "reached",
 			others: []string{"crash-after@PUT:service_instances#1", "crash-after@PUT:service_instances#1+crash-before@1", "stale@PUT:service_instances#1<PUT:service_instances#1",
 				"reset@PUT:service_instances#1", "deposed@PATCH:serviceinstances/db/status#1"}},
 		{name: "former-operation", edits: []mistake{{instanceRules + "apply.go", `	f.status.AsyncOpInProgress, f.status.LastOperation = true, nil
