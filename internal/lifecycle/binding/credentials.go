@@ -74,20 +74,28 @@ func (d *decision) steady() {
 	d.RequeueAt = d.renewalTime()
 }
 
-// recovery returns which ways to get the credentials of the present id have failed.
-func (d *decision) recovery() recovery {
-	if d.w.Memory.recovery.id != d.id() {
-		return recovery{}
+// recovery returns what has come of getting the credentials of the present id.
+func (d *decision) recovery() recovery { return d.w.Memory.recovery.of(d.id()) }
+
+// nextWay returns the way to get the credentials that changes the least, of those that the plan has and that have not failed.
+func (d *decision) nextWay() way {
+	tried, plan := d.recovery(), d.effectivePlan()
+	switch {
+	case plan.BindingRetrievable && !tried.hasFailed(fetch):
+		return fetch
+	case !tried.hasFailed(repeat):
+		return repeat
+	case plan.BindingRotatable && !tried.hasFailed(rotation) && !d.hasEnded() && removals(&d.Status) < maxRotations:
+		return rotation
 	}
-	return d.w.Memory.recovery
+	return replacement
 }
 
 func (d *decision) hasReceivedCredentials() bool {
 	return d.w.Memory.Received != nil && d.w.Memory.Received.BindingID == d.id()
 }
 
-// recoverCredentials gets credentials that are missing from the Secret, or were modified, in the way that changes the least: fetch, repeated
-// bind, rotation, a new binding.
+// recoverCredentials gets credentials that are missing from the Secret, or were modified.
 func (d *decision) recoverCredentials() {
 	s := &d.Status
 	if why := d.brokerUnavailable(); why != nil {
@@ -97,7 +105,8 @@ func (d *decision) recoverCredentials() {
 	if !d.isDue() {
 		return
 	}
-	if d.effectivePlan().BindingRetrievable && !d.recovery().fetch {
+	next := d.nextWay()
+	if next == fetch {
 		d.Request = d.newRequest(lifecycle.Fetch)
 		d.Request.Repeat = true
 		return
@@ -110,12 +119,12 @@ func (d *decision) recoverCredentials() {
 		return
 	}
 	switch {
-	case !d.recovery().repeat:
+	case next == repeat:
 		d.Request = d.newRequest(lifecycle.Bind)
 		d.Request.Repeat, d.Request.Properties, d.Request.PredecessorID = true, d.desiredProperties(), d.Status.PredecessorID
 	case d.Status.PredecessorID != "": // a binding has one predecessor
 		d.removePredecessor()
-	case d.effectivePlan().BindingRotatable && !d.w.Memory.triedRotation && !d.hasEnded() && removals(s) < maxRotations:
+	case next == rotation:
 		d.startRotation()
 	case d.w.Secret == SecretModified:
 		ends := "ends them and gets new ones"

@@ -30,19 +30,42 @@ type RequestMemory struct {
 	// Received are credentials that are not in the Secret yet; nil: there are none.
 	Received *Received
 	recovery recovery
-	// triedRotation: a rotation has not brought credentials.
-	triedRotation bool
 	// NeedsApp and async: the broker requires an application, or accepts_incomplete.
 	NeedsApp, NeedsAsync bool
 }
 
-// recovery is which ways to get the credentials of an id have failed.
+// way is a way to get credentials that are not in the Secret. The ways are tried in this order: each changes more than the one before.
+type way int
+
+const (
+	// fetch reads the binding at the broker.
+	fetch way = 1 << iota
+	// repeat sends the bind request again, under the same id.
+	repeat
+	// rotation creates a successor, under another id.
+	rotation
+	// replacement removes the binding and creates another one. It is never remembered as failed.
+	replacement
+)
+
+// recovery is what has come of getting the credentials of an id.
 type recovery struct {
-	id            string
-	fetch, repeat bool
-	// made: the binding was just created, and its credentials were not fetched yet.
-	made bool
+	id string
+	// failed are the ways that have brought no credentials.
+	failed way
+	// created: the binding was just created, and its credentials were not fetched yet.
+	created bool
 }
+
+// of returns the recovery for an id. A rotation that has failed under the id of its successor has failed for the predecessor too.
+func (r recovery) of(id string) recovery {
+	if r.id == id {
+		return r
+	}
+	return recovery{id: id, failed: r.failed & rotation}
+}
+
+func (r recovery) hasFailed(w way) bool { return r.failed&w != 0 }
 
 // Received are credentials as a broker returned them for an id.
 type Received struct {
@@ -55,8 +78,8 @@ type Received struct {
 
 // ObserveAnswer returns what a process remembers of a binding after an answer.
 func (m RequestMemory) ObserveAnswer(b *v1beta1.ServiceBinding, call Request, a Answer) RequestMemory {
-	if m.recovery.id != call.BindingID && !call.Removal && call.Operation != lifecycle.Unbind {
-		m.recovery = recovery{id: call.BindingID}
+	if !call.Removal && call.Operation != lifecycle.Unbind {
+		m.recovery = m.recovery.of(call.BindingID)
 	}
 	switch call.Operation {
 	case lifecycle.Bind:
@@ -65,14 +88,17 @@ func (m RequestMemory) ObserveAnswer(b *v1beta1.ServiceBinding, call Request, a 
 		m.observeFetch(b, call, a)
 	case lifecycle.Unbind:
 		m.NeedsAsync = m.NeedsAsync || a.Class == osbresult.NeedsAsync
-		m.triedRotation = m.triedRotation || m.Received != nil && m.Received.BindingID == call.BindingID // no Secret can hold them
+		if m.Received != nil && m.Received.BindingID == call.BindingID { // no Secret can hold them
+			m.recovery.failed |= rotation
+		}
 	default:
 		switch {
 		case call.Removal || a.Class != osbresult.Done:
 		case a.State == osbresult.Succeeded:
-			m.recovery.made, m.recovery.fetch = true, false
+			m.recovery.created = true
+			m.recovery.failed &^= fetch
 		case a.State == osbresult.Failed:
-			m.recovery.repeat = true
+			m.recovery.failed |= repeat
 		}
 	}
 	return m
@@ -86,13 +112,13 @@ func (m *RequestMemory) observeBind(call Request, a Answer) {
 	case a.Class == osbresult.Done && a.Binding.Credentials != nil:
 		m.Received = &Received{BindingID: call.BindingID, Binding: a.Binding}
 	case a.Class == osbresult.Done && !a.Binding.Created && call.NothingAtBroker && call.Owned && call.retrievable: // the broker may not have finished
-		m.recovery.made = true
+		m.recovery.created = true
 	case a.Class == osbresult.Done && (a.Binding.Created || call.NothingAtBroker && call.Owned): // a service without credentials
 		m.Received = &Received{BindingID: call.BindingID, Binding: withoutCredentials(a.Binding)}
 	case a.Class == osbresult.Done, refused && call.Repeat:
-		m.recovery.repeat = true
+		m.recovery.failed |= repeat
 	case refused && call.PredecessorID != "":
-		m.triedRotation = true
+		m.recovery.failed |= rotation
 	}
 }
 
@@ -100,16 +126,16 @@ func (m *RequestMemory) observeBind(call Request, a Answer) {
 const manyFetches = 3
 
 func (m *RequestMemory) observeFetch(b *v1beta1.ServiceBinding, call Request, a Answer) {
-	made := m.recovery.made
-	m.recovery.made = made && (!a.Sent || a.Class == osbresult.Gone || a.Class == osbresult.Concurrency) // otherwise the credentials may have been lost with an answer
-	patient := made && (b.Status.Attempts == nil || b.Status.Attempts.Count < manyFetches)
+	created := m.recovery.created
+	m.recovery.created = created && (!a.Sent || a.Class == osbresult.Gone || a.Class == osbresult.Concurrency) // otherwise the credentials may have been lost with an answer
+	patient := created && (b.Status.Attempts == nil || b.Status.Attempts.Count < manyFetches)
 	switch {
 	case a.Class == osbresult.Done && a.Binding.Credentials != nil:
 		m.Received = &Received{BindingID: call.BindingID, Binding: a.Binding}
-	case a.Class == osbresult.Done && made: // a service without credentials
+	case a.Class == osbresult.Done && created: // a service without credentials
 		m.Received = &Received{BindingID: call.BindingID, Binding: withoutCredentials(a.Binding)}
 	case a.Class == osbresult.Done, a.Class == osbresult.Rejected, a.Class == osbresult.Gone && !patient, a.Misconfigured() && lifecycle.MisconfiguredAnswers(b.Status.Attempts) >= limiter.QuickRetries:
-		m.recovery.fetch = true
+		m.recovery.failed |= fetch
 	}
 }
 

@@ -49,8 +49,8 @@ func (d *decision) requestSuccessor() {
 // rotate continues a rotation.
 func (d *decision) rotate() {
 	a, tried := d.Status.Attempts, d.recovery()
-	retrievable := d.effectivePlan().BindingRetrievable && !tried.fetch
-	lost := tried.repeat && !retrievable
+	retrievable := d.nextWay() == fetch
+	lost := tried.hasFailed(repeat) && !retrievable
 	why := d.instanceNotReady()
 	if why == nil {
 		why = d.brokerUnavailable()
@@ -67,7 +67,7 @@ func (d *decision) rotate() {
 	case !d.isDue():
 	case lost || a != nil && (a.Unknown > lifecycle.MaxRepeatsOf(a) || a.Conflict):
 		d.revertRotation()
-	case retrievable && (tried.made || tried.repeat):
+	case retrievable && (tried.created || tried.hasFailed(repeat)):
 		d.Request = d.newRequest(lifecycle.Fetch)
 		d.Request.Repeat = true
 	case d.hasEnded(): // an expired predecessor cannot be rotated
