@@ -26,6 +26,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -75,11 +76,15 @@ func NewClients(cache, live client.Reader, guard *outbound.Guard, timeout time.D
 	return &Clients{cache: cache, live: live, guard: guard, timeout: timeout, observe: observe, clients: versioned.NewCache[Key, *Client]()}
 }
 
-// Client is a client, and the version of the broker's endpoint: of its address, its TLS settings and the content of its
-// credentials. Neither a request to read its catalog nor another resourceVersion of its Secret makes it another endpoint.
+// Client is a client, the version of the broker's endpoint and what the broker requires of requests. The version is of its address, its
+// TLS settings and the content of its credentials: neither a request to read its catalog nor another resourceVersion of its Secret
+// makes it another endpoint.
 type Client struct {
 	*osb.Client
 	EndpointVersion string
+	// RequiresApp: the broker has refused a bind request without an application. RequiresAsync: it has refused to unbind without
+	// accepts_incomplete. Neither is in its catalog. A client for a new version of the broker has to learn them again.
+	RequiresApp, RequiresAsync atomic.Bool
 }
 
 func endpointVersion(b v1beta1.Broker, auth osb.Auth) string {
@@ -185,7 +190,7 @@ func (c *Clients) newClient(ctx context.Context, b v1beta1.Broker) (*Client, err
 	if err != nil {
 		return nil, &CredentialsError{Message: err.Error()}
 	}
-	return &Client{made, endpointVersion(b, auth)}, nil
+	return &Client{Client: made, EndpointVersion: endpointVersion(b, auth)}, nil
 }
 
 // auth reads the credentials that the broker's authInfo names.

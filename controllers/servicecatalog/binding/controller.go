@@ -169,7 +169,7 @@ func (r *Reconciler) writeSecret(ctx context.Context, v *scope) error {
 	version, data, err := r.renderAndWrite(ctx, v.binding, t)
 	if err == nil {
 		v.binding.Status = bindingrules.ApplySecretWritten(v.binding, v.binding.Status, t.Binding, version, r.Clock.Now())
-		v.Record.Memory.RequestMemory = bindingrules.RequestMemory{NeedsApp: v.Record.Memory.NeedsApp, NeedsAsync: v.Record.Memory.NeedsAsync}
+		v.Record.Memory.RequestMemory = bindingrules.RequestMemory{}
 		r.rememberSecret(v, t.BindingID, version)
 		r.KeepPending(v.Scope, v.binding.Status)
 		return nil

@@ -112,7 +112,7 @@ func TestABindingSaysWhatIsInTheWayOfARequest(t *testing.T) {
 				}
 			default:
 				broker, connection := controllertest.StartBroker(t)
-				_, err = r.send(t.Context(), v, connection, next)
+				_, err = r.send(t.Context(), v, &brokers.Client{Client: connection}, next)
 				if err != nil {
 					err = r.Fail(t.Context(), v, err)
 				}

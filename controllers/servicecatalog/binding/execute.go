@@ -72,7 +72,7 @@ func (r *Reconciler) execute(ctx context.Context, v *scope, next bindingrules.De
 }
 
 // send sends the request of a step. After an error none was sent.
-func (r *Reconciler) send(ctx context.Context, v *scope, broker *osb.Client, next bindingrules.Decision) (bindingrules.Answer, error) {
+func (r *Reconciler) send(ctx context.Context, v *scope, broker *brokers.Client, next bindingrules.Decision) (bindingrules.Answer, error) {
 	before := v.binding.Status
 	v.binding.Status = *next.Status.DeepCopy()
 	a, err := r.sendRequest(ctx, v, broker, next.Request)
@@ -113,7 +113,7 @@ func params(call *bindingrules.Request) osb.Params {
 }
 
 // sendRequest sends a request. After an error none was sent.
-func (r *Reconciler) sendRequest(ctx context.Context, v *scope, broker *osb.Client, call *bindingrules.Request) (a bindingrules.Answer, err error) {
+func (r *Reconciler) sendRequest(ctx context.Context, v *scope, broker *brokers.Client, call *bindingrules.Request) (a bindingrules.Answer, err error) {
 	p := params(call)
 	if bindingrules.IsOnBehalfOfUser(v.binding) {
 		p.Identity = engine.OriginatingIdentity(v.binding.Spec.UserInfo)
@@ -122,12 +122,14 @@ func (r *Reconciler) sendRequest(ctx context.Context, v *scope, broker *osb.Clie
 	effective := v.inputs.BoundInstance.Effective()
 	switch call.Operation {
 	case lifecycle.Bind:
-		request := osb.BindRequest{Params: p, BindingID: call.BindingID, PredecessorID: call.PredecessorID, Parameters: v.inputs.Parameters.Sent, TopLevelAppGUID: v.Record.Memory.NeedsApp}
+		request := osb.BindRequest{Params: p, BindingID: call.BindingID, PredecessorID: call.PredecessorID, Parameters: v.inputs.Parameters.Sent, TopLevelAppGUID: broker.RequiresApp.Load()}
 		request.AcceptsIncomplete = effective.BindingRetrievable // otherwise the credentials could not be fetched
 		if request.Context, request.AppGUID, err = r.OSBContext(ctx, v.binding.Namespace, v.binding.Spec.InstanceRef.Name); err != nil {
 			return a, err
 		}
-		a.Binding, a.Outcome = broker.Bind(ctx, request)
+		if a.Binding, a.Outcome = broker.Bind(ctx, request); a.Class == osbresult.NeedsApp {
+			broker.RequiresApp.Store(true)
+		}
 	case lifecycle.Fetch:
 		a.Binding, a.Outcome = broker.FetchBinding(ctx, p, call.BindingID)
 	case lifecycle.Poll:
@@ -135,9 +137,11 @@ func (r *Reconciler) sendRequest(ctx context.Context, v *scope, broker *osb.Clie
 		last, a.Outcome = broker.Poll(ctx, osb.PollRequest{Params: p, BindingID: call.BindingID, Removal: call.Removal, Operation: ptr.Deref(v.binding.Status.LastOperation, "")})
 		a.State, a.OperationDescription = last.State, lifecycle.DescriptionOf(last, a.Outcome)
 	default:
-		p.AcceptsIncomplete = effective.BindingRetrievable || v.Record.Memory.NeedsAsync
+		p.AcceptsIncomplete = effective.BindingRetrievable || broker.RequiresAsync.Load()
 		var removal osb.RemovalResponse
-		removal, a.Outcome = broker.Unbind(ctx, osb.RemovalRequest{Params: p, BindingID: call.BindingID})
+		if removal, a.Outcome = broker.Unbind(ctx, osb.RemovalRequest{Params: p, BindingID: call.BindingID}); a.Class == osbresult.NeedsAsync {
+			broker.RequiresAsync.Store(true)
+		}
 		a.Operation = removal.Operation
 	}
 	return a, nil

@@ -43,7 +43,6 @@ import (
 	"github.com/gophernetes/bellhop/internal/enqueue"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/limiter"
-	"github.com/gophernetes/bellhop/internal/osb"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 	"github.com/gophernetes/bellhop/internal/patch"
 )
@@ -203,10 +202,10 @@ func (r *Reconciler[O, S, M]) resumePending(v *Scope[O, S, M]) {
 }
 
 // Connect returns the client of a broker, or the blocker for its credentials: with an error where a retry may help.
-func (r *Reconciler[O, S, M]) Connect(ctx context.Context, b v1beta1.Broker) (*osb.Client, *lifecycle.Blocker, error) {
+func (r *Reconciler[O, S, M]) Connect(ctx context.Context, b v1beta1.Broker) (*brokers.Client, *lifecycle.Blocker, error) {
 	broker, err := r.Clients.For(ctx, b)
 	if err == nil {
-		return broker.Client, nil, nil
+		return broker, nil, nil
 	}
 	bad, ok := errors.AsType[*brokers.CredentialsError](err)
 	if !ok {

@@ -135,7 +135,7 @@ func (r *Reconciler) execute(ctx context.Context, v *scope, next instancerules.D
 	var a instancerules.Answer
 	queued, err := r.Send(ctx, v.Scope, at, next.Request.Operation, first, func() (osbresult.Outcome, error) {
 		var err error
-		a, err = r.sendRequest(ctx, v, broker, next.Request)
+		a, err = r.sendRequest(ctx, v, broker.Client, next.Request)
 		return a.Outcome, err
 	})
 	switch {

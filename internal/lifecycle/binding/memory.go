@@ -30,8 +30,6 @@ type RequestMemory struct {
 	// Received are credentials that are not in the Secret yet; nil: there are none.
 	Received *Received
 	recovery recovery
-	// NeedsApp and async: the broker requires an application, or accepts_incomplete.
-	NeedsApp, NeedsAsync bool
 }
 
 // way is a way to get credentials that are not in the Secret. The ways are tried in this order: each changes more than the one before.
@@ -87,7 +85,6 @@ func (m RequestMemory) ObserveAnswer(b *v1beta1.ServiceBinding, call Request, a 
 	case lifecycle.Fetch:
 		m.observeFetch(b, call, a)
 	case lifecycle.Unbind:
-		m.NeedsAsync = m.NeedsAsync || a.Class == osbresult.NeedsAsync
 		if m.Received != nil && m.Received.BindingID == call.BindingID { // no Secret can hold them
 			m.recovery.failed |= rotation
 		}
@@ -107,8 +104,6 @@ func (m RequestMemory) ObserveAnswer(b *v1beta1.ServiceBinding, call Request, a 
 func (m *RequestMemory) observeBind(call Request, a Answer) {
 	refused := a.Class == osbresult.Rejected || a.Class == osbresult.Gone || a.Class == osbresult.Conflict || a.Class == osbresult.NeedsAsync
 	switch {
-	case a.Class == osbresult.NeedsApp:
-		m.NeedsApp = true
 	case a.Class == osbresult.Done && a.Binding.Credentials != nil:
 		m.Received = &Received{BindingID: call.BindingID, Binding: a.Binding}
 	case a.Class == osbresult.Done && !a.Binding.Created && call.NothingAtBroker && call.Owned && call.retrievable: // the broker may not have finished

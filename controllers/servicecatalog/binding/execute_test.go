@@ -1,0 +1,76 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package binding
+
+import (
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/controllertest"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
+	"github.com/gophernetes/bellhop/internal/brokers"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
+	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
+	"github.com/gophernetes/bellhop/internal/osb"
+	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+)
+
+// TestWhatABrokerRequiresIsRememberedForItsOtherBindings: it refuses one request only.
+func TestWhatABrokerRequiresIsRememberedForItsOtherBindings(t *testing.T) {
+	server, connection := controllertest.StartBroker(t)
+	server.Inject(osbtest.Fault{On: osb.Bind, Answer: osbtest.Error(422, "RequiresApp", "an app, please")})
+	server.Inject(osbtest.Fault{On: osb.Unbind, Answer: osbtest.Error(422, "AsyncRequired", "it takes time")})
+	f, namespace := newBindingSample(), &corev1.Namespace{}
+	namespace.Name, namespace.UID = f.b.Namespace, "uid-ns"
+	c := controllertest.NewCluster(t, interceptor.Funcs{}, namespace)
+	r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0),
+		ClusterID: brokers.NewClusterID(c, c, types.NamespacedName{Namespace: "bellhop", Name: "cluster"})})
+	broker := &brokers.Client{Client: connection}
+	target := *f.w.BoundInstance.Target
+	for _, request := range []bindingrules.Request{
+		{Operation: lifecycle.Bind, BindingID: "one", Target: target}, {Operation: lifecycle.Bind, BindingID: "two", Target: target},
+		{Operation: lifecycle.Unbind, BindingID: "one", Target: target}, {Operation: lifecycle.Unbind, BindingID: "two", Target: target},
+	} {
+		if _, err := r.sendRequest(t.Context(), viewOf(f.b, f.w), broker, &request); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, call := range server.Calls() {
+		repeated := call.BindingID == "two"
+		switch call.Operation {
+		case osb.Bind:
+			if top := strings.Count(string(call.Body), `"app_guid"`) == 2; top != repeated {
+				t.Errorf("binding %s: %s", call.BindingID, call.Body)
+			}
+		case osb.Unbind:
+			if call.Query.Has("accepts_incomplete") != repeated {
+				t.Errorf("unbinding %s: %s", call.BindingID, call.URI)
+			}
+		default:
+			t.Errorf("unexpected %s", call.Operation)
+		}
+	}
+	if n := len(server.Calls()); n != 4 {
+		t.Errorf("%d requests", n)
+	}
+}
