@@ -32,6 +32,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/consistency"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
+	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
 	"github.com/gophernetes/bellhop/internal/osb"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
@@ -207,7 +208,7 @@ func (c objectCollector) count(ctx context.Context) (count map[[2]string]int, ol
 		}),
 		consistency.Each(ctx, c.informers, &v1beta1.ServiceBinding{}, func(b *v1beta1.ServiceBinding) {
 			add("ServiceBinding", b.Status.Conditions)
-			age("ServiceBinding", b.Status.CurrentOperation != "", b.Status.OperationStartTime)
+			age("ServiceBinding", bindingrules.PhaseOf(&b.Status) != bindingrules.Idle, b.Status.OperationStartTime)
 		}))
 	return count, oldest, err
 }

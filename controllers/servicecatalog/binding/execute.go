@@ -61,8 +61,9 @@ func (r *Reconciler) execute(ctx context.Context, v *scope, next bindingrules.De
 	case err != nil:
 		return false, ctrl.Result{}, r.Fail(ctx, v, err)
 	case queued != nil:
+		// Ready says whether the credentials can be used: then a request that waits is no news.
 		works := lifecycle.IsTrue(lifecycle.FindCondition(v.binding.Status.Conditions, v1beta1.ConditionReady)) && v.binding.DeletionTimestamp.IsZero()
-		result, err := r.ReconcileQueued(ctx, v, *queued, v.binding.Status.AsyncOpInProgress || works)
+		result, err := r.ReconcileQueued(ctx, v, *queued, bindingrules.PhaseOf(&v.binding.Status).IsAccepted() || works)
 		return false, result, err
 	}
 	a.Attribution = v.Attribution
@@ -201,7 +202,7 @@ func givenOut(b *v1beta1.ServiceBinding) (ids []string) {
 	if s.PredecessorID != "" {
 		ids = append(ids, s.PredecessorID)
 	}
-	if rotates := s.PredecessorID != "" && s.CurrentOperation == v1beta1.OperationBind; bindingrules.IsBound(s) && !rotates {
+	if bindingrules.IsBound(s) && !bindingrules.IsRotation(s) {
 		ids = append(ids, lifecycle.BindingID(b, s))
 	}
 	return ids

@@ -57,7 +57,7 @@ func (*Reconciler) Attempts(s *v1beta1.ServiceBindingStatus) *v1beta1.Attempts {
 
 // IsInProgress reports whether an operation is in progress.
 func (*Reconciler) IsInProgress(s *v1beta1.ServiceBindingStatus) bool {
-	return s.AsyncOpInProgress
+	return bindingrules.PhaseOf(s).IsAccepted()
 }
 
 // IsCreated reports whether the broker has confirmed the binding.

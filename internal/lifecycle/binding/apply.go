@@ -71,26 +71,21 @@ func (f *application) isOverdue() bool {
 	return f.call.MaxDuration > 0 && lifecycle.IsOverdue(f.status.OperationStartTime, f.call.MaxDuration, f.now)
 }
 
-// isRotation reports whether the operation replaces an existing binding.
-func (f *application) isRotation() bool {
-	return f.status.PredecessorID != "" && f.status.CurrentOperation == v1beta1.OperationBind
-}
+func (f *application) phase() Phase { return PhaseOf(&f.status) }
 
-// endOperation clears the operation in progress.
-func (f *application) endOperation() {
-	s := &f.status
-	s.CurrentOperation, s.OperationStartTime, s.InProgressProperties = "", nil, nil
-	s.AsyncOpInProgress, s.LastOperation, s.OrphanMitigationInProgress = false, nil, false
-}
+func (f *application) setPhase(p Phase) { setPhase(&f.status, p) }
 
-// recordAccepted records an asynchronous operation that the broker has begun.
-func (f *application) recordAccepted(v lifecycle.ConditionSet, operation string) {
+func (f *application) isRotation() bool { return IsRotation(&f.status) }
+
+// recordAccepted records the phase of an asynchronous operation that the broker has begun.
+func (f *application) recordAccepted(p Phase, v lifecycle.ConditionSet, operation string) {
 	s := &f.status
-	if !s.AsyncOpInProgress { // the deadline counts from the acceptance, and polls name the plan of the beginning
+	if !f.phase().IsAccepted() { // the deadline counts from the acceptance, and polls name the plan of the beginning
 		target := f.call.Target
 		s.OperationStartTime, s.Target = lifecycle.Timestamp(f.now), &target
 	}
-	s.AsyncOpInProgress, s.LastOperation = true, nil
+	f.setPhase(p)
+	s.LastOperation = nil
 	lifecycle.RecordAnswer(s.Attempts)
 	if operation != "" {
 		s.LastOperation = &operation
@@ -129,7 +124,7 @@ func (f *application) withStalled(v lifecycle.ConditionSet) lifecycle.ConditionS
 // scheduleRetry records a failed attempt, its message, and when the next one is due.
 func (f *application) scheduleRetry(message string) {
 	a := f.attempts()
-	if !f.status.OrphanMitigationInProgress { // then the message stays that of its cause
+	if !f.phase().isMitigating() { // then the message stays that of its cause
 		a.LastError = message
 	}
 	taken := f.answer.Class == osbresult.Conflict && !f.call.Owned // otherwise the id is ours, and the conflict is inspected

@@ -33,8 +33,7 @@ func (f *application) applyBind() {
 	case osbresult.Done:
 		f.recordBindDone()
 	case osbresult.Accepted:
-		f.recordAccepted(lifecycle.ConditionSet{Reason: v1beta1.ReasonBinding, Message: "The binding is being created asynchronously"}, f.answer.Binding.Operation)
-		f.status.CurrentOperation = v1beta1.OperationBind
+		f.recordAccepted(BindAccepted, lifecycle.ConditionSet{Reason: v1beta1.ReasonBinding, Message: "The binding is being created asynchronously"}, f.answer.Binding.Operation)
 		if f.status.InProgressProperties == nil {
 			f.status.InProgressProperties = f.call.Properties
 		}
@@ -104,8 +103,8 @@ func unsupportedReason(b *osbresult.Binding) string {
 func (f *application) recordBound() {
 	s := &f.status
 	s.UnbindStatus = v1beta1.UnbindRequired
-	s.AsyncOpInProgress, s.LastOperation = false, nil
 	if f.isRotation() {
+		f.setPhase(Binding)
 		f.attempts().NextTime = nil
 		f.setConditions(undelivered)
 		return
@@ -115,7 +114,7 @@ func (f *application) recordBound() {
 	} else if s.InProgressProperties != nil {
 		s.ExternalProperties = s.InProgressProperties
 	}
-	f.endOperation()
+	f.setPhase(Idle)
 	s.Attempts = remaining(s.Attempts)
 	if !f.call.Repeat {
 		s.ReconciledGeneration = 0
@@ -145,15 +144,16 @@ func (f *application) recordRejected(message string) {
 
 // startMitigation begins an orphan mitigation where the binding may be removed.
 func (f *application) startMitigation(why lifecycle.Cause) {
-	s := &f.status
-	s.AsyncOpInProgress, s.LastOperation = false, nil
-	if !f.call.MayMitigate() || IsBound(s) && !f.isRotation() {
-		if !f.isRotation() {
-			f.endOperation()
-		}
+	switch rotates := f.isRotation(); {
+	case rotates && !f.call.MayMitigate():
+		f.setPhase(Binding)
+		return
+	case !rotates && (IsBound(&f.status) || !f.call.MayMitigate()):
+		f.setPhase(Idle)
 		return
 	}
-	s.OrphanMitigationInProgress, s.OperationStartTime = true, lifecycle.Timestamp(f.now)
+	f.setPhase(Mitigating)
+	f.status.OperationStartTime = lifecycle.Timestamp(f.now)
 	a := f.attempts()
 	if a.Misconfigured, a.NextTime = 0, nil; !a.Stopped { // the message of a refusal also says what a person can do
 		a.LastError = why.Message
@@ -165,7 +165,7 @@ func (f *application) startMitigation(why lifecycle.Cause) {
 func (f *application) markNothingSent() {
 	if f.call.NothingAtBroker && !f.isRotation() {
 		f.status.UnbindStatus = v1beta1.UnbindNotRequired
-		f.endOperation()
+		f.setPhase(Idle)
 	}
 }
 
@@ -180,7 +180,7 @@ func (f *application) revertRotation(message string) {
 	a := s.Attempts
 	a.Unknown, a.Conflict = 0, false
 	s.UnbindStatus = v1beta1.UnbindRequired
-	f.endOperation()
+	f.setPhase(Idle)
 	if s.ReconciledGeneration > 0 {
 		f.setConditions(stillInjectedConditions("they were to be replaced, and were not: " + message))
 		return

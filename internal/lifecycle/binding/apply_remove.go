@@ -32,10 +32,10 @@ func (f *application) applyUnbind() {
 		f.recordRemoved()
 	case osbresult.Accepted:
 		// The binding of a failed rotation is removed before its predecessor: one operation at a time.
-		if last := f.status.PredecessorID == "" || f.call.BindingID == f.status.PredecessorID; !f.status.OrphanMitigationInProgress || f.isDeleting() && last {
+		if last := f.status.PredecessorID == "" || f.call.BindingID == f.status.PredecessorID; !f.phase().isMitigating() || f.isDeleting() && last {
 			f.beginUnbind()
 		}
-		f.recordAccepted(f.withRemovalText(lifecycle.ConditionSet{Reason: v1beta1.ReasonUnbinding, Message: "The binding is being removed asynchronously"}), f.answer.Operation)
+		f.recordAccepted(f.phase().accepted(), f.withRemovalText(lifecycle.ConditionSet{Reason: v1beta1.ReasonUnbinding, Message: "The binding is being removed asynchronously"}), f.answer.Operation)
 	case osbresult.NeedsAsync: // repeated at once, with accepts_incomplete
 	case osbresult.Concurrency: // the operation in progress goes on
 		message := "Unbind call failed: " + f.describeOutcome()
@@ -48,12 +48,16 @@ func (f *application) applyUnbind() {
 
 // beginUnbind records the beginning of an unbinding.
 func (f *application) beginUnbind() {
-	s := &f.status
-	if s.CurrentOperation == v1beta1.OperationUnbind && s.OperationStartTime != nil {
+	s, phase := &f.status, f.phase()
+	if phase.isUnbinding() && s.OperationStartTime != nil {
 		return
 	}
-	s.CurrentOperation, s.OperationStartTime = v1beta1.OperationUnbind, lifecycle.Timestamp(f.now)
-	s.OrphanMitigationInProgress, s.InProgressProperties = false, nil
+	next := Unbinding
+	if phase.IsAccepted() {
+		next = UnbindAccepted
+	}
+	f.setPhase(next)
+	s.OperationStartTime, s.InProgressProperties = lifecycle.Timestamp(f.now), nil
 }
 
 // withRemovalText adds to conditions why a removal was begun, and how a person releases an object that is being deleted (R8).
@@ -62,11 +66,11 @@ func (f *application) withRemovalText(v lifecycle.ConditionSet) lifecycle.Condit
 	case f.isDeleting():
 		v.Message += ". " + lifecycle.HowToRelease(f.b)
 	case s.PredecessorID != "": // say handles it
-	case s.OrphanMitigationInProgress:
+	case f.phase().isMitigating():
 		ready := v.Ready
 		v = lifecycle.Mitigating(v.Reason, lifecycle.MitigationPrefix+": "+lifecycle.Uncapitalize(v.Message), s.Attempts, nil)
 		v.Ready = ready
-	case s.CurrentOperation == v1beta1.OperationUnbind:
+	case f.phase().isUnbinding():
 		v.Message = "The binding is being replaced: " + lifecycle.Uncapitalize(v.Message)
 	}
 	return v
@@ -81,11 +85,11 @@ func (f *application) recordRemoved() {
 	case f.isDeleting():
 		f.recordGone()
 		f.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonUnboundSuccessfully, Message: "The binding was removed successfully"})
-	case s.OrphanMitigationInProgress && s.PredecessorID != "":
+	case f.phase().isMitigating() && s.PredecessorID != "":
 		f.attempts().Removals++
 		s.LastRemovedID = f.call.BindingID
 		f.revertRotation("what was made for that could not be used, and is removed again")
-	case s.OrphanMitigationInProgress:
+	case f.phase().isMitigating():
 		f.recordMitigated()
 	default: // a replacement follows
 		*s = resetForNextID(f.b, *s, f.now)
@@ -97,14 +101,13 @@ func (f *application) recordRemoved() {
 func (f *application) recordPredecessorRemoved() {
 	s := &f.status
 	s.PredecessorID = ""
-	s.AsyncOpInProgress, s.LastOperation = false, nil
 	if f.isDeleting() {
-		s.OperationStartTime = nil
-		f.beginUnbind()
+		f.setPhase(Unbinding)
+		s.OperationStartTime, s.InProgressProperties = lifecycle.Timestamp(f.now), nil
 		f.attempts().NextTime = nil
 		return
 	}
-	f.endOperation()
+	f.setPhase(Idle)
 	s.Attempts = f.attemptsSinceInjection()
 	f.setConditions(injectedConditions(f.b))
 }
@@ -120,7 +123,7 @@ func (f *application) attemptsSinceInjection() *v1beta1.Attempts {
 // recordGone records that the broker has nothing of the object.
 func (f *application) recordGone() {
 	s := &f.status
-	f.endOperation()
+	f.setPhase(Idle)
 	s.ExternalProperties, s.CreatedForUID, s.UnbindStatus = nil, "", v1beta1.UnbindSucceeded
 	s.ExpiresAt, s.RenewBefore = nil, nil
 	if f.call.RetainsPredecessor {
@@ -143,7 +146,7 @@ func (f *application) recordMitigated() {
 // recordRemovalFailure records a removal that has to be repeated.
 func (f *application) recordRemovalFailure(message string) {
 	s := &f.status
-	s.AsyncOpInProgress, s.LastOperation = false, nil
+	f.setPhase(f.phase().unaccepted())
 	f.scheduleRetry(message)
 	if f.answer.Unfit() {
 		s.Attempts.Refusals++
@@ -212,13 +215,13 @@ func (f *application) recordOperationFailure(words string) {
 	case f.isRotation():
 		f.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
 	case IsBound(s): // an existing binding was requested again
-		f.endOperation()
+		f.setPhase(Idle)
 		f.recordRetryMessage(v1beta1.ReasonBindCallFailed, message)
 	case f.call.MayMitigate():
 		f.attempts().LastTime = lifecycle.Timestamp(f.now)
 		f.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
 	default: // nothing is removed, and the request is repeated
-		f.endOperation()
+		f.setPhase(Idle)
 		a := f.attempts()
 		a.Misconfigured, f.answer.Class = max(a.Misconfigured, limiter.QuickRetries), osbresult.Misconfigured
 		f.recordRetryMessage(v1beta1.ReasonBindCallFailed, message)

@@ -39,7 +39,7 @@ func ApplySecretWritten(b *v1beta1.ServiceBinding, status v1beta1.ServiceBinding
 	if of != nil && (f.isRotation() || hasExpiry(of)) { // otherwise the end is unchanged, or not known
 		s.ExpiresAt, s.RenewBefore = expiryTime(of.ExpiresAt), expiryTime(of.RenewBefore)
 	}
-	f.endOperation()
+	f.setPhase(Idle)
 	s.SecretVersion, s.UnbindStatus = version, v1beta1.UnbindRequired
 	s.ObservedGeneration, s.ReconciledGeneration = b.Generation, b.Generation
 	if s.Attempts = nil; s.ExpiresAt != nil || s.RenewBefore != nil {

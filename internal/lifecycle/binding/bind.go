@@ -42,7 +42,7 @@ func (d *decision) bind() {
 		return
 	}
 	props, a := d.desiredProperties(), d.Status.Attempts
-	isUnsure := d.Status.CurrentOperation != "" || a != nil && a.Unknown > 0
+	isUnsure := PhaseOf(&d.Status) != Idle || a != nil && a.Unknown > 0
 	unwanted := isUnsure && d.Status.InProgressProperties != nil && d.Status.InProgressProperties.ParameterChecksum != props.ParameterChecksum
 	conflict := a != nil && a.Conflict
 	switch {
@@ -52,9 +52,8 @@ func (d *decision) bind() {
 		return
 	case conflict || unwanted || a != nil && a.Unknown > lifecycle.MaxRepeatsOf(a):
 		if d.owns() && !IsBound(&d.Status) && !d.isRetained() {
-			d.Status.OrphanMitigationInProgress, d.WriteAhead = true, true
 			d.setConditions(mitigatingConditions("it is not known what came of a request", a))
-			d.mitigate()
+			d.startMitigation()
 			return
 		}
 	}
@@ -88,11 +87,12 @@ func (d *decision) beginOperation(props *v1beta1.ServiceBindingPropertiesState) 
 	}
 	d.Request = d.newRequest(lifecycle.Bind)
 	d.Request.Properties = props
-	if s.CurrentOperation != v1beta1.OperationBind || s.OperationStartTime == nil {
+	if PhaseOf(s) != Binding || s.OperationStartTime == nil {
 		s.OperationStartTime = lifecycle.Timestamp(d.w.Now)
 	}
 	target := d.Request.Target
-	s.CurrentOperation, s.InProgressProperties, s.Target = v1beta1.OperationBind, props, &target
+	setPhase(s, Binding)
+	s.InProgressProperties, s.Target = props, &target
 	s.UnbindStatus, s.Rebind = v1beta1.UnbindRequired, d.b.Annotations[v1beta1.RebindAnnotation]
 	d.observe()
 	if !equality.Semantic.DeepEqual(s, &d.b.Status) { // R1

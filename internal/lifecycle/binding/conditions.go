@@ -41,7 +41,7 @@ func (d *decision) setBlocked(why *lifecycle.Blocker) {
 	soon := slices.Contains(comesSoon, why.Reason)
 	stalled, wake := why.IsStalled(d.w.Now)
 	d.RequeueAt = wake
-	if young := d.b.CreationTimestamp.Add(quietStart); d.w.Now.Before(young) && soon && !stalled && len(d.Status.Conditions) == 0 {
+	if young := d.b.CreationTimestamp.Add(quietStart); d.w.Now.Before(young) && soon && !stalled && d.Status.UnbindStatus == "" {
 		d.RequeueAt = young
 		return
 	}
@@ -63,7 +63,7 @@ func IsStalled(instance *v1beta1.ServiceInstance) bool {
 
 // hasUsableCredentials reports whether the credentials in the Secret are valid, and not about to end.
 func (d *decision) hasUsableCredentials() bool {
-	replaced := d.Status.CurrentOperation == v1beta1.OperationUnbind && d.Status.PredecessorID == ""
+	replaced := PhaseOf(&d.Status).isUnbinding() && d.Status.PredecessorID == ""
 	return isDelivered(&d.Status) && !replaced && (d.w.Secret == SecretInSync || d.w.Secret == SecretUnknown) && !d.hasEnded()
 }
 

@@ -66,7 +66,7 @@ func (d *decision) ensureCredentials() {
 	}
 }
 
-// steady decides on a binding whose credentials are in the Secret.
+// steady decides on a binding whose credentials are in the Secret. Ready stays as it is if it is True: its message may say more.
 func (d *decision) steady() {
 	if ready := lifecycle.FindCondition(d.Status.Conditions, v1beta1.ConditionReady); ready == nil || ready.Status != v1beta1.ConditionTrue {
 		d.setConditions(injectedConditions(d.b))
@@ -160,7 +160,8 @@ func hasEnded(s *v1beta1.ServiceBindingStatus, now time.Time) bool {
 	return s.ExpiresAt != nil && !now.Before(s.ExpiresAt.Time)
 }
 
-// enforceExpiry has a binding reconciled when its credentials expire, and sets the conditions then.
+// enforceExpiry has a binding that is Ready reconciled when its credentials expire, and sets the conditions then. It reads the condition
+// since no other part of the status says whether it has to change.
 func (d *decision) enforceExpiry() {
 	end, ready := d.Status.ExpiresAt, lifecycle.FindCondition(d.Status.Conditions, v1beta1.ConditionReady)
 	if end == nil || ready == nil || ready.Status != v1beta1.ConditionTrue || !d.b.DeletionTimestamp.IsZero() {

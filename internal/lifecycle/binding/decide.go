@@ -16,10 +16,12 @@ limitations under the License.
 
 // Package binding is the state machine of ServiceBindings. Decide returns the next step for a binding and what was
 // observed; Apply returns the status after a broker's answer, and ApplySecretWritten, ApplySecretCleared and
-// ApplySecretRefused the status after a write of the Secret. Each phase has a file: bind, credentials, rotate, remove.
+// ApplySecretRefused the status after a write of the Secret. A status is in one Phase; bind, credentials, rotate and remove have the
+// decisions on them.
 package binding
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -157,49 +159,58 @@ type decision struct {
 // Decide returns the next step for a binding.
 func Decide(b *v1beta1.ServiceBinding, w Inputs) Decision {
 	d := &decision{b: b, w: w, Decision: Decision{Status: *b.Status.DeepCopy()}}
-	status := &d.Status
 	switch {
 	case !b.DeletionTimestamp.IsZero():
 		d.remove()
 	case !slices.Contains(b.Finalizers, v1beta1.Finalizer):
 		d.decideUnprotected()
-	case status.OrphanMitigationInProgress:
-		d.mitigate()
-	case status.AsyncOpInProgress:
-		d.poll()
-	case status.CurrentOperation == v1beta1.OperationUnbind:
-		d.replace()
-	case status.CurrentOperation == v1beta1.OperationBind && status.PredecessorID != "":
-		d.rotate()
-	case IsBound(status) && status.CurrentOperation == "":
-		d.ensureCredentials()
 	default:
-		d.bind()
+		d.proceed()
 	}
 	d.enforceExpiry()
 	return d.Decision
+}
+
+// proceed decides on a binding that is not being deleted, by its phase.
+func (d *decision) proceed() {
+	s := &d.Status
+	switch PhaseOf(s) {
+	case Idle:
+		if IsBound(s) {
+			d.ensureCredentials()
+		} else {
+			d.bind()
+		}
+	case Binding:
+		if IsRotation(s) {
+			d.rotate()
+		} else {
+			d.bind()
+		}
+	case BindAccepted:
+		d.poll()
+	case Unbinding:
+		d.replace()
+	case UnbindAccepted:
+		d.unbind(cmp.Or(s.PredecessorID, d.id()))
+	case Mitigating, MitigationAccepted:
+		d.mitigate()
+	}
 }
 
 // IsOnBehalfOfUser reports whether a request is made on behalf of the user who created or deleted the binding. The
 // status does not record the user who requested a replacement, and what the operator does by itself has none.
 func IsOnBehalfOfUser(b *v1beta1.ServiceBinding) bool {
 	s := &b.Status
-	replaces := s.Rebind != "" || s.ExternalID != "" || s.PredecessorID != "" || s.CurrentOperation == v1beta1.OperationUnbind
-	return !b.DeletionTimestamp.IsZero() || !replaces && !s.OrphanMitigationInProgress
+	replaces := s.Rebind != "" || s.ExternalID != "" || s.PredecessorID != ""
+	return !b.DeletionTimestamp.IsZero() || !replaces && !PhaseOf(s).isRemoval()
 }
 
-// IsSettled reports whether nothing is to be done for a binding until its spec or its Secret changes.
+// IsSettled reports whether nothing is to be done for a binding until its spec or its Secret changes. It reads the condition Ready, which
+// is not True where something blocks a binding whose phase is the same.
 func IsSettled(b *v1beta1.ServiceBinding) bool {
 	renews := b.Status.RenewBefore != nil || b.Status.ExpiresAt != nil || b.Annotations[v1beta1.RebindAnnotation] != b.Status.Rebind
 	return lifecycle.IsTrue(lifecycle.FindCondition(b.Status.Conditions, v1beta1.ConditionReady)) && !renews && b.Status.PredecessorID == "" && b.DeletionTimestamp.IsZero()
-}
-
-// IsBound reports whether the broker has confirmed the binding, or the one that it replaces.
-func IsBound(s *v1beta1.ServiceBindingStatus) bool { return s.ExternalProperties != nil }
-
-// isDelivered reports whether the credentials are in the Secret and not about to end.
-func isDelivered(s *v1beta1.ServiceBindingStatus) bool {
-	return IsBound(s) && s.ReconciledGeneration > 0
 }
 
 func (d *decision) id() string { return lifecycle.BindingID(d.b, &d.Status) }
@@ -225,8 +236,7 @@ func (d *decision) belongsToAnother() bool {
 
 // decideUnprotected decides on a binding without the finalizer: a new one gets it, any other was abandoned.
 func (d *decision) decideUnprotected() {
-	s := &d.Status
-	if len(s.Conditions) == 0 && s.UnbindStatus == "" && s.CurrentOperation == "" {
+	if isNew(&d.Status) {
 		d.Need = lifecycle.NeedFinalizer
 		return
 	}
@@ -255,9 +265,7 @@ func (d *decision) isStopped() bool {
 	if a := d.Status.Attempts; a != nil {
 		return a.Stopped && !d.isForFormerSpec(a)
 	}
-	// The original service-catalog did not retry after Failed=True.
-	failed := lifecycle.FindCondition(d.Status.Conditions, v1beta1.ConditionFailed)
-	return failed != nil && failed.Status == v1beta1.ConditionTrue && d.Status.ReconciledGeneration > 0
+	return isRefusedByOriginal(&d.Status)
 }
 
 func (d *decision) isForFormerSpec(a *v1beta1.Attempts) bool {
@@ -279,7 +287,7 @@ func (d *decision) isDue() bool {
 	if a := d.Status.Attempts; lifecycle.IsRecovered(a, d.w.Recovered) {
 		a.Recovered, a.NextTime = true, nil
 	}
-	d.RequeueAt = lifecycle.NextAttempt(d.b, d.Status.Attempts, d.Status.CurrentOperation == v1beta1.OperationUnbind, d.w.Now)
+	d.RequeueAt = lifecycle.NextAttempt(d.b, d.Status.Attempts, PhaseOf(&d.Status).isUnbinding(), d.w.Now)
 	return d.RequeueAt.IsZero()
 }
 
@@ -308,9 +316,4 @@ func (d *decision) newRequest(v lifecycle.Operation) *Request {
 		call.Target = *t
 	}
 	return call
-}
-
-// MayExist reports whether a request for a binding is on record.
-func MayExist(s *v1beta1.ServiceBindingStatus) bool {
-	return s.CurrentOperation != "" || IsBound(s) || s.UnbindStatus == v1beta1.UnbindRequired
 }

@@ -17,7 +17,6 @@ limitations under the License.
 package binding
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -31,7 +30,7 @@ import (
 // remove decides on a binding that is being deleted.
 func (d *decision) remove() {
 	s := &d.Status
-	switch {
+	switch phase := PhaseOf(s); {
 	case !slices.Contains(d.b.Finalizers, v1beta1.Finalizer): // released; it has the finalizer of another controller
 	case catalog.IsRetained(d.b):
 		d.Release = &lifecycle.Cause{Reason: v1beta1.ReasonRetained, Message: "the deletion policy is Retain: the binding is left at the broker"}
@@ -41,13 +40,13 @@ func (d *decision) remove() {
 		d.Release = &lifecycle.Cause{Reason: v1beta1.ReasonUnboundSuccessfully, Message: "nothing is left at the broker"}
 	case s.UnbindStatus == v1beta1.UnbindFailed && !d.isRebindRequested():
 		d.blockRemoval(lifecycle.BlockedBy(v1beta1.ReasonUnbindCallFailed, "the original service-catalog has stopped trying to remove the binding; to retry, change the annotation "+v1beta1.RebindAnnotation))
-	case s.OrphanMitigationInProgress && d.owns(): // it may be the operation in progress
+	case phase.isMitigating() && d.owns(): // it may be the operation in progress
 		d.removeSecretThenUnbind(d.id())
 	case s.PredecessorID != "" && d.ownsPredecessor():
 		d.removeSecretThenUnbind(s.PredecessorID)
 	case d.owns():
 		d.removeSecretThenUnbind(d.id())
-	case s.AsyncOpInProgress && s.CurrentOperation == v1beta1.OperationBind && !s.OrphanMitigationInProgress && d.w.Claimants.BlocksRemoval() == nil:
+	case phase == BindAccepted && d.w.Claimants.BlocksRemoval() == nil:
 		d.poll() // its success proves that this object created the binding
 	case d.w.Claimants.BlocksRemoval() != nil:
 		d.Release = lifecycle.RetainedForClaimant(d.id(), d.w.Claimants.BlocksRemoval())
@@ -72,6 +71,13 @@ func (d *decision) removeSecretThenUnbind(id string) {
 	}
 }
 
+// startMitigation begins an orphan mitigation.
+func (d *decision) startMitigation() {
+	setPhase(&d.Status, Mitigating)
+	d.WriteAhead = true
+	d.mitigate()
+}
+
 // mitigate continues an orphan mitigation, unless the Secret has the credentials of the binding after all.
 func (d *decision) mitigate() {
 	switch {
@@ -81,10 +87,11 @@ func (d *decision) mitigate() {
 		d.Status.InProgressProperties = nil // the earlier request may have had other parameters
 		d.Status = ApplySecretWritten(d.b, d.Status, nil, d.w.SecretVersion, d.w.Now)
 	case d.isRetained():
-		d.Status.OrphanMitigationInProgress, d.Status.AsyncOpInProgress, d.Status.LastOperation = false, false, nil
+		setPhase(&d.Status, Mitigating)
+		abandonMitigation(&d.Status)
 		d.stopRetrying(v1beta1.ReasonOrphanMitigationFailed, "the deletion policy is Retain: what may be at the broker is left as it is")
 	case !d.owns():
-		d.Status.OrphanMitigationInProgress = false
+		abandonMitigation(&d.Status)
 		d.stopRetrying(v1beta1.ReasonOrphanMitigationFailed, "what may be at the broker is not this object's to remove")
 	default:
 		d.unbind(d.id())
@@ -93,7 +100,8 @@ func (d *decision) mitigate() {
 
 // unbind sends the unbind request for an id, or polls it.
 func (d *decision) unbind(id string) {
-	removing := d.Status.AsyncOpInProgress && (d.Status.CurrentOperation == v1beta1.OperationUnbind || d.Status.OrphanMitigationInProgress)
+	phase := PhaseOf(&d.Status)
+	removing := phase.isRemoval() && phase.IsAccepted()
 	call := d.newRequest(lifecycle.Unbind)
 	call.BindingID = id
 	if plans := d.w.BoundInstance.Plans; len(plans) > 0 && d.target() == d.w.BoundInstance.Target {
@@ -109,18 +117,15 @@ func (d *decision) unbind(id string) {
 	case !removing && !d.isDue():
 	default:
 		if removing { // past its deadline
-			d.Status.AsyncOpInProgress, d.Status.LastOperation, d.Status.OperationStartTime = false, nil, lifecycle.Timestamp(d.w.Now)
+			setPhase(&d.Status, phase.unaccepted())
+			d.Status.OperationStartTime = lifecycle.Timestamp(d.w.Now)
 		}
 		d.Request = call
 	}
 }
 
-// poll polls the operation in progress.
+// poll polls the creation of a binding.
 func (d *decision) poll() {
-	if d.Status.CurrentOperation == v1beta1.OperationUnbind {
-		d.unbind(cmp.Or(d.Status.PredecessorID, d.id()))
-		return
-	}
 	call := d.newRequest(lifecycle.Poll)
 	switch why := d.brokerUnavailable(); {
 	case d.target() == nil:

@@ -28,7 +28,8 @@ import (
 func (d *decision) startRotation() {
 	s := &d.Status
 	s.PredecessorID, s.ExternalID = d.id(), lifecycle.NextBindingID(d.b, s)
-	s.CurrentOperation, s.OperationStartTime, s.InProgressProperties = v1beta1.OperationBind, lifecycle.Timestamp(d.w.Now), s.ExternalProperties
+	setPhase(s, Binding)
+	s.OperationStartTime, s.InProgressProperties = lifecycle.Timestamp(d.w.Now), s.ExternalProperties
 	s.Rebind = d.b.Annotations[v1beta1.RebindAnnotation]
 	if d.w.Secret != SecretInSync {
 		s.ReconciledGeneration = 0
@@ -57,7 +58,7 @@ func (d *decision) rotate() {
 	}
 	switch {
 	case d.hasReceivedCredentials() && d.w.Memory.Received.Binding == nil:
-		d.revertRotation()
+		d.startMitigation()
 	case d.hasReceivedCredentials():
 		if !d.w.Memory.Received.DoesNotFit {
 			d.SecretAction = WriteSecret
@@ -66,21 +67,15 @@ func (d *decision) rotate() {
 		d.setBlocked(why)
 	case !d.isDue():
 	case lost || a != nil && (a.Unknown > lifecycle.MaxRepeatsOf(a) || a.Conflict):
-		d.revertRotation()
+		d.startMitigation()
 	case retrievable && (tried.created || tried.hasFailed(repeat)):
 		d.Request = d.newRequest(lifecycle.Fetch)
 		d.Request.Repeat = true
 	case d.hasEnded(): // an expired predecessor cannot be rotated
-		d.revertRotation()
+		d.startMitigation()
 	default:
 		d.requestSuccessor()
 	}
-}
-
-// revertRotation begins the orphan mitigation of a failed rotation.
-func (d *decision) revertRotation() {
-	d.Status.OrphanMitigationInProgress, d.WriteAhead = true, true
-	d.mitigate()
 }
 
 // startReplacement removes the binding at the broker to create another one under a new id. A binding that this object does not own is
@@ -92,7 +87,8 @@ func (d *decision) startReplacement(why string, made *v1beta1.Attempts) {
 	}
 	s := &d.Status
 	s.Rebind = d.b.Annotations[v1beta1.RebindAnnotation]
-	s.CurrentOperation, s.OperationStartTime, s.Attempts = v1beta1.OperationUnbind, lifecycle.Timestamp(d.w.Now), made
+	setPhase(s, Unbinding)
+	s.OperationStartTime, s.Attempts = lifecycle.Timestamp(d.w.Now), made
 	d.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonRebinding, Message: "The binding is being replaced: " + why})
 	d.WriteAhead = true
 	d.replace()
@@ -129,8 +125,8 @@ func (d *decision) retainedCause(id string, others lifecycle.Claimants) *lifecyc
 // resetForNextID returns the status of a binding that gets a new id.
 func resetForNextID(b *v1beta1.ServiceBinding, s v1beta1.ServiceBindingStatus, now time.Time) v1beta1.ServiceBindingStatus {
 	s.ExternalID = lifecycle.NextBindingID(b, &s)
-	s.ExternalProperties, s.InProgressProperties, s.CreatedForUID = nil, nil, ""
-	s.CurrentOperation, s.OperationStartTime, s.AsyncOpInProgress, s.LastOperation = "", nil, false, nil
+	setPhase(&s, Idle)
+	s.ExternalProperties, s.CreatedForUID = nil, ""
 	s.UnbindStatus, s.ReconciledGeneration = v1beta1.UnbindSucceeded, 0
 	s.ExpiresAt, s.RenewBefore = nil, nil
 	if s.Attempts = remaining(s.Attempts); s.Attempts != nil {

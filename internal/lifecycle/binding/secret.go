@@ -74,8 +74,8 @@ func ObserveSecret(b *v1beta1.ServiceBinding, known *Memory, seen *metav1.Partia
 // isExpected reports whether a binding's Secret should exist, or may.
 func isExpected(b *v1beta1.ServiceBinding) bool {
 	s := &b.Status
-	return s.SecretVersion != "" || isDelivered(s) && b.DeletionTimestamp.IsZero() || IsBound(s) && s.CurrentOperation == "" ||
-		s.CurrentOperation == v1beta1.OperationBind && s.UnbindStatus == v1beta1.UnbindRequired
+	return s.SecretVersion != "" || isDelivered(s) && b.DeletionTimestamp.IsZero() || IsBound(s) && PhaseOf(s) == Idle ||
+		requestsBinding(s) && s.UnbindStatus == v1beta1.UnbindRequired
 }
 
 // ContentOf returns the id whose credentials a Secret has, and whether they were modified.
@@ -85,7 +85,7 @@ func ContentOf(secret *corev1.Secret, b *v1beta1.ServiceBinding) (of string, edi
 		return "", s.SecretVersion != "" || !isDelivered(s)
 	}
 	ids := []string{lifecycle.BindingID(b, s)}
-	if s.PredecessorID != "" && s.CurrentOperation != "" {
+	if s.PredecessorID != "" && PhaseOf(s) != Idle {
 		ids = append(ids, s.PredecessorID)
 	}
 	for _, id := range ids {
@@ -99,7 +99,7 @@ func ContentOf(secret *corev1.Secret, b *v1beta1.ServiceBinding) (of string, edi
 // ForgetSettled drops what need not be remembered of a binding whose credentials are in the Secret. shown: the cache shows the Secret as
 // this process knows it.
 func (k *Memory) ForgetSettled(s *v1beta1.ServiceBindingStatus, secret SecretState, shown bool) {
-	if secret != SecretInSync || !isDelivered(s) || s.CurrentOperation != "" || k.Received != nil {
+	if secret != SecretInSync || !isDelivered(s) || PhaseOf(s) != Idle || k.Received != nil {
 		return
 	}
 	k.RequestMemory = RequestMemory{}

@@ -238,6 +238,7 @@ func (w *bindingWalk) reconcile() {
 	for calls := 0; ; {
 		world.Now, world.Memory = w.now, w.known.RequestMemory
 		next := Decide(b, world)
+		w.checkPhase(&next.Status)
 		switch {
 		case next.Need != "" && next.Need != lifecycle.NeedSecret:
 			w.failf("a needless step: %+v", next)
@@ -273,6 +274,7 @@ func (w *bindingWalk) reconcile() {
 			}
 			w.known.RequestMemory = w.known.ObserveAnswer(b, *next.Request, a)
 			b.Status = Apply(b, next.Status, *next.Request, a, w.now)
+			w.checkPhase(&b.Status)
 			if twice := Apply(b, b.Status, *next.Request, a, w.now); len(twice.Conditions) == 0 {
 				w.failf("a fold without conditions")
 			}
@@ -285,6 +287,14 @@ func (w *bindingWalk) reconcile() {
 			}
 			return
 		}
+	}
+}
+
+// checkPhase: a phase stands for all fields that it is recorded in.
+func (w *bindingWalk) checkPhase(s *v1beta1.ServiceBindingStatus) {
+	again := s.DeepCopy()
+	if setPhase(again, PhaseOf(s)); !equality.Semantic.DeepEqual(again, s) {
+		w.failf("of phase %d: %+v, recorded again: %+v", PhaseOf(s), s, again)
 	}
 }
 
@@ -347,6 +357,7 @@ func (w *bindingWalk) executeSecretAction(b *v1beta1.ServiceBinding, deed Secret
 			return false
 		}
 		b.Status = ApplySecretWritten(b, b.Status, t.Binding, w.secret.ResourceVersion, w.now)
+		w.checkPhase(&b.Status)
 		w.known.RequestMemory = RequestMemory{}
 		w.unrecorded = b.Status.DeepCopy()
 		w.wrote(t.BindingID, world)

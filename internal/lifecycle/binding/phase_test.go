@@ -1,0 +1,79 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package binding
+
+import (
+	"testing"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
+)
+
+// TestPhasesOfTheFormerServiceCatalog: each of its statuses has a phase, and stays as it is.
+func TestPhasesOfTheFormerServiceCatalog(t *testing.T) {
+	const bind, unbind = v1beta1.OperationBind, v1beta1.OperationUnbind
+	start, operation, props := lifecycle.Timestamp(lifecycletest.T0), "op-1", &v1beta1.ServiceBindingPropertiesState{}
+	for name, test := range map[string]struct {
+		status v1beta1.ServiceBindingStatus
+		want   Phase
+		exists bool
+	}{
+		"new":        {v1beta1.ServiceBindingStatus{}, Idle, false},
+		"not sent":   {v1beta1.ServiceBindingStatus{UnbindStatus: v1beta1.UnbindNotRequired}, Idle, false},
+		"begun":      {v1beta1.ServiceBindingStatus{CurrentOperation: bind, OperationStartTime: start, InProgressProperties: props, UnbindStatus: v1beta1.UnbindRequired}, Binding, true},
+		"accepted":   {v1beta1.ServiceBindingStatus{CurrentOperation: bind, AsyncOpInProgress: true, LastOperation: &operation, OperationStartTime: start, InProgressProperties: props, UnbindStatus: v1beta1.UnbindRequired}, BindAccepted, true},
+		"bound":      {v1beta1.ServiceBindingStatus{ExternalProperties: props, UnbindStatus: v1beta1.UnbindRequired}, Idle, true},
+		"to clean":   {v1beta1.ServiceBindingStatus{OrphanMitigationInProgress: true, OperationStartTime: start, UnbindStatus: v1beta1.UnbindRequired}, Mitigating, true},
+		"cleaning":   {v1beta1.ServiceBindingStatus{OrphanMitigationInProgress: true, AsyncOpInProgress: true, OperationStartTime: start, UnbindStatus: v1beta1.UnbindRequired}, MitigationAccepted, true},
+		"to unbind":  {v1beta1.ServiceBindingStatus{CurrentOperation: unbind, OperationStartTime: start, ExternalProperties: props, UnbindStatus: v1beta1.UnbindRequired}, Unbinding, true},
+		"unbinding":  {v1beta1.ServiceBindingStatus{CurrentOperation: unbind, AsyncOpInProgress: true, OperationStartTime: start, ExternalProperties: props, UnbindStatus: v1beta1.UnbindRequired}, UnbindAccepted, true},
+		"not undone": {v1beta1.ServiceBindingStatus{ExternalProperties: props, UnbindStatus: v1beta1.UnbindFailed}, Idle, true},
+		"undone":     {v1beta1.ServiceBindingStatus{UnbindStatus: v1beta1.UnbindSucceeded}, Idle, false},
+	} {
+		again := test.status.DeepCopy()
+		if got := PhaseOf(again); got != test.want {
+			t.Errorf("%s: phase %d, want %d", name, got, test.want)
+		}
+		if setPhase(again, test.want); !equality.Semantic.DeepEqual(again, &test.status) {
+			t.Errorf("%s: %+v becomes %+v", name, test.status, again)
+		}
+		if MayExist(again) != test.exists {
+			t.Errorf("%s: it may exist: %t", name, !test.exists)
+		}
+	}
+}
+
+// TestAPhaseFollowsTheBroker: what it has accepted ends in the phase that it began in.
+func TestAPhaseFollowsTheBroker(t *testing.T) {
+	for _, p := range []Phase{Binding, Unbinding, Mitigating} {
+		if is := p.accepted(); !is.IsAccepted() || p.IsAccepted() || is.unaccepted() != p || is.isRemoval() != p.isRemoval() {
+			t.Errorf("phase %d becomes %d", p, is)
+		}
+	}
+	for _, refused := range []bool{true, false} {
+		f := newFixture(legacyFailed)
+		if !refused {
+			f.b.Status.ReconciledGeneration = 0
+		}
+		if isRefusedByOriginal(&f.b.Status) != refused {
+			t.Errorf("given up: %t", !refused)
+		}
+	}
+}
