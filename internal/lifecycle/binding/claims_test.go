@@ -19,12 +19,20 @@ package binding
 import (
 	"testing"
 
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
 )
 
 func claimedBy1(all ...lifecycle.Claimant) func(*fixture) {
 	return func(f *fixture) { f.in.Claimants = all }
+}
+
+// removalAccepted: what a failed request may have left is being removed, and the broker works on that.
+func removalAccepted(f *fixture) {
+	s := &f.b.Status
+	s.CurrentOperation, s.UnbindStatus, s.CreatedForUID = v1beta1.OperationBind, v1beta1.UnbindRequired, f.b.UID
+	setPhase(s, MitigationAccepted)
 }
 
 // TestClaimsOnABinding: the same for bindings.
@@ -40,6 +48,7 @@ func TestClaimsOnABinding(t *testing.T) {
 		"F-S4 the same, once the owner is gone":   {bfs(brought1, claimedBy1(lifecycletest.Owner), recorded, claimedBy1()), "journal bind id"},
 		"F-S4 and the broker creates one":         {bfs(brought1, claimedBy1(lifecycletest.Owner), recorded, claimedBy1(), func(f *fixture) { f.after(with(201)) }), "nothing: Ready"},
 		"F-S4 and it was left there":              {bfs(brought1, claimedBy1(lifecycletest.Owner), recorded, claimedBy1(), func(f *fixture) { f.after(with(200)) }), "nothing: Failed"},
+		"a claimant during an accepted removal":   {bfs(brought1, removalAccepted, claimedBy1(lifecycletest.EarlierOne), recorded), "nothing: Failed"},
 		"F-JS5 a refused claimant is deleted":     {bfs(brought1, claimedBy1(lifecycletest.Owner), recorded, deleted1, lives1), "release Retained"},
 		"F-JS5 one that nothing was sent for":     {bfs(deleted1, lives1), "release UnboundSuccessfully"},
 	} {

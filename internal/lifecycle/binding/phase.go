@@ -77,8 +77,12 @@ func setPhase(s *v1beta1.ServiceBindingStatus, p Phase) {
 	}
 }
 
-// abandonMitigation ends an orphan mitigation without a result.
-func abandonMitigation(s *v1beta1.ServiceBindingStatus) { s.OrphanMitigationInProgress = false }
+// abandonMitigation ends an orphan mitigation without a result. A removal that the broker has accepted is not polled any more, since
+// its end would be taken for that of the request that has failed.
+func abandonMitigation(s *v1beta1.ServiceBindingStatus) {
+	setPhase(s, Mitigating)
+	s.OrphanMitigationInProgress = false
+}
 
 // IsAccepted reports whether the broker works on an operation, and is polled.
 func (p Phase) IsAccepted() bool {

@@ -87,7 +87,6 @@ func (d *decision) mitigate() {
 		d.Status.InProgressProperties = nil // the earlier request may have had other parameters
 		d.Status = ApplySecretWritten(d.b, d.Status, nil, d.w.SecretVersion, d.w.Now)
 	case d.isRetained():
-		setPhase(&d.Status, Mitigating)
 		abandonMitigation(&d.Status)
 		d.stopRetrying(v1beta1.ReasonOrphanMitigationFailed, "the deletion policy is Retain: what may be at the broker is left as it is")
 	case !d.owns():
