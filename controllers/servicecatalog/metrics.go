@@ -33,6 +33,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/consistency"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
+	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
 	"github.com/gophernetes/bellhop/internal/osb"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
@@ -204,7 +205,7 @@ func (c objectCollector) count(ctx context.Context) (count map[[2]string]int, ol
 	err = errors.Join(
 		consistency.Each(ctx, c.informers, &v1beta1.ServiceInstance{}, func(i *v1beta1.ServiceInstance) {
 			add("ServiceInstance", i.Status.Conditions)
-			age("ServiceInstance", i.Status.CurrentOperation != "", i.Status.OperationStartTime)
+			age("ServiceInstance", instancerules.PhaseOf(&i.Status).HasOperation(), i.Status.OperationStartTime)
 		}),
 		consistency.Each(ctx, c.informers, &v1beta1.ServiceBinding{}, func(b *v1beta1.ServiceBinding) {
 			add("ServiceBinding", b.Status.Conditions)

@@ -24,38 +24,9 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
-// HeldProperties returns the properties that the broker has, as far as they are recorded.
-func HeldProperties(s *v1beta1.ServiceInstanceStatus) *v1beta1.ServiceInstancePropertiesState {
-	if s.ProvisionStatus == v1beta1.Provisioned && s.ExternalProperties != nil {
-		return s.ExternalProperties
-	}
-	return cmp.Or(s.InProgressProperties, s.ExternalProperties)
-}
-
-// RecordedPlans returns the ids of the plans that the instance may have at the broker according to the status, the most likely one
-// first.
-func RecordedPlans(s *v1beta1.ServiceInstanceStatus) []string {
-	ids := []string{PlanID(NonNil(HeldProperties(s))), PlanID(NonNil(s.InProgressProperties))}
-	if s.Attempts != nil {
-		ids = append(ids, s.Attempts.PlanIDs...)
-	}
-	return Distinct(ids...)
-}
-
 // AddPlan records a plan that the instance may have at the broker.
 func AddPlan(a *v1beta1.Attempts, id string) {
 	a.PlanIDs = Distinct(append(a.PlanIDs, id)...)
-}
-
-// OperationProperties returns the properties that the operation in progress leads to, or removes; nil: there is no operation.
-func OperationProperties(s *v1beta1.ServiceInstanceStatus) *v1beta1.ServiceInstancePropertiesState {
-	switch {
-	case !s.AsyncOpInProgress:
-		return nil
-	case s.CurrentOperation == v1beta1.OperationUpdate:
-		return s.InProgressProperties
-	}
-	return HeldProperties(s)
 }
 
 // NonNil returns props, or empty properties for nil.

@@ -28,6 +28,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
+	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
 )
 
 // observe observes what a binding refers to, in the cache.
@@ -93,7 +94,7 @@ func (r *Reconciler) findBoundInstance(ctx context.Context, b *v1beta1.ServiceBi
 		g.Missing = &missing
 	}
 	props := instance.Status.ExternalProperties
-	if instance.Status.ProvisionStatus != v1beta1.Provisioned || props == nil {
+	if !instancerules.IsProvisioned(&instance.Status) || props == nil {
 		return g, nil
 	}
 	at := instance.Status.Broker
@@ -102,7 +103,7 @@ func (r *Reconciler) findBoundInstance(ctx context.Context, b *v1beta1.ServiceBi
 	}
 	if at != nil {
 		g.Target = &v1beta1.ServiceBindingTarget{BrokerReference: *at, PlanID: lifecycle.PlanID(props), InstanceID: lifecycle.InstanceID(instance)}
-		g.Plans = lifecycle.RecordedPlans(&instance.Status)
+		g.Plans = instancerules.RecordedPlans(&instance.Status)
 	}
 	has, err := engine.FindPlan(ctx, r.Index, o, props)
 	if has != nil { // the spec may ask for another

@@ -142,7 +142,7 @@ func (r *Reconciler) execute(ctx context.Context, v *scope, next instancerules.D
 	case err != nil:
 		return ctrl.Result{}, r.Fail(ctx, v, err)
 	case queued != nil:
-		return r.ReconcileQueued(ctx, v, *queued, v.instance.Status.AsyncOpInProgress)
+		return r.ReconcileQueued(ctx, v, *queued, r.IsInProgress(&v.instance.Status))
 	}
 	a.Attribution = v.Attribution
 	v.instance.Status = instancerules.Apply(v.instance, next.Status, *next.Request, a, r.Clock.Now())

@@ -24,6 +24,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/orphans"
+	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
 	"github.com/gophernetes/bellhop/internal/osb"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
@@ -56,12 +57,12 @@ func (*Reconciler) Attempts(s *v1beta1.ServiceInstanceStatus) *v1beta1.Attempts 
 
 // IsInProgress reports whether an operation is in progress.
 func (*Reconciler) IsInProgress(s *v1beta1.ServiceInstanceStatus) bool {
-	return s.AsyncOpInProgress
+	return instancerules.PhaseOf(s).IsAccepted()
 }
 
 // IsCreated reports whether the broker has confirmed the instance.
 func (*Reconciler) IsCreated(s *v1beta1.ServiceInstanceStatus) bool {
-	return s.ProvisionStatus == v1beta1.Provisioned
+	return instancerules.IsProvisioned(s)
 }
 
 // UnsettledAt returns the instances that are not settled at a broker.

@@ -45,7 +45,7 @@ func (r *Reconciler) observe(ctx context.Context, v *scope) error {
 	if w.Claimants, err = r.claimantsOf(ctx, si, w.Offering); err != nil {
 		return err
 	}
-	if w.OperationPlan, err = engine.FindPlan(ctx, r.Index, w.Offering, lifecycle.OperationProperties(&si.Status)); err != nil {
+	if w.OperationPlan, err = engine.FindPlan(ctx, r.Index, w.Offering, instancerules.OperationProperties(&si.Status)); err != nil {
 		return err
 	}
 	if !si.DeletionTimestamp.IsZero() {
@@ -79,7 +79,7 @@ func missingRefs(si *v1beta1.ServiceInstance, o lifecycle.Offering) *instancerul
 
 // claimantsOf returns the other objects of the broker that have the instance's id in spec or status.
 func (r *Reconciler) claimantsOf(ctx context.Context, si *v1beta1.ServiceInstance, o lifecycle.Offering) (all lifecycle.Claimants, err error) {
-	id := lifecycle.InstanceID(si)
+	id, mayExist := lifecycle.InstanceID(si), instancerules.PhaseOf(&si.Status).MayExist()
 	others, err := r.Index.InstancesWithID(ctx, id)
 	if err != nil {
 		return nil, err
@@ -93,10 +93,10 @@ func (r *Reconciler) claimantsOf(ctx context.Context, si *v1beta1.ServiceInstanc
 			return nil, err
 		}
 		if theirs.Broker == nil || o.Broker == nil || brokers.KeyOf(theirs.Broker) == brokers.KeyOf(o.Broker) {
-			all = append(all, lifecycle.NewClaimant("ServiceInstance", other, si, lifecycle.OwnsInstanceID(other, id), instancerules.MayExist(&other.Status) && !instancerules.MayExist(&si.Status)))
+			all = append(all, lifecycle.NewClaimant("ServiceInstance", other, si, lifecycle.OwnsInstanceID(other, id), instancerules.PhaseOf(&other.Status).MayExist() && !mayExist))
 		}
 	}
-	if mayCreate := si.DeletionTimestamp.IsZero() && !lifecycle.OwnsInstance(si) && !instancerules.MayExist(&si.Status); mayCreate && o.Broker != nil && all.BlocksCreation() == nil {
+	if mayCreate := si.DeletionTimestamp.IsZero() && !lifecycle.OwnsInstance(si) && !mayExist; mayCreate && o.Broker != nil && all.BlocksCreation() == nil {
 		r.Claims.Reserve(engine.ClaimKey{Broker: brokers.KeyOf(o.Broker), ID: id}, si.UID, all)
 	}
 	return all, nil
@@ -127,7 +127,7 @@ func (r *Reconciler) readParameters(ctx context.Context, v *scope) error {
 	}
 	common := v.inputs.Offering.Plan.Common()
 	plans := common.InstanceCreateParameterSchema
-	if v.instance.Status.ProvisionStatus == v1beta1.Provisioned {
+	if r.IsCreated(&v.instance.Status) {
 		plans = common.InstanceUpdateParameterSchema
 	}
 	p.Invalid = engine.ValidateParameters(ctx, plans, p)

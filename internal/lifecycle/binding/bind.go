@@ -26,6 +26,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
+	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
 )
 
 // bind decides on a binding that the broker does not have.
@@ -152,11 +153,11 @@ func (d *decision) instanceNotReady() *lifecycle.Blocker {
 		return &lifecycle.Blocker{Cause: lifecycle.Cause{Reason: v1beta1.ReasonErrorNonbindableServiceClass, Message: fmt.Sprintf("instances of plan %q of %q cannot be bound to", g.Plan.Common().ExternalName, g.Class.Common().ExternalName)}, Failed: true}
 	case len(d.w.BoundInstance.Effective().Unsupported) > 0:
 		return &lifecycle.Blocker{Cause: lifecycle.Cause{Reason: v1beta1.ReasonUnsupportedBinding, Message: fmt.Sprintf("bindings of %q require %s, which a cluster cannot give", g.Class.Common().ExternalName, strings.Join(d.w.BoundInstance.Effective().Unsupported, ", "))}, Failed: true}
-	case status.ProvisionStatus != v1beta1.Provisioned || g.Target == nil:
+	case !instancerules.IsProvisioned(status) || g.Target == nil:
 		return d.waitForInstance(v1beta1.ReasonErrorInstanceNotReady, fmt.Sprintf("ServiceInstance %q is not provisioned%s", name, readyMessage(status)))
 	case status.Unusable:
 		return lifecycle.BlockedBy(v1beta1.ReasonInstanceUnusable, fmt.Sprintf("the broker says that ServiceInstance %q can no longer be used", name))
-	case status.AsyncOpInProgress:
+	case instancerules.PhaseOf(status).IsAccepted():
 		return d.waitForInstance(v1beta1.ReasonErrorAsyncOperationInProgress, fmt.Sprintf("the broker is working on ServiceInstance %q", name))
 	}
 	return nil

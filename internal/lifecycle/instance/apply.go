@@ -44,6 +44,7 @@ type Answer struct {
 type application struct {
 	si     *v1beta1.ServiceInstance
 	status v1beta1.ServiceInstanceStatus
+	phase  Phase
 	call   Request
 	answer Answer
 	now    time.Time
@@ -51,7 +52,7 @@ type application struct {
 
 // Apply returns the status after a request; status is the one before it, as the decision has it.
 func Apply(si *v1beta1.ServiceInstance, status v1beta1.ServiceInstanceStatus, call Request, a Answer, now time.Time) v1beta1.ServiceInstanceStatus {
-	f := &application{si: si, status: *status.DeepCopy(), call: call, answer: a, now: now}
+	f := &application{si: si, status: *status.DeepCopy(), phase: PhaseOf(&status), call: call, answer: a, now: now}
 	if call.Operation == lifecycle.Poll || f.isMitigation() {
 		f.call.generation = status.ObservedGeneration // of the operation: later generations are still to come
 	}
@@ -69,6 +70,7 @@ func Apply(si *v1beta1.ServiceInstance, status v1beta1.ServiceInstanceStatus, ca
 		f.applyInspection()
 	default: // those of bindings
 	}
+	f.phase.encode(&f.status)
 	return f.status
 }
 
@@ -94,19 +96,11 @@ func (f *application) recordSuccess(reason, message string) {
 	} else if s.InProgressProperties != nil {
 		s.ExternalProperties = s.InProgressProperties
 	}
-	f.endOperation()
-	s.ProvisionStatus, s.DeprovisionStatus = v1beta1.Provisioned, v1beta1.DeprovisionRequired
+	f.phase = Provisioned
 	s.ReconciledGeneration = f.call.generation
 	s.Attempts, s.Unusable, s.RefusedUpdate = nil, false, ""
 	f.recordDashboard()
 	f.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: reason, Message: message})
-}
-
-// endOperation clears the operation in progress.
-func (f *application) endOperation() {
-	s := &f.status
-	s.CurrentOperation, s.OperationStartTime, s.InProgressProperties = "", nil, nil
-	s.AsyncOpInProgress, s.LastOperation, s.OrphanMitigationInProgress = false, nil, false
 }
 
 func (f *application) recordDashboard() {
@@ -117,10 +111,10 @@ func (f *application) recordDashboard() {
 
 // recordAccepted records an asynchronous operation that the broker has begun.
 func (f *application) recordAccepted(v lifecycle.ConditionSet) {
-	if !f.status.AsyncOpInProgress { // the deadline counts from the acceptance
+	if !f.phase.IsAccepted() { // the deadline counts from the acceptance
 		f.status.OperationStartTime = lifecycle.Timestamp(f.now)
 	}
-	f.status.AsyncOpInProgress, f.status.LastOperation = true, nil
+	f.phase, f.status.LastOperation = f.phase.accepted(), nil
 	if f.answer.Operation != "" {
 		f.status.LastOperation = &f.answer.Operation
 	}

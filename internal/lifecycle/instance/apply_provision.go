@@ -67,8 +67,7 @@ func (f *application) recordRejected() {
 	message := "Provision call failed: " + f.describeOutcome()
 	f.stopRetrying(v1beta1.ReasonProvisionCallFailed, v1beta1.ReasonClusterServiceBrokerReturnedFailure, message)
 	if f.call.NothingAtBroker {
-		f.status.DeprovisionStatus = v1beta1.DeprovisionNotRequired
-		f.endOperation()
+		f.phase = NotCreated
 	} else {
 		f.startMitigationIfOwned(lifecycle.Cause{Reason: v1beta1.ReasonProvisionCallFailed, Message: message})
 	}
@@ -77,8 +76,7 @@ func (f *application) recordRejected() {
 // markNothingSent removes the operation from the record of a request that had no effect.
 func (f *application) markNothingSent() {
 	if f.call.NothingAtBroker {
-		f.status.DeprovisionStatus = v1beta1.DeprovisionNotRequired
-		f.endOperation()
+		f.phase = NotCreated
 	}
 }
 
@@ -109,8 +107,7 @@ func (f *application) startMitigationIfOwned(why lifecycle.Cause) {
 
 // startMitigation begins an orphan mitigation.
 func (f *application) startMitigation(why lifecycle.Cause) {
-	f.status.OrphanMitigationInProgress = true
-	f.status.AsyncOpInProgress, f.status.LastOperation = false, nil
+	f.phase = Mitigating
 	f.status.OperationStartTime = lifecycle.Timestamp(f.now)
 	a := f.attempts()
 	if a.Count, a.Misconfigured, a.NextTime = 0, 0, nil; !a.Stopped { // the message of a refusal also says what a person can do
@@ -133,7 +130,7 @@ func (f *application) applyUpdate() {
 		f.recordUnknownOutcome("Update", reasonFor(f.answer, v1beta1.ReasonErrorCallingUpdateInstance, v1beta1.ReasonUpdateInstanceCallFailed))
 	default:
 		if !f.call.OutcomeUnknown && !f.answer.BrokerFailed() { // no effect
-			f.endOperation()
+			f.phase = Provisioned
 		}
 		f.recordRetry("Update", reasonFor(f.answer, v1beta1.ReasonErrorCallingUpdateInstance, v1beta1.ReasonUpdateInstanceCallFailed))
 	}
@@ -156,7 +153,7 @@ func (f *application) recordUpdateFailure(message string) {
 	if a := f.attempts(); a.Unknown > 0 { // an earlier request may have been carried out
 		lifecycle.AddPlan(a, lifecycle.PlanID(lifecycle.NonNil(f.status.InProgressProperties)))
 	}
-	f.endOperation()
+	f.phase = Provisioned
 }
 
 // applyInspection records what the broker has under an id of ours after a conflict.
@@ -186,9 +183,7 @@ func (f *application) adoptExisting() {
 	found := *f.call.Properties
 	found.Parameters, found.ParameterChecksum, found.ParametersVersion = nil, "", ""
 	found.MaintenanceVersion = f.answer.Instance.MaintenanceVersion
-	s.ExternalProperties, s.ProvisionStatus, s.DeprovisionStatus = &found, v1beta1.Provisioned, v1beta1.DeprovisionRequired
-	f.endOperation()
-	s.CurrentOperation = v1beta1.OperationUpdate // with an unknown outcome, so that everything is sent
-	s.Attempts = nil
+	s.ExternalProperties, s.InProgressProperties, s.OperationStartTime, s.Attempts = &found, nil, nil, nil
+	f.phase = Updating // with an unknown outcome, so that everything is sent
 	f.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonUpdateInstanceRequestInFlight, Message: "The broker has an instance of an earlier form of the spec, which is being updated"})
 }

@@ -46,14 +46,14 @@ func (f *application) applyDeprovision() {
 
 // beginDeprovision records the beginning of a deprovisioning.
 func (f *application) beginDeprovision() {
-	s := &f.status
-	if s.CurrentOperation == v1beta1.OperationDeprovision {
+	if f.phase.isDeprovisioning() {
 		return
 	}
+	s := &f.status
 	if s.InProgressProperties == nil { // otherwise the broker may have either
 		s.InProgressProperties = s.ExternalProperties
 	}
-	s.CurrentOperation, s.OperationStartTime, s.OrphanMitigationInProgress = v1beta1.OperationDeprovision, lifecycle.Timestamp(f.now), false
+	f.phase, s.OperationStartTime = Deprovisioning, lifecycle.Timestamp(f.now)
 }
 
 // withRemovalText adds to conditions why a removal was begun, and how a person releases an object that is being deleted (R8).
@@ -73,9 +73,8 @@ func (f *application) withRemovalText(v lifecycle.ConditionSet) lifecycle.Condit
 // recordRemoved records that the broker has confirmed the removal.
 func (f *application) recordRemoved() {
 	s := &f.status
-	f.endOperation()
+	f.phase = Removed
 	s.ExternalProperties, s.CreatedForUID, s.DashboardURL = nil, "", nil
-	s.ProvisionStatus, s.DeprovisionStatus = v1beta1.NotProvisioned, v1beta1.DeprovisionSucceeded
 	if f.isDeleting() {
 		f.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonDeprovisionedSuccessfully, Message: "The instance was deprovisioned successfully"})
 		return
@@ -87,7 +86,7 @@ func (f *application) recordRemoved() {
 
 // recordRemovalFailure records a removal that has to be repeated.
 func (f *application) recordRemovalFailure(message string) {
-	f.status.AsyncOpInProgress, f.status.LastOperation = false, nil
+	f.phase = f.phase.unaccepted()
 	if f.answer.InstanceUnusable {
 		f.status.Unusable = true
 	}
@@ -130,7 +129,7 @@ func (f *application) recordPollFailure() {
 		f.attempts().Refusals++
 	}
 	if f.isDeleting() && !f.call.Removal { // the removal is tried instead
-		f.status.AsyncOpInProgress, f.status.LastOperation = false, nil
+		f.phase = f.phase.unaccepted()
 	}
 	v := lifecycle.PollUnanswered(f.describeOutcome(), f.isOverdue())
 	if f.answer.Misconfigured() {
@@ -147,7 +146,7 @@ func (f *application) recordProgress() {
 	switch {
 	case f.call.Removal:
 		v.Reason, v.Message = v1beta1.ReasonDeprovisioning, "The instance is being deprovisioned asynchronously"
-	case f.status.CurrentOperation == v1beta1.OperationUpdate:
+	case f.phase == UpdateAccepted:
 		v.Reason, v.Message = v1beta1.ReasonUpdatingInstance, "The instance is being updated asynchronously"
 	default:
 		v.Reason, v.Message = v1beta1.ReasonProvisioning, "The instance is being provisioned asynchronously"
@@ -160,7 +159,7 @@ func (f *application) recordOperationSuccess() {
 	switch {
 	case f.call.Removal:
 		f.recordRemoved()
-	case f.status.CurrentOperation == v1beta1.OperationUpdate:
+	case f.phase == UpdateAccepted:
 		f.recordSuccess(v1beta1.ReasonInstanceUpdatedSuccessfully, "The instance was updated successfully")
 	default:
 		f.status.CreatedForUID = f.si.UID
@@ -173,7 +172,7 @@ func (f *application) recordOperationFailure() {
 	switch {
 	case f.call.Removal:
 		f.recordRemovalFailure("Deprovision call failed: " + words)
-	case f.status.CurrentOperation == v1beta1.OperationUpdate:
+	case f.phase == UpdateAccepted:
 		f.recordUpdateFailure("Update call failed: " + words)
 	default:
 		f.recordProvisionFailure("Provision call failed: " + words)
@@ -183,18 +182,18 @@ func (f *application) recordOperationFailure() {
 // recordOverdue ends an operation that is still in progress after its deadline. The broker may still carry it out.
 func (f *application) recordOverdue() {
 	words := fmt.Sprintf("it was not finished within %s", f.call.MaxDuration)
-	if f.status.CurrentOperation != v1beta1.OperationUpdate {
+	if f.phase != UpdateAccepted {
 		f.recordProvisionFailure("Provision call failed: " + words)
 		return
 	}
-	f.status.AsyncOpInProgress, f.status.LastOperation = false, nil
+	f.phase = Updating
 	f.recordSlowRetry(v1beta1.ReasonUpdateInstanceCallFailed, "Update call failed: "+words)
 	f.status.Attempts.Unknown = max(f.status.Attempts.Unknown, 1)
 }
 
 // recordProvisionFailure records an asynchronous provisioning that has failed, or is past its deadline.
 func (f *application) recordProvisionFailure(message string) {
-	f.status.AsyncOpInProgress, f.status.LastOperation = false, nil
+	f.phase = Provisioning
 	if !f.call.Owned || f.call.Retained {
 		f.recordSlowRetry(v1beta1.ReasonProvisionCallFailed, message)
 		return

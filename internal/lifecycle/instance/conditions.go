@@ -26,8 +26,8 @@ import (
 
 // observe sets what the status says of the spec.
 func (d *decision) observe() {
-	isCleanup := d.Status.OrphanMitigationInProgress && d.si.DeletionTimestamp.IsZero()
-	if !d.Status.AsyncOpInProgress && !isCleanup { // these stay with the generation that they began with
+	isCleanup := d.phase.isMitigating() && d.si.DeletionTimestamp.IsZero()
+	if !d.phase.IsAccepted() && !isCleanup { // these stay with the generation that they began with
 		d.Status.ObservedGeneration = d.si.Generation
 	}
 	ref, _ := catalog.ReferenceOf(d.si.Spec.PlanReference) // admission has refused a wrong one

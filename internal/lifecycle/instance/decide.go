@@ -108,58 +108,53 @@ type Decision struct {
 
 // decision is a step while it is decided on.
 type decision struct {
-	si *v1beta1.ServiceInstance
-	w  Inputs
+	si    *v1beta1.ServiceInstance
+	w     Inputs
+	phase Phase
 	Decision
 }
 
 // Decide returns the next step for an instance.
 func Decide(si *v1beta1.ServiceInstance, w Inputs) Decision {
-	d := &decision{si: si, w: w, Decision: Decision{Status: *si.Status.DeepCopy()}}
-	status := &d.Status
+	d := &decision{si: si, w: w, phase: PhaseOf(&si.Status), Decision: Decision{Status: *si.Status.DeepCopy()}}
+	d.decide()
+	d.phase.encode(&d.Status)
+	return d.Decision
+}
+
+func (d *decision) decide() {
 	switch {
-	case !si.DeletionTimestamp.IsZero():
+	case !d.si.DeletionTimestamp.IsZero():
 		d.remove()
-	case !slices.Contains(si.Finalizers, v1beta1.Finalizer):
+	case !slices.Contains(d.si.Finalizers, v1beta1.Finalizer):
 		d.decideUnprotected()
-	case status.OrphanMitigationInProgress:
+	case d.phase.isMitigating():
 		d.mitigate()
-	case status.AsyncOpInProgress:
+	case d.phase.IsAccepted():
 		d.poll()
-	case w.Refs != nil && (status.ProvisionStatus != v1beta1.Provisioned || si.Generation != status.ReconciledGeneration):
+	case d.w.Refs != nil && (!IsProvisioned(&d.Status) || d.si.Generation != d.Status.ReconciledGeneration):
 		d.Need = lifecycle.NeedReferences
-	case status.ProvisionStatus == v1beta1.Provisioned:
+	case IsProvisioned(&d.Status):
 		d.update()
 	default:
 		d.provision()
 	}
-	return d.Decision
 }
 
-// isBlank reports whether a status was never written: it is empty, or the schema's default, an observedGeneration of -1.
-func isBlank(s *v1beta1.ServiceInstanceStatus) bool {
-	return s.ObservedGeneration <= 0 && s.ReconciledGeneration == 0 && len(s.Conditions) == 0 && s.CurrentOperation == ""
+// isBlank reports whether the status was never written: it is empty, or the schema's default, an observedGeneration of -1. Conditions
+// count whatever they say, as a blocker that is found before the first request sets nothing else (StatusForBlocker).
+func (d *decision) isBlank() bool {
+	s := &d.Status
+	return s.ObservedGeneration <= 0 && s.ReconciledGeneration == 0 && len(s.Conditions) == 0 && !d.phase.HasOperation()
 }
 
 // decideUnprotected decides on an instance without the finalizer: a new one gets it, any other was abandoned.
 func (d *decision) decideUnprotected() {
-	if isBlank(&d.Status) {
+	if d.isBlank() {
 		d.Need = lifecycle.NeedFinalizer
 		return
 	}
 	d.setStalled(v1beta1.ReasonAbandoned, "the finalizer was removed: nothing is sent to the broker any more, and nothing will be when this object is deleted")
-}
-
-// hasNothingAtBroker reports whether the broker can have nothing of the instance: every request is on record before it is sent (R1).
-func (d *decision) hasNothingAtBroker() bool {
-	switch d.Status.DeprovisionStatus {
-	case v1beta1.DeprovisionNotRequired, v1beta1.DeprovisionSucceeded:
-		return true
-	case "":
-		return !MayExist(&d.Status)
-	case v1beta1.DeprovisionRequired, v1beta1.DeprovisionFailed:
-	}
-	return false
 }
 
 // owns reports whether the broker's instance may be removed as this object's (R10).
@@ -180,9 +175,7 @@ func (d *decision) isStopped() bool {
 	if a := d.Status.Attempts; a != nil {
 		return a.Stopped && !d.isForFormerSpec(a)
 	}
-	// The original service-catalog did not retry after Failed=True. During an operation the conditions are older than that.
-	failed := lifecycle.FindCondition(d.Status.Conditions, v1beta1.ConditionFailed)
-	return d.Status.CurrentOperation == "" && failed != nil && failed.Status == v1beta1.ConditionTrue && d.Status.ObservedGeneration >= d.si.Generation
+	return isGivenUp(&d.Status) && d.Status.ObservedGeneration >= d.si.Generation
 }
 
 func (d *decision) isForFormerSpec(a *v1beta1.Attempts) bool {
@@ -203,22 +196,22 @@ func (d *decision) isDue() bool {
 	if a := d.Status.Attempts; lifecycle.IsRecovered(a, d.w.Recovered) {
 		a.Recovered, a.NextTime = true, nil
 	}
-	d.RequeueAt = lifecycle.NextAttempt(d.si, d.Status.Attempts, d.Status.CurrentOperation == v1beta1.OperationDeprovision, d.w.Now)
+	d.RequeueAt = lifecycle.NextAttempt(d.si, d.Status.Attempts, d.phase.isDeprovisioning(), d.w.Now)
 	return d.RequeueAt.IsZero()
 }
 
 // beginOperation sets the operation that the next request begins.
-func (d *decision) beginOperation(operation v1beta1.ServiceInstanceOperation, props *v1beta1.ServiceInstancePropertiesState) {
-	if d.Status.CurrentOperation != operation || d.Status.OperationStartTime == nil {
+func (d *decision) beginOperation(phase Phase, props *v1beta1.ServiceInstancePropertiesState) {
+	if d.phase != phase || d.Status.OperationStartTime == nil {
 		d.Status.OperationStartTime = lifecycle.Timestamp(d.w.Now)
 	}
-	d.Status.CurrentOperation, d.Status.InProgressProperties = operation, props
+	d.phase, d.Status.InProgressProperties = phase, props
 	d.Status.Broker = lifecycle.ReferenceTo(d.w.Offering)
 	d.observe()
 }
 
 func (d *decision) newRequest(v lifecycle.Operation) *Request {
-	call := &Request{Operation: v, InstanceID: lifecycle.InstanceID(d.si), generation: d.si.Generation, NothingAtBroker: d.hasNothingAtBroker(), Owned: d.owns(), Retained: catalog.IsRetained(d.si)}
+	call := &Request{Operation: v, InstanceID: lifecycle.InstanceID(d.si), generation: d.si.Generation, NothingAtBroker: d.phase.hasNothingAtBroker(), Owned: d.owns(), Retained: catalog.IsRetained(d.si)}
 	if d.w.Offering.Class != nil {
 		call.ServiceID = d.w.Offering.Class.Common().ExternalID
 	}
@@ -226,9 +219,4 @@ func (d *decision) newRequest(v lifecycle.Operation) *Request {
 		call.PlanID = d.w.Offering.Plan.Common().ExternalID
 	}
 	return call
-}
-
-// MayExist reports whether a request for an instance is on record.
-func MayExist(s *v1beta1.ServiceInstanceStatus) bool {
-	return s.CurrentOperation != "" || s.ProvisionStatus == v1beta1.Provisioned || s.DeprovisionStatus == v1beta1.DeprovisionRequired
 }

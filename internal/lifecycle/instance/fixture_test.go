@@ -47,7 +47,7 @@ func newFixture(edits ...func(*fixture)) *fixture {
 
 // look looks up the plans that the status names.
 func (f *fixture) look() {
-	f.in.PresentPlan, f.in.OperationPlan = planIn(f.plans, f.si.Status.ExternalProperties), planIn(f.plans, lifecycle.OperationProperties(&f.si.Status))
+	f.in.PresentPlan, f.in.OperationPlan = planIn(f.plans, f.si.Status.ExternalProperties), planIn(f.plans, OperationProperties(&f.si.Status))
 }
 
 // after takes an answer into the status, as the shell does.

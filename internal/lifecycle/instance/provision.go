@@ -60,8 +60,7 @@ func (d *decision) provision() {
 	d.Request = d.newRequest(lifecycle.Provision)
 	d.Request.Properties = props
 	d.recordFormerPlan(props)
-	d.beginOperation(v1beta1.OperationProvision, props)
-	d.Status.DeprovisionStatus = v1beta1.DeprovisionRequired
+	d.beginOperation(Provisioning, props)
 	d.writeAhead(v1beta1.ReasonProvisionRequestInFlight, "The broker is being asked to provision the instance")
 }
 
@@ -69,10 +68,10 @@ func (d *decision) provision() {
 // broker's instance was created, so that this object does not inherit it.
 func (d *decision) block(why *lifecycle.Blocker) {
 	d.setBlocked(why)
-	if !d.hasNothingAtBroker() {
+	if !d.phase.hasNothingAtBroker() {
 		return
 	}
-	d.Status.DeprovisionStatus = v1beta1.DeprovisionNotRequired
+	d.phase = NotCreated
 	if c := d.w.Claimants.BlocksCreation(); why.Reason == v1beta1.ReasonExternalIDInUse && c.Owns {
 		d.Status.CreatedForUID = c.UID
 	}
@@ -80,7 +79,7 @@ func (d *decision) block(why *lifecycle.Blocker) {
 
 // writeAhead has the status written before the request, unless it is on record (R1).
 func (d *decision) writeAhead(reason, message string) {
-	if equality.Semantic.DeepEqual(d.Status, d.si.Status) {
+	if d.phase.encode(&d.Status); equality.Semantic.DeepEqual(d.Status, d.si.Status) {
 		return
 	}
 	d.WriteAhead = true
@@ -96,7 +95,7 @@ func (d *decision) precondition() *lifecycle.Blocker {
 	switch offer := d.w.Offering; {
 	case offer.Missing != nil:
 		return offer.Missing
-	case !offer.Broker.GetDeletionTimestamp().IsZero() && d.Status.ProvisionStatus != v1beta1.Provisioned:
+	case !offer.Broker.GetDeletionTimestamp().IsZero() && !IsProvisioned(&d.Status):
 		return lifecycle.MissingReference(d.si, v1beta1.ReasonReferencesNonexistentBroker, fmt.Sprintf("broker %q is being deleted", offer.Broker.GetName()))
 	case d.w.Claimants.BlocksCreation() != nil && !lifecycle.OwnsInstance(d.si):
 		return d.w.Claimants.BlocksCreation().InUse(lifecycle.InstanceID(d.si))
@@ -116,7 +115,7 @@ func (d *decision) knowsParameters() bool {
 		d.Need = lifecycle.NeedParameters
 	case params.Blocker == nil:
 		return true
-	case !params.SecretMissing || d.Status.ProvisionStatus != v1beta1.Provisioned || d.si.Generation != d.Status.ReconciledGeneration:
+	case !params.SecretMissing || !IsProvisioned(&d.Status) || d.si.Generation != d.Status.ReconciledGeneration:
 		d.setBlocked(params.Blocker)
 	default: // the broker has what the spec asks for; without the Secret it only cannot be repeated
 	}
@@ -125,7 +124,7 @@ func (d *decision) knowsParameters() bool {
 
 // hasPlan reports whether the instance has the plan at the broker.
 func (d *decision) hasPlan(plan v1beta1.Plan) bool {
-	return d.Status.ProvisionStatus == v1beta1.Provisioned && d.Status.ExternalProperties != nil && lifecycle.PlanID(d.Status.ExternalProperties) == plan.Common().ExternalID
+	return IsProvisioned(&d.Status) && d.Status.ExternalProperties != nil && lifecycle.PlanID(d.Status.ExternalProperties) == plan.Common().ExternalID
 }
 
 // desiredProperties returns the properties that the spec asks for.
@@ -179,7 +178,7 @@ func (d *decision) update() {
 		call.Properties = props
 		d.Request = call
 		d.recordFormerPlan(props)
-		d.beginOperation(v1beta1.OperationUpdate, props)
+		d.beginOperation(Updating, props)
 		d.writeAhead(v1beta1.ReasonUpdateInstanceRequestInFlight, "The broker is being asked to update the instance")
 	}
 }
@@ -215,7 +214,7 @@ func (d *decision) setChanges(call *Request, props *v1beta1.ServiceInstancePrope
 // isOutcomeUnknown reports whether the outcome of an earlier request is not known: it is recorded as such, or the operation is on record
 // without an outcome.
 func (d *decision) isOutcomeUnknown() bool {
-	return d.Status.CurrentOperation != "" || d.Status.Attempts != nil && d.Status.Attempts.Unknown > 0
+	return d.phase.HasOperation() || d.Status.Attempts != nil && d.Status.Attempts.Unknown > 0
 }
 
 // recordUpToDate records that the broker has what the spec asks for.

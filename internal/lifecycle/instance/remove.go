@@ -31,10 +31,10 @@ func (d *decision) remove() {
 	case !slices.Contains(d.si.Finalizers, v1beta1.Finalizer): // released; it has the finalizer of another controller
 	case catalog.IsRetained(d.si):
 		d.Release = &lifecycle.Cause{Reason: v1beta1.ReasonRetained, Message: "the deletion policy is Retain: the service is left at the broker"}
-	case d.hasNothingAtBroker() && d.Status.DeprovisionStatus != v1beta1.DeprovisionSucceeded:
-		d.Release = lifecycle.NothingCreated(v1beta1.ReasonDeprovisionedSuccessfully, lifecycle.InstanceID(d.si), d.belongsToAnother())
-	case d.hasNothingAtBroker():
+	case d.phase == Removed:
 		d.Release = &lifecycle.Cause{Reason: v1beta1.ReasonDeprovisionedSuccessfully, Message: "nothing is left at the broker"}
+	case d.phase.hasNothingAtBroker():
+		d.Release = lifecycle.NothingCreated(v1beta1.ReasonDeprovisionedSuccessfully, lifecycle.InstanceID(d.si), d.belongsToAnother())
 	case len(d.w.Bindings) > 0:
 		d.blockRemoval(&lifecycle.Blocker{Cause: lifecycle.Cause{Reason: v1beta1.ReasonDeprovisionBlockedByExistingCredentials, Message: "ServiceBindings have to be deleted first: " + lifecycle.Enumerate(d.w.Bindings)}, InProgress: d.w.BindingsGoing})
 	case !lifecycle.IsRemovedWithObject(d.si):
@@ -64,7 +64,7 @@ func (d *decision) mitigate() {
 
 // startMitigation begins the orphan mitigation of requests with an unknown outcome.
 func (d *decision) startMitigation() {
-	d.Status.OrphanMitigationInProgress, d.WriteAhead = true, true
+	d.phase, d.WriteAhead = Mitigating, true
 	a := d.currentAttempts()
 	a.Count, a.Misconfigured = 0, 0
 	why := lifecycle.MitigationPrefix + ": it is not known what came of earlier requests. Then it is provisioned anew"
@@ -73,14 +73,14 @@ func (d *decision) startMitigation() {
 }
 
 func (d *decision) stopMitigation(why string) {
-	d.Status.OrphanMitigationInProgress, d.Status.AsyncOpInProgress, d.Status.LastOperation = false, false, nil
+	d.phase = Provisioning
 	d.currentAttempts()
 	d.stopRecordedAttempts(v1beta1.ReasonOrphanMitigationFailed, why)
 }
 
 // deprovision sends the deprovision request, or polls it.
 func (d *decision) deprovision() {
-	removing := d.Status.AsyncOpInProgress && (d.Status.CurrentOperation == v1beta1.OperationDeprovision || d.Status.OrphanMitigationInProgress)
+	removing := d.phase == DeprovisionAccepted || d.phase == MitigationAccepted
 	ids, missing := d.newRemovalRequest()
 	switch {
 	case missing != nil:
@@ -92,13 +92,13 @@ func (d *decision) deprovision() {
 	case removing && !d.isOverdue():
 		d.pollWhenDue(ids, true)
 	case !removing && d.isRemovalRefused() && !d.isOverdue():
-		ids.PlanID = lifecycle.PlanID(lifecycle.HeldProperties(&d.Status))
+		ids.PlanID = lifecycle.PlanID(heldProperties(&d.Status))
 		d.pollWhenDue(ids, false) // its end decides which plan the removal names
 	case !removing && !d.isDue():
 	default:
 		ids.Operation = lifecycle.Deprovision
 		if removing || d.isRemovalRefused() { // past its deadline
-			d.Status.AsyncOpInProgress, d.Status.LastOperation = false, nil
+			d.phase = d.phase.unaccepted()
 		}
 		d.Request = ids
 	}
@@ -107,13 +107,13 @@ func (d *decision) deprovision() {
 // isRemovalRefused reports whether the broker has refused the removal because of an operation in progress.
 func (d *decision) isRemovalRefused() bool {
 	a := d.Status.Attempts
-	return d.Status.AsyncOpInProgress && lifecycle.HeldProperties(&d.Status) != nil && a != nil && a.Generation == d.si.Generation && !d.si.DeletionTimestamp.IsZero()
+	return d.phase.IsAccepted() && heldProperties(&d.Status) != nil && a != nil && a.Generation == d.si.Generation && !d.si.DeletionTimestamp.IsZero()
 }
 
 // candidatePlans returns the ids of the plans that the instance may have, the most likely one first. The original service-catalog did not
 // always record one; then it is the plan of the spec.
 func (d *decision) candidatePlans() []string {
-	ids := lifecycle.RecordedPlans(&d.Status)
+	ids := RecordedPlans(&d.Status)
 	if len(ids) == 0 && d.w.Offering.Plan != nil {
 		ids = append(ids, d.w.Offering.Plan.Common().ExternalID)
 	}

@@ -187,7 +187,7 @@ func (w *instanceWalk) inputs() Inputs {
 	if w.secret > 0 {
 		world.Parameters.Version = fmt.Sprint("v", w.secret)
 	}
-	world.PresentPlan, world.OperationPlan = planIn(w.plans, w.si.Status.ExternalProperties), planIn(w.plans, lifecycle.OperationProperties(&w.si.Status))
+	world.PresentPlan, world.OperationPlan = planIn(w.plans, w.si.Status.ExternalProperties), planIn(w.plans, OperationProperties(&w.si.Status))
 	return world
 }
 
@@ -209,6 +209,7 @@ func (w *instanceWalk) reconcile() {
 		si.Status = *w.unrecorded.DeepCopy()
 	}
 	next := Decide(si, w.inputs())
+	w.checkPhase(next.Status)
 	switch {
 	case next.Need != "":
 		w.failf("a needless step: %+v", next)
@@ -243,6 +244,7 @@ func (w *instanceWalk) reconcile() {
 		w.polled = time.Time{}
 	}
 	status := Apply(si, next.Status, *next.Request, a, w.now)
+	w.checkPhase(status)
 	w.unrecorded = status.DeepCopy()
 	si.Status = status
 	if after := Decide(si, w.inputsAt(si)); after.Release != nil {
@@ -251,6 +253,17 @@ func (w *instanceWalk) reconcile() {
 		w.record(after.Status)
 	} else {
 		w.record(status)
+	}
+}
+
+// checkPhase fails the walk unless a status is what its phase is encoded as, and the phase one that Bellhop writes.
+func (w *instanceWalk) checkPhase(status v1beta1.ServiceInstanceStatus) {
+	phase, encoded := PhaseOf(&status), status.DeepCopy()
+	if phase.encode(encoded); !equality.Semantic.DeepEqual(*encoded, status) {
+		w.failf("phase %s is on record as %+v, and encoded as %+v", phase, status, *encoded)
+	}
+	if phase == ProvisionRefused || phase == RemovalFailed {
+		w.failf("phase %s is only of the original service-catalog", phase)
 	}
 }
 

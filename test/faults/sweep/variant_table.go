@@ -144,10 +144,10 @@ func variants() []variant {
 		return err
 	}
 	return nil`}}, scenario: "instance", fault: "api-conflict@PATCH:serviceinstances/db#1", oracle: "reached"},
-		{name: "makes-anew-what-changes", edits: []mistake{{instanceRules + "decide.go", `	case status.ProvisionStatus == v1beta1.Provisioned:
-		d.update()`, `	case status.ProvisionStatus == v1beta1.Provisioned && si.Generation != status.ReconciledGeneration:
+		{name: "makes-anew-what-changes", edits: []mistake{{instanceRules + "decide.go", `	case IsProvisioned(&d.Status):
+		d.update()`, `	case IsProvisioned(&d.Status) && d.si.Generation != d.Status.ReconciledGeneration:
 		d.deprovision()
-	case status.ProvisionStatus == v1beta1.Provisioned:
+	case IsProvisioned(&d.Status):
 		d.update()`}}, scenario: "instance", fault: "none", oracle: "in use"},
 		{name: "no-id", edits: []mistake{{"internal/notify/webhook/sign.go", `	header.Set("Webhook-Id", id)
 `, ``}}, scenario: "alert", fault: "none", oracle: "refused"},
@@ -170,9 +170,12 @@ var lostHere bool
 			scenario: "instance-anew", fault: "merge@serviceinstances/db#5", oracle: "reached",
 			others: []string{"crash-after@PUT:service_instances#1", "crash-after@PUT:service_instances#1+crash-before@1", "stale@PUT:service_instances#1<PUT:service_instances#1",
 				"reset@PUT:service_instances#1", "deposed@PATCH:serviceinstances/db/status#1"}},
-		{name: "former-operation", edits: []mistake{{instanceRules + "apply.go", `	f.status.AsyncOpInProgress, f.status.LastOperation = true, nil
-	if f.answer.Operation != "" {`, `	f.status.AsyncOpInProgress = true
-	if f.answer.Operation != "" && f.status.LastOperation == nil {`}, {instanceRules + "apply.go", `	s.AsyncOpInProgress, s.LastOperation, s.OrphanMitigationInProgress = false, nil, false`, `	s.AsyncOpInProgress, s.OrphanMitigationInProgress = false, false`}},
+		{name: "former-operation", edits: []mistake{{instanceRules + "apply.go", `	f.phase, f.status.LastOperation = f.phase.accepted(), nil
+	if f.answer.Operation != "" {`, `	f.phase = f.phase.accepted()
+	if f.answer.Operation != "" && f.status.LastOperation == nil {`}, {instanceRules + "phase.go", `	if !f.accepted {
+		s.LastOperation = nil
+	}
+`, ``}},
 			scenario: "instance-async", fault: "none", oracle: "protocol"},
 		{name: "always-fresh", edits: []mistake{{"internal/consistency/freshness.go", `	return order >= 0, nil`, `	return order == order, nil`}},
 			scenario: "instance", fault: "stale@PATCH:serviceinstances/db#1<PATCH:serviceinstances/db/status#2", oracle: "recorded",

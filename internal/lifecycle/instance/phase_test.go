@@ -1,0 +1,120 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package instance
+
+import (
+	"testing"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
+)
+
+// TestPhaseOfOriginalStatus has the statuses that the original service-catalog leaves, also after it gave up.
+func TestPhaseOfOriginalStatus(t *testing.T) {
+	const (
+		provision, update, deprovision = v1beta1.OperationProvision, v1beta1.OperationUpdate, v1beta1.OperationDeprovision
+		provisioned, notProvisioned    = v1beta1.Provisioned, v1beta1.NotProvisioned
+		required, notRequired          = v1beta1.DeprovisionRequired, v1beta1.DeprovisionNotRequired
+		succeeded, failed              = v1beta1.DeprovisionSucceeded, v1beta1.DeprovisionFailed
+	)
+	for name, test := range map[string]struct {
+		status v1beta1.ServiceInstanceStatus
+		want   Phase
+	}{
+		"never written":                     {v1beta1.ServiceInstanceStatus{}, New},
+		"the schema's default":              {v1beta1.ServiceInstanceStatus{ObservedGeneration: lifecycletest.SchemaDefault}, New},
+		"initialised":                       {v1beta1.ServiceInstanceStatus{DeprovisionStatus: notRequired}, NotCreated},
+		"provision request in flight":       {v1beta1.ServiceInstanceStatus{CurrentOperation: provision, DeprovisionStatus: required}, Provisioning},
+		"the same after a clean-up":         {v1beta1.ServiceInstanceStatus{CurrentOperation: provision, ProvisionStatus: notProvisioned, DeprovisionStatus: required}, Provisioning},
+		"provision answered with 409":       {v1beta1.ServiceInstanceStatus{CurrentOperation: provision, DeprovisionStatus: notRequired}, ProvisionRefused},
+		"provision answered with 400":       {v1beta1.ServiceInstanceStatus{DeprovisionStatus: notRequired}, NotCreated},
+		"being provisioned":                 {v1beta1.ServiceInstanceStatus{CurrentOperation: provision, AsyncOpInProgress: true, DeprovisionStatus: required}, ProvisionAccepted},
+		"orphan mitigation":                 {v1beta1.ServiceInstanceStatus{CurrentOperation: provision, OrphanMitigationInProgress: true, DeprovisionStatus: required}, Mitigating},
+		"orphan mitigation, polled":         {v1beta1.ServiceInstanceStatus{CurrentOperation: provision, OrphanMitigationInProgress: true, AsyncOpInProgress: true, DeprovisionStatus: required}, MitigationAccepted},
+		"orphan mitigation has ended":       {v1beta1.ServiceInstanceStatus{ProvisionStatus: notProvisioned, DeprovisionStatus: succeeded}, Removed},
+		"orphan mitigation was given up":    {v1beta1.ServiceInstanceStatus{DeprovisionStatus: failed}, RemovalFailed},
+		"provisioned":                       {v1beta1.ServiceInstanceStatus{ProvisionStatus: provisioned, DeprovisionStatus: required}, Provisioned},
+		"provisioned by the first releases": {v1beta1.ServiceInstanceStatus{ProvisionStatus: provisioned}, Provisioned},
+		"update request in flight":          {v1beta1.ServiceInstanceStatus{CurrentOperation: update, ProvisionStatus: provisioned, DeprovisionStatus: required}, Updating},
+		"being updated":                     {v1beta1.ServiceInstanceStatus{CurrentOperation: update, AsyncOpInProgress: true, ProvisionStatus: provisioned, DeprovisionStatus: required}, UpdateAccepted},
+		"deprovision request in flight":     {v1beta1.ServiceInstanceStatus{CurrentOperation: deprovision, ProvisionStatus: provisioned, DeprovisionStatus: required}, Deprovisioning},
+		"the same of one that has failed":   {v1beta1.ServiceInstanceStatus{CurrentOperation: deprovision, DeprovisionStatus: required}, Deprovisioning},
+		"being deprovisioned":               {v1beta1.ServiceInstanceStatus{CurrentOperation: deprovision, AsyncOpInProgress: true, ProvisionStatus: provisioned, DeprovisionStatus: required}, DeprovisionAccepted},
+		"deprovisioning was given up":       {v1beta1.ServiceInstanceStatus{ProvisionStatus: provisioned, DeprovisionStatus: failed}, Provisioned},
+		"the same of one not provisioned":   {v1beta1.ServiceInstanceStatus{ProvisionStatus: notProvisioned, DeprovisionStatus: failed}, RemovalFailed},
+	} {
+		if got := PhaseOf(&test.status); got != test.want {
+			t.Errorf("%s: %s, want %s", name, got, test.want)
+		}
+	}
+}
+
+// TestPhaseIsDecodedAsEncoded: whatever the status had before.
+func TestPhaseIsDecodedAsEncoded(t *testing.T) {
+	word, when := "word", lifecycle.Timestamp(lifecycletest.T0)
+	before := map[string]v1beta1.ServiceInstanceStatus{
+		"an empty status": {},
+		"a mitigation": {CurrentOperation: v1beta1.OperationProvision, OrphanMitigationInProgress: true, AsyncOpInProgress: true, LastOperation: &word, OperationStartTime: when,
+			InProgressProperties: &v1beta1.ServiceInstancePropertiesState{}, ProvisionStatus: v1beta1.NotProvisioned, DeprovisionStatus: v1beta1.DeprovisionRequired},
+	}
+	for phase := range fieldsOf {
+		for name, s := range before {
+			phase.encode(&s)
+			if got := PhaseOf(&s); got != phase {
+				t.Errorf("%s in %s is decoded as %s: %+v", phase, name, got, s)
+			}
+			if s.LastOperation != nil && !phase.IsAccepted() || (s.OperationStartTime != nil || s.InProgressProperties != nil) && !phase.HasOperation() {
+				t.Errorf("%s in %s leaves another operation: %+v", phase, name, s)
+			}
+		}
+		if again := phase.accepted().unaccepted(); again != phase.unaccepted() {
+			t.Errorf("%s, accepted and requested once more, is %s", phase, again)
+		}
+	}
+}
+
+// TestDecideOriginalStatus: where the original service-catalog gave up, an edit or a deletion goes on.
+func TestDecideOriginalStatus(t *testing.T) {
+	for name, test := range map[string]struct {
+		status       v1beta1.ServiceInstanceStatus
+		is           []func(*fixture)
+		want, reason string
+	}{
+		"refused":                       {v1beta1.ServiceInstanceStatus{DeprovisionStatus: v1beta1.DeprovisionNotRequired}, fs(givenUp), "nothing: Failed", "it is not retried"},
+		"refused, and edited":           {v1beta1.ServiceInstanceStatus{DeprovisionStatus: v1beta1.DeprovisionNotRequired}, fs(givenUp, edited2), "journal provision id small-id", "the spec is another"},
+		"refused, and deleted":          {v1beta1.ServiceInstanceStatus{DeprovisionStatus: v1beta1.DeprovisionNotRequired}, fs(givenUp, deleted, lives), "release DeprovisionedSuccessfully", "the broker has nothing"},
+		"asked again":                   {v1beta1.ServiceInstanceStatus{DeprovisionStatus: v1beta1.DeprovisionRequired, CurrentOperation: v1beta1.OperationProvision}, fs(givenUp), "journal provision id small-id", "the condition is older than the operation"},
+		"removal given up":              {v1beta1.ServiceInstanceStatus{DeprovisionStatus: v1beta1.DeprovisionFailed}, fs(givenUp, deleted, lives), "deprovision id small-id", "it is retried"},
+		"removal of a ready one, ended": {v1beta1.ServiceInstanceStatus{ProvisionStatus: v1beta1.Provisioned, DeprovisionStatus: v1beta1.DeprovisionFailed}, fs(givenUp, deleted, lives), "deprovision id small-id", "the same"},
+	} {
+		f := newFixture()
+		f.si.Status = test.status
+		for _, edit := range test.is {
+			edit(f)
+		}
+		if got := Decide(f.si, f.in).say(); got != test.want {
+			t.Errorf("%s: %s, want %s (%s)", name, got, test.want, test.reason)
+		}
+	}
+}
+
+// givenUp has the conditions that the original service-catalog set where it did not retry.
+func givenUp(f *fixture) {
+	f.si.Status.ObservedGeneration, f.si.Status.LastConditionState = f.si.Generation, v1beta1.ConditionFailed
+	f.si.Status.Conditions = []v1beta1.Condition{{Type: v1beta1.ConditionReady, Status: v1beta1.ConditionFalse}, {Type: v1beta1.ConditionFailed, Status: v1beta1.ConditionTrue}}
+}
