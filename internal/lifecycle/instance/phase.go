@@ -182,7 +182,9 @@ func IsProvisioned(s *v1beta1.ServiceInstanceStatus) bool {
 }
 
 // isGivenUp reports whether the original service-catalog had given the instance up, which it recorded in a condition only: it did not
-// retry after Failed=True. During an operation, that condition is older than the operation. Bellhop records it in the attempts.
+// retry after Failed=True. During an operation, that condition is older than the operation. Bellhop records it in the attempts; its own
+// conditions, which have Stalled, may be Failed also while an instance waits.
 func isGivenUp(s *v1beta1.ServiceInstanceStatus) bool {
-	return s.Attempts == nil && s.CurrentOperation == "" && lifecycle.IsTrue(lifecycle.FindCondition(s.Conditions, v1beta1.ConditionFailed))
+	isOriginal := lifecycle.FindCondition(s.Conditions, v1beta1.ConditionStalled) == nil
+	return isOriginal && s.Attempts == nil && s.CurrentOperation == "" && lifecycle.IsTrue(lifecycle.FindCondition(s.Conditions, v1beta1.ConditionFailed))
 }

@@ -118,3 +118,23 @@ func givenUp(f *fixture) {
 	f.si.Status.ObservedGeneration, f.si.Status.LastConditionState = f.si.Generation, v1beta1.ConditionFailed
 	f.si.Status.Conditions = []v1beta1.Condition{{Type: v1beta1.ConditionReady, Status: v1beta1.ConditionFalse}, {Type: v1beta1.ConditionFailed, Status: v1beta1.ConditionTrue}}
 }
+
+// TestQueuedInstanceIsNotGivenUp: Failed is True as well while an instance waits for the probe of a broker that looks misconfigured.
+func TestQueuedInstanceIsNotGivenUp(t *testing.T) {
+	queued := func(f *fixture) {
+		probed := &lifecycle.Blocker{Failed: true, Cause: lifecycle.Cause{Reason: v1beta1.ReasonQueued, Message: "the broker looks misconfigured"}}
+		f.si.Status = StatusForBlocker(f.si, probed, f.in.Now)
+	}
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want string
+	}{
+		"after another blocker":  {fs(unreachable, queued), "journal provision id small-id"},
+		"after a Secret changed": {fs(ready, rotated("v2", "p5"), queued), "journal update id small-id +parameters"},
+	} {
+		f := newFixture(test.is...)
+		if got := Decide(f.si, f.in).say(); got != test.want {
+			t.Errorf("%s: %s, want %s", name, got, test.want)
+		}
+	}
+}
