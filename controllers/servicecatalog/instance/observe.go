@@ -113,7 +113,8 @@ func (r *Reconciler) bindingsOf(ctx context.Context, si *v1beta1.ServiceInstance
 	return names, unbinding, err
 }
 
-// isUnbinding reports whether a binding is being deleted, and not Stalled.
+// isUnbinding reports whether a binding is being deleted, and not Stalled. It decides only whether the instance is Stalled as well, so that
+// both show the same.
 func isUnbinding(b *v1beta1.ServiceBinding) bool {
 	return !b.DeletionTimestamp.IsZero() && !lifecycle.IsTrue(lifecycle.FindCondition(b.Status.Conditions, v1beta1.ConditionStalled))
 }

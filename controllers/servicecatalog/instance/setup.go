@@ -36,6 +36,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/enqueue"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
+	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
 )
 
 // Setup registers the controller of ServiceInstances.
@@ -131,15 +132,20 @@ func (l dependents) readingSecret(ctx context.Context, o client.Object) []reconc
 	return requests
 }
 
-// unsettled returns the instances that may have to be reconciled: those that are not Ready, and those with parameters in Secrets, which
-// may have changed while no request could be sent.
+// unsettled returns the instances that may have to be reconciled.
 func unsettled(instances []*v1beta1.ServiceInstance) (requests []reconcile.Request) {
 	for _, si := range instances {
-		ready := lifecycle.FindCondition(si.Status.Conditions, v1beta1.ConditionReady)
-		mayBeBehind := si.Status.ReconciledGeneration != si.Generation || len(si.Spec.ParametersFrom) > 0
-		if ready == nil || ready.Status != v1beta1.ConditionTrue || mayBeBehind || !si.DeletionTimestamp.IsZero() {
+		if !isSettled(si) {
 			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(si)})
 		}
 	}
 	return requests
+}
+
+// isSettled reports whether the broker has confirmed what the spec says. With parameters in Secrets that is not known: they may have
+// changed while no request could be sent.
+func isSettled(si *v1beta1.ServiceInstance) bool {
+	s := &si.Status
+	isConfirmed := instancerules.PhaseOf(s) == instancerules.Provisioned && s.Attempts == nil && s.ReconciledGeneration == si.Generation
+	return isConfirmed && len(si.Spec.ParametersFrom) == 0 && si.DeletionTimestamp.IsZero()
 }

@@ -28,7 +28,7 @@ import (
 
 // TestAReadyInstanceIsWokenForItsSecret: that may have changed while the broker could not be told.
 func TestAReadyInstanceIsWokenForItsSecret(t *testing.T) {
-	si := &v1beta1.ServiceInstance{Status: v1beta1.ServiceInstanceStatus{Conditions: []v1beta1.Condition{{Type: v1beta1.ConditionReady, Status: v1beta1.ConditionTrue}}}}
+	si := &v1beta1.ServiceInstance{Status: v1beta1.ServiceInstanceStatus{ProvisionStatus: v1beta1.Provisioned, DeprovisionStatus: v1beta1.DeprovisionRequired}}
 	if got := unsettled([]*v1beta1.ServiceInstance{si}); len(got) != 0 {
 		t.Errorf("one without a Secret: %v", got)
 	}
