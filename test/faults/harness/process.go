@@ -44,7 +44,7 @@ type Process struct {
 	cmd      *exec.Cmd
 	http     *http.Server
 	ended    chan struct{}
-	// log passes the output on.
+	// log monitors the output of the process, and writes it to Run.Log.
 	log logMonitor
 	// endedByUs: the harness ends the process.
 	endedByUs atomic.Bool

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package output keeps the output of programs.
+// Package output buffers the output of the processes that tests start.
 package output
 
 import (
@@ -22,29 +22,31 @@ import (
 	"sync"
 )
 
-// Buffer keeps what was written since the last Take. It is safe for concurrent use.
+// Buffer has the text that was written since the last Take. It is safe for concurrent use: a process writes while a test reads.
 type Buffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer
 }
 
+// Write appends to the buffer.
 func (b *Buffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.text.Write(p)
 }
 
+// String returns the text since the last Take, which stays in the buffer.
 func (b *Buffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.text.String()
 }
 
-// Take empties the buffer, and returns what it had.
+// Take returns the text since the last Take, and empties the buffer.
 func (b *Buffer) Take() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	text := b.text.String()
-	b.text = bytes.Buffer{} // which also frees the memory
+	b.text = bytes.Buffer{} // Reset would not free the memory
 	return text
 }
