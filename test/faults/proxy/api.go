@@ -80,45 +80,45 @@ func (s *APIServer) Disconnect() { s.dead.Store(true) }
 
 // ServeHTTP handles a request of the process.
 func (s *APIServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	t, ok := parsePath(r.URL.Path)
+	target, ok := parsePath(r.URL.Path)
 	query := r.URL.Query()
 	switch {
 	case s.dead.Load():
 		panic(http.ErrAbortHandler)
-	case !ok || t.resource == "events" || strings.HasSuffix(t.resource, "reviews"):
+	case !ok || target.resource == "events" || strings.HasSuffix(target.resource, "reviews"):
 		s.forwardUncounted(w, r, r.URL.Path, query)
-	case t.resource == "leases":
+	case target.resource == "leases":
 		s.serveLease(w, r)
-	case t.name == "" && r.Method == http.MethodGet:
-		s.restrictToRun(&t, query)
+	case target.name == "" && r.Method == http.MethodGet:
+		s.restrictToRun(&target, query)
 		s.Injector.ExpectWork(time.Now().Add(time.Second / 2)) // an event may follow
 		switch asOf := s.staleVersion.Load(); {
 		case query.Get("watch") != "":
-			s.serveWatch(w, r, t, query)
+			s.serveWatch(w, r, target, query)
 		case query.Get("resourceVersion") == "": // a consistent read, which bypasses the cache
-			r.URL.Path, r.URL.RawQuery = t.path(), query.Encode()
-			s.serveCall(w, r, t)
+			r.URL.Path, r.URL.RawQuery = target.path(), query.Encode()
+			s.serveCall(w, r, target)
 		case asOf != nil && query.Get("resourceVersion") == "0" && query.Get("continue") == "":
 			query.Set("resourceVersion", *asOf)
 			query.Set("resourceVersionMatch", "Exact")
 			fallthrough
 		default:
-			s.forwardUncounted(w, r, t.path(), query)
+			s.forwardUncounted(w, r, target.path(), query)
 		}
 	default:
-		s.serveCall(w, r, t)
+		s.serveCall(w, r, target)
 	}
 }
 
 // restrictToRun makes a list or a watch omit other runs.
-func (s *APIServer) restrictToRun(t *resourcePath, query url.Values) {
+func (s *APIServer) restrictToRun(target *resourcePath, query url.Values) {
 	switch {
-	case t.namespace != "":
-	case slices.Contains(namespacedResources, t.resource):
-		t.namespace = s.Namespace
-	case t.resource == "namespaces":
+	case target.namespace != "":
+	case slices.Contains(namespacedResources, target.resource):
+		target.namespace = s.Namespace
+	case target.resource == "namespaces":
 		query.Set("fieldSelector", "metadata.name="+s.Namespace)
-	case isClusterScoped(*t):
+	case isClusterScoped(*target):
 		query.Set("labelSelector", RunLabel+"="+s.Namespace)
 	}
 }
@@ -138,19 +138,19 @@ func withRunLabel(object []byte, run string) []byte {
 }
 
 // serveCall handles a request about one object, or a list that does not come from the cache.
-func (s *APIServer) serveCall(w http.ResponseWriter, r *http.Request, t resourcePath) {
+func (s *APIServer) serveCall(w http.ResponseWriter, r *http.Request, target resourcePath) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return
 	}
-	name := t.name
+	name := target.name
 	if r.Method == http.MethodPost {
 		name = objectName(body)
 	}
-	if r.Method == http.MethodPost && isClusterScoped(t) {
+	if r.Method == http.MethodPost && isClusterScoped(target) {
 		body = withRunLabel(body, s.Namespace)
 	}
-	callName := strings.TrimRight(r.Method+" "+t.resource+"/"+StripRunName(name)+"/"+t.subresource, "/")
+	callName := strings.TrimRight(r.Method+" "+target.resource+"/"+StripRunName(name)+"/"+target.subresource, "/")
 	act := s.Injector.intercept(r.Context(), Call{Seam: SeamAPI, Name: callName, Mutates: r.Method != http.MethodGet})
 	switch {
 	case act.killBefore:

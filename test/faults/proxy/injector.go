@@ -63,19 +63,20 @@ type Injector struct {
 	lastCall       time.Time
 	busyUntil      time.Time // until when a process has something to do
 
-	frozen       *gate // watches wait here
-	cutSignal    *Signal
-	expireSignal *Signal
-	killed       *Signal // the present process was killed
-	deposed      *Signal // the leader lost the election
-	delayGate    *gate   // the call of a deposed leader waits here
-	faultName    string  // the order in which watches catch up derives from it
+	frozen *gate // watches wait here
+	// cutSignal and expiredSignal end the watches that are open; once set, each is replaced for the watches that follow.
+	cutSignal, expiredSignal *Signal
+
+	killed    *Signal // the present process was killed
+	deposed   *Signal // the leader lost the election
+	delayGate *gate   // the call of a deposed leader waits here
+	faultName string  // the order in which watches catch up derives from it
 }
 
 // NewInjector returns an injector that does nothing until it is armed.
 func NewInjector(newest func(context.Context) string) *Injector {
 	return &Injector{
-		newest: newest, countByName: map[string]int{}, events: map[string]int{}, frozen: newGate(), cutSignal: NewSignal(), expireSignal: NewSignal(),
+		newest: newest, countByName: map[string]int{}, events: map[string]int{}, frozen: newGate(), cutSignal: NewSignal(), expiredSignal: NewSignal(),
 		killed: NewSignal(), deposed: NewSignal(), delayGate: newGate(),
 	}
 }
@@ -158,8 +159,8 @@ func (i *Injector) intercept(ctx context.Context, c Call) action {
 		i.cutSignal.Set()
 		i.cutSignal = NewSignal()
 	case WatchGone:
-		i.expireSignal.Set()
-		i.expireSignal = NewSignal()
+		i.expiredSignal.Set()
+		i.expiredSignal = NewSignal()
 	default:
 		i.plan = nil
 		return action{answer: p.Kind}
@@ -241,11 +242,12 @@ func (i *Injector) EventCount(object string) int {
 	return i.events[object]
 }
 
-// watchSignals returns the signals that end watches; a signal that was set is replaced.
-func (i *Injector) watchSignals() (cut, gone *Signal) {
+// watchSignals returns the signals that end the watches which begin now: cut closes the connection (WatchCut), expired says that the
+// resourceVersion has expired (WatchGone).
+func (i *Injector) watchSignals() (cut, expired *Signal) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.cutSignal, i.expireSignal
+	return i.cutSignal, i.expiredSignal
 }
 
 // KillSignal returns the signal that is set when the present process is killed.

@@ -29,37 +29,37 @@ type resourcePath struct {
 }
 
 // parsePath reads a path; ok: it names a resource.
-func parsePath(path string) (t resourcePath, ok bool) {
+func parsePath(path string) (target resourcePath, ok bool) {
 	parts := strings.Split(strings.Trim(path, "/"), "/")
-	n := 2
+	prefixLength := 2 // api/v1
 	if len(parts) > 0 && parts[0] == "apis" {
-		n = 3
+		prefixLength = 3 // apis/GROUP/VERSION
 	}
-	if len(parts) <= n || parts[0] != "api" && parts[0] != "apis" {
-		return t, false
+	if len(parts) <= prefixLength || parts[0] != "api" && parts[0] != "apis" {
+		return target, false
 	}
-	t.prefix = "/" + strings.Join(parts[:n], "/")
-	if n == 3 {
-		t.group = parts[1]
+	target.prefix = "/" + strings.Join(parts[:prefixLength], "/")
+	if prefixLength == 3 {
+		target.group = parts[1]
 	}
-	rest := parts[n:]
+	rest := parts[prefixLength:]
 	if rest[0] == "namespaces" && len(rest) > 2 {
-		t.namespace, rest = rest[1], rest[2:]
+		target.namespace, rest = rest[1], rest[2:]
 	}
-	for i, to := range []*string{&t.resource, &t.name, &t.subresource} {
+	for i, to := range []*string{&target.resource, &target.name, &target.subresource} {
 		if i < len(rest) {
 			*to = rest[i]
 		}
 	}
-	return t, true
+	return target, true
 }
 
-func (t resourcePath) path() string {
-	path := t.prefix
-	if t.namespace != "" {
-		path += "/namespaces/" + t.namespace
+func (target resourcePath) path() string {
+	path := target.prefix
+	if target.namespace != "" {
+		path += "/namespaces/" + target.namespace
 	}
-	parts := slices.DeleteFunc([]string{t.resource, t.name, t.subresource}, func(part string) bool { return part == "" })
+	parts := slices.DeleteFunc([]string{target.resource, target.name, target.subresource}, func(part string) bool { return part == "" })
 	return path + "/" + strings.Join(parts, "/")
 }
 
@@ -79,4 +79,6 @@ var namespacedResources = []string{"alerts", "receivers", "serviceinstances", "s
 var clusterResources = []string{"clusterreceivers", "clusterservicebrokers", "clusterserviceclasses", "clusterserviceplans"}
 
 // isClusterScoped reports whether a resource is one of clusterResources.
-func isClusterScoped(t resourcePath) bool { return slices.Contains(clusterResources, t.resource) }
+func isClusterScoped(target resourcePath) bool {
+	return slices.Contains(clusterResources, target.resource)
+}

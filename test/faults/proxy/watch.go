@@ -20,6 +20,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/url"
 	"time"
@@ -28,46 +29,56 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// watchEvent is an event of a watch.
+// watchEvent is an event of a watch, in the JSON of the API server.
 type watchEvent struct {
-	Type       string          `json:"type"`
-	Object     json.RawMessage `json:"object"`
-	name       string
+	Type   string          `json:"type"`
+	Object json.RawMessage `json:"object"`
+
+	objectName string
 	receivedAt time.Time
-	isEnd      bool // the watch has ended
+	isEnd      bool // not an event: the API server has ended the watch
 }
 
-// eventDelay is how long an event is held back.
+// eventDelay is how long the faults Late and Merge delay an event, and after how long a watch expires that omitted one (Hide).
 const eventDelay = 1500 * time.Millisecond
 
-// expiredEvent ends a watch whose resourceVersion is too old.
-var expiredEvent = watchEvent{Type: "ERROR", Object: json.RawMessage(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Expired","message":"too old resource version","code":410}`)}
-
-// objectName returns the name of an object from the body of a request or from an event.
-func objectName(object []byte) string {
-	var o struct{ Metadata struct{ Name string } }
-	if json.Unmarshal(object, &o) != nil {
-		return protobufName(object)
-	}
-	return o.Metadata.Name
+// expiredEvent ends a watch whose resourceVersion is too old: the client lists again.
+var expiredEvent = watchEvent{
+	Type:   "ERROR",
+	Object: json.RawMessage(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Expired","message":"too old resource version","code":410}`),
 }
 
-// protobufName returns the name of an object that client-go encoded as protobuf: an envelope, with the metadata as first member
-// of the object, whatever its kind.
-func protobufName(object []byte) string {
+// unknownName stands for the name of an object that cannot be decoded.
+const unknownName = "?"
+
+// objectName returns the name of an object that a request or an event has, as JSON or protobuf.
+func objectName(encoded []byte) string {
+	var object struct{ Metadata struct{ Name string } }
+	if json.Unmarshal(encoded, &object) != nil {
+		return protobufName(encoded)
+	}
+	return object.Metadata.Name
+}
+
+// protobufName returns the name of an object that client-go encoded as protobuf: an envelope after a magic number. All kinds have the
+// metadata as their first member, so that the type of the object need not be known.
+func protobufName(encoded []byte) string {
+	envelopeBytes, isProtobuf := bytes.CutPrefix(encoded, []byte("k8s\x00"))
+	if !isProtobuf {
+		return unknownName
+	}
 	var envelope runtime.Unknown
-	var o metav1.PartialObjectMetadata
-	raw, ok := bytes.CutPrefix(object, []byte("k8s\x00"))
-	if !ok || envelope.Unmarshal(raw) != nil || o.Unmarshal(envelope.Raw) != nil {
-		return "?"
+	var object metav1.PartialObjectMetadata
+	if envelope.Unmarshal(envelopeBytes) != nil || object.Unmarshal(envelope.Raw) != nil {
+		return unknownName
 	}
-	return o.Name
+	return object.Name
 }
 
-// serveWatch forwards a watch event by event, and applies faults to them.
-func (s *APIServer) serveWatch(w http.ResponseWriter, r *http.Request, t resourcePath, query url.Values) {
+// serveWatch forwards a watch event by event, and injects the faults of watches.
+func (s *APIServer) serveWatch(w http.ResponseWriter, r *http.Request, target resourcePath, query url.Values) {
 	ctx := r.Context()
-	response, err := s.send(ctx, r, t.path(), query, nil)
+	response, err := s.send(ctx, r, target.path(), query, nil)
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
@@ -76,120 +87,131 @@ func (s *APIServer) serveWatch(w http.ResponseWriter, r *http.Request, t resourc
 	w.WriteHeader(response.StatusCode)
 	_ = http.NewResponseController(w).Flush()
 	events := make(chan watchEvent)
-	go decodeEvents(r, response, events)
-	cut, gone := s.Injector.watchSignals()
-	s.waitAt(ctx, s.caughtUp, t.resource)
-	v := &watchStream{server: s, w: w, resource: t.resource, events: events}
+	go decodeEvents(ctx, response.Body, events)
+	cut, expired := s.Injector.watchSignals()
+	s.waitForCatchUp(ctx, s.caughtUp, target.resource)
+	stream := &watchStream{server: s, response: w, resource: target.resource, events: events}
+	stream.forward(ctx, cut, expired)
+}
+
+// waitForCatchUp returns at once where the gate is open. Otherwise it waits for the gate, and then for the delay of the resource: the
+// watches of a process catch up one after the other, as they do after a real failure.
+func (s *APIServer) waitForCatchUp(ctx context.Context, g *gate, resource string) {
+	if g.wait(ctx) {
+		Sleep(ctx, s.Injector.catchUpDelay(resource))
+	}
+}
+
+// decodeEvents sends the events of a watch to a channel, and at its end one with isEnd.
+func decodeEvents(ctx context.Context, body io.Reader, events chan<- watchEvent) {
+	decoder := json.NewDecoder(body)
+	for {
+		var event watchEvent
+		event.isEnd = decoder.Decode(&event) != nil
+		event.objectName, event.receivedAt = objectName(event.Object), time.Now()
+		select {
+		case events <- event:
+		case <-ctx.Done():
+			return
+		}
+		if event.isEnd {
+			return
+		}
+	}
+}
+
+// watchStream writes the events of a watch to a process of the operator.
+type watchStream struct {
+	server   *APIServer
+	response http.ResponseWriter
+	resource string
+	events   <-chan watchEvent // from the API server
+
+	// pending is an event that the fault Merge delays, to merge it with the next event of the object; nil: none.
+	pending *watchEvent
+	// pendingDue fires when pending is written although no event has followed.
+	pendingDue <-chan time.Time
+	// expiry fires when the watch expires, because the fault Hide has omitted an event of it.
+	expiry <-chan time.Time
+}
+
+// forward writes events until the watch ends: because of the client, the API server, a fault, or a signal of the injector. cut closes
+// the connection; expired ends the watch as expiredEvent does.
+func (s *watchStream) forward(ctx context.Context, cut, expired *Signal) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-cut.Done:
 			return
-		case <-gone.Done:
-			v.write(ctx, expiredEvent)
+		case <-expired.Done:
+			s.write(ctx, expiredEvent)
 			return
-		case <-v.expiry:
-			v.write(ctx, expiredEvent)
+		case <-s.expiry:
+			s.write(ctx, expiredEvent)
 			return
-		case <-v.due:
-			v.writePending(ctx)
-		case f := <-events:
-			if f.isEnd {
-				v.writePending(ctx)
+		case <-s.pendingDue:
+			s.writePending(ctx)
+		case event := <-s.events:
+			if event.isEnd {
+				s.writePending(ctx)
 				return
 			}
-			v.deliver(ctx, f)
+			s.deliver(ctx, event)
 		}
 	}
-}
-
-// waitAt blocks the watch of a resource at a gate, and then for a delay: resources catch up one after the other.
-func (s *APIServer) waitAt(ctx context.Context, g *gate, resource string) {
-	if g.wait(ctx) {
-		Sleep(ctx, s.Injector.catchUpDelay(resource))
-	}
-}
-
-// decodeEvents reads events from a response.
-func decodeEvents(r *http.Request, response *http.Response, to chan<- watchEvent) {
-	decoder := json.NewDecoder(response.Body)
-	for {
-		var f watchEvent
-		f.isEnd = decoder.Decode(&f) != nil
-		f.name, f.receivedAt = objectName(f.Object), time.Now()
-		select {
-		case to <- f:
-		case <-r.Context().Done():
-			return
-		}
-		if f.isEnd {
-			return
-		}
-	}
-}
-
-// watchStream writes the events of a watch to a process.
-type watchStream struct {
-	server   *APIServer
-	w        http.ResponseWriter
-	resource string
-	events   <-chan watchEvent
-
-	pending *watchEvent      // to be merged with the next event of its object
-	due     <-chan time.Time // when pending is written in any case
-	expiry  <-chan time.Time // when the watch expires, as an event was omitted
 }
 
 // deliver writes an event, or delays, merges or omits it.
-func (v *watchStream) deliver(ctx context.Context, f watchEvent) {
-	if f.Type == "BOOKMARK" || f.Type == "ERROR" {
-		v.write(ctx, f)
+func (s *watchStream) deliver(ctx context.Context, event watchEvent) {
+	if event.Type == "BOOKMARK" || event.Type == "ERROR" {
+		s.write(ctx, event)
 		return
 	}
-	switch kind := v.server.Injector.interceptEvent(v.resource, StripRunName(f.name)); {
-	case kind == Hide:
-		v.expiry = time.After(eventDelay)
+	fault := s.server.Injector.interceptEvent(s.resource, StripRunName(event.objectName))
+	switch {
+	case fault == Hide:
+		s.expiry = time.After(eventDelay)
 		return
-	case kind == Merge:
-		v.pending, v.due = &f, time.After(eventDelay)
+	case fault == Merge:
+		s.pending, s.pendingDue = &event, time.After(eventDelay)
 		return
-	case kind == Late:
-		Sleep(ctx, time.Until(f.receivedAt.Add(eventDelay)))
-	case v.pending != nil && v.pending.name == f.name:
-		f.Type = mergedType(v.pending.Type, f.Type)
-		v.pending, v.due = nil, nil
-		if f.Type == "" {
+	case fault == Late:
+		Sleep(ctx, time.Until(event.receivedAt.Add(eventDelay)))
+	case s.pending != nil && s.pending.objectName == event.objectName:
+		event.Type = mergedType(s.pending.Type, event.Type)
+		s.pending, s.pendingDue = nil, nil
+		if event.Type == "" {
 			return
 		}
 	}
-	v.write(ctx, f)
+	s.write(ctx, event)
 }
 
-// mergedType returns the type of the event that two events make; "": none.
+// mergedType returns the type of the event that stands for two events of an object; "": the client gets no event.
 func mergedType(first, second string) string {
 	switch {
 	case first == "ADDED" && second == "DELETED":
 		return ""
 	case first == "ADDED":
 		return "ADDED"
-	case first == "DELETED": // and created again
+	case first == "DELETED": // the second is the ADDED of a new object with the name
 		return "MODIFIED"
 	}
 	return second
 }
 
-// writePending writes an event that no later one was merged with.
-func (v *watchStream) writePending(ctx context.Context) {
-	if v.pending != nil {
-		v.write(ctx, *v.pending)
-		v.pending, v.due = nil, nil
+// writePending writes the event that no later one was merged with, if there is one.
+func (s *watchStream) writePending(ctx context.Context) {
+	if s.pending != nil {
+		s.write(ctx, *s.pending)
+		s.pending, s.pendingDue = nil, nil
 	}
 }
 
-// write writes an event once the watches of the process are not frozen.
-func (v *watchStream) write(ctx context.Context, f watchEvent) {
-	v.server.waitAt(ctx, v.server.Injector.freezeGate(v.server), v.resource)
-	_ = json.NewEncoder(v.w).Encode(f)
-	_ = http.NewResponseController(v.w).Flush()
+// write writes an event, after the fault Frozen or Standby lets the watches of the process continue.
+func (s *watchStream) write(ctx context.Context, event watchEvent) {
+	s.server.waitForCatchUp(ctx, s.server.Injector.freezeGate(s.server), s.resource)
+	_ = json.NewEncoder(s.response).Encode(event)
+	_ = http.NewResponseController(s.response).Flush()
 }
