@@ -29,26 +29,36 @@ import (
 	"github.com/gophernetes/bellhop/internal/redact"
 )
 
-// emitEvents emits an event about a change of a broker's conditions, with the given reason, or else that of Ready.
+// emitEvents emits an event if the condition Ready of a broker has changed. The event has the given reason; empty: that of Ready. A change
+// of the message alone causes an event only where a catalog is partly synced and its problems differ, at the first attempt.
 func emitEvents(recorder events.EventRecorder, before v1beta1.Broker, after v1beta1.ServiceBrokerStatus, reason string) {
-	is, was := lifecycle.FindCondition(after.Conditions, v1beta1.ConditionReady), lifecycle.FindCondition(before.CommonStatus().Conditions, v1beta1.ConditionReady)
+	is, was := readyConditions(before, after)
 	if is == nil || lifecycle.TraitsOf(is.Reason).Quiet {
 		return
 	}
-	same := was != nil && was.Reason == is.Reason && was.Status == is.Status
-	if same && (after.Attempts > 1 || is.Reason != v1beta1.ReasonPartlySynced || was.Message == is.Message) {
-		return
+	if was != nil && was.Reason == is.Reason && was.Status == is.Status {
+		hasNewProblems := is.Reason == v1beta1.ReasonPartlySynced && was.Message != is.Message
+		if !hasNewProblems || after.Attempts > 1 {
+			return
+		}
 	}
-	kind := corev1.EventTypeWarning
+	eventType := corev1.EventTypeWarning
 	if is.Reason == v1beta1.ReasonFetchedCatalog {
-		kind = corev1.EventTypeNormal
+		eventType = corev1.EventTypeNormal
 	}
-	recorder.Eventf(before, nil, kind, cmp.Or(reason, is.Reason), "Relist", "%s", redact.Shorten(is.Message, lifecycle.MaxNote))
+	recorder.Eventf(before, nil, eventType, cmp.Or(reason, is.Reason), "Relist", "%s", redact.Shorten(is.Message, lifecycle.MaxNote))
 }
 
-// logTransition logs that a broker begins to fail, and that it works again.
+// readyConditions returns the condition Ready of a broker: is after a reconcile, was before it; nil: there is none.
+func readyConditions(before v1beta1.Broker, after v1beta1.ServiceBrokerStatus) (is, was *v1beta1.Condition) {
+	is = lifecycle.FindCondition(after.Conditions, v1beta1.ConditionReady)
+	was = lifecycle.FindCondition(before.CommonStatus().Conditions, v1beta1.ConditionReady)
+	return is, was
+}
+
+// logTransition logs when a broker begins to fail, and when it works again.
 func logTransition(ctx context.Context, before v1beta1.Broker, after v1beta1.ServiceBrokerStatus) {
-	is, was := lifecycle.FindCondition(after.Conditions, v1beta1.ConditionReady), lifecycle.FindCondition(before.CommonStatus().Conditions, v1beta1.ConditionReady)
+	is, was := readyConditions(before, after)
 	failed := was != nil && !lifecycle.IsTrue(was) && !lifecycle.TraitsOf(was.Reason).Quiet
 	switch {
 	case is == nil || lifecycle.TraitsOf(is.Reason).Quiet:
