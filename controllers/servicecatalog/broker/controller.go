@@ -41,8 +41,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/patch"
 )
 
-// lookAgain is when a broker is reconciled again that the cache shows out of date: the update may cause no event.
-const lookAgain = time.Second
+// staleRetry is when a broker is reconciled again that the cache shows out of date: the update may cause no event.
+const staleRetry = time.Second
 
 // AuthSecrets protects the Secrets of brokers from deletion.
 type AuthSecrets interface {
@@ -91,7 +91,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if fresh, err := r.fresh.IsFresh(ctx, b); err != nil || !fresh {
-		return patch.RequeueOnConflict(ctx, ctrl.Result{RequeueAfter: lookAgain}, err)
+		return patch.RequeueOnConflict(ctx, ctrl.Result{RequeueAfter: staleRetry}, err)
 	}
 	for _, secret := range v1beta1.AuthSecrets(b) {
 		r.secrets.Enqueue(secret)
@@ -116,7 +116,7 @@ func (r *Reconciler) reconcileBroker(ctx context.Context, b v1beta1.Broker) (ctr
 			return ctrl.Result{}, err
 		}
 	}
-	held, facts, err := r.observe(ctx, b)
+	existing, facts, err := r.observe(ctx, b)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
@@ -130,7 +130,7 @@ func (r *Reconciler) reconcileBroker(ctx context.Context, b v1beta1.Broker) (ctr
 	if next.IsDue(facts.Now) {
 		return r.relist(ctx, b, facts, next)
 	}
-	return r.finishWithoutRelist(ctx, b, held, next)
+	return r.finishWithoutRelist(ctx, b, existing, next)
 }
 
 // recordCredentialsVersion records the new version of Secrets that differ from the recorded ones by this operator's finalizer only: a later
@@ -146,28 +146,28 @@ func (r *Reconciler) recordCredentialsVersion(ctx context.Context, b v1beta1.Bro
 }
 
 // observe observes the classes, plans and Secrets of a broker.
-func (r *Reconciler) observe(ctx context.Context, b v1beta1.Broker) (h catalogsync.Existing, f brokerrules.Inputs, err error) {
-	if h, err = r.hold(ctx, b); err != nil {
-		return h, f, err
+func (r *Reconciler) observe(ctx context.Context, b v1beta1.Broker) (existing catalogsync.Existing, f brokerrules.Inputs, err error) {
+	if existing, err = r.readExisting(ctx, b); err != nil {
+		return existing, f, err
 	}
-	f = brokerrules.Inputs{Now: r.clock.Now(), Interval: r.interval, Digest: r.digest(h)}
+	f = brokerrules.Inputs{Now: r.clock.Now(), Interval: r.interval, Digest: r.digest(existing)}
 	f.Credentials, f.FinalizerChanged, err = r.secrets.VersionOf(ctx, b)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	f.RelistRequested = !r.requested[brokers.KeyOf(b)].IsZero()
-	return h, f, err
+	return existing, f, err
 }
 
 // digest returns the digest of the classes and plans that come from the catalog.
-func (r *Reconciler) digest(h catalogsync.Existing) string {
+func (r *Reconciler) digest(existing catalogsync.Existing) string {
 	var classes []v1beta1.Class
-	for _, class := range h.Classes {
+	for _, class := range existing.Classes {
 		if r.IsOurs(class) {
 			classes = append(classes, class)
 		}
 	}
 	var plans []v1beta1.Plan
-	for _, plan := range h.Plans {
+	for _, plan := range existing.Plans {
 		if r.IsOurs(plan) {
 			plans = append(plans, plan)
 		}
@@ -176,13 +176,13 @@ func (r *Reconciler) digest(h catalogsync.Existing) string {
 }
 
 // finishWithoutRelist deletes removed classes and plans without users, and waits.
-func (r *Reconciler) finishWithoutRelist(ctx context.Context, b v1beta1.Broker, h catalogsync.Existing, next brokerrules.Decision) (ctrl.Result, error) {
+func (r *Reconciler) finishWithoutRelist(ctx context.Context, b v1beta1.Broker, existing catalogsync.Existing, next brokerrules.Decision) (ctrl.Result, error) {
 	result := enqueue.Requeue(next.RelistAt, r.clock.Now())
 	// An empty catalog may be a temporary loss: removed classes and plans are kept, with what people have added to them.
 	if b.CommonStatus().ServiceClasses == 0 {
 		return result, nil
 	}
-	_, err := r.sweep(ctx, h)
+	_, err := r.deleteUnused(ctx, existing)
 	return result, err
 }
 
@@ -223,9 +223,9 @@ func (r *Reconciler) write(ctx context.Context, b v1beta1.Broker, status v1beta1
 
 // continueWith returns when to reconcile a broker again that was just recorded.
 func (r *Reconciler) continueWith(ctx context.Context, b v1beta1.Broker) (ctrl.Result, error) {
-	held, facts, err := r.observe(ctx, b)
+	existing, facts, err := r.observe(ctx, b)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	return r.finishWithoutRelist(ctx, b, held, brokerrules.Decide(b, facts))
+	return r.finishWithoutRelist(ctx, b, existing, brokerrules.Decide(b, facts))
 }

@@ -50,11 +50,11 @@ func (r *Reconciler) finalize(ctx context.Context, b v1beta1.Broker) error {
 	if used, err := r.inUse(ctx, b); used || err != nil { // by objects that the cache had not shown
 		return err
 	}
-	held, err := r.hold(ctx, b)
+	existing, err := r.readExisting(ctx, b)
 	if err != nil {
 		return err
 	}
-	if err := r.clear(ctx, held); err != nil {
+	if err := r.deleteAll(ctx, existing); err != nil {
 		return fmt.Errorf("deleting what the broker offered: %w", err)
 	}
 	if err := patch.RemoveFinalizer(ctx, r.client, b.DeepCopyObject().(v1beta1.Broker), v1beta1.Finalizer); err != nil {

@@ -105,12 +105,12 @@ func (r *Reconciler) syncCatalog(ctx context.Context, b v1beta1.Broker, found *o
 		v.Error = &brokerrules.RelistError{Reason: v1beta1.ReasonErrorSyncingCatalog, Message: errs.ToAggregate().Error(), Stalled: true}
 		return nil
 	}
-	h, err := r.hold(ctx, b) // they may have changed during the request
+	existing, err := r.readExisting(ctx, b) // they may have changed during the request
 	if err != nil {
 		return err
 	}
-	chosen := catalogsync.Desire(catalogsync.Builder{Kinds: r.Kinds, Broker: b, Restrictions: restrictions, Existing: h, Owner: r.ownerOf(ctx, b.GetNamespace())}, found)
-	failed, err := r.sync(ctx, b, chosen, h)
+	chosen := catalogsync.Desire(catalogsync.Builder{Kinds: r.Kinds, Broker: b, Restrictions: restrictions, Existing: existing, Owner: r.ownerOf(ctx, b.GetNamespace())}, found)
+	failed, err := r.sync(ctx, b, chosen, existing)
 	if err != nil {
 		return err
 	}
@@ -119,7 +119,7 @@ func (r *Reconciler) syncCatalog(ctx context.Context, b v1beta1.Broker, found *o
 	v.Classes, v.Plans = present(classes), present(plans)
 	v.Missing, v.Retry = append(chosen.Missing, failed...), chosen.Collides || len(failed) > 0
 	if len(found.Services) == 0 && len(found.Problems) == 0 {
-		v.RetainedClasses = len(h.Classes)
+		v.RetainedClasses = len(existing.Classes)
 	}
 	v.Remarks, err = r.duplicateNames(ctx, b, chosen.Classes)
 	return err

@@ -35,28 +35,28 @@ import (
 )
 
 const (
-	// writers bounds the concurrent writes of classes and plans of a broker.
-	writers = 8
-	// maxFailures ends a sync.
+	// maxWrites bounds the concurrent writes of classes and plans of a broker.
+	maxWrites = 8
+	// maxFailures is the number of failed writes after which a sync writes no more objects.
 	maxFailures = 100
 )
 
-// catalogWriter writes classes and plans.
+// catalogWriter writes the classes and plans of brokers.
 type catalogWriter struct {
 	catalogsync.Kinds
 	client client.Client
 	index  index.Index // shows this process's own writes
 }
 
-// hold returns the classes and plans of a broker that exist.
-func (l catalogWriter) hold(ctx context.Context, b v1beta1.Broker) (h catalogsync.Existing, err error) {
-	classes, err := l.index.Classes(ctx, b)
+// readExisting returns the classes and plans of a broker that exist.
+func (w catalogWriter) readExisting(ctx context.Context, b v1beta1.Broker) (existing catalogsync.Existing, err error) {
+	classes, err := w.index.Classes(ctx, b)
 	if err != nil {
-		return h, fmt.Errorf("listing %s: %w", l.ClassKind(), err)
+		return existing, fmt.Errorf("listing %s: %w", w.ClassKind(), err)
 	}
-	plans, err := l.index.Plans(ctx, b)
+	plans, err := w.index.Plans(ctx, b)
 	if err != nil {
-		return h, fmt.Errorf("listing %s: %w", l.PlanKind(), err)
+		return existing, fmt.Errorf("listing %s: %w", w.PlanKind(), err)
 	}
 	return catalogsync.Existing{Classes: byName(classes), Plans: byName(plans)}, nil
 }
@@ -72,21 +72,22 @@ func byName[T client.Object](list []T) map[string]T {
 // sync writes the changes that lead to the desired classes and plans, and returns what could not be written.
 //
 // A class is created after all its plans, once the cache shows them: with only one of them, admission would default to it.
-func (l catalogWriter) sync(ctx context.Context, b v1beta1.Broker, o catalogsync.Desired, h catalogsync.Existing) ([]string, error) {
-	plans, classes := catalogsync.Diff(h.Plans, o.Plans, o.KeptPlans, l.IsOurs), catalogsync.Diff(h.Classes, o.Classes, o.KeptClasses, l.IsOurs)
+func (w catalogWriter) sync(ctx context.Context, b v1beta1.Broker, desired catalogsync.Desired, existing catalogsync.Existing) ([]string, error) {
+	plans := catalogsync.Diff(existing.Plans, desired.Plans, desired.KeptPlans, w.IsOurs)
+	classes := catalogsync.Diff(existing.Classes, desired.Classes, desired.KeptClasses, w.IsOurs)
 	var failed failures
 	var early []v1beta1.Class
-	writeSteps(ctx, l, plans, &failed)
+	writeChanges(ctx, w, plans, &failed)
 	if len(plans.Create) > 0 {
-		seen, err := l.index.Plans(ctx, b)
+		seen, err := w.index.Plans(ctx, b)
 		if err != nil {
 			return nil, fmt.Errorf("waiting for plans to be in the cache: %w", err)
 		}
 		classes.Create, early = complete(classes.Create, plans.Create, byName(seen), &failed)
 	}
-	writeSteps(ctx, l, classes, &failed)
-	forEach(ctx, classes.SetRemoved, &failed, l.mark(true))
-	forEach(ctx, plans.SetRemoved, &failed, l.mark(true))
+	writeChanges(ctx, w, classes, &failed)
+	forEach(ctx, classes.SetRemoved, &failed, w.setRemoved(true))
+	forEach(ctx, plans.SetRemoved, &failed, w.setRemoved(true))
 	for _, class := range early {
 		failed.add(class, errTooEarly)
 	}
@@ -115,88 +116,89 @@ func complete(classes []v1beta1.Class, plans []v1beta1.Plan, seen map[string]v1b
 // errTooEarly is about a class whose plans the cache does not show yet.
 var errTooEarly = errors.New("not all of its plans exist yet")
 
-// writeSteps creates and updates objects.
-func writeSteps[T client.Object](ctx context.Context, l catalogWriter, s catalogsync.Changes[T], failed *failures) {
-	forEach(ctx, s.Create, failed, func(ctx context.Context, o client.Object) error { return l.client.Create(ctx, o) })
-	forEach(ctx, s.Update, failed, func(ctx context.Context, o client.Object) error { return l.client.Update(ctx, o) })
-	forEach(ctx, s.ClearRemoved, failed, l.mark(false))
+// writeChanges creates and updates objects.
+func writeChanges[T client.Object](ctx context.Context, w catalogWriter, changes catalogsync.Changes[T], failed *failures) {
+	forEach(ctx, changes.Create, failed, func(ctx context.Context, o client.Object) error { return w.client.Create(ctx, o) })
+	forEach(ctx, changes.Update, failed, func(ctx context.Context, o client.Object) error { return w.client.Update(ctx, o) })
+	forEach(ctx, changes.ClearRemoved, failed, w.setRemoved(false))
 }
 
-// mark writes whether a class or a plan is still in the catalog.
-func (l catalogWriter) mark(removed bool) func(context.Context, client.Object) error {
+// setRemoved returns a function that records in the status of a class or plan whether it was removed from the catalog.
+func (w catalogWriter) setRemoved(removed bool) func(context.Context, client.Object) error {
 	return func(ctx context.Context, o client.Object) error {
-		return patch.Status(ctx, l.client, o, v1beta1.ServiceClassStatus{RemovedFromBrokerCatalog: removed})
+		return patch.Status(ctx, w.client, o, v1beta1.ServiceClassStatus{RemovedFromBrokerCatalog: removed})
 	}
 }
 
-// sweep deletes removed classes and plans that no instance has, or may return to; a class after its plans. It returns their number.
-func (l catalogWriter) sweep(ctx context.Context, h catalogsync.Existing) (int, error) {
+// deleteUnused deletes the classes and plans that were removed from the catalog and that no instance has or may return to; a class after
+// its plans. It returns the number of objects that were to be deleted.
+func (w catalogWriter) deleteUnused(ctx context.Context, existing catalogsync.Existing) (int, error) {
 	var plans, classes []client.Object
 	ofClass := map[string]int{}
-	for _, plan := range h.Plans {
+	for _, plan := range existing.Plans {
 		ofClass[plan.ClassName()]++
 		if !*catalogsync.RemovedFlag(plan) || !plan.GetDeletionTimestamp().IsZero() {
 			continue
 		}
-		used, err := l.index.PlanInUse(ctx, plan)
+		used, err := w.index.PlanInUse(ctx, plan)
 		if err != nil {
-			return 0, fmt.Errorf("looking up who uses %s %s: %w", l.PlanKind(), plan.GetName(), err)
+			return 0, fmt.Errorf("looking up who uses %s %s: %w", w.PlanKind(), plan.GetName(), err)
 		}
 		if !used {
 			plans = append(plans, plan)
 			ofClass[plan.ClassName()]--
 		}
 	}
-	for _, class := range h.Classes {
+	for _, class := range existing.Classes {
 		if !*catalogsync.RemovedFlag(class) || !class.GetDeletionTimestamp().IsZero() || ofClass[class.GetName()] > 0 {
 			continue
 		}
-		used, err := l.index.ClassInUse(ctx, class)
+		used, err := w.index.ClassInUse(ctx, class)
 		if err != nil {
-			return 0, fmt.Errorf("looking up who uses %s %s: %w", l.ClassKind(), class.GetName(), err)
+			return 0, fmt.Errorf("looking up who uses %s %s: %w", w.ClassKind(), class.GetName(), err)
 		}
 		if !used {
 			classes = append(classes, class)
 		}
 	}
-	return len(plans) + len(classes), l.remove(ctx, plans, classes)
+	return len(plans) + len(classes), w.deleteObjects(ctx, plans, classes)
 }
 
-// clear deletes all classes and plans that come from the catalog.
-func (l catalogWriter) clear(ctx context.Context, h catalogsync.Existing) error {
+// deleteAll deletes all classes and plans that come from the catalog.
+func (w catalogWriter) deleteAll(ctx context.Context, existing catalogsync.Existing) error {
 	var plans, classes []client.Object
-	for _, plan := range h.Plans {
-		if l.IsOurs(plan) && plan.GetDeletionTimestamp().IsZero() {
+	for _, plan := range existing.Plans {
+		if w.IsOurs(plan) && plan.GetDeletionTimestamp().IsZero() {
 			plans = append(plans, plan)
 		}
 	}
-	for _, class := range h.Classes {
-		if l.IsOurs(class) && class.GetDeletionTimestamp().IsZero() {
+	for _, class := range existing.Classes {
+		if w.IsOurs(class) && class.GetDeletionTimestamp().IsZero() {
 			classes = append(classes, class)
 		}
 	}
-	return l.remove(ctx, plans, classes)
+	return w.deleteObjects(ctx, plans, classes)
 }
 
-func (l catalogWriter) remove(ctx context.Context, plans, classes []client.Object) error {
+func (w catalogWriter) deleteObjects(ctx context.Context, plans, classes []client.Object) error {
 	var failed failures
-	forEach(ctx, plans, &failed, l.delete)
+	forEach(ctx, plans, &failed, w.delete)
 	if failed.first == nil { // a class is deleted after its plans
-		forEach(ctx, classes, &failed, l.delete)
+		forEach(ctx, classes, &failed, w.delete)
 	}
 	return failed.first
 }
 
-func (l catalogWriter) delete(ctx context.Context, o client.Object) error {
-	return client.IgnoreNotFound(patch.Delete(ctx, l.client, o))
+func (w catalogWriter) delete(ctx context.Context, o client.Object) error {
+	return client.IgnoreNotFound(patch.Delete(ctx, w.client, o))
 }
 
-// failures are writes that have failed.
+// failures are the writes of a sync that have failed.
 type failures struct {
 	mu      sync.Mutex
 	list    []string
 	first   error
-	refused map[client.Object]bool // for good
+	refused map[client.Object]bool // by the API server: a repetition would fail, too
 }
 
 func (f *failures) add(o client.Object, err error) {
@@ -214,7 +216,8 @@ func (f *failures) add(o client.Object, err error) {
 	f.list = append(f.list, fmt.Sprintf("%s %q could not be written: %s", kindOf(o), lifecycle.DisplayName(o.GetName()), writeError(err)))
 }
 
-func (f *failures) many() bool {
+// isFull reports whether the sync is to end.
+func (f *failures) isFull() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return len(f.list) >= maxFailures
@@ -236,12 +239,12 @@ func isRefusal(err error) bool {
 	return apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || apierrors.IsRequestEntityTooLargeError(err) || apierrors.IsBadRequest(err)
 }
 
-// forEach calls do for all objects, with at most writers calls at a time.
+// forEach calls do for all objects, with at most maxWrites calls at a time.
 func forEach[T client.Object](ctx context.Context, objects []T, failed *failures, do func(context.Context, client.Object) error) {
 	var group errgroup.Group
-	group.SetLimit(writers)
+	group.SetLimit(maxWrites)
 	for _, o := range objects {
-		if ctx.Err() != nil || failed.many() {
+		if ctx.Err() != nil || failed.isFull() {
 			break
 		}
 		group.Go(func() error {
