@@ -14,7 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package pager has the reconcilers of Alerts and of receivers. A reconcile of an Alert has four steps: observe the Alert and what it
-// refers to in the cache; decide, in internal/lifecycle/alert; execute, through internal/notify; record what the receivers confirmed,
+// Package pager registers the controllers of the group pager.k8s.co, and their metrics. The reconcilers are in the packages alert and
+// receiver below it. A reconcile of an Alert has four steps: observe the Alert and what it refers to in the cache; decide, in
+// internal/lifecycle/alert; execute, with the senders of internal/receivers/endpoints; apply the answers of the receivers and record them,
 // in one status patch.
 package pager

@@ -14,7 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package servicecatalog has the reconcilers of the group servicecatalog.k8s.io: brokers
-// with their classes and plans, instances, and bindings. Each reads, decides in pure
-// code, acts at a broker, and records what the broker confirmed.
+// Package servicecatalog registers the controllers of the group servicecatalog.k8s.io, and their metrics. The reconcilers are in the
+// packages below it: broker (with classes and plans), instance, binding and authsecret. A reconcile has four steps: observe the object and
+// what it refers to in the cache; decide, in a package of internal/lifecycle; execute, at a broker or in a Secret; apply the answer and
+// record it, in one status patch.
 package servicecatalog
