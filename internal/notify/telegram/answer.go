@@ -31,7 +31,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
-// answer is the form of the API's responses.
+// answer is the JSON body of a response of the Bot API, after a success and after an error.
 type answer struct {
 	OK          bool            `json:"ok"`
 	ErrorCode   int             `json:"error_code"`
@@ -39,32 +39,37 @@ type answer struct {
 	Description string          `json:"description"`
 	Parameters  struct {
 		RetryAfter      int64 `json:"retry_after"`        // seconds
-		MigrateToChatID int64 `json:"migrate_to_chat_id"` // the new id of a group
+		MigrateToChatID int64 `json:"migrate_to_chat_id"` // the id of the supergroup that the group has become
 	} `json:"parameters"`
 }
 
 // call makes one request through the library, and decodes the response itself: the library has no type for most errors, and
-// fails on members that it does not know. The response is returned also with an error.
+// fails on members that it does not know. The response is returned also with an error; nil: there was none.
 func (s *Sender) call(request func(*bot.Bot) error) (*outbound.Response, answer, *result.Error) {
-	call := s.NewCall()
-	library, err := bot.New(s.config.Token, bot.WithServerURL(s.config.URL), bot.WithHTTPClient(0, bufferedCall{call}),
-		bot.WithSkipGetMe(), bot.WithUpdatesChannelCap(0), bot.WithErrorsHandler(func(error) {})) // the default handler logs
+	recorded := s.NewCall()
+	client, err := bot.New(s.config.Token,
+		bot.WithServerURL(s.config.URL),
+		bot.WithHTTPClient(0, bufferedCall{recorded}),
+		bot.WithSkipGetMe(),
+		bot.WithUpdatesChannelCap(0),
+		bot.WithErrorsHandler(func(error) {}), // the default handler logs
+	)
 	if err == nil {
-		_ = request(library) // call has the outcome
+		_ = request(client) // recorded has the response and the transport's error
 	}
-	failure := s.CallError(call)
-	if call.Response == nil {
+	failure := s.CallError(recorded)
+	if recorded.Response == nil {
 		return nil, answer{}, failure
 	}
-	a := notify.ErrorBody[answer](call.Response)
-	if failure == nil && !a.OK {
-		failure = notify.BadAnswer(call.Response)
+	body := notify.ErrorBody[answer](recorded.Response)
+	if failure == nil && !body.OK {
+		failure = notify.BadAnswer(recorded.Response)
 	}
-	return call.Response, a, failure
+	return recorded.Response, body, failure
 }
 
-// bufferedCall reads the request's body before it is sent. The library writes the body in a goroutine, which has ended then,
-// and net/http can repeat the request where a reused connection is closed.
+// bufferedCall reads the whole body of a request before it sends the request. The library's goroutine that writes the body has
+// ended by then, and net/http can repeat the request when the server has closed a reused connection.
 type bufferedCall struct{ *notify.Call }
 
 // Do implements the library's HttpClient.
@@ -79,20 +84,20 @@ func (c bufferedCall) Do(req *http.Request) (*http.Response, error) {
 	return c.Call.Do(req)
 }
 
-// outcome is the outcome of an edit.
-type outcome int
+// editOutcome is the outcome of an edit.
+type editOutcome int
 
 const (
-	edited      outcome = iota
-	unchanged           // the message has that text already
-	deleted             // the message was deleted
-	notEditable         // the message exists, and Telegram refuses the edit
+	edited      editOutcome = iota
+	unchanged               // the message has that text already
+	deleted                 // the message was deleted
+	notEditable             // the message exists, and Telegram refuses the edit
 )
 
-// editErrors has parts of the descriptions with which Telegram refuses edits, with status 400. The responses have no codes.
+// editErrors has parts of the descriptions with which Telegram refuses edits. All have status 400; they differ by their text only.
 var editErrors = []struct {
-	text string // in lower case
-	what outcome
+	text    string // in lower case
+	outcome editOutcome
 }{
 	{"message is not modified", unchanged},
 	{"message_not_modified", unchanged},
@@ -103,19 +108,19 @@ var editErrors = []struct {
 	{"message_edit_time_expired", notEditable},
 }
 
-// editOutcome returns the outcome of a refused edit; false: the description is not one of editErrors.
-func (a answer) editOutcome() (what outcome, ok bool) {
+// classifyEditError returns the outcome of a refused edit; isKnown: the description is one of editErrors.
+func (a answer) classifyEditError() (outcome editOutcome, isKnown bool) {
 	description := strings.ToLower(a.Description)
-	for _, e := range editErrors {
-		if strings.Contains(description, e.text) {
-			return e.what, true
+	for _, known := range editErrors {
+		if strings.Contains(description, known.text) {
+			return known.outcome, true
 		}
 	}
 	return edited, false
 }
 
-// receiverErrors has parts of descriptions, with status 400, that are about the chat or the bot's rights and not about the
-// message.
+// receiverErrors has parts of the descriptions of errors with status 400 whose cause is the chat or the bot's rights, and not
+// the message.
 var receiverErrors = []struct {
 	text   string // in lower case
 	reason string
@@ -125,28 +130,37 @@ var receiverErrors = []struct {
 	{"message thread not found", result.ReasonNotFound},
 	{"topic_deleted", result.ReasonNotFound},
 	{"topic_closed", result.ReasonUnauthorized},
-	{"rights", result.ReasonUnauthorized}, // missing or insufficient
+	{"rights", result.ReasonUnauthorized}, // "not enough rights to …", "have no rights to …"
 	{"chat_write_forbidden", result.ReasonUnauthorized},
 	{"chat_admin_required", result.ReasonUnauthorized},
 }
 
+// refine changes the error of a response by the answer's description and parameters; see notify.HTTP.
 func (s *Sender) refine(e *result.Error, resp *outbound.Response) {
 	a := notify.ErrorBody[answer](resp)
-	notify.ClassifyRefusal(e, resp, !a.OK && a.ErrorCode == resp.StatusCode && a.Description != "")
+	isDocumented := !a.OK && a.ErrorCode == resp.StatusCode && a.Description != ""
+	notify.ClassifyRefusal(e, resp, isDocumented)
 	if resp.StatusCode == http.StatusBadRequest {
-		for _, m := range receiverErrors {
-			if strings.Contains(strings.ToLower(a.Description), m.text) {
-				e.Class, e.Reason = result.Configuration, m.reason
-				break
-			}
-		}
-		if to := a.Parameters.MigrateToChatID; to != 0 {
-			e.Class, e.Reason = result.Configuration, result.ReasonGone
-			e.Message += ": the group is a supergroup now; chatID must be " + strconv.FormatInt(to, 10)
-		}
+		a.refineBadRequest(e)
 	}
 	s.Quote(e, a.Description)
-	if seconds := a.Parameters.RetryAfter; seconds > 0 && (e.Class == result.Temporary || e.Class == result.Unknown) {
+	mayRetry := e.Class == result.Temporary || e.Class == result.Unknown
+	if seconds := a.Parameters.RetryAfter; seconds > 0 && mayRetry {
 		e.RetryAfter = notify.Seconds(float64(seconds))
+	}
+}
+
+// refineBadRequest makes an error of status 400 one of the receiver's configuration, where the answer says so.
+func (a answer) refineBadRequest(e *result.Error) {
+	description := strings.ToLower(a.Description)
+	for _, known := range receiverErrors {
+		if strings.Contains(description, known.text) {
+			e.Class, e.Reason = result.Configuration, known.reason
+			break
+		}
+	}
+	if supergroup := a.Parameters.MigrateToChatID; supergroup != 0 {
+		e.Class, e.Reason = result.Configuration, result.ReasonGone
+		e.Message += ": the group is a supergroup now; chatID must be " + strconv.FormatInt(supergroup, 10)
 	}
 }

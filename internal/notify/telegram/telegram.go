@@ -42,7 +42,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
-// DefaultURL is the address of Telegram's Bot API. A Bot API server of one's own has another.
+// DefaultURL is the address of Telegram's Bot API. A self-hosted Bot API server has another one.
 const DefaultURL = "https://api.telegram.org"
 
 // Config has the bot and its destination.
@@ -101,15 +101,15 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
 	text, cuts := render(m)
 	if id := s.messageID(k.ExternalID); id > 0 && m.Event != result.Fired {
-		what, failure := s.edit(ctx, id, text)
+		outcome, failure := s.edit(ctx, id, text)
 		switch {
 		case failure != nil:
 			return result.Receipt{}, failure
-		case what == edited:
+		case outcome == edited:
 			return result.Receipt{ExternalID: k.ExternalID, Note: "edited, of which Telegram notifies nobody" + cuts}, nil
-		case what == unchanged:
+		case outcome == unchanged:
 			return result.Receipt{ExternalID: k.ExternalID, Note: "the message says so already" + cuts}, nil
-		case what == deleted && m.Event == result.Resolved:
+		case outcome == deleted && m.Event == result.Resolved:
 			return result.Receipt{Note: "the message is gone already"}, nil
 		}
 	}
@@ -133,17 +133,17 @@ func (s *Sender) post(ctx context.Context, text, cuts string) (result.Receipt, e
 	if failure != nil {
 		return result.Receipt{}, failure
 	}
-	var made struct {
+	var sent struct {
 		MessageID int64 `json:"message_id"`
 	}
-	if json.Unmarshal(answer.Result, &made) != nil || made.MessageID <= 0 {
+	if json.Unmarshal(answer.Result, &sent) != nil || sent.MessageID <= 0 {
 		return result.Receipt{}, notify.BadAnswer(resp)
 	}
-	return result.Receipt{ExternalID: s.externalID(made.MessageID), Note: notify.StatusLine(resp.StatusCode) + cuts}, nil
+	return result.Receipt{ExternalID: s.externalID(sent.MessageID), Note: notify.StatusLine(resp.StatusCode) + cuts}, nil
 }
 
-// edit replaces the text of a message, and returns the outcome.
-func (s *Sender) edit(ctx context.Context, id int, text string) (outcome, *result.Error) {
+// edit replaces the text of a message. The outcome is meaningful only without an error.
+func (s *Sender) edit(ctx context.Context, id int, text string) (editOutcome, *result.Error) {
 	resp, answer, failure := s.call(func(b *bot.Bot) error {
 		_, err := b.EditMessageText(ctx, &bot.EditMessageTextParams{
 			ChatID:             s.config.ChatID,
@@ -154,8 +154,8 @@ func (s *Sender) edit(ctx context.Context, id int, text string) (outcome, *resul
 		return err
 	})
 	if failure != nil && resp != nil && resp.StatusCode == http.StatusBadRequest {
-		if what, ok := answer.editOutcome(); ok {
-			return what, nil
+		if outcome, isKnown := answer.classifyEditError(); isKnown {
+			return outcome, nil
 		}
 	}
 	return edited, failure
@@ -183,7 +183,7 @@ func (s *Sender) externalID(message int64) string {
 	return s.config.ChatID + "/" + strconv.FormatInt(message, 10)
 }
 
-// messageID returns the message's number; 0 where the id is of another chat.
+// messageID returns the number of the message that an id of externalID names; 0 where it is in another chat.
 func (s *Sender) messageID(externalID string) int {
 	text, ok := strings.CutPrefix(externalID, s.config.ChatID+"/")
 	if !ok || !number.MatchString(text) {
