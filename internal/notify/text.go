@@ -26,19 +26,19 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
-// Title returns the title for display, or the Alert's name where it has none. Markup is not escaped.
+// Title returns the title for display; an Alert without a title has its namespace and name there. Markup is not escaped.
 func (m Message) Title() string { return forDisplay(m.titleOrName()) }
 
 // Content returns the content for display. Markup is not escaped.
 func (m Message) Content() string { return forDisplay(m.RawContent) }
 
-// forDisplay replaces emoji shortcodes, invalid UTF-8, and NUL: some databases cannot store NUL, and their services answer
-// with a server error, which would be retried.
+// forDisplay replaces emoji shortcodes with emoji, and invalid UTF-8 and NUL with U+FFFD: a service whose database cannot store
+// NUL answers with a server error, and the message would be retried.
 func forDisplay(text string) string {
 	return Emoji(strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD"))
 }
 
-// TitleWithStatus returns the title with the severity, and with the event where it is not the first.
+// TitleWithStatus returns the title after the severity, unless that is Info, and after the event, unless that is Fired.
 func (m Message) TitleWithStatus() string {
 	title := m.Title()
 	if m.Severity == Warning || m.Severity == Critical {
@@ -50,31 +50,34 @@ func (m Message) TitleWithStatus() string {
 	return title
 }
 
-// MaxEcho bounds a text, as JSON, where the service repeats it in its response: a response that is too long to be read would
-// look like a proxy's, and the message would be repeated.
-const MaxEcho = outbound.DefaultMaxBody - 8<<10
+// MaxEcho is the maximum size in bytes, as JSON, of a text that the service repeats in its response. The response may have 8 KiB
+// beside that text. Of a longer one the end would not be read: it could not be decoded, as if a proxy had sent it, and the
+// message would be sent again.
+const MaxEcho = outbound.DefaultMaxBody - (8 << 10)
 
 // cutMark ends a text that was cut.
 const cutMark = "… [cut]"
 
-// Cut returns the text where its size is at most limit. Otherwise it returns as many whole characters of the text as fit,
-// with a mark at the end. size returns the size of a character: see Bytes, Characters, UTF16, JSON and PlainJSON. Where the
-// text is escaped later, it returns the size of the escaped character.
+// Cut returns the text where its size is at most limit. Otherwise it returns as many whole characters of the text as fit
+// before cutMark, and cutMark. size returns the size of a character: see Bytes, Characters, UTF16, JSON and PlainJSON. For a
+// text that is escaped later, size returns the size of the escaped character.
 func Cut(text string, limit int, size func(rune) int) (short string, cut bool) {
-	room := limit - Size(cutMark, size)
-	total, end := 0, 0
+	maxBeforeMark := limit - Size(cutMark, size)
+	cutAt := 0 // text[:cutAt] has at most maxBeforeMark
+	total := 0 // the size of text[:i]
 	for i, r := range text {
-		if total <= room {
-			end = i
+		if total <= maxBeforeMark {
+			cutAt = i
 		}
-		if total += size(r); total > limit {
-			return strings.ToValidUTF8(text[:end], "\uFFFD") + cutMark, true
+		total += size(r)
+		if total > limit {
+			return strings.ToValidUTF8(text[:cutAt], "\uFFFD") + cutMark, true
 		}
 	}
 	return text, false
 }
 
-// Size returns the sum of the sizes of the characters.
+// Size returns the sum of the sizes of the characters of a text.
 func Size(text string, size func(rune) int) int {
 	total := 0
 	for _, r := range text {
@@ -83,9 +86,9 @@ func Size(text string, size func(rune) int) int {
 	return total
 }
 
-// CutNote returns the part of a receipt's note that reports a cut.
-func CutNote(what string, limit int, unit string) string {
-	return fmt.Sprintf("; the %s was cut to %d %s", what, limit, unit)
+// CutNote returns the part of a receipt's note that reports the length to which a part of the message was cut.
+func CutNote(part string, length int, unit string) string {
+	return fmt.Sprintf("; the %s was cut to %d %s", part, length, unit)
 }
 
 // Bytes returns the size of a character in UTF-8.
@@ -97,22 +100,22 @@ func Characters(rune) int { return 1 }
 // UTF16 returns the size of a character in UTF-16 code units, the length of a string in JavaScript and Java.
 func UTF16(r rune) int { return utf16.RuneLen(r) }
 
-// JSON returns the size of a character in the output of json.Marshal, at most. Servers written in Go answer in this form.
+// JSON returns the maximum size in bytes of a character in the output of json.Marshal, in which servers written in Go answer.
 func JSON(r rune) int {
 	switch r {
-	case '<', '>', '&': // escaped for HTML only
+	case '<', '>', '&': // json.Marshal escapes them for HTML; JSON does not require it
 		return len(`\u003c`)
 	}
 	return PlainJSON(r)
 }
 
-// PlainJSON returns the size of a character in the output of Encode, at most, which does not escape for HTML. No other
-// encoder that escapes only what JSON requires needs more.
+// PlainJSON returns the maximum size in bytes of a character in the output of Encode, which does not escape for HTML. Other
+// encoders that escape only what JSON requires need no more.
 func PlainJSON(r rune) int {
 	switch {
 	case strings.ContainsRune("\"\\\b\f\n\r\t", r):
 		return len(`\n`)
-	case r < ' ', r == '\u2028', r == '\u2029', r == utf8.RuneError: // RuneError: also invalid UTF-8
+	case r < ' ', r == '\u2028', r == '\u2029', r == utf8.RuneError: // invalid UTF-8 is a RuneError, too
 		return len(`\u2028`)
 	}
 	return utf8.RuneLen(r)
