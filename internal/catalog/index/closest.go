@@ -25,35 +25,35 @@ import (
 )
 
 const (
-	// maxSuggestions bounds the suggested names.
+	// maxSuggestions bounds the names that Closest returns.
 	maxSuggestions = 3
-	// maxCompared bounds the names that are compared, and maxLetters their length: tenants choose them.
-	maxCompared, maxLetters = 200, 64
+	// maxCompared bounds the names whose edit distance is computed, and maxNameLength, in bytes, the length of names that are considered:
+	// tenants choose both, and each comparison takes the product of two lengths.
+	maxCompared, maxNameLength = 200, 64
 )
 
-// Closest returns the names that are most similar to a name; all of them where they are few.
+// Closest returns up to maxSuggestions of names, the most similar to name first. A candidate is similar if it contains name or differs from
+// it in few characters; of at most maxSuggestions candidates, all count as similar. Closest returns nil if name is longer than
+// maxNameLength, or once the context has ended.
 func Closest(ctx context.Context, name string, names []string) []string {
-	if len(name) > maxLetters {
+	if len(name) > maxNameLength {
 		return nil
 	}
-	var short []string
-	for _, n := range names {
-		if len(n) <= maxLetters {
-			short = append(short, n)
-		}
+	candidates := slices.DeleteFunc(slices.Clone(names), func(candidate string) bool { return len(candidate) > maxNameLength })
+	slices.Sort(candidates)
+	candidates = slices.Compact(candidates)
+	takesAll, maxDistance := len(candidates) <= maxSuggestions, max(2, len(name)/3)
+	isSimilar := func(candidate string, distance int) bool {
+		return takesAll || distance <= maxDistance || strings.Contains(candidate, name)
 	}
-	slices.Sort(short)
-	short = slices.Compact(short)
-	few, tolerance := len(short) <= maxSuggestions, max(2, len(name)/3)
-	isLike := func(n string, apart int) bool { return few || apart <= tolerance || strings.Contains(n, name) }
-	short = slices.DeleteFunc(short, func(n string) bool { return !isLike(n, max(len(n)-len(name), len(name)-len(n))) }) // at least
+	candidates = slices.DeleteFunc(candidates, func(candidate string) bool { return !isSimilar(candidate, minEditDistance(name, candidate)) })
 	distances := map[string]int{}
-	for _, n := range short[:min(len(short), maxCompared)] {
+	for _, candidate := range candidates[:min(len(candidates), maxCompared)] {
 		if ctx.Err() != nil {
 			return nil
 		}
-		if d := distance(name, n); isLike(n, d) {
-			distances[n] = d
+		if distance := editDistance(name, candidate); isSimilar(candidate, distance) {
+			distances[candidate] = distance
 		}
 	}
 	similar := slices.SortedFunc(maps.Keys(distances), func(a, b string) int {
@@ -62,22 +62,27 @@ func Closest(ctx context.Context, name string, names []string) []string {
 	return similar[:min(len(similar), maxSuggestions)]
 }
 
-// distance returns the edit distance of two names.
-func distance(a, b string) int {
+// minEditDistance returns the difference of the lengths of two names: their edit distance is at least that, and takes longer to compute.
+func minEditDistance(a, b string) int { return max(len(a)-len(b), len(b)-len(a)) }
+
+// editDistance returns the number of bytes to insert, remove or replace that turn a into b (Levenshtein distance). Of the usual matrix
+// it has one row: row[j] is the distance of the part of a that was read and b[:j].
+func editDistance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
 	}
 	for i := range len(a) {
-		diagonal := row[0]
+		diagonal := row[0] // of the previous row
 		row[0]++
 		for j := range len(b) {
-			change := diagonal
+			replaced := diagonal
 			if a[i] != b[j] {
-				change++
+				replaced++
 			}
+			removed, inserted := row[j+1]+1, row[j]+1
 			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, diagonal+1)
+			row[j+1] = min(replaced, removed, inserted)
 		}
 	}
 	return row[len(b)]

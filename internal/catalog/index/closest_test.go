@@ -33,14 +33,14 @@ func TestClosest(t *testing.T) {
 		name        string
 		names, want []string
 	}{
-		"all of few":                 {"mysql", []string{"redis", "kafka", "redis"}, []string{"kafka", "redis"}},
-		"the nearest first":          {"mysql", []string{"mysqs", "redis", "mysql2", "azure-mysql", "mysql"}, []string{"mysql", "mysql2", "mysqs"}},
-		"what it is a part of":       {"mysql", []string{"redis", "kafka", "mongo", "azure-mysql"}, []string{"azure-mysql"}},
-		"nothing that is like it":    {"mysql", []string{"redis", "kafka", "mongo", "rabbit"}, nil},
-		"no names":                   {"mysql", nil, nil},
-		"a name of no tidy length":   {strings.Repeat("x", 1000), []string{"a", "b", "c"}, nil},
-		"names of no tidy length":    {"mysql", append([]string{"mysqk", "nysql"}, many...), []string{"mysqk", "nysql"}},
-		"long ones looked for by it": {"x", many, nil},
+		"all of few":                {"mysql", []string{"redis", "kafka", "redis"}, []string{"kafka", "redis"}},
+		"the most similar first":    {"mysql", []string{"mysqs", "redis", "mysql2", "azure-mysql", "mysql"}, []string{"mysql", "mysql2", "mysqs"}},
+		"a name that contains it":   {"mysql", []string{"redis", "kafka", "mongo", "azure-mysql"}, []string{"azure-mysql"}},
+		"nothing similar":           {"mysql", []string{"redis", "kafka", "mongo", "rabbit"}, nil},
+		"no names":                  {"mysql", nil, nil},
+		"a name that is too long":   {strings.Repeat("x", 1000), []string{"a", "b", "c"}, nil},
+		"names that are too long":   {"mysql", append([]string{"mysqk", "nysql"}, many...), []string{"mysqk", "nysql"}},
+		"a part of long names only": {"x", many, nil},
 	} {
 		if got := Closest(t.Context(), c.name, c.names); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %.200q instead of %q", why, got, c.want)
@@ -48,7 +48,7 @@ func TestClosest(t *testing.T) {
 	}
 }
 
-// TestClosestIsBounded: names are a tenant's, and who asks chooses one, too.
+// TestClosestIsBounded: tenants choose the names of classes, and the name that a reference has.
 func TestClosestIsBounded(t *testing.T) {
 	var names []string
 	for i := range 10_000 {
@@ -58,14 +58,14 @@ func TestClosestIsBounded(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	if got := Closest(t.Context(), names[9_999], names); slices.Contains(got, names[9_999]) {
-		t.Errorf("all 10,000 were looked at: %q", got)
+		t.Errorf("all 10,000 names were compared: %q", got)
 	}
 	if got := Closest(t.Context(), strings.Repeat("z", 64), append(names, strings.Repeat("z", 64))); len(got) > 0 {
-		t.Errorf("all that are nothing like it were looked at: %q", got)
+		t.Errorf("the names without similarity were compared: %q", got)
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	if got := Closest(ended, names[0], names); len(got) > 0 {
-		t.Errorf("it goes on for nobody: %q", got)
+		t.Errorf("names were compared after the context had ended: %q", got)
 	}
 }
