@@ -63,10 +63,11 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	if err != nil {
 		return err
 	}
-	s := endpoints.NewCache(mgr.GetAPIReader(), providers.Factory{Guard: o.Guard, Events: endpoints.NewEventCreator(clients, o.Instance)})
-	resolver, h := receivers.Resolver{Cache: mgr.GetCache(), OperatorNamespace: o.OperatorNamespace}, &endpoints.Health{}
+	cache := endpoints.NewCache(mgr.GetAPIReader(), providers.Factory{Guard: o.Guard, Events: endpoints.NewEventCreator(clients, o.Instance)})
+	resolver := receivers.Resolver{Cache: mgr.GetCache(), OperatorNamespace: o.OperatorNamespace}
+	health := &endpoints.Health{}
 	return errors.Join(
-		alert.Setup(ctx, mgr, alert.Options{Workers: o.Workers, Resolver: resolver, Endpoints: s, Health: h, Recorder: o.Recorder, Metrics: m}),
-		receiver.Setup(mgr, resolver, s, h),
+		alert.Setup(ctx, mgr, alert.Options{Workers: o.Workers, Resolver: resolver, Endpoints: cache, Health: health, Recorder: o.Recorder, Metrics: m}),
+		receiver.Setup(mgr, resolver, cache, health),
 	)
 }

@@ -40,24 +40,24 @@ import (
 // not delay the others.
 const answerTimeout = 100 * time.Millisecond
 
-// execute sends the requests of a step concurrently, and returns when they are answered, or after attention. Outcomes are recorded while
+// execute sends the requests of a plan concurrently, and returns when they are answered, or after answerTimeout. Outcomes are recorded while
 // other requests are in flight. After an error a status could not be written before its requests, which were not sent.
 func (r *Reconciler) execute(ctx context.Context, v *scope, s lifecycle.Plan) error {
 	alert, targets := v.alert, v.inputs.Targets
 	ahead, sends := r.acquireSlots(v, s)
 	watch := &watch{answered: make(chan struct{}, len(ahead)+len(sends))}
-	start := func(sends []acquired) {
+	deliverAll := func(sends []acquired) {
 		for _, t := range sends {
 			go r.deliver(ctx, alert.DeepCopy(), t, targets[lifecycle.RefOf(t.Row)], watch)
 		}
 	}
-	start(sends)
+	deliverAll(sends)
 	intended, err := r.writeAhead(ctx, v, append(slices.Clone(ahead), sends...))
 	if err == nil {
 		for _, t := range ahead {
 			r.pending.confirm(alert, lifecycle.RefOf(t.Row))
 		}
-		start(ahead)
+		deliverAll(ahead)
 		sends = append(sends, ahead...)
 	} else {
 		r.abortUnrecorded(alert, intended, ahead, err)
@@ -223,8 +223,8 @@ func logUnrecorded(ctx context.Context, o lifecycle.Outcome) {
 func (r *Reconciler) send(ctx context.Context, alert *v1beta1.Alert, t lifecycle.DeliveryPlan, p lifecycle.Target) (o lifecycle.Outcome) {
 	o = lifecycle.Outcome{Request: *t.Send, Ref: lifecycle.RefOf(t.Row), Began: lifecycle.Seconds(r.clock.Now()).Time}
 	defer func() {
-		if broken := recover(); broken != nil { // a panic for one message must not end the process
-			o.At, o.Failure = r.clock.Now(), endpoints.FailureOfPanic(ctx, o.Ref, broken)
+		if recovered := recover(); recovered != nil { // a panic for one message must not end the process
+			o.At, o.Failure = r.clock.Now(), endpoints.FailureOfPanic(ctx, o.Ref, recovered)
 		}
 	}()
 	receipt, err := r.attempt(ctx, alert, t, &o, p)

@@ -50,13 +50,13 @@ func (r *Reconciler) observe(ctx context.Context, a *v1beta1.Alert, w *lifecycle
 	return nil
 }
 
-// target completes a receiver with its version.
+// target returns a receiver with its version.
 func (r *Reconciler) target(ctx context.Context, resolver receivers.Resolver, namespace string, ref v1beta1.ReceiverRef) (lifecycle.Target, error) {
-	p, err := resolver.Target(ctx, namespace, ref)
+	target, err := resolver.Target(ctx, namespace, ref)
 	if err == nil {
-		r.endpoints.Identify(ctx, namespace, ref, &p)
+		r.endpoints.SetVersion(ctx, namespace, ref, &target)
 	}
-	return p, err
+	return target, err
 }
 
 // observeLive reads the receivers from the API server that the cache does not show and that something has to be sent to: they may have

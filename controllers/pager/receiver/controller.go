@@ -65,7 +65,7 @@ type Reconciler struct {
 	resolver   receivers.Resolver
 	endpoints  *endpoints.Cache
 	health     *endpoints.Health
-	probeSlots chan struct{} // a slot for each receiver that is being asked
+	probeSlots chan struct{} // a slot for each probe in flight
 	clock      clock.PassiveClock
 	wake       enqueue.Enqueuer
 }
@@ -88,10 +88,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("looking up the Secret: %w", err)
 	}
-	isIdentified := r.endpoints.Identify(ctx, req.Namespace, key.Ref, &target)
+	hasVersion := r.endpoints.SetVersion(ctx, req.Namespace, key.Ref, &target)
 	seen, now := r.health.Of(key), r.clock.Now()
 	endpoint := r.endpoints.Limiters.Of(key, now)
-	if isIdentified {
+	if hasVersion {
 		endpoint.Reset(target.Version, now)
 	}
 	seen.NextDelivery, seen.Slow = endpoint.NextProbe()
@@ -127,7 +127,7 @@ func (r *Reconciler) record(ctx context.Context, receiver v1beta1.ReceiverObject
 	if err := patch.Status(ctx, r.client, receiver, next.status); err != nil {
 		return patch.RequeueOnConflict(ctx, ctrl.Result{}, err)
 	}
-	r.health.Update(key, func(s *endpoints.Observation) bool { s.Written = now; return false })
+	r.health.Update(key, func(seen *endpoints.Observation) bool { seen.Written = now; return false })
 	return result, nil
 }
 
@@ -143,30 +143,30 @@ func (r *Reconciler) waiting(ctx context.Context, key endpoints.Key) (n int32, e
 }
 
 // startProbe probes a receiver in the background, so that a receiver that hangs does not delay the others. The receiver is reconciled again
-// with the answer, or after askPatience.
-func (r *Reconciler) startProbe(ctx context.Context, key endpoints.Key, p lifecycle.Target) ctrl.Result {
-	r.health.Update(key, func(s *endpoints.Observation) bool { s.Probing = true; return false })
+// with the answer, or after probeConditionDelay.
+func (r *Reconciler) startProbe(ctx context.Context, key endpoints.Key, target lifecycle.Target) ctrl.Result {
+	r.health.Update(key, func(seen *endpoints.Observation) bool { seen.Probing = true; return false })
 	go func() {
 		r.probeSlots <- struct{}{}
 		defer func() { <-r.probeSlots }()
-		v := r.probe(ctx, key, p)
+		proof := r.probe(ctx, key, target)
 		now := r.clock.Now()
-		r.health.Update(key, func(s *endpoints.Observation) bool {
-			s.Probing = false
-			if s.Proof.IsFinal(v.Version) {
+		r.health.Update(key, func(seen *endpoints.Observation) bool {
+			seen.Probing = false
+			if seen.Proof.IsFinal(proof.Version) {
 				return true // a delivery was faster
 			}
-			if s.Proof.Version != v.Version {
-				s.Probes = 0
+			if seen.Proof.Version != proof.Version {
+				seen.Probes = 0
 			}
-			s.Probes++
-			s.NextProbe = now.Add(lifecycle.Backoff(key.Ref.Name, s.Probes))
-			if v.Failure != nil && v.Failure.Class == result.Configuration {
-				s.NextProbe = now.Add(limiter.MisconfigurationDelay(int(s.Probes)))
+			seen.Probes++
+			seen.NextProbe = now.Add(lifecycle.Backoff(key.Ref.Name, seen.Probes))
+			if proof.Failure != nil && proof.Failure.Class == result.Configuration {
+				seen.NextProbe = now.Add(limiter.MisconfigurationDelay(int(seen.Probes)))
 			}
-			s.Proof = v
-			if v.Failure != nil {
-				s.Failed, s.LastError = now, v.Failure.Message
+			seen.Proof = proof
+			if proof.Failure != nil {
+				seen.Failed, seen.LastError = now, proof.Failure.Message
 			}
 			return true
 		})
@@ -174,27 +174,27 @@ func (r *Reconciler) startProbe(ctx context.Context, key endpoints.Key, p lifecy
 	return ctrl.Result{RequeueAfter: probeConditionDelay}
 }
 
-func (r *Reconciler) probe(ctx context.Context, key endpoints.Key, p lifecycle.Target) (v endpoints.Proof) {
-	v.Version = p.Version
+func (r *Reconciler) probe(ctx context.Context, key endpoints.Key, target lifecycle.Target) (proof endpoints.Proof) {
+	proof.Version = target.Version
 	defer func() {
-		if broken := recover(); broken != nil { // a panic for one receiver must not end the process
-			v.Failure = endpoints.FailureOfPanic(ctx, key.Ref, broken)
+		if recovered := recover(); recovered != nil { // a panic for one receiver must not end the process
+			proof.Failure = endpoints.FailureOfPanic(ctx, key.Ref, recovered)
 		}
 	}()
-	sender, version, err := r.endpoints.Sender(ctx, key.Namespace, key.Ref, p)
-	v.Version = version
+	sender, version, err := r.endpoints.Sender(ctx, key.Namespace, key.Ref, target)
+	proof.Version = version
 	if err == nil {
 		prober, ok := sender.(notify.Prober)
 		if !ok {
-			v.NotProbed = true
-			return v
+			proof.NotProbed = true
+			return proof
 		}
 		err = prober.Probe(ctx)
 	}
 	if err != nil {
-		v.Failure = endpoints.FailureOf(err)
+		proof.Failure = endpoints.FailureOf(err)
 	}
-	return v
+	return proof
 }
 
 // withSecret returns the receivers of the kind that use a Secret.

@@ -53,13 +53,13 @@ func TestAReceiversStatusIsNotLost(t *testing.T) {
 		return c.SubResource(sub).Patch(ctx, o, p, opts...)
 	}}, receiver)
 	r := newStatusReconciler(t, c)
-	party, err := r.resolver.Target(t.Context(), "ns", controllertest.Team)
+	target, err := r.resolver.Target(t.Context(), "ns", controllertest.Team)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.endpoints.Identify(t.Context(), "ns", controllertest.Team, &party)
+	r.endpoints.SetVersion(t.Context(), "ns", controllertest.Team, &target)
 	r.health.Update(endpoints.KeyOf("ns", controllertest.Team), func(s *endpoints.Observation) bool {
-		s.Proof = endpoints.Proof{Version: party.Version, NotProbed: true}
+		s.Proof = endpoints.Proof{Version: target.Version, NotProbed: true}
 		return false
 	})
 	for range 2 {
@@ -68,7 +68,7 @@ func TestAReceiversStatusIsNotLost(t *testing.T) {
 			t.Errorf("got %+v, %v", result, err)
 		}
 	}
-	if err := c.Get(t.Context(), client.ObjectKeyFromObject(receiver), receiver); err != nil || receiver.Status.TestedWith != party.Version {
+	if err := c.Get(t.Context(), client.ObjectKeyFromObject(receiver), receiver); err != nil || receiver.Status.TestedWith != target.Version {
 		t.Errorf("the status is %+v, %v", receiver.Status, err)
 	}
 }

@@ -38,13 +38,13 @@ import (
 const receiverWorkers = 4
 
 // Setup registers the controllers of receivers of both kinds.
-func Setup(mgr ctrl.Manager, resolver receivers.Resolver, s *endpoints.Cache, h *endpoints.Health) error {
+func Setup(mgr ctrl.Manager, resolver receivers.Resolver, cache *endpoints.Cache, health *endpoints.Health) error {
 	byKind := map[v1beta1.ReceiverKind]*Reconciler{}
-	h.OnChange = func(key endpoints.Key) {
+	health.OnChange = func(key endpoints.Key) {
 		byKind[key.Ref.Kind].wake.Add(types.NamespacedName{Namespace: key.Namespace, Name: key.Ref.Name})
 	}
 	for _, kind := range []v1beta1.ReceiverKind{v1beta1.KindReceiver, v1beta1.KindClusterReceiver} {
-		byKind[kind] = NewReconciler(mgr.GetClient(), kind, resolver, s, h, clock.RealClock{})
+		byKind[kind] = NewReconciler(mgr.GetClient(), kind, resolver, cache, health, clock.RealClock{})
 		if err := byKind[kind].watch(mgr); err != nil {
 			return err
 		}
@@ -53,8 +53,8 @@ func Setup(mgr ctrl.Manager, resolver receivers.Resolver, s *endpoints.Cache, h 
 }
 
 // NewReconciler returns the reconciler of the receivers of a kind.
-func NewReconciler(c client.Client, kind v1beta1.ReceiverKind, resolver receivers.Resolver, s *endpoints.Cache, h *endpoints.Health, now clock.PassiveClock) *Reconciler {
-	return &Reconciler{client: c, kind: kind, resolver: resolver, endpoints: s, health: h, probeSlots: make(chan struct{}, maxProbes), clock: now}
+func NewReconciler(c client.Client, kind v1beta1.ReceiverKind, resolver receivers.Resolver, cache *endpoints.Cache, health *endpoints.Health, now clock.PassiveClock) *Reconciler {
+	return &Reconciler{client: c, kind: kind, resolver: resolver, endpoints: cache, health: health, probeSlots: make(chan struct{}, maxProbes), clock: now}
 }
 
 func (r *Reconciler) watch(mgr ctrl.Manager) error {

@@ -44,109 +44,109 @@ type evaluation struct {
 }
 
 // evaluate evaluates a receiver. It is pure: no client, no clock.
-func evaluate(r v1beta1.ReceiverObject, p lifecycle.Target, s endpoints.Observation, waiting int32, now time.Time) evaluation {
+func evaluate(r v1beta1.ReceiverObject, target lifecycle.Target, seen endpoints.Observation, waiting int32, now time.Time) evaluation {
 	was := r.CommonStatus()
-	c := evaluation{status: *was.DeepCopy()}
-	c.status.ObservedGeneration = r.GetGeneration()
-	c.status.Waiting = waiting
-	if t := lifecycle.Seconds(s.Delivered); !s.Delivered.IsZero() && (was.LastDeliveryTime == nil || was.LastDeliveryTime.Before(t)) {
-		c.status.LastDeliveryTime = t
+	e := evaluation{status: *was.DeepCopy()}
+	e.status.ObservedGeneration = r.GetGeneration()
+	e.status.Waiting = waiting
+	if t := lifecycle.Seconds(seen.Delivered); !seen.Delivered.IsZero() && (was.LastDeliveryTime == nil || was.LastDeliveryTime.Before(t)) {
+		e.status.LastDeliveryTime = t
 	}
-	if t := lifecycle.Seconds(s.Failed); !s.Failed.IsZero() && (was.LastErrorTime == nil || !t.Before(was.LastErrorTime)) {
-		c.status.LastErrorTime, c.status.LastError = t, redact.Shorten(s.LastError, lifecycle.MaxMessage)
+	if t := lifecycle.Seconds(seen.Failed); !seen.Failed.IsZero() && (was.LastErrorTime == nil || !t.Before(was.LastErrorTime)) {
+		e.status.LastErrorTime, e.status.LastError = t, redact.Shorten(seen.LastError, lifecycle.MaxMessage)
 	}
 
-	if p.Problem != nil {
-		c.status.TestedWith = ""
+	if target.Problem != nil {
+		e.status.TestedWith = ""
 		open := v1beta1.ConditionStalled
-		if from := r.GetCreationTimestamp().Add(lifecycle.OrderTolerance); p.Problem.Reason == v1beta1.ReasonSecretNotFound && now.Before(from) {
-			open, c.requeueAt = v1beta1.ConditionReconciling, from
+		if from := r.GetCreationTimestamp().Add(lifecycle.OrderTolerance); target.Problem.Reason == v1beta1.ReasonSecretNotFound && now.Before(from) {
+			open, e.requeueAt = v1beta1.ConditionReconciling, from
 		}
-		c.setConditions(now, metav1.ConditionFalse, p.Problem.Reason, p.Problem.Message, open)
+		e.setConditions(now, metav1.ConditionFalse, target.Problem.Reason, target.Problem.Message, open)
 	} else {
-		known := s.Proof.Version == p.Version
+		known := seen.Proof.Version == target.Version
 		// The process that probed or delivered has ended and no delivery follows, or it was of a version that
 		// left receivers without a harmless call at Unknown.
 		isAbandoned := waiting == 0 && meta.IsStatusConditionTrue(was.Conditions, v1beta1.ConditionReconciling) ||
 			meta.IsStatusConditionPresentAndEqual(was.Conditions, v1beta1.ConditionReady, metav1.ConditionUnknown)
-		if !known && was.TestedWith == p.Version && isAbandoned {
-			c.status.TestedWith = ""
+		if !known && was.TestedWith == target.Version && isAbandoned {
+			e.status.TestedWith = ""
 		}
-		if known || c.status.TestedWith != p.Version {
-			c.applyProof(p, s, known, now)
+		if known || e.status.TestedWith != target.Version {
+			e.applyProof(target, seen, known, now)
 		}
-		for i := range c.status.Conditions { // conditions that an edit does not change hold for the new generation
-			c.status.Conditions[i].ObservedGeneration = r.GetGeneration()
+		for i := range e.status.Conditions { // conditions that an edit does not change hold for the new generation
+			e.status.Conditions[i].ObservedGeneration = r.GetGeneration()
 		}
 	}
-	c.urgent = !slices.Equal(summary(was.Conditions), summary(c.status.Conditions)) || was.ObservedGeneration != c.status.ObservedGeneration
-	return c
+	e.urgent = !slices.Equal(summary(was.Conditions), summary(e.status.Conditions)) || was.ObservedGeneration != e.status.ObservedGeneration
+	return e
 }
 
 // applyProof sets the conditions for the last answer; known: there was one with this version.
-func (c *evaluation) applyProof(p lifecycle.Target, s endpoints.Observation, known bool, now time.Time) {
-	v := s.Proof
+func (e *evaluation) applyProof(target lifecycle.Target, seen endpoints.Observation, known bool, now time.Time) {
+	proof := seen.Proof
 	switch {
-	case known && v.NotProbed:
-		c.setConditions(now, metav1.ConditionTrue, v1beta1.ReasonNotProbed, "The configuration is complete. This provider can be asked nothing without sending a message; the first delivery will prove it", "")
-	case known && v.Failure == nil:
-		c.setConditions(now, metav1.ConditionTrue, v1beta1.ReasonReachable, "The receiver answers", "")
-	case known && v.Failure.Class == result.Configuration:
-		c.setMisconfigured(s, now)
-	case known && c.status.TestedWith == p.Version: // it has answered before: deliveries decide
+	case known && proof.NotProbed:
+		e.setConditions(now, metav1.ConditionTrue, v1beta1.ReasonNotProbed, "The configuration is complete. This provider can be asked nothing without sending a message; the first delivery will prove it", "")
+	case known && proof.Failure == nil:
+		e.setConditions(now, metav1.ConditionTrue, v1beta1.ReasonReachable, "The receiver answers", "")
+	case known && proof.Failure.Class == result.Configuration:
+		e.setMisconfigured(seen, now)
+	case known && e.status.TestedWith == target.Version: // it has answered before: deliveries decide
 		open := ""
-		if c.status.Waiting > 0 {
+		if e.status.Waiting > 0 {
 			open = v1beta1.ConditionReconciling
 		}
-		c.setConditions(now, metav1.ConditionFalse, v.Failure.Reason, v.Failure.Message, open)
+		e.setConditions(now, metav1.ConditionFalse, proof.Failure.Reason, proof.Failure.Message, open)
 	case known:
-		message := v.Failure.Message
-		if s.NextProbe.After(now) {
-			message = fmt.Sprintf("%s; next asked at %s", message, lifecycle.Stamp(s.NextProbe))
+		message := proof.Failure.Message
+		if seen.NextProbe.After(now) {
+			message = fmt.Sprintf("%s; next asked at %s", message, lifecycle.Stamp(seen.NextProbe))
 		}
-		c.setConditions(now, metav1.ConditionFalse, v.Failure.Reason, message, v1beta1.ConditionReconciling)
+		e.setConditions(now, metav1.ConditionFalse, proof.Failure.Reason, message, v1beta1.ConditionReconciling)
 	default:
-		c.setConditions(now, metav1.ConditionUnknown, v1beta1.ReasonProbing, "The receiver is being asked", v1beta1.ConditionReconciling)
+		e.setConditions(now, metav1.ConditionUnknown, v1beta1.ReasonProbing, "The receiver is being asked", v1beta1.ConditionReconciling)
 	}
-	if v.IsFinal(p.Version) {
-		c.status.TestedWith = p.Version
+	if proof.IsFinal(target.Version) {
+		e.status.TestedWith = target.Version
 	}
-	if c.status.TestedWith == p.Version || s.Probing {
+	if e.status.TestedWith == target.Version || seen.Probing {
 		return
 	}
-	if now.Before(s.NextProbe) && known {
-		c.requeueAt = s.NextProbe
+	if now.Before(seen.NextProbe) && known {
+		e.requeueAt = seen.NextProbe
 		return
 	}
-	c.probe = true
+	e.probe = true
 }
 
 // setMisconfigured sets the conditions of a receiver that looks misconfigured, with the time of its next delivery or probe.
-func (c *evaluation) setMisconfigured(s endpoints.Observation, now time.Time) {
-	message, slow := s.Proof.Failure.Message, s.Slow
+func (e *evaluation) setMisconfigured(seen endpoints.Observation, now time.Time) {
+	message, slow := seen.Proof.Failure.Message, seen.Slow
 	switch {
-	case !s.Proof.Delivery:
-		slow = s.Probes > limiter.QuickRetries
-		if s.NextProbe.After(now) {
-			message += "; next asked at " + lifecycle.Stamp(s.NextProbe)
+	case !seen.Proof.Delivery:
+		slow = seen.Probes > limiter.QuickRetries
+		if seen.NextProbe.After(now) {
+			message += "; next asked at " + lifecycle.Stamp(seen.NextProbe)
 		}
-	case s.NextDelivery.After(now):
-		message += "; an Alert is sent at " + lifecycle.Stamp(s.NextDelivery)
-	case c.status.Waiting == 0:
+	case seen.NextDelivery.After(now):
+		message += "; an Alert is sent at " + lifecycle.Stamp(seen.NextDelivery)
+	case e.status.Waiting == 0:
 		message, slow = message+"; the next Alert will show whether that has changed", true
 	}
 	open := v1beta1.ConditionReconciling
 	if slow {
 		open = v1beta1.ConditionStalled
 	}
-	c.setConditions(now, metav1.ConditionFalse, s.Proof.Failure.Reason, message, open)
+	e.setConditions(now, metav1.ConditionFalse, seen.Proof.Failure.Reason, message, open)
 }
 
 // setConditions sets the three conditions; open is the one beside Ready that is True; empty: none.
-func (c *evaluation) setConditions(now time.Time, ready metav1.ConditionStatus, reason, message, open string) {
+func (e *evaluation) setConditions(now time.Time, ready metav1.ConditionStatus, reason, message, open string) {
 	for _, kind := range []string{v1beta1.ConditionReady, v1beta1.ConditionReconciling, v1beta1.ConditionStalled} {
 		condition := metav1.Condition{Type: kind, Status: metav1.ConditionFalse, Reason: reason,
-			ObservedGeneration: c.status.ObservedGeneration, LastTransitionTime: *lifecycle.Seconds(now)}
+			ObservedGeneration: e.status.ObservedGeneration, LastTransitionTime: *lifecycle.Seconds(now)}
 		switch kind {
 		case v1beta1.ConditionReady:
 			condition.Status = ready
@@ -155,7 +155,7 @@ func (c *evaluation) setConditions(now time.Time, ready metav1.ConditionStatus, 
 			condition.Status = metav1.ConditionTrue
 			condition.Message = redact.Shorten(message, lifecycle.MaxConditionMessage)
 		}
-		meta.SetStatusCondition(&c.status.Conditions, condition)
+		meta.SetStatusCondition(&e.status.Conditions, condition)
 	}
 }
 

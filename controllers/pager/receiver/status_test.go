@@ -52,32 +52,32 @@ func TestExamine(t *testing.T) {
 	for name, c := range map[string]struct {
 		why     string
 		edit    func(*v1beta1.Receiver)
-		party   lifecycle.Target
+		target  lifecycle.Target
 		seen    endpoints.Observation
 		waiting int32
 		want    string // Ready, its reason, the one beside it that is True; whether it is asked, when to look again
 	}{
-		"new":                   {why: "it is asked", party: controllertest.Usable("v1"), want: "Unknown Probing Reconciling, ask"},
-		"being asked":           {why: "once at a time", party: controllertest.Usable("v1"), seen: endpoints.Observation{Probing: true}, want: "Unknown Probing Reconciling"},
-		"answered":              {why: "it works", party: controllertest.Usable("v1"), seen: endpoints.Observation{Proof: endpoints.Proof{Version: "v1"}}, want: "True Reachable"},
-		"answered, changed":     {why: "that was another one", party: controllertest.Usable("v2"), edit: tested, seen: endpoints.Observation{Proof: endpoints.Proof{Version: "v1"}}, want: "Unknown Probing Reconciling, ask"},
-		"after a restart":       {why: "what is on record is not asked again", party: controllertest.Usable("v1"), edit: tested, want: ""},
-		"F-P1 refuses":          {why: "it is asked again soon", party: controllertest.Usable("v1"), seen: endpoints.Observation{Proof: endpoints.Proof{Version: "v1", Failure: fails(result.Configuration)}, Probes: 1, NextProbe: controllertest.T0.Add(5 * time.Second)}, want: "False Why Reconciling, wake 5s"},
-		"F-P1 still refuses":    {why: "a person should look", party: controllertest.Usable("v1"), seen: endpoints.Observation{Proof: endpoints.Proof{Version: "v1", Failure: fails(result.Configuration)}, Probes: 4, NextProbe: controllertest.T0.Add(5 * time.Minute)}, want: "False Why Stalled, wake 5m0s"},
-		"F-P1 refused Alerts":   {why: "an Alert tries it", party: controllertest.Usable("v1"), seen: endpoints.Observation{Proof: endpoints.Proof{Version: "v1", Failure: fails(result.Configuration), Delivery: true}, NextDelivery: controllertest.T0.Add(time.Minute), Slow: true}, waiting: 3, want: "False Why Stalled"},
-		"F-P1 refused one":      {why: "an Alert tries it soon", party: controllertest.Usable("v1"), seen: endpoints.Observation{Proof: endpoints.Proof{Version: "v1", Failure: fails(result.Configuration), Delivery: true}}, waiting: 3, want: "False Why Reconciling"},
-		"F-P1 nothing waits":    {why: "nothing is tried", party: controllertest.Usable("v1"), seen: endpoints.Observation{Proof: endpoints.Proof{Version: "v1", Failure: fails(result.Configuration), Delivery: true}}, want: "False Why Stalled"},
-		"does not answer":       {why: "it is asked again", party: controllertest.Usable("v1"), seen: endpoints.Observation{Proof: endpoints.Proof{Version: "v1", Failure: fails(result.Unknown)}, NextProbe: controllertest.T0.Add(time.Minute)}, want: "False Why Reconciling, wake 1m0s"},
-		"did not answer":        {why: "now", party: controllertest.Usable("v1"), seen: endpoints.Observation{Proof: endpoints.Proof{Version: "v1", Failure: fails(result.Temporary)}, NextProbe: controllertest.T0}, want: "False Why Reconciling, ask"},
-		"fails":                 {why: "deliveries will tell", party: controllertest.Usable("v1"), edit: tested, seen: endpoints.Observation{Proof: endpoints.Proof{Version: "v1", Failure: fails(result.Unknown)}}, want: "False Why"},
-		"fails, with a queue":   {why: "who waits tries it", party: controllertest.Usable("v1"), edit: tested, waiting: 2, seen: endpoints.Observation{Proof: endpoints.Proof{Version: "v1", Failure: fails(result.Unknown)}}, want: "False Why Reconciling"},
-		"failed, restarted":     {why: "nothing waits that would tell", party: controllertest.Usable("v1"), edit: failing, want: "Unknown Probing Reconciling, ask"},
-		"fails, restarted":      {why: "who waits tries it", party: controllertest.Usable("v1"), edit: failing, waiting: 2, want: "False Why Reconciling"},
-		"F-JS1 no Secret, new":  {why: "manifests are applied together in any order", edit: createdAgo(time.Minute), party: noSecret, want: "False SecretNotFound Reconciling, wake 4m0s"},
-		"F-JS1 no Secret":       {why: "a person should look", edit: createdAgo(5 * time.Minute), party: noSecret, want: "False SecretNotFound Stalled"},
-		"suspended":             {why: "and asked anew when it is not any more", edit: tested, party: lifecycle.Target{Version: "v1", Problem: &lifecycle.Problem{Reason: "Suspended", Message: "x"}}, want: "False Suspended Stalled"},
-		"F-P9 no harmless call": {why: "the configuration is complete, and GitOps tools must not wait for the first page", party: controllertest.Usable("v1"), seen: endpoints.Observation{Proof: endpoints.Proof{Version: "v1", NotProbed: true}}, want: "True NotProbed"},
-		"F-P9 was Unknown":      {why: "an earlier version left it so", party: controllertest.Usable("v1"), edit: untried, waiting: 2, want: "Unknown Probing Reconciling, ask"},
+		"new":                   {why: "it is asked", target: controllertest.Usable("v1"), want: "Unknown Probing Reconciling, ask"},
+		"being asked":           {why: "once at a time", target: controllertest.Usable("v1"), seen: endpoints.Observation{Probing: true}, want: "Unknown Probing Reconciling"},
+		"answered":              {why: "it works", target: controllertest.Usable("v1"), seen: endpoints.Observation{Proof: endpoints.Proof{Version: "v1"}}, want: "True Reachable"},
+		"answered, changed":     {why: "that was another one", target: controllertest.Usable("v2"), edit: tested, seen: endpoints.Observation{Proof: endpoints.Proof{Version: "v1"}}, want: "Unknown Probing Reconciling, ask"},
+		"after a restart":       {why: "what is on record is not asked again", target: controllertest.Usable("v1"), edit: tested, want: ""},
+		"F-P1 refuses":          {why: "it is asked again soon", target: controllertest.Usable("v1"), seen: endpoints.Observation{Proof: endpoints.Proof{Version: "v1", Failure: fails(result.Configuration)}, Probes: 1, NextProbe: controllertest.T0.Add(5 * time.Second)}, want: "False Why Reconciling, wake 5s"},
+		"F-P1 still refuses":    {why: "a person should look", target: controllertest.Usable("v1"), seen: endpoints.Observation{Proof: endpoints.Proof{Version: "v1", Failure: fails(result.Configuration)}, Probes: 4, NextProbe: controllertest.T0.Add(5 * time.Minute)}, want: "False Why Stalled, wake 5m0s"},
+		"F-P1 refused Alerts":   {why: "an Alert tries it", target: controllertest.Usable("v1"), seen: endpoints.Observation{Proof: endpoints.Proof{Version: "v1", Failure: fails(result.Configuration), Delivery: true}, NextDelivery: controllertest.T0.Add(time.Minute), Slow: true}, waiting: 3, want: "False Why Stalled"},
+		"F-P1 refused one":      {why: "an Alert tries it soon", target: controllertest.Usable("v1"), seen: endpoints.Observation{Proof: endpoints.Proof{Version: "v1", Failure: fails(result.Configuration), Delivery: true}}, waiting: 3, want: "False Why Reconciling"},
+		"F-P1 nothing waits":    {why: "nothing is tried", target: controllertest.Usable("v1"), seen: endpoints.Observation{Proof: endpoints.Proof{Version: "v1", Failure: fails(result.Configuration), Delivery: true}}, want: "False Why Stalled"},
+		"does not answer":       {why: "it is asked again", target: controllertest.Usable("v1"), seen: endpoints.Observation{Proof: endpoints.Proof{Version: "v1", Failure: fails(result.Unknown)}, NextProbe: controllertest.T0.Add(time.Minute)}, want: "False Why Reconciling, wake 1m0s"},
+		"did not answer":        {why: "now", target: controllertest.Usable("v1"), seen: endpoints.Observation{Proof: endpoints.Proof{Version: "v1", Failure: fails(result.Temporary)}, NextProbe: controllertest.T0}, want: "False Why Reconciling, ask"},
+		"fails":                 {why: "deliveries will tell", target: controllertest.Usable("v1"), edit: tested, seen: endpoints.Observation{Proof: endpoints.Proof{Version: "v1", Failure: fails(result.Unknown)}}, want: "False Why"},
+		"fails, with a queue":   {why: "who waits tries it", target: controllertest.Usable("v1"), edit: tested, waiting: 2, seen: endpoints.Observation{Proof: endpoints.Proof{Version: "v1", Failure: fails(result.Unknown)}}, want: "False Why Reconciling"},
+		"failed, restarted":     {why: "nothing waits that would tell", target: controllertest.Usable("v1"), edit: failing, want: "Unknown Probing Reconciling, ask"},
+		"fails, restarted":      {why: "who waits tries it", target: controllertest.Usable("v1"), edit: failing, waiting: 2, want: "False Why Reconciling"},
+		"F-JS1 no Secret, new":  {why: "manifests are applied together in any order", edit: createdAgo(time.Minute), target: noSecret, want: "False SecretNotFound Reconciling, wake 4m0s"},
+		"F-JS1 no Secret":       {why: "a person should look", edit: createdAgo(5 * time.Minute), target: noSecret, want: "False SecretNotFound Stalled"},
+		"suspended":             {why: "and asked anew when it is not any more", edit: tested, target: lifecycle.Target{Version: "v1", Problem: &lifecycle.Problem{Reason: "Suspended", Message: "x"}}, want: "False Suspended Stalled"},
+		"F-P9 no harmless call": {why: "the configuration is complete, and GitOps tools must not wait for the first page", target: controllertest.Usable("v1"), seen: endpoints.Observation{Proof: endpoints.Proof{Version: "v1", NotProbed: true}}, want: "True NotProbed"},
+		"F-P9 was Unknown":      {why: "an earlier version left it so", target: controllertest.Usable("v1"), edit: untried, waiting: 2, want: "Unknown Probing Reconciling, ask"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := &v1beta1.Receiver{ObjectMeta: metav1.ObjectMeta{Name: "r", Generation: 3}}
@@ -85,7 +85,7 @@ func TestExamine(t *testing.T) {
 				c.edit(r)
 			}
 			before := r.DeepCopy()
-			got := evaluate(r, c.party, c.seen, c.waiting, controllertest.T0)
+			got := evaluate(r, c.target, c.seen, c.waiting, controllertest.T0)
 			if text := checkShorthand(got); text != c.want {
 				t.Errorf("%s: %q, want %q", c.why, text, c.want)
 			}
@@ -98,7 +98,7 @@ func TestExamine(t *testing.T) {
 				}
 			}
 			r.Status = got.status
-			if again := evaluate(r, c.party, c.seen, c.waiting, controllertest.T0.Add(time.Millisecond)); !equality.Semantic.DeepEqual(again.status, got.status) || again.urgent {
+			if again := evaluate(r, c.target, c.seen, c.waiting, controllertest.T0.Add(time.Millisecond)); !equality.Semantic.DeepEqual(again.status, got.status) || again.urgent {
 				t.Errorf("a second look writes again: %+v", again.status)
 			}
 		})

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package endpoints has what this process knows of the endpoints of receivers: a sender for each version, the limits of
+// Package endpoints has what this process needs and knows of the endpoints of receivers: a sender for each version, the limits of
 // requests, and what deliveries and probes have shown of them.
 package endpoints
 
@@ -44,13 +44,14 @@ import (
 	"github.com/gophernetes/bellhop/internal/versioned"
 )
 
-// Cache has a sender for each receiver, created once for each revision of the receiver and its Secret.
+// Cache has a sender and a limiter for each receiver. A sender is created once for each revision of the receiver and its Secret.
 type Cache struct {
-	live    client.Reader // Secrets are read one at a time, and not cached
-	factory providers.Factory
+	apiReader client.Reader // reads Secrets one at a time: their content is not cached
+	factory   providers.Factory
 
-	Senders    *versioned.Cache[Key, *Prepared]
-	Limiters   limiter.Limiters[Key] // whatever version a receiver is of
+	Senders *versioned.Cache[Key, *PreparedSender]
+	// Limiters has one limiter for each receiver, whatever its version.
+	Limiters   limiter.Limiters[Key]
 	Recoveries recoveries
 }
 
@@ -61,8 +62,8 @@ type Key struct {
 }
 
 // NewCache returns a cache without senders.
-func NewCache(live client.Reader, factory providers.Factory) *Cache {
-	return &Cache{live: live, factory: factory, Senders: versioned.NewCache[Key, *Prepared]()}
+func NewCache(apiReader client.Reader, factory providers.Factory) *Cache {
+	return &Cache{apiReader: apiReader, factory: factory, Senders: versioned.NewCache[Key, *PreparedSender]()}
 }
 
 // KeyOf returns the key of a receiver that is referred to in a namespace.
@@ -73,85 +74,96 @@ func KeyOf(namespace string, ref v1beta1.ReceiverRef) Key {
 	return Key{Namespace: namespace, Ref: ref}
 }
 
-// IsBlocked reports whether requests of a namespace to a receiver wait for some time.
-func (s *Cache) IsBlocked(namespace string, ref v1beta1.ReceiverRef, now time.Time) bool {
-	b := s.Limiters.Known(KeyOf(namespace, ref))
-	return b != nil && b.Blocked(FlowOf(namespace), now) != ""
+// IsBlocked reports whether the limiter of a receiver delays the requests of a namespace now.
+func (c *Cache) IsBlocked(namespace string, ref v1beta1.ReceiverRef, now time.Time) bool {
+	known := c.Limiters.Known(KeyOf(namespace, ref))
+	return known != nil && known.Blocked(FlowOf(namespace), now) != ""
 }
 
-// Prepared is the sender of one revision of a receiver and its Secret.
-type Prepared struct {
-	Sender  notify.Sender
-	failure error  // why there is no sender
-	version string // as in lifecycle.Target
+// PreparedSender is the sender of one revision of a receiver and its Secret.
+type PreparedSender struct {
+	Sender  notify.Sender // nil: there is none
+	failure error         // why there is no sender
+	version string        // as in lifecycle.Target
 }
 
 // Close closes idle connections.
-func (p *Prepared) Close() {
+func (p *PreparedSender) Close() {
 	if p.Sender != nil {
 		p.Sender.Close()
 	}
 }
 
-// Identify sets the version of a receiver, for which its Secret is read once in each of its versions. It returns false where the
-// Secret cannot be read now: then the revision stands for the version, and the attempt has the error.
-func (s *Cache) Identify(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, p *lifecycle.Target) bool {
-	if p.Spec == nil || p.Problem != nil && p.Problem.Reason == v1beta1.ReasonSecretNotFound {
+// SetVersion sets the version of a target. It reads the receiver's Secret, once for each version of the Secret. It returns false
+// where the Secret cannot be read now. Then the version is the revision, and an attempt to send fails with the error.
+func (c *Cache) SetVersion(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, target *lifecycle.Target) bool {
+	isSecretMissing := target.Problem != nil && target.Problem.Reason == v1beta1.ReasonSecretNotFound
+	if target.Spec == nil || isSecretMissing {
 		return false
 	}
-	prepared, err := s.prepare(ctx, namespace, ref, *p)
+	prepared, err := c.prepare(ctx, namespace, ref, *target)
 	if err != nil {
-		p.Version = p.Revision
+		target.Version = target.Revision
 		return false
 	}
-	p.Version = prepared.version
+	target.Version = prepared.version
 	return true
 }
 
-// Sender returns the sender of a receiver and its version: p may have been identified while the Secret could not be read. An error is a
-// *result.Error.
-func (s *Cache) Sender(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, p lifecycle.Target) (sender notify.Sender, version string, err error) {
-	prepared, err := s.prepare(ctx, namespace, ref, p)
+// Sender returns the sender of a receiver, and its version. That differs from the target's version if SetVersion could not read the Secret.
+// An error is a *result.Error.
+func (c *Cache) Sender(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, target lifecycle.Target) (sender notify.Sender, version string, err error) {
+	prepared, err := c.prepare(ctx, namespace, ref, target)
 	if err != nil {
-		return nil, p.Version, err
+		return nil, target.Version, err
 	}
 	return prepared.Sender, prepared.version, prepared.failure
 }
 
-func (s *Cache) prepare(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, p lifecycle.Target) (*Prepared, error) {
-	return s.Senders.Of(KeyOf(namespace, ref), p.Revision, func() (*Prepared, error) {
-		secret, err := s.secret(ctx, p.SecretNamespace, p.Spec.SecretRef)
+// prepare returns the sender of the target's revision, and creates it where the cache has another revision. An error is that of reading
+// the Secret; a configuration of which the provider makes no sender is prepared, too, with its failure.
+func (c *Cache) prepare(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, target lifecycle.Target) (*PreparedSender, error) {
+	return c.Senders.Of(KeyOf(namespace, ref), target.Revision, func() (*PreparedSender, error) {
+		secret, err := c.readSecret(ctx, target.SecretNamespace, target.Spec.SecretRef)
 		if err != nil {
 			return nil, err
 		}
-		sender, err := s.factory.NewSender(p.Spec, secret.Data)
-		if _, ok := errors.AsType[*result.Error](err); err != nil && !ok {
-			err = &result.Error{Class: result.Configuration, Reason: result.ReasonInvalidReceiver, Message: err.Error()}
+		sender, err := c.factory.NewSender(target.Spec, secret.Data)
+		if err != nil {
+			err = invalidReceiver(err)
 		}
-		return &Prepared{Sender: sender, failure: err, version: endpointVersion(p, secret)}, nil
+		return &PreparedSender{Sender: sender, failure: err, version: endpointVersion(target, secret)}, nil
 	})
 }
 
-// endpointVersion is the version of a receiver, as in lifecycle.Target. It stands in statuses: the Secret's UID, which they do not
-// show, keeps a reader of a status from finding the Secret's content by trying.
-func endpointVersion(p lifecycle.Target, secret *corev1.Secret) string {
-	provider, err := json.Marshal(p.Spec.Provider)
-	if err != nil {
-		return p.Revision
+// invalidReceiver returns the error of a configuration of which the provider makes no sender, as a *result.Error.
+func invalidReceiver(err error) error {
+	if _, isClassified := errors.AsType[*result.Error](err); isClassified {
+		return err
 	}
-	parts := []string{"endpoint", string(p.UID), string(provider), string(secret.UID)}
+	return &result.Error{Class: result.Configuration, Reason: result.ReasonInvalidReceiver, Message: err.Error()}
+}
+
+// endpointVersion returns the version of a receiver, as in lifecycle.Target. It is a hash that statuses show. The Secret's UID, which they
+// do not show, is part of it: without the UID, a reader of a status could compare the hash with those of guessed credentials.
+func endpointVersion(target lifecycle.Target, secret *corev1.Secret) string {
+	provider, err := json.Marshal(target.Spec.Provider)
+	if err != nil {
+		return target.Revision
+	}
+	parts := []string{"endpoint", string(target.UID), string(provider), string(secret.UID)}
 	for _, key := range slices.Sorted(maps.Keys(secret.Data)) {
 		parts = append(parts, key, string(secret.Data[key]))
 	}
 	return lifecycle.HashVersion + ":" + lifecycle.Fingerprint(parts...)
 }
 
-// secret reads a receiver's Secret; it is empty where the receiver has none.
-func (s *Cache) secret(ctx context.Context, namespace string, ref *v1beta1.SecretReference) (*corev1.Secret, error) {
+// readSecret reads a receiver's Secret; it is empty where the receiver has none. An error is a *result.Error.
+func (c *Cache) readSecret(ctx context.Context, namespace string, ref *v1beta1.SecretReference) (*corev1.Secret, error) {
 	if ref == nil {
 		return &corev1.Secret{}, nil
 	}
-	secret, err := secrets.Read(ctx, s.live, client.ObjectKey{Namespace: namespace, Name: ref.Name})
+	secret, err := secrets.Read(ctx, c.apiReader, client.ObjectKey{Namespace: namespace, Name: ref.Name})
 	switch {
 	case apierrors.IsNotFound(err):
 		return nil, &result.Error{Class: result.Temporary, Reason: v1beta1.ReasonSecretNotFound,
@@ -163,12 +175,14 @@ func (s *Cache) secret(ctx context.Context, namespace string, ref *v1beta1.Secre
 	return secret, nil
 }
 
-// recoveries is when receivers last recovered from failures.
+// recoveries has the times at which receivers last recovered from failures: Alerts that wait for a receiver need not wait any longer. Its
+// zero value is empty.
 type recoveries struct {
 	mu sync.Mutex
 	at map[Key]time.Time
 }
 
+// Set records when a receiver recovered.
 func (r *recoveries) Set(key Key, at time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -178,30 +192,32 @@ func (r *recoveries) Set(key Key, at time.Time) {
 	r.at[key] = at
 }
 
+// At returns when a receiver last recovered; zero: it has not, since this process started.
 func (r *recoveries) At(key Key) time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.at[key]
 }
 
+// Forget drops a receiver that was deleted.
 func (r *recoveries) Forget(key Key) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.at, key)
 }
 
-// FlowOf returns the flow of the requests of a namespace.
+// FlowOf returns the flow of a namespace's requests in the limiter of a receiver: flows get slots in turn.
 func FlowOf(namespace string) string { return "namespace " + namespace }
 
 // FailureOfPanic logs a panic of a provider, and returns it as a failure.
-func FailureOfPanic(ctx context.Context, ref v1beta1.ReceiverRef, broken any) *result.Error {
-	err, _ := broken.(runtime.Error) // the text of other panics may have the content of a message
+func FailureOfPanic(ctx context.Context, ref v1beta1.ReceiverRef, recovered any) *result.Error {
+	err, _ := recovered.(runtime.Error) // other panics are logged without their text, which may have the content of a message
 	log.FromContext(ctx).Error(err, "A provider panicked", "receiver", ref)
 	return FailureOf(nil)
 }
 
-// FailureOf returns the failure of a sender. An error without a class has an unknown outcome, so that the request is repeated under the
-// same key.
+// FailureOf returns an error of a sender as a *result.Error. Another error, or nil after a panic, gets the class Unknown: the request is
+// repeated under the same key.
 func FailureOf(err error) *result.Error {
 	if failure, ok := errors.AsType[*result.Error](err); ok {
 		return failure

@@ -31,31 +31,31 @@ import (
 type Health struct {
 	mu       sync.Mutex
 	seen     map[Key]Observation
-	OnChange func(Key) // may be nil
+	OnChange func(Key) // reconciles the receiver; may be nil
 }
 
 // Observation is what was observed of one receiver.
 type Observation struct {
-	Delivered time.Time // when it last confirmed a message
-	Failed    time.Time // when it last did not
-	LastError string    // what it answered then
+	Delivered time.Time // when the receiver last confirmed a message
+	Failed    time.Time // when a delivery or a probe last failed
+	LastError string    // the message of that failure
 	Proof     Proof
-	// Probes is the number of probes without an answer since the last change, next when the next one is due; asking: one is in flight.
+	// Probes is the number of probes of the version of Proof.
 	Probes    int32
-	NextProbe time.Time
-	Probing   bool
-	Written   time.Time // when its status was
-	// NextDelivery is when the next Alert is sent to a receiver that looks misconfigured; slow: the quick retries have failed.
+	NextProbe time.Time // when the next probe is due
+	Probing   bool      // a probe is in flight
+	Written   time.Time // when the status of the receiver was last written
+	// NextDelivery is when the next Alert is sent to a receiver that looks misconfigured. Slow: the quick retries have failed.
 	NextDelivery time.Time
 	Slow         bool
 }
 
-// Proof is what an answer shows of a receiver. The zero value shows nothing.
+// Proof is what the last delivery or probe has shown of a receiver. The zero value shows nothing.
 type Proof struct {
 	Version   string        // of the receiver, as in lifecycle.Target
 	Failure   *result.Error // nil: it works
-	NotProbed bool          // the provider has no harmless call
-	// Delivery: it was a delivery, and the next one will show whether that has changed.
+	NotProbed bool          // the provider has no request that checks a receiver without sending a message
+	// Delivery: the failure is that of a delivery. No probe follows; the next delivery shows whether the receiver works again.
 	Delivery bool
 }
 
@@ -66,17 +66,17 @@ func (h *Health) Of(key Key) Observation {
 	return h.seen[key]
 }
 
-// Update changes what was observed of a receiver, and reconciles it if the change is to be shown.
-func (h *Health) Update(key Key, change func(s *Observation) (isNews bool)) {
+// Update changes what was observed of a receiver, and reconciles the receiver if its status shows the change.
+func (h *Health) Update(key Key, change func(seen *Observation) (isShown bool)) {
 	h.mu.Lock()
 	if h.seen == nil {
 		h.seen = map[Key]Observation{}
 	}
-	s := h.seen[key]
-	isNews := change(&s)
-	h.seen[key] = s
+	seen := h.seen[key]
+	isShown := change(&seen)
+	h.seen[key] = seen
 	h.mu.Unlock()
-	if isNews && h.OnChange != nil {
+	if isShown && h.OnChange != nil {
 		h.OnChange(key)
 	}
 }
@@ -90,26 +90,27 @@ func (h *Health) Forget(key Key) {
 
 // ObserveDelivery records the outcome of a delivery.
 func (h *Health) ObserveDelivery(key Key, o lifecycle.Outcome) {
-	h.Update(key, func(s *Observation) bool {
-		before := s.Proof
+	h.Update(key, func(seen *Observation) bool {
+		before := seen.Proof
 		if o.Failure == nil {
-			s.Proof = Proof{Version: o.Version}
+			seen.Proof = Proof{Version: o.Version}
 			if o.ResendEvery == 0 {
-				s.Delivered = o.At
+				seen.Delivered = o.At
 				return true
 			}
-			return before != s.Proof
+			return before != seen.Proof // a resend is no new message: it is shown only if the receiver has failed before
 		}
 		failure := withoutProviderText(key, o.Failure)
-		s.Failed, s.LastError = o.At, failure.Message
+		seen.Failed, seen.LastError = o.At, failure.Message
 		if isOfReceiver(failure) {
-			s.Proof = Proof{Version: o.Version, Failure: failure, Delivery: true}
+			seen.Proof = Proof{Version: o.Version, Failure: failure, Delivery: true}
 		}
 		return true
 	})
 }
 
-// withoutProviderText removes the provider's text about an Alert from a failure that all users of a ClusterReceiver can read; the Alert has it.
+// withoutProviderText removes the provider's text about an Alert from a failure of a ClusterReceiver, whose status the users of other
+// namespaces can read. The status of the Alert has the text.
 func withoutProviderText(key Key, failure *result.Error) *result.Error {
 	if key.Ref.Kind != v1beta1.KindClusterReceiver || !strings.HasPrefix(failure.Message, "HTTP ") {
 		return failure
@@ -119,13 +120,16 @@ func withoutProviderText(key Key, failure *result.Error) *result.Error {
 	return &short
 }
 
-// isOfReceiver reports whether a failure is of the receiver, and not of a message or a busy receiver.
+// isOfReceiver reports whether a failure shows that the receiver does not work. It does not if it is about the message, or if the receiver
+// is busy.
 func isOfReceiver(failure *result.Error) bool {
 	ofMessage := []string{result.ReasonRateLimited, result.ReasonCanceled, result.ReasonConflict}
 	return failure.Class != result.Permanent && !slices.Contains(ofMessage, failure.Reason)
 }
 
-// IsFinal reports whether the receiver has answered, or cannot be probed: from then on only deliveries and changes matter.
-func (v Proof) IsFinal(version string) bool {
-	return v.Version == version && (v.Failure == nil || v.Delivery && v.Failure.Class == result.Configuration)
+// IsFinal reports whether this version of the receiver needs no further probe: a delivery or a probe has succeeded, the provider has no
+// probe, or a delivery was refused in a way that looks like a misconfiguration.
+func (p Proof) IsFinal(version string) bool {
+	isRefusedDelivery := p.Delivery && p.Failure != nil && p.Failure.Class == result.Configuration
+	return p.Version == version && (p.Failure == nil || isRefusedDelivery)
 }
