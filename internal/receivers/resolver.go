@@ -96,115 +96,116 @@ func IsDefault(receiver metav1.Object) bool {
 }
 
 // Default returns the default Receiver of a namespace, else the default ClusterReceiver that selects it; nil: there is none.
-func (b Resolver) Default(ctx context.Context, namespace string) (*v1beta1.ReceiverRef, error) {
+func (r Resolver) Default(ctx context.Context, namespace string) (*v1beta1.ReceiverRef, error) {
 	var local v1beta1.ReceiverList
-	if err := b.Cache.List(ctx, &local, append(b.defaults(), client.InNamespace(namespace))...); err != nil {
+	if err := r.Cache.List(ctx, &local, append(r.defaults(), client.InNamespace(namespace))...); err != nil {
 		return nil, err
 	}
-	own := slices.DeleteFunc(local.Items, func(r v1beta1.Receiver) bool { return !IsDefault(&r) })
-	if r := newest(own, func(r *v1beta1.Receiver) *metav1.ObjectMeta { return &r.ObjectMeta }); r != nil {
-		return &v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: r.Name}, nil
+	own := slices.DeleteFunc(local.Items, func(receiver v1beta1.Receiver) bool { return !IsDefault(&receiver) })
+	if chosen := newest(own, func(receiver *v1beta1.Receiver) *metav1.ObjectMeta { return &receiver.ObjectMeta }); chosen != nil {
+		return &v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: chosen.Name}, nil
 	}
 	var shared v1beta1.ClusterReceiverList
-	if err := b.Cache.List(ctx, &shared, b.defaults()...); err != nil {
+	if err := r.Cache.List(ctx, &shared, r.defaults()...); err != nil {
 		return nil, err
 	}
 	var usable []v1beta1.ClusterReceiver
-	for _, r := range shared.Items {
-		selected, err := b.selects(ctx, &r, namespace)
+	for _, receiver := range shared.Items {
+		selected, err := r.selects(ctx, &receiver, namespace)
 		if err != nil {
 			return nil, err
 		}
-		if selected && IsDefault(&r) {
-			usable = append(usable, r)
+		if selected && IsDefault(&receiver) {
+			usable = append(usable, receiver)
 		}
 	}
-	if r := newest(usable, func(r *v1beta1.ClusterReceiver) *metav1.ObjectMeta { return &r.ObjectMeta }); r != nil {
-		return &v1beta1.ReceiverRef{Kind: v1beta1.KindClusterReceiver, Name: r.Name}, nil
+	if chosen := newest(usable, func(receiver *v1beta1.ClusterReceiver) *metav1.ObjectMeta { return &receiver.ObjectMeta }); chosen != nil {
+		return &v1beta1.ReceiverRef{Kind: v1beta1.KindClusterReceiver, Name: chosen.Name}, nil
 	}
 	return nil, nil
 }
 
 // defaults lists the receivers that are marked as a default, by index where there is one.
-func (b Resolver) defaults() []client.ListOption {
-	if b.Unindexed {
+func (r Resolver) defaults() []client.ListOption {
+	if r.Unindexed {
 		return nil
 	}
 	return []client.ListOption{client.MatchingFields{defaultIndex: "true"}, client.UnsafeDisableDeepCopy}
 }
 
-// newest returns the newest of several defaults.
+// newest returns the metadata of the newest of several defaults; of those that were created in the same second, the first by name. nil: none.
 func newest[T any](items []T, meta func(*T) *metav1.ObjectMeta) *metav1.ObjectMeta {
-	var winner *metav1.ObjectMeta
+	var chosen *metav1.ObjectMeta
 	for i := range items {
 		m := meta(&items[i])
-		if winner == nil || winner.CreationTimestamp.Before(&m.CreationTimestamp) ||
-			winner.CreationTimestamp.Equal(&m.CreationTimestamp) && m.Name < winner.Name {
-			winner = m
+		if chosen == nil || chosen.CreationTimestamp.Before(&m.CreationTimestamp) ||
+			chosen.CreationTimestamp.Equal(&m.CreationTimestamp) && m.Name < chosen.Name {
+			chosen = m
 		}
 	}
-	return winner
+	return chosen
 }
 
 // Target returns the receiver that ref names in a namespace, and why it cannot be used.
-func (b Resolver) Target(ctx context.Context, namespace string, ref v1beta1.ReceiverRef) (lifecycle.Target, error) {
-	receiver, err := b.receiver(ctx, namespace, ref)
+func (r Resolver) Target(ctx context.Context, namespace string, ref v1beta1.ReceiverRef) (lifecycle.Target, error) {
+	receiver, err := r.receiver(ctx, namespace, ref)
 	if apierrors.IsNotFound(err) {
 		return lifecycle.Target{Problem: &lifecycle.Problem{Reason: v1beta1.ReasonReceiverNotFound, Message: fmt.Sprintf("%s %q does not exist", ref.Kind, ref.Name)}}, nil
 	}
 	if err != nil {
 		return lifecycle.Target{}, err
 	}
-	p, err := b.Of(ctx, receiver)
+	target, err := r.Of(ctx, receiver)
 	if err != nil {
 		return lifecycle.Target{}, err
 	}
 	if shared, ok := receiver.(*v1beta1.ClusterReceiver); ok {
-		selected, err := b.selects(ctx, shared, namespace)
+		selected, err := r.selects(ctx, shared, namespace)
 		if err != nil {
 			return lifecycle.Target{}, err
 		}
 		if !selected {
-			p.Problem = &lifecycle.Problem{Reason: v1beta1.ReasonNamespaceNotSelected, Message: fmt.Sprintf("the namespaceSelector of ClusterReceiver %q does not select namespace %q", ref.Name, namespace)}
+			target.Problem = &lifecycle.Problem{Reason: v1beta1.ReasonNamespaceNotSelected, Message: fmt.Sprintf("the namespaceSelector of ClusterReceiver %q does not select namespace %q", ref.Name, namespace)}
 		}
 	}
-	return p, nil
+	return target, nil
 }
 
 // Of returns a receiver as a target, and why it cannot be used by any Alert.
-func (b Resolver) Of(ctx context.Context, receiver v1beta1.ReceiverObject) (lifecycle.Target, error) {
-	p := lifecycle.Target{Spec: receiver.Common(), UID: receiver.GetUID(), SecretNamespace: b.SecretNamespace(receiver)}
+func (r Resolver) Of(ctx context.Context, receiver v1beta1.ReceiverObject) (lifecycle.Target, error) {
+	target := lifecycle.Target{Spec: receiver.Common(), UID: receiver.GetUID(), SecretNamespace: r.SecretNamespace(receiver)}
 	if shared, ok := receiver.(*v1beta1.ClusterReceiver); ok {
-		p.NamespaceRateLimit = shared.Spec.NamespaceRateLimit
+		target.NamespaceRateLimit = shared.Spec.NamespaceRateLimit
 	}
-	secret, missing, err := b.secretVersion(ctx, receiver)
+	secret, missing, err := r.secretVersion(ctx, receiver)
 	if err != nil {
 		return lifecycle.Target{}, err
 	}
-	p.Revision = fmt.Sprintf("%s/%d/%s", receiver.GetUID(), receiver.GetGeneration(), secret)
+	target.Revision = fmt.Sprintf("%s/%d/%s", receiver.GetUID(), receiver.GetGeneration(), secret)
 	switch {
 	case missing:
-		p.Problem = &lifecycle.Problem{Reason: v1beta1.ReasonSecretNotFound, Message: fmt.Sprintf("Secret %q of %s %q does not exist in namespace %q",
-			p.Spec.SecretRef.Name, KindOf(receiver), receiver.GetName(), p.SecretNamespace)}
-	case p.Spec.Suspend:
-		p.Problem = &lifecycle.Problem{Reason: v1beta1.ReasonSuspended, Message: fmt.Sprintf("%s %q is suspended", KindOf(receiver), receiver.GetName())}
+		target.Problem = &lifecycle.Problem{Reason: v1beta1.ReasonSecretNotFound, Message: fmt.Sprintf("Secret %q of %s %q does not exist in namespace %q",
+			target.Spec.SecretRef.Name, KindOf(receiver), receiver.GetName(), target.SecretNamespace)}
+	case target.Spec.Suspend:
+		target.Problem = &lifecycle.Problem{Reason: v1beta1.ReasonSuspended, Message: fmt.Sprintf("%s %q is suspended", KindOf(receiver), receiver.GetName())}
 	}
-	return p, nil
+	return target, nil
 }
 
-func (b Resolver) receiver(ctx context.Context, namespace string, ref v1beta1.ReceiverRef) (v1beta1.ReceiverObject, error) {
-	r, key := NewOf(ref.Kind), client.ObjectKey{Namespace: namespace, Name: ref.Name}
+func (r Resolver) receiver(ctx context.Context, namespace string, ref v1beta1.ReceiverRef) (v1beta1.ReceiverObject, error) {
+	receiver, key := NewOf(ref.Kind), client.ObjectKey{Namespace: namespace, Name: ref.Name}
 	if ref.Kind == v1beta1.KindClusterReceiver {
 		key.Namespace = ""
 	}
-	return r, b.Cache.Get(ctx, key, r, client.UnsafeDisableDeepCopy)
+	return receiver, r.Cache.Get(ctx, key, receiver, client.UnsafeDisableDeepCopy)
 }
 
-func (b Resolver) selects(ctx context.Context, r *v1beta1.ClusterReceiver, namespace string) (bool, error) {
-	if r.Spec.NamespaceSelector == nil {
+// selects reports whether the namespaceSelector of a ClusterReceiver selects a namespace; a ClusterReceiver without one selects none.
+func (r Resolver) selects(ctx context.Context, receiver *v1beta1.ClusterReceiver, namespace string) (bool, error) {
+	if receiver.Spec.NamespaceSelector == nil {
 		return false, nil
 	}
-	selector, err := metav1.LabelSelectorAsSelector(r.Spec.NamespaceSelector)
+	selector, err := metav1.LabelSelectorAsSelector(receiver.Spec.NamespaceSelector)
 	if err != nil {
 		selector = labels.Nothing() // admission refuses an invalid selector; one that bypassed it selects nothing
 	}
@@ -212,20 +213,20 @@ func (b Resolver) selects(ctx context.Context, r *v1beta1.ClusterReceiver, names
 		return true, nil
 	}
 	ns := apiserver.Metadata("Namespace")
-	if err := b.Cache.Get(ctx, client.ObjectKey{Name: namespace}, ns); err != nil {
+	if err := r.Cache.Get(ctx, client.ObjectKey{Name: namespace}, ns); err != nil {
 		return false, client.IgnoreNotFound(err)
 	}
 	return selector.Matches(labels.Set(ns.Labels)), nil
 }
 
 // secretVersion returns the version of the receiver's Secret.
-func (b Resolver) secretVersion(ctx context.Context, r v1beta1.ReceiverObject) (version string, missing bool, err error) {
-	ref := r.Common().SecretRef
+func (r Resolver) secretVersion(ctx context.Context, receiver v1beta1.ReceiverObject) (version string, missing bool, err error) {
+	ref := receiver.Common().SecretRef
 	if ref == nil {
 		return "", false, nil
 	}
 	secret := apiserver.Metadata("Secret")
-	err = b.Cache.Get(ctx, client.ObjectKey{Namespace: b.SecretNamespace(r), Name: ref.Name}, secret)
+	err = r.Cache.Get(ctx, client.ObjectKey{Namespace: r.SecretNamespace(receiver), Name: ref.Name}, secret)
 	if err != nil {
 		return "", apierrors.IsNotFound(err), client.IgnoreNotFound(err)
 	}
@@ -233,28 +234,28 @@ func (b Resolver) secretVersion(ctx context.Context, r v1beta1.ReceiverObject) (
 }
 
 // SecretNamespace returns the namespace of a receiver's Secret.
-func (b Resolver) SecretNamespace(r v1beta1.ReceiverObject) string {
-	if r.GetNamespace() == "" {
-		return b.OperatorNamespace
+func (r Resolver) SecretNamespace(receiver v1beta1.ReceiverObject) string {
+	if receiver.GetNamespace() == "" {
+		return r.OperatorNamespace
 	}
-	return r.GetNamespace()
+	return receiver.GetNamespace()
 }
 
 // WithSecret returns the receivers that use a Secret.
-func (b Resolver) WithSecret(ctx context.Context, secret metav1.Object) []client.Object {
+func (r Resolver) WithSecret(ctx context.Context, secret metav1.Object) []client.Object {
 	var found []client.Object
 	named := client.MatchingFields{SecretIndex: secret.GetName()}
 	var local v1beta1.ReceiverList
-	if err := b.Cache.List(ctx, &local, named, client.InNamespace(secret.GetNamespace()), client.UnsafeDisableDeepCopy); err == nil { // it fails only while the cache stops
+	if err := r.Cache.List(ctx, &local, named, client.InNamespace(secret.GetNamespace()), client.UnsafeDisableDeepCopy); err == nil { // List fails only while the cache stops
 		for i := range local.Items {
 			found = append(found, &local.Items[i])
 		}
 	}
-	if secret.GetNamespace() != b.OperatorNamespace {
+	if secret.GetNamespace() != r.OperatorNamespace {
 		return found
 	}
 	var shared v1beta1.ClusterReceiverList
-	if err := b.Cache.List(ctx, &shared, named, client.UnsafeDisableDeepCopy); err == nil {
+	if err := r.Cache.List(ctx, &shared, named, client.UnsafeDisableDeepCopy); err == nil {
 		for i := range shared.Items {
 			found = append(found, &shared.Items[i])
 		}

@@ -31,7 +31,8 @@ import (
 
 // Names of the cache's indexes, and keys in waitingIndex.
 const (
-	// Index has the Alerts that are not finished, by what they wait for: a waitingKey, defaultReceiver or anyReceiver.
+	// Index has the Alerts that are not finished, by what they wait for: a waitingKey, defaultReceiver or anyReceiver. A finished Alert is
+	// in it by the receivers that forget an active alert.
 	Index = "waitingFor"
 
 	anyReceiver     = "*"
@@ -43,7 +44,7 @@ func waitingKey(ref v1beta1.ReceiverRef) string {
 	return string(ref.Kind) + "/" + ref.Name
 }
 
-// Keys returns the keys of an Alert in the index: of what it waits for.
+// Keys returns the keys of an Alert in the index, which name what the Alert waits for.
 func Keys(obj client.Object) []string {
 	a := obj.(*v1beta1.Alert)
 	finished := a.Status.FinishedTime != nil && a.Status.ObservedGeneration == a.Generation
@@ -51,15 +52,15 @@ func Keys(obj client.Object) []string {
 		return forgottenBy(a)
 	}
 	keys := []string{anyReceiver}
-	tried := false
+	usesDefault := false // a default receiver was chosen already
 	for _, row := range a.Status.Deliveries {
-		tried = tried || row.ByDefault && lifecycle.IsConsidered(row)
+		usesDefault = usesDefault || row.ByDefault && lifecycle.IsConsidered(row)
 		keys = append(keys, waitingKey(lifecycle.RefOf(row)))
 	}
 	for _, ref := range a.Spec.ReceiverRefs {
 		keys = append(keys, waitingKey(ref))
 	}
-	if len(a.Spec.ReceiverRefs) == 0 && !tried {
+	if len(a.Spec.ReceiverRefs) == 0 && !usesDefault {
 		keys = append(keys, defaultReceiver)
 	}
 	return keys
@@ -79,32 +80,32 @@ func forgottenBy(a *v1beta1.Alert) (keys []string) {
 type Dependents struct{ receivers.Resolver }
 
 // OfReceiver returns the Alerts that a change of a receiver may unblock.
-func (b Dependents) OfReceiver(ctx context.Context, receiver client.Object) []reconcile.Request {
+func (d Dependents) OfReceiver(ctx context.Context, receiver client.Object) []reconcile.Request {
 	ref := v1beta1.ReceiverRef{Kind: receivers.KindOf(receiver), Name: receiver.GetName()}
-	requests := b.forKey(ctx, receiver.GetNamespace(), waitingKey(ref))
+	requests := d.forKey(ctx, receiver.GetNamespace(), waitingKey(ref))
 	if receivers.IsDefault(receiver) {
-		requests = append(requests, b.forKey(ctx, receiver.GetNamespace(), defaultReceiver)...)
+		requests = append(requests, d.forKey(ctx, receiver.GetNamespace(), defaultReceiver)...)
 	}
 	return requests
 }
 
 // OfSecret returns the Alerts that a change of a Secret may unblock.
-func (b Dependents) OfSecret(ctx context.Context, secret client.Object) []reconcile.Request {
+func (d Dependents) OfSecret(ctx context.Context, secret client.Object) []reconcile.Request {
 	var requests []reconcile.Request
-	for _, receiver := range b.WithSecret(ctx, secret) {
-		requests = append(requests, b.OfReceiver(ctx, receiver)...)
+	for _, receiver := range d.WithSecret(ctx, secret) {
+		requests = append(requests, d.OfReceiver(ctx, receiver)...)
 	}
 	return requests
 }
 
 // OfNamespace returns the Alerts that a change of a namespace's labels may unblock.
-func (b Dependents) OfNamespace(ctx context.Context, namespace client.Object) []reconcile.Request {
-	return b.forKey(ctx, namespace.GetName(), anyReceiver)
+func (d Dependents) OfNamespace(ctx context.Context, namespace client.Object) []reconcile.Request {
+	return d.forKey(ctx, namespace.GetName(), anyReceiver)
 }
 
 // forKey returns the Alerts with a key in the index.
-func (b Dependents) forKey(ctx context.Context, namespace, key string) []reconcile.Request {
-	alerts, err := alertsWithKey(ctx, b.Cache, namespace, key)
+func (d Dependents) forKey(ctx context.Context, namespace, key string) []reconcile.Request {
+	alerts, err := alertsWithKey(ctx, d.Cache, namespace, key)
 	if err != nil {
 		return nil // only while the cache stops
 	}
