@@ -23,71 +23,76 @@ import (
 	"k8s.io/utils/lru"
 )
 
-// maxKept is how many values a Cache keeps; one more evicts the least recently used.
-const maxKept = 1024
+// maxEntries is how many values a Cache has; one more evicts the least recently used.
+const maxEntries = 1024
 
-// Cache keeps one value for each key, such as a client with its connections, made from one version of an object and its Secrets.
+// Cache has one value for each key, such as a client with its connections, made from one version of an object and its Secrets. It closes
+// values that are replaced, forgotten or evicted.
 type Cache[K comparable, V interface{ Close() }] struct {
-	mu   sync.Mutex
-	kept *lru.Cache // K → *kept[V]
+	mu      sync.Mutex
+	entries *lru.Cache // K → *entry[V]
 }
 
-type kept[V interface{ Close() }] struct {
-	mu      sync.Mutex
-	made    bool
-	version string
-	value   V
+// entry is the value of a key. Its mutex is locked while the value is made, which does not delay other keys.
+type entry[V interface{ Close() }] struct {
+	mu       sync.Mutex
+	hasValue bool
+	version  string
+	value    V
 }
 
 // NewCache returns an empty cache.
 func NewCache[K comparable, V interface{ Close() }]() *Cache[K, V] {
-	return &Cache[K, V]{kept: lru.NewWithEvictionFunc(maxKept, func(_ lru.Key, value any) {
-		go value.(*kept[V]).drop()
+	return &Cache[K, V]{entries: lru.NewWithEvictionFunc(maxEntries, func(_ lru.Key, evicted any) {
+		go evicted.(*entry[V]).close() // which waits for a value that is being made
 	})}
 }
 
-// Of returns the value for key, and replaces it by newValue's if it has another version. Concurrent calls for the same key wait.
-func (k *Cache[K, V]) Of(key K, version string, newValue func() (V, error)) (V, error) {
-	entry := k.entry(key)
-	entry.mu.Lock()
-	defer entry.mu.Unlock()
-	if entry.made && entry.version == version {
-		return entry.value, nil
+// Of returns the value for key. A value of another version is replaced by that of newValue, unless newValue fails. Concurrent calls for the
+// same key wait.
+func (c *Cache[K, V]) Of(key K, version string, newValue func() (V, error)) (V, error) {
+	e := c.entryFor(key)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.hasValue && e.version == version {
+		return e.value, nil
 	}
 	value, err := newValue()
 	if err != nil {
 		return value, err
 	}
-	if entry.made {
-		entry.value.Close()
+	if e.hasValue {
+		e.value.Close()
 	}
-	entry.made, entry.version, entry.value = true, version, value
+	e.hasValue, e.version, e.value = true, version, value
 	return value, nil
 }
 
-// Forget closes and drops the value for key.
-func (k *Cache[K, V]) Forget(key K) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.kept.Remove(key)
+// Forget closes the value for key and removes it.
+func (c *Cache[K, V]) Forget(key K) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.entries.Remove(key)
 }
 
-func (k *Cache[K, V]) entry(key K) *kept[V] {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if entry, ok := k.kept.Get(key); ok {
-		return entry.(*kept[V])
+// entryFor returns the entry for key, and adds an entry without a value where there is none.
+func (c *Cache[K, V]) entryFor(key K) *entry[V] {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if found, ok := c.entries.Get(key); ok {
+		return found.(*entry[V])
 	}
-	entry := &kept[V]{}
-	k.kept.Add(key, entry)
-	return entry
+	added := &entry[V]{}
+	c.entries.Add(key, added)
+	return added
 }
 
-func (e *kept[V]) drop() {
+// close closes the value, if there is one.
+func (e *entry[V]) close() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.made {
+	if e.hasValue {
 		e.value.Close()
-		e.made = false
+		e.hasValue = false
 	}
 }
