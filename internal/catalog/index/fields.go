@@ -35,25 +35,24 @@ func classExternalName(class v1beta1.Class) string { return class.Common().Exter
 
 func classExternalID(class v1beta1.Class) string { return class.Common().ExternalID }
 
-// instanceClass returns the class of an instance's references, or else the key of the class that its spec names. The keys differ:
-// no name of an object has a "/".
+// instanceClass returns the objectKey of the class in an instance's references, or else the referenceKey of the class that its spec names.
 func instanceClass(instance *v1beta1.ServiceInstance) string {
 	for _, scope := range catalog.Scopes {
 		if name := catalog.RefsOf(&instance.Spec, scope).Class; name != "" {
-			return resolved(scope, name)
+			return objectKey(scope, name)
 		}
 	}
 	ref, errs := catalog.ReferenceOf(instance.Spec.PlanReference)
 	if len(errs) > 0 {
 		return ""
 	}
-	return spelled(ref)
+	return referenceKey(ref)
 }
 
 func instancePlan(instance *v1beta1.ServiceInstance) string {
 	for _, scope := range catalog.Scopes {
 		if name := catalog.RefsOf(&instance.Spec, scope).Plan; name != "" {
-			return resolved(scope, name)
+			return objectKey(scope, name)
 		}
 	}
 	return ""
@@ -61,14 +60,17 @@ func instancePlan(instance *v1beta1.ServiceInstance) string {
 
 func instanceBroker(instance *v1beta1.ServiceInstance) string {
 	if broker := instance.Status.Broker; broker != nil {
-		return resolved(catalog.ScopeOfBroker(broker.Kind), broker.Name)
+		return objectKey(catalog.ScopeOfBroker(broker.Kind), broker.Name)
 	}
 	return ""
 }
 
-func resolved(scope catalog.Scope, name string) string { return string(scope) + "/" + name }
+// objectKey returns the key of an object in an index: its scope and name.
+func objectKey(scope catalog.Scope, name string) string { return string(scope) + "/" + name }
 
-func spelled(ref catalog.Reference) string { return ref.ClassField() + "/" + ref.Class }
+// referenceKey returns the key of a class that a reference names, in the index byClass. It never equals an objectKey: no scope is the name
+// of a field.
+func referenceKey(ref catalog.Reference) string { return ref.ClassField() + "/" + ref.Class }
 
 func instanceIDs(obj client.Object) []string {
 	instance := obj.(*v1beta1.ServiceInstance)
@@ -83,7 +85,7 @@ func bindingInstance(binding *v1beta1.ServiceBinding) string { return binding.Sp
 
 func bindingBroker(binding *v1beta1.ServiceBinding) string {
 	if target := binding.Status.Target; target != nil {
-		return resolved(catalog.ScopeOfBroker(target.Kind), target.Name)
+		return objectKey(catalog.ScopeOfBroker(target.Kind), target.Name)
 	}
 	return ""
 }
@@ -93,14 +95,15 @@ func bindingIDs(obj client.Object) []string {
 	return set(binding.Spec.ExternalID, binding.Status.ExternalID, binding.Status.PredecessorID)
 }
 
-func secretNamedOtherwise(binding *v1beta1.ServiceBinding) string {
+// secretOfOtherName returns the name of the Secret of a binding's credentials, unless it is the name of the binding.
+func secretOfOtherName(binding *v1beta1.ServiceBinding) string {
 	if secret := catalog.SecretName(binding); secret != binding.Name {
 		return secret
 	}
 	return ""
 }
 
-// bindingSources are names only: a binding reads its own namespace.
+// bindingSources returns the names of the Secrets that a binding reads, all in its own namespace.
 func bindingSources(obj client.Object) []string {
 	spec := obj.(*v1beta1.ServiceBinding).Spec
 	names := sources(spec.ParametersFrom)
@@ -121,7 +124,7 @@ func sources(from []v1beta1.ParametersFromSource) (names []string) {
 	return names
 }
 
-// brokerSources have the namespace, which a ClusterServiceBroker sets.
+// brokerSources returns namespaces and names of the Secrets that a broker reads: a ClusterServiceBroker names the namespace.
 func brokerSources(obj client.Object) (names []string) {
 	for _, secret := range v1beta1.AuthSecrets(obj.(v1beta1.Broker)) {
 		names = append(names, secret.String())

@@ -44,14 +44,14 @@ type NotFoundError struct {
 
 // Error is for people.
 func (e *NotFoundError) Error() string {
-	said := fmt.Sprintf("there is no %s %s", e.Kind, e.What)
+	message := fmt.Sprintf("there is no %s %s", e.Kind, e.What)
 	if e.Instead != "" {
-		said += "; " + e.Instead
+		message += "; " + e.Instead
 	}
 	if e.Unread != "" {
-		said += "; when it was looked for, " + e.Unread
+		message += "; when it was looked for, " + e.Unread
 	}
-	return said
+	return message
 }
 
 // AmbiguousError is returned where several objects match, and one is needed.
@@ -84,7 +84,7 @@ func IsAmbiguous(err error) bool { return errors.As(err, new(*AmbiguousError)) }
 
 // get reads an object by name.
 func get[T client.Object](ctx context.Context, cache client.Reader, kind string, scope catalog.Scope, namespace, name string, obj T) (none T, err error) {
-	key := client.ObjectKey{Namespace: within(scope, namespace), Name: name}
+	key := client.ObjectKey{Namespace: namespaceOf(scope, namespace), Name: name}
 	err = cache.Get(ctx, key, obj, client.UnsafeDisableDeepCopy)
 	if apierrors.IsNotFound(err) {
 		return none, &NotFoundError{Kind: kind, What: fmt.Sprintf("%q", name)}
@@ -95,7 +95,7 @@ func get[T client.Object](ctx context.Context, cache client.Reader, kind string,
 	return obj, nil
 }
 
-// BrokerNamed returns the broker of a name.
+// BrokerNamed returns the broker with a name.
 func (x Index) BrokerNamed(ctx context.Context, scope catalog.Scope, namespace, name string) (v1beta1.Broker, error) {
 	var broker v1beta1.Broker = &v1beta1.ServiceBroker{}
 	if scope == catalog.Cluster {
@@ -104,7 +104,7 @@ func (x Index) BrokerNamed(ctx context.Context, scope catalog.Scope, namespace, 
 	return get(ctx, x.Cache, scope.BrokerKind(), scope, namespace, name, broker)
 }
 
-// ClassNamed returns the class of a name.
+// ClassNamed returns the class with a name.
 func (x Index) ClassNamed(ctx context.Context, scope catalog.Scope, namespace, name string) (v1beta1.Class, error) {
 	var class v1beta1.Class = &v1beta1.ServiceClass{}
 	if scope == catalog.Cluster {
@@ -113,7 +113,7 @@ func (x Index) ClassNamed(ctx context.Context, scope catalog.Scope, namespace, n
 	return get(ctx, x.Cache, scope.ClassKind(), scope, namespace, name, class)
 }
 
-// PlanNamed returns the plan of a name.
+// PlanNamed returns the plan with a name.
 func (x Index) PlanNamed(ctx context.Context, scope catalog.Scope, namespace, name string) (v1beta1.Plan, error) {
 	var plan v1beta1.Plan = &v1beta1.ServicePlan{}
 	if scope == catalog.Cluster {
@@ -137,17 +137,17 @@ func (x Index) ClassOf(ctx context.Context, instance *v1beta1.ServiceInstance) (
 	for _, scope := range catalog.Scopes {
 		if name := catalog.RefsOf(&instance.Spec, scope).Class; name != "" {
 			class, err := x.ClassNamed(ctx, scope, instance.Namespace, name)
-			return class, wasNamed(err, instance, catalog.Reference.ClassString)
+			return class, withReference(err, instance, catalog.Reference.ClassString)
 		}
 	}
 	return nil, nil
 }
 
-// wasNamed adds to an error how the spec names what its references name by id.
-func wasNamed(err error, instance *v1beta1.ServiceInstance, how func(catalog.Reference) string) error {
+// withReference adds to a NotFoundError how the spec names the class or plan; the references of an instance have only its object's name.
+func withReference(err error, instance *v1beta1.ServiceInstance, text func(catalog.Reference) string) error {
 	missing, ok := errors.AsType[*NotFoundError](err)
 	if ref, wrong := catalog.ReferenceOf(instance.Spec.PlanReference); ok && len(wrong) == 0 {
-		missing.What += fmt.Sprintf(" (%s)", how(ref))
+		missing.What += fmt.Sprintf(" (%s)", text(ref))
 	}
 	return err
 }
@@ -157,7 +157,7 @@ func (x Index) PlanOf(ctx context.Context, instance *v1beta1.ServiceInstance) (v
 	for _, scope := range catalog.Scopes {
 		if name := catalog.RefsOf(&instance.Spec, scope).Plan; name != "" {
 			plan, err := x.PlanNamed(ctx, scope, instance.Namespace, name)
-			return plan, wasNamed(err, instance, catalog.Reference.PlanString)
+			return plan, withReference(err, instance, catalog.Reference.PlanString)
 		}
 	}
 	return nil, nil
@@ -167,13 +167,13 @@ func (x Index) PlanOf(ctx context.Context, instance *v1beta1.ServiceInstance) (v
 func (x Index) Class(ctx context.Context, namespace string, ref catalog.Reference) (v1beta1.Class, error) {
 	class, err := x.class(ctx, namespace, ref)
 	if missing, ok := errors.AsType[*NotFoundError](err); ok {
-		missing.Instead, missing.Unread = x.elsewhere(ctx, namespace, ref), x.Unread(ctx, ref.Scope, namespace)
+		missing.Instead, missing.Unread = x.inOtherScope(ctx, namespace, ref), x.Unread(ctx, ref.Scope, namespace)
 	}
 	return class, err
 }
 
-// elsewhere reports that a class of the name exists in the other scope.
-func (x Index) elsewhere(ctx context.Context, namespace string, ref catalog.Reference) string {
+// inOtherScope returns what to do if the other scope has a class that the reference would name there; empty: it has none.
+func (x Index) inOtherScope(ctx context.Context, namespace string, ref catalog.Reference) string {
 	for _, scope := range catalog.Scopes {
 		if scope == ref.Scope {
 			continue
@@ -186,8 +186,7 @@ func (x Index) elsewhere(ctx context.Context, namespace string, ref catalog.Refe
 	return ""
 }
 
-// Unread names a broker that may offer anything, since its catalog was not read yet;
-// empty: all were.
+// Unread names a broker whose catalog was not read yet, so that it may offer the class that is looked for; empty: all catalogs were read.
 func (x Index) Unread(ctx context.Context, scope catalog.Scope, namespace string) string {
 	brokers, err := x.Brokers(ctx, scope, namespace)
 	if err != nil {
@@ -206,27 +205,29 @@ func (x Index) class(ctx context.Context, namespace string, ref catalog.Referenc
 	var err error
 	switch ref.NamedBy {
 	case catalog.ByExternalName:
-		found, err = x.classes(ctx, ref.Scope, named(within(ref.Scope, namespace), byExternalName, ref.Class)...)
+		found, err = x.classes(ctx, ref.Scope, named(namespaceOf(ref.Scope, namespace), byExternalName, ref.Class)...)
 	case catalog.ByExternalID:
-		found, err = x.classes(ctx, ref.Scope, named(within(ref.Scope, namespace), byExternalID, ref.Class)...)
+		found, err = x.classes(ctx, ref.Scope, named(namespaceOf(ref.Scope, namespace), byExternalID, ref.Class)...)
 	default:
 		return x.ClassNamed(ctx, ref.Scope, namespace, ref.Class)
 	}
 	if err != nil {
 		return nil, err
 	}
-	found = offered(found, v1beta1.Class.CommonStatus, removedClass)
-	return one(found, ref.Scope.ClassKind(), "with "+ref.ClassString(), anew(byName(ref).ClassField()),
+	found = preferOffered(found, v1beta1.Class.CommonStatus, isRemovedClass)
+	return exactlyOne(found, ref.Scope.ClassKind(), "with "+ref.ClassString(), chooseForNewInstance(byName(ref).ClassField()),
 		func(c v1beta1.Class) string { return fmt.Sprintf("%s (of broker %s)", c.GetName(), c.BrokerName()) })
 }
 
-// byName returns where objects of the reference's scope are named.
+// byName returns a reference of the same scope that names the objects themselves.
 func byName(ref catalog.Reference) catalog.Reference {
 	return catalog.Reference{Scope: ref.Scope, NamedBy: catalog.ByName}
 }
 
-// anew says how to choose by a field that an existing instance cannot get any more.
-func anew(field string) string { return "make a ServiceInstance that names one of them with " + field }
+// chooseForNewInstance says how to choose by a field that an existing instance cannot get any more.
+func chooseForNewInstance(field string) string {
+	return "make a ServiceInstance that names one of them with " + field
+}
 
 // Plan returns the plan of a class that a reference names; without a plan in the reference, the class's only one.
 func (x Index) Plan(ctx context.Context, class v1beta1.Class, ref catalog.Reference) (v1beta1.Plan, error) {
@@ -235,18 +236,18 @@ func (x Index) Plan(ctx context.Context, class v1beta1.Class, ref catalog.Refere
 		return nil, err
 	}
 	all := plans
-	plans = slices.DeleteFunc(slices.Clone(plans), func(p v1beta1.Plan) bool { return !ref.MatchesPlan(p) })
+	plans = slices.DeleteFunc(slices.Clone(all), func(p v1beta1.Plan) bool { return !ref.MatchesPlan(p) })
 	kind, of := ref.Scope.PlanKind(), fmt.Sprintf("of %s %q", ref.Scope.ClassKind(), ref.NamedBy.OfClass(class))
 	if ref.Plan != "" {
-		plans = offered(plans, v1beta1.Plan.CommonStatus, removedPlan)
-		plan, err := one(plans, kind, "with "+ref.PlanString()+" "+of, anew(byName(ref).PlanField()), catalog.ByName.OfPlan)
+		plans = preferOffered(plans, v1beta1.Plan.CommonStatus, isRemovedPlan)
+		plan, err := exactlyOne(plans, kind, "with "+ref.PlanString()+" "+of, chooseForNewInstance(byName(ref).PlanField()), catalog.ByName.OfPlan)
 		if missing, ok := errors.AsType[*NotFoundError](err); ok {
 			missing.Instead = similarPlans(ctx, ref, all)
 		}
 		return plan, err
 	}
 	plans = slices.DeleteFunc(plans, func(p v1beta1.Plan) bool { return p.CommonStatus().RemovedFromBrokerCatalog })
-	return one(plans, kind, of, "name one of them with "+ref.PlanField(), ref.NamedBy.OfPlan)
+	return exactlyOne(plans, kind, of, "name one of them with "+ref.PlanField(), ref.NamedBy.OfPlan)
 }
 
 // similarPlans returns names of offered plans that are similar to the one that was not found.
@@ -264,27 +265,27 @@ func similarPlans(ctx context.Context, ref catalog.Reference, plans []v1beta1.Pl
 	return "the catalog has " + strings.Join(similar, ", ")
 }
 
-func removedClass(s *v1beta1.ServiceClassStatus) bool { return s.RemovedFromBrokerCatalog }
+func isRemovedClass(s *v1beta1.ServiceClassStatus) bool { return s.RemovedFromBrokerCatalog }
 
-func removedPlan(s *v1beta1.ServicePlanStatus) bool { return s.RemovedFromBrokerCatalog }
+func isRemovedPlan(s *v1beta1.ServicePlanStatus) bool { return s.RemovedFromBrokerCatalog }
 
-// offered drops what the broker no longer offers, unless nothing else is left: a catalog may replace a service by another of the
+// preferOffered drops what the broker no longer offers, unless nothing else is left: a catalog may replace a service by another of the
 // same name, and the old class stays until its last instance is gone.
-func offered[T any, S any](found []T, status func(T) S, removed func(S) bool) []T {
-	var live []T
+func preferOffered[T any, S any](found []T, status func(T) S, isRemoved func(S) bool) []T {
+	var offered []T
 	for _, f := range found {
-		if !removed(status(f)) {
-			live = append(live, f)
+		if !isRemoved(status(f)) {
+			offered = append(offered, f)
 		}
 	}
-	if len(live) > 0 {
-		return live
+	if len(offered) > 0 {
+		return offered
 	}
 	return found
 }
 
-// one returns the only match. For several, name returns the value to choose each by.
-func one[T any](found []T, kind, what, choose string, name func(T) string) (none T, err error) {
+// exactlyOne returns the only match. If there are several, the error lists them: name returns the value to choose each by.
+func exactlyOne[T any](found []T, kind, what, choose string, name func(T) string) (none T, err error) {
 	switch len(found) {
 	case 1:
 		return found[0], nil

@@ -32,9 +32,9 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
-// Names of indexes of the cache. Each costs a few hundred bytes an object, so there are none for what a few other lookups find.
+// Names of indexes of the cache. An index costs a few hundred bytes an object: what a few lookups by other indexes find has none.
 const (
-	byClass        = "class"        // instances: the class of the references, or what is spelled until there are some; plans: the class
+	byClass        = "class"        // instances: the class of the references, or until there are some that of spec; plans: the class
 	byPlan         = "plan"         // instances
 	byBroker       = "broker"       // classes and plans; instances and bindings: what the status says
 	byExternalName = "externalName" // classes
@@ -66,7 +66,7 @@ func AddIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	add(byInstance, of(bindingInstance), &v1beta1.ServiceBinding{})
 	add(byBroker, of(bindingBroker), &v1beta1.ServiceBinding{})
 	add(byExternalID, bindingIDs, &v1beta1.ServiceBinding{})
-	add(bySecret, of(secretNamedOtherwise), &v1beta1.ServiceBinding{})
+	add(bySecret, of(secretOfOtherName), &v1beta1.ServiceBinding{})
 	add(bySource, bindingSources, &v1beta1.ServiceBinding{})
 	return errors.Join(errs...)
 }
@@ -138,7 +138,7 @@ func (x Index) plans(ctx context.Context, scope catalog.Scope, options ...client
 
 // Brokers returns the brokers of a scope; namespaced ones of one namespace.
 func (x Index) Brokers(ctx context.Context, scope catalog.Scope, namespace string) ([]v1beta1.Broker, error) {
-	return x.brokers(ctx, scope, client.InNamespace(within(scope, namespace)))
+	return x.brokers(ctx, scope, client.InNamespace(namespaceOf(scope, namespace)))
 }
 
 // BrokersWith returns the brokers that use a Secret.
@@ -194,7 +194,7 @@ func (x Index) PlanInUse(ctx context.Context, plan v1beta1.Plan) (bool, error) {
 	if err != nil || len(found) > 0 {
 		return len(found) > 0, err
 	}
-	found, err = x.instances(ctx, named(plan.GetNamespace(), byClass, resolved(catalog.ScopeOf(plan), plan.ClassName()))...)
+	found, err = x.instances(ctx, named(plan.GetNamespace(), byClass, objectKey(catalog.ScopeOf(plan), plan.ClassName()))...)
 	return slices.ContainsFunc(found, func(i *v1beta1.ServiceInstance) bool {
 		return isWith(i.Status.ExternalProperties, plan) || isWith(i.Status.InProgressProperties, plan)
 	}), err
@@ -205,11 +205,11 @@ func isWith(props *v1beta1.ServiceInstancePropertiesState, plan v1beta1.Plan) bo
 }
 
 func ofClass(class v1beta1.Class) []client.ListOption {
-	return named(class.GetNamespace(), byClass, resolved(catalog.ScopeOf(class), class.GetName()))
+	return named(class.GetNamespace(), byClass, objectKey(catalog.ScopeOf(class), class.GetName()))
 }
 
 func ofPlan(plan v1beta1.Plan) []client.ListOption {
-	return named(plan.GetNamespace(), byPlan, resolved(catalog.ScopeOf(plan), plan.GetName()))
+	return named(plan.GetNamespace(), byPlan, objectKey(catalog.ScopeOf(plan), plan.GetName()))
 }
 
 // InstancesOfBroker returns the instances that are, or may be, at a broker according to their status, and those of its classes.
@@ -252,14 +252,14 @@ func (x Index) BindingsOfBroker(ctx context.Context, broker v1beta1.Broker) ([]*
 }
 
 func atBroker(broker v1beta1.Broker) []client.ListOption {
-	return named(broker.GetNamespace(), byBroker, resolved(catalog.ScopeOf(broker), broker.GetName()))
+	return named(broker.GetNamespace(), byBroker, objectKey(catalog.ScopeOf(broker), broker.GetName()))
 }
 
 // InstancesWaitingFor returns the instances without references that name a class.
 func (x Index) InstancesWaitingFor(ctx context.Context, class v1beta1.Class) ([]*v1beta1.ServiceInstance, error) {
 	var found []*v1beta1.ServiceInstance
 	for _, ref := range catalog.ReferencesTo(class) {
-		more, err := x.instances(ctx, named(class.GetNamespace(), byClass, spelled(ref))...)
+		more, err := x.instances(ctx, named(class.GetNamespace(), byClass, referenceKey(ref))...)
 		if err != nil {
 			return nil, err
 		}
@@ -302,8 +302,8 @@ func (x Index) BindingsReading(ctx context.Context, secret types.NamespacedName)
 	return x.bindings(ctx, named(secret.Namespace, bySource, secret.Name)...)
 }
 
-// within is the namespace of objects of a scope.
-func within(scope catalog.Scope, namespace string) string {
+// namespaceOf returns the namespace of objects of a scope, which is empty for the cluster's.
+func namespaceOf(scope catalog.Scope, namespace string) string {
 	if scope == catalog.Cluster {
 		return ""
 	}
