@@ -46,7 +46,7 @@ func newMetrics(registry prometheus.Registerer, cache client.Reader) (*metrics, 
 	m := &metrics{
 		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "bellhop_alert_attempts_total",
-			Help: "Requests to receivers, by provider, event (Fired, Updated, Resolved) and lifecycle.Outcome (Confirmed, Temporary, Unknown, Configuration, Permanent).",
+			Help: "Requests to receivers, by provider, event (Fired, Updated, Resolved) and outcome (Confirmed, Temporary, Unknown, Configuration, Permanent).",
 		}, []string{"provider", "event", "outcome"}),
 		deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "bellhop_alert_deliveries_total",
@@ -59,7 +59,7 @@ func newMetrics(registry prometheus.Registerer, cache client.Reader) (*metrics, 
 		}, []string{"provider"}),
 		abandoned: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "bellhop_alert_abandoned_total",
-			Help: "Deliveries whose receiver holds a page and was not told that it is over when the Alert was let go.",
+			Help: "Deliveries whose receiver has shown a page and was not sent its resolve when the Alert was released.",
 		}),
 	}
 	for _, c := range []prometheus.Collector{m.attempts, m.deliveries, m.latency, m.abandoned, waitingCollector{cache}, receiverCollector{cache}} {
@@ -72,12 +72,12 @@ func newMetrics(registry prometheus.Registerer, cache client.Reader) (*metrics, 
 
 // CountAttempt counts a request to a receiver.
 func (m *metrics) CountAttempt(a *v1beta1.Alert, spec *v1beta1.CommonReceiverSpec, o lifecycle.Outcome) {
-	came := "Confirmed"
+	outcome := "Confirmed"
 	provider := providers.NameOf(spec)
 	if o.Failure != nil {
-		came = string(o.Failure.Class)
+		outcome = string(o.Failure.Class)
 	}
-	m.attempts.WithLabelValues(provider, string(o.Event), came).Inc()
+	m.attempts.WithLabelValues(provider, string(o.Event), outcome).Inc()
 	if o.Failure == nil && o.Event == result.Fired && o.Sequence == 1 && o.ResendEvery == 0 {
 		m.latency.WithLabelValues(provider).Observe(max(0, o.At.Sub(a.CreationTimestamp.Time)).Seconds())
 	}
