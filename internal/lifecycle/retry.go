@@ -21,7 +21,6 @@ import (
 	"hash/fnv"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
@@ -90,26 +89,6 @@ func PollInterval(running, asked time.Duration) time.Duration {
 	return min(max(running/4, firstPoll, asked), lastPoll)
 }
 
-// IsOverdue reports whether an operation that began at start has exceeded its maximum duration.
-func IsOverdue(start *metav1.Time, limit time.Duration, now time.Time) bool {
-	return start != nil && !now.Before(start.Add(limit))
-}
-
-// NextPoll returns when an operation that began at start is polled next; zero: now, as this process has not polled it yet. The
-// nanoseconds of the last poll are the jitter that spreads the polls of operations that began together.
-func NextPoll(start *metav1.Time, polled time.Time, asked time.Duration, now time.Time) time.Time {
-	if polled.IsZero() {
-		return time.Time{}
-	}
-	running := time.Duration(0)
-	if start != nil {
-		running = now.Sub(start.Time)
-	}
-	wait := PollInterval(running, asked)
-	chance := time.Duration(polled.Nanosecond() % 1000)
-	return polled.Add(min(wait+wait*chance/4000, lastPoll))
-}
-
 // RecordAnswer ends a series of answers that looked like a misconfiguration.
 func RecordAnswer(a *v1beta1.Attempts) {
 	if a != nil {
@@ -123,20 +102,6 @@ func Latest(a, b time.Time) time.Time {
 		return b
 	}
 	return a
-}
-
-// NextAttempt returns when the next attempt for an object is due; zero: now. removing: the recorded attempts are of its removal.
-func NextAttempt(o metav1.Object, a *v1beta1.Attempts, removing bool, now time.Time) time.Time {
-	if a == nil || a.NextTime == nil || !a.NextTime.After(now) {
-		return time.Time{}
-	}
-	if a.LastTime != nil && a.LastTime.After(now) {
-		return time.Time{} // the clock was ahead when the time was recorded (R11)
-	}
-	if a.Generation != o.GetGeneration() && !o.GetDeletionTimestamp().IsZero() && !removing {
-		return time.Time{} // the recorded attempts are not of the removal
-	}
-	return a.NextTime.Time
 }
 
 // HasFailed reports whether an attempt has failed since the last success.
@@ -189,21 +154,6 @@ func RecordRemoval(a *v1beta1.Attempts, uid types.UID, now time.Time) {
 	if a.NextTime = Timestamp(now.Add(wait)); a.Stopped {
 		a.NextTime = nil
 	}
-}
-
-// IsRecovered reports whether the broker has recovered since the last attempt of an object that waits after orphan mitigations.
-// Its next attempt is then due at once, but only once.
-func IsRecovered(a *v1beta1.Attempts, recovered time.Time) bool {
-	return a != nil && a.Removals >= MaxRemovals && !a.Stopped && !a.Recovered && a.LastTime != nil && recovered.After(a.LastTime.Time)
-}
-
-// RenewAttempts returns the attempts for a new generation or new parameters, with what earlier requests may have left at the broker; nil:
-// they have left nothing.
-func RenewAttempts(a *v1beta1.Attempts, generation int64, parametersVersion string) *v1beta1.Attempts {
-	if a.Unknown == 0 && !a.Conflict {
-		return nil
-	}
-	return &v1beta1.Attempts{Generation: generation, Unknown: a.Unknown, Conflict: a.Conflict, PlanIDs: a.PlanIDs, ParametersVersion: parametersVersion}
 }
 
 // Attribution attributes an answer that looks like a misconfiguration to the object or to the broker.

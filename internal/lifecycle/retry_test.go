@@ -29,7 +29,7 @@ func TestPollsComeApart(t *testing.T) {
 	t0 := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	start := metav1.NewTime(t0)
 	next := func(polled time.Time, asked time.Duration) time.Duration {
-		return NextPoll(&start, polled, asked, polled).Sub(polled)
+		return Schedule{OperationStart: &start, LastPoll: polled, PollAfter: asked, Now: polled}.NextPoll().Sub(polled)
 	}
 	first, second := next(t0.Add(20*time.Second), 0), next(t0.Add(20*time.Second+900), 0)
 	if first != 5*time.Second || second <= first || second > 5*time.Second*5/4 {

@@ -68,7 +68,7 @@ func (f *application) isDeleting() bool { return !f.b.DeletionTimestamp.IsZero()
 
 // isOverdue reports whether the answer was received after the deadline of the polled operation (R11).
 func (f *application) isOverdue() bool {
-	return f.call.MaxDuration > 0 && lifecycle.IsOverdue(f.status.OperationStartTime, f.call.MaxDuration, f.now)
+	return f.call.MaxDuration > 0 && lifecycle.Schedule{OperationStart: f.status.OperationStartTime, Now: f.now}.IsOverdue(f.call.MaxDuration)
 }
 
 func (f *application) phase() Phase { return PhaseOf(&f.status) }

@@ -18,7 +18,6 @@ package binding
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
@@ -29,19 +28,15 @@ import (
 // quietStart is how long after its creation a binding waits for its instance before the status says so.
 const quietStart = 10 * time.Second
 
-// comesSoon are the reasons to wait of a binding that was created together with its instance.
-var comesSoon = []string{v1beta1.ReasonReferencesNonexistentInstance, v1beta1.ReasonErrorInstanceRefsUnresolved, v1beta1.ReasonErrorInstanceNotReady, v1beta1.ReasonErrorAsyncOperationInProgress}
-
 // setBlocked sets the conditions for a blocker. An event about what is missing, or its time, causes another reconcile.
 func (d *decision) setBlocked(why *lifecycle.Blocker) {
 	if !d.b.DeletionTimestamp.IsZero() {
 		d.blockRemoval(why)
 		return
 	}
-	soon := slices.Contains(comesSoon, why.Reason)
 	stalled, wake := why.IsStalled(d.w.Now)
 	d.RequeueAt = wake
-	if young := d.b.CreationTimestamp.Add(quietStart); d.w.Now.Before(young) && soon && !stalled && d.Status.UnbindStatus == "" {
+	if young := d.b.CreationTimestamp.Add(quietStart); d.w.Now.Before(young) && lifecycle.TraitsOf(why.Reason).Transient && !stalled && d.Status.UnbindStatus == "" {
 		d.RequeueAt = young
 		return
 	}
@@ -127,11 +122,7 @@ func StatusForBlocker(b *v1beta1.ServiceBinding, w Inputs, why *lifecycle.Blocke
 
 // stopRetrying ends the attempts until a person asks for new ones.
 func (d *decision) stopRetrying(reason, message string) {
-	if d.Status.Attempts == nil {
-		d.Status.Attempts = &v1beta1.Attempts{}
-	}
-	a := d.Status.Attempts
-	a.Generation, a.ParametersVersion, a.Stopped, a.NextTime = d.b.Generation, d.w.Parameters.Version, true, nil
+	d.Status.Attempts = d.schedule().Stop()
 	d.setConditions(lifecycle.Terminal(reason, reason, message))
 }
 

@@ -257,37 +257,31 @@ func (d *decision) hasNothingAtBroker() bool {
 	}
 }
 
-// isStopped reports whether the present spec was refused, so that it is not tried again.
-func (d *decision) isStopped() bool {
-	if d.isRebindRequested() {
-		return false
+// schedule returns when requests about the binding are due.
+func (d *decision) schedule() lifecycle.Schedule {
+	return lifecycle.Schedule{
+		Object: d.b, Attempts: d.Status.Attempts, Now: d.w.Now, ParametersVersion: d.w.Parameters.Version, Requested: d.isRebindRequested(),
+		Removing: PhaseOf(&d.Status).isUnbinding(), Recovered: d.w.Recovered,
+		OperationStart: d.Status.OperationStartTime, LastPoll: d.w.LastPoll, PollAfter: d.w.PollAfter,
 	}
-	if a := d.Status.Attempts; a != nil {
-		return a.Stopped && !d.isForFormerSpec(a)
-	}
-	return isRefusedByOriginal(&d.Status)
 }
 
-func (d *decision) isForFormerSpec(a *v1beta1.Attempts) bool {
-	return a.Generation != d.b.Generation || a.ParametersVersion != d.w.Parameters.Version || d.isRebindRequested()
+// isStopped reports whether the present spec was refused, so that it is not tried again.
+func (d *decision) isStopped() bool {
+	return d.schedule().IsStopped() || isRefusedByOriginal(&d.Status) && !d.isRebindRequested()
 }
 
 // renewAttempts resets the attempts for a new spec, except for what earlier requests may have left at the broker.
 func (d *decision) renewAttempts() {
-	a := d.Status.Attempts
-	if a == nil || !d.isForFormerSpec(a) {
-		return
+	schedule := d.schedule()
+	if d.Status.Attempts = schedule.Renew(); schedule.IsForFormerSpec() {
+		d.Status.Rebind = d.b.Annotations[v1beta1.RebindAnnotation]
 	}
-	d.Status.Attempts = lifecycle.RenewAttempts(a, d.b.Generation, d.w.Parameters.Version)
-	d.Status.Rebind = d.b.Annotations[v1beta1.RebindAnnotation]
 }
 
 // isDue reports whether the next attempt is due, and otherwise sets when to reconcile again.
 func (d *decision) isDue() bool {
-	if a := d.Status.Attempts; lifecycle.IsRecovered(a, d.w.Recovered) {
-		a.Recovered, a.NextTime = true, nil
-	}
-	d.RequeueAt = lifecycle.NextAttempt(d.b, d.Status.Attempts, PhaseOf(&d.Status).isUnbinding(), d.w.Now)
+	d.RequeueAt = d.schedule().NextAttempt()
 	return d.RequeueAt.IsZero()
 }
 

@@ -153,7 +153,8 @@ func isNew(s *v1beta1.ServiceBindingStatus) bool {
 }
 
 // isRefusedByOriginal reports whether the original service-catalog, which counted no attempts, has given the binding up: it did not
-// retry after Failed=True.
+// retry after Failed=True. Bellhop's own conditions, which have Stalled, may be Failed also while a binding waits.
 func isRefusedByOriginal(s *v1beta1.ServiceBindingStatus) bool {
-	return s.Attempts == nil && s.ReconciledGeneration > 0 && lifecycle.IsTrue(lifecycle.FindCondition(s.Conditions, v1beta1.ConditionFailed))
+	isOriginal := lifecycle.FindCondition(s.Conditions, v1beta1.ConditionStalled) == nil
+	return isOriginal && s.Attempts == nil && s.ReconciledGeneration > 0 && lifecycle.IsTrue(lifecycle.FindCondition(s.Conditions, v1beta1.ConditionFailed))
 }

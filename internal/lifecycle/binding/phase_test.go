@@ -67,13 +67,25 @@ func TestAPhaseFollowsTheBroker(t *testing.T) {
 			t.Errorf("phase %d becomes %d", p, is)
 		}
 	}
-	for _, refused := range []bool{true, false} {
+}
+
+// TestRefusedByTheOriginal: only the original service-catalog gives a binding up with a condition alone.
+func TestRefusedByTheOriginal(t *testing.T) {
+	for name, test := range map[string]struct {
+		edit func(*v1beta1.ServiceBindingStatus)
+		want bool
+	}{
+		"by the original": {func(*v1beta1.ServiceBindingStatus) {}, true},
+		"a new binding":   {func(s *v1beta1.ServiceBindingStatus) { s.ReconciledGeneration = 0 }, false},
+		"with attempts":   {func(s *v1beta1.ServiceBindingStatus) { s.Attempts = &v1beta1.Attempts{} }, false},
+		"waiting, Bellhop's own": {func(s *v1beta1.ServiceBindingStatus) {
+			s.Conditions = append(s.Conditions, v1beta1.Condition{Type: v1beta1.ConditionStalled, Status: v1beta1.ConditionTrue})
+		}, false},
+	} {
 		f := newFixture(legacyFailed)
-		if !refused {
-			f.b.Status.ReconciledGeneration = 0
-		}
-		if isRefusedByOriginal(&f.b.Status) != refused {
-			t.Errorf("given up: %t", !refused)
+		test.edit(&f.b.Status)
+		if got := isRefusedByOriginal(&f.b.Status); got != test.want {
+			t.Errorf("%s: %t", name, got)
 		}
 	}
 }

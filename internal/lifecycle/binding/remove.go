@@ -139,11 +139,7 @@ func (d *decision) poll() {
 
 // pollWhenDue polls the operation when the next poll is due.
 func (d *decision) pollWhenDue(call *Request, removal bool) {
-	next := lifecycle.NextPoll(d.Status.OperationStartTime, d.w.LastPoll, d.w.PollAfter, d.w.Now)
-	if a := d.Status.Attempts; a != nil && a.Misconfigured > 0 && !d.isDue() {
-		next = lifecycle.Latest(next, d.RequeueAt)
-	}
-	if d.RequeueAt = next; next.After(d.w.Now) {
+	if d.RequeueAt = d.schedule().NextPoll(); d.RequeueAt.After(d.w.Now) {
 		return
 	}
 	d.RequeueAt = time.Time{}
@@ -156,5 +152,5 @@ func (d *decision) pollWhenDue(call *Request, removal bool) {
 
 // isOverdue reports whether the operation is past its deadline.
 func (d *decision) isOverdue() bool {
-	return lifecycle.IsOverdue(d.Status.OperationStartTime, d.effectivePlan().MaximumPollingDuration, d.w.Now)
+	return d.schedule().IsOverdue(d.effectivePlan().MaximumPollingDuration)
 }

@@ -80,7 +80,7 @@ func (f *application) isDeleting() bool { return !f.si.DeletionTimestamp.IsZero(
 // isOverdue reports whether the answer was received after the deadline of the operation that
 // was polled. Only an answer can be overdue: without one the operation may have ended in time (R11).
 func (f *application) isOverdue() bool {
-	return f.call.MaxDuration > 0 && lifecycle.IsOverdue(f.status.OperationStartTime, f.call.MaxDuration, f.now)
+	return f.call.MaxDuration > 0 && lifecycle.Schedule{OperationStart: f.status.OperationStartTime, Now: f.now}.IsOverdue(f.call.MaxDuration)
 }
 
 // isMitigation reports whether the request is part of an orphan mitigation.

@@ -73,16 +73,7 @@ func StatusForBlocker(si *v1beta1.ServiceInstance, why *lifecycle.Blocker, now t
 
 // stopRetrying ends the attempts until the spec changes.
 func (d *decision) stopRetrying(reason, message string) {
-	if d.Status.Attempts == nil {
-		d.Status.Attempts = &v1beta1.Attempts{}
-	}
-	d.Status.Attempts.Generation, d.Status.Attempts.ParametersVersion = d.si.Generation, d.w.Parameters.Version
-	d.stopRecordedAttempts(reason, message)
-}
-
-// stopRecordedAttempts ends the recorded attempts.
-func (d *decision) stopRecordedAttempts(reason, message string) {
-	d.Status.Attempts.Stopped, d.Status.Attempts.NextTime = true, nil
+	d.Status.Attempts = d.schedule().Stop()
 	d.setConditions(lifecycle.Terminal(reason, reason, message))
 }
 

@@ -170,33 +170,26 @@ func (d *decision) belongsToAnother() bool {
 // IsForAnother reports whether the broker's resource was created for another object.
 func IsForAnother(uid, createdFor types.UID) bool { return createdFor != "" && createdFor != uid }
 
-// isStopped reports whether the present spec was refused, so that it is not tried again.
-func (d *decision) isStopped() bool {
-	if a := d.Status.Attempts; a != nil {
-		return a.Stopped && !d.isForFormerSpec(a)
+// schedule returns when requests about the instance are due.
+func (d *decision) schedule() lifecycle.Schedule {
+	return lifecycle.Schedule{
+		Object: d.si, Attempts: d.Status.Attempts, Now: d.w.Now, ParametersVersion: d.w.Parameters.Version,
+		Removing: d.phase.isDeprovisioning(), Recovered: d.w.Recovered,
+		OperationStart: d.Status.OperationStartTime, LastPoll: d.w.LastPoll, PollAfter: d.w.PollAfter,
 	}
-	return isGivenUp(&d.Status) && d.Status.ObservedGeneration >= d.si.Generation
 }
 
-func (d *decision) isForFormerSpec(a *v1beta1.Attempts) bool {
-	return a.Generation != d.si.Generation || a.ParametersVersion != d.w.Parameters.Version
+// isStopped reports whether the present spec was refused, so that it is not tried again.
+func (d *decision) isStopped() bool {
+	return d.schedule().IsStopped() || isGivenUp(&d.Status) && d.Status.ObservedGeneration >= d.si.Generation
 }
 
 // renewAttempts resets the attempts for a new spec, except for what earlier requests may have left at the broker.
-func (d *decision) renewAttempts() {
-	a := d.Status.Attempts
-	if a == nil || !d.isForFormerSpec(a) {
-		return
-	}
-	d.Status.Attempts = lifecycle.RenewAttempts(a, d.si.Generation, d.w.Parameters.Version)
-}
+func (d *decision) renewAttempts() { d.Status.Attempts = d.schedule().Renew() }
 
 // isDue reports whether the next attempt is due, and otherwise sets when to reconcile again.
 func (d *decision) isDue() bool {
-	if a := d.Status.Attempts; lifecycle.IsRecovered(a, d.w.Recovered) {
-		a.Recovered, a.NextTime = true, nil
-	}
-	d.RequeueAt = lifecycle.NextAttempt(d.si, d.Status.Attempts, d.phase.isDeprovisioning(), d.w.Now)
+	d.RequeueAt = d.schedule().NextAttempt()
 	return d.RequeueAt.IsZero()
 }
 

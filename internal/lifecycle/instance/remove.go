@@ -74,8 +74,9 @@ func (d *decision) startMitigation() {
 
 func (d *decision) stopMitigation(why string) {
 	d.phase = Provisioning
-	d.currentAttempts()
-	d.stopRecordedAttempts(v1beta1.ReasonOrphanMitigationFailed, why)
+	a := d.currentAttempts() // those of the generation that was mitigated
+	a.Stopped, a.NextTime = true, nil
+	d.setConditions(lifecycle.Terminal(v1beta1.ReasonOrphanMitigationFailed, v1beta1.ReasonOrphanMitigationFailed, why))
 }
 
 // deprovision sends the deprovision request, or polls it.
@@ -174,11 +175,7 @@ func (d *decision) poll() {
 
 // pollWhenDue polls the operation when the next poll is due.
 func (d *decision) pollWhenDue(ids *Request, removal bool) {
-	next := lifecycle.NextPoll(d.Status.OperationStartTime, d.w.LastPoll, d.w.PollAfter, d.w.Now)
-	if a := d.Status.Attempts; a != nil && a.Misconfigured > 0 && !d.isDue() {
-		next = lifecycle.Latest(next, d.RequeueAt)
-	}
-	if d.RequeueAt = next; next.After(d.w.Now) {
+	if d.RequeueAt = d.schedule().NextPoll(); d.RequeueAt.After(d.w.Now) {
 		return
 	}
 	d.RequeueAt = time.Time{}
@@ -188,7 +185,7 @@ func (d *decision) pollWhenDue(ids *Request, removal bool) {
 
 // isOverdue reports whether the operation is past its deadline.
 func (d *decision) isOverdue() bool {
-	return lifecycle.IsOverdue(d.Status.OperationStartTime, d.maxPolling(), d.w.Now)
+	return d.schedule().IsOverdue(d.maxPolling())
 }
 
 func (d *decision) maxPolling() time.Duration {

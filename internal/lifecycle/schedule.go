@@ -1,0 +1,125 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package lifecycle
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+)
+
+// Schedule says when the requests about an instance or a binding are due: from its attempts, the operation on record, and the time.
+type Schedule struct {
+	Object metav1.Object
+	// Attempts are those of the status; nil: none has failed.
+	Attempts *v1beta1.Attempts
+	Now      time.Time
+	// ParametersVersion is the version of the spec's parameters.
+	ParametersVersion string
+	// Requested: a person has asked for another attempt at the same spec.
+	Requested bool
+	// Removing: the attempts are of the object's removal.
+	Removing bool
+	// Recovered is when the broker last recovered from failures.
+	Recovered time.Time
+	// OperationStart is when the operation on record began; nil: there is none. LastPoll is when this process last polled it, and
+	// PollAfter the Retry-After of that answer.
+	OperationStart *metav1.Time
+	LastPoll       time.Time
+	PollAfter      time.Duration
+}
+
+// IsForFormerSpec reports whether the attempts are of another spec than the present one.
+func (s Schedule) IsForFormerSpec() bool {
+	a := s.Attempts
+	return a != nil && (a.Generation != s.Object.GetGeneration() || a.ParametersVersion != s.ParametersVersion || s.Requested)
+}
+
+// IsStopped reports whether the present spec was refused, so that it is not tried again.
+func (s Schedule) IsStopped() bool {
+	return s.Attempts != nil && s.Attempts.Stopped && !s.IsForFormerSpec()
+}
+
+// Renew returns the attempts for the present spec. Of those for a former spec it keeps what their requests may have left at the
+// broker; nil: nothing.
+func (s Schedule) Renew() *v1beta1.Attempts {
+	a := s.Attempts
+	switch {
+	case !s.IsForFormerSpec():
+		return a
+	case a.Unknown == 0 && !a.Conflict:
+		return nil
+	}
+	return &v1beta1.Attempts{Generation: s.Object.GetGeneration(), Unknown: a.Unknown, Conflict: a.Conflict, PlanIDs: a.PlanIDs, ParametersVersion: s.ParametersVersion}
+}
+
+// Stop returns the attempts with the mark that the present spec is not tried again.
+func (s Schedule) Stop() *v1beta1.Attempts {
+	a := s.Attempts
+	if a == nil {
+		a = &v1beta1.Attempts{}
+	}
+	a.Generation, a.ParametersVersion, a.Stopped, a.NextTime = s.Object.GetGeneration(), s.ParametersVersion, true, nil
+	return a
+}
+
+// NextAttempt returns when the next attempt is due; zero: now. An object that waits after orphan mitigations is due at once, and
+// only once, when the broker has recovered since its last attempt; its attempts then record that.
+func (s Schedule) NextAttempt() time.Time {
+	a := s.Attempts
+	if a == nil {
+		return time.Time{}
+	}
+	if a.Removals >= MaxRemovals && !a.Stopped && !a.Recovered && a.LastTime != nil && s.Recovered.After(a.LastTime.Time) {
+		a.Recovered, a.NextTime = true, nil
+	}
+	switch {
+	case a.NextTime == nil, !a.NextTime.After(s.Now):
+		return time.Time{}
+	case a.LastTime != nil && a.LastTime.After(s.Now): // the clock was ahead when the time was recorded (R11)
+		return time.Time{}
+	case a.Generation != s.Object.GetGeneration() && !s.Object.GetDeletionTimestamp().IsZero() && !s.Removing: // not of the removal
+		return time.Time{}
+	}
+	return a.NextTime.Time
+}
+
+// NextPoll returns when the operation is polled next; zero: now. The nanoseconds of the last poll are the jitter that spreads the
+// polls of operations that began together. Answers that look like a misconfiguration delay it, as they delay an attempt (R12).
+func (s Schedule) NextPoll() time.Time {
+	var next time.Time
+	if !s.LastPoll.IsZero() { // otherwise this process has not polled it yet
+		running := time.Duration(0)
+		if s.OperationStart != nil {
+			running = s.Now.Sub(s.OperationStart.Time)
+		}
+		wait := PollInterval(running, s.PollAfter)
+		chance := time.Duration(s.LastPoll.Nanosecond() % 1000)
+		next = s.LastPoll.Add(min(wait+wait*chance/4000, lastPoll))
+	}
+	if MisconfiguredAnswers(s.Attempts) > 0 {
+		next = Latest(next, s.NextAttempt())
+	}
+	return next
+}
+
+// IsOverdue reports whether the operation has exceeded its maximum duration.
+func (s Schedule) IsOverdue(limit time.Duration) bool {
+	return s.OperationStart != nil && !s.Now.Before(s.OperationStart.Add(limit))
+}
