@@ -194,11 +194,11 @@ func (b *Broker) serveOperation(w http.ResponseWriter, r *http.Request, what str
 	a.write(w)
 }
 
-func (a response) write(w http.ResponseWriter) {
-	maps.Copy(w.Header(), a.header)
+func (r response) write(w http.ResponseWriter) {
+	maps.Copy(w.Header(), r.header)
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(a.status)
-	_ = json.NewEncoder(w).Encode(a.body) // the client may have disconnected
+	w.WriteHeader(r.status)
+	_ = json.NewEncoder(w).Encode(r.body) // the client may have disconnected
 }
 
 // parseRequest parses a request, and refuses what no request may have.
@@ -223,7 +223,7 @@ func parseRequest(w http.ResponseWriter, r *http.Request) (*request, error) {
 }
 
 // validate refuses what Open Service Broker forbids in every request.
-func (c *request) validate(identity string) error {
+func (r *request) validate(identity string) error {
 	platform := ""
 	if identity != "" {
 		var encoded string
@@ -234,13 +234,13 @@ func (c *request) validate(identity string) error {
 			return errors.New("X-Broker-API-Originating-Identity is not a platform, a space and a JSON object in base64")
 		}
 	}
-	if c.body.Context != nil {
-		given, _ := c.body.Context["platform"].(string)
+	if r.body.Context != nil {
+		given, _ := r.body.Context["platform"].(string)
 		if given == "" || platform != "" && given != platform {
 			return fmt.Errorf("context.platform is %q, and X-Broker-API-Originating-Identity is of %q", given, platform)
 		}
 	}
-	for name, value := range map[string]*string{"app_guid": c.body.AppGUID, "predecessor_binding_id": c.body.PredecessorBindingID} {
+	for name, value := range map[string]*string{"app_guid": r.body.AppGUID, "predecessor_binding_id": r.body.PredecessorBindingID} {
 		if value != nil && *value == "" {
 			return fmt.Errorf("%s is empty: leave it out", name)
 		}

@@ -294,4 +294,4 @@ func (b *Broker) poll(c *request) response {
 }
 
 // resourceKey distinguishes ids of instances and bindings.
-func (c *request) resourceKey() string { return fmt.Sprintf("%q %q", c.instanceID, c.bindingID) }
+func (r *request) resourceKey() string { return fmt.Sprintf("%q %q", r.instanceID, r.bindingID) }

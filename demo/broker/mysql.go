@@ -238,10 +238,10 @@ type limitedAuthServer struct {
 }
 
 // AuthMethods returns the engine's methods, each with a check of the limits.
-func (d limitedAuthServer) AuthMethods() []mysql.AuthMethod {
+func (l limitedAuthServer) AuthMethods() []mysql.AuthMethod {
 	var methods []mysql.AuthMethod
-	for _, method := range d.AuthServer.AuthMethods() {
-		methods = append(methods, limitedAuthMethod{method, d.server})
+	for _, method := range l.AuthServer.AuthMethods() {
+		methods = append(methods, limitedAuthMethod{method, l.server})
 	}
 	return methods
 }
@@ -252,17 +252,17 @@ type limitedAuthMethod struct {
 }
 
 // HandleUser also accepts unknown users, so that they get the same error as a wrong password.
-func (d limitedAuthMethod) HandleUser(c *mysql.Conn, user string) bool {
-	return d.AuthMethod.HandleUser(c, user) || d.Name() == mysql_db.DefaultAuthMethod
+func (l limitedAuthMethod) HandleUser(c *mysql.Conn, user string) bool {
+	return l.AuthMethod.HandleUser(c, user) || l.Name() == mysql_db.DefaultAuthMethod
 }
 
 // HandleAuthPluginData checks the password, and then the limits.
-func (d limitedAuthMethod) HandleAuthPluginData(c *mysql.Conn, user string, sent, answered []byte, from net.Addr) (mysql.Getter, error) {
-	who, err := d.AuthMethod.HandleAuthPluginData(c, user, sent, answered, from)
+func (l limitedAuthMethod) HandleAuthPluginData(c *mysql.Conn, user string, sent, answered []byte, from net.Addr) (mysql.Getter, error) {
+	who, err := l.AuthMethod.HandleAuthPluginData(c, user, sent, answered, from)
 	if err != nil {
 		return nil, err
 	}
-	return who, d.server.checkLimits(c.ConnectionID, user, from)
+	return who, l.server.checkLimits(c.ConnectionID, user, from)
 }
 
 func (s *mysqlServer) checkLimits(id uint32, user string, from net.Addr) error {
@@ -313,20 +313,20 @@ type connectionTracker struct {
 }
 
 // NewConnection is called before the login.
-func (w connectionTracker) NewConnection(c *mysql.Conn) {
-	w.Handler.NewConnection(c)
-	w.server.mu.Lock()
-	defer w.server.mu.Unlock()
-	w.server.conns[c.ConnectionID] = &connection{Conn: c}
-	if w.server.closing {
+func (ct connectionTracker) NewConnection(c *mysql.Conn) {
+	ct.Handler.NewConnection(c)
+	ct.server.mu.Lock()
+	defer ct.server.mu.Unlock()
+	ct.server.conns[c.ConnectionID] = &connection{Conn: c}
+	if ct.server.closing {
 		c.Close()
 	}
 }
 
 // ConnectionClosed is called once for each connection.
-func (w connectionTracker) ConnectionClosed(c *mysql.Conn) {
-	w.server.mu.Lock()
-	delete(w.server.conns, c.ConnectionID)
-	w.server.mu.Unlock()
-	w.Handler.ConnectionClosed(c)
+func (ct connectionTracker) ConnectionClosed(c *mysql.Conn) {
+	ct.server.mu.Lock()
+	delete(ct.server.conns, c.ConnectionID)
+	ct.server.mu.Unlock()
+	ct.Handler.ConnectionClosed(c)
 }

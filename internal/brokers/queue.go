@@ -64,8 +64,8 @@ func NewStatusLimiter() *rate.Limiter { return rate.NewLimiter(rate.Every(Status
 
 // AllowStatus returns 0 if the status of a waiting object may be written now, and otherwise when to ask again: at a random time, so that
 // objects that began to wait together do not ask together. Nothing is reserved: many objects get a slot before their turn would come.
-func (l *Queue) AllowStatus(now time.Time) (again time.Duration) {
-	if l.statusLimiter.AllowN(now, 1) {
+func (q *Queue) AllowStatus(now time.Time) (again time.Duration) {
+	if q.statusLimiter.AllowN(now, 1) {
 		return 0
 	}
 	return StatusInterval + rand.N(StatusRetry-StatusInterval)
@@ -79,23 +79,23 @@ type QueueKey struct {
 
 // Enter gets a slot at a broker for an object. queued is the broker in whose queue it is, which Enter updates; attempts are those at the
 // present spec; nil: none. release, which returns the slot, is nil where there is no slot.
-func (l *Queue) Enter(o client.Object, queued **Key, key Key, v lifecycle.Operation, attempts *v1beta1.Attempts) (release limiter.Release, wait limiter.Wait) {
+func (q *Queue) Enter(o client.Object, queued **Key, key Key, v lifecycle.Operation, attempts *v1beta1.Attempts) (release limiter.Release, wait limiter.Wait) {
 	if *queued != nil && **queued != key {
-		l.Leave(client.ObjectKeyFromObject(o), queued)
+		q.Leave(client.ObjectKeyFromObject(o), queued)
 	}
-	name, endpoint := client.ObjectKeyFromObject(o), l.clients.Limiters.Of(key, l.clock.Now())
+	name, endpoint := client.ObjectKeyFromObject(o), q.clients.Limiters.Of(key, q.clock.Now())
 	flow := "namespace " + o.GetNamespace()
 	if v == lifecycle.Poll {
 		flow = pollFlow
 	}
-	request := limiter.Request{ID: QueueKey{l.kind, name}, Flow: flow, Retry: lifecycle.HasFailed(attempts), Notify: func() { l.wake.AddFirst(name) }}
+	request := limiter.Request{ID: QueueKey{q.kind, name}, Flow: flow, Retry: lifecycle.HasFailed(attempts), Notify: func() { q.wake.AddFirst(name) }}
 	if attempts != nil {
 		request.Misconfigured, request.OwnFault = int(attempts.Misconfigured), attempts.OwnFault
 		if attempts.FailingSince != nil {
 			request.FailingSince = attempts.FailingSince.Time
 		}
 	}
-	release, wait = endpoint.Enter(request, l.clock.Now())
+	release, wait = endpoint.Enter(request, q.clock.Now())
 	switch {
 	case release != nil:
 		*queued = nil
@@ -106,9 +106,9 @@ func (l *Queue) Enter(o client.Object, queued **Key, key Key, v lifecycle.Operat
 }
 
 // Leave takes an object out of the queue of a broker, if it is in one.
-func (l *Queue) Leave(name types.NamespacedName, queued **Key) {
+func (q *Queue) Leave(name types.NamespacedName, queued **Key) {
 	if *queued != nil {
-		l.clients.Limiters.Cancel(**queued, QueueKey{l.kind, name}, l.clock.Now())
+		q.clients.Limiters.Cancel(**queued, QueueKey{q.kind, name}, q.clock.Now())
 		*queued = nil
 	}
 }

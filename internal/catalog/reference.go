@@ -186,17 +186,17 @@ func (r Reference) MatchesPlan(plan v1beta1.Plan) bool {
 }
 
 // OfClass returns the value that names a class in this form.
-func (s NamedBy) OfClass(class v1beta1.Class) string {
-	return s.of(class.GetName(), class.Common().ExternalName, class.Common().ExternalID)
+func (n NamedBy) OfClass(class v1beta1.Class) string {
+	return n.of(class.GetName(), class.Common().ExternalName, class.Common().ExternalID)
 }
 
 // OfPlan returns the value that names a plan in this form.
-func (s NamedBy) OfPlan(plan v1beta1.Plan) string {
-	return s.of(plan.GetName(), plan.Common().ExternalName, plan.Common().ExternalID)
+func (n NamedBy) OfPlan(plan v1beta1.Plan) string {
+	return n.of(plan.GetName(), plan.Common().ExternalName, plan.Common().ExternalID)
 }
 
-func (s NamedBy) of(name, externalName, externalID string) string {
-	switch s {
+func (n NamedBy) of(name, externalName, externalID string) string {
+	switch n {
 	case ByExternalName:
 		return externalName
 	case ByExternalID:

@@ -68,22 +68,22 @@ type CacheBarrier struct {
 }
 
 // Of adds a kind, whose objects have o's type, unless it was added before.
-func (w *CacheBarrier) Of(gvk schema.GroupVersionKind, o client.Object) *ObjectFreshness {
-	for _, f := range w.kinds {
+func (c *CacheBarrier) Of(gvk schema.GroupVersionKind, o client.Object) *ObjectFreshness {
+	for _, f := range c.kinds {
 		if f.gvk == gvk {
 			return f
 		}
 	}
-	f := &ObjectFreshness{cache: w.Cache, live: w.Live, gvk: gvk, into: o}
-	w.kinds = append(w.kinds, f)
+	f := &ObjectFreshness{cache: c.Cache, live: c.Live, gvk: gvk, into: o}
+	c.kinds = append(c.kinds, f)
 	return f
 }
 
 // Start lists every kind when this process begins to lead, and not with the first object that is reconciled: the cache would
 // show objects that are created meanwhile later than the list has them, and each would be read. It is a manager.Runnable. A
 // list that fails is made when it is needed.
-func (w *CacheBarrier) Start(ctx context.Context) error {
-	for _, f := range w.kinds {
+func (c *CacheBarrier) Start(ctx context.Context) error {
+	for _, f := range c.kinds {
 		if _, _, err := f.floor(ctx, ""); err != nil {
 			log.FromContext(ctx).V(1).Info("Could not list objects yet", "kind", f.gvk.Kind, "error", err.Error())
 		}
@@ -93,16 +93,16 @@ func (w *CacheBarrier) Start(ctx context.Context) error {
 
 // WaitForSync blocks until the cache shows every object that existed when this process began to lead, as it was then or newer,
 // except for those that were deleted since. It returns an error if a list or a read fails, or ctx ends.
-func (w *CacheBarrier) WaitForSync(ctx context.Context) error {
-	if w.synced.Load() {
+func (c *CacheBarrier) WaitForSync(ctx context.Context) error {
+	if c.synced.Load() {
 		return nil
 	}
-	for _, f := range w.kinds {
+	for _, f := range c.kinds {
 		if err := f.waitForSync(ctx); err != nil {
 			return err
 		}
 	}
-	w.synced.Store(true)
+	c.synced.Store(true)
 	return nil
 }
 

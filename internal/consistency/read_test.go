@@ -36,17 +36,17 @@ type stale struct {
 	began time.Time
 }
 
-func (l *stale) Get(ctx context.Context, _ client.ObjectKey, _ client.Object, _ ...client.GetOption) error {
+func (s *stale) Get(ctx context.Context, _ client.ObjectKey, _ client.Object, _ ...client.GetOption) error {
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-time.After(time.Until(l.began.Add(l.after))):
+	case <-time.After(time.Until(s.began.Add(s.after))):
 		return nil
 	}
 }
 
-func (l *stale) List(ctx context.Context, _ client.ObjectList, _ ...client.ListOption) error {
-	return l.Get(ctx, client.ObjectKey{}, nil)
+func (s *stale) List(ctx context.Context, _ client.ObjectList, _ ...client.ListOption) error {
+	return s.Get(ctx, client.ObjectKey{}, nil)
 }
 
 type apiServer struct{ *stale }

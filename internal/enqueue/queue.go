@@ -45,24 +45,24 @@ type Enqueuer struct {
 }
 
 // Start is a source.TypedFunc: it receives the controller's queue.
-func (w *Enqueuer) Start(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.queue = queue.(priorityqueue.PriorityQueue[reconcile.Request]) // as each of controller-runtime's is
+func (e *Enqueuer) Start(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.queue = queue.(priorityqueue.PriorityQueue[reconcile.Request]) // as each of controller-runtime's is
 	return nil
 }
 
 // Add adds an object to the queue, if the controller runs.
-func (w *Enqueuer) Add(name types.NamespacedName) { w.add(name, 0) }
+func (e *Enqueuer) Add(name types.NamespacedName) { e.add(name, 0) }
 
 // AddFirst adds an object with a higher priority than watch events have: a slot is reserved for it that others wait for.
-func (w *Enqueuer) AddFirst(name types.NamespacedName) { w.add(name, 1) }
+func (e *Enqueuer) AddFirst(name types.NamespacedName) { e.add(name, 1) }
 
-func (w *Enqueuer) add(name types.NamespacedName, priority int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.queue != nil {
-		w.queue.AddWithOpts(priorityqueue.AddOpts{Priority: &priority}, reconcile.Request{NamespacedName: name})
+func (e *Enqueuer) add(name types.NamespacedName, priority int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.queue != nil {
+		e.queue.AddWithOpts(priorityqueue.AddOpts{Priority: &priority}, reconcile.Request{NamespacedName: name})
 	}
 }
 

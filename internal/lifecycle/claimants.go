@@ -45,14 +45,14 @@ type Claimants []Claimant
 
 // BlocksCreation returns the claimant that keeps this object from creating anything under the id; nil: there is none. An owner that
 // is being deleted blocks until it has removed its resource.
-func (all Claimants) BlocksCreation() *Claimant {
-	for i := range all {
-		if all[i].Owns {
-			return &all[i]
+func (cl Claimants) BlocksCreation() *Claimant {
+	for i := range cl {
+		if cl[i].Owns {
+			return &cl[i]
 		}
 	}
-	for i := range all {
-		if c := &all[i]; !c.Leaving && (c.Earlier || c.First) {
+	for i := range cl {
+		if c := &cl[i]; !c.Leaving && (c.Earlier || c.First) {
 			return c
 		}
 	}
@@ -61,9 +61,9 @@ func (all Claimants) BlocksCreation() *Claimant {
 
 // BlocksRemoval returns the live claimant that keeps this object from removing anything under the id; nil: there is none. A later
 // claim does not keep the owner from its removal.
-func (all Claimants) BlocksRemoval() *Claimant {
-	for i := range all {
-		if c := &all[i]; !c.Leaving && (c.Owns || c.Earlier) {
+func (cl Claimants) BlocksRemoval() *Claimant {
+	for i := range cl {
+		if c := &cl[i]; !c.Leaving && (c.Owns || c.Earlier) {
 			return c
 		}
 	}

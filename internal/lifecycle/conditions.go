@@ -105,9 +105,9 @@ func Terminal(reason, failed, message string) ConditionSet {
 }
 
 // WithStalled adds Stalled and Failed: the request was refused, or is retried slowly.
-func (v ConditionSet) WithStalled(failed string) ConditionSet {
-	v.Stalled, v.Failed = true, &Cause{failed, v.Message}
-	return v
+func (c ConditionSet) WithStalled(failed string) ConditionSet {
+	c.Stalled, c.Failed = true, &Cause{failed, c.Message}
+	return c
 }
 
 // Mitigating returns the conditions during an orphan mitigation. From the third one on the object is Stalled meanwhile.
@@ -143,19 +143,19 @@ func Mitigated(made, refused string, a *v1beta1.Attempts) ConditionSet {
 }
 
 // Conditions builds the list of conditions. A condition whose status stays keeps the lastTransitionTime that it has in before.
-func (v ConditionSet) Conditions(before []v1beta1.Condition, now time.Time) []v1beta1.Condition {
-	own := Cause{v.Reason, v.Message}
-	going := v.Ready != v1beta1.ConditionTrue && !v.Stalled
+func (c ConditionSet) Conditions(before []v1beta1.Condition, now time.Time) []v1beta1.Condition {
+	own := Cause{c.Reason, c.Message}
+	going := c.Ready != v1beta1.ConditionTrue && !c.Stalled
 	list := []v1beta1.Condition{
 		condition(v1beta1.ConditionReconciling, statusOf(going), own),
-		condition(v1beta1.ConditionStalled, statusOf(v.Stalled), own),
-		condition(v1beta1.ConditionReady, v.Ready, own),
+		condition(v1beta1.ConditionStalled, statusOf(c.Stalled), own),
+		condition(v1beta1.ConditionReady, c.Ready, own),
 	}
-	if v.Failed != nil && v.Stalled {
-		list = append(list, condition(v1beta1.ConditionFailed, v1beta1.ConditionTrue, *v.Failed))
+	if c.Failed != nil && c.Stalled {
+		list = append(list, condition(v1beta1.ConditionFailed, v1beta1.ConditionTrue, *c.Failed))
 	}
-	if v.Mitigation != nil {
-		list = append(list, condition(v1beta1.ConditionOrphanMitigation, v1beta1.ConditionTrue, *v.Mitigation))
+	if c.Mitigation != nil {
+		list = append(list, condition(v1beta1.ConditionOrphanMitigation, v1beta1.ConditionTrue, *c.Mitigation))
 	}
 	for i := range list {
 		if list[i].Type != v1beta1.ConditionReady && list[i].Status == v1beta1.ConditionFalse {

@@ -140,78 +140,78 @@ type Limiter struct {
 type Release func(now time.Time, r Result) Attribution
 
 // Enter takes a slot, or queues the request: then release is nil.
-func (b *Limiter) Enter(t Request, now time.Time) (release Release, wait Wait) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+func (lim *Limiter) Enter(t Request, now time.Time) (release Release, wait Wait) {
+	lim.mu.Lock()
+	defer lim.mu.Unlock()
 	if !t.Exempt {
-		b.total, b.perFlow = t.Total, t.PerFlow
+		lim.total, lim.perFlow = t.Total, t.PerFlow
 	}
-	b.dropLate(now)
-	l := b.flow(flowKey{t.Flow, t.Retry}, now)
-	own := b.waiters[t.ID]
+	lim.dropLate(now)
+	l := lim.flow(flowKey{t.Flow, t.Retry}, now)
+	own := lim.waiters[t.ID]
 	if own != nil && own.flow != l { // it asks for another flow
 		since := own.since
-		b.remove(own)
-		own = b.queue(l, t, since)
+		lim.remove(own)
+		own = lim.queue(l, t, since)
 	}
-	cause := b.cause(l, own, t.Exempt, now)
+	cause := lim.cause(l, own, t.Exempt, now)
 	if cause == "" {
-		b.remove(own)
-		b.busy++
+		lim.remove(own)
+		lim.busy++
 		if !t.Exempt {
-			b.used.use(b.total, now)
-			l.used.use(b.perFlow, now)
+			lim.used.use(lim.total, now)
+			l.used.use(lim.perFlow, now)
 		}
-		e := entry{Request: t, epoch: b.epoch, probe: b.misconfigured.isBlocking()}
-		return func(now time.Time, r Result) Attribution { return b.release(e, now, r) }, Wait{}
+		e := entry{Request: t, epoch: lim.epoch, probe: lim.misconfigured.isBlocking()}
+		return func(now time.Time, r Result) Attribution { return lim.release(e, now, r) }, Wait{}
 	}
 	if own == nil {
-		own = b.queue(l, t, now)
+		own = lim.queue(l, t, now)
 	}
 	own.Request, own.seen, own.late = t, now, false
-	b.unnotify(own)
-	b.arm(now)
+	lim.unnotify(own)
+	lim.arm(now)
 	return nil, Wait{Since: own.since, Cause: cause}
 }
 
 // cause returns why own cannot take a slot now; "": it can.
-func (b *Limiter) cause(l *flow, own *waiter, exempt bool, now time.Time) Cause {
+func (lim *Limiter) cause(l *flow, own *waiter, exempt bool, now time.Time) Cause {
 	switch {
-	case b.misconfigured.isSlow() && !b.mayProbe(own, now):
+	case lim.misconfigured.isSlow() && !lim.mayProbe(own, now):
 		return Misconfigured
-	case b.isDown(now), b.misconfigured.isBlocking() && !b.mayProbe(own, now):
+	case lim.isDown(now), lim.misconfigured.isBlocking() && !lim.mayProbe(own, now):
 		return Down
-	case l.retry && b.retries.room(retryRate, now) <= 0:
+	case l.retry && lim.retries.room(retryRate, now) <= 0:
 		return Failing
-	case !exempt && b.room(l, own, now) <= 0:
+	case !exempt && lim.room(l, own, now) <= 0:
 		return Throttled
-	case b.free(own) <= 0:
+	case lim.free(own) <= 0:
 		return Busy
 	}
 	return ""
 }
 
 // Blocked returns why requests of a flow wait for some time; "": they do not. Requests in flight are no reason.
-func (b *Limiter) Blocked(name string, now time.Time) Cause {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	l := b.flows[flowKey{name: name}]
+func (lim *Limiter) Blocked(name string, now time.Time) Cause {
+	lim.mu.Lock()
+	defer lim.mu.Unlock()
+	l := lim.flows[flowKey{name: name}]
 	if l == nil {
 		l = &flow{}
 	}
-	if cause := b.cause(l, nil, false, now); cause != Busy {
+	if cause := lim.cause(l, nil, false, now); cause != Busy {
 		return cause
 	}
-	if b.tripped() || b.misconfigured.isBlocking() {
+	if lim.tripped() || lim.misconfigured.isBlocking() {
 		return Down
 	}
 	return ""
 }
 
 // unlockAndNotify notifies the waiters for whom there are slots, and calls further.
-func (b *Limiter) unlockAndNotify(now time.Time, further ...func()) {
-	calls := append(b.pick(now), further...)
-	b.mu.Unlock()
+func (lim *Limiter) unlockAndNotify(now time.Time, further ...func()) {
+	calls := append(lim.pick(now), further...)
+	lim.mu.Unlock()
 	for _, call := range calls {
 		call()
 	}
@@ -220,40 +220,40 @@ func (b *Limiter) unlockAndNotify(now time.Time, further ...func()) {
 // Reset sets the version of the endpoint: its address, TLS settings and credentials. Another version resets the circuit breaker and
 // Retry-After, and notifies the waiters. Requests in flight keep their slots until they end, but their outcomes do not count. The
 // rates stay.
-func (b *Limiter) Reset(version string, now time.Time) {
-	b.mu.Lock()
-	former := b.version
-	b.version = version
+func (lim *Limiter) Reset(version string, now time.Time) {
+	lim.mu.Lock()
+	former := lim.version
+	lim.version = version
 	if former == "" || former == version {
-		b.mu.Unlock()
+		lim.mu.Unlock()
 		return
 	}
-	b.epoch++
-	b.failures, b.openCount, b.until, b.retryAfter, b.recovers, b.misconfigured = 0, 0, time.Time{}, time.Time{}, false, misconfiguration{}
-	b.unlockAndNotify(now)
+	lim.epoch++
+	lim.failures, lim.openCount, lim.until, lim.retryAfter, lim.recovers, lim.misconfigured = 0, 0, time.Time{}, time.Time{}, false, misconfiguration{}
+	lim.unlockAndNotify(now)
 }
 
 // Cancel drops a place in the queue, if there is one.
-func (b *Limiter) Cancel(who any, now time.Time) {
-	b.mu.Lock()
-	own := b.waiters[who]
+func (lim *Limiter) Cancel(who any, now time.Time) {
+	lim.mu.Lock()
+	own := lim.waiters[who]
 	if own == nil {
-		b.mu.Unlock()
+		lim.mu.Unlock()
 		return
 	}
-	b.remove(own)
-	b.unlockAndNotify(now)
+	lim.remove(own)
+	lim.unlockAndNotify(now)
 }
 
 // arm notifies waiters again when there is room, or when a notified waiter has not come.
-func (b *Limiter) arm(now time.Time) {
-	if b.timer != nil {
-		b.timer.Stop()
-		b.timer = nil
+func (lim *Limiter) arm(now time.Time) {
+	if lim.timer != nil {
+		lim.timer.Stop()
+		lim.timer = nil
 	}
-	opens := b.roomAt(now)
-	if len(b.notified) > 0 && len(b.waiters) > len(b.notified) {
-		late := b.notified[0].notified.Add(notifyTimeout + time.Millisecond)
+	opens := lim.roomAt(now)
+	if len(lim.notified) > 0 && len(lim.waiters) > len(lim.notified) {
+		late := lim.notified[0].notified.Add(notifyTimeout + time.Millisecond)
 		if opens.IsZero() || late.Before(opens) {
 			opens = late
 		}
@@ -261,30 +261,30 @@ func (b *Limiter) arm(now time.Time) {
 	if opens.IsZero() {
 		return
 	}
-	b.timer = time.AfterFunc(opens.Sub(now), func() {
-		b.mu.Lock()
-		b.unlockAndNotify(time.Now())
+	lim.timer = time.AfterFunc(opens.Sub(now), func() {
+		lim.mu.Lock()
+		lim.unlockAndNotify(time.Now())
 	})
 }
 
 // roomAt returns when the next waiter can enter, for whom there is a slot; zero: there is none.
-func (b *Limiter) roomAt(now time.Time) (at time.Time) {
-	if b.free(nil) <= 0 {
+func (lim *Limiter) roomAt(now time.Time) (at time.Time) {
+	if lim.free(nil) <= 0 {
 		return at
 	}
-	for _, l := range b.active {
+	for _, l := range lim.active {
 		var opens time.Time
-		if b.isDown(now) {
-			opens = latest(latest(b.until, b.retryAfter), b.misconfigured.probeAt)
+		if lim.isDown(now) {
+			opens = latest(latest(lim.until, lim.retryAfter), lim.misconfigured.probeAt)
 		}
-		if b.used.room(b.total, now) <= 0 {
-			opens = latest(opens, b.used.opens(b.total))
+		if lim.used.room(lim.total, now) <= 0 {
+			opens = latest(opens, lim.used.opens(lim.total))
 		}
-		if l.retry && b.retries.room(retryRate, now) <= 0 {
-			opens = latest(opens, b.retries.opens(retryRate))
+		if l.retry && lim.retries.room(retryRate, now) <= 0 {
+			opens = latest(opens, lim.retries.opens(retryRate))
 		}
-		if l.used.room(b.perFlow, now) <= 0 {
-			opens = latest(opens, l.used.opens(b.perFlow))
+		if l.used.room(lim.perFlow, now) <= 0 {
+			opens = latest(opens, l.used.opens(lim.perFlow))
 		}
 		if !opens.IsZero() && (at.IsZero() || opens.Before(at)) {
 			at = opens

@@ -42,55 +42,55 @@ type testEndpoint struct {
 }
 
 // Enter notes who has entered.
-func (p *testEndpoint) Enter(t limiter.Request, now time.Time) (bool, limiter.Wait) {
-	release, wait := p.Limiter.Enter(t, now)
+func (te *testEndpoint) Enter(t limiter.Request, now time.Time) (bool, limiter.Wait) {
+	release, wait := te.Limiter.Enter(t, now)
 	if release != nil {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.under = append(p.under, release)
+		te.mu.Lock()
+		defer te.mu.Unlock()
+		te.under = append(te.under, release)
 	}
 	return release != nil, wait
 }
 
 // Leave releases the slot that was taken first.
-func (p *testEndpoint) Leave(now time.Time, r limiter.Result) {
-	p.mu.Lock()
-	release := p.under[0]
-	p.under = p.under[1:]
-	p.mu.Unlock()
+func (te *testEndpoint) Leave(now time.Time, r limiter.Result) {
+	te.mu.Lock()
+	release := te.under[0]
+	te.under = te.under[1:]
+	te.mu.Unlock()
 	release(now, r)
 }
 
 // take is who was called since it was last asked.
-func (p *testEndpoint) take() []string {
+func (te *testEndpoint) take() []string {
 	synctest.Wait()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	called := p.called
-	p.called = nil
+	te.mu.Lock()
+	defer te.mu.Unlock()
+	called := te.called
+	te.called = nil
 	return called
 }
 
 // enter asks for who, whose lane is what stands before a slash.
-func (p *testEndpoint) enter(who string) bool {
-	entered, _ := p.ask(who)
+func (te *testEndpoint) enter(who string) bool {
+	entered, _ := te.ask(who)
 	return entered
 }
 
-func (p *testEndpoint) ask(who string) (bool, limiter.Wait) {
+func (te *testEndpoint) ask(who string) (bool, limiter.Wait) {
 	name, _, _ := strings.Cut(who, "/")
-	return p.Enter(limiter.Request{ID: who, Flow: name, Total: p.total, PerFlow: p.perLane, Retry: p.retries != nil && p.retries(who), Notify: func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.called = append(p.called, who)
+	return te.Enter(limiter.Request{ID: who, Flow: name, Total: te.total, PerFlow: te.perLane, Retry: te.retries != nil && te.retries(who), Notify: func() {
+		te.mu.Lock()
+		defer te.mu.Unlock()
+		te.called = append(te.called, who)
 	}}, time.Now())
 }
 
-func (p *testEndpoint) release(failed bool) { p.Leave(time.Now(), limiter.Result{Failed: failed}) }
+func (te *testEndpoint) release(failed bool) { te.Leave(time.Now(), limiter.Result{Failed: failed}) }
 
-func (p *testEndpoint) wantCalled(t *testing.T, why string, want ...string) {
+func (te *testEndpoint) wantCalled(t *testing.T, why string, want ...string) {
 	t.Helper()
-	if called := p.take(); fmt.Sprint(called) != fmt.Sprint(want) {
+	if called := te.take(); fmt.Sprint(called) != fmt.Sprint(want) {
 		t.Errorf("%s: called %v, want %v", why, called, want)
 	}
 }

@@ -37,37 +37,37 @@ type Limiters[K comparable] struct {
 }
 
 // Of returns the Limiter of an endpoint, and creates it if there is none. An idle one may be replaced.
-func (s *Limiters[K]) Of(key K, now time.Time) *Limiter {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if b, ok := s.of[key]; ok {
+func (l *Limiters[K]) Of(key K, now time.Time) *Limiter {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if b, ok := l.of[key]; ok {
 		return b
 	}
-	if s.of == nil {
-		s.of = map[K]*Limiter{}
+	if l.of == nil {
+		l.of = map[K]*Limiter{}
 	}
-	if len(s.of) >= s.sweepAt {
-		maps.DeleteFunc(s.of, func(_ K, b *Limiter) bool { return b.Idle(now) })
-		s.sweepAt = 2*len(s.of) + sweepFrom
+	if len(l.of) >= l.sweepAt {
+		maps.DeleteFunc(l.of, func(_ K, b *Limiter) bool { return b.Idle(now) })
+		l.sweepAt = 2*len(l.of) + sweepFrom
 	}
 	b := &Limiter{}
-	if s.OnRecovery != nil {
-		b.onRecovery = func() { s.OnRecovery(key) }
+	if l.OnRecovery != nil {
+		b.onRecovery = func() { l.OnRecovery(key) }
 	}
-	s.of[key] = b
+	l.of[key] = b
 	return b
 }
 
 // Known returns the Limiter of an endpoint; nil: no request was sent yet.
-func (s *Limiters[K]) Known(key K) *Limiter {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.of[key]
+func (l *Limiters[K]) Known(key K) *Limiter {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.of[key]
 }
 
 // Cancel drops a place in the queue of an endpoint, if there is one.
-func (s *Limiters[K]) Cancel(key K, who any, now time.Time) {
-	if b := s.Known(key); b != nil {
+func (l *Limiters[K]) Cancel(key K, who any, now time.Time) {
+	if b := l.Known(key); b != nil {
 		b.Cancel(who, now)
 	}
 }

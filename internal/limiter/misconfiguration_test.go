@@ -34,25 +34,25 @@ type object struct {
 }
 
 // enter asks for a slot for the object.
-func (p *testEndpoint) enterObject(o *object) bool {
-	entered, _ := p.askFor(o)
+func (te *testEndpoint) enterObject(o *object) bool {
+	entered, _ := te.askFor(o)
 	return entered
 }
 
-func (p *testEndpoint) askFor(o *object) (bool, limiter.Wait) {
-	return p.Enter(limiter.Request{ID: o.name, FailingSince: o.failingSince, Misconfigured: o.answers, OwnFault: o.ownFault, Notify: func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.called = append(p.called, o.name)
+func (te *testEndpoint) askFor(o *object) (bool, limiter.Wait) {
+	return te.Enter(limiter.Request{ID: o.name, FailingSince: o.failingSince, Misconfigured: o.answers, OwnFault: o.ownFault, Notify: func() {
+		te.mu.Lock()
+		defer te.mu.Unlock()
+		te.called = append(te.called, o.name)
 	}}, time.Now())
 }
 
 // refuse answers the object's request, which is the oldest in flight, like an endpoint that is misconfigured.
-func (p *testEndpoint) refuse(o *object, unauthorized bool) limiter.Attribution {
-	p.mu.Lock()
-	release := p.under[0]
-	p.under = p.under[1:]
-	p.mu.Unlock()
+func (te *testEndpoint) refuse(o *object, unauthorized bool) limiter.Attribution {
+	te.mu.Lock()
+	release := te.under[0]
+	te.under = te.under[1:]
+	te.mu.Unlock()
 	v := release(time.Now(), limiter.Result{Misconfigured: true, Unauthorized: unauthorized})
 	if o.answers == 0 {
 		o.failingSince = time.Now()

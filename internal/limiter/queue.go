@@ -52,41 +52,41 @@ type entry struct {
 }
 
 // pick selects the waiters for whom there is room, flow by flow, and keeps slots for them.
-func (b *Limiter) pick(now time.Time) (calls []func()) {
-	b.dropLate(now)
-	for !b.isDown(now) && b.free(nil) > 0 {
-		p := b.nextProbe(now)
-		if !b.misconfigured.isBlocking() {
-			p = b.next(now)
+func (lim *Limiter) pick(now time.Time) (calls []func()) {
+	lim.dropLate(now)
+	for !lim.isDown(now) && lim.free(nil) > 0 {
+		p := lim.nextProbe(now)
+		if !lim.misconfigured.isBlocking() {
+			p = lim.next(now)
 		}
 		if p == nil {
 			break
 		}
 		p.notified = now
-		b.notified = append(b.notified, p)
+		lim.notified = append(lim.notified, p)
 		calls = append(calls, p.Notify)
 	}
-	b.arm(now)
+	lim.arm(now)
 	return calls
 }
 
 // next returns the next waiter to notify; its flow moves to the end of the turns.
-func (b *Limiter) next(now time.Time) *waiter {
-	for i, l := range b.active {
+func (lim *Limiter) next(now time.Time) *waiter {
+	for i, l := range lim.active {
 		for e := l.queue.Front(); e != nil; {
 			p := e.Value.(*waiter)
 			e = e.Next()
 			if now.Sub(p.seen) > QueueTimeout {
-				b.remove(p)
-				return b.next(now) // the turns may have changed
+				lim.remove(p)
+				return lim.next(now) // the turns may have changed
 			}
 			if !p.notified.IsZero() || p.late {
 				continue
 			}
-			if !p.Exempt && b.room(l, nil, now) <= 0 || l.retry && b.retries.room(retryRate, now) <= 0 {
+			if !p.Exempt && lim.room(l, nil, now) <= 0 || l.retry && lim.retries.room(retryRate, now) <= 0 {
 				break // nor is there for the waiters behind it
 			}
-			b.active = append(slices.Delete(b.active, i, i+1), l)
+			lim.active = append(slices.Delete(lim.active, i, i+1), l)
 			return p
 		}
 	}
@@ -94,27 +94,27 @@ func (b *Limiter) next(now time.Time) *waiter {
 }
 
 // free returns the number of slots for own, beside those that are kept for others.
-func (b *Limiter) free(own *waiter) int {
+func (lim *Limiter) free(own *waiter) int {
 	limit := slots
-	if b.tripped() || b.misconfigured.isBlocking() {
+	if lim.tripped() || lim.misconfigured.isBlocking() {
 		limit = 1
 	}
 	if own != nil && own.late { // it has waited before
-		return limit - b.busy
+		return limit - lim.busy
 	}
-	return limit - b.busy - b.kept(func(p *waiter) bool { return p != own })
+	return limit - lim.busy - lim.kept(func(p *waiter) bool { return p != own })
 }
 
 // room returns how many requests of a flow the rates allow, beside those that were notified.
-func (b *Limiter) room(l *flow, own *waiter, now time.Time) int {
+func (lim *Limiter) room(l *flow, own *waiter, now time.Time) int {
 	counts := func(p *waiter) bool { return p != own && !p.Exempt }
 	return min(
-		b.used.room(b.total, now)-b.kept(counts),
-		l.used.room(b.perFlow, now)-b.kept(func(p *waiter) bool { return counts(p) && p.flow == l }))
+		lim.used.room(lim.total, now)-lim.kept(counts),
+		l.used.room(lim.perFlow, now)-lim.kept(func(p *waiter) bool { return counts(p) && p.flow == l }))
 }
 
-func (b *Limiter) kept(counts func(*waiter) bool) (n int) {
-	for _, p := range b.notified {
+func (lim *Limiter) kept(counts func(*waiter) bool) (n int) {
+	for _, p := range lim.notified {
 		if counts(p) {
 			n++
 		}
@@ -122,74 +122,74 @@ func (b *Limiter) kept(counts func(*waiter) bool) (n int) {
 	return n
 }
 
-func (b *Limiter) flow(key flowKey, now time.Time) *flow {
-	l := b.flows[key]
+func (lim *Limiter) flow(key flowKey, now time.Time) *flow {
+	l := lim.flows[key]
 	if l != nil {
 		return l
 	}
-	if len(b.flows) >= b.sweepAt {
-		maps.DeleteFunc(b.flows, func(_ flowKey, l *flow) bool { return b.isIdle(l, now) })
-		b.sweepAt = 2*len(b.flows) + 16
+	if len(lim.flows) >= lim.sweepAt {
+		maps.DeleteFunc(lim.flows, func(_ flowKey, l *flow) bool { return lim.isIdle(l, now) })
+		lim.sweepAt = 2*len(lim.flows) + 16
 	}
-	if b.flows == nil {
-		b.flows = map[flowKey]*flow{}
+	if lim.flows == nil {
+		lim.flows = map[flowKey]*flow{}
 	}
 	l = &flow{flowKey: key}
-	b.flows[key] = l
+	lim.flows[key] = l
 	return l
 }
 
 // isIdle reports whether a flow has no state.
-func (b *Limiter) isIdle(l *flow, now time.Time) bool {
-	return l.queue.Len() == 0 && (b.perFlow.Count <= 0 || l.used.room(b.perFlow, now) == b.perFlow.Count)
+func (lim *Limiter) isIdle(l *flow, now time.Time) bool {
+	return l.queue.Len() == 0 && (lim.perFlow.Count <= 0 || l.used.room(lim.perFlow, now) == lim.perFlow.Count)
 }
 
 // Idle reports whether the endpoint has no request in flight or waiting, and no state: a new Limiter is equivalent.
-func (b *Limiter) Idle(now time.Time) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, l := range b.flows {
-		if !b.isIdle(l, now) {
+func (lim *Limiter) Idle(now time.Time) bool {
+	lim.mu.Lock()
+	defer lim.mu.Unlock()
+	for _, l := range lim.flows {
+		if !lim.isIdle(l, now) {
 			return false
 		}
 	}
-	return b.busy == 0 && b.failures == 0 && b.misconfigured.answers == 0 && !b.isDown(now) && b.retries.room(retryRate, now) == retryRate.Count && (b.total.Count <= 0 || b.used.room(b.total, now) == b.total.Count)
+	return lim.busy == 0 && lim.failures == 0 && lim.misconfigured.answers == 0 && !lim.isDown(now) && lim.retries.room(retryRate, now) == retryRate.Count && (lim.total.Count <= 0 || lim.used.room(lim.total, now) == lim.total.Count)
 }
 
-func (b *Limiter) queue(l *flow, t Request, now time.Time) *waiter {
+func (lim *Limiter) queue(l *flow, t Request, now time.Time) *waiter {
 	p := &waiter{Request: t, since: now, flow: l}
 	if l.queue.Len() == 0 {
-		b.active = append(b.active, l)
+		lim.active = append(lim.active, l)
 	}
 	p.element = l.queue.PushBack(p)
-	if b.waiters == nil {
-		b.waiters = map[any]*waiter{}
+	if lim.waiters == nil {
+		lim.waiters = map[any]*waiter{}
 	}
-	b.waiters[t.ID] = p
+	lim.waiters[t.ID] = p
 	return p
 }
 
-func (b *Limiter) remove(p *waiter) {
+func (lim *Limiter) remove(p *waiter) {
 	if p == nil {
 		return
 	}
-	b.unnotify(p)
-	delete(b.waiters, p.ID)
+	lim.unnotify(p)
+	delete(lim.waiters, p.ID)
 	p.flow.queue.Remove(p.element)
 	if p.flow.queue.Len() == 0 {
-		b.active = slices.DeleteFunc(b.active, func(l *flow) bool { return l == p.flow })
+		lim.active = slices.DeleteFunc(lim.active, func(l *flow) bool { return l == p.flow })
 	}
 }
 
-func (b *Limiter) unnotify(p *waiter) {
+func (lim *Limiter) unnotify(p *waiter) {
 	p.notified = time.Time{}
-	b.notified = slices.DeleteFunc(b.notified, func(c *waiter) bool { return c == p })
+	lim.notified = slices.DeleteFunc(lim.notified, func(c *waiter) bool { return c == p })
 }
 
 // dropLate drops the slots that are kept for waiters that did not come.
-func (b *Limiter) dropLate(now time.Time) {
-	for len(b.notified) > 0 && now.Sub(b.notified[0].notified) > notifyTimeout {
-		b.notified[0].late = true
-		b.unnotify(b.notified[0])
+func (lim *Limiter) dropLate(now time.Time) {
+	for len(lim.notified) > 0 && now.Sub(lim.notified[0].notified) > notifyTimeout {
+		lim.notified[0].late = true
+		lim.unnotify(lim.notified[0])
 	}
 }

@@ -71,4 +71,4 @@ func (c *Call) Failure(now time.Time) *result.Error {
 
 type errorReader struct{ err error }
 
-func (f errorReader) Read([]byte) (int, error) { return 0, f.err }
+func (e errorReader) Read([]byte) (int, error) { return 0, e.err }

@@ -51,12 +51,12 @@ type goldenCase struct {
 	warned []string
 }
 
-func (e goldenCase) check(ctx context.Context) {
+func (g goldenCase) check(ctx context.Context) {
 	GinkgoHelper()
 	ns := newNamespace(ctx)
 	createNamespacedCatalog(ctx, ns)
 	text := func(s string) string { return strings.ReplaceAll(s, "$NS", ns) }
-	who := e.by
+	who := g.by
 	if who == "" {
 		who = "alice"
 	}
@@ -64,24 +64,24 @@ func (e goldenCase) check(ctx context.Context) {
 	// A dry run is enough, and leaves no broker whose catalog would never be read.
 	var is *unstructured.Unstructured
 	var err error
-	if e.old == "" {
-		is = parseObject(e.kind, ns, "example", text(e.in))
+	if g.old == "" {
+		is = parseObject(g.kind, ns, "example", text(g.in))
 		err = u.Create(ctx, is, client.DryRunAll)
 	} else {
-		is = createStored(ctx, impersonate("bob"), parseObject(e.kind, ns, "example-"+ns, text(e.old)))
+		is = createStored(ctx, impersonate("bob"), parseObject(g.kind, ns, "example-"+ns, text(g.old)))
 		DeferCleanup(deleteWithoutFinalizers, is)
 		change := map[string]any{}
-		Expect(yaml.Unmarshal([]byte(text(e.in)), &change)).To(Succeed())
+		Expect(yaml.Unmarshal([]byte(text(g.in)), &change)).To(Succeed())
 		is = is.DeepCopy()
 		is.Object = applyMergePatch(is.Object, change).(map[string]any)
 		err = u.Update(ctx, is, client.DryRunAll)
 	}
-	for _, warning := range e.warned {
+	for _, warning := range g.warned {
 		Expect(u.receivedWarnings()).To(ContainSubstring(warning))
 	}
-	if len(e.refused) > 0 {
+	if len(g.refused) > 0 {
 		Expect(err).To(HaveOccurred())
-		for _, part := range e.refused {
+		for _, part := range g.refused {
 			Expect(err.Error()).To(ContainSubstring(part))
 		}
 		return
@@ -90,10 +90,10 @@ func (e goldenCase) check(ctx context.Context) {
 	stored, err := is.MarshalJSON()
 	Expect(err).NotTo(HaveOccurred())
 	want, have := map[string]any{}, map[string]any{}
-	Expect(yaml.Unmarshal([]byte(text(e.want)), &want)).To(Succeed())
+	Expect(yaml.Unmarshal([]byte(text(g.want)), &want)).To(Succeed())
 	Expect(yaml.Unmarshal(stored, &have)).To(Succeed()) // so that numbers have the same types
 	Expect(findDifferences("", want, have)).To(BeEmpty(), string(stored))
-	for _, path := range e.absent {
+	for _, path := range g.absent {
 		_, has, err := unstructured.NestedFieldNoCopy(is.Object, strings.Split(path, ".")...)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(has).To(BeFalse(), path)

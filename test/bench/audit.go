@@ -69,11 +69,11 @@ func (r *requestCounts) add(e audit.Event) {
 
 // countRequests waits until the subject sends no more requests, and counts those since an offset in the audit log. It leaves out
 // requests about objects with the names in except.
-func (s *environment) countRequests(ctx context.Context, since int64, except ...string) (all requestCounts, err error) {
-	if _, err := s.waitForSilence(ctx); err != nil {
+func (env *environment) countRequests(ctx context.Context, since int64, except ...string) (all requestCounts, err error) {
+	if _, err := env.waitForSilence(ctx); err != nil {
 		return all, err
 	}
-	made, err := audit.Read(s.auditLogPath, since, s.cluster.Namespace, s.cluster.ServiceAccount)
+	made, err := audit.Read(env.auditLogPath, since, env.cluster.Namespace, env.cluster.ServiceAccount)
 	for _, e := range made {
 		if !slices.Contains(except, e.ObjectRef.Name) {
 			all.add(e)
@@ -84,7 +84,7 @@ func (s *environment) countRequests(ctx context.Context, since int64, except ...
 
 // waitForSilence returns once no request was logged for half a second, with the size of the audit log. The log has all requests of
 // the subject, and those of everybody about Bellhop's kinds and Secrets.
-func (s *environment) waitForSilence(ctx context.Context) (end int64, err error) {
+func (env *environment) waitForSilence(ctx context.Context) (end int64, err error) {
 	deadline := time.Now().Add(stallTimeout)
 	for quiet := 0; quiet < 5; {
 		select {
@@ -92,7 +92,7 @@ func (s *environment) waitForSilence(ctx context.Context) (end int64, err error)
 		case <-ctx.Done():
 			return 0, context.Cause(ctx)
 		}
-		info, err := os.Stat(s.auditLogPath)
+		info, err := os.Stat(env.auditLogPath)
 		switch {
 		case err != nil:
 			return 0, err

@@ -114,8 +114,8 @@ func (b *bench) largeCatalog() []osbtest.Service {
 }
 
 // measureCatalogStep measures what the subject needs for an action.
-func (s *environment) measureCatalogStep(ctx context.Context, rest time.Duration, do func(context.Context) error) (f catalogFigures, err error) {
-	since, err := s.waitForSilence(ctx)
+func (env *environment) measureCatalogStep(ctx context.Context, rest time.Duration, do func(context.Context) error) (f catalogFigures, err error) {
+	since, err := env.waitForSilence(ctx)
 	if err != nil {
 		return f, err
 	}
@@ -124,10 +124,10 @@ func (s *environment) measureCatalogStep(ctx context.Context, rest time.Duration
 		return f, err
 	}
 	f.took = time.Since(start).Seconds()
-	if f.requestCounts, err = s.countRequests(ctx, since); err != nil {
+	if f.requestCounts, err = env.countRequests(ctx, since); err != nil {
 		return f, err
 	}
-	f.footprint, err = s.measureFootprint(ctx, rest)
+	f.footprint, err = env.measureFootprint(ctx, rest)
 	return f, err
 }
 

@@ -114,8 +114,8 @@ func (b *bench) startEnvironment(ctx context.Context, s *environment) error {
 	return s.startSubject(ctx)
 }
 
-func (s *environment) startControlPlane(ctx context.Context, repo string) (err error) {
-	if s.cluster, err = local.Start(ctx, local.Options{Repo: repo, AuditLog: s.auditLogPath}); err != nil {
+func (env *environment) startControlPlane(ctx context.Context, repo string) (err error) {
+	if env.cluster, err = local.Start(ctx, local.Options{Repo: repo, AuditLog: env.auditLogPath}); err != nil {
 		return err
 	}
 	scheme := runtime.NewScheme()
@@ -124,56 +124,56 @@ func (s *environment) startControlPlane(ctx context.Context, repo string) (err e
 			return err
 		}
 	}
-	config := *s.cluster.Config
+	config := *env.cluster.Config
 	config.QPS = -1
-	if s.api, err = client.NewWithWatch(&config, client.Options{Scheme: scheme}); err != nil {
+	if env.api, err = client.NewWithWatch(&config, client.Options{Scheme: scheme}); err != nil {
 		return err
 	}
-	s.token, err = metrics.Token(ctx, s.api, metav1.NamespaceDefault, "bench")
+	env.token, err = metrics.Token(ctx, env.api, metav1.NamespaceDefault, "bench")
 	return err
 }
 
 // startSubject runs the subject, and returns once it is ready.
-func (s *environment) startSubject(ctx context.Context) (err error) {
-	s.process, err = s.cluster.StartOperator(ctx, local.OperatorOptions{
-		Binary: s.binary, Args: append([]string{"--allow-outbound=127.0.0.1"}, s.args...), Log: s.log})
+func (env *environment) startSubject(ctx context.Context) (err error) {
+	env.process, err = env.cluster.StartOperator(ctx, local.OperatorOptions{
+		Binary: env.binary, Args: append([]string{"--allow-outbound=127.0.0.1"}, env.args...), Log: env.log})
 	if err != nil {
 		return err
 	}
-	ended, expected := s.process.Ended(), make(chan struct{})
-	s.expectExit = sync.OnceFunc(func() { close(expected) })
+	ended, expected := env.process.Ended(), make(chan struct{})
+	env.expectExit = sync.OnceFunc(func() { close(expected) })
 	go func() {
 		<-ended
 		select {
 		case <-expected:
 		default:
-			close(s.exited)
+			close(env.exited)
 		}
 	}()
 	return nil
 }
 
 // stopSubject ends the subject with SIGTERM, as the kubelet would.
-func (s *environment) stopSubject() error {
-	s.expectExit()
-	return s.process.Stop()
+func (env *environment) stopSubject() error {
+	env.expectExit()
+	return env.process.Stop()
 }
 
-func (s *environment) restartSubject(ctx context.Context) error {
-	if err := s.stopSubject(); err != nil {
+func (env *environment) restartSubject(ctx context.Context) error {
+	if err := env.stopSubject(); err != nil {
 		return err
 	}
-	return s.startSubject(ctx)
+	return env.startSubject(ctx)
 }
 
 // contextUntilExit returns a context that is cancelled when the subject ends unexpectedly, so that no caller waits for a process
 // that is gone.
-func (s *environment) contextUntilExit(ctx context.Context) (context.Context, context.CancelCauseFunc) {
+func (env *environment) contextUntilExit(ctx context.Context) (context.Context, context.CancelCauseFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	go func() {
 		select {
-		case <-s.exited:
-			cancel(fmt.Errorf("%s ended by itself", s.binary))
+		case <-env.exited:
+			cancel(fmt.Errorf("%s ended by itself", env.binary))
 		case <-ctx.Done():
 		}
 	}()
@@ -181,16 +181,16 @@ func (s *environment) contextUntilExit(ctx context.Context) (context.Context, co
 }
 
 // close ends the subject and the control plane.
-func (s *environment) close() error {
-	if s.expectExit != nil {
-		s.expectExit()
+func (env *environment) close() error {
+	if env.expectExit != nil {
+		env.expectExit()
 	}
 	var errs []error
-	if s.cluster != nil {
-		errs = append(errs, s.cluster.Stop())
+	if env.cluster != nil {
+		errs = append(errs, env.cluster.Stop())
 	}
-	if s.auditLogPath != "" {
-		errs = append(errs, os.Remove(s.auditLogPath))
+	if env.auditLogPath != "" {
+		errs = append(errs, os.Remove(env.auditLogPath))
 	}
 	return errors.Join(errs...)
 }

@@ -168,22 +168,22 @@ func (b *bench) measureSecretMemory(ctx context.Context, s *environment, t *tabl
 }
 
 // measureFootprint waits until the subject is idle, and reads its memory after garbage collections.
-func (s *environment) measureFootprint(ctx context.Context, rest time.Duration) (f footprint, err error) {
-	if _, err = s.waitForSilence(ctx); err != nil {
+func (env *environment) measureFootprint(ctx context.Context, rest time.Duration) (f footprint, err error) {
+	if _, err = env.waitForSilence(ctx); err != nil {
 		return f, err
 	}
-	_, heap, err := s.readAtRest(ctx, rest)
+	_, heap, err := env.readAtRest(ctx, rest)
 	if err != nil {
 		return f, err
 	}
-	f.resident, f.peak = s.readMemory()
+	f.resident, f.peak = env.readMemory()
 	f.heap = heap / (1 << 20)
 	return f, nil
 }
 
 // countRequestsFor counts the requests of the subject in a period.
-func (s *environment) countRequestsFor(ctx context.Context, duration time.Duration) (all requestCounts, err error) {
-	since, err := s.waitForSilence(ctx)
+func (env *environment) countRequestsFor(ctx context.Context, duration time.Duration) (all requestCounts, err error) {
+	since, err := env.waitForSilence(ctx)
 	if err != nil {
 		return all, err
 	}
@@ -192,5 +192,5 @@ func (s *environment) countRequestsFor(ctx context.Context, duration time.Durati
 	case <-ctx.Done():
 		return all, context.Cause(ctx)
 	}
-	return s.countRequests(ctx, since)
+	return env.countRequests(ctx, since)
 }

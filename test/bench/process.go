@@ -46,23 +46,23 @@ const (
 type metricFamilies map[string]*dto.MetricFamily
 
 // readMetrics reads the metrics of the subject.
-func (s *environment) readMetrics(ctx context.Context) (metricFamilies, error) {
-	return metrics.Read(ctx, s.process.MetricsURL, s.token)
+func (env *environment) readMetrics(ctx context.Context) (metricFamilies, error) {
+	return metrics.Read(ctx, env.process.MetricsURL, env.token)
 }
 
 // readServerMetrics reads the metrics of the API server.
-func (s *environment) readServerMetrics(ctx context.Context) (metricFamilies, error) {
-	address, err := url.JoinPath(s.cluster.Config.Host, "metrics")
+func (env *environment) readServerMetrics(ctx context.Context) (metricFamilies, error) {
+	address, err := url.JoinPath(env.cluster.Config.Host, "metrics")
 	if err != nil {
 		return nil, err
 	}
-	return metrics.Read(ctx, address, s.token)
+	return metrics.Read(ctx, address, env.token)
 }
 
 // sum adds up the counters and gauges of a name that have a label with this value, or all of them where value is empty. It is NaN
 // where there are none.
-func (r metricFamilies) sum(name, value string) float64 {
-	family, ok := r[name]
+func (m metricFamilies) sum(name, value string) float64 {
+	family, ok := m[name]
 	if !ok {
 		return math.NaN()
 	}
@@ -78,8 +78,8 @@ func (r metricFamilies) sum(name, value string) float64 {
 
 // readAtRest returns the metrics of an idle subject, and its live heap. Before it reads the metrics it waits for a while after
 // garbage collections, so that the runtime returns freed memory to the system.
-func (s *environment) readAtRest(ctx context.Context, duration time.Duration) (families metricFamilies, heap float64, err error) {
-	if heap, err = s.measureHeap(ctx); err != nil {
+func (env *environment) readAtRest(ctx context.Context, duration time.Duration) (families metricFamilies, heap float64, err error) {
+	if heap, err = env.measureHeap(ctx); err != nil {
 		return nil, 0, err
 	}
 	select {
@@ -87,21 +87,21 @@ func (s *environment) readAtRest(ctx context.Context, duration time.Duration) (f
 	case <-ctx.Done():
 		return nil, 0, ctx.Err()
 	}
-	families, err = s.readMetrics(ctx)
+	families, err = env.readMetrics(ctx)
 	return families, heap, err
 }
 
 // measureHeap returns the smallest live heap of several garbage collections, since each also counts objects that are in use briefly.
-func (s *environment) measureHeap(ctx context.Context) (float64, error) {
+func (env *environment) measureHeap(ctx context.Context) (float64, error) {
 	const collections = 4 // the first leaves pooled objects
 	least := math.Inf(1)
 	for range collections {
 		var families metricFamilies
 		err := pollUntil(ctx, func(ctx context.Context) (_ bool, err error) {
-			if err := s.collectGarbage(ctx); err != nil {
+			if err := env.collectGarbage(ctx); err != nil {
 				return false, nil //nolint:nilerr // who was just started may be ready, and not serve profiles and metrics yet
 			}
-			families, err = s.readMetrics(ctx)
+			families, err = env.readMetrics(ctx)
 			return err == nil, nil
 		})
 		if err != nil {
@@ -113,8 +113,8 @@ func (s *environment) measureHeap(ctx context.Context) (float64, error) {
 }
 
 // collectGarbage makes the subject collect garbage, through its profiles.
-func (s *environment) collectGarbage(ctx context.Context) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.profilesAddress+"/debug/pprof/heap?gc=1", nil)
+func (env *environment) collectGarbage(ctx context.Context) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+env.profilesAddress+"/debug/pprof/heap?gc=1", nil)
 	if err != nil {
 		return err
 	}
@@ -128,8 +128,8 @@ func (s *environment) collectGarbage(ctx context.Context) error {
 }
 
 // readMemory returns the present and the largest resident memory of the subject in MiB; NaN where the system does not tell.
-func (s *environment) readMemory() (resident, peak float64) {
-	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.process.PID()))
+func (env *environment) readMemory() (resident, peak float64) {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", env.process.PID()))
 	return mebibytes(status, "VmRSS"), mebibytes(status, "VmHWM")
 }
 

@@ -243,15 +243,15 @@ func startService(replicas ...notifytest.Service) *runningProvider {
 }
 
 // createReceiver creates the Secret, if there is one, and the Receiver.
-func (s *runningProvider) createReceiver(ctx context.Context, namespace string) *v1beta1.Receiver {
+func (rp *runningProvider) createReceiver(ctx context.Context, namespace string) *v1beta1.Receiver {
 	GinkgoHelper()
 	const name = "people"
-	if s.keys != nil {
-		Expect(k8s.Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, StringData: s.keys})).To(Succeed())
+	if rp.keys != nil {
+		Expect(k8s.Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, StringData: rp.keys})).To(Succeed())
 	}
 	return createReceiver(ctx, namespace, name, "", func(r *v1beta1.Receiver) {
-		r.Spec.Provider = s.spec
-		if s.keys != nil {
+		r.Spec.Provider = rp.spec
+		if rp.keys != nil {
 			r.Spec.SecretRef = &v1beta1.SecretReference{Name: name}
 		}
 	})

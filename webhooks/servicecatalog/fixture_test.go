@@ -58,8 +58,8 @@ func scheme() *runtime.Scheme {
 // indexer puts the indexes of the manager's cache into a fake one.
 type indexer struct{ *fake.ClientBuilder }
 
-func (b indexer) IndexField(_ context.Context, obj client.Object, field string, values client.IndexerFunc) error {
-	b.WithIndex(obj, field, values)
+func (i indexer) IndexField(_ context.Context, obj client.Object, field string, values client.IndexerFunc) error {
+	i.WithIndex(obj, field, values)
 	return nil
 }
 

@@ -256,16 +256,16 @@ func (r *Reconciler) purge(ctx context.Context, alert *v1beta1.Alert) error {
 }
 
 // isPatient reports whether requests are in flight or queued, and none of them so long that the status has to say so.
-func (v *scope) isPatient() bool {
-	for _, f := range v.inputs.InFlight {
-		if v.inputs.Now.Sub(f.Since) >= lifecycle.ConditionDelay {
+func (s *scope) isPatient() bool {
+	for _, f := range s.inputs.InFlight {
+		if s.inputs.Now.Sub(f.Since) >= lifecycle.ConditionDelay {
 			return false
 		}
 	}
-	for _, wait := range v.queued {
-		if v.inputs.Now.Sub(wait.Since) >= lifecycle.ConditionDelay {
+	for _, wait := range s.queued {
+		if s.inputs.Now.Sub(wait.Since) >= lifecycle.ConditionDelay {
 			return false
 		}
 	}
-	return len(v.inputs.InFlight)+len(v.queued) > 0
+	return len(s.inputs.InFlight)+len(s.queued) > 0
 }

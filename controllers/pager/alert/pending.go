@@ -70,56 +70,56 @@ func nameOf(a *v1beta1.Alert) types.NamespacedName {
 }
 
 // of returns the entry of an Alert; nil: there is none, or it is of another Alert of the name.
-func (l *pending) of(a *v1beta1.Alert) *record {
-	if e := l.entries[nameOf(a)]; e != nil && e.uid == a.UID {
+func (p *pending) of(a *v1beta1.Alert) *record {
+	if e := p.entries[nameOf(a)]; e != nil && e.uid == a.UID {
 		return e
 	}
 	return nil
 }
 
 // begin records a request in flight, unless the process is stopping.
-func (l *pending) begin(a *v1beta1.Alert, ref v1beta1.ReceiverRef, f lifecycle.OpenRequest) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed {
+func (p *pending) begin(a *v1beta1.Alert, ref v1beta1.ReceiverRef, f lifecycle.OpenRequest) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
 		return false
 	}
-	l.open(a).underWay[ref] = f
-	l.inFlight++
+	p.open(a).underWay[ref] = f
+	p.inFlight++
 	return true
 }
 
 // open returns the entry of an Alert, and creates it if there is none.
-func (l *pending) open(a *v1beta1.Alert) *record {
-	e := l.of(a)
+func (p *pending) open(a *v1beta1.Alert) *record {
+	e := p.of(a)
 	if e == nil {
 		e = &record{uid: a.UID, underWay: map[v1beta1.ReceiverRef]lifecycle.OpenRequest{}, posted: map[v1beta1.ReceiverRef]time.Time{},
 			failed: map[v1beta1.ReceiverRef]lifecycle.FailedAttempt{}, unsent: map[v1beta1.ReceiverRef][]intent{}}
-		l.entries[nameOf(a)] = e
+		p.entries[nameOf(a)] = e
 	}
 	return e
 }
 
 // queue records where an Alert waits for a slot, and returns where it no longer does.
-func (l *pending) queue(a *v1beta1.Alert, queued map[v1beta1.ReceiverRef]limiter.Wait) (left []v1beta1.ReceiverRef) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.of(a) == nil && len(queued) == 0 {
+func (p *pending) queue(a *v1beta1.Alert, queued map[v1beta1.ReceiverRef]limiter.Wait) (left []v1beta1.ReceiverRef) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.of(a) == nil && len(queued) == 0 {
 		return nil
 	}
-	e := l.open(a)
+	e := p.open(a)
 	left = slices.DeleteFunc(e.queued, func(ref v1beta1.ReceiverRef) bool { _, still := queued[ref]; return still })
 	e.queued = slices.Collect(maps.Keys(queued))
 	return left
 }
 
 // end records the outcome of a request; of a resend only its time. It returns false if the Alert is gone.
-func (l *pending) end(a *v1beta1.Alert, o lifecycle.Outcome) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.inFlight--
-	l.finished.Broadcast()
-	e := l.of(a)
+func (p *pending) end(a *v1beta1.Alert, o lifecycle.Outcome) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.inFlight--
+	p.finished.Broadcast()
+	e := p.of(a)
 	if e == nil {
 		return false
 	}
@@ -128,8 +128,8 @@ func (l *pending) end(a *v1beta1.Alert, o lifecycle.Outcome) bool {
 	switch {
 	case o.Verdict.FailedProbe && !o.WriteAhead: // the receiver's status has the outcome
 	case o.ResendEvery == 0:
-		l.number++
-		o.Number = l.number
+		p.number++
+		o.Number = p.number
 		e.outcomes = append(e.outcomes, o)
 	case o.Failure == nil:
 		e.posted[o.Ref] = o.At
@@ -140,45 +140,45 @@ func (l *pending) end(a *v1beta1.Alert, o lifecycle.Outcome) bool {
 }
 
 // observeFailure remembers since when attempts fail.
-func (e *record) observeFailure(o lifecycle.Outcome) {
+func (r *record) observeFailure(o lifecycle.Outcome) {
 	since := o.At
-	if f, ok := e.failed[o.Ref]; ok && !o.FailingSince.IsZero() {
+	if f, ok := r.failed[o.Ref]; ok && !o.FailingSince.IsZero() {
 		since = f.Since
 	}
-	if delete(e.failed, o.Ref); o.Failure != nil {
-		e.failed[o.Ref] = lifecycle.FailedAttempt{Since: since, At: o.At, OwnFault: o.Verdict.OwnFault}
+	if delete(r.failed, o.Ref); o.Failure != nil {
+		r.failed[o.Ref] = lifecycle.FailedAttempt{Since: since, At: o.At, OwnFault: o.Verdict.OwnFault}
 	}
 }
 
 // cancel records that a request was not sent, as the write of its record failed. The record may have been written nevertheless; no answer
 // is lost then.
-func (l *pending) cancel(a *v1beta1.Alert, ref v1beta1.ReceiverRef, unsent ...intent) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.inFlight--
-	l.finished.Broadcast()
-	if e := l.of(a); e != nil {
+func (p *pending) cancel(a *v1beta1.Alert, ref v1beta1.ReceiverRef, unsent ...intent) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.inFlight--
+	p.finished.Broadcast()
+	if e := p.of(a); e != nil {
 		delete(e.underWay, ref)
 		e.unsent[ref] = append(e.unsent[ref], unsent...)
 	}
 }
 
 // confirm records that a request whose record is written is sent now.
-func (l *pending) confirm(a *v1beta1.Alert, ref v1beta1.ReceiverRef) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if e := l.of(a); e != nil {
+func (p *pending) confirm(a *v1beta1.Alert, ref v1beta1.ReceiverRef) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if e := p.of(a); e != nil {
 		delete(e.unsent, ref)
 	}
 }
 
 // apply applies the outcomes that are not recorded yet to a, and adds the requests in flight to w, in one critical section, so that no
 // request is missing in both. It returns the number of the last outcome; 0: there is none.
-func (l *pending) apply(a *v1beta1.Alert, w *lifecycle.Inputs) (last uint64) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+func (p *pending) apply(a *v1beta1.Alert, w *lifecycle.Inputs) (last uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	w.InFlight, w.LastResent, w.Failed = nil, nil, nil
-	e := l.of(a)
+	e := p.of(a)
 	if e == nil {
 		return 0
 	}
@@ -192,8 +192,8 @@ func (l *pending) apply(a *v1beta1.Alert, w *lifecycle.Inputs) (last uint64) {
 }
 
 // removeUnsent removes the records of requests that were not sent from a.
-func (e *record) removeUnsent(a *v1beta1.Alert) {
-	for ref, unsent := range e.unsent {
+func (r *record) removeUnsent(a *v1beta1.Alert) {
+	for ref, unsent := range r.unsent {
 		row := lifecycle.DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name})
 		for _, i := range unsent {
 			if equality.Semantic.DeepEqual(row, i.after) {
@@ -204,62 +204,62 @@ func (e *record) removeUnsent(a *v1beta1.Alert) {
 }
 
 // markRecorded drops the outcomes up to the one with a number, which are recorded.
-func (l *pending) markRecorded(a *v1beta1.Alert, last uint64) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	e := l.of(a)
+func (p *pending) markRecorded(a *v1beta1.Alert, last uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e := p.of(a)
 	if e == nil {
 		return
 	}
 	e.outcomes = slices.DeleteFunc(e.outcomes, func(o lifecycle.Outcome) bool { return o.Number <= last })
 	if len(e.outcomes)+len(e.underWay)+len(e.posted)+len(e.failed)+len(e.queued)+len(e.unsent) == 0 && !e.released {
-		delete(l.entries, nameOf(a))
+		delete(p.entries, nameOf(a))
 	}
 }
 
 // release records that an Alert was released: without finalizers it is gone, though the cache may still show it.
-func (l *pending) release(a *v1beta1.Alert) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.open(a).released = true
+func (p *pending) release(a *v1beta1.Alert) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.open(a).released = true
 }
 
-func (l *pending) isReleased(a *v1beta1.Alert) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	e := l.of(a)
+func (p *pending) isReleased(a *v1beta1.Alert) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e := p.of(a)
 	return e != nil && e.released
 }
 
 // drop removes the entry of an Alert of the name that is gone: any but the one with uid. It returns what was sent for it, and where it
 // waits.
-func (l *pending) drop(name types.NamespacedName, uid types.UID) (outcomes []lifecycle.Outcome, queued []v1beta1.ReceiverRef) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	e := l.entries[name]
+func (p *pending) drop(name types.NamespacedName, uid types.UID) (outcomes []lifecycle.Outcome, queued []v1beta1.ReceiverRef) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e := p.entries[name]
 	if e == nil || e.uid == uid {
 		return nil, nil
 	}
-	delete(l.entries, name)
+	delete(p.entries, name)
 	return e.outcomes, e.queued
 }
 
 // close begins no more requests, and waits for those in flight.
-func (l *pending) close() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.closed = true
-	for l.inFlight > 0 {
-		l.finished.Wait()
+func (p *pending) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	for p.inFlight > 0 {
+		p.finished.Wait()
 	}
 }
 
 // unrecorded returns the Alerts with outcomes that are not in their status.
-func (l *pending) unrecorded() []types.NamespacedName {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+func (p *pending) unrecorded() []types.NamespacedName {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	var names []types.NamespacedName
-	for name, e := range l.entries {
+	for name, e := range p.entries {
 		if len(e.outcomes) > 0 {
 			names = append(names, name)
 		}

@@ -90,47 +90,47 @@ const writeTimeout = 10 * time.Second
 const secretLocks = 64
 
 // Enqueue reconciles a Secret.
-func (k *Reconciler) Enqueue(name types.NamespacedName) { k.wake.Add(name) }
+func (r *Reconciler) Enqueue(name types.NamespacedName) { r.wake.Add(name) }
 
 // Reconcile adds the finalizer to a Secret, or removes it.
-func (k *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	if err := k.barrier.WaitForSync(ctx); err != nil {
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	if err := r.barrier.WaitForSync(ctx); err != nil {
 		return ctrl.Result{}, err
 	}
 	secret := apiserver.Metadata("Secret")
-	if err := k.cache.Get(ctx, req.NamespacedName, secret); err != nil {
+	if err := r.cache.Get(ctx, req.NamespacedName, secret); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	uses := k.usesOf(secret.UID)
-	broker, left, err := k.neededFor(ctx, req.NamespacedName)
+	uses := r.usesOf(secret.UID)
+	broker, left, err := r.neededFor(ctx, req.NamespacedName)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
 	isKept, isDeleted := controllerutil.ContainsFinalizer(secret, v1beta1.AuthSecretFinalizer), !secret.DeletionTimestamp.IsZero()
 	switch {
 	case broker == nil && isKept:
-		err = k.release(ctx, secret, uses)
+		err = r.release(ctx, secret, uses)
 	case broker != nil && !isKept && !isDeleted:
-		err = k.protect(ctx, secret)
-	case broker != nil && isKept && isDeleted && k.firstAnnouncement(secret.UID):
-		k.recorder.Eventf(secret, nil, corev1.EventTypeWarning, v1beta1.ReasonCredentialsInUse, "Keep",
+		err = r.protect(ctx, secret)
+	case broker != nil && isKept && isDeleted && r.firstAnnouncement(secret.UID):
+		r.recorder.Eventf(secret, nil, corev1.EventTypeWarning, v1beta1.ReasonCredentialsInUse, "Keep",
 			"Deleted, and kept until nothing is left at %s %s, which is reached with it: %s", catalog.ScopeOf(broker).BrokerKind(), broker.GetName(), left)
 	}
 	return patch.RequeueOnConflict(ctx, ctrl.Result{}, err)
 }
 
 // neededFor returns a broker that uses a Secret and has instances or bindings, and their number; nil: there is none.
-func (k *Reconciler) neededFor(ctx context.Context, secret types.NamespacedName) (v1beta1.Broker, string, error) {
-	brokers, err := k.index.BrokersWith(ctx, secret)
+func (r *Reconciler) neededFor(ctx context.Context, secret types.NamespacedName) (v1beta1.Broker, string, error) {
+	brokers, err := r.index.BrokersWith(ctx, secret)
 	if err != nil {
 		return nil, "", fmt.Errorf("looking up brokers with the Secret: %w", err)
 	}
 	for _, broker := range brokers {
-		instances, err := k.index.InstancesOfBroker(ctx, broker)
+		instances, err := r.index.InstancesOfBroker(ctx, broker)
 		if err != nil {
 			return nil, "", fmt.Errorf("looking up instances of broker %s: %w", broker.GetName(), err)
 		}
-		bindings, err := k.index.BindingsOfBroker(ctx, broker)
+		bindings, err := r.index.BindingsOfBroker(ctx, broker)
 		if err != nil {
 			return nil, "", fmt.Errorf("looking up bindings of broker %s: %w", broker.GetName(), err)
 		}
@@ -142,12 +142,12 @@ func (k *Reconciler) neededFor(ctx context.Context, secret types.NamespacedName)
 }
 
 // Protect adds the finalizer to the Secrets of a broker, before a request creates something that could not be removed without them.
-func (k *Reconciler) Protect(ctx context.Context, b v1beta1.Broker) error {
+func (r *Reconciler) Protect(ctx context.Context, b v1beta1.Broker) error {
 	for _, name := range v1beta1.AuthSecrets(b) {
 		secret := apiserver.Metadata("Secret")
-		err := k.cache.Get(ctx, name, secret)
+		err := r.cache.Get(ctx, name, secret)
 		if err == nil {
-			err = k.protect(ctx, secret)
+			err = r.protect(ctx, secret)
 		}
 		switch {
 		case errors.Is(err, patch.ErrStale):
@@ -159,71 +159,71 @@ func (k *Reconciler) Protect(ctx context.Context, b v1beta1.Broker) error {
 	return nil
 }
 
-func (k *Reconciler) lock(name types.NamespacedName) (unlock func()) {
-	k.locks.LockKey(name.String())
-	return func() { _ = k.locks.UnlockKey(name.String()) } // it never fails
+func (r *Reconciler) lock(name types.NamespacedName) (unlock func()) {
+	r.locks.LockKey(name.String())
+	return func() { _ = r.locks.UnlockKey(name.String()) } // it never fails
 }
 
-func (k *Reconciler) use(uid types.UID) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.uses[uid]++
+func (r *Reconciler) use(uid types.UID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.uses[uid]++
 }
 
-func (k *Reconciler) usesOf(uid types.UID) int {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.uses[uid]
+func (r *Reconciler) usesOf(uid types.UID) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.uses[uid]
 }
 
 // protect adds the finalizer to a Secret, unless it has it.
-func (k *Reconciler) protect(ctx context.Context, secret client.Object) error {
-	defer k.lock(client.ObjectKeyFromObject(secret))()
-	k.use(secret.GetUID())
-	if k.isKept(secret) {
+func (r *Reconciler) protect(ctx context.Context, secret client.Object) error {
+	defer r.lock(client.ObjectKeyFromObject(secret))()
+	r.use(secret.GetUID())
+	if r.isKept(secret) {
 		return nil
 	}
-	return k.setFinalizer(ctx, secret, true)
+	return r.setFinalizer(ctx, secret, true)
 }
 
 // release removes the finalizer, unless the Secret was kept for a new instance since it had that number of uses.
-func (k *Reconciler) release(ctx context.Context, secret client.Object, uses int) error {
-	defer k.lock(client.ObjectKeyFromObject(secret))()
-	if k.usesOf(secret.GetUID()) != uses {
+func (r *Reconciler) release(ctx context.Context, secret client.Object, uses int) error {
+	defer r.lock(client.ObjectKeyFromObject(secret))()
+	if r.usesOf(secret.GetUID()) != uses {
 		return patch.ErrStale
 	}
-	return k.setFinalizer(ctx, secret, false)
+	return r.setFinalizer(ctx, secret, false)
 }
 
 // isKept reports whether a Secret has the finalizer, also where the cache does not show this process's last write yet.
-func (k *Reconciler) isKept(secret client.Object) bool {
-	if since := k.pendingWrites(secret); since != nil {
+func (r *Reconciler) isKept(secret client.Object) bool {
+	if since := r.pendingWrites(secret); since != nil {
 		return since.isKept
 	}
 	return controllerutil.ContainsFinalizer(secret, v1beta1.AuthSecretFinalizer)
 }
 
 // pendingWrites returns this process's writes of a Secret that the cache does not show yet; nil: there are none.
-func (k *Reconciler) pendingWrites(secret client.Object) *writtenVersions {
-	known := k.known(secret.GetUID())
+func (r *Reconciler) pendingWrites(secret client.Object) *writtenVersions {
+	known := r.known(secret.GetUID())
 	if i := slices.Index(known.versions, secret.GetResourceVersion()); i < 0 || i == len(known.versions)-1 {
 		return nil
 	}
 	return &known
 }
 
-func (k *Reconciler) known(uid types.UID) writtenVersions {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.written[uid]
+func (r *Reconciler) known(uid types.UID) writtenVersions {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.written[uid]
 }
 
 // setFinalizer adds the finalizer to a Secret, or removes it, and changes nothing else. The caller holds the lock.
-func (k *Reconciler) setFinalizer(ctx context.Context, secret client.Object, keep bool) error {
+func (r *Reconciler) setFinalizer(ctx context.Context, secret client.Object, keep bool) error {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	uid, before := secret.GetUID(), secret.GetResourceVersion()
-	switch since := k.pendingWrites(secret); {
+	switch since := r.pendingWrites(secret); {
 	case since == nil:
 	case since.isKept == keep:
 		return nil
@@ -234,31 +234,31 @@ func (k *Reconciler) setFinalizer(ctx context.Context, secret client.Object, kee
 	if keep {
 		set = patch.AddFinalizer
 	}
-	if err := set(ctx, k.client, secret, v1beta1.AuthSecretFinalizer); err != nil {
+	if err := set(ctx, r.client, secret, v1beta1.AuthSecretFinalizer); err != nil {
 		return err
 	}
-	run := append(k.run(uid, before), secret.GetResourceVersion())
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.written[uid] = writtenVersions{run[max(0, len(run)-maxTouched):], keep}
+	run := append(r.run(uid, before), secret.GetResourceVersion())
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.written[uid] = writtenVersions{run[max(0, len(run)-maxTouched):], keep}
 	return nil
 }
 
 // run returns the versions of a Secret that differ from the given one by the finalizer only; that one is the last.
-func (k *Reconciler) run(uid types.UID, version string) []string {
-	if run := k.known(uid).versions; len(run) > 0 && run[len(run)-1] == version {
+func (r *Reconciler) run(uid types.UID, version string) []string {
+	if run := r.known(uid).versions; len(run) > 0 && run[len(run)-1] == version {
 		return run
 	}
 	return []string{version}
 }
 
 // VersionOf returns the versions of a broker's Secrets, and whether they differ from the recorded ones by the finalizer only.
-func (k *Reconciler) VersionOf(ctx context.Context, b v1beta1.Broker) (version string, touched bool, err error) {
+func (r *Reconciler) VersionOf(ctx context.Context, b v1beta1.Broker) (version string, touched bool, err error) {
 	recorded := b.CommonStatus().CredentialsVersion
 	var now, before []string
 	secrets := v1beta1.AuthSecrets(b)
 	for _, field := range slices.Sorted(maps.Keys(secrets)) {
-		same, err := k.same(ctx, field, secrets[field])
+		same, err := r.same(ctx, field, secrets[field])
 		if err != nil {
 			return "", false, err
 		}
@@ -274,10 +274,10 @@ func (k *Reconciler) VersionOf(ctx context.Context, b v1beta1.Broker) (version s
 }
 
 // same returns the versions of the Secret of a field that are the same to the broker; the present one is the last.
-func (k *Reconciler) same(ctx context.Context, field string, name types.NamespacedName) ([]string, error) {
-	defer k.lock(name)()
+func (r *Reconciler) same(ctx context.Context, field string, name types.NamespacedName) ([]string, error) {
+	defer r.lock(name)()
 	secret := apiserver.Metadata("Secret")
-	err := k.cache.Get(ctx, name, secret)
+	err := r.cache.Get(ctx, name, secret)
 	switch {
 	case apierrors.IsNotFound(err):
 		return []string{field + "=none"}, nil
@@ -285,25 +285,25 @@ func (k *Reconciler) same(ctx context.Context, field string, name types.Namespac
 		return nil, fmt.Errorf("looking up Secret %s: %w", name, err)
 	}
 	var same []string
-	for _, version := range k.run(secret.UID, secret.ResourceVersion) {
+	for _, version := range r.run(secret.UID, secret.ResourceVersion) {
 		same = append(same, fmt.Sprintf("%s=%s/%s", field, secret.UID, version))
 	}
 	return same, nil
 }
 
 // forget drops what is known of a Secret that was deleted.
-func (k *Reconciler) forget(uid types.UID) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	delete(k.written, uid)
-	delete(k.uses, uid)
-	delete(k.announced, uid)
+func (r *Reconciler) forget(uid types.UID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.written, uid)
+	delete(r.uses, uid)
+	delete(r.announced, uid)
 }
 
-func (k *Reconciler) firstAnnouncement(uid types.UID) bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	was := k.announced[uid]
-	k.announced[uid] = true
+func (r *Reconciler) firstAnnouncement(uid types.UID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	was := r.announced[uid]
+	r.announced[uid] = true
 	return !was
 }

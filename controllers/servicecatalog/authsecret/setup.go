@@ -69,7 +69,7 @@ func Setup(mgr ctrl.Manager, k *Reconciler) error {
 }
 
 // seen reconciles Secrets with the finalizer; events of brokers cover the others.
-func (k *Reconciler) seen(q queue, secret client.Object) {
+func (r *Reconciler) seen(q queue, secret client.Object) {
 	for _, finalizer := range secret.GetFinalizers() {
 		if finalizer == v1beta1.AuthSecretFinalizer {
 			q.Add(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(secret)})

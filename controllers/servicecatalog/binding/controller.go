@@ -63,9 +63,9 @@ type scope struct {
 }
 
 // StatusForBlocker returns the status of a binding whose reconcile is blocked.
-func (v *scope) StatusForBlocker(why *lifecycle.Blocker, now time.Time) v1beta1.ServiceBindingStatus {
-	v.inputs.Now = now
-	return bindingrules.StatusForBlocker(v.binding, v.inputs, why)
+func (s *scope) StatusForBlocker(why *lifecycle.Blocker, now time.Time) v1beta1.ServiceBindingStatus {
+	s.inputs.Now = now
+	return bindingrules.StatusForBlocker(s.binding, s.inputs, why)
 }
 
 // +kubebuilder:rbac:groups=servicecatalog.k8s.io,resources=servicebindings,verbs=get;list;watch;patch

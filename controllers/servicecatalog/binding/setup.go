@@ -85,61 +85,61 @@ var instanceChanged = predicate.Funcs{
 // dependents finds the bindings that a change of another object may unblock. Its reads fail only while the cache stops.
 type dependents struct{ index.Index }
 
-func (l dependents) withSameID(ctx context.Context, o client.Object) []reconcile.Request {
+func (d dependents) withSameID(ctx context.Context, o client.Object) []reconcile.Request {
 	b := o.(*v1beta1.ServiceBinding)
 	var bindings []*v1beta1.ServiceBinding
 	for _, id := range lifecycle.Distinct(b.Spec.ExternalID, b.Status.ExternalID, b.Status.PredecessorID) {
-		some, _ := l.BindingsWithID(ctx, id)
+		some, _ := d.BindingsWithID(ctx, id)
 		bindings = append(bindings, some...)
 	}
 	return unsettled(slices.DeleteFunc(bindings, func(other *v1beta1.ServiceBinding) bool { return other.UID == b.UID }))
 }
 
-func (l dependents) toInstance(ctx context.Context, o client.Object) []reconcile.Request {
-	bindings, _ := l.Bindings(ctx, client.ObjectKeyFromObject(o))
+func (d dependents) toInstance(ctx context.Context, o client.Object) []reconcile.Request {
+	bindings, _ := d.Bindings(ctx, client.ObjectKeyFromObject(o))
 	return unsettled(bindings)
 }
 
-func (l dependents) toInstances(ctx context.Context, instances []*v1beta1.ServiceInstance) (requests []reconcile.Request) {
+func (d dependents) toInstances(ctx context.Context, instances []*v1beta1.ServiceInstance) (requests []reconcile.Request) {
 	for _, si := range instances {
-		requests = append(requests, l.toInstance(ctx, si)...)
+		requests = append(requests, d.toInstance(ctx, si)...)
 	}
 	return requests
 }
 
-func (l dependents) ofClass(ctx context.Context, o client.Object) []reconcile.Request {
-	instances, _ := l.InstancesOfClass(ctx, o.(v1beta1.Class))
-	return l.toInstances(ctx, instances)
+func (d dependents) ofClass(ctx context.Context, o client.Object) []reconcile.Request {
+	instances, _ := d.InstancesOfClass(ctx, o.(v1beta1.Class))
+	return d.toInstances(ctx, instances)
 }
 
-func (l dependents) ofPlan(ctx context.Context, o client.Object) []reconcile.Request {
+func (d dependents) ofPlan(ctx context.Context, o client.Object) []reconcile.Request {
 	plan := o.(v1beta1.Plan)
-	class, err := l.ClassNamed(ctx, catalog.ScopeOf(plan), plan.GetNamespace(), plan.ClassName())
+	class, err := d.ClassNamed(ctx, catalog.ScopeOf(plan), plan.GetNamespace(), plan.ClassName())
 	if err != nil {
 		return nil
 	}
-	return l.ofClass(ctx, class) // an instance may have another plan than its spec says
+	return d.ofClass(ctx, class) // an instance may have another plan than its spec says
 }
 
-func (l dependents) atBroker(ctx context.Context, o client.Object) []reconcile.Request {
-	instances, _ := l.InstancesOfBroker(ctx, o.(v1beta1.Broker))
-	bindings, _ := l.BindingsOfBroker(ctx, o.(v1beta1.Broker)) // their instances may be gone, or elsewhere
-	return append(l.toInstances(ctx, instances), unsettled(bindings)...)
+func (d dependents) atBroker(ctx context.Context, o client.Object) []reconcile.Request {
+	instances, _ := d.InstancesOfBroker(ctx, o.(v1beta1.Broker))
+	bindings, _ := d.BindingsOfBroker(ctx, o.(v1beta1.Broker)) // their instances may be gone, or elsewhere
+	return append(d.toInstances(ctx, instances), unsettled(bindings)...)
 }
 
-func (l dependents) ofSecret(ctx context.Context, o client.Object) (requests []reconcile.Request) {
+func (d dependents) ofSecret(ctx context.Context, o client.Object) (requests []reconcile.Request) {
 	name := client.ObjectKeyFromObject(o)
-	into, _ := l.BindingsInto(ctx, name)
+	into, _ := d.BindingsInto(ctx, name)
 	for _, b := range into { // also Ready ones; a binding that is being deleted reads its Secret anyway
 		if b.DeletionTimestamp.IsZero() {
 			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(b)})
 		}
 	}
-	reading, _ := l.BindingsReading(ctx, name)
+	reading, _ := d.BindingsReading(ctx, name)
 	requests = append(requests, unsettled(reading)...)
-	brokers, _ := l.BrokersWith(ctx, name)
+	brokers, _ := d.BrokersWith(ctx, name)
 	for _, b := range brokers {
-		requests = append(requests, l.atBroker(ctx, b)...)
+		requests = append(requests, d.atBroker(ctx, b)...)
 	}
 	return requests
 }

@@ -444,8 +444,8 @@ type delayed struct {
 	names []string
 }
 
-func (q *delayed) AddAfter(req reconcile.Request, _ time.Duration) {
-	q.names = append(q.names, req.String())
+func (d *delayed) AddAfter(req reconcile.Request, _ time.Duration) {
+	d.names = append(d.names, req.String())
 }
 
 func TestWhatIsChangedBehindOurBackIsLookedAt(t *testing.T) {

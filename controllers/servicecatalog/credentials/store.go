@@ -52,25 +52,25 @@ type Store struct {
 }
 
 // See returns the metadata of a binding's Secret in the cache; nil: there is none. It belongs to the cache.
-func (k *Store) See(ctx context.Context, b *v1beta1.ServiceBinding) (*metav1.PartialObjectMetadata, error) {
+func (s *Store) See(ctx context.Context, b *v1beta1.ServiceBinding) (*metav1.PartialObjectMetadata, error) {
 	meta := apiserver.Metadata("Secret")
-	return found(meta, k.Cache.Get(ctx, types.NamespacedName{Namespace: b.Namespace, Name: catalog.SecretName(b)}, meta, client.UnsafeDisableDeepCopy))
+	return found(meta, s.Cache.Get(ctx, types.NamespacedName{Namespace: b.Namespace, Name: catalog.SecretName(b)}, meta, client.UnsafeDisableDeepCopy))
 }
 
 // ShowsOther reports whether the cache shows a Secret of the name that does not belong to the binding: then its deletion causes an
 // event.
-func (k *Store) ShowsOther(ctx context.Context, b *v1beta1.ServiceBinding) bool {
-	seen, err := k.See(ctx, b)
+func (s *Store) ShowsOther(ctx context.Context, b *v1beta1.ServiceBinding) bool {
+	seen, err := s.See(ctx, b)
 	return err == nil && seen != nil && !bindingsecret.IsOwned(seen, b)
 }
 
 // Read returns the Secret of the binding's secretName, with its content; nil: there is none.
-func (k *Store) Read(ctx context.Context, b *v1beta1.ServiceBinding) (*corev1.Secret, error) {
-	return k.read(ctx, b.Namespace, catalog.SecretName(b))
+func (s *Store) Read(ctx context.Context, b *v1beta1.ServiceBinding) (*corev1.Secret, error) {
+	return s.read(ctx, b.Namespace, catalog.SecretName(b))
 }
 
-func (k *Store) read(ctx context.Context, namespace, name string) (*corev1.Secret, error) {
-	return found(secrets.Read(ctx, k.Live, types.NamespacedName{Namespace: namespace, Name: name}))
+func (s *Store) read(ctx context.Context, namespace, name string) (*corev1.Secret, error) {
+	return found(secrets.Read(ctx, s.Live, types.NamespacedName{Namespace: namespace, Name: name}))
 }
 
 // found returns an object; nil: it does not exist.
@@ -83,20 +83,20 @@ func found[T any](object *T, err error) (*T, error) {
 
 // Put writes the data of an id into the binding's Secret, creates it if there is none, and returns its resourceVersion. An error is
 // an *Error, or the API server's.
-func (k *Store) Put(ctx context.Context, b *v1beta1.ServiceBinding, id string, data map[string][]byte) (version string, err error) {
+func (s *Store) Put(ctx context.Context, b *v1beta1.ServiceBinding, id string, data map[string][]byte) (version string, err error) {
 	if size := len(bindingsecret.RecordOf(id, data).String()); size > maxRecord {
 		return "", bindingsecret.Unfit("the names of the credentials' keys have %d bytes; they can have %d", size, maxRecord)
 	}
 	ctx = secrets.Silent(ctx)
-	seen, err := k.See(ctx, b)
+	seen, err := s.See(ctx, b)
 	if err != nil {
 		return "", err
 	}
 	for range maxWrites { // others may write it as well, and the cache may lag
 		if seen == nil {
-			version, err = k.create(ctx, b, id, data)
+			version, err = s.create(ctx, b, id, data)
 		} else {
-			version, err = k.update(ctx, b, id, data)
+			version, err = s.update(ctx, b, id, data)
 		}
 		switch {
 		case apierrors.IsAlreadyExists(err), apierrors.IsConflict(err):
@@ -110,16 +110,16 @@ func (k *Store) Put(ctx context.Context, b *v1beta1.ServiceBinding, id string, d
 	return "", err
 }
 
-func (k *Store) create(ctx context.Context, b *v1beta1.ServiceBinding, id string, data map[string][]byte) (string, error) {
+func (s *Store) create(ctx context.Context, b *v1beta1.ServiceBinding, id string, data map[string][]byte) (string, error) {
 	secret := bindingsecret.NewSecret(b, id, data)
-	if err := k.Writer.Create(ctx, secret, client.DisableReadYourWritesConsistency); err != nil {
+	if err := s.Writer.Create(ctx, secret, client.DisableReadYourWritesConsistency); err != nil {
 		return "", err
 	}
 	return secret.ResourceVersion, nil
 }
 
-func (k *Store) update(ctx context.Context, b *v1beta1.ServiceBinding, id string, data map[string][]byte) (string, error) {
-	secret, err := secrets.Read(ctx, k.Live, types.NamespacedName{Namespace: b.Namespace, Name: catalog.SecretName(b)})
+func (s *Store) update(ctx context.Context, b *v1beta1.ServiceBinding, id string, data map[string][]byte) (string, error) {
+	secret, err := secrets.Read(ctx, s.Live, types.NamespacedName{Namespace: b.Namespace, Name: catalog.SecretName(b)})
 	if err != nil {
 		return "", err
 	}
@@ -135,24 +135,24 @@ func (k *Store) update(ctx context.Context, b *v1beta1.ServiceBinding, id string
 	}
 	// The resourceVersion in the patch protects another Secret of the name.
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := k.Writer.Patch(ctx, secret, patch, client.DisableReadYourWritesConsistency); err != nil {
+	if err := s.Writer.Patch(ctx, secret, patch, client.DisableReadYourWritesConsistency); err != nil {
 		return "", err
 	}
 	return secret.ResourceVersion, nil
 }
 
 // Remove deletes the Secret that was read, and no other of its name.
-func (k *Store) Remove(ctx context.Context, seen metav1.Object) error {
+func (s *Store) Remove(ctx context.Context, seen metav1.Object) error {
 	secret, uid := &corev1.Secret{}, seen.GetUID()
 	secret.Namespace, secret.Name = seen.GetNamespace(), seen.GetName()
-	return client.IgnoreNotFound(k.Writer.Delete(secrets.Silent(ctx), secret, client.Preconditions{UID: &uid}, client.DisableReadYourWritesConsistency))
+	return client.IgnoreNotFound(s.Writer.Delete(secrets.Silent(ctx), secret, client.Preconditions{UID: &uid}, client.DisableReadYourWritesConsistency))
 }
 
 // Others reads the Secrets whose keys a binding copies.
-func (k *Store) Others(ctx context.Context, b *v1beta1.ServiceBinding) (map[string]map[string][]byte, error) {
+func (s *Store) Others(ctx context.Context, b *v1beta1.ServiceBinding) (map[string]map[string][]byte, error) {
 	others := map[string]map[string][]byte{}
 	for _, name := range bindingsecret.SourcesOf(b) {
-		secret, err := k.read(ctx, b.Namespace, name)
+		secret, err := s.read(ctx, b.Namespace, name)
 		if err != nil {
 			return nil, fmt.Errorf("reading Secret %q: %w", name, err)
 		}

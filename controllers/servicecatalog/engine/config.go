@@ -48,6 +48,6 @@ type Config struct {
 }
 
 // Freshness returns the freshness of the objects of a kind.
-func (k *Config) Freshness(kind string, o client.Object) *consistency.ObjectFreshness {
-	return k.Barrier.Of(v1beta1.GroupVersion.WithKind(kind), o)
+func (c *Config) Freshness(kind string, o client.Object) *consistency.ObjectFreshness {
+	return c.Barrier.Of(v1beta1.GroupVersion.WithKind(kind), o)
 }

@@ -67,48 +67,48 @@ func newPending[S any, M comparable](o *orphans.List) *pending[S, M] {
 
 // of returns an object's entry, and creates it if there is none. Of the entry of an earlier object of the name only the place in the
 // broker's queue is kept, which belongs to the name.
-func (l *pending[S, M]) of(o client.Object) *Record[S, M] {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+func (p *pending[S, M]) of(o client.Object) *Record[S, M] {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	name := client.ObjectKeyFromObject(o)
-	e := l.entries[name]
+	e := p.entries[name]
 	if e == nil || e.uid != o.GetUID() {
-		l.handOver(name, e)
+		p.handOver(name, e)
 		next := &Record[S, M]{uid: o.GetUID()}
 		if e != nil {
 			next.Queue = e.Queue
 		}
-		l.entries[name], e = next, next
+		p.entries[name], e = next, next
 	}
 	return e
 }
 
 // drop removes the entry of an object that is gone, and returns where it waited.
-func (l *pending[S, M]) drop(name types.NamespacedName) (queued *brokers.Key) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	e := l.entries[name]
+func (p *pending[S, M]) drop(name types.NamespacedName) (queued *brokers.Key) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e := p.entries[name]
 	if e != nil {
 		queued = e.Queue
 	}
-	l.handOver(name, e)
-	delete(l.entries, name)
+	p.handOver(name, e)
+	delete(p.entries, name)
 	return queued
 }
 
 // handOver hands over what an object has left at its broker.
-func (l *pending[S, M]) handOver(name types.NamespacedName, e *Record[S, M]) {
+func (p *pending[S, M]) handOver(name types.NamespacedName, e *Record[S, M]) {
 	if e != nil && e.Orphan != nil {
-		l.orphans.Add(name, e.Orphan)
+		p.orphans.Add(name, e.Orphan)
 	}
 }
 
 // forgetIdle removes the entry of an object where it holds nothing.
-func (l *pending[S, M]) forgetIdle(o client.Object) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+func (p *pending[S, M]) forgetIdle(o client.Object) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	name := client.ObjectKeyFromObject(o)
-	if e := l.entries[name]; e != nil && e.PendingStatus == nil && !e.released && !e.open && e.Orphan == nil && e.Queue == nil && e.Definition == lifecycle.DefinitionUnknown && e.Memory == *new(M) {
-		delete(l.entries, name)
+	if e := p.entries[name]; e != nil && e.PendingStatus == nil && !e.released && !e.open && e.Orphan == nil && e.Queue == nil && e.Definition == lifecycle.DefinitionUnknown && e.Memory == *new(M) {
+		delete(p.entries, name)
 	}
 }

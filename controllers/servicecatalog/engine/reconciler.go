@@ -108,7 +108,7 @@ type Scope[O client.Object, S any, M comparable] struct {
 }
 
 // Common returns the scope itself, also of a kind's scope that embeds it.
-func (v *Scope[O, S, M]) Common() *Scope[O, S, M] { return v }
+func (s *Scope[O, S, M]) Common() *Scope[O, S, M] { return s }
 
 // KindScope is a Scope, together with what a kind looks up for its object.
 type KindScope[O client.Object, S any, M comparable] interface {

@@ -50,8 +50,8 @@ type scope struct {
 }
 
 // StatusForBlocker returns the status of an instance whose reconcile is blocked.
-func (v *scope) StatusForBlocker(why *lifecycle.Blocker, now time.Time) v1beta1.ServiceInstanceStatus {
-	return instancerules.StatusForBlocker(v.instance, why, now)
+func (s *scope) StatusForBlocker(why *lifecycle.Blocker, now time.Time) v1beta1.ServiceInstanceStatus {
+	return instancerules.StatusForBlocker(s.instance, why, now)
 }
 
 // +kubebuilder:rbac:groups=servicecatalog.k8s.io,resources=serviceinstances,verbs=get;list;watch;patch

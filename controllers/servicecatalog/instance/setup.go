@@ -78,56 +78,56 @@ var bindingRemoval = predicate.Funcs{
 // dependents finds the instances that a change of another object may unblock. Its reads fail only while the cache stops.
 type dependents struct{ index.Index }
 
-func (l dependents) withSameID(ctx context.Context, o client.Object) []reconcile.Request {
+func (d dependents) withSameID(ctx context.Context, o client.Object) []reconcile.Request {
 	si := o.(*v1beta1.ServiceInstance)
 	var instances []*v1beta1.ServiceInstance
 	for _, id := range lifecycle.Distinct(si.Spec.ExternalID, si.Status.ExternalID) {
-		some, _ := l.InstancesWithID(ctx, id)
+		some, _ := d.InstancesWithID(ctx, id)
 		instances = append(instances, some...)
 	}
 	return unsettled(slices.DeleteFunc(instances, func(other *v1beta1.ServiceInstance) bool { return other.UID == si.UID }))
 }
 
 // boundTo returns the instance of a binding, if it is being deleted.
-func (l dependents) boundTo(ctx context.Context, o client.Object) []reconcile.Request {
+func (d dependents) boundTo(ctx context.Context, o client.Object) []reconcile.Request {
 	name, si := client.ObjectKey{Namespace: o.GetNamespace(), Name: o.(*v1beta1.ServiceBinding).Spec.InstanceRef.Name}, &v1beta1.ServiceInstance{}
-	if err := l.Cache.Get(ctx, name, si, client.UnsafeDisableDeepCopy); err != nil || si.DeletionTimestamp.IsZero() {
+	if err := d.Cache.Get(ctx, name, si, client.UnsafeDisableDeepCopy); err != nil || si.DeletionTimestamp.IsZero() {
 		return nil
 	}
 	return []reconcile.Request{{NamespacedName: name}}
 }
 
-func (l dependents) ofClass(ctx context.Context, o client.Object) []reconcile.Request {
-	waiting, _ := l.InstancesWaitingFor(ctx, o.(v1beta1.Class))
-	instances, _ := l.InstancesOfClass(ctx, o.(v1beta1.Class))
+func (d dependents) ofClass(ctx context.Context, o client.Object) []reconcile.Request {
+	waiting, _ := d.InstancesWaitingFor(ctx, o.(v1beta1.Class))
+	instances, _ := d.InstancesOfClass(ctx, o.(v1beta1.Class))
 	return unsettled(append(waiting, instances...))
 }
 
-func (l dependents) ofPlan(ctx context.Context, o client.Object) []reconcile.Request {
+func (d dependents) ofPlan(ctx context.Context, o client.Object) []reconcile.Request {
 	plan := o.(v1beta1.Plan)
-	instances, _ := l.InstancesOfPlan(ctx, plan)
-	if class, err := l.ClassNamed(ctx, catalog.ScopeOf(plan), plan.GetNamespace(), plan.ClassName()); err == nil {
-		waiting, _ := l.InstancesWaitingFor(ctx, class)
-		same, _ := l.InstancesOfClass(ctx, class)
+	instances, _ := d.InstancesOfPlan(ctx, plan)
+	if class, err := d.ClassNamed(ctx, catalog.ScopeOf(plan), plan.GetNamespace(), plan.ClassName()); err == nil {
+		waiting, _ := d.InstancesWaitingFor(ctx, class)
+		same, _ := d.InstancesOfClass(ctx, class)
 		instances = append(append(instances, waiting...), same...)
 	}
 	return unsettled(instances)
 }
 
-func (l dependents) atBroker(ctx context.Context, o client.Object) []reconcile.Request {
-	instances, _ := l.InstancesOfBroker(ctx, o.(v1beta1.Broker))
+func (d dependents) atBroker(ctx context.Context, o client.Object) []reconcile.Request {
+	instances, _ := d.InstancesOfBroker(ctx, o.(v1beta1.Broker))
 	return unsettled(instances)
 }
 
-func (l dependents) readingSecret(ctx context.Context, o client.Object) []reconcile.Request {
-	instances, _ := l.InstancesReading(ctx, client.ObjectKeyFromObject(o))
+func (d dependents) readingSecret(ctx context.Context, o client.Object) []reconcile.Request {
+	instances, _ := d.InstancesReading(ctx, client.ObjectKeyFromObject(o))
 	var requests []reconcile.Request
 	for _, si := range instances { // Ready ones are updated
 		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(si)})
 	}
-	brokers, _ := l.BrokersWith(ctx, client.ObjectKeyFromObject(o))
+	brokers, _ := d.BrokersWith(ctx, client.ObjectKeyFromObject(o))
 	for _, b := range brokers {
-		requests = append(requests, l.atBroker(ctx, b)...)
+		requests = append(requests, d.atBroker(ctx, b)...)
 	}
 	return requests
 }

@@ -114,15 +114,15 @@ type Collector struct {
 const maxAttempts = 20
 
 // Collect removes the orphans of a name. It returns when to continue; 0: none is left.
-func (u *Collector) Collect(ctx context.Context, name types.NamespacedName) (again time.Duration, failed error) {
-	for _, o := range u.List.of(name) {
-		wait, err := u.collectOne(ctx, o)
+func (c *Collector) Collect(ctx context.Context, name types.NamespacedName) (again time.Duration, failed error) {
+	for _, o := range c.List.of(name) {
+		wait, err := c.collectOne(ctx, o)
 		switch {
 		case err != nil:
 			failed = errors.Join(failed, err)
 		case wait == 0:
-			u.Clients.Limiters.Cancel(o.Broker, o, u.Clock.Now())
-			u.List.forget(name, o)
+			c.Clients.Limiters.Cancel(o.Broker, o, c.Clock.Now())
+			c.List.forget(name, o)
 		case again == 0 || wait < again:
 			again = wait
 		}
@@ -130,16 +130,16 @@ func (u *Collector) Collect(ctx context.Context, name types.NamespacedName) (aga
 	return again, failed
 }
 
-func (u *Collector) collectOne(ctx context.Context, o *Orphan) (wait time.Duration, err error) {
-	now := u.Clock.Now()
+func (c *Collector) collectOne(ctx context.Context, o *Orphan) (wait time.Duration, err error) {
+	now := c.Clock.Now()
 	if now.Before(o.next) {
 		return o.next.Sub(now), nil
 	}
-	broker, err := u.Index.BrokerNamed(ctx, brokers.ScopeOf(o.Broker), o.Broker.Namespace, o.Broker.Name)
+	broker, err := c.Index.BrokerNamed(ctx, brokers.ScopeOf(o.Broker), o.Broker.Namespace, o.Broker.Name)
 	if err != nil && !index.IsNotFound(err) {
 		return 0, err
 	}
-	why, err := u.reasonToLeave(ctx, o)
+	why, err := c.reasonToLeave(ctx, o)
 	if broker == nil {
 		why = "its broker does not exist any more"
 	}
@@ -147,40 +147,40 @@ func (u *Collector) collectOne(ctx context.Context, o *Orphan) (wait time.Durati
 	case err != nil:
 		return 0, err
 	case why != "":
-		u.reportLeft(o, why)
+		c.reportLeft(o, why)
 		return 0, nil
 	}
-	connection, err := u.Clients.For(ctx, broker)
+	connection, err := c.Clients.For(ctx, broker)
 	if bad, ok := errors.AsType[*brokers.CredentialsError](err); ok {
-		u.Clients.Limiters.Cancel(o.Broker, o, now) // it does not ask for a slot before its next attempt
-		return u.recordOutcome(o, osbresult.Outcome{Class: osbresult.Retry, Description: bad.Message}), nil
+		c.Clients.Limiters.Cancel(o.Broker, o, now) // it does not ask for a slot before its next attempt
+		return c.recordOutcome(o, osbresult.Outcome{Class: osbresult.Retry, Description: bad.Message}), nil
 	}
 	if err != nil {
 		return 0, err
 	}
-	endpoint := u.Clients.Limiters.Of(o.Broker, now)
+	endpoint := c.Clients.Limiters.Of(o.Broker, now)
 	name := client.ObjectKeyFromObject(o.Object)
 	// The orphan itself identifies the request: another object may have the name by now.
 	if ctx.Err() != nil { // the process stops or no longer leads
 		return 0, brokers.ErrStopping
 	}
-	release, _ := endpoint.Enter(limiter.Request{ID: o, Flow: "namespace " + name.Namespace, Notify: func() { u.Wake(name) }}, now)
+	release, _ := endpoint.Enter(limiter.Request{ID: o, Flow: "namespace " + name.Namespace, Notify: func() { c.Wake(name) }}, now)
 	if release == nil {
 		return brokers.QueueHeartbeat, nil
 	}
 	result := limiter.Result{NotSent: true}
-	defer func() { release(u.Clock.Now(), result) }()
-	out := u.send(context.WithoutCancel(ctx), connection.Client, o)
+	defer func() { release(c.Clock.Now(), result) }()
+	out := c.send(context.WithoutCancel(ctx), connection.Client, o)
 	result = brokers.ResultOf(out)
-	return u.recordOutcome(o, out), nil
+	return c.recordOutcome(o, out), nil
 }
 
 // send sends the removal request of an orphan, or polls it.
-func (u *Collector) send(ctx context.Context, broker *osb.Client, o *Orphan) osbresult.Outcome {
+func (c *Collector) send(ctx context.Context, broker *osb.Client, o *Orphan) osbresult.Outcome {
 	if o.removingSince.IsZero() {
-		removal, out := u.Remover.Remove(ctx, broker, o.Request)
+		removal, out := c.Remover.Remove(ctx, broker, o.Request)
 		if out.Class == osbresult.Accepted {
-			o.removingSince, o.operation = u.Clock.Now(), removal.Operation
+			o.removingSince, o.operation = c.Clock.Now(), removal.Operation
 		}
 		return out
 	}
@@ -195,8 +195,8 @@ func (u *Collector) send(ctx context.Context, broker *osb.Client, o *Orphan) osb
 }
 
 // recordOutcome records the outcome of a removal request, and returns when to continue; 0: the orphan is done.
-func (u *Collector) recordOutcome(o *Orphan, out osbresult.Outcome) time.Duration {
-	now := u.Clock.Now()
+func (c *Collector) recordOutcome(o *Orphan, out osbresult.Outcome) time.Duration {
+	now := c.Clock.Now()
 	if running := now.Sub(o.removingSince); out.Class == osbresult.Accepted && running < catalog.MaximumPollingDuration {
 		wait := lifecycle.PollInterval(running, out.RetryAfter)
 		o.next = now.Add(wait)
@@ -204,13 +204,13 @@ func (u *Collector) recordOutcome(o *Orphan, out osbresult.Outcome) time.Duratio
 	}
 	switch o.attempts++; {
 	case out.Class == osbresult.Done, out.Class == osbresult.Gone:
-		u.Recorder.Eventf(o.Object, nil, corev1.EventTypeNormal, v1beta1.ReasonOrphanMitigationSuccessful, "Undo", "The object was gone before the result of its request was recorded; what the broker had created for it was removed")
+		c.Recorder.Eventf(o.Object, nil, corev1.EventTypeNormal, v1beta1.ReasonOrphanMitigationSuccessful, "Undo", "The object was gone before the result of its request was recorded; what the broker had created for it was removed")
 		return 0
 	case out.Class == osbresult.NeedsAsync:
 		o.Request.AcceptsIncomplete = true
 		return time.Millisecond
 	case o.attempts >= maxAttempts:
-		u.reportLeft(o, "the broker did not remove it: "+lifecycle.StatusOnly(out))
+		c.reportLeft(o, "the broker did not remove it: "+lifecycle.StatusOnly(out))
 		return 0
 	}
 	wait := max(lifecycle.Backoff(o.Object.GetUID(), o.attempts, out.RetryAfter), time.Second)
@@ -219,14 +219,14 @@ func (u *Collector) recordOutcome(o *Orphan, out osbresult.Outcome) time.Duratio
 }
 
 // reasonToLeave returns why an orphan is left at the broker; "": it is removed (R2).
-func (u *Collector) reasonToLeave(ctx context.Context, o *Orphan) (why string, err error) {
+func (c *Collector) reasonToLeave(ctx context.Context, o *Orphan) (why string, err error) {
 	if !o.IsOwned {
 		return "it is not known that this object's request has created it", nil
 	}
-	if claimed, err := u.Remover.IsClaimed(ctx, o); err != nil || claimed {
+	if claimed, err := c.Remover.IsClaimed(ctx, o); err != nil || claimed {
 		return "another object has the id", err
 	}
-	state, err := u.Definition.Read(ctx)
+	state, err := c.Definition.Read(ctx)
 	if state == lifecycle.DefinitionTerminating {
 		return "the CustomResourceDefinition is being deleted", nil
 	}
@@ -234,11 +234,11 @@ func (u *Collector) reasonToLeave(ctx context.Context, o *Orphan) (why string, e
 }
 
 // reportLeft announces that an orphan is left at the broker.
-func (u *Collector) reportLeft(o *Orphan, why string) {
+func (c *Collector) reportLeft(o *Orphan, why string) {
 	id := o.Request.InstanceID
 	if o.Request.BindingID != "" {
 		id = o.Request.BindingID
 	}
-	u.Recorder.Eventf(o.Object, nil, corev1.EventTypeWarning, v1beta1.ReasonOrphanMitigationFailed, "Undo", "%s",
+	c.Recorder.Eventf(o.Object, nil, corev1.EventTypeWarning, v1beta1.ReasonOrphanMitigationFailed, "Undo", "%s",
 		redact.Shorten(fmt.Sprintf("The object was gone before the result of its request was recorded; what the broker may have under the id %q is left there: %s", id, why), lifecycle.MaxNote))
 }

@@ -96,47 +96,47 @@ func get[T client.Object](ctx context.Context, cache client.Reader, kind string,
 }
 
 // BrokerNamed returns the broker with a name.
-func (x Index) BrokerNamed(ctx context.Context, scope catalog.Scope, namespace, name string) (v1beta1.Broker, error) {
+func (ix Index) BrokerNamed(ctx context.Context, scope catalog.Scope, namespace, name string) (v1beta1.Broker, error) {
 	var broker v1beta1.Broker = &v1beta1.ServiceBroker{}
 	if scope == catalog.Cluster {
 		broker = &v1beta1.ClusterServiceBroker{}
 	}
-	return get(ctx, x.Cache, scope.BrokerKind(), scope, namespace, name, broker)
+	return get(ctx, ix.Cache, scope.BrokerKind(), scope, namespace, name, broker)
 }
 
 // ClassNamed returns the class with a name.
-func (x Index) ClassNamed(ctx context.Context, scope catalog.Scope, namespace, name string) (v1beta1.Class, error) {
+func (ix Index) ClassNamed(ctx context.Context, scope catalog.Scope, namespace, name string) (v1beta1.Class, error) {
 	var class v1beta1.Class = &v1beta1.ServiceClass{}
 	if scope == catalog.Cluster {
 		class = &v1beta1.ClusterServiceClass{}
 	}
-	return get(ctx, x.Cache, scope.ClassKind(), scope, namespace, name, class)
+	return get(ctx, ix.Cache, scope.ClassKind(), scope, namespace, name, class)
 }
 
 // PlanNamed returns the plan with a name.
-func (x Index) PlanNamed(ctx context.Context, scope catalog.Scope, namespace, name string) (v1beta1.Plan, error) {
+func (ix Index) PlanNamed(ctx context.Context, scope catalog.Scope, namespace, name string) (v1beta1.Plan, error) {
 	var plan v1beta1.Plan = &v1beta1.ServicePlan{}
 	if scope == catalog.Cluster {
 		plan = &v1beta1.ClusterServicePlan{}
 	}
-	return get(ctx, x.Cache, scope.PlanKind(), scope, namespace, name, plan)
+	return get(ctx, ix.Cache, scope.PlanKind(), scope, namespace, name, plan)
 }
 
 // BrokerOf returns the broker of a class.
-func (x Index) BrokerOf(ctx context.Context, class v1beta1.Class) (v1beta1.Broker, error) {
-	return x.BrokerNamed(ctx, catalog.ScopeOf(class), class.GetNamespace(), class.BrokerName())
+func (ix Index) BrokerOf(ctx context.Context, class v1beta1.Class) (v1beta1.Broker, error) {
+	return ix.BrokerNamed(ctx, catalog.ScopeOf(class), class.GetNamespace(), class.BrokerName())
 }
 
 // Broker returns the broker in the status of an instance of a namespace.
-func (x Index) Broker(ctx context.Context, namespace string, ref v1beta1.BrokerReference) (v1beta1.Broker, error) {
-	return x.BrokerNamed(ctx, catalog.ScopeOfBroker(ref.Kind), namespace, ref.Name)
+func (ix Index) Broker(ctx context.Context, namespace string, ref v1beta1.BrokerReference) (v1beta1.Broker, error) {
+	return ix.BrokerNamed(ctx, catalog.ScopeOfBroker(ref.Kind), namespace, ref.Name)
 }
 
 // ClassOf returns the class of an instance's references; nil: it has none.
-func (x Index) ClassOf(ctx context.Context, instance *v1beta1.ServiceInstance) (v1beta1.Class, error) {
+func (ix Index) ClassOf(ctx context.Context, instance *v1beta1.ServiceInstance) (v1beta1.Class, error) {
 	for _, scope := range catalog.Scopes {
 		if name := catalog.RefsOf(&instance.Spec, scope).Class; name != "" {
-			class, err := x.ClassNamed(ctx, scope, instance.Namespace, name)
+			class, err := ix.ClassNamed(ctx, scope, instance.Namespace, name)
 			return class, withReference(err, instance, catalog.Reference.ClassString)
 		}
 	}
@@ -153,10 +153,10 @@ func withReference(err error, instance *v1beta1.ServiceInstance, text func(catal
 }
 
 // PlanOf returns the plan of an instance's references; nil: it has none.
-func (x Index) PlanOf(ctx context.Context, instance *v1beta1.ServiceInstance) (v1beta1.Plan, error) {
+func (ix Index) PlanOf(ctx context.Context, instance *v1beta1.ServiceInstance) (v1beta1.Plan, error) {
 	for _, scope := range catalog.Scopes {
 		if name := catalog.RefsOf(&instance.Spec, scope).Plan; name != "" {
-			plan, err := x.PlanNamed(ctx, scope, instance.Namespace, name)
+			plan, err := ix.PlanNamed(ctx, scope, instance.Namespace, name)
 			return plan, withReference(err, instance, catalog.Reference.PlanString)
 		}
 	}
@@ -164,22 +164,22 @@ func (x Index) PlanOf(ctx context.Context, instance *v1beta1.ServiceInstance) (v
 }
 
 // Class returns the class that a reference in a namespace names.
-func (x Index) Class(ctx context.Context, namespace string, ref catalog.Reference) (v1beta1.Class, error) {
-	class, err := x.class(ctx, namespace, ref)
+func (ix Index) Class(ctx context.Context, namespace string, ref catalog.Reference) (v1beta1.Class, error) {
+	class, err := ix.class(ctx, namespace, ref)
 	if missing, ok := errors.AsType[*NotFoundError](err); ok {
-		missing.Instead, missing.Unread = x.inOtherScope(ctx, namespace, ref), x.Unread(ctx, ref.Scope, namespace)
+		missing.Instead, missing.Unread = ix.inOtherScope(ctx, namespace, ref), ix.Unread(ctx, ref.Scope, namespace)
 	}
 	return class, err
 }
 
 // inOtherScope returns what to do if the other scope has a class that the reference would name there; empty: it has none.
-func (x Index) inOtherScope(ctx context.Context, namespace string, ref catalog.Reference) string {
+func (ix Index) inOtherScope(ctx context.Context, namespace string, ref catalog.Reference) string {
 	for _, scope := range catalog.Scopes {
 		if scope == ref.Scope {
 			continue
 		}
 		ref.Scope = scope
-		if _, err := x.class(ctx, namespace, ref); err == nil || IsAmbiguous(err) {
+		if _, err := ix.class(ctx, namespace, ref); err == nil || IsAmbiguous(err) {
 			return fmt.Sprintf("there is a %s with %s: make a ServiceInstance that names it so, and the plan with %s", scope.ClassKind(), ref.ClassString(), ref.PlanField())
 		}
 	}
@@ -187,8 +187,8 @@ func (x Index) inOtherScope(ctx context.Context, namespace string, ref catalog.R
 }
 
 // Unread names a broker whose catalog was not read yet, so that it may offer the class that is looked for; empty: all catalogs were read.
-func (x Index) Unread(ctx context.Context, scope catalog.Scope, namespace string) string {
-	brokers, err := x.Brokers(ctx, scope, namespace)
+func (ix Index) Unread(ctx context.Context, scope catalog.Scope, namespace string) string {
+	brokers, err := ix.Brokers(ctx, scope, namespace)
 	if err != nil {
 		return err.Error()
 	}
@@ -200,16 +200,16 @@ func (x Index) Unread(ctx context.Context, scope catalog.Scope, namespace string
 	return ""
 }
 
-func (x Index) class(ctx context.Context, namespace string, ref catalog.Reference) (v1beta1.Class, error) {
+func (ix Index) class(ctx context.Context, namespace string, ref catalog.Reference) (v1beta1.Class, error) {
 	var found []v1beta1.Class
 	var err error
 	switch ref.NamedBy {
 	case catalog.ByExternalName:
-		found, err = x.classes(ctx, ref.Scope, named(namespaceOf(ref.Scope, namespace), byExternalName, ref.Class)...)
+		found, err = ix.classes(ctx, ref.Scope, named(namespaceOf(ref.Scope, namespace), byExternalName, ref.Class)...)
 	case catalog.ByExternalID:
-		found, err = x.classes(ctx, ref.Scope, named(namespaceOf(ref.Scope, namespace), byExternalID, ref.Class)...)
+		found, err = ix.classes(ctx, ref.Scope, named(namespaceOf(ref.Scope, namespace), byExternalID, ref.Class)...)
 	default:
-		return x.ClassNamed(ctx, ref.Scope, namespace, ref.Class)
+		return ix.ClassNamed(ctx, ref.Scope, namespace, ref.Class)
 	}
 	if err != nil {
 		return nil, err
@@ -230,8 +230,8 @@ func chooseForNewInstance(field string) string {
 }
 
 // Plan returns the plan of a class that a reference names; without a plan in the reference, the class's only one.
-func (x Index) Plan(ctx context.Context, class v1beta1.Class, ref catalog.Reference) (v1beta1.Plan, error) {
-	plans, err := x.PlansOf(ctx, class)
+func (ix Index) Plan(ctx context.Context, class v1beta1.Class, ref catalog.Reference) (v1beta1.Plan, error) {
+	plans, err := ix.PlansOf(ctx, class)
 	if err != nil {
 		return nil, err
 	}

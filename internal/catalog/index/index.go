@@ -99,102 +99,102 @@ func list[T any, I any](ctx context.Context, cache client.Reader, into client.Ob
 	return found, nil
 }
 
-func (x Index) instances(ctx context.Context, options ...client.ListOption) ([]*v1beta1.ServiceInstance, error) {
+func (ix Index) instances(ctx context.Context, options ...client.ListOption) ([]*v1beta1.ServiceInstance, error) {
 	var l v1beta1.ServiceInstanceList
-	return list(ctx, x.Cache, &l, &l.Items, func(i *v1beta1.ServiceInstance) *v1beta1.ServiceInstance { return i }, options...)
+	return list(ctx, ix.Cache, &l, &l.Items, func(i *v1beta1.ServiceInstance) *v1beta1.ServiceInstance { return i }, options...)
 }
 
-func (x Index) bindings(ctx context.Context, options ...client.ListOption) ([]*v1beta1.ServiceBinding, error) {
+func (ix Index) bindings(ctx context.Context, options ...client.ListOption) ([]*v1beta1.ServiceBinding, error) {
 	var l v1beta1.ServiceBindingList
-	return list(ctx, x.Cache, &l, &l.Items, func(b *v1beta1.ServiceBinding) *v1beta1.ServiceBinding { return b }, options...)
+	return list(ctx, ix.Cache, &l, &l.Items, func(b *v1beta1.ServiceBinding) *v1beta1.ServiceBinding { return b }, options...)
 }
 
-func (x Index) brokers(ctx context.Context, scope catalog.Scope, options ...client.ListOption) ([]v1beta1.Broker, error) {
+func (ix Index) brokers(ctx context.Context, scope catalog.Scope, options ...client.ListOption) ([]v1beta1.Broker, error) {
 	if scope == catalog.Cluster {
 		var l v1beta1.ClusterServiceBrokerList
-		return list(ctx, x.Cache, &l, &l.Items, func(b *v1beta1.ClusterServiceBroker) v1beta1.Broker { return b }, options...)
+		return list(ctx, ix.Cache, &l, &l.Items, func(b *v1beta1.ClusterServiceBroker) v1beta1.Broker { return b }, options...)
 	}
 	var l v1beta1.ServiceBrokerList
-	return list(ctx, x.Cache, &l, &l.Items, func(b *v1beta1.ServiceBroker) v1beta1.Broker { return b }, options...)
+	return list(ctx, ix.Cache, &l, &l.Items, func(b *v1beta1.ServiceBroker) v1beta1.Broker { return b }, options...)
 }
 
-func (x Index) classes(ctx context.Context, scope catalog.Scope, options ...client.ListOption) ([]v1beta1.Class, error) {
+func (ix Index) classes(ctx context.Context, scope catalog.Scope, options ...client.ListOption) ([]v1beta1.Class, error) {
 	if scope == catalog.Cluster {
 		var l v1beta1.ClusterServiceClassList
-		return list(ctx, x.Cache, &l, &l.Items, func(c *v1beta1.ClusterServiceClass) v1beta1.Class { return c }, options...)
+		return list(ctx, ix.Cache, &l, &l.Items, func(c *v1beta1.ClusterServiceClass) v1beta1.Class { return c }, options...)
 	}
 	var l v1beta1.ServiceClassList
-	return list(ctx, x.Cache, &l, &l.Items, func(c *v1beta1.ServiceClass) v1beta1.Class { return c }, options...)
+	return list(ctx, ix.Cache, &l, &l.Items, func(c *v1beta1.ServiceClass) v1beta1.Class { return c }, options...)
 }
 
-func (x Index) plans(ctx context.Context, scope catalog.Scope, options ...client.ListOption) ([]v1beta1.Plan, error) {
+func (ix Index) plans(ctx context.Context, scope catalog.Scope, options ...client.ListOption) ([]v1beta1.Plan, error) {
 	if scope == catalog.Cluster {
 		var l v1beta1.ClusterServicePlanList
-		return list(ctx, x.Cache, &l, &l.Items, func(p *v1beta1.ClusterServicePlan) v1beta1.Plan { return p }, options...)
+		return list(ctx, ix.Cache, &l, &l.Items, func(p *v1beta1.ClusterServicePlan) v1beta1.Plan { return p }, options...)
 	}
 	var l v1beta1.ServicePlanList
-	return list(ctx, x.Cache, &l, &l.Items, func(p *v1beta1.ServicePlan) v1beta1.Plan { return p }, options...)
+	return list(ctx, ix.Cache, &l, &l.Items, func(p *v1beta1.ServicePlan) v1beta1.Plan { return p }, options...)
 }
 
 // Brokers returns the brokers of a scope; namespaced ones of one namespace.
-func (x Index) Brokers(ctx context.Context, scope catalog.Scope, namespace string) ([]v1beta1.Broker, error) {
-	return x.brokers(ctx, scope, client.InNamespace(namespaceOf(scope, namespace)))
+func (ix Index) Brokers(ctx context.Context, scope catalog.Scope, namespace string) ([]v1beta1.Broker, error) {
+	return ix.brokers(ctx, scope, client.InNamespace(namespaceOf(scope, namespace)))
 }
 
 // BrokersWith returns the brokers that use a Secret.
-func (x Index) BrokersWith(ctx context.Context, secret types.NamespacedName) ([]v1beta1.Broker, error) {
-	shared, err := x.brokers(ctx, catalog.Cluster, named("", bySource, secret.String())...)
+func (ix Index) BrokersWith(ctx context.Context, secret types.NamespacedName) ([]v1beta1.Broker, error) {
+	shared, err := ix.brokers(ctx, catalog.Cluster, named("", bySource, secret.String())...)
 	if err != nil {
 		return nil, err
 	}
-	own, err := x.brokers(ctx, catalog.Namespaced, named(secret.Namespace, bySource, secret.String())...)
+	own, err := ix.brokers(ctx, catalog.Namespaced, named(secret.Namespace, bySource, secret.String())...)
 	return append(shared, own...), err
 }
 
 // Classes returns the classes of a broker.
-func (x Index) Classes(ctx context.Context, broker v1beta1.Broker) ([]v1beta1.Class, error) {
-	return x.classes(ctx, catalog.ScopeOf(broker), named(broker.GetNamespace(), byBroker, broker.GetName())...)
+func (ix Index) Classes(ctx context.Context, broker v1beta1.Broker) ([]v1beta1.Class, error) {
+	return ix.classes(ctx, catalog.ScopeOf(broker), named(broker.GetNamespace(), byBroker, broker.GetName())...)
 }
 
 // Plans returns the plans of a broker.
-func (x Index) Plans(ctx context.Context, broker v1beta1.Broker) ([]v1beta1.Plan, error) {
-	return x.plans(ctx, catalog.ScopeOf(broker), named(broker.GetNamespace(), byBroker, broker.GetName())...)
+func (ix Index) Plans(ctx context.Context, broker v1beta1.Broker) ([]v1beta1.Plan, error) {
+	return ix.plans(ctx, catalog.ScopeOf(broker), named(broker.GetNamespace(), byBroker, broker.GetName())...)
 }
 
 // PlansOf returns the plans of a class.
-func (x Index) PlansOf(ctx context.Context, class v1beta1.Class) ([]v1beta1.Plan, error) {
-	return x.plans(ctx, catalog.ScopeOf(class), named(class.GetNamespace(), byClass, class.GetName())...)
+func (ix Index) PlansOf(ctx context.Context, class v1beta1.Class) ([]v1beta1.Plan, error) {
+	return ix.plans(ctx, catalog.ScopeOf(class), named(class.GetNamespace(), byClass, class.GetName())...)
 }
 
 // InstancesWithID returns the instances, in all namespaces, with an external id in spec or status.
-func (x Index) InstancesWithID(ctx context.Context, id string) ([]*v1beta1.ServiceInstance, error) {
-	return x.instances(ctx, named("", byExternalID, id)...)
+func (ix Index) InstancesWithID(ctx context.Context, id string) ([]*v1beta1.ServiceInstance, error) {
+	return ix.instances(ctx, named("", byExternalID, id)...)
 }
 
 // InstancesOfClass returns the instances whose references name a class.
-func (x Index) InstancesOfClass(ctx context.Context, class v1beta1.Class) ([]*v1beta1.ServiceInstance, error) {
-	return x.instances(ctx, ofClass(class)...)
+func (ix Index) InstancesOfClass(ctx context.Context, class v1beta1.Class) ([]*v1beta1.ServiceInstance, error) {
+	return ix.instances(ctx, ofClass(class)...)
 }
 
 // InstancesOfPlan returns the instances whose references name a plan.
-func (x Index) InstancesOfPlan(ctx context.Context, plan v1beta1.Plan) ([]*v1beta1.ServiceInstance, error) {
-	return x.instances(ctx, ofPlan(plan)...)
+func (ix Index) InstancesOfPlan(ctx context.Context, plan v1beta1.Plan) ([]*v1beta1.ServiceInstance, error) {
+	return ix.instances(ctx, ofPlan(plan)...)
 }
 
 // ClassInUse reports whether the references of an instance name a class.
-func (x Index) ClassInUse(ctx context.Context, class v1beta1.Class) (bool, error) {
-	found, err := x.instances(ctx, append(ofClass(class), client.Limit(1))...)
+func (ix Index) ClassInUse(ctx context.Context, class v1beta1.Class) (bool, error) {
+	found, err := ix.instances(ctx, append(ofClass(class), client.Limit(1))...)
 	return len(found) > 0, err
 }
 
 // PlanInUse reports whether the references of an instance name a plan, or an instance has the plan at its broker, or was requested
 // with it, and may return to it.
-func (x Index) PlanInUse(ctx context.Context, plan v1beta1.Plan) (bool, error) {
-	found, err := x.instances(ctx, append(ofPlan(plan), client.Limit(1))...)
+func (ix Index) PlanInUse(ctx context.Context, plan v1beta1.Plan) (bool, error) {
+	found, err := ix.instances(ctx, append(ofPlan(plan), client.Limit(1))...)
 	if err != nil || len(found) > 0 {
 		return len(found) > 0, err
 	}
-	found, err = x.instances(ctx, named(plan.GetNamespace(), byClass, objectKey(catalog.ScopeOf(plan), plan.ClassName()))...)
+	found, err = ix.instances(ctx, named(plan.GetNamespace(), byClass, objectKey(catalog.ScopeOf(plan), plan.ClassName()))...)
 	return slices.ContainsFunc(found, func(i *v1beta1.ServiceInstance) bool {
 		return isWith(i.Status.ExternalProperties, plan) || isWith(i.Status.InProgressProperties, plan)
 	}), err
@@ -213,27 +213,27 @@ func ofPlan(plan v1beta1.Plan) []client.ListOption {
 }
 
 // InstancesOfBroker returns the instances that are, or may be, at a broker according to their status, and those of its classes.
-func (x Index) InstancesOfBroker(ctx context.Context, broker v1beta1.Broker) ([]*v1beta1.ServiceInstance, error) {
-	unsent, err := x.instancesNotSent(ctx, broker)
+func (ix Index) InstancesOfBroker(ctx context.Context, broker v1beta1.Broker) ([]*v1beta1.ServiceInstance, error) {
+	unsent, err := ix.instancesNotSent(ctx, broker)
 	if err != nil {
 		return nil, err
 	}
 	// After the others: an instance that is sent meanwhile is found twice, and not missed.
-	sent, err := x.instances(ctx, atBroker(broker)...)
+	sent, err := ix.instances(ctx, atBroker(broker)...)
 	found := sets.KeySet(unsent)
 	sent = slices.DeleteFunc(sent, func(i *v1beta1.ServiceInstance) bool { return found.Has(client.ObjectKeyFromObject(i)) })
 	return slices.AppendSeq(sent, maps.Values(unsent)), err
 }
 
 // instancesNotSent returns the instances of a broker's classes whose status has no broker yet.
-func (x Index) instancesNotSent(ctx context.Context, broker v1beta1.Broker) (map[client.ObjectKey]*v1beta1.ServiceInstance, error) {
-	classes, err := x.Classes(ctx, broker)
+func (ix Index) instancesNotSent(ctx context.Context, broker v1beta1.Broker) (map[client.ObjectKey]*v1beta1.ServiceInstance, error) {
+	classes, err := ix.Classes(ctx, broker)
 	if err != nil {
 		return nil, err
 	}
 	found := map[client.ObjectKey]*v1beta1.ServiceInstance{}
 	for _, class := range classes {
-		instances, err := x.InstancesOfClass(ctx, class)
+		instances, err := ix.InstancesOfClass(ctx, class)
 		if err != nil {
 			return nil, err
 		}
@@ -247,8 +247,8 @@ func (x Index) instancesNotSent(ctx context.Context, broker v1beta1.Broker) (map
 }
 
 // BindingsOfBroker returns the bindings that are, or may be, at a broker according to their status.
-func (x Index) BindingsOfBroker(ctx context.Context, broker v1beta1.Broker) ([]*v1beta1.ServiceBinding, error) {
-	return x.bindings(ctx, atBroker(broker)...)
+func (ix Index) BindingsOfBroker(ctx context.Context, broker v1beta1.Broker) ([]*v1beta1.ServiceBinding, error) {
+	return ix.bindings(ctx, atBroker(broker)...)
 }
 
 func atBroker(broker v1beta1.Broker) []client.ListOption {
@@ -256,10 +256,10 @@ func atBroker(broker v1beta1.Broker) []client.ListOption {
 }
 
 // InstancesWaitingFor returns the instances without references that name a class.
-func (x Index) InstancesWaitingFor(ctx context.Context, class v1beta1.Class) ([]*v1beta1.ServiceInstance, error) {
+func (ix Index) InstancesWaitingFor(ctx context.Context, class v1beta1.Class) ([]*v1beta1.ServiceInstance, error) {
 	var found []*v1beta1.ServiceInstance
 	for _, ref := range catalog.ReferencesTo(class) {
-		more, err := x.instances(ctx, named(class.GetNamespace(), byClass, referenceKey(ref))...)
+		more, err := ix.instances(ctx, named(class.GetNamespace(), byClass, referenceKey(ref))...)
 		if err != nil {
 			return nil, err
 		}
@@ -269,28 +269,28 @@ func (x Index) InstancesWaitingFor(ctx context.Context, class v1beta1.Class) ([]
 }
 
 // InstancesReading returns the instances with parameters from a Secret.
-func (x Index) InstancesReading(ctx context.Context, secret types.NamespacedName) ([]*v1beta1.ServiceInstance, error) {
-	return x.instances(ctx, named(secret.Namespace, bySource, secret.Name)...)
+func (ix Index) InstancesReading(ctx context.Context, secret types.NamespacedName) ([]*v1beta1.ServiceInstance, error) {
+	return ix.instances(ctx, named(secret.Namespace, bySource, secret.Name)...)
 }
 
 // Bindings returns the bindings of an instance.
-func (x Index) Bindings(ctx context.Context, instance types.NamespacedName) ([]*v1beta1.ServiceBinding, error) {
-	return x.bindings(ctx, named(instance.Namespace, byInstance, instance.Name)...)
+func (ix Index) Bindings(ctx context.Context, instance types.NamespacedName) ([]*v1beta1.ServiceBinding, error) {
+	return ix.bindings(ctx, named(instance.Namespace, byInstance, instance.Name)...)
 }
 
 // BindingsWithID returns the bindings, in all namespaces, with an external id in spec or status, also as that of a predecessor.
-func (x Index) BindingsWithID(ctx context.Context, id string) ([]*v1beta1.ServiceBinding, error) {
-	return x.bindings(ctx, named("", byExternalID, id)...)
+func (ix Index) BindingsWithID(ctx context.Context, id string) ([]*v1beta1.ServiceBinding, error) {
+	return ix.bindings(ctx, named("", byExternalID, id)...)
 }
 
 // BindingsInto returns the bindings whose credentials are in a Secret.
-func (x Index) BindingsInto(ctx context.Context, secret types.NamespacedName) ([]*v1beta1.ServiceBinding, error) {
-	into, err := x.bindings(ctx, named(secret.Namespace, bySecret, secret.Name)...)
+func (ix Index) BindingsInto(ctx context.Context, secret types.NamespacedName) ([]*v1beta1.ServiceBinding, error) {
+	into, err := ix.bindings(ctx, named(secret.Namespace, bySecret, secret.Name)...)
 	if err != nil {
 		return nil, err
 	}
 	other := &v1beta1.ServiceBinding{}
-	err = x.Cache.Get(ctx, secret, other, client.UnsafeDisableDeepCopy)
+	err = ix.Cache.Get(ctx, secret, other, client.UnsafeDisableDeepCopy)
 	if err == nil && catalog.SecretName(other) == secret.Name {
 		into = append(into, other)
 	}
@@ -298,8 +298,8 @@ func (x Index) BindingsInto(ctx context.Context, secret types.NamespacedName) ([
 }
 
 // BindingsReading returns the bindings with parameters or keys from a Secret.
-func (x Index) BindingsReading(ctx context.Context, secret types.NamespacedName) ([]*v1beta1.ServiceBinding, error) {
-	return x.bindings(ctx, named(secret.Namespace, bySource, secret.Name)...)
+func (ix Index) BindingsReading(ctx context.Context, secret types.NamespacedName) ([]*v1beta1.ServiceBinding, error) {
+	return ix.bindings(ctx, named(secret.Namespace, bySource, secret.Name)...)
 }
 
 // namespaceOf returns the namespace of objects of a scope, which is empty for the cluster's.

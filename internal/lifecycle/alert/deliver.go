@@ -28,45 +28,45 @@ import (
 const OrderTolerance = 5 * time.Minute
 
 // resolve sends that the alert is over, until a time; zero: without end.
-func (t *DeliveryPlan) resolve(p Target, until time.Time, w Inputs) {
+func (d *DeliveryPlan) resolve(p Target, until time.Time, w Inputs) {
 	if p.Problem != nil {
-		t.Row.Reason, t.Row.Message, t.Row.NextAttemptTime = p.Problem.Reason, p.Problem.Message, nil
-		t.phase, t.reason = phaseBlocked, p.Problem.Reason
+		d.Row.Reason, d.Row.Message, d.Row.NextAttemptTime = p.Problem.Reason, p.Problem.Message, nil
+		d.phase, d.reason = phaseBlocked, p.Problem.Reason
 	} else {
-		t.request(p, ResolvedHash(), result.Resolved, v1beta1.ReasonResolving, w)
+		d.request(p, ResolvedHash(), result.Resolved, v1beta1.ReasonResolving, w)
 	}
-	t.Wake = Earliest(t.Wake, future(until, w.Now))
+	d.Wake = Earliest(d.Wake, future(until, w.Now))
 }
 
 // rest settles a row. An error message stays only where the error is why.
-func (t *DeliveryPlan) rest(state v1beta1.DeliveryState, reason string) {
-	if t.Row.State != state && state != v1beta1.DeliveryExpired && state != v1beta1.DeliveryUnknown {
-		t.Row.Message = ""
+func (d *DeliveryPlan) rest(state v1beta1.DeliveryState, reason string) {
+	if d.Row.State != state && state != v1beta1.DeliveryExpired && state != v1beta1.DeliveryUnknown {
+		d.Row.Message = ""
 	}
-	t.Row.State, t.Row.Reason, t.Row.NextAttemptTime = state, reason, nil
+	d.Row.State, d.Row.Reason, d.Row.NextAttemptTime = state, reason, nil
 }
 
 // planUnknown settles a row whose outcome is unknown and must not be repeated: a person decides, by a change of the content, which is
 // another message, or of the policy, which repeats this one.
-func (t *DeliveryPlan) planUnknown() {
-	t.rest(v1beta1.DeliveryUnknown, v1beta1.ReasonOutcomeUnknown)
-	t.phase, t.reason = phaseBlocked, v1beta1.ReasonOutcomeUnknown
+func (d *DeliveryPlan) planUnknown() {
+	d.rest(v1beta1.DeliveryUnknown, v1beta1.ReasonOutcomeUnknown)
+	d.phase, d.reason = phaseBlocked, v1beta1.ReasonOutcomeUnknown
 }
 
 // waitFor blocks a row until a person changes something, which causes an event.
-func (t *DeliveryPlan) waitFor(p Problem) {
-	t.Row.Reason, t.Row.Message, t.Row.NextAttemptTime = p.Reason, p.Message, nil
-	t.Row.State = v1beta1.DeliveryPending
-	t.phase, t.reason = phaseBlocked, p.Reason
+func (d *DeliveryPlan) waitFor(p Problem) {
+	d.Row.Reason, d.Row.Message, d.Row.NextAttemptTime = p.Reason, p.Message, nil
+	d.Row.State = v1beta1.DeliveryPending
+	d.phase, d.reason = phaseBlocked, p.Reason
 }
 
 // allowForOrder keeps a young Alert in progress whose receiver or Secret does not exist: manifests are applied together, in any
 // order.
-func (t *DeliveryPlan) allowForOrder(a *v1beta1.Alert, now time.Time) {
+func (d *DeliveryPlan) allowForOrder(a *v1beta1.Alert, now time.Time) {
 	until := a.CreationTimestamp.Add(OrderTolerance)
-	missing := t.reason == v1beta1.ReasonReceiverNotFound || t.reason == v1beta1.ReasonSecretNotFound
+	missing := d.reason == v1beta1.ReasonReceiverNotFound || d.reason == v1beta1.ReasonSecretNotFound
 	if missing && now.Before(until) {
-		t.phase, t.Wake = phaseInProgress, until
+		d.phase, d.Wake = phaseInProgress, until
 	}
 }
 
@@ -75,57 +75,57 @@ func isSlow(row v1beta1.Delivery) bool { return row.MisconfiguredAnswers > limit
 
 // request makes the request for the content of a hash, if it is due: it waits between attempts, and after a final refusal until the
 // receiver changes.
-func (t *DeliveryPlan) request(p Target, hash string, event result.Event, reason string, w Inputs) {
-	again := t.Row.LastAttemptedHash == hash
-	unchanged := again && t.Row.LastAttemptedReceiver == p.Version
-	if unchanged && t.Row.State == v1beta1.DeliveryFailed {
-		t.phase, t.reason = phaseBlocked, v1beta1.ReasonFailed
+func (d *DeliveryPlan) request(p Target, hash string, event result.Event, reason string, w Inputs) {
+	again := d.Row.LastAttemptedHash == hash
+	unchanged := again && d.Row.LastAttemptedReceiver == p.Version
+	if unchanged && d.Row.State == v1beta1.DeliveryFailed {
+		d.phase, d.reason = phaseBlocked, v1beta1.ReasonFailed
 		return
 	}
-	t.phase, t.reason = phaseInProgress, reason
-	if unchanged && isSlow(t.Row) {
-		t.phase, t.reason = phaseBlocked, v1beta1.ReasonMisconfigured
+	d.phase, d.reason = phaseInProgress, reason
+	if unchanged && isSlow(d.Row) {
+		d.phase, d.reason = phaseBlocked, v1beta1.ReasonMisconfigured
 	}
 	if event != result.Resolved {
-		t.Row.State = v1beta1.DeliveryPending
+		d.Row.State = v1beta1.DeliveryPending
 	}
-	next := t.Row.NextAttemptTime
-	if unchanged && next != nil && w.Now.Before(next.Time) && !w.isRecovered(t.Row) {
-		t.Wake = next.Time
+	next := d.Row.NextAttemptTime
+	if unchanged && next != nil && w.Now.Before(next.Time) && !w.isRecovered(d.Row) {
+		d.Wake = next.Time
 		return
 	}
-	t.Send = &Request{Event: event, Hash: hash, Sequence: t.Row.Sequence, Attempt: t.Row.Attempts + 1, Version: p.Version,
-		WriteAhead: isAtMostOnce(p), AtMostOnce: isAtMostOnce(p), OutcomeUnknown: t.Row.OutcomeUnknown, ByDefault: t.Row.ByDefault}
+	d.Send = &Request{Event: event, Hash: hash, Sequence: d.Row.Sequence, Attempt: d.Row.Attempts + 1, Version: p.Version,
+		WriteAhead: isAtMostOnce(p), AtMostOnce: isAtMostOnce(p), OutcomeUnknown: d.Row.OutcomeUnknown, ByDefault: d.Row.ByDefault}
 	if !again {
-		t.Send.Sequence++
-		t.Send.Attempt = 1
+		d.Send.Sequence++
+		d.Send.Attempt = 1
 	}
 	if unchanged {
-		t.Send.Misconfigured, t.Send.FailingSince = t.Row.MisconfiguredAnswers, w.lastFailure(t.Row)
-		if f, ok := w.Failed[RefOf(t.Row)]; ok {
-			t.Send.FailingSince = f.Since
+		d.Send.Misconfigured, d.Send.FailingSince = d.Row.MisconfiguredAnswers, w.lastFailure(d.Row)
+		if f, ok := w.Failed[RefOf(d.Row)]; ok {
+			d.Send.FailingSince = f.Since
 		}
-		t.Send.OwnFault = isSlow(t.Row) && next != nil
+		d.Send.OwnFault = isSlow(d.Row) && next != nil
 	}
 }
 
 // resend repeats what a receiver holds that forgets it otherwise.
-func (t *DeliveryPlan) resend(p Target, every time.Duration, last, now time.Time) {
-	if t.Row.State != v1beta1.DeliverySent || t.phase != phaseSettled || every == 0 {
+func (d *DeliveryPlan) resend(p Target, every time.Duration, last, now time.Time) {
+	if d.Row.State != v1beta1.DeliverySent || d.phase != phaseSettled || every == 0 {
 		return
 	}
 	if p.Problem != nil { // the receiver forgets it meanwhile
-		t.Wake = now.Add(every)
+		d.Wake = now.Add(every)
 		return
 	}
-	if t.Row.LastAttemptTime != nil && t.Row.LastAttemptTime.After(last) {
-		last = t.Row.LastAttemptTime.Time
+	if d.Row.LastAttemptTime != nil && d.Row.LastAttemptTime.After(last) {
+		last = d.Row.LastAttemptTime.Time
 	}
 	if due := last.Add(every); now.Before(due) {
-		t.Wake = due
+		d.Wake = due
 		return
 	}
-	t.Send = &Request{Event: result.Fired, Hash: t.Row.LastAttemptedHash, Sequence: t.Row.Sequence, Attempt: t.Row.Attempts, Version: p.Version, ResendEvery: every}
+	d.Send = &Request{Event: result.Fired, Hash: d.Row.LastAttemptedHash, Sequence: d.Row.Sequence, Attempt: d.Row.Attempts, Version: p.Version, ResendEvery: every}
 }
 
 // isOutcomeUnknown reports whether the answer to the content of a hash was lost, and must not be repeated.

@@ -22,45 +22,45 @@ import (
 )
 
 // planFiring sends a firing alert, unless the receiver has it or may not get it.
-func (t *DeliveryPlan) planFiring(a *v1beta1.Alert, p Target, w Inputs) {
+func (d *DeliveryPlan) planFiring(a *v1beta1.Alert, p Target, w Inputs) {
 	page, until, now := ContentHash(&a.Spec), expiry(a), w.Now
 	switch {
-	case confirmed(t.Row, page):
-		t.rest(v1beta1.DeliverySent, "")
+	case confirmed(d.Row, page):
+		d.rest(v1beta1.DeliverySent, "")
 		return
-	case isOutcomeUnknown(t.Row, page, p):
-		t.planUnknown()
+	case isOutcomeUnknown(d.Row, page, p):
+		d.planUnknown()
 		return
-	case t.Row.FilteredHash == page: // an edited minSeverity applies to the next content
-		t.rest(v1beta1.DeliveryFiltered, v1beta1.ReasonFiltered)
+	case d.Row.FilteredHash == page: // an edited minSeverity applies to the next content
+		d.rest(v1beta1.DeliveryFiltered, v1beta1.ReasonFiltered)
 		return
 	case expired(a, now):
-		t.rest(v1beta1.DeliveryExpired, v1beta1.ReasonExpired)
+		d.rest(v1beta1.DeliveryExpired, v1beta1.ReasonExpired)
 		return
-	case isRestored(a) && t.Row.LastAttemptedHash == "":
-		t.waitFor(Problem{
+	case isRestored(a) && d.Row.LastAttemptedHash == "":
+		d.waitFor(Problem{
 			Reason:  v1beta1.ReasonRestored,
 			Message: "restored from a backup, so it may be old news; to send it, remove the label " + restoreLabel,
 		})
 	case p.Problem != nil:
-		t.waitFor(*p.Problem)
-		t.allowForOrder(a, now)
+		d.waitFor(*p.Problem)
+		d.allowForOrder(a, now)
 	case rank(a.Spec.Severity) < rank(p.Spec.MinSeverity):
-		t.Row.FilteredHash = page
-		t.rest(v1beta1.DeliveryFiltered, v1beta1.ReasonFiltered)
+		d.Row.FilteredHash = page
+		d.rest(v1beta1.DeliveryFiltered, v1beta1.ReasonFiltered)
 		return
-	case IsNotified(t.Row) && !isResolved(t.Row.LastAttemptedHash):
-		t.request(p, page, result.Updated, v1beta1.ReasonRetrying, w)
+	case IsNotified(d.Row) && !isResolved(d.Row.LastAttemptedHash):
+		d.request(p, page, result.Updated, v1beta1.ReasonRetrying, w)
 	default:
-		t.request(p, page, result.Fired, v1beta1.ReasonRetrying, w)
+		d.request(p, page, result.Fired, v1beta1.ReasonRetrying, w)
 	}
-	t.writeAhead(isEdited(a))
-	t.Wake = Earliest(t.Wake, future(until, now))
+	d.writeAhead(isEdited(a))
+	d.Wake = Earliest(d.Wake, future(until, now))
 }
 
 // writeAhead has the content recorded before it is sent, where another content was attempted before, or may have been (R1).
-func (t *DeliveryPlan) writeAhead(edited bool) {
-	if t.Send != nil && t.Send.Hash != t.Row.LastAttemptedHash && (t.Row.LastAttemptedHash != "" || edited) {
-		t.Send.WriteAhead = true
+func (d *DeliveryPlan) writeAhead(edited bool) {
+	if d.Send != nil && d.Send.Hash != d.Row.LastAttemptedHash && (d.Row.LastAttemptedHash != "" || edited) {
+		d.Send.WriteAhead = true
 	}
 }

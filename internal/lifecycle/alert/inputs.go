@@ -105,8 +105,8 @@ type OpenRequest struct {
 
 // lastFailure is when the last attempt of a delivery failed; zero: it did not. The time of another process's attempt is that of the
 // status, rounded up.
-func (w Inputs) lastFailure(row v1beta1.Delivery) time.Time {
-	if f, ok := w.Failed[RefOf(row)]; ok {
+func (i Inputs) lastFailure(row v1beta1.Delivery) time.Time {
+	if f, ok := i.Failed[RefOf(row)]; ok {
 		return f.At
 	}
 	if row.LastAttemptedReceiver == "" || row.LastAttemptTime == nil {
@@ -117,9 +117,9 @@ func (w Inputs) lastFailure(row v1beta1.Delivery) time.Time {
 
 // isRecovered reports whether the receiver has succeeded since the last attempt, so that the next one may. An attempt that failed
 // although the receiver worked waits for its own time.
-func (w Inputs) isRecovered(row v1beta1.Delivery) bool {
+func (i Inputs) isRecovered(row v1beta1.Delivery) bool {
 	ref := RefOf(row)
-	return !w.Failed[ref].OwnFault && w.Recovered[ref].After(w.lastFailure(row))
+	return !i.Failed[ref].OwnFault && i.Recovered[ref].After(i.lastFailure(row))
 }
 
 // Plan is what to do next about an Alert.

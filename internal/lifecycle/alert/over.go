@@ -24,59 +24,59 @@ import (
 )
 
 // planResolved sends that the alert is over to a receiver that was notified, or may have been.
-func (t *DeliveryPlan) planResolved(a *v1beta1.Alert, p Target, w Inputs) {
-	now, begun := w.Now, isResolved(t.Row.LastAttemptedHash)
-	if isOutcomeUnknown(t.Row, ResolvedHash(), p) {
-		t.planUnknown()
+func (d *DeliveryPlan) planResolved(a *v1beta1.Alert, p Target, w Inputs) {
+	now, begun := w.Now, isResolved(d.Row.LastAttemptedHash)
+	if isOutcomeUnknown(d.Row, ResolvedHash(), p) {
+		d.planUnknown()
 		return
 	}
-	unrecorded := t.Wanted && isUnrecorded(a) && isEdited(a)
-	if confirmed(t.Row, ResolvedHash()) || !IsNotified(t.Row) && !t.Row.OutcomeUnknown && !begun && !unrecorded {
-		t.rest(v1beta1.DeliveryResolved, "")
+	unrecorded := d.Wanted && isUnrecorded(a) && isEdited(a)
+	if confirmed(d.Row, ResolvedHash()) || !IsNotified(d.Row) && !d.Row.OutcomeUnknown && !begun && !unrecorded {
+		d.rest(v1beta1.DeliveryResolved, "")
 		return
 	}
 	var until time.Time
-	if begun && t.Row.FirstAttemptTime != nil {
-		until = t.Row.FirstAttemptTime.Add(p.ResolveTimeout())
+	if begun && d.Row.FirstAttemptTime != nil {
+		until = d.Row.FirstAttemptTime.Add(p.ResolveTimeout())
 	}
-	changed := p.Problem == nil && t.Row.LastAttemptedReceiver != p.Version
+	changed := p.Problem == nil && d.Row.LastAttemptedReceiver != p.Version
 	if !until.IsZero() && !now.Before(until) && !changed {
-		t.Row.NextAttemptTime = nil
-		t.phase, t.reason = phaseBlocked, v1beta1.ReasonResolveTimedOut
+		d.Row.NextAttemptTime = nil
+		d.phase, d.reason = phaseBlocked, v1beta1.ReasonResolveTimedOut
 		return
 	}
-	t.resolve(p, until, w)
-	t.writeAhead(true)
+	d.resolve(p, until, w)
+	d.writeAhead(true)
 }
 
 // planDeleted sends that the alert is over to a receiver that was notified. What is not confirmed is cancelled, so that a storm can be
 // purged; a young Alert that was never attempted gets one attempt, if that can be made.
-func (t *DeliveryPlan) planDeleted(a *v1beta1.Alert, p Target, w Inputs) {
+func (d *DeliveryPlan) planDeleted(a *v1beta1.Alert, p Target, w Inputs) {
 	if retainsExternal(a) {
 		return
 	}
-	now, limit := w.Now, w.deletionLimit(a, t.Row, p)
+	now, limit := w.Now, w.deletionLimit(a, d.Row, p)
 	switch {
-	case isOutcomeUnknown(t.Row, ResolvedHash(), p):
-		t.rest(v1beta1.DeliveryUnknown, v1beta1.ReasonOutcomeUnknown)
-	case mayBeNotified(t.Row) && p.Spec != nil && now.Before(limit):
-		if t.Row.State == v1beta1.DeliveryFailed && isResolved(t.Row.LastAttemptedHash) && t.Row.LastAttemptTime.Before(a.DeletionTimestamp) {
-			t.Row.State = v1beta1.DeliverySent // the deletion is tried again
+	case isOutcomeUnknown(d.Row, ResolvedHash(), p):
+		d.rest(v1beta1.DeliveryUnknown, v1beta1.ReasonOutcomeUnknown)
+	case mayBeNotified(d.Row) && p.Spec != nil && now.Before(limit):
+		if d.Row.State == v1beta1.DeliveryFailed && isResolved(d.Row.LastAttemptedHash) && d.Row.LastAttemptTime.Before(a.DeletionTimestamp) {
+			d.Row.State = v1beta1.DeliverySent // the deletion is tried again
 		}
-		t.resolve(p, limit, w)
-	case t.Wanted && now.Before(limit) && !w.Blocked[RefOf(t.Row)] && eligibleForLastAttempt(a, t.Row, p, now):
-		t.request(p, ContentHash(&a.Spec), result.Fired, v1beta1.ReasonRetrying, w)
-		t.writeAhead(isEdited(a))
-		t.Wake = limit
-	case t.Wanted && isUnrecorded(a) && !isYoung(a) && p.Problem == nil && now.Before(limit) && !w.Blocked[RefOf(t.Row)]:
-		t.resolve(p, limit, w)
+		d.resolve(p, limit, w)
+	case d.Wanted && now.Before(limit) && !w.Blocked[RefOf(d.Row)] && eligibleForLastAttempt(a, d.Row, p, now):
+		d.request(p, ContentHash(&a.Spec), result.Fired, v1beta1.ReasonRetrying, w)
+		d.writeAhead(isEdited(a))
+		d.Wake = limit
+	case d.Wanted && isUnrecorded(a) && !isYoung(a) && p.Problem == nil && now.Before(limit) && !w.Blocked[RefOf(d.Row)]:
+		d.resolve(p, limit, w)
 	}
 }
 
 // deletionLimit is until when a receiver may delay a deletion: at least a minute for a message that is still to be sent, else the
 // resolve timeout, which begins when a process leads.
-func (w Inputs) deletionLimit(a *v1beta1.Alert, row v1beta1.Delivery, p Target) time.Time {
-	began, timeout := latest(a.DeletionTimestamp.Time, w.LeaderSince), p.ResolveTimeout()
+func (i Inputs) deletionLimit(a *v1beta1.Alert, row v1beta1.Delivery, p Target) time.Time {
+	began, timeout := latest(a.DeletionTimestamp.Time, i.LeaderSince), p.ResolveTimeout()
 	switch {
 	case !mayBeNotified(row):
 		return began.Add(max(timeout, graceAfterCreation))
@@ -102,7 +102,7 @@ func isYoung(a *v1beta1.Alert) bool {
 
 // IsBlockedByMissingTarget reports whether something would be sent to a receiver of a deleted Alert if the receiver, its Secret, or its
 // selection of the namespace existed.
-func (t *DeliveryPlan) IsBlockedByMissingTarget(a *v1beta1.Alert, p Target, now time.Time) bool {
+func (d *DeliveryPlan) IsBlockedByMissingTarget(a *v1beta1.Alert, p Target, now time.Time) bool {
 	if p.Problem == nil || p.Problem.Reason == v1beta1.ReasonSuspended || retainsExternal(a) {
 		return false
 	}
@@ -111,10 +111,10 @@ func (t *DeliveryPlan) IsBlockedByMissingTarget(a *v1beta1.Alert, p Target, now 
 	if there.Spec == nil {
 		there.Spec = &v1beta1.CommonReceiverSpec{}
 	}
-	return mayBeNotified(t.Row) && p.Spec == nil || t.Wanted && eligibleForLastAttempt(a, t.Row, there, now)
+	return mayBeNotified(d.Row) && p.Spec == nil || d.Wanted && eligibleForLastAttempt(a, d.Row, there, now)
 }
 
 // IsBlockedByMissingDefault reports the same of a default receiver.
-func (s Plan) IsBlockedByMissingDefault(a *v1beta1.Alert, now time.Time) bool {
-	return len(s.Deliveries) == 0 && !retainsExternal(a) && eligibleForLastAttempt(a, v1beta1.Delivery{}, Target{Spec: &v1beta1.CommonReceiverSpec{}}, now)
+func (pl Plan) IsBlockedByMissingDefault(a *v1beta1.Alert, now time.Time) bool {
+	return len(pl.Deliveries) == 0 && !retainsExternal(a) && eligibleForLastAttempt(a, v1beta1.Delivery{}, Target{Spec: &v1beta1.CommonReceiverSpec{}}, now)
 }

@@ -55,32 +55,32 @@ func Decide(a *v1beta1.Alert, w Inputs) Plan {
 }
 
 // inPhase returns the deliveries that are in a phase.
-func (s Plan) inPhase(p phase) []DeliveryPlan {
-	return slices.DeleteFunc(slices.Clone(s.Deliveries), func(t DeliveryPlan) bool { return t.phase != p })
+func (pl Plan) inPhase(p phase) []DeliveryPlan {
+	return slices.DeleteFunc(slices.Clone(pl.Deliveries), func(t DeliveryPlan) bool { return t.phase != p })
 }
 
 // Sends reports whether there is a request to make now.
-func (s Plan) Sends() bool {
-	return slices.ContainsFunc(s.Deliveries, func(t DeliveryPlan) bool { return t.Send != nil })
+func (pl Plan) Sends() bool {
+	return slices.ContainsFunc(pl.Deliveries, func(t DeliveryPlan) bool { return t.Send != nil })
 }
 
 // hasReceivers reports whether the Alert resolves to a receiver.
-func (s Plan) hasReceivers() bool {
-	return slices.ContainsFunc(s.Deliveries, func(t DeliveryPlan) bool { return t.Wanted })
+func (pl Plan) hasReceivers() bool {
+	return slices.ContainsFunc(pl.Deliveries, func(t DeliveryPlan) bool { return t.Wanted })
 }
 
-func (s Plan) sendNothing() {
-	for i := range s.Deliveries {
-		s.Deliveries[i].Send = nil
+func (pl Plan) sendNothing() {
+	for i := range pl.Deliveries {
+		pl.Deliveries[i].Send = nil
 	}
 }
 
 // finished reports whether nothing more happens, neither by itself nor by a change of another object.
-func (s Plan) finished(a *v1beta1.Alert, w Inputs) bool {
-	if a.DeletionTimestamp.IsZero() && a.Spec.State == v1beta1.AlertFiring && !s.hasReceivers() && !expired(a, w.Now) {
+func (pl Plan) finished(a *v1beta1.Alert, w Inputs) bool {
+	if a.DeletionTimestamp.IsZero() && a.Spec.State == v1beta1.AlertFiring && !pl.hasReceivers() && !expired(a, w.Now) {
 		return false // a default receiver may be created
 	}
-	return !slices.ContainsFunc(s.Deliveries, func(t DeliveryPlan) bool { return t.phase != phaseSettled })
+	return !slices.ContainsFunc(pl.Deliveries, func(t DeliveryPlan) bool { return t.phase != phaseSettled })
 }
 
 // planDelivery returns what to do next about one receiver.
@@ -105,18 +105,18 @@ func planDelivery(a *v1beta1.Alert, row v1beta1.Delivery, w Inputs) DeliveryPlan
 }
 
 // planInFlight waits for the answer of a request in flight.
-func (t *DeliveryPlan) planInFlight(a *v1beta1.Alert, f OpenRequest, now time.Time) {
-	firing := t.Wanted && a.Spec.State == v1beta1.AlertFiring && a.DeletionTimestamp.IsZero()
-	if f.IsResend && firing && confirmed(t.Row, ContentHash(&a.Spec)) {
-		t.rest(v1beta1.DeliverySent, "")
+func (d *DeliveryPlan) planInFlight(a *v1beta1.Alert, f OpenRequest, now time.Time) {
+	firing := d.Wanted && a.Spec.State == v1beta1.AlertFiring && a.DeletionTimestamp.IsZero()
+	if f.IsResend && firing && confirmed(d.Row, ContentHash(&a.Spec)) {
+		d.rest(v1beta1.DeliverySent, "")
 		return
 	}
-	if firing && t.Row.State != v1beta1.DeliveryUnknown { // which is on record in case the answer is lost
-		t.Row.State = v1beta1.DeliveryPending
+	if firing && d.Row.State != v1beta1.DeliveryUnknown { // which is on record in case the answer is lost
+		d.Row.State = v1beta1.DeliveryPending
 	}
-	t.phase, t.reason = phaseInProgress, v1beta1.ReasonSending
-	if isSlow(t.Row) { // until the answer says otherwise
-		t.phase, t.reason = phaseBlocked, v1beta1.ReasonMisconfigured
+	d.phase, d.reason = phaseInProgress, v1beta1.ReasonSending
+	if isSlow(d.Row) { // until the answer says otherwise
+		d.phase, d.reason = phaseBlocked, v1beta1.ReasonMisconfigured
 	}
-	t.Wake = future(f.Since.Add(ConditionDelay), now)
+	d.Wake = future(f.Since.Add(ConditionDelay), now)
 }

@@ -34,34 +34,34 @@ const (
 )
 
 // Waiting returns the plan where some requests have to wait for a slot at their receiver.
-func (s Plan) Waiting(queued map[v1beta1.ReceiverRef]limiter.Wait, now time.Time) Plan {
-	s.Deliveries = slices.Clone(s.Deliveries)
-	for i := range s.Deliveries {
-		t := &s.Deliveries[i]
+func (pl Plan) Waiting(queued map[v1beta1.ReceiverRef]limiter.Wait, now time.Time) Plan {
+	pl.Deliveries = slices.Clone(pl.Deliveries)
+	for i := range pl.Deliveries {
+		t := &pl.Deliveries[i]
 		wait, ok := queued[RefOf(t.Row)]
 		if !ok || t.Send == nil {
 			continue
 		}
-		s.Wake = Earliest(s.Wake, now.Add(queueHeartbeat))
+		pl.Wake = Earliest(pl.Wake, now.Add(queueHeartbeat))
 		if t.Send.ResendEvery == 0 {
-			s.Wake = Earliest(s.Wake, future(wait.Since.Add(ConditionDelay), now))
+			pl.Wake = Earliest(pl.Wake, future(wait.Since.Add(ConditionDelay), now))
 			t.queue(wait.Cause)
 		}
 		t.Send = nil
 	}
-	return s
+	return pl
 }
 
 // queue records that the request waits for a slot. The receiver's answer to the attempt before stays.
-func (t *DeliveryPlan) queue(cause limiter.Cause) {
-	t.phase, t.Row.NextAttemptTime = phaseInProgress, nil
+func (d *DeliveryPlan) queue(cause limiter.Cause) {
+	d.phase, d.Row.NextAttemptTime = phaseInProgress, nil
 	if cause == limiter.Misconfigured {
-		t.phase = phaseBlocked
+		d.phase = phaseBlocked
 	}
-	t.reason, t.waitsFor = whyQueued(cause, t.Row)
-	if t.Row.LastAttemptedHash != t.Send.Hash || t.Row.Message == "" {
-		t.Row.Reason, t.Row.Message = t.reason, t.waitsFor
-		t.waitsFor = ""
+	d.reason, d.waitsFor = whyQueued(cause, d.Row)
+	if d.Row.LastAttemptedHash != d.Send.Hash || d.Row.Message == "" {
+		d.Row.Reason, d.Row.Message = d.reason, d.waitsFor
+		d.waitsFor = ""
 	}
 }
 

@@ -64,104 +64,106 @@ func Apply(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus, call 
 }
 
 // isDeleting reports whether the object is being deleted.
-func (f *application) isDeleting() bool { return !f.b.DeletionTimestamp.IsZero() }
+func (ap *application) isDeleting() bool { return !ap.b.DeletionTimestamp.IsZero() }
 
 // isOverdue reports whether the answer was received after the deadline of the polled operation (R11).
-func (f *application) isOverdue() bool {
-	return f.call.MaxDuration > 0 && lifecycle.Schedule{OperationStart: f.status.OperationStartTime, Now: f.now}.IsOverdue(f.call.MaxDuration)
+func (ap *application) isOverdue() bool {
+	return ap.call.MaxDuration > 0 && lifecycle.Schedule{OperationStart: ap.status.OperationStartTime, Now: ap.now}.IsOverdue(ap.call.MaxDuration)
 }
 
-func (f *application) phase() Phase { return PhaseOf(&f.status) }
+func (ap *application) phase() Phase { return PhaseOf(&ap.status) }
 
-func (f *application) setPhase(p Phase) { setPhase(&f.status, p) }
+func (ap *application) setPhase(p Phase) { setPhase(&ap.status, p) }
 
-func (f *application) isRotation() bool { return IsRotation(&f.status) }
+func (ap *application) isRotation() bool { return IsRotation(&ap.status) }
 
 // recordAccepted records the phase of an asynchronous operation that the broker has begun.
-func (f *application) recordAccepted(p Phase, v lifecycle.ConditionSet, operation string) {
-	s := &f.status
-	if !f.phase().IsAccepted() { // the deadline counts from the acceptance, and polls name the plan of the beginning
-		target := f.call.Target
-		s.OperationStartTime, s.Target = lifecycle.Timestamp(f.now), &target
+func (ap *application) recordAccepted(p Phase, v lifecycle.ConditionSet, operation string) {
+	s := &ap.status
+	if !ap.phase().IsAccepted() { // the deadline counts from the acceptance, and polls name the plan of the beginning
+		target := ap.call.Target
+		s.OperationStartTime, s.Target = lifecycle.Timestamp(ap.now), &target
 	}
-	f.setPhase(p)
+	ap.setPhase(p)
 	s.LastOperation = nil
 	lifecycle.RecordAnswer(s.Attempts)
 	if operation != "" {
 		s.LastOperation = &operation
 	}
 	v.Ready = v1beta1.ConditionFalse
-	f.setConditions(v)
+	ap.setConditions(v)
 }
 
 // untilAsked says how a person repeats a request that was refused.
 const untilAsked = " until the annotation " + v1beta1.RebindAnnotation + " changes"
 
 // recordRetry records a failed request that is repeated.
-func (f *application) recordRetry(what, reason string) {
-	f.recordRetryMessage(reason, what+" call failed: "+f.describeOutcome())
+func (ap *application) recordRetry(what, reason string) {
+	ap.recordRetryMessage(reason, what+" call failed: "+ap.describeOutcome())
 }
 
 // recordRetryMessage records a request that is repeated, with a message about this attempt.
-func (f *application) recordRetryMessage(reason, message string) {
-	f.scheduleRetry(message)
-	f.setConditions(f.withStalled(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: reason, Message: f.withNextAttempt(message)}))
+func (ap *application) recordRetryMessage(reason, message string) {
+	ap.scheduleRetry(message)
+	ap.setConditions(ap.withStalled(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: reason, Message: ap.withNextAttempt(message)}))
 }
 
 // withNextAttempt adds to a message when the next attempt is due.
-func (f *application) withNextAttempt(message string) string {
-	return lifecycle.WithNextAttempt(message, f.status.Attempts, f.answer.Probed)
+func (ap *application) withNextAttempt(message string) string {
+	return lifecycle.WithNextAttempt(message, ap.status.Attempts, ap.answer.Probed)
 }
 
 // withStalled adds Stalled where requests are retried slowly.
-func (f *application) withStalled(v lifecycle.ConditionSet) lifecycle.ConditionSet {
-	if !isSlowBinding(&f.status) {
+func (ap *application) withStalled(v lifecycle.ConditionSet) lifecycle.ConditionSet {
+	if !isSlowBinding(&ap.status) {
 		return v
 	}
 	return v.WithStalled(v.Reason)
 }
 
 // scheduleRetry records a failed attempt, its message, and when the next one is due.
-func (f *application) scheduleRetry(message string) {
-	a := f.attempts()
-	if !f.phase().isMitigating() { // then the message stays that of its cause
+func (ap *application) scheduleRetry(message string) {
+	a := ap.attempts()
+	if !ap.phase().isMitigating() { // then the message stays that of its cause
 		a.LastError = message
 	}
-	taken := f.answer.Class == osbresult.Conflict && !f.call.Owned // otherwise the id is ours, and the conflict is inspected
-	lifecycle.RecordFailure(a, f.b.UID, lifecycle.Failure{Misconfigured: taken || f.answer.Misconfigured(), OwnFault: f.answer.OwnFault, Probed: f.answer.Probed != "", RetryAfter: f.answer.RetryAfter}, f.now)
+	taken := ap.answer.Class == osbresult.Conflict && !ap.call.Owned // otherwise the id is ours, and the conflict is inspected
+	lifecycle.RecordFailure(a, ap.b.UID, lifecycle.Failure{Misconfigured: taken || ap.answer.Misconfigured(), OwnFault: ap.answer.OwnFault, Probed: ap.answer.Probed != "", RetryAfter: ap.answer.RetryAfter}, ap.now)
 }
 
 // attempts returns the attempts of the request's generation, and creates them if there are none.
-func (f *application) attempts() *v1beta1.Attempts {
-	if f.status.Attempts == nil {
-		f.status.Attempts = &v1beta1.Attempts{}
+func (ap *application) attempts() *v1beta1.Attempts {
+	if ap.status.Attempts == nil {
+		ap.status.Attempts = &v1beta1.Attempts{}
 	}
-	a := f.status.Attempts
-	if a.Generation != f.call.generation { // the recorded ones are of another spec, or of before the deletion
+	a := ap.status.Attempts
+	if a.Generation != ap.call.generation { // the recorded ones are of another spec, or of before the deletion
 		a.Misconfigured, a.OwnFault, a.FailingSince, a.LastError = 0, false, nil, ""
 	}
-	a.Generation, a.ParametersVersion = f.call.generation, f.call.ParametersVersion
+	a.Generation, a.ParametersVersion = ap.call.generation, ap.call.ParametersVersion
 	return a
 }
 
 // stopRetrying ends the attempts.
-func (f *application) stopRetrying(reason, message string) { f.stopRetryingAs(reason, reason, message) }
+func (ap *application) stopRetrying(reason, message string) {
+	ap.stopRetryingAs(reason, reason, message)
+}
 
-func (f *application) stopRetryingAs(reason, failed, message string) {
-	a := f.attempts()
-	a.Stopped, a.NextTime, a.LastTime, a.LastError = true, nil, lifecycle.Timestamp(f.now), message
-	f.status.ReconciledGeneration = f.call.generation
-	f.setConditions(lifecycle.Terminal(reason, failed, message))
+func (ap *application) stopRetryingAs(reason, failed, message string) {
+	a := ap.attempts()
+	a.Stopped, a.NextTime, a.LastTime, a.LastError = true, nil, lifecycle.Timestamp(ap.now), message
+	ap.status.ReconciledGeneration = ap.call.generation
+	ap.setConditions(lifecycle.Terminal(reason, failed, message))
 }
 
 // describeOutcome describes the outcome of the request.
-func (f *application) describeOutcome() string { return lifecycle.DescribeOutcome(f.answer.Outcome) }
+func (ap *application) describeOutcome() string { return lifecycle.DescribeOutcome(ap.answer.Outcome) }
 
 // setConditions sets the conditions. As long as the Secret has valid credentials, the binding is Ready, whatever comes of a rotation.
-func (f *application) setConditions(v lifecycle.ConditionSet) {
-	s := &f.status
-	if s.PredecessorID != "" && isDelivered(s) && !hasEnded(s, f.now) && !f.isDeleting() && v.Ready != v1beta1.ConditionTrue {
+func (ap *application) setConditions(v lifecycle.ConditionSet) {
+	s := &ap.status
+	if s.PredecessorID != "" && isDelivered(s) && !hasEnded(s, ap.now) && !ap.isDeleting() && v.Ready != v1beta1.ConditionTrue {
 		v = stillInjectedConditions(lifecycle.Uncapitalize(v.Message))
 	}
-	setBindingConditions(s, v, f.now)
+	setBindingConditions(s, v, ap.now)
 }

@@ -26,29 +26,29 @@ import (
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
-func (f *application) applyUnbind() {
-	switch f.answer.Class {
+func (ap *application) applyUnbind() {
+	switch ap.answer.Class {
 	case osbresult.Done, osbresult.Gone:
-		f.recordRemoved()
+		ap.recordRemoved()
 	case osbresult.Accepted:
 		// The binding of a failed rotation is removed before its predecessor: one operation at a time.
-		if last := f.status.PredecessorID == "" || f.call.BindingID == f.status.PredecessorID; !f.phase().isMitigating() || f.isDeleting() && last {
-			f.beginUnbind()
+		if last := ap.status.PredecessorID == "" || ap.call.BindingID == ap.status.PredecessorID; !ap.phase().isMitigating() || ap.isDeleting() && last {
+			ap.beginUnbind()
 		}
-		f.recordAccepted(f.phase().accepted(), f.withRemovalText(lifecycle.ConditionSet{Reason: v1beta1.ReasonUnbinding, Message: "The binding is being removed asynchronously"}), f.answer.Operation)
+		ap.recordAccepted(ap.phase().accepted(), ap.withRemovalText(lifecycle.ConditionSet{Reason: v1beta1.ReasonUnbinding, Message: "The binding is being removed asynchronously"}), ap.answer.Operation)
 	case osbresult.NeedsAsync: // repeated at once, with accepts_incomplete
 	case osbresult.Concurrency: // the operation in progress goes on
-		message := "Unbind call failed: " + f.describeOutcome()
-		f.scheduleRetry(message)
-		f.setConditions(f.withRemovalText(lifecycle.ConditionSet{Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonUnbindCallFailed, Message: f.withNextAttempt(message)}))
+		message := "Unbind call failed: " + ap.describeOutcome()
+		ap.scheduleRetry(message)
+		ap.setConditions(ap.withRemovalText(lifecycle.ConditionSet{Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonUnbindCallFailed, Message: ap.withNextAttempt(message)}))
 	default:
-		f.recordRemovalFailure("Unbind call failed: " + f.describeOutcome())
+		ap.recordRemovalFailure("Unbind call failed: " + ap.describeOutcome())
 	}
 }
 
 // beginUnbind records the beginning of an unbinding.
-func (f *application) beginUnbind() {
-	s, phase := &f.status, f.phase()
+func (ap *application) beginUnbind() {
+	s, phase := &ap.status, ap.phase()
 	if phase.isUnbinding() && s.OperationStartTime != nil {
 		return
 	}
@@ -56,174 +56,174 @@ func (f *application) beginUnbind() {
 	if phase.IsAccepted() {
 		next = UnbindAccepted
 	}
-	f.setPhase(next)
-	s.OperationStartTime, s.InProgressProperties = lifecycle.Timestamp(f.now), nil
+	ap.setPhase(next)
+	s.OperationStartTime, s.InProgressProperties = lifecycle.Timestamp(ap.now), nil
 }
 
 // withRemovalText adds to conditions why a removal was begun, and how a person releases an object that is being deleted (R8).
-func (f *application) withRemovalText(v lifecycle.ConditionSet) lifecycle.ConditionSet {
-	switch s := &f.status; {
-	case f.isDeleting():
-		v.Message += ". " + lifecycle.HowToRelease(f.b)
+func (ap *application) withRemovalText(v lifecycle.ConditionSet) lifecycle.ConditionSet {
+	switch s := &ap.status; {
+	case ap.isDeleting():
+		v.Message += ". " + lifecycle.HowToRelease(ap.b)
 	case s.PredecessorID != "": // say handles it
-	case f.phase().isMitigating():
+	case ap.phase().isMitigating():
 		ready := v.Ready
 		v = lifecycle.Mitigating(v.Reason, lifecycle.MitigationPrefix+": "+lifecycle.Uncapitalize(v.Message), s.Attempts, nil)
 		v.Ready = ready
-	case f.phase().isUnbinding():
+	case ap.phase().isUnbinding():
 		v.Message = "The binding is being replaced: " + lifecycle.Uncapitalize(v.Message)
 	}
 	return v
 }
 
 // recordRemoved records that the broker has confirmed the removal of a binding.
-func (f *application) recordRemoved() {
-	s := &f.status
+func (ap *application) recordRemoved() {
+	s := &ap.status
 	switch {
-	case f.call.BindingID == s.PredecessorID:
-		f.recordPredecessorRemoved()
-	case f.isDeleting():
-		f.recordGone()
-		f.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonUnboundSuccessfully, Message: "The binding was removed successfully"})
-	case f.phase().isMitigating() && s.PredecessorID != "":
-		f.attempts().Removals++
-		s.LastRemovedID = f.call.BindingID
-		f.revertRotation("what was made for that could not be used, and is removed again")
-	case f.phase().isMitigating():
-		f.recordMitigated()
+	case ap.call.BindingID == s.PredecessorID:
+		ap.recordPredecessorRemoved()
+	case ap.isDeleting():
+		ap.recordGone()
+		ap.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonUnboundSuccessfully, Message: "The binding was removed successfully"})
+	case ap.phase().isMitigating() && s.PredecessorID != "":
+		ap.attempts().Removals++
+		s.LastRemovedID = ap.call.BindingID
+		ap.revertRotation("what was made for that could not be used, and is removed again")
+	case ap.phase().isMitigating():
+		ap.recordMitigated()
 	default: // a replacement follows
-		*s = resetForNextID(f.b, *s, f.now)
-		f.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonRebinding, Message: "The binding is being replaced; the one before it is removed"})
+		*s = resetForNextID(ap.b, *s, ap.now)
+		ap.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonRebinding, Message: "The binding is being replaced; the one before it is removed"})
 	}
 }
 
 // recordPredecessorRemoved records the removal of the predecessor.
-func (f *application) recordPredecessorRemoved() {
-	s := &f.status
+func (ap *application) recordPredecessorRemoved() {
+	s := &ap.status
 	s.PredecessorID = ""
-	if f.isDeleting() {
-		f.setPhase(Unbinding)
-		s.OperationStartTime, s.InProgressProperties = lifecycle.Timestamp(f.now), nil
-		f.attempts().NextTime = nil
+	if ap.isDeleting() {
+		ap.setPhase(Unbinding)
+		s.OperationStartTime, s.InProgressProperties = lifecycle.Timestamp(ap.now), nil
+		ap.attempts().NextTime = nil
 		return
 	}
-	f.setPhase(Idle)
-	s.Attempts = f.attemptsSinceInjection()
-	f.setConditions(injectedConditions(f.b))
+	ap.setPhase(Idle)
+	s.Attempts = ap.attemptsSinceInjection()
+	ap.setConditions(injectedConditions(ap.b))
 }
 
 // attemptsSinceInjection returns the attempts of a binding whose credentials are in its Secret.
-func (f *application) attemptsSinceInjection() *v1beta1.Attempts {
-	if s := &f.status; s.Attempts == nil || s.ExpiresAt == nil && s.RenewBefore == nil {
+func (ap *application) attemptsSinceInjection() *v1beta1.Attempts {
+	if s := &ap.status; s.Attempts == nil || s.ExpiresAt == nil && s.RenewBefore == nil {
 		return nil
 	}
-	return &v1beta1.Attempts{Generation: f.b.Generation, LastTime: f.status.Attempts.LastTime}
+	return &v1beta1.Attempts{Generation: ap.b.Generation, LastTime: ap.status.Attempts.LastTime}
 }
 
 // recordGone records that the broker has nothing of the object.
-func (f *application) recordGone() {
-	s := &f.status
-	f.setPhase(Idle)
+func (ap *application) recordGone() {
+	s := &ap.status
+	ap.setPhase(Idle)
 	s.ExternalProperties, s.CreatedForUID, s.UnbindStatus = nil, "", v1beta1.UnbindSucceeded
 	s.ExpiresAt, s.RenewBefore = nil, nil
-	if f.call.RetainsPredecessor {
+	if ap.call.RetainsPredecessor {
 		s.PredecessorID = "" // left to its owner
 	}
 }
 
 // recordMitigated records a successful orphan mitigation.
-func (f *application) recordMitigated() {
-	s := &f.status
-	f.recordGone()
-	s.ExternalID = lifecycle.NextBindingID(f.b, s) // a late removal by a former leader may still arrive (R2)
-	a := f.attempts()
-	if lifecycle.RecordRemoval(a, f.b.UID, f.now); a.Stopped {
-		s.ReconciledGeneration = f.call.generation
+func (ap *application) recordMitigated() {
+	s := &ap.status
+	ap.recordGone()
+	s.ExternalID = lifecycle.NextBindingID(ap.b, s) // a late removal by a former leader may still arrive (R2)
+	a := ap.attempts()
+	if lifecycle.RecordRemoval(a, ap.b.UID, ap.now); a.Stopped {
+		s.ReconciledGeneration = ap.call.generation
 	}
-	f.setConditions(lifecycle.Mitigated("bound", v1beta1.ReasonServiceBindingReturnedFailure, a))
+	ap.setConditions(lifecycle.Mitigated("bound", v1beta1.ReasonServiceBindingReturnedFailure, a))
 }
 
 // recordRemovalFailure records a removal that has to be repeated.
-func (f *application) recordRemovalFailure(message string) {
-	s := &f.status
-	f.setPhase(f.phase().unaccepted())
-	f.scheduleRetry(message)
-	if f.answer.Unfit() {
+func (ap *application) recordRemovalFailure(message string) {
+	s := &ap.status
+	ap.setPhase(ap.phase().unaccepted())
+	ap.scheduleRetry(message)
+	if ap.answer.Unfit() {
 		s.Attempts.Refusals++
 	}
-	if f.isDeleting() {
-		f.beginUnbind()
+	if ap.isDeleting() {
+		ap.beginUnbind()
 		s.UnbindStatus = v1beta1.UnbindRequired
 	}
-	f.setConditions(f.withStalled(f.withRemovalText(lifecycle.ConditionSet{Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonUnbindCallFailed, Message: f.withNextAttempt(message)})))
+	ap.setConditions(ap.withStalled(ap.withRemovalText(lifecycle.ConditionSet{Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonUnbindCallFailed, Message: ap.withNextAttempt(message)})))
 }
 
-func (f *application) applyPoll() {
-	a := f.answer
+func (ap *application) applyPoll() {
+	a := ap.answer
 	if a.Class == osbresult.Done {
-		lifecycle.RecordAnswer(f.status.Attempts)
+		lifecycle.RecordAnswer(ap.status.Attempts)
 	}
 	switch {
-	case f.call.Removal && a.Class == osbresult.Gone:
-		f.recordRemoved()
-	case f.call.Removal && a.NotFound(): // it proves nothing; a broker that follows the specification answers the repeated request with 410
-		f.recordRemovalFailure("The broker does not know the operation: " + f.describeOutcome())
+	case ap.call.Removal && a.Class == osbresult.Gone:
+		ap.recordRemoved()
+	case ap.call.Removal && a.NotFound(): // it proves nothing; a broker that follows the specification answers the repeated request with 410
+		ap.recordRemovalFailure("The broker does not know the operation: " + ap.describeOutcome())
 	case a.Class != osbresult.Done:
-		f.recordPollFailure()
-	case a.State == osbresult.InProgress && f.isOverdue():
-		f.recordOperationFailure(fmt.Sprintf("it was not finished within %s", f.call.MaxDuration))
+		ap.recordPollFailure()
+	case a.State == osbresult.InProgress && ap.isOverdue():
+		ap.recordOperationFailure(fmt.Sprintf("it was not finished within %s", ap.call.MaxDuration))
 	case a.State == osbresult.InProgress:
-		f.recordProgress()
-	case a.State == osbresult.Succeeded && f.call.Removal:
-		f.recordRemoved()
+		ap.recordProgress()
+	case a.State == osbresult.Succeeded && ap.call.Removal:
+		ap.recordRemoved()
 	case a.State == osbresult.Succeeded:
-		if f.call.BindingID == f.b.Spec.ExternalID {
-			f.status.CreatedForUID = f.b.UID
+		if ap.call.BindingID == ap.b.Spec.ExternalID {
+			ap.status.CreatedForUID = ap.b.UID
 		}
-		f.recordBound()
+		ap.recordBound()
 	default:
-		f.recordOperationFailure(cmp.Or(a.OperationDescription, "the broker gives no reason"))
+		ap.recordOperationFailure(cmp.Or(a.OperationDescription, "the broker gives no reason"))
 	}
 }
 
 // recordPollFailure records a poll without a state. It is not counted, which would cost a write each time, unless polls are slow retries.
-func (f *application) recordPollFailure() {
-	v := lifecycle.PollUnanswered(f.describeOutcome(), f.isOverdue())
-	if f.answer.Misconfigured() {
-		f.scheduleRetry(v.Message)
-		v.Message = f.withNextAttempt(v.Message)
-		v = f.withStalled(v)
+func (ap *application) recordPollFailure() {
+	v := lifecycle.PollUnanswered(ap.describeOutcome(), ap.isOverdue())
+	if ap.answer.Misconfigured() {
+		ap.scheduleRetry(v.Message)
+		v.Message = ap.withNextAttempt(v.Message)
+		v = ap.withStalled(v)
 	}
-	f.setConditions(f.withRemovalText(v))
+	ap.setConditions(ap.withRemovalText(v))
 }
 
 // recordProgress records what the broker says of an operation in progress.
-func (f *application) recordProgress() {
+func (ap *application) recordProgress() {
 	v := lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBinding, Message: "The binding is being created asynchronously"}
-	if f.call.Removal {
+	if ap.call.Removal {
 		v.Reason, v.Message = v1beta1.ReasonUnbinding, "The binding is being removed asynchronously"
 	}
-	v.Message = lifecycle.WithProgress(v.Message, f.answer.OperationDescription)
-	f.setConditions(f.withRemovalText(v))
+	v.Message = lifecycle.WithProgress(v.Message, ap.answer.OperationDescription)
+	ap.setConditions(ap.withRemovalText(v))
 }
 
-func (f *application) recordOperationFailure(words string) {
+func (ap *application) recordOperationFailure(words string) {
 	message := "Bind call failed: " + words
-	switch s := &f.status; {
-	case f.call.Removal:
-		f.recordRemovalFailure("Unbind call failed: " + words)
-	case f.isRotation():
-		f.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
+	switch s := &ap.status; {
+	case ap.call.Removal:
+		ap.recordRemovalFailure("Unbind call failed: " + words)
+	case ap.isRotation():
+		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
 	case IsBound(s): // an existing binding was requested again
-		f.setPhase(Idle)
-		f.recordRetryMessage(v1beta1.ReasonBindCallFailed, message)
-	case f.call.MayMitigate():
-		f.attempts().LastTime = lifecycle.Timestamp(f.now)
-		f.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
+		ap.setPhase(Idle)
+		ap.recordRetryMessage(v1beta1.ReasonBindCallFailed, message)
+	case ap.call.MayMitigate():
+		ap.attempts().LastTime = lifecycle.Timestamp(ap.now)
+		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
 	default: // nothing is removed, and the request is repeated
-		f.setPhase(Idle)
-		a := f.attempts()
-		a.Misconfigured, f.answer.Class = max(a.Misconfigured, limiter.QuickRetries), osbresult.Misconfigured
-		f.recordRetryMessage(v1beta1.ReasonBindCallFailed, message)
+		ap.setPhase(Idle)
+		a := ap.attempts()
+		a.Misconfigured, ap.answer.Class = max(a.Misconfigured, limiter.QuickRetries), osbresult.Misconfigured
+		ap.recordRetryMessage(v1beta1.ReasonBindCallFailed, message)
 	}
 }

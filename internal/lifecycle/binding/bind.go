@@ -180,9 +180,9 @@ func readyMessage(s *v1beta1.ServiceInstanceStatus) string {
 }
 
 // Effective returns what the instance's plan supports; nothing where the plan is not known.
-func (g BoundInstance) Effective() catalog.Effective {
-	if g.Class != nil && g.Plan != nil {
-		return catalog.EffectiveOf(g.Class, g.Plan)
+func (b BoundInstance) Effective() catalog.Effective {
+	if b.Class != nil && b.Plan != nil {
+		return catalog.EffectiveOf(b.Class, b.Plan)
 	}
 	return catalog.Effective{MaximumPollingDuration: catalog.MaximumPollingDuration}
 }

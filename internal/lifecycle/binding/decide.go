@@ -117,7 +117,7 @@ type Request struct {
 }
 
 // MayMitigate reports whether a failed request is followed by an orphan mitigation.
-func (c *Request) MayMitigate() bool { return c.Owned && !c.Retained }
+func (r *Request) MayMitigate() bool { return r.Owned && !r.Retained }
 
 // SecretAction is a write of a binding's Secret.
 type SecretAction string

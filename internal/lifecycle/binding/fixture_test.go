@@ -72,27 +72,27 @@ func (f *fixture) inject(next Decision) {
 }
 
 // say describes a step in words.
-func (s Decision) say() string {
+func (d Decision) say() string {
 	var parts []string
 	switch {
-	case s.Need == lifecycle.NeedFinalizer:
+	case d.Need == lifecycle.NeedFinalizer:
 		parts = append(parts, "protect")
-	case s.Need == lifecycle.NeedDefinition:
+	case d.Need == lifecycle.NeedDefinition:
 		parts = append(parts, "prove")
-	case s.Need == lifecycle.NeedParameters:
+	case d.Need == lifecycle.NeedParameters:
 		parts = append(parts, "read")
-	case s.Need == lifecycle.NeedSecret:
+	case d.Need == lifecycle.NeedSecret:
 		parts = append(parts, "look")
-	case s.Release != nil:
-		parts = append(parts, "release", s.Release.Reason)
+	case d.Release != nil:
+		parts = append(parts, "release", d.Release.Reason)
 	}
-	if s.WriteAhead {
+	if d.WriteAhead {
 		parts = append(parts, "journal")
 	}
-	if s.SecretAction != "" {
-		parts = append(parts, string(s.SecretAction))
+	if d.SecretAction != "" {
+		parts = append(parts, string(d.SecretAction))
 	}
-	if c := s.Request; c != nil {
+	if c := d.Request; c != nil {
 		parts = append(parts, string(c.Operation), tail(c.BindingID))
 		if c.PredecessorID != "" {
 			parts = append(parts, "for", tail(c.PredecessorID))
@@ -104,11 +104,11 @@ func (s Decision) say() string {
 			parts = append(parts, "again")
 		}
 	}
-	if !s.RequeueAt.IsZero() {
+	if !d.RequeueAt.IsZero() {
 		parts = append(parts, "wait")
 	}
 	if len(parts) == 0 {
-		return "nothing: " + s.Status.LastConditionState
+		return "nothing: " + d.Status.LastConditionState
 	}
 	return strings.Join(parts, " ")
 }

@@ -98,12 +98,12 @@ func ContentOf(secret *corev1.Secret, b *v1beta1.ServiceBinding) (of string, edi
 
 // ForgetSettled drops what need not be remembered of a binding whose credentials are in the Secret. shown: the cache shows the Secret as
 // this process knows it.
-func (k *Memory) ForgetSettled(s *v1beta1.ServiceBindingStatus, secret SecretState, shown bool) {
-	if secret != SecretInSync || !isDelivered(s) || PhaseOf(s) != Idle || k.Received != nil {
+func (m *Memory) ForgetSettled(s *v1beta1.ServiceBindingStatus, secret SecretState, shown bool) {
+	if secret != SecretInSync || !isDelivered(s) || PhaseOf(s) != Idle || m.Received != nil {
 		return
 	}
-	k.RequestMemory = RequestMemory{}
-	if shown && k.SecretVersion == s.SecretVersion { // cache and status agree
-		*k = Memory{}
+	m.RequestMemory = RequestMemory{}
+	if shown && m.SecretVersion == s.SecretVersion { // cache and status agree
+		*m = Memory{}
 	}
 }

@@ -55,7 +55,7 @@ type Decision struct {
 }
 
 // IsDue reports whether the catalog is to be read now.
-func (r Decision) IsDue(now time.Time) bool { return !r.RelistAt.IsZero() && !r.RelistAt.After(now) }
+func (d Decision) IsDue(now time.Time) bool { return !d.RelistAt.IsZero() && !d.RelistAt.After(now) }
 
 // Decide returns when the catalog of a broker is read next.
 func Decide(b v1beta1.Broker, f Inputs) Decision {

@@ -64,11 +64,11 @@ type RelistResult struct {
 }
 
 // Event returns the reason of the event about a relist; "": that of the condition.
-func (v RelistResult) Event() string {
-	if v.Error == nil {
+func (r RelistResult) Event() string {
+	if r.Error == nil {
 		return ""
 	}
-	return v.Error.Event
+	return r.Error.Event
 }
 
 // RelistError is why a catalog could not be read.
@@ -126,27 +126,27 @@ func Apply(b v1beta1.Broker, v RelistResult, now time.Time) v1beta1.ServiceBroke
 }
 
 // fail records that the catalog could not be read. Classes and plans stay.
-func (v RelistResult) fail(s *v1beta1.ServiceBrokerStatus, b v1beta1.Broker, now time.Time) lifecycle.ConditionSet {
+func (r RelistResult) fail(s *v1beta1.ServiceBrokerStatus, b v1beta1.Broker, now time.Time) lifecycle.ConditionSet {
 	s.Attempts++
 	if s.OperationStartTime == nil {
 		s.OperationStartTime = lifecycle.Timestamp(now)
 	}
-	result := lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v.Error.Reason,
-		Message: "Reading the catalog failed: " + redact.Shorten(v.Error.Message, maxBrokerMessage)}
-	if v.Error.Stalled {
+	result := lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: r.Error.Reason,
+		Message: "Reading the catalog failed: " + redact.Shorten(r.Error.Message, maxBrokerMessage)}
+	if r.Error.Stalled {
 		result.Message += "; it is retried when the spec or a Secret that it names changes"
-		if result.Stalled = !now.Before(v.Error.StalledFrom); !result.Stalled {
-			s.NextAttemptTime = notBefore(v.Error.StalledFrom)
+		if result.Stalled = !now.Before(r.Error.StalledFrom); !result.Stalled {
+			s.NextAttemptTime = notBefore(r.Error.StalledFrom)
 		}
 		return refused(result)
 	}
-	wait := lifecycle.Backoff(b.GetUID(), s.Attempts, v.Error.RetryAfter)
-	if s.Misconfigured++; v.Error.misconfigured {
-		wait, result.Stalled = lifecycle.MisconfiguredBackoff(b.GetUID(), s.Misconfigured, v.Error.RetryAfter), s.Misconfigured > limiter.QuickRetries
+	wait := lifecycle.Backoff(b.GetUID(), s.Attempts, r.Error.RetryAfter)
+	if s.Misconfigured++; r.Error.misconfigured {
+		wait, result.Stalled = lifecycle.MisconfiguredBackoff(b.GetUID(), s.Misconfigured, r.Error.RetryAfter), s.Misconfigured > limiter.QuickRetries
 	} else {
 		s.Misconfigured = 0
 	}
-	s.NextAttemptTime = notBefore(lifecycle.Latest(now.Add(wait), v.NextProbe))
+	s.NextAttemptTime = notBefore(lifecycle.Latest(now.Add(wait), r.NextProbe))
 	result.Message += fmt.Sprintf("; that was %s, the next one is at %s", lifecycle.AttemptNumber(s.Attempts), lifecycle.FormatTime(s.NextAttemptTime.Time))
 	return refused(result)
 }
@@ -160,17 +160,17 @@ func refused(v lifecycle.ConditionSet) lifecycle.ConditionSet {
 }
 
 // succeed records that the catalog was read.
-func (v RelistResult) succeed(s *v1beta1.ServiceBrokerStatus, b v1beta1.Broker, now time.Time) lifecycle.ConditionSet {
+func (r RelistResult) succeed(s *v1beta1.ServiceBrokerStatus, b v1beta1.Broker, now time.Time) lifecycle.ConditionSet {
 	s.OperationStartTime, s.LastCatalogRetrievalTime = nil, lifecycle.Timestamp(now)
-	s.ReconciledGeneration, s.APIVersion, s.Misconfigured = v.Generation, v.Version, 0
-	if v.Unchanged {
+	s.ReconciledGeneration, s.APIVersion, s.Misconfigured = r.Generation, r.Version, 0
+	if r.Unchanged {
 		s.Attempts = 0
 		return lifecycle.ConditionSet{}
 	}
-	s.CatalogETag, s.CatalogDigest = v.ETag, v.Digest
-	s.ServiceClasses, s.ServicePlans = int32(v.Classes), int32(v.Plans)
+	s.CatalogETag, s.CatalogDigest = r.ETag, r.Digest
+	s.ServiceClasses, s.ServicePlans = int32(r.Classes), int32(r.Plans)
 	next := ""
-	if v.Retry {
+	if r.Retry {
 		s.CatalogETag = "" // classes and plans are not as in the catalog
 		s.Attempts++
 		s.NextAttemptTime = notBefore(now.Add(lifecycle.Backoff(b.GetUID(), s.Attempts, 0)))
@@ -178,11 +178,11 @@ func (v RelistResult) succeed(s *v1beta1.ServiceBrokerStatus, b v1beta1.Broker, 
 	} else {
 		s.Attempts = 0
 	}
-	result := lifecycle.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: v1beta1.ReasonFetchedCatalog, Message: v.summary()}
+	result := lifecycle.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: v1beta1.ReasonFetchedCatalog, Message: r.summary()}
 	switch {
-	case len(v.Missing) == 0:
-	case v.Classes == 0:
-		result.Ready, result.Reason, result.Stalled = v1beta1.ConditionFalse, v1beta1.ReasonErrorSyncingCatalog, !v.Retry
+	case len(r.Missing) == 0:
+	case r.Classes == 0:
+		result.Ready, result.Reason, result.Stalled = v1beta1.ConditionFalse, v1beta1.ReasonErrorSyncingCatalog, !r.Retry
 	default:
 		result.Reason = v1beta1.ReasonPartlySynced
 	}
@@ -191,16 +191,16 @@ func (v RelistResult) succeed(s *v1beta1.ServiceBrokerStatus, b v1beta1.Broker, 
 }
 
 // summary says what of the catalog exists, what was left out, and why.
-func (v RelistResult) summary() string {
-	said := []string{fmt.Sprintf("The catalog was read: %s with %s", lifecycle.Count(v.Classes, "class", "classes"), lifecycle.Count(v.Plans, "plan", "plans"))}
-	if v.RetainedClasses > 0 {
-		said = append(said, fmt.Sprintf("The broker offered %s before and offers nothing now. They are marked as removed, and kept in case they come back", lifecycle.Count(v.RetainedClasses, "class", "classes")))
+func (r RelistResult) summary() string {
+	said := []string{fmt.Sprintf("The catalog was read: %s with %s", lifecycle.Count(r.Classes, "class", "classes"), lifecycle.Count(r.Plans, "plan", "plans"))}
+	if r.RetainedClasses > 0 {
+		said = append(said, fmt.Sprintf("The broker offered %s before and offers nothing now. They are marked as removed, and kept in case they come back", lifecycle.Count(r.RetainedClasses, "class", "classes")))
 	}
-	if len(v.Missing) > 0 {
-		said = append(said, fmt.Sprintf("Not as the catalog has it: %s", fewOf(v.Missing)))
+	if len(r.Missing) > 0 {
+		said = append(said, fmt.Sprintf("Not as the catalog has it: %s", fewOf(r.Missing)))
 	}
-	if len(v.Remarks) > 0 {
-		said = append(said, fewOf(v.Remarks))
+	if len(r.Remarks) > 0 {
+		said = append(said, fewOf(r.Remarks))
 	}
 	return redact.Shorten(strings.Join(said, ". "), maxBrokerMessage)
 }

@@ -80,105 +80,105 @@ func Desire(a Builder, c *osbresult.Catalog) Desired {
 	return a.desired
 }
 
-func (a *Builder) miss(format string, args ...any) {
-	a.desired.Missing = append(a.desired.Missing, fmt.Sprintf(format, args...))
+func (b *Builder) miss(format string, args ...any) {
+	b.desired.Missing = append(b.desired.Missing, fmt.Sprintf(format, args...))
 }
 
 // add adds a service with its plans, unless the restrictions leave none of them.
-func (a *Builder) add(service osbresult.Service) {
-	class, problem := a.class(service)
-	if !a.Restrictions.MatchesClass(class) {
+func (b *Builder) add(service osbresult.Service) {
+	class, problem := b.class(service)
+	if !b.Restrictions.MatchesClass(class) {
 		return
 	}
 	if problem != "" {
-		a.miss("service %q: %s", lifecycle.DisplayName(service.Name), problem)
+		b.miss("service %q: %s", lifecycle.DisplayName(service.Name), problem)
 		return
 	}
 	found := false
 	for _, p := range service.Plans {
-		plan, problem := a.plan(class, p)
+		plan, problem := b.plan(class, p)
 		switch {
-		case !a.Restrictions.MatchesPlan(plan):
+		case !b.Restrictions.MatchesPlan(plan):
 		case problem != "":
-			a.miss("plan %q of service %q: %s", lifecycle.DisplayName(p.Name), lifecycle.DisplayName(service.Name), problem)
+			b.miss("plan %q of service %q: %s", lifecycle.DisplayName(p.Name), lifecycle.DisplayName(service.Name), problem)
 		default:
-			a.desired.Plans = append(a.desired.Plans, plan)
+			b.desired.Plans = append(b.desired.Plans, plan)
 			found = true
 		}
 	}
 	if found {
-		a.desired.Classes = append(a.desired.Classes, class)
+		b.desired.Classes = append(b.desired.Classes, class)
 	}
 }
 
 // keep keeps the existing classes and plans of services that were left out: a mistake in a catalog removes nothing.
-func (a *Builder) keep(ids []string) {
+func (b *Builder) keep(ids []string) {
 	leftOut := map[string]bool{}
 	for _, id := range ids {
 		leftOut[id] = true
 	}
 	chosen := map[string]bool{}
-	for _, o := range a.desired.Classes {
+	for _, o := range b.desired.Classes {
 		chosen["class "+o.GetName()] = true
 	}
-	for _, o := range a.desired.Plans {
+	for _, o := range b.desired.Plans {
 		chosen["plan "+o.GetName()] = true
 	}
-	for name, class := range a.Existing.Classes {
-		if a.IsOurs(class) && leftOut[class.Common().ExternalID] && !chosen["class "+name] {
-			a.desired.KeptClasses = append(a.desired.KeptClasses, class)
+	for name, class := range b.Existing.Classes {
+		if b.IsOurs(class) && leftOut[class.Common().ExternalID] && !chosen["class "+name] {
+			b.desired.KeptClasses = append(b.desired.KeptClasses, class)
 		}
 	}
-	for name, plan := range a.Existing.Plans {
-		class := a.Existing.Classes[plan.ClassName()]
+	for name, plan := range b.Existing.Plans {
+		class := b.Existing.Classes[plan.ClassName()]
 		classRetained := class != nil && leftOut[class.Common().ExternalID] && !chosen["class "+plan.ClassName()]
-		if a.IsOurs(plan) && (classRetained || leftOut[plan.Common().ExternalID]) && !chosen["plan "+name] {
-			a.desired.KeptPlans = append(a.desired.KeptPlans, plan)
+		if b.IsOurs(plan) && (classRetained || leftOut[plan.Common().ExternalID]) && !chosen["plan "+name] {
+			b.desired.KeptPlans = append(b.desired.KeptPlans, plan)
 		}
 	}
 }
 
 // class returns a service as a class, and why it cannot be used.
-func (a *Builder) class(service osbresult.Service) (v1beta1.Class, string) {
-	name := nameIn(a.Existing.Classes, service.ID)
-	class, problem := takeOrMake(a, a.Existing.Classes, a.NewClass, a.ClassKind(), name)
-	if id := class.Common().ExternalID; a.isOfAnother(class, id, service.ID) {
-		problem = a.taken(a.ClassKind(), name, id)
+func (b *Builder) class(service osbresult.Service) (v1beta1.Class, string) {
+	name := nameIn(b.Existing.Classes, service.ID)
+	class, problem := takeOrMake(b, b.Existing.Classes, b.NewClass, b.ClassKind(), name)
+	if id := class.Common().ExternalID; b.isOfAnother(class, id, service.ID) {
+		problem = b.taken(b.ClassKind(), name, id)
 	}
 	describeClass(class.Common(), service)
-	class.SetBrokerName(a.Broker.GetName())
-	a.own(class)
+	class.SetBrokerName(b.Broker.GetName())
+	b.own(class)
 	catalog.SetLabels(class, catalog.ClassLabels(class))
 	return class, problem
 }
 
 // plan returns a plan of a catalog as a plan of a class, and why it cannot be used.
-func (a *Builder) plan(class v1beta1.Class, p osbresult.Plan) (v1beta1.Plan, string) {
-	name := nameIn(a.Existing.Plans, p.ID)
-	plan, problem := takeOrMake(a, a.Existing.Plans, a.NewPlan, a.PlanKind(), name)
-	if id := plan.Common().ExternalID; a.isOfAnother(plan, id, p.ID) {
-		problem = a.taken(a.PlanKind(), name, id)
+func (b *Builder) plan(class v1beta1.Class, p osbresult.Plan) (v1beta1.Plan, string) {
+	name := nameIn(b.Existing.Plans, p.ID)
+	plan, problem := takeOrMake(b, b.Existing.Plans, b.NewPlan, b.PlanKind(), name)
+	if id := plan.Common().ExternalID; b.isOfAnother(plan, id, p.ID) {
+		problem = b.taken(b.PlanKind(), name, id)
 	} else if old := plan.ClassName(); old != "" && old != class.GetName() {
-		problem = fmt.Sprintf("%s %s is of %s %s, and a plan cannot go to another service", a.PlanKind(), name, a.ClassKind(), old)
-		a.unusable = append(a.unusable, p.ID)
+		problem = fmt.Sprintf("%s %s is of %s %s, and a plan cannot go to another service", b.PlanKind(), name, b.ClassKind(), old)
+		b.unusable = append(b.unusable, p.ID)
 	}
 	describePlan(plan.Common(), p)
-	plan.SetOwners(a.Broker.GetName(), class.GetName())
-	a.own(plan)
+	plan.SetOwners(b.Broker.GetName(), class.GetName())
+	b.own(plan)
 	catalog.SetLabels(plan, catalog.PlanLabels(plan))
 	return plan, problem
 }
 
 // isOfAnother reports whether an object under the name for id belongs to another id, has. An id that does not match the object's name
 // was edited by a person, and is restored.
-func (s Kinds) isOfAnother(o Object, has, id string) bool {
-	return has != "" && has != id && (!s.IsOurs(o) || o.GetName() == has || o.GetName() == catalog.ObjectName(has))
+func (k Kinds) isOfAnother(o Object, has, id string) bool {
+	return has != "" && has != id && (!k.IsOurs(o) || o.GetName() == has || o.GetName() == catalog.ObjectName(has))
 }
 
 // taken says that an object of the name has another id, and leaves it unchanged.
-func (a *Builder) taken(kind, name, id string) string {
-	a.unusable = append(a.unusable, id)
-	a.desired.Collides = true
+func (b *Builder) taken(kind, name, id string) string {
+	b.unusable = append(b.unusable, id)
+	b.desired.Collides = true
 	return fmt.Sprintf("%s %s has another external id, %q", kind, name, lifecycle.DisplayName(id))
 }
 
@@ -206,12 +206,12 @@ func takeOrMake[T Object](a *Builder, held map[string]T, newObject func() T, kin
 }
 
 // own makes the broker an owner, so that the garbage collector deletes the object with it.
-func (a *Builder) own(o Object) {
+func (b *Builder) own(o Object) {
 	owner := metav1.OwnerReference{
-		APIVersion: v1beta1.GroupVersion.String(), Kind: a.BrokerKind(), Name: a.Broker.GetName(), UID: a.Broker.GetUID(),
+		APIVersion: v1beta1.GroupVersion.String(), Kind: b.BrokerKind(), Name: b.Broker.GetName(), UID: b.Broker.GetUID(),
 		Controller: new(true), BlockOwnerDeletion: new(false),
 	}
-	rest := slices.DeleteFunc(slices.Clone(o.GetOwnerReferences()), a.isBroker)
+	rest := slices.DeleteFunc(slices.Clone(o.GetOwnerReferences()), b.isBroker)
 	if slices.ContainsFunc(rest, func(r metav1.OwnerReference) bool { return ptr.Deref(r.Controller, false) }) {
 		owner.Controller = nil // an object has one controller
 	}
@@ -219,13 +219,13 @@ func (a *Builder) own(o Object) {
 }
 
 // isBroker reports whether an owner is a broker of the scope, also one that no longer exists.
-func (s Kinds) isBroker(r metav1.OwnerReference) bool {
-	return r.Kind == s.BrokerKind() && r.APIVersion == v1beta1.GroupVersion.String()
+func (k Kinds) isBroker(r metav1.OwnerReference) bool {
+	return r.Kind == k.BrokerKind() && r.APIVersion == v1beta1.GroupVersion.String()
 }
 
 // IsOurs reports whether a class or plan comes from a catalog, and was not created by a person.
-func (s Kinds) IsOurs(o Object) bool {
-	return slices.ContainsFunc(o.GetOwnerReferences(), s.isBroker)
+func (k Kinds) IsOurs(o Object) bool {
+	return slices.ContainsFunc(o.GetOwnerReferences(), k.isBroker)
 }
 
 // describeClass copies the fields of a catalog. Fields that belong to people stay unchanged.

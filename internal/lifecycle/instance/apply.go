@@ -75,119 +75,119 @@ func Apply(si *v1beta1.ServiceInstance, status v1beta1.ServiceInstanceStatus, ca
 }
 
 // isDeleting reports whether the object is being deleted.
-func (f *application) isDeleting() bool { return !f.si.DeletionTimestamp.IsZero() }
+func (ap *application) isDeleting() bool { return !ap.si.DeletionTimestamp.IsZero() }
 
 // isOverdue reports whether the answer was received after the deadline of the operation that
 // was polled. Only an answer can be overdue: without one the operation may have ended in time (R11).
-func (f *application) isOverdue() bool {
-	return f.call.MaxDuration > 0 && lifecycle.Schedule{OperationStart: f.status.OperationStartTime, Now: f.now}.IsOverdue(f.call.MaxDuration)
+func (ap *application) isOverdue() bool {
+	return ap.call.MaxDuration > 0 && lifecycle.Schedule{OperationStart: ap.status.OperationStartTime, Now: ap.now}.IsOverdue(ap.call.MaxDuration)
 }
 
 // isMitigation reports whether the request is part of an orphan mitigation.
-func (f *application) isMitigation() bool {
-	return (f.call.Operation == lifecycle.Deprovision || f.call.Removal) && !f.isDeleting()
+func (ap *application) isMitigation() bool {
+	return (ap.call.Operation == lifecycle.Deprovision || ap.call.Removal) && !ap.isDeleting()
 }
 
 // recordSuccess records that the broker has what was requested.
-func (f *application) recordSuccess(reason, message string) {
-	s := &f.status
-	if f.call.Properties != nil {
-		s.ExternalProperties = f.call.Properties
+func (ap *application) recordSuccess(reason, message string) {
+	s := &ap.status
+	if ap.call.Properties != nil {
+		s.ExternalProperties = ap.call.Properties
 	} else if s.InProgressProperties != nil {
 		s.ExternalProperties = s.InProgressProperties
 	}
-	f.phase = Provisioned
-	s.ReconciledGeneration = f.call.generation
+	ap.phase = Provisioned
+	s.ReconciledGeneration = ap.call.generation
 	s.Attempts, s.Unusable, s.RefusedUpdate = nil, false, ""
-	f.recordDashboard()
-	f.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: reason, Message: message})
+	ap.recordDashboard()
+	ap.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: reason, Message: message})
 }
 
-func (f *application) recordDashboard() {
-	if f.answer.DashboardURL != "" {
-		f.status.DashboardURL = &f.answer.DashboardURL
+func (ap *application) recordDashboard() {
+	if ap.answer.DashboardURL != "" {
+		ap.status.DashboardURL = &ap.answer.DashboardURL
 	}
 }
 
 // recordAccepted records an asynchronous operation that the broker has begun.
-func (f *application) recordAccepted(v lifecycle.ConditionSet) {
-	if !f.phase.IsAccepted() { // the deadline counts from the acceptance
-		f.status.OperationStartTime = lifecycle.Timestamp(f.now)
+func (ap *application) recordAccepted(v lifecycle.ConditionSet) {
+	if !ap.phase.IsAccepted() { // the deadline counts from the acceptance
+		ap.status.OperationStartTime = lifecycle.Timestamp(ap.now)
 	}
-	f.phase, f.status.LastOperation = f.phase.accepted(), nil
-	if f.answer.Operation != "" {
-		f.status.LastOperation = &f.answer.Operation
+	ap.phase, ap.status.LastOperation = ap.phase.accepted(), nil
+	if ap.answer.Operation != "" {
+		ap.status.LastOperation = &ap.answer.Operation
 	}
-	lifecycle.RecordAnswer(f.status.Attempts)
-	f.recordDashboard()
+	lifecycle.RecordAnswer(ap.status.Attempts)
+	ap.recordDashboard()
 	v.Ready = v1beta1.ConditionFalse
-	f.setConditions(v)
+	ap.setConditions(v)
 }
 
 // recordUnknownOutcome records a request with an unknown outcome.
-func (f *application) recordUnknownOutcome(what, reason string) {
-	if f.call.Operation == lifecycle.Update || f.answer.Class == osbresult.Unknown { // otherwise a repeat finds what is left
-		f.attempts().Unknown++
+func (ap *application) recordUnknownOutcome(what, reason string) {
+	if ap.call.Operation == lifecycle.Update || ap.answer.Class == osbresult.Unknown { // otherwise a repeat finds what is left
+		ap.attempts().Unknown++
 	}
-	f.recordRetry(what, reason)
+	ap.recordRetry(what, reason)
 }
 
 // recordRetry records a failed request that is repeated.
-func (f *application) recordRetry(what, reason string) {
-	f.recordRetryMessage(reason, what+" call failed: "+f.describeOutcome())
+func (ap *application) recordRetry(what, reason string) {
+	ap.recordRetryMessage(reason, what+" call failed: "+ap.describeOutcome())
 }
 
 // recordRetryMessage records a request that is repeated, with a message about this attempt.
-func (f *application) recordRetryMessage(reason, message string) {
-	f.scheduleRetry(message)
-	f.setConditions(f.withStalled(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: reason, Message: f.withNextAttempt(message)}))
+func (ap *application) recordRetryMessage(reason, message string) {
+	ap.scheduleRetry(message)
+	ap.setConditions(ap.withStalled(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: reason, Message: ap.withNextAttempt(message)}))
 }
 
 // recordSlowRetry records an asynchronous operation that has failed: it is retried slowly, as it takes the broker long.
-func (f *application) recordSlowRetry(reason, message string) {
-	a := f.attempts()
+func (ap *application) recordSlowRetry(reason, message string) {
+	a := ap.attempts()
 	a.Misconfigured = max(a.Misconfigured, limiter.QuickRetries)
-	f.answer.Class = osbresult.Misconfigured
-	f.recordRetryMessage(reason, message)
+	ap.answer.Class = osbresult.Misconfigured
+	ap.recordRetryMessage(reason, message)
 }
 
 // withNextAttempt adds to a message when the next attempt is due.
-func (f *application) withNextAttempt(message string) string {
-	return lifecycle.WithNextAttempt(message, f.status.Attempts, f.answer.Probed)
+func (ap *application) withNextAttempt(message string) string {
+	return lifecycle.WithNextAttempt(message, ap.status.Attempts, ap.answer.Probed)
 }
 
 // withStalled adds Stalled where requests are retried slowly.
-func (f *application) withStalled(v lifecycle.ConditionSet) lifecycle.ConditionSet {
-	if !lifecycle.IsSlow(f.status.Attempts) {
+func (ap *application) withStalled(v lifecycle.ConditionSet) lifecycle.ConditionSet {
+	if !lifecycle.IsSlow(ap.status.Attempts) {
 		return v
 	}
 	return v.WithStalled(v.Reason)
 }
 
 // scheduleRetry records a failed attempt, its message, and when the next one is due.
-func (f *application) scheduleRetry(message string) {
-	a := f.attempts()
-	if !f.isMitigation() { // then the message stays that of its cause
+func (ap *application) scheduleRetry(message string) {
+	a := ap.attempts()
+	if !ap.isMitigation() { // then the message stays that of its cause
 		a.LastError = message
 	}
-	taken := f.answer.Class == osbresult.Conflict && !f.call.Owned // otherwise the id is ours, and the conflict is inspected
-	lifecycle.RecordFailure(a, f.si.UID, lifecycle.Failure{Misconfigured: taken || f.answer.Misconfigured(), OwnFault: f.answer.OwnFault, Probed: f.answer.Probed != "", RetryAfter: f.answer.RetryAfter}, f.now)
+	taken := ap.answer.Class == osbresult.Conflict && !ap.call.Owned // otherwise the id is ours, and the conflict is inspected
+	lifecycle.RecordFailure(a, ap.si.UID, lifecycle.Failure{Misconfigured: taken || ap.answer.Misconfigured(), OwnFault: ap.answer.OwnFault, Probed: ap.answer.Probed != "", RetryAfter: ap.answer.RetryAfter}, ap.now)
 }
 
 // attempts returns the attempts of the request's generation, or of the failure that is mitigated; it creates them if there are none.
-func (f *application) attempts() *v1beta1.Attempts {
-	if f.status.Attempts == nil {
-		f.status.Attempts = &v1beta1.Attempts{Generation: f.call.generation}
+func (ap *application) attempts() *v1beta1.Attempts {
+	if ap.status.Attempts == nil {
+		ap.status.Attempts = &v1beta1.Attempts{Generation: ap.call.generation}
 	}
-	a := f.status.Attempts
-	if f.isMitigation() {
+	a := ap.status.Attempts
+	if ap.isMitigation() {
 		return a
 	}
-	if a.Generation != f.call.generation { // the recorded ones are of another spec
-		*a = v1beta1.Attempts{Generation: f.call.generation, Unknown: a.Unknown, Conflict: a.Conflict, PlanIDs: a.PlanIDs, Refusals: a.Refusals, Stopped: a.Stopped, NextTime: a.NextTime}
+	if a.Generation != ap.call.generation { // the recorded ones are of another spec
+		*a = v1beta1.Attempts{Generation: ap.call.generation, Unknown: a.Unknown, Conflict: a.Conflict, PlanIDs: a.PlanIDs, Refusals: a.Refusals, Stopped: a.Stopped, NextTime: a.NextTime}
 	}
-	a.ParametersVersion = lifecycle.NonNil(cmp.Or(f.call.Properties, f.status.InProgressProperties)).ParametersVersion
-	if f.call.OutcomeUnknown { // until an update has succeeded
+	a.ParametersVersion = lifecycle.NonNil(cmp.Or(ap.call.Properties, ap.status.InProgressProperties)).ParametersVersion
+	if ap.call.OutcomeUnknown { // until an update has succeeded
 		a.Unknown = max(a.Unknown, 1)
 	}
 	return a
@@ -197,18 +197,18 @@ func (f *application) attempts() *v1beta1.Attempts {
 const tryAgain = "; it is not retried until the spec or a Secret of parametersFrom changes: increase spec.updateRequests to repeat it unchanged"
 
 // stopRetrying ends the attempts for this generation.
-func (f *application) stopRetrying(reason, failed, message string) {
-	if f.answer.UpdateNotRepeatable {
+func (ap *application) stopRetrying(reason, failed, message string) {
+	if ap.answer.UpdateNotRepeatable {
 		message += "; the broker said not to send this change again: change plan or parameters to something else"
 	} else {
 		message += tryAgain
 	}
-	a := f.attempts()
-	a.Stopped, a.NextTime, a.LastTime, a.LastError = true, nil, lifecycle.Timestamp(f.now), message
-	f.setConditions(lifecycle.Terminal(reason, failed, message))
+	a := ap.attempts()
+	a.Stopped, a.NextTime, a.LastTime, a.LastError = true, nil, lifecycle.Timestamp(ap.now), message
+	ap.setConditions(lifecycle.Terminal(reason, failed, message))
 }
 
 // describeOutcome describes the outcome of the request.
-func (f *application) describeOutcome() string { return lifecycle.DescribeOutcome(f.answer.Outcome) }
+func (ap *application) describeOutcome() string { return lifecycle.DescribeOutcome(ap.answer.Outcome) }
 
-func (f *application) setConditions(v lifecycle.ConditionSet) { SetConditions(&f.status, v, f.now) }
+func (ap *application) setConditions(v lifecycle.ConditionSet) { SetConditions(&ap.status, v, ap.now) }

@@ -61,22 +61,22 @@ func (f *fixture) after(call *Request, a Answer) {
 }
 
 // say describes a step in words.
-func (s Decision) say() string {
+func (d Decision) say() string {
 	var parts []string
 	switch {
-	case s.Need == lifecycle.NeedFinalizer:
+	case d.Need == lifecycle.NeedFinalizer:
 		parts = append(parts, "protect")
-	case s.Need == lifecycle.NeedDefinition:
+	case d.Need == lifecycle.NeedDefinition:
 		parts = append(parts, "prove")
-	case s.Need == lifecycle.NeedParameters:
+	case d.Need == lifecycle.NeedParameters:
 		parts = append(parts, "read")
-	case s.Release != nil:
-		parts = append(parts, "release "+s.Release.Reason)
+	case d.Release != nil:
+		parts = append(parts, "release "+d.Release.Reason)
 	}
-	if s.WriteAhead {
+	if d.WriteAhead {
 		parts = append(parts, "journal")
 	}
-	if c := s.Request; c != nil {
+	if c := d.Request; c != nil {
 		parts = append(parts, string(c.Operation), c.InstanceID, c.PlanID)
 		if c.NewPlan {
 			parts = append(parts, "+plan")
@@ -88,11 +88,11 @@ func (s Decision) say() string {
 			parts = append(parts, "(removal)")
 		}
 	}
-	if !s.RequeueAt.IsZero() {
+	if !d.RequeueAt.IsZero() {
 		parts = append(parts, "wait")
 	}
 	if len(parts) == 0 {
-		return "nothing: " + s.Status.LastConditionState
+		return "nothing: " + d.Status.LastConditionState
 	}
 	return strings.Join(parts, " ")
 }

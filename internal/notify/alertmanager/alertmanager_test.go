@@ -272,24 +272,24 @@ func newReplicas(t *testing.T, size int) *replicas {
 	return f
 }
 
-func (f *replicas) send(event result.Event, severity notify.Severity) {
-	f.t.Helper()
+func (r *replicas) send(event result.Event, severity notify.Severity) {
+	r.t.Helper()
 	m := notifytest.Message(event)
 	m.Severity = severity
 	if event != result.Fired {
-		m.Time, m.RawContent = f.now, "It is "+strings.ToLower(string(event))
+		m.Time, m.RawContent = r.now, "It is "+strings.ToLower(string(event))
 	}
-	receipt, err := f.sender.Send(f.t.Context(), m, notifytest.Key(string(event), f.id))
+	receipt, err := r.sender.Send(r.t.Context(), m, notifytest.Key(string(event), r.id))
 	if err != nil {
-		f.t.Fatal(err)
+		r.t.Fatal(err)
 	}
-	f.id = receipt.ExternalID
+	r.id = receipt.ExternalID
 }
 
 // wantSeen compares what people see, with + before active alerts and - before resolved ones.
-func (f *replicas) wantSeen(why string, want ...string) {
-	f.t.Helper()
-	for i, replica := range f.fakes {
+func (r *replicas) wantSeen(why string, want ...string) {
+	r.t.Helper()
+	for i, replica := range r.fakes {
 		var got []string
 		for _, seen := range replica.Seen() {
 			state := "+"
@@ -299,11 +299,11 @@ func (f *replicas) wantSeen(why string, want ...string) {
 			got = append(got, state+seen.Text)
 		}
 		if !slices.Equal(got, want) {
-			f.t.Errorf("%s: of replica %d people see %q, want %q", why, i, got, want)
+			r.t.Errorf("%s: of replica %d people see %q, want %q", why, i, got, want)
 		}
 		for _, start := range replica.Starts() {
 			if !start.Equal(notifytest.Message(result.Fired).Time) {
-				f.t.Errorf("%s: it is firing since %s", why, start)
+				r.t.Errorf("%s: it is firing since %s", why, start)
 			}
 		}
 	}

@@ -88,7 +88,7 @@ type activeAlert struct {
 	since    time.Time
 }
 
-func (h activeAlert) String() string { return h.severity + "@" + h.since.Format(time.RFC3339) }
+func (a activeAlert) String() string { return a.severity + "@" + a.since.Format(time.RFC3339) }
 
 // IsActiveAlert reports whether an ExternalID is that of an alert that was posted to an Alertmanager.
 func IsActiveAlert(externalID string) bool {

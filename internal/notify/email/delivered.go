@@ -37,30 +37,30 @@ type deliveredSet struct {
 	delivered map[string]recipients
 }
 
-func (r *deliveredSet) of(key string) recipients {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.delivered[key]
+func (d *deliveredSet) of(key string) recipients {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.delivered[key]
 }
 
 // set records the recipients of a message; an empty set removes the message.
-func (r *deliveredSet) set(key string, to recipients) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.delivered == nil {
-		r.delivered = map[string]recipients{}
+func (d *deliveredSet) set(key string, to recipients) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.delivered == nil {
+		d.delivered = map[string]recipients{}
 	}
-	if _, ok := r.delivered[key]; ok {
-		r.keys = slices.DeleteFunc(r.keys, func(k string) bool { return k == key })
-		delete(r.delivered, key)
+	if _, ok := d.delivered[key]; ok {
+		d.keys = slices.DeleteFunc(d.keys, func(k string) bool { return k == key })
+		delete(d.delivered, key)
 	}
 	if to == 0 {
 		return
 	}
-	if len(r.keys) == maxDelivered {
-		delete(r.delivered, r.keys[0])
-		r.keys = slices.Delete(r.keys, 0, 1)
+	if len(d.keys) == maxDelivered {
+		delete(d.delivered, d.keys[0])
+		d.keys = slices.Delete(d.keys, 0, 1)
 	}
-	r.keys = append(r.keys, key)
-	r.delivered[key] = to
+	d.keys = append(d.keys, key)
+	d.delivered[key] = to
 }

@@ -64,10 +64,10 @@ func (s *Sender) connect(ctx context.Context) (*session, *result.Error) {
 	return session, nil
 }
 
-func (c *session) handshake(ctx context.Context, s *Sender) *result.Error {
-	transport := c.conn
+func (sess *session) handshake(ctx context.Context, s *Sender) *result.Error {
+	transport := sess.conn
 	if s.config.TLS == Implicit {
-		secured := tls.Client(c.conn, s.client.TLSConfig(s.host))
+		secured := tls.Client(sess.conn, s.client.TLSConfig(s.host))
 		if err := secured.HandshakeContext(ctx); err != nil {
 			return errorOfStep(ctx, "TLS", err, outbound.Handshaking)
 		}
@@ -77,9 +77,9 @@ func (c *session) handshake(ctx context.Context, s *Sender) *result.Error {
 	if err != nil {
 		return errorOfStep(ctx, "greeting", err, outbound.Talking)
 	}
-	c.client = client
+	sess.client = client
 	client.SkipSMTPUTF8(true) // all addresses are ASCII; with SMTPUTF8 a later server might refuse the mail
-	if err := client.Hello(addressLiteral(c.conn.LocalAddr())); err != nil {
+	if err := client.Hello(addressLiteral(sess.conn.LocalAddr())); err != nil {
 		return errorOfStep(ctx, "EHLO", err, outbound.Talking)
 	}
 	if s.config.TLS == StartTLS {
@@ -176,16 +176,16 @@ func (o outcome) failure() *result.Error {
 }
 
 // transact sends the mail to the recipients that do not have it. An error is one of the whole transaction.
-func (c *session) transact(ctx context.Context, from *mail.Address, to []*mail.Address, delivered recipients, text []byte) (outcome, *result.Error) {
+func (sess *session) transact(ctx context.Context, from *mail.Address, to []*mail.Address, delivered recipients, text []byte) (outcome, *result.Error) {
 	var o outcome
-	if err := c.client.Mail("<" + from.Address + ">"); err != nil {
+	if err := sess.client.Mail("<" + from.Address + ">"); err != nil {
 		return o, errorOfStep(ctx, "MAIL FROM", err, outbound.Talking)
 	}
 	for i, address := range to {
 		if delivered.has(i) {
 			continue
 		}
-		err := c.client.Rcpt("<" + address.Address + ">")
+		err := sess.client.Rcpt("<" + address.Address + ">")
 		answer, answered := errors.AsType[*textproto.Error](err)
 		switch {
 		case err == nil:
@@ -203,17 +203,17 @@ func (c *session) transact(ctx context.Context, from *mail.Address, to []*mail.A
 	if o.accepted == 0 {
 		return o, nil
 	}
-	return o, c.data(ctx, text)
+	return o, sess.data(ctx, text)
 }
 
 // data sends the mail. The outcome is unknown between the final dot and its reply.
-func (c *session) data(ctx context.Context, text []byte) *result.Error {
-	w, err := c.client.Data()
+func (sess *session) data(ctx context.Context, text []byte) *result.Error {
+	w, err := sess.client.Data()
 	if err != nil {
 		return errorOfStep(ctx, "DATA", err, outbound.Talking)
 	}
 	if _, err := w.Write(text); err != nil {
-		c.client = nil // QUIT would end the mail, and the server would deliver its first part
+		sess.client = nil // QUIT would end the mail, and the server would deliver its first part
 		return errorOfStep(ctx, "DATA", err, outbound.Talking)
 	}
 	if err := w.Close(); err != nil {
@@ -223,10 +223,10 @@ func (c *session) data(ctx context.Context, text []byte) *result.Error {
 }
 
 // close sends QUIT and closes the connection. Errors have no effect.
-func (c *session) close() {
-	if c.client != nil {
-		_ = c.conn.SetDeadline(time.Now().Add(quitTimeout))
-		_ = c.client.Quit()
+func (sess *session) close() {
+	if sess.client != nil {
+		_ = sess.conn.SetDeadline(time.Now().Add(quitTimeout))
+		_ = sess.client.Quit()
 	}
-	c.conn.Close()
+	sess.conn.Close()
 }

@@ -190,16 +190,16 @@ func (a *Alertmanager) put(alert postableAlert) (problem string) {
 	return ""
 }
 
-func (held alertSpan) covers(t time.Time) bool { return t.After(held.start) && t.Before(held.end) }
+func (a alertSpan) covers(t time.Time) bool { return t.After(a.start) && t.Before(a.end) }
 
 // merge merges two overlapping reports of an alert as Alertmanager does; next is the later report.
-func (held alertSpan) merge(next alertSpan, now time.Time) alertSpan {
-	if held.start.Before(next.start) {
-		next.start = held.start
+func (a alertSpan) merge(next alertSpan, now time.Time) alertSpan {
+	if a.start.Before(next.start) {
+		next.start = a.start
 	}
-	firing, wasOver := next.end.After(now), !held.end.After(now)
-	if held.end.After(next.end) && (firing && !held.endAssumed || !firing && wasOver) {
-		next.end = held.end
+	firing, wasOver := next.end.After(now), !a.end.After(now)
+	if a.end.After(next.end) && (firing && !a.endAssumed || !firing && wasOver) {
+		next.end = a.end
 	}
 	return next
 }

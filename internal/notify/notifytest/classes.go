@@ -27,8 +27,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
-func (s conformance) classes(t *testing.T) {
-	contentType, body := s.ErrorBody("no such thing")
+func (conf conformance) classes(t *testing.T) {
+	contentType, body := conf.ErrorBody("no such thing")
 	for _, c := range []struct {
 		why    string
 		status int
@@ -56,31 +56,31 @@ func (s conformance) classes(t *testing.T) {
 		{"gateway's time limit", 504, nil, result.Unknown, result.ReasonTimeout, 0},
 		{"redirect", 307, []string{"Location", "/canary-elsewhere"}, result.Configuration, result.ReasonRedirected, 0},
 	} {
-		if own, ok := s.Overrides[c.status]; ok {
+		if own, ok := conf.Overrides[c.status]; ok {
 			c.class, c.reason, c.wait = own.Class, own.Reason, own.RetryAfter
 		}
 		t.Run(c.why, func(t *testing.T) {
-			s.server.Answer(Status(c.status, body, append(c.header, "Content-Type", contentType)...))
-			e := s.failure(t.Context(), t)
+			conf.server.Answer(Status(c.status, body, append(c.header, "Content-Type", contentType)...))
+			e := conf.failure(t.Context(), t)
 			if e.Class != c.class || e.Reason != c.reason || e.RetryAfter != c.wait {
 				t.Errorf("got %s, %s, %s; want %s, %s, %s", e.Class, e.Reason, e.RetryAfter, c.class, c.reason, c.wait)
 			}
 			if !strings.HasPrefix(e.Message, fmt.Sprintf("HTTP %d ", c.status)) || strings.Contains(e.Message, "elsewhere") {
 				t.Errorf("got message %q", e.Message)
 			}
-			if quoted := strings.Contains(e.Message, "no such thing"); c.status >= 400 && quoted == s.QuotesNothing {
-				t.Errorf("the text of the response is quoted: %t, want %t: %q", quoted, !s.QuotesNothing, e.Message)
+			if quoted := strings.Contains(e.Message, "no such thing"); c.status >= 400 && quoted == conf.QuotesNothing {
+				t.Errorf("the text of the response is quoted: %t, want %t: %q", quoted, !conf.QuotesNothing, e.Message)
 			}
-			if n := len(s.server.Requests()); n != 1 {
+			if n := len(conf.server.Requests()); n != 1 {
 				t.Errorf("%d requests, want 1", n)
 			}
 			for form, body := range proxyBodies {
-				s.server.Answer(Status(c.status, body, c.header...))
-				if e := s.failure(t.Context(), t); e.Class != c.class || e.Reason != c.reason || e.RetryAfter != c.wait {
+				conf.server.Answer(Status(c.status, body, c.header...))
+				if e := conf.failure(t.Context(), t); e.Class != c.class || e.Reason != c.reason || e.RetryAfter != c.wait {
 					t.Errorf("%s: got %s, %s, %s; want %s, %s, %s", form, e.Class, e.Reason, e.RetryAfter, c.class, c.reason, c.wait)
 				}
 			}
-			s.server.Requests()
+			conf.server.Requests()
 		})
 	}
 }
@@ -96,29 +96,29 @@ var proxyBodies = map[string]string{
 }
 
 // refusals: an answer is Permanent only where it refuses the content in the service's own error format, and is complete (R12).
-func (s conformance) refusals(t *testing.T) {
+func (conf conformance) refusals(t *testing.T) {
 	for _, status := range []int{http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity} {
 		answers := map[string]http.HandlerFunc{}
 		for form, body := range proxyBodies {
 			answers[form] = Status(status, body)
 		}
-		if s.RefusalBody != nil {
-			contentType, body := s.RefusalBody(status)
-			s.server.Answer(Status(status, body, "Content-Type", contentType))
-			if e := s.failure(t.Context(), t); e.Class != result.Permanent || e.Reason != result.ReasonRejected {
+		if conf.RefusalBody != nil {
+			contentType, body := conf.RefusalBody(status)
+			conf.server.Answer(Status(status, body, "Content-Type", contentType))
+			if e := conf.failure(t.Context(), t); e.Class != result.Permanent || e.Reason != result.ReasonRejected {
 				t.Errorf("HTTP %d, the documented format: got %s, %s; want %s, %s", status, e.Class, e.Reason, result.Permanent, result.ReasonRejected)
 			}
 			answers["the documented format, cut off"] = Status(status, body, "Content-Type", contentType, "Content-Length", strconv.Itoa(len(body)+1))
 		} else {
-			contentType, body := s.ErrorBody("no such thing")
+			contentType, body := conf.ErrorBody("no such thing")
 			answers["an undocumented format"] = Status(status, body, "Content-Type", contentType)
 		}
 		for form, answer := range answers {
-			s.server.Answer(answer)
-			if e := s.failure(t.Context(), t); e.Class != result.Configuration || e.Reason != result.ReasonRejected {
+			conf.server.Answer(answer)
+			if e := conf.failure(t.Context(), t); e.Class != result.Configuration || e.Reason != result.ReasonRejected {
 				t.Errorf("HTTP %d, %s: got %s, %s; want %s, %s", status, form, e.Class, e.Reason, result.Configuration, result.ReasonRejected)
 			}
 		}
 	}
-	s.server.Requests()
+	conf.server.Requests()
 }

@@ -43,14 +43,14 @@ type conformance struct {
 	forms  map[string]string // encoded forms of the canaries, with a name of each
 }
 
-func (s conformance) send(ctx context.Context, delivery string) (result.Receipt, error) {
-	return s.sender.Send(ctx, Message(result.Fired), Key(delivery, ""))
+func (conf conformance) send(ctx context.Context, delivery string) (result.Receipt, error) {
+	return conf.sender.Send(ctx, Message(result.Fired), Key(delivery, ""))
 }
 
 // failure sends a message, and returns its error, which is required.
-func (s conformance) failure(ctx context.Context, t *testing.T) *result.Error {
+func (conf conformance) failure(ctx context.Context, t *testing.T) *result.Error {
 	t.Helper()
-	receipt, err := s.send(ctx, "delivery")
+	receipt, err := conf.send(ctx, "delivery")
 	own, ok := errors.AsType[*result.Error](err)
 	if !ok {
 		t.Fatalf("got %+v, %v, want a *result.Error", receipt, err)
@@ -61,17 +61,17 @@ func (s conformance) failure(ctx context.Context, t *testing.T) *result.Error {
 	return own
 }
 
-func (s conformance) keys(t *testing.T) {
-	s.server.Answer(Status(http.StatusOK, s.Accept))
+func (conf conformance) keys(t *testing.T) {
+	conf.server.Answer(Status(http.StatusOK, conf.Accept))
 	var got []string
 	for _, delivery := range []string{"first", "first", "second"} {
-		receipt, err := s.send(t.Context(), delivery)
-		if err != nil || receipt.ExternalID != s.ExternalID {
-			t.Fatalf("got %+v, %v; want the id %q", receipt, err, s.ExternalID)
+		receipt, err := conf.send(t.Context(), delivery)
+		if err != nil || receipt.ExternalID != conf.ExternalID {
+			t.Fatalf("got %+v, %v; want the id %q", receipt, err, conf.ExternalID)
 		}
-		for _, r := range s.server.Requests() {
-			if s.Key != nil {
-				got = append(got, s.Key(r))
+		for _, r := range conf.server.Requests() {
+			if conf.Key != nil {
+				got = append(got, conf.Key(r))
 			} else {
 				got = append(got, delivery)
 			}
@@ -79,8 +79,8 @@ func (s conformance) keys(t *testing.T) {
 				t.Errorf("sent as %q", agent)
 			}
 			text := string(r.Body)
-			if s.Text != nil {
-				text = s.Text(r)
+			if conf.Text != nil {
+				text = conf.Text(r)
 			}
 			if !strings.Contains(text, "Hello KubeCon 👋") || !strings.Contains(text, "Hi 🎉") {
 				t.Errorf("the text has no emoji: %s", text)
@@ -93,53 +93,53 @@ func (s conformance) keys(t *testing.T) {
 }
 
 // concurrent finds data races, with the race detector.
-func (s conformance) concurrent(t *testing.T) {
-	s.server.Answer(Status(http.StatusOK, s.Accept))
+func (conf conformance) concurrent(t *testing.T) {
+	conf.server.Answer(Status(http.StatusOK, conf.Accept))
 	var all sync.WaitGroup
 	for range 16 {
 		all.Go(func() {
-			if receipt, err := s.send(t.Context(), "delivery"); err != nil || receipt.ExternalID != s.ExternalID {
+			if receipt, err := conf.send(t.Context(), "delivery"); err != nil || receipt.ExternalID != conf.ExternalID {
 				t.Errorf("got %+v, %v", receipt, err)
 			}
 		})
 	}
 	all.Wait()
-	s.server.Requests()
+	conf.server.Requests()
 }
 
 // unusual sends texts that an Alert may have and rarely has, and invalid external ids.
-func (s conformance) unusual(t *testing.T) {
+func (conf conformance) unusual(t *testing.T) {
 	for _, event := range []result.Event{result.Fired, result.Updated, result.Resolved} {
 		for _, text := range []string{
 			"", " \n", "\x00", "\xff\x01\x7f\u0085\u2028\r\n", strings.Repeat("<", 16384), strings.Repeat("👋", 4096), strings.Repeat("@a :us: `b` ", 1365),
 		} {
 			m := Message(event)
 			m.RawTitle, m.RawContent, m.Severity = text, text, ""
-			s.sendUnusual(t, m, "")
+			conf.sendUnusual(t, m, "")
 		}
 		for _, id := range []string{"../../odd-id?x=#", "odd-id\x00\r\nX: y", strings.Repeat("odd-id", 1000)} {
-			s.sendUnusual(t, Message(event), id)
+			conf.sendUnusual(t, Message(event), id)
 		}
 	}
 }
 
 // sendUnusual sends a message to a service that accepts it, and to one that refuses it.
-func (s conformance) sendUnusual(t *testing.T, m notify.Message, externalID string) {
+func (conf conformance) sendUnusual(t *testing.T, m notify.Message, externalID string) {
 	t.Helper()
 	what := fmt.Sprintf("%s, %.20q, %.20q", m.Event, m.RawContent, externalID)
-	contentType, body := s.ErrorBody("no such thing")
+	contentType, body := conf.ErrorBody("no such thing")
 	for _, answer := range []http.HandlerFunc{
-		Status(http.StatusOK, s.Accept, "Content-Type", contentType), Status(http.StatusNotFound, body, "Content-Type", contentType),
+		Status(http.StatusOK, conf.Accept, "Content-Type", contentType), Status(http.StatusNotFound, body, "Content-Type", contentType),
 	} {
-		s.server.Answer(answer)
-		receipt, err := s.sender.Send(t.Context(), m, Key("delivery", externalID))
+		conf.server.Answer(answer)
+		receipt, err := conf.sender.Send(t.Context(), m, Key("delivery", externalID))
 		if own, ok := errors.AsType[*result.Error](err); err != nil && (!ok || own.Reason == "" || own.Message == "") {
 			t.Errorf("%s: got %v, want a *result.Error", what, err)
 		}
 		if id := receipt.ExternalID; len(id) > 256 || strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' }) {
 			t.Errorf("%s: got the id %q", what, id)
 		}
-		for _, r := range s.server.Requests() {
+		for _, r := range conf.server.Requests() {
 			if strings.Contains(r.URI, "odd-id") || !utf8.Valid(r.Body) {
 				t.Errorf("%s: sent %s %.100q", what, r.URI, r.Body)
 			}
@@ -147,7 +147,7 @@ func (s conformance) sendUnusual(t *testing.T, m notify.Message, externalID stri
 	}
 }
 
-func (s conformance) bodies(t *testing.T) {
+func (conf conformance) bodies(t *testing.T) {
 	for why, answer := range map[string]http.HandlerFunc{
 		"garbage":       Status(http.StatusOK, "<html>"),
 		"empty":         Status(http.StatusOK, ""),
@@ -157,18 +157,18 @@ func (s conformance) bodies(t *testing.T) {
 		"cut off early": Status(http.StatusOK, "{", "Content-Length", "100"),
 	} {
 		t.Run(why, func(t *testing.T) {
-			s.server.Answer(answer)
-			if s.NeedsBody {
+			conf.server.Answer(answer)
+			if conf.NeedsBody {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				defer cancel()
-				if e := s.failure(ctx, t); e.Class != result.Unknown {
+				if e := conf.failure(ctx, t); e.Class != result.Unknown {
 					t.Errorf("got %s (%s), want Unknown: it has most likely been accepted", e.Class, e.Message)
 				}
 				return
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 			defer cancel()
-			if _, err := s.send(ctx, "delivery"); err != nil || ctx.Err() != nil {
+			if _, err := conf.send(ctx, "delivery"); err != nil || ctx.Err() != nil {
 				t.Errorf("the status confirms the delivery, but: %v, %v", err, ctx.Err())
 			}
 		})
@@ -176,37 +176,37 @@ func (s conformance) bodies(t *testing.T) {
 }
 
 // waits checks that a wait is neither negative nor longer than outbound.MaxRetryAfter.
-func (s conformance) waits(t *testing.T) {
+func (conf conformance) waits(t *testing.T) {
 	for _, status := range []int{http.StatusTooManyRequests, http.StatusServiceUnavailable} {
 		for _, wait := range []string{"99999999999999999999", "-5", "1e300", "Fri, 31 Dec 9999 23:59:59 GMT"} {
-			s.server.Answer(Status(status, "", "Retry-After", wait))
-			if e := s.failure(t.Context(), t); e.RetryAfter < 0 || e.RetryAfter > outbound.MaxRetryAfter {
+			conf.server.Answer(Status(status, "", "Retry-After", wait))
+			if e := conf.failure(t.Context(), t); e.RetryAfter < 0 || e.RetryAfter > outbound.MaxRetryAfter {
 				t.Errorf("HTTP %d, %s: got %s", status, wait, e.RetryAfter)
 			}
 		}
 	}
-	s.server.Requests()
+	conf.server.Requests()
 }
 
 // canceled checks a canceled context.
-func (s conformance) canceled(t *testing.T) {
-	s.server.Requests()
-	s.server.Answer(Status(http.StatusOK, s.Accept))
+func (conf conformance) canceled(t *testing.T) {
+	conf.server.Requests()
+	conf.server.Answer(Status(http.StatusOK, conf.Accept))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if e := s.failure(ctx, t); e.Class != result.Temporary || e.Reason != result.ReasonCanceled {
+	if e := conf.failure(ctx, t); e.Class != result.Temporary || e.Reason != result.ReasonCanceled {
 		t.Errorf("got %s, %s (%s), want Temporary, Canceled", e.Class, e.Reason, e.Message)
 	}
-	if n := len(s.server.Requests()); n != 0 {
+	if n := len(conf.server.Requests()); n != 0 {
 		t.Errorf("%d requests, want none", n)
 	}
 }
 
-func (s conformance) unreachable(t *testing.T) {
-	s.server.Answer(Hang)
+func (conf conformance) unreachable(t *testing.T) {
+	conf.server.Answer(Hang)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	if e := s.failure(ctx, t); e.Class != result.Unknown || e.Reason != result.ReasonTimeout {
+	if e := conf.failure(ctx, t); e.Class != result.Unknown || e.Reason != result.ReasonTimeout {
 		t.Errorf("no answer: got %s, %s", e.Class, e.Reason)
 	}
 	closed := httptest.NewServer(http.NotFoundHandler())
@@ -221,30 +221,30 @@ func (s conformance) unreachable(t *testing.T) {
 		class            result.Class
 	}{
 		{"a closed port", closed.URL, result.ReasonConnectionFailed, outboundtest.Client(t), result.Temporary},
-		{"an address that the guard refuses", s.server.URL, result.ReasonAddressRefused, strict, result.Configuration},
+		{"an address that the guard refuses", conf.server.URL, result.ReasonAddressRefused, strict, result.Configuration},
 	} {
-		sender, err := s.New(c.url, c.client)
+		sender, err := conf.New(c.url, c.client)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer sender.Close()
-		other := s
+		other := conf
 		other.sender = sender
 		e := other.failure(t.Context(), t)
 		if e.Class != c.class || e.Reason != c.reason {
 			t.Errorf("%s: got %s, %s (%s)", c.why, e.Class, e.Reason, e.Message)
 		}
-		s.wantNoCanary(t, c.why, e.Message)
+		conf.wantNoCanary(t, c.why, e.Message)
 	}
 }
 
 // leaks answers with all that a request contained, and with all canaries, in every encoding, at the beginning of the text,
 // which is not cut.
-func (s conformance) leaks(t *testing.T) {
-	s.server.Answer(Status(http.StatusUnauthorized, ""))
-	_ = s.failure(t.Context(), t)
-	pieces := append([]string{}, s.Canaries...)
-	for _, r := range s.server.Requests() {
+func (conf conformance) leaks(t *testing.T) {
+	conf.server.Answer(Status(http.StatusUnauthorized, ""))
+	_ = conf.failure(t.Context(), t)
+	pieces := append([]string{}, conf.Canaries...)
+	for _, r := range conf.server.Requests() {
 		pieces = append(pieces, r.URI, string(r.Body))
 		for _, values := range r.Header {
 			pieces = append(pieces, strings.Join(values, ","))
@@ -252,34 +252,34 @@ func (s conformance) leaks(t *testing.T) {
 	}
 	for _, piece := range pieces {
 		for encoding, echo := range redacttest.Encodings(piece) {
-			contentType, body := s.ErrorBody(echo)
-			s.server.Answer(Status(http.StatusUnauthorized, body, "Content-Type", contentType, "Location", "/"+echo, "X-Echo", echo))
-			s.wantNoCanary(t, encoding, s.failure(t.Context(), t).Message)
-			if !s.NeedsBody {
+			contentType, body := conf.ErrorBody(echo)
+			conf.server.Answer(Status(http.StatusUnauthorized, body, "Content-Type", contentType, "Location", "/"+echo, "X-Echo", echo))
+			conf.wantNoCanary(t, encoding, conf.failure(t.Context(), t).Message)
+			if !conf.NeedsBody {
 				continue
 			}
-			s.server.Answer(Status(http.StatusOK, strings.ReplaceAll(s.Accept, s.ExternalID, echo), "Content-Type", contentType))
-			receipt, err := s.send(t.Context(), "delivery")
-			s.wantNoCanary(t, encoding, fmt.Sprint(receipt, err))
+			conf.server.Answer(Status(http.StatusOK, strings.ReplaceAll(conf.Accept, conf.ExternalID, echo), "Content-Type", contentType))
+			receipt, err := conf.send(t.Context(), "delivery")
+			conf.wantNoCanary(t, encoding, fmt.Sprint(receipt, err))
 		}
 	}
 }
 
 // probe checks Probe, where a sender has it.
-func (s conformance) probe(t *testing.T) {
-	prober, ok := s.sender.(notify.Prober)
+func (conf conformance) probe(t *testing.T) {
+	prober, ok := conf.sender.(notify.Prober)
 	if !ok {
-		if s.ProbeAccept != "" {
+		if conf.ProbeAccept != "" {
 			t.Fatal("not a notify.Prober")
 		}
 		return
 	}
-	s.server.Requests() // discards earlier requests
-	s.server.Answer(Status(http.StatusOK, s.ProbeAccept))
+	conf.server.Requests() // discards earlier requests
+	conf.server.Answer(Status(http.StatusOK, conf.ProbeAccept))
 	if err := prober.Probe(t.Context()); err != nil {
 		t.Errorf("got %v, want no error", err)
 	}
-	requests := s.server.Requests()
+	requests := conf.server.Requests()
 	if len(requests) == 0 {
 		t.Error("no request was made")
 	}
@@ -299,7 +299,7 @@ func (s conformance) probe(t *testing.T) {
 		{"server error", 10 * time.Second, Status(http.StatusInternalServerError, ""), []result.Class{result.Temporary, result.Unknown}},
 		{"no answer", 100 * time.Millisecond, Hang, []result.Class{result.Temporary, result.Unknown}},
 	} {
-		s.server.Answer(c.answer)
+		conf.server.Answer(c.answer)
 		ctx, cancel := context.WithTimeout(t.Context(), c.limit)
 		err := prober.Probe(ctx)
 		cancel()
@@ -307,18 +307,18 @@ func (s conformance) probe(t *testing.T) {
 			t.Errorf("%s: got %v, want one of %v", c.why, err, c.class)
 		}
 	}
-	for _, canary := range s.Canaries {
+	for _, canary := range conf.Canaries {
 		for encoding, echo := range redacttest.Encodings(canary) {
-			contentType, body := s.ErrorBody(echo)
-			s.server.Answer(Status(http.StatusForbidden, body, "Content-Type", contentType))
-			s.wantNoCanary(t, "probe, "+encoding, fmt.Sprint(prober.Probe(t.Context())))
+			contentType, body := conf.ErrorBody(echo)
+			conf.server.Answer(Status(http.StatusForbidden, body, "Content-Type", contentType))
+			conf.wantNoCanary(t, "probe, "+encoding, fmt.Sprint(prober.Probe(t.Context())))
 		}
 	}
 }
 
-func (s conformance) wantNoCanary(t *testing.T, why, text string) {
+func (conf conformance) wantNoCanary(t *testing.T, why, text string) {
 	t.Helper()
-	for form, name := range s.forms {
+	for form, name := range conf.forms {
 		if strings.Contains(text, form) {
 			t.Errorf("%s: %s is in %q", why, name, text)
 		}

@@ -48,7 +48,7 @@ var _ Service = (*Gotify)(nil)
 func NewGotify(token string) *Gotify { return &Gotify{token: token} }
 
 // ServeHTTP answers as Gotify does.
-func (s *Gotify) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (g *Gotify) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var m struct {
 		Title    string `json:"title"`
 		Message  string `json:"message"`
@@ -62,7 +62,7 @@ func (s *Gotify) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.URL.Path != "/message" || r.Method != http.MethodPost:
 		gotifyError(w, http.StatusNotFound, "page not found")
-	case r.Header.Get("X-Gotify-Key") != s.token:
+	case r.Header.Get("X-Gotify-Key") != g.token:
 		gotifyError(w, http.StatusUnauthorized, "you need to provide a valid access token or user credentials to access this api")
 	case !isJSON(r) || readJSON(r.Body, &m) != nil:
 		gotifyError(w, http.StatusBadRequest, "invalid JSON")
@@ -71,12 +71,12 @@ func (s *Gotify) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case m.Extras.Display.ContentType != "text/plain": // otherwise the clients select the content type
 		gotifyError(w, http.StatusBadRequest, "a request that Bellhop does not send")
 	default:
-		s.Fits(echoSize(m.Message)) // Gotify itself has no limit
-		s.mu.Lock()
-		s.messages++
-		id := s.messages
-		s.mu.Unlock()
-		s.Put(Seen{ID: strconv.Itoa(id), Text: m.Title + "\n" + m.Message, Resolved: saysResolved(m.Title)})
+		g.Fits(echoSize(m.Message)) // Gotify itself has no limit
+		g.mu.Lock()
+		g.messages++
+		id := g.messages
+		g.mu.Unlock()
+		g.Put(Seen{ID: strconv.Itoa(id), Text: m.Title + "\n" + m.Message, Resolved: saysResolved(m.Title)})
 		replyInJSON(w, http.StatusOK, map[string]any{
 			"id": id, "appid": 5, "title": m.Title, "message": m.Message, "priority": m.Priority, "date": "2026-03-01T12:00:00Z",
 		})

@@ -95,44 +95,44 @@ func NewMatrix(roomID, token string) *Matrix {
 }
 
 // ServeHTTP answers as a homeserver does.
-func (s *Matrix) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if r.Header.Get("Authorization") != "Bearer "+s.token {
+func (m *Matrix) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if r.Header.Get("Authorization") != "Bearer "+m.token {
 		matrixError(w, http.StatusUnauthorized, "M_UNKNOWN_TOKEN", "Invalid access token passed.")
 		return
 	}
-	s.mux.ServeHTTP(w, r)
+	m.mux.ServeHTTP(w, r)
 }
 
 // Remove removes a message, as a moderator can.
-func (s *Matrix) Remove(id string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.removed[id] = true
-	s.Put(Seen{ID: id, Resolved: true})
+func (m *Matrix) Remove(id string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.removed[id] = true
+	m.Put(Seen{ID: id, Resolved: true})
 }
 
-func (s *Matrix) event(w http.ResponseWriter, r *http.Request) {
+func (m *Matrix) event(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("event")
-	seen, ok := s.Find(id)
+	seen, ok := m.Find(id)
 	if !ok {
 		matrixError(w, http.StatusNotFound, "M_NOT_FOUND", "Event not found.")
 		return
 	}
 	content := map[string]any{"msgtype": "m.text", "body": seen.Text}
-	if s.removed[id] {
+	if m.removed[id] {
 		content = map[string]any{}
 	}
 	replyInJSON(w, http.StatusOK, map[string]any{"event_id": id, "type": "m.room.message", "sender": matrixUser, "content": content})
 }
 
-func (s *Matrix) send(w http.ResponseWriter, r *http.Request) {
+func (m *Matrix) send(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	var c matrixContent
 	err := readJSON(bytes.NewReader(body), &c)
 	switch {
-	case !s.Fits(c.sizes(body)...):
+	case !m.Fits(c.sizes(body)...):
 		matrixError(w, http.StatusRequestEntityTooLarge, "M_TOO_LARGE", "event too large")
 		return
 	case err != nil || !c.complete() || c.NewContent == nil != (c.RelatesTo == nil) || c.NewContent != nil && !c.NewContent.complete():
@@ -140,12 +140,12 @@ func (s *Matrix) send(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	transaction := r.PathValue("transaction")
-	id, repeated := s.ids[transaction]
+	id, repeated := m.ids[transaction]
 	if !repeated {
-		s.events++
-		id = fmt.Sprintf("$%040d-_", s.events)
-		s.ids[transaction] = id
-		s.show(id, c)
+		m.events++
+		id = fmt.Sprintf("$%040d-_", m.events)
+		m.ids[transaction] = id
+		m.show(id, c)
 	}
 	replyInJSON(w, http.StatusOK, map[string]any{"event_id": id})
 }
@@ -165,15 +165,15 @@ func (c matrixContent) sizes(body []byte) []Size {
 	return sizes
 }
 
-func (s *Matrix) show(id string, c matrixContent) {
+func (m *Matrix) show(id string, c matrixContent) {
 	text := *c.Body
 	if c.RelatesTo != nil {
 		id, text = c.RelatesTo.EventID, *c.NewContent.Body
-		if _, ok := s.Find(id); !ok || s.removed[id] || c.RelatesTo.RelType != "m.replace" {
+		if _, ok := m.Find(id); !ok || m.removed[id] || c.RelatesTo.RelType != "m.replace" {
 			return // accepted and not shown
 		}
 	}
-	s.Put(Seen{ID: id, Text: text, Resolved: saysResolved(text)})
+	m.Put(Seen{ID: id, Text: text, Resolved: saysResolved(text)})
 }
 
 func matrixError(w http.ResponseWriter, status int, code, message string) {

@@ -88,37 +88,37 @@ func NewMattermost(token, channelID, hook string) *Mattermost {
 }
 
 // ServeHTTP answers as Mattermost does.
-func (s *Mattermost) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.mux.ServeHTTP(w, r)
+func (m *Mattermost) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.mux.ServeHTTP(w, r)
 }
 
 // Forget ends the 30 seconds in which the server recognizes a repeat.
-func (s *Mattermost) Forget() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	clear(s.pending)
+func (m *Mattermost) Forget() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	clear(m.pending)
 }
 
 // Lock ends the time in which posts can be edited.
-func (s *Mattermost) Lock() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.locked = true
+func (m *Mattermost) Lock() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.locked = true
 }
 
 // Delete deletes a post, as a moderator can.
-func (s *Mattermost) Delete(id string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.deleted[id] = true
-	s.Put(Seen{ID: id, Resolved: true})
+func (m *Mattermost) Delete(id string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.deleted[id] = true
+	m.Put(Seen{ID: id, Resolved: true})
 }
 
-func (s *Mattermost) authenticated(handler http.HandlerFunc) http.HandlerFunc {
+func (m *Mattermost) authenticated(handler http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Authorization") != "Bearer "+s.token {
+		if r.Header.Get("Authorization") != "Bearer "+m.token {
 			mattermostError(w, http.StatusUnauthorized, "api.context.session_expired.app_error")
 			return
 		}
@@ -126,7 +126,7 @@ func (s *Mattermost) authenticated(handler http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-func (s *Mattermost) create(w http.ResponseWriter, r *http.Request) {
+func (m *Mattermost) create(w http.ResponseWriter, r *http.Request) {
 	var post struct {
 		ChannelID     string `json:"channel_id"`
 		Message       string `json:"message"`
@@ -136,52 +136,52 @@ func (s *Mattermost) create(w http.ResponseWriter, r *http.Request) {
 	case err != nil || post.PendingPostID == "":
 		mattermostError(w, http.StatusBadRequest, "api.context.invalid_param.app_error")
 		return
-	case post.ChannelID != s.channelID:
+	case post.ChannelID != m.channelID:
 		mattermostError(w, http.StatusForbidden, "api.context.permissions.app_error")
 		return
 	}
-	id, repeated := s.pending[post.PendingPostID]
+	id, repeated := m.pending[post.PendingPostID]
 	if !repeated {
-		if id = s.id("post", s.posts+1); !s.show(w, id, post.Message) {
+		if id = m.id("post", m.posts+1); !m.show(w, id, post.Message) {
 			return
 		}
-		s.posts++
-		s.pending[post.PendingPostID] = id
+		m.posts++
+		m.pending[post.PendingPostID] = id
 	}
 	replyInJSON(w, http.StatusCreated, map[string]any{
-		"id": id, "channel_id": s.channelID, "message": post.Message, "pending_post_id": post.PendingPostID,
+		"id": id, "channel_id": m.channelID, "message": post.Message, "pending_post_id": post.PendingPostID,
 	})
 }
 
-func (s *Mattermost) get(w http.ResponseWriter, r *http.Request) {
+func (m *Mattermost) get(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
-	if _, ok := s.Find(id); !ok || s.deleted[id] {
+	if _, ok := m.Find(id); !ok || m.deleted[id] {
 		mattermostError(w, http.StatusNotFound, "app.post.get.app_error")
 		return
 	}
-	replyInJSON(w, http.StatusOK, map[string]any{"id": id, "channel_id": s.channelID})
+	replyInJSON(w, http.StatusOK, map[string]any{"id": id, "channel_id": m.channelID})
 }
 
-func (s *Mattermost) patch(w http.ResponseWriter, r *http.Request) {
+func (m *Mattermost) patch(w http.ResponseWriter, r *http.Request) {
 	var patch struct {
 		Message string `json:"message"`
 	}
 	id := r.PathValue("id")
-	_, found := s.Find(id)
+	_, found := m.Find(id)
 	switch err := readJSON(r.Body, &patch); {
 	case err != nil:
 		mattermostError(w, http.StatusBadRequest, "api.context.invalid_param.app_error")
-	case !found || s.deleted[id]: // Mattermost does not answer 404
+	case !found || m.deleted[id]: // Mattermost does not answer 404
 		mattermostError(w, http.StatusForbidden, "api.context.permissions.app_error")
-	case s.locked:
+	case m.locked:
 		mattermostError(w, http.StatusBadRequest, "api.post.update_post.permissions_time_limit.app_error")
-	case s.show(w, id, patch.Message):
-		replyInJSON(w, http.StatusOK, map[string]any{"id": id, "channel_id": s.channelID, "message": patch.Message})
+	case m.show(w, id, patch.Message):
+		replyInJSON(w, http.StatusOK, map[string]any{"id": id, "channel_id": m.channelID, "message": patch.Message})
 	}
 }
 
 // hook converts Slack's mentions as Mattermost does.
-func (s *Mattermost) hook(w http.ResponseWriter, r *http.Request) {
+func (m *Mattermost) hook(w http.ResponseWriter, r *http.Request) {
 	var payload struct {
 		Text string `json:"text"`
 	}
@@ -190,8 +190,8 @@ func (s *Mattermost) hook(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	text := strings.NewReplacer("<!channel>", "@channel", "<!here>", "@here", "<!all>", "@all").Replace(payload.Text)
-	if s.show(w, s.id("post", s.posts+1), text) {
-		s.posts++
+	if m.show(w, m.id("post", m.posts+1), text) {
+		m.posts++
 		_, _ = io.WriteString(w, "ok")
 	}
 }
@@ -199,10 +199,10 @@ func (s *Mattermost) hook(w http.ResponseWriter, r *http.Request) {
 var mattermostBold = regexp.MustCompile(`^\*\*([^*]+)\*\*(?:\n|$)`)
 
 // show refuses a text that is too long, and one with a mention, which Mattermost would accept and Bellhop must not send.
-func (s *Mattermost) show(w http.ResponseWriter, id, message string) bool {
+func (m *Mattermost) show(w http.ResponseWriter, id, message string) bool {
 	text := html.UnescapeString(message)
 	switch {
-	case !s.Fits(Size{Part: "message", Used: utf8.RuneCountInString(message), Max: 16383}, echoSize(message)):
+	case !m.Fits(Size{Part: "message", Used: utf8.RuneCountInString(message), Max: 16383}, echoSize(message)):
 		mattermostError(w, http.StatusBadRequest, "model.post.is_valid.message_length.app_error")
 		return false
 	case MattermostMentions(text) != nil:
@@ -210,7 +210,7 @@ func (s *Mattermost) show(w http.ResponseWriter, id, message string) bool {
 		return false
 	}
 	text = strings.ReplaceAll(html.UnescapeString(mattermostBold.ReplaceAllString(message, "$1\n")), "\u200b", "")
-	s.Put(Seen{ID: id, Text: strings.TrimSuffix(text, "\n"), Resolved: saysResolved(text)})
+	m.Put(Seen{ID: id, Text: strings.TrimSuffix(text, "\n"), Resolved: saysResolved(text)})
 	return true
 }
 
@@ -230,7 +230,7 @@ func MattermostMentions(text string) []string {
 	return mentions
 }
 
-func (s *Mattermost) id(kind string, n int) string {
+func (m *Mattermost) id(kind string, n int) string {
 	return fmt.Sprintf("%s%0*d", kind, 26-len(kind), n)
 }
 

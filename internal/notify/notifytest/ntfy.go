@@ -61,21 +61,21 @@ var (
 )
 
 // ServeHTTP answers as ntfy does.
-func (s *Ntfy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (nt *Ntfy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	authorization := r.Header.Get("Authorization")
 	switch {
-	case authorization != "" && authorization != "Bearer "+s.token: // for every request
+	case authorization != "" && authorization != "Bearer "+nt.token: // for every request
 		ntfyError(w, 40101, "unauthorized")
 	case r.Method == http.MethodGet && r.URL.Path == "/v1/health":
 		replyInJSON(w, http.StatusOK, map[string]any{"healthy": true})
 	case r.Method == http.MethodPost && r.URL.Path == "/":
-		s.publish(w, r)
+		nt.publish(w, r)
 	default:
 		ntfyError(w, 40401, "page not found")
 	}
 }
 
-func (s *Ntfy) publish(w http.ResponseWriter, r *http.Request) {
+func (nt *Ntfy) publish(w http.ResponseWriter, r *http.Request) {
 	const limit = 4096
 	body, _ := io.ReadAll(r.Body)
 	json := Size{Part: "JSON", Used: len(body), Max: 2*limit - 1} // a body of twice the limit is refused, too
@@ -87,36 +87,36 @@ func (s *Ntfy) publish(w http.ResponseWriter, r *http.Request) {
 		SequenceID string `json:"sequence_id"`
 	}
 	switch {
-	case !s.Fits(json):
+	case !nt.Fits(json):
 		ntfyError(w, 41303, "JSON body too large")
 	case readJSON(bytes.NewReader(body), &n) != nil:
 		ntfyError(w, 40024, "invalid request: request body must be valid JSON")
 	case !ntfyTopic.MatchString(n.Topic):
 		ntfyError(w, 40009, "invalid request: topic invalid")
-	case n.Topic != s.topic || s.token != "" && r.Header.Get("Authorization") == "":
+	case n.Topic != nt.topic || nt.token != "" && r.Header.Get("Authorization") == "":
 		ntfyError(w, 40301, "forbidden")
 	case len(n.Title) > 1024:
 		ntfyError(w, 40057, "invalid request: title too large")
 	case n.Priority < 0 || n.Priority > 5:
 		ntfyError(w, 40007, "invalid priority parameter")
-	case n.SequenceID != "" && !s.Old && !ntfySequence.MatchString(n.SequenceID):
+	case n.SequenceID != "" && !nt.Old && !ntfySequence.MatchString(n.SequenceID):
 		ntfyError(w, 40049, "invalid request: sequence ID invalid")
 	default:
 		message := Size{Part: "message", Used: len(n.Message), Max: limit - 1}
-		if !s.Fits(json, message, Size{Part: "title", Used: len(n.Title), Max: 1024}) {
+		if !nt.Fits(json, message, Size{Part: "title", Used: len(n.Title), Max: 1024}) {
 			n.Message = "You received a file: attachment.txt"
 		}
-		s.mu.Lock()
-		s.messages++
-		id := fmt.Sprintf("msg%09d", s.messages)
-		s.mu.Unlock()
+		nt.mu.Lock()
+		nt.messages++
+		id := fmt.Sprintf("msg%09d", nt.messages)
+		nt.mu.Unlock()
 		answer := map[string]any{"id": id, "time": 1772366400, "event": "message", "topic": n.Topic, "title": n.Title, "message": n.Message}
 		sequence := id
-		if n.SequenceID != "" && !s.Old {
+		if n.SequenceID != "" && !nt.Old {
 			sequence = n.SequenceID
 			answer["sequence_id"] = sequence
 		}
-		s.Put(Seen{ID: sequence, Text: n.Title + "\n" + strings.TrimSpace(n.Message), Resolved: saysResolved(n.Title)})
+		nt.Put(Seen{ID: sequence, Text: n.Title + "\n" + strings.TrimSpace(n.Message), Resolved: saysResolved(n.Title)})
 		replyInJSON(w, http.StatusOK, answer)
 	}
 }

@@ -66,58 +66,58 @@ type pushoverRequest struct {
 }
 
 // ServeHTTP answers as Pushover does.
-func (s *Pushover) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (pu *Pushover) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	pu.mu.Lock()
+	defer pu.mu.Unlock()
 	var p pushoverRequest
 	tag, cancels := strings.CutPrefix(strings.TrimSuffix(r.URL.Path, ".json"), "/1/receipts/cancel_by_tag/")
 	switch {
 	case r.Method != http.MethodPost || !isJSON(r) || readJSON(r.Body, &p) != nil:
 		pushoverError(w, "request", "a request that Bellhop does not send")
-	case p.Token != s.token:
+	case p.Token != pu.token:
 		pushoverError(w, "token", "application token is invalid, see https://pushover.net/api")
 	case cancels:
-		for _, seen := range s.tags[tag] {
+		for _, seen := range pu.tags[tag] {
 			seen.Resolved = true
-			s.Put(seen)
+			pu.Put(seen)
 		}
-		pushoverSuccess(w, "canceled", len(s.tags[tag]))
-		delete(s.tags, tag)
-	case p.User != s.user:
+		pushoverSuccess(w, "canceled", len(pu.tags[tag]))
+		delete(pu.tags, tag)
+	case p.User != pu.user:
 		pushoverError(w, "user", "user identifier is not a valid user, group, or subscribed user key")
 	case r.URL.Path == "/1/users/validate.json" && (p.Device == "" || p.Device == "phone"):
 		pushoverSuccess(w, "devices", []string{"phone"})
 	case r.URL.Path == "/1/users/validate.json":
 		pushoverError(w, "device", "device name is not valid for this user")
 	case r.URL.Path == "/1/messages.json":
-		s.send(w, p)
+		pu.send(w, p)
 	default:
 		w.WriteHeader(http.StatusNotFound)
 	}
 }
 
-func (s *Pushover) send(w http.ResponseWriter, p pushoverRequest) {
+func (pu *Pushover) send(w http.ResponseWriter, p pushoverRequest) {
 	message := Size{Part: "message", Used: utf8.RuneCountInString(p.Message), Max: 1024}
 	title := Size{Part: "title", Used: utf8.RuneCountInString(p.Title), Max: 250}
 	switch {
 	case strings.TrimSpace(p.Message) == "":
 		pushoverError(w, "message", "message cannot be blank")
-	case !s.Fits(message, title):
+	case !pu.Fits(message, title):
 		pushoverError(w, "message", "message is too long")
 	case p.Priority < -2 || p.Priority > 2:
 		pushoverError(w, "priority", "priority is invalid")
 	case p.Priority == 2 && (p.Retry < 30 || p.Expire < 1 || p.Expire > 10800):
 		pushoverError(w, "expire", "retry and expire must be supplied with priority=2")
 	default:
-		s.messages++
-		seen := Seen{ID: fmt.Sprint(s.messages), Text: p.Title + "\n" + p.Message, Resolved: saysResolved(p.Title)}
-		s.Put(seen)
+		pu.messages++
+		seen := Seen{ID: fmt.Sprint(pu.messages), Text: p.Title + "\n" + p.Message, Resolved: saysResolved(p.Title)}
+		pu.Put(seen)
 		if p.Priority < 2 {
 			pushoverSuccess(w, "", nil)
 			return
 		}
-		s.tags[p.Tags] = append(s.tags[p.Tags], seen)
-		pushoverSuccess(w, "receipt", fmt.Sprintf("rEceipt%023d", s.messages))
+		pu.tags[p.Tags] = append(pu.tags[p.Tags], seen)
+		pushoverSuccess(w, "receipt", fmt.Sprintf("rEceipt%023d", pu.messages))
 	}
 }
 

@@ -56,48 +56,48 @@ type Size struct {
 }
 
 // Fits records the sizes of a message, and reports whether all are within the limits.
-func (b *Display) Fits(sizes ...Size) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.sizes = sizes
+func (d *Display) Fits(sizes ...Size) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.sizes = sizes
 	return !slices.ContainsFunc(sizes, func(s Size) bool { return s.Used > s.Max })
 }
 
 // Sizes returns the sizes of the last message; none where the service has no limit that a message can reach.
-func (b *Display) Sizes() []Size {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return slices.Clone(b.sizes)
+func (d *Display) Sizes() []Size {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.sizes)
 }
 
 // Seen returns what people see, oldest first.
-func (b *Display) Seen() []Seen {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return slices.Clone(b.seen)
+func (d *Display) Seen() []Seen {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.seen)
 }
 
 // Put shows a message: instead of the one with its ID, or after all others. It reports whether there was one.
-func (b *Display) Put(s Seen) (replaced bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if i := slices.IndexFunc(b.seen, func(old Seen) bool { return old.ID == s.ID }); i >= 0 {
-		b.seen[i] = s
+func (d *Display) Put(s Seen) (replaced bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if i := slices.IndexFunc(d.seen, func(old Seen) bool { return old.ID == s.ID }); i >= 0 {
+		d.seen[i] = s
 		return true
 	}
-	b.seen = append(b.seen, s)
+	d.seen = append(d.seen, s)
 	return false
 }
 
 // Find returns the message with an ID.
-func (b *Display) Find(id string) (Seen, bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	i := slices.IndexFunc(b.seen, func(s Seen) bool { return s.ID == id })
+func (d *Display) Find(id string) (Seen, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	i := slices.IndexFunc(d.seen, func(s Seen) bool { return s.ID == id })
 	if i < 0 {
 		return Seen{}, false
 	}
-	return b.seen[i], true
+	return d.seen[i], true
 }
 
 // LoseAnswers returns a service that handles the first n requests and loses their responses.

@@ -90,39 +90,39 @@ type teamsMessage struct {
 }
 
 // ServeHTTP answers as a workflow does.
-func (s *Teams) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (t *Teams) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.URL.Path != TeamsPath:
 		teamsError(w, http.StatusNotFound, "WorkflowNotFound", "The workflow could not be found.")
 	case r.Method != http.MethodPost:
 		teamsError(w, http.StatusMethodNotAllowed, "MethodNotAllowed", "The HTTP method is not allowed.")
-	case "?"+r.URL.RawQuery != TeamsQuery(s.sig):
+	case "?"+r.URL.RawQuery != TeamsQuery(t.sig):
 		teamsError(w, http.StatusUnauthorized, "DirectApiAuthorizationRequired", "The request must be authenticated by OAuth or a shared access signature.")
 	case !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json"):
 		teamsError(w, http.StatusBadRequest, "InvalidRequestContent", "The request content is not valid and could not be deserialized.")
 	default:
-		s.run(r)
+		t.run(r)
 		w.WriteHeader(http.StatusAccepted)
 	}
 }
 
 // run runs the workflow. Its errors have no effect on the response.
-func (s *Teams) run(r *http.Request) {
+func (t *Teams) run(r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	var m teamsMessage
-	fits := s.Fits(Size{Part: "message", Used: len(body), Max: 28 << 10, Reserve: 28<<10 - 28000}) // Teams documents "28 KB", which may be either
+	fits := t.Fits(Size{Part: "message", Used: len(body), Max: 28 << 10, Reserve: 28<<10 - 28000}) // Teams documents "28 KB", which may be either
 	if err != nil || !fits || readJSON(bytes.NewReader(body), &m) != nil || m.Type != "message" {
 		return
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	for _, a := range m.Attachments {
 		if a.ContentType != "application/vnd.microsoft.card.adaptive" || a.Content.Type != "AdaptiveCard" || a.Content.Version > "1.5" {
 			continue
 		}
 		text := strings.Join(teamsTexts(a.Content.Body), "\n")
-		s.cards++
-		s.Put(Seen{ID: strconv.Itoa(s.cards), Text: text, Resolved: saysResolved(text)})
+		t.cards++
+		t.Put(Seen{ID: strconv.Itoa(t.cards), Text: text, Resolved: saysResolved(text)})
 	}
 }
 

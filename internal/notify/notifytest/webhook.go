@@ -45,7 +45,7 @@ var _ Service = (*Webhook)(nil)
 func NewWebhook(token string) *Webhook { return &Webhook{token: token} }
 
 // ServeHTTP answers with 2xx where the message is valid.
-func (e *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (wh *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var body struct {
 		Version   string            `json:"version"`
 		Type      string            `json:"type"`
@@ -54,12 +54,12 @@ func (e *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	id := r.Header.Get("Webhook-Id")
 	switch {
-	case r.Header.Get("Authorization") != "Bearer "+e.token:
+	case r.Header.Get("Authorization") != "Bearer "+wh.token:
 		http.Error(w, "unauthorized", http.StatusUnauthorized)
 	case id == "" || !isJSON(r) || readJSON(r.Body, &body) != nil || body.Version != "1":
 		http.Error(w, "a request that Bellhop does not send", http.StatusBadRequest)
 	default:
-		e.Put(Seen{ID: id, Text: body.Data["title"] + "\n" + body.Data["content"], Resolved: body.Type == "alert.resolved"})
+		wh.Put(Seen{ID: id, Text: body.Data["title"] + "\n" + body.Data["content"], Resolved: body.Type == "alert.resolved"})
 		w.WriteHeader(http.StatusNoContent)
 	}
 }

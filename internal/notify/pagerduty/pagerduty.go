@@ -191,13 +191,13 @@ type errorBody struct {
 var refusals = []string{"invalid event", "Unrecognized object"}
 
 // text returns the text of an error; "" where the body has another form.
-func (p errorBody) text() string {
-	if len(p.Errors) == 0 {
-		return p.Message
+func (e errorBody) text() string {
+	if len(e.Errors) == 0 {
+		return e.Message
 	}
-	text := strings.Join(p.Errors, "; ")
-	if p.Message != "" {
-		text = p.Message + ": " + text
+	text := strings.Join(e.Errors, "; ")
+	if e.Message != "" {
+		text = e.Message + ": " + text
 	}
 	return text
 }

@@ -48,9 +48,9 @@ type binding struct {
 	more     map[string]any
 }
 
-func (held *binding) shown() Binding {
-	shown := held.Binding
-	shown.State = held.state()
+func (b *binding) shown() Binding {
+	shown := b.Binding
+	shown.State = b.state()
 	return shown
 }
 

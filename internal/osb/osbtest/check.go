@@ -28,9 +28,9 @@ import (
 
 var guid = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
-func (c *request) readIdentity() string {
+func (r *request) readIdentity() string {
 	const name = "X-Broker-API-Originating-Identity"
-	value := c.Header.Get(name)
+	value := r.Header.Get(name)
 	if value == "" {
 		return ""
 	}
@@ -48,12 +48,12 @@ func (c *request) readIdentity() string {
 	if json.Unmarshal(text, &user) != nil || user.Username == nil || user.UID == nil || user.Groups == nil || user.Extra == nil {
 		return name + " must have username, uid, groups and extra"
 	}
-	c.Identity = &osb.Identity{Username: *user.Username, UID: *user.UID, Groups: *user.Groups, Extra: *user.Extra}
+	r.Identity = &osb.Identity{Username: *user.Username, UID: *user.UID, Groups: *user.Groups, Extra: *user.Extra}
 	return ""
 }
 
-func (c *request) checkRequestIdentity() string {
-	if !guid.MatchString(c.Header.Get("X-Broker-API-Request-Identity")) {
+func (r *request) checkRequestIdentity() string {
+	if !guid.MatchString(r.Header.Get("X-Broker-API-Request-Identity")) {
 		return "X-Broker-API-Request-Identity must be a GUID"
 	}
 	return ""
@@ -73,9 +73,9 @@ var inQuery = map[osb.Operation]map[string]bool{
 	osb.PollBindingLastOperation: {"service_id": true, "plan_id": true, "operation": false},
 }
 
-func (c *request) checkQuery() string {
-	known := inQuery[c.Operation]
-	for name, values := range c.Query {
+func (r *request) checkQuery() string {
+	known := inQuery[r.Operation]
+	for name, values := range r.Query {
 		_, ok := known[name]
 		switch {
 		case !ok:
@@ -87,11 +87,11 @@ func (c *request) checkQuery() string {
 		}
 	}
 	for name, required := range known {
-		if required && !c.Query.Has(name) {
+		if required && !r.Query.Has(name) {
 			return name + " is missing in the query"
 		}
 	}
-	if c.InstanceID == "" && c.Operation != osb.GetCatalog {
+	if r.InstanceID == "" && r.Operation != osb.GetCatalog {
 		return "the instance id is empty"
 	}
 	return ""
@@ -112,29 +112,29 @@ func missing(members map[string]string) string {
 	return strings.Join(names, ", ") + " must not be empty"
 }
 
-func (c *request) checkProvision() string {
-	b := c.body
+func (r *request) checkProvision() string {
+	b := r.body
 	if problem := missing(map[string]string{
 		"service_id": b.ServiceID, "plan_id": b.PlanID, "organization_guid": b.OrganizationGUID, "space_guid": b.SpaceGUID,
 	}); problem != "" {
 		return problem
 	}
-	return c.checkContext("namespace", "clusterid", "instance_name")
+	return r.checkContext("namespace", "clusterid", "instance_name")
 }
 
-func (c *request) checkUpdate() string {
-	if problem := missing(map[string]string{"service_id": c.body.ServiceID}); problem != "" {
+func (r *request) checkUpdate() string {
+	if problem := missing(map[string]string{"service_id": r.body.ServiceID}); problem != "" {
 		return problem
 	}
-	if c.body.Context == nil {
+	if r.body.Context == nil {
 		return ""
 	}
-	return c.checkContext("namespace", "clusterid", "instance_name")
+	return r.checkContext("namespace", "clusterid", "instance_name")
 }
 
-func (c *request) checkBind() string {
-	b := c.body
-	if problem := missing(map[string]string{"service_id": b.ServiceID, "plan_id": b.PlanID, "binding_id": c.BindingID}); problem != "" {
+func (r *request) checkBind() string {
+	b := r.body
+	if problem := missing(map[string]string{"service_id": b.ServiceID, "plan_id": b.PlanID, "binding_id": r.BindingID}); problem != "" {
 		return problem
 	}
 	if b.AppGUID != nil && *b.AppGUID == "" || b.BindResource != nil && b.BindResource.AppGUID != nil && *b.BindResource.AppGUID == "" {
@@ -143,16 +143,16 @@ func (c *request) checkBind() string {
 	if b.PredecessorID != "" && len(b.Parameters) > 0 {
 		return "a rotation has no parameters"
 	}
-	return c.checkContext("namespace", "clusterid")
+	return r.checkContext("namespace", "clusterid")
 }
 
 // checkContext checks what the Kubernetes profile says of a context.
-func (c *request) checkContext(required ...string) string {
-	if c.body.Context["platform"] != "kubernetes" {
+func (r *request) checkContext(required ...string) string {
+	if r.body.Context["platform"] != "kubernetes" {
 		return `context.platform must be "kubernetes"`
 	}
 	for _, name := range required {
-		if value, ok := c.body.Context[name].(string); !ok || value == "" {
+		if value, ok := r.body.Context[name].(string); !ok || value == "" {
 			return "context." + name + " must not be empty"
 		}
 	}

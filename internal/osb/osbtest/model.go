@@ -128,7 +128,7 @@ func (b *Broker) act(c *request, f Fault) reply {
 }
 
 // acceptsIncomplete tells whether the platform lets us take our time.
-func (c *request) acceptsIncomplete() bool { return c.Query.Get("accepts_incomplete") == "true" }
+func (r *request) acceptsIncomplete() bool { return r.Query.Get("accepts_incomplete") == "true" }
 
 // begin starts what changes an entry, and answers: at once with done, or that it runs.
 func (b *Broker) begin(c *request, e *entry, f Fault, op *operation, async bool, done func() reply) reply {
@@ -342,11 +342,11 @@ func same(values ...any) []byte {
 }
 
 // version is that of the request's maintenance_info.
-func (c *request) version() string {
-	if c.body.MaintenanceInfo == nil {
+func (r *request) version() string {
+	if r.body.MaintenanceInfo == nil {
 		return ""
 	}
-	return c.body.MaintenanceInfo.Version
+	return r.body.MaintenanceInfo.Version
 }
 
 // checkMaintenance compares the version that a request wants with the catalog's.

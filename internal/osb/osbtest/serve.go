@@ -308,15 +308,15 @@ func (b *Broker) isAuthentic(authorization string) bool {
 }
 
 // read takes in what the request says, and returns what is wrong with its form.
-func (c *request) read() string {
-	checks := []func() string{c.readIdentity, c.checkRequestIdentity, c.checkQuery, c.readBody}
-	switch c.Operation {
+func (r *request) read() string {
+	checks := []func() string{r.readIdentity, r.checkRequestIdentity, r.checkQuery, r.readBody}
+	switch r.Operation {
 	case osb.ProvisionInstance:
-		checks = append(checks, c.checkProvision)
+		checks = append(checks, r.checkProvision)
 	case osb.UpdateInstance:
-		checks = append(checks, c.checkUpdate)
+		checks = append(checks, r.checkUpdate)
 	case osb.Bind:
-		checks = append(checks, c.checkBind)
+		checks = append(checks, r.checkBind)
 	default:
 	}
 	for _, check := range checks {
@@ -327,21 +327,21 @@ func (c *request) read() string {
 	return ""
 }
 
-func (c *request) readBody() string {
-	if c.http.Method != http.MethodPut && c.http.Method != http.MethodPatch {
-		if len(c.Body) > 0 {
+func (r *request) readBody() string {
+	if r.http.Method != http.MethodPut && r.http.Method != http.MethodPatch {
+		if len(r.Body) > 0 {
 			return "it has a body"
 		}
 		return ""
 	}
-	if c.Header.Get("Content-Type") != "application/json" {
+	if r.Header.Get("Content-Type") != "application/json" {
 		return "Content-Type must be application/json"
 	}
-	decoder := json.NewDecoder(bytes.NewReader(c.Body))
-	if err := decoder.Decode(&c.body); err != nil {
+	decoder := json.NewDecoder(bytes.NewReader(r.Body))
+	if err := decoder.Decode(&r.body); err != nil {
 		return "the body cannot be read: " + err.Error()
 	}
-	if p := bytes.TrimSpace(c.body.Parameters); len(p) > 0 && p[0] != '{' {
+	if p := bytes.TrimSpace(r.body.Parameters); len(p) > 0 && p[0] != '{' {
 		return "parameters must be an object"
 	}
 	return ""

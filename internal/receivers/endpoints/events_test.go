@@ -134,7 +134,7 @@ func TestCreateEventFails(t *testing.T) {
 // eventsOf is a cluster's Events that can only be made.
 type eventsOf func(context.Context) error
 
-func (f eventsOf) Events(string) clienteventsv1.EventInterface { return madeEvents{create: f} }
+func (e eventsOf) Events(string) clienteventsv1.EventInterface { return madeEvents{create: e} }
 
 type madeEvents struct {
 	clienteventsv1.EventInterface

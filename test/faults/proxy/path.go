@@ -54,12 +54,12 @@ func parsePath(path string) (target resourcePath, ok bool) {
 	return target, true
 }
 
-func (target resourcePath) path() string {
-	path := target.prefix
-	if target.namespace != "" {
-		path += "/namespaces/" + target.namespace
+func (r resourcePath) path() string {
+	path := r.prefix
+	if r.namespace != "" {
+		path += "/namespaces/" + r.namespace
 	}
-	parts := slices.DeleteFunc([]string{target.resource, target.name, target.subresource}, func(part string) bool { return part == "" })
+	parts := slices.DeleteFunc([]string{r.resource, r.name, r.subresource}, func(part string) bool { return part == "" })
 	return path + "/" + strings.Join(parts, "/")
 }
 

@@ -59,18 +59,18 @@ func newWebhookReceiver() *FakeReceiver {
 }
 
 // CheckKey answers a message: 409 if its key was used for another one.
-func (p *FakeReceiver) CheckKey(r *http.Request) (status int, header http.Header, body string) {
+func (f *FakeReceiver) CheckKey(r *http.Request) (status int, header http.Header, body string) {
 	text, _ := io.ReadAll(r.Body) // the inbox decoded it
 	key, content := r.Header.Get("Webhook-Id"), contentOf(text)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	first, isRepeat := p.firstContent[key]
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	first, isRepeat := f.firstContent[key]
 	switch {
 	case !isRepeat:
-		p.firstContent[key] = content
+		f.firstContent[key] = content
 	case first != content:
-		p.otherContent[key]++
-		p.collisions = append(p.collisions, fmt.Sprintf("%s under the key of %s", content, first))
+		f.otherContent[key]++
+		f.collisions = append(f.collisions, fmt.Sprintf("%s under the key of %s", content, first))
 		return http.StatusConflict, nil, ""
 	}
 	return http.StatusNoContent, nil, ""
@@ -83,38 +83,38 @@ type KeyAttempts struct {
 }
 
 // TakeAttempts returns the attempts of all messages, and the contents that came under the key of another since the last call.
-func (p *FakeReceiver) TakeAttempts() (all []KeyAttempts, collisions []string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, m := range p.Inbox.Messages() {
-		all = append(all, KeyAttempts{m.Event, m.Attempts - p.otherContent[m.WebhookID]})
+func (f *FakeReceiver) TakeAttempts() (all []KeyAttempts, collisions []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, m := range f.Inbox.Messages() {
+		all = append(all, KeyAttempts{m.Event, m.Attempts - f.otherContent[m.WebhookID]})
 	}
-	collisions, p.collisions = p.collisions, nil
+	collisions, f.collisions = f.collisions, nil
 	return all, collisions
 }
 
 // ServeHTTP handles a request to the service.
-func (p *FakeReceiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (f *FakeReceiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
-	case p.down.Load():
+	case f.down.Load():
 		proxy.RespondWith(http.StatusServiceUnavailable, `{}`)(w, r)
-	case p.Inbox != nil:
-		p.Inbox.Handler().ServeHTTP(w, r)
+	case f.Inbox != nil:
+		f.Inbox.Handler().ServeHTTP(w, r)
 	default:
-		p.Service.ServeHTTP(w, r)
+		f.Service.ServeHTTP(w, r)
 	}
 }
 
 // Received returns the messages that arrived, with the number of distinguishable deliveries.
-func (p *FakeReceiver) Received() map[string]int {
+func (f *FakeReceiver) Received() map[string]int {
 	messages := map[string]int{}
-	if p.Inbox == nil {
-		for _, seen := range p.Service.Seen() {
+	if f.Inbox == nil {
+		for _, seen := range f.Service.Seen() {
 			messages[snapshot.WithoutIDs(strings.ReplaceAll(seen.Text, "\n", " "))]++
 		}
 		return messages
 	}
-	for _, m := range p.Inbox.Messages() {
+	for _, m := range f.Inbox.Messages() {
 		if m.Accepted > 0 {
 			messages[fmt.Sprintf("%s of %s: %s", m.Event, m.Name, m.Content)]++
 		}

@@ -42,16 +42,16 @@ func variants() []variant {
 	}
 `, ``}}, scenario: "instance-deleted-begun", fault: "crash-after@PUT:service_instances#1", oracle: "finalizer"},
 		{name: "release-on-202", edits: []mistake{{instanceRules + "apply_remove.go",
-			`		f.recordAccepted(f.withRemovalText(lifecycle.ConditionSet{Reason: v1beta1.ReasonDeprovisioning, Message: "The instance is being deprovisioned asynchronously"}))`,
-			`		f.recordRemoved()`}}, scenario: "instance-async", fault: "none", oracle: "finalizer"},
+			`		ap.recordAccepted(ap.withRemovalText(lifecycle.ConditionSet{Reason: v1beta1.ReasonDeprovisioning, Message: "The instance is being deprovisioned asynchronously"}))`,
+			`		ap.recordRemoved()`}}, scenario: "instance-async", fault: "none", oracle: "finalizer"},
 		{name: "release-on-500", edits: []mistake{{instanceRules + "apply_remove.go",
 			`	default:
-		f.recordRemovalFailure("Deprovision call failed: " + f.describeOutcome())
+		ap.recordRemovalFailure("Deprovision call failed: " + ap.describeOutcome())
 	}
 }
 
 // beginDeprovision`, `	default:
-		f.recordRemoved()
+		ap.recordRemoved()
 	}
 }
 
@@ -62,11 +62,11 @@ func variants() []variant {
 	return result.Unknown
 }`, `	return result.Retry
 }`}}, scenario: "hasty", fault: "lost@PUT:service_instances#1", oracle: "finalizer"},
-		{name: "id-used-again", edits: []mistake{{instanceRules + "apply_remove.go", `	s.ExternalID = lifecycle.NextInstanceID(f.si, f.call.InstanceID) // a late removal by a former leader may still arrive (R2)
+		{name: "id-used-again", edits: []mistake{{instanceRules + "apply_remove.go", `	s.ExternalID = lifecycle.NextInstanceID(ap.si, ap.call.InstanceID) // a late removal by a former leader may still arrive (R2)
 `, ``}}, scenario: "instance-mitigated-ready", fault: "deposed@DELETE:service_instances#1", oracle: "truth"},
-		{name: "no-mitigation", edits: []mistake{{instanceRules + "apply_remove.go", `	f.attempts().LastTime = lifecycle.Timestamp(f.now)
-	f.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonProvisionCallFailed, Message: message})
-`, `	f.recordSlowRetry(v1beta1.ReasonProvisionCallFailed, message)
+		{name: "no-mitigation", edits: []mistake{{instanceRules + "apply_remove.go", `	ap.attempts().LastTime = lifecycle.Timestamp(ap.now)
+	ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonProvisionCallFailed, Message: message})
+`, `	ap.recordSlowRetry(v1beta1.ReasonProvisionCallFailed, message)
 `}}, scenario: "failed", fault: "none", oracle: "reached"},
 		{name: "no-undo", edits: []mistake{{services + "orphans/orphans.go", `	if !o.IsOwned {
 		return`, `	if o.IsOwned {
@@ -131,9 +131,9 @@ func variants() []variant {
 			{services + "instance/controller.go", `		return r.Requeue(next.RequeueAt, &next.Status), r.Record(`, `		return r.RequeueNow(&next.Status), r.Record(`}},
 			scenario: "kept", fault: "none", oracle: "rest"},
 		{name: "panic", edits: []mistake{{instanceRules + "apply_provision.go", `	case osbresult.Unknown, osbresult.Malformed:
-		f.recordUnknownOutcome("Provision"`, `	case osbresult.Unknown, osbresult.Malformed:
-		panic(f.answer.Class)
-		f.recordUnknownOutcome("Provision"`}}, scenario: "kept", fault: "broken@PUT:service_instances#1", oracle: "panic"},
+		ap.recordUnknownOutcome("Provision"`, `	case osbresult.Unknown, osbresult.Malformed:
+		panic(ap.answer.Class)
+		ap.recordUnknownOutcome("Provision"`}}, scenario: "kept", fault: "broken@PUT:service_instances#1", oracle: "panic"},
 		{name: "changes-its-cache", edits: []mistake{{services + "engine/reconciler.go", `	if v.Record.released { // it is gone`, `	before.GetAnnotations()["seen"] = "now"
 	if v.Record.released { // it is gone`}}, scenario: "kept", fault: "none", oracle: "panic"},
 		{name: "goroutine", edits: []mistake{{services + "engine/reconciler.go", `	out, err := ask()
@@ -159,20 +159,20 @@ func variants() []variant {
 }
 
 var lostHere bool
-`}, {alertRules + "deliver.go", `	t.rest(v1beta1.DeliveryUnknown, v1beta1.ReasonOutcomeUnknown)
-	t.phase, t.reason = phaseBlocked, v1beta1.ReasonOutcomeUnknown
+`}, {alertRules + "deliver.go", `	d.rest(v1beta1.DeliveryUnknown, v1beta1.ReasonOutcomeUnknown)
+	d.phase, d.reason = phaseBlocked, v1beta1.ReasonOutcomeUnknown
 `, `	lostHere = true
-	t.rest(v1beta1.DeliveryUnknown, v1beta1.ReasonOutcomeUnknown)
-	t.phase, t.reason = phaseBlocked, v1beta1.ReasonOutcomeUnknown
+	d.rest(v1beta1.DeliveryUnknown, v1beta1.ReasonOutcomeUnknown)
+	d.phase, d.reason = phaseBlocked, v1beta1.ReasonOutcomeUnknown
 `}}, scenario: "once", fault: "crash-after@POST:receiver:hook#1+crash-after@PATCH:alerts/disk/status#1", oracle: "once",
 			others: []string{"crash-after@POST:receiver:hook#1", "stale@PATCH:alerts/disk/status#1<PATCH:alerts/disk/status#1", "late@alerts", "lost@POST:receiver:hook#1", "deposed@PATCH:alerts/disk/status#2"}},
 		{name: "any-of-the-name", edits: []mistake{{services + "engine/pending.go", `	if e == nil || e.uid != o.GetUID() {`, `	if e == nil {`}},
 			scenario: "instance-anew", fault: "merge@serviceinstances/db#5", oracle: "reached",
 			others: []string{"crash-after@PUT:service_instances#1", "crash-after@PUT:service_instances#1+crash-before@1", "stale@PUT:service_instances#1<PUT:service_instances#1",
 				"reset@PUT:service_instances#1", "deposed@PATCH:serviceinstances/db/status#1"}},
-		{name: "former-operation", edits: []mistake{{instanceRules + "apply.go", `	f.phase, f.status.LastOperation = f.phase.accepted(), nil
-	if f.answer.Operation != "" {`, `	f.phase = f.phase.accepted()
-	if f.answer.Operation != "" && f.status.LastOperation == nil {`}, {instanceRules + "phase.go", `	if !f.accepted {
+		{name: "former-operation", edits: []mistake{{instanceRules + "apply.go", `	ap.phase, ap.status.LastOperation = ap.phase.accepted(), nil
+	if ap.answer.Operation != "" {`, `	ap.phase = ap.phase.accepted()
+	if ap.answer.Operation != "" && ap.status.LastOperation == nil {`}, {instanceRules + "phase.go", `	if !f.accepted {
 		s.LastOperation = nil
 	}
 `, ``}},
