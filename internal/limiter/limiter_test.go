@@ -167,7 +167,7 @@ func TestLimiterTripsAndProbes(t *testing.T) {
 	})
 }
 
-func TestLimiterLeavesAloneWhoAsksForIt(t *testing.T) {
+func TestLimiterHonorsRetryAfter(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *testEndpoint) {
 		p.enter("a")
 		p.Leave(time.Now(), limiter.Result{RetryAfter: 7 * time.Second})
@@ -186,7 +186,7 @@ func TestLimiterLeavesAloneWhoAsksForIt(t *testing.T) {
 	})
 }
 
-func TestLimiterTakesAPartyThatWasChangedForAnother(t *testing.T) {
+func TestANewVersionResetsTheLimiter(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *testEndpoint) {
 		fails := func() {
 			for range 3 {
@@ -327,7 +327,7 @@ func TestLimiterGetsDoneWithLateComers(t *testing.T) {
 	}
 }
 
-func TestLimiterPutsWhoAsksForSomethingElseIntoThatLane(t *testing.T) {
+func TestAWaiterMovesToTheFlowOfItsRequest(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *testEndpoint) {
 		p.total = limiter.Rate{Count: 4, Period: time.Hour}
 		for i := range 4 {
@@ -365,7 +365,7 @@ func TestLimiterIsIdleOnceItHasNothingToRemember(t *testing.T) {
 	})
 }
 
-func TestLimiterForgetsWhoDoesNotCome(t *testing.T) {
+func TestLimiterDropsAWaiterThatDoesNotReturn(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *testEndpoint) {
 		for _, who := range []string{"a", "b", "c", "d", "x/gone", "x/late", "x/waits"} {
 			p.enter(who)
@@ -390,7 +390,7 @@ func TestLimiterForgetsWhoDoesNotCome(t *testing.T) {
 	})
 }
 
-func TestLimiterCallsTheNextForWhoWithdraws(t *testing.T) {
+func TestLimiterNotifiesTheNextAfterACancel(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *testEndpoint) {
 		for _, who := range []string{"a", "b", "c", "d", "x/e", "x/f", "x/g"} {
 			p.enter(who)
@@ -405,7 +405,7 @@ func TestLimiterCallsTheNextForWhoWithdraws(t *testing.T) {
 	})
 }
 
-func TestLimiterCallsLanesInTurn(t *testing.T) {
+func TestFlowsTakeTurns(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *testEndpoint) {
 		for _, who := range []string{"1", "2", "3", "4", "storm/1", "storm/2", "storm/3", "storm/4", "calm/1", "calm/2"} {
 			p.enter(who)
@@ -449,7 +449,7 @@ func TestLimiterKeepsToARate(t *testing.T) {
 	})
 }
 
-func TestLimiterKeepsToARatePerLane(t *testing.T) {
+func TestRatePerFlow(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *testEndpoint) {
 		p.perLane = limiter.Rate{Count: 1, Period: time.Minute}
 		for who, want := range map[string]bool{"storm/1": true, "calm/1": true} {
@@ -508,8 +508,8 @@ func TestLimiterBoundsRetriesThatFail(t *testing.T) {
 	})
 }
 
-// TestLimiterCallsRetriesAtTheirRate: each in its turn, and first requests between them.
-func TestLimiterCallsRetriesAtTheirRate(t *testing.T) {
+// TestRetriesHaveARate: each in its turn, and first requests between them.
+func TestRetriesHaveARate(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *testEndpoint) {
 		var mu sync.Mutex
 		came := map[time.Duration]int{}

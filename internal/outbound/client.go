@@ -51,7 +51,7 @@ const (
 	drainTime = 50 * time.Millisecond
 )
 
-// Options are what one party's client differs in. The zero value is right for a public address.
+// Options are the settings of the client of one receiver or broker. The zero value is right for a public address.
 type Options struct {
 	Timeout time.Duration // for the request and its answer together; the caller's context may be shorter
 	MaxBody int64         // bytes
@@ -62,7 +62,7 @@ type Options struct {
 	InsecureSkipVerify bool
 }
 
-// Client makes requests to one party. It is safe for concurrent use.
+// Client makes requests to one receiver or broker. It is safe for concurrent use.
 type Client struct {
 	guard    *Guard
 	timeout  time.Duration

@@ -106,7 +106,7 @@ var _ = Describe("A burst of Alerts", func() {
 			if until.After(last) {
 				last = until
 			}
-			Expect(a.Status.Conditions).To(ContainElement(HaveField("Message", And(ContainSubstring("until at most "+until.UTC().Format(time.RFC3339)), ContainSubstring("To let go now")))))
+			Expect(a.Status.Conditions).To(ContainElement(HaveField("Message", And(ContainSubstring("until at most "+until.UTC().Format(time.RFC3339)), ContainSubstring("To release it now")))))
 		}
 		Eventually(left(ctx)).WithTimeout(2 * time.Minute).Should(BeZero())
 		Expect(time.Now()).To(BeTemporally(">=", last), "the operator retries until then")

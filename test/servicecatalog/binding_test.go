@@ -226,7 +226,7 @@ func describeBinding(k kindSet) {
 			Expect(b.Status.CreatedForUID).To(Equal(b.UID))
 			Expect(readSecretKeys(ctx, b)()).To(HaveKeyWithValue("password", s.passwordAtBroker(b.Spec.ExternalID)))
 			Expect(k8s.Delete(ctx, b)).To(Succeed())
-			Eventually(bindingStatus(ctx, b)).Should(SatisfyAll(haveCondition("Ready", "False", "Unbinding"), haveReadyMessage("to let go and leave everything at the broker as it is, annotate the object")))
+			Eventually(bindingStatus(ctx, b)).Should(SatisfyAll(haveCondition("Ready", "False", "Unbinding"), haveReadyMessage("to release the object and leave everything at the broker as it is, annotate it")))
 			Expect(s.Finish(b.Spec.ExternalID, nil)).To(BeTrue())
 			Eventually(checkGone(ctx, b)).Should(Succeed())
 			Expect(s.Holds().Bindings).To(BeEmpty())

@@ -531,7 +531,7 @@ var _ = Describe("An instance", func() {
 			id := si.Spec.ExternalID
 			Eventually(instanceStatus(ctx, si)).Should(HaveField("AsyncOpInProgress", true))
 			Expect(k8s.Delete(ctx, si)).To(Succeed())
-			Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(haveCondition("Ready", "False", "Deprovisioning"), haveReadyMessage("to let go and leave everything at the broker as it is, annotate the object")))
+			Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(haveCondition("Ready", "False", "Deprovisioning"), haveReadyMessage("to release the object and leave everything at the broker as it is, annotate it")))
 			Expect(s.instanceAtBroker(id).State).To(Equal(osbtest.Removing))
 			Expect(s.Finish(id, nil)).To(BeTrue())
 			Eventually(checkGone(ctx, si)).Should(Succeed())
@@ -553,7 +553,7 @@ var _ = Describe("An instance", func() {
 			Eventually(s.requestsAbout(id)).Should(ContainElement("DeprovisionInstance"))
 			polls := len(s.callsAbout(id, osb.PollLastOperation))
 			Eventually(func() int { return len(s.callsAbout(id, osb.PollLastOperation)) }).Should(BeNumerically(">", polls), "the plan of the deprovision request depends on the outcome of the update")
-			Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(haveCondition("Ready", "False", "UpdatingInstance"), haveReadyMessage("is being updated asynchronously"), haveReadyMessage("to let go")))
+			Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(haveCondition("Ready", "False", "UpdatingInstance"), haveReadyMessage("is being updated asynchronously"), haveReadyMessage("to release the object")))
 			Expect(s.Finish(id, nil)).To(BeTrue())
 			Eventually(func() bool { return s.Finish(id, nil) }).Should(BeTrue(), "the broker accepted the deprovisioning")
 			Eventually(checkGone(ctx, si)).Should(Succeed())

@@ -98,7 +98,7 @@ func (v receiverValidator[R]) validate(ctx context.Context, old *v1beta1.CommonR
 		errs = append(errs, metav1validation.ValidateLabelSelector(shared.Spec.NamespaceSelector,
 			metav1validation.LabelSelectorValidationOptions{}, path.Child("namespaceSelector"))...)
 	}
-	if len(errs) == 0 && spec.SecretRef != nil && leadsElsewhere(old, spec) {
+	if len(errs) == 0 && spec.SecretRef != nil && changesDestination(old, spec) {
 		if err := v.access.MayGetSecret(ctx, types.NamespacedName{Namespace: v.resolver.SecretNamespace(r), Name: spec.SecretRef.Name}, path.Child("secretRef", "name")); err != nil {
 			errs = append(errs, err)
 		}
@@ -135,8 +135,8 @@ func addressesOf(spec *v1beta1.CommonReceiverSpec) []notify.Address {
 	return p.Addresses()
 }
 
-// leadsElsewhere reports whether an update changes where credentials are sent, or which ones.
-func leadsElsewhere(old, spec *v1beta1.CommonReceiverSpec) bool {
+// changesDestination reports whether an update changes where credentials are sent, or which ones.
+func changesDestination(old, spec *v1beta1.CommonReceiverSpec) bool {
 	return old == nil || !equality.Semantic.DeepEqual(old.Provider, spec.Provider) || !equality.Semantic.DeepEqual(old.SecretRef, spec.SecretRef)
 }
 
@@ -145,11 +145,11 @@ func (v receiverValidator[R]) warnings(ctx context.Context, r R) ctrladmission.W
 	spec := r.Common()
 	for _, a := range addressesOf(spec) {
 		if a.Plain && !isLoopback(a.Host) {
-			warnings = append(warnings, "spec."+a.Field+": the connection is not encrypted: who is between can read the messages and their credentials")
+			warnings = append(warnings, "spec."+a.Field+": the connection is not encrypted: a program on the network path can read the messages and their credentials")
 		}
 	}
 	if p, ok := providers.Of(spec); ok && p.SkipsTLSVerify() {
-		warnings = append(warnings, "spec."+p.Name+".insecureSkipTLSVerify: messages and credentials go to whoever answers")
+		warnings = append(warnings, "spec."+p.Name+".insecureSkipTLSVerify: messages and credentials go to any server that answers")
 	}
 	if shared, ok := any(r).(*v1beta1.ClusterReceiver); ok && shared.Spec.NamespaceSelector == nil {
 		warnings = append(warnings, "spec.namespaceSelector is not set: no namespace may use this receiver; {} selects all")

@@ -98,14 +98,14 @@ func (v brokerValidator[B]) checkAddresses(f *findings, old *v1beta1.CommonServi
 			}
 		}
 		if u.Scheme == "http" && !ip.IsLoopback() {
-			risk(fresh, a.path(), "the connection is not encrypted: who is between can read and change everything, credentials included")
+			risk(fresh, a.path(), "the connection is not encrypted: a program on the network path can read and change everything, credentials included")
 		}
 		if !isLiteral && inCluster(u.Hostname()) {
 			risk(fresh, a.path(), "the address is in the cluster: requests to it come from the operator, past what guards it from others")
 		}
 	}
 	if spec.InsecureSkipTLSVerify {
-		risk(!old.InsecureSkipTLSVerify, specPath.Child("insecureSkipTLSVerify"), "credentials and parameters go to whoever answers")
+		risk(!old.InsecureSkipTLSVerify, specPath.Child("insecureSkipTLSVerify"), "credentials and parameters go to any server that answers")
 	}
 }
 

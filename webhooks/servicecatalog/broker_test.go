@@ -51,7 +51,7 @@ func TestAddresses(t *testing.T) {
 	const (
 		plain    = "the connection is not encrypted"
 		within   = "the address is in the cluster"
-		careless = "credentials and parameters go to whoever answers"
+		careless = "credentials and parameters go to any server that answers"
 	)
 	insecure := func(s *v1beta1.CommonServiceBrokerSpec) { s.InsecureSkipTLSVerify = true }
 	oauth := func(url string) func(*v1beta1.CommonServiceBrokerSpec) {

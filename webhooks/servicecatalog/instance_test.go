@@ -225,8 +225,8 @@ func TestUpdates(t *testing.T) {
 		}, func(i *v1beta1.ServiceInstance) {
 			i.Spec.ClusterServiceClassExternalName, i.Spec.UserInfo = "other", alice()
 		}},
-		{"letting go", old, func(i *v1beta1.ServiceInstance) { i.Finalizers = nil }, func(i *v1beta1.ServiceInstance) { i.Finalizers = nil }},
-		{"letting go, and a label", old, func(i *v1beta1.ServiceInstance) { i.Finalizers, i.Labels = nil, map[string]string{"a": "b"} },
+		{"releasing", old, func(i *v1beta1.ServiceInstance) { i.Finalizers = nil }, func(i *v1beta1.ServiceInstance) { i.Finalizers = nil }},
+		{"releasing, and a label", old, func(i *v1beta1.ServiceInstance) { i.Finalizers, i.Labels = nil, map[string]string{"a": "b"} },
 			func(i *v1beta1.ServiceInstance) { i.Finalizers, i.Labels = nil, map[string]string{"a": "b"} }},
 		{"the finalizer and the policy", old, func(i *v1beta1.ServiceInstance) {
 			i.Finalizers = nil

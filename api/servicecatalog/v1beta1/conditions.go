@@ -48,7 +48,7 @@ const (
 	// ReasonDeletedClusterServiceBrokerSuccessfully: a ClusterServiceBroker was let
 	// go. An event's.
 	ReasonDeletedClusterServiceBrokerSuccessfully = "DeletedClusterServiceBrokerSuccessfully"
-	// ReasonDeletedSuccessfully: a ServiceBroker was let go. An event's.
+	// ReasonDeletedSuccessfully: a ServiceBroker was released. An event's.
 	ReasonDeletedSuccessfully = "DeletedSuccessfully"
 	// ReasonCredentialsInUse: a Secret is deleted and kept, since something is left at
 	// a broker that is reached with it. An event's, of the Secret.
@@ -112,7 +112,7 @@ const (
 	ReasonDefinitionTerminating = "DefinitionTerminating"
 	// ReasonInstanceUnusable: the broker says that the instance can no longer be used.
 	ReasonInstanceUnusable = "InstanceUnusable"
-	// ReasonRetained: the object was let go and the service was left as it is. An
+	// ReasonRetained: the object was released and the service was left as it is. An
 	// event's.
 	ReasonRetained = "Retained"
 )

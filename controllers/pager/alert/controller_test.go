@@ -524,7 +524,7 @@ func TestWhatIsNotSentIsNotLost(t *testing.T) {
 	}
 }
 
-// TestReceiversAreToldOnceThatItIsOver: the cache may still show an Alert that we have let go.
+// TestReceiversAreToldOnceThatItIsOver: the cache may still show an Alert that was released.
 func TestReceiversAreToldOnceThatItIsOver(t *testing.T) {
 	var requests atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))

@@ -141,14 +141,14 @@ func TestASecretThatWasLetGoIsHeldAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := k.release(t.Context(), asSeen, uses); !errors.Is(err, patch.ErrStale) {
-			t.Errorf("let go by who has looked before it was held: %v", err)
+			t.Errorf("released by a reconcile that looked before it was held: %v", err)
 		}
 		if _, err := k.Reconcile(t.Context(), name); err != nil { // nothing needs it
 			t.Fatal(err)
 		}
 		is := &corev1.Secret{}
 		if err := errors.Join(k.Protect(t.Context(), b), c.Get(t.Context(), name.NamespacedName, is)); shown && (err != nil || len(is.Finalizers) != 1) || !shown && !errors.Is(err, patch.ErrStale) {
-			t.Errorf("held again, where the cache shows that it was let go (%t): %v, %v", shown, err, is.Finalizers)
+			t.Errorf("held again, where the cache shows that it was released (%t): %v, %v", shown, err, is.Finalizers)
 		}
 	}
 }

@@ -132,7 +132,7 @@ func TestABindingSaysWhatIsInTheWayOfARequest(t *testing.T) {
 				t.Fatalf("it says %+v", after.Status.Conditions)
 			}
 			if strings.Contains(ready.Message, v1beta1.DeletionPolicyRetain) != test.letsGo {
-				t.Errorf("how to let go: %s", ready.Message)
+				t.Errorf("how to release it: %s", ready.Message)
 			}
 		})
 	}

@@ -87,7 +87,7 @@ func TestOnlyWhatCouldNotBeExpectedAndItsEndMakeEvents(t *testing.T) {
 			[]string{"Warning ProvisionCallFailed", "Normal ProvisionedSuccessfully"}, []string{isReleased + `"DeprovisionedSuccessfully"`}},
 		"with a failure to remove": {[]string{provisioned, "Unknown DeprovisionCallFailed", waits, removed},
 			[]string{"Warning DeprovisionCallFailed", "Normal DeprovisionedSuccessfully"}, []string{isReady + `"ProvisionedSuccessfully"`}},
-		"let go": {[]string{provisioned, v1beta1.ReasonRetained},
+		"retained": {[]string{provisioned, v1beta1.ReasonRetained},
 			[]string{"Warning Retained"}, []string{isReady + `"ProvisionedSuccessfully"`, `"level"=0 "msg"="Retained" "message"="because"`}},
 	} {
 		ctx, logged := controllertest.RecordLog(t)

@@ -73,7 +73,7 @@ func TestClaimantsOfAnID(t *testing.T) {
 		"as old":                  {claims("other", 0), "", false},
 		"being deleted, owner":    {claims("other", 0, createdFor, leaving), "owns it", false},
 		"being deleted, older":    {claims("other", time.Hour, leaving), "", false},
-		"deleted and let go":      {claims("other", time.Hour, createdFor, leaving, released), "", false},
+		"deleted and released":    {claims("other", time.Hour, createdFor, leaving, released), "", false},
 		"as old, and asked first": {claims("other", 0, func(si *v1beta1.ServiceInstance) { si.Status.CurrentOperation = v1beta1.OperationProvision }), "has claimed it before", false},
 	} {
 		t.Run("F-S4 "+name, func(t *testing.T) {
@@ -111,7 +111,7 @@ func TestClaimantsOfAnID(t *testing.T) {
 		}
 		r.Claims.Release(engine.ClaimKey{Broker: brokers.KeyOf(o.Broker), ID: "id"}, b.UID)
 		if blocked(a) || !blocked(b) {
-			t.Error("a is first once b has let go")
+			t.Error("a is first once b is released")
 		}
 	})
 }

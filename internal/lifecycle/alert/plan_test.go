@@ -235,7 +235,7 @@ func TestDecide(t *testing.T) {
 			})},
 		"deleted, receiver gone": {why: "there is nobody to tell", alert: newAlert(rows(holds(oncall)), deletedAt(t0)), Refs: one, Now: t0,
 			Targets: map[v1beta1.ReceiverRef]Target{oncall: {Problem: &Problem{Reason: "ReceiverNotFound"}}}, want: "release"},
-		"deleted, retained": {why: "a person lets go", alert: newAlert(rows(holds(oncall)), deletedAt(t0), func(a *v1beta1.Alert) { a.Annotations = map[string]string{deletionPolicyAnnotation: retain} }), Refs: one, Targets: good, Now: t0,
+		"deleted, retained": {why: "a person releases it", alert: newAlert(rows(holds(oncall)), deletedAt(t0), func(a *v1beta1.Alert) { a.Annotations = map[string]string{deletionPolicyAnnotation: retain} }), Refs: one, Targets: good, Now: t0,
 			want: "release"},
 		"deleted, young": {why: "apply and delete in one script still pages", alert: newAlert(deletedAt(at(time.Minute))), Refs: one, Targets: good, Now: at(time.Minute),
 			want: "Fired#1.1, wake 10m0s"},

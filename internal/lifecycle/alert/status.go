@@ -157,6 +157,6 @@ func describe(a *v1beta1.Alert, open []DeliveryPlan, w Inputs) string {
 			until = end
 		}
 	}
-	return fmt.Sprintf("Being deleted since %s, until at most %s, while receivers are told that it is over: %s. To let go now, set the annotation %s: %s",
+	return fmt.Sprintf("Being deleted since %s, until at most %s, while receivers are told that it is over: %s. To release it now, set the annotation %s: %s",
 		Stamp(a.DeletionTimestamp.Time), Stamp(until), message, deletionPolicyAnnotation, retain)
 }

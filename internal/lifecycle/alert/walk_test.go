@@ -213,7 +213,7 @@ func (w *walk) record() {
 	s := Decide(after, view)
 	if s.Release {
 		if len(w.flying) > 0 {
-			w.failf("let go while a request is under way")
+			w.failf("released while a request is under way")
 		}
 		w.checkRelease(after)
 		w.released = true
@@ -308,13 +308,13 @@ func (w *walk) checkStatus(a *v1beta1.Alert) {
 	}
 }
 
-// checkRelease: what a receiver confirmed is undone before we let go, or its
+// checkRelease: what a receiver confirmed is undone before the Alert is released, or its
 // time is over, or there is no receiver any more.
 func (w *walk) checkRelease(a *v1beta1.Alert) {
 	for _, row := range a.Status.Deliveries {
 		lost := RefOf(row) == pager && row.AnswerLost && isResolved(row.LastAttemptedHash)
 		if p := w.Targets[RefOf(row)]; p.Spec != nil && IsNotified(row) && !lost && w.Now.Before(a.DeletionTimestamp.Add(p.ResolveTimeout())) {
-			w.failf("let go while %s holds a page", row.Name)
+			w.failf("released while %s holds a page", row.Name)
 		}
 	}
 }

@@ -127,7 +127,7 @@ func TestUnbindAnswers(t *testing.T) {
 				t.Errorf("Ready is %s: %s", ready.Status, ready.Message)
 			}
 			if removing := test.next != "release UnboundSuccessfully" && test.state != v1beta1.ConditionReady; removing && !strings.Contains(ready.Message, lifecycle.HowToRelease(f.b)) {
-				t.Errorf("it does not say how to let go: %s", ready.Message)
+				t.Errorf("it does not say how to release it: %s", ready.Message)
 			}
 			f.in.Now = f.in.Now.Add(time.Hour)
 			if got := f.step().say(); got != test.next {
@@ -170,7 +170,7 @@ func TestBindingPollAnswers(t *testing.T) {
 			}
 			ready := lifecycle.FindCondition(f.b.Status.Conditions, v1beta1.ConditionReady)
 			if waits := f.b.DeletionTimestamp != nil && !strings.HasPrefix(test.next, "release"); waits && strings.Count(ready.Message, lifecycle.HowToRelease(f.b)) != 1 {
-				t.Errorf("it does not say how to let go: %s", ready.Message)
+				t.Errorf("it does not say how to release it: %s", ready.Message)
 			}
 			f.in.Now = f.in.Now.Add(time.Hour)
 			if got := f.step().say(); got != test.next {

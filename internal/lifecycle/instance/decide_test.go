@@ -210,7 +210,7 @@ func TestWhatIsTriedAgainIsNotStalled(t *testing.T) {
 		}
 		status := StatusForBlocker(f.si, lifecycle.InProgress(v1beta1.ReasonErrorGettingClusterID, "no answer"), lifecycletest.T0)
 		ready, stalled := lifecycle.FindCondition(status.Conditions, v1beta1.ConditionReady), lifecycle.FindCondition(status.Conditions, v1beta1.ConditionStalled)
-		if stalled.Status != v1beta1.ConditionFalse || !strings.HasPrefix(ready.Message, "no answer") || strings.Contains(ready.Message, "to let go") != isDeleted {
+		if stalled.Status != v1beta1.ConditionFalse || !strings.HasPrefix(ready.Message, "no answer") || strings.Contains(ready.Message, "to release the object") != isDeleted {
 			t.Errorf("deleted %v: %+v", isDeleted, status.Conditions)
 		}
 	}
