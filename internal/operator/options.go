@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package operator has the options of the operator and its manager: caches, certificates, events, leader election.
+// Package operator has the options of the operator and its manager: caches, certificates, leader election.
 package operator
 
 import (
