@@ -25,7 +25,7 @@ import (
 
 func TestCheckLog(t *testing.T) {
 	const dump = "SIGQUIT: quit\ngoroutine 1 [running]:\nmain.main()\n\n"
-	standing := dump + "goroutine 2 [chan receive]:\ngithub.com/gophernetes/bellhop/internal/operator.(*eventSender).Start(0x1)\n\n"
+	standing := dump + "goroutine 2 [chan receive]:\ngithub.com/gophernetes/bellhop/internal/operator.ReturnMemory(0x1)\n\n"
 	for log, want := range map[string]string{
 		"all is well\n" + standing:          "",
 		`{"msg":"Observed a panic"}` + dump: "panic",
