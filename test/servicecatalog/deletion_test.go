@@ -149,7 +149,7 @@ var _ = Describe("A deletion", func() {
 		for _, si := range []*v1beta1.ServiceInstance{si, back} {
 			Expect(k8s.Get(ctx, client.ObjectKeyFromObject(si), si)).To(Succeed())
 			Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(haveCondition("Ready", "Unknown", "DeprovisionCallFailed"), haveReadyMessage("the next is at "),
-				haveReadyMessage("Deleted since "+si.DeletionTimestamp.UTC().Format(time.RFC3339)), haveReadyMessage("annotate the object with "+v1beta1.DeletionPolicyAnnotation+"=Retain")))
+				haveReadyMessage("Deleted since "+si.DeletionTimestamp.UTC().Format(time.RFC3339)), haveReadyMessage("annotate it with "+v1beta1.DeletionPolicyAnnotation+"=Retain")))
 		}
 		Expect(kubectl(ctx, "", "annotate", "serviceinstance", "-n", s.namespace, "db", v1beta1.DeletionPolicyAnnotation+"=Retain")).To(ContainSubstring("annotated"))
 		Eventually(checkGone(ctx, si)).Should(Succeed())
