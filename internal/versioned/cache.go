@@ -36,6 +36,7 @@ type Cache[K comparable, V interface{ Close() }] struct {
 // entry is the value of a key. Its mutex is locked while the value is made, which does not delay other keys.
 type entry[V interface{ Close() }] struct {
 	mu       sync.Mutex
+	isClosed bool // it is no longer in the cache, and gets no value
 	hasValue bool
 	version  string
 	value    V
@@ -51,8 +52,7 @@ func NewCache[K comparable, V interface{ Close() }]() *Cache[K, V] {
 // Of returns the value for key. A value of another version is replaced by that of newValue, unless newValue fails. Concurrent calls for the
 // same key wait.
 func (c *Cache[K, V]) Of(key K, version string, newValue func() (V, error)) (V, error) {
-	e := c.entryFor(key)
-	e.mu.Lock()
+	e := c.lockedEntry(key)
 	defer e.mu.Unlock()
 	if e.hasValue && e.version == version {
 		return e.value, nil
@@ -75,6 +75,19 @@ func (c *Cache[K, V]) Forget(key K) {
 	c.entries.Remove(key)
 }
 
+// lockedEntry returns the entry for key with its mutex locked. An entry that was closed while the call waited for the mutex is replaced:
+// nothing would close its value.
+func (c *Cache[K, V]) lockedEntry(key K) *entry[V] {
+	for {
+		e := c.entryFor(key)
+		e.mu.Lock()
+		if !e.isClosed {
+			return e
+		}
+		e.mu.Unlock()
+	}
+}
+
 // entryFor returns the entry for key, and adds an entry without a value where there is none.
 func (c *Cache[K, V]) entryFor(key K) *entry[V] {
 	c.mu.Lock()
@@ -87,10 +100,11 @@ func (c *Cache[K, V]) entryFor(key K) *entry[V] {
 	return added
 }
 
-// close closes the value, if there is one.
+// close closes the value, if there is one, and the entry.
 func (e *entry[V]) close() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.isClosed = true
 	if e.hasValue {
 		e.value.Close()
 		e.hasValue = false
