@@ -79,9 +79,10 @@ manifests: ## Generate CRDs, RBAC and webhook configurations from markers
 	$(TOOL) controller-gen rbac:roleName=manager-role crd webhook $(PATHS) output:crd:artifacts:config=config/crd/bases
 
 .PHONY: generate
-generate: ## Generate deep copies, conversions, manifests, API reference, tables of receivers
+generate: ## Generate deep copies, conversions, clients, manifests, API reference, tables of receivers
 	$(TOOL) controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
 	$(TOOL) conversion-gen --go-header-file hack/boilerplate.go.txt --output-file zz_generated.conversion.go ./webhooks/pager/conversion
+	hack/clients.sh
 	$(MAKE) manifests docs
 
 .PHONY: docs

@@ -283,6 +283,7 @@ type AlertStatus struct {
 	Deliveries []Delivery `json:"deliveries,omitempty"`
 }
 
+// +genclient
 // +kubebuilder:object:root=true
 // +kubebuilder:storageversion
 // +kubebuilder:subresource:status

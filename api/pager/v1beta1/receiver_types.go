@@ -201,6 +201,7 @@ type ReceiverObject interface {
 	CommonStatus() *ReceiverStatus
 }
 
+// +genclient
 // +kubebuilder:object:root=true
 // +kubebuilder:storageversion
 // +kubebuilder:subresource:status
@@ -247,6 +248,8 @@ type ReceiverList struct {
 	Items           []Receiver `json:"items"`
 }
 
+// +genclient
+// +genclient:nonNamespaced
 // +kubebuilder:object:root=true
 // +kubebuilder:storageversion
 // +kubebuilder:subresource:status

@@ -220,6 +220,8 @@ type ServiceBrokerSpec struct {
 	CommonServiceBrokerSpec `json:",inline"`
 }
 
+// +genclient
+// +genclient:nonNamespaced
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,categories={all,svcat}
@@ -253,6 +255,7 @@ type ClusterServiceBrokerList struct {
 	Items           []ClusterServiceBroker `json:"items"`
 }
 
+// +genclient
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:categories={all,svcat}

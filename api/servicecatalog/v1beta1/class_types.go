@@ -115,6 +115,8 @@ type ServiceClassSpec struct {
 	ServiceBrokerName string `json:"serviceBrokerName"`
 }
 
+// +genclient
+// +genclient:nonNamespaced
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,path=clusterserviceclasses,singular=clusterserviceclass,categories={all,svcat}
@@ -149,6 +151,7 @@ type ClusterServiceClassList struct {
 	Items           []ClusterServiceClass `json:"items"`
 }
 
+// +genclient
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:path=serviceclasses,singular=serviceclass,categories={all,svcat}

@@ -32,12 +32,20 @@ var (
 	// GroupVersion is the group and version of the types in this package.
 	GroupVersion = schema.GroupVersion{Group: "servicecatalog.k8s.io", Version: "v1beta1"}
 
+	// SchemeGroupVersion is GroupVersion, by the name that generated clients know.
+	SchemeGroupVersion = GroupVersion
+
 	// SchemeBuilder collects the functions that add the types to a scheme.
 	SchemeBuilder = runtime.NewSchemeBuilder(addKnownTypes)
 
 	// AddToScheme adds the types of this package to a scheme.
 	AddToScheme = SchemeBuilder.AddToScheme
 )
+
+// Resource returns the GroupResource of a resource of this group.
+func Resource(resource string) schema.GroupResource {
+	return SchemeGroupVersion.WithResource(resource).GroupResource()
+}
 
 func addKnownTypes(scheme *runtime.Scheme) error {
 	scheme.AddKnownTypes(GroupVersion,

@@ -135,6 +135,8 @@ type ServicePlanSpec struct {
 	ServiceClassRef LocalObjectReference `json:"serviceClassRef"`
 }
 
+// +genclient
+// +genclient:nonNamespaced
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,categories={all,svcat}
@@ -171,6 +173,7 @@ type ClusterServicePlanList struct {
 	Items           []ClusterServicePlan `json:"items"`
 }
 
+// +genclient
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:categories={all,svcat}

@@ -300,6 +300,7 @@ type ServiceBindingStatus struct {
 	Rebind string `json:"rebind,omitempty"`
 }
 
+// +genclient
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:categories={all,svcat}

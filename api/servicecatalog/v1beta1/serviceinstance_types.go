@@ -158,6 +158,7 @@ type ServiceInstanceSpec struct {
 	UpdateRequests int64 `json:"updateRequests"`
 }
 
+// +genclient
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:categories={all,svcat}
