@@ -33,7 +33,7 @@ import (
 // apply configuration type exists for the given GroupVersionKind.
 func ForKind(kind schema.GroupVersionKind) interface{} {
 	switch kind {
-	// Group=pager, Version=v1beta1
+	// Group=pager.k8s.co, Version=v1beta1
 	case v1beta1.SchemeGroupVersion.WithKind("Alert"):
 		return &pagerv1beta1.AlertApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("AlertmanagerProvider"):
@@ -91,7 +91,7 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 	case v1beta1.SchemeGroupVersion.WithKind("WebhookProvider"):
 		return &pagerv1beta1.WebhookProviderApplyConfiguration{}
 
-		// Group=servicecatalog, Version=v1beta1
+		// Group=servicecatalog.k8s.io, Version=v1beta1
 	case servicecatalogv1beta1.SchemeGroupVersion.WithKind("AddKeysFromTransform"):
 		return &applyconfigurationservicecatalogv1beta1.AddKeysFromTransformApplyConfiguration{}
 	case servicecatalogv1beta1.SchemeGroupVersion.WithKind("AddKeyTransform"):

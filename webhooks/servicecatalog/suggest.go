@@ -29,7 +29,7 @@ func (k knowledge) suggestions(ctx context.Context, namespace string, ref catalo
 	if o.class != nil || index.IsAmbiguous(o.problem) { // which lists the choices
 		return ""
 	}
-	similar := index.Closest(ctx, ref.Class, k.classNames(ctx, namespace, ref))
+	similar := catalog.Closest(ctx, ref.Class, k.classNames(ctx, namespace, ref))
 	if len(similar) == 0 {
 		return ""
 	}

@@ -53,7 +53,7 @@ func (f *genericInformer) Lister() cache.GenericLister {
 // TODO extend this to unknown resources with a client pool
 func (f *sharedInformerFactory) ForResource(resource schema.GroupVersionResource) (GenericInformer, error) {
 	switch resource {
-	// Group=pager, Version=v1beta1
+	// Group=pager.k8s.co, Version=v1beta1
 	case v1beta1.SchemeGroupVersion.WithResource("alerts"):
 		return &genericInformer{resource: resource.GroupResource(), informer: f.Pager().V1beta1().Alerts().Informer()}, nil
 	case v1beta1.SchemeGroupVersion.WithResource("clusterreceivers"):
@@ -61,7 +61,7 @@ func (f *sharedInformerFactory) ForResource(resource schema.GroupVersionResource
 	case v1beta1.SchemeGroupVersion.WithResource("receivers"):
 		return &genericInformer{resource: resource.GroupResource(), informer: f.Pager().V1beta1().Receivers().Informer()}, nil
 
-		// Group=servicecatalog, Version=v1beta1
+		// Group=servicecatalog.k8s.io, Version=v1beta1
 	case servicecatalogv1beta1.SchemeGroupVersion.WithResource("clusterservicebrokers"):
 		return &genericInformer{resource: resource.GroupResource(), informer: f.Servicecatalog().V1beta1().ClusterServiceBrokers().Informer()}, nil
 	case servicecatalogv1beta1.SchemeGroupVersion.WithResource("clusterserviceclasses"):

@@ -258,7 +258,7 @@ func similarPlans(ctx context.Context, ref catalog.Reference, plans []v1beta1.Pl
 			names = append(names, ref.NamedBy.OfPlan(p))
 		}
 	}
-	similar := Closest(ctx, ref.Plan, names)
+	similar := catalog.Closest(ctx, ref.Plan, names)
 	if len(similar) == 0 {
 		return ""
 	}

@@ -46,7 +46,7 @@ func Alert(name, namespace string) *AlertApplyConfiguration {
 	b.WithName(name)
 	b.WithNamespace(namespace)
 	b.WithKind("Alert")
-	b.WithAPIVersion("pager/v1beta1")
+	b.WithAPIVersion("pager.k8s.co/v1beta1")
 	return b
 }
 

@@ -44,7 +44,7 @@ func ClusterReceiver(name string) *ClusterReceiverApplyConfiguration {
 	b := &ClusterReceiverApplyConfiguration{}
 	b.WithName(name)
 	b.WithKind("ClusterReceiver")
-	b.WithAPIVersion("pager/v1beta1")
+	b.WithAPIVersion("pager.k8s.co/v1beta1")
 	return b
 }
 

@@ -45,7 +45,7 @@ func Receiver(name, namespace string) *ReceiverApplyConfiguration {
 	b.WithName(name)
 	b.WithNamespace(namespace)
 	b.WithKind("Receiver")
-	b.WithAPIVersion("pager/v1beta1")
+	b.WithAPIVersion("pager.k8s.co/v1beta1")
 	return b
 }
 

@@ -44,7 +44,7 @@ func ClusterServiceBroker(name string) *ClusterServiceBrokerApplyConfiguration {
 	b := &ClusterServiceBrokerApplyConfiguration{}
 	b.WithName(name)
 	b.WithKind("ClusterServiceBroker")
-	b.WithAPIVersion("servicecatalog/v1beta1")
+	b.WithAPIVersion("servicecatalog.k8s.io/v1beta1")
 	return b
 }
 

@@ -43,7 +43,7 @@ func ClusterServiceClass(name string) *ClusterServiceClassApplyConfiguration {
 	b := &ClusterServiceClassApplyConfiguration{}
 	b.WithName(name)
 	b.WithKind("ClusterServiceClass")
-	b.WithAPIVersion("servicecatalog/v1beta1")
+	b.WithAPIVersion("servicecatalog.k8s.io/v1beta1")
 	return b
 }
 

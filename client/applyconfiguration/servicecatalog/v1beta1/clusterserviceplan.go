@@ -43,7 +43,7 @@ func ClusterServicePlan(name string) *ClusterServicePlanApplyConfiguration {
 	b := &ClusterServicePlanApplyConfiguration{}
 	b.WithName(name)
 	b.WithKind("ClusterServicePlan")
-	b.WithAPIVersion("servicecatalog/v1beta1")
+	b.WithAPIVersion("servicecatalog.k8s.io/v1beta1")
 	return b
 }
 

@@ -45,7 +45,7 @@ func ServiceBinding(name, namespace string) *ServiceBindingApplyConfiguration {
 	b.WithName(name)
 	b.WithNamespace(namespace)
 	b.WithKind("ServiceBinding")
-	b.WithAPIVersion("servicecatalog/v1beta1")
+	b.WithAPIVersion("servicecatalog.k8s.io/v1beta1")
 	return b
 }
 

@@ -44,7 +44,7 @@ func ServiceInstance(name, namespace string) *ServiceInstanceApplyConfiguration 
 	b.WithName(name)
 	b.WithNamespace(namespace)
 	b.WithKind("ServiceInstance")
-	b.WithAPIVersion("servicecatalog/v1beta1")
+	b.WithAPIVersion("servicecatalog.k8s.io/v1beta1")
 	return b
 }
 

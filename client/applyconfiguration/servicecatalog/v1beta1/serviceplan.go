@@ -44,7 +44,7 @@ func ServicePlan(name, namespace string) *ServicePlanApplyConfiguration {
 	b.WithName(name)
 	b.WithNamespace(namespace)
 	b.WithKind("ServicePlan")
-	b.WithAPIVersion("servicecatalog/v1beta1")
+	b.WithAPIVersion("servicecatalog.k8s.io/v1beta1")
 	return b
 }
 

@@ -116,7 +116,7 @@ func NewAlertInformerWithOptions(client versioned.Interface, namespace string, o
 // Always prefer using an informer factory to get a shared informer instead of getting an independent
 // one. This reduces memory footprint and number of connections to the server.
 func NewTypedAlertInformerWithOptions(client versioned.Interface, namespace string, options internalinterfaces.InformerOptions) AlertIndexInformer {
-	gvr := schema.GroupVersionResource{Group: "pager", Version: "v1beta1", Resource: "alerts"}
+	gvr := schema.GroupVersionResource{Group: "pager.k8s.co", Version: "v1beta1", Resource: "alerts"}
 	identifier := options.InformerName.WithResource(gvr)
 	tweakListOptions := options.TweakListOptions
 	return cache.NewTypedSharedIndexInformer[*apipagerv1beta1.Alert](cache.NewSharedIndexInformerWithOptions(

@@ -115,7 +115,7 @@ func NewClusterReceiverInformerWithOptions(client versioned.Interface, options i
 // Always prefer using an informer factory to get a shared informer instead of getting an independent
 // one. This reduces memory footprint and number of connections to the server.
 func NewTypedClusterReceiverInformerWithOptions(client versioned.Interface, options internalinterfaces.InformerOptions) ClusterReceiverIndexInformer {
-	gvr := schema.GroupVersionResource{Group: "pager", Version: "v1beta1", Resource: "clusterreceivers"}
+	gvr := schema.GroupVersionResource{Group: "pager.k8s.co", Version: "v1beta1", Resource: "clusterreceivers"}
 	identifier := options.InformerName.WithResource(gvr)
 	tweakListOptions := options.TweakListOptions
 	return cache.NewTypedSharedIndexInformer[*apipagerv1beta1.ClusterReceiver](cache.NewSharedIndexInformerWithOptions(

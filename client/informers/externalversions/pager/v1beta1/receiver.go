@@ -116,7 +116,7 @@ func NewReceiverInformerWithOptions(client versioned.Interface, namespace string
 // Always prefer using an informer factory to get a shared informer instead of getting an independent
 // one. This reduces memory footprint and number of connections to the server.
 func NewTypedReceiverInformerWithOptions(client versioned.Interface, namespace string, options internalinterfaces.InformerOptions) ReceiverIndexInformer {
-	gvr := schema.GroupVersionResource{Group: "pager", Version: "v1beta1", Resource: "receivers"}
+	gvr := schema.GroupVersionResource{Group: "pager.k8s.co", Version: "v1beta1", Resource: "receivers"}
 	identifier := options.InformerName.WithResource(gvr)
 	tweakListOptions := options.TweakListOptions
 	return cache.NewTypedSharedIndexInformer[*apipagerv1beta1.Receiver](cache.NewSharedIndexInformerWithOptions(

@@ -115,7 +115,7 @@ func NewClusterServiceBrokerInformerWithOptions(client versioned.Interface, opti
 // Always prefer using an informer factory to get a shared informer instead of getting an independent
 // one. This reduces memory footprint and number of connections to the server.
 func NewTypedClusterServiceBrokerInformerWithOptions(client versioned.Interface, options internalinterfaces.InformerOptions) ClusterServiceBrokerIndexInformer {
-	gvr := schema.GroupVersionResource{Group: "servicecatalog", Version: "v1beta1", Resource: "clusterservicebrokers"}
+	gvr := schema.GroupVersionResource{Group: "servicecatalog.k8s.io", Version: "v1beta1", Resource: "clusterservicebrokers"}
 	identifier := options.InformerName.WithResource(gvr)
 	tweakListOptions := options.TweakListOptions
 	return cache.NewTypedSharedIndexInformer[*apiservicecatalogv1beta1.ClusterServiceBroker](cache.NewSharedIndexInformerWithOptions(

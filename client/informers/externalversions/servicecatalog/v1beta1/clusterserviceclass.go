@@ -115,7 +115,7 @@ func NewClusterServiceClassInformerWithOptions(client versioned.Interface, optio
 // Always prefer using an informer factory to get a shared informer instead of getting an independent
 // one. This reduces memory footprint and number of connections to the server.
 func NewTypedClusterServiceClassInformerWithOptions(client versioned.Interface, options internalinterfaces.InformerOptions) ClusterServiceClassIndexInformer {
-	gvr := schema.GroupVersionResource{Group: "servicecatalog", Version: "v1beta1", Resource: "clusterserviceclasss"}
+	gvr := schema.GroupVersionResource{Group: "servicecatalog.k8s.io", Version: "v1beta1", Resource: "clusterserviceclasss"}
 	identifier := options.InformerName.WithResource(gvr)
 	tweakListOptions := options.TweakListOptions
 	return cache.NewTypedSharedIndexInformer[*apiservicecatalogv1beta1.ClusterServiceClass](cache.NewSharedIndexInformerWithOptions(

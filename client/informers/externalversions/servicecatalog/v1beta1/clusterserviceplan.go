@@ -115,7 +115,7 @@ func NewClusterServicePlanInformerWithOptions(client versioned.Interface, option
 // Always prefer using an informer factory to get a shared informer instead of getting an independent
 // one. This reduces memory footprint and number of connections to the server.
 func NewTypedClusterServicePlanInformerWithOptions(client versioned.Interface, options internalinterfaces.InformerOptions) ClusterServicePlanIndexInformer {
-	gvr := schema.GroupVersionResource{Group: "servicecatalog", Version: "v1beta1", Resource: "clusterserviceplans"}
+	gvr := schema.GroupVersionResource{Group: "servicecatalog.k8s.io", Version: "v1beta1", Resource: "clusterserviceplans"}
 	identifier := options.InformerName.WithResource(gvr)
 	tweakListOptions := options.TweakListOptions
 	return cache.NewTypedSharedIndexInformer[*apiservicecatalogv1beta1.ClusterServicePlan](cache.NewSharedIndexInformerWithOptions(

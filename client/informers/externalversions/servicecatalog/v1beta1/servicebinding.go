@@ -116,7 +116,7 @@ func NewServiceBindingInformerWithOptions(client versioned.Interface, namespace 
 // Always prefer using an informer factory to get a shared informer instead of getting an independent
 // one. This reduces memory footprint and number of connections to the server.
 func NewTypedServiceBindingInformerWithOptions(client versioned.Interface, namespace string, options internalinterfaces.InformerOptions) ServiceBindingIndexInformer {
-	gvr := schema.GroupVersionResource{Group: "servicecatalog", Version: "v1beta1", Resource: "servicebindings"}
+	gvr := schema.GroupVersionResource{Group: "servicecatalog.k8s.io", Version: "v1beta1", Resource: "servicebindings"}
 	identifier := options.InformerName.WithResource(gvr)
 	tweakListOptions := options.TweakListOptions
 	return cache.NewTypedSharedIndexInformer[*apiservicecatalogv1beta1.ServiceBinding](cache.NewSharedIndexInformerWithOptions(

@@ -116,7 +116,7 @@ func NewServiceBrokerInformerWithOptions(client versioned.Interface, namespace s
 // Always prefer using an informer factory to get a shared informer instead of getting an independent
 // one. This reduces memory footprint and number of connections to the server.
 func NewTypedServiceBrokerInformerWithOptions(client versioned.Interface, namespace string, options internalinterfaces.InformerOptions) ServiceBrokerIndexInformer {
-	gvr := schema.GroupVersionResource{Group: "servicecatalog", Version: "v1beta1", Resource: "servicebrokers"}
+	gvr := schema.GroupVersionResource{Group: "servicecatalog.k8s.io", Version: "v1beta1", Resource: "servicebrokers"}
 	identifier := options.InformerName.WithResource(gvr)
 	tweakListOptions := options.TweakListOptions
 	return cache.NewTypedSharedIndexInformer[*apiservicecatalogv1beta1.ServiceBroker](cache.NewSharedIndexInformerWithOptions(

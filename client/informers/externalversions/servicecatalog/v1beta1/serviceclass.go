@@ -116,7 +116,7 @@ func NewServiceClassInformerWithOptions(client versioned.Interface, namespace st
 // Always prefer using an informer factory to get a shared informer instead of getting an independent
 // one. This reduces memory footprint and number of connections to the server.
 func NewTypedServiceClassInformerWithOptions(client versioned.Interface, namespace string, options internalinterfaces.InformerOptions) ServiceClassIndexInformer {
-	gvr := schema.GroupVersionResource{Group: "servicecatalog", Version: "v1beta1", Resource: "serviceclasss"}
+	gvr := schema.GroupVersionResource{Group: "servicecatalog.k8s.io", Version: "v1beta1", Resource: "serviceclasss"}
 	identifier := options.InformerName.WithResource(gvr)
 	tweakListOptions := options.TweakListOptions
 	return cache.NewTypedSharedIndexInformer[*apiservicecatalogv1beta1.ServiceClass](cache.NewSharedIndexInformerWithOptions(

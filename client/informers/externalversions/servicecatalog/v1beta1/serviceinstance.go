@@ -116,7 +116,7 @@ func NewServiceInstanceInformerWithOptions(client versioned.Interface, namespace
 // Always prefer using an informer factory to get a shared informer instead of getting an independent
 // one. This reduces memory footprint and number of connections to the server.
 func NewTypedServiceInstanceInformerWithOptions(client versioned.Interface, namespace string, options internalinterfaces.InformerOptions) ServiceInstanceIndexInformer {
-	gvr := schema.GroupVersionResource{Group: "servicecatalog", Version: "v1beta1", Resource: "serviceinstances"}
+	gvr := schema.GroupVersionResource{Group: "servicecatalog.k8s.io", Version: "v1beta1", Resource: "serviceinstances"}
 	identifier := options.InformerName.WithResource(gvr)
 	tweakListOptions := options.TweakListOptions
 	return cache.NewTypedSharedIndexInformer[*apiservicecatalogv1beta1.ServiceInstance](cache.NewSharedIndexInformerWithOptions(

@@ -116,7 +116,7 @@ func NewServicePlanInformerWithOptions(client versioned.Interface, namespace str
 // Always prefer using an informer factory to get a shared informer instead of getting an independent
 // one. This reduces memory footprint and number of connections to the server.
 func NewTypedServicePlanInformerWithOptions(client versioned.Interface, namespace string, options internalinterfaces.InformerOptions) ServicePlanIndexInformer {
-	gvr := schema.GroupVersionResource{Group: "servicecatalog", Version: "v1beta1", Resource: "serviceplans"}
+	gvr := schema.GroupVersionResource{Group: "servicecatalog.k8s.io", Version: "v1beta1", Resource: "serviceplans"}
 	identifier := options.InformerName.WithResource(gvr)
 	tweakListOptions := options.TweakListOptions
 	return cache.NewTypedSharedIndexInformer[*apiservicecatalogv1beta1.ServicePlan](cache.NewSharedIndexInformerWithOptions(

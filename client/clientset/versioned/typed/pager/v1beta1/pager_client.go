@@ -33,7 +33,7 @@ type PagerV1beta1Interface interface {
 	ReceiversGetter
 }
 
-// PagerV1beta1Client is used to interact with features provided by the pager group.
+// PagerV1beta1Client is used to interact with features provided by the pager.k8s.co group.
 type PagerV1beta1Client struct {
 	restClient rest.Interface
 }

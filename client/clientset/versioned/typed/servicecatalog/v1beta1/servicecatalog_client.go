@@ -38,7 +38,7 @@ type ServicecatalogV1beta1Interface interface {
 	ServicePlansGetter
 }
 
-// ServicecatalogV1beta1Client is used to interact with features provided by the servicecatalog group.
+// ServicecatalogV1beta1Client is used to interact with features provided by the servicecatalog.k8s.io group.
 type ServicecatalogV1beta1Client struct {
 	restClient rest.Interface
 }
