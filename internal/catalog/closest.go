@@ -42,10 +42,8 @@ func Closest(ctx context.Context, name string, names []string) []string {
 	candidates := slices.DeleteFunc(slices.Clone(names), func(candidate string) bool { return len(candidate) > maxNameLength })
 	slices.Sort(candidates)
 	candidates = slices.Compact(candidates)
-	takesAll, maxDistance := len(candidates) <= maxSuggestions, max(2, len(name)/3)
-	isSimilar := func(candidate string, distance int) bool {
-		return takesAll || distance <= maxDistance || strings.Contains(candidate, name)
-	}
+	takesAll := len(candidates) <= maxSuggestions
+	isSimilar := func(candidate string, distance int) bool { return takesAll || isSimilarAt(name, candidate, distance) }
 	candidates = slices.DeleteFunc(candidates, func(candidate string) bool { return !isSimilar(candidate, minEditDistance(name, candidate)) })
 	distances := map[string]int{}
 	for _, candidate := range candidates[:min(len(candidates), maxCompared)] {
@@ -60,6 +58,16 @@ func Closest(ctx context.Context, name string, names []string) []string {
 		return cmp.Or(cmp.Compare(distances[a], distances[b]), cmp.Compare(a, b))
 	})
 	return similar[:min(len(similar), maxSuggestions)]
+}
+
+// IsSimilar reports whether a candidate contains name or differs from it in few characters.
+func IsSimilar(name, candidate string) bool {
+	return max(len(name), len(candidate)) <= maxNameLength && isSimilarAt(name, candidate, editDistance(name, candidate))
+}
+
+// isSimilarAt is IsSimilar, of names at a known distance.
+func isSimilarAt(name, candidate string, distance int) bool {
+	return distance <= max(2, len(name)/3) || strings.Contains(candidate, name)
 }
 
 // minEditDistance returns the difference of the lengths of two names: their edit distance is at least that, and takes longer to compute.
