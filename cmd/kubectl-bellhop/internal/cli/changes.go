@@ -1,0 +1,72 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package cli
+
+import (
+	"io"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/cli-runtime/pkg/printers"
+)
+
+// ChangePrinter prints objects as they change, as kubectl get --watch does: the headers of tables once, and columns that keep their width.
+type ChangePrinter struct {
+	output  ListOutput
+	printer printers.ResourcePrinter // nil for tables
+	out     io.Writer
+	rows    flushWriter
+}
+
+// flushWriter is a tabwriter.
+type flushWriter interface {
+	io.Writer
+	Flush() error
+}
+
+// NewChangePrinter returns a printer that prints to out in the format of --output.
+func (o *ListOutput) NewChangePrinter(out io.Writer) (*ChangePrinter, error) {
+	p := &ChangePrinter{output: *o, out: out, rows: printers.GetNewTabWriter(out)}
+	if o.IsTable() {
+		return p, nil
+	}
+	printer, err := o.flags.ToPrinter()
+	if err != nil {
+		return nil, outputError(o.flags, []string{"table", "wide"})
+	}
+	p.printer = printer
+	return p, nil
+}
+
+// Print prints objects, or the table's rows where --output asks for a table.
+func (p *ChangePrinter) Print(objects []runtime.Object, table *Table) error {
+	if p.printer == nil {
+		if len(table.Rows) == 0 {
+			return nil
+		}
+		if err := p.output.PrintTable(p.rows, table); err != nil {
+			return err
+		}
+		p.output.noHeaders = true
+		return p.rows.Flush()
+	}
+	for _, object := range objects {
+		if err := p.printer.PrintObj(object, p.out); err != nil {
+			return err
+		}
+	}
+	return nil
+}

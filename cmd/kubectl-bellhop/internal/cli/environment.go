@@ -1,0 +1,103 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package cli is what all commands share: the connection to the cluster, output, dry runs, waiting, and errors with exit codes.
+package cli
+
+import (
+	"io"
+
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/cli-runtime/pkg/printers"
+	coreclient "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/rest"
+
+	pagerclient "github.com/gophernetes/bellhop/client/clientset/versioned/typed/pager/v1beta1"
+	servicecatalogclient "github.com/gophernetes/bellhop/client/clientset/versioned/typed/servicecatalog/v1beta1"
+)
+
+// FieldManager owns the fields that the commands write.
+const FieldManager = "kubectl-bellhop"
+
+// OperatorNamespace is where make deploy puts the operator, and where the Secrets of cluster-scoped receivers are.
+const OperatorNamespace = "bellhop-system"
+
+// Environment has the streams of a command, and its connection to the cluster.
+type Environment struct {
+	genericiooptions.IOStreams
+	// Connection are kubectl's connection flags, such as --context and --as.
+	Connection *genericclioptions.ConfigFlags
+}
+
+// New returns an environment with default connection flags.
+func New(streams genericiooptions.IOStreams) *Environment {
+	e := &Environment{IOStreams: streams}
+	e.Connection = genericclioptions.NewConfigFlags(true).WithWarningPrinter(streams)
+	warnings := rest.NewWarningWriter(streams.ErrOut, rest.WarningWriterOptions{Deduplicate: true, Color: printers.AllowsColorOutput(streams.ErrOut)})
+	e.Connection.WrapConfigFn = func(config *rest.Config) *rest.Config {
+		config.UserAgent = FieldManager + "/" + Version()
+		config.QPS = -1 // a command sends few requests
+		config.WarningHandler = warnings
+		return config
+	}
+	return e
+}
+
+// Namespace is that of --namespace, else of the kubeconfig's context.
+func (e *Environment) Namespace() (string, error) {
+	namespace, _, err := e.Connection.ToRawKubeConfigLoader().Namespace()
+	return namespace, err
+}
+
+// Config is the configuration of clients.
+func (e *Environment) Config() (*rest.Config, error) { return e.Connection.ToRESTConfig() }
+
+// Core returns a client of the core group: Secrets, Pods, Services, Namespaces. The clientset of all built-in groups would make the plugin
+// much larger.
+func (e *Environment) Core() (coreclient.CoreV1Interface, error) {
+	config, err := e.Config()
+	if err != nil {
+		return nil, err
+	}
+	return coreclient.NewForConfig(config)
+}
+
+// Pager returns a client of the group pager.k8s.co.
+func (e *Environment) Pager() (pagerclient.PagerV1beta1Interface, error) {
+	config, err := e.Config()
+	if err != nil {
+		return nil, err
+	}
+	return pagerclient.NewForConfig(config)
+}
+
+// Services returns a client of the group servicecatalog.k8s.io.
+func (e *Environment) Services() (servicecatalogclient.ServicecatalogV1beta1Interface, error) {
+	config, err := e.Config()
+	if err != nil {
+		return nil, err
+	}
+	return servicecatalogclient.NewForConfig(config)
+}
+
+// Progress returns where progress is written: standard error if it is a terminal, else nowhere.
+func (e *Environment) Progress() io.Writer {
+	if printers.IsTerminal(e.ErrOut) {
+		return e.ErrOut
+	}
+	return io.Discard
+}

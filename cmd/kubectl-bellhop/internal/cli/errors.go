@@ -1,0 +1,118 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/gophernetes/bellhop/internal/catalog"
+)
+
+// Exit codes, for scripts.
+const (
+	// ExitError: the API server refused the request, could not be reached, or a local command failed.
+	ExitError = 1
+	// ExitUsage: the command line is wrong; nothing was sent.
+	ExitUsage = 2
+	// ExitStalled: the object is stored, and a person has to change something before it can become ready. Of doctor: there are problems.
+	ExitStalled = 3
+	// ExitTimeout: --timeout passed before the object was ready; the operator goes on.
+	ExitTimeout = 4
+)
+
+// Error is an error with an exit code and a hint what to do.
+type Error struct {
+	Code int
+	Hint string
+	Err  error
+}
+
+func (e *Error) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// UsageError is an error of the command line.
+func UsageError(format string, args ...any) error {
+	return &Error{Code: ExitUsage, Err: fmt.Errorf(format, args...)}
+}
+
+// StalledError is of an object that a person has to change.
+func StalledError(format string, args ...any) error {
+	return &Error{Code: ExitStalled, Err: fmt.Errorf(format, args...)}
+}
+
+// WithHint adds to an error what the user can do; an empty hint adds nothing.
+func WithHint(err error, format string, args ...any) error {
+	hint := fmt.Sprintf(format, args...)
+	if err == nil || hint == "" {
+		return err
+	}
+	return &Error{Code: ExitCode(err), Hint: hint, Err: err}
+}
+
+// ExitCode is that of an error, 0 where there is none.
+func ExitCode(err error) int {
+	var coded *Error
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &coded):
+		return coded.Code
+	default:
+		return ExitError
+	}
+}
+
+// HintOf is the hint of an error, if it has one.
+func HintOf(err error) string {
+	for coded := (*Error)(nil); errors.As(err, &coded); err = coded.Err {
+		if coded.Hint != "" {
+			return coded.Hint
+		}
+	}
+	return ""
+}
+
+// maxSuggestions bounds the names that Suggestion lists.
+const maxSuggestions = 3
+
+// Suggestion lists those of names that are similar to name, else all of them if they are few.
+func Suggestion(name string, names []string) string {
+	names = slices.Compact(slices.Sorted(slices.Values(names)))
+	similar := slices.DeleteFunc(slices.Clone(names), func(candidate string) bool { return !catalog.IsSimilar(name, candidate) })
+	switch {
+	case len(similar) > 0:
+		return "did you mean " + strings.Join(similar[:min(len(similar), maxSuggestions)], ", ") + "?"
+	case len(names) == 0:
+		return ""
+	case len(names) == 1:
+		return "there is only " + names[0]
+	case len(names) <= 5:
+		return "there are " + strings.Join(names, ", ")
+	default:
+		return fmt.Sprintf("there are %d, such as %s", len(names), strings.Join(names[:maxSuggestions], ", "))
+	}
+}
+
+// ExitStatus ends the command with the exit code of a local command that has printed what is wrong itself.
+type ExitStatus struct{ Code int }
+
+func (e *ExitStatus) Error() string { return fmt.Sprintf("exit status %d", e.Code) }

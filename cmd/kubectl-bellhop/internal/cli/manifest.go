@@ -1,0 +1,96 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package cli
+
+import (
+	"maps"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	servicecatalogv1beta1 "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+)
+
+// serverAnnotations are set by kubectl and by admission, and do not belong into a manifest.
+var serverAnnotations = []string{"kubectl.kubernetes.io/last-applied-configuration", servicecatalogv1beta1.MadeIDAnnotation}
+
+// serverFields are fields of specs that admission sets.
+var serverFields = []string{"userInfo", "clusterServiceClassRef", "clusterServicePlanRef", "serviceClassRef", "servicePlanRef"}
+
+// Manifest is an object as a user would write it for kubectl apply: without status, metadata of the API server, fields of the operator, and
+// empty fields of the spec.
+func Manifest(object Object) (*unstructured.Unstructured, error) {
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(typed(object))
+	if err != nil {
+		return nil, err
+	}
+	annotations := maps.Clone(object.GetAnnotations())
+	for _, name := range serverAnnotations {
+		delete(annotations, name)
+	}
+	labels := maps.Clone(object.GetLabels())
+	maps.DeleteFunc(labels, func(name, _ string) bool { return strings.HasPrefix(name, "servicecatalog.k8s.io/") })
+
+	manifest := &unstructured.Unstructured{Object: map[string]any{}}
+	for key, value := range content {
+		if key != "status" && key != "metadata" && value != nil {
+			manifest.Object[key] = value
+		}
+	}
+	manifest.SetName(object.GetName())
+	manifest.SetNamespace(object.GetNamespace())
+	if len(labels) > 0 {
+		manifest.SetLabels(labels)
+	}
+	if len(annotations) > 0 {
+		manifest.SetAnnotations(annotations)
+	}
+	if spec, ok := content["spec"].(map[string]any); ok {
+		removeEmpty(spec)
+		for _, name := range serverFields {
+			delete(spec, name)
+		}
+		if hasMadeID(object) {
+			delete(spec, "externalID")
+		}
+	}
+	return manifest, nil
+}
+
+// hasMadeID reports whether admission made the external id of an object: then another object gets one of its own.
+func hasMadeID(object Object) bool {
+	return object.GetAnnotations()[servicecatalogv1beta1.MadeIDAnnotation] != ""
+}
+
+// removeEmpty removes fields with the zero value of their type, which the Go types do not omit.
+func removeEmpty(spec map[string]any) {
+	maps.DeleteFunc(spec, func(_ string, value any) bool {
+		switch value := value.(type) {
+		case nil:
+			return true
+		case string:
+			return value == ""
+		case int64:
+			return value == 0
+		case bool:
+			return !value
+		default:
+			return false
+		}
+	})
+}

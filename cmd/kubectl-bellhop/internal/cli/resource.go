@@ -1,0 +1,219 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/cli-runtime/pkg/resource"
+)
+
+// Object is an object of a typed kind.
+type Object interface {
+	metav1.Object
+	runtime.Object
+}
+
+// Client is what generated clients of all kinds have in common: T is a pointer to the kind, L to its list.
+type Client[T Object, L runtime.Object] interface {
+	Get(ctx context.Context, name string, options metav1.GetOptions) (T, error)
+	List(ctx context.Context, options metav1.ListOptions) (L, error)
+	Watch(ctx context.Context, options metav1.ListOptions) (watch.Interface, error)
+	Create(ctx context.Context, object T, options metav1.CreateOptions) (T, error)
+	Patch(ctx context.Context, name string, kind types.PatchType, data []byte, options metav1.PatchOptions, subresources ...string) (T, error)
+	Delete(ctx context.Context, name string, options metav1.DeleteOptions) error
+}
+
+// Get reads an object. Where it does not exist, the error names objects with similar names.
+func Get[T Object, L runtime.Object](ctx context.Context, client Client[T, L], name string) (T, error) {
+	object, err := client.Get(ctx, name, metav1.GetOptions{})
+	if !apierrors.IsNotFound(err) {
+		return typed(object), err
+	}
+	others, listErr := List(ctx, client, metav1.ListOptions{})
+	if listErr != nil {
+		return object, err
+	}
+	var names []string
+	for _, o := range others {
+		names = append(names, o.GetName())
+	}
+	return object, WithHint(err, "%s", Suggestion(name, names))
+}
+
+// List reads all objects that the options select.
+func List[T Object, L runtime.Object](ctx context.Context, client Client[T, L], options metav1.ListOptions) ([]T, error) {
+	list, err := client.List(ctx, options)
+	if err != nil {
+		return nil, err
+	}
+	return itemsOf[T](list)
+}
+
+// itemsOf returns the objects of a list.
+func itemsOf[T Object](list runtime.Object) ([]T, error) {
+	items, err := meta.ExtractList(list)
+	if err != nil {
+		return nil, err
+	}
+	objects := make([]T, 0, len(items))
+	for _, item := range items {
+		objects = append(objects, typed(item.(T)))
+	}
+	return objects, nil
+}
+
+// typed sets kind and version of an object, which generated clients leave out.
+func typed[T Object](object T) T {
+	if gvks, _, err := Scheme.ObjectKinds(object); err == nil {
+		object.GetObjectKind().SetGroupVersionKind(gvks[0])
+	}
+	return object
+}
+
+// Selection is which objects a command is about: names, --selector, or those of the manifests in --filename.
+type Selection struct {
+	Selector      string
+	Filenames     []string
+	AllNamespaces bool
+}
+
+// AddFlags adds --selector and --filename.
+func (s *Selection) AddFlags(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&s.Selector, "selector", "l", "", "Label selector of the objects, such as app=orders")
+	cmd.Flags().StringSliceVarP(&s.Filenames, "filename", "f", nil, "Files with manifests that name the objects; - is standard input")
+}
+
+// Select returns the objects of one kind that names or the flags select. Client returns the client of a namespace.
+func Select[T Object, L runtime.Object](ctx context.Context, e *Environment, s *Selection, names []string, client func(namespace string) Client[T, L]) ([]T, error) {
+	given := 0
+	for _, is := range []bool{len(names) > 0, s.Selector != "", len(s.Filenames) > 0} {
+		if is {
+			given++
+		}
+	}
+	if given != 1 {
+		return nil, UsageError("name the objects in one way: by NAME, --selector or --filename")
+	}
+	namespace, err := e.Namespace()
+	if err != nil {
+		return nil, err
+	}
+	if s.Selector != "" {
+		objects, err := List(ctx, client(namespace), metav1.ListOptions{LabelSelector: s.Selector})
+		if err == nil && len(objects) == 0 {
+			err = fmt.Errorf("no object in namespace %q has labels that match %q", namespace, s.Selector)
+		}
+		return objects, err
+	}
+	keys := make([]types.NamespacedName, 0, len(names))
+	for _, name := range names {
+		keys = append(keys, types.NamespacedName{Namespace: namespace, Name: name})
+	}
+	if len(s.Filenames) > 0 {
+		manifests, err := ReadManifests[T](e, s.Filenames)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range manifests {
+			keys = append(keys, types.NamespacedName{Namespace: o.GetNamespace(), Name: o.GetName()})
+		}
+	}
+	var objects []T
+	for _, key := range keys {
+		object, err := Get(ctx, client(key.Namespace), key.Name)
+		if err != nil {
+			return nil, err
+		}
+		objects = append(objects, object)
+	}
+	return objects, nil
+}
+
+// ReadManifests returns the objects of the kind T in files, folders, URLs and - (standard input); other kinds are an error. A
+// namespaced object without a namespace is put into that of the command.
+func ReadManifests[T Object](e *Environment, filenames []string) ([]T, error) {
+	namespace, err := e.Namespace()
+	if err != nil {
+		return nil, err
+	}
+	infos, err := resource.NewLocalBuilder().Unstructured().
+		FilenameParam(false, &resource.FilenameOptions{Filenames: filenames}).
+		Flatten().Do().Infos()
+	if err != nil {
+		return nil, err
+	}
+	var objects []T
+	for _, info := range infos {
+		object, err := toTyped[T](info.Object.(*unstructured.Unstructured))
+		if err != nil {
+			return nil, UsageError("%s: %v", info.Source, err)
+		}
+		if object.GetNamespace() == "" {
+			object.SetNamespace(namespace)
+		}
+		objects = append(objects, object)
+	}
+	return objects, nil
+}
+
+// toTyped converts an object to T; another kind, and unknown fields, are errors.
+func toTyped[T Object](u *unstructured.Unstructured) (T, error) {
+	var none T
+	created, err := Scheme.New(u.GroupVersionKind())
+	if err != nil {
+		return none, fmt.Errorf("%s of %s is no kind that this command knows", u.GetKind(), u.GetAPIVersion())
+	}
+	object, ok := created.(T)
+	if !ok {
+		return none, fmt.Errorf("%s of %s is not the kind that this command takes", u.GetKind(), u.GetAPIVersion())
+	}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(u.Object, object, true); err != nil {
+		return none, err
+	}
+	return object, nil
+}
+
+// ResourceName is the name that kubectl prints for an object, such as alert.pager.k8s.co/disk-full.
+func ResourceName(object Object) string {
+	gvk := typed(object).GetObjectKind().GroupVersionKind()
+	if gvk.Group == "" {
+		return strings.ToLower(gvk.Kind) + "/" + object.GetName()
+	}
+	return strings.ToLower(gvk.Kind) + "." + gvk.Group + "/" + object.GetName()
+}
+
+// Names returns the sorted names of objects.
+func Names[T Object](objects []T) []string {
+	names := make([]string, 0, len(objects))
+	for _, o := range objects {
+		names = append(names, o.GetName())
+	}
+	slices.Sort(names)
+	return names
+}

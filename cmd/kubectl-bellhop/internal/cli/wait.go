@@ -1,0 +1,212 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
+)
+
+// WaitFlags are --wait and --timeout.
+type WaitFlags struct {
+	Wait    bool
+	Timeout time.Duration
+}
+
+// AddFlags adds the flags; until says what is waited for, as in "the alert is sent".
+func (f *WaitFlags) AddFlags(cmd *cobra.Command, until string, timeout time.Duration) {
+	cmd.Flags().BoolVar(&f.Wait, "wait", f.Wait, "Wait until "+until)
+	cmd.Flags().DurationVar(&f.Timeout, "timeout", timeout, "How long --wait waits, such as 90s or 10m; 0: without end")
+}
+
+// Context ends after --timeout.
+func (f *WaitFlags) Context(ctx context.Context) (context.Context, context.CancelFunc) {
+	if f.Timeout <= 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, f.Timeout)
+}
+
+// TimeoutError is of a wait that --timeout ended; state is the last that was seen.
+func (f *WaitFlags) TimeoutError(object Object, goal, state string) error {
+	return &Error{
+		Code: ExitTimeout, Err: fmt.Errorf("%s is not %s after %s: %s", ResourceName(object), goal, f.Timeout, state),
+		Hint: "the operator goes on by itself; --timeout waits longer",
+	}
+}
+
+// Observer is called with what a watch delivers. Each function returns true to end the watch.
+type Observer[T Object] struct {
+	// Listed is called with all objects at the begin of the watch, and whenever it had to begin again.
+	Listed func([]T) (bool, error)
+	// Changed is called with each event after that.
+	Changed func(watch.EventType, T) (bool, error)
+}
+
+// Watch watches objects until an observer's function returns true or an error, or the context ends. A watch that the API server ends
+// is begun again.
+func Watch[T Object, L runtime.Object](ctx context.Context, client Client[T, L], options metav1.ListOptions, observer Observer[T]) error {
+	for first := true; ; first = false {
+		err := watchOnce(ctx, client, options, observer)
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case !isWatchEnd(err) && (first || !isUnavailable(err)):
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
+}
+
+// errWatchEnded is of a watch that the API server closed.
+var errWatchEnded = errors.New("the API server ended the watch")
+
+// watchOnce lists and watches until the watch is closed.
+func watchOnce[T Object, L runtime.Object](ctx context.Context, client Client[T, L], options metav1.ListOptions, observer Observer[T]) error {
+	list, err := client.List(ctx, options)
+	if err != nil {
+		return err
+	}
+	objects, err := itemsOf[T](list)
+	if err != nil {
+		return err
+	}
+	if done, err := observer.Listed(objects); done || err != nil {
+		return err
+	}
+	accessor, err := meta.ListAccessor(list)
+	if err != nil {
+		return err
+	}
+	options.ResourceVersion = accessor.GetResourceVersion()
+	watcher, err := client.Watch(ctx, options)
+	if err != nil {
+		return err
+	}
+	defer watcher.Stop()
+	for event := range watcher.ResultChan() {
+		if event.Type == watch.Error {
+			return apierrors.FromObject(event.Object)
+		}
+		object, ok := event.Object.(T)
+		if !ok {
+			continue // a bookmark
+		}
+		if done, err := observer.Changed(event.Type, typed(object)); done || err != nil {
+			return err
+		}
+	}
+	return errWatchEnded
+}
+
+// WatchObject calls observe with each version of an object, the zero value when it does not exist, until observe returns true or an
+// error, or the context ends.
+func WatchObject[T Object, L runtime.Object](ctx context.Context, client Client[T, L], name string, observe func(T, bool) (bool, error)) error {
+	options := metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector("metadata.name", name).String()}
+	var none T
+	return Watch(ctx, client, options, Observer[T]{
+		Listed: func(objects []T) (bool, error) {
+			if len(objects) == 0 {
+				return observe(none, false)
+			}
+			return observe(objects[0], true)
+		},
+		Changed: func(event watch.EventType, object T) (bool, error) {
+			return observe(object, event != watch.Deleted)
+		},
+	})
+}
+
+// WaitReady waits until an object is ready. It fails once the object is stalled, was deleted, or the timeout has passed. Each change of
+// state is written to progress. A state for which isCurrent is false is about an earlier request; nil: none is.
+func WaitReady[T Object, L runtime.Object](ctx context.Context, e *Environment, f *WaitFlags, client Client[T, L], object T, isCurrent func(T) bool) (T, error) {
+	ctx, cancel := f.Context(ctx)
+	defer cancel()
+	state, last, progress := "the operator has not looked at it", object, e.Progress()
+	err := WatchObject(ctx, client, object.GetName(), func(seen T, exists bool) (bool, error) {
+		if !exists || seen.GetUID() != object.GetUID() {
+			return false, fmt.Errorf("%s was deleted while it was waited for", ResourceName(object))
+		}
+		last = seen
+		health := HealthOf(seen)
+		if now := health.String(); health.Observed && now != state {
+			state = now
+			fmt.Fprintf(progress, "%s: %s\n", ResourceName(seen), state)
+		}
+		if isCurrent != nil && !isCurrent(seen) {
+			return false, nil
+		}
+		if health.Stalled {
+			return false, StalledError("%s cannot become ready without a change: %s", ResourceName(seen), health)
+		}
+		return health.Ready, nil
+	})
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = f.TimeoutError(object, "ready", state)
+	}
+	return last, err
+}
+
+// WaitGone waits until an object does not exist any more.
+func WaitGone[T Object, L runtime.Object](ctx context.Context, e *Environment, f *WaitFlags, client Client[T, L], object T) error {
+	ctx, cancel := f.Context(ctx)
+	defer cancel()
+	state, progress := "", e.Progress()
+	err := WatchObject(ctx, client, object.GetName(), func(seen T, exists bool) (bool, error) {
+		if !exists || seen.GetUID() != object.GetUID() {
+			return true, nil
+		}
+		health := HealthOf(seen)
+		if now := health.String(); now != state {
+			state = now
+			fmt.Fprintf(progress, "%s: %s\n", ResourceName(seen), state)
+		}
+		return false, nil
+	})
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = f.TimeoutError(object, "gone", state)
+	}
+	return err
+}
+
+func isWatchEnd(err error) bool {
+	return errors.Is(err, errWatchEnded) || apierrors.IsResourceExpired(err) || apierrors.IsGone(err)
+}
+
+// isUnavailable reports whether the API server could not be reached, or did not answer, as while it restarts.
+func isUnavailable(err error) bool {
+	var network net.Error
+	return errors.As(err, &network) || apierrors.IsServerTimeout(err) || apierrors.IsTimeout(err) || apierrors.IsTooManyRequests(err) ||
+		apierrors.IsServiceUnavailable(err) || apierrors.IsInternalError(err)
+}
