@@ -1,0 +1,84 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package alerts has the commands for pages: page, alerts, resolve, resend and test.
+package alerts
+
+import (
+	"context"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	pagerclient "github.com/gophernetes/bellhop/client/clientset/versioned/typed/pager/v1beta1"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
+)
+
+// Commands returns the commands of the package.
+func Commands(e *cli.Environment) []*cobra.Command {
+	return []*cobra.Command{newPage(e), newAlerts(e), newResolve(e), newResend(e), newTest(e)}
+}
+
+// alertClient is a client of the Alerts of a namespace.
+type alertClient = cli.Client[*v1beta1.Alert, *v1beta1.AlertList]
+
+// alertsIn returns the client of the Alerts of a namespace; of the namespace "" it reads all.
+func alertsIn(pager pagerclient.PagerV1beta1Interface, namespace string) alertClient {
+	return pager.Alerts(namespace)
+}
+
+// here returns a client, and the namespace of the command.
+func here(e *cli.Environment) (pagerclient.PagerV1beta1Interface, string, error) {
+	namespace, err := e.Namespace()
+	if err != nil {
+		return nil, "", err
+	}
+	pager, err := e.Pager()
+	return pager, namespace, err
+}
+
+// completeAlerts completes the names of the Alerts that is selects.
+func completeAlerts(e *cli.Environment, is func(*v1beta1.Alert) bool) cobra.CompletionFunc {
+	return cli.Complete(func(ctx context.Context) ([]string, error) {
+		pager, namespace, err := here(e)
+		if err != nil {
+			return nil, err
+		}
+		all, err := cli.List(ctx, alertsIn(pager, namespace), listOptions(""))
+		if err != nil {
+			return nil, err
+		}
+		var names []string
+		for _, alert := range all {
+			if is(alert) {
+				names = append(names, alert.Name)
+			}
+		}
+		return names, nil
+	})
+}
+
+func isAny(*v1beta1.Alert) bool { return true }
+
+func isFiring(alert *v1beta1.Alert) bool { return alert.Spec.State != v1beta1.AlertResolved }
+
+// silent returns an environment that prints no results.
+func silent(e *cli.Environment) *cli.Environment {
+	quiet := *e
+	quiet.Out = io.Discard
+	return &quiet
+}

@@ -1,0 +1,79 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package alerts
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
+)
+
+// enum is a flag with one of a few values, in any case. It implements pflag.Value.
+type enum[T ~string] struct {
+	value  T
+	values []T
+}
+
+func newSeverity() *enum[v1beta1.Severity] {
+	return &enum[v1beta1.Severity]{values: []v1beta1.Severity{v1beta1.SeverityInfo, v1beta1.SeverityWarning, v1beta1.SeverityCritical}}
+}
+
+func newState() *enum[v1beta1.AlertState] {
+	return &enum[v1beta1.AlertState]{values: []v1beta1.AlertState{v1beta1.AlertFiring, v1beta1.AlertResolved}}
+}
+
+// String is the value; empty: the flag is not set.
+func (f *enum[T]) String() string { return string(f.value) }
+
+// Type is what help calls a value.
+func (*enum[T]) Type() string { return "string" }
+
+// Set takes a value in any case.
+func (f *enum[T]) Set(text string) error {
+	for _, value := range f.values {
+		if strings.EqualFold(string(value), strings.TrimSpace(text)) {
+			f.value = value
+			return nil
+		}
+	}
+	return fmt.Errorf("must be %s", f.list(" or "))
+}
+
+// list names the values, the last one after or.
+func (f *enum[T]) list(or string) string {
+	names := f.names()
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + or + names[last]
+}
+
+func (f *enum[T]) names() []string {
+	names := make([]string, 0, len(f.values))
+	for _, value := range f.values {
+		names = append(names, string(value))
+	}
+	return names
+}
+
+// addFlag adds the flag with its completion.
+func (f *enum[T]) addFlag(cmd *cobra.Command, name, usage string) {
+	cmd.Flags().Var(f, name, usage)
+	cli.CompleteFlag(cmd, name, cobra.FixedCompletions(f.names(), cobra.ShellCompDirectiveNoFileComp))
+}

@@ -1,0 +1,77 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package alerts
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/reasons"
+)
+
+// hint is what a user can do about an Alert's deliveries: about the first that has a reason, else about the Alert's own reason.
+func hint(alert *v1beta1.Alert, deliveries []v1beta1.Delivery, reason string) string {
+	for _, d := range deliveries {
+		if d.Reason == "" || d.Reason == v1beta1.ReasonSending {
+			continue
+		}
+		if text := hintOfDelivery(alert, d); text != "" {
+			return text
+		}
+	}
+	if reason == v1beta1.ReasonNoReceiver {
+		return "name a receiver with --to, or mark one as default: kubectl annotate receivers.pager.k8s.co NAME " + v1beta1.DefaultReceiverAnnotation + "=true"
+	}
+	return hintOfReason(reason, reasons.Alert)
+}
+
+// hintOfDelivery is what a user can do about a delivery: a command where there is one, else what the documentation says.
+func hintOfDelivery(alert *v1beta1.Alert, d v1beta1.Delivery) string {
+	receiver := strings.ToLower(string(d.Kind)) + "s.pager.k8s.co/" + d.Name
+	if d.Kind == v1beta1.KindReceiver {
+		receiver += " --namespace=" + alert.Namespace
+	}
+	resend := fmt.Sprintf("kubectl bellhop resend %s --namespace=%s", alert.Name, alert.Namespace)
+	switch d.Reason {
+	case v1beta1.ReasonSuspended:
+		return fmt.Sprintf(`to end the suspension: kubectl patch %s --type=merge --patch='{"spec":{"suspend":false}}'`, receiver)
+	case v1beta1.ReasonNamespaceNotSelected:
+		return fmt.Sprintf("to see which labels the namespace needs: kubectl get %s -o jsonpath='{.spec.namespaceSelector}'", receiver)
+	case v1beta1.ReasonSecretNotFound:
+		return fmt.Sprintf("create that Secret; kubectl explain %ss.pager.k8s.co.spec says which keys it needs", strings.ToLower(string(d.Kind)))
+	case v1beta1.ReasonRestored:
+		return "to send it: " + resend
+	case v1beta1.ReasonOutcomeUnknown:
+		return "ask whether it arrived; to send it again: " + resend
+	case v1beta1.ReasonExpired:
+		return "to page with a new Alert: " + pageCommand(alert)
+	}
+	if text := hintOfReason(d.Reason, reasons.Answer, reasons.Alert); text != "" {
+		return refText(refOf(d)) + ": " + text
+	}
+	return ""
+}
+
+// hintOfReason is what the documentation says that is to be done about a reason.
+func hintOfReason(reason string, subjects ...reasons.Subject) string {
+	explanation, ok := reasons.Explain(reason, subjects...)
+	if !ok || explanation.NeedsNothing() {
+		return ""
+	}
+	return explanation.Action
+}

@@ -1,0 +1,308 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package alerts
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
+)
+
+const (
+	// restoreLabel is set by Velero on what it restores. The operator does not send an Alert that has it.
+	restoreLabel = "velero.io/restore-name"
+	// resendTimeout is how long resend and test wait for a receiver by default.
+	resendTimeout = 30 * time.Second
+	// writeTimeout bounds the write that sets an Alert to Firing again after the command was interrupted.
+	writeTimeout = 10 * time.Second
+)
+
+// resend is the command resend.
+type resend struct {
+	e      *cli.Environment
+	write  *cli.WriteFlags
+	wait   cli.WaitFlags
+	client alertClient
+}
+
+func newResend(e *cli.Environment) *cobra.Command {
+	r := &resend{e: e, write: cli.NewWriteFlags()}
+	cmd := &cobra.Command{
+		Use:   "resend NAME...",
+		Short: "Send Alerts anew",
+		Long: `Send Alerts anew, so that their receivers are paged again.
+
+The command sets the state of an Alert to Resolved, waits until the operator has
+recorded that the receivers know it, and sets the state to Firing again. So the
+receivers are told first that the Alert is over, and then get it as a new
+message. The Alert is set to Firing also after --timeout, or if the command is
+interrupted.
+
+An Alert that some receiver has not confirmed yet is still being sent: nothing is
+changed. An Alert that was restored from a backup is sent by removing the label
+` + restoreLabel + `. An Alert that has expired, or that is below the
+minSeverity of every receiver, cannot be sent again, also if minSeverity was
+lowered meanwhile; the command prints how to page with a new one.`,
+		Example: `  # Page again, and wait until every receiver has the message
+  kubectl bellhop resend disk-full --wait`,
+		Args:              r.validateArgs,
+		ValidArgsFunction: completeAlerts(e, isAny),
+		RunE:              func(cmd *cobra.Command, args []string) error { return r.run(cmd.Context(), args) },
+	}
+	r.wait.AddFlags(cmd, "every receiver has confirmed the Alert", resendTimeout)
+	cmd.Flags().Lookup("timeout").Usage = "How long to wait until the receivers know that the Alert is over, and with --wait, " +
+		"until they have confirmed it; 0: without end"
+	return cmd
+}
+
+func (*resend) validateArgs(_ *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return cli.WithHint(cli.UsageError("NAME is missing"), "kubectl bellhop alerts lists the Alerts")
+	}
+	return nil
+}
+
+func (r *resend) run(ctx context.Context, names []string) error {
+	pager, namespace, err := here(r.e)
+	if err != nil {
+		return err
+	}
+	r.client = alertsIn(pager, namespace)
+	for _, name := range names {
+		alert, err := cli.Get(ctx, r.client, name)
+		if err != nil {
+			return err
+		}
+		if alert, err = r.resend(ctx, alert); err != nil {
+			return err
+		}
+		if r.wait.Wait {
+			if err := waitAndPrint(ctx, r.e, &r.wait, r.client, alert); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// resend sends an Alert anew, unless it is still being sent.
+func (r *resend) resend(ctx context.Context, alert *v1beta1.Alert) (*v1beta1.Alert, error) {
+	if err := canResend(alert, time.Now()); err != nil {
+		return alert, err
+	}
+	_, wasRestored := alert.Labels[restoreLabel]
+	if wasRestored {
+		var err error
+		if alert, err = cli.Edit(ctx, silent(r.e), r.write, r.client, alert, "", removeRestoreLabel); err != nil {
+			return alert, err
+		}
+	}
+	pending := whyPending(alert)
+	switch {
+	case wasRestored && !isTried(alert): // the operator sends it without the label
+		return alert, r.write.Report(r.e, "resent", alert)
+	case pending != "":
+		_, err := fmt.Fprintf(r.e.Out, "%s unchanged: %s\n", cli.ResourceName(alert), pending)
+		return alert, err
+	default:
+		return r.resolveAndFire(ctx, alert)
+	}
+}
+
+func removeRestoreLabel(alert *v1beta1.Alert) error {
+	delete(alert.Labels, restoreLabel)
+	return nil
+}
+
+// isTried reports whether a message was attempted.
+func isTried(alert *v1beta1.Alert) bool {
+	return slices.ContainsFunc(alert.Status.Deliveries, func(d v1beta1.Delivery) bool { return d.LastAttemptedHash != "" })
+}
+
+// canResend returns an error for an Alert that cannot be sent again, with the command that pages with a new one.
+func canResend(alert *v1beta1.Alert, now time.Time) error {
+	name, deliveries := cli.ResourceName(alert), wantedDeliveries(alert)
+	isFiltered := func(d v1beta1.Delivery) bool { return d.State == v1beta1.DeliveryFiltered }
+	switch {
+	case alert.DeletionTimestamp != nil:
+		return cli.WithHint(fmt.Errorf("%s is being deleted, and is not sent any more", name), "page with a new Alert: %s", pageCommand(alert))
+	case isExpired(alert, now):
+		lifetime := time.Duration(*alert.Spec.ExpireAfterSeconds) * time.Second
+		err := fmt.Errorf("%s expired %s after its creation, and is not sent any more", name, lifetime)
+		return cli.WithHint(err, "page with a new Alert: %s", pageCommand(alert))
+	case isFiring(alert) && len(deliveries) > 0 && !slices.ContainsFunc(deliveries, func(d v1beta1.Delivery) bool { return !isFiltered(d) }):
+		err := fmt.Errorf("%s is not sent again: its severity was below the minSeverity of every receiver", name)
+		return cli.WithHint(err, "page with a new Alert, of a higher severity unless minSeverity was lowered: %s", pageCommand(alert))
+	}
+	return nil
+}
+
+func isExpired(alert *v1beta1.Alert, now time.Time) bool {
+	after := alert.Spec.ExpireAfterSeconds
+	return after != nil && !now.Before(alert.CreationTimestamp.Add(time.Duration(*after)*time.Second))
+}
+
+// longestText is up to how many bytes a text is repeated in a command that is suggested.
+const longestText = 200
+
+// pageCommand is the command that pages with the content of an Alert.
+func pageCommand(alert *v1beta1.Alert) string {
+	text := "TEXT"
+	if len(alert.Spec.Content) <= longestText {
+		text = shellQuote(alert.Spec.Content)
+	}
+	command := []string{"kubectl bellhop page", text, "--namespace=" + alert.Namespace}
+	if alert.Spec.Title != "" {
+		command = append(command, "--title="+shellQuote(alert.Spec.Title))
+	}
+	if alert.Spec.Severity != "" {
+		command = append(command, "--severity="+string(alert.Spec.Severity))
+	}
+	for _, ref := range alert.Spec.ReceiverRefs {
+		command = append(command, "--to="+refText(ref))
+	}
+	return strings.Join(command, " ")
+}
+
+// whyPending says what a firing Alert waits for, empty if every receiver was reached, or has refused it.
+func whyPending(alert *v1beta1.Alert) string {
+	if !isFiring(alert) {
+		return ""
+	}
+	health, deliveries := cli.HealthOf(alert), wantedDeliveries(alert)
+	if !health.Observed || len(deliveries) == 0 {
+		return "it is not sent yet: " + health.String()
+	}
+	for _, d := range deliveries {
+		if d.State != v1beta1.DeliveryPending {
+			continue
+		}
+		text := fmt.Sprintf("it is not sent to %s yet", refText(refOf(d)))
+		if why := explain(d); why != "" {
+			text += ": " + why
+		}
+		if d.NextAttemptTime != nil {
+			text += "; next attempt at " + d.NextAttemptTime.UTC().Format(time.RFC3339)
+		}
+		return text
+	}
+	return ""
+}
+
+// resolveAndFire sets an Alert to Resolved, waits until that is recorded, and sets it to Firing again whatever has happened meanwhile.
+func (r *resend) resolveAndFire(ctx context.Context, alert *v1beta1.Alert) (*v1beta1.Alert, error) {
+	notified := notifiedReceivers(alert)
+	resolved, err := cli.Edit(ctx, silent(r.e), r.write, r.client, alert, "", setState(v1beta1.AlertResolved))
+	if err != nil && ctx.Err() == nil {
+		return alert, err
+	}
+	if err == nil {
+		resolved, err = r.awaitResolved(ctx, resolved)
+	}
+	if err == nil {
+		err = notResentError(resolved, notified)
+	}
+	fired, fireErr := r.fire(context.WithoutCancel(ctx), resolved, err == nil)
+	if fireErr != nil {
+		return resolved, cli.WithHint(fireErr, "%s may be Resolved; kubectl bellhop resend %s --namespace=%s sets it to Firing",
+			cli.ResourceName(alert), alert.Name, alert.Namespace)
+	}
+	return fired, err
+}
+
+// fire sets an Alert to Firing. It reads the Alert first: of a request that was interrupted it is not known whether it was executed.
+func (r *resend) fire(ctx context.Context, alert *v1beta1.Alert, report bool) (*v1beta1.Alert, error) {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	latest, err := cli.Get(ctx, r.client, alert.Name)
+	if err != nil {
+		return alert, err
+	}
+	e := r.e
+	if !report {
+		e = silent(e)
+	}
+	return cli.Edit(ctx, e, r.write, r.client, latest, "resent", setState(v1beta1.AlertFiring))
+}
+
+// awaitResolved waits until every receiver that was paged knows that it is over, or cannot be told.
+func (r *resend) awaitResolved(ctx context.Context, alert *v1beta1.Alert) (*v1beta1.Alert, error) {
+	ctx, cancel := r.wait.Context(ctx)
+	defer cancel()
+	last, err := observeAlert(ctx, r.e, r.client, alert, func(seen *v1beta1.Alert) bool {
+		return isFiring(seen) || isSettled(seen) // another client may have set it to Firing
+	})
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = r.timeoutError(last)
+	}
+	return last, err
+}
+
+// timeoutError is of receivers that could not be told in time that the Alert is over. Those to which that was attempted are paged anew.
+func (r *resend) timeoutError(last *v1beta1.Alert) error {
+	err := &cli.Error{
+		Code: cli.ExitTimeout,
+		Err: fmt.Errorf("%s: the receivers do not know after %s that the Alert is over: %s",
+			cli.ResourceName(last), r.wait.Timeout, cli.HealthOf(last)),
+		Hint: "the Alert is Firing again, and was not sent anew; does the operator run? --timeout waits longer",
+	}
+	if slices.ContainsFunc(last.Status.Deliveries, isResolveAttempted) {
+		err.Hint = "the Alert is Firing again; it is sent anew once the receivers answer. --timeout waits longer"
+	}
+	return err
+}
+
+// notifiedReceivers are the receivers that hold a page, which have to be told that it is over before they are paged anew.
+func notifiedReceivers(alert *v1beta1.Alert) map[v1beta1.ReceiverRef]bool {
+	notified := map[v1beta1.ReceiverRef]bool{}
+	for _, d := range wantedDeliveries(alert) {
+		if d.State == v1beta1.DeliverySent || d.State == v1beta1.DeliveryUnknown {
+			notified[refOf(d)] = true
+		}
+	}
+	return notified
+}
+
+// isResolveAttempted reports whether a receiver was told that the Alert is over, or that was attempted: then it is paged anew.
+func isResolveAttempted(d v1beta1.Delivery) bool {
+	return d.State == v1beta1.DeliveryResolved || strings.HasSuffix(d.LastAttemptedHash, ":resolved")
+}
+
+// notResentError names the receivers that keep the message that they have, since they could not be told that it is over.
+func notResentError(resolved *v1beta1.Alert, notified map[v1beta1.ReceiverRef]bool) error {
+	var left []v1beta1.Delivery
+	for _, d := range resolved.Status.Deliveries {
+		if notified[refOf(d)] && !isResolveAttempted(d) {
+			left = append(left, d)
+		}
+	}
+	if len(left) == 0 {
+		return nil
+	}
+	why := cmp.Or(explain(left[0]), "another client has changed the Alert meanwhile")
+	err := cli.StalledError("%s was not sent anew to %s: %s", cli.ResourceName(resolved), refText(refOf(left[0])), why)
+	return cli.WithHint(err, "%s", hint(resolved, left, left[0].Reason))
+}

@@ -1,0 +1,126 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package alerts
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
+)
+
+// resolve is the command resolve.
+type resolve struct {
+	e         *cli.Environment
+	write     *cli.WriteFlags
+	wait      cli.WaitFlags
+	selection cli.Selection
+	deletes   bool
+}
+
+func newResolve(e *cli.Environment) *cobra.Command {
+	r := &resolve{e: e, write: cli.NewWriteFlags()}
+	cmd := &cobra.Command{
+		Use:   "resolve NAME...|-l SELECTOR|-f MANIFEST",
+		Short: "Resolve Alerts: tell their receivers that it is over",
+		Long: `Resolve Alerts: set their state to Resolved.
+
+The operator tells the receivers that were paged that it is over. Receivers that
+were not paged yet are not paged any more. The Alerts are kept, unless --delete
+is given: then they are deleted, which tells the receivers, too.`,
+		Example: `  # Resolve an Alert
+  kubectl bellhop resolve disk-full
+
+  # Resolve all Alerts of an application, and wait until their receivers know it
+  kubectl bellhop resolve -l app=orders --wait
+
+  # Resolve an Alert, and delete it once its receivers know it
+  kubectl bellhop resolve disk-full --delete --wait`,
+		Args:              func(*cobra.Command, []string) error { return r.write.Validate() },
+		ValidArgsFunction: completeAlerts(e, isFiring),
+		RunE:              func(cmd *cobra.Command, args []string) error { return r.run(cmd.Context(), args) },
+	}
+	r.selection.AddFlags(cmd)
+	cmd.Flags().BoolVar(&r.deletes, "delete", false, "Delete the Alerts, which resolves them")
+	r.wait.AddFlags(cmd, "every receiver that was paged knows that it is over", defaultTimeout)
+	r.write.AddFlags(cmd)
+	return cmd
+}
+
+func (r *resolve) run(ctx context.Context, names []string) error {
+	pager, err := r.e.Pager()
+	if err != nil {
+		return err
+	}
+	client := func(namespace string) alertClient { return alertsIn(pager, namespace) }
+	alerts, err := cli.Select(ctx, r.e, &r.selection, names, client)
+	if err != nil {
+		return err
+	}
+	if r.deletes {
+		return r.remove(ctx, client, alerts)
+	}
+	for i, alert := range alerts {
+		if alerts[i], err = cli.Edit(ctx, r.e, r.write, client(alert.Namespace), alert, "resolved", setState(v1beta1.AlertResolved)); err != nil {
+			return err
+		}
+	}
+	if !r.wait.Wait || !r.write.Stores() {
+		return nil
+	}
+	ctx, cancel := r.wait.Context(ctx) // --timeout is for all of them
+	defer cancel()
+	for _, alert := range alerts {
+		if r.write.Prints() {
+			_, err = waitDelivered(ctx, r.e, &r.wait, client(alert.Namespace), alert)
+		} else {
+			err = waitAndPrint(ctx, r.e, &r.wait, client(alert.Namespace), alert)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// remove deletes Alerts. They are gone once their receivers know that they are over.
+func (r *resolve) remove(ctx context.Context, client func(namespace string) alertClient, alerts []*v1beta1.Alert) error {
+	for _, alert := range alerts {
+		if err := cli.Delete(ctx, r.e, r.write, client(alert.Namespace), alert); err != nil {
+			return err
+		}
+	}
+	if !r.wait.Wait || !r.write.Stores() {
+		return nil
+	}
+	for _, alert := range alerts {
+		if err := cli.WaitGone(ctx, r.e, &r.wait, client(alert.Namespace), alert); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// setState returns an edit that sets the state of an Alert.
+func setState(state v1beta1.AlertState) func(*v1beta1.Alert) error {
+	return func(alert *v1beta1.Alert) error {
+		alert.Spec.State = state
+		return nil
+	}
+}

@@ -1,0 +1,227 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package alerts
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/rand"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
+)
+
+const (
+	// expiryMargin is for how long a test Alert is sent after the command has ended, as it is expected to delete it.
+	expiryMargin = 5 * time.Second
+	// keptAfterwards is when the operator deletes a test Alert whose command was killed.
+	keptAfterwards = time.Hour
+)
+
+// test is the command test.
+type test struct {
+	e    *cli.Environment
+	wait cli.WaitFlags
+	keep bool
+}
+
+func newTest(e *cli.Environment) *cobra.Command {
+	t := &test{e: e}
+	cmd := &cobra.Command{
+		Use:   "test RECEIVER",
+		Short: "Send a test page to a receiver",
+		Long: `Send a test page to a receiver, and print what its provider answered.
+
+The command creates an Alert that says that it is a test and needs no action,
+with the receiver's minSeverity as severity, waits for the delivery, and deletes
+the Alert; so a receiver that took the page is told that it is over. It ends
+with exit code 3 if the receiver did not take the page.
+
+RECEIVER is the name of a Receiver in the namespace, else of a ClusterReceiver;
+receiver/NAME and clusterreceiver/NAME say which kind it is. A ClusterReceiver
+is tested from the namespace: it has to select it.`,
+		Example: `  # Test a receiver
+  kubectl bellhop test oncall
+
+  # Test a ClusterReceiver that has the name of a Receiver, and keep the Alert
+  kubectl bellhop test clusterreceiver/oncall --keep`,
+		Args:              cli.OneArgument("RECEIVER", "kubectl get receivers.pager.k8s.co,clusterreceivers.pager.k8s.co"),
+		ValidArgsFunction: cli.CompleteFirst(completeReceivers(e)),
+		RunE:              func(cmd *cobra.Command, args []string) error { return t.run(cmd.Context(), args[0]) },
+	}
+	cmd.Flags().BoolVar(&t.keep, "keep", false, "Keep the Alert")
+	cmd.Flags().DurationVar(&t.wait.Timeout, "timeout", resendTimeout, "How long the receiver has to take the page, such as 90s; 0: without end")
+	return cmd
+}
+
+func (t *test) run(ctx context.Context, receiver string) (err error) {
+	pager, namespace, err := here(t.e)
+	if err != nil {
+		return err
+	}
+	finder := receiverFinder{e: t.e, pager: pager, namespace: namespace}
+	ref, err := finder.ref(ctx, receiver)
+	if err != nil {
+		return err
+	}
+	severity, err := t.severity(ctx, &finder, ref)
+	if err != nil {
+		return err
+	}
+	client := alertsIn(pager, namespace)
+	alert, err := client.Create(ctx, t.alert(namespace, ref, severity), metav1.CreateOptions{FieldManager: cli.FieldManager})
+	if err != nil {
+		return err
+	}
+	if t.keep {
+		fmt.Fprintln(t.e.Out, cli.ResourceName(alert), "created")
+	} else {
+		defer func() { err = errors.Join(err, remove(context.WithoutCancel(ctx), client, alert)) }()
+	}
+	delivery, err := t.await(ctx, client, alert, ref)
+	if err != nil {
+		return err
+	}
+	t.print(delivery)
+	return t.failure(alert, delivery)
+}
+
+// severity is the lowest that the receiver takes. Of a receiver that the user may not read it is not known.
+func (t *test) severity(ctx context.Context, finder *receiverFinder, ref v1beta1.ReceiverRef) (v1beta1.Severity, error) {
+	receiver, err := finder.read(ctx, ref)
+	switch {
+	case apierrors.IsForbidden(err):
+		return v1beta1.SeverityInfo, nil
+	case err != nil:
+		return "", err
+	default:
+		return cmp.Or(receiver.Common().MinSeverity, v1beta1.SeverityInfo), nil
+	}
+}
+
+// alert is the Alert of a test.
+func (t *test) alert(namespace string, ref v1beta1.ReceiverRef, severity v1beta1.Severity) *v1beta1.Alert {
+	alert := &v1beta1.Alert{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "test-page-" + rand.String(5)}}
+	alert.Spec = v1beta1.AlertSpec{
+		Title:        "Test page",
+		Content:      fmt.Sprintf("This is a test of %s, sent by kubectl bellhop test. No action is needed.", refText(ref)),
+		Severity:     severity,
+		ReceiverRefs: []v1beta1.ReceiverRef{ref},
+	}
+	if t.wait.Timeout > 0 {
+		alert.Spec.ExpireAfterSeconds = seconds(t.wait.Timeout + expiryMargin)
+	}
+	if !t.keep {
+		alert.Spec.TTLSecondsAfterFinished = seconds(keptAfterwards)
+	}
+	return alert
+}
+
+// await waits until the receiver has taken the page, has given an answer that a repetition does not change, or the timeout has passed. It
+// returns the last delivery, whose state is empty where there is none yet.
+func (t *test) await(ctx context.Context, client alertClient, alert *v1beta1.Alert, ref v1beta1.ReceiverRef) (v1beta1.Delivery, error) {
+	ctx, cancel := t.wait.Context(ctx)
+	defer cancel()
+	last, err := observeAlert(ctx, t.e, client, alert, func(seen *v1beta1.Alert) bool {
+		return cli.HealthOf(seen).Observed && isFinal(deliveryTo(seen, ref))
+	})
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = nil
+	}
+	return deliveryTo(last, ref), err
+}
+
+func deliveryTo(alert *v1beta1.Alert, ref v1beta1.ReceiverRef) v1beta1.Delivery {
+	for _, d := range alert.Status.Deliveries {
+		if refOf(d) == ref {
+			return d
+		}
+	}
+	return v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name}
+}
+
+// isFinal reports whether nothing changes in the next minutes: the receiver has taken or refused the page, its answer looks like a
+// misconfiguration, or it cannot be used.
+func isFinal(d v1beta1.Delivery) bool {
+	switch d.State {
+	case v1beta1.DeliverySent, v1beta1.DeliveryFiltered, v1beta1.DeliveryFailed, v1beta1.DeliveryExpired, v1beta1.DeliveryResolved:
+		return true
+	case v1beta1.DeliveryUnknown:
+		return d.Reason != v1beta1.ReasonSending
+	case v1beta1.DeliveryPending:
+	}
+	switch d.Reason {
+	case v1beta1.ReasonSuspended, v1beta1.ReasonSecretNotFound, v1beta1.ReasonReceiverNotFound, v1beta1.ReasonNamespaceNotSelected:
+		return true
+	default:
+		return d.MisconfiguredAnswers > 0
+	}
+}
+
+// print prints what the provider answered.
+func (t *test) print(d v1beta1.Delivery) {
+	for _, field := range [][2]string{
+		{"Receiver", refText(refOf(d))},
+		{"State", cmp.Or(string(d.State), "not observed")},
+		{"Reason", d.Reason},
+		{"Message", strings.Join(strings.Fields(d.Message), " ")},
+		{"External ID", d.ExternalID},
+	} {
+		if field[1] != "" {
+			fmt.Fprintf(t.e.Out, "%-13s %s\n", field[0]+":", field[1])
+		}
+	}
+}
+
+// failure is the error of a page that was not taken, with what to do.
+func (t *test) failure(alert *v1beta1.Alert, d v1beta1.Delivery) error {
+	name := refText(refOf(d))
+	switch d.State { //nolint:exhaustive // the others have not taken it
+	case v1beta1.DeliverySent:
+		return nil
+	case "":
+		err := cli.StalledError("the operator has not recorded a delivery to %s after %s", name, t.wait.Timeout)
+		return cli.WithHint(err, "the receiver hangs, or the operator does not run: kubectl bellhop doctor")
+	case v1beta1.DeliveryFiltered:
+		err := cli.StalledError("%s has a minSeverity that you may not read, and ignores the severity Info", name)
+		return cli.WithHint(err, "test it with kubectl bellhop page TEXT --to=%s --severity=Critical --wait", name)
+	}
+	err := cli.StalledError("%s did not take the test page: %s", name, cmp.Or(explain(d), fmt.Sprintf("no answer after %s", t.wait.Timeout)))
+	return cli.WithHint(err, "%s", hintOfDelivery(alert, d))
+}
+
+// remove deletes the Alert of a test, also where the command was interrupted.
+func remove(ctx context.Context, client alertClient, alert *v1beta1.Alert) error {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	err := client.Delete(ctx, alert.Name, metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(alert.UID))})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%s was not deleted: %w", cli.ResourceName(alert), err)
+	}
+	return nil
+}
