@@ -1,0 +1,85 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package brokers has the commands for brokers: register, deregister and relist.
+package brokers
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
+)
+
+// Commands are those for brokers.
+func Commands(e *cli.Environment) []*cobra.Command {
+	return []*cobra.Command{newRegister(e), newDeregister(e), newRelist(e)}
+}
+
+type (
+	clusterClient = cli.Client[*v1beta1.ClusterServiceBroker, *v1beta1.ClusterServiceBrokerList]
+	localClient   = cli.Client[*v1beta1.ServiceBroker, *v1beta1.ServiceBrokerList]
+)
+
+// scope is --namespaced: which of the two kinds of brokers a command is about.
+type scope struct {
+	e          *cli.Environment
+	namespaced bool
+}
+
+func (s *scope) addFlag(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&s.namespaced, "namespaced", false, "A ServiceBroker of the namespace, and not a ClusterServiceBroker")
+}
+
+func (s *scope) clusterBrokers() (clusterClient, error) {
+	services, err := s.e.Services()
+	if err != nil {
+		return nil, err
+	}
+	return services.ClusterServiceBrokers(), nil
+}
+
+func (s *scope) localBrokers() (localClient, error) {
+	services, err := s.e.Services()
+	if err != nil {
+		return nil, err
+	}
+	namespace, err := s.e.Namespace()
+	if err != nil {
+		return nil, err
+	}
+	return services.ServiceBrokers(namespace), nil
+}
+
+// complete completes the names of brokers of the scope.
+func (s *scope) complete() cobra.CompletionFunc {
+	return cli.Complete(func(ctx context.Context) ([]string, error) {
+		if s.namespaced {
+			client, err := s.localBrokers()
+			if err != nil {
+				return nil, err
+			}
+			return cli.NamesOf(ctx, client)
+		}
+		client, err := s.clusterBrokers()
+		if err != nil {
+			return nil, err
+		}
+		return cli.NamesOf(ctx, client)
+	})
+}

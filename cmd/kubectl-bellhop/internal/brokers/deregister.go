@@ -1,0 +1,123 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package brokers
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
+)
+
+type deregister struct {
+	scope
+	write *cli.WriteFlags
+	wait  cli.WaitFlags
+}
+
+func newDeregister(e *cli.Environment) *cobra.Command {
+	d := &deregister{scope: scope{e: e}, write: cli.NewWriteFlags()}
+	cmd := &cobra.Command{
+		Use:   "deregister NAME",
+		Short: "Remove a broker and its catalog",
+		Long: `Remove a broker and its catalog. While instances or bindings are at the broker
+the command refuses, and names them: without the broker they could not be removed.`,
+		Example: `  # A broker for all namespaces
+  kubectl bellhop deregister acme --wait`,
+		Args:              cli.OneArgument("NAME", "kubectl get clusterservicebrokers,servicebrokers"),
+		ValidArgsFunction: cli.CompleteFirst(d.complete()),
+		RunE:              func(cmd *cobra.Command, args []string) error { return d.run(cmd.Context(), args[0]) },
+	}
+	d.addFlag(cmd)
+	d.wait.AddFlags(cmd, "the broker is gone", time.Minute)
+	d.write.AddFlags(cmd)
+	return cmd
+}
+
+func (d *deregister) run(ctx context.Context, name string) error {
+	if err := d.write.Validate(); err != nil {
+		return err
+	}
+	if d.namespaced {
+		client, err := d.localBrokers()
+		if err != nil {
+			return err
+		}
+		return remove(ctx, d, client, name, "ServiceBroker")
+	}
+	client, err := d.clusterBrokers()
+	if err != nil {
+		return err
+	}
+	return remove(ctx, d, client, name, "ClusterServiceBroker")
+}
+
+func remove[T v1beta1.Broker, L runtime.Object](ctx context.Context, d *deregister, client cli.Client[T, L], name, kind string) error {
+	broker, err := cli.Get(ctx, client, name)
+	if err != nil {
+		return err
+	}
+	used, err := d.instancesAt(ctx, broker, kind)
+	if err != nil {
+		return err
+	}
+	if len(used) > 0 {
+		return cli.WithHint(fmt.Errorf("%s has instances: %s", cli.ResourceName(broker), strings.Join(used, ", ")),
+			"give them back with kubectl bellhop deprovision, or keep them at the broker with kubectl bellhop retain before")
+	}
+	if err := cli.Delete(ctx, d.e, d.write, client, broker); err != nil {
+		return err
+	}
+	if !d.wait.Wait || !d.write.Stores() {
+		return nil
+	}
+	return cli.WaitGone(ctx, d.e, &d.wait, client, broker)
+}
+
+// maxNamed bounds the instances that an error names.
+const maxNamed = 5
+
+// instancesAt names instances at a broker, as NAMESPACE/NAME.
+func (d *deregister) instancesAt(ctx context.Context, broker v1beta1.Broker, kind string) ([]string, error) {
+	services, err := d.e.Services()
+	if err != nil {
+		return nil, err
+	}
+	all, err := cli.List[*v1beta1.ServiceInstance, *v1beta1.ServiceInstanceList](ctx, services.ServiceInstances(broker.GetNamespace()), metav1.ListOptions{})
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, instance := range all {
+		at := instance.Status.Broker
+		if at == nil || at.Kind != kind || at.Name != broker.GetName() {
+			continue
+		}
+		if len(names) == maxNamed {
+			return append(names, "and more"), nil
+		}
+		names = append(names, instance.Namespace+"/"+instance.Name)
+	}
+	return names, nil
+}

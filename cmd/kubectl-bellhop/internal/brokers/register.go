@@ -1,0 +1,235 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package brokers
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
+)
+
+type register struct {
+	scope
+	write                              *cli.WriteFlags
+	wait                               cli.WaitFlags
+	url, caFile                        string
+	username, secret, secretNamespace  string
+	passwordStdin, tokenStdin, skipTLS bool
+	relist                             time.Duration
+}
+
+func newRegister(e *cli.Environment) *cobra.Command {
+	r := &register{scope: scope{e: e}, write: cli.NewWriteFlags()}
+	cmd := &cobra.Command{
+		Use:   "register NAME --url URL",
+		Short: "Register a broker",
+		Long: `Register a broker, whose catalog is then offered: to all namespaces, or with
+--namespaced to this one.
+
+The credentials for the broker are in a Secret: one that exists, --auth-secret,
+or one that the command creates from --username and a password, or from a token,
+on standard input. The Secret of a ClusterServiceBroker is in the operator's
+namespace unless --secret-namespace names another.
+
+A Secret with the key token is used as a bearer token, else its keys username and
+password as basic authentication. For OAuth 2.0 and client certificates apply a
+manifest.`,
+		Example: `  # A broker for all namespaces, with a password that is read from standard input
+  kubectl bellhop register acme --url https://broker.example.com --username bellhop --password-stdin --wait
+
+  # A broker for this namespace, with a Secret that exists
+  kubectl bellhop register team --namespaced --url https://broker.example.com --auth-secret team-broker`,
+		Args: cli.OneArgument("NAME", "kubectl get clusterservicebrokers,servicebrokers"),
+		RunE: func(cmd *cobra.Command, args []string) error { return r.run(cmd.Context(), args[0]) },
+	}
+	r.addFlag(cmd)
+	cmd.Flags().StringVar(&r.url, "url", "", "Address of the broker, without /v2")
+	cmd.Flags().StringVar(&r.caFile, "ca-file", "", "File with the certificates, in PEM form, that the broker's is checked with")
+	cmd.Flags().BoolVar(&r.skipTLS, "insecure-skip-broker-tls-verify", false, "Accept any certificate of the broker")
+	cmd.Flags().StringVar(&r.username, "username", "", "User name for basic authentication; together with --password-stdin")
+	cmd.Flags().BoolVar(&r.passwordStdin, "password-stdin", false, "Read the password from standard input, and put both into a Secret")
+	cmd.Flags().BoolVar(&r.tokenStdin, "token-stdin", false, "Read a bearer token from standard input, and put it into a Secret")
+	cmd.Flags().StringVar(&r.secret, "auth-secret", "", "Name of the Secret with the credentials. Default where one is created: NAME-broker")
+	cmd.Flags().StringVar(&r.secretNamespace, "secret-namespace", cli.OperatorNamespace, "Namespace of the Secret of a ClusterServiceBroker")
+	cmd.Flags().DurationVar(&r.relist, "relist-every", 0, "How often the catalog is read again, such as 15m. Default: as the operator is configured, once a day")
+	r.wait.AddFlags(cmd, "the catalog is read", time.Minute)
+	r.write.AddFlags(cmd)
+	return cmd
+}
+
+func (r *register) run(ctx context.Context, name string) error {
+	if err := errors.Join(r.write.Validate(), r.validate()); err != nil {
+		return err
+	}
+	r.write.HoldFor(&r.wait)
+	spec, err := r.spec()
+	if err != nil {
+		return err
+	}
+	auth, err := r.createSecret(ctx, name)
+	if err != nil {
+		return err
+	}
+	spec.AuthInfo = auth
+	if r.namespaced {
+		return r.createLocal(ctx, name, spec)
+	}
+	return r.createCluster(ctx, name, spec)
+}
+
+func (r *register) validate() error {
+	parsed, err := url.Parse(r.url)
+	switch {
+	case r.url == "":
+		return cli.UsageError("--url is missing: the address of the broker, such as https://broker.example.com")
+	case err != nil || parsed.Host == "" || parsed.Scheme != "https" && parsed.Scheme != "http":
+		return cli.UsageError("--url=%s: must be an http or https URL", r.url)
+	case r.username != "" && !r.passwordStdin:
+		return cli.UsageError("--username needs --password-stdin: a password on the command line could be read by others")
+	case r.passwordStdin && r.username == "":
+		return cli.UsageError("--password-stdin needs --username")
+	case r.passwordStdin && r.tokenStdin:
+		return cli.UsageError("--password-stdin and --token-stdin exclude each other")
+	}
+	return nil
+}
+
+func (r *register) spec() (v1beta1.CommonServiceBrokerSpec, error) {
+	spec := v1beta1.CommonServiceBrokerSpec{URL: r.url, InsecureSkipTLSVerify: r.skipTLS}
+	if r.relist > 0 {
+		spec.RelistDuration = &metav1.Duration{Duration: r.relist}
+	}
+	if r.caFile != "" {
+		bundle, err := os.ReadFile(r.caFile)
+		if err != nil {
+			return spec, cli.UsageError("--ca-file: %w", err)
+		}
+		spec.CABundle = bundle
+	}
+	return spec, nil
+}
+
+// createSecret creates the Secret if the flags ask for that, and returns how it is used, nil if there is none.
+func (r *register) createSecret(ctx context.Context, name string) (*v1beta1.AuthInfo, error) {
+	secret, err := r.newSecret(name)
+	if err != nil || secret == nil {
+		return nil, err
+	}
+	core, err := r.e.Core()
+	if err != nil {
+		return nil, err
+	}
+	client := cli.Client[*corev1.Secret, *corev1.SecretList](core.Secrets(secret.Namespace))
+	if r.passwordStdin || r.tokenStdin {
+		if _, err := cli.Create(ctx, r.e, r.write, client, secret); err != nil {
+			return nil, err
+		}
+	} else if !r.write.IsLocal() {
+		if secret, err = cli.Get(ctx, client, secret.Name); err != nil {
+			return nil, err
+		}
+	}
+	reference := &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Name: secret.Name}}
+	if !r.namespaced {
+		reference.SecretRef.Namespace = secret.Namespace
+	}
+	_, inData := secret.Data["token"]
+	if _, inText := secret.StringData["token"]; inText || inData {
+		return &v1beta1.AuthInfo{Bearer: reference}, nil
+	}
+	return &v1beta1.AuthInfo{Basic: reference}, nil
+}
+
+// newSecret returns the Secret as the flags describe it, nil if they do not.
+func (r *register) newSecret(name string) (*corev1.Secret, error) {
+	if r.secret == "" && !r.passwordStdin && !r.tokenStdin {
+		return nil, nil
+	}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: r.secret, Namespace: r.secretNamespace}}
+	if secret.Name == "" {
+		secret.Name = name + "-broker"
+	}
+	if r.namespaced {
+		namespace, err := r.e.Namespace()
+		if err != nil {
+			return nil, err
+		}
+		secret.Namespace = namespace
+	}
+	if !r.passwordStdin && !r.tokenStdin {
+		return secret, nil
+	}
+	line, err := bufio.NewReader(r.e.In).ReadString('\n')
+	if err != nil && err != io.EOF {
+		return nil, err
+	}
+	value := strings.TrimRight(line, "\r\n")
+	if value == "" {
+		return nil, cli.UsageError("standard input is empty: the password or token is read from it")
+	}
+	if r.tokenStdin {
+		secret.StringData = map[string]string{"token": value}
+	} else {
+		secret.StringData = map[string]string{"username": r.username, "password": value}
+	}
+	return secret, nil
+}
+
+func (r *register) createCluster(ctx context.Context, name string, spec v1beta1.CommonServiceBrokerSpec) error {
+	client, err := r.clusterBrokers()
+	if err != nil {
+		return err
+	}
+	broker := &v1beta1.ClusterServiceBroker{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	broker.Spec.CommonServiceBrokerSpec = spec
+	return createBroker(ctx, r, client, broker)
+}
+
+func (r *register) createLocal(ctx context.Context, name string, spec v1beta1.CommonServiceBrokerSpec) error {
+	client, err := r.localBrokers()
+	if err != nil {
+		return err
+	}
+	namespace, err := r.e.Namespace()
+	if err != nil {
+		return err
+	}
+	broker := &v1beta1.ServiceBroker{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace}}
+	broker.Spec.CommonServiceBrokerSpec = spec
+	return createBroker(ctx, r, client, broker)
+}
+
+func createBroker[T v1beta1.Broker, L runtime.Object](ctx context.Context, r *register, client cli.Client[T, L], broker T) error {
+	broker, err := cli.Create(ctx, r.e, r.write, client, broker)
+	if err != nil {
+		return err
+	}
+	return cli.Finish(ctx, r.e, r.write, &r.wait, client, broker)
+}
