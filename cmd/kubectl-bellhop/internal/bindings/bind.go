@@ -1,0 +1,184 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package bindings
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/instances"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/parameters"
+	rules "github.com/gophernetes/bellhop/internal/catalog"
+)
+
+// bindTimeout is how long --wait waits by default: the instance may still be on its way.
+const bindTimeout = 15 * time.Minute
+
+type bind struct {
+	e                *cli.Environment
+	write            *cli.WriteFlags
+	wait             cli.WaitFlags
+	parameters       parameters.Flags
+	name, secretName string
+	labels           map[string]string
+	filenames        []string
+}
+
+func newBind(e *cli.Environment) *cobra.Command {
+	b := &bind{e: e, write: cli.NewWriteFlags()}
+	cmd := &cobra.Command{
+		Use:   "bind INSTANCE [--name NAME] [--secret-name SECRET]",
+		Short: "Get credentials for a service: create a ServiceBinding",
+		Long: `Get credentials for a service: create a ServiceBinding. The credentials come into
+a Secret of the same name, or into that of --secret-name, from which Pods take
+them. The instance may still be on its way: the binding waits for it.`,
+		Example: `  # Credentials in the Secret orders
+  kubectl bellhop bind orders --wait
+
+  # A second binding, for another application
+  kubectl bellhop bind orders --name reports --secret-name reports-database`,
+		Args:              cli.AtMostOneArgument("INSTANCE"),
+		ValidArgsFunction: cli.CompleteFirst(instances.Complete(e)),
+		RunE:              func(cmd *cobra.Command, args []string) error { return b.run(cmd.Context(), args) },
+	}
+	cmd.Flags().StringVar(&b.name, "name", "", "Name of the ServiceBinding. Default: that of the instance")
+	cmd.Flags().StringVar(&b.secretName, "secret-name", "", "Name of the Secret. Default: that of the ServiceBinding")
+	cmd.Flags().StringToStringVar(&b.labels, "labels", nil, "Labels of the ServiceBinding, as app=orders,team=shop")
+	cmd.Flags().StringSliceVarP(&b.filenames, "filename", "f", nil, "File with the manifest of a ServiceBinding; - is standard input")
+	b.parameters.AddFlags(cmd)
+	b.wait.AddFlags(cmd, "the credentials are in the Secret", bindTimeout)
+	b.write.AddFlags(cmd)
+	return cmd
+}
+
+func (b *bind) run(ctx context.Context, args []string) error {
+	if err := b.write.Validate(); err != nil {
+		return err
+	}
+	b.write.HoldFor(&b.wait)
+	binding, err := b.start(args)
+	if err != nil {
+		return err
+	}
+	if err := b.complete(ctx, binding); err != nil {
+		return err
+	}
+	client, err := clientOf(b.e)
+	if err != nil {
+		return err
+	}
+	binding, err = cli.Create(ctx, b.e, b.write, client(binding.Namespace), binding)
+	if err != nil {
+		return err
+	}
+	return cli.Finish(ctx, b.e, b.write, &b.wait, client(binding.Namespace), binding)
+}
+
+// start returns the binding of the manifest, or an empty one, with names from the flags.
+func (b *bind) start(args []string) (*v1beta1.ServiceBinding, error) {
+	binding := &v1beta1.ServiceBinding{}
+	if len(b.filenames) > 0 {
+		manifests, err := cli.ReadManifests[*v1beta1.ServiceBinding](b.e, b.filenames)
+		if err != nil {
+			return nil, err
+		}
+		if len(manifests) != 1 {
+			return nil, cli.UsageError("--filename: one ServiceBinding is expected, and there are %d", len(manifests))
+		}
+		binding = manifests[0]
+	} else {
+		namespace, err := b.e.Namespace()
+		if err != nil {
+			return nil, err
+		}
+		binding.Namespace = namespace
+	}
+	if len(args) > 0 {
+		binding.Spec.InstanceRef.Name = args[0]
+	}
+	binding.Name = cmp.Or(b.name, binding.Name, binding.Spec.InstanceRef.Name)
+	binding.Spec.SecretName = cmp.Or(b.secretName, binding.Spec.SecretName)
+	for key, value := range b.labels {
+		metav1.SetMetaDataLabel(&binding.ObjectMeta, key, value)
+	}
+	return binding, nil
+}
+
+// complete checks that the instance can be bound to, and sets and checks the parameters. What cannot be read is not checked: the operator
+// checks it again.
+func (b *bind) complete(ctx context.Context, binding *v1beta1.ServiceBinding) error {
+	class, plan, err := b.offerOf(ctx, binding)
+	if err != nil {
+		return err
+	}
+	spec := &binding.Spec
+	sources, err := b.parameters.Sources()
+	if err != nil {
+		return err
+	}
+	spec.ParametersFrom = append(spec.ParametersFrom, sources...)
+	if class == nil || plan == nil {
+		spec.Parameters, err = b.parameters.Apply(b.e, spec.Parameters, nil)
+		return err
+	}
+	name := class.Common().ExternalName + "/" + plan.Common().ExternalName
+	if !rules.EffectiveOf(class, plan).Bindable {
+		return cli.UsageError("plan %s of serviceinstance %q has no credentials: it is not bindable", name, spec.InstanceRef.Name)
+	}
+	if spec.Parameters, err = b.parameters.Apply(b.e, spec.Parameters, catalog.SchemaOf(plan, catalog.ForBind)); err != nil {
+		return err
+	}
+	warning, err := parameters.Check(ctx, class, plan, catalog.ForBind, spec.Parameters, len(spec.ParametersFrom) > 0)
+	if warning != "" {
+		fmt.Fprintln(b.e.ErrOut, "Warning:", warning)
+	}
+	return err
+}
+
+// offerOf returns class and plan of the binding's instance, nil where they are not known. With a manifest the instance may come later.
+func (b *bind) offerOf(ctx context.Context, binding *v1beta1.ServiceBinding) (v1beta1.Class, v1beta1.Plan, error) {
+	services, err := b.e.Services()
+	if err != nil {
+		return nil, nil, err
+	}
+	client := cli.Client[*v1beta1.ServiceInstance, *v1beta1.ServiceInstanceList](services.ServiceInstances(binding.Namespace))
+	instance, err := cli.Get(ctx, client, binding.Spec.InstanceRef.Name)
+	switch {
+	case apierrors.IsForbidden(err), apierrors.IsNotFound(err) && len(b.filenames) > 0:
+		return nil, nil, nil
+	case err != nil:
+		return nil, nil, err
+	}
+	offers, err := catalog.Read(ctx, b.e, binding.Namespace)
+	if apierrors.IsForbidden(err) {
+		return nil, nil, nil
+	} else if err != nil {
+		return nil, nil, err
+	}
+	reference, _ := rules.ReferenceOf(instance.Spec.PlanReference)
+	class, plan := offers.Find(reference)
+	return class, plan, nil
+}

@@ -1,0 +1,59 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package bindings has the commands for ServiceBindings: bind, unbind and rotate.
+package bindings
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
+)
+
+// Commands are those for ServiceBindings.
+func Commands(e *cli.Environment) []*cobra.Command {
+	return []*cobra.Command{newBind(e), newUnbind(e), newRotate(e)}
+}
+
+// bindingClient is a client of the ServiceBindings of a namespace.
+type bindingClient = cli.Client[*v1beta1.ServiceBinding, *v1beta1.ServiceBindingList]
+
+// clientOf returns a function that returns the client of a namespace.
+func clientOf(e *cli.Environment) (func(namespace string) bindingClient, error) {
+	services, err := e.Services()
+	if err != nil {
+		return nil, err
+	}
+	return func(namespace string) bindingClient { return services.ServiceBindings(namespace) }, nil
+}
+
+// Complete completes the names of the ServiceBindings of the namespace.
+func Complete(e *cli.Environment) cobra.CompletionFunc {
+	return cli.Complete(func(ctx context.Context) ([]string, error) {
+		namespace, err := e.Namespace()
+		if err != nil {
+			return nil, err
+		}
+		client, err := clientOf(e)
+		if err != nil {
+			return nil, err
+		}
+		return cli.NamesOf(ctx, client(namespace))
+	})
+}

@@ -1,0 +1,80 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package instances
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
+)
+
+func newAdopt(e *cli.Environment) *cobra.Command {
+	p := &provision{e: e, write: cli.NewWriteFlags()}
+	cmd := &cobra.Command{
+		Use:   "adopt NAME --class CLASS [--plan PLAN] --external-id ID",
+		Short: "Use a service that the broker already has",
+		Long: `Use a service that the broker already has: create a ServiceInstance with the id
+under which the broker knows it. Plan and parameters have to be those that the
+service has.
+
+The service is not removed with the ServiceInstance, since this did not create
+it, unless --delete-with-object is given. See "Whose id is it?" in the
+documentation.`,
+		Example: `  # The database that another cluster created
+  kubectl bellhop adopt orders --class postgres --plan small -p region=eu --external-id 0f4f77f4-1c8e-4c3b-8d9b-0d2c5f3a7e11`,
+		Args: cli.OneArgument("NAME", "kubectl get serviceinstances"),
+		RunE: func(cmd *cobra.Command, args []string) error { return p.adopt(cmd.Context(), args) },
+	}
+	p.addFlags(cmd)
+	cmd.Flags().StringVar(&p.externalID, "external-id", "", "The id under which the broker knows the service")
+	cmd.Flags().BoolVar(&p.deleteAdopted, "delete-with-object", false, "Remove the service when the ServiceInstance is deleted")
+	return cmd
+}
+
+func (p *provision) adopt(ctx context.Context, args []string) error {
+	if err := p.write.Validate(); err != nil {
+		return err
+	}
+	p.write.HoldFor(&p.wait)
+	if p.externalID == "" {
+		return cli.WithHint(cli.UsageError("--external-id is missing"), "kubectl bellhop provision orders a new service")
+	}
+	instance, err := p.start(args)
+	if err != nil {
+		return err
+	}
+	instance.Spec.ExternalID = p.externalID
+	if p.deleteAdopted {
+		metav1.SetMetaDataAnnotation(&instance.ObjectMeta, v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyDelete)
+	}
+	if err := p.complete(ctx, instance); err != nil {
+		return err
+	}
+	client, err := clientOf(p.e)
+	if err != nil {
+		return err
+	}
+	instance, err = cli.Create(ctx, p.e, p.write, client(instance.Namespace), instance)
+	if err != nil {
+		return err
+	}
+	return cli.Finish(ctx, p.e, p.write, &p.wait, client(instance.Namespace), instance)
+}
