@@ -1,0 +1,82 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package credentials
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"k8s.io/cli-runtime/pkg/printers"
+
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
+)
+
+// endDelay is how long a command may take to end after the connection was lost.
+const endDelay = 10 * time.Second
+
+// connection is a tunnel: Done is closed when it has ended, and Err is why.
+type connection interface {
+	Done() <-chan struct{}
+	Err() error
+}
+
+// runWhileConnected runs a command until it ends, and returns its exit code as an error. If the tunnel ends before, it ends the command, and
+// returns why the tunnel ended. Ctrl-C is for the command, which may go on: an interactive client cancels a query.
+func runWhileConnected(ctx context.Context, e *cli.Environment, tunnel connection, path string, command, env []string) error {
+	running, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	cmd := exec.CommandContext(running, path, command[1:]...)
+	cmd.Args[0], cmd.Env = command[0], env
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = e.In, e.Out, e.ErrOut
+	cmd.Cancel, cmd.WaitDelay = func() error { return terminate(cmd) }, endDelay
+
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	if err := cmd.Start(); err != nil {
+		return cannotRun(e, command[0], err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	for {
+		select {
+		case err := <-ended:
+			return childResult(err)
+		case <-tunnel.Done():
+			end()
+			<-ended //nolint:errcheck // it was ended for the error of the tunnel
+			return tunnel.Err()
+		case s := <-signals:
+			if s != os.Interrupt || !printers.IsTerminal(e.In) { // a terminal sends Ctrl-C to the command, too
+				_ = cmd.Process.Signal(s) // fails if the command has ended
+			}
+		}
+	}
+}
+
+// childResult is the exit code of a command as an error.
+func childResult(err error) error {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return &cli.ExitStatus{Code: exitCodeOf(exit.ProcessState)}
+	}
+	return err
+}

@@ -1,0 +1,143 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package credentials
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/forward"
+)
+
+// uriKeys are the keys of the URI that programs use, by which a service is chosen if it has more than one, as for its web pages.
+var uriKeys = []string{"uri", "url", "jdbcurl", "jdbcuri", "connectionstring", "connectionurl", "databaseurl", "databaseuri", "dsn"}
+
+// plain is a key without upper case and separators: DB_HOST is dbhost, jdbcUrl is jdbcurl.
+func plain(key string) string {
+	return strings.NewReplacer("_", "", "-", "", ".", "").Replace(strings.ToLower(key))
+}
+
+// hostSuffix is what the plain form of the key of a host ends with, empty where the key is of something else.
+func hostSuffix(key string) string {
+	for _, suffix := range []string{"hostname", "host"} {
+		if strings.HasSuffix(plain(key), suffix) {
+			return suffix
+		}
+	}
+	return ""
+}
+
+// isPortKey reports whether a key is of a port.
+func isPortKey(key string) bool { return strings.HasSuffix(plain(key), "port") }
+
+// endpointOf finds the host and the port in credentials. Of several the keys host, hostname and uri are preferred; else the user has to choose.
+func endpointOf(data map[string][]byte, namespace string) (hostPort, error) {
+	keys := slices.Sorted(maps.Keys(data))
+	var exact, others, preferred, uris []hostPort
+	for _, key := range keys {
+		value := strings.TrimSpace(string(data[key]))
+		if suffix := hostSuffix(key); suffix != "" {
+			for host := range strings.SplitSeq(value, ",") {
+				h, ok := splitHostPort(strings.TrimSpace(host))
+				switch {
+				case !ok:
+				case plain(key) == suffix:
+					exact = append(exact, withPort(h, data, key))
+				default:
+					others = append(others, withPort(h, data, key))
+				}
+			}
+		} else if u, ok := parseURI(value); ok {
+			if slices.Contains(uriKeys, plain(key)) {
+				preferred = append(preferred, u.endpoints()...)
+			} else {
+				uris = append(uris, u.endpoints()...)
+			}
+		}
+	}
+	for _, found := range [][]hostPort{exact, preferred, others, uris} {
+		found = withoutDuplicates(withKnownPorts(found, slices.Concat(preferred, uris), namespace), namespace)
+		switch len(found) {
+		case 0:
+		case 1:
+			return found[0], nil
+		default:
+			return hostPort{}, errAmbiguous(found)
+		}
+	}
+	return hostPort{}, cli.WithHint(fmt.Errorf("the credentials have neither a host nor a URI: their %s %s", plural("key", len(keys)), verbed(keys)),
+		"--endpoint=HOST:PORT names what to connect to")
+}
+
+func verbed(keys []string) string {
+	if len(keys) == 1 {
+		return "is " + quotedList(keys)
+	}
+	return "are " + quotedList(keys)
+}
+
+func errAmbiguous(found []hostPort) error {
+	var texts []string
+	for _, h := range found {
+		texts = append(texts, h.String())
+	}
+	return cli.WithHint(fmt.Errorf("the credentials have %d hosts, and connect forwards to one: %s", len(found), strings.Join(texts, ", ")),
+		"choose one, for example --endpoint=%s", texts[0])
+}
+
+// withPort adds the port of the key that goes with the key of a host, as db-port with db-host.
+func withPort(h hostPort, data map[string][]byte, hostKey string) hostPort {
+	if h.port != 0 {
+		return h
+	}
+	want := strings.TrimSuffix(plain(hostKey), hostSuffix(hostKey)) + "port"
+	for key, value := range data {
+		if port, err := strconv.ParseUint(strings.TrimSpace(string(value)), 10, 16); err == nil && plain(key) == want {
+			h.port = int(port)
+		}
+	}
+	return h
+}
+
+// withKnownPorts adds ports that URIs have for the same host.
+func withKnownPorts(found, uris []hostPort, namespace string) []hostPort {
+	found = slices.Clone(found)
+	for i, h := range found {
+		for _, u := range uris {
+			if h.port == 0 && forward.IsSameHost(u.host, h.host, namespace) {
+				found[i].port = u.port
+				break
+			}
+		}
+	}
+	return found
+}
+
+func withoutDuplicates(found []hostPort, namespace string) (unique []hostPort) {
+	for _, h := range found {
+		if !slices.ContainsFunc(unique, func(other hostPort) bool {
+			return h.port == other.port && forward.IsSameHost(h.host, other.host, namespace)
+		}) {
+			unique = append(unique, h)
+		}
+	}
+	return unique
+}

@@ -1,0 +1,47 @@
+//go:build !unix
+
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package credentials
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
+)
+
+// replaceProcess runs a command, and waits for its end: this system cannot replace a process. Ctrl-C reaches both.
+func replaceProcess(e *cli.Environment, path string, command, env []string) error {
+	cmd := &exec.Cmd{Path: path, Args: command, Env: env, Stdin: e.In, Stdout: e.Out, Stderr: e.ErrOut}
+	err := cmd.Run()
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &exit):
+		return &cli.ExitStatus{Code: exitCodeOf(exit.ProcessState)}
+	default:
+		return cannotRun(e, command[0], err)
+	}
+}
+
+// terminate ends a command: this system has no signal that asks for it.
+func terminate(cmd *exec.Cmd) error { return cmd.Process.Kill() }
+
+func exitCodeOf(state *os.ProcessState) int { return state.ExitCode() }

@@ -1,0 +1,44 @@
+//go:build unix
+
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package credentials
+
+import (
+	"os"
+	"os/exec"
+	"syscall"
+
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
+)
+
+// replaceProcess runs a command in place of this process, so that the terminal, signals and the exit code are the command's own. It
+// returns only if that fails.
+func replaceProcess(e *cli.Environment, path string, command, env []string) error {
+	return cannotRun(e, command[0], syscall.Exec(path, command, env))
+}
+
+// terminate asks a command to end.
+func terminate(cmd *exec.Cmd) error { return cmd.Process.Signal(syscall.SIGTERM) }
+
+// exitCodeOf is the exit code of a process that has ended; after a signal that of shells, 128 and the signal's number.
+func exitCodeOf(state *os.ProcessState) int {
+	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return 128 + int(status.Signal())
+	}
+	return state.ExitCode()
+}

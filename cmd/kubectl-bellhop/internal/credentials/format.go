@@ -1,0 +1,112 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package credentials
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+)
+
+// writeExports writes a line of a POSIX shell for each variable. A value with line breaks has more than one line.
+func writeExports(w io.Writer, variables []variable) error {
+	for _, v := range variables {
+		if _, err := fmt.Fprintf(w, "export %s=%s\n", v.name, shellQuoted(v.value)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shellQuoted returns a text as a POSIX shell reads it: within single quotes all characters but the single quote mean themselves.
+func shellQuoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
+
+// writeDotenv writes a line of a .env file for each variable.
+func writeDotenv(w io.Writer, variables []variable) error {
+	for _, v := range variables {
+		if _, err := fmt.Fprintf(w, "%s=%s\n", v.name, dotenvQuoted(v.value)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var dotenvEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "`", "\\`", "\n", `\n`, "\r", `\r`)
+
+// dotenvQuoted returns a text as dotenv libraries read it. They agree on double quotes around a text without special characters and with
+// \n for line breaks, and that characters mean themselves in single quotes, but for \\ and \' in that for Python. Where neither is possible,
+// it has the escapes of those for Ruby, Python and Go; that for Node.js undoes only \n and \r.
+func dotenvQuoted(text string) string {
+	isPlain := !strings.ContainsAny(text, "'\n\r") && !strings.Contains(text, `\\`) && !strings.HasSuffix(text, `\`)
+	if isPlain && strings.ContainsAny(text, "\\\"$`#") {
+		return "'" + text + "'"
+	}
+	return `"` + dotenvEscapes.Replace(text) + `"`
+}
+
+// writeJSON writes an object of strings.
+func writeJSON(w io.Writer, data map[string][]byte) error {
+	texts, err := textsOf(data, "JSON")
+	if err != nil {
+		return err
+	}
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "    ")
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(texts)
+}
+
+// writeYAML writes a map of strings.
+func writeYAML(w io.Writer, data map[string][]byte) error {
+	texts, err := textsOf(data, "YAML")
+	if err != nil {
+		return err
+	}
+	text, err := yaml.Marshal(texts)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(text)
+	return err
+}
+
+// textsOf returns values as texts. Base64 of binary ones could not be told from a text.
+func textsOf(data map[string][]byte, format string) (map[string]string, error) {
+	texts := map[string]string{}
+	for _, key := range slices.Sorted(maps.Keys(data)) {
+		if !isText(data[key]) {
+			return nil, errBinary(key, format)
+		}
+		texts[key] = string(data[key])
+	}
+	return texts, nil
+}
+
+// writeRaw writes a value as it is; to a terminal with a line break at its end, so that the prompt begins a line.
+func writeRaw(w io.Writer, value []byte, terminal bool) error {
+	if terminal && !bytes.HasSuffix(value, []byte("\n")) {
+		value = append(slices.Clone(value), '\n')
+	}
+	_, err := w.Write(value)
+	return err
+}
