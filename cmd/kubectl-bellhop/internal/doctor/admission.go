@@ -1,0 +1,163 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
+	servicecatalogv1beta1 "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/kinds"
+)
+
+// probeName is the name of the objects that are created as dry runs.
+const probeName = "bellhop-doctor"
+
+// dryRun creates nothing, and has everything asked that a creation asks.
+var dryRun = metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}, FieldManager: cli.FieldManager}
+
+// probe is a dry run that calls webhooks.
+type probe struct {
+	object string
+	run    func(ctx context.Context, p *inspector) error
+	// missed returns what is wrong although the API server accepted the object; empty: nothing.
+	missed string
+	fix    string
+}
+
+const (
+	fixAdmission = "see that a replica of the operator runs and that the API server reaches its webhook port; see docs/how-to/operate.md#while-the-operator-is-away"
+	fixNotCalled = "see that the operator runs; Alerts are accepted without it, and sent once it is back"
+)
+
+var probes = []probe{
+	// The webhooks of Alerts may fail. One that answers refuses this annotation, which is v1alpha1's.
+	{object: "Alert", run: probeAlert, fix: fixNotCalled,
+		missed: "its webhook does not answer, so that Alerts are not checked before they are stored"},
+	{object: "ServiceInstance", run: probeInstance, fix: fixAdmission},
+	{object: "Alert of v1alpha1", run: probeConversion, fix: fixAdmission},
+}
+
+// checkAdmission creates objects as dry runs, which calls the webhooks.
+func checkAdmission(ctx context.Context, p *inspector) (result, error) {
+	var r result
+	var answered, skipped []string
+	for _, probe := range probes {
+		err := probe.run(ctx, p)
+		f := Finding{ID: "webhook-unavailable", Severity: Problem, Object: probe.object, Namespace: p.own, Fix: probe.fix}
+		switch outcome, message := evaluateProbe(err); {
+		case outcome == probeSkipped:
+			skipped = append(skipped, probe.object)
+		case outcome == probeFailed:
+			f.Message = message
+			r.add(f)
+		case outcome == probeAccepted && probe.missed != "":
+			f.Message, f.Severity = probe.missed, Warning
+			r.add(f)
+		default:
+			answered = append(answered, probe.object)
+		}
+	}
+	switch {
+	case len(r.findings) > 0:
+		r.message = "webhooks do not answer"
+	case len(answered) == 0:
+		return skip("you may not create what would call the webhooks: %s", strings.Join(skipped, ", "))
+	default:
+		r.message = fmt.Sprintf("the webhooks answered dry runs of %s", strings.Join(answered, ", "))
+	}
+	if len(skipped) > 0 {
+		r.message += fmt.Sprintf("; not tried, as you may not create it: %s", strings.Join(skipped, ", "))
+	}
+	return r, nil
+}
+
+// outcome is what a dry run showed.
+type outcome int
+
+const (
+	// probeSkipped: the user may not create the object, so that no webhook was called.
+	probeSkipped outcome = iota
+	// probeAccepted: the API server would have stored the object.
+	probeAccepted
+	// probeRefused: admission refused the object, so that a webhook, or what comes after it, answered.
+	probeRefused
+	// probeFailed: a webhook could not be called.
+	probeFailed
+)
+
+// evaluateProbe tells from the error of a dry run whether webhooks answer.
+func evaluateProbe(err error) (outcome, string) {
+	switch {
+	case err == nil:
+		return probeAccepted, ""
+	case isForbidden(err) && strings.Contains(err.Error(), " cannot create resource "):
+		return probeSkipped, ""
+	case apierrors.IsNotFound(err): // the kind, or the namespace
+		return probeSkipped, ""
+	case strings.Contains(err.Error(), "failed calling webhook"), strings.Contains(err.Error(), "conversion webhook for"):
+		return probeFailed, withoutPrefix(err)
+	case apierrors.IsInternalError(err), apierrors.IsTimeout(err), apierrors.IsServerTimeout(err), apierrors.IsServiceUnavailable(err):
+		return probeFailed, withoutPrefix(err)
+	default:
+		return probeRefused, ""
+	}
+}
+
+// withoutPrefix is an error without what the API server puts before it at each of its layers.
+func withoutPrefix(err error) string {
+	const prefix = "Internal error occurred: "
+	text := kinds.Reason(err)
+	for strings.HasPrefix(text, prefix) {
+		text = strings.TrimPrefix(text, prefix)
+	}
+	return text
+}
+
+func probeAlert(ctx context.Context, p *inspector) error {
+	alert := &pagerv1beta1.Alert{ObjectMeta: metav1.ObjectMeta{GenerateName: probeName + "-", Annotations: map[string]string{pagerv1beta1.TitleAnnotation: probeName}}}
+	alert.Spec.Content = "a dry run of kubectl bellhop doctor"
+	_, err := p.clients.Pager.Alerts(p.own).Create(ctx, alert, dryRun)
+	return err
+}
+
+func probeInstance(ctx context.Context, p *inspector) error {
+	instance := &servicecatalogv1beta1.ServiceInstance{ObjectMeta: metav1.ObjectMeta{GenerateName: probeName + "-"}}
+	instance.Spec.ClusterServiceClassExternalName = probeName
+	instance.Spec.ClusterServicePlanExternalName = probeName
+	_, err := p.clients.Services.ServiceInstances(p.own).Create(ctx, instance, dryRun)
+	return err
+}
+
+func probeConversion(ctx context.Context, p *inspector) error {
+	alert := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": kinds.Alert.Group + "/" + oldVersion, "kind": "Alert",
+		"metadata": map[string]any{"generateName": probeName + "-"},
+		"spec":     map[string]any{"message": "a dry run of kubectl bellhop doctor"},
+	}}
+	resource := schema.GroupVersionResource{Group: kinds.Alert.Group, Version: oldVersion, Resource: kinds.Alert.Resource}
+	_, err := p.dynamic.Resource(resource).Namespace(p.own).Create(ctx, alert, dryRun)
+	return err
+}

@@ -1,0 +1,140 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package doctor looks for what keeps Bellhop from working: in the cluster, in the rights of the user, and in the objects of a namespace.
+package doctor
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/printers"
+
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
+)
+
+// Commands returns the command of this package.
+func Commands(e *cli.Environment) []*cobra.Command {
+	o := &options{Environment: e}
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Find what is wrong with Bellhop, and say how to correct it",
+		Long: `Find what is wrong with Bellhop, and say how to correct it.
+
+It checks the CustomResourceDefinitions, the webhooks with their certificates,
+the operator and its leader, your rights, and the objects of the namespace:
+brokers and receivers that are not ready, instances, bindings and alerts that
+wait for a person, deletions that do not end, and Secrets of bindings that are
+missing.
+
+Each check has one line: ok, warning, problem or skipped. A check is skipped
+where you may not read what it needs. Each finding says what to do. Nothing is
+changed: objects are created as server-side dry runs only.
+
+The exit code is 3 if there is a problem, and else 0, also where there are
+warnings.`,
+		Example: `  # Check the cluster and this namespace
+  kubectl bellhop doctor
+
+  # Check the objects of all namespaces
+  kubectl bellhop doctor -A
+
+  # Fail a pipeline if something is wrong, and keep the findings
+  kubectl bellhop doctor -o json > findings.json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
+	}
+	flags := cmd.Flags()
+	flags.BoolVarP(&o.allNamespaces, "all-namespaces", "A", false, "Check the objects of all namespaces")
+	flags.StringVarP(&o.output, "output", "o", "", "Output format, one of: json; default: text")
+	cli.CompleteFlag(cmd, "output", cobra.FixedCompletions([]string{"json"}, cobra.ShellCompDirectiveNoFileComp))
+	flags.StringVar(&o.operatorNamespace, "operator-namespace", cli.OperatorNamespace, "Namespace of the operator")
+	flags.DurationVar(&o.stuckAfter, "stuck-after", 5*time.Minute, "How long a deletion may take before it is a finding")
+	return []*cobra.Command{cmd}
+}
+
+type options struct {
+	*cli.Environment
+	allNamespaces     bool
+	output            string
+	operatorNamespace string
+	stuckAfter        time.Duration
+}
+
+func (o *options) run(ctx context.Context) error {
+	if o.output != "" && o.output != "json" {
+		return cli.UsageError("--output=%s: must be json, or left out", o.output)
+	}
+	p, err := o.newInspector()
+	if err != nil {
+		return err
+	}
+	r := &Report{Checks: []Check{}, Findings: []Finding{}}
+	progress := o.Progress()
+	for _, c := range checks {
+		fmt.Fprintf(progress, "checking %s …\r", c.id)
+		result, err := c.run(ctx, p)
+		if err != nil {
+			return err
+		}
+		r.add(c.id, result)
+	}
+	fmt.Fprint(progress, "\x1b[2K\r")
+	if err := o.print(r); err != nil {
+		return err
+	}
+	if r.hasProblem() {
+		return &cli.ExitStatus{Code: cli.ExitStalled}
+	}
+	return nil
+}
+
+func (o *options) print(r *Report) error {
+	if o.output == "json" {
+		encoder := json.NewEncoder(o.Out)
+		encoder.SetIndent("", "    ")
+		return encoder.Encode(r)
+	}
+	return r.print(o.Out)
+}
+
+// colors of statuses on a terminal.
+var colors = map[Status]string{OK: "\x1b[32m", Warning: "\x1b[33m", Problem: "\x1b[31m"}
+
+// print writes a line for each check, and below it the findings.
+func (r *Report) print(w io.Writer) error {
+	colored := printers.AllowsColorOutput(w)
+	for _, c := range r.Checks {
+		status := fmt.Sprintf("%-8s", c.Status)
+		if color := colors[c.Status]; colored && color != "" {
+			status = color + status + "\x1b[0m"
+		}
+		if _, err := fmt.Fprintf(w, "%s  %-12s  %s\n", status, c.ID, c.Message); err != nil {
+			return err
+		}
+		for _, f := range r.Findings {
+			if f.Check == c.ID {
+				fmt.Fprintf(w, "          - %s: %s: %s\n            fix: %s\n", f.Severity, f.label(), f.Message, f.Fix)
+			}
+		}
+	}
+	_, err := fmt.Fprintln(w, "\n"+r.summary())
+	return err
+}

@@ -1,0 +1,161 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/kinds"
+)
+
+const (
+	storedVersion = "v1beta1"
+	// oldVersion is another version of Alerts, which a webhook converts.
+	oldVersion = "v1alpha1"
+	fixInstall = "an administrator installs them with make install, or with make deploy"
+)
+
+var definitions = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
+
+// checkDefinitions looks at the CustomResourceDefinitions. A user who may not read them gets what discovery says.
+func checkDefinitions(ctx context.Context, p *inspector) (result, error) {
+	var r result
+	for _, k := range kinds.All {
+		name := k.Resource + "." + k.Group
+		crd, err := p.dynamic.Resource(definitions).Get(ctx, name, metav1.GetOptions{})
+		switch {
+		case isForbidden(err):
+			return discoverDefinitions(p)
+		case apierrors.IsNotFound(err):
+			r.add(Finding{ID: "crd-missing", Severity: Problem, Object: crdLabel(name), Message: "it is not installed", Fix: fixInstall})
+		case err != nil:
+			return r, err
+		default:
+			r.findings = append(r.findings, evaluateDefinition(crd)...)
+		}
+	}
+	r.message = fmt.Sprintf("%d CustomResourceDefinitions are established", len(kinds.All))
+	if len(r.findings) > 0 {
+		r.message = "CustomResourceDefinitions are missing, or cannot be used"
+	}
+	return r, nil
+}
+
+func crdLabel(name string) string { return "CustomResourceDefinition/" + name }
+
+// evaluateDefinition returns what is wrong with the versions and the conditions of a CustomResourceDefinition.
+func evaluateDefinition(crd *unstructured.Unstructured) []Finding {
+	var findings []Finding
+	add := func(id, fix, format string, args ...any) {
+		findings = append(findings, Finding{ID: id, Severity: Problem, Object: crdLabel(crd.GetName()), Message: fmt.Sprintf(format, args...), Fix: fix})
+	}
+	if at := crd.GetDeletionTimestamp(); at != nil {
+		add("crd-terminating", "release or delete its objects, and install it again, see docs/how-to/operate.md#install-deploy-remove",
+			"it is being deleted since %s, and all objects of the kind with it", stamp(at.Time))
+	}
+	served, stored := versionsOf(crd)
+	expected := []string{storedVersion}
+	if strings.HasPrefix(crd.GetName(), "alerts.") {
+		expected = append(expected, oldVersion)
+	}
+	for _, version := range expected {
+		if !slices.Contains(served, version) {
+			add("crd-version", fixInstall, "it does not serve version %s, but %s", version, strings.Join(served, ", "))
+		}
+	}
+	if stored != storedVersion {
+		add("crd-version", fixInstall, "it stores version %q and not %s", stored, storedVersion)
+	}
+	conditions, _, _ := unstructured.NestedSlice(crd.Object, "status", "conditions")
+	for _, kind := range []string{"NamesAccepted", "Established"} {
+		if status, message := conditionOf(conditions, kind); status != "True" {
+			fix := "wait; if it stays, look at the condition's message"
+			if kind == "NamesAccepted" {
+				fix = "another CustomResourceDefinition has one of its names: remove that one, or use full names such as alerts.pager.k8s.co"
+			}
+			add("crd-not-established", fix, "its condition %s is not True: %s", kind, message)
+		}
+	}
+	return findings
+}
+
+// versionsOf returns the versions that are served, and the one that is stored.
+func versionsOf(crd *unstructured.Unstructured) (served []string, stored string) {
+	versions, _, _ := unstructured.NestedSlice(crd.Object, "spec", "versions")
+	for _, v := range versions {
+		version, _ := v.(map[string]any)
+		name, _, _ := unstructured.NestedString(version, "name")
+		if is, _, _ := unstructured.NestedBool(version, "served"); is {
+			served = append(served, name)
+		}
+		if is, _, _ := unstructured.NestedBool(version, "storage"); is {
+			stored = name
+		}
+	}
+	return served, stored
+}
+
+func conditionOf(conditions []any, kind string) (status, message string) {
+	for _, c := range conditions {
+		condition, _ := c.(map[string]any)
+		if condition["type"] == kind {
+			status, _, _ = unstructured.NestedString(condition, "status")
+			message, _, _ = unstructured.NestedString(condition, "message")
+		}
+	}
+	return status, message
+}
+
+// discoverDefinitions looks for the kinds in what the API server says that it serves, which everybody may read.
+func discoverDefinitions(p *inspector) (result, error) {
+	client, err := p.Connection.ToDiscoveryClient()
+	if err != nil {
+		return result{}, err
+	}
+	client.Invalidate()
+	var r result
+	served := map[string]bool{}
+	for _, group := range []string{kinds.Alert.Group, kinds.ServiceInstance.Group} {
+		list, err := client.ServerResourcesForGroupVersion(group + "/" + storedVersion)
+		if err != nil && !apierrors.IsNotFound(err) {
+			return r, err
+		}
+		if err == nil {
+			for _, resource := range list.APIResources {
+				served[resource.Name+"."+group] = true
+			}
+		}
+	}
+	for _, k := range kinds.All {
+		if name := k.Resource + "." + k.Group; !served[name] {
+			r.add(Finding{ID: "crd-missing", Severity: Problem, Object: crdLabel(name), Message: "the API server does not serve it", Fix: fixInstall})
+		}
+	}
+	r.message = fmt.Sprintf("%d kinds are served; you may not read their CustomResourceDefinitions", len(kinds.All))
+	if len(r.findings) > 0 {
+		r.message = "kinds are missing"
+	}
+	return r, nil
+}

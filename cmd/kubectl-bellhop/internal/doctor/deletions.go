@@ -1,0 +1,127 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/duration"
+
+	servicecatalogv1beta1 "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/kinds"
+	"github.com/gophernetes/bellhop/internal/catalog"
+)
+
+// checkSecrets looks whether bindings that are ready have a Secret with credentials. It does not look at their values.
+func checkSecrets(ctx context.Context, p *inspector) (result, error) {
+	var r result
+	objects, err := p.list(ctx, kinds.ServiceBinding)
+	if err != nil {
+		return skipForbidden(err)
+	}
+	ready := 0
+	for _, object := range objects {
+		binding := object.(*servicecatalogv1beta1.ServiceBinding)
+		if kinds.StateOf(binding).State != kinds.StateReady {
+			continue // its conditions say why
+		}
+		ready++
+		name := catalog.SecretName(binding)
+		secret, err := p.core.Secrets(binding.Namespace).Get(ctx, name, metav1.GetOptions{})
+		f := Finding{Severity: Problem, Object: kinds.Label(binding), Namespace: binding.Namespace,
+			Fix: "see that the operator runs: it writes the Secret again; if that cannot be, ask for new credentials with kubectl bellhop rotate " + binding.Name}
+		switch {
+		case apierrors.IsNotFound(err):
+			f.ID, f.Message = "secret-missing", fmt.Sprintf("it is Ready, and its Secret %s does not exist", name)
+			r.add(f)
+		case err != nil:
+			return skipForbidden(err)
+		case len(secret.Data) == 0:
+			f.ID, f.Message = "secret-empty", fmt.Sprintf("it is Ready, and its Secret %s has no keys", name)
+			r.add(f)
+		}
+	}
+	r.message = fmt.Sprintf("ready bindings in %s: %d, without credentials: %d", p.where(), ready, len(r.findings))
+	return r, nil
+}
+
+// checkDeletions looks for objects that are being deleted for too long.
+func checkDeletions(ctx context.Context, p *inspector) (result, error) {
+	var r result
+	objects, unreadable, err := p.listAll(ctx, kinds.All...)
+	if err != nil {
+		return r, err
+	}
+	if len(unreadable) == len(kinds.All) {
+		return skip("you may not list any of Bellhop's kinds")
+	}
+	for _, object := range objects {
+		if f, ok := evaluateDeletion(object, p.now(), p.stuckAfter); ok {
+			r.add(f)
+		}
+	}
+	limit := duration.ShortHumanDuration(p.stuckAfter)
+	r.message = fmt.Sprintf("deletions in %s that take longer than %s: %d", p.where(), limit, len(r.findings)) + withoutUnreadable(unreadable)
+	return r, nil
+}
+
+// evaluateDeletion returns what holds an object that is being deleted for longer than the limit, and false for another.
+func evaluateDeletion(object cli.Object, now time.Time, limit time.Duration) (Finding, bool) {
+	deleted := object.GetDeletionTimestamp()
+	if deleted == nil || now.Sub(deleted.Time) < limit {
+		return Finding{}, false
+	}
+	f := Finding{ID: "deletion-stuck", Severity: Problem, Object: kinds.Label(object), Namespace: object.GetNamespace()}
+	health := cli.HealthOf(object)
+	message := strings.Join(strings.Fields(health.Message), " ")
+	f.Message = fmt.Sprintf("its deletion began at %s, and it has the finalizers %s", stamp(deleted.Time), strings.Join(object.GetFinalizers(), ", "))
+	if health.Reason != "" {
+		f.Message += ". " + strings.TrimSuffix(health.Reason+": "+message, ": ")
+	}
+	e := explainState(object, kinds.StateOf(object))
+	if health.Reason != "" && e.Fix != "" {
+		f.Fix = e.Fix + ". "
+	}
+	f.Fix += howToRelease(object)
+	return f, true
+}
+
+// howToRelease is the command that ends a deletion and leaves what is outside of the cluster.
+func howToRelease(object cli.Object) string {
+	namespace := ""
+	if object.GetNamespace() != "" {
+		namespace = "-n " + object.GetNamespace() + " "
+	}
+	const release = "To release it, and leave what is at the broker as it is: kubectl bellhop retain "
+	switch object.(type) {
+	case *servicecatalogv1beta1.ServiceInstance:
+		return release + namespace + object.GetName()
+	case *servicecatalogv1beta1.ServiceBinding:
+		return release + namespace + "--bindings " + object.GetName()
+	case servicecatalogv1beta1.Broker:
+		return "Delete or release its instances and bindings first; kubectl bellhop tree " + strings.ToLower(kinds.Label(object)) + " -A shows them"
+	default:
+		return fmt.Sprintf("To release it, so that receivers are not told that it is over: kubectl annotate %s%s %s=%s --overwrite", namespace, cli.ResourceName(object),
+			servicecatalogv1beta1.DeletionPolicyAnnotation, servicecatalogv1beta1.DeletionPolicyRetain)
+	}
+}

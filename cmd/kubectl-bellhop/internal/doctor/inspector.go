@@ -1,0 +1,151 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package doctor
+
+import (
+	"context"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/dynamic"
+	admissionclient "k8s.io/client-go/kubernetes/typed/admissionregistration/v1"
+	appsclient "k8s.io/client-go/kubernetes/typed/apps/v1"
+	authenticationclient "k8s.io/client-go/kubernetes/typed/authentication/v1"
+	authorizationclient "k8s.io/client-go/kubernetes/typed/authorization/v1"
+	coordinationclient "k8s.io/client-go/kubernetes/typed/coordination/v1"
+	coreclient "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/rest"
+
+	pagerclient "github.com/gophernetes/bellhop/client/clientset/versioned/typed/pager/v1beta1"
+	servicecatalogclient "github.com/gophernetes/bellhop/client/clientset/versioned/typed/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/kinds"
+)
+
+// inspector has what checks need: clients, and what was read so far.
+type inspector struct {
+	*options
+	// own is the namespace of the command; namespace that of the objects that are checked, empty: all.
+	own, namespace string
+
+	clients        *kinds.Clients
+	core           coreclient.CoreV1Interface
+	admission      admissionclient.AdmissionregistrationV1Interface
+	apps           appsclient.AppsV1Interface
+	authentication authenticationclient.AuthenticationV1Interface
+	authorization  authorizationclient.AuthorizationV1Interface
+	coordination   coordinationclient.CoordinationV1Interface
+	dynamic        dynamic.Interface
+
+	now func() time.Time
+	// listed are the objects that were listed already, with the errors.
+	listed map[*kinds.Kind]listed
+	hooks  *hooks
+	// deployed: there is a Deployment of the operator.
+	deployed bool
+}
+
+type listed struct {
+	objects []cli.Object
+	err     error
+}
+
+func (o *options) newInspector() (*inspector, error) {
+	config, err := o.Config()
+	if err != nil {
+		return nil, err
+	}
+	own, err := o.Namespace()
+	if err != nil {
+		return nil, err
+	}
+	p := &inspector{options: o, own: own, namespace: own, now: time.Now, listed: map[*kinds.Kind]listed{}}
+	if o.allNamespaces {
+		p.namespace = ""
+	}
+	return p, p.connect(rest.CopyConfig(config))
+}
+
+// connect makes the clients. The warnings of dry runs are about objects that are not stored, and are not shown.
+func (p *inspector) connect(config *rest.Config) (err error) {
+	config.WarningHandler, config.WarningHandlerWithContext = rest.NoWarnings{}, nil
+	p.clients = &kinds.Clients{}
+	if p.clients.Pager, err = pagerclient.NewForConfig(config); err != nil {
+		return err
+	}
+	if p.clients.Services, err = servicecatalogclient.NewForConfig(config); err != nil {
+		return err
+	}
+	if p.core, err = coreclient.NewForConfig(config); err != nil {
+		return err
+	}
+	if p.admission, err = admissionclient.NewForConfig(config); err != nil {
+		return err
+	}
+	if p.apps, err = appsclient.NewForConfig(config); err != nil {
+		return err
+	}
+	if p.authentication, err = authenticationclient.NewForConfig(config); err != nil {
+		return err
+	}
+	if p.authorization, err = authorizationclient.NewForConfig(config); err != nil {
+		return err
+	}
+	if p.coordination, err = coordinationclient.NewForConfig(config); err != nil {
+		return err
+	}
+	p.dynamic, err = dynamic.NewForConfig(config)
+	return err
+}
+
+// list reads the objects of a kind once. Those of a kind that is not installed are none, as another check finds that.
+func (p *inspector) list(ctx context.Context, k *kinds.Kind) ([]cli.Object, error) {
+	if known, ok := p.listed[k]; ok {
+		return known.objects, known.err
+	}
+	objects, err := k.List(ctx, p.clients, p.namespace)
+	if apierrors.IsNotFound(err) {
+		err = nil
+	}
+	p.listed[k] = listed{objects, err}
+	return objects, err
+}
+
+// listAll reads the objects of several kinds. Unreadable says which kinds the user may not read.
+func (p *inspector) listAll(ctx context.Context, of ...*kinds.Kind) (all []cli.Object, unreadable []string, err error) {
+	for _, k := range of {
+		objects, err := p.list(ctx, k)
+		switch {
+		case isForbidden(err):
+			unreadable = append(unreadable, k.Resource)
+		case err != nil:
+			return nil, nil, err
+		}
+		all = append(all, objects...)
+	}
+	return all, unreadable, nil
+}
+
+// where is the namespace that is checked, for a text.
+func (p *inspector) where() string {
+	if p.namespace == "" {
+		return "all namespaces"
+	}
+	return "namespace " + p.namespace
+}
+
+func isForbidden(err error) bool { return apierrors.IsForbidden(err) }

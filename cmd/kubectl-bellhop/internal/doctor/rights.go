@@ -1,0 +1,245 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/kinds"
+)
+
+// right is what a command needs: verbs of a resource.
+type right struct {
+	group, resource, subresource string
+	verbs                        []string
+	clusterScoped                bool
+}
+
+// of returns the right to do something with the objects of a kind.
+func of(k *kinds.Kind, verbs ...string) right {
+	return right{group: k.Group, resource: k.Resource, verbs: verbs, clusterScoped: !k.Namespaced}
+}
+
+// commandRights are the rights that commands of the plugin need.
+type commandRights struct {
+	// role is the ClusterRole that gives the rights, and commands those that need them.
+	role     string
+	commands string
+	rights   []right
+	// administrative commands are not for every user: that they are not allowed is no finding.
+	administrative bool
+}
+
+const (
+	alertViewer    = "bellhop-pager-alert-viewer-role"
+	alertEditor    = "bellhop-pager-alert-editor-role"
+	instanceEditor = "bellhop-servicecatalog-serviceinstance-editor-role"
+	bindingEditor  = "bellhop-servicecatalog-servicebinding-editor-role"
+)
+
+var (
+	readSecrets = right{resource: "secrets", verbs: []string{"get"}}
+	// rightsOfCommands has a row for each group of commands.
+	rightsOfCommands = []commandRights{
+		{role: alertViewer, commands: "alerts", rights: []right{of(kinds.Alert, "get", "list")}},
+		{role: alertViewer, commands: "page --wait", rights: []right{of(kinds.Alert, "list", "watch")}},
+		{role: alertEditor, commands: "page", rights: []right{of(kinds.Alert, "create")}},
+		{role: alertEditor, commands: "test", rights: []right{of(kinds.Alert, "create", "list", "watch", "delete")}},
+		{role: alertEditor, commands: "resolve", rights: []right{of(kinds.Alert, "get", "patch")}},
+		{role: alertEditor, commands: "resend", rights: []right{of(kinds.Alert, "get", "patch")}},
+		{role: "bellhop-servicecatalog-clusterserviceclass-viewer-role", commands: "marketplace (classes of the cluster)",
+			rights: []right{of(kinds.ClusterServiceClass, "get", "list")}},
+		{role: "bellhop-servicecatalog-clusterserviceplan-viewer-role", commands: "marketplace (plans of the cluster)",
+			rights: []right{of(kinds.ClusterServicePlan, "get", "list")}},
+		{role: "view", commands: "marketplace (this namespace)", rights: []right{of(kinds.ServiceClass, "get", "list"), of(kinds.ServicePlan, "get", "list")}},
+		{role: "view", commands: "provision --wait", rights: []right{of(kinds.ServiceInstance, "list", "watch")}},
+		{role: "view", commands: "bind --wait", rights: []right{of(kinds.ServiceBinding, "list", "watch")}},
+		{role: instanceEditor, commands: "provision", rights: []right{of(kinds.ServiceInstance, "create")}},
+		{role: instanceEditor, commands: "update", rights: []right{of(kinds.ServiceInstance, "get", "patch")}},
+		{role: instanceEditor, commands: "deprovision", rights: []right{of(kinds.ServiceInstance, "get", "delete")}},
+		{role: bindingEditor, commands: "bind", rights: []right{of(kinds.ServiceBinding, "create")}},
+		{role: bindingEditor, commands: "rotate", rights: []right{of(kinds.ServiceBinding, "get", "patch")}},
+		{role: bindingEditor, commands: "unbind", rights: []right{of(kinds.ServiceBinding, "get", "delete")}},
+		{role: "edit", commands: "creds and exec", rights: []right{of(kinds.ServiceBinding, "get"), readSecrets}},
+		{role: "edit", commands: "connect", rights: []right{
+			of(kinds.ServiceBinding, "get"), readSecrets, {resource: "services", verbs: []string{"get"}}, {resource: "pods", verbs: []string{"list"}},
+			{resource: "pods", subresource: "portforward", verbs: []string{"create"}},
+		}},
+		{commands: "register (this namespace)", administrative: true, rights: []right{of(kinds.ServiceBroker, "create", "get", "patch", "delete")}},
+		{commands: "register (cluster)", administrative: true, rights: []right{of(kinds.ClusterServiceBroker, "create", "get", "patch", "delete")}},
+	}
+)
+
+// missingRights are the commands that a user may not use for want of a role.
+type missingRights struct {
+	role          string
+	clusterScoped bool
+	commands      []string
+	// resources are in the order in which they were added, with the verbs of each.
+	resources []string
+	verbs     map[string][]string
+}
+
+// checkRights asks the API server which commands the user may use.
+func checkRights(ctx context.Context, p *inspector) (result, error) {
+	var r result
+	answers := map[authorizationv1.ResourceAttributes]bool{}
+	var allowed, denied []string
+	var byRole []*missingRights
+	for _, row := range rightsOfCommands {
+		missing, err := p.missing(ctx, answers, row.rights)
+		switch {
+		case err != nil:
+			return skipForbidden(err)
+		case len(missing) == 0:
+			allowed = append(allowed, row.commands)
+			continue
+		}
+		denied = append(denied, row.commands)
+		if !row.administrative {
+			byRole = addMissing(byRole, row, missing)
+		}
+	}
+	user := "YOU"
+	if len(byRole) > 0 {
+		user = p.userName(ctx)
+	}
+	for _, m := range byRole {
+		f := Finding{ID: "right-missing", Severity: Warning, Object: "ClusterRole/" + m.role, Fix: p.fixRight(m, user)}
+		f.Message = fmt.Sprintf("you may not %s, as needed by %s", m, strings.Join(m.commands, ", "))
+		if !m.clusterScoped {
+			f.Namespace = p.namespace
+		}
+		r.add(f)
+	}
+	switch {
+	case len(denied) == 0:
+		r.message = "you may use all commands in " + p.where()
+	case len(allowed) == 0:
+		r.message = "you may use no command in " + p.where()
+	default:
+		r.message = fmt.Sprintf("you may use in %s: %s; not: %s", p.where(), strings.Join(allowed, ", "), strings.Join(denied, ", "))
+	}
+	return r, nil
+}
+
+// addMissing adds commands and rights to those that the same role gives.
+func addMissing(byRole []*missingRights, row commandRights, missing []right) []*missingRights {
+	at := slices.IndexFunc(byRole, func(m *missingRights) bool { return m.role == row.role })
+	if at < 0 {
+		at, byRole = len(byRole), append(byRole, &missingRights{role: row.role, clusterScoped: row.rights[0].clusterScoped, verbs: map[string][]string{}})
+	}
+	m := byRole[at]
+	m.commands = append(m.commands, row.commands)
+	for _, right := range missing {
+		resource := right.String()
+		if _, ok := m.verbs[resource]; !ok {
+			m.resources = append(m.resources, resource)
+		}
+		if verb := right.verbs[0]; !slices.Contains(m.verbs[resource], verb) {
+			m.verbs[resource] = append(m.verbs[resource], verb)
+		}
+	}
+	return byRole
+}
+
+// String lists the rights as "VERB, VERB RESOURCE; VERB RESOURCE".
+func (m *missingRights) String() string {
+	var parts []string
+	for _, resource := range m.resources {
+		parts = append(parts, strings.Join(m.verbs[resource], ", ")+" "+resource)
+	}
+	return strings.Join(parts, "; ")
+}
+
+// missing returns those of some rights that the user does not have, each with one verb.
+func (p *inspector) missing(ctx context.Context, answers map[authorizationv1.ResourceAttributes]bool, rights []right) ([]right, error) {
+	var missing []right
+	for _, right := range rights {
+		for _, verb := range right.verbs {
+			may, err := p.may(ctx, answers, p.attributes(right, verb))
+			if err != nil {
+				return nil, err
+			}
+			if !may {
+				one := right
+				one.verbs = []string{verb}
+				missing = append(missing, one)
+			}
+		}
+	}
+	return missing, nil
+}
+
+// userName is how the API server calls the user, YOU where it does not tell.
+func (p *inspector) userName(ctx context.Context) string {
+	review, err := p.authentication.SelfSubjectReviews().Create(ctx, &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})
+	if err != nil {
+		return "YOU"
+	}
+	return review.Status.UserInfo.Username
+}
+
+// String is the resource as kubectl auth can-i takes it.
+func (r right) String() string {
+	text := r.resource
+	if r.group != "" {
+		text += "." + r.group
+	}
+	if r.subresource != "" {
+		text += "/" + r.subresource
+	}
+	return text
+}
+
+func (p *inspector) attributes(right right, verb string) authorizationv1.ResourceAttributes {
+	attributes := authorizationv1.ResourceAttributes{Verb: verb, Group: right.group, Resource: right.resource, Subresource: right.subresource}
+	if !right.clusterScoped {
+		attributes.Namespace = p.namespace
+	}
+	return attributes
+}
+
+// may asks whether the user has a right, each right once.
+func (p *inspector) may(ctx context.Context, answers map[authorizationv1.ResourceAttributes]bool, attributes authorizationv1.ResourceAttributes) (bool, error) {
+	if answer, ok := answers[attributes]; ok {
+		return answer, nil
+	}
+	review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &attributes}}
+	review, err := p.authorization.SelfSubjectAccessReviews().Create(ctx, review, metav1.CreateOptions{})
+	if err != nil {
+		return false, err
+	}
+	answers[attributes] = review.Status.Allowed
+	return review.Status.Allowed, nil
+}
+
+// fixRight is the command that gives a user a role.
+func (p *inspector) fixRight(m *missingRights, user string) string {
+	const text = "an administrator can allow it: kubectl create "
+	if p.namespace == "" || m.clusterScoped {
+		return fmt.Sprintf(text+"clusterrolebinding NAME --clusterrole=%s --user=%s", m.role, user)
+	}
+	return fmt.Sprintf(text+"rolebinding NAME --clusterrole=%s --user=%s --namespace=%s", m.role, user, p.namespace)
+}

@@ -1,0 +1,156 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package tree shows how objects belong together: broker, classes, plans, instances, bindings and Secrets; alert and receivers.
+package tree
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/kinds"
+)
+
+// Commands returns the command of this package.
+func Commands(e *cli.Environment) []*cobra.Command {
+	o := &options{Environment: e}
+	cmd := &cobra.Command{
+		Use:   "tree [KIND/NAME | KIND NAME]",
+		Short: "Show what belongs to what, and in which state it is",
+		Long: `Show what belongs to what, and in which state it is.
+
+  broker                its classes, their plans, and of each plan the instances
+                        with their bindings and Secrets
+  instance or binding   broker, class and plan in the first line, and what
+                        belongs to it below
+  alert                 its receivers, with the state of each delivery
+  receiver              the alerts that go there, with the state of each
+                        delivery
+
+Without an argument: all brokers and all alerts. Instances, bindings and alerts
+are those of the namespace, or with --all-namespaces of all namespaces.
+
+What you may not read is left out, and a note on standard error says so.`,
+		Example: `  # All brokers and alerts of this namespace
+  kubectl bellhop tree
+
+  # What uses a broker, in all namespaces
+  kubectl bellhop tree broker/acme -A
+
+  # Where an instance comes from, and which bindings and Secrets it has
+  kubectl bellhop tree instance/orders-db
+
+  # Which receivers have confirmed an alert
+  kubectl bellhop tree alert/disk-full
+
+  # For scripts
+  kubectl bellhop tree instance/orders-db -o json`,
+		Args:              cobra.MaximumNArgs(2),
+		ValidArgsFunction: kinds.CompleteTargets(e, kinds.WithConditions, true),
+		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd.Context(), args) },
+	}
+	cmd.Flags().StringVarP(&o.output, "output", "o", "", "Output format, one of: json; default: text")
+	cli.CompleteFlag(cmd, "output", cobra.FixedCompletions([]string{"json"}, cobra.ShellCompDirectiveNoFileComp))
+	cmd.Flags().BoolVarP(&o.allNamespaces, "all-namespaces", "A", false, "Show instances, bindings and alerts of all namespaces")
+	cmd.Flags().BoolVar(&o.ascii, "ascii", false, "Draw branches in ASCII; default where TERM is dumb")
+	return []*cobra.Command{cmd}
+}
+
+type options struct {
+	*cli.Environment
+	output               string
+	allNamespaces, ascii bool
+}
+
+func (o *options) run(ctx context.Context, args []string) error {
+	if o.output != "" && o.output != "json" {
+		return cli.UsageError("--output=%s: must be json, or left out", o.output)
+	}
+	targets, err := kinds.ParseTargets(args, kinds.WithConditions)
+	if err != nil {
+		return err
+	}
+	if len(targets) > 1 {
+		return cli.UsageError("tree shows one object: name it as KIND/NAME")
+	}
+	b, err := o.newBuilder()
+	if err != nil {
+		return err
+	}
+	var printed any
+	var roots []*Node
+	if len(targets) == 0 {
+		roots, err = b.everything(ctx)
+		printed = roots
+	} else if roots, err = b.of(ctx, targets[0]); err == nil {
+		printed = roots[0]
+	}
+	if err != nil {
+		return err
+	}
+	b.unreadable.Print(o.ErrOut)
+	if len(roots) == 0 && len(b.unreadable) > 0 && o.output == "" {
+		_, err := fmt.Fprintln(o.ErrOut, "There is nothing that you may read")
+		return err
+	}
+	return o.print(roots, printed)
+}
+
+func (o *options) print(roots []*Node, printed any) error {
+	if o.output == "json" {
+		encoder := json.NewEncoder(o.Out)
+		encoder.SetIndent("", "    ")
+		return encoder.Encode(printed)
+	}
+	if len(roots) == 0 {
+		_, err := fmt.Fprintln(o.ErrOut, "No brokers and no alerts found")
+		return err
+	}
+	style := unicode
+	if o.ascii || os.Getenv("TERM") == "dumb" {
+		style = ascii
+	}
+	return printTree(o.Out, roots, style, o.allNamespaces)
+}
+
+func (o *options) newBuilder() (*builder, error) {
+	clients, err := kinds.NewClients(o.Environment)
+	if err != nil {
+		return nil, err
+	}
+	core, err := o.Core()
+	if err != nil {
+		return nil, err
+	}
+	own, err := o.Namespace()
+	if err != nil {
+		return nil, err
+	}
+	b := &builder{clients: clients, core: core, own: own, namespace: own}
+	if o.allNamespaces {
+		b.namespace = ""
+	}
+	return b, nil
+}
+
+// errNoObject is of a list that has another kind than was asked for, which cannot be.
+var errNoObject = errors.New("the object has no tree")

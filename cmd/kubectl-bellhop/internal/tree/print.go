@@ -1,0 +1,144 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package tree
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"k8s.io/cli-runtime/pkg/printers"
+
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/kinds"
+)
+
+// style is how branches are drawn.
+type style struct {
+	branch, last, pass, none string
+	// joins stands between objects in one line, ends after a text that was cut.
+	joins, ends string
+}
+
+var (
+	unicode = style{branch: "├─ ", last: "└─ ", pass: "│  ", none: "   ", joins: " → ", ends: "…"}
+	ascii   = style{branch: "|- ", last: "`- ", pass: "|  ", none: "   ", joins: " > ", ends: "..."}
+)
+
+// maxMessage is the length of a message in characters; describe has all of it.
+const maxMessage = 100
+
+// row is a line of the output.
+type row struct{ namespace, name, state, message, color string }
+
+// printTree prints trees as a table with the columns name, state and message, and with the namespace where asked for.
+func printTree(w io.Writer, roots []*Node, s style, namespaces bool) error {
+	var rows []row
+	for _, root := range roots {
+		rows = appendRows(rows, root, s, "", "")
+	}
+	widths := [3]int{}
+	for _, r := range rows {
+		for i, cell := range []string{r.namespace, r.name, r.state} {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	colored := printers.AllowsColorOutput(w)
+	for _, r := range rows {
+		line := pad(r.name, widths[1]) + "  "
+		if namespaces {
+			line = pad(r.namespace, widths[0]) + "  " + line
+		}
+		state := pad(r.state, widths[2])
+		if colored && r.color != "" {
+			state = r.color + state + "\x1b[0m"
+		}
+		if _, err := fmt.Fprintln(w, strings.TrimRight(line+state+"  "+r.message, " ")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// appendRows adds a node and what is below it. First is what stands before its name, next before its children's branches.
+func appendRows(rows []row, n *Node, s style, first, next string) []row {
+	name, shown := n.Kind+"/"+n.Name, n
+	for n.joined {
+		n = n.Children[0]
+		name += s.joins + n.Name
+		if isGood(shown.State) && !isGood(n.State) {
+			shown = n
+		}
+	}
+	r := row{namespace: shown.Namespace, name: first + name, state: shown.State, color: colorOf(shown.State)}
+	if !isGood(shown.State) {
+		r.message = shorten(shown.Message, s.ends)
+		if shown.Reason != "" {
+			r.state += " (" + shown.Reason + ")"
+		}
+	}
+	rows = append(rows, r)
+	for i, child := range n.Children {
+		if i+1 < len(n.Children) {
+			rows = appendRows(rows, child, s, next+s.branch, next+s.pass)
+		} else {
+			rows = appendRows(rows, child, s, next+s.last, next+s.none)
+		}
+	}
+	return rows
+}
+
+// isGood reports whether a state needs no explanation.
+func isGood(state string) bool {
+	switch state {
+	case kinds.StateReady, "Offered", "Exists", "Sent", "Resolved":
+		return true
+	default:
+		return false
+	}
+}
+
+// colorOf is the escape sequence of a state: green, red or yellow.
+func colorOf(state string) string {
+	switch state {
+	case "Offered", "Exists":
+		return ""
+	case kinds.StateStalled, "Failed", "Expired", "Missing", "Empty", "Removed":
+		return "\x1b[31m"
+	}
+	if isGood(state) {
+		return "\x1b[32m"
+	}
+	return "\x1b[33m"
+}
+
+func pad(text string, width int) string {
+	return text + strings.Repeat(" ", width-utf8.RuneCountInString(text))
+}
+
+// shorten cuts a message to maxMessage characters, between two words where that is possible.
+func shorten(message, ends string) string {
+	message = strings.Join(strings.Fields(message), " ")
+	if utf8.RuneCountInString(message) <= maxMessage {
+		return message
+	}
+	cut := string([]rune(message)[:maxMessage-utf8.RuneCountInString(ends)])
+	if blank := strings.LastIndex(cut, " "); blank > maxMessage/2 {
+		cut = cut[:blank]
+	}
+	return cut + ends
+}
