@@ -1,0 +1,139 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package command has the tree of commands: it joins the commands of the other packages, and has help, completion and version.
+package command
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/klog/v2"
+
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/alerts"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/bindings"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/brokers"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/credentials"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/describe"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/doctor"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/instances"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/tree"
+)
+
+// Name is how users call the plugin.
+const Name = "kubectl bellhop"
+
+// Run runs the command line args, and returns the exit code.
+func Run(ctx context.Context, streams genericiooptions.IOStreams, args []string) int {
+	root, started := newRoot(cli.New(streams)) //nolint:contextcheck // commands and completions get the context from cobra
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	var exit *cli.ExitStatus
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &exit):
+		return exit.Code
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintln(streams.ErrOut, "interrupted")
+		return 130
+	}
+	fmt.Fprintln(streams.ErrOut, cli.Explain(err))
+	code := cli.ExitCode(err)
+	if !*started && code == cli.ExitError { // cobra's errors of arguments and flags
+		code = cli.ExitUsage
+	}
+	return code
+}
+
+// New returns the tree of commands, for the generator of the reference.
+func New(streams genericiooptions.IOStreams) *cobra.Command {
+	root, _ := newRoot(cli.New(streams))
+	return root
+}
+
+// newRoot returns the tree of commands. Started becomes true once a command line was found to be right.
+func newRoot(e *cli.Environment) (root *cobra.Command, started *bool) {
+	started = new(bool)
+	root = &cobra.Command{
+		Use:   "kubectl-bellhop",
+		Short: "Page people and bring services, with Bellhop",
+		Long: `Page people and bring services, with Bellhop.
+
+The commands read and write Bellhop's objects with the rights that you have in
+the cluster, as kubectl does: nothing here needs another login.`,
+		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: Name},
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRun: func(*cobra.Command, []string) {
+			*started = true
+		},
+	}
+	root.SetOut(e.Out)
+	root.SetErr(e.ErrOut)
+	root.SetIn(e.In)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return cli.WithHint(cli.UsageError("%w", err), "see %s --help", cmd.CommandPath())
+	})
+	addConnectionFlags(root, e)
+	for _, group := range groups(e) {
+		root.AddGroup(&cobra.Group{ID: group.id, Title: group.title})
+		for _, cmd := range group.commands {
+			cmd.GroupID = group.id
+			root.AddCommand(cmd)
+		}
+	}
+	root.SetHelpCommandGroupID("other")
+	root.SetCompletionCommandGroupID("other")
+	setHelp(root)
+	return root, started
+}
+
+// group is a section of the help.
+type group struct {
+	id, title string
+	commands  []*cobra.Command
+}
+
+func groups(e *cli.Environment) []group {
+	return []group{
+		{"pages", "Pages:", alerts.Commands(e)},
+		{"catalog", "Brokers and their catalogs:", append(brokers.Commands(e), catalog.Commands(e)...)},
+		{"services", "Services:", append(instances.Commands(e), bindings.Commands(e)...)},
+		{"credentials", "Credentials:", credentials.Commands(e)},
+		{"diagnosis", "Diagnosis:", slices.Concat(tree.Commands(e), describe.Commands(e), doctor.Commands(e))},
+		{"other", "Other commands:", []*cobra.Command{newVersion(e), newOptions(e), newExitCodes(e)}},
+	}
+}
+
+// addConnectionFlags adds kubectl's flags, and -v, which logs the requests as kubectl does.
+func addConnectionFlags(root *cobra.Command, e *cli.Environment) {
+	flags := root.PersistentFlags()
+	e.Connection.AddFlags(flags)
+	logging := flag.NewFlagSet("", flag.ContinueOnError)
+	logging.SetOutput(io.Discard)
+	klog.InitFlags(logging)
+	flags.AddGoFlag(logging.Lookup("v"))
+	completeConnectionFlags(root, e)
+}

@@ -1,0 +1,47 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Command reference writes docs/reference/kubectl-bellhop.md from the tree of commands. "make docs" calls it.
+package main
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/command"
+)
+
+func main() {
+	out := flag.String("out", "", "file to write")
+	flag.Parse()
+	page := render(command.New(genericiooptions.NewTestIOStreamsDiscard()))
+	if err := write(*out, page); err != nil {
+		fmt.Fprintln(os.Stderr, "reference:", err)
+		os.Exit(1)
+	}
+}
+
+// write writes a page, unless the file has it already.
+func write(path string, page []byte) error {
+	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, page) {
+		return nil
+	}
+	return os.WriteFile(path, page, 0o644)
+}
