@@ -1,0 +1,72 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+const (
+	shortDescription = "Page people and order services with Bellhop"
+	homepage         = "https://github.com/gophernetes/bellhop"
+
+	description = `Bellhop is an operator that pages people and brings services. This plugin makes
+each of both one command: it creates an Alert and shows its delivery, and it
+provisions an instance of a service, binds an application to it and hands its
+credentials to a local command. It reads and writes Bellhop's objects with the
+rights that you have in the cluster, as kubectl does.
+`
+
+	caveats = `Bellhop has to be installed in the cluster; "kubectl bellhop doctor" checks it.
+Krew does not install the completion of a plugin. For that, link
+` + completionName + ` from this plugin's folder into a folder of
+your PATH, as in:
+  cd ~/.local/bin
+  ln -s ~/.krew/store/bellhop/VERSION/` + completionName + ` .
+`
+)
+
+// manifest is the plugin's manifest for krew, as https://krew.sigs.k8s.io/docs/developer-guide/plugin-manifest describes it. Quoted
+// strings of Go are strings of YAML too.
+func (r *release) manifest(platforms []platform) []byte {
+	var out bytes.Buffer
+	fmt.Fprintf(&out, "apiVersion: krew.googlecontainertools.github.com/v1alpha2\nkind: Plugin\nmetadata:\n  name: %s\nspec:\n", pluginName)
+	fmt.Fprintf(&out, "  version: %q\n  homepage: %s\n  shortDescription: %s\n", r.version, homepage, shortDescription)
+	fmt.Fprintf(&out, "  description: |\n%s", indent(description))
+	fmt.Fprintf(&out, "  caveats: |\n%s", indent(strings.ReplaceAll(caveats, "VERSION", r.version)))
+	out.WriteString("  platforms:\n")
+	for _, p := range platforms {
+		fmt.Fprintf(&out, "  - selector:\n      matchLabels:\n        os: %s\n        arch: %s\n", p.os, p.arch)
+		fmt.Fprintf(&out, "    uri: %s/%s\n    sha256: %q\n    bin: %s\n    files:\n", strings.TrimRight(r.url, "/"), p.archive, p.sha256, p.executable())
+		for _, f := range p.files {
+			fmt.Fprintf(&out, "    - from: %s\n      to: %s\n", f.name, strconv.Quote("."))
+		}
+	}
+	return out.Bytes()
+}
+
+// indent indents the lines of a block.
+func indent(text string) string {
+	var out strings.Builder
+	for line := range strings.Lines(text) {
+		out.WriteString("    " + line)
+	}
+	return out.String()
+}
