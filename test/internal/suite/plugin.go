@@ -1,0 +1,46 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package suite
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/onsi/ginkgo/v2"
+	"github.com/onsi/gomega"
+
+	"github.com/gophernetes/bellhop/hack/local"
+)
+
+// BuildPlugin builds the kubectl plugin, and returns the path of its binary. If the environment variable BELLHOP_PLUGIN names a binary,
+// it returns that one.
+func BuildPlugin(ctx context.Context) string {
+	ginkgo.GinkgoHelper()
+	if built := os.Getenv("BELLHOP_PLUGIN"); built != "" {
+		return built
+	}
+	repo, err := local.FindRepo()
+	gomega.Expect(err).NotTo(gomega.HaveOccurred())
+	path := filepath.Join(ginkgo.GinkgoT().TempDir(), "kubectl-bellhop")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", path, ".")
+	cmd.Dir = filepath.Join(repo, "cmd", "kubectl-bellhop")
+	out, err := cmd.CombinedOutput()
+	gomega.Expect(err).NotTo(gomega.HaveOccurred(), string(out))
+	return path
+}
