@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Performs the steps of users on a real cluster: deploy, send an Alert, provision a database, undeploy, deploy again, delete the objects,
-# uninstall; then uninstall by force. hack/cluster starts the cluster (Linux, root, see its README) with an id of its own; KEEP=1 leaves
+# reach a database in the cluster with kubectl bellhop connect, uninstall; then uninstall by force. hack/cluster starts the cluster (Linux, root, see its README) with an id of its own; KEEP=1 leaves
 # it running.
 set -Eeuo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -57,6 +57,9 @@ make build
 hack/cluster/load-image.sh "$IMG" bin/manager
 CGO_ENABLED=0 go -C demo build -o "$work/" ./cmd/...
 hack/cluster/load-image.sh localhost/login:e2e "$work/login"
+hack/cluster/load-image.sh localhost/broker:e2e "$work/broker"
+CGO_ENABLED=0 go -C cmd/kubectl-bellhop build -trimpath -o "$work/bin/kubectl-bellhop" .
+PATH=$work/bin:$PATH # kubectl bellhop
 
 "$work/inbox" -unsigned -listen "$host_ip:8090" >"$work/inbox.log" &
 pids+=($!)
@@ -117,6 +120,37 @@ log_in() {
 	kubectl wait --for=jsonpath='{.status.phase}'=Succeeded --timeout=60s "pod/login-$1" || fail "$(kubectl logs "login-$1" 2>&1)"
 	kubectl logs "login-$1"
 	kubectl delete pod "login-$1"
+}
+
+# run_broker_pod runs the demo's broker in the cluster: only Pods reach the MySQL server of its Service.
+run_broker_pod() {
+	kubectl create namespace mysql
+	kubectl apply -f - <<-EOT
+		apiVersion: v1
+		kind: Service
+		metadata: {name: mysql, namespace: mysql}
+		spec:
+		  selector: {app: mysql}
+		  ports: [{name: broker, port: 80, targetPort: osb}, {name: sql, port: 3306, targetPort: sql}]
+		---
+		apiVersion: apps/v1
+		kind: Deployment
+		metadata: {name: mysql, namespace: mysql}
+		spec:
+		  selector: {matchLabels: {app: mysql}}
+		  template:
+		    metadata: {labels: {app: mysql}}
+		    spec:
+		      containers:
+		      - name: broker
+		        image: localhost/broker:e2e
+		        imagePullPolicy: Never
+		        args: ["-verbose", "-listen=:8091", "-mysql=:3306", "-host=mysql.mysql.svc"]
+		        env: [{name: BROKER_PASSWORD, value: "$BROKER_PASSWORD"}]
+		        ports: [{name: osb, containerPort: 8091}, {name: sql, containerPort: 3306}]
+		        readinessProbe: {tcpSocket: {port: osb}, periodSeconds: 1}
+	EOT
+	kubectl rollout status --timeout=60s --namespace mysql deployment/mysql
 }
 
 # kill_leader kills the processes of the leader's Pod with SIGKILL, so that they complete nothing.
@@ -201,6 +235,33 @@ kubectl delete --timeout=60s serviceinstance/example-mysql-instance
 [ "$(grep -c ' made ' "$work/broker.log")" = "$(grep -c ' removed ' "$work/broker.log")" ] || fail "the broker still has databases or users"
 kubectl delete --timeout=60s clusterreceiver/inbox clusterservicebroker/mysql
 kubectl delete --timeout=60s --namespace bellhop-system secret/mysql-broker
+
+say "the plugin reaches a database that is a Pod, through a tunnel"
+run_broker_pod
+kubectl bellhop register mysql-pod --url http://mysql.mysql.svc --username bellhop --password-stdin --wait --timeout 60s <<<"$BROKER_PASSWORD"
+kubectl bellhop provision orders --class azure-mysql --plan basic50 --wait --timeout 60s
+kubectl bellhop bind orders --wait --timeout 60s
+! kubectl bellhop exec orders --prefix DB_ -- "$work/login" || fail "the database is reachable without a tunnel"
+kubectl bellhop connect orders --prefix DB_ -- "$work/login" | tee "$work/connected"
+grep -q 'Logged in as' "$work/connected" || fail "no login through the tunnel"
+rc=0
+kubectl bellhop connect orders -- sh -c 'exit 7' || rc=$?
+[ $rc = 7 ] || fail "connect ended with $rc, and its command with 7"
+kubectl bellhop connect orders >"$work/tunnel" 2>&1 &
+tunnel=$!
+pids+=("$tunnel")
+eventually 30 grep "^export uri='mysql://.*@127.0.0.1:" "$work/tunnel"
+kubectl delete pod --namespace mysql --selector app=mysql
+rc=0
+wait "$tunnel" || rc=$?
+[ $rc = 1 ] || fail "connect ended with $rc after its Pod was deleted"
+grep -q 'the connection to Pod mysql/mysql-.* was lost' "$work/tunnel" || fail "connect did not report the loss: $(cat "$work/tunnel")"
+kubectl rollout status --timeout=60s --namespace mysql deployment/mysql
+kubectl bellhop unbind orders --wait --timeout 60s # the new Pod knows nothing of it, which is as good
+kubectl bellhop deprovision orders --wait --timeout 60s
+kubectl bellhop deregister mysql-pod --wait --timeout 60s
+kubectl delete --timeout=60s --namespace bellhop-system secret/mysql-pod-broker
+kubectl delete --timeout=60s namespace mysql
 make undeploy
 make uninstall
 is_uninstalled || fail "installed objects are left"
