@@ -15,7 +15,7 @@ TOOL := go tool -modfile=hack/tools/go.mod
 TAGS := -tags grpcnotrace
 PATHS := paths="./api/...;./controllers/...;./webhooks/...;./internal/..."
 # All that is Go here, but for the pinned tools and the cluster's wrapper module.
-MODULES := $(dir $(wildcard ./go.mod hack/controlplane/go.mod hack/local/go.mod demo/go.mod test/go.mod))
+MODULES := $(dir $(wildcard ./go.mod cmd/kubectl-bellhop/go.mod examples/go.mod hack/controlplane/go.mod hack/local/go.mod demo/go.mod test/go.mod))
 export MODULES
 
 SHELL := /usr/bin/env bash -o pipefail
@@ -55,7 +55,7 @@ nightly: ## Run the tests that take too long for the gate, in at most 75 minutes
 	hack/nightly.sh $(STEPS)
 
 .PHONY: size
-size: ## Print the operator's size and linked modules; fail where text/template is linked
+size: ## Print size and linked modules of the operator, and size and speed of the kubectl plugin; fail over their limits
 	hack/size.sh
 
 .PHONY: lint
@@ -79,18 +79,19 @@ manifests: ## Generate CRDs, RBAC and webhook configurations from markers
 	$(TOOL) controller-gen rbac:roleName=manager-role crd webhook $(PATHS) output:crd:artifacts:config=config/crd/bases
 
 .PHONY: generate
-generate: ## Generate deep copies, conversions, clients, manifests, API reference, tables of receivers
+generate: ## Generate deep copies, conversions, clients, manifests, references of API and plugin, tables of receivers
 	$(TOOL) controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
 	$(TOOL) conversion-gen --go-header-file hack/boilerplate.go.txt --output-file zz_generated.conversion.go ./webhooks/pager/conversion
 	hack/clients.sh
 	$(MAKE) manifests docs
 
 .PHONY: docs
-docs: ## Generate the API reference, docs/reference/api.md, and the tables of receivers
+docs: ## Generate docs/reference/api.md, docs/reference/kubectl-bellhop.md and the tables of receivers
 	mkdir -p docs/reference
 	$(TOOL) crd-ref-docs --source-path=api --config=hack/crd-ref-docs.yaml --renderer=markdown --output-path=docs/reference/api.md
 	sed -i.bak 's/_integer array_/_string (base64)_/' docs/reference/api.md && rm docs/reference/api.md.bak # bytes, which it does not know
 	go run $(TAGS) ./hack/receivers
+	go -C cmd/kubectl-bellhop run ./internal/reference -out ../../docs/reference/kubectl-bellhop.md
 
 .PHONY: verify
 verify: ## Fail where generated files are stale, go.mod is untidy or config/ does not build
@@ -99,6 +100,10 @@ verify: ## Fail where generated files are stale, go.mod is untidy or config/ doe
 .PHONY: build
 build: ## Build the operator, bin/manager
 	CGO_ENABLED=0 go build $(TAGS) -trimpath -ldflags "-s -w" -o bin/manager .
+
+.PHONY: plugin
+plugin: ## Build archives and krew manifest of the kubectl plugin, dist/plugin (VERSION=v1.2.3, PLUGIN_PLATFORMS=linux/amd64, PLUGIN_URL=)
+	hack/plugin.sh
 
 .PHONY: run
 run: ## Run the operator here against the current kubeconfig, webhooks by URL (HOST= how the cluster reaches this machine)

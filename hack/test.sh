@@ -22,15 +22,20 @@ contains() { [[ " $1 " == *" $2 "* ]]; } # contains LIST ITEM
 modules=${MODULES:-./}
 suites=
 if contains "$modules" test/; then
-	suites=${SUITES:-pager servicecatalog admission removal certificates docs conversion internal bench faults}
+	suites=${SUITES:-pager servicecatalog plugin admission removal certificates docs conversion internal bench faults}
 fi
 
-# All suites run the operator's binary as it is deployed. Programs that several suites need are built once, before the suites start.
+# All suites run the operator's binary as it is deployed, and the kubectl plugin's as it is released. Programs that several suites need
+# are built once, before the suites start.
 make --silent build
 export BELLHOP_OPERATOR=$PWD/bin/manager
 ginkgo=$(go tool -modfile=hack/tools/go.mod -n ginkgo)
 ! contains "$suites" servicecatalog || go tool -modfile=hack/tools/helm/go.mod -n helm >/dev/null
-for name in pager servicecatalog; do
+if contains "$suites" plugin || contains "$suites" docs; then
+	hack/plugin.sh local
+	export BELLHOP_PLUGIN=$PWD/bin/kubectl-bellhop
+fi
+for name in pager servicecatalog plugin; do
 	! contains "$suites" $name || CGO_ENABLED=0 go -C test test -c "${flags[@]}" -o $name/$name.test ./$name
 done
 
@@ -96,6 +101,8 @@ start_specs servicecatalog
 start_specs pager
 start_serial_specs servicecatalog
 start_serial_specs pager
+start_specs plugin
+start_serial_specs plugin
 start_package docs
 start_package removal
 start_package conversion $race
@@ -103,6 +110,7 @@ start_tests ./ sequential -run "$sequential" $(packages_with "$sequential")
 start_package admission $race # the webhooks run in the test's process
 start_tests hack/local/ local $race ./...
 start_package certificates
+start_tests cmd/kubectl-bellhop/ kubectl-bellhop ./... # tables; its suite runs the binary
 start_tests demo/ demo $race ./...
 start_tests ./ schema ./internal/catalog/schema
 start_tests hack/controlplane/ controlplane $race ./...

@@ -23,6 +23,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -46,6 +47,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	servicecatalogv1beta1 "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/demo/inbox"
 	"github.com/gophernetes/bellhop/hack/local"
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 	"github.com/gophernetes/bellhop/internal/providers"
@@ -61,6 +63,8 @@ var (
 	cluster *local.Cluster
 	binary  string
 	k8s     client.Client
+	// plugin is the kubectl plugin's binary, and receiverURL a receiver that accepts all messages.
+	plugin, receiverURL string
 
 	createNamespace = env.CreateNamespace
 	kubectl         = env.Kubectl
@@ -85,6 +89,10 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	k8s, err = client.New(cluster.Config, client.Options{})
 	Expect(err).NotTo(HaveOccurred())
 	env.Cluster, env.Client = cluster, k8s
+	plugin = suite.BuildPlugin(ctx)
+	receiver := httptest.NewServer(inbox.New(inbox.Options{}).Handler())
+	DeferCleanup(receiver.Close)
+	receiverURL = receiver.URL
 	registerBroker(ctx)
 })
 
@@ -425,8 +433,9 @@ func runCommands(ctx context.Context, commands string) (string, error) {
 		cmd := exec.CommandContext(ctx, "sh", "-eu")
 		cmd.Dir = repo
 		cmd.Stdin = strings.NewReader(script)
-		cmd.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig, "HOME="+os.TempDir(),
-			"PATH="+filepath.Dir(cluster.KubectlPath)+string(os.PathListSeparator)+os.Getenv("PATH"))
+		path := []string{filepath.Dir(plugin), filepath.Dir(cluster.KubectlPath), os.Getenv("PATH")}
+		cmd.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig, "HOME="+os.TempDir(), "RECEIVER_URL="+receiverURL,
+			"PATH="+strings.Join(path, string(os.PathListSeparator)))
 		out, err := cmd.CombinedOutput()
 		return string(out), err
 	}
@@ -435,9 +444,15 @@ func runCommands(ctx context.Context, commands string) (string, error) {
 	return run(commands)
 }
 
-// createSamples creates the namespaced samples, without the Secret of the Receiver. It removes the namespace default from the
-// instance and the binding.
+// createSamples creates the namespaced samples, without the Secret of the Receiver, and oncall as the default Receiver. It removes the
+// namespace default from the instance and the binding.
 const createSamples = `cd config/samples
+kubectl apply -f - <<END
+apiVersion: pager.k8s.co/v1beta1
+kind: Receiver
+metadata: {name: oncall, annotations: {pager.k8s.co/is-default-receiver: "true"}}
+spec: {webhook: {url: "$RECEIVER_URL"}}
+END
 kubectl apply -f pager_v1beta1_receiver.yaml -f pager_v1beta1_alert.yaml
 sed '/^  namespace: default$/d' servicecatalog_v1beta1_serviceinstance.yaml | kubectl apply -f -
 sed '/^  namespace: default$/d' servicecatalog_v1beta1_servicebinding.yaml | kubectl apply -f -
