@@ -42,9 +42,9 @@ var boundCredentials = map[string]any{
 	"uri": "mysql://u_1:p%40w@orders-db:3306/orders", "tls.crt": "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n", "tags": []string{"a", "b"},
 }
 
-// createBinding creates the ServiceBinding orders in the namespace of a transcript, and waits until it is Ready. It is of an instance of a broker of its own,
-// which returns the credentials.
-func createBinding(ctx context.Context, t *transcript, credentials any, transforms ...servicecatalogv1beta1.SecretTransform) *servicecatalogv1beta1.ServiceBinding {
+// createBinding creates the ServiceBinding orders in the namespace of a transcript, and waits until it is Ready. It is of an instance of a broker of its
+// own, which returns the credentials.
+func createBinding(ctx context.Context, t *transcript, credentials any, transforms ...servicecatalogv1beta1.SecretTransform) {
 	GinkgoHelper()
 	broker := osbtest.New(osbtest.Options{Services: []osbtest.Service{{
 		ID: "5f1b1c2a-7c3e-4a3e-9a51-0a3c7d1f6b01", Name: "database", Description: "A database", Bindable: true,
@@ -66,7 +66,6 @@ func createBinding(ctx context.Context, t *transcript, credentials any, transfor
 		err := env.Client.Get(ctx, client.ObjectKeyFromObject(binding), binding)
 		return binding.Status.Conditions, err
 	}).Should(ContainElement(SatisfyAll(HaveField("Type", "Ready"), HaveField("Status", servicecatalogv1beta1.ConditionTrue))))
-	return binding
 }
 
 // createAndDelete creates an object that is deleted after the spec, before its broker ends.
