@@ -119,6 +119,23 @@ var _ = Describe("Services", func() {
 		t.matchGolden("manifests")
 	})
 
+	It("are printed in each format by commands that write", func(ctx SpecContext) {
+		t := newTranscript(ctx)
+		t.run(ctx, 0, "kubectl bellhop provision orders --class queue --wait >/dev/null && kubectl bellhop bind orders --wait >/dev/null")
+		for _, command := range []string{
+			"provision another --class queue", "adopt old --class queue --external-id 1", "update orders --repeat", "retain orders", "deprovision orders --unbind",
+			"bind orders --name app", "unbind orders", "register second --url https://broker.example.com", "relist acme",
+		} {
+			for _, format := range []string{"name", "json", "yaml", "jsonpath='{.kind} {.metadata.name}'", "go-template='{{.kind}} {{.metadata.name}}{{\"\\n\"}}'"} {
+				t.run(ctx, 0, "kubectl bellhop "+command+" --dry-run=client -o "+format)
+			}
+		}
+		t.run(ctx, 0, "kubectl bellhop rotate orders --dry-run=client -o name")
+		t.run(ctx, 0, "kubectl bellhop rotate orders --dry-run=server")
+		t.run(ctx, 0, "kubectl bellhop deprovision orders --unbind --wait >/dev/null")
+		t.matchGolden("formats")
+	})
+
 	It("can be adopted and retained", func(ctx SpecContext) {
 		t := newTranscript(ctx)
 		t.run(ctx, 0, "kubectl bellhop provision first --class queue --wait")
@@ -151,7 +168,8 @@ var _ = Describe("Services", func() {
 			"provision Orders --class queue", "provision orders --class queue", "bind order", "update order --plan small", "rotate orders", "relist acm", "deregister acm",
 			"unbind -l app=none", "provision db --class queue --as jane", "bind orders --as jane", "deprovision orders --as jane", "rotate orders --as jane",
 			"register second --url https://broker.example.com --as jane", "relist acme --as jane", "deregister acme --as jane",
-			"retain orders --as jane", "marketplace --context none", "marketplace --server https://127.0.0.1:1",
+			"retain orders --as jane", "plans queue --as jane", "schema queue --as jane", "update orders --repeat --as jane", "upgrade orders --as jane",
+			"adopt old --class queue --external-id 1 --as jane", "unbind orders --as jane", "marketplace --context none", "marketplace --server https://127.0.0.1:1",
 		} {
 			t.run(ctx, 1, "kubectl bellhop "+command)
 		}
