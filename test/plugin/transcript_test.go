@@ -96,7 +96,7 @@ func (t *transcript) hide(text, instead string) {
 }
 
 var (
-	ages       = regexp.MustCompile(`(^|[^:=] +)\d+(?:s|m|ms|m\d+s)\b`)
+	ages       = regexp.MustCompile(`(^|[^:=] +|\()\d+(?:s|m|ms|m\d+s)\b`)
 	timestamps = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`)
 	uuids      = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 	ports      = regexp.MustCompile(`127\.0\.0\.1:\d+`)
