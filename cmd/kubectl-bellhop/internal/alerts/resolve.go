@@ -106,15 +106,7 @@ func (r *resolve) remove(ctx context.Context, client func(namespace string) aler
 			return err
 		}
 	}
-	if !r.wait.Wait || !r.write.Stores() {
-		return nil
-	}
-	for _, alert := range alerts {
-		if err := cli.WaitGone(ctx, r.e, &r.wait, client(alert.Namespace), alert); err != nil {
-			return err
-		}
-	}
-	return nil
+	return cli.FinishGone(ctx, r.e, r.write, &r.wait, client, alerts...)
 }
 
 // setState returns an edit that sets the state of an Alert.

@@ -19,7 +19,6 @@ package bindings
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -135,27 +134,11 @@ func (b *bind) complete(ctx context.Context, binding *v1beta1.ServiceBinding) er
 		return err
 	}
 	spec := &binding.Spec
-	sources, err := b.parameters.Sources()
-	if err != nil {
-		return err
+	if class != nil && plan != nil && !rules.EffectiveOf(class, plan).Bindable {
+		return cli.UsageError("plan %s/%s of serviceinstance %q has no credentials: it is not bindable",
+			class.Common().ExternalName, plan.Common().ExternalName, spec.InstanceRef.Name)
 	}
-	spec.ParametersFrom = append(spec.ParametersFrom, sources...)
-	if class == nil || plan == nil {
-		spec.Parameters, err = b.parameters.Apply(b.e, spec.Parameters, nil)
-		return err
-	}
-	name := class.Common().ExternalName + "/" + plan.Common().ExternalName
-	if !rules.EffectiveOf(class, plan).Bindable {
-		return cli.UsageError("plan %s of serviceinstance %q has no credentials: it is not bindable", name, spec.InstanceRef.Name)
-	}
-	if spec.Parameters, err = b.parameters.Apply(b.e, spec.Parameters, catalog.SchemaOf(plan, catalog.ForBind)); err != nil {
-		return err
-	}
-	warning, err := parameters.Check(ctx, class, plan, catalog.ForBind, spec.Parameters, len(spec.ParametersFrom) > 0)
-	if warning != "" {
-		fmt.Fprintln(b.e.ErrOut, "Warning:", warning)
-	}
-	return err
+	return b.parameters.Complete(ctx, b.e, class, plan, catalog.ForBind, &spec.Parameters, &spec.ParametersFrom)
 }
 
 // offerOf returns class and plan of the binding's instance, nil where they are not known. With a manifest the instance may come later.

@@ -67,13 +67,5 @@ func (u *unbind) run(ctx context.Context, names []string) error {
 			return err
 		}
 	}
-	if !u.wait.Wait || !u.write.Stores() {
-		return nil
-	}
-	for _, binding := range bindings {
-		if err := cli.WaitGone(ctx, u.e, &u.wait, client(binding.Namespace), binding); err != nil {
-			return err
-		}
-	}
-	return nil
+	return cli.FinishGone(ctx, u.e, u.write, &u.wait, client, bindings...)
 }

@@ -100,7 +100,7 @@ func withoutWebhook(message string) string { return webhookPrefix.ReplaceAllStri
 var forbidden = regexp.MustCompile(
 	`User "([^"]*)" cannot (\w+) resource "([^"]*)" in API group "([^"]*)" (?:in the namespace "([^"]*)"|at the cluster scope)`)
 
-// explainForbidden explains an answer of RBAC: who may not do what, and which role allows it.
+// explainForbidden explains an answer of RBAC: which user may not do what, and which role allows it.
 func explainForbidden(message string) (text, hint string, ok bool) {
 	match := forbidden.FindStringSubmatch(message)
 	if match == nil {

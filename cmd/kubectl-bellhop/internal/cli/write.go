@@ -152,6 +152,19 @@ func Delete[T Object, L runtime.Object](ctx context.Context, e *Environment, f *
 	return f.Report(e, "deleted", object)
 }
 
+// FinishGone waits until deleted objects are gone if --wait asks for that. Client returns the client of a namespace.
+func FinishGone[T Object, L runtime.Object](ctx context.Context, e *Environment, f *WriteFlags, wait *WaitFlags, client func(namespace string) Client[T, L], objects ...T) error {
+	if !wait.Wait || !f.Stores() {
+		return nil
+	}
+	for _, object := range objects {
+		if err := WaitGone(ctx, e, wait, client(object.GetNamespace()), object); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // HoldFor has --output print the object once it was waited for, and not before.
 func (f *WriteFlags) HoldFor(wait *WaitFlags) { f.isHeld = wait.Wait && f.Stores() && f.Prints() }
 

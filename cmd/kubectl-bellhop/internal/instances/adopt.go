@@ -65,16 +65,5 @@ func (p *provision) adopt(ctx context.Context, args []string) error {
 	if p.deleteAdopted {
 		metav1.SetMetaDataAnnotation(&instance.ObjectMeta, v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyDelete)
 	}
-	if err := p.complete(ctx, instance); err != nil {
-		return err
-	}
-	client, err := clientOf(p.e)
-	if err != nil {
-		return err
-	}
-	instance, err = cli.Create(ctx, p.e, p.write, client(instance.Namespace), instance)
-	if err != nil {
-		return err
-	}
-	return cli.Finish(ctx, p.e, p.write, &p.wait, client(instance.Namespace), instance)
+	return p.create(ctx, instance)
 }

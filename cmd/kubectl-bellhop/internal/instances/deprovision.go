@@ -79,15 +79,7 @@ func (d *deprovision) run(ctx context.Context, names []string) error {
 			return err
 		}
 	}
-	if !d.wait.Wait || !d.write.Stores() {
-		return nil
-	}
-	for _, instance := range instances {
-		if err := cli.WaitGone(ctx, d.e, &d.wait, client(instance.Namespace), instance); err != nil {
-			return err
-		}
-	}
-	return nil
+	return cli.FinishGone(ctx, d.e, d.write, &d.wait, client, instances...)
 }
 
 // removeBindings deletes the bindings of an instance, or fails if there are any and --unbind is not given.

@@ -18,7 +18,6 @@ package instances
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -96,6 +95,11 @@ func (p *provision) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	return p.create(ctx, instance)
+}
+
+// create completes an instance, creates it, and waits for it if --wait asks for that.
+func (p *provision) create(ctx context.Context, instance *v1beta1.ServiceInstance) error {
 	if err := p.complete(ctx, instance); err != nil {
 		return err
 	}
@@ -152,19 +156,7 @@ func (p *provision) complete(ctx context.Context, instance *v1beta1.ServiceInsta
 		return cli.UsageError("broker %q does not offer plan %s/%s any more", class.BrokerName(), class.Common().ExternalName, plan.Common().ExternalName)
 	}
 	spec := &instance.Spec
-	if spec.Parameters, err = p.parameters.Apply(p.e, spec.Parameters, catalog.SchemaOf(plan, catalog.ForProvision)); err != nil {
-		return err
-	}
-	sources, err := p.parameters.Sources()
-	if err != nil {
-		return err
-	}
-	spec.ParametersFrom = append(spec.ParametersFrom, sources...)
-	warning, err := parameters.Check(ctx, class, plan, catalog.ForProvision, spec.Parameters, len(spec.ParametersFrom) > 0)
-	if warning != "" {
-		fmt.Fprintln(p.e.ErrOut, "Warning:", warning)
-	}
-	return err
+	return p.parameters.Complete(ctx, p.e, class, plan, catalog.ForProvision, &spec.Parameters, &spec.ParametersFrom)
 }
 
 // choose returns class and plan: those of the flags, else those that the manifest names.

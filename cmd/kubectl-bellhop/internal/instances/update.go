@@ -18,7 +18,6 @@ package instances
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -145,27 +144,5 @@ func (u *update) edit(ctx context.Context, offers *catalog.Catalog, instance *v1
 	if !u.parameters.IsSet() {
 		return nil
 	}
-	return u.editParameters(ctx, class, plan, spec)
-}
-
-func (u *update) editParameters(ctx context.Context, class v1beta1.Class, plan v1beta1.Plan, spec *v1beta1.ServiceInstanceSpec) error {
-	if class == nil || plan == nil { // nothing to check with
-		var err error
-		spec.Parameters, err = u.parameters.Apply(u.e, spec.Parameters, nil)
-		return err
-	}
-	var err error
-	if spec.Parameters, err = u.parameters.Apply(u.e, spec.Parameters, catalog.SchemaOf(plan, catalog.ForUpdate)); err != nil {
-		return err
-	}
-	sources, err := u.parameters.Sources()
-	if err != nil {
-		return err
-	}
-	spec.ParametersFrom = append(spec.ParametersFrom, sources...)
-	warning, err := parameters.Check(ctx, class, plan, catalog.ForUpdate, spec.Parameters, len(spec.ParametersFrom) > 0)
-	if warning != "" {
-		fmt.Fprintln(u.e.ErrOut, "Warning:", warning)
-	}
-	return err
+	return u.parameters.Complete(ctx, u.e, class, plan, catalog.ForUpdate, &spec.Parameters, &spec.ParametersFrom)
 }

@@ -192,9 +192,32 @@ func valueOf(text, kind string) any {
 	return value
 }
 
-// Check checks parameters against the schema of the plan's operation, as admission does. More parameters may come from Secrets, which are
+// Complete changes the parameters of an object and their sources as the flags ask, and checks them against the schema of the plan's
+// operation, as admission does. Where class or plan is nil nothing is checked here. Secrets are not read.
+func (f *Flags) Complete(ctx context.Context, e *cli.Environment, class v1beta1.Class, plan v1beta1.Plan, operation string, inline **runtime.RawExtension, from *[]v1beta1.ParametersFromSource) error {
+	sources, err := f.Sources()
+	if err != nil {
+		return err
+	}
+	*from = append(*from, sources...)
+	isKnown := class != nil && plan != nil
+	var schema *runtime.RawExtension
+	if isKnown {
+		schema = catalog.SchemaOf(plan, operation)
+	}
+	if *inline, err = f.Apply(e, *inline, schema); err != nil || !isKnown {
+		return err
+	}
+	warning, err := check(ctx, class, plan, operation, *inline, len(*from) > 0)
+	if warning != "" {
+		fmt.Fprintln(e.ErrOut, "Warning:", warning)
+	}
+	return err
+}
+
+// check checks parameters against the schema of the plan's operation, as admission does. More parameters may come from Secrets, which are
 // not read. It returns a warning where the schema cannot be used.
-func Check(ctx context.Context, class v1beta1.Class, plan v1beta1.Plan, operation string, parameters *runtime.RawExtension, hasSecrets bool) (warning string, err error) {
+func check(ctx context.Context, class v1beta1.Class, plan v1beta1.Plan, operation string, parameters *runtime.RawExtension, hasSecrets bool) (warning string, err error) {
 	var raw []byte
 	if parameters != nil {
 		raw = parameters.Raw
