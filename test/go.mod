@@ -11,6 +11,7 @@ replace (
 require (
 	github.com/fluxcd/cli-utils v1.2.2
 	github.com/go-logr/logr v1.4.3
+	github.com/google/go-cmp v0.7.0
 	github.com/gophernetes/bellhop v0.0.0-00010101000000-000000000000
 	github.com/gophernetes/bellhop/demo v0.0.0-00010101000000-000000000000
 	github.com/gophernetes/bellhop/hack/local v0.0.0-00010101000000-000000000000
@@ -64,7 +65,6 @@ require (
 	github.com/go-telegram/bot v1.19.0 // indirect
 	github.com/google/cel-go v0.29.2 // indirect
 	github.com/google/gnostic-models v0.7.1 // indirect
-	github.com/google/go-cmp v0.7.0 // indirect
 	github.com/google/go-querystring v1.1.0 // indirect
 	github.com/google/pprof v0.0.0-20260402051712-545e8a4df936 // indirect
 	github.com/google/uuid v1.6.0 // indirect

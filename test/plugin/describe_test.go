@@ -63,6 +63,10 @@ var _ = Describe("describe", func() {
 		waitForCondition(ctx, createAlertTo(ctx, t.namespace, "held", "silent"), "Stalled")
 		waitForCondition(ctx, createAlertTo(ctx, t.namespace, "unheard"), "Stalled")
 		waitForCondition(ctx, createReceiverWithSecret(ctx, t.namespace, "phone", "absent"), "Reconciling")
+		Eventually(func() string { // the receiver's count follows its Alerts after some seconds
+			out, _ := t.try(ctx, "kubectl get receiver silent -o jsonpath='{.status.waiting}'")
+			return out
+		}).Should(Equal("1"))
 		t.run(ctx, 0, "kubectl bellhop describe alert/sent | sed '/^Events:/,$d'")
 		t.run(ctx, 0, "kubectl bellhop describe alert/held | sed '/^Events:/,$d'")
 		t.run(ctx, 0, "kubectl bellhop describe alerts unheard | sed '/^Events:/,$d'")

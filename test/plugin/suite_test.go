@@ -28,6 +28,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
@@ -168,5 +169,5 @@ func matchGolden(name, text string) {
 	}
 	want, err := os.ReadFile(path)
 	Expect(err).NotTo(HaveOccurred(), "UPDATE_GOLDEN=1 writes it")
-	Expect(strings.Split(text, "\n")).To(Equal(strings.Split(string(want), "\n")), "%s differs from what was printed; UPDATE_GOLDEN=1 writes it anew:\n%s", path, text)
+	Expect(cmp.Diff(strings.Split(string(want), "\n"), strings.Split(text, "\n"))).To(BeEmpty(), "%s (-) differs from what was printed (+); UPDATE_GOLDEN=1 writes it anew", path)
 }
