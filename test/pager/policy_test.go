@@ -199,7 +199,7 @@ var _ = Describe("The failure of one receiver", func() {
 
 	It("does not lead to a page after the Alert was resolved", func(ctx SpecContext) {
 		namespace, hook := createNamespace(ctx), startFakeReceiver()
-		hook.Respond(respondWith(http.StatusServiceUnavailable, "Retry-After", "1"))
+		hook.Respond(respondWith(http.StatusServiceUnavailable, "Retry-After", "10")) // the edit comes before the retry, also on a slow machine
 		createReceiver(ctx, namespace, "hook", hook.URL)
 		a := createAlert(ctx, namespace, "a", nil, "hook")
 		Eventually(hook.eventTypes(a)).Should(Equal([]string{"fired"}))
