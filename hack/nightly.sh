@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export SEED=${SEED:-$(date -u +%Y%m%d)}
 
 # A part of the sweep. The seed is the date, so each day selects another part.
-sweep() { ARGS="-seed $SEED -part 0.02 -within 16m" hack/sweep.sh; }
+sweep() { ARGS="-seed $SEED -part 0.015 -within 14m" hack/sweep.sh; }
 
 # Checks that the sweep detects each variant of the operator that has a mistake.
 variants() { ARGS=-variants hack/sweep.sh; }
@@ -47,13 +47,13 @@ e2e() {
 
 limit() { # in minutes
 	case $1 in
-	sweep) echo 19 ;;
-	variants) echo 9 ;;
+	sweep) echo 17 ;;
+	variants) echo 17 ;;
 	soak) echo 14 ;;
-	mutations) echo 4 ;;
+	mutations) echo 3 ;;
 	bench) echo 4 ;;
-	fuzz) echo 9 ;;
-	e2e) echo 15 ;;
+	fuzz) echo 8 ;;
+	e2e) echo 12 ;;
 	*) return 1 ;;
 	esac
 }

@@ -16,5 +16,4 @@ if [ "${FULL-}" = 1 ]; then
 	bin/faults -walks 30 -journal bin/sweep.journal ${ARGS-}
 	exec bin/faults -variants
 fi
-# Fewer runs at the same time than by default, so that brokers and operators answer in time on a slow machine, too.
-exec bin/faults ${ARGS:--fixed -parallel 20}
+exec bin/faults ${ARGS:--fixed}

@@ -52,7 +52,7 @@ func parse(args []string) (o options, err error) {
 	fs.StringVar(&o.sweep.Class, "class", "", "only this class of faults")
 	fs.StringVar(&o.sweep.Operator, "operator", "", "binary of the operator under test; default: it is built")
 	fs.Float64Var(&o.sweep.Part, "part", 1, "part of each class of faults, above 0 and at most 1")
-	fs.IntVar(&o.sweep.Parallel, "parallel", 50, "number of runs at the same time")
+	fs.IntVar(&o.sweep.Parallel, "parallel", 20, "number of runs at the same time; with more, brokers and operators answer too late on a slow machine")
 	fs.IntVar(&o.sweep.Walks, "walks", 2, "number of state walks of each kind; to repeat one: -scenario walk-alert-SEED")
 	fs.Uint64Var(&o.sweep.Seed, "seed", uint64(time.Now().UnixNano()%1e6), "seed of the random choices")
 	fs.DurationVar(&o.sweep.Within, "within", 0, "no run starts after this time; 0: no limit")
