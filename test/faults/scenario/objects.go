@@ -19,10 +19,15 @@ package scenario
 import (
 	"cmp"
 	"context"
+	"errors"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
@@ -52,10 +57,20 @@ func (e *Environment) ListScope(list client.ObjectList) client.ListOption {
 	return client.InNamespace(e.Namespace)
 }
 
+// untilRestarted is how often a list is repeated while the API server restarts: for five seconds.
+var untilRestarted = wait.Backoff{Duration: 250 * time.Millisecond, Steps: 20}
+
+// isBroken reports whether a request failed without an answer of the API server, as while it restarts.
+func isBroken(err error) bool {
+	var status apierrors.APIStatus
+	return !errors.As(err, &status)
+}
+
 // Objects returns all objects of the run.
 func (e *Environment) Objects() (all []client.Object, err error) {
 	for _, list := range e.ObjectLists() {
-		if err := e.Client.List(context.WithoutCancel(e.Ctx), list, e.ListScope(list)); err != nil {
+		err := retry.OnError(untilRestarted, isBroken, func() error { return e.Client.List(context.WithoutCancel(e.Ctx), list, e.ListScope(list)) })
+		if err != nil {
 			return nil, err
 		}
 		if err := meta.EachListItem(list, func(o runtime.Object) error {
