@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export SEED=${SEED:-$(date -u +%Y%m%d)}
 
 # A part of the sweep. The seed is the date, so each day selects another part.
-sweep() { ARGS="-seed $SEED -part 0.015 -within 14m" hack/sweep.sh; }
+sweep() { ARGS="-seed $SEED -part 0.005 -within 14m" hack/sweep.sh; }
 
 # Checks that the sweep detects each variant of the operator that has a mistake.
 variants() { ARGS=-variants hack/sweep.sh; }
