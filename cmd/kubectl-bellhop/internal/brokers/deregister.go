@@ -89,10 +89,7 @@ func remove[T v1beta1.Broker, L runtime.Object](ctx context.Context, d *deregist
 	if err := cli.Delete(ctx, d.e, d.write, client, broker); err != nil {
 		return err
 	}
-	if !d.wait.Wait || !d.write.Stores() {
-		return nil
-	}
-	return cli.WaitGone(ctx, d.e, &d.wait, client, broker)
+	return cli.FinishGone(ctx, d.e, d.write, &d.wait, func(string) cli.Client[T, L] { return client }, broker)
 }
 
 // maxNamed bounds the instances that an error names.
