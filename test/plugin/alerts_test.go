@@ -37,12 +37,13 @@ import (
 )
 
 // createSuspended creates a Receiver that takes nothing.
-func createSuspended(ctx context.Context, namespace, name string) {
+func createSuspended(ctx context.Context, namespace, name string) *pagerv1beta1.Receiver {
 	GinkgoHelper()
 	r := &pagerv1beta1.Receiver{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
 	r.Spec.Webhook = &pagerv1beta1.WebhookProvider{URL: "http://127.0.0.1:9"}
 	r.Spec.Suspend = true
 	Expect(env.Client.Create(ctx, r)).To(Succeed())
+	return r
 }
 
 // createOthers creates so many Receivers that only similar names are suggested, and not ClusterReceivers of other specs.

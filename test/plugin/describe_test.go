@@ -58,15 +58,12 @@ var _ = Describe("describe", func() {
 	It("explains alerts and receivers", func(ctx SpecContext) {
 		t := newTranscript(ctx)
 		startInbox(ctx, t.namespace, "team")
-		createSuspended(ctx, t.namespace, "silent")
+		silent := createSuspended(ctx, t.namespace, "silent")
 		waitForCondition(ctx, createAlertTo(ctx, t.namespace, "sent", "team"), "Ready")
 		waitForCondition(ctx, createAlertTo(ctx, t.namespace, "held", "silent"), "Stalled")
 		waitForCondition(ctx, createAlertTo(ctx, t.namespace, "unheard"), "Stalled")
 		waitForCondition(ctx, createReceiverWithSecret(ctx, t.namespace, "phone", "absent"), "Reconciling")
-		Eventually(func() string { // the receiver's count follows its Alerts after some seconds
-			out, _ := t.try(ctx, "kubectl get receiver silent -o jsonpath='{.status.waiting}'")
-			return out
-		}).Should(Equal("1"))
+		waitFor(ctx, silent, "jsonpath={.status.waiting}=1") // the receiver's count follows its Alerts after some seconds
 		t.run(ctx, 0, "kubectl bellhop describe alert/sent | sed '/^Events:/,$d'")
 		t.run(ctx, 0, "kubectl bellhop describe alert/held | sed '/^Events:/,$d'")
 		t.run(ctx, 0, "kubectl bellhop describe alerts unheard | sed '/^Events:/,$d'")

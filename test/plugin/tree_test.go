@@ -63,9 +63,15 @@ func createAlertTo(ctx context.Context, namespace, name string, receivers ...str
 // waitForCondition waits until a condition of an object is True.
 func waitForCondition(ctx context.Context, o client.Object, condition string) {
 	GinkgoHelper()
+	waitFor(ctx, o, "condition="+condition)
+}
+
+// waitFor waits until kubectl wait --for is satisfied.
+func waitFor(ctx context.Context, o client.Object, what string) {
+	GinkgoHelper()
 	kind, err := env.Client.GroupVersionKindFor(o)
 	Expect(err).NotTo(HaveOccurred())
-	out, err := env.Kubectl(ctx, "", "wait", "-n", o.GetNamespace(), "--for=condition="+condition, "--timeout=1m", kind.Kind+"."+kind.Version+"."+kind.Group+"/"+o.GetName())
+	out, err := env.Kubectl(ctx, "", "wait", "-n", o.GetNamespace(), "--for="+what, "--timeout=1m", kind.Kind+"."+kind.Version+"."+kind.Group+"/"+o.GetName())
 	Expect(err).NotTo(HaveOccurred(), out)
 }
 
@@ -77,12 +83,10 @@ var _ = Describe("tree", func() {
 		waitForCondition(ctx, createDatabase(ctx, t.namespace, "orders-db"), "Ready")
 		waitForCondition(ctx, bindDatabase(ctx, t.namespace, "orders-db"), "Ready")
 		waitForCondition(ctx, createDatabase(ctx, t.namespace, "lost"), "Ready")
-		waitForCondition(ctx, createAlertTo(ctx, t.namespace, "disk-full", "silent", "team"), "Stalled")
+		alert := createAlertTo(ctx, t.namespace, "disk-full", "silent", "team")
+		waitForCondition(ctx, alert, "Stalled")
 		waitForCondition(ctx, createAlertTo(ctx, t.namespace, "unheard"), "Stalled")
-		Eventually(func() string {
-			out, _ := t.try(ctx, "kubectl get alert disk-full -o jsonpath='{.status.deliveries[?(@.name==\"team\")].state}'")
-			return out
-		}).Should(Equal("Sent"))
+		waitFor(ctx, alert, `jsonpath={.status.deliveries[?(@.name=="team")].state}=Sent`)
 
 		t.run(ctx, 0, "kubectl bellhop tree broker/acme")
 		t.run(ctx, 0, "kubectl bellhop tree instance/orders-db")
