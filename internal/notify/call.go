@@ -24,6 +24,7 @@ import (
 
 	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/version"
 )
 
 // Call makes the requests of a provider's library through an outbound.Client, and records the response: the errors of libraries
@@ -37,7 +38,7 @@ type Call struct {
 
 // Do makes a request. An error is an *outbound.Error, which has no part of the URL.
 func (c *Call) Do(req *http.Request) (*http.Response, error) {
-	req.Header.Set("User-Agent", UserAgent)
+	req.Header.Set("User-Agent", version.UserAgent())
 	c.Response, c.Err = c.Client.Do(req.Context(), req)
 	if c.Err != nil {
 		return nil, c.Err

@@ -28,6 +28,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
+	"github.com/gophernetes/bellhop/internal/version"
 )
 
 func TestCall(t *testing.T) {
@@ -57,7 +58,7 @@ func TestCall(t *testing.T) {
 	if e := call.Failure(time.Time{}); e == nil || e.Class != result.Configuration || e.Message != "HTTP 418 I'm a teapot" {
 		t.Errorf("got %+v", e)
 	}
-	if agent := server.Requests()[0].Header.Get("User-Agent"); agent != notify.UserAgent {
+	if agent := server.Requests()[0].Header.Get("User-Agent"); agent != version.UserAgent() {
 		t.Errorf("sent as %q", agent)
 	}
 

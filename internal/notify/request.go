@@ -23,10 +23,9 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-)
 
-// UserAgent is the header User-Agent of requests to receivers.
-const UserAgent = "bellhop"
+	"github.com/gophernetes/bellhop/internal/version"
+)
 
 const urlProblem = "must be an absolute http or https URL"
 
@@ -60,7 +59,7 @@ func NewRequest(ctx context.Context, method string, target *url.URL, body []byte
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	req.Header.Set("User-Agent", UserAgent)
+	req.Header.Set("User-Agent", version.UserAgent())
 	return req, nil
 }
 

@@ -23,6 +23,7 @@ import (
 	"testing"
 
 	"github.com/gophernetes/bellhop/internal/notify/result"
+	"github.com/gophernetes/bellhop/internal/version"
 )
 
 func TestParseURL(t *testing.T) {
@@ -54,11 +55,11 @@ func TestParseBaseURL(t *testing.T) {
 func TestRequest(t *testing.T) {
 	target := &url.URL{Scheme: "https", Host: "example.com", Path: "/x"}
 	req, err := NewRequest(t.Context(), http.MethodPost, target, []byte(`{"a":"<b>"}`))
-	if err != nil || req.ContentLength != int64(len(`{"a":"<b>"}`)) || req.Header.Get("Content-Type") != "application/json" || req.Header.Get("User-Agent") != "bellhop" {
+	if err != nil || req.ContentLength != int64(len(`{"a":"<b>"}`)) || req.Header.Get("Content-Type") != "application/json" || req.Header.Get("User-Agent") != version.UserAgent() {
 		t.Errorf("got %+v, %v", req, err)
 	}
 	req, err = NewRequest(t.Context(), http.MethodGet, target, nil)
-	if err != nil || req.ContentLength != 0 || req.Header.Get("Content-Type") != "" || req.Header.Get("User-Agent") != "bellhop" {
+	if err != nil || req.ContentLength != 0 || req.Header.Get("Content-Type") != "" || req.Header.Get("User-Agent") != version.UserAgent() {
 		t.Errorf("without a body: got %+v, %v", req, err)
 	}
 	if _, err = NewRequest(t.Context(), http.MethodPost, &url.URL{Host: "canary canary"}, nil); result.ClassOf(err) != result.Configuration || strings.Contains(err.Error(), "canary") {

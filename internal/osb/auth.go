@@ -31,6 +31,7 @@ import (
 
 	"github.com/gophernetes/bellhop/internal/osb/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/version"
 )
 
 // Auth has the credentials of a broker: none, or one of three kinds, and optionally a client certificate. It prints as nothing.
@@ -229,7 +230,7 @@ func (t *tokens) get(ctx context.Context) (credential, time.Duration, *result.Ou
 	req.Header.Set("Authorization", t.own.header)
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Accept", "application/json")
-	req.Header.Set("User-Agent", userAgent)
+	req.Header.Set("User-Agent", version.UserAgent())
 	resp, err := t.client.Do(ctx, req)
 	if err != nil {
 		class := result.Retry

@@ -35,7 +35,6 @@ const (
 
 	maxAnswer  = 1 << 20
 	maxCatalog = 16 << 20
-	userAgent  = "bellhop"
 )
 
 // versions are the supported versions, newest first.

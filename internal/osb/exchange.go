@@ -27,6 +27,7 @@ import (
 
 	"github.com/gophernetes/bellhop/internal/osb/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/version"
 )
 
 // exchange is a call: the request, and how the answer is read.
@@ -143,7 +144,7 @@ func (c *Client) request(ctx context.Context, e *exchange, cred credential) (*ht
 	req.Header.Set("X-Broker-API-Version", e.version)
 	req.Header.Set("X-Broker-API-Request-Identity", e.id)
 	req.Header.Set("Accept", "application/json")
-	req.Header.Set("User-Agent", userAgent)
+	req.Header.Set("User-Agent", version.UserAgent())
 	if e.body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}

@@ -25,6 +25,7 @@ import (
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/result"
+	"github.com/gophernetes/bellhop/internal/version"
 )
 
 // maxID bounds a Message-ID in a receipt.
@@ -49,7 +50,7 @@ func (s *Sender) compose(m notify.Message, k notify.Key) ([]byte, error) {
 	message.SetGenHeader(gomail.HeaderReferences, thread)
 	message.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: prevents automatic replies
 	message.SetGenHeader(gomail.HeaderXAutoResponseSuppress, "All")
-	message.SetGenHeader(gomail.HeaderXMailer, notify.UserAgent)
+	message.SetGenHeader(gomail.HeaderXMailer, version.UserAgent())
 	if m.Severity == notify.Critical && m.Event != result.Resolved {
 		message.SetGenHeader(gomail.HeaderImportance, "high")
 		message.SetGenHeader(gomail.HeaderXPriority, "1")

@@ -34,6 +34,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
 	"github.com/gophernetes/bellhop/internal/redact/redacttest"
+	"github.com/gophernetes/bellhop/internal/version"
 )
 
 type conformance struct {
@@ -75,7 +76,7 @@ func (conf conformance) keys(t *testing.T) {
 			} else {
 				got = append(got, delivery)
 			}
-			if agent := r.Header.Get("User-Agent"); agent != "bellhop" {
+			if agent := r.Header.Get("User-Agent"); agent != version.UserAgent() {
 				t.Errorf("sent as %q", agent)
 			}
 			text := string(r.Body)

@@ -1,0 +1,80 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package version has the version of the operator's binary.
+package version
+
+import (
+	"fmt"
+	"runtime/debug"
+	"strings"
+	"sync"
+)
+
+// version is set by the linker in a release: -X github.com/gophernetes/bellhop/internal/version.version=v1.2.3.
+var version string
+
+// Unknown stands for what the binary does not record, such as the commit of one that was built outside of a Git repository.
+const Unknown = "unknown"
+
+// Info is how a binary was built.
+type Info struct {
+	// Version is that of the release, such as v1.2.3; of other builds the pseudo-version of the commit.
+	Version string
+	// Commit is the Git commit, with "-dirty" if files were changed.
+	Commit string
+	// Go is the version of Go, such as go1.26.4.
+	Go string
+}
+
+// String is what --version prints.
+func (i Info) String() string {
+	return fmt.Sprintf("bellhop %s (commit %s, %s)", i.Version, i.Commit, i.Go)
+}
+
+// UserAgent is the header User-Agent of all requests.
+func UserAgent() string { return "bellhop/" + Get().Version }
+
+// Get returns the Info of the running binary.
+var Get = sync.OnceValue(func() Info {
+	build, ok := debug.ReadBuildInfo()
+	if !ok {
+		build = &debug.BuildInfo{GoVersion: Unknown}
+	}
+	return read(version, build)
+})
+
+// read returns the Info of a build; release is the version that the linker set.
+func read(release string, build *debug.BuildInfo) Info {
+	settings := map[string]string{}
+	for _, s := range build.Settings {
+		settings[s.Key] = s.Value
+	}
+	info := Info{Version: release, Commit: settings["vcs.revision"], Go: build.GoVersion}
+	if info.Version == "" {
+		info.Version = strings.Trim(build.Main.Version, "()") // (devel)
+	}
+	if info.Version == "" {
+		info.Version = Unknown
+	}
+	switch {
+	case info.Commit == "":
+		info.Commit = Unknown
+	case settings["vcs.modified"] == "true":
+		info.Commit += "-dirty"
+	}
+	return info
+}
