@@ -220,7 +220,7 @@ var _ = Describe("Faults", func() {
 			Eventually(instanceStatus(ctx, again)).Should(beProvisioned(again), "the new object does not depend on the abandoned one")
 			Eventually(s.requestsAbout(si.Spec.ExternalID)).Should(Equal([]string{"ProvisionInstance", "DeprovisionInstance"}))
 			Eventually(func() map[string]osbtest.Instance { return s.Holds().Instances }).Should(SatisfyAll(HaveLen(1), HaveKey(again.Spec.ExternalID)))
-			Eventually(readEvents(ctx, si)).Should(ContainElement(ContainSubstring("Normal OrphanMitigationSuccessful")))
+			Eventually(readEvents(ctx, si)).Should(ContainElement(ContainSubstring("Normal DeletedAtBroker")))
 		})
 
 		It("lead to orphan mitigation that is retried, and polled where it is asynchronous", func(ctx SpecContext) {
@@ -229,7 +229,7 @@ var _ = Describe("Faults", func() {
 			s.Inject(osbtest.Fault{On: osb.DeprovisionInstance, Times: 1, Answer: osbtest.Error(500, "", "oops")})
 			si, release := startAbandonedOf(ctx, s, s.asyncService)
 			close(release)
-			Eventually(readEvents(ctx, si)).Should(ContainElement(ContainSubstring("Normal OrphanMitigationSuccessful")))
+			Eventually(readEvents(ctx, si)).Should(ContainElement(ContainSubstring("Normal DeletedAtBroker")))
 			Expect(s.Holds().Instances).To(BeEmpty(), "the event comes after the deprovisioning")
 			Expect(s.requestsAbout(si.Spec.ExternalID)()).To(Equal([]string{"ProvisionInstance", "DeprovisionInstance", "DeprovisionInstance", "DeprovisionInstance"}))
 			Expect(s.Violations()).To(BeEmpty())
@@ -253,14 +253,14 @@ var _ = Describe("Faults", func() {
 
 			createSecret(ctx, s.namespace, "auth", "username", "bell", "password", "hop")
 			Eventually(func() map[string]osbtest.Instance { return s.Holds().Instances }).Should(BeEmpty())
-			Eventually(readEvents(ctx, si)).Should(ContainElement(ContainSubstring("Normal OrphanMitigationSuccessful")))
+			Eventually(readEvents(ctx, si)).Should(ContainElement(ContainSubstring("Normal DeletedAtBroker")))
 		})
 
 		It("leave what existed before under a supplied id, and report it", func(ctx SpecContext) {
 			s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
 			si, release := startAbandoned(ctx, s, setExternalID("brought-along"))
 			close(release)
-			Eventually(readEvents(ctx, si)).Should(ContainElement(SatisfyAll(ContainSubstring("Warning OrphanMitigationFailed"), ContainSubstring(`under the id "brought-along" is left there`))))
+			Eventually(readEvents(ctx, si)).Should(ContainElement(SatisfyAll(ContainSubstring("Warning OrphanMitigationFailed"), ContainSubstring("is left there"), ContainSubstring(`(id "brought-along" at `+s.URL+")"))))
 			Expect(s.requestsAbout(si.Spec.ExternalID)()).To(Equal([]string{"ProvisionInstance"}))
 			Expect(s.instanceAtBroker(si.Spec.ExternalID).State).To(Equal(osbtest.Ready))
 		})

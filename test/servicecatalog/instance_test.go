@@ -92,7 +92,9 @@ func describeInstance(k kindSet) {
 				HaveKeyWithValue("accepts_incomplete", []string{"true"})))
 			Expect(s.Holds().Instances).To(BeEmpty())
 			Expect(s.Violations()).To(BeEmpty())
-			Expect(readEvents(ctx, si)()).To(BeEmpty(), "there are events only about problems")
+			Eventually(readEvents(ctx, si)).Should(ConsistOf(fmt.Sprintf("Normal DeletedAtBroker: Deleted because of ObjectDeleted: id %q at %s, last changed by %q", si.Spec.ExternalID, s.URL, si.Spec.UserInfo.Username)),
+				"there are events only about problems and deletions")
+			Expect(logs.String()).To(MatchRegexp(`Deleted at the broker.*"id":"%s","broker":"%s","user":"%s","rule":"ObjectDeleted"`, si.Spec.ExternalID, s.URL, si.Spec.UserInfo.Username))
 		})
 
 		// conformance: P16 P09 D06 L01 L02 L03 L04 L05 L15
@@ -132,7 +134,7 @@ func describeInstance(k kindSet) {
 			}
 			Expect(slices.Compact(plans)).To(Equal([]string{former.ID, next.ID}), "an operation is polled with the plan that the instance had before it")
 			Eventually(readEvents(ctx, si)).Should(ConsistOf(HavePrefix("Normal Provisioning: "), HavePrefix("Normal ProvisionedSuccessfully: "), HavePrefix("Normal UpdatingInstance: "),
-				HavePrefix("Normal InstanceUpdatedSuccessfully: "), HavePrefix("Normal Deprovisioning: "), HavePrefix("Normal DeprovisionedSuccessfully: ")))
+				HavePrefix("Normal InstanceUpdatedSuccessfully: "), HavePrefix("Normal Deprovisioning: "), HavePrefix("Normal DeletedAtBroker: "), HavePrefix("Normal DeprovisionedSuccessfully: ")))
 			Expect(s.Holds().Instances).To(BeEmpty())
 			Expect(s.Violations()).To(BeEmpty())
 		})

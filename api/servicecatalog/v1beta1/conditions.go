@@ -112,6 +112,9 @@ const (
 	ReasonDefinitionTerminating = "DefinitionTerminating"
 	// ReasonInstanceUnusable: the broker says that the instance can no longer be used.
 	ReasonInstanceUnusable = "InstanceUnusable"
+	// ReasonDeletedAtBroker: the broker has confirmed a deletion. An event's, which
+	// says why it was requested.
+	ReasonDeletedAtBroker = "DeletedAtBroker"
 	// ReasonRetained: the object was released and the service was left as it is. An
 	// event's.
 	ReasonRetained = "Retained"

@@ -19,6 +19,7 @@ limitations under the License.
 package binding
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/audit"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/credentials"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
 	"github.com/gophernetes/bellhop/internal/consistency"
@@ -74,7 +76,7 @@ func (s *scope) StatusForBlocker(why *lifecycle.Blocker, now time.Time) v1beta1.
 // +kubebuilder:rbac:groups=servicecatalog.k8s.io,resources=serviceinstances,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
-// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch;update
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // ReconcileObject observes, decides, executes and records.
 func (r *Reconciler) ReconcileObject(ctx context.Context, of *engine.Scope[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus, bindingrules.Memory]) (ctrl.Result, error) {
@@ -244,7 +246,7 @@ func (r *Reconciler) finish(ctx context.Context, v *scope, next bindingrules.Dec
 		return ctrl.Result{}, err
 	}
 	if next.Retained != nil {
-		engine.EmitRelease(ctx, r.Recorder, v.Before, *next.Retained, r.HasOpenProblem(v.Scope))
+		engine.EmitRelease(ctx, r.Recorder, v.Before, external(v, cmp.Or(v.Before.Status.PredecessorID, lifecycle.BindingID(v.Before, &v.Before.Status))), *next.Retained, r.HasOpenProblem(v.Scope))
 		r.CountRelease(r.Name(), *next.Retained)
 	}
 	return enqueue.Sooner(r.Requeue(next.RequeueAt, &next.Status), r.untilShown(ctx, v)), nil
@@ -264,11 +266,16 @@ func (r *Reconciler) untilShown(ctx context.Context, v *scope) time.Duration {
 
 // release releases the object.
 func (r *Reconciler) release(ctx context.Context, v *scope, why lifecycle.Cause) error {
-	if err := r.Release(ctx, v.Scope, why); err != nil {
+	if err := r.Release(ctx, v.Scope, external(v, lifecycle.BindingID(v.binding, &v.binding.Status)), why); err != nil {
 		return err
 	}
 	if t := bindingrules.TargetOf(v.binding, v.inputs); t != nil {
 		r.Claims.Release(claimOf(v.binding, v.binding.Spec.ExternalID, t), v.binding.UID)
 	}
 	return nil
+}
+
+// external returns what a binding has at its broker under an id.
+func external(v *scope, id string) audit.External {
+	return audit.External{ID: id, Broker: v.inputs.Broker, User: v.binding.Spec.UserInfo}
 }

@@ -26,6 +26,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/audit"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/orphans"
 	"github.com/gophernetes/bellhop/internal/brokers"
@@ -67,6 +68,9 @@ func (r *Reconciler) execute(ctx context.Context, v *scope, next bindingrules.De
 		return false, result, err
 	}
 	a.Attribution = v.Attribution
+	if lifecycle.IsDeleted(next.Request.Operation, next.Request.Removal, a.Class, a.State) {
+		audit.Deleted(ctx, r.Recorder, v.Before, external(v, next.Request.BindingID), bindingrules.RuleOfDeletion(v.binding, &next.Status, next.Request.BindingID))
+	}
 	r.applyAnswer(v, next, a)
 	r.ObserveRecovery(ctx, v.inputs.Broker, &next.Status, &v.binding.Status)
 	return true, ctrl.Result{}, nil

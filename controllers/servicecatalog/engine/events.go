@@ -25,6 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/audit"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/redact"
 )
@@ -66,16 +67,14 @@ func emitEvents(ctx context.Context, recorder events.EventRecorder, about client
 	recorder.Eventf(about, nil, kind, is.Reason, "Reconcile", "%s", redact.Shorten(is.Message, lifecycle.MaxNote))
 }
 
-// EmitRelease emits an event about the release of an object.
-func EmitRelease(ctx context.Context, recorder events.EventRecorder, about client.Object, why lifecycle.Cause, open bool) {
-	kind := corev1.EventTypeNormal
+// EmitRelease emits an event about the release of an object: where something is left at the broker, or where open.
+func EmitRelease(ctx context.Context, recorder events.EventRecorder, about client.Object, at audit.External, why lifecycle.Cause, open bool) {
 	switch {
 	case why.Reason == v1beta1.ReasonRetained:
-		kind = corev1.EventTypeWarning
-		log.FromContext(ctx).Info("Retained", "message", why.Message)
-	case !open:
-		log.FromContext(ctx).Info("Released", "reason", why.Reason)
-		return
+		audit.Left(ctx, recorder, about, at, why.Reason, "Release", why.Message)
+	case open:
+		recorder.Eventf(about, nil, corev1.EventTypeNormal, why.Reason, "Release", "%s", redact.Shorten(why.Message, lifecycle.MaxNote))
+	default:
+		log.FromContext(ctx).V(1).Info("Released", "reason", why.Reason)
 	}
-	recorder.Eventf(about, nil, kind, why.Reason, "Release", "%s", redact.Shorten(why.Message, lifecycle.MaxNote))
 }

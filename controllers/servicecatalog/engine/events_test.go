@@ -24,6 +24,7 @@ import (
 	"k8s.io/client-go/tools/events"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/audit"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/controllertest"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
@@ -45,12 +46,12 @@ func TestWhatIsGivenUpIsLoggedOnce(t *testing.T) {
 		t.Errorf("logged is %q", said)
 	}
 	emitEvents(ctx, recorder, about, second, second, true)
-	EmitRelease(ctx, recorder, about, lifecycle.Cause{Reason: v1beta1.ReasonDeprovisionedSuccessfully, Message: "done"}, true)
+	EmitRelease(ctx, recorder, about, audit.External{}, lifecycle.Cause{Reason: v1beta1.ReasonDeprovisionedSuccessfully, Message: "done"}, true)
 	if said := logged(); said != "" {
 		t.Errorf("logged again is %q", said)
 	}
-	EmitRelease(ctx, recorder, about, lifecycle.Cause{Reason: v1beta1.ReasonRetained, Message: "the deletion policy is Retain"}, false)
-	if said := logged(); !strings.Contains(said, `"msg"="Retained"`) || !strings.Contains(said, "the deletion policy is Retain") {
+	EmitRelease(ctx, recorder, about, audit.External{}, lifecycle.Cause{Reason: v1beta1.ReasonRetained, Message: "the deletion policy is Retain"}, false)
+	if said := logged(); !strings.Contains(said, `"msg"="Left at the broker"`) || !strings.Contains(said, "the deletion policy is Retain") {
 		t.Errorf("logged is %q", said)
 	}
 }
@@ -63,32 +64,32 @@ func TestOnlyWhatCouldNotBeExpectedAndItsEndMakeEvents(t *testing.T) {
 		asked, waits                = "False ProvisionRequestInFlight", "False Queued"
 		failed                      = "False ProvisionCallFailed"
 		removed                     = "DeprovisionedSuccessfully"
-		isReady, isReleased         = `"level"=0 "msg"="Ready" "reason"=`, `"level"=0 "msg"="Released" "reason"=`
+		isReady                     = `"level"=0 "msg"="Ready" "reason"=`
 	)
 	for what, c := range map[string]struct{ life, events, logged []string }{
 		"uneventful": {[]string{provisioned, removed}, nil,
-			[]string{isReady + `"ProvisionedSuccessfully"`, isReleased + `"DeprovisionedSuccessfully"`}},
+			[]string{isReady + `"ProvisionedSuccessfully"`}},
 		"of a binding": {[]string{"False BindingRequestInFlight", bound, "UnboundSuccessfully"}, nil,
-			[]string{isReady + `"InjectedBindResult"`, isReleased + `"UnboundSuccessfully"`}},
-		"never sent": {[]string{removed}, nil, []string{isReleased + `"DeprovisionedSuccessfully"`}},
+			[]string{isReady + `"InjectedBindResult"`}},
+		"never sent": {[]string{removed}, nil, nil},
 		"in a queue": {[]string{waits, asked, provisioned, waits, removed}, nil,
-			[]string{isReady + `"ProvisionedSuccessfully"`, isReleased + `"DeprovisionedSuccessfully"`}},
+			[]string{isReady + `"ProvisionedSuccessfully"`}},
 		"with updates": {[]string{provisioned, updated, "False UpdateInstanceRequestInFlight", updated, provisioned}, nil,
 			[]string{isReady + `"ProvisionedSuccessfully"`, isReady + `"InstanceUpdatedSuccessfully"`, isReady + `"InstanceUpdatedSuccessfully"`, isReady + `"ProvisionedSuccessfully"`}},
 		"in the broker's own time": {[]string{"False Provisioning", provisioned, "False Deprovisioning", removed},
 			[]string{"Normal Provisioning", "Normal ProvisionedSuccessfully", "Normal Deprovisioning", "Normal DeprovisionedSuccessfully"}, nil},
 		"with a failure": {[]string{failed, provisioned, removed},
-			[]string{"Warning ProvisionCallFailed", "Normal ProvisionedSuccessfully"}, []string{isReleased + `"DeprovisionedSuccessfully"`}},
+			[]string{"Warning ProvisionCallFailed", "Normal ProvisionedSuccessfully"}, nil},
 		"with a failure, and asked again": {[]string{failed, waits, asked, provisioned, removed},
-			[]string{"Warning ProvisionCallFailed", "Normal ProvisionedSuccessfully"}, []string{isReleased + `"DeprovisionedSuccessfully"`}},
+			[]string{"Warning ProvisionCallFailed", "Normal ProvisionedSuccessfully"}, nil},
 		"with a failure, and deleted while it is asked again": {[]string{failed, asked, removed},
 			[]string{"Warning ProvisionCallFailed", "Normal DeprovisionedSuccessfully"}, nil},
 		"with a failure, and made anew": {[]string{failed, asked, provisioned, waits, removed},
-			[]string{"Warning ProvisionCallFailed", "Normal ProvisionedSuccessfully"}, []string{isReleased + `"DeprovisionedSuccessfully"`}},
+			[]string{"Warning ProvisionCallFailed", "Normal ProvisionedSuccessfully"}, nil},
 		"with a failure to remove": {[]string{provisioned, "Unknown DeprovisionCallFailed", waits, removed},
 			[]string{"Warning DeprovisionCallFailed", "Normal DeprovisionedSuccessfully"}, []string{isReady + `"ProvisionedSuccessfully"`}},
 		"retained": {[]string{provisioned, v1beta1.ReasonRetained},
-			[]string{"Warning Retained"}, []string{isReady + `"ProvisionedSuccessfully"`, `"level"=0 "msg"="Retained" "message"="because"`}},
+			[]string{"Warning Retained"}, []string{isReady + `"ProvisionedSuccessfully"`, `"level"=0 "msg"="Left at the broker" "id"="" "broker"="" "user"="" "reason"="Retained" "message"="because"`}},
 	} {
 		ctx, logged := controllertest.RecordLog(t)
 		recorder := events.NewFakeRecorder(100)
@@ -97,7 +98,7 @@ func TestOnlyWhatCouldNotBeExpectedAndItsEndMakeEvents(t *testing.T) {
 		for _, step := range c.life {
 			status, reason, isVerdict := strings.Cut(step, " ")
 			if !isVerdict {
-				EmitRelease(ctx, recorder, &v1beta1.ServiceInstance{}, lifecycle.Cause{Reason: step, Message: "because"}, hasOpenProblem(conditions, open))
+				EmitRelease(ctx, recorder, &v1beta1.ServiceInstance{}, audit.External{}, lifecycle.Cause{Reason: step, Message: "because"}, hasOpenProblem(conditions, open))
 				continue
 			}
 			after := lifecycle.ConditionSet{Ready: v1beta1.ConditionStatus(status), Reason: reason, Message: "because"}.Conditions(conditions, lifecycletest.Noon)
@@ -108,7 +109,7 @@ func TestOnlyWhatCouldNotBeExpectedAndItsEndMakeEvents(t *testing.T) {
 		close(recorder.Events)
 		var said []string
 		for e := range recorder.Events {
-			said = append(said, strings.TrimSuffix(e, " because"))
+			said = append(said, strings.TrimSuffix(strings.TrimSuffix(e, ` (id "" at a broker that is not known)`), " because"))
 		}
 		if !slices.Equal(said, c.events) {
 			t.Errorf("%s: events are %q, want %q", what, said, c.events)

@@ -23,6 +23,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/audit"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/patch"
 )
@@ -94,14 +95,14 @@ func (r *Reconciler[O, S, M]) isProgressOnly(before, after *S) bool {
 }
 
 // Release removes the finalizer.
-func (r *Reconciler[O, S, M]) Release(ctx context.Context, v *Scope[O, S, M], why lifecycle.Cause) error {
+func (r *Reconciler[O, S, M]) Release(ctx context.Context, v *Scope[O, S, M], at audit.External, why lifecycle.Cause) error {
 	ctx, cancel := context.WithTimeout(ctx, RecordTimeout)
 	defer cancel()
 	if err := patch.RemoveFinalizer(ctx, r.Client, v.Before.DeepCopyObject().(O), v1beta1.Finalizer); err != nil {
 		return err
 	}
 	v.Record.PendingStatus, v.Record.Orphan, v.Record.released = nil, nil, true
-	EmitRelease(ctx, r.Recorder, v.Before, why, r.HasOpenProblem(v))
+	EmitRelease(ctx, r.Recorder, v.Before, at, why, r.HasOpenProblem(v))
 	r.CountRelease(r.kind.Name(), why)
 	return nil
 }

@@ -28,6 +28,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/audit"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
 	"github.com/gophernetes/bellhop/internal/brokers"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
@@ -58,7 +59,7 @@ func (s *scope) StatusForBlocker(why *lifecycle.Blocker, now time.Time) v1beta1.
 // +kubebuilder:rbac:groups=servicecatalog.k8s.io,resources=serviceinstances/status,verbs=patch
 // +kubebuilder:rbac:groups=servicecatalog.k8s.io,resources=servicebindings,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=secrets;namespaces,verbs=get;list;watch
-// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch;update
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // ReconcileObject observes, decides, executes and records.
 func (r *Reconciler) ReconcileObject(ctx context.Context, of *engine.Scope[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]) (ctrl.Result, error) {
@@ -146,6 +147,9 @@ func (r *Reconciler) execute(ctx context.Context, v *scope, next instancerules.D
 	}
 	a.Attribution = v.Attribution
 	v.instance.Status = instancerules.Apply(v.instance, next.Status, *next.Request, a, r.Clock.Now())
+	if lifecycle.IsDeleted(next.Request.Operation, next.Request.Removal, a.Class, a.State) {
+		audit.Deleted(ctx, r.Recorder, v.Before, external(v, next.Request.InstanceID), instancerules.RuleOfDeletion(v.instance))
+	}
 	r.ObserveRecovery(ctx, at, &next.Status, &v.instance.Status)
 	v.Record.Orphan = r.orphanOf(v, next.Request, a)
 	r.KeepPending(v.Scope, v.instance.Status)
@@ -171,11 +175,16 @@ func (r *Reconciler) finish(ctx context.Context, v *scope, next instancerules.De
 	if next.Release == nil {
 		return r.Requeue(next.RequeueAt, &next.Status), r.Record(ctx, v.Scope, next.Status)
 	}
-	if err := r.Release(ctx, v.Scope, *next.Release); err != nil {
+	if err := r.Release(ctx, v.Scope, external(v, lifecycle.InstanceID(v.instance)), *next.Release); err != nil {
 		return ctrl.Result{}, err
 	}
 	if b := v.inputs.Offering.Broker; b != nil {
 		r.Claims.Release(engine.ClaimKey{Broker: brokers.KeyOf(b), ID: lifecycle.InstanceID(v.instance)}, v.instance.UID)
 	}
 	return ctrl.Result{}, nil
+}
+
+// external returns what an instance has at its broker under an id.
+func external(v *scope, id string) audit.External {
+	return audit.External{ID: id, Broker: v.inputs.Offering.Broker, User: v.instance.Spec.UserInfo}
 }

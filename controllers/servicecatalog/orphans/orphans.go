@@ -19,20 +19,20 @@ limitations under the License.
 package orphans
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/audit"
 	"github.com/gophernetes/bellhop/internal/apiserver"
 	"github.com/gophernetes/bellhop/internal/brokers"
 	"github.com/gophernetes/bellhop/internal/catalog"
@@ -41,7 +41,6 @@ import (
 	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/osb"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
-	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // Orphan is a resource that a request has created, or may have created, at a broker for an object that was gone before the result
@@ -147,13 +146,13 @@ func (c *Collector) collectOne(ctx context.Context, o *Orphan) (wait time.Durati
 	case err != nil:
 		return 0, err
 	case why != "":
-		c.reportLeft(o, why)
+		c.reportLeft(ctx, o, broker, why)
 		return 0, nil
 	}
 	connection, err := c.Clients.For(ctx, broker)
 	if bad, ok := errors.AsType[*brokers.CredentialsError](err); ok {
 		c.Clients.Limiters.Cancel(o.Broker, o, now) // it does not ask for a slot before its next attempt
-		return c.recordOutcome(o, osbresult.Outcome{Class: osbresult.Retry, Description: bad.Message}), nil
+		return c.recordOutcome(ctx, o, broker, osbresult.Outcome{Class: osbresult.Retry, Description: bad.Message}), nil
 	}
 	if err != nil {
 		return 0, err
@@ -172,7 +171,7 @@ func (c *Collector) collectOne(ctx context.Context, o *Orphan) (wait time.Durati
 	defer func() { release(c.Clock.Now(), result) }()
 	out := c.send(context.WithoutCancel(ctx), connection.Client, o)
 	result = brokers.ResultOf(out)
-	return c.recordOutcome(o, out), nil
+	return c.recordOutcome(ctx, o, broker, out), nil
 }
 
 // send sends the removal request of an orphan, or polls it.
@@ -195,7 +194,7 @@ func (c *Collector) send(ctx context.Context, broker *osb.Client, o *Orphan) osb
 }
 
 // recordOutcome records the outcome of a removal request, and returns when to continue; 0: the orphan is done.
-func (c *Collector) recordOutcome(o *Orphan, out osbresult.Outcome) time.Duration {
+func (c *Collector) recordOutcome(ctx context.Context, o *Orphan, broker v1beta1.Broker, out osbresult.Outcome) time.Duration {
 	now := c.Clock.Now()
 	if running := now.Sub(o.removingSince); out.Class == osbresult.Accepted && running < catalog.MaximumPollingDuration {
 		wait := lifecycle.PollInterval(running, out.RetryAfter)
@@ -204,13 +203,13 @@ func (c *Collector) recordOutcome(o *Orphan, out osbresult.Outcome) time.Duratio
 	}
 	switch o.attempts++; {
 	case out.Class == osbresult.Done, out.Class == osbresult.Gone:
-		c.Recorder.Eventf(o.Object, nil, corev1.EventTypeNormal, v1beta1.ReasonOrphanMitigationSuccessful, "Undo", "The object was gone before the result of its request was recorded; what the broker had created for it was removed")
+		audit.Deleted(ctx, c.Recorder, o.Object, o.external(broker), lifecycle.ObjectGone)
 		return 0
 	case out.Class == osbresult.NeedsAsync:
 		o.Request.AcceptsIncomplete = true
 		return time.Millisecond
 	case o.attempts >= maxAttempts:
-		c.reportLeft(o, "the broker did not remove it: "+lifecycle.StatusOnly(out))
+		c.reportLeft(ctx, o, broker, "the broker did not remove it: "+lifecycle.StatusOnly(out))
 		return 0
 	}
 	wait := max(lifecycle.Backoff(o.Object.GetUID(), o.attempts, out.RetryAfter), time.Second)
@@ -234,11 +233,12 @@ func (c *Collector) reasonToLeave(ctx context.Context, o *Orphan) (why string, e
 }
 
 // reportLeft announces that an orphan is left at the broker.
-func (c *Collector) reportLeft(o *Orphan, why string) {
-	id := o.Request.InstanceID
-	if o.Request.BindingID != "" {
-		id = o.Request.BindingID
-	}
-	c.Recorder.Eventf(o.Object, nil, corev1.EventTypeWarning, v1beta1.ReasonOrphanMitigationFailed, "Undo", "%s",
-		redact.Shorten(fmt.Sprintf("The object was gone before the result of its request was recorded; what the broker may have under the id %q is left there: %s", id, why), lifecycle.MaxNote))
+func (c *Collector) reportLeft(ctx context.Context, o *Orphan, broker v1beta1.Broker, why string) {
+	audit.Left(ctx, c.Recorder, o.Object, o.external(broker), v1beta1.ReasonOrphanMitigationFailed, "Undo",
+		"The object was gone before the result of its request was recorded; what the broker may have for it is left there: "+why)
+}
+
+// external returns what the orphan is at its broker. It is nobody's request: no user is named.
+func (o *Orphan) external(broker v1beta1.Broker) audit.External {
+	return audit.External{ID: cmp.Or(o.Request.BindingID, o.Request.InstanceID), Broker: broker}
 }

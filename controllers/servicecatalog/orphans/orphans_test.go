@@ -45,10 +45,10 @@ func TestAnOrphanIsLeftWithoutTheBrokersWords(t *testing.T) {
 	said := events.NewFakeRecorder(1)
 	u := &Collector{Recorder: said, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)}
 	o := &Orphan{Object: &v1beta1.ServiceInstance{}, attempts: maxAttempts - 1, Request: osb.RemovalRequest{Params: osb.Params{InstanceID: "id"}}}
-	if wait := u.recordOutcome(o, osbresult.Outcome{Class: osbresult.Rejected, Status: 400, Code: "open-sesame", Description: "you said open-sesame"}); wait != 0 {
+	if wait := u.recordOutcome(t.Context(), o, nil, osbresult.Outcome{Class: osbresult.Rejected, Status: 400, Code: "open-sesame", Description: "you said open-sesame"}); wait != 0 {
 		t.Errorf("it is tried again after %s", wait)
 	}
-	if event := <-said.Events; strings.Contains(event, "sesame") || !strings.Contains(event, `"id" is left there: the broker did not remove it: HTTP 400`) {
+	if event := <-said.Events; strings.Contains(event, "sesame") || !strings.Contains(event, `is left there: the broker did not remove it: HTTP 400 (id "id" at a broker that is not known)`) {
 		t.Error(event)
 	}
 }
@@ -62,7 +62,7 @@ func TestARemovalOfAnOrphanThatNeverEndsIsLeftAlone(t *testing.T) {
 		if clock.SetTime(clock.Now().Add(wait)); clock.Since(lifecycletest.T0) > 2*catalog.MaximumPollingDuration {
 			t.Fatal("it is polled for ever")
 		}
-		if wait = u.recordOutcome(o, osbresult.Outcome{Class: osbresult.Accepted}); wait > 2*lifecycle.LastRetry {
+		if wait = u.recordOutcome(t.Context(), o, nil, osbresult.Outcome{Class: osbresult.Accepted}); wait > 2*lifecycle.LastRetry {
 			t.Fatalf("it waits %s", wait)
 		}
 	}

@@ -97,6 +97,19 @@ func (ap *application) recordRemoved() {
 	}
 }
 
+// RuleOfDeletion returns why the broker's binding of an id is deleted. The status is the one before the answer.
+func RuleOfDeletion(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus, id string) lifecycle.DeletionRule {
+	switch {
+	case !b.DeletionTimestamp.IsZero():
+		return lifecycle.ObjectDeleted
+	case id == s.PredecessorID:
+		return lifecycle.CredentialRotation
+	case PhaseOf(s).isMitigating():
+		return lifecycle.OrphanMitigation
+	}
+	return lifecycle.Replacement
+}
+
 // recordPredecessorRemoved records the removal of the predecessor.
 func (ap *application) recordPredecessorRemoved() {
 	s := &ap.status

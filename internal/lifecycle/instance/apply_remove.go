@@ -84,6 +84,14 @@ func (ap *application) recordRemoved() {
 	ap.setConditions(lifecycle.Mitigated("provisioned", v1beta1.ReasonClusterServiceBrokerReturnedFailure, ap.status.Attempts))
 }
 
+// RuleOfDeletion returns why an instance's resource is deleted at its broker.
+func RuleOfDeletion(si *v1beta1.ServiceInstance) lifecycle.DeletionRule {
+	if si.DeletionTimestamp.IsZero() {
+		return lifecycle.OrphanMitigation
+	}
+	return lifecycle.ObjectDeleted
+}
+
 // recordRemovalFailure records a removal that has to be repeated.
 func (ap *application) recordRemovalFailure(message string) {
 	ap.phase = ap.phase.unaccepted()

@@ -1,0 +1,85 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package audit says by events and in the log what was deleted at a broker, or left there, why, and who changed the object last.
+package audit
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/url"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/redact"
+)
+
+// External is what an object has at a broker, as events and the log name it when it is deleted or left there.
+type External struct {
+	ID     string            // of the instance or binding
+	Broker v1beta1.Broker    // nil: it does not exist, or is not known
+	User   *v1beta1.UserInfo // who changed the object's spec last; nil: not known
+}
+
+// Deleted announces that a broker has confirmed a deletion. The rule is why it was requested.
+func Deleted(ctx context.Context, recorder events.EventRecorder, about client.Object, at External, rule lifecycle.DeletionRule) {
+	log.FromContext(ctx).Info("Deleted at the broker", append(at.keysAndValues(), "rule", rule)...)
+	recorder.Eventf(about, nil, corev1.EventTypeNormal, v1beta1.ReasonDeletedAtBroker, "Delete", "%s",
+		redact.Shorten(fmt.Sprintf("Deleted because of %s: %s", rule, at), lifecycle.MaxNote))
+}
+
+// Left announces that something is left at a broker, and why.
+func Left(ctx context.Context, recorder events.EventRecorder, about client.Object, at External, reason, action, why string) {
+	log.FromContext(ctx).Info("Left at the broker", append(at.keysAndValues(), "reason", reason, "message", why)...)
+	recorder.Eventf(about, nil, corev1.EventTypeWarning, reason, action, "%s", redact.Shorten(fmt.Sprintf("%s (%s)", why, at), lifecycle.MaxNote))
+}
+
+// String names what it is as an event does.
+func (e External) String() string {
+	user := ""
+	if e.User != nil && e.User.Username != "" {
+		user = fmt.Sprintf(", last changed by %q", e.User.Username)
+	}
+	return fmt.Sprintf("id %q at %s%s", e.ID, cmp.Or(e.address(), "a broker that is not known"), user)
+}
+
+func (e External) keysAndValues() []any {
+	user := ""
+	if e.User != nil {
+		user = e.User.Username
+	}
+	return []any{"id", e.ID, "broker", e.address(), "user", user}
+}
+
+// address returns the broker's address without a user and password; "": it is not known.
+func (e External) address() string {
+	if e.Broker == nil {
+		return ""
+	}
+	u, err := url.Parse(strings.TrimSpace(e.Broker.Common().URL))
+	if err != nil {
+		return ""
+	}
+	u.User, u.RawQuery = nil, ""
+	return u.String()
+}

@@ -1,0 +1,47 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package lifecycle
+
+import osbresult "github.com/gophernetes/bellhop/internal/osb/result"
+
+// DeletionRule is why something is deleted at a broker.
+type DeletionRule string
+
+const (
+	// ObjectDeleted: the object is being deleted.
+	ObjectDeleted DeletionRule = "ObjectDeleted"
+	// ObjectGone: the object was gone before the result of its request could be recorded.
+	ObjectGone DeletionRule = "ObjectGone"
+	// OrphanMitigation: it is not known what came of earlier requests, or their result was of no use.
+	OrphanMitigation DeletionRule = "OrphanMitigation"
+	// CredentialRotation: a binding's successor is in use.
+	CredentialRotation DeletionRule = "CredentialRotation"
+	// Replacement: a binding is replaced, as a user requested.
+	Replacement DeletionRule = "Replacement"
+)
+
+// IsDeleted reports whether an answer to a removal request, or to a poll of it, confirms that the broker has deleted what it is about.
+func IsDeleted(request Operation, removal bool, class osbresult.Class, state osbresult.State) bool {
+	switch request {
+	case Deprovision, Unbind:
+		return class == osbresult.Done || class == osbresult.Gone
+	case Poll:
+		return removal && (class == osbresult.Gone || class == osbresult.Done && state == osbresult.Succeeded)
+	default:
+		return false
+	}
+}
