@@ -47,8 +47,8 @@ type metrics struct {
 	retained *prometheus.CounterVec
 }
 
-// newMetrics registers the metrics. Objects are counted in informers at each collection.
-func newMetrics(registry prometheus.Registerer, informers cache.Informers, now clock.PassiveClock) (*metrics, error) {
+// newMetrics registers the metrics. Objects are counted in the cache at each collection.
+func newMetrics(registry prometheus.Registerer, objects cache.Cache, now clock.PassiveClock) (*metrics, error) {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "bellhop_osb_requests_total",
@@ -68,7 +68,7 @@ func newMetrics(registry prometheus.Registerer, informers cache.Informers, now c
 			Help: "Objects that were released while the broker may still have their resources, by kind (ServiceInstance, ServiceBinding).",
 		}, []string{"kind"}),
 	}
-	for _, c := range []prometheus.Collector{m.requests, m.latency, m.legacy, m.retained, brokerCollector{informers}, objectCollector{informers, now}} {
+	for _, c := range []prometheus.Collector{m.requests, m.latency, m.legacy, m.retained, brokerCollector{objects}, objectCollector{objects, now}} {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}
@@ -111,7 +111,7 @@ func (m *metrics) forget(broker brokers.Key) {
 const collectTimeout = 5 * time.Second
 
 // brokerCollector collects the numbers of classes and plans of brokers.
-type brokerCollector struct{ informers cache.Informers }
+type brokerCollector struct{ objects cache.Cache }
 
 var (
 	classCountDesc = prometheus.NewDesc("servicecatalog_broker_service_class_count", "Classes that a broker offers. As in the original service-catalog.", []string{"broker", "namespace"}, nil)
@@ -126,7 +126,7 @@ func (brokerCollector) Describe(ch chan<- *prometheus.Desc) {
 func (c brokerCollector) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), collectTimeout)
 	defer cancel()
-	brokers, err := allBrokers(ctx, c.informers)
+	brokers, err := allBrokers(ctx, c.objects)
 	if err != nil {
 		return // not synced yet
 	}
@@ -140,17 +140,17 @@ func (c brokerCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-func allBrokers(ctx context.Context, informers cache.Informers) (brokers []v1beta1.Broker, err error) {
+func allBrokers(ctx context.Context, objects cache.Cache) (brokers []v1beta1.Broker, err error) {
 	err = errors.Join(
-		consistency.Each(ctx, informers, &v1beta1.ClusterServiceBroker{}, func(b *v1beta1.ClusterServiceBroker) { brokers = append(brokers, b) }),
-		consistency.Each(ctx, informers, &v1beta1.ServiceBroker{}, func(b *v1beta1.ServiceBroker) { brokers = append(brokers, b) }))
+		consistency.Each(ctx, objects, &v1beta1.ClusterServiceBroker{}, &v1beta1.ClusterServiceBrokerList{}, func(b *v1beta1.ClusterServiceBroker) { brokers = append(brokers, b) }),
+		consistency.Each(ctx, objects, &v1beta1.ServiceBroker{}, &v1beta1.ServiceBrokerList{}, func(b *v1beta1.ServiceBroker) { brokers = append(brokers, b) }))
 	return brokers, err
 }
 
 // objectCollector counts objects by their condition Ready, and collects the age of the oldest operation in progress.
 type objectCollector struct {
-	informers cache.Informers
-	clock     clock.PassiveClock
+	objects cache.Cache
+	clock   clock.PassiveClock
 }
 
 var (
@@ -190,7 +190,7 @@ func (c objectCollector) count(ctx context.Context) (count map[[2]string]int, ol
 		count[[2]string{kind, string(ready)}]++
 	}
 	now := c.clock.Now()
-	brokers, err := allBrokers(ctx, c.informers)
+	brokers, err := allBrokers(ctx, c.objects)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -203,11 +203,11 @@ func (c objectCollector) count(ctx context.Context) (count map[[2]string]int, ol
 		}
 	}
 	err = errors.Join(
-		consistency.Each(ctx, c.informers, &v1beta1.ServiceInstance{}, func(i *v1beta1.ServiceInstance) {
+		consistency.Each(ctx, c.objects, &v1beta1.ServiceInstance{}, &v1beta1.ServiceInstanceList{}, func(i *v1beta1.ServiceInstance) {
 			add("ServiceInstance", i.Status.Conditions)
 			age("ServiceInstance", instancerules.PhaseOf(&i.Status).HasOperation(), i.Status.OperationStartTime)
 		}),
-		consistency.Each(ctx, c.informers, &v1beta1.ServiceBinding{}, func(b *v1beta1.ServiceBinding) {
+		consistency.Each(ctx, c.objects, &v1beta1.ServiceBinding{}, &v1beta1.ServiceBindingList{}, func(b *v1beta1.ServiceBinding) {
 			add("ServiceBinding", b.Status.Conditions)
 			age("ServiceBinding", bindingrules.PhaseOf(&b.Status) != bindingrules.Idle, b.Status.OperationStartTime)
 		}))

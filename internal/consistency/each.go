@@ -20,7 +20,9 @@ import (
 	"context"
 	"fmt"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -28,9 +30,9 @@ import (
 )
 
 // Each calls show with every object of a kind in the cache. The objects are the cache's own and must not be changed: a List would
-// copy each of them, which is most of its cost. It returns an error if the cache has not synced.
-func Each[T client.Object](ctx context.Context, informers cache.Informers, kind T, show func(T)) error {
-	informer, err := informers.GetInformer(ctx, kind)
+// copy each of them, which is most of its cost. It returns an error if the cache has not synced. list is a list of the kind.
+func Each[T client.Object](ctx context.Context, objects cache.Cache, kind T, list client.ObjectList, show func(T)) error {
+	informer, err := objects.GetInformer(ctx, kind)
 	if err != nil {
 		return err
 	}
@@ -38,8 +40,11 @@ func Each[T client.Object](ctx context.Context, informers cache.Informers, kind 
 		return fmt.Errorf("the cache does not have all objects of %T yet", kind)
 	}
 	shared, ok := informer.(toolscache.SharedIndexInformer)
-	if !ok {
-		return fmt.Errorf("the informer of %T is a %T, whose objects cannot be looked at", kind, informer)
+	if !ok { // of a cache of some namespaces, which are few
+		if err := objects.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
+			return err
+		}
+		return meta.EachListItem(list, func(o runtime.Object) error { show(o.(T)); return nil })
 	}
 	for _, o := range shared.GetStore().List() {
 		show(o.(T))

@@ -35,7 +35,7 @@ func TestACacheThatIsNotStartedHasNothingToShow(t *testing.T) {
 		t.Fatal(err)
 	}
 	shown := 0
-	if err := Each(t.Context(), c, &corev1.Secret{}, func(*corev1.Secret) { shown++ }); err == nil || shown > 0 {
+	if err := Each(t.Context(), c, &corev1.Secret{}, &corev1.SecretList{}, func(*corev1.Secret) { shown++ }); err == nil || shown > 0 {
 		t.Errorf("%d are shown, %v", shown, err)
 	}
 }

@@ -1,0 +1,64 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package namespaces confines a manager to some namespaces, for installations whose rights end there.
+//
+// Its cache has the objects of these namespaces, the Namespaces themselves, and of other cluster-scoped kinds none: so the same controllers
+// run, and find nothing of those. Its client waits for the process's own writes in each namespace by itself: versions of different namespaces
+// arrive in any order, and one says nothing of the other.
+package namespaces
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+)
+
+// Set is the set of namespaces; empty: all, and nothing is confined.
+type Set []string
+
+// Validate returns an error that names what is no namespace's name.
+func (s Set) Validate() error {
+	for _, name := range s {
+		if problems := validation.IsDNS1123Label(name); len(problems) > 0 {
+			return fmt.Errorf("%q is not the name of a namespace: %s", name, problems[0])
+		}
+	}
+	if twice := slices.Compact(slices.Sorted(slices.Values(s))); len(twice) < len(s) {
+		return fmt.Errorf("a namespace is there twice: %q", []string(s))
+	}
+	return nil
+}
+
+// Confine confines a manager to the namespaces.
+func (s Set) Confine(o *ctrl.Options) {
+	if len(s) == 0 {
+		return
+	}
+	o.Cache.DefaultNamespaces = maps.Collect(func(yield func(string, cache.Config) bool) {
+		for _, name := range s {
+			if !yield(name, cache.Config{}) {
+				return
+			}
+		}
+	})
+	o.Cache.NewInformer = s.newInformer
+	o.NewClient = s.newClient
+}

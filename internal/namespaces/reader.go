@@ -1,0 +1,117 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package namespaces
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Manager returns a manager whose API reader lists the namespaces only.
+func (s Set) Manager(m ctrl.Manager) ctrl.Manager {
+	if len(s) == 0 {
+		return m
+	}
+	return manager{m, reader{m.GetAPIReader(), s}}
+}
+
+type manager struct {
+	ctrl.Manager
+	live client.Reader
+}
+
+func (m manager) GetAPIReader() client.Reader { return m.live }
+
+// reader reads from the API server.
+type reader struct {
+	client.Reader
+	namespaces Set
+}
+
+// List lists the metadata of the objects of all namespaces as they were at one time, whole, without pages. Of cluster-scoped kinds it lists Namespaces.
+// Other lists need a namespace.
+func (r reader) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
+	if asked := (&client.ListOptions{}).ApplyOptions(options); asked.Namespace != "" {
+		return r.Reader.List(ctx, list, options...)
+	}
+	all, ok := list.(*metav1.PartialObjectMetadataList)
+	if !ok {
+		return fmt.Errorf("listing %T in all namespaces: only metadata is listed so", list)
+	}
+	switch all.Kind {
+	case "NamespaceList":
+		return r.listNamespaces(ctx, all)
+	case "ClusterReceiverList", "ClusterServiceBrokerList", "ClusterServiceClassList", "ClusterServicePlanList":
+		all.Items, all.ListMeta = nil, metav1.ListMeta{ResourceVersion: firstVersion}
+		return nil
+	}
+	all.Items, all.ListMeta = nil, metav1.ListMeta{}
+	for _, namespace := range r.namespaces {
+		if err := r.add(ctx, all, namespace); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// firstVersion is before each version of an object.
+const firstVersion = "1"
+
+// add lists the objects of a namespace as they were when that before it was listed: an object that a list lacks was created after the list's
+// version, or deleted before.
+func (r reader) add(ctx context.Context, all *metav1.PartialObjectMetadataList, namespace string) error {
+	const pageSize = 500
+	for next := ""; ; {
+		page := &metav1.PartialObjectMetadataList{TypeMeta: all.TypeMeta}
+		options := []client.ListOption{client.InNamespace(namespace), client.Limit(pageSize), client.Continue(next)}
+		if next == "" && all.ResourceVersion != "" {
+			options = append(options, &client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: all.ResourceVersion, ResourceVersionMatch: metav1.ResourceVersionMatchExact}})
+		}
+		if err := r.Reader.List(ctx, page, options...); err != nil {
+			return err
+		}
+		all.Items = append(all.Items, page.Items...)
+		all.ResourceVersion = page.ResourceVersion
+		if next = page.Continue; next == "" {
+			return nil
+		}
+	}
+}
+
+// listNamespaces gets the Namespaces: a list would need the right to all. Its version is before that of each of them, since another may be
+// changed while one is read.
+func (r reader) listNamespaces(ctx context.Context, all *metav1.PartialObjectMetadataList) error {
+	all.Items, all.ListMeta = nil, metav1.ListMeta{ResourceVersion: firstVersion}
+	for _, name := range r.namespaces {
+		var ns metav1.PartialObjectMetadata
+		ns.SetGroupVersionKind(all.GroupVersionKind().GroupVersion().WithKind("Namespace"))
+		err := r.Get(ctx, client.ObjectKey{Name: name}, &ns)
+		if apierrors.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		all.Items = append(all.Items, ns)
+	}
+	return nil
+}
