@@ -92,12 +92,16 @@ func (m *metrics) CountDelivery(spec *v1beta1.CommonReceiverSpec, state v1beta1.
 // CountAbandoned counts a delivery that was abandoned when its Alert was released.
 func (m *metrics) CountAbandoned() { m.abandoned.Inc() }
 
-// waitingCollector counts the Alerts that are not finished.
+// waitingCollector counts the Alerts that are not finished, and measures for how long the oldest of each severity has been waiting.
 type waitingCollector struct{ cache client.Reader }
 
-var waitingDesc = prometheus.NewDesc("bellhop_alerts_waiting", "Alerts that are not sent, resolved or expired yet.", nil, nil)
+var (
+	waitingDesc = prometheus.NewDesc("bellhop_alerts_waiting", "Alerts that are not sent, resolved or expired yet.", nil, nil)
+	oldestDesc  = prometheus.NewDesc("bellhop_alert_oldest_waiting_seconds",
+		"Time since the oldest Alert that fires has been waiting for a receiver, by severity (Info, Warning, Critical); 0: none waits.", []string{"severity"}, nil)
+)
 
-func (waitingCollector) Describe(ch chan<- *prometheus.Desc) { ch <- waitingDesc }
+func (waitingCollector) Describe(ch chan<- *prometheus.Desc) { ch <- waitingDesc; ch <- oldestDesc }
 
 func (c waitingCollector) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -107,6 +111,26 @@ func (c waitingCollector) Collect(ch chan<- prometheus.Metric) {
 		return // not synced yet
 	}
 	ch <- prometheus.MustNewConstMetric(waitingDesc, prometheus.GaugeValue, float64(len(waiting)))
+	for severity, age := range oldestWaiting(waiting, time.Now()) {
+		ch <- prometheus.MustNewConstMetric(oldestDesc, prometheus.GaugeValue, age.Seconds(), string(severity))
+	}
+}
+
+// oldestWaiting returns for how long the oldest of the Alerts that fire has been waiting, by severity.
+func oldestWaiting(waiting []v1beta1.Alert, now time.Time) map[v1beta1.Severity]time.Duration {
+	oldest := map[v1beta1.Severity]time.Duration{v1beta1.SeverityInfo: 0, v1beta1.SeverityWarning: 0, v1beta1.SeverityCritical: 0}
+	for i := range waiting {
+		a := &waiting[i]
+		if !a.DeletionTimestamp.IsZero() || a.Spec.State == v1beta1.AlertResolved {
+			continue
+		}
+		since := a.CreationTimestamp
+		if ready := meta.FindStatusCondition(a.Status.Conditions, v1beta1.ConditionReady); ready != nil && ready.LastTransitionTime.After(since.Time) {
+			since = ready.LastTransitionTime // its content was changed
+		}
+		oldest[a.Spec.Severity] = max(oldest[a.Spec.Severity], now.Sub(since.Time))
+	}
+	return oldest
 }
 
 // receiverCollector counts the receivers by their condition Ready.

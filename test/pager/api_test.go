@@ -299,6 +299,8 @@ var _ = Describe("The API", func() {
 			MatchRegexp(`bellhop_alert_deliveries_total{provider="webhook",state="Sent"} [1-9]`),
 			ContainSubstring(`bellhop_alert_delivery_duration_seconds_bucket{provider="webhook",le="1"}`),
 			MatchRegexp(`(?m)^bellhop_alerts_waiting \d`),
+			MatchRegexp(`(?m)^bellhop_alert_oldest_waiting_seconds\{severity="Critical"\} \d`),
+			MatchRegexp(`(?m)^bellhop_build_info\{commit="[^"]*",goversion="go[^"]+",version="[^"]+"\} 1`),
 		))
 		for _, path := range []string{"/healthz", "/readyz"} {
 			resp, err := http.Get(operator.HealthURL + path)

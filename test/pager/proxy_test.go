@@ -1,0 +1,147 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package pager_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/gophernetes/bellhop/demo/inbox"
+)
+
+var _ = Describe("In a company's network", serial, func() {
+	It("the operator sends through the proxy, and trusts the company's authority", func(ctx SpecContext) {
+		address := ownAddress() // Go sends nothing to a loopback address through a proxy
+		certificate, authority := issueFor(address)
+		in := inbox.New(inbox.Options{})
+		listener, err := net.Listen("tcp", net.JoinHostPort(address.String(), "0"))
+		Expect(err).NotTo(HaveOccurred())
+		hook := &httptest.Server{Listener: listener, Config: &http.Server{Handler: in.Handler(), ReadHeaderTimeout: time.Minute}, TLS: &tls.Config{Certificates: []tls.Certificate{certificate}}}
+		hook.StartTLS()
+		DeferCleanup(hook.Close)
+		proxy := startProxy()
+
+		authorities := GinkgoT().TempDir()
+		Expect(os.WriteFile(filepath.Join(authorities, "company.crt"), authority, 0o600)).To(Succeed())
+		operator.Kill()
+		DeferCleanup(func(ctx SpecContext) { // once the environment is as before
+			operator.Kill()
+			startOperator(context.WithoutCancel(ctx))
+		})
+		GinkgoT().Setenv("HTTPS_PROXY", proxy.URL)
+		GinkgoT().Setenv("SSL_CERT_DIR", authorities)
+		startOperator(context.WithoutCancel(ctx), "--allow-outbound=127.0.0.1,"+address.String()) // it may be the API server's, too
+		namespace := createNamespace(ctx)
+		createReceiver(ctx, namespace, "hook", hook.URL)
+		a := createAlert(ctx, namespace, "a", nil, "hook")
+		Eventually(alertStatus(ctx, a)).Should(beSent(a))
+		Expect(proxy.hosts()).To(ContainElement(listener.Addr().String()))
+	})
+})
+
+// ownAddress returns an address of this machine that is not its loopback address.
+func ownAddress() net.IP {
+	GinkgoHelper()
+	addresses, err := net.InterfaceAddrs()
+	Expect(err).NotTo(HaveOccurred())
+	for _, a := range addresses {
+		if network, ok := a.(*net.IPNet); ok && network.IP.To4() != nil && network.IP.IsGlobalUnicast() {
+			return network.IP
+		}
+	}
+	Fail("this machine has a loopback address only")
+	return nil
+}
+
+// issueFor returns a certificate for an address, and the authority that signed it as PEM.
+func issueFor(address net.IP) (certificate tls.Certificate, authority []byte) {
+	GinkgoHelper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	Expect(err).NotTo(HaveOccurred())
+	template := &x509.Certificate{
+		IPAddresses: []net.IP{address}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	Expect(err).NotTo(HaveOccurred())
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+}
+
+// tunnelProxy is a proxy of https requests.
+type tunnelProxy struct {
+	*httptest.Server
+	mu     sync.Mutex
+	called []string
+}
+
+func startProxy() *tunnelProxy {
+	p := &tunnelProxy{}
+	p.Server = httptest.NewServer(p)
+	DeferCleanup(func() {
+		p.CloseClientConnections()
+		p.Close()
+	})
+	return p
+}
+
+// ServeHTTP connects a client with the host that it names.
+func (p *tunnelProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodConnect {
+		http.Error(w, "only CONNECT", http.StatusMethodNotAllowed)
+		return
+	}
+	p.mu.Lock()
+	p.called = append(p.called, r.Host)
+	p.mu.Unlock()
+	to, err := (&net.Dialer{}).DialContext(r.Context(), "tcp", r.Host)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadGateway)
+		return
+	}
+	w.WriteHeader(http.StatusOK)
+	from, _, err := w.(http.Hijacker).Hijack()
+	if err != nil {
+		return
+	}
+	go func() { _, _ = io.Copy(to, from) }()
+	go func() {
+		defer func() { _, _ = from.Close(), to.Close() }()
+		_, _ = io.Copy(from, to)
+	}()
+}
+
+func (p *tunnelProxy) hosts() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return append([]string(nil), p.called...)
+}
