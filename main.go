@@ -28,7 +28,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
@@ -38,6 +37,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/operator"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/receivers"
+	"github.com/gophernetes/bellhop/internal/version"
 	pagerwebhooks "github.com/gophernetes/bellhop/webhooks/pager"
 	servicecatalogwebhooks "github.com/gophernetes/bellhop/webhooks/servicecatalog"
 )
@@ -49,9 +49,18 @@ func main() {
 	var o operator.Options
 	o.Bind(flag.CommandLine)
 	flag.Parse()
-	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&o.Log)))
+	if o.PrintVersion {
+		fmt.Fprintln(os.Stdout, version.Get())
+		return
+	}
+	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&o.Log), operator.QuietStart()))
+	info := version.Get()
+	ctrl.Log.Info("Starting", "version", info.Version, "commit", info.Commit, "goVersion", info.Go)
 	if o.PprofAddress != "0" {
 		runtime.SetMutexProfileFraction(mutexSampling)
+	}
+	if err := operator.LimitMemory(); err != nil {
+		ctrl.Log.Error(err, "The memory limit is not used")
 	}
 	if err := run(ctrl.SetupSignalHandler(), o); err != nil {
 		ctrl.Log.Error(err, "Bellhop ended")
@@ -59,7 +68,8 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, o operator.Options) error {
+// run runs the operator until stopping ends, and for the shutdown delay after that.
+func run(stopping context.Context, o operator.Options) error {
 	if err := o.Validate(); err != nil {
 		return err
 	}
@@ -67,6 +77,8 @@ func run(ctx context.Context, o operator.Options) error {
 	if err != nil {
 		return fmt.Errorf("finding the cluster: %w", err)
 	}
+	cfg.UserAgent = version.UserAgent()
+	ctx := operator.Drain(stopping, o.ShutdownDelay)
 	cfg.QPS, cfg.Burst = float32(o.APIQPS), max(int(2*o.APIQPS), 1)
 	guard, err := operator.NewGuard(ctx, cfg, o.AllowOutbound)
 	if err != nil {
@@ -79,11 +91,11 @@ func run(ctx context.Context, o operator.Options) error {
 	if err != nil {
 		return err
 	}
-	mgr, err := operator.NewManager(cfg, o, serving)
+	mgr, err := operator.NewManager(stopping, cfg, o, serving)
 	if err != nil {
 		return fmt.Errorf("setting up the manager: %w", err)
 	}
-	if err := setup(ctx, mgr, o, guard); err != nil {
+	if err := setup(ctx, stopping, mgr, o, guard); err != nil {
 		return err
 	}
 	go operator.ReturnMemory(ctx)
@@ -97,7 +109,7 @@ func run(ctx context.Context, o operator.Options) error {
 }
 
 // setup registers everything that the manager runs.
-func setup(ctx context.Context, mgr ctrl.Manager, o operator.Options, guard *outbound.Guard) error {
+func setup(ctx, stopping context.Context, mgr ctrl.Manager, o operator.Options, guard *outbound.Guard) error {
 	recorder := mgr.GetEventRecorder("bellhop")
 	instance, err := os.Hostname() // in a Pod, its name
 	if err != nil {
@@ -128,11 +140,8 @@ func setup(ctx context.Context, mgr ctrl.Manager, o operator.Options, guard *out
 		{"servicecatalog webhooks", func() error {
 			return servicecatalogwebhooks.Setup(mgr, servicecatalogwebhooks.Options{BrokerPolicy: servicecatalogwebhooks.BrokerPolicy(o.BrokerPolicy), Guard: guard})
 		}},
-		{"probes", func() error {
-			return errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping),
-				// Readiness does not wait for caches: their first list may need our own conversion webhook.
-				mgr.AddReadyzCheck("webhooks", mgr.GetWebhookServer().StartedChecker()))
-		}},
+		{"build information", func() error { return operator.RegisterBuildInfo(metrics.Registry) }},
+		{"probes", func() error { return operator.AddProbes(stopping, mgr) }},
 	} {
 		if err := s.setup(); err != nil {
 			return fmt.Errorf("setting up %s: %w", s.name, err)

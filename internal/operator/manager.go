@@ -17,6 +17,7 @@ limitations under the License.
 package operator
 
 import (
+	"context"
 	"crypto/tls"
 	"time"
 
@@ -54,16 +55,19 @@ func newScheme() *runtime.Scheme {
 }
 
 // NewManager returns a manager whose webhook server uses the TLS settings. Metrics of the process are served; no Secret's content
-// is cached.
-func NewManager(cfg *rest.Config, o Options, serving []func(*tls.Config)) (ctrl.Manager, error) {
-	// A leader that cannot renew its lease tries to release it before it stops. client-go starts to count after a retry, and
-	// takes as long again for the release: both must be over when another replica may lead.
-	renew, retry := o.LeaseDuration*3/8, o.LeaseDuration/8
+// is cached. Once stopping ends, the webhook server closes its connections.
+func NewManager(stopping context.Context, cfg *rest.Config, o Options, serving []func(*tls.Config)) (ctrl.Manager, error) {
 	watches, err := apiserver.OwnConnection(cfg)
 	if err != nil {
 		return nil, err
 	}
-	return ctrl.NewManager(cfg, ctrl.Options{
+	lock, err := newLock(cfg, o)
+	if err != nil {
+		return nil, err
+	}
+	renew, retry := o.renewal()
+	webhooks := webhook.NewServer(webhook.Options{Host: o.WebhookHost, Port: o.WebhookPort, CertDir: o.WebhookCertDir, TLSOpts: serving})
+	options := ctrl.Options{
 		Scheme: newScheme(),
 		Metrics: metricsserver.Options{
 			BindAddress:    o.MetricsAddress,
@@ -72,21 +76,28 @@ func NewManager(cfg *rest.Config, o Options, serving []func(*tls.Config)) (ctrl.
 		},
 		HealthProbeBindAddress: o.ProbeAddress,
 		PprofBindAddress:       o.PprofAddress,
-		WebhookServer:          webhook.NewServer(webhook.Options{Host: o.WebhookHost, Port: o.WebhookPort, CertDir: o.WebhookCertDir, TLSOpts: serving}),
+		WebhookServer:          &drainingServer{Server: webhooks, stopping: stopping},
 		Cache:                  cache.Options{HTTPClient: watches, DefaultTransform: cachetransform.Share(cachetransform.Strip("ServiceBinding"))},
 		Client: client.Options{Cache: &client.CacheOptions{
 			EnableReadYourWritesConsistency: new(true),
 			// Never a cache of Secrets' content.
 			DisableFor: []client.Object{&corev1.Secret{}},
 		}},
-		Controller:                    config.Controller{EnableWarmup: new(true)},
-		LeaderElection:                o.LeaderElect,
-		LeaderElectionID:              "bellhop.gophernetes.io",
-		LeaderElectionNamespace:       o.Namespace,
-		LeaderElectionReleaseOnCancel: true, // nothing runs after mgr.Start
-		LeaseDuration:                 &o.LeaseDuration,
-		RenewDeadline:                 &renew,
-		RetryPeriod:                   &retry,
-		GracefulShutdownTimeout:       new(gracefulStop),
-	})
+		Controller:                          config.Controller{EnableWarmup: new(true)},
+		LeaderElection:                      o.LeaderElect,
+		LeaderElectionID:                    leaseName,
+		LeaderElectionResourceLockInterface: lock,
+		LeaderElectionNamespace:             o.Namespace,
+		LeaderElectionReleaseOnCancel:       true, // nothing runs after mgr.Start
+		LeaseDuration:                       &o.LeaseDuration,
+		RenewDeadline:                       &renew,
+		RetryPeriod:                         &retry,
+		GracefulShutdownTimeout:             new(gracefulStop),
+	}
+	o.Namespaces.Confine(&options)
+	mgr, err := ctrl.NewManager(cfg, options)
+	if err != nil {
+		return nil, err
+	}
+	return o.Namespaces.Manager(mgr), nil
 }

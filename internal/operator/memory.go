@@ -18,8 +18,11 @@ package operator
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"runtime/debug"
 	"runtime/metrics"
+	"strconv"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -31,6 +34,24 @@ const (
 	// idleBytes is what a process allocates in that time that only renews its lease and serves metrics.
 	idleBytes = 32 << 20
 )
+
+// memoryLimitVariable is the environment variable with the container's memory limit in bytes.
+const memoryLimitVariable = "MEMORY_LIMIT"
+
+// LimitMemory makes the garbage collector work harder before the container's memory limit is reached, at which the kernel kills the
+// process. GOMEMLIMIT goes before it. Of processors, Go reads the container's limit itself.
+func LimitMemory() error {
+	text := os.Getenv(memoryLimitVariable)
+	if text == "" || os.Getenv("GOMEMLIMIT") != "" {
+		return nil
+	}
+	limit, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || limit <= 0 {
+		return fmt.Errorf("%s is %q: it must be a number of bytes", memoryLimitVariable, text)
+	}
+	debug.SetMemoryLimit(limit / 10 * 9) // the program itself, and what the kernel has for it, need the rest
+	return nil
+}
 
 // idle detects from its allocations when the process becomes idle.
 type idle struct {

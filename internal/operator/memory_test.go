@@ -16,7 +16,11 @@ limitations under the License.
 
 package operator
 
-import "testing"
+import (
+	"cmp"
+	"runtime/debug"
+	"testing"
+)
 
 func TestIdleBeginsOnceAfterEachWork(t *testing.T) {
 	var i idle
@@ -51,3 +55,27 @@ func TestWhatIsAllocatedIsCounted(t *testing.T) {
 }
 
 var kept []byte // escapes
+
+func TestLimitMemory(t *testing.T) {
+	before := debug.SetMemoryLimit(-1)
+	defer debug.SetMemoryLimit(before)
+	for _, test := range []struct {
+		limit, own string
+		want       int64 // 0: as before
+		fails      bool
+	}{
+		{"1000", "", 900, false},
+		{"1000", "500MiB", 0, false},
+		{"", "", 0, false},
+		{"1Gi", "", 0, true},
+		{"0", "", 0, true},
+	} {
+		debug.SetMemoryLimit(before)
+		t.Setenv(memoryLimitVariable, test.limit)
+		t.Setenv("GOMEMLIMIT", test.own)
+		err := LimitMemory()
+		if got := debug.SetMemoryLimit(-1); got != cmp.Or(test.want, before) || (err != nil) != test.fails {
+			t.Errorf("%q, GOMEMLIMIT %q: limit %d, %v", test.limit, test.own, got, err)
+		}
+	}
+}

@@ -22,10 +22,12 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
+	"github.com/gophernetes/bellhop/internal/namespaces"
 	servicecatalogwebhooks "github.com/gophernetes/bellhop/webhooks/servicecatalog"
 )
 
@@ -37,12 +39,15 @@ type Options struct {
 	MetricsAddress, ProbeAddress string
 	PprofAddress                 string
 	LeaderElect                  bool
+	LeaderElectIdentity          string
 	LeaseDuration                time.Duration
+	ShutdownDelay                time.Duration
 	WebhookHost                  string
 	WebhookPort                  int
 	WebhookCertDir, CertSecret   string
 	WebhookService               string
 	Namespace                    string
+	Namespaces                   namespaces.Set
 	AlertWorkers                 int
 	APIQPS                       float64
 	AllowOutbound                string
@@ -51,6 +56,7 @@ type Options struct {
 	BrokerWorkers                int
 	RelistInterval, OSBTimeout   time.Duration
 	ClusterIDConfigMap           string
+	PrintVersion                 bool
 	Log                          zap.Options
 }
 
@@ -61,12 +67,18 @@ func (o *Options) Bind(fs *flag.FlagSet) {
 	fs.StringVar(&o.PprofAddress, "pprof-bind-address", "0", "Address of /debug/pprof, served without authorization, such as 127.0.0.1:6060; 0 disables it.")
 	fs.BoolVar(&o.LeaderElect, "leader-elect", false, "Elect a leader, so that one of several replicas reconciles and the others stand by.")
 	fs.DurationVar(&o.LeaseDuration, "leader-elect-lease-duration", 15*time.Second, "How long after the leader's last renewal another replica takes over; at least 3s.")
+	fs.StringVar(&o.LeaderElectIdentity, "leader-elect-identity", "", "Name of this replica in the lease. A replica that is restarted under the same name leads again without waiting for the end of its lease; no two may have the same name. Default: host name and a random id.")
+	fs.DurationVar(&o.ShutdownDelay, "shutdown-delay", 0, "How long webhooks are served after SIGTERM, while readiness fails, so that the API server calls other replicas before this one ends.")
 	fs.StringVar(&o.WebhookHost, "webhook-host", "", "Address of the webhook server; empty: all addresses.")
 	fs.IntVar(&o.WebhookPort, "webhook-port", 9443, "Port of the webhook server.")
 	fs.StringVar(&o.WebhookCertDir, "webhook-cert-dir", "/tmp/k8s-webhook-server/serving-certs", "Directory of the webhook server's tls.crt and tls.key; used without --webhook-cert-secret.")
 	fs.StringVar(&o.CertSecret, "webhook-cert-secret", "", "Secret in the operator's namespace in which the operator creates and rotates the webhook server's certificate; empty: something else, such as cert-manager, writes the files in --webhook-cert-dir.")
 	fs.StringVar(&o.WebhookService, "webhook-service", "bellhop-webhook-service", "Service by which the API server calls the webhooks; used with --webhook-cert-secret.")
 	fs.StringVar(&o.Namespace, "operator-namespace", os.Getenv("POD_NAMESPACE"), "Namespace of the operator, which has the Secrets of cluster-scoped objects. Default: the environment variable POD_NAMESPACE.")
+	fs.Func("namespaces", "Comma-separated namespaces of the objects that the operator serves, for an installation whose rights end there; of cluster-scoped kinds it serves none. It needs --webhook-cert-dir. Default: all namespaces and kinds.", func(list string) error {
+		o.Namespaces = strings.Split(list, ",")
+		return o.Namespaces.Validate()
+	})
 	fs.IntVar(&o.AlertWorkers, "alert-workers", 128, "Number of Alerts that are reconciled at once.")
 	fs.Float64Var(&o.APIQPS, "kube-api-qps", -1, "Maximum number of requests per second to the API server; negative: no client-side limit, API priority and fairness decides.")
 	fs.StringVar(&o.AllowOutbound, "allow-outbound", "", "Comma-separated addresses and CIDRs that requests may be sent to although they are loopback, link-local, metadata or API server addresses.")
@@ -76,6 +88,7 @@ func (o *Options) Bind(fs *flag.FlagSet) {
 	fs.DurationVar(&o.OSBTimeout, "osb-api-request-timeout", time.Minute, "Timeout of a request to a broker.")
 	fs.StringVar(&o.ClusterIDConfigMap, "cluster-id-configmap-name", "cluster-info", "ConfigMap in the operator's namespace with the cluster's id, which brokers are told. The operator creates it if it does not exist.")
 	fs.StringVar(&o.BrokerPolicy, "broker-policy", string(servicecatalogwebhooks.BrokerPolicyCompatible), "What happens to brokers with plain http, in-cluster addresses or skipped certificate verification: compatible warns, strict refuses them for ServiceBrokers.")
+	fs.BoolVar(&o.PrintVersion, "version", false, "Print version, commit and version of Go, and exit.")
 	o.Log.BindFlags(fs)
 }
 
@@ -86,6 +99,12 @@ func (o *Options) Validate() error {
 	}
 	if o.LeaseDuration < minLease {
 		return fmt.Errorf("--leader-elect-lease-duration is %s: it must be at least %s", o.LeaseDuration, minLease)
+	}
+	if o.ShutdownDelay < 0 {
+		return fmt.Errorf("--shutdown-delay is %s: it must not be negative", o.ShutdownDelay)
+	}
+	if len(o.Namespaces) > 0 && o.CertSecret != "" {
+		return errors.New("--namespaces and --webhook-cert-secret are both set: to write the certificate into the webhook configurations is a right in the whole cluster; have cert-manager issue it, and set --webhook-cert-dir")
 	}
 	return nil
 }

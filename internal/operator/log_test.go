@@ -1,0 +1,58 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package operator
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+
+	"go.uber.org/zap/zapcore"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+)
+
+func TestQuietStart(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		opts []zap.Opts
+		want []string
+	}{
+		{"info", []zap.Opts{QuietStart()}, []string{"Ready", "broken", "Serving", "Failed to renew"}},
+		{"debug", []zap.Opts{QuietStart(), zap.Level(zapcore.DebugLevel)}, []string{"Starting workers", "Registering webhook", "Ready", "broken", "Serving", "Failed to update lease", "Failed to renew"}},
+	} {
+		var out bytes.Buffer
+		log := zap.New(append(test.opts, zap.WriteTo(&out), zap.JSONEncoder())...)
+		log.WithValues("controller", "alert").Info("Starting workers")
+		log.WithName("controller-runtime").WithName("webhook").Info("Registering webhook")
+		log.Info("Ready")
+		log.WithName("controller-runtime").WithName("webhook").Error(errors.New("no"), "broken")
+		log.WithValues("a", 1).Info("Serving")
+		log.WithName("leaderelection").Error(apierrors.NewConflict(schema.GroupResource{}, "lease", nil), "Failed to update lease")
+		log.WithName("leaderelection").Error(errors.New("no connection"), "Failed to renew")
+		if got := strings.Count(out.String(), "\n"); got != len(test.want) {
+			t.Errorf("%s: %d lines, want %d:\n%s", test.name, got, len(test.want), &out)
+		}
+		for _, message := range test.want {
+			if !strings.Contains(out.String(), `"`+message+`"`) {
+				t.Errorf("%s: %q is not logged:\n%s", test.name, message, &out)
+			}
+		}
+	}
+}
