@@ -93,7 +93,7 @@ type scope struct {
 // +kubebuilder:rbac:groups=pager.k8s.co,resources=alerts/status,verbs=patch
 // +kubebuilder:rbac:groups=pager.k8s.co,resources=receivers;clusterreceivers,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=secrets;namespaces,verbs=get;list;watch
-// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch;update
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // Reconcile observes, decides, executes and records.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
