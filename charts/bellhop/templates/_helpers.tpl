@@ -1,0 +1,58 @@
+{{/* Labels of all objects. */}}
+{{- define "bellhop.labels" -}}
+app.kubernetes.io/name: bellhop
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{/* Labels that select the operator's Pods. */}}
+{{- define "bellhop.selectorLabels" -}}
+control-plane: controller-manager
+app.kubernetes.io/name: bellhop
+{{- end }}
+
+{{/* Name of the image. */}}
+{{- define "bellhop.image" -}}
+{{- if .Values.image.digest -}}
+{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{- else -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end }}
+{{- end }}
+
+{{/* Annotations by which cert-manager puts its CA into an object. */}}
+{{- define "bellhop.caAnnotations" -}}
+{{- if .Values.certificates.certManager.enabled -}}
+cert-manager.io/inject-ca-from: {{ .Release.Namespace }}/bellhop-serving-cert
+{{- end }}
+{{- end }}
+
+{{/* Whether an object of config/rbac is about the whole cluster, or kinds without a namespace: not empty then. Its context is the object. */}}
+{{- define "bellhop.isClusterWide" -}}
+{{- if regexMatch "^(metrics-auth-role|(pager|servicecatalog)-cluster)" .metadata.name }}yes{{ end }}
+{{- if and (hasPrefix "Cluster" .kind) (hasPrefix "manager-role" .metadata.name) }}yes{{ end }}
+{{- end }}
+
+{{/* The rules of a role without those for the Secret of the webhooks' certificate, which cert-manager writes. */}}
+{{- define "bellhop.rulesWithoutCertificate" -}}
+{{- $rules := list }}
+{{- range .rules }}
+{{- if not (has "secrets" .resources) }}{{ $rules = append $rules . }}{{ end }}
+{{- end }}
+{{- toYaml $rules }}
+{{- end }}
+
+{{/* The rules of the operator's ClusterRole for kinds with a namespace. */}}
+{{- define "bellhop.namespacedRules" -}}
+{{- $rules := list }}
+{{- range (.Files.Get "files/rbac/role_clusterrole.yaml" | fromYaml).rules }}
+{{- $resources := list }}
+{{- range .resources }}
+{{- if not (or (hasPrefix "cluster" .) (has . (list "namespaces" "subjectaccessreviews"))) }}{{ $resources = append $resources . }}{{ end }}
+{{- end }}
+{{- if and $resources (not .resourceNames) }}{{ $rules = append $rules (dict "apiGroups" .apiGroups "resources" $resources "verbs" .verbs) }}{{ end }}
+{{- end }}
+{{- toYaml $rules }}
+{{- end }}

@@ -1,0 +1,395 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package chart_test renders the Helm chart, and compares it with config/.
+package chart_test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/yaml"
+
+	"github.com/gophernetes/bellhop/hack/local"
+)
+
+const namespace = "bellhop-system"
+
+// repo returns the repository's path.
+func repo(t *testing.T) string {
+	t.Helper()
+	path, err := local.FindRepo()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// program returns the path of a tool that is pinned in a module of the repository. Go builds it where it has not yet.
+func program(t *testing.T, module, tool string) string {
+	t.Helper()
+	path, err := exec.CommandContext(t.Context(), "go", "tool", "-modfile="+filepath.Join(repo(t), module), "-n", tool).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(path))
+}
+
+var programs sync.Map // by name
+
+// run runs a tool.
+func run(t *testing.T, module, tool string, args ...string) (string, error) {
+	t.Helper()
+	path, ok := programs.Load(tool)
+	if !ok {
+		path = program(t, module, tool)
+		programs.Store(tool, path)
+	}
+	cmd := exec.CommandContext(t.Context(), path.(string), args...)
+	cmd.Dir = repo(t)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	return string(out) + stderr.String(), err
+}
+
+// helm runs Helm; values are YAML.
+func helm(t *testing.T, values string, args ...string) (string, error) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "values.yaml")
+	if err := os.WriteFile(file, []byte(values), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return run(t, "hack/tools/helm/go.mod", "helm", append(args, "--namespace="+namespace, "--values="+file)...)
+}
+
+// render renders the chart.
+func render(t *testing.T, values string) []*unstructured.Unstructured {
+	t.Helper()
+	out, err := helm(t, values, "template", "bellhop", "charts/bellhop")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return decode(t, out)
+}
+
+// build builds a directory of config/, or an overlay.
+func build(t *testing.T, dir string) []*unstructured.Unstructured {
+	t.Helper()
+	out, err := run(t, "hack/tools/go.mod", "kustomize", "build", dir, "--load-restrictor=LoadRestrictionsNone")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return decode(t, out)
+}
+
+func decode(t *testing.T, documents string) []*unstructured.Unstructured {
+	t.Helper()
+	var objects []*unstructured.Unstructured
+	for document := range strings.SplitSeq(documents, "\n---\n") {
+		var o map[string]any
+		if err := yaml.Unmarshal([]byte(document), &o); err != nil {
+			t.Fatalf("%v in\n%s", err, document)
+		}
+		if len(o) > 0 {
+			objects = append(objects, &unstructured.Unstructured{Object: o})
+		}
+	}
+	return objects
+}
+
+// normalize returns the objects by kind and name, as JSON values, without what differs on purpose: labels that say who manages them, the
+// namespace, which Helm does not create, and the annotation by which Helm keeps CRDs.
+func normalize(t *testing.T, objects []*unstructured.Unstructured) map[string]any {
+	t.Helper()
+	byName := map[string]any{}
+	for _, o := range objects {
+		if o.GetKind() == "Namespace" {
+			continue
+		}
+		labels, annotations := o.GetLabels(), o.GetAnnotations()
+		for _, key := range []string{"app.kubernetes.io/managed-by", "app.kubernetes.io/instance", "app.kubernetes.io/version", "helm.sh/chart"} {
+			delete(labels, key)
+		}
+		delete(annotations, "helm.sh/resource-policy")
+		o.SetLabels(labels)
+		o.SetAnnotations(annotations)
+		data, err := json.Marshal(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var value any
+		if err := json.Unmarshal(data, &value); err != nil {
+			t.Fatal(err)
+		}
+		name := o.GetKind() + " " + o.GetNamespace() + "/" + o.GetName()
+		if byName[name] != nil {
+			t.Errorf("%s is there twice", name)
+		}
+		byName[name] = value
+	}
+	return byName
+}
+
+// The chart and config/ install the same objects, with the same content.
+func TestChartEqualsConfig(t *testing.T) {
+	for _, test := range []struct{ name, values, overlay string }{
+		{"default", "", "resources: [../default]"},
+		{"cert-manager", "certificates: {certManager: {enabled: true}}", "resources: [../certmanager]"},
+		{"some namespaces", "namespaces: [team-a, team-b]\ncertificates: {certManager: {enabled: true}}", "resources: [../namespaced]"},
+		{"aggregated roles", "aggregatedRoles: true", "resources: [../default]\ncomponents: [../aggregated-roles]"},
+		{"monitoring and network policy", "prometheus: {serviceMonitor: {enabled: true}, rules: {enabled: true}}\ngrafana: {dashboard: {enabled: true}}\nnetworkPolicy: {enabled: true}",
+			"resources: [../default, ../prometheus, ../network-policy]"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			overlay := filepath.Join(copyConfig(t), "overlay")
+			if err := os.Mkdir(overlay, 0o750); err != nil {
+				t.Fatal(err)
+			}
+			kustomization := test.overlay + "\nimages: [{name: bellhop, newName: example.com/bellhop, newTag: v1}]\n"
+			if err := os.WriteFile(filepath.Join(overlay, "kustomization.yaml"), []byte(kustomization), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			want := normalize(t, build(t, overlay))
+			got := normalize(t, render(t, "image: {repository: example.com/bellhop, tag: v1}\n"+test.values))
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("config (-) and chart (+) differ:\n%s", diff)
+			}
+		})
+	}
+}
+
+// Roles name what they grant, and grant no right to get other rights.
+func TestRolesAreExact(t *testing.T) {
+	for _, o := range render(t, "aggregatedRoles: true") {
+		if kind := o.GetKind(); kind != "ClusterRole" && kind != "Role" {
+			continue
+		}
+		var role rbacv1.ClusterRole // its rules are those of a Role, too
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &role); err != nil {
+			t.Fatal(err)
+		}
+		if len(role.Rules) == 0 {
+			t.Errorf("%s %s has no rules", o.GetKind(), o.GetName())
+		}
+		for _, rule := range role.Rules {
+			for _, word := range slices.Concat(rule.Verbs, rule.Resources, rule.APIGroups, rule.NonResourceURLs) {
+				if slices.Contains([]string{"*", "escalate", "bind", "impersonate"}, word) {
+					t.Errorf("%s %s grants %q: %+v", o.GetKind(), o.GetName(), word, rule)
+				}
+			}
+		}
+	}
+}
+
+// The namespace of an installation enforces the Pod Security Standard that its pods meet.
+func TestNamespaceIsRestricted(t *testing.T) {
+	for _, o := range build(t, "config/default") {
+		if o.GetKind() == "Namespace" {
+			if got := o.GetLabels()["pod-security.kubernetes.io/enforce"]; got != "restricted" {
+				t.Errorf("namespace %s enforces %q", o.GetName(), got)
+			}
+			return
+		}
+	}
+	t.Error("config/default has no namespace")
+}
+
+// copyConfig copies config/, so that an overlay can stand beside it.
+func copyConfig(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "config")
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join(repo(t), "config"))); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// deployment returns the operator's Deployment in the chart.
+func deployment(t *testing.T, values string) *appsv1.Deployment {
+	t.Helper()
+	for _, o := range render(t, values) {
+		if o.GetKind() == "Deployment" {
+			var d appsv1.Deployment
+			if err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(o.Object, &d, true); err != nil {
+				t.Fatal(err)
+			}
+			return &d
+		}
+	}
+	t.Fatal("the chart has no Deployment")
+	return nil
+}
+
+func TestValues(t *testing.T) {
+	container := func(d *appsv1.Deployment) corev1.Container { return d.Spec.Template.Spec.Containers[0] }
+	env := func(d *appsv1.Deployment, name string) string {
+		for _, e := range container(d).Env {
+			if e.Name == name {
+				return e.Value
+			}
+		}
+		return ""
+	}
+	for _, test := range []struct {
+		name, values string
+		holds        func(d *appsv1.Deployment) bool
+	}{
+		{"the chart's version is the tag", "", func(d *appsv1.Deployment) bool { return container(d).Image == "ghcr.io/gophernetes/bellhop:dev" }},
+		{"digest", "image: {tag: v1, digest: \"sha256:" + strings.Repeat("0", 64) + "\"}", func(d *appsv1.Deployment) bool {
+			return strings.HasSuffix(container(d).Image, "/bellhop@sha256:"+strings.Repeat("0", 64))
+		}},
+		{"pull policy", "image: {pullPolicy: Never}", func(d *appsv1.Deployment) bool { return container(d).ImagePullPolicy == corev1.PullNever }},
+		{"pull secrets", "imagePullSecrets: [{name: registry}]", func(d *appsv1.Deployment) bool { return d.Spec.Template.Spec.ImagePullSecrets[0].Name == "registry" }},
+		{"replicas", "replicas: 3", func(d *appsv1.Deployment) bool { return *d.Spec.Replicas == 3 }},
+		{"log", "log: {level: 4, format: console}", func(d *appsv1.Deployment) bool {
+			return slices.Contains(container(d).Args, "--zap-log-level=4") && slices.Contains(container(d).Args, "--zap-encoder=console")
+		}},
+		{"arguments", "extraArgs: [--allow-outbound=10.0.0.7]", func(d *appsv1.Deployment) bool {
+			return slices.Contains(container(d).Args, "--allow-outbound=10.0.0.7")
+		}},
+		{"environment", "extraEnv: [{name: A, value: b}]", func(d *appsv1.Deployment) bool { return env(d, "A") == "b" }},
+		{"proxy", "proxy: {https: \"http://proxy:3128\", \"no\": [.svc, 10.0.0.0/8]}", func(d *appsv1.Deployment) bool {
+			return env(d, "HTTPS_PROXY") == "http://proxy:3128" && env(d, "HTTP_PROXY") == "" && env(d, "NO_PROXY") == "$(KUBERNETES_SERVICE_HOST),.svc,10.0.0.0/8"
+		}},
+		{"trusted authorities", "trustedCA: {configMap: company}", func(d *appsv1.Deployment) bool {
+			return d.Spec.Template.Spec.Volumes[0].ConfigMap.Name == "company" && container(d).VolumeMounts[0].MountPath == "/etc/bellhop/ca" && strings.HasSuffix(env(d, "SSL_CERT_DIR"), ":/etc/bellhop/ca")
+		}},
+		{"resources", "resources: {limits: {memory: 2Gi}}", func(d *appsv1.Deployment) bool {
+			memory := container(d).Resources.Limits[corev1.ResourceMemory]
+			return memory.String() == "2Gi"
+		}},
+		{"labels and annotations", "podLabels: {a: b}\npodAnnotations: {c: d}", func(d *appsv1.Deployment) bool {
+			return d.Spec.Template.Labels["a"] == "b" && d.Spec.Template.Annotations["c"] == "d"
+		}},
+		{"scheduling", "priorityClassName: system-cluster-critical\nnodeSelector: {disk: ssd}\ntolerations: [{key: a, operator: Exists}]\naffinity: {nodeAffinity: {}}", func(d *appsv1.Deployment) bool {
+			s := d.Spec.Template.Spec
+			return s.PriorityClassName == "system-cluster-critical" && s.NodeSelector["disk"] == "ssd" && s.Tolerations[0].Key == "a" && s.Affinity.NodeAffinity != nil
+		}},
+		{"no spread", "topologySpreadConstraints: []", func(d *appsv1.Deployment) bool { return len(d.Spec.Template.Spec.TopologySpreadConstraints) == 0 }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if d := deployment(t, test.values); !test.holds(d) {
+				t.Errorf("got %+v", d.Spec)
+			}
+		})
+	}
+}
+
+func TestServicesOfIPFamilies(t *testing.T) {
+	for _, o := range render(t, "service: {ipFamilyPolicy: RequireDualStack, ipFamilies: [IPv6, IPv4]}") {
+		if o.GetKind() != "Service" {
+			continue
+		}
+		var s corev1.Service
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(o.Object, &s, true); err != nil {
+			t.Fatal(err)
+		}
+		if *s.Spec.IPFamilyPolicy != corev1.IPFamilyPolicyRequireDualStack || !slices.Equal(s.Spec.IPFamilies, []corev1.IPFamily{corev1.IPv6Protocol, corev1.IPv4Protocol}) {
+			t.Errorf("%s: %+v", s.Name, s.Spec)
+		}
+	}
+}
+
+// CRDs can be left to somebody else, and their objects go with the release only if somebody asks for it.
+func TestCRDs(t *testing.T) {
+	count := func(values, annotation string) (crds, kept int) {
+		for _, o := range render(t, values) {
+			if o.GetKind() == "CustomResourceDefinition" {
+				crds++
+				if o.GetAnnotations()["helm.sh/resource-policy"] == annotation {
+					kept++
+				}
+			}
+		}
+		return crds, kept
+	}
+	if crds, kept := count("", "keep"); crds != 11 || kept != 11 {
+		t.Errorf("%d CRDs, %d are kept", crds, kept)
+	}
+	if crds, kept := count("crds: {keep: false}", "keep"); crds != 11 || kept != 0 {
+		t.Errorf("keep: false: %d CRDs, %d are kept", crds, kept)
+	}
+	if crds, _ := count("crds: {enabled: false}", ""); crds != 0 {
+		t.Errorf("enabled: false: %d CRDs", crds)
+	}
+}
+
+func TestLint(t *testing.T) {
+	if out, err := helm(t, "", "lint", "--strict", "charts/bellhop"); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// A value that does not exist, or has another type, is refused with its name.
+func TestSchema(t *testing.T) {
+	for _, values := range []string{"replica: 2", "replicas: many", "image: {digest: latest}", "log: {format: text}", "extraArgs: [leader-elect]", "service: {ipFamilies: [v6]}"} {
+		out, err := helm(t, values, "template", "bellhop", "charts/bellhop")
+		if name, _, _ := strings.Cut(values, ":"); err == nil || !strings.Contains(out, name) {
+			t.Errorf("%s: %v\n%s", values, err, out)
+		}
+	}
+}
+
+// Each value is in the schema, and each of the schema's has a default.
+func TestSchemaHasAllValues(t *testing.T) {
+	var values map[string]any
+	var schema map[string]any
+	for file, into := range map[string]any{"values.yaml": &values, "values.schema.json": &schema} {
+		data, err := os.ReadFile(filepath.Join(repo(t), "charts/bellhop", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := yaml.Unmarshal(data, into); err != nil {
+			t.Fatal(err)
+		}
+	}
+	properties := schema["properties"].(map[string]any)
+	delete(properties, "global") // Helm's
+	compareWithSchema(t, "", values, properties)
+}
+
+func compareWithSchema(t *testing.T, path string, values, properties map[string]any) {
+	t.Helper()
+	for name := range properties {
+		if _, ok := values[name]; !ok && path != "certificates.certManager.issuerRef." {
+			t.Errorf("values.yaml does not have %s%s", path, name)
+		}
+	}
+	for name, value := range values {
+		property, ok := properties[name].(map[string]any)
+		if !ok {
+			t.Errorf("values.schema.json does not have %s%s", path, name)
+			continue
+		}
+		inner, isObject := value.(map[string]any)
+		if declared, ok := property["properties"].(map[string]any); ok && isObject {
+			compareWithSchema(t, path+name+".", inner, declared)
+		}
+	}
+}

@@ -1,0 +1,180 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package namespaces_test runs an operator that serves two namespaces, with the rights that the chart gives it for that.
+package namespaces_test
+
+import (
+	"context"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/yaml"
+
+	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/hack/local"
+	"github.com/gophernetes/bellhop/internal/osb"
+	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+	"github.com/gophernetes/bellhop/test/internal/suite"
+)
+
+var env = &suite.Suite{}
+
+func TestNamespaces(t *testing.T) {
+	RegisterFailHandler(Fail)
+	SetDefaultEventuallyTimeout(20 * time.Second)
+	SetDefaultEventuallyPollingInterval(50 * time.Millisecond)
+	log.SetLogger(GinkgoLogr)
+	RunSpecs(t, "namespaces")
+}
+
+var (
+	mark suite.AuditMark // since then the operator has the rights of the chart
+
+	_ = BeforeSuite(func(ctx SpecContext) {
+		env.Join(env.Start(ctx, "--namespaces=team-a,team-b"), pagerv1beta1.AddToScheme, v1beta1.AddToScheme)
+		Expect(env.Operator.Stop()).To(Succeed())
+		for _, name := range []string{"team-a", "team-b", "elsewhere"} {
+			apply(ctx, "{apiVersion: v1, kind: Namespace, metadata: {name: "+name+"}}")
+		}
+		replaceRights(ctx)
+		mark = env.MarkAudit()
+		env.StartOperator(ctx)
+	})
+	_ = BeforeEach(env.Logs.Reset)
+	_ = AfterEach(env.Logs.Report)
+)
+
+// replaceRights replaces the operator's rights by those that the chart has for an installation of two namespaces.
+func replaceRights(ctx context.Context) {
+	GinkgoHelper()
+	repo, err := local.FindRepo()
+	Expect(err).NotTo(HaveOccurred())
+	for _, bindings := range []string{"clusterrolebindings", "rolebindings --namespace=" + env.Cluster.Namespace} {
+		out, err := env.Kubectl(ctx, "", strings.Fields("delete "+bindings+" --selector=app.kubernetes.io/name=bellhop")...)
+		Expect(err).NotTo(HaveOccurred(), out)
+	}
+	cmd := exec.CommandContext(ctx, "go", "tool", "-modfile="+filepath.Join(repo, "hack/tools/helm/go.mod"), "helm", "template", "bellhop", "charts/bellhop",
+		"--namespace="+env.Cluster.Namespace, "--set=namespaces={team-a,team-b}", "--set=certificates.certManager.enabled=true")
+	cmd.Dir = repo
+	out, err := cmd.Output()
+	Expect(err).NotTo(HaveOccurred())
+	for document := range strings.SplitSeq(string(out), "\n---\n") {
+		var o unstructured.Unstructured
+		Expect(yaml.Unmarshal([]byte(document), &o.Object)).To(Succeed())
+		if strings.HasPrefix(o.GetAPIVersion(), "rbac.authorization.k8s.io/") {
+			apply(ctx, document)
+		}
+	}
+}
+
+func apply(ctx context.Context, manifest string) {
+	GinkgoHelper()
+	out, err := env.Kubectl(ctx, manifest, "apply", "-f", "-")
+	Expect(err).NotTo(HaveOccurred(), out)
+}
+
+func wait(ctx context.Context, args string) {
+	GinkgoHelper()
+	out, err := env.Kubectl(ctx, "", strings.Fields("wait --timeout=20s "+args)...)
+	Expect(err).NotTo(HaveOccurred(), out)
+}
+
+var _ = Describe("An operator of two namespaces", Ordered, func() {
+	var broker *osbtest.Broker
+	BeforeAll(func() { broker = osbtest.Start(GinkgoT(), osbtest.Options{Username: "bellhop", Password: "change-me"}) })
+
+	It("serves Alerts, brokers, instances and bindings there", func(ctx SpecContext) {
+		service := osbtest.DefaultServices()[0]
+		for _, namespace := range []string{"team-a", "team-b"} {
+			apply(ctx, strings.NewReplacer("NAMESPACE", namespace, "URL", broker.URL, "CLASS", service.Name, "PLAN", service.Plans[0].Name).Replace(`
+{apiVersion: pager.k8s.co/v1beta1, kind: Receiver, metadata: {name: events, namespace: NAMESPACE}, spec: {event: {}}}
+---
+{apiVersion: pager.k8s.co/v1beta1, kind: Alert, metadata: {name: disk, namespace: NAMESPACE}, spec: {content: Disk is full, receiverRefs: [{kind: Receiver, name: events}]}}
+---
+{apiVersion: v1, kind: Secret, metadata: {name: broker, namespace: NAMESPACE}, stringData: {username: bellhop, password: change-me}}
+---
+{apiVersion: servicecatalog.k8s.io/v1beta1, kind: ServiceBroker, metadata: {name: own, namespace: NAMESPACE}, spec: {url: "URL", authInfo: {basic: {secretRef: {name: broker}}}}}
+---
+{apiVersion: servicecatalog.k8s.io/v1beta1, kind: ServiceInstance, metadata: {name: orders, namespace: NAMESPACE}, spec: {serviceClassExternalName: CLASS, servicePlanExternalName: PLAN}}
+---
+{apiVersion: servicecatalog.k8s.io/v1beta1, kind: ServiceBinding, metadata: {name: orders, namespace: NAMESPACE}, spec: {instanceRef: {name: orders}}}
+`))
+			wait(ctx, "--for=condition=Ready --namespace="+namespace+" receiver/events alert/disk servicebroker/own serviceinstance/orders servicebinding/orders")
+		}
+		Expect(broker.Counts()[osb.ProvisionInstance]).To(Equal(2))
+	})
+
+	It("repeats nothing after a restart", func(ctx SpecContext) {
+		before := broker.Counts()
+		Expect(env.Operator.Stop()).To(Succeed())
+		env.StartOperator(ctx)
+		apply(ctx, `{apiVersion: pager.k8s.co/v1beta1, kind: Alert, metadata: {name: new, namespace: team-b}, spec: {content: New, receiverRefs: [{kind: Receiver, name: events}]}}`)
+		wait(ctx, "--for=condition=Ready --namespace=team-b alert/new")
+		after := broker.Counts()
+		Expect(after[osb.ProvisionInstance]).To(Equal(before[osb.ProvisionInstance]))
+		Expect(after[osb.Bind]).To(Equal(before[osb.Bind]))
+		var alert pagerv1beta1.Alert
+		Expect(env.Client.Get(ctx, client.ObjectKey{Namespace: "team-a", Name: "disk"}, &alert)).To(Succeed())
+		Expect(alert.Status.Deliveries).To(ConsistOf(HaveField("Attempts", int32(1))))
+	})
+
+	// The objects first: with the namespace its RoleBinding is deleted, too.
+	It("removes what is outside when the objects of a namespace are deleted, and then the namespace", func(ctx SpecContext) {
+		for _, args := range []string{"servicebindings,serviceinstances,alerts --all --namespace=team-a", "servicebrokers,receivers --all --namespace=team-a", "namespace team-a"} {
+			out, err := env.Kubectl(ctx, "", strings.Fields("delete --timeout=30s "+args)...)
+			Expect(err).NotTo(HaveOccurred(), out)
+		}
+		Expect(broker.Holds().Instances).To(HaveLen(1))
+	})
+
+	It("serves no other namespace, and no object without one", func(ctx SpecContext) {
+		apply(ctx, `{apiVersion: pager.k8s.co/v1beta1, kind: ClusterReceiver, metadata: {name: events}, spec: {event: {}, namespaceSelector: {}}}
+---
+{apiVersion: pager.k8s.co/v1beta1, kind: Receiver, metadata: {name: events, namespace: elsewhere}, spec: {event: {}}}
+---
+{apiVersion: pager.k8s.co/v1beta1, kind: Alert, metadata: {name: disk, namespace: elsewhere}, spec: {content: Disk is full, receiverRefs: [{kind: Receiver, name: events}]}}
+---
+{apiVersion: pager.k8s.co/v1beta1, kind: Alert, metadata: {name: whole, namespace: team-b}, spec: {content: Disk is full, receiverRefs: [{kind: ClusterReceiver, name: events}]}}
+---
+{apiVersion: pager.k8s.co/v1beta1, kind: Alert, metadata: {name: last, namespace: team-b}, spec: {content: Last, receiverRefs: [{kind: Receiver, name: events}]}}
+`)
+		wait(ctx, "--for=condition=Ready --namespace=team-b alert/last")
+		wait(ctx, "--for=condition=Ready=False --namespace=team-b alert/whole")
+		var alert pagerv1beta1.Alert
+		Expect(env.Client.Get(ctx, client.ObjectKey{Namespace: "elsewhere", Name: "disk"}, &alert)).To(Succeed())
+		Expect(alert.Status.Conditions).To(BeEmpty())
+		for _, r := range env.RequestsSince(mark) {
+			Expect(r.ObjectRef.Namespace).To(BeElementOf("team-a", "team-b", env.Cluster.Namespace, corev1.NamespaceDefault, ""), r.String())
+		}
+	})
+
+	It("needs no other rights", func() {
+		for _, r := range env.RequestsSince(mark) {
+			Expect(r.IsForbidden()).To(BeFalse(), r.String())
+		}
+	})
+})
