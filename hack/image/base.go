@@ -1,0 +1,139 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/partial"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+	"golang.org/x/crypto/x509roots/fallback/bundle"
+)
+
+// user is the id of user and group of all processes. An id above 10,000 is none of the node's users.
+const user = 65532
+
+// file is a file or directory of the base image.
+type file struct {
+	path    string
+	mode    int64
+	content string // of a file; of a directory, whose path ends in a slash, none
+}
+
+// files returns the files of the base image: what a static Go binary needs, and nothing else.
+func files() []file {
+	return []file{
+		{path: "etc/", mode: 0o755},
+		{path: "etc/passwd", mode: 0o644, content: fmt.Sprintf("root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:%[1]d:%[1]d:nonroot:/home/nonroot:/sbin/nologin\n", user)},
+		{path: "etc/group", mode: 0o644, content: fmt.Sprintf("root:x:0:\nnonroot:x:%d:\n", user)},
+		{path: "etc/ssl/", mode: 0o755},
+		{path: "etc/ssl/certs/", mode: 0o755},
+		{path: "etc/ssl/certs/ca-certificates.crt", mode: 0o644, content: authorities()},
+		{path: "tmp/", mode: 0o1777},
+	}
+}
+
+// authorities returns the certificate authorities that Mozilla trusts, in PEM.
+func authorities() string {
+	var b bytes.Buffer
+	for root := range bundle.Roots() {
+		_ = pem.Encode(&b, &pem.Block{Type: "CERTIFICATE", Bytes: root.Certificate}) // a buffer does not fail
+	}
+	return b.String()
+}
+
+// newBase returns the base image for the platforms. The same versions of the modules give the same digest.
+func newBase(platforms []v1.Platform) (v1.ImageIndex, error) {
+	layer, err := newLayer(files())
+	if err != nil {
+		return nil, err
+	}
+	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
+	for _, platform := range platforms {
+		image, err := newImage(layer, platform)
+		if err != nil {
+			return nil, err
+		}
+		descriptor, err := partial.Descriptor(image)
+		if err != nil {
+			return nil, err
+		}
+		descriptor.Platform = &platform
+		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: image, Descriptor: *descriptor})
+	}
+	return index, nil
+}
+
+func newImage(layer v1.Layer, platform v1.Platform) (v1.Image, error) {
+	image := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
+	image, err := mutate.AppendLayers(image, layer)
+	if err != nil {
+		return nil, err
+	}
+	config, err := image.ConfigFile()
+	if err != nil {
+		return nil, err
+	}
+	config = config.DeepCopy()
+	config.OS, config.Architecture, config.Variant = platform.OS, platform.Architecture, platform.Variant
+	config.Config.User = fmt.Sprintf("%[1]d:%[1]d", user)
+	config.Config.Env = []string{"PATH=/ko-app", "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt"}
+	return mutate.ConfigFile(image, config)
+}
+
+// newLayer returns the files as a layer. They have no times, so that the same files have the same digest.
+func newLayer(files []file) (v1.Layer, error) {
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, f := range files {
+		header := &tar.Header{Name: f.path, Mode: f.mode, Size: int64(len(f.content)), ModTime: time.Unix(0, 0), Typeflag: tar.TypeReg}
+		if f.content == "" {
+			header.Typeflag = tar.TypeDir
+		}
+		if err := w.WriteHeader(header); err != nil {
+			return nil, err
+		}
+		if _, err := io.WriteString(w, f.content); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b.Bytes())), nil },
+		tarball.WithMediaType(types.OCILayer))
+}
+
+// pushBase pushes the base image.
+func pushBase(ref name.Reference, platforms []v1.Platform) error {
+	base, err := newBase(platforms)
+	if err != nil {
+		return err
+	}
+	return remote.WriteIndex(ref, base)
+}

@@ -1,0 +1,196 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Command image builds the container images with ko: an archive for each platform, and an SBOM (SPDX) beside each. -push pushes images
+// and SBOMs to a registry. ko takes the base image from a registry on this machine that ends with this process; so no other registry is
+// needed.
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+)
+
+// part is a program that gets an image.
+type part struct {
+	// suffix follows the repository's name.
+	suffix string
+	// module is the directory of its module in the repository, main that of the program in the module.
+	module, main string
+}
+
+var parts = map[string]part{
+	"operator":    {"", ".", "."},
+	"demo-broker": {"-demo-broker", "demo", "./cmd/broker"},
+	"demo-inbox":  {"-demo-inbox", "demo", "./cmd/inbox"},
+	"demo-login":  {"-demo-login", "demo", "./cmd/login"},
+}
+
+// options are the flags.
+type options struct {
+	image, version, base, out, ko string
+	platforms                     []v1.Platform
+	push                          bool
+	parts                         []part
+}
+
+func main() {
+	log.SetFlags(0)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	o, err := parse(os.Args[1:])
+	if err == nil {
+		err = run(ctx, o)
+	}
+	if err != nil {
+		log.Fatalf("image: %v", err)
+	}
+}
+
+// parse reads the flags.
+func parse(args []string) (options, error) {
+	var o options
+	var platforms, names string
+	fs := flag.NewFlagSet("image", flag.ExitOnError)
+	fs.StringVar(&o.image, "image", "bellhop:dev", "name and tag of the operator's image; the demo's images have its name with a suffix")
+	fs.StringVar(&o.version, "version", "", "version of the programs, such as v1.2.3")
+	fs.StringVar(&o.base, "base", "", "base image in a registry; empty: an image with CA certificates, a user, and nothing else")
+	fs.StringVar(&platforms, "platforms", "linux/amd64,linux/arm64", "platforms, with commas between")
+	fs.StringVar(&names, "parts", "operator", "images to build, with commas between: operator, demo-broker, demo-inbox, demo-login")
+	fs.StringVar(&o.out, "out", "dist/image", "directory of archives and SBOMs")
+	fs.StringVar(&o.ko, "ko", "ko", "path of ko")
+	fs.BoolVar(&o.push, "push", false, "push the images with their SBOMs, too")
+	_ = fs.Parse(args) // it exits
+	for p := range strings.SplitSeq(platforms, ",") {
+		platform, err := v1.ParsePlatform(p)
+		if err != nil {
+			return o, fmt.Errorf("-platforms: %w", err)
+		}
+		o.platforms = append(o.platforms, *platform)
+	}
+	for n := range strings.SplitSeq(names, ",") {
+		p, ok := parts[n]
+		if !ok {
+			return o, fmt.Errorf("-parts: there is no %q", n)
+		}
+		o.parts = append(o.parts, p)
+	}
+	if _, err := name.NewTag(o.image, name.WithDefaultRegistry("")); err != nil {
+		return o, fmt.Errorf("-image: %w", err)
+	}
+	return o, nil
+}
+
+// run builds the images.
+func run(ctx context.Context, o options) error {
+	local, err := serveRegistry(ctx)
+	if err != nil {
+		return err
+	}
+	if o.base == "" {
+		o.base = local + "/base:latest"
+		ref, err := name.ParseReference(o.base)
+		if err != nil {
+			return err
+		}
+		if err := pushBase(ref, o.platforms); err != nil {
+			return fmt.Errorf("the base image: %w", err)
+		}
+	}
+	if err := os.MkdirAll(o.out, 0o755); err != nil {
+		return err
+	}
+	for _, p := range o.parts {
+		built, err := build(ctx, o, p, local)
+		if err != nil {
+			return err
+		}
+		target, err := name.NewTag(o.imageOf(p), name.WithDefaultRegistry(""))
+		if err != nil {
+			return err
+		}
+		if err := writeArchives(built, target, o); err != nil {
+			return err
+		}
+		if !o.push {
+			continue
+		}
+		if err := push(ctx, built, o.imageOf(p)); err != nil {
+			return fmt.Errorf("pushing %s: %w", o.imageOf(p), err)
+		}
+	}
+	return nil
+}
+
+// imageOf returns the name of a part's image.
+func (o options) imageOf(p part) string {
+	tag := strings.LastIndex(o.image, ":")
+	if tag <= strings.LastIndex(o.image, "/") {
+		return o.image + p.suffix
+	}
+	return o.image[:tag] + p.suffix + o.image[tag:]
+}
+
+// serveRegistry serves an empty registry on this machine until the process ends, and returns its address.
+func serveRegistry(ctx context.Context) (string, error) {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", "localhost:0")
+	if err != nil {
+		return "", err
+	}
+	server := &http.Server{Handler: registry.New(registry.Logger(log.New(io.Discard, "", 0))), ReadHeaderTimeout: time.Minute}
+	go func() { log.Fatalf("image: the registry: %v", server.Serve(listener)) }()
+	return fmt.Sprintf("localhost:%d", listener.Addr().(*net.TCPAddr).Port), nil
+}
+
+// build builds a part with ko, and returns the image in the registry.
+func build(ctx context.Context, o options, p part, local string) (name.Digest, error) {
+	sboms, err := filepath.Abs(filepath.Join(o.out, "sbom"))
+	if err != nil {
+		return name.Digest{}, err
+	}
+	var platforms []string
+	for _, platform := range o.platforms {
+		platforms = append(platforms, platform.String())
+	}
+	cmd := exec.CommandContext(ctx, o.ko, "build", "--bare", "--sbom=spdx", "--sbom-dir="+sboms, "--platform="+strings.Join(platforms, ","), p.main)
+	cmd.Dir = p.module
+	cmd.Env = append(os.Environ(), "KO_DOCKER_REPO="+local+"/bellhop"+p.suffix, "KO_DEFAULTBASEIMAGE="+o.base, "VERSION="+o.version)
+	var messages bytes.Buffer
+	cmd.Stderr = &messages
+	out, err := cmd.Output()
+	if err != nil {
+		return name.Digest{}, fmt.Errorf("ko build %s in %s: %w\n%s", p.main, p.module, err, &messages)
+	}
+	return name.NewDigest(strings.TrimSpace(string(out)))
+}
