@@ -33,7 +33,12 @@ type Event struct {
 	Verb       string
 	RequestURI string
 	ObjectRef  *struct{ Resource, Namespace, Name, Subresource, APIGroup string }
+	// Annotations are those of the API server, such as authorization.k8s.io/decision.
+	Annotations map[string]string
 }
+
+// IsForbidden reports whether the user had no right to the request. A 403 may have other reasons, such as a namespace that is being deleted.
+func (e Event) IsForbidden() bool { return e.Annotations["authorization.k8s.io/decision"] == "forbid" }
 
 func (e Event) String() string { return e.Verb + " " + e.RequestURI }
 

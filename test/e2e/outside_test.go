@@ -1,0 +1,174 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package e2e_test
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/gophernetes/bellhop/demo/inbox"
+)
+
+// startOutside runs inbox and broker as Pods under the Pod Security Standard restricted. They stay until the suite ends.
+func startOutside(ctx context.Context) {
+	GinkgoHelper()
+	apply(ctx, strings.NewReplacer("INBOX_IMAGE", imageOf("inbox"), "BROKER_IMAGE", imageOf("broker"), "OUTSIDE", outside).Replace(`
+apiVersion: v1
+kind: Namespace
+metadata: {name: OUTSIDE, labels: {pod-security.kubernetes.io/enforce: restricted}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: inbox, namespace: OUTSIDE}
+spec:
+  selector: {app: inbox}
+  ports: [{port: 80, targetPort: http}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: mysql, namespace: OUTSIDE}
+spec:
+  selector: {app: mysql}
+  ports: [{name: broker, port: 80, targetPort: http}, {name: sql, port: 3306, targetPort: sql}]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: inbox, namespace: OUTSIDE}
+spec:
+  selector: {matchLabels: {app: inbox}}
+  template:
+    metadata: {labels: {app: inbox}}
+    spec:
+      securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
+      containers:
+      - name: inbox
+        image: INBOX_IMAGE
+        args: [-unsigned, "-listen=:8080"]
+        ports: [{name: http, containerPort: 8080}]
+        readinessProbe: {tcpSocket: {port: http}, periodSeconds: 1}
+        securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: mysql, namespace: OUTSIDE}
+spec:
+  selector: {matchLabels: {app: mysql}}
+  template:
+    metadata: {labels: {app: mysql}}
+    spec:
+      securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
+      containers:
+      - name: broker
+        image: BROKER_IMAGE
+        args: [-verbose, "-listen=:8080", "-mysql=:3306", "-host=mysql.OUTSIDE.svc", -delay=5s]
+        env: [{name: BROKER_PASSWORD, value: change-me}]
+        ports: [{name: http, containerPort: 8080}, {name: sql, containerPort: 3306}]
+        readinessProbe: {tcpSocket: {port: http}, periodSeconds: 1}
+        securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
+`))
+	kubectl(ctx, "rollout status --timeout=90s --namespace "+outside+" deployment/inbox deployment/mysql")
+}
+
+// messages returns what the inbox has received.
+func messages(ctx context.Context) []inbox.Message {
+	GinkgoHelper()
+	var received []inbox.Message
+	out := kubectl(ctx, "get --raw /api/v1/namespaces/"+outside+"/services/inbox:80/proxy/messages")
+	Expect(json.Unmarshal([]byte(out), &received)).To(Succeed())
+	return received
+}
+
+// messagesAbout returns the messages about the Alerts of a namespace.
+func messagesAbout(ctx context.Context, namespace string) (about []inbox.Message) {
+	GinkgoHelper()
+	for _, m := range messages(ctx) {
+		if m.Namespace == namespace {
+			about = append(about, m)
+		}
+	}
+	return about
+}
+
+// brokerLog is what the broker has printed.
+type brokerLog string
+
+func readBrokerLog(ctx context.Context) brokerLog {
+	GinkgoHelper()
+	return brokerLog(kubectl(ctx, "logs --namespace "+outside+" deployment/mysql --tail=-1"))
+}
+
+// requests counts the requests of a kind, such as "provision".
+func (l brokerLog) requests(kind string) int { return strings.Count(string(l), " "+kind+", answered") }
+
+// made and removed count databases and users.
+func (l brokerLog) made() int    { return strings.Count(string(l), " made ") }
+func (l brokerLog) removed() int { return strings.Count(string(l), " removed ") }
+
+// connectOutside creates the objects of a platform team: a receiver that is everybody's default, and a broker.
+func connectOutside(ctx SpecContext) {
+	GinkgoHelper()
+	apply(ctx, strings.NewReplacer("SYSTEM", system, "OUTSIDE", outside).Replace(`
+apiVersion: pager.k8s.co/v1beta1
+kind: ClusterReceiver
+metadata: {name: inbox, annotations: {pager.k8s.co/is-default-receiver: "true"}}
+spec:
+  webhook: {url: "http://inbox.OUTSIDE.svc/"}
+  namespaceSelector: {}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: mysql-broker, namespace: SYSTEM}
+stringData: {username: bellhop, password: change-me}
+---
+apiVersion: servicecatalog.k8s.io/v1beta1
+kind: ClusterServiceBroker
+metadata: {name: mysql}
+spec:
+  url: http://mysql.OUTSIDE.svc
+  authInfo: {basic: {secretRef: {name: mysql-broker, namespace: SYSTEM}}}
+`))
+	kubectl(ctx, "wait --for=condition=Ready --timeout=60s clusterservicebroker/mysql clusterreceiver/inbox")
+}
+
+// disconnectOutside deletes them.
+func disconnectOutside(ctx context.Context) {
+	GinkgoHelper()
+	kubectl(ctx, "delete --timeout=60s clusterreceiver/inbox clusterservicebroker/mysql")
+	kubectl(ctx, "delete --timeout=60s --namespace "+system+" secret/mysql-broker")
+}
+
+// logIn runs a Pod that logs in to a database with the Secret of a binding.
+func logIn(ctx context.Context, secret string) {
+	GinkgoHelper()
+	apply(ctx, strings.NewReplacer("IMAGE", imageOf("login"), "SECRET", secret).Replace(`
+apiVersion: v1
+kind: Pod
+metadata: {name: login-SECRET, namespace: default}
+spec:
+  restartPolicy: Never
+  containers:
+  - {name: login, image: IMAGE, envFrom: [{prefix: DB_, secretRef: {name: SECRET}}]}
+`))
+	defer kubectl(ctx, "delete --namespace default pod/login-"+secret)
+	if out, err := try(ctx, "", "kubectl", "wait", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s", "--namespace=default", "pod/login-"+secret); err != nil {
+		Fail(out + kubectl(ctx, "logs --namespace default login-"+secret))
+	}
+}

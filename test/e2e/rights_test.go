@@ -1,0 +1,153 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package e2e_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	rbacv1 "k8s.io/api/rbac/v1"
+
+	"github.com/gophernetes/bellhop/test/internal/audit"
+)
+
+const serviceAccount = "bellhop-controller-manager"
+
+// right is what a rule grants, or a request needs. The name is empty where it does not matter.
+type right struct{ group, resource, name, verb string }
+
+func (r right) String() string {
+	return strings.TrimSpace(fmt.Sprintf("%s %s.%s %s", r.verb, r.resource, r.group, r.name))
+}
+
+// itUsesItsRights compares the rights of the operator with its requests so far, which are in the audit log.
+func itUsesItsRights() {
+	It("was denied nothing, and used every right that it has", func(ctx SpecContext) {
+		log := os.Getenv("AUDIT_LOG")
+		if log == "" {
+			Skip("AUDIT_LOG is not set: the audit log of another cluster cannot be read here")
+		}
+		requests, err := audit.Read(log, 0, system, serviceAccount)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(len(requests)).To(BeNumerically(">", 1000))
+		var denied []string
+		used := map[right]bool{}
+		for _, r := range requests {
+			if r.IsForbidden() && !isDuringRemoval(r) {
+				denied = append(denied, r.String())
+			}
+			needed := right{r.ObjectRef.APIGroup, r.ObjectRef.Resource, "", r.Verb}
+			if r.ObjectRef.Subresource != "" {
+				needed.resource += "/" + r.ObjectRef.Subresource
+			}
+			used[needed] = true
+			needed.name = r.ObjectRef.Name
+			used[needed] = true
+		}
+		Expect(denied).To(BeEmpty())
+
+		var unused []string
+		for _, granted := range grantedRights(ctx) {
+			watched := granted
+			watched.verb = "watch"
+			isInformers := granted.verb == "list" && used[watched] // they fall back to list
+			if !used[granted] && !isInformers && !isRare(granted) {
+				unused = append(unused, granted.String())
+			}
+		}
+		slices.Sort(unused)
+		Expect(unused).To(BeEmpty())
+	})
+}
+
+// removals are the times in which rights were taken away while Pods still ended.
+var removals []struct{ from, to time.Time }
+
+func isDuringRemoval(r audit.Event) bool {
+	return slices.ContainsFunc(removals, func(removal struct{ from, to time.Time }) bool {
+		return r.Received.After(removal.from) && r.Received.Before(removal.to)
+	})
+}
+
+// remove uninstalls, and waits until the Pods have ended.
+func remove(ctx context.Context, in installer) {
+	GinkgoHelper()
+	from := time.Now()
+	in.uninstall(ctx)
+	Eventually(func() string {
+		return kubectl(ctx, "get pods --namespace "+system+" --selector control-plane=controller-manager -o name")
+	}).Should(BeEmpty())
+	removals = append(removals, struct{ from, to time.Time }{from, time.Now()})
+}
+
+// isRare reports whether a right is for a case that no scenario here can bring about, which the named test does.
+func isRare(r right) bool {
+	switch r {
+	case right{"servicecatalog.k8s.io", "servicebindings/finalizers", "", "update"}:
+		// Not a request: the admission plugin OwnerReferencesPermissionEnforcement asks for it where a Secret is made.
+		return true
+	case right{"events.k8s.io", "events", "", "patch"}, right{"", "events", "", "patch"}:
+		// client-go adds to an event that it repeats while the object has the same version.
+		return true
+	}
+	// The API server is asked about an object where the cache lags: internal/consistency, TestTheCacheCatchesUp and
+	// TestWhatHasGoneIsNotWaitedFor; controllers/pager/alert, TestNobodyIsForgottenWhomTheCacheDoesNotShow.
+	isOwn := r.group == "pager.k8s.co" || r.group == "servicecatalog.k8s.io" || r.resource == "namespaces"
+	return r.verb == "get" && isOwn && !strings.Contains(r.resource, "/")
+}
+
+// grantedRights returns the rights in the roles that are bound to the operator's ServiceAccount.
+func grantedRights(ctx context.Context) (rights []right) {
+	GinkgoHelper()
+	var bindings struct{ Items []rbacv1.RoleBinding } // a ClusterRoleBinding has the same fields
+	Expect(json.Unmarshal([]byte(kubectl(ctx, "get rolebindings,clusterrolebindings --all-namespaces -o json")), &bindings)).To(Succeed())
+	for _, b := range bindings.Items {
+		if !slices.ContainsFunc(b.Subjects, func(s rbacv1.Subject) bool { return s.Name == serviceAccount && s.Namespace == system }) || b.RoleRef.Name == "system:auth-delegator" {
+			continue
+		}
+		var role rbacv1.Role
+		Expect(json.Unmarshal([]byte(kubectl(ctx, strings.ToLower("get "+b.RoleRef.Kind)+" --namespace "+system+" "+b.RoleRef.Name+" -o json")), &role)).To(Succeed())
+		for _, rule := range role.Rules {
+			rights = append(rights, rightsOf(rule)...)
+		}
+	}
+	return rights
+}
+
+func rightsOf(rule rbacv1.PolicyRule) (rights []right) {
+	names := rule.ResourceNames
+	if len(names) == 0 {
+		names = []string{""}
+	}
+	for _, group := range rule.APIGroups {
+		for _, resource := range rule.Resources {
+			for _, name := range names {
+				for _, verb := range rule.Verbs {
+					rights = append(rights, right{group, resource, name, verb})
+				}
+			}
+		}
+	}
+	return rights
+}

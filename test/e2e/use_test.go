@@ -1,0 +1,199 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package e2e_test
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net/http"
+	"os/exec"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+)
+
+// itRotatesCertificates replaces certificate and authority of the webhooks under load.
+func itRotatesCertificates() {
+	It("refuses no request when the Secret of its certificate is deleted or loses its certificate", func(ctx SpecContext) {
+		secret := "secret/bellhop-webhook-server-cert --namespace " + system
+		serial := func() string { return kubectl(ctx, "get "+secret+" -o jsonpath={.data.tls\\.crt}") }
+		load := startLoad(ctx, 50)
+		for _, change := range []string{
+			"delete " + secret, // another authority
+			"patch " + secret + " --type=merge -p {\"data\":{\"tls.crt\":null,\"tls.key\":null}}", // another certificate of the authority
+		} {
+			before := serial()
+			kubectl(ctx, change)
+			Eventually(func() (string, error) {
+				return try(ctx, "", "kubectl", "get", "secret", "bellhop-webhook-server-cert", "--namespace="+system, "-o=jsonpath={.data.tls\\.crt}")
+			}).ShouldNot(SatisfyAny(BeEmpty(), Equal(before)))
+		}
+		// Replicas serve a new certificate once API servers trust it.
+		Consistently(func() int { load.mu.Lock(); defer load.mu.Unlock(); return len(load.refused) }, 20*time.Second, time.Second).Should(BeZero())
+		pods := strings.Fields(kubectl(ctx, "get pods --namespace "+system+" --selector control-plane=controller-manager -o name"))
+		kubectl(ctx, "delete --namespace "+system+" "+pods[0]) // another one comes up with the new certificate
+		load.expectNoRefusal()
+		kubectl(ctx, "rollout status --timeout=2m --namespace "+system+" deployment/bellhop-controller-manager")
+	})
+}
+
+// itServesMetrics reads the metrics as Prometheus does, with the token of an account that may.
+func itServesMetrics() {
+	It("serves metrics to an account with the role for that", func(ctx SpecContext) {
+		apply(ctx, "{apiVersion: v1, kind: ServiceAccount, metadata: {name: prometheus, namespace: default}}\n---\n"+
+			"{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: e2e-prometheus}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: bellhop-metrics-reader}, "+
+			"subjects: [{kind: ServiceAccount, name: prometheus, namespace: default}]}")
+		defer kubectl(ctx, "delete clusterrolebinding/e2e-prometheus")
+		token := strings.TrimSpace(kubectl(ctx, "create token prometheus --namespace default"))
+
+		forward := exec.CommandContext(ctx, "kubectl", "port-forward", "--namespace="+system, "service/bellhop-controller-manager-metrics-service", ":8443")
+		out, err := forward.StdoutPipe()
+		Expect(err).NotTo(HaveOccurred())
+		Expect(forward.Start()).To(Succeed())
+		defer func() { _, _ = forward.Process.Kill(), forward.Wait() }()
+		line, err := bufio.NewReader(out).ReadString('\n')
+		Expect(err).NotTo(HaveOccurred())
+		var port int
+		_, err = fmt.Sscanf(line, "Forwarding from 127.0.0.1:%d", &port)
+		Expect(err).NotTo(HaveOccurred(), line)
+
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("https://127.0.0.1:%d/metrics", port), http.NoBody)
+		Expect(err).NotTo(HaveOccurred())
+		request.Header.Set("Authorization", "Bearer "+token)
+		//nolint:gosec // the certificate of metrics is self-signed
+		prometheus := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+		resp, err := prometheus.Do(request)
+		Expect(err).NotTo(HaveOccurred())
+		defer func() { _ = resp.Body.Close() }()
+		body, err := io.ReadAll(resp.Body)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(resp.StatusCode).To(Equal(http.StatusOK), string(body))
+		Expect(string(body)).To(ContainSubstring("bellhop_build_info{"))
+	})
+}
+
+// itConnects reaches a database that only Pods reach, with the plugin.
+func itConnects() {
+	It("gives the plugin a tunnel to the database", func(ctx SpecContext) {
+		kubectl(ctx, "bellhop provision orders --namespace default --class azure-mysql --plan basic50 --wait --timeout 60s")
+		kubectl(ctx, "bellhop bind orders --namespace default --wait --timeout 60s")
+		_, err := try(ctx, "", "kubectl", "bellhop", "exec", "orders", "--namespace=default", "--prefix=DB_", "--", "login")
+		Expect(err).To(HaveOccurred(), "the database is reachable without a tunnel")
+		Expect(kubectl(ctx, "bellhop connect orders --namespace default --prefix DB_ -- login")).To(ContainSubstring("Logged in as"))
+		kubectl(ctx, "bellhop unbind orders --namespace default --wait --timeout 60s")
+		kubectl(ctx, "bellhop deprovision orders --namespace default --wait --timeout 60s")
+	})
+}
+
+// itDeletesNamespaces deletes a namespace with all that is in it.
+func itDeletesNamespaces() {
+	It("removes everything outside when a namespace is deleted", func(ctx SpecContext) {
+		before := readBrokerLog(ctx)
+		kubectl(ctx, "create namespace team")
+		createAlert(ctx, "team", "disk")
+		createInstance(ctx, "team", "orders")
+		apply(ctx, "{apiVersion: servicecatalog.k8s.io/v1beta1, kind: ServiceBinding, metadata: {name: orders, namespace: team}, spec: {instanceRef: {name: orders}}}")
+		kubectl(ctx, "wait --namespace team --for=condition=Ready --timeout=60s serviceinstance/orders servicebinding/orders alert/disk")
+		kubectl(ctx, "delete namespace --timeout=2m team")
+		after := readBrokerLog(ctx)
+		Expect(after.removed() - before.removed()).To(Equal(after.made() - before.made()))
+		Expect(messagesAbout(ctx, "team")).To(ContainElement(HaveField("Event", "alert.resolved")))
+	})
+}
+
+// itServesTenants serves what a namespace defines itself, and keeps what users or brokers change as the catalog says.
+func itServesTenants() {
+	It("serves the receivers and brokers of a namespace", func(ctx SpecContext) {
+		apply(ctx, strings.NewReplacer("OUTSIDE", outside).Replace(`
+apiVersion: v1
+kind: Namespace
+metadata: {name: tenant}
+---
+apiVersion: pager.k8s.co/v1beta1
+kind: Receiver
+metadata: {name: inbox, namespace: tenant}
+spec: {webhook: {url: "http://inbox.OUTSIDE.svc/"}}
+---
+apiVersion: pager.k8s.co/v1beta1
+kind: Alert
+metadata: {name: disk, namespace: tenant}
+spec: {content: Disk is full, receiverRefs: [{kind: Receiver, name: inbox}]}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: broker, namespace: tenant}
+stringData: {username: bellhop, password: change-me}
+---
+apiVersion: servicecatalog.k8s.io/v1beta1
+kind: ServiceBroker
+metadata: {name: own, namespace: tenant}
+spec: {url: "http://mysql.OUTSIDE.svc", authInfo: {basic: {secretRef: {name: broker}}}}
+`))
+		kubectl(ctx, "wait --namespace tenant --for=condition=Ready --timeout=60s receiver/inbox servicebroker/own alert/disk")
+		for _, content := range []string{"Disk-is-still-full", "Disk-is-full-again"} { // the second event about it adds to the first
+			kubectl(ctx, `patch alert disk --namespace tenant --type=merge -p {"spec":{"content":"`+content+`"}}`)
+			Eventually(func() []string { return contents(ctx, "tenant") }).Should(ContainElement(content))
+		}
+		kubectl(ctx, `patch alert disk --namespace tenant --type=merge -p {"spec":{"state":"Resolved","ttlSecondsAfterFinished":1}}`)
+		kubectl(ctx, "wait --namespace tenant --for=delete --timeout=60s alert/disk")
+
+		apply(ctx, "{apiVersion: servicecatalog.k8s.io/v1beta1, kind: ServiceInstance, metadata: {name: orders, namespace: tenant}, spec: {serviceClassExternalName: azure-mysql, servicePlanExternalName: basic50}}")
+		kubectl(ctx, "wait --namespace tenant --for=condition=Ready --timeout=60s serviceinstance/orders")
+		for _, of := range []struct{ broker, class, plan string }{
+			{"servicebroker/own --namespace tenant", "serviceclasses --namespace tenant", "serviceplans --namespace tenant"},
+			{"clusterservicebroker/mysql", "clusterserviceclasses", "clusterserviceplans"},
+		} {
+			relist := func(n int) {
+				kubectl(ctx, fmt.Sprintf(`patch %s --type=merge -p {"spec":{"relistRequests":%d}}`, of.broker, n))
+			}
+			for n, kind := range []string{of.class, of.plan} {
+				before := kubectl(ctx, "get "+kind+" -o jsonpath={.items[*].spec.description}")
+				name := strings.Fields(kubectl(ctx, "get "+kind+" -o jsonpath={.items[*].metadata.name}"))[0]
+				kubectl(ctx, "patch "+kind+" "+name+` --type=merge -p {"spec":{"description":"edited"}}`)
+				relist(n + 1)
+				Eventually(func() string { return kubectl(ctx, "get "+kind+" -o jsonpath={.items[*].spec.description}") }).Should(Equal(before))
+			}
+			kubectl(ctx, `patch `+of.broker+` --type=merge -p {"spec":{"catalogRestrictions":{"serviceClass":["spec.externalName==none"]}}}`)
+			for _, kind := range []string{of.class, of.plan} { // an instance uses them
+				Eventually(func() string {
+					return kubectl(ctx, "get "+kind+" -o jsonpath={.items[*].status.removedFromBrokerCatalog}")
+				}).Should(ContainSubstring("true"))
+			}
+			kubectl(ctx, `patch `+of.broker+` --type=merge -p {"spec":{"catalogRestrictions":null}}`)
+			Eventually(func() string {
+				return kubectl(ctx, "get "+of.class+" -o jsonpath={.items[*].status.removedFromBrokerCatalog}")
+			}).ShouldNot(ContainSubstring("true"))
+		}
+		kubectl(ctx, "delete --namespace tenant --timeout=60s serviceinstance/orders")
+		kubectl(ctx, "delete --namespace tenant --timeout=60s servicebroker/own")
+		kubectl(ctx, "delete --timeout=60s namespace/tenant")
+	})
+}
+
+// contents returns the texts of the messages about a namespace.
+func contents(ctx context.Context, namespace string) (texts []string) {
+	GinkgoHelper()
+	for _, m := range messagesAbout(ctx, namespace) {
+		texts = append(texts, m.Content)
+	}
+	return texts
+}
