@@ -36,6 +36,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
+	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/hack/local"
 	"github.com/gophernetes/bellhop/test/internal/suite"
 )
@@ -56,13 +57,13 @@ func TestCertificates(t *testing.T) {
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {
-	env.Join(env.Start(ctx, "--webhook-cert-secret="+secretName, "--webhook-cert-dir=/nowhere"), apiextensionsv1.AddToScheme)
+	env.Join(env.Start(ctx, "--webhook-cert-secret="+secretName, "--webhook-cert-dir=/nowhere"), apiextensionsv1.AddToScheme, pagerv1beta1.AddToScheme)
 	// The Service leads the API server to this machine instead of to the operator's pods.
 	Expect(env.Client.Create(ctx, &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Namespace: env.Cluster.Namespace, Name: serviceName},
 		Spec:       corev1.ServiceSpec{Type: corev1.ServiceTypeExternalName, ExternalName: "localhost", Ports: []corev1.ServicePort{{Port: int32(env.Cluster.WebhookPort)}}},
 	})).To(Succeed())
-	removeCABundles(ctx)
+	setClientConfigs(ctx, env.Cluster.WebhookPort)
 })
 
 var (
@@ -71,25 +72,24 @@ var (
 )
 
 // clientConfigOfService makes the API server call a webhook through the Service. As in the manifests it has no CA bundle.
-func clientConfigOfService(path *string) admissionv1.WebhookClientConfig {
-	port := int32(env.Cluster.WebhookPort)
-	return admissionv1.WebhookClientConfig{Service: &admissionv1.ServiceReference{Namespace: env.Cluster.Namespace, Name: serviceName, Path: path, Port: &port}}
+func clientConfigOfService(path *string, port int) admissionv1.WebhookClientConfig {
+	return admissionv1.WebhookClientConfig{Service: &admissionv1.ServiceReference{Namespace: env.Cluster.Namespace, Name: serviceName, Path: path, Port: new(int32(port))}}
 }
 
 // webhookPaths has the URL paths of the webhooks by their names.
 var webhookPaths = map[string]*string{}
 
-// removeCABundles sets the objects that configure webhooks as the manifests do.
-func removeCABundles(ctx context.Context) {
+// setClientConfigs sets the objects that configure webhooks as the manifests do, without CA bundles, with a port of the Service.
+func setClientConfigs(ctx context.Context, port int) {
 	GinkgoHelper()
 	mutating, validating, crd := getWebhookObjects(ctx)
 	for i := range mutating.Webhooks {
-		mutating.Webhooks[i].ClientConfig = clientConfigOfService(webhookPath(mutating.Webhooks[i].Name, mutating.Webhooks[i].ClientConfig))
+		mutating.Webhooks[i].ClientConfig = clientConfigOfService(webhookPath(mutating.Webhooks[i].Name, mutating.Webhooks[i].ClientConfig), port)
 	}
 	for i := range validating.Webhooks {
-		validating.Webhooks[i].ClientConfig = clientConfigOfService(webhookPath(validating.Webhooks[i].Name, validating.Webhooks[i].ClientConfig))
+		validating.Webhooks[i].ClientConfig = clientConfigOfService(webhookPath(validating.Webhooks[i].Name, validating.Webhooks[i].ClientConfig), port)
 	}
-	convert := clientConfigOfService(new("/convert")).Service
+	convert := clientConfigOfService(new("/convert"), port).Service
 	crd.Spec.Conversion.Webhook.ClientConfig = &apiextensionsv1.WebhookClientConfig{Service: &apiextensionsv1.ServiceReference{
 		Namespace: convert.Namespace, Name: convert.Name, Path: convert.Path, Port: convert.Port,
 	}}
@@ -219,7 +219,7 @@ var _ = Describe("The certificate of the webhooks", Ordered, ContinueOnFailure, 
 	})
 
 	It("is trusted again after the manifests are applied", func(ctx SpecContext) {
-		removeCABundles(ctx)
+		setClientConfigs(ctx, env.Cluster.WebhookPort)
 		Eventually(readTrustedCertificate(ctx)).ShouldNot(BeNil())
 		Eventually(checkWebhooks(ctx)).Should(Succeed())
 	})
