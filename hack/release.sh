@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Builds everything that a release has into dist/bellhop-VERSION: install.yaml, the Helm chart, archives of the kubectl plugin with their krew
+# manifest, archives of the images with their SBOMs, the section of the changelog, and checksums. IMAGE is the repository of the image.
+# Manifests and chart are the same bytes each time.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+: "${VERSION:?is not set: make release VERSION=v1.2.3}" "${IMAGE:=ghcr.io/gophernetes/bellhop}"
+[[ $VERSION =~ ^v[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.]+)?$ ]] || { echo "VERSION is $VERSION: it must be a semantic version, such as v1.2.3" >&2; exit 2; }
+say() { echo "==> $*" >&2; }
+out=$PWD/dist/bellhop-$VERSION
+rm -rf "$out"
+mkdir -p "$out"
+
+say "changelog"
+awk -v version="## ${VERSION#v}" '/^## / { inside = index($0, version) == 1 } inside' CHANGELOG.md >"$out/CHANGELOG.md"
+[ -s "$out/CHANGELOG.md" ] || { echo "CHANGELOG.md has no section \"## ${VERSION#v}\"" >&2; exit 1; }
+
+say "manifests"
+IMG=$IMAGE:$VERSION hack/config.sh all >"$out/install.yaml"
+
+say "chart"
+hack/package.sh "$VERSION" "$out"
+
+say "kubectl plugin"
+PLUGIN_OUT=$out hack/plugin.sh
+mv "$out/bellhop.yaml" "$out/krew.yaml"
+rm "$out/checksums.txt"
+
+say "images"
+for part in operator ${DEMO:-demo-broker demo-inbox}; do
+	hack/image.sh -image "$IMAGE:$VERSION" -version "$VERSION" -parts "$part" -out "$out" ${BASE:+-base "$BASE"} ${PUSH:+-push}
+done
+mv "$out"/sbom/* "$out"
+rmdir "$out/sbom"
+
+(cd "$out" && sha256sum -- * >checksums.txt && ls -l)
