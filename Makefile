@@ -7,7 +7,7 @@ PLATFORMS ?= linux/amd64,linux/arm64
 # What is compiled is the same for all targets, and does not depend on where the clone is: so the next clone finds it in Go's cache.
 GOFLAGS ?= -trimpath
 CGO_ENABLED ?= 0
-export IMG KUBECTL ARGS FULL GOFLAGS CGO_ENABLED
+export IMG KUBECTL ARGS FULL VERSION GOFLAGS CGO_ENABLED
 
 # Tools are pinned in a module of their own and built by Go when they are called; nothing is installed.
 TOOL := go tool -modfile=hack/tools/go.mod
@@ -15,7 +15,7 @@ TOOL := go tool -modfile=hack/tools/go.mod
 TAGS := -tags grpcnotrace
 PATHS := paths="./api/...;./controllers/...;./webhooks/...;./internal/..."
 # All that is Go here, but for the pinned tools and the cluster's wrapper module.
-MODULES := $(dir $(wildcard ./go.mod cmd/kubectl-bellhop/go.mod examples/go.mod hack/controlplane/go.mod hack/local/go.mod demo/go.mod test/go.mod))
+MODULES := $(dir $(wildcard ./go.mod cmd/kubectl-bellhop/go.mod examples/go.mod hack/controlplane/go.mod hack/image/go.mod hack/local/go.mod demo/go.mod test/go.mod))
 export MODULES
 
 SHELL := /usr/bin/env bash -o pipefail
@@ -35,7 +35,7 @@ test: ## Run all tests, with a real control plane (MODULES=./, SUITES="pager doc
 	hack/test.sh
 
 .PHONY: test-e2e
-test-e2e: ## Deploy to a real one-node cluster and try it (Linux, root; see hack/cluster)
+test-e2e: ## Install into a real cluster and use it: KUBECONFIG= and LOAD=, or one node on this machine (Linux, root); FULL=1, FOCUS=
 	hack/e2e.sh
 
 .PHONY: bench
@@ -83,7 +83,7 @@ generate: ## Generate deep copies, conversions, clients, manifests, references o
 	$(TOOL) controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
 	$(TOOL) conversion-gen --go-header-file hack/boilerplate.go.txt --output-file zz_generated.conversion.go ./webhooks/pager/conversion
 	hack/clients.sh
-	$(MAKE) manifests docs
+	$(MAKE) manifests docs chart
 
 .PHONY: docs
 docs: ## Generate docs/reference/api.md, docs/reference/kubectl-bellhop.md and the tables of receivers
@@ -92,6 +92,10 @@ docs: ## Generate docs/reference/api.md, docs/reference/kubectl-bellhop.md and t
 	sed -i.bak 's/_integer array_/_string (base64)_/' docs/reference/api.md && rm docs/reference/api.md.bak # bytes, which it does not know
 	go run $(TAGS) ./hack/receivers
 	go -C cmd/kubectl-bellhop run ./internal/reference -out ../../docs/reference/kubectl-bellhop.md
+
+.PHONY: chart
+chart: ## Generate what the Helm chart has of config/, and its README
+	hack/chart.sh
 
 .PHONY: verify
 verify: ## Fail where generated files are stale, go.mod is untidy or config/ does not build
@@ -129,6 +133,22 @@ undeploy: ## Remove the operator; CRDs and objects stay
 build-installer: ## Write what "deploy" applies into dist/install.yaml (IMG=)
 	mkdir -p dist
 	hack/config.sh all >dist/install.yaml
+
+.PHONY: image
+image: ## Build the image without a container engine, as archives for amd64 and arm64 with SBOMs, dist/image (IMG=, BASE=)
+	hack/image.sh -image $(IMG) $(if $(BASE),-base $(BASE)) $(ARGS)
+
+.PHONY: push
+push: ## Build the image and push it (IMG=, BASE=)
+	hack/image.sh -image $(IMG) $(if $(BASE),-base $(BASE)) -push $(ARGS)
+
+.PHONY: release
+release: ## Build everything that a release has, dist/bellhop-VERSION (VERSION=v1.2.3)
+	hack/release.sh
+
+.PHONY: helm
+helm: ## Run the pinned Helm (ARGS="template bellhop charts/bellhop")
+	go tool -modfile=hack/tools/helm/go.mod helm $(ARGS)
 
 .PHONY: docker-build
 docker-build: ## Build the image (IMG=)

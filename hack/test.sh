@@ -22,7 +22,7 @@ contains() { [[ " $1 " == *" $2 "* ]]; } # contains LIST ITEM
 modules=${MODULES:-./}
 suites=
 if contains "$modules" test/; then
-	suites=${SUITES:-pager servicecatalog plugin admission removal certificates docs conversion internal bench faults}
+	suites=${SUITES:-pager servicecatalog plugin admission removal certificates namespaces upgrade chart docs conversion internal bench faults}
 fi
 
 # All suites run the operator's binary as it is deployed, and the kubectl plugin's as it is released. Programs that several suites need
@@ -30,7 +30,7 @@ fi
 make --silent build
 export BELLHOP_OPERATOR=$PWD/bin/manager
 ginkgo=$(go tool -modfile=hack/tools/go.mod -n ginkgo)
-! contains "$suites" servicecatalog || go tool -modfile=hack/tools/helm/go.mod -n helm >/dev/null
+! contains "$suites" servicecatalog && ! contains "$suites" namespaces && ! contains "$suites" chart || go tool -modfile=hack/tools/helm/go.mod -n helm >/dev/null
 if contains "$suites" plugin || contains "$suites" docs; then
 	hack/plugin.sh local
 	export BELLHOP_PLUGIN=$PWD/bin/kubectl-bellhop
@@ -110,9 +110,13 @@ start_tests ./ sequential -run "$sequential" $(packages_with "$sequential")
 start_package admission $race # the webhooks run in the test's process
 start_tests hack/local/ local $race ./...
 start_package certificates
+start_package namespaces
+start_package upgrade
+start_package chart
 start_tests cmd/kubectl-bellhop/ kubectl-bellhop ./... # tables; its suite runs the binary
 start_tests demo/ demo $race ./...
 start_tests ./ schema ./internal/catalog/schema
+start_tests hack/image/ image $race ./...
 start_tests hack/controlplane/ controlplane $race ./...
 start_package internal
 start_package faults

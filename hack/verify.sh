@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Fails if "make generate" would change a file, if a go.mod is untidy, or if a kustomization does not build. It works on a copy of the
+# Fails if "make generate" would change a file, if a go.mod is untidy, if an alert of config/prometheus does not do what its test says, or if a
+# kustomization does not build. It works on a copy of the
 # tree with its uncommitted changes, and does not write to the tree.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -27,9 +28,11 @@ if ! difference=$(cd "$copy" && diff -ruN before after); then
 fi
 
 # hack/cluster is left out: its go.mod only pins the programs to build, and its go.sum lacks modules that tests of Kubernetes need.
-for module in ${MODULES:-./} hack/tools/ hack/tools/helm/; do
+for module in ${MODULES:-./} hack/tools/{,helm/,helm-docs/,ko/,promtool/}; do
 	(cd "$repo/$module" && go mod tidy -diff) || problem "$module: run \"go mod tidy\""
 done
+
+hack/rules.sh >"$copy/rules.log" 2>&1 || problem "config/prometheus: $(cat "$copy/rules.log")"
 
 kustomize=$(go tool -modfile=hack/tools/go.mod -n kustomize)
 for dir in config/*/; do

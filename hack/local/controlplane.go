@@ -80,6 +80,7 @@ func (c *Cluster) startControlPlane(binaries, auditLog string) error {
 	if c.Config, err = env.Start(); err != nil {
 		return fmt.Errorf("starting the control plane: %w", err)
 	}
+	c.EtcdURL = env.ControlPlane.Etcd.URL.String()
 	c.restart = func(ctx context.Context) error {
 		if err := killFromPIDFile(ctx, filepath.Join(wrapped, "kube-apiserver.pid")); err != nil {
 			return err

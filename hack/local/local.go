@@ -73,6 +73,8 @@ type Cluster struct {
 	// WebhookURL is where the API server calls the operator's webhooks; WebhookPort is its port.
 	WebhookURL  string
 	WebhookPort int
+	// EtcdURL is where etcd serves HTTP without credentials; empty: the control plane was there before.
+	EtcdURL string
 	// Namespace and ServiceAccount are the operator's.
 	Namespace, ServiceAccount string
 

@@ -185,6 +185,39 @@ var _ = Describe("The documentation", func() {
 		}
 	})
 
+	It("has a runbook for each alert, and for no other", func() {
+		rules, err := os.ReadFile(filepath.Join(repo, "config/prometheus/rules.yaml"))
+		Expect(err).NotTo(HaveOccurred())
+		var alerts []string
+		for _, match := range regexp.MustCompile(`(?m)^ *- alert: (\w+)$`).FindAllStringSubmatch(string(rules), -1) {
+			alerts = append(alerts, match[1])
+			Expect(string(rules)).To(ContainSubstring("/docs/how-to/runbooks.md#" + strings.ToLower(match[1]) + "\n"))
+		}
+		Expect(alerts).NotTo(BeEmpty())
+		var runbooks []string
+		for _, match := range regexp.MustCompile(`(?m)^## (Bellhop\w+)$`).FindAllStringSubmatch(pages["docs/how-to/runbooks.md"], -1) {
+			runbooks = append(runbooks, match[1])
+		}
+		Expect(runbooks).To(ConsistOf(alerts))
+	})
+
+	It("names tests that exist for each threat", func() {
+		rows := regexp.MustCompile(`(?m)^\| \*\*.*\|$`).FindAllString(pages["docs/explanation/security.md"], -1)
+		Expect(rows).NotTo(BeEmpty())
+		for _, row := range rows {
+			columns := strings.Split(row, "|")
+			files := regexp.MustCompile("`([^`]+_test.go)`: ((?:`[^`]+`(?:, )?)+)").FindAllStringSubmatch(columns[3], -1)
+			Expect(files).NotTo(BeEmpty(), row)
+			for _, file := range files {
+				source, err := os.ReadFile(filepath.Join(repo, file[1]))
+				Expect(err).NotTo(HaveOccurred())
+				for _, name := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(file[2], -1) {
+					Expect(string(source)).To(ContainSubstring(name[1]), file[1])
+				}
+			}
+		}
+	})
+
 	It("names exactly the flags of the operator", func(ctx SpecContext) {
 		out, _ := exec.CommandContext(ctx, binary, "--help").CombinedOutput() // --help exits with an error
 		var flags []string
