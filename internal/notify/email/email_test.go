@@ -33,6 +33,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/outbound/outboundtest"
 	"github.com/gophernetes/bellhop/internal/redact/redacttest"
+	"github.com/gophernetes/bellhop/internal/version"
 )
 
 const (
@@ -101,7 +102,7 @@ func failure(ctx context.Context, t *testing.T, s *Sender) result.Error {
 
 func TestSend(t *testing.T) {
 	const thread = "In-Reply-To: <incident@example.com>\r\nMIME-Version: 1.0\r\nMessage-ID: <delivery@example.com>\r\nReferences: <incident@example.com>\r\n"
-	const auto = "X-Auto-Response-Suppress: All\r\nX-Mailer: bellhop\r\n"
+	auto := "X-Auto-Response-Suppress: All\r\nX-Mailer: " + version.UserAgent() + "\r\n"
 	const rest = "From: \"Bellhop\" <bellhop@example.com>\r\nTo: <oncall@example.com>, <boss@example.org>\r\n" +
 		"Content-Transfer-Encoding: quoted-printable\r\nContent-Type: text/plain; charset=UTF-8\r\n\r\n"
 	const content = "Hello KubeCon =F0=9F=91=8B\r\n\r\n--=20\r\nAlert shop/kubecon-alert, severity Critical\r\n"
