@@ -27,22 +27,19 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	toolscache "k8s.io/client-go/tools/cache"
-
-	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
-	servicecatalogv1beta1 "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
 
-// newInformer is NewInformer of a cache's options.
-func (s Set) newInformer(lw toolscache.ListerWatcher, of runtime.Object, resync time.Duration, indexers toolscache.Indexers) toolscache.SharedIndexInformer {
-	switch o := of.(type) {
-	case *pagerv1beta1.ClusterReceiver, *servicecatalogv1beta1.ClusterServiceBroker, *servicecatalogv1beta1.ClusterServiceClass, *servicecatalogv1beta1.ClusterServicePlan:
-		lw = byName{source: toolscache.ToListerWatcherWithContext(lw)}
-	case *metav1.PartialObjectMetadata:
-		if o.Kind == "Namespace" {
+// newInformer returns NewInformer of a cache's options.
+func (s Set) newInformer(scheme *runtime.Scheme) func(toolscache.ListerWatcher, runtime.Object, time.Duration, toolscache.Indexers) toolscache.SharedIndexInformer {
+	return func(lw toolscache.ListerWatcher, of runtime.Object, resync time.Duration, indexers toolscache.Indexers) toolscache.SharedIndexInformer {
+		switch metadata, ok := of.(*metav1.PartialObjectMetadata); {
+		case isOff(of, scheme):
+			lw = byName{source: toolscache.ToListerWatcherWithContext(lw)}
+		case ok && metadata.Kind == "Namespace":
 			lw = byName{source: toolscache.ToListerWatcherWithContext(lw), names: s}
 		}
+		return toolscache.NewSharedIndexInformer(lw, of, resync, indexers)
 	}
-	return toolscache.NewSharedIndexInformer(lw, of, resync, indexers)
 }
 
 // byName lists and watches the objects of a cluster-scoped kind that have these names, each by itself, so that a right to these names is

@@ -23,12 +23,17 @@ package namespaces
 
 import (
 	"fmt"
-	"maps"
 	"slices"
+	"strings"
 
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+
+	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
+	servicecatalogv1beta1 "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
 
 // Set is the set of namespaces; empty: all, and nothing is confined.
@@ -47,18 +52,22 @@ func (s Set) Validate() error {
 	return nil
 }
 
-// Confine confines a manager to the namespaces.
+// Confine confines a manager to the namespaces. Its scheme has to be set.
 func (s Set) Confine(o *ctrl.Options) {
 	if len(s) == 0 {
 		return
 	}
-	o.Cache.DefaultNamespaces = maps.Collect(func(yield func(string, cache.Config) bool) {
-		for _, name := range s {
-			if !yield(name, cache.Config{}) {
-				return
-			}
-		}
-	})
-	o.Cache.NewInformer = s.newInformer
+	o.Cache.DefaultNamespaces = map[string]cache.Config{}
+	for _, name := range s {
+		o.Cache.DefaultNamespaces[name] = cache.Config{}
+	}
+	o.Cache.NewInformer = s.newInformer(o.Scheme)
 	o.NewClient = s.newClient
+}
+
+// isOff reports whether an object or a list is of one of Bellhop's kinds that have no namespace: there are none of it.
+func isOff(o runtime.Object, scheme *runtime.Scheme) bool {
+	gvk, err := apiutil.GVKForObject(o, scheme)
+	isOwn := gvk.GroupVersion() == pagerv1beta1.GroupVersion || gvk.GroupVersion() == servicecatalogv1beta1.GroupVersion
+	return err == nil && isOwn && strings.HasPrefix(gvk.Kind, "Cluster")
 }

@@ -21,17 +21,20 @@ import (
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Manager returns a manager whose API reader lists the namespaces only.
+// Manager returns a manager whose API reader reads the namespaces only.
 func (s Set) Manager(m ctrl.Manager) ctrl.Manager {
 	if len(s) == 0 {
 		return m
 	}
-	return manager{m, reader{m.GetAPIReader(), s}}
+	return manager{m, reader{m.GetAPIReader(), m.GetScheme(), s}}
 }
 
 type manager struct {
@@ -44,25 +47,32 @@ func (m manager) GetAPIReader() client.Reader { return m.live }
 // reader reads from the API server.
 type reader struct {
 	client.Reader
+	scheme     *runtime.Scheme
 	namespaces Set
 }
 
-// List lists the metadata of the objects of all namespaces as they were at one time, whole, without pages. Of cluster-scoped kinds it lists Namespaces.
-// Other lists need a namespace.
+// Get gets an object. Of Bellhop's kinds without a namespace there is none.
+func (r reader) Get(ctx context.Context, key client.ObjectKey, obj client.Object, options ...client.GetOption) error {
+	if isOff(obj, r.scheme) {
+		return apierrors.NewNotFound(schema.GroupResource{}, key.Name)
+	}
+	return r.Reader.Get(ctx, key, obj, options...)
+}
+
+// List lists the objects of one namespace; or the metadata of the objects of all namespaces as they were at one time, whole, without pages. Of
+// cluster-scoped kinds it lists Namespaces.
 func (r reader) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
-	if asked := (&client.ListOptions{}).ApplyOptions(options); asked.Namespace != "" {
+	all, isMetadata := list.(*metav1.PartialObjectMetadataList)
+	switch asked := (&client.ListOptions{}).ApplyOptions(options); {
+	case isOff(list, r.scheme):
+		list.SetResourceVersion(firstVersion)
+		return meta.SetList(list, nil)
+	case asked.Namespace != "":
 		return r.Reader.List(ctx, list, options...)
-	}
-	all, ok := list.(*metav1.PartialObjectMetadataList)
-	if !ok {
+	case !isMetadata:
 		return fmt.Errorf("listing %T in all namespaces: only metadata is listed so", list)
-	}
-	switch all.Kind {
-	case "NamespaceList":
+	case all.Kind == "NamespaceList":
 		return r.listNamespaces(ctx, all)
-	case "ClusterReceiverList", "ClusterServiceBrokerList", "ClusterServiceClassList", "ClusterServicePlanList":
-		all.Items, all.ListMeta = nil, metav1.ListMeta{ResourceVersion: firstVersion}
-		return nil
 	}
 	all.Items, all.ListMeta = nil, metav1.ListMeta{}
 	for _, namespace := range r.namespaces {
