@@ -95,7 +95,7 @@ type Client struct {
 
 // NewClient returns a client with connections of its own. An error names the option, without its content.
 func NewClient(o Options) (*Client, error) {
-	base, user, err := parseBase(o.URL)
+	base, user, err := ParseURL(o.URL)
 	if err != nil {
 		return nil, err
 	}
@@ -152,8 +152,8 @@ func (c *Client) Close() {
 	c.auth.close()
 }
 
-// parseBase parses a broker's address. A user in it is how older manifests gave credentials.
-func parseBase(value string) (string, *url.Userinfo, error) {
+// ParseURL returns a broker's address as requests use it, without a user, and the user in it, which is how older manifests gave credentials.
+func ParseURL(value string) (string, *url.Userinfo, error) {
 	u, err := url.Parse(strings.TrimSpace(value))
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
 		return "", nil, errors.New("url: must be an absolute http or https URL")

@@ -14,15 +14,13 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package audit says by events and in the log what was deleted at a broker, or left there, why, and who changed the object last.
+// Package audit says by events and in the log what was deleted at a broker, or left there, why, and which user changed the object last.
 package audit
 
 import (
 	"cmp"
 	"context"
 	"fmt"
-	"net/url"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/events"
@@ -31,6 +29,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/redact"
 )
 
@@ -38,7 +37,7 @@ import (
 type External struct {
 	ID     string            // of the instance or binding
 	Broker v1beta1.Broker    // nil: it does not exist, or is not known
-	User   *v1beta1.UserInfo // who changed the object's spec last; nil: not known
+	User   *v1beta1.UserInfo // the one who changed the object's spec last; nil: not known
 }
 
 // Deleted announces that a broker has confirmed a deletion. The rule is why it was requested.
@@ -76,10 +75,9 @@ func (e External) address() string {
 	if e.Broker == nil {
 		return ""
 	}
-	u, err := url.Parse(strings.TrimSpace(e.Broker.Common().URL))
-	if err != nil {
+	address, _, err := osb.ParseURL(e.Broker.Common().URL)
+	if err != nil { // then it got no request
 		return ""
 	}
-	u.User, u.RawQuery = nil, ""
-	return u.String()
+	return address
 }
