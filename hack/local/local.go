@@ -33,6 +33,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -182,6 +183,19 @@ func FindRepo() (string, error) {
 			return "", fmt.Errorf("%s is not in bellhop's repository", start)
 		}
 	}
+}
+
+// FindTool returns the path of a tool that the module in a directory of the repository pins. Go builds it where its cache does not have it.
+func FindTool(ctx context.Context, module, tool string) (string, error) {
+	repo, err := FindRepo()
+	if err != nil {
+		return "", err
+	}
+	path, err := exec.CommandContext(ctx, "go", "tool", "-modfile="+filepath.Join(repo, module, "go.mod"), "-n", tool).Output()
+	if err != nil {
+		return "", fmt.Errorf("building %s: %w", tool, err)
+	}
+	return strings.TrimSpace(string(path)), nil
 }
 
 // The range is outside of the kernel's ephemeral ports: a connection could take such a port before the server listens on it.

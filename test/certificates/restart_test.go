@@ -18,29 +18,24 @@ package certificates_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/pem"
 	"io"
 	"net"
 	"net/http"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/hack/local"
+	"github.com/gophernetes/bellhop/test/internal/load"
+	"github.com/gophernetes/bellhop/test/internal/pki"
 	"github.com/gophernetes/bellhop/test/internal/suite"
 )
 
@@ -149,19 +144,19 @@ var _ = Describe("A rolling restart", func() {
 		replicas := []*local.Operator{start(), start()}
 		callThrough(ctx, service.port())
 
-		stop := request(ctx, 40)
+		load := load.Start(ctx, env.Client, 40)
 		for _, old := range replicas {
 			start()
 			Expect(old.Stop()).To(Succeed())
 		}
-		stop()
+		expectNoRefusal(load)
 	})
 })
 
 var _ = Describe("Admission requests", func() {
 	It("F-C1: do not fail while certificate and authority are renewed, and the Secret is deleted", func(ctx SpecContext) {
 		Eventually(checkWebhooks(ctx)).Should(Succeed())
-		stop := request(ctx, 50)
+		load := load.Start(ctx, env.Client, 50)
 		for _, replace := range []func(){
 			func() { suite.Update(ctx, env, newSecretObject(), expireCertificate) },
 			func() { suite.Update(ctx, env, newSecretObject(), expireAuthority) },
@@ -177,38 +172,16 @@ var _ = Describe("Admission requests", func() {
 				g.Expect(time.Until(trusted.NotAfter)).To(BeNumerically(">", 300*24*time.Hour))
 			}).WithTimeout(40 * time.Second).Should(Succeed())
 		}
-		stop()
+		expectNoRefusal(load)
 	})
 })
 
-// request makes the API server call a validating webhook so many times a second. The function that it returns ends that, and fails if a request
-// failed.
-func request(ctx context.Context, rate int) (stop func()) {
-	var accepted atomic.Int32
-	var refused error
-	var first sync.Once
-	load, cancel := context.WithCancel(ctx)
-	var requests sync.WaitGroup
-	requests.Go(func() {
-		for tick := time.Tick(time.Second / time.Duration(rate)); load.Err() == nil; <-tick {
-			requests.Go(func() {
-				r := &pagerv1beta1.Receiver{ObjectMeta: metav1.ObjectMeta{Namespace: "default", GenerateName: "r-"}}
-				r.Spec.Event = &pagerv1beta1.EventProvider{}
-				if err := env.Client.Create(ctx, r, client.DryRunAll); err != nil {
-					first.Do(func() { refused = err })
-					return
-				}
-				accepted.Add(1)
-			})
-		}
-	})
-	return func() {
-		GinkgoHelper()
-		cancel()
-		requests.Wait()
-		Expect(refused).NotTo(HaveOccurred(), "beside it %d requests were accepted", accepted.Load())
-		Expect(accepted.Load()).To(BeNumerically(">", 100))
-	}
+// expectNoRefusal ends the requests, none of which may have been refused.
+func expectNoRefusal(l *load.Load) {
+	GinkgoHelper()
+	accepted := l.Stop()
+	Expect(l.Refused()).To(BeEmpty(), "%d requests were accepted", accepted)
+	Expect(accepted).To(BeNumerically(">", 100))
 }
 
 // servedCertificate returns the certificate with which the webhooks are served.
@@ -230,39 +203,21 @@ func expireCertificate(secret *corev1.Secret) {
 
 // expireAuthority puts an authority into the Secret that ends in a month, and a certificate that it signed. What signed the one before is trusted still.
 func expireAuthority(secret *corev1.Secret) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	Expect(err).NotTo(HaveOccurred())
-	template := &x509.Certificate{Subject: pkix.Name{CommonName: "ends soon"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(month)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	Expect(err).NotTo(HaveOccurred())
-	leaf, err := x509.ParseCertificate(der)
-	Expect(err).NotTo(HaveOccurred())
-	secret.Data["ca.crt"] = append(encode("CERTIFICATE", der), secret.Data["ca.crt"]...)
-	secret.Data["ca.key"] = encodeKey(key)
-	issue(secret, tls.Certificate{PrivateKey: key, Leaf: leaf})
+	authority := pki.Issue(&x509.Certificate{Subject: pkix.Name{CommonName: "ends soon"}, NotAfter: time.Now().Add(month)}, nil)
+	secret.Data["ca.crt"] = append(authority.CertificatePEM, secret.Data["ca.crt"]...)
+	secret.Data["ca.key"] = authority.KeyPEM
+	issue(secret, authority.Certificate)
 }
 
 const month = 30 * 24 * time.Hour
 
 // issue puts a certificate into the Secret that ends in a month.
 func issue(secret *corev1.Secret, authority tls.Certificate) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	Expect(err).NotTo(HaveOccurred())
-	name := serviceName + "." + env.Cluster.Namespace + ".svc"
-	template := &x509.Certificate{DNSNames: []string{name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(month), ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
-	der, err := x509.CreateCertificate(rand.Reader, template, authority.Leaf, key.Public(), authority.PrivateKey)
-	Expect(err).NotTo(HaveOccurred())
-	secret.Data["tls.crt"], secret.Data["tls.key"] = encode("CERTIFICATE", der), encodeKey(key)
-}
-
-func encode(kind string, der []byte) []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
-}
-
-func encodeKey(key *ecdsa.PrivateKey) []byte {
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	Expect(err).NotTo(HaveOccurred())
-	return encode("PRIVATE KEY", der)
+	pair := pki.Issue(&x509.Certificate{
+		DNSNames: []string{serviceName + "." + env.Cluster.Namespace + ".svc"}, NotAfter: time.Now().Add(month),
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}, &authority)
+	secret.Data["tls.crt"], secret.Data["tls.key"] = pair.CertificatePEM, pair.KeyPEM
 }
 
 // callThrough makes the API server call the webhooks by a port of this machine.

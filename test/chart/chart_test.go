@@ -50,16 +50,6 @@ func repo(t *testing.T) string {
 	return path
 }
 
-// program returns the path of a tool that is pinned in a module of the repository. Go builds it where it has not yet.
-func program(t *testing.T, module, tool string) string {
-	t.Helper()
-	path, err := exec.CommandContext(t.Context(), "go", "tool", "-modfile="+filepath.Join(repo(t), module), "-n", tool).Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.TrimSpace(string(path))
-}
-
 var programs sync.Map // by name
 
 // run runs a tool.
@@ -67,7 +57,11 @@ func run(t *testing.T, module, tool string, args ...string) (string, error) {
 	t.Helper()
 	path, ok := programs.Load(tool)
 	if !ok {
-		path = program(t, module, tool)
+		found, err := local.FindTool(t.Context(), module, tool)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path = found
 		programs.Store(tool, path)
 	}
 	cmd := exec.CommandContext(t.Context(), path.(string), args...)
@@ -85,7 +79,7 @@ func helm(t *testing.T, values string, args ...string) (string, error) {
 	if err := os.WriteFile(file, []byte(values), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return run(t, "hack/tools/helm/go.mod", "helm", append(args, "--namespace="+namespace, "--values="+file)...)
+	return run(t, "hack/tools/helm", "helm", append(args, "--namespace="+namespace, "--values="+file)...)
 }
 
 // render renders the chart.
@@ -101,7 +95,7 @@ func render(t *testing.T, values string) []*unstructured.Unstructured {
 // build builds a directory of config/, or an overlay.
 func build(t *testing.T, dir string) []*unstructured.Unstructured {
 	t.Helper()
-	out, err := run(t, "hack/tools/go.mod", "kustomize", "build", dir, "--load-restrictor=LoadRestrictionsNone")
+	out, err := run(t, "hack/tools", "kustomize", "build", dir, "--load-restrictor=LoadRestrictionsNone")
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

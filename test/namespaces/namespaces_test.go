@@ -20,7 +20,6 @@ package namespaces_test
 import (
 	"context"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -77,7 +76,7 @@ func replaceRights(ctx context.Context) {
 		out, err := env.Kubectl(ctx, "", strings.Fields("delete "+bindings+" --selector=app.kubernetes.io/name=bellhop")...)
 		Expect(err).NotTo(HaveOccurred(), out)
 	}
-	cmd := exec.CommandContext(ctx, "go", "tool", "-modfile="+filepath.Join(repo, "hack/tools/helm/go.mod"), "helm", "template", "bellhop", "charts/bellhop",
+	cmd := exec.CommandContext(ctx, suite.Helm(ctx), "template", "bellhop", "charts/bellhop",
 		"--namespace="+env.Cluster.Namespace, "--set=namespaces={team-a,team-b}", "--set=certificates.certManager.enabled=true")
 	cmd.Dir = repo
 	out, err := cmd.Output()

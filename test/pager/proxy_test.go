@@ -18,12 +18,8 @@ package pager_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"io"
 	"net"
 	"net/http"
@@ -37,22 +33,23 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/gophernetes/bellhop/demo/inbox"
+	"github.com/gophernetes/bellhop/test/internal/pki"
 )
 
 var _ = Describe("In a company's network", serial, func() {
 	It("the operator sends through the proxy, and trusts the company's authority", func(ctx SpecContext) {
 		address := ownAddress() // Go sends nothing to a loopback address through a proxy
-		certificate, authority := issueFor(address)
+		certificate := pki.Issue(&x509.Certificate{IPAddresses: []net.IP{address}, NotAfter: time.Now().Add(time.Hour)}, nil)
 		in := inbox.New(inbox.Options{})
 		listener, err := net.Listen("tcp", net.JoinHostPort(address.String(), "0"))
 		Expect(err).NotTo(HaveOccurred())
-		hook := &httptest.Server{Listener: listener, Config: &http.Server{Handler: in.Handler(), ReadHeaderTimeout: time.Minute}, TLS: &tls.Config{Certificates: []tls.Certificate{certificate}}}
+		hook := &httptest.Server{Listener: listener, Config: &http.Server{Handler: in.Handler(), ReadHeaderTimeout: time.Minute}, TLS: &tls.Config{Certificates: []tls.Certificate{certificate.Certificate}}}
 		hook.StartTLS()
 		DeferCleanup(hook.Close)
 		proxy := startProxy()
 
 		authorities := GinkgoT().TempDir()
-		Expect(os.WriteFile(filepath.Join(authorities, "company.crt"), authority, 0o600)).To(Succeed())
+		Expect(os.WriteFile(filepath.Join(authorities, "company.crt"), certificate.CertificatePEM, 0o600)).To(Succeed())
 		operator.Kill()
 		DeferCleanup(func(ctx SpecContext) { // once the environment is as before
 			operator.Kill()
@@ -81,20 +78,6 @@ func ownAddress() net.IP {
 	}
 	Fail("this machine has a loopback address only")
 	return nil
-}
-
-// issueFor returns a certificate for an address, and the authority that signed it as PEM.
-func issueFor(address net.IP) (certificate tls.Certificate, authority []byte) {
-	GinkgoHelper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	Expect(err).NotTo(HaveOccurred())
-	template := &x509.Certificate{
-		IPAddresses: []net.IP{address}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	Expect(err).NotTo(HaveOccurred())
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
 
 // tunnelProxy is a proxy of https requests.

@@ -17,7 +17,6 @@ limitations under the License.
 package suite
 
 import (
-	"bytes"
 	"context"
 	"os"
 	"os/exec"
@@ -41,7 +40,7 @@ func (s *Suite) HelmInstall(ctx context.Context, namespace, template string, fla
 	} {
 		gomega.Expect(os.WriteFile(filepath.Join(chart, name), []byte(text), 0o600)).To(gomega.Succeed())
 	}
-	cmd := exec.CommandContext(ctx, helm(ctx), append([]string{"install", "app", chart, "--namespace", namespace}, flags...)...)
+	cmd := exec.CommandContext(ctx, Helm(ctx), append([]string{"install", "app", chart, "--namespace", namespace}, flags...)...)
 	home := ginkgo.GinkgoT().TempDir()
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+s.Cluster.Kubeconfig, "HOME="+home,
 		"HELM_CACHE_HOME="+home, "HELM_CONFIG_HOME="+home, "HELM_DATA_HOME="+home)
@@ -49,14 +48,10 @@ func (s *Suite) HelmInstall(ctx context.Context, namespace, template string, fla
 	return string(out), err
 }
 
-// helm returns the path of the binary. "go tool" builds it if Go's cache does not have it.
-func helm(ctx context.Context) string {
+// Helm returns the path of the pinned Helm.
+func Helm(ctx context.Context) string {
 	ginkgo.GinkgoHelper()
-	repo, err := local.FindRepo()
+	path, err := local.FindTool(ctx, "hack/tools/helm", "helm")
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
-	cmd := exec.CommandContext(ctx, "go", "tool", "-modfile=hack/tools/helm/go.mod", "-n", "helm")
-	cmd.Dir, cmd.Stderr = repo, ginkgo.GinkgoWriter
-	path, err := cmd.Output()
-	gomega.Expect(err).NotTo(gomega.HaveOccurred())
-	return string(bytes.TrimSpace(path))
+	return path
 }

@@ -1,0 +1,79 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package load makes an API server call a validating webhook that has the failurePolicy Fail.
+package load
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
+)
+
+// Load creates Receivers in dry runs.
+type Load struct {
+	client   client.Client
+	cancel   context.CancelFunc
+	done     sync.WaitGroup
+	accepted atomic.Int64
+	mu       sync.Mutex
+	refused  []string
+}
+
+// Start makes requests per second until Stop. The client's scheme has the kinds of pager.k8s.co.
+func Start(ctx context.Context, c client.Client, perSecond int) *Load {
+	ctx, cancel := context.WithCancel(ctx)
+	l := &Load{client: c, cancel: cancel}
+	l.done.Go(func() {
+		for tick := time.Tick(time.Second / time.Duration(perSecond)); ctx.Err() == nil; <-tick {
+			l.done.Go(func() { l.request(context.WithoutCancel(ctx)) })
+		}
+	})
+	return l
+}
+
+func (l *Load) request(ctx context.Context) {
+	r := &pagerv1beta1.Receiver{ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceDefault, GenerateName: "load-"}}
+	r.Spec.Event = &pagerv1beta1.EventProvider{}
+	if err := l.client.Create(ctx, r, client.DryRunAll); err != nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.refused = append(l.refused, fmt.Sprintf("%s: %v", time.Now().Format(time.TimeOnly), err))
+		return
+	}
+	l.accepted.Add(1)
+}
+
+// Refused returns when and why requests were refused.
+func (l *Load) Refused() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]string(nil), l.refused...)
+}
+
+// Stop ends the requests, and returns how many were accepted.
+func (l *Load) Stop() (accepted int64) {
+	l.cancel()
+	l.done.Wait()
+	return l.accepted.Load()
+}

@@ -1,0 +1,63 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package pki makes certificates for tests.
+package pki
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"time"
+
+	"github.com/onsi/ginkgo/v2"
+	"github.com/onsi/gomega"
+)
+
+// Pair is a certificate with its key.
+type Pair struct {
+	tls.Certificate
+	CertificatePEM, KeyPEM []byte
+}
+
+// Issue makes a certificate from a template whose time begins an hour ago. authority signs it; nil: it signs itself, and is an authority.
+func Issue(template *x509.Certificate, authority *tls.Certificate) Pair {
+	ginkgo.GinkgoHelper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	gomega.Expect(err).NotTo(gomega.HaveOccurred())
+	template.NotBefore, template.BasicConstraintsValid = time.Now().Add(-time.Hour), true
+	parent, signer := template, any(key)
+	if authority == nil {
+		template.IsCA, template.KeyUsage = true, x509.KeyUsageCertSign|x509.KeyUsageDigitalSignature
+	} else {
+		parent, signer = authority.Leaf, authority.PrivateKey
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
+	gomega.Expect(err).NotTo(gomega.HaveOccurred())
+	text, err := x509.MarshalPKCS8PrivateKey(key)
+	gomega.Expect(err).NotTo(gomega.HaveOccurred())
+	p := Pair{CertificatePEM: encode("CERTIFICATE", der), KeyPEM: encode("PRIVATE KEY", text)}
+	p.Certificate, err = tls.X509KeyPair(p.CertificatePEM, p.KeyPEM)
+	gomega.Expect(err).NotTo(gomega.HaveOccurred())
+	return p
+}
+
+func encode(kind string, der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
+}
