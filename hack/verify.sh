@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Fails if "make generate" would change a file, if a go.mod is untidy, if an alert of config/prometheus does not do what its test says, or if a
-# kustomization does not build. It works on a copy of the
-# tree with its uncommitted changes, and does not write to the tree.
+# kustomization does not build. It works on a copy of the tree with its uncommitted changes, and does not write to the tree.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 repo=$PWD
