@@ -46,6 +46,5 @@ for archive in "$work"/image/*.tar; do
 	${LOAD:?names the command that loads an archive into the nodes of the cluster} "$archive"
 done
 ginkgo=$(go tool -modfile=hack/tools/go.mod -n ginkgo)
-go -C test test -c -tags grpcnotrace -vet=off -o "$work/e2e.test" ./e2e
-cp "$work/e2e.test" test/e2e/e2e.test
+go -C test test -c -tags grpcnotrace -vet=off -o e2e/e2e.test ./e2e
 "$ginkgo" run --no-color --show-node-events=false -v --fail-fast ${FOCUS:+--focus="$FOCUS"} test/e2e/e2e.test

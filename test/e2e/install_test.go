@@ -19,6 +19,7 @@ package e2e_test
 import (
 	"context"
 	"strings"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -26,9 +27,11 @@ import (
 
 // installer is a way to install Bellhop.
 type installer struct {
-	name               string
-	install, uninstall func(context.Context)
-	manifests          func(context.Context) string
+	name                 string
+	install              func(context.Context)
+	uninstall, manifests func(context.Context) string
+	// reported is what uninstall prints of why the namespace stays.
+	reported []string
 	// left are the kinds of what is left, beside CRDs, once no object of a user is there.
 	left []string
 }
@@ -37,7 +40,8 @@ var installers = []installer{
 	{
 		name:      "kustomize",
 		install:   func(ctx context.Context) { GinkgoHelper(); run(ctx, "make", "deploy") },
-		uninstall: func(ctx context.Context) { GinkgoHelper(); run(ctx, "make", "undeploy") },
+		uninstall: func(ctx context.Context) string { GinkgoHelper(); return run(ctx, "make", "undeploy") },
+		reported:  []string{"Secret/mysql-broker", "ConfigMap cluster-info"},
 		manifests: func(ctx context.Context) string { GinkgoHelper(); return run(ctx, "hack/config.sh", "all") },
 	},
 	{
@@ -46,9 +50,9 @@ var installers = []installer{
 			GinkgoHelper()
 			run(ctx, "helm", append([]string{"install", "bellhop", "charts/bellhop", "--create-namespace", "--wait", "--timeout=3m"}, helmValues()...)...)
 		},
-		uninstall: func(ctx context.Context) {
+		uninstall: func(ctx context.Context) string {
 			GinkgoHelper()
-			run(ctx, "helm", "uninstall", "bellhop", "--namespace="+system, "--wait", "--timeout=2m")
+			return run(ctx, "helm", "uninstall", "bellhop", "--namespace="+system, "--wait", "--timeout=2m")
 		},
 		manifests: func(ctx context.Context) string {
 			GinkgoHelper()
@@ -102,24 +106,38 @@ func itServesTheSeeds() {
 		kubectl(ctx, "apply --namespace default -f "+sample("pager_v1alpha1_alert.yaml"))
 		kubectl(ctx, "wait --namespace default --for=jsonpath={.status.sent}=true --timeout=60s alert/kubecon-alert")
 		Expect(messagesAbout(ctx, "default")).To(ContainElement(SatisfyAll(HaveField("Name", "kubecon-alert"), HaveField("Content", HavePrefix("Hello KubeCon")), HaveField("Attempts", 1))))
-		Expect(kubectl(ctx, "get alerts.v1alpha1.pager.k8s.co kubecon-alert --namespace default -o jsonpath={.spec.message}")).To(Equal("Hello KubeCon :wave:"))
-		Expect(kubectl(ctx, "get alerts.v1beta1.pager.k8s.co kubecon-alert --namespace default -o jsonpath={.spec.content}")).To(Equal("Hello KubeCon :wave:"))
+		expectBothVersions(ctx)
 	})
 
 	It("provisions and binds the seeds of a database, and a Pod logs in with the Secret", func(ctx SpecContext) {
-		kubectl(ctx, "apply -f "+sample("servicecatalog_v1beta1_serviceinstance.yaml")+" -f "+sample("servicecatalog_v1beta1_servicebinding.yaml"))
-		kubectl(ctx, "wait --namespace default --for=condition=Ready --timeout=60s serviceinstance/example-mysql-instance servicebinding/example-mysql-binding")
+		createService(ctx)
 		logIn(ctx, "example-mysql-secret")
 	})
 }
 
+// expectBothVersions reads the seed of an Alert in the version in which it was written, and in the stored version.
+func expectBothVersions(ctx context.Context) {
+	GinkgoHelper()
+	Eventually(func() (string, error) {
+		return try(ctx, "", "kubectl", "get", "alerts.v1alpha1.pager.k8s.co", "kubecon-alert", "--namespace=default", "-o=jsonpath={.status.sent} {.spec.message}")
+	}).WithTimeout(30 * time.Second).Should(Equal("true Hello KubeCon :wave:"))
+	Expect(kubectl(ctx, "get alerts.v1beta1.pager.k8s.co kubecon-alert --namespace default -o jsonpath={.spec.content}")).To(Equal("Hello KubeCon :wave:"))
+}
+
+// createService applies the seeds of a database, and waits until they are Ready.
+func createService(ctx context.Context) {
+	GinkgoHelper()
+	kubectl(ctx, "apply -f "+sample("servicecatalog_v1beta1_serviceinstance.yaml")+" -f "+sample("servicecatalog_v1beta1_servicebinding.yaml"))
+	kubectl(ctx, "wait --namespace default --for=condition=Ready --timeout=60s serviceinstance/example-mysql-instance servicebinding/example-mysql-binding")
+}
+
 // itDeletesTheSeeds deletes what the seeds asked for.
-func itDeletesTheSeeds() {
+func itDeletesTheSeeds(before *brokerLog) {
 	It("removes what the seeds asked for when they are deleted", func(ctx SpecContext) {
 		kubectl(ctx, "delete --namespace default --timeout=60s alert/kubecon-alert servicebinding/example-mysql-binding")
 		kubectl(ctx, "delete --namespace default --timeout=60s serviceinstance/example-mysql-instance")
 		log := readBrokerLog(ctx)
-		Expect(log.made()).To(Equal(log.removed()))
+		Expect(log.made() - before.made()).To(Equal(log.removed() - before.removed()))
 		Expect(messagesAbout(ctx, "default")).To(ContainElement(SatisfyAll(HaveField("Name", "kubecon-alert"), HaveField("Event", "alert.resolved"))))
 		disconnectOutside(ctx)
 	})
@@ -128,7 +146,9 @@ func itDeletesTheSeeds() {
 var _ = Describe("Bellhop", Ordered, func() {
 	for _, in := range installers {
 		Describe("installed with "+in.name, Ordered, func() {
+			var before brokerLog
 			BeforeAll(func(ctx SpecContext) {
+				before = readBrokerLog(ctx)
 				if in.name == "kustomize" { // the operator adds the id of the cluster
 					apply(ctx, "{apiVersion: v1, kind: Namespace, metadata: {name: "+system+"}}")
 					kubectl(ctx, "create configmap cluster-info --namespace "+system)
@@ -142,13 +162,16 @@ var _ = Describe("Bellhop", Ordered, func() {
 			itServesTheSeeds()
 			if in.name == "kustomize" {
 				itSurvivesRestarts()
+				itCompletesOperations()
 				itRotatesCertificates()
-				itConnects()
 				itDeletesNamespaces()
 				itServesTenants()
 			}
 			itKeepsObjects(in)
-			itDeletesTheSeeds()
+			itDeletesTheSeeds(&before)
+			if in.name == "kustomize" { // once no other broker offers the same services
+				itConnects()
+			}
 			if in.name == "Helm" { // after all scenarios
 				itUsesItsRights()
 			}
@@ -164,6 +187,9 @@ var _ = Describe("Bellhop", Ordered, func() {
 				}
 				Expect(installed(ctx)).To(BeEmpty())
 			})
+			if in.name == "kustomize" {
+				itAbandons(in)
+			}
 		})
 	}
 })
@@ -173,7 +199,10 @@ func itKeepsObjects(in installer) {
 	It("keeps objects while it is uninstalled, and sends nothing twice once it is installed again", func(ctx SpecContext) {
 		before := readBrokerLog(ctx)
 		id := kubectl(ctx, "get configmap --namespace "+system+" cluster-info -o jsonpath={.data.id}")
-		remove(ctx, in)
+		printed := remove(ctx, in)
+		for _, reason := range in.reported {
+			Expect(printed).To(ContainSubstring(reason), "why the namespace stays")
+		}
 		Expect(kubectl(ctx, "get alert kubecon-alert --namespace default -o jsonpath={.spec.content}")).To(Equal("Hello KubeCon :wave:"))
 		kubectl(ctx, "label alert kubecon-alert --namespace default edited-while=away --overwrite")
 		logIn(ctx, "example-mysql-secret")
@@ -182,6 +211,8 @@ func itKeepsObjects(in installer) {
 		Expect(out).To(ContainSubstring("conversion webhook"))
 
 		in.install(ctx)
+		expectBothVersions(ctx)
+		kubectl(ctx, "annotate alert kubecon-alert --namespace default seen-by=e2e --overwrite")
 		kubectl(ctx, "patch serviceinstance example-mysql-instance --namespace default --type=merge -p {\"spec\":{\"clusterServicePlanExternalName\":\"standard100\"}}")
 		kubectl(ctx, "wait --namespace default --for=jsonpath={.status.externalProperties.clusterServicePlanExternalName}=standard100 --timeout=60s serviceinstance/example-mysql-instance")
 		kubectl(ctx, "wait --namespace default --for=condition=Ready --timeout=60s serviceinstance/example-mysql-instance servicebinding/example-mysql-binding")
@@ -189,6 +220,33 @@ func itKeepsObjects(in installer) {
 		after := readBrokerLog(ctx)
 		Expect(after.requests("provision")).To(Equal(before.requests("provision")))
 		Expect(after.requests("bind")).To(Equal(before.requests("bind")))
+		Expect(after.requests("update") - before.requests("update")).To(Equal(1))
 		Expect(messagesAbout(ctx, "default")).To(ContainElement(SatisfyAll(HaveField("Name", "kubecon-alert"), HaveField("Event", "alert.fired"), HaveField("Attempts", 1))))
+	})
+}
+
+// itAbandons removes the CRDs with objects.
+func itAbandons(in installer) {
+	It("keeps CRDs that have objects, and names what it abandons by force", func(ctx SpecContext) {
+		in.install(ctx)
+		connectOutside(ctx)
+		kubectl(ctx, "apply --namespace default -f "+sample("pager_v1alpha1_alert.yaml"))
+		createService(ctx)
+		_, err := try(ctx, "", "make", "uninstall")
+		Expect(err).To(HaveOccurred(), "the CRDs have objects")
+		kubectl(ctx, "get --namespace default alert/kubecon-alert serviceinstance/example-mysql-instance")
+
+		before := readBrokerLog(ctx)
+		printed := run(ctx, "make", "uninstall", "FORCE=1")
+		Expect(printed).To(SatisfyAll(ContainSubstring("abandoned: alerts.pager.k8s.co default/kubecon-alert"),
+			ContainSubstring("abandoned: serviceinstances.servicecatalog.k8s.io default/example-mysql-instance")))
+		Expect(kubectl(ctx, "get secret mysql-broker --namespace "+system+" -o jsonpath={.metadata.finalizers}")).To(BeEmpty())
+		after := readBrokerLog(ctx)
+		for _, removal := range []string{"unbind", "deprovision"} {
+			Expect(after.requests(removal)).To(Equal(before.requests(removal)), "a service was removed with a CRD")
+		}
+		kubectl(ctx, "delete --timeout=60s --namespace "+system+" secret/mysql-broker")
+		remove(ctx, in)
+		Expect(installed(ctx)).To(BeEmpty())
 	})
 }

@@ -27,64 +27,68 @@ import (
 	"github.com/gophernetes/bellhop/demo/inbox"
 )
 
-// startOutside runs inbox and broker as Pods under the Pod Security Standard restricted. They stay until the suite ends.
-func startOutside(ctx context.Context) {
+// program is a program of the demo that runs as a Pod behind a Service of its name.
+type program struct {
+	name, image string
+	// Lists in YAML.
+	args, env, ports, servicePorts string
+}
+
+// deploy runs programs in a namespace that enforces the Pod Security Standard restricted, and waits until they are ready.
+func deploy(ctx context.Context, namespace string, programs ...program) {
 	GinkgoHelper()
-	apply(ctx, strings.NewReplacer("INBOX_IMAGE", imageOf("inbox"), "BROKER_IMAGE", imageOf("broker"), "OUTSIDE", outside).Replace(`
-apiVersion: v1
-kind: Namespace
-metadata: {name: OUTSIDE, labels: {pod-security.kubernetes.io/enforce: restricted}}
----
+	apply(ctx, "{apiVersion: v1, kind: Namespace, metadata: {name: "+namespace+", labels: {pod-security.kubernetes.io/enforce: restricted}}}")
+	for _, p := range programs {
+		apply(ctx, strings.NewReplacer("NAMESPACE", namespace, "NAME", p.name, "IMAGE", p.image, "ARGS", p.args, "ENV", p.env, "SERVICE_PORTS", p.servicePorts, "PORTS", p.ports).Replace(`
 apiVersion: v1
 kind: Service
-metadata: {name: inbox, namespace: OUTSIDE}
-spec:
-  selector: {app: inbox}
-  ports: [{port: 80, targetPort: http}]
----
-apiVersion: v1
-kind: Service
-metadata: {name: mysql, namespace: OUTSIDE}
-spec:
-  selector: {app: mysql}
-  ports: [{name: broker, port: 80, targetPort: http}, {name: sql, port: 3306, targetPort: sql}]
+metadata: {name: NAME, namespace: NAMESPACE}
+spec: {selector: {app: NAME}, ports: SERVICE_PORTS}
 ---
 apiVersion: apps/v1
 kind: Deployment
-metadata: {name: inbox, namespace: OUTSIDE}
+metadata: {name: NAME, namespace: NAMESPACE}
 spec:
-  selector: {matchLabels: {app: inbox}}
+  selector: {matchLabels: {app: NAME}}
   template:
-    metadata: {labels: {app: inbox}}
+    metadata: {labels: {app: NAME}}
     spec:
       securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
       containers:
-      - name: inbox
-        image: INBOX_IMAGE
-        args: [-unsigned, "-listen=:8080"]
-        ports: [{name: http, containerPort: 8080}]
-        readinessProbe: {tcpSocket: {port: http}, periodSeconds: 1}
-        securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: mysql, namespace: OUTSIDE}
-spec:
-  selector: {matchLabels: {app: mysql}}
-  template:
-    metadata: {labels: {app: mysql}}
-    spec:
-      securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
-      containers:
-      - name: broker
-        image: BROKER_IMAGE
-        args: [-verbose, "-listen=:8080", "-mysql=:3306", "-host=mysql.OUTSIDE.svc", -delay=5s]
-        env: [{name: BROKER_PASSWORD, value: change-me}]
-        ports: [{name: http, containerPort: 8080}, {name: sql, containerPort: 3306}]
+      - name: NAME
+        image: IMAGE
+        args: ARGS
+        env: ENV
+        ports: PORTS
         readinessProbe: {tcpSocket: {port: http}, periodSeconds: 1}
         securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
 `))
-	kubectl(ctx, "rollout status --timeout=90s --namespace "+outside+" deployment/inbox deployment/mysql")
+	}
+	for _, p := range programs {
+		kubectl(ctx, "rollout status --timeout=90s --namespace "+namespace+" deployment/"+p.name)
+	}
+}
+
+// brokerIn is the broker with its database, which applications reach by the Service.
+func brokerIn(namespace string) program {
+	return program{
+		name: "mysql", image: imageOf("broker"),
+		args:         `[-verbose, "-listen=:8080", "-mysql=:3306", -host=mysql.` + namespace + `.svc, -delay=5s]`,
+		env:          "[{name: BROKER_PASSWORD, value: " + brokerPassword + "}]",
+		ports:        "[{name: http, containerPort: 8080}, {name: sql, containerPort: 3306}]",
+		servicePorts: "[{name: broker, port: 80, targetPort: http}, {name: sql, port: 3306, targetPort: sql}]",
+	}
+}
+
+const brokerPassword = "change-me"
+
+// startOutside runs inbox and broker. They stay until the suite ends.
+func startOutside(ctx context.Context) {
+	GinkgoHelper()
+	deploy(ctx, outside, brokerIn(outside), program{
+		name: "inbox", image: imageOf("inbox"), args: `[-unsigned, "-listen=:8080"]`, env: "[]",
+		ports: "[{name: http, containerPort: 8080}]", servicePorts: "[{port: 80, targetPort: http}]",
+	})
 }
 
 // messages returns what the inbox has received.

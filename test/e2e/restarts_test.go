@@ -34,6 +34,7 @@ import (
 
 	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
 	servicecatalogv1beta1 "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/test/internal/load"
 )
 
 const (
@@ -46,12 +47,12 @@ const (
 // itSurvivesRestarts restarts and kills the operator while it works.
 func itSurvivesRestarts() {
 	It("refuses no request and repeats none in rolling restarts", func(ctx SpecContext) {
-		load := startLoad(ctx, 40)
+		requests := load.Start(ctx, kube, 40)
 		storm(ctx, "restarts", func() int {
 			restart(ctx)
 			return 0 // nothing is in flight when a process ends in good order
 		})
-		load.expectNoRefusal()
+		expectNoRefusal(requests)
 	})
 
 	It("loses nothing when its leader is killed", func(ctx SpecContext) {
@@ -73,6 +74,15 @@ func itSurvivesRestarts() {
 		AddReportEntry("time from the kill of a leader's process to the first page", fmt.Sprintf("median %s, %s", kills[len(kills)/2], kills))
 		AddReportEntry("time from the loss of a leader's Pod to the first page", fmt.Sprintf("median %s, %s", losses[len(losses)/2], losses))
 	})
+}
+
+// expectNoRefusal ends the requests, none of which may have been refused.
+func expectNoRefusal(l *load.Load) {
+	GinkgoHelper()
+	accepted := l.Stop()
+	AddReportEntry("admission requests", fmt.Sprintf("%d accepted, %d refused", accepted, len(l.Refused())))
+	Expect(l.Refused()).To(BeEmpty(), "%d were accepted", accepted)
+	Expect(accepted).To(BeNumerically(">", 100))
 }
 
 // restart replaces the Pods, one after the other.

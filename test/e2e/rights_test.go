@@ -90,15 +90,16 @@ func isDuringRemoval(r audit.Event) bool {
 	})
 }
 
-// remove uninstalls, and waits until the Pods have ended.
-func remove(ctx context.Context, in installer) {
+// remove uninstalls, and waits until the Pods have ended. It returns what was printed.
+func remove(ctx context.Context, in installer) (printed string) {
 	GinkgoHelper()
 	from := time.Now()
-	in.uninstall(ctx)
+	printed = in.uninstall(ctx)
 	Eventually(func() string {
 		return kubectl(ctx, "get pods --namespace "+system+" --selector control-plane=controller-manager -o name")
 	}).Should(BeEmpty())
 	removals = append(removals, struct{ from, to time.Time }{from, time.Now()})
+	return printed
 }
 
 // isRare reports whether a right is for a case that no scenario here can bring about, which the named test does.

@@ -20,6 +20,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -29,6 +30,10 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/gbytes"
+	gomegatypes "github.com/onsi/gomega/types"
+
+	"github.com/gophernetes/bellhop/test/internal/load"
 )
 
 // itRotatesCertificates replaces certificate and authority of the webhooks under load.
@@ -36,7 +41,7 @@ func itRotatesCertificates() {
 	It("refuses no request when the Secret of its certificate is deleted or loses its certificate", func(ctx SpecContext) {
 		secret := "secret/bellhop-webhook-server-cert --namespace " + system
 		serial := func() string { return kubectl(ctx, "get "+secret+" -o jsonpath={.data.tls\\.crt}") }
-		load := startLoad(ctx, 50)
+		requests := load.Start(ctx, kube, 50)
 		for _, change := range []string{
 			"delete " + secret, // another authority
 			"patch " + secret + " --type=merge -p {\"data\":{\"tls.crt\":null,\"tls.key\":null}}", // another certificate of the authority
@@ -48,10 +53,10 @@ func itRotatesCertificates() {
 			}).ShouldNot(SatisfyAny(BeEmpty(), Equal(before)))
 		}
 		// Replicas serve a new certificate once API servers trust it.
-		Consistently(func() int { load.mu.Lock(); defer load.mu.Unlock(); return len(load.refused) }, 20*time.Second, time.Second).Should(BeZero())
+		Consistently(requests.Refused, 20*time.Second, time.Second).Should(BeEmpty())
 		pods := strings.Fields(kubectl(ctx, "get pods --namespace "+system+" --selector control-plane=controller-manager -o name"))
 		kubectl(ctx, "delete --namespace "+system+" "+pods[0]) // another one comes up with the new certificate
-		load.expectNoRefusal()
+		expectNoRefusal(requests)
 		kubectl(ctx, "rollout status --timeout=2m --namespace "+system+" deployment/bellhop-controller-manager")
 	})
 }
@@ -94,13 +99,68 @@ func itServesMetrics() {
 // itConnects reaches a database that only Pods reach, with the plugin.
 func itConnects() {
 	It("gives the plugin a tunnel to the database", func(ctx SpecContext) {
+		const namespace = "tunnel"
+		deploy(ctx, namespace, brokerIn(namespace))
+		_, err := try(ctx, brokerPassword, "kubectl", "bellhop", "register", "mysql-pod", "--url=http://mysql."+namespace+".svc", "--username=bellhop", "--password-stdin", "--wait", "--timeout=60s")
+		Expect(err).NotTo(HaveOccurred())
 		kubectl(ctx, "bellhop provision orders --namespace default --class azure-mysql --plan basic50 --wait --timeout 60s")
 		kubectl(ctx, "bellhop bind orders --namespace default --wait --timeout 60s")
-		_, err := try(ctx, "", "kubectl", "bellhop", "exec", "orders", "--namespace=default", "--prefix=DB_", "--", "login")
+		_, err = try(ctx, "", "kubectl", "bellhop", "exec", "orders", "--namespace=default", "--prefix=DB_", "--", "login")
 		Expect(err).To(HaveOccurred(), "the database is reachable without a tunnel")
 		Expect(kubectl(ctx, "bellhop connect orders --namespace default --prefix DB_ -- login")).To(ContainSubstring("Logged in as"))
-		kubectl(ctx, "bellhop unbind orders --namespace default --wait --timeout 60s")
+		_, err = try(ctx, "", "kubectl", "bellhop", "connect", "orders", "--namespace=default", "--", "sh", "-c", "exit 7")
+		Expect(err).To(haveExitCode(7))
+
+		tunnel := exec.CommandContext(ctx, "kubectl", "bellhop", "connect", "orders", "--namespace=default")
+		printed := gbytes.NewBuffer()
+		tunnel.Stdout, tunnel.Stderr = printed, printed
+		Expect(tunnel.Start()).To(Succeed())
+		Eventually(printed).WithTimeout(30 * time.Second).Should(gbytes.Say("export uri='mysql://.*@127.0.0.1:"))
+		kubectl(ctx, "delete pod --namespace "+namespace+" --selector app=mysql")
+		Expect(tunnel.Wait()).To(haveExitCode(1))
+		Expect(string(printed.Contents())).To(MatchRegexp("the connection to Pod " + namespace + "/mysql-.* was lost"))
+
+		kubectl(ctx, "rollout status --timeout=60s --namespace "+namespace+" deployment/mysql")
+		kubectl(ctx, "bellhop unbind orders --namespace default --wait --timeout 60s") // the new Pod knows nothing of it, which is as good
 		kubectl(ctx, "bellhop deprovision orders --namespace default --wait --timeout 60s")
+		kubectl(ctx, "bellhop deregister mysql-pod --wait --timeout 60s")
+		kubectl(ctx, "delete --timeout=60s --namespace "+system+" secret/mysql-pod-broker")
+		kubectl(ctx, "delete --timeout=60s namespace/"+namespace)
+	})
+}
+
+// haveExitCode matches the error of a program that ended with an exit code.
+func haveExitCode(code int) gomegatypes.GomegaMatcher {
+	return WithTransform(func(err error) int {
+		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+			return exit.ExitCode()
+		}
+		return 0
+	}, Equal(code))
+}
+
+// itCompletesOperations kills the operator while a broker works.
+func itCompletesOperations() {
+	It("completes operations of a broker after it was killed, and repeats none", func(ctx SpecContext) {
+		before := readBrokerLog(ctx)
+		apply(ctx, `
+{apiVersion: servicecatalog.k8s.io/v1beta1, kind: ServiceInstance, metadata: {name: flexible, namespace: default}, spec: {clusterServiceClassExternalName: azure-mysql-flexible, clusterServicePlanExternalName: burstable10}}
+---
+{apiVersion: servicecatalog.k8s.io/v1beta1, kind: ServiceBinding, metadata: {name: flexible, namespace: default}, spec: {instanceRef: {name: flexible}}}
+`)
+		inProgress := "wait --namespace default --for=jsonpath={.status.asyncOpInProgress}=true --timeout=60s serviceinstance/flexible"
+		kubectl(ctx, inProgress)
+		killLeader(ctx)
+		kubectl(ctx, "wait --namespace default --for=condition=Ready --timeout=120s serviceinstance/flexible servicebinding/flexible")
+		logIn(ctx, "flexible")
+		kubectl(ctx, "delete --namespace default --wait=false servicebinding/flexible serviceinstance/flexible")
+		kubectl(ctx, inProgress)
+		killLeader(ctx)
+		kubectl(ctx, "wait --namespace default --for=delete --timeout=120s servicebinding/flexible serviceinstance/flexible")
+		after := readBrokerLog(ctx)
+		for _, request := range []string{"provision", "bind", "unbind", "deprovision"} {
+			Expect(after.requests(request)-before.requests(request)).To(Equal(1), request)
+		}
 	})
 }
 
