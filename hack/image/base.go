@@ -19,11 +19,13 @@ package main
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"encoding/pem"
 	"fmt"
 	"io"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
@@ -67,16 +69,20 @@ func authorities() string {
 	return b.String()
 }
 
-// newBase returns the base image for the platforms. The same versions of the modules give the same digest.
-func newBase(platforms []v1.Platform) (v1.ImageIndex, error) {
-	layer, err := newLayer(files())
+// newBase returns the base image for the platforms, with the licenses of a program. from is the image below; "": one that has files() only,
+// which has the same digest for the same versions of the modules.
+func newBase(ctx context.Context, from string, platforms []v1.Platform, licenses []file) (v1.ImageIndex, error) {
+	layer, err := newLayer(licenses)
 	if err != nil {
 		return nil, err
 	}
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	for _, platform := range platforms {
-		image, err := newImage(layer, platform)
+		image, err := imageBelow(ctx, from, platform)
 		if err != nil {
+			return nil, err
+		}
+		if image, err = mutate.AppendLayers(image, layer); err != nil {
 			return nil, err
 		}
 		descriptor, err := partial.Descriptor(image)
@@ -89,9 +95,37 @@ func newBase(platforms []v1.Platform) (v1.ImageIndex, error) {
 	return index, nil
 }
 
-func newImage(layer v1.Layer, platform v1.Platform) (v1.Image, error) {
+// imageBelow returns the image named from for a platform; "": one that has files() only.
+func imageBelow(ctx context.Context, from string, platform v1.Platform) (v1.Image, error) {
+	if from == "" {
+		return newImage(platform)
+	}
+	ref, err := name.ParseReference(from)
+	if err != nil {
+		return nil, err
+	}
+	image, err := remote.Image(ref, remote.WithContext(ctx), remote.WithPlatform(platform), remote.WithAuthFromKeychain(authn.DefaultKeychain))
+	if err != nil {
+		return nil, err
+	}
+	config, err := image.ConfigFile()
+	if err != nil {
+		return nil, err
+	}
+	if is := config.Platform(); is == nil || !is.Satisfies(v1.Platform{OS: platform.OS, Architecture: platform.Architecture}) {
+		return nil, fmt.Errorf("%s is for %s, not for %s", from, is, platform)
+	}
+	return image, nil
+}
+
+// newImage returns an image that has files() only.
+func newImage(platform v1.Platform) (v1.Image, error) {
+	layer, err := newLayer(files())
+	if err != nil {
+		return nil, err
+	}
 	image := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
-	image, err := mutate.AppendLayers(image, layer)
+	image, err = mutate.AppendLayers(image, layer)
 	if err != nil {
 		return nil, err
 	}
@@ -127,13 +161,4 @@ func newLayer(files []file) (v1.Layer, error) {
 	}
 	return tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b.Bytes())), nil },
 		tarball.WithMediaType(types.OCILayer))
-}
-
-// pushBase pushes the base image.
-func pushBase(ref name.Reference, platforms []v1.Platform) error {
-	base, err := newBase(platforms)
-	if err != nil {
-		return err
-	}
-	return remote.WriteIndex(ref, base)
 }

@@ -21,11 +21,16 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/random"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
 func platforms(t *testing.T) []v1.Platform {
@@ -41,7 +46,7 @@ func platforms(t *testing.T) []v1.Platform {
 func TestBaseIsReproducible(t *testing.T) {
 	var digests []v1.Hash
 	for range 2 {
-		base, err := newBase(platforms(t))
+		base, err := newBase(t.Context(), "", platforms(t), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -57,7 +62,7 @@ func TestBaseIsReproducible(t *testing.T) {
 }
 
 func TestBase(t *testing.T) {
-	base, err := newBase(platforms(t))
+	base, err := newBase(t.Context(), "", platforms(t), []file{{path: "licenses/", mode: 0o755}, {path: "licenses/LICENSE", mode: 0o644, content: "permitted"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,6 +89,9 @@ func TestBase(t *testing.T) {
 		if !pool.AppendCertsFromPEM(read(t, image)["etc/ssl/certs/ca-certificates.crt"]) {
 			t.Errorf("%s: there are no certificates", m.Platform)
 		}
+		if got := string(read(t, image)["licenses/LICENSE"]); got != "permitted" {
+			t.Errorf("%s: license %q", m.Platform, got)
+		}
 	}
 	if got := strings.Join(built, " "); got != "linux/amd64 linux/arm64" {
 		t.Errorf("platforms %s", got)
@@ -93,14 +101,7 @@ func TestBase(t *testing.T) {
 // read returns the files of an image.
 func read(t *testing.T, image v1.Image) map[string][]byte {
 	t.Helper()
-	layers, err := image.Layers()
-	if err != nil || len(layers) != 1 {
-		t.Fatalf("%d layers, %v", len(layers), err)
-	}
-	content, err := layers[0].Uncompressed()
-	if err != nil {
-		t.Fatal(err)
-	}
+	content := mutate.Extract(image)
 	defer content.Close()
 	files := map[string][]byte{}
 	for r := tar.NewReader(content); ; {
@@ -134,6 +135,65 @@ func TestParseRefuses(t *testing.T) {
 	for _, args := range [][]string{{"-image=Bell Hop"}, {"-parts=kitchen"}, {"-platforms=a/b/c/d/e"}} {
 		if _, err := parse(args); err == nil || !strings.Contains(err.Error(), strings.Split(args[0], "=")[0]) {
 			t.Errorf("%s: %v", args, err)
+		}
+	}
+}
+
+// A base image from elsewhere, of one platform, gets the licenses, too, and is refused for another platform.
+func TestBaseFromElsewhere(t *testing.T) {
+	address, err := serveRegistry(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, err := random.Image(100, 1)
+	if err == nil {
+		image, err = mutate.ConfigFile(image, &v1.ConfigFile{OS: "linux", Architecture: "arm64"})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref, err := name.ParseReference(address + "/elsewhere:latest")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := remote.Write(ref, image); err != nil {
+		t.Fatal(err)
+	}
+	licenses := []file{{path: "LICENSE", mode: 0o644, content: "permitted"}}
+	if _, err := newBase(t.Context(), ref.String(), platforms(t)[:1], licenses); err == nil || !strings.Contains(err.Error(), "is for linux/arm64, not for linux/amd64") {
+		t.Errorf("for another platform: %v", err)
+	}
+	base, err := newBase(t.Context(), ref.String(), platforms(t)[1:], licenses)
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest, err := base.IndexManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	based, err := base.Image(manifest.Manifests[0].Digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := string(read(t, based)["LICENSE"]); got != "permitted" {
+		t.Errorf("license %q", got)
+	}
+}
+
+// Each module that is linked has its license in the image.
+func TestLicenses(t *testing.T) {
+	t.Chdir("../..")
+	all, err := licensesOf(t.Context(), "hack/image", ".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var paths []string
+	for _, f := range all {
+		paths = append(paths, f.path)
+	}
+	for _, want := range []string{"licenses/go/LICENSE", "licenses/" + own + "/LICENSE", "licenses/github.com/google/go-containerregistry/LICENSE"} {
+		if !slices.Contains(paths, want) {
+			t.Errorf("no %s in %s", want, paths)
 		}
 	}
 }

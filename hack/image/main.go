@@ -39,6 +39,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
 // part is a program that gets an image.
@@ -117,16 +118,6 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	if o.base == "" {
-		o.base = local + "/base:latest"
-		ref, err := name.ParseReference(o.base)
-		if err != nil {
-			return err
-		}
-		if err := pushBase(ref, o.platforms); err != nil {
-			return fmt.Errorf("the base image: %w", err)
-		}
-	}
 	if err := os.MkdirAll(o.out, 0o755); err != nil {
 		return err
 	}
@@ -173,6 +164,23 @@ func serveRegistry(ctx context.Context) (string, error) {
 	return fmt.Sprintf("localhost:%d", listener.Addr().(*net.TCPAddr).Port), nil
 }
 
+// pushBase pushes the base image of a part to the registry on this machine.
+func pushBase(ctx context.Context, o options, p part, to string) error {
+	licenses, err := licensesOf(ctx, p.module, p.main)
+	if err != nil {
+		return err
+	}
+	base, err := newBase(ctx, o.base, o.platforms, licenses)
+	if err != nil {
+		return err
+	}
+	ref, err := name.ParseReference(to)
+	if err != nil {
+		return err
+	}
+	return remote.WriteIndex(ref, base, remote.WithContext(ctx))
+}
+
 // build builds a part with ko, and returns the image in the registry.
 func build(ctx context.Context, o options, p part, local string) (name.Digest, error) {
 	sboms, err := filepath.Abs(filepath.Join(o.out, "sbom"))
@@ -183,9 +191,13 @@ func build(ctx context.Context, o options, p part, local string) (name.Digest, e
 	for _, platform := range o.platforms {
 		platforms = append(platforms, platform.String())
 	}
+	base := local + "/base" + p.suffix + ":latest"
+	if err := pushBase(ctx, o, p, base); err != nil {
+		return name.Digest{}, fmt.Errorf("the base image: %w", err)
+	}
 	cmd := exec.CommandContext(ctx, o.ko, "build", "--bare", "--sbom=spdx", "--sbom-dir="+sboms, "--platform="+strings.Join(platforms, ","), p.main)
 	cmd.Dir = p.module
-	cmd.Env = append(os.Environ(), "KO_DOCKER_REPO="+local+"/bellhop"+p.suffix, "KO_DEFAULTBASEIMAGE="+o.base, "VERSION="+o.version)
+	cmd.Env = append(os.Environ(), "KO_DOCKER_REPO="+local+"/bellhop"+p.suffix, "KO_DEFAULTBASEIMAGE="+base, "VERSION="+o.version)
 	var messages bytes.Buffer
 	cmd.Stderr = &messages
 	out, err := cmd.Output()
