@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Fails if "make generate" would change a file, if a go.mod is untidy, if an alert of config/prometheus does not do what its test says, or if a
-# kustomization does not build. It works on a copy of the tree with its uncommitted changes, and does not write to the tree.
+# Fails if "make generate" would change a file, if a go.mod is untidy, if an alert of config/prometheus does not do what its test says, if
+# kube-score or actionlint find something, or if a kustomization does not build. It works on a copy of the tree with its uncommitted changes, and does not write to the tree.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 repo=$PWD
@@ -27,11 +27,13 @@ if ! difference=$(cd "$copy" && diff -ruN before after); then
 fi
 
 # hack/cluster is left out: its go.mod only pins the programs to build, and its go.sum lacks modules that tests of Kubernetes need.
-for module in ${MODULES:-./} hack/tools/{,helm/,helm-docs/,ko/,promtool/}; do
+for module in ${MODULES:-./} hack/tools/ hack/tools/*/; do
 	(cd "$repo/$module" && go mod tidy -diff) || problem "$module: run \"go mod tidy\""
 done
 
 hack/rules.sh >"$copy/rules.log" 2>&1 || problem "config/prometheus: $(cat "$copy/rules.log")"
+hack/score.sh >"$copy/score.log" 2>&1 || problem "kube-score: $(cat "$copy/score.log")"
+go tool -modfile=hack/tools/actionlint/go.mod actionlint >"$copy/actionlint.log" 2>&1 || problem "actionlint: $(cat "$copy/actionlint.log")"
 
 kustomize=$(go tool -modfile=hack/tools/go.mod -n kustomize)
 for dir in config/*/; do
