@@ -31,6 +31,7 @@ make --silent build
 export BELLHOP_OPERATOR=$PWD/bin/manager
 ginkgo=$(go tool -modfile=hack/tools/go.mod -n ginkgo)
 ! contains "$suites" servicecatalog && ! contains "$suites" namespaces && ! contains "$suites" chart || go tool -modfile=hack/tools/helm/go.mod -n helm >/dev/null
+! contains "$suites" chart || go tool -modfile=hack/tools/helm3/go.mod -n helm >/dev/null
 if contains "$suites" plugin || contains "$suites" docs; then
 	hack/plugin.sh local
 	export BELLHOP_PLUGIN=$PWD/bin/kubectl-bellhop

@@ -50,19 +50,19 @@ func repo(t *testing.T) string {
 	return path
 }
 
-var programs sync.Map // by name
+var programs sync.Map // paths by module
 
 // run runs a tool.
 func run(t *testing.T, module, tool string, args ...string) (string, error) {
 	t.Helper()
-	path, ok := programs.Load(tool)
+	path, ok := programs.Load(module)
 	if !ok {
 		found, err := local.FindTool(t.Context(), module, tool)
 		if err != nil {
 			t.Fatal(err)
 		}
 		path = found
-		programs.Store(tool, path)
+		programs.Store(module, path)
 	}
 	cmd := exec.CommandContext(t.Context(), path.(string), args...)
 	cmd.Dir = repo(t)
@@ -72,14 +72,26 @@ func run(t *testing.T, module, tool string, args ...string) (string, error) {
 	return string(out) + stderr.String(), err
 }
 
-// helm runs Helm; values are YAML.
+// helm runs Helm 4, and checks that Helm 3 prints the same; values are YAML.
 func helm(t *testing.T, values string, args ...string) (string, error) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "values.yaml")
 	if err := os.WriteFile(file, []byte(values), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return run(t, "hack/tools/helm", "helm", append(args, "--namespace="+namespace, "--values="+file)...)
+	args = append(args, "--namespace="+namespace, "--values="+file, "--kube-version=1.36.0") // Helm 3 without its flags for the linker takes 1.20
+	out, err := run(t, "hack/tools/helm", "helm", args...)
+	out3, err3 := run(t, "hack/tools/helm3", "helm", args...)
+	if (err == nil) != (err3 == nil) || err == nil && !slices.Equal(sortedLines(out), sortedLines(out3)) {
+		t.Errorf("helm %s\nHelm 4, %v:\n%s\nHelm 3, %v:\n%s", args, err, out, err3, out3)
+	}
+	return out, err
+}
+
+// sortedLines returns the lines that are not blank in alphabetical order: versions of Helm differ in blank lines and in the order of objects.
+func sortedLines(text string) []string {
+	lines := slices.Sorted(strings.SplitSeq(text, "\n"))
+	return slices.DeleteFunc(lines, func(line string) bool { return strings.TrimSpace(line) == "" })
 }
 
 // render renders the chart.
