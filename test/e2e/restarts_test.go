@@ -60,6 +60,7 @@ func itSurvivesRestarts() {
 		storm(ctx, "kills", func() int {
 			if len(kills) > 0 { // otherwise the kubelet would wait longer and longer before it starts a container again
 				restart(ctx)
+				waitForNewLeader(ctx)
 			}
 			repeats := inFlight
 			kills = append(kills, timeToPage(ctx, "kill", len(kills), killLeader))
@@ -90,6 +91,17 @@ func restart(ctx context.Context) {
 	GinkgoHelper()
 	kubectl(ctx, "rollout restart --namespace "+system+" deployment/bellhop-controller-manager")
 	kubectl(ctx, "rollout status --timeout=3m --namespace "+system+" deployment/bellhop-controller-manager")
+}
+
+// waitForNewLeader waits until the Pods that a restart has replaced have ended. One of them leads until then, and the kubelet would not start it again.
+func waitForNewLeader(ctx context.Context) {
+	GinkgoHelper()
+	Eventually(func(g Gomega) {
+		pods := strings.Fields(kubectl(ctx, "get pods --namespace "+system+" --selector control-plane=controller-manager -o jsonpath={.items[*].metadata.name}"))
+		g.Expect(pods).To(HaveLen(2))
+		pod, _, _ := strings.Cut(leaseHolder(ctx), "_")
+		g.Expect(pods).To(ContainElement(pod))
+	}, time.Minute, 500*time.Millisecond).Should(Succeed())
 }
 
 // timeToPage returns how long after an incident the next Alert is sent.
@@ -176,10 +188,16 @@ func loseLeader(ctx context.Context) {
 // leader returns name and UID of the Pod that holds the lease.
 func leader(ctx context.Context) (pod, uid string) {
 	GinkgoHelper()
-	holder := kubectl(ctx, "get lease --namespace "+system+" bellhop.gophernetes.io -o jsonpath={.spec.holderIdentity}")
+	holder := leaseHolder(ctx)
 	pod, uid, ok := strings.Cut(holder, "_")
 	Expect(ok).To(BeTrue(), "the lease is held by %q", holder)
 	return pod, uid
+}
+
+// leaseHolder returns the identity that holds the lease; "": none.
+func leaseHolder(ctx context.Context) string {
+	GinkgoHelper()
+	return kubectl(ctx, "get lease --namespace "+system+" bellhop.gophernetes.io -o jsonpath={.spec.holderIdentity}")
 }
 
 // killLeader kills the leader's process with SIGKILL, so that it completes nothing, and the kubelet starts it again in its Pod. On a node that is not
