@@ -50,6 +50,10 @@ soak: ## Run actions of users, and failures, against the operator for MINUTES=20
 sweep: ## Inject faults at each request of what users do: a fixed list, a choice (ARGS='-scenario alert'), or all in hours (FULL=1)
 	hack/sweep.sh
 
+.PHONY: skew
+skew: ## Let the previous version of the operator and this one follow each other in the middle of what users do (PREVIOUS=v1.2.3)
+	hack/skew.sh
+
 .PHONY: nightly
 nightly: ## Run the tests that take too long for the gate, in at most 75 minutes (STEPS="soak fuzz", SEED=20260131)
 	hack/nightly.sh $(STEPS)
@@ -100,6 +104,10 @@ chart: ## Generate what the Helm chart has of config/, and its README
 .PHONY: verify
 verify: ## Fail where generated files are stale, go.mod is untidy or config/ does not build
 	hack/verify.sh
+
+.PHONY: vulncheck
+vulncheck: ## Look for known vulnerabilities in what is released; needs https://vuln.go.dev
+	for module in ./ cmd/kubectl-bellhop/ demo/; do go tool -modfile=hack/tools/govulncheck/go.mod govulncheck -C $$module $(TAGS) ./...; done
 
 .PHONY: build
 build: ## Build the operator, bin/manager

@@ -49,15 +49,17 @@ func parse(args []string) (o options, err error) {
 	fs := flag.NewFlagSet("faults", flag.ContinueOnError)
 	fs.StringVar(&o.sweep.Scenario, "scenario", "", "only scenarios of this name or pattern, such as alert or binding-*")
 	fs.StringVar(&o.sweep.Fault, "fault", "", "only this fault, such as crash-after@3; none: without a fault")
-	fs.StringVar(&o.sweep.Class, "class", "", "only this class of faults")
-	fs.StringVar(&o.sweep.Operator, "operator", "", "binary of the operator under test; default: it is built")
+	fs.StringVar(&o.sweep.Class, "class", "", "only these classes of faults, such as crash,leaders")
+	fs.StringVar(&o.sweep.Binaries.Operator, "operator", "", "binary of the operator under test; default: it is built")
+	fs.StringVar(&o.sweep.Binaries.Successor, "successor", "", "binary of the operator that leads after a crash, such as another version's; default: -operator")
+	fs.StringVar(&o.sweep.Binaries.Webhooks, "webhooks", "", "binary of the operator that serves webhooks; default: it is built")
 	fs.Float64Var(&o.sweep.Part, "part", 1, "part of each class of faults, above 0 and at most 1")
 	fs.IntVar(&o.sweep.Parallel, "parallel", 20, "number of runs at the same time; with more, brokers and operators answer too late on a slow machine")
 	fs.IntVar(&o.sweep.Walks, "walks", 2, "number of state walks of each kind; to repeat one: -scenario walk-alert-SEED")
 	fs.Uint64Var(&o.sweep.Seed, "seed", uint64(time.Now().UnixNano()%1e6), "seed of the random choices")
 	fs.DurationVar(&o.sweep.Within, "within", 0, "no run starts after this time; 0: no limit")
 	fs.DurationVar(&o.soak.Duration, "soak", 0, "soak for this time instead of a sweep: users act at random while something fails")
-	fs.BoolVar(&o.sweep.Fixed, "fixed", false, "the runs of the gate: each scenario with one fault, the classes alternate, seed 1, no walks")
+	fs.BoolVar(&o.sweep.Fixed, "fixed", false, "the runs of the gate: each scenario with one fault, the classes alternate, seed 1 unless -seed is given, no walks")
 	fs.StringVar(&o.sweep.Checkpoint, "journal", "", "file of the finished runs, with which a sweep that was stopped continues")
 	fs.StringVar(&o.soak.Chart, "svg", "", "file for the chart of memory and goroutines of -soak")
 	fs.BoolVar(&o.sweep.Verbose, "v", false, "print the calls of scenarios, and the output of the operator in runs with violations")
@@ -66,7 +68,10 @@ func parse(args []string) (o options, err error) {
 		return o, err
 	}
 	if o.sweep.Fixed {
-		o.sweep.Seed, o.sweep.Walks = 1, 0
+		o.sweep.Walks = 0
+		if !isSet(fs, "seed") {
+			o.sweep.Seed = 1
+		}
 	}
 	if o.sweep.Part <= 0 || o.sweep.Part > 1 || o.sweep.Parallel < 1 {
 		return o, errors.New("-part must be above 0 and at most 1, -parallel at least 1")
@@ -74,9 +79,15 @@ func parse(args []string) (o options, err error) {
 	if fs.NArg() > 0 && !o.prove {
 		return o, fmt.Errorf("%q: only -variants takes arguments", fs.Args())
 	}
-	o.soak.Operator, o.soak.Seed = o.sweep.Operator, o.sweep.Seed
+	o.soak.Operator, o.soak.Seed = o.sweep.Binaries.Operator, o.sweep.Seed
 	o.variants = sweep.VariantOptions{Names: fs.Args(), Parallel: o.sweep.Parallel, Verbose: o.sweep.Verbose}
 	return o, nil
+}
+
+// isSet reports whether a flag is given.
+func isSet(fs *flag.FlagSet, name string) (given bool) {
+	fs.Visit(func(f *flag.Flag) { given = given || f.Name == name })
+	return given
 }
 
 func main() {

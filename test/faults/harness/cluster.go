@@ -17,6 +17,7 @@ limitations under the License.
 package harness
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,16 +46,31 @@ import (
 type Cluster struct {
 	ControlPlane *local.Cluster
 	Client       client.WithWatch // of a user with all rights
-	upstream     *url.URL
-	transport    http.RoundTripper // with the credentials of the operator
-	Binary       string            // the operator under test
-	Dir          string
-	log          *output.Buffer // of the operator that serves webhooks
+	Binaries
+	upstream  *url.URL
+	transport http.RoundTripper // with the credentials of the operator
+	Dir       string
+	log       *output.Buffer // of the operator that serves webhooks
 }
 
-// StartCluster starts a control plane. binary is the operator under test; "": the one of this repository.
-func StartCluster(ctx context.Context, binary string) (_ *Cluster, err error) {
-	c := &Cluster{Binary: binary, log: &output.Buffer{}}
+// Binaries are the operators of a run, which may be of several versions.
+type Binaries struct {
+	Operator  string // the operator under test; "": that of this repository
+	Successor string // leads after Operator was killed or has lost its lease; "": Operator
+	Webhooks  string // serves webhooks; "": that of this repository
+}
+
+// withDefaults returns the paths of all binaries. own is the operator of this repository.
+func (b Binaries) withDefaults(own string) Binaries {
+	b.Operator = cmp.Or(b.Operator, own)
+	b.Successor = cmp.Or(b.Successor, b.Operator)
+	b.Webhooks = cmp.Or(b.Webhooks, own)
+	return b
+}
+
+// StartCluster starts a control plane.
+func StartCluster(ctx context.Context, binaries Binaries) (_ *Cluster, err error) {
+	c := &Cluster{log: &output.Buffer{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.Close())
@@ -64,13 +80,11 @@ func StartCluster(ctx context.Context, binary string) (_ *Cluster, err error) {
 	if err != nil {
 		return nil, err
 	}
-	operator, err := local.BuildOperator(ctx, repo)
+	own, err := local.BuildOperator(ctx, repo)
 	if err != nil {
 		return nil, err
 	}
-	if binary == "" {
-		c.Binary = operator
-	}
+	c.Binaries = binaries.withDefaults(own)
 	if c.Dir, err = os.MkdirTemp("", "bellhop-faults-"); err != nil {
 		return nil, err
 	}
@@ -80,13 +94,13 @@ func StartCluster(ctx context.Context, binary string) (_ *Cluster, err error) {
 	if err := c.connect(ctx); err != nil {
 		return nil, err
 	}
-	return c, c.serveWebhooks(ctx, operator)
+	return c, c.serveWebhooks(ctx)
 }
 
-// WithBinary returns the same cluster with another operator under test.
-func (c *Cluster) WithBinary(binary string) *Cluster {
+// WithOperator returns the same cluster with another operator under test.
+func (c *Cluster) WithOperator(binary string) *Cluster {
 	other := *c
-	other.Binary = binary
+	other.Operator, other.Successor = binary, binary
 	return &other
 }
 
@@ -121,7 +135,7 @@ func (c *Cluster) connect(ctx context.Context) error {
 
 // serveWebhooks runs an operator that never leads. The operators of runs work in other namespaces than config/ permits, so that their
 // account gets all rights.
-func (c *Cluster) serveWebhooks(ctx context.Context, binary string) error {
+func (c *Cluster) serveWebhooks(ctx context.Context) error {
 	everything := &rbacv1.ClusterRoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: "faults"},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "cluster-admin"},
@@ -139,7 +153,7 @@ func (c *Cluster) serveWebhooks(ctx context.Context, binary string) error {
 		}
 	}
 	_, err := c.ControlPlane.StartOperator(ctx, local.OperatorOptions{
-		Binary: binary, Args: []string{"--allow-outbound=127.0.0.1", "--leader-elect"}, Log: c.log,
+		Binary: c.Webhooks, Args: []string{"--allow-outbound=127.0.0.1", "--leader-elect"}, Log: c.log,
 	})
 	return err
 }

@@ -55,9 +55,16 @@ type Process struct {
 // that measure memory.
 const detectMutations = "KUBE_CACHE_MUTATION_DETECTOR=true"
 
-// StartProcess starts the operator. elect: two processes run, and one is elected. asOf is the resourceVersion that the process sees at
-// first; "": the newest.
-func (r *Run) StartProcess(ctx context.Context, elect bool, asOf string, flags ...string) (*Process, error) {
+// ProcessOptions say how a process of the operator is started.
+type ProcessOptions struct {
+	Binary string
+	Elect  bool   // two processes run, and one is elected
+	AsOf   string // the resourceVersion that the process sees at first; "": the newest
+	Flags  []string
+}
+
+// StartProcess starts the operator.
+func (r *Run) StartProcess(ctx context.Context, o ProcessOptions) (*Process, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -66,13 +73,13 @@ func (r *Run) StartProcess(ctx context.Context, elect bool, asOf string, flags .
 	p.server = proxy.NewAPIServer(proxy.APIServerOptions{
 		Injector: r.Injector, Namespace: r.Env.Namespace, Upstream: r.Cluster.upstream, Transport: r.Cluster.transport, Kill: p.kill,
 	})
-	if asOf != "" {
-		p.server.HoldAt(asOf)
+	if o.AsOf != "" {
+		p.server.HoldAt(o.AsOf)
 		r.showLater(p.server.CatchUp)
 	}
 	p.http = &http.Server{Handler: p.server, ReadHeaderTimeout: time.Minute}
 	go func() { _ = p.http.Serve(listener) }()
-	if p.cmd, err = r.command(listener.Addr().(*net.TCPAddr), elect, flags); err != nil {
+	if p.cmd, err = r.command(listener.Addr().(*net.TCPAddr), o); err != nil {
 		return nil, err
 	}
 	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
@@ -83,8 +90,8 @@ func (r *Run) StartProcess(ctx context.Context, elect bool, asOf string, flags .
 	go func() {
 		_ = p.cmd.Wait() // it was killed, or exited by itself
 		close(p.ended)
-		if !elect { // otherwise a standby takes over
-			r.restart(ctx, p, flags)
+		if !o.Elect { // otherwise a standby takes over
+			r.restart(ctx, p, o)
 		}
 	}()
 	r.mu.Lock()
@@ -94,7 +101,7 @@ func (r *Run) StartProcess(ctx context.Context, elect bool, asOf string, flags .
 }
 
 // command returns the command line of an operator that uses the API server at an address.
-func (r *Run) command(api *net.TCPAddr, elect bool, flags []string) (*exec.Cmd, error) {
+func (r *Run) command(api *net.TCPAddr, o ProcessOptions) (*exec.Cmd, error) {
 	webhooks, err := local.FreePort()
 	if err != nil {
 		return nil, err
@@ -110,22 +117,22 @@ func (r *Run) command(api *net.TCPAddr, elect bool, flags []string) (*exec.Cmd, 
 		"--health-probe-bind-address=0", "--metrics-bind-address=0", "--allow-outbound=127.0.0.1",
 		"--osb-api-request-timeout=2s", "--zap-log-level=5",
 	}
-	if elect {
+	if o.Elect {
 		args = append(args, "--leader-elect", "--leader-elect-lease-duration=4s")
 	}
-	args = append(args, flags...)                  // the last of two values is used
-	cmd := exec.Command(r.Cluster.Binary, args...) //nolint:noctx // runs until it is killed
+	args = append(args, o.Flags...)        // the last of two values is used
+	cmd := exec.Command(o.Binary, args...) //nolint:noctx // runs until it is killed
 	cmd.Env = slices.Concat(os.Environ(), []string{"KUBECONFIG=" + kubeconfig, "KUBE_FEATURE_WatchListClient=false", "GOMAXPROCS=1", "GOTRACEBACK=all"}, r.processEnv)
 	return cmd, nil
 }
 
 // restart replaces a leader that exited by itself, as kubelet does.
-func (r *Run) restart(ctx context.Context, p *Process, flags []string) {
+func (r *Run) restart(ctx context.Context, p *Process, o ProcessOptions) {
 	proxy.Sleep(ctx, 100*time.Millisecond)
 	if p.endedByUs.Load() || ctx.Err() != nil || r.currentLeader() != p {
 		return
 	}
-	next, err := r.StartProcess(ctx, false, "", flags...)
+	next, err := r.StartProcess(ctx, ProcessOptions{Binary: o.Binary, Flags: o.Flags})
 	if err != nil {
 		r.Env.Reportf("starting the operator again: %v", err)
 		return

@@ -117,7 +117,7 @@ func (c *Cluster) TryScenario(ctx context.Context, sc scenario.Scenario, f proxy
 
 // prepare starts the processes and prepares the scenario. It returns once no request is made.
 func (r *Run) prepare(ctx context.Context, sc scenario.Scenario, f proxy.Fault) error {
-	first, err := r.StartProcess(ctx, f.NeedsStandby(), "")
+	first, err := r.StartProcess(ctx, ProcessOptions{Binary: r.Cluster.Operator, Elect: f.NeedsStandby()})
 	if err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ func (r *Run) prepare(ctx context.Context, sc scenario.Scenario, f proxy.Fault) 
 		for r.leaseHolder(ctx) == "" && ctx.Err() == nil { // otherwise the other process may be elected first
 			proxy.Sleep(ctx, 50*time.Millisecond)
 		}
-		if r.standby, err = r.StartProcess(ctx, true, ""); err != nil {
+		if r.standby, err = r.StartProcess(ctx, ProcessOptions{Binary: r.Cluster.Successor, Elect: true}); err != nil {
 			return err
 		}
 		r.standby.server.SetStandby()

@@ -56,7 +56,7 @@ func (r *Run) takeOver(ctx context.Context, f *proxy.Fault) error {
 		r.showLater(r.Injector.Unfreeze)
 		return r.releaseLease(ctx)
 	}
-	next, err := r.StartProcess(ctx, false, r.Injector.TakeStaleVersion())
+	next, err := r.StartProcess(ctx, ProcessOptions{Binary: r.Cluster.Successor, AsOf: r.Injector.TakeStaleVersion()})
 	if err != nil {
 		return err
 	}

@@ -68,7 +68,7 @@ type Options struct {
 
 // Run makes rounds for a time.
 func Run(ctx context.Context, o Options, out io.Writer) (err error) {
-	cluster, err := harness.StartCluster(ctx, o.Operator)
+	cluster, err := harness.StartCluster(ctx, harness.Binaries{Operator: o.Operator})
 	if err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func (s *session) prepare(ctx context.Context) (err error) {
 
 // startLeader starts a process.
 func (s *session) startLeader(ctx context.Context) error {
-	p, err := s.StartProcess(ctx, false, "", "--metrics-bind-address="+s.meter.address)
+	p, err := s.StartProcess(ctx, harness.ProcessOptions{Binary: s.Cluster.Operator, Flags: []string{"--metrics-bind-address=" + s.meter.address}})
 	if err != nil {
 		return err
 	}

@@ -43,9 +43,10 @@ type checkpoint struct {
 
 // checkpointHeader is the first line. The runs are valid for the same header only.
 type checkpointHeader struct {
-	Operator, Sweep string // checksums of the binaries
-	Choice          string
-	Seed            uint64
+	Operators harness.Binaries // checksums
+	Sweep     string           // checksum
+	Choice    string
+	Seed      uint64
 }
 
 // checkpointRun is a finished run.
@@ -56,8 +57,8 @@ type checkpointRun struct {
 	Problems        []string `json:",omitempty"`
 }
 
-// openCheckpoint continues the file of the same operator, sweep and choice of runs, and takes its seed; otherwise it begins a new file.
-func openCheckpoint(o *Options, operator string, out io.Writer) (*checkpoint, error) {
+// openCheckpoint continues the file of the same operators, sweep and choice of runs, and takes its seed; otherwise it begins a new file.
+func openCheckpoint(o *Options, operators harness.Binaries, out io.Writer) (*checkpoint, error) {
 	c := &checkpoint{done: map[string]checkpointRun{}}
 	if o.Checkpoint == "" {
 		return c, nil
@@ -68,7 +69,7 @@ func openCheckpoint(o *Options, operator string, out io.Writer) (*checkpoint, er
 		header.Sweep, err = checksum(self)
 	}
 	if err == nil {
-		header.Operator, err = checksum(operator)
+		header.Operators, err = checksums(operators)
 	}
 	if err != nil {
 		return nil, err
@@ -93,6 +94,18 @@ func openCheckpoint(o *Options, operator string, out io.Writer) (*checkpoint, er
 	}
 	_, err = c.file.WriteString("\n") // the last line may be incomplete
 	return c, err
+}
+
+// checksums returns the checksums of operators.
+func checksums(operators harness.Binaries) (harness.Binaries, error) {
+	for _, path := range []*string{&operators.Operator, &operators.Successor, &operators.Webhooks} {
+		sum, err := checksum(*path)
+		if err != nil {
+			return harness.Binaries{}, err
+		}
+		*path = sum
+	}
+	return operators, nil
 }
 
 // checksum returns the SHA-256 of a file.

@@ -39,7 +39,7 @@ func TestCheckpointContinuesASweep(t *testing.T) {
 	}
 	open := func(o Options) (*checkpoint, uint64) {
 		t.Helper()
-		j, err := openCheckpoint(&o, operator, io.Discard)
+		j, err := openCheckpoint(&o, harness.Binaries{Operator: operator, Successor: operator, Webhooks: operator}, io.Discard)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -96,7 +96,7 @@ func TestFilesThatAreNoCheckpointAreOverwritten(t *testing.T) {
 	if err := os.WriteFile(path, []byte(strings.Repeat("no checkpoint\n", 3)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	j, err := openCheckpoint(&Options{Checkpoint: path, Seed: 7}, path, io.Discard)
+	j, err := openCheckpoint(&Options{Checkpoint: path, Seed: 7}, harness.Binaries{Operator: path, Successor: path, Webhooks: path}, io.Discard)
 	if err != nil || len(j.done) != 0 {
 		t.Errorf("it has %v, %v", j, err)
 	}

@@ -69,7 +69,7 @@ func ProveVariants(ctx context.Context, o VariantOptions, out io.Writer) (err er
 	if err != nil {
 		return err
 	}
-	cluster, err := harness.StartCluster(ctx, "")
+	cluster, err := harness.StartCluster(ctx, harness.Binaries{})
 	if err != nil {
 		return err
 	}
@@ -178,7 +178,7 @@ func (r *variantRunner) try(ctx context.Context, v variant) (variantResult, erro
 	}
 	all := v.trials()
 	for i, t := range all {
-		run, err := r.run(ctx, r.cluster.WithBinary(binary), t, r.endStates[t.scenario])
+		run, err := r.run(ctx, r.cluster.WithOperator(binary), t, r.endStates[t.scenario])
 		switch {
 		case err != nil:
 			return result, err

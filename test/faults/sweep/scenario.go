@@ -46,19 +46,19 @@ type scenarioSweep struct {
 type violation struct{ text, log string }
 
 // learn runs the scenario without a fault.
-func (s *scenarioSweep) learn(ctx context.Context, cluster *harness.Cluster, out io.Writer, seed uint64) error {
+func (s *scenarioSweep) learn(ctx context.Context, cluster *harness.Cluster, out io.Writer, o Options) error {
 	var err error
 	if s.learned, err = s.run(ctx, cluster, proxy.Fault{}); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.recordProblems(proxy.Fault{}, s.learned, out, seed)
+	s.recordProblems(proxy.Fault{}, s.learned, out, o)
 	return nil
 }
 
 // try runs the scenario with a fault, unless the checkpoint has the result.
-func (s *scenarioSweep) try(ctx context.Context, cluster *harness.Cluster, finished *checkpoint, f proxy.Fault, out io.Writer, seed uint64) error {
+func (s *scenarioSweep) try(ctx context.Context, cluster *harness.Cluster, finished *checkpoint, f proxy.Fault, out io.Writer, o Options) error {
 	result, done := finished.find(s.scenario.Name, f)
 	if !done {
 		var err error
@@ -76,7 +76,7 @@ func (s *scenarioSweep) try(ctx context.Context, cluster *harness.Cluster, finis
 	if !result.Happened && f.Kind != "" {
 		s.notReached++
 	}
-	s.recordProblems(f, result, out, seed)
+	s.recordProblems(f, result, out, o)
 	return nil
 }
 
@@ -95,12 +95,12 @@ func (s *scenarioSweep) run(ctx context.Context, cluster *harness.Cluster, f pro
 }
 
 // recordProblems prints the problems of a run and how to repeat it.
-func (s *scenarioSweep) recordProblems(f proxy.Fault, result harness.Result, out io.Writer, seed uint64) {
+func (s *scenarioSweep) recordProblems(f proxy.Fault, result harness.Result, out io.Writer, o Options) {
 	if len(result.Problems) == 0 {
 		return
 	}
-	text := fmt.Sprintf("VIOLATION %s with %s (seed %d)\n  %s\n  again: make sweep ARGS='-scenario %s -fault %s -seed %d'\n",
-		s.scenario.Name, f, seed, strings.Join(result.Problems, "\n  "), s.scenario.Name, f, seed)
+	text := fmt.Sprintf("VIOLATION %s with %s (seed %d)\n  %s\n  again: make sweep ARGS='%s'\n",
+		s.scenario.Name, f, o.Seed, strings.Join(result.Problems, "\n  "), o.repeatFlags(s.scenario.Name, f))
 	s.violations = append(s.violations, violation{text, result.Log})
 	fmt.Fprint(out, text)
 }

@@ -26,6 +26,7 @@ import (
 	"math/rand/v2"
 	"path"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -36,8 +37,8 @@ import (
 
 // Options choose the runs of a sweep.
 type Options struct {
-	Scenario, Fault, Class string  // restrict the runs to these; "": all
-	Operator               string  // the binary under test; "": it is built
+	Scenario, Fault, Class string // restrict the runs to these; "": all
+	Binaries               harness.Binaries
 	Part                   float64 // which part of each class of faults is tried, above 0 and at most 1
 	Parallel, Walks        int
 	Seed                   uint64
@@ -46,15 +47,26 @@ type Options struct {
 	Checkpoint             string // the file with the finished runs; "": none
 }
 
+// repeatFlags returns the flags that repeat a run.
+func (o Options) repeatFlags(scenario string, f proxy.Fault) string {
+	flags := fmt.Sprintf("-scenario %s -fault %s -seed %d", scenario, f, o.Seed)
+	for _, b := range []struct{ flag, path string }{{"-operator", o.Binaries.Operator}, {"-successor", o.Binaries.Successor}, {"-webhooks", o.Binaries.Webhooks}} {
+		if b.path != "" {
+			flags += " " + b.flag + " " + b.path
+		}
+	}
+	return flags
+}
+
 // Run runs the chosen scenarios without faults, and then with the planned ones.
 func Run(ctx context.Context, o Options, out io.Writer) (err error) {
 	start := time.Now()
-	cluster, err := harness.StartCluster(ctx, o.Operator)
+	cluster, err := harness.StartCluster(ctx, o.Binaries)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, cluster.Close()) }()
-	done, err := openCheckpoint(&o, cluster.Binary, out)
+	done, err := openCheckpoint(&o, cluster.Binaries, out)
 	if err != nil {
 		return err
 	}
@@ -63,7 +75,7 @@ func Run(ctx context.Context, o Options, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := forEach(o.Parallel, sweeps, func(s *scenarioSweep) error { return s.learn(ctx, cluster, out, o.Seed) }); err != nil {
+	if err := forEach(o.Parallel, sweeps, func(s *scenarioSweep) error { return s.learn(ctx, cluster, out, o) }); err != nil {
 		return err
 	}
 	if err := planFaults(sweeps, o); err != nil {
@@ -76,7 +88,7 @@ func Run(ctx context.Context, o Options, out io.Writer) (err error) {
 		if o.Within > 0 && time.Since(start) > o.Within {
 			return nil
 		}
-		return j.try(ctx, cluster, done, j.Fault, out, o.Seed)
+		return j.try(ctx, cluster, done, j.Fault, out, o)
 	})
 	if err != nil {
 		return err
@@ -138,7 +150,7 @@ func planFaults(sweeps []*scenarioSweep, o Options) error {
 			all = atNthCall(all, s.learned.Calls)
 		}
 		if o.Class != "" {
-			all = slices.DeleteFunc(all, func(f proxy.Fault) bool { return classOf(f) != o.Class })
+			all = slices.DeleteFunc(all, func(f proxy.Fault) bool { return !slices.Contains(strings.Split(o.Class, ","), classOf(f)) })
 		}
 		if n := s.scenario.MaxCrashes; n > 0 {
 			all = slices.DeleteFunc(all, func(f proxy.Fault) bool { return !f.HasSuccessor() })
