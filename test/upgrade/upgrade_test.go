@@ -33,6 +33,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
@@ -63,7 +64,7 @@ func TestUpgrade(t *testing.T) {
 
 var (
 	_ = BeforeSuite(func(ctx SpecContext) {
-		env.Join(env.Start(ctx), pagerv1beta1.AddToScheme, v1beta1.AddToScheme)
+		env.Join(env.Start(ctx), pagerv1beta1.AddToScheme, v1beta1.AddToScheme, apiextensionsv1.AddToScheme)
 		Expect(env.Operator.Stop()).To(Succeed())
 	})
 	_ = BeforeEach(env.Logs.Reset)
@@ -129,8 +130,20 @@ var _ = Describe("An upgrade", Serial, func() {
 		return
 	}
 	for _, version := range versions() {
-		It("from "+version+" goes on with the objects, and repeats nothing", func(ctx SpecContext) { replay(ctx, version) })
+		It("from "+version+" goes on with the objects, and repeats nothing", func(ctx SpecContext) {
+			o, all := restore(ctx, version)
+			writeStored(ctx, all)
+			goOn(ctx, o, all)
+		})
 	}
+	It("that is taken back goes on with objects in which the newer version wrote fields, and repeats nothing", func(ctx SpecContext) {
+		acceptUnknownFields(ctx)
+		o, all := restore(ctx, versions()[len(versions())-1])
+		writeStored(ctx, withUnknownFields(all))
+		Eventually(unknownFields(ctx, "spec", "status")).Should(HaveEach("kept"), "the API server serves the CRDs of the newer version a moment later")
+		goOn(ctx, o, all)
+		Expect(unknownFields(ctx, "spec")()).To(HaveEach("kept")) // a status is written as a whole
+	})
 })
 
 // record stores the objects of a user.
@@ -175,8 +188,8 @@ func record(ctx context.Context, version string) {
 	env.StartOperator(ctx) // to clean up
 }
 
-// replay stores the objects of a version, and starts the operator.
-func replay(ctx context.Context, version string) {
+// restore returns the objects that a version has stored, and starts a broker and a receiver that have what these say.
+func restore(ctx context.Context, version string) (outside, []stored) {
 	o := startOutside()
 	data, err := os.ReadFile(filepath.Join("testdata", version, "objects.json"))
 	Expect(err).NotTo(HaveOccurred())
@@ -186,8 +199,11 @@ func replay(ctx context.Context, version string) {
 	for i := range all { // otherwise the operation would be past its deadline
 		all[i].Value = regexp.MustCompile(`"operationStartTime": *"[^"]+"`).ReplaceAll(all[i].Value, fmt.Appendf(nil, `"operationStartTime": %q`, time.Now().UTC().Format(time.RFC3339)))
 	}
-	all = o.restore(ctx, all)
-	writeStored(ctx, all)
+	return o, o.restore(ctx, all)
+}
+
+// goOn starts the operator with stored objects.
+func goOn(ctx context.Context, o outside, all []stored) {
 	before := o.broker.Counts()
 	env.StartOperator(ctx)
 

@@ -1,0 +1,87 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package upgrade_test
+
+import (
+	"context"
+	"encoding/json"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+)
+
+// unknownField is a field of spec and of status that this version does not have.
+const unknownField = "ofANewerVersion"
+
+// withUnknownFields adds what a newer version may have written.
+func withUnknownFields(all []stored) (changed []stored) {
+	for _, s := range all {
+		var object map[string]any
+		Expect(json.Unmarshal(s.Value, &object)).To(Succeed())
+		for _, part := range []string{"spec", "status"} {
+			if fields, ok := object[part].(map[string]any); ok {
+				fields[unknownField] = "kept"
+			}
+		}
+		value, err := json.Marshal(object)
+		Expect(err).NotTo(HaveOccurred())
+		changed = append(changed, stored{s.Key, value})
+	}
+	return changed
+}
+
+// acceptUnknownFields gives the API server CRDs of a newer version, which stay when the operator is replaced by an older one.
+func acceptUnknownFields(ctx context.Context) {
+	GinkgoHelper()
+	setPreserveUnknownFields(ctx, true)
+	DeferCleanup(func(ctx SpecContext) { setPreserveUnknownFields(ctx, false) })
+}
+
+func setPreserveUnknownFields(ctx context.Context, preserve bool) {
+	GinkgoHelper()
+	var crds apiextensionsv1.CustomResourceDefinitionList
+	Expect(env.Client.List(ctx, &crds)).To(Succeed())
+	for _, crd := range crds.Items {
+		for _, version := range crd.Spec.Versions {
+			properties := version.Schema.OpenAPIV3Schema.Properties
+			for _, part := range []string{"spec", "status"} {
+				schema, ok := properties[part]
+				if !ok {
+					continue
+				}
+				if schema.XPreserveUnknownFields = nil; preserve {
+					schema.XPreserveUnknownFields = &preserve
+				}
+				properties[part] = schema
+			}
+		}
+		Expect(env.Client.Update(ctx, &crd)).To(Succeed())
+	}
+}
+
+// unknownFields returns a function that returns these fields of an Alert and a Receiver, in these parts.
+func unknownFields(ctx context.Context, parts ...string) func() []string {
+	return func() (values []string) {
+		for _, object := range []string{"alert/sent", "receiver/hook"} {
+			for _, part := range parts {
+				values = append(values, kubectl(ctx, "", "get", object, "-o=jsonpath={."+part+"."+unknownField+"}"))
+			}
+		}
+		return values
+	}
+}
