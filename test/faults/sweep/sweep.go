@@ -49,13 +49,13 @@ type Options struct {
 
 // repeatFlags returns the flags that repeat a run.
 func (o Options) repeatFlags(scenario string, f proxy.Fault) string {
-	flags := fmt.Sprintf("-scenario %s -fault %s -seed %d", scenario, f, o.Seed)
+	flags := []string{fmt.Sprintf("-scenario %s -fault %s -seed %d", scenario, f, o.Seed)}
 	for _, b := range []struct{ flag, path string }{{"-operator", o.Binaries.Operator}, {"-successor", o.Binaries.Successor}, {"-webhooks", o.Binaries.Webhooks}} {
 		if b.path != "" {
-			flags += " " + b.flag + " " + b.path
+			flags = append(flags, b.flag, b.path)
 		}
 	}
-	return flags
+	return strings.Join(flags, " ")
 }
 
 // Run runs the chosen scenarios without faults, and then with the planned ones.
