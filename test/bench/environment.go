@@ -27,6 +27,7 @@ import (
 	"slices"
 	"sync"
 
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -119,7 +120,7 @@ func (env *environment) startControlPlane(ctx context.Context, repo string) (err
 		return err
 	}
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, pagerv1alpha1.AddToScheme, pager.AddToScheme, servicecatalog.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, apiextensionsv1.AddToScheme, pagerv1alpha1.AddToScheme, pager.AddToScheme, servicecatalog.AddToScheme} {
 		if err := add(scheme); err != nil {
 			return err
 		}

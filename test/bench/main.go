@@ -61,6 +61,7 @@ type options struct {
 
 	held                 sizes
 	secrets              int
+	crds, largeSecrets   int
 	quiet                time.Duration
 	restart              int
 	classes, plans       int
@@ -94,7 +95,7 @@ var presets = map[string]map[string]string{
 	"short": {
 		"rounds": "1", "alerts": "40", "services": "20", "rest": "100ms",
 		"runs": "1", "run-alerts": "20", "run-instances": "20", "settle": "100ms", "waiting": "20",
-		"held": "20,40", "secrets": "20", "quiet": "2s", "restart": "20", "classes": "5", "plans": "4", "reviews": "20",
+		"held": "20,40", "secrets": "20", "crds": "5", "large-secrets": "2", "quiet": "2s", "restart": "20", "classes": "5", "plans": "4", "reviews": "20",
 	},
 	"full": {"alerts": "500,2000,10000,50000", "services": "500,2000,10000,50000", "held": "10000,50000"},
 }
@@ -138,6 +139,8 @@ func (o *options) bind(fs *flag.FlagSet) {
 	fs.IntVar(&o.waiting, "waiting", 10000, "waiting: how many instances poll or retry")
 	fs.Var(&o.held, "held", "memory: how many instances there are, and as many bindings; several as above")
 	fs.IntVar(&o.secrets, "secrets", 10000, "memory: how many unrelated Secrets there are")
+	fs.IntVar(&o.crds, "crds", 1500, "memory: how many unrelated CRDs of 20 kB there are")
+	fs.IntVar(&o.largeSecrets, "large-secrets", 200, "memory: how many unrelated Secrets of 500 kB are in the namespace of the operator")
 	fs.DurationVar(&o.quiet, "quiet", 2*time.Minute, "memory: how long requests at rest are counted")
 	fs.IntVar(&o.restart, "restart", 10000, "restart: how many objects there are, half of them bindings")
 	fs.IntVar(&o.classes, "classes", 500, "catalog: how many classes there are")
@@ -176,7 +179,7 @@ func parse(args []string) (options, error) {
 			}
 		}
 	}
-	if min(o.creators, o.rounds, o.runs, o.runAlerts, o.runInstances, o.waiting, o.secrets, o.restart/2, o.classes, o.plans, o.reviews) < 1 || o.rate <= 0 {
+	if min(o.creators, o.rounds, o.runs, o.runAlerts, o.runInstances, o.waiting, o.secrets, o.crds, o.largeSecrets, o.restart/2, o.classes, o.plans, o.reviews) < 1 || o.rate <= 0 {
 		return o, errors.New("counts and rates have to be at least 1")
 	}
 	if o.short && o.full {
