@@ -32,7 +32,7 @@ func Decide(a *v1beta1.Alert, w Inputs) Plan {
 		s.Wake = Earliest(s.Wake, t.Wake)
 	}
 	if !s.hasReceivers() && a.DeletionTimestamp.IsZero() {
-		s.Wake = future(expiry(a), w.Now)
+		s.Wake = Earliest(s.Wake, future(expiry(a), w.Now))
 	}
 	protected := slices.Contains(a.Finalizers, v1beta1.AlertFinalizer)
 	if !protected {

@@ -327,6 +327,12 @@ func TestDecide(t *testing.T) {
 			alert: newAlert(deletedAt(t0)), want: "release"},
 		"deleted, blocked, held": {why: "who was paged is told", Refs: one, Targets: good, Now: t0, Blocked: true,
 			alert: newAlert(rows(holds(oncall)), deletedAt(t0)), want: "Resolved#2.1, wake 10m0s"},
+		"resolved, sent, and tried again, names nobody any more": {why: "the retry is due although no receiver is named", Targets: good, Now: t0,
+			alert: newAlert(rows(holds(oncall)), func(a *v1beta1.Alert) {
+				a.Spec.State = v1beta1.AlertResolved
+				row := &a.Status.Deliveries[0]
+				row.LastAttemptedHash, row.LastAttemptedReceiver, row.Sequence, row.FirstAttemptTime, row.NextAttemptTime = ResolvedHash(), "v1", 2, Seconds(t0), Seconds(at(time.Minute))
+			}), want: "wake 1m0s"},
 		"nobody": {why: "no receiver is a reason to wait", alert: newAlert(), Now: t0, want: ""},
 	} {
 		t.Run(name, func(t *testing.T) {

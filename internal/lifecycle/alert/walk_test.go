@@ -90,7 +90,7 @@ func (w *walk) edit() {
 	case 2:
 		w.Targets[oncall] = usable(fmt.Sprintf("v%d", w.rnd.IntN(3)))
 	case 3:
-		w.Refs = [][]v1beta1.ReceiverRef{{oncall}, {team}, {pager}, {oncall, team, pager}}[w.rnd.IntN(4)]
+		w.Refs = [][]v1beta1.ReceiverRef{{oncall}, {team}, {pager}, {oncall, team, pager}, nil}[w.rnd.IntN(5)]
 		w.alert.Generation++
 	case 9:
 		changed := w.Targets[pager]
@@ -120,7 +120,9 @@ func (w *walk) edit() {
 func (w *walk) reconcile() {
 	w.land()
 	alert, view := w.look()
-	sends := Decide(alert, view).Deliveries
+	plan := Decide(alert, view)
+	w.checkWake(alert, plan)
+	sends := plan.Deliveries
 	if !w.writeAhead(alert, view, sends) {
 		return
 	}
@@ -138,6 +140,18 @@ func (w *walk) reconcile() {
 	}
 	w.land()
 	w.record()
+}
+
+// checkWake checks that no delivery is due before the Alert is looked at again, unless it is about to be gone.
+func (w *walk) checkWake(alert *v1beta1.Alert, plan Plan) {
+	if !alert.DeletionTimestamp.IsZero() && len(alert.Finalizers) == 0 || plan.Release || plan.Purge {
+		return
+	}
+	for _, d := range plan.Deliveries {
+		if !d.Wake.IsZero() && (plan.Wake.IsZero() || d.Wake.Before(plan.Wake)) {
+			w.failf("%s is due at %s, and the Alert is looked at again at %s", RefOf(d.Row).Name, d.Wake, plan.Wake)
+		}
+	}
 }
 
 // look is what a reconcile sees: the recorded status with what is in the ledger.
@@ -293,9 +307,10 @@ func (w *walk) checkStatus(a *v1beta1.Alert) {
 			w.failf("finished, but %s is %s", row.Name, row.State)
 		}
 	}
-	if ready := meta.IsStatusConditionTrue(a.Status.Conditions, v1beta1.ConditionReady); firing && ready != (a.Status.FinishedTime != nil && !slices.ContainsFunc(a.Status.Deliveries, func(row v1beta1.Delivery) bool {
+	expired := len(w.Refs) == 0 || slices.ContainsFunc(a.Status.Deliveries, func(row v1beta1.Delivery) bool {
 		return slices.Contains(w.Refs, RefOf(row)) && row.State == v1beta1.DeliveryExpired
-	})) {
+	})
+	if ready := meta.IsStatusConditionTrue(a.Status.Conditions, v1beta1.ConditionReady); firing && ready != (a.Status.FinishedTime != nil && !expired) {
 		w.failf("Ready is %v", ready)
 	}
 	if a.Status.Sent && a.DeletionTimestamp.IsZero() {
