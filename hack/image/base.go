@@ -23,6 +23,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -69,20 +70,16 @@ func authorities() string {
 	return b.String()
 }
 
-// newBase returns the base image for the platforms, with the licenses of a program. from is the image below; "": one that has files() only,
-// which has the same digest for the same versions of the modules.
+// newBase returns an index with an image for each platform: the image named from, or one with files() only if from is "", and a layer of
+// licenses. The same versions of modules and licenses give the same digest.
 func newBase(ctx context.Context, from string, platforms []v1.Platform, licenses []file) (v1.ImageIndex, error) {
-	layer, err := newLayer(licenses)
-	if err != nil {
-		return nil, err
-	}
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	for _, platform := range platforms {
 		image, err := imageBelow(ctx, from, platform)
 		if err != nil {
 			return nil, err
 		}
-		if image, err = mutate.AppendLayers(image, layer); err != nil {
+		if image, err = withFiles(image, licenses); err != nil {
 			return nil, err
 		}
 		descriptor, err := partial.Descriptor(image)
@@ -120,12 +117,7 @@ func imageBelow(ctx context.Context, from string, platform v1.Platform) (v1.Imag
 
 // newImage returns an image that has files() only.
 func newImage(platform v1.Platform) (v1.Image, error) {
-	layer, err := newLayer(files())
-	if err != nil {
-		return nil, err
-	}
-	image := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
-	image, err = mutate.AppendLayers(image, layer)
+	image, err := withFiles(mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON), files())
 	if err != nil {
 		return nil, err
 	}
@@ -140,13 +132,30 @@ func newImage(platform v1.Platform) (v1.Image, error) {
 	return mutate.ConfigFile(image, config)
 }
 
+// withFiles returns an image with one more layer, of the same kind as those below.
+func withFiles(image v1.Image, files []file) (v1.Image, error) {
+	kind, err := image.MediaType()
+	if err != nil {
+		return nil, err
+	}
+	layerKind := types.OCILayer
+	if kind == types.DockerManifestSchema2 {
+		layerKind = types.DockerLayer
+	}
+	layer, err := newLayer(files, layerKind)
+	if err != nil {
+		return nil, err
+	}
+	return mutate.AppendLayers(image, layer)
+}
+
 // newLayer returns the files as a layer. They have no times, so that the same files have the same digest.
-func newLayer(files []file) (v1.Layer, error) {
+func newLayer(files []file, kind types.MediaType) (v1.Layer, error) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	for _, f := range files {
 		header := &tar.Header{Name: f.path, Mode: f.mode, Size: int64(len(f.content)), ModTime: time.Unix(0, 0), Typeflag: tar.TypeReg}
-		if f.content == "" {
+		if strings.HasSuffix(f.path, "/") {
 			header.Typeflag = tar.TypeDir
 		}
 		if err := w.WriteHeader(header); err != nil {
@@ -160,5 +169,5 @@ func newLayer(files []file) (v1.Layer, error) {
 		return nil, err
 	}
 	return tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b.Bytes())), nil },
-		tarball.WithMediaType(types.OCILayer))
+		tarball.WithMediaType(kind))
 }

@@ -166,7 +166,7 @@ func serveRegistry(ctx context.Context) (string, error) {
 
 // pushBase pushes the base image of a part to the registry on this machine.
 func pushBase(ctx context.Context, o options, p part, to string) error {
-	licenses, err := licensesOf(ctx, p.module, p.main)
+	licenses, err := licensesOf(ctx, p.module, p.main, o.platforms)
 	if err != nil {
 		return err
 	}
