@@ -102,7 +102,7 @@ chart: ## Generate what the Helm chart has of config/, and its README
 	hack/chart.sh
 
 .PHONY: verify
-verify: ## Fail where generated files are stale, go.mod is untidy or config/ does not build
+verify: ## Fail where generated files are stale, go.mod is untidy, config/ does not build, or its alerts, kube-score or actionlint fail
 	hack/verify.sh
 
 .PHONY: vulncheck

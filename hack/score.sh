@@ -1,20 +1,36 @@
 #!/usr/bin/env bash
-# Checks with kube-score what is deployed, with the network policy. It fails for each finding, warnings included, that the table "What scanners
-# report" of docs/explanation/security.md does not explain.
+# Checks with kube-score what is deployed, with the network policy. It fails for each finding, warnings included, of a check that the table "What
+# scanners report" of docs/explanation/security.md does not list, and for a check that is listed there and finds nothing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 score=$(go tool -modfile=hack/tools/kube-score/go.mod -n kube-score)
 kustomize=$(go tool -modfile=hack/tools/go.mod -n kustomize)
-mkdir -p bin
-explained=$(sed -n 's/^| `\([a-z-]*\)` of kube-score.*/--ignore-test=\1/p' docs/explanation/security.md)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+explained=$(sed -n 's/^| `\([a-z-]*\)` of kube-score.*/\1/p' docs/explanation/security.md)
+
+# findings FLAGS... prints what kube-score finds. A container without a CPU limit is no finding: see the same table.
+findings() {
+	"$score" score --ignore-container-cpu-limit --output-format ci "$@" "$work/all.yaml" >"$work/score.log" || true
+	grep '^\[' "$work/score.log" >/dev/null || { cat "$work/score.log" >&2; exit 1; }
+	grep -v '^\[\(OK\|SKIPPED\)\]' "$work/score.log" || true
+}
+
 for directory in config/default config/certmanager config/namespaced; do
-	{
-		"$kustomize" build "$directory" | sed 's/image: controller:latest/image: bellhop:v1.2.3/'
-		echo ---
-		"$kustomize" build config/network-policy
-	} | "$score" score --exit-one-on-warning --output-format ci $explained - >bin/score.log || {
-		grep -v '^\[\(OK\|SKIPPED\)\]' bin/score.log
-		echo "$directory: neither mended nor explained in docs/explanation/security.md" >&2
+	"$kustomize" build "$directory" >"$work/all.yaml"
+	echo --- >>"$work/all.yaml"
+	"$kustomize" build config/network-policy >>"$work/all.yaml"
+	all=$(findings)
+	rest=$(findings $(printf -- '--ignore-test=%s ' $explained))
+	if [ -n "$rest" ]; then
+		echo "$rest"
+		echo "$directory: neither mended nor listed in docs/explanation/security.md" >&2
 		exit 1
-	}
+	fi
+	for check in $explained; do
+		if [ "$(findings "--ignore-test=$check")" = "$all" ]; then
+			echo "docs/explanation/security.md lists $check, which finds nothing in $directory" >&2
+			exit 1
+		fi
+	done
 done
