@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Lets one version of the operator follow another one in the middle of what users do: the previous version leads, is killed or loses its lease at
 # some request, and the version of this repository goes on, with its own webhooks; then the reverse, with the webhooks of the previous version.
-# PREVIOUS is the commit of the previous version: the newest tag before HEAD, and a commit before the first release as long as there is no tag.
+# PREVIOUS is the commit of the previous version: the nearest tag before HEAD, and a commit before the first release as long as there is no tag.
 # ARGS select the faults, as of hack/sweep.sh; without them each scenario has one.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-previous=${PREVIOUS:-$(git describe --tags --abbrev=0 --match 'v*' HEAD^ 2>/dev/null || echo 393bd2b)}
+previous=${PREVIOUS:-$(git describe --tags --abbrev=0 --match 'v*' HEAD^ || echo 393bd2b)}
 faults=${ARGS:--fixed}
 
 work=$(mktemp -d)
@@ -19,7 +19,7 @@ build previous "$work/previous"
 failed=0
 follow() { # leader successor
 	echo "==> $1 leads, then $2 with its webhooks; previous is $previous"
-	ARGS="-operator bin/manager-$1 -successor bin/manager-$2 -webhooks bin/manager-$2 -class crash,leaders $faults" hack/sweep.sh || failed=1
+	FULL= ARGS="-operator bin/manager-$1 -successor bin/manager-$2 -webhooks bin/manager-$2 -class crash,leaders $faults" hack/sweep.sh || failed=1
 }
 follow previous this
 follow this previous

@@ -59,6 +59,14 @@ func classOf(f proxy.Fault) string {
 	return ""
 }
 
+// classNames returns the names of all classes.
+func classNames() (names []string) {
+	for _, c := range classes {
+		names = append(names, c.name)
+	}
+	return names
+}
+
 // draw returns a pseudo-random number for a name: the same for a seed and a scenario, whichever other names there are.
 type draw func(of string) uint64
 
@@ -177,10 +185,11 @@ func sampleFaults(all []proxy.Fault, part float64, d draw) (some []proxy.Fault) 
 	return some
 }
 
-// oneOfClass returns a fault of the n-th class, or of the next class that has any.
-func oneOfClass(all []proxy.Fault, n int, d draw) []proxy.Fault {
-	for i := range classes {
-		of := slices.DeleteFunc(slices.Clone(all), func(f proxy.Fault) bool { return !classes[(n+i)%len(classes)].is(f) })
+// oneOfClass returns a fault of the n-th of some classes, or of the next one that has any.
+func oneOfClass(all []proxy.Fault, names []string, n uint64, d draw) []proxy.Fault {
+	for i := range names {
+		name := names[(n+uint64(i))%uint64(len(names))]
+		of := slices.DeleteFunc(slices.Clone(all), func(f proxy.Fault) bool { return classOf(f) != name })
 		if len(of) > 0 {
 			return d.pick(of, 1)
 		}

@@ -84,7 +84,7 @@ func TestSampleHasFaultsOfEachClass(t *testing.T) {
 func TestOneOfClassAlternates(t *testing.T) {
 	d, counts := newDraw(1, "db"), map[string]int{}
 	for n := range 2 * len(classes) {
-		some := oneOfClass(allFaults(aResult(), d), n, d)
+		some := oneOfClass(allFaults(aResult(), d), classNames(), uint64(n), d)
 		if len(some) != 1 || classOf(some[0]) != classes[n%len(classes)].name {
 			t.Errorf("the %d-th scenario is tried with %v", n, some)
 		}
@@ -94,10 +94,15 @@ func TestOneOfClassAlternates(t *testing.T) {
 		t.Errorf("the classes are %v", counts)
 	}
 	crashes := slices.DeleteFunc(allFaults(aResult(), d), func(f proxy.Fault) bool { return classOf(f) != "crash" })
-	if some := oneOfClass(crashes, 3, d); len(some) != 1 {
+	if some := oneOfClass(crashes, classNames(), 3, d); len(some) != 1 {
 		t.Errorf("a scenario that has faults of one class is tried with %v", some)
 	}
-	if some := oneOfClass(nil, 0, d); some != nil {
+	for n, want := range []string{"crash", "leaders", "crash", "leaders"} {
+		if some := oneOfClass(allFaults(aResult(), d), []string{"crash", "leaders"}, uint64(n), d); len(some) != 1 || classOf(some[0]) != want {
+			t.Errorf("of two classes, the %d-th scenario is tried with %v", n, some)
+		}
+	}
+	if some := oneOfClass(nil, classNames(), 0, d); some != nil {
 		t.Errorf("a scenario without faults is tried with %v", some)
 	}
 }

@@ -135,6 +135,10 @@ func selectScenarios(o Options) (sweeps []*scenarioSweep, err error) {
 
 // planFaults chooses the faults of each scenario.
 func planFaults(sweeps []*scenarioSweep, o Options) error {
+	names := classNames()
+	if o.Class != "" {
+		names = strings.Split(o.Class, ",")
+	}
 	for i, s := range sweeps {
 		if o.Fault != "" {
 			f, err := proxy.ParseFault(o.Fault)
@@ -150,14 +154,14 @@ func planFaults(sweeps []*scenarioSweep, o Options) error {
 			all = atNthCall(all, s.learned.Calls)
 		}
 		if o.Class != "" {
-			all = slices.DeleteFunc(all, func(f proxy.Fault) bool { return !slices.Contains(strings.Split(o.Class, ","), classOf(f)) })
+			all = slices.DeleteFunc(all, func(f proxy.Fault) bool { return !slices.Contains(names, classOf(f)) })
 		}
 		if n := s.scenario.MaxCrashes; n > 0 {
 			all = slices.DeleteFunc(all, func(f proxy.Fault) bool { return !f.HasSuccessor() })
 			all = d.pick(all, n)
 		}
 		if o.Fixed {
-			s.faults = oneOfClass(all, i, d)
+			s.faults = oneOfClass(all, names, o.Seed-1+uint64(i), d)
 			continue
 		}
 		s.faults = sampleFaults(all, o.Part, d)
