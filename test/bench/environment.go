@@ -61,6 +61,8 @@ type environmentOptions struct {
 	binary  string
 	args    []string
 	audited bool // the API server writes an audit log, which costs it CPU time
+	// unshared: a short run makes an environment of its own, too.
+	unshared bool
 }
 
 // deployedOptions are the options of the operator as config/ deploys it, with an audit log. Its lease lasts long enough that it
@@ -72,7 +74,7 @@ func (b *bench) deployedOptions() environmentOptions {
 // runInEnvironment runs a function in an environment of its own. A short run shares one environment among all parts that measure
 // the operator.
 func (b *bench) runInEnvironment(ctx context.Context, o environmentOptions, do func(context.Context, *environment) error) (err error) {
-	shares := b.short && o.binary == b.operator
+	shares := b.short && o.binary == b.operator && !o.unshared
 	if shares {
 		o = b.deployedOptions()
 	}
