@@ -156,6 +156,18 @@ var _ = Describe("An Alert", func() {
 			Eventually(checkGone(ctx, a)).Should(Succeed())
 		})
 
+		It("notifies again after a failure also when it names no receiver any more", func(ctx SpecContext) {
+			createReceiver(ctx, namespace, "hook", hook.URL)
+			a := createAlert(ctx, namespace, "a", nil, "hook")
+			Eventually(alertStatus(ctx, a)).Should(beSent(a))
+			hook.Respond(respondWith(http.StatusBadGateway))
+			update(ctx, a, func(a *v1beta1.Alert) { a.Spec.State, a.Spec.ReceiverRefs = v1beta1.AlertResolved, nil })
+			Eventually(alertStatus(ctx, a)).Should(HaveField("Deliveries", ConsistOf(HaveField("Message", ContainSubstring("HTTP 502")))))
+			hook.Respond(nil)
+			Eventually(alertStatus(ctx, a)).Should(HaveField("Deliveries", ConsistOf(HaveField("State", v1beta1.DeliveryResolved))))
+			Expect(hook.eventTypes(a)()).To(Equal([]string{"fired", "resolved"}))
+		})
+
 		It("stops notifying after resolveTimeoutSeconds", func(ctx SpecContext) {
 			createReceiver(ctx, namespace, "hook", hook.URL, func(r *v1beta1.Receiver) { r.Spec.ResolveTimeoutSeconds = ptr.To[int32](3) })
 			a := createAlert(ctx, namespace, "a", nil, "hook")
