@@ -74,10 +74,10 @@ func setPreserveUnknownFields(ctx context.Context, preserve bool) {
 	}
 }
 
-// unknownFields returns a function that returns these fields of an Alert and a Receiver, in these parts.
+// unknownFields returns a function that returns these fields of an object of each kind, in these parts.
 func unknownFields(ctx context.Context, parts ...string) func() []string {
 	return func() (values []string) {
-		for _, object := range []string{"alert/sent", "receiver/hook"} {
+		for _, object := range []string{"alert/sent", "receiver/hook", "servicebroker/broker", "serviceinstance/ready", "servicebinding/ready"} {
 			for _, part := range parts {
 				values = append(values, kubectl(ctx, "", "get", object, "-o=jsonpath={."+part+"."+unknownField+"}"))
 			}

@@ -134,6 +134,7 @@ var _ = Describe("An upgrade", Serial, func() {
 			o, all := restore(ctx, version)
 			writeStored(ctx, all)
 			goOn(ctx, o, all)
+			removeOutside(ctx, o)
 		})
 	}
 	It("that is taken back goes on with objects in which the newer version wrote fields, and repeats nothing", func(ctx SpecContext) {
@@ -142,7 +143,10 @@ var _ = Describe("An upgrade", Serial, func() {
 		writeStored(ctx, withUnknownFields(all))
 		Eventually(unknownFields(ctx, "spec", "status")).Should(HaveEach("kept"), "the API server serves the CRDs of the newer version a moment later")
 		goOn(ctx, o, all)
+		kubectl(ctx, "", "patch", "serviceinstance/ready", "--type=merge", `-p={"spec":{"parameters":{"a":2}}}`)
+		kubectl(ctx, "", "wait", "--for=jsonpath={.status.externalProperties.parameters.a}=2", "--timeout=20s", "serviceinstance/ready")
 		Expect(unknownFields(ctx, "spec")()).To(HaveEach("kept")) // a status is written as a whole
+		removeOutside(ctx, o)
 	})
 })
 
@@ -228,6 +232,10 @@ func goOn(ctx context.Context, o outside, all []stored) {
 	var sent pagerv1beta1.Alert
 	find(all, "alerts", "sent", &sent)
 	Expect(o.messagesAbout("sent")[0].UID).To(Equal(string(sent.UID)))
+}
+
+// removeOutside deletes the instances and the binding.
+func removeOutside(ctx context.Context, o outside) {
 	By("removing what is outside under the ids on record")
 	kubectl(ctx, "", "delete", "servicebinding/ready", "serviceinstance/ready", "serviceinstance/in-progress", "--timeout=20s")
 	Expect(o.broker.Holds().Instances).To(BeEmpty())
