@@ -13,7 +13,7 @@ explained=$(sed -n 's/^| `\([a-z-]*\)` of kube-score.*/\1/p' docs/explanation/se
 findings() {
 	"$score" score --ignore-container-cpu-limit --output-format ci "$@" "$work/all.yaml" >"$work/score.log" || true
 	grep '^\[' "$work/score.log" >/dev/null || { cat "$work/score.log" >&2; exit 1; }
-	grep -v '^\[\(OK\|SKIPPED\)\]' "$work/score.log" || true
+	grep -v '^\[\(OK\|SKIPPED\)\]' "$work/score.log" | sort || true
 }
 
 for directory in config/default config/certmanager config/namespaced; do
