@@ -51,9 +51,9 @@ e2e() {
 limit() { # in minutes
 	case $1 in
 	sweep) echo 11 ;;
-	skew) echo 12 ;;
+	skew) echo 11 ;;
 	variants) echo 14 ;;
-	soak) echo 13 ;;
+	soak) echo 14 ;;
 	mutations) echo 3 ;;
 	bench) echo 4 ;;
 	fuzz) echo 7 ;;
