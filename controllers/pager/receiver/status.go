@@ -65,9 +65,9 @@ func evaluate(r v1beta1.ReceiverObject, target lifecycle.Target, seen endpoints.
 		e.setConditions(now, metav1.ConditionFalse, target.Problem.Reason, target.Problem.Message, open)
 	} else {
 		known := seen.Proof.Version == target.Version
-		// The process that probed or delivered has ended and no delivery follows, or it was of a version that
-		// left receivers without a harmless call at Unknown.
-		isAbandoned := waiting == 0 && meta.IsStatusConditionTrue(was.Conditions, v1beta1.ConditionReconciling) ||
+		// The process that probed or delivered has ended, perhaps before it recorded that the receiver works again, and no delivery follows;
+		// or it was of a version that left receivers without a harmless call at Unknown.
+		isAbandoned := waiting == 0 && meta.IsStatusConditionFalse(was.Conditions, v1beta1.ConditionReady) && !meta.IsStatusConditionTrue(was.Conditions, v1beta1.ConditionStalled) ||
 			meta.IsStatusConditionPresentAndEqual(was.Conditions, v1beta1.ConditionReady, metav1.ConditionUnknown)
 		if !known && was.TestedWith == target.Version && isAbandoned {
 			e.status.TestedWith = ""

@@ -41,6 +41,14 @@ func TestExamine(t *testing.T) {
 		tested(r)
 		r.Status.Conditions = []metav1.Condition{{Type: v1beta1.ConditionReady, Status: metav1.ConditionFalse, Reason: "Why"}, {Type: v1beta1.ConditionReconciling, Status: metav1.ConditionTrue, Reason: "Why"}}
 	}
+	idle := func(r *v1beta1.Receiver) {
+		failing(r)
+		r.Status.Conditions[1].Status = metav1.ConditionFalse
+	}
+	refusing := func(r *v1beta1.Receiver) {
+		idle(r)
+		r.Status.Conditions = append(r.Status.Conditions, metav1.Condition{Type: v1beta1.ConditionStalled, Status: metav1.ConditionTrue, Reason: "Why"})
+	}
 	untried := func(r *v1beta1.Receiver) {
 		tested(r)
 		r.Status.Conditions = []metav1.Condition{{Type: v1beta1.ConditionReady, Status: metav1.ConditionUnknown, Reason: "Untried"}}
@@ -72,6 +80,8 @@ func TestExamine(t *testing.T) {
 		"fails":                 {why: "its deliveries decide", target: controllertest.Usable("v1"), edit: tested, seen: endpoints.Observation{Proof: endpoints.Proof{Version: "v1", Failure: fails(result.Unknown)}}, want: "False Why"},
 		"fails, with a queue":   {why: "a waiting delivery probes it", target: controllertest.Usable("v1"), edit: tested, waiting: 2, seen: endpoints.Observation{Proof: endpoints.Proof{Version: "v1", Failure: fails(result.Unknown)}}, want: "False Why Reconciling"},
 		"failed, restarted":     {why: "nothing waits that would tell", target: controllertest.Usable("v1"), edit: failing, want: "Unknown Probing Reconciling, ask"},
+		"idle, restarted":       {why: "the process before may have ended after a delivery that was confirmed", target: controllertest.Usable("v1"), edit: idle, want: "Unknown Probing Reconciling, ask"},
+		"refuses, restarted":    {why: "the next delivery decides", target: controllertest.Usable("v1"), edit: refusing, want: "False Why Stalled"},
 		"fails, restarted":      {why: "a waiting delivery probes it", target: controllertest.Usable("v1"), edit: failing, waiting: 2, want: "False Why Reconciling"},
 		"F-JS1 no Secret, new":  {why: "manifests are applied together in any order", edit: createdAgo(time.Minute), target: noSecret, want: "False SecretNotFound Reconciling, wake 4m0s"},
 		"F-JS1 no Secret":       {why: "a person should look", edit: createdAgo(5 * time.Minute), target: noSecret, want: "False SecretNotFound Stalled"},
