@@ -161,13 +161,7 @@ func (b *bench) measureSecretMemory(ctx context.Context, s *environment, t *tabl
 			return err
 		}
 		logProgress("making %d Secrets of %d bytes", b.secrets, content)
-		_, err := runBurst(ctx, b.secrets, b.creators, func(ctx context.Context, i int) error {
-			return s.api.Create(ctx, &corev1.Secret{
-				ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: objectName(i)},
-				Data:       map[string][]byte{"content": bytes.Repeat([]byte("x"), content)},
-			})
-		})
-		if err != nil {
+		if err := b.createSecrets(ctx, s, namespace, b.secrets, content); err != nil {
 			return err
 		}
 		after, err := s.measureFootprint(ctx, b.rest)
@@ -179,6 +173,17 @@ func (b *bench) measureSecretMemory(ctx context.Context, s *environment, t *tabl
 		before = after
 	}
 	return nil
+}
+
+// createSecrets creates n Secrets with content of a size in bytes.
+func (b *bench) createSecrets(ctx context.Context, s *environment, namespace string, n, size int) error {
+	_, err := runBurst(ctx, n, b.creators, func(ctx context.Context, i int) error {
+		return s.api.Create(ctx, &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: objectName(i)},
+			Data:       map[string][]byte{"content": bytes.Repeat([]byte("x"), size)},
+		})
+	})
+	return err
 }
 
 const (
@@ -201,13 +206,7 @@ func (b *bench) measureCertificateMemory(ctx context.Context, s *environment, t 
 	if _, err := runBurst(ctx, b.crds, b.creators, func(ctx context.Context, i int) error { return s.api.Create(ctx, newUnrelatedCRD(i)) }); err != nil {
 		return 0, err
 	}
-	_, err = runBurst(ctx, b.largeSecrets, b.creators, func(ctx context.Context, i int) error {
-		return s.api.Create(ctx, &corev1.Secret{
-			ObjectMeta: metav1.ObjectMeta{Namespace: s.cluster.Namespace, Name: objectName(i)},
-			Data:       map[string][]byte{"content": bytes.Repeat([]byte("x"), sizeOfLargeSecret)},
-		})
-	})
-	if err != nil {
+	if err := b.createSecrets(ctx, s, s.cluster.Namespace, b.largeSecrets, sizeOfLargeSecret); err != nil {
 		return 0, err
 	}
 	if err := s.restartSubject(ctx); err != nil {
