@@ -153,9 +153,7 @@ func planFaults(sweeps []*scenarioSweep, o Options) error {
 		if s.scenario.Unordered {
 			all = atNthCall(all, s.learned.Calls)
 		}
-		if o.Class != "" {
-			all = slices.DeleteFunc(all, func(f proxy.Fault) bool { return !slices.Contains(names, classOf(f)) })
-		}
+		all = slices.DeleteFunc(all, func(f proxy.Fault) bool { return !slices.Contains(names, classOf(f)) })
 		if n := s.scenario.MaxCrashes; n > 0 {
 			all = slices.DeleteFunc(all, func(f proxy.Fault) bool { return !f.HasSuccessor() })
 			all = d.pick(all, n)
