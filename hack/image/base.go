@@ -73,13 +73,17 @@ func authorities() string {
 // newBase returns an index with an image for each platform: the image named from, or one with files() only if from is "", and a layer of
 // licenses. The same versions of modules and licenses give the same digest.
 func newBase(ctx context.Context, from string, platforms []v1.Platform, licenses []file) (v1.ImageIndex, error) {
+	layer, err := newLayer(licenses)
+	if err != nil {
+		return nil, err
+	}
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	for _, platform := range platforms {
 		image, err := imageBelow(ctx, from, platform)
 		if err != nil {
 			return nil, err
 		}
-		if image, err = withFiles(image, licenses); err != nil {
+		if image, err = withLayer(image, layer); err != nil {
 			return nil, err
 		}
 		descriptor, err := partial.Descriptor(image)
@@ -117,7 +121,11 @@ func imageBelow(ctx context.Context, from string, platform v1.Platform) (v1.Imag
 
 // newImage returns an image that has files() only.
 func newImage(platform v1.Platform) (v1.Image, error) {
-	image, err := withFiles(mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON), files())
+	layer, err := newLayer(files())
+	if err != nil {
+		return nil, err
+	}
+	image, err := withLayer(mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON), layer)
 	if err != nil {
 		return nil, err
 	}
@@ -132,8 +140,8 @@ func newImage(platform v1.Platform) (v1.Image, error) {
 	return mutate.ConfigFile(image, config)
 }
 
-// withFiles returns an image with one more layer, of the same kind as those below.
-func withFiles(image v1.Image, files []file) (v1.Image, error) {
+// withLayer returns an image with one more layer, of the same kind as those below.
+func withLayer(image v1.Image, layer v1.Layer) (v1.Image, error) {
 	kind, err := image.MediaType()
 	if err != nil {
 		return nil, err
@@ -142,15 +150,11 @@ func withFiles(image v1.Image, files []file) (v1.Image, error) {
 	if kind == types.DockerManifestSchema2 {
 		layerKind = types.DockerLayer
 	}
-	layer, err := newLayer(files, layerKind)
-	if err != nil {
-		return nil, err
-	}
-	return mutate.AppendLayers(image, layer)
+	return mutate.Append(image, mutate.Addendum{Layer: layer, MediaType: layerKind})
 }
 
 // newLayer returns the files as a layer. They have no times, so that the same files have the same digest.
-func newLayer(files []file, kind types.MediaType) (v1.Layer, error) {
+func newLayer(files []file) (v1.Layer, error) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	for _, f := range files {
@@ -168,6 +172,5 @@ func newLayer(files []file, kind types.MediaType) (v1.Layer, error) {
 	if err := w.Close(); err != nil {
 		return nil, err
 	}
-	return tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b.Bytes())), nil },
-		tarball.WithMediaType(kind))
+	return tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b.Bytes())), nil })
 }
