@@ -107,7 +107,7 @@ verify: ## Fail where generated files are stale, go.mod is untidy, config/ does 
 
 .PHONY: vulncheck
 vulncheck: ## Look for known vulnerabilities in what is released; needs https://vuln.go.dev
-	for module in ./ cmd/kubectl-bellhop/ demo/; do go tool -modfile=hack/tools/govulncheck/go.mod govulncheck -C $$module $(TAGS) ./...; done
+	hack/vulncheck.sh
 
 .PHONY: build
 build: ## Build the operator, bin/manager
