@@ -5,7 +5,7 @@
 # ARGS select the faults, as of hack/sweep.sh; without them each scenario has one.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-previous=${PREVIOUS:-$(git describe --tags --abbrev=0 --match 'v*' HEAD^ || echo 393bd2b)}
+previous=${PREVIOUS:-$(git describe --tags --abbrev=0 --match 'v*' HEAD^ 2>/dev/null || echo 393bd2b)}
 faults=${ARGS:--fixed}
 
 work=$(mktemp -d)
