@@ -176,7 +176,7 @@ var _ = Describe("Faults", func() {
 			a := createAlert(ctx, namespace, fmt.Sprintf("a%d", i), nil, "hook")
 			Eventually(alertStatus(ctx, a)).WithTimeout(10 * time.Second).Should(beSent(a)) // a request to the other receiver holds its slot for 30 s
 		}
-		Expect(slow.InFlight()).To(Equal(4))
+		Expect(slow.InFlight()).To(BeNumerically("<=", 4)) // fewer, if the first requests have timed out by now
 		By("reporting to Alerts that wait long what they wait for")
 		Eventually(alertStatus(ctx, stuck[n-1])).Should(SatisfyAll(
 			haveCondition("Reconciling", metav1.ConditionTrue, "Queued"),
