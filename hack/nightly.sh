@@ -6,11 +6,14 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export SEED=${SEED:-$(date -u +%Y%m%d)}
 
+# Builds the operator of the soak, with the race detector.
+build_race() { CGO_ENABLED=1 go build -race -tags grpcnotrace -o bin/operator-race .; }
+
 # Builds what takes long with cold caches, so that no other step's limit has to allow for it.
 build() {
 	local package
 	go -C hack/controlplane run . -controller-manager
-	CGO_ENABLED=1 go build -race -tags grpcnotrace -o bin/operator-race .
+	build_race
 	go -C test build -tags grpcnotrace ./...
 	for package in $(fuzz_targets | cut -d: -f1 | uniq); do
 		go test -tags grpcnotrace -vet=off -c -fuzz . -o /dev/null "$package" # instrumented, so not what other steps build
@@ -26,9 +29,9 @@ skew() { ARGS="-fixed -seed $SEED" hack/skew.sh; }
 # Checks that the sweep detects each variant of the operator that has a mistake.
 variants() { ARGS=-variants hack/sweep.sh; }
 
-# The operator is built with the race detector, which terminates it at the first race.
+# The race detector terminates the operator at the first race.
 soak() {
-	CGO_ENABLED=1 go build -race -tags grpcnotrace -o bin/operator-race .
+	build_race
 	GORACE=halt_on_error=1 MINUTES=11 hack/soak.sh -operator "$PWD/bin/operator-race"
 }
 
