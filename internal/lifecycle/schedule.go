@@ -79,6 +79,24 @@ func (s Schedule) Stop() *v1beta1.Attempts {
 	return a
 }
 
+// DueAfter returns when something that was last done at a time is done again: an interval later. Where that time lies ahead, the clock
+// was ahead when it was recorded, and it is due now (R11).
+func DueAfter(last time.Time, interval time.Duration, now time.Time) time.Time {
+	if last.After(now) {
+		return now
+	}
+	return last.Add(interval)
+}
+
+// DueAt returns a recorded due time that was at most longest away when it was recorded. Where it is further away, the clock was ahead
+// then, and it is now (R11).
+func DueAt(recorded time.Time, longest time.Duration, now time.Time) time.Time {
+	if recorded.After(now.Add(longest)) {
+		return now
+	}
+	return recorded
+}
+
 // NextAttempt returns when the next attempt is due; zero: now. An object that waits after orphan mitigations is due at once, and
 // only once, when the broker has recovered since its last attempt; its attempts then record that.
 func (s Schedule) NextAttempt() time.Time {
@@ -92,7 +110,7 @@ func (s Schedule) NextAttempt() time.Time {
 	switch {
 	case a.NextTime == nil, !a.NextTime.After(s.Now):
 		return time.Time{}
-	case a.LastTime != nil && a.LastTime.After(s.Now): // the clock was ahead when the time was recorded (R11)
+	case a.LastTime != nil && !DueAfter(a.LastTime.Time, a.NextTime.Sub(a.LastTime.Time), s.Now).After(s.Now):
 		return time.Time{}
 	case a.Generation != s.Object.GetGeneration() && !s.Object.GetDeletionTimestamp().IsZero() && !s.Removing: // not of the removal
 		return time.Time{}
