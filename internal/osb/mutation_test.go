@@ -19,13 +19,9 @@ limitations under the License.
 package osb
 
 import (
-	"encoding/json"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"regexp"
-	"strings"
 	"testing"
+
+	"github.com/gophernetes/bellhop/internal/mutationtest"
 )
 
 // mutations are mistakes that a client could have, each with the statement that it breaks.
@@ -51,50 +47,14 @@ func TestMutations(t *testing.T) {
 		tests[c.id] = true
 	}
 	broken := map[string]bool{}
+	var all []mutationtest.Mutation
 	for _, m := range mutations {
 		if broken[m.breaks] || !tests[m.breaks] {
 			t.Errorf("%s is broken twice, or has no test here", m.breaks)
 		}
 		broken[m.breaks] = true
-		t.Run(m.breaks, func(t *testing.T) {
-			t.Parallel()
-			source, err := os.ReadFile(m.file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if n := strings.Count(string(source), m.right); n != 1 {
-				t.Fatalf("%s has %q %d times, so that the mistake cannot be made", m.file, m.right, n)
-			}
-			out := testWith(t, m.file, strings.Replace(string(source), m.right, m.wrong, 1), "^TestConformance$/^"+m.breaks+"$")
-			if !regexp.MustCompile(`(?m)^ +--- FAIL: TestConformance/` + m.breaks + ` `).MatchString(out) {
-				t.Errorf("nobody sees that %s:\n%s", m.why, out)
-			}
-		})
+		all = append(all, mutationtest.Mutation{Name: m.breaks + ": " + m.why, File: m.file, Right: m.right, Wrong: m.wrong, Test: "TestConformance/" + m.breaks})
 	}
 	want(t, "mutations", len(mutations), 10)
-}
-
-// testWith runs one test of this package with another text in place of a file's.
-func testWith(t *testing.T, file, text, run string) string {
-	t.Helper()
-	dir := t.TempDir()
-	mutant, overlay := filepath.Join(dir, file), filepath.Join(dir, "overlay.json")
-	original, err := filepath.Abs(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	replace, err := json.Marshal(map[string]any{"Replace": map[string]string{original: mutant}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for path, content := range map[string][]byte{mutant: []byte(text), overlay: replace} {
-		if err := os.WriteFile(path, content, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	out, err := exec.CommandContext(t.Context(), "go", "test", "-overlay", overlay, "-vet=off", "-count=1", "-run", run, ".").CombinedOutput()
-	if err == nil {
-		return "the test passes\n" + string(out)
-	}
-	return string(out)
+	mutationtest.Run(t, all)
 }
