@@ -63,7 +63,8 @@ type Clients struct {
 	timeout time.Duration
 	observe func(Key, osb.Observation)
 
-	clients  *versioned.Cache[Key, *Client]
+	clients *versioned.Cache[Key, *Client]
+	// Limiters has one limiter for each broker. Those of the ServiceBrokers of a namespace share a bound.
 	Limiters limiter.Limiters[Key]
 
 	mu sync.Mutex
@@ -73,7 +74,9 @@ type Clients struct {
 
 // NewClients returns clients without a broker. observe is called after each request.
 func NewClients(cache, live client.Reader, guard *outbound.Guard, timeout time.Duration, observe func(Key, osb.Observation)) *Clients {
-	return &Clients{cache: cache, live: live, guard: guard, timeout: timeout, observe: observe, clients: versioned.NewCache[Key, *Client]()}
+	c := &Clients{cache: cache, live: live, guard: guard, timeout: timeout, observe: observe, clients: versioned.NewCache[Key, *Client]()}
+	c.Limiters.TenantOf = func(key Key) string { return key.Namespace }
+	return c
 }
 
 // Client is a client, the version of the broker's endpoint and what the broker requires of requests. The version is of its address, its

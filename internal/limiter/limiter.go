@@ -59,6 +59,8 @@ type Request struct {
 	OwnFault bool
 	// Exempt: the rate limits do not apply. Such requests have a flow of their own.
 	Exempt bool
+	// Probe: the request only asks whether the endpoint works. Its tenant has slots for such requests beside those for others.
+	Probe bool
 	// Notify is called, from another goroutine, when a slot may be free. It is not guaranteed.
 	Notify func()
 }
@@ -73,6 +75,8 @@ const (
 	Failing   Cause = "Failing"   // it is a retry, and other retries have just failed
 	// Misconfigured: the endpoint's answers look like a misconfiguration, and only the probe is sent.
 	Misconfigured Cause = "Misconfigured"
+	// TenantBusy: the endpoints of the same tenant have taken all of its slots.
+	TenantBusy Cause = "TenantBusy"
 )
 
 // Wait is why and since when a request waits.
@@ -114,6 +118,7 @@ type Attribution struct {
 // answers with errors are bounded, however many objects retry; successful ones are not, so that all objects continue once the
 // endpoint has recovered. The zero value is ready to use.
 type Limiter struct {
+	tenant         *tenant // nil: none
 	mu             sync.Mutex
 	version        string    // of the endpoint; "": not known yet
 	epoch          int       // number of changes of the version
@@ -154,7 +159,13 @@ func (lim *Limiter) Enter(t Request, now time.Time) (release Release, wait Wait)
 		lim.remove(own)
 		own = lim.queue(l, t, since)
 	}
-	cause := lim.cause(l, own, t.Exempt, now)
+	cause, probe := lim.cause(l, own, t.Exempt, now), lim.isProbe(t)
+	switch {
+	case cause != "":
+		lim.tenant.leave(lim)
+	case !lim.tenant.enter(lim, probe):
+		cause = TenantBusy
+	}
 	if cause == "" {
 		lim.remove(own)
 		lim.busy++
@@ -163,7 +174,10 @@ func (lim *Limiter) Enter(t Request, now time.Time) (release Release, wait Wait)
 			l.used.use(lim.perFlow, now)
 		}
 		e := entry{Request: t, epoch: lim.epoch, probe: lim.misconfigured.isBlocking()}
-		return func(now time.Time, r Result) Attribution { return lim.release(e, now, r) }, Wait{}
+		return func(now time.Time, r Result) Attribution {
+			lim.tenant.exit(probe)
+			return lim.release(e, now, r)
+		}, Wait{}
 	}
 	if own == nil {
 		own = lim.queue(l, t, now)
@@ -211,10 +225,12 @@ func (lim *Limiter) Blocked(name string, now time.Time) Cause {
 // unlockAndNotify notifies the waiters for whom there are slots, and calls further.
 func (lim *Limiter) unlockAndNotify(now time.Time, further ...func()) {
 	calls := append(lim.pick(now), further...)
+	lim.leaveTenant()
 	lim.mu.Unlock()
 	for _, call := range calls {
 		call()
 	}
+	lim.tenant.notify(now)
 }
 
 // Reset sets the version of the endpoint: its address, TLS settings and credentials. Another version resets the circuit breaker and

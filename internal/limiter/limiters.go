@@ -30,9 +30,12 @@ type Limiters[K comparable] struct {
 	// OnRecovery is called with the key of an endpoint that has recovered: a request succeeds after the endpoint had failed; it may
 	// be nil.
 	OnRecovery func(K)
+	// TenantOf returns the tenant that has defined an endpoint: all endpoints of a tenant share a bound; "": none. It may be nil.
+	TenantOf func(K) string
 
 	mu      sync.Mutex
 	of      map[K]*Limiter
+	tenants map[string]*tenant
 	sweepAt int // of so many
 }
 
@@ -47,15 +50,43 @@ func (l *Limiters[K]) Of(key K, now time.Time) *Limiter {
 		l.of = map[K]*Limiter{}
 	}
 	if len(l.of) >= l.sweepAt {
-		maps.DeleteFunc(l.of, func(_ K, b *Limiter) bool { return b.Idle(now) })
+		l.dropIdle(now)
 		l.sweepAt = 2*len(l.of) + sweepFrom
 	}
-	b := &Limiter{}
+	b := &Limiter{tenant: l.tenant(key)}
 	if l.OnRecovery != nil {
 		b.onRecovery = func() { l.OnRecovery(key) }
 	}
 	l.of[key] = b
 	return b
+}
+
+// dropIdle drops the Limiters of idle endpoints, and tenants without another.
+func (l *Limiters[K]) dropIdle(now time.Time) {
+	maps.DeleteFunc(l.of, func(_ K, b *Limiter) bool { return b.Idle(now) })
+	used := map[*tenant]bool{}
+	for _, b := range l.of {
+		used[b.tenant] = true
+	}
+	maps.DeleteFunc(l.tenants, func(_ string, t *tenant) bool { return !used[t] })
+}
+
+// tenant returns the tenant of an endpoint; nil: none.
+func (l *Limiters[K]) tenant(key K) *tenant {
+	if l.TenantOf == nil {
+		return nil
+	}
+	name := l.TenantOf(key)
+	if name == "" {
+		return nil
+	}
+	if l.tenants == nil {
+		l.tenants = map[string]*tenant{}
+	}
+	if l.tenants[name] == nil {
+		l.tenants[name] = &tenant{}
+	}
+	return l.tenants[name]
 }
 
 // Known returns the Limiter of an endpoint; nil: no request was sent yet.

@@ -54,20 +54,22 @@ const (
 	probeConditionDelay = time.Second
 	// countAfter is the delay between a change of an Alert and the count of waiting Alerts.
 	countAfter = 2 * time.Second
-	// maxProbes bounds the concurrent probes.
-	maxProbes = 32
+	// maxProbes bounds the concurrent probes of receivers of a kind, maxProbesPerNamespace those of receivers of a namespace.
+	maxProbes, maxProbesPerNamespace = 32, 4
+	// probeTimeout bounds a probe, whatever the receiver's own timeout is.
+	probeTimeout = 10 * time.Second
 )
 
 // Reconciler keeps the status of the receivers of one kind.
 type Reconciler struct {
-	client     client.Client
-	kind       v1beta1.ReceiverKind
-	resolver   receivers.Resolver
-	endpoints  *endpoints.Cache
-	health     *endpoints.Health
-	probeSlots chan struct{} // a slot for each probe in flight
-	clock      clock.PassiveClock
-	wake       enqueue.Enqueuer
+	client    client.Client
+	kind      v1beta1.ReceiverKind
+	resolver  receivers.Resolver
+	endpoints *endpoints.Cache
+	health    *endpoints.Health
+	probes    *limiter.Pool
+	clock     clock.PassiveClock
+	wake      enqueue.Enqueuer
 }
 
 // +kubebuilder:rbac:groups=pager.k8s.co,resources=receivers/status;clusterreceivers/status,verbs=patch
@@ -146,9 +148,7 @@ func (r *Reconciler) waiting(ctx context.Context, key endpoints.Key) (n int32, e
 // with the answer, or after probeConditionDelay.
 func (r *Reconciler) startProbe(ctx context.Context, key endpoints.Key, target lifecycle.Target) ctrl.Result {
 	r.health.Update(key, func(seen *endpoints.Observation) bool { seen.Probing = true; return false })
-	go func() {
-		r.probeSlots <- struct{}{}
-		defer func() { <-r.probeSlots }()
+	r.probes.Go(key.Namespace, func() {
 		proof := r.probe(ctx, key, target)
 		now := r.clock.Now()
 		r.health.Update(key, func(seen *endpoints.Observation) bool {
@@ -170,7 +170,7 @@ func (r *Reconciler) startProbe(ctx context.Context, key endpoints.Key, target l
 			}
 			return true
 		})
-	}()
+	})
 	return ctrl.Result{RequeueAfter: probeConditionDelay}
 }
 
@@ -189,6 +189,8 @@ func (r *Reconciler) probe(ctx context.Context, key endpoints.Key, target lifecy
 			proof.NotProbed = true
 			return proof
 		}
+		ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+		defer cancel()
 		err = prober.Probe(ctx)
 	}
 	if err != nil {

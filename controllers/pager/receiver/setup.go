@@ -30,6 +30,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/enqueue"
+	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/receivers"
 	"github.com/gophernetes/bellhop/internal/receivers/endpoints"
 )
@@ -54,7 +55,12 @@ func Setup(mgr ctrl.Manager, resolver receivers.Resolver, cache *endpoints.Cache
 
 // NewReconciler returns the reconciler of the receivers of a kind.
 func NewReconciler(c client.Client, kind v1beta1.ReceiverKind, resolver receivers.Resolver, cache *endpoints.Cache, health *endpoints.Health, now clock.PassiveClock) *Reconciler {
-	return &Reconciler{client: c, kind: kind, resolver: resolver, endpoints: cache, health: health, probeSlots: make(chan struct{}, maxProbes), clock: now}
+	perNamespace := maxProbesPerNamespace
+	if kind == v1beta1.KindClusterReceiver {
+		perNamespace = maxProbes
+	}
+	probes := &limiter.Pool{Total: maxProbes, PerTenant: perNamespace}
+	return &Reconciler{client: c, kind: kind, resolver: resolver, endpoints: cache, health: health, probes: probes, clock: now}
 }
 
 func (r *Reconciler) watch(mgr ctrl.Manager) error {

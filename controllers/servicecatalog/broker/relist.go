@@ -46,7 +46,8 @@ func (r *Reconciler) relist(ctx context.Context, b v1beta1.Broker, f brokerrules
 	key := brokers.KeyOf(b)
 	name := client.ObjectKeyFromObject(b)
 	endpoint := r.connections.Limiters.Of(key, f.Now)
-	release, wait := endpoint.Enter(limiter.Request{ID: r.queueKey(key), Flow: "catalog", Misconfigured: int(b.CommonStatus().Misconfigured), Notify: func() { r.wake.AddFirst(name) }}, f.Now)
+	// Nothing but the status needs the answer of a broker that hangs: it is a probe.
+	release, wait := endpoint.Enter(limiter.Request{ID: r.queueKey(key), Flow: "catalog", Probe: true, Misconfigured: int(b.CommonStatus().Misconfigured), Notify: func() { r.wake.AddFirst(name) }}, f.Now)
 	if release == nil {
 		return enqueue.Requeue(f.Now.Add(brokers.QueueHeartbeat), f.Now), r.queued(ctx, b, wait, f.Now)
 	}

@@ -18,6 +18,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -59,6 +60,8 @@ func BlockerForQueue(cause limiter.Cause, broker brokers.Key) *lifecycle.Blocker
 		message = "The broker does not answer, or has sent Retry-After; one request at a time is sent until it answers"
 	case limiter.Failing:
 		message = "Retries at the broker keep failing; until they succeed, a few requests each second are sent, in turn"
+	case limiter.TenantBusy:
+		message = fmt.Sprintf("Requests to other ServiceBrokers of namespace %q come first: all of a namespace together have at most %d in flight, and %d to those that fail", broker.Namespace, limiter.TenantSlots, limiter.TenantProbes)
 	case limiter.Busy, limiter.Throttled:
 	}
 	return lifecycle.InProgress(v1beta1.ReasonQueued, message)

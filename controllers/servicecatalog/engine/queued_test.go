@@ -57,6 +57,7 @@ func TestWhoseFaultItIs(t *testing.T) {
 func TestWhatWaitsForAProbeIsStalled(t *testing.T) {
 	for cause, want := range map[limiter.Cause]string{
 		limiter.Misconfigured: "Stalled Failed", limiter.Down: "Reconciling", limiter.Busy: "Reconciling", limiter.Throttled: "Reconciling", limiter.Failing: "Reconciling",
+		limiter.TenantBusy: "Reconciling",
 	} {
 		why := BlockerForQueue(cause, brokers.Key{Name: "osba"})
 		lifecycletest.WantState(t, string(cause), instancerules.StatusForBlocker(lifecycletest.NewInstance(), why, lifecycletest.T0).Conditions, want)

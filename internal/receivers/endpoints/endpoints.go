@@ -50,7 +50,7 @@ type Cache struct {
 	factory   providers.Factory
 
 	Senders *versioned.Cache[Key, *PreparedSender]
-	// Limiters has one limiter for each receiver, whatever its version.
+	// Limiters has one limiter for each receiver, whatever its version. Those of the Receivers of a namespace share a bound.
 	Limiters   limiter.Limiters[Key]
 	Recoveries recoveries
 }
@@ -63,7 +63,9 @@ type Key struct {
 
 // NewCache returns a cache without senders.
 func NewCache(apiReader client.Reader, factory providers.Factory) *Cache {
-	return &Cache{apiReader: apiReader, factory: factory, Senders: versioned.NewCache[Key, *PreparedSender]()}
+	c := &Cache{apiReader: apiReader, factory: factory, Senders: versioned.NewCache[Key, *PreparedSender]()}
+	c.Limiters.TenantOf = func(key Key) string { return key.Namespace }
+	return c
 }
 
 // KeyOf returns the key of a receiver that is referred to in a namespace.

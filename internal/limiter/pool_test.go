@@ -1,0 +1,68 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package limiter_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gophernetes/bellhop/internal/limiter"
+)
+
+// F-P17: however many receivers of one namespace hang, those of another are probed within a turn.
+func TestTenantsShareAPool(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pool := limiter.Pool{Total: 32, PerTenant: 4}
+		var mu sync.Mutex
+		running, most, ended := map[string]int{}, map[string]int{}, map[string]time.Duration{}
+		begin := time.Now()
+		run := func(tenant string) {
+			pool.Go(tenant, func() {
+				count := func(by int) {
+					mu.Lock()
+					defer mu.Unlock()
+					for _, name := range []string{tenant, "all"} {
+						running[name] += by
+						most[name] = max(most[name], running[name])
+					}
+				}
+				count(1)
+				time.Sleep(10 * time.Second)
+				count(-1)
+				mu.Lock()
+				defer mu.Unlock()
+				ended[tenant] = time.Since(begin)
+			})
+		}
+		for range 320 {
+			run("hanging")
+		}
+		run("quiet")
+		for i := range 20 {
+			for range 5 {
+				run(fmt.Sprint("busy ", i))
+			}
+		}
+		time.Sleep(time.Hour)
+		if most["hanging"] != 4 || most["all"] != 32 || ended["quiet"] != 10*time.Second || ended["busy 19"] > 50*time.Second || ended["hanging"] > 850*time.Second {
+			t.Errorf("most in flight %v, ended after %v", most, ended)
+		}
+	})
+}

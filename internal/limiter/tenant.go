@@ -1,0 +1,170 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package limiter
+
+import (
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	// TenantSlots bounds the requests in flight to all endpoints of a tenant, probes aside.
+	TenantSlots = 4 * slots
+	// TenantProbes bounds the probes in flight to all endpoints of a tenant: requests to endpoints that fail, and those that only ask
+	// whether an endpoint works.
+	TenantProbes = 4
+)
+
+// tenant bounds the requests to the endpoints that one tenant defines: endpoints that hang must not hold what endpoints of others need.
+// The endpoints take turns. A nil tenant bounds nothing. Its lock is taken after that of a Limiter.
+type tenant struct {
+	mu            sync.Mutex
+	slots, probes turns
+}
+
+// turns are slots that Limiters take in turn.
+type turns struct {
+	busy    int
+	waiting []*Limiter // the next one first
+}
+
+func (t *tenant) of(probe bool) (own, other *turns, limit int) {
+	if probe {
+		return &t.probes, &t.slots, TenantProbes
+	}
+	return &t.slots, &t.probes, TenantSlots
+}
+
+// enter takes a slot for a request to an endpoint, unless there is none beside those for the endpoints whose turn is earlier. Then it is the
+// endpoint's turn after theirs.
+func (t *tenant) enter(lim *Limiter, probe bool) bool {
+	if t == nil {
+		return true
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	defer t.notifyLater()
+	own, other, limit := t.of(probe)
+	other.leave(lim)
+	position := own.position(lim)
+	entered := position < limit-own.busy
+	if entered {
+		own.leave(lim)
+		own.busy++
+	}
+	if !entered && position == len(own.waiting) || entered && len(lim.waiters) > 0 { // those wait for the endpoint's next turn
+		own.waiting = append(own.waiting, lim)
+	}
+	return entered
+}
+
+// exit returns a slot.
+func (t *tenant) exit(probe bool) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	own, _, _ := t.of(probe)
+	own.busy--
+}
+
+// leave ends an endpoint's waiting.
+func (t *tenant) leave(lim *Limiter) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if wasWaiting := t.slots.leave(lim); t.probes.leave(lim) || wasWaiting {
+		t.notifyLater()
+	}
+}
+
+// notifyLater calls notify from another goroutine, which can lock a Limiter, if endpoints have a turn.
+func (t *tenant) notifyLater() {
+	if len(t.next()) > 0 {
+		time.AfterFunc(0, func() { t.notify(time.Now()) })
+	}
+}
+
+// notify notifies waiters of the endpoints whose turn it is. It is called without the lock of a Limiter.
+func (t *tenant) notify(now time.Time) {
+	for again := t != nil; again; {
+		again = false
+		t.mu.Lock()
+		next := t.next()
+		t.mu.Unlock()
+		for _, lim := range next {
+			again = lim.notifyOne(now) || again
+		}
+	}
+}
+
+// next returns the endpoints whose turn it is.
+func (t *tenant) next() []*Limiter {
+	return slices.Concat(t.slots.next(TenantSlots), t.probes.next(TenantProbes))
+}
+
+// position returns the number of endpoints whose turn is earlier.
+func (s *turns) position(lim *Limiter) int {
+	if i := slices.Index(s.waiting, lim); i >= 0 {
+		return i
+	}
+	return len(s.waiting)
+}
+
+func (s *turns) leave(lim *Limiter) (left bool) {
+	before := len(s.waiting)
+	s.waiting = slices.DeleteFunc(s.waiting, func(other *Limiter) bool { return other == lim })
+	return len(s.waiting) < before
+}
+
+func (s *turns) next(limit int) []*Limiter {
+	return slices.Clone(s.waiting[:min(len(s.waiting), max(limit-s.busy, 0))])
+}
+
+// notifyOne notifies waiters in the endpoint's turn, unless one was notified. If there is none to notify, the turn has passed to the
+// next endpoint.
+func (lim *Limiter) notifyOne(now time.Time) (passed bool) {
+	lim.mu.Lock()
+	var calls []func()
+	if len(lim.notified) == 0 {
+		calls = lim.pick(now)
+	}
+	passed = lim.leaveTenant()
+	lim.mu.Unlock()
+	for _, call := range calls {
+		call()
+	}
+	return passed
+}
+
+// leaveTenant gives up the endpoint's turn if no waiter was notified.
+func (lim *Limiter) leaveTenant() bool {
+	if len(lim.notified) > 0 {
+		return false
+	}
+	lim.tenant.leave(lim)
+	return true
+}
+
+// isProbe reports whether a request to the endpoint is a probe for its tenant.
+func (lim *Limiter) isProbe(t Request) bool {
+	return t.Probe || lim.tripped() || lim.misconfigured.isBlocking()
+}
