@@ -182,7 +182,7 @@ func (c *Clients) newClient(ctx context.Context, b v1beta1.Broker) (*Client, err
 		return nil, err
 	}
 	made, err := osb.NewClient(osb.Options{
-		URL: spec.URL, Version: b.CommonStatus().APIVersion, Auth: auth, Guard: c.guard,
+		URL: spec.URL, Version: b.CommonStatus().APIVersion, Auth: auth, Guard: c.guard, Catalog: catalogLimits(key),
 		Outbound: outbound.Options{Timeout: c.timeout, CABundle: spec.CABundle, InsecureSkipVerify: spec.InsecureSkipTLSVerify},
 		Observe: func(ctx context.Context, o osb.Observation) {
 			c.observe(key, o)
@@ -194,6 +194,17 @@ func (c *Clients) newClient(ctx context.Context, b v1beta1.Broker) (*Client, err
 		return nil, &CredentialsError{Message: err.Error()}
 	}
 	return &Client{Client: made, EndpointVersion: endpointVersion(b, auth)}, nil
+}
+
+// catalogLimits returns the limits of a broker's catalog. Those of a ServiceBroker are about twice what the largest public brokers of one
+// team offer: 500 entries of 2 KiB.
+func catalogLimits(key Key) osb.CatalogLimits {
+	if ScopeOf(key) == catalog.Cluster {
+		return osb.DefaultCatalogLimits
+	}
+	return osb.CatalogLimits{Bytes: 1 << 20, Entries: 500,
+		Otherwise: fmt.Sprintf("have the broker offer less to a ServiceBroker, or ask for a ClusterServiceBroker, whose catalog may have %d bytes and %d services and plans",
+			osb.DefaultCatalogLimits.Bytes, osb.DefaultCatalogLimits.Entries)}
 }
 
 // auth reads the credentials that the broker's authInfo names.

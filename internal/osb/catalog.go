@@ -32,8 +32,6 @@ import (
 )
 
 const (
-	// maxOffered bounds the services and plans of a catalog: each becomes an object.
-	maxOffered  = 50_000
 	maxSchema   = 64 << 10
 	maxETag     = 1024
 	maxProblems = 100
@@ -86,9 +84,10 @@ func (c *Client) catalogAs(ctx context.Context, e *exchange, version string) (*r
 		if a.status == http.StatusNotModified {
 			return nil
 		}
-		catalog, err = readCatalog(a)
+		catalog, err = c.decodeCatalog(ctx, a)
 		return err
 	}
+	e.tooLong = c.limits.tooLong
 	out := c.ask(ctx, e)
 	if out.Class != result.Done {
 		catalog = nil
@@ -101,7 +100,7 @@ func isETag(s string) bool {
 	return s != "" && len(s) <= maxETag && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
-func readCatalog(a answer) (*result.Catalog, error) {
+func readCatalog(a answer, limits CatalogLimits) (*result.Catalog, error) {
 	// A value that is nested too deeply, or has an invalid encoding, invalidates itself only.
 	o := readNested(bytes.ToValidUTF8(a.body, []byte("\ufffd")), math.MaxInt)
 	if o.err() != nil {
@@ -114,6 +113,7 @@ func readCatalog(a answer) (*result.Catalog, error) {
 	r := catalogReader{
 		catalog:  &result.Catalog{ETag: a.header.Get("ETag")},
 		words:    a.words,
+		limits:   limits,
 		services: map[string]bool{}, names: map[string]bool{}, plans: map[string]bool{},
 	}
 	if !isETag(r.catalog.ETag) {
@@ -126,6 +126,7 @@ func readCatalog(a answer) (*result.Catalog, error) {
 type catalogReader struct {
 	catalog                *result.Catalog
 	words                  *cleaner
+	limits                 CatalogLimits
 	services, names, plans map[string]bool // ids and names seen so far
 	offered, left          int             // entries read; problems that are not reported
 }
@@ -139,9 +140,10 @@ func (r *catalogReader) read(services []byte) error {
 			return errors.New("it is not JSON")
 		}
 		r.service(fmt.Sprintf("services[%d]", i), text)
-		if r.offered++; r.offered > maxOffered {
-			return fmt.Errorf("services must have at most %d services and plans", maxOffered)
-		}
+		r.offered++
+	}
+	if r.offered > r.limits.Entries {
+		return r.limits.tooMany(r.offered)
 	}
 	if r.left > 0 {
 		r.catalog.Problems = append(r.catalog.Problems, fmt.Sprintf("%d more", r.left))
@@ -219,8 +221,8 @@ func (r *catalogReader) service(path string, text []byte) {
 		return
 	}
 	for i, text := range plans {
-		if r.offered++; r.offered > maxOffered {
-			return // the catalog as a whole is refused
+		if r.offered++; r.offered > r.limits.Entries {
+			continue // the catalog as a whole is refused
 		}
 		r.plan(&s, fmt.Sprintf("%s.plans[%d]", path, i), text)
 	}

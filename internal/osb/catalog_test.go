@@ -142,19 +142,56 @@ func TestCatalogWithManyProblems(t *testing.T) {
 	}
 }
 
+// F-S7: a catalog is bounded, and what is said of one beyond has the limit and the value.
 func TestCatalogIsTooLarge(t *testing.T) {
-	many := `{"services":[` + strings.Repeat(`{},`, maxOffered) + `{}]}`
-	plans := `{"services":[{"id":"s","name":"s","plans":[` + strings.Repeat(`{},`, maxOffered) + `{}]}]}`
-	long := `{"services":[],"x":"` + strings.Repeat("x", maxCatalog) + `"}`
-	for why, body := range map[string]string{"services": many, "plans": plans, "bytes": long} {
-		s := newScript(t, status(200, body))
-		catalog, out := newClient(t, s.URL).Catalog(t.Context(), "")
-		want(t, why, out.Class, result.Malformed)
-		want(t, why+", there is one", catalog != nil, false)
-		if !strings.Contains(out.Description, "too long") && !strings.Contains(out.Description, "at most 50000 services and plans") {
-			t.Errorf("%s: got %q", why, out.Description)
+	namespaced := CatalogLimits{Bytes: 1 << 20, Entries: 500, Otherwise: "a ClusterServiceBroker may have more"}
+	many := func(n int) string { return `{"services":[` + strings.Repeat(`{},`, n) + `{}]}` }
+	plans := func(n int) string {
+		return `{"services":[{"id":"s","name":"s","plans":[` + strings.Repeat(`{},`, n) + `{}]}]}`
+	}
+	long := func(n int) string { return `{"services":[],"x":"` + strings.Repeat("x", n) + `"}` }
+	for _, test := range []struct {
+		why    string
+		limits CatalogLimits
+		body   string
+		want   string
+	}{
+		{"services", CatalogLimits{}, many(50_000), "it has 50001 services and plans, and 50000 are the limit"},
+		{"plans", CatalogLimits{}, plans(50_000), "it has 50002 services and plans, and 50000 are the limit"},
+		{"bytes", CatalogLimits{}, long(16 << 20), "bytes, and 16777216 are the limit"},
+		{"services, in a namespace", namespaced, many(700), "it has 701 services and plans, and 500 are the limit; a ClusterServiceBroker may have more"},
+		{"plans, in a namespace", namespaced, plans(700), "it has 702 services and plans, and 500 are the limit; a ClusterServiceBroker may have more"},
+		{"bytes, in a namespace", namespaced, long(1 << 20), "bytes, and 1048576 are the limit; a ClusterServiceBroker may have more"},
+	} {
+		s := newScript(t, status(200, test.body))
+		client := newClient(t, s.URL, func(o *Options) { o.Catalog = test.limits })
+		catalog, out := client.Catalog(t.Context(), "")
+		want(t, test.why, out.Class, result.Malformed)
+		want(t, test.why+", there is one", catalog != nil, false)
+		if !strings.Contains(out.Description, test.want) {
+			t.Errorf("%s: got %q", test.why, out.Description)
 		}
 	}
+}
+
+// F-S7: however many catalogs arrive at once, only as many bytes as the largest has are decoded at a time; then the others follow.
+func TestCatalogsAreDecodedWithBoundedMemory(t *testing.T) {
+	if err := decoding.Acquire(t.Context(), decodedBytes); err != nil {
+		t.Fatal(err)
+	}
+	s := newScript(t, status(200, `{"services":[]}`))
+	read := make(chan result.Outcome, 1)
+	go func() {
+		_, out := newClient(t, s.URL).Catalog(t.Context(), "")
+		read <- out
+	}()
+	select {
+	case out := <-read:
+		t.Errorf("decoded without a share of the memory: %+v", out)
+	case <-time.After(50 * time.Millisecond):
+	}
+	decoding.Release(decodedBytes)
+	want(t, "then", (<-read).Class, result.Done)
 }
 
 func TestMaximumPollingDuration(t *testing.T) {

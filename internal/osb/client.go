@@ -33,8 +33,7 @@ const (
 	// DefaultTimeout of a request with its answer.
 	DefaultTimeout = 60 * time.Second
 
-	maxAnswer  = 1 << 20
-	maxCatalog = 16 << 20
+	maxAnswer = 1 << 20
 )
 
 // versions are the supported versions, newest first.
@@ -74,6 +73,8 @@ type Options struct {
 	Version string
 	Auth    Auth
 	Guard   *outbound.Guard
+	// Catalog bounds the catalog; the zero value: DefaultCatalogLimits.
+	Catalog CatalogLimits
 	// Outbound has the timeout and the TLS settings. The limits of answers are the client's.
 	Outbound outbound.Options
 	// Observe is called after every call; nil: nothing is.
@@ -88,6 +89,7 @@ type Client struct {
 	version atomic.Value
 	auth    authorizer
 	catalog *outbound.Client // reads more than the other
+	limits  CatalogLimits
 	client  *outbound.Client
 	observe func(context.Context, Observation)
 	now     func() time.Time
@@ -103,7 +105,10 @@ func NewClient(o Options) (*Client, error) {
 		o.Auth.Username = user.Username()
 		o.Auth.Password, _ = user.Password()
 	}
-	c := &Client{base: base, observe: o.Observe, now: o.Now}
+	c := &Client{base: base, observe: o.Observe, now: o.Now, limits: o.Catalog}
+	if c.limits == (CatalogLimits{}) {
+		c.limits = DefaultCatalogLimits
+	}
 	if c.observe == nil {
 		c.observe = func(context.Context, Observation) {}
 	}
@@ -137,7 +142,7 @@ func (c *Client) connect(o Options) error {
 	if c.client, err = outbound.NewClient(o.Guard, limits); err != nil {
 		return err
 	}
-	limits.MaxBody = maxCatalog
+	limits.MaxBody = int64(c.limits.Bytes)
 	c.catalog, err = outbound.NewClient(o.Guard, limits)
 	return err
 }

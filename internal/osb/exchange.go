@@ -48,6 +48,8 @@ type exchange struct {
 	asyncSent, appSent, ofRemoval bool
 	// read reads the body of a success. Its error names the field, without a value. Texts for people are redacted first.
 	read func(a answer) error
+	// tooLong returns the error of a body that was not read to its end; nil: it names no limit.
+	tooLong func(*outbound.Response) error
 }
 
 type pair struct{ name, value string }

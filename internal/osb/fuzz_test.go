@@ -188,7 +188,7 @@ func FuzzCatalog(f *testing.F) {
 			`"maintenance_info":{"version":"1.0.0"},"schemas":{"service_instance":{"create":{"parameters":{"type":"object"}}}}},{"id":"p","name":"q"},{"id":"q","name":"canary-secret\u0000","free":1}]}]}`,
 		"{\"services\":[{\"id\":\"\xff\",\"name\":\"s\",\"plans\":[{\"id\":\"p\",\"name\":\"p\"}]}]}",
 	}, func(t *testing.T, a answer) {
-		catalog, err := readCatalog(a)
+		catalog, err := readCatalog(a, DefaultCatalogLimits)
 		checkProblem(t, err)
 		if err != nil {
 			return

@@ -60,9 +60,12 @@ func (e *exchange) judge(resp *outbound.Response, out result.Outcome, words *cle
 		return out
 	}
 	err := error(nil)
-	if resp.Truncated {
+	switch {
+	case resp.Truncated && e.tooLong != nil:
+		err = e.tooLong(resp)
+	case resp.Truncated:
 		err = errors.New("it is too long")
-	} else {
+	default:
 		err = e.read(answer{resp.StatusCode, resp.Header, resp.Body, words})
 	}
 	out.Withheld = err == nil && words.withheld
