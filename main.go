@@ -33,6 +33,7 @@ import (
 
 	pagercontrollers "github.com/gophernetes/bellhop/controllers/pager"
 	servicecatalogcontrollers "github.com/gophernetes/bellhop/controllers/servicecatalog"
+	"github.com/gophernetes/bellhop/internal/apiserver"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/operator"
 	"github.com/gophernetes/bellhop/internal/outbound"
@@ -78,6 +79,8 @@ func run(stopping context.Context, o operator.Options) error {
 		return fmt.Errorf("finding the cluster: %w", err)
 	}
 	cfg.UserAgent = version.UserAgent()
+	serverClock := &apiserver.Clock{}
+	cfg.Wrap(serverClock.Observe)
 	ctx := operator.Drain(stopping, o.ShutdownDelay)
 	cfg.QPS, cfg.Burst = float32(o.APIQPS), max(int(2*o.APIQPS), 1)
 	guard, err := operator.NewGuard(ctx, cfg, o.AllowOutbound)
@@ -95,7 +98,7 @@ func run(stopping context.Context, o operator.Options) error {
 	if err != nil {
 		return fmt.Errorf("setting up the manager: %w", err)
 	}
-	if err := setup(ctx, stopping, mgr, o, guard); err != nil {
+	if err := setup(ctx, stopping, mgr, o, guard, serverClock); err != nil {
 		return err
 	}
 	go operator.ReturnMemory(ctx)
@@ -109,7 +112,7 @@ func run(stopping context.Context, o operator.Options) error {
 }
 
 // setup registers everything that the manager runs.
-func setup(ctx, stopping context.Context, mgr ctrl.Manager, o operator.Options, guard *outbound.Guard) error {
+func setup(ctx, stopping context.Context, mgr ctrl.Manager, o operator.Options, guard *outbound.Guard, serverClock *apiserver.Clock) error {
 	recorder := mgr.GetEventRecorder("bellhop")
 	instance, err := os.Hostname() // in a Pod, its name
 	if err != nil {
@@ -125,6 +128,7 @@ func setup(ctx, stopping context.Context, mgr ctrl.Manager, o operator.Options, 
 		{"pager controllers", func() error {
 			return pagercontrollers.Setup(ctx, mgr, pagercontrollers.Options{
 				Workers: o.AlertWorkers, OperatorNamespace: o.Namespace, Instance: instance, Guard: guard, Recorder: recorder, Metrics: metrics.Registry,
+				ServerTime: serverClock.Now,
 			})
 		}},
 		{"pager webhooks", func() error {

@@ -19,6 +19,7 @@ package pager
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	clienteventsv1 "k8s.io/client-go/kubernetes/typed/events/v1"
@@ -48,6 +49,8 @@ type Options struct {
 	Recorder events.EventRecorder
 	// Metrics registers metrics.
 	Metrics prometheus.Registerer
+	// ServerTime returns the API server's time, zero if it is not known.
+	ServerTime func() time.Time
 }
 
 // Setup registers the controllers of the group.
@@ -67,7 +70,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	resolver := receivers.Resolver{Cache: mgr.GetCache(), OperatorNamespace: o.OperatorNamespace}
 	health := &endpoints.Health{}
 	return errors.Join(
-		alert.Setup(ctx, mgr, alert.Options{Workers: o.Workers, Resolver: resolver, Endpoints: cache, Health: health, Recorder: o.Recorder, Metrics: m}),
+		alert.Setup(ctx, mgr, alert.Options{Workers: o.Workers, Resolver: resolver, Endpoints: cache, Health: health, Recorder: o.Recorder, Metrics: m, ServerTime: o.ServerTime}),
 		receiver.Setup(mgr, resolver, cache, health),
 	)
 }

@@ -37,6 +37,9 @@ type Provider[S any] struct {
 	New func(settings *S, secret *Secret, client *outbound.Client) (Sender, error)
 	// ResendEvery is the interval at which an active alert is sent again, because the receiver forgets it otherwise; 0: never.
 	ResendEvery time.Duration
+	// RaisesByReopening: a message about an open incident notifies no one, so that the incident is resolved and opened again where the
+	// severity rises.
+	RaisesByReopening bool
 	// Modes are the ways in which the provider sends. There is at least one.
 	Modes []Mode
 }

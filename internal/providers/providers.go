@@ -73,12 +73,13 @@ type description struct {
 	skipsTLSVerify func(settings any) bool
 	newSender      func(settings any, secret *notify.Secret, client *outbound.Client) (notify.Sender, error)
 	resendEvery    time.Duration
+	reopens        bool
 	modes          []notify.Mode
 }
 
 func describe[S any](p notify.Provider[S]) description {
 	d := description{
-		settings: reflect.TypeFor[*S](), resendEvery: p.ResendEvery, modes: p.Modes,
+		settings: reflect.TypeFor[*S](), resendEvery: p.ResendEvery, reopens: p.RaisesByReopening, modes: p.Modes,
 		addresses:      func(any) []notify.Address { return nil },
 		skipsTLSVerify: func(any) bool { return false },
 		newSender: func(settings any, secret *notify.Secret, client *outbound.Client) (notify.Sender, error) {
@@ -156,6 +157,12 @@ func (p Provider) SkipsTLSVerify() bool { return p.skipsTLSVerify(p.settings) }
 func ResendEvery(spec *v1beta1.CommonReceiverSpec) time.Duration {
 	p, _ := Of(spec)
 	return p.resendEvery
+}
+
+// RaisesByReopening reports whether a rise of severity notifies only where the incident is opened again.
+func RaisesByReopening(spec *v1beta1.CommonReceiverSpec) bool {
+	p, _ := Of(spec)
+	return p.reopens
 }
 
 // Reference has the part of a notify.Provider that documentation and tests compare with the code.

@@ -160,6 +160,12 @@ type Delivery struct {
 	// +optional
 	ContentHash string `json:"contentHash,omitempty"`
 
+	// severity is that of the content that the receiver confirmed last, unless that was
+	// a resolve: a higher one is a new message, which notifies people.
+	// +kubebuilder:validation:Enum=Info;Warning;Critical
+	// +optional
+	Severity Severity `json:"severity,omitempty"`
+
 	// lastAttemptedHash is the hash of the content of the last attempt, confirmed or
 	// not.
 	// +kubebuilder:validation:MaxLength=128

@@ -35,6 +35,9 @@ const (
 	ReasonResolved = "Resolved"
 	// ReasonFiltered: every receiver's minSeverity is above the Alert's. Ready.
 	ReasonFiltered = "Filtered"
+	// ReasonBelowMinSeverity: the severity fell below the receiver's minSeverity while
+	// the receiver held the Alert, so that it was resolved there. Only in deliveries.
+	ReasonBelowMinSeverity = "BelowMinSeverity"
 	// ReasonRetrying: an attempt failed and is retried. Reconciling.
 	ReasonRetrying = "Retrying"
 	// ReasonQueued: other requests to the same receiver come first. Reconciling.

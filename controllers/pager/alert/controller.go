@@ -70,11 +70,13 @@ type Reconciler struct {
 	recorder  events.EventRecorder
 	metrics   Metrics
 	clock     clock.PassiveClock
-	pending   *pending
-	health    *endpoints.Health
-	wake      enqueue.Enqueuer
-	began     sync.Once
-	since     time.Time // when this process began to lead
+	// serverTime returns the API server's time, zero if it is not known.
+	serverTime func() time.Time
+	pending    *pending
+	health     *endpoints.Health
+	wake       enqueue.Enqueuer
+	began      sync.Once
+	since      time.Time // when this process began to lead, in the API server's time
 	// answerTimeout is the constant of that name; tests set another.
 	answerTimeout time.Duration
 }
@@ -100,7 +102,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err := r.barrier.WaitForSync(ctx); err != nil {
 		return ctrl.Result{}, err
 	}
-	r.began.Do(func() { r.since = r.clock.Now() })
+	r.began.Do(func() { r.since = r.serverTime() })
 	before := &v1beta1.Alert{}
 	err := r.fresh.Read(ctx, r.client, req.NamespacedName, before)
 	if client.IgnoreNotFound(err) != nil {
@@ -189,7 +191,7 @@ func (r *Reconciler) decide(ctx context.Context, v *scope) (lifecycle.Plan, erro
 func (r *Reconciler) applyPending(v *scope) bool {
 	v.alert = v.before.DeepCopy()
 	v.unrecorded = r.pending.apply(v.alert, &v.inputs)
-	v.inputs.Now, v.inputs.LeaderSince = r.clock.Now(), r.since
+	v.inputs.Now, v.inputs.ServerTime, v.inputs.LeaderSince = r.clock.Now(), r.serverTime(), r.since
 	return v.unrecorded > 0
 }
 

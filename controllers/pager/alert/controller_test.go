@@ -391,7 +391,7 @@ func TestAnAlertmanagerIsReminded(t *testing.T) {
 	receiver := &v1beta1.Receiver{}
 	receiver.Namespace, receiver.Name, receiver.Spec.Alertmanager = "ns", controllertest.Team.Name, &v1beta1.AlertmanagerProvider{URLs: []string{server.URL}}
 	alert := controllertest.NewAlert(func(a *v1beta1.Alert) {
-		a.CreationTimestamp.Time = time.Now()
+		a.CreationTimestamp.Time, a.Status.ObservedGeneration = time.Now(), -1
 		a.Spec.ReceiverRefs = []v1beta1.ReceiverRef{controllertest.Team}
 	})
 	writes := 0
@@ -633,12 +633,14 @@ func newReconciler(t *testing.T, c client.Client) *Reconciler {
 	t.Helper()
 	guard := outbound.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, nil)
 	barrier := newCacheBarrier(c, c)
-	return &Reconciler{
+	r := &Reconciler{
 		client: c, live: c, barrier: barrier, fresh: barrier.Of(v1beta1.GroupVersion.WithKind("Alert"), &v1beta1.Alert{}),
 		resolver: receivers.Resolver{Cache: c}, endpoints: endpoints.NewCache(c, providers.Factory{Guard: guard}),
 		recorder: events.NewFakeRecorder(100), metrics: uncounted{}, clock: clock.RealClock{},
 		pending: newPending(), health: &endpoints.Health{}, answerTimeout: time.Minute,
 	}
+	r.serverTime = func() time.Time { return r.clock.Now() }
+	return r
 }
 
 // uncounted are Metrics that count nothing.

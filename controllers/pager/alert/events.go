@@ -32,12 +32,13 @@ import (
 func (r *Reconciler) emitEvents(before *v1beta1.Alert, after v1beta1.AlertStatus, w lifecycle.Inputs) {
 	for _, row := range after.Deliveries {
 		old := lifecycle.DeliveryIn(before.Status.Deliveries, row)
-		if known(old) == known(row) && old.Sequence == row.Sequence && old.Attempts == row.Attempts {
-			continue
+		same := known(old) == known(row) && old.Sequence == row.Sequence && old.Attempts == row.Attempts
+		if row.Reason == v1beta1.ReasonSending || same && old.Reason != v1beta1.ReasonSending {
+			continue // a request in flight is no news until it is answered
 		}
 		name := string(row.Kind) + "/" + row.Name
 		switch {
-		case row.State == v1beta1.DeliverySent && row.NextAttemptTime == nil:
+		case row.State == v1beta1.DeliverySent && row.ContentHash == row.LastAttemptedHash && row.LastAttemptedReceiver == "":
 			r.event(before, corev1.EventTypeNormal, v1beta1.ReasonSent, "Send", "Sent to %s", name)
 		case row.State == v1beta1.DeliveryResolved && row.ContentHash != "":
 			r.event(before, corev1.EventTypeNormal, v1beta1.ReasonResolved, "Resolve", "Told %s that it is over", name)
@@ -45,12 +46,14 @@ func (r *Reconciler) emitEvents(before *v1beta1.Alert, after v1beta1.AlertStatus
 			r.event(before, corev1.EventTypeWarning, v1beta1.ReasonFailed, "Send", "Not sent to %s: %s", name, row.Message)
 		case known(row) == v1beta1.DeliveryUnknown:
 			r.event(before, corev1.EventTypeWarning, v1beta1.ReasonOutcomeUnknown, "Send", "Not known whether %s got it: %s", name, row.Message)
+		case row.State == v1beta1.DeliveryExpired && lifecycle.IsNotified(row):
+			r.event(before, corev1.EventTypeWarning, v1beta1.ReasonExpired, "Send", "The change is not sent to %s, as the Alert has expired", name)
 		case row.State == v1beta1.DeliveryExpired:
 			r.event(before, corev1.EventTypeWarning, v1beta1.ReasonExpired, "Send", "Expired before %s confirmed it", name)
 		case row.Attempts == 1 && row.NextAttemptTime != nil: // once per delivery
 			r.event(before, corev1.EventTypeWarning, v1beta1.ReasonRetrying, "Send", "%s: %s", name, row.Message)
 		}
-		if (known(old) != known(row) || old.Sequence != row.Sequence) && known(row) != v1beta1.DeliveryPending {
+		if (known(old) != known(row) || old.Sequence != row.Sequence || old.Reason == v1beta1.ReasonSending) && row.State != v1beta1.DeliveryPending {
 			r.metrics.CountDelivery(w.Targets[lifecycle.RefOf(row)].Spec, row.State)
 		}
 	}
@@ -80,7 +83,7 @@ func (r *Reconciler) emitRelease(alert *v1beta1.Alert, s lifecycle.Plan, w lifec
 		case t.Row.State == v1beta1.DeliveryResolved && t.Row.Sequence > before.Sequence:
 			r.metrics.CountDelivery(w.Targets[lifecycle.RefOf(t.Row)].Spec, t.Row.State)
 			r.event(alert, corev1.EventTypeNormal, v1beta1.ReasonResolved, "Resolve", "Told %s that it is over", name)
-		case lifecycle.IsNotified(t.Row):
+		case lifecycle.IsNotified(t.Row) || t.Row.OutcomeUnknown:
 			r.metrics.CountAbandoned()
 			r.event(alert, corev1.EventTypeWarning, "Abandoned", "Release", "Let go although %s was not told that it is over", name)
 		}

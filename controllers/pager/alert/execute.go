@@ -67,11 +67,11 @@ func (r *Reconciler) execute(ctx context.Context, v *scope, s lifecycle.Plan) er
 }
 
 // abortUnrecorded drops requests whose record could not be written, or may not have been.
-func (r *Reconciler) abortUnrecorded(alert, intended *v1beta1.Alert, ahead []acquired, err error) {
+func (r *Reconciler) abortUnrecorded(alert *v1beta1.Alert, intended lifecycle.Plan, ahead []acquired, err error) {
 	for _, t := range ahead {
 		var unsent []intent
 		if !errors.Is(err, patch.ErrStale) {
-			unsent = []intent{{before: t.Row, after: lifecycle.DeliveryIn(intended.Status.Deliveries, t.Row)}}
+			unsent = []intent{{before: t.Row, after: intended.RowOf(lifecycle.RefOf(t.Row))}}
 		}
 		r.pending.cancel(alert, lifecycle.RefOf(t.Row), unsent...)
 		t.release(r.clock.Now(), limiter.Result{NotSent: true})
@@ -81,6 +81,7 @@ func (r *Reconciler) abortUnrecorded(alert, intended *v1beta1.Alert, ahead []acq
 // acquired is a delivery whose request has a slot.
 type acquired struct {
 	lifecycle.DeliveryPlan
+	open    lifecycle.OpenRequest
 	release limiter.Release
 }
 
@@ -98,11 +99,11 @@ func (r *Reconciler) acquireSlots(v *scope, s lifecycle.Plan) (ahead, sends []ac
 		endpoint := r.endpoints.Limiters.Of(endpoints.KeyOf(v.alert.Namespace, ref), now)
 		if release, wait := endpoint.Enter(ticket, now); release == nil {
 			v.queued[ref] = wait
-		} else if r.pending.begin(v.alert, ref, lifecycle.OpenRequest{Since: now, IsResend: t.Send.ResendEvery > 0, ByDefault: t.Row.ByDefault}) {
+		} else if open := (lifecycle.OpenRequest{Request: *t.Send, Since: now, Began: r.beginning()}); r.pending.begin(v.alert, ref, open) {
 			if t.Send.WriteAhead {
-				ahead = append(ahead, acquired{t, release})
+				ahead = append(ahead, acquired{t, open, release})
 			} else {
-				sends = append(sends, acquired{t, release})
+				sends = append(sends, acquired{t, open, release})
 			}
 		} else {
 			release(now, limiter.Result{NotSent: true}) // the process stops
@@ -131,23 +132,20 @@ func rateOf(limit *v1beta1.RateLimit) limiter.Rate {
 	return limiter.Rate{Count: int(limit.Count), Period: time.Duration(limit.PeriodSeconds) * time.Second}
 }
 
-// writeAhead records the requests that have to be on record before they are sent (R1), and returns the Alert with that record.
-func (r *Reconciler) writeAhead(ctx context.Context, v *scope, sends []acquired) (intended *v1beta1.Alert, err error) {
-	intended, w := v.alert.DeepCopy(), v.inputs
+// writeAhead records the requests that have to be on record before they are sent (R1), and with them all that are in flight. It returns
+// the plan that it recorded.
+func (r *Reconciler) writeAhead(ctx context.Context, v *scope, sends []acquired) (lifecycle.Plan, error) {
+	if !slices.ContainsFunc(sends, func(t acquired) bool { return t.Send.WriteAhead }) {
+		return lifecycle.Plan{}, nil
+	}
+	w := v.inputs
 	w.InFlight = map[v1beta1.ReceiverRef]lifecycle.OpenRequest{}
 	maps.Copy(w.InFlight, v.inputs.InFlight)
-	ahead := false
 	for _, t := range sends {
-		w.InFlight[lifecycle.RefOf(t.Row)] = lifecycle.OpenRequest{Since: w.Now, IsResend: t.Send.ResendEvery > 0}
-		if t.Send.WriteAhead {
-			ahead = true
-			lifecycle.PutDelivery(intended, lifecycle.WriteAhead(lifecycle.DeliveryIn(intended.Status.Deliveries, t.Row), *t.Send, w.Now))
-		}
+		w.InFlight[lifecycle.RefOf(t.Row)] = t.open
 	}
-	if !ahead {
-		return intended, nil
-	}
-	return intended, r.record(ctx, v, intended, lifecycle.Decide(intended, w))
+	intended := lifecycle.Decide(v.alert, w)
+	return intended, r.record(ctx, v, v.alert, intended)
 }
 
 // watch is a reconcile that waits for answers.
@@ -221,7 +219,7 @@ func logUnrecorded(ctx context.Context, o lifecycle.Outcome) {
 
 // send sends one request and returns its outcome.
 func (r *Reconciler) send(ctx context.Context, alert *v1beta1.Alert, t lifecycle.DeliveryPlan, p lifecycle.Target) (o lifecycle.Outcome) {
-	o = lifecycle.Outcome{Request: *t.Send, Ref: lifecycle.RefOf(t.Row), Began: lifecycle.Seconds(r.clock.Now()).Time}
+	o = lifecycle.Outcome{Request: *t.Send, Ref: lifecycle.RefOf(t.Row), Began: r.beginning()}
 	defer func() {
 		if recovered := recover(); recovered != nil { // a panic for one message must not end the process
 			o.At, o.Failure = r.clock.Now(), endpoints.FailureOfPanic(ctx, o.Ref, recovered)
@@ -235,6 +233,15 @@ func (r *Reconciler) send(ctx context.Context, alert *v1beta1.Alert, t lifecycle
 	r.metrics.CountAttempt(alert, p.Spec, o)
 	log.FromContext(ctx).V(1).Info("Receiver answered", "receiver", o.Ref, "event", o.Event, "attempt", o.Attempt, "failure", o.Failure)
 	return o
+}
+
+// beginning is when a request that is made now begins, in the API server's time.
+func (r *Reconciler) beginning() time.Time {
+	now := r.serverTime()
+	if now.IsZero() {
+		now = r.clock.Now()
+	}
+	return lifecycle.Seconds(now).Time
 }
 
 func (r *Reconciler) attempt(ctx context.Context, alert *v1beta1.Alert, t lifecycle.DeliveryPlan, o *lifecycle.Outcome, p lifecycle.Target) (result.Receipt, error) {

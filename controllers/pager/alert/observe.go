@@ -23,6 +23,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
+	"github.com/gophernetes/bellhop/internal/providers"
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
 
@@ -55,6 +56,7 @@ func (r *Reconciler) target(ctx context.Context, resolver receivers.Resolver, na
 	target, err := resolver.Target(ctx, namespace, ref)
 	if err == nil {
 		r.endpoints.SetVersion(ctx, namespace, ref, &target)
+		target.RaisesByReopening = providers.RaisesByReopening(target.Spec)
 	}
 	return target, err
 }
@@ -65,7 +67,7 @@ func (r *Reconciler) observeLive(ctx context.Context, a *v1beta1.Alert, s lifecy
 	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
 	live := receivers.Resolver{Cache: r.live, Unindexed: true, OperatorNamespace: r.resolver.OperatorNamespace}
-	if s.IsBlockedByMissingDefault(a, w.Now) {
+	if s.IsBlockedByMissingDefault(a, *w) {
 		ref, err := live.Default(ctx, a.Namespace)
 		if err != nil || ref == nil {
 			return err
@@ -76,7 +78,7 @@ func (r *Reconciler) observeLive(ctx context.Context, a *v1beta1.Alert, s lifecy
 	}
 	for _, t := range s.Deliveries {
 		ref := lifecycle.RefOf(t.Row)
-		if !t.IsBlockedByMissingTarget(a, w.Targets[ref], w.Now) {
+		if !t.IsBlockedByMissingTarget(a, w.Targets[ref], *w) {
 			continue
 		}
 		if w.Targets[ref], err = r.target(ctx, live, a.Namespace, ref); err != nil {

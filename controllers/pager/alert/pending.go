@@ -123,10 +123,11 @@ func (p *pending) end(a *v1beta1.Alert, o lifecycle.Outcome) bool {
 	if e == nil {
 		return false
 	}
+	isRecorded := e.underWay[o.Ref].WriteAhead
 	delete(e.underWay, o.Ref)
 	e.observeFailure(o)
 	switch {
-	case o.Verdict.FailedProbe && !o.WriteAhead: // the receiver's status has the outcome
+	case o.Verdict.FailedProbe && !isRecorded: // the receiver's status has the outcome
 	case o.ResendEvery == 0:
 		p.number++
 		o.Number = p.number
@@ -212,6 +213,13 @@ func (p *pending) markRecorded(a *v1beta1.Alert, last uint64) {
 		return
 	}
 	e.outcomes = slices.DeleteFunc(e.outcomes, func(o lifecycle.Outcome) bool { return o.Number <= last })
+	for ref, f := range e.underWay {
+		row := lifecycle.DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name})
+		if row.Reason == v1beta1.ReasonSending && f.ResendEvery == 0 {
+			f.WriteAhead = true // its outcome has to be recorded, too
+			e.underWay[ref] = f
+		}
+	}
 	if len(e.outcomes)+len(e.underWay)+len(e.posted)+len(e.failed)+len(e.queued)+len(e.unsent) == 0 && !e.released {
 		delete(p.entries, nameOf(a))
 	}

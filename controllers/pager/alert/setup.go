@@ -19,6 +19,7 @@ package alert
 import (
 	"context"
 	"errors"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/events"
@@ -50,6 +51,8 @@ type Options struct {
 	Health    *endpoints.Health
 	Recorder  events.EventRecorder
 	Metrics   Metrics
+	// ServerTime returns the API server's time, zero if it is not known.
+	ServerTime func() time.Time
 }
 
 // Setup registers the controller of Alerts.
@@ -65,6 +68,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		recorder:      o.Recorder,
 		metrics:       o.Metrics,
 		clock:         clock.RealClock{},
+		serverTime:    o.ServerTime,
 		pending:       newPending(),
 		health:        o.Health,
 		answerTimeout: answerTimeout,

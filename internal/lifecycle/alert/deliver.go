@@ -27,15 +27,19 @@ import (
 // OrderTolerance is how old an Alert is before a missing receiver or Secret is a problem.
 const OrderTolerance = 5 * time.Minute
 
-// resolve sends that the alert is over, until a time; zero: without end.
+// resolve sends that the alert is over, until a time of the API server; zero: without end.
 func (d *DeliveryPlan) resolve(p Target, until time.Time, w Inputs) {
-	if p.Problem != nil {
+	switch {
+	case isSuspended(p): // on purpose, so that the limit begins anew afterwards
+		d.Row.FirstAttemptTime, until = nil, time.Time{}
+		fallthrough
+	case p.Problem != nil:
 		d.Row.Reason, d.Row.Message, d.Row.NextAttemptTime = p.Problem.Reason, p.Problem.Message, nil
 		d.phase, d.reason = phaseBlocked, p.Problem.Reason
-	} else {
+	default:
 		d.request(p, ResolvedHash(), result.Resolved, v1beta1.ReasonResolving, w)
 	}
-	d.Wake = Earliest(d.Wake, future(until, w.Now))
+	d.Wake = Earliest(d.Wake, w.wakeAt(until))
 }
 
 // rest settles a row. An error message stays only where the error is why.
@@ -62,11 +66,11 @@ func (d *DeliveryPlan) waitFor(p Problem) {
 
 // allowForOrder keeps a young Alert in progress whose receiver or Secret does not exist: manifests are applied together, in any
 // order.
-func (d *DeliveryPlan) allowForOrder(a *v1beta1.Alert, now time.Time) {
+func (d *DeliveryPlan) allowForOrder(a *v1beta1.Alert, w Inputs) {
 	until := a.CreationTimestamp.Add(OrderTolerance)
 	missing := d.reason == v1beta1.ReasonReceiverNotFound || d.reason == v1beta1.ReasonSecretNotFound
-	if missing && now.Before(until) {
-		d.phase, d.Wake = phaseInProgress, until
+	if missing && !w.hasPassed(until) {
+		d.phase, d.Wake = phaseInProgress, w.wakeAt(until)
 	}
 }
 
@@ -90,12 +94,19 @@ func (d *DeliveryPlan) request(p Target, hash string, event result.Event, reason
 		d.Row.State = v1beta1.DeliveryPending
 	}
 	next := d.Row.NextAttemptTime
-	if unchanged && next != nil && w.Now.Before(next.Time) && !w.isRecovered(d.Row) {
+	if unchanged && next != nil && w.Now.Before(next.Time) && !isAhead(lastAttempt(d.Row), w.Now) && !w.isRecovered(d.Row) {
 		d.Wake = next.Time
 		return
 	}
 	d.Send = &Request{Event: event, Hash: hash, Sequence: d.Row.Sequence, Attempt: d.Row.Attempts + 1, Version: p.Version,
-		WriteAhead: isAtMostOnce(p), AtMostOnce: isAtMostOnce(p), OutcomeUnknown: d.Row.OutcomeUnknown, ByDefault: d.Row.ByDefault}
+		WriteAhead: isAtMostOnce(p), AtMostOnce: isAtMostOnce(p), ByDefault: d.Row.ByDefault}
+	// A resolve may have arrived where it was sent, and is sent where a message may have arrived: until the next confirmation neither is
+	// certain.
+	d.Send.OutcomeUnknown = d.Row.OutcomeUnknown || event == result.Resolved && !IsNotified(d.Row) ||
+		event == result.Fired && IsNotified(d.Row) && isResolved(d.Row.LastAttemptedHash)
+	if event == result.Resolved {
+		d.Send.FilteredHash = d.Row.FilteredHash
+	}
 	if !again {
 		d.Send.Sequence++
 		d.Send.Attempt = 1
@@ -118,10 +129,10 @@ func (d *DeliveryPlan) resend(p Target, every time.Duration, last, now time.Time
 		d.Wake = now.Add(every)
 		return
 	}
-	if d.Row.LastAttemptTime != nil && d.Row.LastAttemptTime.After(last) {
-		last = d.Row.LastAttemptTime.Time
+	if attempted := lastAttempt(d.Row); attempted.After(last) {
+		last = attempted
 	}
-	if due := last.Add(every); now.Before(due) {
+	if due := last.Add(every); now.Before(due) && !isAhead(last, now) {
 		d.Wake = due
 		return
 	}
@@ -131,6 +142,18 @@ func (d *DeliveryPlan) resend(p Target, every time.Duration, last, now time.Time
 // isOutcomeUnknown reports whether the answer to the content of a hash was lost, and must not be repeated.
 func isOutcomeUnknown(row v1beta1.Delivery, hash string, p Target) bool {
 	return row.LastAttemptedHash == hash && row.AnswerLost && isAtMostOnce(p)
+}
+
+// lastAttempt is when the last attempt ended, by the clock of the process that made it; zero: there was none.
+func lastAttempt(row v1beta1.Delivery) time.Time {
+	if row.LastAttemptTime == nil {
+		return time.Time{}
+	}
+	return row.LastAttemptTime.Time
+}
+
+func isSuspended(p Target) bool {
+	return p.Problem != nil && p.Problem.Reason == v1beta1.ReasonSuspended
 }
 
 func isAtMostOnce(p Target) bool {

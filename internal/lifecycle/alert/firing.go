@@ -17,13 +17,16 @@ limitations under the License.
 package alert
 
 import (
+	"cmp"
+	"time"
+
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
 // planFiring sends a firing alert, unless the receiver has it or may not get it.
 func (d *DeliveryPlan) planFiring(a *v1beta1.Alert, p Target, w Inputs) {
-	page, until, now := ContentHash(&a.Spec), expiry(a), w.Now
+	page := ContentHash(&a.Spec)
 	switch {
 	case confirmed(d.Row, page):
 		d.rest(v1beta1.DeliverySent, "")
@@ -31,10 +34,12 @@ func (d *DeliveryPlan) planFiring(a *v1beta1.Alert, p Target, w Inputs) {
 	case isOutcomeUnknown(d.Row, page, p):
 		d.planUnknown()
 		return
-	case d.Row.FilteredHash == page: // an edited minSeverity applies to the next content
-		d.rest(v1beta1.DeliveryFiltered, v1beta1.ReasonFiltered)
+	case d.isFiltered(a, page, p, w):
+		d.Row.FilteredHash = page
+		d.planFiltered(a, p, w)
 		return
-	case expired(a, now):
+	case expired(a, w):
+		d.Row.OutcomeUnknown = d.Row.OutcomeUnknown || d.mayHold(w) && !IsNotified(d.Row)
 		d.rest(v1beta1.DeliveryExpired, v1beta1.ReasonExpired)
 		return
 	case isRestored(a) && d.Row.LastAttemptedHash == "":
@@ -44,23 +49,75 @@ func (d *DeliveryPlan) planFiring(a *v1beta1.Alert, p Target, w Inputs) {
 		})
 	case p.Problem != nil:
 		d.waitFor(*p.Problem)
-		d.allowForOrder(a, now)
-	case rank(a.Spec.Severity) < rank(p.Spec.MinSeverity):
-		d.Row.FilteredHash = page
-		d.rest(v1beta1.DeliveryFiltered, v1beta1.ReasonFiltered)
-		return
-	case IsNotified(d.Row) && !isResolved(d.Row.LastAttemptedHash):
-		d.request(p, page, result.Updated, v1beta1.ReasonRetrying, w)
+		d.allowForOrder(a, w)
+	case d.reopens(a, page, p):
+		d.resolve(p, time.Time{}, w)
 	default:
-		d.request(p, page, result.Fired, v1beta1.ReasonRetrying, w)
+		d.request(p, page, d.firingEvent(a), v1beta1.ReasonRetrying, w)
+		d.setSeverity(a.Spec.Severity)
 	}
-	d.writeAhead(isEdited(a))
-	d.Wake = Earliest(d.Wake, future(until, now))
+	d.writeAhead(a)
+	d.Wake = Earliest(d.Wake, w.wakeAt(expiry(a)))
 }
 
-// writeAhead has the content recorded before it is sent, where another content was attempted before, or may have been (R1).
-func (d *DeliveryPlan) writeAhead(edited bool) {
-	if d.Send != nil && d.Send.Hash != d.Row.LastAttemptedHash && (d.Row.LastAttemptedHash != "" || edited) {
+// isFiltered reports whether the receiver's minSeverity filters the content. An edited minSeverity applies to the next content.
+func (d *DeliveryPlan) isFiltered(a *v1beta1.Alert, page string, p Target, w Inputs) bool {
+	held := d.mayHold(w)
+	switch {
+	case d.Row.FilteredHash == page:
+		return true
+	case p.Problem != nil, !held && (expired(a, w) || isRestored(a)):
+		return false
+	}
+	return rank(a.Spec.Severity) < rank(p.Spec.MinSeverity)
+}
+
+// planFiltered resolves at a receiver what it holds, or may hold, and what is below its minSeverity now.
+func (d *DeliveryPlan) planFiltered(a *v1beta1.Alert, p Target, w Inputs) {
+	switch {
+	case confirmed(d.Row, ResolvedHash()):
+		d.rest(v1beta1.DeliveryResolved, v1beta1.ReasonBelowMinSeverity)
+	case d.mayHold(w):
+		d.planOver(a, p, w)
+		if d.Send != nil {
+			d.Send.BelowMinimum = p.Spec.MinSeverity
+		}
+	default:
+		d.rest(v1beta1.DeliveryFiltered, v1beta1.ReasonFiltered)
+	}
+}
+
+// firingEvent is what the content is to a receiver: a rise of severity is a new message, which notifies, as is what follows a resolve.
+func (d *DeliveryPlan) firingEvent(a *v1beta1.Alert) result.Event {
+	if IsNotified(d.Row) && !isResolved(d.Row.LastAttemptedHash) && !d.rises(a) {
+		return result.Updated
+	}
+	return result.Fired
+}
+
+func (d *DeliveryPlan) rises(a *v1beta1.Alert) bool {
+	return rank(a.Spec.Severity) > rank(heldSeverity(d.Row, a.Spec))
+}
+
+// reopens reports whether an open incident has to be resolved so that the rise of severity opens another one. A refused resolve is not
+// waited for.
+func (d *DeliveryPlan) reopens(a *v1beta1.Alert, page string, p Target) bool {
+	opened := IsNotified(d.Row) || d.Row.OutcomeUnknown && d.Row.LastAttemptedHash != page
+	refused := isResolved(d.Row.LastAttemptedHash) && d.Row.State == v1beta1.DeliveryFailed
+	return p.RaisesByReopening && opened && d.rises(a) && !refused
+}
+
+func (d *DeliveryPlan) setSeverity(s v1beta1.Severity) {
+	if d.Send != nil {
+		d.Send.Severity = cmp.Or(s, v1beta1.SeverityInfo)
+	}
+}
+
+// writeAhead has a content recorded before it is sent, unless it is the first one and the status was never written (R1), or the row says
+// that it is being repeated.
+func (d *DeliveryPlan) writeAhead(a *v1beta1.Alert) {
+	repeated := d.Send != nil && d.Send.Hash == d.Row.LastAttemptedHash && d.recorded == v1beta1.DeliveryPending
+	if d.Send != nil && !repeated && (!isUnrecorded(a) || isEdited(a)) {
 		d.Send.WriteAhead = true
 	}
 }

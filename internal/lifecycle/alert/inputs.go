@@ -39,6 +39,9 @@ type Target struct {
 	Problem *Problem
 	// SecretNamespace is the namespace of its Secret.
 	SecretNamespace string
+	// RaisesByReopening: a message about an open incident notifies no one, so that the incident is resolved and opened again where the
+	// severity rises.
+	RaisesByReopening bool
 	// NamespaceRateLimit bounds what each namespace may send to it; nil: no bound.
 	NamespaceRateLimit *v1beta1.RateLimit
 	// UID is the receiver's.
@@ -68,8 +71,12 @@ func (t Target) ResolveTimeout() time.Duration {
 
 // Inputs are what a plan depends on beside the Alert.
 type Inputs struct {
+	// Now is the time of this process's clock, which decides when something waits no longer.
 	Now time.Time
-	// LeaderSince is when this process began to lead.
+	// ServerTime is the API server's time, zero if it is not known. Whatever ends, such as an Alert that expires or a resolve that is given
+	// up, is measured by it, as are creationTimestamp and deletionTimestamp: the clock of this process may be wrong (R11).
+	ServerTime time.Time
+	// LeaderSince is when this process began to lead, in the API server's time.
 	LeaderSince time.Time
 	// Refs are the receivers that the Alert resolves to; empty: there is none.
 	Refs []v1beta1.ReceiverRef
@@ -98,9 +105,25 @@ type FailedAttempt struct {
 
 // OpenRequest is a request that is not answered yet.
 type OpenRequest struct {
-	Since     time.Time
-	IsResend  bool
-	ByDefault bool
+	Request
+	Since time.Time // by this process's clock
+	Began time.Time // by the API server's
+}
+
+// hasPassed reports whether a time of the API server has passed.
+func (i Inputs) hasPassed(t time.Time) bool {
+	return !i.ServerTime.IsZero() && !i.ServerTime.Before(t)
+}
+
+// wakeAt returns when, by this process's clock, to plan again for a time of the API server; zero: t has passed, or is never.
+func (i Inputs) wakeAt(t time.Time) time.Time {
+	switch {
+	case t.IsZero() || i.hasPassed(t):
+		return time.Time{}
+	case i.ServerTime.IsZero():
+		return i.Now.Add(time.Minute)
+	}
+	return i.Now.Add(t.Sub(i.ServerTime))
 }
 
 // lastFailure is when the last attempt of a delivery failed; zero: it did not. The time of another process's attempt is that of the
@@ -112,7 +135,7 @@ func (i Inputs) lastFailure(row v1beta1.Delivery) time.Time {
 	if row.LastAttemptedReceiver == "" || row.LastAttemptTime == nil {
 		return time.Time{}
 	}
-	return row.LastAttemptTime.Add(time.Second)
+	return Earliest(row.LastAttemptTime.Add(time.Second), i.Now) // it may have been recorded under another clock
 }
 
 // isRecovered reports whether the receiver has succeeded since the last attempt, so that the next one may. An attempt that failed
@@ -139,6 +162,8 @@ type Plan struct {
 // DeliveryPlan is what to do next about one receiver.
 type DeliveryPlan struct {
 	Row v1beta1.Delivery
+	// recorded is the row's state before the plan.
+	recorded v1beta1.DeliveryState
 	// Wanted is false where the spec no longer names the receiver.
 	Wanted bool
 	phase  phase
@@ -170,8 +195,14 @@ type Request struct {
 	WriteAhead bool
 	// AtMostOnce: if its answer is lost it is not repeated.
 	AtMostOnce bool
-	// OutcomeUnknown: an earlier answer was lost.
+	// OutcomeUnknown: the receiver may hold more than it confirmed.
 	OutcomeUnknown bool
+	// Severity is that of the content.
+	Severity v1beta1.Severity
+	// FilteredHash is the hash of the content that the receiver filters, where the request is a resolve.
+	FilteredHash string
+	// BelowMinimum is the receiver's minSeverity where the request resolves a firing alert whose severity fell below it; else empty.
+	BelowMinimum v1beta1.Severity
 	// Misconfigured is how many answers in a row looked like a misconfiguration; OwnFault: of the Alert alone.
 	Misconfigured int32
 	OwnFault      bool
@@ -189,8 +220,8 @@ type Outcome struct {
 	Ref     v1beta1.ReceiverRef
 	Receipt result.Receipt
 	Failure *result.Error // nil: confirmed
-	Began   time.Time     // in whole seconds
-	At      time.Time     // of the answer
+	Began   time.Time     // by the API server's clock, in whole seconds
+	At      time.Time     // of the answer, by this process's clock
 	Number  uint64        // in the order of the process's outcomes
 	Verdict limiter.Attribution
 }

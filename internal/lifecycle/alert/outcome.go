@@ -33,17 +33,8 @@ const (
 
 // Apply returns the row after an outcome. Applying an outcome twice is applying it once.
 func Apply(row v1beta1.Delivery, o Outcome) v1beta1.Delivery {
-	row.LastAttemptedHash, row.Sequence, row.Attempts = o.Hash, o.Sequence, o.Attempt
-	row.ByDefault = o.ByDefault
-	row.FilteredHash = "" // another content was filtered
+	row = beginAttempt(row, o.Request, o.Began)
 	row.LastAttemptTime = Seconds(o.At)
-	if o.Attempt == 1 {
-		row.FirstAttemptTime = Seconds(o.Began)
-	}
-	row.NextAttemptTime = nil
-	if o.Event == result.Fired && IsNotified(row) { // it fires again after a resolve that may have arrived
-		row.ContentHash = ""
-	}
 	if o.Failure == nil {
 		return applyConfirmed(row, o)
 	}
@@ -91,19 +82,56 @@ func stateOfOpen(row v1beta1.Delivery, event result.Event) v1beta1.DeliveryState
 // notRepeatedHint is what a person can do about an unknown outcome.
 const notRepeatedHint = "; it may have arrived, and deliveryPolicy AtMostOnce does not repeat it: to send it again, change the Alert or the policy"
 
-// WriteAhead returns the row that is recorded before a request (R1): unless another outcome is recorded, its answer was lost.
-func WriteAhead(row v1beta1.Delivery, s Request, now time.Time) v1beta1.Delivery {
-	lost := result.Error{Class: result.Unknown, Reason: v1beta1.ReasonSending, Message: "an answer is not on record"}
-	return Apply(row, Outcome{Request: s, Ref: RefOf(row), Failure: &lost, Began: Seconds(now).Time, At: now})
+// beginAttempt returns the row with an attempt of a request, which began at a time of the API server.
+func beginAttempt(row v1beta1.Delivery, s Request, began time.Time) v1beta1.Delivery {
+	if s.Event == result.Fired && IsNotified(row) && isResolved(row.LastAttemptedHash) {
+		row.ContentHash, row.Severity = "", "" // it fires again after a resolve that may have arrived
+	}
+	row.LastAttemptedHash, row.Sequence, row.Attempts, row.ByDefault = s.Hash, s.Sequence, s.Attempt, s.ByDefault
+	row.FilteredHash = s.FilteredHash
+	if s.Attempt == 1 || row.FirstAttemptTime == nil {
+		row.FirstAttemptTime = Seconds(began)
+	}
+	row.NextAttemptTime = nil
+	return row
+}
+
+// WriteAhead returns the row that is recorded while a request is in flight (R1): unless its outcome replaces the row, the receiver may hold
+// what was sent.
+func WriteAhead(row v1beta1.Delivery, f OpenRequest) v1beta1.Delivery {
+	row = beginAttempt(row, f.Request, f.Began)
+	row.LastAttemptTime, row.LastAttemptedReceiver, row.MisconfiguredAnswers = Seconds(f.Since), f.Version, f.Misconfigured
+	if !isSlow(row) { // then a person should see why
+		row.Message = ""
+	}
+	row.AnswerLost, row.OutcomeUnknown = true, true
+	row.Reason, row.State = v1beta1.ReasonSending, stateOfOpen(row, f.Event)
+	if f.AtMostOnce {
+		row.State = v1beta1.DeliveryUnknown
+	}
+	return row
+}
+
+// withLostAnswer returns the row of a request that is neither in flight nor answered: the process that sent it has ended.
+func withLostAnswer(row v1beta1.Delivery) v1beta1.Delivery {
+	if row.Reason != v1beta1.ReasonSending {
+		return row
+	}
+	row.Reason, row.Message = v1beta1.ReasonOutcomeUnknown, "an answer is not on record"
+	if row.State == v1beta1.DeliveryUnknown {
+		row.Message += notRepeatedHint
+	}
+	return row
 }
 
 func applyConfirmed(row v1beta1.Delivery, o Outcome) v1beta1.Delivery {
 	row.ContentHash, row.LastAttemptedReceiver, row.OutcomeUnknown, row.AnswerLost, row.MisconfiguredAnswers = o.Hash, "", false, false, 0
 	row.Reason, row.Message = "", o.Receipt.Note
 	if o.Event == result.Resolved {
-		row.State = v1beta1.DeliveryResolved
+		row.State, row.Severity = v1beta1.DeliveryResolved, ""
 		return row
 	}
+	row.Severity = o.Severity
 	row.State, row.SentTime, row.ExternalID = v1beta1.DeliverySent, row.LastAttemptTime, o.Receipt.ExternalID
 	return row
 }

@@ -23,76 +23,89 @@ import (
 	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
-// planResolved sends that the alert is over to a receiver that was notified, or may have been.
+// planResolved sends that the alert is over to a receiver that may hold a message.
 func (d *DeliveryPlan) planResolved(a *v1beta1.Alert, p Target, w Inputs) {
-	now, begun := w.Now, isResolved(d.Row.LastAttemptedHash)
+	unrecorded := d.Wanted && isUnrecorded(a) && isEdited(a)
+	if !d.mayHold(w) && !unrecorded {
+		d.rest(v1beta1.DeliveryResolved, "")
+		return
+	}
+	d.planOver(a, p, w)
+}
+
+// planOver sends that the alert is over, until the receiver's resolve timeout. The resolve is recorded first, as the edit that it follows
+// from can be taken back.
+func (d *DeliveryPlan) planOver(a *v1beta1.Alert, p Target, w Inputs) {
 	if isOutcomeUnknown(d.Row, ResolvedHash(), p) {
 		d.planUnknown()
 		return
 	}
-	unrecorded := d.Wanted && isUnrecorded(a) && isEdited(a)
-	if confirmed(d.Row, ResolvedHash()) || !IsNotified(d.Row) && !d.Row.OutcomeUnknown && !begun && !unrecorded {
-		d.rest(v1beta1.DeliveryResolved, "")
-		return
-	}
 	var until time.Time
-	if begun && d.Row.FirstAttemptTime != nil {
+	if isResolved(d.Row.LastAttemptedHash) && d.Row.FirstAttemptTime != nil {
 		until = d.Row.FirstAttemptTime.Add(p.ResolveTimeout())
 	}
 	changed := p.Problem == nil && d.Row.LastAttemptedReceiver != p.Version
-	if !until.IsZero() && !now.Before(until) && !changed {
+	if !until.IsZero() && w.hasPassed(until) && !changed && !isSuspended(p) {
 		d.Row.NextAttemptTime = nil
 		d.phase, d.reason = phaseBlocked, v1beta1.ReasonResolveTimedOut
 		return
 	}
 	d.resolve(p, until, w)
-	d.writeAhead(true)
+	if d.Send != nil && d.Send.Hash != d.Row.LastAttemptedHash {
+		d.Send.WriteAhead = true
+	}
 }
 
-// planDeleted sends that the alert is over to a receiver that was notified. What is not confirmed is cancelled, so that a storm can be
-// purged; a young Alert that was never attempted gets one attempt, if that can be made.
+// planDeleted sends that the alert is over to a receiver that may hold a message. What was certainly not accepted is cancelled, so that a
+// storm can be purged; a young Alert that was never attempted gets one attempt, if that can be made.
 func (d *DeliveryPlan) planDeleted(a *v1beta1.Alert, p Target, w Inputs) {
 	if retainsExternal(a) {
 		return
 	}
-	now, limit := w.Now, w.deletionLimit(a, d.Row, p)
+	limit := w.deletionLimit(a, d.Row, p)
+	inTime := limit.IsZero() || !w.hasPassed(limit)
 	switch {
 	case isOutcomeUnknown(d.Row, ResolvedHash(), p):
 		d.rest(v1beta1.DeliveryUnknown, v1beta1.ReasonOutcomeUnknown)
-	case mayBeNotified(d.Row) && p.Spec != nil && now.Before(limit):
+	case d.mayHold(w) && p.Spec != nil && inTime:
 		if d.Row.State == v1beta1.DeliveryFailed && isResolved(d.Row.LastAttemptedHash) && d.Row.LastAttemptTime.Before(a.DeletionTimestamp) {
 			d.Row.State = v1beta1.DeliverySent // the deletion is tried again
 		}
 		d.resolve(p, limit, w)
-	case d.Wanted && now.Before(limit) && !w.Blocked[RefOf(d.Row)] && eligibleForLastAttempt(a, d.Row, p, now):
+	case d.Wanted && inTime && !w.Blocked[RefOf(d.Row)] && d.eligibleForLastAttempt(a, p, w):
 		d.request(p, ContentHash(&a.Spec), result.Fired, v1beta1.ReasonRetrying, w)
-		d.writeAhead(isEdited(a))
-		d.Wake = limit
-	case d.Wanted && isUnrecorded(a) && !isYoung(a) && p.Problem == nil && now.Before(limit) && !w.Blocked[RefOf(d.Row)]:
+		d.setSeverity(a.Spec.Severity)
+		d.writeAhead(a)
+		d.Wake = w.wakeAt(limit)
+	case d.Wanted && isUnrecorded(a) && !isYoung(a) && p.Problem == nil && inTime && !w.Blocked[RefOf(d.Row)]:
 		d.resolve(p, limit, w)
 	}
 }
 
 // deletionLimit is until when a receiver may delay a deletion: at least a minute for a message that is still to be sent, else the
-// resolve timeout, which begins when a process leads.
+// resolve timeout, which begins when a process leads, or with the first attempt. Zero: without end, as the receiver is suspended, or was
+// until a moment ago.
 func (i Inputs) deletionLimit(a *v1beta1.Alert, row v1beta1.Delivery, p Target) time.Time {
 	began, timeout := latest(a.DeletionTimestamp.Time, i.LeaderSince), p.ResolveTimeout()
+	d := DeliveryPlan{Row: row}
 	switch {
-	case !mayBeNotified(row):
+	case !d.mayHold(i):
 		return began.Add(max(timeout, graceAfterCreation))
 	case timeout == 0:
 		return a.DeletionTimestamp.Time
+	case isSuspended(p), p.Problem == nil && row.Reason == v1beta1.ReasonSuspended:
+		return time.Time{}
 	case isResolved(row.LastAttemptedHash) && row.FirstAttemptTime != nil: // the first attempt may be a former process's
-		began = Earliest(began, latest(a.DeletionTimestamp.Time, row.FirstAttemptTime.Time))
+		began = latest(a.DeletionTimestamp.Time, row.FirstAttemptTime.Time)
 	}
 	return began.Add(timeout)
 }
 
 // eligibleForLastAttempt reports whether an Alert that is being deleted is so young that its author expects it to be sent, and it was
 // not attempted yet.
-func eligibleForLastAttempt(a *v1beta1.Alert, row v1beta1.Delivery, p Target, now time.Time) bool {
-	return isYoung(a) && row.LastAttemptedHash == "" && p.Problem == nil && a.Spec.State == v1beta1.AlertFiring &&
-		!expired(a, now) && !isRestored(a) && rank(a.Spec.Severity) >= rank(p.Spec.MinSeverity)
+func (d *DeliveryPlan) eligibleForLastAttempt(a *v1beta1.Alert, p Target, w Inputs) bool {
+	return isYoung(a) && d.Row.LastAttemptedHash == "" && p.Problem == nil && a.Spec.State == v1beta1.AlertFiring &&
+		!expired(a, w) && !isRestored(a) && rank(a.Spec.Severity) >= rank(p.Spec.MinSeverity)
 }
 
 // isYoung reports whether an Alert was deleted soon after its creation.
@@ -102,7 +115,7 @@ func isYoung(a *v1beta1.Alert) bool {
 
 // IsBlockedByMissingTarget reports whether something would be sent to a receiver of a deleted Alert if the receiver, its Secret, or its
 // selection of the namespace existed.
-func (d *DeliveryPlan) IsBlockedByMissingTarget(a *v1beta1.Alert, p Target, now time.Time) bool {
+func (d *DeliveryPlan) IsBlockedByMissingTarget(a *v1beta1.Alert, p Target, w Inputs) bool {
 	if p.Problem == nil || p.Problem.Reason == v1beta1.ReasonSuspended || retainsExternal(a) {
 		return false
 	}
@@ -111,10 +124,11 @@ func (d *DeliveryPlan) IsBlockedByMissingTarget(a *v1beta1.Alert, p Target, now 
 	if there.Spec == nil {
 		there.Spec = &v1beta1.CommonReceiverSpec{}
 	}
-	return mayBeNotified(d.Row) && p.Spec == nil || d.Wanted && eligibleForLastAttempt(a, d.Row, there, now)
+	return d.mayHold(w) && p.Spec == nil || d.Wanted && d.eligibleForLastAttempt(a, there, w)
 }
 
 // IsBlockedByMissingDefault reports the same of a default receiver.
-func (pl Plan) IsBlockedByMissingDefault(a *v1beta1.Alert, now time.Time) bool {
-	return len(pl.Deliveries) == 0 && !retainsExternal(a) && eligibleForLastAttempt(a, v1beta1.Delivery{}, Target{Spec: &v1beta1.CommonReceiverSpec{}}, now)
+func (pl Plan) IsBlockedByMissingDefault(a *v1beta1.Alert, w Inputs) bool {
+	var none DeliveryPlan
+	return len(pl.Deliveries) == 0 && !retainsExternal(a) && none.eligibleForLastAttempt(a, Target{Spec: &v1beta1.CommonReceiverSpec{}}, w)
 }

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // Decide returns what to do next about an Alert.
@@ -32,7 +33,7 @@ func Decide(a *v1beta1.Alert, w Inputs) Plan {
 		s.Wake = Earliest(s.Wake, t.Wake)
 	}
 	if !s.hasReceivers() && a.DeletionTimestamp.IsZero() {
-		s.Wake = Earliest(s.Wake, future(expiry(a), w.Now))
+		s.Wake = Earliest(s.Wake, w.wakeAt(expiry(a)))
 	}
 	protected := slices.Contains(a.Finalizers, v1beta1.AlertFinalizer)
 	if !protected {
@@ -45,11 +46,11 @@ func Decide(a *v1beta1.Alert, w Inputs) Plan {
 		if !protected {
 			s.Wake = time.Time{} // only finalizers of others are left
 		}
-	case s.finished(a, w) && !purge.IsZero() && !w.Now.Before(purge):
+	case s.finished(a, w) && !purge.IsZero() && w.hasPassed(purge):
 		s.Purge = true
 	default:
 		s.AddFinalizer = !protected
-		s.Wake = Earliest(s.Wake, future(purge, w.Now))
+		s.Wake = Earliest(s.Wake, w.wakeAt(purge))
 	}
 	return s
 }
@@ -62,6 +63,18 @@ func (pl Plan) inPhase(p phase) []DeliveryPlan {
 // Sends reports whether there is a request to make now.
 func (pl Plan) Sends() bool {
 	return slices.ContainsFunc(pl.Deliveries, func(t DeliveryPlan) bool { return t.Send != nil })
+}
+
+// RowOf returns the row of a receiver as the plan's report has it.
+func (pl Plan) RowOf(ref v1beta1.ReceiverRef) v1beta1.Delivery {
+	var row v1beta1.Delivery
+	for _, d := range pl.Deliveries {
+		if RefOf(d.Row) == ref {
+			row = d.Row
+		}
+	}
+	row.Message = redact.Shorten(row.Message, MaxMessage)
+	return row
 }
 
 // hasReceivers reports whether the Alert resolves to a receiver.
@@ -77,7 +90,7 @@ func (pl Plan) sendNothing() {
 
 // finished reports whether nothing more happens, neither by itself nor by a change of another object.
 func (pl Plan) finished(a *v1beta1.Alert, w Inputs) bool {
-	if a.DeletionTimestamp.IsZero() && a.Spec.State == v1beta1.AlertFiring && !pl.hasReceivers() && !expired(a, w.Now) {
+	if a.DeletionTimestamp.IsZero() && a.Spec.State == v1beta1.AlertFiring && !pl.hasReceivers() && !expired(a, w) {
 		return false // a default receiver may be created
 	}
 	return !slices.ContainsFunc(pl.Deliveries, func(t DeliveryPlan) bool { return t.phase != phaseSettled })
@@ -87,11 +100,12 @@ func (pl Plan) finished(a *v1beta1.Alert, w Inputs) bool {
 func planDelivery(a *v1beta1.Alert, row v1beta1.Delivery, w Inputs) DeliveryPlan {
 	ref := RefOf(row)
 	p := w.Targets[ref]
-	t := DeliveryPlan{Row: row, Wanted: slices.Contains(w.Refs, ref)}
+	t := DeliveryPlan{Row: row, recorded: row.State, Wanted: slices.Contains(w.Refs, ref)}
 	if f, ok := w.InFlight[ref]; ok {
 		t.planInFlight(a, f, w.Now)
 		return t
 	}
+	t.Row = withLostAnswer(t.Row)
 	switch {
 	case !a.DeletionTimestamp.IsZero():
 		t.planDeleted(a, p, w)
@@ -104,15 +118,19 @@ func planDelivery(a *v1beta1.Alert, row v1beta1.Delivery, w Inputs) DeliveryPlan
 	return t
 }
 
-// planInFlight waits for the answer of a request in flight.
+// planInFlight waits for the answer of a request in flight. Whatever writes the status meanwhile records the request (R1): a row without
+// it would say that nothing was sent.
 func (d *DeliveryPlan) planInFlight(a *v1beta1.Alert, f OpenRequest, now time.Time) {
 	firing := d.Wanted && a.Spec.State == v1beta1.AlertFiring && a.DeletionTimestamp.IsZero()
-	if f.IsResend && firing && confirmed(d.Row, ContentHash(&a.Spec)) {
+	if f.ResendEvery > 0 && firing && confirmed(d.Row, ContentHash(&a.Spec)) {
 		d.rest(v1beta1.DeliverySent, "")
 		return
 	}
-	if firing && d.Row.State != v1beta1.DeliveryUnknown { // which is on record in case the answer is lost
-		d.Row.State = v1beta1.DeliveryPending
+	if f.ResendEvery == 0 {
+		d.Row = WriteAhead(d.Row, f)
+	}
+	if firing && d.Row.State == v1beta1.DeliverySent && d.Row.FilteredHash != ContentHash(&a.Spec) {
+		d.Row.State = v1beta1.DeliveryPending // it was edited since
 	}
 	d.phase, d.reason = phaseInProgress, v1beta1.ReasonSending
 	if isSlow(d.Row) { // until the answer says otherwise

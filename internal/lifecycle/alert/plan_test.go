@@ -136,6 +136,7 @@ func TestDecide(t *testing.T) {
 		Now, Since        time.Time
 		flying, reminding bool // a request to oncall is under way, which is a reminder
 		Blocked           bool
+		failed            bool      // the last attempt at oncall was this process's
 		LastResent        time.Time // by oncall
 		want              string    // sends, then what else, then the wake
 	}{
@@ -180,7 +181,7 @@ func TestDecide(t *testing.T) {
 			want: ""},
 		"resolved, Outcome unknown": {why: "who may have been paged is told", alert: newAlert(rows(fails(oncall, v1beta1.DeliveryPending, at(time.Minute))), func(a *v1beta1.Alert) { a.Spec.State = v1beta1.AlertResolved }), Refs: one, Targets: good, Now: t0,
 			want: "Resolved#2.1"},
-		"resolved, certainly not sent": {why: "a refused connection is nothing to take back", Refs: one, Targets: good, Now: t0,
+		"resolved, certainly not sent": {why: "a refused connection is nothing to take back", Refs: one, Targets: good, Now: t0, failed: true,
 			alert: newAlert(rows(fails(oncall, v1beta1.DeliveryPending, at(time.Minute))), func(a *v1beta1.Alert) {
 				a.Spec.State, a.Status.Deliveries[0].OutcomeUnknown = v1beta1.AlertResolved, false
 			}), want: ""},
@@ -241,8 +242,17 @@ func TestDecide(t *testing.T) {
 			want: "Fired#1.1, wake 10m0s"},
 		"deleted, not so young": {why: "a storm can be purged", alert: newAlert(deletedAt(at(time.Minute + time.Second))), Refs: one, Targets: good, Now: at(2 * time.Minute),
 			want: "release"},
-		"deleted, tried": {why: "a failed attempt was the one", alert: newAlert(rows(fails(oncall, v1beta1.DeliveryPending, at(time.Minute))), deletedAt(t0)), Refs: one, Targets: good, Now: t0,
+		// F-P27: what may have arrived is resolved, as by state: Resolved.
+		"deleted, Outcome unknown": {why: "who may have been paged is told", alert: newAlert(rows(fails(oncall, v1beta1.DeliveryPending, at(time.Minute))), deletedAt(t0)), Refs: one, Targets: good, Now: t0,
+			want: "Resolved#2.1, wake 10m0s"},
+		"deleted, tried": {why: "a failed attempt was the one", failed: true, alert: newAlert(rows(fails(oncall, v1beta1.DeliveryPending, at(time.Minute))), deletedAt(t0), func(a *v1beta1.Alert) {
+			a.Status.Deliveries[0].OutcomeUnknown = false
+		}), Refs: one, Targets: good, Now: t0,
 			want: "release"},
+		"deleted, tried by another process": {why: "it may have repeated the attempt, without a record", alert: newAlert(rows(fails(oncall, v1beta1.DeliveryPending, at(time.Minute))), deletedAt(t0), func(a *v1beta1.Alert) {
+			a.Status.Deliveries[0].OutcomeUnknown = false
+		}), Refs: one, Targets: good, Now: t0,
+			want: "Resolved#2.1, wake 10m0s"},
 		"deleted, another's finalizer": {why: "ours is gone, so we are phaseSettled", alert: newAlert(deletedAt(t0), func(a *v1beta1.Alert) { a.Finalizers = []string{"x/y"} }), Refs: one, Targets: good, Now: t0,
 			want: ""},
 		"restored": {why: "old news waits for a person", alert: newAlert(func(a *v1beta1.Alert) { a.Labels = map[string]string{restoreLabel: "r"} }), Refs: one, Targets: good, Now: t0,
@@ -337,15 +347,21 @@ func TestDecide(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := c.alert.DeepCopy()
-			w := Inputs{Now: c.Now, LeaderSince: c.Since, Refs: c.Refs, Targets: c.Targets, LastResent: map[v1beta1.ReceiverRef]time.Time{oncall: c.LastResent},
+			w := Inputs{Now: c.Now, ServerTime: c.Now, LeaderSince: c.Since, Refs: c.Refs, Targets: c.Targets, LastResent: map[v1beta1.ReceiverRef]time.Time{oncall: c.LastResent},
 				Blocked: map[v1beta1.ReceiverRef]bool{oncall: c.Blocked}, ResendEvery: map[v1beta1.ReceiverRef]time.Duration{}}
 			for _, row := range c.alert.Status.Deliveries {
 				if row.ExternalID != "" && c.Targets[RefOf(row)].Spec.Alertmanager != nil {
 					w.ResendEvery[RefOf(row)] = 2 * time.Minute
 				}
 			}
+			if c.failed {
+				w.Failed = map[v1beta1.ReceiverRef]FailedAttempt{oncall: {Since: t0, At: t0}}
+			}
 			if c.flying {
-				w.InFlight = map[v1beta1.ReceiverRef]OpenRequest{oncall: {Since: c.Now, IsResend: c.reminding}}
+				w.InFlight = map[v1beta1.ReceiverRef]OpenRequest{oncall: {Since: c.Now}}
+				if c.reminding {
+					w.InFlight[oncall] = OpenRequest{Since: c.Now, Request: Request{ResendEvery: time.Minute}}
+				}
 			}
 			s := Decide(c.alert, w)
 			if got := shorthand(s, c.Now); got != c.want {

@@ -83,10 +83,29 @@ func IsNotified(row v1beta1.Delivery) bool {
 	return row.ContentHash != "" && !isResolved(row.ContentHash)
 }
 
-// mayBeNotified reports whether the receiver confirmed a message, and may not know that the alert is over: where neither is certain,
-// the Alert fired again after a resolve whose answer was lost.
-func mayBeNotified(row v1beta1.Delivery) bool {
-	return IsNotified(row) || row.ContentHash == "" && row.SentTime != nil && row.OutcomeUnknown
+// mayHold reports whether the receiver may hold a message of the Alert, so that it has to hear that it is over.
+func (d *DeliveryPlan) mayHold(w Inputs) bool {
+	row := d.Row
+	switch {
+	case IsNotified(row), row.OutcomeUnknown:
+		return true
+	case row.LastAttemptedHash == "", isResolved(row.ContentHash) && isResolved(row.LastAttemptedHash):
+		return false
+	}
+	// A repeat of a pending row is not recorded before it is sent: that the last attempt failed is certain only where this process made it.
+	_, own := w.Failed[RefOf(row)]
+	return row.State == v1beta1.DeliveryPending && !own
+}
+
+// heldSeverity is the severity of the content that the receiver confirmed. Rows of earlier releases do not have it; Info where it is not
+// known.
+func heldSeverity(row v1beta1.Delivery, spec v1beta1.AlertSpec) v1beta1.Severity {
+	for _, s := range severities {
+		if spec.Severity = s; row.Severity == "" && row.ContentHash == ContentHash(&spec) {
+			return s
+		}
+	}
+	return row.Severity
 }
 
 // RefOf is the receiver of a row.

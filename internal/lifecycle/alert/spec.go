@@ -60,9 +60,12 @@ func isEdited(a *v1beta1.Alert) bool {
 // without a record.
 func isUnrecorded(a *v1beta1.Alert) bool { return a.Status.ObservedGeneration == -1 }
 
+// severities are all severities, in ascending order.
+var severities = []v1beta1.Severity{v1beta1.SeverityInfo, v1beta1.SeverityWarning, v1beta1.SeverityCritical}
+
 // rank orders severities.
 func rank(s v1beta1.Severity) int {
-	return slices.Index([]v1beta1.Severity{v1beta1.SeverityInfo, v1beta1.SeverityWarning, v1beta1.SeverityCritical}, cmp.Or(s, v1beta1.SeverityInfo))
+	return slices.Index(severities, cmp.Or(s, v1beta1.SeverityInfo))
 }
 
 // expiry is when the Alert expires; zero: never.
@@ -74,9 +77,9 @@ func expiry(a *v1beta1.Alert) time.Time {
 }
 
 // expired reports whether the Alert has expired.
-func expired(a *v1beta1.Alert, now time.Time) bool {
+func expired(a *v1beta1.Alert, w Inputs) bool {
 	at := expiry(a)
-	return !at.IsZero() && !now.Before(at)
+	return !at.IsZero() && w.hasPassed(at)
 }
 
 // purgeTime is when the Alert deletes itself; zero: never, or not known yet.

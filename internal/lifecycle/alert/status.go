@@ -48,13 +48,11 @@ func Report(a *v1beta1.Alert, s Plan, w Inputs) v1beta1.AlertStatus {
 		// A status that the schema refuses could never be written.
 		t.Row.Message = redact.Shorten(t.Row.Message, MaxMessage)
 		status.Deliveries = append(status.Deliveries, t.Row)
-		if !t.Wanted || t.Row.State == v1beta1.DeliveryFiltered {
+		if !t.Wanted || t.Row.State == v1beta1.DeliveryFiltered && t.Row.SentTime == nil {
 			continue
 		}
 		wanted++
-		// What was sent stays sent where the resolve fails.
-		over := a.Spec.State == v1beta1.AlertResolved || !a.DeletionTimestamp.IsZero()
-		if t.Row.State == v1beta1.DeliverySent || over && t.Row.SentTime != nil {
+		if isReached(a, t.Row) {
 			reached++
 		}
 	}
@@ -62,8 +60,8 @@ func Report(a *v1beta1.Alert, s Plan, w Inputs) v1beta1.AlertStatus {
 	status.Receivers = fmt.Sprintf("%d/%d", reached, wanted)
 	if s.finished(a, w) && a.DeletionTimestamp.IsZero() {
 		status.FinishedTime = a.Status.FinishedTime
-		if status.FinishedTime == nil {
-			status.FinishedTime = Seconds(w.Now)
+		if status.FinishedTime == nil || isAhead(status.FinishedTime.Time, w.finishedAt()) {
+			status.FinishedTime = Seconds(w.finishedAt())
 		}
 	}
 	for _, c := range conditions(a, s, w, status) {
@@ -73,6 +71,30 @@ func Report(a *v1beta1.Alert, s Plan, w Inputs) v1beta1.AlertStatus {
 		meta.SetStatusCondition(&status.Conditions, c)
 	}
 	return status
+}
+
+// isReached reports whether the receiver confirmed the Alert. What was sent stays sent where the resolve fails, or where a change is filtered
+// or comes after the expiry.
+func isReached(a *v1beta1.Alert, row v1beta1.Delivery) bool {
+	over := a.Spec.State == v1beta1.AlertResolved || !a.DeletionTimestamp.IsZero()
+	switch row.State {
+	case v1beta1.DeliverySent:
+		return true
+	case v1beta1.DeliveryFiltered, v1beta1.DeliveryResolved:
+		return row.SentTime != nil
+	case v1beta1.DeliveryExpired:
+		return IsNotified(row)
+	default:
+		return over && row.SentTime != nil
+	}
+}
+
+// finishedAt is the present in the API server's time.
+func (i Inputs) finishedAt() time.Time {
+	if i.ServerTime.IsZero() {
+		return i.Now
+	}
+	return i.ServerTime
 }
 
 // conditions are Ready, which sums up, Reconciling for deliveries in progress, and Stalled for blocked ones.
@@ -107,16 +129,23 @@ func condition(kind string, is bool, open []DeliveryPlan, a *v1beta1.Alert, w In
 
 // outcomeOf is how an Alert ended of which nothing is open.
 func outcomeOf(a *v1beta1.Alert, s Plan, w Inputs, status v1beta1.AlertStatus) (is metav1.ConditionStatus, reason, message string) {
-	isExpired := slices.ContainsFunc(s.Deliveries, func(t DeliveryPlan) bool { return t.Wanted && t.Row.State == v1beta1.DeliveryExpired })
+	isExpired := slices.ContainsFunc(s.Deliveries, func(t DeliveryPlan) bool {
+		return t.Wanted && t.Row.State == v1beta1.DeliveryExpired && !isReached(a, t.Row)
+	})
+	isBelow := !slices.ContainsFunc(s.Deliveries, func(t DeliveryPlan) bool {
+		return t.Wanted && t.Row.State != v1beta1.DeliveryFiltered && t.Row.Reason != v1beta1.ReasonBelowMinSeverity
+	})
 	switch {
 	case a.Spec.State == v1beta1.AlertResolved:
 		return metav1.ConditionTrue, v1beta1.ReasonResolved, "Every receiver that was paged knows that it is over"
-	case isExpired || !s.hasReceivers() && expired(a, w.Now):
+	case isExpired || !s.hasReceivers() && expired(a, w):
 		return metav1.ConditionFalse, v1beta1.ReasonExpired, fmt.Sprintf("Sent to %s receivers before it expired at %s", status.Receivers, Stamp(expiry(a)))
 	case !s.hasReceivers():
 		return metav1.ConditionFalse, v1beta1.ReasonNoReceiver, "No receiver is named in spec.receiverRefs, and neither the namespace nor the cluster has a default; " +
 			"it is sent as soon as a Receiver or ClusterReceiver has the annotation " + v1beta1.DefaultReceiverAnnotation + `: "true"`
-	case status.Sent:
+	case status.Sent && !isBelow && slices.ContainsFunc(s.Deliveries, func(t DeliveryPlan) bool { return t.Wanted && t.Row.State == v1beta1.DeliveryExpired }):
+		return metav1.ConditionTrue, v1beta1.ReasonSent, fmt.Sprintf("Sent to %s receivers before it expired at %s; what changed since is not sent", status.Receivers, Stamp(expiry(a)))
+	case status.Sent && !isBelow:
 		return metav1.ConditionTrue, v1beta1.ReasonSent, fmt.Sprintf("Sent to %s receivers", status.Receivers)
 	}
 	return metav1.ConditionTrue, v1beta1.ReasonFiltered, "Below the minSeverity of every receiver"
@@ -130,7 +159,7 @@ func describe(a *v1beta1.Alert, open []DeliveryPlan, w Inputs) string {
 		switch {
 		case t.Row.Message != "":
 			part += t.Row.Message
-		case t.Row.Reason != "":
+		case t.Row.Reason != "" && t.Row.Reason != v1beta1.ReasonSending:
 			part += t.Row.Reason
 		default:
 			part += "being sent"
@@ -152,11 +181,15 @@ func describe(a *v1beta1.Alert, open []DeliveryPlan, w Inputs) string {
 		return message
 	}
 	var until time.Time
+	unlimited := false
 	for _, t := range open {
-		if end := w.deletionLimit(a, t.Row, w.Targets[RefOf(t.Row)]); end.After(until) {
-			until = end
-		}
+		end := w.deletionLimit(a, t.Row, w.Targets[RefOf(t.Row)])
+		until, unlimited = latest(until, end), unlimited || end.IsZero()
 	}
-	return fmt.Sprintf("Being deleted since %s, until at most %s, while receivers are told that it is over: %s. To release it now, set the annotation %s: %s",
-		Stamp(a.DeletionTimestamp.Time), Stamp(until), message, deletionPolicyAnnotation, retain)
+	limit := "until at most " + Stamp(until)
+	if unlimited {
+		limit = "and for as long as a receiver is suspended"
+	}
+	return fmt.Sprintf("Being deleted since %s, %s, while receivers are told that it is over: %s. To release it now, set the annotation %s: %s",
+		Stamp(a.DeletionTimestamp.Time), limit, message, deletionPolicyAnnotation, retain)
 }

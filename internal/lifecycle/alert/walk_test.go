@@ -39,9 +39,10 @@ var pager = v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: "pager"}
 // time, and checks what must hold wherever it stands.
 func TestWalks(t *testing.T) {
 	for seed := range uint64(3000) {
-		w := &walk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 1)), Now: t0, alert: newAlert(), held: map[v1beta1.ReceiverRef]string{}, keys: map[string]string{}, tried: map[string]bool{}, accepted: map[string]bool{}}
+		w := &walk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 1)), Now: t0, started: t0, failed: map[v1beta1.ReceiverRef]FailedAttempt{}, alert: newAlert(), held: map[v1beta1.ReceiverRef]string{}, keys: map[string]string{}, tried: map[string]bool{}, accepted: map[string]bool{}}
 		w.Targets = map[v1beta1.ReceiverRef]Target{oncall: usable("v0"), team: usable("v0"), pager: policy(v1beta1.AtMostOnce)[oncall]}
 		w.Refs = []v1beta1.ReceiverRef{oncall, team, pager}
+		w.alert.Status.ObservedGeneration = -1
 		for range 40 {
 			w.edit()
 			if w.reconcile(); w.released {
@@ -58,7 +59,10 @@ type walk struct {
 	*testing.T
 	seed     uint64
 	rnd      *rand.Rand
-	Now      time.Time
+	Now      time.Time     // of the API server
+	skew     time.Duration // of the process's clock
+	started  time.Time     // when the process did, of the API server
+	failed   map[v1beta1.ReceiverRef]FailedAttempt
 	alert    *v1beta1.Alert
 	Refs     []v1beta1.ReceiverRef
 	Targets  map[v1beta1.ReceiverRef]Target
@@ -79,6 +83,7 @@ func (w *walk) failf(format string, args ...any) {
 
 func (w *walk) edit() {
 	w.Now = w.Now.Add(time.Duration(w.rnd.IntN(90)) * time.Second)
+	w.moveClock()
 	deleted := !w.alert.DeletionTimestamp.IsZero()
 	switch w.rnd.IntN(12) {
 	case 0:
@@ -108,6 +113,7 @@ func (w *walk) edit() {
 		w.Targets[team] = loud
 	case 8:
 		w.alert.Spec.ExpireAfterSeconds = []*int32{nil, ptr.To[int32](60), ptr.To[int32](3600)}[w.rnd.IntN(3)]
+		w.alert.Spec.TTLSecondsAfterFinished = []*int32{nil, nil, nil, ptr.To[int32](7200)}[w.rnd.IntN(4)]
 		w.alert.Generation++
 	case 4:
 		if !deleted && w.rnd.IntN(4) == 0 {
@@ -130,7 +136,7 @@ func (w *walk) reconcile() {
 		if d.Send == nil {
 			continue
 		}
-		o := Outcome{Request: *d.Send, Ref: RefOf(d.Row), Began: w.Now, At: w.Now}
+		o := Outcome{Request: *d.Send, Ref: RefOf(d.Row), Began: w.Now, At: w.local()}
 		w.deliver(&o)
 		if !w.calm && w.rnd.IntN(6) == 0 {
 			w.crash()
@@ -148,6 +154,9 @@ func (w *walk) checkWake(alert *v1beta1.Alert, plan Plan) {
 		return
 	}
 	for _, d := range plan.Deliveries {
+		if d.phase == phaseInProgress && d.Row.State == v1beta1.DeliveryPending && d.Send == nil && d.Wake.Sub(w.local()) > 45*time.Minute {
+			w.failf("%s is due at %s, and it is %s", RefOf(d.Row).Name, d.Wake, w.local())
+		}
 		if !d.Wake.IsZero() && (plan.Wake.IsZero() || d.Wake.Before(plan.Wake)) {
 			w.failf("%s is due at %s, and the Alert is looked at again at %s", RefOf(d.Row).Name, d.Wake, plan.Wake)
 		}
@@ -164,9 +173,9 @@ func (w *walk) look() (*v1beta1.Alert, Inputs) {
 		}
 		PutDelivery(alert, applied)
 	}
-	view := Inputs{Now: w.Now, Refs: w.Refs, Targets: w.Targets, InFlight: map[v1beta1.ReceiverRef]OpenRequest{}}
+	view := Inputs{Now: w.local(), ServerTime: w.Now, LeaderSince: w.started, Failed: w.failed, Refs: w.Refs, Targets: w.Targets, InFlight: map[v1beta1.ReceiverRef]OpenRequest{}}
 	for _, o := range w.flying {
-		view.InFlight[o.Ref] = OpenRequest{Since: w.Now}
+		view.InFlight[o.Ref] = OpenRequest{Request: o.Request, Since: w.local(), Began: o.Began}
 	}
 	return alert, view
 }
@@ -177,7 +186,6 @@ func (w *walk) writeAhead(alert *v1beta1.Alert, view Inputs, sends []DeliveryPla
 	for _, t := range sends {
 		if t.Send != nil && t.Send.WriteAhead {
 			ahead = true
-			PutDelivery(alert, WriteAhead(t.Row, *t.Send, w.Now))
 		}
 	}
 	if !ahead {
@@ -188,7 +196,7 @@ func (w *walk) writeAhead(alert *v1beta1.Alert, view Inputs, sends []DeliveryPla
 	}
 	for _, t := range sends {
 		if t.Send != nil {
-			view.InFlight[RefOf(t.Row)] = OpenRequest{Since: w.Now}
+			view.InFlight[RefOf(t.Row)] = OpenRequest{Request: *t.Send, Since: w.local(), Began: w.Now}
 		}
 	}
 	alert.Status = Report(alert, Decide(alert, view), view)
@@ -207,6 +215,10 @@ func (w *walk) land() {
 	for _, o := range w.flying {
 		if w.calm || w.rnd.IntN(3) > 0 {
 			w.ledger = append(w.ledger, o)
+			delete(w.failed, o.Ref)
+			if o.Failure != nil {
+				w.failed[o.Ref] = FailedAttempt{Since: o.At, At: o.At, OwnFault: o.Verdict.OwnFault}
+			}
 		} else {
 			still = append(still, o)
 		}
@@ -216,7 +228,20 @@ func (w *walk) land() {
 
 // crash forgets all that is not recorded. F-P4: whatever is edited before the next start, the end is what the spec says.
 func (w *walk) crash() {
-	w.flying, w.ledger = nil, nil
+	w.flying, w.ledger, w.failed, w.started = nil, nil, map[v1beta1.ReceiverRef]FailedAttempt{}, w.Now
+}
+
+func (w *walk) local() time.Time { return w.Now.Add(w.skew) }
+
+// moveClock moves the process's clock, with and without a restart. F-P33: no due time is far away afterwards.
+func (w *walk) moveClock() {
+	if w.calm || w.rnd.IntN(6) > 0 {
+		return
+	}
+	w.skew = []time.Duration{time.Minute, time.Hour, 24 * time.Hour, 365 * 24 * time.Hour}[w.rnd.IntN(4)] * time.Duration(w.rnd.IntN(3)-1)
+	if w.rnd.IntN(2) == 0 {
+		w.crash()
+	}
 }
 
 func (w *walk) record() {
@@ -225,6 +250,13 @@ func (w *walk) record() {
 	}
 	after, view := w.look()
 	s := Decide(after, view)
+	if ttl := after.Spec.TTLSecondsAfterFinished; s.Purge && w.Now.Before(after.CreationTimestamp.Add(time.Duration(*ttl)*time.Second)) {
+		w.failf("purged before its time to live has passed")
+	}
+	if s.Purge {
+		w.released = true
+		return
+	}
 	if s.Release {
 		if len(w.flying) > 0 {
 			w.failf("released while a request is under way")
@@ -294,13 +326,19 @@ func (w *walk) checkStatus(a *v1beta1.Alert) {
 		}
 	}
 	firing := a.Spec.State == v1beta1.AlertFiring && a.DeletionTimestamp.IsZero()
+	for _, row := range a.Status.Deliveries { // F-P28: whatever the process's clock says
+		if firing && slices.Contains(w.Refs, RefOf(row)) && row.State == v1beta1.DeliveryExpired && row.LastAttemptedHash == "" && a.Spec.ExpireAfterSeconds != nil && w.Now.Before(expiry(a)) {
+			w.failf("%s is Expired before its time", row.Name)
+		}
+	}
 	for _, row := range a.Status.Deliveries {
 		wanted := slices.Contains(w.Refs, RefOf(row))
 		asked := slices.ContainsFunc(w.flying, func(o Outcome) bool { return o.Ref == RefOf(row) })
-		if asked && row.State == v1beta1.DeliverySent && firing && wanted {
+		if asked && row.State == v1beta1.DeliverySent && !isResolved(row.LastAttemptedHash) && firing && wanted {
 			w.failf("%s is Sent, but something is under way", row.Name)
 		}
-		if firing && wanted && !asked && confirmed(row, ContentHash(&a.Spec)) != (row.State == v1beta1.DeliverySent) {
+		page := ContentHash(&a.Spec) // which the receiver filters: then it is resolved
+		if firing && wanted && !asked && row.FilteredHash != page && confirmed(row, ContentHash(&a.Spec)) != (row.State == v1beta1.DeliverySent) {
 			w.failf("%s is %s: what it holds says otherwise", row.Name, row.State)
 		}
 		if firing && wanted && a.Status.FinishedTime != nil && (row.State == v1beta1.DeliveryPending || row.State == v1beta1.DeliveryFailed) {
@@ -308,7 +346,7 @@ func (w *walk) checkStatus(a *v1beta1.Alert) {
 		}
 	}
 	expired := len(w.Refs) == 0 || slices.ContainsFunc(a.Status.Deliveries, func(row v1beta1.Delivery) bool {
-		return slices.Contains(w.Refs, RefOf(row)) && row.State == v1beta1.DeliveryExpired
+		return slices.Contains(w.Refs, RefOf(row)) && row.State == v1beta1.DeliveryExpired && !IsNotified(row)
 	})
 	if ready := meta.IsStatusConditionTrue(a.Status.Conditions, v1beta1.ConditionReady); firing && ready != (a.Status.FinishedTime != nil && !expired) {
 		w.failf("Ready is %v", ready)
@@ -316,6 +354,8 @@ func (w *walk) checkStatus(a *v1beta1.Alert) {
 	if a.Status.Sent && a.DeletionTimestamp.IsZero() {
 		for _, ref := range w.Refs {
 			filtered := DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name}).State == v1beta1.DeliveryFiltered
+			row := DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name})
+			filtered = filtered || row.FilteredHash == ContentHash(&a.Spec) || row.State == v1beta1.DeliveryExpired
 			if firing && !filtered && w.held[ref] != ContentHash(&a.Spec) {
 				w.failf("sent is true, but %s holds %q", ref.Name, w.held[ref])
 			}
@@ -323,13 +363,21 @@ func (w *walk) checkStatus(a *v1beta1.Alert) {
 	}
 }
 
-// checkRelease: what a receiver confirmed is undone before the Alert is released, or its
-// time is over, or there is no receiver any more.
+// checkRelease asks the receivers: what one really holds is resolved before the Alert is released, or its time is over, or there is no
+// receiver any more.
 func (w *walk) checkRelease(a *v1beta1.Alert) {
-	for _, row := range a.Status.Deliveries {
-		lost := RefOf(row) == pager && row.AnswerLost && isResolved(row.LastAttemptedHash)
-		if p := w.Targets[RefOf(row)]; p.Spec != nil && IsNotified(row) && !lost && w.Now.Before(a.DeletionTimestamp.Add(p.ResolveTimeout())) {
-			w.failf("released while %s holds a page", row.Name)
+	for ref, hash := range w.held {
+		row := DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name})
+		lost := ref == pager && row.AnswerLost && isResolved(row.LastAttemptedHash)
+		refused := row.State == v1beta1.DeliveryFailed
+		p := w.Targets[ref]
+		unrecorded := isUnrecorded(a) && (p.Problem != nil || isYoung(a))
+		limit := latest(a.DeletionTimestamp.Time, w.started).Add(p.ResolveTimeout())
+		if row.FirstAttemptTime != nil && isResolved(row.LastAttemptedHash) {
+			limit = a.DeletionTimestamp.Add(p.ResolveTimeout())
+		}
+		if p.Spec != nil && !isResolved(hash) && !lost && !refused && !unrecorded && w.Now.Before(limit) {
+			w.failf("released while %s holds %q", ref.Name, hash)
 		}
 	}
 }
@@ -351,6 +399,7 @@ func (w *walk) settle() {
 	if w.alert.Spec.State == v1beta1.AlertFiring && w.alert.DeletionTimestamp.IsZero() {
 		for _, ref := range w.Refs {
 			filtered := DeliveryIn(w.alert.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name}).State == v1beta1.DeliveryFiltered
+			filtered = filtered || DeliveryIn(w.alert.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name}).FilteredHash != ""
 			lost := ref == pager && DeliveryIn(w.alert.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name}).State == v1beta1.DeliveryUnknown
 			if !filtered && !lost && w.held[ref] != ContentHash(&w.alert.Spec) {
 				w.failf("in the end %s holds %q", ref.Name, w.held[ref])

@@ -28,6 +28,8 @@ var Provider = notify.Provider[v1beta1.PagerDutyProvider]{
 	New: func(s *v1beta1.PagerDutyProvider, secret *notify.Secret, client *outbound.Client) (notify.Sender, error) {
 		return New(Config{URL: s.URL, RoutingKey: secret.Get("routingKey")}, client)
 	},
+	// An event for an open incident is added to it and pages no one.
+	RaisesByReopening: true,
 	Modes: []notify.Mode{{
 		SecretKeys: []string{"routingKey"},
 		DefaultURL: DefaultURL,

@@ -37,6 +37,9 @@ type DeliveryApplyConfiguration struct {
 	// contentHash is the hash of the content that the receiver confirmed last; empty:
 	// none.
 	ContentHash *string `json:"contentHash,omitempty"`
+	// severity is that of the content that the receiver confirmed last, unless that was
+	// a resolve: a higher one is a new message, which notifies people.
+	Severity *pagerv1beta1.Severity `json:"severity,omitempty"`
 	// lastAttemptedHash is the hash of the content of the last attempt, confirmed or
 	// not.
 	LastAttemptedHash *string `json:"lastAttemptedHash,omitempty"`
@@ -115,6 +118,14 @@ func (b *DeliveryApplyConfiguration) WithState(value pagerv1beta1.DeliveryState)
 // If called multiple times, the ContentHash field is set to the value of the last call.
 func (b *DeliveryApplyConfiguration) WithContentHash(value string) *DeliveryApplyConfiguration {
 	b.ContentHash = &value
+	return b
+}
+
+// WithSeverity sets the Severity field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Severity field is set to the value of the last call.
+func (b *DeliveryApplyConfiguration) WithSeverity(value pagerv1beta1.Severity) *DeliveryApplyConfiguration {
+	b.Severity = &value
 	return b
 }
 
