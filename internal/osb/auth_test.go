@@ -175,6 +175,18 @@ func TestRefusedTokenIsRenewed(t *testing.T) {
 	want(t, "tokens", tokens.issued.Load(), 3)
 }
 
+// F-S39: a process that no longer leads does not send the request again with another token.
+func TestRefusedTokenIsNotRenewedWhereNothingMayBeSent(t *testing.T) {
+	tokens := newIssuer(t)
+	s := newScript(t, status(401, `{"description":"expired"}`))
+	c := newClient(t, s.URL, tokens.auth)
+	request := provisionRequest()
+	request.MayRepeat = func() bool { return false }
+	_, out := c.Provision(t.Context(), request)
+	want(t, "outcome", out, result.Outcome{Class: result.Misconfigured, Status: 401, Sent: true, Description: "expired"})
+	want(t, "requests", len(s.take()), 1)
+}
+
 func TestTokenIsShared(t *testing.T) {
 	release := make(chan struct{})
 	var asked atomic.Int32
@@ -234,4 +246,35 @@ func TestNoToken(t *testing.T) {
 		_, _ = c.Provision(t.Context(), provisionRequest())
 		want(t, why+", requests for a token", len(tokens.take()), 2)
 	}
+}
+
+// F-S9: the header is bounded, and where it is too large for a broker the groups are left out.
+func TestIdentityIsBounded(t *testing.T) {
+	user := Identity{Username: "alice", UID: "uid", Extra: map[string][]string{"scopes": {"x"}}}
+	for range 400 {
+		user.Groups = append(user.Groups, "a-group-with-quite-a-long-name")
+	}
+	if got := len(user.header()); got > 6<<10 || got < 4<<10 {
+		t.Errorf("the header has %d bytes", got)
+	}
+	var sizes []int
+	s := newScript(t, func(w http.ResponseWriter, r *http.Request) {
+		sizes = append(sizes, len(r.Header.Get("X-Broker-API-Originating-Identity")))
+		if len(sizes) == 1 {
+			status(http.StatusRequestHeaderFieldsTooLarge, "")(w, r)
+			return
+		}
+		status(201, `{}`)(w, r)
+	})
+	request := provisionRequest()
+	request.Identity = &user
+	_, out := newClient(t, s.URL).Provision(t.Context(), request)
+	want(t, "outcome", out.Class, result.Done)
+	if len(sizes) != 2 || sizes[1] > 256 || sizes[1] == 0 {
+		t.Errorf("headers of %v bytes", sizes)
+	}
+	always := newScript(t, status(http.StatusRequestHeaderFieldsTooLarge, ""))
+	_, out = newClient(t, always.URL).Provision(t.Context(), request)
+	want(t, "431 is no refusal", out.Class, result.Misconfigured)
+	want(t, "requests", len(always.take()), 2)
 }

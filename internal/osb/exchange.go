@@ -70,7 +70,8 @@ func (c *Client) do(ctx context.Context, e *exchange) result.Outcome {
 	return out
 }
 
-// ask sends the request; once more if its OAuth2 token was refused and can be renewed.
+// ask sends the request; once more if its OAuth2 token was refused and can be renewed, or without the groups of the user if its headers were
+// too large (431), unless the caller may send nothing any more.
 func (c *Client) ask(ctx context.Context, e *exchange) result.Outcome {
 	if e.version == "" {
 		e.version = c.Version()
@@ -83,11 +84,15 @@ func (c *Client) ask(ctx context.Context, e *exchange) result.Outcome {
 		return *failed
 	}
 	resp, out := c.send(ctx, e, cred)
-	if out.Status == http.StatusUnauthorized && cred.renewable {
+	if out.Status == http.StatusUnauthorized && cred.renewable && e.mayRepeat() {
 		c.auth.drop(cred)
 		if cred, failed = c.auth.authorize(ctx); failed != nil {
 			return *failed
 		}
+		resp, out = c.send(ctx, e, cred)
+	}
+	if small := e.about.Identity.reduced(); out.Status == http.StatusRequestHeaderFieldsTooLarge && small != nil && e.mayRepeat() {
+		e.about.Identity = small
 		resp, out = c.send(ctx, e, cred)
 	}
 	if resp == nil {
@@ -95,6 +100,9 @@ func (c *Client) ask(ctx context.Context, e *exchange) result.Outcome {
 	}
 	return e.judge(resp, out, &cleaner{names: cred.names, credentials: cred.secrets, about: e.about.Secrets})
 }
+
+// mayRepeat reports whether the request may be sent again.
+func (e *exchange) mayRepeat() bool { return e.about.MayRepeat == nil || e.about.MayRepeat() }
 
 // problem returns why the request must not be sent; "": it may.
 func (e *exchange) problem() string {

@@ -49,6 +49,8 @@ type Params struct {
 	// Secrets are redacted in what the broker returns, beside the endpoint's own credentials: values of Secrets among the
 	// parameters, and a binding's credentials. They are not sent. nil: there are none.
 	Secrets Secrets
+	// MayRepeat reports whether the request may be sent again, with another token; nil: it may. A process that no longer leads may not.
+	MayRepeat func() bool
 }
 
 // Secrets returns texts that must not be shown; all is false where some are not known. It is called at most once for an answer, and
