@@ -29,6 +29,8 @@ const (
 	minRelist = time.Minute
 	// MinDemanded is the shortest time between two relists that a broker's answer requests, or a changed Secret.
 	MinDemanded = 10 * time.Second
+	// maxRetry is the longest time to the next attempt: what a broker's Retry-After may ask for.
+	maxRetry = 25 * time.Hour
 )
 
 // Inputs are what the decision about a broker depends on, beside the object.
@@ -71,7 +73,7 @@ func relistAt(b v1beta1.Broker, f Inputs) time.Time {
 	case failing && status.CredentialsVersion != f.Credentials:
 		return f.Now
 	case status.NextAttemptTime != nil:
-		return status.NextAttemptTime.Time
+		return lifecycle.DueAt(status.NextAttemptTime.Time, maxRetry, f.Now)
 	case failing: // until the spec or a Secret changes
 		return time.Time{}
 	case status.ReconciledGeneration == 0: // it was abandoned, or the record is incomplete
@@ -81,15 +83,15 @@ func relistAt(b v1beta1.Broker, f Inputs) time.Time {
 	}
 	last := status.LastCatalogRetrievalTime.Time
 	if f.RelistRequested || !manual && status.CredentialsVersion != f.Credentials {
-		return last.Add(MinDemanded)
+		return lifecycle.DueAfter(last, MinDemanded, f.Now)
 	}
 	switch {
 	case manual:
 		return time.Time{}
 	case status.CatalogDigest != f.Digest: // classes or plans were edited or deleted by others
-		return last.Add(minRelist)
+		return lifecycle.DueAfter(last, minRelist, f.Now)
 	}
-	return last.Add(intervalOf(spec, f.Interval))
+	return lifecycle.DueAfter(last, intervalOf(spec, f.Interval), f.Now)
 }
 
 func intervalOf(spec *v1beta1.CommonServiceBrokerSpec, usual time.Duration) time.Duration {

@@ -81,6 +81,11 @@ func TestWhenACatalogIsReadNext(t *testing.T) {
 		"interval long over": {"", func(b *broker) {
 			b.Status.LastCatalogRetrievalTime = lifecycle.Timestamp(lifecycletest.Noon.Add(-48 * time.Hour))
 		}, nil, lifecycletest.Noon.Add(-24 * time.Hour), "etag"},
+		// F-S33: a clock that was ahead, and is put right, puts no relist off.
+		"read in a year": {"", func(b *broker) {
+			b.Status.LastCatalogRetrievalTime = lifecycle.Timestamp(lifecycletest.Noon.AddDate(1, 0, 0))
+		}, nil, lifecycletest.Noon, "etag"},
+		"failing, next in a year":    {"", func(b *broker) { failing(b, 365*24*time.Hour) }, nil, lifecycletest.Noon, ""},
 		"broker that gives no ETag":  {"", func(b *broker) { b.Status.CatalogETag = "" }, nil, day, ""},
 		"reset counter of old fails": {"", func(b *broker) { failing(b, -time.Hour) }, nil, lifecycletest.Noon.Add(-time.Hour), ""},
 	} {
