@@ -30,6 +30,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/keymutex"
@@ -64,8 +65,10 @@ type Reconciler struct {
 
 	mu        sync.Mutex
 	written   map[types.UID]writtenVersions
-	uses      map[types.UID]int  // how often it was kept for a new instance
-	announced map[types.UID]bool // Secrets with an event that they are kept
+	uses      map[types.UID]int       // how often it was kept for a new instance
+	announced map[types.UID]time.Time // when an event has said that a deleted Secret is kept
+
+	now func() time.Time
 }
 
 // writtenVersions is what this process has done to a Secret.
@@ -77,7 +80,7 @@ type writtenVersions struct {
 
 // NewReconciler returns the reconciler of the Secrets of brokers.
 func NewReconciler(cache client.Reader, c client.Client, x index.Index, recorder events.EventRecorder, barrier *consistency.CacheBarrier) *Reconciler {
-	return &Reconciler{cache: cache, client: c, index: x, recorder: recorder, barrier: barrier, locks: keymutex.NewHashed(secretLocks), written: map[types.UID]writtenVersions{}, uses: map[types.UID]int{}, announced: map[types.UID]bool{}}
+	return &Reconciler{cache: cache, client: c, index: x, recorder: recorder, barrier: barrier, locks: keymutex.NewHashed(secretLocks), written: map[types.UID]writtenVersions{}, uses: map[types.UID]int{}, announced: map[types.UID]time.Time{}, now: time.Now}
 }
 
 // maxTouched bounds the versions that are kept of a Secret; a broker needs the last few.
@@ -85,6 +88,10 @@ const maxTouched = 16
 
 // writeTimeout bounds a write of the finalizer.
 const writeTimeout = 10 * time.Second
+
+// deletionGrace is how long a deleted Secret is kept at least: manifests that have it are deleted one after the other, and what is to be
+// removed at the broker with it may not be deleted yet.
+const deletionGrace = 10 * time.Second
 
 // secretLocks is the number of locks.
 const secretLocks = 64
@@ -102,43 +109,79 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	uses := r.usesOf(secret.UID)
-	broker, left, err := r.neededFor(ctx, req.NamespacedName)
+	use, err := r.neededFor(ctx, req.NamespacedName)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
 	isKept, isDeleted := controllerutil.ContainsFinalizer(secret, v1beta1.AuthSecretFinalizer), !secret.DeletionTimestamp.IsZero()
 	switch {
-	case broker == nil && isKept:
+	case use == nil && isKept:
 		err = r.release(ctx, secret, uses)
-	case broker != nil && !isKept && !isDeleted:
+	case use != nil && !isKept && !isDeleted:
 		err = r.protect(ctx, secret)
-	case broker != nil && isKept && isDeleted && r.firstAnnouncement(secret.UID):
-		r.recorder.Eventf(secret, nil, corev1.EventTypeWarning, v1beta1.ReasonCredentialsInUse, "Keep",
-			"Deleted, and kept until nothing is left at %s %s, which is reached with it: %s", catalog.ScopeOf(broker).BrokerKind(), broker.GetName(), left)
+	case use != nil && isKept && isDeleted:
+		return r.keepDeleted(ctx, secret, *use, uses)
 	}
 	return patch.RequeueOnConflict(ctx, ctrl.Result{}, err)
 }
 
-// neededFor returns a broker that uses a Secret and has instances or bindings, and their number; nil: there is none.
-func (r *Reconciler) neededFor(ctx context.Context, secret types.NamespacedName) (v1beta1.Broker, string, error) {
+// keepDeleted keeps a deleted Secret as long as it is needed to remove something at the broker: the broker, or something there, is being
+// deleted as well. Otherwise the Secret is released after deletionGrace, as it is deleted to be created again with other credentials;
+// until then requests wait, and the conditions of the broker say that the Secret does not exist.
+func (r *Reconciler) keepDeleted(ctx context.Context, secret *metav1.PartialObjectMetadata, u use, uses int) (ctrl.Result, error) {
+	since, first := r.announce(secret.UID)
+	if first {
+		r.recorder.Eventf(secret, nil, corev1.EventTypeWarning, v1beta1.ReasonCredentialsInUse, "Keep",
+			"Deleted, and kept for %s, and as long as something at %s %s, which is reached with it, is being deleted; there are %s. Then requests wait until there is a Secret of this name again",
+			deletionGrace, catalog.ScopeOf(u.broker).BrokerKind(), u.broker.GetName(), u.left)
+	}
+	if wait := since.Add(deletionGrace).Sub(r.now()); wait > 0 {
+		return ctrl.Result{RequeueAfter: min(wait, deletionGrace)}, nil
+	}
+	if !u.isRemoving {
+		return patch.RequeueOnConflict(ctx, ctrl.Result{}, r.release(ctx, secret, uses))
+	}
+	return ctrl.Result{}, nil
+}
+
+// use is the use of a Secret by a broker that has instances or bindings.
+type use struct {
+	broker v1beta1.Broker
+	left   string // their number
+	// isRemoving: the broker, its namespace, or one of them is being deleted.
+	isRemoving bool
+}
+
+// neededFor returns the use of a Secret, of those by several brokers one that removes something; nil: there is none.
+func (r *Reconciler) neededFor(ctx context.Context, secret types.NamespacedName) (found *use, err error) {
 	brokers, err := r.index.BrokersWith(ctx, secret)
 	if err != nil {
-		return nil, "", fmt.Errorf("looking up brokers with the Secret: %w", err)
+		return nil, fmt.Errorf("looking up brokers with the Secret: %w", err)
 	}
 	for _, broker := range brokers {
 		instances, err := r.index.InstancesOfBroker(ctx, broker)
 		if err != nil {
-			return nil, "", fmt.Errorf("looking up instances of broker %s: %w", broker.GetName(), err)
+			return nil, fmt.Errorf("looking up instances of broker %s: %w", broker.GetName(), err)
 		}
 		bindings, err := r.index.BindingsOfBroker(ctx, broker)
 		if err != nil {
-			return nil, "", fmt.Errorf("looking up bindings of broker %s: %w", broker.GetName(), err)
+			return nil, fmt.Errorf("looking up bindings of broker %s: %w", broker.GetName(), err)
 		}
-		if len(instances)+len(bindings) > 0 {
-			return broker, lifecycle.Count(len(instances), "ServiceInstance", "ServiceInstances") + " and " + lifecycle.Count(len(bindings), "ServiceBinding", "ServiceBindings"), nil
+		if len(instances)+len(bindings) == 0 || found != nil && found.isRemoving {
+			continue
 		}
+		found = &use{broker: broker, left: lifecycle.Count(len(instances), "ServiceInstance", "ServiceInstances") + " and " + lifecycle.Count(len(bindings), "ServiceBinding", "ServiceBindings")}
+		found.isRemoving = isDeleted(broker) || slices.ContainsFunc(instances, isDeleted) || slices.ContainsFunc(bindings, isDeleted) || r.isNamespaceDeleted(ctx, broker)
 	}
-	return nil, "", nil
+	return found, nil
+}
+
+func isDeleted[O client.Object](o O) bool { return !o.GetDeletionTimestamp().IsZero() }
+
+// isNamespaceDeleted reports whether the namespace of a ServiceBroker is being deleted, and with it all that is at the broker.
+func (r *Reconciler) isNamespaceDeleted(ctx context.Context, broker v1beta1.Broker) bool {
+	namespace := apiserver.Metadata("Namespace")
+	return broker.GetNamespace() != "" && r.cache.Get(ctx, types.NamespacedName{Name: broker.GetNamespace()}, namespace) == nil && isDeleted(namespace)
 }
 
 // Protect adds the finalizer to the Secrets of a broker, before a request creates something that could not be removed without them.
@@ -300,10 +343,14 @@ func (r *Reconciler) forget(uid types.UID) {
 	delete(r.announced, uid)
 }
 
-func (r *Reconciler) firstAnnouncement(uid types.UID) bool {
+// announce returns since when this process has known that a Secret is deleted, and whether that is now.
+func (r *Reconciler) announce(uid types.UID) (since time.Time, first bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	was := r.announced[uid]
-	r.announced[uid] = true
-	return !was
+	since, known := r.announced[uid]
+	if !known {
+		since = r.now()
+		r.announced[uid] = since
+	}
+	return since, !known
 }

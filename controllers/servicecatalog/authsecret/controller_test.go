@@ -22,6 +22,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -53,6 +54,8 @@ func TestCredentialsAreKeptForABindingWithoutItsInstance(t *testing.T) {
 		binding.Status.Target = &v1beta1.ServiceBindingTarget{BrokerReference: v1beta1.BrokerReference{Kind: s.BrokerKind(), Name: "osba"}}
 		c, recorder := controllertest.NewCluster(t, interceptor.Funcs{}, b, binding, secret), events.NewFakeRecorder(10)
 		k := NewReconciler(c, c, index.Index{Cache: c}, recorder, &consistency.CacheBarrier{Cache: c, Live: c})
+		now := lifecycletest.Noon
+		k.now = func() time.Time { return now }
 		finalizers := func() []string {
 			t.Helper()
 			if _, err := k.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(secret)}); err != nil {
@@ -61,6 +64,7 @@ func TestCredentialsAreKeptForABindingWithoutItsInstance(t *testing.T) {
 			if err := c.Get(t.Context(), client.ObjectKeyFromObject(secret), secret); err != nil {
 				t.Fatal(err)
 			}
+			now = now.Add(deletionGrace)
 			return secret.Finalizers
 		}
 		if got := finalizers(); !slices.Contains(got, v1beta1.AuthSecretFinalizer) {
@@ -151,4 +155,58 @@ func TestASecretThatWasLetGoIsHeldAgain(t *testing.T) {
 			t.Errorf("held again, where the cache shows that it was released (%t): %v, %v", shown, err, is.Finalizers)
 		}
 	}
+}
+
+// F-S38: a Secret that is deleted to be created again goes after a short time, though there are instances; one that is deleted together with
+// what is at the broker stays until that is gone.
+func TestADeletedSecretIsKeptOnlyToRemoveWhatIsAtTheBroker(t *testing.T) {
+	for name, c := range map[string]struct {
+		edit func(b v1beta1.Broker, si *v1beta1.ServiceInstance, ns *corev1.Namespace)
+		kept bool
+	}{
+		"nothing is deleted":       {func(v1beta1.Broker, *v1beta1.ServiceInstance, *corev1.Namespace) {}, false},
+		"the instance is deleted":  {func(_ v1beta1.Broker, si *v1beta1.ServiceInstance, _ *corev1.Namespace) { deleteObject(si) }, true},
+		"the broker is deleted":    {func(b v1beta1.Broker, _ *v1beta1.ServiceInstance, _ *corev1.Namespace) { deleteObject(b) }, true},
+		"the namespace is deleted": {func(_ v1beta1.Broker, _ *v1beta1.ServiceInstance, ns *corev1.Namespace) { deleteObject(ns) }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := controllertest.NewBroker(catalogsync.Namespaced, "https://osba.example")
+			b.SetNamespace("demo")
+			b.Common().AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Name: "login"}}}
+			secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "login", UID: "login", Finalizers: []string{v1beta1.AuthSecretFinalizer}}}
+			secret.DeletionTimestamp = &metav1.Time{Time: lifecycletest.Noon}
+			si := &v1beta1.ServiceInstance{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "db"}}
+			si.Status.Broker = &v1beta1.BrokerReference{Kind: "ServiceBroker", Name: b.GetName()}
+			namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "demo"}}
+			c.edit(b, si, namespace)
+			cluster, recorder := controllertest.NewCluster(t, interceptor.Funcs{}, b, si, secret, namespace), events.NewFakeRecorder(10)
+			k := NewReconciler(cluster, cluster, index.Index{Cache: cluster}, recorder, &consistency.CacheBarrier{Cache: cluster, Live: cluster})
+			now := lifecycletest.Noon
+			k.now = func() time.Time { return now }
+			isKept := func() (bool, time.Duration) {
+				t.Helper()
+				result, err := k.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(secret)})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return cluster.Get(t.Context(), client.ObjectKeyFromObject(secret), &corev1.Secret{}) == nil, result.RequeueAfter
+			}
+			if kept, wait := isKept(); !kept || wait != deletionGrace {
+				t.Fatalf("kept at first: %t, again after %s", kept, wait)
+			}
+			if said := <-recorder.Events; !strings.Contains(said, "Then requests wait until there is a Secret of this name again") {
+				t.Error(said)
+			}
+			now = now.Add(deletionGrace)
+			if kept, _ := isKept(); kept != c.kept {
+				t.Errorf("kept: %t", kept)
+			}
+		})
+	}
+}
+
+func deleteObject(o client.Object) {
+	at := metav1.NewTime(lifecycletest.Noon)
+	o.SetDeletionTimestamp(&at)
+	o.SetFinalizers([]string{"example.com/theirs"})
 }
