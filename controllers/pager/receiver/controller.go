@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
@@ -79,8 +80,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	receiver := receivers.NewOf(r.kind)
 	key := endpoints.KeyOf(req.Namespace, v1beta1.ReceiverRef{Kind: r.kind, Name: req.Name})
 	if err := consistency.ReadYourWrites(r.client, r.resolver.Cache).Get(ctx, req.NamespacedName, receiver); err != nil {
-		r.health.Forget(key)
-		r.endpoints.Recoveries.Forget(key)
+		if apierrors.IsNotFound(err) {
+			r.health.Forget(key)
+			r.endpoints.Recoveries.Forget(key)
+		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if !receiver.GetDeletionTimestamp().IsZero() {

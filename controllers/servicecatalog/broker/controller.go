@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
@@ -87,7 +88,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	b := r.NewBroker()
 	if err := r.fresh.Read(ctx, r.client, req.NamespacedName, b); err != nil {
-		r.forget(brokers.Key{Namespace: req.Namespace, Name: req.Name})
+		if apierrors.IsNotFound(err) {
+			r.forget(brokers.Key{Namespace: req.Namespace, Name: req.Name})
+		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if fresh, err := r.fresh.IsFresh(ctx, b); err != nil || !fresh {

@@ -25,6 +25,7 @@ import (
 	"fmt"
 	"maps"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -211,10 +212,11 @@ func (r *recoveries) Forget(key Key) {
 // FlowOf returns the flow of a namespace's requests in the limiter of a receiver: flows get slots in turn.
 func FlowOf(namespace string) string { return "namespace " + namespace }
 
-// FailureOfPanic logs a panic of a provider, and returns it as a failure.
+// FailureOfPanic logs a panic of a provider with its stack, which has no values, and returns it as a failure. It is called by the
+// deferred function that recovers.
 func FailureOfPanic(ctx context.Context, ref v1beta1.ReceiverRef, recovered any) *result.Error {
 	err, _ := recovered.(runtime.Error) // other panics are logged without their text, which may have the content of a message
-	log.FromContext(ctx).Error(err, "A provider panicked", "receiver", ref)
+	log.FromContext(ctx).Error(err, "A provider panicked", "receiver", ref, "type", fmt.Sprintf("%T", recovered), "stack", string(debug.Stack()))
 	return FailureOf(nil)
 }
 
