@@ -38,8 +38,9 @@ import (
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
-// metrics are about requests to brokers. Labels are from closed sets, and names of brokers, of which there are few. The metrics of the
-// original service-catalog are for existing dashboards.
+// metrics are about requests to brokers. Labels are from closed sets, and names of ClusterServiceBrokers, of which there are few; all
+// ServiceBrokers, which tenants create and name, share the series with an empty name. The metrics of the original service-catalog are for
+// existing dashboards.
 type metrics struct {
 	requests *prometheus.CounterVec
 	latency  *prometheus.HistogramVec
@@ -56,12 +57,12 @@ func newMetrics(registry prometheus.Registerer, objects cache.Cache, now clock.P
 		}, []string{"operation", "class"}),
 		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "bellhop_osb_request_duration_seconds",
-			Help:    "Time that requests to a broker took, by broker and its namespace (empty for a ClusterServiceBroker) and by operation.",
+			Help:    "Time that requests to a broker took, by ClusterServiceBroker (empty: any ServiceBroker) and by operation.",
 			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
-		}, []string{"broker", "namespace", "operation"}),
+		}, []string{"broker", "operation"}),
 		legacy: prometheus.NewCounterVec(prometheus.CounterOpts{ //nolint:promlinter // dashboards know it by this name
 			Name: "servicecatalog_osb_request_count",
-			Help: "Requests to brokers, by broker, method and status (1xx to 5xx, client-error). As in the original service-catalog: brokers of the same name share a series.",
+			Help: "Requests to brokers, by ClusterServiceBroker (empty: any ServiceBroker), method and status (1xx to 5xx, client-error). As in the original service-catalog.",
 		}, []string{"broker", "method", "status"}),
 		retained: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "bellhop_servicecatalog_retained_total",
@@ -86,8 +87,8 @@ func (m *metrics) released(kind string, why lifecycle.Cause) {
 // observe counts a request.
 func (m *metrics) observe(broker brokers.Key, o osb.Observation) {
 	m.requests.WithLabelValues(string(o.Operation), string(o.Outcome.Class)).Inc()
-	m.latency.WithLabelValues(broker.Name, broker.Namespace, string(o.Operation)).Observe(o.Duration.Seconds())
-	m.legacy.WithLabelValues(broker.Name, string(o.Operation), legacyStatus(o.Outcome)).Inc()
+	m.latency.WithLabelValues(seriesOf(broker), string(o.Operation)).Observe(o.Duration.Seconds())
+	m.legacy.WithLabelValues(seriesOf(broker), string(o.Operation), legacyStatus(o.Outcome)).Inc()
 }
 
 // legacyStatus returns an outcome as the original service-catalog counted it.
@@ -101,10 +102,21 @@ func legacyStatus(o osbresult.Outcome) string {
 	return fmt.Sprintf("%dxx", o.Status/100)
 }
 
-// forget drops the series of a broker that was deleted. They begin again at 0 for a broker of the same name, as after a restart.
+// seriesOf returns the label of a broker's series; empty for a ServiceBroker.
+func seriesOf(broker brokers.Key) string {
+	if broker.Namespace != "" {
+		return ""
+	}
+	return broker.Name
+}
+
+// forget drops the series of a ClusterServiceBroker that was deleted. They begin again at 0 for a broker of the same name, as after a restart.
 func (m *metrics) forget(broker brokers.Key) {
+	if seriesOf(broker) == "" {
+		return
+	}
 	m.legacy.DeletePartialMatch(prometheus.Labels{"broker": broker.Name})
-	m.latency.DeletePartialMatch(prometheus.Labels{"broker": broker.Name, "namespace": broker.Namespace})
+	m.latency.DeletePartialMatch(prometheus.Labels{"broker": broker.Name})
 }
 
 // collectTimeout bounds a collection.

@@ -67,6 +67,7 @@ func Setup(_ context.Context, mgr ctrl.Manager, o Options) error {
 		Index:        index.Index{Cache: mgr.GetCache()},
 		Barrier:      consistency.CacheBarrier{Cache: mgr.GetCache(), Live: mgr.GetAPIReader()},
 		ClusterID:    brokers.NewClusterID(mgr.GetAPIReader(), mgr.GetClient(), o.ClusterID),
+		DigestKey:    brokers.NewDigestKey(mgr.GetAPIReader(), mgr.GetClient(), types.NamespacedName{Namespace: o.ClusterID.Namespace, Name: brokers.DigestKeySecret}),
 		CountRelease: m.released,
 		Recorder:     o.Recorder,
 		Clock:        clock.RealClock{},

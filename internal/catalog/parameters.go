@@ -35,6 +35,11 @@ import (
 const (
 	// Redacted replaces the parameters from Secrets in a status.
 	Redacted = "<redacted>"
+	// MaxParameters bounds the parameters of a spec, in bytes of JSON. Object, annotations, managed fields and status together have to fit into
+	// the 1.5 MiB that etcd takes.
+	MaxParameters = 256 << 10
+	// maxShown bounds the parameters in a status, which has them twice during an update: larger ones are recorded by their checksum only.
+	maxShown = 32 << 10
 	// minSecret is the length of the shortest value that is redacted in the texts of brokers. A shorter one occurs by chance.
 	minSecret = 4
 )
@@ -54,7 +59,7 @@ type Parameters struct {
 	Sent json.RawMessage
 	// Checksum as in the original service-catalog; empty: there are no parameters.
 	Checksum string
-	// Redacted is what a status may show; nil: there are no parameters.
+	// Redacted is what a status may show; nil: there are no parameters, or they are too large.
 	Redacted *runtime.RawExtension
 	// Secrets are the strings and numbers from Secrets, except for the shortest. They are redacted in the texts of brokers.
 	Secrets []string
@@ -100,7 +105,9 @@ func Merge(inline *runtime.RawExtension, from []SecretSource) (Parameters, *fiel
 	for _, name := range fromSecrets {
 		m.values[name] = json.RawMessage(`"` + Redacted + `"`)
 	}
-	p.Redacted = &runtime.RawExtension{Raw: m.values.json()}
+	if shown := m.values.json(); len(shown) <= maxShown {
+		p.Redacted = &runtime.RawExtension{Raw: shown}
+	}
 	return p, nil
 }
 

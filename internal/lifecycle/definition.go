@@ -16,8 +16,13 @@ limitations under the License.
 
 package lifecycle
 
+import "time"
+
 // Definition is what a live read found of a kind's CustomResourceDefinition.
 type Definition int
+
+// DefinitionRetry is how often a definition that is being deleted is read again: no watch tells that it was created again.
+const DefinitionRetry = time.Minute
 
 const (
 	DefinitionUnknown Definition = iota

@@ -24,8 +24,6 @@ type DeletionRule string
 const (
 	// ObjectDeleted: the object is being deleted.
 	ObjectDeleted DeletionRule = "ObjectDeleted"
-	// ObjectGone: the object was gone before the result of its request could be recorded.
-	ObjectGone DeletionRule = "ObjectGone"
 	// OrphanMitigation: it is not known what came of earlier requests, or their result was of no use.
 	OrphanMitigation DeletionRule = "OrphanMitigation"
 	// CredentialRotation: a binding's successor is in use.

@@ -16,19 +16,68 @@ limitations under the License.
 
 package lifecycle
 
-import "github.com/gophernetes/bellhop/internal/catalog"
+import (
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+)
 
 // Parameters are sent to a broker.
 type Parameters struct {
 	catalog.Parameters
-	// Known: they were read. Before that only their version is known.
+	// Known: they were read. Before that only their version is known, and their digest where this process has read the same version.
 	Known bool
 	// SecretMissing: a Secret does not exist, or could not be read.
 	SecretMissing bool
-	// Version changes with the Secrets that they are read from; empty: there are none.
+	// Version changes with the Secrets that they are read from, whatever changes there; empty: there are none.
 	Version string
+	// Digest of what is sent; empty: it is not known. What is sent decides whether parameters have changed, not the version.
+	Digest string
 	// Blocker is why they cannot be put together; nil: they can.
 	Blocker *Blocker
 	// Invalid is why the plan's schema refuses them; nil: it accepts them.
 	Invalid *Blocker
+}
+
+// Comparison is how parameters compare with those that a status records.
+type Comparison int
+
+const (
+	// SameParameters: what is sent is the same, as far as it is known.
+	SameParameters Comparison = iota
+	// OtherParameters: what is sent has changed.
+	OtherParameters
+	// UnreadParameters: the Secrets have changed, and have to be read.
+	UnreadParameters
+)
+
+// Compare compares parameters with those that a status records by version, digest and checksum. Parameters that cannot be put together
+// are no change.
+func (p Parameters) Compare(version, digest, checksum string) Comparison {
+	switch {
+	case p.Version == version, p.Known && p.Blocker != nil:
+		return SameParameters
+	case !p.Known && p.Digest == "":
+		return UnreadParameters
+	}
+	same, comparable := catalog.CompareDigests(digest, p.Digest)
+	if !comparable && !p.Known && checksum != "" {
+		return UnreadParameters
+	}
+	if !comparable { // recorded by an earlier version, or under a key that is lost
+		same = checksum != "" && checksum == p.Checksum
+	}
+	if same {
+		return SameParameters
+	}
+	return OtherParameters
+}
+
+// SameParametersSent reports whether two properties have the same parameters. Where their digests cannot be compared, the checksum
+// decides, which takes large numbers for equal, and then what the status shows of them.
+func SameParametersSent(a, b *v1beta1.ServiceInstancePropertiesState) bool {
+	if a.ParameterChecksum != b.ParameterChecksum {
+		return false
+	}
+	same, comparable := catalog.CompareDigests(a.ParametersDigest, b.ParametersDigest)
+	return same || !comparable && (a.Parameters == nil || b.Parameters == nil || catalog.SameJSON(a.Parameters, b.Parameters))
 }

@@ -65,10 +65,10 @@ func PlanID(props *v1beta1.ServiceInstancePropertiesState) string {
 
 // SameProperties reports whether a request for b repeats one for a.
 func SameProperties(a, b *v1beta1.ServiceInstancePropertiesState) bool {
-	return PlanID(a) == PlanID(b) && a.ParameterChecksum == b.ParameterChecksum && a.MaintenanceVersion == b.MaintenanceVersion
+	return PlanID(a) == PlanID(b) && SameParametersSent(a, b) && a.MaintenanceVersion == b.MaintenanceVersion
 }
 
 // Fingerprint identifies the content of an update.
 func Fingerprint(props *v1beta1.ServiceInstancePropertiesState) string {
-	return catalog.Hash(strings.Join([]string{PlanID(props), props.ParameterChecksum, props.MaintenanceVersion}, "/"))
+	return catalog.Hash(strings.Join([]string{PlanID(props), props.ParameterChecksum, props.MaintenanceVersion, props.ParametersDigest}, "/"))
 }

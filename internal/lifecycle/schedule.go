@@ -30,8 +30,8 @@ type Schedule struct {
 	// Attempts are those of the status; nil: none has failed.
 	Attempts *v1beta1.Attempts
 	Now      time.Time
-	// ParametersVersion is the version of the spec's parameters.
-	ParametersVersion string
+	// Parameters are those of the spec.
+	Parameters Parameters
 	// Requested: a person has asked for another attempt at the same spec.
 	Requested bool
 	// Removing: the attempts are of the object's removal.
@@ -48,7 +48,17 @@ type Schedule struct {
 // IsForFormerSpec reports whether the attempts are of another spec than the present one.
 func (s Schedule) IsForFormerSpec() bool {
 	a := s.Attempts
-	return a != nil && (a.Generation != s.Object.GetGeneration() || a.ParametersVersion != s.ParametersVersion || s.Requested)
+	return a != nil && (a.Generation != s.Object.GetGeneration() || s.compareParameters() == OtherParameters || s.Requested)
+}
+
+// NeedsParameters reports whether only the parameters, which have to be read, say whether the attempts are of the present spec.
+func (s Schedule) NeedsParameters() bool {
+	a := s.Attempts
+	return a != nil && a.Generation == s.Object.GetGeneration() && s.compareParameters() == UnreadParameters
+}
+
+func (s Schedule) compareParameters() Comparison {
+	return s.Parameters.Compare(s.Attempts.ParametersVersion, s.Attempts.ParametersDigest, "")
 }
 
 // IsStopped reports whether the present spec was refused, so that it is not tried again.
@@ -66,7 +76,7 @@ func (s Schedule) Renew() *v1beta1.Attempts {
 	case a.Unknown == 0 && !a.Conflict:
 		return nil
 	}
-	return &v1beta1.Attempts{Generation: s.Object.GetGeneration(), Unknown: a.Unknown, Conflict: a.Conflict, PlanIDs: a.PlanIDs, ParametersVersion: s.ParametersVersion}
+	return &v1beta1.Attempts{Generation: s.Object.GetGeneration(), Unknown: a.Unknown, Conflict: a.Conflict, PlanIDs: a.PlanIDs, ParametersVersion: s.Parameters.Version, ParametersDigest: s.Parameters.Digest}
 }
 
 // Stop returns the attempts with the mark that the present spec is not tried again.
@@ -75,7 +85,8 @@ func (s Schedule) Stop() *v1beta1.Attempts {
 	if a == nil {
 		a = &v1beta1.Attempts{}
 	}
-	a.Generation, a.ParametersVersion, a.Stopped, a.NextTime = s.Object.GetGeneration(), s.ParametersVersion, true, nil
+	a.Generation, a.ParametersVersion, a.ParametersDigest = s.Object.GetGeneration(), s.Parameters.Version, s.Parameters.Digest
+	a.Stopped, a.NextTime = true, nil
 	return a
 }
 

@@ -19,6 +19,7 @@ package servicecatalog
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,6 +27,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
@@ -109,6 +111,10 @@ func TestBindingsAreChecked(t *testing.T) {
 		{name: "nothing for old keys", edit: func(b *v1beta1.ServiceBinding) {
 			b.Spec.SecretTransforms = []v1beta1.SecretTransform{{RenameKey: &v1beta1.RenameKeyTransform{To: "a"}}, {RemoveKey: &v1beta1.RemoveKeyTransform{}}}
 		}, error: []string{"spec.secretTransforms[0].renameKey.from: Required value", "spec.secretTransforms[1].removeKey.key: Required value"}},
+		// F-S6: parameters are bounded, so that the object can be recorded.
+		{name: "large parameters", edit: func(b *v1beta1.ServiceBinding) {
+			b.Spec.Parameters = &runtime.RawExtension{Raw: []byte(`{"a":"` + strings.Repeat("x", 256<<10) + `"}`)}
+		}, error: []string{"spec.parameters", "has 262152 bytes, and may have 262144"}},
 		{name: "a policy", edit: func(b *v1beta1.ServiceBinding) { b.Annotations[v1beta1.DeletionPolicyAnnotation] = "Orphan" }, error: []string{`Unsupported value: "Orphan"`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

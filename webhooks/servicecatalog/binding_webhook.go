@@ -129,6 +129,7 @@ type bindingValidator struct {
 func (v bindingValidator) ValidateCreate(ctx context.Context, b *v1beta1.ServiceBinding) (ctrladmission.Warnings, error) {
 	var f findings
 	f.refuse(checkDeletionPolicy(nil, b)...)
+	f.refuse(checkSize(b.Spec.Parameters)...)
 	checkID(ctx, &f, v.knowledge, b, b.Spec.ExternalID, v.index.BindingsWithID)
 	v.checkInstance(ctx, &f, b)
 	copied := checkTransforms(&f, b)

@@ -134,12 +134,20 @@ func ours(annotations map[string]string) map[string]string {
 
 // checkDeletionPolicy refuses an unknown value that is new; old has the annotations from before.
 func checkDeletionPolicy(old map[string]string, obj client.Object) field.ErrorList {
-	policy, has := obj.GetAnnotations()[v1beta1.DeletionPolicyAnnotation]
-	if !has || policy == v1beta1.DeletionPolicyRetain || policy == v1beta1.DeletionPolicyDelete || old[v1beta1.DeletionPolicyAnnotation] == policy {
+	return checkAnnotation(old, obj, v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyRetain, v1beta1.DeletionPolicyDelete)
+}
+
+// checkParametersPolicy refuses an unknown value that is new; old has the annotations from before.
+func checkParametersPolicy(old map[string]string, obj client.Object) field.ErrorList {
+	return checkAnnotation(old, obj, v1beta1.ParametersPolicyAnnotation, v1beta1.ParametersAutomatic, v1beta1.ParametersManual)
+}
+
+func checkAnnotation(old map[string]string, obj client.Object, name string, supported ...string) field.ErrorList {
+	value, has := obj.GetAnnotations()[name]
+	if !has || slices.Contains(supported, value) || old[name] == value {
 		return nil
 	}
-	path := field.NewPath("metadata", "annotations").Key(v1beta1.DeletionPolicyAnnotation)
-	return field.ErrorList{field.NotSupported(path, policy, []string{v1beta1.DeletionPolicyRetain, v1beta1.DeletionPolicyDelete})}
+	return field.ErrorList{field.NotSupported(field.NewPath("metadata", "annotations").Key(name), value, supported)}
 }
 
 // checkID refuses a supplied id that another object of the kind has: both would be the same resource at the broker. holders returns

@@ -24,6 +24,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
@@ -489,4 +490,26 @@ func TestDeletionPolicy(t *testing.T) {
 		_, err = v.ValidateUpdate(request(t, old), old, i)
 		says(t, policy, text(err))
 	}
+}
+
+// F-S6: parameters are bounded at creation and when they change; larger ones that are stored already do not block other changes.
+func TestParametersAreBounded(t *testing.T) {
+	sized := func(size int) func(*v1beta1.ServiceInstance) {
+		return func(i *v1beta1.ServiceInstance) {
+			i.Spec.Parameters = &runtime.RawExtension{Raw: []byte(`{"a":"` + strings.Repeat("x", size) + `"}`)}
+		}
+	}
+	v := instanceValidator{knowing(t), reviewer(t, new([]string))}
+	const large = 257 << 10
+	_, err := v.ValidateCreate(request(t, nil), instance(sized(large)))
+	says(t, "creation", text(err), "spec.parameters", "and may have 262144")
+	old := instance(sized(large))
+	_, err = v.ValidateUpdate(request(t, nil), old, instance(sized(large), func(i *v1beta1.ServiceInstance) { i.Spec.UpdateRequests++ }))
+	says(t, "another change", text(err))
+	_, err = v.ValidateUpdate(request(t, nil), old, instance(sized(large+1)))
+	says(t, "a change", text(err), "spec.parameters", "and may have 262144")
+	_, err = v.ValidateUpdate(request(t, nil), old, instance(func(i *v1beta1.ServiceInstance) {
+		i.Annotations = map[string]string{v1beta1.ParametersPolicyAnnotation: "Never"}
+	}))
+	says(t, "an unknown policy", text(err), `Unsupported value: "Never": supported values: "Automatic", "Manual"`)
 }

@@ -31,7 +31,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
-// +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-serviceinstance,mutating=false,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=serviceinstances,verbs=create;update,versions=v1beta1,name=vserviceinstance.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-or-own-annotations-change","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec || ['deletion-policy'].exists(a, object.metadata.?annotations[?'bellhop.gophernetes.io/' + a] != oldObject.metadata.?annotations[?'bellhop.gophernetes.io/' + a])"}]}`
+// +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-serviceinstance,mutating=false,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=serviceinstances,verbs=create;update,versions=v1beta1,name=vserviceinstance.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-or-own-annotations-change","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec || ['deletion-policy', 'parameters-policy'].exists(a, object.metadata.?annotations[?'bellhop.gophernetes.io/' + a] != oldObject.metadata.?annotations[?'bellhop.gophernetes.io/' + a])"}]}`
 // +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-serviceinstance,mutating=false,failurePolicy=ignore,sideEffects=None,groups=servicecatalog.k8s.io,resources=serviceinstances,verbs=delete,versions=v1beta1,name=vserviceinstance-delete.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5
 
 // instanceValidator refuses what the schema cannot, and warns of what blocks the instance.
@@ -47,6 +47,8 @@ func (v instanceValidator) ValidateCreate(ctx context.Context, i *v1beta1.Servic
 	}
 	var f findings
 	f.refuse(checkDeletionPolicy(nil, i)...)
+	f.refuse(checkParametersPolicy(nil, i)...)
+	f.refuse(checkSize(i.Spec.Parameters)...)
 	checkID(ctx, &f, v.knowledge, i, i.Spec.ExternalID, v.index.InstancesWithID)
 	o := v.checkOffer(ctx, &f, i, ref)
 	v.checkBroker(ctx, &f, ref, o)
@@ -61,6 +63,7 @@ func (v instanceValidator) ValidateUpdate(ctx context.Context, old, i *v1beta1.S
 	}
 	var f findings
 	f.refuse(checkDeletionPolicy(old.Annotations, i)...)
+	f.refuse(checkParametersPolicy(old.Annotations, i)...)
 	if equality.Semantic.DeepEqual(usersOwn(old.Spec), usersOwn(i.Spec)) {
 		return f.result("ServiceInstance", i.Name)
 	}
@@ -73,6 +76,9 @@ func (v instanceValidator) ValidateUpdate(ctx context.Context, old, i *v1beta1.S
 	if planChanges {
 		v.checkPlanChange(ctx, &f, old, ref)
 		v.checkOffer(ctx, &f, i, ref)
+	}
+	if !equality.Semantic.DeepEqual(old.Spec.Parameters, i.Spec.Parameters) {
+		f.refuse(checkSize(i.Spec.Parameters)...)
 	}
 	// An update sends parameters only if they change.
 	if parametersChange(old.Spec, i.Spec) || planChanges && old.Status.ProvisionStatus != v1beta1.Provisioned {

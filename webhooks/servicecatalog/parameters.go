@@ -18,6 +18,7 @@ package servicecatalog
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/runtime"
@@ -27,6 +28,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/admission"
+	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/catalog/schema"
 )
 
@@ -49,6 +51,14 @@ func checkParameters(ctx context.Context, f *findings, planSchema, parameters *r
 	if warning != "" {
 		f.warn("%s: not checked: %s", parametersPath, warning)
 	}
+}
+
+// checkSize refuses parameters that are too large to be recorded in the object.
+func checkSize(parameters *runtime.RawExtension) field.ErrorList {
+	if parameters == nil || len(parameters.Raw) <= catalog.MaxParameters {
+		return nil
+	}
+	return field.ErrorList{field.Invalid(parametersPath, field.OmitValueType{}, fmt.Sprintf("has %d bytes, and may have %d: put large values where the service can read them, and name that place here", len(parameters.Raw), catalog.MaxParameters))}
 }
 
 // secretUse is a Secret of an object's namespace that the object refers to.

@@ -102,6 +102,7 @@ const (
 	ReasonStartingInstanceOrphanMitigation        = "StartingInstanceOrphanMitigation"
 	ReasonOrphanMitigationSuccessful              = "OrphanMitigationSuccessful"
 	ReasonOrphanMitigationFailed                  = "OrphanMitigationFailed"
+	ReasonResultNotRecorded                       = "ResultNotRecorded"
 	ReasonDeprovisionedSuccessfully               = "DeprovisionedSuccessfully"
 	ReasonDeprovisionBlockedByExistingCredentials = "DeprovisionBlockedByExistingCredentials"
 	// ReasonClusterServiceBrokerReturnedFailure: the broker refused to provision. Of

@@ -34,6 +34,11 @@ const (
 	// deleted: DeletionPolicyRetain or DeletionPolicyDelete.
 	DeletionPolicyAnnotation = "bellhop.gophernetes.io/deletion-policy"
 
+	// ParametersPolicyAnnotation says whether a ServiceInstance follows a change of
+	// the Secrets in parametersFrom: ParametersAutomatic, which is the default, or
+	// ParametersManual.
+	ParametersPolicyAnnotation = "bellhop.gophernetes.io/parameters-policy"
+
 	// RebindAnnotation, set or changed to any value, asks for new credentials of a
 	// ServiceBinding: by rotation where the plan can, else by unbinding and binding
 	// under a new id.
@@ -42,6 +47,11 @@ const (
 	// CredentialsAnnotation is on a Secret that a ServiceBinding keeps: a digest of
 	// the keys that are the binding's, and their names.
 	CredentialsAnnotation = "bellhop.gophernetes.io/credentials"
+
+	// WrittenFromAnnotation is on a Secret that a ServiceBinding keeps: the
+	// resourceVersion of the ServiceBinding that the last write followed from. What
+	// follows from an earlier one, as in a process that no longer leads, is not written.
+	WrittenFromAnnotation = "bellhop.gophernetes.io/written-from"
 )
 
 // Values of DeletionPolicyAnnotation.
@@ -51,6 +61,15 @@ const (
 	// DeletionPolicyDelete deletes outside whatever the object's id names, also
 	// where the object did not create it.
 	DeletionPolicyDelete = "Delete"
+)
+
+// Values of ParametersPolicyAnnotation.
+const (
+	// ParametersAutomatic updates the instance when a parameter in a Secret changes.
+	ParametersAutomatic = "Automatic"
+	// ParametersManual sends a changed parameter with the next change of the spec,
+	// such as a higher updateRequests.
+	ParametersManual = "Manual"
 )
 
 // Labels with the SHA-224, in lower-case hex, of a field's value. They are how svcat

@@ -149,6 +149,10 @@ type ServiceBindingPropertiesState struct {
 	// +optional
 	ParameterChecksum string `json:"parameterChecksum,omitempty"`
 
+	// parametersDigest is a keyed digest of them.
+	// +optional
+	ParametersDigest string `json:"parametersDigest,omitempty"`
+
 	// userInfo is the user of the request.
 	// +optional
 	UserInfo *UserInfo `json:"userInfo,omitempty"`

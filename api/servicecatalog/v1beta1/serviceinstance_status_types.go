@@ -51,9 +51,14 @@ type ServiceInstancePropertiesState struct {
 	// +optional
 	ParameterChecksum string `json:"parameterChecksum,omitempty"`
 
-	// parametersVersion changes with the Secrets in parametersFrom.
+	// parametersVersion is the version of the Secrets in parametersFrom.
 	// +optional
 	ParametersVersion string `json:"parametersVersion,omitempty"`
+
+	// parametersDigest is a keyed digest of the parameters that were sent; where the
+	// original service-catalog sent them, of those that were found at the takeover.
+	// +optional
+	ParametersDigest string `json:"parametersDigest,omitempty"`
 
 	// maintenanceVersion is the version of the plan's maintenanceInfo.
 	// +optional
@@ -165,8 +170,12 @@ type Attempts struct {
 	// +optional
 	ParametersVersion string `json:"parametersVersion,omitempty"`
 
-	// stopped is true after a refusal: nothing is retried until the spec or one of those
-	// Secrets changes.
+	// parametersDigest is a keyed digest of the parameters.
+	// +optional
+	ParametersDigest string `json:"parametersDigest,omitempty"`
+
+	// stopped is true after a refusal: nothing is retried until the spec, or a parameter
+	// in one of those Secrets, changes.
 	// +optional
 	Stopped bool `json:"stopped,omitempty"`
 

@@ -33,6 +33,7 @@ import (
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/audit"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/credentials"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
+	"github.com/gophernetes/bellhop/internal/brokers"
 	"github.com/gophernetes/bellhop/internal/consistency"
 	"github.com/gophernetes/bellhop/internal/enqueue"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
@@ -127,6 +128,9 @@ func (r *Reconciler) decide(ctx context.Context, v *scope) (bindingrules.Decisio
 		case lifecycle.NeedDefinition:
 			v.Record.Definition, err = r.Definition.Read(ctx)
 			v.inputs.Definition = v.Record.Definition
+			if v.Record.Definition == lifecycle.DefinitionTerminating { // it is read again: a CRD can be created again
+				v.Record.Definition = lifecycle.DefinitionUnknown
+			}
 			err = engine.WithReason(v1beta1.ReasonErrorEjectingServiceBinding, err)
 		case lifecycle.NeedParameters:
 			err = engine.WithReason(v1beta1.ReasonErrorWithParameters, r.readParameters(ctx, v))
@@ -148,12 +152,18 @@ func (r *Reconciler) executeSecretAction(ctx context.Context, v *scope, next bin
 			return err
 		}
 	}
-	v.binding.Status = next.Status
+	if err := v.Stopping(); err != nil {
+		return err
+	}
+	v.binding.Status, v.binding.ResourceVersion = next.Status, v.Before.ResourceVersion
 	switch next.SecretAction {
 	case bindingrules.WriteSecret:
 		return r.writeSecret(ctx, v)
 	case bindingrules.ClearSecret:
 		version, err := r.secrets.Put(ctx, v.binding, "", nil)
+		if errors.Is(err, patch.ErrStale) {
+			return err
+		}
 		if err != nil {
 			return engine.WithReason(v1beta1.ReasonErrorEjectingServiceBinding, fmt.Errorf("removing the credentials from the Secret: %s", credentials.Refusal(err, nil)))
 		}
@@ -168,13 +178,16 @@ func (r *Reconciler) executeSecretAction(ctx context.Context, v *scope, next bin
 // writeSecret writes the credentials into the Secret. If it cannot, the conditions say why; it returns an error where a retry may help.
 func (r *Reconciler) writeSecret(ctx context.Context, v *scope) error {
 	t := v.Record.Memory.Received
-	version, data, err := r.renderAndWrite(ctx, v.binding, t)
+	version, data, err := r.renderAndWrite(ctx, v, t)
 	if err == nil {
 		v.binding.Status = bindingrules.ApplySecretWritten(v.binding, v.binding.Status, t.Binding, version, r.Clock.Now())
 		v.Record.Memory.RequestMemory = bindingrules.RequestMemory{}
 		r.rememberSecret(v, t.BindingID, version)
 		r.KeepPending(v.Scope, v.binding.Status)
 		return nil
+	}
+	if errors.Is(err, brokers.ErrStopping) || errors.Is(err, patch.ErrStale) {
+		return err
 	}
 	text := credentials.Refusal(err, data)
 	own, ok := errors.AsType[*bindingsecret.Error](err)
@@ -190,12 +203,16 @@ func (r *Reconciler) writeSecret(ctx context.Context, v *scope) error {
 	return nil
 }
 
-func (r *Reconciler) renderAndWrite(ctx context.Context, b *v1beta1.ServiceBinding, t *bindingrules.Received) (version string, data map[string][]byte, err error) {
+func (r *Reconciler) renderAndWrite(ctx context.Context, v *scope, t *bindingrules.Received) (version string, data map[string][]byte, err error) {
+	b := v.binding
 	others, err := r.secrets.Others(ctx, b)
 	if err != nil {
 		return "", nil, err
 	}
 	if data, err = bindingsecret.Render(t.Binding.Credentials, b, others); err != nil {
+		return "", nil, err
+	}
+	if err := v.Stopping(); err != nil {
 		return "", nil, err
 	}
 	version, err = r.secrets.Put(ctx, b, t.BindingID, data)

@@ -28,7 +28,6 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/audit"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
-	"github.com/gophernetes/bellhop/controllers/servicecatalog/orphans"
 	"github.com/gophernetes/bellhop/internal/brokers"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
@@ -94,23 +93,11 @@ func (r *Reconciler) applyAnswer(v *scope, next bindingrules.Decision, a binding
 	v.more = a.Class == osbresult.NeedsApp || a.Class == osbresult.NeedsAsync && call.Operation == lifecycle.Unbind || call.Operation == lifecycle.Poll && a.State == osbresult.Succeeded && !call.Removal
 	v.Record.Memory.RequestMemory = v.Record.Memory.ObserveAnswer(v.binding, *call, a)
 	v.binding.Status = bindingrules.Apply(v.binding, next.Status, *call, a, r.Clock.Now())
-	v.Record.Orphan = r.orphanOf(v, call, a)
+	if call.Operation == lifecycle.Bind {
+		v.Record.Unrecorded = engine.NewUnrecorded(v.Before, external(v, call.BindingID), call.Operation, a.Outcome)
+	}
 	r.KeepPending(v.Scope, v.binding.Status)
 	v.inputs.LastPoll, v.inputs.PollAfter = v.Record.LastPoll, v.Record.PollAfter
-}
-
-// orphanOf returns what a request has created, for the case that its object is gone when the result is recorded; nil: nothing.
-func (r *Reconciler) orphanOf(v *scope, call *bindingrules.Request, a bindingrules.Answer) *orphans.Orphan {
-	accepted := a.Class == osbresult.Accepted
-	if call.Operation != lifecycle.Bind || a.Class != osbresult.Done && !accepted && a.Class != osbresult.Unknown {
-		return v.Record.Orphan
-	}
-	created := a.Binding != nil && a.Binding.Created
-	wasReady := bindingrules.IsBound(&v.Before.Status)
-	return &orphans.Orphan{
-		Object: v.Before, Broker: brokers.KeyOf(v.inputs.Broker), IsOwned: call.MayMitigate() && !wasReady && (created || accepted),
-		Request: osb.RemovalRequest{Params: params(call), BindingID: call.BindingID},
-	}
 }
 
 func params(call *bindingrules.Request) osb.Params {
@@ -120,6 +107,7 @@ func params(call *bindingrules.Request) osb.Params {
 // sendRequest sends a request. After an error none was sent.
 func (r *Reconciler) sendRequest(ctx context.Context, v *scope, broker *brokers.Client, call *bindingrules.Request) (a bindingrules.Answer, err error) {
 	p := params(call)
+	p.MayRepeat = v.MayRepeat
 	if bindingrules.IsOnBehalfOfUser(v.binding) {
 		p.Identity = engine.OriginatingIdentity(v.binding.Spec.UserInfo)
 	}
@@ -188,7 +176,7 @@ func (r *Reconciler) parametersOf(ctx context.Context, v *scope) (values []strin
 	p := v.inputs.Parameters
 	if !p.Known {
 		var err error
-		if p, err = engine.ReadParameters(ctx, r.Live, v.binding, v.binding.Spec.Parameters, v.binding.Spec.ParametersFrom, p); err != nil {
+		if p, err = r.ReadParameters(ctx, v.binding, v.binding.Spec.Parameters, v.binding.Spec.ParametersFrom, p); err != nil {
 			return nil, false
 		}
 	}

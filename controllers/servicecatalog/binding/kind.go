@@ -18,15 +18,11 @@ package binding
 
 import (
 	"context"
-	"slices"
 
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/controllers/servicecatalog/orphans"
 	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
-	"github.com/gophernetes/bellhop/internal/osb"
-	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 // Name returns the kind.
@@ -68,15 +64,4 @@ func (*Reconciler) IsCreated(s *v1beta1.ServiceBindingStatus) bool {
 // UnsettledAt returns the bindings that are not settled at a broker.
 func (r *Reconciler) UnsettledAt(ctx context.Context, b v1beta1.Broker) []reconcile.Request {
 	return r.dependents.atBroker(ctx, b)
-}
-
-// Remove sends the removal request of an orphan.
-func (*Reconciler) Remove(ctx context.Context, broker *osb.Client, request osb.RemovalRequest) (osb.RemovalResponse, osbresult.Outcome) {
-	return broker.Unbind(ctx, request)
-}
-
-// IsClaimed reports whether another object has the id of an orphan.
-func (r *Reconciler) IsClaimed(ctx context.Context, o *orphans.Orphan) (bool, error) {
-	others, err := r.Index.BindingsWithID(ctx, o.Request.BindingID)
-	return slices.ContainsFunc(others, func(other *v1beta1.ServiceBinding) bool { return other.UID != o.Object.GetUID() }), err
 }

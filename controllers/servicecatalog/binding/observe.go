@@ -61,6 +61,7 @@ func (r *Reconciler) observe(ctx context.Context, v *scope) (err error) {
 	if w.Parameters, err = engine.ParametersVersion(ctx, r.Index.Cache, v.binding.Namespace, v.binding.Spec.ParametersFrom); err != nil {
 		return err
 	}
+	v.Record.RecallDigest(v.binding, &w.Parameters)
 	if len(v.binding.Spec.ParametersFrom) == 0 {
 		if err := r.readParameters(ctx, v); err != nil {
 			return err
@@ -154,10 +155,11 @@ func samePlace(a *v1beta1.ServiceBindingTarget, in string, b *v1beta1.ServiceBin
 
 // readParameters reads a binding's parameters, and validates them with the plan's schema.
 func (r *Reconciler) readParameters(ctx context.Context, v *scope) error {
-	p, err := engine.ReadParameters(ctx, r.Live, v.binding, v.binding.Spec.Parameters, v.binding.Spec.ParametersFrom, v.inputs.Parameters)
+	p, err := r.ReadParameters(ctx, v.binding, v.binding.Spec.Parameters, v.binding.Spec.ParametersFrom, v.inputs.Parameters)
 	if err != nil {
 		return err
 	}
+	v.Record.RememberDigest(v.binding, p)
 	if plan := v.inputs.BoundInstance.Plan; p.Blocker == nil && plan != nil {
 		p.Blocker = engine.ValidateParameters(ctx, plan.Common().ServiceBindingCreateParameterSchema, p)
 	}

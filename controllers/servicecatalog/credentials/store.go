@@ -31,6 +31,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/apiserver"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
+	"github.com/gophernetes/bellhop/internal/patch"
 	"github.com/gophernetes/bellhop/internal/redact"
 	"github.com/gophernetes/bellhop/internal/secrets"
 )
@@ -112,6 +113,7 @@ func (s *Store) Put(ctx context.Context, b *v1beta1.ServiceBinding, id string, d
 
 func (s *Store) create(ctx context.Context, b *v1beta1.ServiceBinding, id string, data map[string][]byte) (string, error) {
 	secret := bindingsecret.NewSecret(b, id, data)
+	bindingsecret.MarkWritten(secret, b)
 	if err := s.Writer.Create(ctx, secret, client.DisableReadYourWritesConsistency); err != nil {
 		return "", err
 	}
@@ -126,6 +128,9 @@ func (s *Store) update(ctx context.Context, b *v1beta1.ServiceBinding, id string
 	if !bindingsecret.IsOwned(secret, b) {
 		return "", bindingsecret.Occupied(b)
 	}
+	if bindingsecret.IsNewer(secret, b) {
+		return "", fmt.Errorf("Secret %q was written from a later state of ServiceBinding %q: %w", secret.Name, b.Name, patch.ErrStale)
+	}
 	before := secret.DeepCopy()
 	if !bindingsecret.Merge(secret, id, data) {
 		return secret.ResourceVersion, nil
@@ -133,9 +138,10 @@ func (s *Store) update(ctx context.Context, b *v1beta1.ServiceBinding, id string
 	if size := bindingsecret.SizeOf(secret.Data); size > corev1.MaxSecretSize { // the binding's alone would fit
 		return "", &bindingsecret.Error{Message: fmt.Sprintf("with what else is in it, the Secret would have %d bytes; it can have %d", size, corev1.MaxSecretSize), Foreign: true}
 	}
+	bindingsecret.MarkWritten(secret, b)
 	// The resourceVersion in the patch protects another Secret of the name.
-	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := s.Writer.Patch(ctx, secret, patch, client.DisableReadYourWritesConsistency); err != nil {
+	change := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := s.Writer.Patch(ctx, secret, change, client.DisableReadYourWritesConsistency); err != nil {
 		return "", err
 	}
 	return secret.ResourceVersion, nil

@@ -32,6 +32,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
+	"github.com/gophernetes/bellhop/internal/patch"
 )
 
 func TestARefusalDoesNotRepeatCredentials(t *testing.T) {
@@ -144,4 +145,32 @@ func newData(pairs ...string) map[string][]byte {
 		data[pairs[i]] = []byte(pairs[i+1])
 	}
 	return data
+}
+
+// F-S29: what follows from an earlier state of the binding, as in a process that no longer leads, replaces and clears nothing.
+func TestASecretIsNotWrittenFromAnEarlierState(t *testing.T) {
+	b := newBinding()
+	b.ResourceVersion = "100"
+	keep, server := keeper(t, interceptor.Funcs{})
+	put := func(version, id string, data map[string][]byte) error {
+		at := b.DeepCopy()
+		at.ResourceVersion = version
+		_, err := keep.Put(t.Context(), at, id, data)
+		return err
+	}
+	if err := errors.Join(put("100", "first", newData("user", "first")), put("120", "second", newData("user", "second"))); err != nil {
+		t.Fatal(err)
+	}
+	for name, err := range map[string]error{"write": put("110", "first", newData("user", "first")), "clear": put("99", "", nil)} {
+		if !errors.Is(err, patch.ErrStale) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	secret := &corev1.Secret{}
+	if err := server.Get(t.Context(), client.ObjectKey{Namespace: b.Namespace, Name: b.Name}, secret); err != nil || string(secret.Data["user"]) != "second" {
+		t.Errorf("%v, %q", err, secret.Data)
+	}
+	if err := put("120", "", nil); err != nil { // the same state
+		t.Error(err)
+	}
 }

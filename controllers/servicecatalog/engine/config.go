@@ -35,6 +35,7 @@ type Config struct {
 	Index     index.Index // does not wait for this process's own writes
 	Clients   *brokers.Clients
 	ClusterID *brokers.ClusterID
+	DigestKey *brokers.DigestKey
 	Recorder  events.EventRecorder
 	Clock     clock.PassiveClock
 	// Barrier has all kinds of the group.

@@ -58,7 +58,7 @@ func ParametersVersion(ctx context.Context, cache client.Reader, namespace strin
 }
 
 // ReadParameters reads the Secrets of parameters, once each, and merges the parameters.
-func ReadParameters(ctx context.Context, live client.Reader, of client.Object, inline *runtime.RawExtension, from []v1beta1.ParametersFromSource, p lifecycle.Parameters) (lifecycle.Parameters, error) {
+func (r *Reconciler[O, S, M]) ReadParameters(ctx context.Context, of client.Object, inline *runtime.RawExtension, from []v1beta1.ParametersFromSource, p lifecycle.Parameters) (lifecycle.Parameters, error) {
 	sources := make([]catalog.SecretSource, 0, len(from))
 	read := map[string]map[string][]byte{}
 	for _, source := range from {
@@ -67,7 +67,7 @@ func ReadParameters(ctx context.Context, live client.Reader, of client.Object, i
 			continue
 		}
 		if _, ok := read[ref.Name]; !ok {
-			secret, err := secrets.Read(ctx, live, types.NamespacedName{Namespace: of.GetNamespace(), Name: ref.Name})
+			secret, err := secrets.Read(ctx, r.Live, types.NamespacedName{Namespace: of.GetNamespace(), Name: ref.Name})
 			if client.IgnoreNotFound(err) != nil {
 				return p, fmt.Errorf("reading Secret %q for parameters: %s", ref.Name, apierrors.ReasonForError(err))
 			}
@@ -86,8 +86,37 @@ func ReadParameters(ctx context.Context, live client.Reader, of client.Object, i
 		if p.SecretMissing {
 			p.Blocker = lifecycle.MissingReference(of, v1beta1.ReasonErrorWithParameters, bad.Error())
 		}
+		return p, nil
 	}
+	var key []byte // parameters of the spec alone are in the status as they are
+	if len(sources) > 0 {
+		var err error
+		if key, err = r.DigestKey.Get(ctx); err != nil {
+			return p, err
+		}
+	}
+	p.Digest = catalog.Digest(key, merged.Sent)
 	return p, nil
+}
+
+// parametersDigest is the digest of an object's parameters that this process has read.
+type parametersDigest struct {
+	generation      int64
+	version, digest string
+}
+
+// RecallDigest adds the digest of parameters of which only the version is known, where this process has read that version.
+func (r *Record[S, M]) RecallDigest(of client.Object, p *lifecycle.Parameters) {
+	if r.parameters.generation == of.GetGeneration() && r.parameters.version == p.Version {
+		p.Digest = r.parameters.digest
+	}
+}
+
+// RememberDigest remembers the digest of parameters from Secrets, so that a version of them is read only once.
+func (r *Record[S, M]) RememberDigest(of client.Object, p lifecycle.Parameters) {
+	if p.Version != "" && p.Digest != "" {
+		r.parameters = parametersDigest{of.GetGeneration(), p.Version, p.Digest}
+	}
 }
 
 // ValidateParameters returns why a plan's schema refuses parameters; nil: it accepts them.

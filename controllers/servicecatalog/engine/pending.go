@@ -23,9 +23,10 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/gophernetes/bellhop/controllers/servicecatalog/orphans"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/audit"
 	"github.com/gophernetes/bellhop/internal/brokers"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 // pending holds what this process knows of objects beyond their status: results that could not be written yet, so that none is lost
@@ -33,7 +34,6 @@ import (
 type pending[S any, M comparable] struct {
 	mu      sync.Mutex
 	entries map[types.NamespacedName]*Record[S, M]
-	orphans *orphans.List // of objects that are gone
 }
 
 // Record is what is known of one object. Only the worker that reconciles the object uses it.
@@ -55,52 +55,61 @@ type Record[S any, M comparable] struct {
 	released bool
 	// open: an event has announced a problem that has not ended, and the present conditions do not show it.
 	open bool
-	// Orphan is what the broker has for it and is not on record; nil: nothing.
-	Orphan *orphans.Orphan
+	// Unrecorded is what a request may have created at the broker, before that is on record; nil: nothing.
+	Unrecorded *Unrecorded
+	// parameters is the digest of its parameters, where it was read.
+	parameters parametersDigest
 	// Memory is what is specific to the kind.
 	Memory M
 }
 
-func newPending[S any, M comparable](o *orphans.List) *pending[S, M] {
-	return &pending[S, M]{entries: map[types.NamespacedName]*Record[S, M]{}, orphans: o}
+// Unrecorded is what a request may have created for an object, which may vanish before that is on record.
+type Unrecorded struct {
+	audit.External
+	Object client.Object // as it was last
+	// Request is what was sent, and Answer what the broker answered, without its words.
+	Request lifecycle.Operation
+	Answer  string
+}
+
+// NewUnrecorded returns what a request that creates something may have created, by its outcome; nil: nothing.
+func NewUnrecorded(o client.Object, at audit.External, request lifecycle.Operation, out osbresult.Outcome) *Unrecorded {
+	if out.Class != osbresult.Done && out.Class != osbresult.Accepted && out.Class != osbresult.Unknown {
+		return nil
+	}
+	return &Unrecorded{External: at, Object: o, Request: request, Answer: lifecycle.StatusOnly(out)}
+}
+
+func newPending[S any, M comparable]() *pending[S, M] {
+	return &pending[S, M]{entries: map[types.NamespacedName]*Record[S, M]{}}
 }
 
 // of returns an object's entry, and creates it if there is none. Of the entry of an earlier object of the name only the place in the
-// broker's queue is kept, which belongs to the name.
-func (p *pending[S, M]) of(o client.Object) *Record[S, M] {
+// broker's queue is kept, which belongs to the name; lost is what that object has left at its broker.
+func (p *pending[S, M]) of(o client.Object) (e *Record[S, M], lost *Unrecorded) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	name := client.ObjectKeyFromObject(o)
-	e := p.entries[name]
+	e = p.entries[name]
 	if e == nil || e.uid != o.GetUID() {
-		p.handOver(name, e)
 		next := &Record[S, M]{uid: o.GetUID()}
 		if e != nil {
-			next.Queue = e.Queue
+			next.Queue, lost = e.Queue, e.Unrecorded
 		}
 		p.entries[name], e = next, next
 	}
-	return e
+	return e, lost
 }
 
-// drop removes the entry of an object that is gone, and returns where it waited.
-func (p *pending[S, M]) drop(name types.NamespacedName) (queued *brokers.Key) {
+// drop removes the entry of an object that is gone, and returns where it waited, and what it has left at its broker.
+func (p *pending[S, M]) drop(name types.NamespacedName) (queued *brokers.Key, lost *Unrecorded) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	e := p.entries[name]
-	if e != nil {
-		queued = e.Queue
+	if e := p.entries[name]; e != nil {
+		queued, lost = e.Queue, e.Unrecorded
 	}
-	p.handOver(name, e)
 	delete(p.entries, name)
-	return queued
-}
-
-// handOver hands over what an object has left at its broker.
-func (p *pending[S, M]) handOver(name types.NamespacedName, e *Record[S, M]) {
-	if e != nil && e.Orphan != nil {
-		p.orphans.Add(name, e.Orphan)
-	}
+	return queued, lost
 }
 
 // forgetIdle removes the entry of an object where it holds nothing.
@@ -108,7 +117,7 @@ func (p *pending[S, M]) forgetIdle(o client.Object) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	name := client.ObjectKeyFromObject(o)
-	if e := p.entries[name]; e != nil && e.PendingStatus == nil && !e.released && !e.open && e.Orphan == nil && e.Queue == nil && e.Definition == lifecycle.DefinitionUnknown && e.Memory == *new(M) {
+	if e := p.entries[name]; e != nil && e.PendingStatus == nil && !e.released && !e.open && e.Unrecorded == nil && e.Queue == nil && e.parameters.digest == "" && e.Definition == lifecycle.DefinitionUnknown && e.Memory == *new(M) {
 		delete(p.entries, name)
 	}
 }

@@ -20,18 +20,18 @@ import (
 	"testing"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/controllers/servicecatalog/orphans"
 	"github.com/gophernetes/bellhop/internal/brokers"
 	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
 )
 
 // TestAPlaceInAQueueBelongsToTheName: the next object of the name has it, and gives it up.
 func TestAPlaceInAQueueBelongsToTheName(t *testing.T) {
-	ledger := newPending[v1beta1.ServiceInstanceStatus, struct{}](orphans.NewList())
+	ledger := newPending[v1beta1.ServiceInstanceStatus, struct{}]()
 	si := lifecycletest.NewInstance()
-	ledger.of(si).Queue = &brokers.Key{Name: "former"}
+	first, _ := ledger.of(si)
+	first.Queue = &brokers.Key{Name: "former"}
 	si.UID = "another"
-	if e := ledger.of(si); e.uid != "another" || e.Queue == nil || *e.Queue != (brokers.Key{Name: "former"}) {
+	if e, _ := ledger.of(si); e.uid != "another" || e.Queue == nil || *e.Queue != (brokers.Key{Name: "former"}) {
 		t.Errorf("%+v", e)
 	}
 }

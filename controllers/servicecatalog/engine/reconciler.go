@@ -35,7 +35,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/controllers/servicecatalog/orphans"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/audit"
 	"github.com/gophernetes/bellhop/internal/apiserver"
 	"github.com/gophernetes/bellhop/internal/brokers"
 	"github.com/gophernetes/bellhop/internal/catalog"
@@ -66,7 +66,6 @@ type Reconciler[O client.Object, S any, M comparable] struct {
 	fresh          *consistency.ObjectFreshness
 	Definition     *apiserver.DefinitionReader
 	pending        *pending[S, M]
-	orphans        *orphans.Collector
 	Claims         claims
 	Recoveries     brokers.Recoveries
 	Wake           enqueue.Enqueuer
@@ -76,7 +75,6 @@ type Reconciler[O client.Object, S any, M comparable] struct {
 
 // Kind is what differs between the kinds of objects that the engine reconciles.
 type Kind[O client.Object, S any, M comparable] interface {
-	orphans.Remover
 	// Name returns the kind, such as ServiceInstance.
 	Name() string
 	New() O
@@ -107,6 +105,17 @@ type Scope[O client.Object, S any, M comparable] struct {
 	Attribution lifecycle.Attribution
 }
 
+// Stopping returns an error once the process stops or no longer leads: it may write no Secret and send no request then.
+func (s *Scope[O, S, M]) Stopping() error {
+	if !s.MayRepeat() {
+		return brokers.ErrStopping
+	}
+	return nil
+}
+
+// MayRepeat reports whether the process may still send a request again.
+func (s *Scope[O, S, M]) MayRepeat() bool { return s.stopping == nil || s.stopping() == nil }
+
 // Common returns the scope itself, also of a kind's scope that embeds it.
 func (s *Scope[O, S, M]) Common() *Scope[O, S, M] { return s }
 
@@ -125,43 +134,45 @@ func NewReconciler[O client.Object, S any, M comparable](k *Config, of Kind[O, S
 		Definition: apiserver.NewDefinitionReader(live, of.Name()),
 	}
 	r.Queue = brokers.NewQueue(of.Name(), k.Clients, k.Clock, &r.Wake)
-	left := orphans.NewList()
-	r.pending = newPending[S, M](left)
-	r.orphans = &orphans.Collector{
-		Index: k.Index, Clients: k.Clients, Definition: r.Definition, Recorder: k.Recorder, Clock: k.Clock, List: left, Wake: r.Wake.AddFirst, Remover: of,
-	}
+	r.pending = newPending[S, M]()
 	return r
 }
 
-// Reconcile takes one step for an object, and for the resources that earlier objects of its name have left at brokers.
+// Reconcile takes one step for an object.
 func (r *Reconciler[O, S, M]) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	if err := r.Barrier.WaitForSync(ctx); err != nil {
 		return ctrl.Result{}, err
 	}
 	before := r.kind.New()
 	err := r.fresh.Read(ctx, r.Client, req.NamespacedName, before, client.UnsafeDisableDeepCopy)
-	switch {
-	case apierrors.IsNotFound(err):
-		queued := r.pending.drop(req.NamespacedName)
+	if apierrors.IsNotFound(err) {
+		queued, lost := r.pending.drop(req.NamespacedName)
 		r.Queue.Leave(req.NamespacedName, &queued)
-	case err != nil:
-		return ctrl.Result{}, err
-	default:
-		r.pending.of(before)
-	}
-	var result ctrl.Result
-	again, failed := r.orphans.Collect(ctx, req.NamespacedName)
-	if err == nil { // the object exists
-		result, err = r.admit(ctx, before)
-		failed = errors.Join(err, failed)
-	}
-	if errors.Is(failed, brokers.ErrStopping) {
+		r.reportLost(ctx, lost)
 		return ctrl.Result{}, nil
 	}
-	if failed != nil {
-		return ctrl.Result{Priority: cmp.Or(result.Priority, new(0))}, failed
+	if err != nil {
+		return ctrl.Result{}, err
 	}
-	return enqueue.Sooner(result, again), nil
+	result, err := r.admit(ctx, before)
+	if errors.Is(err, brokers.ErrStopping) {
+		return ctrl.Result{}, nil
+	}
+	if err != nil {
+		return ctrl.Result{Priority: cmp.Or(result.Priority, new(0))}, err
+	}
+	return result, nil
+}
+
+// reportLost says what a request may have created for an object that vanished before it was on record: its finalizer was removed, which
+// says that nothing is sent any more (R1, R2).
+func (r *Reconciler[O, S, M]) reportLost(ctx context.Context, lost *Unrecorded) {
+	if lost == nil {
+		return
+	}
+	audit.Left(ctx, r.Recorder, lost.Object, lost.External, v1beta1.ReasonResultNotRecorded, "Record", fmt.Sprintf(
+		"The %s was gone before the answer to the %s request for it was recorded (%s). Nothing more is sent; what the broker may have for it is left there, and has to be removed at the broker",
+		r.kind.Name(), lost.Request, lost.Answer))
 }
 
 // admit reconciles an object, if the cache shows it as this process has left it.
@@ -169,7 +180,9 @@ func (r *Reconciler[O, S, M]) admit(ctx context.Context, before O) (ctrl.Result,
 	if fresh, err := r.fresh.IsFresh(ctx, before); err != nil || !fresh {
 		return ctrl.Result{}, err
 	}
-	v := &Scope[O, S, M]{Before: before, Object: before.DeepCopyObject().(O), Record: r.pending.of(before)}
+	record, lost := r.pending.of(before)
+	r.reportLost(ctx, lost)
+	v := &Scope[O, S, M]{Before: before, Object: before.DeepCopyObject().(O), Record: record}
 	if v.Record.released { // it is gone, or has the finalizer of another controller
 		return ctrl.Result{}, nil
 	}
@@ -238,8 +251,8 @@ func (r *Reconciler[O, S, M]) Send(ctx context.Context, v *Scope[O, S, M], broke
 			return nil, err
 		}
 	}
-	if v.stopping() != nil {
-		return nil, brokers.ErrStopping
+	if err := v.Stopping(); err != nil {
+		return nil, err
 	}
 	out, err := ask()
 	if err != nil {

@@ -19,6 +19,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -30,6 +31,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/audit"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/controllertest"
 	"github.com/gophernetes/bellhop/internal/brokers"
 	"github.com/gophernetes/bellhop/internal/consistency"
@@ -130,4 +132,52 @@ func provisioningInstance() *v1beta1.ServiceInstance {
 	si.Status.DeprovisionStatus = v1beta1.DeprovisionRequired
 	instancerules.SetConditions(&si.Status, lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonProvisioning}, lifecycletest.T0)
 	return si
+}
+
+// F-S37: where an object vanishes during its request, nothing more is sent: one event and one audit line say the id, the broker and the answer.
+func TestAnObjectThatVanishesIsReportedOnce(t *testing.T) {
+	for name, replaced := range map[string]bool{"it is gone": false, "there is another of its name": true} {
+		t.Run(name, func(t *testing.T) {
+			si := lifecycletest.NewInstance()
+			si.Finalizers = nil // removed by hand
+			c, recorder := controllertest.NewCluster(t, interceptor.Funcs{}, si), events.NewFakeRecorder(10)
+			r := newStub(c, &Config{Barrier: consistency.CacheBarrier{Cache: c, Live: c}, Clients: &brokers.Clients{}, Recorder: recorder, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
+			broker := lifecycletest.NewOffering().Broker
+			r.reconcile = func(_ context.Context, v *Scope[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]) (ctrl.Result, error) {
+				if v.Before.UID == si.UID {
+					v.Record.Unrecorded = NewUnrecorded(v.Before, audit.External{ID: "id-1", Broker: broker}, lifecycle.Provision, osbresult.Outcome{Class: osbresult.Done, Status: 201})
+				}
+				return ctrl.Result{}, nil
+			}
+			request := ctrl.Request{NamespacedName: client.ObjectKeyFromObject(si)}
+			reconcile := func() {
+				t.Helper()
+				if _, err := r.Reconcile(t.Context(), request); err != nil {
+					t.Fatal(err)
+				}
+			}
+			reconcile()
+			if err := c.Delete(t.Context(), si.DeepCopy()); err != nil {
+				t.Fatal(err)
+			}
+			if replaced {
+				another := lifecycletest.NewInstance()
+				another.UID, another.ResourceVersion = "another", ""
+				if err := c.Create(t.Context(), another); err != nil {
+					t.Fatal(err)
+				}
+			}
+			reconcile()
+			reconcile()
+			if len(recorder.Events) != 1 {
+				t.Fatalf("%d events", len(recorder.Events))
+			}
+			said := <-recorder.Events
+			for _, word := range []string{"Warning " + v1beta1.ReasonResultNotRecorded, "provision request", "HTTP 201", "Nothing more is sent", `id "id-1" at`} {
+				if !strings.Contains(said, word) {
+					t.Errorf("%q lacks %q", said, word)
+				}
+			}
+		})
+	}
 }

@@ -60,7 +60,7 @@ func (r *Reconciler[O, S, M]) Fail(ctx context.Context, of KindScope[O, S, M], e
 func (r *Reconciler[O, S, M]) Record(ctx context.Context, v *Scope[O, S, M], status S) error {
 	before := r.kind.Status(v.Before)
 	if equality.Semantic.DeepEqual(status, *before) || v.polled && r.isProgressOnly(before, &status) && !r.progressWrites.AllowN(r.Clock.Now(), 1) {
-		v.Record.PendingStatus, v.Record.Orphan = nil, nil
+		v.Record.PendingStatus, v.Record.Unrecorded = nil, nil
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, RecordTimeout)
@@ -72,7 +72,7 @@ func (r *Reconciler[O, S, M]) Record(ctx context.Context, v *Scope[O, S, M], sta
 	open := r.HasOpenProblem(v)
 	emitEvents(ctx, r.Recorder, v.Before, r.kind.Conditions(before), r.kind.Conditions(&status), open)
 	v.Record.open = open && isQuiet(r.kind.Conditions(&status))
-	v.Record.PendingStatus, v.Record.Orphan = nil, nil
+	v.Record.PendingStatus, v.Record.Unrecorded = nil, nil
 	v.Before = after
 	return nil
 }
@@ -101,7 +101,7 @@ func (r *Reconciler[O, S, M]) Release(ctx context.Context, v *Scope[O, S, M], at
 	if err := patch.RemoveFinalizer(ctx, r.Client, v.Before.DeepCopyObject().(O), v1beta1.Finalizer); err != nil {
 		return err
 	}
-	v.Record.PendingStatus, v.Record.Orphan, v.Record.released = nil, nil, true
+	v.Record.PendingStatus, v.Record.Unrecorded, v.Record.released = nil, nil, true
 	EmitRelease(ctx, r.Recorder, v.Before, at, why, r.HasOpenProblem(v))
 	r.CountRelease(r.kind.Name(), why)
 	return nil

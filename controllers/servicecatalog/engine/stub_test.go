@@ -24,9 +24,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/controllers/servicecatalog/orphans"
-	"github.com/gophernetes/bellhop/internal/osb"
-	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 // stub is a kind whose reconcile a test provides.
@@ -52,11 +49,6 @@ func (*stub) Attempts(s *v1beta1.ServiceInstanceStatus) *v1beta1.Attempts     { 
 func (*stub) IsInProgress(s *v1beta1.ServiceInstanceStatus) bool              { return s.AsyncOpInProgress }
 func (*stub) IsCreated(*v1beta1.ServiceInstanceStatus) bool                   { return false }
 func (*stub) UnsettledAt(context.Context, v1beta1.Broker) []reconcile.Request { return nil }
-func (*stub) IsClaimed(context.Context, *orphans.Orphan) (bool, error)        { return false, nil }
-
-func (*stub) Remove(context.Context, *osb.Client, osb.RemovalRequest) (osb.RemovalResponse, osbresult.Outcome) {
-	return osb.RemovalResponse{}, osbresult.Outcome{}
-}
 
 func (s *stub) ReconcileObject(ctx context.Context, v *Scope[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]) (ctrl.Result, error) {
 	return s.reconcile(ctx, v)

@@ -95,6 +95,9 @@ func (r *Reconciler) decide(ctx context.Context, v *scope) (instancerules.Decisi
 				err = engine.WithReason(v1beta1.ReasonDeprovisionCallFailed, errors.New("No request is sent to the broker before the CustomResourceDefinition was read: "+err.Error()))
 			}
 			v.inputs.Definition = v.Record.Definition
+			if v.Record.Definition == lifecycle.DefinitionTerminating { // it is read again: a CRD can be created again
+				v.Record.Definition = lifecycle.DefinitionUnknown
+			}
 		case lifecycle.NeedParameters:
 			if err := r.readParameters(ctx, v); err != nil {
 				v.inputs.Parameters.Known, v.inputs.Parameters.SecretMissing, v.unread = true, true, err
@@ -151,7 +154,7 @@ func (r *Reconciler) execute(ctx context.Context, v *scope, next instancerules.D
 		audit.Deleted(ctx, r.Recorder, v.Before, external(v, next.Request.InstanceID), instancerules.RuleOfDeletion(v.instance))
 	}
 	r.ObserveRecovery(ctx, at, &next.Status, &v.instance.Status)
-	v.Record.Orphan = r.orphanOf(v, next.Request, a)
+	v.Record.Unrecorded = unrecorded(v, next.Request, a.Outcome)
 	r.KeepPending(v.Scope, v.instance.Status)
 	return r.recordAndContinue(ctx, v)
 }

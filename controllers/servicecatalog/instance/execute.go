@@ -25,8 +25,6 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
-	"github.com/gophernetes/bellhop/controllers/servicecatalog/orphans"
-	"github.com/gophernetes/bellhop/internal/brokers"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
@@ -39,7 +37,7 @@ import (
 func (r *Reconciler) secretsOf(ctx context.Context, v *scope, about lifecycle.Operation) osb.Secrets {
 	sent := slices.DeleteFunc([]*v1beta1.ServiceInstancePropertiesState{v.instance.Status.ExternalProperties, v.instance.Status.InProgressProperties},
 		func(props *v1beta1.ServiceInstancePropertiesState) bool {
-			return lifecycle.NonNil(props).ParametersVersion == ""
+			return lifecycle.NonNil(props).ParameterChecksum == "" || props.ParametersVersion == "" && len(v.instance.Spec.ParametersFrom) == 0
 		})
 	isSending := (about == lifecycle.Provision || about == lifecycle.Update) && len(v.inputs.Parameters.Secrets) > 0
 	if len(sent) == 0 && !isSending {
@@ -50,14 +48,15 @@ func (r *Reconciler) secretsOf(ctx context.Context, v *scope, about lifecycle.Op
 		if !p.Known {
 			var err error
 			if p, err = engine.ParametersVersion(ctx, r.Index.Cache, v.instance.Namespace, v.instance.Spec.ParametersFrom); err == nil {
-				p, err = engine.ReadParameters(ctx, r.Live, v.instance, v.instance.Spec.Parameters, v.instance.Spec.ParametersFrom, p)
+				p, err = r.ReadParameters(ctx, v.instance, v.instance.Spec.Parameters, v.instance.Spec.ParametersFrom, p)
 			}
 			if err != nil {
 				return nil, false
 			}
 		}
 		isOther := func(props *v1beta1.ServiceInstancePropertiesState) bool {
-			return props.ParametersVersion != p.Version && props.ParameterChecksum != p.Checksum
+			same, comparable := catalog.CompareDigests(props.ParametersDigest, p.Digest)
+			return props.ParameterChecksum != p.Checksum || comparable && !same
 		}
 		return p.Secrets, p.Blocker == nil && !slices.ContainsFunc(sent, isOther)
 	}
@@ -65,8 +64,12 @@ func (r *Reconciler) secretsOf(ctx context.Context, v *scope, about lifecycle.Op
 
 // sendRequest sends a request. After an error none was sent.
 func (r *Reconciler) sendRequest(ctx context.Context, v *scope, broker *osb.Client, call *instancerules.Request) (instancerules.Answer, error) {
+	identity := engine.OriginatingIdentity(v.instance.Spec.UserInfo)
+	if call.Operation == lifecycle.Deprovision || call.Removal {
+		identity = nil // who deletes an object is not known, and an orphan mitigation is on behalf of no user
+	}
 	params := osb.Params{InstanceID: call.InstanceID, ServiceID: call.ServiceID, PlanID: call.PlanID, AcceptsIncomplete: true,
-		Identity: engine.OriginatingIdentity(v.instance.Spec.UserInfo), Secrets: r.secretsOf(ctx, v, call.Operation)}
+		MayRepeat: v.MayRepeat, Identity: identity, Secrets: r.secretsOf(ctx, v, call.Operation)}
 	switch call.Operation {
 	case lifecycle.Poll:
 		last, out := broker.Poll(ctx, osb.PollRequest{Params: params, Removal: call.Removal, Operation: ptr.Deref(v.instance.Status.LastOperation, "")})
@@ -74,9 +77,6 @@ func (r *Reconciler) sendRequest(ctx context.Context, v *scope, broker *osb.Clie
 	case lifecycle.Inspect:
 		return inspectInstance(ctx, broker, params, v.inputs.Offering.Class), nil
 	case lifecycle.Deprovision:
-		if v.instance.DeletionTimestamp.IsZero() {
-			params.Identity = nil // an orphan mitigation is not on behalf of a user
-		}
 		removal, out := broker.Deprovision(ctx, osb.RemovalRequest{Params: params})
 		return instancerules.Answer{Outcome: out, Operation: removal.Operation}, nil
 	default: // these have a context
@@ -116,16 +116,12 @@ func (r *Reconciler) updateInstance(ctx context.Context, v *scope, broker *osb.C
 	return instancerules.Answer{Outcome: out, DashboardURL: updated.DashboardURL, Operation: updated.Operation}
 }
 
-// orphanOf returns what a request has created, for the case that its object is gone when the result is recorded; nil: nothing.
-func (r *Reconciler) orphanOf(v *scope, call *instancerules.Request, a instancerules.Answer) *orphans.Orphan {
-	accepted := a.Class == osbresult.Accepted
-	if call.Operation != lifecycle.Provision || a.Class != osbresult.Done && !accepted && a.Class != osbresult.Unknown {
+// unrecorded returns what a request may have created; nil: nothing.
+func unrecorded(v *scope, call *instancerules.Request, out osbresult.Outcome) *engine.Unrecorded {
+	if call.Operation != lifecycle.Provision {
 		return nil
 	}
-	return &orphans.Orphan{
-		Object: v.Before, Broker: brokers.KeyOf(v.inputs.Offering.Broker), IsOwned: call.Owned && !call.Retained && (a.Created || accepted),
-		Request: osb.RemovalRequest{Params: osb.Params{InstanceID: call.InstanceID, ServiceID: call.ServiceID, PlanID: call.PlanID, AcceptsIncomplete: true}},
-	}
+	return engine.NewUnrecorded(v.Before, external(v, call.InstanceID), call.Operation, out)
 }
 
 // inspectInstance fetches what a broker has under an id, or polls it where it cannot be fetched.

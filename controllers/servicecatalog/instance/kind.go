@@ -18,15 +18,11 @@ package instance
 
 import (
 	"context"
-	"slices"
 
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/controllers/servicecatalog/orphans"
 	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
-	"github.com/gophernetes/bellhop/internal/osb"
-	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 // Name returns the kind.
@@ -68,15 +64,4 @@ func (*Reconciler) IsCreated(s *v1beta1.ServiceInstanceStatus) bool {
 // UnsettledAt returns the instances that are not settled at a broker.
 func (r *Reconciler) UnsettledAt(ctx context.Context, b v1beta1.Broker) []reconcile.Request {
 	return r.dependents.atBroker(ctx, b)
-}
-
-// Remove sends the removal request of an orphan.
-func (*Reconciler) Remove(ctx context.Context, broker *osb.Client, request osb.RemovalRequest) (osb.RemovalResponse, osbresult.Outcome) {
-	return broker.Deprovision(ctx, request)
-}
-
-// IsClaimed reports whether another object has the id of an orphan.
-func (r *Reconciler) IsClaimed(ctx context.Context, o *orphans.Orphan) (bool, error) {
-	others, err := r.Index.InstancesWithID(ctx, o.Request.InstanceID)
-	return slices.ContainsFunc(others, func(other *v1beta1.ServiceInstance) bool { return other.UID != o.Object.GetUID() }), err
 }

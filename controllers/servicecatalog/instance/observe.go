@@ -61,6 +61,7 @@ func (r *Reconciler) observe(ctx context.Context, v *scope) error {
 	if len(si.Spec.ParametersFrom) == 0 {
 		return r.readParameters(ctx, v)
 	}
+	v.Record.RecallDigest(si, &w.Parameters)
 	return nil
 }
 
@@ -121,7 +122,8 @@ func isUnbinding(b *v1beta1.ServiceBinding) bool {
 
 // readParameters reads an instance's parameters, and validates them with the plan's schema.
 func (r *Reconciler) readParameters(ctx context.Context, v *scope) error {
-	p, err := engine.ReadParameters(ctx, r.Live, v.instance, v.instance.Spec.Parameters, v.instance.Spec.ParametersFrom, v.inputs.Parameters)
+	p, err := r.ReadParameters(ctx, v.instance, v.instance.Spec.Parameters, v.instance.Spec.ParametersFrom, v.inputs.Parameters)
+	v.Record.RememberDigest(v.instance, p)
 	if err != nil || p.Blocker != nil || v.inputs.Offering.Plan == nil {
 		v.inputs.Parameters = p
 		return err

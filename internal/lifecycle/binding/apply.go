@@ -140,7 +140,7 @@ func (ap *application) attempts() *v1beta1.Attempts {
 	if a.Generation != ap.call.generation { // the recorded ones are of another spec, or of before the deletion
 		a.Misconfigured, a.OwnFault, a.FailingSince, a.LastError = 0, false, nil, ""
 	}
-	a.Generation, a.ParametersVersion = ap.call.generation, ap.call.ParametersVersion
+	a.Generation, a.ParametersVersion, a.ParametersDigest = ap.call.generation, ap.call.parametersVersion, ap.call.parametersDigest
 	return a
 }
 

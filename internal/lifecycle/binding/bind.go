@@ -31,6 +31,10 @@ import (
 
 // bind decides on a binding that the broker does not have.
 func (d *decision) bind() {
+	if d.schedule().NeedsParameters() {
+		d.Need = lifecycle.NeedParameters
+		return
+	}
 	if d.isStopped() {
 		return
 	}
@@ -44,7 +48,7 @@ func (d *decision) bind() {
 	}
 	props, a := d.desiredProperties(), d.Status.Attempts
 	isUnsure := PhaseOf(&d.Status) != Idle || a != nil && a.Unknown > 0
-	unwanted := isUnsure && d.Status.InProgressProperties != nil && d.Status.InProgressProperties.ParameterChecksum != props.ParameterChecksum
+	unwanted := isUnsure && d.Status.InProgressProperties != nil && !sameParameters(d.Status.InProgressProperties, props)
 	conflict := a != nil && a.Conflict
 	switch {
 	case conflict && d.effectivePlan().BindingRetrievable:
@@ -108,7 +112,13 @@ func (d *decision) beginOperation(props *v1beta1.ServiceBindingPropertiesState) 
 // desiredProperties returns the properties that the spec asks for.
 func (d *decision) desiredProperties() *v1beta1.ServiceBindingPropertiesState {
 	params := d.w.Parameters
-	return &v1beta1.ServiceBindingPropertiesState{Parameters: params.Redacted, ParameterChecksum: params.Checksum, UserInfo: d.b.Spec.UserInfo}
+	return &v1beta1.ServiceBindingPropertiesState{Parameters: params.Redacted, ParameterChecksum: params.Checksum, ParametersDigest: params.Digest, UserInfo: d.b.Spec.UserInfo}
+}
+
+// sameParameters reports whether two requests have the same parameters.
+func sameParameters(a, b *v1beta1.ServiceBindingPropertiesState) bool {
+	same, comparable := catalog.CompareDigests(a.ParametersDigest, b.ParametersDigest)
+	return a.ParameterChecksum == b.ParameterChecksum && (same || !comparable)
 }
 
 // precondition returns what blocks a binding; nil: nothing does.

@@ -141,7 +141,7 @@ func (d *decision) recoverCredentials() {
 			fmt.Sprintf("the broker has the binding and did not return its credentials, though it was created again %d times; it is not retried%s", removals(s), untilAsked))
 	default:
 		d.startReplacement(fmt.Sprintf("its credentials are not in Secret %q, and the broker does not return them again", catalog.SecretName(d.b)),
-			&v1beta1.Attempts{Generation: d.b.Generation, ParametersVersion: d.w.Parameters.Version, Removals: removals(s) + 1})
+			&v1beta1.Attempts{Generation: d.b.Generation, ParametersVersion: d.w.Parameters.Version, ParametersDigest: d.w.Parameters.Digest, Removals: removals(s) + 1})
 	}
 }
 

@@ -91,9 +91,9 @@ type Request struct {
 	Operation lifecycle.Operation
 	BindingID string
 	Target    v1beta1.ServiceBindingTarget
-	// generation of the spec that it follows from, and version of the parameters.
-	generation        int64
-	ParametersVersion string
+	// generation of the spec that it follows from, and version and digest of the parameters.
+	generation                          int64
+	parametersVersion, parametersDigest string
 	// PredecessorID is the id of the binding that this one replaces by rotation; empty: none.
 	PredecessorID string
 	// Properties are the properties that the broker has once the request has succeeded; nil for requests that change none.
@@ -198,12 +198,12 @@ func (d *decision) proceed() {
 	}
 }
 
-// IsOnBehalfOfUser reports whether a request is made on behalf of the user who created or deleted the binding. The
-// status does not record the user who requested a replacement, and what the operator does by itself has none.
+// IsOnBehalfOfUser reports whether a request is made on behalf of the user who created the binding. The user who deletes it, or requested
+// a replacement, is not known, and what the operator does by itself has none.
 func IsOnBehalfOfUser(b *v1beta1.ServiceBinding) bool {
 	s := &b.Status
 	replaces := s.Rebind != "" || s.ExternalID != "" || s.PredecessorID != ""
-	return !b.DeletionTimestamp.IsZero() || !replaces && !PhaseOf(s).isRemoval()
+	return b.DeletionTimestamp.IsZero() && !replaces && !PhaseOf(s).isRemoval()
 }
 
 // IsSettled reports whether nothing is to be done for a binding until its spec or its Secret changes. It reads the condition Ready, which
@@ -260,7 +260,7 @@ func (d *decision) hasNothingAtBroker() bool {
 // schedule returns when requests about the binding are due.
 func (d *decision) schedule() lifecycle.Schedule {
 	return lifecycle.Schedule{
-		Object: d.b, Attempts: d.Status.Attempts, Now: d.w.Now, ParametersVersion: d.w.Parameters.Version, Requested: d.isRebindRequested(),
+		Object: d.b, Attempts: d.Status.Attempts, Now: d.w.Now, Parameters: d.w.Parameters, Requested: d.isRebindRequested(),
 		Removing: PhaseOf(&d.Status).isUnbinding(), Recovered: d.w.Recovered,
 		OperationStart: d.Status.OperationStartTime, LastPoll: d.w.LastPoll, PollAfter: d.w.PollAfter,
 	}
@@ -303,7 +303,7 @@ func TargetOf(b *v1beta1.ServiceBinding, w Inputs) *v1beta1.ServiceBindingTarget
 }
 
 func (d *decision) newRequest(v lifecycle.Operation) *Request {
-	call := &Request{Operation: v, BindingID: d.id(), generation: d.b.Generation, ParametersVersion: d.w.Parameters.Version, NothingAtBroker: d.hasNothingAtBroker(), Owned: d.owns(), Retained: d.isRetained(),
+	call := &Request{Operation: v, BindingID: d.id(), generation: d.b.Generation, parametersVersion: d.w.Parameters.Version, parametersDigest: d.w.Parameters.Digest, NothingAtBroker: d.hasNothingAtBroker(), Owned: d.owns(), Retained: d.isRetained(),
 		retrievable:        d.effectivePlan().BindingRetrievable,
 		RetainsPredecessor: d.Status.PredecessorID != "" && !d.ownsPredecessor()}
 	if t := d.target(); t != nil {

@@ -175,7 +175,7 @@ func TestDecideBinding(t *testing.T) {
 		"deleted, all else gone":                {"the ids are on record", bfs(bound1, deleted1, lives1, ejected, func(f *fixture) { f.in.BoundInstance = BoundInstance{} }), "unbind id"},
 		"deleted, broker gone":                  {"R8", bfs(bound1, deleted1, lives1, ejected, in(time.Hour), func(f *fixture) { f.in.Broker = nil }), "nothing: ReferencesNonexistentBroker"},
 		"retained":                              {"R8", bfs(bound1, deleted1, policy(v1beta1.DeletionPolicyRetain)), "release Retained"},
-		"CRD deleted":                           {"R10", bfs(bound1, deleted1, func(f *fixture) { f.in.Definition = lifecycle.DefinitionTerminating }), "nothing: DefinitionTerminating"},
+		"CRD deleted":                           {"R10", bfs(bound1, deleted1, func(f *fixture) { f.in.Definition = lifecycle.DefinitionTerminating }), "wait"},
 		"brought and there":                     {"R10", bfs(brought1, func(f *fixture) { f.after(with(200)) }, deleted1, lives1), "release Retained"},
 		"brought, with policy":                  {"R10", bfs(brought1, func(f *fixture) { f.after(with(200)) }, deleted1, lives1, ejected, policy(v1beta1.DeletionPolicyDelete)), "unbind id"},
 		"brought, and not yet deleted":          {"R10: the policy is for the deletion", bfs(brought1, policy(v1beta1.DeletionPolicyDelete), repeated(lifecycle.MaxRepeats+1, saidOf(osbresult.Unknown, 500))), "bind id"},
@@ -494,7 +494,7 @@ func TestWhatHasEndedIsReplacedByAPlainBind(t *testing.T) {
 	}
 }
 
-// TestWhoAsksForABinding: who made it, but what others may have asked for, or nobody.
+// F-S22: a request is in the name of the user who created the binding, and of no user where another may have asked for it, as for a deletion.
 // conformance: I02 I06
 func TestWhoAsksForABinding(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -507,8 +507,8 @@ func TestWhoAsksForABinding(t *testing.T) {
 		"asked for anew":    {bfs(bound1, rebound, withdrawn), false},
 		"rotated":           {bfs(rotatable, bound1, rebound), false},
 		"renewed":           {bfs(rotatable, expiring, in(45*time.Minute)), false},
-		"deleted":           {bfs(bound1, deleted1, lives1, ejected), true},
-		"deleted meanwhile": {bfs(repeated(4, saidOf(osbresult.Unknown, 500)), deleted1, lives1), true},
+		"deleted":           {bfs(bound1, deleted1, lives1, ejected), false},
+		"deleted meanwhile": {bfs(repeated(4, saidOf(osbresult.Unknown, 500)), deleted1, lives1), false},
 	} {
 		f := newFixture(test.is...)
 		f.b.Status = f.step().Status

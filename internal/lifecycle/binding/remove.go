@@ -62,6 +62,7 @@ func (d *decision) removeSecretThenUnbind(id string) {
 		d.Need = lifecycle.NeedDefinition
 	case d.w.Definition == lifecycle.DefinitionTerminating:
 		d.blockRemoval(lifecycle.BlockedBy(v1beta1.ReasonDefinitionTerminating, "the CustomResourceDefinition is being deleted, and nothing is deleted at a broker for that"))
+		d.RequeueAt = d.w.Now.Add(lifecycle.DefinitionRetry)
 	case d.w.Secret == SecretUnknown:
 		d.Need = lifecycle.NeedSecret
 	case d.w.Secret == SecretInSync || d.w.Secret == SecretModified:

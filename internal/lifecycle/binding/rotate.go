@@ -140,7 +140,7 @@ func remaining(a *v1beta1.Attempts) *v1beta1.Attempts {
 	if a == nil || a.Removals == 0 {
 		return nil
 	}
-	return &v1beta1.Attempts{Generation: a.Generation, ParametersVersion: a.ParametersVersion, Removals: a.Removals}
+	return &v1beta1.Attempts{Generation: a.Generation, ParametersVersion: a.ParametersVersion, ParametersDigest: a.ParametersDigest, Removals: a.Removals}
 }
 
 // removePredecessor removes the predecessor.

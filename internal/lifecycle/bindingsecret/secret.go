@@ -30,6 +30,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
 )
 
 // keyRecord records which keys of a Secret belong to a binding, under which id the broker returned them, and a digest of their
@@ -140,6 +141,17 @@ func Merge(secret *corev1.Secret, id string, data map[string][]byte) (changed bo
 		changed = true
 	}
 	return changed
+}
+
+// MarkWritten records from which state of the binding its Secret is written.
+func MarkWritten(secret *corev1.Secret, b *v1beta1.ServiceBinding) {
+	metav1.SetMetaDataAnnotation(&secret.ObjectMeta, v1beta1.WrittenFromAnnotation, b.ResourceVersion)
+}
+
+// IsNewer reports whether a Secret was written from a later state of its binding than the given one, by another leader.
+func IsNewer(secret *corev1.Secret, b *v1beta1.ServiceBinding) bool {
+	from := secret.Annotations[v1beta1.WrittenFromAnnotation]
+	return from != b.ResourceVersion && lifecycle.NotAfter(b.ResourceVersion, from)
 }
 
 // IsOwned reports whether a Secret belongs to a binding, and not to another one of the same name.

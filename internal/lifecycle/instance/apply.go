@@ -186,7 +186,8 @@ func (ap *application) attempts() *v1beta1.Attempts {
 	if a.Generation != ap.call.generation { // the recorded ones are of another spec
 		*a = v1beta1.Attempts{Generation: ap.call.generation, Unknown: a.Unknown, Conflict: a.Conflict, PlanIDs: a.PlanIDs, Refusals: a.Refusals, Stopped: a.Stopped, NextTime: a.NextTime}
 	}
-	a.ParametersVersion = lifecycle.NonNil(cmp.Or(ap.call.Properties, ap.status.InProgressProperties)).ParametersVersion
+	sent := lifecycle.NonNil(cmp.Or(ap.call.Properties, ap.status.InProgressProperties))
+	a.ParametersVersion, a.ParametersDigest = sent.ParametersVersion, sent.ParametersDigest
 	if ap.call.OutcomeUnknown { // until an update has succeeded
 		a.Unknown = max(a.Unknown, 1)
 	}

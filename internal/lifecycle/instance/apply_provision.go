@@ -181,7 +181,7 @@ func (ap *application) applyInspection() {
 func (ap *application) adoptExisting() {
 	s := &ap.status
 	found := *ap.call.Properties
-	found.Parameters, found.ParameterChecksum, found.ParametersVersion = nil, "", ""
+	found.Parameters, found.ParameterChecksum, found.ParametersVersion, found.ParametersDigest = nil, "", "", ""
 	found.MaintenanceVersion = ap.answer.Instance.MaintenanceVersion
 	s.ExternalProperties, s.InProgressProperties, s.OperationStartTime, s.Attempts = &found, nil, nil, nil
 	ap.phase = Updating // with an unknown outcome, so that everything is sent

@@ -134,6 +134,8 @@ func (d *decision) decide() {
 		d.poll()
 	case d.w.Refs != nil && (!IsProvisioned(&d.Status) || d.si.Generation != d.Status.ReconciledGeneration):
 		d.Need = lifecycle.NeedReferences
+	case d.schedule().NeedsParameters():
+		d.Need = lifecycle.NeedParameters
 	case IsProvisioned(&d.Status):
 		d.update()
 	default:
@@ -173,7 +175,7 @@ func IsForAnother(uid, createdFor types.UID) bool { return createdFor != "" && c
 // schedule returns when requests about the instance are due.
 func (d *decision) schedule() lifecycle.Schedule {
 	return lifecycle.Schedule{
-		Object: d.si, Attempts: d.Status.Attempts, Now: d.w.Now, ParametersVersion: d.w.Parameters.Version,
+		Object: d.si, Attempts: d.Status.Attempts, Now: d.w.Now, Parameters: d.w.Parameters,
 		Removing: d.phase.isDeprovisioning(), Recovered: d.w.Recovered,
 		OperationStart: d.Status.OperationStartTime, LastPoll: d.w.LastPoll, PollAfter: d.w.PollAfter,
 	}

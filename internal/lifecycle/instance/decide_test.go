@@ -120,7 +120,7 @@ func TestDecideInstance(t *testing.T) {
 		"claimed by another": {"the last one deletes", fs(ready, deleted, lives, func(f *fixture) {
 			f.in.Claimants = lifecycle.Claimants{{UID: "other", Display: "the other", Owns: true}}
 		}), "release Retained"},
-		"CRD deleted": {"R10", fs(ready, deleted, func(f *fixture) { f.in.Definition = lifecycle.DefinitionTerminating }), "nothing: DefinitionTerminating"},
+		"CRD deleted": {"R10", fs(ready, deleted, func(f *fixture) { f.in.Definition = lifecycle.DefinitionTerminating }), "wait"},
 		"restored":    {"R10: the record of its id is older than the object", fs(used, func(f *fixture) { f.si.CreationTimestamp.Time = lifecycletest.T0.Add(time.Hour) }, deleted, lives), "release Retained"},
 		"broker gone": {"R8", fs(ready, deleted, lives, later(time.Hour), func(f *fixture) { f.in.Offering.Broker = nil }), "nothing: ReferencesNonexistentBroker"},
 	} {

@@ -131,7 +131,8 @@ func (d *decision) hasPlan(plan v1beta1.Plan) bool {
 func (d *decision) desiredProperties() *v1beta1.ServiceInstancePropertiesState {
 	plan, params := d.w.Offering.Plan, d.w.Parameters
 	props := lifecycle.PropertiesOf(plan)
-	props.Parameters, props.ParameterChecksum, props.ParametersVersion = params.Redacted, params.Checksum, params.Version
+	props.Parameters, props.ParameterChecksum = params.Redacted, params.Checksum
+	props.ParametersVersion, props.ParametersDigest = params.Version, params.Digest
 	props.UpdateRequests, props.UserInfo = d.si.Spec.UpdateRequests, d.si.Spec.UserInfo
 	if info := plan.Common().MaintenanceInfo; info != nil {
 		props.MaintenanceVersion = info.Version
@@ -152,7 +153,7 @@ func (d *decision) update() {
 		}
 		return
 	}
-	if !byUser && !d.isOutcomeUnknown() && lifecycle.NonNil(d.Status.ExternalProperties).ParametersVersion == d.w.Parameters.Version {
+	if !byUser && !d.isOutcomeUnknown() && d.si.Status.Attempts == nil && !d.secretsMayDiffer() {
 		return
 	}
 	if !d.isDue() || !d.knowsParameters() {
@@ -166,7 +167,7 @@ func (d *decision) update() {
 	// An instance that is unusable since a failed update may be usable after another update, even where nothing changes.
 	touched := d.Status.Unusable || byUser && d.si.Spec.UpdateRequests > lifecycle.NonNil(d.Status.ExternalProperties).UpdateRequests
 	switch {
-	case !call.NewPlan && !call.NewParameters && !touched:
+	case d.lacksBaseline() && !byUser && !call.OutcomeUnknown, !call.NewPlan && !call.NewParameters && !touched:
 		d.recordUpToDate(props)
 	case call.NewPlan && !d.mayChangePlan():
 		d.setBlocked(lifecycle.BlockedBy(v1beta1.ReasonUpdateInstanceCallFailed, fmt.Sprintf("instances of plan %q cannot change to another: name that plan again, or make another ServiceInstance", lifecycle.NonNil(d.Status.ExternalProperties).ClusterServicePlanExternalName+lifecycle.NonNil(d.Status.ExternalProperties).ServicePlanExternalName)))
@@ -195,7 +196,7 @@ func (d *decision) recordFormerPlan(props *v1beta1.ServiceInstancePropertiesStat
 // currentAttempts returns the attempts at the present spec, and creates them if there are none.
 func (d *decision) currentAttempts() *v1beta1.Attempts {
 	if d.Status.Attempts == nil {
-		d.Status.Attempts = &v1beta1.Attempts{Generation: d.si.Generation, ParametersVersion: d.w.Parameters.Version}
+		d.Status.Attempts = &v1beta1.Attempts{Generation: d.si.Generation, ParametersVersion: d.w.Parameters.Version, ParametersDigest: d.w.Parameters.Digest}
 	}
 	return d.Status.Attempts
 }
@@ -208,7 +209,7 @@ func (d *decision) setChanges(call *Request, props *v1beta1.ServiceInstancePrope
 		call.PreviousPlanID = lifecycle.PlanID(before)
 	}
 	call.NewPlan = lifecycle.PlanID(before) != lifecycle.PlanID(props) || call.OutcomeUnknown && byUser && d.mayChangePlan()
-	call.NewParameters = before.ParameterChecksum != props.ParameterChecksum || call.OutcomeUnknown
+	call.NewParameters = !lifecycle.SameParametersSent(before, props) || call.OutcomeUnknown
 }
 
 // isOutcomeUnknown reports whether the outcome of an earlier request is not known: it is recorded as such, or the operation is on record
@@ -224,9 +225,25 @@ func (d *decision) recordUpToDate(props *v1beta1.ServiceInstancePropertiesState)
 		d.Status.Attempts = nil
 		d.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: v1beta1.ReasonProvisionedSuccessfully, Message: "The broker has what the spec says"})
 	}
-	if d.Status.ExternalProperties != nil && props.ParametersVersion != d.Status.ExternalProperties.ParametersVersion {
-		d.Status.ExternalProperties.ParametersVersion = props.ParametersVersion
+	if before := d.Status.ExternalProperties; before != nil && before.ParametersDigest != props.ParametersDigest {
+		before.ParametersVersion, before.ParametersDigest = props.ParametersVersion, props.ParametersDigest
 	}
+}
+
+// lacksBaseline reports whether the status has nothing that a later change of the Secrets can be found by, as that of the original
+// service-catalog. What they have now is recorded, and not sent: the spec has not changed.
+func (d *decision) lacksBaseline() bool {
+	before := lifecycle.NonNil(d.Status.ExternalProperties)
+	return before.ParametersVersion == "" && before.ParametersDigest == ""
+}
+
+// secretsMayDiffer reports whether the parameters from Secrets have changed, or have to be read to know that.
+func (d *decision) secretsMayDiffer() bool {
+	before, params := lifecycle.NonNil(d.Status.ExternalProperties), d.w.Parameters
+	if params.Version == "" || d.si.Annotations[v1beta1.ParametersPolicyAnnotation] == v1beta1.ParametersManual {
+		return false
+	}
+	return params.Blocker != nil || d.lacksBaseline() || params.Compare(before.ParametersVersion, before.ParametersDigest, before.ParameterChecksum) != lifecycle.SameParameters
 }
 
 // mayChangePlan reports whether an instance of the present plan can change to another plan.

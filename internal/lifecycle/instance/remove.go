@@ -45,6 +45,7 @@ func (d *decision) remove() {
 		d.Need = lifecycle.NeedDefinition
 	case d.w.Definition == lifecycle.DefinitionTerminating:
 		d.blockRemoval(lifecycle.BlockedBy(v1beta1.ReasonDefinitionTerminating, "the CustomResourceDefinition is being deleted, and nothing is deleted at a broker for that"))
+		d.RequeueAt = d.w.Now.Add(lifecycle.DefinitionRetry)
 	default:
 		d.deprovision()
 	}

@@ -184,9 +184,7 @@ func (w *instanceWalk) inputs() Inputs {
 	world := Inputs{Now: w.now, LastPoll: w.polled, Definition: lifecycle.DefinitionLives,
 		Offering: lifecycle.Offering{Class: w.class, Plan: plan, Broker: w.broker}}
 	world.Parameters.Known, world.Parameters.Checksum = true, w.params
-	if w.secret > 0 {
-		world.Parameters.Version = fmt.Sprint("v", w.secret)
-	}
+	world.Parameters.Version = fmt.Sprint("v", w.secret)
 	world.PresentPlan, world.OperationPlan = planIn(w.plans, w.si.Status.ExternalProperties), planIn(w.plans, OperationProperties(&w.si.Status))
 	return world
 }

@@ -76,24 +76,5 @@ func ForVariants() []Scenario {
 			e.remove(si)
 			e.waitGone(si)
 		}},
-		{Name: "abandoned", Prepare: RegisterBroker, Steps: finalizerRemoved},
 	}
-}
-
-// finalizerRemoved deletes an instance, without its finalizer, while the broker provisions it.
-func finalizerRemoved(e *Environment) {
-	made := make(chan struct{})
-	e.Broker.Inject(osbtest.Fault{On: osb.ProvisionInstance, Hold: made, Times: 1})
-	si := e.NewInstance("db", SyncClass, SyncPlan)
-	e.create(si)
-	e.await("the broker got the PUT", func() error {
-		if len(e.Broker.Calls(osb.ProvisionInstance)) == 0 {
-			return errors.New("it did not")
-		}
-		return nil
-	})
-	edit(e, si, func(si *v1beta1.ServiceInstance) { si.Finalizers = nil })
-	e.remove(si)
-	e.waitGone(si)
-	close(made) // before the request times out: after a timeout the creator of the instance would be unknown
 }

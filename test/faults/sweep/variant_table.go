@@ -68,9 +68,6 @@ func variants() []variant {
 	ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonProvisionCallFailed, Message: message})
 `, `	ap.recordSlowRetry(v1beta1.ReasonProvisionCallFailed, message)
 `}}, scenario: "failed", fault: "none", oracle: "reached"},
-		{name: "no-undo", edits: []mistake{{services + "orphans/orphans.go", `	if !o.IsOwned {
-		return`, `	if o.IsOwned {
-		return`}}, scenario: "abandoned", fault: "none", oracle: "end"},
 		{name: "fire-and-forget", edits: []mistake{{services + "engine/record.go", `	if err := patch.RemoveFinalizer(ctx, r.Client, v.Before.DeepCopyObject().(O), v1beta1.Finalizer); err != nil {
 		return err
 	}`, `	_ = patch.RemoveFinalizer(ctx, r.Client, v.Before.DeepCopyObject().(O), v1beta1.Finalizer)`}},

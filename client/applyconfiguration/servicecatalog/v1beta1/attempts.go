@@ -58,8 +58,10 @@ type AttemptsApplyConfiguration struct {
 	PlanIDs []string `json:"planIDs,omitempty"`
 	// parametersVersion is the version of the Secrets of the parameters.
 	ParametersVersion *string `json:"parametersVersion,omitempty"`
-	// stopped is true after a refusal: nothing is retried until the spec or one of those
-	// Secrets changes.
+	// parametersDigest is a keyed digest of the parameters.
+	ParametersDigest *string `json:"parametersDigest,omitempty"`
+	// stopped is true after a refusal: nothing is retried until the spec, or a parameter
+	// in one of those Secrets, changes.
 	Stopped *bool `json:"stopped,omitempty"`
 	// conflict is true after the broker reported another resource under the id, until
 	// it was inspected.
@@ -165,6 +167,14 @@ func (b *AttemptsApplyConfiguration) WithPlanIDs(values ...string) *AttemptsAppl
 // If called multiple times, the ParametersVersion field is set to the value of the last call.
 func (b *AttemptsApplyConfiguration) WithParametersVersion(value string) *AttemptsApplyConfiguration {
 	b.ParametersVersion = &value
+	return b
+}
+
+// WithParametersDigest sets the ParametersDigest field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ParametersDigest field is set to the value of the last call.
+func (b *AttemptsApplyConfiguration) WithParametersDigest(value string) *AttemptsApplyConfiguration {
+	b.ParametersDigest = &value
 	return b
 }
 

@@ -31,6 +31,8 @@ type ServiceBindingPropertiesStateApplyConfiguration struct {
 	Parameters *runtime.RawExtension `json:"parameters,omitempty"`
 	// parameterChecksum is the SHA-256, in lower-case hex, of all parameters.
 	ParameterChecksum *string `json:"parameterChecksum,omitempty"`
+	// parametersDigest is a keyed digest of them.
+	ParametersDigest *string `json:"parametersDigest,omitempty"`
 	// userInfo is the user of the request.
 	UserInfo *UserInfoApplyConfiguration `json:"userInfo,omitempty"`
 }
@@ -54,6 +56,14 @@ func (b *ServiceBindingPropertiesStateApplyConfiguration) WithParameters(value r
 // If called multiple times, the ParameterChecksum field is set to the value of the last call.
 func (b *ServiceBindingPropertiesStateApplyConfiguration) WithParameterChecksum(value string) *ServiceBindingPropertiesStateApplyConfiguration {
 	b.ParameterChecksum = &value
+	return b
+}
+
+// WithParametersDigest sets the ParametersDigest field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ParametersDigest field is set to the value of the last call.
+func (b *ServiceBindingPropertiesStateApplyConfiguration) WithParametersDigest(value string) *ServiceBindingPropertiesStateApplyConfiguration {
+	b.ParametersDigest = &value
 	return b
 }
 

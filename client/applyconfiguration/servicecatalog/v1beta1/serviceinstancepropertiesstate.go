@@ -41,8 +41,11 @@ type ServiceInstancePropertiesStateApplyConfiguration struct {
 	Parameters *runtime.RawExtension `json:"parameters,omitempty"`
 	// parameterChecksum is the SHA-256, in lower-case hex, of all parameters.
 	ParameterChecksum *string `json:"parameterChecksum,omitempty"`
-	// parametersVersion changes with the Secrets in parametersFrom.
+	// parametersVersion is the version of the Secrets in parametersFrom.
 	ParametersVersion *string `json:"parametersVersion,omitempty"`
+	// parametersDigest is a keyed digest of the parameters that were sent; where the
+	// original service-catalog sent them, of those that were found at the takeover.
+	ParametersDigest *string `json:"parametersDigest,omitempty"`
 	// maintenanceVersion is the version of the plan's maintenanceInfo.
 	MaintenanceVersion *string `json:"maintenanceVersion,omitempty"`
 	// updateRequests is the spec's updateRequests.
@@ -110,6 +113,14 @@ func (b *ServiceInstancePropertiesStateApplyConfiguration) WithParameterChecksum
 // If called multiple times, the ParametersVersion field is set to the value of the last call.
 func (b *ServiceInstancePropertiesStateApplyConfiguration) WithParametersVersion(value string) *ServiceInstancePropertiesStateApplyConfiguration {
 	b.ParametersVersion = &value
+	return b
+}
+
+// WithParametersDigest sets the ParametersDigest field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ParametersDigest field is set to the value of the last call.
+func (b *ServiceInstancePropertiesStateApplyConfiguration) WithParametersDigest(value string) *ServiceInstancePropertiesStateApplyConfiguration {
+	b.ParametersDigest = &value
 	return b
 }
 

@@ -1,0 +1,84 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package brokers
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+const (
+	// DigestKeySecret is the name of the Secret with the key of the digests, in the operator's namespace.
+	DigestKeySecret = "bellhop-digest-key"
+	// digestKeyKey is the key of the Secret.
+	digestKeyKey = "key"
+	// digestKeySize is the size of the key in bytes, that of the hash.
+	digestKeySize = 32
+)
+
+// +kubebuilder:rbac:groups="",namespace=system,resources=secrets,verbs=create
+// +kubebuilder:rbac:groups="",namespace=system,resources=secrets,resourceNames=bellhop-digest-key,verbs=get
+
+// DigestKey is the key of the digests of parameters in statuses. It is random and in a Secret, so that whoever may read statuses, and
+// knows the id of the cluster and the UIDs of its objects, cannot try values of Secrets against a digest; and every leader has the same.
+// Where the Secret is lost another key is made: digests of different keys are not compared, so that no parameters are sent again.
+type DigestKey struct {
+	live   client.Reader
+	writer client.Client
+	name   types.NamespacedName
+
+	mu  sync.Mutex
+	key []byte
+}
+
+// NewDigestKey returns the key in the Secret of that name.
+func NewDigestKey(live client.Reader, writer client.Client, name types.NamespacedName) *DigestKey {
+	return &DigestKey{live: live, writer: writer, name: name}
+}
+
+// Get returns the key, and creates it if there is none.
+func (k *DigestKey) Get(ctx context.Context) ([]byte, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.key != nil {
+		return k.key, nil
+	}
+	secret := &corev1.Secret{}
+	err := k.live.Get(ctx, k.name, secret)
+	if apierrors.IsNotFound(err) {
+		key := make([]byte, digestKeySize)
+		rand.Read(key) //nolint:errcheck // it never returns an error
+		secret = &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: k.name.Namespace, Name: k.name.Name}, Data: map[string][]byte{digestKeyKey: key}}
+		err = k.writer.Create(ctx, secret, client.DisableReadYourWritesConsistency)
+	}
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("reading or creating Secret %s, which has the key of the digests of parameters: %s", k.name, err.Error()) // not wrapped, as for namespaceUID
+	case len(secret.Data[digestKeyKey]) < digestKeySize:
+		return nil, fmt.Errorf("Secret %s must have the key %q with at least %d bytes: delete the Secret, and another key is made", k.name, digestKeyKey, digestKeySize)
+	}
+	k.key = secret.Data[digestKeyKey]
+	return k.key, nil
+}

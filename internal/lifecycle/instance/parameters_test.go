@@ -1,0 +1,146 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package instance
+
+import (
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
+)
+
+// fromSecret has the parameters come from a Secret: a version of it, with a JSON object.
+func fromSecret(version, object string) func(*fixture) {
+	return func(f *fixture) {
+		merged, bad := catalog.Merge(nil, []catalog.SecretSource{{Secret: "s", Key: "k", Data: map[string][]byte{"k": []byte(object)}}})
+		if bad != nil {
+			panic(bad)
+		}
+		f.in.Parameters = lifecycle.Parameters{Parameters: merged, Known: true, Version: version, Digest: catalog.Digest([]byte("key"), merged.Sent)}
+	}
+}
+
+// unread forgets the content of the Secret.
+func unread(f *fixture) { f.in.Parameters = lifecycle.Parameters{Version: f.in.Parameters.Version} }
+
+// byOriginal has the status be one of the original service-catalog, which records neither version nor digest.
+func byOriginal(f *fixture) {
+	f.si.Status.ExternalProperties.ParametersVersion, f.si.Status.ExternalProperties.ParametersDigest = "", ""
+}
+
+func parametersPolicy(value string) func(*fixture) {
+	return func(f *fixture) { f.si.Annotations[v1beta1.ParametersPolicyAnnotation] = value }
+}
+
+// requested asks for an update without a change.
+func requested(f *fixture) { f.si.Generation++; f.si.Spec.UpdateRequests++ }
+
+const (
+	large  = `{"limit":9007199254740992}`
+	larger = `{"limit":9007199254740993}`
+)
+
+// F-S28: a Secret that changes without a change of what is sent changes nothing: attempts, stop and slow retry stay, nothing is sent.
+// F-S31: a change of a large number is a change.
+// F-S14: a status without a version leads to no request that the spec does not ask for, and can be followed from then on.
+func TestWhatIsSentDecides(t *testing.T) {
+	slow := unknownTimes(2)
+	for name, c := range map[string]struct {
+		is   []func(*fixture)
+		want string
+	}{
+		"a touch is read first":                {fs(fromSecret("1", large), ready, fromSecret("2", large), unread), "read"},
+		"a touch":                              {fs(fromSecret("1", large), ready, fromSecret("2", `{ "limit" : 9007199254740992 }`)), "nothing: Ready"},
+		"another large number":                 {fs(fromSecret("1", large), ready, fromSecret("2", larger)), "journal update id small-id +parameters"},
+		"the same, edited in the spec":         {fs(fromSecret("", large), ready, fromSecret("", larger), requested), "journal update id small-id +parameters"},
+		"the same version":                     {fs(fromSecret("1", large), ready, unread), "nothing: Ready"},
+		"refused, and a touch is read first":   {fs(fromSecret("1", large), refusedOnce, fromSecret("2", large), unread), "read"},
+		"refused, and a touch":                 {fs(fromSecret("1", large), refusedOnce, fromSecret("2", large)), "nothing: Failed"},
+		"refused, and the Secret is deleted":   {fs(fromSecret("1", large), refusedOnce, missingSecret), "nothing: Failed"},
+		"refused, and other parameters":        {fs(fromSecret("1", large), refusedOnce, fromSecret("2", larger)), "journal provision id small-id"},
+		"waiting, and a touch":                 {fs(fromSecret("1", large), slow, sooner, fromSecret("2", large)), "wait"},
+		"a key that was lost":                  {fs(fromSecret("1", large), ready, fromSecret("2", large), otherKey), "nothing: Ready"},
+		"a key that was lost, and a change":    {fs(fromSecret("1", large), ready, fromSecret("2", `{"limit":1}`), otherKey), "journal update id small-id +parameters"},
+		"of the original is read first":        {fs(fromSecret("1", large), ready, byOriginal, unread), "read"},
+		"of the original":                      {fs(fromSecret("1", large), ready, byOriginal, fromSecret("2", `{"limit":1}`)), "nothing: Ready"},
+		"of the original, then a touch":        {fs(fromSecret("1", large), ready, byOriginal, fromSecret("2", `{"limit":1}`), decided, fromSecret("3", `{"limit":1}`)), "nothing: Ready"},
+		"of the original, then a change":       {fs(fromSecret("1", large), ready, byOriginal, fromSecret("2", `{"limit":1}`), decided, fromSecret("3", `{"limit":2}`)), "journal update id small-id +parameters"},
+		"of the original, and an update":       {fs(fromSecret("1", large), ready, byOriginal, fromSecret("2", `{"limit":1}`), decided, requested), "journal update id small-id +parameters"},
+		"of the original, then a new plan":     {fs(fromSecret("1", large), ready, byOriginal, planned), "journal update id large-id +plan"},
+		"of the original, a large number":      {fs(inSpec(large), ready, byOriginal, inSpec(larger), requested), "journal update id small-id +parameters"},
+		"Manual, and a change":                 {fs(parametersPolicy("Manual"), fromSecret("1", large), ready, fromSecret("2", `{"limit":1}`), unread), "nothing: Ready"},
+		"Manual, a change, and an update":      {fs(parametersPolicy("Manual"), fromSecret("1", large), ready, fromSecret("2", `{"limit":1}`), requested), "journal update id small-id +parameters"},
+		"Manual, a change, and then Automatic": {fs(parametersPolicy("Manual"), fromSecret("1", large), ready, fromSecret("2", `{"limit":1}`), parametersPolicy("Automatic")), "journal update id small-id +parameters"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(c.is...)
+			if got := Decide(f.si, f.in).say(); got != c.want {
+				t.Errorf("%s, want %s", got, c.want)
+			}
+		})
+	}
+}
+
+// inSpec has the parameters be in the spec.
+func inSpec(object string) func(*fixture) {
+	return func(f *fixture) {
+		merged, _ := catalog.Merge(&runtime.RawExtension{Raw: []byte(object)}, nil)
+		f.in.Parameters = lifecycle.Parameters{Parameters: merged, Known: true, Digest: catalog.Digest(nil, merged.Sent)}
+	}
+}
+
+func missingSecret(f *fixture) {
+	f.in.Parameters = lifecycle.Parameters{Known: true, SecretMissing: true, Version: "none", Blocker: lifecycle.BlockedBy(v1beta1.ReasonErrorWithParameters, "x")}
+}
+
+func otherKey(f *fixture) {
+	f.in.Parameters.Digest = catalog.Digest([]byte("another key"), f.in.Parameters.Sent)
+}
+
+// sooner is before the next attempt is due.
+func sooner(f *fixture) { f.in.Now = f.si.Status.Attempts.LastTime.Add(time.Millisecond) }
+
+// F-S18: a CRD that is being deleted may be created again, of which no watch tells.
+func TestATerminatingDefinitionIsReadAgain(t *testing.T) {
+	f := newFixture(created, deleted, func(f *fixture) { f.in.Definition = lifecycle.DefinitionTerminating })
+	if at := Decide(f.si, f.in).RequeueAt; !at.Equal(f.in.Now.Add(lifecycle.DefinitionRetry)) {
+		t.Errorf("again at %s", at)
+	}
+}
+
+// A touch is not recorded, but for a status that no change can be found by.
+func TestATouchIsNotRecorded(t *testing.T) {
+	f := newFixture(fromSecret("1", large), ready, fromSecret("2", large))
+	if got := Decide(f.si, f.in).Status.ExternalProperties.ParametersVersion; got != "1" {
+		t.Errorf("version %q is recorded", got)
+	}
+	f = newFixture(fromSecret("1", large), ready, byOriginal, fromSecret("2", larger))
+	if got := Decide(f.si, f.in).Status.ExternalProperties; got.ParametersVersion != "2" || got.ParametersDigest != f.in.Parameters.Digest {
+		t.Errorf("%+v is recorded of what the original has sent", got)
+	}
+	refusal := said(osbresult.Rejected, 400)
+	f = newFixture(fromSecret("1", large))
+	f.after(Decide(f.si, f.in).Request, refusal)
+	if got := f.si.Status.Attempts; got.ParametersDigest != f.in.Parameters.Digest {
+		t.Errorf("attempts have the digest %q", got.ParametersDigest)
+	}
+}
