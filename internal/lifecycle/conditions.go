@@ -67,7 +67,12 @@ func InProgress(reason, message string) *Blocker {
 // MissingReference is a blocker for a reference to something that does not exist. The object o that refers to it is in progress until
 // missingReferenceDelay after its creation.
 func MissingReference(o metav1.Object, reason, message string) *Blocker {
-	return &Blocker{Cause: Cause{reason, message}, stalledFrom: o.GetCreationTimestamp().Add(MissingReferenceDelay)}
+	return BlockedFrom(o.GetCreationTimestamp().Add(MissingReferenceDelay), reason, message)
+}
+
+// BlockedFrom is a blocker that probably ends by itself before a time. Until then the object is in progress.
+func BlockedFrom(from time.Time, reason, message string) *Blocker {
+	return &Blocker{Cause: Cause{reason, message}, stalledFrom: from}
 }
 
 // IsStalled reports whether the blocker makes an object Stalled at a time, and otherwise from when on; zero: never.

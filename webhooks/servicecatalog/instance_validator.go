@@ -19,6 +19,7 @@ package servicecatalog
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -100,6 +101,7 @@ func (v instanceValidator) ValidateDelete(ctx context.Context, i *v1beta1.Servic
 		return nil, nil
 	}
 	bindings, err := v.index.Bindings(ctx, client.ObjectKeyFromObject(i))
+	bindings = slices.DeleteFunc(slices.Clone(bindings), func(b *v1beta1.ServiceBinding) bool { return !b.DeletionTimestamp.IsZero() })
 	if err != nil || len(bindings) == 0 {
 		return nil, nil //nolint:nilerr // a warning is not worth a refusal
 	}

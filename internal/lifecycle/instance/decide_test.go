@@ -105,7 +105,7 @@ func TestDecideInstance(t *testing.T) {
 		"deleted after a restart": {"what is on record may have been sent", fs(restarted, deleted, lives), "deprovision id small-id"},
 		"deleted":                 {"", fs(ready, deleted, lives), "deprovision id small-id"},
 		"deleted with plan edit":  {"the plan that the broker has", fs(ready, planned, deleted, lives), "deprovision id small-id"},
-		"deleted with bindings":   {"", fs(ready, deleted, lives, boundTo), "nothing: DeprovisionBlockedByExistingCredentials"},
+		"deleted with bindings":   {"", fs(ready, deleted, lives, boundTo, later(bindingsDeletionDelay)), "nothing: DeprovisionBlockedByExistingCredentials"},
 		"retained": {"R8", fs(ready, deleted, func(f *fixture) {
 			f.si.Annotations[v1beta1.DeletionPolicyAnnotation] = v1beta1.DeletionPolicyRetain
 		}), "release Retained"},

@@ -25,6 +25,9 @@ import (
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 )
 
+// bindingsDeletionDelay is how long after its deletion an instance with bindings is in progress: they may be deleted by the same command.
+const bindingsDeletionDelay = 10 * time.Second
+
 // remove decides on an instance that is being deleted.
 func (d *decision) remove() {
 	switch {
@@ -36,7 +39,7 @@ func (d *decision) remove() {
 	case d.phase.hasNothingAtBroker():
 		d.Release = lifecycle.NothingCreated(v1beta1.ReasonDeprovisionedSuccessfully, lifecycle.InstanceID(d.si), d.belongsToAnother())
 	case len(d.w.Bindings) > 0:
-		d.blockRemoval(&lifecycle.Blocker{Cause: lifecycle.Cause{Reason: v1beta1.ReasonDeprovisionBlockedByExistingCredentials, Message: "ServiceBindings have to be deleted first: " + lifecycle.Enumerate(d.w.Bindings)}, InProgress: d.w.BindingsGoing})
+		d.waitForBindings()
 	case !lifecycle.IsRemovedWithObject(d.si):
 		d.Release = lifecycle.RetainedAsSupplied(lifecycle.InstanceID(d.si))
 	case d.w.Claimants.BlocksRemoval() != nil:
@@ -49,6 +52,14 @@ func (d *decision) remove() {
 	default:
 		d.deprovision()
 	}
+}
+
+// waitForBindings waits until the bindings of the instance are removed. One command may delete an instance and its bindings, in this order.
+func (d *decision) waitForBindings() {
+	blocker := lifecycle.BlockedFrom(d.si.DeletionTimestamp.Add(bindingsDeletionDelay), v1beta1.ReasonDeprovisionBlockedByExistingCredentials,
+		"ServiceBindings have to be deleted first: "+lifecycle.Enumerate(d.w.Bindings))
+	blocker.InProgress = d.w.BindingsGoing
+	d.blockRemoval(blocker)
 }
 
 // mitigate continues an orphan mitigation.

@@ -74,7 +74,8 @@ func TestConditionsOfWaiting(t *testing.T) {
 		"F-JS2 the broker is in progress":   {fs(problem(lifecycle.InProgress("x", "y"))), "Reconciling"},
 		"F-JS2 the broker is stalled":       {fs(problem(lifecycle.BlockedBy("x", "y"))), "Stalled"},
 		"F-JS2 a class that is not offered": {fs(func(f *fixture) { f.in.Offering.Class.CommonStatus().RemovedFromBrokerCatalog = true }), "Stalled"},
-		"F-JS2 bindings have to go":         {fs(ready, deleted, lives, boundTo), "Stalled"},
+		"F-U13 bindings may go":             {fs(ready, deleted, lives, boundTo), "Reconciling"},
+		"F-JS2 bindings have to go":         {fs(ready, deleted, lives, boundTo, later(bindingsDeletionDelay)), "Stalled"},
 		"F-JS2 bindings go":                 {fs(ready, deleted, lives, boundTo, func(f *fixture) { f.in.BindingsGoing = true }), "Reconciling"},
 		"F-JS2 abandoned":                   {fs(ready, func(f *fixture) { f.si.Finalizers = nil }), "Stalled"},
 	} {
@@ -240,7 +241,7 @@ func TestADeletionHasNotFailed(t *testing.T) {
 	f.answered(t, said(osbresult.Accepted, 202))
 	lifecycletest.WantState(t, "being deleted", f.si.Status.Conditions, "Reconciling")
 
-	f = newFixture(ready, edited2, refusedOnce, deleted, lives, boundTo)
+	f = newFixture(ready, edited2, refusedOnce, deleted, lives, boundTo, later(bindingsDeletionDelay))
 	lifecycletest.WantState(t, "waiting for bindings", Decide(f.si, f.in).Status.Conditions, "Stalled")
 }
 
