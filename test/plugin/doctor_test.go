@@ -134,7 +134,7 @@ var _ = Describe("doctor", suite.Serial, func() {
 		}).Should(Equal(servicecatalogv1beta1.ReasonDeprovisionBlockedByExistingCredentials))
 
 		out := t.run(ctx, 3, "kubectl bellhop doctor --stuck-after=0s")
-		t.hide(regexp.MustCompile(`that was attempt \d+`).FindString(out), "that was attempt N")
+		t.hide(regexp.MustCompile(`attempt \d+ failed`).FindString(out), "attempt N failed")
 		t.matchGolden("doctor-problems")
 
 		report := t.doctor(ctx, "--stuck-after=0s")

@@ -208,12 +208,12 @@ func describeCredentials(k kindSet) {
 	It("reports what is missing, and continues once it exists", func(ctx SpecContext) {
 		server := startBroker(osbtest.Options{Username: "alice", Password: "correct horse"})
 		b := k.createBroker(ctx, namespace, server, k.useBasicAuthSecret(namespace, "login"))
-		Eventually(brokerStatus(ctx, b)).Should(beReconciling("ErrorFetchingCatalog", `spec.authInfo.basic.secretRef: Secret "login" does not exist`), "it may be applied next")
+		Eventually(brokerStatus(ctx, b)).Should(beReconciling("ErrorGettingAuthCredentials", `spec.authInfo.basic.secretRef: Secret "login" does not exist`), "it may be applied next")
 		Eventually(readEvents(ctx, b)).Should(ContainElement(ContainSubstring("Warning ErrorGettingAuthCredentials")))
 
 		secret := createSecret(ctx, namespace, "login", "username", "alice")
-		Eventually(brokerStatus(ctx, b)).Should(SatisfyAll(beStalled("ErrorFetchingCatalog", `the key "password" of Secret`),
-			haveCondition("Failed", "True", "ErrorFetchingCatalog"), HaveField("LastConditionState", "Failed")), "svcat register --wait waits for Ready or Failed")
+		Eventually(brokerStatus(ctx, b)).Should(SatisfyAll(beStalled("ErrorGettingAuthCredentials", `the key "password" of Secret`),
+			haveCondition("Failed", "True", "ErrorGettingAuthCredentials"), HaveField("LastConditionState", "Failed")), "svcat register --wait waits for Ready or Failed")
 		update(ctx, secret, func(s *corev1.Secret) { s.StringData = map[string]string{"password": "wrong horse"} })
 		Eventually(brokerStatus(ctx, b)).Should(SatisfyAll(haveCondition("Ready", "False", "ErrorFetchingCatalog"), haveCondition("Stalled", "False", "ErrorFetchingCatalog"), haveReadyMessage("HTTP 401")))
 		update(ctx, secret, func(s *corev1.Secret) { s.StringData = map[string]string{"password": "correct horse"} })

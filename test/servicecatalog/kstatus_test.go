@@ -111,7 +111,7 @@ var _ = Describe("kstatus", func() {
 			}),
 			Entry("whose Secret does not exist yet as InProgress", suite.InProgress, func(ctx SpecContext, namespace string, server *osbtest.Broker) suite.Phase {
 				b := k.createBroker(ctx, namespace, server, k.useBasicAuthSecret(namespace, "auth"))
-				return suite.Phase{Object: b, Reached: hasCondition(brokerConditions(ctx, b), "Ready", "False", "ErrorFetchingCatalog")}
+				return suite.Phase{Object: b, Reached: hasCondition(brokerConditions(ctx, b), "Ready", "False", "ErrorGettingAuthCredentials")}
 			}),
 			Entry("whose catalog was read as Current", suite.InProgressCurrent, func(ctx SpecContext, namespace string, server *osbtest.Broker) suite.Phase {
 				return suite.Phase{Object: createReadyBroker(ctx, k, namespace, server), Reached: suite.Immediately}

@@ -85,6 +85,7 @@ func evaluate(r v1beta1.ReceiverObject, target lifecycle.Target, seen endpoints.
 
 // applyProof sets the conditions for the last answer; known: there was one with this version.
 func (e *evaluation) applyProof(target lifecycle.Target, seen endpoints.Observation, known bool, now time.Time) {
+	seen.Proof.Failure = withSecret(seen.Proof.Failure, target.Spec)
 	proof := seen.Proof
 	switch {
 	case known && proof.NotProbed:
@@ -119,6 +120,16 @@ func (e *evaluation) applyProof(target lifecycle.Target, seen endpoints.Observat
 		return
 	}
 	e.probe = true
+}
+
+// withSecret adds to refused credentials which Secret has them, in the words in which a broker's status says it.
+func withSecret(failure *result.Error, spec *v1beta1.CommonReceiverSpec) *result.Error {
+	if failure == nil || failure.Reason != result.ReasonUnauthorized || spec == nil || spec.SecretRef == nil {
+		return failure
+	}
+	named := *failure
+	named.Message += fmt.Sprintf("; the credentials are those of Secret %q", spec.SecretRef.Name)
+	return &named
 }
 
 // setMisconfigured sets the conditions of a receiver that looks misconfigured, with the time of its next delivery or probe.

@@ -115,6 +115,27 @@ func TestExamine(t *testing.T) {
 	}
 }
 
+// F-U4: refused credentials name their Secret, as a broker's status does.
+func TestRefusedCredentialsNameTheirSecret(t *testing.T) {
+	target := controllertest.Usable("v1")
+	spec := v1beta1.CommonReceiverSpec{}
+	if target.Spec != nil {
+		spec = *target.Spec
+	}
+	spec.SecretRef = &v1beta1.SecretReference{Name: "login"}
+	target.Spec = &spec
+	failure := &result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 401"}
+	seen := endpoints.Observation{Proof: endpoints.Proof{Version: "v1", Failure: failure}, Probes: 4, NextProbe: controllertest.T0.Add(5 * time.Minute)}
+	got := evaluate(&v1beta1.Receiver{ObjectMeta: metav1.ObjectMeta{Name: "r"}}, target, seen, 0, controllertest.T0)
+	ready := meta.FindStatusCondition(got.status.Conditions, v1beta1.ConditionReady)
+	if want := `HTTP 401; the credentials are those of Secret "login"; next asked at `; !strings.HasPrefix(ready.Message, want) || ready.Reason != result.ReasonUnauthorized {
+		t.Errorf("Ready is %s: %s", ready.Reason, ready.Message)
+	}
+	if failure.Message != "HTTP 401" {
+		t.Errorf("the recorded failure was changed to %q", failure.Message)
+	}
+}
+
 func checkShorthand(c evaluation) string {
 	var parts []string
 	if ready := meta.FindStatusCondition(c.status.Conditions, v1beta1.ConditionReady); ready != nil {

@@ -112,7 +112,7 @@ func (r *Reconciler) reconcileBroker(ctx context.Context, b v1beta1.Broker) (ctr
 	if !controllerutil.ContainsFinalizer(b, v1beta1.Finalizer) {
 		if status := b.CommonStatus(); len(status.Conditions) > 0 || status.ObservedGeneration > 0 {
 			r.leaveQueue(brokers.KeyOf(b))
-			_, err := r.write(ctx, b, brokerrules.StatusAbandoned(b, r.clock.Now()), "")
+			_, err := r.write(ctx, b, brokerrules.StatusAbandoned(b, r.clock.Now()))
 			return ctrl.Result{}, err
 		}
 		if err := patch.AddFinalizer(ctx, r.client, b, v1beta1.Finalizer); err != nil {
@@ -141,7 +141,7 @@ func (r *Reconciler) reconcileBroker(ctx context.Context, b v1beta1.Broker) (ctr
 func (r *Reconciler) recordCredentialsVersion(ctx context.Context, b v1beta1.Broker, version string) (ctrl.Result, error) {
 	status := *b.CommonStatus().DeepCopy()
 	status.CredentialsVersion = version
-	recorded, err := r.write(ctx, b, status, "")
+	recorded, err := r.write(ctx, b, status)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
@@ -209,9 +209,9 @@ func present[T client.Object](list []T) (n int) {
 	return n
 }
 
-// write writes a status, if it differs from the one on record, and emits an event about the change, with the given reason or else that
-// of Ready. It returns the broker as it is on record then.
-func (r *Reconciler) write(ctx context.Context, b v1beta1.Broker, status v1beta1.ServiceBrokerStatus, reason string) (v1beta1.Broker, error) {
+// write writes a status, if it differs from the one on record, and emits an event about the change. It returns the broker as it is on
+// record then.
+func (r *Reconciler) write(ctx context.Context, b v1beta1.Broker, status v1beta1.ServiceBrokerStatus) (v1beta1.Broker, error) {
 	if equality.Semantic.DeepEqual(status, *b.CommonStatus()) {
 		return b, nil
 	}
@@ -219,7 +219,7 @@ func (r *Reconciler) write(ctx context.Context, b v1beta1.Broker, status v1beta1
 	if err := patch.Status(ctx, r.client, after, status); err != nil {
 		return nil, err
 	}
-	emitEvents(r.recorder, b, status, reason)
+	emitEvents(r.recorder, b, status)
 	logTransition(ctx, b, status)
 	return after, nil
 }

@@ -17,7 +17,6 @@ limitations under the License.
 package broker
 
 import (
-	"cmp"
 	"context"
 
 	corev1 "k8s.io/api/core/v1"
@@ -29,9 +28,9 @@ import (
 	"github.com/gophernetes/bellhop/internal/redact"
 )
 
-// emitEvents emits an event if the condition Ready of a broker has changed. The event has the given reason; empty: that of Ready. A change
-// of the message alone causes an event only where a catalog is partly synced and its problems differ, at the first attempt.
-func emitEvents(recorder events.EventRecorder, before v1beta1.Broker, after v1beta1.ServiceBrokerStatus, reason string) {
+// emitEvents emits an event if the condition Ready of a broker has changed. A change of the message alone causes an event only where a
+// catalog is partly synced and its problems differ, at the first attempt.
+func emitEvents(recorder events.EventRecorder, before v1beta1.Broker, after v1beta1.ServiceBrokerStatus) {
 	is, was := readyConditions(before, after)
 	if is == nil || lifecycle.TraitsOf(is.Reason).Quiet {
 		return
@@ -46,7 +45,7 @@ func emitEvents(recorder events.EventRecorder, before v1beta1.Broker, after v1be
 	if is.Reason == v1beta1.ReasonFetchedCatalog {
 		eventType = corev1.EventTypeNormal
 	}
-	recorder.Eventf(before, nil, eventType, cmp.Or(reason, is.Reason), "Relist", "%s", redact.Shorten(is.Message, lifecycle.MaxNote))
+	recorder.Eventf(before, nil, eventType, is.Reason, "Relist", "%s", redact.Shorten(is.Message, lifecycle.MaxNote))
 }
 
 // readyConditions returns the condition Ready of a broker: is after a reconcile, was before it; nil: there is none.
@@ -59,11 +58,15 @@ func readyConditions(before v1beta1.Broker, after v1beta1.ServiceBrokerStatus) (
 // logTransition logs when a broker begins to fail, and when it works again.
 func logTransition(ctx context.Context, before v1beta1.Broker, after v1beta1.ServiceBrokerStatus) {
 	is, was := readyConditions(before, after)
-	failed := was != nil && !lifecycle.IsTrue(was) && !lifecycle.TraitsOf(was.Reason).Quiet
+	failed := was != nil && !lifecycle.IsTrue(was) && !lifecycle.TraitsOf(was.Reason).Quiet && was.Reason != v1beta1.ReasonBrokerInUse
 	switch {
 	case is == nil || lifecycle.TraitsOf(is.Reason).Quiet:
+	case is.Reason == v1beta1.ReasonBrokerInUse:
+		if was == nil || was.Reason != is.Reason {
+			log.FromContext(ctx).Info("Deleted broker is in use", "message", is.Message)
+		}
 	case !failed && !lifecycle.IsTrue(is):
-		log.FromContext(ctx).Info("Broker does not work", "reason", is.Reason, "message", is.Message)
+		log.FromContext(ctx).Error(nil, "Broker does not work", "reason", is.Reason, "message", is.Message)
 	case failed && lifecycle.IsTrue(is):
 		log.FromContext(ctx).Info("Broker works again")
 	}

@@ -26,6 +26,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
 )
 
+// F-U5: a failure is logged at level error, and a healthy broker that is being deleted is not.
 func TestABrokerThatBeginsOrEndsToFailIsLogged(t *testing.T) {
 	ctx, logged := controllertest.RecordLog(t)
 	b := &v1beta1.ClusterServiceBroker{}
@@ -42,6 +43,8 @@ func TestABrokerThatBeginsOrEndsToFailIsLogged(t *testing.T) {
 		{"it fails", lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonErrorFetchingCatalog, Message: "HTTP 500"}, "Broker does not work"},
 		{"it fails again", lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonErrorFetchingCatalog, Message: "HTTP 502"}, ""},
 		{"it works", lifecycle.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: v1beta1.ReasonPartlySynced}, "Broker works again"},
+		{"it is deleted, and in use", lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBrokerInUse}, `"level"=0 "msg"="Deleted broker is in use"`},
+		{"it is still in use", lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBrokerInUse}, ""},
 	} {
 		after := status(c.now)
 		logTransition(ctx, b, after)

@@ -70,7 +70,7 @@ func (r *Reconciler) inUse(ctx context.Context, b v1beta1.Broker) (bool, error) 
 	if err != nil || len(instances)+len(bindings) == 0 {
 		return false, err
 	}
-	_, err = r.write(ctx, b, brokerrules.StatusInUse(b, instances, bindings, r.clock.Now()), "")
+	_, err = r.write(ctx, b, brokerrules.StatusInUse(b, instances, bindings, r.clock.Now()))
 	return true, err
 }
 

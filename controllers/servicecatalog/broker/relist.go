@@ -80,7 +80,7 @@ func (r *Reconciler) fetch(ctx context.Context, b v1beta1.Broker, release limite
 		if !ok {
 			return nil, err
 		}
-		v.Error = &brokerrules.RelistError{Reason: v1beta1.ReasonErrorFetchingCatalog, Event: v1beta1.ReasonErrorGettingAuthCredentials, Message: bad.Message, Stalled: !bad.Temporary}
+		v.Error = &brokerrules.RelistError{Reason: v1beta1.ReasonErrorGettingAuthCredentials, Message: bad.Message, Stalled: !bad.Temporary}
 		if bad.Missing {
 			v.Error.StalledFrom = b.GetCreationTimestamp().Add(lifecycle.MissingReferenceDelay)
 		}
@@ -165,7 +165,7 @@ func (r *Reconciler) duplicateNames(ctx context.Context, b v1beta1.Broker, class
 func (r *Reconciler) record(ctx context.Context, b v1beta1.Broker, v brokerrules.RelistResult) (v1beta1.Broker, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), engine.RecordTimeout)
 	defer cancel()
-	recorded, err := r.write(ctx, b, brokerrules.Apply(b, v, r.clock.Now()), v.Event())
+	recorded, err := r.write(ctx, b, brokerrules.Apply(b, v, r.clock.Now()))
 	if !errors.Is(err, patch.ErrStale) {
 		return recorded, err
 	}
@@ -176,7 +176,7 @@ func (r *Reconciler) record(ctx context.Context, b v1beta1.Broker, v brokerrules
 	if now.GetUID() != b.GetUID() || !now.GetDeletionTimestamp().IsZero() || !equality.Semantic.DeepEqual(now.CommonStatus(), b.CommonStatus()) {
 		return nil, patch.ErrStale
 	}
-	return r.write(ctx, now, brokerrules.Apply(now, v, r.clock.Now()), v.Event())
+	return r.write(ctx, now, brokerrules.Apply(now, v, r.clock.Now()))
 }
 
 // queued sets the conditions of a broker whose first relist waits for a slot, or whose requests wait for a probe of a misconfiguration.
@@ -194,7 +194,7 @@ func (r *Reconciler) queued(ctx context.Context, b v1beta1.Broker, wait limiter.
 	}
 	status.Conditions = v.Conditions(status.Conditions, now)
 	status.LastConditionState = lifecycle.LastConditionState(status.Conditions)
-	_, err := r.write(ctx, b, status, "")
+	_, err := r.write(ctx, b, status)
 	return err
 }
 

@@ -19,6 +19,7 @@ package broker
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -63,19 +64,9 @@ type RelistResult struct {
 	Remarks []string
 }
 
-// Event returns the reason of the event about a relist; "": that of the condition.
-func (r RelistResult) Event() string {
-	if r.Error == nil {
-		return ""
-	}
-	return r.Error.Event
-}
-
 // RelistError is why a catalog could not be read.
 type RelistError struct {
 	Reason, Message string
-	// Event is the reason of the event, where it differs.
-	Event string
 	// Stalled: it is not retried until the spec or a Secret changes. The broker is in progress until stalledFrom.
 	Stalled     bool
 	StalledFrom time.Time
@@ -89,10 +80,33 @@ type RelistError struct {
 func ErrorOf(b v1beta1.Broker, out osbresult.Outcome) *RelistError {
 	address, hasUser := withoutUser(b.Common().URL)
 	message := fmt.Sprintf("GET %s/v2/catalog: %s", redact.Shorten(strings.TrimRight(address, "/"), maxProblem), lifecycle.DescribeOutcome(out))
-	if out.Unauthorized() && b.Common().AuthInfo == nil && !hasUser {
-		message += "; the request had no credentials, as there is no spec.authInfo"
+	if out.Unauthorized() {
+		message += credentialsOf(b, hasUser)
 	}
 	return &RelistError{Reason: v1beta1.ReasonErrorFetchingCatalog, Message: message, RetryAfter: out.RetryAfter, misconfigured: out.Misconfigured()}
+}
+
+// credentialsOf says where the credentials of a refused request come from, in the words in which a receiver's status says it.
+func credentialsOf(b v1beta1.Broker, hasUser bool) string {
+	if b.Common().AuthInfo == nil {
+		if hasUser {
+			return ""
+		}
+		return "; the request had no credentials, as there is no spec.authInfo"
+	}
+	var names []string
+	for _, name := range v1beta1.AuthSecrets(b) {
+		if b.GetNamespace() != "" {
+			names = append(names, fmt.Sprintf("%q", name.Name))
+		} else {
+			names = append(names, fmt.Sprintf("%q", name.String()))
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	slices.Sort(names)
+	return "; the credentials are those of Secret " + strings.Join(slices.Compact(names), " and ")
 }
 
 // withoutUser returns a broker's address as it may be shown: manifests of the original service-catalog may have credentials in it.
@@ -147,8 +161,13 @@ func (r RelistResult) fail(s *v1beta1.ServiceBrokerStatus, b v1beta1.Broker, now
 		s.Misconfigured = 0
 	}
 	s.NextAttemptTime = notBefore(lifecycle.Latest(now.Add(wait), r.NextProbe))
-	result.Message += fmt.Sprintf("; that was %s, the next one is at %s", lifecycle.AttemptNumber(s.Attempts), lifecycle.FormatTime(s.NextAttemptTime.Time))
+	result.Message += nextAttempt(s)
 	return refused(result)
+}
+
+// nextAttempt says which attempt has failed and when the next one is due.
+func nextAttempt(s *v1beta1.ServiceBrokerStatus) string {
+	return lifecycle.WithNextAttempt("", &v1beta1.Attempts{Count: s.Attempts, NextTime: s.NextAttemptTime}, "")
 }
 
 // refused adds Failed where the broker is Stalled.
@@ -174,7 +193,7 @@ func (r RelistResult) succeed(s *v1beta1.ServiceBrokerStatus, b v1beta1.Broker, 
 		s.CatalogETag = "" // classes and plans are not as in the catalog
 		s.Attempts++
 		s.NextAttemptTime = notBefore(now.Add(lifecycle.Backoff(b.GetUID(), s.Attempts, 0)))
-		next = fmt.Sprintf("; %s was made, the next one is at %s", lifecycle.AttemptNumber(s.Attempts), lifecycle.FormatTime(s.NextAttemptTime.Time))
+		next = nextAttempt(s)
 	} else {
 		s.Attempts = 0
 	}

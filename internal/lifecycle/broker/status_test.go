@@ -57,18 +57,18 @@ func TestWhatAVisitLeavesOnRecord(t *testing.T) {
 		}, RelistResult{Generation: 3, Credentials: "credentials", Unchanged: true, Version: "2.16"}, "True PartlySynced", "as it was", func(s v1beta1.ServiceBrokerStatus) bool {
 			return s.CatalogETag == "etag" && s.CatalogDigest == "digest" && s.LastCatalogRetrievalTime.Time.Equal(lifecycletest.Noon) && s.APIVersion == "2.16"
 		}},
-		"failed": {nil, failed, "False ErrorFetchingCatalog Reconciling", "Reading the catalog failed: HTTP 500: out of order; that was attempt 1, the next one is at 2026-06-01T12:00:0",
+		"failed": {nil, failed, "False ErrorFetchingCatalog Reconciling", "Reading the catalog failed: HTTP 500: out of order (attempt 1 failed, the next is at 2026-06-01T12:00:0",
 			func(s v1beta1.ServiceBrokerStatus) bool {
 				return s.Attempts == 1 && s.OperationStartTime.Time.Equal(lifecycletest.Noon) && s.NextAttemptTime.After(lifecycletest.Noon) && s.CatalogETag == "etag" && s.LastConditionState == "ErrorFetchingCatalog"
 			}},
 		"failed again": {inTrouble, failed, "False ErrorFetchingCatalog Reconciling", "attempt 8", func(s v1beta1.ServiceBrokerStatus) bool {
 			return s.Attempts == 8 && s.OperationStartTime.Time.Equal(lifecycletest.Noon.Add(-time.Hour)) && s.NextAttemptTime.After(lifecycletest.Noon.Add(100*time.Second))
 		}},
-		"failed with a new spec": {func(s *v1beta1.ServiceBrokerStatus) { inTrouble(s); s.ObservedGeneration = 2 }, failed, "False ErrorFetchingCatalog Reconciling", "attempt 1,",
+		"failed with a new spec": {func(s *v1beta1.ServiceBrokerStatus) { inTrouble(s); s.ObservedGeneration = 2 }, failed, "False ErrorFetchingCatalog Reconciling", "(attempt 1 failed",
 			func(s v1beta1.ServiceBrokerStatus) bool {
 				return s.Attempts == 1 && s.NextAttemptTime.Time.Before(lifecycletest.Noon.Add(5*time.Second))
 			}},
-		"failed with new credentials": {func(s *v1beta1.ServiceBrokerStatus) { inTrouble(s); s.CredentialsVersion = "old" }, failed, "False ErrorFetchingCatalog Reconciling", "attempt 1,", nil},
+		"failed with new credentials": {func(s *v1beta1.ServiceBrokerStatus) { inTrouble(s); s.CredentialsVersion = "old" }, failed, "False ErrorFetchingCatalog Reconciling", "(attempt 1 failed", nil},
 		"failed, and wants to be left alone": {nil, with(failed, func(v *RelistResult) { asked := *v.Error; asked.RetryAfter = time.Hour; v.Error = &asked }), "False ErrorFetchingCatalog Reconciling", "at 2026-06-01T13:00:00Z",
 			func(s v1beta1.ServiceBrokerStatus) bool {
 				return s.NextAttemptTime.Time.Equal(lifecycletest.Noon.Add(time.Hour))
@@ -83,13 +83,13 @@ func TestWhatAVisitLeavesOnRecord(t *testing.T) {
 			"The catalog was read: 2 classes with 5 plans. Not as the catalog has it: a is bad; b is bad", func(s v1beta1.ServiceBrokerStatus) bool {
 				return s.CatalogETag == "new" && s.Attempts == 0 && s.NextAttemptTime == nil // the broker will have to change it
 			}},
-		"partly, for now": {nil, with(read, func(v *RelistResult) { v.Missing, v.Retry = []string{"a is bad"}, true }), "True PartlySynced", "attempt 1 was made, the next one is at",
+		"partly, for now": {nil, with(read, func(v *RelistResult) { v.Missing, v.Retry = []string{"a is bad"}, true }), "True PartlySynced", "(attempt 1 failed, the next is at",
 			func(s v1beta1.ServiceBrokerStatus) bool {
 				return s.CatalogETag == "" && s.Attempts == 1 && s.NextAttemptTime.After(lifecycletest.Noon) && s.ReconciledGeneration == 3
 			}},
 		"nothing of it": {nil, with(read, func(v *RelistResult) { v.Missing, v.Classes, v.Plans = []string{"all is bad"}, 0, 0 }), "False ErrorSyncingCatalog Stalled Failed", "all is bad", nil},
 		"nothing of it, for now": {nil, with(read, func(v *RelistResult) { v.Missing, v.Classes, v.Plans, v.Retry = []string{"all is bad"}, 0, 0, true }),
-			"False ErrorSyncingCatalog Reconciling", "the next one is at", nil},
+			"False ErrorSyncingCatalog Reconciling", "the next is at", nil},
 		"many problems": {nil, with(read, func(v *RelistResult) {
 			for i := range 1000 {
 				v.Missing = append(v.Missing, fmt.Sprintf("%d%s", i, strings.Repeat("x", 5000)))
@@ -156,6 +156,11 @@ func TestABrokersAnswerIsSaidInItsWords(t *testing.T) {
 	}
 	if got := ErrorOf(b, osbresult.Outcome{RetryAfter: time.Minute}); got.RetryAfter != time.Minute {
 		t.Errorf("it wants to be left alone for %v", got.RetryAfter)
+	}
+	b.Spec.AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Namespace: "ns", Name: "login"}}}
+	// F-U4: refused credentials name their Secret.
+	if got := ErrorOf(b, osbresult.Outcome{Class: osbresult.Misconfigured, Status: 401, Description: "wrong password"}); !strings.HasSuffix(got.Message, `wrong password; the credentials are those of Secret "ns/login"`) {
+		t.Errorf("with refused credentials it says %q", got.Message)
 	}
 	b.Spec.AuthInfo = nil
 	if got := ErrorOf(b, osbresult.Outcome{Class: osbresult.Retry, Status: 401, Description: "who is it?"}); !strings.HasSuffix(got.Message, "who is it?; the request had no credentials, as there is no spec.authInfo") {
