@@ -18,6 +18,7 @@ package engine
 
 import (
 	"context"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/events"
@@ -64,7 +65,11 @@ func emitEvents(ctx context.Context, recorder events.EventRecorder, about client
 	if isStalled := lifecycle.IsTrue(lifecycle.FindCondition(after, v1beta1.ConditionStalled)); !lifecycle.IsTrue(is) && (isStalled || lifecycle.TraitsOf(is.Reason).Warning) {
 		kind = corev1.EventTypeWarning
 	}
-	recorder.Eventf(about, nil, kind, is.Reason, "Reconcile", "%s", redact.Shorten(is.Message, lifecycle.MaxNote))
+	note := is.Message
+	if kind == corev1.EventTypeNormal && !about.GetDeletionTimestamp().IsZero() {
+		note = strings.Replace(note, ". "+lifecycle.HowToRelease(about), "", 1) // a deletion that makes progress needs no way out
+	}
+	recorder.Eventf(about, nil, kind, is.Reason, "Reconcile", "%s", redact.Shorten(note, lifecycle.MaxNote))
 }
 
 // EmitRelease emits an event about the release of an object: where something is left at the broker, or where open.

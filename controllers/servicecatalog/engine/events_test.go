@@ -56,6 +56,26 @@ func TestWhatIsGivenUpIsLoggedOnce(t *testing.T) {
 	}
 }
 
+// F-U10: the event about a deletion that makes progress does not say how to leave everything at the broker; the condition, and an event
+// about a failure, do.
+func TestEventsAboutProgressHaveNoWayOut(t *testing.T) {
+	ctx, _ := controllertest.RecordLog(t)
+	about := &v1beta1.ServiceInstance{}
+	about.DeletionTimestamp = lifecycle.Timestamp(lifecycletest.Noon)
+	message := "the broker is asked. " + lifecycle.HowToRelease(about)
+	for want, set := range map[string]lifecycle.ConditionSet{
+		"Normal Deprovisioning the broker is asked": {Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonDeprovisioning, Message: message},
+		"Warning DeprovisionCallFailed " + message:  {Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonDeprovisionCallFailed, Message: message},
+	} {
+		recorder := events.NewFakeRecorder(1)
+		emitEvents(ctx, recorder, about, nil, set.Conditions(nil, lifecycletest.Noon), false)
+		if got := <-recorder.Events; got != want {
+			t.Errorf("the event is %q, want %q", got, want)
+		}
+	}
+}
+
+// F-U6: a failure that is repeated has one event. F-U9: an object for which no request was sent has none.
 // A life is what Ready says one after another, as "status reason"; what begins with a word
 // alone is a release.
 func TestOnlyWhatCouldNotBeExpectedAndItsEndMakeEvents(t *testing.T) {
