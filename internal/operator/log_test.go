@@ -28,6 +28,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 )
 
+// F-C4: a healthy start makes no line at level error.
 func TestQuietStart(t *testing.T) {
 	for _, test := range []struct {
 		name string

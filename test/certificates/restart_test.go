@@ -128,6 +128,7 @@ func (e *endpoints) add(ctx context.Context, address, readyz string) {
 }
 
 var _ = Describe("A rolling restart", func() {
+	// F-C2: the listener closes after the endpoint was withdrawn.
 	It("refuses no request", func(ctx SpecContext) {
 		service := listen()
 		start := func() *local.Operator {

@@ -194,6 +194,17 @@ func TestChartEqualsConfig(t *testing.T) {
 	}
 }
 
+// F-S11: the default installation grants users of the roles view, edit and admin nothing.
+func TestRolesAreNotAggregatedByDefault(t *testing.T) {
+	for _, o := range render(t, "") {
+		for label := range o.GetLabels() {
+			if strings.Contains(label, "rbac.authorization.k8s.io/aggregate-to-") {
+				t.Errorf("%s %s has the label %s", o.GetKind(), o.GetName(), label)
+			}
+		}
+	}
+}
+
 // Roles name what they grant, and grant no right to get other rights.
 func TestRolesAreExact(t *testing.T) {
 	for _, o := range render(t, "aggregatedRoles: true") {

@@ -206,6 +206,7 @@ func TestClass(t *testing.T) {
 }
 
 // TestWhatIsNotFoundIsSaidWithWhatHelps: in the form in which it was looked for.
+// F-U3: the words are those of the condition as well as of the warning.
 func TestWhatIsNotFoundIsSaidWithWhatHelps(t *testing.T) {
 	read := func(b v1beta1.Broker) v1beta1.Broker {
 		b.CommonStatus().LastCatalogRetrievalTime = &metav1.Time{Time: time.Unix(1, 0)}
