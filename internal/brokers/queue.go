@@ -88,7 +88,8 @@ func (q *Queue) Enter(o client.Object, queued **Key, key Key, v lifecycle.Operat
 	if v == lifecycle.Poll {
 		flow = pollFlow
 	}
-	request := limiter.Request{ID: QueueKey{q.kind, name}, Flow: flow, Retry: lifecycle.HasFailed(attempts), Notify: func() { q.wake.AddFirst(name) }}
+	request := limiter.Request{ID: QueueKey{q.kind, name}, Flow: flow, First: v != lifecycle.Poll && isFirst(attempts),
+		Retry: lifecycle.HasFailed(attempts), Notify: func() { q.wake.AddFirst(name) }}
 	if attempts != nil {
 		request.Misconfigured, request.OwnFault = int(attempts.Misconfigured), attempts.OwnFault
 		if attempts.FailingSince != nil {
@@ -103,6 +104,11 @@ func (q *Queue) Enter(o client.Object, queued **Key, key Key, v lifecycle.Operat
 		*queued = &key
 	}
 	return release, wait
+}
+
+// isFirst reports whether an object at its present spec was not attempted yet.
+func isFirst(attempts *v1beta1.Attempts) bool {
+	return attempts == nil || attempts.Count == 0 && attempts.Removals == 0
 }
 
 // Leave takes an object out of the queue of a broker, if it is in one.

@@ -22,6 +22,7 @@ import (
 
 	clocktesting "k8s.io/utils/clock/testing"
 
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/enqueue"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
@@ -81,5 +82,37 @@ func TestWhoAsksAnotherBrokerWaitsAtTheFormerNoMore(t *testing.T) {
 	leave(now, limiter.Result{})
 	if !freed() {
 		t.Error("its place at the former broker is still there")
+	}
+}
+
+// F-P31: the first request of an object is sent to a broker that looks misconfigured, since that may be the fault of another object;
+// polls and retries wait for the probe.
+func TestF_P31_TheFirstRequestDoesNotWaitForTheProbe(t *testing.T) {
+	now, broker := time.Now(), Key{Name: "broker"}
+	c := &Clients{}
+	l := Queue{kind: "ServiceInstance", clients: c, clock: clocktesting.NewFakePassiveClock(now), wake: &enqueue.Enqueuer{}}
+	refused := &v1beta1.Attempts{Count: 4, Misconfigured: 4, FailingSince: lifecycle.Timestamp(now)}
+	enter := func(name string, v lifecycle.Operation, attempts *v1beta1.Attempts) limiter.Release {
+		si, queued := lifecycletest.NewInstance(), (*Key)(nil)
+		si.Name = name
+		release, _ := l.Enter(si, &queued, broker, v, attempts)
+		return release
+	}
+	if release := enter("poison", lifecycle.Provision, refused); release != nil {
+		release(now, limiter.Result{Misconfigured: true})
+	}
+	if enter("refused", lifecycle.Provision, refused) != nil {
+		t.Error("a retry does not wait for the probe")
+	}
+	release := enter("new", lifecycle.Provision, nil)
+	if release == nil {
+		t.Fatal("the first request of another object waits")
+	}
+	if enter("another", lifecycle.Provision, nil) != nil {
+		t.Error("two first requests are sent at once")
+	}
+	release(now, limiter.Result{})
+	if enter("refused", lifecycle.Provision, refused) == nil {
+		t.Error("the retry waits after a success")
 	}
 }

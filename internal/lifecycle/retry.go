@@ -122,7 +122,7 @@ type Failure struct {
 // RecordFailure records a failed attempt and when the next one is due. An object that waits for the broker's probe has no time of
 // its own, and its failure is counted once.
 func RecordFailure(a *v1beta1.Attempts, uid types.UID, f Failure, now time.Time) {
-	if f.Probed && IsSlow(a) && a.NextTime == nil {
+	if f.Probed && a.Misconfigured > limiter.QuickRetries && a.NextTime == nil {
 		return
 	}
 	a.Count++

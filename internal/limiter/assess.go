@@ -16,12 +16,18 @@ limitations under the License.
 
 package limiter
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // release counts a request as ended. Its outcome does not count if the version of the endpoint has changed meanwhile.
 func (lim *Limiter) release(e entry, now time.Time, r Result) (v Attribution) {
 	lim.mu.Lock()
 	lim.busy--
+	if e.mode == firstMode {
+		lim.firsts--
+	}
 	if e.epoch != lim.epoch {
 		lim.unlockAndNotify(now)
 		return v
@@ -30,7 +36,7 @@ func (lim *Limiter) release(e entry, now time.Time, r Result) (v Attribution) {
 	wasSlow := lim.misconfigured.isSlow()
 	recovered := lim.assess(now, r, e, v.OwnFault)
 	v.Slow = lim.misconfigured.isSlow()
-	v.FailedProbe = wasSlow && v.Slow && r.Misconfigured
+	v.FailedProbe = wasSlow && v.Slow && r.Misconfigured && e.mode == probeMode && !e.First
 	if recovered && lim.onRecovery != nil {
 		lim.unlockAndNotify(now, lim.onRecovery)
 	} else {
@@ -51,9 +57,9 @@ func (lim *Limiter) assess(now time.Time, r Result, e entry, ownFault bool) (rec
 	case r.Misconfigured:
 		lim.assessMisconfiguration(now, r, e, ownFault)
 	case r.Failed:
-		lim.assessFailure(now)
+		lim.assessFailure(now, e)
 	default:
-		lim.failures, lim.openCount, lim.until, lim.misconfigured = 0, 0, time.Time{}, misconfiguration{}
+		lim.forgetFailures()
 		if r.Error {
 			lim.countRefailed(now, e.Request)
 			return false
@@ -63,18 +69,25 @@ func (lim *Limiter) assess(now time.Time, r Result, e entry, ownFault bool) (rec
 	return recovered
 }
 
+// forgetFailures closes the circuit breaker.
+func (lim *Limiter) forgetFailures() {
+	lim.failures, lim.failing, lim.openCount, lim.until, lim.misconfigured = 0, nil, 0, time.Time{}, misconfiguration{}
+}
+
 func (lim *Limiter) countRefailed(now time.Time, t Request) {
 	if t.Retry {
 		lim.retries.use(retryRate, now)
 	}
 }
 
-// assessMisconfiguration records an answer that looks like a misconfiguration. One that the object causes does not block the endpoint,
-// unless it is blocked already: then the request was the probe.
+// assessMisconfiguration records an answer that looks like a misconfiguration. One that the object causes does not block the endpoint.
+// Where the endpoint is blocked already only the probe's answer counts: not that of a first attempt, of which there are more than probes,
+// nor that of a request that was in flight before.
 func (lim *Limiter) assessMisconfiguration(now time.Time, r Result, e entry, ownFault bool) {
 	blocking := lim.misconfigured.isBlocking()
+	lim.misconfigured.countUnauthorized(r.Unauthorized)
 	switch {
-	case blocking && !e.probe: // it was in flight before the endpoint was blocked
+	case blocking && e.mode != probeMode:
 		return
 	case !blocking && (ownFault || e.OwnFault):
 		lim.countRefailed(now, e.Request)
@@ -84,16 +97,25 @@ func (lim *Limiter) assessMisconfiguration(now time.Time, r Result, e entry, own
 	lim.recovers = lim.recovers || lim.misconfigured.isBlocking()
 }
 
-// assessFailure records a request without an answer. After several in a row the circuit breaker opens, for growing intervals.
-func (lim *Limiter) assessFailure(now time.Time) {
-	lim.misconfigured.probeAt = time.Time{} // another kind of failure, with delays of its own
-	if lim.tripped() && lim.busy > 0 {      // it was in flight when the endpoint failed
+// assessFailure records a request without an answer. After failures of several objects in a row the circuit breaker opens, for growing
+// intervals; one object, whose message may be the cause, does not open it. Where it is open first attempts do not count.
+func (lim *Limiter) assessFailure(now time.Time, e entry) {
+	if e.mode == firstMode && lim.isFailing() {
 		return
 	}
-	if lim.failures++; !lim.tripped() {
+	lim.misconfigured.probeAt = time.Time{}     // another kind of failure, with delays of its own
+	if lim.tripped() && lim.busy > lim.firsts { // it was in flight when the endpoint failed
 		return
 	}
-	lim.recovers = true
+	if lim.failures++; lim.failures >= failuresToTrip {
+		lim.recovers = true
+	}
+	if !lim.tripped() && !slices.Contains(lim.failing, e.ID) {
+		lim.failing = append(lim.failing, e.ID)
+	}
+	if !lim.tripped() {
+		return
+	}
 	rest := min(firstOpen<<min(lim.openCount, 10), lastOpen)
 	lim.openCount++
 	if at := now.Add(rest); at.After(lim.until) {
@@ -101,11 +123,11 @@ func (lim *Limiter) assessFailure(now time.Time) {
 	}
 }
 
-func (lim *Limiter) tripped() bool { return lim.failures >= failuresToTrip }
+// tripped reports whether the circuit breaker is open.
+func (lim *Limiter) tripped() bool { return len(lim.failing) >= failuresToTrip }
 
-func (lim *Limiter) isDown(now time.Time) bool {
-	return now.Before(lim.until) || now.Before(lim.retryAfter) || now.Before(lim.misconfigured.probeAt)
-}
+// isFailing reports whether only first attempts and probes are sent.
+func (lim *Limiter) isFailing() bool { return lim.tripped() || lim.misconfigured.isBlocking() }
 
 // NextProbe returns when the next probe of an endpoint that looks misconfigured is due, and whether its quick retries have failed;
 // zero: the endpoint does not look misconfigured.
@@ -113,39 +135,4 @@ func (lim *Limiter) NextProbe() (at time.Time, slow bool) {
 	lim.mu.Lock()
 	defer lim.mu.Unlock()
 	return lim.misconfigured.probeAt, lim.misconfigured.isSlow()
-}
-
-// mayProbe reports whether own may be the probe.
-func (lim *Limiter) mayProbe(own *waiter, now time.Time) bool {
-	if lim.isDown(now) || lim.busy > 0 {
-		return false
-	}
-	if own != nil && (!own.notified.IsZero() || own.late) {
-		return true
-	}
-	next := lim.nextProbe(now)
-	return next == nil || next == own
-}
-
-// nextProbe returns the waiter that is to be the probe: the one that has waited longest, preferably among those without such an
-// answer of their own. The answer to another object's request distinguishes the fault of an object from that of the endpoint.
-func (lim *Limiter) nextProbe(now time.Time) (next *waiter) {
-	if !lim.misconfigured.isBlocking() || len(lim.notified) > 0 {
-		return nil
-	}
-	for _, p := range lim.waiters {
-		switch {
-		case !p.notified.IsZero() || p.late, !p.Exempt && lim.room(p.flow, nil, now) <= 0:
-		case next == nil, p.hasPrecedence(next):
-			next = p
-		}
-	}
-	return next
-}
-
-func (w *waiter) hasPrecedence(over *waiter) bool {
-	if untried := w.Misconfigured == 0; untried != (over.Misconfigured == 0) {
-		return untried
-	}
-	return w.since.Before(over.since)
 }

@@ -36,6 +36,8 @@ const (
 	notifyTimeout = 2 * time.Second
 	// QueueTimeout is the time within which a waiter has to ask again; later its place is dropped.
 	QueueTimeout = 15 * time.Minute
+	// FirstInterval is the interval between two first attempts at an endpoint that fails.
+	FirstInterval = 5 * time.Second
 )
 
 // retryRate bounds the retries that fail: enough to notice a recovery soon.
@@ -49,13 +51,16 @@ type Request struct {
 	Flow string
 	// Total and PerLane are the rate limits of all requests and of each flow; the last request sets them.
 	Total, PerFlow Rate
+	// First: it is the first attempt of an object or of a content. It is made at an endpoint that fails as well, one every
+	// FirstInterval: it must not wait behind the fault of another object, and its answer shows whether there is one.
+	First bool
 	// Retry: the request is a retry. Retries have flows of their own, so that they do not delay first requests.
 	Retry bool
 	// FailingSince is when the first of the object's failures in a row occurred; zero: the last request succeeded.
 	FailingSince time.Time
 	// Misconfigured is the number of answers in a row to the object's requests that look like a misconfiguration.
 	Misconfigured int
-	// OwnFault: the object causes such answers, so that another one does not block the endpoint.
+	// OwnFault: the object causes such answers, so that another one does not block the endpoint, and others are probes before it.
 	OwnFault bool
 	// Exempt: the rate limits do not apply. Such requests have a flow of their own.
 	Exempt bool
@@ -73,7 +78,7 @@ const (
 	Throttled Cause = "Throttled" // a rate limit is reached
 	Down      Cause = "Down"      // the circuit breaker is open, or Retry-After has not passed
 	Failing   Cause = "Failing"   // it is a retry, and other retries have just failed
-	// Misconfigured: the endpoint's answers look like a misconfiguration, and only the probe is sent.
+	// Misconfigured: the endpoint's answers look like a misconfiguration, and only first attempts and the probe are sent.
 	Misconfigured Cause = "Misconfigured"
 	// TenantBusy: the endpoints of the same tenant have taken all of its slots.
 	TenantBusy Cause = "TenantBusy"
@@ -109,12 +114,12 @@ type Attribution struct {
 	// Slow: the endpoint looks misconfigured, and one request at a time, the probe, is sent every few minutes. The object waits for
 	// it like the others.
 	Slow bool
-	// FailedProbe: the request was such a probe. Only the status of the endpoint needs its outcome.
+	// FailedProbe: the request was such a probe, and no first attempt. Only the status of the endpoint needs its outcome.
 	FailedProbe bool
 }
 
-// Limiter limits the requests to an endpoint: requests in flight, rates, and a circuit breaker, which opens after several failures
-// in a row; one request at a time then tries the endpoint, with growing intervals, until it succeeds. Retries that the endpoint
+// Limiter limits the requests to an endpoint: requests in flight, rates, and a circuit breaker, which opens after failures of several
+// objects in a row; one request at a time then tries the endpoint, with growing intervals, until it succeeds. Retries that the endpoint
 // answers with errors are bounded, however many objects retry; successful ones are not, so that all objects continue once the
 // endpoint has recovered. The zero value is ready to use.
 type Limiter struct {
@@ -123,7 +128,11 @@ type Limiter struct {
 	version        string    // of the endpoint; "": not known yet
 	epoch          int       // number of changes of the version
 	busy           int       // requests in flight, of all epochs
+	firsts         int       // those of them in firstMode
+	firstAt        time.Time // when the next request in firstMode may be sent
+	turns          uint64    // of flows in firstMode and probeMode
 	failures       int       // in a row
+	failing        []any     // the objects of these failures, at most failuresToTrip
 	openCount      int       // since the circuit breaker has opened
 	until          time.Time // when the next request may be sent after a failure
 	retryAfter     time.Time // end of Retry-After
@@ -152,7 +161,7 @@ func (lim *Limiter) Enter(t Request, now time.Time) (release Release, wait Wait)
 		lim.total, lim.perFlow = t.Total, t.PerFlow
 	}
 	lim.dropLate(now)
-	l := lim.flow(flowKey{t.Flow, t.Retry}, now)
+	l := lim.flow(flowKey{t.Flow, classOf(t), t.Retry}, now)
 	own := lim.waiters[t.ID]
 	if own != nil && own.flow != l { // it asks for another flow
 		since := own.since
@@ -168,12 +177,7 @@ func (lim *Limiter) Enter(t Request, now time.Time) (release Release, wait Wait)
 	}
 	if cause == "" {
 		lim.remove(own)
-		lim.busy++
-		if !t.Exempt {
-			lim.used.use(lim.total, now)
-			l.used.use(lim.perFlow, now)
-		}
-		e := entry{Request: t, epoch: lim.epoch, probe: lim.misconfigured.isBlocking()}
+		e := lim.admit(l, t, now)
 		return func(now time.Time, r Result) Attribution {
 			lim.tenant.exit(probe)
 			return lim.release(e, now, r)
@@ -188,18 +192,40 @@ func (lim *Limiter) Enter(t Request, now time.Time) (release Release, wait Wait)
 	return nil, Wait{Since: own.since, Cause: cause}
 }
 
+// admit counts a request that gets a slot.
+func (lim *Limiter) admit(l *flow, t Request, now time.Time) entry {
+	mode := lim.mode(l)
+	lim.busy++
+	if !t.Exempt {
+		lim.used.use(lim.total, now)
+		l.used.use(lim.perFlow, now)
+	}
+	if mode != normalMode {
+		lim.turns++
+		l.turn = lim.turns
+	}
+	if mode == firstMode {
+		lim.firsts++
+		lim.firstAt = now.Add(FirstInterval)
+	}
+	return entry{Request: t, epoch: lim.epoch, mode: mode}
+}
+
 // cause returns why own cannot take a slot now; "": it can.
 func (lim *Limiter) cause(l *flow, own *waiter, exempt bool, now time.Time) Cause {
+	mode := lim.mode(l)
+	free := lim.free(mode, own) > 0
 	switch {
-	case lim.misconfigured.isSlow() && !lim.mayProbe(own, now):
-		return Misconfigured
-	case lim.isDown(now), lim.misconfigured.isBlocking() && !lim.mayProbe(own, now):
+	case now.Before(lim.opensAt(mode)), mode != normalMode && !lim.isNext(mode, own, now), lim.misconfigured.isBlocking() && !free:
+		if lim.misconfigured.isSlow() {
+			return Misconfigured
+		}
 		return Down
 	case l.retry && lim.retries.room(retryRate, now) <= 0:
 		return Failing
 	case !exempt && lim.room(l, own, now) <= 0:
 		return Throttled
-	case lim.free(own) <= 0:
+	case !free:
 		return Busy
 	}
 	return ""
@@ -209,10 +235,7 @@ func (lim *Limiter) cause(l *flow, own *waiter, exempt bool, now time.Time) Caus
 func (lim *Limiter) Blocked(name string, now time.Time) Cause {
 	lim.mu.Lock()
 	defer lim.mu.Unlock()
-	l := lim.flows[flowKey{name: name}]
-	if l == nil {
-		l = &flow{}
-	}
+	l := &flow{flowKey: flowKey{name: name, class: refused}, used: lim.windowOf(name)}
 	if cause := lim.cause(l, nil, false, now); cause != Busy {
 		return cause
 	}
@@ -245,7 +268,8 @@ func (lim *Limiter) Reset(version string, now time.Time) {
 		return
 	}
 	lim.epoch++
-	lim.failures, lim.openCount, lim.until, lim.retryAfter, lim.recovers, lim.misconfigured = 0, 0, time.Time{}, time.Time{}, false, misconfiguration{}
+	lim.forgetFailures()
+	lim.retryAfter, lim.firstAt, lim.recovers = time.Time{}, time.Time{}, false
 	lim.unlockAndNotify(now)
 }
 
@@ -285,13 +309,18 @@ func (lim *Limiter) arm(now time.Time) {
 
 // roomAt returns when the next waiter can enter, for whom there is a slot; zero: there is none.
 func (lim *Limiter) roomAt(now time.Time) (at time.Time) {
-	if lim.free(nil) <= 0 {
-		return at
+	var free [modes]int
+	for mode := range modes {
+		free[mode] = lim.free(mode, nil)
 	}
 	for _, l := range lim.active {
+		mode := lim.mode(l)
+		if free[mode] <= 0 {
+			continue
+		}
 		var opens time.Time
-		if lim.isDown(now) {
-			opens = latest(latest(lim.until, lim.retryAfter), lim.misconfigured.probeAt)
+		if closed := lim.opensAt(mode); now.Before(closed) {
+			opens = closed
 		}
 		if lim.used.room(lim.total, now) <= 0 {
 			opens = latest(opens, lim.used.opens(lim.total))

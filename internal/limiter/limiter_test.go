@@ -189,8 +189,8 @@ func TestLimiterHonorsRetryAfter(t *testing.T) {
 func TestANewVersionResetsTheLimiter(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *testEndpoint) {
 		fails := func() {
-			for range 3 {
-				p.enter("a")
+			for i := range 3 {
+				p.enter(fmt.Sprint("a/", i))
 				p.release(true)
 			}
 		}
@@ -201,7 +201,7 @@ func TestANewVersionResetsTheLimiter(t *testing.T) {
 		refuses := func() {
 			for range 3 {
 				p.enter("a")
-				p.Leave(time.Now(), limiter.Result{Misconfigured: true})
+				p.Leave(time.Now(), limiter.Result{Misconfigured: true, Unauthorized: true})
 			}
 		}
 		p.Reset("0", time.Now())
@@ -251,8 +251,8 @@ func TestLimiterCountsRequestsOfFormerVersions(t *testing.T) {
 
 func TestLimiterIsNotMovedByItsFirstVersion(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *testEndpoint) {
-		for range 3 {
-			p.enter("a")
+		for i := range 3 {
+			p.enter(fmt.Sprint("a/", i))
 			p.release(true)
 		}
 		if p.Reset("1", time.Now()); p.enter("b") {
@@ -271,8 +271,8 @@ func TestLimiterJudgesByWhatWasAsked(t *testing.T) {
 			t.Error("a success from before is no reason to ask before the time")
 		}
 		time.Sleep(time.Minute)
-		for range 3 {
-			p.enter("a")
+		for i := range 3 {
+			p.enter(fmt.Sprint("a/", i))
 			p.release(true)
 			time.Sleep(time.Minute)
 		}

@@ -33,16 +33,17 @@ func MisconfigurationDelay(answers int) time.Duration {
 	return misconfigurationDelays[min(max(answers, 1), len(misconfigurationDelays))-1]
 }
 
-// answersToBlock is the number of such answers in a row, over all objects, after which only one request at a time, the probe, is
-// sent.
+// answersToBlock is the number of such answers in a row, over all objects, after which only first attempts and one request at a time,
+// the probe, are sent. After as many refusals of the credentials in a row only the probe is sent: services lock accounts.
 const answersToBlock = 3
 
 // misconfiguration is what a Limiter knows of answers that look like a misconfiguration of the endpoint: its credentials, its
 // address, its TLS settings, or a proxy. The zero value knows of none.
 type misconfiguration struct {
-	answers int       // in a row
-	retries int       // before the next probe, as in MisconfigurationDelay
-	probeAt time.Time // not before
+	answers      int       // in a row
+	unauthorized int       // refusals of the credentials in a row
+	retries      int       // before the next probe, as in MisconfigurationDelay
+	probeAt      time.Time // not before
 }
 
 // add records such an answer. own is the number of them in a row for the object of the request, this one included: after a restart
@@ -59,7 +60,17 @@ func (m *misconfiguration) add(own int, unauthorized bool, now time.Time) {
 	m.probeAt = now.Add(MisconfigurationDelay(m.retries))
 }
 
-// isBlocking reports whether only the probe is sent.
+// countUnauthorized records whether such an answer refused the credentials.
+func (m *misconfiguration) countUnauthorized(unauthorized bool) {
+	if m.unauthorized++; !unauthorized {
+		m.unauthorized = 0
+	}
+}
+
+// sparesCredentials reports whether only the probe uses the credentials.
+func (m *misconfiguration) sparesCredentials() bool { return m.unauthorized >= answersToBlock }
+
+// isBlocking reports whether only first attempts and the probe are sent.
 func (m *misconfiguration) isBlocking() bool { return m.answers >= answersToBlock }
 
 // isSlow reports whether the quick retries have failed as well.

@@ -28,6 +28,8 @@ import (
 // object is one whose requests a test makes.
 type object struct {
 	name         string
+	flow         string
+	tried        bool
 	failingSince time.Time
 	answers      int // in a row that look like a misconfiguration
 	ownFault     bool
@@ -40,7 +42,7 @@ func (te *testEndpoint) enterObject(o *object) bool {
 }
 
 func (te *testEndpoint) askFor(o *object) (bool, limiter.Wait) {
-	return te.Enter(limiter.Request{ID: o.name, FailingSince: o.failingSince, Misconfigured: o.answers, OwnFault: o.ownFault, Notify: func() {
+	return te.Enter(limiter.Request{ID: o.name, Flow: o.flow, First: !o.tried, FailingSince: o.failingSince, Misconfigured: o.answers, OwnFault: o.ownFault, Notify: func() {
 		te.mu.Lock()
 		defer te.mu.Unlock()
 		te.called = append(te.called, o.name)
@@ -58,7 +60,19 @@ func (te *testEndpoint) refuse(o *object, unauthorized bool) limiter.Attribution
 		o.failingSince = time.Now()
 	}
 	o.answers++
+	o.tried = true
 	return v
+}
+
+// awaitCall waits until objects are called, and returns them.
+func (te *testEndpoint) awaitCall() (called []string) {
+	for range 2 * 3600 {
+		if called = te.take(); len(called) > 0 {
+			break
+		}
+		time.Sleep(time.Second)
+	}
+	return called
 }
 
 func TestMisconfigurationDelay(t *testing.T) {
@@ -73,44 +87,38 @@ func TestMisconfigurationDelay(t *testing.T) {
 }
 
 // F-P1: many objects that wait for an endpoint that looks misconfigured make one request at a time, the probe, and all go on when
-// it succeeds.
+// it succeeds. The probe is the request of the object that has waited longest.
 func TestF_P1_OneProbeForAllThatWait(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *testEndpoint) {
 		began := time.Now()
 		objects := map[string]*object{}
 		for i := range 1000 {
-			o := &object{name: fmt.Sprintf("%04d", i)}
+			o := &object{name: fmt.Sprintf("%04d", i), tried: true, answers: min(i/3, 1), failingSince: began}
 			objects[o.name] = o
 			if p.enterObject(o) {
 				p.refuse(o, false)
 			}
+			time.Sleep(time.Millisecond)
 		}
-		for _, o := range objects {
-			if o.answers > 0 && p.enterObject(o) {
-				t.Fatal("an object was let in that has to wait")
-			}
+		for i := range 3 {
+			p.askFor(objects[fmt.Sprintf("%04d", i)])
 		}
 		p.take()
-		requests, last := 3, time.Time{}
-		for _, wantDelay := range []time.Duration{5 * time.Second, 15 * time.Second, 45 * time.Second,
+		for i, wantDelay := range []time.Duration{5 * time.Second, 15 * time.Second, 45 * time.Second,
 			5 * time.Minute, 10 * time.Minute, 20 * time.Minute, 30 * time.Minute, 30 * time.Minute} {
-			last = time.Now()
-			var called []string
-			for called = p.take(); len(called) == 0; called = p.take() {
-				time.Sleep(time.Second)
+			last := time.Now()
+			called := p.awaitCall()
+			if got := time.Since(last); got > wantDelay || got < wantDelay-2*time.Second {
+				t.Errorf("probe %d came after %s, want %s", i, got, wantDelay)
 			}
-			if got := time.Since(last); got != wantDelay {
-				t.Errorf("probe %d came after %s, want %s", requests, got, wantDelay)
-			}
-			if len(called) != 1 || objects[called[0]].answers > 0 {
-				t.Fatalf("probe %d: called %v, want one that was not refused yet", requests, called)
+			if want := fmt.Sprintf("[%04d]", i+3); fmt.Sprint(called) != want {
+				t.Fatalf("probe %d: called %v, want %s", i, called, want)
 			}
 			o := objects[called[0]]
 			if !p.enterObject(o) {
 				t.Fatal("the probe did not enter")
 			}
-			requests++
-			if v := p.refuse(o, false); v.OwnFault || v.Slow != (time.Since(began) > time.Minute) {
+			if v := p.refuse(o, false); v.OwnFault || v.Slow != (time.Since(began) > time.Minute) || v.FailedProbe != (time.Since(began) > 2*time.Minute) {
 				t.Errorf("after %s the verdict is %+v", time.Since(began), v)
 			}
 			_, wait := p.askFor(o)
@@ -118,10 +126,7 @@ func TestF_P1_OneProbeForAllThatWait(t *testing.T) {
 				t.Errorf("after %s it waits because it is %s, want %s", time.Since(began), wait.Cause, want)
 			}
 		}
-		var called []string
-		for called = p.take(); len(called) == 0; called = p.take() {
-			time.Sleep(time.Second)
-		}
+		called := p.awaitCall()
 		for name, o := range objects {
 			if name != called[0] && p.enterObject(o) {
 				t.Fatal("an object was let in beside the probe")
@@ -211,12 +216,12 @@ func TestAnObjectsOwnFaultBlocksNobody(t *testing.T) {
 // What a restart forgets is not tried again and again: an object that has used up its quick retries blocks the endpoint at once.
 func TestAnObjectBlocksAtOnceThatWasRefusedBeforeARestart(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *testEndpoint) {
-		o := &object{name: "refused", answers: 4, failingSince: time.Now().Add(-time.Hour)}
+		o := &object{name: "refused", tried: true, answers: 4, failingSince: time.Now().Add(-time.Hour)}
 		p.enterObject(o)
 		if v := p.refuse(o, false); v.OwnFault || !v.Slow {
 			t.Errorf("the verdict is %+v", v)
 		}
-		if _, wait := p.askFor(&object{name: "other"}); wait.Cause != limiter.Misconfigured {
+		if _, wait := p.askFor(&object{name: "other", tried: true, answers: 1}); wait.Cause != limiter.Misconfigured {
 			t.Errorf("another one waits because it is %s", wait.Cause)
 		}
 		if at, is := p.NextProbe(); !is || time.Until(at) != 10*time.Minute {
@@ -235,12 +240,10 @@ func TestAProbeThatGetsAnotherAnswer(t *testing.T) {
 			p.refuse(o, false)
 			time.Sleep(5 * time.Minute)
 		}
-		p.enterObject(o)
-		p.release(true)
-		p.enterObject(o)
-		p.release(true)
-		p.enterObject(o)
-		p.release(true)
+		for _, name := range []string{"o", "p", "q"} {
+			p.enterObject(&object{name: name, tried: true, answers: 1})
+			p.release(true)
+		}
 		if _, wait := p.askFor(o); wait.Cause != limiter.Misconfigured {
 			t.Errorf("it waits because it is %s", wait.Cause)
 		}

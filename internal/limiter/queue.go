@@ -23,16 +23,41 @@ import (
 	"time"
 )
 
+// class is what is known of the objects of a flow. Each class has flows of its own.
+type class int
+
+const (
+	untried   class = iota // first attempts
+	unrefused              // no answer in a row looked like a misconfiguration
+	refused                // the last answer looked like a misconfiguration
+	atFault                // the same, and requests of other objects have succeeded meanwhile
+	classes
+)
+
+func classOf(t Request) class {
+	switch {
+	case t.First:
+		return untried
+	case t.Misconfigured == 0:
+		return unrefused
+	case t.OwnFault:
+		return atFault
+	}
+	return refused
+}
+
 // flowKey identifies a flow.
 type flowKey struct {
 	name  string
+	class class
 	retry bool
 }
 
 type flow struct {
 	flowKey
-	used  window
-	queue list.List // of *place
+	used  *window   // that of all flows of the name
+	turn  uint64    // the last one in firstMode or probeMode
+	queue list.List // of *waiter
 }
 
 type waiter struct {
@@ -48,20 +73,13 @@ type waiter struct {
 type entry struct {
 	Request
 	epoch int
-	probe bool // it is the probe of an endpoint that looks misconfigured
+	mode  mode
 }
 
 // pick selects the waiters for whom there is room, flow by flow, and keeps slots for them.
 func (lim *Limiter) pick(now time.Time) (calls []func()) {
 	lim.dropLate(now)
-	for !lim.isDown(now) && lim.free(nil) > 0 {
-		p := lim.nextProbe(now)
-		if !lim.misconfigured.isBlocking() {
-			p = lim.next(now)
-		}
-		if p == nil {
-			break
-		}
+	for p := lim.next(now); p != nil; p = lim.next(now) {
 		p.notified = now
 		lim.notified = append(lim.notified, p)
 		calls = append(calls, p.Notify)
@@ -70,15 +88,31 @@ func (lim *Limiter) pick(now time.Time) (calls []func()) {
 	return calls
 }
 
-// next returns the next waiter to notify; its flow moves to the end of the turns.
+// next returns the next waiter to notify; nil: there is no slot for any.
 func (lim *Limiter) next(now time.Time) *waiter {
+	if !lim.isFailing() {
+		return lim.nextNormal(now)
+	}
+	for _, mode := range []mode{firstMode, probeMode} {
+		if p := lim.nextIn(mode, now); p != nil && !now.Before(lim.opensAt(mode)) && lim.free(mode, nil) > 0 {
+			return p
+		}
+	}
+	return nil
+}
+
+// nextNormal returns the next waiter at an endpoint that works; its flow moves to the end of the turns.
+func (lim *Limiter) nextNormal(now time.Time) *waiter {
+	if now.Before(lim.opensAt(normalMode)) || lim.free(normalMode, nil) <= 0 {
+		return nil
+	}
 	for i, l := range lim.active {
 		for e := l.queue.Front(); e != nil; {
 			p := e.Value.(*waiter)
 			e = e.Next()
 			if now.Sub(p.seen) > QueueTimeout {
 				lim.remove(p)
-				return lim.next(now) // the turns may have changed
+				return lim.nextNormal(now) // the turns may have changed
 			}
 			if !p.notified.IsZero() || p.late {
 				continue
@@ -93,24 +127,12 @@ func (lim *Limiter) next(now time.Time) *waiter {
 	return nil
 }
 
-// free returns the number of slots for own, beside those that are kept for others.
-func (lim *Limiter) free(own *waiter) int {
-	limit := slots
-	if lim.tripped() || lim.misconfigured.isBlocking() {
-		limit = 1
-	}
-	if own != nil && own.late { // it has waited before
-		return limit - lim.busy
-	}
-	return limit - lim.busy - lim.kept(func(p *waiter) bool { return p != own })
-}
-
 // room returns how many requests of a flow the rates allow, beside those that were notified.
 func (lim *Limiter) room(l *flow, own *waiter, now time.Time) int {
 	counts := func(p *waiter) bool { return p != own && !p.Exempt }
 	return min(
 		lim.used.room(lim.total, now)-lim.kept(counts),
-		l.used.room(lim.perFlow, now)-lim.kept(func(p *waiter) bool { return counts(p) && p.flow == l }))
+		l.used.room(lim.perFlow, now)-lim.kept(func(p *waiter) bool { return counts(p) && p.flow.name == l.name }))
 }
 
 func (lim *Limiter) kept(counts func(*waiter) bool) (n int) {
@@ -134,9 +156,21 @@ func (lim *Limiter) flow(key flowKey, now time.Time) *flow {
 	if lim.flows == nil {
 		lim.flows = map[flowKey]*flow{}
 	}
-	l = &flow{flowKey: key}
+	l = &flow{flowKey: key, used: lim.windowOf(key.name)}
 	lim.flows[key] = l
 	return l
+}
+
+// windowOf returns what the flows of a name have used of PerFlow.
+func (lim *Limiter) windowOf(name string) *window {
+	for class := range classes {
+		for _, retry := range []bool{false, true} {
+			if l := lim.flows[flowKey{name, class, retry}]; l != nil {
+				return l.used
+			}
+		}
+	}
+	return &window{}
 }
 
 // isIdle reports whether a flow has no state.
@@ -153,7 +187,7 @@ func (lim *Limiter) Idle(now time.Time) bool {
 			return false
 		}
 	}
-	return lim.busy == 0 && lim.failures == 0 && lim.misconfigured.answers == 0 && !lim.isDown(now) && lim.retries.room(retryRate, now) == retryRate.Count && (lim.total.Count <= 0 || lim.used.room(lim.total, now) == lim.total.Count)
+	return lim.busy == 0 && lim.failures == 0 && lim.misconfigured == misconfiguration{} && !now.Before(latest(lim.retryAfter, lim.firstAt)) && lim.retries.room(retryRate, now) == retryRate.Count && (lim.total.Count <= 0 || lim.used.room(lim.total, now) == lim.total.Count)
 }
 
 func (lim *Limiter) queue(l *flow, t Request, now time.Time) *waiter {

@@ -120,7 +120,7 @@ func limiterRequest(alert *v1beta1.Alert, p lifecycle.Target, s lifecycle.Reques
 	if s.ResendEvery > 0 {
 		return limiter.Request{ID: nameOf(alert), Flow: "reminders", Exempt: true}
 	}
-	return limiter.Request{ID: nameOf(alert), Flow: endpoints.FlowOf(alert.Namespace),
+	return limiter.Request{ID: nameOf(alert), Flow: endpoints.FlowOf(alert.Namespace), First: s.First,
 		FailingSince: s.FailingSince, Misconfigured: int(s.Misconfigured), OwnFault: s.OwnFault,
 		Total: rateOf(p.Spec.RateLimit), PerFlow: rateOf(p.NamespaceRateLimit)}
 }

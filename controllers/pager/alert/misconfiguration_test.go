@@ -405,3 +405,37 @@ func TestF_S5_NothingIsSentByAProcessThatStops(t *testing.T) {
 		t.Errorf("%d requests", n)
 	}
 }
+
+// F-P31, F-P32, F-P34: a message that the receiver refuses, and whatever waits, delay no new Alert by more than 10 s.
+func TestF_P31_APoisonousAlertDelaysNoOther(t *testing.T) {
+	for _, status := range []int{400, 403, 503} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			s := newService(t)
+			s.statusOf["poison"] = status
+			s.page("poison")
+			for i, age := range []time.Duration{time.Second, 30 * time.Second, 10 * time.Minute} {
+				s.pass(age)
+				name := fmt.Sprint("healthy", i)
+				s.page(name)
+				s.pass(0)
+				s.wantState(name, v1beta1.DeliverySent, "", "")
+			}
+		})
+	}
+}
+
+// F-P31: the first attempt of an Alert at a receiver that looks misconfigured is on record, so that the next one is its probe.
+func TestF_P31_AFirstAttemptIsMadeOnce(t *testing.T) {
+	s := newService(t)
+	s.status = http.StatusForbidden
+	s.page("old")
+	s.pass(5 * time.Minute)
+	before := len(s.requests)
+	s.page("new")
+	s.pass(2 * time.Minute)
+	if n := len(s.requests) - before; n != 1 {
+		t.Errorf("%d requests about the new Alert, want 1", n)
+	}
+	s.wantState("new", v1beta1.DeliveryPending, v1beta1.ConditionStalled, "HTTP 403 Forbidden")
+	s.wantState("new", v1beta1.DeliveryPending, v1beta1.ConditionStalled, "retried with Receiver/hook, see its status")
+}

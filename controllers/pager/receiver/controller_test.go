@@ -89,8 +89,8 @@ func TestAReceiverThatIsMendedGetsWhatWaitsAtOnce(t *testing.T) {
 	if isDown() {
 		t.Error("nothing was sent to it yet")
 	}
-	for range 3 {
-		leave, _ := r.endpoints.Limiters.Of(key, time.Now()).Enter(limiter.Request{}, time.Now())
+	for id := range 3 {
+		leave, _ := r.endpoints.Limiters.Of(key, time.Now()).Enter(limiter.Request{ID: id}, time.Now())
 		leave(time.Now(), limiter.Result{Failed: true})
 	}
 	if !isDown() {

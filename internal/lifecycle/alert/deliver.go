@@ -109,7 +109,7 @@ func (d *DeliveryPlan) request(p Target, hash string, event result.Event, reason
 	}
 	if !again {
 		d.Send.Sequence++
-		d.Send.Attempt = 1
+		d.Send.Attempt, d.Send.First = 1, true
 	}
 	if unchanged {
 		d.Send.Misconfigured, d.Send.FailingSince = d.Row.MisconfiguredAnswers, w.lastFailure(d.Row)

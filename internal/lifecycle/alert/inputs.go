@@ -191,6 +191,8 @@ type Request struct {
 	Sequence int64
 	Attempt  int32
 	Version  string // of the target
+	// First: no attempt of this content is on record.
+	First bool
 	// WriteAhead: it must be on record before it is sent (R1).
 	WriteAhead bool
 	// AtMostOnce: if its answer is lost it is not repeated.

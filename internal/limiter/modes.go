@@ -1,0 +1,135 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package limiter
+
+import "time"
+
+// mode is how requests get slots.
+type mode int
+
+const (
+	// normalMode is that of all requests to an endpoint that works: flows take turns.
+	normalMode mode = iota
+	// firstMode is that of first attempts at an endpoint that fails: one every FirstInterval.
+	firstMode
+	// probeMode is that of the other requests to such an endpoint: one at a time, the probe, with growing intervals.
+	probeMode
+	modes
+)
+
+// mode returns the mode of a flow. While an endpoint looks misconfigured objects that had no such answer use firstMode after the first
+// attempts: the misconfiguration may be the fault of one object.
+func (lim *Limiter) mode(l *flow) mode {
+	switch {
+	case !lim.isFailing():
+		return normalMode
+	case lim.misconfigured.sparesCredentials():
+		return probeMode
+	case l.class == untried, l.class == unrefused && !lim.tripped():
+		return firstMode
+	}
+	return probeMode
+}
+
+// opensAt returns when the next request in a mode may be sent.
+func (lim *Limiter) opensAt(mode mode) time.Time {
+	switch mode {
+	case firstMode:
+		return latest(lim.retryAfter, lim.firstAt)
+	case probeMode:
+		return latest(latest(lim.until, lim.retryAfter), lim.misconfigured.probeAt)
+	case normalMode, modes:
+	}
+	return lim.retryAfter
+}
+
+// free returns the number of slots in a mode for own, beside those that are kept for others.
+func (lim *Limiter) free(mode mode, own *waiter) int {
+	kept := func(counts func(*waiter) bool) int {
+		if own != nil && own.late { // it has waited before
+			return 0
+		}
+		return lim.kept(func(p *waiter) bool { return p != own && counts(p) })
+	}
+	inMode := kept(func(p *waiter) bool { return lim.mode(p.flow) == mode })
+	all := slots - lim.busy - kept(func(*waiter) bool { return true })
+	switch mode {
+	case firstMode: // one slot is the probe's
+		return min(all, slots-1-lim.firsts, 1-inMode)
+	case probeMode:
+		return min(all, 1-(lim.busy-lim.firsts)-inMode)
+	case normalMode, modes:
+	}
+	return all
+}
+
+// isNext reports whether own is next in a mode of an endpoint that fails.
+func (lim *Limiter) isNext(mode mode, own *waiter, now time.Time) bool {
+	if own != nil && (!own.notified.IsZero() || own.late) {
+		return true
+	}
+	next := lim.nextIn(mode, now)
+	return next == nil || next == own
+}
+
+// nextIn returns the waiter that is next in a mode of an endpoint that fails: the first one of the flow that has waited longest for its
+// turn. So a flow with many objects, all of which are refused, does not delay the others.
+func (lim *Limiter) nextIn(mode mode, now time.Time) (next *waiter) {
+	for _, l := range lim.active {
+		if lim.mode(l) != mode || l.retry && lim.retries.room(retryRate, now) <= 0 {
+			continue
+		}
+		if p := lim.front(l, now); p != nil && (next == nil || p.hasPrecedence(next, mode)) {
+			next = p
+		}
+	}
+	return next
+}
+
+// front returns the first waiter of a flow that can be notified.
+func (lim *Limiter) front(l *flow, now time.Time) *waiter {
+	for e := l.queue.Front(); e != nil; e = e.Next() {
+		p := e.Value.(*waiter)
+		switch {
+		case !p.Exempt && lim.room(l, nil, now) <= 0:
+			return nil
+		case p.notified.IsZero() && !p.late:
+			return p
+		}
+	}
+	return nil
+}
+
+// hasPrecedence reports whether w is before another waiter in a mode.
+func (w *waiter) hasPrecedence(over *waiter, mode mode) bool {
+	if a, b := w.rank(mode), over.rank(mode); a != b {
+		return a < b
+	}
+	if w.flow.turn != over.flow.turn {
+		return w.flow.turn < over.flow.turn
+	}
+	return w.since.Before(over.since)
+}
+
+// rank returns the rank of the waiter's class in a mode: first attempts come first in firstMode, and the objects that are at fault
+// themselves are the last to be probes.
+func (w *waiter) rank(mode mode) class {
+	if mode == firstMode || w.flow.class == atFault {
+		return w.flow.class
+	}
+	return untried
+}
