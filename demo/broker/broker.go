@@ -115,9 +115,13 @@ func (b *Broker) Serve(ctx context.Context, listener net.Listener) error {
 		return errors.Join(err, b.Close())
 	case <-ctx.Done():
 	}
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	return errors.Join(server.Shutdown(grace), b.Close())
+	err := server.Shutdown(grace)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = server.Close() // a request that hangs does not delay the end
+	}
+	return errors.Join(err, b.Close())
 }
 
 // Databases returns the names of the databases of the MySQL server.

@@ -76,13 +76,14 @@ func (c *Cluster) startControlPlane(binaries, auditLog string) error {
 		apiServer.Configure().Set("audit-policy-file", policy).Set("audit-log-path", auditLog).
 			Set("audit-log-maxsize", "10000") // a single file, as tests count all requests
 	}
-	c.cleanups = append(c.cleanups, env.Stop)
+	pidFile := filepath.Join(wrapped, "kube-apiserver.pid")
+	c.cleanups = append(c.cleanups, func() error { return stopControlPlane(env.Stop, pidFile) })
 	if c.Config, err = env.Start(); err != nil {
 		return fmt.Errorf("starting the control plane: %w", err)
 	}
 	c.EtcdURL = env.ControlPlane.Etcd.URL.String()
 	c.restart = func(ctx context.Context) error {
-		if err := killFromPIDFile(ctx, filepath.Join(wrapped, "kube-apiserver.pid")); err != nil {
+		if err := killFromPIDFile(ctx, pidFile); err != nil {
 			return err
 		}
 		return apiServer.Start()
@@ -90,8 +91,25 @@ func (c *Cluster) startControlPlane(binaries, auditLog string) error {
 	return nil
 }
 
-// RestartAPIServer kills the API server, and starts it again at the same address with the data of etcd. It works on Linux, and not for an
-// existing cluster.
+// apiServerGrace is how long the API server may take to end by itself. It waits a minute for open watches, such as those of a user's
+// kubectl, and has no state to save.
+const apiServerGrace = 2 * time.Second
+
+// stopControlPlane stops the control plane, and kills the API server after apiServerGrace.
+func stopControlPlane(stop func() error, pidFile string) error {
+	stopped := make(chan error, 1)
+	go func() { stopped <- stop() }()
+	select {
+	case err := <-stopped:
+		return err
+	case <-time.After(apiServerGrace):
+	}
+	killed := killFromPIDFile(context.Background(), pidFile)
+	return errors.Join(killed, <-stopped)
+}
+
+// RestartAPIServer kills the API server, and starts it again at the same address with the data of etcd. It does not work for an existing
+// cluster.
 func (c *Cluster) RestartAPIServer(ctx context.Context) error {
 	if c.restart == nil {
 		return errors.New("this process did not start the API server")
@@ -148,19 +166,19 @@ rules:
 `, namespace, serviceAccount)
 }
 
-// bindToParent returns a folder with scripts for programs that the kernel kills together with this process, and that write their
-// process id to a file. envtest has no such setting, so the scripts start the programs with setpriv, where that exists.
+// bindToParent returns a folder with scripts for programs that write their process id to a file, and that the kernel kills together with
+// this process. envtest has no such setting, so the scripts start the programs with setpriv, where that exists.
 func bindToParent(binaries, dir string) (string, error) {
-	setpriv, _ := exec.LookPath("setpriv")
-	if setpriv == "" || runtime.GOOS != "linux" {
-		return binaries, nil
+	prefix := ""
+	if setpriv, err := exec.LookPath("setpriv"); err == nil && runtime.GOOS == "linux" {
+		prefix = "'" + setpriv + "' --pdeathsig KILL "
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}
 	for _, program := range []string{"etcd", "kube-apiserver"} {
 		path := filepath.Join(dir, program)
-		script := fmt.Sprintf("#!/bin/sh\necho $$ >'%s.pid'\nexec '%s' --pdeathsig KILL '%s' \"$@\"\n", path, setpriv, filepath.Join(binaries, program))
+		script := fmt.Sprintf("#!/bin/sh\necho $$ >'%s.pid'\nexec %s'%s' \"$@\"\n", path, prefix, filepath.Join(binaries, program))
 		if err := os.WriteFile(path, []byte(script), 0o700); err != nil {
 			return "", err
 		}

@@ -17,6 +17,7 @@ limitations under the License.
 package local
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"net"
@@ -166,13 +167,36 @@ func TestAControlPlaneAnOperatorAndAnotherOneAttached(t *testing.T) {
 	testAttach(t, c, repo, binary)
 
 	stopped = true
-	if err := c.Stop(); err != nil {
-		t.Errorf("stopping: %v", err)
-	}
+	stopWithAnOpenWatch(t, c)
 	if recorded, err := os.ReadFile(audit); err != nil || !bytes.Contains(recorded, []byte(`"resource":"things"`)) ||
 		bytes.Contains(recorded, []byte(`"resource":"configmaps"`)) || bytes.Contains(recorded, []byte(`"requestObject"`)) {
 		t.Errorf("audit log of %d bytes, %v", len(recorded), err)
 	}
+}
+
+// F-B9: a user's open watch, for which the API server waits a minute, neither delays the end nor makes it an error.
+func stopWithAnOpenWatch(t *testing.T, c *Cluster) {
+	t.Helper()
+	watch := c.Kubectl(t.Context(), "get", "things.v1.test.bellhop.example", "-n", "default", "--watch", "--output=name")
+	out, err := watch.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := watch.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || !strings.Contains(line, "things") {
+		t.Fatalf("the watch: %q, %v", line, err)
+	}
+	began := time.Now()
+	if err := c.Stop(); err != nil {
+		t.Errorf("stopping: %v", err)
+	}
+	if took := time.Since(began); took > 20*time.Second { // 3 s where the machine has nothing else to do
+		t.Errorf("it took %s", took)
+	}
+	_ = watch.Process.Kill()
+	_ = watch.Wait()
 }
 
 // testAttach attaches to a cluster that has Bellhop's API already, as "make run" does.

@@ -34,36 +34,48 @@ type Limiters[K comparable] struct {
 	TenantOf func(K) string
 
 	mu      sync.Mutex
-	of      map[K]*Limiter
+	of      map[K]*endpoint
 	tenants map[string]*tenant
 	sweepAt int // of so many
 }
 
-// Of returns the Limiter of an endpoint, and creates it if there is none. An idle one may be replaced.
+// keepAfterUse is how long an idle Limiter is kept after Of has returned it: the caller may not have entered it yet, and two Limiters of
+// one endpoint would permit twice its requests.
+const keepAfterUse = time.Minute
+
+type endpoint struct {
+	Limiter
+
+	used time.Time // when Of returned it last
+}
+
+// Of returns the Limiter of an endpoint, and creates it if there is none. An idle one may be replaced keepAfterUse later.
 func (l *Limiters[K]) Of(key K, now time.Time) *Limiter {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if b, ok := l.of[key]; ok {
-		return b
+		b.used = now
+		return &b.Limiter
 	}
 	if l.of == nil {
-		l.of = map[K]*Limiter{}
+		l.of = map[K]*endpoint{}
 	}
 	if len(l.of) >= l.sweepAt {
 		l.dropIdle(now)
 		l.sweepAt = 2*len(l.of) + sweepFrom
 	}
-	b := &Limiter{tenant: l.tenant(key)}
+	b := &endpoint{used: now}
+	b.tenant = l.tenant(key)
 	if l.OnRecovery != nil {
 		b.onRecovery = func() { l.OnRecovery(key) }
 	}
 	l.of[key] = b
-	return b
+	return &b.Limiter
 }
 
 // dropIdle drops the Limiters of idle endpoints, and tenants without another.
 func (l *Limiters[K]) dropIdle(now time.Time) {
-	maps.DeleteFunc(l.of, func(_ K, b *Limiter) bool { return b.Idle(now) })
+	maps.DeleteFunc(l.of, func(_ K, b *endpoint) bool { return now.Sub(b.used) >= keepAfterUse && b.Idle(now) })
 	used := map[*tenant]bool{}
 	for _, b := range l.of {
 		used[b.tenant] = true
@@ -93,7 +105,10 @@ func (l *Limiters[K]) tenant(key K) *tenant {
 func (l *Limiters[K]) Known(key K) *Limiter {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.of[key]
+	if b, ok := l.of[key]; ok {
+		return &b.Limiter
+	}
+	return nil
 }
 
 // Cancel drops a place in the queue of an endpoint, if there is one.

@@ -31,6 +31,11 @@ import (
 type Provider[S any] struct {
 	// Addresses returns the addresses in the settings; nil: the address is the provider's own, or in the Secret.
 	Addresses func(*S) []Address
+	// Check returns what is wrong with the settings, whatever the Secret has; nil: nothing can be that the schema admits. New makes no
+	// sender of such settings either.
+	Check func(*S) Problems
+	// Warn returns what is wrong with the settings of a receiver that has a Secret, as a warning; nil: nothing can be.
+	Warn func(*S) Problems
 	// SkipsTLSVerify reports whether the settings turn off the verification of certificates; nil: they never do.
 	SkipsTLSVerify func(*S) bool
 	// New returns a sender. An error names the invalid field or key of the Secret, and not its value.

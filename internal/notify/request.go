@@ -22,18 +22,17 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/gophernetes/bellhop/internal/version"
 )
 
-const urlProblem = "must be an absolute http or https URL"
+const urlProblem = "must be an absolute http or https URL with a host, such as https://example.com/path"
 
 // ParseURL parses the address of a receiver. The error does not have the address.
 func ParseURL(field, value string) (*url.URL, error) {
-	u, err := url.Parse(strings.TrimSpace(value)) // the value of a Secret made with echo ends in a line break
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
-		return nil, Invalid(field, urlProblem)
+	u, problem := parseURL(value)
+	if problem != "" {
+		return nil, Invalid(field, problem)
 	}
 	return u, nil
 }
@@ -44,8 +43,8 @@ func ParseBaseURL(field, value string) (*url.URL, error) {
 	if err != nil {
 		return nil, err
 	}
-	if u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
-		return nil, Invalid(field, "must have neither user, query nor fragment: credentials belong into the Secret")
+	if !isBase(u) {
+		return nil, Invalid(field, baseProblem)
 	}
 	return u, nil
 }

@@ -28,7 +28,7 @@ import (
 
 func TestParseURL(t *testing.T) {
 	for _, value := range []string{"", "example.com/canary", "ftp://canary", "https://", "https://canary:canary", "https:canary", "http://:80/canary", "https://a\x00canary"} {
-		if u, err := ParseURL("url", value); u != nil || result.ClassOf(err) != result.Configuration || err.Error() != "url: must be an absolute http or https URL" {
+		if u, err := ParseURL("url", value); u != nil || result.ClassOf(err) != result.Configuration || err.Error() != "url: "+urlProblem {
 			t.Errorf("%q: got %v, %v", value, u, err)
 		}
 	}
@@ -44,7 +44,7 @@ func TestParseBaseURL(t *testing.T) {
 			t.Errorf("%q: got %v, %v", value, u, err)
 		}
 	}
-	if _, err := ParseBaseURL("url", "canary"); err == nil || err.Error() != "url: must be an absolute http or https URL" {
+	if _, err := ParseBaseURL("url", "canary"); err == nil || err.Error() != "url: "+urlProblem {
 		t.Errorf("got %v", err)
 	}
 	if u, err := ParseBaseURL("url", "https://example.com/x\n"); err != nil || u.String() != "https://example.com/x" {

@@ -43,6 +43,11 @@ func KeepCertificates(ctx context.Context, stop context.CancelCauseFunc, cfg *re
 			certificates.Conversion("alerts." + pagerv1beta1.GroupVersion.Group),
 		},
 	})
+	endHealth, err := serveHealth(ctx, o.ProbeAddress)
+	if err != nil {
+		return nil, fmt.Errorf("serving /healthz: %w", err)
+	}
+	defer endHealth()
 	go func() { stop(keeper.Run(ctx, cfg)) }()
 	select {
 	case <-keeper.Ready():

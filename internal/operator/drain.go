@@ -19,6 +19,7 @@ package operator
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"time"
 
@@ -52,6 +53,30 @@ func AddProbes(stopping context.Context, mgr ctrl.Manager) error {
 			}
 			return nil
 		}))
+}
+
+// serveHealth serves /healthz until end is called. The manager does so only once it starts: a process that waits longer for its first
+// certificate than the liveness probe has patience would be killed, again and again.
+func serveHealth(ctx context.Context, address string) (end func(), err error) {
+	if address == "" || address == "0" {
+		return func() {}, nil
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/healthz", func(http.ResponseWriter, *http.Request) {})
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: time.Second}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = server.Serve(listener) // ends with end
+	}()
+	return func() {
+		_ = server.Close()
+		<-ended
+	}, nil
 }
 
 // drainingServer closes each connection after the next answer once the process is stopping, so that the API server opens its next one to

@@ -18,6 +18,7 @@ package operator
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -39,6 +40,42 @@ func TestDrainEndsAfterTheDelay(t *testing.T) {
 			t.Errorf("ended after %s", took)
 		}
 	})
+}
+
+// F-P25: a process that waits for its first certificate is alive, and leaves the address to the manager.
+func TestHealthIsServedBeforeTheManager(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // closed at once
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	listener.Close()
+	end, err := serveHealth(t.Context(), address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]int{"/healthz": http.StatusOK, "/readyz": http.StatusNotFound} {
+		resp, err := http.Get("http://" + address + path) //nolint:noctx // on this machine
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("%s: %s", path, resp.Status)
+		}
+	}
+	end()
+	if listener, err = net.Listen("tcp", address); err != nil { //nolint:noctx // closed at once
+		t.Fatal(err)
+	}
+	listener.Close()
+	for _, off := range []string{"", "0"} {
+		if end, err := serveHealth(t.Context(), off); err != nil {
+			t.Error(err)
+		} else {
+			end()
+		}
+	}
 }
 
 func TestDrainWithoutDelay(t *testing.T) {

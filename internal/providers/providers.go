@@ -70,6 +70,8 @@ var registry = index(
 type description struct {
 	settings       reflect.Type // a pointer
 	addresses      func(settings any) []notify.Address
+	check          func(settings any) notify.Problems
+	warn           func(settings any) notify.Problems
 	skipsTLSVerify func(settings any) bool
 	newSender      func(settings any, secret *notify.Secret, client *outbound.Client) (notify.Sender, error)
 	resendEvery    time.Duration
@@ -81,6 +83,8 @@ func describe[S any](p notify.Provider[S]) description {
 	d := description{
 		settings: reflect.TypeFor[*S](), resendEvery: p.ResendEvery, reopens: p.RaisesByReopening, modes: p.Modes,
 		addresses:      func(any) []notify.Address { return nil },
+		check:          func(any) notify.Problems { return nil },
+		warn:           func(any) notify.Problems { return nil },
 		skipsTLSVerify: func(any) bool { return false },
 		newSender: func(settings any, secret *notify.Secret, client *outbound.Client) (notify.Sender, error) {
 			return p.New(settings.(*S), secret, client)
@@ -88,6 +92,12 @@ func describe[S any](p notify.Provider[S]) description {
 	}
 	if p.Addresses != nil {
 		d.addresses = func(settings any) []notify.Address { return p.Addresses(settings.(*S)) }
+	}
+	if p.Check != nil {
+		d.check = func(settings any) notify.Problems { return p.Check(settings.(*S)) }
+	}
+	if p.Warn != nil {
+		d.warn = func(settings any) notify.Problems { return p.Warn(settings.(*S)) }
 	}
 	if p.SkipsTLSVerify != nil {
 		d.skipsTLSVerify = func(settings any) bool { return p.SkipsTLSVerify(settings.(*S)) }
@@ -144,6 +154,32 @@ func NameOf(spec *v1beta1.CommonReceiverSpec) string {
 // Addresses returns the addresses in a spec, with their fields below spec, such as webhook.url.
 func (p Provider) Addresses() []notify.Address {
 	all := p.addresses(p.settings)
+	for i := range all {
+		all[i].Field = p.Name + "." + all[i].Field
+	}
+	return all
+}
+
+// Problems returns what is wrong with a spec, whatever its Secret has, with fields below spec, such as webhook.url.
+func Problems(spec *v1beta1.CommonReceiverSpec) notify.Problems {
+	p, ok := Of(spec)
+	if !ok {
+		return nil
+	}
+	return p.below(p.check(p.settings))
+}
+
+// Warnings returns what is wrong with a spec that has a Secret, but may be what its author means.
+func Warnings(spec *v1beta1.CommonReceiverSpec) notify.Problems {
+	p, ok := Of(spec)
+	if !ok || spec.SecretRef == nil {
+		return nil
+	}
+	return p.below(p.warn(p.settings))
+}
+
+// below returns problems with fields below spec.
+func (p Provider) below(all notify.Problems) notify.Problems {
 	for i := range all {
 		all[i].Field = p.Name + "." + all[i].Field
 	}

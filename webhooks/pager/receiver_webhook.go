@@ -93,7 +93,7 @@ func needs(a *v1beta1.Alert, kind v1beta1.ReceiverKind, name string) bool {
 
 func (v receiverValidator[R]) validate(ctx context.Context, old *v1beta1.CommonReceiverSpec, r R) (ctrladmission.Warnings, error) {
 	spec, path := r.Common(), field.NewPath("spec")
-	errs := v.validateAddresses(spec)
+	errs := append(validateSettings(old, spec), v.validateAddresses(spec)...)
 	if shared, ok := any(r).(*v1beta1.ClusterReceiver); ok && shared.Spec.NamespaceSelector != nil {
 		errs = append(errs, metav1validation.ValidateLabelSelector(shared.Spec.NamespaceSelector,
 			metav1validation.LabelSelectorValidationOptions{}, path.Child("namespaceSelector"))...)
@@ -107,6 +107,17 @@ func (v receiverValidator[R]) validate(ctx context.Context, old *v1beta1.CommonR
 		return nil, apierrors.NewInvalid(v1beta1.GroupVersion.WithKind(string(receivers.KindOf(r))).GroupKind(), r.GetName(), errs)
 	}
 	return v.warnings(ctx, r), nil
+}
+
+// validateSettings refuses what no Secret makes right. A problem that is stored already does not refuse another change.
+func validateSettings(old, spec *v1beta1.CommonReceiverSpec) (errs field.ErrorList) {
+	stored := providers.Problems(old)
+	for _, p := range providers.Problems(spec) {
+		if !slices.Contains(stored, p) {
+			errs = append(errs, field.Invalid(field.NewPath("spec", p.Field), p.Value, p.Message))
+		}
+	}
+	return errs
 }
 
 // validateAddresses refuses addresses that the operator would not dial. A name is checked by its addresses when it is dialed.
@@ -147,6 +158,9 @@ func (v receiverValidator[R]) warnings(ctx context.Context, r R) ctrladmission.W
 		if a.Plain && !isLoopback(a.Host) {
 			warnings = append(warnings, "spec."+a.Field+": the connection is not encrypted: a program on the network path can read the messages and their credentials")
 		}
+	}
+	for _, p := range providers.Warnings(spec) {
+		warnings = append(warnings, "spec."+p.Field+": "+p.Message)
 	}
 	if p, ok := providers.Of(spec); ok && p.SkipsTLSVerify() {
 		warnings = append(warnings, "spec."+p.Name+".insecureSkipTLSVerify: messages and credentials go to any server that answers")

@@ -58,8 +58,10 @@ const (
 
 // ReceiverRef names a receiver.
 type ReceiverRef struct {
-	// kind is Receiver, for one in the Alert's namespace, or ClusterReceiver.
-	// +required
+	// kind is Receiver, for one in the Alert's namespace, or ClusterReceiver. Default
+	// Receiver.
+	// +default="Receiver"
+	// +optional
 	Kind ReceiverKind `json:"kind,omitempty"`
 
 	// name of the receiver.

@@ -21,7 +21,6 @@ package v1beta1
 type DiscordProvider struct {
 	// threadID is the thread to post in, by its number; a forum needs one.
 	// +kubebuilder:validation:MaxLength=20
-	// +kubebuilder:validation:Pattern=`^[0-9]+$`
 	// +optional
 	ThreadID string `json:"threadID,omitempty"`
 }

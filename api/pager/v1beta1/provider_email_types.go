@@ -32,9 +32,9 @@ type EmailProvider struct {
 	TLS EmailTLS `json:"tls,omitempty"`
 
 	// from is the address that mails come from, such as alerts@example.com or
-	// Alerts <alerts@example.com>, in ASCII.
+	// Alerts <alerts@example.com>. The address is in ASCII; the name may be in any
+	// language.
 	// +kubebuilder:validation:MaxLength=320
-	// +kubebuilder:validation:Pattern=`^[ -~]+@[ -~]+$`
 	// +required
 	From string `json:"from,omitempty"`
 
@@ -43,7 +43,6 @@ type EmailProvider struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:items:MaxLength=320
-	// +kubebuilder:validation:items:Pattern=`^[ -~]+@[ -~]+$`
 	// +listType=set
 	// +required
 	To []string `json:"to,omitempty"`

@@ -21,15 +21,12 @@ package v1beta1
 type MatrixProvider struct {
 	// url of the homeserver.
 	// +kubebuilder:validation:MaxLength=2048
-	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != ''",message="must be an http or https URL with a host, such as https://example.com/path"
-	// +kubebuilder:validation:XValidation:rule="!self.matches('[?#]') && !self.matches('^[^/]*//[^/?#]*@')",message="must have neither user nor query: credentials belong into the Secret"
 	// +required
 	URL string `json:"url,omitempty"`
 
 	// roomID is the id of the room, such as !abc:example.com; an alias, such as
 	// #ops:example.com, is none.
 	// +kubebuilder:validation:MaxLength=256
-	// +kubebuilder:validation:Pattern=`^!`
 	// +required
 	RoomID string `json:"roomID,omitempty"`
 }

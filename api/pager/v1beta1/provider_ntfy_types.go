@@ -21,14 +21,11 @@ package v1beta1
 type NtfyProvider struct {
 	// url of the server. Default https://ntfy.sh.
 	// +kubebuilder:validation:MaxLength=2048
-	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != ''",message="must be an http or https URL with a host, such as https://example.com/path"
-	// +kubebuilder:validation:XValidation:rule="!self.matches('[?#]') && !self.matches('^[^/]*//[^/?#]*@')",message="must have neither user nor query: credentials belong into the Secret"
 	// +optional
 	URL string `json:"url,omitempty"`
 
 	// topic to publish to. Default: the key topic of the Secret.
 	// +kubebuilder:validation:MaxLength=64
-	// +kubebuilder:validation:Pattern=`^[-_A-Za-z0-9]+$`
 	// +optional
 	Topic string `json:"topic,omitempty"`
 }

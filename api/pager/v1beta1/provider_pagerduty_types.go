@@ -22,8 +22,6 @@ type PagerDutyProvider struct {
 	// url of the service. Default https://events.pagerduty.com; in the EU
 	// https://events.eu.pagerduty.com.
 	// +kubebuilder:validation:MaxLength=2048
-	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != ''",message="must be an http or https URL with a host, such as https://example.com/path"
-	// +kubebuilder:validation:XValidation:rule="!self.matches('[?#]') && !self.matches('^[^/]*//[^/?#]*@')",message="must have neither user nor query: credentials belong into the Secret"
 	// +optional
 	URL string `json:"url,omitempty"`
 }

@@ -23,8 +23,6 @@ package v1beta1
 type PushbulletProvider struct {
 	// url of the API. Default https://api.pushbullet.com.
 	// +kubebuilder:validation:MaxLength=2048
-	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != ''",message="must be an http or https URL with a host, such as https://example.com/path"
-	// +kubebuilder:validation:XValidation:rule="!self.matches('[?#]') && !self.matches('^[^/]*//[^/?#]*@')",message="must have neither user nor query: credentials belong into the Secret"
 	// +optional
 	URL string `json:"url,omitempty"`
 

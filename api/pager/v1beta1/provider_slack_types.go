@@ -24,15 +24,12 @@ type SlackProvider struct {
 	// url of the Web API, for a bot; the URL of an incoming webhook belongs into the
 	// Secret. Default https://slack.com/api/.
 	// +kubebuilder:validation:MaxLength=2048
-	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != ''",message="must be an http or https URL with a host, such as https://example.com/path"
-	// +kubebuilder:validation:XValidation:rule="!self.matches('[?#]') && !self.matches('^[^/]*//[^/?#]*@')",message="must have neither user nor query: credentials belong into the Secret"
 	// +optional
 	URL string `json:"url,omitempty"`
 
-	// channel is the id of the channel that the bot posts to. A bot needs it; an
+	// channel is the id of the channel that the bot posts to, such as C0123456789. A bot needs it; an
 	// incoming webhook has a channel of its own.
 	// +kubebuilder:validation:MaxLength=64
-	// +kubebuilder:validation:Pattern=`^[A-Z][A-Z0-9]+$`
 	// +optional
 	Channel string `json:"channel,omitempty"`
 }

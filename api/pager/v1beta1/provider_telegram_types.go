@@ -21,15 +21,12 @@ package v1beta1
 type TelegramProvider struct {
 	// url of the Bot API. Default https://api.telegram.org.
 	// +kubebuilder:validation:MaxLength=2048
-	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != ''",message="must be an http or https URL with a host, such as https://example.com/path"
-	// +kubebuilder:validation:XValidation:rule="!self.matches('[?#]') && !self.matches('^[^/]*//[^/?#]*@')",message="must have neither user nor query: credentials belong into the Secret"
 	// +optional
 	URL string `json:"url,omitempty"`
 
 	// chatID is the number of the chat, which is negative for groups and channels,
 	// or @ and the name of a public one.
 	// +kubebuilder:validation:MaxLength=33
-	// +kubebuilder:validation:Pattern=`^(-?[1-9][0-9]{0,18}|@[A-Za-z0-9_]{4,32})$`
 	// +required
 	ChatID string `json:"chatID,omitempty"`
 

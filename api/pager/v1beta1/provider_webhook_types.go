@@ -25,8 +25,6 @@ type WebhookProvider struct {
 	// url that the messages are sent to. Http or https. Default: the key url of
 	// the Secret.
 	// +kubebuilder:validation:MaxLength=2048
-	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != ''",message="must be an http or https URL with a host, such as https://example.com/path"
-	// +kubebuilder:validation:XValidation:rule="!self.matches('^[^/]*//[^/?#]*@')",message="must have no user and password: put them into the Secret (username and password), or the whole URL (url)"
 	// +optional
 	URL string `json:"url,omitempty"`
 
@@ -53,7 +51,6 @@ type WebhookProvider struct {
 type WebhookMethod string
 
 // +kubebuilder:validation:ExactlyOneOf=value;secretKey
-// +kubebuilder:validation:XValidation:rule="self.name.lowerAscii() != 'authorization' || has(self.secretKey)",message="the value of Authorization belongs into the Secret: give its key in secretKey"
 
 // WebhookHeader is a header of a request. Its value is given here or, where it
 // is a credential, in the Secret.
@@ -62,14 +59,11 @@ type WebhookHeader struct {
 	// (Host, Content-Type, User-Agent, webhook-*, …) are refused.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
-	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9!#$%&'*+.^_|~-]+$`
-	// +kubebuilder:validation:XValidation:rule="!(self.lowerAscii() in ['host', 'content-length', 'content-type', 'content-encoding', 'user-agent', 'accept-encoding', 'connection', 'keep-alive', 'transfer-encoding', 'te', 'trailer', 'upgrade', 'expect', 'proxy-authorization', 'proxy-connection']) && !self.lowerAscii().startsWith('webhook-')",message="is set by Bellhop itself"
 	// +required
 	Name string `json:"name,omitempty"`
 
 	// value of the header.
 	// +kubebuilder:validation:MaxLength=1024
-	// +kubebuilder:validation:Pattern=`^[\t -~]*$`
 	// +optional
 	Value string `json:"value,omitempty"`
 

@@ -87,11 +87,15 @@ func evaluate(r v1beta1.ReceiverObject, target lifecycle.Target, seen endpoints.
 func (e *evaluation) applyProof(target lifecycle.Target, seen endpoints.Observation, known bool, now time.Time) {
 	seen.Proof.Failure = withSecret(seen.Proof.Failure, target.Spec)
 	proof := seen.Proof
+	note := "" // a receiver may work with a Secret that has a misspelt key: its messages are not signed
+	if target.SecretNote != "" {
+		note = ". " + target.SecretNote
+	}
 	switch {
 	case known && proof.NotProbed:
-		e.setConditions(now, metav1.ConditionTrue, v1beta1.ReasonNotProbed, "The configuration is complete. This provider can be asked nothing without sending a message; the first delivery will prove it", "")
+		e.setConditions(now, metav1.ConditionTrue, v1beta1.ReasonNotProbed, "The configuration is complete. This provider can be asked nothing without sending a message; the first delivery will prove it"+note, "")
 	case known && proof.Failure == nil:
-		e.setConditions(now, metav1.ConditionTrue, v1beta1.ReasonReachable, "The receiver answers", "")
+		e.setConditions(now, metav1.ConditionTrue, v1beta1.ReasonReachable, "The receiver answers"+note, "")
 	case known && proof.Failure.Class == result.Configuration:
 		e.setMisconfigured(seen, now)
 	case known && e.status.TestedWith == target.Version: // it has answered before: deliveries decide

@@ -156,6 +156,9 @@ func describe(a *v1beta1.Alert, open []DeliveryPlan, w Inputs) string {
 	var parts []string
 	for _, t := range open {
 		part := fmt.Sprintf("%s/%s: ", t.Row.Kind, t.Row.Name)
+		if strings.Contains(t.Row.Message, fmt.Sprintf("%s %q", t.Row.Kind, t.Row.Name)) {
+			part = "" // the message names the receiver
+		}
 		switch {
 		case t.Row.Message != "":
 			part += t.Row.Message

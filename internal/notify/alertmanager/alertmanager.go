@@ -37,6 +37,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -86,6 +87,20 @@ var (
 // labelPattern matches the names of labels that every version of Alertmanager accepts.
 var labelPattern = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
 
+// check returns what is wrong with the settings in a spec, beside labels, which the schema checks.
+func check(addresses []string) (problems notify.Problems) {
+	for i, address := range addresses {
+		field := fmt.Sprintf("urls[%d]", i)
+		switch u := problems.BaseURL(field, address); {
+		case address == "":
+			problems.Add(field, address, "must not be empty")
+		case u != nil && strings.Contains(u.Path+"/", "/api/v"):
+			problems.AddURL(field, address, "must be the base address, without /api/v2/alerts")
+		}
+	}
+	return problems
+}
+
 // New returns a sender. An error is a *result.Error that names the invalid field.
 func New(config Config, client *outbound.Client) (*Sender, error) {
 	s := &Sender{HTTP: notify.NewHTTP(client), labels: map[string]string{}}
@@ -93,6 +108,9 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	s.WantBody = func(int, http.Header) bool { return false }
 	if len(config.URLs) == 0 || len(config.URLs) > maxReplicas {
 		return nil, notify.Invalid("urls", fmt.Sprintf("must be 1 to %d addresses", maxReplicas))
+	}
+	if err := check(config.URLs).Err(); err != nil {
+		return nil, err
 	}
 	for i, address := range config.URLs {
 		base, err := notify.ParseBaseURL(fmt.Sprintf("urls[%d]", i), address)

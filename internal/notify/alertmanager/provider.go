@@ -32,6 +32,7 @@ var Provider = notify.Provider[v1beta1.AlertmanagerProvider]{
 		}
 		return all
 	},
+	Check: func(s *v1beta1.AlertmanagerProvider) notify.Problems { return check(s.URLs) },
 	New: func(s *v1beta1.AlertmanagerProvider, secret *notify.Secret, client *outbound.Client) (notify.Sender, error) {
 		labels := make(map[string]string, len(s.Labels))
 		for name, value := range s.Labels {

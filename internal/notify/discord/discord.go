@@ -71,8 +71,19 @@ var (
 	hosts     = []string{"discord.com", "ptb.discord.com", "canary.discord.com", "discordapp.com", "ptb.discordapp.com", "canary.discordapp.com"}
 )
 
+// check returns what is wrong with the settings in a spec.
+func check(thread string) (problems notify.Problems) {
+	if thread != "" && !snowflake.MatchString(thread) {
+		problems.Add("threadID", thread, "must be the id of a thread, a number such as 1234567890123456789, which Discord copies in its developer mode")
+	}
+	return problems
+}
+
 // New returns a sender. An error is a *result.Error that names the invalid field.
 func New(config Config, client *outbound.Client) (*Sender, error) {
+	if err := check(config.ThreadID).Err(); err != nil {
+		return nil, err
+	}
 	hook, err := notify.ParseURL("url", config.URL)
 	if err != nil {
 		return nil, err
@@ -84,8 +95,6 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 		return nil, notify.Invalid("url", "must be the webhook's own address, without /slack or /github at its end")
 	case path == nil || hook.User != nil || err != nil:
 		return nil, notify.Invalid("url", "must be the address of a channel's webhook, such as https://discord.com/api/webhooks/ID/TOKEN")
-	case config.ThreadID != "" && !snowflake.MatchString(config.ThreadID):
-		return nil, notify.Invalid("threadID", "must be the id of a thread, which is a number")
 	case config.ThreadID != "" && query.Has("thread_id"):
 		return nil, notify.Invalid("threadID", "cannot be set where the URL has a thread_id")
 	}

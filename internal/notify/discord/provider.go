@@ -27,6 +27,7 @@ var Provider = notify.Provider[v1beta1.DiscordProvider]{
 	New: func(s *v1beta1.DiscordProvider, secret *notify.Secret, client *outbound.Client) (notify.Sender, error) {
 		return New(Config{URL: secret.Get("url"), ThreadID: s.ThreadID}, client)
 	},
+	Check: func(s *v1beta1.DiscordProvider) notify.Problems { return check(s.ThreadID) },
 	Modes: []notify.Mode{{
 		SecretKeys: []string{"url"},
 		Repeat:     notify.Twice,

@@ -32,6 +32,7 @@ package email
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/mail"
 	"net/netip"
@@ -85,30 +86,41 @@ var (
 	_ notify.Prober = (*Sender)(nil)
 )
 
+// check returns what is wrong with the settings in a spec.
+func check(config Config) (problems notify.Problems) {
+	if _, ok := ports[config.TLS]; !ok {
+		problems.Add("tls", config.TLS, "must be StartTLS, Implicit or None")
+	}
+	if _, _, problem := endpoint(config); problem != "" {
+		problems.AddURL("host", config.Host, problem)
+	}
+	if _, problem := parseAddress(config.From); problem != "" {
+		problems.Add("from", config.From, problem)
+	}
+	if len(config.To) == 0 || len(config.To) > maxTo {
+		problems.Add("to", strconv.Itoa(len(config.To)), "must have 1 to "+strconv.Itoa(maxTo)+" addresses")
+	}
+	for i, to := range config.To {
+		if _, problem := parseAddress(to); problem != "" {
+			problems.Add("to["+strconv.Itoa(i)+"]", to, problem)
+		}
+	}
+	return problems
+}
+
 // New returns a sender. An error is a *result.Error that names the invalid field.
 func New(config Config, client *outbound.Client) (*Sender, error) {
 	if config.TLS == "" {
 		config.TLS = StartTLS
 	}
+	if err := check(config).Err(); err != nil {
+		return nil, err
+	}
 	s := &Sender{config: config, client: client}
-	port, ok := map[string]string{StartTLS: "587", Implicit: "465", None: "25"}[config.TLS]
-	if !ok {
-		return nil, notify.Invalid("tls", "must be StartTLS, Implicit or None")
-	}
-	if s.host, s.address, ok = endpoint(strings.TrimSpace(config.Host), port); !ok {
-		return nil, notify.Invalid("host", "must be a host name or IP address, with or without a port")
-	}
-	if s.from, ok = parseAddress(config.From); !ok {
-		return nil, notify.Invalid("from", addressProblem)
-	}
-	if len(config.To) == 0 || len(config.To) > maxTo {
-		return nil, notify.Invalid("to", "must have 1 to "+strconv.Itoa(maxTo)+" addresses")
-	}
-	for i, to := range config.To {
-		address, ok := parseAddress(to)
-		if !ok {
-			return nil, notify.Invalid("to["+strconv.Itoa(i)+"]", addressProblem)
-		}
+	s.host, s.address, _ = endpoint(config)
+	s.from, _ = parseAddress(config.From)
+	for _, to := range config.To {
+		address, _ := parseAddress(to)
 		s.to = append(s.to, address)
 	}
 	if err := s.checkCredentials(); err != nil {
@@ -136,33 +148,46 @@ func (s *Sender) checkCredentials() error {
 	return nil
 }
 
-const addressProblem = "must be a mail address in ASCII, such as alerts@example.com"
-
 // addrSpec does not match quoted local parts and address literals, which are not in use.
 var addrSpec = regexp.MustCompile("^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$")
 
-func parseAddress(text string) (*mail.Address, bool) {
+// parseAddress parses one address. A name before it may be in any language: it is encoded (RFC 2047).
+func parseAddress(text string) (address *mail.Address, problem string) {
 	address, err := mail.ParseAddress(text)
-	if err != nil || !addrSpec.MatchString(address.Address) || strings.Contains(address.Address, "..") {
-		return nil, false
+	if list, listErr := mail.ParseAddressList(text); listErr == nil && len(list) > 1 {
+		return nil, fmt.Sprintf("must be one mail address, and this is %d: write each as an item of its own", len(list))
 	}
-	return address, true
+	switch {
+	case err != nil || !addrSpec.MatchString(address.Address) || strings.Contains(address.Address, ".."):
+		return nil, "must be a mail address in ASCII, such as alerts@example.com, or with a name, such as Alerts <alerts@example.com>"
+	case strings.ContainsFunc(address.Name, unicode.IsControl):
+		return nil, "must have no control characters in its name"
+	}
+	return address, ""
 }
+
+// ports has the protections of the connection, with their default ports.
+var ports = map[string]string{"": "587", StartTLS: "587", Implicit: "465", None: "25"}
 
 var hostName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9.])?$`)
 
 // endpoint parses host or host:port.
-func endpoint(text, port string) (host, address string, ok bool) {
+func endpoint(config Config) (host, address, problem string) {
+	text, port := strings.TrimSpace(config.Host), ports[config.TLS]
 	host = strings.TrimSuffix(strings.TrimPrefix(text, "["), "]")
-	if h, p, err := net.SplitHostPort(text); err == nil {
+	if h, p, err := net.SplitHostPort(text); err == nil && p == "" {
+		return "", "", "must be a host with a port after its colon"
+	} else if err == nil {
 		host, port = h, p
 	}
-	number, err := strconv.ParseUint(port, 10, 16)
 	ip, notIP := netip.ParseAddr(host)
-	if err != nil || number == 0 || notIP != nil && !hostName.MatchString(host) || ip.Zone() != "" {
-		return "", "", false
+	switch {
+	case strings.Contains(text, "/"):
+		return "", "", "must be a host, such as smtp.example.com or smtp.example.com:587, without a scheme and a path"
+	case notIP != nil && !hostName.MatchString(host) || ip.Zone() != "":
+		return "", "", "must be a host name or IP address, with or without a port, such as smtp.example.com:587"
 	}
-	return host, net.JoinHostPort(host, port), true
+	return host, net.JoinHostPort(host, port), notify.HostProblem(host, port)
 }
 
 // Send makes one attempt: one transaction for all recipients that do not have the mail.

@@ -27,6 +27,15 @@ var Provider = notify.Provider[v1beta1.EmailProvider]{
 	Addresses: func(s *v1beta1.EmailProvider) []notify.Address {
 		return notify.HostAddress("host", s.Host, s.TLS == v1beta1.EmailTLSNone)
 	},
+	Check: func(s *v1beta1.EmailProvider) notify.Problems {
+		return check(Config{Host: s.Host, TLS: string(s.TLS), From: s.From, To: s.To})
+	},
+	Warn: func(s *v1beta1.EmailProvider) (problems notify.Problems) {
+		if s.TLS == v1beta1.EmailTLSNone {
+			problems.Add("tls", None, "with None no username and password of the Secret can be used: no mail is sent where it has them; set StartTLS or Implicit")
+		}
+		return problems
+	},
 	New: func(s *v1beta1.EmailProvider, secret *notify.Secret, client *outbound.Client) (notify.Sender, error) {
 		return New(Config{Host: s.Host, TLS: string(s.TLS), From: s.From, To: s.To,
 			Username: secret.Get("username"), Password: secret.Get("password")}, client)

@@ -30,6 +30,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/result"
@@ -53,8 +54,19 @@ type Sender struct {
 
 var _ notify.Sender = (*Sender)(nil)
 
+// check returns what is wrong with the settings in a spec.
+func check(address string) (problems notify.Problems) {
+	if u := problems.BaseURL("url", address); u != nil && strings.HasSuffix(strings.TrimRight(u.Path, "/"), "/message") {
+		problems.AddURL("url", address, "must be that of the server, without /message")
+	}
+	return problems
+}
+
 // New returns a sender. An error is a *result.Error that names the invalid field.
 func New(config Config, client *outbound.Client) (*Sender, error) {
+	if err := check(config.URL).Err(); err != nil {
+		return nil, err
+	}
 	base, err := notify.ParseBaseURL("url", config.URL)
 	if err != nil {
 		return nil, err

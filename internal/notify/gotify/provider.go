@@ -28,6 +28,7 @@ var Provider = notify.Provider[v1beta1.GotifyProvider]{
 	New: func(s *v1beta1.GotifyProvider, secret *notify.Secret, client *outbound.Client) (notify.Sender, error) {
 		return New(Config{URL: s.URL, Token: secret.Get("token")}, client)
 	},
+	Check: func(s *v1beta1.GotifyProvider) notify.Problems { return check(s.URL) },
 	Modes: []notify.Mode{{
 		SecretKeys: []string{"token"},
 		Repeat:     notify.Twice,

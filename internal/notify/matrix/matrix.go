@@ -65,6 +65,20 @@ var (
 	eventID = regexp.MustCompile(`^\$[A-Za-z0-9+/_=.:-]{1,255}$`)
 )
 
+// check returns what is wrong with the settings in a spec.
+func check(address, room string) (problems notify.Problems) {
+	if u := problems.BaseURL("url", address); u != nil && strings.Contains(u.Path, "/_matrix") {
+		problems.AddURL("url", address, "must be that of the homeserver, without /_matrix")
+	}
+	switch room = strings.TrimSpace(room); {
+	case strings.HasPrefix(room, "#"):
+		problems.Add("roomID", room, "must be the id of a room, such as !abc:example.com, which is in the room's advanced settings: this is an alias")
+	case !roomID.MatchString(room):
+		problems.Add("roomID", room, "must be the id of a room, such as !abc:example.com: it begins with !")
+	}
+	return problems
+}
+
 // New returns a sender. An error is a *result.Error that names the invalid field.
 func New(config Config, client *outbound.Client) (*Sender, error) {
 	base, err := notify.ParseBaseURL("url", config.URL)
@@ -72,8 +86,8 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 		return nil, err
 	}
 	config.RoomID = strings.TrimSpace(config.RoomID)
-	if !roomID.MatchString(config.RoomID) {
-		return nil, notify.Invalid("roomID", "must be the id of a room, such as !abc:example.com; an alias, with #, is none")
+	if err := check(config.URL, config.RoomID).Err(); err != nil {
+		return nil, err
 	}
 	token, err := notify.Token("token", "an access token", config.Token)
 	if err != nil {

@@ -28,6 +28,7 @@ var Provider = notify.Provider[v1beta1.MatrixProvider]{
 	New: func(s *v1beta1.MatrixProvider, secret *notify.Secret, client *outbound.Client) (notify.Sender, error) {
 		return New(Config{URL: s.URL, RoomID: s.RoomID, Token: secret.Get("token")}, client)
 	},
+	Check: func(s *v1beta1.MatrixProvider) notify.Problems { return check(s.URL, s.RoomID) },
 	Modes: []notify.Mode{{
 		SecretKeys: []string{"token"},
 		Repeat:     notify.Once + ", as long as the homeserver remembers, in Synapse a day",

@@ -33,6 +33,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"regexp"
+	"strings"
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/result"
@@ -61,8 +62,26 @@ var (
 	errorID  = regexp.MustCompile(`^(?:api|app|web|model|store|ent|plugin)(?:\.[a-z0-9_]{1,48}){2,6}$`) // no other text of a body is quoted: the server is not Mattermost's own
 )
 
+// check returns what is wrong with the settings in a spec.
+func check(address, channel string) (problems notify.Problems) {
+	switch u := problems.BaseURL("url", address); {
+	case u == nil:
+	case strings.Contains(u.Path, "/hooks/"):
+		problems.AddURL("url", address, "is that of an incoming webhook, and a credential: put it into the Secret, as url, and leave it out here")
+	case strings.Contains(u.Path+"/", "/api/v4/"):
+		problems.AddURL("url", address, "must be that of the server, without /api/v4")
+	}
+	if channel != "" && !serverID.MatchString(channel) {
+		problems.Add("channelID", channel, "must be the id of a channel: 26 lower-case letters and digits, which are in the channel's info")
+	}
+	return problems
+}
+
 // New returns a *Bot or a *Webhook. An error is a *result.Error that names the invalid field.
 func New(config Config, client *outbound.Client) (notify.Sender, error) {
+	if err := check(config.URL, config.ChannelID).Err(); err != nil {
+		return nil, err
+	}
 	isBot, err := notify.HasBotToken(config.WebhookURL, config.Token)
 	switch {
 	case err != nil:
@@ -85,8 +104,8 @@ func newBot(config Config, client *outbound.Client) (*Bot, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !serverID.MatchString(config.ChannelID) {
-		return nil, notify.Invalid("channelID", "must be the id of a channel: 26 lower-case letters and digits, which are in the channel's info")
+	if config.ChannelID == "" {
+		return nil, notify.Invalid("channelID", "must be the id of a channel, for a bot")
 	}
 	api := base.JoinPath("api", "v4")
 	b := &Bot{

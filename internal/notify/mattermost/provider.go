@@ -28,6 +28,7 @@ var Provider = notify.Provider[v1beta1.MattermostProvider]{
 	New: func(s *v1beta1.MattermostProvider, secret *notify.Secret, client *outbound.Client) (notify.Sender, error) {
 		return New(Config{WebhookURL: secret.Get("url"), URL: s.URL, ChannelID: s.ChannelID, Token: secret.Get("token")}, client)
 	},
+	Check: func(s *v1beta1.MattermostProvider) notify.Problems { return check(s.URL, s.ChannelID) },
 	Modes: []notify.Mode{{
 		Name:       "bot",
 		SecretKeys: []string{"token"},

@@ -72,22 +72,34 @@ var (
 	messageID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 )
 
+// check returns what is wrong with the settings in a spec. A POST with a path publishes the body as it is, and would show the JSON.
+func check(address, topic string) (problems notify.Problems) {
+	if u := problems.BaseURL("url", address); u != nil && strings.Trim(u.Path, "/") != "" {
+		problems.AddURL("url", address, "must have no path: put the topic into ntfy.topic, or into the Secret, as topic")
+	}
+	if topic != "" && !topicName.MatchString(topic) {
+		problems.Add("topic", topic, topicProblem)
+	}
+	return problems
+}
+
+const topicProblem = "must have 1 to 64 letters, digits, - and _"
+
 // New returns a sender. An error is a *result.Error that names the invalid field.
 func New(config Config, client *outbound.Client) (*Sender, error) {
 	if config.URL == "" {
 		config.URL = DefaultURL
 	}
+	topic := strings.TrimSpace(config.Topic)
+	if err := check(config.URL, topic).Err(); err != nil {
+		return nil, err
+	}
 	base, err := notify.ParseURL("url", config.URL)
 	if err != nil {
 		return nil, err
 	}
-	// POST with a path publishes the body as it is, and would show the JSON.
-	if base.User != nil || base.RawQuery != "" || strings.Trim(base.Path, "/") != "" {
-		return nil, notify.Invalid("url", "must have no user, path or query: topic and credentials have fields of their own")
-	}
-	topic := strings.TrimSpace(config.Topic)
-	if !topicName.MatchString(topic) {
-		return nil, notify.Invalid("topic", "must have 1 to 64 letters, digits, - and _")
+	if topic == "" {
+		return nil, notify.Invalid("topic", topicProblem+", in the spec or in the Secret")
 	}
 	authorization, err := notify.Authorization(config.Token, config.Username, config.Password)
 	if err != nil {

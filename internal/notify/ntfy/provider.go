@@ -31,6 +31,7 @@ var Provider = notify.Provider[v1beta1.NtfyProvider]{
 		return New(Config{URL: s.URL, Topic: cmp.Or(s.Topic, secret.Get("topic")),
 			Token: secret.Get("token"), Username: secret.Get("username"), Password: secret.Get("password")}, client)
 	},
+	Check: func(s *v1beta1.NtfyProvider) notify.Problems { return check(s.URL, s.Topic) },
 	Modes: []notify.Mode{{
 		SecretKeys: []string{"topic", "token", "username", "password"},
 		DefaultURL: DefaultURL,

@@ -71,19 +71,27 @@ var (
 	integrationKey = regexp.MustCompile(`^[A-Za-z0-9]{32}$`)
 )
 
+// check returns what is wrong with the settings in a spec.
+func check(address string) (problems notify.Problems) {
+	if u := problems.BaseURL("url", address); u != nil && strings.HasSuffix(strings.TrimRight(u.Path, "/"), path) {
+		problems.AddURL("url", address, "must be without the path "+path+", such as "+DefaultURL)
+	}
+	return problems
+}
+
 // New returns a sender. An error is a *result.Error that names the invalid field.
 func New(config Config, client *outbound.Client) (*Sender, error) {
 	if config.URL == "" {
 		config.URL = DefaultURL
+	}
+	if err := check(config.URL).Err(); err != nil {
+		return nil, err
 	}
 	base, err := notify.ParseBaseURL("url", config.URL)
 	if err != nil {
 		return nil, err
 	}
 	config.URL = strings.TrimRight(base.String(), "/")
-	if strings.HasSuffix(config.URL, path) {
-		return nil, notify.Invalid("url", "must be without the path "+path)
-	}
 	known := slices.Contains(hosts, base.Hostname())
 	if config.RoutingKey, err = notify.Token("routingKey", "the integration key of an Events API v2 integration", config.RoutingKey); err != nil {
 		return nil, err

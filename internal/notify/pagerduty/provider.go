@@ -30,6 +30,7 @@ var Provider = notify.Provider[v1beta1.PagerDutyProvider]{
 	},
 	// An event for an open incident is added to it and pages no one.
 	RaisesByReopening: true,
+	Check: func(s *v1beta1.PagerDutyProvider) notify.Problems { return check(s.URL) },
 	Modes: []notify.Mode{{
 		SecretKeys: []string{"routingKey"},
 		DefaultURL: DefaultURL,

@@ -28,6 +28,7 @@ var Provider = notify.Provider[v1beta1.PushbulletProvider]{
 	New: func(s *v1beta1.PushbulletProvider, secret *notify.Secret, client *outbound.Client) (notify.Sender, error) {
 		return New(Config{URL: s.URL, Token: secret.Get("token"), DeviceIden: s.DeviceIden, Email: s.Email, ChannelTag: s.ChannelTag}, client)
 	},
+	Check: func(s *v1beta1.PushbulletProvider) notify.Problems { return check(s.URL, s.Email) },
 	Modes: []notify.Mode{{
 		SecretKeys: []string{"token"},
 		DefaultURL: DefaultURL,

@@ -24,10 +24,12 @@ package pushbullet
 import (
 	"context"
 	"net/http"
+	"net/mail"
 	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gophernetes/bellhop/internal/notify"
@@ -63,10 +65,24 @@ var (
 
 var iden = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
 
+// check returns what is wrong with the settings in a spec.
+func check(address, person string) (problems notify.Problems) {
+	if u := problems.BaseURL("url", address); u != nil && strings.Contains(u.Path+"/", "/v2/") {
+		problems.AddURL("url", address, "must be that of the API, without /v2")
+	}
+	if _, err := mail.ParseAddress(person); person != "" && (err != nil || strings.ContainsAny(person, "<>")) {
+		problems.Add("email", person, "must be one mail address without a name, such as someone@example.com")
+	}
+	return problems
+}
+
 // New returns a sender. An error is a *result.Error that names the invalid field.
 func New(config Config, client *outbound.Client) (*Sender, error) {
 	if config.URL == "" {
 		config.URL = DefaultURL
+	}
+	if err := check(config.URL, config.Email).Err(); err != nil {
+		return nil, err
 	}
 	base, err := notify.ParseBaseURL("url", config.URL)
 	if err != nil {

@@ -28,6 +28,7 @@ var Provider = notify.Provider[v1beta1.PushoverProvider]{
 	New: func(s *v1beta1.PushoverProvider, secret *notify.Secret, client *outbound.Client) (notify.Sender, error) {
 		return New(Config{URL: s.URL, Token: secret.Get("token"), User: secret.Get("user"), Device: s.Device}, client)
 	},
+	Check: func(s *v1beta1.PushoverProvider) notify.Problems { return check(s.URL, s.Device) },
 	Modes: []notify.Mode{{
 		SecretKeys: []string{"token", "user"},
 		DefaultURL: DefaultURL,

@@ -71,13 +71,28 @@ var (
 
 var (
 	credential = regexp.MustCompile(`^[A-Za-z0-9]{1,128}$`)
+	deviceName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,25}$`)
 	receiptID  = regexp.MustCompile(`^[A-Za-z0-9]{30}$`)
 )
+
+// check returns what is wrong with the settings in a spec.
+func check(address, device string) (problems notify.Problems) {
+	if u := problems.BaseURL("url", address); u != nil && strings.Contains(u.Path+"/", "/1/") {
+		problems.AddURL("url", address, "must be that of the API, without /1/messages.json")
+	}
+	if device != "" && !deviceName.MatchString(device) {
+		problems.Add("device", device, "must be the name of a device: letters, digits, - and _, at most 25")
+	}
+	return problems
+}
 
 // New returns a sender. An error is a *result.Error that names the invalid field.
 func New(config Config, client *outbound.Client) (*Sender, error) {
 	if config.URL == "" {
 		config.URL = DefaultURL
+	}
+	if err := check(config.URL, config.Device).Err(); err != nil {
+		return nil, err
 	}
 	base, err := notify.ParseBaseURL("url", config.URL)
 	if err != nil {

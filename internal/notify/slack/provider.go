@@ -28,6 +28,7 @@ var Provider = notify.Provider[v1beta1.SlackProvider]{
 	New: func(s *v1beta1.SlackProvider, secret *notify.Secret, client *outbound.Client) (notify.Sender, error) {
 		return New(Config{WebhookURL: secret.Get("url"), Token: secret.Get("token"), Channel: s.Channel, URL: s.URL}, client)
 	},
+	Check: func(s *v1beta1.SlackProvider) notify.Problems { return check(s.URL, s.Channel) },
 	Modes: []notify.Mode{{
 		Name:       "bot",
 		SecretKeys: []string{"token"},

@@ -61,8 +61,22 @@ var (
 	code      = regexp.MustCompile(`^[a-z_]{1,64}$`)
 )
 
+// check returns what is wrong with the settings in a spec.
+func check(address, channel string) (problems notify.Problems) {
+	if u := problems.BaseURL("url", address); u != nil && strings.Contains(u.Path, "/services/") {
+		problems.AddURL("url", address, "is that of an incoming webhook, and a credential: put it into the Secret, as url, and leave it out here")
+	}
+	if channel != "" && !channelID.MatchString(channel) {
+		problems.Add("channel", channel, "must be the id of a channel, such as C0123456789, which is in the channel's details: names do not work")
+	}
+	return problems
+}
+
 // New returns a *Bot or a *Webhook. An error is a *result.Error that names the invalid field.
 func New(config Config, client *outbound.Client) (notify.Sender, error) {
+	if err := check(config.URL, config.Channel).Err(); err != nil {
+		return nil, err
+	}
 	isBot, err := notify.HasBotToken(config.WebhookURL, config.Token)
 	switch {
 	case err != nil:
@@ -85,8 +99,8 @@ func newBot(config Config, client *outbound.Client) (*Bot, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !channelID.MatchString(config.Channel) {
-		return nil, notify.Invalid("channel", "must be the id of a channel, such as C0123456789; names do not work")
+	if config.Channel == "" {
+		return nil, notify.Invalid("channel", "must be the id of a channel, such as C0123456789, for a bot")
 	}
 	return &Bot{
 		connection: newConnection(base, client, token),

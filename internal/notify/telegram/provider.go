@@ -28,6 +28,7 @@ var Provider = notify.Provider[v1beta1.TelegramProvider]{
 	New: func(s *v1beta1.TelegramProvider, secret *notify.Secret, client *outbound.Client) (notify.Sender, error) {
 		return New(Config{URL: s.URL, Token: secret.Get("token"), ChatID: s.ChatID, MessageThreadID: int(s.MessageThreadID)}, client)
 	},
+	Check: func(s *v1beta1.TelegramProvider) notify.Problems { return check(s.URL, s.ChatID) },
 	Modes: []notify.Mode{{
 		SecretKeys: []string{"token"},
 		DefaultURL: DefaultURL,

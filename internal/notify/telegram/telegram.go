@@ -65,15 +65,30 @@ var (
 )
 
 var (
-	token  = regexp.MustCompile(`^[1-9][0-9]{0,19}:[A-Za-z0-9_-]{1,128}$`) // part of a path
-	chat   = regexp.MustCompile(`^(-?[1-9][0-9]{0,18}|@[A-Za-z0-9_]{4,32})$`)
-	number = regexp.MustCompile(`^[1-9][0-9]{0,18}$`)
+	token   = regexp.MustCompile(`^[1-9][0-9]{0,19}:[A-Za-z0-9_-]{1,128}$`) // part of a path
+	chat    = regexp.MustCompile(`^(-?[1-9][0-9]{0,18}|@[A-Za-z0-9_]{4,32})$`)
+	botPath = regexp.MustCompile(`(?i)/bot[^/]*(:|%3a|$)`)
+	number  = regexp.MustCompile(`^[1-9][0-9]{0,18}$`)
 )
+
+// check returns what is wrong with the settings in a spec.
+func check(address, chatID string) (problems notify.Problems) {
+	if u := problems.BaseURL("url", address); u != nil && botPath.MatchString(u.Path) {
+		problems.AddURL("url", address, "must be without /bot and the token, which is a credential: put it into the Secret, as token")
+	}
+	if !chat.MatchString(chatID) {
+		problems.Add("chatID", chatID, "must be the number of a chat, such as -1001234567890, or @ and the name of a public group or channel, such as @example")
+	}
+	return problems
+}
 
 // New returns a sender. An error is a *result.Error that names the invalid field.
 func New(config Config, client *outbound.Client) (*Sender, error) {
 	if config.URL == "" {
 		config.URL = DefaultURL
+	}
+	if err := check(config.URL, config.ChatID).Err(); err != nil {
+		return nil, err
 	}
 	base, err := notify.ParseBaseURL("url", config.URL)
 	if err != nil {
@@ -83,9 +98,6 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	config.Token = strings.TrimSpace(config.Token)
 	if !token.MatchString(config.Token) {
 		return nil, notify.Invalid("token", "must be a bot's token: digits, a colon, and letters, digits, _ and -")
-	}
-	if !chat.MatchString(config.ChatID) {
-		return nil, notify.Invalid("chatID", "must be a number, or @ and the name of a public group or channel")
 	}
 	if config.MessageThreadID < 0 {
 		return nil, notify.Invalid("messageThreadID", "must not be negative")

@@ -18,6 +18,7 @@ package webhook
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/notify"
@@ -28,6 +29,7 @@ import (
 var Provider = notify.Provider[v1beta1.WebhookProvider]{
 	Addresses:      func(s *v1beta1.WebhookProvider) []notify.Address { return notify.URLAddress("url", s.URL) },
 	SkipsTLSVerify: func(s *v1beta1.WebhookProvider) bool { return s.InsecureSkipTLSVerify },
+	Check:          func(s *v1beta1.WebhookProvider) notify.Problems { return check(s) },
 	New: func(s *v1beta1.WebhookProvider, secret *notify.Secret, client *outbound.Client) (notify.Sender, error) {
 		config, err := configOf(s, secret)
 		if err != nil {
@@ -43,6 +45,23 @@ var Provider = notify.Provider[v1beta1.WebhookProvider]{
 		Resolve:    notify.OwnMessage,
 		Sent:       "the endpoint answered 2xx",
 	}},
+}
+
+// check returns what is wrong with the settings in a spec. The URL in a Secret may have a user.
+func check(s *v1beta1.WebhookProvider) (problems notify.Problems) {
+	if u := problems.URL("url", s.URL); u != nil && u.User != nil {
+		problems.AddURL("url", s.URL, "must have no user and password: put them into the Secret, as username and password, or the whole URL, as url")
+	}
+	for i, h := range s.Headers {
+		field := fmt.Sprintf("headers[%d]", i)
+		if problem := headerProblem(Header{Name: h.Name, Value: h.Value}); problem != "" {
+			problems.Add(field, h.Name, problem)
+		}
+		if strings.EqualFold(h.Name, "Authorization") && h.SecretKey == "" {
+			problems.Add(field, h.Name, "the value of Authorization belongs into the Secret: give its key in secretKey")
+		}
+	}
+	return problems
 }
 
 func configOf(s *v1beta1.WebhookProvider, secret *notify.Secret) (Config, error) {

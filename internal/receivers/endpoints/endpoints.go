@@ -88,6 +88,7 @@ type PreparedSender struct {
 	Sender  notify.Sender // nil: there is none
 	failure error         // why there is no sender
 	version string        // as in lifecycle.Target
+	note    string        // as in lifecycle.Target
 }
 
 // Close closes idle connections.
@@ -109,7 +110,7 @@ func (c *Cache) SetVersion(ctx context.Context, namespace string, ref v1beta1.Re
 		target.Version = target.Revision
 		return false
 	}
-	target.Version = prepared.version
+	target.Version, target.SecretNote = prepared.version, prepared.note
 	return true
 }
 
@@ -131,20 +132,26 @@ func (c *Cache) prepare(ctx context.Context, namespace string, ref v1beta1.Recei
 		if err != nil {
 			return nil, err
 		}
+		note := providers.UnusedKeys(target.Spec, secret.Data)
 		sender, err := c.factory.NewSender(target.Spec, secret.Data)
 		if err != nil {
-			err = invalidReceiver(err)
+			err = invalidReceiver(err, note)
 		}
-		return &PreparedSender{Sender: sender, failure: err, version: endpointVersion(target, secret)}, nil
+		return &PreparedSender{Sender: sender, failure: err, version: endpointVersion(target, secret), note: note}, nil
 	})
 }
 
-// invalidReceiver returns the error of a configuration of which the provider makes no sender, as a *result.Error.
-func invalidReceiver(err error) error {
-	if _, isClassified := errors.AsType[*result.Error](err); isClassified {
-		return err
+// invalidReceiver returns the error of a configuration of which the provider makes no sender, as a *result.Error. note is about the
+// Secret's keys, of which one may be misspelt.
+func invalidReceiver(err error, note string) error {
+	failure := result.Error{Class: result.Configuration, Reason: result.ReasonInvalidReceiver, Message: err.Error()}
+	if classified, ok := errors.AsType[*result.Error](err); ok {
+		failure = *classified
 	}
-	return &result.Error{Class: result.Configuration, Reason: result.ReasonInvalidReceiver, Message: err.Error()}
+	if note != "" {
+		failure.Message += "; " + note
+	}
+	return &failure
 }
 
 // endpointVersion returns the version of a receiver, as in lifecycle.Target. It is a hash that statuses show. The Secret's UID, which they

@@ -33,6 +33,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/kubernetes/fake"
 	clienteventsv1 "k8s.io/client-go/kubernetes/typed/events/v1"
 	k8stesting "k8s.io/client-go/testing"
@@ -48,6 +49,7 @@ func anEvent() event.Event {
 	}
 }
 
+// F-P25: the name of the reporting controller is a qualified name, with or without a prefix.
 func TestCreateEvent(t *testing.T) {
 	cluster := fake.NewClientset()
 	creator := &eventCreator{events: cluster.EventsV1(), instance: "bellhop-0"}
@@ -73,6 +75,9 @@ func TestCreateEvent(t *testing.T) {
 		Regarding:           corev1.ObjectReference{APIVersion: "pager.k8s.co/v1beta1", Kind: "Alert", Namespace: "shop", Name: "down", UID: "5f0c"},
 		Note:                "[Critical] Down",
 		Type:                "Warning",
+	}
+	if problems := validation.IsQualifiedName(got.ReportingController); len(problems) > 0 {
+		t.Errorf("reportingController: %q", problems)
 	}
 	if got.String() != want.String() {
 		t.Errorf("got\n%s, want\n%s", got.String(), want.String())

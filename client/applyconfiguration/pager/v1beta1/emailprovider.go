@@ -35,7 +35,8 @@ type EmailProviderApplyConfiguration struct {
 	// Default StartTLS.
 	TLS *pagerv1beta1.EmailTLS `json:"tls,omitempty"`
 	// from is the address that mails come from, such as alerts@example.com or
-	// Alerts <alerts@example.com>, in ASCII.
+	// Alerts <alerts@example.com>. The address is in ASCII; the name may be in any
+	// language.
 	From *string `json:"from,omitempty"`
 	// to are the addresses that mails go to, at most 16. All see each other. One
 	// that is refused does not keep the others from getting it.

@@ -27,7 +27,8 @@ import (
 //
 // ReceiverRef names a receiver.
 type ReceiverRefApplyConfiguration struct {
-	// kind is Receiver, for one in the Alert's namespace, or ClusterReceiver.
+	// kind is Receiver, for one in the Alert's namespace, or ClusterReceiver. Default
+	// Receiver.
 	Kind *pagerv1beta1.ReceiverKind `json:"kind,omitempty"`
 	// name of the receiver.
 	Name *string `json:"name,omitempty"`

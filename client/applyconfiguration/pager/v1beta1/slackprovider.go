@@ -27,7 +27,7 @@ type SlackProviderApplyConfiguration struct {
 	// url of the Web API, for a bot; the URL of an incoming webhook belongs into the
 	// Secret. Default https://slack.com/api/.
 	URL *string `json:"url,omitempty"`
-	// channel is the id of the channel that the bot posts to. A bot needs it; an
+	// channel is the id of the channel that the bot posts to, such as C0123456789. A bot needs it; an
 	// incoming webhook has a channel of its own.
 	Channel *string `json:"channel,omitempty"`
 }

@@ -1,0 +1,129 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package notify
+
+import (
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// Problem is what is wrong with a field of a receiver's settings, whatever its Secret has.
+type Problem struct {
+	Field   string // below the provider's, such as url
+	Value   string // as it may be shown: without credentials
+	Message string // what is right
+}
+
+// Problems are what is wrong with the settings of a receiver.
+type Problems []Problem
+
+// Add adds a problem. The value is shown.
+func (p *Problems) Add(field, value, message string) {
+	*p = append(*p, Problem{Field: field, Value: value, Message: message})
+}
+
+// AddURL adds a problem of a URL, of which only scheme and host are shown: the rest may be a credential.
+func (p *Problems) AddURL(field, value, message string) { p.Add(field, shownURL(value), message) }
+
+// URL checks an address that may have a query. It returns nil where the address is empty or has a problem.
+func (p *Problems) URL(field, value string) *url.URL {
+	if value == "" {
+		return nil
+	}
+	u, problem := parseURL(value)
+	if problem != "" {
+		p.AddURL(field, value, problem)
+		return nil
+	}
+	return u
+}
+
+// BaseURL checks the address of a service whose API is below it; see ParseBaseURL. It returns nil where the address is empty or has a
+// problem.
+func (p *Problems) BaseURL(field, value string) *url.URL {
+	u := p.URL(field, value)
+	if u != nil && !isBase(u) {
+		p.AddURL(field, value, baseProblem)
+		return nil
+	}
+	return u
+}
+
+// Err returns the first problem as an error that names the field and not its value; nil: there is none.
+func (p Problems) Err() error {
+	if len(p) == 0 {
+		return nil
+	}
+	return Invalid(p[0].Field, p[0].Message)
+}
+
+const baseProblem = "must have neither user, query nor fragment: credentials belong into the Secret"
+
+func isBase(u *url.URL) bool {
+	return u.User == nil && u.RawQuery == "" && !u.ForceQuery && u.Fragment == ""
+}
+
+// parseURL returns a URL, or what is wrong with it. The text does not have the URL.
+func parseURL(value string) (u *url.URL, problem string) {
+	u, err := url.Parse(strings.TrimSpace(value)) // the value of a Secret made with echo ends in a line break
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+		return nil, urlProblem
+	}
+	if problem := HostProblem(u.Hostname(), u.Port()); problem != "" {
+		return nil, problem
+	}
+	return u, ""
+}
+
+// numeric matches the last part of a host name that programs take for an IPv4 address (WHATWG URL, "ends in a number").
+var numeric = regexp.MustCompile(`(?i)^([0-9]+|0x[0-9a-f]*)$`)
+
+// HostProblem returns what is wrong with a host and a port of an address; a port may be empty. Forms of IPv4 addresses that only some
+// programs read, such as 2130706433, 0x7f.0.0.1 and 127.1, would be looked up as names for ever.
+func HostProblem(host, port string) string {
+	if n, err := strconv.ParseUint(port, 10, 16); port != "" && (err != nil || n == 0) {
+		return "must be a host with a port from 1 to 65535"
+	}
+	if _, err := netip.ParseAddr(host); err == nil {
+		return ""
+	}
+	labels := strings.Split(strings.TrimSuffix(host, "."), ".")
+	if numeric.MatchString(labels[len(labels)-1]) {
+		return "must be a host name, or an IP address in its usual form: IPv4 in four decimal numbers, such as 192.0.2.1"
+	}
+	return ""
+}
+
+// shownURL returns the part of an address that is no credential: scheme and host.
+func shownURL(value string) string {
+	scheme, rest, ok := strings.Cut(strings.TrimSpace(value), "://")
+	if !ok {
+		scheme, rest = "", scheme
+	} else {
+		scheme += "://"
+	}
+	if at := strings.LastIndex(rest, "@"); at >= 0 {
+		scheme, rest = scheme+"…@", rest[at+1:]
+	}
+	if end := strings.IndexAny(rest, `/?#\`); end >= 0 && strings.Trim(rest[end:], "/") != "" {
+		rest = rest[:end] + "/…"
+	}
+	return scheme + rest
+}
