@@ -37,7 +37,7 @@ type load struct {
 	mu                        sync.Mutex
 	slots, probes             int // in flight
 	mostSlots, mostProbes, ok int
-	failing                   map[string]int // answers in a row
+	failing                   map[string]map[int]bool // requests whose last answers in a row were failures
 	entered                   map[int]bool
 	heartbeats                map[int]*time.Timer
 }
@@ -48,7 +48,7 @@ func newLoad() *load {
 		result:   func() limiter.Result { return limiter.Result{} },
 		takes:    func() time.Duration { return time.Second },
 		late:     func() time.Duration { return 0 },
-		failing:  map[string]int{},
+		failing:  map[string]map[int]bool{},
 		entered:  map[int]bool{},
 
 		heartbeats: map[int]*time.Timer{},
@@ -63,7 +63,7 @@ func (c *load) ask(endpoint string, who int) {
 		return
 	}
 	enter := func() { time.AfterFunc(c.late(), func() { c.ask(endpoint, who) }) }
-	isProbe := c.failing[endpoint] >= 3
+	isProbe := len(c.failing[endpoint]) >= 3
 	release, _ := c.limiters.Of(endpoint, time.Now()).Enter(limiter.Request{ID: who, Notify: enter}, time.Now())
 	if release == nil {
 		if c.heartbeats[who] == nil {
@@ -86,8 +86,13 @@ func (c *load) ask(endpoint string, who int) {
 		c.mu.Lock()
 		count(-1)
 		r := c.result()
-		if c.failing[endpoint]++; !r.Failed {
-			c.failing[endpoint] = 0
+		if r.Failed {
+			if c.failing[endpoint] == nil {
+				c.failing[endpoint] = map[int]bool{}
+			}
+			c.failing[endpoint][who] = true
+		} else {
+			c.failing[endpoint] = nil
 			c.ok++
 		}
 		c.entered[who] = !r.Failed // for good
