@@ -230,7 +230,7 @@ var _ = Describe("Faults", func() {
 			again := s.createSyncInstance(ctx, "db")
 			close(release)
 			Eventually(instanceStatus(ctx, again)).Should(beProvisioned(again), "the new object does not depend on the abandoned one")
-			Eventually(readEvents(ctx, si)).Should(ContainElement(SatisfyAll(ContainSubstring("Warning ResultNotRecorded"), ContainSubstring("HTTP 201"), ContainSubstring(fmt.Sprintf("(id %q at %s)", si.Spec.ExternalID, s.URL)))))
+			Eventually(readEvents(ctx, si)).Should(ContainElement(SatisfyAll(ContainSubstring("Warning ResultNotRecorded"), ContainSubstring("HTTP 201"), ContainSubstring(fmt.Sprintf("(id %q at %s", si.Spec.ExternalID, s.URL)))))
 			Expect(s.requestsAbout(si.Spec.ExternalID)()).To(Equal([]string{"ProvisionInstance"}))
 			Expect(s.instanceAtBroker(si.Spec.ExternalID).State).To(Equal(osbtest.Ready))
 			Expect(s.Violations()).To(BeEmpty())
