@@ -38,6 +38,9 @@ const (
 	// MaxParameters bounds the parameters of a spec, in bytes of JSON. Object, annotations, managed fields and status together have to fit into
 	// the 1.5 MiB that etcd takes.
 	MaxParameters = 256 << 10
+	// MaxFields bounds the fields of the parameters of a spec, at all depths. The API server manages each of them: with 30,000, a write of
+	// the status was seen to take longer than the operator waits.
+	MaxFields = 4096
 	// maxShown bounds the parameters in a status, which has them twice during an update: larger ones are recorded by their checksum only.
 	maxShown = 32 << 10
 	// minSecret is the length of the shortest value that is redacted in the texts of brokers. A shorter one occurs by chance.
@@ -193,6 +196,30 @@ func checksum(parameters json.RawMessage) string {
 	} // else there is a number that is no float64, on which it failed
 	digest := sha256.Sum256(text)
 	return hex.EncodeToString(digest[:])
+}
+
+// CountFields returns the number of fields in a JSON value at any depth; 0: it cannot be read.
+func CountFields(raw []byte) int {
+	var value any
+	if json.Unmarshal(raw, &value) != nil {
+		return 0
+	}
+	return countFields(value)
+}
+
+func countFields(value any) (n int) {
+	switch v := value.(type) {
+	case map[string]any:
+		n = len(v)
+		for _, member := range v {
+			n += countFields(member)
+		}
+	case []any:
+		for _, element := range v {
+			n += countFields(element)
+		}
+	}
+	return n
 }
 
 // scalars returns the strings and numbers in a JSON value at any depth, without names, except for the shortest.

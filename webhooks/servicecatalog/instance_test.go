@@ -503,6 +503,10 @@ func TestParametersAreBounded(t *testing.T) {
 	const large = 257 << 10
 	_, err := v.ValidateCreate(request(t, nil), instance(sized(large)))
 	says(t, "creation", text(err), "spec.parameters", "and may have 262144")
+	_, err = v.ValidateCreate(request(t, nil), instance(func(i *v1beta1.ServiceInstance) {
+		i.Spec.Parameters = &runtime.RawExtension{Raw: []byte(`{"a":[` + strings.Repeat(`{"b":1},`, 4096) + `{}]}`)}
+	}))
+	says(t, "many fields", text(err), "spec.parameters", "has 4097 fields, and may have 4096")
 	old := instance(sized(large))
 	_, err = v.ValidateUpdate(request(t, nil), old, instance(sized(large), func(i *v1beta1.ServiceInstance) { i.Spec.UpdateRequests++ }))
 	says(t, "another change", text(err))

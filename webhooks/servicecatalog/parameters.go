@@ -55,7 +55,13 @@ func checkParameters(ctx context.Context, f *findings, planSchema, parameters *r
 
 // checkSize refuses parameters that are too large to be recorded in the object.
 func checkSize(parameters *runtime.RawExtension) field.ErrorList {
-	if parameters == nil || len(parameters.Raw) <= catalog.MaxParameters {
+	if parameters == nil {
+		return nil
+	}
+	if n := catalog.CountFields(parameters.Raw); n > catalog.MaxFields {
+		return field.ErrorList{field.Invalid(parametersPath, field.OmitValueType{}, fmt.Sprintf("has %d fields, and may have %d: put large values where the service can read them, and name that place here", n, catalog.MaxFields))}
+	}
+	if len(parameters.Raw) <= catalog.MaxParameters {
 		return nil
 	}
 	return field.ErrorList{field.Invalid(parametersPath, field.OmitValueType{}, fmt.Sprintf("has %d bytes, and may have %d: put large values where the service can read them, and name that place here", len(parameters.Raw), catalog.MaxParameters))}
