@@ -124,6 +124,7 @@ func (v brokerValidator[B]) validate(ctx context.Context, old *v1beta1.CommonSer
 				f.refuse(err)
 			}
 		}
+		f.refuse(v.checkParameterSecrets(ctx, b)...)
 	}
 	for _, name := range fields {
 		if secret := secrets[name]; v.lacksSecret(ctx, secret) {
@@ -131,6 +132,30 @@ func (v brokerValidator[B]) validate(ctx context.Context, old *v1beta1.CommonSer
 		}
 	}
 	return f.result(catalog.ScopeOf(b).BrokerKind(), b.GetName())
+}
+
+// checkParameterSecrets checks that the user may get the Secrets whose values are sent to the broker as parameters of its instances. It
+// may be a broker that is created again under the name of one that had them.
+func (v brokerValidator[B]) checkParameterSecrets(ctx context.Context, b B) (errs field.ErrorList) {
+	path := specPath.Child("url")
+	instances, err := v.index.InstancesOfBroker(ctx, b)
+	if err != nil {
+		return field.ErrorList{field.InternalError(path, fmt.Errorf("looking up the broker's instances, whose parameters it is sent: %w", err))}
+	}
+	secrets := map[types.NamespacedName]bool{}
+	for _, si := range instances {
+		for _, source := range si.Spec.ParametersFrom {
+			if source.SecretKeyRef != nil {
+				secrets[types.NamespacedName{Namespace: si.Namespace, Name: source.SecretKeyRef.Name}] = true
+			}
+		}
+	}
+	for _, secret := range slices.SortedFunc(maps.Keys(secrets), func(a, b types.NamespacedName) int { return strings.Compare(a.String(), b.String()) }) {
+		if err := v.access.MayGetSecret(ctx, secret, path); err != nil {
+			return field.ErrorList{err}
+		}
+	}
+	return nil
 }
 
 // leadsElsewhere reports whether an update changes where credentials are sent, which ones, or how they are protected.
