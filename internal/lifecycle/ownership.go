@@ -21,6 +21,8 @@ import (
 	"fmt"
 	"slices"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
 )
@@ -43,7 +45,7 @@ func OwnsInstanceID(si *v1beta1.ServiceInstance, id string) bool {
 
 // IsRemovedWithObject reports whether the broker's instance is deprovisioned when the object is deleted.
 func IsRemovedWithObject(si *v1beta1.ServiceInstance) bool {
-	return OwnsInstance(si) || si.Annotations[v1beta1.DeletionPolicyAnnotation] == v1beta1.DeletionPolicyDelete
+	return OwnsInstance(si) || IsToBeDeleted(si)
 }
 
 // BindingID returns the id under which the broker knows a binding.
@@ -53,7 +55,7 @@ func BindingID(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus) strin
 
 // OwnsBindingID reports whether the broker's binding under one of the object's ids may be deleted (R10).
 func OwnsBindingID(b *v1beta1.ServiceBinding, id string) bool {
-	return !b.DeletionTimestamp.IsZero() && b.Annotations[v1beta1.DeletionPolicyAnnotation] == v1beta1.DeletionPolicyDelete ||
+	return !b.DeletionTimestamp.IsZero() && IsToBeDeleted(b) ||
 		b.UID != "" && b.Status.CreatedForUID == b.UID && id == b.Spec.ExternalID ||
 		catalog.IsOurs(b, id) || catalog.IsNextID(b.UID, b.Spec.ExternalID, id)
 }
@@ -71,6 +73,46 @@ func NextBindingID(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus) s
 // RetainedAsSupplied is the cause of a release where the id was supplied and the object did not create what the broker has under it.
 func RetainedAsSupplied(id string) *Cause {
 	return &Cause{v1beta1.ReasonRetained, fmt.Sprintf("the id %q was supplied in spec.externalID, and this object did not create what the broker has under it: it is left there", id)}
+}
+
+// IsToBeDeleted reports whether the deletion policy says that the broker's resource is deleted with the object, whoever created it.
+func IsToBeDeleted(o metav1.Object) bool {
+	return o.GetAnnotations()[v1beta1.DeletionPolicyAnnotation] == v1beta1.DeletionPolicyDelete
+}
+
+// annotate returns the command that sets the deletion policy of an object, which kind names as kubectl does.
+func annotate(kind string, o metav1.Object, policy string) string {
+	return fmt.Sprintf("kubectl annotate --overwrite -n %s %s %s %s=%s", o.GetNamespace(), kind, o.GetName(), v1beta1.DeletionPolicyAnnotation, policy)
+}
+
+// bothWays says how a person decides what becomes of the broker's resource when the object is deleted.
+func bothWays(kind string, o metav1.Object) string {
+	return fmt.Sprintf(`"%s" has it removed with this object, "%s" has it left there`, annotate(kind, o, v1beta1.DeletionPolicyDelete), annotate(kind, o, v1beta1.DeletionPolicyRetain))
+}
+
+// Conflict is the message about an object whose generated id the broker has for something else; what says what that is.
+func Conflict(kind string, o metav1.Object, id, what string) string {
+	return fmt.Sprintf("the broker has under the id %q %s. It is neither changed nor removed, since it may be in use: a backup of this object that was restored does not show what was created later. To go on without it, delete this object and create it again: %s", id, what, bothWays(kind, o))
+}
+
+// ConflictHeld is the blocker of the deletion of such an object.
+func ConflictHeld(kind string, o metav1.Object, id string) *Blocker {
+	return BlockedBy(v1beta1.ReasonConflict, fmt.Sprintf("what the broker has under the id %q is not what this object's record says, and is removed only where the deletion policy says so: %s", id, bothWays(kind, o)))
+}
+
+// SuppliedConflict is the message about an object whose supplied id the broker has for something else, such as a service instance.
+func SuppliedConflict(resource, id, outcome string) string {
+	return fmt.Sprintf("the broker has another %s under the id %q, which was supplied: %s. It is neither changed nor removed. Ask for what it is to use it, or create this object again without spec.externalID for one of its own", resource, id, outcome)
+}
+
+// OwnershipUnknown is the blocker of the deletion of an object with a supplied id whose request the broker has answered with 202.
+func OwnershipUnknown(kind string, o metav1.Object, id string) *Blocker {
+	return BlockedBy(v1beta1.ReasonOwnershipUnknown, fmt.Sprintf("the id %q was supplied in spec.externalID, and the broker has not said whether this object or another one, such as one of another cluster, created what it has under it: %s", id, bothWays(kind, o)))
+}
+
+// OwnershipUnknownWhenReady says the same of an object that is not being deleted.
+func OwnershipUnknownWhenReady(kind string, o metav1.Object, id string) string {
+	return fmt.Sprintf("The id %q was supplied, and the broker has not said whose request created what it has under it: a deletion of this object waits for its deletion policy. %s", id, bothWays(kind, o))
 }
 
 // NothingCreated is the cause of a release where the broker has created nothing for the object. isOthers: another object owns the id.

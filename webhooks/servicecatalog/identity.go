@@ -158,10 +158,14 @@ func checkID[T client.Object](ctx context.Context, f *findings, k knowledge, obj
 	}
 	path := specPath.Child("externalID")
 	outcome := "left alone when this object is deleted, unless it was made for this object"
-	if obj.GetAnnotations()[v1beta1.DeletionPolicyAnnotation] == v1beta1.DeletionPolicyDelete {
+	policy := obj.GetAnnotations()[v1beta1.DeletionPolicyAnnotation]
+	if policy == v1beta1.DeletionPolicyDelete {
 		outcome = "DELETED with this object, as its deletion policy is Delete, whoever made it"
 	}
 	f.warn("%s: what the broker has as %q will be used, and %s", path, id, outcome)
+	if policy == "" {
+		f.warn("%s is supplied without the annotation %s: a broker that works asynchronously does not say whether it was made for this object, whose deletion then waits until the annotation is Delete or Retain", path, v1beta1.DeletionPolicyAnnotation)
+	}
 	if !k.synced(ctx, obj) {
 		f.warn("%s: whether another object has it was not checked: Bellhop is still starting", path)
 		return

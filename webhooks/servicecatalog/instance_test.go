@@ -166,7 +166,8 @@ func TestIDs(t *testing.T) {
 	copied.Spec.ExternalID = "nobody's"
 	warnings, err := v.ValidateCreate(request(t, nil), copied)
 	says(t, "nobody's", text(err))
-	says(t, "nobody's", lines(warnings), `what the broker has as "nobody's" will be used, and left alone`)
+	says(t, "nobody's", lines(warnings), `what the broker has as "nobody's" will be used, and left alone`,
+		"spec.externalID is supplied without the annotation bellhop.gophernetes.io/deletion-policy") // F-S25
 	copied.Annotations = map[string]string{v1beta1.DeletionPolicyAnnotation: v1beta1.DeletionPolicyDelete}
 	warnings, err = v.ValidateCreate(request(t, nil), copied)
 	says(t, "nobody's, to be deleted", text(err))

@@ -74,6 +74,15 @@ const (
 	ReasonErrorEjectingServiceBinding = "ErrorEjectingServiceBinding"
 	// ReasonExternalIDInUse: another object has this external id.
 	ReasonExternalIDInUse = "ExternalIDInUse"
+	// ReasonConflict: the broker has something else under the id than what is asked for,
+	// and this object's record does not show that it is left over from this object.
+	ReasonConflict = "Conflict"
+	// ReasonOwnershipUnknown: the id was supplied, and the broker has not said whose
+	// request created what it has.
+	ReasonOwnershipUnknown = "OwnershipUnknown"
+	// ReasonTakeoverRequired: the original service-catalog has made the object, and its
+	// takeover is not recorded: see kubectl bellhop doctor --take-over.
+	ReasonTakeoverRequired = "TakeoverRequired"
 	// ReasonQueued: other requests to the same broker come first.
 	ReasonQueued = "Queued"
 	// ReasonAbandoned: the finalizer was removed; nothing is sent any more.

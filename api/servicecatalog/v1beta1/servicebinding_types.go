@@ -264,9 +264,14 @@ type ServiceBindingStatus struct {
 	ExternalID string `json:"externalID,omitempty"`
 
 	// createdForUID is the UID of the object whose request created the broker's
-	// resource, which is deleted with that object.
+	// resource, as the answer 201 proves. It is deleted with that object.
 	// +optional
 	CreatedForUID types.UID `json:"createdForUID,omitempty"`
+
+	// ownershipUnknown is true where the id was supplied and the broker answered 202,
+	// which does not tell whether this object's request created its resource.
+	// +optional
+	OwnershipUnknown bool `json:"ownershipUnknown,omitempty"`
 
 	// predecessorID is the id of a binding that this one replaces and that is still
 	// to be removed.

@@ -97,6 +97,8 @@ func (r *Reconciler) applyAnswer(v *scope, next bindingrules.Decision, a binding
 		v.Record.Unrecorded = engine.NewUnrecorded(v.Before, external(v, call.BindingID), call.Operation, a.Outcome)
 	}
 	r.KeepPending(v.Scope, v.binding.Status)
+	v.Record.SeenRunning = v.Record.SeenRunning || a.State == osbresult.InProgress
+	v.inputs.SeenRunning = v.Record.SeenRunning
 	v.inputs.LastPoll, v.inputs.PollAfter = v.Record.LastPoll, v.Record.PollAfter
 }
 

@@ -47,6 +47,8 @@ type Record[S any, M comparable] struct {
 	// LastPoll is when the operation was last polled, and asked the Retry-After of that answer.
 	LastPoll  time.Time
 	PollAfter time.Duration
+	// SeenRunning: this process has seen the broker accept the operation on record, or report it in progress.
+	SeenRunning bool
 	// Definition is what a read of the CRD found that began after the deletion was seen.
 	Definition lifecycle.Definition
 	// Queue is the broker in whose queue it waits for a slot; nil: it does not wait.

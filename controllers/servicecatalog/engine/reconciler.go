@@ -265,6 +265,7 @@ func (r *Reconciler[O, S, M]) Send(ctx context.Context, v *Scope[O, S, M], broke
 	if out.Class == osbresult.NeedsCatalog {
 		r.RequestRelist(brokers.KeyOf(broker))
 	}
+	v.Record.SeenRunning = out.Class == osbresult.Accepted || what == lifecycle.Poll && v.Record.SeenRunning
 	v.Record.LastPoll, v.Record.PollAfter = time.Time{}, 0
 	if what == lifecycle.Poll || out.Class == osbresult.Accepted {
 		v.Record.LastPoll, v.Record.PollAfter = r.Clock.Now(), out.RetryAfter

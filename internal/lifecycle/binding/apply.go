@@ -21,6 +21,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/limiter"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
@@ -106,6 +107,13 @@ func (ap *application) recordRetry(what, reason string) {
 func (ap *application) recordRetryMessage(reason, message string) {
 	ap.scheduleRetry(message)
 	ap.setConditions(ap.withStalled(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: reason, Message: ap.withNextAttempt(message)}))
+}
+
+// recordSlowRetry records a failure that is retried slowly.
+func (ap *application) recordSlowRetry(reason, message string) {
+	a := ap.attempts()
+	a.Misconfigured, ap.answer.Class = max(a.Misconfigured, limiter.QuickRetries), osbresult.Misconfigured
+	ap.recordRetryMessage(reason, message)
 }
 
 // withNextAttempt adds to a message when the next attempt is due.

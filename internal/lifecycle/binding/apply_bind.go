@@ -17,8 +17,6 @@ limitations under the License.
 package binding
 
 import (
-	"fmt"
-
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
@@ -33,6 +31,9 @@ func (ap *application) applyBind() {
 	case osbresult.Done:
 		ap.recordBindDone()
 	case osbresult.Accepted:
+		if ap.call.BindingID == ap.b.Spec.ExternalID {
+			ap.status.OwnershipUnknown = !ap.call.Owned
+		}
 		ap.recordAccepted(BindAccepted, lifecycle.ConditionSet{Reason: v1beta1.ReasonBinding, Message: "The binding is being created asynchronously"}, ap.answer.Binding.Operation)
 		if ap.status.InProgressProperties == nil {
 			ap.status.InProgressProperties = ap.call.Properties
@@ -67,13 +68,14 @@ func (ap *application) recordNotBound() {
 // recordBindDone records that the broker has the binding.
 func (ap *application) recordBindDone() {
 	s := &ap.status
-	if !ap.answer.Binding.Created && ap.call.NothingAtBroker && ap.call.BindingID == ap.b.Spec.ExternalID && instancerules.IsForAnother(ap.b.UID, s.CreatedForUID) {
-		ap.markNothingSent()
+	if !ap.answer.Binding.Created && ap.call.BindingID == ap.b.Spec.ExternalID && instancerules.IsForAnother(ap.b.UID, s.CreatedForUID) { // also after an answer that was lost
+		s.UnbindStatus = v1beta1.UnbindNotRequired
+		ap.setPhase(Idle)
 		ap.stopRetrying(v1beta1.ReasonExternalIDInUse, lifecycle.NotInherited(ap.call.BindingID))
 		return
 	}
 	if ap.answer.Binding.Created && ap.call.BindingID == ap.b.Spec.ExternalID {
-		s.CreatedForUID = ap.b.UID
+		s.CreatedForUID, s.OwnershipUnknown = ap.b.UID, false
 	}
 	if kind := unsupportedReason(ap.answer.Binding); kind != "" && !ap.call.Repeat {
 		message := "the broker answered with " + kind + ", which a cluster cannot give"
@@ -132,6 +134,9 @@ var undelivered = lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: 
 func (ap *application) recordRejected(message string) {
 	if !ap.isRotation() {
 		ap.stopRetryingAs(v1beta1.ReasonBindCallFailed, v1beta1.ReasonServiceBindingReturnedFailure, message+"; it is not tried any more"+untilAsked)
+	}
+	if isConflictHeld(&ap.status) {
+		return
 	}
 	if !ap.call.NothingAtBroker {
 		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
@@ -196,21 +201,38 @@ func (ap *application) recordConflict() {
 		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: "Bind call failed: " + ap.describeOutcome()})
 	case !ap.call.Owned:
 		ap.markNothingSent()
-		ap.recordRetryMessage(v1beta1.ReasonBindCallFailed, fmt.Sprintf("the broker has another service binding under the id %q, which was supplied: %s", ap.call.BindingID, ap.describeOutcome()))
+		ap.recordRetryMessage(v1beta1.ReasonConflict, lifecycle.SuppliedConflict("service binding", ap.call.BindingID, ap.describeOutcome()))
 	case ap.call.NothingAtBroker && a.Removals > 0: // the broker does not accept the id again after its removal
 		ap.status.ExternalID = lifecycle.NextBindingID(ap.b, &ap.status)
 		ap.markNothingSent()
 		ap.recordRetry("Bind", v1beta1.ReasonBindCallFailed)
-	default: // one of our requests with other properties was carried out
+	default:
+		if !ap.call.NothingAtBroker && !isConflictHeld(&ap.status) { // one of the requests on record may have been carried out
+			a.Unknown++
+		}
 		a.Conflict = true
-		a.Unknown++
-		ap.recordRetry("Bind", v1beta1.ReasonBindCallFailed)
+		if a.Unknown == 0 && !ap.call.retrievable {
+			ap.holdConflict("another binding, which cannot be fetched: " + ap.describeOutcome())
+			return
+		}
+		ap.recordRetry("Bind", v1beta1.ReasonConflict)
 	}
+}
+
+// isConflictHeld reports whether the broker has something under the id that the record does not show to be left over from this object.
+func isConflictHeld(s *v1beta1.ServiceBindingStatus) bool {
+	return PhaseOf(s) == Binding && s.PredecessorID == "" && s.Attempts != nil && s.Attempts.Conflict && s.Attempts.Unknown == 0
+}
+
+// holdConflict records that the broker has something that is neither used nor removed. It is asked for again from time to time.
+func (ap *application) holdConflict(what string) {
+	ap.attempts().Unknown = 0 // no request on record has created it
+	ap.recordSlowRetry(v1beta1.ReasonConflict, lifecycle.Conflict("servicebinding", ap.b, ap.call.BindingID, what))
 }
 
 // recordUnknownOutcome records a request with an unknown outcome.
 func (ap *application) recordUnknownOutcome() {
-	if ap.answer.Class == osbresult.Unknown { // otherwise a repeat finds what is left
+	if ap.answer.Class == osbresult.Unknown && !isConflictHeld(&ap.status) { // otherwise a repeat finds what is left
 		ap.attempts().Unknown++
 	}
 	ap.recordRetry("Bind", v1beta1.ReasonBindCallFailed)
@@ -220,7 +242,7 @@ func (ap *application) recordUnknownOutcome() {
 func (ap *application) applyFetch() {
 	conflict := !ap.call.Repeat // the request inspects what the broker has under an id of ours
 	switch {
-	case ap.answer.Class == osbresult.Done && conflict && (ap.answer.Binding.Credentials == nil || !ap.matchesRequest()):
+	case ap.answer.Class == osbresult.Done && conflict && (ap.answer.Binding.Credentials == nil || !ap.matches(ap.call.Properties)):
 		ap.recordForeignBinding("the broker has a binding under the id, and does not tell its credentials, or that it has these parameters")
 	case ap.answer.Class == osbresult.Done:
 		ap.recordBound()
@@ -234,18 +256,28 @@ func (ap *application) applyFetch() {
 	}
 }
 
-// matchesRequest reports whether the fetched binding has the requested parameters.
-func (ap *application) matchesRequest() bool {
+// matches reports whether the fetched binding has the parameters of a request.
+func (ap *application) matches(props *v1beta1.ServiceBindingPropertiesState) bool {
+	if props == nil {
+		return false
+	}
 	var told *runtime.RawExtension
 	if raw := ap.answer.Binding.Parameters; raw != nil {
 		told = &runtime.RawExtension{Raw: raw}
 	}
 	has, bad := catalog.Merge(told, nil)
-	return bad == nil && has.Checksum == ap.call.Properties.ParameterChecksum
+	return bad == nil && has.Checksum == props.ParameterChecksum
 }
 
-// recordForeignBinding records that the binding under the id has other parameters.
+// recordForeignBinding records that the binding under the id has other parameters. It is removed only as what a request on record, whose
+// outcome is not known, has left behind: a record that was restored from a backup does not show what was created later.
 func (ap *application) recordForeignBinding(message string) {
+	found := ap.answer.Binding
+	isOthers := found != nil && found.Parameters != nil && !ap.matches(ap.call.Properties) && !ap.matches(ap.status.InProgressProperties)
+	if ap.call.Owned && (ap.attempts().Unknown == 0 || isOthers) {
+		ap.holdConflict("something else: " + message)
+		return
+	}
 	if !ap.call.MayMitigate() {
 		ap.stopRetryingAs(v1beta1.ReasonBindCallFailed, v1beta1.ReasonServiceBindingReturnedFailure, message)
 	}

@@ -22,7 +22,6 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
-	"github.com/gophernetes/bellhop/internal/limiter"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
@@ -137,7 +136,7 @@ func (ap *application) attemptsSinceInjection() *v1beta1.Attempts {
 func (ap *application) recordGone() {
 	s := &ap.status
 	ap.setPhase(Idle)
-	s.ExternalProperties, s.CreatedForUID, s.UnbindStatus = nil, "", v1beta1.UnbindSucceeded
+	s.ExternalProperties, s.CreatedForUID, s.OwnershipUnknown, s.UnbindStatus = nil, "", false, v1beta1.UnbindSucceeded
 	s.ExpiresAt, s.RenewBefore = nil, nil
 	if ap.call.RetainsPredecessor {
 		s.PredecessorID = "" // left to its owner
@@ -190,9 +189,6 @@ func (ap *application) applyPoll() {
 	case a.State == osbresult.Succeeded && ap.call.Removal:
 		ap.recordRemoved()
 	case a.State == osbresult.Succeeded:
-		if ap.call.BindingID == ap.b.Spec.ExternalID {
-			ap.status.CreatedForUID = ap.b.UID
-		}
 		ap.recordBound()
 	default:
 		ap.recordOperationFailure(cmp.Or(a.OperationDescription, "the broker gives no reason"))
@@ -230,13 +226,18 @@ func (ap *application) recordOperationFailure(words string) {
 	case IsBound(s): // an existing binding was requested again
 		ap.setPhase(Idle)
 		ap.recordRetryMessage(v1beta1.ReasonBindCallFailed, message)
+	case ap.call.MayMitigate() && !ap.call.SeenRunning && ap.answer.State == osbresult.Failed: // the operation that has failed may be a later one than the one on record
+		ap.setPhase(Binding)
+		a := ap.attempts()
+		if a.Conflict = true; ap.call.retrievable { // else the repeated request shows whether the binding is there
+			a.Unknown++
+		}
+		ap.recordRetryMessage(v1beta1.ReasonBindCallFailed, message)
 	case ap.call.MayMitigate():
 		ap.attempts().LastTime = lifecycle.Timestamp(ap.now)
 		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
 	default: // nothing is removed, and the request is repeated
 		ap.setPhase(Idle)
-		a := ap.attempts()
-		a.Misconfigured, ap.answer.Class = max(a.Misconfigured, limiter.QuickRetries), osbresult.Misconfigured
-		ap.recordRetryMessage(v1beta1.ReasonBindCallFailed, message)
+		ap.recordSlowRetry(v1beta1.ReasonBindCallFailed, message)
 	}
 }

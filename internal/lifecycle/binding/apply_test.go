@@ -56,9 +56,9 @@ func TestBindAnswers(t *testing.T) {
 		"401":                       {nil, saidOf(osbresult.Misconfigured, 401), "BindCallFailed", "NotRequired", "journal bind id"},
 		"404":                       {nil, saidOf(osbresult.Misconfigured, 404), "BindCallFailed", "NotRequired", "journal bind id"},
 		"408":                       {nil, saidOf(osbresult.Retry, 408), "BindCallFailed", "NotRequired", "journal bind id"},
-		"409":                       {nil, saidOf(osbresult.Conflict, 409), "BindCallFailed", "Required", "journal unbind id"},
-		"409, retrievable":          {bfs(retrievable), saidOf(osbresult.Conflict, 409), "BindCallFailed", "Required", "fetch id"},
-		"409 under a brought id":    {bfs(brought1), saidOf(osbresult.Conflict, 409), "BindCallFailed", "NotRequired", "journal bind id"},
+		"409":                       {nil, saidOf(osbresult.Conflict, 409), "Failed", "Required", "bind id"},
+		"409, retrievable":          {bfs(retrievable), saidOf(osbresult.Conflict, 409), "Conflict", "Required", "fetch id"},
+		"409 under a brought id":    {bfs(brought1), saidOf(osbresult.Conflict, 409), "Conflict", "NotRequired", "journal bind id"},
 		"410":                       {nil, saidOf(osbresult.Misconfigured, 410), "BindCallFailed", "NotRequired", "journal bind id"},
 		"412":                       {nil, saidOf(osbresult.NeedsCatalog, 412), "BindCallFailed", "NotRequired", "journal bind id"},
 		"AsyncRequired":             {nil, saidOf(osbresult.NeedsAsync, 422), "Failed", "NotRequired", "nothing: Failed"},
@@ -214,13 +214,15 @@ func TestBindingFetchAnswers(t *testing.T) {
 		"a Secret that is gone":          {bfs(retrievable, bound1, secretGone), with(200), "nothing: Ready"},
 		"a binding that is gone":         {bfs(retrievable, bound1, secretGone), saidOf(osbresult.Gone, 404), "bind id again"},
 		"a conflict, and it is ours":     {bfs(retrievable, repeated(1, saidOf(osbresult.Conflict, 409))), ours, "nothing: Ready"},
-		"a conflict, and it was another": {bfs(retrievable, repeated(1, saidOf(osbresult.Conflict, 409))), others, "unbind id"},
-		"a conflict, and who knows":      {bfs(retrievable, repeated(1, saidOf(osbresult.Conflict, 409))), with(200), "unbind id"},
+		"a conflict, and it was another": {bfs(retrievable, restarted1, repeated(1, saidOf(osbresult.Conflict, 409))), others, "fetch id"},
+		"a conflict, and who knows":      {bfs(retrievable, restarted1, repeated(1, saidOf(osbresult.Conflict, 409))), with(200), "unbind id"},
 		"a conflict, no longer ours": {bfs(retrievable, repeated(1, saidOf(osbresult.Conflict, 409)), func(f *fixture) {
 			f.in.Claimants = lifecycle.Claimants{{UID: "other", Display: "the other", Owns: true}}
 		}), others, "nothing: Failed"},
-		"a conflict, and it is not told": {bfs(retrievable, repeated(1, saidOf(osbresult.Conflict, 409))), without(osbresult.Done, 200), "unbind id"},
-		"a conflict with nothing":        {bfs(retrievable, repeated(1, saidOf(osbresult.Conflict, 409))), saidOf(osbresult.Gone, 404), "bind id"},
+		"a conflict, and it is not told": {bfs(retrievable, restarted1, repeated(1, saidOf(osbresult.Conflict, 409))), without(osbresult.Done, 200), "unbind id"},
+		// F-S24: without a request on record whose outcome is unknown, nothing is removed
+		"a conflict of a blank record": {bfs(retrievable, repeated(1, saidOf(osbresult.Conflict, 409))), without(osbresult.Done, 200), "fetch id"},
+		"a conflict with nothing":      {bfs(retrievable, repeated(1, saidOf(osbresult.Conflict, 409))), saidOf(osbresult.Gone, 404), "bind id"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)

@@ -48,14 +48,15 @@ func (d *decision) bind() {
 	}
 	props, a := d.desiredProperties(), d.Status.Attempts
 	isUnsure := PhaseOf(&d.Status) != Idle || a != nil && a.Unknown > 0
-	unwanted := isUnsure && d.Status.InProgressProperties != nil && !sameParameters(d.Status.InProgressProperties, props)
+	isHeld := isConflictHeld(&d.Status)
+	unwanted := isUnsure && !isHeld && d.Status.InProgressProperties != nil && !sameParameters(d.Status.InProgressProperties, props)
 	conflict := a != nil && a.Conflict
 	switch {
 	case conflict && d.effectivePlan().BindingRetrievable:
 		d.Request = d.newRequest(lifecycle.Fetch)
 		d.Request.Properties = props
 		return
-	case conflict || unwanted || a != nil && a.Unknown > lifecycle.MaxRepeatsOf(a):
+	case conflict && !isHeld || unwanted || a != nil && a.Unknown > lifecycle.MaxRepeatsOf(a):
 		if d.owns() && !IsBound(&d.Status) && !d.isRetained() {
 			d.setConditions(mitigatingConditions("it is not known what came of a request", a))
 			d.startMitigation()

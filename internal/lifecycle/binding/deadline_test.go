@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
@@ -40,7 +41,8 @@ func TestDeadlineOfABinding(t *testing.T) {
 		"no answer past the deadline":            {bfs(binding1, in(week), polled(saidOf(osbresult.Retry, 503)), in(time.Hour)), "poll id"},
 		"an answer of a proxy past the deadline": {bfs(binding1, in(week), polled(saidOf(osbresult.Malformed, 404)), in(time.Hour)), "poll id"},
 		"deleted, and not known to be its own":   {bfs(brought1, binding1, deleted1, lives1, in(week)), "poll id"},
-		"deleted, and created by it meanwhile":   {bfs(brought1, binding1, deleted1, lives1, in(week), polled(pollOf(osbresult.Succeeded))), "unbind id"},
+		"deleted, and created meanwhile":         {bfs(brought1, binding1, deleted1, lives1, in(week), polled(pollOf(osbresult.Succeeded))), "nothing: OwnershipUnknown"},
+		"the same, and it is to be removed":      {bfs(brought1, binding1, deleted1, lives1, in(week), polled(pollOf(osbresult.Succeeded)), policy(v1beta1.DeletionPolicyDelete)), "unbind id"},
 	} {
 		t.Run("F-S1 "+name, func(t *testing.T) {
 			f := newFixture(test.is...)

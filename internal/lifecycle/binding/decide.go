@@ -52,9 +52,11 @@ type Inputs struct {
 	Secret                  SecretState
 	SecretID, SecretVersion string
 	// Memory is what this process remembers beyond the status.
-	Memory    RequestMemory
-	LastPoll  time.Time
-	PollAfter time.Duration
+	Memory RequestMemory
+	// SeenRunning: this process has seen the broker accept the operation on record, or report it in progress.
+	SeenRunning bool
+	LastPoll    time.Time
+	PollAfter   time.Duration
 }
 
 // BoundInstance is the instance of a binding, with the class and the plan that it has at the broker.
@@ -108,6 +110,8 @@ type Request struct {
 	RetainsPredecessor bool
 	// Removal: the operation that is polled is an unbinding.
 	Removal bool
+	// SeenRunning: that of the inputs.
+	SeenRunning bool
 	// MaxDuration is the maximum duration of the operation that is polled.
 	MaxDuration time.Duration
 	// retrievable: the binding can be fetched.

@@ -56,6 +56,7 @@ func (f *fixture) after(a Answer) {
 	f.in.Memory = f.in.Memory.ObserveAnswer(f.b, *next.Request, a)
 	f.b.Status = Apply(f.b, next.Status, *next.Request, a, f.in.Now)
 	f.in.LastPoll = time.Time{}
+	f.in.SeenRunning = a.Class == osbresult.Accepted || a.State == osbresult.InProgress || next.Request.Operation == lifecycle.Poll && f.in.SeenRunning
 	if next.Request.Operation == lifecycle.Poll {
 		f.in.LastPoll = f.in.Now
 	}
@@ -150,7 +151,7 @@ func restarted1(f *fixture) {
 	if next := f.step(); next.WriteAhead {
 		f.b.Status = next.Status
 	}
-	f.in.Memory = RequestMemory{}
+	f.in.Memory, f.in.SeenRunning = RequestMemory{}, false
 }
 
 // rebind has a person ask for new credentials.

@@ -40,6 +40,8 @@ func (d *decision) remove() {
 		d.Release = &lifecycle.Cause{Reason: v1beta1.ReasonUnboundSuccessfully, Message: "nothing is left at the broker"}
 	case s.UnbindStatus == v1beta1.UnbindFailed && !d.isRebindRequested():
 		d.blockRemoval(lifecycle.BlockedBy(v1beta1.ReasonUnbindCallFailed, "the original service-catalog has stopped trying to remove the binding; to retry, change the annotation "+v1beta1.RebindAnnotation))
+	case isConflictHeld(s) && d.owns() && !lifecycle.IsToBeDeleted(d.b):
+		d.blockRemoval(lifecycle.ConflictHeld("servicebinding", d.b, d.id()))
 	case phase.isMitigating() && d.owns(): // it may be the operation in progress
 		d.removeSecretThenUnbind(d.id())
 	case s.PredecessorID != "" && d.ownsPredecessor():
@@ -47,9 +49,11 @@ func (d *decision) remove() {
 	case d.owns():
 		d.removeSecretThenUnbind(d.id())
 	case phase == BindAccepted && d.w.Claimants.BlocksRemoval() == nil:
-		d.poll() // its success proves that this object created the binding
+		d.poll()
 	case d.w.Claimants.BlocksRemoval() != nil:
 		d.Release = lifecycle.RetainedForClaimant(d.id(), d.w.Claimants.BlocksRemoval())
+	case s.OwnershipUnknown && d.id() == d.b.Spec.ExternalID:
+		d.blockRemoval(lifecycle.OwnershipUnknown("servicebinding", d.b, d.id()))
 	default:
 		d.Release = lifecycle.RetainedAsSupplied(d.id())
 	}
@@ -133,7 +137,7 @@ func (d *decision) poll() {
 	case why != nil:
 		d.setBlocked(why)
 	default:
-		call.MaxDuration = d.effectivePlan().MaximumPollingDuration
+		call.MaxDuration, call.SeenRunning = d.effectivePlan().MaximumPollingDuration, d.w.SeenRunning
 		d.pollWhenDue(call, false)
 	}
 }

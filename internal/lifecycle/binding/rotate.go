@@ -126,7 +126,7 @@ func (d *decision) retainedCause(id string, others lifecycle.Claimants) *lifecyc
 func resetForNextID(b *v1beta1.ServiceBinding, s v1beta1.ServiceBindingStatus, now time.Time) v1beta1.ServiceBindingStatus {
 	s.ExternalID = lifecycle.NextBindingID(b, &s)
 	setPhase(&s, Idle)
-	s.ExternalProperties, s.CreatedForUID = nil, ""
+	s.ExternalProperties, s.CreatedForUID, s.OwnershipUnknown = nil, "", false
 	s.UnbindStatus, s.ReconciledGeneration = v1beta1.UnbindSucceeded, 0
 	s.ExpiresAt, s.RenewBefore = nil, nil
 	if s.Attempts = remaining(s.Attempts); s.Attempts != nil {

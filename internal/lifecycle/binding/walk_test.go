@@ -30,6 +30,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
@@ -47,6 +48,8 @@ type bindingWalk struct {
 	rnd  *rand.Rand
 	// absences are long times without the operator, drawn apart from the rest
 	absences *rand.Rand
+	// restores are those of instanceWalk
+	restores *rand.Rand
 	now      time.Time
 
 	instance *v1beta1.ServiceInstance
@@ -63,6 +66,7 @@ type bindingWalk struct {
 	unrecorded *v1beta1.ServiceBindingStatus
 	known      Memory
 	polled     time.Time
+	accepted   bool            // that of instanceWalk
 	reported   osbresult.State // that of instanceWalk
 
 	held      map[string]*heldBinding // at the broker, by id
@@ -80,6 +84,10 @@ type bindingWalk struct {
 	released  bool
 	calls     int
 	lastCalls []string
+
+	backups          []v1beta1.ServiceBindingStatus
+	restored, unsure bool         // those of instanceWalk
+	peer             *bindingWalk // the same id in another cluster; nil: there is none
 }
 
 // heldBinding is what the broker has under an id.
@@ -96,6 +104,9 @@ type heldBinding struct {
 // TestBindingWalks: wherever it stands, nothing that was Ready is removed unless somebody
 // has asked for that or meddled with the Secret, nothing is Ready whose credentials have
 // ended, and once all is calm there is one binding with its credentials in the Secret, or nothing.
+//
+// F-S12: each bind request is on record before it is sent, so that a blank binding has nothing at the broker.
+// F-S24: whatever status is restored from a backup, nothing that was Ready is removed.
 func TestBindingWalks(t *testing.T) {
 	for seed := range uint64(4000) {
 		w := newBindingWalk(t, seed)
@@ -109,8 +120,31 @@ func TestBindingWalks(t *testing.T) {
 	}
 }
 
+// TestTwoClustersWithOneID: each applies one supplied id to a broker that answers 202.
+//
+// F-S25: neither removes what the other uses.
+func TestTwoClustersWithOneID(t *testing.T) {
+	for seed := range uint64(1000) {
+		blue, green := newBindingWalk(t, seed), newBindingWalk(t, seed+1000)
+		for i, w := range []*bindingWalk{blue, green} {
+			w.b.UID, w.b.Annotations = types.UID(fmt.Sprint("uid-", i)), map[string]string{}
+			w.class.Spec.BindingRetrievable, w.plan.Spec.BindingRotatable = true, false
+			w.brought, w.stranger, w.async, w.oneShot, w.lifetime, w.held = true, false, true, false, 0, blue.held
+			w.peer = []*bindingWalk{green, blue}[i]
+		}
+		delete(blue.held, "id")
+		for range 40 {
+			for _, w := range []*bindingWalk{blue, green} {
+				if w.edit(); !w.released {
+					w.reconcile()
+				}
+			}
+		}
+	}
+}
+
 func newBindingWalk(t *testing.T, seed uint64) *bindingWalk {
-	w := &bindingWalk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 3)), absences: rand.New(rand.NewPCG(seed, 4)), now: lifecycletest.T0, params: "p0",
+	w := &bindingWalk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 3)), absences: rand.New(rand.NewPCG(seed, 4)), restores: rand.New(rand.NewPCG(seed, 5)), now: lifecycletest.T0, params: "p0",
 		held: map[string]*heldBinding{}, wasReady: map[string]bool{}, removed: map[string]bool{}, endless: map[string]bool{}}
 	o := lifecycletest.NewOffering()
 	w.class, w.plan, w.broker, w.instance = o.Class.(*v1beta1.ClusterServiceClass), o.Plan.(*v1beta1.ClusterServicePlan), o.Broker.(*v1beta1.ClusterServiceBroker), lifecycletest.NewInstance()
@@ -135,6 +169,7 @@ func newBindingWalk(t *testing.T, seed uint64) *bindingWalk {
 		theirs, _ := catalog.Merge(&runtime.RawExtension{Raw: parametersOf([]string{"p0", "theirs"}[w.rnd.IntN(2)])}, nil)
 		w.held["id"] = &heldBinding{params: theirs.Checksum, token: "theirs", told: w.oneShot}
 	}
+	w.backups = append(w.backups, *w.b.Status.DeepCopy())
 	return w
 }
 
@@ -165,6 +200,9 @@ func (w *bindingWalk) edit() {
 	}
 	if w.rnd.IntN(3) > 0 {
 		w.cached = w.secret.DeepCopy()
+	}
+	if w.restores.IntN(25) == 0 && w.b.DeletionTimestamp.IsZero() {
+		w.restore()
 	}
 	switch w.rnd.IntN(20) {
 	case 0:
@@ -199,6 +237,31 @@ func (w *bindingWalk) edit() {
 	}
 }
 
+// restore is that of instanceWalk; the Secret stays.
+func (w *bindingWalk) restore() {
+	w.b.Status = *w.backups[w.restores.IntN(len(w.backups))].DeepCopy()
+	w.forget()
+	for id, h := range w.held { // a restore takes longer than an operation
+		for h.working != "" && h.working != "failed" {
+			w.work(id, h)
+		}
+	}
+	w.restored, w.removed = true, map[string]bool{}
+	w.unsure = w.hasUnknownOutcome()
+	w.lastCalls = append(w.lastCalls, fmt.Sprintf("restored(%d)", PhaseOf(&w.b.Status)))
+}
+
+func (w *bindingWalk) forget() {
+	w.unrecorded, w.polled, w.accepted, w.reported, w.known = nil, time.Time{}, false, "", Memory{}
+	w.cached = w.secret.DeepCopy()
+}
+
+// hasUnknownOutcome is that of instanceWalk. What was accepted may have failed: then it is asked for again.
+func (w *bindingWalk) hasUnknownOutcome() bool {
+	s := &w.b.Status
+	return PhaseOf(s) == Binding || PhaseOf(s).isRemoval() || s.Attempts != nil && s.Attempts.Unknown > 0
+}
+
 // write is the API server taking a Secret.
 func (w *bindingWalk) write(secret *corev1.Secret) {
 	w.version++
@@ -208,7 +271,7 @@ func (w *bindingWalk) write(secret *corev1.Secret) {
 
 // inputs is what the shell would look up.
 func (w *bindingWalk) inputs(b *v1beta1.ServiceBinding) Inputs {
-	world := Inputs{Now: w.now, LastPoll: w.polled, Definition: lifecycle.DefinitionLives, Broker: w.broker, Memory: w.known.RequestMemory,
+	world := Inputs{Now: w.now, LastPoll: w.polled, SeenRunning: w.accepted, Definition: lifecycle.DefinitionLives, Broker: w.broker, Memory: w.known.RequestMemory,
 		BoundInstance: BoundInstance{Instance: w.instance, Class: w.class, Plan: w.plan, Target: &v1beta1.ServiceBindingTarget{
 			BrokerReference: v1beta1.BrokerReference{Kind: "ClusterServiceBroker", Name: "broker", ServiceID: "class-id"}, PlanID: "small-id", InstanceID: "id"}}}
 	merged, _ := catalog.Merge(&runtime.RawExtension{Raw: parametersOf(w.params)}, nil)
@@ -268,6 +331,9 @@ func (w *bindingWalk) reconcile() {
 			if w.crashes() {
 				return
 			}
+			w.accepted = a.Class == osbresult.Accepted || a.State == osbresult.InProgress || next.Request.Operation == lifecycle.Poll && w.accepted
+			world.SeenRunning = w.accepted
+			w.unsure = w.unsure || next.Request.Operation == lifecycle.Bind && a.Class == osbresult.Unknown
 			w.polled = time.Time{}
 			if next.Request.Operation == lifecycle.Poll {
 				w.polled, w.reported = w.now, a.State
@@ -329,10 +395,10 @@ func (w *bindingWalk) check(b *v1beta1.ServiceBinding, next *Decision) {
 	if call.Operation != lifecycle.Unbind {
 		return
 	}
-	if w.secret != nil && bindingsecret.IsOwned(w.secret, b) && w.held[call.BindingID] != nil && string(w.secret.Data["token"]) == w.held[call.BindingID].token {
+	if w.secret != nil && !w.restored && bindingsecret.IsOwned(w.secret, b) && w.held[call.BindingID] != nil && string(w.secret.Data["token"]) == w.held[call.BindingID].token {
 		w.failf("what is removed under %s is in the Secret", call.BindingID)
 	}
-	if b.DeletionTimestamp.IsZero() && w.wasReady[call.BindingID] && !w.disturbed {
+	if b.DeletionTimestamp.IsZero() && w.wasReady[call.BindingID] && !w.disturbed && !(w.restored && w.unsure) {
 		w.failf("what was Ready under %s is removed", call.BindingID)
 	}
 }
@@ -420,14 +486,15 @@ func (w *bindingWalk) record(status v1beta1.ServiceBindingStatus) bool {
 		w.failf("F-S1: what is in progress is removed, and was not asked for")
 	}
 	w.b.Status, w.unrecorded = *status.DeepCopy(), nil
+	w.backups = append(w.backups, *status.DeepCopy())
 	if !w.isReady() {
 		return true
 	}
-	if end := status.ExpiresAt; end != nil && !w.now.Before(end.Time) || w.hasEnded() {
+	if end := status.ExpiresAt; end != nil && !w.now.Before(end.Time) || w.hasEnded() && !w.restored {
 		w.failf("Ready, and the credentials have ended")
 	}
 	if status.CurrentOperation == "" {
-		w.wasReady[lifecycle.BindingID(w.b, &w.b.Status)] = true
+		w.wasReady[lifecycle.BindingID(w.b, &w.b.Status)], w.unsure = true, false
 	}
 	return true
 }
@@ -458,6 +525,9 @@ func (w *bindingWalk) release() {
 		return // the write failed
 	}
 	w.released = true
+	if w.restored || w.peer != nil {
+		return
+	}
 	for id, h := range w.held {
 		if id == "id" && w.brought && (w.stranger || w.b.Status.CreatedForUID == "") {
 			continue
@@ -473,8 +543,8 @@ func (w *bindingWalk) crashes() bool {
 	if w.secret != nil && w.secret.ResourceVersion != w.b.Status.SecretVersion {
 		w.endless[string(w.secret.Data["token"])] = true
 	}
-	w.unrecorded, w.polled, w.reported, w.known = nil, time.Time{}, "", Memory{}
-	w.cached = w.secret.DeepCopy()
+	w.forget()
+	w.unsure = w.unsure || w.hasUnknownOutcome()
 	return true
 }
 
@@ -593,7 +663,7 @@ func (w *bindingWalk) bind(call *Request, h *heldBinding) Answer {
 			h.ends = w.now.Add(w.lifetime).Truncate(time.Second)
 		}
 		w.held[call.BindingID] = h
-		if w.async && w.rnd.IntN(2) == 0 {
+		if w.async && (w.rnd.IntN(2) == 0 || w.peer != nil) {
 			h.working, h.polls, h.fails = "bind", 1+w.rnd.IntN(3), !w.calm && w.rnd.IntN(6) == 0
 			a := saidOf(osbresult.Accepted, 202)
 			a.Binding = &osbresult.Binding{}
@@ -615,6 +685,9 @@ func (w *bindingWalk) bind(call *Request, h *heldBinding) Answer {
 func (w *bindingWalk) unbind(call *Request, h *heldBinding) Answer {
 	if w.brought && w.stranger && call.BindingID == "id" {
 		w.failf("a stranger's binding is removed")
+	}
+	if w.peer != nil && call.BindingID == "id" && !w.peer.released && MayExist(&w.peer.b.Status) {
+		w.failf("what the other cluster uses is removed; its status: %+v", w.peer.b.Status)
 	}
 	switch {
 	case h == nil:
@@ -664,17 +737,29 @@ func (w *bindingWalk) settle() {
 		before = w.calls
 		w.reconcile()
 	}
-	if w.calls != before && !lifecycle.IsSlow(w.b.Status.Attempts) {
+	if w.calls != before && !w.restored && !lifecycle.IsSlow(w.b.Status.Attempts) {
 		w.failf("it does not come to rest")
 	}
 	w.end()
 }
 
 func (w *bindingWalk) end() {
-	if !w.b.DeletionTimestamp.IsZero() {
-		w.failf("it is not released")
-	}
 	s := &w.b.Status
+	if !w.b.DeletionTimestamp.IsZero() {
+		reason := lifecycle.FindCondition(s.Conditions, v1beta1.ConditionReady).Reason
+		if reason == v1beta1.ReasonConflict || reason == v1beta1.ReasonOwnershipUnknown && w.brought { // a person decides
+			metav1.SetMetaDataAnnotation(&w.b.ObjectMeta, v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyRetain)
+			w.brought, w.stranger = true, true // it is left there
+			w.reconcile()
+		}
+		if !w.released && !w.restored {
+			w.failf("it is not released")
+		}
+		return
+	}
+	if w.restored { // a status from a backup may say less than the broker has
+		return
+	}
 	ready, stalled := lifecycle.FindCondition(s.Conditions, v1beta1.ConditionReady), lifecycle.FindCondition(s.Conditions, v1beta1.ConditionStalled)
 	id := lifecycle.BindingID(w.b, s)
 	h := w.held[id]
@@ -696,6 +781,7 @@ func (w *bindingWalk) end() {
 		if has := s.ExternalProperties.ParameterChecksum; h.params != has && has != "" && h.predecessor == "" && !w.brought {
 			w.failf("Ready, and the broker has other parameters than %s", has)
 		}
+	case ready.Reason == v1beta1.ReasonConflict: // a person decides
 	case stalled.Status != v1beta1.ConditionTrue:
 		w.failf("neither Ready nor Stalled")
 	case ready.Reason == v1beta1.ReasonSecretEdited && h != nil:

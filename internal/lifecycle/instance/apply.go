@@ -126,7 +126,7 @@ func (ap *application) recordAccepted(v lifecycle.ConditionSet) {
 
 // recordUnknownOutcome records a request with an unknown outcome.
 func (ap *application) recordUnknownOutcome(what, reason string) {
-	if ap.call.Operation == lifecycle.Update || ap.answer.Class == osbresult.Unknown { // otherwise a repeat finds what is left
+	if ap.call.Operation == lifecycle.Update || ap.answer.Class == osbresult.Unknown && !isConflictHeld(&ap.status) { // otherwise a repeat finds what is left
 		ap.attempts().Unknown++
 	}
 	ap.recordRetry(what, reason)

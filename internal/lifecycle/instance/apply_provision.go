@@ -17,7 +17,9 @@ limitations under the License.
 package instance
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
@@ -27,20 +29,21 @@ import (
 func (ap *application) applyProvision() {
 	switch ap.answer.Class {
 	case osbresult.Done:
-		if !ap.answer.Created && ap.call.NothingAtBroker && IsForAnother(ap.si.UID, ap.status.CreatedForUID) {
-			ap.markNothingSent()
+		if !ap.answer.Created && IsForAnother(ap.si.UID, ap.status.CreatedForUID) { // also after an answer that was lost
+			ap.phase = NotCreated
 			ap.stopRetrying(v1beta1.ReasonExternalIDInUse, v1beta1.ReasonExternalIDInUse, lifecycle.NotInherited(ap.call.InstanceID))
 			return
 		}
 		message := "The instance was provisioned successfully"
 		switch {
 		case ap.answer.Created:
-			ap.status.CreatedForUID = ap.si.UID
-		case !ap.call.Owned:
+			ap.status.CreatedForUID, ap.status.OwnershipUnknown = ap.si.UID, false
+		case !ap.call.Owned && !ap.status.OwnershipUnknown:
 			message = fmt.Sprintf("The broker already had what is asked for, under the id %q that was supplied: it is used, and will be left as it is when this object is deleted, unless its deletion policy is Delete", ap.call.InstanceID)
 		}
 		ap.recordSuccess(v1beta1.ReasonProvisionedSuccessfully, message)
 	case osbresult.Accepted:
+		ap.status.OwnershipUnknown = !ap.call.Owned
 		ap.recordAccepted(lifecycle.ConditionSet{Reason: v1beta1.ReasonProvisioning, Message: "The instance is being provisioned asynchronously"})
 	case osbresult.Unknown, osbresult.Malformed:
 		ap.recordUnknownOutcome("Provision", reasonFor(ap.answer, v1beta1.ReasonErrorCallingProvision, v1beta1.ReasonProvisionCallFailed))
@@ -68,7 +71,7 @@ func (ap *application) recordRejected() {
 	ap.stopRetrying(v1beta1.ReasonProvisionCallFailed, v1beta1.ReasonClusterServiceBrokerReturnedFailure, message)
 	if ap.call.NothingAtBroker {
 		ap.phase = NotCreated
-	} else {
+	} else if !isConflictHeld(&ap.status) {
 		ap.startMitigationIfOwned(lifecycle.Cause{Reason: v1beta1.ReasonProvisionCallFailed, Message: message})
 	}
 }
@@ -86,15 +89,20 @@ func (ap *application) recordConflict() {
 	switch {
 	case !ap.call.Owned:
 		ap.markNothingSent()
-		ap.recordRetryMessage(v1beta1.ReasonProvisionCallFailed, fmt.Sprintf("the broker has another service instance under the id %q, which was supplied: %s", ap.call.InstanceID, ap.describeOutcome()))
+		ap.recordRetryMessage(v1beta1.ReasonConflict, lifecycle.SuppliedConflict("service instance", ap.call.InstanceID, ap.describeOutcome()))
 	case ap.call.NothingAtBroker && a.Removals > 0: // the broker does not accept the id again after its removal
 		ap.status.ExternalID = lifecycle.NextInstanceID(ap.si, ap.call.InstanceID)
 		ap.markNothingSent()
 		ap.recordRetry("Provision", v1beta1.ReasonProvisionCallFailed)
-	default: // one of our requests with other properties was carried out
-		a.Conflict = true
-		a.Unknown++
-		ap.recordRetry("Provision", v1beta1.ReasonProvisionCallFailed)
+	default:
+		if !ap.call.NothingAtBroker && !isConflictHeld(&ap.status) { // one of the requests on record may have been carried out
+			a.Unknown++
+		}
+		if a.Conflict = true; a.Unknown == 0 && !ap.call.Retrievable {
+			ap.holdConflict("another instance, which cannot be fetched: " + ap.describeOutcome())
+			return
+		}
+		ap.recordRetry("Provision", v1beta1.ReasonConflict)
 	}
 }
 
@@ -156,33 +164,54 @@ func (ap *application) recordUpdateFailure(message string) {
 	ap.phase = Provisioned
 }
 
-// applyInspection records what the broker has under an id of ours after a conflict.
+// applyInspection records what the broker has under an id of ours after a conflict. It is removed only as what a request on record, whose
+// outcome is not known, has left behind: a record that was restored from a backup does not show what was created later.
 func (ap *application) applyInspection() {
-	a := ap.attempts()
+	a, found := ap.attempts(), ap.answer.Instance
+	isLeftover := a.Unknown > 0 && ap.call.Owned && !ap.call.Retained
 	why := lifecycle.Cause{Reason: v1beta1.ReasonProvisionCallFailed, Message: "the broker has something else under the id, from an earlier form of the spec"}
-	switch found := ap.answer.Instance; {
-	case ap.answer.Class == osbresult.Gone: // nothing
+	switch class := ap.answer.Class; {
+	case class == osbresult.Gone && !isLeftover: // nothing
 		a.Conflict, a.NextTime = false, nil
-	case ap.answer.Class == osbresult.Done && found != nil && found.PlanID != "" && found.PlanID == lifecycle.PlanID(ap.call.Properties):
-		ap.adoptExisting()
-	case ap.answer.Class == osbresult.Done && ap.answer.State == osbresult.InProgress, ap.answer.Class == osbresult.Retry, ap.answer.Misconfigured(), ap.answer.Class == osbresult.Concurrency, ap.answer.Class == osbresult.NeedsCatalog:
-		ap.recordRetry("Provision", v1beta1.ReasonProvisionCallFailed)
-	case ap.answer.Class == osbresult.Done && found != nil && found.PlanID != "" && !ap.call.Retained: // the removal names this plan
-		ap.status.InProgressProperties = lifecycle.WithPlanID(*ap.call.Properties, found.PlanID)
-		ap.startMitigation(why)
-	case ap.call.Retained:
-		ap.stopRetrying(why.Reason, v1beta1.ReasonClusterServiceBrokerReturnedFailure, why.Message+"; it is left there, as the deletion policy is Retain")
+	case class == osbresult.Done && found != nil && ap.isRequested(found.PlanID):
+		ap.adoptExisting(found)
+	case class == osbresult.Done && found != nil:
+		ap.holdConflict(fmt.Sprintf("an instance of the plan with id %q, and it is taken over where the spec names this plan", found.PlanID))
+		ap.status.InProgressProperties = lifecycle.WithPlanID(*ap.call.Properties, found.PlanID) // a removal names this plan
+	case class == osbresult.Done && ap.answer.State == osbresult.InProgress, class == osbresult.Retry, ap.answer.Misconfigured(), class == osbresult.Concurrency, class == osbresult.NeedsCatalog,
+		ap.call.Retrievable && class != osbresult.Done && class != osbresult.Gone: // a refusal to fetch it proves nothing
+		ap.recordRetry("Provision", v1beta1.ReasonConflict)
+	case !isLeftover, class == osbresult.Done && ap.answer.State == osbresult.Succeeded:
+		ap.holdConflict("an instance with other properties, which cannot be fetched: " + cmp.Or(ap.answer.OperationDescription, "its last operation: "+cmp.Or(string(ap.answer.State), ap.describeOutcome())))
 	default:
+		a.Conflict = false
 		ap.startMitigation(why)
 	}
 }
 
+// isRequested reports whether one of the requests on record, or the present one, is for a plan. A broker need not tell the plan.
+func (ap *application) isRequested(plan string) bool {
+	if plan == "" || plan == lifecycle.PlanID(ap.call.Properties) {
+		return ap.call.Owned
+	}
+	return ap.call.Owned && ap.status.Attempts.Unknown > 0 && slices.Contains(RecordedPlans(&ap.status), plan)
+}
+
+// holdConflict records that the broker has something that is neither used nor removed. It is looked at again from time to time.
+func (ap *application) holdConflict(what string) {
+	ap.attempts().Unknown = 0 // no request on record has created it
+	ap.recordSlowRetry(v1beta1.ReasonConflict, lifecycle.Conflict("serviceinstance", ap.si, ap.call.InstanceID, what))
+}
+
 // adoptExisting records the broker's instance as this object's: an earlier form of the spec created it. An update follows.
-func (ap *application) adoptExisting() {
+func (ap *application) adoptExisting(instance *osbresult.Instance) {
 	s := &ap.status
 	found := *ap.call.Properties
+	if instance.PlanID != "" && instance.PlanID != lifecycle.PlanID(&found) {
+		found = *lifecycle.WithPlanID(found, instance.PlanID)
+	}
 	found.Parameters, found.ParameterChecksum, found.ParametersVersion, found.ParametersDigest = nil, "", "", ""
-	found.MaintenanceVersion = ap.answer.Instance.MaintenanceVersion
+	found.MaintenanceVersion = instance.MaintenanceVersion
 	s.ExternalProperties, s.InProgressProperties, s.OperationStartTime, s.Attempts = &found, nil, nil, nil
 	ap.phase = Updating // with an unknown outcome, so that everything is sent
 	ap.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonUpdateInstanceRequestInFlight, Message: "The broker has an instance of an earlier form of the spec, which is being updated"})

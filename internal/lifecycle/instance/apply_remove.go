@@ -74,7 +74,7 @@ func (ap *application) withRemovalText(v lifecycle.ConditionSet) lifecycle.Condi
 func (ap *application) recordRemoved() {
 	s := &ap.status
 	ap.phase = Removed
-	s.ExternalProperties, s.CreatedForUID, s.DashboardURL = nil, "", nil
+	s.ExternalProperties, s.CreatedForUID, s.OwnershipUnknown, s.DashboardURL = nil, "", false, nil
 	if ap.isDeleting() {
 		ap.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonDeprovisionedSuccessfully, Message: "The instance was deprovisioned successfully"})
 		return
@@ -136,7 +136,7 @@ func (ap *application) recordPollFailure() {
 	if ap.answer.Unfit() && ap.call.HasOtherPlans {
 		ap.attempts().Refusals++
 	}
-	if ap.isDeleting() && !ap.call.Removal { // the removal is tried instead
+	if ap.isDeleting() && !ap.call.Removal && lifecycle.IsRemovedWithObject(ap.si) { // the removal is tried instead
 		ap.phase = ap.phase.unaccepted()
 	}
 	v := lifecycle.PollUnanswered(ap.describeOutcome(), ap.isOverdue())
@@ -170,8 +170,11 @@ func (ap *application) recordOperationSuccess() {
 	case ap.phase == UpdateAccepted:
 		ap.recordSuccess(v1beta1.ReasonInstanceUpdatedSuccessfully, "The instance was updated successfully")
 	default:
-		ap.status.CreatedForUID = ap.si.UID
-		ap.recordSuccess(v1beta1.ReasonProvisionedSuccessfully, "The instance was provisioned successfully")
+		message := "The instance was provisioned successfully"
+		if ap.status.OwnershipUnknown {
+			message += ". " + lifecycle.OwnershipUnknownWhenReady("serviceinstance", ap.si, ap.call.InstanceID)
+		}
+		ap.recordSuccess(v1beta1.ReasonProvisionedSuccessfully, message)
 	}
 }
 
@@ -182,6 +185,13 @@ func (ap *application) recordOperationFailure() {
 		ap.recordRemovalFailure("Deprovision call failed: " + words)
 	case ap.phase == UpdateAccepted:
 		ap.recordUpdateFailure("Update call failed: " + words)
+	case !ap.call.SeenRunning && ap.call.Owned && !ap.call.Retained: // the operation that has failed may be a later one than the one on record
+		ap.phase = Provisioning
+		a := ap.attempts()
+		if a.Conflict = true; ap.call.Retrievable { // else the repeated request shows whether the instance is there
+			a.Unknown++
+		}
+		ap.recordRetryMessage(v1beta1.ReasonProvisionCallFailed, "Provision call failed: "+words)
 	default:
 		ap.recordProvisionFailure("Provision call failed: " + words)
 	}

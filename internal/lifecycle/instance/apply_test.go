@@ -46,8 +46,9 @@ func TestProvisionAnswers(t *testing.T) {
 		"408":                     {nil, said(osbresult.Retry, 408), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
 		"429":                     {nil, said(osbresult.Retry, 429), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
 		"refused connection":      {nil, Answer{Outcome: osbresult.Outcome{Class: osbresult.Retry}}, "ErrorCallingProvision", "NotRequired", "journal provision id small-id"},
-		"409":                     {nil, said(osbresult.Conflict, 409), "ProvisionCallFailed", "Required", "inspect id small-id"},
-		"409 under a brought id":  {fs(brought), said(osbresult.Conflict, 409), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
+		"409":                     {fs(retrievable), said(osbresult.Conflict, 409), "Conflict", "Required", "inspect id small-id"},
+		"409, not retrievable":    {nil, said(osbresult.Conflict, 409), "Failed", "Required", "provision id small-id"},
+		"409 under a brought id":  {fs(brought), said(osbresult.Conflict, 409), "Conflict", "NotRequired", "journal provision id small-id"},
 		"ConcurrencyError":        {nil, said(osbresult.Concurrency, 422), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
 		"MaintenanceInfoConflict": {nil, said(osbresult.NeedsCatalog, 422), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
 		"412":                     {nil, said(osbresult.NeedsCatalog, 412), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
@@ -335,7 +336,7 @@ func TestAnIDIsNotReplacedByOneThatWasRefused(t *testing.T) {
 func TestAnInstanceIsRememberedUntilTheBrokerHasNone(t *testing.T) {
 	for _, out := range []Answer{said(osbresult.Retry, 500), said(osbresult.Retry, 401), said(osbresult.Retry, 429), said(osbresult.Concurrency, 422), said(osbresult.Malformed, 200), said(osbresult.Malformed, 301), said(osbresult.Rejected, 400), said(osbresult.Rejected, 410),
 		{Outcome: osbresult.Outcome{Class: osbresult.Retry}}} {
-		f := newFixture(conflicting, later(time.Hour))
+		f := newFixture(restarted, conflicting, later(time.Hour))
 		next := Decide(f.si, f.in)
 		if next.Request == nil || next.Request.Operation != lifecycle.Inspect {
 			t.Fatal(next.say())
@@ -352,7 +353,7 @@ func TestAnInstanceIsRememberedUntilTheBrokerHasNone(t *testing.T) {
 // TestWhatABrokerDoesNotTellHasNotChanged: what a fetch leaves out is not missing there.
 // conformance: F05
 func TestWhatABrokerDoesNotTellHasNotChanged(t *testing.T) {
-	f := newFixture()
+	f := newFixture(retrievable)
 	f.after(Decide(f.si, f.in).Request, said(osbresult.Conflict, 409))
 	f.in.Now = f.in.Now.Add(time.Hour)
 	found := said(osbresult.Done, 200)

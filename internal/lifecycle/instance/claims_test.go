@@ -78,11 +78,112 @@ func TestClaimsOnAnInstance(t *testing.T) {
 	}
 }
 
-// TestALostAnswerIsNotAnothersService: what may be this object's own is used, though nothing proves it.
-func TestALostAnswerIsNotAnothersService(t *testing.T) {
+// TestOwnershipAfterAnAcceptedRequest: 202 does not tell whose request has created an instance.
+//
+// F-S25: the deletion of an instance with a supplied id waits for its deletion policy.
+// F-S27: an operation under a supplied id is polled to its end, also while the object is being deleted.
+func TestOwnershipAfterAnAcceptedRequest(t *testing.T) {
+	succeeded := func(f *fixture) { f.after(Decide(f.si, f.in).Request, stateOf(osbresult.Succeeded)) }
+	failed := func(f *fixture) { f.after(Decide(f.si, f.in).Request, stateOf(osbresult.Failed)) }
+	unpolled := func(f *fixture) { f.after(Decide(f.si, f.in).Request, said(osbresult.Retry, 500)) }
+	later := later(time.Hour)
+	const held = "nothing: OwnershipUnknown"
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want string
+	}{
+		"a supplied id, ready":             {fs(brought, provisioning, succeeded, deleted, lives), held},
+		"the same, to be removed":          {fs(broughtToDelete, provisioning, succeeded, deleted, lives), "deprovision id small-id"},
+		"the same, to be kept":             {fs(brought, provisioning, succeeded, deleted, func(f *fixture) { f.si.Annotations = map[string]string{} }, toBeKept), "release Retained"},
+		"deleted while it is provisioned":  {fs(brought, provisioning, deleted, lives), "poll id small-id"},
+		"the same, and no answer":          {fs(brought, provisioning, deleted, lives, unpolled, later), "poll id small-id"},
+		"the same, and it has succeeded":   {fs(brought, provisioning, deleted, lives, succeeded), held},
+		"the same, and it has failed":      {fs(brought, provisioning, deleted, lives, failed), held},
+		"deleted, and it is to be removed": {fs(broughtToDelete, provisioning, deleted, lives), "deprovision id small-id"},
+		"201 under a supplied id":          {fs(brought, created, deleted, lives), "deprovision id small-id"},
+		"200 under a supplied id":          {fs(brought, used, deleted, lives), "release Retained"},
+		"an id that was made":              {fs(provisioning, succeeded, deleted, lives), "deprovision id small-id"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(test.is...)
+			next := Decide(f.si, f.in)
+			if got := next.say(); got != test.want {
+				t.Fatalf("%s, want %s", got, test.want)
+			}
+			ready := lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionReady)
+			if test.want == held && (!strings.Contains(ready.Message, "deletion-policy=Delete") || !strings.Contains(ready.Message, "deletion-policy=Retain")) {
+				t.Errorf("it does not say both ways out: %s", ready.Message)
+			}
+		})
+	}
+}
+
+// TestConflictIsNotRemoved: the broker has another instance under an id that was made.
+//
+// F-S24: it is removed only as what a request on record, whose outcome is unknown, has left; all else is held.
+func TestConflictIsNotRemoved(t *testing.T) {
+	finds := func(plan string) func(*fixture) {
+		return func(f *fixture) {
+			found := said(osbresult.Done, 200)
+			found.Instance = &osbresult.Instance{PlanID: plan}
+			f.after(Decide(f.si, f.in).Request, found)
+		}
+	}
+	polled := func(state osbresult.State) func(*fixture) {
+		return func(f *fixture) { f.after(Decide(f.si, f.in).Request, stateOf(state)) }
+	}
+	conflict := func(f *fixture) { conflicting(f); later(time.Hour)(f) }
+	const looksAgain, held = "inspect id small-id", "nothing: Conflict"
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want string // an hour later
+	}{
+		"blank, another plan":                     {fs(retrievable, conflict, finds("large-id")), looksAgain},
+		"the same, and that plan is asked for":    {fs(retrievable, conflict, finds("large-id"), planned), "inspect id large-id"},
+		"the same, and it is found":               {fs(retrievable, conflict, finds("large-id"), planned, finds("large-id")), "journal update id large-id +plan +parameters"},
+		"the same, deleted":                       {fs(retrievable, conflict, finds("large-id"), deleted, lives), held},
+		"the same, to be removed":                 {fs(retrievable, conflict, finds("large-id"), deleted, lives, toBeDeleted), "deprovision id large-id"},
+		"blank, not retrievable":                  {fs(conflict), "provision id small-id"},
+		"the same, refused later":                 {fs(conflict, refusedOnce), "nothing: Failed"},
+		"the same, edited":                        {fs(conflict, planned), "journal provision id large-id"},
+		"the same, again and again":               {fs(conflict, conflict, unknownTimes(9), conflict), "provision id small-id"},
+		"on record, another plan":                 {fs(retrievable, restarted, conflict, finds("large-id")), looksAgain},
+		"on record, not retrievable":              {fs(restarted, conflict, polled(osbresult.Succeeded)), "provision id small-id"},
+		"on record, and it has failed":            {fs(restarted, conflict, polled(osbresult.Failed)), "deprovision id small-id"},
+		"an update has failed, restored":          {fs(provisioning, restored, polled(osbresult.Failed)), "provision id small-id"},
+		"the same, retrievable":                   {fs(retrievable, provisioning, restored, polled(osbresult.Failed)), looksAgain},
+		"the provisioning has failed":             {fs(provisioning, polled(osbresult.Failed)), "deprovision id small-id"},
+		"edited while a request has no answer":    {fs(retrievable, restarted, planned), "inspect id large-id"},
+		"the same, and the former plan was found": {fs(retrievable, restarted, planned, finds("small-id")), "journal update id large-id +plan +parameters"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(test.is...)
+			later(time.Hour)(f)
+			next := Decide(f.si, f.in)
+			if got := next.say(); got != test.want {
+				t.Fatalf("%s, want %s", got, test.want)
+			}
+			if message := lifecycle.FindCondition(f.si.Status.Conditions, v1beta1.ConditionReady).Message; test.want == held && !strings.Contains(message, "large-id") {
+				t.Errorf("it does not say what the broker has: %s", message)
+			}
+		})
+	}
+	f := newFixture(retrievable, conflict, finds("large-id"))
+	lifecycletest.WantState(t, "held", f.si.Status.Conditions, "Stalled Failed")
+}
+
+// TestALostAnswerDoesNotInherit: the record of the owner survives the lost answer.
+//
+// F-S32: 200 after a lost answer is not this object's where another one owned the id when the request was made.
+func TestALostAnswerDoesNotInherit(t *testing.T) {
 	f := newFixture(brought, claimedBy(lifecycletest.Owner), decided, claimedBy(), unanswered, later(time.Hour))
 	f.after(Decide(f.si, f.in).Request, said(osbresult.Done, 200))
-	if got := f.si.Status.LastConditionState; got != v1beta1.ConditionReady {
-		t.Errorf("F-S4: it says %s", got)
+	if got := Decide(f.si, f.in).say(); got != "nothing: Failed" || f.si.Status.CreatedForUID != lifecycletest.Owner.UID {
+		t.Errorf("F-S32: then %s, and it was created for %s", got, f.si.Status.CreatedForUID)
+	}
+	deleted(f)
+	lives(f)
+	if got := Decide(f.si, f.in).say(); got != "release Retained" {
+		t.Errorf("F-S32: deleted: %s", got)
 	}
 }

@@ -54,6 +54,9 @@ type Inputs struct {
 	Claimants lifecycle.Claimants
 	// Definition is what a read of the CRD found that began after the deletion was seen.
 	Definition lifecycle.Definition
+	// SeenRunning: this process has seen the broker accept the operation on record, or report it in progress. Otherwise it is only on
+	// record, which may have been restored from a backup.
+	SeenRunning bool
 	// LastPoll is when this process last polled the operation, and asked the Retry-After of that answer.
 	LastPoll  time.Time
 	PollAfter time.Duration
@@ -79,6 +82,8 @@ type Request struct {
 	Owned, Retained bool
 	// Removal: the operation that is polled is a deprovisioning.
 	Removal bool
+	// SeenRunning: that of the inputs. Retrievable: the instance can be fetched.
+	SeenRunning, Retrievable bool
 	// MaxDuration is the maximum duration of the operation that is polled.
 	MaxDuration time.Duration
 	// OutcomeUnknown: the outcome of an earlier update is not known.
@@ -186,6 +191,12 @@ func (d *decision) isStopped() bool {
 	return d.schedule().IsStopped() || isGivenUp(&d.Status) && d.Status.ObservedGeneration >= d.si.Generation
 }
 
+// isConflictHeld reports whether the broker has something under the id that the record does not show to be left over from this object.
+func isConflictHeld(s *v1beta1.ServiceInstanceStatus) bool {
+	a := s.Attempts
+	return PhaseOf(s) == Provisioning && a != nil && a.Conflict && a.Unknown == 0
+}
+
 // renewAttempts resets the attempts for a new spec, except for what earlier requests may have left at the broker.
 func (d *decision) renewAttempts() { d.Status.Attempts = d.schedule().Renew() }
 
@@ -208,7 +219,7 @@ func (d *decision) beginOperation(phase Phase, props *v1beta1.ServiceInstancePro
 func (d *decision) newRequest(v lifecycle.Operation) *Request {
 	call := &Request{Operation: v, InstanceID: lifecycle.InstanceID(d.si), generation: d.si.Generation, NothingAtBroker: d.phase.hasNothingAtBroker(), Owned: d.owns(), Retained: catalog.IsRetained(d.si)}
 	if d.w.Offering.Class != nil {
-		call.ServiceID = d.w.Offering.Class.Common().ExternalID
+		call.ServiceID, call.Retrievable = d.w.Offering.Class.Common().ExternalID, d.w.Offering.Class.Common().InstanceRetrievable
 	}
 	if d.w.Offering.Plan != nil {
 		call.PlanID = d.w.Offering.Plan.Common().ExternalID

@@ -136,7 +136,7 @@ func TestDecideInstance(t *testing.T) {
 // TestWhatIsFoundIsOfTheVersionThatIsTold: and not of the one that the catalog has by now.
 // conformance: F06
 func TestWhatIsFoundIsOfTheVersionThatIsTold(t *testing.T) {
-	f := newFixture()
+	f := newFixture(retrievable)
 	f.in.Offering.Plan.Common().MaintenanceInfo = &v1beta1.MaintenanceInfo{Version: "2.0.0"}
 	f.after(Decide(f.si, f.in).Request, said(osbresult.Conflict, 409))
 	f.in.Now = f.in.Now.Add(time.Hour)
@@ -155,7 +155,7 @@ func TestWhatIsFoundIsOfTheVersionThatIsTold(t *testing.T) {
 // TestWhatIsNotFoundIsNotForgotten: brokers say 404 also of what they are still making.
 // conformance: F04
 func TestWhatIsNotFoundIsNotForgotten(t *testing.T) {
-	f := newFixture()
+	f := newFixture(retrievable)
 	f.after(Decide(f.si, f.in).Request, said(osbresult.Conflict, 409))
 	f.in.Now = f.in.Now.Add(time.Hour)
 	if got := Decide(f.si, f.in).say(); got != "inspect id small-id" {
@@ -263,7 +263,7 @@ func TestMaintenanceIsForWhoAsks(t *testing.T) {
 			}
 		})
 	}
-	f := newFixture(version("2.0"), conflicting, later(time.Hour))
+	f := newFixture(retrievable, version("2.0"), conflicting, later(time.Hour))
 	found := said(osbresult.Done, 200)
 	found.Instance = &osbresult.Instance{PlanID: "small-id", MaintenanceVersion: "1.0"}
 	f.after(Decide(f.si, f.in).Request, found)

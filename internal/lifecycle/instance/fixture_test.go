@@ -37,6 +37,7 @@ type fixture struct {
 
 func newFixture(edits ...func(*fixture)) *fixture {
 	walk := newInstanceWalk(nil, 0)
+	walk.class.Spec.InstanceRetrievable = false
 	f := &fixture{si: walk.si, in: walk.inputs(), plans: walk.plans}
 	f.in.Definition = lifecycle.DefinitionUnknown
 	for _, edit := range edits {
@@ -54,6 +55,7 @@ func (f *fixture) look() {
 func (f *fixture) after(call *Request, a Answer) {
 	f.si.Status = Apply(f.si, Decide(f.si, f.in).Status, *call, a, f.in.Now)
 	f.in.LastPoll = time.Time{}
+	f.in.SeenRunning = a.Class == osbresult.Accepted || a.State == osbresult.InProgress || call.Operation == lifecycle.Poll && f.in.SeenRunning
 	if call.Operation == lifecycle.Poll {
 		f.in.LastPoll = f.in.Now
 	}
@@ -145,6 +147,7 @@ func restarted(f *fixture) {
 		f.si.Status = next.Status
 	}
 	f.look()
+	f.in.SeenRunning = false
 }
 
 // plannedBack has the plan be the first one again.
@@ -189,6 +192,15 @@ func operationBroke(f *fixture) {
 func refusedParameters(f *fixture) {
 	f.in.Parameters.Invalid = lifecycle.BlockedBy(v1beta1.ReasonErrorWithParameters, "x")
 }
+
+// restored has the operator start with the status from a backup.
+func restored(f *fixture) { f.in.SeenRunning = false }
+
+func toBeDeleted(f *fixture) {
+	f.si.Annotations[v1beta1.DeletionPolicyAnnotation] = v1beta1.DeletionPolicyDelete
+}
+
+func retrievable(f *fixture) { f.in.Offering.Class.Common().InstanceRetrievable = true }
 
 func boundTo(f *fixture) { f.in.Bindings = []string{"b"} }
 

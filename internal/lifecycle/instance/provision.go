@@ -45,17 +45,26 @@ func (d *decision) provision() {
 		return
 	}
 	props := d.desiredProperties()
-	unwanted := d.isOutcomeUnknown() && d.Status.InProgressProperties != nil && !lifecycle.SameProperties(d.Status.InProgressProperties, props)
+	isHeld, isRetrievable := isConflictHeld(&d.Status), d.w.Offering.Class.Common().InstanceRetrievable
+	unwanted := d.isOutcomeUnknown() && !isHeld && d.Status.InProgressProperties != nil && !lifecycle.SameProperties(d.Status.InProgressProperties, props)
 	switch {
-	case attempts != nil && attempts.Conflict:
+	case attempts != nil && attempts.Conflict && (isRetrievable || !isHeld):
 		d.Request = d.newRequest(lifecycle.Inspect)
 		d.Request.Properties = props
 		return
 	case unwanted || attempts != nil && attempts.Unknown > lifecycle.MaxRepeatsOf(attempts):
-		if d.owns() && !catalog.IsRetained(d.si) {
-			d.startMitigation()
+		if !d.owns() || catalog.IsRetained(d.si) {
+			break
+		}
+		if unwanted && isRetrievable { // what is found is kept, and updated
+			a := d.currentAttempts()
+			a.Conflict, a.Unknown = true, max(a.Unknown, 1)
+			d.Request = d.newRequest(lifecycle.Inspect)
+			d.Request.Properties = props
 			return
 		}
+		d.startMitigation()
+		return
 	}
 	d.Request = d.newRequest(lifecycle.Provision)
 	d.Request.Properties = props

@@ -40,8 +40,14 @@ func (d *decision) remove() {
 		d.Release = lifecycle.NothingCreated(v1beta1.ReasonDeprovisionedSuccessfully, lifecycle.InstanceID(d.si), d.belongsToAnother())
 	case len(d.w.Bindings) > 0:
 		d.waitForBindings()
+	case d.phase == ProvisionAccepted && !lifecycle.IsRemovedWithObject(d.si) && d.w.Claimants.BlocksRemoval() == nil:
+		d.poll()
+	case !lifecycle.IsRemovedWithObject(d.si) && d.Status.OwnershipUnknown && d.w.Claimants.BlocksRemoval() == nil:
+		d.blockRemoval(lifecycle.OwnershipUnknown("serviceinstance", d.si, lifecycle.InstanceID(d.si)))
 	case !lifecycle.IsRemovedWithObject(d.si):
 		d.Release = lifecycle.RetainedAsSupplied(lifecycle.InstanceID(d.si))
+	case isConflictHeld(&d.Status) && !lifecycle.IsToBeDeleted(d.si):
+		d.blockRemoval(lifecycle.ConflictHeld("serviceinstance", d.si, lifecycle.InstanceID(d.si)))
 	case d.w.Claimants.BlocksRemoval() != nil:
 		d.Release = lifecycle.RetainedForClaimant(lifecycle.InstanceID(d.si), d.w.Claimants.BlocksRemoval())
 	case d.w.Definition == lifecycle.DefinitionUnknown:
@@ -180,7 +186,7 @@ func (d *decision) poll() {
 	case d.w.BrokerBlocker != nil:
 		d.setBlocked(d.w.BrokerBlocker)
 	default:
-		ids.MaxDuration = d.maxPolling()
+		ids.MaxDuration, ids.SeenRunning = d.maxPolling(), d.w.SeenRunning
 		d.pollWhenDue(ids, false)
 	}
 }

@@ -262,7 +262,7 @@ func TestTheWordsOfARefusalStay(t *testing.T) {
 // TestAnotherVersionRemovesNothing: who does not say what it has in our version of the API
 // is asked again.
 func TestAnotherVersionRemovesNothing(t *testing.T) {
-	f := newFixture()
+	f := newFixture(retrievable)
 	for _, a := range []Answer{said(osbresult.Conflict, 409), said(osbresult.NeedsCatalog, 412)} {
 		f.after(Decide(f.si, f.in).Request, a)
 		f.in.Now = f.in.Now.Add(24 * time.Hour)

@@ -25,6 +25,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
@@ -41,6 +42,8 @@ type instanceWalk struct {
 	rnd  *rand.Rand
 	// absences are long times without the operator, drawn apart from the rest
 	absences *rand.Rand
+	// restores are restores of etcd from a backup, drawn apart from the rest
+	restores *rand.Rand
 	now      time.Time
 
 	class  *v1beta1.ClusterServiceClass
@@ -53,6 +56,7 @@ type instanceWalk struct {
 	// What the process knows, until it crashes.
 	unrecorded *v1beta1.ServiceInstanceStatus
 	polled     time.Time
+	accepted   bool            // it has received the acceptance of the operation in progress
 	reported   osbresult.State // what the broker has reported of an operation since the last crash; in progress: and since the last long absence
 
 	held      map[string]*heldInstance // at the broker, by id
@@ -67,6 +71,12 @@ type instanceWalk struct {
 	calls     int
 	lastCalls []string
 	asked     heldInstance // what the broker was last asked for
+
+	backups  []v1beta1.ServiceInstanceStatus // every status that was recorded
+	restored bool
+	unsure   bool          // since the last restore, the outcome of an operation on record became unknown
+	async    bool          // the broker does everything asynchronously
+	peer     *instanceWalk // the same id in another cluster; nil: there is none
 }
 
 // heldInstance is what the broker has under an id.
@@ -82,6 +92,8 @@ type heldInstance struct {
 // TestInstanceWalks: wherever it stands, the broker has at most one live thing for the
 // object, nothing that was Ready is removed but with the object, and once all is calm the
 // broker has what the spec says, or nothing.
+//
+// F-S24: whatever status is restored from a backup, nothing that was Ready is removed.
 func TestInstanceWalks(t *testing.T) {
 	for seed := range uint64(4000) {
 		w := newInstanceWalk(t, seed)
@@ -95,8 +107,34 @@ func TestInstanceWalks(t *testing.T) {
 	}
 }
 
+// TestTwoClustersWithOneID: each applies one supplied id to a broker that answers 202.
+//
+// F-S25: neither removes what the other uses, unless its deletion policy says so.
+func TestTwoClustersWithOneID(t *testing.T) {
+	for seed := range uint64(1000) {
+		blue, green := newInstanceWalk(t, seed), newInstanceWalk(t, seed+1000)
+		for i, w := range []*instanceWalk{blue, green} {
+			w.si.UID, w.class.Spec.InstanceRetrievable = types.UID(fmt.Sprint("uid-", i)), seed%2 == 0
+			w.brought, w.stranger, w.kept, w.async, w.secret, w.held = true, false, false, true, 0, blue.held
+			w.peer = []*instanceWalk{green, blue}[i]
+			w.si.Annotations = nil
+			if w.policy {
+				metav1.SetMetaDataAnnotation(&w.si.ObjectMeta, v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyDelete)
+			}
+		}
+		delete(blue.held, "id")
+		for range 40 {
+			for _, w := range []*instanceWalk{blue, green} {
+				if w.edit(); !w.released {
+					w.reconcile()
+				}
+			}
+		}
+	}
+}
+
 func newInstanceWalk(t *testing.T, seed uint64) *instanceWalk {
-	w := &instanceWalk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 2)), absences: rand.New(rand.NewPCG(seed, 4)), now: lifecycletest.T0, params: "p0",
+	w := &instanceWalk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 2)), absences: rand.New(rand.NewPCG(seed, 4)), restores: rand.New(rand.NewPCG(seed, 5)), now: lifecycletest.T0, params: "p0",
 		held: map[string]*heldInstance{}, wasReady: map[string]bool{}, removed: map[string]bool{}, plans: map[string]*v1beta1.ClusterServicePlan{}}
 	w.broker = &v1beta1.ClusterServiceBroker{ObjectMeta: metav1.ObjectMeta{Name: "broker"}}
 	w.class = &v1beta1.ClusterServiceClass{ObjectMeta: metav1.ObjectMeta{Name: "class"}}
@@ -128,6 +166,7 @@ func newInstanceWalk(t *testing.T, seed uint64) *instanceWalk {
 	if w.policy = seed%7 == 5; w.policy {
 		metav1.SetMetaDataAnnotation(&w.si.ObjectMeta, v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyDelete)
 	}
+	w.backups = append(w.backups, *w.si.Status.DeepCopy())
 	return w
 }
 
@@ -155,6 +194,9 @@ func (w *instanceWalk) edit() {
 	if !w.si.DeletionTimestamp.IsZero() {
 		return
 	}
+	if w.restores.IntN(25) == 0 {
+		w.restore()
+	}
 	switch w.rnd.IntN(14) {
 	case 0:
 		w.si.Spec.ClusterServicePlanExternalName = []string{"small", "medium", "large"}[w.rnd.IntN(3)]
@@ -178,10 +220,39 @@ func (w *instanceWalk) edit() {
 	}
 }
 
+// restore has etcd restored from a backup, and the operator start again.
+func (w *instanceWalk) restore() {
+	w.si.Status = *w.backups[w.restores.IntN(len(w.backups))].DeepCopy()
+	w.forget()
+	for id, h := range w.held { // a restore takes longer than an operation
+		for h.working != "" && h.working != "failed" {
+			w.work(id, h)
+		}
+	}
+	w.restored, w.removed = true, map[string]bool{}
+	w.unsure = w.hasUnknownOutcome()
+	w.lastCalls = append(w.lastCalls, fmt.Sprintf("restored(%s)", PhaseOf(&w.si.Status)))
+}
+
+// forget is the end of a process.
+func (w *instanceWalk) forget() {
+	w.unrecorded, w.polled, w.accepted, w.reported = nil, time.Time{}, false, ""
+}
+
+// hasUnknownOutcome says whether a provisioning is on record whose outcome a new process does not know. What has a broker that tells
+// nothing of it is removed then.
+func (w *instanceWalk) hasUnknownOutcome() bool {
+	s := &w.si.Status
+	return PhaseOf(s) == Provisioning || PhaseOf(s).isMitigating() || s.Attempts != nil && s.Attempts.Unknown > 0
+}
+
+// uses says whether the object is recorded to have what the broker has under its id.
+func (w *instanceWalk) uses() bool { return !w.released && PhaseOf(&w.si.Status).MayExist() }
+
 // inputs is what the shell would look up.
 func (w *instanceWalk) inputs() Inputs {
 	plan := w.plans[w.si.Spec.ClusterServicePlanExternalName]
-	world := Inputs{Now: w.now, LastPoll: w.polled, Definition: lifecycle.DefinitionLives,
+	world := Inputs{Now: w.now, LastPoll: w.polled, SeenRunning: w.accepted, Definition: lifecycle.DefinitionLives,
 		Offering: lifecycle.Offering{Class: w.class, Plan: plan, Broker: w.broker}}
 	world.Parameters.Known, world.Parameters.Checksum = true, w.params
 	world.Parameters.Version = fmt.Sprint("v", w.secret)
@@ -221,7 +292,7 @@ func (w *instanceWalk) reconcile() {
 	if (next.WriteAhead || w.unrecorded != nil) && !w.record(next.Status) || w.crashes() {
 		return
 	}
-	if si.DeletionTimestamp.IsZero() && next.Request.Operation == lifecycle.Deprovision && w.wasReady[next.Request.InstanceID] {
+	if si.DeletionTimestamp.IsZero() && next.Request.Operation == lifecycle.Deprovision && w.wasReady[next.Request.InstanceID] && !(w.restored && w.unsure) {
 		w.failf("what was Ready is removed")
 	}
 	if w.removed[next.Request.InstanceID] && next.Request.Operation == lifecycle.Provision {
@@ -236,6 +307,8 @@ func (w *instanceWalk) reconcile() {
 	if w.crashes() {
 		return
 	}
+	w.accepted = a.Class == osbresult.Accepted || a.State == osbresult.InProgress || next.Request.Operation == lifecycle.Poll && w.accepted
+	w.unsure = w.unsure || next.Request.Operation == lifecycle.Provision && a.Class == osbresult.Unknown
 	if next.Request.Operation == lifecycle.Poll {
 		w.polled, w.reported = w.now, a.State
 	} else {
@@ -298,9 +371,10 @@ func (w *instanceWalk) record(status v1beta1.ServiceInstanceStatus) bool {
 		w.failf("F-S1: what is in progress is removed, and was not asked for")
 	}
 	w.si.Status, w.unrecorded = *status.DeepCopy(), nil
+	w.backups = append(w.backups, *status.DeepCopy())
 	if c := lifecycle.FindCondition(status.Conditions, v1beta1.ConditionReady); c.Status == v1beta1.ConditionTrue {
-		w.wasReady[lifecycle.InstanceID(w.si)] = true
-		if h := w.held[lifecycle.InstanceID(w.si)]; h == nil {
+		w.wasReady[lifecycle.InstanceID(w.si)], w.unsure = true, false
+		if h := w.held[lifecycle.InstanceID(w.si)]; h == nil && w.peer == nil {
 			w.failf("Ready, and the broker has nothing")
 		}
 	}
@@ -313,7 +387,7 @@ func (w *instanceWalk) release() {
 	}
 	w.released = true
 	for id, h := range w.held {
-		if w.kept {
+		if w.kept || w.restored {
 			continue
 		}
 		if !w.brought || !w.stranger && w.si.Status.CreatedForUID != "" {
@@ -326,7 +400,8 @@ func (w *instanceWalk) crashes() bool {
 	if w.calm || w.rnd.IntN(10) > 0 {
 		return false
 	}
-	w.unrecorded, w.polled, w.reported = nil, time.Time{}, ""
+	w.forget()
+	w.unsure = w.unsure || w.hasUnknownOutcome()
 	return true
 }
 
@@ -381,8 +456,11 @@ func (w *instanceWalk) act(si *v1beta1.ServiceInstance, call *Request) Answer {
 	case lifecycle.Deprovision:
 		return w.deprovision(si, call, h)
 	case lifecycle.Inspect:
-		if h == nil || !w.class.Spec.InstanceRetrievable {
+		switch {
+		case !w.class.Spec.InstanceRetrievable:
 			return w.poll(call, h)
+		case h == nil, h.working == "provision", h.working == "failed":
+			return said(osbresult.Gone, 404)
 		}
 		return Answer{Outcome: osbresult.Outcome{Class: osbresult.Done, Status: 200, Sent: true}, Instance: &osbresult.Instance{PlanID: h.plan}}
 	default:
@@ -415,7 +493,7 @@ func (w *instanceWalk) work(id string, h *heldInstance) {
 func (w *instanceWalk) provision(call *Request, h *heldInstance) Answer {
 	plan, params := lifecycle.PlanID(call.Properties), call.Properties.ParameterChecksum
 	switch {
-	case h == nil && w.rnd.IntN(2) == 0:
+	case h == nil && (w.rnd.IntN(2) == 0 || w.async):
 		w.held[call.InstanceID] = &heldInstance{plan: plan, params: params, working: "provision", polls: 1 + w.rnd.IntN(3), fails: !w.calm && w.rnd.IntN(6) == 0}
 		return said(osbresult.Accepted, 202)
 	case h == nil:
@@ -425,6 +503,8 @@ func (w *instanceWalk) provision(call *Request, h *heldInstance) Answer {
 		return done
 	case h.plan != plan || h.params != params || h.working == "deprovision" || h.working == "failed":
 		return said(osbresult.Conflict, 409)
+	case h.working == "update":
+		return said(osbresult.Concurrency, 422)
 	case h.working != "":
 		return said(osbresult.Accepted, 202)
 	}
@@ -459,6 +539,9 @@ func (w *instanceWalk) deprovision(si *v1beta1.ServiceInstance, call *Request, h
 	}
 	if w.kept {
 		w.failf("what is to be kept is removed")
+	}
+	if w.peer != nil && w.peer.uses() && !w.policy {
+		w.failf("what the other cluster uses is removed; its status: %+v", w.peer.si.Status)
 	}
 	switch {
 	case h == nil:
@@ -512,17 +595,28 @@ func (w *instanceWalk) settle() {
 		before = w.calls
 		w.reconcile()
 	}
-	if w.calls != before && !lifecycle.IsSlow(w.si.Status.Attempts) {
+	if w.calls != before && !w.restored && !lifecycle.IsSlow(w.si.Status.Attempts) {
 		w.failf("it does not come to rest")
 	}
 	w.check()
 }
 
 func (w *instanceWalk) check() {
-	if !w.si.DeletionTimestamp.IsZero() {
-		w.failf("it is not released")
-	}
 	ready := lifecycle.FindCondition(w.si.Status.Conditions, v1beta1.ConditionReady)
+	if !w.si.DeletionTimestamp.IsZero() {
+		if ready.Reason == v1beta1.ReasonConflict || ready.Reason == v1beta1.ReasonOwnershipUnknown && w.brought { // a person decides
+			metav1.SetMetaDataAnnotation(&w.si.ObjectMeta, v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyRetain)
+			w.kept = true
+			w.reconcile()
+		}
+		if !w.released && !w.restored { // else it is not on record which plan it has
+			w.failf("it is not released")
+		}
+		return
+	}
+	if w.restored || w.peer != nil { // a status from a backup may say less than the broker has
+		return
+	}
 	if len(w.held) > 1 {
 		w.failf("the broker has more than one")
 	}
@@ -533,6 +627,7 @@ func (w *instanceWalk) check() {
 		if !isTheirs && (h == nil || h.plan != w.si.Spec.ClusterServicePlanExternalName+"-id" || h.params != w.params) {
 			w.failf("Ready, and the broker has another: want %s %s", w.si.Spec.ClusterServicePlanExternalName, w.params)
 		}
+	case ready.Reason == v1beta1.ReasonConflict: // a person decides
 	case lifecycle.FindCondition(w.si.Status.Conditions, v1beta1.ConditionStalled).Status != v1beta1.ConditionTrue:
 		w.failf("neither Ready nor Stalled")
 	case w.asked != heldInstance{plan: w.si.Spec.ClusterServicePlanExternalName + "-id", params: w.params}:

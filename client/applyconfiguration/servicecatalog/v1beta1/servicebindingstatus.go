@@ -61,8 +61,11 @@ type ServiceBindingStatusApplyConfiguration struct {
 	// is followed by a new id.
 	ExternalID *string `json:"externalID,omitempty"`
 	// createdForUID is the UID of the object whose request created the broker's
-	// resource, which is deleted with that object.
+	// resource, as the answer 201 proves. It is deleted with that object.
 	CreatedForUID *types.UID `json:"createdForUID,omitempty"`
+	// ownershipUnknown is true where the id was supplied and the broker answered 202,
+	// which does not tell whether this object's request created its resource.
+	OwnershipUnknown *bool `json:"ownershipUnknown,omitempty"`
 	// predecessorID is the id of a binding that this one replaces and that is still
 	// to be removed.
 	PredecessorID *string `json:"predecessorID,omitempty"`
@@ -204,6 +207,14 @@ func (b *ServiceBindingStatusApplyConfiguration) WithExternalID(value string) *S
 // If called multiple times, the CreatedForUID field is set to the value of the last call.
 func (b *ServiceBindingStatusApplyConfiguration) WithCreatedForUID(value types.UID) *ServiceBindingStatusApplyConfiguration {
 	b.CreatedForUID = &value
+	return b
+}
+
+// WithOwnershipUnknown sets the OwnershipUnknown field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the OwnershipUnknown field is set to the value of the last call.
+func (b *ServiceBindingStatusApplyConfiguration) WithOwnershipUnknown(value bool) *ServiceBindingStatusApplyConfiguration {
+	b.OwnershipUnknown = &value
 	return b
 }
 

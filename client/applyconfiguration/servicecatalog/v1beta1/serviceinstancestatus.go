@@ -71,8 +71,11 @@ type ServiceInstanceStatusApplyConfiguration struct {
 	// from the spec's: each orphan mitigation is followed by a new id.
 	ExternalID *string `json:"externalID,omitempty"`
 	// createdForUID is the UID of the object whose request created the broker's
-	// resource, which is deleted with that object.
+	// resource, as the answer 201 proves. It is deleted with that object.
 	CreatedForUID *types.UID `json:"createdForUID,omitempty"`
+	// ownershipUnknown is true where the id was supplied and the broker answered 202,
+	// which does not tell whether this object's request created its resource.
+	OwnershipUnknown *bool `json:"ownershipUnknown,omitempty"`
 	// broker is where the instance is, or may be.
 	Broker *BrokerReferenceApplyConfiguration `json:"broker,omitempty"`
 	// attempts of the present generation.
@@ -244,6 +247,14 @@ func (b *ServiceInstanceStatusApplyConfiguration) WithExternalID(value string) *
 // If called multiple times, the CreatedForUID field is set to the value of the last call.
 func (b *ServiceInstanceStatusApplyConfiguration) WithCreatedForUID(value types.UID) *ServiceInstanceStatusApplyConfiguration {
 	b.CreatedForUID = &value
+	return b
+}
+
+// WithOwnershipUnknown sets the OwnershipUnknown field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the OwnershipUnknown field is set to the value of the last call.
+func (b *ServiceInstanceStatusApplyConfiguration) WithOwnershipUnknown(value bool) *ServiceInstanceStatusApplyConfiguration {
+	b.OwnershipUnknown = &value
 	return b
 }
 
