@@ -17,9 +17,11 @@ limitations under the License.
 package brokers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -30,8 +32,14 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
-// clusterIDKey is the key of the ConfigMap; the original service-catalog used the same.
-const clusterIDKey = "id"
+const (
+	// clusterIDKey is the key of the ConfigMap; the original service-catalog used the same.
+	clusterIDKey = "id"
+	// takeoverKey is the key of the time at which a person recorded that the objects of the original service-catalog are taken over.
+	takeoverKey = "takenOverAt"
+	// TakeoverInterval is the time between two reads of a takeover that is not recorded yet.
+	TakeoverInterval = 30 * time.Second
+)
 
 // +kubebuilder:rbac:groups="",namespace=system,resources=configmaps,verbs=get;create;patch
 
@@ -44,11 +52,38 @@ type ClusterID struct {
 
 	mu sync.Mutex
 	id string
+	// takeover is zero as long as none is recorded; readAt is when it was read.
+	takeover, readAt time.Time
 }
 
 // NewClusterID returns the id of the cluster in the ConfigMap of that name.
 func NewClusterID(live client.Reader, writer client.Client, name types.NamespacedName) *ClusterID {
 	return &ClusterID{live: live, writer: writer, name: name}
+}
+
+// Takeover returns when the objects of the original service-catalog were taken over; zero: they are not. It reads that at most once in
+// TakeoverInterval, and no more once it is recorded. The takeover may have changed the id to the one of the original.
+func (c *ClusterID) Takeover(ctx context.Context, now time.Time) (time.Time, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.takeover.IsZero() || !c.readAt.IsZero() && now.Before(c.readAt.Add(TakeoverInterval)) {
+		return c.takeover, nil
+	}
+	config := &corev1.ConfigMap{}
+	if err := c.live.Get(ctx, c.name, config); err != nil && !apierrors.IsNotFound(err) {
+		return time.Time{}, fmt.Errorf("reading ConfigMap %s, which has the time of the takeover from the original service-catalog: %s", c.name, err.Error())
+	}
+	c.readAt = now
+	text, has := config.Data[takeoverKey]
+	if !has {
+		return time.Time{}, nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("ConfigMap %s: %s must be a time such as 2026-01-31T12:00:00Z: %s", c.name, takeoverKey, err.Error())
+	}
+	c.takeover, c.id = at, cmp.Or(config.Data[clusterIDKey], c.id)
+	return at, nil
 }
 
 // Get returns the id, and creates it if there is none.

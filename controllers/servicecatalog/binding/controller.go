@@ -26,6 +26,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -82,6 +83,9 @@ func (s *scope) StatusForBlocker(why *lifecycle.Blocker, now time.Time) v1beta1.
 // ReconcileObject observes, decides, executes and records.
 func (r *Reconciler) ReconcileObject(ctx context.Context, of *engine.Scope[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus, bindingrules.Memory]) (ctrl.Result, error) {
 	v := &scope{Scope: of, binding: of.Object}
+	if wait, err := r.AwaitTakeover(ctx, of, &v.binding.Status.Conditions, &v.binding.Status.CreatedForUID); wait != nil || err != nil {
+		return ptr.Deref(wait, ctrl.Result{}), err
+	}
 	if err := r.observe(ctx, v); err != nil {
 		return ctrl.Result{}, fmt.Errorf("looking up what the binding refers to: %w", err)
 	}

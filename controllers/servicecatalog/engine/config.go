@@ -18,6 +18,7 @@ package engine
 
 import (
 	"context"
+	"sync"
 
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
@@ -36,8 +37,10 @@ type Config struct {
 	Clients   *brokers.Clients
 	ClusterID *brokers.ClusterID
 	DigestKey *brokers.DigestKey
-	Recorder  events.EventRecorder
-	Clock     clock.PassiveClock
+	// warnOfTakeover has the log say once what waits for the takeover.
+	warnOfTakeover sync.Once
+	Recorder       events.EventRecorder
+	Clock          clock.PassiveClock
 	// Barrier has all kinds of the group.
 	Barrier consistency.CacheBarrier
 	// RequestRelist requests a relist of a broker.

@@ -24,6 +24,7 @@ import (
 	"fmt"
 	"time"
 
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -64,6 +65,9 @@ func (s *scope) StatusForBlocker(why *lifecycle.Blocker, now time.Time) v1beta1.
 // ReconcileObject observes, decides, executes and records.
 func (r *Reconciler) ReconcileObject(ctx context.Context, of *engine.Scope[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]) (ctrl.Result, error) {
 	v := &scope{Scope: of, instance: of.Object}
+	if wait, err := r.AwaitTakeover(ctx, of, &v.instance.Status.Conditions, &v.instance.Status.CreatedForUID); wait != nil || err != nil {
+		return ptr.Deref(wait, ctrl.Result{}), err
+	}
 	if err := r.observe(ctx, v); err != nil {
 		return ctrl.Result{}, fmt.Errorf("looking up what the instance refers to: %w", err)
 	}
@@ -149,6 +153,7 @@ func (r *Reconciler) execute(ctx context.Context, v *scope, next instancerules.D
 		return r.ReconcileQueued(ctx, v, *queued, r.IsInProgress(&v.instance.Status))
 	}
 	a.Attribution = v.Attribution
+	v.Record.SeenRunning = v.Record.SeenRunning || a.State == osbresult.InProgress
 	v.instance.Status = instancerules.Apply(v.instance, next.Status, *next.Request, a, r.Clock.Now())
 	if lifecycle.IsDeleted(next.Request.Operation, next.Request.Removal, a.Class, a.State) {
 		audit.Deleted(ctx, r.Recorder, v.Before, external(v, next.Request.InstanceID), instancerules.RuleOfDeletion(v.instance))
@@ -161,6 +166,7 @@ func (r *Reconciler) execute(ctx context.Context, v *scope, next instancerules.D
 
 // recordAndContinue records the result of a request, and returns when to continue.
 func (r *Reconciler) recordAndContinue(ctx context.Context, v *scope) (ctrl.Result, error) {
+	v.inputs.SeenRunning = v.Record.SeenRunning
 	v.inputs.LastPoll, v.inputs.PollAfter = v.Record.LastPoll, v.Record.PollAfter
 	next, err := r.decide(ctx, v)
 	switch {

@@ -48,6 +48,11 @@ Each check has one line: ok, warning, problem or skipped. A check is skipped
 where you may not read what it needs. Each finding says what to do. Nothing is
 changed: objects are created as server-side dry runs only.
 
+With --take-over it records instead that Bellhop takes over the objects that the
+original service-catalog has made in this cluster, and says before how many that
+are. Until then nothing is sent for them and they are not released. The original
+must not run any more.
+
 The exit code is 3 if there is a problem, and else 0, also where there are
 warnings.`,
 		Example: `  # Check the cluster and this namespace
@@ -55,6 +60,10 @@ warnings.`,
 
   # Check the objects of all namespaces
   kubectl bellhop doctor -A
+
+  # See what of the original service-catalog would be taken over, and take it over
+  kubectl bellhop doctor --take-over --dry-run
+  kubectl bellhop doctor --take-over
 
   # Fail a pipeline if something is wrong, and keep the findings
   kubectl bellhop doctor -o json > findings.json`,
@@ -67,6 +76,9 @@ warnings.`,
 	cli.CompleteFlag(cmd, "output", cobra.FixedCompletions([]string{"json"}, cobra.ShellCompDirectiveNoFileComp))
 	flags.StringVar(&o.operatorNamespace, "operator-namespace", cli.OperatorNamespace, "Namespace of the operator")
 	flags.DurationVar(&o.stuckAfter, "stuck-after", 5*time.Minute, "How long a deletion may take before it is a finding")
+	flags.BoolVar(&o.takesOver, "take-over", false, "Record that the objects of the original service-catalog are taken over, and check nothing")
+	flags.BoolVar(&o.dryRun, "dry-run", false, "With --take-over: say what would be taken over, and record nothing")
+	flags.StringVar(&o.clusterID, "cluster-id", "", "With --take-over: the id by which brokers know this cluster; default: that of the original's ConfigMap cluster-info")
 	return []*cobra.Command{cmd}
 }
 
@@ -76,15 +88,23 @@ type options struct {
 	output            string
 	operatorNamespace string
 	stuckAfter        time.Duration
+	takesOver, dryRun bool
+	clusterID         string
 }
 
 func (o *options) run(ctx context.Context) error {
 	if o.output != "" && o.output != "json" {
 		return cli.UsageError("--output=%s: must be json, or left out", o.output)
 	}
+	if !o.takesOver && (o.dryRun || o.clusterID != "") {
+		return cli.UsageError("--dry-run and --cluster-id are for --take-over")
+	}
 	p, err := o.newInspector()
 	if err != nil {
 		return err
+	}
+	if o.takesOver {
+		return p.takeOver(ctx)
 	}
 	r := &Report{Checks: []Check{}, Findings: []Finding{}}
 	progress := o.Progress()

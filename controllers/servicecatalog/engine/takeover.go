@@ -1,0 +1,57 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package engine
+
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/brokers"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+)
+
+// AwaitTakeover holds an object of the original service-catalog until a person has recorded that it is taken over: it records in the
+// conditions that the object waits, and returns when to look again; nil: the object does not wait. What is taken over was created for the
+// object. conditions and createdFor are fields of the object's status.
+func (r *Reconciler[O, S, M]) AwaitTakeover(ctx context.Context, v *Scope[O, S, M], conditions *[]v1beta1.Condition, createdFor *types.UID) (*ctrl.Result, error) {
+	o := v.Object
+	if !lifecycle.IsFromOriginal(o, *conditions, *createdFor) || !o.GetDeletionTimestamp().IsZero() && catalog.IsRetained(o) {
+		return nil, nil
+	}
+	now := r.Clock.Now()
+	at, err := r.ClusterID.Takeover(ctx, now)
+	if err != nil {
+		return nil, err
+	}
+	if at.IsZero() {
+		r.warnOfTakeover.Do(func() {
+			logf.FromContext(ctx).Info("The original service-catalog has made objects of this cluster: nothing is sent for them, and they are not released, until the takeover is recorded", "run", lifecycle.TakeOverCommand)
+		})
+		*conditions = lifecycle.RequireTakeover(*conditions, now)
+		result := r.Requeue(now.Add(brokers.TakeoverInterval), r.kind.Status(o))
+		return &result, r.Record(ctx, v, *r.kind.Status(o))
+	}
+	if *conditions = lifecycle.EndTakeover(*conditions); lifecycle.IsTakenOver(o, at) {
+		*createdFor = o.GetUID()
+	}
+	return nil, nil
+}

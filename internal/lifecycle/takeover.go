@@ -1,0 +1,62 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package lifecycle
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+)
+
+// TakeOverCommand records that Bellhop takes over the objects of the original service-catalog.
+const TakeOverCommand = "kubectl bellhop doctor --take-over"
+
+// IsFromOriginal reports whether the original service-catalog, and not Bellhop, has written the status of an instance or a binding: it
+// wrote no condition Stalled, no record of an id, and not for whom the broker's resource was created.
+func IsFromOriginal(o metav1.Object, conditions []v1beta1.Condition, createdFor types.UID) bool {
+	_, isMade := o.GetAnnotations()[v1beta1.MadeIDAnnotation]
+	stalled := FindCondition(conditions, v1beta1.ConditionStalled)
+	return len(conditions) > 0 && !isMade && createdFor == "" && (stalled == nil || stalled.Reason == v1beta1.ReasonTakeoverRequired)
+}
+
+// IsTakenOver reports whether an object of the original service-catalog is older than the takeover; zero: none is recorded. What the
+// original recorded counts only on such an object: a status that is written later may be a copy.
+func IsTakenOver(o metav1.Object, takeover time.Time) bool {
+	return o.GetCreationTimestamp().Time.Before(takeover)
+}
+
+// RequireTakeover returns the conditions of an object of the original service-catalog before the takeover. The others stay as they are,
+// and the last one what old clients read.
+func RequireTakeover(conditions []v1beta1.Condition, now time.Time) []v1beta1.Condition {
+	if FindCondition(conditions, v1beta1.ConditionStalled) != nil {
+		return conditions
+	}
+	c := condition(v1beta1.ConditionStalled, v1beta1.ConditionTrue, Cause{v1beta1.ReasonTakeoverRequired,
+		fmt.Sprintf("the original service-catalog has made this object: nothing is sent to the broker, and the object is not released, until its takeover is recorded. Run: %s", TakeOverCommand)})
+	c.LastTransitionTime = metav1.NewTime(now.Truncate(time.Second))
+	return append([]v1beta1.Condition{c}, conditions...)
+}
+
+// EndTakeover returns the conditions once the takeover is recorded.
+func EndTakeover(conditions []v1beta1.Condition) []v1beta1.Condition {
+	return slices.DeleteFunc(slices.Clone(conditions), func(c v1beta1.Condition) bool { return c.Reason == v1beta1.ReasonTakeoverRequired })
+}
