@@ -85,9 +85,15 @@ type bindingWalk struct {
 	calls     int
 	lastCalls []string
 
-	backups          []v1beta1.ServiceBindingStatus
+	backups          []bindingBackup
 	restored, unsure bool         // those of instanceWalk
 	peer             *bindingWalk // the same id in another cluster; nil: there is none
+}
+
+// bindingBackup is what a backup of etcd has of a binding.
+type bindingBackup struct {
+	status v1beta1.ServiceBindingStatus
+	secret *corev1.Secret
 }
 
 // heldBinding is what the broker has under an id.
@@ -169,7 +175,7 @@ func newBindingWalk(t *testing.T, seed uint64) *bindingWalk {
 		theirs, _ := catalog.Merge(&runtime.RawExtension{Raw: parametersOf([]string{"p0", "theirs"}[w.rnd.IntN(2)])}, nil)
 		w.held["id"] = &heldBinding{params: theirs.Checksum, token: "theirs", told: w.oneShot}
 	}
-	w.backups = append(w.backups, *w.b.Status.DeepCopy())
+	w.backups = append(w.backups, bindingBackup{*w.b.Status.DeepCopy(), nil})
 	return w
 }
 
@@ -237,9 +243,10 @@ func (w *bindingWalk) edit() {
 	}
 }
 
-// restore is that of instanceWalk; the Secret stays.
+// restore is that of instanceWalk; the Secret is restored as well.
 func (w *bindingWalk) restore() {
-	w.b.Status = *w.backups[w.restores.IntN(len(w.backups))].DeepCopy()
+	backup := w.backups[w.restores.IntN(len(w.backups))]
+	w.b.Status, w.secret = *backup.status.DeepCopy(), backup.secret.DeepCopy()
 	w.forget()
 	for id, h := range w.held { // a restore takes longer than an operation
 		for h.working != "" && h.working != "failed" {
@@ -247,6 +254,7 @@ func (w *bindingWalk) restore() {
 		}
 	}
 	w.restored, w.removed = true, map[string]bool{}
+	w.disturbed = w.disturbed || w.oneShot // the credentials may be in no Secret any more
 	w.unsure = w.hasUnknownOutcome()
 	w.lastCalls = append(w.lastCalls, fmt.Sprintf("restored(%d)", PhaseOf(&w.b.Status)))
 }
@@ -486,7 +494,7 @@ func (w *bindingWalk) record(status v1beta1.ServiceBindingStatus) bool {
 		w.failf("F-S1: what is in progress is removed, and was not asked for")
 	}
 	w.b.Status, w.unrecorded = *status.DeepCopy(), nil
-	w.backups = append(w.backups, *status.DeepCopy())
+	w.backups = append(w.backups, bindingBackup{*status.DeepCopy(), w.secret.DeepCopy()})
 	if !w.isReady() {
 		return true
 	}
