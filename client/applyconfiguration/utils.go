@@ -52,6 +52,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &pagerv1beta1.DeliveryApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("DiscordProvider"):
 		return &pagerv1beta1.DiscordProviderApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("EmailHeader"):
+		return &pagerv1beta1.EmailHeaderApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("EmailProvider"):
 		return &pagerv1beta1.EmailProviderApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("GotifyProvider"):
@@ -62,6 +64,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &pagerv1beta1.MattermostProviderApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("NtfyProvider"):
 		return &pagerv1beta1.NtfyProviderApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("PagerDutyLink"):
+		return &pagerv1beta1.PagerDutyLinkApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("PagerDutyProvider"):
 		return &pagerv1beta1.PagerDutyProviderApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("Provider"):

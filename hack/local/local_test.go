@@ -185,7 +185,7 @@ func stopWithAnOpenWatch(t *testing.T, c *Cluster) {
 	if err := watch.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || !strings.Contains(line, "things") {
+	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || !strings.Contains(line, "thing.test") {
 		t.Fatalf("the watch: %q, %v", line, err)
 	}
 	began := time.Now()

@@ -22,6 +22,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // Problem is what is wrong with a field of a receiver's settings, whatever its Secret has.
@@ -64,6 +65,20 @@ func (p *Problems) BaseURL(field, value string) *url.URL {
 		return nil
 	}
 	return u
+}
+
+// Link checks an address that the service or its users open. It has no user.
+func (p *Problems) Link(field, value string) {
+	if u := p.URL(field, value); u != nil && u.User != nil {
+		p.AddURL(field, value, "must have no user and password: everybody who gets a message sees them")
+	}
+}
+
+// Line checks a text of one line.
+func (p *Problems) Line(field, value string) {
+	if strings.ContainsFunc(value, func(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }) {
+		p.Add(field, value, "must be one line, without control characters")
+	}
 }
 
 // Err returns the first problem as an error that names the field and not its value; nil: there is none.

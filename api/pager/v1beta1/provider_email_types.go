@@ -46,6 +46,35 @@ type EmailProvider struct {
 	// +listType=set
 	// +required
 	To []string `json:"to,omitempty"`
+
+	// hello is the name by which Bellhop introduces itself to the mail server (EHLO).
+	// Default: its IP address.
+	// +kubebuilder:validation:MaxLength=253
+	// +optional
+	Hello string `json:"hello,omitempty"`
+
+	// headers are added to each mail, at most 16, such as Reply-To. Headers that
+	// Bellhop sets itself (From, To, Subject, Message-ID, Content-*, …) are refused.
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=map
+	// +listMapKey=name
+	// +optional
+	Headers []EmailHeader `json:"headers,omitempty"`
+}
+
+// EmailHeader is a header of a mail.
+type EmailHeader struct {
+	// name of the header, such as Reply-To.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +required
+	Name string `json:"name,omitempty"`
+
+	// value of the header.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	// +required
+	Value string `json:"value,omitempty"`
 }
 
 // EmailTLS says how a connection to a mail server is protected.

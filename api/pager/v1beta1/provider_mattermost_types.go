@@ -32,4 +32,15 @@ type MattermostProvider struct {
 	// +kubebuilder:validation:MaxLength=26
 	// +optional
 	ChannelID string `json:"channelID,omitempty"`
+
+	// username is shown as the author of an incoming webhook's posts, where the server
+	// permits it. A bot has its own.
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	Username string `json:"username,omitempty"`
+
+	// iconURL is the address of the author's picture. As username.
+	// +kubebuilder:validation:MaxLength=1024
+	// +optional
+	IconURL string `json:"iconURL,omitempty"`
 }

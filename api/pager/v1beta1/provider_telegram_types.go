@@ -35,4 +35,8 @@ type TelegramProvider struct {
 	// +kubebuilder:validation:Minimum=1
 	// +optional
 	MessageThreadID int32 `json:"messageThreadID,omitempty"`
+
+	// disableNotification sends messages without a sound. Default false.
+	// +optional
+	DisableNotification bool `json:"disableNotification,omitempty"`
 }

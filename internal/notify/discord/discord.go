@@ -27,6 +27,7 @@ package discord
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -51,13 +52,18 @@ const (
 type Config struct {
 	URL      string // of the channel's webhook; a credential
 	ThreadID string // of a thread of that channel; "": the channel itself
+
+	Username  string   // of the author; the webhook's if empty
+	AvatarURL string   // of the author; the webhook's if empty
+	Mentions  []string // ids of persons, & and ids of roles, everyone, or here
 }
 
 // Sender is a notify.Sender.
 type Sender struct {
 	notify.HTTP
-	hook  *url.URL
-	posts *url.URL // hook with the query by which Discord answers after it has stored the message
+	config Config
+	hook   *url.URL
+	posts  *url.URL // hook with the query by which Discord answers after it has stored the message
 }
 
 var (
@@ -72,16 +78,27 @@ var (
 )
 
 // check returns what is wrong with the settings in a spec.
-func check(thread string) (problems notify.Problems) {
+func check(config Config) (problems notify.Problems) {
+	thread := config.ThreadID
 	if thread != "" && !snowflake.MatchString(thread) {
 		problems.Add("threadID", thread, "must be the id of a thread, a number such as 1234567890123456789, which Discord copies in its developer mode")
+	}
+	problems.Line("username", config.Username)
+	if name := strings.ToLower(config.Username); strings.Contains(name, "discord") || strings.Contains(name, "clyde") {
+		problems.Add("username", config.Username, "must not have discord or clyde in it, which Discord refuses")
+	}
+	problems.Link("avatarURL", config.AvatarURL)
+	for i, mention := range config.Mentions {
+		if mentionOf(mention) == "" {
+			problems.Add(fmt.Sprintf("mentions[%d]", i), mention, "must be the number of a person, & and the number of a role, everyone, or here: names do not work")
+		}
 	}
 	return problems
 }
 
 // New returns a sender. An error is a *result.Error that names the invalid field.
 func New(config Config, client *outbound.Client) (*Sender, error) {
-	if err := check(config.ThreadID).Err(); err != nil {
+	if err := check(config).Err(); err != nil {
 		return nil, err
 	}
 	hook, err := notify.ParseURL("url", config.URL)
@@ -106,7 +123,7 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	posts := *hook
 	query.Set("wait", "true")
 	posts.RawQuery = query.Encode()
-	s := &Sender{HTTP: notify.NewHTTP(client, secrets...), hook: hook, posts: &posts}
+	s := &Sender{HTTP: notify.NewHTTP(client, secrets...), config: config, hook: hook, posts: &posts}
 	s.MayQuote = slices.Contains(hosts, hook.Hostname())
 	s.Refine = s.refine
 	return s, nil
@@ -117,7 +134,7 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 	if m.Event == result.Fired || !s.IsID(snowflake, k.ExternalID) {
 		return s.post(ctx, m)
 	}
-	body, cuts := render(m)
+	body, cuts := render(m, "")
 	resp, err := s.RequestJSON(ctx, http.MethodPatch, s.hook.JoinPath("messages", k.ExternalID), body)
 	switch {
 	case err == nil:
@@ -134,7 +151,7 @@ func (s *Sender) post(ctx context.Context, m notify.Message) (result.Receipt, er
 	if m.Event == result.Resolved { // the content is in an earlier message, or was never sent
 		m.RawContent = ""
 	}
-	body, cuts := render(m)
+	body, cuts := s.renderPost(m)
 	resp, err := s.RequestJSON(ctx, http.MethodPost, s.posts, body)
 	if err != nil {
 		return result.Receipt{}, err

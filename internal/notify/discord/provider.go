@@ -25,9 +25,11 @@ import (
 // Provider describes Discord to the registry.
 var Provider = notify.Provider[v1beta1.DiscordProvider]{
 	New: func(s *v1beta1.DiscordProvider, secret *notify.Secret, client *outbound.Client) (notify.Sender, error) {
-		return New(Config{URL: secret.Get("url"), ThreadID: s.ThreadID}, client)
+		config := configOf(s)
+		config.URL = secret.Get("url")
+		return New(config, client)
 	},
-	Check: func(s *v1beta1.DiscordProvider) notify.Problems { return check(s.ThreadID) },
+	Check: func(s *v1beta1.DiscordProvider) notify.Problems { return check(configOf(s)) },
 	Modes: []notify.Mode{{
 		SecretKeys: []string{"url"},
 		Repeat:     notify.Twice,
@@ -37,4 +39,8 @@ var Provider = notify.Provider[v1beta1.DiscordProvider]{
 		Probe:      "the webhook's name and channel",
 		ProbeGap:   "whether the thread exists",
 	}},
+}
+
+func configOf(s *v1beta1.DiscordProvider) Config {
+	return Config{ThreadID: s.ThreadID, Username: s.Username, AvatarURL: s.AvatarURL, Mentions: s.Mentions}
 }

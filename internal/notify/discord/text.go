@@ -33,6 +33,8 @@ const (
 
 // message is the part of the API's format that this package uses.
 type message struct {
+	Username        string   `json:"username,omitempty"`   // only of a new message
+	AvatarURL       string   `json:"avatar_url,omitempty"` // only of a new message
 	Content         string   `json:"content"`
 	Embeds          []embed  `json:"embeds"` // never omitted: an edit without it keeps the embed
 	AllowedMentions mentions `json:"allowed_mentions"`
@@ -47,16 +49,52 @@ type embed struct {
 // notify all who are mentioned.
 type mentions struct {
 	Parse []string `json:"parse"`
+	Users []string `json:"users,omitempty"`
+	Roles []string `json:"roles,omitempty"`
+}
+
+// renderPost returns a new message, which has the author and the mentions of the receiver.
+func (s *Sender) renderPost(m notify.Message) (out message, cuts string) {
+	allowed, texts := mentions{Parse: []string{}}, ""
+	if m.Event != result.Resolved {
+		for _, mention := range s.config.Mentions {
+			texts += mentionOf(mention) + " "
+			role, isRole := strings.CutPrefix(mention, "&")
+			switch {
+			case isRole:
+				allowed.Roles = append(allowed.Roles, role)
+			case snowflake.MatchString(mention):
+				allowed.Users = append(allowed.Users, mention)
+			default:
+				allowed.Parse = []string{"everyone"} // also for here
+			}
+		}
+	}
+	out, cuts = render(m, texts)
+	out.AllowedMentions, out.Username, out.AvatarURL = allowed, s.config.Username, s.config.AvatarURL
+	return out, cuts
+}
+
+// mentionOf returns the markup of a mention; "": it is not valid.
+func mentionOf(mention string) string {
+	switch {
+	case mention == "everyone" || mention == "here":
+		return "@" + mention
+	case snowflake.MatchString(strings.TrimPrefix(mention, "&")):
+		return "<@" + mention + ">"
+	}
+	return ""
 }
 
 // render returns the message, and a note of what was cut. The title has the severity in words, although the embed has a
 // color: a notification shows only the words.
-func render(m notify.Message) (out message, cuts string) {
+func render(m notify.Message, mentioned string) (out message, cuts string) {
 	out = message{Embeds: []embed{}, AllowedMentions: mentions{Parse: []string{}}}
-	var cut bool
-	if out.Content, cut = escapeAndTruncate(m.TitleWithStatus(), maxContent); cut {
+	title, cut := escapeAndTruncate(m.TitleWithStatus(), maxContent-len(mentioned))
+	if cut {
 		cuts += notify.CutNote("title", maxContent, "characters")
 	}
+	out.Content = mentioned + title
 	if strings.TrimSpace(m.RawContent) == "" { // Discord refuses an embed without text
 		return out, cuts
 	}

@@ -36,6 +36,7 @@ import (
 	"net"
 	"net/mail"
 	"net/netip"
+	"net/textproto"
 	"regexp"
 	"strconv"
 	"strings"
@@ -65,10 +66,17 @@ type Config struct {
 	// From and To are addresses, with or without a name: alerts@example.com or Alerts <alerts@example.com>.
 	From string
 	To   []string
+	// Hello is the name of the client in EHLO; its address if empty.
+	Hello string
+	// Headers are added to each mail.
+	Headers []Header
 	// Username and Password log in. They need TLS.
 	Username string
 	Password string
 }
+
+// Header is a header of each mail.
+type Header struct{ Name, Value string }
 
 // Sender is a notify.Sender.
 type Sender struct {
@@ -105,7 +113,29 @@ func check(config Config) (problems notify.Problems) {
 			problems.Add("to["+strconv.Itoa(i)+"]", to, problem)
 		}
 	}
+	if config.Hello != "" && !hostName.MatchString(config.Hello) {
+		problems.Add("hello", config.Hello, "must be a host name, such as cluster.example.com")
+	}
+	for i, h := range config.Headers {
+		field := "headers[" + strconv.Itoa(i) + "]"
+		switch name := textproto.CanonicalMIMEHeaderKey(h.Name); {
+		case !headerName.MatchString(h.Name):
+			problems.Add(field+".name", h.Name, "must be the name of a header: letters, digits and -")
+		case ownHeaders[name] || strings.HasPrefix(name, "Content-") || strings.HasPrefix(name, "Resent-"):
+			problems.Add(field+".name", h.Name, "cannot be set: it is bellhop's own")
+		}
+		problems.Line(field+".value", h.Value)
+	}
 	return problems
+}
+
+var headerName = regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`)
+
+// ownHeaders are set by compose, or would change who gets the mail or how it is read.
+var ownHeaders = map[string]bool{
+	"From": true, "Sender": true, "To": true, "Cc": true, "Bcc": true, "Return-Path": true, "Subject": true, "Date": true,
+	"Message-Id": true, "In-Reply-To": true, "References": true, "Mime-Version": true, "Received": true, "Dkim-Signature": true,
+	"Auto-Submitted": true, "X-Auto-Response-Suppress": true, "X-Mailer": true, "Importance": true, "X-Priority": true,
 }
 
 // New returns a sender. An error is a *result.Error that names the invalid field.

@@ -28,7 +28,7 @@ var Provider = notify.Provider[v1beta1.EmailProvider]{
 		return notify.HostAddress("host", s.Host, s.TLS == v1beta1.EmailTLSNone)
 	},
 	Check: func(s *v1beta1.EmailProvider) notify.Problems {
-		return check(Config{Host: s.Host, TLS: string(s.TLS), From: s.From, To: s.To})
+		return check(configOf(s))
 	},
 	Warn: func(s *v1beta1.EmailProvider) (problems notify.Problems) {
 		if s.TLS == v1beta1.EmailTLSNone {
@@ -37,8 +37,9 @@ var Provider = notify.Provider[v1beta1.EmailProvider]{
 		return problems
 	},
 	New: func(s *v1beta1.EmailProvider, secret *notify.Secret, client *outbound.Client) (notify.Sender, error) {
-		return New(Config{Host: s.Host, TLS: string(s.TLS), From: s.From, To: s.To,
-			Username: secret.Get("username"), Password: secret.Get("password")}, client)
+		config := configOf(s)
+		config.Username, config.Password = secret.Get("username"), secret.Get("password")
+		return New(config, client)
 	},
 	Modes: []notify.Mode{{
 		SecretKeys: []string{"username", "password"},
@@ -50,4 +51,12 @@ var Provider = notify.Provider[v1beta1.EmailProvider]{
 		Probe:      "a login",
 		ProbeGap:   "whether the sender and the recipients are accepted",
 	}},
+}
+
+func configOf(s *v1beta1.EmailProvider) Config {
+	c := Config{Host: s.Host, TLS: string(s.TLS), From: s.From, To: s.To, Hello: s.Hello}
+	for _, h := range s.Headers {
+		c.Headers = append(c.Headers, Header{Name: h.Name, Value: h.Value})
+	}
+	return c
 }

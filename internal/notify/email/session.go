@@ -17,6 +17,7 @@ limitations under the License.
 package email
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -79,7 +80,7 @@ func (sess *session) handshake(ctx context.Context, s *Sender) *result.Error {
 	}
 	sess.client = client
 	client.SkipSMTPUTF8(true) // all addresses are ASCII; with SMTPUTF8 a later server might refuse the mail
-	if err := client.Hello(addressLiteral(sess.conn.LocalAddr())); err != nil {
+	if err := client.Hello(cmp.Or(s.config.Hello, addressLiteral(sess.conn.LocalAddr()))); err != nil {
 		return errorOfStep(ctx, "EHLO", err, outbound.Talking)
 	}
 	if s.config.TLS == StartTLS {

@@ -55,6 +55,9 @@ func (s *Sender) compose(m notify.Message, k notify.Key) ([]byte, error) {
 		message.SetGenHeader(gomail.HeaderImportance, "high")
 		message.SetGenHeader(gomail.HeaderXPriority, "1")
 	}
+	for _, h := range s.config.Headers {
+		message.SetGenHeader(gomail.Header(h.Name), h.Value)
+	}
 	message.SetBodyString(gomail.TypeTextPlain, body(m))
 	var text bytes.Buffer
 	if _, err := message.WriteTo(&text); err != nil {

@@ -46,6 +46,9 @@ type Config struct {
 	URL        string // of the server, for a bot
 	ChannelID  string // of the channel that the bot posts to
 	Token      string // of the bot
+
+	Username string // of the author of a webhook's posts; the webhook's if empty
+	IconURL  string // of the author of a webhook's posts; the webhook's if empty
 }
 
 // connection is what Bot and Webhook have in common.
@@ -63,7 +66,8 @@ var (
 )
 
 // check returns what is wrong with the settings in a spec.
-func check(address, channel string) (problems notify.Problems) {
+func check(config Config) (problems notify.Problems) {
+	address, channel := config.URL, config.ChannelID
 	switch u := problems.BaseURL("url", address); {
 	case u == nil:
 	case strings.Contains(u.Path, "/hooks/"):
@@ -74,12 +78,17 @@ func check(address, channel string) (problems notify.Problems) {
 	if channel != "" && !serverID.MatchString(channel) {
 		problems.Add("channelID", channel, "must be the id of a channel: 26 lower-case letters and digits, which are in the channel's info")
 	}
+	problems.Line("username", config.Username)
+	problems.Link("iconURL", config.IconURL)
+	if config.ChannelID != "" && config.Username+config.IconURL != "" {
+		problems.Add("username, iconURL", config.Username, "are for an incoming webhook: the posts of a bot have its own name and picture")
+	}
 	return problems
 }
 
 // New returns a *Bot or a *Webhook. An error is a *result.Error that names the invalid field.
 func New(config Config, client *outbound.Client) (notify.Sender, error) {
-	if err := check(config.URL, config.ChannelID).Err(); err != nil {
+	if err := check(config).Err(); err != nil {
 		return nil, err
 	}
 	isBot, err := notify.HasBotToken(config.WebhookURL, config.Token)
@@ -130,7 +139,7 @@ func newWebhook(config Config, client *outbound.Client) (*Webhook, error) {
 		return nil, notify.Invalid("channelID", "is for a bot, which needs a token; an incoming webhook has a channel of its own")
 	}
 	secrets := append(notify.URLSecrets(config.WebhookURL, hook), notify.PathSecrets(hook)...)
-	return &Webhook{connection: newConnection(client, secrets...), hook: hook}, nil
+	return &Webhook{connection: newConnection(client, secrets...), hook: hook, username: config.Username, iconURL: config.IconURL}, nil
 }
 
 // errorIDOf returns Mattermost's id of an error; "" where the body is not in Mattermost's format.

@@ -26,9 +26,11 @@ import (
 var Provider = notify.Provider[v1beta1.MattermostProvider]{
 	Addresses: func(s *v1beta1.MattermostProvider) []notify.Address { return notify.URLAddress("url", s.URL) },
 	New: func(s *v1beta1.MattermostProvider, secret *notify.Secret, client *outbound.Client) (notify.Sender, error) {
-		return New(Config{WebhookURL: secret.Get("url"), URL: s.URL, ChannelID: s.ChannelID, Token: secret.Get("token")}, client)
+		config := configOf(s)
+		config.WebhookURL, config.Token = secret.Get("url"), secret.Get("token")
+		return New(config, client)
 	},
-	Check: func(s *v1beta1.MattermostProvider) notify.Problems { return check(s.URL, s.ChannelID) },
+	Check: func(s *v1beta1.MattermostProvider) notify.Problems { return check(configOf(s)) },
 	Modes: []notify.Mode{{
 		Name:       "bot",
 		SecretKeys: []string{"token"},
@@ -47,4 +49,8 @@ var Provider = notify.Provider[v1beta1.MattermostProvider]{
 		Resolve:    notify.OwnMessage,
 		Sent:       "Mattermost has the post",
 	}},
+}
+
+func configOf(s *v1beta1.MattermostProvider) Config {
+	return Config{URL: s.URL, ChannelID: s.ChannelID, Username: s.Username, IconURL: s.IconURL}
 }

@@ -29,7 +29,16 @@ import (
 // Webhook is a notify.Sender that posts through an incoming webhook. There is no Probe: a webhook can only post.
 type Webhook struct {
 	*connection
-	hook *url.URL
+	hook     *url.URL
+	username string
+	iconURL  string
+}
+
+// hookPost is the part of an incoming webhook's format that this package uses.
+type hookPost struct {
+	Text     string `json:"text"`
+	Username string `json:"username,omitempty"`
+	IconURL  string `json:"icon_url,omitempty"`
 }
 
 var _ notify.Sender = (*Webhook)(nil)
@@ -40,7 +49,7 @@ func (w *Webhook) Send(ctx context.Context, m notify.Message, _ notify.Key) (res
 		m.RawContent = ""
 	}
 	text, cuts := render(m)
-	resp, err := w.RequestJSON(ctx, http.MethodPost, w.hook, map[string]string{"text": text})
+	resp, err := w.RequestJSON(ctx, http.MethodPost, w.hook, hookPost{Text: text, Username: w.username, IconURL: w.iconURL})
 	if err != nil {
 		return result.Receipt{}, err
 	}

@@ -27,7 +27,10 @@ limitations under the License.
 package pagerduty
 
 import (
+	"cmp"
 	"context"
+	"fmt"
+	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -56,6 +59,20 @@ const (
 type Config struct {
 	URL        string // without the path; DefaultURL if empty
 	RoutingKey string // the integration key of a service, or of an event orchestration
+
+	Class     string // "Alert" if empty
+	Component string // the Alert's name if empty
+	Group     string // the Alert's namespace if empty
+	Client    string // "Bellhop" if empty
+	ClientURL string
+	Links     []Link
+	Details   map[string]string // beside those of render
+}
+
+// Link is a link that an incident shows.
+type Link struct {
+	Href string `json:"href"`
+	Text string `json:"text,omitempty"`
 }
 
 // Sender is a notify.Sender.
@@ -72,9 +89,24 @@ var (
 )
 
 // check returns what is wrong with the settings in a spec.
-func check(address string) (problems notify.Problems) {
+func check(config Config) (problems notify.Problems) {
+	address := config.URL
 	if u := problems.BaseURL("url", address); u != nil && strings.HasSuffix(strings.TrimRight(u.Path, "/"), path) {
 		problems.AddURL("url", address, "must be without the path "+path+", such as "+DefaultURL)
+	}
+	problems.Line("class", config.Class)
+	problems.Line("component", config.Component)
+	problems.Line("group", config.Group)
+	problems.Line("client", config.Client)
+	problems.Link("clientURL", config.ClientURL)
+	for i, link := range config.Links {
+		problems.Link(fmt.Sprintf("links[%d].href", i), link.Href)
+		problems.Line(fmt.Sprintf("links[%d].text", i), link.Text)
+	}
+	for _, name := range slices.Sorted(maps.Keys(config.Details)) {
+		if slices.Contains(ownDetails, name) || len(name) > maxDetailName {
+			problems.Add("details", name, "must have names of at most 128 bytes, and none of content, alert, uid and receiver, which are bellhop's own")
+		}
 	}
 	return problems
 }
@@ -84,7 +116,7 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	if config.URL == "" {
 		config.URL = DefaultURL
 	}
-	if err := check(config.URL).Err(); err != nil {
+	if err := check(config).Err(); err != nil {
 		return nil, err
 	}
 	base, err := notify.ParseBaseURL("url", config.URL)
@@ -105,13 +137,11 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	return s, nil
 }
 
-// details are shown with an alert, under these names.
-type details struct {
-	Content  string `json:"content"`
-	Alert    string `json:"alert"`
-	UID      string `json:"uid"`
-	Receiver string `json:"receiver"`
-}
+// ownDetails are the names of the details that render sets.
+var ownDetails = []string{"content", "alert", "uid", "receiver"}
+
+// maxDetailName bounds the name of a detail, in bytes.
+const maxDetailName = 128
 
 var severities = map[notify.Severity]string{
 	notify.Info:     "info",
@@ -133,16 +163,21 @@ func (s *Sender) render(m notify.Message, k notify.Key) (event *pd.V2Event, cut 
 	m.Severity = notify.Info // the payload has the severity, which the title need not repeat
 	summary, cut := notify.Cut(m.TitleWithStatus(), maxSummary, notify.Characters)
 	source := m.Namespace + "/" + m.Name
-	event.Action, event.Client = "trigger", "Bellhop"
+	event.Action, event.Client, event.ClientURL = "trigger", cmp.Or(s.config.Client, "Bellhop"), s.config.ClientURL
+	for _, link := range s.config.Links {
+		event.Links = append(event.Links, link)
+	}
+	details := map[string]string{"content": m.Content(), "alert": source, "uid": m.UID, "receiver": m.Receiver}
+	maps.Copy(details, s.config.Details)
 	event.Payload = &pd.V2Payload{
 		Summary:   summary,
 		Source:    source,
 		Severity:  severity,
 		Timestamp: m.Time.UTC().Format(time.RFC3339),
-		Component: m.Name,
-		Group:     m.Namespace,
-		Class:     "Alert",
-		Details:   details{Content: m.Content(), Alert: source, UID: m.UID, Receiver: m.Receiver},
+		Component: cmp.Or(s.config.Component, m.Name),
+		Group:     cmp.Or(s.config.Group, m.Namespace),
+		Class:     cmp.Or(s.config.Class, "Alert"),
+		Details:   details,
 	}
 	return event, cut
 }

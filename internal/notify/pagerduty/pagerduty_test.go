@@ -83,7 +83,7 @@ func TestSend(t *testing.T) {
 	payload := func(summary, severity string) string {
 		return `,"client":"Bellhop","payload":{"summary":"` + summary + `","source":"shop/kubecon-alert","severity":"` + severity +
 			`","timestamp":"2026-03-01T12:00:00Z","component":"kubecon-alert","group":"shop","class":"Alert","custom_details":{` +
-			`"content":"Hello KubeCon 👋","alert":"shop/kubecon-alert","uid":"5f0c","receiver":"ClusterReceiver/oncall"}}}`
+			`"alert":"shop/kubecon-alert","content":"Hello KubeCon 👋","receiver":"ClusterReceiver/oncall","uid":"5f0c"}}}`
 	}
 	const event = `{"routing_key":"` + routingKey + `","event_action":`
 	for _, c := range []struct {

@@ -26,9 +26,11 @@ import (
 var Provider = notify.Provider[v1beta1.PushoverProvider]{
 	Addresses: func(s *v1beta1.PushoverProvider) []notify.Address { return notify.URLAddress("url", s.URL) },
 	New: func(s *v1beta1.PushoverProvider, secret *notify.Secret, client *outbound.Client) (notify.Sender, error) {
-		return New(Config{URL: s.URL, Token: secret.Get("token"), User: secret.Get("user"), Device: s.Device}, client)
+		config := configOf(s)
+		config.Token, config.User = secret.Get("token"), secret.Get("user")
+		return New(config, client)
 	},
-	Check: func(s *v1beta1.PushoverProvider) notify.Problems { return check(s.URL, s.Device) },
+	Check: func(s *v1beta1.PushoverProvider) notify.Problems { return check(configOf(s)) },
 	Modes: []notify.Mode{{
 		SecretKeys: []string{"token", "user"},
 		DefaultURL: DefaultURL,
@@ -39,4 +41,8 @@ var Provider = notify.Provider[v1beta1.PushoverProvider]{
 		Probe:      "whether token, user and device are valid",
 		ProbeGap:   "whether a phone is on",
 	}},
+}
+
+func configOf(s *v1beta1.PushoverProvider) Config {
+	return Config{URL: s.URL, Device: s.Device, Sound: s.Sound, Retry: int(s.RetrySeconds), Expire: int(s.ExpireSeconds), TTL: int(s.TTLSeconds)}
 }

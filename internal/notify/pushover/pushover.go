@@ -51,6 +51,11 @@ type Config struct {
 	Token  string // of the application
 	User   string // key of a user or of a group
 	Device string // name of a device; all of the user's if empty
+
+	Sound  string // of a message but a resolve; the user's if empty
+	Retry  int    // interval of the repeats of an emergency, in seconds; retrySeconds if 0
+	Expire int    // how long an emergency is repeated, in seconds; expireSeconds if 0
+	TTL    int    // how long a message that is no emergency stays, in seconds; for ever if 0
 }
 
 // Sender is a notify.Sender.
@@ -71,17 +76,22 @@ var (
 
 var (
 	credential = regexp.MustCompile(`^[A-Za-z0-9]{1,128}$`)
+	soundName  = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 	deviceName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,25}$`)
 	receiptID  = regexp.MustCompile(`^[A-Za-z0-9]{30}$`)
 )
 
 // check returns what is wrong with the settings in a spec.
-func check(address, device string) (problems notify.Problems) {
+func check(config Config) (problems notify.Problems) {
+	address, device := config.URL, config.Device
 	if u := problems.BaseURL("url", address); u != nil && strings.Contains(u.Path+"/", "/1/") {
 		problems.AddURL("url", address, "must be that of the API, without /1/messages.json")
 	}
 	if device != "" && !deviceName.MatchString(device) {
 		problems.Add("device", device, "must be the name of a device: letters, digits, - and _, at most 25")
+	}
+	if config.Sound != "" && !soundName.MatchString(config.Sound) {
+		problems.Add("sound", config.Sound, "must be the name of a sound, such as siren: letters, digits, - and _")
 	}
 	return problems
 }
@@ -91,7 +101,7 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	if config.URL == "" {
 		config.URL = DefaultURL
 	}
-	if err := check(config.URL, config.Device).Err(); err != nil {
+	if err := check(config).Err(); err != nil {
 		return nil, err
 	}
 	base, err := notify.ParseBaseURL("url", config.URL)

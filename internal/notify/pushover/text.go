@@ -17,6 +17,7 @@ limitations under the License.
 package pushover
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/gophernetes/bellhop/internal/notify"
@@ -53,6 +54,8 @@ type request struct {
 	Retry    int    `json:"retry,omitempty"`
 	Expire   int    `json:"expire,omitempty"`
 	Tags     string `json:"tags,omitempty"`
+	Sound    string `json:"sound,omitempty"`
+	TTL      int    `json:"ttl,omitempty"`
 }
 
 func priority(m notify.Message) int {
@@ -85,7 +88,12 @@ func (s *Sender) render(m notify.Message, incident string) (r request, cuts stri
 		cuts += notify.CutNote("content", maxMessage, "characters")
 	}
 	if r.Priority == emergency {
-		r.Retry, r.Expire, r.Tags = retrySeconds, expireSeconds, incident
+		r.Retry, r.Expire, r.Tags = cmp.Or(s.config.Retry, retrySeconds), cmp.Or(s.config.Expire, expireSeconds), incident
+	} else {
+		r.TTL = s.config.TTL
+	}
+	if m.Event != result.Resolved {
+		r.Sound = s.config.Sound
 	}
 	return r, cuts
 }

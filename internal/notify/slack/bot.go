@@ -61,7 +61,7 @@ func (b *Bot) Send(ctx context.Context, m notify.Message, k notify.Key) (result.
 	if m.Event == result.Fired || !ok {
 		return b.post(ctx, m, k)
 	}
-	message, cuts := render(m)
+	message, cuts := b.render(m)
 	refusal, err := b.call(func(api *slack.Client) error {
 		_, edited, _, err := api.UpdateMessageContext(ctx, channel, ts, options(message, k)...)
 		if err == nil && edited != ts {
@@ -85,11 +85,11 @@ func (b *Bot) post(ctx context.Context, m notify.Message, k notify.Key) (result.
 	if m.Event == result.Resolved { // the content is in an earlier message, or was never sent
 		m.RawContent = ""
 	}
-	message, cuts := render(m)
+	message, cuts := b.render(m)
 	var id string
 	_, err := b.call(func(api *slack.Client) error {
 		channel, ts, err := api.PostMessageContext(ctx, b.channel,
-			append(options(message, k), slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl())...)
+			append(options(message, k), b.postOptions(m)...)...)
 		id = channel + "/" + ts
 		if _, _, ok := b.parseID(id); err == nil && !ok {
 			err = errIncomplete
@@ -110,6 +110,24 @@ func options(message slack.Attachment, k notify.Key) []slack.MsgOption {
 		slack.MsgOptionLinkNames(false),
 		slack.MsgOptionMetadata(slack.SlackMetadata{EventType: "bellhop_alert", EventPayload: map[string]any{"delivery": k.Delivery}}),
 	}
+}
+
+// postOptions returns the options of a new message, which an edit does not have: Slack keeps the author, and notifies nobody of an edit.
+func (b *Bot) postOptions(m notify.Message) []slack.MsgOption {
+	options := []slack.MsgOption{slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl()}
+	if text := b.mentions(m); text != "" {
+		options = append(options, slack.MsgOptionText(text, false))
+	}
+	if b.config.Username != "" {
+		options = append(options, slack.MsgOptionUsername(b.config.Username))
+	}
+	if b.config.IconEmoji != "" {
+		options = append(options, slack.MsgOptionIconEmoji(b.config.IconEmoji))
+	}
+	if b.config.IconURL != "" {
+		options = append(options, slack.MsgOptionIconURL(b.config.IconURL))
+	}
+	return options
 }
 
 // Probe requests the account of the token.

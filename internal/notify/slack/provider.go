@@ -26,9 +26,11 @@ import (
 var Provider = notify.Provider[v1beta1.SlackProvider]{
 	Addresses: func(s *v1beta1.SlackProvider) []notify.Address { return notify.URLAddress("url", s.URL) },
 	New: func(s *v1beta1.SlackProvider, secret *notify.Secret, client *outbound.Client) (notify.Sender, error) {
-		return New(Config{WebhookURL: secret.Get("url"), Token: secret.Get("token"), Channel: s.Channel, URL: s.URL}, client)
+		config := configOf(s)
+		config.WebhookURL, config.Token = secret.Get("url"), secret.Get("token")
+		return New(config, client)
 	},
-	Check: func(s *v1beta1.SlackProvider) notify.Problems { return check(s.URL, s.Channel) },
+	Check: func(s *v1beta1.SlackProvider) notify.Problems { return check(configOf(s)) },
 	Modes: []notify.Mode{{
 		Name:       "bot",
 		SecretKeys: []string{"token"},
@@ -47,4 +49,8 @@ var Provider = notify.Provider[v1beta1.SlackProvider]{
 		Resolve:    notify.OwnMessage,
 		Sent:       "Slack has the message",
 	}},
+}
+
+func configOf(s *v1beta1.SlackProvider) Config {
+	return Config{Channel: s.Channel, URL: s.URL, Username: s.Username, IconEmoji: s.IconEmoji, IconURL: s.IconURL, Footer: s.Footer, Mentions: s.Mentions}
 }

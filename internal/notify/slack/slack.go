@@ -29,6 +29,7 @@ limitations under the License.
 package slack
 
 import (
+	"fmt"
 	"net/url"
 	"regexp"
 	"slices"
@@ -50,31 +51,55 @@ type Config struct {
 	Token      string // of the bot
 	Channel    string // id of the channel that the bot posts to
 	URL        string // of the Web API, for a bot; DefaultURL if empty
+
+	Username  string // of the author; the app's if empty
+	IconEmoji string // of the author, such as :fire:
+	IconURL   string // of the author
+	Footer    string
+	Mentions  []string // ids of persons and groups, channel, or here
 }
 
 // connection is what Bot and Webhook have in common.
-type connection struct{ notify.HTTP }
+type connection struct {
+	notify.HTTP
+	config Config
+}
 
 var (
 	hosts     = []string{"slack.com", "hooks.slack.com", "slack-gov.com", "hooks.slack-gov.com"}
 	channelID = regexp.MustCompile(`^[A-Z][A-Z0-9]{1,63}$`)
+	emoji     = regexp.MustCompile(`^:[a-z0-9_+'-]{1,62}:$`)
+	person    = regexp.MustCompile(`^[UW][A-Z0-9]{1,31}$`)
+	group     = regexp.MustCompile(`^S[A-Z0-9]{1,31}$`)
 	code      = regexp.MustCompile(`^[a-z_]{1,64}$`)
 )
 
 // check returns what is wrong with the settings in a spec.
-func check(address, channel string) (problems notify.Problems) {
+func check(config Config) (problems notify.Problems) {
+	address, channel := config.URL, config.Channel
 	if u := problems.BaseURL("url", address); u != nil && strings.Contains(u.Path, "/services/") {
 		problems.AddURL("url", address, "is that of an incoming webhook, and a credential: put it into the Secret, as url, and leave it out here")
 	}
 	if channel != "" && !channelID.MatchString(channel) {
 		problems.Add("channel", channel, "must be the id of a channel, such as C0123456789, which is in the channel's details: names do not work")
 	}
+	problems.Line("username", config.Username)
+	if config.IconEmoji != "" && !emoji.MatchString(config.IconEmoji) {
+		problems.Add("iconEmoji", config.IconEmoji, "must be the code of an emoji, such as :fire:")
+	}
+	problems.Link("iconURL", config.IconURL)
+	problems.Line("footer", config.Footer)
+	for i, mention := range config.Mentions {
+		if mentionOf(mention) == "" {
+			problems.Add(fmt.Sprintf("mentions[%d]", i), mention, "must be the id of a person (U0123456789) or of a group (S0123456789), channel, or here: names do not work")
+		}
+	}
 	return problems
 }
 
 // New returns a *Bot or a *Webhook. An error is a *result.Error that names the invalid field.
 func New(config Config, client *outbound.Client) (notify.Sender, error) {
-	if err := check(config.URL, config.Channel).Err(); err != nil {
+	if err := check(config).Err(); err != nil {
 		return nil, err
 	}
 	isBot, err := notify.HasBotToken(config.WebhookURL, config.Token)
@@ -103,7 +128,7 @@ func newBot(config Config, client *outbound.Client) (*Bot, error) {
 		return nil, notify.Invalid("channel", "must be the id of a channel, such as C0123456789, for a bot")
 	}
 	return &Bot{
-		connection: newConnection(base, client, token),
+		connection: newConnection(config, base, client, token),
 		url:        strings.TrimSuffix(base.String(), "/") + "/", // the library appends the method's name
 		token:      token,
 		channel:    config.Channel,
@@ -121,13 +146,13 @@ func newWebhook(config Config, client *outbound.Client) (*Webhook, error) {
 		return nil, notify.Invalid("url", "of the Web API is for a bot, which needs a token; an incoming webhook's is in the Secret")
 	}
 	secrets := append(notify.URLSecrets(config.WebhookURL, hook), notify.PathSecrets(hook)...)
-	w := &Webhook{connection: newConnection(hook, client, secrets...), hook: hook}
+	w := &Webhook{connection: newConnection(config, hook, client, secrets...), hook: hook}
 	w.Refine = w.refine
 	return w, nil
 }
 
-func newConnection(to *url.URL, client *outbound.Client, secrets ...string) connection {
-	c := connection{notify.NewHTTP(client, secrets...)}
+func newConnection(config Config, to *url.URL, client *outbound.Client, secrets ...string) connection {
+	c := connection{HTTP: notify.NewHTTP(client, secrets...), config: config}
 	c.MayQuote = slices.Contains(hosts, to.Hostname())
 	return c
 }

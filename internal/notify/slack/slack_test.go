@@ -451,7 +451,7 @@ func TestRender(t *testing.T) {
 			strings.Repeat("&", 256), "", strings.Repeat("&amp;", 203) + "… [cut]", "", "; the title was cut to 1024 characters",
 		},
 	} {
-		message, cuts := render(notify.Message{Event: result.Fired, RawTitle: c.title, RawContent: c.content})
+		message, cuts := new(connection).render(notify.Message{Event: result.Fired, RawTitle: c.title, RawContent: c.content})
 		if message.Title != c.wantTitle || message.Fallback != c.wantTitle || message.Text != c.wantRaw || cuts != c.cuts {
 			t.Errorf("%s: got %+v, %q", why, message, cuts)
 		}
@@ -465,7 +465,7 @@ func TestRender(t *testing.T) {
 		"#439fe0": {Event: result.Fired, Severity: notify.Info},
 		"good":    {Event: result.Resolved, Severity: notify.Critical},
 	} {
-		if message, _ := render(m); message.Color != color {
+		if message, _ := new(connection).render(m); message.Color != color {
 			t.Errorf("%+v: got %s, want %s", m, message.Color, color)
 		}
 	}

@@ -17,6 +17,8 @@ limitations under the License.
 package slack
 
 import (
+	"strings"
+
 	"github.com/slack-go/slack"
 	"github.com/slack-go/slack/slackutilsx"
 
@@ -31,7 +33,7 @@ const (
 
 // render returns the message, and a note of what was cut. The title has severity and event in words, because a phone's
 // notification shows no color and some people see none.
-func render(m notify.Message) (message slack.Attachment, cuts string) {
+func (c *connection) render(m notify.Message) (message slack.Attachment, cuts string) {
 	title, cut := notify.Cut(m.TitleWithStatus(), maxTitle, escaped(notify.Characters))
 	if cut {
 		cuts = notify.CutNote("title", maxTitle, "characters")
@@ -46,7 +48,33 @@ func render(m notify.Message) (message slack.Attachment, cuts string) {
 		Fallback: title, // shown in a phone's notification
 		Title:    title,
 		Text:     slackutilsx.EscapeMessage(content),
+		Footer:   slackutilsx.EscapeMessage(c.config.Footer),
 	}, cuts
+}
+
+// mentions returns the text that notifies the receiver's mentions; "": nobody. It is beside the attachment, in which Slack notifies nobody.
+func (c *connection) mentions(m notify.Message) string {
+	if m.Event == result.Resolved {
+		return ""
+	}
+	var texts []string
+	for _, mention := range c.config.Mentions {
+		texts = append(texts, mentionOf(mention))
+	}
+	return strings.Join(texts, " ")
+}
+
+// mentionOf returns the markup of a mention; "": it is not valid.
+func mentionOf(mention string) string {
+	switch {
+	case mention == "channel" || mention == "here":
+		return "<!" + mention + ">"
+	case person.MatchString(mention):
+		return "<@" + mention + ">"
+	case group.MatchString(mention):
+		return "<!subteam^" + mention + ">"
+	}
+	return ""
 }
 
 func color(m notify.Message) string {

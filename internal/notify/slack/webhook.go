@@ -43,8 +43,12 @@ func (w *Webhook) Send(ctx context.Context, m notify.Message, _ notify.Key) (res
 	if m.Event == result.Resolved { // the content is in an earlier message
 		m.RawContent = ""
 	}
-	message, cuts := render(m)
+	message, cuts := w.render(m)
 	resp, err := w.RequestJSON(ctx, http.MethodPost, w.hook, slack.WebhookMessage{
+		Text:        w.mentions(m),
+		Username:    w.config.Username,
+		IconEmoji:   w.config.IconEmoji,
+		IconURL:     w.config.IconURL,
 		Attachments: []slack.Attachment{message},
 		Parse:       "none",
 		UnfurlLinks: new(false),

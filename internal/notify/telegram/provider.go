@@ -26,7 +26,8 @@ import (
 var Provider = notify.Provider[v1beta1.TelegramProvider]{
 	Addresses: func(s *v1beta1.TelegramProvider) []notify.Address { return notify.URLAddress("url", s.URL) },
 	New: func(s *v1beta1.TelegramProvider, secret *notify.Secret, client *outbound.Client) (notify.Sender, error) {
-		return New(Config{URL: s.URL, Token: secret.Get("token"), ChatID: s.ChatID, MessageThreadID: int(s.MessageThreadID)}, client)
+		return New(Config{URL: s.URL, Token: secret.Get("token"), ChatID: s.ChatID, MessageThreadID: int(s.MessageThreadID),
+			DisableNotification: s.DisableNotification}, client)
 	},
 	Check: func(s *v1beta1.TelegramProvider) notify.Problems { return check(s.URL, s.ChatID) },
 	Modes: []notify.Mode{{

@@ -51,6 +51,8 @@ type Config struct {
 	Token           string // of the bot
 	ChatID          string // a number, which is negative for groups and channels, or @ and the name of a public group or channel
 	MessageThreadID int    // the topic of a forum; 0: none, or the topic General
+
+	DisableNotification bool // messages have no sound
 }
 
 // Sender is a notify.Sender.
@@ -135,10 +137,11 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 func (s *Sender) post(ctx context.Context, text, cuts string) (result.Receipt, error) {
 	resp, answer, failure := s.call(func(b *bot.Bot) error {
 		_, err := b.SendMessage(ctx, &bot.SendMessageParams{
-			ChatID:             s.config.ChatID,
-			MessageThreadID:    s.config.MessageThreadID,
-			Text:               text,
-			LinkPreviewOptions: noPreview(),
+			ChatID:              s.config.ChatID,
+			MessageThreadID:     s.config.MessageThreadID,
+			Text:                text,
+			DisableNotification: s.config.DisableNotification,
+			LinkPreviewOptions:  noPreview(),
 		})
 		return err
 	})

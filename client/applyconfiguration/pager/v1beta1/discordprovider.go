@@ -26,6 +26,13 @@ package v1beta1
 type DiscordProviderApplyConfiguration struct {
 	// threadID is the thread to post in, by its number; a forum needs one.
 	ThreadID *string `json:"threadID,omitempty"`
+	// username is shown as the author. Default: the webhook's name.
+	Username *string `json:"username,omitempty"`
+	// avatarURL is the address of the author's picture. Default: the webhook's.
+	AvatarURL *string `json:"avatarURL,omitempty"`
+	// mentions are notified of each new message but a resolve, at most 8: the number
+	// of a person, & and the number of a role, everyone, or here.
+	Mentions []string `json:"mentions,omitempty"`
 }
 
 // DiscordProviderApplyConfiguration constructs a declarative configuration of the DiscordProvider type for use with
@@ -39,5 +46,31 @@ func DiscordProvider() *DiscordProviderApplyConfiguration {
 // If called multiple times, the ThreadID field is set to the value of the last call.
 func (b *DiscordProviderApplyConfiguration) WithThreadID(value string) *DiscordProviderApplyConfiguration {
 	b.ThreadID = &value
+	return b
+}
+
+// WithUsername sets the Username field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Username field is set to the value of the last call.
+func (b *DiscordProviderApplyConfiguration) WithUsername(value string) *DiscordProviderApplyConfiguration {
+	b.Username = &value
+	return b
+}
+
+// WithAvatarURL sets the AvatarURL field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the AvatarURL field is set to the value of the last call.
+func (b *DiscordProviderApplyConfiguration) WithAvatarURL(value string) *DiscordProviderApplyConfiguration {
+	b.AvatarURL = &value
+	return b
+}
+
+// WithMentions adds the given value to the Mentions field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Mentions field.
+func (b *DiscordProviderApplyConfiguration) WithMentions(values ...string) *DiscordProviderApplyConfiguration {
+	for i := range values {
+		b.Mentions = append(b.Mentions, values[i])
+	}
 	return b
 }

@@ -41,6 +41,12 @@ type EmailProviderApplyConfiguration struct {
 	// to are the addresses that mails go to, at most 16. All see each other. One
 	// that is refused does not keep the others from getting it.
 	To []string `json:"to,omitempty"`
+	// hello is the name by which Bellhop introduces itself to the mail server (EHLO).
+	// Default: its IP address.
+	Hello *string `json:"hello,omitempty"`
+	// headers are added to each mail, at most 16, such as Reply-To. Headers that
+	// Bellhop sets itself (From, To, Subject, Message-ID, Content-*, …) are refused.
+	Headers []EmailHeaderApplyConfiguration `json:"headers,omitempty"`
 }
 
 // EmailProviderApplyConfiguration constructs a declarative configuration of the EmailProvider type for use with
@@ -79,6 +85,27 @@ func (b *EmailProviderApplyConfiguration) WithFrom(value string) *EmailProviderA
 func (b *EmailProviderApplyConfiguration) WithTo(values ...string) *EmailProviderApplyConfiguration {
 	for i := range values {
 		b.To = append(b.To, values[i])
+	}
+	return b
+}
+
+// WithHello sets the Hello field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Hello field is set to the value of the last call.
+func (b *EmailProviderApplyConfiguration) WithHello(value string) *EmailProviderApplyConfiguration {
+	b.Hello = &value
+	return b
+}
+
+// WithHeaders adds the given value to the Headers field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Headers field.
+func (b *EmailProviderApplyConfiguration) WithHeaders(values ...*EmailHeaderApplyConfiguration) *EmailProviderApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithHeaders")
+		}
+		b.Headers = append(b.Headers, *values[i])
 	}
 	return b
 }

@@ -30,6 +30,11 @@ type MattermostProviderApplyConfiguration struct {
 	// channelID is the id of the channel that the bot posts to. A bot needs it; an
 	// incoming webhook has a channel of its own.
 	ChannelID *string `json:"channelID,omitempty"`
+	// username is shown as the author of an incoming webhook's posts, where the server
+	// permits it. A bot has its own.
+	Username *string `json:"username,omitempty"`
+	// iconURL is the address of the author's picture. As username.
+	IconURL *string `json:"iconURL,omitempty"`
 }
 
 // MattermostProviderApplyConfiguration constructs a declarative configuration of the MattermostProvider type for use with
@@ -51,5 +56,21 @@ func (b *MattermostProviderApplyConfiguration) WithURL(value string) *Mattermost
 // If called multiple times, the ChannelID field is set to the value of the last call.
 func (b *MattermostProviderApplyConfiguration) WithChannelID(value string) *MattermostProviderApplyConfiguration {
 	b.ChannelID = &value
+	return b
+}
+
+// WithUsername sets the Username field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Username field is set to the value of the last call.
+func (b *MattermostProviderApplyConfiguration) WithUsername(value string) *MattermostProviderApplyConfiguration {
+	b.Username = &value
+	return b
+}
+
+// WithIconURL sets the IconURL field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the IconURL field is set to the value of the last call.
+func (b *MattermostProviderApplyConfiguration) WithIconURL(value string) *MattermostProviderApplyConfiguration {
+	b.IconURL = &value
 	return b
 }

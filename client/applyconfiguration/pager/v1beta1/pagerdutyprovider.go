@@ -18,6 +18,10 @@ limitations under the License.
 
 package v1beta1
 
+import (
+	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
+)
+
 // PagerDutyProviderApplyConfiguration represents a declarative configuration of the PagerDutyProvider type for use
 // with apply.
 //
@@ -27,6 +31,22 @@ type PagerDutyProviderApplyConfiguration struct {
 	// url of the service. Default https://events.pagerduty.com; in the EU
 	// https://events.eu.pagerduty.com.
 	URL *string `json:"url,omitempty"`
+	// class is the class of the event, such as deployment. Default Alert.
+	Class *string `json:"class,omitempty"`
+	// component is the part of the service that is affected. Default: the Alert's name.
+	Component *string `json:"component,omitempty"`
+	// group is the group of components. Default: the Alert's namespace.
+	Group *string `json:"group,omitempty"`
+	// client is shown as what sent the event, such as the name of the cluster. Default
+	// Bellhop.
+	Client *string `json:"client,omitempty"`
+	// clientURL is where the name of the client leads to.
+	ClientURL *string `json:"clientURL,omitempty"`
+	// links are shown in the incident, such as a runbook, at most 8.
+	Links []PagerDutyLinkApplyConfiguration `json:"links,omitempty"`
+	// details are shown with each alert beside content, alert, uid and receiver, which
+	// are Bellhop's own, at most 16.
+	Details map[string]pagerv1beta1.PagerDutyDetail `json:"details,omitempty"`
 }
 
 // PagerDutyProviderApplyConfiguration constructs a declarative configuration of the PagerDutyProvider type for use with
@@ -40,5 +60,72 @@ func PagerDutyProvider() *PagerDutyProviderApplyConfiguration {
 // If called multiple times, the URL field is set to the value of the last call.
 func (b *PagerDutyProviderApplyConfiguration) WithURL(value string) *PagerDutyProviderApplyConfiguration {
 	b.URL = &value
+	return b
+}
+
+// WithClass sets the Class field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Class field is set to the value of the last call.
+func (b *PagerDutyProviderApplyConfiguration) WithClass(value string) *PagerDutyProviderApplyConfiguration {
+	b.Class = &value
+	return b
+}
+
+// WithComponent sets the Component field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Component field is set to the value of the last call.
+func (b *PagerDutyProviderApplyConfiguration) WithComponent(value string) *PagerDutyProviderApplyConfiguration {
+	b.Component = &value
+	return b
+}
+
+// WithGroup sets the Group field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Group field is set to the value of the last call.
+func (b *PagerDutyProviderApplyConfiguration) WithGroup(value string) *PagerDutyProviderApplyConfiguration {
+	b.Group = &value
+	return b
+}
+
+// WithClient sets the Client field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Client field is set to the value of the last call.
+func (b *PagerDutyProviderApplyConfiguration) WithClient(value string) *PagerDutyProviderApplyConfiguration {
+	b.Client = &value
+	return b
+}
+
+// WithClientURL sets the ClientURL field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ClientURL field is set to the value of the last call.
+func (b *PagerDutyProviderApplyConfiguration) WithClientURL(value string) *PagerDutyProviderApplyConfiguration {
+	b.ClientURL = &value
+	return b
+}
+
+// WithLinks adds the given value to the Links field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Links field.
+func (b *PagerDutyProviderApplyConfiguration) WithLinks(values ...*PagerDutyLinkApplyConfiguration) *PagerDutyProviderApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithLinks")
+		}
+		b.Links = append(b.Links, *values[i])
+	}
+	return b
+}
+
+// WithDetails puts the entries into the Details field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, the entries provided by each call will be put on the Details field,
+// overwriting an existing map entries in Details field with the same key.
+func (b *PagerDutyProviderApplyConfiguration) WithDetails(entries map[string]pagerv1beta1.PagerDutyDetail) *PagerDutyProviderApplyConfiguration {
+	if b.Details == nil && len(entries) > 0 {
+		b.Details = make(map[string]pagerv1beta1.PagerDutyDetail, len(entries))
+	}
+	for k, v := range entries {
+		b.Details[k] = v
+	}
 	return b
 }

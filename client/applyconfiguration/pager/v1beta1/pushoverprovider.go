@@ -28,6 +28,18 @@ type PushoverProviderApplyConfiguration struct {
 	URL *string `json:"url,omitempty"`
 	// device to send to. Default: all devices of the user.
 	Device *string `json:"device,omitempty"`
+	// sound is the name of the sound of each message but a resolve, such as siren.
+	// Default: the one of the user.
+	Sound *string `json:"sound,omitempty"`
+	// retrySeconds is the interval at which a Critical message rings again, 30 to 3600.
+	// Default 60.
+	RetrySeconds *int32 `json:"retrySeconds,omitempty"`
+	// expireSeconds is how long a Critical message rings if no user acknowledges it, 30
+	// to 10800. Default 3600.
+	ExpireSeconds *int32 `json:"expireSeconds,omitempty"`
+	// ttlSeconds is how long a message that is not Critical stays on the devices. Default:
+	// until a user dismisses it.
+	TTLSeconds *int32 `json:"ttlSeconds,omitempty"`
 }
 
 // PushoverProviderApplyConfiguration constructs a declarative configuration of the PushoverProvider type for use with
@@ -49,5 +61,37 @@ func (b *PushoverProviderApplyConfiguration) WithURL(value string) *PushoverProv
 // If called multiple times, the Device field is set to the value of the last call.
 func (b *PushoverProviderApplyConfiguration) WithDevice(value string) *PushoverProviderApplyConfiguration {
 	b.Device = &value
+	return b
+}
+
+// WithSound sets the Sound field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Sound field is set to the value of the last call.
+func (b *PushoverProviderApplyConfiguration) WithSound(value string) *PushoverProviderApplyConfiguration {
+	b.Sound = &value
+	return b
+}
+
+// WithRetrySeconds sets the RetrySeconds field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the RetrySeconds field is set to the value of the last call.
+func (b *PushoverProviderApplyConfiguration) WithRetrySeconds(value int32) *PushoverProviderApplyConfiguration {
+	b.RetrySeconds = &value
+	return b
+}
+
+// WithExpireSeconds sets the ExpireSeconds field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ExpireSeconds field is set to the value of the last call.
+func (b *PushoverProviderApplyConfiguration) WithExpireSeconds(value int32) *PushoverProviderApplyConfiguration {
+	b.ExpireSeconds = &value
+	return b
+}
+
+// WithTTLSeconds sets the TTLSeconds field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the TTLSeconds field is set to the value of the last call.
+func (b *PushoverProviderApplyConfiguration) WithTTLSeconds(value int32) *PushoverProviderApplyConfiguration {
+	b.TTLSeconds = &value
 	return b
 }

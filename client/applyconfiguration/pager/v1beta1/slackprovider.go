@@ -30,6 +30,18 @@ type SlackProviderApplyConfiguration struct {
 	// channel is the id of the channel that the bot posts to, such as C0123456789. A bot needs it; an
 	// incoming webhook has a channel of its own.
 	Channel *string `json:"channel,omitempty"`
+	// username is shown as the author. A bot needs the scope chat:write.customize; a
+	// webhook of an app ignores it.
+	Username *string `json:"username,omitempty"`
+	// iconEmoji is shown as the author's picture, such as :fire:. As username.
+	IconEmoji *string `json:"iconEmoji,omitempty"`
+	// iconURL is the address of the author's picture. As username.
+	IconURL *string `json:"iconURL,omitempty"`
+	// footer is shown below each message. Plain text.
+	Footer *string `json:"footer,omitempty"`
+	// mentions are notified of each message but a resolve, at most 8: the id of a
+	// person (U0123456789) or of a group (S0123456789), channel, or here.
+	Mentions []string `json:"mentions,omitempty"`
 }
 
 // SlackProviderApplyConfiguration constructs a declarative configuration of the SlackProvider type for use with
@@ -51,5 +63,47 @@ func (b *SlackProviderApplyConfiguration) WithURL(value string) *SlackProviderAp
 // If called multiple times, the Channel field is set to the value of the last call.
 func (b *SlackProviderApplyConfiguration) WithChannel(value string) *SlackProviderApplyConfiguration {
 	b.Channel = &value
+	return b
+}
+
+// WithUsername sets the Username field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Username field is set to the value of the last call.
+func (b *SlackProviderApplyConfiguration) WithUsername(value string) *SlackProviderApplyConfiguration {
+	b.Username = &value
+	return b
+}
+
+// WithIconEmoji sets the IconEmoji field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the IconEmoji field is set to the value of the last call.
+func (b *SlackProviderApplyConfiguration) WithIconEmoji(value string) *SlackProviderApplyConfiguration {
+	b.IconEmoji = &value
+	return b
+}
+
+// WithIconURL sets the IconURL field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the IconURL field is set to the value of the last call.
+func (b *SlackProviderApplyConfiguration) WithIconURL(value string) *SlackProviderApplyConfiguration {
+	b.IconURL = &value
+	return b
+}
+
+// WithFooter sets the Footer field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Footer field is set to the value of the last call.
+func (b *SlackProviderApplyConfiguration) WithFooter(value string) *SlackProviderApplyConfiguration {
+	b.Footer = &value
+	return b
+}
+
+// WithMentions adds the given value to the Mentions field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Mentions field.
+func (b *SlackProviderApplyConfiguration) WithMentions(values ...string) *SlackProviderApplyConfiguration {
+	for i := range values {
+		b.Mentions = append(b.Mentions, values[i])
+	}
 	return b
 }

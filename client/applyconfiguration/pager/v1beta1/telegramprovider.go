@@ -32,6 +32,8 @@ type TelegramProviderApplyConfiguration struct {
 	// messageThreadID is the topic of a forum to post in. Leave it out for the topic
 	// General.
 	MessageThreadID *int32 `json:"messageThreadID,omitempty"`
+	// disableNotification sends messages without a sound. Default false.
+	DisableNotification *bool `json:"disableNotification,omitempty"`
 }
 
 // TelegramProviderApplyConfiguration constructs a declarative configuration of the TelegramProvider type for use with
@@ -61,5 +63,13 @@ func (b *TelegramProviderApplyConfiguration) WithChatID(value string) *TelegramP
 // If called multiple times, the MessageThreadID field is set to the value of the last call.
 func (b *TelegramProviderApplyConfiguration) WithMessageThreadID(value int32) *TelegramProviderApplyConfiguration {
 	b.MessageThreadID = &value
+	return b
+}
+
+// WithDisableNotification sets the DisableNotification field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the DisableNotification field is set to the value of the last call.
+func (b *TelegramProviderApplyConfiguration) WithDisableNotification(value bool) *TelegramProviderApplyConfiguration {
+	b.DisableNotification = &value
 	return b
 }
