@@ -32,10 +32,17 @@ func (m Message) Title() string { return forDisplay(m.titleOrName()) }
 // Content returns the content for display. Markup is not escaped.
 func (m Message) Content() string { return forDisplay(m.RawContent) }
 
-// forDisplay replaces emoji shortcodes with emoji, and invalid UTF-8 and NUL with U+FFFD: a service whose database cannot store
-// NUL answers with a server error, and the message would be retried.
+// forDisplay replaces emoji shortcodes with emoji, and with U+FFFD invalid UTF-8, NUL (a service whose database cannot store it answers
+// with a server error, and the message would be retried) and what changes how the rest is shown: the escapes of terminals, and
+// the characters that turn the direction of a text.
 func forDisplay(text string) string {
-	return Emoji(strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD"))
+	return Emoji(strings.Map(func(r rune) rune {
+		isEscape := r == '\x1b' || r == '\u009b'
+		if r == 0 || isEscape || '\u202a' <= r && r <= '\u202e' || '\u2066' <= r && r <= '\u2069' {
+			return '\uFFFD'
+		}
+		return r
+	}, strings.ToValidUTF8(text, "\uFFFD")))
 }
 
 // TitleWithStatus returns the title after the severity, unless that is Info, and after the event, unless that is Fired.

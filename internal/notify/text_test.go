@@ -47,6 +47,10 @@ func TestContent(t *testing.T) {
 		"a\x00:wave:":  "a\uFFFD:wave:", // U+FFFD is not white space, so the shortcode is not separate
 		"a\xffb":       "a\uFFFDb",
 		"<b> *x* @all": "<b> *x* @all",
+		// F-JP8: neither terminals nor people are shown another text than there is.
+		"\x1b[2J\u009b31m ok":         "\uFFFD[2J\uFFFD31m ok",
+		"a\u202etxt.exe\u2066b":       "a\uFFFDtxt.exe\uFFFDb",
+		"שלום\u200f, a\tb\r\nc 👨‍👩‍👧": "שלום\u200f, a\tb\r\nc 👨‍👩‍👧",
 	} {
 		if got := (Message{RawContent: content}).Content(); got != want {
 			t.Errorf("%q: got %q, want %q", content, got, want)

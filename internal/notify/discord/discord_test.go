@@ -224,7 +224,7 @@ func TestSeverities(t *testing.T) {
 	} {
 		m := notifytest.Message(result.Fired)
 		m.Severity = severity
-		got, _ := render(m)
+		got, _ := render(m, "")
 		content, _ := json.Marshal(got.Content)
 		color, _ := json.Marshal(got.Embeds[0].Color)
 		if string(content)+"/"+string(color) != want {
@@ -323,6 +323,7 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+// F-P25: a link in the text of another link shows where it leads.
 func TestEscape(t *testing.T) {
 	for typed, want := range map[string]string{
 		"node-7 has 3 % left":                  "node-7 has 3 % left",
@@ -331,7 +332,8 @@ func TestEscape(t *testing.T) {
 		`C:\temp\*`:                            `C:\\temp\\\*`,
 		"@everyone and @here, a@example.com":   `\@everyone and \@here, a@example.com`,
 		"<@123> <@&9> <#7> <t:1:R> <!channel>": `\<@123> \<@&9> \<#7> \<t\:1\:R> \<!channel>`,
-		"[x](https://e.com) [y] (z)":           `[x]\(https://e.com) [y] (z)`,
+		"[x](https://e.com) [y] (z)":           `\[x]\(https://e.com) \[y] (z)`,
+		"[https://e.com](https://f.com)":       `\[https://e.com](https://f.com)`,
 		"https://e.com/a_b_c?x=*_*:wave: *":    `https://e.com/a_b_c?x=*_*:wave: \*`,
 		"**https://e.com**":                    `\*\*https://e.com**`,
 		"path:key:a_b:x":                       `path\:key\:a\_b:x`,
@@ -381,7 +383,7 @@ func TestCut(t *testing.T) {
 	} {
 		m := notifytest.Message(result.Fired)
 		m.RawTitle, m.RawContent = text, text
-		got, cuts := render(m)
+		got, cuts := render(m, "")
 		description := got.Embeds[0].Description
 		if n := utf8.RuneCountInString(got.Content); n > maxContent || n < maxContent/3 {
 			t.Errorf("%s: the title has %d characters", why, n)
@@ -398,11 +400,11 @@ func TestCut(t *testing.T) {
 	}
 	fits := notifytest.Message(result.Fired)
 	fits.Severity, fits.RawTitle, fits.RawContent = notify.Info, strings.Repeat("👋", maxContent), strings.Repeat("-", maxDescription-1)
-	if got, cuts := render(fits); cuts != "" || got.Content != fits.RawTitle || got.Embeds[0].Description != `\`+fits.RawContent {
+	if got, cuts := render(fits, ""); cuts != "" || got.Content != fits.RawTitle || got.Embeds[0].Description != `\`+fits.RawContent {
 		t.Errorf("cut although it fits: %q", cuts)
 	}
 	fits.RawContent = " \n"
-	if got, _ := render(fits); len(got.Embeds) != 0 {
+	if got, _ := render(fits, ""); len(got.Embeds) != 0 {
 		t.Error("an embed without text")
 	}
 }

@@ -134,7 +134,7 @@ func escapeAndTruncate(text string, limit int) (escaped string, cut bool) {
 }
 
 // special has all characters that escape may escape.
-const special = "\\*_`~|<(@:#>+.-"
+const special = "\\*_`~|<[(@:#>+.-"
 
 // zeroWidthSpace separates characters that would otherwise be markup together.
 const zeroWidthSpace = "\u200b"
@@ -154,16 +154,19 @@ var (
 // escape returns the text so that Discord shows it as typed.
 func escape(text string) string {
 	var out strings.Builder
-	done := 0
+	done, brackets := 0, strings.NewReplacer()
+	if strings.Contains(text, "](http") { // a link in the text of a named link hides where that leads; within a link ]( cannot be escaped
+		brackets = strings.NewReplacer("[", `\[`)
+	}
 	for _, at := range link.FindAllStringIndex(text, -1) {
-		out.WriteString(escapeText(text[done:at[0]]))
+		out.WriteString(brackets.Replace(escapeText(text[done:at[0]])))
 		out.WriteString(text[at[0]:at[1]])
 		if done = at[1]; strings.HasPrefix(text[done:], "<") { // a backslash before < would be part of the link
 			out.WriteString("<" + zeroWidthSpace)
 			done++
 		}
 	}
-	out.WriteString(escapeText(text[done:]))
+	out.WriteString(brackets.Replace(escapeText(text[done:])))
 	return lineStart.ReplaceAllString(out.String(), `${1}\${2}`)
 }
 
