@@ -40,6 +40,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/hack/local"
+	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 	"github.com/gophernetes/bellhop/internal/patch"
@@ -194,6 +195,23 @@ var _ = Describe("Faults", func() {
 		Expect(k8s.Status().Patch(ctx, si, client.MergeFrom(before))).To(Succeed())
 		close(release)
 		Consistently(instanceStatus(ctx, si)).Should(beProvisioned(si))
+	})
+
+	// F-S6: what admission accepts can be recorded, with the fields that are managed of each parameter, also during an update.
+	It("are not caused by the largest parameters that admission accepts", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
+		large := func(value int) func(*v1beta1.ServiceInstance) {
+			var text strings.Builder
+			for i := range catalog.MaxFields {
+				fmt.Fprintf(&text, `,"%04d":"%0*d"`, i, catalog.MaxParameters/catalog.MaxFields-1-len(`,"0000":""`), value)
+			}
+			return setParameters("{" + text.String()[1:] + "}")
+		}
+		si := s.createReadyInstance(ctx, "db", large(1))
+		update(ctx, si, large(2))
+		Eventually(instanceStatus(ctx, si)).Should(beProvisioned(si))
+		Expect(s.requestsAbout(si.Spec.ExternalID)()).To(Equal([]string{"ProvisionInstance", "UpdateInstance"}))
+		Expect(si.Status.ExternalProperties).To(SatisfyAll(HaveField("Parameters", BeNil()), HaveField("ParameterChecksum", Not(BeEmpty()))))
 	})
 
 	// F-S23: the API server's answer to a patch of an object that was changed meanwhile is recognized by its text.
