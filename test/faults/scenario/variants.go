@@ -20,7 +20,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 )
