@@ -47,8 +47,10 @@ type Message struct {
 	RawTitle   string // as the user wrote it; see Title
 	RawContent string // as the user wrote it; see Content
 	Severity   Severity
-	Receiver   string    // kind and name, such as ClusterReceiver/oncall
-	Time       time.Time // of the event; a repeat has the same
+	// BelowMinimum is the receiver's minimum where the event is Resolved because the severity fell below it; else empty.
+	BelowMinimum Severity
+	Receiver     string    // kind and name, such as ClusterReceiver/oncall
+	Time         time.Time // of the event; a repeat has the same
 }
 
 // titleOrName returns the title, or one made of the Alert's name where the title is empty or only white space.

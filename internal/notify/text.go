@@ -27,7 +27,14 @@ import (
 )
 
 // Title returns the title for display; an Alert without a title has its namespace and name there. Markup is not escaped.
-func (m Message) Title() string { return forDisplay(m.titleOrName()) }
+// One that is resolved since its severity fell below the receiver's minimum says so.
+func (m Message) Title() string {
+	title := forDisplay(m.titleOrName())
+	if m.BelowMinimum != "" {
+		title += fmt.Sprintf(" (now %s, below this receiver's minimum %s)", m.Severity, m.BelowMinimum)
+	}
+	return title
+}
 
 // Content returns the content for display. Markup is not escaped.
 func (m Message) Content() string { return forDisplay(m.RawContent) }

@@ -195,3 +195,48 @@ func TestSecretRule(t *testing.T) {
 		}
 	}
 }
+
+// F-B2: a rise of severity notifies in every mode: people see a message that is new.
+func TestRiseOfSeverityNotifies(t *testing.T) {
+	key := func(n int, externalID string) notify.Key {
+		return notify.Key{Delivery: strings.Repeat(string(rune('a'+n)), 32), Incident: strings.Repeat("0", 32), ExternalID: externalID}
+	}
+	all := receivers(t)
+	if len(all) != 18 {
+		t.Errorf("%d modes", len(all))
+	}
+	for _, r := range all {
+		m := notifytest.Message(result.Fired)
+		m.Severity = notify.Info
+		first, err := r.sender.Send(t.Context(), m, key(0, ""))
+		if err != nil {
+			t.Fatalf("%s: %v", r.name, err)
+		}
+		before := r.service.Seen()
+		if provider, _, _ := strings.Cut(r.name, ","); registryByName(provider).reopens {
+			end := notifytest.Message(result.Resolved)
+			if first, err = r.sender.Send(t.Context(), end, key(1, first.ExternalID)); err != nil {
+				t.Fatalf("%s: %v", r.name, err)
+			}
+		}
+		m.Severity = notify.Critical
+		if _, err := r.sender.Send(t.Context(), m, key(2, first.ExternalID)); err != nil {
+			t.Fatalf("%s: %v", r.name, err)
+		}
+		isNew := func(s notifytest.Seen) bool {
+			return !s.Resolved && !slices.ContainsFunc(before, func(old notifytest.Seen) bool { return old.ID == s.ID })
+		}
+		if seen := r.service.Seen(); !slices.ContainsFunc(seen, isNew) {
+			t.Errorf("%s: people see %+v, and before that %+v", r.name, seen, before)
+		}
+	}
+}
+
+func registryByName(name string) description {
+	for field := range reflect.TypeFor[v1beta1.Provider]().Fields() {
+		if nameOf(field) == name {
+			return registry[field.Type]
+		}
+	}
+	return description{}
+}

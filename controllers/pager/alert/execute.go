@@ -268,6 +268,8 @@ func messageOf(a *v1beta1.Alert, row v1beta1.Delivery, o lifecycle.Outcome) noti
 		Severity:   notify.Severity(a.Spec.Severity),
 		Receiver:   fmt.Sprintf("%s/%s", o.Ref.Kind, o.Ref.Name),
 		Time:       o.Began,
+
+		BelowMinimum: notify.Severity(o.BelowMinimum),
 	}
 	switch {
 	case o.Event == result.Fired && o.Sequence == 1:

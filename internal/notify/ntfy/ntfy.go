@@ -69,7 +69,9 @@ var (
 
 var (
 	topicName = regexp.MustCompile(`^[-_A-Za-z0-9]{1,64}$`) // ntfy's own pattern
-	messageID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+	// deliveryKey matches the keys of messages, which are no ids of ntfy.
+	deliveryKey = regexp.MustCompile(`^[0-9a-f]{32}$`)
+	messageID   = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 )
 
 // check returns what is wrong with the settings in a spec. A POST with a path publishes the body as it is, and would show the JSON.
@@ -122,7 +124,8 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 
 // Send makes one attempt.
 func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
-	body, note, err := s.render(m, k.Incident)
+	sequence := sequenceOf(m, k)
+	body, note, err := s.render(m, sequence)
 	if err != nil {
 		return result.Receipt{}, err
 	}
@@ -134,10 +137,26 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 	if !notify.Decode(resp, &made) || !s.IsID(messageID, made.ID) {
 		return result.Receipt{}, notify.BadAnswer(resp)
 	}
-	if made.SequenceID != k.Incident {
+	if made.SequenceID != sequence {
 		note += "; this server is older than ntfy 2.16: it shows each message as a notification of its own"
 	}
-	return result.Receipt{ExternalID: made.ID, Note: notify.StatusLine(resp.StatusCode) + note}, nil
+	id := made.ID
+	if sequence != k.Incident { // what follows replaces this notification
+		id = sequence
+	}
+	return result.Receipt{ExternalID: id, Note: notify.StatusLine(resp.StatusCode) + note}, nil
+}
+
+// sequenceOf returns the id of the notification that a message replaces. A message that is fired again, such as at a rise of severity, is a
+// notification of its own: apps replace one that is still shown without a sound.
+func sequenceOf(m notify.Message, k notify.Key) string {
+	switch {
+	case m.Event == result.Fired && k.ExternalID != "":
+		return k.Delivery
+	case deliveryKey.MatchString(k.ExternalID):
+		return k.ExternalID
+	}
+	return k.Incident
 }
 
 // Probe requests the server's health. The server (from 2.0 on) checks the credentials, but not whether they permit

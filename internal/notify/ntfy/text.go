@@ -54,8 +54,8 @@ func priority(m notify.Message) int {
 }
 
 // render returns a notification as JSON, and a note of what was cut.
-func (s *Sender) render(m notify.Message, incident string) (body []byte, cuts string, err error) {
-	n := notification{Topic: s.topic, Priority: priority(m), SequenceID: incident}
+func (s *Sender) render(m notify.Message, sequence string) (body []byte, cuts string, err error) {
+	n := notification{Topic: s.topic, Priority: priority(m), SequenceID: sequence}
 	m.Severity = notify.Info // the priority shows it
 	var cut bool
 	if n.Title, cut = notify.Cut(m.TitleWithStatus(), maxTitle, notify.Bytes); cut {

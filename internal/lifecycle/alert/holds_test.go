@@ -1,0 +1,163 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package alert
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/notify/result"
+)
+
+// content is what people read.
+type content struct {
+	severity v1beta1.Severity
+	text     string
+}
+
+// holder is the model of a receiver: what it holds decides what it hears.
+type holder struct {
+	now, held, filtered content // held and filtered: zero where there is none
+	minimum             v1beta1.Severity
+	resolved, reopens   bool
+	sent                bool
+}
+
+// hears returns what the receiver hears after an edit.
+func (h *holder) hears() (events []result.Event) {
+	before := h.held
+	switch {
+	case h.resolved:
+		h.held = content{}
+	case h.now == h.held:
+	case h.now == h.filtered, rank(h.now.severity) < rank(h.minimum):
+		h.held, h.filtered = content{}, h.now
+	default:
+		h.held, h.filtered, h.sent = h.now, content{}, true
+	}
+	isHolding := h.held != content{}
+	rises := rank(h.held.severity) > rank(before.severity)
+	switch wasHolding := before != (content{}); {
+	case h.held == before:
+		return nil
+	case !isHolding:
+		return []result.Event{result.Resolved}
+	case wasHolding && rises && h.reopens:
+		return []result.Event{result.Resolved, result.Fired}
+	case wasHolding && !rises:
+		return []result.Event{result.Updated}
+	}
+	return []result.Event{result.Fired}
+}
+
+// edits are what a user does to an Alert or its receiver.
+var edits = map[string]func(*v1beta1.Alert, *Target, *holder){
+	"Info":         func(a *v1beta1.Alert, _ *Target, h *holder) { setSeverity(a, h, v1beta1.SeverityInfo) },
+	"Warning":      func(a *v1beta1.Alert, _ *Target, h *holder) { setSeverity(a, h, v1beta1.SeverityWarning) },
+	"Critical":     func(a *v1beta1.Alert, _ *Target, h *holder) { setSeverity(a, h, v1beta1.SeverityCritical) },
+	"min Info":     func(_ *v1beta1.Alert, p *Target, h *holder) { setMinimum(p, h, v1beta1.SeverityInfo) },
+	"min Warning":  func(_ *v1beta1.Alert, p *Target, h *holder) { setMinimum(p, h, v1beta1.SeverityWarning) },
+	"min Critical": func(_ *v1beta1.Alert, p *Target, h *holder) { setMinimum(p, h, v1beta1.SeverityCritical) },
+	"text": func(a *v1beta1.Alert, _ *Target, h *holder) {
+		h.now.text = map[string]string{"A": "B", "B": "A"}[h.now.text]
+		a.Spec.Content = h.now.text
+	},
+	"state": func(a *v1beta1.Alert, _ *Target, h *holder) {
+		h.resolved = !h.resolved
+		a.Spec.State = map[bool]v1beta1.AlertState{true: v1beta1.AlertResolved, false: v1beta1.AlertFiring}[h.resolved]
+	},
+}
+
+func setSeverity(a *v1beta1.Alert, h *holder, s v1beta1.Severity) {
+	a.Spec.Severity, h.now.severity = s, s
+}
+
+func setMinimum(p *Target, h *holder, s v1beta1.Severity) {
+	spec := *p.Spec
+	spec.MinSeverity, h.minimum = s, s
+	p.Spec = &spec
+}
+
+// F-B2: what a receiver holds decides what it hears, on every path of five edits of severity, minSeverity, text and state.
+// F-P10: an Alert whose severity falls below minSeverity is resolved where it is held.
+func TestWhatIsHeldDecides(t *testing.T) {
+	for _, reopens := range []bool{false, true} {
+		target := usable("v1")
+		target.RaisesByReopening = reopens
+		alert := newAlert(func(a *v1beta1.Alert) { a.Spec.Severity, a.Status.ObservedGeneration = v1beta1.SeverityWarning, -1 })
+		h := holder{now: content{v1beta1.SeverityWarning, "A"}, reopens: reopens}
+		h.hears()
+		settled, _ := settleAt(t, alert, target, t0)
+		follow(t, settled, target, h, nil)
+	}
+}
+
+func follow(t *testing.T, alert *v1beta1.Alert, target Target, h holder, path []string) {
+	if len(path) == 5 {
+		return
+	}
+	for name, edit := range edits {
+		path := append(path[:len(path):len(path)], name)
+		a, p, model := alert.DeepCopy(), target, h
+		edit(a, &p, &model)
+		a.Generation++
+		want := model.hears()
+		now := t0.Add(time.Duration(len(path)) * time.Second)
+		after, heard := settleAt(t, a, p, now)
+		row := after.Status.Deliveries[0]
+		if fmt.Sprint(heard) != fmt.Sprint(want) || after.Status.Sent != model.sent {
+			t.Fatalf("%q: the receiver hears %v, want %v; sent is %t: %+v", path, heard, want, after.Status.Sent, row)
+		}
+		if holds := model.held != (content{}); (row.State == v1beta1.DeliverySent) != holds || resends(after, p, now.Add(time.Hour)) != holds {
+			t.Fatalf("%q: it holds %+v, but is %s: %+v", path, model.held, row.State, row)
+		}
+		follow(t, after, p, model, path)
+	}
+}
+
+func inputsFor(p Target, now time.Time) Inputs {
+	return Inputs{
+		Now: now, ServerTime: now, LeaderSince: t0, Refs: []v1beta1.ReceiverRef{oncall}, Targets: map[v1beta1.ReceiverRef]Target{oncall: p},
+		ResendEvery: map[v1beta1.ReceiverRef]time.Duration{oncall: 2 * time.Minute},
+	}
+}
+
+// resends reports whether the receiver is sent again what it holds: an Alertmanager forgets it otherwise.
+func resends(a *v1beta1.Alert, p Target, now time.Time) bool {
+	send := Decide(a, inputsFor(p, now)).Deliveries[0].Send
+	return send != nil && send.ResendEvery > 0
+}
+
+// settleAt confirms requests until there is none, and returns what the receiver heard.
+func settleAt(t *testing.T, a *v1beta1.Alert, p Target, now time.Time) (after *v1beta1.Alert, heard []result.Event) {
+	t.Helper()
+	for range 5 {
+		w := inputsFor(p, now)
+		plan := Decide(a, w)
+		a.Status = Report(a, plan, w)
+		send := plan.Deliveries[0].Send
+		if send == nil {
+			return a, heard
+		}
+		heard = append(heard, send.Event)
+		PutDelivery(a, Apply(a.Status.Deliveries[0], Outcome{Request: *send, Ref: oncall, Began: now, At: now}))
+	}
+	t.Fatalf("no end: %v", heard)
+	return nil, nil
+}
