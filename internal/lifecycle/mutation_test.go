@@ -38,6 +38,16 @@ var mutations = []mutationtest.Mutation{
 		Right: "		ap.status.OwnershipUnknown = !ap.call.Owned\n", Wrong: "		ap.status.CreatedForUID = ap.si.UID\n"},
 	{Name: "S25: an accepted binding is taken for a creation", Package: "binding", File: "apply_bind.go", Test: "TestTwoClustersWithOneID",
 		Right: "			ap.status.OwnershipUnknown = !ap.call.Owned\n", Wrong: "			ap.status.CreatedForUID = ap.b.UID\n"},
+	{Name: "what a receiver holds is forgotten where the severity falls below its minimum", Package: "alert", File: "firing.go", Test: "TestWalks",
+		Right: "	case d.mayHold(w):\n		d.planOver(a, p, w)", Wrong: "	case false:\n		d.planOver(a, p, w)"},
+	{Name: "a message in flight is not recorded", Package: "alert", File: "plan.go", Test: "TestEveryReceiverHearsThatItIsOver",
+		Right: "		d.Row = WriteAhead(d.Row, f)\n", Wrong: "		_ = f\n"},
+	{Name: "a deletion resolves only what is confirmed", Package: "alert", File: "over.go", Test: "TestEveryReceiverHearsThatItIsOver",
+		Right: "	case d.mayHold(w) && p.Spec != nil && inTime:", Wrong: "	case IsNotified(d.Row) && p.Spec != nil && inTime:"},
+	{Name: "the clock of the process expires an Alert", Package: "alert", File: "spec.go", Test: "TestWalks",
+		Right: "return !at.IsZero() && w.hasPassed(at)", Wrong: "return !at.IsZero() && !w.Now.Before(at)"},
+	{Name: "a due time outlives a clock ahead", Package: "alert", File: "times.go", Test: "TestWalks",
+		Right: "return recorded.Sub(now) > clockTolerance", Wrong: "return false"},
 }
 
 func TestMutations(t *testing.T) { mutationtest.Run(t, mutations) }

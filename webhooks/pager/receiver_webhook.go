@@ -32,6 +32,7 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/admission"
 	"github.com/gophernetes/bellhop/internal/apiserver"
+	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/providers"
@@ -60,7 +61,8 @@ func (v receiverValidator[R]) ValidateUpdate(ctx context.Context, old, r R) (ctr
 	return v.validate(ctx, old.Common(), r)
 }
 
-// ValidateDelete warns of Alerts that wait for the receiver.
+// ValidateDelete warns of Alerts that wait for the receiver, and of those that it holds: without the receiver it is never told that they are
+// over. A finalizer would hold the deletion of a namespace, whose objects are deleted in any order.
 func (v receiverValidator[R]) ValidateDelete(ctx context.Context, r R) (ctrladmission.Warnings, error) {
 	if !v.synced(ctx, &v1beta1.Alert{}) {
 		return nil, nil
@@ -69,16 +71,33 @@ func (v receiverValidator[R]) ValidateDelete(ctx context.Context, r R) (ctrladmi
 	if err := v.cache.List(ctx, &alerts, client.InNamespace(r.GetNamespace()), client.UnsafeDisableDeepCopy); err != nil {
 		return nil, nil //nolint:nilerr // a warning is not worth a refusal
 	}
-	waiting := 0
+	waiting, holding := 0, 0
 	for i := range alerts.Items {
 		if needs(&alerts.Items[i], receivers.KindOf(r), r.GetName()) {
 			waiting++
 		}
+		if holds(&alerts.Items[i], receivers.KindOf(r), r.GetName()) {
+			holding++
+		}
 	}
-	if waiting == 0 {
-		return nil, nil
+	return deletionWarnings(fmt.Sprintf("%s %q", receivers.KindOf(r), r.GetName()), waiting, holding), nil
+}
+
+func deletionWarnings(receiver string, waiting, holding int) (warnings ctrladmission.Warnings) {
+	if waiting > 0 {
+		warnings = append(warnings, fmt.Sprintf("Alerts that are not delivered to %s yet, and wait until it exists again: %d", receiver, waiting))
 	}
-	return ctrladmission.Warnings{fmt.Sprintf("Alerts that are not delivered to %s %q yet, and wait until it exists again: %d", receivers.KindOf(r), r.GetName(), waiting)}, nil
+	if holding > 0 {
+		warnings = append(warnings, fmt.Sprintf("Alerts that %s holds, and that stay open there when they are resolved or deleted, unless it exists again by then: %d", receiver, holding))
+	}
+	return warnings
+}
+
+// holds reports whether a receiver has, or may have, a message of an Alert and was not told that it is over.
+func holds(a *v1beta1.Alert, kind v1beta1.ReceiverKind, name string) bool {
+	return slices.ContainsFunc(a.Status.Deliveries, func(row v1beta1.Delivery) bool {
+		return row.Kind == kind && row.Name == name && (lifecycle.IsNotified(row) || row.OutcomeUnknown)
+	})
 }
 
 // needs reports whether an Alert has an unconfirmed delivery to a receiver.

@@ -273,6 +273,56 @@ func TestF_P4_WhatDiffersIsOnRecordFirst(t *testing.T) {
 	}
 }
 
+// F-B3: what is written ahead of a request is shown as being sent, and at a healthy receiver no edit makes a Warning event.
+func TestEditsAtAHealthyReceiverMakeNoWarning(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer server.Close()
+	alert, receiver := controllertest.NewAlertAndReceiver(server.URL)
+	alert.Generation, alert.Status.ObservedGeneration, alert.CreationTimestamp = 1, -1, metav1.Now()
+	var written []string
+	c := controllertest.NewCluster(t, interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
+		err := c.SubResource(sub).Patch(ctx, o, p, opts...)
+		for _, condition := range o.(*v1beta1.Alert).Status.Conditions {
+			written = append(written, condition.Message)
+		}
+		return err
+	}}, alert, receiver)
+	r := newReconciler(t, c)
+	recorder := events.NewFakeRecorder(100)
+	r.recorder = recorder
+	for _, edit := range []func(*v1beta1.Alert){
+		func(*v1beta1.Alert) {},
+		func(a *v1beta1.Alert) { a.Spec.Content = "B" },
+		func(a *v1beta1.Alert) { a.Spec.Severity = v1beta1.SeverityCritical },
+		func(a *v1beta1.Alert) { a.Spec.State = v1beta1.AlertResolved },
+		func(a *v1beta1.Alert) { a.Spec.State = v1beta1.AlertFiring },
+	} {
+		if err := c.Get(t.Context(), nameOf(alert), alert); err != nil {
+			t.Fatal(err)
+		}
+		edit(alert)
+		alert.Generation++
+		if err := c.Update(t.Context(), alert); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	close(recorder.Events)
+	seen := 0
+	for e := range recorder.Events {
+		if seen++; !strings.HasPrefix(e, "Normal ") {
+			t.Error(e)
+		}
+	}
+	if all := strings.Join(written, "\n"); seen != 5 || !strings.Contains(all, "being sent") || strings.Contains(all, "not on record") {
+		t.Errorf("%d events; the conditions said\n%s", seen, all)
+	}
+}
+
 // TestADefaultIsForNamespacesAsTheyAre: a new leader's cache may have the labels of before.
 func TestADefaultIsForNamespacesAsTheyAre(t *testing.T) {
 	listed := false
@@ -577,6 +627,7 @@ func TestATimeToLiveIsNotForgotten(t *testing.T) {
 	receiver.Namespace, receiver.Name, receiver.Spec.Webhook = "ns", controllertest.Team.Name, &v1beta1.WebhookProvider{URL: server.URL}
 	alert := controllertest.NewAlert(func(a *v1beta1.Alert) {
 		a.Spec.ReceiverRefs, a.Spec.TTLSecondsAfterFinished = []v1beta1.ReceiverRef{controllertest.Team}, new(int32(60))
+		a.Status.ObservedGeneration = -1
 	})
 	lost := false
 	r := newReconciler(t, controllertest.NewCluster(t, interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {

@@ -128,13 +128,18 @@ func TestDecide(t *testing.T) {
 	at := func(d time.Duration) time.Time { return t0.Add(d) }
 	one := []v1beta1.ReceiverRef{oncall}
 	good := map[v1beta1.ReceiverRef]Target{oncall: usable("v1")}
+	suspended := map[v1beta1.ReceiverRef]Target{oncall: usable("v1")}
+	paused := suspended[oncall]
+	paused.Problem = &Problem{Reason: v1beta1.ReasonSuspended, Message: "suspended"}
+	suspended[oncall] = paused
 	for name, c := range map[string]struct {
 		why               string
 		alert             *v1beta1.Alert
 		Refs              []v1beta1.ReceiverRef
 		Targets           map[v1beta1.ReceiverRef]Target
 		Now, Since        time.Time
-		flying, reminding bool // a request to oncall is under way, which is a reminder
+		Server            time.Time // the API server's; default: Now
+		flying, reminding bool      // a request to oncall is under way, which is a reminder
 		Blocked           bool
 		failed            bool      // the last attempt at oncall was this process's
 		LastResent        time.Time // by oncall
@@ -343,6 +348,42 @@ func TestDecide(t *testing.T) {
 				row := &a.Status.Deliveries[0]
 				row.LastAttemptedHash, row.LastAttemptedReceiver, row.Sequence, row.FirstAttemptTime, row.NextAttemptTime = ResolvedHash(), "v1", 2, Seconds(t0), Seconds(at(time.Minute))
 			}), want: "wake 1m0s"},
+		// F-P28: expiry and TTL follow the API server's time, not this process's clock.
+		"expired by a clock that is ahead": {why: "no page is lost by a clock", Refs: one, Targets: good, Now: at(2 * time.Hour), Server: at(time.Minute),
+			alert: newAlert(func(a *v1beta1.Alert) { a.Spec.ExpireAfterSeconds = ptr.To[int32](3600) }), want: "Fired#1.1, wake 59m0s"},
+		"time to live over by a clock that is ahead": {why: "nor deleted", Refs: one, Targets: good, Now: at(2 * time.Hour), Server: at(time.Minute),
+			alert: newAlert(rows(holds(oncall)), func(a *v1beta1.Alert) {
+				a.Spec.TTLSecondsAfterFinished, a.Status.FinishedTime = ptr.To[int32](90), Seconds(t0)
+			}), want: "wake 30s"},
+		// F-P33: a due time that was recorded under a clock ahead is now.
+		"due by a clock that was ahead": {why: "no page is put off by a clock", Refs: one, Targets: good, Now: at(time.Minute),
+			alert: newAlert(rows(fails(oncall, v1beta1.DeliveryPending, at(24*time.Hour+time.Minute))), func(a *v1beta1.Alert) {
+				a.Status.Deliveries[0].LastAttemptTime = Seconds(at(24 * time.Hour))
+			}), want: "Fired#1.4"},
+		// F-B12: suspension is on purpose, so that its time does not count.
+		"suspended, resolved": {why: "no limit", Refs: one, Targets: suspended, Now: at(time.Hour),
+			alert: newAlert(rows(holds(oncall)), func(a *v1beta1.Alert) {
+				a.Spec.State = v1beta1.AlertResolved
+				row := &a.Status.Deliveries[0]
+				row.LastAttemptedHash, row.LastAttemptedReceiver, row.Sequence, row.FirstAttemptTime = ResolvedHash(), "v1", 2, Seconds(t0)
+			}), want: ""},
+		"suspended, deleted":             {why: "no limit", Refs: one, Targets: suspended, Now: at(time.Hour), alert: newAlert(rows(holds(oncall)), deletedAt(t0)), want: ""},
+		"suspended, deleted, never sent": {why: "it is cancelled", Refs: one, Targets: suspended, Now: at(time.Minute), alert: newAlert(deletedAt(t0)), want: "release"},
+		"suspended, expires": {why: "a page about yesterday is not sent afterwards", Refs: one, Targets: suspended, Now: at(time.Minute),
+			alert: newAlert(func(a *v1beta1.Alert) { a.Spec.ExpireAfterSeconds = ptr.To[int32](60) }), want: ""},
+		"suspended, time to live over": {why: "a cleanup, never a resolve", Refs: one, Targets: suspended, Now: at(2 * time.Minute),
+			alert: newAlert(rows(holds(oncall)), func(a *v1beta1.Alert) {
+				a.Spec.TTLSecondsAfterFinished, a.Status.FinishedTime = ptr.To[int32](90), Seconds(t0)
+			}), want: "purge"},
+		"suspended before, resolved": {why: "the limit begins anew", Refs: one, Targets: good, Now: at(time.Hour),
+			alert: newAlert(rows(holds(oncall)), func(a *v1beta1.Alert) {
+				a.Spec.State = v1beta1.AlertResolved
+				row := &a.Status.Deliveries[0]
+				row.LastAttemptedHash, row.LastAttemptedReceiver, row.Sequence, row.Attempts, row.Reason = ResolvedHash(), "v1", 2, 1, v1beta1.ReasonSuspended
+			}), want: "Resolved#2.2"},
+		"suspended before, deleted": {why: "the limit begins anew", Refs: one, Targets: good, Now: at(time.Hour),
+			alert: newAlert(rows(holds(oncall)), deletedAt(t0), func(a *v1beta1.Alert) { a.Status.Deliveries[0].Reason = v1beta1.ReasonSuspended }),
+			want:  "Resolved#2.1"},
 		"nobody": {why: "no receiver is a reason to wait", alert: newAlert(), Now: t0, want: ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -353,6 +394,9 @@ func TestDecide(t *testing.T) {
 				if row.ExternalID != "" && c.Targets[RefOf(row)].Spec.Alertmanager != nil {
 					w.ResendEvery[RefOf(row)] = 2 * time.Minute
 				}
+			}
+			if !c.Server.IsZero() {
+				w.ServerTime = c.Server
 			}
 			if c.failed {
 				w.Failed = map[v1beta1.ReceiverRef]FailedAttempt{oncall: {Since: t0, At: t0}}
@@ -413,6 +457,18 @@ func TestAnAlertWithoutReceiversIsNotReady(t *testing.T) {
 	a.Status = Report(a, Decide(a, w), w)
 	if ready := meta.FindStatusCondition(a.Status.Conditions, v1beta1.ConditionReady); ready.Reason != v1beta1.ReasonNoReceiver || a.Status.FinishedTime != nil {
 		t.Errorf("nobody holds it, but Ready is %s: %s", ready.Status, ready.Reason)
+	}
+}
+
+// F-P40: what was sent stays sent where the text is corrected after the expiry.
+func TestWhatWasSentBeforeTheExpiryStaysSent(t *testing.T) {
+	a := newAlert(rows(holds(oncall)), func(a *v1beta1.Alert) { a.Spec.ExpireAfterSeconds, a.Spec.Content = ptr.To[int32](60), "corrected" })
+	w := Inputs{Now: t0.Add(time.Hour), ServerTime: t0.Add(time.Hour), Refs: []v1beta1.ReceiverRef{oncall}, Targets: map[v1beta1.ReceiverRef]Target{oncall: usable("v1")}}
+	plan := Decide(a, w)
+	a.Status = Report(a, plan, w)
+	if ready := meta.FindStatusCondition(a.Status.Conditions, v1beta1.ConditionReady); plan.Sends() || !a.Status.Sent || ready.Reason != v1beta1.ReasonSent ||
+		!strings.Contains(ready.Message, "what changed since is not sent") || meta.IsStatusConditionTrue(a.Status.Conditions, v1beta1.ConditionStalled) {
+		t.Errorf("sent is %t, conditions %+v", a.Status.Sent, a.Status.Conditions)
 	}
 }
 

@@ -88,6 +88,7 @@ func (w *walk) edit() {
 	switch w.rnd.IntN(12) {
 	case 0:
 		w.alert.Spec.Content = string(rune('A' + w.rnd.IntN(3)))
+		w.alert.Spec.Severity = severities[w.rnd.IntN(3)]
 		w.alert.Generation++
 	case 1:
 		w.alert.Spec.State = []v1beta1.AlertState{v1beta1.AlertFiring, v1beta1.AlertResolved}[w.rnd.IntN(2)]
@@ -400,6 +401,9 @@ func (w *walk) settle() {
 		for _, ref := range w.Refs {
 			filtered := DeliveryIn(w.alert.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name}).State == v1beta1.DeliveryFiltered
 			filtered = filtered || DeliveryIn(w.alert.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name}).FilteredHash != ""
+			if below := DeliveryIn(w.alert.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name}).FilteredHash != ""; below && w.held[ref] != "" && !isResolved(w.held[ref]) {
+				w.failf("in the end %s holds %q, which is below its minSeverity", ref.Name, w.held[ref]) // F-B2
+			}
 			lost := ref == pager && DeliveryIn(w.alert.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name}).State == v1beta1.DeliveryUnknown
 			if !filtered && !lost && w.held[ref] != ContentHash(&w.alert.Spec) {
 				w.failf("in the end %s holds %q", ref.Name, w.held[ref])

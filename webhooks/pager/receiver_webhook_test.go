@@ -1,0 +1,50 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package pager
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+)
+
+// F-P11: whoever deletes a receiver hears of the Alerts that it holds, which nothing can resolve there afterwards.
+func TestDeletionOfAReceiverWarnsOfWhatItHolds(t *testing.T) {
+	for name, c := range map[string]struct {
+		row  v1beta1.Delivery
+		want bool
+	}{
+		"sent":            {v1beta1.Delivery{State: v1beta1.DeliverySent, ContentHash: "1:a"}, true},
+		"may have it":     {v1beta1.Delivery{State: v1beta1.DeliveryPending, OutcomeUnknown: true}, true},
+		"resolved":        {v1beta1.Delivery{State: v1beta1.DeliveryResolved, ContentHash: "1:resolved"}, false},
+		"never attempted": {v1beta1.Delivery{State: v1beta1.DeliveryPending}, false},
+	} {
+		c.row.Kind, c.row.Name = v1beta1.KindReceiver, "team"
+		a := &v1beta1.Alert{Status: v1beta1.AlertStatus{Deliveries: []v1beta1.Delivery{c.row}}}
+		if got := holds(a, v1beta1.KindReceiver, "team"); got != c.want || holds(a, v1beta1.KindClusterReceiver, "team") {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+	want := []string{
+		"Alerts that are not delivered to Receiver \"team\" yet, and wait until it exists again: 1",
+		"Alerts that Receiver \"team\" holds, and that stay open there when they are resolved or deleted, unless it exists again by then: 2",
+	}
+	if got := deletionWarnings("Receiver \"team\"", 1, 2); !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+}
