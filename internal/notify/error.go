@@ -117,25 +117,18 @@ func classOfStatus(status int) (result.Class, string) {
 	return result.Unknown, result.ReasonServerError
 }
 
-// NotSent returns the error of a request that precedes the message. The message was not sent after it, whatever the outcome
-// of that request, so Unknown becomes Temporary.
+// NotSent returns the error of a request that has no effect, such as one that precedes the message. The message was not sent after
+// it, whatever the outcome of that request, so Unknown becomes Temporary, and Unconfirmed, an answer that is not the service's,
+// becomes Configuration.
 func NotSent(err error) error {
+	class := map[result.Class]result.Class{result.Unknown: result.Temporary, result.Unconfirmed: result.Configuration}[result.ClassOf(err)]
 	own, ok := errors.AsType[*result.Error](err)
-	if !ok || own.Class != result.Unknown {
+	if !ok || class == "" {
 		return err
 	}
 	e := *own
-	e.Class = result.Temporary
+	e.Class = class
 	return &e
-}
-
-// BadAnswer returns the error of a response whose status is a success and whose body is not what the service documents.
-func BadAnswer(resp *outbound.Response) *result.Error {
-	why := "the answer is not what this receiver's API promises"
-	if resp.BodyErr != nil {
-		why = resp.BodyErr.Error() // an *outbound.Error, which has no part of the URL
-	}
-	return &result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: StatusLine(resp.StatusCode) + ", but " + why}
 }
 
 // StatusLine returns a status with its text, such as "HTTP 404 Not Found".

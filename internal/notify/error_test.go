@@ -118,6 +118,9 @@ func TestNotSent(t *testing.T) {
 	if got, ok := errors.AsType[*result.Error](NotSent(unknown)); !ok || *got != (result.Error{Class: result.Temporary, Reason: result.ReasonTimeout, RetryAfter: time.Second, Message: "why"}) || unknown.Class != result.Unknown {
 		t.Errorf("got %+v, and left %+v", got, unknown)
 	}
+	if got := NotSent(&result.Error{Class: result.Unconfirmed}); result.ClassOf(got) != result.Configuration {
+		t.Errorf("an answer of another service: got %v", got)
+	}
 	for _, err := range []error{nil, Invalid("url", "bad"), errors.New("something else")} {
 		if got := NotSent(err); got != err { //nolint:errorlint // it must be the same value
 			t.Errorf("got %v, want %v", got, err)

@@ -66,6 +66,7 @@ type Key struct {
 	Delivery   string // the same for every repeat of this message
 	Incident   string // the same for all messages about this Alert to this receiver
 	ExternalID string // of the receiver's last receipt; "" if there was none
+	Partial    string // of the last failed attempt of this message, as in result.Error
 }
 
 // Sender delivers messages to one receiver. It is safe for concurrent use.

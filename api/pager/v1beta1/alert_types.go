@@ -209,6 +209,18 @@ type Delivery struct {
 	// +optional
 	MisconfiguredAnswers int32 `json:"misconfiguredAnswers,omitempty"`
 
+	// unconfirmedAnswers counts the answers to the current content whose status is a
+	// success and whose form the provider does not document: the receiver may have it.
+	// After three it is not repeated.
+	// +optional
+	UnconfirmedAnswers int32 `json:"unconfirmedAnswers,omitempty"`
+
+	// partialDelivery is for Bellhop: it says which of the receiver's recipients have
+	// the current content while others do not.
+	// +kubebuilder:validation:MaxLength=256
+	// +optional
+	PartialDelivery string `json:"partialDelivery,omitempty"`
+
 	// byDefault is true where the spec names no receiver and this one was the
 	// default at the first attempt; a later default does not replace it.
 	// +optional

@@ -73,7 +73,8 @@ const (
 	// ReasonExpired: expireAfterSeconds passed before it was confirmed. Stalled.
 	ReasonExpired = "Expired"
 	// ReasonOutcomeUnknown: an answer was lost, and the receiver's deliveryPolicy
-	// is AtMostOnce. Stalled.
+	// is AtMostOnce; or three answers were a success of no form that the provider
+	// documents. Stalled.
 	ReasonOutcomeUnknown = "OutcomeUnknown"
 	// ReasonRestored: the Alert was restored from a backup. Stalled.
 	ReasonRestored = "Restored"
@@ -92,4 +93,7 @@ const (
 	ReasonNotProbed = "NotProbed"
 	// ReasonProbing: a probe is in flight, or due. Reconciling.
 	ReasonProbing = "Probing"
+	// ReasonRecipientRefused: the last message was accepted for some of the receiver's
+	// recipients and refused for others. Stalled.
+	ReasonRecipientRefused = "RecipientRefused"
 )

@@ -206,7 +206,9 @@ func resultOf(failure *result.Error) limiter.Result {
 		return limiter.Result{NotSent: true}
 	case failure.Class == result.Configuration:
 		return limiter.Result{Misconfigured: true, Unauthorized: failure.Reason == result.ReasonUnauthorized}
-	case failure.Class == result.Permanent, failure.Reason == result.ReasonConflict:
+	case failure.Partial != "": // it took the message for others
+		return limiter.Result{}
+	case failure.Class == result.Permanent, failure.Class == result.Unconfirmed, failure.Reason == result.ReasonConflict:
 		return limiter.Result{Error: true}
 	}
 	return limiter.Result{Failed: true}
@@ -254,6 +256,7 @@ func (r *Reconciler) attempt(ctx context.Context, alert *v1beta1.Alert, t lifecy
 		Delivery:   lifecycle.DeliveryKey(alert, o.Ref, o.Sequence, o.Hash),
 		Incident:   lifecycle.IncidentKey(alert, o.Ref),
 		ExternalID: t.Row.ExternalID,
+		Partial:    o.Partial,
 	})
 }
 

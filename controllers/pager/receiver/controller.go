@@ -194,7 +194,7 @@ func (r *Reconciler) probe(ctx context.Context, key endpoints.Key, target lifecy
 		}
 		ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 		defer cancel()
-		err = prober.Probe(ctx)
+		err = notify.NotSent(prober.Probe(ctx))
 	}
 	if err != nil {
 		proof.Failure = endpoints.FailureOf(err)

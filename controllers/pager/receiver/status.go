@@ -94,8 +94,14 @@ func (e *evaluation) applyProof(target lifecycle.Target, seen endpoints.Observat
 	switch {
 	case known && proof.NotProbed:
 		e.setConditions(now, metav1.ConditionTrue, v1beta1.ReasonNotProbed, "The configuration is complete. This provider can be asked nothing without sending a message; the first delivery will prove it"+note, "")
+	case known && proof.Failure == nil && proof.Refused != "":
+		e.setConditions(now, metav1.ConditionFalse, v1beta1.ReasonRecipientRefused,
+			"The receiver answers, and refuses some of its recipients, who get nothing; the others get every Alert. Correct the list, or what refuses them: "+proof.Refused, v1beta1.ConditionStalled)
 	case known && proof.Failure == nil:
 		e.setConditions(now, metav1.ConditionTrue, v1beta1.ReasonReachable, "The receiver answers"+note, "")
+	case known && proof.Failure.Class == result.Unconfirmed:
+		e.setConditions(now, metav1.ConditionFalse, proof.Failure.Reason,
+			proof.Failure.Message+"; each Alert is sent three times at most, and may have arrived each time", v1beta1.ConditionStalled)
 	case known && proof.Failure.Class == result.Configuration:
 		e.setMisconfigured(seen, now)
 	case known && e.status.TestedWith == target.Version: // it has answered before: deliveries decide

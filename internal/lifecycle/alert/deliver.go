@@ -111,7 +111,11 @@ func (d *DeliveryPlan) request(p Target, hash string, event result.Event, reason
 		d.Send.Sequence++
 		d.Send.Attempt, d.Send.First = 1, true
 	}
+	if again {
+		d.Send.Partial = d.Row.PartialDelivery
+	}
 	if unchanged {
+		d.Send.Unconfirmed = d.Row.UnconfirmedAnswers
 		d.Send.Misconfigured, d.Send.FailingSince = d.Row.MisconfiguredAnswers, w.lastFailure(d.Row)
 		if f, ok := w.Failed[RefOf(d.Row)]; ok {
 			d.Send.FailingSince = f.Since
@@ -139,9 +143,10 @@ func (d *DeliveryPlan) resend(p Target, every time.Duration, last, now time.Time
 	d.Send = &Request{Event: result.Fired, Hash: d.Row.LastAttemptedHash, Sequence: d.Row.Sequence, Attempt: d.Row.Attempts, Version: p.Version, ResendEvery: every}
 }
 
-// isOutcomeUnknown reports whether the answer to the content of a hash was lost, and must not be repeated.
+// isOutcomeUnknown reports whether the answer to the content of a hash was lost, or confirmed nothing as often as is tried, and must not
+// be repeated.
 func isOutcomeUnknown(row v1beta1.Delivery, hash string, p Target) bool {
-	return row.LastAttemptedHash == hash && row.AnswerLost && isAtMostOnce(p)
+	return row.LastAttemptedHash == hash && (row.AnswerLost && isAtMostOnce(p) || isUnconfirmed(row, p))
 }
 
 // lastAttempt is when the last attempt ended, by the clock of the process that made it; zero: there was none.

@@ -210,6 +210,10 @@ type Request struct {
 	// Misconfigured is how many answers in a row looked like a misconfiguration; OwnFault: of the Alert alone.
 	Misconfigured int32
 	OwnFault      bool
+	// Unconfirmed is how many answers so far were neither the service's success nor its failure.
+	Unconfirmed int32
+	// Partial says which of the receiver's recipients have the content; "": none.
+	Partial string
 	// FailingSince is when the first attempt failed of those in a row before this one; zero: there is none.
 	FailingSince time.Time
 	// ByDefault, as in the row.

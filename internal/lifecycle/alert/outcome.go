@@ -17,6 +17,7 @@ limitations under the License.
 package alert
 
 import (
+	"cmp"
 	"fmt"
 	"hash/fnv"
 	"time"
@@ -38,9 +39,10 @@ func Apply(row v1beta1.Delivery, o Outcome) v1beta1.Delivery {
 	if o.Failure == nil {
 		return applyConfirmed(row, o)
 	}
-	row.LastAttemptedReceiver, row.MisconfiguredAnswers = o.Version, 0
-	row.AnswerLost = o.Failure.Class == result.Unknown
-	row.OutcomeUnknown = o.OutcomeUnknown || row.AnswerLost
+	row.LastAttemptedReceiver, row.MisconfiguredAnswers, row.UnconfirmedAnswers = o.Version, 0, o.Unconfirmed
+	row.AnswerLost = o.Failure.Class == result.Unknown || o.Failure.Class == result.Unconfirmed
+	row.PartialDelivery = cmp.Or(o.Failure.Partial, o.Partial)
+	row.OutcomeUnknown = o.OutcomeUnknown || row.AnswerLost || row.PartialDelivery != ""
 	row.Reason, row.Message = o.Failure.Reason, o.Failure.Message
 	switch class := o.Failure.Class; {
 	case class == result.Permanent:
@@ -49,6 +51,8 @@ func Apply(row v1beta1.Delivery, o Outcome) v1beta1.Delivery {
 		return applyMisconfigured(row, o)
 	case row.AnswerLost && o.AtMostOnce:
 		row.State, row.Message = v1beta1.DeliveryUnknown, o.Failure.Message+notRepeatedHint
+	case class == result.Unconfirmed:
+		return applyUnconfirmed(row, o)
 	default:
 		row.State = stateOfOpen(row, o.Event)
 		wait := max(Backoff(o.Hash+string(o.Ref.Kind)+o.Ref.Name, o.Attempt), o.Failure.RetryAfter)
@@ -101,6 +105,7 @@ func beginAttempt(row v1beta1.Delivery, s Request, began time.Time) v1beta1.Deli
 func WriteAhead(row v1beta1.Delivery, f OpenRequest) v1beta1.Delivery {
 	row = beginAttempt(row, f.Request, f.Began)
 	row.LastAttemptTime, row.LastAttemptedReceiver, row.MisconfiguredAnswers = Seconds(f.Since), f.Version, f.Misconfigured
+	row.UnconfirmedAnswers, row.PartialDelivery = f.Unconfirmed, f.Partial
 	if !isSlow(row) { // then a person should see why
 		row.Message = ""
 	}
@@ -126,6 +131,7 @@ func withLostAnswer(row v1beta1.Delivery) v1beta1.Delivery {
 
 func applyConfirmed(row v1beta1.Delivery, o Outcome) v1beta1.Delivery {
 	row.ContentHash, row.LastAttemptedReceiver, row.OutcomeUnknown, row.AnswerLost, row.MisconfiguredAnswers = o.Hash, "", false, false, 0
+	row.UnconfirmedAnswers, row.PartialDelivery = 0, ""
 	row.Reason, row.Message = "", o.Receipt.Note
 	if o.Event == result.Resolved {
 		row.State, row.Severity = v1beta1.DeliveryResolved, ""

@@ -167,8 +167,10 @@ func (s *Sender) requestAll(ctx context.Context, method, resource string, body [
 	var all sync.WaitGroup
 	for i, api := range s.apis {
 		all.Go(func() {
-			_, err := s.Request(ctx, method, api.JoinPath(resource), body)
-			failures[i], _ = errors.AsType[*result.Error](err)
+			resp, err := s.Request(ctx, method, api.JoinPath(resource), body)
+			if failures[i], _ = errors.AsType[*result.Error](err); err == nil {
+				failures[i] = isPage(resp)
+			}
 		})
 	}
 	all.Wait()

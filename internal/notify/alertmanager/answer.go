@@ -22,12 +22,22 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/result"
+	"github.com/gophernetes/bellhop/internal/outbound"
 )
+
+// isPage returns the error of a page for people, which Alertmanager's API does not send: a login page, or a captive portal.
+func isPage(resp *outbound.Response) *result.Error {
+	if !notify.IsHTML(resp.Header) {
+		return nil
+	}
+	return &result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: notify.StatusLine(resp.StatusCode) + ", but with a web page, which is not Alertmanager's"}
+}
 
 // classOrder has the classes by the chance that another attempt succeeds. Alertmanager documents no error format, so none is
 // Permanent.
-var classOrder = []result.Class{result.Unknown, result.Temporary, result.Configuration}
+var classOrder = []result.Class{result.Unknown, result.Temporary, result.Configuration, result.Unconfirmed}
 
 // combine returns nil where a replica accepted, else the first failure by classOrder with the messages of all.
 func combine(failures []*result.Error) *result.Error {

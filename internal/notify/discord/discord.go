@@ -137,6 +137,8 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 	body, cuts := render(m, "")
 	resp, err := s.RequestJSON(ctx, http.MethodPatch, s.hook.JoinPath("messages", k.ExternalID), body)
 	switch {
+	case err == nil && resp.StatusCode != http.StatusNoContent && idOf(resp) != k.ExternalID:
+		return result.Receipt{}, s.BadAnswer(resp)
 	case err == nil:
 		return result.Receipt{ExternalID: k.ExternalID, Note: notify.StatusLine(resp.StatusCode) + ": the message was edited" + cuts}, nil
 	// A message that does not exist may have been deleted, or belong to another webhook or thread that the receiver had before.
@@ -156,18 +158,33 @@ func (s *Sender) post(ctx context.Context, m notify.Message) (result.Receipt, er
 	if err != nil {
 		return result.Receipt{}, err
 	}
-	var made struct {
+	if resp.StatusCode == http.StatusNoContent { // Discord's answer to a request without wait, which relays before it may drop
+		return result.Receipt{Note: notify.StatusLine(resp.StatusCode) + ": without the message's id, by which it could be edited" + cuts}, nil
+	}
+	made := idOf(resp)
+	if !s.IsID(snowflake, made) {
+		return result.Receipt{}, s.BadAnswer(resp)
+	}
+	return result.Receipt{ExternalID: made, Note: notify.StatusLine(resp.StatusCode) + cuts}, nil
+}
+
+// idOf returns the id in the body of a success; "" where there is none.
+func idOf(resp *outbound.Response) string {
+	var object struct {
 		ID string `json:"id"`
 	}
-	if !notify.Decode(resp, &made) || !s.IsID(snowflake, made.ID) {
-		return result.Receipt{}, notify.BadAnswer(resp)
+	if !notify.Decode(resp, &object) {
+		return ""
 	}
-	return result.Receipt{ExternalID: made.ID, Note: notify.StatusLine(resp.StatusCode) + cuts}, nil
+	return object.ID
 }
 
 // Probe requests the webhook's name and channel.
 func (s *Sender) Probe(ctx context.Context) error {
-	_, err := s.Get(ctx, s.hook)
+	resp, err := s.Get(ctx, s.hook)
+	if err == nil && !snowflake.MatchString(idOf(resp)) {
+		return s.BadAnswer(resp)
+	}
 	return err
 }
 

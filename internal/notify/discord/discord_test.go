@@ -127,6 +127,11 @@ func TestSend(t *testing.T) {
 			want:     result.Receipt{ExternalID: made, Note: "HTTP 200 OK"},
 		},
 		{
+			why: "F-B1: a relay drops wait", event: result.Fired, answers: answers(204, ""),
+			requests: []string{"POST " + hookURI + "?wait=true " + fired},
+			want:     result.Receipt{Note: "HTTP 204 No Content: without the message's id, by which it could be edited"},
+		},
+		{
 			why: "in a thread", event: result.Fired, config: Config{ThreadID: "123"}, answers: answers(200, accepted),
 			requests: []string{"POST " + hookURI + "?thread_id=123&wait=true " + fired},
 			want:     result.Receipt{ExternalID: made, Note: "HTTP 200 OK"},
@@ -143,7 +148,7 @@ func TestSend(t *testing.T) {
 			want:     result.Receipt{ExternalID: made, Note: "HTTP 200 OK"},
 		},
 		{
-			why: "an update edits", event: result.Updated, externalID: "77", config: Config{ThreadID: "123"}, answers: answers(200, ""),
+			why: "an update edits", event: result.Updated, externalID: "77", config: Config{ThreadID: "123"}, answers: answers(200, `{"id":"77"}`),
 			requests: []string{"PATCH " + hookURI + "/messages/77?thread_id=123 " + update}, want: edited,
 		},
 		{
@@ -170,7 +175,7 @@ func TestSend(t *testing.T) {
 			want:     result.Receipt{ExternalID: made, Note: "HTTP 200 OK"},
 		},
 		{
-			why: "resolved edits", event: result.Resolved, externalID: "77", answers: answers(200, "{}"),
+			why: "resolved edits", event: result.Resolved, externalID: "77", answers: answers(200, `{"id":"77"}`),
 			requests: []string{"PATCH " + hookURI + "/messages/77 " + over}, want: edited,
 		},
 		{
@@ -300,11 +305,11 @@ func TestFailures(t *testing.T) {
 		},
 		{
 			"an invalid id", result.Fired, notifytest.Status(200, `{"id":"../x"}`),
-			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
+			result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
 		},
 		{
-			"a success without an id", result.Fired, notifytest.Status(204, ""),
-			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 204 No Content, but the answer is not what this receiver's API promises"},
+			"an edit that names another message", result.Updated, notifytest.Status(200, `{"id":"78"}`),
+			result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
 		},
 		{
 			"editing fails", result.Resolved, notifytest.Status(500, ""),

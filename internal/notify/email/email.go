@@ -21,10 +21,9 @@ limitations under the License.
 // A repeat after a lost response is the same mail: its Message-ID is derived from the delivery key, and mail programs that
 // merge mails with equal Message-IDs show it once.
 //
-// One transaction has all recipients. A refused recipient does not prevent the delivery to the others: the outcome of the
-// attempt is Unknown, and a repeat by the same Sender is sent only to the refused. So a recipient gets a second mail, with
-// the same Message-ID, only after a restart, and a permanent refusal ends in an error with the index of the address. A
-// resolve succeeds where the refusals are permanent: the recipients with the earlier mails have it.
+// One transaction has all recipients. A refused recipient does not prevent the delivery to the others, who get each message at once and
+// once: what the server refuses for good is reported, and what it refuses for now is repeated, to those who do not have it, by what the
+// error of the attempt says (result.Error.Partial).
 //
 // Errors quote codes and no text of the server: at a user-supplied address it may be text that the author of the Receiver
 // must not see. HTTP proxies are not used.
@@ -80,13 +79,12 @@ type Header struct{ Name, Value string }
 
 // Sender is a notify.Sender.
 type Sender struct {
-	config    Config
-	host      string // without port
-	address   string // with
-	from      *mail.Address
-	to        []*mail.Address
-	client    *outbound.Client
-	delivered deliveredSet
+	config  Config
+	host    string // without port
+	address string // with
+	from    *mail.Address
+	to      []*mail.Address
+	client  *outbound.Client
 }
 
 var (
@@ -226,23 +224,27 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 	if err != nil {
 		return result.Receipt{}, err
 	}
-	delivered := s.delivered.of(k.Delivery)
-	outcome, failure := s.deliver(ctx, delivered, text)
+	has := s.recipientsIn(k.Partial, k.Delivery)
+	outcome, failure := s.deliver(ctx, has, text)
 	if failure != nil {
 		return result.Receipt{}, failure
 	}
-	if err := s.recordOutcome(m.Event, k.Delivery, delivered, outcome); err != nil {
+	refused, err := s.settle(k, has|outcome.accepted, outcome.refused)
+	if err != nil {
 		return result.Receipt{}, err
 	}
-	note := "accepted by the mail server; whether it is delivered it does not say"
-	if len(outcome.refused) > 0 {
-		note = outcome.failure().Message + "; else " + note
+	receipt := result.Receipt{Note: accepted, Refused: refused}
+	if refused != "" {
+		receipt.Note = refused + "; for the others " + accepted
 	}
 	if id := s.messageID(k.Delivery); len(id) <= maxID {
-		return result.Receipt{ExternalID: id, Note: note}, nil
+		receipt.ExternalID = id
 	}
-	return result.Receipt{Note: note}, nil
+	return receipt, nil
 }
+
+// accepted is the note of a mail that the server accepted.
+const accepted = "accepted by the mail server; whether it is delivered it does not say"
 
 // deliver sends the mail to the recipients that do not have it.
 func (s *Sender) deliver(ctx context.Context, delivered recipients, text []byte) (outcome, *result.Error) {
@@ -252,27 +254,6 @@ func (s *Sender) deliver(ctx context.Context, delivered recipients, text []byte)
 	}
 	defer session.close()
 	return session.transact(ctx, s.from, s.to, delivered, text)
-}
-
-// recordOutcome records the recipients that have the mail, and returns nil where no attempt has to follow.
-func (s *Sender) recordOutcome(event result.Event, delivery string, delivered recipients, o outcome) error {
-	switch {
-	case len(o.refused) == 0:
-	case delivered|o.accepted == 0:
-		return o.failure()
-	case event == result.Resolved && o.failure().Class == result.Configuration:
-		// The refused recipients received no earlier mail either.
-	case o.accepted == 0:
-		return o.failure()
-	default:
-		s.delivered.set(delivery, delivered|o.accepted)
-		failure := o.failure()
-		failure.Class = result.Unknown
-		failure.Message = "accepted for the other addresses, which are not told again; " + failure.Message
-		return failure
-	}
-	s.delivered.set(delivery, 0)
-	return nil
 }
 
 // Probe connects and logs in.

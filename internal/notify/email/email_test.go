@@ -17,6 +17,7 @@ limitations under the License.
 package email
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -238,6 +239,9 @@ func TestNoAnswer(t *testing.T) {
 				if misconfigured := []string{result.ReasonBadAnswer, result.ReasonTLSFailed}; want == result.Temporary && slices.Contains(misconfigured, e.Reason) {
 					want = result.Configuration
 				}
+				if e.Reason == result.ReasonBadAnswer && want == result.Unknown { // F-B1: the mail may have been accepted
+					want = result.Unconfirmed
+				}
 				if e.Class != want || !slices.Contains(c.reasons, e.Reason) {
 					t.Errorf("got %s, %s (%s); want %s, one of %s", e.Class, e.Reason, e.Message, want, c.reasons)
 				}
@@ -335,18 +339,24 @@ func TestFailures(t *testing.T) {
 		{"DATA", "554 5.5.1 canary", want{result.Configuration, result.ReasonRejected, "DATA: SMTP 554 5.5.1"}},
 		{".", "421 4.3.0 canary", want{result.Temporary, result.ReasonServerError, "end of DATA: SMTP 421 4.3.0"}},
 		{".", "451 4.7.1 canary", want{result.Temporary, result.ReasonServerError, "end of DATA: SMTP 451 4.7.1"}},
-		{"F-P19 .", "550 5.7.26 canary", want{result.Permanent, result.ReasonRejected, "end of DATA: SMTP 550 5.7.26"}},
-		{"F-P19 .", "551 5.7.1 canary", want{result.Permanent, result.ReasonRejected, "end of DATA: SMTP 551 5.7.1"}},
-		{"F-P19 .", "553 5.7.1 canary", want{result.Permanent, result.ReasonRejected, "end of DATA: SMTP 553 5.7.1"}},
+		{"F-P35 .", "550 5.7.26 canary", want{result.Configuration, result.ReasonRejected, "end of DATA: SMTP 550 5.7.26"}},
+		{"F-P35 .", "551 5.7.1 canary", want{result.Configuration, result.ReasonRejected, "end of DATA: SMTP 551 5.7.1"}},
+		{"F-P35 .", "553 5.7.1 canary", want{result.Configuration, result.ReasonRejected, "end of DATA: SMTP 553 5.7.1"}},
 		{".", "552 5.3.4 canary", want{result.Permanent, result.ReasonRejected, "end of DATA: SMTP 552 5.3.4"}},
 		{".", "554 5.6.0 canary", want{result.Permanent, result.ReasonRejected, "end of DATA: SMTP 554 5.6.0"}},
-		{".", "554 4.6.0 a code that contradicts", want{result.Permanent, result.ReasonRejected, "end of DATA: SMTP 554"}},
-		{".", "554 5.6.0canary", want{result.Permanent, result.ReasonRejected, "end of DATA: SMTP 554"}},
-		{".", "554 5.6.1234 canary", want{result.Permanent, result.ReasonRejected, "end of DATA: SMTP 554"}},
+		{"F-P35 .", "550 5.4.5 canary", want{result.Configuration, result.ReasonRejected, "end of DATA: SMTP 550 5.4.5"}}, // the sender's quota
+		{"F-P35 .", "554 5.7.1 canary", want{result.Configuration, result.ReasonRejected, "end of DATA: SMTP 554 5.7.1"}}, // a block list
+		{"F-P35 .", "552 5.2.2 canary", want{result.Configuration, result.ReasonRejected, "end of DATA: SMTP 552 5.2.2"}}, // a full mailbox
+		{"F-P35 .", "552 canary", want{result.Configuration, result.ReasonRejected, "end of DATA: SMTP 552"}},
+		{".", "552 5.2.3 canary", want{result.Permanent, result.ReasonRejected, "end of DATA: SMTP 552 5.2.3"}},
+		{".", "550 5.6.7 canary", want{result.Permanent, result.ReasonRejected, "end of DATA: SMTP 550 5.6.7"}},
+		{".", "554 4.6.0 a code that contradicts", want{result.Configuration, result.ReasonRejected, "end of DATA: SMTP 554"}},
+		{".", "554 5.6.0canary", want{result.Configuration, result.ReasonRejected, "end of DATA: SMTP 554"}},
+		{".", "554 5.6.1234 canary", want{result.Configuration, result.ReasonRejected, "end of DATA: SMTP 554"}},
 	} {
 		t.Run(c.command+" "+c.answer, func(t *testing.T) {
 			server, s := newAuthenticated(t)
-			server.Script(strings.TrimPrefix(c.command, "F-P19 "), c.answer)
+			server.Script(strings.TrimPrefix(c.command, "F-P35 "), c.answer)
 			server.Script("HELO", c.answer)
 			e := failure(t.Context(), t, s)
 			if got := (want{e.Class, e.Reason, e.Message}); got != c.want || e.RetryAfter != 0 {
@@ -437,12 +447,14 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
-// A refused recipient does not prevent the delivery to the others, and a repeat is sent only to the refused.
+// F-P29, F-P30: a refused recipient does not prevent the delivery to the others, who get each message at once and once: a repeat is sent
+// only to the refused, also by the sender of another version, and what is refused for good is not repeated.
 func TestPartlyRefused(t *testing.T) {
 	type attempt struct {
 		class   result.Class // "": a success
 		message string       // the receipt's note after a success
 	}
+	const kept = "; the others have the message, and are not sent it again"
 	for _, c := range []struct {
 		why      string
 		event    result.Event
@@ -452,30 +464,27 @@ func TestPartlyRefused(t *testing.T) {
 	}{
 		{
 			"temporarily", result.Fired, []string{"", "450 4.2.1 later", "", ""},
-			[]attempt{{result.Unknown, "accepted for the other addresses, which are not told again; to[1]: SMTP 450 4.2.1"}, {"", note}},
+			[]attempt{{result.Temporary, "1 of 3 recipients refused: to[1]: SMTP 450 4.2.1" + kept}, {"", note}},
 			[]string{"a@example.com c@example.com", "b@example.com"},
 		},
 		{
 			"temporarily, three times", result.Updated, []string{"450 4.2.1 later", "", "", "450 4.2.1 later", "450 4.2.1 later", ""},
 			[]attempt{
-				{result.Unknown, "accepted for the other addresses, which are not told again; to[0]: SMTP 450 4.2.1"},
-				{result.Temporary, "to[0]: SMTP 450 4.2.1"}, {result.Temporary, "to[0]: SMTP 450 4.2.1"}, {"", note},
+				{result.Temporary, "1 of 3 recipients refused: to[0]: SMTP 450 4.2.1" + kept}, {result.Temporary, "1 of 3 recipients refused: to[0]: SMTP 450 4.2.1" + kept},
+				{result.Temporary, "1 of 3 recipients refused: to[0]: SMTP 450 4.2.1" + kept}, {"", note},
 			},
 			[]string{"b@example.com c@example.com", "a@example.com"},
 		},
 		{
-			"permanently", result.Fired, []string{"", "550 5.1.1 unknown", "", "550 5.1.1 unknown"},
-			[]attempt{
-				{result.Unknown, "accepted for the other addresses, which are not told again; to[1]: SMTP 550 5.1.1"},
-				{result.Configuration, "to[1]: SMTP 550 5.1.1"},
-			},
+			"permanently", result.Fired, []string{"", "550 5.1.1 unknown", ""},
+			[]attempt{{"", "1 of 3 recipients refused: to[1]: SMTP 550 5.1.1; for the others " + note}},
 			[]string{"a@example.com c@example.com"},
 		},
 		{
 			"permanently and temporarily", result.Fired, []string{"550 5.1.1 unknown", "", "450 4.2.1 later", "550 5.1.1 unknown", ""},
 			[]attempt{
-				{result.Unknown, "accepted for the other addresses, which are not told again; to[0]: SMTP 550 5.1.1; to[2]: SMTP 450 4.2.1"},
-				{result.Unknown, "accepted for the other addresses, which are not told again; to[0]: SMTP 550 5.1.1"},
+				{result.Temporary, "2 of 3 recipients refused: to[0]: SMTP 550 5.1.1; to[2]: SMTP 450 4.2.1" + kept},
+				{"", "1 of 3 recipients refused: to[0]: SMTP 550 5.1.1; for the others " + note},
 			},
 			[]string{"b@example.com", "c@example.com"},
 		},
@@ -486,27 +495,24 @@ func TestPartlyRefused(t *testing.T) {
 		},
 		{
 			"a resolve, permanently", result.Resolved, []string{"", "550 5.1.1 unknown", ""},
-			[]attempt{{"", "to[1]: SMTP 550 5.1.1; else " + note}},
+			[]attempt{{"", "1 of 3 recipients refused: to[1]: SMTP 550 5.1.1; for the others " + note}},
 			[]string{"a@example.com c@example.com"},
-		},
-		{
-			"a resolve, temporarily", result.Resolved, []string{"", "450 4.2.1 later", ""},
-			[]attempt{{result.Unknown, "accepted for the other addresses, which are not told again; to[1]: SMTP 450 4.2.1"}, {"", note}},
-			[]string{"a@example.com c@example.com", "b@example.com"},
 		},
 	} {
 		t.Run(c.why, func(t *testing.T) {
 			server := newServer(t, notifytest.SMTPOptions{})
 			server.Script("RCPT", c.answers...)
-			s := newSender(t, server, Config{TLS: None, To: []string{"a@example.com", "b@example.com", "c@example.com"}})
+			key := notifytest.Key("delivery", "")
 			for i, want := range c.attempts {
-				receipt, err := send(t.Context(), s, c.event, "delivery")
+				s := newSender(t, server, Config{TLS: None, To: []string{"a@example.com", "b@example.com", "c@example.com"}}) // of another version, or after a restart
+				receipt, err := s.Send(t.Context(), notifytest.Message(c.event), key)
 				got := attempt{result.ClassOf(err), receipt.Note}
-				if err != nil {
-					got.message = err.Error()
+				if own, ok := errors.AsType[*result.Error](err); ok {
+					got.message = own.Message
+					key.Partial = cmp.Or(own.Partial, key.Partial)
 				}
-				if got != want {
-					t.Errorf("attempt %d: got %+v, want %+v", i+1, got, want)
+				if got != want || (receipt.Refused != "") != strings.Contains(receipt.Note, "refused") {
+					t.Errorf("attempt %d: got %+v, %q, want %+v", i+1, got, receipt.Refused, want)
 				}
 			}
 			var to []string
@@ -517,6 +523,25 @@ func TestPartlyRefused(t *testing.T) {
 				t.Errorf("mails went to %q, want %q", to, c.to)
 			}
 		})
+	}
+}
+
+// F-P30: who has the message is known by address, so that an edited list of recipients misses none of them; the addresses cannot be
+// read from it, since users of a ClusterReceiver see it.
+func TestPartial(t *testing.T) {
+	server := newServer(t, notifytest.SMTPOptions{})
+	before := newSender(t, server, Config{TLS: None, To: []string{"a@example.com", "b@example.com"}})
+	after := newSender(t, server, Config{TLS: None, To: []string{"c@example.com", "a@example.com"}})
+	partial := before.partialOf("delivery", 1)
+	if has := after.recipientsIn(partial, "delivery"); has != 1<<1 || strings.Contains(partial, "a@") || after.recipientsIn(partial, "other") != 0 {
+		t.Errorf("%q: got %b", partial, has)
+	}
+	many := make([]string, maxTo)
+	for i := range many {
+		many[i] = fmt.Sprintf("a%d@example.com", i)
+	}
+	if n := len(newSender(t, server, Config{TLS: None, To: many}).partialOf("delivery", 1<<16-1)); n > 256 {
+		t.Errorf("%d bytes are more than the status takes", n)
 	}
 }
 
@@ -531,22 +556,6 @@ func TestPartlyRefusedThenRefused(t *testing.T) {
 	}
 	if _, err := send(t.Context(), s, result.Fired, "delivery"); err != nil || len(server.Mails()[0].To) != 2 {
 		t.Errorf("got %v, %q", err, server.Mails())
-	}
-}
-
-func TestDeliveredSet(t *testing.T) {
-	var r deliveredSet
-	for i := range maxDelivered + 10 {
-		r.set(fmt.Sprint(i), 1)
-		r.set("kept", recipients(i+1))
-	}
-	if len(r.delivered) != maxDelivered || len(r.keys) != maxDelivered || r.of("kept") != maxDelivered+10 || r.of("0") != 0 || r.of(fmt.Sprint(maxDelivered)) != 1 {
-		t.Errorf("got %d messages, %d keys", len(r.delivered), len(r.keys))
-	}
-	r.set("kept", 0)
-	r.set("never there", 0)
-	if len(r.delivered) != maxDelivered-1 || len(r.keys) != maxDelivered-1 || r.of("kept") != 0 {
-		t.Errorf("got %d messages, %d keys", len(r.delivered), len(r.keys))
 	}
 }
 

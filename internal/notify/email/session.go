@@ -164,10 +164,10 @@ type outcome struct {
 	refused  []*result.Error // one for each refused recipient
 }
 
-// failure returns the error of the refused recipients. It is Temporary where one of them is.
-func (o outcome) failure() *result.Error {
-	failure := *o.refused[0]
-	for _, refusal := range o.refused[1:] {
+// combine returns the error of refused recipients. It is Temporary where one of them is.
+func combine(refused []*result.Error) *result.Error {
+	failure := *refused[0]
+	for _, refusal := range refused[1:] {
 		if refusal.Class == result.Temporary {
 			failure.Class, failure.Reason = refusal.Class, refusal.Reason
 		}

@@ -92,7 +92,7 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 		Name string `json:"name"`
 	}
 	if !notify.Decode(resp, &made) || !s.IsID(messageName, made.Name) {
-		return result.Receipt{}, notify.BadAnswer(resp) // a repeat is the same message
+		return result.Receipt{}, s.BadAnswer(resp) // a repeat is the same message
 	}
 	return result.Receipt{ExternalID: made.Name, Note: notify.StatusLine(resp.StatusCode) + cuts}, nil
 }
@@ -118,7 +118,7 @@ type errorBody struct {
 func (s *Sender) refine(e *result.Error, resp *outbound.Response) {
 	answer := notify.ErrorBody[errorBody](resp).Error
 	s.Quote(e, answer.Message)
-	notify.ClassifyRefusal(e, resp, answer.Code == resp.StatusCode && answer.Status != "")
+	notify.ClassifyRefusal(e, resp, answer.Code == resp.StatusCode && answer.Status == "INVALID_ARGUMENT") // others are of a state, or of a right
 	for _, detail := range answer.Details {
 		if detail.Reason == "API_KEY_INVALID" { // despite HTTP 400 it is not about the content
 			e.Class, e.Reason = result.Configuration, result.ReasonUnauthorized

@@ -184,7 +184,7 @@ func TestSend(t *testing.T) {
 }
 
 func TestFailures(t *testing.T) {
-	badAnswer := result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"}
+	badAnswer := result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"}
 	for _, c := range []struct {
 		why    string
 		answer http.HandlerFunc
@@ -193,6 +193,10 @@ func TestFailures(t *testing.T) {
 		{ // observed with Google Chat
 			"the service's text with the whole query", notifytest.Status(403, refusal("Permission denied\nfor ?"+query)),
 			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 403 Forbidden: Permission denied for ?[redacted]"},
+		},
+		{
+			"F-P37: a state of the space is not the content's fault", notifytest.Status(400, `{"error":{"code":400,"message":"no","status":"FAILED_PRECONDITION"}}`),
+			result.Error{Class: result.Configuration, Reason: result.ReasonRejected, Message: "HTTP 400 Bad Request: no"},
 		},
 		{
 			"a wrong key", notifytest.Status(400, errorJSON("API key not valid.", "API_KEY_INVALID")),

@@ -133,7 +133,7 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, _ notify.Key) (resu
 		ID uint64 `json:"id"` // a number cannot be a credential
 	}
 	if !notify.Decode(resp, &made) || made.ID == 0 {
-		return result.Receipt{}, notify.BadAnswer(resp)
+		return result.Receipt{}, s.BadAnswer(resp)
 	}
 	return result.Receipt{ExternalID: strconv.FormatUint(made.ID, 10), Note: notify.StatusLine(resp.StatusCode) + note}, nil
 }

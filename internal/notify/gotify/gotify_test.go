@@ -189,15 +189,15 @@ func TestFailures(t *testing.T) {
 		},
 		{
 			"not Gotify", notifytest.Status(200, "<html>"),
-			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: bad},
+			result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: bad},
 		},
 		{
 			"an id that is not a number", notifytest.Status(200, `{"id":"25"}`),
-			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: bad},
+			result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: bad},
 		},
 		{
 			"no id", notifytest.Status(200, `{"id":0}`),
-			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: bad},
+			result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: bad},
 		},
 	} {
 		t.Run(c.why, func(t *testing.T) {

@@ -142,7 +142,7 @@ func (s *Sender) sendEvent(ctx context.Context, transaction string, c content) (
 		EventID string `json:"event_id"`
 	}
 	if !notify.Decode(resp, &sent) || !s.IsID(eventID, sent.EventID) {
-		return "", "", notify.BadAnswer(resp)
+		return "", "", s.BadAnswer(resp)
 	}
 	return notify.StatusLine(resp.StatusCode), sent.EventID, nil
 }
@@ -187,7 +187,7 @@ func (s *Sender) Probe(ctx context.Context) error {
 		UserID string `json:"user_id"`
 	}
 	if !notify.Decode(resp, &me) || !userID.MatchString(me.UserID) {
-		return notify.BadAnswer(resp)
+		return s.BadAnswer(resp)
 	}
 	resp, err = s.Get(ctx, s.room.JoinPath("state", "m.room.member", url.PathEscape(me.UserID)))
 	if err != nil {
@@ -197,7 +197,7 @@ func (s *Sender) Probe(ctx context.Context) error {
 		Membership string `json:"membership"`
 	}
 	if !notify.Decode(resp, &member) || member.Membership == "" {
-		return notify.BadAnswer(resp)
+		return s.BadAnswer(resp)
 	}
 	if member.Membership != "join" {
 		return &result.Error{

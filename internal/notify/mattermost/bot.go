@@ -60,7 +60,7 @@ func (b *Bot) Send(ctx context.Context, m notify.Message, k notify.Key) (result.
 	resp, err := b.RequestJSON(ctx, http.MethodPut, b.posts.JoinPath(k.ExternalID, "patch"), post{Message: text})
 	switch {
 	case err == nil && b.postIDOf(resp) != k.ExternalID:
-		return result.Receipt{}, notify.BadAnswer(resp)
+		return result.Receipt{}, b.BadAnswer(resp)
 	case err == nil:
 		return result.Receipt{ExternalID: k.ExternalID, Note: notify.StatusLine(resp.StatusCode) + ": the post was edited" + cuts}, nil
 	case !isUneditable(resp):
@@ -89,7 +89,7 @@ func (b *Bot) create(ctx context.Context, m notify.Message, k notify.Key) (resul
 	}
 	id := b.postIDOf(resp)
 	if id == "" {
-		return result.Receipt{}, notify.BadAnswer(resp)
+		return result.Receipt{}, b.BadAnswer(resp)
 	}
 	return result.Receipt{ExternalID: id, Note: notify.StatusLine(resp.StatusCode) + cuts}, nil
 }
@@ -131,7 +131,7 @@ func (b *Bot) isDeleted(ctx context.Context, id string) (bool, error) {
 func (b *Bot) Probe(ctx context.Context) error {
 	resp, err := b.Get(ctx, b.me)
 	if err == nil && b.postIDOf(resp) == "" {
-		err = notify.BadAnswer(resp)
+		err = b.BadAnswer(resp)
 	}
 	return err
 }

@@ -274,15 +274,15 @@ func TestFailures(t *testing.T) {
 		},
 		{
 			"an invalid id", result.Fired, notifytest.Status(201, `{"id":"../x"}`),
-			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 201 Created, but " + unlikely},
+			result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: "HTTP 201 Created, but " + unlikely},
 		},
 		{
 			"an id that is the token", result.Fired, notifytest.Status(201, `{"id":"`+token+`"}`),
-			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 201 Created, but " + unlikely},
+			result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: "HTTP 201 Created, but " + unlikely},
 		},
 		{
 			"an edit of another post", result.Resolved, notifytest.Status(200, accepted),
-			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but " + unlikely},
+			result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but " + unlikely},
 		},
 	} {
 		t.Run(c.why, func(t *testing.T) {
@@ -310,7 +310,7 @@ func TestWebhookFailures(t *testing.T) {
 		},
 		{
 			"a login page", notifytest.Status(200, "<!DOCTYPE html>"),
-			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
+			result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
 		},
 	} {
 		server := notifytest.NewServer(t)
@@ -328,7 +328,7 @@ func TestWebhookFailures(t *testing.T) {
 func TestProbeReadsBody(t *testing.T) {
 	server := notifytest.NewServer(t)
 	server.Answer(notifytest.Status(200, "<!DOCTYPE html>"))
-	if err := newBotSender(t, server).Probe(t.Context()); result.ClassOf(err) != result.Unknown {
+	if err := newBotSender(t, server).Probe(t.Context()); result.ClassOf(err) != result.Unconfirmed {
 		t.Errorf("got %v", err)
 	}
 }

@@ -17,6 +17,7 @@ limitations under the License.
 package notifytest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,7 +64,7 @@ func (conf conformance) failure(ctx context.Context, t *testing.T) *result.Error
 }
 
 func (conf conformance) keys(t *testing.T) {
-	conf.server.Answer(Status(http.StatusOK, conf.Accept))
+	conf.server.Answer(Status(conf.acceptStatus(), conf.Accept))
 	var got []string
 	for _, delivery := range []string{"first", "first", "second"} {
 		receipt, err := conf.send(t.Context(), delivery)
@@ -95,7 +96,7 @@ func (conf conformance) keys(t *testing.T) {
 
 // concurrent finds data races, with the race detector.
 func (conf conformance) concurrent(t *testing.T) {
-	conf.server.Answer(Status(http.StatusOK, conf.Accept))
+	conf.server.Answer(Status(conf.acceptStatus(), conf.Accept))
 	var all sync.WaitGroup
 	for range 16 {
 		all.Go(func() {
@@ -130,7 +131,7 @@ func (conf conformance) sendUnusual(t *testing.T, m notify.Message, externalID s
 	what := fmt.Sprintf("%s, %.20q, %.20q", m.Event, m.RawContent, externalID)
 	contentType, body := conf.ErrorBody("no such thing")
 	for _, answer := range []http.HandlerFunc{
-		Status(http.StatusOK, conf.Accept, "Content-Type", contentType), Status(http.StatusNotFound, body, "Content-Type", contentType),
+		Status(conf.acceptStatus(), conf.Accept, "Content-Type", contentType), Status(http.StatusNotFound, body, "Content-Type", contentType),
 	} {
 		conf.server.Answer(answer)
 		receipt, err := conf.sender.Send(t.Context(), m, Key("delivery", externalID))
@@ -148,22 +149,30 @@ func (conf conformance) sendUnusual(t *testing.T, m notify.Message, externalID s
 	}
 }
 
+func (conf conformance) acceptStatus() int { return cmp.Or(conf.AcceptStatus, http.StatusOK) }
+
+// bodies: F-B1, F-P38: a success that the service does not document is not confirmed, and a page never is one.
 func (conf conformance) bodies(t *testing.T) {
 	for why, answer := range map[string]http.HandlerFunc{
-		"garbage":       Status(http.StatusOK, "<html>"),
-		"empty":         Status(http.StatusOK, ""),
-		"empty object":  Status(http.StatusOK, "{}"),
+		"a page":        Status(conf.acceptStatus(), "<html>"),
+		"empty":         Status(conf.acceptStatus(), ""),
+		"empty object":  Status(conf.acceptStatus(), "{}"),
 		"endless":       Flood,
 		"never ends":    HangInBody,
-		"cut off early": Status(http.StatusOK, "{", "Content-Length", "100"),
+		"cut off early": Status(conf.acceptStatus(), "{", "Content-Length", "100"),
 	} {
 		t.Run(why, func(t *testing.T) {
-			conf.server.Answer(answer)
-			if conf.NeedsBody {
+			conf.server.Answer(func(w http.ResponseWriter, r *http.Request) {
+				if why == "endless" || why == "never ends" {
+					w.WriteHeader(conf.acceptStatus())
+				}
+				answer(w, r)
+			})
+			if conf.NeedsBody || why == "a page" {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				defer cancel()
-				if e := conf.failure(ctx, t); e.Class != result.Unknown {
-					t.Errorf("got %s (%s), want Unknown: it has most likely been accepted", e.Class, e.Message)
+				if e := conf.failure(ctx, t); e.Class != result.Unconfirmed || e.Reason != result.ReasonBadAnswer {
+					t.Errorf("got %s (%s), want Unconfirmed: it has most likely been accepted", e.Class, e.Message)
 				}
 				return
 			}
@@ -192,7 +201,7 @@ func (conf conformance) waits(t *testing.T) {
 // canceled checks a canceled context.
 func (conf conformance) canceled(t *testing.T) {
 	conf.server.Requests()
-	conf.server.Answer(Status(http.StatusOK, conf.Accept))
+	conf.server.Answer(Status(conf.acceptStatus(), conf.Accept))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if e := conf.failure(ctx, t); e.Class != result.Temporary || e.Reason != result.ReasonCanceled {

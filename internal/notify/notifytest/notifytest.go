@@ -41,8 +41,9 @@ type Provider struct {
 	New func(url string, client *outbound.Client) (notify.Sender, error)
 	// Canaries are those credentials, and other texts that must not be quoted.
 	Canaries []string
-	// Accept is the body of a success.
-	Accept string
+	// Accept is the body of a success, and AcceptStatus its status; 0: 200.
+	Accept       string
+	AcceptStatus int
 	// NeedsBody says that only this body is a success; the receipt's ExternalID is in it.
 	NeedsBody  bool
 	ExternalID string
@@ -164,13 +165,17 @@ func InSequence(answers ...http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// WantError checks the error of a sender.
+// WantError checks the error of a sender. The body of an unconfirmed answer may follow the message.
 func WantError(t testing.TB, why string, got error, want result.Error) {
 	t.Helper()
 	own, ok := errors.AsType[*result.Error](got)
 	switch {
 	case !ok:
 		t.Errorf("%s: got %v, want %+v", why, got, want)
+	case own.Class == result.Unconfirmed && strings.HasPrefix(own.Message, want.Message+": "):
+		if shortened := (result.Error{Class: own.Class, Reason: own.Reason, RetryAfter: own.RetryAfter, Message: want.Message}); shortened != want {
+			t.Errorf("%s: got %+v, want %+v", why, *own, want)
+		}
 	case *own != want:
 		t.Errorf("%s: got %+v, want %+v", why, *own, want)
 	}

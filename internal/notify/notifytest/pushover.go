@@ -19,6 +19,7 @@ package notifytest
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -76,6 +77,8 @@ func (pu *Pushover) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		pushoverError(w, "request", "a request that Bellhop does not send")
 	case p.Token != pu.token:
 		pushoverError(w, "token", "application token is invalid, see https://pushover.net/api")
+	case strings.HasSuffix(r.URL.Path, "/cancel.json"):
+		pu.cancelReceipt(w, strings.Split(r.URL.Path, "/")[3])
 	case cancels:
 		for _, seen := range pu.tags[tag] {
 			seen.Resolved = true
@@ -94,6 +97,25 @@ func (pu *Pushover) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		w.WriteHeader(http.StatusNotFound)
 	}
+}
+
+func (pu *Pushover) cancelReceipt(w http.ResponseWriter, receipt string) {
+	for tag, active := range pu.tags {
+		for i, seen := range active {
+			if receiptOf(seen.ID) == receipt {
+				seen.Resolved = true
+				pu.Put(seen)
+				pu.tags[tag] = slices.Delete(active, i, i+1)
+				pushoverSuccess(w, "", nil)
+				return
+			}
+		}
+	}
+	replyInJSON(w, http.StatusNotFound, map[string]any{"receipt": "not found", "errors": []string{"receipt not found"}, "status": 0, "request": "647d2300"})
+}
+
+func receiptOf(message string) string {
+	return "rEceipt" + strings.Repeat("0", 23-len(message)) + message
 }
 
 func (pu *Pushover) send(w http.ResponseWriter, p pushoverRequest) {
@@ -117,7 +139,7 @@ func (pu *Pushover) send(w http.ResponseWriter, p pushoverRequest) {
 			return
 		}
 		pu.tags[p.Tags] = append(pu.tags[p.Tags], seen)
-		pushoverSuccess(w, "receipt", fmt.Sprintf("rEceipt%023d", pu.messages))
+		pushoverSuccess(w, "receipt", receiptOf(seen.ID))
 	}
 }
 

@@ -26,6 +26,7 @@ import (
 	"sync"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/notify"
 )
 
 func init() {
@@ -110,7 +111,8 @@ func (t *Teams) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (t *Teams) run(r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	var m teamsMessage
-	fits := t.Fits(Size{Part: "message", Used: len(body), Max: 28 << 10, Reserve: 28<<10 - 28000}) // Teams documents "28 KB", which may be either
+	// Teams documents "28 KB", and counts the message as the workflow hands it on, as a string in JSON.
+	fits := t.Fits(Size{Part: "message", Used: notify.Size(string(body), notify.PlainJSON), Max: 28 << 10, Reserve: (28<<10)*5/100 + 1})
 	if err != nil || !fits || readJSON(bytes.NewReader(body), &m) != nil || m.Type != "message" {
 		return
 	}

@@ -135,7 +135,7 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 	}
 	var made notification
 	if !notify.Decode(resp, &made) || !s.IsID(messageID, made.ID) {
-		return result.Receipt{}, notify.BadAnswer(resp)
+		return result.Receipt{}, s.BadAnswer(resp)
 	}
 	if made.SequenceID != sequence {
 		note += "; this server is older than ntfy 2.16: it shows each message as a notification of its own"
@@ -170,7 +170,7 @@ func (s *Sender) Probe(ctx context.Context) error {
 		Healthy *bool `json:"healthy"`
 	}
 	if !notify.Decode(resp, &server) || server.Healthy == nil {
-		return notify.BadAnswer(resp)
+		return s.BadAnswer(resp)
 	}
 	if !*server.Healthy {
 		return &result.Error{Class: result.Temporary, Reason: result.ReasonServerError, Message: "the server says that it is not healthy"}

@@ -239,7 +239,7 @@ func TestFailures(t *testing.T) {
 		},
 		{
 			"an invalid id", true, notifytest.Status(200, `{"id":"a/b"}`),
-			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
+			result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
 		},
 	} {
 		t.Run(c.why, func(t *testing.T) {
@@ -258,8 +258,8 @@ func TestProbeFails(t *testing.T) {
 		why, answer string
 		class       result.Class
 	}{
-		{"not ntfy", "<html>", result.Unknown},
-		{"JSON that is not ntfy's", "{}", result.Unknown},
+		{"not ntfy", "<html>", result.Unconfirmed},
+		{"JSON that is not ntfy's", "{}", result.Unconfirmed},
 		{"not healthy", `{"healthy":false}`, result.Temporary},
 	} {
 		server := notifytest.NewServer(t)

@@ -194,7 +194,7 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 		return result.Receipt{}, failure
 	}
 	if err != nil || answer.Status != "success" || answer.DedupKey != k.Incident {
-		return result.Receipt{}, notify.BadAnswer(call.Response)
+		return result.Receipt{}, s.BadAnswer(call.Response)
 	}
 	note := notify.StatusLine(call.Response.StatusCode) + ": PagerDuty queued it; it does not say whether anybody was paged"
 	if cut {

@@ -143,15 +143,15 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 	if err != nil {
 		return result.Receipt{}, err
 	}
-	var made push
-	if !notify.Decode(resp, &made) || !s.IsID(iden, made.Iden) {
-		return result.Receipt{}, notify.BadAnswer(resp)
+	made := s.idenOf(resp)
+	if made == "" {
+		return result.Receipt{}, s.BadAnswer(resp)
 	}
 	note := notify.StatusLine(resp.StatusCode)
 	if cut {
 		note += notify.CutNote("content", len(content), "bytes")
 	}
-	return result.Receipt{ExternalID: made.Iden, Note: note}, nil
+	return result.Receipt{ExternalID: made, Note: note}, nil
 }
 
 // dismiss dismisses a push on all devices.
@@ -165,14 +165,30 @@ func (s *Sender) dismiss(ctx context.Context, pushed string) (result.Receipt, er
 		return result.Receipt{Note: "no such push to dismiss: it was deleted, or is another account's"}, nil
 	case err != nil:
 		return result.Receipt{}, err
+	case s.idenOf(resp) != pushed:
+		return result.Receipt{}, s.BadAnswer(resp)
 	}
 	return result.Receipt{ExternalID: pushed, Note: "dismissed"}, nil
 }
 
 // Probe requests the account of the token.
 func (s *Sender) Probe(ctx context.Context) error {
-	_, err := s.Get(ctx, s.me)
+	resp, err := s.Get(ctx, s.me)
+	if err == nil && s.idenOf(resp) == "" {
+		return s.BadAnswer(resp)
+	}
 	return err
+}
+
+// idenOf returns the id in the body of a success; "" where there is none.
+func (s *Sender) idenOf(resp *outbound.Response) string {
+	var object struct {
+		Iden string `json:"iden"`
+	}
+	if !notify.Decode(resp, &object) || !s.IsID(iden, object.Iden) {
+		return ""
+	}
+	return object.Iden
 }
 
 // errorBody is the documented form of an error.

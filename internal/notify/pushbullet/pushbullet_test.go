@@ -120,7 +120,7 @@ func TestSend(t *testing.T) {
 			want: result.Receipt{ExternalID: "ujpah72o0sjAoRtnM0jc", Note: "HTTP 200 OK"},
 		},
 		{
-			why: "resolved dismisses", event: result.Resolved, externalID: "abc", answer: notifytest.Status(200, accepted),
+			why: "resolved dismisses", event: result.Resolved, externalID: "abc", answer: notifytest.Status(200, `{"iden":"abc","dismissed":true}`),
 			path: "/v2/pushes/abc", body: `{"dismissed":true}`, want: result.Receipt{ExternalID: "abc", Note: "dismissed"},
 		},
 		{
@@ -213,7 +213,7 @@ func TestFailures(t *testing.T) {
 		},
 		{
 			"an invalid id", result.Fired, notifytest.Status(200, `{"iden":"../x"}`),
-			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
+			result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
 		},
 		{
 			"F-P1: a 404 of a proxy is not about the push", result.Resolved, notifytest.Status(404, "<html>"),

@@ -16,7 +16,7 @@ limitations under the License.
 
 // Package pushover sends to Pushover (https://pushover.net/api): one message for each event, because Pushover cannot edit
 // messages. A Critical message is an emergency, which Pushover repeats every minute, for an hour or until a user acknowledges
-// it. Updated and Resolved cancel it before they send their own message.
+// it. Resolved cancels it before it sends its own message, and Updated after that.
 //
 // Pushover has no idempotency key: after a lost response people may see a message twice. The incident key is the tag of an
 // emergency, by which it is canceled, also where the response with its receipt was lost.
@@ -128,43 +128,98 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	return s, nil
 }
 
-// Send makes one attempt. Where an emergency may be active it makes two requests; the first can be repeated without an effect.
+// Send makes one attempt, of several requests where an emergency may be active. A resolve ends the emergency before it posts. An update
+// posts before it ends the earlier emergency, which goes on ringing where Pushover takes no message, as after the last one of the month.
 func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
 	problem := ""
-	if m.Event != result.Fired {
+	if m.Event == result.Resolved {
 		var err error
-		if problem, err = s.cancel(ctx, k.Incident); err != nil {
+		if problem, err = s.cancel(ctx, s.tagged(k.Incident), s.tagged(k.Incident+updateSuffix)); err != nil {
 			return result.Receipt{}, notify.NotSent(err)
 		}
 	}
-	message, cuts := s.render(m, k.Incident)
+	made, isPosted := strings.CutPrefix(k.Partial, posted)
+	receipt := result.Receipt{ExternalID: made, Note: "sent by an earlier attempt"}
+	if !isPosted {
+		var err error
+		if receipt, err = s.postMessage(ctx, m, k.Incident); err != nil {
+			return result.Receipt{}, err
+		}
+	}
+	if m.Event == result.Updated {
+		var err error
+		if problem, err = s.cancelEarlier(ctx, k); err != nil {
+			return result.Receipt{}, onlyPosted(err, receipt.ExternalID)
+		}
+	}
+	receipt.Note += problem
+	return receipt, nil
+}
+
+// posted begins the value of result.Error.Partial of an update that was posted, before its receipt.
+const posted = "posted "
+
+// onlyPosted returns the error of an update that was posted, where the earlier emergency could not be ended: the next attempt does only
+// that.
+func onlyPosted(err error, receipt string) error {
+	e, ok := errors.AsType[*result.Error](notify.NotSent(err))
+	if !ok {
+		return err
+	}
+	own := *e
+	own.Partial, own.Message = posted+receipt, "the message was sent, and the earlier emergency not ended: "+e.Message
+	return &own
+}
+
+func (s *Sender) postMessage(ctx context.Context, m notify.Message, incident string) (result.Receipt, error) {
+	message, cuts := s.render(m, incident)
 	resp, err := s.post(ctx, s.messages, message)
 	if err != nil {
 		return result.Receipt{}, err
 	}
 	made, ok := accepted(resp)
 	if !ok {
-		return result.Receipt{}, notify.BadAnswer(resp)
+		return result.Receipt{}, s.BadAnswer(resp)
 	}
-	receipt := result.Receipt{Note: notify.StatusLine(resp.StatusCode) + cuts + problem}
-	if s.IsID(receiptID, made.Receipt) { // for users: emergencies are canceled by their tag
+	receipt := result.Receipt{Note: notify.StatusLine(resp.StatusCode) + cuts}
+	if s.IsID(receiptID, made.Receipt) {
 		receipt.ExternalID = made.Receipt
 	}
 	return receipt, nil
 }
 
-// cancel cancels all emergencies of an incident. Whether one is active is not known: the alert may have been critical before
-// an update, and the response to that may have been lost. A refusal of this request is not about the message, so it becomes a
-// note and not an error.
-func (s *Sender) cancel(ctx context.Context, incident string) (problem string, err error) {
-	resp, err := s.post(ctx, s.receipts.JoinPath("cancel_by_tag", url.PathEscape(incident)+".json"), request{Token: s.config.Token})
-	switch {
-	case resp != nil && resp.StatusCode == http.StatusNotFound && notify.ErrorBody[errorBody](resp).isRefusal(): // otherwise it may be a proxy's 404
-		return "", nil
-	case result.ClassOf(err) == result.Permanent:
-		return "; no emergency was ended: " + err.Error(), nil
+// cancelEarlier cancels the emergencies before an update, whose own has another tag: those of the first message by their tag, also where
+// the receipt was lost, and that of the last update by its receipt.
+func (s *Sender) cancelEarlier(ctx context.Context, k notify.Key) (problem string, err error) {
+	targets := []*url.URL{s.tagged(k.Incident)}
+	if s.IsID(receiptID, k.ExternalID) {
+		targets = append(targets, s.receipts.JoinPath(k.ExternalID, "cancel.json"))
 	}
-	return "", err
+	return s.cancel(ctx, targets...)
+}
+
+func (s *Sender) tagged(tag string) *url.URL {
+	return s.receipts.JoinPath("cancel_by_tag", url.PathEscape(tag)+".json")
+}
+
+// cancel cancels emergencies. Whether one is active is not known: the alert may have been critical before an update, and the response
+// to that may have been lost. A refusal of this request is not about the message, so it becomes a note and not an error.
+func (s *Sender) cancel(ctx context.Context, targets ...*url.URL) (problem string, err error) {
+	for _, target := range targets {
+		resp, err := s.post(ctx, target, request{Token: s.config.Token})
+		switch {
+		case resp != nil && resp.StatusCode == http.StatusNotFound && notify.ErrorBody[errorBody](resp).isRefusal(): // otherwise it may be a proxy's 404
+		case result.ClassOf(err) == result.Permanent:
+			problem = "; no emergency was ended: " + err.Error()
+		case err != nil:
+			return "", err
+		default:
+			if _, ok := accepted(resp); !ok {
+				return "", s.BadAnswer(resp)
+			}
+		}
+	}
+	return problem, nil
 }
 
 // Probe checks token, user and device.
@@ -174,7 +229,7 @@ func (s *Sender) Probe(ctx context.Context) error {
 		return err
 	}
 	if _, ok := accepted(resp); !ok {
-		return notify.BadAnswer(resp)
+		return s.BadAnswer(resp)
 	}
 	return nil
 }

@@ -107,7 +107,10 @@ func TestSend(t *testing.T) {
 	const (
 		who     = `{"token":"` + token + `","user":"` + user + `",`
 		message = "/1/messages.json " + who
-		cancel  = "/1/receipts/cancel_by_tag/incident.json " + `{"token":"` + token + `"}`
+		app     = `{"token":"` + token + `"}`
+		cancel  = "/1/receipts/cancel_by_tag/incident.json " + app
+		updates = "/1/receipts/cancel_by_tag/incident-update.json " + app
+		earlier = "/1/receipts/" + receipt + "/cancel.json " + app
 	)
 	for _, c := range []struct {
 		why      string
@@ -136,29 +139,29 @@ func TestSend(t *testing.T) {
 			want:     result.Receipt{ExternalID: receipt, Note: "HTTP 200 OK"},
 		},
 		{
-			why: "an update cancels the emergency and starts another", event: result.Updated, severity: notify.Critical, answer: emergent,
-			requests: []string{cancel, message + `"title":"Updated: [Critical] Hi 🎉","message":"Hello KubeCon 👋","priority":2,"retry":60,"expire":3600,"tags":"incident"}`},
+			why: "F-P41: an update starts another emergency before it cancels the earlier", event: result.Updated, severity: notify.Critical, answer: emergent,
+			requests: []string{message + `"title":"Updated: [Critical] Hi 🎉","message":"Hello KubeCon 👋","priority":2,"retry":60,"expire":3600,"tags":"incident-update"}`, cancel, earlier},
 			want:     result.Receipt{ExternalID: receipt, Note: "HTTP 200 OK"},
 		},
 		{
 			why: "an update to a lower severity cancels the emergency", event: result.Updated, severity: notify.Info, answer: sent,
-			requests: []string{cancel, message + `"title":"Updated: Hi 🎉","message":"Hello KubeCon 👋"}`},
+			requests: []string{message + `"title":"Updated: Hi 🎉","message":"Hello KubeCon 👋"}`, cancel, earlier},
 			want:     result.Receipt{Note: "HTTP 200 OK"},
 		},
 		{
 			why: "resolved", event: result.Resolved, severity: notify.Critical, answer: sent,
-			requests: []string{cancel, message + `"title":"Resolved: [Critical] Hi 🎉","message":"The alert is over.","priority":-1}`},
+			requests: []string{cancel, updates, message + `"title":"Resolved: [Critical] Hi 🎉","message":"The alert is over.","priority":-1}`},
 			want:     result.Receipt{Note: "HTTP 200 OK"},
 		},
 		{
 			why: "no emergency to cancel", event: result.Resolved, severity: notify.Info, answer: sent, cancel: notifytest.Status(404, refusal("tag not found")),
-			requests: []string{cancel, message + `"title":"Resolved: Hi 🎉","message":"The alert is over.","priority":-1}`},
+			requests: []string{cancel, updates, message + `"title":"Resolved: Hi 🎉","message":"The alert is over.","priority":-1}`},
 			want:     result.Receipt{Note: "HTTP 200 OK"},
 		},
 		{
 			why: "a refused cancellation does not prevent the message", event: result.Updated, severity: notify.Info, answer: sent,
 			cancel:   notifytest.Status(400, refusal("tag is invalid")),
-			requests: []string{cancel, message + `"title":"Updated: Hi 🎉","message":"Hello KubeCon 👋"}`},
+			requests: []string{message + `"title":"Updated: Hi 🎉","message":"Hello KubeCon 👋"}`, cancel, earlier},
 			want:     result.Receipt{Note: "HTTP 200 OK; no emergency was ended: HTTP 400 Bad Request: tag is invalid"},
 		},
 		{
@@ -201,6 +204,35 @@ func TestSend(t *testing.T) {
 				t.Errorf("got\n%s\nwant\n%s", strings.Join(requests, "\n"), strings.Join(c.requests, "\n"))
 			}
 		})
+	}
+}
+
+// F-P41: an emergency rings on where the update cannot be posted. Where the update is posted and the earlier emergency goes on, the next
+// attempt only ends that.
+func TestUpdatePostsFirst(t *testing.T) {
+	server := notifytest.NewServer(t)
+	s := newSender(t, server.URL, "phone")
+	key := notifytest.Key("delivery", receipt)
+	server.Answer(notifytest.Status(429, refusal("application is over its quota")))
+	if _, err := s.Send(t.Context(), notifytest.Message(result.Updated), key); result.ClassOf(err) != result.Configuration || len(server.Requests()) != 1 {
+		t.Errorf("without a quota: got %v", err)
+	}
+	server.Answer(notifytest.InSequence(notifytest.Status(200, emergent), notifytest.Status(502, "")))
+	_, err := s.Send(t.Context(), notifytest.Message(result.Updated), key)
+	own, ok := errors.AsType[*result.Error](err)
+	if !ok || own.Class != result.Temporary || own.Partial == "" || len(server.Requests()) != 2 {
+		t.Fatalf("the emergency goes on: got %+v", err)
+	}
+	key.Partial = own.Partial
+	server.Answer(notifytest.Status(200, sent))
+	got, err := s.Send(t.Context(), notifytest.Message(result.Updated), key)
+	if err != nil || got.ExternalID != receipt {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	for _, r := range server.Requests() {
+		if !strings.Contains(r.URI, "cancel") {
+			t.Errorf("sent again: %s", r.URI)
+		}
 	}
 }
 
@@ -266,7 +298,7 @@ func TestProbe(t *testing.T) {
 	}
 	server := notifytest.NewServer(t)
 	server.Answer(notifytest.Status(200, `{"status":0}`))
-	if err := newSender(t, server.URL, "phone").Probe(t.Context()); result.ClassOf(err) != result.Unknown {
+	if err := newSender(t, server.URL, "phone").Probe(t.Context()); result.ClassOf(err) != result.Unconfirmed {
 		t.Errorf("a body without a success: got %v", err)
 	}
 	want := `{"token":"` + token + `","user":"` + user + `","device":"phone"}`
@@ -361,12 +393,12 @@ func TestFailures(t *testing.T) {
 			result.Error{Class: result.Unknown, Reason: result.ReasonServerError, RetryAfter: 5 * time.Second, Message: "HTTP 502 Bad Gateway"},
 		},
 		{
-			"a server error of the cancellation", result.Updated, notifytest.Status(502, "<html>"),
+			"a server error of the cancellation", result.Resolved, notifytest.Status(502, "<html>"),
 			result.Error{Class: result.Temporary, Reason: result.ReasonServerError, RetryAfter: 5 * time.Second, Message: "HTTP 502 Bad Gateway"},
 		},
 		{
-			"an error with a success status", result.Fired, notifytest.Status(200, refusal("no")),
-			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
+			"an error with a success status", result.Fired, notifytest.Status(200, `{"errors":["no"],"status":0}`),
+			result.Error{Class: result.Configuration, Reason: result.ReasonRejected, Message: `HTTP 200 OK, but the answer says that it failed: {"errors":["no"],"status":0}`},
 		},
 	} {
 		t.Run(c.why, func(t *testing.T) {

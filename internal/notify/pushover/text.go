@@ -41,6 +41,7 @@ const (
 
 	retrySeconds  = 60
 	expireSeconds = 3600
+	updateSuffix  = "-update" // of the tag of an update's emergency, which stays where the first message's is canceled
 )
 
 // request is the part of the API's format that this package uses.
@@ -89,6 +90,9 @@ func (s *Sender) render(m notify.Message, incident string) (r request, cuts stri
 	}
 	if r.Priority == emergency {
 		r.Retry, r.Expire, r.Tags = cmp.Or(s.config.Retry, retrySeconds), cmp.Or(s.config.Expire, expireSeconds), incident
+		if m.Event == result.Updated {
+			r.Tags += updateSuffix
+		}
 	} else {
 		r.TTL = s.config.TTL
 	}

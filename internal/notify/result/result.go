@@ -36,6 +36,8 @@ const (
 type Receipt struct {
 	ExternalID string // the receiver's id of the message; "" if it has none
 	Note       string // in the Alert's status, for users
+	// Refused is why some of the receiver's recipients do not get the message, in the receiver's status; "": all get it.
+	Refused string
 }
 
 // Class is what a failure means for the next attempt. The set is closed.
@@ -46,12 +48,19 @@ const (
 	Temporary Class = "Temporary"
 	// Unknown: the message may have been accepted. A repeat has the same key.
 	Unknown Class = "Unknown"
+	// Unconfirmed: the status is a success, and the answer is not the one that the service documents. The message may have been
+	// accepted. It is repeated under the same key, MaxUnconfirmed times at all.
+	Unconfirmed Class = "Unconfirmed"
 	// Configuration: the message was not accepted, and the cause is probably the configuration of the receiver, its Secret,
 	// or a proxy between. It is sent again at long intervals.
 	Configuration Class = "Configuration"
 	// Permanent: the service itself refused the content of this message. It is never sent again unchanged (R12).
 	Permanent Class = "Permanent"
 )
+
+// MaxUnconfirmed is the number of Unconfirmed answers to a message after which it is not repeated: each attempt may have shown it to
+// people (R12).
+const MaxUnconfirmed = 3
 
 // Reasons for conditions and metrics. The set is closed.
 const (
@@ -79,6 +88,9 @@ type Error struct {
 	Reason     string        // one of the Reason constants
 	RetryAfter time.Duration // as the receiver asked for; 0 if it did not
 	Message    string
+	// Partial says which of the receiver's recipients have the message, in the sender's own form of at most 256 bytes; it is handed to
+	// the next attempt. "": as before the attempt.
+	Partial string
 }
 
 func (e *Error) Error() string { return e.Message }

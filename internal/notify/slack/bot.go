@@ -159,7 +159,7 @@ func (b *Bot) call(method func(*slack.Client) error) (refusal string, err error)
 	switch {
 	case failure != nil:
 	case answer.Error == "":
-		failure = notify.BadAnswer(call.Response)
+		failure = b.BadAnswer(call.Response)
 	default:
 		failure = b.errorOfCode(call.Response, answer.Error)
 	}

@@ -57,8 +57,8 @@ func (w *Webhook) Send(ctx context.Context, m notify.Message, _ notify.Key) (res
 	if err != nil {
 		return result.Receipt{}, err
 	}
-	if resp.BodyErr != nil || bodyText(resp) != "ok" { // such as a login page
-		return result.Receipt{}, notify.BadAnswer(resp)
+	if notify.ConfirmationOf(resp) != notify.Accepted { // such as a login page
+		return result.Receipt{}, w.BadAnswer(resp)
 	}
 	return result.Receipt{Note: notify.StatusLine(resp.StatusCode) + cuts}, nil
 }

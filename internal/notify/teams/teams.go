@@ -62,7 +62,12 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	s := &Sender{HTTP: notify.NewHTTP(client, notify.URLSecrets(config.URL, target)...), target: target}
 	s.Header.Set("Content-Type", "application/json; charset=utf-8") // required for cards with emoji
 	s.MayQuote = strings.HasSuffix(host, ".environment.api.powerplatform.com") || strings.HasSuffix(host, ".logic.azure.com")
-	s.WantBody = func(status int, _ http.Header) bool { return status >= 400 && s.MayQuote }
+	s.WantBody = func(status int, header http.Header) bool {
+		if status == http.StatusAccepted { // it is a success, unless with a page
+			return notify.IsHTML(header)
+		}
+		return status/100 == 2 || status >= 400 && s.MayQuote
+	}
 	s.Refine = s.refine
 	return s, nil
 }
@@ -77,7 +82,25 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, _ notify.Key) (resu
 	if err != nil {
 		return result.Receipt{}, err
 	}
+	if err := s.checkSuccess(resp); err != nil {
+		return result.Receipt{}, err
+	}
 	return result.Receipt{Note: notify.StatusLine(resp.StatusCode) + ": the workflow was started; whether Teams shows the message is not known" + cuts}, nil
+}
+
+// checkSuccess returns nil for the answer of a workflow, HTTP 202, whatever its body but a page, and for that of a connector, the text
+// 1. A connector, and what imitates one, reports a failure of Teams in the text of a success.
+func (s *Sender) checkSuccess(resp *outbound.Response) error {
+	text := strings.TrimSpace(string(resp.Body))
+	switch {
+	case strings.Contains(text, "message delivery failed"):
+		e := s.BadAnswer(resp)
+		e.Class, e.Reason = result.Configuration, result.ReasonRejected
+		return e
+	case resp.StatusCode == http.StatusAccepted && !notify.IsPage(resp), resp.StatusCode == http.StatusOK && text == "1":
+		return nil
+	}
+	return s.BadAnswer(resp)
 }
 
 type errorBody struct {

@@ -17,13 +17,16 @@ limitations under the License.
 package teams
 
 import (
+	"unicode/utf8"
+
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
 const (
-	// maxMessage is the limit of a message in bytes. Teams documents about 28 KB; a larger card is lost in the workflow.
-	maxMessage = 28000
+	// maxMessage is the limit of a message, in bytes of JSON that is a string in JSON again: so the workflow hands it on, and so Teams
+	// counts its 28 KB. A larger card is lost in the workflow, after a success. 5 % stay free.
+	maxMessage = (28 << 10) * 95 / 100
 	// maxHeadline is the limit of the title in bytes of JSON. A message has the title twice.
 	maxTitle = 2000
 )
@@ -79,12 +82,26 @@ func render(m notify.Message) (body []byte, cuts string, err error) {
 	if err != nil {
 		return nil, "", err
 	}
-	content, cut = notify.Cut(content, maxMessage-len(empty)+len(" "), notify.PlainJSON)
+	content, cut = notify.Cut(content, maxMessage-escapedSize(empty)+len(" "), escaped)
 	if cut {
 		cuts += notify.CutNote("content", len(content), "bytes")
 	}
 	body, err = notify.Encode(newMessage(m, title, content))
 	return body, cuts, err
+}
+
+// escapedSize returns the size of JSON as a string in JSON, and escaped that of a character of a string in it.
+func escapedSize(body []byte) int { return notify.Size(string(body), notify.PlainJSON) }
+
+func escaped(r rune) int {
+	switch size := notify.PlainJSON(r); {
+	case r == '"' || r == '\\':
+		return len(`\\\"`)
+	case size > utf8.RuneLen(r) && r < ' ', r == '\u2028', r == '\u2029': // an escape, whose backslash is escaped
+		return 1 + size
+	default:
+		return size
+	}
 }
 
 func newMessage(m notify.Message, title, content string) message {

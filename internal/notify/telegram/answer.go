@@ -63,7 +63,7 @@ func (s *Sender) call(request func(*bot.Bot) error) (*outbound.Response, answer,
 	}
 	body := notify.ErrorBody[answer](recorded.Response)
 	if failure == nil && !body.OK {
-		failure = notify.BadAnswer(recorded.Response)
+		failure = s.BadAnswer(recorded.Response)
 	}
 	return recorded.Response, body, failure
 }

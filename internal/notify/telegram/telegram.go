@@ -152,7 +152,7 @@ func (s *Sender) post(ctx context.Context, text, cuts string) (result.Receipt, e
 		MessageID int64 `json:"message_id"`
 	}
 	if json.Unmarshal(answer.Result, &sent) != nil || sent.MessageID <= 0 {
-		return result.Receipt{}, notify.BadAnswer(resp)
+		return result.Receipt{}, s.BadAnswer(resp)
 	}
 	return result.Receipt{ExternalID: s.externalID(sent.MessageID), Note: notify.StatusLine(resp.StatusCode) + cuts}, nil
 }

@@ -424,19 +424,19 @@ func TestFailures(t *testing.T) {
 		},
 		{
 			"an edit that is not confirmed", result.Updated, notifytest.Status(200, "<html>"),
-			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK" + notPromised},
+			result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK" + notPromised},
 		},
 		{
 			"not ok", result.Fired, notifytest.Status(200, `{"ok":false,"result":{"message_id":42}}`),
-			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK" + notPromised},
+			result.Error{Class: result.Configuration, Reason: result.ReasonRejected, Message: `HTTP 200 OK, but the answer says that it failed: {"ok":false,"result":{"message_id":42}}`},
 		},
 		{
 			"a message id that is not a number", result.Fired, notifytest.Status(200, `{"ok":true,"result":{"message_id":"`+secret+`"}}`),
-			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK" + notPromised},
+			result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK" + notPromised},
 		},
 		{
 			"message id 0", result.Fired, notifytest.Status(200, `{"ok":true,"result":{"message_id":0}}`),
-			result.Error{Class: result.Unknown, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK" + notPromised},
+			result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK" + notPromised},
 		},
 	} {
 		t.Run(c.why, func(t *testing.T) {
@@ -470,7 +470,7 @@ func TestProbeFailures(t *testing.T) {
 	s := newSender(t, server.URL, Config{})
 	for body, want := range map[string]result.Class{
 		refusal("Bad Request: chat not found"): result.Configuration,
-		"<html>":                               result.Unknown,
+		"<html>":                               result.Unconfirmed,
 	} {
 		status := http.StatusOK
 		if want == result.Configuration {

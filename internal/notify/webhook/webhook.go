@@ -114,8 +114,8 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 		return nil, err
 	}
 	s := &Sender{HTTP: notify.NewHTTP(client, secrets(config, target, header, keys)...), method: method, target: target, keys: keys}
-	s.Header, s.WantBody, s.Refine = header, isProblem, s.refine
-	s.MayQuote = true // isProblem selects bodies that are meant for people
+	s.Header, s.WantBody, s.Refine = header, mayRead, s.refine
+	s.MayQuote = true // mayRead selects bodies that are meant for people
 	return s, nil
 }
 
@@ -134,12 +134,27 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 	if err != nil {
 		return result.Receipt{}, err
 	}
+	if page := isPage(resp); page != nil {
+		return result.Receipt{}, page
+	}
 	return result.Receipt{Note: notify.StatusLine(resp.StatusCode)}, nil
 }
 
-// isProblem selects bodies that describe a problem for people (RFC 9457). No other body is read: it may be of a service that
-// only the operator can reach, and the author of the URL must not see it.
-func isProblem(status int, header http.Header) bool {
+// isPage returns the error of a page for people: a login page, or a captive portal, answers every request with one. It is not quoted.
+func isPage(resp *outbound.Response) *result.Error {
+	if !notify.IsHTML(resp.Header) || !notify.IsPage(resp) {
+		return nil
+	}
+	return &result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer,
+		Message: notify.StatusLine(resp.StatusCode) + ", but with a web page, as a login page or a captive portal sends it: an endpoint has to answer with anything else, or nothing"}
+}
+
+// mayRead selects the bodies that describe a problem for people (RFC 9457), and those of a success that may be a page, which are not
+// quoted. No other body is read: it may be of a service that only the operator can reach, and the author of the URL must not see it.
+func mayRead(status int, header http.Header) bool {
+	if status/100 == 2 {
+		return notify.IsHTML(header)
+	}
 	mediaType, _, err := mime.ParseMediaType(header.Get("Content-Type"))
 	return err == nil && status >= 400 && mediaType == "application/problem+json"
 }

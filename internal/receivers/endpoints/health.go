@@ -55,6 +55,8 @@ type Proof struct {
 	Version   string        // of the receiver, as in lifecycle.Target
 	Failure   *result.Error // nil: it works
 	NotProbed bool          // the provider has no request that checks a receiver without sending a message
+	// Refused is why some of the receiver's recipients do not get what is sent; "": all do.
+	Refused string
 	// Delivery: the failure is that of a delivery. No probe follows; the next delivery shows whether the receiver works again.
 	Delivery bool
 }
@@ -93,7 +95,7 @@ func (h *Health) ObserveDelivery(key Key, o lifecycle.Outcome) {
 	h.Update(key, func(seen *Observation) bool {
 		before := seen.Proof
 		if o.Failure == nil {
-			seen.Proof = Proof{Version: o.Version}
+			seen.Proof = Proof{Version: o.Version, Refused: o.Receipt.Refused}
 			if o.ResendEvery == 0 {
 				seen.Delivered = o.At
 				return true
@@ -102,7 +104,7 @@ func (h *Health) ObserveDelivery(key Key, o lifecycle.Outcome) {
 		}
 		failure := withoutProviderText(key, o.Failure)
 		seen.Failed, seen.LastError = o.At, failure.Message
-		if isOfReceiver(failure) {
+		if failure.Partial == "" && isOfReceiver(failure) {
 			seen.Proof = Proof{Version: o.Version, Failure: failure, Delivery: true}
 		}
 		return true
@@ -128,8 +130,8 @@ func isOfReceiver(failure *result.Error) bool {
 }
 
 // IsFinal reports whether this version of the receiver needs no further probe: a delivery or a probe has succeeded, the provider has no
-// probe, or a delivery was refused in a way that looks like a misconfiguration.
+// probe, or a delivery was answered in a way that looks like a misconfiguration.
 func (p Proof) IsFinal(version string) bool {
-	isRefusedDelivery := p.Delivery && p.Failure != nil && p.Failure.Class == result.Configuration
+	isRefusedDelivery := p.Delivery && p.Failure != nil && (p.Failure.Class == result.Configuration || p.Failure.Class == result.Unconfirmed)
 	return p.Version == version && (p.Failure == nil || isRefusedDelivery)
 }

@@ -59,6 +59,13 @@ type DeliveryApplyConfiguration struct {
 	// misconfiguration of the receiver, its Secret or a proxy: after three quick
 	// retries the next ones are minutes apart.
 	MisconfiguredAnswers *int32 `json:"misconfiguredAnswers,omitempty"`
+	// unconfirmedAnswers counts the answers to the current content whose status is a
+	// success and whose form the provider does not document: the receiver may have it.
+	// After three it is not repeated.
+	UnconfirmedAnswers *int32 `json:"unconfirmedAnswers,omitempty"`
+	// partialDelivery is for Bellhop: it says which of the receiver's recipients have
+	// the current content while others do not.
+	PartialDelivery *string `json:"partialDelivery,omitempty"`
 	// byDefault is true where the spec names no receiver and this one was the
 	// default at the first attempt; a later default does not replace it.
 	ByDefault *bool `json:"byDefault,omitempty"`
@@ -174,6 +181,22 @@ func (b *DeliveryApplyConfiguration) WithAnswerLost(value bool) *DeliveryApplyCo
 // If called multiple times, the MisconfiguredAnswers field is set to the value of the last call.
 func (b *DeliveryApplyConfiguration) WithMisconfiguredAnswers(value int32) *DeliveryApplyConfiguration {
 	b.MisconfiguredAnswers = &value
+	return b
+}
+
+// WithUnconfirmedAnswers sets the UnconfirmedAnswers field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the UnconfirmedAnswers field is set to the value of the last call.
+func (b *DeliveryApplyConfiguration) WithUnconfirmedAnswers(value int32) *DeliveryApplyConfiguration {
+	b.UnconfirmedAnswers = &value
+	return b
+}
+
+// WithPartialDelivery sets the PartialDelivery field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the PartialDelivery field is set to the value of the last call.
+func (b *DeliveryApplyConfiguration) WithPartialDelivery(value string) *DeliveryApplyConfiguration {
+	b.PartialDelivery = &value
 	return b
 }
 

@@ -1,0 +1,130 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package alert
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/notify/result"
+)
+
+// F-B1: a success of no form that the service documents may page each time, so it is sent three times at most, whatever the message,
+// and the count is in the row, which is all that a restart leaves. Then the Alert is Stalled with what was answered.
+func TestUnconfirmedIsRepeatedTwice(t *testing.T) {
+	resolved := func(a *v1beta1.Alert) { a.Spec.State = v1beta1.AlertResolved }
+	changed := func(a *v1beta1.Alert) { a.Spec.Content = "B" }
+	for name, c := range map[string]struct {
+		alert  *v1beta1.Alert
+		policy v1beta1.DeliveryPolicy
+		sends  int
+		ready  string
+	}{
+		"fired":                {newAlert(), v1beta1.AtLeastOnce, 3, v1beta1.ReasonOutcomeUnknown},
+		"fired, AtMostOnce":    {newAlert(), v1beta1.AtMostOnce, 1, v1beta1.ReasonOutcomeUnknown},
+		"updated":              {newAlert(rows(holds(oncall)), changed), v1beta1.AtLeastOnce, 3, v1beta1.ReasonOutcomeUnknown},
+		"resolved":             {newAlert(rows(holds(oncall)), resolved), v1beta1.AtLeastOnce, 3, v1beta1.ReasonOutcomeUnknown},
+		"resolved, AtMostOnce": {newAlert(rows(holds(oncall)), resolved), v1beta1.AtMostOnce, 1, v1beta1.ReasonOutcomeUnknown},
+		"deleted":              {newAlert(rows(holds(oncall)), deletedAt(t0)), v1beta1.AtLeastOnce, 3, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := Inputs{Now: t0, Refs: []v1beta1.ReceiverRef{oncall}, Targets: policy(c.policy)}
+			sends, last := 0, time.Duration(0)
+			for range 100 { // until nothing more happens, or a day has passed
+				plan := Decide(c.alert, w)
+				for _, d := range plan.Deliveries {
+					if d.Send == nil {
+						continue
+					}
+					sends, last = sends+1, w.Now.Sub(t0)
+					o := Outcome{Request: *d.Send, Ref: oncall, Began: w.Now, At: w.Now,
+						Failure: &result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: `HTTP 200 OK, but …: {"queued":1}`}}
+					if d.Send.WriteAhead {
+						PutDelivery(c.alert, WriteAhead(d.Row, OpenRequest{Request: *d.Send, Since: w.Now, Began: w.Now}))
+					}
+					PutDelivery(c.alert, Apply(DeliveryIn(c.alert.Status.Deliveries, d.Row), o))
+				}
+				plan = Decide(c.alert, w)
+				c.alert.Status = Report(c.alert, plan, w)
+				if plan.Wake.IsZero() || plan.Release {
+					break
+				}
+				w.Now = plan.Wake
+			}
+			if sends != c.sends || last > 10*time.Minute {
+				t.Errorf("sent %d times within %s, want %d", sends, last, c.sends)
+			}
+			if c.ready == "" {
+				if !Decide(c.alert, w).Release {
+					t.Error("the deletion waits")
+				}
+				return
+			}
+			stalled := meta.FindStatusCondition(c.alert.Status.Conditions, v1beta1.ConditionStalled)
+			if stalled.Status != "True" || stalled.Reason != c.ready || !strings.Contains(stalled.Message, `{"queued":1}`) {
+				t.Errorf("got %+v", stalled)
+			}
+			if row := c.alert.Status.Deliveries[0]; row.State != v1beta1.DeliveryUnknown || !row.OutcomeUnknown {
+				t.Errorf("got %+v", row)
+			}
+			other := w.Targets[oncall]
+			other.Version = "v2"
+			again := Decide(c.alert, Inputs{Now: w.Now, Refs: w.Refs, Targets: map[v1beta1.ReceiverRef]Target{oncall: other}}).Deliveries[0].Send
+			if (again != nil) != (c.policy == v1beta1.AtLeastOnce) {
+				t.Errorf("to a receiver that was changed it sends %+v", again)
+			}
+		})
+	}
+}
+
+// F-B1: what a receiver may hold is resolved.
+func TestUnconfirmedIsResolved(t *testing.T) {
+	a := newAlert(func(a *v1beta1.Alert) {
+		row := failing(a, oncall, v1beta1.DeliveryUnknown, time.Time{})
+		row.UnconfirmedAnswers, row.OutcomeUnknown = result.MaxUnconfirmed, true
+		a.Status.Deliveries = []v1beta1.Delivery{row}
+		a.Spec.State = v1beta1.AlertResolved
+	})
+	if plan := Decide(a, Inputs{Now: t0, Refs: []v1beta1.ReceiverRef{oncall}, Targets: policy(v1beta1.AtLeastOnce)}); shorthand(plan, t0) != "Resolved#2.1" {
+		t.Errorf("got %s", shorthand(plan, t0))
+	}
+}
+
+// F-P29, F-P30: who has a message of several recipients stays in the row until it is confirmed, also where the next attempt has no
+// answer, and such a receiver is resolved.
+func TestPartialDeliveryIsKept(t *testing.T) {
+	a := newAlert()
+	w := Inputs{Now: t0, Refs: []v1beta1.ReceiverRef{oncall}, Targets: policy(v1beta1.AtLeastOnce)}
+	for i, failure := range []*result.Error{
+		{Class: result.Temporary, Reason: result.ReasonServerError, Partial: "a b"}, {Class: result.Unknown, Reason: result.ReasonTimeout}, nil,
+	} {
+		d := Decide(a, w).Deliveries[0]
+		if want := []string{"", "a b", "a b"}[i]; d.Send == nil || d.Send.Partial != want {
+			t.Fatalf("%d: sends %+v", i, d.Send)
+		}
+		row := Apply(d.Row, Outcome{Request: *d.Send, Ref: oncall, Failure: failure, Began: w.Now, At: w.Now})
+		if (row.PartialDelivery != "") != (failure != nil) || row.OutcomeUnknown != (failure != nil) {
+			t.Errorf("%d: got %+v", i, row)
+		}
+		PutDelivery(a, row)
+		w.Now = w.Now.Add(time.Hour)
+	}
+}
