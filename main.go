@@ -83,7 +83,7 @@ func run(stopping context.Context, o operator.Options) error {
 	cfg.Wrap(serverClock.Observe)
 	ctx := operator.Drain(stopping, o.ShutdownDelay)
 	cfg.QPS, cfg.Burst = float32(o.APIQPS), max(int(2*o.APIQPS), 1)
-	guard, err := operator.NewGuard(ctx, cfg, o.AllowOutbound)
+	guard, err := operator.NewGuard(ctx, cfg, o)
 	if err != nil {
 		return err
 	}
@@ -127,12 +127,12 @@ func setup(ctx, stopping context.Context, mgr ctrl.Manager, o operator.Options, 
 		}},
 		{"pager controllers", func() error {
 			return pagercontrollers.Setup(ctx, mgr, pagercontrollers.Options{
-				Workers: o.AlertWorkers, OperatorNamespace: o.Namespace, Instance: instance, Guard: guard, Recorder: recorder, Metrics: metrics.Registry,
+				Workers: o.AlertWorkers, OperatorNamespace: o.Namespace, Instance: instance, Policy: receivers.Policy(o.ReceiverPolicy), Guard: guard, Recorder: recorder, Metrics: metrics.Registry,
 				ServerTime: serverClock.Now,
 			})
 		}},
 		{"pager webhooks", func() error {
-			return pagerwebhooks.Setup(mgr, pagerwebhooks.Options{OperatorNamespace: o.Namespace, Guard: guard})
+			return pagerwebhooks.Setup(mgr, pagerwebhooks.Options{OperatorNamespace: o.Namespace, Policy: receivers.Policy(o.ReceiverPolicy), Guard: guard})
 		}},
 		{"servicecatalog controllers", func() error {
 			return servicecatalogcontrollers.Setup(ctx, mgr, servicecatalogcontrollers.Options{

@@ -43,6 +43,8 @@ type Options struct {
 	OperatorNamespace string
 	// Instance is the name of this process in Events.
 	Instance string
+	// Policy decides on risky destinations.
+	Policy receivers.Policy
 	// Guard refuses addresses.
 	Guard *outbound.Guard
 	// Recorder emits events about Alerts.
@@ -67,6 +69,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		return err
 	}
 	cache := endpoints.NewCache(mgr.GetAPIReader(), providers.Factory{Guard: o.Guard, Events: endpoints.NewEventCreator(clients, o.Instance)})
+	cache.Policy = o.Policy
 	resolver := receivers.Resolver{Cache: mgr.GetCache(), OperatorNamespace: o.OperatorNamespace}
 	health := &endpoints.Health{}
 	return errors.Join(

@@ -19,7 +19,9 @@ package operator
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
+	"os"
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
@@ -55,4 +57,19 @@ func KeepCertificates(ctx context.Context, stop context.CancelCauseFunc, cfg *re
 	case <-ctx.Done():
 		return nil, fmt.Errorf("keeping certificates: %w", context.Cause(ctx))
 	}
+}
+
+// onlyClientsOf returns TLS settings that refuse clients without a certificate of the authorities in a file.
+func onlyClientsOf(file string) (func(*tls.Config), error) {
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("--webhook-client-ca: %w", err)
+	}
+	authorities := x509.NewCertPool()
+	if !authorities.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("--webhook-client-ca: %s has no certificate in PEM form", file)
+	}
+	return func(config *tls.Config) {
+		config.ClientCAs, config.ClientAuth = authorities, tls.RequireAndVerifyClientCert
+	}, nil
 }

@@ -20,22 +20,35 @@ import (
 	"context"
 	"fmt"
 
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
 	"github.com/gophernetes/bellhop/internal/apiserver"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
-// NewGuard builds the SSRF guard: it refuses loopback, link-local, metadata and API server addresses, except for those in allow,
-// which are separated by commas.
-func NewGuard(ctx context.Context, cfg *rest.Config, allow string) (*outbound.Guard, error) {
-	allowed, err := outbound.ParseAllow(allow)
+// NewGuard builds the SSRF guard: it refuses loopback, link-local, metadata and API server addresses, and those of --deny-outbound, except
+// for those of --allow-outbound. It follows the API server's addresses until ctx ends.
+func NewGuard(ctx context.Context, cfg *rest.Config, o Options) (*outbound.Guard, error) {
+	allowed, err := outbound.ParseNetworks("--allow-outbound", o.AllowOutbound)
 	if err != nil {
 		return nil, err
 	}
-	own, err := apiserver.Addresses(ctx, cfg)
+	denied, err := outbound.ParseNetworks("--deny-outbound", o.DenyOutbound)
 	if err != nil {
+		return nil, err
+	}
+	clients, err := kubernetes.NewForConfig(cfg)
+	if err != nil {
+		return nil, err
+	}
+	guard := outbound.NewGuard(allowed, nil)
+	guard.Deny(denied)
+	if o.ProxyResolvesNames {
+		guard.LetProxyResolve()
+	}
+	if err := apiserver.FollowAddresses(ctx, clients, cfg.Host, guard.SetAPIServer); err != nil {
 		return nil, fmt.Errorf("finding the API server's addresses, which no request may be sent to: %w", err)
 	}
-	return outbound.NewGuard(allowed, own), nil
+	return guard, nil
 }

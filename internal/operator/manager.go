@@ -65,6 +65,13 @@ func NewManager(stopping context.Context, cfg *rest.Config, o Options, serving [
 	if err != nil {
 		return nil, err
 	}
+	if o.WebhookClientCA != "" {
+		only, err := onlyClientsOf(o.WebhookClientCA)
+		if err != nil {
+			return nil, err
+		}
+		serving = append(serving, only)
+	}
 	renew, retry := o.renewal()
 	webhooks := webhook.NewServer(webhook.Options{Host: o.WebhookHost, Port: o.WebhookPort, CertDir: o.WebhookCertDir, TLSOpts: serving})
 	options := ctrl.Options{

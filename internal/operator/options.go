@@ -28,6 +28,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	"github.com/gophernetes/bellhop/internal/namespaces"
+	"github.com/gophernetes/bellhop/internal/receivers"
 	servicecatalogwebhooks "github.com/gophernetes/bellhop/webhooks/servicecatalog"
 )
 
@@ -45,13 +46,15 @@ type Options struct {
 	WebhookHost                  string
 	WebhookPort                  int
 	WebhookCertDir, CertSecret   string
+	WebhookClientCA              string
 	WebhookService               string
 	Namespace                    string
 	Namespaces                   namespaces.Set
 	AlertWorkers                 int
 	APIQPS                       float64
-	AllowOutbound                string
-	BrokerPolicy                 string
+	AllowOutbound, DenyOutbound  string
+	ProxyResolvesNames           bool
+	BrokerPolicy, ReceiverPolicy string
 	InstanceWorkers              int
 	BrokerWorkers                int
 	RelistInterval, OSBTimeout   time.Duration
@@ -72,6 +75,7 @@ func (o *Options) Bind(fs *flag.FlagSet) {
 	fs.StringVar(&o.WebhookHost, "webhook-host", "", "Address of the webhook server; empty: all addresses.")
 	fs.IntVar(&o.WebhookPort, "webhook-port", 9443, "Port of the webhook server.")
 	fs.StringVar(&o.WebhookCertDir, "webhook-cert-dir", "/tmp/k8s-webhook-server/serving-certs", "Directory of the webhook server's tls.crt and tls.key; used without --webhook-cert-secret.")
+	fs.StringVar(&o.WebhookClientCA, "webhook-client-ca", "", "File with the authorities, in PEM form, of the client certificate that the API server presents to webhooks: requests without one are refused. The API server has to be configured for it. Default: anything that reaches the port is answered.")
 	fs.StringVar(&o.CertSecret, "webhook-cert-secret", "", "Secret in the operator's namespace in which the operator creates and rotates the webhook server's certificate; empty: something else, such as cert-manager, writes the files in --webhook-cert-dir.")
 	fs.StringVar(&o.WebhookService, "webhook-service", "bellhop-webhook-service", "Service by which the API server calls the webhooks; used with --webhook-cert-secret.")
 	fs.StringVar(&o.Namespace, "operator-namespace", os.Getenv("POD_NAMESPACE"), "Namespace of the operator, which has the Secrets of cluster-scoped objects. Default: the environment variable POD_NAMESPACE.")
@@ -82,12 +86,15 @@ func (o *Options) Bind(fs *flag.FlagSet) {
 	fs.IntVar(&o.AlertWorkers, "alert-workers", 128, "Number of Alerts that are reconciled at once.")
 	fs.Float64Var(&o.APIQPS, "kube-api-qps", -1, "Maximum number of requests per second to the API server; negative: no client-side limit, API priority and fairness decides.")
 	fs.StringVar(&o.AllowOutbound, "allow-outbound", "", "Comma-separated addresses and CIDRs that requests may be sent to although they are loopback, link-local, metadata or API server addresses.")
+	fs.StringVar(&o.DenyOutbound, "deny-outbound", "", "Comma-separated addresses and CIDRs that no request may be sent to, beside loopback, link-local, metadata and API server addresses; those of --allow-outbound are excepted.")
+	fs.BoolVar(&o.ProxyResolvesNames, "proxy-resolves-names", false, "Send requests through HTTPS_PROXY or HTTP_PROXY also to names that only the proxy can resolve. Their addresses are not checked: the proxy's policy decides.")
 	fs.IntVar(&o.InstanceWorkers, "instance-workers", 128, "Number of ServiceInstances, and of ServiceBindings, that are reconciled at once.")
 	fs.IntVar(&o.BrokerWorkers, "broker-workers", 32, "Number of ClusterServiceBrokers, and of ServiceBrokers, whose catalogs are read at once.")
 	fs.DurationVar(&o.RelistInterval, "broker-relist-interval", 24*time.Hour, "How often a broker's catalog is read whose relistDuration is not set; at least 1m.")
 	fs.DurationVar(&o.OSBTimeout, "osb-api-request-timeout", time.Minute, "Timeout of a request to a broker.")
 	fs.StringVar(&o.ClusterIDConfigMap, "cluster-id-configmap-name", "cluster-info", "ConfigMap in the operator's namespace with the cluster's id, which brokers are told. The operator creates it if it does not exist.")
 	fs.StringVar(&o.BrokerPolicy, "broker-policy", string(servicecatalogwebhooks.BrokerPolicyCompatible), "What happens to brokers with plain http, in-cluster addresses or skipped certificate verification: compatible warns, strict refuses them for ServiceBrokers.")
+	fs.StringVar(&o.ReceiverPolicy, "receiver-policy", string(receivers.PolicyCompatible), "What happens to receivers with plain http, in-cluster addresses or skipped certificate verification: compatible warns, strict refuses them for Receivers.")
 	fs.BoolVar(&o.PrintVersion, "version", false, "Print version, commit and version of Go, and exit.")
 	o.Log.BindFlags(fs)
 }
@@ -99,6 +106,9 @@ func (o *Options) Validate() error {
 	}
 	if o.LeaseDuration < minLease {
 		return fmt.Errorf("--leader-elect-lease-duration is %s: it must be at least %s", o.LeaseDuration, minLease)
+	}
+	if err := receivers.Policy(o.ReceiverPolicy).Validate(); err != nil {
+		return err
 	}
 	if o.ShutdownDelay < 0 {
 		return fmt.Errorf("--shutdown-delay is %s: it must not be negative", o.ShutdownDelay)

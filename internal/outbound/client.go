@@ -71,6 +71,7 @@ type Client struct {
 	direct   *http.Transport // guards every dial
 	proxied  *http.Transport // dials the operator's proxy and nothing else
 	proxy    func(*http.Request) (*url.URL, error)
+	proxyTLS *tls.Config // of a connection to the proxy itself
 	resolver *net.Resolver
 }
 
@@ -96,7 +97,12 @@ func newClient(guard *Guard, o Options, proxy func(*http.Request) (*url.URL, err
 	}
 	// Checked when dialling, not before: a name can resolve to something else by then.
 	c.direct = c.transport(config, &net.Dialer{Timeout: c.timeout, Resolver: resolver, Control: c.control})
-	c.proxied = c.transport(config, &net.Dialer{Timeout: c.timeout, Resolver: resolver})
+	toProxy := &net.Dialer{Timeout: c.timeout, Resolver: resolver}
+	c.proxied = c.transport(config, toProxy)
+	// The authorities and the client certificate are the target's: a proxy gets neither. Of a transport that has a proxy, this is called for
+	// the proxy only.
+	c.proxyTLS = &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
+	c.proxied.DialTLSContext = (&tls.Dialer{NetDialer: toProxy, Config: c.proxyTLS}).DialContext
 	c.proxied.Proxy = func(req *http.Request) (*url.URL, error) {
 		via, err := proxy(req)
 		if via == nil && err == nil {
@@ -248,6 +254,9 @@ func (c *Client) route(req *http.Request) (*http.Transport, error) {
 		return c.direct, nil
 	}
 	addrs, err := c.resolver.LookupNetIP(req.Context(), "ip", req.URL.Hostname())
+	if err != nil && c.guard.proxyResolves {
+		return c.proxied, nil
+	}
 	if err != nil {
 		return nil, err
 	}

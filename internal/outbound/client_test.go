@@ -491,6 +491,54 @@ func TestProxy(t *testing.T) {
 	wantError(t, err, Unreachable, false, "proxy")
 }
 
+// F-P24: a proxy with https is verified with the system's authorities and gets no client certificate: a receiver's are for the target.
+func TestProxyWithTLS(t *testing.T) {
+	target := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "target") }))
+	defer target.Close()
+	pair, pemCertificate, pemKey := certificate(t, time.Now().Add(time.Hour))
+	var certificates atomic.Int32
+	proxy := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		certificates.Add(int32(len(r.TLS.PeerCertificates)))
+		tunnel(t, w, target.Listener.Addr().String())
+	}))
+	proxy.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequestClientCert}
+	proxy.Config.ErrorLog = log.New(io.Discard, "", 0)
+	proxy.StartTLS()
+	defer proxy.Close()
+	proxyURL, _ := url.Parse(proxy.URL)
+	client, err := newClient(nil, Options{InsecureSkipVerify: true, CABundle: pemCertificate, ClientCertificate: pemCertificate, ClientKey: pemKey}, http.ProxyURL(proxyURL), deaf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.CloseIdleConnections()
+	if resp, err := client.Do(t.Context(), post(t, "https://203.0.113.7/x")); err == nil {
+		t.Errorf("the receiver's settings are used for the proxy: %+v", resp)
+	}
+	client.proxyTLS.InsecureSkipVerify = true // as if it had a certificate of the system's authorities
+	resp, err := client.Do(t.Context(), post(t, "https://203.0.113.7/x"))
+	if err != nil || string(resp.Body) != "target" || certificates.Load() != 0 {
+		t.Errorf("got %+v, %v; %d client certificates", resp, err, certificates.Load())
+	}
+}
+
+// F-P24: names that only the proxy can resolve are used where the operator's administrator says so; literal addresses are checked nevertheless.
+func TestProxyResolvesNames(t *testing.T) {
+	proxy := testServer(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "proxied "+r.URL.String()) })
+	proxyURL, _ := url.Parse(proxy.URL)
+	guard := &Guard{}
+	guard.LetProxyResolve()
+	client, err := newClient(guard, Options{}, http.ProxyURL(proxyURL), deaf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.CloseIdleConnections()
+	if resp, err := client.Do(t.Context(), post(t, "http://hooks.invalid/x")); err != nil || string(resp.Body) != "proxied http://hooks.invalid/x" {
+		t.Errorf("got %+v, %v", resp, err)
+	}
+	_, err = client.Do(t.Context(), post(t, "http://127.0.0.1/x"))
+	wantError(t, err, Refused, false, "")
+}
+
 func tunnel(t *testing.T, w http.ResponseWriter, target string) {
 	upstream, err := net.Dial("tcp", target)
 	if err != nil {

@@ -22,23 +22,44 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 )
 
 // Guard decides which addresses an outside request may reach. It refuses what belongs to the node, the cloud or the
 // control plane, since a URL in a user's object must not turn the operator into a way to get there. The zero value
 // refuses all of it.
 type Guard struct {
-	allow     []netip.Prefix
-	apiServer []netip.Addr
+	allow, deny   []netip.Prefix
+	proxyResolves bool
+	apiServer     atomic.Pointer[[]netip.Addr]
 }
 
 // NewGuard returns a guard that also refuses the API server's own addresses, and refuses nothing that allow lists.
 func NewGuard(allow []netip.Prefix, apiServer []netip.Addr) *Guard {
 	g := &Guard{allow: slices.Clone(allow)}
-	for _, addr := range apiServer {
-		g.apiServer = append(g.apiServer, bare(addr))
-	}
+	g.SetAPIServer(apiServer)
 	return g
+}
+
+// Deny refuses further networks, but for what is allowed. It is called before the first request.
+func (g *Guard) Deny(networks []netip.Prefix) { g.deny = slices.Clone(networks) }
+
+// LetProxyResolve permits requests through a proxy to names that only the proxy can resolve: their addresses are not checked. It is called
+// before the first request.
+func (g *Guard) LetProxyResolve() { g.proxyResolves = true }
+
+// SetAPIServer sets the API server's own addresses, which may change at any time.
+func (g *Guard) SetAPIServer(addrs []netip.Addr) {
+	own := make([]netip.Addr, len(addrs))
+	for i, addr := range addrs {
+		own[i] = bare(addr)
+	}
+	g.apiServer.Store(&own)
+}
+
+func (g *Guard) isAPIServer(addr netip.Addr) bool {
+	own := g.apiServer.Load()
+	return own != nil && slices.Contains(*own, addr)
 }
 
 // Check returns an *Error of kind Refused if the address must not be reached. A form of IPv6 that carries an IPv4 address
@@ -57,17 +78,25 @@ func (g *Guard) Check(addr netip.Addr) error {
 }
 
 func (g *Guard) allows(addr netip.Addr) bool {
-	return slices.ContainsFunc(g.allow, func(p netip.Prefix) bool { return p.Contains(addr) })
+	return contains(g.allow, addr)
+}
+
+func contains(networks []netip.Prefix, addr netip.Addr) bool {
+	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
 // metadata has what answers with the node's or the pod's cloud credentials.
 var metadata = []netip.Addr{
-	netip.MustParseAddr("169.254.169.254"), // AWS, Azure, GCP and most others
-	netip.MustParseAddr("fd00:ec2::254"),   // AWS
-	netip.MustParseAddr("fd00:ec2::23"),    // EKS Pod Identity
-	netip.MustParseAddr("fd20:ce::254"),    // GCP
-	netip.MustParseAddr("100.100.100.200"), // Alibaba Cloud
-	netip.MustParseAddr("168.63.129.16"),   // Azure's host agent
+	netip.MustParseAddr("169.254.169.254"),    // AWS, Azure, GCP and most others
+	netip.MustParseAddr("fd00:ec2::254"),      // AWS
+	netip.MustParseAddr("fd00:ec2::23"),       // EKS Pod Identity
+	netip.MustParseAddr("fd20:ce::254"),       // GCP
+	netip.MustParseAddr("100.100.100.200"),    // Alibaba Cloud
+	netip.MustParseAddr("168.63.129.16"),      // Azure's host agent
+	netip.MustParseAddr("192.0.0.192"),        // Oracle Cloud, classic
+	netip.MustParseAddr("fd00:c1::a9fe:a9fe"), // Oracle Cloud
+	netip.MustParseAddr("fd00:42::42"),        // Scaleway
+	netip.MustParseAddr("fd00:a9fe:a9fe::1"),  // Linode
 }
 
 // Literal returns the address that a host name is, without a DNS request.
@@ -84,7 +113,7 @@ func (g *Guard) class(addr netip.Addr) string {
 	switch {
 	case !addr.IsValid():
 		return "not an IP address"
-	case slices.Contains(g.apiServer, addr):
+	case g.isAPIServer(addr):
 		return "the API server's own"
 	case slices.Contains(metadata, addr):
 		return "a cloud metadata address"
@@ -96,6 +125,12 @@ func (g *Guard) class(addr netip.Addr) string {
 		return "a multicast address"
 	case addr.IsUnspecified():
 		return "the unspecified address"
+	case thisNetwork.Contains(addr):
+		return "in the network 0.0.0.0/8, which leads to the operator itself"
+	case addr == broadcast:
+		return "the broadcast address"
+	case contains(g.deny, addr):
+		return "in a network of the operator's --deny-outbound"
 	}
 	return ""
 }
@@ -104,9 +139,15 @@ func (g *Guard) class(addr netip.Addr) string {
 func bare(addr netip.Addr) netip.Addr { return addr.WithZone("").Unmap() }
 
 var (
-	sixToFour  = netip.MustParsePrefix("2002::/16")      // RFC 3056
-	nat64      = netip.MustParsePrefix("64:ff9b::/96")   // RFC 6052
-	localNAT64 = netip.MustParsePrefix("64:ff9b:1::/48") // RFC 8215
+	sixToFour  = netip.MustParsePrefix("2002::/16")       // RFC 3056
+	nat64      = netip.MustParsePrefix("64:ff9b::/96")    // RFC 6052
+	localNAT64 = netip.MustParsePrefix("64:ff9b:1::/48")  // RFC 8215
+	compatible = netip.MustParsePrefix("::/96")           // RFC 4291, 2.5.5.1
+	translated = netip.MustParsePrefix("::ffff:0:0:0/96") // SIIT, RFC 2765
+	teredo     = netip.MustParsePrefix("2001::/32")       // RFC 4380
+
+	thisNetwork = netip.MustParsePrefix("0.0.0.0/8")
+	broadcast   = netip.MustParseAddr("255.255.255.255")
 )
 
 // embedded returns the IPv4 addresses that an IPv6 address may stand for.
@@ -118,6 +159,13 @@ func embedded(addr netip.Addr) []netip.Addr {
 		return nil
 	case sixToFour.Contains(addr):
 		return []netip.Addr{v4(2, 3, 4, 5)}
+	case compatible.Contains(addr) && !addr.IsUnspecified() && !addr.IsLoopback(), translated.Contains(addr):
+		return []netip.Addr{v4(12, 13, 14, 15)}
+	case teredo.Contains(addr): // the server, and the client, whose bits are inverted
+		for i := 12; i < 16; i++ {
+			b[i] = ^b[i]
+		}
+		return []netip.Addr{v4(4, 5, 6, 7), v4(12, 13, 14, 15)}
 	case nat64.Contains(addr):
 		return []netip.Addr{v4(12, 13, 14, 15)}
 	case localNAT64.Contains(addr):
@@ -129,21 +177,27 @@ func embedded(addr netip.Addr) []netip.Addr {
 	return nil
 }
 
-// ParseAllow reads the operator's flag --allow-outbound: CIDRs and addresses, separated by commas.
-func ParseAllow(flag string) ([]netip.Prefix, error) {
-	var allow []netip.Prefix
-	for value := range strings.SplitSeq(flag, ",") {
+// IsServiceName reports whether a host has the form of a Service's name. A single label is resolved in the cluster first.
+func IsServiceName(host string) bool {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	return !strings.Contains(host, ".") || strings.HasSuffix(host, ".svc") || strings.Contains(host, ".svc.")
+}
+
+// ParseNetworks reads a flag of the operator with CIDRs and addresses, separated by commas.
+func ParseNetworks(flag, list string) ([]netip.Prefix, error) {
+	var networks []netip.Prefix
+	for value := range strings.SplitSeq(list, ",") {
 		value = strings.TrimSpace(value)
 		if value == "" {
 			continue // a trailing comma is what templates leave behind
 		}
 		prefix, err := parsePrefix(value)
 		if err != nil {
-			return nil, fmt.Errorf("--allow-outbound: %q %w", value, err)
+			return nil, fmt.Errorf("%s: %q %w", flag, value, err)
 		}
-		allow = append(allow, prefix)
+		networks = append(networks, prefix)
 	}
-	return allow, nil
+	return networks, nil
 }
 
 func parsePrefix(value string) (netip.Prefix, error) {

@@ -28,6 +28,7 @@ func TestGuardCheck(t *testing.T) {
 	apiServer := []netip.Addr{netip.MustParseAddr("10.96.0.1"), netip.MustParseAddr("::ffff:10.0.0.5")}
 	for _, c := range []struct {
 		why, addr, allow string
+		deny             string
 		refused          string // part of the message
 	}{
 		{why: "a public address", addr: "93.184.215.14"},
@@ -69,14 +70,39 @@ func TestGuardCheck(t *testing.T) {
 		{why: "allowed, in mapped form", addr: "::ffff:127.0.0.1", allow: "127.0.0.0/8"},
 		{why: "allowed as what it carries", addr: "64:ff9b::127.0.0.1", allow: "127.0.0.0/8"},
 		{why: "allowed as what it is", addr: "64:ff9b::127.0.0.1", allow: "64:ff9b::/96"},
+		// F-P14: metadata addresses of all large clouds, forms of IPv6 that carry IPv4, and networks of the cluster's administrator.
+		{why: "Oracle Cloud metadata", addr: "fd00:c1::a9fe:a9fe", refused: "a cloud metadata address"},
+		{why: "Scaleway metadata", addr: "fd00:42::42", refused: "a cloud metadata address"},
+		{why: "Linode metadata", addr: "fd00:a9fe:a9fe::1", refused: "a cloud metadata address"},
+		{why: "IPv4-compatible", addr: "::169.254.169.254", refused: "a cloud metadata address"},
+		{why: "IPv4-compatible of a public address", addr: "::93.184.215.14"},
+		{why: "SIIT", addr: "::ffff:0:127.0.0.1", refused: "a loopback address"},
+		{why: "SIIT of a public address", addr: "::ffff:0:93.184.215.14"},
+		{why: "a Teredo server", addr: "2001:0:7f00:1::a247:28f1", refused: "a loopback address"},
+		{why: "a Teredo client", addr: "2001:0:5db8:d70e::5601:5601", refused: "a cloud metadata address"},
+		{why: "Teredo of public addresses", addr: "2001:0:5db8:d70e::a247:28f1"},
+		// F-JP8: forms that lead to the operator itself, or to all hosts.
+		{why: "this network", addr: "0.1.2.3", refused: "0.0.0.0/8"},
+		{why: "broadcast", addr: "255.255.255.255", refused: "the broadcast address"},
+		{why: "a denied network", addr: "10.0.3.4", deny: "10.0.0.0/8", refused: "in a network of the operator's --deny-outbound"},
+		{why: "beside a denied network", addr: "11.0.3.4", deny: "10.0.0.0/8"},
+		{why: "an exception of a denied network", addr: "10.0.3.4", deny: "10.0.0.0/8", allow: "10.0.3.4"},
+		{why: "a denied network, given in 6to4 form", addr: "2002:a00:304::1", deny: "10.0.0.0/8", refused: "--deny-outbound"},
+		{why: "a site's own NAT64 network", addr: "2001:db8:64::7f00:1", deny: "2001:db8:64::/96", refused: "--deny-outbound"},
 		{why: "another one is allowed", addr: "127.0.0.1", allow: "127.0.0.2", refused: "a loopback address"},
 	} {
 		t.Run(c.why, func(t *testing.T) {
-			allow, err := ParseAllow(c.allow)
+			allow, err := ParseNetworks("--allow-outbound", c.allow)
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = NewGuard(allow, apiServer).Check(netip.MustParseAddr(c.addr))
+			deny, err := ParseNetworks("--deny-outbound", c.deny)
+			if err != nil {
+				t.Fatal(err)
+			}
+			guard := NewGuard(allow, apiServer)
+			guard.Deny(deny)
+			err = guard.Check(netip.MustParseAddr(c.addr))
 			if c.refused == "" {
 				if err != nil {
 					t.Errorf("%s: refused: %v", c.addr, err)
@@ -94,7 +120,7 @@ func TestGuardCheck(t *testing.T) {
 	}
 }
 
-func TestParseAllow(t *testing.T) {
+func TestParseNetworks(t *testing.T) {
 	for _, c := range []struct {
 		why, flag string
 		want      []string
@@ -109,7 +135,7 @@ func TestParseAllow(t *testing.T) {
 		{why: "host bits", flag: "10.1.2.3/8", err: "write 10.0.0.0/8 for the network, or 10.1.2.3 for the address"},
 	} {
 		t.Run(c.why, func(t *testing.T) {
-			prefixes, err := ParseAllow(c.flag)
+			prefixes, err := ParseNetworks("--allow-outbound", c.flag)
 			var got []string
 			for _, p := range prefixes {
 				got = append(got, p.String())
@@ -121,6 +147,16 @@ func TestParseAllow(t *testing.T) {
 				t.Errorf("got error %v, want %q", err, c.err)
 			}
 		})
+	}
+}
+
+// F-P15: the API server's present addresses are refused, and the former ones are not.
+func TestGuardFollowsTheAPIServer(t *testing.T) {
+	former, present := netip.MustParseAddr("10.0.0.5"), netip.MustParseAddr("10.0.0.6")
+	guard := NewGuard(nil, []netip.Addr{former})
+	guard.SetAPIServer([]netip.Addr{present})
+	if guard.Check(present) == nil || guard.Check(former) != nil {
+		t.Errorf("present: %v, former: %v", guard.Check(present), guard.Check(former))
 	}
 }
 

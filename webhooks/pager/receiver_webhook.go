@@ -51,6 +51,7 @@ type receiverValidator[R v1beta1.ReceiverObject] struct {
 	knowledge
 	access admission.Reviewer
 	guard  *outbound.Guard
+	policy receivers.Policy
 }
 
 func (v receiverValidator[R]) ValidateCreate(ctx context.Context, r R) (ctrladmission.Warnings, error) {
@@ -113,6 +114,13 @@ func needs(a *v1beta1.Alert, kind v1beta1.ReceiverKind, name string) bool {
 func (v receiverValidator[R]) validate(ctx context.Context, old *v1beta1.CommonReceiverSpec, r R) (ctrladmission.Warnings, error) {
 	spec, path := r.Common(), field.NewPath("spec")
 	errs := append(validateSettings(old, spec), v.validateAddresses(spec)...)
+	if v.policy == receivers.PolicyStrict {
+		for _, r := range risksOf(spec) {
+			if old == nil || !slices.Contains(risksOf(old), r) {
+				errs = append(errs, field.Forbidden(path.Child(r.field), r.text+receivers.NotPermitted))
+			}
+		}
+	}
 	if shared, ok := any(r).(*v1beta1.ClusterReceiver); ok && shared.Spec.NamespaceSelector != nil {
 		errs = append(errs, metav1validation.ValidateLabelSelector(shared.Spec.NamespaceSelector,
 			metav1validation.LabelSelectorValidationOptions{}, path.Child("namespaceSelector"))...)
@@ -151,9 +159,20 @@ func (v receiverValidator[R]) validateAddresses(spec *v1beta1.CommonReceiverSpec
 	return errs
 }
 
-func isLoopback(host string) bool {
-	ip, ok := outbound.Literal(host)
-	return ok && ip.IsLoopback()
+// risk is what is risky about a spec: its field below spec, and the value.
+type risk struct{ field, value, text string }
+
+// risksOf returns what is risky about the destination of a receiver. An address in its Secret is judged when it is used.
+func risksOf(spec *v1beta1.CommonReceiverSpec) (risks []risk) {
+	for _, a := range addressesOf(spec) {
+		for _, text := range receivers.Risks(a.Host, a.Plain) {
+			risks = append(risks, risk{a.Field, a.Host, text})
+		}
+	}
+	if p, ok := providers.Of(spec); ok && p.SkipsTLSVerify() {
+		risks = append(risks, risk{p.Name + ".insecureSkipTLSVerify", "true", "messages and credentials go to any server that answers"})
+	}
+	return risks
 }
 
 // addressesOf returns the addresses in a spec. Others are in the Secret, or the provider's own.
@@ -173,16 +192,11 @@ func changesDestination(old, spec *v1beta1.CommonReceiverSpec) bool {
 func (v receiverValidator[R]) warnings(ctx context.Context, r R) ctrladmission.Warnings {
 	var warnings ctrladmission.Warnings
 	spec := r.Common()
-	for _, a := range addressesOf(spec) {
-		if a.Plain && !isLoopback(a.Host) {
-			warnings = append(warnings, "spec."+a.Field+": the connection is not encrypted: a program on the network path can read the messages and their credentials")
-		}
+	for _, r := range risksOf(spec) {
+		warnings = append(warnings, "spec."+r.field+": "+r.text)
 	}
 	for _, p := range providers.Warnings(spec) {
 		warnings = append(warnings, "spec."+p.Field+": "+p.Message)
-	}
-	if p, ok := providers.Of(spec); ok && p.SkipsTLSVerify() {
-		warnings = append(warnings, "spec."+p.Name+".insecureSkipTLSVerify: messages and credentials go to any server that answers")
 	}
 	if shared, ok := any(r).(*v1beta1.ClusterReceiver); ok && shared.Spec.NamespaceSelector == nil {
 		warnings = append(warnings, "spec.namespaceSelector is not set: no namespace may use this receiver; {} selects all")

@@ -39,6 +39,8 @@ import (
 type Options struct {
 	// OperatorNamespace has the Secrets of ClusterReceivers.
 	OperatorNamespace string
+	// Policy decides on risky destinations.
+	Policy receivers.Policy
 	// Guard refuses addresses.
 	Guard *outbound.Guard
 }
@@ -57,10 +59,10 @@ func Setup(mgr ctrl.Manager, o Options) error {
 			WithConverter(conversion.AlertConverter).
 			Complete(),
 		ctrl.NewWebhookManagedBy(mgr, &v1beta1.Receiver{}).
-			WithValidator(receiverValidator[*v1beta1.Receiver]{known, access, o.Guard}).
+			WithValidator(receiverValidator[*v1beta1.Receiver]{known, access, o.Guard, o.Policy}).
 			Complete(),
 		ctrl.NewWebhookManagedBy(mgr, &v1beta1.ClusterReceiver{}).
-			WithValidator(receiverValidator[*v1beta1.ClusterReceiver]{known, access, o.Guard}).
+			WithValidator(receiverValidator[*v1beta1.ClusterReceiver]{known, access, o.Guard, receivers.PolicyCompatible}).
 			Complete(),
 	)
 }

@@ -19,7 +19,6 @@ package servicecatalog
 import (
 	"net/url"
 	"slices"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -100,17 +99,11 @@ func (v brokerValidator[B]) checkAddresses(f *findings, old *v1beta1.CommonServi
 		if u.Scheme == "http" && !ip.IsLoopback() {
 			risk(fresh, a.path(), "the connection is not encrypted: a program on the network path can read and change everything, credentials included")
 		}
-		if !isLiteral && inCluster(u.Hostname()) {
+		if !isLiteral && outbound.IsServiceName(u.Hostname()) {
 			risk(fresh, a.path(), "the address is in the cluster: requests to it come from the operator, past what guards it from others")
 		}
 	}
 	if spec.InsecureSkipTLSVerify {
 		risk(!old.InsecureSkipTLSVerify, specPath.Child("insecureSkipTLSVerify"), "credentials and parameters go to any server that answers")
 	}
-}
-
-// inCluster reports whether a name has the form of a Service's name. A single label is resolved there first.
-func inCluster(host string) bool {
-	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	return !strings.Contains(host, ".") || strings.HasSuffix(host, ".svc") || strings.Contains(host, ".svc.")
 }

@@ -41,6 +41,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/providers"
+	"github.com/gophernetes/bellhop/internal/receivers"
 	"github.com/gophernetes/bellhop/internal/secrets"
 	"github.com/gophernetes/bellhop/internal/versioned"
 )
@@ -49,6 +50,8 @@ import (
 type Cache struct {
 	apiReader client.Reader // reads Secrets one at a time: their content is not cached
 	factory   providers.Factory
+	// Policy of Receivers' addresses in Secrets. It is set before the first request.
+	Policy receivers.Policy
 
 	Senders *versioned.Cache[Key, *PreparedSender]
 	// Limiters has one limiter for each receiver, whatever its version. Those of the Receivers of a namespace share a bound.
@@ -133,7 +136,13 @@ func (c *Cache) prepare(ctx context.Context, namespace string, ref v1beta1.Recei
 			return nil, err
 		}
 		note := providers.UnusedKeys(target.Spec, secret.Data)
-		sender, err := c.factory.NewSender(target.Spec, secret.Data)
+		var sender notify.Sender
+		if ref.Kind == v1beta1.KindReceiver {
+			err = c.Policy.CheckSecret(secret.Data)
+		}
+		if err == nil {
+			sender, err = c.factory.NewSender(target.Spec, secret.Data)
+		}
 		if err != nil {
 			err = invalidReceiver(err, note)
 		}

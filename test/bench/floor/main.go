@@ -148,7 +148,7 @@ func newManager(o options) (ctrl.Manager, error) {
 
 // setUpWebhooks serves the operator's webhooks, with the caches that the operator has.
 func setUpWebhooks(ctx context.Context, mgr ctrl.Manager, o options) error {
-	allowed, err := outbound.ParseAllow(o.allowedOutbound)
+	allowed, err := outbound.ParseNetworks("--allow-outbound", o.allowedOutbound)
 	if err != nil {
 		return err
 	}
