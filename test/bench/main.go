@@ -58,6 +58,7 @@ type options struct {
 	runInstances int
 	settle       time.Duration
 	waiting      int
+	hanging      int
 
 	held                 sizes
 	secrets              int
@@ -83,6 +84,7 @@ var parts = []part{
 	{"isolation", "how much receivers that fail slow down one that does not", (*bench).isolationPart},
 	{"brokers", "how much brokers that fail slow down one that does not", (*bench).brokersPart},
 	{"tenth", "how much one dead of ten receivers, and of ten brokers, slows down the other nine", (*bench).oneOfTenDownPart},
+	{"tenant", "how much hundreds of hanging brokers and receivers of one namespace slow down other namespaces", (*bench).hangingTenantPart},
 	{"waiting", "how much many instances that poll or retry slow down a user's change", (*bench).waitingPart},
 	{"memory", "what objects and unrelated Secrets cost at rest: memory, and requests", (*bench).memoryPart},
 	{"restart", "how long a restart takes, and what it asks for", (*bench).restartPart},
@@ -94,7 +96,7 @@ var parts = []part{
 var presets = map[string]map[string]string{
 	"short": {
 		"rounds": "1", "alerts": "40", "services": "20", "rest": "100ms",
-		"runs": "1", "run-alerts": "20", "run-instances": "20", "settle": "100ms", "waiting": "20",
+		"runs": "1", "run-alerts": "20", "run-instances": "20", "settle": "100ms", "waiting": "20", "hanging": "10",
 		"held": "20,40", "secrets": "20", "crds": "5", "large-secrets": "2", "quiet": "2s", "restart": "20", "classes": "5", "plans": "4", "reviews": "20",
 	},
 	"full": {"alerts": "500,2000,10000,50000", "services": "500,2000,10000,50000", "held": "10000,50000"},
@@ -136,6 +138,7 @@ func (o *options) bind(fs *flag.FlagSet) {
 	fs.IntVar(&o.runAlerts, "run-alerts", 300, "isolation, tenth: how many Alerts are created in a run")
 	fs.IntVar(&o.runInstances, "run-instances", 200, "brokers, tenth, waiting: how many instances are created at healthy brokers in a run; brokers: and as many at those that fail")
 	fs.DurationVar(&o.settle, "settle", 3*time.Second, "brokers: how long the instances at brokers that fail are there before the healthy one gets any")
+	fs.IntVar(&o.hanging, "hanging", 300, "tenant: how many ServiceBrokers, and Receivers, of one namespace hang")
 	fs.IntVar(&o.waiting, "waiting", 10000, "waiting: how many instances poll or retry")
 	fs.Var(&o.held, "held", "memory: how many instances there are, and as many bindings; several as above")
 	fs.IntVar(&o.secrets, "secrets", 10000, "memory: how many unrelated Secrets there are")
