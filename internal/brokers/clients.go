@@ -151,7 +151,7 @@ func (c *Clients) For(ctx context.Context, b v1beta1.Broker) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.clients.Of(KeyOf(b), version, func() (*Client, error) { return c.newClient(ctx, b) })
+	return c.clients.Of(KeyOf(b), version, func(*Client) (*Client, error) { return c.newClient(ctx, b) })
 }
 
 // sourceVersion returns the version of what a client is created from.

@@ -18,54 +18,153 @@ limitations under the License.
 package versioned
 
 import (
+	"errors"
 	"sync"
+	"time"
 
+	"k8s.io/utils/clock"
 	"k8s.io/utils/lru"
 )
 
 // maxEntries is how many values a Cache has; one more evicts the least recently used.
 const maxEntries = 1024
 
+// firstRetry and lastRetry bound the time for which a failure is remembered. It doubles with each failure in a row.
+const firstRetry, lastRetry = time.Second, time.Minute
+
+// ErrBusy is returned by TryOf while another call makes the value.
+var ErrBusy = errors.New("the value is being made")
+
 // Cache has one value for each key, such as a client with its connections, made from one version of an object and its Secrets. It closes
 // values that are replaced, forgotten or evicted.
-type Cache[K comparable, V interface{ Close() }] struct {
+type Cache[K comparable, V interface {
+	comparable
+	Close()
+}] struct {
+	Clock   clock.PassiveClock
 	mu      sync.Mutex
 	entries *lru.Cache // K → *entry[V]
 }
 
-// entry is the value of a key. Its mutex is locked while the value is made, which does not delay other keys.
-type entry[V interface{ Close() }] struct {
+// entry is the value of a key. Its mutex is not locked while a value is made: calls for the present version do not wait then.
+type entry[V interface {
+	comparable
+	Close()
+}] struct {
 	mu       sync.Mutex
 	isClosed bool // it is no longer in the cache, and gets no value
 	hasValue bool
 	version  string
 	value    V
+	making   *making[V] // nil: no value is being made
+	failed   failure
+}
+
+// making is a call that makes a value.
+type making[V any] struct {
+	version string
+	done    chan struct{}
+	value   V
+	err     error
+}
+
+// failure is the last failure to make a value.
+type failure struct {
+	version string
+	err     error // nil: none
+	count   int   // in a row
+	until   time.Time
 }
 
 // NewCache returns an empty cache.
-func NewCache[K comparable, V interface{ Close() }]() *Cache[K, V] {
-	return &Cache[K, V]{entries: lru.NewWithEvictionFunc(maxEntries, func(_ lru.Key, evicted any) {
-		go evicted.(*entry[V]).close() // which waits for a value that is being made
+func NewCache[K comparable, V interface {
+	comparable
+	Close()
+}]() *Cache[K, V] {
+	return &Cache[K, V]{Clock: clock.RealClock{}, entries: lru.NewWithEvictionFunc(maxEntries, func(_ lru.Key, evicted any) {
+		evicted.(*entry[V]).close()
 	})}
 }
 
-// Of returns the value for key. A value of another version is replaced by that of newValue, unless newValue fails. Concurrent calls for the
-// same key wait.
-func (c *Cache[K, V]) Of(key K, version string, newValue func() (V, error)) (V, error) {
-	e := c.lockedEntry(key)
-	defer e.mu.Unlock()
-	if e.hasValue && e.version == version {
-		return e.value, nil
+// Of returns the value for key. A value of another version is replaced by that of newValue, which gets the former value, the zero value if
+// there is none, and may return it; unless newValue fails. A failure is returned to later calls as well, for firstRetry to lastRetry.
+// Concurrent calls for the same version wait for one call of newValue.
+func (c *Cache[K, V]) Of(key K, version string, newValue func(former V) (V, error)) (V, error) {
+	return c.of(key, version, newValue, true)
+}
+
+// TryOf returns ErrBusy where Of waits for the newValue of another call, which may take long.
+func (c *Cache[K, V]) TryOf(key K, version string, newValue func(former V) (V, error)) (V, error) {
+	return c.of(key, version, newValue, false)
+}
+
+func (c *Cache[K, V]) of(key K, version string, newValue func(former V) (V, error), wait bool) (value V, err error) {
+	for {
+		e := c.entryFor(key)
+		e.mu.Lock()
+		switch {
+		case e.isClosed: // nothing would close its value
+		case e.hasValue && e.version == version:
+			defer e.mu.Unlock()
+			return e.value, nil
+		case e.failed.err != nil && e.failed.version == version && c.Clock.Now().Before(e.failed.until):
+			defer e.mu.Unlock()
+			return value, e.failed.err
+		case e.making == nil:
+			return c.make(e, version, newValue)
+		case !wait:
+			e.mu.Unlock()
+			return value, ErrBusy
+		default:
+			other := e.making
+			e.mu.Unlock()
+			<-other.done
+			if other.version == version {
+				return other.value, other.err
+			}
+			continue
+		}
+		e.mu.Unlock()
 	}
-	value, err := newValue()
-	if err != nil {
-		return value, err
+}
+
+// make calls newValue. The mutex of the entry is locked before, and not after.
+func (c *Cache[K, V]) make(e *entry[V], version string, newValue func(former V) (V, error)) (V, error) {
+	m := &making[V]{version: version, done: make(chan struct{}), err: errors.New("the value was not made")}
+	e.making = m
+	former := e.value
+	e.mu.Unlock()
+	defer func() { // also after a panic
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.finish(m, c.Clock.Now())
+		close(m.done)
+	}()
+	m.value, m.err = newValue(former)
+	return m.value, m.err
+}
+
+// finish stores the value that was made.
+func (e *entry[V]) finish(m *making[V], now time.Time) {
+	e.making = nil
+	if m.err != nil {
+		if e.failed.version != m.version {
+			e.failed.count = 0
+		}
+		wait := min(firstRetry<<min(e.failed.count, 10), lastRetry)
+		e.failed = failure{version: m.version, err: m.err, count: e.failed.count + 1, until: now.Add(wait)}
+		return
 	}
-	if e.hasValue {
+	e.failed = failure{}
+	isFormer := m.value == e.value
+	switch {
+	case e.isClosed && !isFormer:
+		m.value.Close()
+		return
+	case e.hasValue && !isFormer:
 		e.value.Close()
 	}
-	e.hasValue, e.version, e.value = true, version, value
-	return value, nil
+	e.hasValue, e.version, e.value = !e.isClosed, m.version, m.value
 }
 
 // Forget closes the value for key and removes it.
@@ -73,19 +172,6 @@ func (c *Cache[K, V]) Forget(key K) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.entries.Remove(key)
-}
-
-// lockedEntry returns the entry for key with its mutex locked. An entry that was closed while the call waited for the mutex is replaced:
-// nothing would close its value.
-func (c *Cache[K, V]) lockedEntry(key K) *entry[V] {
-	for {
-		e := c.entryFor(key)
-		e.mu.Lock()
-		if !e.isClosed {
-			return e
-		}
-		e.mu.Unlock()
-	}
 }
 
 // entryFor returns the entry for key, and adds an entry without a value where there is none.
@@ -100,7 +186,7 @@ func (c *Cache[K, V]) entryFor(key K) *entry[V] {
 	return added
 }
 
-// close closes the value, if there is one, and the entry.
+// close closes the value, if there is one, and the entry. A value that is being made is closed once it is made.
 func (e *entry[V]) close() {
 	e.mu.Lock()
 	defer e.mu.Unlock()

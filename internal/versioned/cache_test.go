@@ -39,7 +39,7 @@ func TestEveryValueIsClosedOnce(t *testing.T) {
 	var running sync.WaitGroup
 	for i := range calls {
 		running.Go(func() {
-			_, err := cache.Of("broker", strconv.Itoa(i), func() (*connection, error) {
+			_, err := cache.Of("broker", strconv.Itoa(i), func(*connection) (*connection, error) {
 				made.Add(1)
 				return &connection{closed}, nil
 			})

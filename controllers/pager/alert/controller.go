@@ -20,6 +20,7 @@ package alert
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -126,7 +127,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	v := &scope{before: before}
 	r.applyPending(v)
-	if err := r.observe(ctx, v.alert, &v.inputs); err != nil {
+	err = r.observe(ctx, v.alert, &v.inputs)
+	if errors.Is(err, endpoints.ErrBusy) {
+		return ctrl.Result{RequeueAfter: endpoints.BusyDelay}, nil
+	}
+	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("looking up receivers: %w", err)
 	}
 	next, err := r.decide(ctx, v)

@@ -55,7 +55,7 @@ func (r *Reconciler) observe(ctx context.Context, a *v1beta1.Alert, w *lifecycle
 func (r *Reconciler) target(ctx context.Context, resolver receivers.Resolver, namespace string, ref v1beta1.ReceiverRef) (lifecycle.Target, error) {
 	target, err := resolver.Target(ctx, namespace, ref)
 	if err == nil {
-		r.endpoints.SetVersion(ctx, namespace, ref, &target)
+		_, err = r.endpoints.SetVersion(ctx, namespace, ref, &target)
 		target.RaisesByReopening = providers.RaisesByReopening(target.Spec)
 	}
 	return target, err

@@ -93,7 +93,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("looking up the Secret: %w", err)
 	}
-	hasVersion := r.endpoints.SetVersion(ctx, req.Namespace, key.Ref, &target)
+	hasVersion, err := r.endpoints.SetVersion(ctx, req.Namespace, key.Ref, &target)
+	if err != nil {
+		return ctrl.Result{RequeueAfter: endpoints.BusyDelay}, nil
+	}
 	seen, now := r.health.Of(key), r.clock.Now()
 	endpoint := r.endpoints.Limiters.Of(key, now)
 	if hasVersion {

@@ -57,7 +57,9 @@ func TestAReceiversStatusIsNotLost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.endpoints.SetVersion(t.Context(), "ns", controllertest.Team, &target)
+	if _, err := r.endpoints.SetVersion(t.Context(), "ns", controllertest.Team, &target); err != nil {
+		t.Fatal(err)
+	}
 	r.health.Update(endpoints.KeyOf("ns", controllertest.Team), func(s *endpoints.Observation) bool {
 		s.Proof = endpoints.Proof{Version: target.Version, NotProbed: true}
 		return false

@@ -61,7 +61,7 @@ type Creator interface {
 	//
 	// An error is a *result.Error. Its message does not have the API server's text, which may be an admission webhook's.
 	//
-	//	the namespace is being deleted, or gone            Configuration, Gone
+	//	the namespace is being deleted, or gone            Permanent, Gone
 	//	not valid, too large                               Permanent, Rejected
 	//	forbidden (no right, a quota), not authenticated   Temporary, Unauthorized: the operator does not watch for the fix
 	//	too many requests                                  Temporary, RateLimited, with the wait that the answer asks for
@@ -127,7 +127,7 @@ func receiptForError(m notify.Message, err error) (result.Receipt, error) {
 	if !ok {
 		return result.Receipt{}, &result.Error{Class: result.Unknown, Reason: result.ReasonConnectionFailed, Message: "the event may not have been made"}
 	}
-	if m.Event == result.Resolved && failure.Class == result.Configuration && failure.Reason == result.ReasonGone {
+	if m.Event == result.Resolved && failure.Reason == result.ReasonGone {
 		return result.Receipt{Note: "the namespace is being deleted: nobody is left to tell"}, nil
 	}
 	return result.Receipt{}, failure

@@ -140,7 +140,7 @@ func TestCut(t *testing.T) {
 }
 
 func TestFailures(t *testing.T) {
-	gone := result.Error{Class: result.Configuration, Reason: result.ReasonGone, Message: "the namespace is being deleted"}
+	gone := result.Error{Class: result.Permanent, Reason: result.ReasonGone, Message: "the namespace is being deleted"}
 	busy := result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited, RetryAfter: time.Second, Message: "slow"}
 	for _, c := range []struct {
 		why   string

@@ -46,7 +46,14 @@ import (
 	"github.com/gophernetes/bellhop/internal/versioned"
 )
 
-// Cache has a sender and a limiter for each receiver. A sender is created once for each revision of the receiver and its Secret.
+// ErrBusy is returned where a receiver's Secret is being read, which may take long. The caller asks again after BusyDelay.
+var ErrBusy = versioned.ErrBusy
+
+// BusyDelay is the delay after ErrBusy.
+const BusyDelay = time.Second
+
+// Cache has a sender and a limiter for each receiver. A sender is replaced when the receiver's endpoint or its timeout changes. The Secret is
+// read once for each revision of the receiver and its Secret.
 type Cache struct {
 	apiReader client.Reader // reads Secrets one at a time: their content is not cached
 	factory   providers.Factory
@@ -92,6 +99,7 @@ type PreparedSender struct {
 	failure error         // why there is no sender
 	version string        // as in lifecycle.Target
 	note    string        // as in lifecycle.Target
+	timeout int32         // of the receiver's spec
 }
 
 // Close closes idle connections.
@@ -102,38 +110,47 @@ func (p *PreparedSender) Close() {
 }
 
 // SetVersion sets the version of a target. It reads the receiver's Secret, once for each version of the Secret. It returns false
-// where the Secret cannot be read now. Then the version is the revision, and an attempt to send fails with the error.
-func (c *Cache) SetVersion(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, target *lifecycle.Target) bool {
+// where the Secret cannot be read now. Then the version is the revision, and an attempt to send fails with the error. An error is ErrBusy:
+// a worker does not wait for the read of another one.
+func (c *Cache) SetVersion(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, target *lifecycle.Target) (ok bool, err error) {
 	isSecretMissing := target.Problem != nil && target.Problem.Reason == v1beta1.ReasonSecretNotFound
 	if target.Spec == nil || isSecretMissing {
-		return false
+		return false, nil
 	}
-	prepared, err := c.prepare(ctx, namespace, ref, *target)
-	if err != nil {
+	prepared, err := c.Senders.TryOf(KeyOf(namespace, ref), target.Revision, c.newSender(ctx, *target))
+	switch {
+	case errors.Is(err, ErrBusy):
+		return false, err
+	case err != nil:
 		target.Version = target.Revision
-		return false
+		return false, nil
 	}
 	target.Version, target.SecretNote = prepared.version, prepared.note
-	return true
+	return true, nil
 }
 
 // Sender returns the sender of a receiver, and its version. That differs from the target's version if SetVersion could not read the Secret.
 // An error is a *result.Error.
 func (c *Cache) Sender(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, target lifecycle.Target) (sender notify.Sender, version string, err error) {
-	prepared, err := c.prepare(ctx, namespace, ref, target)
+	prepared, err := c.Senders.Of(KeyOf(namespace, ref), target.Revision, c.newSender(ctx, target))
 	if err != nil {
 		return nil, target.Version, err
 	}
 	return prepared.Sender, prepared.version, prepared.failure
 }
 
-// prepare returns the sender of the target's revision, and creates it where the cache has another revision. An error is that of reading
-// the Secret; a configuration of which the provider makes no sender is prepared, too, with its failure.
-func (c *Cache) prepare(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, target lifecycle.Target) (*PreparedSender, error) {
-	return c.Senders.Of(KeyOf(namespace, ref), target.Revision, func() (*PreparedSender, error) {
+// newSender returns the function that makes the sender of the target's revision. It returns the former one if the endpoint and the timeout are
+// the same: a sender may remember what it has delivered. An error is that of reading the Secret; a configuration of which the provider makes
+// no sender is prepared, too, with its failure.
+func (c *Cache) newSender(ctx context.Context, target lifecycle.Target) func(former *PreparedSender) (*PreparedSender, error) {
+	return func(former *PreparedSender) (*PreparedSender, error) {
 		secret, err := c.readSecret(ctx, target.SecretNamespace, target.Spec.SecretRef)
 		if err != nil {
 			return nil, err
+		}
+		version, timeout := endpointVersion(target, secret), target.Spec.TimeoutSeconds
+		if former != nil && former.failure == nil && former.version == version && former.timeout == timeout {
+			return former, nil
 		}
 		note := providers.UnusedKeys(target.Spec, secret.Data)
 		var sender notify.Sender
@@ -146,8 +163,8 @@ func (c *Cache) prepare(ctx context.Context, namespace string, ref v1beta1.Recei
 		if err != nil {
 			err = invalidReceiver(err, note)
 		}
-		return &PreparedSender{Sender: sender, failure: err, version: endpointVersion(target, secret), note: note}, nil
-	})
+		return &PreparedSender{Sender: sender, failure: err, version: version, note: note, timeout: timeout}, nil
+	}
 }
 
 // invalidReceiver returns the error of a configuration of which the provider makes no sender, as a *result.Error. note is about the

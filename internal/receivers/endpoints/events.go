@@ -103,11 +103,12 @@ func eventRefusal(err error) *result.Error {
 		e.Message += ": " + string(reason)
 	}
 	switch {
+	// The fault is that of the Alert's namespace, and lasts: the receiver serves other namespaces.
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
-		e.Class, e.Reason = result.Configuration, result.ReasonGone
+		e.Class, e.Reason = result.Permanent, result.ReasonGone
 		e.Message = "the namespace is being deleted and takes no events"
 	case apierrors.IsNotFound(err):
-		e.Class, e.Reason = result.Configuration, result.ReasonGone
+		e.Class, e.Reason = result.Permanent, result.ReasonGone
 		e.Message = "the namespace does not exist any more"
 	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err): // no event follows when a role or a quota changes
 		e.Class, e.Reason = result.Temporary, result.ReasonUnauthorized

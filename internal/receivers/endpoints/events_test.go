@@ -99,8 +99,9 @@ func TestCreateEventFails(t *testing.T) {
 		wait    time.Duration
 		message string
 	}{
-		{"the namespace is being deleted", ending, result.Configuration, result.ReasonGone, 0, "the namespace is being deleted and takes no events"},
-		{"the namespace is gone", apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, "canary"), result.Configuration, result.ReasonGone, 0,
+		// F-P42: other namespaces' Alerts do not wait for it.
+		{"the namespace is being deleted", ending, result.Permanent, result.ReasonGone, 0, "the namespace is being deleted and takes no events"},
+		{"the namespace is gone", apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, "canary"), result.Permanent, result.ReasonGone, 0,
 			"the namespace does not exist any more"},
 		{"no right, or a quota", apierrors.NewForbidden(events, "canary", errors.New("canary")), result.Temporary, result.ReasonUnauthorized, 0,
 			"the API server did not take the event: Forbidden"},
