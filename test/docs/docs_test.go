@@ -238,7 +238,7 @@ var _ = Describe("The documentation", func() {
 		const page = "docs/how-to/troubleshoot.md"
 		reason := regexp.MustCompile("`([A-Z][A-Za-z]+)`")
 		const declared = `\bReason[A-Za-z]+ += "([A-Za-z]+)"`
-		own := []string{"Reachable", "NotProbed", "Probing"}
+		own := []string{"Reachable", "NotProbed", "Probing", "RecipientRefused"}
 		alerts := slices.DeleteFunc(findInSource(declared, "api/pager/v1beta1"), func(r string) bool { return slices.Contains(own, r) })
 		Expect(alerts).To(ContainElement("ResolveTimedOut"))
 		expectSameSet(alerts, readColumn(page, "reason of an Alert", reason))
