@@ -117,7 +117,7 @@ func (c *Cache) SetVersion(ctx context.Context, namespace string, ref v1beta1.Re
 	if target.Spec == nil || isSecretMissing {
 		return false, nil
 	}
-	prepared, err := c.Senders.TryOf(KeyOf(namespace, ref), target.Revision, c.newSender(ctx, *target))
+	prepared, err := c.Senders.TryOf(KeyOf(namespace, ref), target.Revision, c.newSender(ctx, ref, *target))
 	switch {
 	case errors.Is(err, ErrBusy):
 		return false, err
@@ -132,7 +132,7 @@ func (c *Cache) SetVersion(ctx context.Context, namespace string, ref v1beta1.Re
 // Sender returns the sender of a receiver, and its version. That differs from the target's version if SetVersion could not read the Secret.
 // An error is a *result.Error.
 func (c *Cache) Sender(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, target lifecycle.Target) (sender notify.Sender, version string, err error) {
-	prepared, err := c.Senders.Of(KeyOf(namespace, ref), target.Revision, c.newSender(ctx, target))
+	prepared, err := c.Senders.Of(KeyOf(namespace, ref), target.Revision, c.newSender(ctx, ref, target))
 	if err != nil {
 		return nil, target.Version, err
 	}
@@ -142,7 +142,7 @@ func (c *Cache) Sender(ctx context.Context, namespace string, ref v1beta1.Receiv
 // newSender returns the function that makes the sender of the target's revision. It returns the former one if the endpoint and the timeout are
 // the same: a sender may remember what it has delivered. An error is that of reading the Secret; a configuration of which the provider makes
 // no sender is prepared, too, with its failure.
-func (c *Cache) newSender(ctx context.Context, target lifecycle.Target) func(former *PreparedSender) (*PreparedSender, error) {
+func (c *Cache) newSender(ctx context.Context, ref v1beta1.ReceiverRef, target lifecycle.Target) func(former *PreparedSender) (*PreparedSender, error) {
 	return func(former *PreparedSender) (*PreparedSender, error) {
 		secret, err := c.readSecret(ctx, target.SecretNamespace, target.Spec.SecretRef)
 		if err != nil {
