@@ -104,6 +104,7 @@ func TestSharedIsOnlyWhatIsEqual(t *testing.T) {
 }
 
 // TestWhatIsLargeIsNotKept: a sharer takes at most a few MiB, whatever objects have.
+// F-P21: what is shared is bound by bytes, not by number only.
 func TestWhatIsLargeIsNotKept(t *testing.T) {
 	s := newSharer()
 	text := func(size int) func() *who { return func() *who { return &who{Name: strings.Repeat("x", size)} } }

@@ -87,13 +87,13 @@ func NewCache[K comparable, V interface {
 }
 
 // Of returns the value for key. A value of another version is replaced by that of newValue, which gets the former value, the zero value if
-// there is none, and may return it; unless newValue fails. A failure is returned to later calls as well, for firstRetry to lastRetry.
-// Concurrent calls for the same version wait for one call of newValue.
+// there is none, and may return it; unless newValue fails. Concurrent calls for the same version wait for one call of newValue.
 func (c *Cache[K, V]) Of(key K, version string, newValue func(former V) (V, error)) (V, error) {
 	return c.of(key, version, newValue, true)
 }
 
-// TryOf returns ErrBusy where Of waits for the newValue of another call, which may take long.
+// TryOf is Of for callers that must not be delayed: it returns ErrBusy where Of waits for the newValue of another call, and the last failure,
+// for firstRetry to lastRetry, where Of calls newValue again.
 func (c *Cache[K, V]) TryOf(key K, version string, newValue func(former V) (V, error)) (V, error) {
 	return c.of(key, version, newValue, false)
 }
@@ -107,7 +107,7 @@ func (c *Cache[K, V]) of(key K, version string, newValue func(former V) (V, erro
 		case e.hasValue && e.version == version:
 			defer e.mu.Unlock()
 			return e.value, nil
-		case e.failed.err != nil && e.failed.version == version && c.Clock.Now().Before(e.failed.until):
+		case !wait && e.failed.err != nil && e.failed.version == version && c.Clock.Now().Before(e.failed.until):
 			defer e.mu.Unlock()
 			return value, e.failed.err
 		case e.making == nil:

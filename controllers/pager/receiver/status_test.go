@@ -87,7 +87,7 @@ func TestExamine(t *testing.T) {
 		"F-JS1 no Secret":       {why: "a person should look", edit: createdAgo(5 * time.Minute), target: noSecret, want: "False SecretNotFound Stalled"},
 		"suspended":             {why: "and asked anew when it is not any more", edit: tested, target: lifecycle.Target{Version: "v1", Problem: &lifecycle.Problem{Reason: "Suspended", Message: "x"}}, want: "False Suspended Stalled"},
 		"F-P9 no harmless call": {why: "the configuration is complete, and GitOps tools must not wait for the first page", target: controllertest.Usable("v1"), seen: endpoints.Observation{Proof: endpoints.Proof{Version: "v1", NotProbed: true}}, want: "True NotProbed"},
-		"F-U1 unused keys":     {why: "a misspelt key stops no message", target: lifecycle.Target{Version: "v1", SecretNote: `Secret "s" has keys that webhook does not use: signing-secret`}, seen: endpoints.Observation{Proof: endpoints.Proof{Version: "v1", NotProbed: true}}, want: "True NotProbed"},
+		"F-U1 unused keys":      {why: "a misspelt key stops no message", target: lifecycle.Target{Version: "v1", SecretNote: `Secret "s" has keys that webhook does not use: signing-secret`}, seen: endpoints.Observation{Proof: endpoints.Proof{Version: "v1", NotProbed: true}}, want: "True NotProbed"},
 		"F-P9 was Unknown":      {why: "an earlier version left it so", target: controllertest.Usable("v1"), edit: untried, waiting: 2, want: "Unknown Probing Reconciling, ask"},
 	} {
 		t.Run(name, func(t *testing.T) {
