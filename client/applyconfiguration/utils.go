@@ -142,6 +142,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &applyconfigurationservicecatalogv1beta1.ParametersFromSourceApplyConfiguration{}
 	case servicecatalogv1beta1.SchemeGroupVersion.WithKind("PlanReference"):
 		return &applyconfigurationservicecatalogv1beta1.PlanReferenceApplyConfiguration{}
+	case servicecatalogv1beta1.SchemeGroupVersion.WithKind("PredecessorBinding"):
+		return &applyconfigurationservicecatalogv1beta1.PredecessorBindingApplyConfiguration{}
 	case servicecatalogv1beta1.SchemeGroupVersion.WithKind("RemoveKeyTransform"):
 		return &applyconfigurationservicecatalogv1beta1.RemoveKeyTransformApplyConfiguration{}
 	case servicecatalogv1beta1.SchemeGroupVersion.WithKind("RenameKeyTransform"):

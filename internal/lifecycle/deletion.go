@@ -26,10 +26,8 @@ const (
 	ObjectDeleted DeletionRule = "ObjectDeleted"
 	// OrphanMitigation: it is not known what came of earlier requests, or their result was of no use.
 	OrphanMitigation DeletionRule = "OrphanMitigation"
-	// CredentialRotation: a binding's successor is in use.
+	// CredentialRotation: a binding was replaced, and the overlap of its credentials is over.
 	CredentialRotation DeletionRule = "CredentialRotation"
-	// Replacement: a binding is replaced, as a user requested.
-	Replacement DeletionRule = "Replacement"
 )
 
 // IsDeleted reports whether an answer to a removal request, or to a poll of it, confirms that the broker has deleted what it is about.

@@ -53,6 +53,14 @@ func BindingID(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus) strin
 	return cmp.Or(s.ExternalID, b.Spec.ExternalID)
 }
 
+// PredecessorIDs returns the ids of the bindings that a binding replaces, or has replaced, and that the broker still has.
+func PredecessorIDs(s *v1beta1.ServiceBindingStatus) (ids []string) {
+	for _, p := range s.Predecessors {
+		ids = append(ids, p.ID)
+	}
+	return Distinct(append(ids, s.PredecessorID)...)
+}
+
 // OwnsBindingID reports whether the broker's binding under one of the object's ids may be deleted (R10).
 func OwnsBindingID(b *v1beta1.ServiceBinding, id string) bool {
 	return !b.DeletionTimestamp.IsZero() && IsToBeDeleted(b) ||

@@ -140,7 +140,7 @@ func (s Schedule) NextPoll() time.Time {
 		}
 		wait := PollInterval(running, s.PollAfter)
 		chance := time.Duration(s.LastPoll.Nanosecond() % 1000)
-		next = s.LastPoll.Add(min(wait+wait*chance/4000, lastPoll))
+		next = DueAfter(s.LastPoll, min(wait+wait*chance/4000, lastPoll), s.Now)
 	}
 	if MisconfiguredAnswers(s.Attempts) > 0 {
 		next = Latest(next, s.NextAttempt())

@@ -115,6 +115,9 @@ func TestBindingsAreChecked(t *testing.T) {
 		{name: "large parameters", edit: func(b *v1beta1.ServiceBinding) {
 			b.Spec.Parameters = &runtime.RawExtension{Raw: []byte(`{"a":"` + strings.Repeat("x", 256<<10) + `"}`)}
 		}, error: []string{"spec.parameters", "has 262152 bytes, and may have 262144"}},
+		{name: "an overlap of rotations", edit: func(b *v1beta1.ServiceBinding) { b.Annotations[v1beta1.RotationOverlapAnnotation] = "120" }},
+		{name: "an overlap that is no number", edit: func(b *v1beta1.ServiceBinding) { b.Annotations[v1beta1.RotationOverlapAnnotation] = "2h" }, error: []string{`Invalid value: "2h": must be a number of seconds, as an integer from 0 to 604800`}},
+		{name: "an overlap of more than a week", edit: func(b *v1beta1.ServiceBinding) { b.Annotations[v1beta1.RotationOverlapAnnotation] = "604801" }, error: []string{`Invalid value: "604801": must be`}},
 		{name: "a policy", edit: func(b *v1beta1.ServiceBinding) { b.Annotations[v1beta1.DeletionPolicyAnnotation] = "Orphan" }, error: []string{`Unsupported value: "Orphan"`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

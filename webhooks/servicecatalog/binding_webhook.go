@@ -45,7 +45,7 @@ import (
 
 // As for instances. A changed spec is reverted, so that an update only has the operator's annotations to check.
 // +kubebuilder:webhook:path=/mutate-servicecatalog-k8s-io-v1beta1-servicebinding,mutating=true,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=servicebindings,verbs=create;update,versions=v1beta1,name=mservicebinding.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-or-own-annotations-change","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec || ['made-id', 'deletion-policy', 'rebind'].exists(a, object.metadata.?annotations[?'bellhop.gophernetes.io/' + a] != oldObject.metadata.?annotations[?'bellhop.gophernetes.io/' + a])"}]}`
-// +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-servicebinding,mutating=false,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=servicebindings,verbs=create;update,versions=v1beta1,name=vservicebinding.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"creation-or-own-annotations-change","expression":"request.operation == 'CREATE' || ['deletion-policy'].exists(a, object.metadata.?annotations[?'bellhop.gophernetes.io/' + a] != oldObject.metadata.?annotations[?'bellhop.gophernetes.io/' + a])"}]}`
+// +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-servicebinding,mutating=false,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=servicebindings,verbs=create;update,versions=v1beta1,name=vservicebinding.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"creation-or-own-annotations-change","expression":"request.operation == 'CREATE' || ['deletion-policy', 'rotation-overlap-seconds'].exists(a, object.metadata.?annotations[?'bellhop.gophernetes.io/' + a] != oldObject.metadata.?annotations[?'bellhop.gophernetes.io/' + a])"}]}`
 
 // bindingDefaulter sets what would cost a write after the creation, and reverts changes of the spec.
 type bindingDefaulter struct {
@@ -130,6 +130,7 @@ func (v bindingValidator) ValidateCreate(ctx context.Context, b *v1beta1.Service
 	var f findings
 	f.refuse(checkDeletionPolicy(nil, b)...)
 	f.refuse(checkSize(b.Spec.Parameters)...)
+	f.refuse(checkOverlap(nil, b)...)
 	checkID(ctx, &f, v.knowledge, b, b.Spec.ExternalID, v.index.BindingsWithID)
 	v.checkInstance(ctx, &f, b)
 	copied := checkTransforms(&f, b)
@@ -139,11 +140,23 @@ func (v bindingValidator) ValidateCreate(ctx context.Context, b *v1beta1.Service
 }
 
 func (v bindingValidator) ValidateUpdate(_ context.Context, old, b *v1beta1.ServiceBinding) (ctrladmission.Warnings, error) {
-	return (&findings{errs: checkDeletionPolicy(old.Annotations, b)}).result("ServiceBinding", b.Name)
+	return (&findings{errs: append(checkDeletionPolicy(old.Annotations, b), checkOverlap(old.Annotations, b)...)}).result("ServiceBinding", b.Name)
 }
 
 func (bindingValidator) ValidateDelete(context.Context, *v1beta1.ServiceBinding) (ctrladmission.Warnings, error) {
 	return nil, nil
+}
+
+// checkOverlap refuses a new value of the annotation that is not a number of seconds.
+func checkOverlap(old map[string]string, b *v1beta1.ServiceBinding) (errs field.ErrorList) {
+	value, ok := b.Annotations[v1beta1.RotationOverlapAnnotation]
+	if before, had := old[v1beta1.RotationOverlapAnnotation]; !ok || had && before == value {
+		return nil
+	}
+	if _, err := catalog.ParseRotationOverlap(value); err != nil {
+		errs = append(errs, field.Invalid(field.NewPath("metadata", "annotations").Key(v1beta1.RotationOverlapAnnotation), value, err.Error()))
+	}
+	return errs
 }
 
 // checkInstance refuses a binding to an instance that is being deleted, and warns of what the binding waits for.

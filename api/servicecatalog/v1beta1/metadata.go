@@ -40,9 +40,15 @@ const (
 	ParametersPolicyAnnotation = "bellhop.gophernetes.io/parameters-policy"
 
 	// RebindAnnotation, set or changed to any value, asks for new credentials of a
-	// ServiceBinding: by rotation where the plan can, else by unbinding and binding
-	// under a new id.
+	// ServiceBinding: a binding under a new id, by rotation where the plan can. The
+	// one before it is removed after RotationOverlapAnnotation.
 	RebindAnnotation = "bellhop.gophernetes.io/rebind"
+
+	// RotationOverlapAnnotation is how many seconds the former credentials of a
+	// ServiceBinding stay valid after the new ones are in its Secret, at the latest
+	// until they expire: an integer from 0 to MaxRotationOverlap. The default is
+	// DefaultRotationOverlap.
+	RotationOverlapAnnotation = "bellhop.gophernetes.io/rotation-overlap-seconds"
 
 	// CredentialsAnnotation is on a Secret that a ServiceBinding keeps: a digest of
 	// the keys that are the binding's, and their names.
@@ -70,6 +76,12 @@ const (
 	// ParametersManual sends a changed parameter with the next change of the spec,
 	// such as a higher updateRequests.
 	ParametersManual = "Manual"
+)
+
+// Values of RotationOverlapAnnotation, in seconds.
+const (
+	DefaultRotationOverlap = 3600
+	MaxRotationOverlap     = 7 * 24 * 3600
 )
 
 // Labels with the SHA-224, in lower-case hex, of a field's value. They are how svcat

@@ -40,6 +40,7 @@ type AddKeyTransform struct {
 	StringValue *string `json:"stringValue"`
 
 	// jsonPathExpression is evaluated against the credentials, as "{.host}:{.port}".
+	// +kubebuilder:validation:MaxLength=4096
 	// +nullable
 	// +optional
 	JSONPathExpression *string `json:"jsonPathExpression"`
@@ -116,7 +117,7 @@ type ServiceBindingSpec struct {
 	// secretName is the name of the Secret that the credentials are written into.
 	// Default: the binding's name.
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*)?$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*)?$')",message="must be the name of a Secret: lower-case letters, digits, '-' and '.', with a letter or digit at both ends of each part; leave it out for the name of the ServiceBinding"
 	// +optional
 	SecretName string `json:"secretName,omitempty"`
 
@@ -273,10 +274,23 @@ type ServiceBindingStatus struct {
 	// +optional
 	OwnershipUnknown bool `json:"ownershipUnknown,omitempty"`
 
-	// predecessorID is the id of a binding that this one replaces and that is still
-	// to be removed.
+	// predecessorID is the id of the binding that currentOperation replaces. Its
+	// credentials stay in the Secret until those of its successor are there.
 	// +optional
 	PredecessorID string `json:"predecessorID,omitempty"`
+
+	// rotates is true if the request of currentOperation names predecessorID as the
+	// binding that it rotates.
+	// +optional
+	Rotates bool `json:"rotates,omitempty"`
+
+	// predecessors are bindings that were replaced. They stay at the broker for some
+	// time, so that applications can change over to the new credentials. The one
+	// that is being removed is the first.
+	// +listType=map
+	// +listMapKey=id
+	// +optional
+	Predecessors []PredecessorBinding `json:"predecessors,omitempty"`
 
 	// lastRemovedID is the last id under which a failed replacement was removed. It is
 	// not used again, since a late removal of it may still arrive.
@@ -291,6 +305,15 @@ type ServiceBindingStatus struct {
 	// +optional
 	Attempts *Attempts `json:"attempts,omitempty"`
 
+	// secretName is the name of the Secret that has the credentials.
+	// +optional
+	SecretName string `json:"secretName,omitempty"`
+
+	// instanceFingerprint identifies the plan and the parameters that the instance had
+	// when the credentials were made, or last fetched.
+	// +optional
+	InstanceFingerprint string `json:"instanceFingerprint,omitempty"`
+
 	// secretVersion is the resourceVersion of the Secret as it was last written.
 	// +optional
 	SecretVersion string `json:"secretVersion,omitempty"`
@@ -303,10 +326,23 @@ type ServiceBindingStatus struct {
 	// +optional
 	RenewBefore *metav1.Time `json:"renewBefore,omitempty"`
 
+	// issuedAt is when the broker returned credentials that end.
+	// +optional
+	IssuedAt *metav1.Time `json:"issuedAt,omitempty"`
+
 	// rebind is the value of the annotation bellhop.gophernetes.io/rebind that was
 	// last acted on.
 	// +optional
 	Rebind string `json:"rebind,omitempty"`
+}
+
+// PredecessorBinding is a binding whose credentials were replaced.
+type PredecessorBinding struct {
+	// id under which the broker knows it.
+	ID string `json:"id"`
+
+	// removeAt is when it is removed at the broker.
+	RemoveAt metav1.Time `json:"removeAt"`
 }
 
 // +genclient
@@ -316,7 +352,7 @@ type ServiceBindingStatus struct {
 // +kubebuilder:metadata:labels="svcat=true"
 // +kubebuilder:metadata:annotations="api-approved.kubernetes.io=unapproved, successor of the retired service-catalog"
 // +kubebuilder:printcolumn:name="Service-Instance",type=string,JSONPath=`.spec.instanceRef.name`
-// +kubebuilder:printcolumn:name="Secret-Name",type=string,JSONPath=`.spec.secretName`
+// +kubebuilder:printcolumn:name="Secret-Name",type=string,JSONPath=`..secretName`
 // +kubebuilder:printcolumn:name="Status",type=string,JSONPath=`.status.lastConditionState`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="External-ID",type=string,JSONPath=`.spec.externalID`,priority=1

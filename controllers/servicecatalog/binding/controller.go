@@ -19,12 +19,12 @@ limitations under the License.
 package binding
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -35,6 +35,7 @@ import (
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/credentials"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
 	"github.com/gophernetes/bellhop/internal/brokers"
+	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/consistency"
 	"github.com/gophernetes/bellhop/internal/enqueue"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
@@ -163,17 +164,6 @@ func (r *Reconciler) executeSecretAction(ctx context.Context, v *scope, next bin
 	switch next.SecretAction {
 	case bindingrules.WriteSecret:
 		return r.writeSecret(ctx, v)
-	case bindingrules.ClearSecret:
-		version, err := r.secrets.Put(ctx, v.binding, "", nil)
-		if errors.Is(err, patch.ErrStale) {
-			return err
-		}
-		if err != nil {
-			return engine.WithReason(v1beta1.ReasonErrorEjectingServiceBinding, fmt.Errorf("removing the credentials from the Secret: %s", credentials.Refusal(err, nil)))
-		}
-		r.rememberSecret(v, "", version)
-		v.binding.Status = bindingrules.ApplySecretCleared(v.binding.Status, version)
-		return nil
 	default:
 		return r.deleteSecret(ctx, v)
 	}
@@ -184,6 +174,10 @@ func (r *Reconciler) writeSecret(ctx context.Context, v *scope) error {
 	t := v.Record.Memory.Received
 	version, data, err := r.renderAndWrite(ctx, v, t)
 	if err == nil {
+		if before := v.inputs.SecretVersion; bindingrules.IsMadeBefore(v.Before, v.inputs.BoundInstance.Instance) && before != "" && before != version {
+			r.Recorder.Eventf(v.Before, nil, corev1.EventTypeNormal, v1beta1.ReasonInjectedBindResult, "Repair", "Secret %q has the credentials that the broker returned after the update of ServiceInstance %q",
+				catalog.SecretName(v.binding), v.binding.Spec.InstanceRef.Name)
+		}
 		v.binding.Status = bindingrules.ApplySecretWritten(v.binding, v.binding.Status, t.Binding, version, r.Clock.Now())
 		v.Record.Memory.RequestMemory = bindingrules.RequestMemory{}
 		r.rememberSecret(v, t.BindingID, version)
@@ -267,7 +261,7 @@ func (r *Reconciler) finish(ctx context.Context, v *scope, next bindingrules.Dec
 		return ctrl.Result{}, err
 	}
 	if next.Retained != nil {
-		engine.EmitRelease(ctx, r.Recorder, v.Before, external(v, cmp.Or(v.Before.Status.PredecessorID, lifecycle.BindingID(v.Before, &v.Before.Status))), *next.Retained, r.HasOpenProblem(v.Scope))
+		engine.EmitRelease(ctx, r.Recorder, v.Before, external(v, next.RetainedID), *next.Retained, r.HasOpenProblem(v.Scope))
 		r.CountRelease(r.Name(), *next.Retained)
 	}
 	return enqueue.Sooner(r.Requeue(next.RequeueAt, &next.Status), r.untilShown(ctx, v)), nil

@@ -193,10 +193,8 @@ func (r *Reconciler) parametersOf(ctx context.Context, v *scope) (values []strin
 // givenOut returns the ids of a binding whose credentials the broker has returned.
 func givenOut(b *v1beta1.ServiceBinding) (ids []string) {
 	s := &b.Status
-	if s.PredecessorID != "" {
-		ids = append(ids, s.PredecessorID)
-	}
-	if bindingrules.IsBound(s) && !bindingrules.IsRotation(s) {
+	ids = lifecycle.PredecessorIDs(s)
+	if bindingrules.IsBound(s) && !bindingrules.IsReplacement(s) {
 		ids = append(ids, lifecycle.BindingID(b, s))
 	}
 	return ids

@@ -83,8 +83,4 @@ func beingDeleted(s *bindingSample) {
 
 func hasDefinition(s *bindingSample) { s.w.Definition = lifecycle.DefinitionLives }
 
-func asksForNewCredentials(s *bindingSample) {
-	metav1.SetMetaDataAnnotation(&s.b.ObjectMeta, v1beta1.RebindAnnotation, "now")
-}
-
 func ss(edits ...func(*bindingSample)) []func(*bindingSample) { return edits }

@@ -53,8 +53,9 @@ func (r *Reconciler) observe(ctx context.Context, v *scope) (err error) {
 	if w.Claimants, err = r.claimantsOf(ctx, v.binding, lifecycle.BindingID(v.binding, &v.binding.Status), target); err != nil {
 		return err
 	}
-	if id := v.binding.Status.PredecessorID; id != "" {
-		if w.PredecessorClaimants, err = r.claimantsOf(ctx, v.binding, id, target); err != nil {
+	w.PredecessorClaimants = map[string]lifecycle.Claimants{}
+	for _, id := range lifecycle.PredecessorIDs(&v.binding.Status) {
+		if w.PredecessorClaimants[id], err = r.claimantsOf(ctx, v.binding, id, target); err != nil {
 			return err
 		}
 	}

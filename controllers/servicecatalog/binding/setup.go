@@ -65,7 +65,7 @@ func newReconciler(c client.Client, cache, live client.Reader, k *engine.Config)
 	r := &Reconciler{
 		dependents: dependents{k.Index},
 		instances:  k.Freshness("ServiceInstance", &v1beta1.ServiceInstance{}),
-		secrets:    &credentials.Store{Cache: cache, Live: live, Writer: c},
+		secrets:    &credentials.Store{Cache: cache, Live: live, Writer: c, Recorder: k.Recorder},
 	}
 	r.Reconciler = engine.NewReconciler(k, r, c, live)
 	return r
@@ -77,7 +77,7 @@ var instanceChanged = predicate.Funcs{
 		before, after := e.ObjectOld.(*v1beta1.ServiceInstance), e.ObjectNew.(*v1beta1.ServiceInstance)
 		was, is := &before.Status, &after.Status
 		return enqueue.IsReplaced(e) || was.ProvisionStatus != is.ProvisionStatus || was.Unusable != is.Unusable || was.AsyncOpInProgress != is.AsyncOpInProgress ||
-			(was.ExternalProperties == nil) != (is.ExternalProperties == nil) || lifecycle.PlanID(lifecycle.NonNil(was.ExternalProperties)) != lifecycle.PlanID(lifecycle.NonNil(is.ExternalProperties)) ||
+			(was.ExternalProperties == nil) != (is.ExternalProperties == nil) || lifecycle.Fingerprint(lifecycle.NonNil(was.ExternalProperties)) != lifecycle.Fingerprint(lifecycle.NonNil(is.ExternalProperties)) || was.CurrentOperation != is.CurrentOperation ||
 			before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() || before.Generation != after.Generation || bindingrules.IsStalled(before) != bindingrules.IsStalled(after)
 	},
 }
@@ -88,7 +88,7 @@ type dependents struct{ index.Index }
 func (d dependents) withSameID(ctx context.Context, o client.Object) []reconcile.Request {
 	b := o.(*v1beta1.ServiceBinding)
 	var bindings []*v1beta1.ServiceBinding
-	for _, id := range lifecycle.Distinct(b.Spec.ExternalID, b.Status.ExternalID, b.Status.PredecessorID) {
+	for _, id := range lifecycle.Distinct(append(lifecycle.PredecessorIDs(&b.Status), b.Spec.ExternalID, b.Status.ExternalID)...) {
 		some, _ := d.BindingsWithID(ctx, id)
 		bindings = append(bindings, some...)
 	}
@@ -97,7 +97,13 @@ func (d dependents) withSameID(ctx context.Context, o client.Object) []reconcile
 
 func (d dependents) toInstance(ctx context.Context, o client.Object) []reconcile.Request {
 	bindings, _ := d.Bindings(ctx, client.ObjectKeyFromObject(o))
-	return unsettled(bindings)
+	requests := unsettled(bindings)
+	for _, b := range bindings {
+		if bindingrules.IsSettled(b) && bindingrules.IsMadeBefore(b, o.(*v1beta1.ServiceInstance)) {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(b)})
+		}
+	}
+	return requests
 }
 
 func (d dependents) toInstances(ctx context.Context, instances []*v1beta1.ServiceInstance) (requests []reconcile.Request) {

@@ -25,6 +25,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
@@ -50,6 +52,8 @@ type Store struct {
 	Cache  client.Reader // has the metadata of Secrets
 	Live   client.Reader
 	Writer client.Client
+	// Recorder announces that an immutable Secret was replaced.
+	Recorder events.EventRecorder
 }
 
 // See returns the metadata of a binding's Secret in the cache; nil: there is none. It belongs to the cache.
@@ -140,11 +144,28 @@ func (s *Store) update(ctx context.Context, b *v1beta1.ServiceBinding, id string
 	}
 	bindingsecret.MarkWritten(secret, b)
 	// The resourceVersion in the patch protects another Secret of the name.
+	if ptr.Deref(secret.Immutable, false) {
+		return s.recreate(ctx, b, secret)
+	}
 	change := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	if err := s.Writer.Patch(ctx, secret, change, client.DisableReadYourWritesConsistency); err != nil {
 		return "", err
 	}
 	return secret.ResourceVersion, nil
+}
+
+// recreate replaces an immutable Secret of a binding by one that can be changed. Data and metadata of others stay.
+func (s *Store) recreate(ctx context.Context, b *v1beta1.ServiceBinding, secret *corev1.Secret) (string, error) {
+	if err := s.Remove(ctx, secret); err != nil {
+		return "", err
+	}
+	again := &corev1.Secret{Type: secret.Type, Data: secret.Data}
+	again.Namespace, again.Name, again.Labels, again.Annotations, again.OwnerReferences = secret.Namespace, secret.Name, secret.Labels, secret.Annotations, secret.OwnerReferences
+	if err := s.Writer.Create(ctx, again, client.DisableReadYourWritesConsistency); err != nil {
+		return "", err
+	}
+	s.Recorder.Eventf(b, nil, corev1.EventTypeNormal, v1beta1.ReasonInjectedBindResult, "Recreate", "Secret %q was immutable: it was deleted, and created again with the present credentials, so that it can be changed", secret.Name)
+	return again.ResourceVersion, nil
 }
 
 // Remove deletes the Secret that was read, and no other of its name.

@@ -26,6 +26,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -46,7 +47,7 @@ func TestARefusalDoesNotRepeatCredentials(t *testing.T) {
 func keeper(t *testing.T, funcs interceptor.Funcs, there ...client.Object) (*Store, client.Client) {
 	t.Helper()
 	server := fake.NewClientBuilder().WithObjects(there...).WithInterceptorFuncs(funcs).Build()
-	return &Store{Cache: fake.NewClientBuilder().Build(), Live: server, Writer: server}, server
+	return &Store{Cache: fake.NewClientBuilder().Build(), Live: server, Writer: server, Recorder: events.NewFakeRecorder(10)}, server
 }
 
 func TestASecretIsMadeWhateverTheCacheKnows(t *testing.T) {
@@ -78,6 +79,29 @@ func TestASecretIsMadeWhateverTheCacheKnows(t *testing.T) {
 		if !maps.EqualFunc(secret.Data, c.want, func(a, b []byte) bool { return string(a) == string(b) }) || !c.occupied && secret.ResourceVersion != version {
 			t.Errorf("%s: version %s has %q", name, version, secret.Data)
 		}
+	}
+}
+
+// F-B4: an immutable Secret of the binding is deleted and created again, with an event.
+func TestAnImmutableSecretIsReplaced(t *testing.T) {
+	b := newBinding()
+	ours := bindingsecret.NewSecret(b, "old", newData("user", "u"))
+	ours.UID, ours.Immutable, ours.Data["theirs"], ours.Labels = "uid-secret", new(true), []byte("stays"), map[string]string{"team": "a"}
+	keep, server := keeper(t, interceptor.Funcs{}, ours)
+	version, err := keep.Put(t.Context(), b, "id", newData("user", "v"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret := &corev1.Secret{}
+	if err := server.Get(t.Context(), client.ObjectKey{Namespace: "demo", Name: "b1"}, secret); err != nil {
+		t.Fatal(err)
+	}
+	if secret.UID == ours.UID || secret.Immutable != nil || string(secret.Data["user"]) != "v" || string(secret.Data["theirs"]) != "stays" || secret.Labels["team"] != "a" ||
+		secret.ResourceVersion != version || !bindingsecret.IsOwned(secret, b) || !bindingsecret.IsIntact(secret, "id") {
+		t.Errorf("version %s: %+v", version, secret)
+	}
+	if said := <-keep.Recorder.(*events.FakeRecorder).Events; !strings.Contains(said, "immutable") {
+		t.Errorf("the event says %s", said)
 	}
 }
 

@@ -92,7 +92,11 @@ func bindingBroker(binding *v1beta1.ServiceBinding) string {
 
 func bindingIDs(obj client.Object) []string {
 	binding := obj.(*v1beta1.ServiceBinding)
-	return set(binding.Spec.ExternalID, binding.Status.ExternalID, binding.Status.PredecessorID)
+	ids := []string{binding.Spec.ExternalID, binding.Status.ExternalID, binding.Status.PredecessorID}
+	for _, p := range binding.Status.Predecessors {
+		ids = append(ids, p.ID)
+	}
+	return set(ids...)
 }
 
 // secretOfOtherName returns the name of the Secret of a binding's credentials, unless it is the name of the binding.

@@ -76,7 +76,7 @@ func (ap *application) phase() Phase { return PhaseOf(&ap.status) }
 
 func (ap *application) setPhase(p Phase) { setPhase(&ap.status, p) }
 
-func (ap *application) isRotation() bool { return IsRotation(&ap.status) }
+func (ap *application) isReplacement() bool { return IsReplacement(&ap.status) }
 
 // recordAccepted records the phase of an asynchronous operation that the broker has begun.
 func (ap *application) recordAccepted(p Phase, v lifecycle.ConditionSet, operation string) {
@@ -132,7 +132,7 @@ func (ap *application) withStalled(v lifecycle.ConditionSet) lifecycle.Condition
 // scheduleRetry records a failed attempt, its message, and when the next one is due.
 func (ap *application) scheduleRetry(message string) {
 	a := ap.attempts()
-	if !ap.phase().isMitigating() { // then the message stays that of its cause
+	if !ap.phase().isMitigating() && !a.Stopped { // then the message stays that of its cause
 		a.LastError = message
 	}
 	taken := ap.answer.Class == osbresult.Conflict && !ap.call.Owned // otherwise the id is ours, and the conflict is inspected
@@ -158,19 +158,28 @@ func (ap *application) stopRetrying(reason, message string) {
 }
 
 func (ap *application) stopRetryingAs(reason, failed, message string) {
-	a := ap.attempts()
-	a.Stopped, a.NextTime, a.LastTime, a.LastError = true, nil, lifecycle.Timestamp(ap.now), message
+	ap.stop(message)
+	if ap.isReplacement() { // the credentials that were to be replaced stay
+		return
+	}
 	ap.status.ReconciledGeneration = ap.call.generation
 	ap.setConditions(lifecycle.Terminal(reason, failed, message))
+}
+
+// stop records that the request is not repeated until something changes.
+func (ap *application) stop(message string) {
+	a := ap.attempts()
+	a.Stopped, a.NextTime, a.LastTime, a.LastError = true, nil, lifecycle.Timestamp(ap.now), message
 }
 
 // describeOutcome describes the outcome of the request.
 func (ap *application) describeOutcome() string { return lifecycle.DescribeOutcome(ap.answer.Outcome) }
 
-// setConditions sets the conditions. As long as the Secret has valid credentials, the binding is Ready, whatever comes of a rotation.
+// setConditions sets the conditions. As long as the Secret has valid credentials, the binding is Ready, whatever comes of their replacement,
+// of fetching them again, or of the removal of those before them.
 func (ap *application) setConditions(v lifecycle.ConditionSet) {
 	s := &ap.status
-	if s.PredecessorID != "" && isDelivered(s) && !hasEnded(s, ap.now) && !ap.isDeleting() && v.Ready != v1beta1.ConditionTrue {
+	if beside := s.PredecessorID != "" || ap.call.Recheck || isPredecessor(s, ap.call.BindingID); beside && isDelivered(s) && !hasEnded(s, ap.now) && !ap.isDeleting() && v.Ready != v1beta1.ConditionTrue {
 		v = stillInjectedConditions(lifecycle.Uncapitalize(v.Message))
 	}
 	setBindingConditions(s, v, ap.now)

@@ -17,6 +17,8 @@ limitations under the License.
 package binding
 
 import (
+	"fmt"
+
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
@@ -77,11 +79,14 @@ func (ap *application) recordBindDone() {
 	if ap.answer.Binding.Created && ap.call.BindingID == ap.b.Spec.ExternalID {
 		s.CreatedForUID, s.OwnershipUnknown = ap.b.UID, false
 	}
+	if found := ap.answer.Binding; ap.call.Replaces && ap.call.NothingAtBroker && !found.Created && found.Credentials == nil {
+		s.LastRemovedID = ap.call.BindingID // not used again
+		ap.revert(fmt.Sprintf("the broker had a binding under the id %q before it was asked for it, such as of a time after the backup of this object was made, and does not tell its credentials: it is left there", ap.call.BindingID))
+		return
+	}
 	if kind := unsupportedReason(ap.answer.Binding); kind != "" && !ap.call.Repeat {
 		message := "the broker answered with " + kind + ", which a cluster cannot give"
-		if !ap.isRotation() {
-			ap.stopRetrying(v1beta1.ReasonUnsupportedBinding, message)
-		}
+		ap.stopRetrying(v1beta1.ReasonUnsupportedBinding, message)
 		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonUnsupportedBinding, Message: message})
 		return
 	}
@@ -105,7 +110,7 @@ func unsupportedReason(b *osbresult.Binding) string {
 func (ap *application) recordBound() {
 	s := &ap.status
 	s.UnbindStatus = v1beta1.UnbindRequired
-	if ap.isRotation() {
+	if ap.isReplacement() {
 		ap.setPhase(Binding)
 		ap.attempts().NextTime = nil
 		ap.setConditions(undelivered)
@@ -122,9 +127,17 @@ func (ap *application) recordBound() {
 		s.ReconciledGeneration = 0
 	}
 	if found := ap.answer.Binding; found != nil && (!ap.call.Repeat || hasExpiry(found)) {
-		s.ExpiresAt, s.RenewBefore = expiryTime(found.ExpiresAt), expiryTime(found.RenewBefore)
+		recordExpiry(s, found, ap.now)
 	}
 	ap.setConditions(undelivered)
+}
+
+// remaining returns the part of the attempts that counts until the credentials are in the Secret.
+func remaining(a *v1beta1.Attempts) *v1beta1.Attempts {
+	if a == nil || a.Removals == 0 {
+		return nil
+	}
+	return &v1beta1.Attempts{Generation: a.Generation, ParametersVersion: a.ParametersVersion, ParametersDigest: a.ParametersDigest, Removals: a.Removals}
 }
 
 // undelivered returns the conditions of a binding whose credentials are not in its Secret yet.
@@ -132,7 +145,17 @@ var undelivered = lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: 
 
 // recordRejected records a refusal. It proves nothing about earlier requests, which may have been carried out.
 func (ap *application) recordRejected(message string) {
-	if !ap.isRotation() {
+	s := &ap.status
+	switch {
+	case s.Rotates: // the predecessor may be what is refused: a plain bind follows
+		if ap.call.NothingAtBroker {
+			s.Rotates, s.InProgressProperties, ap.attempts().NextTime = false, nil, nil
+			ap.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBindCallFailed, Message: message + "; another binding is requested instead"})
+			return
+		}
+	case ap.isReplacement():
+		ap.stop(message)
+	default:
 		ap.stopRetryingAs(v1beta1.ReasonBindCallFailed, v1beta1.ReasonServiceBindingReturnedFailure, message+"; it is not tried any more"+untilAsked)
 	}
 	if isConflictHeld(&ap.status) {
@@ -140,8 +163,8 @@ func (ap *application) recordRejected(message string) {
 	}
 	if !ap.call.NothingAtBroker {
 		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
-	} else if ap.isRotation() {
-		ap.revertRotation(message)
+	} else if ap.isReplacement() {
+		ap.revert(message)
 	} else {
 		ap.markNothingSent()
 	}
@@ -149,11 +172,11 @@ func (ap *application) recordRejected(message string) {
 
 // startMitigation begins an orphan mitigation where the binding may be removed.
 func (ap *application) startMitigation(why lifecycle.Cause) {
-	switch rotates := ap.isRotation(); {
-	case rotates && !ap.call.MayMitigate():
+	switch replaces := ap.isReplacement(); {
+	case replaces && !ap.call.MayMitigate():
 		ap.setPhase(Binding)
 		return
-	case !rotates && (IsBound(&ap.status) || !ap.call.MayMitigate()):
+	case !replaces && (IsBound(&ap.status) || !ap.call.MayMitigate()):
 		ap.setPhase(Idle)
 		return
 	}
@@ -168,36 +191,49 @@ func (ap *application) startMitigation(why lifecycle.Cause) {
 
 // markNothingSent removes the operation from the record of a request that had no effect.
 func (ap *application) markNothingSent() {
-	if ap.call.NothingAtBroker && !ap.isRotation() {
+	switch {
+	case !ap.call.NothingAtBroker:
+	case ap.isReplacement(): // the next request is the first one
+		ap.status.InProgressProperties = nil
+	default:
 		ap.status.UnbindStatus = v1beta1.UnbindNotRequired
 		ap.setPhase(Idle)
 	}
 }
 
-// revertRotation ends a rotation: the predecessor stays the binding.
-func (ap *application) revertRotation(message string) {
+// revert ends a replacement without a successor: the predecessor stays the binding. After a refusal it is not tried again (R12).
+func (ap *application) revert(message string) {
 	s := &ap.status
-	s.ExternalID, s.PredecessorID = s.PredecessorID, ""
+	s.ExternalID, s.PredecessorID, s.Rotates = s.PredecessorID, "", false
 	if s.ExternalID == ap.b.Spec.ExternalID {
 		s.ExternalID = ""
 	}
-	ap.scheduleRetry(message)
-	a := s.Attempts
+	a := ap.attempts()
+	if !a.Stopped {
+		ap.scheduleRetry(message)
+	}
 	a.Unknown, a.Conflict = 0, false
 	s.UnbindStatus = v1beta1.UnbindRequired
 	ap.setPhase(Idle)
-	if s.ReconciledGeneration > 0 {
+	switch {
+	case a.Stopped:
+		ap.setConditions(deliveredConditions(ap.b, s))
+	case isDelivered(s):
 		ap.setConditions(stillInjectedConditions("they were to be replaced, and were not: " + message))
-		return
+	default:
+		ap.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBindCallFailed, Message: message})
 	}
-	ap.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBindCallFailed, Message: message})
 }
 
 // recordConflict records that the broker has another binding under the id.
 func (ap *application) recordConflict() {
 	a := ap.attempts()
 	switch {
-	case ap.isRotation():
+	case ap.isReplacement() && ap.call.NothingAtBroker: // no request on record has made what is there: the id is not used again, and nothing is removed
+		ap.status.LastRemovedID = ap.call.BindingID
+		ap.stop("Bind call failed: " + ap.describeOutcome())
+		ap.revert("")
+	case ap.isReplacement():
 		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: "Bind call failed: " + ap.describeOutcome()})
 	case !ap.call.Owned:
 		ap.markNothingSent()

@@ -19,6 +19,7 @@ package binding
 import (
 	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
@@ -30,14 +31,15 @@ func (ap *application) applyUnbind() {
 	case osbresult.Done, osbresult.Gone:
 		ap.recordRemoved()
 	case osbresult.Accepted:
-		// The binding of a failed rotation is removed before its predecessor: one operation at a time.
-		if last := ap.status.PredecessorID == "" || ap.call.BindingID == ap.status.PredecessorID; !ap.phase().isMitigating() || ap.isDeleting() && last {
+		// The binding of a failed replacement is removed before its predecessors: one operation at a time.
+		if last := len(ap.status.Predecessors) == 0 || isPredecessor(&ap.status, ap.call.BindingID); !ap.phase().isMitigating() || ap.isDeleting() && last {
 			ap.beginUnbind()
 		}
 		ap.recordAccepted(ap.phase().accepted(), ap.withRemovalText(lifecycle.ConditionSet{Reason: v1beta1.ReasonUnbinding, Message: "The binding is being removed asynchronously"}), ap.answer.Operation)
 	case osbresult.NeedsAsync: // repeated at once, with accepts_incomplete
 	case osbresult.Concurrency: // the operation in progress goes on
 		message := "Unbind call failed: " + ap.describeOutcome()
+		ap.beginRetired()
 		ap.scheduleRetry(message)
 		ap.setConditions(ap.withRemovalText(lifecycle.ConditionSet{Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonUnbindCallFailed, Message: ap.withNextAttempt(message)}))
 	default:
@@ -59,18 +61,26 @@ func (ap *application) beginUnbind() {
 	s.OperationStartTime, s.InProgressProperties = lifecycle.Timestamp(ap.now), nil
 }
 
+// beginRetired records that the attempts are of the removal of a predecessor: they do not put off a replacement.
+func (ap *application) beginRetired() {
+	if !ap.isDeleting() && isPredecessor(&ap.status, ap.call.BindingID) && !ap.phase().isUnbinding() {
+		ap.setPhase(Unbinding)
+		ap.status.OperationStartTime = lifecycle.Timestamp(ap.now)
+	}
+}
+
 // withRemovalText adds to conditions why a removal was begun, and how a person releases an object that is being deleted (R8).
 func (ap *application) withRemovalText(v lifecycle.ConditionSet) lifecycle.ConditionSet {
 	switch s := &ap.status; {
 	case ap.isDeleting():
 		v.Message += ". " + lifecycle.HowToRelease(ap.b)
-	case s.PredecessorID != "": // say handles it
+	case s.PredecessorID != "": // setConditions says that the present credentials stay
 	case ap.phase().isMitigating():
 		ready := v.Ready
 		v = lifecycle.Mitigating(v.Reason, lifecycle.MitigationPrefix+": "+lifecycle.Uncapitalize(v.Message), s.Attempts, nil)
 		v.Ready = ready
 	case ap.phase().isUnbinding():
-		v.Message = "The binding is being replaced: " + lifecycle.Uncapitalize(v.Message)
+		v.Message = "The former credentials are being removed at the broker: " + lifecycle.Uncapitalize(v.Message)
 	}
 	return v
 }
@@ -79,20 +89,17 @@ func (ap *application) withRemovalText(v lifecycle.ConditionSet) lifecycle.Condi
 func (ap *application) recordRemoved() {
 	s := &ap.status
 	switch {
-	case ap.call.BindingID == s.PredecessorID:
+	case isPredecessor(s, ap.call.BindingID):
 		ap.recordPredecessorRemoved()
 	case ap.isDeleting():
 		ap.recordGone()
 		ap.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonUnboundSuccessfully, Message: "The binding was removed successfully"})
-	case ap.phase().isMitigating() && s.PredecessorID != "":
+	case s.PredecessorID != "":
 		ap.attempts().Removals++
 		s.LastRemovedID = ap.call.BindingID
-		ap.revertRotation("what was made for that could not be used, and is removed again")
-	case ap.phase().isMitigating():
+		ap.revert("what was made for that could not be used, and is removed again")
+	default:
 		ap.recordMitigated()
-	default: // a replacement follows
-		*s = resetForNextID(ap.b, *s, ap.now)
-		ap.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonRebinding, Message: "The binding is being replaced; the one before it is removed"})
 	}
 }
 
@@ -101,18 +108,17 @@ func RuleOfDeletion(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus, 
 	switch {
 	case !b.DeletionTimestamp.IsZero():
 		return lifecycle.ObjectDeleted
-	case id == s.PredecessorID:
+	case isPredecessor(s, id):
 		return lifecycle.CredentialRotation
-	case PhaseOf(s).isMitigating():
-		return lifecycle.OrphanMitigation
 	}
-	return lifecycle.Replacement
+	return lifecycle.OrphanMitigation
 }
 
-// recordPredecessorRemoved records the removal of the predecessor.
+// recordPredecessorRemoved records the removal of a predecessor.
 func (ap *application) recordPredecessorRemoved() {
 	s := &ap.status
-	s.PredecessorID = ""
+	s.Predecessors = slices.DeleteFunc(s.Predecessors, func(p v1beta1.PredecessorBinding) bool { return p.ID == ap.call.BindingID })
+	ap.disownRemoved()
 	if ap.isDeleting() {
 		ap.setPhase(Unbinding)
 		s.OperationStartTime, s.InProgressProperties = lifecycle.Timestamp(ap.now), nil
@@ -120,27 +126,24 @@ func (ap *application) recordPredecessorRemoved() {
 		return
 	}
 	ap.setPhase(Idle)
-	s.Attempts = ap.attemptsSinceInjection()
-	ap.setConditions(injectedConditions(ap.b))
+	s.Attempts = refusalOf(s.Attempts)
+	ap.setConditions(deliveredConditions(ap.b, s))
 }
 
-// attemptsSinceInjection returns the attempts of a binding whose credentials are in its Secret.
-func (ap *application) attemptsSinceInjection() *v1beta1.Attempts {
-	if s := &ap.status; s.Attempts == nil || s.ExpiresAt == nil && s.RenewBefore == nil {
-		return nil
+// disownRemoved drops the proof that this object created the binding under the id of its spec, once that is removed.
+func (ap *application) disownRemoved() {
+	if ap.call.BindingID == ap.b.Spec.ExternalID {
+		ap.status.CreatedForUID, ap.status.OwnershipUnknown = "", false
 	}
-	return &v1beta1.Attempts{Generation: ap.b.Generation, LastTime: ap.status.Attempts.LastTime}
 }
 
 // recordGone records that the broker has nothing of the object.
 func (ap *application) recordGone() {
 	s := &ap.status
 	ap.setPhase(Idle)
-	s.ExternalProperties, s.CreatedForUID, s.OwnershipUnknown, s.UnbindStatus = nil, "", false, v1beta1.UnbindSucceeded
-	s.ExpiresAt, s.RenewBefore = nil, nil
-	if ap.call.RetainsPredecessor {
-		s.PredecessorID = "" // left to its owner
-	}
+	s.ExternalProperties, s.UnbindStatus = nil, v1beta1.UnbindSucceeded
+	s.ExpiresAt, s.RenewBefore, s.IssuedAt = nil, nil, nil
+	ap.disownRemoved()
 }
 
 // recordMitigated records a successful orphan mitigation.
@@ -159,13 +162,16 @@ func (ap *application) recordMitigated() {
 func (ap *application) recordRemovalFailure(message string) {
 	s := &ap.status
 	ap.setPhase(ap.phase().unaccepted())
+	ap.beginRetired()
 	ap.scheduleRetry(message)
 	if ap.answer.Unfit() {
 		s.Attempts.Refusals++
 	}
 	if ap.isDeleting() {
 		ap.beginUnbind()
-		s.UnbindStatus = v1beta1.UnbindRequired
+		if s.UnbindStatus == v1beta1.UnbindFailed {
+			s.UnbindStatus = v1beta1.UnbindRequired
+		}
 	}
 	ap.setConditions(ap.withStalled(ap.withRemovalText(lifecycle.ConditionSet{Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonUnbindCallFailed, Message: ap.withNextAttempt(message)})))
 }
@@ -221,7 +227,7 @@ func (ap *application) recordOperationFailure(words string) {
 	switch s := &ap.status; {
 	case ap.call.Removal:
 		ap.recordRemovalFailure("Unbind call failed: " + words)
-	case ap.isRotation():
+	case ap.isReplacement():
 		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
 	case IsBound(s): // an existing binding was requested again
 		ap.setPhase(Idle)

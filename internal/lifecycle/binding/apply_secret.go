@@ -22,6 +22,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
@@ -36,17 +37,31 @@ func ApplySecretWritten(b *v1beta1.ServiceBinding, status v1beta1.ServiceBinding
 	if s.ExternalProperties == nil {
 		s.ExternalProperties = &v1beta1.ServiceBindingPropertiesState{UserInfo: b.Spec.UserInfo}
 	}
-	if of != nil && (f.isRotation() || hasExpiry(of)) { // otherwise the end is unchanged, or not known
-		s.ExpiresAt, s.RenewBefore = expiryTime(of.ExpiresAt), expiryTime(of.RenewBefore)
+	replaces := f.isReplacement()
+	if replaces {
+		retire(b, s, s.PredecessorID, now)
+		s.PredecessorID, s.Rotates = "", false
+	}
+	if of != nil && (replaces || hasExpiry(of)) { // otherwise the end is unchanged, or not known
+		recordExpiry(s, of, now)
 	}
 	f.setPhase(Idle)
-	s.SecretVersion, s.UnbindStatus = version, v1beta1.UnbindRequired
-	s.ObservedGeneration, s.ReconciledGeneration = b.Generation, b.Generation
-	if s.Attempts = nil; s.ExpiresAt != nil || s.RenewBefore != nil {
-		s.Attempts = &v1beta1.Attempts{Generation: b.Generation, LastTime: lifecycle.Timestamp(now)}
-	}
+	s.SecretName, s.SecretVersion, s.UnbindStatus = catalog.SecretName(b), version, v1beta1.UnbindRequired
+	s.ObservedGeneration, s.ReconciledGeneration, s.Attempts = b.Generation, b.Generation, nil
 	f.setConditions(injectedConditions(f.b))
 	return f.status
+}
+
+// recordExpiry records when credentials that the broker has returned end.
+func recordExpiry(s *v1beta1.ServiceBindingStatus, of *osbresult.Binding, now time.Time) {
+	end, renewal := expiryTime(of.ExpiresAt), expiryTime(of.RenewBefore)
+	if hasExpiry(of) && s.IssuedAt != nil && end.Equal(s.ExpiresAt) && renewal.Equal(s.RenewBefore) {
+		return // the same ones
+	}
+	s.ExpiresAt, s.RenewBefore, s.IssuedAt = end, renewal, nil
+	if hasExpiry(of) {
+		s.IssuedAt = lifecycle.Timestamp(now)
+	}
 }
 
 // hasExpiry reports whether the broker has said when the credentials end.
@@ -70,11 +85,4 @@ func ApplySecretRefused(b *v1beta1.ServiceBinding, status v1beta1.ServiceBinding
 	f.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonErrorInjectingBindResult, Stalled: true,
 		Message: "The credentials cannot be put into the Secret: " + why})
 	return f.status
-}
-
-// ApplySecretCleared returns the status once the credentials are removed from the Secret.
-func ApplySecretCleared(status v1beta1.ServiceBindingStatus, version string) v1beta1.ServiceBindingStatus {
-	status = *status.DeepCopy()
-	status.SecretVersion, status.ReconciledGeneration = version, 0
-	return status
 }

@@ -44,7 +44,7 @@ func TestBindAnswers(t *testing.T) {
 		"201 without credentials":   {nil, without(osbresult.Done, 201), "Ready", "Required", "nothing: Ready"},
 		"200":                       {nil, with(200), "Ready", "Required", "nothing: Ready"},
 		"200 without credentials":   {nil, without(osbresult.Done, 200), "Ready", "Required", "nothing: Ready"},
-		"and after a lost answer":   {bfs(repeated(1, saidOf(osbresult.Unknown, 500))), without(osbresult.Done, 200), "Binding", "Required", "journal unbind id"},
+		"and after a lost answer":   {bfs(repeated(1, saidOf(osbresult.Unknown, 500))), without(osbresult.Done, 200), "Binding", "Required", "journal bind " + next1},
 		"and under a brought id":    {bfs(brought1), without(osbresult.Done, 200), "Binding", "Required", "nothing: ErrorInjectingBindResult"},
 		"201 with a log drain":      {nil, drain, "ServiceBindingNeedsOrphanMitigation", "Required", "unbind id"},
 		"202":                       {bfs(retrievable), without(osbresult.Accepted, 202), "Binding", "Required", "poll id"},

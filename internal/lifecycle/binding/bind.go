@@ -128,6 +128,8 @@ func (d *decision) precondition() *lifecycle.Blocker {
 		return why
 	}
 	switch {
+	case d.w.NamespaceTerminating:
+		return terminating(d.b)
 	case d.w.Claimants.BlocksCreation() != nil && !lifecycle.OwnsBindingID(d.b, d.id()):
 		return d.w.Claimants.BlocksCreation().InUse(d.id())
 	case d.w.Secret == SecretNotOwned:

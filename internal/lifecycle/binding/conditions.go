@@ -56,16 +56,31 @@ func IsStalled(instance *v1beta1.ServiceInstance) bool {
 	return instance != nil && lifecycle.IsTrue(lifecycle.FindCondition(instance.Status.Conditions, v1beta1.ConditionStalled))
 }
 
-// hasUsableCredentials reports whether the credentials in the Secret are valid, and not about to end.
+// hasUsableCredentials reports whether the credentials in the Secret are valid.
 func (d *decision) hasUsableCredentials() bool {
-	replaced := PhaseOf(&d.Status).isUnbinding() && d.Status.PredecessorID == ""
-	return isDelivered(&d.Status) && !replaced && (d.w.Secret == SecretInSync || d.w.Secret == SecretUnknown) && !d.hasEnded()
+	return isDelivered(&d.Status) && (d.w.Secret == SecretInSync || d.w.Secret == SecretUnknown) && !d.hasEnded()
 }
 
 // injectedConditions returns the conditions of a binding whose credentials are in its Secret.
 func injectedConditions(b *v1beta1.ServiceBinding) lifecycle.ConditionSet {
 	return lifecycle.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: v1beta1.ReasonInjectedBindResult, Message: fmt.Sprintf("The credentials are in Secret %q", catalog.SecretName(b))}
 }
+
+// deliveredConditions returns the conditions of a binding that is not to be replaced now: its credentials are in the Secret, or the
+// broker has refused to replace them.
+func deliveredConditions(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus) lifecycle.ConditionSet {
+	switch a := s.Attempts; {
+	case a == nil || !a.Stopped:
+		return injectedConditions(b)
+	case isDelivered(s):
+		return stillInjectedConditions("they were to be replaced, and were not: " + a.LastError + howToReplace)
+	default:
+		return lifecycle.Terminal(v1beta1.ReasonBindCallFailed, v1beta1.ReasonServiceBindingReturnedFailure, "The credentials are not in the Secret, and were not replaced: "+a.LastError+howToReplace)
+	}
+}
+
+// howToReplace says how a person replaces credentials after the broker has refused it.
+const howToReplace = "; it is not tried any more" + untilAsked + ". Where the broker allows only one binding, delete this ServiceBinding and create it again"
 
 // stillInjectedConditions returns the same with a problem that does not concern these credentials.
 func stillInjectedConditions(but string) lifecycle.ConditionSet {
@@ -129,8 +144,18 @@ func (d *decision) stopRetrying(reason, message string) {
 // setBindingConditions sets the conditions; a binding whose credentials have ended is never Ready.
 func setBindingConditions(status *v1beta1.ServiceBindingStatus, v lifecycle.ConditionSet, now time.Time) {
 	if v.Ready == v1beta1.ConditionTrue && hasEnded(status, now) {
-		v = lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonRebinding, Message: "The credentials have expired at " + lifecycle.FormatTime(status.ExpiresAt.Time)}
+		v = expiredConditions(status)
 	}
 	status.Conditions = v.Conditions(status.Conditions, now)
 	status.LastConditionState = lifecycle.LastConditionState(status.Conditions)
+}
+
+// expiredConditions returns the conditions of a binding whose credentials have ended by this clock. They stay in the Secret until others
+// replace them.
+func expiredConditions(s *v1beta1.ServiceBindingStatus) lifecycle.ConditionSet {
+	message := "The credentials in the Secret have expired at " + lifecycle.FormatTime(s.ExpiresAt.Time)
+	if a := s.Attempts; a != nil && a.Stopped {
+		return lifecycle.Terminal(v1beta1.ReasonBindCallFailed, v1beta1.ReasonServiceBindingReturnedFailure, message+", and were not replaced: "+a.LastError+howToReplace)
+	}
+	return lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonRebinding, Message: message + ", and are replaced"}
 }

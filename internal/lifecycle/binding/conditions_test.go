@@ -19,6 +19,7 @@ package binding
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
@@ -28,22 +29,17 @@ import (
 // TestWhatIsLeftAtTheBrokerIsSaid: where credentials stay valid that were to be replaced.
 func TestWhatIsLeftAtTheBrokerIsSaid(t *testing.T) {
 	adopted := func(f *fixture) { brought1(f); f.after(with(200)) }
-	f := newFixture(adopted, rebound, withdrawn)
-	next := f.step()
-	if next.Retained == nil || next.Retained.Reason != v1beta1.ReasonRetained || !strings.Contains(next.Retained.Message, `"id"`) {
-		t.Errorf("replaced: %+v", next.Retained)
-	}
-	if ready := lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionReady); !strings.Contains(ready.Message, "stay valid") {
-		t.Errorf("replaced: %s", ready.Message)
-	}
-	f = newFixture(rotatable, adopted, rebound, bound1)
-	next = f.step()
-	if ready := lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionReady); next.Retained == nil || ready.Status != v1beta1.ConditionTrue || !strings.Contains(ready.Message, "stay valid") {
-		t.Errorf("rotated: %+v, Ready is %s: %s", next.Retained, ready.Status, ready.Message)
+	for name, f := range map[string]*fixture{"replaced": newFixture(adopted, rebound, bound1), "rotated": newFixture(rotatable, adopted, rebound, bound1)} {
+		next := f.step()
+		if next.Retained == nil || next.Retained.Reason != v1beta1.ReasonRetained || !strings.Contains(next.Retained.Message, `"id"`) || next.RetainedID != "id" {
+			t.Errorf("%s: %+v", name, next.Retained)
+		}
+		if ready := lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionReady); ready.Status != v1beta1.ConditionTrue || !strings.Contains(ready.Message, "stay valid") {
+			t.Errorf("%s: Ready is %s: %s", name, ready.Status, ready.Message)
+		}
 	}
 }
 
-// TestADeletedBindingSaysWhatItWaitsFor: also while it has still to be made.
 func TestADeletedBindingSaysWhatItWaitsFor(t *testing.T) {
 	f := newFixture(brought1, binding1, deleted1, lives1, func(f *fixture) { f.in.Broker = nil })
 	if ready := lifecycle.FindCondition(f.step().Status.Conditions, v1beta1.ConditionReady); ready.Status != v1beta1.ConditionUnknown || !strings.Contains(ready.Message, lifecycle.HowToRelease(f.b)) {
@@ -60,7 +56,9 @@ func TestABindingSaysWhatIsBeingRemoved(t *testing.T) {
 		"to be removed":     {bfs(repeated(4, saidOf(osbresult.Unknown, 500))), "What may have been left at the broker is being removed: it is not known"},
 		"being removed":     {bfs(repeated(4, saidOf(osbresult.Unknown, 500)), func(f *fixture) { f.after(saidOf(osbresult.Accepted, 202)) }), "What may have been left at the broker is being removed: the binding"},
 		"not to be removed": {bfs(repeated(4, saidOf(osbresult.Unknown, 500)), func(f *fixture) { f.after(saidOf(osbresult.Unknown, 500)) }), "What may have been left at the broker is being removed: unbind call failed: HTTP 500"},
-		"being replaced":    {bfs(bound1, rebound, withdrawn, func(f *fixture) { f.after(saidOf(osbresult.Unknown, 500)) }), "The binding is being replaced: unbind call failed: HTTP 500"},
+		"a predecessor":     {bfs(bound1, rebound, bound1, in(overlap), func(f *fixture) { f.after(saidOf(osbresult.Unknown, 500)) }), "The credentials are in the Secret; the former credentials are being removed at the broker: unbind call failed: HTTP 500"},
+		"refused":           {bfs(expiring, in(45*time.Minute), func(f *fixture) { f.after(saidOf(osbresult.Rejected, 400)) }), "The credentials are in the Secret; they were to be replaced, and were not: Bind call failed: HTTP 400; it is not tried any more until"},
+		"refused, and over": {bfs(expiring, in(45*time.Minute), func(f *fixture) { f.after(saidOf(osbresult.Rejected, 400)) }, in(time.Hour)), "The credentials in the Secret have expired at"},
 	} {
 		f := newFixture(test.is...)
 		if ready := lifecycle.FindCondition(f.step().Status.Conditions, v1beta1.ConditionReady); !strings.HasPrefix(ready.Message, test.says) {
@@ -71,20 +69,19 @@ func TestABindingSaysWhatIsBeingRemoved(t *testing.T) {
 
 // TestABindingBeingReplacedIsNotReady: what keeps it from being replaced does not make it Ready again, as its credentials may be
 // withdrawn at any time.
-func TestABindingBeingReplacedIsNotReady(t *testing.T) {
+func TestABindingBeingReplacedIsReady(t *testing.T) {
 	f := newFixture(bound1, rebound)
 	f.b.Status = f.step().Status
-	says := StatusForBlocker(f.b, f.in, lifecycle.InProgress(v1beta1.ReasonErrorEjectingServiceBinding, "x"))
-	if ready := lifecycle.FindCondition(says.Conditions, v1beta1.ConditionReady); ready.Status == v1beta1.ConditionTrue || !strings.Contains(ready.Message, "x") {
+	says := StatusForBlocker(f.b, f.in, lifecycle.InProgress(v1beta1.ReasonErrorInjectingBindResult, "x"))
+	if ready := lifecycle.FindCondition(says.Conditions, v1beta1.ConditionReady); ready.Status != v1beta1.ConditionTrue || !strings.Contains(ready.Message, "x") {
 		t.Errorf("Ready is %s: %s", ready.Status, ready.Message)
 	}
 	f.in.Broker = nil
-	if ready := lifecycle.FindCondition(f.step().Status.Conditions, v1beta1.ConditionReady); ready.Status == v1beta1.ConditionTrue {
+	if ready := lifecycle.FindCondition(f.step().Status.Conditions, v1beta1.ConditionReady); ready.Status != v1beta1.ConditionTrue {
 		t.Errorf("without a broker Ready is %s: %s", ready.Status, ready.Message)
 	}
 }
 
-// TestWhatNeverWasSentNeedsNotBeRemoved: a request that was not even made leaves nothing.
 func TestWhatNeverWasSentNeedsNotBeRemoved(t *testing.T) {
 	f := newFixture()
 	status := StatusForBlocker(f.b, f.in, lifecycle.InProgress(v1beta1.ReasonErrorGettingClusterID, "x"))

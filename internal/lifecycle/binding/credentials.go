@@ -27,51 +27,116 @@ import (
 )
 
 const (
-	// renewAhead is how long before the broker's renew_before credentials are rotated.
+	// renewAhead is how long before the broker's renew_before credentials are replaced.
 	renewAhead = 10 * time.Second
-	// renewRetry is the interval at which a blocked rotation is tried again.
+	// renewRetry is the interval at which a blocked replacement is tried again.
 	renewRetry = time.Minute
 	// maxRotations is the number of rotations whose credentials are lost with the answer.
 	maxRotations = 2
-	// minRenewal is the shortest time between two rotations, whatever the broker says.
-	minRenewal = 10 * time.Minute
+	// minRenewal and maxRenewal bound half of the lifetime of credentials, the shortest time between two replacements, whatever the broker
+	// says.
+	minRenewal, maxRenewal = 30 * time.Second, 10 * time.Minute
 )
 
 // ensureCredentials decides on a binding that the broker has: its credentials have to be in the Secret.
 func (d *decision) ensureCredentials() {
 	s := &d.Status
 	switch {
-	case d.isRebindRequested() && s.PredecessorID == "":
-		d.rebind()
 	case d.hasReceivedCredentials():
-		if !d.w.Memory.Received.DoesNotFit {
-			d.SecretAction = WriteSecret
-		}
+		d.writeSecret()
 	case d.w.Secret == SecretUnknown:
 		d.Need = lifecycle.NeedSecret
 	case d.w.Secret == SecretNotOwned:
 		d.setBlocked(lifecycle.BlockedBy(v1beta1.ReasonErrorInjectingBindResult, bindingsecret.Occupied(d.b).Error()))
 	case d.w.Secret == SecretInSync && !isDelivered(s) && d.w.SecretID == d.id(): // by a process that was stopped before it could record it
 		d.Status = ApplySecretWritten(d.b, *s, nil, d.w.SecretVersion, d.w.Now)
+	case d.w.Secret != SecretInSync && d.w.NamespaceTerminating:
+		d.setBlocked(terminating(d.b))
+	case d.isRebindRequested():
+		d.startReplacement()
 	case d.w.Secret != SecretInSync || !isDelivered(s):
 		d.recoverCredentials()
-	case s.PredecessorID != "":
-		d.removePredecessor()
-	case d.hasEnded():
-		d.replaceExpired()
-	case !d.renewalTime().IsZero() && !d.w.Now.Before(d.renewalTime()):
-		d.rotateBeforeExpiry()
-	default:
+	case d.isRenewalDue():
+		d.startReplacement()
+	case d.isInstanceUpdated():
+		d.recheck()
+	case !d.removeRetired():
 		d.steady()
 	}
+	if d.Request == nil && d.SecretAction == "" && d.Need == "" && s.PredecessorID == "" {
+		d.wakeForRenewal()
+	}
+}
+
+// writeSecret has the credentials that the broker has returned written, unless the Secret cannot hold them.
+func (d *decision) writeSecret() {
+	if !d.w.Memory.Received.DoesNotFit {
+		d.SecretAction, d.Status.InstanceFingerprint = WriteSecret, d.w.BoundInstance.fingerprint()
+	}
+}
+
+// fingerprint identifies the plan and the parameters that the instance has at the broker; empty: it has none, or is being updated.
+func (b BoundInstance) fingerprint() string {
+	if b.Instance == nil || b.Instance.Status.ExternalProperties == nil || b.Instance.Status.CurrentOperation != "" {
+		return ""
+	}
+	return lifecycle.Fingerprint(b.Instance.Status.ExternalProperties)
+}
+
+// IsMadeBefore reports whether an instance was updated after the credentials of a binding were made, or last fetched.
+func IsMadeBefore(b *v1beta1.ServiceBinding, instance *v1beta1.ServiceInstance) bool {
+	was, is := b.Status.InstanceFingerprint, BoundInstance{Instance: instance}.fingerprint()
+	return was != "" && is != "" && was != is
+}
+
+func (d *decision) isInstanceUpdated() bool { return IsMadeBefore(d.b, d.w.BoundInstance.Instance) }
+
+// recheck fetches the binding after an update of its instance, whose credentials may name another host. Where they cannot be fetched, the
+// conditions say that.
+func (d *decision) recheck() {
+	switch {
+	case d.brokerUnavailable() != nil:
+		d.steady()
+		d.wakeBy(d.w.Now.Add(renewRetry))
+	case !d.isDue():
+	case d.nextWay() == fetch:
+		d.Request = d.newRequest(lifecycle.Fetch)
+		d.Request.Repeat, d.Request.Recheck = true, true
+	default:
+		d.Status.InstanceFingerprint = d.w.BoundInstance.fingerprint()
+		d.setConditions(stillInjectedConditions(fmt.Sprintf("ServiceInstance %q was updated after they were made, and the broker does not return them again: if they do not fit any more, change the annotation %s", d.b.Spec.InstanceRef.Name, v1beta1.RebindAnnotation)))
+	}
+}
+
+// terminating is the blocker of a binding whose namespace is being deleted: no Secret can be created there.
+func terminating(b *v1beta1.ServiceBinding) *lifecycle.Blocker {
+	return lifecycle.InProgress(v1beta1.ReasonErrorInjectingBindResult, fmt.Sprintf("namespace %q is being deleted: no Secret can be created in it, and nothing is sent to the broker", b.Namespace))
 }
 
 // steady decides on a binding whose credentials are in the Secret. Ready stays as it is if it is True: its message may say more.
 func (d *decision) steady() {
 	if ready := lifecycle.FindCondition(d.Status.Conditions, v1beta1.ConditionReady); ready == nil || ready.Status != v1beta1.ConditionTrue {
-		d.setConditions(injectedConditions(d.b))
+		d.setConditions(deliveredConditions(d.b, &d.Status))
 	}
-	d.RequeueAt = d.renewalTime()
+}
+
+// wakeForRenewal has the binding reconciled when its credentials are to be replaced, or the first predecessor is to be removed.
+func (d *decision) wakeForRenewal() {
+	if at := d.renewalTime(); !d.isStopped() && at.After(d.w.Now) {
+		d.wakeBy(at)
+	}
+	for _, p := range d.Status.Predecessors {
+		if p.RemoveAt.After(d.w.Now) {
+			d.wakeBy(p.RemoveAt.Time)
+		}
+	}
+}
+
+// wakeBy has the binding reconciled at a time, or sooner.
+func (d *decision) wakeBy(at time.Time) {
+	if d.RequeueAt.IsZero() || at.Before(d.RequeueAt) {
+		d.RequeueAt = at
+	}
 }
 
 // recovery returns what has come of getting the credentials of the present id.
@@ -85,7 +150,7 @@ func (d *decision) nextWay() way {
 		return fetch
 	case !tried.hasFailed(repeat):
 		return repeat
-	case plan.BindingRotatable && !tried.hasFailed(rotation) && !d.hasEnded() && removals(&d.Status) < maxRotations:
+	case d.mayRotate():
 		return rotation
 	}
 	return replacement
@@ -121,27 +186,22 @@ func (d *decision) recoverCredentials() {
 	switch {
 	case next == repeat:
 		d.Request = d.newRequest(lifecycle.Bind)
-		d.Request.Repeat, d.Request.Properties, d.Request.PredecessorID = true, d.desiredProperties(), d.Status.PredecessorID
-	case d.Status.PredecessorID != "": // a binding has one predecessor
-		d.removePredecessor()
-	case next == rotation:
-		d.startRotation()
+		d.Request.Repeat, d.Request.Properties = true, d.desiredProperties()
+	case next == rotation && !d.isStopped():
+		d.startReplacement()
 	case d.w.Secret == SecretModified:
-		ends := "ends them and gets new ones"
-		if !d.owns() {
-			ends = "gets new ones, and leaves them valid"
-		}
 		d.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonSecretEdited, Stalled: true,
-			Message: fmt.Sprintf("the credentials in Secret %q were modified, and the broker does not return them again: restore them, or change the annotation %s, which %s", catalog.SecretName(d.b), v1beta1.RebindAnnotation, ends)})
+			Message: fmt.Sprintf("the credentials in Secret %q were modified, and the broker does not return them again: restore them, or change the annotation %s, which gets new ones", catalog.SecretName(d.b), v1beta1.RebindAnnotation)})
 	case !d.owns():
 		d.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonErrorInjectingBindResult, Stalled: true,
 			Message: fmt.Sprintf("the broker has the binding %q, which this object did not create, and does not return its credentials: to create another one under a new id, beside it, change the annotation %s", d.id(), v1beta1.RebindAnnotation)})
 	case removals(s) >= lifecycle.MaxRemovals+maxRotations, removals(s) >= lifecycle.MaxRemovals && !d.effectivePlan().BindingRotatable:
 		d.stopRetrying(v1beta1.ReasonErrorReconciliationRetryTimeout,
 			fmt.Sprintf("the broker has the binding and did not return its credentials, though it was created again %d times; it is not retried%s", removals(s), untilAsked))
+	case d.isStopped():
+		d.setConditions(deliveredConditions(d.b, s))
 	default:
-		d.startReplacement(fmt.Sprintf("its credentials are not in Secret %q, and the broker does not return them again", catalog.SecretName(d.b)),
-			&v1beta1.Attempts{Generation: d.b.Generation, ParametersVersion: d.w.Parameters.Version, ParametersDigest: d.w.Parameters.Digest, Removals: removals(s) + 1})
+		d.startReplacement()
 	}
 }
 
@@ -174,69 +234,58 @@ func (d *decision) enforceExpiry() {
 	}
 }
 
-// renewalTime returns when the credentials are rotated; zero: never.
+// renewalTime returns when the credentials are replaced; zero: never. Without a renew_before of the broker's that is when two thirds of
+// their lifetime are over, since a running Pod sees a mounted Secret up to 90 s later.
 func (d *decision) renewalTime() time.Time {
-	at := d.Status.RenewBefore
-	if at == nil {
-		at = d.Status.ExpiresAt
-	}
-	if at == nil || !d.effectivePlan().BindingRotatable {
+	s := &d.Status
+	if s.RenewBefore == nil && s.ExpiresAt == nil {
 		return time.Time{}
 	}
-	return d.notBefore(at.Add(-renewAhead))
-}
-
-// notBefore returns at, or the earliest time at which credentials may be replaced: minRenewal after the last replacement, or when
-// the next attempt is due.
-func (d *decision) notBefore(at time.Time) time.Time {
-	var soonest time.Time
-	switch a := d.Status.Attempts; {
-	case a != nil && a.NextTime != nil:
-		soonest = a.NextTime.Time
-	case a != nil && a.LastTime != nil:
-		soonest = a.LastTime.Add(minRenewal)
+	lifetime := lifetimeOf(s)
+	var at time.Time
+	if s.RenewBefore != nil {
+		at = s.RenewBefore.Add(-renewAhead)
+	} else {
+		at = s.ExpiresAt.Add(-max(lifetime/3, renewAhead))
 	}
-	if at.Before(soonest) {
-		return soonest
+	if s.IssuedAt != nil {
+		at = lifecycle.Latest(at, lifecycle.DueAfter(s.IssuedAt.Time, renewalInterval(lifetime), d.w.Now))
+	}
+	if a := s.Attempts; a != nil && a.NextTime != nil && PhaseOf(s) == Idle { // otherwise it is that of a removal
+		at = lifecycle.Latest(at, d.schedule().NextAttempt())
 	}
 	return at
 }
 
-// rotateBeforeExpiry rotates credentials that are about to expire, unless that is blocked.
-func (d *decision) rotateBeforeExpiry() {
-	if why := d.precondition(); why != nil {
-		d.setBlocked(why)
-		d.RequeueAt = d.w.Now.Add(renewRetry)
-		return
+// lifetimeOf returns how long the credentials are valid; 0 or less: that is not known.
+func lifetimeOf(s *v1beta1.ServiceBindingStatus) time.Duration {
+	end := s.ExpiresAt
+	if end == nil {
+		end = s.RenewBefore
 	}
-	d.startRotation()
+	if end == nil || s.IssuedAt == nil {
+		return 0
+	}
+	return end.Sub(s.IssuedAt.Time)
 }
 
-// replaceExpired gets new credentials for expired ones, which cannot be rotated.
-func (d *decision) replaceExpired() {
-	message := "the credentials have expired at " + lifecycle.FormatTime(d.Status.ExpiresAt.Time)
-	if at := d.notBefore(d.Status.ExpiresAt.Time); d.w.Now.Before(at) {
-		d.RequeueAt = at
-		d.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonRebinding, Message: message + "; new ones are requested at " + lifecycle.FormatTime(at)})
-		return
+// renewalInterval returns the shortest time between two replacements of credentials with a lifetime.
+func renewalInterval(lifetime time.Duration) time.Duration {
+	if lifetime <= 0 { // one of the two clocks is wrong
+		return maxRenewal
 	}
-	d.startReplacement(message, nil)
+	return min(max(lifetime/2, minRenewal), maxRenewal)
+}
+
+// isRenewalDue reports whether the credentials are about to end, or have ended by this clock, and the broker has not refused to replace
+// them.
+func (d *decision) isRenewalDue() bool {
+	at := d.renewalTime()
+	return !at.IsZero() && !d.w.Now.Before(at) && !d.isStopped()
 }
 
 // isRebindRequested reports whether a person has asked for new credentials since the last request.
 func (d *decision) isRebindRequested() bool {
 	asked := d.b.Annotations[v1beta1.RebindAnnotation]
 	return asked != "" && asked != d.Status.Rebind
-}
-
-// rebind gets new credentials for a person who has asked for them.
-func (d *decision) rebind() {
-	switch why := d.precondition(); {
-	case why != nil:
-		d.setBlocked(why)
-	case d.effectivePlan().BindingRotatable && isDelivered(&d.Status) && !d.hasEnded():
-		d.startRotation()
-	default:
-		d.startReplacement("new credentials were requested with the annotation "+v1beta1.RebindAnnotation, nil)
-	}
 }

@@ -15,13 +15,11 @@ limitations under the License.
 */
 
 // Package binding is the state machine of ServiceBindings. Decide returns the next step for a binding and what was
-// observed; Apply returns the status after a broker's answer, and ApplySecretWritten, ApplySecretCleared and
-// ApplySecretRefused the status after a write of the Secret. A status is in one Phase; bind, credentials, rotate and remove have the
+// observed; Apply returns the status after a broker's answer, and ApplySecretWritten and ApplySecretRefused the status after a write of the Secret. A status is in one Phase; bind, credentials, rotate and remove have the
 // decisions on them.
 package binding
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
@@ -44,13 +42,17 @@ type Inputs struct {
 	Recovered time.Time
 	// Parameters are those of the spec, or why they cannot be read.
 	Parameters lifecycle.Parameters
-	// Claimants, and predecessorClaimants, are the other objects of the broker that have the same id.
-	Claimants, PredecessorClaimants lifecycle.Claimants
-	Definition                      lifecycle.Definition
+	// Claimants are the other objects of the broker that have the same id; PredecessorClaimants, by id, those that have the id of a
+	// predecessor.
+	Claimants            lifecycle.Claimants
+	PredecessorClaimants map[string]lifecycle.Claimants
+	Definition           lifecycle.Definition
 	// Secret is what is known of the binding's Secret; secretOf is the id whose credentials it has, and secretVersion its
 	// resourceVersion, where it was read.
 	Secret                  SecretState
 	SecretID, SecretVersion string
+	// NamespaceTerminating: the namespace is being deleted, and there is no Secret.
+	NamespaceTerminating bool
 	// Memory is what this process remembers beyond the status.
 	Memory RequestMemory
 	// SeenRunning: this process has seen the broker accept the operation on record, or report it in progress.
@@ -96,7 +98,9 @@ type Request struct {
 	// generation of the spec that it follows from, and version and digest of the parameters.
 	generation                          int64
 	parametersVersion, parametersDigest string
-	// PredecessorID is the id of the binding that this one replaces by rotation; empty: none.
+	// Replaces: the binding replaces another one, whose credentials are in the Secret.
+	Replaces bool
+	// PredecessorID is the id of the binding that this one rotates; empty: none.
 	PredecessorID string
 	// Properties are the properties that the broker has once the request has succeeded; nil for requests that change none.
 	Properties *v1beta1.ServiceBindingPropertiesState
@@ -106,8 +110,6 @@ type Request struct {
 	Owned bool
 	// Retained: the deletion policy is Retain.
 	Retained bool
-	// RetainsPredecessor: the predecessor may not be deleted.
-	RetainsPredecessor bool
 	// Removal: the operation that is polled is an unbinding.
 	Removal bool
 	// SeenRunning: that of the inputs.
@@ -116,8 +118,8 @@ type Request struct {
 	MaxDuration time.Duration
 	// retrievable: the binding can be fetched.
 	retrievable bool
-	// Repeat: the binding exists, and the request is for its credentials.
-	Repeat bool
+	// Repeat: the binding exists, and the request is for its credentials. Recheck: the Secret has them, and the instance was updated since.
+	Repeat, Recheck bool
 }
 
 // MayMitigate reports whether a failed request is followed by an orphan mitigation.
@@ -129,8 +131,6 @@ type SecretAction string
 const (
 	// WriteSecret writes the credentials.
 	WriteSecret SecretAction = "inject"
-	// ClearSecret removes the credentials, which are about to end.
-	ClearSecret SecretAction = "withdraw"
 	// DeleteSecret deletes the Secret.
 	DeleteSecret SecretAction = "eject"
 )
@@ -145,8 +145,9 @@ type Decision struct {
 	Request      *Request
 	// Release is why the finalizer is removed; nil: it is not.
 	Release *lifecycle.Cause
-	// Retained is why a binding that is replaced stays at the broker; nil: it does not.
-	Retained *lifecycle.Cause
+	// Retained is why the binding under RetainedID, which was replaced, stays at the broker; nil: none does.
+	Retained   *lifecycle.Cause
+	RetainedID string
 	// Status is the status to write, before the outcome of the request.
 	Status v1beta1.ServiceBindingStatus
 	// RequeueAt is when to reconcile again; zero: with the next event.
@@ -163,6 +164,7 @@ type decision struct {
 // Decide returns the next step for a binding.
 func Decide(b *v1beta1.ServiceBinding, w Inputs) Decision {
 	d := &decision{b: b, w: w, Decision: Decision{Status: *b.Status.DeepCopy()}}
+	d.retireFormer()
 	switch {
 	case !b.DeletionTimestamp.IsZero():
 		d.remove()
@@ -178,27 +180,19 @@ func Decide(b *v1beta1.ServiceBinding, w Inputs) Decision {
 // proceed decides on a binding that is not being deleted, by its phase.
 func (d *decision) proceed() {
 	s := &d.Status
-	switch PhaseOf(s) {
-	case Idle:
-		if IsBound(s) {
-			d.ensureCredentials()
-		} else {
-			d.bind()
-		}
-	case Binding:
-		if IsRotation(s) {
-			d.rotate()
-		} else {
-			d.bind()
-		}
-	case BindAccepted:
-		d.poll()
-	case Unbinding:
-		d.replace()
-	case UnbindAccepted:
-		d.unbind(cmp.Or(s.PredecessorID, d.id()))
-	case Mitigating, MitigationAccepted:
+	switch phase := PhaseOf(s); {
+	case phase.isMitigating():
 		d.mitigate()
+	case phase == BindAccepted:
+		d.poll()
+	case IsReplacement(s):
+		d.replace()
+	case phase == Binding || !IsBound(s):
+		d.bind()
+	case phase.isUnbinding() && len(s.Predecessors) == 0: // an earlier version has begun to remove the binding before its replacement
+		d.startReplacement()
+	default: // a replacement or a repair does not wait for the removal of a predecessor
+		d.ensureCredentials()
 	}
 }
 
@@ -214,12 +208,12 @@ func IsOnBehalfOfUser(b *v1beta1.ServiceBinding) bool {
 // is not True where something blocks a binding whose phase is the same.
 func IsSettled(b *v1beta1.ServiceBinding) bool {
 	renews := b.Status.RenewBefore != nil || b.Status.ExpiresAt != nil || b.Annotations[v1beta1.RebindAnnotation] != b.Status.Rebind
-	return lifecycle.IsTrue(lifecycle.FindCondition(b.Status.Conditions, v1beta1.ConditionReady)) && !renews && b.Status.PredecessorID == "" && b.DeletionTimestamp.IsZero()
+	return lifecycle.IsTrue(lifecycle.FindCondition(b.Status.Conditions, v1beta1.ConditionReady)) && !renews && b.Status.PredecessorID == "" && len(b.Status.Predecessors) == 0 && b.DeletionTimestamp.IsZero()
 }
 
 func (d *decision) id() string { return lifecycle.BindingID(d.b, &d.Status) }
 
-// isRetained reports whether the deletion policy keeps the broker's binding. The binding of a failed rotation is not kept beside its
+// isRetained reports whether the deletion policy keeps the broker's binding. The binding of a failed replacement is not kept beside its
 // predecessor.
 func (d *decision) isRetained() bool {
 	return catalog.IsRetained(d.b) && d.Status.PredecessorID == ""
@@ -229,8 +223,8 @@ func (d *decision) owns() bool {
 	return lifecycle.OwnsBindingID(d.b, d.id()) && d.w.Claimants.BlocksRemoval() == nil
 }
 
-func (d *decision) ownsPredecessor() bool {
-	return lifecycle.OwnsBindingID(d.b, d.Status.PredecessorID) && d.w.PredecessorClaimants.BlocksRemoval() == nil
+func (d *decision) ownsPredecessor(id string) bool {
+	return lifecycle.OwnsBindingID(d.b, id) && d.w.PredecessorClaimants[id].BlocksRemoval() == nil
 }
 
 // belongsToAnother reports whether the id belongs to another object.
@@ -253,7 +247,7 @@ func (d *decision) hasNothingAtBroker() bool {
 	s := &d.Status
 	switch s.UnbindStatus {
 	case v1beta1.UnbindNotRequired, v1beta1.UnbindSucceeded:
-		return s.PredecessorID == ""
+		return s.PredecessorID == "" && len(s.Predecessors) == 0
 	case "":
 		return !MayExist(s)
 	default:
@@ -308,8 +302,7 @@ func TargetOf(b *v1beta1.ServiceBinding, w Inputs) *v1beta1.ServiceBindingTarget
 
 func (d *decision) newRequest(v lifecycle.Operation) *Request {
 	call := &Request{Operation: v, BindingID: d.id(), generation: d.b.Generation, parametersVersion: d.w.Parameters.Version, parametersDigest: d.w.Parameters.Digest, NothingAtBroker: d.hasNothingAtBroker(), Owned: d.owns(), Retained: d.isRetained(),
-		retrievable:        d.effectivePlan().BindingRetrievable,
-		RetainsPredecessor: d.Status.PredecessorID != "" && !d.ownsPredecessor()}
+		retrievable: d.effectivePlan().BindingRetrievable}
 	if t := d.target(); t != nil {
 		call.Target = *t
 	}

@@ -172,6 +172,9 @@ func ejected(f *fixture) {
 	f.b.Status.SecretVersion = ""
 }
 
+// overlap is the default overlap of a rotation.
+const overlap = v1beta1.DefaultRotationOverlap * time.Second
+
 func in(d time.Duration) func(*fixture) {
 	return func(f *fixture) { f.in.Now = f.in.Now.Add(d) }
 }
@@ -195,12 +198,6 @@ func repeated(n int, a Answer) func(*fixture) {
 // next1 is the binding's second id.
 var next1 = tail(catalog.NextID("uid-b", "id", 1))
 
-func withdrawn(f *fixture) {
-	next := f.step()
-	f.b.Status = ApplySecretCleared(next.Status, "8")
-	f.in.SecretID = ""
-}
-
 // unbindable is one that waits since its plan has no bindings.
 func unbindable(f *fixture) {
 	f.in.BoundInstance.Plan.Common().Bindable = new(bool)
@@ -208,11 +205,28 @@ func unbindable(f *fixture) {
 }
 
 // expiring is a binding that ends in an hour.
-func expiring(f *fixture) {
-	a := with(201)
-	a.Binding.ExpiresAt, a.Binding.RenewBefore = f.in.Now.Add(time.Hour), f.in.Now.Add(45*time.Minute)
-	f.after(a)
+func expiring(f *fixture) { expiringAt(f.in.Now.Add(time.Hour))(f) }
+
+// expiringAt is one that ends at a time, and is to be renewed a quarter of an hour before.
+func expiringAt(end time.Time) func(*fixture) {
+	return func(f *fixture) {
+		a := with(201)
+		a.Binding.ExpiresAt, a.Binding.RenewBefore = end, end.Add(-15*time.Minute)
+		f.after(a)
+	}
 }
+
+// expiringWithin is one that is to be renewed after four fifths of its lifetime.
+func expiringWithin(lifetime time.Duration) func(*fixture) {
+	return func(f *fixture) {
+		a := with(201)
+		a.Binding.ExpiresAt, a.Binding.RenewBefore = f.in.Now.Add(lifetime), f.in.Now.Add(lifetime*4/5)
+		f.after(a)
+	}
+}
+
+// stepped records a step.
+func stepped(f *fixture) { f.b.Status = f.step().Status }
 
 // unfit is a binding whose credentials were told, and fit into no Secret.
 func unfit(f *fixture) {

@@ -108,7 +108,7 @@ func (m *RequestMemory) observeBind(call Request, a Answer) {
 		m.Received = &Received{BindingID: call.BindingID, Binding: a.Binding}
 	case a.Class == osbresult.Done && !a.Binding.Created && call.NothingAtBroker && call.Owned && call.retrievable: // the broker may not have finished
 		m.recovery.created = true
-	case a.Class == osbresult.Done && (a.Binding.Created || call.NothingAtBroker && call.Owned): // a service without credentials
+	case a.Class == osbresult.Done && (a.Binding.Created || call.NothingAtBroker && call.Owned && !call.Replaces): // a service without credentials
 		m.Received = &Received{BindingID: call.BindingID, Binding: withoutCredentials(a.Binding)}
 	case a.Class == osbresult.Done, refused && call.Repeat:
 		m.recovery.failed |= repeat
@@ -127,7 +127,7 @@ func (m *RequestMemory) observeFetch(b *v1beta1.ServiceBinding, call Request, a 
 	switch {
 	case a.Class == osbresult.Done && a.Binding.Credentials != nil:
 		m.Received = &Received{BindingID: call.BindingID, Binding: a.Binding}
-	case a.Class == osbresult.Done && created: // a service without credentials
+	case a.Class == osbresult.Done && created && !call.Replaces: // a service without credentials
 		m.Received = &Received{BindingID: call.BindingID, Binding: withoutCredentials(a.Binding)}
 	case a.Class == osbresult.Done, a.Class == osbresult.Rejected, a.Class == osbresult.Gone && !patient, a.Misconfigured() && lifecycle.MisconfiguredAnswers(b.Status.Attempts) >= limiter.QuickRetries:
 		m.recovery.failed |= fetch

@@ -23,7 +23,9 @@ import (
 
 // Phase is what is in progress for a binding. This file alone reads and writes the fields of the status that a phase stands for:
 // currentOperation, asyncOpInProgress and orphanMitigationInProgress. A phase does not say whether the broker has the binding
-// (IsBound), what is left there to remove (unbindStatus), or whether a successor replaces a predecessor (predecessorID).
+// (IsBound), what is left there to remove (unbindStatus), or whether a successor replaces a predecessor (predecessorID). Which binding is
+// being removed follows from the status alone: while Unbinding, the first of predecessors, and the present one where there is none and the
+// object is being deleted; while Mitigating, the present one.
 type Phase int
 
 // The phases: an operation is accepted while the broker works on it and is polled.
@@ -33,7 +35,7 @@ const (
 	// Binding: a bind request may have been sent.
 	Binding
 	BindAccepted
-	// Unbinding: the binding of an object that is deleted, a binding that is replaced, or a predecessor is being removed.
+	// Unbinding: a predecessor, or the binding of an object that is deleted, is being removed.
 	Unbinding
 	UnbindAccepted
 	// Mitigating: what a failed request may have left at the broker is being removed.
@@ -129,15 +131,15 @@ func requestsBinding(s *v1beta1.ServiceBindingStatus) bool {
 	return s.CurrentOperation == v1beta1.OperationBind
 }
 
-// IsRotation reports whether the operation in progress creates the successor of a binding, or cleans up after that.
-func IsRotation(s *v1beta1.ServiceBindingStatus) bool {
+// IsReplacement reports whether the operation in progress creates the successor of a binding, or cleans up after that.
+func IsReplacement(s *v1beta1.ServiceBindingStatus) bool {
 	return s.PredecessorID != "" && requestsBinding(s)
 }
 
 // IsBound reports whether the broker has confirmed the binding, or the one that it replaces.
 func IsBound(s *v1beta1.ServiceBindingStatus) bool { return s.ExternalProperties != nil }
 
-// isDelivered reports whether the credentials are in the Secret and not about to end.
+// isDelivered reports whether the credentials are in the Secret.
 func isDelivered(s *v1beta1.ServiceBindingStatus) bool {
 	return IsBound(s) && s.ReconciledGeneration > 0
 }

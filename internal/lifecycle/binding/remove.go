@@ -29,6 +29,7 @@ import (
 
 // remove decides on a binding that is being deleted.
 func (d *decision) remove() {
+	d.recordRemainder()
 	s := &d.Status
 	switch phase := PhaseOf(s); {
 	case !slices.Contains(d.b.Finalizers, v1beta1.Finalizer): // released; it has the finalizer of another controller
@@ -44,8 +45,8 @@ func (d *decision) remove() {
 		d.blockRemoval(lifecycle.ConflictHeld("servicebinding", d.b, d.id()))
 	case phase.isMitigating() && d.owns(): // it may be the operation in progress
 		d.removeSecretThenUnbind(d.id())
-	case s.PredecessorID != "" && d.ownsPredecessor():
-		d.removeSecretThenUnbind(s.PredecessorID)
+	case len(s.Predecessors) > 0:
+		d.removeSecretThenUnbind(s.Predecessors[0].ID)
 	case d.owns():
 		d.removeSecretThenUnbind(d.id())
 	case phase == BindAccepted && d.w.Claimants.BlocksRemoval() == nil:
@@ -57,6 +58,17 @@ func (d *decision) remove() {
 	default:
 		d.Release = lifecycle.RetainedAsSupplied(d.id())
 	}
+}
+
+// recordRemainder makes the binding that was to be replaced one of the predecessors, which are removed with the object, and drops those
+// that this object may not remove.
+func (d *decision) recordRemainder() {
+	s := &d.Status
+	if s.PredecessorID != "" {
+		retire(d.b, s, s.PredecessorID, d.w.Now)
+		s.PredecessorID, s.Rotates = "", false
+	}
+	s.Predecessors = slices.DeleteFunc(s.Predecessors, func(p v1beta1.PredecessorBinding) bool { return !d.ownsPredecessor(p.ID) })
 }
 
 // removeSecretThenUnbind deletes the Secret first, so that no application begins to use it, and then the broker's binding of an id.
@@ -89,7 +101,9 @@ func (d *decision) mitigate() {
 	case d.w.Secret == SecretUnknown:
 		d.Need = lifecycle.NeedSecret
 	case d.w.Secret == SecretInSync && d.w.SecretID == d.id():
-		d.Status.InProgressProperties = nil // the earlier request may have had other parameters
+		if !IsReplacement(&d.Status) { // otherwise all requests under the id have the same parameters
+			d.Status.InProgressProperties = nil
+		}
 		d.Status = ApplySecretWritten(d.b, d.Status, nil, d.w.SecretVersion, d.w.Now)
 	case d.isRetained():
 		abandonMitigation(&d.Status)

@@ -18,24 +18,63 @@ package binding
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 )
 
-// startRotation begins a rotation: a bind request under a new id, with the present binding as the predecessor.
-func (d *decision) startRotation() {
+// mayRotate reports whether the broker can be asked to rotate the present binding: the plan can, and the broker would not refuse the
+// binding as expired.
+func (d *decision) mayRotate() bool {
+	return d.effectivePlan().BindingRotatable && !d.recovery().hasFailed(rotation) && !d.hasEnded() && removals(&d.Status) < maxRotations
+}
+
+// startReplacement begins to replace the present binding: a bind request under a new id, which names the present one where it is
+// rotated. The present credentials stay in the Secret, and valid, until the new ones are there: OSB has no answer that means that an
+// instance can have one binding only, so that none leads to the removal of credentials that are in use.
+func (d *decision) startReplacement() {
+	rotates := d.mayRotate()
+	switch why := d.replacementBlocker(); {
+	case why != nil:
+		d.setBlocked(why)
+		d.wakeBy(d.w.Now.Add(renewRetry))
+		return
+	case !rotates && !d.knowsParameters():
+		d.wakeBy(d.w.Now.Add(renewRetry))
+		return
+	}
 	s := &d.Status
-	s.PredecessorID, s.ExternalID = d.id(), lifecycle.NextBindingID(d.b, s)
+	s.PredecessorID, s.ExternalID, s.Rotates = d.id(), lifecycle.NextBindingID(d.b, s), rotates
 	setPhase(s, Binding)
-	s.OperationStartTime, s.InProgressProperties = lifecycle.Timestamp(d.w.Now), s.ExternalProperties
-	s.Rebind = d.b.Annotations[v1beta1.RebindAnnotation]
+	s.OperationStartTime, s.Rebind = lifecycle.Timestamp(d.w.Now), d.b.Annotations[v1beta1.RebindAnnotation]
 	if d.w.Secret != SecretInSync {
 		s.ReconciledGeneration = 0
 	}
 	if a := s.Attempts; a != nil {
-		s.Attempts = &v1beta1.Attempts{Generation: a.Generation, Count: a.Count, Removals: a.Removals}
+		s.Attempts = &v1beta1.Attempts{Generation: d.b.Generation, ParametersVersion: d.w.Parameters.Version, ParametersDigest: d.w.Parameters.Digest, Count: a.Count, Removals: a.Removals}
+	}
+	d.requestFirst()
+}
+
+// replacementBlocker returns what keeps the binding from being replaced; nil: nothing does.
+func (d *decision) replacementBlocker() *lifecycle.Blocker {
+	if why := d.precondition(); why != nil {
+		return why
+	}
+	if now := d.w.BoundInstance.Target; now != nil && d.target() != now {
+		return lifecycle.BlockedBy(v1beta1.ReasonErrorInstanceNotReady, fmt.Sprintf("ServiceInstance %q is not the one that the credentials are for: delete this ServiceBinding, and create it again", d.b.Spec.InstanceRef.Name))
+	}
+	return nil
+}
+
+// requestFirst makes the first request under the id of a successor, of which the broker can have nothing yet.
+func (d *decision) requestFirst() {
+	d.Status.InProgressProperties = d.Status.ExternalProperties
+	if !d.Status.Rotates {
+		d.Status.InProgressProperties = d.desiredProperties()
 	}
 	d.requestSuccessor()
 	d.Request.NothingAtBroker, d.WriteAhead = true, true
@@ -44,25 +83,27 @@ func (d *decision) startRotation() {
 
 func (d *decision) requestSuccessor() {
 	d.Request = d.newRequest(lifecycle.Bind)
-	d.Request.PredecessorID, d.Request.Properties = d.Status.PredecessorID, d.Status.InProgressProperties
+	d.Request.Properties, d.Request.Replaces = d.Status.InProgressProperties, true
+	d.Request.Repeat = d.recovery().hasFailed(fetch) // the broker has it, and told no credentials
+	if d.Status.Rotates {
+		d.Request.PredecessorID = d.Status.PredecessorID
+	}
 }
 
-// rotate continues a rotation.
-func (d *decision) rotate() {
-	a, tried := d.Status.Attempts, d.recovery()
+// replace continues a replacement.
+func (d *decision) replace() {
+	s, tried := &d.Status, d.recovery()
 	retrievable := d.nextWay() == fetch
 	lost := tried.hasFailed(repeat) && !retrievable
 	why := d.instanceNotReady()
 	if why == nil {
 		why = d.brokerUnavailable()
 	}
-	switch {
+	switch a := s.Attempts; {
 	case d.hasReceivedCredentials() && d.w.Memory.Received.Binding == nil:
 		d.startMitigation()
 	case d.hasReceivedCredentials():
-		if !d.w.Memory.Received.DoesNotFit {
-			d.SecretAction = WriteSecret
-		}
+		d.writeSecret()
 	case why != nil:
 		d.setBlocked(why)
 	case !d.isDue():
@@ -70,88 +111,104 @@ func (d *decision) rotate() {
 		d.startMitigation()
 	case retrievable && (tried.created || tried.hasFailed(repeat)):
 		d.Request = d.newRequest(lifecycle.Fetch)
-		d.Request.Repeat = true
-	case d.hasEnded(): // an expired predecessor cannot be rotated
+		d.Request.Repeat, d.Request.Replaces = true, true
+	case s.Rotates && d.hasEnded(): // an expired predecessor cannot be rotated
+		d.startMitigation()
+	case !s.Rotates && !d.knowsParameters():
+	case s.InProgressProperties == nil: // no request under the id has had an effect
+		d.requestFirst()
+	case s.Rotates:
+		d.requestSuccessor()
+	case !sameParameters(s.InProgressProperties, d.desiredProperties()) && retrievable: // what may be there is used
+		d.Request = d.newRequest(lifecycle.Fetch)
+		d.Request.Repeat, d.Request.Replaces = true, true
+	case !sameParameters(s.InProgressProperties, d.desiredProperties()):
 		d.startMitigation()
 	default:
 		d.requestSuccessor()
 	}
 }
 
-// startReplacement removes the binding at the broker to create another one under a new id. A binding that this object does not own is
-// left there. made are the attempts so far; nil: none.
-func (d *decision) startReplacement(why string, made *v1beta1.Attempts) {
-	if obstacle := d.precondition(); obstacle != nil {
-		d.setBlocked(obstacle)
-		return
+// retire records that the binding of an id was replaced, and when it is removed: after the overlap, at the latest when its credentials
+// expire. Where they have expired already by this clock, that says nothing about the applications that use them.
+func retire(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus, id string, now time.Time) {
+	at := now.Add(catalog.RotationOverlap(b))
+	if end := s.ExpiresAt; end != nil && end.After(now) && end.Time.Before(at) {
+		at = end.Time
 	}
+	s.Predecessors = append(s.Predecessors, v1beta1.PredecessorBinding{ID: id, RemoveAt: *lifecycle.Timestamp(at)})
+}
+
+// retireFormer carries over the predecessor of a status without a replacement: an earlier version of the operator has recorded it, and
+// removes it at once.
+func (d *decision) retireFormer() {
+	if s := &d.Status; s.PredecessorID != "" && !requestsBinding(s) {
+		retire(d.b, s, s.PredecessorID, d.w.Now)
+		s.PredecessorID = ""
+	}
+}
+
+// removeRetired removes the predecessor whose time has come first, and reports whether there is one. A predecessor that this object may
+// not remove is dropped from the record.
+func (d *decision) removeRetired() bool {
 	s := &d.Status
-	s.Rebind = d.b.Annotations[v1beta1.RebindAnnotation]
-	setPhase(s, Unbinding)
-	s.OperationStartTime, s.Attempts = lifecycle.Timestamp(d.w.Now), made
-	d.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonRebinding, Message: "The binding is being replaced: " + why})
-	d.WriteAhead = true
-	d.replace()
-}
-
-// replace continues a removal that startAnew or retire has begun.
-func (d *decision) replace() {
-	switch {
-	case d.Status.PredecessorID != "":
-		d.removePredecessor()
-	case d.w.Secret == SecretUnknown:
-		d.Need = lifecycle.NeedSecret
-	case d.w.Secret == SecretModified, d.w.Secret == SecretInSync && (isDelivered(&d.Status) || d.w.SecretID == d.id()):
-		d.SecretAction = ClearSecret
-	case d.owns():
-		d.unbind(d.id())
-	default:
-		d.Retained = d.retainedCause(d.id(), d.w.Claimants)
-		d.Status = resetForNextID(d.b, d.Status, d.w.Now)
-		d.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonRebinding, Message: "The binding is being replaced; " + d.Retained.Message})
-		d.WriteAhead, d.RequeueAt = false, d.w.Now
+	if len(s.Predecessors) == 0 {
+		return false
 	}
+	if i := slices.IndexFunc(s.Predecessors, func(p v1beta1.PredecessorBinding) bool { return !d.ownsPredecessor(p.ID) }); i >= 0 {
+		d.leavePredecessor(i)
+		return true
+	}
+	removing := PhaseOf(s).isUnbinding()
+	if !removing {
+		d.sortPredecessors()
+	}
+	if first := &s.Predecessors[0]; !removing && d.w.Now.Before(first.RemoveAt.Time) {
+		return false
+	}
+	d.unbind(s.Predecessors[0].ID)
+	return true
 }
 
-// retainedCause is the cause for leaving a binding at the broker that this object may not remove.
-func (d *decision) retainedCause(id string, others lifecycle.Claimants) *lifecycle.Cause {
+// sortPredecessors puts the predecessors into the order of their removal. None is further away than the overlap: the clock may have been
+// ahead when its time was recorded, and the overlap may have been shortened (R11).
+func (d *decision) sortPredecessors() {
+	latest := d.w.Now.Add(catalog.RotationOverlap(d.b))
+	for i := range d.Status.Predecessors {
+		if p := &d.Status.Predecessors[i]; p.RemoveAt.After(latest) {
+			p.RemoveAt = *lifecycle.Timestamp(latest)
+		}
+	}
+	slices.SortStableFunc(d.Status.Predecessors, func(a, b v1beta1.PredecessorBinding) int { return a.RemoveAt.Compare(b.RemoveAt.Time) })
+}
+
+// leavePredecessor drops a predecessor that this object may not remove.
+func (d *decision) leavePredecessor(i int) {
+	s := &d.Status
+	d.RetainedID = s.Predecessors[i].ID
 	why := "which this object did not create"
-	if others.BlocksRemoval() != nil {
+	if d.w.PredecessorClaimants[d.RetainedID].BlocksRemoval() != nil {
 		why = "which another object has as well"
 	}
-	return &lifecycle.Cause{Reason: v1beta1.ReasonRetained, Message: fmt.Sprintf("the binding under the id %q, %s, is left at the broker, and its credentials stay valid", id, why)}
-}
-
-// resetForNextID returns the status of a binding that gets a new id.
-func resetForNextID(b *v1beta1.ServiceBinding, s v1beta1.ServiceBindingStatus, now time.Time) v1beta1.ServiceBindingStatus {
-	s.ExternalID = lifecycle.NextBindingID(b, &s)
-	setPhase(&s, Idle)
-	s.ExternalProperties, s.CreatedForUID, s.OwnershipUnknown = nil, "", false
-	s.UnbindStatus, s.ReconciledGeneration = v1beta1.UnbindSucceeded, 0
-	s.ExpiresAt, s.RenewBefore = nil, nil
-	if s.Attempts = remaining(s.Attempts); s.Attempts != nil {
-		s.Attempts.NextTime = lifecycle.Timestamp(now.Add(lifecycle.Backoff(b.UID, s.Attempts.Removals, 0)))
+	d.Retained = &lifecycle.Cause{Reason: v1beta1.ReasonRetained, Message: fmt.Sprintf("the binding under the id %q, %s, is left at the broker, and its credentials stay valid", d.RetainedID, why)}
+	s.Predecessors = slices.Delete(s.Predecessors, i, i+1)
+	if PhaseOf(s).isUnbinding() {
+		setPhase(s, Idle)
+		s.Attempts = refusalOf(s.Attempts)
 	}
-	return s
+	d.setConditions(stillInjectedConditions(d.Retained.Message))
+	d.RequeueAt = d.w.Now
 }
 
-// remaining returns the part of the attempts that counts until the credentials are in the Secret.
-func remaining(a *v1beta1.Attempts) *v1beta1.Attempts {
-	if a == nil || a.Removals == 0 {
+// isPredecessor reports whether an id is that of a binding that was replaced.
+func isPredecessor(s *v1beta1.ServiceBindingStatus, id string) bool {
+	return slices.ContainsFunc(s.Predecessors, func(p v1beta1.PredecessorBinding) bool { return p.ID == id })
+}
+
+// refusalOf returns the part of the attempts that stays once credentials are in the Secret: that the broker has refused to replace them.
+func refusalOf(a *v1beta1.Attempts) *v1beta1.Attempts {
+	if a == nil || !a.Stopped {
 		return nil
 	}
-	return &v1beta1.Attempts{Generation: a.Generation, ParametersVersion: a.ParametersVersion, ParametersDigest: a.ParametersDigest, Removals: a.Removals}
-}
-
-// removePredecessor removes the predecessor.
-func (d *decision) removePredecessor() {
-	if !d.ownsPredecessor() {
-		d.Retained = d.retainedCause(d.Status.PredecessorID, d.w.PredecessorClaimants)
-		d.Status.PredecessorID, d.RequeueAt = "", d.w.Now
-		if d.hasUsableCredentials() {
-			d.setConditions(stillInjectedConditions(d.Retained.Message))
-		}
-		return
-	}
-	d.unbind(d.Status.PredecessorID)
+	return &v1beta1.Attempts{Generation: a.Generation, ParametersVersion: a.ParametersVersion, ParametersDigest: a.ParametersDigest, Stopped: true, LastTime: a.LastTime, LastError: a.LastError}
 }

@@ -54,7 +54,7 @@ func ObserveSecret(b *v1beta1.ServiceBinding, known *Memory, seen *metav1.Partia
 	switch {
 	case known.Deleted:
 		return SecretAbsent, "", ""
-	case seen == nil && known.SecretVersion != "" && now.Before(known.SeenAt.Add(SecretCacheDelay)), seen != nil && known.SecretVersion != "" && lifecycle.NotAfter(seen.ResourceVersion, known.SecretVersion):
+	case seen == nil && known.SecretVersion != "" && now.Before(lifecycle.DueAfter(known.SeenAt, SecretCacheDelay, now)), seen != nil && known.SecretVersion != "" && lifecycle.NotAfter(seen.ResourceVersion, known.SecretVersion):
 		if known.Modified {
 			return SecretModified, "", ""
 		}

@@ -51,6 +51,10 @@ type bindingWalk struct {
 	// restores are those of instanceWalk
 	restores *rand.Rand
 	now      time.Time
+	// clocks are jumps of the operator's clock, drawn apart from the rest; skew is how far it is ahead of the broker's
+	clocks *rand.Rand
+	skew   time.Duration
+	jumped bool
 
 	instance *v1beta1.ServiceInstance
 	class    *v1beta1.ClusterServiceClass
@@ -74,11 +78,11 @@ type bindingWalk struct {
 	lifetime  time.Duration           // of the credentials; 0: they do not end
 	async     bool
 	made      int
-	calm      bool            // every request is answered, nothing crashes, nobody edits
-	wasReady  map[string]bool // ids that were Ready
-	removed   map[string]bool // ids under which a removal was asked for
-	endless   map[string]bool // tokens of which a crash has lost when they end
-	disturbed bool            // somebody has asked for new credentials, or meddled with the Secret
+	calm      bool                 // every request is answered, nothing crashes, nobody edits
+	wasReady  map[string]bool      // ids that were Ready
+	removed   map[string]bool      // ids under which a removal was asked for
+	endless   map[string]bool      // tokens of which a crash has lost when they end
+	replaced  map[string]time.Time // when the credentials of a token were replaced in the Secret
 	brought   bool
 	stranger  bool // what is under the brought id is somebody else's
 	released  bool
@@ -107,9 +111,9 @@ type heldBinding struct {
 	fails               bool
 }
 
-// TestBindingWalks: wherever it stands, nothing that was Ready is removed unless somebody
-// has asked for that or meddled with the Secret, nothing is Ready whose credentials have
-// ended, and once all is calm there is one binding with its credentials in the Secret, or nothing.
+// F-S26: wherever it stands, and whatever the clock says, nothing that was Ready is removed before something has replaced it and its overlap
+// is over, the credentials in the Secret are valid at the broker, nothing is Ready whose credentials have ended, and once all is calm there
+// is one binding with its credentials in the Secret, or nothing.
 //
 // F-S12: each bind request is on record before it is sent, so that a blank binding has nothing at the broker.
 // F-S24: whatever status is restored from a backup, nothing that was Ready is removed.
@@ -121,6 +125,7 @@ func TestBindingWalks(t *testing.T) {
 			if w.reconcile(); w.released {
 				break
 			}
+			w.checkSecret()
 		}
 		w.settle()
 	}
@@ -150,7 +155,7 @@ func TestTwoClustersWithOneID(t *testing.T) {
 }
 
 func newBindingWalk(t *testing.T, seed uint64) *bindingWalk {
-	w := &bindingWalk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 3)), absences: rand.New(rand.NewPCG(seed, 4)), restores: rand.New(rand.NewPCG(seed, 5)), now: lifecycletest.T0, params: "p0",
+	w := &bindingWalk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 3)), absences: rand.New(rand.NewPCG(seed, 4)), restores: rand.New(rand.NewPCG(seed, 5)), clocks: rand.New(rand.NewPCG(seed, 6)), replaced: map[string]time.Time{}, now: lifecycletest.T0, params: "p0",
 		held: map[string]*heldBinding{}, wasReady: map[string]bool{}, removed: map[string]bool{}, endless: map[string]bool{}}
 	o := lifecycletest.NewOffering()
 	w.class, w.plan, w.broker, w.instance = o.Class.(*v1beta1.ClusterServiceClass), o.Plan.(*v1beta1.ClusterServicePlan), o.Broker.(*v1beta1.ClusterServiceBroker), lifecycletest.NewInstance()
@@ -159,13 +164,16 @@ func newBindingWalk(t *testing.T, seed uint64) *bindingWalk {
 	w.oneShot = seed&4 != 0
 	w.plan.Spec.BindingRotatable = seed&8 != 0
 	if seed&16 != 0 {
-		w.lifetime, w.disturbed = 20*time.Minute, true
+		w.lifetime = 20 * time.Minute
 	}
 	w.instance.Status.ProvisionStatus = v1beta1.Provisioned
 	w.instance.Status.ExternalProperties = &v1beta1.ServiceInstancePropertiesState{ClusterServicePlanExternalID: "small-id"}
 	w.b = &v1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "b", UID: "uid-b", Generation: 1,
 		CreationTimestamp: metav1.NewTime(lifecycletest.T0), Finalizers: []string{v1beta1.Finalizer}, Annotations: map[string]string{}}}
 	w.b.Spec.InstanceRef.Name, w.b.Spec.ExternalID = "db", "id"
+	if brief := []string{"", "", "0", "120"}[seed>>6&3]; brief != "" {
+		w.b.Annotations[v1beta1.RotationOverlapAnnotation] = brief
+	}
 	if seed&32 == 0 { // objects of the former service-catalog have none
 		w.b.Status.ObservedGeneration = lifecycletest.SchemaDefault
 	}
@@ -204,6 +212,17 @@ func (w *bindingWalk) edit() {
 			w.reported = ""
 		}
 	}
+	if w.clocks.IntN(25) == 0 {
+		day := 24 * time.Hour
+		by := []time.Duration{time.Minute, time.Hour, day, 365 * day}[w.clocks.IntN(4)]
+		if w.clocks.IntN(2) == 0 {
+			by = -by
+		}
+		w.skew, w.now, w.jumped = w.skew+by, w.now.Add(by), true
+		if w.reported == osbresult.InProgress {
+			w.reported = ""
+		}
+	}
 	if w.rnd.IntN(3) > 0 {
 		w.cached = w.secret.DeepCopy()
 	}
@@ -215,17 +234,15 @@ func (w *bindingWalk) edit() {
 		w.params = fmt.Sprint("p", w.rnd.IntN(2))
 	case 1:
 		metav1.SetMetaDataAnnotation(&w.b.ObjectMeta, v1beta1.RebindAnnotation, fmt.Sprint(w.rnd.IntN(9)))
-		w.disturbed = true
 	case 2:
 		if w.secret != nil {
-			w.secret, w.disturbed = nil, true
+			w.secret = nil
 		}
 	case 3:
 		if w.secret != nil && len(w.secret.Data["token"]) > 0 {
 			edited := w.secret.DeepCopy()
 			edited.Data["token"] = []byte("edited")
 			w.write(edited)
-			w.disturbed = true
 		}
 	case 4:
 		if w.secret != nil {
@@ -254,7 +271,6 @@ func (w *bindingWalk) restore() {
 		}
 	}
 	w.restored, w.removed = true, map[string]bool{}
-	w.disturbed = w.disturbed || w.oneShot // the credentials may be in no Secret any more
 	w.unsure = w.hasUnknownOutcome()
 	w.lastCalls = append(w.lastCalls, fmt.Sprintf("restored(%d)", PhaseOf(&w.b.Status)))
 }
@@ -406,9 +422,36 @@ func (w *bindingWalk) check(b *v1beta1.ServiceBinding, next *Decision) {
 	if w.secret != nil && !w.restored && bindingsecret.IsOwned(w.secret, b) && w.held[call.BindingID] != nil && string(w.secret.Data["token"]) == w.held[call.BindingID].token {
 		w.failf("what is removed under %s is in the Secret", call.BindingID)
 	}
-	if b.DeletionTimestamp.IsZero() && w.wasReady[call.BindingID] && !w.disturbed && !(w.restored && w.unsure) {
-		w.failf("what was Ready under %s is removed", call.BindingID)
+	if !b.DeletionTimestamp.IsZero() {
+		return
 	}
+	if w.wasReady[call.BindingID] && !isPredecessor(&w.b.Status, call.BindingID) && !(w.restored && (w.unsure || w.oneShot)) { // credentials that are told once may be in no Secret after a restore
+		w.failf("F-S26: what was Ready under %s is removed, and nothing has replaced it", call.BindingID)
+	}
+	h := w.held[call.BindingID]
+	if h == nil || w.jumped || w.restored || !h.ends.IsZero() {
+		return
+	}
+	if since, ok := w.replaced[h.token]; ok && w.now.Before(since.Add(catalog.RotationOverlap(b)-time.Second)) {
+		w.failf("F-S26: %s is removed %s after its credentials were replaced", call.BindingID, w.now.Sub(since))
+	}
+}
+
+// checkSecret: credentials that are in the Secret are valid at the broker, unless that has ended them or the object is being deleted.
+func (w *bindingWalk) checkSecret() {
+	if w.secret == nil || w.restored || !w.b.DeletionTimestamp.IsZero() {
+		return
+	}
+	token := string(w.secret.Data["token"])
+	if token == "" || token == "edited" {
+		return
+	}
+	for _, h := range w.held {
+		if h.token == token {
+			return
+		}
+	}
+	w.failf("F-S26: the credentials in the Secret are not valid any more: %s", token)
 }
 
 func (w *bindingWalk) inspectSecret(b *v1beta1.ServiceBinding, world *Inputs) {
@@ -446,13 +489,6 @@ func (w *bindingWalk) executeSecretAction(b *v1beta1.ServiceBinding, deed Secret
 		w.known.RequestMemory = RequestMemory{}
 		w.unrecorded = b.Status.DeepCopy()
 		w.wrote(t.BindingID, world)
-	case ClearSecret:
-		w.put(b, "", nil)
-		if w.crashes() {
-			return false
-		}
-		b.Status = ApplySecretCleared(b.Status, w.secret.ResourceVersion)
-		w.wrote("", world)
 	default:
 		w.secret = nil
 		w.known = Memory{RequestMemory: w.known.RequestMemory, Deleted: true}
@@ -469,8 +505,14 @@ func (w *bindingWalk) put(b *v1beta1.ServiceBinding, id string, data map[string]
 	}
 	changed := w.secret.DeepCopy()
 	_, had := changed.Data["theirs"]
+	token := string(changed.Data["token"])
 	if bindingsecret.Merge(changed, id, data) {
 		w.write(changed)
+	}
+	if now := string(w.secret.Data["token"]); token != "" && now == "" {
+		w.failf("F-S26: the credentials were taken out of the Secret")
+	} else if token != "" && now != token {
+		w.replaced[token] = w.now
 	}
 	if _, has := w.secret.Data["theirs"]; had != has {
 		w.failf("what is others' is gone")
@@ -666,9 +708,9 @@ func (w *bindingWalk) bind(call *Request, h *heldBinding) Answer {
 	switch {
 	case h == nil:
 		w.made++
-		h = &heldBinding{params: params, predecessor: call.PredecessorID, token: fmt.Sprint("token-", w.made)}
+		h = &heldBinding{params: params, predecessor: call.PredecessorID, token: fmt.Sprint("token-", w.b.UID, "-", w.made)}
 		if w.lifetime > 0 {
-			h.ends = w.now.Add(w.lifetime).Truncate(time.Second)
+			h.ends = w.now.Add(w.lifetime - w.skew).Truncate(time.Second)
 		}
 		w.held[call.BindingID] = h
 		if w.async && (w.rnd.IntN(2) == 0 || w.peer != nil) {
@@ -732,12 +774,16 @@ func (w *bindingWalk) poll(call *Request, h *heldBinding) Answer {
 // settle: once all is calm, what is there is what should be.
 func (w *bindingWalk) settle() {
 	w.calm, w.lifetime = true, 0 // what ends is replaced by what does not
+	w.now, w.skew = w.now.Add(-w.skew), 0
 	before := 0
 	for range 200 {
 		if w.released {
 			return
 		}
 		w.cached = w.secret.DeepCopy()
+		if a := w.b.Status.Attempts; a != nil && a.Stopped && IsBound(&w.b.Status) { // a person asks again, once
+			metav1.SetMetaDataAnnotation(&w.b.ObjectMeta, v1beta1.RebindAnnotation, "at last")
+		}
 		if a := w.b.Status.Attempts; a != nil && a.NextTime != nil && w.now.Before(a.NextTime.Time) {
 			w.now = a.NextTime.Time
 		}
@@ -772,7 +818,8 @@ func (w *bindingWalk) end() {
 	id := lifecycle.BindingID(w.b, s)
 	h := w.held[id]
 	for other := range w.held {
-		if theirs := other == "id" && w.brought && (w.stranger || s.CreatedForUID == ""); other != id && !theirs {
+		theirs := other == "id" && w.brought && (w.stranger || s.CreatedForUID == "")
+		if waits := isPredecessor(s, other) && ready.Reason == v1beta1.ReasonSecretEdited; other != id && !theirs && !waits { // a person has to decide
 			w.failf("the broker has another one under %s", other)
 		}
 	}

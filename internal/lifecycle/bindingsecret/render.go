@@ -51,17 +51,40 @@ func Render(credentials json.RawMessage, b *v1beta1.ServiceBinding, others map[s
 			return nil, err
 		}
 	}
+	if err := checkKeys(values); err != nil {
+		return nil, err
+	}
 	data := make(map[string][]byte, len(values))
 	for _, key := range slices.Sorted(maps.Keys(values)) {
-		if problems := validation.IsConfigMapKey(key); len(problems) > 0 {
-			return nil, Unfit("the credentials have a key %s, which no Secret can have: %s; a renameKey or removeKey in spec.secretTransforms helps", shown(key), problems[0])
-		}
 		if data[key], err = valueOf(values[key]); err != nil {
 			return nil, Unfit("the credentials' key %s cannot be written", shown(key))
 		}
 	}
 	return data, checkSize(data)
 }
+
+// checkKeys refuses credentials with keys that no Secret can have. The error names all of them.
+func checkKeys(values map[string]any) error {
+	var bad []string
+	for key := range values {
+		if len(validation.IsConfigMapKey(key)) > 0 {
+			bad = append(bad, shown(key))
+		}
+	}
+	if len(bad) == 0 {
+		return nil
+	}
+	slices.Sort(bad)
+	what := "keys that no Secret can have"
+	if len(bad) == 1 {
+		what = "a key that no Secret can have"
+	}
+	return Unfit("the credentials have %s: %s; a key has at most 253 letters, digits, '-', '_' and '.'. %s a renameKey or removeKey in spec.secretTransforms for each",
+		what, strings.Join(bad, ", "), anotherBinding)
+}
+
+// anotherBinding begins the advice about what only another spec can change.
+const anotherBinding = "The spec of a ServiceBinding cannot be changed: create another ServiceBinding, with"
 
 // SourcesOf returns the names of the Secrets whose keys a binding copies.
 func SourcesOf(b *v1beta1.ServiceBinding) []string {
@@ -182,7 +205,7 @@ func (r *rendering) addKey(add *v1beta1.AddKeyTransform, path string) error {
 	case add.JSONPathExpression != nil:
 		text, err := evaluate(*add.JSONPathExpression, r.values)
 		if err != nil {
-			return Unfit("%s.jsonPathExpression %s: %v", path, shown(*add.JSONPathExpression), err)
+			return Unfit("%s.jsonPathExpression %s: %v. %s an expression that fits", path, shown(*add.JSONPathExpression), err, anotherBinding)
 		}
 		r.values[add.Key] = text
 	case add.StringValue != nil:

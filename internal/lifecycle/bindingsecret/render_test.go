@@ -115,13 +115,15 @@ func TestWhatCannotGoIntoASecretIsNamedWithoutItsValue(t *testing.T) {
 		transforms  []v1beta1.SecretTransform
 		want        []string
 	}{
-		"a key":                   {`{"a b":"hunter2"}`, nil, []string{`"a b"`, "renameKey"}},
+		"a key": {`{"a b":"hunter2"}`, nil, []string{`"a b"`, "renameKey"}},
+		// F-B7: all bad keys are named at once, and the advice is one that can be followed.
+		"bad keys":                {`{"path/$x":"hunter2","Sysdig Access Key":"hunter2","fine":"x"}`, nil, []string{`"Sysdig Access Key", "path/$x"`, "create another ServiceBinding", "renameKey or removeKey"}},
 		"an empty key":            {`{"":"hunter2"}`, nil, []string{`""`}},
 		"two dots":                {`{"..":"hunter2"}`, nil, []string{`".."`}},
 		"no object":               {`["hunter2"]`, nil, []string{"not a JSON object"}},
 		"more than one":           {`{"a":"hunter2"} {}`, nil, []string{"not a JSON object"}},
 		"too large":               {`{"a":"hunter2` + long + `"}`, nil, []string{"1048583 bytes", "1048576"}},
-		"a path to nothing, G42b": {`{"a":"hunter2"}`, []v1beta1.SecretTransform{remove("x"), path("k", "{.nope}")}, []string{"spec.secretTransforms[1].addKey.jsonPathExpression", `"{.nope}"`, "nope is not found in the credentials"}},
+		"a path to nothing, G42b": {`{"a":"hunter2"}`, []v1beta1.SecretTransform{remove("x"), path("k", "{.nope}")}, []string{"spec.secretTransforms[1].addKey.jsonPathExpression", `"{.nope}"`, "nope is not found in the credentials", "create another ServiceBinding"}}, // F-JS10: the spec cannot be changed
 		"an unclosed path":        {`{"a":"hunter2"}`, []v1beta1.SecretTransform{path("k", "{.a")}, []string{"unclosed action"}},
 		"a path through a string": {`{"a":"hunter2"}`, []v1beta1.SecretTransform{path("k", "{.a[?(@.b)]}")}, []string{"does not fit the credentials"}},
 		"another namespace":       {`{"a":"hunter2"}`, []v1beta1.SecretTransform{copyOf("kube-system", "other")}, []string{"spec.secretTransforms[0].addKeysFrom.secretRef.namespace", `"kube-system"`, `"demo"`}},

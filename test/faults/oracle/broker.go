@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/test/faults/scenario"
 )
 
@@ -45,7 +46,7 @@ func usedID(o client.Object) string {
 	if !isReady(o) && (!ok || si.Status.ProvisionStatus != v1beta1.Provisioned) {
 		return ""
 	}
-	if b, ok := o.(*v1beta1.ServiceBinding); ok && b.Status.OrphanMitigationInProgress { // the replacement is removed
+	if b, ok := o.(*v1beta1.ServiceBinding); ok && b.Status.PredecessorID != "" { // its replacement is not in the Secret yet
 		return b.Status.PredecessorID
 	}
 	return scenario.ExternalID(o)
@@ -56,15 +57,20 @@ func (c Checker) checkBroker(all []client.Object) {
 	if c.Broker == nil {
 		return
 	}
-	claimed := map[string]client.Object{}
+	claimed, former := map[string]client.Object{}, map[string]bool{}
 	for _, o := range all {
+		if b, ok := o.(*v1beta1.ServiceBinding); ok {
+			for _, id := range lifecycle.PredecessorIDs(&b.Status) {
+				former[id] = true
+			}
+		}
 		if id := scenario.ExternalID(o); id != "" {
 			claimed[id] = o
 		}
 	}
 	held := c.BrokerIDs()
 	for id := range held {
-		if claimed[id] == nil && !c.Retained.Has(id) && !c.Foreign.Has(id) {
+		if claimed[id] == nil && !former[id] && !c.Retained.Has(id) && !c.Foreign.Has(id) {
 			c.Reportf("the broker has %s, which no object claims", id)
 		}
 	}

@@ -152,11 +152,14 @@ func (e *Environment) rebind(b *v1beta1.ServiceBinding) {
 	})
 }
 
-// checkMoved returns an error unless a binding is delivered under another id.
+// checkMoved returns an error unless a binding is delivered under another id, and its predecessor is gone.
 func (e *Environment) checkMoved(b *v1beta1.ServiceBinding, from string) error {
 	_, err := e.deliveredSecret(b)
 	if err == nil && ExternalID(b) == from {
 		return fmt.Errorf("the id is still %s", from)
+	}
+	if err == nil && len(b.Status.Predecessors) > 0 {
+		return fmt.Errorf("the predecessors %v are not removed", b.Status.Predecessors)
 	}
 	return err
 }
@@ -169,7 +172,7 @@ func (e *Environment) renew(b *v1beta1.ServiceBinding, after time.Duration) {
 		if s := &b.Status; err == nil || ExternalID(b) != old || s.ExpiresAt == nil || time.Until(s.ExpiresAt.Time) < credentialLifetime/2 {
 			return err
 		}
-		for _, t := range []*metav1.Time{b.Status.ExpiresAt, b.Status.RenewBefore, b.Status.Attempts.LastTime} {
+		for _, t := range []*metav1.Time{b.Status.ExpiresAt, b.Status.RenewBefore, b.Status.IssuedAt} {
 			t.Time = t.Add(-after)
 		}
 		return fmt.Errorf("time passes: %w", e.Client.Status().Update(e.Ctx, b))

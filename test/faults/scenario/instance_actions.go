@@ -27,6 +27,7 @@ import (
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -77,6 +78,7 @@ func setPlan(plan string) func(*v1beta1.ServiceInstance) {
 func (e *Environment) NewBinding(name, instance string) *v1beta1.ServiceBinding {
 	b := &v1beta1.ServiceBinding{ObjectMeta: e.objectMeta(name)}
 	b.Spec.InstanceRef.Name = instance
+	metav1.SetMetaDataAnnotation(&b.ObjectMeta, v1beta1.RotationOverlapAnnotation, "1")
 	return b
 }
 

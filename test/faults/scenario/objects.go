@@ -32,6 +32,7 @@ import (
 
 	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/test/faults/proxy"
 )
 
@@ -113,7 +114,7 @@ func RecordedIDs(o client.Object) []string {
 	case *v1beta1.ServiceInstance:
 		return []string{o.Spec.ExternalID, o.Status.ExternalID}
 	case *v1beta1.ServiceBinding:
-		return []string{o.Spec.ExternalID, o.Status.ExternalID, o.Status.PredecessorID}
+		return append(lifecycle.PredecessorIDs(&o.Status), o.Spec.ExternalID, o.Status.ExternalID)
 	}
 	return nil
 }

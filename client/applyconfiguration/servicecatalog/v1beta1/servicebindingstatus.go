@@ -66,9 +66,16 @@ type ServiceBindingStatusApplyConfiguration struct {
 	// ownershipUnknown is true where the id was supplied and the broker answered 202,
 	// which does not tell whether this object's request created its resource.
 	OwnershipUnknown *bool `json:"ownershipUnknown,omitempty"`
-	// predecessorID is the id of a binding that this one replaces and that is still
-	// to be removed.
+	// predecessorID is the id of the binding that currentOperation replaces. Its
+	// credentials stay in the Secret until those of its successor are there.
 	PredecessorID *string `json:"predecessorID,omitempty"`
+	// rotates is true if the request of currentOperation names predecessorID as the
+	// binding that it rotates.
+	Rotates *bool `json:"rotates,omitempty"`
+	// predecessors are bindings that were replaced. They stay at the broker for some
+	// time, so that applications can change over to the new credentials. The one
+	// that is being removed is the first.
+	Predecessors []PredecessorBindingApplyConfiguration `json:"predecessors,omitempty"`
 	// lastRemovedID is the last id under which a failed replacement was removed. It is
 	// not used again, since a late removal of it may still arrive.
 	LastRemovedID *string `json:"lastRemovedID,omitempty"`
@@ -76,12 +83,19 @@ type ServiceBindingStatusApplyConfiguration struct {
 	Target *ServiceBindingTargetApplyConfiguration `json:"target,omitempty"`
 	// attempts of the present generation.
 	Attempts *AttemptsApplyConfiguration `json:"attempts,omitempty"`
+	// secretName is the name of the Secret that has the credentials.
+	SecretName *string `json:"secretName,omitempty"`
+	// instanceFingerprint identifies the plan and the parameters that the instance had
+	// when the credentials were made, or last fetched.
+	InstanceFingerprint *string `json:"instanceFingerprint,omitempty"`
 	// secretVersion is the resourceVersion of the Secret as it was last written.
 	SecretVersion *string `json:"secretVersion,omitempty"`
 	// expiresAt is when the credentials end, if the broker said so.
 	ExpiresAt *v1.Time `json:"expiresAt,omitempty"`
 	// renewBefore is when they should be replaced, if the broker said so.
 	RenewBefore *v1.Time `json:"renewBefore,omitempty"`
+	// issuedAt is when the broker returned credentials that end.
+	IssuedAt *v1.Time `json:"issuedAt,omitempty"`
 	// rebind is the value of the annotation bellhop.gophernetes.io/rebind that was
 	// last acted on.
 	Rebind *string `json:"rebind,omitempty"`
@@ -226,6 +240,27 @@ func (b *ServiceBindingStatusApplyConfiguration) WithPredecessorID(value string)
 	return b
 }
 
+// WithRotates sets the Rotates field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Rotates field is set to the value of the last call.
+func (b *ServiceBindingStatusApplyConfiguration) WithRotates(value bool) *ServiceBindingStatusApplyConfiguration {
+	b.Rotates = &value
+	return b
+}
+
+// WithPredecessors adds the given value to the Predecessors field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Predecessors field.
+func (b *ServiceBindingStatusApplyConfiguration) WithPredecessors(values ...*PredecessorBindingApplyConfiguration) *ServiceBindingStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithPredecessors")
+		}
+		b.Predecessors = append(b.Predecessors, *values[i])
+	}
+	return b
+}
+
 // WithLastRemovedID sets the LastRemovedID field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the LastRemovedID field is set to the value of the last call.
@@ -250,6 +285,22 @@ func (b *ServiceBindingStatusApplyConfiguration) WithAttempts(value *AttemptsApp
 	return b
 }
 
+// WithSecretName sets the SecretName field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the SecretName field is set to the value of the last call.
+func (b *ServiceBindingStatusApplyConfiguration) WithSecretName(value string) *ServiceBindingStatusApplyConfiguration {
+	b.SecretName = &value
+	return b
+}
+
+// WithInstanceFingerprint sets the InstanceFingerprint field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the InstanceFingerprint field is set to the value of the last call.
+func (b *ServiceBindingStatusApplyConfiguration) WithInstanceFingerprint(value string) *ServiceBindingStatusApplyConfiguration {
+	b.InstanceFingerprint = &value
+	return b
+}
+
 // WithSecretVersion sets the SecretVersion field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the SecretVersion field is set to the value of the last call.
@@ -271,6 +322,14 @@ func (b *ServiceBindingStatusApplyConfiguration) WithExpiresAt(value v1.Time) *S
 // If called multiple times, the RenewBefore field is set to the value of the last call.
 func (b *ServiceBindingStatusApplyConfiguration) WithRenewBefore(value v1.Time) *ServiceBindingStatusApplyConfiguration {
 	b.RenewBefore = &value
+	return b
+}
+
+// WithIssuedAt sets the IssuedAt field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the IssuedAt field is set to the value of the last call.
+func (b *ServiceBindingStatusApplyConfiguration) WithIssuedAt(value v1.Time) *ServiceBindingStatusApplyConfiguration {
+	b.IssuedAt = &value
 	return b
 }
 
