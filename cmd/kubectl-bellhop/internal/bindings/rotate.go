@@ -40,13 +40,12 @@ func newRotate(e *cli.Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rotate BINDING...",
 		Short: "Replace credentials by new ones",
-		Long: `Replace the credentials of ServiceBindings by new ones, in the same Secret. Where
-the plan can rotate, the old ones stay valid until the new ones are in the
-Secret. Where it cannot, they are revoked before, and the Secret is empty for a
-moment.
+		Long: `Replace the credentials of ServiceBindings by new ones, in the same Secret. The old
+ones stay valid for an hour after that, or for as long as the annotation
+bellhop.gophernetes.io/rotation-overlap-seconds of the ServiceBinding says.
 
 A container that has credentials in variables keeps the old ones until it is
-restarted.`,
+restarted: restart it within that time.`,
 		Example: `  # New credentials, and wait until they are in the Secret
   kubectl bellhop rotate orders --wait`,
 		ValidArgsFunction: Complete(e),
