@@ -77,7 +77,7 @@ var _ = Describe("The API", func() {
 		Entry(nil, "ClusterServicePlan", "clusterserviceplans", "clusterserviceplan", "Cluster", "External-Name (string) .spec.externalName", "Broker (string) .spec.clusterServiceBrokerName", "Class (string) .spec.clusterServiceClassRef.name"),
 		Entry(nil, "ServicePlan", "serviceplans", "serviceplan", "Namespaced", "External-Name (string) .spec.externalName", "Broker (string) .spec.serviceBrokerName", "Class (string) .spec.serviceClassRef.name"),
 		Entry(nil, "ServiceInstance", "serviceinstances", "serviceinstance", "Namespaced", "Class (string) .status.userSpecifiedClassName", "Plan (string) .status.userSpecifiedPlanName", "Status (string) .status.lastConditionState"),
-		Entry(nil, "ServiceBinding", "servicebindings", "servicebinding", "Namespaced", "Service-Instance (string) .spec.instanceRef.name", "Secret-Name (string) .spec.secretName", "Status (string) .status.lastConditionState"),
+		Entry(nil, "ServiceBinding", "servicebindings", "servicebinding", "Namespaced", "Service-Instance (string) .spec.instanceRef.name", "Secret-Name (string) ..secretName", "Status (string) .status.lastConditionState"),
 	)
 
 	It("describes every field", func(ctx SpecContext) {
