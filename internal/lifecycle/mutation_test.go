@@ -51,10 +51,10 @@ var mutations = []mutationtest.Mutation{
 	// F-S26: no clock takes credentials away.
 	{Name: "the operator's clock removes credentials that have ended", Package: "binding", File: "credentials.go", Test: "TestBindingWalks",
 		Right: "case d.isRenewalDue():", Wrong: "case d.hasEnded():\n\t\td.unbind(d.id())\n\tcase d.isRenewalDue():"},
-	{Name: "a predecessor is removed as soon as the Secret is written", Package: "binding", File: "rotate.go", Test: "TestBindingWalks",
-		Right: "at := now.Add(catalog.RotationOverlap(b))", Wrong: "at := now"},
+	{Name: "a predecessor is removed as soon as the Secret is written", Package: "binding", File: "secret.go", Test: "TestBindingWalks",
+		Right: "validity.Retire(b, s, s.PredecessorID, now)", Wrong: "s.Predecessors = append(s.Predecessors, v1beta1.PredecessorBinding{ID: s.PredecessorID, RemoveAt: metav1.NewTime(now)})"},
 	{Name: "a predecessor is removed before the Secret is written", Package: "binding", File: "rotate.go", Test: "TestBindingWalks",
-		Right: "d.requestFirst()\n}\n\n// replacementBlocker", Wrong: "retire(d.b, s, s.PredecessorID, d.w.Now.Add(-catalog.RotationOverlap(d.b)))\n\ts.PredecessorID = \"\"\n\td.unbind(s.Predecessors[0].ID)\n}\n\n// replacementBlocker"},
+		Right: "d.requestFirst()\n}\n\n// replacementBlocker", Wrong: "validity.Retire(d.b, s, s.PredecessorID, d.w.Now.Add(-catalog.RotationOverlap(d.b)))\n\ts.PredecessorID = \"\"\n\td.unbind(s.Predecessors[0].ID)\n}\n\n// replacementBlocker"},
 }
 
 func TestMutations(t *testing.T) { mutationtest.Run(t, mutations) }

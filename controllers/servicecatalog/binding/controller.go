@@ -41,6 +41,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
 	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
+	"github.com/gophernetes/bellhop/internal/lifecycle/validity"
 	"github.com/gophernetes/bellhop/internal/patch"
 )
 
@@ -174,7 +175,7 @@ func (r *Reconciler) writeSecret(ctx context.Context, v *scope) error {
 	t := v.Record.Memory.Received
 	version, data, err := r.renderAndWrite(ctx, v, t)
 	if err == nil {
-		if before := v.inputs.SecretVersion; bindingrules.IsMadeBefore(v.Before, v.inputs.BoundInstance.Instance) && before != "" && before != version {
+		if before := v.inputs.SecretVersion; validity.IsMadeBefore(&v.Before.Status, v.inputs.BoundInstance.Instance) && before != "" && before != version {
 			r.Recorder.Eventf(v.Before, nil, corev1.EventTypeNormal, v1beta1.ReasonInjectedBindResult, "Repair", "Secret %q has the credentials that the broker returned after the update of ServiceInstance %q",
 				catalog.SecretName(v.binding), v.binding.Spec.InstanceRef.Name)
 		}

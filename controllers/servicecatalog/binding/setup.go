@@ -38,6 +38,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/enqueue"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
+	"github.com/gophernetes/bellhop/internal/lifecycle/validity"
 )
 
 // Setup registers the controller of ServiceBindings.
@@ -99,7 +100,7 @@ func (d dependents) toInstance(ctx context.Context, o client.Object) []reconcile
 	bindings, _ := d.Bindings(ctx, client.ObjectKeyFromObject(o))
 	requests := unsettled(bindings)
 	for _, b := range bindings {
-		if bindingrules.IsSettled(b) && bindingrules.IsMadeBefore(b, o.(*v1beta1.ServiceInstance)) {
+		if bindingrules.IsSettled(b) && validity.IsMadeBefore(&b.Status, o.(*v1beta1.ServiceInstance)) {
 			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(b)})
 		}
 	}

@@ -21,6 +21,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/validity"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
@@ -179,7 +180,7 @@ func (ap *application) describeOutcome() string { return lifecycle.DescribeOutco
 // of fetching them again, or of the removal of those before them.
 func (ap *application) setConditions(v lifecycle.ConditionSet) {
 	s := &ap.status
-	if beside := s.PredecessorID != "" || ap.call.Recheck || isPredecessor(s, ap.call.BindingID); beside && isDelivered(s) && !hasEnded(s, ap.now) && !ap.isDeleting() && v.Ready != v1beta1.ConditionTrue {
+	if beside := s.PredecessorID != "" || ap.call.Recheck || validity.IsPredecessor(s, ap.call.BindingID); beside && isDelivered(s) && !validity.HasEnded(s, ap.now) && !ap.isDeleting() && v.Ready != v1beta1.ConditionTrue {
 		v = stillInjectedConditions(lifecycle.Uncapitalize(v.Message))
 	}
 	setBindingConditions(s, v, ap.now)

@@ -25,6 +25,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
+	"github.com/gophernetes/bellhop/internal/lifecycle/validity"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
@@ -126,8 +127,8 @@ func (ap *application) recordBound() {
 	if !ap.call.Repeat {
 		s.ReconciledGeneration = 0
 	}
-	if found := ap.answer.Binding; found != nil && (!ap.call.Repeat || hasExpiry(found)) {
-		recordExpiry(s, found, ap.now)
+	if found := ap.answer.Binding; found != nil && (!ap.call.Repeat || validity.HasExpiry(found)) {
+		validity.RecordExpiry(s, found, ap.now)
 	}
 	ap.setConditions(undelivered)
 }

@@ -23,6 +23,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/validity"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
@@ -32,7 +33,7 @@ func (ap *application) applyUnbind() {
 		ap.recordRemoved()
 	case osbresult.Accepted:
 		// The binding of a failed replacement is removed before its predecessors: one operation at a time.
-		if last := len(ap.status.Predecessors) == 0 || isPredecessor(&ap.status, ap.call.BindingID); !ap.phase().isMitigating() || ap.isDeleting() && last {
+		if last := len(ap.status.Predecessors) == 0 || validity.IsPredecessor(&ap.status, ap.call.BindingID); !ap.phase().isMitigating() || ap.isDeleting() && last {
 			ap.beginUnbind()
 		}
 		ap.recordAccepted(ap.phase().accepted(), ap.withRemovalText(lifecycle.ConditionSet{Reason: v1beta1.ReasonUnbinding, Message: "The binding is being removed asynchronously"}), ap.answer.Operation)
@@ -63,7 +64,7 @@ func (ap *application) beginUnbind() {
 
 // beginRetired records that the attempts are of the removal of a predecessor: they do not put off a replacement.
 func (ap *application) beginRetired() {
-	if !ap.isDeleting() && isPredecessor(&ap.status, ap.call.BindingID) && !ap.phase().isUnbinding() {
+	if !ap.isDeleting() && validity.IsPredecessor(&ap.status, ap.call.BindingID) && !ap.phase().isUnbinding() {
 		ap.setPhase(Unbinding)
 		ap.status.OperationStartTime = lifecycle.Timestamp(ap.now)
 	}
@@ -89,7 +90,7 @@ func (ap *application) withRemovalText(v lifecycle.ConditionSet) lifecycle.Condi
 func (ap *application) recordRemoved() {
 	s := &ap.status
 	switch {
-	case isPredecessor(s, ap.call.BindingID):
+	case validity.IsPredecessor(s, ap.call.BindingID):
 		ap.recordPredecessorRemoved()
 	case ap.isDeleting():
 		ap.recordGone()
@@ -108,7 +109,7 @@ func RuleOfDeletion(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus, 
 	switch {
 	case !b.DeletionTimestamp.IsZero():
 		return lifecycle.ObjectDeleted
-	case isPredecessor(s, id):
+	case validity.IsPredecessor(s, id):
 		return lifecycle.CredentialRotation
 	}
 	return lifecycle.OrphanMitigation

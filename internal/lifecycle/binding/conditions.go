@@ -23,6 +23,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/validity"
 )
 
 // quietStart is how long after its creation a binding waits for its instance before the status says so.
@@ -143,7 +144,7 @@ func (d *decision) stopRetrying(reason, message string) {
 
 // setBindingConditions sets the conditions; a binding whose credentials have ended is never Ready.
 func setBindingConditions(status *v1beta1.ServiceBindingStatus, v lifecycle.ConditionSet, now time.Time) {
-	if v.Ready == v1beta1.ConditionTrue && hasEnded(status, now) {
+	if v.Ready == v1beta1.ConditionTrue && validity.HasEnded(status, now) {
 		v = expiredConditions(status)
 	}
 	status.Conditions = v.Conditions(status.Conditions, now)

@@ -24,18 +24,14 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
+	"github.com/gophernetes/bellhop/internal/lifecycle/validity"
 )
 
 const (
-	// renewAhead is how long before the broker's renew_before credentials are replaced.
-	renewAhead = 10 * time.Second
 	// renewRetry is the interval at which a blocked replacement is tried again.
 	renewRetry = time.Minute
 	// maxRotations is the number of rotations whose credentials are lost with the answer.
 	maxRotations = 2
-	// minRenewal and maxRenewal bound half of the lifetime of credentials, the shortest time between two replacements, whatever the broker
-	// says.
-	minRenewal, maxRenewal = 30 * time.Second, 10 * time.Minute
 )
 
 // ensureCredentials decides on a binding that the broker has: its credentials have to be in the Secret.
@@ -58,7 +54,7 @@ func (d *decision) ensureCredentials() {
 		d.recoverCredentials()
 	case d.isRenewalDue():
 		d.startReplacement()
-	case d.isInstanceUpdated():
+	case validity.IsMadeBefore(s, d.w.BoundInstance.Instance):
 		d.recheck()
 	case !d.removeRetired():
 		d.steady()
@@ -71,25 +67,9 @@ func (d *decision) ensureCredentials() {
 // writeSecret has the credentials that the broker has returned written, unless the Secret cannot hold them.
 func (d *decision) writeSecret() {
 	if !d.w.Memory.Received.DoesNotFit {
-		d.SecretAction, d.Status.InstanceFingerprint = WriteSecret, d.w.BoundInstance.fingerprint()
+		d.SecretAction, d.Status.InstanceFingerprint = WriteSecret, validity.Fingerprint(d.w.BoundInstance.Instance)
 	}
 }
-
-// fingerprint identifies the plan and the parameters that the instance has at the broker; empty: it has none, or is being updated.
-func (b BoundInstance) fingerprint() string {
-	if b.Instance == nil || b.Instance.Status.ExternalProperties == nil || b.Instance.Status.CurrentOperation != "" {
-		return ""
-	}
-	return lifecycle.Fingerprint(b.Instance.Status.ExternalProperties)
-}
-
-// IsMadeBefore reports whether an instance was updated after the credentials of a binding were made, or last fetched.
-func IsMadeBefore(b *v1beta1.ServiceBinding, instance *v1beta1.ServiceInstance) bool {
-	was, is := b.Status.InstanceFingerprint, BoundInstance{Instance: instance}.fingerprint()
-	return was != "" && is != "" && was != is
-}
-
-func (d *decision) isInstanceUpdated() bool { return IsMadeBefore(d.b, d.w.BoundInstance.Instance) }
 
 // recheck fetches the binding after an update of its instance, whose credentials may name another host. Where they cannot be fetched, the
 // conditions say that.
@@ -103,7 +83,7 @@ func (d *decision) recheck() {
 		d.Request = d.newRequest(lifecycle.Fetch)
 		d.Request.Repeat, d.Request.Recheck = true, true
 	default:
-		d.Status.InstanceFingerprint = d.w.BoundInstance.fingerprint()
+		d.Status.InstanceFingerprint = validity.Fingerprint(d.w.BoundInstance.Instance)
 		d.setConditions(stillInjectedConditions(fmt.Sprintf("ServiceInstance %q was updated after they were made, and the broker does not return them again: if they do not fit any more, change the annotation %s", d.b.Spec.InstanceRef.Name, v1beta1.RebindAnnotation)))
 	}
 }
@@ -214,11 +194,7 @@ func removals(s *v1beta1.ServiceBindingStatus) int32 {
 }
 
 // hasEnded reports whether the credentials have expired.
-func (d *decision) hasEnded() bool { return hasEnded(&d.Status, d.w.Now) }
-
-func hasEnded(s *v1beta1.ServiceBindingStatus, now time.Time) bool {
-	return s.ExpiresAt != nil && !now.Before(s.ExpiresAt.Time)
-}
+func (d *decision) hasEnded() bool { return validity.HasEnded(&d.Status, d.w.Now) }
 
 // enforceExpiry has a binding that is Ready reconciled when its credentials expire, and sets the conditions then. It reads the condition
 // since no other part of the status says whether it has to change.
@@ -234,47 +210,13 @@ func (d *decision) enforceExpiry() {
 	}
 }
 
-// renewalTime returns when the credentials are replaced; zero: never. Without a renew_before of the broker's that is when two thirds of
-// their lifetime are over, since a running Pod sees a mounted Secret up to 90 s later.
+// renewalTime returns when the credentials are replaced; zero: never.
 func (d *decision) renewalTime() time.Time {
-	s := &d.Status
-	if s.RenewBefore == nil && s.ExpiresAt == nil {
-		return time.Time{}
-	}
-	lifetime := lifetimeOf(s)
-	var at time.Time
-	if s.RenewBefore != nil {
-		at = s.RenewBefore.Add(-renewAhead)
-	} else {
-		at = s.ExpiresAt.Add(-max(lifetime/3, renewAhead))
-	}
-	if s.IssuedAt != nil {
-		at = lifecycle.Latest(at, lifecycle.DueAfter(s.IssuedAt.Time, renewalInterval(lifetime), d.w.Now))
-	}
-	if a := s.Attempts; a != nil && a.NextTime != nil && PhaseOf(s) == Idle { // otherwise it is that of a removal
+	at := validity.Renewal(&d.Status, d.w.Now)
+	if a := d.Status.Attempts; !at.IsZero() && a != nil && a.NextTime != nil && PhaseOf(&d.Status) == Idle { // otherwise it is that of a removal
 		at = lifecycle.Latest(at, d.schedule().NextAttempt())
 	}
 	return at
-}
-
-// lifetimeOf returns how long the credentials are valid; 0 or less: that is not known.
-func lifetimeOf(s *v1beta1.ServiceBindingStatus) time.Duration {
-	end := s.ExpiresAt
-	if end == nil {
-		end = s.RenewBefore
-	}
-	if end == nil || s.IssuedAt == nil {
-		return 0
-	}
-	return end.Sub(s.IssuedAt.Time)
-}
-
-// renewalInterval returns the shortest time between two replacements of credentials with a lifetime.
-func renewalInterval(lifetime time.Duration) time.Duration {
-	if lifetime <= 0 { // one of the two clocks is wrong
-		return maxRenewal
-	}
-	return min(max(lifetime/2, minRenewal), maxRenewal)
 }
 
 // isRenewalDue reports whether the credentials are about to end, or have ended by this clock, and the broker has not refused to replace

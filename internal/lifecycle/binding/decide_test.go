@@ -28,6 +28,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
+	"github.com/gophernetes/bellhop/internal/lifecycle/validity"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
@@ -526,12 +527,12 @@ func TestABindingSaysUntilWhenItHolds(t *testing.T) {
 	a := with(201)
 	a.Binding.ExpiresAt = brief.in.Now.Add(time.Second)
 	brief.after(a)
-	brief.in.Now = brief.in.Now.Add(minRenewal / 2)
+	brief.in.Now = brief.in.Now.Add(validity.MinInterval / 2)
 	next := brief.step()
 	if next.Request != nil || next.RequeueAt.IsZero() || lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionReady).Status != v1beta1.ConditionFalse {
 		t.Errorf("of one that has ended at once: %s", next.say())
 	}
-	brief.in.Now = brief.in.Now.Add(minRenewal / 2)
+	brief.in.Now = brief.in.Now.Add(validity.MinInterval / 2)
 	if got := brief.step().say(); got != "journal bind "+next1 {
 		t.Errorf("then: %s", got)
 	}

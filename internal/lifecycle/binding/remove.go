@@ -25,6 +25,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
+	"github.com/gophernetes/bellhop/internal/lifecycle/validity"
 )
 
 // remove decides on a binding that is being deleted.
@@ -65,7 +66,7 @@ func (d *decision) remove() {
 func (d *decision) recordRemainder() {
 	s := &d.Status
 	if s.PredecessorID != "" {
-		retire(d.b, s, s.PredecessorID, d.w.Now)
+		validity.Retire(d.b, s, s.PredecessorID, d.w.Now)
 		s.PredecessorID, s.Rotates = "", false
 	}
 	s.Predecessors = slices.DeleteFunc(s.Predecessors, func(p v1beta1.PredecessorBinding) bool { return !d.ownsPredecessor(p.ID) })

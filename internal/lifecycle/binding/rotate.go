@@ -19,11 +19,10 @@ package binding
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/validity"
 )
 
 // mayRotate reports whether the broker can be asked to rotate the present binding: the plan can, and the broker would not refuse the
@@ -129,21 +128,11 @@ func (d *decision) replace() {
 	}
 }
 
-// retire records that the binding of an id was replaced, and when it is removed: after the overlap, at the latest when its credentials
-// expire. Where they have expired already by this clock, that says nothing about the applications that use them.
-func retire(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus, id string, now time.Time) {
-	at := now.Add(catalog.RotationOverlap(b))
-	if end := s.ExpiresAt; end != nil && end.After(now) && end.Time.Before(at) {
-		at = end.Time
-	}
-	s.Predecessors = append(s.Predecessors, v1beta1.PredecessorBinding{ID: id, RemoveAt: *lifecycle.Timestamp(at)})
-}
-
 // retireFormer carries over the predecessor of a status without a replacement: an earlier version of the operator has recorded it, and
 // removes it at once.
 func (d *decision) retireFormer() {
 	if s := &d.Status; s.PredecessorID != "" && !requestsBinding(s) {
-		retire(d.b, s, s.PredecessorID, d.w.Now)
+		validity.Retire(d.b, s, s.PredecessorID, d.w.Now)
 		s.PredecessorID = ""
 	}
 }
@@ -159,27 +148,13 @@ func (d *decision) removeRetired() bool {
 		d.leavePredecessor(i)
 		return true
 	}
-	removing := PhaseOf(s).isUnbinding()
-	if !removing {
-		d.sortPredecessors()
-	}
-	if first := &s.Predecessors[0]; !removing && d.w.Now.Before(first.RemoveAt.Time) {
-		return false
+	if !PhaseOf(s).isUnbinding() { // otherwise the first one is being removed
+		if validity.Sort(d.b, s, d.w.Now); d.w.Now.Before(s.Predecessors[0].RemoveAt.Time) {
+			return false
+		}
 	}
 	d.unbind(s.Predecessors[0].ID)
 	return true
-}
-
-// sortPredecessors puts the predecessors into the order of their removal. None is further away than the overlap: the clock may have been
-// ahead when its time was recorded, and the overlap may have been shortened (R11).
-func (d *decision) sortPredecessors() {
-	latest := d.w.Now.Add(catalog.RotationOverlap(d.b))
-	for i := range d.Status.Predecessors {
-		if p := &d.Status.Predecessors[i]; p.RemoveAt.After(latest) {
-			p.RemoveAt = *lifecycle.Timestamp(latest)
-		}
-	}
-	slices.SortStableFunc(d.Status.Predecessors, func(a, b v1beta1.PredecessorBinding) int { return a.RemoveAt.Compare(b.RemoveAt.Time) })
 }
 
 // leavePredecessor drops a predecessor that this object may not remove.
@@ -198,11 +173,6 @@ func (d *decision) leavePredecessor(i int) {
 	}
 	d.setConditions(stillInjectedConditions(d.Retained.Message))
 	d.RequeueAt = d.w.Now
-}
-
-// isPredecessor reports whether an id is that of a binding that was replaced.
-func isPredecessor(s *v1beta1.ServiceBindingStatus, id string) bool {
-	return slices.ContainsFunc(s.Predecessors, func(p v1beta1.PredecessorBinding) bool { return p.ID == id })
 }
 
 // refusalOf returns the part of the attempts that stays once credentials are in the Secret: that the broker has refused to replace them.

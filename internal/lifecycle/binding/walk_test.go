@@ -37,6 +37,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
 	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
+	"github.com/gophernetes/bellhop/internal/lifecycle/validity"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
@@ -425,7 +426,7 @@ func (w *bindingWalk) check(b *v1beta1.ServiceBinding, next *Decision) {
 	if !b.DeletionTimestamp.IsZero() {
 		return
 	}
-	if w.wasReady[call.BindingID] && !isPredecessor(&w.b.Status, call.BindingID) && !(w.restored && (w.unsure || w.oneShot)) { // credentials that are told once may be in no Secret after a restore
+	if w.wasReady[call.BindingID] && !validity.IsPredecessor(&w.b.Status, call.BindingID) && !(w.restored && (w.unsure || w.oneShot)) { // credentials that are told once may be in no Secret after a restore
 		w.failf("F-S26: what was Ready under %s is removed, and nothing has replaced it", call.BindingID)
 	}
 	h := w.held[call.BindingID]
@@ -819,7 +820,7 @@ func (w *bindingWalk) end() {
 	h := w.held[id]
 	for other := range w.held {
 		theirs := other == "id" && w.brought && (w.stranger || s.CreatedForUID == "")
-		if waits := isPredecessor(s, other) && ready.Reason == v1beta1.ReasonSecretEdited; other != id && !theirs && !waits { // a person has to decide
+		if waits := validity.IsPredecessor(s, other) && ready.Reason == v1beta1.ReasonSecretEdited; other != id && !theirs && !waits { // a person has to decide
 			w.failf("the broker has another one under %s", other)
 		}
 	}
