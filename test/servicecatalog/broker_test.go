@@ -205,6 +205,7 @@ func describeCredentials(k kindSet) {
 	var namespace string
 	BeforeEach(func(ctx SpecContext) { namespace = createNamespace(ctx) })
 
+	// F-U8: the event has the reason of the condition.
 	It("reports what is missing, and continues once it exists", func(ctx SpecContext) {
 		server := startBroker(osbtest.Options{Username: "alice", Password: "correct horse"})
 		b := k.createBroker(ctx, namespace, server, k.useBasicAuthSecret(namespace, "login"))

@@ -30,6 +30,7 @@ import (
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
+// F-U11: attempts are written as those of instances and bindings.
 func TestWhatAVisitLeavesOnRecord(t *testing.T) {
 	read := RelistResult{Generation: 3, Credentials: "credentials", ETag: "new", Version: "2.17", Digest: "new digest", Classes: 2, Plans: 5}
 	failed := RelistResult{Generation: 3, Credentials: "credentials", Error: &RelistError{Reason: v1beta1.ReasonErrorFetchingCatalog, Message: "HTTP 500: out of order"}}
