@@ -69,7 +69,7 @@ func (k *DigestKey) Get(ctx context.Context) ([]byte, error) {
 	err := k.live.Get(ctx, k.name, secret)
 	if apierrors.IsNotFound(err) {
 		key := make([]byte, digestKeySize)
-		rand.Read(key) //nolint:errcheck // it never returns an error
+		rand.Read(key)
 		secret = &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: k.name.Namespace, Name: k.name.Name}, Data: map[string][]byte{digestKeyKey: key}}
 		err = k.writer.Create(ctx, secret, client.DisableReadYourWritesConsistency)
 	}
@@ -77,7 +77,7 @@ func (k *DigestKey) Get(ctx context.Context) ([]byte, error) {
 	case err != nil:
 		return nil, fmt.Errorf("reading or creating Secret %s, which has the key of the digests of parameters: %s", k.name, err.Error()) // not wrapped, as for namespaceUID
 	case len(secret.Data[digestKeyKey]) < digestKeySize:
-		return nil, fmt.Errorf("Secret %s must have the key %q with at least %d bytes: delete the Secret, and another key is made", k.name, digestKeyKey, digestKeySize)
+		return nil, fmt.Errorf("the Secret %s must have the key %q with at least %d bytes: delete the Secret, and another key is made", k.name, digestKeyKey, digestKeySize)
 	}
 	k.key = secret.Data[digestKeyKey]
 	return k.key, nil

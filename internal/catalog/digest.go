@@ -43,9 +43,9 @@ func mac(key, text []byte) string {
 	return hex.EncodeToString(digest.Sum(nil))
 }
 
-// CompareDigests reports whether two digests are of the same parameters; comparable is false where they are of different keys or forms,
+// CompareDigests reports whether two digests are of the same parameters; isComparable is false where they are of different keys or forms,
 // or one is missing.
-func CompareDigests(a, b string) (same, comparable bool) {
+func CompareDigests(a, b string) (same, isComparable bool) {
 	i, j := strings.LastIndexByte(a, '.'), strings.LastIndexByte(b, '.')
 	if i < 0 || j < 0 || a[:i] != b[:j] {
 		return false, false

@@ -26,9 +26,9 @@ import (
 func TestDigest(t *testing.T) {
 	digest := func(key, text string) string { return catalog.Digest([]byte(key), []byte(text)) }
 	for _, c := range []struct {
-		why              string
-		a, b             string
-		same, comparable bool
+		why                string
+		a, b               string
+		same, isComparable bool
 	}{
 		{"order of names and white space", digest("k", `{"a":{"x":1,"y":2},"b":1}`), digest("k", `{"b":1, "a": {"y":2,"x":1}}`), true, true},
 		{"large numbers", digest("k", `{"a":9007199254740992}`), digest("k", `{"a":9007199254740993}`), false, true},
@@ -38,8 +38,8 @@ func TestDigest(t *testing.T) {
 		{"of a later version", "v2" + digest("k", `{}`)[2:], digest("k", `{}`), false, false},
 		{"nothing is sent", digest("k", ""), digest("k", ""), true, true},
 	} {
-		if same, comparable := catalog.CompareDigests(c.a, c.b); same != c.same || comparable != c.comparable {
-			t.Errorf("%s: same %v, comparable %v", c.why, same, comparable)
+		if same, isComparable := catalog.CompareDigests(c.a, c.b); same != c.same || isComparable != c.isComparable {
+			t.Errorf("%s: same %v, comparable %v", c.why, same, isComparable)
 		}
 	}
 	if plain := digest("", `{"a":1}`); strings.Split(plain, ".")[2] == strings.Split(digest("k", `{"a":1}`), ".")[2] {

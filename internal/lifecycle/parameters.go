@@ -59,11 +59,11 @@ func (p Parameters) Compare(version, digest, checksum string) Comparison {
 	case !p.Known && p.Digest == "":
 		return UnreadParameters
 	}
-	same, comparable := catalog.CompareDigests(digest, p.Digest)
-	if !comparable && !p.Known && checksum != "" {
+	same, isComparable := catalog.CompareDigests(digest, p.Digest)
+	if !isComparable && !p.Known && checksum != "" {
 		return UnreadParameters
 	}
-	if !comparable { // recorded by an earlier version, or under a key that is lost
+	if !isComparable { // recorded by an earlier version, or under a key that is lost
 		same = checksum != "" && checksum == p.Checksum
 	}
 	if same {
@@ -78,6 +78,6 @@ func SameParametersSent(a, b *v1beta1.ServiceInstancePropertiesState) bool {
 	if a.ParameterChecksum != b.ParameterChecksum {
 		return false
 	}
-	same, comparable := catalog.CompareDigests(a.ParametersDigest, b.ParametersDigest)
-	return same || !comparable && (a.Parameters == nil || b.Parameters == nil || catalog.SameJSON(a.Parameters, b.Parameters))
+	same, isComparable := catalog.CompareDigests(a.ParametersDigest, b.ParametersDigest)
+	return same || !isComparable && (a.Parameters == nil || b.Parameters == nil || catalog.SameJSON(a.Parameters, b.Parameters))
 }

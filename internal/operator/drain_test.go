@@ -44,7 +44,7 @@ func TestDrainEndsAfterTheDelay(t *testing.T) {
 
 // F-P25: a process that waits for its first certificate is alive, and leaves the address to the manager.
 func TestHealthIsServedBeforeTheManager(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // closed at once
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func TestHealthIsServedBeforeTheManager(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]int{"/healthz": http.StatusOK, "/readyz": http.StatusNotFound} {
-		resp, err := http.Get("http://" + address + path) //nolint:noctx // on this machine
+		resp, err := http.Get("http://" + address + path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -65,7 +65,7 @@ func TestHealthIsServedBeforeTheManager(t *testing.T) {
 		}
 	}
 	end()
-	if listener, err = net.Listen("tcp", address); err != nil { //nolint:noctx // closed at once
+	if listener, err = net.Listen("tcp", address); err != nil {
 		t.Fatal(err)
 	}
 	listener.Close()

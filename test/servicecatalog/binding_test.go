@@ -799,21 +799,6 @@ var _ = Describe("The deletion of a binding", func() {
 		Expect(s.Counts()[osb.Unbind]).To(BeZero())
 	})
 
-	It("by force, before the outcome of the bind is recorded, leads to an unbind", func(ctx SpecContext) {
-		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
-		s.createReadyInstance(ctx, "db")
-		hold := make(chan struct{})
-		s.Inject(osbtest.Fault{On: osb.Bind, Times: 1, Acts: true, Hold: hold})
-		b := s.createBinding(ctx, "access", "db")
-		Eventually(func() int { return len(s.Holds().Bindings) }).Should(Equal(1))
-		abandonAndDelete(ctx, b)
-		Eventually(checkGone(ctx, b)).Should(Succeed())
-		close(hold)
-		Eventually(func() int { return len(s.Holds().Bindings) }).Should(BeZero())
-		Eventually(readSecretKeys(ctx, b)).Should(BeNil())
-		Expect(s.Violations()).To(BeEmpty())
-	})
-
 	It("unbinds while the bind is in progress", func(ctx SpecContext) {
 		s := newServiceNamespace(ctx, namespaced, osbtest.Options{}, func(services []osbtest.Service) {
 			services[1].Behavior.Never = true

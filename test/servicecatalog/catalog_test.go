@@ -348,10 +348,11 @@ func describeCollisions(k kindSet) {
 
 	It("does not delay other brokers while a request for it hangs", func(ctx SpecContext) {
 		var hung []v1beta1.Broker
+		other := createNamespace(ctx) // the brokers of one namespace share a bound
 		for range 8 {
 			server := startBroker(osbtest.Options{})
 			server.Inject(osbtest.Fault{On: osb.GetCatalog, Answer: osbtest.Hang})
-			hung = append(hung, k.createBroker(ctx, namespace, server))
+			hung = append(hung, k.createBroker(ctx, other, server))
 		}
 		createReadyBroker(ctx, k, namespace, startBroker(osbtest.Options{}))
 		for _, b := range hung {

@@ -76,7 +76,7 @@ var _ = Describe("The external id of an instance", func() {
 			s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
 			id := leaveAtBroker(ctx, s, "theirs").Spec.ExternalID
 			si := s.createSyncInstance(ctx, "ours", setExternalID(id))
-			Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(beReconciling("ProvisionCallFailed", "the broker has another service instance under the id \""+id+"\", which was supplied"),
+			Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(beReconciling("Conflict", "the broker has another service instance under the id \""+id+"\", which was supplied"),
 				HaveField("DeprovisionStatus", v1beta1.DeprovisionNotRequired)))
 			Expect(k8s.Delete(ctx, si)).To(Succeed())
 			Eventually(checkGone(ctx, si)).Should(Succeed())

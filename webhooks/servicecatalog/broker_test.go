@@ -23,7 +23,6 @@ import (
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
@@ -232,7 +231,7 @@ func TestDeletionsWarn(t *testing.T) {
 		namespaceName(b, "ns", "to-a-"+name)
 		b.Spec.InstanceRef.Name = "a"
 		if name == "f" { // F-U13: a binding that is being deleted holds up nothing
-			b.Finalizers, b.DeletionTimestamp = []string{v1beta1.Finalizer}, ptr.To(metav1.Now())
+			b.Finalizers, b.DeletionTimestamp = []string{v1beta1.Finalizer}, new(metav1.Now())
 		}
 		objs = append(objs, b)
 	}

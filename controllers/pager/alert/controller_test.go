@@ -394,7 +394,9 @@ func TestAPanicTakesDownItsMessageOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.endpoints.Senders.Of(endpoints.KeyOf("ns", controllertest.Team), p.Revision, func(*endpoints.PreparedSender) (*endpoints.PreparedSender, error) { return &endpoints.PreparedSender{Sender: panicking{}}, nil }); err != nil {
+	if _, err := r.endpoints.Senders.Of(endpoints.KeyOf("ns", controllertest.Team), p.Revision, func(*endpoints.PreparedSender) (*endpoints.PreparedSender, error) {
+		return &endpoints.PreparedSender{Sender: panicking{}}, nil
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil {

@@ -95,7 +95,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	hasVersion, err := r.endpoints.SetVersion(ctx, req.Namespace, key.Ref, &target)
 	if err != nil {
-		return ctrl.Result{RequeueAfter: endpoints.BusyDelay}, nil
+		return ctrl.Result{RequeueAfter: endpoints.BusyDelay}, nil //nolint:nilerr // another worker reads the Secret
 	}
 	seen, now := r.health.Of(key), r.clock.Now()
 	endpoint := r.endpoints.Limiters.Of(key, now)

@@ -133,7 +133,7 @@ func (s *Store) update(ctx context.Context, b *v1beta1.ServiceBinding, id string
 		return "", bindingsecret.Occupied(b)
 	}
 	if bindingsecret.IsNewer(secret, b) {
-		return "", fmt.Errorf("Secret %q was written from a later state of ServiceBinding %q: %w", secret.Name, b.Name, patch.ErrStale)
+		return "", fmt.Errorf("the Secret %q was written from a later state of ServiceBinding %q: %w", secret.Name, b.Name, patch.ErrStale)
 	}
 	before := secret.DeepCopy()
 	if !bindingsecret.Merge(secret, id, data) {

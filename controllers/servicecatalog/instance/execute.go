@@ -55,8 +55,8 @@ func (r *Reconciler) secretsOf(ctx context.Context, v *scope, about lifecycle.Op
 			}
 		}
 		isOther := func(props *v1beta1.ServiceInstancePropertiesState) bool {
-			same, comparable := catalog.CompareDigests(props.ParametersDigest, p.Digest)
-			return props.ParameterChecksum != p.Checksum || comparable && !same
+			same, isComparable := catalog.CompareDigests(props.ParametersDigest, p.Digest)
+			return props.ParameterChecksum != p.Checksum || isComparable && !same
 		}
 		return p.Secrets, p.Blocker == nil && !slices.ContainsFunc(sent, isOther)
 	}

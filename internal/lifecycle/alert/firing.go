@@ -78,7 +78,7 @@ func (d *DeliveryPlan) planFiltered(a *v1beta1.Alert, p Target, w Inputs) {
 	case confirmed(d.Row, ResolvedHash()):
 		d.rest(v1beta1.DeliveryResolved, v1beta1.ReasonBelowMinSeverity)
 	case d.mayHold(w):
-		d.planOver(a, p, w)
+		d.planOver(p, w)
 		if d.Send != nil {
 			d.Send.BelowMinimum = p.Spec.MinSeverity
 		}

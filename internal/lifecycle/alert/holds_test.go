@@ -18,6 +18,7 @@ package alert
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -113,7 +114,7 @@ func follow(t *testing.T, alert *v1beta1.Alert, target Target, h holder, path []
 		return
 	}
 	for name, edit := range edits {
-		path := append(path[:len(path):len(path)], name)
+		path := append(slices.Clip(path), name)
 		a, p, model := alert.DeepCopy(), target, h
 		edit(a, &p, &model)
 		a.Generation++

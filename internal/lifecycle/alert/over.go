@@ -30,12 +30,12 @@ func (d *DeliveryPlan) planResolved(a *v1beta1.Alert, p Target, w Inputs) {
 		d.rest(v1beta1.DeliveryResolved, "")
 		return
 	}
-	d.planOver(a, p, w)
+	d.planOver(p, w)
 }
 
 // planOver sends that the alert is over, until the receiver's resolve timeout. The resolve is recorded first, as the edit that it follows
 // from can be taken back.
-func (d *DeliveryPlan) planOver(a *v1beta1.Alert, p Target, w Inputs) {
+func (d *DeliveryPlan) planOver(p Target, w Inputs) {
 	if isOutcomeUnknown(d.Row, ResolvedHash(), p) {
 		d.planUnknown()
 		return

@@ -118,8 +118,8 @@ func (d *decision) desiredProperties() *v1beta1.ServiceBindingPropertiesState {
 
 // sameParameters reports whether two requests have the same parameters.
 func sameParameters(a, b *v1beta1.ServiceBindingPropertiesState) bool {
-	same, comparable := catalog.CompareDigests(a.ParametersDigest, b.ParametersDigest)
-	return a.ParameterChecksum == b.ParameterChecksum && (same || !comparable)
+	same, isComparable := catalog.CompareDigests(a.ParametersDigest, b.ParametersDigest)
+	return a.ParameterChecksum == b.ParameterChecksum && (same || !isComparable)
 }
 
 // precondition returns what blocks a binding; nil: nothing does.

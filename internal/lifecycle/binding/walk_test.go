@@ -426,7 +426,7 @@ func (w *bindingWalk) check(b *v1beta1.ServiceBinding, next *Decision) {
 	if !b.DeletionTimestamp.IsZero() {
 		return
 	}
-	if w.wasReady[call.BindingID] && !validity.IsPredecessor(&w.b.Status, call.BindingID) && !(w.restored && (w.unsure || w.oneShot)) { // credentials that are told once may be in no Secret after a restore
+	if w.wasReady[call.BindingID] && !validity.IsPredecessor(&w.b.Status, call.BindingID) && (!w.restored || !w.unsure && !w.oneShot) { // credentials that are told once may be in no Secret after a restore
 		w.failf("F-S26: what was Ready under %s is removed, and nothing has replaced it", call.BindingID)
 	}
 	h := w.held[call.BindingID]

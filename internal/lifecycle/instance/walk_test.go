@@ -292,7 +292,7 @@ func (w *instanceWalk) reconcile() {
 	if (next.WriteAhead || w.unrecorded != nil) && !w.record(next.Status) || w.crashes() {
 		return
 	}
-	if si.DeletionTimestamp.IsZero() && next.Request.Operation == lifecycle.Deprovision && w.wasReady[next.Request.InstanceID] && !(w.restored && w.unsure) {
+	if si.DeletionTimestamp.IsZero() && next.Request.Operation == lifecycle.Deprovision && w.wasReady[next.Request.InstanceID] && (!w.restored || !w.unsure) {
 		w.failf("what was Ready is removed")
 	}
 	if w.removed[next.Request.InstanceID] && next.Request.Operation == lifecycle.Provision {

@@ -119,7 +119,7 @@ func isUneditable(resp *outbound.Response) bool {
 func (b *Bot) isDeleted(ctx context.Context, id string) (bool, error) {
 	resp, err := b.Get(ctx, b.posts.JoinPath(id))
 	switch result.ClassOf(err) {
-	case result.Temporary, result.Unknown:
+	case result.Temporary, result.Unknown, result.Unconfirmed:
 		return false, err
 	case result.Configuration, result.Permanent:
 		return resp != nil && resp.StatusCode == http.StatusNotFound && b.errorIDOf(resp) == "app.post.get.app_error", nil

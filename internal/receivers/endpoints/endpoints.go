@@ -123,7 +123,7 @@ func (c *Cache) SetVersion(ctx context.Context, namespace string, ref v1beta1.Re
 		return false, err
 	case err != nil:
 		target.Version = target.Revision
-		return false, nil
+		return false, nil //nolint:nilerr // an attempt to send fails with the error
 	}
 	target.Version, target.SecretNote = prepared.version, prepared.note
 	return true, nil
