@@ -533,14 +533,18 @@ func TestWhatMattersAboutWhereAnInstanceIs(t *testing.T) {
 func TestABrokerThatCannotBeReadIsNotForgotten(t *testing.T) {
 	b := controllertest.NewBroker(catalogsync.ClusterWide, "https://osba.example")
 	for failure, forgotten := range map[error]bool{apierrors.NewInternalError(errors.New("etcd")): false, apierrors.NewNotFound(schema.GroupResource{}, b.GetName()): true} {
+		fails := false
 		c := controllertest.NewCluster(t, interceptor.Funcs{Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
-			if _, ok := o.(v1beta1.Broker); ok {
+			if _, ok := o.(v1beta1.Broker); ok && fails {
 				return failure
 			}
 			return c.Get(ctx, key, o, opts...)
 		}}, b)
 		r, _ := newBrokerReconciler(t, catalogsync.ClusterWide, c, lifecycletest.Noon)
-		r.requested[brokers.KeyOf(b)] = lifecycletest.Noon
+		if err := r.barrier.WaitForSync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		r.requested[brokers.KeyOf(b)], fails = lifecycletest.Noon, true
 		_, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(b)})
 		if _, is := r.requested[brokers.KeyOf(b)]; is == forgotten || (err == nil) != forgotten {
 			t.Errorf("%v: the request for a relist is there: %t, %v", failure, is, err)
