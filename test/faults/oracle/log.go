@@ -28,7 +28,7 @@ var stackFunctions = regexp.MustCompile(`(?m)^[^\s(]+\.[^\s]+`)
 var moduleFrame = regexp.MustCompile(`(?m)^(created by )?github\.com/gophernetes/bellhop/`)
 
 // permanentGoroutines match goroutines that run as long as the process.
-var permanentGoroutines = regexp.MustCompile(`operator\.(ReturnMemory|\(\*drainingServer\)\.Start)|alert\.\(\*Reconciler\)\.drain`)
+var permanentGoroutines = regexp.MustCompile(`operator\.(ReturnMemory|\(\*drainingServer\)\.Start)|alert\.\(\*Reconciler\)\.drain|apiserver\.FollowAddresses`)
 
 // crashText matches the output of a panic, and of the race detector.
 var crashText = regexp.MustCompile(`panic|WARNING: DATA RACE`)
