@@ -49,7 +49,7 @@ func findControlPlane(ctx context.Context, repo string, controllerManager bool) 
 	return string(bytes.TrimSpace(out)), nil
 }
 
-func (c *Cluster) startControlPlane(binaries, auditLog string) error {
+func (c *Cluster) startControlPlane(ctx context.Context, binaries, auditLog string) error {
 	wrapped, err := bindToParent(binaries, filepath.Join(c.dir, "bin"))
 	if err != nil {
 		return err
@@ -77,7 +77,7 @@ func (c *Cluster) startControlPlane(binaries, auditLog string) error {
 			Set("audit-log-maxsize", "10000") // a single file, as tests count all requests
 	}
 	pidFile := filepath.Join(wrapped, "kube-apiserver.pid")
-	c.cleanups = append(c.cleanups, func() error { return stopControlPlane(env.Stop, pidFile) })
+	c.cleanups = append(c.cleanups, func() error { return stopControlPlane(context.WithoutCancel(ctx), env.Stop, pidFile) })
 	if c.Config, err = env.Start(); err != nil {
 		return fmt.Errorf("starting the control plane: %w", err)
 	}
@@ -96,7 +96,7 @@ func (c *Cluster) startControlPlane(binaries, auditLog string) error {
 const apiServerGrace = 2 * time.Second
 
 // stopControlPlane stops the control plane, and kills the API server after apiServerGrace.
-func stopControlPlane(stop func() error, pidFile string) error {
+func stopControlPlane(ctx context.Context, stop func() error, pidFile string) error {
 	stopped := make(chan error, 1)
 	go func() { stopped <- stop() }()
 	select {
@@ -104,7 +104,7 @@ func stopControlPlane(stop func() error, pidFile string) error {
 		return err
 	case <-time.After(apiServerGrace):
 	}
-	killed := killFromPIDFile(context.Background(), pidFile)
+	killed := killFromPIDFile(ctx, pidFile)
 	return errors.Join(killed, <-stopped)
 }
 

@@ -128,7 +128,7 @@ func Start(ctx context.Context, options Options) (_ *Cluster, err error) {
 			return nil, err
 		}
 		c.KubectlPath = filepath.Join(binaries, "kubectl")
-		if err := c.startControlPlane(binaries, options.AuditLog); err != nil {
+		if err := c.startControlPlane(ctx, binaries, options.AuditLog); err != nil {
 			return nil, err
 		}
 	}

@@ -39,7 +39,7 @@ cert-manager.io/inject-ca-from: {{ .Release.Namespace }}/bellhop-serving-cert
 {{- define "bellhop.rulesWithoutCertificate" -}}
 {{- $rules := list }}
 {{- range .rules }}
-{{- if not (has "secrets" .resources) }}{{ $rules = append $rules . }}{{ end }}
+{{- if not (has "bellhop-webhook-server-cert" (.resourceNames | default list)) }}{{ $rules = append $rules . }}{{ end }}
 {{- end }}
 {{- toYaml $rules }}
 {{- end }}

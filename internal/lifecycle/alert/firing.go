@@ -36,7 +36,7 @@ func (d *DeliveryPlan) planFiring(a *v1beta1.Alert, p Target, w Inputs) {
 		return
 	case d.isFiltered(a, page, p, w):
 		d.Row.FilteredHash = page
-		d.planFiltered(a, p, w)
+		d.planFiltered(p, w)
 		return
 	case expired(a, w):
 		d.Row.OutcomeUnknown = d.Row.OutcomeUnknown || d.mayHold(w) && !IsNotified(d.Row)
@@ -73,7 +73,7 @@ func (d *DeliveryPlan) isFiltered(a *v1beta1.Alert, page string, p Target, w Inp
 }
 
 // planFiltered resolves at a receiver what it holds, or may hold, and what is below its minSeverity now.
-func (d *DeliveryPlan) planFiltered(a *v1beta1.Alert, p Target, w Inputs) {
+func (d *DeliveryPlan) planFiltered(p Target, w Inputs) {
 	switch {
 	case confirmed(d.Row, ResolvedHash()):
 		d.rest(v1beta1.DeliveryResolved, v1beta1.ReasonBelowMinSeverity)

@@ -56,13 +56,6 @@ func (d *decision) provision() {
 		if !d.owns() || catalog.IsRetained(d.si) {
 			break
 		}
-		if unwanted && isRetrievable { // what is found is kept, and updated
-			a := d.currentAttempts()
-			a.Conflict, a.Unknown = true, max(a.Unknown, 1)
-			d.Request = d.newRequest(lifecycle.Inspect)
-			d.Request.Properties = props
-			return
-		}
 		d.startMitigation()
 		return
 	}
