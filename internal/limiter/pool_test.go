@@ -61,6 +61,8 @@ func TestTenantsShareAPool(t *testing.T) {
 			}
 		}
 		time.Sleep(time.Hour)
+		mu.Lock()
+		defer mu.Unlock()
 		if most["hanging"] != 4 || most["all"] != 32 || ended["quiet"] != 10*time.Second || ended["busy 19"] > 50*time.Second || ended["hanging"] > 850*time.Second {
 			t.Errorf("most in flight %v, ended after %v", most, ended)
 		}
