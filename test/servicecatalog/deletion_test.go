@@ -24,7 +24,6 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -194,9 +193,12 @@ var _ = Describe("A deletion", func() {
 		Eventually(func() int { return len(s.Holds().Instances) }).Should(Equal(n + 1))
 		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.namespace}}
 		Expect(k8s.Delete(ctx, ns)).To(Succeed())
-		Eventually(func() bool {
-			return apierrors.IsNotFound(k8s.Get(ctx, client.ObjectKeyFromObject(ns), ns))
-		}).WithTimeout(time.Minute).Should(BeTrue())
+		Eventually(func() error { // nil, once the namespace is gone, or what is left
+			if err := k8s.Get(ctx, client.ObjectKeyFromObject(ns), ns); err != nil {
+				return client.IgnoreNotFound(err)
+			}
+			return fmt.Errorf("namespace %s: %v", ns.Name, ns.Status.Conditions)
+		}).WithTimeout(2 * time.Minute).Should(Succeed())
 		Expect(s.Holds().Instances).To(BeEmpty())
 		Expect(s.Holds().Bindings).To(BeEmpty())
 		Expect(s.Violations()).To(BeEmpty())
