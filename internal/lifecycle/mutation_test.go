@@ -39,7 +39,7 @@ var mutations = []mutationtest.Mutation{
 	{Name: "S25: an accepted binding is taken for a creation", Package: "binding", File: "apply_bind.go", Test: "TestTwoClustersWithOneID",
 		Right: "			ap.status.OwnershipUnknown = !ap.call.Owned\n", Wrong: "			ap.status.CreatedForUID = ap.b.UID\n"},
 	{Name: "what a receiver holds is forgotten where the severity falls below its minimum", Package: "alert", File: "firing.go", Test: "TestWalks",
-		Right: "	case d.mayHold(w):\n		d.planOver(a, p, w)", Wrong: "	case false:\n		d.planOver(a, p, w)"},
+		Right: "	case d.mayHold(w):\n		d.planOver(p, w)", Wrong: "	case false:\n		d.planOver(p, w)"},
 	{Name: "a message in flight is not recorded", Package: "alert", File: "plan.go", Test: "TestEveryReceiverHearsThatItIsOver",
 		Right: "		d.Row = WriteAhead(d.Row, f)\n", Wrong: "		_ = f\n"},
 	{Name: "a deletion resolves only what is confirmed", Package: "alert", File: "over.go", Test: "TestEveryReceiverHearsThatItIsOver",
@@ -54,7 +54,7 @@ var mutations = []mutationtest.Mutation{
 	{Name: "a predecessor is removed as soon as the Secret is written", Package: "binding", File: "secret.go", Test: "TestBindingWalks",
 		Right: "validity.Retire(b, s, s.PredecessorID, now)", Wrong: "s.Predecessors = append(s.Predecessors, v1beta1.PredecessorBinding{ID: s.PredecessorID, RemoveAt: metav1.NewTime(now)})"},
 	{Name: "a predecessor is removed before the Secret is written", Package: "binding", File: "rotate.go", Test: "TestBindingWalks",
-		Right: "d.requestFirst()\n}\n\n// replacementBlocker", Wrong: "validity.Retire(d.b, s, s.PredecessorID, d.w.Now.Add(-catalog.RotationOverlap(d.b)))\n\ts.PredecessorID = \"\"\n\td.unbind(s.Predecessors[0].ID)\n}\n\n// replacementBlocker"},
+		Right: "d.requestFirst()\n}\n\n// replacementBlocker", Wrong: "s.Predecessors = append(s.Predecessors, v1beta1.PredecessorBinding{ID: s.PredecessorID, RemoveAt: *lifecycle.Timestamp(d.w.Now)})\n\ts.PredecessorID = \"\"\n\td.unbind(s.Predecessors[0].ID)\n}\n\n// replacementBlocker"},
 }
 
 func TestMutations(t *testing.T) { mutationtest.Run(t, mutations) }
