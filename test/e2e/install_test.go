@@ -164,6 +164,7 @@ var _ = Describe("Bellhop", Ordered, func() {
 				itSurvivesRestarts()
 				itCompletesOperations()
 				itRotatesCertificates()
+				itRotates()
 				itDeletesNamespaces()
 				itServesTenants()
 			}
