@@ -51,6 +51,8 @@ type Message struct {
 	BelowMinimum Severity
 	Receiver     string    // kind and name, such as ClusterReceiver/oncall
 	Time         time.Time // of the event; a repeat has the same
+	// Last: the alert goes on, but is not sent again, where the provider has a ResendEvery.
+	Last bool
 }
 
 // titleOrName returns the title, or one made of the Alert's name where the title is empty or only white space.
@@ -75,6 +77,19 @@ type Sender interface {
 	Send(ctx context.Context, m Message, k Key) (result.Receipt, error)
 	// Close closes idle connections.
 	Close()
+}
+
+// Repeat is a message that is sent again.
+type Repeat struct {
+	Message Message
+	Key     Key
+}
+
+// Repeater is a Sender of a provider with a ResendEvery.
+type Repeater interface {
+	// Repeat makes one attempt at sending as many of the messages as fit into one request, the first one at least. It returns their
+	// number, and their receipts. An error is a *result.Error, and is that of all of them.
+	Repeat(ctx context.Context, messages []Repeat) (n int, receipts []result.Receipt, err error)
 }
 
 // Prober is a Sender that can check its receiver without sending a message.

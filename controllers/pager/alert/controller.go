@@ -74,6 +74,7 @@ type Reconciler struct {
 	// serverTime returns the API server's time, zero if it is not known.
 	serverTime func() time.Time
 	pending    *pending
+	reposts    *reposts
 	health     *endpoints.Health
 	wake       enqueue.Enqueuer
 	began      sync.Once
@@ -114,7 +115,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		logUnrecorded(ctx, o)
 	}
 	for _, ref := range queued {
-		r.endpoints.Limiters.Cancel(endpoints.KeyOf(req.Namespace, ref), req.NamespacedName, r.clock.Now())
+		r.leaveQueue(req.NamespacedName, ref, r.clock.Now())
 	}
 	if before.UID == "" {
 		return ctrl.Result{}, nil

@@ -46,8 +46,6 @@ import (
 	"github.com/gophernetes/bellhop/controllers/pager/receiver"
 	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
 	"github.com/gophernetes/bellhop/internal/notify"
-	"github.com/gophernetes/bellhop/internal/notify/alertmanager"
-	"github.com/gophernetes/bellhop/internal/notify/notifytest"
 	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/providers"
@@ -427,60 +425,6 @@ func TestTheFinalizerIsNoRecord(t *testing.T) {
 	}
 }
 
-// TestAnAlertmanagerIsReminded: it forgets what it is not told again.
-func TestAnAlertmanagerIsReminded(t *testing.T) {
-	service := notifytest.NewAlertmanager("")
-	var away atomic.Bool
-	posts := 0
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if posts++; away.Load() {
-			http.Error(w, "", http.StatusServiceUnavailable)
-			return
-		}
-		service.ServeHTTP(w, r)
-	}))
-	defer server.Close()
-	receiver := &v1beta1.Receiver{}
-	receiver.Namespace, receiver.Name, receiver.Spec.Alertmanager = "ns", controllertest.Team.Name, &v1beta1.AlertmanagerProvider{URLs: []string{server.URL}}
-	alert := controllertest.NewAlert(func(a *v1beta1.Alert) {
-		a.CreationTimestamp.Time, a.Status.ObservedGeneration = time.Now(), -1
-		a.Spec.ReceiverRefs = []v1beta1.ReceiverRef{controllertest.Team}
-	})
-	writes := 0
-	r := newReconciler(t, controllertest.NewCluster(t, interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
-		writes++
-		return c.SubResource(sub).Patch(ctx, o, p, opts...)
-	}}, alert, receiver))
-	now := clocktesting.NewFakePassiveClock(time.Now().Truncate(time.Second)) // as statuses have it
-	r.clock = now
-	for _, c := range []struct {
-		why   string
-		after time.Duration
-		away  bool
-		posts int
-		next  time.Duration
-	}{
-		{"it is new", 0, false, 1, alertmanager.ResendEvery},
-		{"not before its time", time.Minute, false, 1, alertmanager.ResendEvery - time.Minute},
-		{"again", time.Minute, false, 2, alertmanager.ResendEvery},
-		{"again, but it is away", alertmanager.ResendEvery, true, 3, remindAgain},
-		{"it is back", remindAgain, false, 4, alertmanager.ResendEvery},
-	} {
-		now.SetTime(now.Now().Add(c.after))
-		away.Store(c.away)
-		result, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)})
-		if err != nil || posts != c.posts || result.RequeueAfter.Round(time.Second) != c.next {
-			t.Errorf("%s: %d posts, next in %s, %v; want %d, %s", c.why, posts, result.RequeueAfter, err, c.posts, c.next)
-		}
-	}
-	if writes != 1 {
-		t.Errorf("%d writes: a reminder is no news", writes)
-	}
-	if seen := service.Seen(); len(seen) != 1 {
-		t.Errorf("people see %v", seen)
-	}
-}
-
 // TestADefaultIsFoundOnce: also where another becomes the default while the first
 // request is under way, and nothing of it is on record.
 func TestADefaultIsFoundOnce(t *testing.T) {
@@ -693,6 +637,7 @@ func newReconciler(t *testing.T, c client.Client) *Reconciler {
 		pending: newPending(), health: &endpoints.Health{}, answerTimeout: time.Minute,
 	}
 	r.serverTime = func() time.Time { return r.clock.Now() }
+	r.reposts = r.newReposts()
 	return r
 }
 

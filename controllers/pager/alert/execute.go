@@ -25,6 +25,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
@@ -91,12 +92,19 @@ func (r *Reconciler) acquireSlots(v *scope, s lifecycle.Plan) (ahead, sends []ac
 	v.queued = map[v1beta1.ReceiverRef]limiter.Wait{}
 	for _, t := range s.Deliveries {
 		ref := lifecycle.RefOf(t.Row)
-		if t.Send == nil {
+		key := endpoints.KeyOf(v.alert.Namespace, ref)
+		switch {
+		case t.Send == nil:
+			continue
+		case t.Send.ResendEvery > 0:
+			r.endpoints.Limiters.Cancel(key, name, now)
+			v.queued[ref] = r.reposts.add(key, v.inputs.Targets[ref], &repost{alert: v.alert, plan: t, alone: r.pending.isSeparate(v.alert, ref)})
 			continue
 		}
+		r.reposts.cancel(key, name)
 		ticket := limiterRequest(v.alert, v.inputs.Targets[ref], *t.Send)
 		ticket.Notify = func() { r.wake.AddFirst(name) }
-		endpoint := r.endpoints.Limiters.Of(endpoints.KeyOf(v.alert.Namespace, ref), now)
+		endpoint := r.endpoints.Limiters.Of(key, now)
 		if release, wait := endpoint.Enter(ticket, now); release == nil {
 			v.queued[ref] = wait
 		} else if open := (lifecycle.OpenRequest{Request: *t.Send, Since: now, Began: r.beginning()}); r.pending.begin(v.alert, ref, open) {
@@ -106,20 +114,24 @@ func (r *Reconciler) acquireSlots(v *scope, s lifecycle.Plan) (ahead, sends []ac
 				sends = append(sends, acquired{t, open, release})
 			}
 		} else {
-			release(now, limiter.Result{NotSent: true}) // the process stops
+			release(now, limiter.Result{NotSent: true}) // the process stops, or the answer to a repost is waited for
 		}
 	}
 	for _, ref := range r.pending.queue(v.alert, v.queued) {
-		r.endpoints.Limiters.Cancel(endpoints.KeyOf(v.alert.Namespace, ref), name, now)
+		r.leaveQueue(name, ref, now)
 	}
 	return ahead, sends
 }
 
+// leaveQueue ends the waiting of an Alert for a slot at a receiver.
+func (r *Reconciler) leaveQueue(name types.NamespacedName, ref v1beta1.ReceiverRef, now time.Time) {
+	key := endpoints.KeyOf(name.Namespace, ref)
+	r.endpoints.Limiters.Cancel(key, name, now)
+	r.reposts.cancel(key, name)
+}
+
 // limiterRequest returns the request for a slot, in the flow of the Alert's namespace.
 func limiterRequest(alert *v1beta1.Alert, p lifecycle.Target, s lifecycle.Request) limiter.Request {
-	if s.ResendEvery > 0 {
-		return limiter.Request{ID: nameOf(alert), Flow: "reminders", Exempt: true}
-	}
 	return limiter.Request{ID: nameOf(alert), Flow: endpoints.FlowOf(alert.Namespace), First: s.First,
 		FailingSince: s.FailingSince, Misconfigured: int(s.Misconfigured), OwnFault: s.OwnFault,
 		Total: rateOf(p.Spec.RateLimit), PerFlow: rateOf(p.NamespaceRateLimit)}
@@ -252,12 +264,16 @@ func (r *Reconciler) attempt(ctx context.Context, alert *v1beta1.Alert, t lifecy
 	if err != nil {
 		return result.Receipt{}, err
 	}
-	return sender.Send(ctx, messageOf(alert, t.Row, *o), notify.Key{
-		Delivery:   lifecycle.DeliveryKey(alert, o.Ref, o.Sequence, o.Hash),
-		Incident:   lifecycle.IncidentKey(alert, o.Ref),
-		ExternalID: t.Row.ExternalID,
+	return sender.Send(ctx, messageOf(alert, t.Row, *o), keyOf(alert, t.Row, *o))
+}
+
+func keyOf(a *v1beta1.Alert, row v1beta1.Delivery, o lifecycle.Outcome) notify.Key {
+	return notify.Key{
+		Delivery:   lifecycle.DeliveryKey(a, o.Ref, o.Sequence, o.Hash),
+		Incident:   lifecycle.IncidentKey(a, o.Ref),
+		ExternalID: row.ExternalID,
 		Partial:    o.Partial,
-	})
+	}
 }
 
 func messageOf(a *v1beta1.Alert, row v1beta1.Delivery, o lifecycle.Outcome) notify.Message {
@@ -271,6 +287,7 @@ func messageOf(a *v1beta1.Alert, row v1beta1.Delivery, o lifecycle.Outcome) noti
 		Severity:   notify.Severity(a.Spec.Severity),
 		Receiver:   fmt.Sprintf("%s/%s", o.Ref.Kind, o.Ref.Name),
 		Time:       o.Began,
+		Last:       o.Last,
 
 		BelowMinimum: notify.Severity(o.BelowMinimum),
 	}

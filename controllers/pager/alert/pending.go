@@ -50,6 +50,8 @@ type record struct {
 	outcomes []lifecycle.Outcome
 	underWay map[v1beta1.ReceiverRef]lifecycle.OpenRequest
 	posted   map[v1beta1.ReceiverRef]time.Time
+	kept     map[v1beta1.ReceiverRef]bool                    // has the last repost, as in lifecycle.Request
+	alone    map[v1beta1.ReceiverRef]bool                    // has refused a request with this and other reposts
 	failed   map[v1beta1.ReceiverRef]lifecycle.FailedAttempt // since the receiver last confirmed something
 	queued   []v1beta1.ReceiverRef                           // where it waits for a slot
 	unsent   map[v1beta1.ReceiverRef][]intent
@@ -77,14 +79,26 @@ func (p *pending) of(a *v1beta1.Alert) *record {
 	return nil
 }
 
-// begin records a request in flight, unless the process is stopping.
+// begin records a request in flight, unless the process is stopping, or a repost is in flight.
 func (p *pending) begin(a *v1beta1.Alert, ref v1beta1.ReceiverRef, f lifecycle.OpenRequest) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed {
+	return p.beginIn(p.open(a), ref, f)
+}
+
+// beginRepost does the same for a repost, unless the Alert is gone.
+func (p *pending) beginRepost(a *v1beta1.Alert, ref v1beta1.ReceiverRef, f lifecycle.OpenRequest) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e := p.of(a)
+	return e != nil && !e.released && p.beginIn(e, ref, f)
+}
+
+func (p *pending) beginIn(e *record, ref v1beta1.ReceiverRef, f lifecycle.OpenRequest) bool {
+	if _, busy := e.underWay[ref]; busy || p.closed {
 		return false
 	}
-	p.open(a).underWay[ref] = f
+	e.underWay[ref] = f
 	p.inFlight++
 	return true
 }
@@ -94,6 +108,7 @@ func (p *pending) open(a *v1beta1.Alert) *record {
 	e := p.of(a)
 	if e == nil {
 		e = &record{uid: a.UID, underWay: map[v1beta1.ReceiverRef]lifecycle.OpenRequest{}, posted: map[v1beta1.ReceiverRef]time.Time{},
+			kept: map[v1beta1.ReceiverRef]bool{}, alone: map[v1beta1.ReceiverRef]bool{},
 			failed: map[v1beta1.ReceiverRef]lifecycle.FailedAttempt{}, unsent: map[v1beta1.ReceiverRef][]intent{}}
 		p.entries[nameOf(a)] = e
 	}
@@ -126,6 +141,7 @@ func (p *pending) end(a *v1beta1.Alert, o lifecycle.Outcome) bool {
 	isRecorded := e.underWay[o.Ref].WriteAhead
 	delete(e.underWay, o.Ref)
 	e.observeFailure(o)
+	delete(e.kept, o.Ref)
 	switch {
 	case o.Verdict.FailedProbe && !isRecorded: // the receiver's status has the outcome
 	case o.ResendEvery == 0:
@@ -133,7 +149,8 @@ func (p *pending) end(a *v1beta1.Alert, o lifecycle.Outcome) bool {
 		o.Number = p.number
 		e.outcomes = append(e.outcomes, o)
 	case o.Failure == nil:
-		e.posted[o.Ref] = o.At
+		e.posted[o.Ref], e.kept[o.Ref] = o.At, o.Last
+		delete(e.alone, o.Ref)
 	default:
 		e.posted[o.Ref] = o.At.Add(min(remindAgain-o.ResendEvery, 0))
 	}
@@ -151,8 +168,8 @@ func (r *record) observeFailure(o lifecycle.Outcome) {
 	}
 }
 
-// cancel records that a request was not sent, as the write of its record failed. The record may have been written nevertheless; no answer
-// is lost then.
+// cancel records that a request was not sent, or has to be sent in another form. Where the write of its record failed, unsent has the
+// record, which may have been written nevertheless; no answer is lost then.
 func (p *pending) cancel(a *v1beta1.Alert, ref v1beta1.ReceiverRef, unsent ...intent) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -160,8 +177,26 @@ func (p *pending) cancel(a *v1beta1.Alert, ref v1beta1.ReceiverRef, unsent ...in
 	p.finished.Broadcast()
 	if e := p.of(a); e != nil {
 		delete(e.underWay, ref)
-		e.unsent[ref] = append(e.unsent[ref], unsent...)
+		if len(unsent) > 0 {
+			e.unsent[ref] = append(e.unsent[ref], unsent...)
+		}
 	}
+}
+
+// separate records that a repost is not sent together with others: a request that had it was refused.
+func (p *pending) separate(a *v1beta1.Alert, ref v1beta1.ReceiverRef) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if e := p.of(a); e != nil {
+		e.alone[ref] = true
+	}
+}
+
+// isSeparate reports whether a repost is sent alone. It creates the entry of the Alert, without which a repost is not sent.
+func (p *pending) isSeparate(a *v1beta1.Alert, ref v1beta1.ReceiverRef) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.open(a).alone[ref]
 }
 
 // confirm records that a request whose record is written is sent now.
@@ -178,12 +213,12 @@ func (p *pending) confirm(a *v1beta1.Alert, ref v1beta1.ReceiverRef) {
 func (p *pending) apply(a *v1beta1.Alert, w *lifecycle.Inputs) (last uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	w.InFlight, w.LastResent, w.Failed = nil, nil, nil
+	w.InFlight, w.LastResent, w.Kept, w.Failed = nil, nil, nil, nil
 	e := p.of(a)
 	if e == nil {
 		return 0
 	}
-	w.InFlight, w.LastResent, w.Failed = maps.Clone(e.underWay), maps.Clone(e.posted), maps.Clone(e.failed)
+	w.InFlight, w.LastResent, w.Kept, w.Failed = maps.Clone(e.underWay), maps.Clone(e.posted), maps.Clone(e.kept), maps.Clone(e.failed)
 	e.removeUnsent(a)
 	for _, o := range e.outcomes {
 		lifecycle.PutDelivery(a, lifecycle.Apply(lifecycle.DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: o.Ref.Kind, Name: o.Ref.Name}), o))
@@ -220,7 +255,7 @@ func (p *pending) markRecorded(a *v1beta1.Alert, last uint64) {
 			e.underWay[ref] = f
 		}
 	}
-	if len(e.outcomes)+len(e.underWay)+len(e.posted)+len(e.failed)+len(e.queued)+len(e.unsent) == 0 && !e.released {
+	if len(e.outcomes)+len(e.underWay)+len(e.posted)+len(e.alone)+len(e.failed)+len(e.queued)+len(e.unsent) == 0 && !e.released {
 		delete(p.entries, nameOf(a))
 	}
 }

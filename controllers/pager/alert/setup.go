@@ -73,6 +73,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		health:        o.Health,
 		answerTimeout: answerTimeout,
 	}
+	r.reposts = r.newReposts()
 	o.Endpoints.Limiters.OnRecovery = func(key endpoints.Key) { r.wakeWaiting(ctx, key) }
 	return errors.Join(r.watch(mgr, o.Workers), mgr.Add(barrier), mgr.Add(manager.RunnableFunc(r.drain)))
 }

@@ -140,7 +140,61 @@ func (d *DeliveryPlan) resend(p Target, every time.Duration, last, now time.Time
 		d.Wake = due
 		return
 	}
-	d.Send = &Request{Event: result.Fired, Hash: d.Row.LastAttemptedHash, Sequence: d.Row.Sequence, Attempt: d.Row.Attempts, Version: p.Version, ResendEvery: every}
+	d.Send = d.repeat(p, every)
+}
+
+const (
+	// keepTimeout is how long a time to live waits for receivers that forget what they hold; what was posted last has ended by then.
+	keepTimeout = 10 * time.Minute
+	// keepRetry is the interval between two attempts.
+	keepRetry = 30 * time.Second
+)
+
+// isKept reports whether the receivers that forget what they hold keep it from now on, as the Alert goes away without a resolve. Those that
+// do not are asked to, until a time of the API server.
+func (pl *Plan) isKept(a *v1beta1.Alert, until time.Time, w Inputs) bool {
+	kept := true
+	for i := range pl.Deliveries {
+		if d := &pl.Deliveries[i]; d.isForgotten(a, w) && !w.hasPassed(until) {
+			kept = false
+			d.keep(w)
+			pl.Wake = Earliest(pl.Wake, d.Wake)
+		}
+	}
+	return kept
+}
+
+// isForgotten reports whether the receiver forgets what it holds and can be asked to keep it. A person who releases an Alert does not wait
+// for a receiver that fails.
+func (d *DeliveryPlan) isForgotten(a *v1beta1.Alert, w Inputs) bool {
+	ref := RefOf(d.Row)
+	_, fails := w.Failed[ref]
+	switch {
+	case !d.Wanted, w.ResendEvery[ref] == 0, w.Targets[ref].Problem != nil, w.Kept[ref], !a.DeletionTimestamp.IsZero() && (fails || w.Blocked[ref]):
+		return false
+	}
+	return a.Spec.State == v1beta1.AlertFiring && d.Row.State == v1beta1.DeliverySent && confirmed(d.Row, ContentHash(&a.Spec))
+}
+
+// keep repeats what the receiver holds for the last time.
+func (d *DeliveryPlan) keep(w Inputs) {
+	ref := RefOf(d.Row)
+	if _, busy := w.InFlight[ref]; busy {
+		return
+	}
+	d.Send = nil
+	if failed, ok := w.Failed[ref]; ok {
+		if d.Wake = future(failed.At.Add(keepRetry), w.Now); !d.Wake.IsZero() {
+			return
+		}
+	}
+	d.Send = d.repeat(w.Targets[ref], w.ResendEvery[ref])
+	d.Send.Last = true
+}
+
+// repeat returns the request that repeats what the receiver holds.
+func (d *DeliveryPlan) repeat(p Target, every time.Duration) *Request {
+	return &Request{Event: result.Fired, Hash: d.Row.LastAttemptedHash, Sequence: d.Row.Sequence, Attempt: d.Row.Attempts, Version: p.Version, ResendEvery: every}
 }
 
 // isOutcomeUnknown reports whether the answer to the content of a hash was lost, or confirmed nothing as often as is tried, and must not

@@ -92,6 +92,8 @@ type Inputs struct {
 	ResendEvery map[v1beta1.ReceiverRef]time.Duration
 	// LastResent is when that was last done.
 	LastResent map[v1beta1.ReceiverRef]time.Time
+	// Kept are the receivers that keep what they hold, though it is not sent again.
+	Kept map[v1beta1.ReceiverRef]bool
 	// Failed are the last attempts that failed, of those that this process made.
 	Failed map[v1beta1.ReceiverRef]FailedAttempt
 	// Recovered is when receivers last succeeded again after they had failed.
@@ -220,6 +222,8 @@ type Request struct {
 	ByDefault bool
 	// ResendEvery is set for the repetition of what the receiver holds, which is not recorded.
 	ResendEvery time.Duration
+	// Last is set for the last such repetition: the Alert goes away, and what it is about goes on.
+	Last bool
 }
 
 // Outcome is what came of a request.

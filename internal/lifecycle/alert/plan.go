@@ -42,12 +42,14 @@ func Decide(a *v1beta1.Alert, w Inputs) Plan {
 	purge := purgeTime(a)
 	switch {
 	case !a.DeletionTimestamp.IsZero():
-		s.Release = protected && s.finished(a, w)
+		s.Release = protected && s.finished(a, w) && (!retainsExternal(a) || s.isKept(a, a.DeletionTimestamp.Add(graceAfterCreation), w))
 		if !protected {
 			s.Wake = time.Time{} // only finalizers of others are left
 		}
 	case s.finished(a, w) && !purge.IsZero() && w.hasPassed(purge):
-		s.Purge = true
+		if s.Purge = !protected || s.isKept(a, purge.Add(keepTimeout), w); s.Purge {
+			s.sendNothing()
+		}
 	default:
 		s.AddFinalizer = !protected
 		s.Wake = Earliest(s.Wake, w.wakeAt(purge))

@@ -99,6 +99,16 @@ func deletedAt(t time.Time) func(*v1beta1.Alert) {
 	return func(a *v1beta1.Alert) { a.DeletionTimestamp = &metav1.Time{Time: t} }
 }
 
+// retained releases an Alert without a resolve.
+func retained(a *v1beta1.Alert) {
+	a.Annotations = map[string]string{deletionPolicyAnnotation: retain}
+}
+
+// lived has an Alert delete itself a minute after t0.
+func lived(a *v1beta1.Alert) {
+	a.Spec.TTLSecondsAfterFinished, a.Status.FinishedTime = ptr.To[int32](60), Seconds(t0)
+}
+
 func rows(rows ...func(*v1beta1.Alert) v1beta1.Delivery) func(*v1beta1.Alert) {
 	return func(a *v1beta1.Alert) {
 		for _, row := range rows {
@@ -142,6 +152,8 @@ func TestDecide(t *testing.T) {
 		flying, reminding bool      // a request to oncall is under way, which is a reminder
 		Blocked           bool
 		failed            bool      // the last attempt at oncall was this process's
+		failedAt          time.Time // default: t0
+		kept              bool      // by oncall
 		LastResent        time.Time // by oncall
 		want              string    // sends, then what else, then the wake
 	}{
@@ -241,7 +253,7 @@ func TestDecide(t *testing.T) {
 			})},
 		"deleted, receiver gone": {why: "there is nobody to tell", alert: newAlert(rows(holds(oncall)), deletedAt(t0)), Refs: one, Now: t0,
 			Targets: map[v1beta1.ReceiverRef]Target{oncall: {Problem: &Problem{Reason: "ReceiverNotFound"}}}, want: "release"},
-		"deleted, retained": {why: "a person releases it", alert: newAlert(rows(holds(oncall)), deletedAt(t0), func(a *v1beta1.Alert) { a.Annotations = map[string]string{deletionPolicyAnnotation: retain} }), Refs: one, Targets: good, Now: t0,
+		"deleted, retained": {why: "a person releases it", alert: newAlert(rows(holds(oncall)), deletedAt(t0), retained), Refs: one, Targets: good, Now: t0,
 			want: "release"},
 		"deleted, young": {why: "apply and delete in one script still pages", alert: newAlert(deletedAt(at(time.Minute))), Refs: one, Targets: good, Now: at(time.Minute),
 			want: "Fired#1.1, wake 10m0s"},
@@ -328,6 +340,17 @@ func TestDecide(t *testing.T) {
 			suspended.Problem = &Problem{Reason: v1beta1.ReasonSuspended}
 			return map[v1beta1.ReceiverRef]Target{oncall: suspended}
 		}(), alert: newAlert(rows(isHeldBy(oncall))), want: "wake 2m0s"},
+		// F-P8: what goes away without a resolve is posted once more, so that the receiver keeps it.
+		"time to live, forgets": {why: "it would end there", Refs: one, Now: at(time.Minute), Targets: forgetful(), alert: newAlert(rows(isHeldBy(oncall)), lived), want: "last Fired#1.1, wake 1m0s"},
+		"time to live, kept":    {why: "the receiver has it", Refs: one, Now: at(2 * time.Minute), Targets: forgetful(), kept: true, alert: newAlert(rows(isHeldBy(oncall)), lived), want: "purge"},
+		"time to live, under way": {why: "the later end counts", Refs: one, Now: at(time.Minute), Targets: forgetful(), flying: true, reminding: true,
+			alert: newAlert(rows(isHeldBy(oncall)), lived), want: ""},
+		"time to live, fails":    {why: "it is tried again", Refs: one, Now: at(time.Minute + 10*time.Second), Targets: forgetful(), failed: true, failedAt: at(time.Minute), alert: newAlert(rows(isHeldBy(oncall)), lived), want: "wake 20s"},
+		"time to live, too late": {why: "it has ended there", Refs: one, Now: at(11 * time.Minute), Targets: forgetful(), alert: newAlert(rows(isHeldBy(oncall)), lived), want: "purge"},
+		"released, forgets":      {why: "it would end there", Refs: one, Now: t0, Targets: forgetful(), alert: newAlert(rows(isHeldBy(oncall)), deletedAt(t0), retained), want: "last Fired#1.1"},
+		"released, kept":         {why: "the receiver has it", Refs: one, Now: t0, Targets: forgetful(), kept: true, alert: newAlert(rows(isHeldBy(oncall)), deletedAt(t0), retained), want: "release"},
+		"released, fails":        {why: "a person does not wait for it", Refs: one, Now: t0, Targets: forgetful(), failed: true, alert: newAlert(rows(isHeldBy(oncall)), deletedAt(t0), retained), want: "release"},
+		"released, blocked":      {why: "a person does not wait for it", Refs: one, Now: t0, Targets: forgetful(), Blocked: true, alert: newAlert(rows(isHeldBy(oncall)), deletedAt(t0), retained), want: "release"},
 		"became an Alertmanager": {why: "what another confirmed is not said again", Refs: one, Now: at(2 * time.Minute), Targets: forgetful(),
 			alert: newAlert(rows(holds(oncall))), want: ""},
 		"nobody any more": {why: "it waits for a default, as it is not held by anybody", Targets: good, Now: t0,
@@ -399,8 +422,9 @@ func TestDecide(t *testing.T) {
 				w.ServerTime = c.Server
 			}
 			if c.failed {
-				w.Failed = map[v1beta1.ReceiverRef]FailedAttempt{oncall: {Since: t0, At: t0}}
+				w.Failed = map[v1beta1.ReceiverRef]FailedAttempt{oncall: {Since: t0, At: latest(t0, c.failedAt)}}
 			}
+			w.Kept = map[v1beta1.ReceiverRef]bool{oncall: c.kept}
 			if c.flying {
 				w.InFlight = map[v1beta1.ReceiverRef]OpenRequest{oncall: {Since: c.Now}}
 				if c.reminding {
@@ -427,7 +451,10 @@ func shorthand(s Plan, now time.Time) string {
 			if d.Send.AtMostOnce {
 				part = "once " + part
 			}
-			if d.Send.ResendEvery > 0 {
+			switch {
+			case d.Send.Last:
+				part = "last " + part
+			case d.Send.ResendEvery > 0:
 				part = "again " + part
 			}
 			parts = append(parts, part)

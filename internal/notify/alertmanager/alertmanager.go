@@ -24,7 +24,7 @@ limitations under the License.
 //
 // Alertmanager holds alerts in memory and does not replicate them. So each replica receives each request, and an alert is
 // valid for Validity: the caller sends an active alert again every ResendEvery. A replica that was restarted receives the
-// alert with the next repeat. An alert without repeats ends by itself. A message is delivered when one replica accepted it;
+// alert with the next repeat. An alert without repeats ends by itself. One that goes on without them is posted with the validity KeptFor. A message is delivered when one replica accepted it;
 // the other replicas receive the alert with the next repeat, and end it after Validity.
 package alertmanager
 
@@ -54,6 +54,11 @@ const (
 	// operator, and clocks that differ by minutes: an alert that ends too early notifies people again when it returns.
 	Validity = 10 * time.Minute
 
+	// KeptFor is the validity of an alert that goes on but is not sent again. Only a person can end it earlier.
+	KeptFor = 7 * 24 * time.Hour
+
+	// maxBody bounds a request with several messages, in bytes.
+	maxBody = 1 << 20
 	// maxReplicas bounds the requests for one message.
 	maxReplicas = 8
 )
@@ -80,8 +85,9 @@ type Sender struct {
 }
 
 var (
-	_ notify.Sender = (*Sender)(nil)
-	_ notify.Prober = (*Sender)(nil)
+	_ notify.Sender   = (*Sender)(nil)
+	_ notify.Repeater = (*Sender)(nil)
+	_ notify.Prober   = (*Sender)(nil)
 )
 
 // labelPattern matches the names of labels that every version of Alertmanager accepts.
@@ -140,16 +146,41 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 
 // Send makes one attempt at every replica.
 func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
-	alerts, holds := s.render(m, k)
-	body, err := notify.Encode(alerts)
+	_, receipts, err := s.Repeat(ctx, []notify.Repeat{{Message: m, Key: k}})
 	if err != nil {
 		return result.Receipt{}, err
 	}
+	return receipts[0], nil
+}
+
+// Repeat makes one attempt at every replica.
+func (s *Sender) Repeat(ctx context.Context, messages []notify.Repeat) (n int, receipts []result.Receipt, err error) {
+	var body []byte
+	for _, repeat := range messages {
+		alerts, holds := s.render(repeat.Message, repeat.Key)
+		encoded, err := notify.Encode(alerts) // an array
+		if err != nil && n == 0 {
+			return 1, nil, err
+		}
+		if n > 0 && (err != nil || len(body)+len(encoded) > maxBody) {
+			break
+		}
+		if n > 0 {
+			body[len(body)-1], encoded = ',', encoded[1:]
+		}
+		body = append(body, encoded...)
+		receipts = append(receipts, result.Receipt{ExternalID: holds.String()})
+		n++
+	}
 	failures := s.requestAll(ctx, http.MethodPost, "alerts", body)
 	if failure := combine(failures); failure != nil {
-		return result.Receipt{}, failure
+		return n, nil, failure
 	}
-	return result.Receipt{ExternalID: holds.String(), Note: receiptNote(failures)}, nil
+	note := receiptNote(failures)
+	for i := range receipts {
+		receipts[i].Note = note
+	}
+	return n, receipts, nil
 }
 
 // Probe requests the status of every replica with the credentials. One success is enough.

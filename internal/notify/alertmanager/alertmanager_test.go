@@ -21,6 +21,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -146,6 +147,36 @@ func TestSend(t *testing.T) {
 				t.Errorf("got headers %v", r.Header)
 			}
 		})
+	}
+}
+
+// F-P36: a request has as many messages as fit into 1 MiB. F-P8: the last one of a message is valid for longer.
+func TestRepeat(t *testing.T) {
+	server := notifytest.NewServer(t)
+	s := newSender(t, Config{URLs: []string{server.URL}})
+	var messages []notify.Repeat
+	for i := range 64 {
+		m := notifytest.Message(result.Fired)
+		m.Name, m.RawContent, m.Last = fmt.Sprint("a-", i), strings.Repeat(`"`, 16<<10), i == 0 // 32 KiB in JSON
+		messages = append(messages, notify.Repeat{Message: m, Key: notifytest.Key("delivery", "")})
+	}
+	n, receipts, err := s.Repeat(t.Context(), messages)
+	if err != nil || n != 31 || len(receipts) != n || receipts[n-1].ExternalID != "critical@2026-03-01T12:00:00Z" {
+		t.Fatalf("%d of %d messages, %d receipts, %v", n, len(messages), len(receipts), err)
+	}
+	body := server.Requests()[0].Body
+	var posted []postedAlert
+	if err := json.Unmarshal(body, &posted); err != nil || len(posted) != n || len(body) > 1<<20 {
+		t.Fatalf("%d alerts in %d bytes, %v", len(posted), len(body), err)
+	}
+	for i, a := range posted {
+		want := now.Truncate(time.Second).Add(Validity)
+		if i == 0 {
+			want = now.Truncate(time.Second).Add(KeptFor)
+		}
+		if a.Labels[labelName] != fmt.Sprint("a-", i) || a.Annotations.Description != messages[i].Message.RawContent || !a.EndsAt.Equal(want) {
+			t.Errorf("alert %d is %v until %s, want %s", i, a.Labels, a.EndsAt, want)
+		}
 	}
 }
 

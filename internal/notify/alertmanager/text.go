@@ -56,7 +56,11 @@ func (s *Sender) render(m notify.Message, k notify.Key) ([]postedAlert, activeAl
 		holds.since = before.since // an update has its own time but is the same alert
 	}
 	end := now
-	if m.Event != result.Resolved {
+	switch {
+	case m.Event == result.Resolved:
+	case m.Last:
+		end = now.Add(KeptFor)
+	default:
 		end = now.Add(Validity)
 	}
 	alerts := []postedAlert{s.alert(m, k, holds, end)}
