@@ -29,7 +29,7 @@ import (
 // itRotates replaces the credentials that a running Pod uses, which sees a mounted Secret up to 90 s after it has changed.
 func itRotates() {
 	It("replaces credentials without a failed login of a Pod that has them mounted", func(ctx SpecContext) {
-		const namespace, rotations = "rotation", 20
+		const rotations = 20
 		var bindings, mounts, volumes strings.Builder
 		for i := range rotations {
 			for kind, overlap := range map[string]string{"kept": "{}", "removed": "{bellhop.gophernetes.io/rotation-overlap-seconds: '0'}"} {
@@ -39,19 +39,20 @@ func itRotates() {
 				fmt.Fprintf(&volumes, "{name: %s, secret: {secretName: %[1]s}},", name)
 			}
 		}
-		kubectl(ctx, "create namespace "+namespace)
+		kubectl(ctx, "create namespace rotation")
 		apply(ctx, "{apiVersion: servicecatalog.k8s.io/v1beta1, kind: ServiceInstance, metadata: {name: db, namespace: rotation}, spec: {clusterServiceClassExternalName: azure-mysql, clusterServicePlanExternalName: basic50}}\n"+bindings.String())
 		kubectl(ctx, "wait --namespace rotation --for=condition=Ready --timeout=120s servicebinding --all")
 		apply(ctx, fmt.Sprintf("{apiVersion: v1, kind: Pod, metadata: {name: login, namespace: rotation}, spec: {containers: [{name: login, image: %s, args: [-secrets=/secrets], volumeMounts: [%s]}], volumes: [%s]}}", imageOf("login"), mounts.String(), volumes.String()))
+		kubectl(ctx, "wait --namespace rotation --for=condition=Ready --timeout=90s pod/login")
 		Eventually(loginsOf).WithArguments(ctx, "logged in").Should(Equal(2 * rotations))
 
-		kubectl(ctx, "annotate --namespace rotation servicebinding --all "+"bellhop.gophernetes.io/rebind=again")
+		kubectl(ctx, "annotate --namespace rotation servicebinding --all bellhop.gophernetes.io/rebind=again")
 		Eventually(loginsOf).WithArguments(ctx, "logged in").WithTimeout(4 * time.Minute).Should(Equal(4 * rotations)) // with the new ones
 		kept, removed := loginsOf(ctx, "kept-", ": failed"), loginsOf(ctx, "removed-", ": failed")
 		AddReportEntry(fmt.Sprintf("%d rotations: failed logins, one a second", rotations), fmt.Sprintf("%d; %d where former credentials are removed at once", kept, removed), ReportEntryVisibilityAlways)
 		Expect(kept).To(BeZero())
 		Expect(removed).NotTo(BeZero(), "the Pod saw the Secrets too early to show anything")
-		kubectl(ctx, "delete --timeout=120s namespace/"+namespace)
+		kubectl(ctx, "delete --timeout=120s namespace/rotation")
 	})
 }
 
