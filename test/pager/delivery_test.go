@@ -33,6 +33,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/notify/notifytest"
 )
 
 // respondWith gives all requests the same answer.
@@ -442,6 +443,20 @@ var _ = Describe("An Alert", func() {
 			Eventually(hook.eventTypes(a)).Should(Equal([]string{"fired"}))
 			Eventually(checkGone(ctx, a)).Should(Succeed())
 			Expect(hook.eventTypes(a)()).To(Equal([]string{"fired"}))
+		})
+
+		// F-P8: Alertmanager ends an alert that is not posted again.
+		It("leaves the alert at Alertmanager as it is", func(ctx SpecContext) {
+			service := notifytest.NewAlertmanager("")
+			server := httptest.NewServer(service)
+			DeferCleanup(server.Close)
+			createReceiver(ctx, namespace, "am", "", func(r *v1beta1.Receiver) {
+				r.Spec.Webhook, r.Spec.Alertmanager = nil, &v1beta1.AlertmanagerProvider{URLs: []string{server.URL}}
+			})
+			a := createAlert(ctx, namespace, "a", func(a *v1beta1.Alert) { a.Spec.TTLSecondsAfterFinished = ptr.To[int32](1) }, "am")
+			Eventually(checkGone(ctx, a)).Should(Succeed())
+			service.Now = func() time.Time { return time.Now().Add(6 * 24 * time.Hour) }
+			Expect(service.Seen()).To(ConsistOf(HaveField("Resolved", false)))
 		})
 
 		It("counts it from the last delivery", func(ctx SpecContext) {

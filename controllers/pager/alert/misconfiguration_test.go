@@ -334,9 +334,14 @@ func TestF_P7_OnlyTheContentOfASecretIsAnotherVersion(t *testing.T) {
 	}
 	observeReceiver := func() {
 		t.Helper()
-		r := receiver.NewReconciler(s.client, v1beta1.KindReceiver, s.resolver, s.endpoints, &endpoints.Health{}, s.now)
+		probed := make(chan struct{}, 1)
+		health := &endpoints.Health{OnChange: func(endpoints.Key) { probed <- struct{}{} }}
+		r := receiver.NewReconciler(s.client, v1beta1.KindReceiver, s.resolver, s.endpoints, health, s.now)
 		if _, err := r.Reconcile(s.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(s.receiver)}); err != nil {
 			t.Fatal(err)
+		}
+		if health.Of(endpoints.KeyOf(s.receiver.Namespace, v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: s.receiver.Name})).Probing {
+			<-probed // a probe reads the Secret
 		}
 	}
 	observeReceiver()
