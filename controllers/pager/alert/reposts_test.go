@@ -169,6 +169,7 @@ func TestRepostsOfNamespacesTakeTurns(t *testing.T) {
 		}
 		s.mu.Unlock()
 		time.Sleep(3 * time.Minute)
+		synctest.Wait()
 		if len(s.ends) != 5501 || len(s.queues) != 0 {
 			t.Errorf("sent %d, and %d queues are left", len(s.ends), len(s.queues))
 		}
