@@ -49,7 +49,16 @@ func TestWhatIsOffered(t *testing.T) {
 	plan, other := clusterPlan(class, "plan"), clusterPlan(class, "other")
 	gone := clusterPlan(class, "gone")
 	gone.Status.RemovedFromBrokerCatalog = true
-	fresh := clusterClass("broker", "class", func(c *v1beta1.ClusterServiceClass) { c.CreationTimestamp = metav1.NewTime(t0.Add(time.Second)) })
+	ours, oursPlan := clusterClass("broker", "class"), clusterPlan(class, "plan")
+	for _, o := range []client.Object{ours, oursPlan} {
+		o.SetOwnerReferences([]metav1.OwnerReference{{APIVersion: v1beta1.GroupVersion.String(), Kind: "ClusterServiceBroker", Name: "broker"}})
+		o.SetCreationTimestamp(metav1.NewTime(t0.Add(time.Hour))) // the clock of the API server is ahead of the operator's
+	}
+	offering := func(classes, plans int32) *v1beta1.ClusterServiceBroker {
+		b := clusterBroker("broker", true)
+		b.Status.ServiceClasses, b.Status.ServicePlans = classes, plans
+		return b
+	}
 	twin := clusterClass("second", "twin", func(c *v1beta1.ClusterServiceClass) { c.Spec.ExternalName = "ext-class" })
 	read, unread, second := clusterBroker("broker", true), clusterBroker("unread", false), clusterBroker("second", true)
 	going := clusterBroker("broker", true)
@@ -74,9 +83,14 @@ func TestWhatIsOffered(t *testing.T) {
 		{name: "no plan", known: []client.Object{read, class}, want: refs(""), error: []string{"spec.clusterServicePlanExternalName: Required value"}},
 		{name: "no plan any more", known: []client.Object{read, class, gone}, want: refs(""), error: []string{`Required value: there is no ClusterServicePlan of ClusterServiceClass "ext-class"`}},
 		{name: "a class without a broker", known: []client.Object{class, plan}, want: refs("plan"), chosen: "ext-plan"},
-		{name: "half a catalog", known: []client.Object{read, fresh, plan}, want: refs(""), warn: []string{`the catalog of ClusterServiceBroker "broker" is being read`}},
-		{name: "half a catalog, with the plan named", known: []client.Object{read, fresh, plan}, plan: "ext-plan", want: refs("plan"), chosen: "ext-plan"},
-		{name: "half a catalog, without the plan that is named", known: []client.Object{read, fresh, plan}, plan: "ext-other", want: refs(""), chosen: "ext-other", warn: []string{"is being read"}},
+		// F-S16: what was read tells whether it was the whole catalog, and no clock does.
+		{name: "a whole catalog", known: []client.Object{offering(1, 1), ours, oursPlan}, want: refs("plan"), chosen: "ext-plan"},
+		{name: "a whole catalog, and a removed plan and one made by hand", known: []client.Object{offering(1, 1), ours, oursPlan, gone, other}, want: refs(""), plan: "ext-nope", chosen: "ext-nope", warn: []string{"the ServiceInstance will wait"}},
+		{name: "a class that the broker's status does not count yet", known: []client.Object{offering(0, 1), ours, oursPlan}, want: refs(""), warn: []string{`the catalog of ClusterServiceBroker "broker" is being read`}},
+		{name: "a plan that the broker's status does not count yet", known: []client.Object{offering(1, 0), ours, oursPlan}, want: refs(""), warn: []string{"is being read"}},
+		{name: "half a catalog", known: []client.Object{offering(1, 2), ours, oursPlan}, want: refs(""), warn: []string{`the catalog of ClusterServiceBroker "broker" is being read`}},
+		{name: "half a catalog, with the plan named", known: []client.Object{offering(1, 2), ours, oursPlan}, plan: "ext-plan", want: refs("plan"), chosen: "ext-plan"},
+		{name: "half a catalog, without the plan that is named", known: []client.Object{offering(1, 2), ours, oursPlan}, plan: "ext-other", want: refs(""), chosen: "ext-other", warn: []string{"is being read"}},
 		{name: "caches that are not synced", start: true, known: []client.Object{read, class, plan}, warn: []string{"spec.clusterServiceClassExternalName was not checked: Bellhop is still starting"}},
 		{name: "no class, and a broker that was never read", known: []client.Object{read, unread}, warn: []string{`the catalog of ClusterServiceBroker "unread" was not read yet`}},
 		{name: "no class", known: []client.Object{read, clusterClass("broker", "claas")}, error: []string{`spec.clusterServiceClassExternalName: Invalid value: "ext-class"`, "the catalog has ext-claas", "no plan can be chosen"}},

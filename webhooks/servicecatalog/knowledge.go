@@ -29,6 +29,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/apiserver"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
+	"github.com/gophernetes/bellhop/internal/lifecycle/catalogsync"
 )
 
 // knowledge looks up objects in the caches. A cache that is not synced knows nothing: what depends on it is accepted, and left to
@@ -125,21 +126,37 @@ func (k knowledge) knowsCatalogs(ctx context.Context) bool {
 		&v1beta1.ServiceBroker{}, &v1beta1.ServiceClass{}, &v1beta1.ServicePlan{})
 }
 
-// halfRead reports that a class is newer than its broker's last complete catalog, so that more of its plans may follow.
+// halfRead reports that the caches do not show the whole catalog that a class comes from, so that more of its plans may follow: the broker's
+// status has the numbers of classes and plans, and is written after them. No clocks are compared: the status has the operator's, a class
+// that of the API server.
 func (k knowledge) halfRead(ctx context.Context, class v1beta1.Class) string {
+	kinds := catalogsync.KindsOf(catalog.ScopeOf(class))
 	broker, err := k.index.BrokerOf(ctx, class)
 	switch {
-	case index.IsNotFound(err):
-		return "" // a class without a broker is created by hand, with its plans
+	case index.IsNotFound(err), err == nil && !kinds.IsOurs(class):
+		return "" // a class that is created by hand, with its plans
 	case err != nil:
 		return err.Error()
 	}
-	read := broker.CommonStatus().LastCatalogRetrievalTime
-	created := class.GetCreationTimestamp()
-	if read == nil || read.Before(&created) {
-		return fmt.Sprintf("the catalog of %s %q is being read", catalog.ScopeOf(broker).BrokerKind(), broker.GetName())
+	classes, errClasses := k.index.Classes(ctx, broker)
+	plans, errPlans := k.index.Plans(ctx, broker)
+	if err := errors.Join(errClasses, errPlans); err != nil {
+		return err.Error()
+	}
+	if status := broker.CommonStatus(); countOffered(kinds, classes) != int(status.ServiceClasses) || countOffered(kinds, plans) != int(status.ServicePlans) {
+		return fmt.Sprintf("the catalog of %s %q is being read", kinds.BrokerKind(), broker.GetName())
 	}
 	return ""
+}
+
+// countOffered counts the classes or plans that a catalog offers, as the broker's status does.
+func countOffered[T catalogsync.Object](kinds catalogsync.Kinds, list []T) (n int) {
+	for _, o := range list {
+		if kinds.IsOurs(o) && !*catalogsync.RemovedFlag(o) {
+			n++
+		}
+	}
+	return n
 }
 
 // lacksSecret reports that a Secret does not exist, as far as the cache is synced.

@@ -34,6 +34,14 @@ type Kinds struct {
 // AllKinds has those of both scopes.
 var AllKinds = []Kinds{ClusterWide, Namespaced}
 
+// KindsOf returns the kinds of a scope.
+func KindsOf(scope catalog.Scope) Kinds {
+	if scope == catalog.Cluster {
+		return ClusterWide
+	}
+	return Namespaced
+}
+
 var ClusterWide = Kinds{
 	Scope:     catalog.Cluster,
 	NewBroker: func() v1beta1.Broker { return &v1beta1.ClusterServiceBroker{} },
