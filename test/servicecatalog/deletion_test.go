@@ -139,6 +139,7 @@ var _ = Describe("A deletion", func() {
 		Expect(s.Holds().Instances).To(BeEmpty())
 	})
 
+	// F-U2: the broker is not Ready while requests to it fail.
 	It("while the broker is down reports since when it waits, and how to remove the object immediately", func(ctx SpecContext) {
 		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
 		si, back := s.createReadyInstance(ctx, "db"), s.createReadyInstance(ctx, "back")
@@ -150,12 +151,14 @@ var _ = Describe("A deletion", func() {
 			Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(haveCondition("Ready", "Unknown", "DeprovisionCallFailed"), haveReadyMessage("the next is at "),
 				haveReadyMessage("Deleted since "+si.DeletionTimestamp.UTC().Format(time.RFC3339)), haveReadyMessage("annotate it with "+v1beta1.DeletionPolicyAnnotation+"=Retain")))
 		}
+		Eventually(brokerStatus(ctx, s.object)).Should(SatisfyAll(haveCondition("Ready", "False", "ErrorFetchingCatalog"), haveReadyMessage("/v2/catalog: the connection was refused (attempt "), haveReadyMessage("the next is at ")))
 		Expect(kubectl(ctx, "", "annotate", "serviceinstance", "-n", s.namespace, "db", v1beta1.DeletionPolicyAnnotation+"=Retain")).To(ContainSubstring("annotated"))
 		Eventually(checkGone(ctx, si)).Should(Succeed())
 		Eventually(readEvents(ctx, si)).Should(ContainElement(ContainSubstring("Warning Retained: the deletion policy is Retain")))
 		Expect(s.Listen()).To(Succeed())
 		DeferCleanup(s.Close)
 		Eventually(checkGone(ctx, back)).WithTimeout(time.Minute).Should(Succeed())
+		Eventually(brokerStatus(ctx, s.object)).Should(beReady(s.object))
 		Expect(s.Holds().Instances).To(SatisfyAll(HaveLen(1), HaveKey(si.Spec.ExternalID)))
 	})
 

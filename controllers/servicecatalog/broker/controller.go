@@ -20,7 +20,6 @@ package broker
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -69,8 +68,7 @@ type Reconciler struct {
 	interval      time.Duration
 	wake          enqueue.Enqueuer
 
-	mu        sync.Mutex
-	requested map[brokers.Key]time.Time // when an answer said that the catalog has changed
+	demands demands
 }
 
 // +kubebuilder:rbac:groups=servicecatalog.k8s.io,resources=clusterservicebrokers;servicebrokers,verbs=get;list;watch;patch
@@ -155,9 +153,7 @@ func (r *Reconciler) observe(ctx context.Context, b v1beta1.Broker) (existing ca
 	}
 	f = brokerrules.Inputs{Now: r.clock.Now(), Interval: r.interval, Digest: r.digest(existing)}
 	f.Credentials, f.FinalizerChanged, err = r.secrets.VersionOf(ctx, b)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	f.RelistRequested = !r.requested[brokers.KeyOf(b)].IsZero()
+	f.RelistRequested, f.Health = r.demands.of(brokers.KeyOf(b))
 	return existing, f, err
 }
 
@@ -191,9 +187,7 @@ func (r *Reconciler) finishWithoutRelist(ctx context.Context, b v1beta1.Broker, 
 
 // forget drops what is kept for a broker that was deleted.
 func (r *Reconciler) forget(key brokers.Key) {
-	r.mu.Lock()
-	delete(r.requested, key)
-	r.mu.Unlock()
+	r.demands.forget(key)
 	r.leaveQueue(key)
 	r.connections.Forget(key)
 	r.forgetMetrics(key)

@@ -68,7 +68,7 @@ func newBrokerReconciler(t *testing.T, s catalogsync.Kinds, c client.Client, now
 		barrier: barrier, fresh: barrier.Of(v1beta1.GroupVersion.WithKind(s.BrokerKind()), s.NewBroker()),
 		connections:   brokers.NewClients(c, c, outbound.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, nil), time.Minute, func(brokers.Key, osb.Observation) {}),
 		secrets:       authsecret.NewReconciler(c, c, x, recorder, barrier),
-		forgetMetrics: func(brokers.Key) {}, recorder: recorder, clock: at, interval: 24 * time.Hour, requested: map[brokers.Key]time.Time{},
+		forgetMetrics: func(brokers.Key) {}, recorder: recorder, clock: at, interval: 24 * time.Hour,
 	}, at
 }
 
@@ -544,9 +544,10 @@ func TestABrokerThatCannotBeReadIsNotForgotten(t *testing.T) {
 		if err := r.barrier.WaitForSync(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		r.requested[brokers.KeyOf(b)], fails = lifecycletest.Noon, true
+		r.RequestRelist(brokers.KeyOf(b))
+		fails = true
 		_, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(b)})
-		if _, is := r.requested[brokers.KeyOf(b)]; is == forgotten || (err == nil) != forgotten {
+		if is, _ := r.demands.of(brokers.KeyOf(b)); is == forgotten || (err == nil) != forgotten {
 			t.Errorf("%v: the request for a relist is there: %t, %v", failure, is, err)
 		}
 	}

@@ -46,8 +46,9 @@ func (r *Reconciler) relist(ctx context.Context, b v1beta1.Broker, f brokerrules
 	key := brokers.KeyOf(b)
 	name := client.ObjectKeyFromObject(b)
 	endpoint := r.connections.Limiters.Of(key, f.Now)
-	// Nothing but the status needs the answer of a broker that hangs: it is a probe.
-	release, wait := endpoint.Enter(limiter.Request{ID: r.queueKey(key), Flow: "catalog", Probe: true, Misconfigured: int(b.CommonStatus().Misconfigured), Notify: func() { r.wake.AddFirst(name) }}, f.Now)
+	// Nothing but the status needs the answer of a broker that hangs: it is a probe. Where requests to a broker that is Ready fail, the
+	// relist does not wait behind their retries.
+	release, wait := endpoint.Enter(limiter.Request{ID: r.queueKey(key), Flow: "catalog", Probe: true, First: f.Health.Failed && b.CommonStatus().Attempts == 0, Misconfigured: int(b.CommonStatus().Misconfigured), Notify: func() { r.wake.AddFirst(name) }}, f.Now)
 	if release == nil {
 		return enqueue.Requeue(f.Now.Add(brokers.QueueHeartbeat), f.Now), r.queued(ctx, b, wait, f.Now)
 	}
@@ -66,7 +67,7 @@ func (r *Reconciler) relist(ctx context.Context, b v1beta1.Broker, f brokerrules
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	r.forgetRequest(key, f.Now)
+	r.demands.relisted(key, f.Now, v.Error == nil)
 	return r.continueWith(ctx, recorded)
 }
 
@@ -211,15 +212,6 @@ func (r *Reconciler) misconfiguredConditions(key brokers.Key, now time.Time) lif
 	return lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonErrorFetchingCatalog, Message: message}.WithStalled(v1beta1.ReasonErrorFetchingCatalog)
 }
 
-// forgetRequest drops requests for a relist from before a time.
-func (r *Reconciler) forgetRequest(key brokers.Key, since time.Time) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.requested[key].After(since) {
-		delete(r.requested, key)
-	}
-}
-
 // leaveQueue removes the relist of a broker from its queue.
 func (r *Reconciler) leaveQueue(key brokers.Key) {
 	r.connections.Limiters.Cancel(key, r.queueKey(key), r.clock.Now())
@@ -227,12 +219,4 @@ func (r *Reconciler) leaveQueue(key brokers.Key) {
 
 func (r *Reconciler) queueKey(key brokers.Key) brokers.QueueKey {
 	return brokers.QueueKey{Kind: r.BrokerKind(), Name: types.NamespacedName{Namespace: key.Namespace, Name: key.Name}}
-}
-
-// RequestRelist requests a relist, since an answer said that the catalog has changed.
-func (r *Reconciler) RequestRelist(key brokers.Key) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.requested[key] = r.clock.Now()
-	r.wake.Add(types.NamespacedName{Namespace: key.Namespace, Name: key.Name})
 }

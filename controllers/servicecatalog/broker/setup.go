@@ -45,6 +45,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/enqueue"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/lifecycle/catalogsync"
+	"github.com/gophernetes/bellhop/internal/limiter"
 )
 
 // settleTime is the delay between a change of a broker's objects and its reconcile, which covers many changes.
@@ -71,7 +72,7 @@ func Setup(mgr ctrl.Manager, k *engine.Config, secrets AuthSecrets, o Options) e
 			catalogWriter: catalogWriter{Kinds: s, client: mgr.GetClient(), index: current},
 			cached:        k.Index, live: mgr.GetAPIReader(), barrier: &k.Barrier, fresh: k.Barrier.Of(v1beta1.GroupVersion.WithKind(s.BrokerKind()), s.NewBroker()),
 			connections: k.Clients, secrets: secrets, forgetMetrics: o.ForgetMetrics, recorder: k.Recorder, clock: k.Clock,
-			interval: o.RelistInterval, requested: map[brokers.Key]time.Time{},
+			interval: o.RelistInterval,
 		}
 		byScope[s.Scope] = r
 		k.Barrier.Of(v1beta1.GroupVersion.WithKind(s.ClassKind()), s.NewClass())
@@ -80,13 +81,8 @@ func Setup(mgr ctrl.Manager, k *engine.Config, secrets AuthSecrets, o Options) e
 			return err
 		}
 	}
-	k.RequestRelist = func(key brokers.Key) {
-		if key.Namespace == "" {
-			byScope[catalog.Cluster].RequestRelist(key)
-		} else {
-			byScope[catalog.Namespaced].RequestRelist(key)
-		}
-	}
+	k.RequestRelist = func(key brokers.Key) { byScope[brokers.ScopeOf(key)].RequestRelist(key) }
+	k.ObserveRequest = func(key brokers.Key, r limiter.Result) { byScope[brokers.ScopeOf(key)].ObserveRequest(key, r) }
 	return nil
 }
 

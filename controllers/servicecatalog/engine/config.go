@@ -29,6 +29,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/consistency"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/limiter"
 )
 
 // Config is what the controllers of the group share.
@@ -45,6 +46,8 @@ type Config struct {
 	Barrier consistency.CacheBarrier
 	// RequestRelist requests a relist of a broker.
 	RequestRelist func(brokers.Key)
+	// ObserveRequest has the status of a broker follow the requests to it.
+	ObserveRequest func(brokers.Key, limiter.Result)
 	// ProtectSecrets keeps the Secrets of a broker from being deleted, before a request creates something there.
 	ProtectSecrets func(context.Context, v1beta1.Broker) error
 	// CountRelease counts a released object, by its kind.

@@ -39,16 +39,21 @@ func TestWhoseFaultItIs(t *testing.T) {
 		verdict  limiter.Attribution
 		want     lifecycle.Attribution
 		relisted bool
+		observed int
 	}{
-		"the broker's":   {limiter.Result{Misconfigured: true}, limiter.Attribution{Slow: true}, lifecycle.Attribution{Probed: `ClusterServiceBroker "osba"`}, true},
-		"its own":        {limiter.Result{Misconfigured: true}, limiter.Attribution{OwnFault: true}, lifecycle.Attribution{OwnFault: true}, false},
-		"not known yet":  {limiter.Result{Misconfigured: true}, limiter.Attribution{}, lifecycle.Attribution{}, false},
-		"another answer": {limiter.Result{Error: true}, limiter.Attribution{Slow: true, OwnFault: true}, lifecycle.Attribution{}, false},
+		"the broker's":   {limiter.Result{Misconfigured: true}, limiter.Attribution{Slow: true}, lifecycle.Attribution{Probed: `ClusterServiceBroker "osba"`}, true, 1},
+		"its own":        {limiter.Result{Misconfigured: true}, limiter.Attribution{OwnFault: true}, lifecycle.Attribution{OwnFault: true}, false, 1},
+		"not known yet":  {limiter.Result{Misconfigured: true}, limiter.Attribution{}, lifecycle.Attribution{}, false, 1},
+		"another answer": {limiter.Result{Error: true}, limiter.Attribution{Slow: true, OwnFault: true}, lifecycle.Attribution{}, false, 1},
+		"not sent":       {limiter.Result{NotSent: true}, limiter.Attribution{}, lifecycle.Attribution{}, false, 0},
 	} {
-		relisted := false
-		r := &Reconciler[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]{Config: &Config{RequestRelist: func(brokers.Key) { relisted = true }}}
-		if got := r.attribute(b, test.result, test.verdict); got != test.want || relisted != test.relisted {
-			t.Errorf("%s: %+v, its catalog is read: %v", name, got, relisted)
+		relisted, observed := false, 0
+		r := &Reconciler[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]{Config: &Config{
+			RequestRelist:  func(brokers.Key) { relisted = true },
+			ObserveRequest: func(brokers.Key, limiter.Result) { observed++ },
+		}}
+		if got := r.attribute(b, test.result, test.verdict); got != test.want || relisted != test.relisted || observed != test.observed {
+			t.Errorf("%s: %+v, its catalog is read: %v, its status follows %d requests", name, got, relisted, observed)
 		}
 	}
 }

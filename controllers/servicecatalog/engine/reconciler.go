@@ -275,6 +275,9 @@ func (r *Reconciler[O, S, M]) Send(ctx context.Context, v *Scope[O, S, M], broke
 
 // attribute attributes an answer. If the broker is at fault, its catalog is read, so that its status has the error.
 func (r *Reconciler[O, S, M]) attribute(broker v1beta1.Broker, result limiter.Result, of limiter.Attribution) lifecycle.Attribution {
+	if !result.NotSent {
+		r.ObserveRequest(brokers.KeyOf(broker), result)
+	}
 	if !result.Misconfigured || of.OwnFault || !of.Slow {
 		return lifecycle.Attribution{OwnFault: result.Misconfigured && of.OwnFault}
 	}

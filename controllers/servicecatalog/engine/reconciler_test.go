@@ -38,6 +38,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
 	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
+	"github.com/gophernetes/bellhop/internal/limiter"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
@@ -63,7 +64,7 @@ func TestAStoppingProcessSendsNothing(t *testing.T) {
 			ctx, stop := context.WithCancel(t.Context())
 			defer stop()
 			c := controllertest.NewCluster(t, interceptor.Funcs{}, si)
-			r := newStub(c, &Config{Barrier: consistency.CacheBarrier{Cache: c, Live: c}, Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
+			r := newStub(c, &Config{Barrier: consistency.CacheBarrier{Cache: c, Live: c}, Clients: &brokers.Clients{}, ObserveRequest: func(brokers.Key, limiter.Result) {}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
 			asked := false
 			r.reconcile = func(ctx context.Context, v *Scope[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]) (ctrl.Result, error) {
 				if stops {

@@ -29,6 +29,8 @@ const (
 	minRelist = time.Minute
 	// MinDemanded is the shortest time between two relists that a broker's answer requests, or a changed Secret.
 	MinDemanded = 10 * time.Second
+	// maxCheck is the longest time between two relists of a broker whose other requests fail, although its catalog can be read.
+	maxCheck = 10 * time.Minute
 	// maxRetry is the longest time to the next attempt: what a broker's Retry-After may ask for.
 	maxRetry = 25 * time.Hour
 )
@@ -46,6 +48,21 @@ type Inputs struct {
 	Digest string
 	// RelistRequested: an answer of the broker said that the catalog has changed.
 	RelistRequested bool
+	// Health is what requests of instances and bindings say of the broker.
+	Health Health
+}
+
+// Health is what the requests of instances and bindings to a broker say since its catalog was last read. The relist that follows decides
+// whether the broker is Ready: one request that fails proves nothing.
+type Health struct {
+	// Failed: the last request was not answered, or with the answer that the broker is unavailable.
+	Failed bool
+	// Checks is the number of relists for that reason that succeeded, since a request was answered.
+	Checks int
+	// Recovered: a request was answered after others had failed.
+	Recovered bool
+	// LastRelist is when this process last tried to read the catalog; zero: it has not.
+	LastRelist time.Time
 }
 
 // Decision is when a catalog is read next.
@@ -73,7 +90,7 @@ func relistAt(b v1beta1.Broker, f Inputs) time.Time {
 	case failing && status.CredentialsVersion != f.Credentials:
 		return f.Now
 	case status.NextAttemptTime != nil:
-		return lifecycle.DueAt(status.NextAttemptTime.Time, maxRetry, f.Now)
+		return f.Health.hasten(lifecycle.DueAt(status.NextAttemptTime.Time, maxRetry, f.Now), f.Now)
 	case failing: // until the spec or a Secret changes
 		return time.Time{}
 	case status.ReconciledGeneration == 0: // it was abandoned, or the record is incomplete
@@ -85,13 +102,38 @@ func relistAt(b v1beta1.Broker, f Inputs) time.Time {
 	if f.RelistRequested || !manual && status.CredentialsVersion != f.Credentials {
 		return lifecycle.DueAfter(last, MinDemanded, f.Now)
 	}
+	var regular time.Time
 	switch {
 	case manual:
-		return time.Time{}
 	case status.CatalogDigest != f.Digest: // classes or plans were edited or deleted by others
-		return lifecycle.DueAfter(last, minRelist, f.Now)
+		regular = lifecycle.DueAfter(last, minRelist, f.Now)
+	default:
+		regular = lifecycle.DueAfter(last, intervalOf(spec, f.Interval), f.Now)
 	}
-	return lifecycle.DueAfter(last, intervalOf(spec, f.Interval), f.Now)
+	if !f.Health.Failed {
+		return regular
+	}
+	return earliest(regular, lifecycle.DueAfter(last, f.Health.checkInterval(), f.Now))
+}
+
+// hasten returns when the catalog of a broker that could not be read is read again: before the backoff ends, if the broker answers other
+// requests again.
+func (h Health) hasten(backoff, now time.Time) time.Time {
+	if !h.Recovered {
+		return backoff
+	}
+	return earliest(backoff, lifecycle.DueAfter(h.LastRelist, MinDemanded, now))
+}
+
+// checkInterval returns the time between two relists of a broker whose requests keep failing although its catalog can be read.
+func (h Health) checkInterval() time.Duration { return min(MinDemanded<<min(h.Checks, 10), maxCheck) }
+
+// earliest returns the earlier one of two times; zero: never.
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
 }
 
 func intervalOf(spec *v1beta1.CommonServiceBrokerSpec, usual time.Duration) time.Duration {

@@ -1,0 +1,126 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package broker
+
+import (
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/gophernetes/bellhop/internal/brokers"
+	brokerrules "github.com/gophernetes/bellhop/internal/lifecycle/broker"
+	"github.com/gophernetes/bellhop/internal/limiter"
+)
+
+// demands are what answers to the requests of instances and bindings want of the catalogs of brokers. The zero value is ready to use.
+type demands struct {
+	mu sync.Mutex
+	by map[brokers.Key]demand
+}
+
+// demand is what the answers of one broker want. The zero value is that of an unknown broker, which another process may have seen fail.
+type demand struct {
+	// requested, failed and recovered are when an answer said that the catalog has changed, when a request failed, and when one was
+	// answered after others had failed; zero: not since the last relist.
+	requested, failed, recovered time.Time
+	// checks is the number of relists after failed requests, since a request was answered or the catalog could not be read.
+	checks int
+	// works: the last request was answered.
+	works bool
+	// relisted is when the last relist began.
+	relisted time.Time
+}
+
+// of returns what is wanted of a broker's catalog.
+func (d *demands) of(key brokers.Key) (requested bool, health brokerrules.Health) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	is := d.by[key]
+	return !is.requested.IsZero(), brokerrules.Health{Failed: !is.failed.IsZero(), Checks: is.checks, Recovered: !is.recovered.IsZero(), LastRelist: is.relisted}
+}
+
+// update changes what is wanted of a broker's catalog.
+func (d *demands) update(key brokers.Key, change func(*demand)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	is := d.by[key]
+	change(&is)
+	if d.by == nil {
+		d.by = map[brokers.Key]demand{}
+	}
+	d.by[key] = is
+}
+
+func (d *demands) forget(key brokers.Key) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.by, key)
+}
+
+// relisted drops what was wanted before a relist began. ok: the catalog was read.
+func (d *demands) relisted(key brokers.Key, began time.Time, ok bool) {
+	d.update(key, func(is *demand) {
+		is.relisted = began
+		switch {
+		case !ok: // the status says so
+			is.checks = 0
+		case !is.failed.IsZero():
+			is.checks++
+		}
+		for _, at := range []*time.Time{&is.requested, &is.failed, &is.recovered} {
+			if !at.After(began) {
+				*at = time.Time{}
+			}
+		}
+	})
+}
+
+// RequestRelist requests a relist, since an answer said that the catalog has changed.
+func (r *Reconciler) RequestRelist(key brokers.Key) {
+	r.demands.update(key, func(is *demand) { is.requested = r.clock.Now() })
+	r.wakeBroker(key)
+}
+
+// ObserveRequest has the catalog of a broker read where the result of another request may contradict its status: after a failure where the
+// broker is Ready, and after the first answer where its catalog could not be read.
+func (r *Reconciler) ObserveRequest(key brokers.Key, result limiter.Result) {
+	now, wake := r.clock.Now(), false
+	r.demands.update(key, func(is *demand) {
+		switch {
+		case result.RetryAfter > 0: // it works, and asks for fewer requests
+		case result.Misconfigured: // which has probes of its own
+			is.works = false
+		case result.Failed:
+			wake = is.failed.IsZero()
+			is.works, is.failed = false, now
+		default:
+			wake = !is.works
+			is.works, is.failed, is.checks = true, time.Time{}, 0
+			if wake {
+				is.recovered = now
+			}
+		}
+	})
+	if wake {
+		r.wakeBroker(key)
+	}
+}
+
+func (r *Reconciler) wakeBroker(key brokers.Key) {
+	r.wake.Add(types.NamespacedName{Namespace: key.Namespace, Name: key.Name})
+}

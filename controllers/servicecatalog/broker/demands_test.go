@@ -1,0 +1,112 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package broker
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/controllertest"
+	"github.com/gophernetes/bellhop/internal/brokers"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/catalogsync"
+	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
+	"github.com/gophernetes/bellhop/internal/limiter"
+	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+)
+
+var failed, answered = limiter.Result{Failed: true}, limiter.Result{}
+
+// F-U2: a broker that is down is not Ready once a request of an instance or binding has failed, and is Ready again once one is answered.
+func TestTheStatusOfABrokerFollowsTheRequestsToIt(t *testing.T) {
+	for _, s := range catalogsync.AllKinds {
+		server := osbtest.Start(t, osbtest.Options{})
+		b := controllertest.NewBroker(s, server.URL)
+		key := brokers.KeyOf(b)
+		r, at := newBrokerReconciler(t, s, controllertest.NewCluster(t, interceptor.Funcs{}, b), lifecycletest.Noon)
+		reconcile := func(step string, after time.Duration, want string, calls int) time.Duration {
+			t.Helper()
+			at.SetTime(at.Now().Add(after))
+			got, result := reconcileBroker(t, r, b)
+			if said := lifecycletest.SayConditions(got.CommonStatus().Conditions); said != want || len(server.Calls()) != calls {
+				t.Fatalf("%s, %s: conditions say %q after %d requests, want %q after %d", s.Scope, step, said, len(server.Calls()), want, calls)
+			}
+			return result.RequeueAfter
+		}
+		const works, fails = "True FetchedCatalog", "False ErrorFetchingCatalog Reconciling"
+		reconcile("new", 0, works, 1)
+
+		r.ObserveRequest(key, failed)
+		r.ObserveRequest(key, answered)
+		reconcile("one of many requests failed", time.Hour, works, 1)
+		for range 1000 {
+			r.ObserveRequest(key, failed)
+		}
+		reconcile("requests fail, the catalog is there", 0, works, 2)
+		r.ObserveRequest(key, failed)
+		if wait := reconcile("they still fail", 0, works, 2); wait != 20*time.Second {
+			t.Errorf("%s: its catalog is read again after %s", s.Scope, wait)
+		}
+
+		lift := server.Inject(osbtest.Fault{Answer: osbtest.Error(http.StatusServiceUnavailable, "", "down")})
+		for attempt := range 8 { // backoff of the relist, whatever else fails
+			wait := reconcile("it is down", 20*time.Second<<attempt, fails, 3+attempt)
+			if longest := 3 * time.Second << attempt; wait < time.Second/2 || wait > longest {
+				t.Errorf("%s: attempt %d is followed by another after %s", s.Scope, attempt+1, wait)
+			}
+			r.ObserveRequest(key, failed)
+		}
+		reconcile("it is down, and its requests fail", 0, fails, 10)
+
+		lift()
+		r.ObserveRequest(key, answered)
+		if wait := reconcile("it answers again", 0, fails, 10); wait > 10*time.Second {
+			t.Errorf("%s: its catalog is read after %s", s.Scope, wait)
+		}
+		reconcile("it answers again", 10*time.Second, works, 11)
+		r.ObserveRequest(key, answered)
+		if wait := reconcile("it works", 0, works, 11); wait < 20*time.Hour {
+			t.Errorf("%s: its catalog is read again after %s", s.Scope, wait)
+		}
+	}
+}
+
+// TestABrokerThatIsDownIsCheckedFirst: many objects wait for the circuit breaker of a broker that fails.
+func TestABrokerThatIsDownIsCheckedFirst(t *testing.T) {
+	now := time.Now() // the limiter has a clock of its own
+	b := controllertest.NewBroker(catalogsync.ClusterWide, osbtest.Start(t, osbtest.Options{}).URL)
+	key := brokers.KeyOf(b)
+	r, at := newBrokerReconciler(t, catalogsync.ClusterWide, controllertest.NewCluster(t, interceptor.Funcs{}, b), now)
+	reconcileBroker(t, r, b)
+	endpoint := r.connections.Limiters.Of(key, now)
+	for _, object := range []string{"a", "b", "c"} {
+		leave, _ := endpoint.Enter(limiter.Request{ID: object, Notify: func() {}}, now)
+		leave(now, failed)
+		r.ObserveRequest(key, failed)
+	}
+	if wait := endpoint.Blocked("d", now); wait != limiter.Down {
+		t.Fatalf("others wait because of %q", wait)
+	}
+	at.SetTime(now.Add(10 * time.Second))
+	got, _ := reconcileBroker(t, r, b)
+	if read := got.CommonStatus().LastCatalogRetrievalTime; !read.Equal(lifecycle.Timestamp(at.Now())) {
+		t.Errorf("its catalog was read at %s", read)
+	}
+}
