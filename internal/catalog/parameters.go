@@ -66,13 +66,15 @@ type Parameters struct {
 	Redacted *runtime.RawExtension
 	// Secrets are the strings and numbers from Secrets, except for the shortest. They are redacted in the texts of brokers.
 	Secrets []string
+	// Origins are the places of the parameters from Secrets by name, as spec.parametersFrom[0] (key "json" of Secret "login").
+	Origins map[string]string
 }
 
 // Merge merges the parameters of parametersFrom, in their order, and the inline ones. An error names Secret and key, never a value;
 // its path is below "spec".
 func Merge(inline *runtime.RawExtension, from []SecretSource) (Parameters, *field.Error) {
 	m := merge{values: values{}, origin: map[string]string{}}
-	var p Parameters
+	p := Parameters{Origins: map[string]string{}}
 	for i, source := range from {
 		path := field.NewPath("spec", "parametersFrom").Index(i).Child("secretKeyRef")
 		read, err := source.read(path)
@@ -82,14 +84,13 @@ func Merge(inline *runtime.RawExtension, from []SecretSource) (Parameters, *fiel
 		if err := m.add(read, path.Child("key"), source.String()); err != nil {
 			return Parameters{}, err
 		}
-		for _, value := range read {
+		for name, value := range read {
 			p.Secrets = append(p.Secrets, scalars(value)...)
+			p.Origins[name] = fmt.Sprintf("spec.parametersFrom[%d] (%s)", i, source)
 		}
 	}
 	slices.Sort(p.Secrets)
 	p.Secrets = slices.Compact(p.Secrets)
-	fromSecrets := slices.Collect(maps.Keys(m.values))
-
 	if inline != nil {
 		path := field.NewPath("spec", "parameters")
 		read, err := readObject(inline.Raw)
@@ -105,7 +106,7 @@ func Merge(inline *runtime.RawExtension, from []SecretSource) (Parameters, *fiel
 	}
 	p.Sent = m.values.json()
 	p.Checksum = checksum(p.Sent)
-	for _, name := range fromSecrets {
+	for name := range p.Origins {
 		m.values[name] = json.RawMessage(`"` + Redacted + `"`)
 	}
 	if shown := m.values.json(); len(shown) <= maxShown {

@@ -125,7 +125,7 @@ func ValidateParameters(ctx context.Context, plans *runtime.RawExtension, p life
 	if sent == nil {
 		sent = []byte("{}")
 	}
-	errs, _ := schema.Validate(ctx, plans, sent, schema.Options{Path: field.NewPath("spec", "parameters")}) // admission has warned of an invalid schema
+	errs, _ := schema.Validate(ctx, plans, sent, schema.Options{Path: field.NewPath("spec", "parameters"), Origins: p.Origins}) // admission has warned of an invalid schema
 	if len(errs) > 0 {
 		return lifecycle.BlockedBy(v1beta1.ReasonErrorWithParameters, errs.ToAggregate().Error())
 	}

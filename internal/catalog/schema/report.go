@@ -73,11 +73,11 @@ func (r report) flatten(e *jsonschema.ValidationError) field.ErrorList {
 	}
 	switch k := e.ErrorKind.(type) {
 	case *kind.Required:
-		return missing(path, k.Missing, "must be given")
+		return r.missing(path, k.Missing, "must be given")
 	case *kind.Dependency:
-		return missing(path, k.Missing, "must be given together with "+shorten(strconv.Quote(k.Prop)))
+		return r.missing(path, k.Missing, "must be given together with "+shorten(strconv.Quote(k.Prop)))
 	case *kind.DependentRequired:
-		return missing(path, k.Missing, "must be given together with "+shorten(strconv.Quote(k.Prop)))
+		return r.missing(path, k.Missing, "must be given together with "+shorten(strconv.Quote(k.Prop)))
 	case *kind.AdditionalProperties:
 		return r.unknown(path, k.Properties, r.compiled.at[e.SchemaURL])
 	case *kind.FalseSchema:
@@ -162,9 +162,9 @@ func mustFormat(k *kind.Format) string {
 	}
 }
 
-func missing(path *field.Path, names []string, detail string) (errs field.ErrorList) {
+func (r report) missing(path *field.Path, names []string, detail string) (errs field.ErrorList) {
 	for _, name := range names {
-		errs = append(errs, field.Required(child(path, name), detail))
+		errs = append(errs, field.Required(r.child(path, name), detail))
 	}
 	return errs
 }
@@ -176,7 +176,7 @@ func (r report) unknown(path *field.Path, names []string, schema *jsonschema.Sch
 		detail += ", but " + oneOf(slices.Sorted(maps.Keys(schema.Properties)), func(name string) string { return name })
 	}
 	for _, name := range names {
-		errs = append(errs, field.Forbidden(child(path, name), detail))
+		errs = append(errs, field.Forbidden(r.child(path, name), detail))
 	}
 	return errs
 }
@@ -235,7 +235,7 @@ func (r report) at(location []string) (*field.Path, any) {
 			}
 			path, value = path.Index(i), v[i]
 		case map[string]any:
-			path, value = child(path, token), v[token]
+			path, value = r.child(path, token), v[token]
 		default:
 			return path, nil
 		}
@@ -245,8 +245,11 @@ func (r report) at(location []string) (*field.Path, any) {
 
 var plain = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]{0,63}$`)
 
-// child is the path of a field of any name.
-func child(path *field.Path, name string) *field.Path {
+// child is the path of a field of any name. That of a parameter from elsewhere begins with its place.
+func (r report) child(path *field.Path, name string) *field.Path {
+	if origin, ok := r.Origins[name]; ok && path == r.Path {
+		path = field.NewPath(origin)
+	}
 	if plain.MatchString(name) {
 		return path.Child(name)
 	}

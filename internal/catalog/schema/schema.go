@@ -55,6 +55,8 @@ const (
 type Options struct {
 	// Path is that of the parameters, as spec.parameters.
 	Path *field.Path
+	// Origins are the places of the parameters that come from elsewhere, by name.
+	Origins map[string]string
 	// Partial says that there are more parameters, which are not known yet: nothing
 	// is found missing, and nothing is refused that they could set right.
 	Partial bool
