@@ -24,7 +24,8 @@ type ReasonTraits struct {
 	Warning bool
 	// Quiet: there is no event.
 	Quiet bool
-	// Transient: an object that was created together with what it refers to has it for some seconds only.
+	// Transient: an object that was created together with what it refers to has it for some seconds only, and one whose instance takes its
+	// time for as long. It is no problem: what fails is announced of the instance.
 	Transient bool
 }
 
@@ -36,9 +37,9 @@ var reasonTraits = map[string]ReasonTraits{
 	v1beta1.ReasonBindingRequestInFlight:        {Quiet: true},
 
 	v1beta1.ReasonReferencesNonexistentInstance: {Transient: true},
-	v1beta1.ReasonErrorInstanceRefsUnresolved:   {Transient: true, Warning: true},
-	v1beta1.ReasonErrorInstanceNotReady:         {Transient: true, Warning: true},
-	v1beta1.ReasonErrorAsyncOperationInProgress: {Transient: true, Warning: true},
+	v1beta1.ReasonErrorInstanceRefsUnresolved:   {Transient: true},
+	v1beta1.ReasonErrorInstanceNotReady:         {Transient: true},
+	v1beta1.ReasonErrorAsyncOperationInProgress: {Transient: true},
 
 	v1beta1.ReasonErrorFetchingCatalog:                {Warning: true},
 	v1beta1.ReasonErrorSyncingCatalog:                 {Warning: true},

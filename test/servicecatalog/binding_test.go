@@ -220,6 +220,7 @@ func describeBinding(k kindSet) {
 		})
 
 		// conformance: L17
+		// F-B3: steady operation makes no Warning event.
 		It("is bound asynchronously where the broker does that, and fetches the credentials afterwards", func(ctx SpecContext) {
 			s := newServiceNamespace(ctx, k, osbtest.Options{}, neverFinish)
 			si := s.createAsyncInstance(ctx, "db")
@@ -237,6 +238,7 @@ func describeBinding(k kindSet) {
 			Eventually(checkGone(ctx, b)).Should(Succeed())
 			Expect(s.Holds().Bindings).To(BeEmpty())
 			Expect(s.Violations()).To(BeEmpty())
+			expectNoWarnings(ctx, s)
 		})
 
 		It("waits for its instance", func(ctx SpecContext) {
@@ -246,6 +248,7 @@ func describeBinding(k kindSet) {
 			s.createReadyInstance(ctx, "db")
 			Eventually(bindingStatus(ctx, b)).Should(beBound(b))
 			Expect(s.requestsAbout(b.Spec.ExternalID)()).To(Equal([]string{"Bind"}))
+			expectNoWarnings(ctx, s)
 		})
 	})
 }
@@ -333,7 +336,7 @@ var _ = Describe("A binding", func() {
 		})
 		Eventually(bindingStatus(ctx, b)).Should(beReconciling("ErrorWithParameters", `"input"`))
 		secret := createSecret(ctx, s.namespace, "input", "json", `{"role":"canary-0ne"}`)
-		Eventually(bindingStatus(ctx, b)).Should(beStalled("ErrorWithParameters", "spec.parameters.role"))
+		Eventually(bindingStatus(ctx, b)).Should(beStalled("ErrorWithParameters", `spec.parametersFrom[0] (key "json" of Secret "input").role`))
 		Expect(b.Status.Conditions).NotTo(ContainElement(HaveField("Message", ContainSubstring("canary"))))
 		Expect(s.Counts()[osb.Bind]).To(BeZero())
 		update(ctx, secret, func(o *corev1.Secret) { o.Data["json"] = []byte(`{"role":"reader"}`) })
@@ -645,6 +648,7 @@ var _ = Describe("The Secret of a binding", func() {
 	})
 
 	// conformance: R02 R03 R04 I06
+	// F-B3: steady operation makes no Warning event.
 	It("gets new credentials on request before the old binding is removed, where the plan supports rotation", func(ctx SpecContext) {
 		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
 		s.createReadyInstance(ctx, "db")
@@ -664,6 +668,8 @@ var _ = Describe("The Secret of a binding", func() {
 		close(hold)
 		Eventually(bindingStatus(ctx, b)).Should(SatisfyAll(beBound(b), HaveField("Predecessors", BeEmpty())))
 		Expect(s.Holds().Bindings).To(SatisfyAll(HaveLen(1), HaveKey(b.Status.ExternalID)))
+
+		expectNoWarnings(ctx, s)
 
 		By("rotating again, and killing the operator after the broker acted")
 		hold = make(chan struct{})

@@ -140,6 +140,7 @@ func describeInstance(k kindSet) {
 		})
 
 		// conformance: U01 U02 U04 U05 U06 U07 U08
+		// F-B3: steady operation makes no Warning event.
 		It("is updated as the spec changes, with exactly those changes", func(ctx SpecContext) {
 			s := newServiceNamespace(ctx, k, osbtest.Options{}, func(services []osbtest.Service) { services[0].Plans[1].PlanUpdateable = new(false) })
 			si := s.createReadyInstance(ctx, "db", setParameters(`{"a":1}`))
@@ -179,6 +180,7 @@ func describeInstance(k kindSet) {
 			Expect(k8s.Delete(ctx, si)).To(Succeed())
 			Eventually(checkGone(ctx, si)).Should(Succeed())
 			Expect(s.Violations()).To(BeEmpty())
+			expectNoWarnings(ctx, s)
 		})
 
 		// F-S28: a label on the Secret sends and records nothing.
@@ -231,6 +233,7 @@ func describeInstance(k kindSet) {
 			Expect(k8s.Delete(ctx, si)).To(Succeed())
 			Eventually(checkGone(ctx, si)).Should(Succeed())
 			Expect(s.Holds().Instances).To(BeEmpty())
+			expectNoWarnings(ctx, s)
 		})
 	})
 }

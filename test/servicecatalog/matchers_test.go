@@ -23,6 +23,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -102,6 +103,18 @@ func readEvents(ctx context.Context, o client.Object) func() ([]string, error) {
 			}
 		}
 		return said, err
+	}
+}
+
+// expectNoWarnings checks that there is no Warning event in a namespace, nor about its broker.
+func expectNoWarnings(ctx context.Context, s *serviceNamespace) {
+	GinkgoHelper()
+	var list eventsv1.EventList
+	Expect(k8s.List(ctx, &list)).To(Succeed())
+	for _, e := range list.Items {
+		if e.Namespace == s.namespace || s.object != nil && e.Regarding.UID == s.object.GetUID() {
+			Expect(e.Type).NotTo(Equal(corev1.EventTypeWarning), "about %s %s: %s: %s", e.Regarding.Kind, e.Regarding.Name, e.Reason, e.Note)
+		}
 	}
 }
 

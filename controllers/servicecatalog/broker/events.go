@@ -42,7 +42,8 @@ func emitEvents(recorder events.EventRecorder, before v1beta1.Broker, after v1be
 		}
 	}
 	eventType := corev1.EventTypeWarning
-	if is.Reason == v1beta1.ReasonFetchedCatalog {
+	isStalled := lifecycle.IsTrue(lifecycle.FindCondition(after.Conditions, v1beta1.ConditionStalled))
+	if is.Reason == v1beta1.ReasonFetchedCatalog || is.Reason == v1beta1.ReasonBrokerInUse && !isStalled {
 		eventType = corev1.EventTypeNormal
 	}
 	recorder.Eventf(before, nil, eventType, is.Reason, "Relist", "%s", redact.Shorten(is.Message, lifecycle.MaxNote))

@@ -24,10 +24,12 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/apiserver"
 	"github.com/gophernetes/bellhop/internal/brokers"
 	"github.com/gophernetes/bellhop/internal/consistency"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
@@ -66,33 +68,48 @@ func (r *Reconciler) finalize(ctx context.Context, b v1beta1.Broker) error {
 
 // inUse reports whether a broker is needed, and sets its conditions then.
 func (r *Reconciler) inUse(ctx context.Context, b v1beta1.Broker) (bool, error) {
-	instances, bindings, err := r.consumers(ctx, b)
-	if err != nil || len(instances)+len(bindings) == 0 {
+	consumers, err := r.consumers(ctx, b)
+	if err != nil || len(consumers.Instances)+len(consumers.Bindings) == 0 {
 		return false, err
 	}
-	_, err = r.write(ctx, b, brokerrules.StatusInUse(b, instances, bindings, r.clock.Now()))
+	_, err = r.write(ctx, b, brokerrules.StatusInUse(b, consumers, r.clock.Now()))
 	return true, err
 }
 
 // consumers returns the instances and bindings that are, or may be, at a broker.
-func (r *Reconciler) consumers(ctx context.Context, b v1beta1.Broker) (instances, bindings []string, err error) {
-	found, err := r.index.InstancesOfBroker(ctx, b)
+func (r *Reconciler) consumers(ctx context.Context, b v1beta1.Broker) (c brokerrules.Consumers, err error) {
+	instances, err := r.index.InstancesOfBroker(ctx, b)
 	if err != nil {
-		return nil, nil, fmt.Errorf("looking up the broker's instances: %w", err)
+		return c, fmt.Errorf("looking up the broker's instances: %w", err)
 	}
-	for _, instance := range found {
-		instances = append(instances, instance.Namespace+"/"+instance.Name)
-	}
-	bound, err := r.index.BindingsOfBroker(ctx, b)
+	bindings, err := r.index.BindingsOfBroker(ctx, b)
 	if err != nil {
-		return nil, nil, fmt.Errorf("looking up the broker's bindings: %w", err)
+		return c, fmt.Errorf("looking up the broker's bindings: %w", err)
 	}
-	for _, binding := range bound {
-		bindings = append(bindings, binding.Namespace+"/"+binding.Name)
+	stay := 0
+	add := func(names *[]string, o client.Object) {
+		*names = append(*names, o.GetNamespace()+"/"+o.GetName())
+		if o.GetDeletionTimestamp().IsZero() {
+			stay++
+		}
 	}
-	slices.Sort(instances)
-	slices.Sort(bindings)
-	return instances, bindings, nil
+	for _, instance := range instances {
+		add(&c.Instances, instance)
+	}
+	for _, binding := range bindings {
+		add(&c.Bindings, binding)
+	}
+	slices.Sort(c.Instances)
+	slices.Sort(c.Bindings)
+	c.Leaving = stay == 0 || r.isTerminating(ctx, b.GetNamespace())
+	return c, nil
+}
+
+// isTerminating reports whether the cache shows that the namespace of a broker is being deleted, with all that is in it.
+func (r *Reconciler) isTerminating(ctx context.Context, name string) bool {
+	namespace := apiserver.Metadata("Namespace")
+	err := r.cached.Cache.Get(ctx, types.NamespacedName{Name: name}, namespace, client.UnsafeDisableDeepCopy)
+	return err == nil && name != "" && !namespace.DeletionTimestamp.IsZero()
 }
 
 // waitForConsumers checks that the cache shows all instances and bindings as they are now: one that it does not show would lose its broker.

@@ -91,6 +91,9 @@ func TestOnlyWhatCouldNotBeExpectedAndItsEndMakeEvents(t *testing.T) {
 			[]string{isReady + `"ProvisionedSuccessfully"`}},
 		"of a binding": {[]string{"False BindingRequestInFlight", bound, "UnboundSuccessfully"}, nil,
 			[]string{isReady + `"InjectedBindResult"`}},
+		// F-B3: what waits for its instance makes no Warning.
+		"that waits": {[]string{"False ErrorInstanceNotReady", "False ErrorAsyncOperationInProgress", bound},
+			[]string{"Normal ErrorInstanceNotReady", "Normal ErrorAsyncOperationInProgress", "Normal InjectedBindResult"}, nil},
 		"never sent": {[]string{removed}, nil, nil},
 		"in a queue": {[]string{waits, asked, provisioned, waits, removed}, nil,
 			[]string{isReady + `"ProvisionedSuccessfully"`}},

@@ -242,22 +242,33 @@ func notBefore(t time.Time) *metav1.Time {
 	return &rounded
 }
 
+// Consumers are the instances and bindings that are, or may be, at a broker.
+type Consumers struct {
+	Instances, Bindings []string
+	// Leaving: all of them are being deleted, too.
+	Leaving bool
+}
+
 // StatusInUse returns the status of a broker that is being deleted while instances or bindings need it.
-func StatusInUse(b v1beta1.Broker, instances, bindings []string, now time.Time) v1beta1.ServiceBrokerStatus {
+func StatusInUse(b v1beta1.Broker, consumers Consumers, now time.Time) v1beta1.ServiceBrokerStatus {
 	s := *b.CommonStatus().DeepCopy()
 	s.ObservedGeneration = b.GetGeneration()
 	var by []string
 	for _, users := range []struct {
 		one, many string
 		names     []string
-	}{{"ServiceInstance", "ServiceInstances", instances}, {"ServiceBinding", "ServiceBindings", bindings}} {
+	}{{"ServiceInstance", "ServiceInstances", consumers.Instances}, {"ServiceBinding", "ServiceBindings", consumers.Bindings}} {
 		if n := len(users.names); n > 0 {
 			by = append(by, fmt.Sprintf("%s (%s)", lifecycle.Count(n, users.one, users.many), lifecycle.Enumerate(users.names)))
 		}
 	}
-	message := fmt.Sprintf("Deleted at %s, and kept until nothing is left at the broker. There are still %s. Delete them; one that has the annotation %s=%s when it is deleted goes without the broker being told, and what it has there stays",
-		lifecycle.FormatTime(b.GetDeletionTimestamp().Time), strings.Join(by, " and "), v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyRetain)
-	verdict := lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBrokerInUse, Message: message, Stalled: true}
+	message := fmt.Sprintf("Deleted at %s, and kept until nothing is left at the broker. There are still %s", lifecycle.FormatTime(b.GetDeletionTimestamp().Time), strings.Join(by, " and "))
+	if consumers.Leaving {
+		message += ", which are being deleted"
+	} else {
+		message += fmt.Sprintf(". Delete them; one that has the annotation %s=%s when it is deleted goes without the broker being told, and what it has there stays", v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyRetain)
+	}
+	verdict := lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBrokerInUse, Message: message, Stalled: !consumers.Leaving}
 	s.Conditions = verdict.Conditions(s.Conditions, now)
 	s.LastConditionState = lifecycle.LastConditionState(s.Conditions)
 	return s

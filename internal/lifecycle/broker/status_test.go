@@ -191,7 +191,7 @@ func TestABrokerThatIsNeededSaysByWhom(t *testing.T) {
 	for i := range 7 {
 		instances = append(instances, fmt.Sprintf("demo/db-%d", i))
 	}
-	got := StatusInUse(b, instances, []string{"demo/app"}, lifecycletest.Noon)
+	got := StatusInUse(b, Consumers{Instances: instances, Bindings: []string{"demo/app"}}, lifecycletest.Noon)
 	if said := lifecycletest.SayConditions(got.Conditions); said != "False InUse Stalled" {
 		t.Errorf("conditions say %q", said)
 	}
@@ -200,6 +200,11 @@ func TestABrokerThatIsNeededSaysByWhom(t *testing.T) {
 		if !strings.Contains(message, want) {
 			t.Errorf("message %q lacks %q", message, want)
 		}
+	}
+	got = StatusInUse(b, Consumers{Bindings: []string{"demo/app"}, Leaving: true}, lifecycletest.Noon)
+	message = lifecycle.FindCondition(got.Conditions, v1beta1.ConditionReady).Message
+	if said := lifecycletest.SayConditions(got.Conditions); said != "False InUse Reconciling" || !strings.HasSuffix(message, "There are still 1 ServiceBinding (demo/app), which are being deleted") {
+		t.Errorf("of those that are being deleted it says %q: %s", said, message)
 	}
 }
 

@@ -47,7 +47,7 @@ func (c Checker) checkCanary(o client.Object) {
 	}
 }
 
-// checkEvents looks for credentials in events, also in those of brokers and receivers of the cluster.
+// checkEvents checks events, also those about brokers and receivers of the cluster.
 func (c Checker) checkEvents() {
 	namespaces := []string{c.Namespace}
 	if c.ClusterWide {
@@ -61,7 +61,15 @@ func (c Checker) checkEvents() {
 		for i := range events.Items {
 			if e := &events.Items[i]; e.Namespace == c.Namespace || strings.HasPrefix(e.Regarding.Name, c.SharedName("")) {
 				c.checkCanary(e)
+				c.checkWarning(e)
 			}
 		}
+	}
+}
+
+// checkWarning reports a Warning event where nothing fails. F-B3: steady operation makes none.
+func (c Checker) checkWarning(e *eventsv1.Event) {
+	if e.Type == corev1.EventTypeWarning && c.Fault.Kind == "" && !c.Troubled {
+		c.Reportf("nothing failed, and there is the event %s about %s %s: %s", e.Reason, e.Regarding.Kind, e.Regarding.Name, e.Note)
 	}
 }

@@ -71,6 +71,7 @@ func TestNameOf(t *testing.T) {
 		"a credential is in the log":                                          "canary",
 		"the operator panicked: panic: 1":                                     "panic",
 		"the user had to request 1 retries, though nothing was refused":       "asked",
+		"nothing failed, and there is the event Retrying about Alert disk: 1": "warning",
 		"an idle operator has the goroutine: main.f":                          "goroutine",
 		"reading metrics: EOF":                                                "",
 	} {

@@ -61,6 +61,8 @@ type Environment struct {
 	Receivers map[string]*FakeReceiver
 	// TimingDependent: the end state depends on how fast the operator is, and is not compared with that of another run.
 	TimingDependent bool
+	// Troubled: there are Warning events without a fault as well.
+	Troubled bool
 	// RevertedContent is what an Alert said for a while; no receiver needs to get it.
 	RevertedContent string
 	Fault           proxy.Fault
@@ -109,7 +111,7 @@ func NewEnvironment(ctx context.Context, c client.WithWatch, i *proxy.Injector, 
 		}
 	}
 	return &Environment{
-		Ctx: ctx, Client: c, injector: i, kill: kill, Namespace: namespaces[0].Name, OperatorNamespace: namespaces[len(namespaces)-1].Name, ClusterWide: sc.clusterWide, TimingDependent: sc.timingDependent,
+		Ctx: ctx, Client: c, injector: i, kill: kill, Namespace: namespaces[0].Name, OperatorNamespace: namespaces[len(namespaces)-1].Name, ClusterWide: sc.clusterWide, TimingDependent: sc.timingDependent, Troubled: sc.Troubled,
 		Receivers: map[string]*FakeReceiver{},
 	}, nil
 }

@@ -36,6 +36,8 @@ type Scenario struct {
 	separateNamespace bool
 	// clusterWide: brokers and receivers belong to the cluster.
 	clusterWide bool
+	// Troubled: there are Warning events without a fault as well.
+	Troubled bool
 	// Unordered: the order of the calls is decided by the API server, so that no call name occurs in each run.
 	Unordered bool
 }
@@ -43,8 +45,22 @@ type Scenario struct {
 // All returns all scenarios but the walks.
 func All() []Scenario {
 	all := slices.Concat(alertScenarios(), instanceScenarios(), brokerScenarios(), bindingScenarios())
-	return append(all, clusterWideCopies(all)...)
+	all = append(all, clusterWideCopies(all)...)
+	for i := range all {
+		all[i].Troubled = troubledNames.MatchString(all[i].Name)
+	}
+	return all
 }
+
+// troubledNames matches the scenarios with Warning events without a fault as well: something fails, is missing or suspended, or is left
+// outside.
+var troubledNames = regexp.MustCompile(`^(cluster-)?(` +
+	`instance-(failed|unknown|mitigated|unusable|retained|restored|parameters-late).*|` +
+	`binding-(mitigated-ready|retained|brought|plan|namespace|secret-occupied)|` +
+	`broker-(moved|secret-late|removed-in-use)|` +
+	`alert-(back-unseen|deleted-undelivered|expired)|` +
+	`receiver-(edited|secret-rotated|by-default|anew-awaited))$|` +
+	`^cluster-broker-namespace-deleted$`)
 
 // clusterWideNames matches the scenarios in which much depends on brokers and receivers, and on what they offer.
 var clusterWideNames = regexp.MustCompile(`^(broker.*|receiver.*|(alert|instance|binding)(-first)?|instance-kept-async)$`)

@@ -108,7 +108,7 @@ func newWalk(kind string, seed uint64) Scenario {
 	k := walkKinds[kind]
 	hurried := seed%2 == 1
 	return Scenario{
-		Name: fmt.Sprintf("walk-%s-%d", kind, seed), Prepare: k.prepare, timingDependent: hurried, MaxCrashes: crashesInWalk,
+		Name: fmt.Sprintf("walk-%s-%d", kind, seed), Prepare: k.prepare, timingDependent: hurried, MaxCrashes: crashesInWalk, Troubled: true,
 		Steps: func(e *Environment) {
 			spec, err := specSchema(k.crd)
 			e.must(err)

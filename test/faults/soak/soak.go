@@ -75,7 +75,7 @@ func Run(ctx context.Context, o Options, out io.Writer) (err error) {
 	defer func() { err = errors.Join(err, cluster.Close()) }()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	r, err := cluster.NewRun(ctx, scenario.Scenario{})
+	r, err := cluster.NewRun(ctx, scenario.Scenario{Troubled: true})
 	if err != nil {
 		return err
 	}

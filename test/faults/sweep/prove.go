@@ -207,7 +207,7 @@ func (r *variantResult) evaluate(result harness.Result) {
 }
 
 // generalOracles report the consequences of most mistakes, beside a more specific oracle.
-var generalOracles = []string{"reached", "end", "rest", "orphan", "protocol"}
+var generalOracles = []string{"reached", "end", "rest", "orphan", "protocol", "warning"}
 
 // isFoundOnlyBy reports whether the faults of no other class reveal the mistake.
 func (r variantResult) isFoundOnlyBy(f proxy.Fault) bool {

@@ -133,6 +133,8 @@ func variants() []variant {
 		ap.recordUnknownOutcome("Provision"`}}, scenario: "kept", fault: "broken@PUT:service_instances#1", oracle: "panic"},
 		{name: "changes-its-cache", edits: []mistake{{services + "engine/reconciler.go", `	if v.Record.released { // it is gone`, `	before.GetAnnotations()["seen"] = "now"
 	if v.Record.released { // it is gone`}}, scenario: "kept", fault: "none", oracle: "panic"},
+		{name: "warns-of-waiting", edits: []mistake{{"internal/lifecycle/reasons.go", `	v1beta1.ReasonReferencesNonexistentInstance: {Transient: true},`,
+			`	v1beta1.ReasonReferencesNonexistentInstance: {Warning: true},`}}, scenario: "binding-first", fault: "none", oracle: "warning"},
 		{name: "goroutine", edits: []mistake{{services + "engine/reconciler.go", `	out, err := ask()
 `, `	go func() { select {} }()
 	out, err := ask()
