@@ -196,8 +196,8 @@ func (c *Clients) newClient(ctx context.Context, b v1beta1.Broker) (*Client, err
 	return &Client{Client: made, EndpointVersion: endpointVersion(b, auth)}, nil
 }
 
-// catalogLimits returns the limits of a broker's catalog. Those of a ServiceBroker are about twice what the largest public brokers of one
-// team offer: 500 entries of 2 KiB.
+// catalogLimits returns the limits of a broker's catalog. Those of a ServiceBroker, which any tenant can create, allow for 500 entries of
+// 2 KiB on average.
 func catalogLimits(key Key) osb.CatalogLimits {
 	if ScopeOf(key) == catalog.Cluster {
 		return osb.DefaultCatalogLimits
