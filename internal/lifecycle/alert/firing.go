@@ -55,6 +55,7 @@ func (d *DeliveryPlan) planFiring(a *v1beta1.Alert, p Target, w Inputs) {
 	default:
 		d.request(p, page, d.firingEvent(a), v1beta1.ReasonRetrying, w)
 		d.setSeverity(a.Spec.Severity)
+		d.allowForFormerLeader(a, w)
 	}
 	d.writeAhead(a)
 	d.Wake = Earliest(d.Wake, w.wakeAt(expiry(a)))
@@ -110,6 +111,14 @@ func (d *DeliveryPlan) reopens(a *v1beta1.Alert, page string, p Target) bool {
 func (d *DeliveryPlan) setSeverity(s v1beta1.Severity) {
 	if d.Send != nil {
 		d.Send.Severity = cmp.Or(s, v1beta1.SeverityInfo)
+	}
+}
+
+// allowForFormerLeader has a refusal of the first content not count as proof that the receiver holds nothing: a former leader may have sent
+// it as well, without a record (R1).
+func (d *DeliveryPlan) allowForFormerLeader(a *v1beta1.Alert, w Inputs) {
+	if d.Send != nil && isUnrecorded(a) && a.CreationTimestamp.Time.Before(w.LeaderSince) {
+		d.Send.OutcomeUnknown = true
 	}
 }
 

@@ -32,6 +32,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
 var (
@@ -594,5 +595,20 @@ func BenchmarkReport(b *testing.B) {
 	s := Decide(a, w)
 	for b.Loop() {
 		Report(a, s, w)
+	}
+}
+
+// F-P26: a refusal of the first content leaves open what the receiver holds where a former leader may have sent it too, without a record.
+func TestAFormerLeaderMayHaveSent(t *testing.T) {
+	one := []v1beta1.ReceiverRef{oncall}
+	for name, since := range map[string]time.Time{"created before this process led": t0.Add(time.Second), "created later": t0} {
+		a := newAlert(func(a *v1beta1.Alert) { a.Status.ObservedGeneration = -1 })
+		w := Inputs{Now: t0.Add(time.Second), ServerTime: t0.Add(time.Second), LeaderSince: since, Refs: one, Targets: map[v1beta1.ReceiverRef]Target{oncall: usable("v1")}}
+		plan := Decide(a, w)
+		send := plan.Deliveries[0].Send
+		row := Apply(plan.Deliveries[0].Row, Outcome{Request: *send, Failure: &result.Error{Class: result.Permanent, Reason: "Rejected"}})
+		if row.State != v1beta1.DeliveryFailed || row.OutcomeUnknown != since.After(t0) {
+			t.Errorf("%s: %s, outcome unknown %t", name, row.State, row.OutcomeUnknown)
+		}
 	}
 }
