@@ -122,12 +122,12 @@ func (m *metrics) forget(broker brokers.Key) {
 // collectTimeout bounds a collection.
 const collectTimeout = 5 * time.Second
 
-// brokerCollector collects the numbers of classes and plans of brokers.
+// brokerCollector collects the numbers of classes and plans of each ClusterServiceBroker, and those of all ServiceBrokers together.
 type brokerCollector struct{ objects cache.Cache }
 
 var (
-	classCountDesc = prometheus.NewDesc("servicecatalog_broker_service_class_count", "Classes that a broker offers. As in the original service-catalog.", []string{"broker", "namespace"}, nil)
-	planCountDesc  = prometheus.NewDesc("servicecatalog_broker_service_plan_count", "Plans that a broker offers. As in the original service-catalog.", []string{"broker", "namespace"}, nil)
+	classCountDesc = prometheus.NewDesc("servicecatalog_broker_service_class_count", "Classes that a ClusterServiceBroker offers (empty: all ServiceBrokers together). As in the original service-catalog.", []string{"broker", "namespace"}, nil)
+	planCountDesc  = prometheus.NewDesc("servicecatalog_broker_service_plan_count", "Plans that a ClusterServiceBroker offers (empty: all ServiceBrokers together). As in the original service-catalog.", []string{"broker", "namespace"}, nil)
 )
 
 func (brokerCollector) Describe(ch chan<- *prometheus.Desc) {
@@ -138,17 +138,21 @@ func (brokerCollector) Describe(ch chan<- *prometheus.Desc) {
 func (c brokerCollector) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), collectTimeout)
 	defer cancel()
-	brokers, err := allBrokers(ctx, c.objects)
+	all, err := allBrokers(ctx, c.objects)
 	if err != nil {
 		return // not synced yet
 	}
-	for _, b := range brokers {
-		status := b.CommonStatus()
-		if status.LastCatalogRetrievalTime == nil {
-			continue
+	classes, plans := map[string]float64{}, map[string]float64{}
+	for _, b := range all {
+		if status := b.CommonStatus(); status.LastCatalogRetrievalTime != nil {
+			series := seriesOf(brokers.KeyOf(b))
+			classes[series] += float64(status.ServiceClasses)
+			plans[series] += float64(status.ServicePlans)
 		}
-		ch <- prometheus.MustNewConstMetric(classCountDesc, prometheus.GaugeValue, float64(status.ServiceClasses), b.GetName(), b.GetNamespace()) //nolint:promlinter // as above
-		ch <- prometheus.MustNewConstMetric(planCountDesc, prometheus.GaugeValue, float64(status.ServicePlans), b.GetName(), b.GetNamespace())    //nolint:promlinter // as above
+	}
+	for series := range classes {
+		ch <- prometheus.MustNewConstMetric(classCountDesc, prometheus.GaugeValue, classes[series], series, "") //nolint:promlinter // as above
+		ch <- prometheus.MustNewConstMetric(planCountDesc, prometheus.GaugeValue, plans[series], series, "")    //nolint:promlinter // as above
 	}
 }
 
