@@ -17,7 +17,6 @@ limitations under the License.
 package broker
 
 import (
-	"net/http"
 	"testing"
 	"time"
 
@@ -65,7 +64,7 @@ func TestTheStatusOfABrokerFollowsTheRequestsToIt(t *testing.T) {
 			t.Errorf("%s: its catalog is read again after %s", s.Scope, wait)
 		}
 
-		lift := server.Inject(osbtest.Fault{Answer: osbtest.Error(http.StatusServiceUnavailable, "", "down")})
+		lift := server.Inject(osbtest.Fault{Answer: osbtest.Error(503, "", "down")})
 		for attempt := range 8 { // backoff of the relist, whatever else fails
 			wait := reconcile("it is down", 20*time.Second<<attempt, fails, 3+attempt)
 			if longest := 3 * time.Second << attempt; wait < time.Second/2 || wait > longest {
