@@ -90,9 +90,9 @@ func variants() []variant {
 		{name: "stops-where-it-waits", edits: []mistake{{bindingRules + "phase.go", `isOriginal && s.Attempts == nil && s.ReconciledGeneration > 0 && lifecycle.IsTrue(`, `(isOriginal || s.Attempts == nil) && lifecycle.IsTrue(`}},
 			scenario: "binding-plan", fault: "none", oracle: "asked"},
 		{name: "takes-strangers", edits: []mistake{{"internal/lifecycle/ownership.go", `	return si.UID != "" && si.Status.CreatedForUID == si.UID && id == InstanceID(si) ||`, `	return id != "" ||`}}, scenario: "instance-stranger", fault: "none", oracle: "stranger"},
-		{name: "key-per-attempt", edits: []mistake{{alerts + "execute.go", `lifecycle.DeliveryKey(alert, o.Ref, o.Sequence, o.Hash),`, `lifecycle.DeliveryKey(alert, o.Ref, o.Sequence, o.Hash) + fmt.Sprint(o.Attempt),`}},
+		{name: "key-per-attempt", edits: []mistake{{alerts + "execute.go", `lifecycle.DeliveryKey(a, o.Ref, o.Sequence, o.Hash),`, `lifecycle.DeliveryKey(a, o.Ref, o.Sequence, o.Hash) + fmt.Sprint(o.Attempt),`}},
 			scenario: "alert", fault: "lost@POST:receiver:hook#1", oracle: "end"},
-		{name: "key-per-process", edits: []mistake{{alerts + "execute.go", `lifecycle.DeliveryKey(alert, o.Ref, o.Sequence, o.Hash),`, `lifecycle.DeliveryKey(alert, o.Ref, o.Sequence, o.Hash) + fmt.Sprint(os.Getpid()),`},
+		{name: "key-per-process", edits: []mistake{{alerts + "execute.go", `lifecycle.DeliveryKey(a, o.Ref, o.Sequence, o.Hash),`, `lifecycle.DeliveryKey(a, o.Ref, o.Sequence, o.Hash) + fmt.Sprint(os.Getpid()),`},
 			{alerts + "execute.go", `	"maps"
 `, `	"maps"
 	"os"
