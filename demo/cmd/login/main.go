@@ -62,7 +62,7 @@ func run(ctx context.Context, secrets string) error {
 // logInEachSecond logs in with all Secrets each second, until the context is cancelled.
 func logInEachSecond(ctx context.Context, secrets string) error {
 	users := map[string]string{}
-	for tick := time.NewTicker(time.Second); ; {
+	for tick := time.NewTicker(time.Second); ctx.Err() == nil; {
 		mounts, err := filepath.Glob(filepath.Join(secrets, "*"))
 		if err != nil {
 			return err
@@ -70,8 +70,7 @@ func logInEachSecond(ctx context.Context, secrets string) error {
 		for _, mount := range mounts {
 			name := filepath.Base(mount)
 			switch user, _, err := logIn(ctx, contentIn(mount)); {
-			case ctx.Err() != nil:
-				return nil
+			case ctx.Err() != nil: // it says nothing about the Secret
 			case err != nil:
 				fmt.Printf("%s: failed as %s: %v\n", name, user, err)
 			case users[name] != user:
@@ -82,9 +81,9 @@ func logInEachSecond(ctx context.Context, secrets string) error {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return nil
 		}
 	}
+	return nil
 }
 
 // contentIn reads the values of a Secret that is mounted as a directory. A key that is missing has an empty value.
