@@ -137,6 +137,13 @@ var _ = Describe("An upgrade", Serial, func() {
 			removeOutside(ctx, o)
 		})
 	}
+	// F-S3: nothing is sent for them before, and none is released.
+	It("from the original service-catalog holds its objects until their takeover is recorded", func(ctx SpecContext) {
+		o, all := restore(ctx, versions()[len(versions())-1])
+		writeStored(ctx, asOriginal(all))
+		takeOver(ctx, o)
+		removeOutside(ctx, o)
+	})
 	It("that is taken back goes on with objects in which the newer version wrote fields, and repeats nothing", func(ctx SpecContext) {
 		acceptUnknownFields(ctx)
 		o, all := restore(ctx, versions()[len(versions())-1])
@@ -237,7 +244,7 @@ func goOn(ctx context.Context, o outside, all []stored) {
 // removeOutside deletes the instances and the binding.
 func removeOutside(ctx context.Context, o outside) {
 	By("removing what is outside under the ids on record")
-	kubectl(ctx, "", "delete", "servicebinding/ready", "serviceinstance/ready", "serviceinstance/in-progress", "--timeout=20s")
+	kubectl(ctx, "", "delete", "servicebinding/ready", "serviceinstance/ready", "serviceinstance/in-progress", "--ignore-not-found", "--timeout=20s")
 	Expect(o.broker.Holds().Instances).To(BeEmpty())
 	Expect(o.broker.Holds().Bindings).To(BeEmpty())
 }

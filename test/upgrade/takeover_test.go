@@ -1,0 +1,82 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package upgrade_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/osb"
+)
+
+// asOriginal returns instances and bindings as the original service-catalog would have stored them, and nothing else.
+func asOriginal(all []stored) (changed []stored) {
+	for _, s := range all {
+		if !strings.Contains(s.Key, "/serviceinstances/") && !strings.Contains(s.Key, "/servicebindings/") {
+			changed = append(changed, s)
+			continue
+		}
+		var object map[string]any
+		Expect(json.Unmarshal(s.Value, &object)).To(Succeed())
+		if annotations, ok := object["metadata"].(map[string]any)["annotations"].(map[string]any); ok {
+			delete(annotations, v1beta1.MadeIDAnnotation)
+		}
+		status := object["status"].(map[string]any)
+		delete(status, "createdForUID")
+		status["conditions"] = slices.DeleteFunc(status["conditions"].([]any), func(c any) bool { return c.(map[string]any)["type"] == "Stalled" })
+		value, err := json.Marshal(object)
+		Expect(err).NotTo(HaveOccurred())
+		changed = append(changed, stored{s.Key, value})
+	}
+	return changed
+}
+
+// takeOver starts the operator with objects of the original service-catalog, and records that they are taken over.
+func takeOver(ctx context.Context, o outside) {
+	before := o.broker.Counts()
+	env.StartOperator(ctx)
+	for _, object := range []string{"serviceinstance/ready", "serviceinstance/in-progress", "servicebinding/ready"} {
+		kubectl(ctx, "", "wait", `--for=jsonpath={.status.conditions[?(@.type=="Stalled")].reason}=TakeoverRequired`, "--timeout=20s", object)
+	}
+	kubectl(ctx, "", "patch", "serviceinstance/ready", "--type=merge", `-p={"spec":{"parameters":{"a":2}}}`)
+	kubectl(ctx, "", "delete", "serviceinstance/in-progress", "--wait=false")
+	Consistently(func() map[osb.Operation]int { return without(o.broker.Counts(), osb.GetCatalog) }).WithTimeout(time.Second).Should(Equal(without(before, osb.GetCatalog)))
+	Expect(kubectl(ctx, "", "get", "serviceinstance/in-progress", "-o=jsonpath={.metadata.finalizers}")).NotTo(BeEmpty())
+
+	out, err := env.Kubectl(ctx, fmt.Sprintf("{apiVersion: v1, kind: ConfigMap, metadata: {name: cluster-info, namespace: %s}, data: {takenOverAt: %q}}",
+		env.Cluster.Namespace, time.Now().UTC().Format(time.RFC3339)), "apply", "--server-side", "-f", "-")
+	Expect(err).NotTo(HaveOccurred(), out)
+	Expect(env.Operator.Stop()).To(Succeed()) // it looks again after 30 s
+	env.StartOperator(ctx)
+	kubectl(ctx, "", "wait", "--for=delete", "--timeout=20s", "serviceinstance/in-progress")
+	kubectl(ctx, "", "wait", "--for=jsonpath={.status.externalProperties.parameters.a}=2", "--timeout=20s", "serviceinstance/ready")
+	kubectl(ctx, "", "wait", "--for=condition=Ready", "--timeout=20s", "serviceinstance/ready", "servicebinding/ready")
+	Expect(o.broker.Counts()[osb.ProvisionInstance]).To(Equal(before[osb.ProvisionInstance]))
+}
+
+// without returns counts without those of an operation.
+func without(counts map[osb.Operation]int, operation osb.Operation) map[osb.Operation]int {
+	delete(counts, operation)
+	return counts
+}
