@@ -47,7 +47,7 @@ fi
 
 # Long computations in one goroutine, as in the tests of schemas, run without the race detector, which would find nothing there. So do
 # tests with many timers in a synctest bubble, where it crashes (golang/go#78156).
-sequential='^TestATenantHasBounded|^TestEachEndpointOfATenant|Walks$|^TestLimits$|^TestRotation$|^TestF_P1_AnAlertsOwnFault|^TestF_JP2_AMendedService'
+sequential='^TestATenantHas|^TestEachEndpointOfATenant|Walks$|^TestLimits$|^TestRotation$|^TestF_P1_AnAlertsOwnFault|^TestF_JP2_AMendedService'
 
 # packages_with REGEXP lists the packages that have tests whose names match, so that none is forgotten when tests move.
 packages_with() {

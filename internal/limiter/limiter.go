@@ -177,9 +177,9 @@ func (lim *Limiter) Enter(t Request, now time.Time) (release Release, wait Wait)
 	}
 	if cause == "" {
 		lim.remove(own)
-		e := lim.admit(l, t, now)
+		e, began := lim.admit(l, t, now), now
 		return func(now time.Time, r Result) Attribution {
-			lim.tenant.exit(probe)
+			lim.tenant.exit(probe, now.Sub(began))
 			return lim.release(e, now, r)
 		}, Wait{}
 	}

@@ -79,13 +79,22 @@ type entry struct {
 // pick selects the waiters for whom there is room, flow by flow, and keeps slots for them.
 func (lim *Limiter) pick(now time.Time) (calls []func()) {
 	lim.dropLate(now)
-	for p := lim.next(now); p != nil; p = lim.next(now) {
-		p.notified = now
-		lim.notified = append(lim.notified, p)
-		calls = append(calls, p.Notify)
+	for call := lim.pickOne(now); call != nil; call = lim.pickOne(now) {
+		calls = append(calls, call)
 	}
 	lim.arm(now)
 	return calls
+}
+
+// pickOne picks the next waiter, and returns what notifies it; nil: there is no slot for any.
+func (lim *Limiter) pickOne(now time.Time) (call func()) {
+	p := lim.next(now)
+	if p == nil {
+		return nil
+	}
+	p.notified = now
+	lim.notified = append(lim.notified, p)
+	return p.Notify
 }
 
 // next returns the next waiter to notify; nil: there is no slot for any.

@@ -17,6 +17,7 @@ limitations under the License.
 package limiter
 
 import (
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -28,6 +29,8 @@ const (
 	// TenantProbes bounds the probes in flight to all endpoints of a tenant: requests to endpoints that fail, and those that only ask
 	// whether an endpoint works.
 	TenantProbes = 4
+	// minSpread is the shortest time over which the requests that follow others are spread.
+	minSpread = 100 * time.Millisecond
 )
 
 // tenant bounds the requests to the endpoints that one tenant defines: endpoints that hang must not hold what endpoints of others need.
@@ -73,11 +76,24 @@ func (t *tenant) enter(lim *Limiter, probe bool) bool {
 	return entered
 }
 
-// exit returns a slot.
-func (t *tenant) exit(probe bool) {
+// exit returns a slot after a request that took some time. After a long one the next request waits, for up to a tenth of that time: requests
+// that began together at endpoints that hang also end together, and the statuses that follow from them, if they were written all at once,
+// would delay those of other tenants.
+func (t *tenant) exit(probe bool, took time.Duration) {
 	if t == nil {
 		return
 	}
+	if spread := took / 10; spread > minSpread {
+		time.AfterFunc(rand.N(spread), func() {
+			t.free(probe)
+			t.notify(time.Now())
+		})
+		return
+	}
+	t.free(probe)
+}
+
+func (t *tenant) free(probe bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	own, _, _ := t.of(probe)
@@ -139,17 +155,19 @@ func (s *turns) next(limit int) []*Limiter {
 	return slices.Clone(s.waiting[:min(len(s.waiting), max(limit-s.busy, 0))])
 }
 
-// notifyOne notifies waiters in the endpoint's turn, unless one was notified. If there is none to notify, the turn has passed to the
-// next endpoint.
+// notifyOne notifies a waiter in the endpoint's turn, which is for one request, unless one was notified. If there is none to notify, the
+// turn has passed to the next endpoint.
 func (lim *Limiter) notifyOne(now time.Time) (passed bool) {
 	lim.mu.Lock()
-	var calls []func()
+	var call func()
+	lim.dropLate(now)
 	if len(lim.notified) == 0 {
-		calls = lim.pick(now)
+		call = lim.pickOne(now)
 	}
+	lim.arm(now)
 	passed = lim.leaveTenant()
 	lim.mu.Unlock()
-	for _, call := range calls {
+	if call != nil {
 		call()
 	}
 	return passed

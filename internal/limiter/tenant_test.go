@@ -169,3 +169,34 @@ func TestEachEndpointOfATenantGetsItsTurn(t *testing.T) {
 		})
 	}
 }
+
+// F-S10: requests that began together at endpoints that hang do not end together for ever, so that the statuses that follow from them are not
+// written in bursts. Each request gets its turn, also beside others to the same endpoint.
+func TestATenantHasItsRequestsSpread(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newLoad()
+		ended, tried := map[int64]int{}, 0 // by the second
+		c.takes = func() time.Duration { return 15 * time.Second }
+		c.result = func() limiter.Result {
+			ended[time.Now().Unix()]++
+			return limiter.Result{Failed: true}
+		}
+		for i := range 900 {
+			c.ask(fmt.Sprintf("a%d", i%300), i)
+		}
+		time.Sleep(time.Minute) // four rounds
+		clear(ended)
+		time.Sleep(40 * time.Minute)
+		for second, n := range ended {
+			if n > limiter.TenantSlots-4 {
+				t.Errorf("%d requests ended in second %d", n, second)
+			}
+		}
+		for _, failed := range c.failing {
+			tried += len(failed)
+		}
+		if tried != 900 {
+			t.Errorf("%d of 900 were tried", tried)
+		}
+	})
+}
