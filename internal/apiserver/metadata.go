@@ -17,8 +17,12 @@ limitations under the License.
 package apiserver
 
 import (
+	"context"
+
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // Metadata returns an empty PartialObjectMetadata of a core kind, to read the metadata cache into.
@@ -26,4 +30,11 @@ func Metadata(kind string) *metav1.PartialObjectMetadata {
 	meta := &metav1.PartialObjectMetadata{}
 	meta.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kind))
 	return meta
+}
+
+// IsTerminating reports whether a cache shows that a namespace is being deleted, with all that is in it. The empty name, of what belongs to
+// the cluster, is none.
+func IsTerminating(ctx context.Context, cache client.Reader, name string) bool {
+	namespace := Metadata("Namespace")
+	return name != "" && cache.Get(ctx, types.NamespacedName{Name: name}, namespace, client.UnsafeDisableDeepCopy) == nil && !namespace.DeletionTimestamp.IsZero()
 }

@@ -171,18 +171,12 @@ func (r *Reconciler) neededFor(ctx context.Context, secret types.NamespacedName)
 			continue
 		}
 		found = &use{broker: broker, left: lifecycle.Count(len(instances), "ServiceInstance", "ServiceInstances") + " and " + lifecycle.Count(len(bindings), "ServiceBinding", "ServiceBindings")}
-		found.isRemoving = isDeleted(broker) || slices.ContainsFunc(instances, isDeleted) || slices.ContainsFunc(bindings, isDeleted) || r.isNamespaceDeleted(ctx, broker)
+		found.isRemoving = isDeleted(broker) || slices.ContainsFunc(instances, isDeleted) || slices.ContainsFunc(bindings, isDeleted) || apiserver.IsTerminating(ctx, r.cache, broker.GetNamespace())
 	}
 	return found, nil
 }
 
 func isDeleted[O client.Object](o O) bool { return !o.GetDeletionTimestamp().IsZero() }
-
-// isNamespaceDeleted reports whether the namespace of a ServiceBroker is being deleted, and with it all that is at the broker.
-func (r *Reconciler) isNamespaceDeleted(ctx context.Context, broker v1beta1.Broker) bool {
-	namespace := apiserver.Metadata("Namespace")
-	return broker.GetNamespace() != "" && r.cache.Get(ctx, types.NamespacedName{Name: broker.GetNamespace()}, namespace) == nil && isDeleted(namespace)
-}
 
 // Protect adds the finalizer to the Secrets of a broker, before a request creates something that could not be removed without them.
 func (r *Reconciler) Protect(ctx context.Context, b v1beta1.Broker) error {

@@ -23,8 +23,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
@@ -43,15 +41,8 @@ func (r *Reconciler) observeSecret(ctx context.Context, v *scope) error {
 	known := &v.Record.Memory
 	v.shown = meta != nil && known.SecretVersion != "" && lifecycle.NotAfter(known.SecretVersion, meta.ResourceVersion)
 	v.inputs.Secret, v.inputs.SecretID, v.inputs.SecretVersion = bindingrules.ObserveSecret(v.binding, known, meta, r.Clock.Now())
-	v.inputs.NamespaceTerminating = v.inputs.Secret == bindingrules.SecretAbsent && v.binding.DeletionTimestamp.IsZero() && r.isTerminating(ctx, v.binding.Namespace)
+	v.inputs.NamespaceTerminating = v.inputs.Secret == bindingrules.SecretAbsent && v.binding.DeletionTimestamp.IsZero() && apiserver.IsTerminating(ctx, r.Client, v.binding.Namespace)
 	return nil
-}
-
-// isTerminating reports whether the cache shows that a namespace is being deleted.
-func (r *Reconciler) isTerminating(ctx context.Context, name string) bool {
-	namespace := apiserver.Metadata("Namespace")
-	err := r.Client.Get(ctx, types.NamespacedName{Name: name}, namespace, client.UnsafeDisableDeepCopy)
-	return err == nil && !namespace.DeletionTimestamp.IsZero()
 }
 
 // inspectSecret reads the binding's Secret, and compares it with what was written.

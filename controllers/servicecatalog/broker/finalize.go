@@ -24,7 +24,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
@@ -101,15 +100,8 @@ func (r *Reconciler) consumers(ctx context.Context, b v1beta1.Broker) (c brokerr
 	}
 	slices.Sort(c.Instances)
 	slices.Sort(c.Bindings)
-	c.Leaving = stay == 0 || r.isTerminating(ctx, b.GetNamespace())
+	c.Leaving = stay == 0 || apiserver.IsTerminating(ctx, r.cached.Cache, b.GetNamespace())
 	return c, nil
-}
-
-// isTerminating reports whether the cache shows that the namespace of a broker is being deleted, with all that is in it.
-func (r *Reconciler) isTerminating(ctx context.Context, name string) bool {
-	namespace := apiserver.Metadata("Namespace")
-	err := r.cached.Cache.Get(ctx, types.NamespacedName{Name: name}, namespace, client.UnsafeDisableDeepCopy)
-	return err == nil && name != "" && !namespace.DeletionTimestamp.IsZero()
 }
 
 // waitForConsumers checks that the cache shows all instances and bindings as they are now: one that it does not show would lose its broker.
