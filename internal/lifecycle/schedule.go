@@ -108,6 +108,14 @@ func DueAt(recorded time.Time, longest time.Duration, now time.Time) time.Time {
 	return recorded
 }
 
+// Earliest returns the earlier one of two times, where zero is never.
+func Earliest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
 // NextAttempt returns when the next attempt is due; zero: now. An object that waits after orphan mitigations is due at once, and
 // only once, when the broker has recovered since its last attempt; its attempts then record that.
 func (s Schedule) NextAttempt() time.Time {

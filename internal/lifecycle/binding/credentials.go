@@ -113,11 +113,7 @@ func (d *decision) wakeForRenewal() {
 }
 
 // wakeBy has the binding reconciled at a time, or sooner.
-func (d *decision) wakeBy(at time.Time) {
-	if d.RequeueAt.IsZero() || at.Before(d.RequeueAt) {
-		d.RequeueAt = at
-	}
-}
+func (d *decision) wakeBy(at time.Time) { d.RequeueAt = lifecycle.Earliest(d.RequeueAt, at) }
 
 // recovery returns what has come of getting the credentials of the present id.
 func (d *decision) recovery() recovery { return d.w.Memory.recovery.of(d.id()) }
@@ -205,8 +201,8 @@ func (d *decision) enforceExpiry() {
 	}
 	if d.hasEnded() {
 		d.setConditions(injectedConditions(d.b))
-	} else if d.Request == nil && d.SecretAction == "" && (d.RequeueAt.IsZero() || end.Time.Before(d.RequeueAt)) {
-		d.RequeueAt = end.Time
+	} else if d.Request == nil && d.SecretAction == "" {
+		d.wakeBy(end.Time)
 	}
 }
 

@@ -113,7 +113,7 @@ func relistAt(b v1beta1.Broker, f Inputs) time.Time {
 	if !f.Health.Failed {
 		return regular
 	}
-	return earliest(regular, lifecycle.DueAfter(last, f.Health.checkInterval(), f.Now))
+	return lifecycle.Earliest(regular, lifecycle.DueAfter(last, f.Health.checkInterval(), f.Now))
 }
 
 // hasten returns when the catalog of a broker that could not be read is read again: before the backoff ends, if the broker answers other
@@ -122,19 +122,11 @@ func (h Health) hasten(backoff, now time.Time) time.Time {
 	if !h.Recovered {
 		return backoff
 	}
-	return earliest(backoff, lifecycle.DueAfter(h.LastRelist, MinDemanded, now))
+	return lifecycle.Earliest(backoff, lifecycle.DueAfter(h.LastRelist, MinDemanded, now))
 }
 
 // checkInterval returns the time between two relists of a broker whose requests keep failing although its catalog can be read.
 func (h Health) checkInterval() time.Duration { return min(MinDemanded<<min(h.Checks, 10), maxCheck) }
-
-// earliest returns the earlier one of two times; zero: never.
-func earliest(a, b time.Time) time.Time {
-	if a.IsZero() || b.Before(a) {
-		return b
-	}
-	return a
-}
 
 func intervalOf(spec *v1beta1.CommonServiceBrokerSpec, usual time.Duration) time.Duration {
 	if spec.RelistDuration != nil {
