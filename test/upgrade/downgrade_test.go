@@ -18,7 +18,6 @@ package upgrade_test
 
 import (
 	"context"
-	"encoding/json"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -29,20 +28,14 @@ import (
 const unknownField = "ofANewerVersion"
 
 // withUnknownFields adds what a newer version may have written.
-func withUnknownFields(all []stored) (changed []stored) {
-	for _, s := range all {
-		var object map[string]any
-		Expect(json.Unmarshal(s.Value, &object)).To(Succeed())
+func withUnknownFields(all []stored) []stored {
+	return changeEach(all, func(_ string, object map[string]any) {
 		for _, part := range []string{"spec", "status"} {
 			if fields, ok := object[part].(map[string]any); ok {
 				fields[unknownField] = "kept"
 			}
 		}
-		value, err := json.Marshal(object)
-		Expect(err).NotTo(HaveOccurred())
-		changed = append(changed, stored{s.Key, value})
-	}
-	return changed
+	})
 }
 
 // acceptUnknownFields gives the API server CRDs of a newer version, which stay when the operator is replaced by an older one.

@@ -76,6 +76,19 @@ func replaceAll(all []stored, pairs ...string) (changed []stored) {
 	return changed
 }
 
+// changeEach changes the objects in values.
+func changeEach(all []stored, change func(key string, object map[string]any)) (changed []stored) {
+	for _, s := range all {
+		var object map[string]any
+		Expect(json.Unmarshal(s.Value, &object)).To(Succeed())
+		change(s.Key, object)
+		value, err := json.Marshal(object)
+		Expect(err).NotTo(HaveOccurred())
+		changed = append(changed, stored{s.Key, value})
+	}
+	return changed
+}
+
 // find decodes the value of an object.
 func find(all []stored, resource, name string, into any) {
 	for _, s := range all {

@@ -18,7 +18,6 @@ package upgrade_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -30,26 +29,19 @@ import (
 	"github.com/gophernetes/bellhop/internal/osb"
 )
 
-// asOriginal returns instances and bindings as the original service-catalog would have stored them, and nothing else.
-func asOriginal(all []stored) (changed []stored) {
-	for _, s := range all {
-		if !strings.Contains(s.Key, "/serviceinstances/") && !strings.Contains(s.Key, "/servicebindings/") {
-			changed = append(changed, s)
-			continue
+// asOriginal changes instances and bindings into what the original service-catalog would have stored.
+func asOriginal(all []stored) []stored {
+	return changeEach(all, func(key string, object map[string]any) {
+		if !strings.Contains(key, "/serviceinstances/") && !strings.Contains(key, "/servicebindings/") {
+			return
 		}
-		var object map[string]any
-		Expect(json.Unmarshal(s.Value, &object)).To(Succeed())
 		if annotations, ok := object["metadata"].(map[string]any)["annotations"].(map[string]any); ok {
 			delete(annotations, v1beta1.MadeIDAnnotation)
 		}
 		status := object["status"].(map[string]any)
 		delete(status, "createdForUID")
 		status["conditions"] = slices.DeleteFunc(status["conditions"].([]any), func(c any) bool { return c.(map[string]any)["type"] == "Stalled" })
-		value, err := json.Marshal(object)
-		Expect(err).NotTo(HaveOccurred())
-		changed = append(changed, stored{s.Key, value})
-	}
-	return changed
+	})
 }
 
 // takeOver starts the operator with objects of the original service-catalog, and records that they are taken over.
