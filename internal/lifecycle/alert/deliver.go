@@ -164,8 +164,8 @@ func (pl *Plan) isKept(a *v1beta1.Alert, until time.Time, w Inputs) bool {
 	return kept
 }
 
-// isForgotten reports whether the receiver forgets what it holds and can be asked to keep it. A person who releases an Alert does not wait
-// for a receiver that fails.
+// isForgotten reports whether the receiver forgets what it holds and can be asked to keep it. A deletion does not wait for a receiver that
+// fails.
 func (d *DeliveryPlan) isForgotten(a *v1beta1.Alert, w Inputs) bool {
 	ref := RefOf(d.Row)
 	_, fails := w.Failed[ref]

@@ -24,8 +24,9 @@ limitations under the License.
 //
 // Alertmanager holds alerts in memory and does not replicate them. So each replica receives each request, and an alert is
 // valid for Validity: the caller sends an active alert again every ResendEvery. A replica that was restarted receives the
-// alert with the next repeat. An alert without repeats ends by itself. One that goes on without them is posted with the validity KeptFor. A message is delivered when one replica accepted it;
-// the other replicas receive the alert with the next repeat, and end it after Validity.
+// alert with the next repeat. An alert without repeats ends by itself. One that goes on without them is posted with the validity
+// KeptFor. A message is delivered when one replica accepted it; the other replicas receive the alert with the next repeat, and end it
+// after Validity.
 package alertmanager
 
 import (
@@ -54,7 +55,7 @@ const (
 	// operator, and clocks that differ by minutes: an alert that ends too early notifies people again when it returns.
 	Validity = 10 * time.Minute
 
-	// KeptFor is the validity of an alert that goes on but is not sent again. Only a person can end it earlier.
+	// KeptFor is the validity of an alert that goes on but is not sent again. A user can end it earlier, with amtool.
 	KeptFor = 7 * 24 * time.Hour
 
 	// maxBody bounds a request with several messages, in bytes.
