@@ -100,9 +100,9 @@ func (d *DeliveryPlan) request(p Target, hash string, event result.Event, reason
 	}
 	d.Send = &Request{Event: event, Hash: hash, Sequence: d.Row.Sequence, Attempt: d.Row.Attempts + 1, Version: p.Version,
 		WriteAhead: isAtMostOnce(p), AtMostOnce: isAtMostOnce(p), ByDefault: d.Row.ByDefault}
-	// A resolve may have arrived where it was sent, and is sent where a message may have arrived: until the next confirmation neither is
-	// certain.
-	d.Send.OutcomeUnknown = d.Row.OutcomeUnknown || event == result.Resolved && !IsNotified(d.Row) ||
+	// A refusal says nothing of an earlier attempt that may have arrived. A resolve may have arrived where it was sent, and is sent where a
+	// message may have arrived: until the next confirmation neither is certain.
+	d.Send.OutcomeUnknown = d.Row.OutcomeUnknown || !IsNotified(d.Row) && (d.mayHold(w) || event == result.Resolved) ||
 		event == result.Fired && IsNotified(d.Row) && isResolved(d.Row.LastAttemptedHash)
 	if event == result.Resolved {
 		d.Send.FilteredHash = d.Row.FilteredHash

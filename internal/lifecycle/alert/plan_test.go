@@ -612,3 +612,18 @@ func TestAFormerLeaderMayHaveSent(t *testing.T) {
 		}
 	}
 }
+
+// F-P26: the same of a repeat, which is not recorded before it is sent.
+func TestAFormerLeaderMayHaveRepeated(t *testing.T) {
+	refused := Outcome{Request: Request{Event: result.Fired, Attempt: 1}, Failure: &result.Error{Class: result.Temporary, Reason: "ServerError"}}
+	for name, failed := range map[string]map[v1beta1.ReceiverRef]FailedAttempt{"the last attempt is a former leader's": nil, "it is this process's": {oncall: {}}} {
+		a := newAlert()
+		refused.Hash = ContentHash(&a.Spec)
+		PutDelivery(a, Apply(v1beta1.Delivery{Kind: oncall.Kind, Name: oncall.Name}, refused))
+		now := t0.Add(time.Hour)
+		plan := Decide(a, Inputs{Now: now, ServerTime: now, LeaderSince: t0, Failed: failed, Refs: []v1beta1.ReceiverRef{oncall}, Targets: map[v1beta1.ReceiverRef]Target{oncall: usable("v1")}})
+		if send := plan.Deliveries[0].Send; send == nil || send.OutcomeUnknown != (failed == nil) {
+			t.Errorf("%s: %+v", name, send)
+		}
+	}
+}
