@@ -104,7 +104,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err := r.barrier.WaitForSync(ctx); err != nil {
 		return ctrl.Result{}, err
 	}
-	r.began.Do(func() { r.since = r.serverTime() })
+	r.lead()
 	before := &v1beta1.Alert{}
 	err := r.fresh.Read(ctx, r.client, req.NamespacedName, before)
 	if client.IgnoreNotFound(err) != nil {
@@ -201,8 +201,12 @@ func (r *Reconciler) applyPending(v *scope) bool {
 	return v.unrecorded > 0
 }
 
-// drain records the outcomes of requests that were in flight when the process stopped.
-func (r *Reconciler) drain(ctx context.Context) error {
+// lead records when this process begins to lead: before its first reconcile, which may be much later.
+func (r *Reconciler) lead() { r.began.Do(func() { r.since = r.serverTime() }) }
+
+// run records when this process begins to lead, and, when it stops, the outcomes of requests that were in flight.
+func (r *Reconciler) run(ctx context.Context) error {
+	r.lead()
 	<-ctx.Done()
 	r.pending.close()
 	ctx = context.WithoutCancel(ctx)

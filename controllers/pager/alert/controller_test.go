@@ -86,6 +86,32 @@ func TestAResultIsNotDropped(t *testing.T) {
 	}
 }
 
+// TestAnAlertIsNewToItsLeader: what was created after this process began to lead was sent by no former leader, also where it is the first
+// that is reconciled.
+func TestAnAlertIsNewToItsLeader(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) }))
+	defer server.Close()
+	alert, receiver := controllertest.NewAlertAndReceiver(server.URL)
+	created := time.Now().Truncate(time.Second)
+	alert.CreationTimestamp, alert.Status.ObservedGeneration = metav1.NewTime(created), -1
+	r := newReconciler(t, controllertest.NewCluster(t, interceptor.Funcs{}, alert, receiver))
+	now := created.Add(-time.Hour)
+	r.serverTime = func() time.Time { return now }
+	r.lead()
+	now = created.Add(time.Second)
+	for range 2 {
+		if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.client.Get(t.Context(), nameOf(alert), alert); err != nil {
+		t.Fatal(err)
+	}
+	if row := alert.Status.Deliveries[0]; row.Attempts != 1 || row.OutcomeUnknown {
+		t.Errorf("%d attempts, outcome unknown %t; a refusal of the only attempt proves that the receiver holds nothing", row.Attempts, row.OutcomeUnknown)
+	}
+}
+
 // TestAPageIsForReceiversThatTheCacheDoesNotShowYet: a new leader's may be behind.
 func TestAPageIsForReceiversThatTheCacheDoesNotShowYet(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
