@@ -85,7 +85,7 @@ func (r *Reconciler) emitRelease(alert *v1beta1.Alert, s lifecycle.Plan, w lifec
 			r.event(alert, corev1.EventTypeNormal, v1beta1.ReasonResolved, "Resolve", "Told %s that it is over", name)
 		case lifecycle.IsNotified(t.Row) || t.Row.OutcomeUnknown:
 			r.metrics.CountAbandoned()
-			r.event(alert, corev1.EventTypeWarning, "Abandoned", "Release", "Let go although %s was not told that it is over", name)
+			r.event(alert, corev1.EventTypeWarning, "Abandoned", "Release", "Released although %s was not told that it is over", name)
 		}
 	}
 }
