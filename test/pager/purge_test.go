@@ -44,16 +44,21 @@ var _ = Describe("A burst of Alerts", func() {
 		GinkgoHelper()
 		runInParallel(n, func(i int) { createAlert(ctx, namespace, fmt.Sprintf("a%d", i), nil, "hook") })
 	}
-	left := func(ctx SpecContext) func() (int, error) {
-		return func() (int, error) {
+	// left returns the status of each Alert that there still is.
+	left := func(ctx SpecContext) func() ([]v1beta1.AlertStatus, error) {
+		return func() ([]v1beta1.AlertStatus, error) {
 			var alerts v1beta1.AlertList
 			err := k8s.List(ctx, &alerts, client.InNamespace(namespace))
-			return len(alerts.Items), err
+			var statuses []v1beta1.AlertStatus
+			for _, a := range alerts.Items {
+				statuses = append(statuses, a.Status)
+			}
+			return statuses, err
 		}
 	}
 	deleteAll := func(ctx SpecContext) {
 		GinkgoHelper()
-		Expect(k8s.DeleteAllOf(ctx, &v1beta1.Alert{}, client.InNamespace(namespace))).To(Succeed())
+		Eventually(func() error { return k8s.DeleteAllOf(ctx, &v1beta1.Alert{}, client.InNamespace(namespace)) }).Should(Succeed(), "the API server ends a request that takes a minute")
 	}
 	deleteNamespace := func(ctx SpecContext) {
 		GinkgoHelper()
@@ -80,7 +85,7 @@ var _ = Describe("A burst of Alerts", func() {
 			return states, err
 		}).WithTimeout(2 * time.Minute).Should(Equal(map[v1beta1.DeliveryState]int{v1beta1.DeliveryPending: n}))
 		deleteAll(ctx)
-		Eventually(left(ctx)).WithTimeout(2 * time.Minute).Should(BeZero())
+		Eventually(left(ctx)).WithTimeout(2 * time.Minute).Should(BeEmpty())
 		deleteNamespace(ctx)
 	})
 
@@ -115,7 +120,7 @@ var _ = Describe("A burst of Alerts", func() {
 				last = until
 			}
 		}
-		Eventually(left(ctx)).WithTimeout(2 * time.Minute).Should(BeZero())
+		Eventually(left(ctx)).WithTimeout(2 * time.Minute).Should(BeEmpty())
 		Expect(time.Now()).To(BeTemporally(">=", last), "the operator retries until then")
 		deleteNamespace(ctx)
 	})

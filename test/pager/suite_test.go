@@ -70,7 +70,9 @@ func TestPager(t *testing.T) {
 }
 
 var _ = SynchronizedBeforeSuite(func(ctx SpecContext) []byte {
-	return env.Start(ctx)
+	started := env.Start(ctx)
+	env.WaitForControllers(ctx, firstObjects)
+	return started
 }, func(started []byte) {
 	env.Join(started, v1alpha1.AddToScheme, v1beta1.AddToScheme)
 	cluster, operator, k8s = env.Cluster, env.Operator, env.Client
@@ -80,6 +82,14 @@ var (
 	_ = BeforeEach(logs.Reset)
 	_ = AfterEach(logs.Report)
 )
+
+// firstObjects are objects for which the operator sends no request to a receiver.
+const firstObjects = `
+apiVersion: pager.k8s.co/v1beta1
+kind: Alert
+metadata: {name: first, namespace: default, annotations: {bellhop.gophernetes.io/deletion-policy: Retain}}
+spec: {title: first, content: first, receiverRefs: [{name: none}]}
+`
 
 // startOperator runs an operator until it is stopped or killed.
 func startOperator(ctx context.Context, args ...string) {
