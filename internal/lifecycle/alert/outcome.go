@@ -32,8 +32,12 @@ const (
 	lastBackoff  = 10 * time.Minute
 )
 
-// Apply returns the row after an outcome. Applying an outcome twice is applying it once.
+// Apply returns the row after an outcome. Applying an outcome twice is applying it once, and a failure changes no row of a later attempt,
+// which a new leader has made meanwhile.
 func Apply(row v1beta1.Delivery, o Outcome) v1beta1.Delivery {
+	if o.Failure != nil && isLater(row, o.Request) {
+		return row
+	}
 	row = beginAttempt(row, o.Request, o.Began)
 	row.LastAttemptTime = Seconds(o.At)
 	if o.Failure == nil {
@@ -60,6 +64,15 @@ func Apply(row v1beta1.Delivery, o Outcome) v1beta1.Delivery {
 		row.NextAttemptTime = Seconds(o.At.Add(wait + time.Second - 1))
 	}
 	return row
+}
+
+// isLater reports whether the row is of a later attempt than a request. Attempts that are not recorded before they are sent may have the
+// same number.
+func isLater(row v1beta1.Delivery, s Request) bool {
+	if row.Sequence != s.Sequence {
+		return row.Sequence > s.Sequence
+	}
+	return row.Attempts > s.Attempt || confirmed(row, s.Hash)
 }
 
 // applyMisconfigured returns the row after an answer that looks like a misconfiguration: after the quick retries it waits for the

@@ -627,3 +627,22 @@ func TestAFormerLeaderMayHaveRepeated(t *testing.T) {
 		}
 	}
 }
+
+// F-P26: a process that no longer leads may hear of a request long after the new leader has repeated it.
+func TestALateFailureChangesNoLaterAttempt(t *testing.T) {
+	lost := Outcome{Request: Request{Event: result.Resolved, Hash: ResolvedHash(), Sequence: 2, Attempt: 1, OutcomeUnknown: true}, Failure: &result.Error{Class: result.Unknown, Reason: "Timeout"}}
+	open := Apply(newAlert(rows(holds(oncall))).Status.Deliveries[0], lost)
+	for name, later := range map[string]func(*Outcome){
+		"confirmed":                      func(o *Outcome) { o.Attempt, o.Failure = 2, nil },
+		"confirmed, neither recorded":    func(o *Outcome) { o.Failure = nil },
+		"refused":                        func(o *Outcome) { o.Attempt, o.Failure = 2, &result.Error{Class: result.Permanent, Reason: "Rejected"} },
+		"of the next content, confirmed": func(o *Outcome) { o.Event, o.Hash, o.Sequence, o.Failure = result.Fired, "another", 3, nil },
+	} {
+		next := lost
+		later(&next)
+		row := Apply(open, next)
+		if got := Apply(row, lost); !reflect.DeepEqual(got, row) {
+			t.Errorf("%s: the row was %+v, and is %+v", name, row, got)
+		}
+	}
+}
