@@ -167,18 +167,28 @@ func TestWhoMayUseACredential(t *testing.T) {
 		})
 	}
 
-	// F-S15: a broker that is led elsewhere, or created again under its name, is sent the parameters of its instances
+	// F-S15: a broker that is led elsewhere, or created again under its name, is sent the parameters of its instances and
+	// bindings.
+	from := func(secret string) []v1beta1.ParametersFromSource {
+		return []v1beta1.ParametersFromSource{{SecretKeyRef: &v1beta1.SecretKeyReference{Name: secret, Key: "all"}}}
+	}
 	si := instance(func(i *v1beta1.ServiceInstance) {
-		i.Spec.ParametersFrom = []v1beta1.ParametersFromSource{{SecretKeyRef: &v1beta1.SecretKeyReference{Name: "parameters", Key: "all"}}}
 		i.Status.Broker = &v1beta1.BrokerReference{Kind: "ServiceBroker", Name: old.Name}
 	})
 	plain := broker("https://broker.example.com")
 	moved := broker("https://thief.example.com")
-	parameters := brokerValidator[*v1beta1.ServiceBroker]{knowing(t, si), reviewer(t, &asked, "mine"), v.options}
-	_, moving := parameters.ValidateUpdate(request(t, plain), plain, moved)
-	says(t, "an update", text(moving), `spec.url: Forbidden`, `may not get Secret "parameters" in namespace "ns"`)
-	_, creating := parameters.ValidateCreate(request(t, nil), moved)
-	says(t, "a creation", text(creating), `spec.url: Forbidden`)
+	for what, objs := range map[string][]client.Object{
+		"an instance": {instance(func(i *v1beta1.ServiceInstance) {
+			i.Spec.ParametersFrom, i.Status.Broker = from("parameters"), si.Status.Broker
+		})},
+		"a binding": {si, binding(func(b *v1beta1.ServiceBinding) { b.Spec.ParametersFrom = from("parameters") })},
+	} {
+		parameters := brokerValidator[*v1beta1.ServiceBroker]{knowing(t, objs...), reviewer(t, &asked, "mine"), v.options}
+		_, moving := parameters.ValidateUpdate(request(t, plain), plain, moved)
+		says(t, "an update, with "+what, text(moving), `spec.url: Forbidden`, `may not get Secret "parameters" in namespace "ns"`)
+		_, creating := parameters.ValidateCreate(request(t, nil), moved)
+		says(t, "a creation, with "+what, text(creating), `spec.url: Forbidden`)
+	}
 
 	elsewhere := broker("https://broker.example.com", func(s *v1beta1.CommonServiceBrokerSpec) {
 		s.AuthInfo = &v1beta1.AuthInfo{Bearer: &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Namespace: "other", Name: "Bad_Name"}}}

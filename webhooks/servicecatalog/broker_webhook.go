@@ -28,6 +28,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
@@ -134,21 +135,13 @@ func (v brokerValidator[B]) validate(ctx context.Context, old *v1beta1.CommonSer
 	return f.result(catalog.ScopeOf(b).BrokerKind(), b.GetName())
 }
 
-// checkParameterSecrets checks that the user may get the Secrets whose values are sent to the broker as parameters of its instances. It
-// may be a broker that is created again under the name of one that had them.
-func (v brokerValidator[B]) checkParameterSecrets(ctx context.Context, b B) (errs field.ErrorList) {
+// checkParameterSecrets checks that the user may get the Secrets whose values are sent to the broker as parameters. It may be a broker that
+// is created again under the name of one that had them.
+func (v brokerValidator[B]) checkParameterSecrets(ctx context.Context, b B) field.ErrorList {
 	path := specPath.Child("url")
-	instances, err := v.index.InstancesOfBroker(ctx, b)
+	secrets, err := v.parameterSecrets(ctx, b)
 	if err != nil {
-		return field.ErrorList{field.InternalError(path, fmt.Errorf("looking up the broker's instances, whose parameters it is sent: %w", err))}
-	}
-	secrets := map[types.NamespacedName]bool{}
-	for _, si := range instances {
-		for _, source := range si.Spec.ParametersFrom {
-			if source.SecretKeyRef != nil {
-				secrets[types.NamespacedName{Namespace: si.Namespace, Name: source.SecretKeyRef.Name}] = true
-			}
-		}
+		return field.ErrorList{field.InternalError(path, fmt.Errorf("looking up the parameters that the broker is sent: %w", err))}
 	}
 	for _, secret := range slices.SortedFunc(maps.Keys(secrets), func(a, b types.NamespacedName) int { return strings.Compare(a.String(), b.String()) }) {
 		if err := v.access.MayGetSecret(ctx, secret, path); err != nil {
@@ -156,6 +149,31 @@ func (v brokerValidator[B]) checkParameterSecrets(ctx context.Context, b B) (err
 		}
 	}
 	return nil
+}
+
+// parameterSecrets returns the Secrets with parameters of the broker's instances and of their bindings.
+func (v brokerValidator[B]) parameterSecrets(ctx context.Context, b B) (map[types.NamespacedName]bool, error) {
+	instances, err := v.index.InstancesOfBroker(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	secrets := map[types.NamespacedName]bool{}
+	add := func(namespace string, uses []secretUse) {
+		for _, use := range uses {
+			secrets[types.NamespacedName{Namespace: namespace, Name: use.name}] = true
+		}
+	}
+	for _, si := range instances {
+		add(si.Namespace, sourceUses(nil, si.Spec.ParametersFrom))
+		bindings, err := v.index.Bindings(ctx, client.ObjectKeyFromObject(si))
+		if err != nil {
+			return nil, err
+		}
+		for _, binding := range bindings {
+			add(binding.Namespace, sourceUses(nil, binding.Spec.ParametersFrom))
+		}
+	}
+	return secrets, nil
 }
 
 // leadsElsewhere reports whether an update changes where credentials are sent, which ones, or how they are protected.
