@@ -55,7 +55,7 @@ skew: ## Let the previous version of the operator and this one follow each other
 	hack/skew.sh
 
 .PHONY: nightly
-nightly: ## Run the tests that take too long for the gate, in at most 77 minutes (STEPS="soak fuzz", SEED=20260131)
+nightly: ## Run the tests that take too long for the gate, in at most 79 minutes (STEPS="soak fuzz", SEED=20260131)
 	hack/nightly.sh $(STEPS)
 
 .PHONY: size
