@@ -31,7 +31,7 @@ demo: ## Send a page and create a database on this machine; ONCE=1 checks the ou
 	go -C demo run .
 
 .PHONY: test
-test: ## Run all tests, with a real control plane (MODULES=./, SUITES="pager docs")
+test: ## Run all tests, with a real control plane (MODULES=./, SUITES="pager docs", RACE=1)
 	hack/test.sh
 
 .PHONY: test-e2e
@@ -55,7 +55,7 @@ skew: ## Let the previous version of the operator and this one follow each other
 	hack/skew.sh
 
 .PHONY: nightly
-nightly: ## Run the tests that take too long for the gate, in at most 79 minutes (STEPS="soak fuzz", SEED=20260131)
+nightly: ## Run the tests that take too long for the gate, in at most 90 minutes (STEPS="soak fuzz", SEED=20260131)
 	hack/nightly.sh $(STEPS)
 
 .PHONY: size

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the checks that take too long for the gate, in at most 79 minutes on two cores, or 99 with cold caches, and prints the result of each
+# Runs the checks that take too long for the gate, in at most 90 minutes on two cores, or 110 with cold caches, and prints the result of each
 # step. The other steps run even if a step fails or exceeds its limit. "hack/nightly.sh soak fuzz" runs these two steps only. SEED=20260131
 # repeats the random choices of that day.
 set -euo pipefail
@@ -15,6 +15,7 @@ build() {
 	go -C hack/controlplane run . -controller-manager
 	build_race
 	go -C test build -tags grpcnotrace ./...
+	CGO_ENABLED=1 go test -race -tags grpcnotrace -vet=off -ldflags=-w -count=1 -run '^$' ./... >/dev/null
 	for package in $(fuzz_targets | cut -d: -f1 | uniq); do
 		go test -tags grpcnotrace -vet=off -c -fuzz . -o /dev/null "$package" # instrumented, so not what other steps build
 	done
@@ -28,6 +29,9 @@ skew() { ARGS="-fixed -seed $SEED" hack/skew.sh; }
 
 # Checks that the sweep detects each variant of the operator that has a mistake.
 variants() { ARGS=-variants hack/sweep.sh; }
+
+# The tests whose code runs in the test's process, with the race detector.
+race() { RACE=1 MODULES="./ demo/ hack/local/ hack/image/ hack/controlplane/ test/" SUITES="conversion admission" hack/test.sh; }
 
 # The race detector terminates the operator at the first race.
 soak() {
@@ -71,6 +75,7 @@ limit() { # in minutes
 	sweep) echo 11 ;;
 	skew) echo 11 ;;
 	variants) echo 14 ;;
+	race) echo 11 ;;
 	soak) echo 13 ;;
 	mutations) echo 5 ;;
 	bench) echo 4 ;;
@@ -86,7 +91,7 @@ if [ "${1-}" = -step ]; then
 fi
 
 results=() passed=0 failed=0
-for name in ${@:-build sweep skew variants soak mutations bench fuzz e2e}; do
+for name in ${@:-build sweep skew variants race soak mutations bench fuzz e2e}; do
 	minutes=$(limit "$name") || { echo "there is no step $name" >&2; exit 2; }
 	echo "=== $name, at most $minutes minutes, seed $SEED"
 	began=$SECONDS rc=0

@@ -10,12 +10,8 @@ mkdir -p "$logs"
 KUBEBUILDER_ASSETS=$(go -C hack/controlplane run . -controller-manager)
 export KUBEBUILDER_ASSETS
 
-# Tests that run the code under test in their own process use the race detector. It needs a C compiler.
-race=-race
-if ! command -v "$(go env CC)" >/dev/null; then
-	echo "no C compiler here: testing without the race detector"
-	race=
-fi
+# RACE=1: tests that run the code under test in their own process use the race detector. It needs a C compiler.
+race=${RACE:+-race}
 flags=(-tags grpcnotrace -vet=off -ldflags=-w) # "make lint" vets
 
 contains() { [[ " $1 " == *" $2 "* ]]; } # contains LIST ITEM
@@ -45,8 +41,8 @@ if [ -n "$race" ] && contains "$suites" admission; then
 	CGO_ENABLED=1 go -C test list -race -export -deps -test -tags grpcnotrace ./admission ./conversion >/dev/null
 fi
 
-# Long computations in one goroutine, as in the tests of schemas, run without the race detector, which would find nothing there. So do
-# tests with many timers in a synctest bubble, where it crashes (golang/go#78156).
+# Long computations in one goroutine, as in the tests of schemas, always run without the race detector, which would find nothing there. So
+# do tests with many timers in a synctest bubble, where it crashes (golang/go#78156).
 sequential='^TestATenantHas|^TestEachEndpointOfATenant|Walks$|^TestLimits$|^TestRotation$|^TestF_P1_AnAlertsOwnFault|^TestF_JP2_AMendedService'
 
 # packages_with REGEXP lists the packages that have tests whose names match, so that none is forgotten when tests move.
@@ -54,6 +50,11 @@ packages_with() {
 	grep -roE --include='*_test.go' '^func Test[A-Za-z0-9_]+' controllers internal webhooks |
 		sed -E 's|/[^/]*:func | |' | awk -v names="$1" '$2 ~ names { print "./" $1 }' | sort -u
 }
+
+packages=$(go list ./...) skip=
+if [ -n "$race" ]; then
+	packages=$(grep -v internal/catalog/schema$ <<<"$packages") skip=$sequential
+fi
 
 # run_suite NAME COMMAND... runs a suite, and stores its output and its result.
 run_suite() {
@@ -98,7 +99,7 @@ in_background() {
 export GOGC=300 GOMEMLIMIT=1GiB GORACE=atexit_sleep_ms=0
 
 # Long suites start first.
-start_tests ./ unit $race -skip "$sequential" $(go list ./... | grep -v internal/catalog/schema$)
+start_tests ./ unit $race -skip "$skip" $packages
 start_specs servicecatalog
 start_specs pager
 start_serial_specs servicecatalog
@@ -108,7 +109,7 @@ start_serial_specs plugin
 start_package docs
 start_package removal
 start_package conversion $race
-start_tests ./ sequential -run "$sequential" $(packages_with "$sequential")
+[ -z "$race" ] || start_tests ./ sequential -run "$sequential" $(packages_with "$sequential")
 start_package admission $race # the webhooks run in the test's process
 start_tests hack/local/ local $race ./...
 start_package certificates
@@ -117,7 +118,7 @@ start_package upgrade
 start_package chart
 start_tests cmd/kubectl-bellhop/ kubectl-bellhop ./... # tables; its suite runs the binary
 start_tests demo/ demo $race ./...
-start_tests ./ schema ./internal/catalog/schema
+[ -z "$race" ] || start_tests ./ schema ./internal/catalog/schema
 start_tests hack/image/ image $race ./...
 start_tests hack/controlplane/ controlplane $race ./...
 start_package internal
