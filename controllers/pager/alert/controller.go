@@ -201,12 +201,11 @@ func (r *Reconciler) applyPending(v *scope) bool {
 	return v.unrecorded > 0
 }
 
-// lead records when this process begins to lead: before its first reconcile, which may be much later.
+// lead records when this process begins to lead, which may be long before its first reconcile.
 func (r *Reconciler) lead() { r.began.Do(func() { r.since = r.serverTime() }) }
 
-// run records when this process begins to lead, and, when it stops, the outcomes of requests that were in flight.
-func (r *Reconciler) run(ctx context.Context) error {
-	r.lead()
+// drain records the outcomes of requests that were in flight when the process stopped.
+func (r *Reconciler) drain(ctx context.Context) error {
 	<-ctx.Done()
 	r.pending.close()
 	ctx = context.WithoutCancel(ctx)

@@ -69,6 +69,7 @@ func (c *Cluster) NewRun(ctx context.Context, sc scenario.Scenario, env ...strin
 	if r.Env, err = scenario.NewEnvironment(ctx, c.Client, r.Injector, r.KillLeader, sc); err != nil {
 		return nil, err
 	}
+	r.Env.Troubled = r.Env.Troubled || c.Operator != c.Successor // of two versions one may have a fault that is mended in the other
 	r.Oracle = oracle.NewChecker(r.Env)
 	r.Env.GuardBroker = r.Oracle.GuardBroker
 	return r, nil

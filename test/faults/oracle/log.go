@@ -28,7 +28,7 @@ var stackFunctions = regexp.MustCompile(`(?m)^[^\s(]+\.[^\s]+`)
 var moduleFrame = regexp.MustCompile(`(?m)^(created by )?github\.com/gophernetes/bellhop/`)
 
 // permanentGoroutines match goroutines that run as long as the process, and those of a watch that waits for the API server.
-var permanentGoroutines = regexp.MustCompile(`operator\.(ReturnMemory|\(\*drainingServer\)\.Start)|alert\.\(\*Reconciler\)\.run|apiserver\.(FollowAddresses|roundTripper\.RoundTrip)`)
+var permanentGoroutines = regexp.MustCompile(`operator\.(ReturnMemory|\(\*drainingServer\)\.Start)|alert\.\(\*Reconciler\)\.drain|apiserver\.(FollowAddresses|roundTripper\.RoundTrip)`)
 
 // crashText matches the output of a panic, and of the race detector.
 var crashText = regexp.MustCompile(`panic|WARNING: DATA RACE`)
