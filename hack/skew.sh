@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Lets one version of the operator follow another one in the middle of what users do: the previous version leads, is killed or loses its lease at
 # some request, and the version of this repository goes on, with its own webhooks; then the reverse, with the webhooks of the previous version.
-# PREVIOUS is the commit of the previous version: the nearest tag before HEAD, and a commit before the first release as long as there is no tag.
+# PREVIOUS is the commit of the previous version: the nearest tag before HEAD, and, as long as there is no tag, the
+# first commit whose statuses have the fields that those of this version have.
 # ARGS select the faults, as of hack/sweep.sh; without them each scenario has one.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-previous=${PREVIOUS:-$(git describe --tags --abbrev=0 --match 'v*' HEAD^ 2>/dev/null || echo 393bd2b)}
+previous=${PREVIOUS:-$(git describe --tags --abbrev=0 --match 'v*' HEAD^ 2>/dev/null || echo 33ee6f0)}
 faults=${ARGS:--fixed}
 
 work=$(mktemp -d)

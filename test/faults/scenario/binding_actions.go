@@ -173,7 +173,9 @@ func (e *Environment) renew(b *v1beta1.ServiceBinding, after time.Duration) {
 			return err
 		}
 		for _, t := range []*metav1.Time{b.Status.ExpiresAt, b.Status.RenewBefore, b.Status.IssuedAt} {
-			t.Time = t.Add(-after)
+			if t != nil { // an earlier version records fewer of them
+				t.Time = t.Add(-after)
+			}
 		}
 		return fmt.Errorf("time passes: %w", e.Client.Status().Update(e.Ctx, b))
 	})
