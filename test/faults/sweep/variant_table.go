@@ -89,7 +89,7 @@ func variants() []variant {
 `, ``}}, scenario: "alert-gone-receiver-edited", fault: "late@alerts", oracle: "once"},
 		{name: "stops-where-it-waits", edits: []mistake{{bindingRules + "phase.go", `isOriginal && s.Attempts == nil && s.ReconciledGeneration > 0 && lifecycle.IsTrue(`, `(isOriginal || s.Attempts == nil) && lifecycle.IsTrue(`}},
 			scenario: "binding-plan", fault: "none", oracle: "asked"},
-		{name: "takes-strangers", edits: []mistake{{"internal/lifecycle/ownership.go", `	return si.UID != "" && si.Status.CreatedForUID == si.UID && id == InstanceID(si) ||`, `	return id != "" ||`}}, scenario: "instance-stranger", fault: "none", oracle: "stranger"},
+		{name: "takes-strangers", edits: []mistake{{"internal/lifecycle/ownership.go", `	return si.UID != "" && si.Status.CreatedForUID == si.UID && id == InstanceID(si) ||`, `	return id != "" ||`}}, scenario: "instance-stranger", fault: "none", oracle: "reached"},
 		{name: "key-per-attempt", edits: []mistake{{alerts + "execute.go", `lifecycle.DeliveryKey(a, o.Ref, o.Sequence, o.Hash),`, `lifecycle.DeliveryKey(a, o.Ref, o.Sequence, o.Hash) + fmt.Sprint(o.Attempt),`}},
 			scenario: "alert", fault: "lost@POST:receiver:hook#1", oracle: "end"},
 		{name: "key-per-process", edits: []mistake{{alerts + "execute.go", `lifecycle.DeliveryKey(a, o.Ref, o.Sequence, o.Hash),`, `lifecycle.DeliveryKey(a, o.Ref, o.Sequence, o.Hash) + fmt.Sprint(os.Getpid()),`},
