@@ -68,6 +68,12 @@ func variants() []variant {
 	ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonProvisionCallFailed, Message: message})
 `, `	ap.recordSlowRetry(v1beta1.ReasonProvisionCallFailed, message)
 `}}, scenario: "failed", fault: "none", oracle: "reached"},
+		{name: "mitigates-the-next-id", edits: []mistake{{instanceRules + "remove.go", `	call := d.newRequest("")
+`, `	call := d.newRequest("")
+	if d.phase == Mitigating {
+		call.InstanceID = lifecycle.NextInstanceID(d.si, call.InstanceID)
+	}
+`}}, scenario: "instance-mitigated-ready", fault: "none", oracle: "orphan"},
 		{name: "fire-and-forget", edits: []mistake{{services + "engine/record.go", `	if err := patch.RemoveFinalizer(ctx, r.Client, v.Before.DeepCopyObject().(O), v1beta1.Finalizer); err != nil {
 		return err
 	}`, `	_ = patch.RemoveFinalizer(ctx, r.Client, v.Before.DeepCopyObject().(O), v1beta1.Finalizer)`}},
@@ -89,7 +95,9 @@ func variants() []variant {
 `, ``}}, scenario: "alert-gone-receiver-edited", fault: "late@alerts", oracle: "once"},
 		{name: "stops-where-it-waits", edits: []mistake{{bindingRules + "phase.go", `isOriginal && s.Attempts == nil && s.ReconciledGeneration > 0 && lifecycle.IsTrue(`, `(isOriginal || s.Attempts == nil) && lifecycle.IsTrue(`}},
 			scenario: "binding-plan", fault: "none", oracle: "asked"},
-		{name: "takes-strangers", edits: []mistake{{"internal/lifecycle/ownership.go", `	return si.UID != "" && si.Status.CreatedForUID == si.UID && id == InstanceID(si) ||`, `	return id != "" ||`}}, scenario: "instance-stranger", fault: "none", oracle: "reached"},
+		{name: "takes-strangers", edits: []mistake{{"internal/lifecycle/ownership.go", `	return si.UID != "" && si.Status.CreatedForUID == si.UID && id == InstanceID(si) ||`, `	return id != "" ||`}, {
+			instanceRules + "apply_provision.go", `	ap.recordSlowRetry(v1beta1.ReasonConflict, lifecycle.Conflict("serviceinstance", ap.si, ap.call.InstanceID, what))`,
+			`	ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonConflict, Message: what})`}}, scenario: "instance-stranger", fault: "none", oracle: "stranger"},
 		{name: "key-per-attempt", edits: []mistake{{alerts + "execute.go", `lifecycle.DeliveryKey(a, o.Ref, o.Sequence, o.Hash),`, `lifecycle.DeliveryKey(a, o.Ref, o.Sequence, o.Hash) + fmt.Sprint(o.Attempt),`}},
 			scenario: "alert", fault: "lost@POST:receiver:hook#1", oracle: "end"},
 		{name: "key-per-process", edits: []mistake{{alerts + "execute.go", `lifecycle.DeliveryKey(a, o.Ref, o.Sequence, o.Hash),`, `lifecycle.DeliveryKey(a, o.Ref, o.Sequence, o.Hash) + fmt.Sprint(os.Getpid()),`},
@@ -163,6 +171,9 @@ var lostHere bool
 `, `	lostHere = true
 	d.rest(v1beta1.DeliveryUnknown, v1beta1.ReasonOutcomeUnknown)
 	d.phase, d.reason = phaseBlocked, v1beta1.ReasonOutcomeUnknown
+`}, {alertRules + "outcome.go", `	row.Reason, row.Message = v1beta1.ReasonOutcomeUnknown, "an answer is not on record"
+`, `	lostHere = true
+	row.Reason, row.Message = v1beta1.ReasonOutcomeUnknown, "an answer is not on record"
 `}}, scenario: "once", fault: "crash-after@POST:receiver:hook#1+crash-after@PATCH:alerts/disk/status#1", oracle: "once",
 			others: []string{"crash-after@POST:receiver:hook#1", "stale@PATCH:alerts/disk/status#1<PATCH:alerts/disk/status#1", "late@alerts", "lost@POST:receiver:hook#1", "deposed@PATCH:alerts/disk/status#2"}},
 		{name: "any-of-the-name", edits: []mistake{{services + "engine/pending.go", `	if e == nil || e.uid != o.GetUID() {`, `	if e == nil {`}},
