@@ -271,15 +271,20 @@ func NameOf(key Key) string {
 func ResultOf(o osbresult.Outcome) limiter.Result {
 	switch {
 	case o.Throttled():
-		return limiter.Result{RetryAfter: max(o.RetryAfter, time.Second)}
+		return limiter.Result{Outcome: limiter.Throttled, RetryAfter: max(o.RetryAfter, time.Second)}
 	case o.Status == 0 && o.Class == osbresult.Rejected:
-		return limiter.Result{NotSent: true}
+		return limiter.Result{Outcome: limiter.NotSent}
+	case o.Misconfigured() && o.Unauthorized():
+		return limiter.Result{Outcome: limiter.Unauthorized}
 	case o.Misconfigured():
-		return limiter.Result{Misconfigured: true, Unauthorized: o.Unauthorized()}
+		return limiter.Result{Outcome: limiter.Misconfigured}
 	case o.Unavailable():
-		return limiter.Result{Failed: true}
+		return limiter.Result{Outcome: limiter.Unavailable}
 	}
-	return limiter.Result{Error: o.Class != osbresult.Done && o.Class != osbresult.Accepted && o.Class != osbresult.Gone}
+	if slices.Contains([]osbresult.Class{osbresult.Done, osbresult.Accepted, osbresult.Gone}, o.Class) {
+		return limiter.Result{}
+	}
+	return limiter.Result{Outcome: limiter.Refused}
 }
 
 // ScopeOf returns the scope of a broker.

@@ -99,7 +99,7 @@ func TestF_P31_TheFirstRequestDoesNotWaitForTheProbe(t *testing.T) {
 		return release
 	}
 	if release := enter("poison", lifecycle.Provision, refused); release != nil {
-		release(now, limiter.Result{Misconfigured: true})
+		release(now, limiter.Result{Outcome: limiter.Misconfigured})
 	}
 	if enter("refused", lifecycle.Provision, refused) != nil {
 		t.Error("a retry does not wait for the probe")

@@ -31,7 +31,7 @@ import (
 // TestWhatOutcomesMeanForOthers: only who does not answer, or says that it cannot, is
 // taken for down.
 func TestWhatOutcomesMeanForOthers(t *testing.T) {
-	failed, wrong := limiter.Result{Failed: true}, limiter.Result{Error: true}
+	failed, wrong := limiter.Result{Outcome: limiter.Unavailable}, limiter.Result{Outcome: limiter.Refused}
 	for why, c := range map[string]struct {
 		outcome osbresult.Outcome
 		want    limiter.Result
@@ -43,10 +43,10 @@ func TestWhatOutcomesMeanForOthers(t *testing.T) {
 		"gone":                     {osbresult.Outcome{Class: osbresult.Gone, Status: 410, Sent: true}, limiter.Result{}},
 		"its own mistake":          {osbresult.Outcome{Class: osbresult.Unknown, Status: 500, Sent: true}, wrong},
 		"its own, and no effect":   {osbresult.Outcome{Class: osbresult.Retry, Status: 500, Sent: true}, wrong},
-		"what makes no sense":      {osbresult.Outcome{Class: osbresult.Malformed, Status: 200, Sent: true}, limiter.Result{Misconfigured: true}},
-		"F-R12 not allowed":        {osbresult.Outcome{Class: osbresult.Misconfigured, Status: 403, Sent: true}, limiter.Result{Misconfigured: true}},
-		"F-R12 credentials":        {osbresult.Outcome{Class: osbresult.Misconfigured, Status: 401, Sent: true}, limiter.Result{Misconfigured: true, Unauthorized: true}},
-		"F-R12 no such host":       {osbresult.Outcome{Class: osbresult.Misconfigured}, limiter.Result{Misconfigured: true}},
+		"what makes no sense":      {osbresult.Outcome{Class: osbresult.Malformed, Status: 200, Sent: true}, limiter.Result{Outcome: limiter.Misconfigured}},
+		"F-R12 not allowed":        {osbresult.Outcome{Class: osbresult.Misconfigured, Status: 403, Sent: true}, limiter.Result{Outcome: limiter.Misconfigured}},
+		"F-R12 credentials":        {osbresult.Outcome{Class: osbresult.Misconfigured, Status: 401, Sent: true}, limiter.Result{Outcome: limiter.Unauthorized}},
+		"F-R12 no such host":       {osbresult.Outcome{Class: osbresult.Misconfigured}, limiter.Result{Outcome: limiter.Misconfigured}},
 		"a body that is no JSON":   {osbresult.Outcome{Class: osbresult.Unknown, Status: 201, Sent: true}, wrong},
 		"a body that has no end":   {osbresult.Outcome{Class: osbresult.Unknown, Status: 201, Sent: true, Incomplete: true}, failed},
 		"an error that has no end": {osbresult.Outcome{Class: osbresult.Retry, Status: 422, Sent: true, Incomplete: true}, failed},
@@ -54,9 +54,9 @@ func TestWhatOutcomesMeanForOthers(t *testing.T) {
 		"no connection":            {osbresult.Outcome{Class: osbresult.Retry}, failed},
 		"its gateway's words":      {osbresult.Outcome{Class: osbresult.Unknown, Status: 502, Sent: true}, failed},
 		"not now":                  {osbresult.Outcome{Class: osbresult.Retry, Status: 503, Sent: true}, failed},
-		"fewer, please":            {osbresult.Outcome{Class: osbresult.Retry, Status: 429, Sent: true}, limiter.Result{RetryAfter: time.Second}},
-		"not for a minute":         {osbresult.Outcome{Class: osbresult.Retry, Status: 429, Sent: true, RetryAfter: time.Minute}, limiter.Result{RetryAfter: time.Minute}},
-		"what cannot be sent":      {osbresult.Outcome{Class: osbresult.Rejected}, limiter.Result{NotSent: true}},
+		"fewer, please":            {osbresult.Outcome{Class: osbresult.Retry, Status: 429, Sent: true}, limiter.Result{Outcome: limiter.Throttled, RetryAfter: time.Second}},
+		"not for a minute":         {osbresult.Outcome{Class: osbresult.Retry, Status: 429, Sent: true, RetryAfter: time.Minute}, limiter.Result{Outcome: limiter.Throttled, RetryAfter: time.Minute}},
+		"what cannot be sent":      {osbresult.Outcome{Class: osbresult.Rejected}, limiter.Result{Outcome: limiter.NotSent}},
 	} {
 		if got := ResultOf(c.outcome); got != c.want {
 			t.Errorf("%s: %+v instead of %+v", why, got, c.want)

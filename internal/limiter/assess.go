@@ -36,7 +36,7 @@ func (lim *Limiter) release(e entry, now time.Time, r Result) (v Attribution) {
 	wasSlow := lim.misconfigured.isSlow()
 	recovered := lim.assess(now, r, e, v.OwnFault)
 	v.Slow = lim.misconfigured.isSlow()
-	v.FailedProbe = wasSlow && v.Slow && r.Misconfigured && e.mode == probeMode && !e.First
+	v.FailedProbe = wasSlow && v.Slow && r.LooksMisconfigured() && e.mode == probeMode && !e.First
 	if recovered && lim.onRecovery != nil {
 		lim.unlockAndNotify(now, lim.onRecovery)
 	} else {
@@ -50,20 +50,19 @@ func (lim *Limiter) assess(now time.Time, r Result, e entry, ownFault bool) (rec
 	if end := now.Add(min(r.RetryAfter, maxRetryAfter)); end.After(lim.retryAfter) {
 		lim.retryAfter = end // whatever the outcomes of requests in flight are
 	}
-	switch {
-	case r.NotSent:
-	case r.RetryAfter > 0:
+	switch r.Outcome {
+	case NotSent:
+	case Throttled:
 		lim.recovers = lim.recovers || r.RetryAfter > lastOpen // shorter waits end by themselves
-	case r.Misconfigured:
-		lim.assessMisconfiguration(now, r, e, ownFault)
-	case r.Failed:
+	case Misconfigured, Unauthorized:
+		lim.assessMisconfiguration(now, r.Outcome == Unauthorized, e, ownFault)
+	case Unavailable:
 		lim.assessFailure(now, e)
-	default:
+	case Refused:
 		lim.forgetFailures()
-		if r.Error {
-			lim.countRefailed(now, e.Request)
-			return false
-		}
+		lim.countRefailed(now, e.Request)
+	case Accepted:
+		lim.forgetFailures()
 		recovered, lim.recovers, lim.succeeded = lim.recovers, false, now
 	}
 	return recovered
@@ -83,9 +82,9 @@ func (lim *Limiter) countRefailed(now time.Time, t Request) {
 // assessMisconfiguration records an answer that looks like a misconfiguration. One that the object causes does not block the endpoint.
 // Where the endpoint is blocked already only the probe's answer counts: not that of a first attempt, of which there are more than probes,
 // nor that of a request that was in flight before.
-func (lim *Limiter) assessMisconfiguration(now time.Time, r Result, e entry, ownFault bool) {
+func (lim *Limiter) assessMisconfiguration(now time.Time, unauthorized bool, e entry, ownFault bool) {
 	blocking := lim.misconfigured.isBlocking()
-	lim.misconfigured.countUnauthorized(r.Unauthorized)
+	lim.misconfigured.countUnauthorized(unauthorized)
 	switch {
 	case blocking && e.mode != probeMode:
 		return
@@ -93,7 +92,7 @@ func (lim *Limiter) assessMisconfiguration(now time.Time, r Result, e entry, own
 		lim.countRefailed(now, e.Request)
 		return
 	}
-	lim.misconfigured.add(e.Misconfigured+1, r.Unauthorized, now)
+	lim.misconfigured.add(e.Misconfigured+1, unauthorized, now)
 	lim.recovers = lim.recovers || lim.misconfigured.isBlocking()
 }
 

@@ -132,7 +132,7 @@ func (f *fleet) ask(o *object) {
 		wake(now)
 		return
 	}
-	if o.ownFault, o.answers = v.OwnFault, o.answers+1; !r.Misconfigured {
+	if o.ownFault, o.answers = v.OwnFault, o.answers+1; !r.LooksMisconfigured() {
 		o.answers = 0
 		wake(now.Add(10 * time.Minute)) // the last backoff
 		return
@@ -171,7 +171,10 @@ func numbered(prefix string, n int) (names []string) {
 
 // refusePoison refuses objects whose names begin with "poison", and accepts the others.
 func refusePoison(o *object) limiter.Result {
-	return limiter.Result{Misconfigured: strings.Contains(o.name, "/poison")}
+	if strings.Contains(o.name, "/poison") {
+		return limiter.Result{Outcome: limiter.Misconfigured}
+	}
+	return limiter.Result{}
 }
 
 // F-P31: one object that the endpoint refuses, without other traffic, delays no new object, and learns that the fault is its own.
@@ -193,7 +196,7 @@ func TestF_P31_APoisonousObjectDelaysNoNewOne(t *testing.T) {
 
 // F-P32: an endpoint that was misconfigured, or down, for long and works again gets a new object at once, and all that wait with it.
 func TestF_P32_ANewObjectShowsThatTheEndpointWorksAgain(t *testing.T) {
-	for why, failure := range map[string]limiter.Result{"misconfigured": {Misconfigured: true}, "down": {Failed: true}} {
+	for why, failure := range map[string]limiter.Result{"misconfigured": {Outcome: limiter.Misconfigured}, "down": {Outcome: limiter.Unavailable}} {
 		t.Run(why, func(t *testing.T) {
 			broken := true
 			answer := func(*object) limiter.Result {
@@ -228,7 +231,7 @@ func TestF_P31_AHangingProbeDelaysNoFirstAttempt(t *testing.T) {
 		if release == nil {
 			t.Fatal("the probe did not enter")
 		}
-		f.answer = func(*object) limiter.Result { return limiter.Result{Failed: true} }
+		f.answer = func(*object) limiter.Result { return limiter.Result{Outcome: limiter.Unavailable} }
 		f.create("b", "new")
 		f.pass(10 * time.Second)
 		f.answer = refusePoison
@@ -236,7 +239,7 @@ func TestF_P31_AHangingProbeDelaysNoFirstAttempt(t *testing.T) {
 		if all := f.attempts("b/new"); len(all) != 2 {
 			t.Errorf("the attempts were at %v, want two", all)
 		}
-		release(time.Now(), limiter.Result{NotSent: true})
+		release(time.Now(), limiter.Result{Outcome: limiter.NotSent})
 	})
 }
 
@@ -245,7 +248,10 @@ func TestF_P31_AHangingProbeDelaysNoFirstAttempt(t *testing.T) {
 func TestF_P34_NamespacesTakeTurns(t *testing.T) {
 	mended := false
 	answer := func(o *object) limiter.Result {
-		return limiter.Result{Misconfigured: !mended || strings.Contains(o.name, "/poison")}
+		if !mended {
+			return limiter.Result{Outcome: limiter.Misconfigured}
+		}
+		return refusePoison(o)
 	}
 	withFleet(t, answer, func(t *testing.T, f *fleet) {
 		f.create("b", "old")
@@ -278,7 +284,7 @@ func TestF_P34_NamespacesTakeTurns(t *testing.T) {
 // F-P31, F-P34: 10,000 objects that wait make one probe a period, and at most 12 first attempts a minute; first attempts do not
 // lengthen the period.
 func TestF_P34_TenThousandThatWait(t *testing.T) {
-	withFleet(t, func(*object) limiter.Result { return limiter.Result{Misconfigured: true} }, func(t *testing.T, f *fleet) {
+	withFleet(t, func(*object) limiter.Result { return limiter.Result{Outcome: limiter.Misconfigured} }, func(t *testing.T, f *fleet) {
 		for namespace := range 10 {
 			f.create(fmt.Sprint(namespace), numbered("o", 1000)...)
 		}
@@ -311,7 +317,7 @@ func TestF_P34_TenThousandThatWait(t *testing.T) {
 
 // F-P31: after three refusals of the credentials in a row only the probe uses them, first attempts included.
 func TestF_P31_RefusedCredentialsAreUsedByTheProbeOnly(t *testing.T) {
-	refuse := func(*object) limiter.Result { return limiter.Result{Misconfigured: true, Unauthorized: true} }
+	refuse := func(*object) limiter.Result { return limiter.Result{Outcome: limiter.Unauthorized} }
 	withFleet(t, refuse, func(t *testing.T, f *fleet) {
 		f.create("a", numbered("o", 100)...)
 		f.pass(time.Hour)

@@ -74,12 +74,12 @@ type Request struct {
 type Cause string
 
 const (
-	Busy      Cause = "Busy"      // all slots are taken
-	Throttled Cause = "Throttled" // a rate limit is reached
-	Down      Cause = "Down"      // the circuit breaker is open, or Retry-After has not passed
-	Failing   Cause = "Failing"   // it is a retry, and other retries have just failed
-	// Misconfigured: the endpoint's answers look like a misconfiguration, and only first attempts and the probe are sent.
-	Misconfigured Cause = "Misconfigured"
+	Busy        Cause = "Busy"        // all slots are taken
+	RateLimited Cause = "RateLimited" // a rate limit is reached
+	Down        Cause = "Down"        // the circuit breaker is open, or Retry-After has not passed
+	Failing     Cause = "Failing"     // it is a retry, and other retries have just failed
+	// LooksMisconfigured: the endpoint's answers look like a misconfiguration, and only first attempts and the probe are sent.
+	LooksMisconfigured Cause = "LooksMisconfigured"
 	// TenantBusy: the endpoints of the same tenant have taken all of its slots.
 	TenantBusy Cause = "TenantBusy"
 )
@@ -90,21 +90,35 @@ type Wait struct {
 	Cause Cause
 }
 
-// Result is the outcome of a request, as far as it matters to other requests.
-type Result struct {
-	// Failed: the endpoint did not answer, or answered that it is unavailable.
-	Failed bool
-	// Error: the endpoint answered with an error, which may concern this request only.
-	Error bool
+// Outcome is how a request ended, as far as it matters to other requests. The set is closed.
+type Outcome int
+
+const (
+	// Accepted: the endpoint did what it was asked.
+	Accepted Outcome = iota
+	// Refused: the endpoint answered with an error, which may concern this request only.
+	Refused
+	// Throttled: the endpoint answered that it takes no requests for some time.
+	Throttled
 	// Misconfigured: the answer, or the failure to get one, looks like a misconfiguration of the endpoint or of a proxy, which a
-	// person has to correct. Such a Result is not Failed.
-	Misconfigured bool
-	// Unauthorized: it is Misconfigured, and the credentials were refused.
-	Unauthorized bool
-	// RetryAfter is the Retry-After of the answer.
-	RetryAfter time.Duration
+	// person has to correct.
+	Misconfigured
+	// Unauthorized: it looks like a misconfiguration, of the credentials.
+	Unauthorized
+	// Unavailable: the endpoint did not answer, or answered that it is unavailable.
+	Unavailable
 	// NotSent: no request was sent.
-	NotSent bool
+	NotSent
+)
+
+// LooksMisconfigured reports whether a person has to correct something.
+func (o Outcome) LooksMisconfigured() bool { return o == Misconfigured || o == Unauthorized }
+
+// Result is the outcome of a request.
+type Result struct {
+	Outcome
+	// RetryAfter is the Retry-After of an answer that is Throttled.
+	RetryAfter time.Duration
 }
 
 // Attribution is what a Result says of the object of the request.
@@ -218,13 +232,13 @@ func (lim *Limiter) cause(l *flow, own *waiter, exempt bool, now time.Time) Caus
 	switch {
 	case now.Before(lim.opensAt(mode)), mode != normalMode && !lim.isNext(mode, own, now), lim.misconfigured.isBlocking() && !free:
 		if lim.misconfigured.isSlow() {
-			return Misconfigured
+			return LooksMisconfigured
 		}
 		return Down
 	case l.retry && lim.retries.room(retryRate, now) <= 0:
 		return Failing
 	case !exempt && lim.room(l, own, now) <= 0:
-		return Throttled
+		return RateLimited
 	case !free:
 		return Busy
 	}

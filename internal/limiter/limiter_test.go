@@ -86,7 +86,13 @@ func (te *testEndpoint) ask(who string) (bool, limiter.Wait) {
 	}}, time.Now())
 }
 
-func (te *testEndpoint) release(failed bool) { te.Leave(time.Now(), limiter.Result{Failed: failed}) }
+func (te *testEndpoint) release(failed bool) {
+	if failed {
+		te.Leave(time.Now(), limiter.Result{Outcome: limiter.Unavailable})
+		return
+	}
+	te.Leave(time.Now(), limiter.Result{})
+}
 
 func (te *testEndpoint) wantCalled(t *testing.T, why string, want ...string) {
 	t.Helper()
@@ -170,14 +176,14 @@ func TestLimiterTripsAndProbes(t *testing.T) {
 func TestLimiterHonorsRetryAfter(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *testEndpoint) {
 		p.enter("a")
-		p.Leave(time.Now(), limiter.Result{RetryAfter: 7 * time.Second})
+		p.Leave(time.Now(), limiter.Result{Outcome: limiter.Throttled, RetryAfter: 7 * time.Second})
 		if _, wait := p.ask("b"); wait.Cause != limiter.Down {
 			t.Errorf("waits because it is %s", wait.Cause)
 		}
 		time.Sleep(7 * time.Second)
 		p.wantCalled(t, "as long as it wants", "b")
 		p.enter("b")
-		p.Leave(time.Now(), limiter.Result{RetryAfter: 24 * time.Hour})
+		p.Leave(time.Now(), limiter.Result{Outcome: limiter.Throttled, RetryAfter: 24 * time.Hour})
 		time.Sleep(4 * time.Minute)
 		p.enter("c")
 		p.wantCalled(t, "four minutes later")
@@ -196,12 +202,12 @@ func TestANewVersionResetsTheLimiter(t *testing.T) {
 		}
 		wishes := func() {
 			p.enter("a")
-			p.Leave(time.Now(), limiter.Result{RetryAfter: time.Minute})
+			p.Leave(time.Now(), limiter.Result{Outcome: limiter.Throttled, RetryAfter: time.Minute})
 		}
 		refuses := func() {
 			for range 3 {
 				p.enter("a")
-				p.Leave(time.Now(), limiter.Result{Misconfigured: true, Unauthorized: true})
+				p.Leave(time.Now(), limiter.Result{Outcome: limiter.Unauthorized})
 			}
 		}
 		p.Reset("0", time.Now())
@@ -242,7 +248,7 @@ func TestLimiterCountsRequestsOfFormerVersions(t *testing.T) {
 			t.Errorf("%d requests are in flight after 50 edits, want 4", entered)
 		}
 		p.take()
-		p.Leave(time.Now(), limiter.Result{Failed: true, RetryAfter: time.Minute})
+		p.Leave(time.Now(), limiter.Result{Outcome: limiter.Throttled, RetryAfter: time.Minute})
 		if called := p.take(); len(called) != 1 {
 			t.Errorf("called %v when a request of a former version ended, want one", called)
 		}
@@ -265,7 +271,7 @@ func TestLimiterJudgesByWhatWasAsked(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *testEndpoint) {
 		p.enter("a")
 		p.enter("b")
-		p.Leave(time.Now(), limiter.Result{RetryAfter: time.Minute})
+		p.Leave(time.Now(), limiter.Result{Outcome: limiter.Throttled, RetryAfter: time.Minute})
 		p.Leave(time.Now(), limiter.Result{}) // it was under way before
 		if p.enter("c") {
 			t.Error("a success from before is no reason to ask before the time")
@@ -276,7 +282,7 @@ func TestLimiterJudgesByWhatWasAsked(t *testing.T) {
 			p.release(true)
 			time.Sleep(time.Minute)
 		}
-		for _, r := range []limiter.Result{{NotSent: true}, {RetryAfter: time.Second}} {
+		for _, r := range []limiter.Result{{Outcome: limiter.NotSent}, {Outcome: limiter.Throttled, RetryAfter: time.Second}} {
 			if !p.enter("probe") {
 				t.Fatal("the probe did not enter")
 			}
@@ -285,7 +291,7 @@ func TestLimiterJudgesByWhatWasAsked(t *testing.T) {
 			if !p.enter("one") || p.enter("another") {
 				t.Errorf("%+v says nothing of whether it works", r)
 			}
-			p.Leave(time.Now(), limiter.Result{NotSent: true})
+			p.Leave(time.Now(), limiter.Result{Outcome: limiter.NotSent})
 			p.Cancel("another", time.Now())
 		}
 	})
@@ -422,7 +428,7 @@ func TestLimiterKeepsToARate(t *testing.T) {
 		p.total = limiter.Rate{Count: 2, Period: time.Minute}
 		for i, who := range []string{"a", "b", "x/c", "x/d", "x/e"} {
 			entered, wait := p.ask(who)
-			if entered != (i < 2) || (wait.Cause == limiter.Throttled) != (i >= 2) {
+			if entered != (i < 2) || (wait.Cause == limiter.RateLimited) != (i >= 2) {
 				t.Errorf("%s: entered %v, %+v", who, entered, wait)
 			}
 			if entered {
@@ -484,7 +490,7 @@ func TestLimiterBoundsRetriesThatFail(t *testing.T) {
 			p.Cancel(who, time.Now())
 			return entered
 		}
-		wrong, right := limiter.Result{Error: true}, limiter.Result{}
+		wrong, right := limiter.Result{Outcome: limiter.Refused}, limiter.Result{}
 		for second := range 3 {
 			entered := 0
 			for i := range 30 {
@@ -522,7 +528,7 @@ func TestRetriesHaveARate(t *testing.T) {
 				defer mu.Unlock()
 				came[time.Since(began)/time.Second]++
 				waiting--
-				go p.Leave(time.Now(), limiter.Result{Error: true})
+				go p.Leave(time.Now(), limiter.Result{Outcome: limiter.Refused})
 			}
 		}
 		for who := range 35 {
@@ -584,7 +590,7 @@ func TestLimiterHoldsItsPromises(t *testing.T) {
 				}
 				if busy > 0 && r.IntN(2) == 0 {
 					busy--
-					p.Leave(time.Now(), limiter.Result{Failed: r.IntN(3) == 0, Error: r.IntN(2) == 0})
+					p.Leave(time.Now(), limiter.Result{Outcome: []limiter.Outcome{limiter.Accepted, limiter.Refused, limiter.Unavailable}[r.IntN(3)]})
 				}
 				time.Sleep(time.Duration(r.IntN(300)) * time.Millisecond)
 			}

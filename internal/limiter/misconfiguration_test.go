@@ -55,7 +55,11 @@ func (te *testEndpoint) refuse(o *object, unauthorized bool) limiter.Attribution
 	release := te.under[0]
 	te.under = te.under[1:]
 	te.mu.Unlock()
-	v := release(time.Now(), limiter.Result{Misconfigured: true, Unauthorized: unauthorized})
+	outcome := limiter.Misconfigured
+	if unauthorized {
+		outcome = limiter.Unauthorized
+	}
+	v := release(time.Now(), limiter.Result{Outcome: outcome})
 	if o.answers == 0 {
 		o.failingSince = time.Now()
 	}
@@ -122,7 +126,7 @@ func TestF_P1_OneProbeForAllThatWait(t *testing.T) {
 				t.Errorf("after %s the verdict is %+v", time.Since(began), v)
 			}
 			_, wait := p.askFor(o)
-			if want := map[bool]limiter.Cause{true: limiter.Misconfigured, false: limiter.Down}[time.Since(began) > time.Minute]; wait.Cause != want {
+			if want := map[bool]limiter.Cause{true: limiter.LooksMisconfigured, false: limiter.Down}[time.Since(began) > time.Minute]; wait.Cause != want {
 				t.Errorf("after %s it waits because it is %s, want %s", time.Since(began), wait.Cause, want)
 			}
 		}
@@ -221,7 +225,7 @@ func TestAnObjectBlocksAtOnceThatWasRefusedBeforeARestart(t *testing.T) {
 		if v := p.refuse(o, false); v.OwnFault || !v.Slow {
 			t.Errorf("the verdict is %+v", v)
 		}
-		if _, wait := p.askFor(&object{name: "other", tried: true, answers: 1}); wait.Cause != limiter.Misconfigured {
+		if _, wait := p.askFor(&object{name: "other", tried: true, answers: 1}); wait.Cause != limiter.LooksMisconfigured {
 			t.Errorf("another one waits because it is %s", wait.Cause)
 		}
 		if at, is := p.NextProbe(); !is || time.Until(at) != 10*time.Minute {
@@ -244,13 +248,13 @@ func TestAProbeThatGetsAnotherAnswer(t *testing.T) {
 			p.enterObject(&object{name: name, tried: true, answers: 1})
 			p.release(true)
 		}
-		if _, wait := p.askFor(o); wait.Cause != limiter.Misconfigured {
+		if _, wait := p.askFor(o); wait.Cause != limiter.LooksMisconfigured {
 			t.Errorf("it waits because it is %s", wait.Cause)
 		}
 		time.Sleep(time.Second)
 		p.wantCalled(t, "a second later", "o")
 		p.enterObject(o)
-		p.Leave(time.Now(), limiter.Result{Error: true})
+		p.Leave(time.Now(), limiter.Result{Outcome: limiter.Refused})
 		if at, _ := p.NextProbe(); !at.IsZero() || !p.enter("a") || !p.enter("b") {
 			t.Error("it still looks misconfigured")
 		}
@@ -267,7 +271,7 @@ func TestF_P22_TheFirstSuccessIsAnnounced(t *testing.T) {
 			release, _ := all.Of("receiver", time.Now()).Enter(limiter.Request{ID: "o"}, time.Now())
 			release(time.Now(), r)
 		}
-		for name, r := range map[string]limiter.Result{"down": {Failed: true}, "misconfigured": {Misconfigured: true}, "Retry-After": {RetryAfter: time.Hour}} {
+		for name, r := range map[string]limiter.Result{"down": {Outcome: limiter.Unavailable}, "misconfigured": {Outcome: limiter.Misconfigured}, "Retry-After": {Outcome: limiter.Throttled, RetryAfter: time.Hour}} {
 			before := recovered
 			for range 3 {
 				send(r)
@@ -280,7 +284,7 @@ func TestF_P22_TheFirstSuccessIsAnnounced(t *testing.T) {
 			}
 		}
 		before := recovered
-		for _, r := range []limiter.Result{{Failed: true}, {}, {Misconfigured: true}, {}, {RetryAfter: time.Second}, {}} {
+		for _, r := range []limiter.Result{{Outcome: limiter.Unavailable}, {}, {Outcome: limiter.Misconfigured}, {}, {Outcome: limiter.Throttled, RetryAfter: time.Second}, {}} {
 			send(r)
 		}
 		if recovered != before {

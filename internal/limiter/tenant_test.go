@@ -86,7 +86,8 @@ func (c *load) ask(endpoint string, who int) {
 		c.mu.Lock()
 		count(-1)
 		r := c.result()
-		if r.Failed {
+		failed := r.Outcome == limiter.Unavailable
+		if failed {
 			if c.failing[endpoint] == nil {
 				c.failing[endpoint] = map[int]bool{}
 			}
@@ -95,10 +96,10 @@ func (c *load) ask(endpoint string, who int) {
 			c.failing[endpoint] = nil
 			c.ok++
 		}
-		c.entered[who] = !r.Failed // for good
+		c.entered[who] = !failed // for good
 		c.mu.Unlock()
 		release(time.Now(), r)
-		if r.Failed {
+		if failed {
 			c.ask(endpoint, who)
 		}
 	})
@@ -109,7 +110,7 @@ func TestATenantHasBoundedRequestsInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newLoad()
 		c.takes = func() time.Duration { return time.Minute }
-		c.result = func() limiter.Result { return limiter.Result{Failed: true} }
+		c.result = func() limiter.Result { return limiter.Result{Outcome: limiter.Unavailable} }
 		for i := range 900 {
 			c.ask(fmt.Sprintf("a%d", i%300), i)
 		}
@@ -158,7 +159,9 @@ func TestEachEndpointOfATenantGetsItsTurn(t *testing.T) {
 			c := newLoad()
 			c.takes = func() time.Duration { return time.Duration(r.IntN(5000)) * time.Millisecond }
 			c.late = func() time.Duration { return time.Duration(r.IntN(1+int(seed)%3*1500)) * time.Millisecond }
-			c.result = func() limiter.Result { return limiter.Result{Failed: r.IntN(4) == 0} }
+			c.result = func() limiter.Result {
+				return limiter.Result{Outcome: []limiter.Outcome{limiter.Unavailable, limiter.Accepted, limiter.Accepted, limiter.Accepted}[r.IntN(4)]}
+			}
 			for i := range 400 {
 				c.ask(fmt.Sprintf("a%d", i%(1+r.IntN(60))), i)
 			}
@@ -179,7 +182,7 @@ func TestATenantHasItsRequestsSpread(t *testing.T) {
 		c.takes = func() time.Duration { return 15 * time.Second }
 		c.result = func() limiter.Result {
 			ended[time.Now().Unix()]++
-			return limiter.Result{Failed: true}
+			return limiter.Result{Outcome: limiter.Unavailable}
 		}
 		for i := range 900 {
 			c.ask(fmt.Sprintf("a%d", i%300), i)

@@ -75,7 +75,7 @@ func (r *Reconciler) abortUnrecorded(alert *v1beta1.Alert, intended lifecycle.Pl
 			unsent = []intent{{before: t.Row, after: intended.RowOf(lifecycle.RefOf(t.Row))}}
 		}
 		r.pending.cancel(alert, lifecycle.RefOf(t.Row), unsent...)
-		t.release(r.clock.Now(), limiter.Result{NotSent: true})
+		t.release(r.clock.Now(), limiter.Result{Outcome: limiter.NotSent})
 	}
 }
 
@@ -114,7 +114,7 @@ func (r *Reconciler) acquireSlots(v *scope, s lifecycle.Plan) (ahead, sends []ac
 				sends = append(sends, acquired{t, open, release})
 			}
 		} else {
-			release(now, limiter.Result{NotSent: true}) // the process stops, or the answer to a repost is waited for
+			release(now, limiter.Result{Outcome: limiter.NotSent}) // the process stops, or the answer to a repost is waited for
 		}
 	}
 	for _, ref := range r.pending.queue(v.alert, v.queued) {
@@ -213,17 +213,19 @@ func resultOf(failure *result.Error) limiter.Result {
 	case failure == nil:
 		return limiter.Result{}
 	case failure.Reason == result.ReasonRateLimited || failure.RetryAfter > 0:
-		return limiter.Result{RetryAfter: max(failure.RetryAfter, time.Second)}
+		return limiter.Result{Outcome: limiter.Throttled, RetryAfter: max(failure.RetryAfter, time.Second)}
 	case slices.Contains(unasked, failure.Reason):
-		return limiter.Result{NotSent: true}
+		return limiter.Result{Outcome: limiter.NotSent}
+	case failure.Class == result.Configuration && failure.Reason == result.ReasonUnauthorized:
+		return limiter.Result{Outcome: limiter.Unauthorized}
 	case failure.Class == result.Configuration:
-		return limiter.Result{Misconfigured: true, Unauthorized: failure.Reason == result.ReasonUnauthorized}
+		return limiter.Result{Outcome: limiter.Misconfigured}
 	case failure.Partial != "": // it took the message for others
 		return limiter.Result{}
 	case failure.Class == result.Permanent, failure.Class == result.Unconfirmed, failure.Reason == result.ReasonConflict:
-		return limiter.Result{Error: true}
+		return limiter.Result{Outcome: limiter.Refused}
 	}
-	return limiter.Result{Failed: true}
+	return limiter.Result{Outcome: limiter.Unavailable}
 }
 
 // logUnrecorded logs a delivery that no status can record any more.

@@ -100,7 +100,7 @@ func (r *Reconciler) repost(key endpoints.Key, target lifecycle.Target, batch []
 	at, of := r.clock.Now(), resultOf(failure)
 	refused := n > 1 && failure != nil && failure.Reason == result.ReasonRejected
 	if refused {
-		of = limiter.Result{NotSent: true}
+		of = limiter.Result{Outcome: limiter.NotSent}
 	}
 	verdict := release(at, of)
 	for i, e := range batch {
@@ -207,7 +207,7 @@ func (s *reposts) dispatch(key endpoints.Key, q *repostQueue) {
 			continue
 		}
 		if release != nil {
-			release(s.now(), limiter.Result{NotSent: true})
+			release(s.now(), limiter.Result{Outcome: limiter.NotSent})
 		}
 		s.end(key, q)
 	}

@@ -93,7 +93,7 @@ func TestAReceiverThatIsMendedGetsWhatWaitsAtOnce(t *testing.T) {
 	}
 	for id := range 3 {
 		leave, _ := r.endpoints.Limiters.Of(key, time.Now()).Enter(limiter.Request{ID: id}, time.Now())
-		leave(time.Now(), limiter.Result{Failed: true})
+		leave(time.Now(), limiter.Result{Outcome: limiter.Unavailable})
 	}
 	if !isDown() {
 		t.Error("it is asked while it is down")

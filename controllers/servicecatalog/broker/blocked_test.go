@@ -49,7 +49,7 @@ func TestABlockedBroker(t *testing.T) {
 		if leave == nil {
 			break
 		}
-		leave(lifecycletest.T0, limiter.Result{Misconfigured: true})
+		leave(lifecycletest.T0, limiter.Result{Outcome: limiter.Misconfigured})
 	}
 	v := r.misconfiguredConditions(key, lifecycletest.T0)
 	b.CommonStatus().Conditions = v.Conditions(b.CommonStatus().Conditions, lifecycletest.T0)

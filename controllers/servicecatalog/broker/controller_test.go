@@ -423,7 +423,7 @@ func TestABrokerThatIsMendedIsAskedAtOnce(t *testing.T) {
 	r, at := newBrokerReconciler(t, catalogsync.ClusterWide, c, start)
 	now, _ := reconcileBroker(t, r, b)
 	leave, _ := r.connections.Limiters.Of(brokers.KeyOf(b), start).Enter(limiter.Request{ID: "another"}, start)
-	leave(start, limiter.Result{RetryAfter: time.Minute})
+	leave(start, limiter.Result{Outcome: limiter.Throttled, RetryAfter: time.Minute})
 	at.SetTime(start.Add(10 * time.Second))
 	if now, _ = reconcileBroker(t, r, now); now.CommonStatus().LastCatalogRetrievalTime != nil {
 		t.Error("it is not left alone")

@@ -101,14 +101,14 @@ func (r *Reconciler) RequestRelist(key brokers.Key) {
 func (r *Reconciler) ObserveRequest(key brokers.Key, result limiter.Result) {
 	now, wake := r.clock.Now(), false
 	r.demands.update(key, func(is *demand) {
-		switch {
-		case result.RetryAfter > 0: // it works, and asks for fewer requests
-		case result.Misconfigured: // which has probes of its own
+		switch result.Outcome {
+		case limiter.NotSent, limiter.Throttled: // it may work, and asks for fewer requests
+		case limiter.Misconfigured, limiter.Unauthorized: // which has probes of its own
 			is.works = false
-		case result.Failed:
+		case limiter.Unavailable:
 			wake = is.failed.IsZero()
 			is.works, is.failed = false, now
-		default:
+		case limiter.Accepted, limiter.Refused:
 			wake = !is.works
 			is.works, is.failed, is.checks = true, time.Time{}, 0
 			if wake {

@@ -31,7 +31,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 )
 
-var failed, answered = limiter.Result{Failed: true}, limiter.Result{}
+var failed, answered = limiter.Result{Outcome: limiter.Unavailable}, limiter.Result{}
 
 // F-U2: a broker that is down is not Ready once a request of an instance or binding has failed, and is Ready again once one is answered.
 func TestTheStatusOfABrokerFollowsTheRequestsToIt(t *testing.T) {

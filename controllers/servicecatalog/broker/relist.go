@@ -73,7 +73,7 @@ func (r *Reconciler) relist(ctx context.Context, b v1beta1.Broker, f brokerrules
 
 // fetch reads the catalog, and returns the slot; nil: it could not be read, or is unchanged. After an error there is no result.
 func (r *Reconciler) fetch(ctx context.Context, b v1beta1.Broker, release limiter.Release, etag string, v *brokerrules.RelistResult) (*osbresult.Catalog, error) {
-	result := limiter.Result{NotSent: true}
+	result := limiter.Result{Outcome: limiter.NotSent}
 	defer func() { release(r.clock.Now(), result) }()
 	connection, err := r.connections.For(ctx, b)
 	if err != nil {
@@ -185,7 +185,7 @@ func (r *Reconciler) queued(ctx context.Context, b v1beta1.Broker, wait limiter.
 	status := *b.CommonStatus().DeepCopy()
 	var v lifecycle.ConditionSet
 	switch isKnown := status.LastCatalogRetrievalTime != nil || status.Attempts > 0; {
-	case wait.Cause == limiter.Misconfigured:
+	case wait.Cause == limiter.LooksMisconfigured:
 		v = r.misconfiguredConditions(brokers.KeyOf(b), now)
 	case isKnown, now.Sub(wait.Since) < engine.QueuedConditionDelay:
 		return nil

@@ -54,7 +54,7 @@ func (r *Reconciler[O, S, M]) ReconcileQueued(ctx context.Context, of KindScope[
 func BlockerForQueue(cause limiter.Cause, broker brokers.Key) *lifecycle.Blocker {
 	message := "Other requests to the broker come first"
 	switch cause {
-	case limiter.Misconfigured:
+	case limiter.LooksMisconfigured:
 		return &lifecycle.Blocker{Failed: true, Cause: lifecycle.Cause{Reason: v1beta1.ReasonQueued, Message: "All answers of the broker look like a misconfiguration; this request is retried with " + brokers.NameOf(broker) + ", see its status"}}
 	case limiter.Down:
 		message = "The broker does not answer, or has sent Retry-After; one request at a time is sent until it answers"
@@ -62,7 +62,7 @@ func BlockerForQueue(cause limiter.Cause, broker brokers.Key) *lifecycle.Blocker
 		message = "Retries at the broker keep failing; until they succeed, a few requests each second are sent, in turn"
 	case limiter.TenantBusy:
 		message = fmt.Sprintf("Requests to other ServiceBrokers of namespace %q come first: all of a namespace together have at most %d in flight, and %d to those that fail", broker.Namespace, limiter.TenantSlots, limiter.TenantProbes)
-	case limiter.Busy, limiter.Throttled:
+	case limiter.Busy, limiter.RateLimited:
 	}
 	return lifecycle.InProgress(v1beta1.ReasonQueued, message)
 }

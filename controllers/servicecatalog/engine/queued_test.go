@@ -41,11 +41,11 @@ func TestWhoseFaultItIs(t *testing.T) {
 		relisted bool
 		observed int
 	}{
-		"the broker's":   {limiter.Result{Misconfigured: true}, limiter.Attribution{Slow: true}, lifecycle.Attribution{Probed: `ClusterServiceBroker "osba"`}, true, 1},
-		"its own":        {limiter.Result{Misconfigured: true}, limiter.Attribution{OwnFault: true}, lifecycle.Attribution{OwnFault: true}, false, 1},
-		"not known yet":  {limiter.Result{Misconfigured: true}, limiter.Attribution{}, lifecycle.Attribution{}, false, 1},
-		"another answer": {limiter.Result{Error: true}, limiter.Attribution{Slow: true, OwnFault: true}, lifecycle.Attribution{}, false, 1},
-		"not sent":       {limiter.Result{NotSent: true}, limiter.Attribution{}, lifecycle.Attribution{}, false, 0},
+		"the broker's":   {limiter.Result{Outcome: limiter.Misconfigured}, limiter.Attribution{Slow: true}, lifecycle.Attribution{Probed: `ClusterServiceBroker "osba"`}, true, 1},
+		"its own":        {limiter.Result{Outcome: limiter.Misconfigured}, limiter.Attribution{OwnFault: true}, lifecycle.Attribution{OwnFault: true}, false, 1},
+		"not known yet":  {limiter.Result{Outcome: limiter.Misconfigured}, limiter.Attribution{}, lifecycle.Attribution{}, false, 1},
+		"another answer": {limiter.Result{Outcome: limiter.Refused}, limiter.Attribution{Slow: true, OwnFault: true}, lifecycle.Attribution{}, false, 1},
+		"not sent":       {limiter.Result{Outcome: limiter.NotSent}, limiter.Attribution{}, lifecycle.Attribution{}, false, 0},
 	} {
 		relisted, observed := false, 0
 		r := &Reconciler[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]{Config: &Config{
@@ -61,12 +61,12 @@ func TestWhoseFaultItIs(t *testing.T) {
 // TestWhatWaitsForAProbeIsStalled has F-R12: what was never sent to a broker that is blocked.
 func TestWhatWaitsForAProbeIsStalled(t *testing.T) {
 	for cause, want := range map[limiter.Cause]string{
-		limiter.Misconfigured: "Stalled Failed", limiter.Down: "Reconciling", limiter.Busy: "Reconciling", limiter.Throttled: "Reconciling", limiter.Failing: "Reconciling",
+		limiter.LooksMisconfigured: "Stalled Failed", limiter.Down: "Reconciling", limiter.Busy: "Reconciling", limiter.RateLimited: "Reconciling", limiter.Failing: "Reconciling",
 		limiter.TenantBusy: "Reconciling",
 	} {
 		why := BlockerForQueue(cause, brokers.Key{Name: "osba"})
 		lifecycletest.WantState(t, string(cause), instancerules.StatusForBlocker(lifecycletest.NewInstance(), why, lifecycletest.T0).Conditions, want)
-		if names := strings.Contains(why.Message, `retried with ClusterServiceBroker "osba", see its status`); names != (cause == limiter.Misconfigured) {
+		if names := strings.Contains(why.Message, `retried with ClusterServiceBroker "osba", see its status`); names != (cause == limiter.LooksMisconfigured) {
 			t.Errorf("%s: %s", cause, why.Message)
 		}
 	}

@@ -241,7 +241,7 @@ func (r *Reconciler[O, S, M]) Send(ctx context.Context, v *Scope[O, S, M], broke
 	if release == nil {
 		return &wait, nil
 	}
-	result := limiter.Result{NotSent: true}
+	result := limiter.Result{Outcome: limiter.NotSent}
 	defer func() {
 		verdict := release(r.Clock.Now(), result)
 		v.Attribution = r.attribute(broker, result, verdict)
@@ -275,11 +275,11 @@ func (r *Reconciler[O, S, M]) Send(ctx context.Context, v *Scope[O, S, M], broke
 
 // attribute attributes an answer. If the broker is at fault, its catalog is read, so that its status has the error.
 func (r *Reconciler[O, S, M]) attribute(broker v1beta1.Broker, result limiter.Result, of limiter.Attribution) lifecycle.Attribution {
-	if !result.NotSent {
+	if result.Outcome != limiter.NotSent {
 		r.ObserveRequest(brokers.KeyOf(broker), result)
 	}
-	if !result.Misconfigured || of.OwnFault || !of.Slow {
-		return lifecycle.Attribution{OwnFault: result.Misconfigured && of.OwnFault}
+	if !result.LooksMisconfigured() || of.OwnFault || !of.Slow {
+		return lifecycle.Attribution{OwnFault: result.LooksMisconfigured() && of.OwnFault}
 	}
 	r.RequestRelist(brokers.KeyOf(broker))
 	return lifecycle.Attribution{Probed: brokers.NameOf(brokers.KeyOf(broker))}

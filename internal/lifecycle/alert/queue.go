@@ -55,7 +55,7 @@ func (pl Plan) Waiting(queued map[v1beta1.ReceiverRef]limiter.Wait, now time.Tim
 // queue records that the request waits for a slot. The receiver's answer to the attempt before stays.
 func (d *DeliveryPlan) queue(cause limiter.Cause) {
 	d.phase, d.Row.NextAttemptTime = phaseInProgress, nil
-	if cause == limiter.Misconfigured {
+	if cause == limiter.LooksMisconfigured {
 		d.phase = phaseBlocked
 	}
 	d.reason, d.waitsFor = whyQueued(cause, d.Row)
@@ -69,11 +69,11 @@ func (d *DeliveryPlan) queue(cause limiter.Cause) {
 func whyQueued(cause limiter.Cause, row v1beta1.Delivery) (reason, text string) {
 	seeReceiver := fmt.Sprintf("see the status of %s/%s", row.Kind, row.Name)
 	switch cause {
-	case limiter.Throttled:
+	case limiter.RateLimited:
 		return v1beta1.ReasonThrottled, "as many messages as rateLimit or namespaceRateLimit allows were sent to this receiver"
 	case limiter.Down:
 		return v1beta1.ReasonQueued, "the receiver fails, or asked to be left alone; until it answers, one Alert at a time is sent: " + seeReceiver
-	case limiter.Misconfigured:
+	case limiter.LooksMisconfigured:
 		return v1beta1.ReasonMisconfigured, fmt.Sprintf("retried with %s/%s, see its status", row.Kind, row.Name)
 	case limiter.TenantBusy:
 		return v1beta1.ReasonQueued, fmt.Sprintf("requests to other Receivers of this namespace come first: all of them together have at most %d in flight, and %d to those that fail", limiter.TenantSlots, limiter.TenantProbes)
