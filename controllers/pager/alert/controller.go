@@ -139,7 +139,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	if next.AddFinalizer {
+	if next.Action == lifecycle.AddFinalizer {
 		return patch.RequeueOnConflict(ctx, ctrl.Result{}, patch.AddFinalizer(ctx, r.client, before, v1beta1.AlertFinalizer))
 	}
 	if ctx.Err() != nil { // a process that stops, or no longer leads, sends no request
@@ -167,7 +167,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	case !before.DeletionTimestamp.IsZero() && !controllerutil.ContainsFinalizer(before, v1beta1.AlertFinalizer):
 		return ctrl.Result{}, nil // released; it has the finalizer of another controller
 	}
-	return patch.RequeueOnConflict(ctx, result, r.record(ctx, v, v.alert, next))
+	return patch.RequeueOnConflict(ctx, result, r.complete(ctx, v, next))
 }
 
 // decide decides. An Alert is not released because a cache does not show a receiver.
@@ -183,7 +183,7 @@ func (r *Reconciler) decide(ctx context.Context, v *scope) (lifecycle.Plan, erro
 		}
 	}
 	next := lifecycle.Decide(v.alert, v.inputs)
-	if !next.Release || v.certain {
+	if next.Action != lifecycle.Release || v.certain {
 		return next, nil
 	}
 	v.certain = true
@@ -224,40 +224,56 @@ func (r *Reconciler) drain(ctx context.Context) error {
 	return nil
 }
 
+// complete carries out a plan whose requests are sent.
+func (r *Reconciler) complete(ctx context.Context, v *scope, s lifecycle.Plan) (err error) {
+	switch s.Action {
+	case lifecycle.Release:
+		err = r.release(ctx, v, s)
+	case lifecycle.Purge:
+		err = r.purge(ctx, v.before.DeepCopy())
+	case lifecycle.Deliver, lifecycle.AddFinalizer:
+		return r.record(ctx, v, v.alert, s)
+	}
+	if err == nil {
+		r.pending.markRecorded(v.before, v.unrecorded)
+	}
+	return err
+}
+
 // record writes the status.
 func (r *Reconciler) record(ctx context.Context, v *scope, alert *v1beta1.Alert, s lifecycle.Plan) error {
-	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
-	defer cancel()
-	before, after := v.before, v.before.DeepCopy()
-	switch {
-	case s.Release:
-		if err := patch.RemoveFinalizer(ctx, r.client, after, v1beta1.AlertFinalizer); err != nil {
-			return err
-		}
-		r.emitRelease(before, s, v.inputs)
-		r.pending.release(before)
-	case s.Purge:
-		if err := r.purge(ctx, after); err != nil {
-			return err
-		}
-	default:
-		status := lifecycle.Report(alert, s, v.inputs)
-		if equality.Semantic.DeepEqual(status, before.Status) {
-			break
-		}
+	status := lifecycle.Report(alert, s, v.inputs)
+	if !equality.Semantic.DeepEqual(status, v.before.Status) {
+		ctx, cancel := context.WithTimeout(ctx, recordTimeout)
+		defer cancel()
+		after := v.before.DeepCopy()
 		if err := patch.Status(ctx, r.client, after, status); err != nil {
 			return err
 		}
-		r.emitEvents(before, status, v.inputs)
-		*before = *after
+		r.emitEvents(v.before, status, v.inputs)
+		*v.before = *after
 	}
-	r.pending.markRecorded(before, v.unrecorded)
+	r.pending.markRecorded(v.before, v.unrecorded)
 	v.unrecorded = 0
+	return nil
+}
+
+// release removes the finalizer.
+func (r *Reconciler) release(ctx context.Context, v *scope, s lifecycle.Plan) error {
+	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
+	defer cancel()
+	if err := patch.RemoveFinalizer(ctx, r.client, v.before.DeepCopy(), v1beta1.AlertFinalizer); err != nil {
+		return err
+	}
+	r.emitRelease(v.before, s, v.inputs)
+	r.pending.release(v.before)
 	return nil
 }
 
 // purge deletes an Alert whose time to live has passed. The finalizer is removed first: a TTL does not resolve anything.
 func (r *Reconciler) purge(ctx context.Context, alert *v1beta1.Alert) error {
+	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
+	defer cancel()
 	if controllerutil.ContainsFinalizer(alert, v1beta1.AlertFinalizer) { // unless the cache still shows it
 		if err := patch.RemoveFinalizer(ctx, r.client, alert, v1beta1.AlertFinalizer); err != nil {
 			return err

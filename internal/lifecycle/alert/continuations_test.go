@@ -83,7 +83,7 @@ func (c *continuation) observe() (*v1beta1.Alert, Inputs) {
 func (c *continuation) record() {
 	a, w := c.observe()
 	plan := Decide(a, w)
-	if plan.Release {
+	if plan.Action == Release {
 		c.released = true
 		return
 	}

@@ -149,16 +149,25 @@ func (i Inputs) isRecovered(row v1beta1.Delivery) bool {
 	return !i.Failed[ref].OwnFault && i.Recovered[ref].After(i.lastFailure(row))
 }
 
+// Action is what to do with the Alert itself. The set is closed.
+type Action int
+
+const (
+	// Deliver: send what is due, and record it.
+	Deliver Action = iota
+	// AddFinalizer: before anything is sent.
+	AddFinalizer
+	// Release: remove the finalizer; every receiver knows that it is over, or was given up on.
+	Release
+	// Purge: delete the Alert, whose time to live has ended.
+	Purge
+)
+
 // Plan is what to do next about an Alert.
 type Plan struct {
 	// Deliveries are the deliveries as they are, one for each receiver.
 	Deliveries []DeliveryPlan
-	// AddFinalizer: the finalizer has to be added before anything is sent.
-	AddFinalizer bool
-	// Release: remove the finalizer; every receiver knows that it is over, or was given up on.
-	Release bool
-	// Purge: the Alert's time to live has ended.
-	Purge bool
+	Action     Action
 	// Wake is when to plan again if nothing happens before; zero: never.
 	Wake time.Time
 }

@@ -42,16 +42,20 @@ func Decide(a *v1beta1.Alert, w Inputs) Plan {
 	purge := purgeTime(a)
 	switch {
 	case !a.DeletionTimestamp.IsZero():
-		s.Release = protected && s.finished(a, w) && (!retainsExternal(a) || s.isKept(a, a.DeletionTimestamp.Add(graceAfterCreation), w))
-		if !protected {
-			s.Wake = time.Time{} // only finalizers of others are left
+		if !protected { // only finalizers of others are left
+			s.Wake = time.Time{}
+		} else if s.finished(a, w) && (!retainsExternal(a) || s.isKept(a, a.DeletionTimestamp.Add(graceAfterCreation), w)) {
+			s.Action = Release
 		}
 	case s.finished(a, w) && !purge.IsZero() && w.hasPassed(purge):
-		if s.Purge = !protected || s.isKept(a, purge.Add(keepTimeout), w); s.Purge {
+		if !protected || s.isKept(a, purge.Add(keepTimeout), w) {
+			s.Action = Purge
 			s.sendNothing()
 		}
 	default:
-		s.AddFinalizer = !protected
+		if !protected {
+			s.Action = AddFinalizer
+		}
 		s.Wake = Earliest(s.Wake, w.wakeAt(purge))
 	}
 	return s

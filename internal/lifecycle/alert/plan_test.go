@@ -461,10 +461,8 @@ func shorthand(s Plan, now time.Time) string {
 			parts = append(parts, part)
 		}
 	}
-	for name, is := range map[string]bool{"protect": s.AddFinalizer, "release": s.Release, "purge": s.Purge} {
-		if is {
-			parts = append(parts, name)
-		}
+	if s.Action != Deliver {
+		parts = append(parts, map[Action]string{AddFinalizer: "protect", Release: "release", Purge: "purge"}[s.Action])
 	}
 	if !s.Wake.IsZero() {
 		parts = append(parts, "wake "+s.Wake.Sub(now).String())

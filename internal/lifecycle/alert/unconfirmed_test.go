@@ -64,7 +64,7 @@ func TestUnconfirmedIsRepeatedTwice(t *testing.T) {
 				}
 				plan = Decide(c.alert, w)
 				c.alert.Status = Report(c.alert, plan, w)
-				if plan.Wake.IsZero() || plan.Release {
+				if plan.Wake.IsZero() || plan.Action == Release {
 					break
 				}
 				w.Now = plan.Wake
@@ -73,7 +73,7 @@ func TestUnconfirmedIsRepeatedTwice(t *testing.T) {
 				t.Errorf("sent %d times within %s, want %d", sends, last, c.sends)
 			}
 			if c.ready == "" {
-				if !Decide(c.alert, w).Release {
+				if Decide(c.alert, w).Action != Release {
 					t.Error("the deletion waits")
 				}
 				return

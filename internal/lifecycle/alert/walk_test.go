@@ -151,7 +151,7 @@ func (w *walk) reconcile() {
 
 // checkWake checks that no delivery is due before the Alert is looked at again, unless it is about to be gone.
 func (w *walk) checkWake(alert *v1beta1.Alert, plan Plan) {
-	if !alert.DeletionTimestamp.IsZero() && len(alert.Finalizers) == 0 || plan.Release || plan.Purge {
+	if !alert.DeletionTimestamp.IsZero() && len(alert.Finalizers) == 0 || plan.Action == Release || plan.Action == Purge {
 		return
 	}
 	for _, d := range plan.Deliveries {
@@ -251,14 +251,14 @@ func (w *walk) record() {
 	}
 	after, view := w.look()
 	s := Decide(after, view)
-	if ttl := after.Spec.TTLSecondsAfterFinished; s.Purge && w.Now.Before(after.CreationTimestamp.Add(time.Duration(*ttl)*time.Second)) {
+	if ttl := after.Spec.TTLSecondsAfterFinished; s.Action == Purge && w.Now.Before(after.CreationTimestamp.Add(time.Duration(*ttl)*time.Second)) {
 		w.failf("purged before its time to live has passed")
 	}
-	if s.Purge {
+	if s.Action == Purge {
 		w.released = true
 		return
 	}
-	if s.Release {
+	if s.Action == Release {
 		if len(w.flying) > 0 {
 			w.failf("released while a request is under way")
 		}

@@ -84,7 +84,7 @@ func variants() []variant {
 		return ctrl.Result{}, err
 	}
 `, ``}}, scenario: "binding-rebind-deleted", fault: "standby@PATCH:servicebindings/app/status#2<PATCH:secrets/login#1", oracle: "protocol"},
-		{name: "half-a-cache-of-pages", edits: []mistake{{alerts + "controller.go", `	if !next.Release || v.certain {`, `	if true { // nor is anybody asked`}, {
+		{name: "half-a-cache-of-pages", edits: []mistake{{alerts + "controller.go", `	if next.Action != lifecycle.Release || v.certain {`, `	if true { // nor is anybody asked`}, {
 			alerts + "controller.go", `	if err := r.barrier.WaitForSync(ctx); err != nil {
 		return ctrl.Result{}, err
 	}
