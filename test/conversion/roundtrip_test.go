@@ -58,7 +58,6 @@ func newFiller(seed int64) *randfill.Filler {
 		func(f *metav1.FieldsV1, _ randfill.Continue) { f.SetRawString(`{"f:spec":{}}`) },
 		func(s *string, c randfill.Continue) { *s = c.String(20) + "x" },
 		fillText[types.UID], fillText[metav1.ConditionStatus], fillText[metav1.ManagedFieldsOperationType],
-		fillText[v1alpha1.Severity], fillText[v1alpha1.AlertState], fillText[v1alpha1.ReceiverKind], fillText[v1alpha1.DeliveryState],
 		fillText[v1beta1.Severity], fillText[v1beta1.AlertState], fillText[v1beta1.ReceiverKind], fillText[v1beta1.DeliveryState],
 		func(n *int64, c randfill.Continue) { *n = 1 + int64(c.Uint32()) },
 		func(n *int32, c randfill.Continue) { *n = 1 + c.Int31n(1<<20) },

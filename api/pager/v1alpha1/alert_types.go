@@ -18,56 +18,13 @@ package v1alpha1
 
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 )
 
 // TitleAnnotation is where an Alert of this version has its title: v1beta1's
 // spec.title. An empty one is dropped.
 const TitleAnnotation = "pager.k8s.co/title"
-
-// Severity is how urgent an Alert is.
-// +kubebuilder:validation:Enum=Info;Warning;Critical
-type Severity string
-
-const (
-	SeverityInfo     Severity = "Info"
-	SeverityWarning  Severity = "Warning"
-	SeverityCritical Severity = "Critical"
-)
-
-// AlertState is whether an Alert is active.
-// +kubebuilder:validation:Enum=Firing;Resolved
-type AlertState string
-
-const (
-	// AlertFiring notifies the receivers.
-	AlertFiring AlertState = "Firing"
-	// AlertResolved sends a resolve to the receivers that were notified.
-	AlertResolved AlertState = "Resolved"
-)
-
-// ReceiverKind is the kind of object that describes a receiver.
-// +kubebuilder:validation:Enum=Receiver;ClusterReceiver
-type ReceiverKind string
-
-const (
-	KindReceiver        ReceiverKind = "Receiver"
-	KindClusterReceiver ReceiverKind = "ClusterReceiver"
-)
-
-// ReceiverRef names a receiver.
-type ReceiverRef struct {
-	// kind is Receiver, for one in the Alert's namespace, or ClusterReceiver. Default
-	// Receiver.
-	// +default="Receiver"
-	// +optional
-	Kind ReceiverKind `json:"kind,omitempty"`
-
-	// name of the receiver.
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	// +required
-	Name string `json:"name,omitempty"`
-}
 
 // AlertSpec is the desired message, and its receivers.
 type AlertSpec struct {
@@ -85,13 +42,13 @@ type AlertSpec struct {
 	// is sent. Default Info.
 	// +default="Info"
 	// +optional
-	Severity Severity `json:"severity,omitempty"`
+	Severity v1beta1.Severity `json:"severity,omitempty"`
 
 	// state is Firing or Resolved. Resolved sends a resolve to the receivers that
 	// were notified, and keeps the Alert. Default Firing.
 	// +default="Firing"
 	// +optional
-	State AlertState `json:"state,omitempty"`
+	State v1beta1.AlertState `json:"state,omitempty"`
 
 	// receiverRefs are the receivers to notify, at most 16. Default: the default
 	// Receiver of the namespace, else the default ClusterReceiver, at the time of
@@ -101,7 +58,7 @@ type AlertSpec struct {
 	// +listMapKey=kind
 	// +listMapKey=name
 	// +optional
-	ReceiverRefs []ReceiverRef `json:"receiverRefs,omitempty"`
+	ReceiverRefs []v1beta1.ReceiverRef `json:"receiverRefs,omitempty"`
 
 	// expireAfterSeconds is how long, in seconds from the Alert's creation, the
 	// Alert is sent; later it is Expired. Default: it never expires.
@@ -116,184 +73,6 @@ type AlertSpec struct {
 	// +kubebuilder:validation:Minimum=0
 	// +optional
 	TTLSecondsAfterFinished *int32 `json:"ttlSecondsAfterFinished,omitempty"`
-}
-
-// DeliveryState is the state of the delivery to one receiver.
-// +kubebuilder:validation:Enum=Pending;Sent;Unknown;Filtered;Failed;Expired;Resolved
-type DeliveryState string
-
-const (
-	// DeliveryPending is not confirmed yet: it waits, or is retried.
-	DeliveryPending DeliveryState = "Pending"
-	// DeliverySent is confirmed by the receiver.
-	DeliverySent DeliveryState = "Sent"
-	// DeliveryUnknown may have arrived, and is not sent again, as the receiver's
-	// deliveryPolicy is AtMostOnce.
-	DeliveryUnknown DeliveryState = "Unknown"
-	// DeliveryFiltered is below the receiver's minSeverity.
-	DeliveryFiltered DeliveryState = "Filtered"
-	// DeliveryFailed: the receiver refused the content; it is sent again once the
-	// Alert's content, the receiver's provider or its Secret changes.
-	DeliveryFailed DeliveryState = "Failed"
-	// DeliveryExpired was not confirmed before the Alert expired.
-	DeliveryExpired DeliveryState = "Expired"
-	// DeliveryResolved: the receiver confirmed the resolve, or was never notified.
-	DeliveryResolved DeliveryState = "Resolved"
-)
-
-// Delivery is the durable record of the messages to one receiver.
-type Delivery struct {
-	// kind of the receiver: Receiver or ClusterReceiver.
-	// +required
-	Kind ReceiverKind `json:"kind,omitempty"`
-
-	// name of the receiver.
-	// +kubebuilder:validation:MaxLength=253
-	// +required
-	Name string `json:"name,omitempty"`
-
-	// state is Pending, Sent, Unknown, Filtered, Failed, Expired or Resolved.
-	// +required
-	State DeliveryState `json:"state,omitempty"`
-
-	// contentHash is the hash of the content that the receiver confirmed last; empty:
-	// none.
-	// +kubebuilder:validation:MaxLength=128
-	// +optional
-	ContentHash string `json:"contentHash,omitempty"`
-
-	// severity is that of the content that the receiver confirmed last, unless that was
-	// a resolve: a higher one is a new message, which notifies people.
-	// +kubebuilder:validation:Enum=Info;Warning;Critical
-	// +optional
-	Severity Severity `json:"severity,omitempty"`
-
-	// lastAttemptedHash is the hash of the content of the last attempt, confirmed or
-	// not.
-	// +kubebuilder:validation:MaxLength=128
-	// +optional
-	LastAttemptedHash string `json:"lastAttemptedHash,omitempty"`
-
-	// filteredHash is the hash of the content that was last filtered by the
-	// receiver's minSeverity; it stays filtered when the receiver is edited.
-	// +kubebuilder:validation:MaxLength=128
-	// +optional
-	FilteredHash string `json:"filteredHash,omitempty"`
-
-	// lastAttemptedReceiver identifies the receiver's provider and Secret of the last
-	// attempt, while that is not confirmed: a change of them causes a retry.
-	// +kubebuilder:validation:MaxLength=128
-	// +optional
-	LastAttemptedReceiver string `json:"lastAttemptedReceiver,omitempty"`
-
-	// outcomeUnknown is true where an answer was lost since the last confirmation: the
-	// receiver may have more than it confirmed.
-	// +optional
-	OutcomeUnknown bool `json:"outcomeUnknown,omitempty"`
-
-	// answerLost is true while the outcome of the last attempt is not known: with
-	// the deliveryPolicy AtMostOnce it is not repeated.
-	// +optional
-	AnswerLost bool `json:"answerLost,omitempty"`
-
-	// misconfiguredAnswers counts the answers in a row that look like a
-	// misconfiguration of the receiver, its Secret or a proxy: after three quick
-	// retries the next ones are minutes apart.
-	// +optional
-	MisconfiguredAnswers int32 `json:"misconfiguredAnswers,omitempty"`
-
-	// unconfirmedAnswers counts the answers to the current content whose status is a
-	// success and whose form the provider does not document: the receiver may have it.
-	// After three it is not repeated.
-	// +optional
-	UnconfirmedAnswers int32 `json:"unconfirmedAnswers,omitempty"`
-
-	// partialDelivery is for Bellhop: it says which of the receiver's recipients have
-	// the current content while others do not.
-	// +kubebuilder:validation:MaxLength=256
-	// +optional
-	PartialDelivery string `json:"partialDelivery,omitempty"`
-
-	// byDefault is true where the spec names no receiver and this one was the
-	// default at the first attempt; a later default does not replace it.
-	// +optional
-	ByDefault bool `json:"byDefault,omitempty"`
-
-	// sequence counts the contents that were attempted so far, confirmed or not.
-	// +optional
-	Sequence int64 `json:"sequence,omitempty"`
-
-	// attempts counts the attempts to send the current content.
-	// +optional
-	Attempts int32 `json:"attempts,omitempty"`
-
-	// externalID is the provider's id of the message.
-	// +kubebuilder:validation:MaxLength=1024
-	// +optional
-	ExternalID string `json:"externalID,omitempty"`
-
-	// firstAttemptTime is when the current content was first attempted.
-	// +optional
-	FirstAttemptTime *metav1.Time `json:"firstAttemptTime,omitempty"`
-
-	// lastAttemptTime is when the last attempt ended.
-	// +optional
-	LastAttemptTime *metav1.Time `json:"lastAttemptTime,omitempty"`
-
-	// nextAttemptTime is when the next attempt is due, if nothing changes before.
-	// +optional
-	NextAttemptTime *metav1.Time `json:"nextAttemptTime,omitempty"`
-
-	// sentTime is when the receiver last confirmed a message.
-	// +optional
-	SentTime *metav1.Time `json:"sentTime,omitempty"`
-
-	// reason of the state, such as Timeout, ServerError, RateLimited, Unauthorized,
-	// Rejected or SecretNotFound.
-	// +kubebuilder:validation:MaxLength=128
-	// +optional
-	Reason string `json:"reason,omitempty"`
-
-	// message explains the reason, with the receiver's text where it gave one.
-	// +kubebuilder:validation:MaxLength=1024
-	// +optional
-	Message string `json:"message,omitempty"`
-}
-
-// AlertStatus is what the receivers confirmed.
-type AlertStatus struct {
-	// observedGeneration is the generation of the spec that this status is about.
-	// +optional
-	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-
-	// sent is true once every receiver confirmed the Alert or is Filtered, and at
-	// least one confirmed it. It stays true during the resolve and after it.
-	// +optional
-	Sent bool `json:"sent"`
-
-	// receivers is the number of receivers that confirmed the Alert, such as "2/3";
-	// those that filter it are not counted.
-	// +kubebuilder:validation:MaxLength=16
-	// +optional
-	Receivers string `json:"receivers,omitempty"`
-
-	// finishedTime is when the Alert was sent, filtered, resolved or expired;
-	// spec.ttlSecondsAfterFinished counts from it. Empty while it is not.
-	// +optional
-	FinishedTime *metav1.Time `json:"finishedTime,omitempty"`
-
-	// conditions are Ready, Reconciling and Stalled, as kstatus reads them.
-	// +listType=map
-	// +listMapKey=type
-	// +optional
-	Conditions []metav1.Condition `json:"conditions,omitempty"`
-
-	// deliveries has a row for each receiver: what was sent, and what it confirmed.
-	// +listType=map
-	// +listMapKey=kind
-	// +listMapKey=name
-	// +optional
-	Deliveries []Delivery `json:"deliveries,omitempty"`
 }
 
 // +kubebuilder:object:root=true
@@ -323,7 +102,7 @@ type Alert struct {
 	// status is what the receivers confirmed.
 	// +default={"observedGeneration": -1}
 	// +optional
-	Status AlertStatus `json:"status,omitzero"`
+	Status v1beta1.AlertStatus `json:"status,omitzero"`
 }
 
 // +kubebuilder:object:root=true

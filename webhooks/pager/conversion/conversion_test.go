@@ -32,7 +32,7 @@ func BenchmarkConversion(b *testing.B) {
 	spoke := &v1alpha1.Alert{
 		ObjectMeta: metav1.ObjectMeta{Name: "a", Annotations: map[string]string{v1alpha1.TitleAnnotation: "title"}},
 		Spec:       v1alpha1.AlertSpec{Message: strings.Repeat("x", 1024)},
-		Status:     v1alpha1.AlertStatus{Deliveries: make([]v1alpha1.Delivery, 3)},
+		Status:     v1beta1.AlertStatus{Deliveries: make([]v1beta1.Delivery, 3)},
 	}
 	for b.Loop() {
 		var hub v1beta1.Alert
