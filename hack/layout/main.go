@@ -15,7 +15,7 @@ limitations under the License.
 */
 
 // Command layout fails where the source breaks the rules of CONTRIBUTING.md that no linter knows: the length of files and
-// packages, and names of package-level declarations that are private vocabulary.
+// packages, names of package-level declarations that are private vocabulary, and comments with names that do not exist.
 package main
 
 import (
@@ -68,7 +68,7 @@ func main() {
 
 // check returns what is wrong in the Go files below root, sorted by path.
 func check(root fs.FS) (problems []string, err error) {
-	packages := map[string]int{}
+	packages, names := map[string]int{}, newNames()
 	err = fs.WalkDir(root, ".", func(path string, entry fs.DirEntry, err error) error {
 		switch name := entry.Name(); {
 		case err != nil:
@@ -82,9 +82,16 @@ func check(root fs.FS) (problems []string, err error) {
 		if err != nil {
 			return err
 		}
+		files := token.NewFileSet()
+		file, err := parser.ParseFile(files, path, text, parser.ParseComments|parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		names.addKnown(file)
 		if isGenerated(text) {
 			return nil
 		}
+		names.addMentioned(files, file)
 		lines := bytes.Count(text, []byte("\n"))
 		if !strings.HasSuffix(path, "_test.go") {
 			if lines > maxFile {
@@ -94,16 +101,15 @@ func check(root fs.FS) (problems []string, err error) {
 				packages[dir] += lines
 			}
 		}
-		names, err := deniedNames(path, text)
-		problems = append(problems, names...)
-		return err
+		problems = append(problems, deniedNames(files, file)...)
+		return nil
 	})
 	for _, dir := range slices.Sorted(maps.Keys(packages)) {
 		if n := packages[dir]; n > maxPackage {
 			problems = append(problems, fmt.Sprintf("%s: %d lines, and a package has at most %d", dir, n, maxPackage))
 		}
 	}
-	return problems, err
+	return append(problems, names.unknown()...), err
 }
 
 // isForTests reports whether a directory is exempt from the length of packages: it is below test/, or a package for tests.
@@ -122,12 +128,7 @@ func isGenerated(text []byte) bool {
 }
 
 // deniedNames returns the declarations of a file, methods among them, whose names have a denied word.
-func deniedNames(path string, text []byte) (problems []string, err error) {
-	files := token.NewFileSet()
-	file, err := parser.ParseFile(files, path, text, parser.SkipObjectResolution)
-	if err != nil {
-		return nil, err
-	}
+func deniedNames(files *token.FileSet, file *ast.File) (problems []string) {
 	for _, name := range declaredNames(file) {
 		for _, word := range words(name.Name) {
 			if instead, ok := denied[word]; ok {
@@ -135,7 +136,7 @@ func deniedNames(path string, text []byte) (problems []string, err error) {
 			}
 		}
 	}
-	return problems, nil
+	return problems
 }
 
 func declaredNames(file *ast.File) (names []*ast.Ident) {

@@ -117,7 +117,7 @@ func (c *Clients) Forget(key Key) {
 	delete(c.misconfigurations, key)
 }
 
-// LastMisconfiguration returns what noteFault has recorded; empty: nothing.
+// LastMisconfiguration returns what RecordMisconfiguration has recorded; empty: nothing.
 func (c *Clients) LastMisconfiguration(key Key) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -145,7 +145,7 @@ func (e *CredentialsError) Blocker(b v1beta1.Broker, reason, message string) *li
 
 func (e *CredentialsError) Error() string { return e.Message }
 
-// For returns the client of a broker. An error is a *credentialsError, or an error of the cache.
+// For returns the client of a broker. An error is a *CredentialsError, or an error of the cache.
 func (c *Clients) For(ctx context.Context, b v1beta1.Broker) (*Client, error) {
 	version, err := c.sourceVersion(ctx, b)
 	if err != nil {

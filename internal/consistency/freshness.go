@@ -47,7 +47,7 @@ type ObjectFreshness struct {
 
 	mu     sync.Mutex
 	listed string               // resourceVersion of the list; empty before it
-	known  map[types.UID]string // their resourceVersions in the list
+	known  map[types.UID]string // their resource versions in the list
 	stale  []staleObject
 }
 

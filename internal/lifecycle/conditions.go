@@ -65,7 +65,7 @@ func InProgress(reason, message string) *Blocker {
 }
 
 // MissingReference is a blocker for a reference to something that does not exist. The object o that refers to it is in progress until
-// missingReferenceDelay after its creation.
+// MissingReferenceDelay after its creation.
 func MissingReference(o metav1.Object, reason, message string) *Blocker {
 	return BlockedFrom(o.GetCreationTimestamp().Add(MissingReferenceDelay), reason, message)
 }

@@ -28,7 +28,7 @@ const (
 	slots = 4
 	// failuresToTrip is the number of failures in a row that opens the circuit breaker.
 	failuresToTrip = 3
-	// firstOpen and lastRest bound the time between two requests while the circuit breaker is open.
+	// firstOpen and lastOpen bound the time between two requests while the circuit breaker is open.
 	firstOpen, lastOpen = time.Second, 30 * time.Second
 	// maxRetryAfter bounds the Retry-After that is applied to all requests of an endpoint.
 	maxRetryAfter = 5 * time.Minute

@@ -204,7 +204,7 @@ func nested(text string) (string, int) {
 	return meaning, ends[width-1]
 }
 
-// codeUnit reads \uXXXX, or two of them for what UTF-16 writes as a pair.
+// codeUnit reads an escape such as \u00e4, or two of them for what UTF-16 writes as a pair.
 func codeUnit(text string) (string, int) {
 	first, ok := hexNumber(text, 2, 4)
 	if !ok {

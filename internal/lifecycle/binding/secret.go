@@ -36,8 +36,8 @@ const SecretCacheDelay = 10 * time.Second
 // Memory is what this process remembers of a binding and its Secret beyond the status.
 type Memory struct {
 	RequestMemory
-	// SecretVersion is the resourceVersion of the Secret that this process read or wrote last, at a time. It had the credentials of the id
-	// seenOf, or was modified.
+	// SecretVersion is the resourceVersion of the Secret that this process read or wrote last, at SeenAt. It had the credentials of the id
+	// SecretID, or was modified.
 	SecretVersion, SecretID string
 	Modified                bool
 	SeenAt                  time.Time

@@ -46,7 +46,7 @@ type Desired struct {
 	// Classes and plans as they are desired: changed copies of existing ones, or new ones.
 	Classes []v1beta1.Class
 	Plans   []v1beta1.Plan
-	// KeptClasses and keptPlans stay unchanged, since the catalog has them in a form that cannot be used.
+	// KeptClasses and KeptPlans stay unchanged, since the catalog has them in a form that cannot be used.
 	KeptClasses []v1beta1.Class
 	KeptPlans   []v1beta1.Plan
 	// Missing says what of the catalog is left out, and why.

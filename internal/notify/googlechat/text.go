@@ -27,7 +27,7 @@ const (
 	// maxMessage is Google's limit of a message in bytes. The size of the JSON is counted, which is never less than Google's
 	// count.
 	maxMessage = 32000
-	// maxHeadline and maxPreview are the limits of the card's title and of the text of a notification, in bytes of JSON.
+	// maxTitle and maxPreview are the limits of the card's title and of the text of a notification, in bytes of JSON.
 	maxTitle   = 4000
 	maxPreview = 2000
 )

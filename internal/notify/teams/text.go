@@ -27,7 +27,7 @@ const (
 	// maxMessage is the limit of a message, in bytes of JSON that is a string in JSON again: so the workflow hands it on, and so Teams
 	// counts its 28 KB. A larger card is lost in the workflow, after a success. 5 % stay free.
 	maxMessage = (28 << 10) * 95 / 100
-	// maxHeadline is the limit of the title in bytes of JSON. A message has the title twice.
+	// maxTitle is the limit of the title in bytes of JSON. A message has the title twice.
 	maxTitle = 2000
 )
 

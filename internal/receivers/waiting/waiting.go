@@ -29,7 +29,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
 
-// Names of the cache's indexes, and keys in waitingIndex.
+// The name of the cache's index, and keys in it.
 const (
 	// Index has the Alerts that are not finished, by what they wait for: a waitingKey, defaultReceiver or anyReceiver. A finished Alert is
 	// in it by the receivers that forget an active alert.
