@@ -16,6 +16,8 @@ limitations under the License.
 
 package lifecycle
 
+import "fmt"
+
 // Operation is an operation of the Open Service Broker API.
 type Operation string
 
@@ -36,3 +38,8 @@ const (
 	// Poll polls the last operation of either.
 	Poll Operation = "poll"
 )
+
+// UnknownOperation is the programming error that a kind of object has no such operation. It must never be taken for another operation.
+func UnknownOperation(kind string, o Operation) error {
+	return fmt.Errorf("a %s has no operation %q", kind, o)
+}

@@ -131,13 +131,15 @@ func (r *Reconciler) sendRequest(ctx context.Context, v *scope, broker *brokers.
 		var last osbresult.LastOperation
 		last, a.Outcome = broker.Poll(ctx, osb.PollRequest{Params: p, BindingID: call.BindingID, Removal: call.Removal, Operation: ptr.Deref(v.binding.Status.LastOperation, "")})
 		a.State, a.OperationDescription = last.State, lifecycle.DescriptionOf(last, a.Outcome)
-	default:
+	case lifecycle.Unbind:
 		p.AcceptsIncomplete = effective.BindingRetrievable || broker.RequiresAsync.Load()
 		var removal osb.RemovalResponse
 		if removal, a.Outcome = broker.Unbind(ctx, osb.RemovalRequest{Params: p, BindingID: call.BindingID}); a.Class == osbresult.NeedsAsync {
 			broker.RequiresAsync.Store(true)
 		}
 		a.Operation = removal.Operation
+	default:
+		return a, lifecycle.UnknownOperation("ServiceBinding", call.Operation)
 	}
 	return a, nil
 }

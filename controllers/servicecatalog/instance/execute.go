@@ -79,7 +79,9 @@ func (r *Reconciler) sendRequest(ctx context.Context, v *scope, broker *osb.Clie
 	case lifecycle.Deprovision:
 		removal, out := broker.Deprovision(ctx, osb.RemovalRequest{Params: params})
 		return instancerules.Answer{Outcome: out, Operation: removal.Operation}, nil
-	default: // these have a context
+	case lifecycle.Provision, lifecycle.Update: // these have a context
+	default:
+		return instancerules.Answer{}, lifecycle.UnknownOperation("ServiceInstance", call.Operation)
 	}
 	where, space, err := r.OSBContext(ctx, v.instance.Namespace, v.instance.Name)
 	if err != nil {

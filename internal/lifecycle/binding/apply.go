@@ -59,8 +59,10 @@ func Apply(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus, call 
 		f.applyFetch()
 	case lifecycle.Unbind:
 		f.applyUnbind()
-	default:
+	case lifecycle.Poll:
 		f.applyPoll()
+	default:
+		panic(lifecycle.UnknownOperation("ServiceBinding", call.Operation))
 	}
 	return f.status
 }

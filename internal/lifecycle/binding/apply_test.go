@@ -24,6 +24,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
@@ -280,4 +281,14 @@ func TestABindingHasANewIDAfterEachRemoval(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAnOperationOfInstancesIsAProgrammingError: it is not taken for another one.
+func TestAnOperationOfInstancesIsAProgrammingError(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("it was applied")
+		}
+	}()
+	Apply(&v1beta1.ServiceBinding{}, v1beta1.ServiceBindingStatus{}, Request{Operation: lifecycle.Update}, Answer{}, lifecycletest.T0)
 }

@@ -88,7 +88,7 @@ func (m RequestMemory) ObserveAnswer(b *v1beta1.ServiceBinding, call Request, a 
 		if m.Received != nil && m.Received.BindingID == call.BindingID { // no Secret can hold them
 			m.recovery.failed |= rotation
 		}
-	default:
+	case lifecycle.Poll:
 		switch {
 		case call.Removal || a.Class != osbresult.Done:
 		case a.State == osbresult.Succeeded:
@@ -97,6 +97,8 @@ func (m RequestMemory) ObserveAnswer(b *v1beta1.ServiceBinding, call Request, a 
 		case a.State == osbresult.Failed:
 			m.recovery.failed |= repeat
 		}
+	default:
+		panic(lifecycle.UnknownOperation("ServiceBinding", call.Operation))
 	}
 	return m
 }

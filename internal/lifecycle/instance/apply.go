@@ -68,7 +68,8 @@ func Apply(si *v1beta1.ServiceInstance, status v1beta1.ServiceInstanceStatus, ca
 		f.applyPoll()
 	case lifecycle.Inspect:
 		f.applyInspection()
-	default: // those of bindings
+	default:
+		panic(lifecycle.UnknownOperation("ServiceInstance", call.Operation))
 	}
 	f.phase.encode(&f.status)
 	return f.status

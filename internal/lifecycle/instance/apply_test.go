@@ -405,3 +405,13 @@ func TestAFailureIsOfWhatWasAskedFor(t *testing.T) {
 		})
 	}
 }
+
+// TestAnOperationOfBindingsIsAProgrammingError: it is not taken for another one.
+func TestAnOperationOfBindingsIsAProgrammingError(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("it was applied")
+		}
+	}()
+	Apply(&v1beta1.ServiceInstance{}, v1beta1.ServiceInstanceStatus{}, Request{Operation: lifecycle.Unbind}, Answer{}, lifecycletest.T0)
+}
