@@ -78,7 +78,7 @@ func (m *metrics) CountAttempt(a *v1beta1.Alert, spec *v1beta1.CommonReceiverSpe
 		outcome = string(o.Failure.Class)
 	}
 	m.attempts.WithLabelValues(provider, string(o.Event), outcome).Inc()
-	if o.Failure == nil && o.Event == result.Fired && o.Sequence == 1 && o.ResendEvery == 0 {
+	if o.Failure == nil && o.Event == result.Fired && o.Sequence == 1 && o.RepostEvery == 0 {
 		m.latency.WithLabelValues(provider).Observe(max(0, o.At.Sub(a.CreationTimestamp.Time)).Seconds())
 	}
 }

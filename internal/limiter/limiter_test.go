@@ -341,11 +341,11 @@ func TestAWaiterMovesToTheFlowOfItsRequest(t *testing.T) {
 		}
 		var called []string
 		exempt := func(who string) {
-			p.Enter(limiter.Request{ID: who, Flow: "reminders", Exempt: true, Notify: func() { called = append(called, who) }}, time.Now())
+			p.Enter(limiter.Request{ID: who, Flow: "reposts", Exempt: true, Notify: func() { called = append(called, who) }}, time.Now())
 		}
 		exempt("x/edited")
 		exempt("x/other")
-		p.enter("x/edited") // what was a reminder is a page now, for which the rate is used up
+		p.enter("x/edited") // what was a repost is a page now, for which the rate is used up
 		p.release(false)
 		if fmt.Sprint(called) != "[x/other]" {
 			t.Errorf("called %v", called)

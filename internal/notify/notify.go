@@ -51,7 +51,7 @@ type Message struct {
 	BelowMinimum Severity
 	Receiver     string    // kind and name, such as ClusterReceiver/oncall
 	Time         time.Time // of the event; a repeat has the same
-	// Last: the alert goes on, but is not sent again, where the provider has a ResendEvery.
+	// Last: the alert goes on, but is not sent again, where the provider has a RepostEvery.
 	Last bool
 }
 
@@ -85,7 +85,7 @@ type Repeat struct {
 	Key     Key
 }
 
-// Repeater is a Sender of a provider with a ResendEvery.
+// Repeater is a Sender of a provider with a RepostEvery.
 type Repeater interface {
 	// Repeat makes one attempt at sending as many of the messages as fit into one request, the first one at least. It returns their
 	// number, and their receipts. An error is a *result.Error, and is that of all of them.

@@ -40,9 +40,9 @@ type Provider[S any] struct {
 	SkipsTLSVerify func(*S) bool
 	// New returns a sender. An error names the invalid field or key of the Secret, and not its value.
 	New func(settings *S, secret *Secret, client *outbound.Client) (Sender, error)
-	// ResendEvery is the interval at which an active alert is sent again, because the receiver forgets it otherwise; 0: never. The
+	// RepostEvery is the interval at which an active alert is sent again, because the receiver forgets it otherwise; 0: never. The
 	// senders are Repeaters.
-	ResendEvery time.Duration
+	RepostEvery time.Duration
 	// RaisesByReopening: a message about an open incident notifies no one, so that the incident is resolved and opened again where the
 	// severity rises.
 	RaisesByReopening bool

@@ -74,14 +74,14 @@ type description struct {
 	warn           func(settings any) notify.Problems
 	skipsTLSVerify func(settings any) bool
 	newSender      func(settings any, secret *notify.Secret, client *outbound.Client) (notify.Sender, error)
-	resendEvery    time.Duration
+	repostEvery    time.Duration
 	reopens        bool
 	modes          []notify.Mode
 }
 
 func describe[S any](p notify.Provider[S]) description {
 	d := description{
-		settings: reflect.TypeFor[*S](), resendEvery: p.ResendEvery, reopens: p.RaisesByReopening, modes: p.Modes,
+		settings: reflect.TypeFor[*S](), repostEvery: p.RepostEvery, reopens: p.RaisesByReopening, modes: p.Modes,
 		addresses:      func(any) []notify.Address { return nil },
 		check:          func(any) notify.Problems { return nil },
 		warn:           func(any) notify.Problems { return nil },
@@ -189,10 +189,10 @@ func (p Provider) below(all notify.Problems) notify.Problems {
 // SkipsTLSVerify reports whether the settings turn off the verification of certificates.
 func (p Provider) SkipsTLSVerify() bool { return p.skipsTLSVerify(p.settings) }
 
-// ResendEvery returns the interval at which an active alert is sent to a receiver again; 0: never.
-func ResendEvery(spec *v1beta1.CommonReceiverSpec) time.Duration {
+// RepostEvery returns the interval at which an active alert is sent to a receiver again; 0: never.
+func RepostEvery(spec *v1beta1.CommonReceiverSpec) time.Duration {
 	p, _ := Of(spec)
-	return p.resendEvery
+	return p.repostEvery
 }
 
 // RaisesByReopening reports whether a rise of severity notifies only where the incident is opened again.

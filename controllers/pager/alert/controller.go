@@ -176,10 +176,10 @@ func (r *Reconciler) decide(ctx context.Context, v *scope) (lifecycle.Plan, erro
 	for ref := range v.inputs.Targets {
 		v.inputs.Recovered[ref] = r.endpoints.Recoveries.At(endpoints.KeyOf(v.alert.Namespace, ref))
 	}
-	v.inputs.ResendEvery = map[v1beta1.ReceiverRef]time.Duration{}
+	v.inputs.RepostEvery = map[v1beta1.ReceiverRef]time.Duration{}
 	for _, row := range v.alert.Status.Deliveries {
 		if ref := lifecycle.RefOf(row); providers.Forgets(row.ExternalID) {
-			v.inputs.ResendEvery[ref] = providers.ResendEvery(v.inputs.Targets[ref].Spec)
+			v.inputs.RepostEvery[ref] = providers.RepostEvery(v.inputs.Targets[ref].Spec)
 		}
 	}
 	next := lifecycle.Decide(v.alert, v.inputs)

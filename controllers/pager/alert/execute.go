@@ -96,7 +96,7 @@ func (r *Reconciler) acquireSlots(v *scope, s lifecycle.Plan) (ahead, sends []ac
 		switch {
 		case t.Send == nil:
 			continue
-		case t.Send.ResendEvery > 0:
+		case t.Send.RepostEvery > 0:
 			r.endpoints.Limiters.Cancel(key, name, now)
 			v.queued[ref] = r.reposts.add(key, v.inputs.Targets[ref], &repost{alert: v.alert, plan: t, alone: r.pending.isSeparate(v.alert, ref)})
 			continue
@@ -296,7 +296,7 @@ func messageOf(a *v1beta1.Alert, row v1beta1.Delivery, o lifecycle.Outcome) noti
 	switch {
 	case o.Event == result.Fired && o.Sequence == 1:
 		m.Time = a.CreationTimestamp.Time
-	case (o.Attempt > 1 || o.ResendEvery > 0) && row.FirstAttemptTime != nil: // a repeat is the same message
+	case (o.Attempt > 1 || o.RepostEvery > 0) && row.FirstAttemptTime != nil: // a repeat is the same message
 		m.Time = row.FirstAttemptTime.Time
 	}
 	return m

@@ -30,11 +30,11 @@ import (
 	"github.com/gophernetes/bellhop/internal/limiter"
 )
 
-// remindAgain is the delay before a failed resend is repeated.
-const remindAgain = 30 * time.Second
+// repostRetry is the delay before a failed repost is repeated.
+const repostRetry = 30 * time.Second
 
 // pending holds what this process knows of Alerts beyond their status: requests in flight, outcomes that are not recorded yet, so that
-// none is lost when a write fails, and times of resends. The next reconcile continues from there.
+// none is lost when a write fails, and times of reposts. The next reconcile continues from there.
 type pending struct {
 	mu       sync.Mutex
 	entries  map[types.NamespacedName]*record
@@ -128,7 +128,7 @@ func (p *pending) queue(a *v1beta1.Alert, queued map[v1beta1.ReceiverRef]limiter
 	return left
 }
 
-// end records the outcome of a request; of a resend only its time. It returns false if the Alert is gone.
+// end records the outcome of a request; of a repost only its time. It returns false if the Alert is gone.
 func (p *pending) end(a *v1beta1.Alert, o lifecycle.Outcome) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -144,7 +144,7 @@ func (p *pending) end(a *v1beta1.Alert, o lifecycle.Outcome) bool {
 	delete(e.kept, o.Ref)
 	switch {
 	case o.Verdict.FailedProbe && !isRecorded: // the receiver's status has the outcome
-	case o.ResendEvery == 0:
+	case o.RepostEvery == 0:
 		p.number++
 		o.Number = p.number
 		e.outcomes = append(e.outcomes, o)
@@ -152,7 +152,7 @@ func (p *pending) end(a *v1beta1.Alert, o lifecycle.Outcome) bool {
 		e.posted[o.Ref], e.kept[o.Ref] = o.At, o.Last
 		delete(e.alone, o.Ref)
 	default:
-		e.posted[o.Ref] = o.At.Add(min(remindAgain-o.ResendEvery, 0))
+		e.posted[o.Ref] = o.At.Add(min(repostRetry-o.RepostEvery, 0))
 	}
 	return true
 }
@@ -213,12 +213,12 @@ func (p *pending) confirm(a *v1beta1.Alert, ref v1beta1.ReceiverRef) {
 func (p *pending) apply(a *v1beta1.Alert, w *lifecycle.Inputs) (last uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	w.InFlight, w.LastResent, w.Kept, w.Failed = nil, nil, nil, nil
+	w.InFlight, w.LastReposted, w.Kept, w.Failed = nil, nil, nil, nil
 	e := p.of(a)
 	if e == nil {
 		return 0
 	}
-	w.InFlight, w.LastResent, w.Kept, w.Failed = maps.Clone(e.underWay), maps.Clone(e.posted), maps.Clone(e.kept), maps.Clone(e.failed)
+	w.InFlight, w.LastReposted, w.Kept, w.Failed = maps.Clone(e.underWay), maps.Clone(e.posted), maps.Clone(e.kept), maps.Clone(e.failed)
 	e.removeUnsent(a)
 	for _, o := range e.outcomes {
 		lifecycle.PutDelivery(a, lifecycle.Apply(lifecycle.DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: o.Ref.Kind, Name: o.Ref.Name}), o))
@@ -250,7 +250,7 @@ func (p *pending) markRecorded(a *v1beta1.Alert, last uint64) {
 	e.outcomes = slices.DeleteFunc(e.outcomes, func(o lifecycle.Outcome) bool { return o.Number <= last })
 	for ref, f := range e.underWay {
 		row := lifecycle.DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name})
-		if row.Reason == v1beta1.ReasonSending && f.ResendEvery == 0 {
+		if row.Reason == v1beta1.ReasonSending && f.RepostEvery == 0 {
 			f.WriteAhead = true // its outcome has to be recorded, too
 			e.underWay[ref] = f
 		}

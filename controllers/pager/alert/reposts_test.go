@@ -48,7 +48,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/receivers/endpoints"
 )
 
-// slowAlertmanager takes 200 ms for each request. Its Alerts are sent again ResendEvery after each answer.
+// slowAlertmanager takes 200 ms for each request. Its Alerts are sent again RepostEvery after each answer.
 type slowAlertmanager struct {
 	reposts
 	key endpoints.Key
@@ -82,7 +82,7 @@ func (s *slowAlertmanager) answer(_ endpoints.Key, _ lifecycle.Target, batch []*
 		}
 		s.ends[name] = sent.Add(alertmanager.Validity)
 		s.slowest = max(s.slowest, time.Since(s.due[name]))
-		s.repeat(e.alert, alertmanager.ResendEvery)
+		s.repeat(e.alert, alertmanager.RepostEvery)
 	}
 }
 
@@ -113,7 +113,7 @@ func TestRepostsAreInTime(t *testing.T) {
 		slowest         time.Duration
 	}{
 		{"all at once, as after a restart", 1, 0, alerts/batchSize + 1, 35 * time.Second},
-		{"one after the other", 500, alertmanager.ResendEvery, alerts/batchSize + 60, 2 * time.Second},
+		{"one after the other", 500, alertmanager.RepostEvery, alerts/batchSize + 60, 2 * time.Second},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -124,7 +124,7 @@ func TestRepostsAreInTime(t *testing.T) {
 				}
 				s.mu.Unlock()
 				for i := range rounds * 10 {
-					time.Sleep(alertmanager.ResendEvery / 10)
+					time.Sleep(alertmanager.RepostEvery / 10)
 					lim := s.limiters.Of(s.key, time.Now())
 					release, _ := lim.Enter(limiter.Request{ID: i, Flow: "first", First: true, Notify: func() {}}, time.Now())
 					if release == nil {
@@ -139,9 +139,9 @@ func TestRepostsAreInTime(t *testing.T) {
 				if s.late > 0 || len(s.ends) != alerts || s.slowest > c.slowest || s.requests > rounds*c.requestsInRound {
 					t.Errorf("of %d Alerts %d have ended; the slowest repost took %s; %d requests", len(s.ends), s.late, s.slowest, s.requests)
 				}
-				t.Logf("%d requests in %d rounds of %s; the slowest repost took %s", s.requests, rounds, alertmanager.ResendEvery, s.slowest)
+				t.Logf("%d requests in %d rounds of %s; the slowest repost took %s", s.requests, rounds, alertmanager.RepostEvery, s.slowest)
 				s.mu.Unlock()
-				time.Sleep(2 * alertmanager.ResendEvery)
+				time.Sleep(2 * alertmanager.RepostEvery)
 			})
 		})
 	}
@@ -310,11 +310,11 @@ func TestAlertmanagerIsToldAgain(t *testing.T) {
 		posts  []string
 		next   time.Duration
 	}{
-		{"it is new", 0, 0, []string{"a 10m0s"}, alertmanager.ResendEvery},
-		{"not before its time", time.Minute, 0, nil, alertmanager.ResendEvery - time.Minute},
-		{"again", time.Minute, 0, []string{"a 10m0s"}, alertmanager.ResendEvery},
-		{"again, but it is away", alertmanager.ResendEvery, http.StatusServiceUnavailable, []string{"a 10m0s"}, remindAgain},
-		{"it is back", remindAgain, 0, []string{"a 10m0s"}, alertmanager.ResendEvery},
+		{"it is new", 0, 0, []string{"a 10m0s"}, alertmanager.RepostEvery},
+		{"not before its time", time.Minute, 0, nil, alertmanager.RepostEvery - time.Minute},
+		{"again", time.Minute, 0, []string{"a 10m0s"}, alertmanager.RepostEvery},
+		{"again, but it is away", alertmanager.RepostEvery, http.StatusServiceUnavailable, []string{"a 10m0s"}, repostRetry},
+		{"it is back", repostRetry, 0, []string{"a 10m0s"}, alertmanager.RepostEvery},
 	} {
 		f.status = c.status
 		if next := f.reconcile(c.why, c.after, alerts, c.posts...); next != c.next {
@@ -336,14 +336,14 @@ func TestAlertmanagerIsToldInBatches(t *testing.T) {
 	for _, a := range alerts {
 		f.reconcile("it is new", 0, []*v1beta1.Alert{a}, a.Name+" 10m0s")
 	}
-	f.reconcile("again", alertmanager.ResendEvery, alerts, "a 10m0s, b 10m0s, bad 10m0s")
+	f.reconcile("again", alertmanager.RepostEvery, alerts, "a 10m0s, b 10m0s, bad 10m0s")
 	f.refuse = "bad"
-	f.reconcile("one is refused", alertmanager.ResendEvery, alerts, "a 10m0s", "a 10m0s, b 10m0s, bad 10m0s", "b 10m0s", "bad 10m0s")
-	f.reconcile("again, after a failure", remindAgain, alerts, "bad 10m0s")
-	f.reconcile("the others are not separated any more", alertmanager.ResendEvery, alerts, "a 10m0s, b 10m0s", "bad 10m0s")
+	f.reconcile("one is refused", alertmanager.RepostEvery, alerts, "a 10m0s", "a 10m0s, b 10m0s, bad 10m0s", "b 10m0s", "bad 10m0s")
+	f.reconcile("again, after a failure", repostRetry, alerts, "bad 10m0s")
+	f.reconcile("the others are not separated any more", alertmanager.RepostEvery, alerts, "a 10m0s, b 10m0s", "bad 10m0s")
 	f.refuse = ""
-	f.reconcile("none is refused", alertmanager.ResendEvery, alerts, "a 10m0s, b 10m0s", "bad 10m0s")
-	f.reconcile("all together", alertmanager.ResendEvery, alerts, "a 10m0s, b 10m0s, bad 10m0s")
+	f.reconcile("none is refused", alertmanager.RepostEvery, alerts, "a 10m0s, b 10m0s", "bad 10m0s")
+	f.reconcile("all together", alertmanager.RepostEvery, alerts, "a 10m0s, b 10m0s, bad 10m0s")
 	if seen := f.service.Seen(); len(seen) != 3 {
 		t.Errorf("people see %v", seen)
 	}
@@ -395,7 +395,7 @@ func TestAlertmanagerKeepsWhatIsNotResolved(t *testing.T) {
 			f.reconcile("it goes away", after, alerts, c.posts...)
 			f.wantGone(alerts[0], c.gone)
 			if !c.gone {
-				f.reconcile("again", remindAgain, alerts, kept)
+				f.reconcile("again", repostRetry, alerts, kept)
 				f.reconcile("what was posted has ended", alertmanager.Validity, alerts)
 				f.wantGone(alerts[0], true)
 			}

@@ -124,8 +124,8 @@ func (d *DeliveryPlan) request(p Target, hash string, event result.Event, reason
 	}
 }
 
-// resend repeats what a receiver holds that forgets it otherwise.
-func (d *DeliveryPlan) resend(p Target, every time.Duration, last, now time.Time) {
+// repost repeats what a receiver holds that forgets it otherwise.
+func (d *DeliveryPlan) repost(p Target, every time.Duration, last, now time.Time) {
 	if d.Row.State != v1beta1.DeliverySent || d.phase != phaseSettled || every == 0 {
 		return
 	}
@@ -170,7 +170,7 @@ func (d *DeliveryPlan) isForgotten(a *v1beta1.Alert, w Inputs) bool {
 	ref := RefOf(d.Row)
 	_, fails := w.Failed[ref]
 	switch {
-	case !d.Wanted, w.ResendEvery[ref] == 0, w.Targets[ref].Problem != nil, w.Kept[ref], !a.DeletionTimestamp.IsZero() && (fails || w.Blocked[ref]):
+	case !d.Wanted, w.RepostEvery[ref] == 0, w.Targets[ref].Problem != nil, w.Kept[ref], !a.DeletionTimestamp.IsZero() && (fails || w.Blocked[ref]):
 		return false
 	}
 	return a.Spec.State == v1beta1.AlertFiring && d.Row.State == v1beta1.DeliverySent && confirmed(d.Row, ContentHash(&a.Spec))
@@ -188,13 +188,13 @@ func (d *DeliveryPlan) keep(w Inputs) {
 			return
 		}
 	}
-	d.Send = d.repeat(w.Targets[ref], w.ResendEvery[ref])
+	d.Send = d.repeat(w.Targets[ref], w.RepostEvery[ref])
 	d.Send.Last = true
 }
 
 // repeat returns the request that repeats what the receiver holds.
 func (d *DeliveryPlan) repeat(p Target, every time.Duration) *Request {
-	return &Request{Event: result.Fired, Hash: d.Row.LastAttemptedHash, Sequence: d.Row.Sequence, Attempt: d.Row.Attempts, Version: p.Version, ResendEvery: every}
+	return &Request{Event: result.Fired, Hash: d.Row.LastAttemptedHash, Sequence: d.Row.Sequence, Attempt: d.Row.Attempts, Version: p.Version, RepostEvery: every}
 }
 
 // isOutcomeUnknown reports whether the answer to the content of a hash was lost, or confirmed nothing as often as is tried, and must not

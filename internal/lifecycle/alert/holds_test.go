@@ -125,7 +125,7 @@ func follow(t *testing.T, alert *v1beta1.Alert, target Target, h holder, path []
 		if fmt.Sprint(heard) != fmt.Sprint(want) || after.Status.Sent != model.sent {
 			t.Fatalf("%q: the receiver hears %v, want %v; sent is %t: %+v", path, heard, want, after.Status.Sent, row)
 		}
-		if holds := model.held != (content{}); (row.State == v1beta1.DeliverySent) != holds || resends(after, p, now.Add(time.Hour)) != holds {
+		if holds := model.held != (content{}); (row.State == v1beta1.DeliverySent) != holds || reposts(after, p, now.Add(time.Hour)) != holds {
 			t.Fatalf("%q: it holds %+v, but is %s: %+v", path, model.held, row.State, row)
 		}
 		follow(t, after, p, model, path)
@@ -135,14 +135,14 @@ func follow(t *testing.T, alert *v1beta1.Alert, target Target, h holder, path []
 func inputsFor(p Target, now time.Time) Inputs {
 	return Inputs{
 		Now: now, ServerTime: now, LeaderSince: t0, Refs: []v1beta1.ReceiverRef{oncall}, Targets: map[v1beta1.ReceiverRef]Target{oncall: p},
-		ResendEvery: map[v1beta1.ReceiverRef]time.Duration{oncall: 2 * time.Minute},
+		RepostEvery: map[v1beta1.ReceiverRef]time.Duration{oncall: 2 * time.Minute},
 	}
 }
 
-// resends reports whether the receiver is sent again what it holds: an Alertmanager forgets it otherwise.
-func resends(a *v1beta1.Alert, p Target, now time.Time) bool {
+// reposts reports whether the receiver is sent again what it holds: an Alertmanager forgets it otherwise.
+func reposts(a *v1beta1.Alert, p Target, now time.Time) bool {
 	send := Decide(a, inputsFor(p, now)).Deliveries[0].Send
-	return send != nil && send.ResendEvery > 0
+	return send != nil && send.RepostEvery > 0
 }
 
 // settleAt confirms requests until there is none, and returns what the receiver heard.

@@ -88,10 +88,10 @@ type Inputs struct {
 	InFlight map[v1beta1.ReceiverRef]OpenRequest
 	// Blocked are receivers that take nothing for some time, whatever the Alert; set for an Alert that is being deleted.
 	Blocked map[v1beta1.ReceiverRef]bool
-	// ResendEvery is how often a receiver has to be sent again what it holds, since it forgets it; none: never.
-	ResendEvery map[v1beta1.ReceiverRef]time.Duration
-	// LastResent is when that was last done.
-	LastResent map[v1beta1.ReceiverRef]time.Time
+	// RepostEvery is how often a receiver has to be sent again what it holds, since it forgets it; none: never.
+	RepostEvery map[v1beta1.ReceiverRef]time.Duration
+	// LastReposted is when that was last done.
+	LastReposted map[v1beta1.ReceiverRef]time.Time
 	// Kept are the receivers that keep what they hold, though it is not sent again.
 	Kept map[v1beta1.ReceiverRef]bool
 	// Failed are the last attempts that failed, of those that this process made.
@@ -229,8 +229,8 @@ type Request struct {
 	FailingSince time.Time
 	// ByDefault, as in the row.
 	ByDefault bool
-	// ResendEvery is set for the repetition of what the receiver holds, which is not recorded.
-	ResendEvery time.Duration
+	// RepostEvery is set for the repetition of what the receiver holds, which is not recorded.
+	RepostEvery time.Duration
 	// Last is set for the last such repetition: the Alert goes away, and what it is about goes on.
 	Last bool
 }

@@ -119,7 +119,7 @@ func planDelivery(a *v1beta1.Alert, row v1beta1.Delivery, w Inputs) DeliveryPlan
 		t.planResolved(a, p, w)
 	case t.Wanted:
 		t.planFiring(a, p, w)
-		t.resend(p, w.ResendEvery[ref], w.LastResent[ref], w.Now)
+		t.repost(p, w.RepostEvery[ref], w.LastReposted[ref], w.Now)
 	}
 	return t
 }
@@ -128,11 +128,11 @@ func planDelivery(a *v1beta1.Alert, row v1beta1.Delivery, w Inputs) DeliveryPlan
 // it would say that nothing was sent.
 func (d *DeliveryPlan) planInFlight(a *v1beta1.Alert, f OpenRequest, now time.Time) {
 	firing := d.Wanted && a.Spec.State == v1beta1.AlertFiring && a.DeletionTimestamp.IsZero()
-	if f.ResendEvery > 0 && firing && confirmed(d.Row, ContentHash(&a.Spec)) {
+	if f.RepostEvery > 0 && firing && confirmed(d.Row, ContentHash(&a.Spec)) {
 		d.rest(v1beta1.DeliverySent, "")
 		return
 	}
-	if f.ResendEvery == 0 {
+	if f.RepostEvery == 0 {
 		d.Row = WriteAhead(d.Row, f)
 	}
 	if firing && d.Row.State == v1beta1.DeliverySent && d.Row.FilteredHash != ContentHash(&a.Spec) {

@@ -150,12 +150,12 @@ func TestDecide(t *testing.T) {
 		Targets           map[v1beta1.ReceiverRef]Target
 		Now, Since        time.Time
 		Server            time.Time // the API server's; default: Now
-		flying, reminding bool      // a request to oncall is under way, which is a reminder
+		flying, reposting bool      // a request to oncall is under way, which is a repost
 		Blocked           bool
 		failed            bool      // the last attempt at oncall was this process's
 		failedAt          time.Time // default: t0
 		kept              bool      // by oncall
-		LastResent        time.Time // by oncall
+		LastReposted      time.Time // by oncall
 		want              string    // sends, then what else, then the wake
 	}{
 		"new": {why: "it is sent at once", alert: newAlert(), Refs: one, Targets: good, Now: t0,
@@ -325,17 +325,17 @@ func TestDecide(t *testing.T) {
 			alert: newAlert(rows(fails(oncall, v1beta1.DeliveryUnknown, time.Time{}))), want: "Fired#1.4"},
 		"once, not accepted": {why: "what was refused for now can be sent", Refs: one, Now: at(time.Minute), Targets: policy(v1beta1.AtMostOnce),
 			alert: newAlert(rows(fails(oncall, v1beta1.DeliveryPending, t0))), want: "once Fired#1.4"},
-		"reminder": {why: "an Alertmanager forgets", Refs: one, Now: at(2 * time.Minute), Targets: forgetful(), alert: newAlert(rows(isHeldBy(oncall))),
+		"repost": {why: "an Alertmanager forgets", Refs: one, Now: at(2 * time.Minute), Targets: forgetful(), alert: newAlert(rows(isHeldBy(oncall))),
 			want: "again Fired#1.1"},
-		"reminder, later": {why: "not before its time", Refs: one, Now: at(time.Minute), Targets: forgetful(), alert: newAlert(rows(isHeldBy(oncall))),
+		"repost, later": {why: "not before its time", Refs: one, Now: at(time.Minute), Targets: forgetful(), alert: newAlert(rows(isHeldBy(oncall))),
 			want: "wake 1m0s"},
-		"reminder, posted": {why: "what was said since counts", Refs: one, Now: at(3 * time.Minute), Targets: forgetful(), LastResent: at(2 * time.Minute),
+		"repost, posted": {why: "what was said since counts", Refs: one, Now: at(3 * time.Minute), Targets: forgetful(), LastReposted: at(2 * time.Minute),
 			alert: newAlert(rows(isHeldBy(oncall))), want: "wake 1m0s"},
-		"reminder under way": {why: "that changes nothing", Refs: one, Now: at(3 * time.Minute), Targets: forgetful(), flying: true, reminding: true,
+		"repost under way": {why: "that changes nothing", Refs: one, Now: at(3 * time.Minute), Targets: forgetful(), flying: true, reposting: true,
 			alert: newAlert(rows(isHeldBy(oncall))), want: ""},
-		"reminder, resolved": {why: "it is over", Refs: one, Now: at(2 * time.Minute), Targets: forgetful(),
+		"repost, resolved": {why: "it is over", Refs: one, Now: at(2 * time.Minute), Targets: forgetful(),
 			alert: newAlert(rows(isHeldBy(oncall)), func(a *v1beta1.Alert) { a.Spec.State = v1beta1.AlertResolved }), want: "Resolved#2.1"},
-		"reminder, suspended": {why: "it is looked at again", Refs: one, Now: at(2 * time.Minute), Targets: func() map[v1beta1.ReceiverRef]Target {
+		"repost, suspended": {why: "it is looked at again", Refs: one, Now: at(2 * time.Minute), Targets: func() map[v1beta1.ReceiverRef]Target {
 			p := forgetful()
 			suspended := p[oncall]
 			suspended.Problem = &Problem{Reason: v1beta1.ReasonSuspended}
@@ -344,7 +344,7 @@ func TestDecide(t *testing.T) {
 		// F-P8: what goes away without a resolve is posted once more, so that the receiver keeps it.
 		"time to live, forgets": {why: "it would end there", Refs: one, Now: at(time.Minute), Targets: forgetful(), alert: newAlert(rows(isHeldBy(oncall)), lived), want: "last Fired#1.1, wake 1m0s"},
 		"time to live, kept":    {why: "the receiver has it", Refs: one, Now: at(2 * time.Minute), Targets: forgetful(), kept: true, alert: newAlert(rows(isHeldBy(oncall)), lived), want: "purge"},
-		"time to live, under way": {why: "the later end counts", Refs: one, Now: at(time.Minute), Targets: forgetful(), flying: true, reminding: true,
+		"time to live, under way": {why: "the later end counts", Refs: one, Now: at(time.Minute), Targets: forgetful(), flying: true, reposting: true,
 			alert: newAlert(rows(isHeldBy(oncall)), lived), want: ""},
 		"time to live, fails":    {why: "it is tried again", Refs: one, Now: at(time.Minute + 10*time.Second), Targets: forgetful(), failed: true, failedAt: at(time.Minute), alert: newAlert(rows(isHeldBy(oncall)), lived), want: "wake 20s"},
 		"time to live, too late": {why: "it has ended there", Refs: one, Now: at(11 * time.Minute), Targets: forgetful(), alert: newAlert(rows(isHeldBy(oncall)), lived), want: "purge"},
@@ -412,11 +412,11 @@ func TestDecide(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := c.alert.DeepCopy()
-			w := Inputs{Now: c.Now, ServerTime: c.Now, LeaderSince: c.Since, Refs: c.Refs, Targets: c.Targets, LastResent: map[v1beta1.ReceiverRef]time.Time{oncall: c.LastResent},
-				Blocked: map[v1beta1.ReceiverRef]bool{oncall: c.Blocked}, ResendEvery: map[v1beta1.ReceiverRef]time.Duration{}}
+			w := Inputs{Now: c.Now, ServerTime: c.Now, LeaderSince: c.Since, Refs: c.Refs, Targets: c.Targets, LastReposted: map[v1beta1.ReceiverRef]time.Time{oncall: c.LastReposted},
+				Blocked: map[v1beta1.ReceiverRef]bool{oncall: c.Blocked}, RepostEvery: map[v1beta1.ReceiverRef]time.Duration{}}
 			for _, row := range c.alert.Status.Deliveries {
 				if row.ExternalID != "" && c.Targets[RefOf(row)].Spec.Alertmanager != nil {
-					w.ResendEvery[RefOf(row)] = 2 * time.Minute
+					w.RepostEvery[RefOf(row)] = 2 * time.Minute
 				}
 			}
 			if !c.Server.IsZero() {
@@ -428,8 +428,8 @@ func TestDecide(t *testing.T) {
 			w.Kept = map[v1beta1.ReceiverRef]bool{oncall: c.kept}
 			if c.flying {
 				w.InFlight = map[v1beta1.ReceiverRef]OpenRequest{oncall: {Since: c.Now}}
-				if c.reminding {
-					w.InFlight[oncall] = OpenRequest{Since: c.Now, Request: Request{ResendEvery: time.Minute}}
+				if c.reposting {
+					w.InFlight[oncall] = OpenRequest{Since: c.Now, Request: Request{RepostEvery: time.Minute}}
 				}
 			}
 			s := Decide(c.alert, w)
@@ -455,7 +455,7 @@ func shorthand(s Plan, now time.Time) string {
 			switch {
 			case d.Send.Last:
 				part = "last " + part
-			case d.Send.ResendEvery > 0:
+			case d.Send.RepostEvery > 0:
 				part = "again " + part
 			}
 			parts = append(parts, part)

@@ -43,7 +43,7 @@ func (pl Plan) Waiting(queued map[v1beta1.ReceiverRef]limiter.Wait, now time.Tim
 			continue
 		}
 		pl.Wake = Earliest(pl.Wake, now.Add(queueHeartbeat))
-		if t.Send.ResendEvery == 0 {
+		if t.Send.RepostEvery == 0 {
 			pl.Wake = Earliest(pl.Wake, future(wait.Since.Add(ConditionDelay), now))
 			t.queue(wait.Cause)
 		}

@@ -23,7 +23,7 @@ limitations under the License.
 // starts the alert with the new severity and ends the alert with the old one.
 //
 // Alertmanager holds alerts in memory and does not replicate them. So each replica receives each request, and an alert is
-// valid for Validity: the caller sends an active alert again every ResendEvery. A replica that was restarted receives the
+// valid for Validity: the caller sends an active alert again every RepostEvery. A replica that was restarted receives the
 // alert with the next repeat. An alert without repeats ends by itself. One that goes on without them is posted with the validity
 // KeptFor. A message is delivered when one replica accepted it; the other replicas receive the alert with the next repeat, and end it
 // after Validity.
@@ -48,9 +48,9 @@ import (
 )
 
 const (
-	// ResendEvery is the interval at which an active alert is sent again. A replica that was restarted lacks the alert for so
+	// RepostEvery is the interval at which an active alert is sent again. A replica that was restarted lacks the alert for so
 	// long.
-	ResendEvery = 2 * time.Minute
+	RepostEvery = 2 * time.Minute
 	// Validity is the time after which an alert ends without a repeat. It is longer than three failed repeats, a restart of the
 	// operator, and clocks that differ by minutes: an alert that ends too early notifies people again when it returns.
 	Validity = 10 * time.Minute

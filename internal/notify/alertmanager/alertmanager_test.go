@@ -344,7 +344,7 @@ func (r *replicas) wantSeen(why string, want ...string) {
 func TestSeenOnce(t *testing.T) {
 	f := newReplicas(t, 2)
 	f.wantSeen("fired twice, the first answers lost", "+Hi 🎉\nHello KubeCon 👋")
-	f.now = f.now.Add(ResendEvery)
+	f.now = f.now.Add(RepostEvery)
 	f.send(result.Fired, notify.Critical)
 	f.wantSeen("sent again", "+Hi 🎉\nHello KubeCon 👋")
 	f.send(result.Updated, notify.Critical)
@@ -365,7 +365,7 @@ func TestSeverityChanges(t *testing.T) {
 	f.now = f.now.Add(time.Minute)
 	f.send(result.Updated, notify.Warning)
 	f.wantSeen("another severity is another alert", "-Hi 🎉\nIt is updated", "+Hi 🎉\nIt is updated")
-	f.now = f.now.Add(ResendEvery)
+	f.now = f.now.Add(RepostEvery)
 	f.send(result.Fired, notify.Warning)
 	f.wantSeen("sent again", "-Hi 🎉\nIt is updated", "+Hi 🎉\nHello KubeCon 👋")
 	f.send(result.Resolved, notify.Info) // an update with this severity was not confirmed
@@ -376,7 +376,7 @@ func TestRestarts(t *testing.T) {
 	f := newReplicas(t, 1)
 	f.send(result.Updated, notify.Critical)
 	f.fakes[0].Restart()
-	f.now = f.now.Add(ResendEvery)
+	f.now = f.now.Add(RepostEvery)
 	f.send(result.Updated, notify.Critical)
 	f.wantSeen("the repeat has the start", "+Hi 🎉\nIt is updated")
 	f.now = f.now.Add(Validity)

@@ -96,11 +96,11 @@ func (h *Health) ObserveDelivery(key Key, o lifecycle.Outcome) {
 		before := seen.Proof
 		if o.Failure == nil {
 			seen.Proof = Proof{Version: o.Version, Refused: o.Receipt.Refused}
-			if o.ResendEvery == 0 {
+			if o.RepostEvery == 0 {
 				seen.Delivered = o.At
 				return true
 			}
-			return before != seen.Proof // a resend is no new message: it is shown only if the receiver has failed before
+			return before != seen.Proof // a repost is no new message: it is shown only if the receiver has failed before
 		}
 		failure := withoutProviderText(key, o.Failure)
 		seen.Failed, seen.LastError = o.At, failure.Message

@@ -41,11 +41,11 @@ func TestHealthTakesInWhatDeliveriesShow(t *testing.T) {
 		news    int
 	}{
 		{"a delivery", lifecycle.Outcome{}, true, 1},
-		{"a reminder is no news", lifecycle.Outcome{Request: lifecycle.Request{ResendEvery: time.Minute}}, true, 1},
+		{"a repost is no news", lifecycle.Outcome{Request: lifecycle.Request{RepostEvery: time.Minute}}, true, 1},
 		{"a message that is refused says nothing of the receiver", lifecycle.Outcome{Failure: &result.Error{Class: result.Permanent, Reason: result.ReasonRejected}}, true, 2},
 		{"nor that it is busy", lifecycle.Outcome{Failure: &result.Error{Class: result.Temporary, Reason: result.ReasonRateLimited}}, true, 3},
-		{"a reminder that fails", lifecycle.Outcome{Request: lifecycle.Request{ResendEvery: time.Minute}, Failure: &result.Error{Class: result.Unknown, Reason: result.ReasonTimeout}}, false, 4},
-		{"and one that does not, again", lifecycle.Outcome{Request: lifecycle.Request{ResendEvery: time.Minute}}, true, 5},
+		{"a repost that fails", lifecycle.Outcome{Request: lifecycle.Request{RepostEvery: time.Minute}, Failure: &result.Error{Class: result.Unknown, Reason: result.ReasonTimeout}}, false, 4},
+		{"and one that does not, again", lifecycle.Outcome{Request: lifecycle.Request{RepostEvery: time.Minute}}, true, 5},
 	} {
 		if s := at(c.outcome); (s.Proof.Failure == nil) != c.works || news != c.news {
 			t.Errorf("%s: it works: %v, news: %d", c.why, s.Proof.Failure == nil, news)
