@@ -439,7 +439,7 @@ func TestAPanicTakesDownItsMessageOnly(t *testing.T) {
 func TestTheFinalizerIsNoRecord(t *testing.T) {
 	alert := controllertest.NewAlert(func(a *v1beta1.Alert) { a.Finalizers = nil })
 	r := newReconciler(t, controllertest.NewCluster(t, interceptor.Funcs{}, alert))
-	r.pending.begin(alert, controllertest.Team, lifecycle.OpenRequest{})
+	r.pending.begin(alert, controllertest.Team, lifecycle.InFlightRequest{})
 	r.pending.end(alert, lifecycle.Outcome{Request: lifecycle.Request{Hash: lifecycle.ContentHash(&alert.Spec), Sequence: 1, Attempt: 1}, Ref: controllertest.Team, At: time.Now()})
 	for range 2 {
 		if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil {

@@ -82,7 +82,7 @@ func (r *Reconciler) abortUnrecorded(alert *v1beta1.Alert, intended lifecycle.Pl
 // acquired is a delivery whose request has a slot.
 type acquired struct {
 	lifecycle.DeliveryPlan
-	open    lifecycle.OpenRequest
+	open    lifecycle.InFlightRequest
 	release limiter.Release
 }
 
@@ -107,7 +107,7 @@ func (r *Reconciler) acquireSlots(v *scope, s lifecycle.Plan) (ahead, sends []ac
 		endpoint := r.endpoints.Limiters.Of(key, now)
 		if release, wait := endpoint.Enter(ticket, now); release == nil {
 			v.queued[ref] = wait
-		} else if open := (lifecycle.OpenRequest{Request: *t.Send, Since: now, Began: r.beginning()}); r.pending.begin(v.alert, ref, open) {
+		} else if open := (lifecycle.InFlightRequest{Request: *t.Send, Since: now, Began: r.beginning()}); r.pending.begin(v.alert, ref, open) {
 			if t.Send.WriteAhead {
 				ahead = append(ahead, acquired{t, open, release})
 			} else {
@@ -151,7 +151,7 @@ func (r *Reconciler) writeAhead(ctx context.Context, v *scope, sends []acquired)
 		return lifecycle.Plan{}, nil
 	}
 	w := v.inputs
-	w.InFlight = map[v1beta1.ReceiverRef]lifecycle.OpenRequest{}
+	w.InFlight = map[v1beta1.ReceiverRef]lifecycle.InFlightRequest{}
 	maps.Copy(w.InFlight, v.inputs.InFlight)
 	for _, t := range sends {
 		w.InFlight[lifecycle.RefOf(t.Row)] = t.open

@@ -38,8 +38,8 @@ const repostRetry = 30 * time.Second
 type pending struct {
 	mu       sync.Mutex
 	entries  map[types.NamespacedName]*record
-	inFlight int
-	finished *sync.Cond // of a lifecycle.OpenRequest
+	requests int        // in flight
+	finished *sync.Cond // of a lifecycle.InFlightRequest
 	number   uint64     // of the last lifecycle.Outcome
 	closed   bool
 }
@@ -48,7 +48,7 @@ type pending struct {
 type record struct {
 	uid      types.UID
 	outcomes []lifecycle.Outcome
-	underWay map[v1beta1.ReceiverRef]lifecycle.OpenRequest
+	inFlight map[v1beta1.ReceiverRef]lifecycle.InFlightRequest
 	posted   map[v1beta1.ReceiverRef]time.Time
 	kept     map[v1beta1.ReceiverRef]bool                    // has the last repost, as in lifecycle.Request
 	alone    map[v1beta1.ReceiverRef]bool                    // has refused a request with this and other reposts
@@ -80,26 +80,26 @@ func (p *pending) of(a *v1beta1.Alert) *record {
 }
 
 // begin records a request in flight, unless the process is stopping, or a repost is in flight.
-func (p *pending) begin(a *v1beta1.Alert, ref v1beta1.ReceiverRef, f lifecycle.OpenRequest) bool {
+func (p *pending) begin(a *v1beta1.Alert, ref v1beta1.ReceiverRef, f lifecycle.InFlightRequest) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.beginIn(p.open(a), ref, f)
 }
 
 // beginRepost does the same for a repost, unless the Alert is gone.
-func (p *pending) beginRepost(a *v1beta1.Alert, ref v1beta1.ReceiverRef, f lifecycle.OpenRequest) bool {
+func (p *pending) beginRepost(a *v1beta1.Alert, ref v1beta1.ReceiverRef, f lifecycle.InFlightRequest) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	e := p.of(a)
 	return e != nil && !e.released && p.beginIn(e, ref, f)
 }
 
-func (p *pending) beginIn(e *record, ref v1beta1.ReceiverRef, f lifecycle.OpenRequest) bool {
-	if _, busy := e.underWay[ref]; busy || p.closed {
+func (p *pending) beginIn(e *record, ref v1beta1.ReceiverRef, f lifecycle.InFlightRequest) bool {
+	if _, busy := e.inFlight[ref]; busy || p.closed {
 		return false
 	}
-	e.underWay[ref] = f
-	p.inFlight++
+	e.inFlight[ref] = f
+	p.requests++
 	return true
 }
 
@@ -107,7 +107,7 @@ func (p *pending) beginIn(e *record, ref v1beta1.ReceiverRef, f lifecycle.OpenRe
 func (p *pending) open(a *v1beta1.Alert) *record {
 	e := p.of(a)
 	if e == nil {
-		e = &record{uid: a.UID, underWay: map[v1beta1.ReceiverRef]lifecycle.OpenRequest{}, posted: map[v1beta1.ReceiverRef]time.Time{},
+		e = &record{uid: a.UID, inFlight: map[v1beta1.ReceiverRef]lifecycle.InFlightRequest{}, posted: map[v1beta1.ReceiverRef]time.Time{},
 			kept: map[v1beta1.ReceiverRef]bool{}, alone: map[v1beta1.ReceiverRef]bool{},
 			failed: map[v1beta1.ReceiverRef]lifecycle.FailedAttempt{}, unsent: map[v1beta1.ReceiverRef][]intent{}}
 		p.entries[nameOf(a)] = e
@@ -132,14 +132,14 @@ func (p *pending) queue(a *v1beta1.Alert, queued map[v1beta1.ReceiverRef]limiter
 func (p *pending) end(a *v1beta1.Alert, o lifecycle.Outcome) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.inFlight--
+	p.requests--
 	p.finished.Broadcast()
 	e := p.of(a)
 	if e == nil {
 		return false
 	}
-	isRecorded := e.underWay[o.Ref].WriteAhead
-	delete(e.underWay, o.Ref)
+	isRecorded := e.inFlight[o.Ref].WriteAhead
+	delete(e.inFlight, o.Ref)
 	e.observeFailure(o)
 	delete(e.kept, o.Ref)
 	switch {
@@ -173,10 +173,10 @@ func (r *record) observeFailure(o lifecycle.Outcome) {
 func (p *pending) cancel(a *v1beta1.Alert, ref v1beta1.ReceiverRef, unsent ...intent) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.inFlight--
+	p.requests--
 	p.finished.Broadcast()
 	if e := p.of(a); e != nil {
-		delete(e.underWay, ref)
+		delete(e.inFlight, ref)
 		if len(unsent) > 0 {
 			e.unsent[ref] = append(e.unsent[ref], unsent...)
 		}
@@ -218,7 +218,7 @@ func (p *pending) apply(a *v1beta1.Alert, w *lifecycle.Inputs) (last uint64) {
 	if e == nil {
 		return 0
 	}
-	w.InFlight, w.LastReposted, w.Kept, w.Failed = maps.Clone(e.underWay), maps.Clone(e.posted), maps.Clone(e.kept), maps.Clone(e.failed)
+	w.InFlight, w.LastReposted, w.Kept, w.Failed = maps.Clone(e.inFlight), maps.Clone(e.posted), maps.Clone(e.kept), maps.Clone(e.failed)
 	e.removeUnsent(a)
 	for _, o := range e.outcomes {
 		lifecycle.PutDelivery(a, lifecycle.Apply(lifecycle.DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: o.Ref.Kind, Name: o.Ref.Name}), o))
@@ -248,14 +248,14 @@ func (p *pending) markRecorded(a *v1beta1.Alert, last uint64) {
 		return
 	}
 	e.outcomes = slices.DeleteFunc(e.outcomes, func(o lifecycle.Outcome) bool { return o.Number <= last })
-	for ref, f := range e.underWay {
+	for ref, f := range e.inFlight {
 		row := lifecycle.DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name})
 		if row.Reason == v1beta1.ReasonSending && f.RepostEvery == 0 {
 			f.WriteAhead = true // its outcome has to be recorded, too
-			e.underWay[ref] = f
+			e.inFlight[ref] = f
 		}
 	}
-	if len(e.outcomes)+len(e.underWay)+len(e.posted)+len(e.alone)+len(e.failed)+len(e.queued)+len(e.unsent) == 0 && !e.released {
+	if len(e.outcomes)+len(e.inFlight)+len(e.posted)+len(e.alone)+len(e.failed)+len(e.queued)+len(e.unsent) == 0 && !e.released {
 		delete(p.entries, nameOf(a))
 	}
 }
@@ -292,7 +292,7 @@ func (p *pending) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closed = true
-	for p.inFlight > 0 {
+	for p.requests > 0 {
 		p.finished.Wait()
 	}
 }

@@ -52,7 +52,7 @@ type repost struct {
 	// alone: the repost is not sent with others, as a request that had it was refused.
 	alone bool
 	since time.Time // when it was added
-	open  lifecycle.OpenRequest
+	open  lifecycle.InFlightRequest
 }
 
 // reposts sends reposts to each receiver in batches: a request for each Alert would take longer than the Alerts are valid. A repost that
@@ -88,7 +88,7 @@ func (r *Reconciler) newReposts() *reposts {
 
 // beginRepost records that a repost is in flight, unless it must not be sent.
 func (r *Reconciler) beginRepost(e *repost) bool {
-	e.open = lifecycle.OpenRequest{Request: *e.plan.Send, Since: r.clock.Now(), Began: r.beginning()}
+	e.open = lifecycle.InFlightRequest{Request: *e.plan.Send, Since: r.clock.Now(), Began: r.beginning()}
 	return r.pending.beginRepost(e.alert, lifecycle.RefOf(e.plan.Row), e.open)
 }
 

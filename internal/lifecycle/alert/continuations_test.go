@@ -54,8 +54,8 @@ type continuation struct {
 	*chooser
 	now      time.Time
 	alert    *v1beta1.Alert
-	held     map[v1beta1.ReceiverRef]string      // what each receiver really holds
-	inFlight map[v1beta1.ReceiverRef]OpenRequest // of the process, as are the next two
+	held     map[v1beta1.ReceiverRef]string          // what each receiver really holds
+	inFlight map[v1beta1.ReceiverRef]InFlightRequest // of the process, as are the next two
 	outcomes []Outcome
 	failed   map[v1beta1.ReceiverRef]FailedAttempt
 	answers  []Outcome // of the requests in flight
@@ -64,7 +64,7 @@ type continuation struct {
 }
 
 func (c *continuation) start() {
-	c.inFlight, c.failed = map[v1beta1.ReceiverRef]OpenRequest{}, map[v1beta1.ReceiverRef]FailedAttempt{}
+	c.inFlight, c.failed = map[v1beta1.ReceiverRef]InFlightRequest{}, map[v1beta1.ReceiverRef]FailedAttempt{}
 	c.outcomes, c.answers = nil, nil
 }
 
@@ -101,7 +101,7 @@ func (c *continuation) send() {
 		}
 		ahead = ahead || d.Send.WriteAhead
 		o := Outcome{Request: *d.Send, Ref: RefOf(d.Row), Began: c.now, At: c.now}
-		c.inFlight[o.Ref] = OpenRequest{Request: *d.Send, Since: c.now, Began: c.now}
+		c.inFlight[o.Ref] = InFlightRequest{Request: *d.Send, Since: c.now, Began: c.now}
 		c.answers = append(c.answers, o)
 	}
 	if ahead {

@@ -85,7 +85,7 @@ type Inputs struct {
 	// Targets are the receivers in Refs and in the status.
 	Targets map[v1beta1.ReceiverRef]Target
 	// InFlight are the requests about this Alert that are not answered yet.
-	InFlight map[v1beta1.ReceiverRef]OpenRequest
+	InFlight map[v1beta1.ReceiverRef]InFlightRequest
 	// Blocked are receivers that take nothing for some time, whatever the Alert; set for an Alert that is being deleted.
 	Blocked map[v1beta1.ReceiverRef]bool
 	// RepostEvery is how often a receiver has to be sent again what it holds, since it forgets it; none: never.
@@ -107,8 +107,8 @@ type FailedAttempt struct {
 	OwnFault bool // requests of other Alerts to the receiver succeeded meanwhile
 }
 
-// OpenRequest is a request that is not answered yet.
-type OpenRequest struct {
+// InFlightRequest is a request that is not answered yet.
+type InFlightRequest struct {
 	Request
 	Since time.Time // by this process's clock
 	Began time.Time // by the API server's

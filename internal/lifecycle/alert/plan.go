@@ -126,7 +126,7 @@ func planDelivery(a *v1beta1.Alert, row v1beta1.Delivery, w Inputs) DeliveryPlan
 
 // planInFlight waits for the answer of a request in flight. Whatever writes the status meanwhile records the request (R1): a row without
 // it would say that nothing was sent.
-func (d *DeliveryPlan) planInFlight(a *v1beta1.Alert, f OpenRequest, now time.Time) {
+func (d *DeliveryPlan) planInFlight(a *v1beta1.Alert, f InFlightRequest, now time.Time) {
 	firing := d.Wanted && a.Spec.State == v1beta1.AlertFiring && a.DeletionTimestamp.IsZero()
 	if f.RepostEvery > 0 && firing && confirmed(d.Row, ContentHash(&a.Spec)) {
 		d.rest(v1beta1.DeliverySent, "")

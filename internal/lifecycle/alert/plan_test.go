@@ -427,9 +427,9 @@ func TestDecide(t *testing.T) {
 			}
 			w.Kept = map[v1beta1.ReceiverRef]bool{oncall: c.kept}
 			if c.flying {
-				w.InFlight = map[v1beta1.ReceiverRef]OpenRequest{oncall: {Since: c.Now}}
+				w.InFlight = map[v1beta1.ReceiverRef]InFlightRequest{oncall: {Since: c.Now}}
 				if c.reposting {
-					w.InFlight[oncall] = OpenRequest{Since: c.Now, Request: Request{RepostEvery: time.Minute}}
+					w.InFlight[oncall] = InFlightRequest{Since: c.Now, Request: Request{RepostEvery: time.Minute}}
 				}
 			}
 			s := Decide(c.alert, w)

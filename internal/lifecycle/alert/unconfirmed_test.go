@@ -58,7 +58,7 @@ func TestUnconfirmedIsRepeatedTwice(t *testing.T) {
 					o := Outcome{Request: *d.Send, Ref: oncall, Began: w.Now, At: w.Now,
 						Failure: &result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: `HTTP 200 OK, but …: {"queued":1}`}}
 					if d.Send.WriteAhead {
-						PutDelivery(c.alert, WriteAhead(d.Row, OpenRequest{Request: *d.Send, Since: w.Now, Began: w.Now}))
+						PutDelivery(c.alert, WriteAhead(d.Row, InFlightRequest{Request: *d.Send, Since: w.Now, Began: w.Now}))
 					}
 					PutDelivery(c.alert, Apply(DeliveryIn(c.alert.Status.Deliveries, d.Row), o))
 				}

@@ -174,9 +174,9 @@ func (w *walk) look() (*v1beta1.Alert, Inputs) {
 		}
 		PutDelivery(alert, applied)
 	}
-	view := Inputs{Now: w.local(), ServerTime: w.Now, LeaderSince: w.started, Failed: w.failed, Refs: w.Refs, Targets: w.Targets, InFlight: map[v1beta1.ReceiverRef]OpenRequest{}}
+	view := Inputs{Now: w.local(), ServerTime: w.Now, LeaderSince: w.started, Failed: w.failed, Refs: w.Refs, Targets: w.Targets, InFlight: map[v1beta1.ReceiverRef]InFlightRequest{}}
 	for _, o := range w.flying {
-		view.InFlight[o.Ref] = OpenRequest{Request: o.Request, Since: w.local(), Began: o.Began}
+		view.InFlight[o.Ref] = InFlightRequest{Request: o.Request, Since: w.local(), Began: o.Began}
 	}
 	return alert, view
 }
@@ -197,7 +197,7 @@ func (w *walk) writeAhead(alert *v1beta1.Alert, view Inputs, sends []DeliveryPla
 	}
 	for _, t := range sends {
 		if t.Send != nil {
-			view.InFlight[RefOf(t.Row)] = OpenRequest{Request: *t.Send, Since: w.local(), Began: w.Now}
+			view.InFlight[RefOf(t.Row)] = InFlightRequest{Request: *t.Send, Since: w.local(), Began: w.Now}
 		}
 	}
 	alert.Status = Report(alert, Decide(alert, view), view)
