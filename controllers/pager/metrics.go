@@ -121,7 +121,7 @@ func oldestWaiting(waiting []v1beta1.Alert, now time.Time) map[v1beta1.Severity]
 	oldest := map[v1beta1.Severity]time.Duration{v1beta1.SeverityInfo: 0, v1beta1.SeverityWarning: 0, v1beta1.SeverityCritical: 0}
 	for i := range waiting {
 		a := &waiting[i]
-		if !a.DeletionTimestamp.IsZero() || a.Spec.State == v1beta1.AlertResolved {
+		if lifecycle.IsOver(a) {
 			continue
 		}
 		since := a.CreationTimestamp

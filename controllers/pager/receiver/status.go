@@ -192,7 +192,7 @@ func summary(conditions []metav1.Condition) []string {
 // hasOpen reports whether an Alert has an unconfirmed delivery to a receiver.
 func hasOpen(a *v1beta1.Alert, ref v1beta1.ReceiverRef) bool {
 	row := lifecycle.DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name})
-	if !a.DeletionTimestamp.IsZero() || a.Spec.State == v1beta1.AlertResolved {
+	if lifecycle.IsOver(a) {
 		return lifecycle.IsNotified(row) && row.State != v1beta1.DeliveryUnknown
 	}
 	named := row.ByDefault || slices.Contains(a.Spec.ReceiverRefs, ref)

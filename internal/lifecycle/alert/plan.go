@@ -96,7 +96,7 @@ func (pl Plan) sendNothing() {
 
 // finished reports whether nothing more happens, neither by itself nor by a change of another object.
 func (pl Plan) finished(a *v1beta1.Alert, w Inputs) bool {
-	if a.DeletionTimestamp.IsZero() && a.Spec.State == v1beta1.AlertFiring && !pl.hasReceivers() && !expired(a, w) {
+	if !IsOver(a) && !pl.hasReceivers() && !expired(a, w) {
 		return false // a default receiver may be created
 	}
 	return !slices.ContainsFunc(pl.Deliveries, func(t DeliveryPlan) bool { return t.phase != phaseSettled })
@@ -127,7 +127,7 @@ func planDelivery(a *v1beta1.Alert, row v1beta1.Delivery, w Inputs) DeliveryPlan
 // planInFlight waits for the answer of a request in flight. Whatever writes the status meanwhile records the request (R1): a row without
 // it would say that nothing was sent.
 func (d *DeliveryPlan) planInFlight(a *v1beta1.Alert, f InFlightRequest, now time.Time) {
-	firing := d.Wanted && a.Spec.State == v1beta1.AlertFiring && a.DeletionTimestamp.IsZero()
+	firing := d.Wanted && !IsOver(a)
 	if f.RepostEvery > 0 && firing && confirmed(d.Row, ContentHash(&a.Spec)) {
 		d.rest(v1beta1.DeliverySent, "")
 		return

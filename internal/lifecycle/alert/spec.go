@@ -47,6 +47,11 @@ func retainsExternal(o metav1.Object) bool {
 	return o.GetAnnotations()[deletionPolicyAnnotation] == retain
 }
 
+// IsOver reports whether the receivers have to hear that the Alert is over.
+func IsOver(a *v1beta1.Alert) bool {
+	return a.Spec.State == v1beta1.AlertResolved || !a.DeletionTimestamp.IsZero()
+}
+
 // isEdited reports whether the spec has changed since the Alert was created; a deletion raises the generation as well.
 func isEdited(a *v1beta1.Alert) bool {
 	created := int64(1)

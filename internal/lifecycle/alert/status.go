@@ -76,7 +76,6 @@ func Report(a *v1beta1.Alert, s Plan, w Inputs) v1beta1.AlertStatus {
 // isReached reports whether the receiver confirmed the Alert. What was sent stays sent where the resolve fails, or where a change is filtered
 // or comes after the expiry.
 func isReached(a *v1beta1.Alert, row v1beta1.Delivery) bool {
-	over := a.Spec.State == v1beta1.AlertResolved || !a.DeletionTimestamp.IsZero()
 	switch row.State {
 	case v1beta1.DeliverySent:
 		return true
@@ -85,7 +84,7 @@ func isReached(a *v1beta1.Alert, row v1beta1.Delivery) bool {
 	case v1beta1.DeliveryExpired:
 		return IsNotified(row)
 	default:
-		return over && row.SentTime != nil
+		return IsOver(a) && row.SentTime != nil
 	}
 }
 
