@@ -232,7 +232,7 @@ func (r *Reconciler) complete(ctx context.Context, v *scope, s lifecycle.Plan) (
 	case lifecycle.Purge:
 		err = r.purge(ctx, v.before.DeepCopy())
 	case lifecycle.Deliver, lifecycle.AddFinalizer:
-		return r.record(ctx, v, v.alert, s)
+		return r.record(ctx, v, s)
 	}
 	if err == nil {
 		r.pending.markRecorded(v.before, v.unrecorded)
@@ -241,8 +241,8 @@ func (r *Reconciler) complete(ctx context.Context, v *scope, s lifecycle.Plan) (
 }
 
 // record writes the status.
-func (r *Reconciler) record(ctx context.Context, v *scope, alert *v1beta1.Alert, s lifecycle.Plan) error {
-	status := lifecycle.Report(alert, s, v.inputs)
+func (r *Reconciler) record(ctx context.Context, v *scope, s lifecycle.Plan) error {
+	status := lifecycle.Report(v.alert, s, v.inputs)
 	if !equality.Semantic.DeepEqual(status, v.before.Status) {
 		ctx, cancel := context.WithTimeout(ctx, recordTimeout)
 		defer cancel()

@@ -157,7 +157,7 @@ func (r *Reconciler) writeAhead(ctx context.Context, v *scope, sends []acquired)
 		w.InFlight[lifecycle.RefOf(t.Row)] = t.open
 	}
 	intended := lifecycle.Decide(v.alert, w)
-	return intended, r.record(ctx, v, v.alert, intended)
+	return intended, r.record(ctx, v, intended)
 }
 
 // watch is a reconcile that waits for answers.
@@ -182,7 +182,7 @@ func (r *Reconciler) awaitAnswers(ctx context.Context, v *scope, pending int, wa
 		}
 		next, err := r.decide(ctx, v)
 		if err == nil {
-			err = r.record(ctx, v, v.alert, next.Waiting(v.queued, v.inputs.Now))
+			err = r.record(ctx, v, next.Waiting(v.queued, v.inputs.Now))
 		}
 		if err != nil {
 			log.FromContext(ctx).V(1).Info("Could not record a delivery yet", "error", err.Error())

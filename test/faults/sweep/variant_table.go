@@ -107,7 +107,7 @@ func variants() []variant {
 `}}, scenario: "alert", fault: "crash-after@POST:receiver:hook#1", oracle: "end"},
 		{name: "repeats-what-may-have-arrived", edits: []mistake{{alertRules + "deliver.go", `	return row.LastAttemptedHash == hash && (row.AnswerLost && isAtMostOnce(p) || isUnconfirmed(row, p))`, `	return false`}},
 			scenario: "once", fault: "lost@POST:receiver:hook#1", oracle: "once"},
-		{name: "no-intent", edits: []mistake{{alerts + "execute.go", `	return intended, r.record(ctx, v, v.alert, intended)`, `	return intended, nil`}}, scenario: "once", fault: "crash-after@POST:receiver:hook#1", oracle: "once"},
+		{name: "no-intent", edits: []mistake{{alerts + "execute.go", `	return intended, r.record(ctx, v, intended)`, `	return intended, nil`}}, scenario: "once", fault: "crash-after@POST:receiver:hook#1", oracle: "once"},
 		{name: "no-lock", edits: []mistake{{"internal/patch/patch.go", `		{"test", "/metadata/resourceVersion", obj.GetResourceVersion()},
 `, ``}, {"main.go", `		ctrl.Log.Error(err, "Bellhop ended")
 `, `		time.Sleep(10 * time.Second) // a deposed leader is slow to stop
