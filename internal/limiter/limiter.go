@@ -49,7 +49,7 @@ type Request struct {
 	ID any
 	// Flow is the flow of the request. Flows take turns: a long queue in one does not delay another.
 	Flow string
-	// Total and PerLane are the rate limits of all requests and of each flow; the last request sets them.
+	// Total and PerFlow are the rate limits of all requests and of each flow; the last request sets them.
 	Total, PerFlow Rate
 	// First: it is the first attempt of an object or of a content. It is made at an endpoint that fails as well, one every
 	// FirstInterval: it must not wait behind the fault of another object, and its answer shows whether there is one.
