@@ -60,9 +60,11 @@ func (lim *Limiter) assess(now time.Time, r Result, e entry, ownFault bool) (rec
 		lim.assessFailure(now, e)
 	case Refused:
 		lim.forgetFailures()
+		lim.standing = works
 		lim.countRefailed(now, e.Request)
 	case Accepted:
 		lim.forgetFailures()
+		lim.standing = works
 		recovered, lim.recovers, lim.succeeded = lim.recovers, false, now
 	}
 	return recovered
@@ -92,6 +94,7 @@ func (lim *Limiter) assessMisconfiguration(now time.Time, unauthorized bool, e e
 		lim.countRefailed(now, e.Request)
 		return
 	}
+	lim.standing = fails
 	lim.misconfigured.add(e.Misconfigured+1, unauthorized, now)
 	lim.recovers = lim.recovers || lim.misconfigured.isBlocking()
 }
@@ -106,6 +109,7 @@ func (lim *Limiter) assessFailure(now time.Time, e entry) {
 	if lim.tripped() && lim.busy > lim.firsts { // it was in flight when the endpoint failed
 		return
 	}
+	lim.standing = fails
 	if lim.failures++; lim.failures >= failuresToTrip {
 		lim.recovers = true
 	}

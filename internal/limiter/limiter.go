@@ -145,6 +145,7 @@ type Limiter struct {
 	firsts         int       // those of them in firstMode
 	firstAt        time.Time // when the next request in firstMode may be sent
 	turns          uint64    // of flows in firstMode and probeMode
+	standing       standing
 	failures       int       // in a row
 	failing        []any     // the objects of these failures, at most failuresToTrip
 	openCount      int       // since the circuit breaker has opened
@@ -163,6 +164,15 @@ type Limiter struct {
 	notified       []*waiter
 	timer          *time.Timer
 }
+
+// standing is what the last answer, or its absence, says of an endpoint.
+type standing int
+
+const (
+	unasked standing = iota // no request to this version has ended
+	works                   // it answers
+	fails                   // the last request had no answer, or one that looks like a misconfiguration
+)
 
 // Release returns a slot, with the outcome of the request.
 type Release func(now time.Time, r Result) Attribution
@@ -193,7 +203,7 @@ func (lim *Limiter) Enter(t Request, now time.Time) (release Release, wait Wait)
 		lim.remove(own)
 		e, began := lim.admit(l, t, now), now
 		return func(now time.Time, r Result) Attribution {
-			lim.tenant.exit(probe, now.Sub(began))
+			lim.tenant.exit(probe, now.Sub(began), r.Outcome)
 			return lim.release(e, now, r)
 		}, Wait{}
 	}
@@ -283,6 +293,7 @@ func (lim *Limiter) Reset(version string, now time.Time) {
 	}
 	lim.epoch++
 	lim.forgetFailures()
+	lim.standing = unasked
 	lim.retryAfter, lim.firstAt, lim.recovers = time.Time{}, time.Time{}, false
 	lim.unlockAndNotify(now)
 }

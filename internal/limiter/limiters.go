@@ -96,7 +96,7 @@ func (l *Limiters[K]) tenant(key K) *tenant {
 		l.tenants = map[string]*tenant{}
 	}
 	if l.tenants[name] == nil {
-		l.tenants[name] = &tenant{}
+		l.tenants[name] = newTenant()
 	}
 	return l.tenants[name]
 }

@@ -24,11 +24,13 @@ import (
 )
 
 const (
-	// TenantSlots bounds the requests in flight to all endpoints of a tenant, probes aside.
+	// TenantSlots bounds the requests in flight to all endpoints of a tenant that work, and, beside them, the probes: requests to endpoints
+	// that have not answered yet or fail, and those that only ask whether an endpoint works.
 	TenantSlots = 4 * slots
-	// TenantProbes bounds the probes in flight to all endpoints of a tenant: requests to endpoints that fail, and those that only ask
-	// whether an endpoint works.
+	// TenantProbes bounds the probes in flight while probes hang.
 	TenantProbes = 4
+	// hangs is how long a request without an answer takes that hangs.
+	hangs = time.Second
 	// minSpread is the shortest time over which the requests that follow others are spread.
 	minSpread = 100 * time.Millisecond
 )
@@ -42,15 +44,26 @@ type tenant struct {
 
 // turns are slots that Limiters take in turn.
 type turns struct {
-	busy    int
-	waiting []*Limiter // the next one first
+	busy, limit int
+	waiting     []turn // the next one first
 }
 
-func (t *tenant) of(probe bool) (own, other *turns, limit int) {
+// turn is the turn of an endpoint that waits.
+type turn struct {
+	*Limiter
+
+	fails bool // when its turn was given
+}
+
+func newTenant() *tenant {
+	return &tenant{slots: turns{limit: TenantSlots}, probes: turns{limit: TenantSlots}}
+}
+
+func (t *tenant) of(probe bool) (own, other *turns) {
 	if probe {
-		return &t.probes, &t.slots, TenantProbes
+		return &t.probes, &t.slots
 	}
-	return &t.slots, &t.probes, TenantSlots
+	return &t.slots, &t.probes
 }
 
 // enter takes a slot for a request to an endpoint, unless there is none beside those for the endpoints whose turn is earlier. Then it is the
@@ -62,16 +75,20 @@ func (t *tenant) enter(lim *Limiter, probe bool) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	defer t.notifyLater()
-	own, other, limit := t.of(probe)
+	own, other := t.of(probe)
 	other.leave(lim)
-	position := own.position(lim)
-	entered := position < limit-own.busy
+	position, waits := own.position(lim)
+	entered := position < own.limit-own.busy
 	if entered {
 		own.leave(lim)
 		own.busy++
 	}
-	if !entered && position == len(own.waiting) || entered && len(lim.waiters) > 0 { // those wait for the endpoint's next turn
-		own.waiting = append(own.waiting, lim)
+	switch {
+	case entered && len(lim.waiters) > 0: // those wait for the endpoint's next turn
+		position, _ = own.position(lim)
+		own.insert(position, lim)
+	case !entered && !waits:
+		own.insert(position, lim)
 	}
 	return entered
 }
@@ -79,9 +96,12 @@ func (t *tenant) enter(lim *Limiter, probe bool) bool {
 // exit returns a slot after a request that took some time. After a long one the next request waits, for up to a tenth of that time: requests
 // that began together at endpoints that hang also end together, and the statuses that follow from them, if they were written all at once,
 // would delay those of other tenants.
-func (t *tenant) exit(probe bool, took time.Duration) {
+func (t *tenant) exit(probe bool, took time.Duration, o Outcome) {
 	if t == nil {
 		return
+	}
+	if probe {
+		t.adapt(o == Unavailable && took >= hangs)
 	}
 	if spread := took / 10; spread > minSpread {
 		time.AfterFunc(rand.N(spread), func() {
@@ -93,10 +113,22 @@ func (t *tenant) exit(probe bool, took time.Duration) {
 	t.free(probe)
 }
 
+// adapt halves the probes while they hang, so that fewer statuses are written for the same hundreds of endpoints, and adds one with each other
+// probe.
+func (t *tenant) adapt(hung bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if hung {
+		t.probes.limit = max(t.probes.limit/2, TenantProbes)
+	} else {
+		t.probes.limit = min(t.probes.limit+1, TenantSlots)
+	}
+}
+
 func (t *tenant) free(probe bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	own, _, _ := t.of(probe)
+	own, _ := t.of(probe)
 	own.busy--
 }
 
@@ -126,33 +158,48 @@ func (t *tenant) notify(now time.Time) {
 		t.mu.Lock()
 		next := t.next()
 		t.mu.Unlock()
-		for _, lim := range next {
-			again = lim.notifyOne(now) || again
+		for _, endpoint := range next {
+			again = endpoint.notifyOne(now) || again
 		}
 	}
 }
 
 // next returns the endpoints whose turn it is.
-func (t *tenant) next() []*Limiter {
-	return slices.Concat(t.slots.next(TenantSlots), t.probes.next(TenantProbes))
+func (t *tenant) next() []turn {
+	return slices.Concat(t.slots.next(), t.probes.next())
 }
 
-// position returns the number of endpoints whose turn is earlier.
-func (s *turns) position(lim *Limiter) int {
-	if i := slices.Index(s.waiting, lim); i >= 0 {
-		return i
+// position returns the number of endpoints whose turn is earlier, and whether the endpoint waits already. One that was not asked yet comes before
+// those that fail, each of which may hold its slot for as long as a request may take.
+func (s *turns) position(lim *Limiter) (earlier int, waits bool) {
+	if i := s.index(lim); i >= 0 {
+		return i, true
 	}
-	return len(s.waiting)
+	earlier = len(s.waiting)
+	for lim.standing == unasked && earlier > 0 && s.waiting[earlier-1].fails {
+		earlier--
+	}
+	return earlier, false
+}
+
+func (s *turns) index(lim *Limiter) int {
+	return slices.IndexFunc(s.waiting, func(t turn) bool { return t.Limiter == lim })
+}
+
+func (s *turns) insert(at int, lim *Limiter) {
+	s.waiting = slices.Insert(s.waiting, at, turn{lim, lim.standing == fails})
 }
 
 func (s *turns) leave(lim *Limiter) (left bool) {
-	before := len(s.waiting)
-	s.waiting = slices.DeleteFunc(s.waiting, func(other *Limiter) bool { return other == lim })
-	return len(s.waiting) < before
+	i := s.index(lim)
+	if i >= 0 {
+		s.waiting = slices.Delete(s.waiting, i, i+1)
+	}
+	return i >= 0
 }
 
-func (s *turns) next(limit int) []*Limiter {
-	return slices.Clone(s.waiting[:min(len(s.waiting), max(limit-s.busy, 0))])
+func (s *turns) next() []turn {
+	return slices.Clone(s.waiting[:min(len(s.waiting), max(s.limit-s.busy, 0))])
 }
 
 // notifyOne notifies a waiter in the endpoint's turn, which is for one request, unless one was notified. If there is none to notify, the
@@ -184,5 +231,5 @@ func (lim *Limiter) leaveTenant() bool {
 
 // isProbe reports whether a request to the endpoint is a probe for its tenant.
 func (lim *Limiter) isProbe(t Request) bool {
-	return t.Probe || lim.tripped() || lim.misconfigured.isBlocking()
+	return t.Probe || lim.standing != works
 }

@@ -19,6 +19,7 @@ package limiter_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -30,14 +31,15 @@ import (
 // load makes requests to the endpoints of a tenant, and counts those in flight.
 type load struct {
 	limiters limiter.Limiters[string]
-	result   func() limiter.Result
-	takes    func() time.Duration // a request
-	late     func() time.Duration // between a notification and the next attempt to enter
+	result   func(endpoint string) limiter.Result
+	takes    func(endpoint string) time.Duration // a request
+	late     func() time.Duration                // between a notification and the next attempt to enter
 
 	mu                        sync.Mutex
 	slots, probes             int // in flight
 	mostSlots, mostProbes, ok int
-	failing                   map[string]map[int]bool // requests whose last answers in a row were failures
+	works                     map[string]bool // endpoints that answered last
+	tried                     map[int]bool
 	entered                   map[int]bool
 	heartbeats                map[int]*time.Timer
 }
@@ -45,10 +47,11 @@ type load struct {
 func newLoad() *load {
 	return &load{
 		limiters: limiter.Limiters[string]{TenantOf: func(endpoint string) string { return endpoint[:1] }},
-		result:   func() limiter.Result { return limiter.Result{} },
-		takes:    func() time.Duration { return time.Second },
+		result:   func(string) limiter.Result { return limiter.Result{} },
+		takes:    func(string) time.Duration { return time.Second },
 		late:     func() time.Duration { return 0 },
-		failing:  map[string]map[int]bool{},
+		works:    map[string]bool{},
+		tried:    map[int]bool{},
 		entered:  map[int]bool{},
 
 		heartbeats: map[int]*time.Timer{},
@@ -62,8 +65,9 @@ func (c *load) ask(endpoint string, who int) {
 	if c.entered[who] {
 		return
 	}
-	enter := func() { time.AfterFunc(c.late(), func() { c.ask(endpoint, who) }) }
-	isProbe := len(c.failing[endpoint]) >= 3
+	late := c.late()
+	enter := func() { time.AfterFunc(late, func() { c.ask(endpoint, who) }) }
+	isProbe := !c.works[endpoint]
 	release, _ := c.limiters.Of(endpoint, time.Now()).Enter(limiter.Request{ID: who, Notify: enter}, time.Now())
 	if release == nil {
 		if c.heartbeats[who] == nil {
@@ -82,35 +86,45 @@ func (c *load) ask(endpoint string, who int) {
 	}
 	count(1)
 	c.mostSlots, c.mostProbes = max(c.mostSlots, c.slots), max(c.mostProbes, c.probes)
-	time.AfterFunc(c.takes(), func() {
+	time.AfterFunc(c.takes(endpoint), func() {
 		c.mu.Lock()
 		count(-1)
-		r := c.result()
+		r := c.result(endpoint)
 		failed := r.Outcome == limiter.Unavailable
-		if failed {
-			if c.failing[endpoint] == nil {
-				c.failing[endpoint] = map[int]bool{}
-			}
-			c.failing[endpoint][who] = true
-		} else {
-			c.failing[endpoint] = nil
+		c.works[endpoint], c.tried[who] = !failed, true
+		if !failed {
 			c.ok++
 		}
 		c.entered[who] = !failed // for good
-		c.mu.Unlock()
 		release(time.Now(), r)
+		c.mu.Unlock()
 		if failed {
 			c.ask(endpoint, who)
 		}
 	})
 }
 
-// F-S10: all endpoints of a tenant together have 16 requests and 4 probes in flight, however many hang, and another tenant has its own.
+// pass lets time pass.
+func (c *load) pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+// answer has all endpoints answer so from now on.
+func (c *load) answer(takes time.Duration, o limiter.Outcome) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.takes = func(string) time.Duration { return takes }
+	c.result = func(string) limiter.Result { return limiter.Result{Outcome: o} }
+	c.mostSlots, c.mostProbes = 0, 0
+}
+
+// F-S10: all endpoints of a tenant together have 16 requests in flight where they work, and 16 where they do not, or 4 while these hang, however
+// many there are; and another tenant has its own.
 func TestATenantHasBoundedRequestsInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newLoad()
-		c.takes = func() time.Duration { return time.Minute }
-		c.result = func() limiter.Result { return limiter.Result{Outcome: limiter.Unavailable} }
+		c.takes = func(string) time.Duration { return time.Minute }
 		for i := range 900 {
 			c.ask(fmt.Sprintf("a%d", i%300), i)
 		}
@@ -122,31 +136,65 @@ func TestATenantHasBoundedRequestsInFlight(t *testing.T) {
 			t.Errorf("got %q", wait.Cause)
 		}
 		c.limiters.Cancel("a300", "a", time.Now())
-		time.Sleep(6 * time.Hour)
-		if c.mostSlots != 16 || c.mostProbes != 4 {
-			t.Errorf("at most %d requests and %d probes in flight", c.mostSlots, c.mostProbes)
+		c.pass(6 * time.Hour)
+		if c.mostSlots != 16 || c.mostProbes != 16 || c.ok != 900 {
+			t.Errorf("at most %d requests and %d probes in flight, %d succeeded", c.mostSlots, c.mostProbes, c.ok)
 		}
-		c.result = func() limiter.Result { return limiter.Result{} }
-		time.Sleep(12 * time.Hour)
-		if c.ok != 900 {
+
+		c.answer(time.Minute, limiter.Unavailable)
+		for i := range 900 {
+			c.ask(fmt.Sprintf("a%d", i%300), 900+i)
+		}
+		c.pass(6 * time.Hour)
+		c.answer(time.Minute, limiter.Unavailable)
+		c.pass(6 * time.Hour)
+		if c.mostSlots != 0 || c.mostProbes != 4 {
+			t.Errorf("at most %d requests and %d probes in flight while all endpoints hang", c.mostSlots, c.mostProbes)
+		}
+		c.answer(time.Minute, limiter.Accepted)
+		c.pass(12 * time.Hour)
+		if c.ok != 1800 {
 			t.Errorf("%d succeeded after the endpoints have recovered", c.ok)
 		}
 	})
 }
 
-// F-S10: requests that only ask whether an endpoint works do not delay the others of the tenant.
-func TestATenantHasSlotsOfItsOwnForProbes(t *testing.T) {
+// F-S10: an endpoint that works does not wait for those of its tenant that hang, and a new one waits for one request at most.
+func TestAnEndpointThatWorksDoesNotWaitForThoseThatHang(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newLoad()
-		entered := 0
-		for i := range 10 {
-			endpoint := c.limiters.Of(fmt.Sprintf("a%d", i), time.Now())
-			if release, _ := endpoint.Enter(limiter.Request{ID: i, Probe: true, Notify: func() {}}, time.Now()); release != nil {
-				entered++
+		healthy := func(endpoint string) bool { return strings.HasPrefix(endpoint, "a-healthy") }
+		c.takes = func(endpoint string) time.Duration {
+			if healthy(endpoint) {
+				return time.Millisecond
+			}
+			return 10 * time.Second
+		}
+		c.result = func(endpoint string) limiter.Result {
+			if healthy(endpoint) {
+				return limiter.Result{}
+			}
+			return limiter.Result{Outcome: limiter.Unavailable}
+		}
+		wantSoon := func(endpoint string, within time.Duration) {
+			t.Helper()
+			ok := c.ok
+			c.ask(endpoint, rand.Int())
+			c.pass(within)
+			if c.ok == ok {
+				t.Errorf("%s was not asked within %s", endpoint, within)
 			}
 		}
-		if release, _ := c.limiters.Of("a9", time.Now()).Enter(limiter.Request{ID: "an Alert", Notify: func() {}}, time.Now()); entered != 4 || release == nil {
-			t.Errorf("%d probes in flight; the other entered: %t", entered, release != nil)
+		wantSoon("a-healthy", 2*time.Millisecond)
+		for i := range 600 {
+			c.ask(fmt.Sprintf("a%d", i%300), i)
+		}
+		for minute := range 60 {
+			c.pass(time.Minute)
+			wantSoon("a-healthy", 2*time.Millisecond)
+			if minute > 30 { // all have been asked
+				wantSoon(fmt.Sprint("a-healthy", minute), 12*time.Second)
+			}
 		}
 	})
 }
@@ -157,17 +205,17 @@ func TestEachEndpointOfATenantGetsItsTurn(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 1))
 			c := newLoad()
-			c.takes = func() time.Duration { return time.Duration(r.IntN(5000)) * time.Millisecond }
+			c.takes = func(string) time.Duration { return time.Duration(r.IntN(5000)) * time.Millisecond }
 			c.late = func() time.Duration { return time.Duration(r.IntN(1+int(seed)%3*1500)) * time.Millisecond }
-			c.result = func() limiter.Result {
+			c.result = func(string) limiter.Result {
 				return limiter.Result{Outcome: []limiter.Outcome{limiter.Unavailable, limiter.Accepted, limiter.Accepted, limiter.Accepted}[r.IntN(4)]}
 			}
 			for i := range 400 {
 				c.ask(fmt.Sprintf("a%d", i%(1+r.IntN(60))), i)
 			}
-			time.Sleep(3 * time.Hour)
-			if c.ok != 400 || c.mostSlots > 16 {
-				t.Errorf("seed %d: %d of 400 succeeded, at most %d in flight", seed, c.ok, c.mostSlots)
+			c.pass(3 * time.Hour)
+			if c.ok != 400 || c.mostSlots > 16 || c.mostProbes > 16 {
+				t.Errorf("seed %d: %d of 400 succeeded, at most %d requests and %d probes in flight", seed, c.ok, c.mostSlots, c.mostProbes)
 			}
 		})
 	}
@@ -178,28 +226,31 @@ func TestEachEndpointOfATenantGetsItsTurn(t *testing.T) {
 func TestATenantHasItsRequestsSpread(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newLoad()
-		ended, tried := map[int64]int{}, 0 // by the second
-		c.takes = func() time.Duration { return 15 * time.Second }
-		c.result = func() limiter.Result {
+		ended := map[int64]int{} // by the second
+		c.takes = func(string) time.Duration { return 15 * time.Second }
+		c.result = func(string) limiter.Result {
 			ended[time.Now().Unix()]++
 			return limiter.Result{Outcome: limiter.Unavailable}
 		}
 		for i := range 900 {
 			c.ask(fmt.Sprintf("a%d", i%300), i)
 		}
-		time.Sleep(time.Minute) // four rounds
+		c.pass(time.Minute) // four rounds
+		c.mu.Lock()
 		clear(ended)
-		time.Sleep(40 * time.Minute)
-		for second, n := range ended {
-			if n > limiter.TenantSlots-4 {
-				t.Errorf("%d requests ended in second %d", n, second)
+		c.mu.Unlock()
+		c.pass(2 * time.Hour)
+		together := 0
+		for _, n := range ended {
+			if n == limiter.TenantProbes {
+				together++
 			}
 		}
-		for _, failed := range c.failing {
-			tried += len(failed)
+		if together > len(ended)/10 {
+			t.Errorf("all %d requests ended together %d times, in %d seconds", limiter.TenantProbes, together, len(ended))
 		}
-		if tried != 900 {
-			t.Errorf("%d of 900 were tried", tried)
+		if len(c.tried) != 900 {
+			t.Errorf("%d of 900 were tried", len(c.tried))
 		}
 	})
 }

@@ -61,7 +61,7 @@ func BlockerForQueue(cause limiter.Cause, broker brokers.Key) *lifecycle.Blocker
 	case limiter.Failing:
 		message = "Retries at the broker keep failing; until they succeed, a few requests each second are sent, in turn"
 	case limiter.TenantBusy:
-		message = fmt.Sprintf("Requests to other ServiceBrokers of namespace %q come first: all of a namespace together have at most %d in flight, and %d to those that fail", broker.Namespace, limiter.TenantSlots, limiter.TenantProbes)
+		message = fmt.Sprintf("Requests to other ServiceBrokers of namespace %q come first: all of a namespace together have at most %d in flight to those that answer, and as many to the others, or %d while these hang", broker.Namespace, limiter.TenantSlots, limiter.TenantProbes)
 	case limiter.Busy, limiter.RateLimited:
 	}
 	return lifecycle.InProgress(v1beta1.ReasonQueued, message)

@@ -76,7 +76,7 @@ func whyQueued(cause limiter.Cause, row v1beta1.Delivery) (reason, text string) 
 	case limiter.LooksMisconfigured:
 		return v1beta1.ReasonMisconfigured, fmt.Sprintf("retried with %s/%s, see its status", row.Kind, row.Name)
 	case limiter.TenantBusy:
-		return v1beta1.ReasonQueued, fmt.Sprintf("requests to other Receivers of this namespace come first: all of them together have at most %d in flight, and %d to those that fail", limiter.TenantSlots, limiter.TenantProbes)
+		return v1beta1.ReasonQueued, fmt.Sprintf("requests to other Receivers of this namespace come first: all of them together have at most %d in flight to those that answer, and as many to the others, or %d while these hang", limiter.TenantSlots, limiter.TenantProbes)
 	case limiter.Busy, limiter.Failing:
 	}
 	return v1beta1.ReasonQueued, "other requests to this receiver come first"
