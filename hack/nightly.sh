@@ -76,7 +76,7 @@ limit() { # in minutes
 	skew) echo 11 ;;
 	variants) echo 14 ;;
 	race) echo 11 ;;
-	soak) echo 13 ;;
+	soak) echo 14 ;;
 	mutations) echo 5 ;;
 	bench) echo 4 ;;
 	fuzz) echo 7 ;;
