@@ -240,6 +240,8 @@ func TestFailures(t *testing.T) {
 	want(t, "what is left", b.Holds().Instances["i1"].State, osbtest.Remains)
 	_, out := c.Provision(t.Context(), provision(p))
 	want(t, "again", out.Class, result.Unknown)
+	_, out = c.FetchInstance(t.Context(), p)
+	want(t, "what is left, fetched", out.Class, result.Gone)
 	removed, _ := c.Deprovision(t.Context(), osb.RemovalRequest{Params: p})
 	poll(t, c, osb.PollRequest{Params: p, Operation: removed.Operation, Removal: true})
 

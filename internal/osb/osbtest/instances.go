@@ -145,7 +145,7 @@ func (b *Broker) getInstance(c *request) reply {
 		}
 	}
 	switch {
-	case !ok || held.creating():
+	case !ok || !held.complete: // it can be fetched once its creation has succeeded
 		return refuse(http.StatusNotFound, "", "there is no such instance")
 	case b.options.Blocking && held.running != nil:
 		return *b.blocked(held.entry)
