@@ -154,6 +154,9 @@ func (ap *application) recordUpdateFailure(message string) {
 		message += "; the broker says that the instance cannot be used until it is repaired or deleted"
 	}
 	if ap.answer.Class != osbresult.Done || ap.answer.UpdateNotRepeatable { // refused
+		if ap.status.ReconciledGeneration == 0 { // it was adopted, and may be what a failed provisioning has left
+			message += fmt.Sprintf("; the broker had this instance under the id %q, and has never confirmed that it was provisioned: if it cannot be used, delete this object, which removes it, and create it again", ap.call.InstanceID)
+		}
 		ap.stopRetrying(v1beta1.ReasonUpdateInstanceCallFailed, v1beta1.ReasonUpdateInstanceCallFailed, message)
 	} else {
 		ap.recordSlowRetry(v1beta1.ReasonUpdateInstanceCallFailed, message)

@@ -17,6 +17,7 @@ limitations under the License.
 package instance
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -366,6 +367,23 @@ func TestWhatABrokerDoesNotTellHasNotChanged(t *testing.T) {
 	f.after(Decide(f.si, f.in).Request, said(osbresult.Done, 200))
 	if got := Decide(f.si, f.in).say(); got != "nothing: Ready" {
 		t.Error("then:", got)
+	}
+}
+
+// TestARefusedUpdateOfAnAdoptedInstanceSaysHowToReplaceIt: it may be what a failed provisioning has left, where a broker shows that.
+func TestARefusedUpdateOfAnAdoptedInstanceSaysHowToReplaceIt(t *testing.T) {
+	f := newFixture(retrievable, provisioning)
+	f.in.SeenRunning = false // another process has sent the request
+	f.after(&Request{Operation: lifecycle.Poll, InstanceID: "id", Owned: true, Retrievable: true}, Answer{Outcome: osbresult.Outcome{Class: osbresult.Done, Status: 200}, State: osbresult.Failed})
+	found := said(osbresult.Done, 200)
+	found.Instance = &osbresult.Instance{PlanID: "small-id"}
+	for _, answer := range []Answer{found, said(osbresult.Rejected, 422)} {
+		f.in.Now = f.in.Now.Add(time.Hour)
+		f.after(Decide(f.si, f.in).Request, answer)
+	}
+	ready := lifecycle.FindCondition(f.si.Status.Conditions, v1beta1.ConditionReady)
+	if ready.Reason != v1beta1.ReasonUpdateInstanceCallFailed || !strings.Contains(ready.Message, "delete this object, which removes it, and create it again") {
+		t.Errorf("%+v", ready)
 	}
 }
 
