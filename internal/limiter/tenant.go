@@ -45,14 +45,14 @@ type tenant struct {
 // turns are slots that Limiters take in turn.
 type turns struct {
 	busy, limit int
-	waiting     []turn // the next one first
+	waiting     []queued // the next one first
 }
 
-// turn is the turn of an endpoint that waits.
-type turn struct {
+// queued is an endpoint that waits.
+type queued struct {
 	*Limiter
 
-	fails bool // when its turn was given
+	fails bool // when it began to wait
 }
 
 func newTenant() *tenant {
@@ -165,7 +165,7 @@ func (t *tenant) notify(now time.Time) {
 }
 
 // next returns the endpoints whose turn it is.
-func (t *tenant) next() []turn {
+func (t *tenant) next() []queued {
 	return slices.Concat(t.slots.next(), t.probes.next())
 }
 
@@ -183,11 +183,11 @@ func (s *turns) position(lim *Limiter) (earlier int, waits bool) {
 }
 
 func (s *turns) index(lim *Limiter) int {
-	return slices.IndexFunc(s.waiting, func(t turn) bool { return t.Limiter == lim })
+	return slices.IndexFunc(s.waiting, func(q queued) bool { return q.Limiter == lim })
 }
 
 func (s *turns) insert(at int, lim *Limiter) {
-	s.waiting = slices.Insert(s.waiting, at, turn{lim, lim.standing == fails})
+	s.waiting = slices.Insert(s.waiting, at, queued{lim, lim.standing == fails})
 }
 
 func (s *turns) leave(lim *Limiter) (left bool) {
@@ -198,7 +198,7 @@ func (s *turns) leave(lim *Limiter) (left bool) {
 	return i >= 0
 }
 
-func (s *turns) next() []turn {
+func (s *turns) next() []queued {
 	return slices.Clone(s.waiting[:min(len(s.waiting), max(s.limit-s.busy, 0))])
 }
 
