@@ -160,7 +160,7 @@ func TestATenantHasBoundedRequestsInFlight(t *testing.T) {
 }
 
 // F-S10: an endpoint that works does not wait for those of its tenant that hang, and a new one waits for one request at most.
-func TestAnEndpointThatWorksDoesNotWaitForThoseThatHang(t *testing.T) {
+func TestATenantHasEndpointsThatWorkWaitForNoneThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newLoad()
 		healthy := func(endpoint string) bool { return strings.HasPrefix(endpoint, "a-healthy") }
