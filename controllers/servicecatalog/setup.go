@@ -63,21 +63,22 @@ func Setup(_ context.Context, mgr ctrl.Manager, o Options) error {
 	if err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
+	digests := brokers.NewDigestKey(mgr.GetAPIReader(), mgr.GetClient(), types.NamespacedName{Namespace: o.ClusterID.Namespace, Name: brokers.DigestKeySecret})
 	k := &engine.Config{
 		Index:        index.Index{Cache: mgr.GetCache()},
 		Barrier:      consistency.CacheBarrier{Cache: mgr.GetCache(), Live: mgr.GetAPIReader()},
 		ClusterID:    brokers.NewClusterID(mgr.GetAPIReader(), mgr.GetClient(), o.ClusterID),
-		DigestKey:    brokers.NewDigestKey(mgr.GetAPIReader(), mgr.GetClient(), types.NamespacedName{Namespace: o.ClusterID.Namespace, Name: brokers.DigestKeySecret}),
+		DigestKey:    digests,
 		CountRelease: m.released,
 		Recorder:     o.Recorder,
 		Clock:        clock.RealClock{},
-		Clients:      brokers.NewClients(mgr.GetCache(), mgr.GetAPIReader(), o.Guard, o.Timeout, m.observe),
+		Clients:      brokers.NewClients(mgr.GetCache(), mgr.GetAPIReader(), o.Guard, o.Timeout, digests, m.observe),
 	}
-	secrets := authsecret.NewReconciler(mgr.GetCache(), mgr.GetClient(), index.Index{Cache: consistency.ReadYourWrites(mgr.GetClient(), mgr.GetCache())}, o.Recorder, &k.Barrier)
+	secrets := authsecret.NewReconciler(mgr.GetCache(), mgr.GetAPIReader(), mgr.GetClient(), index.Index{Cache: consistency.ReadYourWrites(mgr.GetClient(), mgr.GetCache())}, o.Recorder, &k.Barrier)
 	k.ProtectSecrets = secrets.Protect
 	err = errors.Join(
 		authsecret.Setup(mgr, secrets),
-		broker.Setup(mgr, k, secrets, broker.Options{Workers: o.BrokerWorkers, RelistInterval: o.RelistInterval, ForgetMetrics: m.forget}), // before the others, which request relists
+		broker.Setup(mgr, k, broker.Options{Workers: o.BrokerWorkers, RelistInterval: o.RelistInterval, Protect: secrets.Enqueue, ForgetMetrics: m.forget}), // before the others, which request relists
 		instance.Setup(mgr, k, o.Workers),
 		binding.Setup(mgr, k, o.Workers),
 	)

@@ -20,10 +20,12 @@ package brokers
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -62,6 +64,7 @@ type Clients struct {
 	// timeout of a request.
 	timeout time.Duration
 	observe func(Key, osb.Observation)
+	digests *DigestKey
 
 	clients *versioned.Cache[Key, *Client]
 	// Limiters has one limiter for each broker. Those of the ServiceBrokers of a namespace share a bound.
@@ -72,9 +75,9 @@ type Clients struct {
 	misconfigurations map[Key]string
 }
 
-// NewClients returns clients without a broker. observe is called after each request.
-func NewClients(cache, live client.Reader, guard *outbound.Guard, timeout time.Duration, observe func(Key, osb.Observation)) *Clients {
-	c := &Clients{cache: cache, live: live, guard: guard, timeout: timeout, observe: observe, clients: versioned.NewCache[Key, *Client]()}
+// NewClients returns clients without a broker. observe is called after each request. digests is the key of the versions of credentials.
+func NewClients(cache, live client.Reader, guard *outbound.Guard, timeout time.Duration, digests *DigestKey, observe func(Key, osb.Observation)) *Clients {
+	c := &Clients{cache: cache, live: live, guard: guard, timeout: timeout, digests: digests, observe: observe, clients: versioned.NewCache[Key, *Client]()}
 	c.Limiters.TenantOf = func(key Key) string { return key.Namespace }
 	return c
 }
@@ -152,6 +155,33 @@ func (c *Clients) For(ctx context.Context, b v1beta1.Broker) (*Client, error) {
 		return nil, err
 	}
 	return c.clients.Of(KeyOf(b), version, func(*Client) (*Client, error) { return c.newClient(ctx, b) })
+}
+
+// CredentialsVersion returns the version of the credentials with which a broker is reached, for its status: a keyed digest of their content,
+// or one of why they cannot be used; the recorded version, where neither is known. It is empty for a broker without credentials.
+func (c *Clients) CredentialsVersion(ctx context.Context, b v1beta1.Broker) (string, error) {
+	if len(v1beta1.AuthSecrets(b)) == 0 {
+		return "", nil
+	}
+	var version string
+	var unusable *CredentialsError
+	made, err := c.For(ctx, b)
+	switch {
+	case err == nil:
+		version = made.EndpointVersion
+	case errors.As(err, &unusable) && !unusable.Temporary:
+		version = unusable.Message
+	case errors.As(err, &unusable):
+		return b.CommonStatus().CredentialsVersion, nil
+	default:
+		return "", err
+	}
+	key, err := c.digests.Get(ctx)
+	if err != nil { // it stands in no request's way
+		log.FromContext(ctx).Info("Could not tell whether the credentials of a broker have changed", "error", err.Error())
+		return b.CommonStatus().CredentialsVersion, nil
+	}
+	return catalog.Digest(key, json.RawMessage(strconv.Quote(version))), nil
 }
 
 // sourceVersion returns the version of what a client is created from.

@@ -367,7 +367,6 @@ func describeBroker(k kindSet) {
 		si := k.createInstance(ctx, namespace, "data", service.Name, "small")
 		Eventually(instanceStatus(ctx, si)).Should(beProvisioned(si))
 		Eventually(readFinalizers(ctx, login)).ShouldNot(BeEmpty())
-		Eventually(brokerStatus(ctx, b)).Should(HaveField("CredentialsVersion", HaveSuffix("/"+login.ResourceVersion)))
 		classes, err := k.classes(ctx, b)()
 		Expect(err).NotTo(HaveOccurred())
 		names := []string{b.GetName()}

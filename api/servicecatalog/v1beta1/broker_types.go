@@ -182,8 +182,8 @@ type ServiceBrokerStatus struct {
 	// +optional
 	CatalogDigest string `json:"catalogDigest,omitempty"`
 
-	// credentialsVersion tells which versions of the Secrets in authInfo were used
-	// when reading the catalog was last tried.
+	// credentialsVersion is a keyed digest of the credentials with which reading the
+	// catalog was last tried. It does not tell anything of them.
 	// +optional
 	CredentialsVersion string `json:"credentialsVersion,omitempty"`
 

@@ -22,14 +22,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
@@ -53,38 +50,29 @@ import (
 // Secrets.
 type Reconciler struct {
 	cache    client.Reader // has the metadata of Secrets
+	live     client.Reader
 	client   client.Client
 	index    index.Index
 	recorder events.EventRecorder
 	barrier  *consistency.CacheBarrier
 	wake     enqueue.Enqueuer
 
-	// locks are by the name of a Secret: while the finalizer is changed, the version must not be read, as the change would look like
-	// another's.
+	// locks are by the name of a Secret: one that is protected is not released meanwhile.
 	locks keymutex.KeyMutex
 
 	mu        sync.Mutex
-	written   map[types.UID]writtenVersions
+	written   map[types.UID]string    // the resourceVersion that this process has made last
 	uses      map[types.UID]int       // how often it was kept for a new instance
 	announced map[types.UID]time.Time // when an event has said that a deleted Secret is kept
 
 	now func() time.Time
 }
 
-// writtenVersions is what this process has done to a Secret.
-type writtenVersions struct {
-	// versions differ by the finalizer only: this process has made each from the one before.
-	versions []string
-	isKept   bool // in the last one
-}
-
 // NewReconciler returns the reconciler of the Secrets of brokers.
-func NewReconciler(cache client.Reader, c client.Client, x index.Index, recorder events.EventRecorder, barrier *consistency.CacheBarrier) *Reconciler {
-	return &Reconciler{cache: cache, client: c, index: x, recorder: recorder, barrier: barrier, locks: keymutex.NewHashed(secretLocks), written: map[types.UID]writtenVersions{}, uses: map[types.UID]int{}, announced: map[types.UID]time.Time{}, now: time.Now}
+func NewReconciler(cache, live client.Reader, c client.Client, x index.Index, recorder events.EventRecorder, barrier *consistency.CacheBarrier) *Reconciler {
+	return &Reconciler{cache: cache, live: live, client: c, index: x, recorder: recorder, barrier: barrier, locks: keymutex.NewHashed(secretLocks),
+		written: map[types.UID]string{}, uses: map[types.UID]int{}, announced: map[types.UID]time.Time{}, now: time.Now}
 }
-
-// maxTouched bounds the versions that are kept of a Secret; a broker needs the last few.
-const maxTouched = 16
 
 // writeTimeout bounds a write of the finalizer.
 const writeTimeout = 10 * time.Second
@@ -104,8 +92,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err := r.barrier.WaitForSync(ctx); err != nil {
 		return ctrl.Result{}, err
 	}
-	secret := apiserver.Metadata("Secret")
-	if err := r.cache.Get(ctx, req.NamespacedName, secret); err != nil {
+	secret, err := r.read(ctx, req.NamespacedName)
+	if err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	uses := r.usesOf(secret.UID)
@@ -118,7 +106,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	case use == nil && isKept:
 		err = r.release(ctx, secret, uses)
 	case use != nil && !isKept && !isDeleted:
-		err = r.protect(ctx, secret)
+		err = r.protect(ctx, req.NamespacedName)
 	case use != nil && isKept && isDeleted:
 		return r.keepDeleted(ctx, secret, *use, uses)
 	}
@@ -181,11 +169,7 @@ func isDeleted[O client.Object](o O) bool { return !o.GetDeletionTimestamp().IsZ
 // Protect adds the finalizer to the Secrets of a broker, before a request creates something that could not be removed without them.
 func (r *Reconciler) Protect(ctx context.Context, b v1beta1.Broker) error {
 	for _, name := range v1beta1.AuthSecrets(b) {
-		secret := apiserver.Metadata("Secret")
-		err := r.cache.Get(ctx, name, secret)
-		if err == nil {
-			err = r.protect(ctx, secret)
-		}
+		err := r.protect(ctx, name)
 		switch {
 		case errors.Is(err, patch.ErrStale):
 			return err
@@ -214,118 +198,55 @@ func (r *Reconciler) usesOf(uid types.UID) int {
 }
 
 // protect adds the finalizer to a Secret, unless it has it.
-func (r *Reconciler) protect(ctx context.Context, secret client.Object) error {
-	defer r.lock(client.ObjectKeyFromObject(secret))()
-	r.use(secret.GetUID())
-	if r.isKept(secret) {
+func (r *Reconciler) protect(ctx context.Context, name types.NamespacedName) error {
+	defer r.lock(name)()
+	secret, err := r.read(ctx, name)
+	if err != nil {
+		return err
+	}
+	r.use(secret.UID)
+	if controllerutil.ContainsFinalizer(secret, v1beta1.AuthSecretFinalizer) {
 		return nil
 	}
-	return r.setFinalizer(ctx, secret, true)
+	return r.write(ctx, secret, patch.AddFinalizer)
 }
 
 // release removes the finalizer, unless the Secret was kept for a new instance since it had that number of uses.
-func (r *Reconciler) release(ctx context.Context, secret client.Object, uses int) error {
+func (r *Reconciler) release(ctx context.Context, secret *metav1.PartialObjectMetadata, uses int) error {
 	defer r.lock(client.ObjectKeyFromObject(secret))()
-	if r.usesOf(secret.GetUID()) != uses {
+	if r.usesOf(secret.UID) != uses {
 		return patch.ErrStale
 	}
-	return r.setFinalizer(ctx, secret, false)
+	return r.write(ctx, secret, patch.RemoveFinalizer)
 }
 
-// isKept reports whether a Secret has the finalizer, also where the cache does not show this process's last write yet.
-func (r *Reconciler) isKept(secret client.Object) bool {
-	if since := r.pendingWrites(secret); since != nil {
-		return since.isKept
+// read reads the metadata of a Secret: from the cache, unless that does not show this process's last write yet.
+func (r *Reconciler) read(ctx context.Context, name types.NamespacedName) (*metav1.PartialObjectMetadata, error) {
+	secret := apiserver.Metadata("Secret")
+	if err := r.cache.Get(ctx, name, secret); err != nil {
+		return nil, err
 	}
-	return controllerutil.ContainsFinalizer(secret, v1beta1.AuthSecretFinalizer)
-}
-
-// pendingWrites returns this process's writes of a Secret that the cache does not show yet; nil: there are none.
-func (r *Reconciler) pendingWrites(secret client.Object) *writtenVersions {
-	known := r.known(secret.GetUID())
-	if i := slices.Index(known.versions, secret.GetResourceVersion()); i < 0 || i == len(known.versions)-1 {
-		return nil
-	}
-	return &known
-}
-
-func (r *Reconciler) known(uid types.UID) writtenVersions {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.written[uid]
+	written := r.written[secret.UID]
+	r.mu.Unlock()
+	if written == "" || lifecycle.NotAfter(written, secret.ResourceVersion) {
+		return secret, nil
+	}
+	secret = apiserver.Metadata("Secret")
+	return secret, r.live.Get(ctx, name, secret)
 }
 
-// setFinalizer adds the finalizer to a Secret, or removes it, and changes nothing else. The caller holds the lock.
-func (r *Reconciler) setFinalizer(ctx context.Context, secret client.Object, keep bool) error {
+// write changes the finalizers of a Secret, whose lock the caller holds.
+func (r *Reconciler) write(ctx context.Context, secret *metav1.PartialObjectMetadata, change func(context.Context, client.Client, client.Object, string) error) error {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
-	uid, before := secret.GetUID(), secret.GetResourceVersion()
-	switch since := r.pendingWrites(secret); {
-	case since == nil:
-	case since.isKept == keep:
-		return nil
-	default:
-		return patch.ErrStale
+	err := change(ctx, r.client, secret, v1beta1.AuthSecretFinalizer)
+	if err == nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.written[secret.UID] = secret.ResourceVersion
 	}
-	set := patch.RemoveFinalizer
-	if keep {
-		set = patch.AddFinalizer
-	}
-	if err := set(ctx, r.client, secret, v1beta1.AuthSecretFinalizer); err != nil {
-		return err
-	}
-	run := append(r.run(uid, before), secret.GetResourceVersion())
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.written[uid] = writtenVersions{run[max(0, len(run)-maxTouched):], keep}
-	return nil
-}
-
-// run returns the versions of a Secret that differ from the given one by the finalizer only; that one is the last.
-func (r *Reconciler) run(uid types.UID, version string) []string {
-	if run := r.known(uid).versions; len(run) > 0 && run[len(run)-1] == version {
-		return run
-	}
-	return []string{version}
-}
-
-// VersionOf returns the versions of a broker's Secrets, and whether they differ from the recorded ones by the finalizer only.
-func (r *Reconciler) VersionOf(ctx context.Context, b v1beta1.Broker) (version string, touched bool, err error) {
-	recorded := b.CommonStatus().CredentialsVersion
-	var now, before []string
-	secrets := v1beta1.AuthSecrets(b)
-	for _, field := range slices.Sorted(maps.Keys(secrets)) {
-		same, err := r.same(ctx, field, secrets[field])
-		if err != nil {
-			return "", false, err
-		}
-		is := same[len(same)-1]
-		was := is
-		if i := slices.IndexFunc(same, func(s string) bool { return slices.Contains(strings.Fields(recorded), s) }); i >= 0 {
-			was = same[i]
-		}
-		now, before = append(now, is), append(before, was)
-	}
-	version = strings.Join(now, " ")
-	return version, version != recorded && strings.Join(before, " ") == recorded, nil
-}
-
-// same returns the versions of the Secret of a field that are the same to the broker; the present one is the last.
-func (r *Reconciler) same(ctx context.Context, field string, name types.NamespacedName) ([]string, error) {
-	defer r.lock(name)()
-	secret := apiserver.Metadata("Secret")
-	err := r.cache.Get(ctx, name, secret)
-	switch {
-	case apierrors.IsNotFound(err):
-		return []string{field + "=none"}, nil
-	case err != nil:
-		return nil, fmt.Errorf("looking up Secret %s: %w", name, err)
-	}
-	var same []string
-	for _, version := range r.run(secret.UID, secret.ResourceVersion) {
-		same = append(same, fmt.Sprintf("%s=%s/%s", field, secret.UID, version))
-	}
-	return same, nil
+	return err
 }
 
 // forget drops what is known of a Secret that was deleted.

@@ -53,7 +53,7 @@ func TestCredentialsAreKeptForABindingWithoutItsInstance(t *testing.T) {
 		binding := &v1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "app"}}
 		binding.Status.Target = &v1beta1.ServiceBindingTarget{BrokerReference: v1beta1.BrokerReference{Kind: s.BrokerKind(), Name: "osba"}}
 		c, recorder := controllertest.NewCluster(t, interceptor.Funcs{}, b, binding, secret), events.NewFakeRecorder(10)
-		k := NewReconciler(c, c, index.Index{Cache: c}, recorder, &consistency.CacheBarrier{Cache: c, Live: c})
+		k := NewReconciler(c, c, c, index.Index{Cache: c}, recorder, &consistency.CacheBarrier{Cache: c, Live: c})
 		now := lifecycletest.Noon
 		k.now = func() time.Time { return now }
 		finalizers := func() []string {
@@ -87,13 +87,13 @@ func TestCredentialsThatCouldNotBeReleasedAreLookedAtAgain(t *testing.T) {
 	c := controllertest.NewCluster(t, interceptor.Funcs{Patch: func(_ context.Context, _ client.WithWatch, o client.Object, _ client.Patch, _ ...client.PatchOption) error {
 		return apierrors.NewConflict(schema.GroupResource{}, o.GetName(), errors.New("it was changed"))
 	}}, secret)
-	k := NewReconciler(c, c, index.Index{Cache: c}, events.NewFakeRecorder(10), &consistency.CacheBarrier{Cache: c, Live: c})
+	k := NewReconciler(c, c, c, index.Index{Cache: c}, events.NewFakeRecorder(10), &consistency.CacheBarrier{Cache: c, Live: c})
 	if result, err := k.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(secret)}); err != nil || result.IsZero() {
 		t.Errorf("again %v, %v", !result.IsZero(), err)
 	}
 }
 
-func TestASecretIsHeldOnce(t *testing.T) {
+func TestASecretIsProtectedOnce(t *testing.T) {
 	b := controllertest.NewBroker(catalogsync.Namespaced, "https://osba.example")
 	b.SetNamespace("demo")
 	ref := &v1beta1.ObjectReference{Name: "login"}
@@ -105,54 +105,46 @@ func TestASecretIsHeldOnce(t *testing.T) {
 		return c.Patch(ctx, o, p, opts...)
 	}}, secret)
 	before := controllertest.NewCluster(t, interceptor.Funcs{}, secret) // what the cache shows
-	k := NewReconciler(before, c, index.Index{Cache: before}, events.NewFakeRecorder(10), &consistency.CacheBarrier{})
+	r := NewReconciler(before, c, c, index.Index{Cache: before}, events.NewFakeRecorder(10), &consistency.CacheBarrier{})
 	for range 2 {
-		if err := k.Protect(t.Context(), b); err != nil {
+		if err := r.Protect(t.Context(), b); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if err := c.Get(t.Context(), client.ObjectKeyFromObject(secret), secret); err != nil || patches != 1 || !controllerutil.ContainsFinalizer(secret, v1beta1.AuthSecretFinalizer) {
 		t.Errorf("%v, %d patches: %v", err, patches, secret.Finalizers)
 	}
-	asSeen := apiserver.Metadata("Secret")
-	if err := before.Get(t.Context(), client.ObjectKeyFromObject(secret), asSeen); err != nil {
-		t.Fatal(err)
-	}
-	if err := k.release(t.Context(), asSeen, k.usesOf("login")); !errors.Is(err, patch.ErrStale) {
-		t.Errorf("taken off by who has not seen it: %v", err)
-	}
 }
 
-// TestASecretThatWasLetGoIsHeldAgain: the cache may still show our finalizer on it, or a look for
-// what it is needed for may have been too early.
-func TestASecretThatWasLetGoIsHeldAgain(t *testing.T) {
+// A reconcile that looked for what needs the Secret before it was protected does not release it; one that looks afterwards does, and then it is
+// protected again.
+func TestASecretThatWasReleasedIsProtectedAgain(t *testing.T) {
 	b := controllertest.NewBroker(catalogsync.ClusterWide, "https://osba.example")
 	b.Common().AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Namespace: "demo", Name: "login"}}}
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "login", UID: "login", Finalizers: []string{v1beta1.AuthSecretFinalizer}}}
 	name := ctrl.Request{NamespacedName: client.ObjectKeyFromObject(secret)}
-	for _, shown := range []bool{true, false} {
-		c := controllertest.NewCluster(t, interceptor.Funcs{}, secret)
-		cache := client.Reader(c)
-		if !shown {
-			cache = controllertest.NewCluster(t, interceptor.Funcs{}, secret)
-		}
-		k := NewReconciler(cache, c, index.Index{Cache: cache}, events.NewFakeRecorder(10), &consistency.CacheBarrier{})
-		uses, asSeen := k.usesOf("login"), apiserver.Metadata("Secret")
-		if err := cache.Get(t.Context(), name.NamespacedName, asSeen); err != nil {
-			t.Fatal(err)
-		}
-		if err := k.Protect(t.Context(), b); err != nil {
-			t.Fatal(err)
-		}
-		if err := k.release(t.Context(), asSeen, uses); !errors.Is(err, patch.ErrStale) {
-			t.Errorf("released by a reconcile that looked before it was held: %v", err)
-		}
-		if _, err := k.Reconcile(t.Context(), name); err != nil { // nothing needs it
-			t.Fatal(err)
-		}
-		is := &corev1.Secret{}
-		if err := errors.Join(k.Protect(t.Context(), b), c.Get(t.Context(), name.NamespacedName, is)); shown && (err != nil || len(is.Finalizers) != 1) || !shown && !errors.Is(err, patch.ErrStale) {
-			t.Errorf("held again, where the cache shows that it was released (%t): %v, %v", shown, err, is.Finalizers)
+	c := controllertest.NewCluster(t, interceptor.Funcs{}, secret)
+	r := NewReconciler(c, c, c, index.Index{Cache: c}, events.NewFakeRecorder(10), &consistency.CacheBarrier{})
+	uses, seen := r.usesOf("login"), apiserver.Metadata("Secret")
+	if err := c.Get(t.Context(), name.NamespacedName, seen); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Protect(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.release(t.Context(), seen, uses); !errors.Is(err, patch.ErrStale) {
+		t.Errorf("released by a reconcile that looked before it was protected: %v", err)
+	}
+	for _, step := range []struct {
+		do   func() error
+		want int
+	}{
+		{func() error { _, err := r.Reconcile(t.Context(), name); return err }, 0}, // nothing needs it
+		{func() error { return r.Protect(t.Context(), b) }, 1},
+	} {
+		got := &corev1.Secret{}
+		if err := errors.Join(step.do(), c.Get(t.Context(), name.NamespacedName, got)); err != nil || len(got.Finalizers) != step.want {
+			t.Errorf("%v, finalizers %v, want %d", err, got.Finalizers, step.want)
 		}
 	}
 }
@@ -180,7 +172,7 @@ func TestADeletedSecretIsKeptOnlyToRemoveWhatIsAtTheBroker(t *testing.T) {
 			namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "demo"}}
 			c.edit(b, si, namespace)
 			cluster, recorder := controllertest.NewCluster(t, interceptor.Funcs{}, b, si, secret, namespace), events.NewFakeRecorder(10)
-			k := NewReconciler(cluster, cluster, index.Index{Cache: cluster}, recorder, &consistency.CacheBarrier{Cache: cluster, Live: cluster})
+			k := NewReconciler(cluster, cluster, cluster, index.Index{Cache: cluster}, recorder, &consistency.CacheBarrier{Cache: cluster, Live: cluster})
 			now := lifecycletest.Noon
 			k.now = func() time.Time { return now }
 			isKept := func() (bool, time.Duration) {

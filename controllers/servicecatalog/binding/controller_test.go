@@ -233,7 +233,7 @@ func TestABindingSaysWhoseCredentialsAreMissing(t *testing.T) {
 	broker.Spec.AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Namespace: "osba", Name: "login"}}}
 	f.w.Broker = broker
 	c := controllertest.NewCluster(t, interceptor.Funcs{}, f.b)
-	r := newReconciler(c, c, c, &engine.Config{Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0), Recorder: events.NewFakeRecorder(10), Clients: brokers.NewClients(c, c, nil, 0, nil)})
+	r := newReconciler(c, c, c, &engine.Config{Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0), Recorder: events.NewFakeRecorder(10), Clients: brokers.NewClients(c, c, nil, 0, nil, nil)})
 	v := viewOf(f.b, f.w)
 	if made, _, err := r.execute(t.Context(), v, bindingrules.Decide(v.binding, f.w)); made || err != nil {
 		t.Fatalf("a request was made: %t, %v", made, err)

@@ -44,14 +44,6 @@ import (
 // staleRetry is when a broker is reconciled again that the cache shows out of date: the update may cause no event.
 const staleRetry = time.Second
 
-// AuthSecrets protects the Secrets of brokers from deletion.
-type AuthSecrets interface {
-	// VersionOf returns the versions of a broker's Secrets, and whether they differ from the recorded ones by the finalizer only.
-	VersionOf(ctx context.Context, b v1beta1.Broker) (version string, isOurWrite bool, err error)
-	// Enqueue reconciles a Secret.
-	Enqueue(name types.NamespacedName)
-}
-
 // Reconciler keeps the classes and plans of the brokers of one scope in sync with their catalogs.
 type Reconciler struct {
 	catalogWriter
@@ -61,7 +53,7 @@ type Reconciler struct {
 	barrier       *consistency.CacheBarrier
 	fresh         *consistency.ObjectFreshness
 	connections   *brokers.Clients
-	secrets       AuthSecrets
+	protect       func(secret types.NamespacedName) // reconciles a Secret, which is kept as long as the broker needs it
 	forgetMetrics func(brokers.Key)
 	recorder      events.EventRecorder
 	clock         clock.PassiveClock
@@ -95,7 +87,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return patch.RequeueOnConflict(ctx, ctrl.Result{RequeueAfter: staleRetry}, err)
 	}
 	for _, secret := range v1beta1.AuthSecrets(b) {
-		r.secrets.Enqueue(secret)
+		r.protect(secret)
 	}
 	result, err := r.reconcileBroker(ctx, b)
 	return patch.RequeueOnConflict(ctx, result, err)
@@ -121,9 +113,6 @@ func (r *Reconciler) reconcileBroker(ctx context.Context, b v1beta1.Broker) (ctr
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	if facts.FinalizerChanged {
-		return r.recordCredentialsVersion(ctx, b, facts.Credentials)
-	}
 	if connection, err := r.connections.For(ctx, b); err == nil { // otherwise the relist has the error
 		r.connections.Limiters.Of(brokers.KeyOf(b), facts.Now).Reset(connection.EndpointVersion, facts.Now)
 	}
@@ -134,25 +123,13 @@ func (r *Reconciler) reconcileBroker(ctx context.Context, b v1beta1.Broker) (ctr
 	return r.finishWithoutRelist(ctx, b, existing, next)
 }
 
-// recordCredentialsVersion records the new version of Secrets that differ from the recorded ones by this operator's finalizer only: a later
-// process could not tell.
-func (r *Reconciler) recordCredentialsVersion(ctx context.Context, b v1beta1.Broker, version string) (ctrl.Result, error) {
-	status := *b.CommonStatus().DeepCopy()
-	status.CredentialsVersion = version
-	recorded, err := r.write(ctx, b, status)
-	if err != nil {
-		return ctrl.Result{}, err
-	}
-	return r.continueWith(ctx, recorded)
-}
-
 // observe observes the classes, plans and Secrets of a broker.
 func (r *Reconciler) observe(ctx context.Context, b v1beta1.Broker) (existing catalogsync.Existing, f brokerrules.Inputs, err error) {
 	if existing, err = r.readExisting(ctx, b); err != nil {
 		return existing, f, err
 	}
 	f = brokerrules.Inputs{Now: r.clock.Now(), Interval: r.interval, Digest: r.digest(existing)}
-	f.Credentials, f.FinalizerChanged, err = r.secrets.VersionOf(ctx, b)
+	f.Credentials, err = r.connections.CredentialsVersion(ctx, b)
 	f.RelistRequested, f.Health = r.demands.of(brokers.KeyOf(b))
 	return existing, f, err
 }

@@ -41,7 +41,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/controllers/servicecatalog/authsecret"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/controllertest"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
 	"github.com/gophernetes/bellhop/internal/brokers"
@@ -66,8 +65,9 @@ func newBrokerReconciler(t *testing.T, s catalogsync.Kinds, c client.Client, now
 	return &Reconciler{
 		catalogWriter: catalogWriter{Kinds: s, client: c, index: x}, cached: x, live: c,
 		barrier: barrier, fresh: barrier.Of(v1beta1.GroupVersion.WithKind(s.BrokerKind()), s.NewBroker()),
-		connections:   brokers.NewClients(c, c, outbound.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, nil), time.Minute, func(brokers.Key, osb.Observation) {}),
-		secrets:       authsecret.NewReconciler(c, c, x, recorder, barrier),
+		connections: brokers.NewClients(c, c, outbound.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, nil), time.Minute,
+			brokers.NewDigestKey(c, c, types.NamespacedName{Namespace: "bellhop-system", Name: brokers.DigestKeySecret}), func(brokers.Key, osb.Observation) {}),
+		protect:       func(types.NamespacedName) {},
 		forgetMetrics: func(brokers.Key) {}, recorder: recorder, clock: at, interval: 24 * time.Hour,
 	}, at
 }
@@ -192,47 +192,48 @@ func TestABrokerIsNeededByABindingWithoutItsInstance(t *testing.T) {
 	}
 }
 
-func TestOurFinalizerOnASecretIsNoNewsEvenAfterARestart(t *testing.T) {
+func TestOnlyTheContentOfASecretIsAnotherVersionOfTheCredentials(t *testing.T) {
 	for _, s := range catalogsync.AllKinds {
 		server := osbtest.Start(t, osbtest.Options{Username: "alice", Password: "x"})
 		b := controllertest.NewBroker(s, server.URL)
 		b.Common().AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Namespace: "demo", Name: "login"}}}
 		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "login", UID: "login"}, Data: map[string][]byte{"username": []byte("alice"), "password": []byte("x")}}
-		si := &v1beta1.ServiceInstance{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "db", UID: "db"}}
-		si.Status.Broker = &v1beta1.BrokerReference{Kind: s.BrokerKind(), Name: "osba"}
 		c := controllertest.NewCluster(t, interceptor.Funcs{}, b, secret)
-		r, at := newBrokerReconciler(t, s, c, lifecycletest.Noon)
-		touch := func() {
+		r, _ := newBrokerReconciler(t, s, c, lifecycletest.Noon)
+		want := func(when string, relists int) v1beta1.Broker {
 			t.Helper()
-			if _, err := r.secrets.(*authsecret.Reconciler).Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(secret)}); err != nil {
+			got, _ := reconcileBroker(t, r, b)
+			if n := server.Counts()[osb.GetCatalog]; n != relists {
+				t.Errorf("%s: %s the catalog was read %d times", s.Scope, when, n)
+			}
+			return got
+		}
+		edit := func(change func()) {
+			t.Helper()
+			if err := c.Get(t.Context(), client.ObjectKeyFromObject(secret), secret); err != nil {
+				t.Fatal(err)
+			}
+			change()
+			if err := c.Update(t.Context(), secret); err != nil {
 				t.Fatal(err)
 			}
 		}
-		reconcileBroker(t, r, b)
-		at.SetTime(lifecycletest.Noon.Add(time.Minute))
-		if err := c.Create(t.Context(), si); err != nil {
-			t.Fatal(err)
+		recorded := want("at first", 1)
+		edit(func() { secret.Finalizers = []string{v1beta1.AuthSecretFinalizer} })
+		want("with the finalizer", 1)
+		edit(func() { secret.Labels = map[string]string{"team": "a"} })
+		r, at := newBrokerReconciler(t, s, c, lifecycletest.Noon.Add(time.Minute))
+		if got := want("with another label, after a restart", 1); got.GetResourceVersion() != recorded.GetResourceVersion() {
+			t.Errorf("%s: after a restart the broker is %+v", s.Scope, got)
 		}
-		touch()
-		if err := c.Delete(t.Context(), si); err != nil {
-			t.Fatal(err)
+		edit(func() { secret.Data["password"] = []byte("y") })
+		if got := want("with another password", 2); lifecycletest.SayConditions(got.CommonStatus().Conditions) != "False ErrorFetchingCatalog Reconciling" {
+			t.Errorf("%s: %s", s.Scope, lifecycletest.SayConditions(got.CommonStatus().Conditions))
 		}
-		touch()
-		got, result := reconcileBroker(t, r, b)
-		if n := server.Counts()[osb.GetCatalog]; n != 1 || result.RequeueAfter != 24*time.Hour-time.Minute {
-			t.Errorf("%s: the catalog was read %d times, and is again after %v", s.Scope, n, result.RequeueAfter)
-		}
-		si.ResourceVersion = ""
-		if err := c.Create(t.Context(), si); err != nil {
-			t.Fatal(err)
-		}
-		touch()
-		got, _ = reconcileBroker(t, r, got)
-
-		r, _ = newBrokerReconciler(t, s, c, lifecycletest.Noon.Add(time.Hour))
-		again, _ := reconcileBroker(t, r, b)
-		if n := server.Counts()[osb.GetCatalog]; n != 1 || again.GetResourceVersion() != got.GetResourceVersion() {
-			t.Errorf("%s: after a restart the catalog was read %d times, and the broker is %+v", s.Scope, n, again)
+		edit(func() { delete(secret.Data, "password") })
+		at.SetTime(lifecycletest.Noon.Add(2 * time.Minute))
+		if got := want("without a password", 2); lifecycletest.SayConditions(got.CommonStatus().Conditions) != "False ErrorGettingAuthCredentials Stalled Failed" {
+			t.Errorf("%s: %s", s.Scope, lifecycletest.SayConditions(got.CommonStatus().Conditions))
 		}
 	}
 }

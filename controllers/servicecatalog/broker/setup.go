@@ -59,19 +59,21 @@ type Options struct {
 	Workers int
 	// RelistInterval between two relists of a catalog, where the broker's spec has none.
 	RelistInterval time.Duration
+	// Protect reconciles a Secret with which brokers are reached.
+	Protect func(secret types.NamespacedName)
 	// ForgetMetrics drops the series of a broker that was deleted.
 	ForgetMetrics func(brokers.Key)
 }
 
 // Setup registers the controllers of brokers of both scopes.
-func Setup(mgr ctrl.Manager, k *engine.Config, secrets AuthSecrets, o Options) error {
+func Setup(mgr ctrl.Manager, k *engine.Config, o Options) error {
 	current := index.Index{Cache: consistency.ReadYourWrites(mgr.GetClient(), mgr.GetCache())}
 	byScope := map[catalog.Scope]*Reconciler{}
 	for _, s := range catalogsync.AllKinds {
 		r := &Reconciler{
 			catalogWriter: catalogWriter{Kinds: s, client: mgr.GetClient(), index: current},
 			cached:        k.Index, live: mgr.GetAPIReader(), barrier: &k.Barrier, fresh: k.Barrier.Of(v1beta1.GroupVersion.WithKind(s.BrokerKind()), s.NewBroker()),
-			connections: k.Clients, secrets: secrets, forgetMetrics: o.ForgetMetrics, recorder: k.Recorder, clock: k.Clock,
+			connections: k.Clients, protect: o.Protect, forgetMetrics: o.ForgetMetrics, recorder: k.Recorder, clock: k.Clock,
 			interval: o.RelistInterval,
 		}
 		byScope[s.Scope] = r
@@ -137,7 +139,7 @@ func (r *Reconciler) placed(ctx context.Context, q queue, names []types.Namespac
 		for _, secret := range v1beta1.AuthSecrets(b) {
 			meta := apiserver.Metadata("Secret")
 			if r.cached.Cache.Get(ctx, secret, meta, client.UnsafeDisableDeepCopy) == nil && !controllerutil.ContainsFinalizer(meta, v1beta1.AuthSecretFinalizer) {
-				r.secrets.Enqueue(secret)
+				r.protect(secret)
 			}
 		}
 	}

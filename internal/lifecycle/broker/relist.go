@@ -40,10 +40,8 @@ type Inputs struct {
 	Now time.Time
 	// Interval between two relists where the spec has none.
 	Interval time.Duration
-	// Credentials is the version of the Secrets that authInfo names. touched: it differs from the recorded one by nothing but this
-	// operator's finalizer.
-	Credentials      string
-	FinalizerChanged bool
+	// Credentials is the version of the content of the Secrets that authInfo names.
+	Credentials string
 	// Digest of the classes and plans that exist.
 	Digest string
 	// RelistRequested: an answer of the broker said that the catalog has changed.

@@ -51,8 +51,8 @@ type ServiceBrokerStatusApplyConfiguration struct {
 	// generation, when the catalog was last read. If others are found, it is read
 	// again.
 	CatalogDigest *string `json:"catalogDigest,omitempty"`
-	// credentialsVersion tells which versions of the Secrets in authInfo were used
-	// when reading the catalog was last tried.
+	// credentialsVersion is a keyed digest of the credentials with which reading the
+	// catalog was last tried. It does not tell anything of them.
 	CredentialsVersion *string `json:"credentialsVersion,omitempty"`
 	// attempts is how often reading the catalog failed since it last did not.
 	Attempts *int32 `json:"attempts,omitempty"`
