@@ -138,6 +138,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &applyconfigurationservicecatalogv1beta1.OAuth2AuthApplyConfiguration{}
 	case servicecatalogv1beta1.SchemeGroupVersion.WithKind("ObjectReference"):
 		return &applyconfigurationservicecatalogv1beta1.ObjectReferenceApplyConfiguration{}
+	case servicecatalogv1beta1.SchemeGroupVersion.WithKind("OperationStatus"):
+		return &applyconfigurationservicecatalogv1beta1.OperationStatusApplyConfiguration{}
 	case servicecatalogv1beta1.SchemeGroupVersion.WithKind("ParametersFromSource"):
 		return &applyconfigurationservicecatalogv1beta1.ParametersFromSourceApplyConfiguration{}
 	case servicecatalogv1beta1.SchemeGroupVersion.WithKind("PlanReference"):

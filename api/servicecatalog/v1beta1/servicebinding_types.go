@@ -19,7 +19,6 @@ package v1beta1
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 )
 
 // AddKeyTransform sets a key of the Secret. The first of jsonPathExpression,
@@ -204,38 +203,11 @@ type ServiceBindingTarget struct {
 
 // ServiceBindingStatus is what the broker has confirmed, and what is being tried.
 type ServiceBindingStatus struct {
-	// conditions of the binding: Reconciling, Stalled, Ready, and where it applies
-	// Failed, in this order.
-	// +listType=atomic
-	// +nullable
-	// +optional
-	Conditions []Condition `json:"conditions"`
-
-	// asyncOpInProgress is true while currentOperation is in progress at the broker, and
-	// is polled.
-	// +optional
-	AsyncOpInProgress bool `json:"asyncOpInProgress"`
-
-	// lastOperation is the broker's name of the operation in progress.
-	// +kubebuilder:validation:MaxLength=10000
-	// +optional
-	LastOperation *string `json:"lastOperation,omitempty"`
+	OperationStatus `json:",inline"`
 
 	// currentOperation is what is being done: Bind or Unbind.
 	// +optional
 	CurrentOperation ServiceBindingOperation `json:"currentOperation,omitempty"`
-
-	// reconciledGeneration is the generation with which the last operation ended.
-	// +optional
-	ReconciledGeneration int64 `json:"reconciledGeneration"`
-
-	// observedGeneration is the generation that the conditions are about.
-	// +optional
-	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-
-	// operationStartTime is when currentOperation began.
-	// +optional
-	OperationStartTime *metav1.Time `json:"operationStartTime,omitempty"`
 
 	// inProgressProperties are those of currentOperation, if that is Bind.
 	// +optional
@@ -245,34 +217,9 @@ type ServiceBindingStatus struct {
 	// +optional
 	ExternalProperties *ServiceBindingPropertiesState `json:"externalProperties,omitempty"`
 
-	// orphanMitigationInProgress is true during an orphan mitigation.
-	// +optional
-	OrphanMitigationInProgress bool `json:"orphanMitigationInProgress"`
-
 	// unbindStatus says whether the broker may have something to remove.
 	// +optional
 	UnbindStatus UnbindStatus `json:"unbindStatus"`
-
-	// lastConditionState is the type of the last condition if it is True, else its
-	// reason.
-	// +optional
-	LastConditionState string `json:"lastConditionState"`
-
-	// externalID is the id under which the broker knows the binding, where it is no
-	// longer the spec's: each removal of what a failure may have left, and each replacement,
-	// is followed by a new id.
-	// +optional
-	ExternalID string `json:"externalID,omitempty"`
-
-	// createdForUID is the UID of the object whose request created the broker's
-	// resource, as the answer 201 proves. It is deleted with that object.
-	// +optional
-	CreatedForUID types.UID `json:"createdForUID,omitempty"`
-
-	// ownershipUnknown is true where the id was supplied and the broker answered 202,
-	// which does not tell whether this object's request created its resource.
-	// +optional
-	OwnershipUnknown bool `json:"ownershipUnknown,omitempty"`
 
 	// predecessorID is the id of the binding that currentOperation replaces. Its
 	// credentials stay in the Secret until those of its successor are there.
@@ -300,10 +247,6 @@ type ServiceBindingStatus struct {
 	// target is where the binding is, or may be.
 	// +optional
 	Target *ServiceBindingTarget `json:"target,omitempty"`
-
-	// attempts of the present generation.
-	// +optional
-	Attempts *Attempts `json:"attempts,omitempty"`
 
 	// secretName is the name of the Secret that has the credentials.
 	// +optional
@@ -381,3 +324,12 @@ type ServiceBindingList struct {
 	metav1.ListMeta `json:"metadata,omitempty"`
 	Items           []ServiceBinding `json:"items"`
 }
+
+// CommonStatus implements ServiceObject.
+func (b *ServiceBinding) CommonStatus() ServiceObjectStatus { return &b.Status }
+
+// SetStatus implements ServiceObject.
+func (b *ServiceBinding) SetStatus(s ServiceObjectStatus) { b.Status = *s.(*ServiceBindingStatus) }
+
+// DeepCopyStatus implements ServiceObjectStatus.
+func (s *ServiceBindingStatus) DeepCopyStatus() ServiceObjectStatus { return s.DeepCopy() }

@@ -19,7 +19,6 @@ package v1beta1
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 )
 
 // ServiceInstancePropertiesState is what was sent to the broker, or what it has.
@@ -215,26 +214,7 @@ type BrokerReference struct {
 
 // ServiceInstanceStatus is what the broker has confirmed, and the operation in progress.
 type ServiceInstanceStatus struct {
-	// conditions of the instance: Reconciling, Stalled, Ready, and where they apply
-	// Failed and OrphanMitigation, in this order.
-	// +listType=atomic
-	// +nullable
-	// +optional
-	Conditions []Condition `json:"conditions"`
-
-	// asyncOpInProgress is true while currentOperation is in progress at the broker, and
-	// is polled.
-	// +optional
-	AsyncOpInProgress bool `json:"asyncOpInProgress"`
-
-	// orphanMitigationInProgress is true during an orphan mitigation.
-	// +optional
-	OrphanMitigationInProgress bool `json:"orphanMitigationInProgress"`
-
-	// lastOperation is the broker's name of the operation in progress.
-	// +kubebuilder:validation:MaxLength=10000
-	// +optional
-	LastOperation *string `json:"lastOperation,omitempty"`
+	OperationStatus `json:",inline"`
 
 	// dashboardURL is the address of the service's own user interface.
 	// +optional
@@ -243,18 +223,6 @@ type ServiceInstanceStatus struct {
 	// currentOperation is the operation in progress: Provision, Update or Deprovision.
 	// +optional
 	CurrentOperation ServiceInstanceOperation `json:"currentOperation,omitempty"`
-
-	// reconciledGeneration is the generation that the broker last confirmed.
-	// +optional
-	ReconciledGeneration int64 `json:"reconciledGeneration"`
-
-	// observedGeneration is the generation that the conditions are about.
-	// +optional
-	ObservedGeneration int64 `json:"observedGeneration"`
-
-	// operationStartTime is when currentOperation began.
-	// +optional
-	OperationStartTime *metav1.Time `json:"operationStartTime,omitempty"`
 
 	// inProgressProperties are those of currentOperation.
 	// +optional
@@ -277,11 +245,6 @@ type ServiceInstanceStatus struct {
 	// +optional
 	DefaultProvisionParameters *runtime.RawExtension `json:"defaultProvisionParameters,omitempty"`
 
-	// lastConditionState is the type of the last condition if it is True, else its
-	// reason.
-	// +optional
-	LastConditionState string `json:"lastConditionState"`
-
 	// userSpecifiedClassName is the class as the spec names it, after its kind.
 	// +optional
 	UserSpecifiedClassName string `json:"userSpecifiedClassName"`
@@ -290,28 +253,9 @@ type ServiceInstanceStatus struct {
 	// +optional
 	UserSpecifiedPlanName string `json:"userSpecifiedPlanName"`
 
-	// externalID is the id under which the broker knows the instance, where it differs
-	// from the spec's: each orphan mitigation is followed by a new id.
-	// +optional
-	ExternalID string `json:"externalID,omitempty"`
-
-	// createdForUID is the UID of the object whose request created the broker's
-	// resource, as the answer 201 proves. It is deleted with that object.
-	// +optional
-	CreatedForUID types.UID `json:"createdForUID,omitempty"`
-
-	// ownershipUnknown is true where the id was supplied and the broker answered 202,
-	// which does not tell whether this object's request created its resource.
-	// +optional
-	OwnershipUnknown bool `json:"ownershipUnknown,omitempty"`
-
 	// broker is where the instance is, or may be.
 	// +optional
 	Broker *BrokerReference `json:"broker,omitempty"`
-
-	// attempts of the present generation.
-	// +optional
-	Attempts *Attempts `json:"attempts,omitempty"`
 
 	// unusable is true while the broker reports that the instance cannot be used; it is
 	// not bound to then.
@@ -322,3 +266,12 @@ type ServiceInstanceStatus struct {
 	// +optional
 	RefusedUpdate string `json:"refusedUpdate,omitempty"`
 }
+
+// CommonStatus implements ServiceObject.
+func (si *ServiceInstance) CommonStatus() ServiceObjectStatus { return &si.Status }
+
+// SetStatus implements ServiceObject.
+func (si *ServiceInstance) SetStatus(s ServiceObjectStatus) { si.Status = *s.(*ServiceInstanceStatus) }
+
+// DeepCopyStatus implements ServiceObjectStatus.
+func (s *ServiceInstanceStatus) DeepCopyStatus() ServiceObjectStatus { return s.DeepCopy() }

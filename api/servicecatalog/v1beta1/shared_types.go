@@ -18,6 +18,8 @@ package v1beta1
 
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // ClusterObjectReference names a cluster-scoped object.
@@ -161,3 +163,88 @@ type MaintenanceInfo struct {
 	// +optional
 	Description string `json:"description,omitempty"`
 }
+
+// ServiceObject is a ServiceInstance or a ServiceBinding: it asks for something at a broker.
+// +kubebuilder:object:generate=false
+type ServiceObject interface {
+	metav1.Object
+	runtime.Object
+	// CommonStatus is the status, to be read and changed.
+	CommonStatus() ServiceObjectStatus
+	// SetStatus replaces the status by one of the same kind.
+	SetStatus(ServiceObjectStatus)
+}
+
+// ServiceObjectStatus is the status of a ServiceObject.
+// +kubebuilder:object:generate=false
+type ServiceObjectStatus interface {
+	// Common is the part that all kinds have, to be read and changed.
+	Common() *OperationStatus
+	DeepCopyStatus() ServiceObjectStatus
+}
+
+// OperationStatus is what the statuses of ServiceInstances and ServiceBindings have in
+// common: the operation in progress, and whose it is.
+type OperationStatus struct {
+	// conditions, in this order: Reconciling, Stalled, Ready, and where they apply
+	// Failed and OrphanMitigation.
+	// +listType=atomic
+	// +nullable
+	// +optional
+	Conditions []Condition `json:"conditions"`
+
+	// asyncOpInProgress is true while currentOperation is in progress at the broker, and
+	// is polled.
+	// +optional
+	AsyncOpInProgress bool `json:"asyncOpInProgress"`
+
+	// orphanMitigationInProgress is true during an orphan mitigation.
+	// +optional
+	OrphanMitigationInProgress bool `json:"orphanMitigationInProgress"`
+
+	// lastOperation is the broker's name of the operation in progress.
+	// +kubebuilder:validation:MaxLength=10000
+	// +optional
+	LastOperation *string `json:"lastOperation,omitempty"`
+
+	// reconciledGeneration is the generation with which the last operation ended; of an
+	// instance it is the one that the broker last confirmed.
+	// +optional
+	ReconciledGeneration int64 `json:"reconciledGeneration"`
+
+	// observedGeneration is the generation that the conditions are about.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration"`
+
+	// operationStartTime is when currentOperation began.
+	// +optional
+	OperationStartTime *metav1.Time `json:"operationStartTime,omitempty"`
+
+	// lastConditionState is the type of the last condition if it is True, else its
+	// reason.
+	// +optional
+	LastConditionState string `json:"lastConditionState"`
+
+	// externalID is the id under which the broker knows the object's resource, where it
+	// differs from the spec's: each removal of what a failure may have left, and each
+	// replacement of a binding, is followed by a new id.
+	// +optional
+	ExternalID string `json:"externalID,omitempty"`
+
+	// createdForUID is the UID of the object whose request created the broker's
+	// resource, as the answer 201 proves. It is deleted with that object.
+	// +optional
+	CreatedForUID types.UID `json:"createdForUID,omitempty"`
+
+	// ownershipUnknown is true where the id was supplied and the broker answered 202,
+	// which does not tell whether this object's request created its resource.
+	// +optional
+	OwnershipUnknown bool `json:"ownershipUnknown,omitempty"`
+
+	// attempts of the present generation.
+	// +optional
+	Attempts *Attempts `json:"attempts,omitempty"`
+}
+
+// Common implements ServiceObjectStatus.
+func (s *OperationStatus) Common() *OperationStatus { return s }

@@ -50,7 +50,7 @@ const maxCalls = 3
 
 // Reconciler creates ServiceBindings at their brokers, and keeps the credentials in Secrets.
 type Reconciler struct {
-	*engine.Reconciler[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus, bindingrules.Memory]
+	*engine.Reconciler
 	dependents dependents
 	instances  *consistency.ObjectFreshness
 	secrets    *credentials.Store
@@ -58,9 +58,11 @@ type Reconciler struct {
 
 // scope is a binding during a reconcile.
 type scope struct {
-	*engine.Scope[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus, bindingrules.Memory]
+	*engine.Scope
 	binding *v1beta1.ServiceBinding // the object
 	inputs  bindingrules.Inputs
+	// memory is what this process remembers of the binding beyond its status.
+	memory bindingrules.Memory
 	// calls is the number of requests of this reconcile; more: another one may follow at once.
 	calls int
 	more  bool
@@ -69,9 +71,29 @@ type scope struct {
 }
 
 // StatusForBlocker returns the status of a binding whose reconcile is blocked.
-func (s *scope) StatusForBlocker(why *lifecycle.Blocker, now time.Time) v1beta1.ServiceBindingStatus {
+func (s *scope) StatusForBlocker(why *lifecycle.Blocker, now time.Time) v1beta1.ServiceObjectStatus {
 	s.inputs.Now = now
-	return bindingrules.StatusForBlocker(s.binding, s.inputs, why)
+	status := bindingrules.StatusForBlocker(s.binding, s.inputs, why)
+	return &status
+}
+
+// recorded returns the binding as it is on record.
+func (s *scope) recorded() *v1beta1.ServiceBinding { return s.Before.(*v1beta1.ServiceBinding) }
+
+// recall continues with what this process remembers of the binding.
+func (s *scope) recall() {
+	s.memory, _ = s.Record.Memory.(bindingrules.Memory)
+	if t := s.memory.Received; t != nil && t.Binding != nil { // the Secret may have changed
+		s.memory.Received = &bindingrules.Received{BindingID: t.BindingID, Binding: t.Binding}
+	}
+}
+
+// remember keeps what the next reconcile needs.
+func (s *scope) remember() {
+	s.memory.ForgetSettled(&s.binding.Status, s.inputs.Secret, s.shown)
+	if s.Record.Memory = nil; s.memory != (bindingrules.Memory{}) {
+		s.Record.Memory = s.memory
+	}
 }
 
 // +kubebuilder:rbac:groups=servicecatalog.k8s.io,resources=servicebindings,verbs=get;list;watch;patch
@@ -83,20 +105,17 @@ func (s *scope) StatusForBlocker(why *lifecycle.Blocker, now time.Time) v1beta1.
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // ReconcileObject observes, decides, executes and records.
-func (r *Reconciler) ReconcileObject(ctx context.Context, of *engine.Scope[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus, bindingrules.Memory]) (ctrl.Result, error) {
-	v := &scope{Scope: of, binding: of.Object}
-	if wait, err := r.AwaitTakeover(ctx, of, &v.binding.Status.Conditions, &v.binding.Status.CreatedForUID); wait != nil || err != nil {
+func (r *Reconciler) ReconcileObject(ctx context.Context, of *engine.Scope) (ctrl.Result, error) {
+	v := &scope{Scope: of, binding: of.Object.(*v1beta1.ServiceBinding)}
+	if wait, err := r.AwaitTakeover(ctx, of); wait != nil || err != nil {
 		return ptr.Deref(wait, ctrl.Result{}), err
 	}
+	v.recall()
 	if err := r.observe(ctx, v); err != nil {
 		return ctrl.Result{}, fmt.Errorf("looking up what the binding refers to: %w", err)
 	}
-	if t := v.Record.Memory.Received; t != nil && t.Binding != nil { // the Secret may have changed
-		v.Record.Memory.Received = &bindingrules.Received{BindingID: t.BindingID, Binding: t.Binding}
-	}
-	result, err := r.steps(ctx, v)
-	v.Record.Memory.ForgetSettled(&v.binding.Status, v.inputs.Secret, v.shown)
-	return result, err
+	defer v.remember()
+	return r.steps(ctx, v)
 }
 
 // steps takes steps until there is nothing to do, or to wait for.
@@ -107,13 +126,13 @@ func (r *Reconciler) steps(ctx context.Context, v *scope) (ctrl.Result, error) {
 		case err != nil:
 			return ctrl.Result{}, r.Fail(ctx, v, err)
 		case next.Need == lifecycle.NeedFinalizer:
-			return ctrl.Result{}, patch.AddFinalizer(ctx, r.Client, v.Before.DeepCopy(), v1beta1.Finalizer)
+			return ctrl.Result{}, patch.AddFinalizer(ctx, r.Client, v.recorded().DeepCopy(), v1beta1.Finalizer)
 		case next.SecretAction != "":
 			if err := r.executeSecretAction(ctx, v, next); err != nil {
 				return ctrl.Result{}, r.Fail(ctx, v, err)
 			}
 		case next.Request != nil && v.calls > 0 && (!v.more || v.calls >= maxCalls): // that is for another time, as it may wait for a slot
-			return r.RequeueNow(&next.Status), r.Record(ctx, v.Scope, v.binding.Status)
+			return r.RequeueNow(&next.Status), r.Record(ctx, v.Scope, &v.binding.Status)
 		case next.Request != nil:
 			if made, result, err := r.execute(ctx, v, next); !made || err != nil {
 				return result, err
@@ -127,7 +146,7 @@ func (r *Reconciler) steps(ctx context.Context, v *scope) (ctrl.Result, error) {
 // decide decides, and reads what the decision needs.
 func (r *Reconciler) decide(ctx context.Context, v *scope) (bindingrules.Decision, error) {
 	for {
-		v.inputs.Now, v.inputs.Memory = r.Clock.Now(), v.Record.Memory.RequestMemory
+		v.inputs.Now, v.inputs.Memory = r.Clock.Now(), v.memory.RequestMemory
 		next := bindingrules.Decide(v.binding, v.inputs)
 		var err error
 		switch next.Need {
@@ -154,14 +173,14 @@ func (r *Reconciler) decide(ctx context.Context, v *scope) (bindingrules.Decisio
 // executeSecretAction writes the Secret as a step says.
 func (r *Reconciler) executeSecretAction(ctx context.Context, v *scope, next bindingrules.Decision) error {
 	if next.WriteAhead {
-		if err := r.Record(ctx, v.Scope, next.Status); err != nil {
+		if err := r.Record(ctx, v.Scope, &next.Status); err != nil {
 			return err
 		}
 	}
 	if err := v.Stopping(); err != nil {
 		return err
 	}
-	v.binding.Status, v.binding.ResourceVersion = next.Status, v.Before.ResourceVersion
+	v.binding.Status, v.binding.ResourceVersion = next.Status, v.Before.GetResourceVersion()
 	switch next.SecretAction {
 	case bindingrules.WriteSecret:
 		return r.writeSecret(ctx, v)
@@ -172,17 +191,17 @@ func (r *Reconciler) executeSecretAction(ctx context.Context, v *scope, next bin
 
 // writeSecret writes the credentials into the Secret. If it cannot, the conditions say why; it returns an error where a retry may help.
 func (r *Reconciler) writeSecret(ctx context.Context, v *scope) error {
-	t := v.Record.Memory.Received
+	t := v.memory.Received
 	version, data, err := r.renderAndWrite(ctx, v, t)
 	if err == nil {
-		if before := v.inputs.SecretVersion; validity.IsMadeBefore(&v.Before.Status, v.inputs.BoundInstance.Instance) && before != "" && before != version {
+		if before := v.inputs.SecretVersion; validity.IsMadeBefore(&v.recorded().Status, v.inputs.BoundInstance.Instance) && before != "" && before != version {
 			r.Recorder.Eventf(v.Before, nil, corev1.EventTypeNormal, v1beta1.ReasonInjectedBindResult, "Repair", "Secret %q has the credentials that the broker returned after the update of ServiceInstance %q",
 				catalog.SecretName(v.binding), v.binding.Spec.InstanceRef.Name)
 		}
 		v.binding.Status = bindingrules.ApplySecretWritten(v.binding, v.binding.Status, t.Binding, version, r.Clock.Now())
-		v.Record.Memory.RequestMemory = bindingrules.RequestMemory{}
+		v.memory.RequestMemory = bindingrules.RequestMemory{}
 		r.rememberSecret(v, t.BindingID, version)
-		r.KeepPending(v.Scope, v.binding.Status)
+		r.KeepPending(v.Scope)
 		return nil
 	}
 	if errors.Is(err, brokers.ErrStopping) || errors.Is(err, patch.ErrStale) {
@@ -194,10 +213,10 @@ func (r *Reconciler) writeSecret(ctx context.Context, v *scope) error {
 		return engine.WithReason(v1beta1.ReasonErrorInjectingBindResult, errors.New("The credentials cannot be put into the Secret: "+text))
 	}
 	v.binding.Status = bindingrules.ApplySecretRefused(v.binding, v.binding.Status, text, own.Occupied, r.Clock.Now())
-	r.KeepPending(v.Scope, v.binding.Status)
-	v.Record.Memory.Received = &bindingrules.Received{BindingID: t.BindingID, Binding: t.Binding, DoesNotFit: true}
+	r.KeepPending(v.Scope)
+	v.memory.Received = &bindingrules.Received{BindingID: t.BindingID, Binding: t.Binding, DoesNotFit: true}
 	if !own.Foreign { // no Secret can hold them
-		v.Record.Memory.Received.Binding = nil
+		v.memory.Received.Binding = nil
 	}
 	return nil
 }
@@ -220,7 +239,7 @@ func (r *Reconciler) renderAndWrite(ctx context.Context, v *scope, t *bindingrul
 
 // rememberSecret remembers what the Secret has now, until the cache shows it.
 func (r *Reconciler) rememberSecret(v *scope, id, version string) {
-	known := &v.Record.Memory
+	known := &v.memory
 	known.SecretVersion, known.SecretID, known.Modified, known.SeenAt = version, id, false, r.Clock.Now()
 	v.inputs.Secret, v.inputs.SecretID, v.inputs.SecretVersion = bindingrules.SecretInSync, id, version
 }
@@ -246,7 +265,7 @@ func (r *Reconciler) deleteSecret(ctx context.Context, v *scope) error {
 			return engine.WithReason(v1beta1.ReasonErrorEjectingServiceBinding, errors.New("The Secret cannot be deleted: "+credentials.Refusal(err, nil)))
 		}
 	}
-	v.Record.Memory = bindingrules.Memory{RequestMemory: v.Record.Memory.RequestMemory, Deleted: true}
+	v.memory = bindingrules.Memory{RequestMemory: v.memory.RequestMemory, Deleted: true}
 	v.inputs.Secret, v.inputs.SecretID, v.inputs.SecretVersion = bindingrules.SecretAbsent, "", ""
 	v.binding.Status.SecretVersion = ""
 	return nil
@@ -258,7 +277,7 @@ func (r *Reconciler) finish(ctx context.Context, v *scope, next bindingrules.Dec
 	if next.Release != nil {
 		return ctrl.Result{}, r.release(ctx, v, *next.Release)
 	}
-	if err := r.Record(ctx, v.Scope, next.Status); err != nil {
+	if err := r.Record(ctx, v.Scope, &next.Status); err != nil {
 		return ctrl.Result{}, err
 	}
 	if next.Retained != nil {
@@ -274,10 +293,10 @@ func (r *Reconciler) untilShown(ctx context.Context, v *scope) time.Duration {
 	switch {
 	case v.inputs.Secret == bindingrules.SecretNotOwned && !r.secrets.ShowsOther(ctx, v.binding):
 		return bindingrules.SecretCacheDelay
-	case v.shown || v.Record.Memory.SecretVersion == "":
+	case v.shown || v.memory.SecretVersion == "":
 		return 0
 	}
-	return max(0, v.Record.Memory.SeenAt.Add(bindingrules.SecretCacheDelay).Sub(r.Clock.Now()))
+	return max(0, v.memory.SeenAt.Add(bindingrules.SecretCacheDelay).Sub(r.Clock.Now()))
 }
 
 // release releases the object.

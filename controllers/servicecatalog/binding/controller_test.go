@@ -66,8 +66,8 @@ func newDeafReconciler(t *testing.T, b *v1beta1.ServiceBinding) (*Reconciler, cl
 // viewOf is what a reconcile sees of a binding that is on record.
 func viewOf(b *v1beta1.ServiceBinding, w bindingrules.Inputs) *scope {
 	v := &scope{binding: b.DeepCopy(), inputs: w}
-	v.Scope = &engine.Scope[*v1beta1.ServiceBinding, v1beta1.ServiceBindingStatus, bindingrules.Memory]{
-		Before: b, Object: v.binding, Record: &engine.Record[v1beta1.ServiceBindingStatus, bindingrules.Memory]{},
+	v.Scope = &engine.Scope{
+		Before: b, Object: v.binding, Record: &engine.Record{},
 	}
 	return v
 }
@@ -147,12 +147,12 @@ func TestCredentialsAreKeptUntilTheyFit(t *testing.T) {
 	r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
 	returned := newCredentials("x")
 	v := viewOf(f.b, f.w)
-	v.Record.Memory.Received = &bindingrules.Received{BindingID: "id", Binding: returned}
+	v.memory.Received = &bindingrules.Received{BindingID: "id", Binding: returned}
 	returned.Credentials = json.RawMessage(`{"password":"0123456789"}`)
 	if err := r.writeSecret(t.Context(), v); err != nil {
 		t.Fatal(err)
 	}
-	if got := v.Record.Memory.Received; got == nil || got.Binding != returned || !got.DoesNotFit {
+	if got := v.memory.Received; got == nil || got.Binding != returned || !got.DoesNotFit {
 		t.Errorf("it keeps %+v", got)
 	}
 	if ready := lifecycle.FindCondition(v.binding.Status.Conditions, v1beta1.ConditionReady); !strings.Contains(ready.Message, "with what else is in it") {
@@ -175,10 +175,10 @@ func TestASecretInTheWayIsWatched(t *testing.T) {
 	} {
 		r := newReconciler(c, test.cache, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
 		v := viewOf(f.b, f.w)
-		v.Record.Memory.Received = &bindingrules.Received{BindingID: "id", Binding: newCredentials("x")}
+		v.memory.Received = &bindingrules.Received{BindingID: "id", Binding: newCredentials("x")}
 		err := r.writeSecret(t.Context(), v)
-		if (err != nil) != test.again || v.Record.Memory.Received.DoesNotFit == test.again {
-			t.Errorf("%s: %v, and it keeps %+v", name, err, v.Record.Memory.Received)
+		if (err != nil) != test.again || v.memory.Received.DoesNotFit == test.again {
+			t.Errorf("%s: %v, and it keeps %+v", name, err, v.memory.Received)
 		}
 		if err != nil && !strings.Contains(err.Error(), "is there already and does not belong to this ServiceBinding") {
 			t.Errorf("%s: it says %v", name, err)
@@ -191,7 +191,7 @@ func TestASecretIsLookedForUntilTheCacheShowsIt(t *testing.T) {
 	f := newBindingSample()
 	r := newReconciler(nil, nil, nil, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
 	v := viewOf(f.b, f.w)
-	v.Record.Memory.SecretVersion, v.Record.Memory.SeenAt = "7", lifecycletest.T0.Add(-time.Second)
+	v.memory.SecretVersion, v.memory.SeenAt = "7", lifecycletest.T0.Add(-time.Second)
 	if got := r.untilShown(t.Context(), v); got != bindingrules.SecretCacheDelay-time.Second {
 		t.Errorf("a Secret that is not shown yet is looked at in %s", got)
 	}
@@ -281,7 +281,7 @@ func TestTheSecretsThatABrokerMayRepeat(t *testing.T) {
 			}
 		}
 		v, got := viewOf(f.b, f.w), "none"
-		v.Record.Memory.RequestMemory = f.w.Memory
+		v.memory.RequestMemory = f.w.Memory
 		if secrets := r.secretsOf(t.Context(), v); secrets != nil {
 			values, all := secrets()
 			got = fmt.Sprint(slices.Compact(values), all)

@@ -47,7 +47,7 @@ func (r *Reconciler) execute(ctx context.Context, v *scope, next bindingrules.De
 	case err != nil:
 		return false, ctrl.Result{}, err
 	}
-	var first *v1beta1.ServiceBindingStatus
+	var first v1beta1.ServiceObjectStatus
 	if next.WriteAhead || v.Record.PendingStatus != nil && v.calls == 0 { // an answer is recorded before the next request
 		first = &next.Status
 	}
@@ -91,12 +91,12 @@ func (r *Reconciler) applyAnswer(v *scope, next bindingrules.Decision, a binding
 	call := next.Request
 	v.calls++
 	v.more = a.Class == osbresult.NeedsApp || a.Class == osbresult.NeedsAsync && call.Operation == lifecycle.Unbind || call.Operation == lifecycle.Poll && a.State == osbresult.Succeeded && !call.Removal
-	v.Record.Memory.RequestMemory = v.Record.Memory.ObserveAnswer(v.binding, *call, a)
+	v.memory.RequestMemory = v.memory.ObserveAnswer(v.binding, *call, a)
 	v.binding.Status = bindingrules.Apply(v.binding, next.Status, *call, a, r.Clock.Now())
 	if call.Operation == lifecycle.Bind {
 		v.Record.Unrecorded = engine.NewUnrecorded(v.Before, external(v, call.BindingID), call.Operation, a.Outcome)
 	}
-	r.KeepPending(v.Scope, v.binding.Status)
+	r.KeepPending(v.Scope)
 	v.Record.SeenRunning = v.Record.SeenRunning || a.State == osbresult.InProgress
 	v.inputs.SeenRunning = v.Record.SeenRunning
 	v.inputs.LastPoll, v.inputs.PollAfter = v.Record.LastPoll, v.Record.PollAfter
@@ -148,7 +148,7 @@ func (r *Reconciler) sendRequest(ctx context.Context, v *scope, broker *brokers.
 // credentials that it has returned; nil: there are none. They are read when an answer has text to show, and are complete where the
 // Secrets are unchanged (R7).
 func (r *Reconciler) secretsOf(ctx context.Context, v *scope) osb.Secrets {
-	ids, told := givenOut(v.binding), v.Record.Memory.Received
+	ids, told := givenOut(v.binding), v.memory.Received
 	if len(ids) == 0 && told == nil && len(v.binding.Spec.ParametersFrom) == 0 {
 		return nil
 	}

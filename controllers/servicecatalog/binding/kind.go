@@ -29,36 +29,11 @@ import (
 func (*Reconciler) Name() string { return "ServiceBinding" }
 
 // New returns an empty object.
-func (*Reconciler) New() *v1beta1.ServiceBinding { return &v1beta1.ServiceBinding{} }
-
-// Status returns the status of a binding.
-func (*Reconciler) Status(b *v1beta1.ServiceBinding) *v1beta1.ServiceBindingStatus {
-	return &b.Status
-}
-
-// CopyStatus returns a deep copy of a status.
-func (*Reconciler) CopyStatus(s *v1beta1.ServiceBindingStatus) *v1beta1.ServiceBindingStatus {
-	return s.DeepCopy()
-}
-
-// Conditions returns the conditions of a status.
-func (*Reconciler) Conditions(s *v1beta1.ServiceBindingStatus) []v1beta1.Condition {
-	return s.Conditions
-}
-
-// Attempts returns the attempts of a status; nil: there are none.
-func (*Reconciler) Attempts(s *v1beta1.ServiceBindingStatus) *v1beta1.Attempts {
-	return s.Attempts
-}
-
-// IsInProgress reports whether an operation is in progress.
-func (*Reconciler) IsInProgress(s *v1beta1.ServiceBindingStatus) bool {
-	return bindingrules.PhaseOf(s).IsAccepted()
-}
+func (*Reconciler) New() v1beta1.ServiceObject { return &v1beta1.ServiceBinding{} }
 
 // IsCreated reports whether the broker has confirmed the binding.
-func (*Reconciler) IsCreated(s *v1beta1.ServiceBindingStatus) bool {
-	return bindingrules.IsBound(s)
+func (*Reconciler) IsCreated(s v1beta1.ServiceObjectStatus) bool {
+	return bindingrules.IsBound(s.(*v1beta1.ServiceBindingStatus))
 }
 
 // UnsettledAt returns the bindings that are not settled at a broker.

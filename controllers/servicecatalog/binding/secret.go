@@ -38,7 +38,7 @@ func (r *Reconciler) observeSecret(ctx context.Context, v *scope) error {
 	if err != nil {
 		return err
 	}
-	known := &v.Record.Memory
+	known := &v.memory
 	v.shown = meta != nil && known.SecretVersion != "" && lifecycle.NotAfter(known.SecretVersion, meta.ResourceVersion)
 	v.inputs.Secret, v.inputs.SecretID, v.inputs.SecretVersion = bindingrules.ObserveSecret(v.binding, known, meta, r.Clock.Now())
 	v.inputs.NamespaceTerminating = v.inputs.Secret == bindingrules.SecretAbsent && v.binding.DeletionTimestamp.IsZero() && apiserver.IsTerminating(ctx, r.Client, v.binding.Namespace)
@@ -51,7 +51,7 @@ func (r *Reconciler) inspectSecret(ctx context.Context, v *scope) error {
 	if err != nil {
 		return err
 	}
-	w, known := &v.inputs, &v.Record.Memory
+	w, known := &v.inputs, &v.memory
 	known.SecretVersion, known.SecretID, known.Modified, known.SeenAt = "", "", false, time.Time{}
 	switch {
 	case secret == nil:

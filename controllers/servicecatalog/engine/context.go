@@ -53,7 +53,7 @@ func OriginatingIdentity(user *v1beta1.UserInfo) *osb.Identity {
 }
 
 // OSBContext returns the OSB context of an instance, and the UID of its namespace.
-func (r *Reconciler[O, S, M]) OSBContext(ctx context.Context, namespace, instance string) (where osb.Context, space string, err error) {
+func (r *Reconciler) OSBContext(ctx context.Context, namespace, instance string) (where osb.Context, space string, err error) {
 	where = osb.Context{Namespace: namespace, InstanceName: instance}
 	if where.ClusterID, err = r.ClusterID.Get(ctx); err == nil {
 		space, err = namespaceUID(ctx, r.Client, namespace)

@@ -58,7 +58,7 @@ func ParametersVersion(ctx context.Context, cache client.Reader, namespace strin
 }
 
 // ReadParameters reads the Secrets of parameters, once each, and merges the parameters.
-func (r *Reconciler[O, S, M]) ReadParameters(ctx context.Context, of client.Object, inline *runtime.RawExtension, from []v1beta1.ParametersFromSource, p lifecycle.Parameters) (lifecycle.Parameters, error) {
+func (r *Reconciler) ReadParameters(ctx context.Context, of client.Object, inline *runtime.RawExtension, from []v1beta1.ParametersFromSource, p lifecycle.Parameters) (lifecycle.Parameters, error) {
 	sources := make([]catalog.SecretSource, 0, len(from))
 	read := map[string]map[string][]byte{}
 	for _, source := range from {
@@ -106,14 +106,14 @@ type parametersDigest struct {
 }
 
 // RecallDigest adds the digest of parameters of which only the version is known, where this process has read that version.
-func (r *Record[S, M]) RecallDigest(of client.Object, p *lifecycle.Parameters) {
+func (r *Record) RecallDigest(of client.Object, p *lifecycle.Parameters) {
 	if r.parameters.generation == of.GetGeneration() && r.parameters.version == p.Version {
 		p.Digest = r.parameters.digest
 	}
 }
 
 // RememberDigest remembers the digest of parameters from Secrets, so that a version of them is read only once.
-func (r *Record[S, M]) RememberDigest(of client.Object, p lifecycle.Parameters) {
+func (r *Record) RememberDigest(of client.Object, p lifecycle.Parameters) {
 	if p.Version != "" && p.Digest != "" {
 		r.parameters = parametersDigest{of.GetGeneration(), p.Version, p.Digest}
 	}

@@ -23,6 +23,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/audit"
 	"github.com/gophernetes/bellhop/internal/brokers"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
@@ -31,16 +32,16 @@ import (
 
 // pending holds what this process knows of objects beyond their status: results that could not be written yet, so that none is lost
 // when a write fails, and times of polls.
-type pending[S any, M comparable] struct {
+type pending struct {
 	mu      sync.Mutex
-	entries map[types.NamespacedName]*Record[S, M]
+	entries map[types.NamespacedName]*Record
 }
 
 // Record is what is known of one object. Only the worker that reconciles the object uses it.
-type Record[S any, M comparable] struct {
+type Record struct {
 	uid types.UID
 	// PendingStatus is the status to write; nil: it is on record. It follows from recorded, the status at resourceVersion version.
-	PendingStatus, recorded *S
+	PendingStatus, recorded v1beta1.ServiceObjectStatus
 	version                 string
 	// refused: the broker has refused the last request.
 	refused bool
@@ -61,8 +62,8 @@ type Record[S any, M comparable] struct {
 	Unrecorded *Unrecorded
 	// parameters is the digest of its parameters, where it was read.
 	parameters parametersDigest
-	// Memory is what is specific to the kind.
-	Memory M
+	// Memory is what the kind remembers of the object; nil: nothing.
+	Memory any
 }
 
 // Unrecorded is what a request may have created for an object, which may vanish before that is on record.
@@ -82,19 +83,19 @@ func NewUnrecorded(o client.Object, at audit.External, request lifecycle.Operati
 	return &Unrecorded{External: at, Object: o, Request: request, Answer: lifecycle.StatusOnly(out)}
 }
 
-func newPending[S any, M comparable]() *pending[S, M] {
-	return &pending[S, M]{entries: map[types.NamespacedName]*Record[S, M]{}}
+func newPending() *pending {
+	return &pending{entries: map[types.NamespacedName]*Record{}}
 }
 
 // of returns an object's entry, and creates it if there is none. Of the entry of an earlier object of the name only the place in the
 // broker's queue is kept, which belongs to the name; lost is what that object has left at its broker.
-func (p *pending[S, M]) of(o client.Object) (e *Record[S, M], lost *Unrecorded) {
+func (p *pending) of(o client.Object) (e *Record, lost *Unrecorded) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	name := client.ObjectKeyFromObject(o)
 	e = p.entries[name]
 	if e == nil || e.uid != o.GetUID() {
-		next := &Record[S, M]{uid: o.GetUID()}
+		next := &Record{uid: o.GetUID()}
 		if e != nil {
 			next.Queue, lost = e.Queue, e.Unrecorded
 		}
@@ -104,7 +105,7 @@ func (p *pending[S, M]) of(o client.Object) (e *Record[S, M], lost *Unrecorded) 
 }
 
 // drop removes the entry of an object that is gone, and returns where it waited, and what it has left at its broker.
-func (p *pending[S, M]) drop(name types.NamespacedName) (queued *brokers.Key, lost *Unrecorded) {
+func (p *pending) drop(name types.NamespacedName) (queued *brokers.Key, lost *Unrecorded) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if e := p.entries[name]; e != nil {
@@ -115,11 +116,11 @@ func (p *pending[S, M]) drop(name types.NamespacedName) (queued *brokers.Key, lo
 }
 
 // forgetIdle removes the entry of an object where it holds nothing.
-func (p *pending[S, M]) forgetIdle(o client.Object) {
+func (p *pending) forgetIdle(o client.Object) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	name := client.ObjectKeyFromObject(o)
-	if e := p.entries[name]; e != nil && e.PendingStatus == nil && !e.released && !e.open && e.Unrecorded == nil && e.Queue == nil && e.parameters.digest == "" && e.Definition == lifecycle.DefinitionUnknown && e.Memory == *new(M) {
+	if e := p.entries[name]; e != nil && e.PendingStatus == nil && !e.released && !e.open && e.Unrecorded == nil && e.Queue == nil && e.parameters.digest == "" && e.Definition == lifecycle.DefinitionUnknown && e.Memory == nil {
 		delete(p.entries, name)
 	}
 }

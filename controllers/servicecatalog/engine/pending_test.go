@@ -19,14 +19,13 @@ package engine
 import (
 	"testing"
 
-	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/brokers"
 	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
 )
 
 // TestAPlaceInAQueueBelongsToTheName: the next object of the name has it, and gives it up.
 func TestAPlaceInAQueueBelongsToTheName(t *testing.T) {
-	ledger := newPending[v1beta1.ServiceInstanceStatus, struct{}]()
+	ledger := newPending()
 	si := lifecycletest.NewInstance()
 	first, _ := ledger.of(si)
 	first.Queue = &brokers.Key{Name: "former"}

@@ -32,14 +32,14 @@ import (
 
 // ReconcileQueued handles an object that waits for a slot. The status says so after a while, unless silent. An object that does not ask
 // again in time loses its place.
-func (r *Reconciler[O, S, M]) ReconcileQueued(ctx context.Context, of KindScope[O, S, M], wait limiter.Wait, silent bool) (ctrl.Result, error) {
+func (r *Reconciler) ReconcileQueued(ctx context.Context, of KindScope, wait limiter.Wait, silent bool) (ctrl.Result, error) {
 	v, now := of.Common(), r.Clock.Now()
-	recorded := r.kind.Status(v.Object)
-	status := *recorded
-	if !silent && !lifecycle.IsSlow(r.kind.Attempts(&status)) { // otherwise the conditions say why it is retried slowly
+	recorded := v.Object.CommonStatus()
+	status := recorded
+	if !silent && !lifecycle.IsSlow(status.Common().Attempts) { // otherwise the conditions say why it is retried slowly
 		status = of.StatusForBlocker(BlockerForQueue(wait.Cause, *v.Record.Queue), now)
 	}
-	if v.Record.PendingStatus == nil && !equality.Semantic.DeepEqual(status, *recorded) {
+	if v.Record.PendingStatus == nil && !equality.Semantic.DeepEqual(status, recorded) {
 		if at := wait.Since.Add(QueuedConditionDelay); now.Before(at) {
 			return enqueue.Requeue(at, now), nil
 		}

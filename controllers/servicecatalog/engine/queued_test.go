@@ -20,7 +20,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/controllertest"
 	"github.com/gophernetes/bellhop/internal/brokers"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
@@ -48,7 +47,7 @@ func TestWhoseFaultItIs(t *testing.T) {
 		"not sent":       {limiter.Result{Outcome: limiter.NotSent}, limiter.Attribution{}, lifecycle.Attribution{}, false, 0},
 	} {
 		relisted, observed := false, 0
-		r := &Reconciler[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]{Config: &Config{
+		r := &Reconciler{Config: &Config{
 			RequestRelist:  func(brokers.Key) { relisted = true },
 			ObserveRequest: func(brokers.Key, limiter.Result) { observed++ },
 		}}

@@ -57,15 +57,15 @@ const (
 )
 
 // Reconciler is the reconcile shell that instances and bindings share: it observes an object, sends a request to its broker, and
-// records the result. O is the type of the objects, S that of their status, and M what a process remembers of an object beyond it.
-type Reconciler[O client.Object, S any, M comparable] struct {
+// records the result.
+type Reconciler struct {
 	*Config
-	kind           Kind[O, S, M]
+	kind           Kind
 	Client         client.Client // reads the cache, and shows this process's own writes
 	Live           client.Reader
 	fresh          *consistency.ObjectFreshness
 	Definition     *apiserver.DefinitionReader
-	pending        *pending[S, M]
+	pending        *pending
 	Claims         claims
 	Recoveries     brokers.Recoveries
 	Wake           enqueue.Enqueuer
@@ -74,29 +74,23 @@ type Reconciler[O client.Object, S any, M comparable] struct {
 }
 
 // Kind is what differs between the kinds of objects that the engine reconciles.
-type Kind[O client.Object, S any, M comparable] interface {
+type Kind interface {
 	// Name returns the kind, such as ServiceInstance.
 	Name() string
-	New() O
-	Status(O) *S
-	CopyStatus(*S) *S
-	Conditions(*S) []v1beta1.Condition
-	Attempts(*S) *v1beta1.Attempts
-	// IsInProgress reports whether an operation is in progress.
-	IsInProgress(*S) bool
+	New() v1beta1.ServiceObject
 	// IsCreated reports whether the broker has confirmed the resource.
-	IsCreated(*S) bool
+	IsCreated(v1beta1.ServiceObjectStatus) bool
 	// UnsettledAt returns the objects that are not settled at a broker.
 	UnsettledAt(context.Context, v1beta1.Broker) []reconcile.Request
 	// ReconcileObject takes one step for an object that the cache shows as it is.
-	ReconcileObject(context.Context, *Scope[O, S, M]) (ctrl.Result, error)
+	ReconcileObject(context.Context, *Scope) (ctrl.Result, error)
 }
 
 // Scope is an object during a reconcile.
-type Scope[O client.Object, S any, M comparable] struct {
-	Before O // as it is on record; it belongs to the cache
-	Object O // the same, with a status that is not recorded yet
-	Record *Record[S, M]
+type Scope struct {
+	Before v1beta1.ServiceObject // as it is on record; it belongs to the cache
+	Object v1beta1.ServiceObject // the same, with a status that is not recorded yet
+	Record *Record
 	// polled: the request was a poll.
 	polled bool
 	// stopping returns an error once the process stops or no longer leads.
@@ -106,7 +100,7 @@ type Scope[O client.Object, S any, M comparable] struct {
 }
 
 // Stopping returns an error once the process stops or no longer leads: it may write no Secret and send no request then.
-func (s *Scope[O, S, M]) Stopping() error {
+func (s *Scope) Stopping() error {
 	if !s.MayRepeat() {
 		return brokers.ErrStopping
 	}
@@ -114,32 +108,32 @@ func (s *Scope[O, S, M]) Stopping() error {
 }
 
 // MayRepeat reports whether the process may still send a request again.
-func (s *Scope[O, S, M]) MayRepeat() bool { return s.stopping == nil || s.stopping() == nil }
+func (s *Scope) MayRepeat() bool { return s.stopping == nil || s.stopping() == nil }
 
 // Common returns the scope itself, also of a kind's scope that embeds it.
-func (s *Scope[O, S, M]) Common() *Scope[O, S, M] { return s }
+func (s *Scope) Common() *Scope { return s }
 
 // KindScope is a Scope, together with what a kind looks up for its object.
-type KindScope[O client.Object, S any, M comparable] interface {
+type KindScope interface {
 	// StatusForBlocker returns the status of an object whose reconcile is blocked.
-	StatusForBlocker(why *lifecycle.Blocker, now time.Time) S
-	Common() *Scope[O, S, M]
+	StatusForBlocker(why *lifecycle.Blocker, now time.Time) v1beta1.ServiceObjectStatus
+	Common() *Scope
 }
 
 // NewReconciler returns the reconciler of the objects of a kind.
-func NewReconciler[O client.Object, S any, M comparable](k *Config, of Kind[O, S, M], c client.Client, live client.Reader) *Reconciler[O, S, M] {
-	r := &Reconciler[O, S, M]{
+func NewReconciler(k *Config, of Kind, c client.Client, live client.Reader) *Reconciler {
+	r := &Reconciler{
 		Config: k, kind: of, Client: c, Live: live, progressWrites: brokers.NewStatusLimiter(),
 		fresh:      k.Freshness(of.Name(), of.New()),
 		Definition: apiserver.NewDefinitionReader(live, of.Name()),
+		pending:    newPending(),
 	}
 	r.Queue = brokers.NewQueue(of.Name(), k.Clients, k.Clock, &r.Wake)
-	r.pending = newPending[S, M]()
 	return r
 }
 
 // Reconcile takes one step for an object.
-func (r *Reconciler[O, S, M]) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	if err := r.Barrier.WaitForSync(ctx); err != nil {
 		return ctrl.Result{}, err
 	}
@@ -166,7 +160,7 @@ func (r *Reconciler[O, S, M]) Reconcile(ctx context.Context, req ctrl.Request) (
 
 // reportLost says what a request may have created for an object that vanished before it was on record: its finalizer was removed, which
 // says that nothing is sent any more (R1, R2).
-func (r *Reconciler[O, S, M]) reportLost(ctx context.Context, lost *Unrecorded) {
+func (r *Reconciler) reportLost(ctx context.Context, lost *Unrecorded) {
 	if lost == nil {
 		return
 	}
@@ -176,13 +170,13 @@ func (r *Reconciler[O, S, M]) reportLost(ctx context.Context, lost *Unrecorded) 
 }
 
 // admit reconciles an object, if the cache shows it as this process has left it.
-func (r *Reconciler[O, S, M]) admit(ctx context.Context, before O) (ctrl.Result, error) {
+func (r *Reconciler) admit(ctx context.Context, before v1beta1.ServiceObject) (ctrl.Result, error) {
 	if fresh, err := r.fresh.IsFresh(ctx, before); err != nil || !fresh {
 		return ctrl.Result{}, err
 	}
 	record, lost := r.pending.of(before)
 	r.reportLost(ctx, lost)
-	v := &Scope[O, S, M]{Before: before, Object: before.DeepCopyObject().(O), Record: record}
+	v := &Scope{Before: before, Object: before.DeepCopyObject().(v1beta1.ServiceObject), Record: record}
 	if v.Record.released { // it is gone, or has the finalizer of another controller
 		return ctrl.Result{}, nil
 	}
@@ -190,32 +184,32 @@ func (r *Reconciler[O, S, M]) admit(ctx context.Context, before O) (ctrl.Result,
 	v.stopping = ctx.Err
 	ctx = context.WithoutCancel(ctx) // a request that was sent is finished and recorded also when the process stops
 	result, err := r.kind.ReconcileObject(ctx, v)
-	if !r.kind.IsInProgress(r.kind.Status(v.Object)) {
+	if !v.Object.CommonStatus().Common().AsyncOpInProgress {
 		r.pending.forgetIdle(before)
 	}
 	return patch.RequeueOnConflict(ctx, result, err)
 }
 
-// KeepPending remembers a status until it is on record.
-func (r *Reconciler[O, S, M]) KeepPending(v *Scope[O, S, M], status S) {
-	v.Record.PendingStatus, v.Record.recorded, v.Record.version = r.kind.CopyStatus(&status), r.kind.Status(v.Before), v.Before.GetResourceVersion()
+// KeepPending remembers the status until it is on record.
+func (r *Reconciler) KeepPending(v *Scope) {
+	v.Record.PendingStatus, v.Record.recorded, v.Record.version = v.Object.CommonStatus().DeepCopyStatus(), v.Before.CommonStatus(), v.Before.GetResourceVersion()
 }
 
 // resumePending continues with a status that is not recorded yet. If another status was recorded since, perhaps by another leader, a
 // refusal is dropped, as it may follow from that; what a broker has done, or may have, is kept.
-func (r *Reconciler[O, S, M]) resumePending(v *Scope[O, S, M]) {
+func (r *Reconciler) resumePending(v *Scope) {
 	if v.Record.PendingStatus == nil {
 		return
 	}
-	if v.Record.refused && !lifecycle.NotAfter(v.Before.GetResourceVersion(), v.Record.version) && !equality.Semantic.DeepEqual(r.kind.Status(v.Before), v.Record.recorded) {
+	if v.Record.refused && !lifecycle.NotAfter(v.Before.GetResourceVersion(), v.Record.version) && !equality.Semantic.DeepEqual(v.Before.CommonStatus(), v.Record.recorded) {
 		v.Record.PendingStatus = nil
 		return
 	}
-	*r.kind.Status(v.Object) = *r.kind.CopyStatus(v.Record.PendingStatus)
+	v.Object.SetStatus(v.Record.PendingStatus.DeepCopyStatus())
 }
 
 // Connect returns the client of a broker, or the blocker for its credentials: with an error where a retry may help.
-func (r *Reconciler[O, S, M]) Connect(ctx context.Context, b v1beta1.Broker) (*brokers.Client, *lifecycle.Blocker, error) {
+func (r *Reconciler) Connect(ctx context.Context, b v1beta1.Broker) (*brokers.Client, *lifecycle.Blocker, error) {
 	broker, err := r.Clients.For(ctx, b)
 	if err == nil {
 		return broker, nil, nil
@@ -232,8 +226,8 @@ func (r *Reconciler[O, S, M]) Connect(ctx context.Context, b v1beta1.Broker) (*b
 
 // Send sends a request once the broker has a slot for it; otherwise queued says what it waits for. first is the status to record
 // before the request; nil: none. After an error no request was sent.
-func (r *Reconciler[O, S, M]) Send(ctx context.Context, v *Scope[O, S, M], broker v1beta1.Broker, what lifecycle.Operation, first *S, ask func() (osbresult.Outcome, error)) (queued *limiter.Wait, err error) {
-	attempts := r.kind.Attempts(r.kind.Status(v.Object))
+func (r *Reconciler) Send(ctx context.Context, v *Scope, broker v1beta1.Broker, what lifecycle.Operation, first v1beta1.ServiceObjectStatus, ask func() (osbresult.Outcome, error)) (queued *limiter.Wait, err error) {
+	attempts := v.Object.CommonStatus().Common().Attempts
 	if attempts != nil && attempts.Generation != v.Object.GetGeneration() {
 		attempts = nil
 	}
@@ -247,7 +241,7 @@ func (r *Reconciler[O, S, M]) Send(ctx context.Context, v *Scope[O, S, M], broke
 		v.Attribution = r.attribute(broker, result, verdict)
 	}()
 	if first != nil {
-		if err := r.Record(ctx, v, *first); err != nil {
+		if err := r.Record(ctx, v, first); err != nil {
 			return nil, err
 		}
 	}
@@ -274,7 +268,7 @@ func (r *Reconciler[O, S, M]) Send(ctx context.Context, v *Scope[O, S, M], broke
 }
 
 // attribute attributes an answer. If the broker is at fault, its catalog is read, so that its status has the error.
-func (r *Reconciler[O, S, M]) attribute(broker v1beta1.Broker, result limiter.Result, of limiter.Attribution) lifecycle.Attribution {
+func (r *Reconciler) attribute(broker v1beta1.Broker, result limiter.Result, of limiter.Attribution) lifecycle.Attribution {
 	if result.Outcome != limiter.NotSent {
 		r.ObserveRequest(brokers.KeyOf(broker), result)
 	}
@@ -286,21 +280,21 @@ func (r *Reconciler[O, S, M]) attribute(broker v1beta1.Broker, result limiter.Re
 }
 
 // Requeue returns when to reconcile an object again.
-func (r *Reconciler[O, S, M]) Requeue(wake time.Time, status *S) ctrl.Result {
+func (r *Reconciler) Requeue(wake time.Time, status v1beta1.ServiceObjectStatus) ctrl.Result {
 	result := enqueue.Requeue(wake, r.Clock.Now())
-	if r.kind.IsInProgress(status) || lifecycle.HasFailed(r.kind.Attempts(status)) {
+	if common := status.Common(); common.AsyncOpInProgress || lifecycle.HasFailed(common.Attempts) {
 		result.Priority = new(lowPriority)
 	}
 	return result
 }
 
 // RequeueNow returns a reconcile of its own for the next request, which may have to wait for a slot.
-func (r *Reconciler[O, S, M]) RequeueNow(status *S) ctrl.Result {
+func (r *Reconciler) RequeueNow(status v1beta1.ServiceObjectStatus) ctrl.Result {
 	return r.Requeue(r.Clock.Now(), status)
 }
 
 // ObserveRecovery records what a request says of the broker's health, and wakes the objects that wait for its recovery.
-func (r *Reconciler[O, S, M]) ObserveRecovery(ctx context.Context, broker v1beta1.Broker, before, after *S) {
+func (r *Reconciler) ObserveRecovery(ctx context.Context, broker v1beta1.Broker, before, after v1beta1.ServiceObjectStatus) {
 	key := brokers.KeyOf(broker)
 	if r.kind.IsCreated(after) && !r.kind.IsCreated(before) {
 		if r.Recoveries.RecordSuccess(key, r.Clock.Now()) {
@@ -311,7 +305,7 @@ func (r *Reconciler[O, S, M]) ObserveRecovery(ctx context.Context, broker v1beta
 		return
 	}
 	// A failure after a recovery is the fault of the object.
-	if a := r.kind.Attempts(after); lifecycle.IsSlow(a) && !a.Recovered && !r.kind.IsCreated(after) {
+	if a := after.Common().Attempts; lifecycle.IsSlow(a) && !a.Recovered && !r.kind.IsCreated(after) {
 		r.Recoveries.RecordFailure(key)
 	}
 }

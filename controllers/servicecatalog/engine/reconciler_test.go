@@ -48,7 +48,7 @@ func TestAnObjectComesAgainAfterAConflict(t *testing.T) {
 	conflict := apierrors.NewConflict(schema.GroupResource{}, si.Name, errors.New("it was changed"))
 	c := controllertest.NewCluster(t, interceptor.Funcs{}, si)
 	r := newStub(c, &Config{Barrier: consistency.CacheBarrier{Cache: c, Live: c}, Clients: &brokers.Clients{}})
-	r.reconcile = func(context.Context, *Scope[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]) (ctrl.Result, error) {
+	r.reconcile = func(context.Context, *Scope) (ctrl.Result, error) {
 		return ctrl.Result{}, conflict
 	}
 	if result, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(si)}); err != nil || result.IsZero() {
@@ -66,7 +66,7 @@ func TestAStoppingProcessSendsNothing(t *testing.T) {
 			c := controllertest.NewCluster(t, interceptor.Funcs{}, si)
 			r := newStub(c, &Config{Barrier: consistency.CacheBarrier{Cache: c, Live: c}, Clients: &brokers.Clients{}, ObserveRequest: func(brokers.Key, limiter.Result) {}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
 			asked := false
-			r.reconcile = func(ctx context.Context, v *Scope[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]) (ctrl.Result, error) {
+			r.reconcile = func(ctx context.Context, v *Scope) (ctrl.Result, error) {
 				if stops {
 					stop()
 				}
@@ -94,13 +94,13 @@ func TestABrokersChatterIsWrittenNowAndThen(t *testing.T) {
 	if err := c.Get(t.Context(), client.ObjectKeyFromObject(si), before); err != nil {
 		t.Fatal(err)
 	}
-	v := &Scope[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]{
-		Before: before, Object: before.DeepCopy(), Record: &Record[v1beta1.ServiceInstanceStatus, struct{}]{}, polled: true,
+	v := &Scope{
+		Before: before, Object: before.DeepCopy(), Record: &Record{}, polled: true,
 	}
 	say := func(reason, message string) {
 		t.Helper()
-		status := *v.Object.Status.DeepCopy()
-		instancerules.SetConditions(&status, lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: reason, Message: message}, clock.Now())
+		status := v.Object.(*v1beta1.ServiceInstance).Status.DeepCopy()
+		instancerules.SetConditions(status, lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: reason, Message: message}, clock.Now())
 		if err := r.Record(t.Context(), v, status); err != nil {
 			t.Fatal(err)
 		}
@@ -144,8 +144,8 @@ func TestAnObjectThatVanishesIsReportedOnce(t *testing.T) {
 			c, recorder := controllertest.NewCluster(t, interceptor.Funcs{}, si), events.NewFakeRecorder(10)
 			r := newStub(c, &Config{Barrier: consistency.CacheBarrier{Cache: c, Live: c}, Clients: &brokers.Clients{}, Recorder: recorder, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
 			broker := lifecycletest.NewOffering().Broker
-			r.reconcile = func(_ context.Context, v *Scope[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]) (ctrl.Result, error) {
-				if v.Before.UID == si.UID {
+			r.reconcile = func(_ context.Context, v *Scope) (ctrl.Result, error) {
+				if v.Before.GetUID() == si.UID {
 					v.Record.Unrecorded = NewUnrecorded(v.Before, audit.External{ID: "id-1", Broker: broker}, lifecycle.Provision, osbresult.Outcome{Class: osbresult.Done, Status: 201})
 				}
 				return ctrl.Result{}, nil

@@ -43,62 +43,61 @@ func WithReason(reason string, err error) error {
 }
 
 // Fail records the results of requests, and the error that blocks the reconcile, which is retried.
-func (r *Reconciler[O, S, M]) Fail(ctx context.Context, of KindScope[O, S, M], err error) error {
+func (r *Reconciler) Fail(ctx context.Context, of KindScope, err error) error {
 	v := of.Common()
 	if t, ok := errors.AsType[*reasonError](err); ok {
-		status := of.StatusForBlocker(lifecycle.InProgress(t.reason, t.Error()), r.Clock.Now())
-		*r.kind.Status(v.Object) = status
-		r.KeepPending(v, status)
+		v.Object.SetStatus(of.StatusForBlocker(lifecycle.InProgress(t.reason, t.Error()), r.Clock.Now()))
+		r.KeepPending(v)
 	}
 	if v.Record.PendingStatus == nil {
 		return err
 	}
-	return errors.Join(err, r.Record(ctx, v, *r.kind.Status(v.Object)))
+	return errors.Join(err, r.Record(ctx, v, v.Object.CommonStatus()))
 }
 
 // Record writes the status, if it differs from the one on record.
-func (r *Reconciler[O, S, M]) Record(ctx context.Context, v *Scope[O, S, M], status S) error {
-	before := r.kind.Status(v.Before)
-	if equality.Semantic.DeepEqual(status, *before) || v.polled && r.isProgressOnly(before, &status) && !r.progressWrites.AllowN(r.Clock.Now(), 1) {
+func (r *Reconciler) Record(ctx context.Context, v *Scope, status v1beta1.ServiceObjectStatus) error {
+	before := v.Before.CommonStatus()
+	if equality.Semantic.DeepEqual(status, before) || v.polled && isProgressOnly(before, status) && !r.progressWrites.AllowN(r.Clock.Now(), 1) {
 		v.Record.PendingStatus, v.Record.Unrecorded = nil, nil
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, RecordTimeout)
 	defer cancel()
-	after := v.Before.DeepCopyObject().(O)
+	after := v.Before.DeepCopyObject().(v1beta1.ServiceObject)
 	if err := patch.Status(ctx, r.Client, after, status); err != nil {
 		return err
 	}
 	open := r.HasOpenProblem(v)
-	emitEvents(ctx, r.Recorder, v.Before, r.kind.Conditions(before), r.kind.Conditions(&status), open)
-	v.Record.open = open && isQuiet(r.kind.Conditions(&status))
+	emitEvents(ctx, r.Recorder, v.Before, before.Common().Conditions, status.Common().Conditions, open)
+	v.Record.open = open && isQuiet(status.Common().Conditions)
 	v.Record.PendingStatus, v.Record.Unrecorded = nil, nil
 	v.Before = after
 	return nil
 }
 
 // HasOpenProblem reports whether an event has announced a problem that has not ended.
-func (r *Reconciler[O, S, M]) HasOpenProblem(v *Scope[O, S, M]) bool {
-	return hasOpenProblem(r.kind.Conditions(r.kind.Status(v.Before)), v.Record.open)
+func (r *Reconciler) HasOpenProblem(v *Scope) bool {
+	return hasOpenProblem(v.Before.CommonStatus().Common().Conditions, v.Record.open)
 }
 
 // isProgressOnly reports whether only messages differ while an operation is in progress: the next poll brings new ones.
-func (r *Reconciler[O, S, M]) isProgressOnly(before, after *S) bool {
-	a, b := r.kind.CopyStatus(before), r.kind.CopyStatus(after)
-	for _, status := range []*S{a, b} {
-		conditions := r.kind.Conditions(status)
+func isProgressOnly(before, after v1beta1.ServiceObjectStatus) bool {
+	a, b := before.DeepCopyStatus(), after.DeepCopyStatus()
+	for _, status := range []v1beta1.ServiceObjectStatus{a, b} {
+		conditions := status.Common().Conditions
 		for i := range conditions {
 			conditions[i].Message = ""
 		}
 	}
-	return r.kind.IsInProgress(after) && equality.Semantic.DeepEqual(a, b)
+	return after.Common().AsyncOpInProgress && equality.Semantic.DeepEqual(a, b)
 }
 
 // Release removes the finalizer.
-func (r *Reconciler[O, S, M]) Release(ctx context.Context, v *Scope[O, S, M], at audit.External, why lifecycle.Cause) error {
+func (r *Reconciler) Release(ctx context.Context, v *Scope, at audit.External, why lifecycle.Cause) error {
 	ctx, cancel := context.WithTimeout(ctx, RecordTimeout)
 	defer cancel()
-	if err := patch.RemoveFinalizer(ctx, r.Client, v.Before.DeepCopyObject().(O), v1beta1.Finalizer); err != nil {
+	if err := patch.RemoveFinalizer(ctx, r.Client, v.Before.DeepCopyObject().(v1beta1.ServiceObject), v1beta1.Finalizer); err != nil {
 		return err
 	}
 	v.Record.PendingStatus, v.Record.Unrecorded, v.Record.released = nil, nil, true

@@ -63,7 +63,7 @@ func TestNothingIsDoneBeforeTheCacheShowsWhoRefersToIt(t *testing.T) {
 	k.Freshness("ServiceBinding", &v1beta1.ServiceBinding{})
 	r := newStub(cache, k)
 	var needed []*v1beta1.ServiceBinding
-	r.reconcile = func(ctx context.Context, v *Scope[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]) (_ ctrl.Result, err error) {
+	r.reconcile = func(ctx context.Context, v *Scope) (_ ctrl.Result, err error) {
 		needed, err = k.Index.Bindings(ctx, client.ObjectKeyFromObject(v.Object))
 		return ctrl.Result{}, err
 	}

@@ -28,8 +28,8 @@ import (
 
 // stub is a kind whose reconcile a test provides.
 type stub struct {
-	*Reconciler[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]
-	reconcile func(context.Context, *Scope[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]) (ctrl.Result, error)
+	*Reconciler
+	reconcile func(context.Context, *Scope) (ctrl.Result, error)
 }
 
 func newStub(c client.Client, k *Config) *stub {
@@ -38,18 +38,11 @@ func newStub(c client.Client, k *Config) *stub {
 	return s
 }
 
-func (*stub) Name() string                                                      { return "ServiceInstance" }
-func (*stub) New() *v1beta1.ServiceInstance                                     { return &v1beta1.ServiceInstance{} }
-func (*stub) Status(si *v1beta1.ServiceInstance) *v1beta1.ServiceInstanceStatus { return &si.Status }
-func (*stub) CopyStatus(s *v1beta1.ServiceInstanceStatus) *v1beta1.ServiceInstanceStatus {
-	return s.DeepCopy()
-}
-func (*stub) Conditions(s *v1beta1.ServiceInstanceStatus) []v1beta1.Condition { return s.Conditions }
-func (*stub) Attempts(s *v1beta1.ServiceInstanceStatus) *v1beta1.Attempts     { return s.Attempts }
-func (*stub) IsInProgress(s *v1beta1.ServiceInstanceStatus) bool              { return s.AsyncOpInProgress }
-func (*stub) IsCreated(*v1beta1.ServiceInstanceStatus) bool                   { return false }
+func (*stub) Name() string                                                    { return "ServiceInstance" }
+func (*stub) New() v1beta1.ServiceObject                                      { return &v1beta1.ServiceInstance{} }
+func (*stub) IsCreated(v1beta1.ServiceObjectStatus) bool                      { return false }
 func (*stub) UnsettledAt(context.Context, v1beta1.Broker) []reconcile.Request { return nil }
 
-func (s *stub) ReconcileObject(ctx context.Context, v *Scope[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]) (ctrl.Result, error) {
+func (s *stub) ReconcileObject(ctx context.Context, v *Scope) (ctrl.Result, error) {
 	return s.reconcile(ctx, v)
 }

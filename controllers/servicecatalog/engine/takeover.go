@@ -19,11 +19,9 @@ package engine
 import (
 	"context"
 
-	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
-	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/brokers"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
@@ -31,10 +29,10 @@ import (
 
 // AwaitTakeover holds an object of the original service-catalog until a person has recorded that it is taken over: it records in the
 // conditions that the object waits, and returns when to look again; nil: the object does not wait. What is taken over was created for the
-// object. conditions and createdFor are fields of the object's status.
-func (r *Reconciler[O, S, M]) AwaitTakeover(ctx context.Context, v *Scope[O, S, M], conditions *[]v1beta1.Condition, createdFor *types.UID) (*ctrl.Result, error) {
-	o := v.Object
-	if !lifecycle.IsFromOriginal(o, *conditions, *createdFor) || !o.GetDeletionTimestamp().IsZero() && catalog.IsRetained(o) {
+// object.
+func (r *Reconciler) AwaitTakeover(ctx context.Context, v *Scope) (*ctrl.Result, error) {
+	o, status := v.Object, v.Object.CommonStatus().Common()
+	if !lifecycle.IsFromOriginal(o, status.Conditions, status.CreatedForUID) || !o.GetDeletionTimestamp().IsZero() && catalog.IsRetained(o) {
 		return nil, nil
 	}
 	now := r.Clock.Now()
@@ -46,12 +44,12 @@ func (r *Reconciler[O, S, M]) AwaitTakeover(ctx context.Context, v *Scope[O, S, 
 		r.warnOfTakeover.Do(func() {
 			logf.FromContext(ctx).Info("The original service-catalog has made objects of this cluster: nothing is sent for them, and they are not released, until the takeover is recorded", "run", lifecycle.TakeOverCommand)
 		})
-		*conditions = lifecycle.RequireTakeover(*conditions, now)
-		result := r.Requeue(now.Add(brokers.TakeoverInterval), r.kind.Status(o))
-		return &result, r.Record(ctx, v, *r.kind.Status(o))
+		status.Conditions = lifecycle.RequireTakeover(status.Conditions, now)
+		result := r.Requeue(now.Add(brokers.TakeoverInterval), o.CommonStatus())
+		return &result, r.Record(ctx, v, o.CommonStatus())
 	}
-	if *conditions = lifecycle.EndTakeover(*conditions); lifecycle.IsTakenOver(o, at) {
-		*createdFor = o.GetUID()
+	if status.Conditions = lifecycle.EndTakeover(status.Conditions); lifecycle.IsTakenOver(o, at) {
+		status.CreatedForUID = o.GetUID()
 	}
 	return nil, nil
 }

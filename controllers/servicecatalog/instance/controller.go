@@ -39,22 +39,26 @@ import (
 
 // Reconciler provisions, updates and deprovisions ServiceInstances at their brokers.
 type Reconciler struct {
-	*engine.Reconciler[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]
+	*engine.Reconciler
 	dependents dependents
 }
 
 // scope is an instance during a reconcile.
 type scope struct {
-	*engine.Scope[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]
+	*engine.Scope
 	instance *v1beta1.ServiceInstance // the object
 	inputs   instancerules.Inputs
 	unread   error // why the parameters could not be read, which is retried
 }
 
 // StatusForBlocker returns the status of an instance whose reconcile is blocked.
-func (s *scope) StatusForBlocker(why *lifecycle.Blocker, now time.Time) v1beta1.ServiceInstanceStatus {
-	return instancerules.StatusForBlocker(s.instance, why, now)
+func (s *scope) StatusForBlocker(why *lifecycle.Blocker, now time.Time) v1beta1.ServiceObjectStatus {
+	status := instancerules.StatusForBlocker(s.instance, why, now)
+	return &status
 }
+
+// recorded returns the instance as it is on record.
+func (s *scope) recorded() *v1beta1.ServiceInstance { return s.Before.(*v1beta1.ServiceInstance) }
 
 // +kubebuilder:rbac:groups=servicecatalog.k8s.io,resources=serviceinstances,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=servicecatalog.k8s.io,resources=serviceinstances/status,verbs=patch
@@ -63,9 +67,9 @@ func (s *scope) StatusForBlocker(why *lifecycle.Blocker, now time.Time) v1beta1.
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // ReconcileObject observes, decides, executes and records.
-func (r *Reconciler) ReconcileObject(ctx context.Context, of *engine.Scope[*v1beta1.ServiceInstance, v1beta1.ServiceInstanceStatus, struct{}]) (ctrl.Result, error) {
-	v := &scope{Scope: of, instance: of.Object}
-	if wait, err := r.AwaitTakeover(ctx, of, &v.instance.Status.Conditions, &v.instance.Status.CreatedForUID); wait != nil || err != nil {
+func (r *Reconciler) ReconcileObject(ctx context.Context, of *engine.Scope) (ctrl.Result, error) {
+	v := &scope{Scope: of, instance: of.Object.(*v1beta1.ServiceInstance)}
+	if wait, err := r.AwaitTakeover(ctx, of); wait != nil || err != nil {
 		return ptr.Deref(wait, ctrl.Result{}), err
 	}
 	if err := r.observe(ctx, v); err != nil {
@@ -76,9 +80,9 @@ func (r *Reconciler) ReconcileObject(ctx context.Context, of *engine.Scope[*v1be
 	case err != nil:
 		return ctrl.Result{}, r.Fail(ctx, v, err)
 	case next.Need == lifecycle.NeedFinalizer:
-		return ctrl.Result{}, r.addFinalizerAndID(ctx, v.Before)
+		return ctrl.Result{}, r.addFinalizerAndID(ctx, v.recorded())
 	case next.Need == lifecycle.NeedReferences:
-		return ctrl.Result{}, r.writeReferences(ctx, v.Before, v.inputs.Refs)
+		return ctrl.Result{}, r.writeReferences(ctx, v.recorded(), v.inputs.Refs)
 	}
 	result, err := r.execute(ctx, v, next)
 	if err == nil {
@@ -136,7 +140,7 @@ func (r *Reconciler) execute(ctx context.Context, v *scope, next instancerules.D
 			return ctrl.Result{}, r.Fail(ctx, v, err)
 		}
 	}
-	var first *v1beta1.ServiceInstanceStatus
+	var first v1beta1.ServiceObjectStatus
 	if next.WriteAhead || v.Record.PendingStatus != nil { // an answer is recorded before the next request
 		first = &next.Status
 	}
@@ -150,7 +154,7 @@ func (r *Reconciler) execute(ctx context.Context, v *scope, next instancerules.D
 	case err != nil:
 		return ctrl.Result{}, r.Fail(ctx, v, err)
 	case queued != nil:
-		return r.ReconcileQueued(ctx, v, *queued, r.IsInProgress(&v.instance.Status))
+		return r.ReconcileQueued(ctx, v, *queued, v.instance.Status.AsyncOpInProgress)
 	}
 	a.Attribution = v.Attribution
 	v.Record.SeenRunning = v.Record.SeenRunning || a.State == osbresult.InProgress
@@ -160,7 +164,7 @@ func (r *Reconciler) execute(ctx context.Context, v *scope, next instancerules.D
 	}
 	r.ObserveRecovery(ctx, at, &next.Status, &v.instance.Status)
 	v.Record.Unrecorded = unrecorded(v, next.Request, a.Outcome)
-	r.KeepPending(v.Scope, v.instance.Status)
+	r.KeepPending(v.Scope)
 	return r.recordAndContinue(ctx, v)
 }
 
@@ -173,7 +177,7 @@ func (r *Reconciler) recordAndContinue(ctx context.Context, v *scope) (ctrl.Resu
 	case err != nil:
 		return ctrl.Result{}, r.Fail(ctx, v, err)
 	case next.Request != nil, next.Need == lifecycle.NeedReferences:
-		return r.RequeueNow(&next.Status), r.Record(ctx, v.Scope, v.instance.Status)
+		return r.RequeueNow(&next.Status), r.Record(ctx, v.Scope, &v.instance.Status)
 	}
 	return r.finish(ctx, v, next)
 }
@@ -182,7 +186,7 @@ func (r *Reconciler) recordAndContinue(ctx context.Context, v *scope) (ctrl.Resu
 func (r *Reconciler) finish(ctx context.Context, v *scope, next instancerules.Decision) (ctrl.Result, error) {
 	r.Queue.Leave(client.ObjectKeyFromObject(v.instance), &v.Record.Queue)
 	if next.Release == nil {
-		return r.Requeue(next.RequeueAt, &next.Status), r.Record(ctx, v.Scope, next.Status)
+		return r.Requeue(next.RequeueAt, &next.Status), r.Record(ctx, v.Scope, &next.Status)
 	}
 	if err := r.Release(ctx, v.Scope, external(v, lifecycle.InstanceID(v.instance)), *next.Release); err != nil {
 		return ctrl.Result{}, err

@@ -29,36 +29,11 @@ import (
 func (*Reconciler) Name() string { return "ServiceInstance" }
 
 // New returns an empty object.
-func (*Reconciler) New() *v1beta1.ServiceInstance { return &v1beta1.ServiceInstance{} }
-
-// Status returns the status of an instance.
-func (*Reconciler) Status(si *v1beta1.ServiceInstance) *v1beta1.ServiceInstanceStatus {
-	return &si.Status
-}
-
-// CopyStatus returns a deep copy of a status.
-func (*Reconciler) CopyStatus(s *v1beta1.ServiceInstanceStatus) *v1beta1.ServiceInstanceStatus {
-	return s.DeepCopy()
-}
-
-// Conditions returns the conditions of a status.
-func (*Reconciler) Conditions(s *v1beta1.ServiceInstanceStatus) []v1beta1.Condition {
-	return s.Conditions
-}
-
-// Attempts returns the attempts of a status; nil: there are none.
-func (*Reconciler) Attempts(s *v1beta1.ServiceInstanceStatus) *v1beta1.Attempts {
-	return s.Attempts
-}
-
-// IsInProgress reports whether an operation is in progress.
-func (*Reconciler) IsInProgress(s *v1beta1.ServiceInstanceStatus) bool {
-	return instancerules.PhaseOf(s).IsAccepted()
-}
+func (*Reconciler) New() v1beta1.ServiceObject { return &v1beta1.ServiceInstance{} }
 
 // IsCreated reports whether the broker has confirmed the instance.
-func (*Reconciler) IsCreated(s *v1beta1.ServiceInstanceStatus) bool {
-	return instancerules.IsProvisioned(s)
+func (*Reconciler) IsCreated(s v1beta1.ServiceObjectStatus) bool {
+	return instancerules.IsProvisioned(s.(*v1beta1.ServiceInstanceStatus))
 }
 
 // UnsettledAt returns the instances that are not settled at a broker.

@@ -130,7 +130,7 @@ func (r *Reconciler) readParameters(ctx context.Context, v *scope) error {
 	}
 	common := v.inputs.Offering.Plan.Common()
 	plans := common.InstanceCreateParameterSchema
-	if r.IsCreated(&v.instance.Status) {
+	if instancerules.IsProvisioned(&v.instance.Status) {
 		plans = common.InstanceUpdateParameterSchema
 	}
 	p.Invalid = engine.ValidateParameters(ctx, plans, p)

@@ -104,8 +104,8 @@ func TestDecideBinding(t *testing.T) {
 		"no instance":         {"", bfs(in(time.Hour), func(f *fixture) { f.in.BoundInstance = BoundInstance{} }), "nothing: ReferencesNonexistentInstance"},
 		"instance new, young": {"it is being made", bfs(func(f *fixture) { f.in.BoundInstance.Instance = &v1beta1.ServiceInstance{} }), "wait"},
 		"instance stalled, young": {"it does not come soon", bfs(func(f *fixture) {
-			f.in.BoundInstance.Instance = &v1beta1.ServiceInstance{Status: v1beta1.ServiceInstanceStatus{Conditions: []v1beta1.Condition{
-				{Type: v1beta1.ConditionStalled, Status: v1beta1.ConditionTrue, Reason: "x"}}}}
+			f.in.BoundInstance.Instance = &v1beta1.ServiceInstance{Status: v1beta1.ServiceInstanceStatus{OperationStatus: v1beta1.OperationStatus{Conditions: []v1beta1.Condition{
+				{Type: v1beta1.ConditionStalled, Status: v1beta1.ConditionTrue, Reason: "x"}}}}}
 		}), "nothing: ErrorInstanceNotReady"},
 		"instance not provisioned": {"", bfs(instance(func(si *v1beta1.ServiceInstance) { si.Status.ProvisionStatus = "" })), "nothing: ErrorInstanceNotReady"},
 		"instance unusable":        {"B17", bfs(instance(func(si *v1beta1.ServiceInstance) { si.Status.Unusable = true })), "nothing: InstanceUnusable"},

@@ -241,14 +241,11 @@ func unfit(f *fixture) {
 func legacy(f *fixture) {
 	f.b.Annotations = nil
 	f.in.Secret = SecretInSync
-	f.b.Status = v1beta1.ServiceBindingStatus{ReconciledGeneration: 1, UnbindStatus: v1beta1.UnbindRequired, LastConditionState: "Ready",
-		ExternalProperties: &v1beta1.ServiceBindingPropertiesState{},
-		Conditions:         []v1beta1.Condition{{Type: v1beta1.ConditionReady, Status: v1beta1.ConditionTrue, Reason: v1beta1.ReasonInjectedBindResult}}}
+	f.b.Status = v1beta1.ServiceBindingStatus{OperationStatus: v1beta1.OperationStatus{ReconciledGeneration: 1, LastConditionState: "Ready", Conditions: []v1beta1.Condition{{Type: v1beta1.ConditionReady, Status: v1beta1.ConditionTrue, Reason: v1beta1.ReasonInjectedBindResult}}}, UnbindStatus: v1beta1.UnbindRequired, ExternalProperties: &v1beta1.ServiceBindingPropertiesState{}}
 }
 
 // legacyFailed is what it left of one that the broker refused (G64).
 func legacyFailed(f *fixture) {
-	f.b.Status = v1beta1.ServiceBindingStatus{ReconciledGeneration: 1, UnbindStatus: v1beta1.UnbindRequired, LastConditionState: "Failed",
-		Conditions: []v1beta1.Condition{{Type: v1beta1.ConditionReady, Status: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBindCallFailed},
-			{Type: v1beta1.ConditionFailed, Status: v1beta1.ConditionTrue, Reason: v1beta1.ReasonServiceBindingReturnedFailure}}}
+	f.b.Status = v1beta1.ServiceBindingStatus{OperationStatus: v1beta1.OperationStatus{ReconciledGeneration: 1, LastConditionState: "Failed", Conditions: []v1beta1.Condition{{Type: v1beta1.ConditionReady, Status: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBindCallFailed},
+		{Type: v1beta1.ConditionFailed, Status: v1beta1.ConditionTrue, Reason: v1beta1.ReasonServiceBindingReturnedFailure}}}, UnbindStatus: v1beta1.UnbindRequired}
 }

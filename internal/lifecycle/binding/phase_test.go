@@ -30,6 +30,7 @@ import (
 func TestPhasesOfTheFormerServiceCatalog(t *testing.T) {
 	const bind, unbind = v1beta1.OperationBind, v1beta1.OperationUnbind
 	start, operation, props := lifecycle.Timestamp(lifecycletest.T0), "op-1", &v1beta1.ServiceBindingPropertiesState{}
+	begun, accepted := v1beta1.OperationStatus{OperationStartTime: start}, v1beta1.OperationStatus{AsyncOpInProgress: true, OperationStartTime: start}
 	for name, test := range map[string]struct {
 		status v1beta1.ServiceBindingStatus
 		want   Phase
@@ -37,13 +38,13 @@ func TestPhasesOfTheFormerServiceCatalog(t *testing.T) {
 	}{
 		"new":        {v1beta1.ServiceBindingStatus{}, Idle, false},
 		"not sent":   {v1beta1.ServiceBindingStatus{UnbindStatus: v1beta1.UnbindNotRequired}, Idle, false},
-		"begun":      {v1beta1.ServiceBindingStatus{CurrentOperation: bind, OperationStartTime: start, InProgressProperties: props, UnbindStatus: v1beta1.UnbindRequired}, Binding, true},
-		"accepted":   {v1beta1.ServiceBindingStatus{CurrentOperation: bind, AsyncOpInProgress: true, LastOperation: &operation, OperationStartTime: start, InProgressProperties: props, UnbindStatus: v1beta1.UnbindRequired}, BindAccepted, true},
+		"begun":      {v1beta1.ServiceBindingStatus{OperationStatus: begun, CurrentOperation: bind, InProgressProperties: props, UnbindStatus: v1beta1.UnbindRequired}, Binding, true},
+		"accepted":   {v1beta1.ServiceBindingStatus{OperationStatus: v1beta1.OperationStatus{AsyncOpInProgress: true, LastOperation: &operation, OperationStartTime: start}, CurrentOperation: bind, InProgressProperties: props, UnbindStatus: v1beta1.UnbindRequired}, BindAccepted, true},
 		"bound":      {v1beta1.ServiceBindingStatus{ExternalProperties: props, UnbindStatus: v1beta1.UnbindRequired}, Idle, true},
-		"to clean":   {v1beta1.ServiceBindingStatus{OrphanMitigationInProgress: true, OperationStartTime: start, UnbindStatus: v1beta1.UnbindRequired}, Mitigating, true},
-		"cleaning":   {v1beta1.ServiceBindingStatus{OrphanMitigationInProgress: true, AsyncOpInProgress: true, OperationStartTime: start, UnbindStatus: v1beta1.UnbindRequired}, MitigationAccepted, true},
-		"to unbind":  {v1beta1.ServiceBindingStatus{CurrentOperation: unbind, OperationStartTime: start, ExternalProperties: props, UnbindStatus: v1beta1.UnbindRequired}, Unbinding, true},
-		"unbinding":  {v1beta1.ServiceBindingStatus{CurrentOperation: unbind, AsyncOpInProgress: true, OperationStartTime: start, ExternalProperties: props, UnbindStatus: v1beta1.UnbindRequired}, UnbindAccepted, true},
+		"to clean":   {v1beta1.ServiceBindingStatus{OperationStatus: v1beta1.OperationStatus{OrphanMitigationInProgress: true, OperationStartTime: start}, UnbindStatus: v1beta1.UnbindRequired}, Mitigating, true},
+		"cleaning":   {v1beta1.ServiceBindingStatus{OperationStatus: v1beta1.OperationStatus{OrphanMitigationInProgress: true, AsyncOpInProgress: true, OperationStartTime: start}, UnbindStatus: v1beta1.UnbindRequired}, MitigationAccepted, true},
+		"to unbind":  {v1beta1.ServiceBindingStatus{OperationStatus: begun, CurrentOperation: unbind, ExternalProperties: props, UnbindStatus: v1beta1.UnbindRequired}, Unbinding, true},
+		"unbinding":  {v1beta1.ServiceBindingStatus{OperationStatus: accepted, CurrentOperation: unbind, ExternalProperties: props, UnbindStatus: v1beta1.UnbindRequired}, UnbindAccepted, true},
 		"not undone": {v1beta1.ServiceBindingStatus{ExternalProperties: props, UnbindStatus: v1beta1.UnbindFailed}, Idle, true},
 		"undone":     {v1beta1.ServiceBindingStatus{UnbindStatus: v1beta1.UnbindSucceeded}, Idle, false},
 	} {

@@ -38,7 +38,7 @@ func TestWhatIsKnownOfASecret(t *testing.T) {
 	}
 	delivered := func(version string) *v1beta1.ServiceBinding {
 		b := binding()
-		b.Status = v1beta1.ServiceBindingStatus{ReconciledGeneration: 1, SecretVersion: version, UnbindStatus: v1beta1.UnbindRequired, ExternalProperties: &v1beta1.ServiceBindingPropertiesState{}}
+		b.Status = v1beta1.ServiceBindingStatus{OperationStatus: v1beta1.OperationStatus{ReconciledGeneration: 1}, SecretVersion: version, UnbindStatus: v1beta1.UnbindRequired, ExternalProperties: &v1beta1.ServiceBindingPropertiesState{}}
 		return b
 	}
 	stranger := binding()

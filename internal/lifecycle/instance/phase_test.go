@@ -32,29 +32,31 @@ func TestPhaseOfOriginalStatus(t *testing.T) {
 		required, notRequired          = v1beta1.DeprovisionRequired, v1beta1.DeprovisionNotRequired
 		succeeded, failed              = v1beta1.DeprovisionSucceeded, v1beta1.DeprovisionFailed
 	)
+	accepted, mitigating := v1beta1.OperationStatus{AsyncOpInProgress: true}, v1beta1.OperationStatus{OrphanMitigationInProgress: true}
+	mitigationAccepted := v1beta1.OperationStatus{OrphanMitigationInProgress: true, AsyncOpInProgress: true}
 	for name, test := range map[string]struct {
 		status v1beta1.ServiceInstanceStatus
 		want   Phase
 	}{
 		"never written":                     {v1beta1.ServiceInstanceStatus{}, New},
-		"the schema's default":              {v1beta1.ServiceInstanceStatus{ObservedGeneration: lifecycletest.SchemaDefault}, New},
+		"the schema's default":              {v1beta1.ServiceInstanceStatus{OperationStatus: v1beta1.OperationStatus{ObservedGeneration: lifecycletest.SchemaDefault}}, New},
 		"initialised":                       {v1beta1.ServiceInstanceStatus{DeprovisionStatus: notRequired}, NotCreated},
 		"provision request in flight":       {v1beta1.ServiceInstanceStatus{CurrentOperation: provision, DeprovisionStatus: required}, Provisioning},
 		"the same after a clean-up":         {v1beta1.ServiceInstanceStatus{CurrentOperation: provision, ProvisionStatus: notProvisioned, DeprovisionStatus: required}, Provisioning},
 		"provision answered with 409":       {v1beta1.ServiceInstanceStatus{CurrentOperation: provision, DeprovisionStatus: notRequired}, ProvisionRefused},
 		"provision answered with 400":       {v1beta1.ServiceInstanceStatus{DeprovisionStatus: notRequired}, NotCreated},
-		"being provisioned":                 {v1beta1.ServiceInstanceStatus{CurrentOperation: provision, AsyncOpInProgress: true, DeprovisionStatus: required}, ProvisionAccepted},
-		"orphan mitigation":                 {v1beta1.ServiceInstanceStatus{CurrentOperation: provision, OrphanMitigationInProgress: true, DeprovisionStatus: required}, Mitigating},
-		"orphan mitigation, polled":         {v1beta1.ServiceInstanceStatus{CurrentOperation: provision, OrphanMitigationInProgress: true, AsyncOpInProgress: true, DeprovisionStatus: required}, MitigationAccepted},
+		"being provisioned":                 {v1beta1.ServiceInstanceStatus{OperationStatus: accepted, CurrentOperation: provision, DeprovisionStatus: required}, ProvisionAccepted},
+		"orphan mitigation":                 {v1beta1.ServiceInstanceStatus{OperationStatus: mitigating, CurrentOperation: provision, DeprovisionStatus: required}, Mitigating},
+		"orphan mitigation, polled":         {v1beta1.ServiceInstanceStatus{OperationStatus: mitigationAccepted, CurrentOperation: provision, DeprovisionStatus: required}, MitigationAccepted},
 		"orphan mitigation has ended":       {v1beta1.ServiceInstanceStatus{ProvisionStatus: notProvisioned, DeprovisionStatus: succeeded}, Removed},
 		"orphan mitigation was given up":    {v1beta1.ServiceInstanceStatus{DeprovisionStatus: failed}, RemovalFailed},
 		"provisioned":                       {v1beta1.ServiceInstanceStatus{ProvisionStatus: provisioned, DeprovisionStatus: required}, Provisioned},
 		"provisioned by the first releases": {v1beta1.ServiceInstanceStatus{ProvisionStatus: provisioned}, Provisioned},
 		"update request in flight":          {v1beta1.ServiceInstanceStatus{CurrentOperation: update, ProvisionStatus: provisioned, DeprovisionStatus: required}, Updating},
-		"being updated":                     {v1beta1.ServiceInstanceStatus{CurrentOperation: update, AsyncOpInProgress: true, ProvisionStatus: provisioned, DeprovisionStatus: required}, UpdateAccepted},
+		"being updated":                     {v1beta1.ServiceInstanceStatus{OperationStatus: accepted, CurrentOperation: update, ProvisionStatus: provisioned, DeprovisionStatus: required}, UpdateAccepted},
 		"deprovision request in flight":     {v1beta1.ServiceInstanceStatus{CurrentOperation: deprovision, ProvisionStatus: provisioned, DeprovisionStatus: required}, Deprovisioning},
 		"the same of one that has failed":   {v1beta1.ServiceInstanceStatus{CurrentOperation: deprovision, DeprovisionStatus: required}, Deprovisioning},
-		"being deprovisioned":               {v1beta1.ServiceInstanceStatus{CurrentOperation: deprovision, AsyncOpInProgress: true, ProvisionStatus: provisioned, DeprovisionStatus: required}, DeprovisionAccepted},
+		"being deprovisioned":               {v1beta1.ServiceInstanceStatus{OperationStatus: accepted, CurrentOperation: deprovision, ProvisionStatus: provisioned, DeprovisionStatus: required}, DeprovisionAccepted},
 		"deprovisioning was given up":       {v1beta1.ServiceInstanceStatus{ProvisionStatus: provisioned, DeprovisionStatus: failed}, Provisioned},
 		"the same of one not provisioned":   {v1beta1.ServiceInstanceStatus{ProvisionStatus: notProvisioned, DeprovisionStatus: failed}, RemovalFailed},
 	} {
@@ -69,8 +71,8 @@ func TestPhaseIsDecodedAsEncoded(t *testing.T) {
 	word, when := "word", lifecycle.Timestamp(lifecycletest.T0)
 	before := map[string]v1beta1.ServiceInstanceStatus{
 		"an empty status": {},
-		"a mitigation": {CurrentOperation: v1beta1.OperationProvision, OrphanMitigationInProgress: true, AsyncOpInProgress: true, LastOperation: &word, OperationStartTime: when,
-			InProgressProperties: &v1beta1.ServiceInstancePropertiesState{}, ProvisionStatus: v1beta1.NotProvisioned, DeprovisionStatus: v1beta1.DeprovisionRequired},
+		"a mitigation": {OperationStatus: v1beta1.OperationStatus{OrphanMitigationInProgress: true, AsyncOpInProgress: true, LastOperation: &word, OperationStartTime: when},
+			CurrentOperation: v1beta1.OperationProvision, InProgressProperties: &v1beta1.ServiceInstancePropertiesState{}, ProvisionStatus: v1beta1.NotProvisioned, DeprovisionStatus: v1beta1.DeprovisionRequired},
 	}
 	for phase := range fieldsOf {
 		for name, s := range before {

@@ -36,7 +36,7 @@ func variants() []variant {
 			others: []string{"crash-after@PUT:service_instances#1+crash-before@2", "stale@PUT:service_instances#1<PUT:service_instances#1",
 				"late@serviceinstances", "reset@PUT:service_instances#1", "deposed@PATCH:serviceinstances/db/status#1"}},
 		{name: "no-write-ahead", edits: []mistake{{services + "engine/reconciler.go", `	if first != nil {
-		if err := r.Record(ctx, v, *first); err != nil {
+		if err := r.Record(ctx, v, first); err != nil {
 			return nil, err
 		}
 	}
@@ -74,9 +74,9 @@ func variants() []variant {
 		call.InstanceID = lifecycle.NextInstanceID(d.si, call.InstanceID)
 	}
 `}}, scenario: "instance-mitigated-ready", fault: "none", oracle: "orphan"},
-		{name: "fire-and-forget", edits: []mistake{{services + "engine/record.go", `	if err := patch.RemoveFinalizer(ctx, r.Client, v.Before.DeepCopyObject().(O), v1beta1.Finalizer); err != nil {
+		{name: "fire-and-forget", edits: []mistake{{services + "engine/record.go", `	if err := patch.RemoveFinalizer(ctx, r.Client, v.Before.DeepCopyObject().(v1beta1.ServiceObject), v1beta1.Finalizer); err != nil {
 		return err
-	}`, `	_ = patch.RemoveFinalizer(ctx, r.Client, v.Before.DeepCopyObject().(O), v1beta1.Finalizer)`}},
+	}`, `	_ = patch.RemoveFinalizer(ctx, r.Client, v.Before.DeepCopyObject().(v1beta1.ServiceObject), v1beta1.Finalizer)`}},
 			scenario: "instance", fault: "api-unavailable@PATCH:serviceinstances/db#1", oracle: "reached",
 			others: []string{"crash-after@PATCH:serviceinstances/db#1", "crash-after@PUT:service_instances#1+crash-before@1", "stale@PUT:service_instances#1<PUT:service_instances#1",
 				"late@serviceinstances", "deposed@PATCH:serviceinstances/db/status#1"}},
@@ -132,7 +132,7 @@ func variants() []variant {
 	made, err := osb.NewClient(osb.Options{`}}, scenario: "kept", fault: "none", oracle: "canary"},
 		{name: "hot-loop", edits: []mistake{{services + "instance/controller.go", `		return r.Requeue(next.RequeueAt, &next.Status), r.Record(`, `		return r.RequeueNow(&next.Status), r.Record(`}},
 			scenario: "kept", fault: "none", oracle: "rest"},
-		{name: "writes-for-nothing", edits: []mistake{{services + "engine/record.go", `	if equality.Semantic.DeepEqual(status, *before) || v.polled`, `	if v.polled`},
+		{name: "writes-for-nothing", edits: []mistake{{services + "engine/record.go", `	if equality.Semantic.DeepEqual(status, before) || v.polled`, `	if v.polled`},
 			{services + "instance/controller.go", `		return r.Requeue(next.RequeueAt, &next.Status), r.Record(`, `		return r.RequeueNow(&next.Status), r.Record(`}},
 			scenario: "kept", fault: "none", oracle: "rest"},
 		{name: "panic", edits: []mistake{{instanceRules + "apply_provision.go", `	case osbresult.Unknown, osbresult.Malformed:

@@ -29,43 +29,15 @@ import (
 //
 // ServiceBindingStatus is what the broker has confirmed, and what is being tried.
 type ServiceBindingStatusApplyConfiguration struct {
-	// conditions of the binding: Reconciling, Stalled, Ready, and where it applies
-	// Failed, in this order.
-	Conditions []ConditionApplyConfiguration `json:"conditions,omitempty"`
-	// asyncOpInProgress is true while currentOperation is in progress at the broker, and
-	// is polled.
-	AsyncOpInProgress *bool `json:"asyncOpInProgress,omitempty"`
-	// lastOperation is the broker's name of the operation in progress.
-	LastOperation *string `json:"lastOperation,omitempty"`
+	OperationStatusApplyConfiguration `json:""`
 	// currentOperation is what is being done: Bind or Unbind.
 	CurrentOperation *servicecatalogv1beta1.ServiceBindingOperation `json:"currentOperation,omitempty"`
-	// reconciledGeneration is the generation with which the last operation ended.
-	ReconciledGeneration *int64 `json:"reconciledGeneration,omitempty"`
-	// observedGeneration is the generation that the conditions are about.
-	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
-	// operationStartTime is when currentOperation began.
-	OperationStartTime *v1.Time `json:"operationStartTime,omitempty"`
 	// inProgressProperties are those of currentOperation, if that is Bind.
 	InProgressProperties *ServiceBindingPropertiesStateApplyConfiguration `json:"inProgressProperties,omitempty"`
 	// externalProperties are what the broker has confirmed.
 	ExternalProperties *ServiceBindingPropertiesStateApplyConfiguration `json:"externalProperties,omitempty"`
-	// orphanMitigationInProgress is true during an orphan mitigation.
-	OrphanMitigationInProgress *bool `json:"orphanMitigationInProgress,omitempty"`
 	// unbindStatus says whether the broker may have something to remove.
 	UnbindStatus *servicecatalogv1beta1.UnbindStatus `json:"unbindStatus,omitempty"`
-	// lastConditionState is the type of the last condition if it is True, else its
-	// reason.
-	LastConditionState *string `json:"lastConditionState,omitempty"`
-	// externalID is the id under which the broker knows the binding, where it is no
-	// longer the spec's: each removal of what a failure may have left, and each replacement,
-	// is followed by a new id.
-	ExternalID *string `json:"externalID,omitempty"`
-	// createdForUID is the UID of the object whose request created the broker's
-	// resource, as the answer 201 proves. It is deleted with that object.
-	CreatedForUID *types.UID `json:"createdForUID,omitempty"`
-	// ownershipUnknown is true where the id was supplied and the broker answered 202,
-	// which does not tell whether this object's request created its resource.
-	OwnershipUnknown *bool `json:"ownershipUnknown,omitempty"`
 	// predecessorID is the id of the binding that currentOperation replaces. Its
 	// credentials stay in the Secret until those of its successor are there.
 	PredecessorID *string `json:"predecessorID,omitempty"`
@@ -81,8 +53,6 @@ type ServiceBindingStatusApplyConfiguration struct {
 	LastRemovedID *string `json:"lastRemovedID,omitempty"`
 	// target is where the binding is, or may be.
 	Target *ServiceBindingTargetApplyConfiguration `json:"target,omitempty"`
-	// attempts of the present generation.
-	Attempts *AttemptsApplyConfiguration `json:"attempts,omitempty"`
 	// secretName is the name of the Secret that has the credentials.
 	SecretName *string `json:"secretName,omitempty"`
 	// instanceFingerprint identifies the plan and the parameters that the instance had
@@ -115,7 +85,7 @@ func (b *ServiceBindingStatusApplyConfiguration) WithConditions(values ...*Condi
 		if values[i] == nil {
 			panic("nil value passed to WithConditions")
 		}
-		b.Conditions = append(b.Conditions, *values[i])
+		b.OperationStatusApplyConfiguration.Conditions = append(b.OperationStatusApplyConfiguration.Conditions, *values[i])
 	}
 	return b
 }
@@ -124,7 +94,15 @@ func (b *ServiceBindingStatusApplyConfiguration) WithConditions(values ...*Condi
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the AsyncOpInProgress field is set to the value of the last call.
 func (b *ServiceBindingStatusApplyConfiguration) WithAsyncOpInProgress(value bool) *ServiceBindingStatusApplyConfiguration {
-	b.AsyncOpInProgress = &value
+	b.OperationStatusApplyConfiguration.AsyncOpInProgress = &value
+	return b
+}
+
+// WithOrphanMitigationInProgress sets the OrphanMitigationInProgress field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the OrphanMitigationInProgress field is set to the value of the last call.
+func (b *ServiceBindingStatusApplyConfiguration) WithOrphanMitigationInProgress(value bool) *ServiceBindingStatusApplyConfiguration {
+	b.OperationStatusApplyConfiguration.OrphanMitigationInProgress = &value
 	return b
 }
 
@@ -132,7 +110,71 @@ func (b *ServiceBindingStatusApplyConfiguration) WithAsyncOpInProgress(value boo
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the LastOperation field is set to the value of the last call.
 func (b *ServiceBindingStatusApplyConfiguration) WithLastOperation(value string) *ServiceBindingStatusApplyConfiguration {
-	b.LastOperation = &value
+	b.OperationStatusApplyConfiguration.LastOperation = &value
+	return b
+}
+
+// WithReconciledGeneration sets the ReconciledGeneration field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ReconciledGeneration field is set to the value of the last call.
+func (b *ServiceBindingStatusApplyConfiguration) WithReconciledGeneration(value int64) *ServiceBindingStatusApplyConfiguration {
+	b.OperationStatusApplyConfiguration.ReconciledGeneration = &value
+	return b
+}
+
+// WithObservedGeneration sets the ObservedGeneration field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ObservedGeneration field is set to the value of the last call.
+func (b *ServiceBindingStatusApplyConfiguration) WithObservedGeneration(value int64) *ServiceBindingStatusApplyConfiguration {
+	b.OperationStatusApplyConfiguration.ObservedGeneration = &value
+	return b
+}
+
+// WithOperationStartTime sets the OperationStartTime field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the OperationStartTime field is set to the value of the last call.
+func (b *ServiceBindingStatusApplyConfiguration) WithOperationStartTime(value v1.Time) *ServiceBindingStatusApplyConfiguration {
+	b.OperationStatusApplyConfiguration.OperationStartTime = &value
+	return b
+}
+
+// WithLastConditionState sets the LastConditionState field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LastConditionState field is set to the value of the last call.
+func (b *ServiceBindingStatusApplyConfiguration) WithLastConditionState(value string) *ServiceBindingStatusApplyConfiguration {
+	b.OperationStatusApplyConfiguration.LastConditionState = &value
+	return b
+}
+
+// WithExternalID sets the ExternalID field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ExternalID field is set to the value of the last call.
+func (b *ServiceBindingStatusApplyConfiguration) WithExternalID(value string) *ServiceBindingStatusApplyConfiguration {
+	b.OperationStatusApplyConfiguration.ExternalID = &value
+	return b
+}
+
+// WithCreatedForUID sets the CreatedForUID field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the CreatedForUID field is set to the value of the last call.
+func (b *ServiceBindingStatusApplyConfiguration) WithCreatedForUID(value types.UID) *ServiceBindingStatusApplyConfiguration {
+	b.OperationStatusApplyConfiguration.CreatedForUID = &value
+	return b
+}
+
+// WithOwnershipUnknown sets the OwnershipUnknown field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the OwnershipUnknown field is set to the value of the last call.
+func (b *ServiceBindingStatusApplyConfiguration) WithOwnershipUnknown(value bool) *ServiceBindingStatusApplyConfiguration {
+	b.OperationStatusApplyConfiguration.OwnershipUnknown = &value
+	return b
+}
+
+// WithAttempts sets the Attempts field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Attempts field is set to the value of the last call.
+func (b *ServiceBindingStatusApplyConfiguration) WithAttempts(value *AttemptsApplyConfiguration) *ServiceBindingStatusApplyConfiguration {
+	b.OperationStatusApplyConfiguration.Attempts = value
 	return b
 }
 
@@ -141,30 +183,6 @@ func (b *ServiceBindingStatusApplyConfiguration) WithLastOperation(value string)
 // If called multiple times, the CurrentOperation field is set to the value of the last call.
 func (b *ServiceBindingStatusApplyConfiguration) WithCurrentOperation(value servicecatalogv1beta1.ServiceBindingOperation) *ServiceBindingStatusApplyConfiguration {
 	b.CurrentOperation = &value
-	return b
-}
-
-// WithReconciledGeneration sets the ReconciledGeneration field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the ReconciledGeneration field is set to the value of the last call.
-func (b *ServiceBindingStatusApplyConfiguration) WithReconciledGeneration(value int64) *ServiceBindingStatusApplyConfiguration {
-	b.ReconciledGeneration = &value
-	return b
-}
-
-// WithObservedGeneration sets the ObservedGeneration field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the ObservedGeneration field is set to the value of the last call.
-func (b *ServiceBindingStatusApplyConfiguration) WithObservedGeneration(value int64) *ServiceBindingStatusApplyConfiguration {
-	b.ObservedGeneration = &value
-	return b
-}
-
-// WithOperationStartTime sets the OperationStartTime field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the OperationStartTime field is set to the value of the last call.
-func (b *ServiceBindingStatusApplyConfiguration) WithOperationStartTime(value v1.Time) *ServiceBindingStatusApplyConfiguration {
-	b.OperationStartTime = &value
 	return b
 }
 
@@ -184,51 +202,11 @@ func (b *ServiceBindingStatusApplyConfiguration) WithExternalProperties(value *S
 	return b
 }
 
-// WithOrphanMitigationInProgress sets the OrphanMitigationInProgress field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the OrphanMitigationInProgress field is set to the value of the last call.
-func (b *ServiceBindingStatusApplyConfiguration) WithOrphanMitigationInProgress(value bool) *ServiceBindingStatusApplyConfiguration {
-	b.OrphanMitigationInProgress = &value
-	return b
-}
-
 // WithUnbindStatus sets the UnbindStatus field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the UnbindStatus field is set to the value of the last call.
 func (b *ServiceBindingStatusApplyConfiguration) WithUnbindStatus(value servicecatalogv1beta1.UnbindStatus) *ServiceBindingStatusApplyConfiguration {
 	b.UnbindStatus = &value
-	return b
-}
-
-// WithLastConditionState sets the LastConditionState field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the LastConditionState field is set to the value of the last call.
-func (b *ServiceBindingStatusApplyConfiguration) WithLastConditionState(value string) *ServiceBindingStatusApplyConfiguration {
-	b.LastConditionState = &value
-	return b
-}
-
-// WithExternalID sets the ExternalID field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the ExternalID field is set to the value of the last call.
-func (b *ServiceBindingStatusApplyConfiguration) WithExternalID(value string) *ServiceBindingStatusApplyConfiguration {
-	b.ExternalID = &value
-	return b
-}
-
-// WithCreatedForUID sets the CreatedForUID field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the CreatedForUID field is set to the value of the last call.
-func (b *ServiceBindingStatusApplyConfiguration) WithCreatedForUID(value types.UID) *ServiceBindingStatusApplyConfiguration {
-	b.CreatedForUID = &value
-	return b
-}
-
-// WithOwnershipUnknown sets the OwnershipUnknown field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the OwnershipUnknown field is set to the value of the last call.
-func (b *ServiceBindingStatusApplyConfiguration) WithOwnershipUnknown(value bool) *ServiceBindingStatusApplyConfiguration {
-	b.OwnershipUnknown = &value
 	return b
 }
 
@@ -274,14 +252,6 @@ func (b *ServiceBindingStatusApplyConfiguration) WithLastRemovedID(value string)
 // If called multiple times, the Target field is set to the value of the last call.
 func (b *ServiceBindingStatusApplyConfiguration) WithTarget(value *ServiceBindingTargetApplyConfiguration) *ServiceBindingStatusApplyConfiguration {
 	b.Target = value
-	return b
-}
-
-// WithAttempts sets the Attempts field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Attempts field is set to the value of the last call.
-func (b *ServiceBindingStatusApplyConfiguration) WithAttempts(value *AttemptsApplyConfiguration) *ServiceBindingStatusApplyConfiguration {
-	b.Attempts = value
 	return b
 }
 

@@ -30,26 +30,11 @@ import (
 //
 // ServiceInstanceStatus is what the broker has confirmed, and the operation in progress.
 type ServiceInstanceStatusApplyConfiguration struct {
-	// conditions of the instance: Reconciling, Stalled, Ready, and where they apply
-	// Failed and OrphanMitigation, in this order.
-	Conditions []ConditionApplyConfiguration `json:"conditions,omitempty"`
-	// asyncOpInProgress is true while currentOperation is in progress at the broker, and
-	// is polled.
-	AsyncOpInProgress *bool `json:"asyncOpInProgress,omitempty"`
-	// orphanMitigationInProgress is true during an orphan mitigation.
-	OrphanMitigationInProgress *bool `json:"orphanMitigationInProgress,omitempty"`
-	// lastOperation is the broker's name of the operation in progress.
-	LastOperation *string `json:"lastOperation,omitempty"`
+	OperationStatusApplyConfiguration `json:""`
 	// dashboardURL is the address of the service's own user interface.
 	DashboardURL *string `json:"dashboardURL,omitempty"`
 	// currentOperation is the operation in progress: Provision, Update or Deprovision.
 	CurrentOperation *servicecatalogv1beta1.ServiceInstanceOperation `json:"currentOperation,omitempty"`
-	// reconciledGeneration is the generation that the broker last confirmed.
-	ReconciledGeneration *int64 `json:"reconciledGeneration,omitempty"`
-	// observedGeneration is the generation that the conditions are about.
-	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
-	// operationStartTime is when currentOperation began.
-	OperationStartTime *v1.Time `json:"operationStartTime,omitempty"`
 	// inProgressProperties are those of currentOperation.
 	InProgressProperties *ServiceInstancePropertiesStateApplyConfiguration `json:"inProgressProperties,omitempty"`
 	// externalProperties are what the broker has confirmed.
@@ -60,26 +45,12 @@ type ServiceInstanceStatusApplyConfiguration struct {
 	DeprovisionStatus *servicecatalogv1beta1.DeprovisionStatus `json:"deprovisionStatus,omitempty"`
 	// defaultProvisionParameters are of the original service-catalog, and are kept.
 	DefaultProvisionParameters *runtime.RawExtension `json:"defaultProvisionParameters,omitempty"`
-	// lastConditionState is the type of the last condition if it is True, else its
-	// reason.
-	LastConditionState *string `json:"lastConditionState,omitempty"`
 	// userSpecifiedClassName is the class as the spec names it, after its kind.
 	UserSpecifiedClassName *string `json:"userSpecifiedClassName,omitempty"`
 	// userSpecifiedPlanName is the plan as the spec names it.
 	UserSpecifiedPlanName *string `json:"userSpecifiedPlanName,omitempty"`
-	// externalID is the id under which the broker knows the instance, where it differs
-	// from the spec's: each orphan mitigation is followed by a new id.
-	ExternalID *string `json:"externalID,omitempty"`
-	// createdForUID is the UID of the object whose request created the broker's
-	// resource, as the answer 201 proves. It is deleted with that object.
-	CreatedForUID *types.UID `json:"createdForUID,omitempty"`
-	// ownershipUnknown is true where the id was supplied and the broker answered 202,
-	// which does not tell whether this object's request created its resource.
-	OwnershipUnknown *bool `json:"ownershipUnknown,omitempty"`
 	// broker is where the instance is, or may be.
 	Broker *BrokerReferenceApplyConfiguration `json:"broker,omitempty"`
-	// attempts of the present generation.
-	Attempts *AttemptsApplyConfiguration `json:"attempts,omitempty"`
 	// unusable is true while the broker reports that the instance cannot be used; it is
 	// not bound to then.
 	Unusable *bool `json:"unusable,omitempty"`
@@ -101,7 +72,7 @@ func (b *ServiceInstanceStatusApplyConfiguration) WithConditions(values ...*Cond
 		if values[i] == nil {
 			panic("nil value passed to WithConditions")
 		}
-		b.Conditions = append(b.Conditions, *values[i])
+		b.OperationStatusApplyConfiguration.Conditions = append(b.OperationStatusApplyConfiguration.Conditions, *values[i])
 	}
 	return b
 }
@@ -110,7 +81,7 @@ func (b *ServiceInstanceStatusApplyConfiguration) WithConditions(values ...*Cond
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the AsyncOpInProgress field is set to the value of the last call.
 func (b *ServiceInstanceStatusApplyConfiguration) WithAsyncOpInProgress(value bool) *ServiceInstanceStatusApplyConfiguration {
-	b.AsyncOpInProgress = &value
+	b.OperationStatusApplyConfiguration.AsyncOpInProgress = &value
 	return b
 }
 
@@ -118,7 +89,7 @@ func (b *ServiceInstanceStatusApplyConfiguration) WithAsyncOpInProgress(value bo
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the OrphanMitigationInProgress field is set to the value of the last call.
 func (b *ServiceInstanceStatusApplyConfiguration) WithOrphanMitigationInProgress(value bool) *ServiceInstanceStatusApplyConfiguration {
-	b.OrphanMitigationInProgress = &value
+	b.OperationStatusApplyConfiguration.OrphanMitigationInProgress = &value
 	return b
 }
 
@@ -126,7 +97,71 @@ func (b *ServiceInstanceStatusApplyConfiguration) WithOrphanMitigationInProgress
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the LastOperation field is set to the value of the last call.
 func (b *ServiceInstanceStatusApplyConfiguration) WithLastOperation(value string) *ServiceInstanceStatusApplyConfiguration {
-	b.LastOperation = &value
+	b.OperationStatusApplyConfiguration.LastOperation = &value
+	return b
+}
+
+// WithReconciledGeneration sets the ReconciledGeneration field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ReconciledGeneration field is set to the value of the last call.
+func (b *ServiceInstanceStatusApplyConfiguration) WithReconciledGeneration(value int64) *ServiceInstanceStatusApplyConfiguration {
+	b.OperationStatusApplyConfiguration.ReconciledGeneration = &value
+	return b
+}
+
+// WithObservedGeneration sets the ObservedGeneration field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ObservedGeneration field is set to the value of the last call.
+func (b *ServiceInstanceStatusApplyConfiguration) WithObservedGeneration(value int64) *ServiceInstanceStatusApplyConfiguration {
+	b.OperationStatusApplyConfiguration.ObservedGeneration = &value
+	return b
+}
+
+// WithOperationStartTime sets the OperationStartTime field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the OperationStartTime field is set to the value of the last call.
+func (b *ServiceInstanceStatusApplyConfiguration) WithOperationStartTime(value v1.Time) *ServiceInstanceStatusApplyConfiguration {
+	b.OperationStatusApplyConfiguration.OperationStartTime = &value
+	return b
+}
+
+// WithLastConditionState sets the LastConditionState field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LastConditionState field is set to the value of the last call.
+func (b *ServiceInstanceStatusApplyConfiguration) WithLastConditionState(value string) *ServiceInstanceStatusApplyConfiguration {
+	b.OperationStatusApplyConfiguration.LastConditionState = &value
+	return b
+}
+
+// WithExternalID sets the ExternalID field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ExternalID field is set to the value of the last call.
+func (b *ServiceInstanceStatusApplyConfiguration) WithExternalID(value string) *ServiceInstanceStatusApplyConfiguration {
+	b.OperationStatusApplyConfiguration.ExternalID = &value
+	return b
+}
+
+// WithCreatedForUID sets the CreatedForUID field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the CreatedForUID field is set to the value of the last call.
+func (b *ServiceInstanceStatusApplyConfiguration) WithCreatedForUID(value types.UID) *ServiceInstanceStatusApplyConfiguration {
+	b.OperationStatusApplyConfiguration.CreatedForUID = &value
+	return b
+}
+
+// WithOwnershipUnknown sets the OwnershipUnknown field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the OwnershipUnknown field is set to the value of the last call.
+func (b *ServiceInstanceStatusApplyConfiguration) WithOwnershipUnknown(value bool) *ServiceInstanceStatusApplyConfiguration {
+	b.OperationStatusApplyConfiguration.OwnershipUnknown = &value
+	return b
+}
+
+// WithAttempts sets the Attempts field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Attempts field is set to the value of the last call.
+func (b *ServiceInstanceStatusApplyConfiguration) WithAttempts(value *AttemptsApplyConfiguration) *ServiceInstanceStatusApplyConfiguration {
+	b.OperationStatusApplyConfiguration.Attempts = value
 	return b
 }
 
@@ -143,30 +178,6 @@ func (b *ServiceInstanceStatusApplyConfiguration) WithDashboardURL(value string)
 // If called multiple times, the CurrentOperation field is set to the value of the last call.
 func (b *ServiceInstanceStatusApplyConfiguration) WithCurrentOperation(value servicecatalogv1beta1.ServiceInstanceOperation) *ServiceInstanceStatusApplyConfiguration {
 	b.CurrentOperation = &value
-	return b
-}
-
-// WithReconciledGeneration sets the ReconciledGeneration field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the ReconciledGeneration field is set to the value of the last call.
-func (b *ServiceInstanceStatusApplyConfiguration) WithReconciledGeneration(value int64) *ServiceInstanceStatusApplyConfiguration {
-	b.ReconciledGeneration = &value
-	return b
-}
-
-// WithObservedGeneration sets the ObservedGeneration field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the ObservedGeneration field is set to the value of the last call.
-func (b *ServiceInstanceStatusApplyConfiguration) WithObservedGeneration(value int64) *ServiceInstanceStatusApplyConfiguration {
-	b.ObservedGeneration = &value
-	return b
-}
-
-// WithOperationStartTime sets the OperationStartTime field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the OperationStartTime field is set to the value of the last call.
-func (b *ServiceInstanceStatusApplyConfiguration) WithOperationStartTime(value v1.Time) *ServiceInstanceStatusApplyConfiguration {
-	b.OperationStartTime = &value
 	return b
 }
 
@@ -210,14 +221,6 @@ func (b *ServiceInstanceStatusApplyConfiguration) WithDefaultProvisionParameters
 	return b
 }
 
-// WithLastConditionState sets the LastConditionState field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the LastConditionState field is set to the value of the last call.
-func (b *ServiceInstanceStatusApplyConfiguration) WithLastConditionState(value string) *ServiceInstanceStatusApplyConfiguration {
-	b.LastConditionState = &value
-	return b
-}
-
 // WithUserSpecifiedClassName sets the UserSpecifiedClassName field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the UserSpecifiedClassName field is set to the value of the last call.
@@ -234,43 +237,11 @@ func (b *ServiceInstanceStatusApplyConfiguration) WithUserSpecifiedPlanName(valu
 	return b
 }
 
-// WithExternalID sets the ExternalID field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the ExternalID field is set to the value of the last call.
-func (b *ServiceInstanceStatusApplyConfiguration) WithExternalID(value string) *ServiceInstanceStatusApplyConfiguration {
-	b.ExternalID = &value
-	return b
-}
-
-// WithCreatedForUID sets the CreatedForUID field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the CreatedForUID field is set to the value of the last call.
-func (b *ServiceInstanceStatusApplyConfiguration) WithCreatedForUID(value types.UID) *ServiceInstanceStatusApplyConfiguration {
-	b.CreatedForUID = &value
-	return b
-}
-
-// WithOwnershipUnknown sets the OwnershipUnknown field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the OwnershipUnknown field is set to the value of the last call.
-func (b *ServiceInstanceStatusApplyConfiguration) WithOwnershipUnknown(value bool) *ServiceInstanceStatusApplyConfiguration {
-	b.OwnershipUnknown = &value
-	return b
-}
-
 // WithBroker sets the Broker field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Broker field is set to the value of the last call.
 func (b *ServiceInstanceStatusApplyConfiguration) WithBroker(value *BrokerReferenceApplyConfiguration) *ServiceInstanceStatusApplyConfiguration {
 	b.Broker = value
-	return b
-}
-
-// WithAttempts sets the Attempts field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Attempts field is set to the value of the last call.
-func (b *ServiceInstanceStatusApplyConfiguration) WithAttempts(value *AttemptsApplyConfiguration) *ServiceInstanceStatusApplyConfiguration {
-	b.Attempts = value
 	return b
 }
 
