@@ -31,7 +31,7 @@ var mutations = []mutationtest.Mutation{
 	{Name: "S24: what an instance's record does not show is taken for a leftover", Package: "instance", File: "apply_provision.go", Test: "TestInstanceWalks",
 		Right: "		if !ap.call.NothingAtBroker && !isConflictHeld(&ap.status) {", Wrong: "		if true {"},
 	{Name: "S24: a failed update is taken for a failed provisioning", Package: "instance", File: "apply_remove.go", Test: "TestInstanceWalks",
-		Right: "	case !ap.call.SeenRunning && ap.call.Owned", Wrong: "	case false && ap.call.Owned"},
+		Right: "	case !ap.call.SeenRunning && ap.call.MayMitigate():", Wrong: "	case false:"},
 	{Name: "S24: what a binding's record does not show is taken for a leftover", Package: "binding", File: "apply_bind.go", Test: "TestBindingWalks",
 		Right: "		if !ap.call.NothingAtBroker && !isConflictHeld(&ap.status) {", Wrong: "		if true {"},
 	{Name: "S25: an accepted provisioning is taken for a creation", Package: "instance", File: "apply_provision.go", Test: "TestTwoClustersWithOneID",

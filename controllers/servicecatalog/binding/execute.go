@@ -125,6 +125,9 @@ func (r *Reconciler) sendRequest(ctx context.Context, v *scope, broker *brokers.
 		if a.Binding, a.Outcome = broker.Bind(ctx, request); a.Class == osbresult.NeedsApp {
 			broker.RequiresApp.Store(true)
 		}
+		if a.Binding != nil {
+			a.Operation = a.Binding.Operation
+		}
 	case lifecycle.Fetch:
 		a.Binding, a.Outcome = broker.FetchBinding(ctx, p, call.BindingID)
 	case lifecycle.Poll:

@@ -31,6 +31,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
 	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
+	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
 	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 )
@@ -47,10 +48,11 @@ func TestWhatABrokerRequiresIsRememberedForItsOtherBindings(t *testing.T) {
 		ClusterID: brokers.NewClusterID(c, c, types.NamespacedName{Namespace: "bellhop", Name: "cluster"})})
 	broker := &brokers.Client{Client: connection}
 	target := *f.w.BoundInstance.Target
-	for _, request := range []bindingrules.Request{
-		{Operation: lifecycle.Bind, BindingID: "one", Target: target}, {Operation: lifecycle.Bind, BindingID: "two", Target: target},
-		{Operation: lifecycle.Unbind, BindingID: "one", Target: target}, {Operation: lifecycle.Unbind, BindingID: "two", Target: target},
-	} {
+	for _, is := range []struct {
+		operation lifecycle.Operation
+		id        string
+	}{{lifecycle.Bind, "one"}, {lifecycle.Bind, "two"}, {lifecycle.Unbind, "one"}, {lifecycle.Unbind, "two"}} {
+		request := bindingrules.Request{Request: operation.Request{Operation: is.operation}, BindingID: is.id, Target: target}
 		if _, err := r.sendRequest(t.Context(), viewOf(f.b, f.w), broker, &request); err != nil {
 			t.Fatal(err)
 		}

@@ -30,14 +30,14 @@ import (
 )
 
 func (ap *application) applyBind() {
-	switch ap.answer.Class {
+	switch ap.Answer.Class {
 	case osbresult.Done:
 		ap.recordBindDone()
 	case osbresult.Accepted:
 		if ap.call.BindingID == ap.b.Spec.ExternalID {
 			ap.status.OwnershipUnknown = !ap.call.Owned
 		}
-		ap.recordAccepted(BindAccepted, lifecycle.ConditionSet{Reason: v1beta1.ReasonBinding, Message: "The binding is being created asynchronously"}, ap.answer.Binding.Operation)
+		ap.recordAccepted(BindAccepted, lifecycle.ConditionSet{Reason: v1beta1.ReasonBinding, Message: "The binding is being created asynchronously"})
 		if ap.status.InProgressProperties == nil {
 			ap.status.InProgressProperties = ap.call.Properties
 		}
@@ -50,42 +50,42 @@ func (ap *application) applyBind() {
 // recordNotBound records a request that has led to no binding, as far as is known.
 func (ap *application) recordNotBound() {
 	if ap.call.Repeat { // the existing binding is not affected
-		ap.recordRetry("Bind", v1beta1.ReasonBindCallFailed)
+		ap.RecordRetry("Bind", v1beta1.ReasonBindCallFailed)
 		return
 	}
-	switch ap.answer.Class {
+	switch ap.Answer.Class {
 	case osbresult.Unknown, osbresult.Malformed:
 		ap.recordUnknownOutcome()
 	case osbresult.Conflict:
 		ap.recordConflict()
 	case osbresult.Rejected, osbresult.Gone:
-		ap.recordRejected("Bind call failed: " + ap.describeOutcome())
+		ap.recordRejected("Bind call failed: " + ap.DescribeOutcome())
 	case osbresult.NeedsAsync:
-		ap.recordRejected("Bind call failed: the broker makes bindings only asynchronously, and its catalog does not say bindings_retrievable, so that nobody could get the credentials: " + ap.describeOutcome())
+		ap.recordRejected("Bind call failed: the broker makes bindings only asynchronously, and its catalog does not say bindings_retrievable, so that nobody could get the credentials: " + ap.DescribeOutcome())
 	default: // no effect; the request may be repeated
 		ap.markNothingSent()
-		ap.recordRetry("Bind", v1beta1.ReasonBindCallFailed)
+		ap.RecordRetry("Bind", v1beta1.ReasonBindCallFailed)
 	}
 }
 
 // recordBindDone records that the broker has the binding.
 func (ap *application) recordBindDone() {
 	s := &ap.status
-	if !ap.answer.Binding.Created && ap.call.BindingID == ap.b.Spec.ExternalID && instancerules.IsForAnother(ap.b.UID, s.CreatedForUID) { // also after an answer that was lost
+	if !ap.Answer.Binding.Created && ap.call.BindingID == ap.b.Spec.ExternalID && instancerules.IsForAnother(ap.b.UID, s.CreatedForUID) { // also after an answer that was lost
 		s.UnbindStatus = v1beta1.UnbindNotRequired
 		ap.setPhase(Idle)
 		ap.stopRetrying(v1beta1.ReasonExternalIDInUse, lifecycle.NotInherited(ap.call.BindingID))
 		return
 	}
-	if ap.answer.Binding.Created && ap.call.BindingID == ap.b.Spec.ExternalID {
+	if ap.Answer.Binding.Created && ap.call.BindingID == ap.b.Spec.ExternalID {
 		s.CreatedForUID, s.OwnershipUnknown = ap.b.UID, false
 	}
-	if found := ap.answer.Binding; ap.call.Replaces && ap.call.NothingAtBroker && !found.Created && found.Credentials == nil {
+	if found := ap.Answer.Binding; ap.call.Replaces && ap.call.NothingAtBroker && !found.Created && found.Credentials == nil {
 		s.LastRemovedID = ap.call.BindingID // not used again
 		ap.revert(fmt.Sprintf("the broker had a binding under the id %q before it was asked for it, such as of a time after the backup of this object was made, and does not tell its credentials: it is left there", ap.call.BindingID))
 		return
 	}
-	if kind := unsupportedReason(ap.answer.Binding); kind != "" && !ap.call.Repeat {
+	if kind := unsupportedReason(ap.Answer.Binding); kind != "" && !ap.call.Repeat {
 		message := "the broker answered with " + kind + ", which a cluster cannot give"
 		ap.stopRetrying(v1beta1.ReasonUnsupportedBinding, message)
 		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonUnsupportedBinding, Message: message})
@@ -113,8 +113,8 @@ func (ap *application) recordBound() {
 	s.UnbindStatus = v1beta1.UnbindRequired
 	if ap.isReplacement() {
 		ap.setPhase(Binding)
-		ap.attempts().NextTime = nil
-		ap.setConditions(undelivered)
+		ap.Attempts().NextTime = nil
+		ap.SetConditions(undelivered)
 		return
 	}
 	if ap.call.Properties != nil {
@@ -127,10 +127,10 @@ func (ap *application) recordBound() {
 	if !ap.call.Repeat {
 		s.ReconciledGeneration = 0
 	}
-	if found := ap.answer.Binding; found != nil && (!ap.call.Repeat || validity.HasExpiry(found)) {
-		validity.RecordExpiry(s, found, ap.now)
+	if found := ap.Answer.Binding; found != nil && (!ap.call.Repeat || validity.HasExpiry(found)) {
+		validity.RecordExpiry(s, found, ap.Now)
 	}
-	ap.setConditions(undelivered)
+	ap.SetConditions(undelivered)
 }
 
 // remaining returns the part of the attempts that counts until the credentials are in the Secret.
@@ -150,12 +150,12 @@ func (ap *application) recordRejected(message string) {
 	switch {
 	case s.Rotates: // the predecessor may be what is refused: a plain bind follows
 		if ap.call.NothingAtBroker {
-			s.Rotates, s.InProgressProperties, ap.attempts().NextTime = false, nil, nil
-			ap.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBindCallFailed, Message: message + "; another binding is requested instead"})
+			s.Rotates, s.InProgressProperties, ap.Attempts().NextTime = false, nil, nil
+			ap.SetConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBindCallFailed, Message: message + "; another binding is requested instead"})
 			return
 		}
 	case ap.isReplacement():
-		ap.stop(message)
+		ap.Stop(message)
 	default:
 		ap.stopRetryingAs(v1beta1.ReasonBindCallFailed, v1beta1.ReasonServiceBindingReturnedFailure, message+"; it is not tried any more"+untilAsked)
 	}
@@ -182,12 +182,12 @@ func (ap *application) startMitigation(why lifecycle.Cause) {
 		return
 	}
 	ap.setPhase(Mitigating)
-	ap.status.OperationStartTime = lifecycle.Timestamp(ap.now)
-	a := ap.attempts()
+	ap.status.OperationStartTime = lifecycle.Timestamp(ap.Now)
+	a := ap.Attempts()
 	if a.Misconfigured, a.NextTime = 0, nil; !a.Stopped { // the message of a refusal also says what a person can do
 		a.LastError = why.Message
 	}
-	ap.setConditions(mitigatingConditions(why.Message, a))
+	ap.SetConditions(mitigatingConditions(why.Message, a))
 }
 
 // markNothingSent removes the operation from the record of a request that had no effect.
@@ -209,50 +209,50 @@ func (ap *application) revert(message string) {
 	if s.ExternalID == ap.b.Spec.ExternalID {
 		s.ExternalID = ""
 	}
-	a := ap.attempts()
+	a := ap.Attempts()
 	if !a.Stopped {
-		ap.scheduleRetry(message)
+		ap.ScheduleRetry(message)
 	}
 	a.Unknown, a.Conflict = 0, false
 	s.UnbindStatus = v1beta1.UnbindRequired
 	ap.setPhase(Idle)
 	switch {
 	case a.Stopped:
-		ap.setConditions(deliveredConditions(ap.b, s))
+		ap.SetConditions(deliveredConditions(ap.b, s))
 	case isDelivered(s):
-		ap.setConditions(stillInjectedConditions("they were to be replaced, and were not: " + message))
+		ap.SetConditions(stillInjectedConditions("they were to be replaced, and were not: " + message))
 	default:
-		ap.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBindCallFailed, Message: message})
+		ap.SetConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBindCallFailed, Message: message})
 	}
 }
 
 // recordConflict records that the broker has another binding under the id.
 func (ap *application) recordConflict() {
-	a := ap.attempts()
+	a := ap.Attempts()
 	switch {
 	case ap.isReplacement() && ap.call.NothingAtBroker: // no request on record has made what is there: the id is not used again, and nothing is removed
 		ap.status.LastRemovedID = ap.call.BindingID
-		ap.stop("Bind call failed: " + ap.describeOutcome())
+		ap.Stop("Bind call failed: " + ap.DescribeOutcome())
 		ap.revert("")
 	case ap.isReplacement():
-		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: "Bind call failed: " + ap.describeOutcome()})
+		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: "Bind call failed: " + ap.DescribeOutcome()})
 	case !ap.call.Owned:
 		ap.markNothingSent()
-		ap.recordRetryMessage(v1beta1.ReasonConflict, lifecycle.SuppliedConflict("service binding", ap.call.BindingID, ap.describeOutcome()))
+		ap.RecordRetryMessage(v1beta1.ReasonConflict, lifecycle.SuppliedConflict("service binding", ap.call.BindingID, ap.DescribeOutcome()))
 	case ap.call.NothingAtBroker && a.Removals > 0: // the broker does not accept the id again after its removal
 		ap.status.ExternalID = lifecycle.NextBindingID(ap.b, &ap.status)
 		ap.markNothingSent()
-		ap.recordRetry("Bind", v1beta1.ReasonBindCallFailed)
+		ap.RecordRetry("Bind", v1beta1.ReasonBindCallFailed)
 	default:
 		if !ap.call.NothingAtBroker && !isConflictHeld(&ap.status) { // one of the requests on record may have been carried out
 			a.Unknown++
 		}
 		a.Conflict = true
-		if a.Unknown == 0 && !ap.call.retrievable {
-			ap.holdConflict("another binding, which cannot be fetched: " + ap.describeOutcome())
+		if a.Unknown == 0 && !ap.call.Retrievable {
+			ap.holdConflict("another binding, which cannot be fetched: " + ap.DescribeOutcome())
 			return
 		}
-		ap.recordRetry("Bind", v1beta1.ReasonConflict)
+		ap.RecordRetry("Bind", v1beta1.ReasonConflict)
 	}
 }
 
@@ -263,33 +263,33 @@ func isConflictHeld(s *v1beta1.ServiceBindingStatus) bool {
 
 // holdConflict records that the broker has something that is neither used nor removed. It is asked for again from time to time.
 func (ap *application) holdConflict(what string) {
-	ap.attempts().Unknown = 0 // no request on record has created it
-	ap.recordSlowRetry(v1beta1.ReasonConflict, lifecycle.Conflict("servicebinding", ap.b, ap.call.BindingID, what))
+	ap.Attempts().Unknown = 0 // no request on record has created it
+	ap.RecordSlowRetry(v1beta1.ReasonConflict, lifecycle.Conflict("servicebinding", ap.b, ap.call.BindingID, what))
 }
 
 // recordUnknownOutcome records a request with an unknown outcome.
 func (ap *application) recordUnknownOutcome() {
-	if ap.answer.Class == osbresult.Unknown && !isConflictHeld(&ap.status) { // otherwise a repeat finds what is left
-		ap.attempts().Unknown++
+	if ap.Answer.Class == osbresult.Unknown && !isConflictHeld(&ap.status) { // otherwise a repeat finds what is left
+		ap.Attempts().Unknown++
 	}
-	ap.recordRetry("Bind", v1beta1.ReasonBindCallFailed)
+	ap.RecordRetry("Bind", v1beta1.ReasonBindCallFailed)
 }
 
 // applyFetch records what was fetched of a binding.
 func (ap *application) applyFetch() {
 	conflict := !ap.call.Repeat // the request inspects what the broker has under an id of ours
 	switch {
-	case ap.answer.Class == osbresult.Done && conflict && (ap.answer.Binding.Credentials == nil || !ap.matches(ap.call.Properties)):
+	case ap.Answer.Class == osbresult.Done && conflict && (ap.Answer.Binding.Credentials == nil || !ap.matches(ap.call.Properties)):
 		ap.recordForeignBinding("the broker has a binding under the id, and does not tell its credentials, or that it has these parameters")
-	case ap.answer.Class == osbresult.Done:
+	case ap.Answer.Class == osbresult.Done:
 		ap.recordBound()
-	case ap.answer.Class == osbresult.Gone && conflict: // nothing
-		a := ap.attempts()
+	case ap.Answer.Class == osbresult.Gone && conflict: // nothing
+		a := ap.Attempts()
 		a.Conflict, a.NextTime = false, nil
-	case ap.answer.Class == osbresult.Rejected && conflict:
-		ap.recordForeignBinding("the broker has something else under the id: " + ap.describeOutcome())
+	case ap.Answer.Class == osbresult.Rejected && conflict:
+		ap.recordForeignBinding("the broker has something else under the id: " + ap.DescribeOutcome())
 	default:
-		ap.recordRetry("Fetch", v1beta1.ReasonFetchingBindingFailed)
+		ap.RecordRetry("Fetch", v1beta1.ReasonFetchingBindingFailed)
 	}
 }
 
@@ -299,7 +299,7 @@ func (ap *application) matches(props *v1beta1.ServiceBindingPropertiesState) boo
 		return false
 	}
 	var told *runtime.RawExtension
-	if raw := ap.answer.Binding.Parameters; raw != nil {
+	if raw := ap.Answer.Binding.Parameters; raw != nil {
 		told = &runtime.RawExtension{Raw: raw}
 	}
 	has, bad := catalog.Merge(told, nil)
@@ -309,9 +309,9 @@ func (ap *application) matches(props *v1beta1.ServiceBindingPropertiesState) boo
 // recordForeignBinding records that the binding under the id has other parameters. It is removed only as what a request on record, whose
 // outcome is not known, has left behind: a record that was restored from a backup does not show what was created later.
 func (ap *application) recordForeignBinding(message string) {
-	found := ap.answer.Binding
+	found := ap.Answer.Binding
 	isOthers := found != nil && found.Parameters != nil && !ap.matches(ap.call.Properties) && !ap.matches(ap.status.InProgressProperties)
-	if ap.call.Owned && (ap.attempts().Unknown == 0 || isOthers) {
+	if ap.call.Owned && (ap.Attempts().Unknown == 0 || isOthers) {
 		ap.holdConflict("something else: " + message)
 		return
 	}

@@ -17,8 +17,6 @@ limitations under the License.
 package binding
 
 import (
-	"cmp"
-	"fmt"
 	"slices"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
@@ -28,23 +26,23 @@ import (
 )
 
 func (ap *application) applyUnbind() {
-	switch ap.answer.Class {
+	switch ap.Answer.Class {
 	case osbresult.Done, osbresult.Gone:
-		ap.recordRemoved()
+		ap.RecordRemoved()
 	case osbresult.Accepted:
 		// The binding of a failed replacement is removed before its predecessors: one operation at a time.
-		if last := len(ap.status.Predecessors) == 0 || validity.IsPredecessor(&ap.status, ap.call.BindingID); !ap.phase().isMitigating() || ap.isDeleting() && last {
+		if last := len(ap.status.Predecessors) == 0 || validity.IsPredecessor(&ap.status, ap.call.BindingID); !ap.phase().isMitigating() || ap.IsDeleting() && last {
 			ap.beginUnbind()
 		}
-		ap.recordAccepted(ap.phase().accepted(), ap.withRemovalText(lifecycle.ConditionSet{Reason: v1beta1.ReasonUnbinding, Message: "The binding is being removed asynchronously"}), ap.answer.Operation)
+		ap.recordAccepted(ap.phase().accepted(), ap.WithRemovalText(lifecycle.ConditionSet{Reason: v1beta1.ReasonUnbinding, Message: "The binding is being removed asynchronously"}))
 	case osbresult.NeedsAsync: // repeated at once, with accepts_incomplete
 	case osbresult.Concurrency: // the operation in progress goes on
-		message := "Unbind call failed: " + ap.describeOutcome()
+		message := "Unbind call failed: " + ap.DescribeOutcome()
 		ap.beginRetired()
-		ap.scheduleRetry(message)
-		ap.setConditions(ap.withRemovalText(lifecycle.ConditionSet{Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonUnbindCallFailed, Message: ap.withNextAttempt(message)}))
+		ap.ScheduleRetry(message)
+		ap.SetConditions(ap.WithRemovalText(lifecycle.ConditionSet{Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonUnbindCallFailed, Message: ap.WithNextAttempt(message)}))
 	default:
-		ap.recordRemovalFailure("Unbind call failed: " + ap.describeOutcome())
+		ap.RecordRemovalFailure("Unbind call failed: " + ap.DescribeOutcome())
 	}
 }
 
@@ -59,21 +57,21 @@ func (ap *application) beginUnbind() {
 		next = UnbindAccepted
 	}
 	ap.setPhase(next)
-	s.OperationStartTime, s.InProgressProperties = lifecycle.Timestamp(ap.now), nil
+	s.OperationStartTime, s.InProgressProperties = lifecycle.Timestamp(ap.Now), nil
 }
 
 // beginRetired records that the attempts are of the removal of a predecessor: they do not put off a replacement.
 func (ap *application) beginRetired() {
-	if !ap.isDeleting() && validity.IsPredecessor(&ap.status, ap.call.BindingID) && !ap.phase().isUnbinding() {
+	if !ap.IsDeleting() && validity.IsPredecessor(&ap.status, ap.call.BindingID) && !ap.phase().isUnbinding() {
 		ap.setPhase(Unbinding)
-		ap.status.OperationStartTime = lifecycle.Timestamp(ap.now)
+		ap.status.OperationStartTime = lifecycle.Timestamp(ap.Now)
 	}
 }
 
-// withRemovalText adds to conditions why a removal was begun, and how a person releases an object that is being deleted (R8).
-func (ap *application) withRemovalText(v lifecycle.ConditionSet) lifecycle.ConditionSet {
+// WithRemovalText adds to conditions why a removal was begun, and how a person releases an object that is being deleted (R8).
+func (ap *application) WithRemovalText(v lifecycle.ConditionSet) lifecycle.ConditionSet {
 	switch s := &ap.status; {
-	case ap.isDeleting():
+	case ap.IsDeleting():
 		v.Message += ". " + lifecycle.HowToRelease(ap.b)
 	case s.PredecessorID != "": // setConditions says that the present credentials stay
 	case ap.phase().isMitigating():
@@ -86,17 +84,17 @@ func (ap *application) withRemovalText(v lifecycle.ConditionSet) lifecycle.Condi
 	return v
 }
 
-// recordRemoved records that the broker has confirmed the removal of a binding.
-func (ap *application) recordRemoved() {
+// RecordRemoved records that the broker has confirmed the removal of a binding.
+func (ap *application) RecordRemoved() {
 	s := &ap.status
 	switch {
 	case validity.IsPredecessor(s, ap.call.BindingID):
 		ap.recordPredecessorRemoved()
-	case ap.isDeleting():
+	case ap.IsDeleting():
 		ap.recordGone()
-		ap.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonUnboundSuccessfully, Message: "The binding was removed successfully"})
+		ap.SetConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonUnboundSuccessfully, Message: "The binding was removed successfully"})
 	case s.PredecessorID != "":
-		ap.attempts().Removals++
+		ap.Attempts().Removals++
 		s.LastRemovedID = ap.call.BindingID
 		ap.revert("what was made for that could not be used, and is removed again")
 	default:
@@ -120,15 +118,15 @@ func (ap *application) recordPredecessorRemoved() {
 	s := &ap.status
 	s.Predecessors = slices.DeleteFunc(s.Predecessors, func(p v1beta1.PredecessorBinding) bool { return p.ID == ap.call.BindingID })
 	ap.disownRemoved()
-	if ap.isDeleting() {
+	if ap.IsDeleting() {
 		ap.setPhase(Unbinding)
-		s.OperationStartTime, s.InProgressProperties = lifecycle.Timestamp(ap.now), nil
-		ap.attempts().NextTime = nil
+		s.OperationStartTime, s.InProgressProperties = lifecycle.Timestamp(ap.Now), nil
+		ap.Attempts().NextTime = nil
 		return
 	}
 	ap.setPhase(Idle)
 	s.Attempts = refusalOf(s.Attempts)
-	ap.setConditions(deliveredConditions(ap.b, s))
+	ap.SetConditions(deliveredConditions(ap.b, s))
 }
 
 // disownRemoved drops the proof that this object created the binding under the id of its spec, once that is removed.
@@ -152,99 +150,70 @@ func (ap *application) recordMitigated() {
 	s := &ap.status
 	ap.recordGone()
 	s.ExternalID = lifecycle.NextBindingID(ap.b, s) // a late removal by a former leader may still arrive (R2)
-	a := ap.attempts()
-	if lifecycle.RecordRemoval(a, ap.b.UID, ap.now); a.Stopped {
-		s.ReconciledGeneration = ap.call.generation
+	a := ap.Attempts()
+	if lifecycle.RecordRemoval(a, ap.b.UID, ap.Now); a.Stopped {
+		s.ReconciledGeneration = ap.call.Generation
 	}
-	ap.setConditions(lifecycle.Mitigated("bound", v1beta1.ReasonServiceBindingReturnedFailure, a))
+	ap.SetConditions(lifecycle.Mitigated("bound", v1beta1.ReasonServiceBindingReturnedFailure, a))
 }
 
-// recordRemovalFailure records a removal that has to be repeated.
-func (ap *application) recordRemovalFailure(message string) {
+// RecordRemovalFailure records a removal that has to be repeated.
+func (ap *application) RecordRemovalFailure(message string) {
 	s := &ap.status
 	ap.setPhase(ap.phase().unaccepted())
 	ap.beginRetired()
-	ap.scheduleRetry(message)
-	if ap.answer.Unfit() {
+	ap.ScheduleRetry(message)
+	if ap.Answer.Unfit() {
 		s.Attempts.Refusals++
 	}
-	if ap.isDeleting() {
+	if ap.IsDeleting() {
 		ap.beginUnbind()
 		if s.UnbindStatus == v1beta1.UnbindFailed {
 			s.UnbindStatus = v1beta1.UnbindRequired
 		}
 	}
-	ap.setConditions(ap.withStalled(ap.withRemovalText(lifecycle.ConditionSet{Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonUnbindCallFailed, Message: ap.withNextAttempt(message)})))
+	ap.SetConditions(ap.WithStalled(ap.WithRemovalText(lifecycle.ConditionSet{Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonUnbindCallFailed, Message: ap.WithNextAttempt(message)})))
 }
 
-func (ap *application) applyPoll() {
-	a := ap.answer
-	if a.Class == osbresult.Done {
-		lifecycle.RecordAnswer(ap.status.Attempts)
-	}
-	switch {
-	case ap.call.Removal && a.Class == osbresult.Gone:
-		ap.recordRemoved()
-	case ap.call.Removal && a.NotFound(): // it proves nothing; a broker that follows the specification answers the repeated request with 410
-		ap.recordRemovalFailure("The broker does not know the operation: " + ap.describeOutcome())
-	case a.Class != osbresult.Done:
-		ap.recordPollFailure()
-	case a.State == osbresult.InProgress && ap.isOverdue():
-		ap.recordOperationFailure(fmt.Sprintf("it was not finished within %s", ap.call.MaxDuration))
-	case a.State == osbresult.InProgress:
-		ap.recordProgress()
-	case a.State == osbresult.Succeeded && ap.call.Removal:
-		ap.recordRemoved()
-	case a.State == osbresult.Succeeded:
-		ap.recordBound()
-	default:
-		ap.recordOperationFailure(cmp.Or(a.OperationDescription, "the broker gives no reason"))
-	}
-}
+// RecordOverdue ends a creation that is still in progress after its deadline.
+func (ap *application) RecordOverdue(words string) { ap.RecordOperationFailure(words) }
 
-// recordPollFailure records a poll without a state. It is not counted, which would cost a write each time, unless polls are slow retries.
-func (ap *application) recordPollFailure() {
-	v := lifecycle.PollUnanswered(ap.describeOutcome(), ap.isOverdue())
-	if ap.answer.Misconfigured() {
-		ap.scheduleRetry(v.Message)
-		v.Message = ap.withNextAttempt(v.Message)
-		v = ap.withStalled(v)
-	}
-	ap.setConditions(ap.withRemovalText(v))
-}
+// RecordOperationSuccess records the success of a creation.
+func (ap *application) RecordOperationSuccess() { ap.recordBound() }
 
-// recordProgress records what the broker says of an operation in progress.
-func (ap *application) recordProgress() {
+// RecordProgress records what the broker says of an operation in progress.
+func (ap *application) RecordProgress() {
 	v := lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBinding, Message: "The binding is being created asynchronously"}
 	if ap.call.Removal {
 		v.Reason, v.Message = v1beta1.ReasonUnbinding, "The binding is being removed asynchronously"
 	}
-	v.Message = lifecycle.WithProgress(v.Message, ap.answer.OperationDescription)
-	ap.setConditions(ap.withRemovalText(v))
+	v.Message = lifecycle.WithProgress(v.Message, ap.Answer.OperationDescription)
+	ap.SetConditions(ap.WithRemovalText(v))
 }
 
-func (ap *application) recordOperationFailure(words string) {
+// RecordOperationFailure records the failure of an operation.
+func (ap *application) RecordOperationFailure(words string) {
 	message := "Bind call failed: " + words
 	switch s := &ap.status; {
 	case ap.call.Removal:
-		ap.recordRemovalFailure("Unbind call failed: " + words)
+		ap.RecordRemovalFailure("Unbind call failed: " + words)
 	case ap.isReplacement():
 		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
 	case IsBound(s): // an existing binding was requested again
 		ap.setPhase(Idle)
-		ap.recordRetryMessage(v1beta1.ReasonBindCallFailed, message)
-	case ap.call.MayMitigate() && !ap.call.SeenRunning && ap.answer.State == osbresult.Failed: // the operation that has failed may be a later one than the one on record
+		ap.RecordRetryMessage(v1beta1.ReasonBindCallFailed, message)
+	case ap.call.MayMitigate() && !ap.call.SeenRunning && ap.Answer.State == osbresult.Failed: // the operation that has failed may be a later one than the one on record
 		ap.setPhase(Binding)
-		a := ap.attempts()
-		if a.Conflict = true; ap.call.retrievable { // else the repeated request shows whether the binding is there
+		a := ap.Attempts()
+		if a.Conflict = true; ap.call.Retrievable { // else the repeated request shows whether the binding is there
 			a.Unknown++
 		}
-		ap.recordRetryMessage(v1beta1.ReasonBindCallFailed, message)
+		ap.RecordRetryMessage(v1beta1.ReasonBindCallFailed, message)
 	case ap.call.MayMitigate():
-		ap.attempts().LastTime = lifecycle.Timestamp(ap.now)
+		ap.Attempts().LastTime = lifecycle.Timestamp(ap.Now)
 		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
 	default: // nothing is removed, and the request is repeated
 		ap.setPhase(Idle)
-		ap.recordSlowRetry(v1beta1.ReasonBindCallFailed, message)
+		ap.RecordSlowRetry(v1beta1.ReasonBindCallFailed, message)
 	}
 }

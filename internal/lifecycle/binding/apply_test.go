@@ -25,6 +25,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
+	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
@@ -290,5 +291,5 @@ func TestAnOperationOfInstancesIsAProgrammingError(t *testing.T) {
 			t.Error("it was applied")
 		}
 	}()
-	Apply(&v1beta1.ServiceBinding{}, v1beta1.ServiceBindingStatus{}, Request{Operation: lifecycle.Update}, Answer{}, lifecycletest.T0)
+	Apply(&v1beta1.ServiceBinding{}, v1beta1.ServiceBindingStatus{}, Request{Request: operation.Request{Operation: lifecycle.Update}}, Answer{}, lifecycletest.T0)
 }

@@ -27,6 +27,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
+	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
 )
 
 // Inputs is what the decision about a binding depends on, beside the object.
@@ -92,11 +93,11 @@ const (
 
 // Request is a request to the broker about a binding.
 type Request struct {
-	Operation lifecycle.Operation
+	operation.Request
+
 	BindingID string
 	Target    v1beta1.ServiceBindingTarget
-	// generation of the spec that it follows from, and version and digest of the parameters.
-	generation                          int64
+	// version and digest of the parameters.
 	parametersVersion, parametersDigest string
 	// Replaces: the binding replaces another one, whose credentials are in the Secret.
 	Replaces bool
@@ -104,26 +105,9 @@ type Request struct {
 	PredecessorID string
 	// Properties are the properties that the broker has once the request has succeeded; nil for requests that change none.
 	Properties *v1beta1.ServiceBindingPropertiesState
-	// NothingAtBroker: the broker can have nothing under the id before the request.
-	NothingAtBroker bool
-	// Owned: this object created the broker's binding, so that it may be deleted (R10).
-	Owned bool
-	// Retained: the deletion policy is Retain.
-	Retained bool
-	// Removal: the operation that is polled is an unbinding.
-	Removal bool
-	// SeenRunning: that of the inputs.
-	SeenRunning bool
-	// MaxDuration is the maximum duration of the operation that is polled.
-	MaxDuration time.Duration
-	// retrievable: the binding can be fetched.
-	retrievable bool
 	// Repeat: the binding exists, and the request is for its credentials. Recheck: the Secret has them, and the instance was updated since.
 	Repeat, Recheck bool
 }
-
-// MayMitigate reports whether a failed request is followed by an orphan mitigation.
-func (r *Request) MayMitigate() bool { return r.Owned && !r.Retained }
 
 // SecretAction is a write of a binding's Secret.
 type SecretAction string
@@ -301,8 +285,8 @@ func TargetOf(b *v1beta1.ServiceBinding, w Inputs) *v1beta1.ServiceBindingTarget
 }
 
 func (d *decision) newRequest(v lifecycle.Operation) *Request {
-	call := &Request{Operation: v, BindingID: d.id(), generation: d.b.Generation, parametersVersion: d.w.Parameters.Version, parametersDigest: d.w.Parameters.Digest, NothingAtBroker: d.hasNothingAtBroker(), Owned: d.owns(), Retained: d.isRetained(),
-		retrievable: d.effectivePlan().BindingRetrievable}
+	call := &Request{BindingID: d.id(), parametersVersion: d.w.Parameters.Version, parametersDigest: d.w.Parameters.Digest, Request: operation.Request{
+		Operation: v, Generation: d.b.Generation, NothingAtBroker: d.hasNothingAtBroker(), Owned: d.owns(), Retained: d.isRetained(), Retrievable: d.effectivePlan().BindingRetrievable}}
 	if t := d.target(); t != nil {
 		call.Target = *t
 	}

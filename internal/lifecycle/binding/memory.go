@@ -108,7 +108,7 @@ func (m *RequestMemory) observeBind(call Request, a Answer) {
 	switch {
 	case a.Class == osbresult.Done && a.Binding.Credentials != nil:
 		m.Received = &Received{BindingID: call.BindingID, Binding: a.Binding}
-	case a.Class == osbresult.Done && !a.Binding.Created && call.NothingAtBroker && call.Owned && call.retrievable: // the broker may not have finished
+	case a.Class == osbresult.Done && !a.Binding.Created && call.NothingAtBroker && call.Owned && call.Retrievable: // the broker may not have finished
 		m.recovery.created = true
 	case a.Class == osbresult.Done && (a.Binding.Created || call.NothingAtBroker && call.Owned && !call.Replaces): // a service without credentials
 		m.Received = &Received{BindingID: call.BindingID, Binding: withoutCredentials(a.Binding)}

@@ -113,15 +113,15 @@ func (m *Memory) ForgetSettled(s *v1beta1.ServiceBindingStatus, secret SecretSta
 
 // ApplySecretWritten returns the status once the credentials of the present id are in the Secret, which has that resourceVersion.
 func ApplySecretWritten(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus, of *osbresult.Binding, version string, now time.Time) v1beta1.ServiceBindingStatus {
-	f := &application{b: b, status: *status.DeepCopy(), now: now}
-	s := &f.status
+	ap := newApplication(b, status, Request{}, Answer{}, now)
+	s := &ap.status
 	if s.InProgressProperties != nil {
 		s.ExternalProperties = s.InProgressProperties
 	}
 	if s.ExternalProperties == nil {
 		s.ExternalProperties = &v1beta1.ServiceBindingPropertiesState{UserInfo: b.Spec.UserInfo}
 	}
-	replaces := f.isReplacement()
+	replaces := ap.isReplacement()
 	if replaces {
 		validity.Retire(b, s, s.PredecessorID, now)
 		s.PredecessorID, s.Rotates = "", false
@@ -129,21 +129,21 @@ func ApplySecretWritten(b *v1beta1.ServiceBinding, status v1beta1.ServiceBinding
 	if of != nil && (replaces || validity.HasExpiry(of)) { // otherwise the end is unchanged, or not known
 		validity.RecordExpiry(s, of, now)
 	}
-	f.setPhase(Idle)
+	ap.setPhase(Idle)
 	s.SecretName, s.SecretVersion, s.UnbindStatus = catalog.SecretName(b), version, v1beta1.UnbindRequired
 	s.ObservedGeneration, s.ReconciledGeneration, s.Attempts = b.Generation, b.Generation, nil
-	f.setConditions(injectedConditions(f.b))
-	return f.status
+	ap.SetConditions(injectedConditions(ap.b))
+	return ap.status
 }
 
 // ApplySecretRefused returns the status if the credentials could not be put into the Secret. occupied: the Secret belongs to another.
 func ApplySecretRefused(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus, why string, occupied bool, now time.Time) v1beta1.ServiceBindingStatus {
-	f := &application{b: b, status: *status.DeepCopy(), now: now}
-	f.status.ObservedGeneration = b.Generation
+	ap := newApplication(b, status, Request{}, Answer{}, now)
+	ap.status.ObservedGeneration = b.Generation
 	if occupied {
-		f.status.ReconciledGeneration = 0
+		ap.status.ReconciledGeneration = 0
 	}
-	f.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonErrorInjectingBindResult, Stalled: true,
+	ap.SetConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonErrorInjectingBindResult, Stalled: true,
 		Message: "The credentials cannot be put into the Secret: " + why})
-	return f.status
+	return ap.status
 }

@@ -22,71 +22,52 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
-	"github.com/gophernetes/bellhop/internal/limiter"
+	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 // Answer is the broker's answer to a request about an instance.
-type Answer struct {
-	osbresult.Outcome
-	lifecycle.Attribution
-	// Created: this request has created the instance (201).
-	Created                 bool
-	DashboardURL, Operation string
-	// State and words, the description, are of a poll.
-	State                osbresult.State
-	OperationDescription string
-	// Instance is what was fetched; nil: it was not, or cannot be.
-	Instance *osbresult.Instance
-}
+type Answer = operation.Answer
 
 // application is the application of an answer to a status.
 type application struct {
+	operation.Application
+
 	si     *v1beta1.ServiceInstance
 	status v1beta1.ServiceInstanceStatus
 	phase  Phase
 	call   Request
-	answer Answer
-	now    time.Time
 }
 
 // Apply returns the status after a request; status is the one before it, as the decision has it.
 func Apply(si *v1beta1.ServiceInstance, status v1beta1.ServiceInstanceStatus, call Request, a Answer, now time.Time) v1beta1.ServiceInstanceStatus {
-	f := &application{si: si, status: *status.DeepCopy(), phase: PhaseOf(&status), call: call, answer: a, now: now}
-	if call.Operation == lifecycle.Poll || f.isMitigation() {
-		f.call.generation = status.ObservedGeneration // of the operation: later generations are still to come
+	ap := &application{si: si, status: *status.DeepCopy(), phase: PhaseOf(&status), call: call}
+	ap.Application = operation.Application{Kind: ap, Object: si, Common: ap.status.Common(), Call: &ap.call.Request, Answer: a, Now: now}
+	if call.Operation == lifecycle.Poll || ap.isMitigation() {
+		ap.call.Generation = status.ObservedGeneration // of the operation: later generations are still to come
 	}
-	f.status.ObservedGeneration = f.call.generation
+	ap.status.ObservedGeneration = ap.call.Generation
 	switch call.Operation {
 	case lifecycle.Provision:
-		f.applyProvision()
+		ap.applyProvision()
 	case lifecycle.Update:
-		f.applyUpdate()
+		ap.applyUpdate()
 	case lifecycle.Deprovision:
-		f.applyDeprovision()
+		ap.applyDeprovision()
 	case lifecycle.Poll:
-		f.applyPoll()
+		ap.ApplyPoll()
 	case lifecycle.Inspect:
-		f.applyInspection()
+		ap.applyInspection()
 	default:
 		panic(lifecycle.UnknownOperation("ServiceInstance", call.Operation))
 	}
-	f.phase.encode(&f.status)
-	return f.status
-}
-
-// isDeleting reports whether the object is being deleted.
-func (ap *application) isDeleting() bool { return !ap.si.DeletionTimestamp.IsZero() }
-
-// isOverdue reports whether the answer was received after the deadline of the operation that
-// was polled. Only an answer can be overdue: without one the operation may have ended in time (R11).
-func (ap *application) isOverdue() bool {
-	return ap.call.MaxDuration > 0 && lifecycle.Schedule{OperationStart: ap.status.OperationStartTime, Now: ap.now}.IsOverdue(ap.call.MaxDuration)
+	ap.phase.encode(&ap.status)
+	return ap.status
 }
 
 // isMitigation reports whether the request is part of an orphan mitigation.
 func (ap *application) isMitigation() bool {
-	return (ap.call.Operation == lifecycle.Deprovision || ap.call.Removal) && !ap.isDeleting()
+	return (ap.call.Operation == lifecycle.Deprovision || ap.call.Removal) && !ap.IsDeleting()
 }
 
 // recordSuccess records that the broker has what was requested.
@@ -98,94 +79,55 @@ func (ap *application) recordSuccess(reason, message string) {
 		s.ExternalProperties = s.InProgressProperties
 	}
 	ap.phase = Provisioned
-	s.ReconciledGeneration = ap.call.generation
+	s.ReconciledGeneration = ap.call.Generation
 	s.Attempts, s.Unusable, s.RefusedUpdate = nil, false, ""
 	ap.recordDashboard()
-	ap.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: reason, Message: message})
+	ap.SetConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: reason, Message: message})
 }
 
 func (ap *application) recordDashboard() {
-	if ap.answer.DashboardURL != "" {
-		ap.status.DashboardURL = &ap.answer.DashboardURL
+	if ap.Answer.DashboardURL != "" {
+		ap.status.DashboardURL = &ap.Answer.DashboardURL
 	}
 }
 
 // recordAccepted records an asynchronous operation that the broker has begun.
 func (ap *application) recordAccepted(v lifecycle.ConditionSet) {
 	if !ap.phase.IsAccepted() { // the deadline counts from the acceptance
-		ap.status.OperationStartTime = lifecycle.Timestamp(ap.now)
+		ap.status.OperationStartTime = lifecycle.Timestamp(ap.Now)
 	}
-	ap.phase, ap.status.LastOperation = ap.phase.accepted(), nil
-	if ap.answer.Operation != "" {
-		ap.status.LastOperation = &ap.answer.Operation
-	}
-	lifecycle.RecordAnswer(ap.status.Attempts)
+	ap.phase = ap.phase.accepted()
+	ap.RecordAccepted()
 	ap.recordDashboard()
 	v.Ready = v1beta1.ConditionFalse
-	ap.setConditions(v)
+	ap.SetConditions(v)
 }
 
 // recordUnknownOutcome records a request with an unknown outcome.
 func (ap *application) recordUnknownOutcome(what, reason string) {
-	if ap.call.Operation == lifecycle.Update || ap.answer.Class == osbresult.Unknown && !isConflictHeld(&ap.status) { // otherwise a repeat finds what is left
-		ap.attempts().Unknown++
+	if ap.call.Operation == lifecycle.Update || ap.Answer.Class == osbresult.Unknown && !isConflictHeld(&ap.status) { // otherwise a repeat finds what is left
+		ap.Attempts().Unknown++
 	}
-	ap.recordRetry(what, reason)
+	ap.RecordRetry(what, reason)
 }
 
-// recordRetry records a failed request that is repeated.
-func (ap *application) recordRetry(what, reason string) {
-	ap.recordRetryMessage(reason, what+" call failed: "+ap.describeOutcome())
-}
+// IsSlow reports whether requests are retried slowly.
+func (ap *application) IsSlow() bool { return lifecycle.IsSlow(ap.status.Attempts) }
 
-// recordRetryMessage records a request that is repeated, with a message about this attempt.
-func (ap *application) recordRetryMessage(reason, message string) {
-	ap.scheduleRetry(message)
-	ap.setConditions(ap.withStalled(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: reason, Message: ap.withNextAttempt(message)}))
-}
+// KeepsLastError reports whether the message of the attempts stays that of what an orphan mitigation follows from.
+func (ap *application) KeepsLastError() bool { return ap.isMitigation() }
 
-// recordSlowRetry records an asynchronous operation that has failed: it is retried slowly, as it takes the broker long.
-func (ap *application) recordSlowRetry(reason, message string) {
-	a := ap.attempts()
-	a.Misconfigured = max(a.Misconfigured, limiter.QuickRetries)
-	ap.answer.Class = osbresult.Misconfigured
-	ap.recordRetryMessage(reason, message)
-}
-
-// withNextAttempt adds to a message when the next attempt is due.
-func (ap *application) withNextAttempt(message string) string {
-	return lifecycle.WithNextAttempt(message, ap.status.Attempts, ap.answer.Probed)
-}
-
-// withStalled adds Stalled where requests are retried slowly.
-func (ap *application) withStalled(v lifecycle.ConditionSet) lifecycle.ConditionSet {
-	if !lifecycle.IsSlow(ap.status.Attempts) {
-		return v
-	}
-	return v.WithStalled(v.Reason)
-}
-
-// scheduleRetry records a failed attempt, its message, and when the next one is due.
-func (ap *application) scheduleRetry(message string) {
-	a := ap.attempts()
-	if !ap.isMitigation() { // then the message stays that of its cause
-		a.LastError = message
-	}
-	taken := ap.answer.Class == osbresult.Conflict && !ap.call.Owned // otherwise the id is ours, and the conflict is inspected
-	lifecycle.RecordFailure(a, ap.si.UID, lifecycle.Failure{Misconfigured: taken || ap.answer.Misconfigured(), OwnFault: ap.answer.OwnFault, Probed: ap.answer.Probed != "", RetryAfter: ap.answer.RetryAfter}, ap.now)
-}
-
-// attempts returns the attempts of the request's generation, or of the failure that is mitigated; it creates them if there are none.
-func (ap *application) attempts() *v1beta1.Attempts {
+// Attempts returns the attempts of the request's generation, or of the failure that is mitigated; it creates them if there are none.
+func (ap *application) Attempts() *v1beta1.Attempts {
 	if ap.status.Attempts == nil {
-		ap.status.Attempts = &v1beta1.Attempts{Generation: ap.call.generation}
+		ap.status.Attempts = &v1beta1.Attempts{Generation: ap.call.Generation}
 	}
 	a := ap.status.Attempts
 	if ap.isMitigation() {
 		return a
 	}
-	if a.Generation != ap.call.generation { // the recorded ones are of another spec
-		*a = v1beta1.Attempts{Generation: ap.call.generation, Unknown: a.Unknown, Conflict: a.Conflict, PlanIDs: a.PlanIDs, Refusals: a.Refusals, Stopped: a.Stopped, NextTime: a.NextTime}
+	if a.Generation != ap.call.Generation { // the recorded ones are of another spec
+		*a = v1beta1.Attempts{Generation: ap.call.Generation, Unknown: a.Unknown, Conflict: a.Conflict, PlanIDs: a.PlanIDs, Refusals: a.Refusals, Stopped: a.Stopped, NextTime: a.NextTime}
 	}
 	sent := lifecycle.NonNil(cmp.Or(ap.call.Properties, ap.status.InProgressProperties))
 	a.ParametersVersion, a.ParametersDigest = sent.ParametersVersion, sent.ParametersDigest
@@ -200,17 +142,14 @@ const tryAgain = "; it is not retried until the spec or a Secret of parametersFr
 
 // stopRetrying ends the attempts for this generation.
 func (ap *application) stopRetrying(reason, failed, message string) {
-	if ap.answer.UpdateNotRepeatable {
+	if ap.Answer.UpdateNotRepeatable {
 		message += "; the broker said not to send this change again: change plan or parameters to something else"
 	} else {
 		message += tryAgain
 	}
-	a := ap.attempts()
-	a.Stopped, a.NextTime, a.LastTime, a.LastError = true, nil, lifecycle.Timestamp(ap.now), message
-	ap.setConditions(lifecycle.Terminal(reason, failed, message))
+	ap.Stop(message)
+	ap.SetConditions(lifecycle.Terminal(reason, failed, message))
 }
 
-// describeOutcome describes the outcome of the request.
-func (ap *application) describeOutcome() string { return lifecycle.DescribeOutcome(ap.answer.Outcome) }
-
-func (ap *application) setConditions(v lifecycle.ConditionSet) { SetConditions(&ap.status, v, ap.now) }
+// SetConditions sets the conditions.
+func (ap *application) SetConditions(v lifecycle.ConditionSet) { SetConditions(&ap.status, v, ap.Now) }

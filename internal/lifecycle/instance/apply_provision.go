@@ -27,16 +27,16 @@ import (
 )
 
 func (ap *application) applyProvision() {
-	switch ap.answer.Class {
+	switch ap.Answer.Class {
 	case osbresult.Done:
-		if !ap.answer.Created && IsForAnother(ap.si.UID, ap.status.CreatedForUID) { // also after an answer that was lost
+		if !ap.Answer.Created && IsForAnother(ap.si.UID, ap.status.CreatedForUID) { // also after an answer that was lost
 			ap.phase = NotCreated
 			ap.stopRetrying(v1beta1.ReasonExternalIDInUse, v1beta1.ReasonExternalIDInUse, lifecycle.NotInherited(ap.call.InstanceID))
 			return
 		}
 		message := "The instance was provisioned successfully"
 		switch {
-		case ap.answer.Created:
+		case ap.Answer.Created:
 			ap.status.CreatedForUID, ap.status.OwnershipUnknown = ap.si.UID, false
 		case !ap.call.Owned && !ap.status.OwnershipUnknown:
 			message = fmt.Sprintf("The broker already had what is asked for, under the id %q that was supplied: it is used, and will be left as it is when this object is deleted, unless its deletion policy is Delete", ap.call.InstanceID)
@@ -46,14 +46,14 @@ func (ap *application) applyProvision() {
 		ap.status.OwnershipUnknown = !ap.call.Owned
 		ap.recordAccepted(lifecycle.ConditionSet{Reason: v1beta1.ReasonProvisioning, Message: "The instance is being provisioned asynchronously"})
 	case osbresult.Unknown, osbresult.Malformed:
-		ap.recordUnknownOutcome("Provision", reasonFor(ap.answer, v1beta1.ReasonErrorCallingProvision, v1beta1.ReasonProvisionCallFailed))
+		ap.recordUnknownOutcome("Provision", reasonFor(ap.Answer, v1beta1.ReasonErrorCallingProvision, v1beta1.ReasonProvisionCallFailed))
 	case osbresult.Conflict:
 		ap.recordConflict()
 	case osbresult.Rejected, osbresult.Gone, osbresult.NeedsAsync, osbresult.NeedsApp:
 		ap.recordRejected()
 	default: // no effect; the request may be repeated
 		ap.markNothingSent()
-		ap.recordRetry("Provision", reasonFor(ap.answer, v1beta1.ReasonErrorCallingProvision, v1beta1.ReasonProvisionCallFailed))
+		ap.RecordRetry("Provision", reasonFor(ap.Answer, v1beta1.ReasonErrorCallingProvision, v1beta1.ReasonProvisionCallFailed))
 	}
 }
 
@@ -67,7 +67,7 @@ func reasonFor(a Answer, unanswered, answered string) string {
 
 // recordRejected records a refusal. It proves nothing about earlier requests, which may have been carried out.
 func (ap *application) recordRejected() {
-	message := "Provision call failed: " + ap.describeOutcome()
+	message := "Provision call failed: " + ap.DescribeOutcome()
 	ap.stopRetrying(v1beta1.ReasonProvisionCallFailed, v1beta1.ReasonClusterServiceBrokerReturnedFailure, message)
 	if ap.call.NothingAtBroker {
 		ap.phase = NotCreated
@@ -85,30 +85,30 @@ func (ap *application) markNothingSent() {
 
 // recordConflict records that the broker has another instance under the id.
 func (ap *application) recordConflict() {
-	a := ap.attempts()
+	a := ap.Attempts()
 	switch {
 	case !ap.call.Owned:
 		ap.markNothingSent()
-		ap.recordRetryMessage(v1beta1.ReasonConflict, lifecycle.SuppliedConflict("service instance", ap.call.InstanceID, ap.describeOutcome()))
+		ap.RecordRetryMessage(v1beta1.ReasonConflict, lifecycle.SuppliedConflict("service instance", ap.call.InstanceID, ap.DescribeOutcome()))
 	case ap.call.NothingAtBroker && a.Removals > 0: // the broker does not accept the id again after its removal
 		ap.status.ExternalID = lifecycle.NextInstanceID(ap.si, ap.call.InstanceID)
 		ap.markNothingSent()
-		ap.recordRetry("Provision", v1beta1.ReasonProvisionCallFailed)
+		ap.RecordRetry("Provision", v1beta1.ReasonProvisionCallFailed)
 	default:
 		if !ap.call.NothingAtBroker && !isConflictHeld(&ap.status) { // one of the requests on record may have been carried out
 			a.Unknown++
 		}
 		if a.Conflict = true; a.Unknown == 0 && !ap.call.Retrievable {
-			ap.holdConflict("another instance, which cannot be fetched: " + ap.describeOutcome())
+			ap.holdConflict("another instance, which cannot be fetched: " + ap.DescribeOutcome())
 			return
 		}
-		ap.recordRetry("Provision", v1beta1.ReasonConflict)
+		ap.RecordRetry("Provision", v1beta1.ReasonConflict)
 	}
 }
 
 // startMitigationIfOwned begins an orphan mitigation where the instance may be removed.
 func (ap *application) startMitigationIfOwned(why lifecycle.Cause) {
-	if ap.call.Owned && !ap.call.Retained {
+	if ap.call.MayMitigate() {
 		ap.startMitigation(why)
 	}
 }
@@ -116,52 +116,52 @@ func (ap *application) startMitigationIfOwned(why lifecycle.Cause) {
 // startMitigation begins an orphan mitigation.
 func (ap *application) startMitigation(why lifecycle.Cause) {
 	ap.phase = Mitigating
-	ap.status.OperationStartTime = lifecycle.Timestamp(ap.now)
-	a := ap.attempts()
+	ap.status.OperationStartTime = lifecycle.Timestamp(ap.Now)
+	a := ap.Attempts()
 	if a.Count, a.Misconfigured, a.NextTime = 0, 0, nil; !a.Stopped { // the message of a refusal also says what a person can do
 		a.LastError = why.Message
 	}
-	ap.setConditions(lifecycle.Mitigating(v1beta1.ReasonStartingInstanceOrphanMitigation, lifecycle.MitigationPrefix+": "+why.Message, a, &why))
+	ap.SetConditions(lifecycle.Mitigating(v1beta1.ReasonStartingInstanceOrphanMitigation, lifecycle.MitigationPrefix+": "+why.Message, a, &why))
 }
 
 func (ap *application) applyUpdate() {
-	ap.status.Unusable = ap.status.Unusable || ap.answer.InstanceUnusable
-	switch ap.answer.Class {
+	ap.status.Unusable = ap.status.Unusable || ap.Answer.InstanceUnusable
+	switch ap.Answer.Class {
 	case osbresult.Done:
 		ap.recordSuccess(v1beta1.ReasonInstanceUpdatedSuccessfully, "The instance was updated successfully")
 	case osbresult.Accepted:
-		ap.attempts()
+		ap.Attempts()
 		ap.recordAccepted(lifecycle.ConditionSet{Reason: v1beta1.ReasonUpdatingInstance, Message: "The instance is being updated asynchronously"})
 	case osbresult.Rejected, osbresult.Conflict, osbresult.Gone, osbresult.NeedsAsync, osbresult.NeedsApp:
-		ap.recordUpdateFailure("Update call failed: " + ap.describeOutcome())
+		ap.recordUpdateFailure("Update call failed: " + ap.DescribeOutcome())
 	case osbresult.Unknown, osbresult.Malformed:
-		ap.recordUnknownOutcome("Update", reasonFor(ap.answer, v1beta1.ReasonErrorCallingUpdateInstance, v1beta1.ReasonUpdateInstanceCallFailed))
+		ap.recordUnknownOutcome("Update", reasonFor(ap.Answer, v1beta1.ReasonErrorCallingUpdateInstance, v1beta1.ReasonUpdateInstanceCallFailed))
 	default:
-		if !ap.call.OutcomeUnknown && !ap.answer.BrokerFailed() { // no effect
+		if !ap.call.OutcomeUnknown && !ap.Answer.BrokerFailed() { // no effect
 			ap.phase = Provisioned
 		}
-		ap.recordRetry("Update", reasonFor(ap.answer, v1beta1.ReasonErrorCallingUpdateInstance, v1beta1.ReasonUpdateInstanceCallFailed))
+		ap.RecordRetry("Update", reasonFor(ap.Answer, v1beta1.ReasonErrorCallingUpdateInstance, v1beta1.ReasonUpdateInstanceCallFailed))
 	}
 }
 
 // recordUpdateFailure records an update that was refused or has failed: the broker has the properties from before.
 func (ap *application) recordUpdateFailure(message string) {
-	if ap.answer.UpdateNotRepeatable {
+	if ap.Answer.UpdateNotRepeatable {
 		ap.status.RefusedUpdate = lifecycle.Fingerprint(lifecycle.NonNil(ap.status.InProgressProperties))
 	}
-	if ap.answer.InstanceUnusable {
+	if ap.Answer.InstanceUnusable {
 		ap.status.Unusable = true
 		message += "; the broker says that the instance cannot be used until it is repaired or deleted"
 	}
-	if ap.answer.Class != osbresult.Done || ap.answer.UpdateNotRepeatable { // refused
+	if ap.Answer.Class != osbresult.Done || ap.Answer.UpdateNotRepeatable { // refused
 		if ap.status.ReconciledGeneration == 0 { // it was adopted, and may be what a failed provisioning has left
 			message += fmt.Sprintf("; the broker had this instance under the id %q, and has never confirmed that it was provisioned: if it cannot be used, delete this object, which removes it, and create it again", ap.call.InstanceID)
 		}
 		ap.stopRetrying(v1beta1.ReasonUpdateInstanceCallFailed, v1beta1.ReasonUpdateInstanceCallFailed, message)
 	} else {
-		ap.recordSlowRetry(v1beta1.ReasonUpdateInstanceCallFailed, message)
+		ap.RecordSlowRetry(v1beta1.ReasonUpdateInstanceCallFailed, message)
 	}
-	if a := ap.attempts(); a.Unknown > 0 { // an earlier request may have been carried out
+	if a := ap.Attempts(); a.Unknown > 0 { // an earlier request may have been carried out
 		lifecycle.AddPlan(a, lifecycle.PlanID(lifecycle.NonNil(ap.status.InProgressProperties)))
 	}
 	ap.phase = Provisioned
@@ -170,10 +170,10 @@ func (ap *application) recordUpdateFailure(message string) {
 // applyInspection records what the broker has under an id of ours after a conflict. It is removed only as what a request on record, whose
 // outcome is not known, has left behind: a record that was restored from a backup does not show what was created later.
 func (ap *application) applyInspection() {
-	a, found := ap.attempts(), ap.answer.Instance
+	a, found := ap.Attempts(), ap.Answer.Instance
 	isLeftover := a.Unknown > 0 && ap.call.Owned && !ap.call.Retained
 	why := lifecycle.Cause{Reason: v1beta1.ReasonProvisionCallFailed, Message: "the broker has something else under the id, from an earlier form of the spec"}
-	switch class := ap.answer.Class; {
+	switch class := ap.Answer.Class; {
 	case class == osbresult.Gone && !isLeftover: // nothing
 		a.Conflict, a.NextTime = false, nil
 	case class == osbresult.Done && found != nil && ap.isRequested(found.PlanID):
@@ -181,11 +181,11 @@ func (ap *application) applyInspection() {
 	case class == osbresult.Done && found != nil:
 		ap.holdConflict(fmt.Sprintf("an instance of the plan with id %q, and it is taken over where the spec names this plan", found.PlanID))
 		ap.status.InProgressProperties = lifecycle.WithPlanID(*ap.call.Properties, found.PlanID) // a removal names this plan
-	case class == osbresult.Done && ap.answer.State == osbresult.InProgress, class == osbresult.Retry, ap.answer.Misconfigured(), class == osbresult.Concurrency, class == osbresult.NeedsCatalog,
+	case class == osbresult.Done && ap.Answer.State == osbresult.InProgress, class == osbresult.Retry, ap.Answer.Misconfigured(), class == osbresult.Concurrency, class == osbresult.NeedsCatalog,
 		ap.call.Retrievable && class != osbresult.Done && class != osbresult.Gone: // a refusal to fetch it proves nothing
-		ap.recordRetry("Provision", v1beta1.ReasonConflict)
-	case !isLeftover, class == osbresult.Done && ap.answer.State == osbresult.Succeeded:
-		ap.holdConflict("an instance with other properties, which cannot be fetched: " + cmp.Or(ap.answer.OperationDescription, "its last operation: "+cmp.Or(string(ap.answer.State), ap.describeOutcome())))
+		ap.RecordRetry("Provision", v1beta1.ReasonConflict)
+	case !isLeftover, class == osbresult.Done && ap.Answer.State == osbresult.Succeeded:
+		ap.holdConflict("an instance with other properties, which cannot be fetched: " + cmp.Or(ap.Answer.OperationDescription, "its last operation: "+cmp.Or(string(ap.Answer.State), ap.DescribeOutcome())))
 	default:
 		a.Conflict = false
 		ap.startMitigation(why)
@@ -202,8 +202,8 @@ func (ap *application) isRequested(plan string) bool {
 
 // holdConflict records that the broker has something that is neither used nor removed. It is looked at again from time to time.
 func (ap *application) holdConflict(what string) {
-	ap.attempts().Unknown = 0 // no request on record has created it
-	ap.recordSlowRetry(v1beta1.ReasonConflict, lifecycle.Conflict("serviceinstance", ap.si, ap.call.InstanceID, what))
+	ap.Attempts().Unknown = 0 // no request on record has created it
+	ap.RecordSlowRetry(v1beta1.ReasonConflict, lifecycle.Conflict("serviceinstance", ap.si, ap.call.InstanceID, what))
 }
 
 // adoptExisting records the broker's instance as this object's: an earlier form of the spec created it. An update follows.
@@ -217,5 +217,5 @@ func (ap *application) adoptExisting(instance *osbresult.Instance) {
 	found.MaintenanceVersion = instance.MaintenanceVersion
 	s.ExternalProperties, s.InProgressProperties, s.OperationStartTime, s.Attempts = &found, nil, nil, nil
 	ap.phase = Updating // with an unknown outcome, so that everything is sent
-	ap.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonUpdateInstanceRequestInFlight, Message: "The broker has an instance of an earlier form of the spec, which is being updated"})
+	ap.SetConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonUpdateInstanceRequestInFlight, Message: "The broker has an instance of an earlier form of the spec, which is being updated"})
 }

@@ -17,30 +17,27 @@ limitations under the License.
 package instance
 
 import (
-	"cmp"
-	"fmt"
-
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 func (ap *application) applyDeprovision() {
-	switch ap.answer.Class {
+	switch ap.Answer.Class {
 	case osbresult.Done, osbresult.Gone:
-		ap.recordRemoved()
+		ap.RecordRemoved()
 	case osbresult.Accepted:
-		if ap.isDeleting() {
+		if ap.IsDeleting() {
 			ap.beginDeprovision()
 		}
-		ap.status.OperationStartTime = lifecycle.Timestamp(ap.now) // also of a removal that is repeated past its deadline
-		ap.recordAccepted(ap.withRemovalText(lifecycle.ConditionSet{Reason: v1beta1.ReasonDeprovisioning, Message: "The instance is being deprovisioned asynchronously"}))
+		ap.status.OperationStartTime = lifecycle.Timestamp(ap.Now) // also of a removal that is repeated past its deadline
+		ap.recordAccepted(ap.WithRemovalText(lifecycle.ConditionSet{Reason: v1beta1.ReasonDeprovisioning, Message: "The instance is being deprovisioned asynchronously"}))
 	case osbresult.Concurrency: // the operation in progress goes on, and may change the plan
-		message := "Deprovision call failed: " + ap.describeOutcome()
-		ap.scheduleRetry(message)
-		ap.setConditions(ap.withRemovalText(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonDeprovisionCallFailed, Message: ap.withNextAttempt(message)}))
+		message := "Deprovision call failed: " + ap.DescribeOutcome()
+		ap.ScheduleRetry(message)
+		ap.SetConditions(ap.WithRemovalText(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonDeprovisionCallFailed, Message: ap.WithNextAttempt(message)}))
 	default:
-		ap.recordRemovalFailure("Deprovision call failed: " + ap.describeOutcome())
+		ap.RecordRemovalFailure("Deprovision call failed: " + ap.DescribeOutcome())
 	}
 }
 
@@ -53,13 +50,13 @@ func (ap *application) beginDeprovision() {
 	if s.InProgressProperties == nil { // otherwise the broker may have either
 		s.InProgressProperties = s.ExternalProperties
 	}
-	ap.phase, s.OperationStartTime = Deprovisioning, lifecycle.Timestamp(ap.now)
+	ap.phase, s.OperationStartTime = Deprovisioning, lifecycle.Timestamp(ap.Now)
 }
 
-// withRemovalText adds to conditions why a removal was begun, and how a person releases an object that is being deleted (R8).
-func (ap *application) withRemovalText(v lifecycle.ConditionSet) lifecycle.ConditionSet {
+// WithRemovalText adds to conditions why a removal was begun, and how a person releases an object that is being deleted (R8).
+func (ap *application) WithRemovalText(v lifecycle.ConditionSet) lifecycle.ConditionSet {
 	v.Mitigation = lifecycle.MitigationCause(ap.status.Conditions)
-	if ap.isDeleting() {
+	if ap.IsDeleting() {
 		v.Mitigation = nil
 		v.Message += ". " + lifecycle.HowToRelease(ap.si)
 	} else if ap.isMitigation() {
@@ -70,18 +67,18 @@ func (ap *application) withRemovalText(v lifecycle.ConditionSet) lifecycle.Condi
 	return v
 }
 
-// recordRemoved records that the broker has confirmed the removal.
-func (ap *application) recordRemoved() {
+// RecordRemoved records that the broker has confirmed the removal.
+func (ap *application) RecordRemoved() {
 	s := &ap.status
 	ap.phase = Removed
 	s.ExternalProperties, s.CreatedForUID, s.OwnershipUnknown, s.DashboardURL = nil, "", false, nil
-	if ap.isDeleting() {
-		ap.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonDeprovisionedSuccessfully, Message: "The instance was deprovisioned successfully"})
+	if ap.IsDeleting() {
+		ap.SetConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonDeprovisionedSuccessfully, Message: "The instance was deprovisioned successfully"})
 		return
 	}
 	s.ExternalID = lifecycle.NextInstanceID(ap.si, ap.call.InstanceID) // a late removal by a former leader may still arrive (R2)
-	lifecycle.RecordRemoval(ap.attempts(), ap.si.UID, ap.now)
-	ap.setConditions(lifecycle.Mitigated("provisioned", v1beta1.ReasonClusterServiceBrokerReturnedFailure, ap.status.Attempts))
+	lifecycle.RecordRemoval(ap.Attempts(), ap.si.UID, ap.Now)
+	ap.SetConditions(lifecycle.Mitigated("provisioned", v1beta1.ReasonClusterServiceBrokerReturnedFailure, ap.status.Attempts))
 }
 
 // RuleOfDeletion returns why an instance's resource is deleted at its broker.
@@ -92,64 +89,35 @@ func RuleOfDeletion(si *v1beta1.ServiceInstance) lifecycle.DeletionRule {
 	return lifecycle.ObjectDeleted
 }
 
-// recordRemovalFailure records a removal that has to be repeated.
-func (ap *application) recordRemovalFailure(message string) {
+// RecordRemovalFailure records a removal that has to be repeated.
+func (ap *application) RecordRemovalFailure(message string) {
 	ap.phase = ap.phase.unaccepted()
-	if ap.answer.InstanceUnusable {
+	if ap.Answer.InstanceUnusable {
 		ap.status.Unusable = true
 	}
-	ap.scheduleRetry(message)
-	if ap.answer.Unfit() {
+	ap.ScheduleRetry(message)
+	if ap.Answer.Unfit() {
 		ap.status.Attempts.Refusals++
 	}
-	if ap.isDeleting() {
+	if ap.IsDeleting() {
 		ap.beginDeprovision()
 	}
-	ap.setConditions(ap.withStalled(ap.withRemovalText(lifecycle.ConditionSet{Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonDeprovisionCallFailed, Message: ap.withNextAttempt(message)})))
+	ap.SetConditions(ap.WithStalled(ap.WithRemovalText(lifecycle.ConditionSet{Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonDeprovisionCallFailed, Message: ap.WithNextAttempt(message)})))
 }
 
-func (ap *application) applyPoll() {
-	a := ap.answer
-	if a.Class == osbresult.Done {
-		lifecycle.RecordAnswer(ap.status.Attempts)
+// RecordUnanswered records a poll without a state. It is not counted, which would cost a write each time, unless polls are slow retries.
+func (ap *application) RecordUnanswered() {
+	if ap.Answer.Unfit() && ap.call.HasOtherPlans {
+		ap.Attempts().Refusals++
 	}
-	switch {
-	case ap.call.Removal && a.Class == osbresult.Gone:
-		ap.recordRemoved()
-	case ap.call.Removal && a.NotFound(): // it proves nothing; a broker that follows the specification answers the repeated request with 410
-		ap.recordRemovalFailure("The broker does not know the operation: " + ap.describeOutcome())
-	case a.Class != osbresult.Done:
-		ap.recordPollFailure()
-	case a.State == osbresult.InProgress && ap.isOverdue():
-		ap.recordOverdue()
-	case a.State == osbresult.InProgress:
-		ap.recordProgress()
-	case a.State == osbresult.Succeeded:
-		ap.recordOperationSuccess()
-	default:
-		ap.recordOperationFailure()
-	}
-}
-
-// recordPollFailure records a poll without a state. It is not counted, which would cost a write each time, unless polls are slow retries.
-func (ap *application) recordPollFailure() {
-	if ap.answer.Unfit() && ap.call.HasOtherPlans {
-		ap.attempts().Refusals++
-	}
-	if ap.isDeleting() && !ap.call.Removal && lifecycle.IsRemovedWithObject(ap.si) { // the removal is tried instead
+	if ap.IsDeleting() && !ap.call.Removal && lifecycle.IsRemovedWithObject(ap.si) { // the removal is tried instead
 		ap.phase = ap.phase.unaccepted()
 	}
-	v := lifecycle.PollUnanswered(ap.describeOutcome(), ap.isOverdue())
-	if ap.answer.Misconfigured() {
-		ap.scheduleRetry(v.Message)
-		v.Message = ap.withNextAttempt(v.Message)
-		v = ap.withStalled(v)
-	}
-	ap.setConditions(ap.withRemovalText(v))
+	ap.Application.RecordUnanswered()
 }
 
-// recordProgress records what the broker says of an operation in progress.
-func (ap *application) recordProgress() {
+// RecordProgress records what the broker says of an operation in progress.
+func (ap *application) RecordProgress() {
 	v := lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse}
 	switch {
 	case ap.call.Removal:
@@ -159,63 +127,60 @@ func (ap *application) recordProgress() {
 	default:
 		v.Reason, v.Message = v1beta1.ReasonProvisioning, "The instance is being provisioned asynchronously"
 	}
-	v.Message = lifecycle.WithProgress(v.Message, ap.answer.OperationDescription)
-	ap.setConditions(ap.withRemovalText(v))
+	v.Message = lifecycle.WithProgress(v.Message, ap.Answer.OperationDescription)
+	ap.SetConditions(ap.WithRemovalText(v))
 }
 
-func (ap *application) recordOperationSuccess() {
-	switch {
-	case ap.call.Removal:
-		ap.recordRemoved()
-	case ap.phase == UpdateAccepted:
+// RecordOperationSuccess records the success of a provisioning or an update.
+func (ap *application) RecordOperationSuccess() {
+	if ap.phase == UpdateAccepted {
 		ap.recordSuccess(v1beta1.ReasonInstanceUpdatedSuccessfully, "The instance was updated successfully")
-	default:
-		message := "The instance was provisioned successfully"
-		if ap.status.OwnershipUnknown {
-			message += ". " + lifecycle.OwnershipUnknownWhenReady("serviceinstance", ap.si, ap.call.InstanceID)
-		}
-		ap.recordSuccess(v1beta1.ReasonProvisionedSuccessfully, message)
+		return
 	}
+	message := "The instance was provisioned successfully"
+	if ap.status.OwnershipUnknown {
+		message += ". " + lifecycle.OwnershipUnknownWhenReady("serviceinstance", ap.si, ap.call.InstanceID)
+	}
+	ap.recordSuccess(v1beta1.ReasonProvisionedSuccessfully, message)
 }
 
-func (ap *application) recordOperationFailure() {
-	words := cmp.Or(ap.answer.OperationDescription, "the broker gives no reason")
+// RecordOperationFailure records the failure of an operation.
+func (ap *application) RecordOperationFailure(words string) {
 	switch {
 	case ap.call.Removal:
-		ap.recordRemovalFailure("Deprovision call failed: " + words)
+		ap.RecordRemovalFailure("Deprovision call failed: " + words)
 	case ap.phase == UpdateAccepted:
 		ap.recordUpdateFailure("Update call failed: " + words)
-	case !ap.call.SeenRunning && ap.call.Owned && !ap.call.Retained: // the operation that has failed may be a later one than the one on record
+	case !ap.call.SeenRunning && ap.call.MayMitigate(): // the operation that has failed may be a later one than the one on record
 		ap.phase = Provisioning
-		a := ap.attempts()
+		a := ap.Attempts()
 		if a.Conflict = true; ap.call.Retrievable { // else the repeated request shows whether the instance is there
 			a.Unknown++
 		}
-		ap.recordRetryMessage(v1beta1.ReasonProvisionCallFailed, "Provision call failed: "+words)
+		ap.RecordRetryMessage(v1beta1.ReasonProvisionCallFailed, "Provision call failed: "+words)
 	default:
 		ap.recordProvisionFailure("Provision call failed: " + words)
 	}
 }
 
-// recordOverdue ends an operation that is still in progress after its deadline. The broker may still carry it out.
-func (ap *application) recordOverdue() {
-	words := fmt.Sprintf("it was not finished within %s", ap.call.MaxDuration)
+// RecordOverdue ends an operation that is still in progress after its deadline. The broker may still carry it out.
+func (ap *application) RecordOverdue(words string) {
 	if ap.phase != UpdateAccepted {
 		ap.recordProvisionFailure("Provision call failed: " + words)
 		return
 	}
 	ap.phase = Updating
-	ap.recordSlowRetry(v1beta1.ReasonUpdateInstanceCallFailed, "Update call failed: "+words)
+	ap.RecordSlowRetry(v1beta1.ReasonUpdateInstanceCallFailed, "Update call failed: "+words)
 	ap.status.Attempts.Unknown = max(ap.status.Attempts.Unknown, 1)
 }
 
 // recordProvisionFailure records an asynchronous provisioning that has failed, or is past its deadline.
 func (ap *application) recordProvisionFailure(message string) {
 	ap.phase = Provisioning
-	if !ap.call.Owned || ap.call.Retained {
-		ap.recordSlowRetry(v1beta1.ReasonProvisionCallFailed, message)
+	if !ap.call.MayMitigate() {
+		ap.RecordSlowRetry(v1beta1.ReasonProvisionCallFailed, message)
 		return
 	}
-	ap.attempts().LastTime = lifecycle.Timestamp(ap.now)
+	ap.Attempts().LastTime = lifecycle.Timestamp(ap.Now)
 	ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonProvisionCallFailed, Message: message})
 }

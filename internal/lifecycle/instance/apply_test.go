@@ -25,6 +25,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
+	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
@@ -374,7 +375,7 @@ func TestWhatABrokerDoesNotTellHasNotChanged(t *testing.T) {
 func TestARefusedUpdateOfAnAdoptedInstanceSaysHowToReplaceIt(t *testing.T) {
 	f := newFixture(retrievable, provisioning)
 	f.in.SeenRunning = false // another process has sent the request
-	f.after(&Request{Operation: lifecycle.Poll, InstanceID: "id", Owned: true, Retrievable: true}, Answer{Outcome: osbresult.Outcome{Class: osbresult.Done, Status: 200}, State: osbresult.Failed})
+	f.after(&Request{InstanceID: "id", Request: operation.Request{Operation: lifecycle.Poll, Owned: true, Retrievable: true}}, Answer{Outcome: osbresult.Outcome{Class: osbresult.Done, Status: 200}, State: osbresult.Failed})
 	found := said(osbresult.Done, 200)
 	found.Instance = &osbresult.Instance{PlanID: "small-id"}
 	for _, answer := range []Answer{found, said(osbresult.Rejected, 422)} {
@@ -431,5 +432,5 @@ func TestAnOperationOfBindingsIsAProgrammingError(t *testing.T) {
 			t.Error("it was applied")
 		}
 	}()
-	Apply(&v1beta1.ServiceInstance{}, v1beta1.ServiceInstanceStatus{}, Request{Operation: lifecycle.Unbind}, Answer{}, lifecycletest.T0)
+	Apply(&v1beta1.ServiceInstance{}, v1beta1.ServiceInstanceStatus{}, Request{Request: operation.Request{Operation: lifecycle.Unbind}}, Answer{}, lifecycletest.T0)
 }

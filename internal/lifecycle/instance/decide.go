@@ -27,6 +27,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
 )
 
 // Inputs is what the decision about an instance depends on, beside the object.
@@ -70,22 +71,11 @@ type References struct {
 
 // Request is a request to the broker about an instance.
 type Request struct {
-	Operation                     lifecycle.Operation
+	operation.Request
+
 	InstanceID, ServiceID, PlanID string
-	// generation of the spec that it follows from.
-	generation int64
 	// Properties are the properties that the broker has once the request has succeeded; nil for requests that change none.
 	Properties *v1beta1.ServiceInstancePropertiesState
-	// NothingAtBroker: the broker can have nothing under the id before the request.
-	NothingAtBroker bool
-	// Owned: this object created the broker's instance, so that it may be deleted (R10). kept: the deletion policy is Retain.
-	Owned, Retained bool
-	// Removal: the operation that is polled is a deprovisioning.
-	Removal bool
-	// SeenRunning: that of the inputs. Retrievable: the instance can be fetched.
-	SeenRunning, Retrievable bool
-	// MaxDuration is the maximum duration of the operation that is polled.
-	MaxDuration time.Duration
 	// OutcomeUnknown: the outcome of an earlier update is not known.
 	OutcomeUnknown bool
 	// HasOtherPlans: the instance may have another of the recorded plans than the one that the request names.
@@ -217,7 +207,8 @@ func (d *decision) beginOperation(phase Phase, props *v1beta1.ServiceInstancePro
 }
 
 func (d *decision) newRequest(v lifecycle.Operation) *Request {
-	call := &Request{Operation: v, InstanceID: lifecycle.InstanceID(d.si), generation: d.si.Generation, NothingAtBroker: d.phase.hasNothingAtBroker(), Owned: d.owns(), Retained: catalog.IsRetained(d.si)}
+	call := &Request{InstanceID: lifecycle.InstanceID(d.si), Request: operation.Request{
+		Operation: v, Generation: d.si.Generation, NothingAtBroker: d.phase.hasNothingAtBroker(), Owned: d.owns(), Retained: catalog.IsRetained(d.si)}}
 	if d.w.Offering.Class != nil {
 		call.ServiceID, call.Retrievable = d.w.Offering.Class.Common().ExternalID, d.w.Offering.Class.Common().InstanceRetrievable
 	}

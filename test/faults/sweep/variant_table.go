@@ -17,11 +17,12 @@ limitations under the License.
 package sweep
 
 const (
-	services      = "controllers/servicecatalog/"
-	instanceRules = "internal/lifecycle/instance/"
-	bindingRules  = "internal/lifecycle/binding/"
-	alerts        = "controllers/pager/alert/"
-	alertRules    = "internal/lifecycle/alert/"
+	services       = "controllers/servicecatalog/"
+	instanceRules  = "internal/lifecycle/instance/"
+	bindingRules   = "internal/lifecycle/binding/"
+	operationRules = "internal/lifecycle/operation/"
+	alerts         = "controllers/pager/alert/"
+	alertRules     = "internal/lifecycle/alert/"
 )
 
 // variants are the mistakes that the sweep must find.
@@ -42,16 +43,16 @@ func variants() []variant {
 	}
 `, ``}}, scenario: "instance-deleted-begun", fault: "crash-after@PUT:service_instances#1", oracle: "finalizer"},
 		{name: "release-on-202", edits: []mistake{{instanceRules + "apply_remove.go",
-			`		ap.recordAccepted(ap.withRemovalText(lifecycle.ConditionSet{Reason: v1beta1.ReasonDeprovisioning, Message: "The instance is being deprovisioned asynchronously"}))`,
-			`		ap.recordRemoved()`}}, scenario: "instance-async", fault: "none", oracle: "finalizer"},
+			`		ap.recordAccepted(ap.WithRemovalText(lifecycle.ConditionSet{Reason: v1beta1.ReasonDeprovisioning, Message: "The instance is being deprovisioned asynchronously"}))`,
+			`		ap.RecordRemoved()`}}, scenario: "instance-async", fault: "none", oracle: "finalizer"},
 		{name: "release-on-500", edits: []mistake{{instanceRules + "apply_remove.go",
 			`	default:
-		ap.recordRemovalFailure("Deprovision call failed: " + ap.describeOutcome())
+		ap.RecordRemovalFailure("Deprovision call failed: " + ap.DescribeOutcome())
 	}
 }
 
 // beginDeprovision`, `	default:
-		ap.recordRemoved()
+		ap.RecordRemoved()
 	}
 }
 
@@ -64,9 +65,9 @@ func variants() []variant {
 }`}}, scenario: "hasty", fault: "lost@PUT:service_instances#1", oracle: "finalizer"},
 		{name: "id-used-again", edits: []mistake{{instanceRules + "apply_remove.go", `	s.ExternalID = lifecycle.NextInstanceID(ap.si, ap.call.InstanceID) // a late removal by a former leader may still arrive (R2)
 `, ``}}, scenario: "instance-mitigated-ready", fault: "deposed@DELETE:service_instances#1", oracle: "truth"},
-		{name: "no-mitigation", edits: []mistake{{instanceRules + "apply_remove.go", `	ap.attempts().LastTime = lifecycle.Timestamp(ap.now)
+		{name: "no-mitigation", edits: []mistake{{instanceRules + "apply_remove.go", `	ap.Attempts().LastTime = lifecycle.Timestamp(ap.Now)
 	ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonProvisionCallFailed, Message: message})
-`, `	ap.recordSlowRetry(v1beta1.ReasonProvisionCallFailed, message)
+`, `	ap.RecordSlowRetry(v1beta1.ReasonProvisionCallFailed, message)
 `}}, scenario: "failed", fault: "none", oracle: "reached"},
 		{name: "mitigates-the-next-id", edits: []mistake{{instanceRules + "remove.go", `	call := d.newRequest("")
 `, `	call := d.newRequest("")
@@ -96,7 +97,7 @@ func variants() []variant {
 		{name: "stops-where-it-waits", edits: []mistake{{bindingRules + "phase.go", `isOriginal && s.Attempts == nil && s.ReconciledGeneration > 0 && lifecycle.IsTrue(`, `(isOriginal || s.Attempts == nil) && lifecycle.IsTrue(`}},
 			scenario: "binding-plan", fault: "none", oracle: "asked"},
 		{name: "takes-strangers", edits: []mistake{{"internal/lifecycle/ownership.go", `	return si.UID != "" && si.Status.CreatedForUID == si.UID && id == InstanceID(si) ||`, `	return id != "" ||`}, {
-			instanceRules + "apply_provision.go", `	ap.recordSlowRetry(v1beta1.ReasonConflict, lifecycle.Conflict("serviceinstance", ap.si, ap.call.InstanceID, what))`,
+			instanceRules + "apply_provision.go", `	ap.RecordSlowRetry(v1beta1.ReasonConflict, lifecycle.Conflict("serviceinstance", ap.si, ap.call.InstanceID, what))`,
 			`	ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonConflict, Message: what})`}}, scenario: "instance-stranger", fault: "none", oracle: "stranger"},
 		{name: "key-per-attempt", edits: []mistake{{alerts + "execute.go", `lifecycle.DeliveryKey(a, o.Ref, o.Sequence, o.Hash),`, `lifecycle.DeliveryKey(a, o.Ref, o.Sequence, o.Hash) + fmt.Sprint(o.Attempt),`}},
 			scenario: "alert", fault: "lost@POST:receiver:hook#1", oracle: "end"},
@@ -180,9 +181,7 @@ var lostHere bool
 			scenario: "instance-anew", fault: "merge@serviceinstances/db#5", oracle: "reached",
 			others: []string{"crash-after@PUT:service_instances#1", "crash-after@PUT:service_instances#1+crash-before@1", "stale@PUT:service_instances#1<PUT:service_instances#1",
 				"reset@PUT:service_instances#1", "deposed@PATCH:serviceinstances/db/status#1"}},
-		{name: "former-operation", edits: []mistake{{instanceRules + "apply.go", `	ap.phase, ap.status.LastOperation = ap.phase.accepted(), nil
-	if ap.answer.Operation != "" {`, `	ap.phase = ap.phase.accepted()
-	if ap.answer.Operation != "" && ap.status.LastOperation == nil {`}, {instanceRules + "phase.go", `	if !f.accepted {
+		{name: "former-operation", edits: []mistake{{operationRules + "apply.go", `	if ap.Common.LastOperation = nil; ap.Answer.Operation != "" {`, `	if ap.Answer.Operation != "" && ap.Common.LastOperation == nil {`}, {instanceRules + "phase.go", `	if !f.accepted {
 		s.LastOperation = nil
 	}
 `, ``}},

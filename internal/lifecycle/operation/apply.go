@@ -1,0 +1,211 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package operation has what operations on instances and on bindings have in common: what a request is, what is recorded of a request that
+// failed, and what polls of an operation lead to. A Kind has what differs.
+package operation
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/limiter"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
+)
+
+// Request is what all requests about an object have.
+type Request struct {
+	Operation lifecycle.Operation
+	// Generation of the spec that it follows from.
+	Generation int64
+	// NothingAtBroker: the broker can have nothing under the id before the request.
+	NothingAtBroker bool
+	// Owned: this object created the broker's resource, so that it may be deleted (R10). Retained: the deletion policy is Retain.
+	Owned, Retained bool
+	// Removal: the operation that is polled is a removal.
+	Removal bool
+	// SeenRunning: this process has seen the broker accept the operation on record, or report it in progress.
+	SeenRunning bool
+	// Retrievable: the resource can be fetched.
+	Retrievable bool
+	// MaxDuration is the maximum duration of the operation that is polled.
+	MaxDuration time.Duration
+}
+
+// MayMitigate reports whether a failed request is followed by an orphan mitigation.
+func (r *Request) MayMitigate() bool { return r.Owned && !r.Retained }
+
+// Answer is the broker's answer to a request.
+type Answer struct {
+	osbresult.Outcome
+	lifecycle.Attribution
+	// Operation is the broker's name of the operation that it has begun.
+	Operation string
+	// State and OperationDescription are of a poll.
+	State                osbresult.State
+	OperationDescription string
+	// Created: the request has created the instance (201). Instance is what was fetched; nil: it was not, or cannot be.
+	Created      bool
+	DashboardURL string
+	Instance     *osbresult.Instance
+	// Binding is the broker's binding; nil: the answer has none.
+	Binding *osbresult.Binding
+}
+
+// Kind is what differs between the kinds of objects where an answer is applied.
+type Kind interface {
+	// Attempts returns the attempts that the request counts for, and creates them if there are none.
+	Attempts() *v1beta1.Attempts
+	// IsSlow reports whether requests are retried slowly.
+	IsSlow() bool
+	// KeepsLastError reports whether the message of the attempts stays that of what an orphan mitigation follows from.
+	KeepsLastError() bool
+	// SetConditions sets the conditions, and WithRemovalText adds to them why a removal was begun.
+	SetConditions(lifecycle.ConditionSet)
+	WithRemovalText(lifecycle.ConditionSet) lifecycle.ConditionSet
+	// RecordRemoved records that the broker has confirmed a removal, RecordRemovalFailure that it has to be repeated.
+	RecordRemoved()
+	RecordRemovalFailure(message string)
+	// RecordUnanswered records a poll without a state.
+	RecordUnanswered()
+	// RecordProgress records what the broker says of an operation in progress, and RecordOverdue one that is past its deadline.
+	RecordProgress()
+	RecordOverdue(words string)
+	// RecordOperationSuccess and RecordOperationFailure record the end of an operation that is no removal, or in the second case of any.
+	RecordOperationSuccess()
+	RecordOperationFailure(words string)
+}
+
+// Application is the application of an answer to the status of an object.
+type Application struct {
+	Kind   Kind
+	Object metav1.Object
+	Common *v1beta1.OperationStatus
+	Call   *Request
+	Answer Answer
+	Now    time.Time
+}
+
+// IsDeleting reports whether the object is being deleted.
+func (ap *Application) IsDeleting() bool { return !ap.Object.GetDeletionTimestamp().IsZero() }
+
+// IsOverdue reports whether the answer was received after the deadline of the operation that was polled. Only an answer can be overdue:
+// without one the operation may have ended in time (R11).
+func (ap *Application) IsOverdue() bool {
+	return ap.Call.MaxDuration > 0 && lifecycle.Schedule{OperationStart: ap.Common.OperationStartTime, Now: ap.Now}.IsOverdue(ap.Call.MaxDuration)
+}
+
+// DescribeOutcome describes the outcome of the request.
+func (ap *Application) DescribeOutcome() string { return lifecycle.DescribeOutcome(ap.Answer.Outcome) }
+
+// WithNextAttempt adds to a message when the next attempt is due.
+func (ap *Application) WithNextAttempt(message string) string {
+	return lifecycle.WithNextAttempt(message, ap.Common.Attempts, ap.Answer.Probed)
+}
+
+// WithStalled adds Stalled where requests are retried slowly.
+func (ap *Application) WithStalled(v lifecycle.ConditionSet) lifecycle.ConditionSet {
+	if !ap.Kind.IsSlow() {
+		return v
+	}
+	return v.WithStalled(v.Reason)
+}
+
+// RecordAccepted records the name of an operation that the broker has begun.
+func (ap *Application) RecordAccepted() {
+	if ap.Common.LastOperation = nil; ap.Answer.Operation != "" {
+		ap.Common.LastOperation = &ap.Answer.Operation
+	}
+	lifecycle.RecordAnswer(ap.Common.Attempts)
+}
+
+// RecordRetry records a failed request that is repeated.
+func (ap *Application) RecordRetry(what, reason string) {
+	ap.RecordRetryMessage(reason, what+" call failed: "+ap.DescribeOutcome())
+}
+
+// RecordRetryMessage records a request that is repeated, with a message about this attempt.
+func (ap *Application) RecordRetryMessage(reason, message string) {
+	ap.ScheduleRetry(message)
+	ap.Kind.SetConditions(ap.WithStalled(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: reason, Message: ap.WithNextAttempt(message)}))
+}
+
+// RecordSlowRetry records an asynchronous operation that has failed: it is retried slowly, as it takes the broker long.
+func (ap *Application) RecordSlowRetry(reason, message string) {
+	a := ap.Kind.Attempts()
+	a.Misconfigured = max(a.Misconfigured, limiter.QuickRetries)
+	ap.Answer.Class = osbresult.Misconfigured
+	ap.RecordRetryMessage(reason, message)
+}
+
+// ScheduleRetry records a failed attempt, its message, and when the next one is due.
+func (ap *Application) ScheduleRetry(message string) {
+	a := ap.Kind.Attempts()
+	if !ap.Kind.KeepsLastError() {
+		a.LastError = message
+	}
+	taken := ap.Answer.Class == osbresult.Conflict && !ap.Call.Owned // otherwise the id is ours, and the conflict is inspected
+	lifecycle.RecordFailure(a, ap.Object.GetUID(), lifecycle.Failure{Misconfigured: taken || ap.Answer.Misconfigured(), OwnFault: ap.Answer.OwnFault,
+		Probed: ap.Answer.Probed != "", RetryAfter: ap.Answer.RetryAfter}, ap.Now)
+}
+
+// Stop ends the attempts until something changes.
+func (ap *Application) Stop(message string) {
+	a := ap.Kind.Attempts()
+	a.Stopped, a.NextTime, a.LastTime, a.LastError = true, nil, lifecycle.Timestamp(ap.Now), message
+}
+
+// ApplyPoll applies the answer to a poll.
+func (ap *Application) ApplyPoll() {
+	a := ap.Answer
+	if a.Class == osbresult.Done {
+		lifecycle.RecordAnswer(ap.Common.Attempts)
+	}
+	switch {
+	case ap.Call.Removal && a.Class == osbresult.Gone:
+		ap.Kind.RecordRemoved()
+	case ap.Call.Removal && a.NotFound(): // it proves nothing; a broker that follows the specification answers the repeated request with 410
+		ap.Kind.RecordRemovalFailure("The broker does not know the operation: " + ap.DescribeOutcome())
+	case a.Class != osbresult.Done:
+		ap.Kind.RecordUnanswered()
+	case a.State == osbresult.InProgress && ap.IsOverdue():
+		ap.Kind.RecordOverdue(fmt.Sprintf("it was not finished within %s", ap.Call.MaxDuration))
+	case a.State == osbresult.InProgress:
+		ap.Kind.RecordProgress()
+	case a.State == osbresult.Succeeded && ap.Call.Removal:
+		ap.Kind.RecordRemoved()
+	case a.State == osbresult.Succeeded:
+		ap.Kind.RecordOperationSuccess()
+	default:
+		ap.Kind.RecordOperationFailure(cmp.Or(a.OperationDescription, "the broker gives no reason"))
+	}
+}
+
+// RecordUnanswered records a poll without a state. It is not counted, which would cost a write each time, unless polls are slow retries.
+func (ap *Application) RecordUnanswered() {
+	v := lifecycle.PollUnanswered(ap.DescribeOutcome(), ap.IsOverdue())
+	if ap.Answer.Misconfigured() {
+		ap.ScheduleRetry(v.Message)
+		v.Message = ap.WithNextAttempt(v.Message)
+		v = ap.WithStalled(v)
+	}
+	ap.Kind.SetConditions(ap.Kind.WithRemovalText(v))
+}
