@@ -33,7 +33,7 @@ import (
 
 // observe observes what a binding refers to, in the cache.
 func (r *Reconciler) observe(ctx context.Context, v *scope) (err error) {
-	v.inputs = bindingrules.Inputs{Definition: v.Record.Definition, SeenRunning: v.Record.SeenRunning, LastPoll: v.Record.LastPoll, PollAfter: v.Record.PollAfter}
+	v.inputs = bindingrules.Inputs{Inputs: v.Record.Inputs()}
 	w := &v.inputs
 	if w.BoundInstance, err = r.findBoundInstance(ctx, v.binding); err != nil {
 		return err

@@ -27,6 +27,7 @@ import (
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/audit"
 	"github.com/gophernetes/bellhop/internal/brokers"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
@@ -64,6 +65,11 @@ type Record struct {
 	parameters parametersDigest
 	// Memory is what the kind remembers of the object; nil: nothing.
 	Memory any
+}
+
+// Inputs returns what a decision depends on of that.
+func (r *Record) Inputs() operation.Inputs {
+	return operation.Inputs{Definition: r.Definition, SeenRunning: r.SeenRunning, LastPoll: r.LastPoll, PollAfter: r.PollAfter}
 }
 
 // Unrecorded is what a request may have created for an object, which may vanish before that is on record.

@@ -32,7 +32,7 @@ import (
 // observe observes what an instance refers to, in the cache.
 func (r *Reconciler) observe(ctx context.Context, v *scope) error {
 	si := v.instance
-	v.inputs = instancerules.Inputs{Definition: v.Record.Definition, SeenRunning: v.Record.SeenRunning, LastPoll: v.Record.LastPoll, PollAfter: v.Record.PollAfter}
+	v.inputs = instancerules.Inputs{Inputs: v.Record.Inputs()}
 	w := &v.inputs
 	var err error
 	if w.Offering, err = engine.FindOffering(ctx, r.Index, si); err != nil {

@@ -21,7 +21,6 @@ package binding
 
 import (
 	"slices"
-	"time"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
@@ -32,23 +31,15 @@ import (
 
 // Inputs is what the decision about a binding depends on, beside the object.
 type Inputs struct {
-	Now time.Time
+	operation.Inputs
+
 	// BoundInstance is the instance that the spec refers to, or why it does not exist.
 	BoundInstance BoundInstance
 	// Broker is that of the binding's target; nil: it does not exist.
 	Broker v1beta1.Broker
-	// BrokerBlocker is why no request can be sent to the broker now.
-	BrokerBlocker *lifecycle.Blocker
-	// Recovered is when the broker's bindings last recovered from failures.
-	Recovered time.Time
-	// Parameters are those of the spec, or why they cannot be read.
-	Parameters lifecycle.Parameters
-	// Claimants are the other objects of the broker that have the same id; PredecessorClaimants, by id, those that have the id of a
-	// predecessor.
-	Claimants            lifecycle.Claimants
+	// PredecessorClaimants, by id, are the claimants that have the id of a predecessor.
 	PredecessorClaimants map[string]lifecycle.Claimants
-	Definition           lifecycle.Definition
-	// Secret is what is known of the binding's Secret; secretOf is the id whose credentials it has, and secretVersion its
+	// Secret is what is known of the binding's Secret; SecretID is the id whose credentials it has, and SecretVersion its
 	// resourceVersion, where it was read.
 	Secret                  SecretState
 	SecretID, SecretVersion string
@@ -56,10 +47,6 @@ type Inputs struct {
 	NamespaceTerminating bool
 	// Memory is what this process remembers beyond the status.
 	Memory RequestMemory
-	// SeenRunning: this process has seen the broker accept the operation on record, or report it in progress.
-	SeenRunning bool
-	LastPoll    time.Time
-	PollAfter   time.Duration
 }
 
 // BoundInstance is the instance of a binding, with the class and the plan that it has at the broker.
@@ -121,21 +108,15 @@ const (
 
 // Decision is what the reconciler does next for a binding.
 type Decision struct {
-	// Need is what has to be supplied before the decision; "": nothing.
-	Need lifecycle.Need
-	// WriteAhead: the status has to be written before the Secret and the request (R1).
-	WriteAhead   bool
+	operation.Decision
+
 	SecretAction SecretAction
 	Request      *Request
-	// Release is why the finalizer is removed; nil: it is not.
-	Release *lifecycle.Cause
 	// Retained is why the binding under RetainedID, which was replaced, stays at the broker; nil: none does.
 	Retained   *lifecycle.Cause
 	RetainedID string
 	// Status is the status to write, before the outcome of the request.
 	Status v1beta1.ServiceBindingStatus
-	// RequeueAt is when to reconcile again; zero: with the next event.
-	RequeueAt time.Time
 }
 
 // decision is a step while it is decided on.
@@ -241,11 +222,9 @@ func (d *decision) hasNothingAtBroker() bool {
 
 // schedule returns when requests about the binding are due.
 func (d *decision) schedule() lifecycle.Schedule {
-	return lifecycle.Schedule{
-		Object: d.b, Attempts: d.Status.Attempts, Now: d.w.Now, Parameters: d.w.Parameters, Requested: d.isRebindRequested(),
-		Removing: PhaseOf(&d.Status).isUnbinding(), Recovered: d.w.Recovered,
-		OperationStart: d.Status.OperationStartTime, LastPoll: d.w.LastPoll, PollAfter: d.w.PollAfter,
-	}
+	s := d.w.Schedule(d.b, d.Status.Common())
+	s.Requested, s.Removing = d.isRebindRequested(), PhaseOf(&d.Status).isUnbinding()
+	return s
 }
 
 // isStopped reports whether the present spec was refused, so that it is not tried again.
@@ -262,10 +241,7 @@ func (d *decision) renewAttempts() {
 }
 
 // isDue reports whether the next attempt is due, and otherwise sets when to reconcile again.
-func (d *decision) isDue() bool {
-	d.RequeueAt = d.schedule().NextAttempt()
-	return d.RequeueAt.IsZero()
-}
+func (d *decision) isDue() bool { return d.IsDue(d.schedule()) }
 
 // target returns where the binding is, or is to be created. Its plan is the present one of the instance, if it is known.
 func (d *decision) target() *v1beta1.ServiceBindingTarget {

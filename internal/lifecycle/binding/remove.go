@@ -19,7 +19,6 @@ package binding
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
@@ -159,10 +158,9 @@ func (d *decision) poll() {
 
 // pollWhenDue polls the operation when the next poll is due.
 func (d *decision) pollWhenDue(call *Request, removal bool) {
-	if d.RequeueAt = d.schedule().NextPoll(); d.RequeueAt.After(d.w.Now) {
+	if !d.IsPollDue(d.schedule()) {
 		return
 	}
-	d.RequeueAt = time.Time{}
 	call.Operation, call.Removal = lifecycle.Poll, removal
 	if then := d.Status.Target; then != nil { // the plan of the beginning; the instance may have changed
 		call.Target.PlanID = then.PlanID

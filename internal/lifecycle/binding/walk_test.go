@@ -37,6 +37,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
 	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
+	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
 	"github.com/gophernetes/bellhop/internal/lifecycle/validity"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
@@ -296,7 +297,7 @@ func (w *bindingWalk) write(secret *corev1.Secret) {
 
 // inputs is what the shell would look up.
 func (w *bindingWalk) inputs(b *v1beta1.ServiceBinding) Inputs {
-	world := Inputs{Now: w.now, LastPoll: w.polled, SeenRunning: w.accepted, Definition: lifecycle.DefinitionLives, Broker: w.broker, Memory: w.known.RequestMemory,
+	world := Inputs{Inputs: operation.Inputs{Now: w.now, LastPoll: w.polled, SeenRunning: w.accepted, Definition: lifecycle.DefinitionLives}, Broker: w.broker, Memory: w.known.RequestMemory,
 		BoundInstance: BoundInstance{Instance: w.instance, Class: w.class, Plan: w.plan, Target: &v1beta1.ServiceBindingTarget{
 			BrokerReference: v1beta1.BrokerReference{Kind: "ClusterServiceBroker", Name: "broker", ServiceID: "class-id"}, PlanID: "small-id", InstanceID: "id"}}}
 	merged, _ := catalog.Merge(&runtime.RawExtension{Raw: parametersOf(w.params)}, nil)

@@ -20,7 +20,6 @@ package instance
 
 import (
 	"slices"
-	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -32,7 +31,8 @@ import (
 
 // Inputs is what the decision about an instance depends on, beside the object.
 type Inputs struct {
-	Now time.Time
+	operation.Inputs
+
 	// Offering is what the spec refers to, or why it does not exist.
 	Offering lifecycle.Offering
 	// PresentPlan is the plan that the instance has at the broker; nil: it has none, or the plan no longer exists.
@@ -41,26 +41,10 @@ type Inputs struct {
 	OperationPlan v1beta1.Plan
 	// Refs have to be written into the spec; nil: it has them.
 	Refs *References
-	// BrokerBlocker is why no request can be sent to the broker now.
-	BrokerBlocker *lifecycle.Blocker
-	// Recovered is when the broker's provisioning last recovered from failures.
-	Recovered time.Time
-	// Parameters are those of the spec, or why they cannot be read.
-	Parameters lifecycle.Parameters
 	// Bindings are the names of the ServiceBindings that refer to the instance.
 	Bindings []string
 	// BindingsGoing: all of them are being deleted, and none is Stalled.
 	BindingsGoing bool
-	// Claimants are the other objects of the broker that have the same id.
-	Claimants lifecycle.Claimants
-	// Definition is what a read of the CRD found that began after the deletion was seen.
-	Definition lifecycle.Definition
-	// SeenRunning: this process has seen the broker accept the operation on record, or report it in progress. Otherwise it is only on
-	// record, which may have been restored from a backup.
-	SeenRunning bool
-	// LastPoll is when this process last polled the operation, and asked the Retry-After of that answer.
-	LastPoll  time.Time
-	PollAfter time.Duration
 }
 
 // References are the names of the objects that the plan reference of a spec resolves to.
@@ -88,17 +72,11 @@ type Request struct {
 
 // Decision is what the reconciler does next for an instance.
 type Decision struct {
-	// Need is what has to be supplied before the decision; "": nothing.
-	Need lifecycle.Need
-	// WriteAhead: the status has to be written before the request (R1).
-	WriteAhead bool
-	Request    *Request
-	// Release is why the finalizer is removed; nil: it is not.
-	Release *lifecycle.Cause
+	operation.Decision
+
+	Request *Request
 	// Status is the status to write, before the outcome of the request.
 	Status v1beta1.ServiceInstanceStatus
-	// RequeueAt is when to reconcile again; zero: with the next event.
-	RequeueAt time.Time
 }
 
 // decision is a step while it is decided on.
@@ -169,11 +147,9 @@ func IsForAnother(uid, createdFor types.UID) bool { return createdFor != "" && c
 
 // schedule returns when requests about the instance are due.
 func (d *decision) schedule() lifecycle.Schedule {
-	return lifecycle.Schedule{
-		Object: d.si, Attempts: d.Status.Attempts, Now: d.w.Now, Parameters: d.w.Parameters,
-		Removing: d.phase.isDeprovisioning(), Recovered: d.w.Recovered,
-		OperationStart: d.Status.OperationStartTime, LastPoll: d.w.LastPoll, PollAfter: d.w.PollAfter,
-	}
+	s := d.w.Schedule(d.si, d.Status.Common())
+	s.Removing = d.phase.isDeprovisioning()
+	return s
 }
 
 // isStopped reports whether the present spec was refused, so that it is not tried again.
@@ -191,10 +167,7 @@ func isConflictHeld(s *v1beta1.ServiceInstanceStatus) bool {
 func (d *decision) renewAttempts() { d.Status.Attempts = d.schedule().Renew() }
 
 // isDue reports whether the next attempt is due, and otherwise sets when to reconcile again.
-func (d *decision) isDue() bool {
-	d.RequeueAt = d.schedule().NextAttempt()
-	return d.RequeueAt.IsZero()
-}
+func (d *decision) isDue() bool { return d.IsDue(d.schedule()) }
 
 // beginOperation sets the operation that the next request begins.
 func (d *decision) beginOperation(phase Phase, props *v1beta1.ServiceInstancePropertiesState) {

@@ -193,10 +193,9 @@ func (d *decision) poll() {
 
 // pollWhenDue polls the operation when the next poll is due.
 func (d *decision) pollWhenDue(ids *Request, removal bool) {
-	if d.RequeueAt = d.schedule().NextPoll(); d.RequeueAt.After(d.w.Now) {
+	if !d.IsPollDue(d.schedule()) {
 		return
 	}
-	d.RequeueAt = time.Time{}
 	ids.Operation, ids.Removal = lifecycle.Poll, removal
 	d.Request = ids
 }

@@ -31,6 +31,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
+	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
@@ -252,7 +253,7 @@ func (w *instanceWalk) uses() bool { return !w.released && PhaseOf(&w.si.Status)
 // inputs is what the shell would look up.
 func (w *instanceWalk) inputs() Inputs {
 	plan := w.plans[w.si.Spec.ClusterServicePlanExternalName]
-	world := Inputs{Now: w.now, LastPoll: w.polled, SeenRunning: w.accepted, Definition: lifecycle.DefinitionLives,
+	world := Inputs{Inputs: operation.Inputs{Now: w.now, LastPoll: w.polled, SeenRunning: w.accepted, Definition: lifecycle.DefinitionLives},
 		Offering: lifecycle.Offering{Class: w.class, Plan: plan, Broker: w.broker}}
 	world.Parameters.Known, world.Parameters.Checksum = true, w.params
 	world.Parameters.Version = fmt.Sprint("v", w.secret)

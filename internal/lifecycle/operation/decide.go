@@ -1,0 +1,80 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package operation
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+)
+
+// Inputs are what every decision depends on, beside the object.
+type Inputs struct {
+	Now time.Time
+	// BrokerBlocker is why no request can be sent to the broker now.
+	BrokerBlocker *lifecycle.Blocker
+	// Recovered is when the broker last recovered from failures to create resources of the kind.
+	Recovered time.Time
+	// Parameters are those of the spec, or why they cannot be read.
+	Parameters lifecycle.Parameters
+	// Claimants are the other objects of the broker that have the same id.
+	Claimants lifecycle.Claimants
+	// Definition is what a read of the CRD found that began after the deletion was seen.
+	Definition lifecycle.Definition
+	// SeenRunning: this process has seen the broker accept the operation on record, or report it in progress. Otherwise it is only on
+	// record, which may have been restored from a backup.
+	SeenRunning bool
+	// LastPoll is when this process last polled the operation, and PollAfter the Retry-After of that answer.
+	LastPoll  time.Time
+	PollAfter time.Duration
+}
+
+// Schedule returns when requests about an object with a status are due.
+func (in *Inputs) Schedule(o metav1.Object, s *v1beta1.OperationStatus) lifecycle.Schedule {
+	return lifecycle.Schedule{Object: o, Attempts: s.Attempts, Now: in.Now, Parameters: in.Parameters, Recovered: in.Recovered,
+		OperationStart: s.OperationStartTime, LastPoll: in.LastPoll, PollAfter: in.PollAfter}
+}
+
+// Decision is what the reconciler does next for an object.
+type Decision struct {
+	// Need is what has to be supplied before the decision; "": nothing.
+	Need lifecycle.Need
+	// WriteAhead: the status has to be written before the request (R1).
+	WriteAhead bool
+	// Release is why the finalizer is removed; nil: it is not.
+	Release *lifecycle.Cause
+	// RequeueAt is when to reconcile again; zero: with the next event.
+	RequeueAt time.Time
+}
+
+// IsDue reports whether the next attempt is due, and otherwise sets when to reconcile again.
+func (d *Decision) IsDue(s lifecycle.Schedule) bool {
+	d.RequeueAt = s.NextAttempt()
+	return d.RequeueAt.IsZero()
+}
+
+// IsPollDue reports whether the next poll is due, and otherwise sets when to reconcile again.
+func (d *Decision) IsPollDue(s lifecycle.Schedule) bool {
+	if d.RequeueAt = s.NextPoll(); d.RequeueAt.After(s.Now) {
+		return false
+	}
+	d.RequeueAt = time.Time{}
+	return true
+}
