@@ -16,6 +16,8 @@ limitations under the License.
 
 package lifecycle
 
+import "fmt"
+
 // Need is what a decision lacks. The reconciler supplies it, and decides again.
 type Need string
 
@@ -31,3 +33,6 @@ const (
 	// NeedSecret is the binding's Secret, which has to be read.
 	NeedSecret Need = "Secret"
 )
+
+// UnknownNeed is the programming error that decisions of a kind of object need no such thing.
+func UnknownNeed(kind string, n Need) error { return fmt.Errorf("a %s needs no %q", kind, n) }

@@ -41,12 +41,10 @@ import (
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
 	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
+	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
 	"github.com/gophernetes/bellhop/internal/lifecycle/validity"
 	"github.com/gophernetes/bellhop/internal/patch"
 )
-
-// maxCalls bounds the requests of one reconcile: one, and those that repeat it in the form that the broker requires, or fetch its result.
-const maxCalls = 3
 
 // Reconciler creates ServiceBindings at their brokers, and keeps the credentials in Secrets.
 type Reconciler struct {
@@ -56,16 +54,16 @@ type Reconciler struct {
 	secrets    *credentials.Store
 }
 
-// scope is a binding during a reconcile.
+// scope is a binding during a reconcile: an engine.Machine.
 type scope struct {
 	*engine.Scope
+
+	r       *Reconciler
 	binding *v1beta1.ServiceBinding // the object
 	inputs  bindingrules.Inputs
+	next    bindingrules.Decision // the last one
 	// memory is what this process remembers of the binding beyond its status.
 	memory bindingrules.Memory
-	// calls is the number of requests of this reconcile; more: another one may follow at once.
-	calls int
-	more  bool
 	// shown: the cache shows the Secret as this process knows it.
 	shown bool
 }
@@ -106,7 +104,7 @@ func (s *scope) remember() {
 
 // ReconcileObject observes, decides, executes and records.
 func (r *Reconciler) ReconcileObject(ctx context.Context, of *engine.Scope) (ctrl.Result, error) {
-	v := &scope{Scope: of, binding: of.Object.(*v1beta1.ServiceBinding)}
+	v := &scope{Scope: of, r: r, binding: of.Object.(*v1beta1.ServiceBinding)}
 	if wait, err := r.AwaitTakeover(ctx, of); wait != nil || err != nil {
 		return ptr.Deref(wait, ctrl.Result{}), err
 	}
@@ -115,77 +113,59 @@ func (r *Reconciler) ReconcileObject(ctx context.Context, of *engine.Scope) (ctr
 		return ctrl.Result{}, fmt.Errorf("looking up what the binding refers to: %w", err)
 	}
 	defer v.remember()
-	return r.steps(ctx, v)
+	return r.Run(ctx, v)
 }
 
-// steps takes steps until there is nothing to do, or to wait for.
-func (r *Reconciler) steps(ctx context.Context, v *scope) (ctrl.Result, error) {
-	for {
-		next, err := r.decide(ctx, v)
-		switch {
-		case err != nil:
-			return ctrl.Result{}, r.Fail(ctx, v, err)
-		case next.Need == lifecycle.NeedFinalizer:
-			return ctrl.Result{}, patch.AddFinalizer(ctx, r.Client, v.recorded().DeepCopy(), v1beta1.Finalizer)
-		case next.SecretAction != "":
-			if err := r.executeSecretAction(ctx, v, next); err != nil {
-				return ctrl.Result{}, r.Fail(ctx, v, err)
-			}
-		case next.Request != nil && v.calls > 0 && (!v.more || v.calls >= maxCalls): // that is for another time, as it may wait for a slot
-			return r.RequeueNow(&next.Status), r.Record(ctx, v.Scope, &v.binding.Status)
-		case next.Request != nil:
-			if made, result, err := r.execute(ctx, v, next); !made || err != nil {
-				return result, err
-			}
-		default:
-			return r.finish(ctx, v, next)
-		}
+// Inputs are what the decision depends on.
+func (s *scope) Inputs() *operation.Inputs { return &s.inputs.Inputs }
+
+// Broker is where requests go.
+func (s *scope) Broker() v1beta1.Broker { return s.inputs.Broker }
+
+// Decide decides on the present view.
+func (s *scope) Decide() engine.Step {
+	s.inputs.Memory = s.memory.RequestMemory
+	s.next = bindingrules.Decide(s.binding, s.inputs)
+	step := engine.Step{Decision: s.next.Decision, ID: lifecycle.BindingID(s.binding, &s.binding.Status), Status: &s.next.Status}
+	if s.next.Request != nil {
+		step.Request, step.ID = &s.next.Request.Request, s.next.Request.BindingID
+	}
+	if s.next.SecretAction != "" {
+		step.Act = s.executeSecretAction
+	}
+	return step
+}
+
+// Supply supplies what the last decision needs.
+func (s *scope) Supply(ctx context.Context, need lifecycle.Need) (written bool, err error) {
+	switch need {
+	case lifecycle.NeedFinalizer:
+		return true, patch.AddFinalizer(ctx, s.r.Client, s.recorded().DeepCopy(), v1beta1.Finalizer)
+	case lifecycle.NeedParameters:
+		return false, engine.WithReason(v1beta1.ReasonErrorWithParameters, s.r.readParameters(ctx, s))
+	case lifecycle.NeedSecret:
+		return false, s.r.inspectSecret(ctx, s)
+	default:
+		return false, lifecycle.UnknownNeed("ServiceBinding", need)
 	}
 }
 
-// decide decides, and reads what the decision needs.
-func (r *Reconciler) decide(ctx context.Context, v *scope) (bindingrules.Decision, error) {
-	for {
-		v.inputs.Now, v.inputs.Memory = r.Clock.Now(), v.memory.RequestMemory
-		next := bindingrules.Decide(v.binding, v.inputs)
-		var err error
-		switch next.Need {
-		case lifecycle.NeedDefinition:
-			v.Record.Definition, err = r.Definition.Read(ctx)
-			v.inputs.Definition = v.Record.Definition
-			if v.Record.Definition == lifecycle.DefinitionTerminating { // it is read again: a CRD can be created again
-				v.Record.Definition = lifecycle.DefinitionUnknown
-			}
-			err = engine.WithReason(v1beta1.ReasonErrorEjectingServiceBinding, err)
-		case lifecycle.NeedParameters:
-			err = engine.WithReason(v1beta1.ReasonErrorWithParameters, r.readParameters(ctx, v))
-		case lifecycle.NeedSecret:
-			err = r.inspectSecret(ctx, v)
-		default:
-			return next, nil
-		}
-		if err != nil {
-			return next, err
-		}
-	}
-}
-
-// executeSecretAction writes the Secret as a step says.
-func (r *Reconciler) executeSecretAction(ctx context.Context, v *scope, next bindingrules.Decision) error {
-	if next.WriteAhead {
-		if err := r.Record(ctx, v.Scope, &next.Status); err != nil {
+// executeSecretAction writes the Secret as the last decision says.
+func (s *scope) executeSecretAction(ctx context.Context) error {
+	if s.next.WriteAhead {
+		if err := s.r.Record(ctx, s.Scope, &s.next.Status); err != nil {
 			return err
 		}
 	}
-	if err := v.Stopping(); err != nil {
+	if err := s.Stopping(); err != nil {
 		return err
 	}
-	v.binding.Status, v.binding.ResourceVersion = next.Status, v.Before.GetResourceVersion()
-	switch next.SecretAction {
+	s.binding.Status, s.binding.ResourceVersion = s.next.Status, s.Before.GetResourceVersion()
+	switch s.next.SecretAction {
 	case bindingrules.WriteSecret:
-		return r.writeSecret(ctx, v)
+		return s.r.writeSecret(ctx, s)
 	default:
-		return r.deleteSecret(ctx, v)
+		return s.r.deleteSecret(ctx, s)
 	}
 }
 
@@ -271,20 +251,13 @@ func (r *Reconciler) deleteSecret(ctx context.Context, v *scope) error {
 	return nil
 }
 
-// finish records a step without a request.
-func (r *Reconciler) finish(ctx context.Context, v *scope, next bindingrules.Decision) (ctrl.Result, error) {
-	r.Queue.Leave(client.ObjectKeyFromObject(v.binding), &v.Record.Queue)
-	if next.Release != nil {
-		return ctrl.Result{}, r.release(ctx, v, *next.Release)
+// Finish says what stays at the broker, and when to check the Secret again.
+func (s *scope) Finish(ctx context.Context, result ctrl.Result) ctrl.Result {
+	if why := s.next.Retained; why != nil {
+		engine.EmitRelease(ctx, s.r.Recorder, s.Before, s.External(s.next.RetainedID), *why, s.r.HasOpenProblem(s.Scope))
+		s.r.CountRelease(s.r.Name(), *why)
 	}
-	if err := r.Record(ctx, v.Scope, &next.Status); err != nil {
-		return ctrl.Result{}, err
-	}
-	if next.Retained != nil {
-		engine.EmitRelease(ctx, r.Recorder, v.Before, external(v, next.RetainedID), *next.Retained, r.HasOpenProblem(v.Scope))
-		r.CountRelease(r.Name(), *next.Retained)
-	}
-	return enqueue.Sooner(r.Requeue(next.RequeueAt, &next.Status), r.untilShown(ctx, v)), nil
+	return enqueue.Sooner(result, s.r.untilShown(ctx, s))
 }
 
 // untilShown returns when to check the Secret again, whose deletion causes no event until the cache has shown it; 0: it has, or there
@@ -299,18 +272,27 @@ func (r *Reconciler) untilShown(ctx context.Context, v *scope) time.Duration {
 	return max(0, v.memory.SeenAt.Add(bindingrules.SecretCacheDelay).Sub(r.Clock.Now()))
 }
 
-// release releases the object.
-func (r *Reconciler) release(ctx context.Context, v *scope, why lifecycle.Cause) error {
-	if err := r.Release(ctx, v.Scope, external(v, lifecycle.BindingID(v.binding, &v.binding.Status)), why); err != nil {
-		return err
-	}
-	if t := bindingrules.TargetOf(v.binding, v.inputs); t != nil {
-		r.Claims.Release(claimOf(v.binding, v.binding.Spec.ExternalID, t), v.binding.UID)
-	}
-	return nil
+// External returns what a binding has at its broker under an id.
+func (s *scope) External(id string) audit.External {
+	return audit.External{ID: id, Broker: s.inputs.Broker, User: s.binding.Spec.UserInfo}
 }
 
-// external returns what a binding has at its broker under an id.
-func external(v *scope, id string) audit.External {
-	return audit.External{ID: id, Broker: v.inputs.Broker, User: v.binding.Spec.UserInfo}
+// RuleOfDeletion returns why the broker's binding that the last request is about is deleted.
+func (s *scope) RuleOfDeletion() lifecycle.DeletionRule {
+	return bindingrules.RuleOfDeletion(s.binding, &s.next.Status, s.next.Request.BindingID)
+}
+
+// Claim is the key of a reservation that ends when the object is released.
+func (s *scope) Claim() (engine.ClaimKey, bool) {
+	t := bindingrules.TargetOf(s.binding, s.inputs)
+	if t == nil {
+		return engine.ClaimKey{}, false
+	}
+	return claimOf(s.binding, s.binding.Spec.ExternalID, t), true
+}
+
+// IsQuietInQueue reports whether it is no news that a request waits for a slot: polls do, and Ready says whether the credentials can be used.
+func (s *scope) IsQuietInQueue() bool {
+	works := lifecycle.IsTrue(lifecycle.FindCondition(s.binding.Status.Conditions, v1beta1.ConditionReady)) && s.binding.DeletionTimestamp.IsZero()
+	return s.binding.Status.AsyncOpInProgress || works
 }

@@ -42,7 +42,9 @@ import (
 	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
 	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
 	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
+	"github.com/gophernetes/bellhop/internal/limiter"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
+	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
 // newDeafReconciler has an API server that takes statuses, and gives out nothing else.
@@ -58,14 +60,14 @@ func newDeafReconciler(t *testing.T, b *v1beta1.ServiceBinding) (*Reconciler, cl
 		},
 		Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error { return deaf },
 	}, b)
-	r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0), Recorder: events.NewFakeRecorder(10),
-		ClusterID: brokers.NewClusterID(c, c, types.NamespacedName{Namespace: "bellhop", Name: "cluster"})})
+	r := newReconciler(c, c, c, &engine.Config{Clients: brokers.NewClients(c, c, outbound.NewGuard(nil, nil), 0, nil, nil), Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0), Recorder: events.NewFakeRecorder(10),
+		ObserveRequest: func(brokers.Key, limiter.Result) {}, ClusterID: brokers.NewClusterID(c, c, types.NamespacedName{Namespace: "bellhop", Name: "cluster"})})
 	return r, c
 }
 
 // viewOf is what a reconcile sees of a binding that is on record.
-func viewOf(b *v1beta1.ServiceBinding, w bindingrules.Inputs) *scope {
-	v := &scope{binding: b.DeepCopy(), inputs: w}
+func viewOf(r *Reconciler, b *v1beta1.ServiceBinding, w bindingrules.Inputs) *scope {
+	v := &scope{r: r, binding: b.DeepCopy(), inputs: w}
 	v.Scope = &engine.Scope{
 		Before: b, Object: v.binding, Record: &engine.Record{},
 	}
@@ -100,25 +102,10 @@ func TestABindingSaysWhatIsInTheWayOfARequest(t *testing.T) {
 			if err := c.Get(t.Context(), client.ObjectKeyFromObject(f.b), before); err != nil {
 				t.Fatal(err)
 			}
-			v := viewOf(before, f.w)
-			next, err := r.decide(t.Context(), v)
-			switch {
-			case err != nil:
-				err = r.Fail(t.Context(), v, err)
-			case next.SecretAction != "":
-				if err = r.executeSecretAction(t.Context(), v, next); err != nil {
-					err = r.Fail(t.Context(), v, err)
-				}
-			default:
-				broker, connection := controllertest.StartBroker(t)
-				_, err = r.send(t.Context(), v, &brokers.Client{Client: connection}, next)
-				if err != nil {
-					err = r.Fail(t.Context(), v, err)
-				}
-				if n := len(broker.Calls()); n > 0 {
-					t.Errorf("%d requests", n)
-				}
-			}
+			broker := f.w.Broker.DeepCopyObject().(v1beta1.Broker)
+			broker.Common().URL = "https://broker.example"
+			f.w.Broker = broker
+			_, err := r.Run(t.Context(), viewOf(r, before, f.w))
 			if err == nil {
 				t.Error("it is not tried again")
 			}
@@ -146,7 +133,7 @@ func TestCredentialsAreKeptUntilTheyFit(t *testing.T) {
 	c := controllertest.NewCluster(t, interceptor.Funcs{}, secret)
 	r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
 	returned := newCredentials("x")
-	v := viewOf(f.b, f.w)
+	v := viewOf(r, f.b, f.w)
 	v.memory.Received = &bindingrules.Received{BindingID: "id", Binding: returned}
 	returned.Credentials = json.RawMessage(`{"password":"0123456789"}`)
 	if err := r.writeSecret(t.Context(), v); err != nil {
@@ -174,7 +161,7 @@ func TestASecretInTheWayIsWatched(t *testing.T) {
 		"not shown": {controllertest.NewCluster(t, interceptor.Funcs{}), true},
 	} {
 		r := newReconciler(c, test.cache, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
-		v := viewOf(f.b, f.w)
+		v := viewOf(r, f.b, f.w)
 		v.memory.Received = &bindingrules.Received{BindingID: "id", Binding: newCredentials("x")}
 		err := r.writeSecret(t.Context(), v)
 		if (err != nil) != test.again || v.memory.Received.DoesNotFit == test.again {
@@ -190,7 +177,7 @@ func TestASecretInTheWayIsWatched(t *testing.T) {
 func TestASecretIsLookedForUntilTheCacheShowsIt(t *testing.T) {
 	f := newBindingSample()
 	r := newReconciler(nil, nil, nil, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
-	v := viewOf(f.b, f.w)
+	v := viewOf(r, f.b, f.w)
 	v.memory.SecretVersion, v.memory.SeenAt = "7", lifecycletest.T0.Add(-time.Second)
 	if got := r.untilShown(t.Context(), v); got != bindingrules.SecretCacheDelay-time.Second {
 		t.Errorf("a Secret that is not shown yet is looked at in %s", got)
@@ -210,7 +197,7 @@ func TestASecretThatWasFoundIsLookedForUntilTheCacheShowsIt(t *testing.T) {
 		c := controllertest.NewCluster(t, interceptor.Funcs{}, secret)
 		for shown, cache := range map[bool]client.Client{false: controllertest.NewCluster(t, interceptor.Funcs{}), true: c} {
 			r := newReconciler(c, cache, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
-			v := viewOf(f.b, f.w)
+			v := viewOf(r, f.b, f.w)
 			if err := r.inspectSecret(t.Context(), v); err != nil {
 				t.Fatal(err)
 			}
@@ -234,9 +221,9 @@ func TestABindingSaysWhoseCredentialsAreMissing(t *testing.T) {
 	f.w.Broker = broker
 	c := controllertest.NewCluster(t, interceptor.Funcs{}, f.b)
 	r := newReconciler(c, c, c, &engine.Config{Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0), Recorder: events.NewFakeRecorder(10), Clients: brokers.NewClients(c, c, nil, 0, nil, nil)})
-	v := viewOf(f.b, f.w)
-	if made, _, err := r.execute(t.Context(), v, bindingrules.Decide(v.binding, f.w)); made || err != nil {
-		t.Fatalf("a request was made: %t, %v", made, err)
+	v := viewOf(r, f.b, f.w)
+	if _, err := r.Run(t.Context(), v); err != nil {
+		t.Fatal(err)
 	}
 	after := &v1beta1.ServiceBinding{}
 	if err := c.Get(t.Context(), client.ObjectKeyFromObject(f.b), after); err != nil {
@@ -280,7 +267,7 @@ func TestTheSecretsThatABrokerMayRepeat(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		v, got := viewOf(f.b, f.w), "none"
+		v, got := viewOf(r, f.b, f.w), "none"
 		v.memory.RequestMemory = f.w.Memory
 		if secrets := r.secretsOf(t.Context(), v); secrets != nil {
 			values, all := secrets()

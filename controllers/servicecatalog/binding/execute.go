@@ -18,88 +18,39 @@ package binding
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/ptr"
-	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/controllers/servicecatalog/audit"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
 	"github.com/gophernetes/bellhop/internal/brokers"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
 	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
+	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
 	"github.com/gophernetes/bellhop/internal/osb"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
-// execute sends the request of a step and applies the answer to the view. If none was sent, it returns when to continue.
-func (r *Reconciler) execute(ctx context.Context, v *scope, next bindingrules.Decision) (made bool, _ ctrl.Result, _ error) {
-	broker, problem, err := r.Connect(ctx, v.inputs.Broker)
-	switch {
-	case problem != nil:
-		v.inputs.BrokerBlocker = problem
-		result, unrecorded := r.finish(ctx, v, bindingrules.Decide(v.binding, v.inputs))
-		return false, result, errors.Join(err, unrecorded)
-	case err != nil:
-		return false, ctrl.Result{}, err
-	}
-	var first v1beta1.ServiceObjectStatus
-	if next.WriteAhead || v.Record.PendingStatus != nil && v.calls == 0 { // an answer is recorded before the next request
-		first = &next.Status
-	}
-	var a bindingrules.Answer
-	queued, err := r.Send(ctx, v.Scope, v.inputs.Broker, next.Request.Operation, first, func() (osbresult.Outcome, error) {
-		var err error
-		a, err = r.send(ctx, v, broker, next)
-		return a.Outcome, err
-	})
-	switch {
-	case err != nil:
-		return false, ctrl.Result{}, r.Fail(ctx, v, err)
-	case queued != nil:
-		// Ready says whether the credentials can be used: then a request that waits is no news.
-		works := lifecycle.IsTrue(lifecycle.FindCondition(v.binding.Status.Conditions, v1beta1.ConditionReady)) && v.binding.DeletionTimestamp.IsZero()
-		result, err := r.ReconcileQueued(ctx, v, *queued, bindingrules.PhaseOf(&v.binding.Status).IsAccepted() || works)
-		return false, result, err
-	}
-	a.Attribution = v.Attribution
-	if lifecycle.IsDeleted(next.Request.Operation, next.Request.Removal, a.Class, a.State) {
-		audit.Deleted(ctx, r.Recorder, v.Before, external(v, next.Request.BindingID), bindingrules.RuleOfDeletion(v.binding, &next.Status, next.Request.BindingID))
-	}
-	r.applyAnswer(v, next, a)
-	r.ObserveRecovery(ctx, v.inputs.Broker, &next.Status, &v.binding.Status)
-	return true, ctrl.Result{}, nil
-}
-
-// send sends the request of a step. After an error none was sent.
-func (r *Reconciler) send(ctx context.Context, v *scope, broker *brokers.Client, next bindingrules.Decision) (bindingrules.Answer, error) {
-	before := v.binding.Status
-	v.binding.Status = *next.Status.DeepCopy()
-	a, err := r.sendRequest(ctx, v, broker, next.Request)
-	if err != nil && !next.WriteAhead { // otherwise the status is on record
-		v.binding.Status = before
+// Ask sends the request of the last decision. The request is that of the status that is on record once it was sent.
+func (s *scope) Ask(ctx context.Context, broker *brokers.Client) (operation.Answer, error) {
+	before := s.binding.Status
+	s.binding.Status = *s.next.Status.DeepCopy()
+	a, err := s.r.sendRequest(ctx, s, broker, s.next.Request)
+	if err != nil && !s.next.WriteAhead { // otherwise the status is on record
+		s.binding.Status = before
 	}
 	return a, err
 }
 
-// applyAnswer applies an answer to the view.
-func (r *Reconciler) applyAnswer(v *scope, next bindingrules.Decision, a bindingrules.Answer) {
-	call := next.Request
-	v.calls++
-	v.more = a.Class == osbresult.NeedsApp || a.Class == osbresult.NeedsAsync && call.Operation == lifecycle.Unbind || call.Operation == lifecycle.Poll && a.State == osbresult.Succeeded && !call.Removal
-	v.memory.RequestMemory = v.memory.ObserveAnswer(v.binding, *call, a)
-	v.binding.Status = bindingrules.Apply(v.binding, next.Status, *call, a, r.Clock.Now())
-	if call.Operation == lifecycle.Bind {
-		v.Record.Unrecorded = engine.NewUnrecorded(v.Before, external(v, call.BindingID), call.Operation, a.Outcome)
-	}
-	r.KeepPending(v.Scope)
-	v.Record.SeenRunning = v.Record.SeenRunning || a.State == osbresult.InProgress
-	v.inputs.SeenRunning = v.Record.SeenRunning
-	v.inputs.LastPoll, v.inputs.PollAfter = v.Record.LastPoll, v.Record.PollAfter
+// Apply applies the answer. Another request follows at once that repeats the last one in the form that the broker requires, or fetches its result.
+func (s *scope) Apply(a operation.Answer) (more bool) {
+	call := s.next.Request
+	s.memory.RequestMemory = s.memory.ObserveAnswer(s.binding, *call, a)
+	s.binding.Status = bindingrules.Apply(s.binding, s.next.Status, *call, a, s.r.Clock.Now())
+	return a.Class == osbresult.NeedsApp || a.Class == osbresult.NeedsAsync && call.Operation == lifecycle.Unbind || call.Operation == lifecycle.Poll && a.State == osbresult.Succeeded && !call.Removal
 }
 
 func params(call *bindingrules.Request) osb.Params {

@@ -53,7 +53,7 @@ func TestWhatABrokerRequiresIsRememberedForItsOtherBindings(t *testing.T) {
 		id        string
 	}{{lifecycle.Bind, "one"}, {lifecycle.Bind, "two"}, {lifecycle.Unbind, "one"}, {lifecycle.Unbind, "two"}} {
 		request := bindingrules.Request{Request: operation.Request{Operation: is.operation}, BindingID: is.id, Target: target}
-		if _, err := r.sendRequest(t.Context(), viewOf(f.b, f.w), broker, &request); err != nil {
+		if _, err := r.sendRequest(t.Context(), viewOf(r, f.b, f.w), broker, &request); err != nil {
 			t.Fatal(err)
 		}
 	}

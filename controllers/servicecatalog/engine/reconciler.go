@@ -80,6 +80,8 @@ type Kind interface {
 	New() v1beta1.ServiceObject
 	// IsCreated reports whether the broker has confirmed the resource.
 	IsCreated(v1beta1.ServiceObjectStatus) bool
+	// RemovalFailed is the reason of a removal that cannot be requested.
+	RemovalFailed() string
 	// UnsettledAt returns the objects that are not settled at a broker.
 	UnsettledAt(context.Context, v1beta1.Broker) []reconcile.Request
 	// ReconcileObject takes one step for an object that the cache shows as it is.

@@ -41,6 +41,7 @@ func newStub(c client.Client, k *Config) *stub {
 func (*stub) Name() string                                                    { return "ServiceInstance" }
 func (*stub) New() v1beta1.ServiceObject                                      { return &v1beta1.ServiceInstance{} }
 func (*stub) IsCreated(v1beta1.ServiceObjectStatus) bool                      { return false }
+func (*stub) RemovalFailed() string                                           { return v1beta1.ReasonDeprovisionCallFailed }
 func (*stub) UnsettledAt(context.Context, v1beta1.Broker) []reconcile.Request { return nil }
 
 func (s *stub) ReconcileObject(ctx context.Context, v *Scope) (ctrl.Result, error) {

@@ -20,13 +20,11 @@ package instance
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/audit"
@@ -34,7 +32,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/brokers"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
-	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
+	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
 )
 
 // Reconciler provisions, updates and deprovisions ServiceInstances at their brokers.
@@ -43,22 +41,16 @@ type Reconciler struct {
 	dependents dependents
 }
 
-// scope is an instance during a reconcile.
+// scope is an instance during a reconcile: an engine.Machine.
 type scope struct {
 	*engine.Scope
+
+	r        *Reconciler
 	instance *v1beta1.ServiceInstance // the object
 	inputs   instancerules.Inputs
-	unread   error // why the parameters could not be read, which is retried
+	next     instancerules.Decision // the last one
+	unread   error                  // why the parameters could not be read, which is retried
 }
-
-// StatusForBlocker returns the status of an instance whose reconcile is blocked.
-func (s *scope) StatusForBlocker(why *lifecycle.Blocker, now time.Time) v1beta1.ServiceObjectStatus {
-	status := instancerules.StatusForBlocker(s.instance, why, now)
-	return &status
-}
-
-// recorded returns the instance as it is on record.
-func (s *scope) recorded() *v1beta1.ServiceInstance { return s.Before.(*v1beta1.ServiceInstance) }
 
 // +kubebuilder:rbac:groups=servicecatalog.k8s.io,resources=serviceinstances,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=servicecatalog.k8s.io,resources=serviceinstances/status,verbs=patch
@@ -68,136 +60,93 @@ func (s *scope) recorded() *v1beta1.ServiceInstance { return s.Before.(*v1beta1.
 
 // ReconcileObject observes, decides, executes and records.
 func (r *Reconciler) ReconcileObject(ctx context.Context, of *engine.Scope) (ctrl.Result, error) {
-	v := &scope{Scope: of, instance: of.Object.(*v1beta1.ServiceInstance)}
+	v := &scope{Scope: of, r: r, instance: of.Object.(*v1beta1.ServiceInstance)}
 	if wait, err := r.AwaitTakeover(ctx, of); wait != nil || err != nil {
 		return ptr.Deref(wait, ctrl.Result{}), err
 	}
 	if err := r.observe(ctx, v); err != nil {
 		return ctrl.Result{}, fmt.Errorf("looking up what the instance refers to: %w", err)
 	}
-	next, err := r.decide(ctx, v)
-	switch {
-	case err != nil:
-		return ctrl.Result{}, r.Fail(ctx, v, err)
-	case next.Need == lifecycle.NeedFinalizer:
-		return ctrl.Result{}, r.addFinalizerAndID(ctx, v.recorded())
-	case next.Need == lifecycle.NeedReferences:
-		return ctrl.Result{}, r.writeReferences(ctx, v.recorded(), v.inputs.Refs)
-	}
-	result, err := r.execute(ctx, v, next)
+	result, err := r.Run(ctx, v)
 	if err == nil {
 		err = v.unread
 	}
 	return result, err
 }
 
-// decide decides, and reads what the decision needs.
-func (r *Reconciler) decide(ctx context.Context, v *scope) (instancerules.Decision, error) {
-	for {
-		v.inputs.Now = r.Clock.Now()
-		next := instancerules.Decide(v.instance, v.inputs)
-		var err error
-		switch next.Need {
-		case lifecycle.NeedDefinition:
-			if v.Record.Definition, err = r.Definition.Read(ctx); err != nil {
-				err = engine.WithReason(v1beta1.ReasonDeprovisionCallFailed, errors.New("No request is sent to the broker before the CustomResourceDefinition was read: "+err.Error()))
-			}
-			v.inputs.Definition = v.Record.Definition
-			if v.Record.Definition == lifecycle.DefinitionTerminating { // it is read again: a CRD can be created again
-				v.Record.Definition = lifecycle.DefinitionUnknown
-			}
-		case lifecycle.NeedParameters:
-			if err := r.readParameters(ctx, v); err != nil {
-				v.inputs.Parameters.Known, v.inputs.Parameters.SecretMissing, v.unread = true, true, err
-				v.inputs.Parameters.Blocker = lifecycle.InProgress(v1beta1.ReasonErrorWithParameters, err.Error())
-			}
-		default:
-			return next, nil
+// Inputs are what the decision depends on.
+func (s *scope) Inputs() *operation.Inputs { return &s.inputs.Inputs }
+
+// Broker is where requests go.
+func (s *scope) Broker() v1beta1.Broker { return s.inputs.Offering.Broker }
+
+// Decide decides on the present view.
+func (s *scope) Decide() engine.Step {
+	s.next = instancerules.Decide(s.instance, s.inputs)
+	step := engine.Step{Decision: s.next.Decision, ID: lifecycle.InstanceID(s.instance), Status: &s.next.Status}
+	if s.next.Request != nil {
+		step.Request, step.ID = &s.next.Request.Request, s.next.Request.InstanceID
+	}
+	return step
+}
+
+// Supply supplies what the last decision needs.
+func (s *scope) Supply(ctx context.Context, need lifecycle.Need) (written bool, err error) {
+	before := s.Before.(*v1beta1.ServiceInstance)
+	switch need {
+	case lifecycle.NeedFinalizer:
+		return true, s.r.addFinalizerAndID(ctx, before)
+	case lifecycle.NeedReferences:
+		return true, s.r.writeReferences(ctx, before, s.inputs.Refs)
+	case lifecycle.NeedParameters:
+		if err := s.r.readParameters(ctx, s); err != nil {
+			s.inputs.Parameters.Known, s.inputs.Parameters.SecretMissing, s.unread = true, true, err
+			s.inputs.Parameters.Blocker = lifecycle.InProgress(v1beta1.ReasonErrorWithParameters, err.Error())
 		}
-		if err != nil {
-			return next, err
-		}
+		return false, nil
+	default:
+		return false, lifecycle.UnknownNeed("ServiceInstance", need)
 	}
 }
 
-// execute sends the request of a step, if it has one, and records the result.
-func (r *Reconciler) execute(ctx context.Context, v *scope, next instancerules.Decision) (ctrl.Result, error) {
-	if next.Request == nil {
-		return r.finish(ctx, v, next)
-	}
-	at := v.inputs.Offering.Broker
-	broker, problem, err := r.Connect(ctx, at)
-	switch {
-	case problem != nil:
-		v.inputs.BrokerBlocker = problem
-		result, unrecorded := r.finish(ctx, v, instancerules.Decide(v.instance, v.inputs))
-		return result, errors.Join(err, unrecorded)
-	case err != nil:
-		return ctrl.Result{}, err
-	}
-	if next.Request.Operation == lifecycle.Provision {
-		if err := r.ProtectSecrets(ctx, at); err != nil {
-			return ctrl.Result{}, r.Fail(ctx, v, err)
-		}
-	}
-	var first v1beta1.ServiceObjectStatus
-	if next.WriteAhead || v.Record.PendingStatus != nil { // an answer is recorded before the next request
-		first = &next.Status
-	}
-	var a instancerules.Answer
-	queued, err := r.Send(ctx, v.Scope, at, next.Request.Operation, first, func() (osbresult.Outcome, error) {
-		var err error
-		a, err = r.sendRequest(ctx, v, broker.Client, next.Request)
-		return a.Outcome, err
-	})
-	switch {
-	case err != nil:
-		return ctrl.Result{}, r.Fail(ctx, v, err)
-	case queued != nil:
-		return r.ReconcileQueued(ctx, v, *queued, v.instance.Status.AsyncOpInProgress)
-	}
-	a.Attribution = v.Attribution
-	v.Record.SeenRunning = v.Record.SeenRunning || a.State == osbresult.InProgress
-	v.instance.Status = instancerules.Apply(v.instance, next.Status, *next.Request, a, r.Clock.Now())
-	if lifecycle.IsDeleted(next.Request.Operation, next.Request.Removal, a.Class, a.State) {
-		audit.Deleted(ctx, r.Recorder, v.Before, external(v, next.Request.InstanceID), instancerules.RuleOfDeletion(v.instance))
-	}
-	r.ObserveRecovery(ctx, at, &next.Status, &v.instance.Status)
-	v.Record.Unrecorded = unrecorded(v, next.Request, a.Outcome)
-	r.KeepPending(v.Scope)
-	return r.recordAndContinue(ctx, v)
+// Ask sends the request of the last decision.
+func (s *scope) Ask(ctx context.Context, broker *brokers.Client) (operation.Answer, error) {
+	return s.r.sendRequest(ctx, s, broker.Client, s.next.Request)
 }
 
-// recordAndContinue records the result of a request, and returns when to continue.
-func (r *Reconciler) recordAndContinue(ctx context.Context, v *scope) (ctrl.Result, error) {
-	v.inputs.SeenRunning = v.Record.SeenRunning
-	v.inputs.LastPoll, v.inputs.PollAfter = v.Record.LastPoll, v.Record.PollAfter
-	next, err := r.decide(ctx, v)
-	switch {
-	case err != nil:
-		return ctrl.Result{}, r.Fail(ctx, v, err)
-	case next.Request != nil, next.Need == lifecycle.NeedReferences:
-		return r.RequeueNow(&next.Status), r.Record(ctx, v.Scope, &v.instance.Status)
-	}
-	return r.finish(ctx, v, next)
+// Apply applies the answer. Another request may have to wait for a slot.
+func (s *scope) Apply(a operation.Answer) (more bool) {
+	s.instance.Status = instancerules.Apply(s.instance, s.next.Status, *s.next.Request, a, s.r.Clock.Now())
+	return false
 }
 
-// finish records a step without a request.
-func (r *Reconciler) finish(ctx context.Context, v *scope, next instancerules.Decision) (ctrl.Result, error) {
-	r.Queue.Leave(client.ObjectKeyFromObject(v.instance), &v.Record.Queue)
-	if next.Release == nil {
-		return r.Requeue(next.RequeueAt, &next.Status), r.Record(ctx, v.Scope, &next.Status)
-	}
-	if err := r.Release(ctx, v.Scope, external(v, lifecycle.InstanceID(v.instance)), *next.Release); err != nil {
-		return ctrl.Result{}, err
-	}
-	if b := v.inputs.Offering.Broker; b != nil {
-		r.Claims.Release(engine.ClaimKey{Broker: brokers.KeyOf(b), ID: lifecycle.InstanceID(v.instance)}, v.instance.UID)
-	}
-	return ctrl.Result{}, nil
+// External returns what an instance has at its broker under an id.
+func (s *scope) External(id string) audit.External {
+	return audit.External{ID: id, Broker: s.inputs.Offering.Broker, User: s.instance.Spec.UserInfo}
 }
 
-// external returns what an instance has at its broker under an id.
-func external(v *scope, id string) audit.External {
-	return audit.External{ID: id, Broker: v.inputs.Offering.Broker, User: v.instance.Spec.UserInfo}
+// RuleOfDeletion returns why the instance is deleted at its broker.
+func (s *scope) RuleOfDeletion() lifecycle.DeletionRule {
+	return instancerules.RuleOfDeletion(s.instance)
 }
+
+// Claim is the key of a reservation that ends when the object is released.
+func (s *scope) Claim() (engine.ClaimKey, bool) {
+	b := s.inputs.Offering.Broker
+	if b == nil {
+		return engine.ClaimKey{}, false
+	}
+	return engine.ClaimKey{Broker: brokers.KeyOf(b), ID: lifecycle.InstanceID(s.instance)}, true
+}
+
+// IsQuietInQueue reports whether it is no news that a request waits for a slot: polls do.
+func (s *scope) IsQuietInQueue() bool { return s.instance.Status.AsyncOpInProgress }
+
+// StatusForBlocker returns the status of an instance whose reconcile is blocked.
+func (s *scope) StatusForBlocker(why *lifecycle.Blocker, now time.Time) v1beta1.ServiceObjectStatus {
+	status := instancerules.StatusForBlocker(s.instance, why, now)
+	return &status
+}
+
+// Finish completes a decision without a request.
+func (s *scope) Finish(_ context.Context, result ctrl.Result) ctrl.Result { return result }

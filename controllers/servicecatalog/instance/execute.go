@@ -29,7 +29,6 @@ import (
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
 	"github.com/gophernetes/bellhop/internal/osb"
-	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 // secretsOf returns the values of Secrets that the broker has, or is sent, as parameters of an instance; nil: there are none. They are
@@ -116,14 +115,6 @@ func (r *Reconciler) updateInstance(ctx context.Context, v *scope, broker *osb.C
 	}
 	updated, out := broker.Update(ctx, request)
 	return instancerules.Answer{Outcome: out, DashboardURL: updated.DashboardURL, Operation: updated.Operation}
-}
-
-// unrecorded returns what a request may have created; nil: nothing.
-func unrecorded(v *scope, call *instancerules.Request, out osbresult.Outcome) *engine.Unrecorded {
-	if call.Operation != lifecycle.Provision {
-		return nil
-	}
-	return engine.NewUnrecorded(v.Before, external(v, call.InstanceID), call.Operation, out)
 }
 
 // inspectInstance fetches what a broker has under an id, or polls it where it cannot be fetched.

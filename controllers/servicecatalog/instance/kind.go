@@ -36,6 +36,9 @@ func (*Reconciler) IsCreated(s v1beta1.ServiceObjectStatus) bool {
 	return instancerules.IsProvisioned(s.(*v1beta1.ServiceInstanceStatus))
 }
 
+// RemovalFailed is the reason of a removal that cannot be requested.
+func (*Reconciler) RemovalFailed() string { return v1beta1.ReasonDeprovisionCallFailed }
+
 // UnsettledAt returns the instances that are not settled at a broker.
 func (r *Reconciler) UnsettledAt(ctx context.Context, b v1beta1.Broker) []reconcile.Request {
 	return r.dependents.atBroker(ctx, b)

@@ -28,12 +28,15 @@ const (
 // variants are the mistakes that the sweep must find.
 func variants() []variant {
 	return []variant{
-		{name: "status-first", edits: []mistake{{services + "instance/controller.go", `	var a instancerules.Answer
-	queued, err`, `	if next.Request.Operation == lifecycle.Provision {
-		first = new(instancerules.Apply(v.instance, next.Status, *next.Request, instancerules.Answer{Outcome: osbresult.Outcome{Class: osbresult.Done}, Created: true}, r.Clock.Now()))
-	}
-	var a instancerules.Answer
-	queued, err`}}, scenario: "kept", fault: "crash-before@PUT:service_instances#1", oracle: "truth",
+		{name: "status-first", edits: []mistake{{services + "instance/controller.go", `		step.Request, step.ID = &s.next.Request.Request, s.next.Request.InstanceID
+`, `		step.Request, step.ID = &s.next.Request.Request, s.next.Request.InstanceID
+		if step.Request.Operation == lifecycle.Provision {
+			step.Status = new(instancerules.Apply(s.instance, s.next.Status, *s.next.Request, operation.Answer{Outcome: osbresult.Outcome{Class: osbresult.Done}, Created: true}, s.r.Clock.Now()))
+		}
+`}, {services + "instance/controller.go", `	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
+`, `	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
+`}}, scenario: "kept", fault: "crash-before@PUT:service_instances#1", oracle: "truth",
 			others: []string{"crash-after@PUT:service_instances#1+crash-before@2", "stale@PUT:service_instances#1<PUT:service_instances#1",
 				"late@serviceinstances", "reset@PUT:service_instances#1", "deposed@PATCH:serviceinstances/db/status#1"}},
 		{name: "no-write-ahead", edits: []mistake{{services + "engine/reconciler.go", `	if first != nil {
@@ -131,14 +134,14 @@ func variants() []variant {
 			scenario: "hasty", fault: "500@PUT:service_instances#1", oracle: "canary"},
 		{name: "password-in-log", edits: []mistake{{"internal/brokers/clients.go", `	made, err := osb.NewClient(osb.Options{`, `	log.FromContext(ctx).Info("Connecting", "with", auth.Password)
 	made, err := osb.NewClient(osb.Options{`}}, scenario: "kept", fault: "none", oracle: "canary"},
-		{name: "hot-loop", edits: []mistake{{services + "instance/controller.go", `		return r.Requeue(next.RequeueAt, &next.Status), r.Record(`, `		return r.RequeueNow(&next.Status), r.Record(`}},
+		{name: "hot-loop", edits: []mistake{{services + "engine/run.go", `r.Requeue(next.RequeueAt, next.Status)), nil`, `r.RequeueNow(next.Status)), nil`}},
 			scenario: "kept", fault: "none", oracle: "rest"},
 		{name: "writes-for-nothing", edits: []mistake{{services + "engine/record.go", `	if equality.Semantic.DeepEqual(status, before) || v.polled`, `	if v.polled`},
-			{services + "instance/controller.go", `		return r.Requeue(next.RequeueAt, &next.Status), r.Record(`, `		return r.RequeueNow(&next.Status), r.Record(`}},
+			{services + "engine/run.go", `r.Requeue(next.RequeueAt, next.Status)), nil`, `r.RequeueNow(next.Status)), nil`}},
 			scenario: "kept", fault: "none", oracle: "rest"},
 		{name: "panic", edits: []mistake{{instanceRules + "apply_provision.go", `	case osbresult.Unknown, osbresult.Malformed:
 		ap.recordUnknownOutcome("Provision"`, `	case osbresult.Unknown, osbresult.Malformed:
-		panic(ap.answer.Class)
+		panic(ap.Answer.Class)
 		ap.recordUnknownOutcome("Provision"`}}, scenario: "kept", fault: "broken@PUT:service_instances#1", oracle: "panic"},
 		{name: "changes-its-cache", edits: []mistake{{services + "engine/reconciler.go", `	if v.Record.released { // it is gone`, `	before.GetAnnotations()["seen"] = "now"
 	if v.Record.released { // it is gone`}}, scenario: "kept", fault: "none", oracle: "panic"},
