@@ -139,21 +139,12 @@ type Attribution struct {
 type Limiter struct {
 	tenant         *tenant // nil: none
 	mu             sync.Mutex
-	version        string    // of the endpoint; "": not known yet
-	epoch          int       // number of changes of the version
-	busy           int       // requests in flight, of all epochs
-	firsts         int       // those of them in firstMode
-	firstAt        time.Time // when the next request in firstMode may be sent
-	turns          uint64    // of flows in firstMode and probeMode
-	standing       standing
-	failures       int       // in a row
-	failing        []any     // the objects of these failures, at most failuresToTrip
-	openCount      int       // since the circuit breaker has opened
-	until          time.Time // when the next request may be sent after a failure
-	retryAfter     time.Time // end of Retry-After
-	succeeded      time.Time // when a request last succeeded
-	recovers       bool      // the next success is a recovery: objects wait because of a failure of the endpoint
-	misconfigured  misconfiguration
+	version        string // of the endpoint; "": not known yet
+	epoch          int    // number of changes of the version
+	busy           int    // requests in flight, of all epochs
+	firsts         int    // those of them in firstMode
+	turns          uint64 // of flows in firstMode and probeMode
+	breaker        breaker
 	onRecovery     func() // may be nil
 	total, perFlow Rate
 	used, retries  window
@@ -164,15 +155,6 @@ type Limiter struct {
 	notified       []*waiter
 	timer          *time.Timer
 }
-
-// standing is what the last answer, or its absence, says of an endpoint.
-type standing int
-
-const (
-	unasked standing = iota // no request to this version has ended
-	works                   // it answers
-	fails                   // the last request had no answer, or one that looks like a misconfiguration
-)
 
 // Release returns a slot, with the outcome of the request.
 type Release func(now time.Time, r Result) Attribution
@@ -230,7 +212,7 @@ func (lim *Limiter) admit(l *flow, t Request, now time.Time) entry {
 	}
 	if mode == firstMode {
 		lim.firsts++
-		lim.firstAt = now.Add(FirstInterval)
+		lim.breaker.firstAt = now.Add(FirstInterval)
 	}
 	return entry{Request: t, epoch: lim.epoch, mode: mode}
 }
@@ -240,8 +222,8 @@ func (lim *Limiter) cause(l *flow, own *waiter, exempt bool, now time.Time) Caus
 	mode := lim.mode(l)
 	free := lim.free(mode, own) > 0
 	switch {
-	case now.Before(lim.opensAt(mode)), mode != normalMode && !lim.isNext(mode, own, now), lim.misconfigured.isBlocking() && !free:
-		if lim.misconfigured.isSlow() {
+	case now.Before(lim.breaker.opensAt(mode)), mode != normalMode && !lim.isNext(mode, own, now), lim.breaker.misconfigured.isBlocking() && !free:
+		if lim.breaker.misconfigured.isSlow() {
 			return LooksMisconfigured
 		}
 		return Down
@@ -263,10 +245,46 @@ func (lim *Limiter) Blocked(name string, now time.Time) Cause {
 	if cause := lim.cause(l, nil, false, now); cause != Busy {
 		return cause
 	}
-	if lim.tripped() || lim.misconfigured.isBlocking() {
+	if lim.breaker.isOpen() {
 		return Down
 	}
 	return ""
+}
+
+// release counts a request as ended. Its outcome does not count if the version of the endpoint has changed meanwhile.
+func (lim *Limiter) release(e entry, now time.Time, r Result) (v Attribution) {
+	lim.mu.Lock()
+	lim.busy--
+	if e.mode == firstMode {
+		lim.firsts--
+	}
+	if e.epoch != lim.epoch {
+		lim.unlockAndNotify(now)
+		return v
+	}
+	b := &lim.breaker
+	v.OwnFault = !e.FailingSince.IsZero() && b.succeeded.After(e.FailingSince)
+	wasSlow := b.misconfigured.isSlow()
+	if e.Retry && (r.Outcome == Refused || r.LooksMisconfigured() && b.blames(e, v.OwnFault)) { // it keeps failing
+		lim.retries.use(retryRate, now)
+	}
+	recovered := b.record(now, r, e, v.OwnFault, lim.busy <= lim.firsts)
+	v.Slow = b.misconfigured.isSlow()
+	v.FailedProbe = wasSlow && v.Slow && r.LooksMisconfigured() && e.mode == probeMode && !e.First
+	if recovered && lim.onRecovery != nil {
+		lim.unlockAndNotify(now, lim.onRecovery)
+	} else {
+		lim.unlockAndNotify(now)
+	}
+	return v
+}
+
+// NextProbe returns when the next probe of an endpoint that looks misconfigured is due, and whether its quick retries have failed;
+// zero: the endpoint does not look misconfigured.
+func (lim *Limiter) NextProbe() (at time.Time, slow bool) {
+	lim.mu.Lock()
+	defer lim.mu.Unlock()
+	return lim.breaker.misconfigured.probeAt, lim.breaker.misconfigured.isSlow()
 }
 
 // unlockAndNotify notifies the waiters for whom there are slots, and calls further.
@@ -292,9 +310,7 @@ func (lim *Limiter) Reset(version string, now time.Time) {
 		return
 	}
 	lim.epoch++
-	lim.forgetFailures()
-	lim.standing = unasked
-	lim.retryAfter, lim.firstAt, lim.recovers = time.Time{}, time.Time{}, false
+	lim.breaker.reset()
 	lim.unlockAndNotify(now)
 }
 
@@ -344,7 +360,7 @@ func (lim *Limiter) roomAt(now time.Time) (at time.Time) {
 			continue
 		}
 		var opens time.Time
-		if closed := lim.opensAt(mode); now.Before(closed) {
+		if closed := lim.breaker.opensAt(mode); now.Before(closed) {
 			opens = closed
 		}
 		if lim.used.room(lim.total, now) <= 0 {

@@ -31,31 +31,8 @@ const (
 	modes
 )
 
-// mode returns the mode of a flow. While an endpoint looks misconfigured objects that had no such answer use firstMode after the first
-// attempts: the misconfiguration may be the fault of one object.
-func (lim *Limiter) mode(l *flow) mode {
-	switch {
-	case !lim.isFailing():
-		return normalMode
-	case lim.misconfigured.sparesCredentials():
-		return probeMode
-	case l.class == untried, l.class == unrefused && !lim.tripped():
-		return firstMode
-	}
-	return probeMode
-}
-
-// opensAt returns when the next request in a mode may be sent.
-func (lim *Limiter) opensAt(mode mode) time.Time {
-	switch mode {
-	case firstMode:
-		return latest(lim.retryAfter, lim.firstAt)
-	case probeMode:
-		return latest(latest(lim.until, lim.retryAfter), lim.misconfigured.probeAt)
-	case normalMode, modes:
-	}
-	return lim.retryAfter
-}
+// mode returns the mode of a flow.
+func (lim *Limiter) mode(l *flow) mode { return lim.breaker.mode(l.class) }
 
 // free returns the number of slots in a mode for own, beside those that are kept for others.
 func (lim *Limiter) free(mode mode, own *waiter) int {

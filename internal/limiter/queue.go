@@ -99,11 +99,11 @@ func (lim *Limiter) pickOne(now time.Time) (call func()) {
 
 // next returns the next waiter to notify; nil: there is no slot for any.
 func (lim *Limiter) next(now time.Time) *waiter {
-	if !lim.isFailing() {
+	if !lim.breaker.isOpen() {
 		return lim.nextNormal(now)
 	}
 	for _, mode := range []mode{firstMode, probeMode} {
-		if p := lim.nextIn(mode, now); p != nil && !now.Before(lim.opensAt(mode)) && lim.free(mode, nil) > 0 {
+		if p := lim.nextIn(mode, now); p != nil && !now.Before(lim.breaker.opensAt(mode)) && lim.free(mode, nil) > 0 {
 			return p
 		}
 	}
@@ -112,7 +112,7 @@ func (lim *Limiter) next(now time.Time) *waiter {
 
 // nextNormal returns the next waiter at an endpoint that works; its flow moves to the end of the turns.
 func (lim *Limiter) nextNormal(now time.Time) *waiter {
-	if now.Before(lim.opensAt(normalMode)) || lim.free(normalMode, nil) <= 0 {
+	if now.Before(lim.breaker.opensAt(normalMode)) || lim.free(normalMode, nil) <= 0 {
 		return nil
 	}
 	for i, l := range lim.active {
@@ -196,7 +196,7 @@ func (lim *Limiter) Idle(now time.Time) bool {
 			return false
 		}
 	}
-	return lim.busy == 0 && lim.failures == 0 && lim.misconfigured == misconfiguration{} && !now.Before(latest(lim.retryAfter, lim.firstAt)) && lim.retries.room(retryRate, now) == retryRate.Count && (lim.total.Count <= 0 || lim.used.room(lim.total, now) == lim.total.Count)
+	return lim.busy == 0 && lim.breaker.isIdle(now) && lim.retries.room(retryRate, now) == retryRate.Count && (lim.total.Count <= 0 || lim.used.room(lim.total, now) == lim.total.Count)
 }
 
 func (lim *Limiter) queue(l *flow, t Request, now time.Time) *waiter {

@@ -176,7 +176,7 @@ func (s *turns) position(lim *Limiter) (earlier int, waits bool) {
 		return i, true
 	}
 	earlier = len(s.waiting)
-	for lim.standing == unasked && earlier > 0 && s.waiting[earlier-1].fails {
+	for lim.breaker.standing == unasked && earlier > 0 && s.waiting[earlier-1].fails {
 		earlier--
 	}
 	return earlier, false
@@ -187,7 +187,7 @@ func (s *turns) index(lim *Limiter) int {
 }
 
 func (s *turns) insert(at int, lim *Limiter) {
-	s.waiting = slices.Insert(s.waiting, at, queued{lim, lim.standing == fails})
+	s.waiting = slices.Insert(s.waiting, at, queued{lim, lim.breaker.standing == fails})
 }
 
 func (s *turns) leave(lim *Limiter) (left bool) {
@@ -231,5 +231,5 @@ func (lim *Limiter) leaveTenant() bool {
 
 // isProbe reports whether a request to the endpoint is a probe for its tenant.
 func (lim *Limiter) isProbe(t Request) bool {
-	return t.Probe || lim.standing != works
+	return t.Probe || lim.breaker.standing != works
 }
