@@ -189,7 +189,7 @@ func statusOf(is bool) v1beta1.ConditionStatus {
 // the object is Stalled.
 func PollUnanswered(words string, overdue bool) ConditionSet {
 	v := ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonErrorPollingLastOperation, Stalled: overdue,
-		Message: "The broker was asked how far the operation is, and did not say: " + words}
+		Message: "Polling the operation failed: " + words}
 	if overdue {
 		v.Message += "; the operation has taken longer than its plan allows, and ends once the broker reports its state"
 	}

@@ -360,6 +360,6 @@ spec: {policyName: %[1]s, validationActions: [Deny]}`, namespace)
 		Eventually(func() (string, error) {
 			return kubectl(ctx, "", "get", "events", "-n", namespace, "-o", "custom-columns=R:.reason,M:.message", "--no-headers")
 		}).Should(SatisfyAll(
-			MatchRegexp(`Sent\s+Sent to Receiver/hook`), MatchRegexp(`Resolved\s+Told Receiver/hook that it is over`)))
+			MatchRegexp(`Sent\s+Sent to Receiver/hook`), MatchRegexp(`Resolved\s+Resolve sent to Receiver/hook`)))
 	})
 })

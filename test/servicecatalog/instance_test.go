@@ -632,7 +632,7 @@ var _ = Describe("An instance", func() {
 			si := s.createAsyncInstance(ctx, "db")
 			id := si.Spec.ExternalID
 			Eventually(instanceStatus(ctx, si)).Should(HaveField("OrphanMitigationInProgress", true))
-			Expect(si.Status.Attempts.LastError).To(ContainSubstring("it was not finished within 2s"))
+			Expect(si.Status.Attempts.LastError).To(ContainSubstring("timed out after 2s"))
 
 			By("repeating a deprovisioning that takes too long, at intervals")
 			Expect(k8s.Delete(ctx, si)).To(Succeed())

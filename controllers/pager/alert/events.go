@@ -41,11 +41,11 @@ func (r *Reconciler) emitEvents(before *v1beta1.Alert, after v1beta1.AlertStatus
 		case row.State == v1beta1.DeliverySent && row.ContentHash == row.LastAttemptedHash && row.LastAttemptedReceiver == "":
 			r.event(before, corev1.EventTypeNormal, v1beta1.ReasonSent, "Send", "Sent to %s", name)
 		case row.State == v1beta1.DeliveryResolved && row.ContentHash != "":
-			r.event(before, corev1.EventTypeNormal, v1beta1.ReasonResolved, "Resolve", "Told %s that it is over", name)
+			r.event(before, corev1.EventTypeNormal, v1beta1.ReasonResolved, "Resolve", "Resolve sent to %s", name)
 		case row.State == v1beta1.DeliveryFailed:
 			r.event(before, corev1.EventTypeWarning, v1beta1.ReasonFailed, "Send", "Not sent to %s: %s", name, row.Message)
 		case known(row) == v1beta1.DeliveryUnknown:
-			r.event(before, corev1.EventTypeWarning, v1beta1.ReasonOutcomeUnknown, "Send", "Not known whether %s got it: %s", name, row.Message)
+			r.event(before, corev1.EventTypeWarning, v1beta1.ReasonOutcomeUnknown, "Send", "Outcome unknown for %s: %s", name, row.Message)
 		case row.State == v1beta1.DeliveryExpired && lifecycle.IsNotified(row):
 			r.event(before, corev1.EventTypeWarning, v1beta1.ReasonExpired, "Send", "The change is not sent to %s, as the Alert has expired", name)
 		case row.State == v1beta1.DeliveryExpired:
@@ -82,10 +82,10 @@ func (r *Reconciler) emitRelease(alert *v1beta1.Alert, s lifecycle.Plan, w lifec
 		switch {
 		case t.Row.State == v1beta1.DeliveryResolved && t.Row.Sequence > before.Sequence:
 			r.metrics.CountDelivery(w.Targets[lifecycle.RefOf(t.Row)].Spec, t.Row.State)
-			r.event(alert, corev1.EventTypeNormal, v1beta1.ReasonResolved, "Resolve", "Told %s that it is over", name)
+			r.event(alert, corev1.EventTypeNormal, v1beta1.ReasonResolved, "Resolve", "Resolve sent to %s", name)
 		case lifecycle.IsNotified(t.Row) || t.Row.OutcomeUnknown:
 			r.metrics.CountAbandoned()
-			r.event(alert, corev1.EventTypeWarning, "Abandoned", "Release", "Released although %s was not told that it is over", name)
+			r.event(alert, corev1.EventTypeWarning, "Abandoned", "Release", "Released, but %s did not receive the resolve", name)
 		}
 	}
 }

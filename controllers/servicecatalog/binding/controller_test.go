@@ -167,7 +167,7 @@ func TestASecretInTheWayIsWatched(t *testing.T) {
 		if (err != nil) != test.again || v.memory.Received.DoesNotFit == test.again {
 			t.Errorf("%s: %v, and it keeps %+v", name, err, v.memory.Received)
 		}
-		if err != nil && !strings.Contains(err.Error(), "is there already and does not belong to this ServiceBinding") {
+		if err != nil && !strings.Contains(err.Error(), "already exists and is not owned by this ServiceBinding") {
 			t.Errorf("%s: it says %v", name, err)
 		}
 	}

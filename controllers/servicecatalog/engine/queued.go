@@ -57,7 +57,7 @@ func BlockerForQueue(cause limiter.Cause, broker brokers.Key) *lifecycle.Blocker
 	case limiter.LooksMisconfigured:
 		return &lifecycle.Blocker{Failed: true, Cause: lifecycle.Cause{Reason: v1beta1.ReasonQueued, Message: "All answers of the broker look like a misconfiguration; this request is retried with " + brokers.NameOf(broker) + ", see its status"}}
 	case limiter.Down:
-		message = "The broker does not answer, or has sent Retry-After; one request at a time is sent until it answers"
+		message = "Circuit breaker open, or Retry-After in effect: one request at a time is sent until the broker answers"
 	case limiter.Failing:
 		message = "Retries at the broker keep failing; until they succeed, a few requests each second are sent, in turn"
 	case limiter.TenantBusy:

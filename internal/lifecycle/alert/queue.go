@@ -72,7 +72,7 @@ func whyQueued(cause limiter.Cause, row v1beta1.Delivery) (reason, text string) 
 	case limiter.RateLimited:
 		return v1beta1.ReasonThrottled, "as many messages as rateLimit or namespaceRateLimit allows were sent to this receiver"
 	case limiter.Down:
-		return v1beta1.ReasonQueued, "the receiver fails, or asked to be left alone; until it answers, one Alert at a time is sent: " + seeReceiver
+		return v1beta1.ReasonQueued, "circuit breaker open, or Retry-After in effect: one Alert at a time is sent until the receiver answers: " + seeReceiver
 	case limiter.LooksMisconfigured:
 		return v1beta1.ReasonMisconfigured, fmt.Sprintf("retried with %s/%s, see its status", row.Kind, row.Name)
 	case limiter.TenantBusy:

@@ -189,7 +189,7 @@ func TestBindingPollAnswers(t *testing.T) {
 func TestABindingThatTakesTooLongIsRemoved(t *testing.T) {
 	f := newFixture(binding1, func(f *fixture) { f.after(pollOf(osbresult.InProgress)) }, in(8*24*time.Hour))
 	f.after(pollOf(osbresult.InProgress))
-	if got := f.b.Status.Attempts.LastError; !strings.Contains(got, "it was not finished within") {
+	if got := f.b.Status.Attempts.LastError; !strings.Contains(got, "timed out after 7d") {
 		t.Errorf("it says %s", got)
 	}
 	if got := f.step().say(); got != "unbind id" {

@@ -110,7 +110,7 @@ func (d *decision) mitigate() {
 		d.stopRetrying(v1beta1.ReasonOrphanMitigationFailed, "the deletion policy is Retain: what may be at the broker is left as it is")
 	case !d.owns():
 		abandonMitigation(&d.Status)
-		d.stopRetrying(v1beta1.ReasonOrphanMitigationFailed, "what may be at the broker is not this object's to remove")
+		d.stopRetrying(v1beta1.ReasonOrphanMitigationFailed, "this object does not own the broker's resource, so it is left in place")
 	default:
 		d.unbind(d.id())
 	}

@@ -21,6 +21,8 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/duration"
+
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
@@ -332,7 +334,7 @@ func TestEitherLimitEndsInFailure(t *testing.T) {
 		later(time.Minute)(f)
 		inProgress(f)
 		failed := lifecycle.FindCondition(f.si.Status.Conditions, v1beta1.ConditionOrphanMitigation)
-		if failed == nil || !strings.Contains(failed.Message, "it was not finished within "+limit.String()) || f.si.Status.AsyncOpInProgress {
+		if failed == nil || !strings.Contains(failed.Message, "timed out after "+duration.ShortHumanDuration(limit)) || f.si.Status.AsyncOpInProgress {
 			t.Errorf("%d s: after %s: %+v", said, limit, f.si.Status.Conditions)
 		}
 	}

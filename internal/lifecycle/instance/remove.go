@@ -74,7 +74,7 @@ func (d *decision) mitigate() {
 	case catalog.IsRetained(d.si):
 		d.stopMitigation("the deletion policy is Retain: what may be at the broker is left as it is")
 	case !d.owns():
-		d.stopMitigation("what may be at the broker is not this object's to remove")
+		d.stopMitigation("this object does not own the broker's resource, so it is left in place")
 	default:
 		d.deprovision()
 	}

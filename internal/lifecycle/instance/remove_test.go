@@ -107,7 +107,7 @@ func TestACleanupSaysThatItIsOne(t *testing.T) {
 		"accepted":           {fs(accepted), what + ": The instance is being deprovisioned"},
 		"in progress":        {fs(accepted, inProgress), what + ": The instance is being deprovisioned"},
 		"failed in progress": {fs(accepted, operationFailed), what + ": Deprovision call failed"},
-		"not said":           {fs(accepted, unsaid), what + ": The broker was asked"},
+		"not said":           {fs(accepted, unsaid), what + ": Polling the operation failed"},
 		"unreachable":        {fs(unanswered, unreachable), "x"},
 		"deleted":            {fs(deleted, lives, unanswered), "Deprovision call failed"},
 	} {

@@ -20,10 +20,10 @@ package operation
 
 import (
 	"cmp"
-	"fmt"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/duration"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
@@ -187,7 +187,7 @@ func (ap *Application) ApplyPoll() {
 	case a.Class != osbresult.Done:
 		ap.Kind.RecordUnanswered()
 	case a.State == osbresult.InProgress && ap.IsOverdue():
-		ap.Kind.RecordOverdue(fmt.Sprintf("it was not finished within %s", ap.Call.MaxDuration))
+		ap.Kind.RecordOverdue("timed out after " + duration.ShortHumanDuration(ap.Call.MaxDuration))
 	case a.State == osbresult.InProgress:
 		ap.Kind.RecordProgress()
 	case a.State == osbresult.Succeeded && ap.Call.Removal:
@@ -195,7 +195,7 @@ func (ap *Application) ApplyPoll() {
 	case a.State == osbresult.Succeeded:
 		ap.Kind.RecordOperationSuccess()
 	default:
-		ap.Kind.RecordOperationFailure(cmp.Or(a.OperationDescription, "the broker gives no reason"))
+		ap.Kind.RecordOperationFailure(cmp.Or(a.OperationDescription, "the broker reported no reason"))
 	}
 }
 
