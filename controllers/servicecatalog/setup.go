@@ -64,7 +64,7 @@ func Setup(_ context.Context, mgr ctrl.Manager, o Options) error {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
 	digests := brokers.NewDigestKey(mgr.GetAPIReader(), mgr.GetClient(), types.NamespacedName{Namespace: o.ClusterID.Namespace, Name: brokers.DigestKeySecret})
-	k := &engine.Config{
+	config := &engine.Config{
 		Index:        index.Index{Cache: mgr.GetCache()},
 		Barrier:      consistency.CacheBarrier{Cache: mgr.GetCache(), Live: mgr.GetAPIReader()},
 		ClusterID:    brokers.NewClusterID(mgr.GetAPIReader(), mgr.GetClient(), o.ClusterID),
@@ -74,16 +74,16 @@ func Setup(_ context.Context, mgr ctrl.Manager, o Options) error {
 		Clock:        clock.RealClock{},
 		Clients:      brokers.NewClients(mgr.GetCache(), mgr.GetAPIReader(), o.Guard, o.Timeout, digests, m.observe),
 	}
-	secrets := authsecret.NewReconciler(mgr.GetCache(), mgr.GetAPIReader(), mgr.GetClient(), index.Index{Cache: consistency.ReadYourWrites(mgr.GetClient(), mgr.GetCache())}, o.Recorder, &k.Barrier)
-	k.ProtectSecrets = secrets.Protect
+	secrets := authsecret.NewReconciler(mgr.GetCache(), mgr.GetAPIReader(), mgr.GetClient(), index.Index{Cache: consistency.ReadYourWrites(mgr.GetClient(), mgr.GetCache())}, o.Recorder, &config.Barrier)
+	config.ProtectSecrets = secrets.Protect
 	err = errors.Join(
 		authsecret.Setup(mgr, secrets),
-		broker.Setup(mgr, k, broker.Options{Workers: o.BrokerWorkers, RelistInterval: o.RelistInterval, Protect: secrets.Enqueue, ForgetMetrics: m.forget}), // before the others, which request relists
-		instance.Setup(mgr, k, o.Workers),
-		binding.Setup(mgr, k, o.Workers),
+		broker.Setup(mgr, config, broker.Options{Workers: o.BrokerWorkers, RelistInterval: o.RelistInterval, Protect: secrets.Enqueue, ForgetMetrics: m.forget}), // before the others, which request relists
+		instance.Setup(mgr, config, o.Workers),
+		binding.Setup(mgr, config, o.Workers),
 	)
 	if err != nil {
 		return fmt.Errorf("setting up the controllers of services: %w", err)
 	}
-	return mgr.Add(&k.Barrier)
+	return mgr.Add(&config.Barrier)
 }

@@ -87,21 +87,21 @@ func (b *Blocker) IsStalled(now time.Time) (stalled bool, from time.Time) {
 }
 
 // ConditionSet returns the conditions of a blocked object, and when they change by the passing of time; zero: never.
-func (b *Blocker) ConditionSet(o metav1.Object, now time.Time) (v ConditionSet, wake time.Time) {
-	v = blocked(o, b.Reason, b.Message)
-	if v.Stalled, wake = b.IsStalled(now); v.Stalled && b.Failed {
-		v = v.WithStalled(b.Reason)
+func (b *Blocker) ConditionSet(o metav1.Object, now time.Time) (set ConditionSet, wake time.Time) {
+	set = blocked(o, b.Reason, b.Message)
+	if set.Stalled, wake = b.IsStalled(now); set.Stalled && b.Failed {
+		set = set.WithStalled(b.Reason)
 	}
-	return v, wake
+	return set, wake
 }
 
 // blocked returns the conditions of an object whose next step is blocked. For an object that is being deleted they say how to release it (R8).
 func blocked(o metav1.Object, reason, message string) ConditionSet {
-	v := ConditionSet{Ready: v1beta1.ConditionFalse, Reason: reason, Message: message}
+	set := ConditionSet{Ready: v1beta1.ConditionFalse, Reason: reason, Message: message}
 	if !o.GetDeletionTimestamp().IsZero() {
-		v.Ready, v.Message = v1beta1.ConditionUnknown, message+". "+HowToRelease(o)
+		set.Ready, set.Message = v1beta1.ConditionUnknown, message+". "+HowToRelease(o)
 	}
-	return v
+	return set
 }
 
 // Terminal returns the conditions of an object that is not retried. failed is the reason of Failed.
@@ -117,34 +117,34 @@ func (c ConditionSet) WithStalled(failed string) ConditionSet {
 
 // Mitigating returns the conditions during an orphan mitigation. From the third one on the object is Stalled meanwhile.
 func Mitigating(reason, message string, a *v1beta1.Attempts, mitigation *Cause) ConditionSet {
-	v := ConditionSet{Ready: v1beta1.ConditionFalse, Reason: reason, Message: message, Mitigation: mitigation}
+	set := ConditionSet{Ready: v1beta1.ConditionFalse, Reason: reason, Message: message, Mitigation: mitigation}
 	if !IsSlow(a) || a.Stopped {
-		return v
+		return set
 	}
 	if a.LastError != "" {
-		v.Message = a.LastError + ". " + v.Message
+		set.Message = a.LastError + ". " + set.Message
 	}
-	return v.WithStalled(v1beta1.ReasonErrorReconciliationRetryTimeout)
+	return set.WithStalled(v1beta1.ReasonErrorReconciliationRetryTimeout)
 }
 
 // Mitigated returns the conditions after an orphan mitigation. made is what is done again, such as "provisioned"; refused is the
 // reason of Failed where the request is not repeated.
 func Mitigated(made, refused string, a *v1beta1.Attempts) ConditionSet {
-	v := ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonOrphanMitigationSuccessful, Message: "Nothing is left at the broker"}
+	set := ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonOrphanMitigationSuccessful, Message: "Nothing is left at the broker"}
 	said := a.LastError
 	if said != "" {
 		said += ". "
 	}
 	switch {
 	case a.Stopped:
-		v.Message = said + v.Message
-		return v.WithStalled(refused)
+		set.Message = said + set.Message
+		return set.WithStalled(refused)
 	case IsSlow(a):
-		v.Message = fmt.Sprintf("%sIt was cleaned up %d times, and nothing is left at the broker; it is %s anew at %s, or as soon as the broker has %s another", said, a.Removals, made, FormatTime(a.NextTime.Time), made)
-		return v.WithStalled(v1beta1.ReasonErrorReconciliationRetryTimeout)
+		set.Message = fmt.Sprintf("%sIt was cleaned up %d times, and nothing is left at the broker; it is %s anew at %s, or as soon as the broker has %s another", said, a.Removals, made, FormatTime(a.NextTime.Time), made)
+		return set.WithStalled(v1beta1.ReasonErrorReconciliationRetryTimeout)
 	}
-	v.Message += ", and it is " + made + " anew at " + FormatTime(a.NextTime.Time)
-	return v
+	set.Message += ", and it is " + made + " anew at " + FormatTime(a.NextTime.Time)
+	return set
 }
 
 // Conditions builds the list of conditions. A condition whose status stays keeps the lastTransitionTime that it has in before.
@@ -188,12 +188,12 @@ func statusOf(is bool) v1beta1.ConditionStatus {
 // PollUnanswered returns the conditions while the broker does not report the state of an operation. After the operation's deadline
 // the object is Stalled.
 func PollUnanswered(words string, overdue bool) ConditionSet {
-	v := ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonErrorPollingLastOperation, Stalled: overdue,
+	set := ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonErrorPollingLastOperation, Stalled: overdue,
 		Message: "Polling the operation failed: " + words}
 	if overdue {
-		v.Message += "; the operation has taken longer than its plan allows, and ends once the broker reports its state"
+		set.Message += "; the operation has taken longer than its plan allows, and ends once the broker reports its state"
 	}
-	return v
+	return set
 }
 
 // MitigationCause returns the condition OrphanMitigation, which stays until the mitigation has succeeded; nil: there is none.

@@ -45,7 +45,7 @@ var mutations = []mutationtest.Mutation{
 	{Name: "a deletion resolves only what is confirmed", Package: "alert", File: "over.go", Test: "TestEveryReceiverHearsThatItIsOver",
 		Right: "	case d.mayHold(w) && p.Spec != nil && inTime:", Wrong: "	case IsNotified(d.Row) && p.Spec != nil && inTime:"},
 	{Name: "the clock of the process expires an Alert", Package: "alert", File: "spec.go", Test: "TestWalks",
-		Right: "return !at.IsZero() && w.hasPassed(at)", Wrong: "return !at.IsZero() && !w.Now.Before(at)"},
+		Right: "return !at.IsZero() && in.hasPassed(at)", Wrong: "return !at.IsZero() && !in.Now.Before(at)"},
 	{Name: "a due time outlives a clock ahead", Package: "alert", File: "times.go", Test: "TestWalks",
 		Right: "return recorded.Sub(now) > clockTolerance", Wrong: "return false"},
 	// F-S26: no clock takes credentials away.
@@ -54,7 +54,7 @@ var mutations = []mutationtest.Mutation{
 	{Name: "a predecessor is removed as soon as the Secret is written", Package: "binding", File: "secret.go", Test: "TestBindingWalks",
 		Right: "validity.Retire(b, s, s.PredecessorID, now)", Wrong: "s.Predecessors = append(s.Predecessors, v1beta1.PredecessorBinding{ID: s.PredecessorID, RemoveAt: metav1.NewTime(now)})"},
 	{Name: "a predecessor is removed before the Secret is written", Package: "binding", File: "rotate.go", Test: "TestBindingWalks",
-		Right: "d.requestFirst()\n}\n\n// replacementBlocker", Wrong: "s.Predecessors = append(s.Predecessors, v1beta1.PredecessorBinding{ID: s.PredecessorID, RemoveAt: *lifecycle.Timestamp(d.w.Now)})\n\ts.PredecessorID = \"\"\n\td.unbind(s.Predecessors[0].ID)\n}\n\n// replacementBlocker"},
+		Right: "d.requestFirst()\n}\n\n// replacementBlocker", Wrong: "s.Predecessors = append(s.Predecessors, v1beta1.PredecessorBinding{ID: s.PredecessorID, RemoveAt: *lifecycle.Timestamp(d.in.Now)})\n\ts.PredecessorID = \"\"\n\td.unbind(s.Predecessors[0].ID)\n}\n\n// replacementBlocker"},
 }
 
 func TestMutations(t *testing.T) { mutationtest.Run(t, mutations) }

@@ -126,16 +126,16 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if r.pending.isReleased(before) { // it is gone, or has the finalizer of another controller
 		return ctrl.Result{}, nil
 	}
-	v := &scope{before: before}
-	r.applyPending(v)
-	err = r.observe(ctx, v.alert, &v.inputs)
+	s := &scope{before: before}
+	r.applyPending(s)
+	err = r.observe(ctx, s.alert, &s.inputs)
 	if errors.Is(err, endpoints.ErrBusy) {
 		return ctrl.Result{RequeueAfter: endpoints.BusyDelay}, nil
 	}
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("looking up receivers: %w", err)
 	}
-	next, err := r.decide(ctx, v)
+	next, err := r.decide(ctx, s)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
@@ -147,58 +147,58 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	// Requests in flight are finished and recorded also when the process stops.
 	ctx = context.WithoutCancel(ctx)
-	if err := r.execute(ctx, v, next); err != nil {
+	if err := r.execute(ctx, s, next); err != nil {
 		return patch.RequeueOnConflict(ctx, ctrl.Result{}, err)
 	}
-	r.applyPending(v)
-	if next, err = r.decide(ctx, v); err != nil {
+	r.applyPending(s)
+	if next, err = r.decide(ctx, s); err != nil {
 		return ctrl.Result{}, err
 	}
-	next = next.Waiting(v.queued, v.inputs.Now)
+	next = next.Waiting(s.queued, s.inputs.Now)
 	wake := next.Wake
 	if next.Sends() {
-		wake = v.inputs.Now
+		wake = s.inputs.Now
 	}
-	result := enqueue.Requeue(wake, v.inputs.Now)
+	result := enqueue.Requeue(wake, s.inputs.Now)
 	switch {
-	case v.unrecorded > 0:
-	case v.isPatient(), next.Sends(): // what is due at once is said when it waits, or has been answered
+	case s.unrecorded > 0:
+	case s.isPatient(), next.Sends(): // what is due at once is said when it waits, or has been answered
 		return result, nil
 	case !before.DeletionTimestamp.IsZero() && !controllerutil.ContainsFinalizer(before, v1beta1.AlertFinalizer):
 		return ctrl.Result{}, nil // released; it has the finalizer of another controller
 	}
-	return patch.RequeueOnConflict(ctx, result, r.complete(ctx, v, next))
+	return patch.RequeueOnConflict(ctx, result, r.complete(ctx, s, next))
 }
 
 // decide decides. An Alert is not released because a cache does not show a receiver.
-func (r *Reconciler) decide(ctx context.Context, v *scope) (lifecycle.Plan, error) {
-	v.inputs.Recovered = map[v1beta1.ReceiverRef]time.Time{}
-	for ref := range v.inputs.Targets {
-		v.inputs.Recovered[ref] = r.endpoints.Recoveries.At(endpoints.KeyOf(v.alert.Namespace, ref))
+func (r *Reconciler) decide(ctx context.Context, s *scope) (lifecycle.Plan, error) {
+	s.inputs.Recovered = map[v1beta1.ReceiverRef]time.Time{}
+	for ref := range s.inputs.Targets {
+		s.inputs.Recovered[ref] = r.endpoints.Recoveries.At(endpoints.KeyOf(s.alert.Namespace, ref))
 	}
-	v.inputs.RepostEvery = map[v1beta1.ReceiverRef]time.Duration{}
-	for _, row := range v.alert.Status.Deliveries {
+	s.inputs.RepostEvery = map[v1beta1.ReceiverRef]time.Duration{}
+	for _, row := range s.alert.Status.Deliveries {
 		if ref := lifecycle.RefOf(row); providers.Forgets(row.ExternalID) {
-			v.inputs.RepostEvery[ref] = providers.RepostEvery(v.inputs.Targets[ref].Spec)
+			s.inputs.RepostEvery[ref] = providers.RepostEvery(s.inputs.Targets[ref].Spec)
 		}
 	}
-	next := lifecycle.Decide(v.alert, v.inputs)
-	if next.Action != lifecycle.Release || v.certain {
+	next := lifecycle.Decide(s.alert, s.inputs)
+	if next.Action != lifecycle.Release || s.certain {
 		return next, nil
 	}
-	v.certain = true
-	if err := r.observeLive(ctx, v.alert, next, &v.inputs); err != nil {
+	s.certain = true
+	if err := r.observeLive(ctx, s.alert, next, &s.inputs); err != nil {
 		return next, fmt.Errorf("asking the API server for receivers: %w", err)
 	}
-	return lifecycle.Decide(v.alert, v.inputs), nil
+	return lifecycle.Decide(s.alert, s.inputs), nil
 }
 
 // applyPending applies the outcomes that are not recorded yet to the view, and reports whether there are any.
-func (r *Reconciler) applyPending(v *scope) bool {
-	v.alert = v.before.DeepCopy()
-	v.unrecorded = r.pending.apply(v.alert, &v.inputs)
-	v.inputs.Now, v.inputs.ServerTime, v.inputs.LeaderSince = r.clock.Now(), r.serverTime(), r.since
-	return v.unrecorded > 0
+func (r *Reconciler) applyPending(s *scope) bool {
+	s.alert = s.before.DeepCopy()
+	s.unrecorded = r.pending.apply(s.alert, &s.inputs)
+	s.inputs.Now, s.inputs.ServerTime, s.inputs.LeaderSince = r.clock.Now(), r.serverTime(), r.since
+	return s.unrecorded > 0
 }
 
 // lead records when this process begins to lead, which may be long before its first reconcile.
@@ -225,48 +225,48 @@ func (r *Reconciler) drain(ctx context.Context) error {
 }
 
 // complete carries out a plan whose requests are sent.
-func (r *Reconciler) complete(ctx context.Context, v *scope, s lifecycle.Plan) (err error) {
-	switch s.Action {
+func (r *Reconciler) complete(ctx context.Context, s *scope, plan lifecycle.Plan) (err error) {
+	switch plan.Action {
 	case lifecycle.Release:
-		err = r.release(ctx, v, s)
+		err = r.release(ctx, s, plan)
 	case lifecycle.Purge:
-		err = r.purge(ctx, v.before.DeepCopy())
+		err = r.purge(ctx, s.before.DeepCopy())
 	case lifecycle.Deliver, lifecycle.AddFinalizer:
-		return r.record(ctx, v, s)
+		return r.record(ctx, s, plan)
 	}
 	if err == nil {
-		r.pending.markRecorded(v.before, v.unrecorded)
+		r.pending.markRecorded(s.before, s.unrecorded)
 	}
 	return err
 }
 
 // record writes the status.
-func (r *Reconciler) record(ctx context.Context, v *scope, s lifecycle.Plan) error {
-	status := lifecycle.Report(v.alert, s, v.inputs)
-	if !equality.Semantic.DeepEqual(status, v.before.Status) {
+func (r *Reconciler) record(ctx context.Context, s *scope, plan lifecycle.Plan) error {
+	status := lifecycle.Report(s.alert, plan, s.inputs)
+	if !equality.Semantic.DeepEqual(status, s.before.Status) {
 		ctx, cancel := context.WithTimeout(ctx, recordTimeout)
 		defer cancel()
-		after := v.before.DeepCopy()
+		after := s.before.DeepCopy()
 		if err := patch.Status(ctx, r.client, after, status); err != nil {
 			return err
 		}
-		r.emitEvents(v.before, status, v.inputs)
-		*v.before = *after
+		r.emitEvents(s.before, status, s.inputs)
+		*s.before = *after
 	}
-	r.pending.markRecorded(v.before, v.unrecorded)
-	v.unrecorded = 0
+	r.pending.markRecorded(s.before, s.unrecorded)
+	s.unrecorded = 0
 	return nil
 }
 
 // release removes the finalizer.
-func (r *Reconciler) release(ctx context.Context, v *scope, s lifecycle.Plan) error {
+func (r *Reconciler) release(ctx context.Context, s *scope, plan lifecycle.Plan) error {
 	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
-	if err := patch.RemoveFinalizer(ctx, r.client, v.before.DeepCopy(), v1beta1.AlertFinalizer); err != nil {
+	if err := patch.RemoveFinalizer(ctx, r.client, s.before.DeepCopy(), v1beta1.AlertFinalizer); err != nil {
 		return err
 	}
-	r.emitRelease(v.before, s, v.inputs)
-	r.pending.release(v.before)
+	r.emitRelease(s.before, plan, s.inputs)
+	r.pending.release(s.before)
 	return nil
 }
 

@@ -29,7 +29,7 @@ import (
 )
 
 // emitEvents emits events about a written status, and counts its deliveries.
-func (r *Reconciler) emitEvents(before *v1beta1.Alert, after v1beta1.AlertStatus, w lifecycle.Inputs) {
+func (r *Reconciler) emitEvents(before *v1beta1.Alert, after v1beta1.AlertStatus, in lifecycle.Inputs) {
 	for _, row := range after.Deliveries {
 		old := lifecycle.DeliveryIn(before.Status.Deliveries, row)
 		same := known(old) == known(row) && old.Sequence == row.Sequence && old.Attempts == row.Attempts
@@ -54,7 +54,7 @@ func (r *Reconciler) emitEvents(before *v1beta1.Alert, after v1beta1.AlertStatus
 			r.event(before, corev1.EventTypeWarning, v1beta1.ReasonRetrying, "Send", "%s: %s", name, row.Message)
 		}
 		if (known(old) != known(row) || old.Sequence != row.Sequence || old.Reason == v1beta1.ReasonSending) && row.State != v1beta1.DeliveryPending {
-			r.metrics.CountDelivery(w.Targets[lifecycle.RefOf(row)].Spec, row.State)
+			r.metrics.CountDelivery(in.Targets[lifecycle.RefOf(row)].Spec, row.State)
 		}
 	}
 	stalled := meta.FindStatusCondition(after.Conditions, v1beta1.ConditionStalled)
@@ -75,13 +75,13 @@ func known(row v1beta1.Delivery) v1beta1.DeliveryState {
 }
 
 // emitRelease emits events about the release of an Alert.
-func (r *Reconciler) emitRelease(alert *v1beta1.Alert, s lifecycle.Plan, w lifecycle.Inputs) {
-	for _, t := range s.Deliveries {
+func (r *Reconciler) emitRelease(alert *v1beta1.Alert, plan lifecycle.Plan, in lifecycle.Inputs) {
+	for _, t := range plan.Deliveries {
 		name := string(t.Row.Kind) + "/" + t.Row.Name
 		before := lifecycle.DeliveryIn(alert.Status.Deliveries, t.Row)
 		switch {
 		case t.Row.State == v1beta1.DeliveryResolved && t.Row.Sequence > before.Sequence:
-			r.metrics.CountDelivery(w.Targets[lifecycle.RefOf(t.Row)].Spec, t.Row.State)
+			r.metrics.CountDelivery(in.Targets[lifecycle.RefOf(t.Row)].Spec, t.Row.State)
 			r.event(alert, corev1.EventTypeNormal, v1beta1.ReasonResolved, "Resolve", "Resolve sent to %s", name)
 		case lifecycle.IsNotified(t.Row) || t.Row.OutcomeUnknown:
 			r.metrics.CountAbandoned()

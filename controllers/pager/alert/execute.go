@@ -43,9 +43,9 @@ const answerTimeout = 100 * time.Millisecond
 
 // execute sends the requests of a plan concurrently, and returns when they are answered, or after answerTimeout. Outcomes are recorded while
 // other requests are in flight. After an error a status could not be written before its requests, which were not sent.
-func (r *Reconciler) execute(ctx context.Context, v *scope, s lifecycle.Plan) error {
-	alert, targets := v.alert, v.inputs.Targets
-	ahead, sends := r.acquireSlots(v, s)
+func (r *Reconciler) execute(ctx context.Context, s *scope, plan lifecycle.Plan) error {
+	alert, targets := s.alert, s.inputs.Targets
+	ahead, sends := r.acquireSlots(s, plan)
 	watch := &watch{answered: make(chan struct{}, len(ahead)+len(sends))}
 	deliverAll := func(sends []acquired) {
 		for _, t := range sends {
@@ -53,7 +53,7 @@ func (r *Reconciler) execute(ctx context.Context, v *scope, s lifecycle.Plan) er
 		}
 	}
 	deliverAll(sends)
-	intended, err := r.writeAhead(ctx, v, append(slices.Clone(ahead), sends...))
+	intended, err := r.writeAhead(ctx, s, append(slices.Clone(ahead), sends...))
 	if err == nil {
 		for _, t := range ahead {
 			r.pending.confirm(alert, lifecycle.RefOf(t.Row))
@@ -63,7 +63,7 @@ func (r *Reconciler) execute(ctx context.Context, v *scope, s lifecycle.Plan) er
 	} else {
 		r.abortUnrecorded(alert, intended, ahead, err)
 	}
-	r.awaitAnswers(ctx, v, len(sends), watch)
+	r.awaitAnswers(ctx, s, len(sends), watch)
 	return err
 }
 
@@ -87,27 +87,27 @@ type acquired struct {
 }
 
 // acquireSlots gets a slot for each request of a step; v.queued are the requests that wait for one.
-func (r *Reconciler) acquireSlots(v *scope, s lifecycle.Plan) (ahead, sends []acquired) {
-	name, now := nameOf(v.alert), v.inputs.Now
-	v.queued = map[v1beta1.ReceiverRef]limiter.Wait{}
-	for _, t := range s.Deliveries {
+func (r *Reconciler) acquireSlots(s *scope, plan lifecycle.Plan) (ahead, sends []acquired) {
+	name, now := nameOf(s.alert), s.inputs.Now
+	s.queued = map[v1beta1.ReceiverRef]limiter.Wait{}
+	for _, t := range plan.Deliveries {
 		ref := lifecycle.RefOf(t.Row)
-		key := endpoints.KeyOf(v.alert.Namespace, ref)
+		key := endpoints.KeyOf(s.alert.Namespace, ref)
 		switch {
 		case t.Send == nil:
 			continue
 		case t.Send.RepostEvery > 0:
 			r.endpoints.Limiters.Cancel(key, name, now)
-			v.queued[ref] = r.reposts.add(key, v.inputs.Targets[ref], &repost{alert: v.alert, plan: t, alone: r.pending.isSeparate(v.alert, ref)})
+			s.queued[ref] = r.reposts.add(key, s.inputs.Targets[ref], &repost{alert: s.alert, plan: t, alone: r.pending.isSeparate(s.alert, ref)})
 			continue
 		}
 		r.reposts.cancel(key, name)
-		ticket := limiterRequest(v.alert, v.inputs.Targets[ref], *t.Send)
+		ticket := limiterRequest(s.alert, s.inputs.Targets[ref], *t.Send)
 		ticket.Notify = func() { r.wake.AddFirst(name) }
 		endpoint := r.endpoints.Limiters.Of(key, now)
 		if release, wait := endpoint.Enter(ticket, now); release == nil {
-			v.queued[ref] = wait
-		} else if open := (lifecycle.InFlightRequest{Request: *t.Send, Since: now, Began: r.beginning()}); r.pending.begin(v.alert, ref, open) {
+			s.queued[ref] = wait
+		} else if open := (lifecycle.InFlightRequest{Request: *t.Send, Since: now, Began: r.beginning()}); r.pending.begin(s.alert, ref, open) {
 			if t.Send.WriteAhead {
 				ahead = append(ahead, acquired{t, open, release})
 			} else {
@@ -117,7 +117,7 @@ func (r *Reconciler) acquireSlots(v *scope, s lifecycle.Plan) (ahead, sends []ac
 			release(now, limiter.Result{Outcome: limiter.NotSent}) // the process stops, or the answer to a repost is waited for
 		}
 	}
-	for _, ref := range r.pending.queue(v.alert, v.queued) {
+	for _, ref := range r.pending.queue(s.alert, s.queued) {
 		r.leaveQueue(name, ref, now)
 	}
 	return ahead, sends
@@ -146,18 +146,18 @@ func rateOf(limit *v1beta1.RateLimit) limiter.Rate {
 
 // writeAhead records the requests that have to be on record before they are sent (R1), and with them all that are in flight. It returns
 // the plan that it recorded.
-func (r *Reconciler) writeAhead(ctx context.Context, v *scope, sends []acquired) (lifecycle.Plan, error) {
+func (r *Reconciler) writeAhead(ctx context.Context, s *scope, sends []acquired) (lifecycle.Plan, error) {
 	if !slices.ContainsFunc(sends, func(t acquired) bool { return t.Send.WriteAhead }) {
 		return lifecycle.Plan{}, nil
 	}
-	w := v.inputs
-	w.InFlight = map[v1beta1.ReceiverRef]lifecycle.InFlightRequest{}
-	maps.Copy(w.InFlight, v.inputs.InFlight)
+	in := s.inputs
+	in.InFlight = map[v1beta1.ReceiverRef]lifecycle.InFlightRequest{}
+	maps.Copy(in.InFlight, s.inputs.InFlight)
 	for _, t := range sends {
-		w.InFlight[lifecycle.RefOf(t.Row)] = t.open
+		in.InFlight[lifecycle.RefOf(t.Row)] = t.open
 	}
-	intended := lifecycle.Decide(v.alert, w)
-	return intended, r.record(ctx, v, intended)
+	intended := lifecycle.Decide(s.alert, in)
+	return intended, r.record(ctx, s, intended)
 }
 
 // watch is a reconcile that waits for answers.
@@ -167,7 +167,7 @@ type watch struct {
 }
 
 // awaitAnswers waits for answers, and records them as they arrive.
-func (r *Reconciler) awaitAnswers(ctx context.Context, v *scope, pending int, watch *watch) {
+func (r *Reconciler) awaitAnswers(ctx context.Context, s *scope, pending int, watch *watch) {
 	timeout := time.NewTimer(r.answerTimeout)
 	defer timeout.Stop()
 	for ; pending > 0; pending-- {
@@ -177,12 +177,12 @@ func (r *Reconciler) awaitAnswers(ctx context.Context, v *scope, pending int, wa
 			watch.over.Store(true)
 			return
 		}
-		if pending == 1 || len(watch.answered) > 0 || !r.applyPending(v) {
+		if pending == 1 || len(watch.answered) > 0 || !r.applyPending(s) {
 			continue
 		}
-		next, err := r.decide(ctx, v)
+		next, err := r.decide(ctx, s)
 		if err == nil {
-			err = r.record(ctx, v, next.Waiting(v.queued, v.inputs.Now))
+			err = r.record(ctx, s, next.Waiting(s.queued, s.inputs.Now))
 		}
 		if err != nil {
 			log.FromContext(ctx).V(1).Info("Could not record a delivery yet", "error", err.Error())

@@ -28,24 +28,24 @@ import (
 )
 
 // observe observes in the caches what a decision about an Alert depends on.
-func (r *Reconciler) observe(ctx context.Context, a *v1beta1.Alert, w *lifecycle.Inputs) (err error) {
-	w.Targets, w.Blocked = map[v1beta1.ReceiverRef]lifecycle.Target{}, map[v1beta1.ReceiverRef]bool{}
-	if w.Refs, err = r.refs(ctx, a, w); err != nil {
+func (r *Reconciler) observe(ctx context.Context, a *v1beta1.Alert, in *lifecycle.Inputs) (err error) {
+	in.Targets, in.Blocked = map[v1beta1.ReceiverRef]lifecycle.Target{}, map[v1beta1.ReceiverRef]bool{}
+	if in.Refs, err = r.refs(ctx, a, in); err != nil {
 		return err
 	}
-	all := slices.AppendSeq(slices.Clone(w.Refs), maps.Keys(w.InFlight))
+	all := slices.AppendSeq(slices.Clone(in.Refs), maps.Keys(in.InFlight))
 	for _, row := range a.Status.Deliveries {
 		all = append(all, lifecycle.RefOf(row))
 	}
 	for _, ref := range all {
-		if _, ok := w.Targets[ref]; ok {
+		if _, ok := in.Targets[ref]; ok {
 			continue
 		}
-		if w.Targets[ref], err = r.target(ctx, r.resolver, a.Namespace, ref); err != nil {
+		if in.Targets[ref], err = r.target(ctx, r.resolver, a.Namespace, ref); err != nil {
 			return err
 		}
 		if !a.DeletionTimestamp.IsZero() { // only deletions depend on it
-			w.Blocked[ref] = r.endpoints.IsBlocked(a.Namespace, ref, w.Now)
+			in.Blocked[ref] = r.endpoints.IsBlocked(a.Namespace, ref, in.Now)
 		}
 	}
 	return nil
@@ -63,25 +63,25 @@ func (r *Reconciler) target(ctx context.Context, resolver receivers.Resolver, na
 
 // observeLive reads the receivers from the API server that the cache does not show and that something has to be sent to: they may have
 // been created together with the Alert.
-func (r *Reconciler) observeLive(ctx context.Context, a *v1beta1.Alert, s lifecycle.Plan, w *lifecycle.Inputs) (err error) {
+func (r *Reconciler) observeLive(ctx context.Context, a *v1beta1.Alert, plan lifecycle.Plan, in *lifecycle.Inputs) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
 	live := receivers.Resolver{Cache: r.live, Unindexed: true, OperatorNamespace: r.resolver.OperatorNamespace}
-	if s.IsBlockedByMissingDefault(a, *w) {
+	if plan.IsBlockedByMissingDefault(a, *in) {
 		ref, err := live.Default(ctx, a.Namespace)
 		if err != nil || ref == nil {
 			return err
 		}
-		w.Refs = []v1beta1.ReceiverRef{*ref}
-		w.Targets[*ref], err = r.target(ctx, live, a.Namespace, *ref)
+		in.Refs = []v1beta1.ReceiverRef{*ref}
+		in.Targets[*ref], err = r.target(ctx, live, a.Namespace, *ref)
 		return err
 	}
-	for _, t := range s.Deliveries {
+	for _, t := range plan.Deliveries {
 		ref := lifecycle.RefOf(t.Row)
-		if !t.IsBlockedByMissingTarget(a, w.Targets[ref], *w) {
+		if !t.IsBlockedByMissingTarget(a, in.Targets[ref], *in) {
 			continue
 		}
-		if w.Targets[ref], err = r.target(ctx, live, a.Namespace, ref); err != nil {
+		if in.Targets[ref], err = r.target(ctx, live, a.Namespace, ref); err != nil {
 			return err
 		}
 	}
@@ -89,7 +89,7 @@ func (r *Reconciler) observeLive(ctx context.Context, a *v1beta1.Alert, s lifecy
 }
 
 // refs returns the receivers that an Alert names, or was sent to by default, or would be now: a later default never sends again.
-func (r *Reconciler) refs(ctx context.Context, a *v1beta1.Alert, w *lifecycle.Inputs) ([]v1beta1.ReceiverRef, error) {
+func (r *Reconciler) refs(ctx context.Context, a *v1beta1.Alert, in *lifecycle.Inputs) ([]v1beta1.ReceiverRef, error) {
 	if len(a.Spec.ReceiverRefs) > 0 {
 		return a.Spec.ReceiverRefs, nil
 	}
@@ -99,7 +99,7 @@ func (r *Reconciler) refs(ctx context.Context, a *v1beta1.Alert, w *lifecycle.In
 			tried = append(tried, lifecycle.RefOf(row))
 		}
 	}
-	for ref, f := range w.InFlight {
+	for ref, f := range in.InFlight {
 		if f.ByDefault && !slices.Contains(tried, ref) {
 			tried = append(tried, ref)
 		}

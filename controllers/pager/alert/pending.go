@@ -210,15 +210,15 @@ func (p *pending) confirm(a *v1beta1.Alert, ref v1beta1.ReceiverRef) {
 
 // apply applies the outcomes that are not recorded yet to a, and adds the requests in flight to w, in one critical section, so that no
 // request is missing in both. It returns the number of the last outcome; 0: there is none.
-func (p *pending) apply(a *v1beta1.Alert, w *lifecycle.Inputs) (last uint64) {
+func (p *pending) apply(a *v1beta1.Alert, in *lifecycle.Inputs) (last uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	w.InFlight, w.LastReposted, w.Kept, w.Failed = nil, nil, nil, nil
+	in.InFlight, in.LastReposted, in.Kept, in.Failed = nil, nil, nil, nil
 	e := p.of(a)
 	if e == nil {
 		return 0
 	}
-	w.InFlight, w.LastReposted, w.Kept, w.Failed = maps.Clone(e.inFlight), maps.Clone(e.posted), maps.Clone(e.kept), maps.Clone(e.failed)
+	in.InFlight, in.LastReposted, in.Kept, in.Failed = maps.Clone(e.inFlight), maps.Clone(e.posted), maps.Clone(e.kept), maps.Clone(e.failed)
 	e.removeUnsent(a)
 	for _, o := range e.outcomes {
 		lifecycle.PutDelivery(a, lifecycle.Apply(lifecycle.DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: o.Ref.Kind, Name: o.Ref.Name}), o))

@@ -53,12 +53,12 @@ func TestCredentialsAreKeptForABindingWithoutItsInstance(t *testing.T) {
 		binding := &v1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "app"}}
 		binding.Status.Target = &v1beta1.ServiceBindingTarget{BrokerReference: v1beta1.BrokerReference{Kind: s.BrokerKind(), Name: "osba"}}
 		c, recorder := controllertest.NewCluster(t, interceptor.Funcs{}, b, binding, secret), events.NewFakeRecorder(10)
-		k := NewReconciler(c, c, c, index.Index{Cache: c}, recorder, &consistency.CacheBarrier{Cache: c, Live: c})
+		r := NewReconciler(c, c, c, index.Index{Cache: c}, recorder, &consistency.CacheBarrier{Cache: c, Live: c})
 		now := lifecycletest.Noon
-		k.now = func() time.Time { return now }
+		r.now = func() time.Time { return now }
 		finalizers := func() []string {
 			t.Helper()
-			if _, err := k.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(secret)}); err != nil {
+			if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(secret)}); err != nil {
 				t.Fatal(err)
 			}
 			if err := c.Get(t.Context(), client.ObjectKeyFromObject(secret), secret); err != nil {
@@ -87,8 +87,8 @@ func TestCredentialsThatCouldNotBeReleasedAreLookedAtAgain(t *testing.T) {
 	c := controllertest.NewCluster(t, interceptor.Funcs{Patch: func(_ context.Context, _ client.WithWatch, o client.Object, _ client.Patch, _ ...client.PatchOption) error {
 		return apierrors.NewConflict(schema.GroupResource{}, o.GetName(), errors.New("it was changed"))
 	}}, secret)
-	k := NewReconciler(c, c, c, index.Index{Cache: c}, events.NewFakeRecorder(10), &consistency.CacheBarrier{Cache: c, Live: c})
-	if result, err := k.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(secret)}); err != nil || result.IsZero() {
+	r := NewReconciler(c, c, c, index.Index{Cache: c}, events.NewFakeRecorder(10), &consistency.CacheBarrier{Cache: c, Live: c})
+	if result, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(secret)}); err != nil || result.IsZero() {
 		t.Errorf("again %v, %v", !result.IsZero(), err)
 	}
 }
@@ -172,12 +172,12 @@ func TestADeletedSecretIsKeptOnlyToRemoveWhatIsAtTheBroker(t *testing.T) {
 			namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "demo"}}
 			c.edit(b, si, namespace)
 			cluster, recorder := controllertest.NewCluster(t, interceptor.Funcs{}, b, si, secret, namespace), events.NewFakeRecorder(10)
-			k := NewReconciler(cluster, cluster, cluster, index.Index{Cache: cluster}, recorder, &consistency.CacheBarrier{Cache: cluster, Live: cluster})
+			r := NewReconciler(cluster, cluster, cluster, index.Index{Cache: cluster}, recorder, &consistency.CacheBarrier{Cache: cluster, Live: cluster})
 			now := lifecycletest.Noon
-			k.now = func() time.Time { return now }
+			r.now = func() time.Time { return now }
 			isKept := func() (bool, time.Duration) {
 				t.Helper()
-				result, err := k.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(secret)})
+				result, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(secret)})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -36,7 +36,7 @@ import (
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
 // Setup registers the controller of the Secrets of brokers.
-func Setup(mgr ctrl.Manager, k *Reconciler) error {
+func Setup(mgr ctrl.Manager, r *Reconciler) error {
 	named := func(q queue, objects ...client.Object) {
 		for _, o := range objects {
 			for _, secret := range v1beta1.AuthSecrets(o.(v1beta1.Broker)) {
@@ -52,20 +52,20 @@ func Setup(mgr ctrl.Manager, k *Reconciler) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("brokersecret").
 		WatchesMetadata(&corev1.Secret{}, handler.Funcs{
-			CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) { k.seen(q, e.Object) },
+			CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) { r.seen(q, e.Object) },
 			UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
 				if enqueue.IsReplaced(e) {
-					k.forget(e.ObjectOld.GetUID())
+					r.forget(e.ObjectOld.GetUID())
 				}
-				k.seen(q, e.ObjectNew)
+				r.seen(q, e.ObjectNew)
 			},
-			DeleteFunc: func(_ context.Context, e event.DeleteEvent, _ queue) { k.forget(e.Object.GetUID()) },
+			DeleteFunc: func(_ context.Context, e event.DeleteEvent, _ queue) { r.forget(e.Object.GetUID()) },
 		}).
 		Watches(&v1beta1.ClusterServiceBroker{}, brokers, engine.SpecChanged).
 		Watches(&v1beta1.ServiceBroker{}, brokers, engine.SpecChanged).
-		WatchesRawSource(source.TypedFunc[reconcile.Request](k.wake.Start)).
+		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
 		WithOptions(enqueue.ControllerOptions(1)).
-		Complete(k)
+		Complete(r)
 }
 
 // seen reconciles Secrets with the finalizer; events of brokers cover the others.

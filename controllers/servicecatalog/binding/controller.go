@@ -104,16 +104,16 @@ func (s *scope) remember() {
 
 // ReconcileObject observes, decides, executes and records.
 func (r *Reconciler) ReconcileObject(ctx context.Context, of *engine.Scope) (ctrl.Result, error) {
-	v := &scope{Scope: of, r: r, binding: of.Object.(*v1beta1.ServiceBinding)}
+	s := &scope{Scope: of, r: r, binding: of.Object.(*v1beta1.ServiceBinding)}
 	if wait, err := r.AwaitTakeover(ctx, of); wait != nil || err != nil {
 		return ptr.Deref(wait, ctrl.Result{}), err
 	}
-	v.recall()
-	if err := r.observe(ctx, v); err != nil {
+	s.recall()
+	if err := r.observe(ctx, s); err != nil {
 		return ctrl.Result{}, fmt.Errorf("looking up what the binding refers to: %w", err)
 	}
-	defer v.remember()
-	return r.Run(ctx, v)
+	defer s.remember()
+	return r.Run(ctx, s)
 }
 
 // Inputs are what the decision depends on.
@@ -170,18 +170,18 @@ func (s *scope) executeSecretAction(ctx context.Context) error {
 }
 
 // writeSecret writes the credentials into the Secret. If it cannot, the conditions say why; it returns an error where a retry may help.
-func (r *Reconciler) writeSecret(ctx context.Context, v *scope) error {
-	t := v.memory.Received
-	version, data, err := r.renderAndWrite(ctx, v, t)
+func (r *Reconciler) writeSecret(ctx context.Context, s *scope) error {
+	t := s.memory.Received
+	version, data, err := r.renderAndWrite(ctx, s, t)
 	if err == nil {
-		if before := v.inputs.SecretVersion; validity.IsMadeBefore(&v.recorded().Status, v.inputs.BoundInstance.Instance) && before != "" && before != version {
-			r.Recorder.Eventf(v.Before, nil, corev1.EventTypeNormal, v1beta1.ReasonInjectedBindResult, "Repair", "Secret %q has the credentials that the broker returned after the update of ServiceInstance %q",
-				catalog.SecretName(v.binding), v.binding.Spec.InstanceRef.Name)
+		if before := s.inputs.SecretVersion; validity.IsMadeBefore(&s.recorded().Status, s.inputs.BoundInstance.Instance) && before != "" && before != version {
+			r.Recorder.Eventf(s.Before, nil, corev1.EventTypeNormal, v1beta1.ReasonInjectedBindResult, "Repair", "Secret %q has the credentials that the broker returned after the update of ServiceInstance %q",
+				catalog.SecretName(s.binding), s.binding.Spec.InstanceRef.Name)
 		}
-		v.binding.Status = bindingrules.ApplySecretWritten(v.binding, v.binding.Status, t.Binding, version, r.Clock.Now())
-		v.memory.RequestMemory = bindingrules.RequestMemory{}
-		r.rememberSecret(v, t.BindingID, version)
-		r.KeepPending(v.Scope)
+		s.binding.Status = bindingrules.ApplySecretWritten(s.binding, s.binding.Status, t.Binding, version, r.Clock.Now())
+		s.memory.RequestMemory = bindingrules.RequestMemory{}
+		r.rememberSecret(s, t.BindingID, version)
+		r.KeepPending(s.Scope)
 		return nil
 	}
 	if errors.Is(err, brokers.ErrStopping) || errors.Is(err, patch.ErrStale) {
@@ -189,20 +189,20 @@ func (r *Reconciler) writeSecret(ctx context.Context, v *scope) error {
 	}
 	text := credentials.Refusal(err, data)
 	own, ok := errors.AsType[*bindingsecret.Error](err)
-	if !ok || own.Occupied && !r.secrets.ShowsOther(ctx, v.binding) { // otherwise no event may follow when the other Secret is deleted
+	if !ok || own.Occupied && !r.secrets.ShowsOther(ctx, s.binding) { // otherwise no event may follow when the other Secret is deleted
 		return engine.WithReason(v1beta1.ReasonErrorInjectingBindResult, errors.New("The credentials cannot be put into the Secret: "+text))
 	}
-	v.binding.Status = bindingrules.ApplySecretRefused(v.binding, v.binding.Status, text, own.Occupied, r.Clock.Now())
-	r.KeepPending(v.Scope)
-	v.memory.Received = &bindingrules.Received{BindingID: t.BindingID, Binding: t.Binding, DoesNotFit: true}
+	s.binding.Status = bindingrules.ApplySecretRefused(s.binding, s.binding.Status, text, own.Occupied, r.Clock.Now())
+	r.KeepPending(s.Scope)
+	s.memory.Received = &bindingrules.Received{BindingID: t.BindingID, Binding: t.Binding, DoesNotFit: true}
 	if !own.Foreign { // no Secret can hold them
-		v.memory.Received.Binding = nil
+		s.memory.Received.Binding = nil
 	}
 	return nil
 }
 
-func (r *Reconciler) renderAndWrite(ctx context.Context, v *scope, t *bindingrules.Received) (version string, data map[string][]byte, err error) {
-	b := v.binding
+func (r *Reconciler) renderAndWrite(ctx context.Context, s *scope, t *bindingrules.Received) (version string, data map[string][]byte, err error) {
+	b := s.binding
 	others, err := r.secrets.Others(ctx, b)
 	if err != nil {
 		return "", nil, err
@@ -210,7 +210,7 @@ func (r *Reconciler) renderAndWrite(ctx context.Context, v *scope, t *bindingrul
 	if data, err = bindingsecret.Render(t.Binding.Credentials, b, others); err != nil {
 		return "", nil, err
 	}
-	if err := v.Stopping(); err != nil {
+	if err := s.Stopping(); err != nil {
 		return "", nil, err
 	}
 	version, err = r.secrets.Put(ctx, b, t.BindingID, data)
@@ -218,25 +218,25 @@ func (r *Reconciler) renderAndWrite(ctx context.Context, v *scope, t *bindingrul
 }
 
 // rememberSecret remembers what the Secret has now, until the cache shows it.
-func (r *Reconciler) rememberSecret(v *scope, id, version string) {
-	known := &v.memory
+func (r *Reconciler) rememberSecret(s *scope, id, version string) {
+	known := &s.memory
 	known.SecretVersion, known.SecretID, known.Modified, known.SeenAt = version, id, false, r.Clock.Now()
-	v.inputs.Secret, v.inputs.SecretID, v.inputs.SecretVersion = bindingrules.SecretInSync, id, version
+	s.inputs.Secret, s.inputs.SecretID, s.inputs.SecretVersion = bindingrules.SecretInSync, id, version
 }
 
 // deleteSecret deletes the Secret.
-func (r *Reconciler) deleteSecret(ctx context.Context, v *scope) error {
+func (r *Reconciler) deleteSecret(ctx context.Context, s *scope) error {
 	var seen client.Object
-	if meta, err := r.secrets.See(ctx, v.binding); err != nil {
+	if meta, err := r.secrets.See(ctx, s.binding); err != nil {
 		return engine.WithReason(v1beta1.ReasonErrorEjectingServiceBinding, fmt.Errorf("looking up the binding's Secret: %s", apierrors.ReasonForError(err)))
-	} else if meta != nil && bindingsecret.IsOwned(meta, v.binding) {
+	} else if meta != nil && bindingsecret.IsOwned(meta, s.binding) {
 		seen = meta
 	} else {
-		secret, err := r.readSecret(ctx, v.binding)
+		secret, err := r.readSecret(ctx, s.binding)
 		if err != nil {
 			return err
 		}
-		if secret != nil && bindingsecret.IsOwned(secret, v.binding) {
+		if secret != nil && bindingsecret.IsOwned(secret, s.binding) {
 			seen = secret
 		}
 	}
@@ -245,9 +245,9 @@ func (r *Reconciler) deleteSecret(ctx context.Context, v *scope) error {
 			return engine.WithReason(v1beta1.ReasonErrorEjectingServiceBinding, errors.New("The Secret cannot be deleted: "+credentials.Refusal(err, nil)))
 		}
 	}
-	v.memory = bindingrules.Memory{RequestMemory: v.memory.RequestMemory, Deleted: true}
-	v.inputs.Secret, v.inputs.SecretID, v.inputs.SecretVersion = bindingrules.SecretAbsent, "", ""
-	v.binding.Status.SecretVersion = ""
+	s.memory = bindingrules.Memory{RequestMemory: s.memory.RequestMemory, Deleted: true}
+	s.inputs.Secret, s.inputs.SecretID, s.inputs.SecretVersion = bindingrules.SecretAbsent, "", ""
+	s.binding.Status.SecretVersion = ""
 	return nil
 }
 
@@ -262,14 +262,14 @@ func (s *scope) Finish(ctx context.Context, result ctrl.Result) ctrl.Result {
 
 // untilShown returns when to check the Secret again, whose deletion causes no event until the cache has shown it; 0: it has, or there
 // is no Secret.
-func (r *Reconciler) untilShown(ctx context.Context, v *scope) time.Duration {
+func (r *Reconciler) untilShown(ctx context.Context, s *scope) time.Duration {
 	switch {
-	case v.inputs.Secret == bindingrules.SecretNotOwned && !r.secrets.ShowsOther(ctx, v.binding):
+	case s.inputs.Secret == bindingrules.SecretNotOwned && !r.secrets.ShowsOther(ctx, s.binding):
 		return bindingrules.SecretCacheDelay
-	case v.shown || v.memory.SecretVersion == "":
+	case s.shown || s.memory.SecretVersion == "":
 		return 0
 	}
-	return max(0, v.memory.SeenAt.Add(bindingrules.SecretCacheDelay).Sub(r.Clock.Now()))
+	return max(0, s.memory.SeenAt.Add(bindingrules.SecretCacheDelay).Sub(r.Clock.Now()))
 }
 
 // External returns what a binding has at its broker under an id.

@@ -66,20 +66,20 @@ func newDeafReconciler(t *testing.T, b *v1beta1.ServiceBinding) (*Reconciler, cl
 }
 
 // viewOf is what a reconcile sees of a binding that is on record.
-func viewOf(r *Reconciler, b *v1beta1.ServiceBinding, w bindingrules.Inputs) *scope {
-	v := &scope{r: r, binding: b.DeepCopy(), inputs: w}
-	v.Scope = &engine.Scope{
-		Before: b, Object: v.binding, Record: &engine.Record{},
+func viewOf(r *Reconciler, b *v1beta1.ServiceBinding, in bindingrules.Inputs) *scope {
+	s := &scope{r: r, binding: b.DeepCopy(), inputs: in}
+	s.Scope = &engine.Scope{
+		Before: b, Object: s.binding, Record: &engine.Record{},
 	}
-	return v
+	return s
 }
 
 // TestABindingSaysWhatIsInTheWayOfARequest: also where the API server is, and until it
 // is not.
 func TestABindingSaysWhatIsInTheWayOfARequest(t *testing.T) {
-	unseen := func(f *bindingSample) { f.w.Secret = bindingrules.SecretUnknown }
+	unseen := func(f *bindingSample) { f.in.Secret = bindingrules.SecretUnknown }
 	given := func(f *bindingSample) {
-		f.w.Parameters.Known = false
+		f.in.Parameters.Known = false
 		f.b.Spec.ParametersFrom = []v1beta1.ParametersFromSource{{SecretKeyRef: &v1beta1.SecretKeyReference{Name: "input", Key: "json"}}}
 	}
 	for name, test := range map[string]struct {
@@ -102,10 +102,10 @@ func TestABindingSaysWhatIsInTheWayOfARequest(t *testing.T) {
 			if err := c.Get(t.Context(), client.ObjectKeyFromObject(f.b), before); err != nil {
 				t.Fatal(err)
 			}
-			broker := f.w.Broker.DeepCopyObject().(v1beta1.Broker)
+			broker := f.in.Broker.DeepCopyObject().(v1beta1.Broker)
 			broker.Common().URL = "https://broker.example"
-			f.w.Broker = broker
-			_, err := r.Run(t.Context(), viewOf(r, before, f.w))
+			f.in.Broker = broker
+			_, err := r.Run(t.Context(), viewOf(r, before, f.in))
 			if err == nil {
 				t.Error("it is not tried again")
 			}
@@ -133,16 +133,16 @@ func TestCredentialsAreKeptUntilTheyFit(t *testing.T) {
 	c := controllertest.NewCluster(t, interceptor.Funcs{}, secret)
 	r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
 	returned := newCredentials("x")
-	v := viewOf(r, f.b, f.w)
-	v.memory.Received = &bindingrules.Received{BindingID: "id", Binding: returned}
+	s := viewOf(r, f.b, f.in)
+	s.memory.Received = &bindingrules.Received{BindingID: "id", Binding: returned}
 	returned.Credentials = json.RawMessage(`{"password":"0123456789"}`)
-	if err := r.writeSecret(t.Context(), v); err != nil {
+	if err := r.writeSecret(t.Context(), s); err != nil {
 		t.Fatal(err)
 	}
-	if got := v.memory.Received; got == nil || got.Binding != returned || !got.DoesNotFit {
+	if got := s.memory.Received; got == nil || got.Binding != returned || !got.DoesNotFit {
 		t.Errorf("it keeps %+v", got)
 	}
-	if ready := lifecycle.FindCondition(v.binding.Status.Conditions, v1beta1.ConditionReady); !strings.Contains(ready.Message, "with what else is in it") {
+	if ready := lifecycle.FindCondition(s.binding.Status.Conditions, v1beta1.ConditionReady); !strings.Contains(ready.Message, "with what else is in it") {
 		t.Errorf("it says %s", ready.Message)
 	}
 }
@@ -161,11 +161,11 @@ func TestASecretInTheWayIsWatched(t *testing.T) {
 		"not shown": {controllertest.NewCluster(t, interceptor.Funcs{}), true},
 	} {
 		r := newReconciler(c, test.cache, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
-		v := viewOf(r, f.b, f.w)
-		v.memory.Received = &bindingrules.Received{BindingID: "id", Binding: newCredentials("x")}
-		err := r.writeSecret(t.Context(), v)
-		if (err != nil) != test.again || v.memory.Received.DoesNotFit == test.again {
-			t.Errorf("%s: %v, and it keeps %+v", name, err, v.memory.Received)
+		s := viewOf(r, f.b, f.in)
+		s.memory.Received = &bindingrules.Received{BindingID: "id", Binding: newCredentials("x")}
+		err := r.writeSecret(t.Context(), s)
+		if (err != nil) != test.again || s.memory.Received.DoesNotFit == test.again {
+			t.Errorf("%s: %v, and it keeps %+v", name, err, s.memory.Received)
 		}
 		if err != nil && !strings.Contains(err.Error(), "already exists and is not owned by this ServiceBinding") {
 			t.Errorf("%s: it says %v", name, err)
@@ -177,13 +177,13 @@ func TestASecretInTheWayIsWatched(t *testing.T) {
 func TestASecretIsLookedForUntilTheCacheShowsIt(t *testing.T) {
 	f := newBindingSample()
 	r := newReconciler(nil, nil, nil, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
-	v := viewOf(r, f.b, f.w)
-	v.memory.SecretVersion, v.memory.SeenAt = "7", lifecycletest.T0.Add(-time.Second)
-	if got := r.untilShown(t.Context(), v); got != bindingrules.SecretCacheDelay-time.Second {
+	s := viewOf(r, f.b, f.in)
+	s.memory.SecretVersion, s.memory.SeenAt = "7", lifecycletest.T0.Add(-time.Second)
+	if got := r.untilShown(t.Context(), s); got != bindingrules.SecretCacheDelay-time.Second {
 		t.Errorf("a Secret that is not shown yet is looked at in %s", got)
 	}
-	v.shown = true
-	if got := r.untilShown(t.Context(), v); got != 0 {
+	s.shown = true
+	if got := r.untilShown(t.Context(), s); got != 0 {
 		t.Errorf("one that is shown is looked at in %s", got)
 	}
 }
@@ -197,16 +197,16 @@ func TestASecretThatWasFoundIsLookedForUntilTheCacheShowsIt(t *testing.T) {
 		c := controllertest.NewCluster(t, interceptor.Funcs{}, secret)
 		for shown, cache := range map[bool]client.Client{false: controllertest.NewCluster(t, interceptor.Funcs{}), true: c} {
 			r := newReconciler(c, cache, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
-			v := viewOf(r, f.b, f.w)
-			if err := r.inspectSecret(t.Context(), v); err != nil {
+			s := viewOf(r, f.b, f.in)
+			if err := r.inspectSecret(t.Context(), s); err != nil {
 				t.Fatal(err)
 			}
 			if secret != stranger { // as the next reconcile does
-				if err := r.observeSecret(t.Context(), v); err != nil {
+				if err := r.observeSecret(t.Context(), s); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if got := r.untilShown(t.Context(), v); shown != (got == 0) {
+			if got := r.untilShown(t.Context(), s); shown != (got == 0) {
 				t.Errorf("%s, shown (%t): looked at again in %s", name, shown, got)
 			}
 		}
@@ -216,13 +216,13 @@ func TestASecretThatWasFoundIsLookedForUntilTheCacheShowsIt(t *testing.T) {
 // TestABindingSaysWhoseCredentialsAreMissing: there may be many brokers.
 func TestABindingSaysWhoseCredentialsAreMissing(t *testing.T) {
 	f := newBindingSample()
-	broker := f.w.Broker.DeepCopyObject().(*v1beta1.ClusterServiceBroker)
+	broker := f.in.Broker.DeepCopyObject().(*v1beta1.ClusterServiceBroker)
 	broker.Spec.AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Namespace: "osba", Name: "login"}}}
-	f.w.Broker = broker
+	f.in.Broker = broker
 	c := controllertest.NewCluster(t, interceptor.Funcs{}, f.b)
 	r := newReconciler(c, c, c, &engine.Config{Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0), Recorder: events.NewFakeRecorder(10), Clients: brokers.NewClients(c, c, nil, 0, nil, nil)})
-	v := viewOf(r, f.b, f.w)
-	if _, err := r.Run(t.Context(), v); err != nil {
+	s := viewOf(r, f.b, f.in)
+	if _, err := r.Run(t.Context(), s); err != nil {
 		t.Fatal(err)
 	}
 	after := &v1beta1.ServiceBinding{}
@@ -267,9 +267,9 @@ func TestTheSecretsThatABrokerMayRepeat(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		v, got := viewOf(r, f.b, f.w), "none"
-		v.memory.RequestMemory = f.w.Memory
-		if secrets := r.secretsOf(t.Context(), v); secrets != nil {
+		s, got := viewOf(r, f.b, f.in), "none"
+		s.memory.RequestMemory = f.in.Memory
+		if secrets := r.secretsOf(t.Context(), s); secrets != nil {
 			values, all := secrets()
 			got = fmt.Sprint(slices.Compact(values), all)
 		}
@@ -282,6 +282,6 @@ func TestTheSecretsThatABrokerMayRepeat(t *testing.T) {
 // unwritten has credentials told that are not in the Secret yet.
 func unwritten(password string) func(*bindingSample) {
 	return func(f *bindingSample) {
-		f.w.Memory.Received = &bindingrules.Received{BindingID: "id", Binding: newCredentials(password)}
+		f.in.Memory.Received = &bindingrules.Received{BindingID: "id", Binding: newCredentials(password)}
 	}
 }

@@ -58,19 +58,19 @@ func params(call *bindingrules.Request) osb.Params {
 }
 
 // sendRequest sends a request. After an error none was sent.
-func (r *Reconciler) sendRequest(ctx context.Context, v *scope, broker *brokers.Client, call *bindingrules.Request) (a bindingrules.Answer, err error) {
+func (r *Reconciler) sendRequest(ctx context.Context, s *scope, broker *brokers.Client, call *bindingrules.Request) (a bindingrules.Answer, err error) {
 	p := params(call)
-	p.MayRepeat = v.MayRepeat
-	if bindingrules.IsOnBehalfOfUser(v.binding) {
-		p.Identity = engine.OriginatingIdentity(v.binding.Spec.UserInfo)
+	p.MayRepeat = s.MayRepeat
+	if bindingrules.IsOnBehalfOfUser(s.binding) {
+		p.Identity = engine.OriginatingIdentity(s.binding.Spec.UserInfo)
 	}
-	p.Secrets = r.secretsOf(ctx, v)
-	effective := v.inputs.BoundInstance.Effective()
+	p.Secrets = r.secretsOf(ctx, s)
+	effective := s.inputs.BoundInstance.Effective()
 	switch call.Operation {
 	case lifecycle.Bind:
-		request := osb.BindRequest{Params: p, BindingID: call.BindingID, PredecessorID: call.PredecessorID, Parameters: v.inputs.Parameters.Sent, TopLevelAppGUID: broker.RequiresApp.Load()}
+		request := osb.BindRequest{Params: p, BindingID: call.BindingID, PredecessorID: call.PredecessorID, Parameters: s.inputs.Parameters.Sent, TopLevelAppGUID: broker.RequiresApp.Load()}
 		request.AcceptsIncomplete = effective.BindingRetrievable // otherwise the credentials could not be fetched
-		if request.Context, request.AppGUID, err = r.OSBContext(ctx, v.binding.Namespace, v.binding.Spec.InstanceRef.Name); err != nil {
+		if request.Context, request.AppGUID, err = r.OSBContext(ctx, s.binding.Namespace, s.binding.Spec.InstanceRef.Name); err != nil {
 			return a, err
 		}
 		if a.Binding, a.Outcome = broker.Bind(ctx, request); a.Class == osbresult.NeedsApp {
@@ -83,7 +83,7 @@ func (r *Reconciler) sendRequest(ctx context.Context, v *scope, broker *brokers.
 		a.Binding, a.Outcome = broker.FetchBinding(ctx, p, call.BindingID)
 	case lifecycle.Poll:
 		var last osbresult.LastOperation
-		last, a.Outcome = broker.Poll(ctx, osb.PollRequest{Params: p, BindingID: call.BindingID, Removal: call.Removal, Operation: ptr.Deref(v.binding.Status.LastOperation, "")})
+		last, a.Outcome = broker.Poll(ctx, osb.PollRequest{Params: p, BindingID: call.BindingID, Removal: call.Removal, Operation: ptr.Deref(s.binding.Status.LastOperation, "")})
 		a.State, a.OperationDescription = last.State, lifecycle.DescriptionOf(last, a.Outcome)
 	case lifecycle.Unbind:
 		p.AcceptsIncomplete = effective.BindingRetrievable || broker.RequiresAsync.Load()
@@ -101,13 +101,13 @@ func (r *Reconciler) sendRequest(ctx context.Context, v *scope, broker *brokers.
 // secretsOf returns the secrets of a binding that the broker knows: values of Secrets that it has, or is sent, as parameters, and
 // credentials that it has returned; nil: there are none. They are read when an answer has text to show, and are complete where the
 // Secrets are unchanged (R7).
-func (r *Reconciler) secretsOf(ctx context.Context, v *scope) osb.Secrets {
-	ids, told := givenOut(v.binding), v.memory.Received
-	if len(ids) == 0 && told == nil && len(v.binding.Spec.ParametersFrom) == 0 {
+func (r *Reconciler) secretsOf(ctx context.Context, s *scope) osb.Secrets {
+	ids, told := givenOut(s.binding), s.memory.Received
+	if len(ids) == 0 && told == nil && len(s.binding.Spec.ParametersFrom) == 0 {
 		return nil
 	}
 	return func() (values []string, all bool) {
-		values, all = r.parametersOf(ctx, v)
+		values, all = r.parametersOf(ctx, s)
 		if told != nil && told.Binding != nil {
 			values = append(values, bindingsecret.Values(told.Binding.Credentials)...)
 			ids = slices.DeleteFunc(ids, func(id string) bool { return id == told.BindingID })
@@ -115,9 +115,9 @@ func (r *Reconciler) secretsOf(ctx context.Context, v *scope) osb.Secrets {
 		if len(ids) == 0 {
 			return values, all
 		}
-		secret, err := r.readSecret(ctx, v.binding)
+		secret, err := r.readSecret(ctx, s.binding)
 		for _, id := range ids {
-			if err != nil || secret == nil || !hasAll(secret, v.binding, id) {
+			if err != nil || secret == nil || !hasAll(secret, s.binding, id) {
 				return values, false
 			}
 			values = append(values, bindingsecret.ValuesIn(secret)...)
@@ -127,18 +127,18 @@ func (r *Reconciler) secretsOf(ctx context.Context, v *scope) osb.Secrets {
 }
 
 // parametersOf returns the values of Secrets among the parameters that the broker has, or is sent.
-func (r *Reconciler) parametersOf(ctx context.Context, v *scope) (values []string, all bool) {
-	if len(v.binding.Spec.ParametersFrom) == 0 {
+func (r *Reconciler) parametersOf(ctx context.Context, s *scope) (values []string, all bool) {
+	if len(s.binding.Spec.ParametersFrom) == 0 {
 		return nil, true
 	}
-	p := v.inputs.Parameters
+	p := s.inputs.Parameters
 	if !p.Known {
 		var err error
-		if p, err = r.ReadParameters(ctx, v.binding, v.binding.Spec.Parameters, v.binding.Spec.ParametersFrom, p); err != nil {
+		if p, err = r.ReadParameters(ctx, s.binding, s.binding.Spec.Parameters, s.binding.Spec.ParametersFrom, p); err != nil {
 			return nil, false
 		}
 	}
-	for _, props := range []*v1beta1.ServiceBindingPropertiesState{v.binding.Status.ExternalProperties, v.binding.Status.InProgressProperties} {
+	for _, props := range []*v1beta1.ServiceBindingPropertiesState{s.binding.Status.ExternalProperties, s.binding.Status.InProgressProperties} {
 		if props != nil && props.ParameterChecksum != p.Checksum {
 			return p.Secrets, false
 		}

@@ -47,13 +47,13 @@ func TestWhatABrokerRequiresIsRememberedForItsOtherBindings(t *testing.T) {
 	r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0),
 		ClusterID: brokers.NewClusterID(c, c, types.NamespacedName{Namespace: "bellhop", Name: "cluster"})})
 	broker := &brokers.Client{Client: connection}
-	target := *f.w.BoundInstance.Target
+	target := *f.in.BoundInstance.Target
 	for _, is := range []struct {
 		operation lifecycle.Operation
 		id        string
 	}{{lifecycle.Bind, "one"}, {lifecycle.Bind, "two"}, {lifecycle.Unbind, "one"}, {lifecycle.Unbind, "two"}} {
 		request := bindingrules.Request{Request: operation.Request{Operation: is.operation}, BindingID: is.id, Target: target}
-		if _, err := r.sendRequest(t.Context(), viewOf(r, f.b, f.w), broker, &request); err != nil {
+		if _, err := r.sendRequest(t.Context(), viewOf(r, f.b, f.in), broker, &request); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -32,8 +32,8 @@ import (
 
 // bindingSample is a binding with what its reconcile looks up.
 type bindingSample struct {
-	b *v1beta1.ServiceBinding
-	w bindingrules.Inputs
+	b  *v1beta1.ServiceBinding
+	in bindingrules.Inputs
 }
 
 // newBindingSample is a new binding to an instance that is provisioned.
@@ -45,9 +45,9 @@ func newBindingSample(edits ...func(*bindingSample)) *bindingSample {
 		CreationTimestamp: metav1.NewTime(lifecycletest.T0), Finalizers: []string{v1beta1.Finalizer},
 		Annotations: map[string]string{v1beta1.MadeIDAnnotation: catalog.MadeID("id", lifecycletest.T0)}}}
 	b.Spec.InstanceRef.Name, b.Spec.ExternalID = "db", "id"
-	s := &bindingSample{b: b, w: bindingrules.Inputs{Inputs: operation.Inputs{Now: lifecycletest.T0}, Broker: o.Broker, BoundInstance: bindingrules.BoundInstance{Instance: si, Class: o.Class, Plan: o.Plan,
+	s := &bindingSample{b: b, in: bindingrules.Inputs{Inputs: operation.Inputs{Now: lifecycletest.T0}, Broker: o.Broker, BoundInstance: bindingrules.BoundInstance{Instance: si, Class: o.Class, Plan: o.Plan,
 		Target: &v1beta1.ServiceBindingTarget{BrokerReference: *lifecycle.ReferenceTo(o), PlanID: "small-id", InstanceID: "id"}}}}
-	s.w.Parameters.Known = true
+	s.in.Parameters.Known = true
 	for _, edit := range edits {
 		edit(s)
 	}
@@ -56,16 +56,16 @@ func newBindingSample(edits ...func(*bindingSample)) *bindingSample {
 
 // answered takes an answer to the next request into the status, and puts credentials into the Secret if there are any.
 func (s *bindingSample) answered(a bindingrules.Answer) {
-	next := bindingrules.Decide(s.b, s.w)
-	s.w.Memory = s.w.Memory.ObserveAnswer(s.b, *next.Request, a)
-	s.b.Status = bindingrules.Apply(s.b, next.Status, *next.Request, a, s.w.Now)
-	if next = bindingrules.Decide(s.b, s.w); next.SecretAction != bindingrules.WriteSecret {
+	next := bindingrules.Decide(s.b, s.in)
+	s.in.Memory = s.in.Memory.ObserveAnswer(s.b, *next.Request, a)
+	s.b.Status = bindingrules.Apply(s.b, next.Status, *next.Request, a, s.in.Now)
+	if next = bindingrules.Decide(s.b, s.in); next.SecretAction != bindingrules.WriteSecret {
 		return
 	}
-	t := s.w.Memory.Received
-	s.b.Status = bindingrules.ApplySecretWritten(s.b, next.Status, t.Binding, "7", s.w.Now)
-	s.w.Memory = bindingrules.RequestMemory{}
-	s.w.Secret, s.w.SecretID, s.w.SecretVersion = bindingrules.SecretInSync, t.BindingID, "7"
+	t := s.in.Memory.Received
+	s.b.Status = bindingrules.ApplySecretWritten(s.b, next.Status, t.Binding, "7", s.in.Now)
+	s.in.Memory = bindingrules.RequestMemory{}
+	s.in.Secret, s.in.SecretID, s.in.SecretVersion = bindingrules.SecretInSync, t.BindingID, "7"
 }
 
 // newCredentials are a binding's, as a broker returns them.
@@ -82,6 +82,6 @@ func beingDeleted(s *bindingSample) {
 	s.b.Generation++
 }
 
-func hasDefinition(s *bindingSample) { s.w.Definition = lifecycle.DefinitionLives }
+func hasDefinition(s *bindingSample) { s.in.Definition = lifecycle.DefinitionLives }
 
 func ss(edits ...func(*bindingSample)) []func(*bindingSample) { return edits }

@@ -32,43 +32,43 @@ import (
 )
 
 // observe observes what a binding refers to, in the cache.
-func (r *Reconciler) observe(ctx context.Context, v *scope) (err error) {
-	v.inputs = bindingrules.Inputs{Inputs: v.Record.Inputs()}
-	w := &v.inputs
-	if w.BoundInstance, err = r.findBoundInstance(ctx, v.binding); err != nil {
+func (r *Reconciler) observe(ctx context.Context, s *scope) (err error) {
+	s.inputs = bindingrules.Inputs{Inputs: s.Record.Inputs()}
+	in := &s.inputs
+	if in.BoundInstance, err = r.findBoundInstance(ctx, s.binding); err != nil {
 		return err
 	}
-	target := bindingrules.TargetOf(v.binding, *w)
+	target := bindingrules.TargetOf(s.binding, *in)
 	if target != nil {
-		if w.Broker, err = r.Index.Broker(ctx, v.binding.Namespace, target.BrokerReference); index.IsNotFound(err) {
-			w.Broker, err = nil, nil
+		if in.Broker, err = r.Index.Broker(ctx, s.binding.Namespace, target.BrokerReference); index.IsNotFound(err) {
+			in.Broker, err = nil, nil
 		}
 		if err != nil {
 			return err
 		}
-		if w.Broker != nil {
-			w.Recovered = r.Recoveries.Since(brokers.KeyOf(w.Broker))
+		if in.Broker != nil {
+			in.Recovered = r.Recoveries.Since(brokers.KeyOf(in.Broker))
 		}
 	}
-	if w.Claimants, err = r.claimantsOf(ctx, v.binding, lifecycle.BindingID(v.binding, &v.binding.Status), target); err != nil {
+	if in.Claimants, err = r.claimantsOf(ctx, s.binding, lifecycle.BindingID(s.binding, &s.binding.Status), target); err != nil {
 		return err
 	}
-	w.PredecessorClaimants = map[string]lifecycle.Claimants{}
-	for _, id := range lifecycle.PredecessorIDs(&v.binding.Status) {
-		if w.PredecessorClaimants[id], err = r.claimantsOf(ctx, v.binding, id, target); err != nil {
+	in.PredecessorClaimants = map[string]lifecycle.Claimants{}
+	for _, id := range lifecycle.PredecessorIDs(&s.binding.Status) {
+		if in.PredecessorClaimants[id], err = r.claimantsOf(ctx, s.binding, id, target); err != nil {
 			return err
 		}
 	}
-	if w.Parameters, err = engine.ParametersVersion(ctx, r.Index.Cache, v.binding.Namespace, v.binding.Spec.ParametersFrom); err != nil {
+	if in.Parameters, err = engine.ParametersVersion(ctx, r.Index.Cache, s.binding.Namespace, s.binding.Spec.ParametersFrom); err != nil {
 		return err
 	}
-	v.Record.RecallDigest(v.binding, &w.Parameters)
-	if len(v.binding.Spec.ParametersFrom) == 0 {
-		if err := r.readParameters(ctx, v); err != nil {
+	s.Record.RecallDigest(s.binding, &in.Parameters)
+	if len(s.binding.Spec.ParametersFrom) == 0 {
+		if err := r.readParameters(ctx, s); err != nil {
 			return err
 		}
 	}
-	return r.observeSecret(ctx, v)
+	return r.observeSecret(ctx, s)
 }
 
 // findBoundInstance looks up the instance of a binding. It waits, up to recordTimeout, until the cache shows what this process has recorded of
@@ -155,15 +155,15 @@ func samePlace(a *v1beta1.ServiceBindingTarget, in string, b *v1beta1.ServiceBin
 }
 
 // readParameters reads a binding's parameters, and validates them with the plan's schema.
-func (r *Reconciler) readParameters(ctx context.Context, v *scope) error {
-	p, err := r.ReadParameters(ctx, v.binding, v.binding.Spec.Parameters, v.binding.Spec.ParametersFrom, v.inputs.Parameters)
+func (r *Reconciler) readParameters(ctx context.Context, s *scope) error {
+	p, err := r.ReadParameters(ctx, s.binding, s.binding.Spec.Parameters, s.binding.Spec.ParametersFrom, s.inputs.Parameters)
 	if err != nil {
 		return err
 	}
-	v.Record.RememberDigest(v.binding, p)
-	if plan := v.inputs.BoundInstance.Plan; p.Blocker == nil && plan != nil {
+	s.Record.RememberDigest(s.binding, p)
+	if plan := s.inputs.BoundInstance.Plan; p.Blocker == nil && plan != nil {
 		p.Blocker = engine.ValidateParameters(ctx, plan.Common().ServiceBindingCreateParameterSchema, p)
 	}
-	v.inputs.Parameters = p
+	s.inputs.Parameters = p
 	return nil
 }

@@ -32,8 +32,8 @@ import (
 // TestABindingSeesWhatIsOnRecordOfItsInstance: one was asked for that the broker had just called unusable.
 func TestABindingSeesWhatIsOnRecordOfItsInstance(t *testing.T) {
 	f := newBindingSample()
-	f.w.BoundInstance.Instance.Name = f.b.Spec.InstanceRef.Name
-	shown := f.w.BoundInstance.Instance
+	f.in.BoundInstance.Instance.Name = f.b.Spec.InstanceRef.Name
+	shown := f.in.BoundInstance.Instance
 	recorded := shown.DeepCopy()
 	recorded.Status.Unusable = true
 	cache, c := controllertest.NewCluster(t, interceptor.Funcs{}, shown), controllertest.NewCluster(t, interceptor.Funcs{}, recorded)

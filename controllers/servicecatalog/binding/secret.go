@@ -33,39 +33,39 @@ import (
 )
 
 // observeSecret observes the binding's Secret in the cache.
-func (r *Reconciler) observeSecret(ctx context.Context, v *scope) error {
-	meta, err := r.secrets.See(ctx, v.binding)
+func (r *Reconciler) observeSecret(ctx context.Context, s *scope) error {
+	meta, err := r.secrets.See(ctx, s.binding)
 	if err != nil {
 		return err
 	}
-	known := &v.memory
-	v.shown = meta != nil && known.SecretVersion != "" && lifecycle.NotAfter(known.SecretVersion, meta.ResourceVersion)
-	v.inputs.Secret, v.inputs.SecretID, v.inputs.SecretVersion = bindingrules.ObserveSecret(v.binding, known, meta, r.Clock.Now())
-	v.inputs.NamespaceTerminating = v.inputs.Secret == bindingrules.SecretAbsent && v.binding.DeletionTimestamp.IsZero() && apiserver.IsTerminating(ctx, r.Client, v.binding.Namespace)
+	known := &s.memory
+	s.shown = meta != nil && known.SecretVersion != "" && lifecycle.NotAfter(known.SecretVersion, meta.ResourceVersion)
+	s.inputs.Secret, s.inputs.SecretID, s.inputs.SecretVersion = bindingrules.ObserveSecret(s.binding, known, meta, r.Clock.Now())
+	s.inputs.NamespaceTerminating = s.inputs.Secret == bindingrules.SecretAbsent && s.binding.DeletionTimestamp.IsZero() && apiserver.IsTerminating(ctx, r.Client, s.binding.Namespace)
 	return nil
 }
 
 // inspectSecret reads the binding's Secret, and compares it with what was written.
-func (r *Reconciler) inspectSecret(ctx context.Context, v *scope) error {
-	secret, err := r.readSecret(ctx, v.binding)
+func (r *Reconciler) inspectSecret(ctx context.Context, s *scope) error {
+	secret, err := r.readSecret(ctx, s.binding)
 	if err != nil {
 		return err
 	}
-	w, known := &v.inputs, &v.memory
+	in, known := &s.inputs, &s.memory
 	known.SecretVersion, known.SecretID, known.Modified, known.SeenAt = "", "", false, time.Time{}
 	switch {
 	case secret == nil:
-		w.Secret, w.SecretID, w.SecretVersion = bindingrules.SecretAbsent, "", ""
+		in.Secret, in.SecretID, in.SecretVersion = bindingrules.SecretAbsent, "", ""
 		return nil
-	case !bindingsecret.IsOwned(secret, v.binding):
-		w.Secret, w.SecretID, w.SecretVersion = bindingrules.SecretNotOwned, "", ""
+	case !bindingsecret.IsOwned(secret, s.binding):
+		in.Secret, in.SecretID, in.SecretVersion = bindingrules.SecretNotOwned, "", ""
 		return nil
 	}
 	known.SecretVersion, known.SeenAt = secret.ResourceVersion, r.Clock.Now()
-	known.SecretID, known.Modified = bindingrules.ContentOf(secret, v.binding)
-	w.Secret, w.SecretID, w.SecretVersion = bindingrules.SecretInSync, known.SecretID, known.SecretVersion
+	known.SecretID, known.Modified = bindingrules.ContentOf(secret, s.binding)
+	in.Secret, in.SecretID, in.SecretVersion = bindingrules.SecretInSync, known.SecretID, known.SecretVersion
 	if known.Modified {
-		w.Secret = bindingrules.SecretModified
+		in.Secret = bindingrules.SecretModified
 	}
 	return nil
 }

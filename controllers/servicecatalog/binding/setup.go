@@ -42,8 +42,8 @@ import (
 )
 
 // Setup registers the controller of ServiceBindings.
-func Setup(mgr ctrl.Manager, k *engine.Config, workers int) error {
-	r := newReconciler(mgr.GetClient(), mgr.GetCache(), mgr.GetAPIReader(), k)
+func Setup(mgr ctrl.Manager, config *engine.Config, workers int) error {
+	r := newReconciler(mgr.GetClient(), mgr.GetCache(), mgr.GetAPIReader(), config)
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("servicebinding").
 		For(&v1beta1.ServiceBinding{}).
@@ -62,13 +62,13 @@ func Setup(mgr ctrl.Manager, k *engine.Config, workers int) error {
 		Complete(r)
 }
 
-func newReconciler(c client.Client, cache, live client.Reader, k *engine.Config) *Reconciler {
+func newReconciler(c client.Client, cache, live client.Reader, config *engine.Config) *Reconciler {
 	r := &Reconciler{
-		dependents: dependents{k.Index},
-		instances:  k.Freshness("ServiceInstance", &v1beta1.ServiceInstance{}),
-		secrets:    &credentials.Store{Cache: cache, Live: live, Writer: c, Recorder: k.Recorder},
+		dependents: dependents{config.Index},
+		instances:  config.Freshness("ServiceInstance", &v1beta1.ServiceInstance{}),
+		secrets:    &credentials.Store{Cache: cache, Live: live, Writer: c, Recorder: config.Recorder},
 	}
-	r.Reconciler = engine.NewReconciler(k, r, c, live)
+	r.Reconciler = engine.NewReconciler(config, r, c, live)
 	return r
 }
 

@@ -51,8 +51,8 @@ func TestABlockedBroker(t *testing.T) {
 		}
 		leave(lifecycletest.T0, limiter.Result{Outcome: limiter.Misconfigured})
 	}
-	v := r.misconfiguredConditions(key, lifecycletest.T0)
-	b.CommonStatus().Conditions = v.Conditions(b.CommonStatus().Conditions, lifecycletest.T0)
+	set := r.misconfiguredConditions(key, lifecycletest.T0)
+	b.CommonStatus().Conditions = set.Conditions(b.CommonStatus().Conditions, lifecycletest.T0)
 	lifecycletest.WantState(t, "blocked", b.CommonStatus().Conditions, "Stalled Failed")
 	if message := lifecycle.FindCondition(b.CommonStatus().Conditions, v1beta1.ConditionFailed).Message; !strings.Contains(message, "provision: HTTP 403") || !strings.Contains(message, "one of them is repeated at 2026-11-20T12:") || strings.Contains(message, "words of one") {
 		t.Errorf("it says %s", message)

@@ -124,14 +124,14 @@ func (r *Reconciler) reconcileBroker(ctx context.Context, b v1beta1.Broker) (ctr
 }
 
 // observe observes the classes, plans and Secrets of a broker.
-func (r *Reconciler) observe(ctx context.Context, b v1beta1.Broker) (existing catalogsync.Existing, f brokerrules.Inputs, err error) {
+func (r *Reconciler) observe(ctx context.Context, b v1beta1.Broker) (existing catalogsync.Existing, in brokerrules.Inputs, err error) {
 	if existing, err = r.readExisting(ctx, b); err != nil {
-		return existing, f, err
+		return existing, in, err
 	}
-	f = brokerrules.Inputs{Now: r.clock.Now(), Interval: r.interval, Digest: r.digest(existing)}
-	f.Credentials, err = r.connections.CredentialsVersion(ctx, b)
-	f.RelistRequested, f.Health = r.demands.of(brokers.KeyOf(b))
-	return existing, f, err
+	in = brokerrules.Inputs{Now: r.clock.Now(), Interval: r.interval, Digest: r.digest(existing)}
+	in.Credentials, err = r.connections.CredentialsVersion(ctx, b)
+	in.RelistRequested, in.Health = r.demands.of(brokers.KeyOf(b))
+	return existing, in, err
 }
 
 // digest returns the digest of the classes and plans that come from the catalog.

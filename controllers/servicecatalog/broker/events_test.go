@@ -30,8 +30,8 @@ import (
 func TestABrokerThatBeginsOrEndsToFailIsLogged(t *testing.T) {
 	ctx, logged := controllertest.RecordLog(t)
 	b := &v1beta1.ClusterServiceBroker{}
-	status := func(v lifecycle.ConditionSet) v1beta1.ServiceBrokerStatus {
-		return v1beta1.ServiceBrokerStatus{Conditions: v.Conditions(nil, lifecycletest.Noon)}
+	status := func(set lifecycle.ConditionSet) v1beta1.ServiceBrokerStatus {
+		return v1beta1.ServiceBrokerStatus{Conditions: set.Conditions(nil, lifecycletest.Noon)}
 	}
 	for _, c := range []struct {
 		why  string

@@ -42,17 +42,17 @@ import (
 )
 
 // relist reads the catalog, syncs classes and plans, and records the result.
-func (r *Reconciler) relist(ctx context.Context, b v1beta1.Broker, f brokerrules.Inputs, next brokerrules.Decision) (ctrl.Result, error) {
+func (r *Reconciler) relist(ctx context.Context, b v1beta1.Broker, in brokerrules.Inputs, next brokerrules.Decision) (ctrl.Result, error) {
 	key := brokers.KeyOf(b)
 	name := client.ObjectKeyFromObject(b)
-	endpoint := r.connections.Limiters.Of(key, f.Now)
+	endpoint := r.connections.Limiters.Of(key, in.Now)
 	// Nothing but the status needs the answer of a broker that hangs: it is a probe. Where requests to a broker that is Ready fail, the
 	// relist does not wait behind their retries.
-	release, wait := endpoint.Enter(limiter.Request{ID: r.queueKey(key), Flow: "catalog", Probe: true, First: f.Health.Failed && b.CommonStatus().Attempts == 0, Misconfigured: int(b.CommonStatus().Misconfigured), Notify: func() { r.wake.AddFirst(name) }}, f.Now)
+	release, wait := endpoint.Enter(limiter.Request{ID: r.queueKey(key), Flow: "catalog", Probe: true, First: in.Health.Failed && b.CommonStatus().Attempts == 0, Misconfigured: int(b.CommonStatus().Misconfigured), Notify: func() { r.wake.AddFirst(name) }}, in.Now)
 	if release == nil {
-		return enqueue.Requeue(f.Now.Add(brokers.QueueHeartbeat), f.Now), r.queued(ctx, b, wait, f.Now)
+		return enqueue.Requeue(in.Now.Add(brokers.QueueHeartbeat), in.Now), r.queued(ctx, b, wait, in.Now)
 	}
-	v := brokerrules.RelistResult{Generation: b.GetGeneration(), Credentials: f.Credentials}
+	v := brokerrules.RelistResult{Generation: b.GetGeneration(), Credentials: in.Credentials}
 	found, err := r.fetch(ctx, b, release, next.ETag, &v)
 	if err != nil {
 		return ctrl.Result{}, err
@@ -67,7 +67,7 @@ func (r *Reconciler) relist(ctx context.Context, b v1beta1.Broker, f brokerrules
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	r.demands.relisted(key, f.Now, v.Error == nil)
+	r.demands.relisted(key, in.Now, v.Error == nil)
 	return r.continueWith(ctx, recorded)
 }
 
@@ -183,17 +183,17 @@ func (r *Reconciler) record(ctx context.Context, b v1beta1.Broker, v brokerrules
 // queued sets the conditions of a broker whose first relist waits for a slot, or whose requests wait for a probe of a misconfiguration.
 func (r *Reconciler) queued(ctx context.Context, b v1beta1.Broker, wait limiter.Wait, now time.Time) error {
 	status := *b.CommonStatus().DeepCopy()
-	var v lifecycle.ConditionSet
+	var set lifecycle.ConditionSet
 	switch isKnown := status.LastCatalogRetrievalTime != nil || status.Attempts > 0; {
 	case wait.Cause == limiter.LooksMisconfigured:
-		v = r.misconfiguredConditions(brokers.KeyOf(b), now)
+		set = r.misconfiguredConditions(brokers.KeyOf(b), now)
 	case isKnown, now.Sub(wait.Since) < engine.QueuedConditionDelay:
 		return nil
 	default:
 		why := engine.BlockerForQueue(wait.Cause, brokers.KeyOf(b))
-		v = lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: why.Reason, Message: why.Message}
+		set = lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: why.Reason, Message: why.Message}
 	}
-	status.Conditions = v.Conditions(status.Conditions, now)
+	status.Conditions = set.Conditions(status.Conditions, now)
 	status.LastConditionState = lifecycle.LastConditionState(status.Conditions)
 	_, err := r.write(ctx, b, status)
 	return err

@@ -66,25 +66,25 @@ type Options struct {
 }
 
 // Setup registers the controllers of brokers of both scopes.
-func Setup(mgr ctrl.Manager, k *engine.Config, o Options) error {
+func Setup(mgr ctrl.Manager, config *engine.Config, o Options) error {
 	current := index.Index{Cache: consistency.ReadYourWrites(mgr.GetClient(), mgr.GetCache())}
 	byScope := map[catalog.Scope]*Reconciler{}
 	for _, s := range catalogsync.AllKinds {
 		r := &Reconciler{
 			catalogWriter: catalogWriter{Kinds: s, client: mgr.GetClient(), index: current},
-			cached:        k.Index, live: mgr.GetAPIReader(), barrier: &k.Barrier, fresh: k.Barrier.Of(v1beta1.GroupVersion.WithKind(s.BrokerKind()), s.NewBroker()),
-			connections: k.Clients, protect: o.Protect, forgetMetrics: o.ForgetMetrics, recorder: k.Recorder, clock: k.Clock,
+			cached:        config.Index, live: mgr.GetAPIReader(), barrier: &config.Barrier, fresh: config.Barrier.Of(v1beta1.GroupVersion.WithKind(s.BrokerKind()), s.NewBroker()),
+			connections: config.Clients, protect: o.Protect, forgetMetrics: o.ForgetMetrics, recorder: config.Recorder, clock: config.Clock,
 			interval: o.RelistInterval,
 		}
 		byScope[s.Scope] = r
-		k.Barrier.Of(v1beta1.GroupVersion.WithKind(s.ClassKind()), s.NewClass())
-		k.Barrier.Of(v1beta1.GroupVersion.WithKind(s.PlanKind()), s.NewPlan())
+		config.Barrier.Of(v1beta1.GroupVersion.WithKind(s.ClassKind()), s.NewClass())
+		config.Barrier.Of(v1beta1.GroupVersion.WithKind(s.PlanKind()), s.NewPlan())
 		if err := setupScope(mgr, r, o.Workers); err != nil {
 			return err
 		}
 	}
-	k.RequestRelist = func(key brokers.Key) { byScope[brokers.ScopeOf(key)].RequestRelist(key) }
-	k.ObserveRequest = func(key brokers.Key, r limiter.Result) { byScope[brokers.ScopeOf(key)].ObserveRequest(key, r) }
+	config.RequestRelist = func(key brokers.Key) { byScope[brokers.ScopeOf(key)].RequestRelist(key) }
+	config.ObserveRequest = func(key brokers.Key, r limiter.Result) { byScope[brokers.ScopeOf(key)].ObserveRequest(key, r) }
 	return nil
 }
 

@@ -33,13 +33,13 @@ import (
 // ReconcileQueued handles an object that waits for a slot. The status says so after a while, unless silent. An object that does not ask
 // again in time loses its place.
 func (r *Reconciler) ReconcileQueued(ctx context.Context, of KindScope, wait limiter.Wait, silent bool) (ctrl.Result, error) {
-	v, now := of.Common(), r.Clock.Now()
-	recorded := v.Object.CommonStatus()
+	s, now := of.Common(), r.Clock.Now()
+	recorded := s.Object.CommonStatus()
 	status := recorded
 	if !silent && !lifecycle.IsSlow(status.Common().Attempts) { // otherwise the conditions say why it is retried slowly
-		status = of.StatusForBlocker(BlockerForQueue(wait.Cause, *v.Record.Queue), now)
+		status = of.StatusForBlocker(BlockerForQueue(wait.Cause, *s.Record.Queue), now)
 	}
-	if v.Record.PendingStatus == nil && !equality.Semantic.DeepEqual(status, recorded) {
+	if s.Record.PendingStatus == nil && !equality.Semantic.DeepEqual(status, recorded) {
 		if at := wait.Since.Add(QueuedConditionDelay); now.Before(at) {
 			return enqueue.Requeue(at, now), nil
 		}
@@ -47,7 +47,7 @@ func (r *Reconciler) ReconcileQueued(ctx context.Context, of KindScope, wait lim
 			return enqueue.Requeue(now.Add(again), now), nil
 		}
 	}
-	return enqueue.Requeue(now.Add(brokers.QueueHeartbeat), now), r.Record(ctx, v, status)
+	return enqueue.Requeue(now.Add(brokers.QueueHeartbeat), now), r.Record(ctx, s, status)
 }
 
 // BlockerForQueue returns the blocker of an object that waits for a slot.

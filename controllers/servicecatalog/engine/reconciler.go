@@ -123,14 +123,14 @@ type KindScope interface {
 }
 
 // NewReconciler returns the reconciler of the objects of a kind.
-func NewReconciler(k *Config, of Kind, c client.Client, live client.Reader) *Reconciler {
+func NewReconciler(config *Config, of Kind, c client.Client, live client.Reader) *Reconciler {
 	r := &Reconciler{
-		Config: k, kind: of, Client: c, Live: live, progressWrites: brokers.NewStatusLimiter(),
-		fresh:      k.Freshness(of.Name(), of.New()),
+		Config: config, kind: of, Client: c, Live: live, progressWrites: brokers.NewStatusLimiter(),
+		fresh:      config.Freshness(of.Name(), of.New()),
 		Definition: apiserver.NewDefinitionReader(live, of.Name()),
 		pending:    newPending(),
 	}
-	r.Queue = brokers.NewQueue(of.Name(), k.Clients, k.Clock, &r.Wake)
+	r.Queue = brokers.NewQueue(of.Name(), config.Clients, config.Clock, &r.Wake)
 	return r
 }
 
@@ -178,36 +178,36 @@ func (r *Reconciler) admit(ctx context.Context, before v1beta1.ServiceObject) (c
 	}
 	record, lost := r.pending.of(before)
 	r.reportLost(ctx, lost)
-	v := &Scope{Before: before, Object: before.DeepCopyObject().(v1beta1.ServiceObject), Record: record}
-	if v.Record.released { // it is gone, or has the finalizer of another controller
+	s := &Scope{Before: before, Object: before.DeepCopyObject().(v1beta1.ServiceObject), Record: record}
+	if s.Record.released { // it is gone, or has the finalizer of another controller
 		return ctrl.Result{}, nil
 	}
-	r.resumePending(v)
-	v.stopping = ctx.Err
+	r.resumePending(s)
+	s.stopping = ctx.Err
 	ctx = context.WithoutCancel(ctx) // a request that was sent is finished and recorded also when the process stops
-	result, err := r.kind.ReconcileObject(ctx, v)
-	if !v.Object.CommonStatus().Common().AsyncOpInProgress {
+	result, err := r.kind.ReconcileObject(ctx, s)
+	if !s.Object.CommonStatus().Common().AsyncOpInProgress {
 		r.pending.forgetIdle(before)
 	}
 	return patch.RequeueOnConflict(ctx, result, err)
 }
 
 // KeepPending remembers the status until it is on record.
-func (r *Reconciler) KeepPending(v *Scope) {
-	v.Record.PendingStatus, v.Record.recorded, v.Record.version = v.Object.CommonStatus().DeepCopyStatus(), v.Before.CommonStatus(), v.Before.GetResourceVersion()
+func (r *Reconciler) KeepPending(s *Scope) {
+	s.Record.PendingStatus, s.Record.recorded, s.Record.version = s.Object.CommonStatus().DeepCopyStatus(), s.Before.CommonStatus(), s.Before.GetResourceVersion()
 }
 
 // resumePending continues with a status that is not recorded yet. If another status was recorded since, perhaps by another leader, a
 // refusal is dropped, as it may follow from that; what a broker has done, or may have, is kept.
-func (r *Reconciler) resumePending(v *Scope) {
-	if v.Record.PendingStatus == nil {
+func (r *Reconciler) resumePending(s *Scope) {
+	if s.Record.PendingStatus == nil {
 		return
 	}
-	if v.Record.refused && !lifecycle.NotAfter(v.Before.GetResourceVersion(), v.Record.version) && !equality.Semantic.DeepEqual(v.Before.CommonStatus(), v.Record.recorded) {
-		v.Record.PendingStatus = nil
+	if s.Record.refused && !lifecycle.NotAfter(s.Before.GetResourceVersion(), s.Record.version) && !equality.Semantic.DeepEqual(s.Before.CommonStatus(), s.Record.recorded) {
+		s.Record.PendingStatus = nil
 		return
 	}
-	v.Object.SetStatus(v.Record.PendingStatus.DeepCopyStatus())
+	s.Object.SetStatus(s.Record.PendingStatus.DeepCopyStatus())
 }
 
 // Connect returns the client of a broker, or the blocker for its credentials: with an error where a retry may help.
@@ -228,26 +228,26 @@ func (r *Reconciler) Connect(ctx context.Context, b v1beta1.Broker) (*brokers.Cl
 
 // Send sends a request once the broker has a slot for it; otherwise queued says what it waits for. first is the status to record
 // before the request; nil: none. After an error no request was sent.
-func (r *Reconciler) Send(ctx context.Context, v *Scope, broker v1beta1.Broker, what lifecycle.Operation, first v1beta1.ServiceObjectStatus, ask func() (osbresult.Outcome, error)) (queued *limiter.Wait, err error) {
-	attempts := v.Object.CommonStatus().Common().Attempts
-	if attempts != nil && attempts.Generation != v.Object.GetGeneration() {
+func (r *Reconciler) Send(ctx context.Context, s *Scope, broker v1beta1.Broker, what lifecycle.Operation, first v1beta1.ServiceObjectStatus, ask func() (osbresult.Outcome, error)) (queued *limiter.Wait, err error) {
+	attempts := s.Object.CommonStatus().Common().Attempts
+	if attempts != nil && attempts.Generation != s.Object.GetGeneration() {
 		attempts = nil
 	}
-	release, wait := r.Queue.Enter(v.Object, &v.Record.Queue, brokers.KeyOf(broker), what, attempts)
+	release, wait := r.Queue.Enter(s.Object, &s.Record.Queue, brokers.KeyOf(broker), what, attempts)
 	if release == nil {
 		return &wait, nil
 	}
 	result := limiter.Result{Outcome: limiter.NotSent}
 	defer func() {
 		verdict := release(r.Clock.Now(), result)
-		v.Attribution = r.attribute(broker, result, verdict)
+		s.Attribution = r.attribute(broker, result, verdict)
 	}()
 	if first != nil {
-		if err := r.Record(ctx, v, first); err != nil {
+		if err := r.Record(ctx, s, first); err != nil {
 			return nil, err
 		}
 	}
-	if err := v.Stopping(); err != nil {
+	if err := s.Stopping(); err != nil {
 		return nil, err
 	}
 	out, err := ask()
@@ -257,14 +257,14 @@ func (r *Reconciler) Send(ctx context.Context, v *Scope, broker v1beta1.Broker, 
 	if out.Misconfigured() {
 		r.Clients.RecordMisconfiguration(brokers.KeyOf(broker), what, out)
 	}
-	result, v.polled, v.Record.refused = brokers.ResultOf(out), what == lifecycle.Poll, out.Class == osbresult.Rejected
+	result, s.polled, s.Record.refused = brokers.ResultOf(out), what == lifecycle.Poll, out.Class == osbresult.Rejected
 	if out.Class == osbresult.NeedsCatalog {
 		r.RequestRelist(brokers.KeyOf(broker))
 	}
-	v.Record.SeenRunning = out.Class == osbresult.Accepted || what == lifecycle.Poll && v.Record.SeenRunning
-	v.Record.LastPoll, v.Record.PollAfter = time.Time{}, 0
+	s.Record.SeenRunning = out.Class == osbresult.Accepted || what == lifecycle.Poll && s.Record.SeenRunning
+	s.Record.LastPoll, s.Record.PollAfter = time.Time{}, 0
 	if what == lifecycle.Poll || out.Class == osbresult.Accepted {
-		v.Record.LastPoll, v.Record.PollAfter = r.Clock.Now(), out.RetryAfter
+		s.Record.LastPoll, s.Record.PollAfter = r.Clock.Now(), out.RetryAfter
 	}
 	return nil, nil
 }

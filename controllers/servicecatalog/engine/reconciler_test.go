@@ -66,11 +66,11 @@ func TestAStoppingProcessSendsNothing(t *testing.T) {
 			c := controllertest.NewCluster(t, interceptor.Funcs{}, si)
 			r := newStub(c, &Config{Barrier: consistency.CacheBarrier{Cache: c, Live: c}, Clients: &brokers.Clients{}, ObserveRequest: func(brokers.Key, limiter.Result) {}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
 			asked := false
-			r.reconcile = func(ctx context.Context, v *Scope) (ctrl.Result, error) {
+			r.reconcile = func(ctx context.Context, s *Scope) (ctrl.Result, error) {
 				if stops {
 					stop()
 				}
-				_, err := r.Send(ctx, v, lifecycletest.NewOffering().Broker, lifecycle.Provision, nil, func() (osbresult.Outcome, error) {
+				_, err := r.Send(ctx, s, lifecycletest.NewOffering().Broker, lifecycle.Provision, nil, func() (osbresult.Outcome, error) {
 					asked = true
 					return osbresult.Outcome{Class: osbresult.Done}, nil
 				})
@@ -94,14 +94,14 @@ func TestABrokersChatterIsWrittenNowAndThen(t *testing.T) {
 	if err := c.Get(t.Context(), client.ObjectKeyFromObject(si), before); err != nil {
 		t.Fatal(err)
 	}
-	v := &Scope{
+	s := &Scope{
 		Before: before, Object: before.DeepCopy(), Record: &Record{}, polled: true,
 	}
 	say := func(reason, message string) {
 		t.Helper()
-		status := v.Object.(*v1beta1.ServiceInstance).Status.DeepCopy()
+		status := s.Object.(*v1beta1.ServiceInstance).Status.DeepCopy()
 		instancerules.SetConditions(status, lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: reason, Message: message}, clock.Now())
-		if err := r.Record(t.Context(), v, status); err != nil {
+		if err := r.Record(t.Context(), s, status); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -144,9 +144,9 @@ func TestAnObjectThatVanishesIsReportedOnce(t *testing.T) {
 			c, recorder := controllertest.NewCluster(t, interceptor.Funcs{}, si), events.NewFakeRecorder(10)
 			r := newStub(c, &Config{Barrier: consistency.CacheBarrier{Cache: c, Live: c}, Clients: &brokers.Clients{}, Recorder: recorder, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
 			broker := lifecycletest.NewOffering().Broker
-			r.reconcile = func(_ context.Context, v *Scope) (ctrl.Result, error) {
-				if v.Before.GetUID() == si.UID {
-					v.Record.Unrecorded = NewUnrecorded(v.Before, audit.External{ID: "id-1", Broker: broker}, lifecycle.Provision, osbresult.Outcome{Class: osbresult.Done, Status: 201})
+			r.reconcile = func(_ context.Context, s *Scope) (ctrl.Result, error) {
+				if s.Before.GetUID() == si.UID {
+					s.Record.Unrecorded = NewUnrecorded(s.Before, audit.External{ID: "id-1", Broker: broker}, lifecycle.Provision, osbresult.Outcome{Class: osbresult.Done, Status: 201})
 				}
 				return ctrl.Result{}, nil
 			}

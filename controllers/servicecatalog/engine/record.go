@@ -44,41 +44,41 @@ func WithReason(reason string, err error) error {
 
 // Fail records the results of requests, and the error that blocks the reconcile, which is retried.
 func (r *Reconciler) Fail(ctx context.Context, of KindScope, err error) error {
-	v := of.Common()
+	s := of.Common()
 	if t, ok := errors.AsType[*reasonError](err); ok {
-		v.Object.SetStatus(of.StatusForBlocker(lifecycle.InProgress(t.reason, t.Error()), r.Clock.Now()))
-		r.KeepPending(v)
+		s.Object.SetStatus(of.StatusForBlocker(lifecycle.InProgress(t.reason, t.Error()), r.Clock.Now()))
+		r.KeepPending(s)
 	}
-	if v.Record.PendingStatus == nil {
+	if s.Record.PendingStatus == nil {
 		return err
 	}
-	return errors.Join(err, r.Record(ctx, v, v.Object.CommonStatus()))
+	return errors.Join(err, r.Record(ctx, s, s.Object.CommonStatus()))
 }
 
 // Record writes the status, if it differs from the one on record.
-func (r *Reconciler) Record(ctx context.Context, v *Scope, status v1beta1.ServiceObjectStatus) error {
-	before := v.Before.CommonStatus()
-	if equality.Semantic.DeepEqual(status, before) || v.polled && isProgressOnly(before, status) && !r.progressWrites.AllowN(r.Clock.Now(), 1) {
-		v.Record.PendingStatus, v.Record.Unrecorded = nil, nil
+func (r *Reconciler) Record(ctx context.Context, s *Scope, status v1beta1.ServiceObjectStatus) error {
+	before := s.Before.CommonStatus()
+	if equality.Semantic.DeepEqual(status, before) || s.polled && isProgressOnly(before, status) && !r.progressWrites.AllowN(r.Clock.Now(), 1) {
+		s.Record.PendingStatus, s.Record.Unrecorded = nil, nil
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, RecordTimeout)
 	defer cancel()
-	after := v.Before.DeepCopyObject().(v1beta1.ServiceObject)
+	after := s.Before.DeepCopyObject().(v1beta1.ServiceObject)
 	if err := patch.Status(ctx, r.Client, after, status); err != nil {
 		return err
 	}
-	open := r.HasOpenProblem(v)
-	emitEvents(ctx, r.Recorder, v.Before, before.Common().Conditions, status.Common().Conditions, open)
-	v.Record.open = open && isQuiet(status.Common().Conditions)
-	v.Record.PendingStatus, v.Record.Unrecorded = nil, nil
-	v.Before = after
+	open := r.HasOpenProblem(s)
+	emitEvents(ctx, r.Recorder, s.Before, before.Common().Conditions, status.Common().Conditions, open)
+	s.Record.open = open && isQuiet(status.Common().Conditions)
+	s.Record.PendingStatus, s.Record.Unrecorded = nil, nil
+	s.Before = after
 	return nil
 }
 
 // HasOpenProblem reports whether an event has announced a problem that has not ended.
-func (r *Reconciler) HasOpenProblem(v *Scope) bool {
-	return hasOpenProblem(v.Before.CommonStatus().Common().Conditions, v.Record.open)
+func (r *Reconciler) HasOpenProblem(s *Scope) bool {
+	return hasOpenProblem(s.Before.CommonStatus().Common().Conditions, s.Record.open)
 }
 
 // isProgressOnly reports whether only messages differ while an operation is in progress: the next poll brings new ones.
@@ -94,14 +94,14 @@ func isProgressOnly(before, after v1beta1.ServiceObjectStatus) bool {
 }
 
 // Release removes the finalizer.
-func (r *Reconciler) Release(ctx context.Context, v *Scope, at audit.External, why lifecycle.Cause) error {
+func (r *Reconciler) Release(ctx context.Context, s *Scope, at audit.External, why lifecycle.Cause) error {
 	ctx, cancel := context.WithTimeout(ctx, RecordTimeout)
 	defer cancel()
-	if err := patch.RemoveFinalizer(ctx, r.Client, v.Before.DeepCopyObject().(v1beta1.ServiceObject), v1beta1.Finalizer); err != nil {
+	if err := patch.RemoveFinalizer(ctx, r.Client, s.Before.DeepCopyObject().(v1beta1.ServiceObject), v1beta1.Finalizer); err != nil {
 		return err
 	}
-	v.Record.PendingStatus, v.Record.Unrecorded, v.Record.released = nil, nil, true
-	EmitRelease(ctx, r.Recorder, v.Before, at, why, r.HasOpenProblem(v))
+	s.Record.PendingStatus, s.Record.Unrecorded, s.Record.released = nil, nil, true
+	EmitRelease(ctx, r.Recorder, s.Before, at, why, r.HasOpenProblem(s))
 	r.CountRelease(r.kind.Name(), why)
 	return nil
 }

@@ -59,12 +59,12 @@ func TestNothingIsDoneBeforeTheCacheShowsWhoRefersToIt(t *testing.T) {
 		return c.Get(ctx, key, o, opts...)
 	}
 	cache, live := controllertest.NewCluster(t, interceptor.Funcs{Get: get, List: list}, si, b), controllertest.NewCluster(t, interceptor.Funcs{Get: doubt}, si, b)
-	k := &Config{Index: index.Index{Cache: cache}, Barrier: consistency.CacheBarrier{Cache: cache, Live: live}, Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)}
-	k.Freshness("ServiceBinding", &v1beta1.ServiceBinding{})
-	r := newStub(cache, k)
+	config := &Config{Index: index.Index{Cache: cache}, Barrier: consistency.CacheBarrier{Cache: cache, Live: live}, Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)}
+	config.Freshness("ServiceBinding", &v1beta1.ServiceBinding{})
+	r := newStub(cache, config)
 	var needed []*v1beta1.ServiceBinding
-	r.reconcile = func(ctx context.Context, v *Scope) (_ ctrl.Result, err error) {
-		needed, err = k.Index.Bindings(ctx, client.ObjectKeyFromObject(v.Object))
+	r.reconcile = func(ctx context.Context, s *Scope) (_ ctrl.Result, err error) {
+		needed, err = config.Index.Bindings(ctx, client.ObjectKeyFromObject(s.Object))
 		return ctrl.Result{}, err
 	}
 	if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(si)}); err != nil || len(needed) != 1 {

@@ -75,7 +75,7 @@ type Step struct {
 
 // Run takes steps until there is nothing to do, or to wait for.
 func (r *Reconciler) Run(ctx context.Context, m Machine) (ctrl.Result, error) {
-	v, calls, more := m.Common(), 0, false
+	s, calls, more := m.Common(), 0, false
 	for {
 		next, written, err := r.decide(ctx, m, calls > 0)
 		switch {
@@ -88,7 +88,7 @@ func (r *Reconciler) Run(ctx context.Context, m Machine) (ctrl.Result, error) {
 				return ctrl.Result{}, r.Fail(ctx, m, err)
 			}
 		case next.Need != "", next.Request != nil && calls > 0 && (!more || calls >= maxCalls): // that is for another time, as it may wait for a slot
-			return r.RequeueNow(next.Status), r.Record(ctx, v, v.Object.CommonStatus())
+			return r.RequeueNow(next.Status), r.Record(ctx, s, s.Object.CommonStatus())
 		case next.Request != nil:
 			made, result, err := r.execute(ctx, m, next, calls == 0, &more)
 			if !made || err != nil {
@@ -134,7 +134,7 @@ func (r *Reconciler) readDefinition(ctx context.Context, m Machine) error {
 
 // execute sends the request of a step and applies the answer. If none was sent, it returns when to continue.
 func (r *Reconciler) execute(ctx context.Context, m Machine, next Step, first bool, more *bool) (made bool, _ ctrl.Result, _ error) {
-	v, broker := m.Common(), m.Broker()
+	s, broker := m.Common(), m.Broker()
 	connection, problem, err := r.Connect(ctx, broker)
 	switch {
 	case problem != nil:
@@ -150,11 +150,11 @@ func (r *Reconciler) execute(ctx context.Context, m Machine, next Step, first bo
 		}
 	}
 	var ahead v1beta1.ServiceObjectStatus
-	if next.WriteAhead || v.Record.PendingStatus != nil && first { // an answer is recorded before the next request
+	if next.WriteAhead || s.Record.PendingStatus != nil && first { // an answer is recorded before the next request
 		ahead = next.Status
 	}
 	var a operation.Answer
-	queued, err := r.Send(ctx, v, broker, next.Request.Operation, ahead, func() (_ osbresult.Outcome, err error) {
+	queued, err := r.Send(ctx, s, broker, next.Request.Operation, ahead, func() (_ osbresult.Outcome, err error) {
 		a, err = m.Ask(ctx, connection)
 		return a.Outcome, err
 	})
@@ -165,44 +165,44 @@ func (r *Reconciler) execute(ctx context.Context, m Machine, next Step, first bo
 		result, err := r.ReconcileQueued(ctx, m, *queued, m.IsQuietInQueue())
 		return false, result, err
 	}
-	a.Attribution = v.Attribution
+	a.Attribution = s.Attribution
 	*more = r.apply(ctx, m, next, a)
 	return true, ctrl.Result{}, nil
 }
 
 // apply applies an answer to the object, which is recorded with the next step.
 func (r *Reconciler) apply(ctx context.Context, m Machine, next Step, a operation.Answer) (more bool) {
-	v, what := m.Common(), next.Request.Operation
+	s, what := m.Common(), next.Request.Operation
 	if lifecycle.IsDeleted(what, next.Request.Removal, a.Class, a.State) {
-		audit.Deleted(ctx, r.Recorder, v.Before, m.External(next.ID), m.RuleOfDeletion())
+		audit.Deleted(ctx, r.Recorder, s.Before, m.External(next.ID), m.RuleOfDeletion())
 	}
 	more = m.Apply(a)
-	r.ObserveRecovery(ctx, m.Broker(), next.Status, v.Object.CommonStatus())
+	r.ObserveRecovery(ctx, m.Broker(), next.Status, s.Object.CommonStatus())
 	if what == lifecycle.Provision || what == lifecycle.Bind {
-		v.Record.Unrecorded = NewUnrecorded(v.Before, m.External(next.ID), what, a.Outcome)
+		s.Record.Unrecorded = NewUnrecorded(s.Before, m.External(next.ID), what, a.Outcome)
 	}
-	r.KeepPending(v)
-	v.Record.SeenRunning = v.Record.SeenRunning || a.State == osbresult.InProgress
+	r.KeepPending(s)
+	s.Record.SeenRunning = s.Record.SeenRunning || a.State == osbresult.InProgress
 	in := m.Inputs()
-	in.SeenRunning, in.LastPoll, in.PollAfter = v.Record.SeenRunning, v.Record.LastPoll, v.Record.PollAfter
+	in.SeenRunning, in.LastPoll, in.PollAfter = s.Record.SeenRunning, s.Record.LastPoll, s.Record.PollAfter
 	return more
 }
 
 // finish records a step without a request.
 func (r *Reconciler) finish(ctx context.Context, m Machine, next Step) (ctrl.Result, error) {
-	v := m.Common()
-	r.Queue.Leave(client.ObjectKeyFromObject(v.Object), &v.Record.Queue)
+	s := m.Common()
+	r.Queue.Leave(client.ObjectKeyFromObject(s.Object), &s.Record.Queue)
 	if next.Release == nil {
-		if err := r.Record(ctx, v, next.Status); err != nil {
+		if err := r.Record(ctx, s, next.Status); err != nil {
 			return ctrl.Result{}, err
 		}
 		return m.Finish(ctx, r.Requeue(next.RequeueAt, next.Status)), nil
 	}
-	if err := r.Release(ctx, v, m.External(next.ID), *next.Release); err != nil {
+	if err := r.Release(ctx, s, m.External(next.ID), *next.Release); err != nil {
 		return ctrl.Result{}, err
 	}
 	if key, ok := m.Claim(); ok {
-		r.Claims.Release(key, v.Object.GetUID())
+		r.Claims.Release(key, s.Object.GetUID())
 	}
 	return ctrl.Result{}, nil
 }

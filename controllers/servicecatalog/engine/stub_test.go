@@ -32,9 +32,9 @@ type stub struct {
 	reconcile func(context.Context, *Scope) (ctrl.Result, error)
 }
 
-func newStub(c client.Client, k *Config) *stub {
+func newStub(c client.Client, config *Config) *stub {
 	s := &stub{}
-	s.Reconciler = NewReconciler(k, s, c, c)
+	s.Reconciler = NewReconciler(config, s, c, c)
 	return s
 }
 

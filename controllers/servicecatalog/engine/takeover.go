@@ -30,8 +30,8 @@ import (
 // AwaitTakeover holds an object of the original service-catalog until a person has recorded that it is taken over: it records in the
 // conditions that the object waits, and returns when to look again; nil: the object does not wait. What is taken over was created for the
 // object.
-func (r *Reconciler) AwaitTakeover(ctx context.Context, v *Scope) (*ctrl.Result, error) {
-	o, status := v.Object, v.Object.CommonStatus().Common()
+func (r *Reconciler) AwaitTakeover(ctx context.Context, s *Scope) (*ctrl.Result, error) {
+	o, status := s.Object, s.Object.CommonStatus().Common()
 	if !lifecycle.IsFromOriginal(o, status.Conditions, status.CreatedForUID) || !o.GetDeletionTimestamp().IsZero() && catalog.IsRetained(o) {
 		return nil, nil
 	}
@@ -46,7 +46,7 @@ func (r *Reconciler) AwaitTakeover(ctx context.Context, v *Scope) (*ctrl.Result,
 		})
 		status.Conditions = lifecycle.RequireTakeover(status.Conditions, now)
 		result := r.Requeue(now.Add(brokers.TakeoverInterval), o.CommonStatus())
-		return &result, r.Record(ctx, v, o.CommonStatus())
+		return &result, r.Record(ctx, s, o.CommonStatus())
 	}
 	if status.Conditions = lifecycle.EndTakeover(status.Conditions); lifecycle.IsTakenOver(o, at) {
 		status.CreatedForUID = o.GetUID()

@@ -60,16 +60,16 @@ type scope struct {
 
 // ReconcileObject observes, decides, executes and records.
 func (r *Reconciler) ReconcileObject(ctx context.Context, of *engine.Scope) (ctrl.Result, error) {
-	v := &scope{Scope: of, r: r, instance: of.Object.(*v1beta1.ServiceInstance)}
+	s := &scope{Scope: of, r: r, instance: of.Object.(*v1beta1.ServiceInstance)}
 	if wait, err := r.AwaitTakeover(ctx, of); wait != nil || err != nil {
 		return ptr.Deref(wait, ctrl.Result{}), err
 	}
-	if err := r.observe(ctx, v); err != nil {
+	if err := r.observe(ctx, s); err != nil {
 		return ctrl.Result{}, fmt.Errorf("looking up what the instance refers to: %w", err)
 	}
-	result, err := r.Run(ctx, v)
+	result, err := r.Run(ctx, s)
 	if err == nil {
-		err = v.unread
+		err = s.unread
 	}
 	return result, err
 }

@@ -33,21 +33,21 @@ import (
 
 // secretsOf returns the values of Secrets that the broker has, or is sent, as parameters of an instance; nil: there are none. They are
 // read when an answer has text to show, and are complete where the Secrets are still those that were sent (R7).
-func (r *Reconciler) secretsOf(ctx context.Context, v *scope, about lifecycle.Operation) osb.Secrets {
-	sent := slices.DeleteFunc([]*v1beta1.ServiceInstancePropertiesState{v.instance.Status.ExternalProperties, v.instance.Status.InProgressProperties},
+func (r *Reconciler) secretsOf(ctx context.Context, s *scope, about lifecycle.Operation) osb.Secrets {
+	sent := slices.DeleteFunc([]*v1beta1.ServiceInstancePropertiesState{s.instance.Status.ExternalProperties, s.instance.Status.InProgressProperties},
 		func(props *v1beta1.ServiceInstancePropertiesState) bool {
-			return lifecycle.NonNil(props).ParameterChecksum == "" || props.ParametersVersion == "" && len(v.instance.Spec.ParametersFrom) == 0
+			return lifecycle.NonNil(props).ParameterChecksum == "" || props.ParametersVersion == "" && len(s.instance.Spec.ParametersFrom) == 0
 		})
-	isSending := (about == lifecycle.Provision || about == lifecycle.Update) && len(v.inputs.Parameters.Secrets) > 0
+	isSending := (about == lifecycle.Provision || about == lifecycle.Update) && len(s.inputs.Parameters.Secrets) > 0
 	if len(sent) == 0 && !isSending {
 		return nil
 	}
 	return func() (values []string, all bool) {
-		p := v.inputs.Parameters
+		p := s.inputs.Parameters
 		if !p.Known {
 			var err error
-			if p, err = engine.ParametersVersion(ctx, r.Index.Cache, v.instance.Namespace, v.instance.Spec.ParametersFrom); err == nil {
-				p, err = r.ReadParameters(ctx, v.instance, v.instance.Spec.Parameters, v.instance.Spec.ParametersFrom, p)
+			if p, err = engine.ParametersVersion(ctx, r.Index.Cache, s.instance.Namespace, s.instance.Spec.ParametersFrom); err == nil {
+				p, err = r.ReadParameters(ctx, s.instance, s.instance.Spec.Parameters, s.instance.Spec.ParametersFrom, p)
 			}
 			if err != nil {
 				return nil, false
@@ -62,19 +62,19 @@ func (r *Reconciler) secretsOf(ctx context.Context, v *scope, about lifecycle.Op
 }
 
 // sendRequest sends a request. After an error none was sent.
-func (r *Reconciler) sendRequest(ctx context.Context, v *scope, broker *osb.Client, call *instancerules.Request) (instancerules.Answer, error) {
-	identity := engine.OriginatingIdentity(v.instance.Spec.UserInfo)
+func (r *Reconciler) sendRequest(ctx context.Context, s *scope, broker *osb.Client, call *instancerules.Request) (instancerules.Answer, error) {
+	identity := engine.OriginatingIdentity(s.instance.Spec.UserInfo)
 	if call.Operation == lifecycle.Deprovision || call.Removal {
 		identity = nil // who deletes an object is not known, and an orphan mitigation is on behalf of no user
 	}
 	params := osb.Params{InstanceID: call.InstanceID, ServiceID: call.ServiceID, PlanID: call.PlanID, AcceptsIncomplete: true,
-		MayRepeat: v.MayRepeat, Identity: identity, Secrets: r.secretsOf(ctx, v, call.Operation)}
+		MayRepeat: s.MayRepeat, Identity: identity, Secrets: r.secretsOf(ctx, s, call.Operation)}
 	switch call.Operation {
 	case lifecycle.Poll:
-		last, out := broker.Poll(ctx, osb.PollRequest{Params: params, Removal: call.Removal, Operation: ptr.Deref(v.instance.Status.LastOperation, "")})
+		last, out := broker.Poll(ctx, osb.PollRequest{Params: params, Removal: call.Removal, Operation: ptr.Deref(s.instance.Status.LastOperation, "")})
 		return instancerules.Answer{Outcome: out, State: last.State, OperationDescription: lifecycle.DescriptionOf(last, out)}, nil
 	case lifecycle.Inspect:
-		return inspectInstance(ctx, broker, params, v.inputs.Offering.Class), nil
+		return inspectInstance(ctx, broker, params, s.inputs.Offering.Class), nil
 	case lifecycle.Deprovision:
 		removal, out := broker.Deprovision(ctx, osb.RemovalRequest{Params: params})
 		return instancerules.Answer{Outcome: out, Operation: removal.Operation}, nil
@@ -82,35 +82,35 @@ func (r *Reconciler) sendRequest(ctx context.Context, v *scope, broker *osb.Clie
 	default:
 		return instancerules.Answer{}, lifecycle.UnknownOperation("ServiceInstance", call.Operation)
 	}
-	where, space, err := r.OSBContext(ctx, v.instance.Namespace, v.instance.Name)
+	where, space, err := r.OSBContext(ctx, s.instance.Namespace, s.instance.Name)
 	if err != nil {
 		return instancerules.Answer{}, err
 	}
 	if call.Operation == lifecycle.Update {
-		return r.updateInstance(ctx, v, broker, call, params, where), nil
+		return r.updateInstance(ctx, s, broker, call, params, where), nil
 	}
 	made, out := broker.Provision(ctx, osb.ProvisionRequest{
 		Params: params, Context: where, OrganizationGUID: where.ClusterID, SpaceGUID: space,
-		Parameters: v.inputs.Parameters.Sent, MaintenanceVersion: call.Properties.MaintenanceVersion,
+		Parameters: s.inputs.Parameters.Sent, MaintenanceVersion: call.Properties.MaintenanceVersion,
 	})
 	return instancerules.Answer{Outcome: out, Created: made.Created, DashboardURL: made.DashboardURL, Operation: made.Operation}, nil
 }
 
-func (r *Reconciler) updateInstance(ctx context.Context, v *scope, broker *osb.Client, call *instancerules.Request, params osb.Params, where osb.Context) instancerules.Answer {
+func (r *Reconciler) updateInstance(ctx context.Context, s *scope, broker *osb.Client, call *instancerules.Request, params osb.Params, where osb.Context) instancerules.Answer {
 	request := osb.UpdateRequest{Params: params, Context: where,
 		PreviousPlanID: call.PreviousPlanID, PreviousMaintenanceVersion: call.PreviousMaintenanceVersion}
 	if !call.NewPlan {
 		request.PlanID = ""
 	}
 	if call.NewParameters {
-		if request.Parameters = v.inputs.Parameters.Sent; request.Parameters == nil {
+		if request.Parameters = s.inputs.Parameters.Sent; request.Parameters == nil {
 			request.Parameters = []byte("{}") // all were removed
 		}
 	}
 	if call.NewPlan || call.Properties.MaintenanceVersion != call.PreviousMaintenanceVersion {
 		request.MaintenanceVersion = call.Properties.MaintenanceVersion
 	}
-	if request.PlanID == "" && request.Parameters == nil && request.MaintenanceVersion == "" && !v.inputs.Offering.Class.Common().AllowContextUpdates {
+	if request.PlanID == "" && request.Parameters == nil && request.MaintenanceVersion == "" && !s.inputs.Offering.Class.Common().AllowContextUpdates {
 		request.Context = osb.Context{} // the broker accepts no update of the context alone
 	}
 	updated, out := broker.Update(ctx, request)

@@ -30,38 +30,38 @@ import (
 )
 
 // observe observes what an instance refers to, in the cache.
-func (r *Reconciler) observe(ctx context.Context, v *scope) error {
-	si := v.instance
-	v.inputs = instancerules.Inputs{Inputs: v.Record.Inputs()}
-	w := &v.inputs
+func (r *Reconciler) observe(ctx context.Context, s *scope) error {
+	si := s.instance
+	s.inputs = instancerules.Inputs{Inputs: s.Record.Inputs()}
+	in := &s.inputs
 	var err error
-	if w.Offering, err = engine.FindOffering(ctx, r.Index, si); err != nil {
+	if in.Offering, err = engine.FindOffering(ctx, r.Index, si); err != nil {
 		return err
 	}
-	if w.Offering.Broker != nil {
-		w.Recovered = r.Recoveries.Since(brokers.KeyOf(w.Offering.Broker))
+	if in.Offering.Broker != nil {
+		in.Recovered = r.Recoveries.Since(brokers.KeyOf(in.Offering.Broker))
 	}
-	w.Refs = missingRefs(si, w.Offering)
-	if w.Claimants, err = r.claimantsOf(ctx, si, w.Offering); err != nil {
+	in.Refs = missingRefs(si, in.Offering)
+	if in.Claimants, err = r.claimantsOf(ctx, si, in.Offering); err != nil {
 		return err
 	}
-	if w.OperationPlan, err = engine.FindPlan(ctx, r.Index, w.Offering, instancerules.OperationProperties(&si.Status)); err != nil {
+	if in.OperationPlan, err = engine.FindPlan(ctx, r.Index, in.Offering, instancerules.OperationProperties(&si.Status)); err != nil {
 		return err
 	}
 	if !si.DeletionTimestamp.IsZero() {
-		w.Bindings, w.BindingsGoing, err = r.bindingsOf(ctx, si)
+		in.Bindings, in.BindingsGoing, err = r.bindingsOf(ctx, si)
 		return err
 	}
-	if w.PresentPlan, err = engine.FindPlan(ctx, r.Index, w.Offering, si.Status.ExternalProperties); err != nil {
+	if in.PresentPlan, err = engine.FindPlan(ctx, r.Index, in.Offering, si.Status.ExternalProperties); err != nil {
 		return err
 	}
-	if w.Parameters, err = engine.ParametersVersion(ctx, r.Index.Cache, si.Namespace, si.Spec.ParametersFrom); err != nil {
+	if in.Parameters, err = engine.ParametersVersion(ctx, r.Index.Cache, si.Namespace, si.Spec.ParametersFrom); err != nil {
 		return err
 	}
 	if len(si.Spec.ParametersFrom) == 0 {
-		return r.readParameters(ctx, v)
+		return r.readParameters(ctx, s)
 	}
-	v.Record.RecallDigest(si, &w.Parameters)
+	s.Record.RecallDigest(si, &in.Parameters)
 	return nil
 }
 
@@ -121,19 +121,19 @@ func isUnbinding(b *v1beta1.ServiceBinding) bool {
 }
 
 // readParameters reads an instance's parameters, and validates them with the plan's schema.
-func (r *Reconciler) readParameters(ctx context.Context, v *scope) error {
-	p, err := r.ReadParameters(ctx, v.instance, v.instance.Spec.Parameters, v.instance.Spec.ParametersFrom, v.inputs.Parameters)
-	v.Record.RememberDigest(v.instance, p)
-	if err != nil || p.Blocker != nil || v.inputs.Offering.Plan == nil {
-		v.inputs.Parameters = p
+func (r *Reconciler) readParameters(ctx context.Context, s *scope) error {
+	p, err := r.ReadParameters(ctx, s.instance, s.instance.Spec.Parameters, s.instance.Spec.ParametersFrom, s.inputs.Parameters)
+	s.Record.RememberDigest(s.instance, p)
+	if err != nil || p.Blocker != nil || s.inputs.Offering.Plan == nil {
+		s.inputs.Parameters = p
 		return err
 	}
-	common := v.inputs.Offering.Plan.Common()
+	common := s.inputs.Offering.Plan.Common()
 	plans := common.InstanceCreateParameterSchema
-	if instancerules.IsProvisioned(&v.instance.Status) {
+	if instancerules.IsProvisioned(&s.instance.Status) {
 		plans = common.InstanceUpdateParameterSchema
 	}
 	p.Invalid = engine.ValidateParameters(ctx, plans, p)
-	v.inputs.Parameters = p
+	s.inputs.Parameters = p
 	return nil
 }

@@ -40,8 +40,8 @@ import (
 )
 
 // Setup registers the controller of ServiceInstances.
-func Setup(mgr ctrl.Manager, k *engine.Config, workers int) error {
-	r := newReconciler(mgr.GetClient(), mgr.GetAPIReader(), k)
+func Setup(mgr ctrl.Manager, config *engine.Config, workers int) error {
+	r := newReconciler(mgr.GetClient(), mgr.GetAPIReader(), config)
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("serviceinstance").
 		For(&v1beta1.ServiceInstance{}).
@@ -60,9 +60,9 @@ func Setup(mgr ctrl.Manager, k *engine.Config, workers int) error {
 		Complete(r)
 }
 
-func newReconciler(c client.Client, live client.Reader, k *engine.Config) *Reconciler {
-	r := &Reconciler{dependents: dependents{k.Index}}
-	r.Reconciler = engine.NewReconciler(k, r, c, live)
+func newReconciler(c client.Client, live client.Reader, config *engine.Config) *Reconciler {
+	r := &Reconciler{dependents: dependents{config.Index}}
+	r.Reconciler = engine.NewReconciler(config, r, c, live)
 	return r
 }
 

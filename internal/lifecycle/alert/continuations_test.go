@@ -81,21 +81,21 @@ func (c *continuation) observe() (*v1beta1.Alert, Inputs) {
 
 // record writes the status, or removes the finalizer.
 func (c *continuation) record() {
-	a, w := c.observe()
-	plan := Decide(a, w)
+	a, in := c.observe()
+	plan := Decide(a, in)
 	if plan.Action == Release {
 		c.released = true
 		return
 	}
-	a.Status = Report(a, plan, w)
+	a.Status = Report(a, plan, in)
 	c.alert, c.outcomes = a, nil
 }
 
 // send sends what is due; what each receiver does with it is chosen.
 func (c *continuation) send() {
-	a, w := c.observe()
+	a, in := c.observe()
 	ahead := false
-	for _, d := range Decide(a, w).Deliveries {
+	for _, d := range Decide(a, in).Deliveries {
 		if d.Send == nil || !c.calm && RefOf(d.Row) == team && c.choose(2) == 1 { // it waits for a slot
 			continue
 		}

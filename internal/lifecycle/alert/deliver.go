@@ -28,7 +28,7 @@ import (
 const OrderTolerance = 5 * time.Minute
 
 // resolve sends that the alert is over, until a time of the API server; zero: without end.
-func (d *DeliveryPlan) resolve(p Target, until time.Time, w Inputs) {
+func (d *DeliveryPlan) resolve(p Target, until time.Time, in Inputs) {
 	switch {
 	case isSuspended(p): // on purpose, so that the limit begins anew afterwards
 		d.Row.FirstAttemptTime, until = nil, time.Time{}
@@ -37,9 +37,9 @@ func (d *DeliveryPlan) resolve(p Target, until time.Time, w Inputs) {
 		d.Row.Reason, d.Row.Message, d.Row.NextAttemptTime = p.Problem.Reason, p.Problem.Message, nil
 		d.phase, d.reason = phaseBlocked, p.Problem.Reason
 	default:
-		d.request(p, ResolvedHash(), result.Resolved, v1beta1.ReasonResolving, w)
+		d.request(p, ResolvedHash(), result.Resolved, v1beta1.ReasonResolving, in)
 	}
-	d.Wake = Earliest(d.Wake, w.wakeAt(until))
+	d.Wake = Earliest(d.Wake, in.wakeAt(until))
 }
 
 // rest settles a row. An error message stays only where the error is why.
@@ -66,11 +66,11 @@ func (d *DeliveryPlan) waitFor(p Problem) {
 
 // allowForOrder keeps a young Alert in progress whose receiver or Secret does not exist: manifests are applied together, in any
 // order.
-func (d *DeliveryPlan) allowForOrder(a *v1beta1.Alert, w Inputs) {
+func (d *DeliveryPlan) allowForOrder(a *v1beta1.Alert, in Inputs) {
 	until := a.CreationTimestamp.Add(OrderTolerance)
 	missing := d.reason == v1beta1.ReasonReceiverNotFound || d.reason == v1beta1.ReasonSecretNotFound
-	if missing && !w.hasPassed(until) {
-		d.phase, d.Wake = phaseInProgress, w.wakeAt(until)
+	if missing && !in.hasPassed(until) {
+		d.phase, d.Wake = phaseInProgress, in.wakeAt(until)
 	}
 }
 
@@ -79,7 +79,7 @@ func isSlow(row v1beta1.Delivery) bool { return row.MisconfiguredAnswers > limit
 
 // request makes the request for the content of a hash, if it is due: it waits between attempts, and after a final refusal until the
 // receiver changes.
-func (d *DeliveryPlan) request(p Target, hash string, event result.Event, reason string, w Inputs) {
+func (d *DeliveryPlan) request(p Target, hash string, event result.Event, reason string, in Inputs) {
 	again := d.Row.LastAttemptedHash == hash
 	unchanged := again && d.Row.LastAttemptedReceiver == p.Version
 	if unchanged && d.Row.State == v1beta1.DeliveryFailed {
@@ -94,7 +94,7 @@ func (d *DeliveryPlan) request(p Target, hash string, event result.Event, reason
 		d.Row.State = v1beta1.DeliveryPending
 	}
 	next := d.Row.NextAttemptTime
-	if unchanged && next != nil && w.Now.Before(next.Time) && !isAhead(lastAttempt(d.Row), w.Now) && !w.isRecovered(d.Row) {
+	if unchanged && next != nil && in.Now.Before(next.Time) && !isAhead(lastAttempt(d.Row), in.Now) && !in.isRecovered(d.Row) {
 		d.Wake = next.Time
 		return
 	}
@@ -102,7 +102,7 @@ func (d *DeliveryPlan) request(p Target, hash string, event result.Event, reason
 		WriteAhead: isAtMostOnce(p), AtMostOnce: isAtMostOnce(p), ByDefault: d.Row.ByDefault}
 	// A refusal says nothing of an earlier attempt that may have arrived. A resolve may have arrived where it was sent, and is sent where a
 	// message may have arrived: until the next confirmation neither is certain.
-	d.Send.OutcomeUnknown = d.Row.OutcomeUnknown || !IsNotified(d.Row) && (d.mayHold(w) || event == result.Resolved) ||
+	d.Send.OutcomeUnknown = d.Row.OutcomeUnknown || !IsNotified(d.Row) && (d.mayHold(in) || event == result.Resolved) ||
 		event == result.Fired && IsNotified(d.Row) && isResolved(d.Row.LastAttemptedHash)
 	if event == result.Resolved {
 		d.Send.FilteredHash = d.Row.FilteredHash
@@ -116,8 +116,8 @@ func (d *DeliveryPlan) request(p Target, hash string, event result.Event, reason
 	}
 	if unchanged {
 		d.Send.Unconfirmed = d.Row.UnconfirmedAnswers
-		d.Send.Misconfigured, d.Send.FailingSince = d.Row.MisconfiguredAnswers, w.lastFailure(d.Row)
-		if f, ok := w.Failed[RefOf(d.Row)]; ok {
+		d.Send.Misconfigured, d.Send.FailingSince = d.Row.MisconfiguredAnswers, in.lastFailure(d.Row)
+		if f, ok := in.Failed[RefOf(d.Row)]; ok {
 			d.Send.FailingSince = f.Since
 		}
 		d.Send.OwnFault = isSlow(d.Row) && next != nil
@@ -152,12 +152,12 @@ const (
 
 // isKept reports whether the receivers that forget what they hold keep it from now on, as the Alert goes away without a resolve. Those that
 // do not are asked to, until a time of the API server.
-func (pl *Plan) isKept(a *v1beta1.Alert, until time.Time, w Inputs) bool {
+func (pl *Plan) isKept(a *v1beta1.Alert, until time.Time, in Inputs) bool {
 	kept := true
 	for i := range pl.Deliveries {
-		if d := &pl.Deliveries[i]; d.isForgotten(a, w) && !w.hasPassed(until) {
+		if d := &pl.Deliveries[i]; d.isForgotten(a, in) && !in.hasPassed(until) {
 			kept = false
-			d.keep(w)
+			d.keep(in)
 			pl.Wake = Earliest(pl.Wake, d.Wake)
 		}
 	}
@@ -166,29 +166,29 @@ func (pl *Plan) isKept(a *v1beta1.Alert, until time.Time, w Inputs) bool {
 
 // isForgotten reports whether the receiver forgets what it holds and can be asked to keep it. A deletion does not wait for a receiver that
 // fails.
-func (d *DeliveryPlan) isForgotten(a *v1beta1.Alert, w Inputs) bool {
+func (d *DeliveryPlan) isForgotten(a *v1beta1.Alert, in Inputs) bool {
 	ref := RefOf(d.Row)
-	_, fails := w.Failed[ref]
+	_, fails := in.Failed[ref]
 	switch {
-	case !d.Wanted, w.RepostEvery[ref] == 0, w.Targets[ref].Problem != nil, w.Kept[ref], !a.DeletionTimestamp.IsZero() && (fails || w.Blocked[ref]):
+	case !d.Wanted, in.RepostEvery[ref] == 0, in.Targets[ref].Problem != nil, in.Kept[ref], !a.DeletionTimestamp.IsZero() && (fails || in.Blocked[ref]):
 		return false
 	}
 	return a.Spec.State == v1beta1.AlertFiring && d.Row.State == v1beta1.DeliverySent && confirmed(d.Row, ContentHash(&a.Spec))
 }
 
 // keep repeats what the receiver holds for the last time.
-func (d *DeliveryPlan) keep(w Inputs) {
+func (d *DeliveryPlan) keep(in Inputs) {
 	ref := RefOf(d.Row)
-	if _, busy := w.InFlight[ref]; busy {
+	if _, busy := in.InFlight[ref]; busy {
 		return
 	}
 	d.Send = nil
-	if failed, ok := w.Failed[ref]; ok {
-		if d.Wake = future(failed.At.Add(keepRetry), w.Now); !d.Wake.IsZero() {
+	if failed, ok := in.Failed[ref]; ok {
+		if d.Wake = future(failed.At.Add(keepRetry), in.Now); !d.Wake.IsZero() {
 			return
 		}
 	}
-	d.Send = d.repeat(w.Targets[ref], w.RepostEvery[ref])
+	d.Send = d.repeat(in.Targets[ref], in.RepostEvery[ref])
 	d.Send.Last = true
 }
 

@@ -25,7 +25,7 @@ import (
 )
 
 // planFiring sends a firing alert, unless the receiver has it or may not get it.
-func (d *DeliveryPlan) planFiring(a *v1beta1.Alert, p Target, w Inputs) {
+func (d *DeliveryPlan) planFiring(a *v1beta1.Alert, p Target, in Inputs) {
 	page := ContentHash(&a.Spec)
 	switch {
 	case confirmed(d.Row, page):
@@ -34,12 +34,12 @@ func (d *DeliveryPlan) planFiring(a *v1beta1.Alert, p Target, w Inputs) {
 	case isOutcomeUnknown(d.Row, page, p):
 		d.planUnknown()
 		return
-	case d.isFiltered(a, page, p, w):
+	case d.isFiltered(a, page, p, in):
 		d.Row.FilteredHash = page
-		d.planFiltered(p, w)
+		d.planFiltered(p, in)
 		return
-	case expired(a, w):
-		d.Row.OutcomeUnknown = d.Row.OutcomeUnknown || d.mayHold(w) && !IsNotified(d.Row)
+	case expired(a, in):
+		d.Row.OutcomeUnknown = d.Row.OutcomeUnknown || d.mayHold(in) && !IsNotified(d.Row)
 		d.rest(v1beta1.DeliveryExpired, v1beta1.ReasonExpired)
 		return
 	case isRestored(a) && d.Row.LastAttemptedHash == "":
@@ -49,37 +49,37 @@ func (d *DeliveryPlan) planFiring(a *v1beta1.Alert, p Target, w Inputs) {
 		})
 	case p.Problem != nil:
 		d.waitFor(*p.Problem)
-		d.allowForOrder(a, w)
+		d.allowForOrder(a, in)
 	case d.reopens(a, page, p):
-		d.resolve(p, time.Time{}, w)
+		d.resolve(p, time.Time{}, in)
 	default:
-		d.request(p, page, d.firingEvent(a), v1beta1.ReasonRetrying, w)
+		d.request(p, page, d.firingEvent(a), v1beta1.ReasonRetrying, in)
 		d.setSeverity(a.Spec.Severity)
-		d.allowForFormerLeader(a, w)
+		d.allowForFormerLeader(a, in)
 	}
 	d.writeAhead(a)
-	d.Wake = Earliest(d.Wake, w.wakeAt(expiry(a)))
+	d.Wake = Earliest(d.Wake, in.wakeAt(expiry(a)))
 }
 
 // isFiltered reports whether the receiver's minSeverity filters the content. An edited minSeverity applies to the next content.
-func (d *DeliveryPlan) isFiltered(a *v1beta1.Alert, page string, p Target, w Inputs) bool {
-	held := d.mayHold(w)
+func (d *DeliveryPlan) isFiltered(a *v1beta1.Alert, page string, p Target, in Inputs) bool {
+	held := d.mayHold(in)
 	switch {
 	case d.Row.FilteredHash == page:
 		return true
-	case p.Problem != nil, !held && (expired(a, w) || isRestored(a)):
+	case p.Problem != nil, !held && (expired(a, in) || isRestored(a)):
 		return false
 	}
 	return rank(a.Spec.Severity) < rank(p.Spec.MinSeverity)
 }
 
 // planFiltered resolves at a receiver what it holds, or may hold, and what is below its minSeverity now.
-func (d *DeliveryPlan) planFiltered(p Target, w Inputs) {
+func (d *DeliveryPlan) planFiltered(p Target, in Inputs) {
 	switch {
 	case confirmed(d.Row, ResolvedHash()):
 		d.rest(v1beta1.DeliveryResolved, v1beta1.ReasonBelowMinSeverity)
-	case d.mayHold(w):
-		d.planOver(p, w)
+	case d.mayHold(in):
+		d.planOver(p, in)
 		if d.Send != nil {
 			d.Send.BelowMinimum = p.Spec.MinSeverity
 		}
@@ -116,8 +116,8 @@ func (d *DeliveryPlan) setSeverity(s v1beta1.Severity) {
 
 // allowForFormerLeader has a refusal of the first content not count as proof that the receiver holds nothing: a former leader may have sent
 // it as well, without a record (R1).
-func (d *DeliveryPlan) allowForFormerLeader(a *v1beta1.Alert, w Inputs) {
-	if d.Send != nil && isUnrecorded(a) && a.CreationTimestamp.Time.Before(w.LeaderSince) {
+func (d *DeliveryPlan) allowForFormerLeader(a *v1beta1.Alert, in Inputs) {
+	if d.Send != nil && isUnrecorded(a) && a.CreationTimestamp.Time.Before(in.LeaderSince) {
 		d.Send.OutcomeUnknown = true
 	}
 }

@@ -149,9 +149,9 @@ func reposts(a *v1beta1.Alert, p Target, now time.Time) bool {
 func settleAt(t *testing.T, a *v1beta1.Alert, p Target, now time.Time) (after *v1beta1.Alert, heard []result.Event) {
 	t.Helper()
 	for range 5 {
-		w := inputsFor(p, now)
-		plan := Decide(a, w)
-		a.Status = Report(a, plan, w)
+		in := inputsFor(p, now)
+		plan := Decide(a, in)
+		a.Status = Report(a, plan, in)
 		send := plan.Deliveries[0].Send
 		if send == nil {
 			return a, heard

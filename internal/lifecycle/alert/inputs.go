@@ -115,38 +115,38 @@ type InFlightRequest struct {
 }
 
 // hasPassed reports whether a time of the API server has passed.
-func (i Inputs) hasPassed(t time.Time) bool {
-	return !i.ServerTime.IsZero() && !i.ServerTime.Before(t)
+func (in Inputs) hasPassed(t time.Time) bool {
+	return !in.ServerTime.IsZero() && !in.ServerTime.Before(t)
 }
 
 // wakeAt returns when, by this process's clock, to plan again for a time of the API server; zero: t has passed, or is never.
-func (i Inputs) wakeAt(t time.Time) time.Time {
+func (in Inputs) wakeAt(t time.Time) time.Time {
 	switch {
-	case t.IsZero() || i.hasPassed(t):
+	case t.IsZero() || in.hasPassed(t):
 		return time.Time{}
-	case i.ServerTime.IsZero():
-		return i.Now.Add(time.Minute)
+	case in.ServerTime.IsZero():
+		return in.Now.Add(time.Minute)
 	}
-	return i.Now.Add(t.Sub(i.ServerTime))
+	return in.Now.Add(t.Sub(in.ServerTime))
 }
 
 // lastFailure is when the last attempt of a delivery failed; zero: it did not. The time of another process's attempt is that of the
 // status, rounded up.
-func (i Inputs) lastFailure(row v1beta1.Delivery) time.Time {
-	if f, ok := i.Failed[RefOf(row)]; ok {
+func (in Inputs) lastFailure(row v1beta1.Delivery) time.Time {
+	if f, ok := in.Failed[RefOf(row)]; ok {
 		return f.At
 	}
 	if row.LastAttemptedReceiver == "" || row.LastAttemptTime == nil {
 		return time.Time{}
 	}
-	return Earliest(row.LastAttemptTime.Add(time.Second), i.Now) // it may have been recorded under another clock
+	return Earliest(row.LastAttemptTime.Add(time.Second), in.Now) // it may have been recorded under another clock
 }
 
 // isRecovered reports whether the receiver has succeeded since the last attempt, so that the next one may. An attempt that failed
 // although the receiver worked waits for its own time.
-func (i Inputs) isRecovered(row v1beta1.Delivery) bool {
+func (in Inputs) isRecovered(row v1beta1.Delivery) bool {
 	ref := RefOf(row)
-	return !i.Failed[ref].OwnFault && i.Recovered[ref].After(i.lastFailure(row))
+	return !in.Failed[ref].OwnFault && in.Recovered[ref].After(in.lastFailure(row))
 }
 
 // Action is what to do with the Alert itself. The set is closed.

@@ -24,18 +24,18 @@ import (
 )
 
 // planResolved sends that the alert is over to a receiver that may hold a message.
-func (d *DeliveryPlan) planResolved(a *v1beta1.Alert, p Target, w Inputs) {
+func (d *DeliveryPlan) planResolved(a *v1beta1.Alert, p Target, in Inputs) {
 	unrecorded := d.Wanted && isUnrecorded(a) && isEdited(a)
-	if !d.mayHold(w) && !unrecorded {
+	if !d.mayHold(in) && !unrecorded {
 		d.rest(v1beta1.DeliveryResolved, "")
 		return
 	}
-	d.planOver(p, w)
+	d.planOver(p, in)
 }
 
 // planOver sends that the alert is over, until the receiver's resolve timeout. The resolve is recorded first, as the edit that it follows
 // from can be taken back.
-func (d *DeliveryPlan) planOver(p Target, w Inputs) {
+func (d *DeliveryPlan) planOver(p Target, in Inputs) {
 	if isOutcomeUnknown(d.Row, ResolvedHash(), p) {
 		d.planUnknown()
 		return
@@ -45,12 +45,12 @@ func (d *DeliveryPlan) planOver(p Target, w Inputs) {
 		until = d.Row.FirstAttemptTime.Add(p.ResolveTimeout())
 	}
 	changed := p.Problem == nil && d.Row.LastAttemptedReceiver != p.Version
-	if !until.IsZero() && w.hasPassed(until) && !changed && !isSuspended(p) {
+	if !until.IsZero() && in.hasPassed(until) && !changed && !isSuspended(p) {
 		d.Row.NextAttemptTime = nil
 		d.phase, d.reason = phaseBlocked, v1beta1.ReasonResolveTimedOut
 		return
 	}
-	d.resolve(p, until, w)
+	d.resolve(p, until, in)
 	if d.Send != nil && d.Send.Hash != d.Row.LastAttemptedHash {
 		d.Send.WriteAhead = true
 	}
@@ -58,38 +58,38 @@ func (d *DeliveryPlan) planOver(p Target, w Inputs) {
 
 // planDeleted sends that the alert is over to a receiver that may hold a message. What was certainly not accepted is cancelled, so that a
 // storm can be purged; a young Alert that was never attempted gets one attempt, if that can be made.
-func (d *DeliveryPlan) planDeleted(a *v1beta1.Alert, p Target, w Inputs) {
+func (d *DeliveryPlan) planDeleted(a *v1beta1.Alert, p Target, in Inputs) {
 	if retainsExternal(a) {
 		return
 	}
-	limit := w.deletionLimit(a, d.Row, p)
-	inTime := limit.IsZero() || !w.hasPassed(limit)
+	limit := in.deletionLimit(a, d.Row, p)
+	inTime := limit.IsZero() || !in.hasPassed(limit)
 	switch {
 	case isOutcomeUnknown(d.Row, ResolvedHash(), p):
 		d.rest(v1beta1.DeliveryUnknown, v1beta1.ReasonOutcomeUnknown)
-	case d.mayHold(w) && p.Spec != nil && inTime:
+	case d.mayHold(in) && p.Spec != nil && inTime:
 		if d.Row.State == v1beta1.DeliveryFailed && isResolved(d.Row.LastAttemptedHash) && d.Row.LastAttemptTime.Before(a.DeletionTimestamp) {
 			d.Row.State = v1beta1.DeliverySent // the deletion is tried again
 		}
-		d.resolve(p, limit, w)
-	case d.Wanted && inTime && !w.Blocked[RefOf(d.Row)] && d.eligibleForLastAttempt(a, p, w):
-		d.request(p, ContentHash(&a.Spec), result.Fired, v1beta1.ReasonRetrying, w)
+		d.resolve(p, limit, in)
+	case d.Wanted && inTime && !in.Blocked[RefOf(d.Row)] && d.eligibleForLastAttempt(a, p, in):
+		d.request(p, ContentHash(&a.Spec), result.Fired, v1beta1.ReasonRetrying, in)
 		d.setSeverity(a.Spec.Severity)
 		d.writeAhead(a)
-		d.Wake = w.wakeAt(limit)
-	case d.Wanted && isUnrecorded(a) && !isYoung(a) && p.Problem == nil && inTime && !w.Blocked[RefOf(d.Row)]:
-		d.resolve(p, limit, w)
+		d.Wake = in.wakeAt(limit)
+	case d.Wanted && isUnrecorded(a) && !isYoung(a) && p.Problem == nil && inTime && !in.Blocked[RefOf(d.Row)]:
+		d.resolve(p, limit, in)
 	}
 }
 
 // deletionLimit is until when a receiver may delay a deletion: at least a minute for a message that is still to be sent, else the
 // resolve timeout, which begins when a process leads, or with the first attempt. Zero: without end, as the receiver is suspended, or was
 // until a moment ago.
-func (i Inputs) deletionLimit(a *v1beta1.Alert, row v1beta1.Delivery, p Target) time.Time {
-	began, timeout := latest(a.DeletionTimestamp.Time, i.LeaderSince), p.ResolveTimeout()
+func (in Inputs) deletionLimit(a *v1beta1.Alert, row v1beta1.Delivery, p Target) time.Time {
+	began, timeout := latest(a.DeletionTimestamp.Time, in.LeaderSince), p.ResolveTimeout()
 	d := DeliveryPlan{Row: row}
 	switch {
-	case !d.mayHold(i):
+	case !d.mayHold(in):
 		return began.Add(max(timeout, graceAfterCreation))
 	case timeout == 0:
 		return a.DeletionTimestamp.Time
@@ -103,9 +103,9 @@ func (i Inputs) deletionLimit(a *v1beta1.Alert, row v1beta1.Delivery, p Target) 
 
 // eligibleForLastAttempt reports whether an Alert that is being deleted is so young that its author expects it to be sent, and it was
 // not attempted yet.
-func (d *DeliveryPlan) eligibleForLastAttempt(a *v1beta1.Alert, p Target, w Inputs) bool {
+func (d *DeliveryPlan) eligibleForLastAttempt(a *v1beta1.Alert, p Target, in Inputs) bool {
 	return isYoung(a) && d.Row.LastAttemptedHash == "" && p.Problem == nil && a.Spec.State == v1beta1.AlertFiring &&
-		!expired(a, w) && !isRestored(a) && rank(a.Spec.Severity) >= rank(p.Spec.MinSeverity)
+		!expired(a, in) && !isRestored(a) && rank(a.Spec.Severity) >= rank(p.Spec.MinSeverity)
 }
 
 // isYoung reports whether an Alert was deleted soon after its creation.
@@ -115,7 +115,7 @@ func isYoung(a *v1beta1.Alert) bool {
 
 // IsBlockedByMissingTarget reports whether something would be sent to a receiver of a deleted Alert if the receiver, its Secret, or its
 // selection of the namespace existed.
-func (d *DeliveryPlan) IsBlockedByMissingTarget(a *v1beta1.Alert, p Target, w Inputs) bool {
+func (d *DeliveryPlan) IsBlockedByMissingTarget(a *v1beta1.Alert, p Target, in Inputs) bool {
 	if p.Problem == nil || p.Problem.Reason == v1beta1.ReasonSuspended || retainsExternal(a) {
 		return false
 	}
@@ -124,11 +124,11 @@ func (d *DeliveryPlan) IsBlockedByMissingTarget(a *v1beta1.Alert, p Target, w In
 	if there.Spec == nil {
 		there.Spec = &v1beta1.CommonReceiverSpec{}
 	}
-	return d.mayHold(w) && p.Spec == nil || d.Wanted && d.eligibleForLastAttempt(a, there, w)
+	return d.mayHold(in) && p.Spec == nil || d.Wanted && d.eligibleForLastAttempt(a, there, in)
 }
 
 // IsBlockedByMissingDefault reports the same of a default receiver.
-func (pl Plan) IsBlockedByMissingDefault(a *v1beta1.Alert, w Inputs) bool {
+func (pl Plan) IsBlockedByMissingDefault(a *v1beta1.Alert, in Inputs) bool {
 	var none DeliveryPlan
-	return len(pl.Deliveries) == 0 && !retainsExternal(a) && none.eligibleForLastAttempt(a, Target{Spec: &v1beta1.CommonReceiverSpec{}}, w)
+	return len(pl.Deliveries) == 0 && !retainsExternal(a) && none.eligibleForLastAttempt(a, Target{Spec: &v1beta1.CommonReceiverSpec{}}, in)
 }

@@ -25,40 +25,40 @@ import (
 )
 
 // Decide returns what to do next about an Alert.
-func Decide(a *v1beta1.Alert, w Inputs) Plan {
-	var s Plan
-	for _, row := range rowsOf(a, w) {
-		t := planDelivery(a, row, w)
-		s.Deliveries = append(s.Deliveries, t)
-		s.Wake = Earliest(s.Wake, t.Wake)
+func Decide(a *v1beta1.Alert, in Inputs) Plan {
+	var plan Plan
+	for _, row := range rowsOf(a, in) {
+		t := planDelivery(a, row, in)
+		plan.Deliveries = append(plan.Deliveries, t)
+		plan.Wake = Earliest(plan.Wake, t.Wake)
 	}
-	if !s.hasReceivers() && a.DeletionTimestamp.IsZero() {
-		s.Wake = Earliest(s.Wake, w.wakeAt(expiry(a)))
+	if !plan.hasReceivers() && a.DeletionTimestamp.IsZero() {
+		plan.Wake = Earliest(plan.Wake, in.wakeAt(expiry(a)))
 	}
 	protected := slices.Contains(a.Finalizers, v1beta1.AlertFinalizer)
 	if !protected {
-		s.sendNothing()
+		plan.sendNothing()
 	}
 	purge := purgeTime(a)
 	switch {
 	case !a.DeletionTimestamp.IsZero():
 		if !protected { // only finalizers of others are left
-			s.Wake = time.Time{}
-		} else if s.finished(a, w) && (!retainsExternal(a) || s.isKept(a, a.DeletionTimestamp.Add(graceAfterCreation), w)) {
-			s.Action = Release
+			plan.Wake = time.Time{}
+		} else if plan.finished(a, in) && (!retainsExternal(a) || plan.isKept(a, a.DeletionTimestamp.Add(graceAfterCreation), in)) {
+			plan.Action = Release
 		}
-	case s.finished(a, w) && !purge.IsZero() && w.hasPassed(purge):
-		if !protected || s.isKept(a, purge.Add(keepTimeout), w) {
-			s.Action = Purge
-			s.sendNothing()
+	case plan.finished(a, in) && !purge.IsZero() && in.hasPassed(purge):
+		if !protected || plan.isKept(a, purge.Add(keepTimeout), in) {
+			plan.Action = Purge
+			plan.sendNothing()
 		}
 	default:
 		if !protected {
-			s.Action = AddFinalizer
+			plan.Action = AddFinalizer
 		}
-		s.Wake = Earliest(s.Wake, w.wakeAt(purge))
+		plan.Wake = Earliest(plan.Wake, in.wakeAt(purge))
 	}
-	return s
+	return plan
 }
 
 // inPhase returns the deliveries that are in a phase.
@@ -95,31 +95,31 @@ func (pl Plan) sendNothing() {
 }
 
 // finished reports whether nothing more happens, neither by itself nor by a change of another object.
-func (pl Plan) finished(a *v1beta1.Alert, w Inputs) bool {
-	if !IsOver(a) && !pl.hasReceivers() && !expired(a, w) {
+func (pl Plan) finished(a *v1beta1.Alert, in Inputs) bool {
+	if !IsOver(a) && !pl.hasReceivers() && !expired(a, in) {
 		return false // a default receiver may be created
 	}
 	return !slices.ContainsFunc(pl.Deliveries, func(t DeliveryPlan) bool { return t.phase != phaseSettled })
 }
 
 // planDelivery returns what to do next about one receiver.
-func planDelivery(a *v1beta1.Alert, row v1beta1.Delivery, w Inputs) DeliveryPlan {
+func planDelivery(a *v1beta1.Alert, row v1beta1.Delivery, in Inputs) DeliveryPlan {
 	ref := RefOf(row)
-	p := w.Targets[ref]
-	t := DeliveryPlan{Row: row, recorded: row.State, Wanted: slices.Contains(w.Refs, ref)}
-	if f, ok := w.InFlight[ref]; ok {
-		t.planInFlight(a, f, w.Now)
+	p := in.Targets[ref]
+	t := DeliveryPlan{Row: row, recorded: row.State, Wanted: slices.Contains(in.Refs, ref)}
+	if f, ok := in.InFlight[ref]; ok {
+		t.planInFlight(a, f, in.Now)
 		return t
 	}
 	t.Row = withLostAnswer(t.Row)
 	switch {
 	case !a.DeletionTimestamp.IsZero():
-		t.planDeleted(a, p, w)
+		t.planDeleted(a, p, in)
 	case a.Spec.State == v1beta1.AlertResolved:
-		t.planResolved(a, p, w)
+		t.planResolved(a, p, in)
 	case t.Wanted:
-		t.planFiring(a, p, w)
-		t.repost(p, w.RepostEvery[ref], w.LastReposted[ref], w.Now)
+		t.planFiring(a, p, in)
+		t.repost(p, in.RepostEvery[ref], in.LastReposted[ref], in.Now)
 	}
 	return t
 }

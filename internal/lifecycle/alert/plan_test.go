@@ -412,28 +412,28 @@ func TestDecide(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := c.alert.DeepCopy()
-			w := Inputs{Now: c.Now, ServerTime: c.Now, LeaderSince: c.Since, Refs: c.Refs, Targets: c.Targets, LastReposted: map[v1beta1.ReceiverRef]time.Time{oncall: c.LastReposted},
+			in := Inputs{Now: c.Now, ServerTime: c.Now, LeaderSince: c.Since, Refs: c.Refs, Targets: c.Targets, LastReposted: map[v1beta1.ReceiverRef]time.Time{oncall: c.LastReposted},
 				Blocked: map[v1beta1.ReceiverRef]bool{oncall: c.Blocked}, RepostEvery: map[v1beta1.ReceiverRef]time.Duration{}}
 			for _, row := range c.alert.Status.Deliveries {
 				if row.ExternalID != "" && c.Targets[RefOf(row)].Spec.Alertmanager != nil {
-					w.RepostEvery[RefOf(row)] = 2 * time.Minute
+					in.RepostEvery[RefOf(row)] = 2 * time.Minute
 				}
 			}
 			if !c.Server.IsZero() {
-				w.ServerTime = c.Server
+				in.ServerTime = c.Server
 			}
 			if c.failed {
-				w.Failed = map[v1beta1.ReceiverRef]FailedAttempt{oncall: {Since: t0, At: latest(t0, c.failedAt)}}
+				in.Failed = map[v1beta1.ReceiverRef]FailedAttempt{oncall: {Since: t0, At: latest(t0, c.failedAt)}}
 			}
-			w.Kept = map[v1beta1.ReceiverRef]bool{oncall: c.kept}
+			in.Kept = map[v1beta1.ReceiverRef]bool{oncall: c.kept}
 			if c.flying {
-				w.InFlight = map[v1beta1.ReceiverRef]InFlightRequest{oncall: {Since: c.Now}}
+				in.InFlight = map[v1beta1.ReceiverRef]InFlightRequest{oncall: {Since: c.Now}}
 				if c.reposting {
-					w.InFlight[oncall] = InFlightRequest{Since: c.Now, Request: Request{RepostEvery: time.Minute}}
+					in.InFlight[oncall] = InFlightRequest{Since: c.Now, Request: Request{RepostEvery: time.Minute}}
 				}
 			}
-			s := Decide(c.alert, w)
-			if got := shorthand(s, c.Now); got != c.want {
+			plan := Decide(c.alert, in)
+			if got := shorthand(plan, c.Now); got != c.want {
 				t.Errorf("%s: decided %q, want %q", c.why, got, c.want)
 			}
 			if !equality.Semantic.DeepEqual(before, c.alert) {
@@ -444,9 +444,9 @@ func TestDecide(t *testing.T) {
 }
 
 // shorthand is a step as the table writes it: event#sequence.attempt.
-func shorthand(s Plan, now time.Time) string {
+func shorthand(plan Plan, now time.Time) string {
 	var parts []string
-	for _, d := range s.Deliveries {
+	for _, d := range plan.Deliveries {
 		if d.Send != nil {
 			part := fmt.Sprintf("%s#%d.%d", d.Send.Event, d.Send.Sequence, d.Send.Attempt)
 			if d.Send.AtMostOnce {
@@ -461,11 +461,11 @@ func shorthand(s Plan, now time.Time) string {
 			parts = append(parts, part)
 		}
 	}
-	if s.Action != Deliver {
-		parts = append(parts, map[Action]string{AddFinalizer: "protect", Release: "release", Purge: "purge"}[s.Action])
+	if plan.Action != Deliver {
+		parts = append(parts, map[Action]string{AddFinalizer: "protect", Release: "release", Purge: "purge"}[plan.Action])
 	}
-	if !s.Wake.IsZero() {
-		parts = append(parts, "wake "+s.Wake.Sub(now).String())
+	if !plan.Wake.IsZero() {
+		parts = append(parts, "wake "+plan.Wake.Sub(now).String())
 	}
 	out := ""
 	for i, part := range parts {
@@ -479,8 +479,8 @@ func shorthand(s Plan, now time.Time) string {
 
 func TestAnAlertWithoutReceiversIsNotReady(t *testing.T) {
 	a := newAlert(rows(holds(oncall)), func(a *v1beta1.Alert) { a.Spec.Content = "changed" })
-	w := Inputs{Now: t0, Targets: map[v1beta1.ReceiverRef]Target{oncall: usable("v1")}}
-	a.Status = Report(a, Decide(a, w), w)
+	in := Inputs{Now: t0, Targets: map[v1beta1.ReceiverRef]Target{oncall: usable("v1")}}
+	a.Status = Report(a, Decide(a, in), in)
 	if ready := meta.FindStatusCondition(a.Status.Conditions, v1beta1.ConditionReady); ready.Reason != v1beta1.ReasonNoReceiver || a.Status.FinishedTime != nil {
 		t.Errorf("nobody holds it, but Ready is %s: %s", ready.Status, ready.Reason)
 	}
@@ -489,9 +489,9 @@ func TestAnAlertWithoutReceiversIsNotReady(t *testing.T) {
 // F-P40: what was sent stays sent where the text is corrected after the expiry.
 func TestWhatWasSentBeforeTheExpiryStaysSent(t *testing.T) {
 	a := newAlert(rows(holds(oncall)), func(a *v1beta1.Alert) { a.Spec.ExpireAfterSeconds, a.Spec.Content = ptr.To[int32](60), "corrected" })
-	w := Inputs{Now: t0.Add(time.Hour), ServerTime: t0.Add(time.Hour), Refs: []v1beta1.ReceiverRef{oncall}, Targets: map[v1beta1.ReceiverRef]Target{oncall: usable("v1")}}
-	plan := Decide(a, w)
-	a.Status = Report(a, plan, w)
+	in := Inputs{Now: t0.Add(time.Hour), ServerTime: t0.Add(time.Hour), Refs: []v1beta1.ReceiverRef{oncall}, Targets: map[v1beta1.ReceiverRef]Target{oncall: usable("v1")}}
+	plan := Decide(a, in)
+	a.Status = Report(a, plan, in)
 	if ready := meta.FindStatusCondition(a.Status.Conditions, v1beta1.ConditionReady); plan.Sends() || !a.Status.Sent || ready.Reason != v1beta1.ReasonSent ||
 		!strings.Contains(ready.Message, "what changed since is not sent") || meta.IsStatusConditionTrue(a.Status.Conditions, v1beta1.ConditionStalled) {
 		t.Errorf("sent is %t, conditions %+v", a.Status.Sent, a.Status.Conditions)
@@ -581,18 +581,18 @@ func TestKeysTellApart(t *testing.T) {
 
 func BenchmarkDecide(b *testing.B) {
 	a := newAlert(rows(holds(oncall)))
-	w := Inputs{Now: t0, Refs: []v1beta1.ReceiverRef{oncall}, Targets: map[v1beta1.ReceiverRef]Target{oncall: usable("v1")}}
+	in := Inputs{Now: t0, Refs: []v1beta1.ReceiverRef{oncall}, Targets: map[v1beta1.ReceiverRef]Target{oncall: usable("v1")}}
 	for b.Loop() {
-		Decide(a, w)
+		Decide(a, in)
 	}
 }
 
 func BenchmarkReport(b *testing.B) {
 	a := newAlert(rows(holds(oncall)))
-	w := Inputs{Now: t0, Refs: []v1beta1.ReceiverRef{oncall}, Targets: map[v1beta1.ReceiverRef]Target{oncall: usable("v1")}}
-	s := Decide(a, w)
+	in := Inputs{Now: t0, Refs: []v1beta1.ReceiverRef{oncall}, Targets: map[v1beta1.ReceiverRef]Target{oncall: usable("v1")}}
+	plan := Decide(a, in)
 	for b.Loop() {
-		Report(a, s, w)
+		Report(a, plan, in)
 	}
 }
 
@@ -601,8 +601,8 @@ func TestAFormerLeaderMayHaveSent(t *testing.T) {
 	one := []v1beta1.ReceiverRef{oncall}
 	for name, since := range map[string]time.Time{"created before this process led": t0.Add(time.Second), "created later": t0} {
 		a := newAlert(func(a *v1beta1.Alert) { a.Status.ObservedGeneration = -1 })
-		w := Inputs{Now: t0.Add(time.Second), ServerTime: t0.Add(time.Second), LeaderSince: since, Refs: one, Targets: map[v1beta1.ReceiverRef]Target{oncall: usable("v1")}}
-		plan := Decide(a, w)
+		in := Inputs{Now: t0.Add(time.Second), ServerTime: t0.Add(time.Second), LeaderSince: since, Refs: one, Targets: map[v1beta1.ReceiverRef]Target{oncall: usable("v1")}}
+		plan := Decide(a, in)
 		send := plan.Deliveries[0].Send
 		row := Apply(plan.Deliveries[0].Row, Outcome{Request: *send, Failure: &result.Error{Class: result.Permanent, Reason: "Rejected"}})
 		if row.State != v1beta1.DeliveryFailed || row.OutcomeUnknown != since.After(t0) {

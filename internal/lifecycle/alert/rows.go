@@ -32,9 +32,9 @@ import (
 const keptRows = 16
 
 // rowsOf returns the recorded deliveries, and new ones for receivers without.
-func rowsOf(a *v1beta1.Alert, w Inputs) []v1beta1.Delivery {
+func rowsOf(a *v1beta1.Alert, in Inputs) []v1beta1.Delivery {
 	var named, others []v1beta1.Delivery
-	missing := slices.Clone(w.Refs)
+	missing := slices.Clone(in.Refs)
 	byDefault := len(a.Spec.ReceiverRefs) == 0
 	for _, row := range a.Status.Deliveries {
 		if i := slices.Index(missing, RefOf(row)); i >= 0 {
@@ -53,13 +53,13 @@ func rowsOf(a *v1beta1.Alert, w Inputs) []v1beta1.Delivery {
 		slices.SortStableFunc(others, func(x, y v1beta1.Delivery) int { return lastTried(y).Compare(lastTried(x)) })
 		others = others[:keptRows]
 	}
-	return withInFlight(append(named, others...), w)
+	return withInFlight(append(named, others...), in)
 }
 
 // withInFlight adds receivers with a request in flight that the spec no longer names and that are not recorded yet.
-func withInFlight(rows []v1beta1.Delivery, w Inputs) []v1beta1.Delivery {
+func withInFlight(rows []v1beta1.Delivery, in Inputs) []v1beta1.Delivery {
 	from := len(rows)
-	for ref := range w.InFlight {
+	for ref := range in.InFlight {
 		if !slices.ContainsFunc(rows, func(row v1beta1.Delivery) bool { return RefOf(row) == ref }) {
 			rows = append(rows, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name, State: v1beta1.DeliveryPending})
 		}
@@ -84,7 +84,7 @@ func IsNotified(row v1beta1.Delivery) bool {
 }
 
 // mayHold reports whether the receiver may hold a message of the Alert, so that it has to hear that it is over.
-func (d *DeliveryPlan) mayHold(w Inputs) bool {
+func (d *DeliveryPlan) mayHold(in Inputs) bool {
 	row := d.Row
 	switch {
 	case IsNotified(row), row.OutcomeUnknown:
@@ -93,7 +93,7 @@ func (d *DeliveryPlan) mayHold(w Inputs) bool {
 		return false
 	}
 	// A repeat of a pending row is not recorded before it is sent: that the last attempt failed is certain only where this process made it.
-	_, own := w.Failed[RefOf(row)]
+	_, own := in.Failed[RefOf(row)]
 	return row.State == v1beta1.DeliveryPending && !own
 }
 

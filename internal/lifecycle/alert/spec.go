@@ -82,9 +82,9 @@ func expiry(a *v1beta1.Alert) time.Time {
 }
 
 // expired reports whether the Alert has expired.
-func expired(a *v1beta1.Alert, w Inputs) bool {
+func expired(a *v1beta1.Alert, in Inputs) bool {
 	at := expiry(a)
-	return !at.IsZero() && w.hasPassed(at)
+	return !at.IsZero() && in.hasPassed(at)
 }
 
 // purgeTime is when the Alert deletes itself; zero: never, or not known yet.

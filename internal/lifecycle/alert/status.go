@@ -38,13 +38,13 @@ const (
 )
 
 // Report returns the status of an Alert with a plan.
-func Report(a *v1beta1.Alert, s Plan, w Inputs) v1beta1.AlertStatus {
+func Report(a *v1beta1.Alert, plan Plan, in Inputs) v1beta1.AlertStatus {
 	status := v1beta1.AlertStatus{
 		ObservedGeneration: a.Generation,
 		Conditions:         slices.Clone(a.Status.Conditions),
 	}
 	reached, wanted := 0, 0
-	for _, t := range s.Deliveries {
+	for _, t := range plan.Deliveries {
 		// A status that the schema refuses could never be written.
 		t.Row.Message = redact.Shorten(t.Row.Message, MaxMessage)
 		status.Deliveries = append(status.Deliveries, t.Row)
@@ -58,16 +58,16 @@ func Report(a *v1beta1.Alert, s Plan, w Inputs) v1beta1.AlertStatus {
 	}
 	status.Sent = reached > 0 && reached == wanted
 	status.Receivers = fmt.Sprintf("%d/%d", reached, wanted)
-	if s.finished(a, w) && a.DeletionTimestamp.IsZero() {
+	if plan.finished(a, in) && a.DeletionTimestamp.IsZero() {
 		status.FinishedTime = a.Status.FinishedTime
-		if status.FinishedTime == nil || isAhead(status.FinishedTime.Time, w.finishedAt()) {
-			status.FinishedTime = Seconds(w.finishedAt())
+		if status.FinishedTime == nil || isAhead(status.FinishedTime.Time, in.finishedAt()) {
+			status.FinishedTime = Seconds(in.finishedAt())
 		}
 	}
-	for _, c := range conditions(a, s, w, status) {
+	for _, c := range conditions(a, plan, in, status) {
 		c.ObservedGeneration = a.Generation
 		c.Message = redact.Shorten(c.Message, MaxConditionMessage)
-		c.LastTransitionTime = *Seconds(w.Now)
+		c.LastTransitionTime = *Seconds(in.Now)
 		meta.SetStatusCondition(&status.Conditions, c)
 	}
 	return status
@@ -89,21 +89,21 @@ func isReached(a *v1beta1.Alert, row v1beta1.Delivery) bool {
 }
 
 // finishedAt is the present in the API server's time.
-func (i Inputs) finishedAt() time.Time {
-	if i.ServerTime.IsZero() {
-		return i.Now
+func (in Inputs) finishedAt() time.Time {
+	if in.ServerTime.IsZero() {
+		return in.Now
 	}
-	return i.ServerTime
+	return in.ServerTime
 }
 
 // conditions are Ready, which sums up, Reconciling for deliveries in progress, and Stalled for blocked ones.
-func conditions(a *v1beta1.Alert, s Plan, w Inputs, status v1beta1.AlertStatus) []metav1.Condition {
-	ours, theirs := s.inPhase(phaseInProgress), s.inPhase(phaseBlocked)
-	ready := condition(v1beta1.ConditionReady, false, append(slices.Clone(theirs), ours...), a, w)
-	reconciling := condition(v1beta1.ConditionReconciling, len(ours) > 0, ours, a, w)
-	blocked := condition(v1beta1.ConditionStalled, len(theirs) > 0, theirs, a, w)
+func conditions(a *v1beta1.Alert, plan Plan, in Inputs, status v1beta1.AlertStatus) []metav1.Condition {
+	ours, theirs := plan.inPhase(phaseInProgress), plan.inPhase(phaseBlocked)
+	ready := condition(v1beta1.ConditionReady, false, append(slices.Clone(theirs), ours...), a, in)
+	reconciling := condition(v1beta1.ConditionReconciling, len(ours) > 0, ours, a, in)
+	blocked := condition(v1beta1.ConditionStalled, len(theirs) > 0, theirs, a, in)
 	if len(ours)+len(theirs) == 0 {
-		ready.Status, ready.Reason, ready.Message = outcomeOf(a, s, w, status)
+		ready.Status, ready.Reason, ready.Message = outcomeOf(a, plan, in, status)
 		if ready.Status == metav1.ConditionFalse {
 			blocked.Status, blocked.Message = metav1.ConditionTrue, ready.Message
 		}
@@ -115,34 +115,34 @@ func conditions(a *v1beta1.Alert, s Plan, w Inputs, status v1beta1.AlertStatus) 
 }
 
 // condition is about open deliveries; the first one gives the reason.
-func condition(kind string, is bool, open []DeliveryPlan, a *v1beta1.Alert, w Inputs) metav1.Condition {
+func condition(kind string, is bool, open []DeliveryPlan, a *v1beta1.Alert, in Inputs) metav1.Condition {
 	c := metav1.Condition{Type: kind, Status: metav1.ConditionFalse}
 	if is {
 		c.Status = metav1.ConditionTrue
 	}
 	if len(open) > 0 {
-		c.Reason, c.Message = open[0].reason, describe(a, open, w)
+		c.Reason, c.Message = open[0].reason, describe(a, open, in)
 	}
 	return c
 }
 
 // outcomeOf is how an Alert ended of which nothing is open.
-func outcomeOf(a *v1beta1.Alert, s Plan, w Inputs, status v1beta1.AlertStatus) (is metav1.ConditionStatus, reason, message string) {
-	isExpired := slices.ContainsFunc(s.Deliveries, func(t DeliveryPlan) bool {
+func outcomeOf(a *v1beta1.Alert, plan Plan, in Inputs, status v1beta1.AlertStatus) (is metav1.ConditionStatus, reason, message string) {
+	isExpired := slices.ContainsFunc(plan.Deliveries, func(t DeliveryPlan) bool {
 		return t.Wanted && t.Row.State == v1beta1.DeliveryExpired && !isReached(a, t.Row)
 	})
-	isBelow := !slices.ContainsFunc(s.Deliveries, func(t DeliveryPlan) bool {
+	isBelow := !slices.ContainsFunc(plan.Deliveries, func(t DeliveryPlan) bool {
 		return t.Wanted && t.Row.State != v1beta1.DeliveryFiltered && t.Row.Reason != v1beta1.ReasonBelowMinSeverity
 	})
 	switch {
 	case a.Spec.State == v1beta1.AlertResolved:
 		return metav1.ConditionTrue, v1beta1.ReasonResolved, "Every receiver that was paged knows that it is over"
-	case isExpired || !s.hasReceivers() && expired(a, w):
+	case isExpired || !plan.hasReceivers() && expired(a, in):
 		return metav1.ConditionFalse, v1beta1.ReasonExpired, fmt.Sprintf("Sent to %s receivers before it expired at %s", status.Receivers, Stamp(expiry(a)))
-	case !s.hasReceivers():
+	case !plan.hasReceivers():
 		return metav1.ConditionFalse, v1beta1.ReasonNoReceiver, "No receiver is named in spec.receiverRefs, and neither the namespace nor the cluster has a default; " +
 			"it is sent as soon as a Receiver or ClusterReceiver has the annotation " + v1beta1.DefaultReceiverAnnotation + `: "true"`
-	case status.Sent && !isBelow && slices.ContainsFunc(s.Deliveries, func(t DeliveryPlan) bool { return t.Wanted && t.Row.State == v1beta1.DeliveryExpired }):
+	case status.Sent && !isBelow && slices.ContainsFunc(plan.Deliveries, func(t DeliveryPlan) bool { return t.Wanted && t.Row.State == v1beta1.DeliveryExpired }):
 		return metav1.ConditionTrue, v1beta1.ReasonSent, fmt.Sprintf("Sent to %s receivers before it expired at %s; what changed since is not sent", status.Receivers, Stamp(expiry(a)))
 	case status.Sent && !isBelow:
 		return metav1.ConditionTrue, v1beta1.ReasonSent, fmt.Sprintf("Sent to %s receivers", status.Receivers)
@@ -151,7 +151,7 @@ func outcomeOf(a *v1beta1.Alert, s Plan, w Inputs, status v1beta1.AlertStatus) (
 }
 
 // describe says of each receiver what it waits for and when it is tried again.
-func describe(a *v1beta1.Alert, open []DeliveryPlan, w Inputs) string {
+func describe(a *v1beta1.Alert, open []DeliveryPlan, in Inputs) string {
 	var parts []string
 	for _, t := range open {
 		part := fmt.Sprintf("%s/%s: ", t.Row.Kind, t.Row.Name)
@@ -185,7 +185,7 @@ func describe(a *v1beta1.Alert, open []DeliveryPlan, w Inputs) string {
 	var until time.Time
 	unlimited := false
 	for _, t := range open {
-		end := w.deletionLimit(a, t.Row, w.Targets[RefOf(t.Row)])
+		end := in.deletionLimit(a, t.Row, in.Targets[RefOf(t.Row)])
 		until, unlimited = latest(until, end), unlimited || end.IsZero()
 	}
 	limit := "until at most " + Stamp(until)

@@ -46,34 +46,34 @@ func TestUnconfirmedIsRepeatedTwice(t *testing.T) {
 		"deleted":              {newAlert(rows(holds(oncall)), deletedAt(t0)), v1beta1.AtLeastOnce, 3, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := Inputs{Now: t0, Refs: []v1beta1.ReceiverRef{oncall}, Targets: policy(c.policy)}
+			in := Inputs{Now: t0, Refs: []v1beta1.ReceiverRef{oncall}, Targets: policy(c.policy)}
 			sends, last := 0, time.Duration(0)
 			for range 100 { // until nothing more happens, or a day has passed
-				plan := Decide(c.alert, w)
+				plan := Decide(c.alert, in)
 				for _, d := range plan.Deliveries {
 					if d.Send == nil {
 						continue
 					}
-					sends, last = sends+1, w.Now.Sub(t0)
-					o := Outcome{Request: *d.Send, Ref: oncall, Began: w.Now, At: w.Now,
+					sends, last = sends+1, in.Now.Sub(t0)
+					o := Outcome{Request: *d.Send, Ref: oncall, Began: in.Now, At: in.Now,
 						Failure: &result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: `HTTP 200 OK, but …: {"queued":1}`}}
 					if d.Send.WriteAhead {
-						PutDelivery(c.alert, WriteAhead(d.Row, InFlightRequest{Request: *d.Send, Since: w.Now, Began: w.Now}))
+						PutDelivery(c.alert, WriteAhead(d.Row, InFlightRequest{Request: *d.Send, Since: in.Now, Began: in.Now}))
 					}
 					PutDelivery(c.alert, Apply(DeliveryIn(c.alert.Status.Deliveries, d.Row), o))
 				}
-				plan = Decide(c.alert, w)
-				c.alert.Status = Report(c.alert, plan, w)
+				plan = Decide(c.alert, in)
+				c.alert.Status = Report(c.alert, plan, in)
 				if plan.Wake.IsZero() || plan.Action == Release {
 					break
 				}
-				w.Now = plan.Wake
+				in.Now = plan.Wake
 			}
 			if sends != c.sends || last > 10*time.Minute {
 				t.Errorf("sent %d times within %s, want %d", sends, last, c.sends)
 			}
 			if c.ready == "" {
-				if Decide(c.alert, w).Action != Release {
+				if Decide(c.alert, in).Action != Release {
 					t.Error("the deletion waits")
 				}
 				return
@@ -85,9 +85,9 @@ func TestUnconfirmedIsRepeatedTwice(t *testing.T) {
 			if row := c.alert.Status.Deliveries[0]; row.State != v1beta1.DeliveryUnknown || !row.OutcomeUnknown {
 				t.Errorf("got %+v", row)
 			}
-			other := w.Targets[oncall]
+			other := in.Targets[oncall]
 			other.Version = "v2"
-			again := Decide(c.alert, Inputs{Now: w.Now, Refs: w.Refs, Targets: map[v1beta1.ReceiverRef]Target{oncall: other}}).Deliveries[0].Send
+			again := Decide(c.alert, Inputs{Now: in.Now, Refs: in.Refs, Targets: map[v1beta1.ReceiverRef]Target{oncall: other}}).Deliveries[0].Send
 			if (again != nil) != (c.policy == v1beta1.AtLeastOnce) {
 				t.Errorf("to a receiver that was changed it sends %+v", again)
 			}
@@ -112,19 +112,19 @@ func TestUnconfirmedIsResolved(t *testing.T) {
 // answer, and such a receiver is resolved.
 func TestPartialDeliveryIsKept(t *testing.T) {
 	a := newAlert()
-	w := Inputs{Now: t0, Refs: []v1beta1.ReceiverRef{oncall}, Targets: policy(v1beta1.AtLeastOnce)}
+	in := Inputs{Now: t0, Refs: []v1beta1.ReceiverRef{oncall}, Targets: policy(v1beta1.AtLeastOnce)}
 	for i, failure := range []*result.Error{
 		{Class: result.Temporary, Reason: result.ReasonServerError, Partial: "a b"}, {Class: result.Unknown, Reason: result.ReasonTimeout}, nil,
 	} {
-		d := Decide(a, w).Deliveries[0]
+		d := Decide(a, in).Deliveries[0]
 		if want := []string{"", "a b", "a b"}[i]; d.Send == nil || d.Send.Partial != want {
 			t.Fatalf("%d: sends %+v", i, d.Send)
 		}
-		row := Apply(d.Row, Outcome{Request: *d.Send, Ref: oncall, Failure: failure, Began: w.Now, At: w.Now})
+		row := Apply(d.Row, Outcome{Request: *d.Send, Ref: oncall, Failure: failure, Began: in.Now, At: in.Now})
 		if (row.PartialDelivery != "") != (failure != nil) || row.OutcomeUnknown != (failure != nil) {
 			t.Errorf("%d: got %+v", i, row)
 		}
 		PutDelivery(a, row)
-		w.Now = w.Now.Add(time.Hour)
+		in.Now = in.Now.Add(time.Hour)
 	}
 }

@@ -250,15 +250,15 @@ func (w *walk) record() {
 		return // the API server is away
 	}
 	after, view := w.look()
-	s := Decide(after, view)
-	if ttl := after.Spec.TTLSecondsAfterFinished; s.Action == Purge && w.Now.Before(after.CreationTimestamp.Add(time.Duration(*ttl)*time.Second)) {
+	plan := Decide(after, view)
+	if ttl := after.Spec.TTLSecondsAfterFinished; plan.Action == Purge && w.Now.Before(after.CreationTimestamp.Add(time.Duration(*ttl)*time.Second)) {
 		w.failf("purged before its time to live has passed")
 	}
-	if s.Action == Purge {
+	if plan.Action == Purge {
 		w.released = true
 		return
 	}
-	if s.Action == Release {
+	if plan.Action == Release {
 		if len(w.flying) > 0 {
 			w.failf("released while a request is under way")
 		}
@@ -266,7 +266,7 @@ func (w *walk) record() {
 		w.released = true
 		return
 	}
-	after.Status = Report(after, s, view)
+	after.Status = Report(after, plan, view)
 	w.checkStatus(after)
 	w.alert, w.ledger = after, nil
 	if again := Report(after, Decide(after, view), view); !equality.Semantic.DeepEqual(again, after.Status) {
@@ -411,7 +411,7 @@ func (w *walk) settle() {
 		}
 	}
 	alert, view := w.look()
-	if s := Decide(alert, view); shorthand(s, w.Now) != "" {
-		w.failf("not silent in the end: %s", shorthand(s, w.Now))
+	if plan := Decide(alert, view); shorthand(plan, w.Now) != "" {
+		w.failf("not silent in the end: %s", shorthand(plan, w.Now))
 	}
 }

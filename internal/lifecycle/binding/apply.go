@@ -69,15 +69,15 @@ func (ap *application) setPhase(p Phase) { setPhase(&ap.status, p) }
 func (ap *application) isReplacement() bool { return IsReplacement(&ap.status) }
 
 // recordAccepted records the phase of an asynchronous operation that the broker has begun.
-func (ap *application) recordAccepted(p Phase, v lifecycle.ConditionSet) {
+func (ap *application) recordAccepted(p Phase, set lifecycle.ConditionSet) {
 	if !ap.phase().IsAccepted() { // the deadline counts from the acceptance, and polls name the plan of the beginning
 		target := ap.call.Target
 		ap.status.OperationStartTime, ap.status.Target = lifecycle.Timestamp(ap.Now), &target
 	}
 	ap.setPhase(p)
 	ap.RecordAccepted()
-	v.Ready = v1beta1.ConditionFalse
-	ap.SetConditions(v)
+	set.Ready = v1beta1.ConditionFalse
+	ap.SetConditions(set)
 }
 
 // untilAsked says how a person repeats a request that was refused.
@@ -120,10 +120,10 @@ func (ap *application) stopRetryingAs(reason, failed, message string) {
 
 // SetConditions sets the conditions. As long as the Secret has valid credentials, the binding is Ready, whatever comes of their replacement,
 // of fetching them again, or of the removal of those before them.
-func (ap *application) SetConditions(v lifecycle.ConditionSet) {
+func (ap *application) SetConditions(set lifecycle.ConditionSet) {
 	s := &ap.status
-	if beside := s.PredecessorID != "" || ap.call.Recheck || validity.IsPredecessor(s, ap.call.BindingID); beside && isDelivered(s) && !validity.HasEnded(s, ap.Now) && !ap.IsDeleting() && v.Ready != v1beta1.ConditionTrue {
-		v = stillInjectedConditions(lifecycle.Uncapitalize(v.Message))
+	if beside := s.PredecessorID != "" || ap.call.Recheck || validity.IsPredecessor(s, ap.call.BindingID); beside && isDelivered(s) && !validity.HasEnded(s, ap.Now) && !ap.IsDeleting() && set.Ready != v1beta1.ConditionTrue {
+		set = stillInjectedConditions(lifecycle.Uncapitalize(set.Message))
 	}
-	setBindingConditions(s, v, ap.Now)
+	setBindingConditions(s, set, ap.Now)
 }

@@ -69,19 +69,19 @@ func (ap *application) beginRetired() {
 }
 
 // WithRemovalText adds to conditions why a removal was begun, and how a person releases an object that is being deleted (R8).
-func (ap *application) WithRemovalText(v lifecycle.ConditionSet) lifecycle.ConditionSet {
+func (ap *application) WithRemovalText(set lifecycle.ConditionSet) lifecycle.ConditionSet {
 	switch s := &ap.status; {
 	case ap.IsDeleting():
-		v.Message += ". " + lifecycle.HowToRelease(ap.b)
+		set.Message += ". " + lifecycle.HowToRelease(ap.b)
 	case s.PredecessorID != "": // setConditions says that the present credentials stay
 	case ap.phase().isMitigating():
-		ready := v.Ready
-		v = lifecycle.Mitigating(v.Reason, lifecycle.MitigationPrefix+": "+lifecycle.Uncapitalize(v.Message), s.Attempts, nil)
-		v.Ready = ready
+		ready := set.Ready
+		set = lifecycle.Mitigating(set.Reason, lifecycle.MitigationPrefix+": "+lifecycle.Uncapitalize(set.Message), s.Attempts, nil)
+		set.Ready = ready
 	case ap.phase().isUnbinding():
-		v.Message = "The former credentials are being removed at the broker: " + lifecycle.Uncapitalize(v.Message)
+		set.Message = "The former credentials are being removed at the broker: " + lifecycle.Uncapitalize(set.Message)
 	}
-	return v
+	return set
 }
 
 // RecordRemoved records that the broker has confirmed the removal of a binding.
@@ -183,12 +183,12 @@ func (ap *application) RecordOperationSuccess() { ap.recordBound() }
 
 // RecordProgress records what the broker says of an operation in progress.
 func (ap *application) RecordProgress() {
-	v := lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBinding, Message: "The binding is being created asynchronously"}
+	set := lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBinding, Message: "The binding is being created asynchronously"}
 	if ap.call.Removal {
-		v.Reason, v.Message = v1beta1.ReasonUnbinding, "The binding is being removed asynchronously"
+		set.Reason, set.Message = v1beta1.ReasonUnbinding, "The binding is being removed asynchronously"
 	}
-	v.Message = lifecycle.WithProgress(v.Message, ap.Answer.OperationDescription)
-	ap.SetConditions(ap.WithRemovalText(v))
+	set.Message = lifecycle.WithProgress(set.Message, ap.Answer.OperationDescription)
+	ap.SetConditions(ap.WithRemovalText(set))
 }
 
 // RecordOperationFailure records the failure of an operation.

@@ -73,9 +73,9 @@ func (d *decision) block(why *lifecycle.Blocker) {
 		d.setBlocked(why)
 		return
 	}
-	c := d.w.Claimants.BlocksCreation()
-	v, _ := why.ConditionSet(d.b, d.w.Now)
-	d.setConditions(v)
+	c := d.in.Claimants.BlocksCreation()
+	set, _ := why.ConditionSet(d.b, d.in.Now)
+	d.setConditions(set)
 	if !d.hasNothingAtBroker() {
 		return
 	}
@@ -94,7 +94,7 @@ func (d *decision) beginOperation(props *v1beta1.ServiceBindingPropertiesState) 
 	d.Request = d.newRequest(lifecycle.Bind)
 	d.Request.Properties = props
 	if PhaseOf(s) != Binding || s.OperationStartTime == nil {
-		s.OperationStartTime = lifecycle.Timestamp(d.w.Now)
+		s.OperationStartTime = lifecycle.Timestamp(d.in.Now)
 	}
 	target := d.Request.Target
 	setPhase(s, Binding)
@@ -112,7 +112,7 @@ func (d *decision) beginOperation(props *v1beta1.ServiceBindingPropertiesState) 
 
 // desiredProperties returns the properties that the spec asks for.
 func (d *decision) desiredProperties() *v1beta1.ServiceBindingPropertiesState {
-	params := d.w.Parameters
+	params := d.in.Parameters
 	return &v1beta1.ServiceBindingPropertiesState{Parameters: params.Redacted, ParameterChecksum: params.Checksum, ParametersDigest: params.Digest, UserInfo: d.b.Spec.UserInfo}
 }
 
@@ -128,11 +128,11 @@ func (d *decision) precondition() *lifecycle.Blocker {
 		return why
 	}
 	switch {
-	case d.w.NamespaceTerminating:
+	case d.in.NamespaceTerminating:
 		return terminating(d.b)
-	case d.w.Claimants.BlocksCreation() != nil && !lifecycle.OwnsBindingID(d.b, d.id()):
-		return d.w.Claimants.BlocksCreation().InUse(d.id())
-	case d.w.Secret == SecretNotOwned:
+	case d.in.Claimants.BlocksCreation() != nil && !lifecycle.OwnsBindingID(d.b, d.id()):
+		return d.in.Claimants.BlocksCreation().InUse(d.id())
+	case d.in.Secret == SecretNotOwned:
 		return lifecycle.BlockedBy(v1beta1.ReasonErrorInjectingBindResult, bindingsecret.Occupied(d.b).Error())
 	}
 	return d.brokerUnavailable()
@@ -140,8 +140,8 @@ func (d *decision) precondition() *lifecycle.Blocker {
 
 // brokerUnavailable returns why no request can be sent to the broker; nil: requests can.
 func (d *decision) brokerUnavailable() *lifecycle.Blocker {
-	if d.w.Broker != nil {
-		return d.w.BrokerBlocker
+	if d.in.Broker != nil {
+		return d.in.BrokerBlocker
 	}
 	var ref *v1beta1.BrokerReference
 	if t := d.target(); t != nil {
@@ -152,7 +152,7 @@ func (d *decision) brokerUnavailable() *lifecycle.Blocker {
 
 // instanceNotReady returns why the instance cannot be bound to; nil: it can.
 func (d *decision) instanceNotReady() *lifecycle.Blocker {
-	name, g := d.b.Spec.InstanceRef.Name, d.w.BoundInstance
+	name, g := d.b.Spec.InstanceRef.Name, d.in.BoundInstance
 	if g.Instance == nil {
 		return lifecycle.MissingReference(d.b, v1beta1.ReasonReferencesNonexistentInstance, fmt.Sprintf("ServiceInstance %q does not exist in namespace %q", name, d.b.Namespace))
 	}
@@ -162,10 +162,10 @@ func (d *decision) instanceNotReady() *lifecycle.Blocker {
 		return d.waitForInstance(v1beta1.ReasonErrorInstanceNotReady, fmt.Sprintf("ServiceInstance %q is being deleted", name))
 	case g.Missing != nil:
 		return g.Missing
-	case !d.w.BoundInstance.Effective().Bindable:
+	case !d.in.BoundInstance.Effective().Bindable:
 		return &lifecycle.Blocker{Cause: lifecycle.Cause{Reason: v1beta1.ReasonErrorNonbindableServiceClass, Message: fmt.Sprintf("instances of plan %q of %q cannot be bound to", g.Plan.Common().ExternalName, g.Class.Common().ExternalName)}, Failed: true}
-	case len(d.w.BoundInstance.Effective().Unsupported) > 0:
-		return &lifecycle.Blocker{Cause: lifecycle.Cause{Reason: v1beta1.ReasonUnsupportedBinding, Message: fmt.Sprintf("bindings of %q require %s, which a cluster cannot give", g.Class.Common().ExternalName, strings.Join(d.w.BoundInstance.Effective().Unsupported, ", "))}, Failed: true}
+	case len(d.in.BoundInstance.Effective().Unsupported) > 0:
+		return &lifecycle.Blocker{Cause: lifecycle.Cause{Reason: v1beta1.ReasonUnsupportedBinding, Message: fmt.Sprintf("bindings of %q require %s, which a cluster cannot give", g.Class.Common().ExternalName, strings.Join(d.in.BoundInstance.Effective().Unsupported, ", "))}, Failed: true}
 	case !instancerules.IsProvisioned(status) || g.Target == nil:
 		return d.waitForInstance(v1beta1.ReasonErrorInstanceNotReady, fmt.Sprintf("ServiceInstance %q is not provisioned%s", name, readyMessage(status)))
 	case status.Unusable:
@@ -178,7 +178,7 @@ func (d *decision) instanceNotReady() *lifecycle.Blocker {
 
 // waitForInstance is a blocker for an instance that exists and cannot be bound to: in progress, unless the instance is Stalled.
 func (d *decision) waitForInstance(reason, message string) *lifecycle.Blocker {
-	if IsStalled(d.w.BoundInstance.Instance) {
+	if IsStalled(d.in.BoundInstance.Instance) {
 		return lifecycle.BlockedBy(reason, message)
 	}
 	return lifecycle.InProgress(reason, message)
@@ -202,15 +202,15 @@ func (b BoundInstance) Effective() catalog.Effective {
 
 // effectivePlan returns what the plan of the binding's target supports; nothing where the target is another instance than the present one.
 func (d *decision) effectivePlan() catalog.Effective {
-	if now := d.w.BoundInstance.Target; now != nil && d.target() != now {
+	if now := d.in.BoundInstance.Target; now != nil && d.target() != now {
 		return catalog.Effective{MaximumPollingDuration: catalog.MaximumPollingDuration}
 	}
-	return d.w.BoundInstance.Effective()
+	return d.in.BoundInstance.Effective()
 }
 
 // knowsParameters reports whether the parameters can be sent. If not, they are read first, or the conditions say why they cannot be.
 func (d *decision) knowsParameters() bool {
-	params := d.w.Parameters
+	params := d.in.Parameters
 	switch {
 	case !params.Known:
 		d.Need = lifecycle.NeedParameters

@@ -35,9 +35,9 @@ func (d *decision) setBlocked(why *lifecycle.Blocker) {
 		d.blockRemoval(why)
 		return
 	}
-	stalled, wake := why.IsStalled(d.w.Now)
+	stalled, wake := why.IsStalled(d.in.Now)
 	d.RequeueAt = wake
-	if young := d.b.CreationTimestamp.Add(quietStart); d.w.Now.Before(young) && lifecycle.TraitsOf(why.Reason).Transient && !stalled && d.Status.UnbindStatus == "" {
+	if young := d.b.CreationTimestamp.Add(quietStart); d.in.Now.Before(young) && lifecycle.TraitsOf(why.Reason).Transient && !stalled && d.Status.UnbindStatus == "" {
 		d.RequeueAt = young
 		return
 	}
@@ -48,8 +48,8 @@ func (d *decision) setBlocked(why *lifecycle.Blocker) {
 		d.setConditions(stillInjectedConditions("they cannot be replaced yet: " + why.Message))
 		return
 	}
-	v, _ := why.ConditionSet(d.b, d.w.Now)
-	d.setConditions(v)
+	set, _ := why.ConditionSet(d.b, d.in.Now)
+	d.setConditions(set)
 }
 
 // IsStalled reports whether an instance is Stalled.
@@ -59,7 +59,7 @@ func IsStalled(instance *v1beta1.ServiceInstance) bool {
 
 // hasUsableCredentials reports whether the credentials in the Secret are valid.
 func (d *decision) hasUsableCredentials() bool {
-	return isDelivered(&d.Status) && (d.w.Secret == SecretInSync || d.w.Secret == SecretUnknown) && !d.hasEnded()
+	return isDelivered(&d.Status) && (d.in.Secret == SecretInSync || d.in.Secret == SecretUnknown) && !d.hasEnded()
 }
 
 // injectedConditions returns the conditions of a binding whose credentials are in its Secret.
@@ -106,33 +106,33 @@ func isSlowBinding(s *v1beta1.ServiceBindingStatus) bool {
 func (d *decision) observe() { d.Status.ObservedGeneration = d.b.Generation }
 
 // setConditions sets the conditions.
-func (d *decision) setConditions(v lifecycle.ConditionSet) {
+func (d *decision) setConditions(set lifecycle.ConditionSet) {
 	d.observe()
-	setBindingConditions(&d.Status, v, d.w.Now)
+	setBindingConditions(&d.Status, set, d.in.Now)
 }
 
 // blockRemoval sets the conditions for a blocker of a deletion or an orphan mitigation.
 func (d *decision) blockRemoval(why *lifecycle.Blocker) {
-	v, wake := why.ConditionSet(d.b, d.w.Now)
+	set, wake := why.ConditionSet(d.b, d.in.Now)
 	d.RequeueAt = wake
 	if d.b.DeletionTimestamp.IsZero() && d.hasUsableCredentials() {
-		v = stillInjectedConditions("what was there before them cannot be removed at the broker yet: " + why.Message)
+		set = stillInjectedConditions("what was there before them cannot be removed at the broker yet: " + why.Message)
 	}
-	d.setConditions(v)
+	d.setConditions(set)
 }
 
 // StatusForBlocker returns the status for a blocker that appears after the decision, such as a full queue or an API server that does not
 // answer.
-func StatusForBlocker(b *v1beta1.ServiceBinding, w Inputs, why *lifecycle.Blocker) v1beta1.ServiceBindingStatus {
-	d := &decision{b: b, w: w, Decision: Decision{Status: *b.Status.DeepCopy()}}
+func StatusForBlocker(b *v1beta1.ServiceBinding, in Inputs, why *lifecycle.Blocker) v1beta1.ServiceBindingStatus {
+	d := &decision{b: b, in: in, Decision: Decision{Status: *b.Status.DeepCopy()}}
 	if d.Status.UnbindStatus == "" && d.hasNothingAtBroker() {
 		d.Status.UnbindStatus = v1beta1.UnbindNotRequired
 	}
-	v, _ := why.ConditionSet(b, d.w.Now)
+	set, _ := why.ConditionSet(b, d.in.Now)
 	if b.DeletionTimestamp.IsZero() && d.hasUsableCredentials() {
-		v = stillInjectedConditions(why.Message)
+		set = stillInjectedConditions(why.Message)
 	}
-	d.setConditions(v)
+	d.setConditions(set)
 	return d.Status
 }
 
@@ -143,11 +143,11 @@ func (d *decision) stopRetrying(reason, message string) {
 }
 
 // setBindingConditions sets the conditions; a binding whose credentials have ended is never Ready.
-func setBindingConditions(status *v1beta1.ServiceBindingStatus, v lifecycle.ConditionSet, now time.Time) {
-	if v.Ready == v1beta1.ConditionTrue && validity.HasEnded(status, now) {
-		v = expiredConditions(status)
+func setBindingConditions(status *v1beta1.ServiceBindingStatus, set lifecycle.ConditionSet, now time.Time) {
+	if set.Ready == v1beta1.ConditionTrue && validity.HasEnded(status, now) {
+		set = expiredConditions(status)
 	}
-	status.Conditions = v.Conditions(status.Conditions, now)
+	status.Conditions = set.Conditions(status.Conditions, now)
 	status.LastConditionState = lifecycle.LastConditionState(status.Conditions)
 }
 

@@ -40,21 +40,21 @@ func (d *decision) ensureCredentials() {
 	switch {
 	case d.hasReceivedCredentials():
 		d.writeSecret()
-	case d.w.Secret == SecretUnknown:
+	case d.in.Secret == SecretUnknown:
 		d.Need = lifecycle.NeedSecret
-	case d.w.Secret == SecretNotOwned:
+	case d.in.Secret == SecretNotOwned:
 		d.setBlocked(lifecycle.BlockedBy(v1beta1.ReasonErrorInjectingBindResult, bindingsecret.Occupied(d.b).Error()))
-	case d.w.Secret == SecretInSync && !isDelivered(s) && d.w.SecretID == d.id(): // by a process that was stopped before it could record it
-		d.Status = ApplySecretWritten(d.b, *s, nil, d.w.SecretVersion, d.w.Now)
-	case d.w.Secret != SecretInSync && d.w.NamespaceTerminating:
+	case d.in.Secret == SecretInSync && !isDelivered(s) && d.in.SecretID == d.id(): // by a process that was stopped before it could record it
+		d.Status = ApplySecretWritten(d.b, *s, nil, d.in.SecretVersion, d.in.Now)
+	case d.in.Secret != SecretInSync && d.in.NamespaceTerminating:
 		d.setBlocked(terminating(d.b))
 	case d.isRebindRequested():
 		d.startReplacement()
-	case d.w.Secret != SecretInSync || !isDelivered(s):
+	case d.in.Secret != SecretInSync || !isDelivered(s):
 		d.recoverCredentials()
 	case d.isRenewalDue():
 		d.startReplacement()
-	case validity.IsMadeBefore(s, d.w.BoundInstance.Instance):
+	case validity.IsMadeBefore(s, d.in.BoundInstance.Instance):
 		d.recheck()
 	case !d.removeRetired():
 		d.steady()
@@ -66,8 +66,8 @@ func (d *decision) ensureCredentials() {
 
 // writeSecret has the credentials that the broker has returned written, unless the Secret cannot hold them.
 func (d *decision) writeSecret() {
-	if !d.w.Memory.Received.DoesNotFit {
-		d.SecretAction, d.Status.InstanceFingerprint = WriteSecret, validity.Fingerprint(d.w.BoundInstance.Instance)
+	if !d.in.Memory.Received.DoesNotFit {
+		d.SecretAction, d.Status.InstanceFingerprint = WriteSecret, validity.Fingerprint(d.in.BoundInstance.Instance)
 	}
 }
 
@@ -77,13 +77,13 @@ func (d *decision) recheck() {
 	switch {
 	case d.brokerUnavailable() != nil:
 		d.steady()
-		d.wakeBy(d.w.Now.Add(renewRetry))
+		d.wakeBy(d.in.Now.Add(renewRetry))
 	case !d.isDue():
 	case d.nextWay() == fetch:
 		d.Request = d.newRequest(lifecycle.Fetch)
 		d.Request.Repeat, d.Request.Recheck = true, true
 	default:
-		d.Status.InstanceFingerprint = validity.Fingerprint(d.w.BoundInstance.Instance)
+		d.Status.InstanceFingerprint = validity.Fingerprint(d.in.BoundInstance.Instance)
 		d.setConditions(stillInjectedConditions(fmt.Sprintf("ServiceInstance %q was updated after they were made, and the broker does not return them again: if they do not fit any more, change the annotation %s", d.b.Spec.InstanceRef.Name, v1beta1.RebindAnnotation)))
 	}
 }
@@ -102,11 +102,11 @@ func (d *decision) steady() {
 
 // wakeForRenewal has the binding reconciled when its credentials are to be replaced, or the first predecessor is to be removed.
 func (d *decision) wakeForRenewal() {
-	if at := d.renewalTime(); !d.isStopped() && at.After(d.w.Now) {
+	if at := d.renewalTime(); !d.isStopped() && at.After(d.in.Now) {
 		d.wakeBy(at)
 	}
 	for _, p := range d.Status.Predecessors {
-		if p.RemoveAt.After(d.w.Now) {
+		if p.RemoveAt.After(d.in.Now) {
 			d.wakeBy(p.RemoveAt.Time)
 		}
 	}
@@ -116,7 +116,7 @@ func (d *decision) wakeForRenewal() {
 func (d *decision) wakeBy(at time.Time) { d.RequeueAt = lifecycle.Earliest(d.RequeueAt, at) }
 
 // recovery returns what has come of getting the credentials of the present id.
-func (d *decision) recovery() recovery { return d.w.Memory.recovery.of(d.id()) }
+func (d *decision) recovery() recovery { return d.in.Memory.recovery.of(d.id()) }
 
 // nextWay returns the way to get the credentials that changes the least, of those that the plan has and that have not failed.
 func (d *decision) nextWay() way {
@@ -133,7 +133,7 @@ func (d *decision) nextWay() way {
 }
 
 func (d *decision) hasReceivedCredentials() bool {
-	return d.w.Memory.Received != nil && d.w.Memory.Received.BindingID == d.id()
+	return d.in.Memory.Received != nil && d.in.Memory.Received.BindingID == d.id()
 }
 
 // recoverCredentials gets credentials that are missing from the Secret, or were modified.
@@ -165,7 +165,7 @@ func (d *decision) recoverCredentials() {
 		d.Request.Repeat, d.Request.Properties = true, d.desiredProperties()
 	case next == rotation && !d.isStopped():
 		d.startReplacement()
-	case d.w.Secret == SecretModified:
+	case d.in.Secret == SecretModified:
 		d.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonSecretEdited, Stalled: true,
 			Message: fmt.Sprintf("the credentials in Secret %q were modified, and the broker does not return them again: restore them, or change the annotation %s, which gets new ones", catalog.SecretName(d.b), v1beta1.RebindAnnotation)})
 	case !d.owns():
@@ -190,7 +190,7 @@ func removals(s *v1beta1.ServiceBindingStatus) int32 {
 }
 
 // hasEnded reports whether the credentials have expired.
-func (d *decision) hasEnded() bool { return validity.HasEnded(&d.Status, d.w.Now) }
+func (d *decision) hasEnded() bool { return validity.HasEnded(&d.Status, d.in.Now) }
 
 // enforceExpiry has a binding that is Ready reconciled when its credentials expire, and sets the conditions then. It reads the condition
 // since no other part of the status says whether it has to change.
@@ -208,7 +208,7 @@ func (d *decision) enforceExpiry() {
 
 // renewalTime returns when the credentials are replaced; zero: never.
 func (d *decision) renewalTime() time.Time {
-	at := validity.Renewal(&d.Status, d.w.Now)
+	at := validity.Renewal(&d.Status, d.in.Now)
 	if a := d.Status.Attempts; !at.IsZero() && a != nil && a.NextTime != nil && PhaseOf(&d.Status) == Idle { // otherwise it is that of a removal
 		at = lifecycle.Latest(at, d.schedule().NextAttempt())
 	}
@@ -219,7 +219,7 @@ func (d *decision) renewalTime() time.Time {
 // them.
 func (d *decision) isRenewalDue() bool {
 	at := d.renewalTime()
-	return !at.IsZero() && !d.w.Now.Before(at) && !d.isStopped()
+	return !at.IsZero() && !d.in.Now.Before(at) && !d.isStopped()
 }
 
 // isRebindRequested reports whether a person has asked for new credentials since the last request.

@@ -121,14 +121,14 @@ type Decision struct {
 
 // decision is a step while it is decided on.
 type decision struct {
-	b *v1beta1.ServiceBinding
-	w Inputs
+	b  *v1beta1.ServiceBinding
+	in Inputs
 	Decision
 }
 
 // Decide returns the next step for a binding.
-func Decide(b *v1beta1.ServiceBinding, w Inputs) Decision {
-	d := &decision{b: b, w: w, Decision: Decision{Status: *b.Status.DeepCopy()}}
+func Decide(b *v1beta1.ServiceBinding, in Inputs) Decision {
+	d := &decision{b: b, in: in, Decision: Decision{Status: *b.Status.DeepCopy()}}
 	d.retireFormer()
 	switch {
 	case !b.DeletionTimestamp.IsZero():
@@ -185,16 +185,16 @@ func (d *decision) isRetained() bool {
 }
 
 func (d *decision) owns() bool {
-	return lifecycle.OwnsBindingID(d.b, d.id()) && d.w.Claimants.BlocksRemoval() == nil
+	return lifecycle.OwnsBindingID(d.b, d.id()) && d.in.Claimants.BlocksRemoval() == nil
 }
 
 func (d *decision) ownsPredecessor(id string) bool {
-	return lifecycle.OwnsBindingID(d.b, id) && d.w.PredecessorClaimants[id].BlocksRemoval() == nil
+	return lifecycle.OwnsBindingID(d.b, id) && d.in.PredecessorClaimants[id].BlocksRemoval() == nil
 }
 
 // belongsToAnother reports whether the id belongs to another object.
 func (d *decision) belongsToAnother() bool {
-	return d.w.Claimants.BlocksCreation() != nil && !lifecycle.OwnsBindingID(d.b, d.id()) || instancerules.IsForAnother(d.b.UID, d.Status.CreatedForUID)
+	return d.in.Claimants.BlocksCreation() != nil && !lifecycle.OwnsBindingID(d.b, d.id()) || instancerules.IsForAnother(d.b.UID, d.Status.CreatedForUID)
 }
 
 // decideUnprotected decides on a binding without the finalizer: a new one gets it, any other was abandoned.
@@ -222,7 +222,7 @@ func (d *decision) hasNothingAtBroker() bool {
 
 // schedule returns when requests about the binding are due.
 func (d *decision) schedule() lifecycle.Schedule {
-	s := d.w.Schedule(d.b, d.Status.Common())
+	s := d.in.Schedule(d.b, d.Status.Common())
 	s.Requested, s.Removing = d.isRebindRequested(), PhaseOf(&d.Status).isUnbinding()
 	return s
 }
@@ -245,7 +245,7 @@ func (d *decision) isDue() bool { return d.IsDue(d.schedule()) }
 
 // target returns where the binding is, or is to be created. Its plan is the present one of the instance, if it is known.
 func (d *decision) target() *v1beta1.ServiceBindingTarget {
-	now, then := d.w.BoundInstance.Target, d.Status.Target
+	now, then := d.in.BoundInstance.Target, d.Status.Target
 	if then == nil || d.hasNothingAtBroker() {
 		return now
 	}
@@ -256,12 +256,12 @@ func (d *decision) target() *v1beta1.ServiceBindingTarget {
 }
 
 // TargetOf returns where a binding is, or is to be created.
-func TargetOf(b *v1beta1.ServiceBinding, w Inputs) *v1beta1.ServiceBindingTarget {
-	return (&decision{b: b, w: w, Decision: Decision{Status: b.Status}}).target()
+func TargetOf(b *v1beta1.ServiceBinding, in Inputs) *v1beta1.ServiceBindingTarget {
+	return (&decision{b: b, in: in, Decision: Decision{Status: b.Status}}).target()
 }
 
 func (d *decision) newRequest(v lifecycle.Operation) *Request {
-	call := &Request{BindingID: d.id(), parametersVersion: d.w.Parameters.Version, parametersDigest: d.w.Parameters.Digest, Request: operation.Request{
+	call := &Request{BindingID: d.id(), parametersVersion: d.in.Parameters.Version, parametersDigest: d.in.Parameters.Digest, Request: operation.Request{
 		Operation: v, Generation: d.b.Generation, NothingAtBroker: d.hasNothingAtBroker(), Owned: d.owns(), Retained: d.isRetained(), Retrievable: d.effectivePlan().BindingRetrievable}}
 	if t := d.target(); t != nil {
 		call.Target = *t

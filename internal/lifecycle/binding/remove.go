@@ -49,10 +49,10 @@ func (d *decision) remove() {
 		d.removeSecretThenUnbind(s.Predecessors[0].ID)
 	case d.owns():
 		d.removeSecretThenUnbind(d.id())
-	case phase == BindAccepted && d.w.Claimants.BlocksRemoval() == nil:
+	case phase == BindAccepted && d.in.Claimants.BlocksRemoval() == nil:
 		d.poll()
-	case d.w.Claimants.BlocksRemoval() != nil:
-		d.Release = lifecycle.RetainedForClaimant(d.id(), d.w.Claimants.BlocksRemoval())
+	case d.in.Claimants.BlocksRemoval() != nil:
+		d.Release = lifecycle.RetainedForClaimant(d.id(), d.in.Claimants.BlocksRemoval())
 	case s.OwnershipUnknown && d.id() == d.b.Spec.ExternalID:
 		d.blockRemoval(lifecycle.OwnershipUnknown("servicebinding", d.b, d.id()))
 	default:
@@ -65,7 +65,7 @@ func (d *decision) remove() {
 func (d *decision) recordRemainder() {
 	s := &d.Status
 	if s.PredecessorID != "" {
-		validity.Retire(d.b, s, s.PredecessorID, d.w.Now)
+		validity.Retire(d.b, s, s.PredecessorID, d.in.Now)
 		s.PredecessorID, s.Rotates = "", false
 	}
 	s.Predecessors = slices.DeleteFunc(s.Predecessors, func(p v1beta1.PredecessorBinding) bool { return !d.ownsPredecessor(p.ID) })
@@ -74,14 +74,14 @@ func (d *decision) recordRemainder() {
 // removeSecretThenUnbind deletes the Secret first, so that no application begins to use it, and then the broker's binding of an id.
 func (d *decision) removeSecretThenUnbind(id string) {
 	switch {
-	case d.w.Definition == lifecycle.DefinitionUnknown:
+	case d.in.Definition == lifecycle.DefinitionUnknown:
 		d.Need = lifecycle.NeedDefinition
-	case d.w.Definition == lifecycle.DefinitionTerminating:
+	case d.in.Definition == lifecycle.DefinitionTerminating:
 		d.blockRemoval(lifecycle.BlockedBy(v1beta1.ReasonDefinitionTerminating, "the CustomResourceDefinition is being deleted, and nothing is deleted at a broker for that"))
-		d.RequeueAt = d.w.Now.Add(lifecycle.DefinitionRetry)
-	case d.w.Secret == SecretUnknown:
+		d.RequeueAt = d.in.Now.Add(lifecycle.DefinitionRetry)
+	case d.in.Secret == SecretUnknown:
 		d.Need = lifecycle.NeedSecret
-	case d.w.Secret == SecretInSync || d.w.Secret == SecretModified:
+	case d.in.Secret == SecretInSync || d.in.Secret == SecretModified:
 		d.SecretAction = DeleteSecret
 	default:
 		d.unbind(id)
@@ -98,13 +98,13 @@ func (d *decision) startMitigation() {
 // mitigate continues an orphan mitigation, unless the Secret has the credentials of the binding after all.
 func (d *decision) mitigate() {
 	switch {
-	case d.w.Secret == SecretUnknown:
+	case d.in.Secret == SecretUnknown:
 		d.Need = lifecycle.NeedSecret
-	case d.w.Secret == SecretInSync && d.w.SecretID == d.id():
+	case d.in.Secret == SecretInSync && d.in.SecretID == d.id():
 		if !IsReplacement(&d.Status) { // otherwise all requests under the id have the same parameters
 			d.Status.InProgressProperties = nil
 		}
-		d.Status = ApplySecretWritten(d.b, d.Status, nil, d.w.SecretVersion, d.w.Now)
+		d.Status = ApplySecretWritten(d.b, d.Status, nil, d.in.SecretVersion, d.in.Now)
 	case d.isRetained():
 		abandonMitigation(&d.Status)
 		d.stopRetrying(v1beta1.ReasonOrphanMitigationFailed, "the deletion policy is Retain: what may be at the broker is left as it is")
@@ -122,7 +122,7 @@ func (d *decision) unbind(id string) {
 	removing := phase.isRemoval() && phase.IsAccepted()
 	call := d.newRequest(lifecycle.Unbind)
 	call.BindingID = id
-	if plans := d.w.BoundInstance.Plans; len(plans) > 0 && d.target() == d.w.BoundInstance.Target {
+	if plans := d.in.BoundInstance.Plans; len(plans) > 0 && d.target() == d.in.BoundInstance.Target {
 		call.Target.PlanID, _ = instancerules.CandidatePlan(plans, d.Status.Attempts)
 	}
 	switch why := d.brokerUnavailable(); {
@@ -136,7 +136,7 @@ func (d *decision) unbind(id string) {
 	default:
 		if removing { // past its deadline
 			setPhase(&d.Status, phase.unaccepted())
-			d.Status.OperationStartTime = lifecycle.Timestamp(d.w.Now)
+			d.Status.OperationStartTime = lifecycle.Timestamp(d.in.Now)
 		}
 		d.Request = call
 	}
@@ -151,7 +151,7 @@ func (d *decision) poll() {
 	case why != nil:
 		d.setBlocked(why)
 	default:
-		call.MaxDuration, call.SeenRunning = d.effectivePlan().MaximumPollingDuration, d.w.SeenRunning
+		call.MaxDuration, call.SeenRunning = d.effectivePlan().MaximumPollingDuration, d.in.SeenRunning
 		d.pollWhenDue(call, false)
 	}
 }

@@ -39,21 +39,21 @@ func (d *decision) startReplacement() {
 	switch why := d.replacementBlocker(); {
 	case why != nil:
 		d.setBlocked(why)
-		d.wakeBy(d.w.Now.Add(renewRetry))
+		d.wakeBy(d.in.Now.Add(renewRetry))
 		return
 	case !rotates && !d.knowsParameters():
-		d.wakeBy(d.w.Now.Add(renewRetry))
+		d.wakeBy(d.in.Now.Add(renewRetry))
 		return
 	}
 	s := &d.Status
 	s.PredecessorID, s.ExternalID, s.Rotates = d.id(), lifecycle.NextBindingID(d.b, s), rotates
 	setPhase(s, Binding)
-	s.OperationStartTime, s.Rebind = lifecycle.Timestamp(d.w.Now), d.b.Annotations[v1beta1.RebindAnnotation]
-	if d.w.Secret != SecretInSync {
+	s.OperationStartTime, s.Rebind = lifecycle.Timestamp(d.in.Now), d.b.Annotations[v1beta1.RebindAnnotation]
+	if d.in.Secret != SecretInSync {
 		s.ReconciledGeneration = 0
 	}
 	if a := s.Attempts; a != nil {
-		s.Attempts = &v1beta1.Attempts{Generation: d.b.Generation, ParametersVersion: d.w.Parameters.Version, ParametersDigest: d.w.Parameters.Digest, Count: a.Count, Removals: a.Removals}
+		s.Attempts = &v1beta1.Attempts{Generation: d.b.Generation, ParametersVersion: d.in.Parameters.Version, ParametersDigest: d.in.Parameters.Digest, Count: a.Count, Removals: a.Removals}
 	}
 	d.requestFirst()
 }
@@ -63,7 +63,7 @@ func (d *decision) replacementBlocker() *lifecycle.Blocker {
 	if why := d.precondition(); why != nil {
 		return why
 	}
-	if now := d.w.BoundInstance.Target; now != nil && d.target() != now {
+	if now := d.in.BoundInstance.Target; now != nil && d.target() != now {
 		return lifecycle.BlockedBy(v1beta1.ReasonErrorInstanceNotReady, fmt.Sprintf("ServiceInstance %q is not the one that the credentials are for: delete this ServiceBinding, and create it again", d.b.Spec.InstanceRef.Name))
 	}
 	return nil
@@ -99,7 +99,7 @@ func (d *decision) replace() {
 		why = d.brokerUnavailable()
 	}
 	switch a := s.Attempts; {
-	case d.hasReceivedCredentials() && d.w.Memory.Received.Binding == nil:
+	case d.hasReceivedCredentials() && d.in.Memory.Received.Binding == nil:
 		d.startMitigation()
 	case d.hasReceivedCredentials():
 		d.writeSecret()
@@ -132,7 +132,7 @@ func (d *decision) replace() {
 // removes it at once.
 func (d *decision) retireFormer() {
 	if s := &d.Status; s.PredecessorID != "" && !requestsBinding(s) {
-		validity.Retire(d.b, s, s.PredecessorID, d.w.Now)
+		validity.Retire(d.b, s, s.PredecessorID, d.in.Now)
 		s.PredecessorID = ""
 	}
 }
@@ -149,7 +149,7 @@ func (d *decision) removeRetired() bool {
 		return true
 	}
 	if !PhaseOf(s).isUnbinding() { // otherwise the first one is being removed
-		if validity.Sort(d.b, s, d.w.Now); d.w.Now.Before(s.Predecessors[0].RemoveAt.Time) {
+		if validity.Sort(d.b, s, d.in.Now); d.in.Now.Before(s.Predecessors[0].RemoveAt.Time) {
 			return false
 		}
 	}
@@ -162,7 +162,7 @@ func (d *decision) leavePredecessor(i int) {
 	s := &d.Status
 	d.RetainedID = s.Predecessors[i].ID
 	why := "which this object did not create"
-	if d.w.PredecessorClaimants[d.RetainedID].BlocksRemoval() != nil {
+	if d.in.PredecessorClaimants[d.RetainedID].BlocksRemoval() != nil {
 		why = "which another object has as well"
 	}
 	d.Retained = &lifecycle.Cause{Reason: v1beta1.ReasonRetained, Message: fmt.Sprintf("the binding under the id %q, %s, is left at the broker, and its credentials stay valid", d.RetainedID, why)}
@@ -172,7 +172,7 @@ func (d *decision) leavePredecessor(i int) {
 		s.Attempts = refusalOf(s.Attempts)
 	}
 	d.setConditions(stillInjectedConditions(d.Retained.Message))
-	d.RequeueAt = d.w.Now
+	d.RequeueAt = d.in.Now
 }
 
 // refusalOf returns the part of the attempts that stays once credentials are in the Secret: that the broker has refused to replace them.

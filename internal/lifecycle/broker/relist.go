@@ -75,43 +75,43 @@ type Decision struct {
 func (d Decision) IsDue(now time.Time) bool { return !d.RelistAt.IsZero() && !d.RelistAt.After(now) }
 
 // Decide returns when the catalog of a broker is read next.
-func Decide(b v1beta1.Broker, f Inputs) Decision {
-	return Decision{RelistAt: relistAt(b, f), ETag: HeldETag(b, f)}
+func Decide(b v1beta1.Broker, in Inputs) Decision {
+	return Decision{RelistAt: relistAt(b, in), ETag: HeldETag(b, in)}
 }
 
-func relistAt(b v1beta1.Broker, f Inputs) time.Time {
+func relistAt(b v1beta1.Broker, in Inputs) time.Time {
 	spec, status, generation := b.Common(), b.CommonStatus(), b.GetGeneration()
 	failing, manual := status.Attempts > 0, spec.RelistBehavior == v1beta1.RelistManual
 	switch {
 	case status.ObservedGeneration != generation && status.ReconciledGeneration != generation: // not tried yet
-		return f.Now
-	case failing && status.CredentialsVersion != f.Credentials:
-		return f.Now
+		return in.Now
+	case failing && status.CredentialsVersion != in.Credentials:
+		return in.Now
 	case status.NextAttemptTime != nil:
-		return f.Health.hasten(lifecycle.DueAt(status.NextAttemptTime.Time, maxRetry, f.Now), f.Now)
+		return in.Health.hasten(lifecycle.DueAt(status.NextAttemptTime.Time, maxRetry, in.Now), in.Now)
 	case failing: // until the spec or a Secret changes
 		return time.Time{}
 	case status.ReconciledGeneration == 0: // it was abandoned, or the record is incomplete
-		return f.Now
+		return in.Now
 	case status.LastCatalogRetrievalTime == nil, status.OperationStartTime != nil: // of the original service-catalog
-		return f.Now
+		return in.Now
 	}
 	last := status.LastCatalogRetrievalTime.Time
-	if f.RelistRequested || !manual && status.CredentialsVersion != f.Credentials {
-		return lifecycle.DueAfter(last, MinDemanded, f.Now)
+	if in.RelistRequested || !manual && status.CredentialsVersion != in.Credentials {
+		return lifecycle.DueAfter(last, MinDemanded, in.Now)
 	}
 	var regular time.Time
 	switch {
 	case manual:
-	case status.CatalogDigest != f.Digest: // classes or plans were edited or deleted by others
-		regular = lifecycle.DueAfter(last, minRelist, f.Now)
+	case status.CatalogDigest != in.Digest: // classes or plans were edited or deleted by others
+		regular = lifecycle.DueAfter(last, minRelist, in.Now)
 	default:
-		regular = lifecycle.DueAfter(last, intervalOf(spec, f.Interval), f.Now)
+		regular = lifecycle.DueAfter(last, intervalOf(spec, in.Interval), in.Now)
 	}
-	if !f.Health.Failed {
+	if !in.Health.Failed {
 		return regular
 	}
-	return lifecycle.Earliest(regular, lifecycle.DueAfter(last, f.Health.checkInterval(), f.Now))
+	return lifecycle.Earliest(regular, lifecycle.DueAfter(last, in.Health.checkInterval(), in.Now))
 }
 
 // hasten returns when the catalog of a broker that could not be read is read again: before the backoff ends, if the broker answers other
@@ -135,12 +135,12 @@ func intervalOf(spec *v1beta1.CommonServiceBrokerSpec, usual time.Duration) time
 
 // HeldETag returns the ETag of the catalog that classes and plans were created from; empty: they, the spec or the status have changed
 // since, so that the catalog has to be read as a whole.
-func HeldETag(b v1beta1.Broker, f Inputs) string {
+func HeldETag(b v1beta1.Broker, in Inputs) string {
 	status := b.CommonStatus()
 	if ready := lifecycle.FindCondition(status.Conditions, v1beta1.ConditionReady); ready != nil && !lifecycle.IsTrue(ready) {
 		return "" // the conditions cannot be set from an unchanged catalog
 	}
-	if status.ReconciledGeneration != b.GetGeneration() || status.Attempts > 0 || status.CatalogDigest != f.Digest {
+	if status.ReconciledGeneration != b.GetGeneration() || status.Attempts > 0 || status.CatalogDigest != in.Digest {
 		return ""
 	}
 	return status.CatalogETag

@@ -100,14 +100,14 @@ func TestWhenACatalogIsReadNext(t *testing.T) {
 		"broker that gives no ETag":  {"", func(b *broker) { b.Status.CatalogETag = "" }, nil, day, ""},
 		"reset counter of old fails": {"", func(b *broker) { failing(b, -time.Hour) }, nil, lifecycletest.Noon.Add(-time.Hour), ""},
 	} {
-		b, f := readBroker(), Inputs{Now: lifecycletest.Noon, Interval: 24 * time.Hour, Credentials: "credentials", Digest: "digest"}
+		b, in := readBroker(), Inputs{Now: lifecycletest.Noon, Interval: 24 * time.Hour, Credentials: "credentials", Digest: "digest"}
 		if c.broker != nil {
 			c.broker(b)
 		}
 		if c.facts != nil {
-			c.facts(&f)
+			c.facts(&in)
 		}
-		got := Decide(b, f)
+		got := Decide(b, in)
 		if !got.RelistAt.Equal(c.want) || got.ETag != c.etag {
 			t.Errorf("%s (%s): at %v with ETag %q, want %v with %q", name, c.why, got.RelistAt, got.ETag, c.want, c.etag)
 		}

@@ -171,11 +171,11 @@ func nextAttempt(s *v1beta1.ServiceBrokerStatus) string {
 }
 
 // refused adds Failed where the broker is Stalled.
-func refused(v lifecycle.ConditionSet) lifecycle.ConditionSet {
-	if v.Stalled {
-		v.Failed = &lifecycle.Cause{Reason: v.Reason, Message: v.Message}
+func refused(set lifecycle.ConditionSet) lifecycle.ConditionSet {
+	if set.Stalled {
+		set.Failed = &lifecycle.Cause{Reason: set.Reason, Message: set.Message}
 	}
-	return v
+	return set
 }
 
 // succeed records that the catalog was read.

@@ -130,8 +130,8 @@ func TestABrokerWithoutItsFinalizerIsAbandoned(t *testing.T) {
 	if said := lifecycletest.SayConditions(b.Status.Conditions); said != "Unknown Abandoned Stalled" || b.Status.ObservedGeneration != b.Generation || b.Status.NextAttemptTime != nil {
 		t.Errorf("conditions say %q, status is %+v", said, b.Status)
 	}
-	f := Inputs{Now: lifecycletest.Noon, Interval: time.Hour, Credentials: "credentials", Digest: "digest"}
-	if next := Decide(b, f); !next.IsDue(lifecycletest.Noon) || next.ETag != "" {
+	in := Inputs{Now: lifecycletest.Noon, Interval: time.Hour, Credentials: "credentials", Digest: "digest"}
+	if next := Decide(b, in); !next.IsDue(lifecycletest.Noon) || next.ETag != "" {
 		t.Errorf("once it has a finalizer again its catalog is read at %v with ETag %q", next.RelistAt, next.ETag)
 	}
 }

@@ -92,15 +92,15 @@ func (ap *application) recordDashboard() {
 }
 
 // recordAccepted records an asynchronous operation that the broker has begun.
-func (ap *application) recordAccepted(v lifecycle.ConditionSet) {
+func (ap *application) recordAccepted(set lifecycle.ConditionSet) {
 	if !ap.phase.IsAccepted() { // the deadline counts from the acceptance
 		ap.status.OperationStartTime = lifecycle.Timestamp(ap.Now)
 	}
 	ap.phase = ap.phase.accepted()
 	ap.RecordAccepted()
 	ap.recordDashboard()
-	v.Ready = v1beta1.ConditionFalse
-	ap.SetConditions(v)
+	set.Ready = v1beta1.ConditionFalse
+	ap.SetConditions(set)
 }
 
 // recordUnknownOutcome records a request with an unknown outcome.
@@ -152,4 +152,6 @@ func (ap *application) stopRetrying(reason, failed, message string) {
 }
 
 // SetConditions sets the conditions.
-func (ap *application) SetConditions(v lifecycle.ConditionSet) { SetConditions(&ap.status, v, ap.Now) }
+func (ap *application) SetConditions(set lifecycle.ConditionSet) {
+	SetConditions(&ap.status, set, ap.Now)
+}

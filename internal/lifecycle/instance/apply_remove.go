@@ -54,17 +54,17 @@ func (ap *application) beginDeprovision() {
 }
 
 // WithRemovalText adds to conditions why a removal was begun, and how a person releases an object that is being deleted (R8).
-func (ap *application) WithRemovalText(v lifecycle.ConditionSet) lifecycle.ConditionSet {
-	v.Mitigation = lifecycle.MitigationCause(ap.status.Conditions)
+func (ap *application) WithRemovalText(set lifecycle.ConditionSet) lifecycle.ConditionSet {
+	set.Mitigation = lifecycle.MitigationCause(ap.status.Conditions)
 	if ap.IsDeleting() {
-		v.Mitigation = nil
-		v.Message += ". " + lifecycle.HowToRelease(ap.si)
+		set.Mitigation = nil
+		set.Message += ". " + lifecycle.HowToRelease(ap.si)
 	} else if ap.isMitigation() {
-		ready := v.Ready
-		v = lifecycle.Mitigating(v.Reason, lifecycle.MitigationPrefix+": "+v.Message, ap.status.Attempts, v.Mitigation)
-		v.Ready = ready
+		ready := set.Ready
+		set = lifecycle.Mitigating(set.Reason, lifecycle.MitigationPrefix+": "+set.Message, ap.status.Attempts, set.Mitigation)
+		set.Ready = ready
 	}
-	return v
+	return set
 }
 
 // RecordRemoved records that the broker has confirmed the removal.
@@ -118,17 +118,17 @@ func (ap *application) RecordUnanswered() {
 
 // RecordProgress records what the broker says of an operation in progress.
 func (ap *application) RecordProgress() {
-	v := lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse}
+	set := lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse}
 	switch {
 	case ap.call.Removal:
-		v.Reason, v.Message = v1beta1.ReasonDeprovisioning, "The instance is being deprovisioned asynchronously"
+		set.Reason, set.Message = v1beta1.ReasonDeprovisioning, "The instance is being deprovisioned asynchronously"
 	case ap.phase == UpdateAccepted:
-		v.Reason, v.Message = v1beta1.ReasonUpdatingInstance, "The instance is being updated asynchronously"
+		set.Reason, set.Message = v1beta1.ReasonUpdatingInstance, "The instance is being updated asynchronously"
 	default:
-		v.Reason, v.Message = v1beta1.ReasonProvisioning, "The instance is being provisioned asynchronously"
+		set.Reason, set.Message = v1beta1.ReasonProvisioning, "The instance is being provisioned asynchronously"
 	}
-	v.Message = lifecycle.WithProgress(v.Message, ap.Answer.OperationDescription)
-	ap.SetConditions(ap.WithRemovalText(v))
+	set.Message = lifecycle.WithProgress(set.Message, ap.Answer.OperationDescription)
+	ap.SetConditions(ap.WithRemovalText(set))
 }
 
 // RecordOperationSuccess records the success of a provisioning or an update.

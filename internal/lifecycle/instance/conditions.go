@@ -35,17 +35,17 @@ func (d *decision) observe() {
 }
 
 // setConditions sets the conditions.
-func (d *decision) setConditions(v lifecycle.ConditionSet) {
+func (d *decision) setConditions(set lifecycle.ConditionSet) {
 	d.observe()
-	SetConditions(&d.Status, v, d.w.Now)
+	SetConditions(&d.Status, set, d.in.Now)
 }
 
 // setBlocked sets the conditions for a blocker. An event about what is missing, or its time, causes another reconcile.
 func (d *decision) setBlocked(by *lifecycle.Blocker) {
-	v, wake := by.ConditionSet(d.si, d.w.Now)
-	v.Ready, v.Message = v1beta1.ConditionFalse, by.Message
+	set, wake := by.ConditionSet(d.si, d.in.Now)
+	set.Ready, set.Message = v1beta1.ConditionFalse, by.Message
 	d.RequeueAt = wake
-	d.setConditions(v)
+	d.setConditions(set)
 }
 
 // setStalled sets the conditions of an object that the operator does nothing for.
@@ -55,19 +55,19 @@ func (d *decision) setStalled(reason, message string) {
 
 // blockRemoval sets the conditions for a blocker of a deletion or an orphan mitigation.
 func (d *decision) blockRemoval(by *lifecycle.Blocker) {
-	v, wake := by.ConditionSet(d.si, d.w.Now)
-	v.Mitigation = lifecycle.MitigationCause(d.Status.Conditions)
+	set, wake := by.ConditionSet(d.si, d.in.Now)
+	set.Mitigation = lifecycle.MitigationCause(d.Status.Conditions)
 	d.RequeueAt = wake
-	d.setConditions(v)
+	d.setConditions(set)
 }
 
 // StatusForBlocker returns the status for a blocker that appears after the decision, such as a full queue or an API server that
 // does not answer.
 func StatusForBlocker(si *v1beta1.ServiceInstance, why *lifecycle.Blocker, now time.Time) v1beta1.ServiceInstanceStatus {
 	status := *si.Status.DeepCopy()
-	v, _ := why.ConditionSet(si, now)
-	v.Mitigation = lifecycle.MitigationCause(status.Conditions)
-	SetConditions(&status, v, now)
+	set, _ := why.ConditionSet(si, now)
+	set.Mitigation = lifecycle.MitigationCause(status.Conditions)
+	SetConditions(&status, set, now)
 	return status
 }
 
@@ -78,7 +78,7 @@ func (d *decision) stopRetrying(reason, message string) {
 }
 
 // SetConditions sets the conditions of a status.
-func SetConditions(status *v1beta1.ServiceInstanceStatus, v lifecycle.ConditionSet, now time.Time) {
-	status.Conditions = v.Conditions(status.Conditions, now)
+func SetConditions(status *v1beta1.ServiceInstanceStatus, set lifecycle.ConditionSet, now time.Time) {
+	status.Conditions = set.Conditions(status.Conditions, now)
 	status.LastConditionState = lifecycle.LastConditionState(status.Conditions)
 }

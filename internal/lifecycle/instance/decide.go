@@ -82,14 +82,14 @@ type Decision struct {
 // decision is a step while it is decided on.
 type decision struct {
 	si    *v1beta1.ServiceInstance
-	w     Inputs
+	in    Inputs
 	phase Phase
 	Decision
 }
 
 // Decide returns the next step for an instance.
-func Decide(si *v1beta1.ServiceInstance, w Inputs) Decision {
-	d := &decision{si: si, w: w, phase: PhaseOf(&si.Status), Decision: Decision{Status: *si.Status.DeepCopy()}}
+func Decide(si *v1beta1.ServiceInstance, in Inputs) Decision {
+	d := &decision{si: si, in: in, phase: PhaseOf(&si.Status), Decision: Decision{Status: *si.Status.DeepCopy()}}
 	d.decide()
 	d.phase.encode(&d.Status)
 	return d.Decision
@@ -105,7 +105,7 @@ func (d *decision) decide() {
 		d.mitigate()
 	case d.phase.IsAccepted():
 		d.poll()
-	case d.w.Refs != nil && (!IsProvisioned(&d.Status) || d.si.Generation != d.Status.ReconciledGeneration):
+	case d.in.Refs != nil && (!IsProvisioned(&d.Status) || d.si.Generation != d.Status.ReconciledGeneration):
 		d.Need = lifecycle.NeedReferences
 	case d.schedule().NeedsParameters():
 		d.Need = lifecycle.NeedParameters
@@ -134,12 +134,12 @@ func (d *decision) decideUnprotected() {
 
 // owns reports whether the broker's instance may be removed as this object's (R10).
 func (d *decision) owns() bool {
-	return lifecycle.OwnsInstance(d.si) && d.w.Claimants.BlocksRemoval() == nil
+	return lifecycle.OwnsInstance(d.si) && d.in.Claimants.BlocksRemoval() == nil
 }
 
 // belongsToAnother reports whether the id belongs to another object.
 func (d *decision) belongsToAnother() bool {
-	return d.w.Claimants.BlocksCreation() != nil && !lifecycle.OwnsInstance(d.si) || IsForAnother(d.si.UID, d.Status.CreatedForUID)
+	return d.in.Claimants.BlocksCreation() != nil && !lifecycle.OwnsInstance(d.si) || IsForAnother(d.si.UID, d.Status.CreatedForUID)
 }
 
 // IsForAnother reports whether the broker's resource was created for another object.
@@ -147,7 +147,7 @@ func IsForAnother(uid, createdFor types.UID) bool { return createdFor != "" && c
 
 // schedule returns when requests about the instance are due.
 func (d *decision) schedule() lifecycle.Schedule {
-	s := d.w.Schedule(d.si, d.Status.Common())
+	s := d.in.Schedule(d.si, d.Status.Common())
 	s.Removing = d.phase.isDeprovisioning()
 	return s
 }
@@ -172,21 +172,21 @@ func (d *decision) isDue() bool { return d.IsDue(d.schedule()) }
 // beginOperation sets the operation that the next request begins.
 func (d *decision) beginOperation(phase Phase, props *v1beta1.ServiceInstancePropertiesState) {
 	if d.phase != phase || d.Status.OperationStartTime == nil {
-		d.Status.OperationStartTime = lifecycle.Timestamp(d.w.Now)
+		d.Status.OperationStartTime = lifecycle.Timestamp(d.in.Now)
 	}
 	d.phase, d.Status.InProgressProperties = phase, props
-	d.Status.Broker = lifecycle.ReferenceTo(d.w.Offering)
+	d.Status.Broker = lifecycle.ReferenceTo(d.in.Offering)
 	d.observe()
 }
 
 func (d *decision) newRequest(v lifecycle.Operation) *Request {
 	call := &Request{InstanceID: lifecycle.InstanceID(d.si), Request: operation.Request{
 		Operation: v, Generation: d.si.Generation, NothingAtBroker: d.phase.hasNothingAtBroker(), Owned: d.owns(), Retained: catalog.IsRetained(d.si)}}
-	if d.w.Offering.Class != nil {
-		call.ServiceID, call.Retrievable = d.w.Offering.Class.Common().ExternalID, d.w.Offering.Class.Common().InstanceRetrievable
+	if d.in.Offering.Class != nil {
+		call.ServiceID, call.Retrievable = d.in.Offering.Class.Common().ExternalID, d.in.Offering.Class.Common().InstanceRetrievable
 	}
-	if d.w.Offering.Plan != nil {
-		call.PlanID = d.w.Offering.Plan.Common().ExternalID
+	if d.in.Offering.Plan != nil {
+		call.PlanID = d.in.Offering.Plan.Common().ExternalID
 	}
 	return call
 }

@@ -40,12 +40,12 @@ func (d *decision) provision() {
 	if !d.isDue() || !d.knowsParameters() {
 		return
 	}
-	if unfit := d.w.Parameters.Invalid; unfit != nil {
+	if unfit := d.in.Parameters.Invalid; unfit != nil {
 		d.setBlocked(unfit)
 		return
 	}
 	props := d.desiredProperties()
-	isHeld, isRetrievable := isConflictHeld(&d.Status), d.w.Offering.Class.Common().InstanceRetrievable
+	isHeld, isRetrievable := isConflictHeld(&d.Status), d.in.Offering.Class.Common().InstanceRetrievable
 	unwanted := d.isOutcomeUnknown() && !isHeld && d.Status.InProgressProperties != nil && !lifecycle.SameProperties(d.Status.InProgressProperties, props)
 	switch {
 	case attempts != nil && attempts.Conflict && (isRetrievable || !isHeld):
@@ -74,7 +74,7 @@ func (d *decision) block(why *lifecycle.Blocker) {
 		return
 	}
 	d.phase = NotCreated
-	if c := d.w.Claimants.BlocksCreation(); why.Reason == v1beta1.ReasonExternalIDInUse && c.Owns {
+	if c := d.in.Claimants.BlocksCreation(); why.Reason == v1beta1.ReasonExternalIDInUse && c.Owns {
 		d.Status.CreatedForUID = c.UID
 	}
 }
@@ -94,24 +94,24 @@ func (d *decision) writeAhead(reason, message string) {
 
 // precondition returns what blocks a provisioning or an update; nil: nothing does.
 func (d *decision) precondition() *lifecycle.Blocker {
-	switch offer := d.w.Offering; {
+	switch offer := d.in.Offering; {
 	case offer.Missing != nil:
 		return offer.Missing
 	case !offer.Broker.GetDeletionTimestamp().IsZero() && !IsProvisioned(&d.Status):
 		return lifecycle.MissingReference(d.si, v1beta1.ReasonReferencesNonexistentBroker, fmt.Sprintf("broker %q is being deleted", offer.Broker.GetName()))
-	case d.w.Claimants.BlocksCreation() != nil && !lifecycle.OwnsInstance(d.si):
-		return d.w.Claimants.BlocksCreation().InUse(lifecycle.InstanceID(d.si))
+	case d.in.Claimants.BlocksCreation() != nil && !lifecycle.OwnsInstance(d.si):
+		return d.in.Claimants.BlocksCreation().InUse(lifecycle.InstanceID(d.si))
 	case offer.Class.CommonStatus().RemovedFromBrokerCatalog && !d.hasPlan(offer.Plan):
 		return lifecycle.BlockedBy(v1beta1.ReasonReferencesDeletedServiceClass, fmt.Sprintf("the broker does not offer class %q any more", offer.Class.Common().ExternalName))
 	case offer.Plan.CommonStatus().RemovedFromBrokerCatalog && !d.hasPlan(offer.Plan):
 		return lifecycle.BlockedBy(v1beta1.ReasonReferencesDeletedServicePlan, fmt.Sprintf("the broker does not offer plan %q any more", offer.Plan.Common().ExternalName))
 	}
-	return d.w.BrokerBlocker
+	return d.in.BrokerBlocker
 }
 
 // knowsParameters reports whether the parameters can be sent. If not, they are read first, or the conditions say why they cannot be.
 func (d *decision) knowsParameters() bool {
-	params := d.w.Parameters
+	params := d.in.Parameters
 	switch {
 	case !params.Known:
 		d.Need = lifecycle.NeedParameters
@@ -131,7 +131,7 @@ func (d *decision) hasPlan(plan v1beta1.Plan) bool {
 
 // desiredProperties returns the properties that the spec asks for.
 func (d *decision) desiredProperties() *v1beta1.ServiceInstancePropertiesState {
-	plan, params := d.w.Offering.Plan, d.w.Parameters
+	plan, params := d.in.Offering.Plan, d.in.Parameters
 	props := lifecycle.PropertiesOf(plan)
 	props.Parameters, props.ParameterChecksum = params.Redacted, params.Checksum
 	props.ParametersVersion, props.ParametersDigest = params.Version, params.Digest
@@ -175,8 +175,8 @@ func (d *decision) update() {
 		d.setBlocked(lifecycle.BlockedBy(v1beta1.ReasonUpdateInstanceCallFailed, fmt.Sprintf("instances of plan %q cannot change to another: name that plan again, or make another ServiceInstance", lifecycle.NonNil(d.Status.ExternalProperties).ClusterServicePlanExternalName+lifecycle.NonNil(d.Status.ExternalProperties).ServicePlanExternalName)))
 	case d.Status.RefusedUpdate != "" && d.Status.RefusedUpdate == lifecycle.Fingerprint(props):
 		d.stopRetrying(v1beta1.ReasonUpdateInstanceCallFailed, "the broker refused this change and said not to send it again: change plan or parameters to something else")
-	case call.NewParameters && d.w.Parameters.Invalid != nil:
-		d.setBlocked(d.w.Parameters.Invalid)
+	case call.NewParameters && d.in.Parameters.Invalid != nil:
+		d.setBlocked(d.in.Parameters.Invalid)
 	default:
 		call.Properties = props
 		d.Request = call
@@ -198,7 +198,7 @@ func (d *decision) recordFormerPlan(props *v1beta1.ServiceInstancePropertiesStat
 // currentAttempts returns the attempts at the present spec, and creates them if there are none.
 func (d *decision) currentAttempts() *v1beta1.Attempts {
 	if d.Status.Attempts == nil {
-		d.Status.Attempts = &v1beta1.Attempts{Generation: d.si.Generation, ParametersVersion: d.w.Parameters.Version, ParametersDigest: d.w.Parameters.Digest}
+		d.Status.Attempts = &v1beta1.Attempts{Generation: d.si.Generation, ParametersVersion: d.in.Parameters.Version, ParametersDigest: d.in.Parameters.Digest}
 	}
 	return d.Status.Attempts
 }
@@ -241,7 +241,7 @@ func (d *decision) lacksBaseline() bool {
 
 // secretsMayDiffer reports whether the parameters from Secrets have changed, or have to be read to know that.
 func (d *decision) secretsMayDiffer() bool {
-	before, params := lifecycle.NonNil(d.Status.ExternalProperties), d.w.Parameters
+	before, params := lifecycle.NonNil(d.Status.ExternalProperties), d.in.Parameters
 	if params.Version == "" || d.si.Annotations[v1beta1.ParametersPolicyAnnotation] == v1beta1.ParametersManual {
 		return false
 	}
@@ -250,9 +250,9 @@ func (d *decision) secretsMayDiffer() bool {
 
 // mayChangePlan reports whether an instance of the present plan can change to another plan.
 func (d *decision) mayChangePlan() bool {
-	present := d.w.PresentPlan
+	present := d.in.PresentPlan
 	if present == nil { // removed from the catalog: the class decides
-		present = d.w.Offering.Plan
+		present = d.in.Offering.Plan
 	}
-	return catalog.EffectiveOf(d.w.Offering.Class, present).PlanUpdatable
+	return catalog.EffectiveOf(d.in.Offering.Class, present).PlanUpdatable
 }

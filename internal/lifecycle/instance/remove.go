@@ -38,23 +38,23 @@ func (d *decision) remove() {
 		d.Release = &lifecycle.Cause{Reason: v1beta1.ReasonDeprovisionedSuccessfully, Message: "nothing is left at the broker"}
 	case d.phase.hasNothingAtBroker():
 		d.Release = lifecycle.NothingCreated(v1beta1.ReasonDeprovisionedSuccessfully, lifecycle.InstanceID(d.si), d.belongsToAnother())
-	case len(d.w.Bindings) > 0:
+	case len(d.in.Bindings) > 0:
 		d.waitForBindings()
-	case d.phase == ProvisionAccepted && !lifecycle.IsRemovedWithObject(d.si) && d.w.Claimants.BlocksRemoval() == nil:
+	case d.phase == ProvisionAccepted && !lifecycle.IsRemovedWithObject(d.si) && d.in.Claimants.BlocksRemoval() == nil:
 		d.poll()
-	case !lifecycle.IsRemovedWithObject(d.si) && d.Status.OwnershipUnknown && d.w.Claimants.BlocksRemoval() == nil:
+	case !lifecycle.IsRemovedWithObject(d.si) && d.Status.OwnershipUnknown && d.in.Claimants.BlocksRemoval() == nil:
 		d.blockRemoval(lifecycle.OwnershipUnknown("serviceinstance", d.si, lifecycle.InstanceID(d.si)))
 	case !lifecycle.IsRemovedWithObject(d.si):
 		d.Release = lifecycle.RetainedAsSupplied(lifecycle.InstanceID(d.si))
 	case isConflictHeld(&d.Status) && !lifecycle.IsToBeDeleted(d.si):
 		d.blockRemoval(lifecycle.ConflictHeld("serviceinstance", d.si, lifecycle.InstanceID(d.si)))
-	case d.w.Claimants.BlocksRemoval() != nil:
-		d.Release = lifecycle.RetainedForClaimant(lifecycle.InstanceID(d.si), d.w.Claimants.BlocksRemoval())
-	case d.w.Definition == lifecycle.DefinitionUnknown:
+	case d.in.Claimants.BlocksRemoval() != nil:
+		d.Release = lifecycle.RetainedForClaimant(lifecycle.InstanceID(d.si), d.in.Claimants.BlocksRemoval())
+	case d.in.Definition == lifecycle.DefinitionUnknown:
 		d.Need = lifecycle.NeedDefinition
-	case d.w.Definition == lifecycle.DefinitionTerminating:
+	case d.in.Definition == lifecycle.DefinitionTerminating:
 		d.blockRemoval(lifecycle.BlockedBy(v1beta1.ReasonDefinitionTerminating, "the CustomResourceDefinition is being deleted, and nothing is deleted at a broker for that"))
-		d.RequeueAt = d.w.Now.Add(lifecycle.DefinitionRetry)
+		d.RequeueAt = d.in.Now.Add(lifecycle.DefinitionRetry)
 	default:
 		d.deprovision()
 	}
@@ -63,8 +63,8 @@ func (d *decision) remove() {
 // waitForBindings waits until the bindings of the instance are removed. One command may delete an instance and its bindings, in this order.
 func (d *decision) waitForBindings() {
 	blocker := lifecycle.BlockedFrom(d.si.DeletionTimestamp.Add(bindingsDeletionDelay), v1beta1.ReasonDeprovisionBlockedByExistingCredentials,
-		"ServiceBindings have to be deleted first: "+lifecycle.Enumerate(d.w.Bindings))
-	blocker.InProgress = d.w.BindingsGoing
+		"ServiceBindings have to be deleted first: "+lifecycle.Enumerate(d.in.Bindings))
+	blocker.InProgress = d.in.BindingsGoing
 	d.blockRemoval(blocker)
 }
 
@@ -104,10 +104,10 @@ func (d *decision) deprovision() {
 	switch {
 	case missing != nil:
 		d.blockRemoval(missing)
-	case d.w.Offering.Broker == nil:
+	case d.in.Offering.Broker == nil:
 		d.blockRemoval(lifecycle.MissingReference(d.si, v1beta1.ReasonReferencesNonexistentBroker, lifecycle.BrokerMissing(d.Status.Broker, "to remove the service")))
-	case d.w.BrokerBlocker != nil:
-		d.blockRemoval(d.w.BrokerBlocker)
+	case d.in.BrokerBlocker != nil:
+		d.blockRemoval(d.in.BrokerBlocker)
 	case removing && !d.isOverdue():
 		d.pollWhenDue(ids, true)
 	case !removing && d.isRemovalRefused() && !d.isOverdue():
@@ -133,8 +133,8 @@ func (d *decision) isRemovalRefused() bool {
 // always record one; then it is the plan of the spec.
 func (d *decision) candidatePlans() []string {
 	ids := RecordedPlans(&d.Status)
-	if len(ids) == 0 && d.w.Offering.Plan != nil {
-		ids = append(ids, d.w.Offering.Plan.Common().ExternalID)
+	if len(ids) == 0 && d.in.Offering.Plan != nil {
+		ids = append(ids, d.in.Offering.Plan.Common().ExternalID)
 	}
 	return ids
 }
@@ -144,15 +144,15 @@ func (d *decision) newRemovalRequest() (*Request, *lifecycle.Blocker) {
 	call := d.newRequest("")
 	if known := d.Status.Broker; known != nil && known.ServiceID != "" {
 		call.ServiceID = known.ServiceID
-	} else if d.w.Offering.Class != nil {
-		call.ServiceID = d.w.Offering.Class.Common().ExternalID
+	} else if d.in.Offering.Class != nil {
+		call.ServiceID = d.in.Offering.Class.Common().ExternalID
 	}
 	call.PlanID, call.HasOtherPlans = CandidatePlan(d.candidatePlans(), d.Status.Attempts)
 	if call.ServiceID != "" && call.PlanID != "" {
 		return call, nil
 	}
-	if d.w.Offering.Missing != nil {
-		return nil, d.w.Offering.Missing
+	if d.in.Offering.Missing != nil {
+		return nil, d.in.Offering.Missing
 	}
 	return nil, lifecycle.BlockedBy(v1beta1.ReasonReferencesNonexistentServicePlan, "it is not on record which plan the instance has")
 }
@@ -181,12 +181,12 @@ func (d *decision) poll() {
 	switch {
 	case missing != nil:
 		d.setBlocked(missing)
-	case d.w.Offering.Broker == nil:
+	case d.in.Offering.Broker == nil:
 		d.setBlocked(lifecycle.MissingReference(d.si, v1beta1.ReasonReferencesNonexistentBroker, lifecycle.BrokerMissing(d.Status.Broker, "how far the operation is")))
-	case d.w.BrokerBlocker != nil:
-		d.setBlocked(d.w.BrokerBlocker)
+	case d.in.BrokerBlocker != nil:
+		d.setBlocked(d.in.BrokerBlocker)
 	default:
-		ids.MaxDuration, ids.SeenRunning = d.maxPolling(), d.w.SeenRunning
+		ids.MaxDuration, ids.SeenRunning = d.maxPolling(), d.in.SeenRunning
 		d.pollWhenDue(ids, false)
 	}
 }
@@ -206,8 +206,8 @@ func (d *decision) isOverdue() bool {
 }
 
 func (d *decision) maxPolling() time.Duration {
-	if d.w.OperationPlan == nil {
+	if d.in.OperationPlan == nil {
 		return catalog.MaximumPollingDuration
 	}
-	return catalog.EffectiveOf(d.w.Offering.Class, d.w.OperationPlan).MaximumPollingDuration
+	return catalog.EffectiveOf(d.in.Offering.Class, d.in.OperationPlan).MaximumPollingDuration
 }

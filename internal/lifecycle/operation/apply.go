@@ -122,11 +122,11 @@ func (ap *Application) WithNextAttempt(message string) string {
 }
 
 // WithStalled adds Stalled where requests are retried slowly.
-func (ap *Application) WithStalled(v lifecycle.ConditionSet) lifecycle.ConditionSet {
+func (ap *Application) WithStalled(set lifecycle.ConditionSet) lifecycle.ConditionSet {
 	if !ap.Kind.IsSlow() {
-		return v
+		return set
 	}
-	return v.WithStalled(v.Reason)
+	return set.WithStalled(set.Reason)
 }
 
 // RecordAccepted records the name of an operation that the broker has begun.
@@ -201,11 +201,11 @@ func (ap *Application) ApplyPoll() {
 
 // RecordUnanswered records a poll without a state. It is not counted, which would cost a write each time, unless polls are slow retries.
 func (ap *Application) RecordUnanswered() {
-	v := lifecycle.PollUnanswered(ap.DescribeOutcome(), ap.IsOverdue())
+	set := lifecycle.PollUnanswered(ap.DescribeOutcome(), ap.IsOverdue())
 	if ap.Answer.Misconfigured() {
-		ap.ScheduleRetry(v.Message)
-		v.Message = ap.WithNextAttempt(v.Message)
-		v = ap.WithStalled(v)
+		ap.ScheduleRetry(set.Message)
+		set.Message = ap.WithNextAttempt(set.Message)
+		set = ap.WithStalled(set)
 	}
-	ap.Kind.SetConditions(ap.Kind.WithRemovalText(v))
+	ap.Kind.SetConditions(ap.Kind.WithRemovalText(set))
 }

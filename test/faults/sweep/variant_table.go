@@ -40,7 +40,7 @@ func variants() []variant {
 			others: []string{"crash-after@PUT:service_instances#1+crash-before@2", "stale@PUT:service_instances#1<PUT:service_instances#1",
 				"late@serviceinstances", "reset@PUT:service_instances#1", "deposed@PATCH:serviceinstances/db/status#1"}},
 		{name: "no-write-ahead", edits: []mistake{{services + "engine/reconciler.go", `	if first != nil {
-		if err := r.Record(ctx, v, first); err != nil {
+		if err := r.Record(ctx, s, first); err != nil {
 			return nil, err
 		}
 	}
@@ -78,9 +78,9 @@ func variants() []variant {
 		call.InstanceID = lifecycle.NextInstanceID(d.si, call.InstanceID)
 	}
 `}}, scenario: "instance-mitigated-ready", fault: "none", oracle: "orphan"},
-		{name: "fire-and-forget", edits: []mistake{{services + "engine/record.go", `	if err := patch.RemoveFinalizer(ctx, r.Client, v.Before.DeepCopyObject().(v1beta1.ServiceObject), v1beta1.Finalizer); err != nil {
+		{name: "fire-and-forget", edits: []mistake{{services + "engine/record.go", `	if err := patch.RemoveFinalizer(ctx, r.Client, s.Before.DeepCopyObject().(v1beta1.ServiceObject), v1beta1.Finalizer); err != nil {
 		return err
-	}`, `	_ = patch.RemoveFinalizer(ctx, r.Client, v.Before.DeepCopyObject().(v1beta1.ServiceObject), v1beta1.Finalizer)`}},
+	}`, `	_ = patch.RemoveFinalizer(ctx, r.Client, s.Before.DeepCopyObject().(v1beta1.ServiceObject), v1beta1.Finalizer)`}},
 			scenario: "instance", fault: "api-unavailable@PATCH:serviceinstances/db#1", oracle: "reached",
 			others: []string{"crash-after@PATCH:serviceinstances/db#1", "crash-after@PUT:service_instances#1+crash-before@1", "stale@PUT:service_instances#1<PUT:service_instances#1",
 				"late@serviceinstances", "deposed@PATCH:serviceinstances/db/status#1"}},
@@ -88,7 +88,7 @@ func variants() []variant {
 		return ctrl.Result{}, err
 	}
 `, ``}}, scenario: "binding-rebind-deleted", fault: "standby@PATCH:servicebindings/app/status#2<PATCH:secrets/login#1", oracle: "protocol"},
-		{name: "half-a-cache-of-pages", edits: []mistake{{alerts + "controller.go", `	if next.Action != lifecycle.Release || v.certain {`, `	if true { // nor is anybody asked`}, {
+		{name: "half-a-cache-of-pages", edits: []mistake{{alerts + "controller.go", `	if next.Action != lifecycle.Release || s.certain {`, `	if true { // nor is anybody asked`}, {
 			alerts + "controller.go", `	if err := r.barrier.WaitForSync(ctx); err != nil {
 		return ctrl.Result{}, err
 	}
@@ -111,7 +111,7 @@ func variants() []variant {
 `}}, scenario: "alert", fault: "crash-after@POST:receiver:hook#1", oracle: "end"},
 		{name: "repeats-what-may-have-arrived", edits: []mistake{{alertRules + "deliver.go", `	return row.LastAttemptedHash == hash && (row.AnswerLost && isAtMostOnce(p) || isUnconfirmed(row, p))`, `	return false`}},
 			scenario: "once", fault: "lost@POST:receiver:hook#1", oracle: "once"},
-		{name: "no-intent", edits: []mistake{{alerts + "execute.go", `	return intended, r.record(ctx, v, intended)`, `	return intended, nil`}}, scenario: "once", fault: "crash-after@POST:receiver:hook#1", oracle: "once"},
+		{name: "no-intent", edits: []mistake{{alerts + "execute.go", `	return intended, r.record(ctx, s, intended)`, `	return intended, nil`}}, scenario: "once", fault: "crash-after@POST:receiver:hook#1", oracle: "once"},
 		{name: "no-lock", edits: []mistake{{"internal/patch/patch.go", `		{"test", "/metadata/resourceVersion", obj.GetResourceVersion()},
 `, ``}, {"main.go", `		ctrl.Log.Error(err, "Bellhop ended")
 `, `		time.Sleep(10 * time.Second) // a deposed leader is slow to stop
@@ -136,15 +136,15 @@ func variants() []variant {
 	made, err := osb.NewClient(osb.Options{`}}, scenario: "kept", fault: "none", oracle: "canary"},
 		{name: "hot-loop", edits: []mistake{{services + "engine/run.go", `r.Requeue(next.RequeueAt, next.Status)), nil`, `r.RequeueNow(next.Status)), nil`}},
 			scenario: "kept", fault: "none", oracle: "rest"},
-		{name: "writes-for-nothing", edits: []mistake{{services + "engine/record.go", `	if equality.Semantic.DeepEqual(status, before) || v.polled`, `	if v.polled`},
+		{name: "writes-for-nothing", edits: []mistake{{services + "engine/record.go", `	if equality.Semantic.DeepEqual(status, before) || s.polled`, `	if s.polled`},
 			{services + "engine/run.go", `r.Requeue(next.RequeueAt, next.Status)), nil`, `r.RequeueNow(next.Status)), nil`}},
 			scenario: "kept", fault: "none", oracle: "rest"},
 		{name: "panic", edits: []mistake{{instanceRules + "apply_provision.go", `	case osbresult.Unknown, osbresult.Malformed:
 		ap.recordUnknownOutcome("Provision"`, `	case osbresult.Unknown, osbresult.Malformed:
 		panic(ap.Answer.Class)
 		ap.recordUnknownOutcome("Provision"`}}, scenario: "kept", fault: "broken@PUT:service_instances#1", oracle: "panic"},
-		{name: "changes-its-cache", edits: []mistake{{services + "engine/reconciler.go", `	if v.Record.released { // it is gone`, `	before.GetAnnotations()["seen"] = "now"
-	if v.Record.released { // it is gone`}}, scenario: "kept", fault: "none", oracle: "panic"},
+		{name: "changes-its-cache", edits: []mistake{{services + "engine/reconciler.go", `	if s.Record.released { // it is gone`, `	before.GetAnnotations()["seen"] = "now"
+	if s.Record.released { // it is gone`}}, scenario: "kept", fault: "none", oracle: "panic"},
 		{name: "warns-of-waiting", edits: []mistake{{"internal/lifecycle/reasons.go", `	v1beta1.ReasonReferencesNonexistentInstance: {Transient: true},`,
 			`	v1beta1.ReasonReferencesNonexistentInstance: {Warning: true},`}}, scenario: "binding-first", fault: "none", oracle: "warning"},
 		{name: "goroutine", edits: []mistake{{services + "engine/reconciler.go", `	out, err := ask()
