@@ -22,11 +22,11 @@ say "removing the operator"
 $KUBECTL delete --ignore-not-found --namespace "$namespace" deployment --selector app.kubernetes.io/name=bellhop --cascade=foreground >&2
 $KUBECTL delete --ignore-not-found -f "$work/operator.yaml" >&2
 
-# The namespace may contain Secrets of users, such as credentials of ClusterReceivers; the operator's own Secrets are deleted by now. It
-# may also contain objects with finalizers, which would block its deletion, since no operator removes them.
+# The namespace may contain Secrets of users, such as credentials of ClusterReceivers; the operator's own Secrets are deleted by now, but for
+# the key of its digests, which goes with the namespace. It may also contain objects with finalizers, which would block its deletion, since no operator removes them.
 kinds=$($KUBECTL get --ignore-not-found -o name crd alerts.pager.k8s.co receivers.pager.k8s.co \
 	{servicebrokers,serviceinstances,servicebindings}.servicecatalog.k8s.io | sed 's|.*/|,|' | tr -d '\n')
-left=$($KUBECTL get "secrets$kinds" --namespace "$namespace" -o go-template='{{range .items}}{{if ne (print .type) "kubernetes.io/service-account-token"}}{{.kind}}/{{.metadata.name}} {{end}}{{end}}')
+left=$($KUBECTL get "secrets$kinds" --namespace "$namespace" -o go-template='{{range .items}}{{if not (or (eq (print .type) "kubernetes.io/service-account-token") (eq .metadata.name "bellhop-digest-key"))}}{{.kind}}/{{.metadata.name}} {{end}}{{end}}')
 # Brokers identify this cluster, and its instances, by the id in a ConfigMap, which may have any name.
 id=
 if [[ $kinds = *,serviceinstances.* ]] && [ -n "$($KUBECTL get serviceinstances.servicecatalog.k8s.io --all-namespaces -o name)" ]; then
