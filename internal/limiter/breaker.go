@@ -21,8 +21,8 @@ import (
 	"time"
 )
 
-// breaker is the circuit breaker of an endpoint: what the answers so far say of it, who may try it, and when. It opens after failures of
-// several objects in a row, or after as many answers that look like a misconfiguration. The zero value is closed.
+// breaker is the circuit breaker of an endpoint: what the answers so far say of it, which requests may try it, and when. It opens
+// after failures of several objects in a row, or after as many answers that look like a misconfiguration. The zero value is closed.
 type breaker struct {
 	standing standing
 	failures int   // in a row
