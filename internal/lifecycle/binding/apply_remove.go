@@ -204,11 +204,7 @@ func (ap *application) RecordOperationFailure(words string) {
 		ap.RecordRetryMessage(v1beta1.ReasonBindCallFailed, message)
 	case ap.call.MayMitigate() && !ap.call.SeenRunning && ap.Answer.State == osbresult.Failed: // the operation that has failed may be a later one than the one on record
 		ap.setPhase(Binding)
-		a := ap.Attempts()
-		if a.Conflict = true; ap.call.Retrievable { // else the repeated request shows whether the binding is there
-			a.Unknown++
-		}
-		ap.RecordRetryMessage(v1beta1.ReasonBindCallFailed, message)
+		ap.RecordUnseenFailure(v1beta1.ReasonBindCallFailed, message)
 	case ap.call.MayMitigate():
 		ap.Attempts().LastTime = lifecycle.Timestamp(ap.Now)
 		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})

@@ -153,11 +153,7 @@ func (ap *application) RecordOperationFailure(words string) {
 		ap.recordUpdateFailure("Update call failed: " + words)
 	case !ap.call.SeenRunning && ap.call.MayMitigate(): // the operation that has failed may be a later one than the one on record
 		ap.phase = Provisioning
-		a := ap.Attempts()
-		if a.Conflict = true; ap.call.Retrievable { // else the repeated request shows whether the instance is there
-			a.Unknown++
-		}
-		ap.RecordRetryMessage(v1beta1.ReasonProvisionCallFailed, "Provision call failed: "+words)
+		ap.RecordUnseenFailure(v1beta1.ReasonProvisionCallFailed, "Provision call failed: "+words)
 	default:
 		ap.recordProvisionFailure("Provision call failed: " + words)
 	}

@@ -156,6 +156,16 @@ func (ap *Application) RecordSlowRetry(reason, message string) {
 	ap.RecordRetryMessage(reason, message)
 }
 
+// RecordUnseenFailure records that an operation has failed that may be a later one than the one on record, as after a restore from a backup.
+// What the broker has is fetched, or else the repeated request shows whether the resource is there.
+func (ap *Application) RecordUnseenFailure(reason, message string) {
+	a := ap.Kind.Attempts()
+	if a.Conflict = true; ap.Call.Retrievable {
+		a.Unknown++
+	}
+	ap.RecordRetryMessage(reason, message)
+}
+
 // ScheduleRetry records a failed attempt, its message, and when the next one is due.
 func (ap *Application) ScheduleRetry(message string) {
 	a := ap.Kind.Attempts()
