@@ -34,5 +34,8 @@ const (
 	NeedSecret Need = "Secret"
 )
 
+// IsWritten reports whether it is written to the API server, and not read. The object is reconciled again then.
+func (n Need) IsWritten() bool { return n == NeedFinalizer || n == NeedReferences }
+
 // UnknownNeed is the programming error that decisions of a kind of object need no such thing.
 func UnknownNeed(kind string, n Need) error { return fmt.Errorf("a %s needs no %q", kind, n) }

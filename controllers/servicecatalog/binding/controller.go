@@ -137,16 +137,16 @@ func (s *scope) Decide() engine.Step {
 }
 
 // Supply supplies what the last decision needs.
-func (s *scope) Supply(ctx context.Context, need lifecycle.Need) (written bool, err error) {
+func (s *scope) Supply(ctx context.Context, need lifecycle.Need) error {
 	switch need {
 	case lifecycle.NeedFinalizer:
-		return true, patch.AddFinalizer(ctx, s.r.Client, s.recorded().DeepCopy(), v1beta1.Finalizer)
+		return patch.AddFinalizer(ctx, s.r.Client, s.recorded().DeepCopy(), v1beta1.Finalizer)
 	case lifecycle.NeedParameters:
-		return false, engine.WithReason(v1beta1.ReasonErrorWithParameters, s.r.readParameters(ctx, s))
+		return engine.WithReason(v1beta1.ReasonErrorWithParameters, s.r.readParameters(ctx, s))
 	case lifecycle.NeedSecret:
-		return false, s.r.inspectSecret(ctx, s)
+		return s.r.inspectSecret(ctx, s)
 	default:
-		return false, lifecycle.UnknownNeed("ServiceBinding", need)
+		return lifecycle.UnknownNeed("ServiceBinding", need)
 	}
 }
 

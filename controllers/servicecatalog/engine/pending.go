@@ -81,8 +81,8 @@ type Unrecorded struct {
 	Answer  string
 }
 
-// NewUnrecorded returns what a request that creates something may have created, by its outcome; nil: nothing.
-func NewUnrecorded(o client.Object, at audit.External, request lifecycle.Operation, out osbresult.Outcome) *Unrecorded {
+// newUnrecorded returns what a request that creates something may have created, by its outcome; nil: nothing.
+func newUnrecorded(o client.Object, at audit.External, request lifecycle.Operation, out osbresult.Outcome) *Unrecorded {
 	if out.Class != osbresult.Done && out.Class != osbresult.Accepted && out.Class != osbresult.Unknown {
 		return nil
 	}

@@ -30,14 +30,14 @@ import (
 	"github.com/gophernetes/bellhop/internal/limiter"
 )
 
-// ReconcileQueued handles an object that waits for a slot. The status says so after a while, unless silent. An object that does not ask
+// reconcileQueued handles an object that waits for a slot. The status says so after a while, unless silent. An object that does not ask
 // again in time loses its place.
-func (r *Reconciler) ReconcileQueued(ctx context.Context, of KindScope, wait limiter.Wait, silent bool) (ctrl.Result, error) {
-	s, now := of.Common(), r.Clock.Now()
+func (r *Reconciler) reconcileQueued(ctx context.Context, m Machine, wait limiter.Wait, silent bool) (ctrl.Result, error) {
+	s, now := m.Common(), r.Clock.Now()
 	recorded := s.Object.CommonStatus()
 	status := recorded
 	if !silent && !lifecycle.IsSlow(status.Common().Attempts) { // otherwise the conditions say why it is retried slowly
-		status = of.StatusForBlocker(BlockerForQueue(wait.Cause, *s.Record.Queue), now)
+		status = m.StatusForBlocker(BlockerForQueue(wait.Cause, *s.Record.Queue), now)
 	}
 	if s.Record.PendingStatus == nil && !equality.Semantic.DeepEqual(status, recorded) {
 		if at := wait.Since.Add(QueuedConditionDelay); now.Before(at) {

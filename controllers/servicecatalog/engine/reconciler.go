@@ -42,6 +42,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/consistency"
 	"github.com/gophernetes/bellhop/internal/enqueue"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 	"github.com/gophernetes/bellhop/internal/patch"
@@ -97,8 +98,9 @@ type Scope struct {
 	polled bool
 	// stopping returns an error once the process stops or no longer leads.
 	stopping func() error
-	// Attribution attributes an answer that looks like a misconfiguration.
-	Attribution lifecycle.Attribution
+	// calls is the number of requests of this reconcile, and more says that another one may follow at once.
+	calls int
+	more  bool
 }
 
 // Stopping returns an error once the process stops or no longer leads: it may write no Secret and send no request then.
@@ -114,13 +116,6 @@ func (s *Scope) MayRepeat() bool { return s.stopping == nil || s.stopping() == n
 
 // Common returns the scope itself, also of a kind's scope that embeds it.
 func (s *Scope) Common() *Scope { return s }
-
-// KindScope is a Scope, together with what a kind looks up for its object.
-type KindScope interface {
-	// StatusForBlocker returns the status of an object whose reconcile is blocked.
-	StatusForBlocker(why *lifecycle.Blocker, now time.Time) v1beta1.ServiceObjectStatus
-	Common() *Scope
-}
 
 // NewReconciler returns the reconciler of the objects of a kind.
 func NewReconciler(config *Config, of Kind, c client.Client, live client.Reader) *Reconciler {
@@ -210,8 +205,8 @@ func (r *Reconciler) resumePending(s *Scope) {
 	s.Object.SetStatus(s.Record.PendingStatus.DeepCopyStatus())
 }
 
-// Connect returns the client of a broker, or the blocker for its credentials: with an error where a retry may help.
-func (r *Reconciler) Connect(ctx context.Context, b v1beta1.Broker) (*brokers.Client, *lifecycle.Blocker, error) {
+// connect returns the client of a broker, or the blocker for its credentials: with an error where a retry may help.
+func (r *Reconciler) connect(ctx context.Context, b v1beta1.Broker) (*brokers.Client, *lifecycle.Blocker, error) {
 	broker, err := r.Clients.For(ctx, b)
 	if err == nil {
 		return broker, nil, nil
@@ -226,47 +221,46 @@ func (r *Reconciler) Connect(ctx context.Context, b v1beta1.Broker) (*brokers.Cl
 	return nil, bad.Blocker(b, v1beta1.ReasonErrorGettingAuthCredentials, fmt.Sprintf("%s %q: %s", catalog.ScopeOf(b).BrokerKind(), b.GetName(), bad.Message)), err
 }
 
-// Send sends a request once the broker has a slot for it; otherwise queued says what it waits for. first is the status to record
-// before the request; nil: none. After an error no request was sent.
-func (r *Reconciler) Send(ctx context.Context, s *Scope, broker v1beta1.Broker, what lifecycle.Operation, first v1beta1.ServiceObjectStatus, ask func() (osbresult.Outcome, error)) (queued *limiter.Wait, err error) {
+// send sends a request once the broker has a slot for it; otherwise queued says what it waits for. ahead is the status to record before the
+// request; nil: none. After an error no request was sent.
+func (r *Reconciler) send(ctx context.Context, s *Scope, broker v1beta1.Broker, what lifecycle.Operation, ahead v1beta1.ServiceObjectStatus, ask func() (operation.Answer, error)) (a operation.Answer, queued *limiter.Wait, err error) {
 	attempts := s.Object.CommonStatus().Common().Attempts
 	if attempts != nil && attempts.Generation != s.Object.GetGeneration() {
 		attempts = nil
 	}
 	release, wait := r.Queue.Enter(s.Object, &s.Record.Queue, brokers.KeyOf(broker), what, attempts)
 	if release == nil {
-		return &wait, nil
+		return a, &wait, nil
 	}
 	result := limiter.Result{Outcome: limiter.NotSent}
 	defer func() {
 		verdict := release(r.Clock.Now(), result)
-		s.Attribution = r.attribute(broker, result, verdict)
+		a.Attribution = r.attribute(broker, result, verdict)
 	}()
-	if first != nil {
-		if err := r.Record(ctx, s, first); err != nil {
-			return nil, err
+	if ahead != nil {
+		if err := r.Record(ctx, s, ahead); err != nil {
+			return a, nil, err
 		}
 	}
 	if err := s.Stopping(); err != nil {
-		return nil, err
+		return a, nil, err
 	}
-	out, err := ask()
-	if err != nil {
-		return nil, err
+	if a, err = ask(); err != nil {
+		return a, nil, err
 	}
-	if out.Misconfigured() {
-		r.Clients.RecordMisconfiguration(brokers.KeyOf(broker), what, out)
+	if a.Misconfigured() {
+		r.Clients.RecordMisconfiguration(brokers.KeyOf(broker), what, a.Outcome)
 	}
-	result, s.polled, s.Record.refused = brokers.ResultOf(out), what == lifecycle.Poll, out.Class == osbresult.Rejected
-	if out.Class == osbresult.NeedsCatalog {
+	result, s.polled, s.Record.refused = brokers.ResultOf(a.Outcome), what == lifecycle.Poll, a.Class == osbresult.Rejected
+	if a.Class == osbresult.NeedsCatalog {
 		r.RequestRelist(brokers.KeyOf(broker))
 	}
-	s.Record.SeenRunning = out.Class == osbresult.Accepted || what == lifecycle.Poll && s.Record.SeenRunning
+	s.Record.SeenRunning = a.Class == osbresult.Accepted || what == lifecycle.Poll && s.Record.SeenRunning
 	s.Record.LastPoll, s.Record.PollAfter = time.Time{}, 0
-	if what == lifecycle.Poll || out.Class == osbresult.Accepted {
-		s.Record.LastPoll, s.Record.PollAfter = r.Clock.Now(), out.RetryAfter
+	if what == lifecycle.Poll || a.Class == osbresult.Accepted {
+		s.Record.LastPoll, s.Record.PollAfter = r.Clock.Now(), a.RetryAfter
 	}
-	return nil, nil
+	return a, nil, nil
 }
 
 // attribute attributes an answer. If the broker is at fault, its catalog is read, so that its status has the error.
@@ -281,8 +275,8 @@ func (r *Reconciler) attribute(broker v1beta1.Broker, result limiter.Result, of 
 	return lifecycle.Attribution{Probed: brokers.NameOf(brokers.KeyOf(broker))}
 }
 
-// Requeue returns when to reconcile an object again.
-func (r *Reconciler) Requeue(wake time.Time, status v1beta1.ServiceObjectStatus) ctrl.Result {
+// requeue returns when to reconcile an object again.
+func (r *Reconciler) requeue(wake time.Time, status v1beta1.ServiceObjectStatus) ctrl.Result {
 	result := enqueue.Requeue(wake, r.Clock.Now())
 	if common := status.Common(); common.AsyncOpInProgress || lifecycle.HasFailed(common.Attempts) {
 		result.Priority = new(lowPriority)
@@ -290,13 +284,13 @@ func (r *Reconciler) Requeue(wake time.Time, status v1beta1.ServiceObjectStatus)
 	return result
 }
 
-// RequeueNow returns a reconcile of its own for the next request, which may have to wait for a slot.
-func (r *Reconciler) RequeueNow(status v1beta1.ServiceObjectStatus) ctrl.Result {
-	return r.Requeue(r.Clock.Now(), status)
+// requeueNow returns a reconcile of its own for the next request, which may have to wait for a slot.
+func (r *Reconciler) requeueNow(status v1beta1.ServiceObjectStatus) ctrl.Result {
+	return r.requeue(r.Clock.Now(), status)
 }
 
-// ObserveRecovery records what a request says of the broker's health, and wakes the objects that wait for its recovery.
-func (r *Reconciler) ObserveRecovery(ctx context.Context, broker v1beta1.Broker, before, after v1beta1.ServiceObjectStatus) {
+// observeRecovery records what a request says of the broker's health, and wakes the objects that wait for its recovery.
+func (r *Reconciler) observeRecovery(ctx context.Context, broker v1beta1.Broker, before, after v1beta1.ServiceObjectStatus) {
 	key := brokers.KeyOf(broker)
 	if r.kind.IsCreated(after) && !r.kind.IsCreated(before) {
 		if r.Recoveries.RecordSuccess(key, r.Clock.Now()) {

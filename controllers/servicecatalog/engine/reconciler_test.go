@@ -38,6 +38,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
 	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
+	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
@@ -70,9 +71,9 @@ func TestAStoppingProcessSendsNothing(t *testing.T) {
 				if stops {
 					stop()
 				}
-				_, err := r.Send(ctx, s, lifecycletest.NewOffering().Broker, lifecycle.Provision, nil, func() (osbresult.Outcome, error) {
+				_, _, err := r.send(ctx, s, lifecycletest.NewOffering().Broker, lifecycle.Provision, nil, func() (operation.Answer, error) {
 					asked = true
-					return osbresult.Outcome{Class: osbresult.Done}, nil
+					return operation.Answer{Outcome: osbresult.Outcome{Class: osbresult.Done}}, nil
 				})
 				return ctrl.Result{}, err
 			}
@@ -146,7 +147,7 @@ func TestAnObjectThatVanishesIsReportedOnce(t *testing.T) {
 			broker := lifecycletest.NewOffering().Broker
 			r.reconcile = func(_ context.Context, s *Scope) (ctrl.Result, error) {
 				if s.Before.GetUID() == si.UID {
-					s.Record.Unrecorded = NewUnrecorded(s.Before, audit.External{ID: "id-1", Broker: broker}, lifecycle.Provision, osbresult.Outcome{Class: osbresult.Done, Status: 201})
+					s.Record.Unrecorded = newUnrecorded(s.Before, audit.External{ID: "id-1", Broker: broker}, lifecycle.Provision, osbresult.Outcome{Class: osbresult.Done, Status: 201})
 				}
 				return ctrl.Result{}, nil
 			}

@@ -42,11 +42,11 @@ func WithReason(reason string, err error) error {
 	return &reasonError{reason, err}
 }
 
-// Fail records the results of requests, and the error that blocks the reconcile, which is retried.
-func (r *Reconciler) Fail(ctx context.Context, of KindScope, err error) error {
-	s := of.Common()
+// fail records the results of requests, and the error that blocks the reconcile, which is retried.
+func (r *Reconciler) fail(ctx context.Context, m Machine, err error) error {
+	s := m.Common()
 	if t, ok := errors.AsType[*reasonError](err); ok {
-		s.Object.SetStatus(of.StatusForBlocker(lifecycle.InProgress(t.reason, t.Error()), r.Clock.Now()))
+		s.Object.SetStatus(m.StatusForBlocker(lifecycle.InProgress(t.reason, t.Error()), r.Clock.Now()))
 		r.KeepPending(s)
 	}
 	if s.Record.PendingStatus == nil {
@@ -93,8 +93,8 @@ func isProgressOnly(before, after v1beta1.ServiceObjectStatus) bool {
 	return after.Common().AsyncOpInProgress && equality.Semantic.DeepEqual(a, b)
 }
 
-// Release removes the finalizer.
-func (r *Reconciler) Release(ctx context.Context, s *Scope, at audit.External, why lifecycle.Cause) error {
+// release removes the finalizer.
+func (r *Reconciler) release(ctx context.Context, s *Scope, at audit.External, why lifecycle.Cause) error {
 	ctx, cancel := context.WithTimeout(ctx, RecordTimeout)
 	defer cancel()
 	if err := patch.RemoveFinalizer(ctx, r.Client, s.Before.DeepCopyObject().(v1beta1.ServiceObject), v1beta1.Finalizer); err != nil {

@@ -19,6 +19,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"time"
 
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -36,14 +37,14 @@ const maxCalls = 3
 
 // Machine is the state machine of a kind for one object during a reconcile. Step is its last decision.
 type Machine interface {
-	KindScope
+	// Common returns the engine's part of the scope, which embeds it.
+	Common() *Scope
 	// Inputs are what the decision depends on, to be read and changed.
 	Inputs() *operation.Inputs
 	// Decide decides on the present view.
 	Decide() Step
-	// Supply supplies what the last decision needs, and reports whether that was written to the API server, so that the object is
-	// reconciled again.
-	Supply(context.Context, lifecycle.Need) (written bool, err error)
+	// Supply supplies what the last decision needs.
+	Supply(context.Context, lifecycle.Need) error
 	// Broker is where requests go.
 	Broker() v1beta1.Broker
 	// Ask sends the request of the last decision. After an error none was sent.
@@ -57,6 +58,8 @@ type Machine interface {
 	Claim() (ClaimKey, bool)
 	// IsQuietInQueue reports whether it is no news that a request waits for a slot.
 	IsQuietInQueue() bool
+	// StatusForBlocker returns the status of an object whose reconcile is blocked.
+	StatusForBlocker(why *lifecycle.Blocker, now time.Time) v1beta1.ServiceObjectStatus
 	// Finish completes a decision without a request, once it is on record.
 	Finish(context.Context, ctrl.Result) ctrl.Result
 }
@@ -75,48 +78,48 @@ type Step struct {
 
 // Run takes steps until there is nothing to do, or to wait for.
 func (r *Reconciler) Run(ctx context.Context, m Machine) (ctrl.Result, error) {
-	s, calls, more := m.Common(), 0, false
+	s := m.Common()
 	for {
-		next, written, err := r.decide(ctx, m, calls > 0)
+		next, err := r.decide(ctx, m)
 		switch {
 		case err != nil:
-			return ctrl.Result{}, r.Fail(ctx, m, err)
-		case written:
-			return ctrl.Result{}, nil
+			return ctrl.Result{}, r.fail(ctx, m, err)
 		case next.Act != nil:
 			if err := next.Act(ctx); err != nil {
-				return ctrl.Result{}, r.Fail(ctx, m, err)
+				return ctrl.Result{}, r.fail(ctx, m, err)
 			}
-		case next.Need != "", next.Request != nil && calls > 0 && (!more || calls >= maxCalls): // that is for another time, as it may wait for a slot
-			return r.RequeueNow(next.Status), r.Record(ctx, s, s.Object.CommonStatus())
+		case next.Need != "" && s.calls == 0: // the write causes another reconcile
+			if err := m.Supply(ctx, next.Need); err != nil {
+				return ctrl.Result{}, r.fail(ctx, m, err)
+			}
+			return ctrl.Result{}, nil
+		case next.Need != "", next.Request != nil && s.calls > 0 && (!s.more || s.calls >= maxCalls): // that is for another time, as it may wait for a slot
+			return r.requeueNow(next.Status), r.Record(ctx, s, s.Object.CommonStatus())
 		case next.Request != nil:
-			made, result, err := r.execute(ctx, m, next, calls == 0, &more)
-			if !made || err != nil {
+			if made, result, err := r.execute(ctx, m, next); !made || err != nil {
 				return result, err
 			}
-			calls++
 		default:
 			return r.finish(ctx, m, next)
 		}
 	}
 }
 
-// decide decides, and supplies what the decision needs. What has to be written to the API server is left after a request, whose result
-// comes first.
-func (r *Reconciler) decide(ctx context.Context, m Machine, called bool) (next Step, written bool, err error) {
-	for err == nil && !written {
+// decide decides, and reads what the decision needs. What it needs to be written first is left.
+func (r *Reconciler) decide(ctx context.Context, m Machine) (next Step, err error) {
+	for err == nil {
 		m.Inputs().Now = r.Clock.Now()
 		next = m.Decide()
 		switch {
-		case next.Need == "", called && (next.Need == lifecycle.NeedFinalizer || next.Need == lifecycle.NeedReferences):
-			return next, false, nil
+		case next.Need == "", next.Need.IsWritten():
+			return next, nil
 		case next.Need == lifecycle.NeedDefinition:
 			err = r.readDefinition(ctx, m)
 		default:
-			written, err = m.Supply(ctx, next.Need)
+			err = m.Supply(ctx, next.Need)
 		}
 	}
-	return next, written, err
+	return next, err
 }
 
 // readDefinition reads the CRD. One that is being deleted is read again: it can be created again.
@@ -133,9 +136,9 @@ func (r *Reconciler) readDefinition(ctx context.Context, m Machine) error {
 }
 
 // execute sends the request of a step and applies the answer. If none was sent, it returns when to continue.
-func (r *Reconciler) execute(ctx context.Context, m Machine, next Step, first bool, more *bool) (made bool, _ ctrl.Result, _ error) {
+func (r *Reconciler) execute(ctx context.Context, m Machine, next Step) (made bool, _ ctrl.Result, _ error) {
 	s, broker := m.Common(), m.Broker()
-	connection, problem, err := r.Connect(ctx, broker)
+	connection, problem, err := r.connect(ctx, broker)
 	switch {
 	case problem != nil:
 		m.Inputs().BrokerBlocker = problem
@@ -146,46 +149,41 @@ func (r *Reconciler) execute(ctx context.Context, m Machine, next Step, first bo
 	}
 	if next.Request.Operation == lifecycle.Provision {
 		if err := r.ProtectSecrets(ctx, broker); err != nil {
-			return false, ctrl.Result{}, r.Fail(ctx, m, err)
+			return false, ctrl.Result{}, r.fail(ctx, m, err)
 		}
 	}
 	var ahead v1beta1.ServiceObjectStatus
-	if next.WriteAhead || s.Record.PendingStatus != nil && first { // an answer is recorded before the next request
+	if next.WriteAhead || s.Record.PendingStatus != nil && s.calls == 0 { // an answer is recorded before the next request
 		ahead = next.Status
 	}
-	var a operation.Answer
-	queued, err := r.Send(ctx, s, broker, next.Request.Operation, ahead, func() (_ osbresult.Outcome, err error) {
-		a, err = m.Ask(ctx, connection)
-		return a.Outcome, err
-	})
+	a, queued, err := r.send(ctx, s, broker, next.Request.Operation, ahead, func() (operation.Answer, error) { return m.Ask(ctx, connection) })
 	switch {
 	case err != nil:
-		return false, ctrl.Result{}, r.Fail(ctx, m, err)
+		return false, ctrl.Result{}, r.fail(ctx, m, err)
 	case queued != nil:
-		result, err := r.ReconcileQueued(ctx, m, *queued, m.IsQuietInQueue())
+		result, err := r.reconcileQueued(ctx, m, *queued, m.IsQuietInQueue())
 		return false, result, err
 	}
-	a.Attribution = s.Attribution
-	*more = r.apply(ctx, m, next, a)
+	r.apply(ctx, m, next, a)
 	return true, ctrl.Result{}, nil
 }
 
 // apply applies an answer to the object, which is recorded with the next step.
-func (r *Reconciler) apply(ctx context.Context, m Machine, next Step, a operation.Answer) (more bool) {
+func (r *Reconciler) apply(ctx context.Context, m Machine, next Step, a operation.Answer) {
 	s, what := m.Common(), next.Request.Operation
 	if lifecycle.IsDeleted(what, next.Request.Removal, a.Class, a.State) {
 		audit.Deleted(ctx, r.Recorder, s.Before, m.External(next.ID), m.RuleOfDeletion())
 	}
-	more = m.Apply(a)
-	r.ObserveRecovery(ctx, m.Broker(), next.Status, s.Object.CommonStatus())
+	s.calls++
+	s.more = m.Apply(a)
+	r.observeRecovery(ctx, m.Broker(), next.Status, s.Object.CommonStatus())
 	if what == lifecycle.Provision || what == lifecycle.Bind {
-		s.Record.Unrecorded = NewUnrecorded(s.Before, m.External(next.ID), what, a.Outcome)
+		s.Record.Unrecorded = newUnrecorded(s.Before, m.External(next.ID), what, a.Outcome)
 	}
 	r.KeepPending(s)
 	s.Record.SeenRunning = s.Record.SeenRunning || a.State == osbresult.InProgress
 	in := m.Inputs()
 	in.SeenRunning, in.LastPoll, in.PollAfter = s.Record.SeenRunning, s.Record.LastPoll, s.Record.PollAfter
-	return more
 }
 
 // finish records a step without a request.
@@ -196,9 +194,9 @@ func (r *Reconciler) finish(ctx context.Context, m Machine, next Step) (ctrl.Res
 		if err := r.Record(ctx, s, next.Status); err != nil {
 			return ctrl.Result{}, err
 		}
-		return m.Finish(ctx, r.Requeue(next.RequeueAt, next.Status)), nil
+		return m.Finish(ctx, r.requeue(next.RequeueAt, next.Status)), nil
 	}
-	if err := r.Release(ctx, s, m.External(next.ID), *next.Release); err != nil {
+	if err := r.release(ctx, s, m.External(next.ID), *next.Release); err != nil {
 		return ctrl.Result{}, err
 	}
 	if key, ok := m.Claim(); ok {

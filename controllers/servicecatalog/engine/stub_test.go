@@ -44,6 +44,6 @@ func (*stub) IsCreated(v1beta1.ServiceObjectStatus) bool                      { 
 func (*stub) RemovalFailed() string                                           { return v1beta1.ReasonDeprovisionCallFailed }
 func (*stub) UnsettledAt(context.Context, v1beta1.Broker) []reconcile.Request { return nil }
 
-func (s *stub) ReconcileObject(ctx context.Context, v *Scope) (ctrl.Result, error) {
-	return s.reconcile(ctx, v)
+func (k *stub) ReconcileObject(ctx context.Context, s *Scope) (ctrl.Result, error) {
+	return k.reconcile(ctx, s)
 }

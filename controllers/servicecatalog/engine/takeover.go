@@ -45,7 +45,7 @@ func (r *Reconciler) AwaitTakeover(ctx context.Context, s *Scope) (*ctrl.Result,
 			logf.FromContext(ctx).Info("The original service-catalog has made objects of this cluster: nothing is sent for them, and they are not released, until the takeover is recorded", "run", lifecycle.TakeOverCommand)
 		})
 		status.Conditions = lifecycle.RequireTakeover(status.Conditions, now)
-		result := r.Requeue(now.Add(brokers.TakeoverInterval), o.CommonStatus())
+		result := r.requeue(now.Add(brokers.TakeoverInterval), o.CommonStatus())
 		return &result, r.Record(ctx, s, o.CommonStatus())
 	}
 	if status.Conditions = lifecycle.EndTakeover(status.Conditions); lifecycle.IsTakenOver(o, at) {

@@ -91,21 +91,21 @@ func (s *scope) Decide() engine.Step {
 }
 
 // Supply supplies what the last decision needs.
-func (s *scope) Supply(ctx context.Context, need lifecycle.Need) (written bool, err error) {
+func (s *scope) Supply(ctx context.Context, need lifecycle.Need) error {
 	before := s.Before.(*v1beta1.ServiceInstance)
 	switch need {
 	case lifecycle.NeedFinalizer:
-		return true, s.r.addFinalizerAndID(ctx, before)
+		return s.r.addFinalizerAndID(ctx, before)
 	case lifecycle.NeedReferences:
-		return true, s.r.writeReferences(ctx, before, s.inputs.Refs)
+		return s.r.writeReferences(ctx, before, s.inputs.Refs)
 	case lifecycle.NeedParameters:
 		if err := s.r.readParameters(ctx, s); err != nil {
 			s.inputs.Parameters.Known, s.inputs.Parameters.SecretMissing, s.unread = true, true, err
 			s.inputs.Parameters.Blocker = lifecycle.InProgress(v1beta1.ReasonErrorWithParameters, err.Error())
 		}
-		return false, nil
+		return nil
 	default:
-		return false, lifecycle.UnknownNeed("ServiceInstance", need)
+		return lifecycle.UnknownNeed("ServiceInstance", need)
 	}
 }
 

@@ -39,9 +39,9 @@ func variants() []variant {
 `}}, scenario: "kept", fault: "crash-before@PUT:service_instances#1", oracle: "truth",
 			others: []string{"crash-after@PUT:service_instances#1+crash-before@2", "stale@PUT:service_instances#1<PUT:service_instances#1",
 				"late@serviceinstances", "reset@PUT:service_instances#1", "deposed@PATCH:serviceinstances/db/status#1"}},
-		{name: "no-write-ahead", edits: []mistake{{services + "engine/reconciler.go", `	if first != nil {
-		if err := r.Record(ctx, s, first); err != nil {
-			return nil, err
+		{name: "no-write-ahead", edits: []mistake{{services + "engine/reconciler.go", `	if ahead != nil {
+		if err := r.Record(ctx, s, ahead); err != nil {
+			return a, nil, err
 		}
 	}
 `, ``}}, scenario: "instance-deleted-begun", fault: "crash-after@PUT:service_instances#1", oracle: "finalizer"},
@@ -134,10 +134,10 @@ func variants() []variant {
 			scenario: "hasty", fault: "500@PUT:service_instances#1", oracle: "canary"},
 		{name: "password-in-log", edits: []mistake{{"internal/brokers/clients.go", `	made, err := osb.NewClient(osb.Options{`, `	log.FromContext(ctx).Info("Connecting", "with", auth.Password)
 	made, err := osb.NewClient(osb.Options{`}}, scenario: "kept", fault: "none", oracle: "canary"},
-		{name: "hot-loop", edits: []mistake{{services + "engine/run.go", `r.Requeue(next.RequeueAt, next.Status)), nil`, `r.RequeueNow(next.Status)), nil`}},
+		{name: "hot-loop", edits: []mistake{{services + "engine/run.go", `r.requeue(next.RequeueAt, next.Status)), nil`, `r.requeueNow(next.Status)), nil`}},
 			scenario: "kept", fault: "none", oracle: "rest"},
 		{name: "writes-for-nothing", edits: []mistake{{services + "engine/record.go", `	if equality.Semantic.DeepEqual(status, before) || s.polled`, `	if s.polled`},
-			{services + "engine/run.go", `r.Requeue(next.RequeueAt, next.Status)), nil`, `r.RequeueNow(next.Status)), nil`}},
+			{services + "engine/run.go", `r.requeue(next.RequeueAt, next.Status)), nil`, `r.requeueNow(next.Status)), nil`}},
 			scenario: "kept", fault: "none", oracle: "rest"},
 		{name: "panic", edits: []mistake{{instanceRules + "apply_provision.go", `	case osbresult.Unknown, osbresult.Malformed:
 		ap.recordUnknownOutcome("Provision"`, `	case osbresult.Unknown, osbresult.Malformed:
@@ -147,9 +147,9 @@ func variants() []variant {
 	if s.Record.released { // it is gone`}}, scenario: "kept", fault: "none", oracle: "panic"},
 		{name: "warns-of-waiting", edits: []mistake{{"internal/lifecycle/reasons.go", `	v1beta1.ReasonReferencesNonexistentInstance: {Transient: true},`,
 			`	v1beta1.ReasonReferencesNonexistentInstance: {Warning: true},`}}, scenario: "binding-first", fault: "none", oracle: "warning"},
-		{name: "goroutine", edits: []mistake{{services + "engine/reconciler.go", `	out, err := ask()
+		{name: "goroutine", edits: []mistake{{services + "engine/reconciler.go", `	if a, err = ask(); err != nil {
 `, `	go func() { select {} }()
-	out, err := ask()
+	if a, err = ask(); err != nil {
 `}}, scenario: "kept", fault: "none", oracle: "goroutine"},
 		{name: "conflict-is-fine", edits: []mistake{{"internal/patch/patch.go", `	return staleOr(c.Patch(ctx, obj, patch))`, `	if err := staleOr(c.Patch(ctx, obj, patch)); !errors.Is(err, ErrStale) {
 		return err
