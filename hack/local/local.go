@@ -34,6 +34,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -207,16 +208,38 @@ var (
 	portsTried  atomic.Int64
 )
 
-// FreePort returns a free port, and never the same one twice.
+// reserved keeps the reservations of this process until it ends.
+var reserved struct {
+	sync.Mutex
+	ports []net.PacketConn
+}
+
+// FreePort returns a free TCP port, and never the same one twice. It reserves the port for as long as the process runs, as a server may
+// leave it for a while: the process listens on the UDP port of that number, which every other call of FreePort asks for first.
 func FreePort() (port int, err error) {
 	for range ports {
 		port = firstPort + (firstOffset+int(portsTried.Add(1)))%ports
-		var listener net.Listener
-		if listener, err = net.Listen("tcp", ":"+strconv.Itoa(port)); err == nil { //nolint:noctx // closed at once
-			return port, listener.Close()
+		if err = reserve(port); err == nil {
+			return port, nil
 		}
 	}
 	return 0, fmt.Errorf("no port from %d to %d is free: %w", firstPort, firstPort+ports-1, err)
+}
+
+func reserve(port int) error {
+	address := ":" + strconv.Itoa(port)
+	reservation, err := net.ListenPacket("udp", address) //nolint:noctx // open until the process ends
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", address) //nolint:noctx // closed at once
+	if err != nil {
+		return errors.Join(err, reservation.Close())
+	}
+	reserved.Lock()
+	defer reserved.Unlock()
+	reserved.ports = append(reserved.ports, reservation)
+	return listener.Close()
 }
 
 func (c *Cluster) createDir() error {

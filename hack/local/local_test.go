@@ -303,6 +303,16 @@ func TestFreePortIsNeitherGivenTwiceNorByTheKernel(t *testing.T) {
 	}
 }
 
+func TestFreePortReservesForOtherProcessesToo(t *testing.T) {
+	port, err := FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := reserve(port); err == nil {
+		t.Errorf("port %d, which nothing listens on yet, could be reserved again", port)
+	}
+}
+
 func TestFreePortPassesOverOnesInUse(t *testing.T) {
 	port, err := FreePort()
 	if err != nil {

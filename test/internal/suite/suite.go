@@ -131,7 +131,9 @@ func (s *Suite) StartOperator(ctx context.Context, args ...string) *local.Operat
 		Args:   slices.Concat([]string{"--allow-outbound=127.0.0.1", "--zap-log-level=5"}, s.args, args),
 		Log:    &s.Logs,
 	})
-	gomega.Expect(err).NotTo(gomega.HaveOccurred())
+	if err != nil {
+		ginkgo.Fail("starting the operator: " + err.Error()) // with what it printed, and without the fields of the error's type
+	}
 	return s.Operator
 }
 
