@@ -128,7 +128,7 @@ func (s *scope) Decide() engine.Step {
 	s.next = bindingrules.Decide(s.binding, s.inputs)
 	step := engine.Step{Decision: s.next.Decision, ID: lifecycle.BindingID(s.binding, &s.binding.Status), Status: &s.next.Status}
 	if s.next.Request != nil {
-		step.Request, step.ID = &s.next.Request.Request, s.next.Request.BindingID
+		step.Request = &s.next.Request.Request
 	}
 	if s.next.SecretAction != "" {
 		step.Act = s.executeSecretAction
@@ -279,7 +279,7 @@ func (s *scope) External(id string) audit.External {
 
 // RuleOfDeletion returns why the broker's binding that the last request is about is deleted.
 func (s *scope) RuleOfDeletion() lifecycle.DeletionRule {
-	return bindingrules.RuleOfDeletion(s.binding, &s.next.Status, s.next.Request.BindingID)
+	return bindingrules.RuleOfDeletion(s.binding, &s.next.Status, s.next.Request.ID)
 }
 
 // Claim is the key of a reservation that ends when the object is released.

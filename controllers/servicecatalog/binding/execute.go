@@ -68,7 +68,7 @@ func (r *Reconciler) sendRequest(ctx context.Context, s *scope, broker *brokers.
 	effective := s.inputs.BoundInstance.Effective()
 	switch call.Operation {
 	case lifecycle.Bind:
-		request := osb.BindRequest{Params: p, BindingID: call.BindingID, PredecessorID: call.PredecessorID, Parameters: s.inputs.Parameters.Sent, TopLevelAppGUID: broker.RequiresApp.Load()}
+		request := osb.BindRequest{Params: p, BindingID: call.ID, PredecessorID: call.PredecessorID, Parameters: s.inputs.Parameters.Sent, TopLevelAppGUID: broker.RequiresApp.Load()}
 		request.AcceptsIncomplete = effective.BindingRetrievable // otherwise the credentials could not be fetched
 		if request.Context, request.AppGUID, err = r.OSBContext(ctx, s.binding.Namespace, s.binding.Spec.InstanceRef.Name); err != nil {
 			return a, err
@@ -80,15 +80,15 @@ func (r *Reconciler) sendRequest(ctx context.Context, s *scope, broker *brokers.
 			a.Operation = a.Binding.Operation
 		}
 	case lifecycle.Fetch:
-		a.Binding, a.Outcome = broker.FetchBinding(ctx, p, call.BindingID)
+		a.Binding, a.Outcome = broker.FetchBinding(ctx, p, call.ID)
 	case lifecycle.Poll:
 		var last osbresult.LastOperation
-		last, a.Outcome = broker.Poll(ctx, osb.PollRequest{Params: p, BindingID: call.BindingID, Removal: call.Removal, Operation: ptr.Deref(s.binding.Status.LastOperation, "")})
+		last, a.Outcome = broker.Poll(ctx, osb.PollRequest{Params: p, BindingID: call.ID, Removal: call.Removal, Operation: ptr.Deref(s.binding.Status.LastOperation, "")})
 		a.State, a.OperationDescription = last.State, lifecycle.DescriptionOf(last, a.Outcome)
 	case lifecycle.Unbind:
 		p.AcceptsIncomplete = effective.BindingRetrievable || broker.RequiresAsync.Load()
 		var removal osb.RemovalResponse
-		if removal, a.Outcome = broker.Unbind(ctx, osb.RemovalRequest{Params: p, BindingID: call.BindingID}); a.Class == osbresult.NeedsAsync {
+		if removal, a.Outcome = broker.Unbind(ctx, osb.RemovalRequest{Params: p, BindingID: call.ID}); a.Class == osbresult.NeedsAsync {
 			broker.RequiresAsync.Store(true)
 		}
 		a.Operation = removal.Operation

@@ -52,7 +52,7 @@ func TestWhatABrokerRequiresIsRememberedForItsOtherBindings(t *testing.T) {
 		operation lifecycle.Operation
 		id        string
 	}{{lifecycle.Bind, "one"}, {lifecycle.Bind, "two"}, {lifecycle.Unbind, "one"}, {lifecycle.Unbind, "two"}} {
-		request := bindingrules.Request{Request: operation.Request{Operation: is.operation}, BindingID: is.id, Target: target}
+		request := bindingrules.Request{Request: operation.Request{Operation: is.operation, ID: is.id}, Target: target}
 		if _, err := r.sendRequest(t.Context(), viewOf(r, f.b, f.in), broker, &request); err != nil {
 			t.Fatal(err)
 		}

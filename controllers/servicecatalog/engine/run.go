@@ -67,9 +67,10 @@ type Machine interface {
 // Step is a decision, as far as it is alike for all kinds.
 type Step struct {
 	operation.Decision
-	// Request is sent to the broker; nil: none. ID is that of what it is about, or of the object.
+	// Request is sent to the broker; nil: none.
 	Request *operation.Request
-	ID      string
+	// ID is the id of the object's resource at the broker.
+	ID string
 	// Act is done before the request; nil: nothing.
 	Act func(context.Context) error
 	// Status is the status to write, before the outcome of the request.
@@ -172,13 +173,13 @@ func (r *Reconciler) execute(ctx context.Context, m Machine, next Step) (made bo
 func (r *Reconciler) apply(ctx context.Context, m Machine, next Step, a operation.Answer) {
 	s, what := m.Common(), next.Request.Operation
 	if lifecycle.IsDeleted(what, next.Request.Removal, a.Class, a.State) {
-		audit.Deleted(ctx, r.Recorder, s.Before, m.External(next.ID), m.RuleOfDeletion())
+		audit.Deleted(ctx, r.Recorder, s.Before, m.External(next.Request.ID), m.RuleOfDeletion())
 	}
 	s.calls++
 	s.more = m.Apply(a)
 	r.observeRecovery(ctx, m.Broker(), next.Status, s.Object.CommonStatus())
 	if what == lifecycle.Provision || what == lifecycle.Bind {
-		s.Record.Unrecorded = newUnrecorded(s.Before, m.External(next.ID), what, a.Outcome)
+		s.Record.Unrecorded = newUnrecorded(s.Before, m.External(next.Request.ID), what, a.Outcome)
 	}
 	r.KeepPending(s)
 	s.Record.SeenRunning = s.Record.SeenRunning || a.State == osbresult.InProgress

@@ -85,7 +85,7 @@ func (s *scope) Decide() engine.Step {
 	s.next = instancerules.Decide(s.instance, s.inputs)
 	step := engine.Step{Decision: s.next.Decision, ID: lifecycle.InstanceID(s.instance), Status: &s.next.Status}
 	if s.next.Request != nil {
-		step.Request, step.ID = &s.next.Request.Request, s.next.Request.InstanceID
+		step.Request = &s.next.Request.Request
 	}
 	return step
 }

@@ -67,7 +67,7 @@ func (r *Reconciler) sendRequest(ctx context.Context, s *scope, broker *osb.Clie
 	if call.Operation == lifecycle.Deprovision || call.Removal {
 		identity = nil // who deletes an object is not known, and an orphan mitigation is on behalf of no user
 	}
-	params := osb.Params{InstanceID: call.InstanceID, ServiceID: call.ServiceID, PlanID: call.PlanID, AcceptsIncomplete: true,
+	params := osb.Params{InstanceID: call.ID, ServiceID: call.ServiceID, PlanID: call.PlanID, AcceptsIncomplete: true,
 		MayRepeat: s.MayRepeat, Identity: identity, Secrets: r.secretsOf(ctx, s, call.Operation)}
 	switch call.Operation {
 	case lifecycle.Poll:

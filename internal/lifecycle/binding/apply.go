@@ -122,7 +122,7 @@ func (ap *application) stopRetryingAs(reason, failed, message string) {
 // of fetching them again, or of the removal of those before them.
 func (ap *application) SetConditions(set lifecycle.ConditionSet) {
 	s := &ap.status
-	if beside := s.PredecessorID != "" || ap.call.Recheck || validity.IsPredecessor(s, ap.call.BindingID); beside && isDelivered(s) && !validity.HasEnded(s, ap.Now) && !ap.IsDeleting() && set.Ready != v1beta1.ConditionTrue {
+	if beside := s.PredecessorID != "" || ap.call.Recheck || validity.IsPredecessor(s, ap.call.ID); beside && isDelivered(s) && !validity.HasEnded(s, ap.Now) && !ap.IsDeleting() && set.Ready != v1beta1.ConditionTrue {
 		set = stillInjectedConditions(lifecycle.Uncapitalize(set.Message))
 	}
 	setBindingConditions(s, set, ap.Now)

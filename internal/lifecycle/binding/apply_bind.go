@@ -34,7 +34,7 @@ func (ap *application) applyBind() {
 	case osbresult.Done:
 		ap.recordBindDone()
 	case osbresult.Accepted:
-		if ap.call.BindingID == ap.b.Spec.ExternalID {
+		if ap.call.ID == ap.b.Spec.ExternalID {
 			ap.status.OwnershipUnknown = !ap.call.Owned
 		}
 		ap.recordAccepted(BindAccepted, lifecycle.ConditionSet{Reason: v1beta1.ReasonBinding, Message: "The binding is being created asynchronously"})
@@ -71,18 +71,18 @@ func (ap *application) recordNotBound() {
 // recordBindDone records that the broker has the binding.
 func (ap *application) recordBindDone() {
 	s := &ap.status
-	if !ap.Answer.Binding.Created && ap.call.BindingID == ap.b.Spec.ExternalID && instancerules.IsForAnother(ap.b.UID, s.CreatedForUID) { // also after an answer that was lost
+	if !ap.Answer.Binding.Created && ap.call.ID == ap.b.Spec.ExternalID && instancerules.IsForAnother(ap.b.UID, s.CreatedForUID) { // also after an answer that was lost
 		s.UnbindStatus = v1beta1.UnbindNotRequired
 		ap.setPhase(Idle)
-		ap.stopRetrying(v1beta1.ReasonExternalIDInUse, lifecycle.NotInherited(ap.call.BindingID))
+		ap.stopRetrying(v1beta1.ReasonExternalIDInUse, lifecycle.NotInherited(ap.call.ID))
 		return
 	}
-	if ap.Answer.Binding.Created && ap.call.BindingID == ap.b.Spec.ExternalID {
+	if ap.Answer.Binding.Created && ap.call.ID == ap.b.Spec.ExternalID {
 		s.CreatedForUID, s.OwnershipUnknown = ap.b.UID, false
 	}
 	if found := ap.Answer.Binding; ap.call.Replaces && ap.call.NothingAtBroker && !found.Created && found.Credentials == nil {
-		s.LastRemovedID = ap.call.BindingID // not used again
-		ap.revert(fmt.Sprintf("the broker had a binding under the id %q before it was asked for it, such as of a time after the backup of this object was made, and does not tell its credentials: it is left there", ap.call.BindingID))
+		s.LastRemovedID = ap.call.ID // not used again
+		ap.revert(fmt.Sprintf("the broker had a binding under the id %q before it was asked for it, such as of a time after the backup of this object was made, and does not tell its credentials: it is left there", ap.call.ID))
 		return
 	}
 	if kind := unsupportedReason(ap.Answer.Binding); kind != "" && !ap.call.Repeat {
@@ -231,14 +231,14 @@ func (ap *application) recordConflict() {
 	a := ap.Attempts()
 	switch {
 	case ap.isReplacement() && ap.call.NothingAtBroker: // no request on record has made what is there: the id is not used again, and nothing is removed
-		ap.status.LastRemovedID = ap.call.BindingID
+		ap.status.LastRemovedID = ap.call.ID
 		ap.Stop("Bind call failed: " + ap.DescribeOutcome())
 		ap.revert("")
 	case ap.isReplacement():
 		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: "Bind call failed: " + ap.DescribeOutcome()})
 	case !ap.call.Owned:
 		ap.markNothingSent()
-		ap.RecordRetryMessage(v1beta1.ReasonConflict, lifecycle.SuppliedConflict("service binding", ap.call.BindingID, ap.DescribeOutcome()))
+		ap.RecordRetryMessage(v1beta1.ReasonConflict, lifecycle.SuppliedConflict("service binding", ap.call.ID, ap.DescribeOutcome()))
 	case ap.call.NothingAtBroker && a.Removals > 0: // the broker does not accept the id again after its removal
 		ap.status.ExternalID = lifecycle.NextBindingID(ap.b, &ap.status)
 		ap.markNothingSent()
@@ -264,7 +264,7 @@ func isConflictHeld(s *v1beta1.ServiceBindingStatus) bool {
 // holdConflict records that the broker has something that is neither used nor removed. It is asked for again from time to time.
 func (ap *application) holdConflict(what string) {
 	ap.Attempts().Unknown = 0 // no request on record has created it
-	ap.RecordSlowRetry(v1beta1.ReasonConflict, lifecycle.Conflict("servicebinding", ap.b, ap.call.BindingID, what))
+	ap.RecordSlowRetry(v1beta1.ReasonConflict, lifecycle.Conflict("servicebinding", ap.b, ap.call.ID, what))
 }
 
 // recordUnknownOutcome records a request with an unknown outcome.

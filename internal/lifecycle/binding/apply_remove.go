@@ -31,7 +31,7 @@ func (ap *application) applyUnbind() {
 		ap.RecordRemoved()
 	case osbresult.Accepted:
 		// The binding of a failed replacement is removed before its predecessors: one operation at a time.
-		if last := len(ap.status.Predecessors) == 0 || validity.IsPredecessor(&ap.status, ap.call.BindingID); !ap.phase().isMitigating() || ap.IsDeleting() && last {
+		if last := len(ap.status.Predecessors) == 0 || validity.IsPredecessor(&ap.status, ap.call.ID); !ap.phase().isMitigating() || ap.IsDeleting() && last {
 			ap.beginUnbind()
 		}
 		ap.recordAccepted(ap.phase().accepted(), ap.WithRemovalText(lifecycle.ConditionSet{Reason: v1beta1.ReasonUnbinding, Message: "The binding is being removed asynchronously"}))
@@ -62,7 +62,7 @@ func (ap *application) beginUnbind() {
 
 // beginRetired records that the attempts are of the removal of a predecessor: they do not put off a replacement.
 func (ap *application) beginRetired() {
-	if !ap.IsDeleting() && validity.IsPredecessor(&ap.status, ap.call.BindingID) && !ap.phase().isUnbinding() {
+	if !ap.IsDeleting() && validity.IsPredecessor(&ap.status, ap.call.ID) && !ap.phase().isUnbinding() {
 		ap.setPhase(Unbinding)
 		ap.status.OperationStartTime = lifecycle.Timestamp(ap.Now)
 	}
@@ -88,14 +88,14 @@ func (ap *application) WithRemovalText(set lifecycle.ConditionSet) lifecycle.Con
 func (ap *application) RecordRemoved() {
 	s := &ap.status
 	switch {
-	case validity.IsPredecessor(s, ap.call.BindingID):
+	case validity.IsPredecessor(s, ap.call.ID):
 		ap.recordPredecessorRemoved()
 	case ap.IsDeleting():
 		ap.recordGone()
 		ap.SetConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonUnboundSuccessfully, Message: "The binding was removed successfully"})
 	case s.PredecessorID != "":
 		ap.Attempts().Removals++
-		s.LastRemovedID = ap.call.BindingID
+		s.LastRemovedID = ap.call.ID
 		ap.revert("what was made for that could not be used, and is removed again")
 	default:
 		ap.recordMitigated()
@@ -116,7 +116,7 @@ func RuleOfDeletion(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus, 
 // recordPredecessorRemoved records the removal of a predecessor.
 func (ap *application) recordPredecessorRemoved() {
 	s := &ap.status
-	s.Predecessors = slices.DeleteFunc(s.Predecessors, func(p v1beta1.PredecessorBinding) bool { return p.ID == ap.call.BindingID })
+	s.Predecessors = slices.DeleteFunc(s.Predecessors, func(p v1beta1.PredecessorBinding) bool { return p.ID == ap.call.ID })
 	ap.disownRemoved()
 	if ap.IsDeleting() {
 		ap.setPhase(Unbinding)
@@ -131,7 +131,7 @@ func (ap *application) recordPredecessorRemoved() {
 
 // disownRemoved drops the proof that this object created the binding under the id of its spec, once that is removed.
 func (ap *application) disownRemoved() {
-	if ap.call.BindingID == ap.b.Spec.ExternalID {
+	if ap.call.ID == ap.b.Spec.ExternalID {
 		ap.status.CreatedForUID, ap.status.OwnershipUnknown = "", false
 	}
 }

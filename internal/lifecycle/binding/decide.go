@@ -82,8 +82,7 @@ const (
 type Request struct {
 	operation.Request
 
-	BindingID string
-	Target    v1beta1.ServiceBindingTarget
+	Target v1beta1.ServiceBindingTarget
 	// version and digest of the parameters.
 	parametersVersion, parametersDigest string
 	// Replaces: the binding replaces another one, whose credentials are in the Secret.
@@ -261,8 +260,8 @@ func TargetOf(b *v1beta1.ServiceBinding, in Inputs) *v1beta1.ServiceBindingTarge
 }
 
 func (d *decision) newRequest(v lifecycle.Operation) *Request {
-	call := &Request{BindingID: d.id(), parametersVersion: d.in.Parameters.Version, parametersDigest: d.in.Parameters.Digest, Request: operation.Request{
-		Operation: v, Generation: d.b.Generation, NothingAtBroker: d.hasNothingAtBroker(), Owned: d.owns(), Retained: d.isRetained(), Retrievable: d.effectivePlan().BindingRetrievable}}
+	call := &Request{parametersVersion: d.in.Parameters.Version, parametersDigest: d.in.Parameters.Digest, Request: operation.Request{
+		ID: d.id(), Operation: v, Generation: d.b.Generation, NothingAtBroker: d.hasNothingAtBroker(), Owned: d.owns(), Retained: d.isRetained(), Retrievable: d.effectivePlan().BindingRetrievable}}
 	if t := d.target(); t != nil {
 		call.Target = *t
 	}

@@ -275,7 +275,7 @@ func TestABindingIsNotMadeAnewForEver(t *testing.T) {
 			case lifecycle.Fetch:
 				a = saidOf(osbresult.Gone, 404)
 			case lifecycle.Unbind:
-				unbinds, at = append(unbinds, next.Request.BindingID), append(at, f.in.Now.String())
+				unbinds, at = append(unbinds, next.Request.ID), append(at, f.in.Now.String())
 			default:
 				t.Fatalf("it asks for %s", next.say())
 			}
@@ -370,7 +370,7 @@ func TestEachPredecessorHasItsTime(t *testing.T) {
 	for range 8 {
 		next := f.step()
 		if next.Request != nil {
-			removed = append(removed, tail(next.Request.BindingID))
+			removed = append(removed, tail(next.Request.ID))
 			f.after(saidOf(osbresult.Done, 200))
 			continue
 		}
@@ -387,7 +387,7 @@ func TestEachPredecessorHasItsTime(t *testing.T) {
 	f = newFixture(bound1, again("1"), again("2"), deleted1, lives1, ejected)
 	removed = nil
 	for next := f.step(); next.Release == nil && len(removed) < 9; next = f.step() {
-		removed = append(removed, tail(next.Request.BindingID))
+		removed = append(removed, tail(next.Request.ID))
 		f.after(saidOf(osbresult.Done, 200))
 	}
 	if !slices.Equal(removed, want) {
@@ -485,7 +485,7 @@ func TestOldCredentialsStayWhileARotationFails(t *testing.T) {
 	f := newFixture(rotatable, bound1, rebound)
 	for i, a := range []Answer{saidOf(osbresult.Retry, 429), saidOf(osbresult.Unknown, 500), saidOf(osbresult.Concurrency, 422), saidOf(osbresult.Unknown, 500), saidOf(osbresult.Unknown, 0), saidOf(osbresult.Unknown, 500), saidOf(osbresult.Unknown, 500), saidOf(osbresult.Done, 200)} {
 		next := f.step()
-		if next.Request == nil || next.Request.BindingID == "id" || (next.Request.Operation == lifecycle.Unbind) != (i >= 6) {
+		if next.Request == nil || next.Request.ID == "id" || (next.Request.Operation == lifecycle.Unbind) != (i >= 6) {
 			t.Fatalf("request %d is %s", i, next.say())
 		}
 		if next.Request.Operation == lifecycle.Bind && next.Request.PredecessorID != "id" {
@@ -615,7 +615,7 @@ func TestWhatWaitsIsWoken(t *testing.T) {
 // conformance: R07
 func TestWhatHasEndedIsReplacedByAPlainBind(t *testing.T) {
 	f := newFixture(rotatable, expiring, in(time.Hour))
-	if next := f.step(); next.Request == nil || next.Request.Operation != lifecycle.Bind || next.Request.PredecessorID != "" || next.Request.BindingID == "id" {
+	if next := f.step(); next.Request == nil || next.Request.Operation != lifecycle.Bind || next.Request.PredecessorID != "" || next.Request.ID == "id" {
 		t.Errorf("then: %s", next.say())
 	}
 }

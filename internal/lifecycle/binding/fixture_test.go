@@ -94,7 +94,7 @@ func (d Decision) say() string {
 		parts = append(parts, string(d.SecretAction))
 	}
 	if c := d.Request; c != nil {
-		parts = append(parts, string(c.Operation), tail(c.BindingID))
+		parts = append(parts, string(c.Operation), tail(c.ID))
 		if c.PredecessorID != "" {
 			parts = append(parts, "for", tail(c.PredecessorID))
 		}
@@ -234,7 +234,7 @@ func unfit(f *fixture) {
 	f.in.Memory = f.in.Memory.ObserveAnswer(f.b, *next.Request, a)
 	f.b.Status = Apply(f.b, next.Status, *next.Request, a, f.in.Now)
 	f.b.Status = ApplySecretRefused(f.b, f.b.Status, "x", false, f.in.Now)
-	f.in.Memory.Received = &Received{BindingID: next.Request.BindingID, DoesNotFit: true}
+	f.in.Memory.Received = &Received{BindingID: next.Request.ID, DoesNotFit: true}
 }
 
 // legacy is what the former service-catalog left of a binding that is Ready (G63).

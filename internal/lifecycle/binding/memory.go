@@ -77,7 +77,7 @@ type Received struct {
 // ObserveAnswer returns what a process remembers of a binding after an answer.
 func (m RequestMemory) ObserveAnswer(b *v1beta1.ServiceBinding, call Request, a Answer) RequestMemory {
 	if !call.Removal && call.Operation != lifecycle.Unbind {
-		m.recovery = m.recovery.of(call.BindingID)
+		m.recovery = m.recovery.of(call.ID)
 	}
 	switch call.Operation {
 	case lifecycle.Bind:
@@ -85,7 +85,7 @@ func (m RequestMemory) ObserveAnswer(b *v1beta1.ServiceBinding, call Request, a 
 	case lifecycle.Fetch:
 		m.observeFetch(b, call, a)
 	case lifecycle.Unbind:
-		if m.Received != nil && m.Received.BindingID == call.BindingID { // no Secret can hold them
+		if m.Received != nil && m.Received.BindingID == call.ID { // no Secret can hold them
 			m.recovery.failed |= rotation
 		}
 	case lifecycle.Poll:
@@ -107,11 +107,11 @@ func (m *RequestMemory) observeBind(call Request, a Answer) {
 	refused := a.Class == osbresult.Rejected || a.Class == osbresult.Gone || a.Class == osbresult.Conflict || a.Class == osbresult.NeedsAsync
 	switch {
 	case a.Class == osbresult.Done && a.Binding.Credentials != nil:
-		m.Received = &Received{BindingID: call.BindingID, Binding: a.Binding}
+		m.Received = &Received{BindingID: call.ID, Binding: a.Binding}
 	case a.Class == osbresult.Done && !a.Binding.Created && call.NothingAtBroker && call.Owned && call.Retrievable: // the broker may not have finished
 		m.recovery.created = true
 	case a.Class == osbresult.Done && (a.Binding.Created || call.NothingAtBroker && call.Owned && !call.Replaces): // a service without credentials
-		m.Received = &Received{BindingID: call.BindingID, Binding: withoutCredentials(a.Binding)}
+		m.Received = &Received{BindingID: call.ID, Binding: withoutCredentials(a.Binding)}
 	case a.Class == osbresult.Done, refused && call.Repeat:
 		m.recovery.failed |= repeat
 	case refused && call.PredecessorID != "":
@@ -128,9 +128,9 @@ func (m *RequestMemory) observeFetch(b *v1beta1.ServiceBinding, call Request, a 
 	patient := created && (b.Status.Attempts == nil || b.Status.Attempts.Count < manyFetches)
 	switch {
 	case a.Class == osbresult.Done && a.Binding.Credentials != nil:
-		m.Received = &Received{BindingID: call.BindingID, Binding: a.Binding}
+		m.Received = &Received{BindingID: call.ID, Binding: a.Binding}
 	case a.Class == osbresult.Done && created && !call.Replaces: // a service without credentials
-		m.Received = &Received{BindingID: call.BindingID, Binding: withoutCredentials(a.Binding)}
+		m.Received = &Received{BindingID: call.ID, Binding: withoutCredentials(a.Binding)}
 	case a.Class == osbresult.Done, a.Class == osbresult.Rejected, a.Class == osbresult.Gone && !patient, a.Misconfigured() && lifecycle.MisconfiguredAnswers(b.Status.Attempts) >= limiter.QuickRetries:
 		m.recovery.failed |= fetch
 	}

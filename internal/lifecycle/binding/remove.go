@@ -121,7 +121,7 @@ func (d *decision) unbind(id string) {
 	phase := PhaseOf(&d.Status)
 	removing := phase.isRemoval() && phase.IsAccepted()
 	call := d.newRequest(lifecycle.Unbind)
-	call.BindingID = id
+	call.ID = id
 	if plans := d.in.BoundInstance.Plans; len(plans) > 0 && d.target() == d.in.BoundInstance.Target {
 		call.Target.PlanID, _ = instancerules.CandidatePlan(plans, d.Status.Attempts)
 	}

@@ -405,13 +405,13 @@ func (w *bindingWalk) checkPhase(s *v1beta1.ServiceBindingStatus) {
 func (w *bindingWalk) check(b *v1beta1.ServiceBinding, next *Decision) {
 	call := next.Request
 	if on := &w.b.Status; call.Operation == lifecycle.Bind && !call.Repeat && (on.CurrentOperation != v1beta1.OperationBind || on.InProgressProperties == nil ||
-		on.InProgressProperties.ParameterChecksum != call.Properties.ParameterChecksum || on.Target == nil || on.ObservedGeneration != b.Generation || lifecycle.BindingID(w.b, on) != call.BindingID) {
+		on.InProgressProperties.ParameterChecksum != call.Properties.ParameterChecksum || on.Target == nil || on.ObservedGeneration != b.Generation || lifecycle.BindingID(w.b, on) != call.ID) {
 		w.failf("R1: a bind is sent and not on record")
 	}
-	if w.removed[call.BindingID] && call.Operation == lifecycle.Bind {
+	if w.removed[call.ID] && call.Operation == lifecycle.Bind {
 		w.failf("F-S5: what was removed is bound again under its id")
 	}
-	w.removed[call.BindingID] = w.removed[call.BindingID] || call.Operation == lifecycle.Unbind
+	w.removed[call.ID] = w.removed[call.ID] || call.Operation == lifecycle.Unbind
 	if call.PredecessorID != "" && !w.plan.Spec.BindingRotatable {
 		w.failf("a rotation that the plan cannot do")
 	}
@@ -421,21 +421,21 @@ func (w *bindingWalk) check(b *v1beta1.ServiceBinding, next *Decision) {
 	if call.Operation != lifecycle.Unbind {
 		return
 	}
-	if w.secret != nil && !w.restored && bindingsecret.IsOwned(w.secret, b) && w.held[call.BindingID] != nil && string(w.secret.Data["token"]) == w.held[call.BindingID].token {
-		w.failf("what is removed under %s is in the Secret", call.BindingID)
+	if w.secret != nil && !w.restored && bindingsecret.IsOwned(w.secret, b) && w.held[call.ID] != nil && string(w.secret.Data["token"]) == w.held[call.ID].token {
+		w.failf("what is removed under %s is in the Secret", call.ID)
 	}
 	if !b.DeletionTimestamp.IsZero() {
 		return
 	}
-	if w.wasReady[call.BindingID] && !validity.IsPredecessor(&w.b.Status, call.BindingID) && (!w.restored || !w.unsure && !w.oneShot) { // credentials that are told once may be in no Secret after a restore
-		w.failf("F-S26: what was Ready under %s is removed, and nothing has replaced it", call.BindingID)
+	if w.wasReady[call.ID] && !validity.IsPredecessor(&w.b.Status, call.ID) && (!w.restored || !w.unsure && !w.oneShot) { // credentials that are told once may be in no Secret after a restore
+		w.failf("F-S26: what was Ready under %s is removed, and nothing has replaced it", call.ID)
 	}
-	h := w.held[call.BindingID]
+	h := w.held[call.ID]
 	if h == nil || w.jumped || w.restored || !h.ends.IsZero() {
 		return
 	}
 	if since, ok := w.replaced[h.token]; ok && w.now.Before(since.Add(catalog.RotationOverlap(b)-time.Second)) {
-		w.failf("F-S26: %s is removed %s after its credentials were replaced", call.BindingID, w.now.Sub(since))
+		w.failf("F-S26: %s is removed %s after its credentials were replaced", call.ID, w.now.Sub(since))
 	}
 }
 
@@ -604,7 +604,7 @@ func (w *bindingWalk) crashes() bool {
 func (w *bindingWalk) ask(call *Request) Answer {
 	w.calls++
 	a := w.answer(call)
-	w.lastCalls = append(w.lastCalls, fmt.Sprintf("%s(%s,%s)=%s%s", call.Operation, tail(call.BindingID), tail(call.PredecessorID), a.Class, a.State))
+	w.lastCalls = append(w.lastCalls, fmt.Sprintf("%s(%s,%s)=%s%s", call.Operation, tail(call.ID), tail(call.PredecessorID), a.Class, a.State))
 	return a
 }
 
@@ -641,10 +641,10 @@ func saidOf(class osbresult.Class, status int) Answer {
 
 // act is the broker.
 func (w *bindingWalk) act(call *Request) Answer {
-	if h := w.held[call.BindingID]; h != nil && h.working != "" && h.working != "failed" {
-		w.work(call.BindingID, h)
+	if h := w.held[call.ID]; h != nil && h.working != "" && h.working != "failed" {
+		w.work(call.ID, h)
 	}
-	h := w.held[call.BindingID]
+	h := w.held[call.ID]
 	switch call.Operation {
 	case lifecycle.Bind:
 		return w.bind(call, h)
@@ -714,7 +714,7 @@ func (w *bindingWalk) bind(call *Request, h *heldBinding) Answer {
 		if w.lifetime > 0 {
 			h.ends = w.now.Add(w.lifetime - w.skew).Truncate(time.Second)
 		}
-		w.held[call.BindingID] = h
+		w.held[call.ID] = h
 		if w.async && (w.rnd.IntN(2) == 0 || w.peer != nil) {
 			h.working, h.polls, h.fails = "bind", 1+w.rnd.IntN(3), !w.calm && w.rnd.IntN(6) == 0
 			a := saidOf(osbresult.Accepted, 202)
@@ -735,10 +735,10 @@ func (w *bindingWalk) bind(call *Request, h *heldBinding) Answer {
 }
 
 func (w *bindingWalk) unbind(call *Request, h *heldBinding) Answer {
-	if w.brought && w.stranger && call.BindingID == "id" {
+	if w.brought && w.stranger && call.ID == "id" {
 		w.failf("a stranger's binding is removed")
 	}
-	if w.peer != nil && call.BindingID == "id" && !w.peer.released && MayExist(&w.peer.b.Status) {
+	if w.peer != nil && call.ID == "id" && !w.peer.released && MayExist(&w.peer.b.Status) {
 		w.failf("what the other cluster uses is removed; its status: %+v", w.peer.b.Status)
 	}
 	switch {
@@ -750,7 +750,7 @@ func (w *bindingWalk) unbind(call *Request, h *heldBinding) Answer {
 		h.working, h.polls, h.fails = "unbind", 1+w.rnd.IntN(3), !w.calm && w.rnd.IntN(6) == 0
 		return saidOf(osbresult.Accepted, 202)
 	}
-	delete(w.held, call.BindingID)
+	delete(w.held, call.ID)
 	return saidOf(osbresult.Done, 200)
 }
 

@@ -31,7 +31,7 @@ func (ap *application) applyProvision() {
 	case osbresult.Done:
 		if !ap.Answer.Created && IsForAnother(ap.si.UID, ap.status.CreatedForUID) { // also after an answer that was lost
 			ap.phase = NotCreated
-			ap.stopRetrying(v1beta1.ReasonExternalIDInUse, v1beta1.ReasonExternalIDInUse, lifecycle.NotInherited(ap.call.InstanceID))
+			ap.stopRetrying(v1beta1.ReasonExternalIDInUse, v1beta1.ReasonExternalIDInUse, lifecycle.NotInherited(ap.call.ID))
 			return
 		}
 		message := "The instance was provisioned successfully"
@@ -39,7 +39,7 @@ func (ap *application) applyProvision() {
 		case ap.Answer.Created:
 			ap.status.CreatedForUID, ap.status.OwnershipUnknown = ap.si.UID, false
 		case !ap.call.Owned && !ap.status.OwnershipUnknown:
-			message = fmt.Sprintf("The broker already had what is asked for, under the id %q that was supplied: it is used, and will be left as it is when this object is deleted, unless its deletion policy is Delete", ap.call.InstanceID)
+			message = fmt.Sprintf("The broker already had what is asked for, under the id %q that was supplied: it is used, and will be left as it is when this object is deleted, unless its deletion policy is Delete", ap.call.ID)
 		}
 		ap.recordSuccess(v1beta1.ReasonProvisionedSuccessfully, message)
 	case osbresult.Accepted:
@@ -89,9 +89,9 @@ func (ap *application) recordConflict() {
 	switch {
 	case !ap.call.Owned:
 		ap.markNothingSent()
-		ap.RecordRetryMessage(v1beta1.ReasonConflict, lifecycle.SuppliedConflict("service instance", ap.call.InstanceID, ap.DescribeOutcome()))
+		ap.RecordRetryMessage(v1beta1.ReasonConflict, lifecycle.SuppliedConflict("service instance", ap.call.ID, ap.DescribeOutcome()))
 	case ap.call.NothingAtBroker && a.Removals > 0: // the broker does not accept the id again after its removal
-		ap.status.ExternalID = lifecycle.NextInstanceID(ap.si, ap.call.InstanceID)
+		ap.status.ExternalID = lifecycle.NextInstanceID(ap.si, ap.call.ID)
 		ap.markNothingSent()
 		ap.RecordRetry("Provision", v1beta1.ReasonProvisionCallFailed)
 	default:
@@ -155,7 +155,7 @@ func (ap *application) recordUpdateFailure(message string) {
 	}
 	if ap.Answer.Class != osbresult.Done || ap.Answer.UpdateNotRepeatable { // refused
 		if ap.status.ReconciledGeneration == 0 { // it was adopted, and may be what a failed provisioning has left
-			message += fmt.Sprintf("; the broker had this instance under the id %q, and has never confirmed that it was provisioned: if it cannot be used, delete this object, which removes it, and create it again", ap.call.InstanceID)
+			message += fmt.Sprintf("; the broker had this instance under the id %q, and has never confirmed that it was provisioned: if it cannot be used, delete this object, which removes it, and create it again", ap.call.ID)
 		}
 		ap.stopRetrying(v1beta1.ReasonUpdateInstanceCallFailed, v1beta1.ReasonUpdateInstanceCallFailed, message)
 	} else {
@@ -203,7 +203,7 @@ func (ap *application) isRequested(plan string) bool {
 // holdConflict records that the broker has something that is neither used nor removed. It is looked at again from time to time.
 func (ap *application) holdConflict(what string) {
 	ap.Attempts().Unknown = 0 // no request on record has created it
-	ap.RecordSlowRetry(v1beta1.ReasonConflict, lifecycle.Conflict("serviceinstance", ap.si, ap.call.InstanceID, what))
+	ap.RecordSlowRetry(v1beta1.ReasonConflict, lifecycle.Conflict("serviceinstance", ap.si, ap.call.ID, what))
 }
 
 // adoptExisting records the broker's instance as this object's: an earlier form of the spec created it. An update follows.

@@ -76,7 +76,7 @@ func (ap *application) RecordRemoved() {
 		ap.SetConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonDeprovisionedSuccessfully, Message: "The instance was deprovisioned successfully"})
 		return
 	}
-	s.ExternalID = lifecycle.NextInstanceID(ap.si, ap.call.InstanceID) // a late removal by a former leader may still arrive (R2)
+	s.ExternalID = lifecycle.NextInstanceID(ap.si, ap.call.ID) // a late removal by a former leader may still arrive (R2)
 	lifecycle.RecordRemoval(ap.Attempts(), ap.si.UID, ap.Now)
 	ap.SetConditions(lifecycle.Mitigated("provisioned", v1beta1.ReasonClusterServiceBrokerReturnedFailure, ap.status.Attempts))
 }
@@ -139,7 +139,7 @@ func (ap *application) RecordOperationSuccess() {
 	}
 	message := "The instance was provisioned successfully"
 	if ap.status.OwnershipUnknown {
-		message += ". " + lifecycle.OwnershipUnknownWhenReady("serviceinstance", ap.si, ap.call.InstanceID)
+		message += ". " + lifecycle.OwnershipUnknownWhenReady("serviceinstance", ap.si, ap.call.ID)
 	}
 	ap.recordSuccess(v1beta1.ReasonProvisionedSuccessfully, message)
 }

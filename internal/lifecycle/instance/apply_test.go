@@ -323,7 +323,7 @@ func TestAnIDIsNotReplacedByOneThatWasRefused(t *testing.T) {
 				}
 			case next.Request.Operation == lifecycle.Inspect:
 				f.after(next.Request, said(osbresult.Gone, 404))
-			case next.Request.InstanceID == id:
+			case next.Request.ID == id:
 				f.after(next.Request, said(osbresult.Conflict, 409))
 			}
 			f.in.Now = f.in.Now.Add(time.Hour)
@@ -375,7 +375,7 @@ func TestWhatABrokerDoesNotTellHasNotChanged(t *testing.T) {
 func TestARefusedUpdateOfAnAdoptedInstanceSaysHowToReplaceIt(t *testing.T) {
 	f := newFixture(retrievable, provisioning)
 	f.in.SeenRunning = false // another process has sent the request
-	f.after(&Request{InstanceID: "id", Request: operation.Request{Operation: lifecycle.Poll, Owned: true, Retrievable: true}}, Answer{Outcome: osbresult.Outcome{Class: osbresult.Done, Status: 200}, State: osbresult.Failed})
+	f.after(&Request{Request: operation.Request{ID: "id", Operation: lifecycle.Poll, Owned: true, Retrievable: true}}, Answer{Outcome: osbresult.Outcome{Class: osbresult.Done, Status: 200}, State: osbresult.Failed})
 	found := said(osbresult.Done, 200)
 	found.Instance = &osbresult.Instance{PlanID: "small-id"}
 	for _, answer := range []Answer{found, said(osbresult.Rejected, 422)} {

@@ -57,7 +57,7 @@ type References struct {
 type Request struct {
 	operation.Request
 
-	InstanceID, ServiceID, PlanID string
+	ServiceID, PlanID string
 	// Properties are the properties that the broker has once the request has succeeded; nil for requests that change none.
 	Properties *v1beta1.ServiceInstancePropertiesState
 	// OutcomeUnknown: the outcome of an earlier update is not known.
@@ -180,7 +180,7 @@ func (d *decision) beginOperation(phase Phase, props *v1beta1.ServiceInstancePro
 }
 
 func (d *decision) newRequest(v lifecycle.Operation) *Request {
-	call := &Request{InstanceID: lifecycle.InstanceID(d.si), Request: operation.Request{
+	call := &Request{Request: operation.Request{ID: lifecycle.InstanceID(d.si),
 		Operation: v, Generation: d.si.Generation, NothingAtBroker: d.phase.hasNothingAtBroker(), Owned: d.owns(), Retained: catalog.IsRetained(d.si)}}
 	if d.in.Offering.Class != nil {
 		call.ServiceID, call.Retrievable = d.in.Offering.Class.Common().ExternalID, d.in.Offering.Class.Common().InstanceRetrievable

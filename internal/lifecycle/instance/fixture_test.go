@@ -79,7 +79,7 @@ func (d Decision) say() string {
 		parts = append(parts, "journal")
 	}
 	if c := d.Request; c != nil {
-		parts = append(parts, string(c.Operation), c.InstanceID, c.PlanID)
+		parts = append(parts, string(c.Operation), c.ID, c.PlanID)
 		if c.NewPlan {
 			parts = append(parts, "+plan")
 		}

@@ -293,13 +293,13 @@ func (w *instanceWalk) reconcile() {
 	if (next.WriteAhead || w.unrecorded != nil) && !w.record(next.Status) || w.crashes() {
 		return
 	}
-	if si.DeletionTimestamp.IsZero() && next.Request.Operation == lifecycle.Deprovision && w.wasReady[next.Request.InstanceID] && (!w.restored || !w.unsure) {
+	if si.DeletionTimestamp.IsZero() && next.Request.Operation == lifecycle.Deprovision && w.wasReady[next.Request.ID] && (!w.restored || !w.unsure) {
 		w.failf("what was Ready is removed")
 	}
-	if w.removed[next.Request.InstanceID] && next.Request.Operation == lifecycle.Provision {
+	if w.removed[next.Request.ID] && next.Request.Operation == lifecycle.Provision {
 		w.failf("F-S5: what was removed is provisioned again under its id")
 	}
-	w.removed[next.Request.InstanceID] = w.removed[next.Request.InstanceID] || next.Request.Operation == lifecycle.Deprovision
+	w.removed[next.Request.ID] = w.removed[next.Request.ID] || next.Request.Operation == lifecycle.Deprovision
 	if verb, on := next.Request.Operation, &w.si.Status; (verb == lifecycle.Provision || verb == lifecycle.Update) &&
 		(on.CurrentOperation == "" || on.InProgressProperties == nil || !lifecycle.SameProperties(on.InProgressProperties, next.Request.Properties) || on.ObservedGeneration != si.Generation) {
 		w.failf("R1: %s is sent and not on record", verb)
@@ -409,7 +409,7 @@ func (w *instanceWalk) crashes() bool {
 // ask is the network and the broker.
 func (w *instanceWalk) ask(si *v1beta1.ServiceInstance, call *Request) Answer {
 	w.calls++
-	w.lastCalls = append(w.lastCalls, fmt.Sprintf("%s(%s,%s)", call.Operation, call.InstanceID, call.PlanID))
+	w.lastCalls = append(w.lastCalls, fmt.Sprintf("%s(%s,%s)", call.Operation, call.ID, call.PlanID))
 	if call.Properties != nil {
 		w.asked = heldInstance{plan: lifecycle.PlanID(call.Properties), params: call.Properties.ParameterChecksum}
 	}
@@ -444,10 +444,10 @@ func unknownTo(call *Request) osbresult.Class {
 
 // act is the broker.
 func (w *instanceWalk) act(si *v1beta1.ServiceInstance, call *Request) Answer {
-	h := w.held[call.InstanceID]
+	h := w.held[call.ID]
 	if h != nil && h.working != "" {
-		w.work(call.InstanceID, h)
-		h = w.held[call.InstanceID]
+		w.work(call.ID, h)
+		h = w.held[call.ID]
 	}
 	switch call.Operation {
 	case lifecycle.Provision:
@@ -495,10 +495,10 @@ func (w *instanceWalk) provision(call *Request, h *heldInstance) Answer {
 	plan, params := lifecycle.PlanID(call.Properties), call.Properties.ParameterChecksum
 	switch {
 	case h == nil && (w.rnd.IntN(2) == 0 || w.async):
-		w.held[call.InstanceID] = &heldInstance{plan: plan, params: params, working: "provision", polls: 1 + w.rnd.IntN(3), fails: !w.calm && w.rnd.IntN(6) == 0}
+		w.held[call.ID] = &heldInstance{plan: plan, params: params, working: "provision", polls: 1 + w.rnd.IntN(3), fails: !w.calm && w.rnd.IntN(6) == 0}
 		return said(osbresult.Accepted, 202)
 	case h == nil:
-		w.held[call.InstanceID] = &heldInstance{plan: plan, params: params}
+		w.held[call.ID] = &heldInstance{plan: plan, params: params}
 		done := said(osbresult.Done, 201)
 		done.Created = true
 		return done
@@ -557,7 +557,7 @@ func (w *instanceWalk) deprovision(si *v1beta1.ServiceInstance, call *Request, h
 		h.working, h.polls, h.fails = "deprovision", 1+w.rnd.IntN(3), !w.calm && w.rnd.IntN(6) == 0
 		return said(osbresult.Accepted, 202)
 	}
-	delete(w.held, call.InstanceID)
+	delete(w.held, call.ID)
 	return said(osbresult.Done, 200)
 }
 

@@ -34,6 +34,8 @@ import (
 // Request is what all requests about an object have.
 type Request struct {
 	Operation lifecycle.Operation
+	// ID is the id of the resource at the broker.
+	ID string
 	// Generation of the spec that it follows from.
 	Generation int64
 	// NothingAtBroker: the broker can have nothing under the id before the request.

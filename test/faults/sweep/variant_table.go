@@ -28,8 +28,8 @@ const (
 // variants are the mistakes that the sweep must find.
 func variants() []variant {
 	return []variant{
-		{name: "status-first", edits: []mistake{{services + "instance/controller.go", `		step.Request, step.ID = &s.next.Request.Request, s.next.Request.InstanceID
-`, `		step.Request, step.ID = &s.next.Request.Request, s.next.Request.InstanceID
+		{name: "status-first", edits: []mistake{{services + "instance/controller.go", `		step.Request = &s.next.Request.Request
+`, `		step.Request = &s.next.Request.Request
 		if step.Request.Operation == lifecycle.Provision {
 			step.Status = new(instancerules.Apply(s.instance, s.next.Status, *s.next.Request, operation.Answer{Outcome: osbresult.Outcome{Class: osbresult.Done}, Created: true}, s.r.Clock.Now()))
 		}
@@ -66,7 +66,7 @@ func variants() []variant {
 	return result.Unknown
 }`, `	return result.Retry
 }`}}, scenario: "hasty", fault: "lost@PUT:service_instances#1", oracle: "finalizer"},
-		{name: "id-used-again", edits: []mistake{{instanceRules + "apply_remove.go", `	s.ExternalID = lifecycle.NextInstanceID(ap.si, ap.call.InstanceID) // a late removal by a former leader may still arrive (R2)
+		{name: "id-used-again", edits: []mistake{{instanceRules + "apply_remove.go", `	s.ExternalID = lifecycle.NextInstanceID(ap.si, ap.call.ID) // a late removal by a former leader may still arrive (R2)
 `, ``}}, scenario: "instance-mitigated-ready", fault: "deposed@DELETE:service_instances#1", oracle: "truth"},
 		{name: "no-mitigation", edits: []mistake{{instanceRules + "apply_remove.go", `	ap.Attempts().LastTime = lifecycle.Timestamp(ap.Now)
 	ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonProvisionCallFailed, Message: message})
@@ -75,7 +75,7 @@ func variants() []variant {
 		{name: "mitigates-the-next-id", edits: []mistake{{instanceRules + "remove.go", `	call := d.newRequest("")
 `, `	call := d.newRequest("")
 	if d.phase == Mitigating {
-		call.InstanceID = lifecycle.NextInstanceID(d.si, call.InstanceID)
+		call.ID = lifecycle.NextInstanceID(d.si, call.ID)
 	}
 `}}, scenario: "instance-mitigated-ready", fault: "none", oracle: "orphan"},
 		{name: "fire-and-forget", edits: []mistake{{services + "engine/record.go", `	if err := patch.RemoveFinalizer(ctx, r.Client, s.Before.DeepCopyObject().(v1beta1.ServiceObject), v1beta1.Finalizer); err != nil {
@@ -100,7 +100,7 @@ func variants() []variant {
 		{name: "stops-where-it-waits", edits: []mistake{{bindingRules + "phase.go", `isOriginal && s.Attempts == nil && s.ReconciledGeneration > 0 && lifecycle.IsTrue(`, `(isOriginal || s.Attempts == nil) && lifecycle.IsTrue(`}},
 			scenario: "binding-plan", fault: "none", oracle: "asked"},
 		{name: "takes-strangers", edits: []mistake{{"internal/lifecycle/ownership.go", `	return si.UID != "" && si.Status.CreatedForUID == si.UID && id == InstanceID(si) ||`, `	return id != "" ||`}, {
-			instanceRules + "apply_provision.go", `	ap.RecordSlowRetry(v1beta1.ReasonConflict, lifecycle.Conflict("serviceinstance", ap.si, ap.call.InstanceID, what))`,
+			instanceRules + "apply_provision.go", `	ap.RecordSlowRetry(v1beta1.ReasonConflict, lifecycle.Conflict("serviceinstance", ap.si, ap.call.ID, what))`,
 			`	ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonConflict, Message: what})`}}, scenario: "instance-stranger", fault: "none", oracle: "stranger"},
 		{name: "key-per-attempt", edits: []mistake{{alerts + "execute.go", `lifecycle.DeliveryKey(a, o.Ref, o.Sequence, o.Hash),`, `lifecycle.DeliveryKey(a, o.Ref, o.Sequence, o.Hash) + fmt.Sprint(o.Attempt),`}},
 			scenario: "alert", fault: "lost@POST:receiver:hook#1", oracle: "end"},
