@@ -74,7 +74,7 @@ func Setup(_ context.Context, mgr ctrl.Manager, o Options) error {
 		Clock:        clock.RealClock{},
 		Clients:      brokers.NewClients(mgr.GetCache(), mgr.GetAPIReader(), o.Guard, o.Timeout, digests, m.observe),
 	}
-	secrets := authsecret.NewReconciler(mgr.GetCache(), mgr.GetAPIReader(), mgr.GetClient(), index.Index{Cache: consistency.ReadYourWrites(mgr.GetClient(), mgr.GetCache())}, o.Recorder, &config.Barrier)
+	secrets := authsecret.NewReconciler(mgr.GetCache(), mgr.GetClient(), index.Index{Cache: consistency.ReadYourWrites(mgr.GetClient(), mgr.GetCache())}, o.Recorder, &config.Barrier)
 	config.ProtectSecrets = secrets.Protect
 	err = errors.Join(
 		authsecret.Setup(mgr, secrets),

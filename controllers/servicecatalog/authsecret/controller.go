@@ -50,7 +50,6 @@ import (
 // Secrets.
 type Reconciler struct {
 	cache    client.Reader // has the metadata of Secrets
-	live     client.Reader
 	client   client.Client
 	index    index.Index
 	recorder events.EventRecorder
@@ -61,17 +60,17 @@ type Reconciler struct {
 	locks keymutex.KeyMutex
 
 	mu        sync.Mutex
-	written   map[types.UID]string    // the resourceVersion that this process has made last
-	uses      map[types.UID]int       // how often it was kept for a new instance
-	announced map[types.UID]time.Time // when an event has said that a deleted Secret is kept
+	written   map[types.UID]*metav1.PartialObjectMetadata // as this process has written it last
+	uses      map[types.UID]int                           // how often it was kept for a new instance
+	announced map[types.UID]time.Time                     // when an event has said that a deleted Secret is kept
 
 	now func() time.Time
 }
 
 // NewReconciler returns the reconciler of the Secrets of brokers.
-func NewReconciler(cache, live client.Reader, c client.Client, x index.Index, recorder events.EventRecorder, barrier *consistency.CacheBarrier) *Reconciler {
-	return &Reconciler{cache: cache, live: live, client: c, index: x, recorder: recorder, barrier: barrier, locks: keymutex.NewHashed(secretLocks),
-		written: map[types.UID]string{}, uses: map[types.UID]int{}, announced: map[types.UID]time.Time{}, now: time.Now}
+func NewReconciler(cache client.Reader, c client.Client, x index.Index, recorder events.EventRecorder, barrier *consistency.CacheBarrier) *Reconciler {
+	return &Reconciler{cache: cache, client: c, index: x, recorder: recorder, barrier: barrier, locks: keymutex.NewHashed(secretLocks),
+		written: map[types.UID]*metav1.PartialObjectMetadata{}, uses: map[types.UID]int{}, announced: map[types.UID]time.Time{}, now: time.Now}
 }
 
 // writeTimeout bounds a write of the finalizer.
@@ -220,20 +219,19 @@ func (r *Reconciler) release(ctx context.Context, secret *metav1.PartialObjectMe
 	return r.write(ctx, secret, patch.RemoveFinalizer)
 }
 
-// read reads the metadata of a Secret: from the cache, unless that does not show this process's last write yet.
+// read reads the metadata of a Secret from the cache. Where that does not show this process's last write yet, it is as written: a write that
+// follows from it fails if the Secret was changed since.
 func (r *Reconciler) read(ctx context.Context, name types.NamespacedName) (*metav1.PartialObjectMetadata, error) {
 	secret := apiserver.Metadata("Secret")
 	if err := r.cache.Get(ctx, name, secret); err != nil {
 		return nil, err
 	}
 	r.mu.Lock()
-	written := r.written[secret.UID]
-	r.mu.Unlock()
-	if written == "" || lifecycle.NotAfter(written, secret.ResourceVersion) {
-		return secret, nil
+	defer r.mu.Unlock()
+	if written := r.written[secret.UID]; written != nil && lifecycle.NotAfter(secret.ResourceVersion, written.ResourceVersion) {
+		return written.DeepCopy(), nil
 	}
-	secret = apiserver.Metadata("Secret")
-	return secret, r.live.Get(ctx, name, secret)
+	return secret, nil
 }
 
 // write changes the finalizers of a Secret, whose lock the caller holds.
@@ -244,7 +242,7 @@ func (r *Reconciler) write(ctx context.Context, secret *metav1.PartialObjectMeta
 	if err == nil {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.written[secret.UID] = secret.ResourceVersion
+		r.written[secret.UID] = secret.DeepCopy()
 	}
 	return err
 }

@@ -53,7 +53,7 @@ func TestCredentialsAreKeptForABindingWithoutItsInstance(t *testing.T) {
 		binding := &v1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "app"}}
 		binding.Status.Target = &v1beta1.ServiceBindingTarget{BrokerReference: v1beta1.BrokerReference{Kind: s.BrokerKind(), Name: "osba"}}
 		c, recorder := controllertest.NewCluster(t, interceptor.Funcs{}, b, binding, secret), events.NewFakeRecorder(10)
-		r := NewReconciler(c, c, c, index.Index{Cache: c}, recorder, &consistency.CacheBarrier{Cache: c, Live: c})
+		r := NewReconciler(c, c, index.Index{Cache: c}, recorder, &consistency.CacheBarrier{Cache: c, Live: c})
 		now := lifecycletest.Noon
 		r.now = func() time.Time { return now }
 		finalizers := func() []string {
@@ -87,7 +87,7 @@ func TestCredentialsThatCouldNotBeReleasedAreLookedAtAgain(t *testing.T) {
 	c := controllertest.NewCluster(t, interceptor.Funcs{Patch: func(_ context.Context, _ client.WithWatch, o client.Object, _ client.Patch, _ ...client.PatchOption) error {
 		return apierrors.NewConflict(schema.GroupResource{}, o.GetName(), errors.New("it was changed"))
 	}}, secret)
-	r := NewReconciler(c, c, c, index.Index{Cache: c}, events.NewFakeRecorder(10), &consistency.CacheBarrier{Cache: c, Live: c})
+	r := NewReconciler(c, c, index.Index{Cache: c}, events.NewFakeRecorder(10), &consistency.CacheBarrier{Cache: c, Live: c})
 	if result, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(secret)}); err != nil || result.IsZero() {
 		t.Errorf("again %v, %v", !result.IsZero(), err)
 	}
@@ -105,7 +105,7 @@ func TestASecretIsProtectedOnce(t *testing.T) {
 		return c.Patch(ctx, o, p, opts...)
 	}}, secret)
 	before := controllertest.NewCluster(t, interceptor.Funcs{}, secret) // what the cache shows
-	r := NewReconciler(before, c, c, index.Index{Cache: before}, events.NewFakeRecorder(10), &consistency.CacheBarrier{})
+	r := NewReconciler(before, c, index.Index{Cache: before}, events.NewFakeRecorder(10), &consistency.CacheBarrier{})
 	for range 2 {
 		if err := r.Protect(t.Context(), b); err != nil {
 			t.Fatal(err)
@@ -124,7 +124,7 @@ func TestASecretThatWasReleasedIsProtectedAgain(t *testing.T) {
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "login", UID: "login", Finalizers: []string{v1beta1.AuthSecretFinalizer}}}
 	name := ctrl.Request{NamespacedName: client.ObjectKeyFromObject(secret)}
 	c := controllertest.NewCluster(t, interceptor.Funcs{}, secret)
-	r := NewReconciler(c, c, c, index.Index{Cache: c}, events.NewFakeRecorder(10), &consistency.CacheBarrier{})
+	r := NewReconciler(c, c, index.Index{Cache: c}, events.NewFakeRecorder(10), &consistency.CacheBarrier{})
 	uses, seen := r.usesOf("login"), apiserver.Metadata("Secret")
 	if err := c.Get(t.Context(), name.NamespacedName, seen); err != nil {
 		t.Fatal(err)
@@ -172,7 +172,7 @@ func TestADeletedSecretIsKeptOnlyToRemoveWhatIsAtTheBroker(t *testing.T) {
 			namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "demo"}}
 			c.edit(b, si, namespace)
 			cluster, recorder := controllertest.NewCluster(t, interceptor.Funcs{}, b, si, secret, namespace), events.NewFakeRecorder(10)
-			r := NewReconciler(cluster, cluster, cluster, index.Index{Cache: cluster}, recorder, &consistency.CacheBarrier{Cache: cluster, Live: cluster})
+			r := NewReconciler(cluster, cluster, index.Index{Cache: cluster}, recorder, &consistency.CacheBarrier{Cache: cluster, Live: cluster})
 			now := lifecycletest.Noon
 			r.now = func() time.Time { return now }
 			isKept := func() (bool, time.Duration) {
