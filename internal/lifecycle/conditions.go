@@ -115,6 +115,21 @@ func (c ConditionSet) WithStalled(failed string) ConditionSet {
 	return c
 }
 
+// Abandoned are the conditions of an object whose finalizer was removed.
+var Abandoned = ConditionSet{Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonAbandoned, Stalled: true,
+	Message: "the finalizer was removed: nothing is sent to the broker any more, and nothing will be when this object is deleted"}
+
+// MitigationForbidden returns why an orphan mitigation must not remove what may be at the broker; empty: it may.
+func MitigationForbidden(retained, owned bool) string {
+	switch {
+	case retained:
+		return "the deletion policy is Retain: what may be at the broker is left as it is"
+	case !owned:
+		return "this object does not own the broker's resource, so it is left in place"
+	}
+	return ""
+}
+
 // Mitigating returns the conditions during an orphan mitigation. From the third one on the object is Stalled meanwhile.
 func Mitigating(reason, message string, a *v1beta1.Attempts, mitigation *Cause) ConditionSet {
 	set := ConditionSet{Ready: v1beta1.ConditionFalse, Reason: reason, Message: message, Mitigation: mitigation}

@@ -16,7 +16,11 @@ limitations under the License.
 
 package lifecycle
 
-import "time"
+import (
+	"time"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+)
 
 // Definition is what a live read found of a kind's CustomResourceDefinition.
 type Definition int
@@ -29,3 +33,8 @@ const (
 	DefinitionLives
 	DefinitionTerminating
 )
+
+// TerminatingDefinition is the blocker of a deletion while the definition is being deleted.
+func TerminatingDefinition() *Blocker {
+	return BlockedBy(v1beta1.ReasonDefinitionTerminating, "the CustomResourceDefinition is being deleted, and nothing is deleted at a broker for that")
+}

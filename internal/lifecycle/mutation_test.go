@@ -27,13 +27,13 @@ import (
 // mutations are mistakes in the rules, which the walks have to detect beside the rules' own tests.
 var mutations = []mutationtest.Mutation{
 	{Name: "what was removed is provisioned again under its id", Package: "instance", File: "apply_remove.go", Test: "TestInstanceWalks",
-		Right: "	s.ExternalID = lifecycle.NextInstanceID(ap.si, ap.call.ID) // a late removal by a former leader may still arrive (R2)\n", Wrong: ""},
-	{Name: "S24: what an instance's record does not show is taken for a leftover", Package: "instance", File: "apply_provision.go", Test: "TestInstanceWalks",
-		Right: "		if !ap.call.NothingAtBroker && !isConflictHeld(&ap.status) {", Wrong: "		if true {"},
+		Right: "	ap.UseNextID() // a late removal by a former leader may still arrive (R2)\n", Wrong: ""},
+	{Name: "S24: what an instance's record does not show is taken for a leftover", Package: "instance", File: "../operation/conflict.go", Test: "TestInstanceWalks",
+		Right: "		if !ap.Call.NothingAtBroker && !ap.Kind.IsConflictHeld() {", Wrong: "		if true {"},
 	{Name: "S24: a failed update is taken for a failed provisioning", Package: "instance", File: "apply_remove.go", Test: "TestInstanceWalks",
 		Right: "	case !ap.call.SeenRunning && ap.call.MayMitigate():", Wrong: "	case false:"},
-	{Name: "S24: what a binding's record does not show is taken for a leftover", Package: "binding", File: "apply_bind.go", Test: "TestBindingWalks",
-		Right: "		if !ap.call.NothingAtBroker && !isConflictHeld(&ap.status) {", Wrong: "		if true {"},
+	{Name: "S24: what a binding's record does not show is taken for a leftover", Package: "binding", File: "../operation/conflict.go", Test: "TestBindingWalks",
+		Right: "		if !ap.Call.NothingAtBroker && !ap.Kind.IsConflictHeld() {", Wrong: "		if true {"},
 	{Name: "S25: an accepted provisioning is taken for a creation", Package: "instance", File: "apply_provision.go", Test: "TestTwoClustersWithOneID",
 		Right: "		ap.status.OwnershipUnknown = !ap.call.Owned\n", Wrong: "		ap.status.CreatedForUID = ap.si.UID\n"},
 	{Name: "S25: an accepted binding is taken for a creation", Package: "binding", File: "apply_bind.go", Test: "TestTwoClustersWithOneID",

@@ -75,6 +75,11 @@ func IsSlow(a *v1beta1.Attempts) bool {
 	return a != nil && (a.Misconfigured > limiter.QuickRetries || a.Removals >= MaxRemovals)
 }
 
+// IsConflictUnexplained reports whether the broker has something under the id that no request on record can have created.
+func IsConflictUnexplained(a *v1beta1.Attempts) bool {
+	return a != nil && a.Conflict && a.Unknown == 0
+}
+
 // MaxRepeatsOf returns how often a request with an unknown outcome is repeated unchanged.
 func MaxRepeatsOf(a *v1beta1.Attempts) int32 {
 	if a.Removals >= MaxRemovals {

@@ -33,7 +33,7 @@ type Mutation struct {
 	Name string
 	// Package is the directory of the package, relative to that of the running test, such as "instance".
 	Package string
-	// File is in that directory; it has the text Right exactly once, which is replaced by Wrong.
+	// File is relative to that directory; it has the text Right exactly once, which is replaced by Wrong.
 	File, Right, Wrong string
 	// Test is the name of the test that has to fail, such as "TestWalks" or "TestConformance/T01".
 	Test string
@@ -65,7 +65,7 @@ func Run(t *testing.T, mutations []Mutation) {
 func testWith(t *testing.T, m Mutation, path, text string) string {
 	t.Helper()
 	dir := t.TempDir()
-	mutant, overlay := filepath.Join(dir, m.File), filepath.Join(dir, "overlay.json")
+	mutant, overlay := filepath.Join(dir, filepath.Base(m.File)), filepath.Join(dir, "overlay.json")
 	original, err := filepath.Abs(path)
 	if err != nil {
 		t.Fatal(err)

@@ -28,6 +28,9 @@ import (
 // Answer is the broker's answer to a request about a binding.
 type Answer = operation.Answer
 
+var names = operation.Names{Resource: "servicebinding", Noun: "binding", Create: "Bind", Remove: "Unbind",
+	CreateFailed: v1beta1.ReasonBindCallFailed, RemoveFailed: v1beta1.ReasonUnbindCallFailed}
+
 // application is the application of an answer to a status.
 type application struct {
 	operation.Application
@@ -39,7 +42,7 @@ type application struct {
 
 func newApplication(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus, call Request, a Answer, now time.Time) *application {
 	ap := &application{b: b, status: *status.DeepCopy(), call: call}
-	ap.Application = operation.Application{Kind: ap, Object: b, Common: ap.status.Common(), Call: &ap.call.Request, Answer: a, Now: now}
+	ap.Application = operation.Application{Kind: ap, Names: &names, Object: b, Common: ap.status.Common(), Call: &ap.call.Request, Answer: a, Now: now}
 	return ap
 }
 
@@ -53,7 +56,7 @@ func Apply(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus, call 
 	case lifecycle.Fetch:
 		ap.applyFetch()
 	case lifecycle.Unbind:
-		ap.applyUnbind()
+		ap.ApplyRemoval()
 	case lifecycle.Poll:
 		ap.ApplyPoll()
 	default:
@@ -82,6 +85,9 @@ func (ap *application) recordAccepted(p Phase, set lifecycle.ConditionSet) {
 
 // untilAsked says how a person repeats a request that was refused.
 const untilAsked = " until the annotation " + v1beta1.RebindAnnotation + " changes"
+
+// IsConflictHeld reports whether the broker has something under the id that the record does not show to be left over from this object.
+func (ap *application) IsConflictHeld() bool { return isConflictHeld(&ap.status) }
 
 // IsSlow reports whether requests are retried slowly.
 func (ap *application) IsSlow() bool { return isSlowBinding(&ap.status) }

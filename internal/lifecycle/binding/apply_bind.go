@@ -55,7 +55,7 @@ func (ap *application) recordNotBound() {
 	}
 	switch ap.Answer.Class {
 	case osbresult.Unknown, osbresult.Malformed:
-		ap.recordUnknownOutcome()
+		ap.RecordUnknownOutcome("Bind", v1beta1.ReasonBindCallFailed)
 	case osbresult.Conflict:
 		ap.recordConflict()
 	case osbresult.Rejected, osbresult.Gone:
@@ -63,7 +63,7 @@ func (ap *application) recordNotBound() {
 	case osbresult.NeedsAsync:
 		ap.recordRejected("Bind call failed: the broker makes bindings only asynchronously, and its catalog does not say bindings_retrievable, so that nobody could get the credentials: " + ap.DescribeOutcome())
 	default: // no effect; the request may be repeated
-		ap.markNothingSent()
+		ap.MarkNothingSent()
 		ap.RecordRetry("Bind", v1beta1.ReasonBindCallFailed)
 	}
 }
@@ -159,7 +159,7 @@ func (ap *application) recordRejected(message string) {
 	default:
 		ap.stopRetryingAs(v1beta1.ReasonBindCallFailed, v1beta1.ReasonServiceBindingReturnedFailure, message+"; it is not tried any more"+untilAsked)
 	}
-	if isConflictHeld(&ap.status) {
+	if ap.IsConflictHeld() {
 		return
 	}
 	if !ap.call.NothingAtBroker {
@@ -167,7 +167,7 @@ func (ap *application) recordRejected(message string) {
 	} else if ap.isReplacement() {
 		ap.revert(message)
 	} else {
-		ap.markNothingSent()
+		ap.MarkNothingSent()
 	}
 }
 
@@ -190,8 +190,8 @@ func (ap *application) startMitigation(why lifecycle.Cause) {
 	ap.SetConditions(mitigatingConditions(why.Message, a))
 }
 
-// markNothingSent removes the operation from the record of a request that had no effect.
-func (ap *application) markNothingSent() {
+// MarkNothingSent removes the operation from the record of a request that had no effect.
+func (ap *application) MarkNothingSent() {
 	switch {
 	case !ap.call.NothingAtBroker:
 	case ap.isReplacement(): // the next request is the first one
@@ -200,6 +200,11 @@ func (ap *application) markNothingSent() {
 		ap.status.UnbindStatus = v1beta1.UnbindNotRequired
 		ap.setPhase(Idle)
 	}
+}
+
+// UseNextID makes the next id that of the binding.
+func (ap *application) UseNextID() {
+	ap.status.ExternalID = lifecycle.NextBindingID(ap.b, &ap.status)
 }
 
 // revert ends a replacement without a successor: the predecessor stays the binding. After a refusal it is not tried again (R12).
@@ -228,7 +233,6 @@ func (ap *application) revert(message string) {
 
 // recordConflict records that the broker has another binding under the id.
 func (ap *application) recordConflict() {
-	a := ap.Attempts()
 	switch {
 	case ap.isReplacement() && ap.call.NothingAtBroker: // no request on record has made what is there: the id is not used again, and nothing is removed
 		ap.status.LastRemovedID = ap.call.ID
@@ -236,43 +240,14 @@ func (ap *application) recordConflict() {
 		ap.revert("")
 	case ap.isReplacement():
 		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: "Bind call failed: " + ap.DescribeOutcome()})
-	case !ap.call.Owned:
-		ap.markNothingSent()
-		ap.RecordRetryMessage(v1beta1.ReasonConflict, lifecycle.SuppliedConflict("service binding", ap.call.ID, ap.DescribeOutcome()))
-	case ap.call.NothingAtBroker && a.Removals > 0: // the broker does not accept the id again after its removal
-		ap.status.ExternalID = lifecycle.NextBindingID(ap.b, &ap.status)
-		ap.markNothingSent()
-		ap.RecordRetry("Bind", v1beta1.ReasonBindCallFailed)
 	default:
-		if !ap.call.NothingAtBroker && !isConflictHeld(&ap.status) { // one of the requests on record may have been carried out
-			a.Unknown++
-		}
-		a.Conflict = true
-		if a.Unknown == 0 && !ap.call.Retrievable {
-			ap.holdConflict("another binding, which cannot be fetched: " + ap.DescribeOutcome())
-			return
-		}
-		ap.RecordRetry("Bind", v1beta1.ReasonConflict)
+		ap.RecordConflict()
 	}
 }
 
 // isConflictHeld reports whether the broker has something under the id that the record does not show to be left over from this object.
 func isConflictHeld(s *v1beta1.ServiceBindingStatus) bool {
-	return PhaseOf(s) == Binding && s.PredecessorID == "" && s.Attempts != nil && s.Attempts.Conflict && s.Attempts.Unknown == 0
-}
-
-// holdConflict records that the broker has something that is neither used nor removed. It is asked for again from time to time.
-func (ap *application) holdConflict(what string) {
-	ap.Attempts().Unknown = 0 // no request on record has created it
-	ap.RecordSlowRetry(v1beta1.ReasonConflict, lifecycle.Conflict("servicebinding", ap.b, ap.call.ID, what))
-}
-
-// recordUnknownOutcome records a request with an unknown outcome.
-func (ap *application) recordUnknownOutcome() {
-	if ap.Answer.Class == osbresult.Unknown && !isConflictHeld(&ap.status) { // otherwise a repeat finds what is left
-		ap.Attempts().Unknown++
-	}
-	ap.RecordRetry("Bind", v1beta1.ReasonBindCallFailed)
+	return PhaseOf(s) == Binding && s.PredecessorID == "" && lifecycle.IsConflictUnexplained(s.Attempts)
 }
 
 // applyFetch records what was fetched of a binding.
@@ -312,7 +287,7 @@ func (ap *application) recordForeignBinding(message string) {
 	found := ap.Answer.Binding
 	isOthers := found != nil && found.Parameters != nil && !ap.matches(ap.call.Properties) && !ap.matches(ap.status.InProgressProperties)
 	if ap.call.Owned && (ap.Attempts().Unknown == 0 || isOthers) {
-		ap.holdConflict("something else: " + message)
+		ap.HoldConflict("something else: " + message)
 		return
 	}
 	if !ap.call.MayMitigate() {

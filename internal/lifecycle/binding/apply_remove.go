@@ -25,29 +25,23 @@ import (
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
-func (ap *application) applyUnbind() {
-	switch ap.Answer.Class {
-	case osbresult.Done, osbresult.Gone:
-		ap.RecordRemoved()
-	case osbresult.Accepted:
-		// The binding of a failed replacement is removed before its predecessors: one operation at a time.
-		if last := len(ap.status.Predecessors) == 0 || validity.IsPredecessor(&ap.status, ap.call.ID); !ap.phase().isMitigating() || ap.IsDeleting() && last {
-			ap.beginUnbind()
-		}
-		ap.recordAccepted(ap.phase().accepted(), ap.WithRemovalText(lifecycle.ConditionSet{Reason: v1beta1.ReasonUnbinding, Message: "The binding is being removed asynchronously"}))
-	case osbresult.NeedsAsync: // repeated at once, with accepts_incomplete
-	case osbresult.Concurrency: // the operation in progress goes on
-		message := "Unbind call failed: " + ap.DescribeOutcome()
-		ap.beginRetired()
-		ap.ScheduleRetry(message)
-		ap.SetConditions(ap.WithRemovalText(lifecycle.ConditionSet{Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonUnbindCallFailed, Message: ap.WithNextAttempt(message)}))
-	default:
-		ap.RecordRemovalFailure("Unbind call failed: " + ap.DescribeOutcome())
+// RecordRemovalAccepted records that the broker works on the removal. The binding of a failed replacement is removed before its
+// predecessors: one operation at a time.
+func (ap *application) RecordRemovalAccepted() {
+	if last := len(ap.status.Predecessors) == 0 || validity.IsPredecessor(&ap.status, ap.call.ID); !ap.phase().isMitigating() || ap.IsDeleting() && last {
+		ap.BeginRemoval()
 	}
+	ap.recordAccepted(ap.phase().accepted(), ap.WithRemovalText(lifecycle.ConditionSet{Reason: v1beta1.ReasonUnbinding, Message: "The binding is being removed asynchronously"}))
 }
 
-// beginUnbind records the beginning of an unbinding.
-func (ap *application) beginUnbind() {
+// MarkForRepetition records that the broker does not work on the removal any more.
+func (ap *application) MarkForRepetition() { ap.setPhase(ap.phase().unaccepted()) }
+
+// BeginRemoval records the beginning of an unbinding.
+func (ap *application) BeginRemoval() {
+	if ap.status.UnbindStatus == v1beta1.UnbindFailed { // of the original service-catalog
+		ap.status.UnbindStatus = v1beta1.UnbindRequired
+	}
 	s, phase := &ap.status, ap.phase()
 	if phase.isUnbinding() && s.OperationStartTime != nil {
 		return
@@ -60,8 +54,8 @@ func (ap *application) beginUnbind() {
 	s.OperationStartTime, s.InProgressProperties = lifecycle.Timestamp(ap.Now), nil
 }
 
-// beginRetired records that the attempts are of the removal of a predecessor: they do not put off a replacement.
-func (ap *application) beginRetired() {
+// ContinueRemoval records that the attempts are of the removal of a predecessor: they do not put off a replacement.
+func (ap *application) ContinueRemoval() {
 	if !ap.IsDeleting() && validity.IsPredecessor(&ap.status, ap.call.ID) && !ap.phase().isUnbinding() {
 		ap.setPhase(Unbinding)
 		ap.status.OperationStartTime = lifecycle.Timestamp(ap.Now)
@@ -149,30 +143,12 @@ func (ap *application) recordGone() {
 func (ap *application) recordMitigated() {
 	s := &ap.status
 	ap.recordGone()
-	s.ExternalID = lifecycle.NextBindingID(ap.b, s) // a late removal by a former leader may still arrive (R2)
+	ap.UseNextID() // a late removal by a former leader may still arrive (R2)
 	a := ap.Attempts()
 	if lifecycle.RecordRemoval(a, ap.b.UID, ap.Now); a.Stopped {
 		s.ReconciledGeneration = ap.call.Generation
 	}
 	ap.SetConditions(lifecycle.Mitigated("bound", v1beta1.ReasonServiceBindingReturnedFailure, a))
-}
-
-// RecordRemovalFailure records a removal that has to be repeated.
-func (ap *application) RecordRemovalFailure(message string) {
-	s := &ap.status
-	ap.setPhase(ap.phase().unaccepted())
-	ap.beginRetired()
-	ap.ScheduleRetry(message)
-	if ap.Answer.Unfit() {
-		s.Attempts.Refusals++
-	}
-	if ap.IsDeleting() {
-		ap.beginUnbind()
-		if s.UnbindStatus == v1beta1.UnbindFailed {
-			s.UnbindStatus = v1beta1.UnbindRequired
-		}
-	}
-	ap.SetConditions(ap.WithStalled(ap.WithRemovalText(lifecycle.ConditionSet{Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonUnbindCallFailed, Message: ap.WithNextAttempt(message)})))
 }
 
 // RecordOverdue ends a creation that is still in progress after its deadline.

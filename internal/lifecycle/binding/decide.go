@@ -202,8 +202,7 @@ func (d *decision) decideUnprotected() {
 		d.Need = lifecycle.NeedFinalizer
 		return
 	}
-	d.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonAbandoned, Stalled: true,
-		Message: "the finalizer was removed: nothing is sent to the broker any more, and nothing will be when this object is deleted"})
+	d.setConditions(lifecycle.Abandoned)
 }
 
 // hasNothingAtBroker reports whether the broker can have nothing of the binding: every request is on record before it is sent (R1).

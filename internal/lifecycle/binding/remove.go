@@ -77,7 +77,7 @@ func (d *decision) removeSecretThenUnbind(id string) {
 	case d.in.Definition == lifecycle.DefinitionUnknown:
 		d.Need = lifecycle.NeedDefinition
 	case d.in.Definition == lifecycle.DefinitionTerminating:
-		d.blockRemoval(lifecycle.BlockedBy(v1beta1.ReasonDefinitionTerminating, "the CustomResourceDefinition is being deleted, and nothing is deleted at a broker for that"))
+		d.blockRemoval(lifecycle.TerminatingDefinition())
 		d.RequeueAt = d.in.Now.Add(lifecycle.DefinitionRetry)
 	case d.in.Secret == SecretUnknown:
 		d.Need = lifecycle.NeedSecret
@@ -97,7 +97,7 @@ func (d *decision) startMitigation() {
 
 // mitigate continues an orphan mitigation, unless the Secret has the credentials of the binding after all.
 func (d *decision) mitigate() {
-	switch {
+	switch why := lifecycle.MitigationForbidden(d.isRetained(), d.owns()); {
 	case d.in.Secret == SecretUnknown:
 		d.Need = lifecycle.NeedSecret
 	case d.in.Secret == SecretInSync && d.in.SecretID == d.id():
@@ -105,12 +105,9 @@ func (d *decision) mitigate() {
 			d.Status.InProgressProperties = nil
 		}
 		d.Status = ApplySecretWritten(d.b, d.Status, nil, d.in.SecretVersion, d.in.Now)
-	case d.isRetained():
+	case why != "":
 		abandonMitigation(&d.Status)
-		d.stopRetrying(v1beta1.ReasonOrphanMitigationFailed, "the deletion policy is Retain: what may be at the broker is left as it is")
-	case !d.owns():
-		abandonMitigation(&d.Status)
-		d.stopRetrying(v1beta1.ReasonOrphanMitigationFailed, "this object does not own the broker's resource, so it is left in place")
+		d.stopRetrying(v1beta1.ReasonOrphanMitigationFailed, why)
 	default:
 		d.unbind(d.id())
 	}

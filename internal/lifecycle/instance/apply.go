@@ -23,11 +23,13 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
-	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 // Answer is the broker's answer to a request about an instance.
 type Answer = operation.Answer
+
+var names = operation.Names{Resource: "serviceinstance", Noun: "instance", Create: "Provision", Remove: "Deprovision",
+	CreateFailed: v1beta1.ReasonProvisionCallFailed, RemoveFailed: v1beta1.ReasonDeprovisionCallFailed}
 
 // application is the application of an answer to a status.
 type application struct {
@@ -42,7 +44,7 @@ type application struct {
 // Apply returns the status after a request; status is the one before it, as the decision has it.
 func Apply(si *v1beta1.ServiceInstance, status v1beta1.ServiceInstanceStatus, call Request, a Answer, now time.Time) v1beta1.ServiceInstanceStatus {
 	ap := &application{si: si, status: *status.DeepCopy(), phase: PhaseOf(&status), call: call}
-	ap.Application = operation.Application{Kind: ap, Object: si, Common: ap.status.Common(), Call: &ap.call.Request, Answer: a, Now: now}
+	ap.Application = operation.Application{Kind: ap, Names: &names, Object: si, Common: ap.status.Common(), Call: &ap.call.Request, Answer: a, Now: now}
 	if call.Operation == lifecycle.Poll || ap.isMitigation() {
 		ap.call.Generation = status.ObservedGeneration // of the operation: later generations are still to come
 	}
@@ -53,7 +55,7 @@ func Apply(si *v1beta1.ServiceInstance, status v1beta1.ServiceInstanceStatus, ca
 	case lifecycle.Update:
 		ap.applyUpdate()
 	case lifecycle.Deprovision:
-		ap.applyDeprovision()
+		ap.ApplyRemoval()
 	case lifecycle.Poll:
 		ap.ApplyPoll()
 	case lifecycle.Inspect:
@@ -103,13 +105,8 @@ func (ap *application) recordAccepted(set lifecycle.ConditionSet) {
 	ap.SetConditions(set)
 }
 
-// recordUnknownOutcome records a request with an unknown outcome.
-func (ap *application) recordUnknownOutcome(what, reason string) {
-	if ap.call.Operation == lifecycle.Update || ap.Answer.Class == osbresult.Unknown && !isConflictHeld(&ap.status) { // otherwise a repeat finds what is left
-		ap.Attempts().Unknown++
-	}
-	ap.RecordRetry(what, reason)
-}
+// IsConflictHeld reports whether the broker has something under the id that the record does not show to be left over from this object.
+func (ap *application) IsConflictHeld() bool { return isConflictHeld(&ap.status) }
 
 // IsSlow reports whether requests are retried slowly.
 func (ap *application) IsSlow() bool { return lifecycle.IsSlow(ap.status.Attempts) }

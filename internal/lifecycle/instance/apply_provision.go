@@ -46,13 +46,13 @@ func (ap *application) applyProvision() {
 		ap.status.OwnershipUnknown = !ap.call.Owned
 		ap.recordAccepted(lifecycle.ConditionSet{Reason: v1beta1.ReasonProvisioning, Message: "The instance is being provisioned asynchronously"})
 	case osbresult.Unknown, osbresult.Malformed:
-		ap.recordUnknownOutcome("Provision", reasonFor(ap.Answer, v1beta1.ReasonErrorCallingProvision, v1beta1.ReasonProvisionCallFailed))
+		ap.RecordUnknownOutcome("Provision", reasonFor(ap.Answer, v1beta1.ReasonErrorCallingProvision, v1beta1.ReasonProvisionCallFailed))
 	case osbresult.Conflict:
-		ap.recordConflict()
+		ap.RecordConflict()
 	case osbresult.Rejected, osbresult.Gone, osbresult.NeedsAsync, osbresult.NeedsApp:
 		ap.recordRejected()
 	default: // no effect; the request may be repeated
-		ap.markNothingSent()
+		ap.MarkNothingSent()
 		ap.RecordRetry("Provision", reasonFor(ap.Answer, v1beta1.ReasonErrorCallingProvision, v1beta1.ReasonProvisionCallFailed))
 	}
 }
@@ -71,39 +71,21 @@ func (ap *application) recordRejected() {
 	ap.stopRetrying(v1beta1.ReasonProvisionCallFailed, v1beta1.ReasonClusterServiceBrokerReturnedFailure, message)
 	if ap.call.NothingAtBroker {
 		ap.phase = NotCreated
-	} else if !isConflictHeld(&ap.status) {
+	} else if !ap.IsConflictHeld() {
 		ap.startMitigationIfOwned(lifecycle.Cause{Reason: v1beta1.ReasonProvisionCallFailed, Message: message})
 	}
 }
 
-// markNothingSent removes the operation from the record of a request that had no effect.
-func (ap *application) markNothingSent() {
+// MarkNothingSent removes the operation from the record of a request that had no effect.
+func (ap *application) MarkNothingSent() {
 	if ap.call.NothingAtBroker {
 		ap.phase = NotCreated
 	}
 }
 
-// recordConflict records that the broker has another instance under the id.
-func (ap *application) recordConflict() {
-	a := ap.Attempts()
-	switch {
-	case !ap.call.Owned:
-		ap.markNothingSent()
-		ap.RecordRetryMessage(v1beta1.ReasonConflict, lifecycle.SuppliedConflict("service instance", ap.call.ID, ap.DescribeOutcome()))
-	case ap.call.NothingAtBroker && a.Removals > 0: // the broker does not accept the id again after its removal
-		ap.status.ExternalID = lifecycle.NextInstanceID(ap.si, ap.call.ID)
-		ap.markNothingSent()
-		ap.RecordRetry("Provision", v1beta1.ReasonProvisionCallFailed)
-	default:
-		if !ap.call.NothingAtBroker && !isConflictHeld(&ap.status) { // one of the requests on record may have been carried out
-			a.Unknown++
-		}
-		if a.Conflict = true; a.Unknown == 0 && !ap.call.Retrievable {
-			ap.holdConflict("another instance, which cannot be fetched: " + ap.DescribeOutcome())
-			return
-		}
-		ap.RecordRetry("Provision", v1beta1.ReasonConflict)
-	}
+// UseNextID makes the next id that of the instance.
+func (ap *application) UseNextID() {
+	ap.status.ExternalID = lifecycle.NextInstanceID(ap.si, ap.call.ID)
 }
 
 // startMitigationIfOwned begins an orphan mitigation where the instance may be removed.
@@ -135,7 +117,7 @@ func (ap *application) applyUpdate() {
 	case osbresult.Rejected, osbresult.Conflict, osbresult.Gone, osbresult.NeedsAsync, osbresult.NeedsApp:
 		ap.recordUpdateFailure("Update call failed: " + ap.DescribeOutcome())
 	case osbresult.Unknown, osbresult.Malformed:
-		ap.recordUnknownOutcome("Update", reasonFor(ap.Answer, v1beta1.ReasonErrorCallingUpdateInstance, v1beta1.ReasonUpdateInstanceCallFailed))
+		ap.RecordUnknownOutcome("Update", reasonFor(ap.Answer, v1beta1.ReasonErrorCallingUpdateInstance, v1beta1.ReasonUpdateInstanceCallFailed))
 	default:
 		if !ap.call.OutcomeUnknown && !ap.Answer.BrokerFailed() { // no effect
 			ap.phase = Provisioned
@@ -179,13 +161,13 @@ func (ap *application) applyInspection() {
 	case class == osbresult.Done && found != nil && ap.isRequested(found.PlanID):
 		ap.adoptExisting(found)
 	case class == osbresult.Done && found != nil:
-		ap.holdConflict(fmt.Sprintf("an instance of the plan with id %q, and it is taken over where the spec names this plan", found.PlanID))
+		ap.HoldConflict(fmt.Sprintf("an instance of the plan with id %q, and it is taken over where the spec names this plan", found.PlanID))
 		ap.status.InProgressProperties = lifecycle.WithPlanID(*ap.call.Properties, found.PlanID) // a removal names this plan
 	case class == osbresult.Done && ap.Answer.State == osbresult.InProgress, class == osbresult.Retry, ap.Answer.Misconfigured(), class == osbresult.Concurrency, class == osbresult.NeedsCatalog,
 		ap.call.Retrievable && class != osbresult.Done && class != osbresult.Gone: // a refusal to fetch it proves nothing
 		ap.RecordRetry("Provision", v1beta1.ReasonConflict)
 	case !isLeftover, class == osbresult.Done && ap.Answer.State == osbresult.Succeeded:
-		ap.holdConflict("an instance with other properties, which cannot be fetched: " + cmp.Or(ap.Answer.OperationDescription, "its last operation: "+cmp.Or(string(ap.Answer.State), ap.DescribeOutcome())))
+		ap.HoldConflict("an instance with other properties, which cannot be fetched: " + cmp.Or(ap.Answer.OperationDescription, "its last operation: "+cmp.Or(string(ap.Answer.State), ap.DescribeOutcome())))
 	default:
 		a.Conflict = false
 		ap.startMitigation(why)
@@ -198,12 +180,6 @@ func (ap *application) isRequested(plan string) bool {
 		return ap.call.Owned
 	}
 	return ap.call.Owned && ap.status.Attempts.Unknown > 0 && slices.Contains(RecordedPlans(&ap.status), plan)
-}
-
-// holdConflict records that the broker has something that is neither used nor removed. It is looked at again from time to time.
-func (ap *application) holdConflict(what string) {
-	ap.Attempts().Unknown = 0 // no request on record has created it
-	ap.RecordSlowRetry(v1beta1.ReasonConflict, lifecycle.Conflict("serviceinstance", ap.si, ap.call.ID, what))
 }
 
 // adoptExisting records the broker's instance as this object's: an earlier form of the spec created it. An update follows.

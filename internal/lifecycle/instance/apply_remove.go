@@ -19,30 +19,28 @@ package instance
 import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
-	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
-func (ap *application) applyDeprovision() {
-	switch ap.Answer.Class {
-	case osbresult.Done, osbresult.Gone:
-		ap.RecordRemoved()
-	case osbresult.Accepted:
-		if ap.IsDeleting() {
-			ap.beginDeprovision()
-		}
-		ap.status.OperationStartTime = lifecycle.Timestamp(ap.Now) // also of a removal that is repeated past its deadline
-		ap.recordAccepted(ap.WithRemovalText(lifecycle.ConditionSet{Reason: v1beta1.ReasonDeprovisioning, Message: "The instance is being deprovisioned asynchronously"}))
-	case osbresult.Concurrency: // the operation in progress goes on, and may change the plan
-		message := "Deprovision call failed: " + ap.DescribeOutcome()
-		ap.ScheduleRetry(message)
-		ap.SetConditions(ap.WithRemovalText(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonDeprovisionCallFailed, Message: ap.WithNextAttempt(message)}))
-	default:
-		ap.RecordRemovalFailure("Deprovision call failed: " + ap.DescribeOutcome())
+// RecordRemovalAccepted records that the broker works on the removal.
+func (ap *application) RecordRemovalAccepted() {
+	if ap.IsDeleting() {
+		ap.BeginRemoval()
 	}
+	ap.status.OperationStartTime = lifecycle.Timestamp(ap.Now) // also of a removal that is repeated past its deadline
+	ap.recordAccepted(ap.WithRemovalText(lifecycle.ConditionSet{Reason: v1beta1.ReasonDeprovisioning, Message: "The instance is being deprovisioned asynchronously"}))
 }
 
-// beginDeprovision records the beginning of a deprovisioning.
-func (ap *application) beginDeprovision() {
+// ContinueRemoval does nothing: an instance has one resource at the broker.
+func (*application) ContinueRemoval() {}
+
+// MarkForRepetition records that the broker does not work on the removal any more.
+func (ap *application) MarkForRepetition() {
+	ap.phase = ap.phase.unaccepted()
+	ap.status.Unusable = ap.status.Unusable || ap.Answer.InstanceUnusable
+}
+
+// BeginRemoval records the beginning of a deprovisioning.
+func (ap *application) BeginRemoval() {
 	if ap.phase.isDeprovisioning() {
 		return
 	}
@@ -76,7 +74,7 @@ func (ap *application) RecordRemoved() {
 		ap.SetConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonDeprovisionedSuccessfully, Message: "The instance was deprovisioned successfully"})
 		return
 	}
-	s.ExternalID = lifecycle.NextInstanceID(ap.si, ap.call.ID) // a late removal by a former leader may still arrive (R2)
+	ap.UseNextID() // a late removal by a former leader may still arrive (R2)
 	lifecycle.RecordRemoval(ap.Attempts(), ap.si.UID, ap.Now)
 	ap.SetConditions(lifecycle.Mitigated("provisioned", v1beta1.ReasonClusterServiceBrokerReturnedFailure, ap.status.Attempts))
 }
@@ -87,22 +85,6 @@ func RuleOfDeletion(si *v1beta1.ServiceInstance) lifecycle.DeletionRule {
 		return lifecycle.OrphanMitigation
 	}
 	return lifecycle.ObjectDeleted
-}
-
-// RecordRemovalFailure records a removal that has to be repeated.
-func (ap *application) RecordRemovalFailure(message string) {
-	ap.phase = ap.phase.unaccepted()
-	if ap.Answer.InstanceUnusable {
-		ap.status.Unusable = true
-	}
-	ap.ScheduleRetry(message)
-	if ap.Answer.Unfit() {
-		ap.status.Attempts.Refusals++
-	}
-	if ap.IsDeleting() {
-		ap.beginDeprovision()
-	}
-	ap.SetConditions(ap.WithStalled(ap.WithRemovalText(lifecycle.ConditionSet{Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonDeprovisionCallFailed, Message: ap.WithNextAttempt(message)})))
 }
 
 // RecordUnanswered records a poll without a state. It is not counted, which would cost a write each time, unless polls are slow retries.

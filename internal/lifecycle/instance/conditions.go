@@ -48,11 +48,6 @@ func (d *decision) setBlocked(by *lifecycle.Blocker) {
 	d.setConditions(set)
 }
 
-// setStalled sets the conditions of an object that the operator does nothing for.
-func (d *decision) setStalled(reason, message string) {
-	d.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionUnknown, Reason: reason, Message: message, Stalled: true})
-}
-
 // blockRemoval sets the conditions for a blocker of a deletion or an orphan mitigation.
 func (d *decision) blockRemoval(by *lifecycle.Blocker) {
 	set, wake := by.ConditionSet(d.si, d.in.Now)

@@ -129,7 +129,7 @@ func (d *decision) decideUnprotected() {
 		d.Need = lifecycle.NeedFinalizer
 		return
 	}
-	d.setStalled(v1beta1.ReasonAbandoned, "the finalizer was removed: nothing is sent to the broker any more, and nothing will be when this object is deleted")
+	d.setConditions(lifecycle.Abandoned)
 }
 
 // owns reports whether the broker's instance may be removed as this object's (R10).
@@ -159,8 +159,7 @@ func (d *decision) isStopped() bool {
 
 // isConflictHeld reports whether the broker has something under the id that the record does not show to be left over from this object.
 func isConflictHeld(s *v1beta1.ServiceInstanceStatus) bool {
-	a := s.Attempts
-	return PhaseOf(s) == Provisioning && a != nil && a.Conflict && a.Unknown == 0
+	return PhaseOf(s) == Provisioning && lifecycle.IsConflictUnexplained(s.Attempts)
 }
 
 // renewAttempts resets the attempts for a new spec, except for what earlier requests may have left at the broker.

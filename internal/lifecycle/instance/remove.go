@@ -53,7 +53,7 @@ func (d *decision) remove() {
 	case d.in.Definition == lifecycle.DefinitionUnknown:
 		d.Need = lifecycle.NeedDefinition
 	case d.in.Definition == lifecycle.DefinitionTerminating:
-		d.blockRemoval(lifecycle.BlockedBy(v1beta1.ReasonDefinitionTerminating, "the CustomResourceDefinition is being deleted, and nothing is deleted at a broker for that"))
+		d.blockRemoval(lifecycle.TerminatingDefinition())
 		d.RequeueAt = d.in.Now.Add(lifecycle.DefinitionRetry)
 	default:
 		d.deprovision()
@@ -70,14 +70,11 @@ func (d *decision) waitForBindings() {
 
 // mitigate continues an orphan mitigation.
 func (d *decision) mitigate() {
-	switch {
-	case catalog.IsRetained(d.si):
-		d.stopMitigation("the deletion policy is Retain: what may be at the broker is left as it is")
-	case !d.owns():
-		d.stopMitigation("this object does not own the broker's resource, so it is left in place")
-	default:
-		d.deprovision()
+	if why := lifecycle.MitigationForbidden(catalog.IsRetained(d.si), d.owns()); why != "" {
+		d.stopMitigation(why)
+		return
 	}
+	d.deprovision()
 }
 
 // startMitigation begins the orphan mitigation of requests with an unknown outcome.

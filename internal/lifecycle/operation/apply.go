@@ -72,33 +72,10 @@ type Answer struct {
 	Binding *osbresult.Binding
 }
 
-// Kind is what differs between the kinds of objects where an answer is applied.
-type Kind interface {
-	// Attempts returns the attempts that the request counts for, and creates them if there are none.
-	Attempts() *v1beta1.Attempts
-	// IsSlow reports whether requests are retried slowly.
-	IsSlow() bool
-	// KeepsLastError reports whether the message of the attempts stays that of what an orphan mitigation follows from.
-	KeepsLastError() bool
-	// SetConditions sets the conditions, and WithRemovalText adds to them why a removal was begun.
-	SetConditions(lifecycle.ConditionSet)
-	WithRemovalText(lifecycle.ConditionSet) lifecycle.ConditionSet
-	// RecordRemoved records that the broker has confirmed a removal, RecordRemovalFailure that it has to be repeated.
-	RecordRemoved()
-	RecordRemovalFailure(message string)
-	// RecordUnanswered records a poll without a state.
-	RecordUnanswered()
-	// RecordProgress records what the broker says of an operation in progress, and RecordOverdue one that is past its deadline.
-	RecordProgress()
-	RecordOverdue(words string)
-	// RecordOperationSuccess and RecordOperationFailure record the end of an operation that is no removal, or in the second case of any.
-	RecordOperationSuccess()
-	RecordOperationFailure(words string)
-}
-
 // Application is the application of an answer to the status of an object.
 type Application struct {
 	Kind   Kind
+	Names  *Names
 	Object metav1.Object
 	Common *v1beta1.OperationStatus
 	Call   *Request
@@ -195,7 +172,7 @@ func (ap *Application) ApplyPoll() {
 	case ap.Call.Removal && a.Class == osbresult.Gone:
 		ap.Kind.RecordRemoved()
 	case ap.Call.Removal && a.NotFound(): // it proves nothing; a broker that follows the specification answers the repeated request with 410
-		ap.Kind.RecordRemovalFailure("The broker does not know the operation: " + ap.DescribeOutcome())
+		ap.RecordRemovalFailure("The broker does not know the operation: " + ap.DescribeOutcome())
 	case a.Class != osbresult.Done:
 		ap.Kind.RecordUnanswered()
 	case a.State == osbresult.InProgress && ap.IsOverdue():

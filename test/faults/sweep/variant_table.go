@@ -46,27 +46,20 @@ func variants() []variant {
 	}
 `, ``}}, scenario: "instance-deleted-begun", fault: "crash-after@PUT:service_instances#1", oracle: "finalizer"},
 		{name: "release-on-202", edits: []mistake{{instanceRules + "apply_remove.go",
-			`		ap.recordAccepted(ap.WithRemovalText(lifecycle.ConditionSet{Reason: v1beta1.ReasonDeprovisioning, Message: "The instance is being deprovisioned asynchronously"}))`,
-			`		ap.RecordRemoved()`}}, scenario: "instance-async", fault: "none", oracle: "finalizer"},
-		{name: "release-on-500", edits: []mistake{{instanceRules + "apply_remove.go",
-			`	default:
-		ap.RecordRemovalFailure("Deprovision call failed: " + ap.DescribeOutcome())
-	}
-}
-
-// beginDeprovision`, `	default:
-		ap.RecordRemoved()
-	}
-}
-
-// beginDeprovision`}}, scenario: "instance", fault: "500@DELETE:service_instances#1", oracle: "finalizer"},
+			`	ap.recordAccepted(ap.WithRemovalText(lifecycle.ConditionSet{Reason: v1beta1.ReasonDeprovisioning, Message: "The instance is being deprovisioned asynchronously"}))`,
+			`	ap.RecordRemoved()`}}, scenario: "instance-async", fault: "none", oracle: "finalizer"},
+		{name: "release-on-500", edits: []mistake{{operationRules + "remove.go", `	default:
+		ap.RecordRemovalFailure(message)
+`, `	default:
+		ap.Kind.RecordRemoved()
+`}}, scenario: "instance", fault: "500@DELETE:service_instances#1", oracle: "finalizer"},
 		{name: "lost-is-nothing", edits: []mistake{{"internal/osb/outcome.go", `	if e.reads() {
 		return result.Retry
 	}
 	return result.Unknown
 }`, `	return result.Retry
 }`}}, scenario: "hasty", fault: "lost@PUT:service_instances#1", oracle: "finalizer"},
-		{name: "id-used-again", edits: []mistake{{instanceRules + "apply_remove.go", `	s.ExternalID = lifecycle.NextInstanceID(ap.si, ap.call.ID) // a late removal by a former leader may still arrive (R2)
+		{name: "id-used-again", edits: []mistake{{instanceRules + "apply_remove.go", `	ap.UseNextID() // a late removal by a former leader may still arrive (R2)
 `, ``}}, scenario: "instance-mitigated-ready", fault: "deposed@DELETE:service_instances#1", oracle: "truth"},
 		{name: "no-mitigation", edits: []mistake{{instanceRules + "apply_remove.go", `	ap.Attempts().LastTime = lifecycle.Timestamp(ap.Now)
 	ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonProvisionCallFailed, Message: message})
@@ -100,8 +93,8 @@ func variants() []variant {
 		{name: "stops-where-it-waits", edits: []mistake{{bindingRules + "phase.go", `isOriginal && s.Attempts == nil && s.ReconciledGeneration > 0 && lifecycle.IsTrue(`, `(isOriginal || s.Attempts == nil) && lifecycle.IsTrue(`}},
 			scenario: "binding-plan", fault: "none", oracle: "asked"},
 		{name: "takes-strangers", edits: []mistake{{"internal/lifecycle/ownership.go", `	return si.UID != "" && si.Status.CreatedForUID == si.UID && id == InstanceID(si) ||`, `	return id != "" ||`}, {
-			instanceRules + "apply_provision.go", `	ap.RecordSlowRetry(v1beta1.ReasonConflict, lifecycle.Conflict("serviceinstance", ap.si, ap.call.ID, what))`,
-			`	ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonConflict, Message: what})`}}, scenario: "instance-stranger", fault: "none", oracle: "stranger"},
+			instanceRules + "apply_provision.go", `		ap.RecordConflict()`,
+			`		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonConflict, Message: ap.DescribeOutcome()})`}}, scenario: "instance-stranger", fault: "none", oracle: "stranger"},
 		{name: "key-per-attempt", edits: []mistake{{alerts + "execute.go", `lifecycle.DeliveryKey(a, o.Ref, o.Sequence, o.Hash),`, `lifecycle.DeliveryKey(a, o.Ref, o.Sequence, o.Hash) + fmt.Sprint(o.Attempt),`}},
 			scenario: "alert", fault: "lost@POST:receiver:hook#1", oracle: "end"},
 		{name: "key-per-process", edits: []mistake{{alerts + "execute.go", `lifecycle.DeliveryKey(a, o.Ref, o.Sequence, o.Hash),`, `lifecycle.DeliveryKey(a, o.Ref, o.Sequence, o.Hash) + fmt.Sprint(os.Getpid()),`},
@@ -140,9 +133,9 @@ func variants() []variant {
 			{services + "engine/run.go", `r.requeue(next.RequeueAt, next.Status)), nil`, `r.requeueNow(next.Status)), nil`}},
 			scenario: "kept", fault: "none", oracle: "rest"},
 		{name: "panic", edits: []mistake{{instanceRules + "apply_provision.go", `	case osbresult.Unknown, osbresult.Malformed:
-		ap.recordUnknownOutcome("Provision"`, `	case osbresult.Unknown, osbresult.Malformed:
+		ap.RecordUnknownOutcome("Provision"`, `	case osbresult.Unknown, osbresult.Malformed:
 		panic(ap.Answer.Class)
-		ap.recordUnknownOutcome("Provision"`}}, scenario: "kept", fault: "broken@PUT:service_instances#1", oracle: "panic"},
+		ap.RecordUnknownOutcome("Provision"`}}, scenario: "kept", fault: "broken@PUT:service_instances#1", oracle: "panic"},
 		{name: "changes-its-cache", edits: []mistake{{services + "engine/reconciler.go", `	if s.Record.released { // it is gone`, `	before.GetAnnotations()["seen"] = "now"
 	if s.Record.released { // it is gone`}}, scenario: "kept", fault: "none", oracle: "panic"},
 		{name: "warns-of-waiting", edits: []mistake{{"internal/lifecycle/reasons.go", `	v1beta1.ReasonReferencesNonexistentInstance: {Transient: true},`,

@@ -1,0 +1,63 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package operation
+
+import (
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
+)
+
+// ApplyRemoval applies the answer to a request that removes the resource.
+func (ap *Application) ApplyRemoval() {
+	message := ap.Names.Remove + " call failed: " + ap.DescribeOutcome()
+	switch ap.Answer.Class {
+	case osbresult.Done, osbresult.Gone:
+		ap.Kind.RecordRemoved()
+	case osbresult.Accepted:
+		ap.Kind.RecordRemovalAccepted()
+	case osbresult.NeedsAsync: // repeated at once, with accepts_incomplete
+	case osbresult.Concurrency: // the operation in progress goes on, and may change the plan
+		ap.scheduleRemoval(message)
+		ap.setRemovalFailed(message)
+	default:
+		ap.RecordRemovalFailure(message)
+	}
+}
+
+// RecordRemovalFailure records a removal that has failed, and is repeated.
+func (ap *Application) RecordRemovalFailure(message string) {
+	ap.Kind.MarkForRepetition()
+	ap.scheduleRemoval(message)
+	if ap.Answer.Unfit() {
+		ap.Common.Attempts.Refusals++
+	}
+	if ap.IsDeleting() {
+		ap.Kind.BeginRemoval()
+	}
+	ap.setRemovalFailed(message)
+}
+
+func (ap *Application) scheduleRemoval(message string) {
+	ap.Kind.ContinueRemoval()
+	ap.ScheduleRetry(message)
+}
+
+func (ap *Application) setRemovalFailed(message string) {
+	set := lifecycle.ConditionSet{Ready: v1beta1.ConditionUnknown, Reason: ap.Names.RemoveFailed, Message: ap.WithNextAttempt(message)}
+	ap.Kind.SetConditions(ap.WithStalled(ap.Kind.WithRemovalText(set)))
+}
