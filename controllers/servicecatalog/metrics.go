@@ -225,7 +225,7 @@ func (c objectCollector) count(ctx context.Context) (count map[[2]string]int, ol
 		}),
 		consistency.Each(ctx, c.objects, &v1beta1.ServiceBinding{}, &v1beta1.ServiceBindingList{}, func(b *v1beta1.ServiceBinding) {
 			add("ServiceBinding", b.Status.Conditions)
-			age("ServiceBinding", bindingrules.PhaseOf(&b.Status) != bindingrules.Idle, b.Status.OperationStartTime)
+			age("ServiceBinding", bindingrules.PhaseOf(&b.Status).HasOperation(), b.Status.OperationStartTime)
 		}))
 	return count, oldest, err
 }

@@ -37,7 +37,11 @@ func (ap *application) applyBind() {
 		if ap.call.ID == ap.b.Spec.ExternalID {
 			ap.status.OwnershipUnknown = !ap.call.Owned
 		}
-		ap.recordAccepted(BindAccepted, lifecycle.ConditionSet{Reason: v1beta1.ReasonBinding, Message: "The binding is being created asynchronously"})
+		task := ap.phase.Task
+		if !ap.phase.creates() {
+			task = Binding
+		}
+		ap.recordAccepted(task, lifecycle.ConditionSet{Reason: v1beta1.ReasonBinding, Message: "The binding is being created asynchronously"})
 		if ap.status.InProgressProperties == nil {
 			ap.status.InProgressProperties = ap.call.Properties
 		}
@@ -73,7 +77,7 @@ func (ap *application) recordBindDone() {
 	s := &ap.status
 	if !ap.Answer.Binding.Created && ap.call.ID == ap.b.Spec.ExternalID && instancerules.IsForAnother(ap.b.UID, s.CreatedForUID) { // also after an answer that was lost
 		s.UnbindStatus = v1beta1.UnbindNotRequired
-		ap.setPhase(Idle)
+		ap.phase = Phase{}
 		ap.stopRetrying(v1beta1.ReasonExternalIDInUse, lifecycle.NotInherited(ap.call.ID))
 		return
 	}
@@ -111,8 +115,8 @@ func unsupportedReason(b *osbresult.Binding) string {
 func (ap *application) recordBound() {
 	s := &ap.status
 	s.UnbindStatus = v1beta1.UnbindRequired
-	if ap.isReplacement() {
-		ap.setPhase(Binding)
+	if ap.phase.isReplacement() {
+		ap.phase.Accepted = false
 		ap.Attempts().NextTime = nil
 		ap.SetConditions(undelivered)
 		return
@@ -122,7 +126,7 @@ func (ap *application) recordBound() {
 	} else if s.InProgressProperties != nil {
 		s.ExternalProperties = s.InProgressProperties
 	}
-	ap.setPhase(Idle)
+	ap.phase = Phase{}
 	s.Attempts = remaining(s.Attempts)
 	if !ap.call.Repeat {
 		s.ReconciledGeneration = 0
@@ -148,13 +152,13 @@ var undelivered = lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: 
 func (ap *application) recordRejected(message string) {
 	s := &ap.status
 	switch {
-	case s.Rotates: // the predecessor may be what is refused: a plain bind follows
+	case ap.phase.Task == Rotating: // the predecessor may be what is refused: a plain bind follows
 		if ap.call.NothingAtBroker {
-			s.Rotates, s.InProgressProperties, ap.Attempts().NextTime = false, nil, nil
+			ap.phase.Task, s.InProgressProperties, ap.Attempts().NextTime = Replacing, nil, nil
 			ap.SetConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBindCallFailed, Message: message + "; another binding is requested instead"})
 			return
 		}
-	case ap.isReplacement():
+	case ap.phase.isReplacement():
 		ap.Stop(message)
 	default:
 		ap.stopRetryingAs(v1beta1.ReasonBindCallFailed, v1beta1.ReasonServiceBindingReturnedFailure, message+"; it is not tried any more"+untilAsked)
@@ -164,7 +168,7 @@ func (ap *application) recordRejected(message string) {
 	}
 	if !ap.call.NothingAtBroker {
 		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
-	} else if ap.isReplacement() {
+	} else if ap.phase.isReplacement() {
 		ap.revert(message)
 	} else {
 		ap.MarkNothingSent()
@@ -173,15 +177,15 @@ func (ap *application) recordRejected(message string) {
 
 // startMitigation begins an orphan mitigation where the binding may be removed.
 func (ap *application) startMitigation(why lifecycle.Cause) {
-	switch replaces := ap.isReplacement(); {
+	switch replaces := ap.phase.isReplacement(); {
 	case replaces && !ap.call.MayMitigate():
-		ap.setPhase(Binding)
+		ap.phase.Accepted = false
 		return
 	case !replaces && (IsBound(&ap.status) || !ap.call.MayMitigate()):
-		ap.setPhase(Idle)
+		ap.phase = Phase{}
 		return
 	}
-	ap.setPhase(Mitigating)
+	ap.phase = ap.phase.mitigation()
 	ap.status.OperationStartTime = lifecycle.Timestamp(ap.Now)
 	a := ap.Attempts()
 	if a.Misconfigured, a.NextTime = 0, nil; !a.Stopped { // the message of a refusal also says what a person can do
@@ -194,11 +198,11 @@ func (ap *application) startMitigation(why lifecycle.Cause) {
 func (ap *application) MarkNothingSent() {
 	switch {
 	case !ap.call.NothingAtBroker:
-	case ap.isReplacement(): // the next request is the first one
+	case ap.phase.isReplacement(): // the next request is the first one
 		ap.status.InProgressProperties = nil
 	default:
 		ap.status.UnbindStatus = v1beta1.UnbindNotRequired
-		ap.setPhase(Idle)
+		ap.phase = Phase{}
 	}
 }
 
@@ -210,7 +214,7 @@ func (ap *application) UseNextID() {
 // revert ends a replacement without a successor: the predecessor stays the binding. After a refusal it is not tried again (R12).
 func (ap *application) revert(message string) {
 	s := &ap.status
-	s.ExternalID, s.PredecessorID, s.Rotates = s.PredecessorID, "", false
+	s.ExternalID, s.PredecessorID = s.PredecessorID, ""
 	if s.ExternalID == ap.b.Spec.ExternalID {
 		s.ExternalID = ""
 	}
@@ -220,7 +224,7 @@ func (ap *application) revert(message string) {
 	}
 	a.Unknown, a.Conflict = 0, false
 	s.UnbindStatus = v1beta1.UnbindRequired
-	ap.setPhase(Idle)
+	ap.phase = Phase{}
 	switch {
 	case a.Stopped:
 		ap.SetConditions(deliveredConditions(ap.b, s))
@@ -234,20 +238,15 @@ func (ap *application) revert(message string) {
 // recordConflict records that the broker has another binding under the id.
 func (ap *application) recordConflict() {
 	switch {
-	case ap.isReplacement() && ap.call.NothingAtBroker: // no request on record has made what is there: the id is not used again, and nothing is removed
+	case ap.phase.isReplacement() && ap.call.NothingAtBroker: // no request on record has made what is there: the id is not used again, and nothing is removed
 		ap.status.LastRemovedID = ap.call.ID
 		ap.Stop("Bind call failed: " + ap.DescribeOutcome())
 		ap.revert("")
-	case ap.isReplacement():
+	case ap.phase.isReplacement():
 		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: "Bind call failed: " + ap.DescribeOutcome()})
 	default:
 		ap.RecordConflict()
 	}
-}
-
-// isConflictHeld reports whether the broker has something under the id that the record does not show to be left over from this object.
-func isConflictHeld(s *v1beta1.ServiceBindingStatus) bool {
-	return PhaseOf(s) == Binding && s.PredecessorID == "" && lifecycle.IsConflictUnexplained(s.Attempts)
 }
 
 // applyFetch records what was fetched of a binding.

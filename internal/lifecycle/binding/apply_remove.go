@@ -28,36 +28,32 @@ import (
 // RecordRemovalAccepted records that the broker works on the removal. The binding of a failed replacement is removed before its
 // predecessors: one operation at a time.
 func (ap *application) RecordRemovalAccepted() {
-	if last := len(ap.status.Predecessors) == 0 || validity.IsPredecessor(&ap.status, ap.call.ID); !ap.phase().isMitigating() || ap.IsDeleting() && last {
+	if last := len(ap.status.Predecessors) == 0 || validity.IsPredecessor(&ap.status, ap.call.ID); !ap.phase.isMitigating() || ap.IsDeleting() && last {
 		ap.BeginRemoval()
 	}
-	ap.recordAccepted(ap.phase().accepted(), ap.WithRemovalText(lifecycle.ConditionSet{Reason: v1beta1.ReasonUnbinding, Message: "The binding is being removed asynchronously"}))
+	ap.recordAccepted(ap.phase.Task, ap.WithRemovalText(lifecycle.ConditionSet{Reason: v1beta1.ReasonUnbinding, Message: "The binding is being removed asynchronously"}))
 }
 
 // MarkForRepetition records that the broker does not work on the removal any more.
-func (ap *application) MarkForRepetition() { ap.setPhase(ap.phase().unaccepted()) }
+func (ap *application) MarkForRepetition() { ap.phase.Accepted = false }
 
 // BeginRemoval records the beginning of an unbinding.
 func (ap *application) BeginRemoval() {
 	if ap.status.UnbindStatus == v1beta1.UnbindFailed { // of the original service-catalog
 		ap.status.UnbindStatus = v1beta1.UnbindRequired
 	}
-	s, phase := &ap.status, ap.phase()
-	if phase.isUnbinding() && s.OperationStartTime != nil {
+	s := &ap.status
+	if ap.phase.isUnbinding() && s.OperationStartTime != nil {
 		return
 	}
-	next := Unbinding
-	if phase.IsAccepted() {
-		next = UnbindAccepted
-	}
-	ap.setPhase(next)
+	ap.phase.Task = removalOf(s)
 	s.OperationStartTime, s.InProgressProperties = lifecycle.Timestamp(ap.Now), nil
 }
 
 // ContinueRemoval records that the attempts are of the removal of a predecessor: they do not put off a replacement.
 func (ap *application) ContinueRemoval() {
-	if !ap.IsDeleting() && validity.IsPredecessor(&ap.status, ap.call.ID) && !ap.phase().isUnbinding() {
-		ap.setPhase(Unbinding)
+	if !ap.IsDeleting() && validity.IsPredecessor(&ap.status, ap.call.ID) && !ap.phase.isUnbinding() {
+		ap.phase = Phase{Task: RemovingPredecessor}
 		ap.status.OperationStartTime = lifecycle.Timestamp(ap.Now)
 	}
 }
@@ -67,12 +63,12 @@ func (ap *application) WithRemovalText(set lifecycle.ConditionSet) lifecycle.Con
 	switch s := &ap.status; {
 	case ap.IsDeleting():
 		set.Message += ". " + lifecycle.HowToRelease(ap.b)
-	case s.PredecessorID != "": // setConditions says that the present credentials stay
-	case ap.phase().isMitigating():
+	case ap.phase.isReplacement(): // setConditions says that the present credentials stay
+	case ap.phase.isMitigating():
 		ready := set.Ready
 		set = lifecycle.Mitigating(set.Reason, lifecycle.MitigationPrefix+": "+lifecycle.Uncapitalize(set.Message), s.Attempts, nil)
 		set.Ready = ready
-	case ap.phase().isUnbinding():
+	case ap.phase.isUnbinding():
 		set.Message = "The former credentials are being removed at the broker: " + lifecycle.Uncapitalize(set.Message)
 	}
 	return set
@@ -87,7 +83,7 @@ func (ap *application) RecordRemoved() {
 	case ap.IsDeleting():
 		ap.recordGone()
 		ap.SetConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonUnboundSuccessfully, Message: "The binding was removed successfully"})
-	case s.PredecessorID != "":
+	case ap.phase.isReplacement():
 		ap.Attempts().Removals++
 		s.LastRemovedID = ap.call.ID
 		ap.revert("what was made for that could not be used, and is removed again")
@@ -113,12 +109,12 @@ func (ap *application) recordPredecessorRemoved() {
 	s.Predecessors = slices.DeleteFunc(s.Predecessors, func(p v1beta1.PredecessorBinding) bool { return p.ID == ap.call.ID })
 	ap.disownRemoved()
 	if ap.IsDeleting() {
-		ap.setPhase(Unbinding)
+		ap.phase = Phase{Task: removalOf(s)}
 		s.OperationStartTime, s.InProgressProperties = lifecycle.Timestamp(ap.Now), nil
 		ap.Attempts().NextTime = nil
 		return
 	}
-	ap.setPhase(Idle)
+	ap.phase = Phase{}
 	s.Attempts = refusalOf(s.Attempts)
 	ap.SetConditions(deliveredConditions(ap.b, s))
 }
@@ -133,7 +129,7 @@ func (ap *application) disownRemoved() {
 // recordGone records that the broker has nothing of the object.
 func (ap *application) recordGone() {
 	s := &ap.status
-	ap.setPhase(Idle)
+	ap.phase = Phase{}
 	s.ExternalProperties, s.UnbindStatus = nil, v1beta1.UnbindSucceeded
 	s.ExpiresAt, s.RenewBefore, s.IssuedAt = nil, nil, nil
 	ap.disownRemoved()
@@ -173,19 +169,19 @@ func (ap *application) RecordOperationFailure(words string) {
 	switch s := &ap.status; {
 	case ap.call.Removal:
 		ap.RecordRemovalFailure("Unbind call failed: " + words)
-	case ap.isReplacement():
+	case ap.phase.isReplacement():
 		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
 	case IsBound(s): // an existing binding was requested again
-		ap.setPhase(Idle)
+		ap.phase = Phase{}
 		ap.RecordRetryMessage(v1beta1.ReasonBindCallFailed, message)
 	case ap.call.MayMitigate() && !ap.call.SeenRunning && ap.Answer.State == osbresult.Failed: // the operation that has failed may be a later one than the one on record
-		ap.setPhase(Binding)
+		ap.phase = Phase{Task: Binding}
 		ap.RecordUnseenFailure(v1beta1.ReasonBindCallFailed, message)
 	case ap.call.MayMitigate():
 		ap.Attempts().LastTime = lifecycle.Timestamp(ap.Now)
 		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
 	default: // nothing is removed, and the request is repeated
-		ap.setPhase(Idle)
+		ap.phase = Phase{}
 		ap.RecordSlowRetry(v1beta1.ReasonBindCallFailed, message)
 	}
 }

@@ -47,8 +47,8 @@ func (d *decision) bind() {
 		return
 	}
 	props, a := d.desiredProperties(), d.Status.Attempts
-	isUnsure := PhaseOf(&d.Status) != Idle || a != nil && a.Unknown > 0
-	isHeld := isConflictHeld(&d.Status)
+	isUnsure := d.phase.Task != Idle || a != nil && a.Unknown > 0
+	isHeld := d.phase.isConflictHeld(a)
 	unwanted := isUnsure && !isHeld && d.Status.InProgressProperties != nil && !sameParameters(d.Status.InProgressProperties, props)
 	conflict := a != nil && a.Conflict
 	switch {
@@ -87,21 +87,21 @@ func (d *decision) block(why *lifecycle.Blocker) {
 
 // beginOperation makes the request for a binding, and sets the operation that it begins.
 func (d *decision) beginOperation(props *v1beta1.ServiceBindingPropertiesState) {
-	s := &d.Status
+	s, begun := &d.Status, Phase{Task: Binding}
 	if d.id() == "" { // admission was bypassed, and the spec is immutable
 		s.ExternalID = lifecycle.NextBindingID(d.b, s)
 	}
 	d.Request = d.newRequest(lifecycle.Bind)
 	d.Request.Properties = props
-	if PhaseOf(s) != Binding || s.OperationStartTime == nil {
+	if d.phase != begun || s.OperationStartTime == nil {
 		s.OperationStartTime = lifecycle.Timestamp(d.in.Now)
 	}
 	target := d.Request.Target
-	setPhase(s, Binding)
+	d.phase = begun
 	s.InProgressProperties, s.Target = props, &target
 	s.UnbindStatus, s.Rebind = v1beta1.UnbindRequired, d.b.Annotations[v1beta1.RebindAnnotation]
 	d.observe()
-	if !equality.Semantic.DeepEqual(s, &d.b.Status) { // R1
+	if d.phase.encode(s); !equality.Semantic.DeepEqual(s, &d.b.Status) { // R1
 		d.WriteAhead = true
 		if isSlowBinding(s) { // the conditions stay until the broker has answered
 			return

@@ -32,7 +32,7 @@ func claimedBy1(all ...lifecycle.Claimant) func(*fixture) {
 func removalAccepted(f *fixture) {
 	s := &f.b.Status
 	s.CurrentOperation, s.UnbindStatus, s.CreatedForUID = v1beta1.OperationBind, v1beta1.UnbindRequired, f.b.UID
-	setPhase(s, MitigationAccepted)
+	Phase{Mitigating, true}.encode(s)
 }
 
 // TestClaimsOnABinding: the same for bindings.

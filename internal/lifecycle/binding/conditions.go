@@ -124,7 +124,7 @@ func (d *decision) blockRemoval(why *lifecycle.Blocker) {
 // StatusForBlocker returns the status for a blocker that appears after the decision, such as a full queue or an API server that does not
 // answer.
 func StatusForBlocker(b *v1beta1.ServiceBinding, in Inputs, why *lifecycle.Blocker) v1beta1.ServiceBindingStatus {
-	d := &decision{b: b, in: in, Decision: Decision{Status: *b.Status.DeepCopy()}}
+	d := newDecision(b, in)
 	if d.Status.UnbindStatus == "" && d.hasNothingAtBroker() {
 		d.Status.UnbindStatus = v1beta1.UnbindNotRequired
 	}

@@ -45,7 +45,7 @@ func (d *decision) ensureCredentials() {
 	case d.in.Secret == SecretNotOwned:
 		d.setBlocked(lifecycle.BlockedBy(v1beta1.ReasonErrorInjectingBindResult, bindingsecret.Occupied(d.b).Error()))
 	case d.in.Secret == SecretInSync && !isDelivered(s) && d.in.SecretID == d.id(): // by a process that was stopped before it could record it
-		d.Status = ApplySecretWritten(d.b, *s, nil, d.in.SecretVersion, d.in.Now)
+		d.recordSecretWritten()
 	case d.in.Secret != SecretInSync && d.in.NamespaceTerminating:
 		d.setBlocked(terminating(d.b))
 	case d.isRebindRequested():
@@ -59,7 +59,7 @@ func (d *decision) ensureCredentials() {
 	case !d.removeRetired():
 		d.steady()
 	}
-	if d.Request == nil && d.SecretAction == "" && d.Need == "" && s.PredecessorID == "" {
+	if d.Request == nil && d.SecretAction == "" && d.Need == "" && !d.phase.isReplacement() {
 		d.wakeForRenewal()
 	}
 }
@@ -209,7 +209,7 @@ func (d *decision) enforceExpiry() {
 // renewalTime returns when the credentials are replaced; zero: never.
 func (d *decision) renewalTime() time.Time {
 	at := validity.Renewal(&d.Status, d.in.Now)
-	if a := d.Status.Attempts; !at.IsZero() && a != nil && a.NextTime != nil && PhaseOf(&d.Status) == Idle { // otherwise it is that of a removal
+	if a := d.Status.Attempts; !at.IsZero() && a != nil && a.NextTime != nil && d.phase.Task == Idle { // otherwise it is that of a removal
 		at = lifecycle.Latest(at, d.schedule().NextAttempt())
 	}
 	return at

@@ -120,14 +120,21 @@ type Decision struct {
 
 // decision is a step while it is decided on.
 type decision struct {
-	b  *v1beta1.ServiceBinding
-	in Inputs
+	b     *v1beta1.ServiceBinding
+	in    Inputs
+	phase Phase
 	Decision
+}
+
+func newDecision(b *v1beta1.ServiceBinding, in Inputs) *decision {
+	d := &decision{b: b, in: in, Decision: Decision{Status: *b.Status.DeepCopy()}}
+	d.phase = PhaseOf(&d.Status)
+	return d
 }
 
 // Decide returns the next step for a binding.
 func Decide(b *v1beta1.ServiceBinding, in Inputs) Decision {
-	d := &decision{b: b, in: in, Decision: Decision{Status: *b.Status.DeepCopy()}}
+	d := newDecision(b, in)
 	d.retireFormer()
 	switch {
 	case !b.DeletionTimestamp.IsZero():
@@ -138,22 +145,22 @@ func Decide(b *v1beta1.ServiceBinding, in Inputs) Decision {
 		d.proceed()
 	}
 	d.enforceExpiry()
+	d.phase.encode(&d.Status)
 	return d.Decision
 }
 
 // proceed decides on a binding that is not being deleted, by its phase.
 func (d *decision) proceed() {
-	s := &d.Status
-	switch phase := PhaseOf(s); {
-	case phase.isMitigating():
+	switch {
+	case d.phase.isMitigating():
 		d.mitigate()
-	case phase == BindAccepted:
+	case d.phase.creates() && d.phase.Accepted:
 		d.poll()
-	case IsReplacement(s):
+	case d.phase.isReplacement():
 		d.replace()
-	case phase == Binding || !IsBound(s):
+	case d.phase.Task == Binding || !IsBound(&d.Status):
 		d.bind()
-	case phase.isUnbinding() && len(s.Predecessors) == 0: // an earlier version has begun to remove the binding before its replacement
+	case d.phase.Task == Deleting: // an earlier version has begun to remove the binding before its replacement
 		d.startReplacement()
 	default: // a replacement or a repair does not wait for the removal of a predecessor
 		d.ensureCredentials()
@@ -180,7 +187,7 @@ func (d *decision) id() string { return lifecycle.BindingID(d.b, &d.Status) }
 // isRetained reports whether the deletion policy keeps the broker's binding. The binding of a failed replacement is not kept beside its
 // predecessor.
 func (d *decision) isRetained() bool {
-	return catalog.IsRetained(d.b) && d.Status.PredecessorID == ""
+	return catalog.IsRetained(d.b) && !d.phase.isReplacement()
 }
 
 func (d *decision) owns() bool {
@@ -212,7 +219,7 @@ func (d *decision) hasNothingAtBroker() bool {
 	case v1beta1.UnbindNotRequired, v1beta1.UnbindSucceeded:
 		return s.PredecessorID == "" && len(s.Predecessors) == 0
 	case "":
-		return !MayExist(s)
+		return d.phase.Task == Idle && !IsBound(s)
 	default:
 		return false
 	}
@@ -221,7 +228,7 @@ func (d *decision) hasNothingAtBroker() bool {
 // schedule returns when requests about the binding are due.
 func (d *decision) schedule() lifecycle.Schedule {
 	s := d.in.Schedule(d.b, d.Status.Common())
-	s.Requested, s.Removing = d.isRebindRequested(), PhaseOf(&d.Status).isUnbinding()
+	s.Requested, s.Removing = d.isRebindRequested(), d.phase.isUnbinding()
 	return s
 }
 
@@ -255,7 +262,7 @@ func (d *decision) target() *v1beta1.ServiceBindingTarget {
 
 // TargetOf returns where a binding is, or is to be created.
 func TargetOf(b *v1beta1.ServiceBinding, in Inputs) *v1beta1.ServiceBindingTarget {
-	return (&decision{b: b, in: in, Decision: Decision{Status: b.Status}}).target()
+	return newDecision(b, in).target()
 }
 
 func (d *decision) newRequest(v lifecycle.Operation) *Request {

@@ -22,119 +22,145 @@ import (
 )
 
 // Phase is what is in progress for a binding. This file alone reads and writes the fields of the status that a phase stands for:
-// currentOperation, asyncOpInProgress and orphanMitigationInProgress. A phase does not say whether the broker has the binding
-// (IsBound), what is left there to remove (unbindStatus), or whether a successor replaces a predecessor (predecessorID). Which binding is
-// being removed follows from the status alone: while Unbinding, the first of predecessors, and the present one where there is none and the
-// object is being deleted; while Mitigating, the present one.
-type Phase int
+// currentOperation, asyncOpInProgress, orphanMitigationInProgress and rotates. A phase does not say whether the broker has the binding
+// (IsBound), or what is left there to remove (unbindStatus, predecessors).
+type Phase struct {
+	Task Task
+	// Accepted: the broker works on it, and is polled.
+	Accepted bool
+}
 
-// The phases: an operation is accepted while the broker works on it and is polled.
+// Task is what the requests of a phase are for.
+type Task string
+
 const (
 	// Idle: nothing is in progress.
-	Idle Phase = iota
-	// Binding: a bind request may have been sent.
-	Binding
-	BindAccepted
-	// Unbinding: a predecessor, or the binding of an object that is deleted, is being removed.
-	Unbinding
-	UnbindAccepted
-	// Mitigating: what a failed request may have left at the broker is being removed.
-	Mitigating
-	MitigationAccepted
+	Idle Task = ""
+	// Binding: the broker is asked for a binding, where there was none.
+	Binding Task = "Binding"
+	// Rotating and Replacing: the broker is asked for the successor of the binding under predecessorID, which is named in the request or
+	// not. The predecessor stays until the Secret has the credentials of its successor.
+	Rotating  Task = "Rotating"
+	Replacing Task = "Replacing"
+	// RemovingPredecessor: the first of predecessors is removed.
+	RemovingPredecessor Task = "RemovingPredecessor"
+	// Deleting: the binding of an object that is deleted is removed.
+	Deleting Task = "Deleting"
+	// Mitigating and MitigatingSuccessor: what a failed request may have left at the broker is removed, under the present id.
+	Mitigating          Task = "Mitigating"
+	MitigatingSuccessor Task = "MitigatingSuccessor"
 )
 
-// PhaseOf returns the phase of a status, also of one that the original service-catalog has written.
+// PhaseOf decodes the phase of a status, also of one that the original service-catalog has written.
 func PhaseOf(s *v1beta1.ServiceBindingStatus) Phase {
-	switch async := s.AsyncOpInProgress; {
-	case s.OrphanMitigationInProgress && async:
-		return MitigationAccepted
+	return Phase{Task: taskOf(s), Accepted: s.AsyncOpInProgress}
+}
+
+func taskOf(s *v1beta1.ServiceBindingStatus) Task {
+	replaces := s.PredecessorID != "" && s.CurrentOperation == v1beta1.OperationBind
+	switch {
+	case s.OrphanMitigationInProgress && replaces:
+		return MitigatingSuccessor
 	case s.OrphanMitigationInProgress:
 		return Mitigating
-	case s.CurrentOperation == v1beta1.OperationUnbind && async:
-		return UnbindAccepted
 	case s.CurrentOperation == v1beta1.OperationUnbind:
-		return Unbinding
-	case async:
-		return BindAccepted
-	case s.CurrentOperation != "":
+		return removalOf(s)
+	case replaces && s.Rotates:
+		return Rotating
+	case replaces:
+		return Replacing
+	case s.CurrentOperation != "" || s.AsyncOpInProgress:
 		return Binding
 	}
 	return Idle
 }
 
-// setPhase records a phase, and drops what it has no use for. During an orphan mitigation, currentOperation stays that of the request
-// that has failed.
-func setPhase(s *v1beta1.ServiceBindingStatus, p Phase) {
-	switch {
-	case p == Idle:
-		s.CurrentOperation, s.OperationStartTime, s.InProgressProperties = "", nil, nil
-	case p == Binding || p == BindAccepted:
-		s.CurrentOperation = v1beta1.OperationBind
-	case p.isUnbinding():
-		s.CurrentOperation = v1beta1.OperationUnbind
+// removalOf returns which removal comes first.
+func removalOf(s *v1beta1.ServiceBindingStatus) Task {
+	if len(s.Predecessors) > 0 {
+		return RemovingPredecessor
 	}
-	s.AsyncOpInProgress, s.OrphanMitigationInProgress = p.IsAccepted(), p.isMitigating()
-	if !p.IsAccepted() {
+	return Deleting
+}
+
+// encode writes the fields that the phase determines. During an orphan mitigation, currentOperation and rotates stay those of the request
+// that has failed.
+func (p Phase) encode(s *v1beta1.ServiceBindingStatus) {
+	switch p.Task {
+	case Idle:
+		s.CurrentOperation, s.OperationStartTime, s.InProgressProperties = "", nil, nil
+	case Binding, Rotating, Replacing:
+		s.CurrentOperation = v1beta1.OperationBind
+	case RemovingPredecessor, Deleting:
+		s.CurrentOperation = v1beta1.OperationUnbind
+	case Mitigating, MitigatingSuccessor:
+	}
+	s.Rotates = p.Task == Rotating || p.Task == MitigatingSuccessor && s.Rotates
+	s.AsyncOpInProgress, s.OrphanMitigationInProgress = p.Accepted, p.isMitigating()
+	if !p.Accepted {
 		s.LastOperation = nil
 	}
 }
 
-// abandonMitigation ends an orphan mitigation without a result. A removal that the broker has accepted is not polled any more, since
-// its end would be taken for that of the request that has failed.
-func abandonMitigation(s *v1beta1.ServiceBindingStatus) {
-	setPhase(s, Mitigating)
-	s.OrphanMitigationInProgress = false
+// mitigation returns the phase in which the broker is cleaned up after a failed request.
+func (p Phase) mitigation() Phase {
+	if p.isReplacement() {
+		return Phase{Task: MitigatingSuccessor}
+	}
+	return Phase{Task: Mitigating}
 }
 
-// IsAccepted reports whether the broker works on an operation, and is polled.
-func (p Phase) IsAccepted() bool {
-	return p == BindAccepted || p == UnbindAccepted || p == MitigationAccepted
+// abandonedMitigation returns the phase after an orphan mitigation without a result: that of the request that has failed. A removal that the
+// broker has accepted is not polled any more, since its end would be taken for that of this request.
+func (p Phase) abandonedMitigation(s *v1beta1.ServiceBindingStatus) Phase {
+	switch {
+	case p.Task == MitigatingSuccessor && s.Rotates:
+		return Phase{Task: Rotating}
+	case p.Task == MitigatingSuccessor:
+		return Phase{Task: Replacing}
+	case s.CurrentOperation == "": // of the original service-catalog
+		return Phase{}
+	}
+	return Phase{Task: Binding}
 }
 
-func (p Phase) isUnbinding() bool { return p == Unbinding || p == UnbindAccepted }
+// withoutPredecessor returns the phase of what is in progress, where the predecessor is not to stay.
+func (p Phase) withoutPredecessor() Phase {
+	switch p.Task {
+	case Rotating, Replacing:
+		p.Task = Binding
+	case MitigatingSuccessor:
+		p.Task = Mitigating
+	default:
+	}
+	return p
+}
 
-func (p Phase) isMitigating() bool { return p == Mitigating || p == MitigationAccepted }
+// HasOperation reports whether something is in progress.
+func (p Phase) HasOperation() bool { return p.Task != Idle }
+
+// creates reports whether the broker is asked for a binding.
+func (p Phase) creates() bool { return p.Task == Binding || p.Task == Rotating || p.Task == Replacing }
+
+func (p Phase) isUnbinding() bool { return p.Task == RemovingPredecessor || p.Task == Deleting }
+
+func (p Phase) isMitigating() bool { return p.Task == Mitigating || p.Task == MitigatingSuccessor }
 
 // isRemoval reports whether something is being removed at the broker.
 func (p Phase) isRemoval() bool { return p.isUnbinding() || p.isMitigating() }
 
-// accepted returns the phase once the broker has accepted its operation.
-func (p Phase) accepted() Phase {
-	switch p {
-	case Binding:
-		return BindAccepted
-	case Unbinding:
-		return UnbindAccepted
-	case Mitigating:
-		return MitigationAccepted
-	default:
-		return p
-	}
+// isReplacement reports whether a successor of the binding is created, or cleaned up after.
+func (p Phase) isReplacement() bool {
+	return p.Task == Rotating || p.Task == Replacing || p.Task == MitigatingSuccessor
 }
 
-// unaccepted returns the phase once the broker does not work on its operation any more.
-func (p Phase) unaccepted() Phase {
-	switch p {
-	case BindAccepted:
-		return Binding
-	case UnbindAccepted:
-		return Unbinding
-	case MitigationAccepted:
-		return Mitigating
-	default:
-		return p
-	}
-}
-
-// requestsBinding reports whether a bind request was sent, or is the one after which the broker is cleaned up.
-func requestsBinding(s *v1beta1.ServiceBindingStatus) bool {
-	return s.CurrentOperation == v1beta1.OperationBind
+// isConflictHeld reports whether the broker has something under the id that the record does not show to be left over from this object.
+func (p Phase) isConflictHeld(a *v1beta1.Attempts) bool {
+	return p == Phase{Task: Binding} && lifecycle.IsConflictUnexplained(a)
 }
 
 // IsReplacement reports whether the operation in progress creates the successor of a binding, or cleans up after that.
-func IsReplacement(s *v1beta1.ServiceBindingStatus) bool {
-	return s.PredecessorID != "" && requestsBinding(s)
-}
+func IsReplacement(s *v1beta1.ServiceBindingStatus) bool { return PhaseOf(s).isReplacement() }
 
 // IsBound reports whether the broker has confirmed the binding, or the one that it replaces.
 func IsBound(s *v1beta1.ServiceBindingStatus) bool { return s.ExternalProperties != nil }
@@ -146,12 +172,12 @@ func isDelivered(s *v1beta1.ServiceBindingStatus) bool {
 
 // MayExist reports whether a request for a binding is on record.
 func MayExist(s *v1beta1.ServiceBindingStatus) bool {
-	return PhaseOf(s) != Idle || IsBound(s) || s.UnbindStatus == v1beta1.UnbindRequired
+	return taskOf(s) != Idle || IsBound(s) || s.UnbindStatus == v1beta1.UnbindRequired
 }
 
 // isNew reports whether nothing was ever recorded. The original service-catalog may have recorded a condition only.
 func isNew(s *v1beta1.ServiceBindingStatus) bool {
-	return len(s.Conditions) == 0 && s.UnbindStatus == "" && PhaseOf(s) == Idle
+	return len(s.Conditions) == 0 && s.UnbindStatus == "" && taskOf(s) == Idle
 }
 
 // isRefusedByOriginal reports whether the original service-catalog, which counted no attempts, has given the binding up: it did not

@@ -26,8 +26,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
 )
 
-// TestPhasesOfTheFormerServiceCatalog: each of its statuses has a phase, and stays as it is.
-func TestPhasesOfTheFormerServiceCatalog(t *testing.T) {
+// TestPhases: each status has a phase, also one of the former service-catalog, and stays as it is when that is recorded.
+func TestPhases(t *testing.T) {
 	const bind, unbind = v1beta1.OperationBind, v1beta1.OperationUnbind
 	start, operation, props := lifecycle.Timestamp(lifecycletest.T0), "op-1", &v1beta1.ServiceBindingPropertiesState{}
 	begun, accepted := v1beta1.OperationStatus{OperationStartTime: start}, v1beta1.OperationStatus{AsyncOpInProgress: true, OperationStartTime: start}
@@ -36,36 +36,35 @@ func TestPhasesOfTheFormerServiceCatalog(t *testing.T) {
 		want   Phase
 		exists bool
 	}{
-		"new":        {v1beta1.ServiceBindingStatus{}, Idle, false},
-		"not sent":   {v1beta1.ServiceBindingStatus{UnbindStatus: v1beta1.UnbindNotRequired}, Idle, false},
-		"begun":      {v1beta1.ServiceBindingStatus{OperationStatus: begun, CurrentOperation: bind, InProgressProperties: props, UnbindStatus: v1beta1.UnbindRequired}, Binding, true},
-		"accepted":   {v1beta1.ServiceBindingStatus{OperationStatus: v1beta1.OperationStatus{AsyncOpInProgress: true, LastOperation: &operation, OperationStartTime: start}, CurrentOperation: bind, InProgressProperties: props, UnbindStatus: v1beta1.UnbindRequired}, BindAccepted, true},
-		"bound":      {v1beta1.ServiceBindingStatus{ExternalProperties: props, UnbindStatus: v1beta1.UnbindRequired}, Idle, true},
-		"to clean":   {v1beta1.ServiceBindingStatus{OperationStatus: v1beta1.OperationStatus{OrphanMitigationInProgress: true, OperationStartTime: start}, UnbindStatus: v1beta1.UnbindRequired}, Mitigating, true},
-		"cleaning":   {v1beta1.ServiceBindingStatus{OperationStatus: v1beta1.OperationStatus{OrphanMitigationInProgress: true, AsyncOpInProgress: true, OperationStartTime: start}, UnbindStatus: v1beta1.UnbindRequired}, MitigationAccepted, true},
-		"to unbind":  {v1beta1.ServiceBindingStatus{OperationStatus: begun, CurrentOperation: unbind, ExternalProperties: props, UnbindStatus: v1beta1.UnbindRequired}, Unbinding, true},
-		"unbinding":  {v1beta1.ServiceBindingStatus{OperationStatus: accepted, CurrentOperation: unbind, ExternalProperties: props, UnbindStatus: v1beta1.UnbindRequired}, UnbindAccepted, true},
-		"not undone": {v1beta1.ServiceBindingStatus{ExternalProperties: props, UnbindStatus: v1beta1.UnbindFailed}, Idle, true},
-		"undone":     {v1beta1.ServiceBindingStatus{UnbindStatus: v1beta1.UnbindSucceeded}, Idle, false},
+		"new":        {v1beta1.ServiceBindingStatus{}, Phase{}, false},
+		"not sent":   {v1beta1.ServiceBindingStatus{UnbindStatus: v1beta1.UnbindNotRequired}, Phase{}, false},
+		"begun":      {v1beta1.ServiceBindingStatus{OperationStatus: begun, CurrentOperation: bind, InProgressProperties: props, UnbindStatus: v1beta1.UnbindRequired}, Phase{Task: Binding}, true},
+		"accepted":   {v1beta1.ServiceBindingStatus{OperationStatus: v1beta1.OperationStatus{AsyncOpInProgress: true, LastOperation: &operation, OperationStartTime: start}, CurrentOperation: bind, InProgressProperties: props, UnbindStatus: v1beta1.UnbindRequired}, Phase{Binding, true}, true},
+		"bound":      {v1beta1.ServiceBindingStatus{ExternalProperties: props, UnbindStatus: v1beta1.UnbindRequired}, Phase{}, true},
+		"to clean":   {v1beta1.ServiceBindingStatus{OperationStatus: v1beta1.OperationStatus{OrphanMitigationInProgress: true, OperationStartTime: start}, UnbindStatus: v1beta1.UnbindRequired}, Phase{Task: Mitigating}, true},
+		"cleaning":   {v1beta1.ServiceBindingStatus{OperationStatus: v1beta1.OperationStatus{OrphanMitigationInProgress: true, AsyncOpInProgress: true, OperationStartTime: start}, UnbindStatus: v1beta1.UnbindRequired}, Phase{Mitigating, true}, true},
+		"to unbind":  {v1beta1.ServiceBindingStatus{OperationStatus: begun, CurrentOperation: unbind, ExternalProperties: props, UnbindStatus: v1beta1.UnbindRequired}, Phase{Task: Deleting}, true},
+		"unbinding":  {v1beta1.ServiceBindingStatus{OperationStatus: accepted, CurrentOperation: unbind, ExternalProperties: props, UnbindStatus: v1beta1.UnbindRequired}, Phase{Deleting, true}, true},
+		"not undone": {v1beta1.ServiceBindingStatus{ExternalProperties: props, UnbindStatus: v1beta1.UnbindFailed}, Phase{}, true},
+		"rotating": {v1beta1.ServiceBindingStatus{OperationStatus: begun, CurrentOperation: bind, PredecessorID: "id", Rotates: true, ExternalProperties: props, InProgressProperties: props, UnbindStatus: v1beta1.UnbindRequired},
+			Phase{Task: Rotating}, true},
+		"replacing": {v1beta1.ServiceBindingStatus{OperationStatus: accepted, CurrentOperation: bind, PredecessorID: "id", ExternalProperties: props, InProgressProperties: props, UnbindStatus: v1beta1.UnbindRequired},
+			Phase{Replacing, true}, true},
+		"cleaning after a rotation": {v1beta1.ServiceBindingStatus{OperationStatus: v1beta1.OperationStatus{OrphanMitigationInProgress: true, OperationStartTime: start}, CurrentOperation: bind, PredecessorID: "id", Rotates: true, ExternalProperties: props, InProgressProperties: props, UnbindStatus: v1beta1.UnbindRequired},
+			Phase{Task: MitigatingSuccessor}, true},
+		"removing a predecessor": {v1beta1.ServiceBindingStatus{OperationStatus: accepted, CurrentOperation: unbind, Predecessors: []v1beta1.PredecessorBinding{{ID: "id"}}, ExternalProperties: props, UnbindStatus: v1beta1.UnbindRequired},
+			Phase{RemovingPredecessor, true}, true},
+		"undone": {v1beta1.ServiceBindingStatus{UnbindStatus: v1beta1.UnbindSucceeded}, Phase{}, false},
 	} {
 		again := test.status.DeepCopy()
 		if got := PhaseOf(again); got != test.want {
-			t.Errorf("%s: phase %d, want %d", name, got, test.want)
+			t.Errorf("%s: phase %v, want %v", name, got, test.want)
 		}
-		if setPhase(again, test.want); !equality.Semantic.DeepEqual(again, &test.status) {
+		if test.want.encode(again); !equality.Semantic.DeepEqual(again, &test.status) {
 			t.Errorf("%s: %+v becomes %+v", name, test.status, again)
 		}
 		if MayExist(again) != test.exists {
 			t.Errorf("%s: it may exist: %t", name, !test.exists)
-		}
-	}
-}
-
-// TestAPhaseFollowsTheBroker: what it has accepted ends in the phase that it began in.
-func TestAPhaseFollowsTheBroker(t *testing.T) {
-	for _, p := range []Phase{Binding, Unbinding, Mitigating} {
-		if is := p.accepted(); !is.IsAccepted() || p.IsAccepted() || is.unaccepted() != p || is.isRemoval() != p.isRemoval() {
-			t.Errorf("phase %d becomes %d", p, is)
 		}
 	}
 }

@@ -31,7 +31,7 @@ import (
 func (d *decision) remove() {
 	d.recordRemainder()
 	s := &d.Status
-	switch phase := PhaseOf(s); {
+	switch {
 	case !slices.Contains(d.b.Finalizers, v1beta1.Finalizer): // released; it has the finalizer of another controller
 	case catalog.IsRetained(d.b):
 		d.Release = &lifecycle.Cause{Reason: v1beta1.ReasonRetained, Message: "the deletion policy is Retain: the binding is left at the broker"}
@@ -41,15 +41,15 @@ func (d *decision) remove() {
 		d.Release = &lifecycle.Cause{Reason: v1beta1.ReasonUnboundSuccessfully, Message: "nothing is left at the broker"}
 	case s.UnbindStatus == v1beta1.UnbindFailed && !d.isRebindRequested():
 		d.blockRemoval(lifecycle.BlockedBy(v1beta1.ReasonUnbindCallFailed, "the original service-catalog has stopped trying to remove the binding; to retry, change the annotation "+v1beta1.RebindAnnotation))
-	case isConflictHeld(s) && d.owns() && !lifecycle.IsToBeDeleted(d.b):
+	case d.phase.isConflictHeld(s.Attempts) && d.owns() && !lifecycle.IsToBeDeleted(d.b):
 		d.blockRemoval(lifecycle.ConflictHeld("servicebinding", d.b, d.id()))
-	case phase.isMitigating() && d.owns(): // it may be the operation in progress
+	case d.phase.isMitigating() && d.owns(): // it may be the operation in progress
 		d.removeSecretThenUnbind(d.id())
 	case len(s.Predecessors) > 0:
 		d.removeSecretThenUnbind(s.Predecessors[0].ID)
 	case d.owns():
 		d.removeSecretThenUnbind(d.id())
-	case phase == BindAccepted && d.in.Claimants.BlocksRemoval() == nil:
+	case d.phase == Phase{Task: Binding, Accepted: true} && d.in.Claimants.BlocksRemoval() == nil:
 		d.poll()
 	case d.in.Claimants.BlocksRemoval() != nil:
 		d.Release = lifecycle.RetainedForClaimant(d.id(), d.in.Claimants.BlocksRemoval())
@@ -66,9 +66,12 @@ func (d *decision) recordRemainder() {
 	s := &d.Status
 	if s.PredecessorID != "" {
 		validity.Retire(d.b, s, s.PredecessorID, d.in.Now)
-		s.PredecessorID, s.Rotates = "", false
+		s.PredecessorID, d.phase = "", d.phase.withoutPredecessor()
 	}
 	s.Predecessors = slices.DeleteFunc(s.Predecessors, func(p v1beta1.PredecessorBinding) bool { return !d.ownsPredecessor(p.ID) })
+	if d.phase.isUnbinding() {
+		d.phase.Task = removalOf(s)
+	}
 }
 
 // removeSecretThenUnbind deletes the Secret first, so that no application begins to use it, and then the broker's binding of an id.
@@ -90,7 +93,7 @@ func (d *decision) removeSecretThenUnbind(id string) {
 
 // startMitigation begins an orphan mitigation.
 func (d *decision) startMitigation() {
-	setPhase(&d.Status, Mitigating)
+	d.phase = d.phase.mitigation()
 	d.WriteAhead = true
 	d.mitigate()
 }
@@ -101,22 +104,28 @@ func (d *decision) mitigate() {
 	case d.in.Secret == SecretUnknown:
 		d.Need = lifecycle.NeedSecret
 	case d.in.Secret == SecretInSync && d.in.SecretID == d.id():
-		if !IsReplacement(&d.Status) { // otherwise all requests under the id have the same parameters
+		if !d.phase.isReplacement() { // otherwise all requests under the id have the same parameters
 			d.Status.InProgressProperties = nil
 		}
-		d.Status = ApplySecretWritten(d.b, d.Status, nil, d.in.SecretVersion, d.in.Now)
+		d.recordSecretWritten()
 	case why != "":
-		abandonMitigation(&d.Status)
+		d.phase = d.phase.abandonedMitigation(&d.Status)
 		d.stopRetrying(v1beta1.ReasonOrphanMitigationFailed, why)
 	default:
 		d.unbind(d.id())
 	}
 }
 
+// recordSecretWritten records that the Secret has the credentials of the present id, as a process that was stopped has written it.
+func (d *decision) recordSecretWritten() {
+	d.phase.encode(&d.Status)
+	d.Status = ApplySecretWritten(d.b, d.Status, nil, d.in.SecretVersion, d.in.Now)
+	d.phase = PhaseOf(&d.Status)
+}
+
 // unbind sends the unbind request for an id, or polls it.
 func (d *decision) unbind(id string) {
-	phase := PhaseOf(&d.Status)
-	removing := phase.isRemoval() && phase.IsAccepted()
+	removing := d.phase.isRemoval() && d.phase.Accepted
 	call := d.newRequest(lifecycle.Unbind)
 	call.ID = id
 	if plans := d.in.BoundInstance.Plans; len(plans) > 0 && d.target() == d.in.BoundInstance.Target {
@@ -132,7 +141,7 @@ func (d *decision) unbind(id string) {
 	case !removing && !d.isDue():
 	default:
 		if removing { // past its deadline
-			setPhase(&d.Status, phase.unaccepted())
+			d.phase.Accepted = false
 			d.Status.OperationStartTime = lifecycle.Timestamp(d.in.Now)
 		}
 		d.Request = call

@@ -46,8 +46,10 @@ func (d *decision) startReplacement() {
 		return
 	}
 	s := &d.Status
-	s.PredecessorID, s.ExternalID, s.Rotates = d.id(), lifecycle.NextBindingID(d.b, s), rotates
-	setPhase(s, Binding)
+	s.PredecessorID, s.ExternalID = d.id(), lifecycle.NextBindingID(d.b, s)
+	if d.phase = (Phase{Task: Replacing}); rotates {
+		d.phase.Task = Rotating
+	}
 	s.OperationStartTime, s.Rebind = lifecycle.Timestamp(d.in.Now), d.b.Annotations[v1beta1.RebindAnnotation]
 	if d.in.Secret != SecretInSync {
 		s.ReconciledGeneration = 0
@@ -72,7 +74,7 @@ func (d *decision) replacementBlocker() *lifecycle.Blocker {
 // requestFirst makes the first request under the id of a successor, of which the broker can have nothing yet.
 func (d *decision) requestFirst() {
 	d.Status.InProgressProperties = d.Status.ExternalProperties
-	if !d.Status.Rotates {
+	if d.phase.Task != Rotating {
 		d.Status.InProgressProperties = d.desiredProperties()
 	}
 	d.requestSuccessor()
@@ -84,7 +86,7 @@ func (d *decision) requestSuccessor() {
 	d.Request = d.newRequest(lifecycle.Bind)
 	d.Request.Properties, d.Request.Replaces = d.Status.InProgressProperties, true
 	d.Request.Repeat = d.recovery().hasFailed(fetch) // the broker has it, and told no credentials
-	if d.Status.Rotates {
+	if d.phase.Task == Rotating {
 		d.Request.PredecessorID = d.Status.PredecessorID
 	}
 }
@@ -92,7 +94,7 @@ func (d *decision) requestSuccessor() {
 // replace continues a replacement.
 func (d *decision) replace() {
 	s, tried := &d.Status, d.recovery()
-	retrievable := d.nextWay() == fetch
+	rotates, retrievable := d.phase.Task == Rotating, d.nextWay() == fetch
 	lost := tried.hasFailed(repeat) && !retrievable
 	why := d.instanceNotReady()
 	if why == nil {
@@ -111,12 +113,12 @@ func (d *decision) replace() {
 	case retrievable && (tried.created || tried.hasFailed(repeat)):
 		d.Request = d.newRequest(lifecycle.Fetch)
 		d.Request.Repeat, d.Request.Replaces = true, true
-	case s.Rotates && d.hasEnded(): // an expired predecessor cannot be rotated
+	case rotates && d.hasEnded(): // an expired predecessor cannot be rotated
 		d.startMitigation()
-	case !s.Rotates && !d.knowsParameters():
+	case !rotates && !d.knowsParameters():
 	case s.InProgressProperties == nil: // no request under the id has had an effect
 		d.requestFirst()
-	case s.Rotates:
+	case rotates:
 		d.requestSuccessor()
 	case !sameParameters(s.InProgressProperties, d.desiredProperties()) && retrievable: // what may be there is used
 		d.Request = d.newRequest(lifecycle.Fetch)
@@ -131,9 +133,10 @@ func (d *decision) replace() {
 // retireFormer carries over the predecessor of a status without a replacement: an earlier version of the operator has recorded it, and
 // removes it at once.
 func (d *decision) retireFormer() {
-	if s := &d.Status; s.PredecessorID != "" && !requestsBinding(s) {
+	if s := &d.Status; s.PredecessorID != "" && !d.phase.isReplacement() {
 		validity.Retire(d.b, s, s.PredecessorID, d.in.Now)
 		s.PredecessorID = ""
+		d.phase = PhaseOf(s)
 	}
 }
 
@@ -148,7 +151,7 @@ func (d *decision) removeRetired() bool {
 		d.leavePredecessor(i)
 		return true
 	}
-	if !PhaseOf(s).isUnbinding() { // otherwise the first one is being removed
+	if !d.phase.isUnbinding() { // otherwise the first one is being removed
 		if validity.Sort(d.b, s, d.in.Now); d.in.Now.Before(s.Predecessors[0].RemoveAt.Time) {
 			return false
 		}
@@ -167,8 +170,8 @@ func (d *decision) leavePredecessor(i int) {
 	}
 	d.Retained = &lifecycle.Cause{Reason: v1beta1.ReasonRetained, Message: fmt.Sprintf("the binding under the id %q, %s, is left at the broker, and its credentials stay valid", d.RetainedID, why)}
 	s.Predecessors = slices.Delete(s.Predecessors, i, i+1)
-	if PhaseOf(s).isUnbinding() {
-		setPhase(s, Idle)
+	if d.phase.isUnbinding() {
+		d.phase = Phase{}
 		s.Attempts = refusalOf(s.Attempts)
 	}
 	d.setConditions(stillInjectedConditions(d.Retained.Message))

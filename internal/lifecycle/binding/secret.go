@@ -77,8 +77,9 @@ func ObserveSecret(b *v1beta1.ServiceBinding, known *Memory, seen *metav1.Partia
 // isExpected reports whether a binding's Secret should exist, or may.
 func isExpected(b *v1beta1.ServiceBinding) bool {
 	s := &b.Status
-	return s.SecretVersion != "" || isDelivered(s) && b.DeletionTimestamp.IsZero() || IsBound(s) && PhaseOf(s) == Idle ||
-		requestsBinding(s) && s.UnbindStatus == v1beta1.UnbindRequired
+	phase := PhaseOf(s)
+	return s.SecretVersion != "" || isDelivered(s) && b.DeletionTimestamp.IsZero() || IsBound(s) && phase.Task == Idle ||
+		(phase.creates() || phase.isMitigating()) && s.UnbindStatus == v1beta1.UnbindRequired
 }
 
 // ContentOf returns the id whose credentials a Secret has, and whether they were modified.
@@ -88,7 +89,7 @@ func ContentOf(secret *corev1.Secret, b *v1beta1.ServiceBinding) (of string, edi
 		return "", s.SecretVersion != "" || !isDelivered(s)
 	}
 	ids := []string{lifecycle.BindingID(b, s)}
-	if s.PredecessorID != "" && PhaseOf(s) != Idle {
+	if s.PredecessorID != "" && taskOf(s) != Idle {
 		ids = append(ids, s.PredecessorID)
 	}
 	for _, id := range ids {
@@ -102,7 +103,7 @@ func ContentOf(secret *corev1.Secret, b *v1beta1.ServiceBinding) (of string, edi
 // ForgetSettled drops what need not be remembered of a binding whose credentials are in the Secret. shown: the cache shows the Secret as
 // this process knows it.
 func (m *Memory) ForgetSettled(s *v1beta1.ServiceBindingStatus, secret SecretState, shown bool) {
-	if secret != SecretInSync || !isDelivered(s) || PhaseOf(s) != Idle || m.Received != nil {
+	if secret != SecretInSync || !isDelivered(s) || taskOf(s) != Idle || m.Received != nil {
 		return
 	}
 	m.RequestMemory = RequestMemory{}
@@ -121,19 +122,19 @@ func ApplySecretWritten(b *v1beta1.ServiceBinding, status v1beta1.ServiceBinding
 	if s.ExternalProperties == nil {
 		s.ExternalProperties = &v1beta1.ServiceBindingPropertiesState{UserInfo: b.Spec.UserInfo}
 	}
-	replaces := ap.isReplacement()
+	replaces := ap.phase.isReplacement()
 	if replaces {
 		validity.Retire(b, s, s.PredecessorID, now)
-		s.PredecessorID, s.Rotates = "", false
+		s.PredecessorID = ""
 	}
 	if of != nil && (replaces || validity.HasExpiry(of)) { // otherwise the end is unchanged, or not known
 		validity.RecordExpiry(s, of, now)
 	}
-	ap.setPhase(Idle)
+	ap.phase = Phase{}
 	s.SecretName, s.SecretVersion, s.UnbindStatus = catalog.SecretName(b), version, v1beta1.UnbindRequired
 	s.ObservedGeneration, s.ReconciledGeneration, s.Attempts = b.Generation, b.Generation, nil
 	ap.SetConditions(injectedConditions(ap.b))
-	return ap.status
+	return ap.encoded()
 }
 
 // ApplySecretRefused returns the status if the credentials could not be put into the Secret. occupied: the Secret belongs to another.
@@ -145,5 +146,5 @@ func ApplySecretRefused(b *v1beta1.ServiceBinding, status v1beta1.ServiceBinding
 	}
 	ap.SetConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonErrorInjectingBindResult, Stalled: true,
 		Message: "The credentials cannot be put into the Secret: " + why})
-	return ap.status
+	return ap.encoded()
 }

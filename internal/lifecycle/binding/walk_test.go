@@ -274,7 +274,7 @@ func (w *bindingWalk) restore() {
 	}
 	w.restored, w.removed = true, map[string]bool{}
 	w.unsure = w.hasUnknownOutcome()
-	w.lastCalls = append(w.lastCalls, fmt.Sprintf("restored(%d)", PhaseOf(&w.b.Status)))
+	w.lastCalls = append(w.lastCalls, fmt.Sprintf("restored(%v)", PhaseOf(&w.b.Status)))
 }
 
 func (w *bindingWalk) forget() {
@@ -284,8 +284,8 @@ func (w *bindingWalk) forget() {
 
 // hasUnknownOutcome is that of instanceWalk. What was accepted may have failed: then it is asked for again.
 func (w *bindingWalk) hasUnknownOutcome() bool {
-	s := &w.b.Status
-	return PhaseOf(s) == Binding || PhaseOf(s).isRemoval() || s.Attempts != nil && s.Attempts.Unknown > 0
+	s, phase := &w.b.Status, PhaseOf(&w.b.Status)
+	return phase.creates() && !phase.Accepted || phase.isRemoval() || s.Attempts != nil && s.Attempts.Unknown > 0
 }
 
 // write is the API server taking a Secret.
@@ -385,19 +385,19 @@ func (w *bindingWalk) reconcile() {
 // checkPhase: a phase stands for all fields that it is recorded in.
 func (w *bindingWalk) checkPhase(s *v1beta1.ServiceBindingStatus) {
 	again := *s
-	setPhase(&again, PhaseOf(s))
-	type fields struct { // that setPhase writes
+	PhaseOf(s).encode(&again)
+	type fields struct { // that encode writes
 		operation v1beta1.ServiceBindingOperation
-		flags     [2]bool
+		flags     [3]bool
 		last      *string
 		start     *metav1.Time
 		props     *v1beta1.ServiceBindingPropertiesState
 	}
 	of := func(s v1beta1.ServiceBindingStatus) fields {
-		return fields{s.CurrentOperation, [2]bool{s.AsyncOpInProgress, s.OrphanMitigationInProgress}, s.LastOperation, s.OperationStartTime, s.InProgressProperties}
+		return fields{s.CurrentOperation, [3]bool{s.AsyncOpInProgress, s.OrphanMitigationInProgress, s.Rotates}, s.LastOperation, s.OperationStartTime, s.InProgressProperties}
 	}
 	if of(again) != of(*s) {
-		w.failf("of phase %d: %+v, recorded again: %+v", PhaseOf(s), s, again)
+		w.failf("of phase %v: %+v, recorded again: %+v", PhaseOf(s), s, again)
 	}
 }
 
