@@ -186,7 +186,7 @@ var lostHere bool
 			scenario: "instance", fault: "stale@PATCH:serviceinstances/db#1<PATCH:serviceinstances/db/status#2", oracle: "recorded",
 			others: []string{"crash-after@PATCH:serviceinstances/db#1", "crash-after@PUT:service_instances#1+crash-before@1", "late@serviceinstances",
 				"500@PUT:service_instances#1", "deposed@PATCH:serviceinstances/db/status#1"}},
-		{name: "own-writes-unseen", edits: []mistake{{"internal/operator/manager.go", `			EnableReadYourWritesConsistency: new(true),`, `			EnableReadYourWritesConsistency: new(false),`}},
+		{name: "own-writes-unseen", edits: []mistake{{"internal/patch/patch.go", `	return staleOr(c.Status().Patch(ctx, obj, patch))`, `	return staleOr(c.Status().Patch(ctx, obj, patch, client.DisableReadYourWritesConsistency))`}},
 			scenario: "instance-async", fault: "late@serviceinstances", oracle: "protocol"},
 	}
 }
