@@ -162,7 +162,7 @@ func readObject(raw []byte) (values, error) {
 	var read values
 	err := json.Unmarshal(raw, &read)
 	if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
-		return nil, fmt.Errorf("%s: it is no JSON from byte %d on", want, syntax.Offset)
+		return nil, fmt.Errorf("%s: it is not valid JSON from byte %d on", want, syntax.Offset)
 	}
 	if err != nil {
 		return nil, errors.New(want)

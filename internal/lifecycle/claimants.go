@@ -83,7 +83,7 @@ func NewClaimant(kind string, other, self metav1.Object, owns, asked bool) Claim
 
 // InUse is the blocker of a creation under the id that c claims.
 func (c *Claimant) InUse(id string) *Blocker {
-	why := "has claimed it before"
+	why := "has claimed the id before"
 	if c.Owns {
 		why = "owns it"
 	}

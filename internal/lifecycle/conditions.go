@@ -155,7 +155,7 @@ func Mitigated(made, refused string, a *v1beta1.Attempts) ConditionSet {
 		set.Message = said + set.Message
 		return set.WithStalled(refused)
 	case IsSlow(a):
-		set.Message = fmt.Sprintf("%sIt was cleaned up %d times, and nothing is left at the broker; it is %s anew at %s, or as soon as the broker has %s another", said, a.Removals, made, FormatTime(a.NextTime.Time), made)
+		set.Message = fmt.Sprintf("%sWhat it left at the broker was removed %d times, and nothing is left there; it is %s again at %s, or as soon as the broker has %s another", said, a.Removals, made, FormatTime(a.NextTime.Time), made)
 		return set.WithStalled(v1beta1.ReasonErrorReconciliationRetryTimeout)
 	}
 	set.Message += ", and it is " + made + " anew at " + FormatTime(a.NextTime.Time)

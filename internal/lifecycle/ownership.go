@@ -100,7 +100,7 @@ func bothWays(kind string, o metav1.Object) string {
 
 // Conflict is the message about an object whose generated id the broker has for something else; what says what that is.
 func Conflict(kind string, o metav1.Object, id, what string) string {
-	return fmt.Sprintf("the broker has under the id %q %s. It is neither changed nor removed, since it may be in use: a backup of this object that was restored does not show what was created later. To go on without it, delete this object and create it again: %s", id, what, bothWays(kind, o))
+	return fmt.Sprintf("under the id %q the broker has %s. It is neither changed nor removed, since it may be in use: a backup of this object that was restored does not show what was created later. To go on without it, delete this object and create it again: %s", id, what, bothWays(kind, o))
 }
 
 // ConflictHeld is the blocker of the deletion of such an object.

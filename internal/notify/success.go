@@ -129,7 +129,7 @@ func (h *HTTP) BadAnswer(resp *outbound.Response) *result.Error {
 		e.Class, e.Reason = result.Configuration, result.ReasonRejected
 		e.Message += ", but the answer says that it failed"
 	default:
-		e.Message += ", but the answer is not what this receiver's API promises"
+		e.Message += ", but the answer is not in the form that this receiver's API documents"
 	}
 	switch {
 	case IsPage(resp):

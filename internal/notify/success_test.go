@@ -59,7 +59,7 @@ func TestConfirmationOf(t *testing.T) {
 // F-B1: a person sees what was answered, without credentials.
 func TestBadAnswer(t *testing.T) {
 	h := NewHTTP(nil, "canary-secret")
-	const promised = "HTTP 200 OK, but the answer is not what this receiver's API promises: "
+	const promised = "HTTP 200 OK, but the answer is not in the form that this receiver's API documents: "
 	for _, c := range []struct {
 		body  string
 		class result.Class

@@ -71,7 +71,7 @@ var _ = Describe("Admission", func() {
 		Expect(unstructured.SetNestedField(copied.Object, id+"-2", "spec", "externalID")).To(Succeed())
 		Expect(alice.Create(ctx, copied, client.DryRunAll)).To(Succeed())
 		Expect(madeID(copied)).To(BeEmpty())
-		Expect(alice.receivedWarnings()).To(ContainSubstring("left alone when this object is deleted"))
+		Expect(alice.receivedWarnings()).To(ContainSubstring("left in place when this object is deleted"))
 	},
 		Entry(nil, "ServiceInstance", instanceManifest),
 		Entry(nil, "ServiceBinding", bindingManifest),

@@ -694,7 +694,7 @@ var _ = Describe("The Secret of a binding", func() {
 		s.Inject(osbtest.Fault{On: osb.Bind, Acts: true, Times: 4, Answer: osbtest.Error(500, "", "not now")})
 		s.Inject(osbtest.Fault{On: osb.Unbind, ID: b.Spec.ExternalID, Answer: osbtest.Error(500, "", "must not happen")})
 		requestRebind(ctx, b, "1")
-		Eventually(bindingStatus(ctx, b)).WithTimeout(time.Minute).Should(SatisfyAll(HaveField("Rebind", "1"), HaveField("PredecessorID", ""), HaveField("ExternalID", ""), haveReadyMessage("were to be replaced, and were not")))
+		Eventually(bindingStatus(ctx, b)).WithTimeout(time.Minute).Should(SatisfyAll(HaveField("Rebind", "1"), HaveField("PredecessorID", ""), HaveField("ExternalID", ""), haveReadyMessage("replacing them failed")))
 		Expect(bindingStatus(ctx, b)()).To(haveCondition("Ready", "True", "InjectedBindResult"))
 		Expect(readSecretKeys(ctx, b)()).To(HaveKeyWithValue("password", password))
 		Expect(s.Holds().Bindings).To(SatisfyAll(HaveLen(1), HaveKey(b.Spec.ExternalID)))

@@ -81,12 +81,12 @@ func TestBindingsAreChecked(t *testing.T) {
 			error: []string{`spec.instanceRef.name: Invalid value: "going"`, "must not be a ServiceInstance that is being deleted"}},
 		{name: "no instance", edit: func(b *v1beta1.ServiceBinding) { b.Spec.InstanceRef.Name = "none" }, warn: []string{`there is no ServiceInstance "none"`}},
 		{name: "a plan without bindings", edit: func(b *v1beta1.ServiceBinding) { b.Spec.InstanceRef.Name = "unbindable" }, warn: []string{"has no bindings"}},
-		{name: "parameters that are none", edit: func(b *v1beta1.ServiceBinding) { b.Spec.Parameters = raw(`[1]`) }, warn: []string{"spec.parameters: is no object"}},
+		{name: "parameters that are none", edit: func(b *v1beta1.ServiceBinding) { b.Spec.Parameters = raw(`[1]`) }, warn: []string{"spec.parameters: is not an object"}},
 		{name: "parameters", edit: func(b *v1beta1.ServiceBinding) { b.Spec.Parameters = raw(`{"role":"writer"}`) }, error: []string{"spec.parameters.role"}},
-		{name: "another's Secret", edit: func(b *v1beta1.ServiceBinding) { b.Spec.SecretName = "theirs" }, warn: []string{`Secret "theirs" is there already`}},
-		{name: "another's Secret of the binding's name", edit: func(b *v1beta1.ServiceBinding) { b.Name = "theirs" }, warn: []string{`Secret "theirs" is there already`}},
+		{name: "another's Secret", edit: func(b *v1beta1.ServiceBinding) { b.Spec.SecretName = "theirs" }, warn: []string{`Secret "theirs" already exists`}},
+		{name: "another's Secret of the binding's name", edit: func(b *v1beta1.ServiceBinding) { b.Name = "theirs" }, warn: []string{`Secret "theirs" already exists`}},
 		{name: "another's id", edit: func(b *v1beta1.ServiceBinding) { b.Spec.ExternalID = "taken" }, error: []string{`spec.externalID: Invalid value: "taken"`, `is the id of "other"`}},
-		{name: "an id that was brought", edit: func(b *v1beta1.ServiceBinding) { b.Spec.ExternalID = "brought" }, warn: []string{"left alone when this object is deleted"}},
+		{name: "an id that was brought", edit: func(b *v1beta1.ServiceBinding) { b.Spec.ExternalID = "brought" }, warn: []string{"left in place when this object is deleted"}},
 		{name: "parameters from a Secret of another", edit: func(b *v1beta1.ServiceBinding) {
 			b.Spec.ParametersFrom = []v1beta1.ParametersFromSource{{SecretKeyRef: &v1beta1.SecretKeyReference{Name: "theirs", Key: "k"}}}
 		}, asked: []string{"ns/theirs"}, error: []string{"spec.parametersFrom[0].secretKeyRef.name: Forbidden"}},
@@ -192,7 +192,7 @@ func TestAChangeInVainIsSaid(t *testing.T) {
 		}},
 		"an annotation": {edit: func(b *v1beta1.ServiceBinding) { b.Annotations[v1beta1.RebindAnnotation] = "now" }},
 		"parameters": {edit: func(b *v1beta1.ServiceBinding) { b.Spec.Parameters = raw(`{"role":"writer"}`) },
-			warn: []string{"spec.parameters: not changed", "delete it and make a new one", "bellhop.gophernetes.io/rebind"}},
+			warn: []string{"spec.parameters: not changed", "delete it and create another one", "bellhop.gophernetes.io/rebind"}},
 		"no parameters any more": {edit: func(b *v1beta1.ServiceBinding) { b.Spec.Parameters = nil }, warn: []string{"spec.parameters: not changed"}},
 		"all": {edit: func(b *v1beta1.ServiceBinding) {
 			b.Spec.InstanceRef.Name, b.Spec.SecretName, b.Spec.ExternalID, b.Spec.Parameters = "other", "other", "other", nil

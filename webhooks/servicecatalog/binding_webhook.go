@@ -96,8 +96,8 @@ func (h bindingHook) Handle(ctx context.Context, request ctrladmission.Request) 
 		return ctrladmission.Errored(http.StatusBadRequest, err)
 	}
 	if fields := putBack(old, asked); len(fields) > 0 {
-		response.Warnings = append(response.Warnings, fmt.Sprintf("%s: not changed, since the spec of a ServiceBinding stays as it was made: "+
-			"delete it and make a new one; or, if all you want is new credentials, change its annotation %s", strings.Join(fields, ", "), v1beta1.RebindAnnotation))
+		response.Warnings = append(response.Warnings, fmt.Sprintf("%s: not changed, since the spec of a ServiceBinding is immutable: "+
+			"delete it and create another one; for new credentials alone, change its annotation %s", strings.Join(fields, ", "), v1beta1.RebindAnnotation))
 	}
 	return response
 }
@@ -187,7 +187,7 @@ func (v bindingValidator) checkInstance(ctx context.Context, f *findings, b *v1b
 		f.warn("%s: the plan of ServiceInstance %q has no bindings: the broker will not be asked for one", path, name)
 	}
 	if !isObject(b.Spec.Parameters) {
-		f.warn("%s: is no object: the broker will not be asked for a binding", parametersPath)
+		f.warn("%s: is not an object: the broker will not be asked for a binding", parametersPath)
 		return
 	}
 	checkParameters(ctx, f, o.plan.Common().ServiceBindingCreateParameterSchema, b.Spec.Parameters, b.Spec.ParametersFrom)
@@ -253,5 +253,5 @@ func (v bindingValidator) checkTarget(ctx context.Context, f *findings, b *v1bet
 	if name.Name == "" || !v.synced(ctx, apiserver.Metadata("Secret")) || v.index.Cache.Get(ctx, name, apiserver.Metadata("Secret")) != nil {
 		return
 	}
-	f.warn("spec.secretName: Secret %q is there already and is not this ServiceBinding's: it is left as it is, and the ServiceBinding waits until it is gone", name.Name)
+	f.warn("spec.secretName: Secret %q already exists and is not owned by this ServiceBinding: the ServiceBinding waits until it is deleted", name.Name)
 }

@@ -180,12 +180,12 @@ func TestIDs(t *testing.T) {
 	copied.Spec.ExternalID = "nobody's"
 	warnings, err := v.ValidateCreate(request(t, nil), copied)
 	says(t, "nobody's", text(err))
-	says(t, "nobody's", lines(warnings), `what the broker has as "nobody's" will be used, and left alone`,
+	says(t, "nobody's", lines(warnings), `what the broker has under the id "nobody's" will be used, and left in place`,
 		"spec.externalID is supplied without the annotation bellhop.gophernetes.io/deletion-policy") // F-S25
 	copied.Annotations = map[string]string{v1beta1.DeletionPolicyAnnotation: v1beta1.DeletionPolicyDelete}
 	warnings, err = v.ValidateCreate(request(t, nil), copied)
 	says(t, "nobody's, to be deleted", text(err))
-	says(t, "nobody's, to be deleted", lines(warnings), `what the broker has as "nobody's" will be used, and DELETED with this object, as its deletion policy is Delete, whoever made it`)
+	says(t, "nobody's, to be deleted", lines(warnings), `what the broker has under the id "nobody's" will be used, and DELETED with this object, as its deletion policy is Delete, whoever created it`)
 	warnings, err = instanceValidator{starting(t, live()), reviewer(t, new([]string))}.ValidateCreate(request(t, nil), copied)
 	says(t, "starting", text(err))
 	says(t, "starting", lines(warnings), "whether another object has it was not checked")
@@ -370,7 +370,7 @@ func TestPlanChanges(t *testing.T) {
 		warn  []string
 	}{
 		{name: "the class can", class: true},
-		{name: "the class cannot", error: []string{"spec.clusterServicePlanExternalName: Forbidden", `instances of plan "ext-plan" of "ext-class" cannot change their plan: make another ServiceInstance with the plan "ext-bigger"`}},
+		{name: "the class cannot", error: []string{"spec.clusterServicePlanExternalName: Forbidden", `instances of plan "ext-plan" of "ext-class" cannot change their plan: create another ServiceInstance with the plan "ext-bigger"`}},
 		{name: "the plan can", plan: new(true)},
 		{name: "the plan cannot", class: true, plan: new(false), error: []string{"cannot change their plan"}},
 		{name: "nothing was provisioned", edit: func(i *v1beta1.ServiceInstance) { i.Status.ProvisionStatus = "" }},
@@ -417,7 +417,7 @@ func TestPlanChanges(t *testing.T) {
 	i := old.DeepCopy()
 	i.Spec.ServicePlanExternalName = "other"
 	_, err := instanceValidator{knowing(t, class, plan), reviewer(t, new([]string))}.ValidateUpdate(request(t, old), old, i)
-	says(t, "namespaced", text(err), "spec.servicePlanExternalName: Forbidden", `instances of plan "p" of "c" cannot change their plan: make another ServiceInstance with the plan "other"`)
+	says(t, "namespaced", text(err), "spec.servicePlanExternalName: Forbidden", `instances of plan "p" of "c" cannot change their plan: create another ServiceInstance with the plan "other"`)
 }
 
 // TestParameters: they are checked against the schema of the next request, as far as they

@@ -188,7 +188,7 @@ func (v instanceValidator) checkPlanChange(ctx context.Context, f *findings, old
 	if o.plan != nil {
 		of = fmt.Sprintf("plan %q of %s", ref.NamedBy.OfPlan(o.plan), of)
 	}
-	f.refuse(field.Forbidden(ref.PlanPath(), fmt.Sprintf("instances of %s cannot change their plan: make another ServiceInstance with the plan %q", of, ref.Plan)))
+	f.refuse(field.Forbidden(ref.PlanPath(), fmt.Sprintf("instances of %s cannot change their plan: create another ServiceInstance with the plan %q", of, ref.Plan)))
 }
 
 // mayLeave reports whether instances of the plan can change to another plan.

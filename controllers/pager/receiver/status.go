@@ -93,7 +93,7 @@ func (e *evaluation) applyProof(target lifecycle.Target, seen endpoints.Observat
 	}
 	switch {
 	case known && proof.NotProbed:
-		e.setConditions(now, metav1.ConditionTrue, v1beta1.ReasonNotProbed, "The configuration is complete. This provider can be asked nothing without sending a message; the first delivery will prove it"+note, "")
+		e.setConditions(now, metav1.ConditionTrue, v1beta1.ReasonNotProbed, "The configuration is complete. This provider offers no check that sends no message; the first delivery will show whether it works"+note, "")
 	case known && proof.Failure == nil && proof.Refused != "":
 		e.setConditions(now, metav1.ConditionFalse, v1beta1.ReasonRecipientRefused,
 			"The receiver answers, and refuses some of its recipients, who get nothing; the others get every Alert. Correct the list, or what refuses them: "+proof.Refused, v1beta1.ConditionStalled)
@@ -117,7 +117,7 @@ func (e *evaluation) applyProof(target lifecycle.Target, seen endpoints.Observat
 		}
 		e.setConditions(now, metav1.ConditionFalse, proof.Failure.Reason, message, v1beta1.ConditionReconciling)
 	default:
-		e.setConditions(now, metav1.ConditionUnknown, v1beta1.ReasonProbing, "The receiver is being asked", v1beta1.ConditionReconciling)
+		e.setConditions(now, metav1.ConditionUnknown, v1beta1.ReasonProbing, "The receiver is being checked", v1beta1.ConditionReconciling)
 	}
 	if proof.IsFinal(target.Version) {
 		e.status.TestedWith = target.Version

@@ -127,7 +127,7 @@ func (r *Reconciler) decide(ctx context.Context, m Machine) (next Step, err erro
 func (r *Reconciler) readDefinition(ctx context.Context, m Machine) error {
 	definition, err := r.Definition.Read(ctx)
 	if err != nil {
-		return WithReason(r.kind.RemovalFailed(), errors.New("No request is sent to the broker before the CustomResourceDefinition was read: "+err.Error()))
+		return WithReason(r.kind.RemovalFailed(), errors.New("No request is sent to the broker before the CustomResourceDefinition has been read: "+err.Error()))
 	}
 	m.Inputs().Definition = definition
 	if m.Common().Record.Definition = definition; definition == lifecycle.DefinitionTerminating {

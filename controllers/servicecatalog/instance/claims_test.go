@@ -67,14 +67,14 @@ func TestClaimantsOfAnID(t *testing.T) {
 		"a made id":               {claims("other", 0, ours), "owns it", true},
 		"created for it":          {claims("other", -time.Hour, createdFor), "owns it", true},
 		"in the status only":      {claims("other", -time.Hour, moved, createdFor), "owns it", true},
-		"elsewhere":               {claims("other", time.Hour, elsewhere), "a ServiceInstance in another namespace has claimed it before", true},
-		"older":                   {claims("other", time.Hour), `ServiceInstance "other" has claimed it before`, true},
+		"elsewhere":               {claims("other", time.Hour, elsewhere), "a ServiceInstance in another namespace has claimed the id before", true},
+		"older":                   {claims("other", time.Hour), `ServiceInstance "other" has claimed the id before`, true},
 		"younger":                 {claims("other", -time.Hour), "", false},
 		"as old":                  {claims("other", 0), "", false},
 		"being deleted, owner":    {claims("other", 0, createdFor, leaving), "owns it", false},
 		"being deleted, older":    {claims("other", time.Hour, leaving), "", false},
 		"deleted and released":    {claims("other", time.Hour, createdFor, leaving, released), "", false},
-		"as old, and asked first": {claims("other", 0, func(si *v1beta1.ServiceInstance) { si.Status.CurrentOperation = v1beta1.OperationProvision }), "has claimed it before", false},
+		"as old, and asked first": {claims("other", 0, func(si *v1beta1.ServiceInstance) { si.Status.CurrentOperation = v1beta1.OperationProvision }), "has claimed the id before", false},
 	} {
 		t.Run("F-S4 "+name, func(t *testing.T) {
 			si := claims("db", 0)

@@ -105,7 +105,7 @@ func problem(p any) error {
 	if err, ok := p.(error); ok && errors.Is(err, errTooCostly) {
 		return errTooCostly
 	}
-	return errors.New("it cannot be worked with")
+	return errors.New("it cannot be used")
 }
 
 // broken says what is wrong with a schema.
@@ -204,7 +204,7 @@ func patterns(w *work) jsonschema.RegexpEngine {
 		total += len(program.Inst)
 		w.spend(len(program.Inst) / 16)
 		if total > maxProgram {
-			return nil, errors.New("it and the others are too complicated")
+			return nil, errors.New("the patterns of the schema together are too complex")
 		}
 		compiled, err := regexp.Compile(expression)
 		if err != nil {

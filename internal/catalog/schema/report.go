@@ -144,7 +144,7 @@ func must(e jsonschema.ErrorKind) string {
 	case *kind.MultipleOf:
 		return "must be a multiple of " + number(k.Want)
 	default:
-		return "must be as the schema says"
+		return "must match the schema"
 	}
 }
 

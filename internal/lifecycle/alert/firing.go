@@ -45,7 +45,7 @@ func (d *DeliveryPlan) planFiring(a *v1beta1.Alert, p Target, in Inputs) {
 	case isRestored(a) && d.Row.LastAttemptedHash == "":
 		d.waitFor(Problem{
 			Reason:  v1beta1.ReasonRestored,
-			Message: "restored from a backup, so it may be old news; to send it, remove the label " + restoreLabel,
+			Message: "restored from a backup, so it may be out of date; to send it, remove the label " + restoreLabel,
 		})
 	case p.Problem != nil:
 		d.waitFor(*p.Problem)

@@ -135,7 +135,7 @@ func withLostAnswer(row v1beta1.Delivery) v1beta1.Delivery {
 	if row.Reason != v1beta1.ReasonSending {
 		return row
 	}
-	row.Reason, row.Message = v1beta1.ReasonOutcomeUnknown, "an answer is not on record"
+	row.Reason, row.Message = v1beta1.ReasonOutcomeUnknown, "the answer to the last attempt is not recorded"
 	if row.State == v1beta1.DeliveryUnknown {
 		row.Message += notRepeatedHint
 	}

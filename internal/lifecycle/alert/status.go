@@ -136,7 +136,7 @@ func outcomeOf(a *v1beta1.Alert, plan Plan, in Inputs, status v1beta1.AlertStatu
 	})
 	switch {
 	case a.Spec.State == v1beta1.AlertResolved:
-		return metav1.ConditionTrue, v1beta1.ReasonResolved, "Every receiver that was paged knows that it is over"
+		return metav1.ConditionTrue, v1beta1.ReasonResolved, "Every receiver that was notified has received the resolve"
 	case isExpired || !plan.hasReceivers() && expired(a, in):
 		return metav1.ConditionFalse, v1beta1.ReasonExpired, fmt.Sprintf("Sent to %s receivers before it expired at %s", status.Receivers, Stamp(expiry(a)))
 	case !plan.hasReceivers():
@@ -192,6 +192,6 @@ func describe(a *v1beta1.Alert, open []DeliveryPlan, in Inputs) string {
 	if unlimited {
 		limit = "and for as long as a receiver is suspended"
 	}
-	return fmt.Sprintf("Being deleted since %s, %s, while receivers are told that it is over: %s. To release it now, set the annotation %s: %s",
+	return fmt.Sprintf("Being deleted since %s, %s, while the resolve is being sent: %s. To release it now, set the annotation %s: %s",
 		Stamp(a.DeletionTimestamp.Time), limit, message, deletionPolicyAnnotation, retain)
 }

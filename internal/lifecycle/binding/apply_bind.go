@@ -229,7 +229,7 @@ func (ap *application) revert(message string) {
 	case a.Stopped:
 		ap.SetConditions(deliveredConditions(ap.b, s))
 	case isDelivered(s):
-		ap.SetConditions(stillInjectedConditions("they were to be replaced, and were not: " + message))
+		ap.SetConditions(stillInjectedConditions("replacing them failed: " + message))
 	default:
 		ap.SetConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBindCallFailed, Message: message})
 	}

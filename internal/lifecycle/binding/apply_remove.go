@@ -69,7 +69,7 @@ func (ap *application) WithRemovalText(set lifecycle.ConditionSet) lifecycle.Con
 		set = lifecycle.Mitigating(set.Reason, lifecycle.MitigationPrefix+": "+lifecycle.Uncapitalize(set.Message), s.Attempts, nil)
 		set.Ready = ready
 	case ap.phase.isUnbinding():
-		set.Message = "The former credentials are being removed at the broker: " + lifecycle.Uncapitalize(set.Message)
+		set.Message = "The binding of the former credentials is being removed: " + lifecycle.Uncapitalize(set.Message)
 	}
 	return set
 }
@@ -86,7 +86,7 @@ func (ap *application) RecordRemoved() {
 	case ap.phase.isReplacement():
 		ap.Attempts().Removals++
 		s.LastRemovedID = ap.call.ID
-		ap.revert("what was made for that could not be used, and is removed again")
+		ap.revert("the new binding could not be used, and was removed")
 	default:
 		ap.recordMitigated()
 	}

@@ -58,7 +58,7 @@ func (d *decision) bind() {
 		return
 	case conflict && !isHeld || unwanted || a != nil && a.Unknown > lifecycle.MaxRepeatsOf(a):
 		if d.owns() && !IsBound(&d.Status) && !d.isRetained() {
-			d.setConditions(mitigatingConditions("it is not known what came of a request", a))
+			d.setConditions(mitigatingConditions("the outcome of a request is unknown", a))
 			d.startMitigation()
 			return
 		}

@@ -74,7 +74,7 @@ func deliveredConditions(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingSta
 	case a == nil || !a.Stopped:
 		return injectedConditions(b)
 	case isDelivered(s):
-		return stillInjectedConditions("they were to be replaced, and were not: " + a.LastError + howToReplace)
+		return stillInjectedConditions("replacing them failed: " + a.LastError + howToReplace)
 	default:
 		return lifecycle.Terminal(v1beta1.ReasonBindCallFailed, v1beta1.ReasonServiceBindingReturnedFailure, "The credentials are not in the Secret, and were not replaced: "+a.LastError+howToReplace)
 	}

@@ -133,7 +133,7 @@ func (d *decision) unbind(id string) {
 	}
 	switch why := d.brokerUnavailable(); {
 	case d.target() == nil:
-		d.blockRemoval(lifecycle.MissingReference(d.b, v1beta1.ReasonReferencesNonexistentInstance, fmt.Sprintf("ServiceInstance %q does not exist, and it is not on record where the binding is", d.b.Spec.InstanceRef.Name)))
+		d.blockRemoval(lifecycle.MissingReference(d.b, v1beta1.ReasonReferencesNonexistentInstance, fmt.Sprintf("ServiceInstance %q does not exist, and the status does not say at which broker the binding is", d.b.Spec.InstanceRef.Name)))
 	case why != nil:
 		d.blockRemoval(why)
 	case removing && !d.isOverdue():
@@ -153,7 +153,7 @@ func (d *decision) poll() {
 	call := d.newRequest(lifecycle.Poll)
 	switch why := d.brokerUnavailable(); {
 	case d.target() == nil:
-		d.setBlocked(lifecycle.MissingReference(d.b, v1beta1.ReasonReferencesNonexistentInstance, "it is not on record where the binding is being made"))
+		d.setBlocked(lifecycle.MissingReference(d.b, v1beta1.ReasonReferencesNonexistentInstance, "the status does not say at which broker the binding is being created"))
 	case why != nil:
 		d.setBlocked(why)
 	default:

@@ -216,7 +216,7 @@ func (r RelistResult) summary() string {
 		said = append(said, fmt.Sprintf("The broker offered %s before and offers nothing now. They are marked as removed, and kept in case they come back", lifecycle.Count(r.RetainedClasses, "class", "classes")))
 	}
 	if len(r.Missing) > 0 {
-		said = append(said, fmt.Sprintf("Not as the catalog has it: %s", fewOf(r.Missing)))
+		said = append(said, fmt.Sprintf("Differs from the catalog: %s", fewOf(r.Missing)))
 	}
 	if len(r.Remarks) > 0 {
 		said = append(said, fewOf(r.Remarks))

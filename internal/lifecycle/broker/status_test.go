@@ -81,7 +81,7 @@ func TestWhatAVisitLeavesOnRecord(t *testing.T) {
 				return s.Attempts == 1 && s.NextAttemptTime == nil && s.LastConditionState == "Failed" && s.Conditions[3].Message == s.Conditions[2].Message
 			}},
 		"partly": {nil, with(read, func(v *RelistResult) { v.Missing = []string{"a is bad", "b is bad"} }), "True PartlySynced",
-			"The catalog was read: 2 classes with 5 plans. Not as the catalog has it: a is bad; b is bad", func(s v1beta1.ServiceBrokerStatus) bool {
+			"The catalog was read: 2 classes with 5 plans. Differs from the catalog: a is bad; b is bad", func(s v1beta1.ServiceBrokerStatus) bool {
 				return s.CatalogETag == "new" && s.Attempts == 0 && s.NextAttemptTime == nil // the broker will have to change it
 			}},
 		"partly, for now": {nil, with(read, func(v *RelistResult) { v.Missing, v.Retry = []string{"a is bad"}, true }), "True PartlySynced", "(attempt 1 failed, the next is at",

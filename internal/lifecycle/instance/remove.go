@@ -82,7 +82,7 @@ func (d *decision) startMitigation() {
 	d.phase, d.WriteAhead = Mitigating, true
 	a := d.currentAttempts()
 	a.Count, a.Misconfigured = 0, 0
-	why := lifecycle.MitigationPrefix + ": it is not known what came of earlier requests. Then it is provisioned anew"
+	why := lifecycle.MitigationPrefix + ": the outcome of earlier requests is unknown. Then it is provisioned again"
 	d.setConditions(lifecycle.Mitigating(v1beta1.ReasonStartingInstanceOrphanMitigation, lifecycle.MitigationPrefix, a, &lifecycle.Cause{Reason: v1beta1.ReasonStartingInstanceOrphanMitigation, Message: why}))
 	d.deprovision()
 }
@@ -151,7 +151,7 @@ func (d *decision) newRemovalRequest() (*Request, *lifecycle.Blocker) {
 	if d.in.Offering.Missing != nil {
 		return nil, d.in.Offering.Missing
 	}
-	return nil, lifecycle.BlockedBy(v1beta1.ReasonReferencesNonexistentServicePlan, "it is not on record which plan the instance has")
+	return nil, lifecycle.BlockedBy(v1beta1.ReasonReferencesNonexistentServicePlan, "the status does not say which plan the instance has")
 }
 
 // CandidatePlan returns which of the recorded plans the next request names: a broker may refuse a request that names another plan than
@@ -179,7 +179,7 @@ func (d *decision) poll() {
 	case missing != nil:
 		d.setBlocked(missing)
 	case d.in.Offering.Broker == nil:
-		d.setBlocked(lifecycle.MissingReference(d.si, v1beta1.ReasonReferencesNonexistentBroker, lifecycle.BrokerMissing(d.Status.Broker, "how far the operation is")))
+		d.setBlocked(lifecycle.MissingReference(d.si, v1beta1.ReasonReferencesNonexistentBroker, lifecycle.BrokerMissing(d.Status.Broker, "about the operation in progress")))
 	case d.in.BrokerBlocker != nil:
 		d.setBlocked(d.in.BrokerBlocker)
 	default:

@@ -305,11 +305,11 @@ func TestFailures(t *testing.T) {
 		},
 		{
 			"an invalid id", result.Fired, notifytest.Status(200, `{"id":"../x"}`),
-			result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
+			result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not in the form that this receiver's API documents"},
 		},
 		{
 			"an edit that names another message", result.Updated, notifytest.Status(200, `{"id":"78"}`),
-			result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
+			result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not in the form that this receiver's API documents"},
 		},
 		{
 			"editing fails", result.Resolved, notifytest.Status(500, ""),

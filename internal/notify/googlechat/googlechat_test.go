@@ -184,7 +184,7 @@ func TestSend(t *testing.T) {
 }
 
 func TestFailures(t *testing.T) {
-	badAnswer := result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"}
+	badAnswer := result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not in the form that this receiver's API documents"}
 	for _, c := range []struct {
 		why    string
 		answer http.HandlerFunc

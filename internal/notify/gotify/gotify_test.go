@@ -173,7 +173,7 @@ func TestResponseIsReadable(t *testing.T) {
 }
 
 func TestFailures(t *testing.T) {
-	const bad = "HTTP 200 OK, but the answer is not what this receiver's API promises"
+	const bad = "HTTP 200 OK, but the answer is not in the form that this receiver's API documents"
 	for _, c := range []struct {
 		why    string
 		answer http.HandlerFunc

@@ -260,7 +260,7 @@ func TestFailures(t *testing.T) {
 		},
 		{
 			"an invalid id", result.Fired, notifytest.Status(200, `{"event_id":"$../x?"}`),
-			result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
+			result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not in the form that this receiver's API documents"},
 		},
 		{
 			"the lookup fails, and nothing was sent", result.Updated, notifytest.Status(502, ""),
@@ -293,11 +293,11 @@ func TestProbeFails(t *testing.T) {
 		},
 		{
 			"not a homeserver", notifytest.Status(200, "<html>"), nil,
-			result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
+			result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not in the form that this receiver's API documents"},
 		},
 		{
 			"an invalid user id", notifytest.Status(200, `{"user_id":"../../x"}`), nil,
-			result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
+			result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not in the form that this receiver's API documents"},
 		},
 		{
 			"never a member", notifytest.Status(200, me), notifytest.Status(403, refusal("M_FORBIDDEN", "")),
@@ -309,7 +309,7 @@ func TestProbeFails(t *testing.T) {
 		},
 		{
 			"no membership", notifytest.Status(200, me), notifytest.Status(200, `{}`),
-			result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
+			result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not in the form that this receiver's API documents"},
 		},
 	} {
 		t.Run(c.why, func(t *testing.T) {

@@ -229,7 +229,7 @@ func TestWebhookSends(t *testing.T) {
 }
 
 func TestFailures(t *testing.T) {
-	const unlikely = "the answer is not what this receiver's API promises"
+	const unlikely = "the answer is not in the form that this receiver's API documents"
 	for _, c := range []struct {
 		why    string
 		event  result.Event
@@ -310,7 +310,7 @@ func TestWebhookFailures(t *testing.T) {
 		},
 		{
 			"a login page", notifytest.Status(200, "<!DOCTYPE html>"),
-			result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
+			result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not in the form that this receiver's API documents"},
 		},
 	} {
 		server := notifytest.NewServer(t)

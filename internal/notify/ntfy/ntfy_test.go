@@ -239,7 +239,7 @@ func TestFailures(t *testing.T) {
 		},
 		{
 			"an invalid id", true, notifytest.Status(200, `{"id":"a/b"}`),
-			result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
+			result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not in the form that this receiver's API documents"},
 		},
 	} {
 		t.Run(c.why, func(t *testing.T) {

@@ -181,7 +181,7 @@ func TestLostAnswer(t *testing.T) {
 
 func TestFailures(t *testing.T) {
 	const header = "HTTP 400 Bad Request"
-	badAnswer := result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: "HTTP 202 Accepted, but the answer is not what this receiver's API promises"}
+	badAnswer := result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: "HTTP 202 Accepted, but the answer is not in the form that this receiver's API documents"}
 	for _, c := range []struct {
 		why    string
 		answer http.HandlerFunc

@@ -213,7 +213,7 @@ func TestFailures(t *testing.T) {
 		},
 		{
 			"an invalid id", result.Fired, notifytest.Status(200, `{"iden":"../x"}`),
-			result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
+			result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not in the form that this receiver's API documents"},
 		},
 		{
 			"F-P1: a 404 of a proxy is not about the push", result.Resolved, notifytest.Status(404, "<html>"),

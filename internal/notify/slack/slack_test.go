@@ -324,19 +324,19 @@ func TestBotFailures(t *testing.T) {
 		},
 		{
 			"an invalid id", result.Fired, notifytest.Status(200, `{"ok":true,"channel":"../x","ts":"1.2"}`),
-			result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
+			result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not in the form that this receiver's API documents"},
 		},
 		{
 			"an id that is the token", result.Fired, notifytest.Status(200, `{"ok":true,"channel":"`+token+`","ts":"1.2"}`),
-			result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
+			result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not in the form that this receiver's API documents"},
 		},
 		{
 			"an edit without the message's id", result.Resolved, notifytest.Status(200, `{"ok":true}`),
-			result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
+			result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not in the form that this receiver's API documents"},
 		},
 		{
 			"an unknown success status", result.Fired, notifytest.Status(202, posted),
-			result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: "HTTP 202 Accepted, but the answer is not what this receiver's API promises"},
+			result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: "HTTP 202 Accepted, but the answer is not in the form that this receiver's API documents"},
 		},
 	} {
 		t.Run(c.why, func(t *testing.T) {
@@ -379,7 +379,7 @@ func TestWebhookFailures(t *testing.T) {
 		},
 		{
 			"a login page", true, notifytest.Status(200, "<!DOCTYPE html>"),
-			result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not what this receiver's API promises"},
+			result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: "HTTP 200 OK, but the answer is not in the form that this receiver's API documents"},
 		},
 	} {
 		t.Run(c.why, func(t *testing.T) {

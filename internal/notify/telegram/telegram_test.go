@@ -55,7 +55,7 @@ const (
 	noPreviews     = `{"is_disabled":true}`
 	fullText       = "[Critical] Hi 🎉\n\nHello KubeCon 👋"
 	editedNote     = "edited, of which Telegram notifies nobody"
-	notPromised    = ", but the answer is not what this receiver's API promises"
+	notPromised    = ", but the answer is not in the form that this receiver's API documents"
 	earlierMessage = chatID + "/7"
 )
 

@@ -168,9 +168,9 @@ var lostHere bool
 `, `	lostHere = true
 	d.rest(v1beta1.DeliveryUnknown, v1beta1.ReasonOutcomeUnknown)
 	d.phase, d.reason = phaseBlocked, v1beta1.ReasonOutcomeUnknown
-`}, {alertRules + "outcome.go", `	row.Reason, row.Message = v1beta1.ReasonOutcomeUnknown, "an answer is not on record"
+`}, {alertRules + "outcome.go", `	row.Reason, row.Message = v1beta1.ReasonOutcomeUnknown, "the answer to the last attempt is not recorded"
 `, `	lostHere = true
-	row.Reason, row.Message = v1beta1.ReasonOutcomeUnknown, "an answer is not on record"
+	row.Reason, row.Message = v1beta1.ReasonOutcomeUnknown, "the answer to the last attempt is not recorded"
 `}}, scenario: "once", fault: "crash-after@POST:receiver:hook#1+crash-after@PATCH:alerts/disk/status#1", oracle: "once",
 			others: []string{"crash-after@POST:receiver:hook#1", "stale@PATCH:alerts/disk/status#1<PATCH:alerts/disk/status#1", "late@alerts", "lost@POST:receiver:hook#1", "deposed@PATCH:alerts/disk/status#2"}},
 		{name: "any-of-the-name", edits: []mistake{{services + "engine/pending.go", `	if e == nil || e.uid != o.GetUID() {`, `	if e == nil {`}},

@@ -58,7 +58,7 @@ is given: then they are deleted, which tells the receivers, too.`,
 	}
 	r.selection.AddFlags(cmd)
 	cmd.Flags().BoolVar(&r.deletes, "delete", false, "Delete the Alerts, which resolves them")
-	r.wait.AddFlags(cmd, "every receiver that was paged knows that it is over", defaultTimeout)
+	r.wait.AddFlags(cmd, "every receiver that was notified has received the resolve", defaultTimeout)
 	r.write.AddFlags(cmd)
 	return cmd
 }
