@@ -97,7 +97,7 @@ func deletionWarnings(receiver string, waiting, holding int) (warnings ctrladmis
 // holds reports whether a receiver has, or may have, a message of an Alert and was not told that it is over.
 func holds(a *v1beta1.Alert, kind v1beta1.ReceiverKind, name string) bool {
 	return slices.ContainsFunc(a.Status.Deliveries, func(row v1beta1.Delivery) bool {
-		return row.Kind == kind && row.Name == name && (lifecycle.IsNotified(row) || row.OutcomeUnknown)
+		return row.Kind == kind && row.Name == name && lifecycle.HoldingOf(row) != lifecycle.HoldsNothing
 	})
 }
 

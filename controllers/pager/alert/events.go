@@ -46,7 +46,7 @@ func (r *Reconciler) emitEvents(before *v1beta1.Alert, after v1beta1.AlertStatus
 			r.event(before, corev1.EventTypeWarning, v1beta1.ReasonFailed, "Send", "Not sent to %s: %s", name, row.Message)
 		case known(row) == v1beta1.DeliveryUnknown:
 			r.event(before, corev1.EventTypeWarning, v1beta1.ReasonOutcomeUnknown, "Send", "Outcome unknown for %s: %s", name, row.Message)
-		case row.State == v1beta1.DeliveryExpired && lifecycle.IsNotified(row):
+		case row.State == v1beta1.DeliveryExpired && lifecycle.HoldingOf(row) == lifecycle.Holds:
 			r.event(before, corev1.EventTypeWarning, v1beta1.ReasonExpired, "Send", "The change is not sent to %s, as the Alert has expired", name)
 		case row.State == v1beta1.DeliveryExpired:
 			r.event(before, corev1.EventTypeWarning, v1beta1.ReasonExpired, "Send", "Expired before %s confirmed it", name)
@@ -83,7 +83,7 @@ func (r *Reconciler) emitRelease(alert *v1beta1.Alert, plan lifecycle.Plan, in l
 		case t.Row.State == v1beta1.DeliveryResolved && t.Row.Sequence > before.Sequence:
 			r.metrics.CountDelivery(in.Targets[lifecycle.RefOf(t.Row)].Spec, t.Row.State)
 			r.event(alert, corev1.EventTypeNormal, v1beta1.ReasonResolved, "Resolve", "Resolve sent to %s", name)
-		case lifecycle.IsNotified(t.Row) || t.Row.OutcomeUnknown:
+		case lifecycle.HoldingOf(t.Row) != lifecycle.HoldsNothing:
 			r.metrics.CountAbandoned()
 			r.event(alert, corev1.EventTypeWarning, "Abandoned", "Release", "Released, but %s did not receive the resolve", name)
 		}

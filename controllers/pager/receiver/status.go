@@ -193,7 +193,7 @@ func summary(conditions []metav1.Condition) []string {
 func hasOpen(a *v1beta1.Alert, ref v1beta1.ReceiverRef) bool {
 	row := lifecycle.DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name})
 	if lifecycle.IsOver(a) {
-		return lifecycle.IsNotified(row) && row.State != v1beta1.DeliveryUnknown
+		return lifecycle.HoldingOf(row) == lifecycle.Holds && row.State != v1beta1.DeliveryUnknown
 	}
 	named := row.ByDefault || slices.Contains(a.Spec.ReceiverRefs, ref)
 	return named && slices.Contains([]v1beta1.DeliveryState{"", v1beta1.DeliveryPending, v1beta1.DeliveryFailed}, row.State)

@@ -102,8 +102,9 @@ func (d *DeliveryPlan) request(p Target, hash string, event result.Event, reason
 		WriteAhead: isAtMostOnce(p), AtMostOnce: isAtMostOnce(p), ByDefault: d.Row.ByDefault}
 	// A refusal says nothing of an earlier attempt that may have arrived. A resolve may have arrived where it was sent, and is sent where a
 	// message may have arrived: until the next confirmation neither is certain.
-	d.Send.OutcomeUnknown = d.Row.OutcomeUnknown || !IsNotified(d.Row) && (d.mayHold(in) || event == result.Resolved) ||
-		event == result.Fired && IsNotified(d.Row) && isResolved(d.Row.LastAttemptedHash)
+	holding := d.holding(in)
+	d.Send.OutcomeUnknown = d.Row.OutcomeUnknown || holding == MayHold || event == result.Resolved && holding == HoldsNothing ||
+		event == result.Fired && holding == Holds && isResolved(d.Row.LastAttemptedHash)
 	if event == result.Resolved {
 		d.Send.FilteredHash = d.Row.FilteredHash
 	}

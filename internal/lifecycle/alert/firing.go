@@ -39,7 +39,7 @@ func (d *DeliveryPlan) planFiring(a *v1beta1.Alert, p Target, in Inputs) {
 		d.planFiltered(p, in)
 		return
 	case expired(a, in):
-		d.Row.OutcomeUnknown = d.Row.OutcomeUnknown || d.mayHold(in) && !IsNotified(d.Row)
+		d.Row.OutcomeUnknown = d.holding(in) == MayHold || d.Row.OutcomeUnknown
 		d.rest(v1beta1.DeliveryExpired, v1beta1.ReasonExpired)
 		return
 	case isRestored(a) && d.Row.LastAttemptedHash == "":
@@ -63,7 +63,7 @@ func (d *DeliveryPlan) planFiring(a *v1beta1.Alert, p Target, in Inputs) {
 
 // isFiltered reports whether the receiver's minSeverity filters the content. An edited minSeverity applies to the next content.
 func (d *DeliveryPlan) isFiltered(a *v1beta1.Alert, page string, p Target, in Inputs) bool {
-	held := d.mayHold(in)
+	held := d.holding(in) != HoldsNothing
 	switch {
 	case d.Row.FilteredHash == page:
 		return true
@@ -78,7 +78,7 @@ func (d *DeliveryPlan) planFiltered(p Target, in Inputs) {
 	switch {
 	case confirmed(d.Row, ResolvedHash()):
 		d.rest(v1beta1.DeliveryResolved, v1beta1.ReasonBelowMinSeverity)
-	case d.mayHold(in):
+	case d.holding(in) != HoldsNothing:
 		d.planOver(p, in)
 		if d.Send != nil {
 			d.Send.BelowMinimum = p.Spec.MinSeverity
@@ -90,7 +90,7 @@ func (d *DeliveryPlan) planFiltered(p Target, in Inputs) {
 
 // firingEvent is what the content is to a receiver: a rise of severity is a new message, which notifies, as is what follows a resolve.
 func (d *DeliveryPlan) firingEvent(a *v1beta1.Alert) result.Event {
-	if IsNotified(d.Row) && !isResolved(d.Row.LastAttemptedHash) && !d.rises(a) {
+	if HoldingOf(d.Row) == Holds && !isResolved(d.Row.LastAttemptedHash) && !d.rises(a) {
 		return result.Updated
 	}
 	return result.Fired
@@ -103,7 +103,7 @@ func (d *DeliveryPlan) rises(a *v1beta1.Alert) bool {
 // reopens reports whether an open incident has to be resolved so that the rise of severity opens another one. A refused resolve is not
 // waited for.
 func (d *DeliveryPlan) reopens(a *v1beta1.Alert, page string, p Target) bool {
-	opened := IsNotified(d.Row) || d.Row.OutcomeUnknown && d.Row.LastAttemptedHash != page
+	opened := HoldingOf(d.Row) == Holds || d.Row.OutcomeUnknown && d.Row.LastAttemptedHash != page
 	refused := isResolved(d.Row.LastAttemptedHash) && d.Row.State == v1beta1.DeliveryFailed
 	return p.RaisesByReopening && opened && d.rises(a) && !refused
 }

@@ -90,7 +90,7 @@ func applyMisconfigured(row v1beta1.Delivery, o Outcome) v1beta1.Delivery {
 
 // stateOfOpen is the state of a row that is tried again: a resolve that fails does not undo that the message was sent.
 func stateOfOpen(row v1beta1.Delivery, event result.Event) v1beta1.DeliveryState {
-	if event == result.Resolved && IsNotified(row) {
+	if event == result.Resolved && HoldingOf(row) == Holds {
 		return v1beta1.DeliverySent
 	}
 	return v1beta1.DeliveryPending
@@ -101,7 +101,7 @@ const notRepeatedHint = "; it may have arrived, and deliveryPolicy AtMostOnce do
 
 // beginAttempt returns the row with an attempt of a request, which began at a time of the API server.
 func beginAttempt(row v1beta1.Delivery, s Request, began time.Time) v1beta1.Delivery {
-	if s.Event == result.Fired && IsNotified(row) && isResolved(row.LastAttemptedHash) {
+	if s.Event == result.Fired && HoldingOf(row) == Holds && isResolved(row.LastAttemptedHash) {
 		row.ContentHash, row.Severity = "", "" // it fires again after a resolve that may have arrived
 	}
 	row.LastAttemptedHash, row.Sequence, row.Attempts, row.ByDefault = s.Hash, s.Sequence, s.Attempt, s.ByDefault

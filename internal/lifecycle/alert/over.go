@@ -26,7 +26,7 @@ import (
 // planResolved sends that the alert is over to a receiver that may hold a message.
 func (d *DeliveryPlan) planResolved(a *v1beta1.Alert, p Target, in Inputs) {
 	unrecorded := d.Wanted && isUnrecorded(a) && isEdited(a)
-	if !d.mayHold(in) && !unrecorded {
+	if d.holding(in) == HoldsNothing && !unrecorded {
 		d.rest(v1beta1.DeliveryResolved, "")
 		return
 	}
@@ -67,7 +67,7 @@ func (d *DeliveryPlan) planDeleted(a *v1beta1.Alert, p Target, in Inputs) {
 	switch {
 	case isOutcomeUnknown(d.Row, ResolvedHash(), p):
 		d.rest(v1beta1.DeliveryUnknown, v1beta1.ReasonOutcomeUnknown)
-	case d.mayHold(in) && p.Spec != nil && inTime:
+	case d.holding(in) != HoldsNothing && p.Spec != nil && inTime:
 		if d.Row.State == v1beta1.DeliveryFailed && isResolved(d.Row.LastAttemptedHash) && d.Row.LastAttemptTime.Before(a.DeletionTimestamp) {
 			d.Row.State = v1beta1.DeliverySent // the deletion is tried again
 		}
@@ -89,7 +89,7 @@ func (in Inputs) deletionLimit(a *v1beta1.Alert, row v1beta1.Delivery, p Target)
 	began, timeout := latest(a.DeletionTimestamp.Time, in.LeaderSince), p.ResolveTimeout()
 	d := DeliveryPlan{Row: row}
 	switch {
-	case !d.mayHold(in):
+	case d.holding(in) == HoldsNothing:
 		return began.Add(max(timeout, graceAfterCreation))
 	case timeout == 0:
 		return a.DeletionTimestamp.Time
@@ -124,7 +124,7 @@ func (d *DeliveryPlan) IsBlockedByMissingTarget(a *v1beta1.Alert, p Target, in I
 	if there.Spec == nil {
 		there.Spec = &v1beta1.CommonReceiverSpec{}
 	}
-	return d.mayHold(in) && p.Spec == nil || d.Wanted && d.eligibleForLastAttempt(a, there, in)
+	return d.holding(in) != HoldsNothing && p.Spec == nil || d.Wanted && d.eligibleForLastAttempt(a, there, in)
 }
 
 // IsBlockedByMissingDefault reports the same of a default receiver.

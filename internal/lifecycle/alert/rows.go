@@ -78,23 +78,39 @@ func confirmed(row v1beta1.Delivery, hash string) bool {
 	return row.ContentHash == hash && row.LastAttemptedHash == hash && row.LastAttemptedReceiver == ""
 }
 
-// IsNotified reports whether the receiver confirmed a message, and not yet that the alert is over.
-func IsNotified(row v1beta1.Delivery) bool {
-	return row.ContentHash != "" && !isResolved(row.ContentHash)
+// Holding is whether a receiver holds a message of an Alert, so that it has to hear that the Alert is over.
+type Holding int
+
+const (
+	// HoldsNothing: it has not got one, or has confirmed that the Alert is over.
+	HoldsNothing Holding = iota
+	// MayHold: it may have got one.
+	MayHold
+	// Holds: it has confirmed one, and not yet that the Alert is over.
+	Holds
+)
+
+// HoldingOf returns what a row says of its receiver.
+func HoldingOf(row v1beta1.Delivery) Holding {
+	switch {
+	case row.ContentHash != "" && !isResolved(row.ContentHash):
+		return Holds
+	case row.OutcomeUnknown:
+		return MayHold
+	}
+	return HoldsNothing
 }
 
-// mayHold reports whether the receiver may hold a message of the Alert, so that it has to hear that it is over.
-func (d *DeliveryPlan) mayHold(in Inputs) bool {
-	row := d.Row
-	switch {
-	case IsNotified(row), row.OutcomeUnknown:
-		return true
-	case row.LastAttemptedHash == "", isResolved(row.ContentHash) && isResolved(row.LastAttemptedHash):
-		return false
-	}
-	// A repeat of a pending row is not recorded before it is sent: that the last attempt failed is certain only where this process made it.
+// holding returns the same with what is not in the row: a repeat of a pending row is not recorded before it is sent, so that only the process
+// that made the last attempt knows that it failed.
+func (d *DeliveryPlan) holding(in Inputs) Holding {
+	row, recorded := d.Row, HoldingOf(d.Row)
 	_, own := in.Failed[RefOf(row)]
-	return row.State == v1beta1.DeliveryPending && !own
+	isOver := isResolved(row.ContentHash) && isResolved(row.LastAttemptedHash)
+	if recorded == HoldsNothing && row.LastAttemptedHash != "" && !isOver && row.State == v1beta1.DeliveryPending && !own {
+		return MayHold
+	}
+	return recorded
 }
 
 // heldSeverity is the severity of the content that the receiver confirmed. Rows of earlier releases do not have it; Info where it is not

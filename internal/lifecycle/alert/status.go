@@ -82,7 +82,7 @@ func isReached(a *v1beta1.Alert, row v1beta1.Delivery) bool {
 	case v1beta1.DeliveryFiltered, v1beta1.DeliveryResolved:
 		return row.SentTime != nil
 	case v1beta1.DeliveryExpired:
-		return IsNotified(row)
+		return HoldingOf(row) == Holds
 	default:
 		return IsOver(a) && row.SentTime != nil
 	}

@@ -347,7 +347,7 @@ func (w *walk) checkStatus(a *v1beta1.Alert) {
 		}
 	}
 	expired := len(w.Refs) == 0 || slices.ContainsFunc(a.Status.Deliveries, func(row v1beta1.Delivery) bool {
-		return slices.Contains(w.Refs, RefOf(row)) && row.State == v1beta1.DeliveryExpired && !IsNotified(row)
+		return slices.Contains(w.Refs, RefOf(row)) && row.State == v1beta1.DeliveryExpired && HoldingOf(row) != Holds
 	})
 	if ready := meta.IsStatusConditionTrue(a.Status.Conditions, v1beta1.ConditionReady); firing && ready != (a.Status.FinishedTime != nil && !expired) {
 		w.failf("Ready is %v", ready)
