@@ -153,7 +153,7 @@ var _ = Describe("The documentation", func() {
 			})
 		default:
 			It("has only code blocks of known languages: "+b.where, func() {
-				Expect(b.infoString).To(BeElementOf("sh", "http", "python", "go"), "YAML blocks are applied, see docs/contributing/development.md")
+				Expect(b.infoString).To(BeElementOf("sh", "http", "python", "go", "text"), "YAML blocks are applied, see docs/contributing/development.md")
 			})
 		}
 	}
