@@ -23,13 +23,14 @@ import (
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
 	"github.com/gophernetes/bellhop/internal/lifecycle/validity"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 // Answer is the broker's answer to a request about a binding.
 type Answer = operation.Answer
 
 var names = operation.Names{Resource: "servicebinding", Noun: "binding", Create: "Bind", Remove: "Unbind",
-	CreateFailed: v1beta1.ReasonBindCallFailed, RemoveFailed: v1beta1.ReasonUnbindCallFailed}
+	CreateFailed: v1beta1.ReasonBindCallFailed, RemoveFailed: v1beta1.ReasonUnbindCallFailed, WhileRemovalWaits: v1beta1.ConditionUnknown}
 
 // application is the application of an answer to a status.
 type application struct {
@@ -57,7 +58,9 @@ func Apply(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus, call 
 	case lifecycle.Fetch:
 		ap.applyFetch()
 	case lifecycle.Unbind:
-		ap.ApplyRemoval()
+		if a.Class != osbresult.NeedsAsync { // then it is repeated at once, with accepts_incomplete
+			ap.ApplyRemoval()
+		}
 	case lifecycle.Poll:
 		ap.ApplyPoll()
 	default:

@@ -35,13 +35,15 @@ func (ap *application) RecordRemovalAccepted() {
 }
 
 // MarkForRepetition records that the broker does not work on the removal any more.
-func (ap *application) MarkForRepetition() { ap.phase.Accepted = false }
+func (ap *application) MarkForRepetition() {
+	ap.phase.Accepted = false
+	if ap.IsDeleting() && ap.status.UnbindStatus == v1beta1.UnbindFailed { // of the original service-catalog
+		ap.status.UnbindStatus = v1beta1.UnbindRequired
+	}
+}
 
 // BeginRemoval records the beginning of an unbinding.
 func (ap *application) BeginRemoval() {
-	if ap.status.UnbindStatus == v1beta1.UnbindFailed { // of the original service-catalog
-		ap.status.UnbindStatus = v1beta1.UnbindRequired
-	}
 	s := &ap.status
 	if ap.phase.isUnbinding() && s.OperationStartTime != nil {
 		return

@@ -219,7 +219,7 @@ func (d *decision) hasNothingAtBroker() bool {
 	case v1beta1.UnbindNotRequired, v1beta1.UnbindSucceeded:
 		return s.PredecessorID == "" && len(s.Predecessors) == 0
 	case "":
-		return d.phase.Task == Idle && !IsBound(s)
+		return !d.phase.HasOperation() && !IsBound(s)
 	default:
 		return false
 	}

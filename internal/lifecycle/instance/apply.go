@@ -29,7 +29,7 @@ import (
 type Answer = operation.Answer
 
 var names = operation.Names{Resource: "serviceinstance", Noun: "instance", Create: "Provision", Remove: "Deprovision",
-	CreateFailed: v1beta1.ReasonProvisionCallFailed, RemoveFailed: v1beta1.ReasonDeprovisionCallFailed}
+	CreateFailed: v1beta1.ReasonProvisionCallFailed, RemoveFailed: v1beta1.ReasonDeprovisionCallFailed, WhileRemovalWaits: v1beta1.ConditionFalse}
 
 // application is the application of an answer to a status.
 type application struct {

@@ -144,6 +144,7 @@ func TestDeprovisionAnswers(t *testing.T) {
 		"404":              {said(osbresult.Misconfigured, 404), "DeprovisionCallFailed", "deprovision id small-id"},
 		"409":              {said(osbresult.Conflict, 409), "DeprovisionCallFailed", "deprovision id small-id"},
 		"ConcurrencyError": {said(osbresult.Concurrency, 422), "DeprovisionCallFailed", "deprovision id small-id"},
+		"AsyncRequired":    {said(osbresult.NeedsAsync, 422), "DeprovisionCallFailed", "deprovision id small-id"},
 		"500":              {said(osbresult.Unknown, 500), "DeprovisionCallFailed", "deprovision id small-id"},
 		"timeout":          {Answer{Outcome: osbresult.Outcome{Class: osbresult.Unknown, Sent: true}}, "DeprovisionCallFailed", "deprovision id small-id"},
 	} {
@@ -158,6 +159,20 @@ func TestDeprovisionAnswers(t *testing.T) {
 				t.Errorf("then: %s, want %s", got, test.next)
 			}
 		})
+	}
+}
+
+// TestADeprovisioningThatWaitsForAnotherOperation is not taken for one that has failed.
+func TestADeprovisioningThatWaitsForAnotherOperation(t *testing.T) {
+	for class, want := range map[osbresult.Class]v1beta1.ConditionStatus{osbresult.Concurrency: v1beta1.ConditionFalse, osbresult.NeedsAsync: v1beta1.ConditionUnknown} {
+		f := newFixture(ready, deleted, lives)
+		f.after(Decide(f.si, f.in).Request, said(class, 422))
+		if got := lifecycle.FindCondition(f.si.Status.Conditions, v1beta1.ConditionReady).Status; got != want {
+			t.Errorf("after %s Ready is %s, want %s", class, got, want)
+		}
+		if next := Decide(f.si, f.in); next.Request != nil || next.RequeueAt.IsZero() {
+			t.Errorf("after %s the request is repeated at once: %s", class, next.say())
+		}
 	}
 }
 

@@ -29,6 +29,8 @@ type Names struct {
 	Create, Remove string
 	// CreateFailed and RemoveFailed are the reasons where the broker has not carried them out.
 	CreateFailed, RemoveFailed string
+	// WhileRemovalWaits is the status of Ready while the broker carries out another operation before a removal.
+	WhileRemovalWaits v1beta1.ConditionStatus
 }
 
 // Kind is what differs between the kinds of objects where an answer is applied.

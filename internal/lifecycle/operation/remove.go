@@ -30,10 +30,9 @@ func (ap *Application) ApplyRemoval() {
 		ap.Kind.RecordRemoved()
 	case osbresult.Accepted:
 		ap.Kind.RecordRemovalAccepted()
-	case osbresult.NeedsAsync: // repeated at once, with accepts_incomplete
 	case osbresult.Concurrency: // the operation in progress goes on, and may change the plan
 		ap.scheduleRemoval(message)
-		ap.setRemovalFailed(message)
+		ap.Kind.SetConditions(ap.removalFailed(ap.Names.WhileRemovalWaits, message))
 	default:
 		ap.RecordRemovalFailure(message)
 	}
@@ -49,7 +48,7 @@ func (ap *Application) RecordRemovalFailure(message string) {
 	if ap.IsDeleting() {
 		ap.Kind.BeginRemoval()
 	}
-	ap.setRemovalFailed(message)
+	ap.Kind.SetConditions(ap.WithStalled(ap.removalFailed(v1beta1.ConditionUnknown, message)))
 }
 
 func (ap *Application) scheduleRemoval(message string) {
@@ -57,7 +56,7 @@ func (ap *Application) scheduleRemoval(message string) {
 	ap.ScheduleRetry(message)
 }
 
-func (ap *Application) setRemovalFailed(message string) {
-	set := lifecycle.ConditionSet{Ready: v1beta1.ConditionUnknown, Reason: ap.Names.RemoveFailed, Message: ap.WithNextAttempt(message)}
-	ap.Kind.SetConditions(ap.WithStalled(ap.Kind.WithRemovalText(set)))
+// removalFailed returns the conditions of a removal that is repeated.
+func (ap *Application) removalFailed(ready v1beta1.ConditionStatus, message string) lifecycle.ConditionSet {
+	return ap.Kind.WithRemovalText(lifecycle.ConditionSet{Ready: ready, Reason: ap.Names.RemoveFailed, Message: ap.WithNextAttempt(message)})
 }
