@@ -242,7 +242,7 @@ func TestBrokenSchemas(t *testing.T) {
 		{"a long chain", `{` + draft4 + `"definitions":{` + repeat(200, `"d%d":{"$ref":"#/definitions/d%d"}`) + `,"d200":{}},"$ref":"#/definitions/d0"}`, `{}`, "more than 128 schemas to the same value"},
 		{"a pattern of JavaScript's", `{` + draft4 + `"properties":{"a":{"pattern":"^(?!x)"}}}`, `{}`, "at /properties/a/pattern it must have the format regex: error parsing regexp"},
 		{"a name of JavaScript's", `{` + draft4 + `"patternProperties":{"^(?!x)":{}}}`, `{}`, "error parsing regexp"},
-		{"a pattern that takes too much, by its size or by the clock", `{` + draft4 + `"properties":{` + repeat(60, `"p%d":{"pattern":"^((a{1,30}){1,30}%d)$"}`) + `}}`, `{}`, "too "},
+		{"a pattern that takes too much", `{` + draft4 + `"properties":{` + repeat(60, `"p%d":{"pattern":"^((a{1,30}){1,30}%d)$"}`) + `}}`, `{}`, "patterns of the schema together are too complex"},
 		{"a pattern that is too long", `{` + draft4 + `"properties":{"a":{"pattern":"` + strings.Repeat("a", 2000) + `"}}}`, `{}`, "longer than 1024 bytes"},
 		{"a number without end", `{` + draft4 + `"properties":{"a":{"maximum":1e999999999}}}`, `{}`, "numbers that have more than 64 digits"},
 		{"what depends on who asks", `{` + draft2020 + `"$dynamicAnchor":"n","properties":{"a":{"$dynamicRef":"#n"}}}`, `{}`, "which are not followed"},
