@@ -253,5 +253,5 @@ func (v bindingValidator) checkTarget(ctx context.Context, f *findings, b *v1bet
 	if name.Name == "" || !v.synced(ctx, apiserver.Metadata("Secret")) || v.index.Cache.Get(ctx, name, apiserver.Metadata("Secret")) != nil {
 		return
 	}
-	f.warn("spec.secretName: Secret %q already exists and is not owned by this ServiceBinding: the ServiceBinding waits until it is deleted", name.Name)
+	f.warn("spec.secretName: Secret %q already exists and is not owned by this ServiceBinding: it is left as it is, and the ServiceBinding waits until it is deleted", name.Name)
 }
