@@ -184,7 +184,7 @@ func (r *variantRunner) try(ctx context.Context, v variant) (variantResult, erro
 			return result, err
 		case i == len(all)-1:
 			result.evaluate(run)
-		case len(run.Problems) > 0 && (!v.byChance || t.fault != "none"):
+		case len(run.Problems) > 0:
 			result.failures = append(result.failures, fmt.Sprintf("%s reveals it, too: %s", t.fault, run.Problems[0]))
 		}
 	}

@@ -186,7 +186,12 @@ var lostHere bool
 			scenario: "instance", fault: "stale@PATCH:serviceinstances/db#1<PATCH:serviceinstances/db/status#2", oracle: "recorded",
 			others: []string{"crash-after@PATCH:serviceinstances/db#1", "crash-after@PUT:service_instances#1+crash-before@1", "late@serviceinstances",
 				"500@PUT:service_instances#1", "deposed@PATCH:serviceinstances/db/status#1"}},
-		{name: "own-writes-unseen", edits: []mistake{{"internal/patch/patch.go", `	return staleOr(c.Status().Patch(ctx, obj, patch))`, `	return staleOr(c.Status().Patch(ctx, obj, patch, client.DisableReadYourWritesConsistency))`}},
-			scenario: "instance-async", fault: "late@serviceinstances", oracle: "protocol", byChance: true},
+		{name: "own-writes-unseen", edits: []mistake{{"internal/patch/patch.go", `	return staleOr(c.Status().Patch(ctx, obj, patch))`, `	err = c.Status().Patch(ctx, obj, patch, client.DisableReadYourWritesConsistency)
+	time.Sleep(300 * time.Millisecond)
+	return staleOr(err)`}, {"internal/patch/patch.go", `	"slices"
+`, `	"slices"
+	"time"
+`}},
+			scenario: "instance-async", fault: "late@serviceinstances", oracle: "protocol"},
 	}
 }

@@ -35,8 +35,6 @@ type variant struct {
 	scenario, fault, oracle string
 	// others are faults of other classes, which do not reveal the mistake.
 	others []string
-	// byChance: without the fault the mistake may be revealed, too, where it has an effect in some orders of events only.
-	byChance bool
 }
 
 // mistake replaces a text that a source file has exactly once.
