@@ -50,6 +50,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &pagerv1beta1.CommonReceiverSpecApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("Delivery"):
 		return &pagerv1beta1.DeliveryApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("DeliveryAttempt"):
+		return &pagerv1beta1.DeliveryAttemptApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("DiscordProvider"):
 		return &pagerv1beta1.DiscordProviderApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("EmailHeader"):
@@ -58,6 +60,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &pagerv1beta1.EmailProviderApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("GotifyProvider"):
 		return &pagerv1beta1.GotifyProviderApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("HeldMessage"):
+		return &pagerv1beta1.HeldMessageApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("MatrixProvider"):
 		return &pagerv1beta1.MatrixProviderApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("MattermostProvider"):

@@ -29,9 +29,9 @@ func TestDeletionOfAReceiverWarnsOfWhatItHolds(t *testing.T) {
 		row  v1beta1.Delivery
 		want bool
 	}{
-		"sent":            {v1beta1.Delivery{State: v1beta1.DeliverySent, ContentHash: "1:a"}, true},
-		"may have it":     {v1beta1.Delivery{State: v1beta1.DeliveryPending, OutcomeUnknown: true}, true},
-		"resolved":        {v1beta1.Delivery{State: v1beta1.DeliveryResolved, ContentHash: "1:resolved"}, false},
+		"sent":            {v1beta1.Delivery{State: v1beta1.DeliverySent, HeldMessage: v1beta1.HeldMessage{ContentHash: "1:a"}}, true},
+		"may have it":     {v1beta1.Delivery{State: v1beta1.DeliveryPending, HeldMessage: v1beta1.HeldMessage{OutcomeUnknown: true}}, true},
+		"resolved":        {v1beta1.Delivery{State: v1beta1.DeliveryResolved, HeldMessage: v1beta1.HeldMessage{ContentHash: "1:resolved"}}, false},
 		"never attempted": {v1beta1.Delivery{State: v1beta1.DeliveryPending}, false},
 	} {
 		c.row.Kind, c.row.Name = v1beta1.KindReceiver, "team"

@@ -148,7 +148,8 @@ const (
 	DeliveryResolved DeliveryState = "Resolved"
 )
 
-// Delivery is the durable record of the messages to one receiver.
+// Delivery is the durable record of the messages to one receiver: its state, and why
+// it waits; the message that the receiver holds; the last attempt.
 type Delivery struct {
 	// kind of the receiver: Receiver or ClusterReceiver.
 	// +required
@@ -163,6 +164,38 @@ type Delivery struct {
 	// +required
 	State DeliveryState `json:"state,omitempty"`
 
+	// byDefault is true where the spec names no receiver and this one was the
+	// default at the first attempt; a later default does not replace it.
+	// +optional
+	ByDefault bool `json:"byDefault,omitempty"`
+
+	// reason of the state, such as Timeout, ServerError, RateLimited, Unauthorized,
+	// Rejected or SecretNotFound.
+	// +kubebuilder:validation:MaxLength=128
+	// +optional
+	Reason string `json:"reason,omitempty"`
+
+	// message explains the reason, with the receiver's text where it gave one.
+	// +kubebuilder:validation:MaxLength=1024
+	// +optional
+	Message string `json:"message,omitempty"`
+
+	// nextAttemptTime is when the next attempt is due, if nothing changes before.
+	// +optional
+	NextAttemptTime *metav1.Time `json:"nextAttemptTime,omitempty"`
+
+	// filteredHash is the hash of the content that was last filtered by the
+	// receiver's minSeverity; it stays filtered when the receiver is edited.
+	// +kubebuilder:validation:MaxLength=128
+	// +optional
+	FilteredHash string `json:"filteredHash,omitempty"`
+
+	HeldMessage     `json:",inline"`
+	DeliveryAttempt `json:",inline"`
+}
+
+// HeldMessage is the message that a receiver holds, as far as its answers say.
+type HeldMessage struct {
 	// contentHash is the hash of the content that the receiver confirmed last; empty:
 	// none.
 	// +kubebuilder:validation:MaxLength=128
@@ -175,17 +208,36 @@ type Delivery struct {
 	// +optional
 	Severity Severity `json:"severity,omitempty"`
 
+	// externalID is the provider's id of the message.
+	// +kubebuilder:validation:MaxLength=1024
+	// +optional
+	ExternalID string `json:"externalID,omitempty"`
+
+	// sentTime is when the receiver last confirmed a message.
+	// +optional
+	SentTime *metav1.Time `json:"sentTime,omitempty"`
+
+	// outcomeUnknown is true where an answer was lost since the last confirmation: the
+	// receiver may have more than it confirmed.
+	// +optional
+	OutcomeUnknown bool `json:"outcomeUnknown,omitempty"`
+}
+
+// DeliveryAttempt is the last attempt to send a message to a receiver.
+type DeliveryAttempt struct {
 	// lastAttemptedHash is the hash of the content of the last attempt, confirmed or
 	// not.
 	// +kubebuilder:validation:MaxLength=128
 	// +optional
 	LastAttemptedHash string `json:"lastAttemptedHash,omitempty"`
 
-	// filteredHash is the hash of the content that was last filtered by the
-	// receiver's minSeverity; it stays filtered when the receiver is edited.
-	// +kubebuilder:validation:MaxLength=128
+	// sequence counts the contents that were attempted so far, confirmed or not.
 	// +optional
-	FilteredHash string `json:"filteredHash,omitempty"`
+	Sequence int64 `json:"sequence,omitempty"`
+
+	// attempts counts the attempts to send the current content.
+	// +optional
+	Attempts int32 `json:"attempts,omitempty"`
 
 	// lastAttemptedReceiver identifies the receiver's provider and Secret of the last
 	// attempt, while that is not confirmed: a change of them causes a retry.
@@ -193,10 +245,13 @@ type Delivery struct {
 	// +optional
 	LastAttemptedReceiver string `json:"lastAttemptedReceiver,omitempty"`
 
-	// outcomeUnknown is true where an answer was lost since the last confirmation: the
-	// receiver may have more than it confirmed.
+	// firstAttemptTime is when the current content was first attempted.
 	// +optional
-	OutcomeUnknown bool `json:"outcomeUnknown,omitempty"`
+	FirstAttemptTime *metav1.Time `json:"firstAttemptTime,omitempty"`
+
+	// lastAttemptTime is when the last attempt ended.
+	// +optional
+	LastAttemptTime *metav1.Time `json:"lastAttemptTime,omitempty"`
 
 	// answerLost is true while the outcome of the last attempt is not known: with
 	// the deliveryPolicy AtMostOnce it is not repeated.
@@ -220,51 +275,6 @@ type Delivery struct {
 	// +kubebuilder:validation:MaxLength=256
 	// +optional
 	PartialDelivery string `json:"partialDelivery,omitempty"`
-
-	// byDefault is true where the spec names no receiver and this one was the
-	// default at the first attempt; a later default does not replace it.
-	// +optional
-	ByDefault bool `json:"byDefault,omitempty"`
-
-	// sequence counts the contents that were attempted so far, confirmed or not.
-	// +optional
-	Sequence int64 `json:"sequence,omitempty"`
-
-	// attempts counts the attempts to send the current content.
-	// +optional
-	Attempts int32 `json:"attempts,omitempty"`
-
-	// externalID is the provider's id of the message.
-	// +kubebuilder:validation:MaxLength=1024
-	// +optional
-	ExternalID string `json:"externalID,omitempty"`
-
-	// firstAttemptTime is when the current content was first attempted.
-	// +optional
-	FirstAttemptTime *metav1.Time `json:"firstAttemptTime,omitempty"`
-
-	// lastAttemptTime is when the last attempt ended.
-	// +optional
-	LastAttemptTime *metav1.Time `json:"lastAttemptTime,omitempty"`
-
-	// nextAttemptTime is when the next attempt is due, if nothing changes before.
-	// +optional
-	NextAttemptTime *metav1.Time `json:"nextAttemptTime,omitempty"`
-
-	// sentTime is when the receiver last confirmed a message.
-	// +optional
-	SentTime *metav1.Time `json:"sentTime,omitempty"`
-
-	// reason of the state, such as Timeout, ServerError, RateLimited, Unauthorized,
-	// Rejected or SecretNotFound.
-	// +kubebuilder:validation:MaxLength=128
-	// +optional
-	Reason string `json:"reason,omitempty"`
-
-	// message explains the reason, with the receiver's text where it gave one.
-	// +kubebuilder:validation:MaxLength=1024
-	// +optional
-	Message string `json:"message,omitempty"`
 }
 
 // AlertStatus is what the receivers confirmed.

@@ -56,8 +56,9 @@ func SentTo(ref v1beta1.ReceiverRef) func(*v1beta1.Alert) {
 	return func(a *v1beta1.Alert) {
 		hash := lifecycle.ContentHash(&a.Spec)
 		a.Status.Deliveries = append(a.Status.Deliveries, v1beta1.Delivery{
-			Kind: ref.Kind, Name: ref.Name, State: v1beta1.DeliverySent, ContentHash: hash, LastAttemptedHash: hash,
-			Sequence: 1, Attempts: 1, LastAttemptTime: lifecycle.Seconds(T0), SentTime: lifecycle.Seconds(T0),
+			Kind: ref.Kind, Name: ref.Name, State: v1beta1.DeliverySent,
+			HeldMessage:     v1beta1.HeldMessage{ContentHash: hash, SentTime: lifecycle.Seconds(T0)},
+			DeliveryAttempt: v1beta1.DeliveryAttempt{LastAttemptedHash: hash, Sequence: 1, Attempts: 1, LastAttemptTime: lifecycle.Seconds(T0)},
 		})
 	}
 }

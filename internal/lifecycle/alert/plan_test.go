@@ -77,16 +77,19 @@ func newAlert(edits ...func(*v1beta1.Alert)) *v1beta1.Alert {
 func holding(a *v1beta1.Alert, ref v1beta1.ReceiverRef) v1beta1.Delivery {
 	hash := ContentHash(&a.Spec)
 	return v1beta1.Delivery{
-		Kind: ref.Kind, Name: ref.Name, State: v1beta1.DeliverySent, ContentHash: hash, LastAttemptedHash: hash,
-		Sequence: 1, Attempts: 1, LastAttemptTime: Seconds(t0), SentTime: Seconds(t0),
+		Kind: ref.Kind, Name: ref.Name, State: v1beta1.DeliverySent,
+		HeldMessage:     v1beta1.HeldMessage{ContentHash: hash, SentTime: Seconds(t0)},
+		DeliveryAttempt: v1beta1.DeliveryAttempt{LastAttemptedHash: hash, Sequence: 1, Attempts: 1, LastAttemptTime: Seconds(t0)},
 	}
 }
 
 // failing is a row whose last attempt failed in a way that leads to the state.
 func failing(a *v1beta1.Alert, ref v1beta1.ReceiverRef, state v1beta1.DeliveryState, next time.Time) v1beta1.Delivery {
 	row := v1beta1.Delivery{
-		Kind: ref.Kind, Name: ref.Name, State: state, LastAttemptedHash: ContentHash(&a.Spec), LastAttemptedReceiver: "v1",
-		Sequence: 1, Attempts: 3, FirstAttemptTime: Seconds(t0), LastAttemptTime: Seconds(t0),
+		Kind: ref.Kind, Name: ref.Name, State: state,
+		DeliveryAttempt: v1beta1.DeliveryAttempt{
+			LastAttemptedHash: ContentHash(&a.Spec), LastAttemptedReceiver: "v1", Sequence: 1, Attempts: 3, FirstAttemptTime: Seconds(t0), LastAttemptTime: Seconds(t0),
+		},
 	}
 	if !next.IsZero() {
 		row.NextAttemptTime = Seconds(next)

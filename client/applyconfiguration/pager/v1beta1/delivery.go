@@ -26,7 +26,8 @@ import (
 // DeliveryApplyConfiguration represents a declarative configuration of the Delivery type for use
 // with apply.
 //
-// Delivery is the durable record of the messages to one receiver.
+// Delivery is the durable record of the messages to one receiver: its state, and why
+// it waits; the message that the receiver holds; the last attempt.
 type DeliveryApplyConfiguration struct {
 	// kind of the receiver: Receiver or ClusterReceiver.
 	Kind *pagerv1beta1.ReceiverKind `json:"kind,omitempty"`
@@ -34,60 +35,21 @@ type DeliveryApplyConfiguration struct {
 	Name *string `json:"name,omitempty"`
 	// state is Pending, Sent, Unknown, Filtered, Failed, Expired or Resolved.
 	State *pagerv1beta1.DeliveryState `json:"state,omitempty"`
-	// contentHash is the hash of the content that the receiver confirmed last; empty:
-	// none.
-	ContentHash *string `json:"contentHash,omitempty"`
-	// severity is that of the content that the receiver confirmed last, unless that was
-	// a resolve: a higher one is a new message, which notifies people.
-	Severity *pagerv1beta1.Severity `json:"severity,omitempty"`
-	// lastAttemptedHash is the hash of the content of the last attempt, confirmed or
-	// not.
-	LastAttemptedHash *string `json:"lastAttemptedHash,omitempty"`
-	// filteredHash is the hash of the content that was last filtered by the
-	// receiver's minSeverity; it stays filtered when the receiver is edited.
-	FilteredHash *string `json:"filteredHash,omitempty"`
-	// lastAttemptedReceiver identifies the receiver's provider and Secret of the last
-	// attempt, while that is not confirmed: a change of them causes a retry.
-	LastAttemptedReceiver *string `json:"lastAttemptedReceiver,omitempty"`
-	// outcomeUnknown is true where an answer was lost since the last confirmation: the
-	// receiver may have more than it confirmed.
-	OutcomeUnknown *bool `json:"outcomeUnknown,omitempty"`
-	// answerLost is true while the outcome of the last attempt is not known: with
-	// the deliveryPolicy AtMostOnce it is not repeated.
-	AnswerLost *bool `json:"answerLost,omitempty"`
-	// misconfiguredAnswers counts the answers in a row that look like a
-	// misconfiguration of the receiver, its Secret or a proxy: after three quick
-	// retries the next ones are minutes apart.
-	MisconfiguredAnswers *int32 `json:"misconfiguredAnswers,omitempty"`
-	// unconfirmedAnswers counts the answers to the current content whose status is a
-	// success and whose form the provider does not document: the receiver may have it.
-	// After three it is not repeated.
-	UnconfirmedAnswers *int32 `json:"unconfirmedAnswers,omitempty"`
-	// partialDelivery is for Bellhop: it says which of the receiver's recipients have
-	// the current content while others do not.
-	PartialDelivery *string `json:"partialDelivery,omitempty"`
 	// byDefault is true where the spec names no receiver and this one was the
 	// default at the first attempt; a later default does not replace it.
 	ByDefault *bool `json:"byDefault,omitempty"`
-	// sequence counts the contents that were attempted so far, confirmed or not.
-	Sequence *int64 `json:"sequence,omitempty"`
-	// attempts counts the attempts to send the current content.
-	Attempts *int32 `json:"attempts,omitempty"`
-	// externalID is the provider's id of the message.
-	ExternalID *string `json:"externalID,omitempty"`
-	// firstAttemptTime is when the current content was first attempted.
-	FirstAttemptTime *v1.Time `json:"firstAttemptTime,omitempty"`
-	// lastAttemptTime is when the last attempt ended.
-	LastAttemptTime *v1.Time `json:"lastAttemptTime,omitempty"`
-	// nextAttemptTime is when the next attempt is due, if nothing changes before.
-	NextAttemptTime *v1.Time `json:"nextAttemptTime,omitempty"`
-	// sentTime is when the receiver last confirmed a message.
-	SentTime *v1.Time `json:"sentTime,omitempty"`
 	// reason of the state, such as Timeout, ServerError, RateLimited, Unauthorized,
 	// Rejected or SecretNotFound.
 	Reason *string `json:"reason,omitempty"`
 	// message explains the reason, with the receiver's text where it gave one.
 	Message *string `json:"message,omitempty"`
+	// nextAttemptTime is when the next attempt is due, if nothing changes before.
+	NextAttemptTime *v1.Time `json:"nextAttemptTime,omitempty"`
+	// filteredHash is the hash of the content that was last filtered by the
+	// receiver's minSeverity; it stays filtered when the receiver is edited.
+	FilteredHash                      *string `json:"filteredHash,omitempty"`
+	HeldMessageApplyConfiguration     `json:""`
+	DeliveryAttemptApplyConfiguration `json:""`
 }
 
 // DeliveryApplyConfiguration constructs a declarative configuration of the Delivery type for use with
@@ -120,147 +82,11 @@ func (b *DeliveryApplyConfiguration) WithState(value pagerv1beta1.DeliveryState)
 	return b
 }
 
-// WithContentHash sets the ContentHash field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the ContentHash field is set to the value of the last call.
-func (b *DeliveryApplyConfiguration) WithContentHash(value string) *DeliveryApplyConfiguration {
-	b.ContentHash = &value
-	return b
-}
-
-// WithSeverity sets the Severity field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Severity field is set to the value of the last call.
-func (b *DeliveryApplyConfiguration) WithSeverity(value pagerv1beta1.Severity) *DeliveryApplyConfiguration {
-	b.Severity = &value
-	return b
-}
-
-// WithLastAttemptedHash sets the LastAttemptedHash field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the LastAttemptedHash field is set to the value of the last call.
-func (b *DeliveryApplyConfiguration) WithLastAttemptedHash(value string) *DeliveryApplyConfiguration {
-	b.LastAttemptedHash = &value
-	return b
-}
-
-// WithFilteredHash sets the FilteredHash field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the FilteredHash field is set to the value of the last call.
-func (b *DeliveryApplyConfiguration) WithFilteredHash(value string) *DeliveryApplyConfiguration {
-	b.FilteredHash = &value
-	return b
-}
-
-// WithLastAttemptedReceiver sets the LastAttemptedReceiver field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the LastAttemptedReceiver field is set to the value of the last call.
-func (b *DeliveryApplyConfiguration) WithLastAttemptedReceiver(value string) *DeliveryApplyConfiguration {
-	b.LastAttemptedReceiver = &value
-	return b
-}
-
-// WithOutcomeUnknown sets the OutcomeUnknown field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the OutcomeUnknown field is set to the value of the last call.
-func (b *DeliveryApplyConfiguration) WithOutcomeUnknown(value bool) *DeliveryApplyConfiguration {
-	b.OutcomeUnknown = &value
-	return b
-}
-
-// WithAnswerLost sets the AnswerLost field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the AnswerLost field is set to the value of the last call.
-func (b *DeliveryApplyConfiguration) WithAnswerLost(value bool) *DeliveryApplyConfiguration {
-	b.AnswerLost = &value
-	return b
-}
-
-// WithMisconfiguredAnswers sets the MisconfiguredAnswers field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the MisconfiguredAnswers field is set to the value of the last call.
-func (b *DeliveryApplyConfiguration) WithMisconfiguredAnswers(value int32) *DeliveryApplyConfiguration {
-	b.MisconfiguredAnswers = &value
-	return b
-}
-
-// WithUnconfirmedAnswers sets the UnconfirmedAnswers field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the UnconfirmedAnswers field is set to the value of the last call.
-func (b *DeliveryApplyConfiguration) WithUnconfirmedAnswers(value int32) *DeliveryApplyConfiguration {
-	b.UnconfirmedAnswers = &value
-	return b
-}
-
-// WithPartialDelivery sets the PartialDelivery field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the PartialDelivery field is set to the value of the last call.
-func (b *DeliveryApplyConfiguration) WithPartialDelivery(value string) *DeliveryApplyConfiguration {
-	b.PartialDelivery = &value
-	return b
-}
-
 // WithByDefault sets the ByDefault field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the ByDefault field is set to the value of the last call.
 func (b *DeliveryApplyConfiguration) WithByDefault(value bool) *DeliveryApplyConfiguration {
 	b.ByDefault = &value
-	return b
-}
-
-// WithSequence sets the Sequence field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Sequence field is set to the value of the last call.
-func (b *DeliveryApplyConfiguration) WithSequence(value int64) *DeliveryApplyConfiguration {
-	b.Sequence = &value
-	return b
-}
-
-// WithAttempts sets the Attempts field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Attempts field is set to the value of the last call.
-func (b *DeliveryApplyConfiguration) WithAttempts(value int32) *DeliveryApplyConfiguration {
-	b.Attempts = &value
-	return b
-}
-
-// WithExternalID sets the ExternalID field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the ExternalID field is set to the value of the last call.
-func (b *DeliveryApplyConfiguration) WithExternalID(value string) *DeliveryApplyConfiguration {
-	b.ExternalID = &value
-	return b
-}
-
-// WithFirstAttemptTime sets the FirstAttemptTime field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the FirstAttemptTime field is set to the value of the last call.
-func (b *DeliveryApplyConfiguration) WithFirstAttemptTime(value v1.Time) *DeliveryApplyConfiguration {
-	b.FirstAttemptTime = &value
-	return b
-}
-
-// WithLastAttemptTime sets the LastAttemptTime field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the LastAttemptTime field is set to the value of the last call.
-func (b *DeliveryApplyConfiguration) WithLastAttemptTime(value v1.Time) *DeliveryApplyConfiguration {
-	b.LastAttemptTime = &value
-	return b
-}
-
-// WithNextAttemptTime sets the NextAttemptTime field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the NextAttemptTime field is set to the value of the last call.
-func (b *DeliveryApplyConfiguration) WithNextAttemptTime(value v1.Time) *DeliveryApplyConfiguration {
-	b.NextAttemptTime = &value
-	return b
-}
-
-// WithSentTime sets the SentTime field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the SentTime field is set to the value of the last call.
-func (b *DeliveryApplyConfiguration) WithSentTime(value v1.Time) *DeliveryApplyConfiguration {
-	b.SentTime = &value
 	return b
 }
 
@@ -277,5 +103,141 @@ func (b *DeliveryApplyConfiguration) WithReason(value string) *DeliveryApplyConf
 // If called multiple times, the Message field is set to the value of the last call.
 func (b *DeliveryApplyConfiguration) WithMessage(value string) *DeliveryApplyConfiguration {
 	b.Message = &value
+	return b
+}
+
+// WithNextAttemptTime sets the NextAttemptTime field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the NextAttemptTime field is set to the value of the last call.
+func (b *DeliveryApplyConfiguration) WithNextAttemptTime(value v1.Time) *DeliveryApplyConfiguration {
+	b.NextAttemptTime = &value
+	return b
+}
+
+// WithFilteredHash sets the FilteredHash field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the FilteredHash field is set to the value of the last call.
+func (b *DeliveryApplyConfiguration) WithFilteredHash(value string) *DeliveryApplyConfiguration {
+	b.FilteredHash = &value
+	return b
+}
+
+// WithContentHash sets the ContentHash field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ContentHash field is set to the value of the last call.
+func (b *DeliveryApplyConfiguration) WithContentHash(value string) *DeliveryApplyConfiguration {
+	b.HeldMessageApplyConfiguration.ContentHash = &value
+	return b
+}
+
+// WithSeverity sets the Severity field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Severity field is set to the value of the last call.
+func (b *DeliveryApplyConfiguration) WithSeverity(value pagerv1beta1.Severity) *DeliveryApplyConfiguration {
+	b.HeldMessageApplyConfiguration.Severity = &value
+	return b
+}
+
+// WithExternalID sets the ExternalID field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ExternalID field is set to the value of the last call.
+func (b *DeliveryApplyConfiguration) WithExternalID(value string) *DeliveryApplyConfiguration {
+	b.HeldMessageApplyConfiguration.ExternalID = &value
+	return b
+}
+
+// WithSentTime sets the SentTime field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the SentTime field is set to the value of the last call.
+func (b *DeliveryApplyConfiguration) WithSentTime(value v1.Time) *DeliveryApplyConfiguration {
+	b.HeldMessageApplyConfiguration.SentTime = &value
+	return b
+}
+
+// WithOutcomeUnknown sets the OutcomeUnknown field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the OutcomeUnknown field is set to the value of the last call.
+func (b *DeliveryApplyConfiguration) WithOutcomeUnknown(value bool) *DeliveryApplyConfiguration {
+	b.HeldMessageApplyConfiguration.OutcomeUnknown = &value
+	return b
+}
+
+// WithLastAttemptedHash sets the LastAttemptedHash field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LastAttemptedHash field is set to the value of the last call.
+func (b *DeliveryApplyConfiguration) WithLastAttemptedHash(value string) *DeliveryApplyConfiguration {
+	b.DeliveryAttemptApplyConfiguration.LastAttemptedHash = &value
+	return b
+}
+
+// WithSequence sets the Sequence field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Sequence field is set to the value of the last call.
+func (b *DeliveryApplyConfiguration) WithSequence(value int64) *DeliveryApplyConfiguration {
+	b.DeliveryAttemptApplyConfiguration.Sequence = &value
+	return b
+}
+
+// WithAttempts sets the Attempts field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Attempts field is set to the value of the last call.
+func (b *DeliveryApplyConfiguration) WithAttempts(value int32) *DeliveryApplyConfiguration {
+	b.DeliveryAttemptApplyConfiguration.Attempts = &value
+	return b
+}
+
+// WithLastAttemptedReceiver sets the LastAttemptedReceiver field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LastAttemptedReceiver field is set to the value of the last call.
+func (b *DeliveryApplyConfiguration) WithLastAttemptedReceiver(value string) *DeliveryApplyConfiguration {
+	b.DeliveryAttemptApplyConfiguration.LastAttemptedReceiver = &value
+	return b
+}
+
+// WithFirstAttemptTime sets the FirstAttemptTime field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the FirstAttemptTime field is set to the value of the last call.
+func (b *DeliveryApplyConfiguration) WithFirstAttemptTime(value v1.Time) *DeliveryApplyConfiguration {
+	b.DeliveryAttemptApplyConfiguration.FirstAttemptTime = &value
+	return b
+}
+
+// WithLastAttemptTime sets the LastAttemptTime field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LastAttemptTime field is set to the value of the last call.
+func (b *DeliveryApplyConfiguration) WithLastAttemptTime(value v1.Time) *DeliveryApplyConfiguration {
+	b.DeliveryAttemptApplyConfiguration.LastAttemptTime = &value
+	return b
+}
+
+// WithAnswerLost sets the AnswerLost field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the AnswerLost field is set to the value of the last call.
+func (b *DeliveryApplyConfiguration) WithAnswerLost(value bool) *DeliveryApplyConfiguration {
+	b.DeliveryAttemptApplyConfiguration.AnswerLost = &value
+	return b
+}
+
+// WithMisconfiguredAnswers sets the MisconfiguredAnswers field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the MisconfiguredAnswers field is set to the value of the last call.
+func (b *DeliveryApplyConfiguration) WithMisconfiguredAnswers(value int32) *DeliveryApplyConfiguration {
+	b.DeliveryAttemptApplyConfiguration.MisconfiguredAnswers = &value
+	return b
+}
+
+// WithUnconfirmedAnswers sets the UnconfirmedAnswers field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the UnconfirmedAnswers field is set to the value of the last call.
+func (b *DeliveryApplyConfiguration) WithUnconfirmedAnswers(value int32) *DeliveryApplyConfiguration {
+	b.DeliveryAttemptApplyConfiguration.UnconfirmedAnswers = &value
+	return b
+}
+
+// WithPartialDelivery sets the PartialDelivery field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the PartialDelivery field is set to the value of the last call.
+func (b *DeliveryApplyConfiguration) WithPartialDelivery(value string) *DeliveryApplyConfiguration {
+	b.DeliveryAttemptApplyConfiguration.PartialDelivery = &value
 	return b
 }

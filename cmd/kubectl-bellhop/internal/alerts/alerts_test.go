@@ -131,7 +131,7 @@ func TestIsFinal(t *testing.T) {
 		"in flight at most once":    {v1beta1.Delivery{State: v1beta1.DeliveryUnknown, Reason: "Sending"}, false},
 		"answer lost at most once":  {v1beta1.Delivery{State: v1beta1.DeliveryUnknown, Reason: "OutcomeUnknown"}, true},
 		"down":                      {v1beta1.Delivery{State: v1beta1.DeliveryPending, Reason: "ConnectionFailed"}, false},
-		"wrong credential":          {v1beta1.Delivery{State: v1beta1.DeliveryPending, Reason: "Unauthorized", MisconfiguredAnswers: 1}, true},
+		"wrong credential":          {v1beta1.Delivery{State: v1beta1.DeliveryPending, Reason: "Unauthorized", DeliveryAttempt: v1beta1.DeliveryAttempt{MisconfiguredAnswers: 1}}, true},
 		"suspended":                 {v1beta1.Delivery{State: v1beta1.DeliveryPending, Reason: "Suspended"}, true},
 		"taken":                     {v1beta1.Delivery{State: v1beta1.DeliverySent}, true},
 		"refused in its own format": {v1beta1.Delivery{State: v1beta1.DeliveryFailed, Reason: "Rejected"}, true},
