@@ -28,16 +28,16 @@ import (
 const OrderTolerance = 5 * time.Minute
 
 // resolve sends that the alert is over, until a time of the API server; zero: without end.
-func (d *DeliveryPlan) resolve(p Target, until time.Time, in Inputs) {
+func (d *DeliveryPlan) resolve(t Target, until time.Time, in Inputs) {
 	switch {
-	case isSuspended(p): // on purpose, so that the limit begins anew afterwards
+	case isSuspended(t): // on purpose, so that the limit begins anew afterwards
 		d.Row.FirstAttemptTime, until = nil, time.Time{}
 		fallthrough
-	case p.Problem != nil:
-		d.Row.Reason, d.Row.Message, d.Row.NextAttemptTime = p.Problem.Reason, p.Problem.Message, nil
-		d.phase, d.reason = phaseBlocked, p.Problem.Reason
+	case t.Problem != nil:
+		d.Row.Reason, d.Row.Message, d.Row.NextAttemptTime = t.Problem.Reason, t.Problem.Message, nil
+		d.phase, d.reason = phaseBlocked, t.Problem.Reason
 	default:
-		d.request(p, ResolvedHash(), result.Resolved, v1beta1.ReasonResolving, in)
+		d.request(t, ResolvedHash(), result.Resolved, v1beta1.ReasonResolving, in)
 	}
 	d.Wake = Earliest(d.Wake, in.wakeAt(until))
 }
@@ -79,9 +79,9 @@ func isSlow(row v1beta1.Delivery) bool { return row.MisconfiguredAnswers > limit
 
 // request makes the request for the content of a hash, if it is due: it waits between attempts, and after a final refusal until the
 // receiver changes.
-func (d *DeliveryPlan) request(p Target, hash string, event result.Event, reason string, in Inputs) {
+func (d *DeliveryPlan) request(t Target, hash string, event result.Event, reason string, in Inputs) {
 	again := d.Row.LastAttemptedHash == hash
-	unchanged := again && d.Row.LastAttemptedReceiver == p.Version
+	unchanged := again && d.Row.LastAttemptedReceiver == t.Version
 	if unchanged && d.Row.State == v1beta1.DeliveryFailed {
 		d.phase, d.reason = phaseBlocked, v1beta1.ReasonFailed
 		return
@@ -98,8 +98,8 @@ func (d *DeliveryPlan) request(p Target, hash string, event result.Event, reason
 		d.Wake = next.Time
 		return
 	}
-	d.Send = &Request{Event: event, Hash: hash, Sequence: d.Row.Sequence, Attempt: d.Row.Attempts + 1, Version: p.Version,
-		WriteAhead: isAtMostOnce(p), AtMostOnce: isAtMostOnce(p), ByDefault: d.Row.ByDefault}
+	d.Send = &Request{Event: event, Hash: hash, Sequence: d.Row.Sequence, Attempt: d.Row.Attempts + 1, Version: t.Version,
+		WriteAhead: isAtMostOnce(t), AtMostOnce: isAtMostOnce(t), ByDefault: d.Row.ByDefault}
 	// A refusal says nothing of an earlier attempt that may have arrived. A resolve may have arrived where it was sent, and is sent where a
 	// message may have arrived: until the next confirmation neither is certain.
 	holding := d.holding(in)
@@ -126,11 +126,11 @@ func (d *DeliveryPlan) request(p Target, hash string, event result.Event, reason
 }
 
 // repost repeats what a receiver holds that forgets it otherwise.
-func (d *DeliveryPlan) repost(p Target, every time.Duration, last, now time.Time) {
+func (d *DeliveryPlan) repost(t Target, every time.Duration, last, now time.Time) {
 	if d.Row.State != v1beta1.DeliverySent || d.phase != phaseSettled || every == 0 {
 		return
 	}
-	if p.Problem != nil { // the receiver forgets it meanwhile
+	if t.Problem != nil { // the receiver forgets it meanwhile
 		d.Wake = now.Add(every)
 		return
 	}
@@ -141,7 +141,7 @@ func (d *DeliveryPlan) repost(p Target, every time.Duration, last, now time.Time
 		d.Wake = due
 		return
 	}
-	d.Send = d.repeat(p, every)
+	d.Send = d.repeat(t, every)
 }
 
 const (
@@ -194,14 +194,14 @@ func (d *DeliveryPlan) keep(in Inputs) {
 }
 
 // repeat returns the request that repeats what the receiver holds.
-func (d *DeliveryPlan) repeat(p Target, every time.Duration) *Request {
-	return &Request{Event: result.Fired, Hash: d.Row.LastAttemptedHash, Sequence: d.Row.Sequence, Attempt: d.Row.Attempts, Version: p.Version, RepostEvery: every}
+func (d *DeliveryPlan) repeat(t Target, every time.Duration) *Request {
+	return &Request{Event: result.Fired, Hash: d.Row.LastAttemptedHash, Sequence: d.Row.Sequence, Attempt: d.Row.Attempts, Version: t.Version, RepostEvery: every}
 }
 
 // isOutcomeUnknown reports whether the answer to the content of a hash was lost, or confirmed nothing as often as is tried, and must not
 // be repeated.
-func isOutcomeUnknown(row v1beta1.Delivery, hash string, p Target) bool {
-	return row.LastAttemptedHash == hash && (row.AnswerLost && isAtMostOnce(p) || isUnconfirmed(row, p))
+func isOutcomeUnknown(row v1beta1.Delivery, hash string, t Target) bool {
+	return row.LastAttemptedHash == hash && (row.AnswerLost && isAtMostOnce(t) || isUnconfirmed(row, t))
 }
 
 // lastAttempt is when the last attempt ended, by the clock of the process that made it; zero: there was none.
@@ -212,10 +212,10 @@ func lastAttempt(row v1beta1.Delivery) time.Time {
 	return row.LastAttemptTime.Time
 }
 
-func isSuspended(p Target) bool {
-	return p.Problem != nil && p.Problem.Reason == v1beta1.ReasonSuspended
+func isSuspended(t Target) bool {
+	return t.Problem != nil && t.Problem.Reason == v1beta1.ReasonSuspended
 }
 
-func isAtMostOnce(p Target) bool {
-	return p.Spec != nil && p.Spec.DeliveryPolicy == v1beta1.AtMostOnce
+func isAtMostOnce(t Target) bool {
+	return t.Spec != nil && t.Spec.DeliveryPolicy == v1beta1.AtMostOnce
 }

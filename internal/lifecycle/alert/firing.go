@@ -24,67 +24,50 @@ import (
 	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
-// planFiring sends a firing alert, unless the receiver has it or may not get it.
-func (d *DeliveryPlan) planFiring(a *v1beta1.Alert, p Target, in Inputs) {
-	page := ContentHash(&a.Spec)
+// send sends a firing alert, if it may be sent now, until it expires.
+func (d *DeliveryPlan) send(a *v1beta1.Alert, t Target, in Inputs) {
 	switch {
-	case confirmed(d.Row, page):
-		d.rest(v1beta1.DeliverySent, "")
-		return
-	case isOutcomeUnknown(d.Row, page, p):
-		d.planUnknown()
-		return
-	case d.isFiltered(a, page, p, in):
-		d.Row.FilteredHash = page
-		d.planFiltered(p, in)
-		return
-	case expired(a, in):
-		d.Row.OutcomeUnknown = d.holding(in) == MayHold || d.Row.OutcomeUnknown
-		d.rest(v1beta1.DeliveryExpired, v1beta1.ReasonExpired)
-		return
 	case isRestored(a) && d.Row.LastAttemptedHash == "":
 		d.waitFor(Problem{
 			Reason:  v1beta1.ReasonRestored,
 			Message: "restored from a backup, so it may be out of date; to send it, remove the label " + restoreLabel,
 		})
-	case p.Problem != nil:
-		d.waitFor(*p.Problem)
+	case t.Problem != nil:
+		d.waitFor(*t.Problem)
 		d.allowForOrder(a, in)
-	case d.reopens(a, page, p):
-		d.resolve(p, time.Time{}, in)
+	case d.reopens(a, t):
+		d.resolve(t, time.Time{}, in)
+		d.writeAhead(a)
 	default:
-		d.request(p, page, d.firingEvent(a), v1beta1.ReasonRetrying, in)
-		d.setSeverity(a.Spec.Severity)
+		d.sendContent(a, t, d.firingEvent(a), in)
 		d.allowForFormerLeader(a, in)
 	}
-	d.writeAhead(a)
 	d.Wake = Earliest(d.Wake, in.wakeAt(expiry(a)))
 }
 
-// isFiltered reports whether the receiver's minSeverity filters the content. An edited minSeverity applies to the next content.
-func (d *DeliveryPlan) isFiltered(a *v1beta1.Alert, page string, p Target, in Inputs) bool {
-	held := d.holding(in) != HoldsNothing
-	switch {
-	case d.Row.FilteredHash == page:
-		return true
-	case p.Problem != nil, !held && (expired(a, in) || isRestored(a)):
-		return false
-	}
-	return rank(a.Spec.Severity) < rank(p.Spec.MinSeverity)
+// sendContent makes the request for the content of a firing alert, if it is due.
+func (d *DeliveryPlan) sendContent(a *v1beta1.Alert, t Target, event result.Event, in Inputs) {
+	d.request(t, ContentHash(&a.Spec), event, v1beta1.ReasonRetrying, in)
+	d.setSeverity(a.Spec.Severity)
+	d.writeAhead(a)
 }
 
-// planFiltered resolves at a receiver what it holds, or may hold, and what is below its minSeverity now.
-func (d *DeliveryPlan) planFiltered(p Target, in Inputs) {
+// isFiltered reports whether the receiver's minSeverity filters the content. An edited minSeverity applies to the next content.
+func (d *DeliveryPlan) isFiltered(a *v1beta1.Alert, content string, t Target, in Inputs) bool {
+	held := d.holding(in) != HoldsNothing
 	switch {
-	case confirmed(d.Row, ResolvedHash()):
-		d.rest(v1beta1.DeliveryResolved, v1beta1.ReasonBelowMinSeverity)
-	case d.holding(in) != HoldsNothing:
-		d.planOver(p, in)
-		if d.Send != nil {
-			d.Send.BelowMinimum = p.Spec.MinSeverity
-		}
-	default:
-		d.rest(v1beta1.DeliveryFiltered, v1beta1.ReasonFiltered)
+	case d.Row.FilteredHash == content:
+		return true
+	case t.Problem != nil, !held && (expired(a, in) || isRestored(a)):
+		return false
+	}
+	return rank(a.Spec.Severity) < rank(t.Spec.MinSeverity)
+}
+
+// setMinimum says in a resolve that the severity fell below the receiver's minimum.
+func (d *DeliveryPlan) setMinimum(t Target) {
+	if d.Send != nil {
+		d.Send.BelowMinimum = t.Spec.MinSeverity
 	}
 }
 
@@ -102,10 +85,10 @@ func (d *DeliveryPlan) rises(a *v1beta1.Alert) bool {
 
 // reopens reports whether an open incident has to be resolved so that the rise of severity opens another one. A refused resolve is not
 // waited for.
-func (d *DeliveryPlan) reopens(a *v1beta1.Alert, page string, p Target) bool {
-	opened := HoldingOf(d.Row) == Holds || d.Row.OutcomeUnknown && d.Row.LastAttemptedHash != page
+func (d *DeliveryPlan) reopens(a *v1beta1.Alert, t Target) bool {
+	opened := HoldingOf(d.Row) == Holds || d.Row.OutcomeUnknown && d.Row.LastAttemptedHash != ContentHash(&a.Spec)
 	refused := isResolved(d.Row.LastAttemptedHash) && d.Row.State == v1beta1.DeliveryFailed
-	return p.RaisesByReopening && opened && d.rises(a) && !refused
+	return t.RaisesByReopening && opened && d.rises(a) && !refused
 }
 
 func (d *DeliveryPlan) setSeverity(s v1beta1.Severity) {

@@ -28,9 +28,9 @@ import (
 func Decide(a *v1beta1.Alert, in Inputs) Plan {
 	var plan Plan
 	for _, row := range rowsOf(a, in) {
-		t := planDelivery(a, row, in)
-		plan.Deliveries = append(plan.Deliveries, t)
-		plan.Wake = Earliest(plan.Wake, t.Wake)
+		d := planDelivery(a, row, in)
+		plan.Deliveries = append(plan.Deliveries, d)
+		plan.Wake = Earliest(plan.Wake, d.Wake)
 	}
 	if !plan.hasReceivers() && a.DeletionTimestamp.IsZero() {
 		plan.Wake = Earliest(plan.Wake, in.wakeAt(expiry(a)))
@@ -63,12 +63,12 @@ func Decide(a *v1beta1.Alert, in Inputs) Plan {
 
 // inPhase returns the deliveries that are in a phase.
 func (pl Plan) inPhase(p phase) []DeliveryPlan {
-	return slices.DeleteFunc(slices.Clone(pl.Deliveries), func(t DeliveryPlan) bool { return t.phase != p })
+	return slices.DeleteFunc(slices.Clone(pl.Deliveries), func(d DeliveryPlan) bool { return d.phase != p })
 }
 
 // Sends reports whether there is a request to make now.
 func (pl Plan) Sends() bool {
-	return slices.ContainsFunc(pl.Deliveries, func(t DeliveryPlan) bool { return t.Send != nil })
+	return slices.ContainsFunc(pl.Deliveries, func(d DeliveryPlan) bool { return d.Send != nil })
 }
 
 // RowOf returns the row of a receiver as the plan's report has it.
@@ -85,7 +85,7 @@ func (pl Plan) RowOf(ref v1beta1.ReceiverRef) v1beta1.Delivery {
 
 // hasReceivers reports whether the Alert resolves to a receiver.
 func (pl Plan) hasReceivers() bool {
-	return slices.ContainsFunc(pl.Deliveries, func(t DeliveryPlan) bool { return t.Wanted })
+	return slices.ContainsFunc(pl.Deliveries, func(d DeliveryPlan) bool { return d.Wanted })
 }
 
 func (pl Plan) sendNothing() {
@@ -99,29 +99,24 @@ func (pl Plan) finished(a *v1beta1.Alert, in Inputs) bool {
 	if !IsOver(a) && !pl.hasReceivers() && !expired(a, in) {
 		return false // a default receiver may be created
 	}
-	return !slices.ContainsFunc(pl.Deliveries, func(t DeliveryPlan) bool { return t.phase != phaseSettled })
+	return !slices.ContainsFunc(pl.Deliveries, func(d DeliveryPlan) bool { return d.phase != phaseSettled })
 }
 
 // planDelivery returns what to do next about one receiver.
 func planDelivery(a *v1beta1.Alert, row v1beta1.Delivery, in Inputs) DeliveryPlan {
 	ref := RefOf(row)
-	p := in.Targets[ref]
-	t := DeliveryPlan{Row: row, recorded: row.State, Wanted: slices.Contains(in.Refs, ref)}
+	t := in.Targets[ref]
+	d := DeliveryPlan{Row: row, recorded: row.State, Wanted: slices.Contains(in.Refs, ref)}
 	if f, ok := in.InFlight[ref]; ok {
-		t.planInFlight(a, f, in.Now)
-		return t
+		d.planInFlight(a, f, in.Now)
+		return d
 	}
-	t.Row = withLostAnswer(t.Row)
-	switch {
-	case !a.DeletionTimestamp.IsZero():
-		t.planDeleted(a, p, in)
-	case a.Spec.State == v1beta1.AlertResolved:
-		t.planResolved(a, p, in)
-	case t.Wanted:
-		t.planFiring(a, p, in)
-		t.repost(p, in.RepostEvery[ref], in.LastReposted[ref], in.Now)
+	d.Row = withLostAnswer(d.Row)
+	d.next(a, t, in)
+	if d.Wanted && !IsOver(a) {
+		d.repost(t, in.RepostEvery[ref], in.LastReposted[ref], in.Now)
 	}
-	return t
+	return d
 }
 
 // planInFlight waits for the answer of a request in flight. Whatever writes the status meanwhile records the request (R1): a row without

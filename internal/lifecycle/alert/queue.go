@@ -37,17 +37,17 @@ const (
 func (pl Plan) Waiting(queued map[v1beta1.ReceiverRef]limiter.Wait, now time.Time) Plan {
 	pl.Deliveries = slices.Clone(pl.Deliveries)
 	for i := range pl.Deliveries {
-		t := &pl.Deliveries[i]
-		wait, ok := queued[RefOf(t.Row)]
-		if !ok || t.Send == nil {
+		d := &pl.Deliveries[i]
+		wait, ok := queued[RefOf(d.Row)]
+		if !ok || d.Send == nil {
 			continue
 		}
 		pl.Wake = Earliest(pl.Wake, now.Add(queueHeartbeat))
-		if t.Send.RepostEvery == 0 {
+		if d.Send.RepostEvery == 0 {
 			pl.Wake = Earliest(pl.Wake, future(wait.Since.Add(ConditionDelay), now))
-			t.queue(wait.Cause)
+			d.queue(wait.Cause)
 		}
-		t.Send = nil
+		d.Send = nil
 	}
 	return pl
 }

@@ -44,15 +44,15 @@ func Report(a *v1beta1.Alert, plan Plan, in Inputs) v1beta1.AlertStatus {
 		Conditions:         slices.Clone(a.Status.Conditions),
 	}
 	reached, wanted := 0, 0
-	for _, t := range plan.Deliveries {
+	for _, d := range plan.Deliveries {
 		// A status that the schema refuses could never be written.
-		t.Row.Message = redact.Shorten(t.Row.Message, MaxMessage)
-		status.Deliveries = append(status.Deliveries, t.Row)
-		if !t.Wanted || t.Row.State == v1beta1.DeliveryFiltered && t.Row.SentTime == nil {
+		d.Row.Message = redact.Shorten(d.Row.Message, MaxMessage)
+		status.Deliveries = append(status.Deliveries, d.Row)
+		if !d.Wanted || d.Row.State == v1beta1.DeliveryFiltered && d.Row.SentTime == nil {
 			continue
 		}
 		wanted++
-		if isReached(a, t.Row) {
+		if isReached(a, d.Row) {
 			reached++
 		}
 	}
@@ -128,11 +128,11 @@ func condition(kind string, is bool, open []DeliveryPlan, a *v1beta1.Alert, in I
 
 // outcomeOf is how an Alert ended of which nothing is open.
 func outcomeOf(a *v1beta1.Alert, plan Plan, in Inputs, status v1beta1.AlertStatus) (is metav1.ConditionStatus, reason, message string) {
-	isExpired := slices.ContainsFunc(plan.Deliveries, func(t DeliveryPlan) bool {
-		return t.Wanted && t.Row.State == v1beta1.DeliveryExpired && !isReached(a, t.Row)
+	isExpired := slices.ContainsFunc(plan.Deliveries, func(d DeliveryPlan) bool {
+		return d.Wanted && d.Row.State == v1beta1.DeliveryExpired && !isReached(a, d.Row)
 	})
-	isBelow := !slices.ContainsFunc(plan.Deliveries, func(t DeliveryPlan) bool {
-		return t.Wanted && t.Row.State != v1beta1.DeliveryFiltered && t.Row.Reason != v1beta1.ReasonBelowMinSeverity
+	isBelow := !slices.ContainsFunc(plan.Deliveries, func(d DeliveryPlan) bool {
+		return d.Wanted && d.Row.State != v1beta1.DeliveryFiltered && d.Row.Reason != v1beta1.ReasonBelowMinSeverity
 	})
 	switch {
 	case a.Spec.State == v1beta1.AlertResolved:
@@ -142,7 +142,7 @@ func outcomeOf(a *v1beta1.Alert, plan Plan, in Inputs, status v1beta1.AlertStatu
 	case !plan.hasReceivers():
 		return metav1.ConditionFalse, v1beta1.ReasonNoReceiver, "No receiver is named in spec.receiverRefs, and neither the namespace nor the cluster has a default; " +
 			"it is sent as soon as a Receiver or ClusterReceiver has the annotation " + v1beta1.DefaultReceiverAnnotation + `: "true"`
-	case status.Sent && !isBelow && slices.ContainsFunc(plan.Deliveries, func(t DeliveryPlan) bool { return t.Wanted && t.Row.State == v1beta1.DeliveryExpired }):
+	case status.Sent && !isBelow && slices.ContainsFunc(plan.Deliveries, func(d DeliveryPlan) bool { return d.Wanted && d.Row.State == v1beta1.DeliveryExpired }):
 		return metav1.ConditionTrue, v1beta1.ReasonSent, fmt.Sprintf("Sent to %s receivers before it expired at %s; what changed since is not sent", status.Receivers, Stamp(expiry(a)))
 	case status.Sent && !isBelow:
 		return metav1.ConditionTrue, v1beta1.ReasonSent, fmt.Sprintf("Sent to %s receivers", status.Receivers)
@@ -153,28 +153,28 @@ func outcomeOf(a *v1beta1.Alert, plan Plan, in Inputs, status v1beta1.AlertStatu
 // describe says of each receiver what it waits for and when it is tried again.
 func describe(a *v1beta1.Alert, open []DeliveryPlan, in Inputs) string {
 	var parts []string
-	for _, t := range open {
-		part := fmt.Sprintf("%s/%s: ", t.Row.Kind, t.Row.Name)
-		if strings.Contains(t.Row.Message, fmt.Sprintf("%s %q", t.Row.Kind, t.Row.Name)) {
+	for _, d := range open {
+		part := fmt.Sprintf("%s/%s: ", d.Row.Kind, d.Row.Name)
+		if strings.Contains(d.Row.Message, fmt.Sprintf("%s %q", d.Row.Kind, d.Row.Name)) {
 			part = "" // the message names the receiver
 		}
 		switch {
-		case t.Row.Message != "":
-			part += t.Row.Message
-		case t.Row.Reason != "" && t.Row.Reason != v1beta1.ReasonSending:
-			part += t.Row.Reason
+		case d.Row.Message != "":
+			part += d.Row.Message
+		case d.Row.Reason != "" && d.Row.Reason != v1beta1.ReasonSending:
+			part += d.Row.Reason
 		default:
 			part += "being sent"
 		}
-		if t.Row.Attempts > 0 && t.Row.LastAttemptTime != nil {
-			part += fmt.Sprintf(" (attempt %d at %s", t.Row.Attempts, Stamp(t.Row.LastAttemptTime.Time))
-			if t.Row.NextAttemptTime != nil {
-				part += ", next at " + Stamp(t.Row.NextAttemptTime.Time)
+		if d.Row.Attempts > 0 && d.Row.LastAttemptTime != nil {
+			part += fmt.Sprintf(" (attempt %d at %s", d.Row.Attempts, Stamp(d.Row.LastAttemptTime.Time))
+			if d.Row.NextAttemptTime != nil {
+				part += ", next at " + Stamp(d.Row.NextAttemptTime.Time)
 			}
 			part += ")"
 		}
-		if t.waitsFor != "" {
-			part += "; " + t.waitsFor
+		if d.waitsFor != "" {
+			part += "; " + d.waitsFor
 		}
 		parts = append(parts, part)
 	}
@@ -184,8 +184,8 @@ func describe(a *v1beta1.Alert, open []DeliveryPlan, in Inputs) string {
 	}
 	var until time.Time
 	unlimited := false
-	for _, t := range open {
-		end := in.deletionLimit(a, t.Row, in.Targets[RefOf(t.Row)])
+	for _, d := range open {
+		end := in.deletionLimit(a, d.Row, in.Targets[RefOf(d.Row)])
 		until, unlimited = latest(until, end), unlimited || end.IsZero()
 	}
 	limit := "until at most " + Stamp(until)

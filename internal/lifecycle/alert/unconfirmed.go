@@ -45,6 +45,6 @@ func applyUnconfirmed(row v1beta1.Delivery, o Outcome) v1beta1.Delivery {
 }
 
 // isUnconfirmed reports whether a version of the receiver has answered the content as often as is tried, and confirmed nothing.
-func isUnconfirmed(row v1beta1.Delivery, p Target) bool {
-	return row.UnconfirmedAnswers >= result.MaxUnconfirmed && row.LastAttemptedReceiver == p.Version
+func isUnconfirmed(row v1beta1.Delivery, t Target) bool {
+	return row.UnconfirmedAnswers >= result.MaxUnconfirmed && row.LastAttemptedReceiver == t.Version
 }

@@ -102,7 +102,7 @@ func variants() []variant {
 `, `	"maps"
 	"os"
 `}}, scenario: "alert", fault: "crash-after@POST:receiver:hook#1", oracle: "end"},
-		{name: "repeats-what-may-have-arrived", edits: []mistake{{alertRules + "deliver.go", `	return row.LastAttemptedHash == hash && (row.AnswerLost && isAtMostOnce(p) || isUnconfirmed(row, p))`, `	return false`}},
+		{name: "repeats-what-may-have-arrived", edits: []mistake{{alertRules + "deliver.go", `	return row.LastAttemptedHash == hash && (row.AnswerLost && isAtMostOnce(t) || isUnconfirmed(row, t))`, `	return false`}},
 			scenario: "once", fault: "lost@POST:receiver:hook#1", oracle: "once"},
 		{name: "no-intent", edits: []mistake{{alerts + "execute.go", `	return intended, r.record(ctx, s, intended)`, `	return intended, nil`}}, scenario: "once", fault: "crash-after@POST:receiver:hook#1", oracle: "once"},
 		{name: "no-lock", edits: []mistake{{"internal/patch/patch.go", `		{"test", "/metadata/resourceVersion", obj.GetResourceVersion()},
@@ -157,9 +157,9 @@ func variants() []variant {
 `, ``}}, scenario: "alert", fault: "none", oracle: "refused"},
 		{name: "one-key", edits: []mistake{{alertRules + "keys.go", `strconv.FormatInt(sequence, 10), hash)`, `strconv.FormatInt(0, 10))`}},
 			scenario: "alert", fault: "none", oracle: "key"},
-		{name: "what-only-one-process-knows", edits: []mistake{{alertRules + "deliver.go", `	return row.LastAttemptedHash == hash && (row.AnswerLost && isAtMostOnce(p) || isUnconfirmed(row, p))
+		{name: "what-only-one-process-knows", edits: []mistake{{alertRules + "deliver.go", `	return row.LastAttemptedHash == hash && (row.AnswerLost && isAtMostOnce(t) || isUnconfirmed(row, t))
 }
-`, `	return row.LastAttemptedHash == hash && (row.AnswerLost && isAtMostOnce(p) || isUnconfirmed(row, p)) && (row.State != v1beta1.DeliveryUnknown || lostHere || row.Reason != v1beta1.ReasonOutcomeUnknown)
+`, `	return row.LastAttemptedHash == hash && (row.AnswerLost && isAtMostOnce(t) || isUnconfirmed(row, t)) && (row.State != v1beta1.DeliveryUnknown || lostHere || row.Reason != v1beta1.ReasonOutcomeUnknown)
 }
 
 var lostHere bool
