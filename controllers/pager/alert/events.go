@@ -76,14 +76,14 @@ func known(row v1beta1.Delivery) v1beta1.DeliveryState {
 
 // emitRelease emits events about the release of an Alert.
 func (r *Reconciler) emitRelease(alert *v1beta1.Alert, plan lifecycle.Plan, in lifecycle.Inputs) {
-	for _, t := range plan.Deliveries {
-		name := string(t.Row.Kind) + "/" + t.Row.Name
-		before := lifecycle.DeliveryIn(alert.Status.Deliveries, t.Row)
+	for _, d := range plan.Deliveries {
+		name := string(d.Row.Kind) + "/" + d.Row.Name
+		before := lifecycle.DeliveryIn(alert.Status.Deliveries, d.Row)
 		switch {
-		case t.Row.State == v1beta1.DeliveryResolved && t.Row.Sequence > before.Sequence:
-			r.metrics.CountDelivery(in.Targets[lifecycle.RefOf(t.Row)].Spec, t.Row.State)
+		case d.Row.State == v1beta1.DeliveryResolved && d.Row.Sequence > before.Sequence:
+			r.metrics.CountDelivery(in.Targets[lifecycle.RefOf(d.Row)].Spec, d.Row.State)
 			r.event(alert, corev1.EventTypeNormal, v1beta1.ReasonResolved, "Resolve", "Resolve sent to %s", name)
-		case lifecycle.HoldingOf(t.Row) != lifecycle.HoldsNothing:
+		case lifecycle.HoldingOf(d.Row) != lifecycle.HoldsNothing:
 			r.metrics.CountAbandoned()
 			r.event(alert, corev1.EventTypeWarning, "Abandoned", "Release", "Released, but %s did not receive the resolve", name)
 		}

@@ -48,15 +48,15 @@ func (r *Reconciler) execute(ctx context.Context, s *scope, plan lifecycle.Plan)
 	ahead, sends := r.acquireSlots(s, plan)
 	watch := &watch{answered: make(chan struct{}, len(ahead)+len(sends))}
 	deliverAll := func(sends []acquired) {
-		for _, t := range sends {
-			go r.deliver(ctx, alert.DeepCopy(), t, targets[lifecycle.RefOf(t.Row)], watch)
+		for _, d := range sends {
+			go r.deliver(ctx, alert.DeepCopy(), d, targets[lifecycle.RefOf(d.Row)], watch)
 		}
 	}
 	deliverAll(sends)
 	intended, err := r.writeAhead(ctx, s, append(slices.Clone(ahead), sends...))
 	if err == nil {
-		for _, t := range ahead {
-			r.pending.confirm(alert, lifecycle.RefOf(t.Row))
+		for _, d := range ahead {
+			r.pending.confirm(alert, lifecycle.RefOf(d.Row))
 		}
 		deliverAll(ahead)
 		sends = append(sends, ahead...)
@@ -69,13 +69,13 @@ func (r *Reconciler) execute(ctx context.Context, s *scope, plan lifecycle.Plan)
 
 // abortUnrecorded drops requests whose record could not be written, or may not have been.
 func (r *Reconciler) abortUnrecorded(alert *v1beta1.Alert, intended lifecycle.Plan, ahead []acquired, err error) {
-	for _, t := range ahead {
+	for _, d := range ahead {
 		var unsent []intent
 		if !errors.Is(err, patch.ErrStale) {
-			unsent = []intent{{before: t.Row, after: intended.RowOf(lifecycle.RefOf(t.Row))}}
+			unsent = []intent{{before: d.Row, after: intended.RowOf(lifecycle.RefOf(d.Row))}}
 		}
-		r.pending.cancel(alert, lifecycle.RefOf(t.Row), unsent...)
-		t.release(r.clock.Now(), limiter.Result{Outcome: limiter.NotSent})
+		r.pending.cancel(alert, lifecycle.RefOf(d.Row), unsent...)
+		d.release(r.clock.Now(), limiter.Result{Outcome: limiter.NotSent})
 	}
 }
 
@@ -86,32 +86,32 @@ type acquired struct {
 	release limiter.Release
 }
 
-// acquireSlots gets a slot for each request of a step; v.queued are the requests that wait for one.
+// acquireSlots gets a slot for each request of a plan; s.queued are the requests that wait for one.
 func (r *Reconciler) acquireSlots(s *scope, plan lifecycle.Plan) (ahead, sends []acquired) {
 	name, now := nameOf(s.alert), s.inputs.Now
 	s.queued = map[v1beta1.ReceiverRef]limiter.Wait{}
-	for _, t := range plan.Deliveries {
-		ref := lifecycle.RefOf(t.Row)
+	for _, d := range plan.Deliveries {
+		ref := lifecycle.RefOf(d.Row)
 		key := endpoints.KeyOf(s.alert.Namespace, ref)
 		switch {
-		case t.Send == nil:
+		case d.Send == nil:
 			continue
-		case t.Send.RepostEvery > 0:
+		case d.Send.RepostEvery > 0:
 			r.endpoints.Limiters.Cancel(key, name, now)
-			s.queued[ref] = r.reposts.add(key, s.inputs.Targets[ref], &repost{alert: s.alert, plan: t, alone: r.pending.isSeparate(s.alert, ref)})
+			s.queued[ref] = r.reposts.add(key, s.inputs.Targets[ref], &repost{alert: s.alert, plan: d, alone: r.pending.isSeparate(s.alert, ref)})
 			continue
 		}
 		r.reposts.cancel(key, name)
-		ticket := limiterRequest(s.alert, s.inputs.Targets[ref], *t.Send)
+		ticket := limiterRequest(s.alert, s.inputs.Targets[ref], *d.Send)
 		ticket.Notify = func() { r.wake.AddFirst(name) }
 		endpoint := r.endpoints.Limiters.Of(key, now)
 		if release, wait := endpoint.Enter(ticket, now); release == nil {
 			s.queued[ref] = wait
-		} else if open := (lifecycle.InFlightRequest{Request: *t.Send, Since: now, Began: r.beginning()}); r.pending.begin(s.alert, ref, open) {
-			if t.Send.WriteAhead {
-				ahead = append(ahead, acquired{t, open, release})
+		} else if open := (lifecycle.InFlightRequest{Request: *d.Send, Since: now, Began: r.beginning()}); r.pending.begin(s.alert, ref, open) {
+			if d.Send.WriteAhead {
+				ahead = append(ahead, acquired{d, open, release})
 			} else {
-				sends = append(sends, acquired{t, open, release})
+				sends = append(sends, acquired{d, open, release})
 			}
 		} else {
 			release(now, limiter.Result{Outcome: limiter.NotSent}) // the process stops, or the answer to a repost is waited for
@@ -131,10 +131,10 @@ func (r *Reconciler) leaveQueue(name types.NamespacedName, ref v1beta1.ReceiverR
 }
 
 // limiterRequest returns the request for a slot, in the flow of the Alert's namespace.
-func limiterRequest(alert *v1beta1.Alert, p lifecycle.Target, s lifecycle.Request) limiter.Request {
-	return limiter.Request{ID: nameOf(alert), Flow: endpoints.FlowOf(alert.Namespace), First: s.First,
-		FailingSince: s.FailingSince, Misconfigured: int(s.Misconfigured), OwnFault: s.OwnFault,
-		Total: rateOf(p.Spec.RateLimit), PerFlow: rateOf(p.NamespaceRateLimit)}
+func limiterRequest(alert *v1beta1.Alert, target lifecycle.Target, r lifecycle.Request) limiter.Request {
+	return limiter.Request{ID: nameOf(alert), Flow: endpoints.FlowOf(alert.Namespace), First: r.First,
+		FailingSince: r.FailingSince, Misconfigured: int(r.Misconfigured), OwnFault: r.OwnFault,
+		Total: rateOf(target.Spec.RateLimit), PerFlow: rateOf(target.NamespaceRateLimit)}
 }
 
 func rateOf(limit *v1beta1.RateLimit) limiter.Rate {
@@ -147,14 +147,14 @@ func rateOf(limit *v1beta1.RateLimit) limiter.Rate {
 // writeAhead records the requests that have to be on record before they are sent (R1), and with them all that are in flight. It returns
 // the plan that it recorded.
 func (r *Reconciler) writeAhead(ctx context.Context, s *scope, sends []acquired) (lifecycle.Plan, error) {
-	if !slices.ContainsFunc(sends, func(t acquired) bool { return t.Send.WriteAhead }) {
+	if !slices.ContainsFunc(sends, func(d acquired) bool { return d.Send.WriteAhead }) {
 		return lifecycle.Plan{}, nil
 	}
 	in := s.inputs
 	in.InFlight = map[v1beta1.ReceiverRef]lifecycle.InFlightRequest{}
 	maps.Copy(in.InFlight, s.inputs.InFlight)
-	for _, t := range sends {
-		in.InFlight[lifecycle.RefOf(t.Row)] = t.open
+	for _, d := range sends {
+		in.InFlight[lifecycle.RefOf(d.Row)] = d.open
 	}
 	intended := lifecycle.Decide(s.alert, in)
 	return intended, r.record(ctx, s, intended)
@@ -191,9 +191,9 @@ func (r *Reconciler) awaitAnswers(ctx context.Context, s *scope, pending int, wa
 }
 
 // deliver sends a request and stores its outcome. The Alert is a copy.
-func (r *Reconciler) deliver(ctx context.Context, alert *v1beta1.Alert, t acquired, p lifecycle.Target, watch *watch) {
-	o := r.send(ctx, alert, t.DeliveryPlan, p)
-	o.Verdict = t.release(o.At, resultOf(o.Failure))
+func (r *Reconciler) deliver(ctx context.Context, alert *v1beta1.Alert, d acquired, target lifecycle.Target, watch *watch) {
+	o := r.send(ctx, alert, d.DeliveryPlan, target)
+	o.Verdict = d.release(o.At, resultOf(o.Failure))
 	r.health.ObserveDelivery(endpoints.KeyOf(alert.Namespace, o.Ref), o)
 	if !r.pending.end(alert, o) {
 		logUnrecorded(ctx, o)
@@ -234,19 +234,19 @@ func logUnrecorded(ctx context.Context, o lifecycle.Outcome) {
 }
 
 // send sends one request and returns its outcome.
-func (r *Reconciler) send(ctx context.Context, alert *v1beta1.Alert, t lifecycle.DeliveryPlan, p lifecycle.Target) (o lifecycle.Outcome) {
-	o = lifecycle.Outcome{Request: *t.Send, Ref: lifecycle.RefOf(t.Row), Began: r.beginning()}
+func (r *Reconciler) send(ctx context.Context, alert *v1beta1.Alert, d lifecycle.DeliveryPlan, target lifecycle.Target) (o lifecycle.Outcome) {
+	o = lifecycle.Outcome{Request: *d.Send, Ref: lifecycle.RefOf(d.Row), Began: r.beginning()}
 	defer func() {
 		if recovered := recover(); recovered != nil { // a panic for one message must not end the process
 			o.At, o.Failure = r.clock.Now(), endpoints.FailureOfPanic(ctx, o.Ref, recovered)
 		}
 	}()
-	receipt, err := r.attempt(ctx, alert, t, &o, p)
+	receipt, err := r.attempt(ctx, alert, d, &o, target)
 	o.At, o.Receipt = r.clock.Now(), receipt
 	if err != nil {
 		o.Failure = endpoints.FailureOf(err)
 	}
-	r.metrics.CountAttempt(alert, p.Spec, o)
+	r.metrics.CountAttempt(alert, target.Spec, o)
 	log.FromContext(ctx).V(1).Info("Receiver answered", "receiver", o.Ref, "event", o.Event, "attempt", o.Attempt, "failure", o.Failure)
 	return o
 }
@@ -260,13 +260,13 @@ func (r *Reconciler) beginning() time.Time {
 	return lifecycle.Seconds(now).Time
 }
 
-func (r *Reconciler) attempt(ctx context.Context, alert *v1beta1.Alert, t lifecycle.DeliveryPlan, o *lifecycle.Outcome, p lifecycle.Target) (result.Receipt, error) {
-	sender, version, err := r.endpoints.Sender(ctx, alert.Namespace, o.Ref, p)
+func (r *Reconciler) attempt(ctx context.Context, alert *v1beta1.Alert, d lifecycle.DeliveryPlan, o *lifecycle.Outcome, target lifecycle.Target) (result.Receipt, error) {
+	sender, version, err := r.endpoints.Sender(ctx, alert.Namespace, o.Ref, target)
 	o.Version = version
 	if err != nil {
 		return result.Receipt{}, err
 	}
-	return sender.Send(ctx, messageOf(alert, t.Row, *o), keyOf(alert, t.Row, *o))
+	return sender.Send(ctx, messageOf(alert, d.Row, *o), keyOf(alert, d.Row, *o))
 }
 
 func keyOf(a *v1beta1.Alert, row v1beta1.Delivery, o lifecycle.Outcome) notify.Key {

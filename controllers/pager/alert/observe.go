@@ -76,9 +76,9 @@ func (r *Reconciler) observeLive(ctx context.Context, a *v1beta1.Alert, plan lif
 		in.Targets[*ref], err = r.target(ctx, live, a.Namespace, *ref)
 		return err
 	}
-	for _, t := range plan.Deliveries {
-		ref := lifecycle.RefOf(t.Row)
-		if !t.IsBlockedByMissingTarget(a, in.Targets[ref], *in) {
+	for _, d := range plan.Deliveries {
+		ref := lifecycle.RefOf(d.Row)
+		if !d.IsBlockedByMissingTarget(a, in.Targets[ref], *in) {
 			continue
 		}
 		if in.Targets[ref], err = r.target(ctx, live, a.Namespace, ref); err != nil {

@@ -62,9 +62,9 @@ type record struct {
 type intent struct{ before, after v1beta1.Delivery }
 
 func newPending() *pending {
-	l := &pending{entries: map[types.NamespacedName]*record{}}
-	l.finished = sync.NewCond(&l.mu)
-	return l
+	p := &pending{entries: map[types.NamespacedName]*record{}}
+	p.finished = sync.NewCond(&p.mu)
+	return p
 }
 
 func nameOf(a *v1beta1.Alert) types.NamespacedName {
@@ -208,7 +208,7 @@ func (p *pending) confirm(a *v1beta1.Alert, ref v1beta1.ReceiverRef) {
 	}
 }
 
-// apply applies the outcomes that are not recorded yet to a, and adds the requests in flight to w, in one critical section, so that no
+// apply applies the outcomes that are not recorded yet to a, and adds the requests in flight to in, in one critical section, so that no
 // request is missing in both. It returns the number of the last outcome; 0: there is none.
 func (p *pending) apply(a *v1beta1.Alert, in *lifecycle.Inputs) (last uint64) {
 	p.mu.Lock()

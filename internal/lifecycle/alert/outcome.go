@@ -68,11 +68,11 @@ func Apply(row v1beta1.Delivery, o Outcome) v1beta1.Delivery {
 
 // isLater reports whether the row is of a later attempt than a request. Attempts that are not recorded before they are sent may have the
 // same number.
-func isLater(row v1beta1.Delivery, s Request) bool {
-	if row.Sequence != s.Sequence {
-		return row.Sequence > s.Sequence
+func isLater(row v1beta1.Delivery, r Request) bool {
+	if row.Sequence != r.Sequence {
+		return row.Sequence > r.Sequence
 	}
-	return row.Attempts > s.Attempt || confirmed(row, s.Hash)
+	return row.Attempts > r.Attempt || confirmed(row, r.Hash)
 }
 
 // applyMisconfigured returns the row after an answer that looks like a misconfiguration: after the quick retries it waits for the
@@ -100,13 +100,13 @@ func stateOfOpen(row v1beta1.Delivery, event result.Event) v1beta1.DeliveryState
 const notRepeatedHint = "; it may have arrived, and deliveryPolicy AtMostOnce does not repeat it: to send it again, change the Alert or the policy"
 
 // beginAttempt returns the row with an attempt of a request, which began at a time of the API server.
-func beginAttempt(row v1beta1.Delivery, s Request, began time.Time) v1beta1.Delivery {
-	if s.Event == result.Fired && HoldingOf(row) == Holds && isResolved(row.LastAttemptedHash) {
+func beginAttempt(row v1beta1.Delivery, r Request, began time.Time) v1beta1.Delivery {
+	if r.Event == result.Fired && HoldingOf(row) == Holds && isResolved(row.LastAttemptedHash) {
 		row.ContentHash, row.Severity = "", "" // it fires again after a resolve that may have arrived
 	}
-	row.LastAttemptedHash, row.Sequence, row.Attempts, row.ByDefault = s.Hash, s.Sequence, s.Attempt, s.ByDefault
-	row.FilteredHash = s.FilteredHash
-	if s.Attempt == 1 || row.FirstAttemptTime == nil {
+	row.LastAttemptedHash, row.Sequence, row.Attempts, row.ByDefault = r.Hash, r.Sequence, r.Attempt, r.ByDefault
+	row.FilteredHash = r.FilteredHash
+	if r.Attempt == 1 || row.FirstAttemptTime == nil {
 		row.FirstAttemptTime = Seconds(began)
 	}
 	row.NextAttemptTime = nil
