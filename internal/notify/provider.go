@@ -50,6 +50,50 @@ type Provider[S any] struct {
 	Modes []Mode
 }
 
+// With returns the provider with the settings of a receiver; nil: the receiver has none of this provider.
+func (p *Provider[S]) With(settings *S) Configured { return configured[S]{p, settings} }
+
+// Configured is a Provider with the settings of a receiver, whatever their type. Its methods return what the fields of Provider say.
+type Configured interface {
+	// IsSet reports whether there are settings. Without them only RepostEvery, RaisesByReopening and Modes can be called.
+	IsSet() bool
+	Addresses() []Address
+	Check() Problems
+	Warn() Problems
+	SkipsTLSVerify() bool
+	New(secret *Secret, client *outbound.Client) (Sender, error)
+	RepostEvery() time.Duration
+	RaisesByReopening() bool
+	Modes() []Mode
+}
+
+// configured is the only Configured: here the type of the settings is known, so that nothing has to be cast.
+type configured[S any] struct {
+	provider *Provider[S]
+	settings *S
+}
+
+func (c configured[S]) IsSet() bool                { return c.settings != nil }
+func (c configured[S]) Addresses() []Address       { return call(c.provider.Addresses, c.settings) }
+func (c configured[S]) Check() Problems            { return call(c.provider.Check, c.settings) }
+func (c configured[S]) Warn() Problems             { return call(c.provider.Warn, c.settings) }
+func (c configured[S]) SkipsTLSVerify() bool       { return call(c.provider.SkipsTLSVerify, c.settings) }
+func (c configured[S]) RepostEvery() time.Duration { return c.provider.RepostEvery }
+func (c configured[S]) RaisesByReopening() bool    { return c.provider.RaisesByReopening }
+func (c configured[S]) Modes() []Mode              { return c.provider.Modes }
+
+func (c configured[S]) New(secret *Secret, client *outbound.Client) (Sender, error) {
+	return c.provider.New(c.settings, secret, client)
+}
+
+// call calls an optional function of a Provider; where it is nil, the result is the zero value.
+func call[A, R any](f func(A) R, argument A) (r R) {
+	if f != nil {
+		r = f(argument)
+	}
+	return r
+}
+
 // Mode describes one way in which a provider sends, such as a bot or an incoming webhook. The tables of docs/reference/receivers.md
 // are generated from the modes of all providers, and tests compare the modes with what senders do.
 type Mode struct {

@@ -20,9 +20,6 @@ package providers
 
 import (
 	"errors"
-	"reflect"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
@@ -46,79 +43,33 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
-// registry has all providers, by the type of their settings.
-var registry = index(
-	describe(alertmanager.Provider),
-	describe(discord.Provider),
-	describe(email.Provider),
-	describe(event.Provider),
-	describe(googlechat.Provider),
-	describe(gotify.Provider),
-	describe(matrix.Provider),
-	describe(mattermost.Provider),
-	describe(ntfy.Provider),
-	describe(pagerduty.Provider),
-	describe(pushbullet.Provider),
-	describe(pushover.Provider),
-	describe(slack.Provider),
-	describe(teams.Provider),
-	describe(telegram.Provider),
-	describe(webhook.Provider),
-)
-
-// description is a notify.Provider for settings of any type.
-type description struct {
-	settings       reflect.Type // a pointer
-	addresses      func(settings any) []notify.Address
-	check          func(settings any) notify.Problems
-	warn           func(settings any) notify.Problems
-	skipsTLSVerify func(settings any) bool
-	newSender      func(settings any, secret *notify.Secret, client *outbound.Client) (notify.Sender, error)
-	repostEvery    time.Duration
-	reopens        bool
-	modes          []notify.Mode
-}
-
-func describe[S any](p notify.Provider[S]) description {
-	d := description{
-		settings: reflect.TypeFor[*S](), repostEvery: p.RepostEvery, reopens: p.RaisesByReopening, modes: p.Modes,
-		addresses:      func(any) []notify.Address { return nil },
-		check:          func(any) notify.Problems { return nil },
-		warn:           func(any) notify.Problems { return nil },
-		skipsTLSVerify: func(any) bool { return false },
-		newSender: func(settings any, secret *notify.Secret, client *outbound.Client) (notify.Sender, error) {
-			return p.New(settings.(*S), secret, client)
-		},
+// registry returns all providers with their settings in a spec, in the order of their names.
+func registry(p *v1beta1.Provider) []Provider {
+	return []Provider{
+		{"alertmanager", alertmanager.Provider.With(p.Alertmanager)},
+		{"discord", discord.Provider.With(p.Discord)},
+		{"email", email.Provider.With(p.Email)},
+		{"event", event.Provider.With(p.Event)},
+		{"googleChat", googlechat.Provider.With(p.GoogleChat)},
+		{"gotify", gotify.Provider.With(p.Gotify)},
+		{"matrix", matrix.Provider.With(p.Matrix)},
+		{"mattermost", mattermost.Provider.With(p.Mattermost)},
+		{"ntfy", ntfy.Provider.With(p.Ntfy)},
+		{"pagerDuty", pagerduty.Provider.With(p.PagerDuty)},
+		{"pushbullet", pushbullet.Provider.With(p.Pushbullet)},
+		{"pushover", pushover.Provider.With(p.Pushover)},
+		{"slack", slack.Provider.With(p.Slack)},
+		{"teams", teams.Provider.With(p.Teams)},
+		{"telegram", telegram.Provider.With(p.Telegram)},
+		{"webhook", webhook.Provider.With(p.Webhook)},
 	}
-	if p.Addresses != nil {
-		d.addresses = func(settings any) []notify.Address { return p.Addresses(settings.(*S)) }
-	}
-	if p.Check != nil {
-		d.check = func(settings any) notify.Problems { return p.Check(settings.(*S)) }
-	}
-	if p.Warn != nil {
-		d.warn = func(settings any) notify.Problems { return p.Warn(settings.(*S)) }
-	}
-	if p.SkipsTLSVerify != nil {
-		d.skipsTLSVerify = func(settings any) bool { return p.SkipsTLSVerify(settings.(*S)) }
-	}
-	return d
-}
-
-func index(all ...description) map[reflect.Type]description {
-	byType := make(map[reflect.Type]description, len(all))
-	for _, d := range all {
-		byType[d.settings] = d
-	}
-	return byType
 }
 
 // Provider is the provider of a receiver's spec.
 type Provider struct {
 	// Name is its field in the spec, such as pagerDuty.
-	Name     string
-	settings any
-	description
+	Name       string
+	configured notify.Configured
 }
 
 // Of returns the provider of a spec; false: the spec has none, or the registry lacks it.
@@ -126,21 +77,12 @@ func Of(spec *v1beta1.CommonReceiverSpec) (Provider, bool) {
 	if spec == nil {
 		return Provider{}, false
 	}
-	union := reflect.ValueOf(&spec.Provider).Elem()
-	for i := range union.NumField() {
-		member := union.Field(i)
-		if member.IsNil() {
-			continue
+	for _, p := range registry(&spec.Provider) {
+		if p.configured.IsSet() {
+			return p, true
 		}
-		d, ok := registry[member.Type()]
-		return Provider{Name: nameOf(union.Type().Field(i)), settings: member.Interface(), description: d}, ok
 	}
 	return Provider{}, false
-}
-
-func nameOf(member reflect.StructField) string {
-	name, _, _ := strings.Cut(member.Tag.Get("json"), ",")
-	return name
 }
 
 // NameOf returns the name of a spec's provider, or "none".
@@ -153,7 +95,7 @@ func NameOf(spec *v1beta1.CommonReceiverSpec) string {
 
 // Addresses returns the addresses in a spec, with their fields below spec, such as webhook.url.
 func (p Provider) Addresses() []notify.Address {
-	all := p.addresses(p.settings)
+	all := p.configured.Addresses()
 	for i := range all {
 		all[i].Field = p.Name + "." + all[i].Field
 	}
@@ -166,7 +108,7 @@ func Problems(spec *v1beta1.CommonReceiverSpec) notify.Problems {
 	if !ok {
 		return nil
 	}
-	return p.below(p.check(p.settings))
+	return p.below(p.configured.Check())
 }
 
 // Warnings returns what is wrong with a spec that has a Secret, but may be what its author means.
@@ -175,7 +117,7 @@ func Warnings(spec *v1beta1.CommonReceiverSpec) notify.Problems {
 	if !ok || spec.SecretRef == nil {
 		return nil
 	}
-	return p.below(p.warn(p.settings))
+	return p.below(p.configured.Warn())
 }
 
 // below returns problems with fields below spec.
@@ -187,18 +129,21 @@ func (p Provider) below(all notify.Problems) notify.Problems {
 }
 
 // SkipsTLSVerify reports whether the settings turn off the verification of certificates.
-func (p Provider) SkipsTLSVerify() bool { return p.skipsTLSVerify(p.settings) }
+func (p Provider) SkipsTLSVerify() bool { return p.configured.SkipsTLSVerify() }
 
 // RepostEvery returns the interval at which an active alert is sent to a receiver again; 0: never.
 func RepostEvery(spec *v1beta1.CommonReceiverSpec) time.Duration {
-	p, _ := Of(spec)
-	return p.repostEvery
+	p, ok := Of(spec)
+	if !ok {
+		return 0
+	}
+	return p.configured.RepostEvery()
 }
 
 // RaisesByReopening reports whether a rise of severity notifies only where the incident is opened again.
 func RaisesByReopening(spec *v1beta1.CommonReceiverSpec) bool {
-	p, _ := Of(spec)
-	return p.reopens
+	p, ok := Of(spec)
+	return ok && p.configured.RaisesByReopening()
 }
 
 // Reference has the part of a notify.Provider that documentation and tests compare with the code.
@@ -210,10 +155,9 @@ type Reference struct {
 // References returns the references of all providers, in the order of their names.
 func References() []Reference {
 	var all []Reference
-	for field := range reflect.TypeFor[v1beta1.Provider]().Fields() {
-		all = append(all, Reference{Name: nameOf(field), Modes: registry[field.Type].modes})
+	for _, p := range registry(&v1beta1.Provider{}) {
+		all = append(all, Reference{Name: p.Name, Modes: p.configured.Modes()})
 	}
-	slices.SortFunc(all, func(a, b Reference) int { return strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)) })
 	return all
 }
 
@@ -247,7 +191,7 @@ func (f Factory) NewSender(spec *v1beta1.CommonReceiverSpec, data map[string][]b
 		return nil, err
 	}
 	secret := notify.NewSecret(data)
-	sender, err := p.newSender(p.settings, secret, client)
+	sender, err := p.configured.New(secret, client)
 	if secret.Err() != nil { // also the cause of err
 		return nil, secret.Err()
 	}

@@ -18,6 +18,7 @@ package providers
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -26,15 +27,18 @@ import (
 
 // TestEveryProviderIsRegistered: a member of the union without an entry would be accepted, and could not be sent to.
 func TestEveryProviderIsRegistered(t *testing.T) {
-	union := reflect.TypeFor[v1beta1.Provider]()
-	if union.NumField() != len(registry) {
-		t.Errorf("the union has %d members, and the registry %d entries", union.NumField(), len(registry))
+	union, all := reflect.TypeFor[v1beta1.Provider](), registry(&v1beta1.Provider{})
+	if union.NumField() != len(all) {
+		t.Errorf("the union has %d members, and the registry %d entries", union.NumField(), len(all))
+	}
+	if !slices.IsSortedFunc(all, func(a, b Provider) int { return strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)) }) {
+		t.Errorf("the registry is not in the order of the names: %+v", all)
 	}
 	for i := range union.NumField() {
 		spec := &v1beta1.CommonReceiverSpec{}
 		reflect.ValueOf(&spec.Provider).Elem().Field(i).Set(reflect.New(union.Field(i).Type.Elem()))
 		p, ok := Of(spec)
-		if name := strings.ToLower(union.Field(i).Name); !ok || p.newSender == nil || strings.ToLower(p.Name) != name || NameOf(spec) != p.Name {
+		if name, _, _ := strings.Cut(union.Field(i).Tag.Get("json"), ","); !ok || p.Name != name || NameOf(spec) != p.Name {
 			t.Errorf("%s: %+v", union.Field(i).Name, p)
 		}
 	}

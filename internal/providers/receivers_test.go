@@ -39,6 +39,7 @@ import (
 // receiver is a receiver of one provider in one mode, and a fake of its service.
 type receiver struct {
 	name    string // as in the tables of docs/reference/receivers.md
+	spec    *v1beta1.CommonReceiverSpec
 	keys    []string
 	sender  notify.Sender
 	service service
@@ -61,12 +62,13 @@ func receivers(t *testing.T) []receiver {
 		for key, value := range data {
 			secret[key] = []byte(value)
 		}
-		sender, err := factory.NewSender(&v1beta1.CommonReceiverSpec{Provider: settings}, secret)
+		spec := &v1beta1.CommonReceiverSpec{Provider: settings}
+		sender, err := factory.NewSender(spec, secret)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		t.Cleanup(sender.Close)
-		all = append(all, receiver{name: name, keys: slices.Sorted(maps.Keys(data)), sender: sender, service: s})
+		all = append(all, receiver{name: name, spec: spec, keys: slices.Sorted(maps.Keys(data)), sender: sender, service: s})
 	}
 	for _, f := range notifytest.Fixtures() {
 		s := f.NewService(notifytest.FixtureSecret)
@@ -213,7 +215,7 @@ func TestRiseOfSeverityNotifies(t *testing.T) {
 			t.Fatalf("%s: %v", r.name, err)
 		}
 		before := r.service.Seen()
-		if provider, _, _ := strings.Cut(r.name, ","); registryByName(provider).reopens {
+		if RaisesByReopening(r.spec) {
 			end := notifytest.Message(result.Resolved)
 			if first, err = r.sender.Send(t.Context(), end, key(1, first.ExternalID)); err != nil {
 				t.Fatalf("%s: %v", r.name, err)
@@ -230,13 +232,4 @@ func TestRiseOfSeverityNotifies(t *testing.T) {
 			t.Errorf("%s: people see %+v, and before that %+v", r.name, seen, before)
 		}
 	}
-}
-
-func registryByName(name string) description {
-	for field := range reflect.TypeFor[v1beta1.Provider]().Fields() {
-		if nameOf(field) == name {
-			return registry[field.Type]
-		}
-	}
-	return description{}
 }

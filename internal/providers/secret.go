@@ -56,7 +56,7 @@ func UnusedKeys(spec *v1beta1.CommonReceiverSpec, data map[string][]byte) string
 
 // secretKeys returns the keys of a Secret that a receiver reads, in any mode.
 func (p Provider) secretKeys(spec *v1beta1.CommonReceiverSpec) (keys []string) {
-	for _, mode := range p.modes {
+	for _, mode := range p.configured.Modes() {
 		keys = append(keys, mode.SecretKeys...)
 	}
 	if spec.Webhook != nil {
