@@ -40,9 +40,9 @@ type Provider[S any] struct {
 	SkipsTLSVerify func(*S) bool
 	// New returns a sender. An error names the invalid field or key of the Secret, and not its value.
 	New func(settings *S, secret *Secret, client *outbound.Client) (Sender, error)
-	// RepostEvery is the interval at which an active alert is sent again, because the receiver forgets it otherwise; 0: never. The
-	// senders are Repeaters.
-	RepostEvery time.Duration
+	// RepostEvery returns the interval at which an active alert is sent again, because the receiver forgets it otherwise; 0: the external
+	// id is not of such an alert. nil: nothing is sent again, else the senders are Repeaters.
+	RepostEvery func(externalID string) time.Duration
 	// RaisesByReopening: a message about an open incident notifies no one, so that the incident is resolved and opened again where the
 	// severity rises.
 	RaisesByReopening bool
@@ -62,7 +62,7 @@ type Configured interface {
 	Warn() Problems
 	SkipsTLSVerify() bool
 	New(secret *Secret, client *outbound.Client) (Sender, error)
-	RepostEvery() time.Duration
+	RepostEvery(externalID string) time.Duration
 	RaisesByReopening() bool
 	Modes() []Mode
 }
@@ -73,14 +73,17 @@ type configured[S any] struct {
 	settings *S
 }
 
-func (c configured[S]) IsSet() bool                { return c.settings != nil }
-func (c configured[S]) Addresses() []Address       { return call(c.provider.Addresses, c.settings) }
-func (c configured[S]) Check() Problems            { return call(c.provider.Check, c.settings) }
-func (c configured[S]) Warn() Problems             { return call(c.provider.Warn, c.settings) }
-func (c configured[S]) SkipsTLSVerify() bool       { return call(c.provider.SkipsTLSVerify, c.settings) }
-func (c configured[S]) RepostEvery() time.Duration { return c.provider.RepostEvery }
-func (c configured[S]) RaisesByReopening() bool    { return c.provider.RaisesByReopening }
-func (c configured[S]) Modes() []Mode              { return c.provider.Modes }
+func (c configured[S]) IsSet() bool             { return c.settings != nil }
+func (c configured[S]) Addresses() []Address    { return call(c.provider.Addresses, c.settings) }
+func (c configured[S]) Check() Problems         { return call(c.provider.Check, c.settings) }
+func (c configured[S]) Warn() Problems          { return call(c.provider.Warn, c.settings) }
+func (c configured[S]) SkipsTLSVerify() bool    { return call(c.provider.SkipsTLSVerify, c.settings) }
+func (c configured[S]) RaisesByReopening() bool { return c.provider.RaisesByReopening }
+func (c configured[S]) Modes() []Mode           { return c.provider.Modes }
+
+func (c configured[S]) RepostEvery(externalID string) time.Duration {
+	return call(c.provider.RepostEvery, externalID)
+}
 
 func (c configured[S]) New(secret *Secret, client *outbound.Client) (Sender, error) {
 	return c.provider.New(c.settings, secret, client)

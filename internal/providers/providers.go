@@ -20,6 +20,7 @@ package providers
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
@@ -131,13 +132,14 @@ func (p Provider) below(all notify.Problems) notify.Problems {
 // SkipsTLSVerify reports whether the settings turn off the verification of certificates.
 func (p Provider) SkipsTLSVerify() bool { return p.configured.SkipsTLSVerify() }
 
-// RepostEvery returns the interval at which an active alert is sent to a receiver again; 0: never.
-func RepostEvery(spec *v1beta1.CommonReceiverSpec) time.Duration {
+// RepostEvery returns the interval at which the alert with an external id is sent to a receiver again; 0: never, as where the id is of
+// another provider, which the receiver had before.
+func RepostEvery(spec *v1beta1.CommonReceiverSpec, externalID string) time.Duration {
 	p, ok := Of(spec)
 	if !ok {
 		return 0
 	}
-	return p.configured.RepostEvery()
+	return p.configured.RepostEvery(externalID)
 }
 
 // RaisesByReopening reports whether a rise of severity notifies only where the incident is opened again.
@@ -161,8 +163,11 @@ func References() []Reference {
 	return all
 }
 
-// Forgets reports whether an external id is of a receiver that forgets an active alert without repeats.
-func Forgets(externalID string) bool { return alertmanager.IsActiveAlert(externalID) }
+// Forgets reports whether an external id is of a receiver that forgets an active alert without repeats. Whose id it is, is not known:
+// each provider is asked whether it is one of its own. RepostEvery decides whether the alert is sent again.
+func Forgets(externalID string) bool {
+	return slices.ContainsFunc(registry(&v1beta1.Provider{}), func(p Provider) bool { return p.configured.RepostEvery(externalID) > 0 })
+}
 
 // Factory creates senders.
 type Factory struct {

@@ -21,8 +21,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/notify/notifytest"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
 // TestEveryProviderIsRegistered: a member of the union without an entry would be accepted, and could not be sent to.
@@ -67,6 +70,35 @@ func TestAddresses(t *testing.T) {
 		}
 		if strings.Join(got, ", ") != want {
 			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// TestRepostEvery: a provider knows its own external ids, and takes no other's for one.
+func TestRepostEvery(t *testing.T) {
+	const posted = "critical@2026-03-01T12:00:00Z"
+	alertmanager := v1beta1.Provider{Alertmanager: &v1beta1.AlertmanagerProvider{}}
+	slack := v1beta1.Provider{Slack: &v1beta1.SlackProvider{}}
+	for _, c := range []struct {
+		spec *v1beta1.CommonReceiverSpec
+		id   string
+		want time.Duration
+	}{
+		{&v1beta1.CommonReceiverSpec{Provider: alertmanager}, posted, 2 * time.Minute},
+		{&v1beta1.CommonReceiverSpec{Provider: alertmanager}, "C0123456789/1700000000.000100", 0}, // of Slack, which the receiver was before
+		{&v1beta1.CommonReceiverSpec{Provider: alertmanager}, "", 0},
+		{&v1beta1.CommonReceiverSpec{Provider: slack}, posted, 0},
+		{&v1beta1.CommonReceiverSpec{}, posted, 0},
+		{nil, posted, 0},
+	} {
+		if got := RepostEvery(c.spec, c.id); got != c.want {
+			t.Errorf("%s, %q: %s, want %s", NameOf(c.spec), c.id, got, c.want)
+		}
+	}
+	for _, r := range receivers(t) {
+		receipt, err := r.sender.Send(t.Context(), notifytest.Message(result.Fired), notifytest.Key(strings.Repeat("a", 32), ""))
+		if want := r.spec.Alertmanager != nil; err != nil || Forgets(receipt.ExternalID) != want {
+			t.Errorf("%s: the id %q, %v; is forgotten: %t", r.name, receipt.ExternalID, err, !want)
 		}
 	}
 }

@@ -178,9 +178,8 @@ func (r *Reconciler) decide(ctx context.Context, s *scope) (lifecycle.Plan, erro
 	}
 	s.inputs.RepostEvery = map[v1beta1.ReceiverRef]time.Duration{}
 	for _, row := range s.alert.Status.Deliveries {
-		if ref := lifecycle.RefOf(row); providers.Forgets(row.ExternalID) {
-			s.inputs.RepostEvery[ref] = providers.RepostEvery(s.inputs.Targets[ref].Spec)
-		}
+		ref := lifecycle.RefOf(row)
+		s.inputs.RepostEvery[ref] = providers.RepostEvery(s.inputs.Targets[ref].Spec, row.ExternalID)
 	}
 	next := lifecycle.Decide(s.alert, s.inputs)
 	if next.Action != lifecycle.Release || s.certain {

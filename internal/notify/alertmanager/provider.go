@@ -41,7 +41,7 @@ var Provider = notify.Provider[v1beta1.AlertmanagerProvider]{
 		return New(Config{URLs: s.URLs, Labels: labels,
 			Token: secret.Get("token"), Username: secret.Get("username"), Password: secret.Get("password")}, client)
 	},
-	RepostEvery: RepostEvery,
+	RepostEvery: repostEvery,
 	Modes: []notify.Mode{{
 		SecretKeys: []string{"token", "username", "password"},
 		Repeat:     notify.Once,

@@ -94,10 +94,12 @@ type activeAlert struct {
 
 func (a activeAlert) String() string { return a.severity + "@" + a.since.Format(time.RFC3339) }
 
-// IsActiveAlert reports whether an ExternalID is that of an alert that was posted to an Alertmanager.
-func IsActiveAlert(externalID string) bool {
-	_, ok := parseActiveAlert(externalID)
-	return ok
+// repostEvery returns RepostEvery where an ExternalID is that of an alert that was posted to an Alertmanager, else 0.
+func repostEvery(externalID string) time.Duration {
+	if _, ok := parseActiveAlert(externalID); !ok {
+		return 0
+	}
+	return RepostEvery
 }
 
 func parseActiveAlert(externalID string) (h activeAlert, ok bool) {
