@@ -29,8 +29,12 @@ import (
 // Answer is the broker's answer to a request about a binding.
 type Answer = operation.Answer
 
-var names = operation.Names{Resource: "servicebinding", Noun: "binding", Create: "Bind", Remove: "Unbind",
-	CreateFailed: v1beta1.ReasonBindCallFailed, RemoveFailed: v1beta1.ReasonUnbindCallFailed, WhileRemovalWaits: v1beta1.ConditionUnknown}
+var names = operation.Names{
+	Resource: "servicebinding", Noun: "binding",
+	Remove: "Unbind", RemoveFailed: v1beta1.ReasonUnbindCallFailed,
+	Removing:          lifecycle.ConditionSet{Reason: v1beta1.ReasonUnbinding, Message: "The binding is being removed asynchronously"},
+	WhileRemovalWaits: v1beta1.ConditionUnknown,
+}
 
 // application is the application of an answer to a status.
 type application struct {

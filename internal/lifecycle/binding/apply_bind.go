@@ -19,56 +19,45 @@ package binding
 import (
 	"fmt"
 
-	"k8s.io/apimachinery/pkg/runtime"
-
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
+	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
 	"github.com/gophernetes/bellhop/internal/lifecycle/validity"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
-func (ap *application) applyBind() {
-	switch ap.Answer.Class {
-	case osbresult.Done:
-		ap.recordBindDone()
-	case osbresult.Accepted:
-		if ap.call.ID == ap.b.Spec.ExternalID {
-			ap.status.OwnershipUnknown = !ap.call.Owned
-		}
-		task := ap.phase.Task
-		if !ap.phase.creates() {
-			task = Binding
-		}
-		ap.recordAccepted(task, lifecycle.ConditionSet{Reason: v1beta1.ReasonBinding, Message: "The binding is being created asynchronously"})
-		if ap.status.InProgressProperties == nil {
-			ap.status.InProgressProperties = ap.call.Properties
-		}
-	case osbresult.NeedsApp: // repeated at once, with an application
-	default:
-		ap.recordNotBound()
+// Change returns the creation of a binding, which is the only change that brokers know.
+func (ap *application) Change() operation.Change {
+	return operation.Change{
+		Name: "Bind", Unanswered: v1beta1.ReasonBindCallFailed, Failed: v1beta1.ReasonBindCallFailed,
+		Running: lifecycle.ConditionSet{Reason: v1beta1.ReasonBinding, Message: "The binding is being created asynchronously"},
+		Done:    ap.recordBindDone, Accepted: ap.recordBindAccepted, Refused: ap.recordRejected, NoEffect: ap.MarkNothingSent, Conflict: ap.recordConflict,
+		Succeeded: ap.recordBound, OperationFailed: ap.recordBindFailure, Overdue: ap.recordBindFailure,
 	}
 }
 
-// recordNotBound records a request that has led to no binding, as far as is known.
-func (ap *application) recordNotBound() {
-	if ap.call.Repeat { // the existing binding is not affected
+func (ap *application) applyBind() {
+	switch class := ap.Answer.Class; {
+	case class == osbresult.NeedsApp: // repeated at once, with an application
+	case ap.call.Repeat && class != osbresult.Done && class != osbresult.Accepted: // the existing binding is not affected
 		ap.RecordRetry("Bind", v1beta1.ReasonBindCallFailed)
-		return
+	default:
+		ap.ApplyChange()
 	}
-	switch ap.Answer.Class {
-	case osbresult.Unknown, osbresult.Malformed:
-		ap.RecordUnknownOutcome("Bind", v1beta1.ReasonBindCallFailed)
-	case osbresult.Conflict:
-		ap.recordConflict()
-	case osbresult.Rejected, osbresult.Gone:
-		ap.recordRejected("Bind call failed: " + ap.DescribeOutcome())
-	case osbresult.NeedsAsync:
-		ap.recordRejected("Bind call failed: the broker makes bindings only asynchronously, and its catalog does not say bindings_retrievable, so that nobody could get the credentials: " + ap.DescribeOutcome())
-	default: // no effect; the request may be repeated
-		ap.MarkNothingSent()
-		ap.RecordRetry("Bind", v1beta1.ReasonBindCallFailed)
+}
+
+func (ap *application) recordBindAccepted() {
+	if ap.call.ID == ap.b.Spec.ExternalID {
+		ap.status.OwnershipUnknown = !ap.call.Owned
+	}
+	task := ap.phase.Task
+	if !ap.phase.creates() {
+		task = Binding
+	}
+	ap.recordAccepted(task, ap.Change().Running)
+	if ap.status.InProgressProperties == nil {
+		ap.status.InProgressProperties = ap.call.Properties
 	}
 }
 
@@ -151,6 +140,9 @@ var undelivered = lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: 
 // recordRejected records a refusal. It proves nothing about earlier requests, which may have been carried out.
 func (ap *application) recordRejected(message string) {
 	s := &ap.status
+	if ap.Answer.Class == osbresult.NeedsAsync {
+		message = "Bind call failed: the broker makes bindings only asynchronously, and its catalog does not say bindings_retrievable, so that nobody could get the credentials: " + ap.DescribeOutcome()
+	}
 	switch {
 	case ap.phase.Task == Rotating: // the predecessor may be what is refused: a plain bind follows
 		if ap.call.NothingAtBroker {
@@ -249,48 +241,22 @@ func (ap *application) recordConflict() {
 	}
 }
 
-// applyFetch records what was fetched of a binding.
-func (ap *application) applyFetch() {
-	conflict := !ap.call.Repeat // the request inspects what the broker has under an id of ours
-	switch {
-	case ap.Answer.Class == osbresult.Done && conflict && (ap.Answer.Binding.Credentials == nil || !ap.matches(ap.call.Properties)):
-		ap.recordForeignBinding("the broker has a binding under the id, and does not tell its credentials, or that it has these parameters")
-	case ap.Answer.Class == osbresult.Done:
-		ap.recordBound()
-	case ap.Answer.Class == osbresult.Gone && conflict: // nothing
-		a := ap.Attempts()
-		a.Conflict, a.NextTime = false, nil
-	case ap.Answer.Class == osbresult.Rejected && conflict:
-		ap.recordForeignBinding("the broker has something else under the id: " + ap.DescribeOutcome())
-	default:
-		ap.RecordRetry("Fetch", v1beta1.ReasonFetchingBindingFailed)
+// recordBindFailure records an asynchronous creation that has failed, or is past its deadline.
+func (ap *application) recordBindFailure(message string) {
+	switch s := &ap.status; {
+	case ap.phase.isReplacement():
+		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
+	case IsBound(s): // an existing binding was requested again
+		ap.phase = Phase{}
+		ap.RecordRetryMessage(v1beta1.ReasonBindCallFailed, message)
+	case ap.call.MayMitigate() && !ap.call.SeenRunning && ap.Answer.State == osbresult.Failed: // the operation that has failed may be a later one than the one on record
+		ap.phase = Phase{Task: Binding}
+		ap.RecordUnseenFailure(v1beta1.ReasonBindCallFailed, message)
+	case ap.call.MayMitigate():
+		ap.Attempts().LastTime = lifecycle.Timestamp(ap.Now)
+		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
+	default: // nothing is removed, and the request is repeated
+		ap.phase = Phase{}
+		ap.RecordSlowRetry(v1beta1.ReasonBindCallFailed, message)
 	}
-}
-
-// matches reports whether the fetched binding has the parameters of a request.
-func (ap *application) matches(props *v1beta1.ServiceBindingPropertiesState) bool {
-	if props == nil {
-		return false
-	}
-	var told *runtime.RawExtension
-	if raw := ap.Answer.Binding.Parameters; raw != nil {
-		told = &runtime.RawExtension{Raw: raw}
-	}
-	has, bad := catalog.Merge(told, nil)
-	return bad == nil && has.Checksum == props.ParameterChecksum
-}
-
-// recordForeignBinding records that the binding under the id has other parameters. It is removed only as what a request on record, whose
-// outcome is not known, has left behind: a record that was restored from a backup does not show what was created later.
-func (ap *application) recordForeignBinding(message string) {
-	found := ap.Answer.Binding
-	isOthers := found != nil && found.Parameters != nil && !ap.matches(ap.call.Properties) && !ap.matches(ap.status.InProgressProperties)
-	if ap.call.Owned && (ap.Attempts().Unknown == 0 || isOthers) {
-		ap.HoldConflict("something else: " + message)
-		return
-	}
-	if !ap.call.MayMitigate() {
-		ap.stopRetryingAs(v1beta1.ReasonBindCallFailed, v1beta1.ReasonServiceBindingReturnedFailure, message)
-	}
-	ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
 }

@@ -22,7 +22,6 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/lifecycle/validity"
-	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 // RecordRemovalAccepted records that the broker works on the removal. The binding of a failed replacement is removed before its
@@ -31,7 +30,7 @@ func (ap *application) RecordRemovalAccepted() {
 	if last := len(ap.status.Predecessors) == 0 || validity.IsPredecessor(&ap.status, ap.call.ID); !ap.phase.isMitigating() || ap.IsDeleting() && last {
 		ap.BeginRemoval()
 	}
-	ap.recordAccepted(ap.phase.Task, ap.WithRemovalText(lifecycle.ConditionSet{Reason: v1beta1.ReasonUnbinding, Message: "The binding is being removed asynchronously"}))
+	ap.recordAccepted(ap.phase.Task, ap.WithRemovalText(names.Removing))
 }
 
 // MarkForRepetition records that the broker does not work on the removal any more.
@@ -147,43 +146,4 @@ func (ap *application) recordMitigated() {
 		s.ReconciledGeneration = ap.call.Generation
 	}
 	ap.SetConditions(lifecycle.Mitigated("bound", v1beta1.ReasonServiceBindingReturnedFailure, a))
-}
-
-// RecordOverdue ends a creation that is still in progress after its deadline.
-func (ap *application) RecordOverdue(words string) { ap.RecordOperationFailure(words) }
-
-// RecordOperationSuccess records the success of a creation.
-func (ap *application) RecordOperationSuccess() { ap.recordBound() }
-
-// RecordProgress records what the broker says of an operation in progress.
-func (ap *application) RecordProgress() {
-	set := lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBinding, Message: "The binding is being created asynchronously"}
-	if ap.call.Removal {
-		set.Reason, set.Message = v1beta1.ReasonUnbinding, "The binding is being removed asynchronously"
-	}
-	set.Message = lifecycle.WithProgress(set.Message, ap.Answer.OperationDescription)
-	ap.SetConditions(ap.WithRemovalText(set))
-}
-
-// RecordOperationFailure records the failure of an operation.
-func (ap *application) RecordOperationFailure(words string) {
-	message := "Bind call failed: " + words
-	switch s := &ap.status; {
-	case ap.call.Removal:
-		ap.RecordRemovalFailure("Unbind call failed: " + words)
-	case ap.phase.isReplacement():
-		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
-	case IsBound(s): // an existing binding was requested again
-		ap.phase = Phase{}
-		ap.RecordRetryMessage(v1beta1.ReasonBindCallFailed, message)
-	case ap.call.MayMitigate() && !ap.call.SeenRunning && ap.Answer.State == osbresult.Failed: // the operation that has failed may be a later one than the one on record
-		ap.phase = Phase{Task: Binding}
-		ap.RecordUnseenFailure(v1beta1.ReasonBindCallFailed, message)
-	case ap.call.MayMitigate():
-		ap.Attempts().LastTime = lifecycle.Timestamp(ap.Now)
-		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
-	default: // nothing is removed, and the request is repeated
-		ap.phase = Phase{}
-		ap.RecordSlowRetry(v1beta1.ReasonBindCallFailed, message)
-	}
 }

@@ -28,8 +28,12 @@ import (
 // Answer is the broker's answer to a request about an instance.
 type Answer = operation.Answer
 
-var names = operation.Names{Resource: "serviceinstance", Noun: "instance", Create: "Provision", Remove: "Deprovision",
-	CreateFailed: v1beta1.ReasonProvisionCallFailed, RemoveFailed: v1beta1.ReasonDeprovisionCallFailed, WhileRemovalWaits: v1beta1.ConditionFalse}
+var names = operation.Names{
+	Resource: "serviceinstance", Noun: "instance",
+	Remove: "Deprovision", RemoveFailed: v1beta1.ReasonDeprovisionCallFailed,
+	Removing:          lifecycle.ConditionSet{Reason: v1beta1.ReasonDeprovisioning, Message: "The instance is being deprovisioned asynchronously"},
+	WhileRemovalWaits: v1beta1.ConditionFalse,
+}
 
 // application is the application of an answer to a status.
 type application struct {
@@ -51,9 +55,10 @@ func Apply(si *v1beta1.ServiceInstance, status v1beta1.ServiceInstanceStatus, ca
 	ap.status.ObservedGeneration = ap.call.Generation
 	switch call.Operation {
 	case lifecycle.Provision:
-		ap.applyProvision()
+		ap.ApplyChange()
 	case lifecycle.Update:
-		ap.applyUpdate()
+		ap.status.Unusable = ap.status.Unusable || ap.Answer.InstanceUnusable
+		ap.ApplyChange()
 	case lifecycle.Deprovision:
 		ap.ApplyRemoval()
 	case lifecycle.Poll:

@@ -27,7 +27,7 @@ func (ap *application) RecordRemovalAccepted() {
 		ap.BeginRemoval()
 	}
 	ap.status.OperationStartTime = lifecycle.Timestamp(ap.Now) // also of a removal that is repeated past its deadline
-	ap.recordAccepted(ap.WithRemovalText(lifecycle.ConditionSet{Reason: v1beta1.ReasonDeprovisioning, Message: "The instance is being deprovisioned asynchronously"}))
+	ap.recordAccepted(ap.WithRemovalText(names.Removing))
 }
 
 // ContinueRemoval does nothing: an instance has one resource at the broker.
@@ -96,69 +96,4 @@ func (ap *application) RecordUnanswered() {
 		ap.phase = ap.phase.unaccepted()
 	}
 	ap.Application.RecordUnanswered()
-}
-
-// RecordProgress records what the broker says of an operation in progress.
-func (ap *application) RecordProgress() {
-	set := lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse}
-	switch {
-	case ap.call.Removal:
-		set.Reason, set.Message = v1beta1.ReasonDeprovisioning, "The instance is being deprovisioned asynchronously"
-	case ap.phase == UpdateAccepted:
-		set.Reason, set.Message = v1beta1.ReasonUpdatingInstance, "The instance is being updated asynchronously"
-	default:
-		set.Reason, set.Message = v1beta1.ReasonProvisioning, "The instance is being provisioned asynchronously"
-	}
-	set.Message = lifecycle.WithProgress(set.Message, ap.Answer.OperationDescription)
-	ap.SetConditions(ap.WithRemovalText(set))
-}
-
-// RecordOperationSuccess records the success of a provisioning or an update.
-func (ap *application) RecordOperationSuccess() {
-	if ap.phase == UpdateAccepted {
-		ap.recordSuccess(v1beta1.ReasonInstanceUpdatedSuccessfully, "The instance was updated successfully")
-		return
-	}
-	message := "The instance was provisioned successfully"
-	if ap.status.OwnershipUnknown {
-		message += ". " + lifecycle.OwnershipUnknownWhenReady("serviceinstance", ap.si, ap.call.ID)
-	}
-	ap.recordSuccess(v1beta1.ReasonProvisionedSuccessfully, message)
-}
-
-// RecordOperationFailure records the failure of an operation.
-func (ap *application) RecordOperationFailure(words string) {
-	switch {
-	case ap.call.Removal:
-		ap.RecordRemovalFailure("Deprovision call failed: " + words)
-	case ap.phase == UpdateAccepted:
-		ap.recordUpdateFailure("Update call failed: " + words)
-	case !ap.call.SeenRunning && ap.call.MayMitigate(): // the operation that has failed may be a later one than the one on record
-		ap.phase = Provisioning
-		ap.RecordUnseenFailure(v1beta1.ReasonProvisionCallFailed, "Provision call failed: "+words)
-	default:
-		ap.recordProvisionFailure("Provision call failed: " + words)
-	}
-}
-
-// RecordOverdue ends an operation that is still in progress after its deadline. The broker may still carry it out.
-func (ap *application) RecordOverdue(words string) {
-	if ap.phase != UpdateAccepted {
-		ap.recordProvisionFailure("Provision call failed: " + words)
-		return
-	}
-	ap.phase = Updating
-	ap.RecordSlowRetry(v1beta1.ReasonUpdateInstanceCallFailed, "Update call failed: "+words)
-	ap.status.Attempts.Unknown = max(ap.status.Attempts.Unknown, 1)
-}
-
-// recordProvisionFailure records an asynchronous provisioning that has failed, or is past its deadline.
-func (ap *application) recordProvisionFailure(message string) {
-	ap.phase = Provisioning
-	if !ap.call.MayMitigate() {
-		ap.RecordSlowRetry(v1beta1.ReasonProvisionCallFailed, message)
-		return
-	}
-	ap.Attempts().LastTime = lifecycle.Timestamp(ap.Now)
-	ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonProvisionCallFailed, Message: message})
 }

@@ -19,11 +19,9 @@ limitations under the License.
 package operation
 
 import (
-	"cmp"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/duration"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
@@ -160,41 +158,4 @@ func (ap *Application) ScheduleRetry(message string) {
 func (ap *Application) Stop(message string) {
 	a := ap.Kind.Attempts()
 	a.Stopped, a.NextTime, a.LastTime, a.LastError = true, nil, lifecycle.Timestamp(ap.Now), message
-}
-
-// ApplyPoll applies the answer to a poll.
-func (ap *Application) ApplyPoll() {
-	a := ap.Answer
-	if a.Class == osbresult.Done {
-		lifecycle.RecordAnswer(ap.Common.Attempts)
-	}
-	switch {
-	case ap.Call.Removal && a.Class == osbresult.Gone:
-		ap.Kind.RecordRemoved()
-	case ap.Call.Removal && a.NotFound(): // it proves nothing; a broker that follows the specification answers the repeated request with 410
-		ap.RecordRemovalFailure("The broker does not know the operation: " + ap.DescribeOutcome())
-	case a.Class != osbresult.Done:
-		ap.Kind.RecordUnanswered()
-	case a.State == osbresult.InProgress && ap.IsOverdue():
-		ap.Kind.RecordOverdue("timed out after " + duration.ShortHumanDuration(ap.Call.MaxDuration))
-	case a.State == osbresult.InProgress:
-		ap.Kind.RecordProgress()
-	case a.State == osbresult.Succeeded && ap.Call.Removal:
-		ap.Kind.RecordRemoved()
-	case a.State == osbresult.Succeeded:
-		ap.Kind.RecordOperationSuccess()
-	default:
-		ap.Kind.RecordOperationFailure(cmp.Or(a.OperationDescription, "the broker reported no reason"))
-	}
-}
-
-// RecordUnanswered records a poll without a state. It is not counted, which would cost a write each time, unless polls are slow retries.
-func (ap *Application) RecordUnanswered() {
-	set := lifecycle.PollUnanswered(ap.DescribeOutcome(), ap.IsOverdue())
-	if ap.Answer.Misconfigured() {
-		ap.ScheduleRetry(set.Message)
-		set.Message = ap.WithNextAttempt(set.Message)
-		set = ap.WithStalled(set)
-	}
-	ap.Kind.SetConditions(ap.Kind.WithRemovalText(set))
 }

@@ -19,20 +19,11 @@ package operation
 import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
-	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
-
-// RecordUnknownOutcome records a request with an unknown outcome.
-func (ap *Application) RecordUnknownOutcome(what, reason string) {
-	if ap.Call.Operation == lifecycle.Update || ap.Answer.Class == osbresult.Unknown && !ap.Kind.IsConflictHeld() { // otherwise a repeat finds what is left
-		ap.Kind.Attempts().Unknown++
-	}
-	ap.RecordRetry(what, reason)
-}
 
 // RecordConflict records that the broker has something else under the id of a request to create the resource.
 func (ap *Application) RecordConflict() {
-	a := ap.Kind.Attempts()
+	a, change := ap.Kind.Attempts(), ap.Kind.Change()
 	switch {
 	case !ap.Call.Owned:
 		ap.Kind.MarkNothingSent()
@@ -40,7 +31,7 @@ func (ap *Application) RecordConflict() {
 	case ap.Call.NothingAtBroker && a.Removals > 0: // the broker does not accept the id again after its removal
 		ap.Kind.UseNextID()
 		ap.Kind.MarkNothingSent()
-		ap.RecordRetry(ap.Names.Create, ap.Names.CreateFailed)
+		ap.RecordRetry(change.Name, change.Failed)
 	default:
 		if !ap.Call.NothingAtBroker && !ap.Kind.IsConflictHeld() { // one of the requests on record may have been carried out
 			a.Unknown++
@@ -49,7 +40,7 @@ func (ap *Application) RecordConflict() {
 			ap.HoldConflict("another " + ap.Names.Noun + ", which cannot be fetched: " + ap.DescribeOutcome())
 			return
 		}
-		ap.RecordRetry(ap.Names.Create, v1beta1.ReasonConflict)
+		ap.RecordRetry(change.Name, v1beta1.ReasonConflict)
 	}
 }
 

@@ -25,16 +25,18 @@ import (
 type Names struct {
 	// Resource is the kind's resource in commands of kubectl, such as "serviceinstance", and Noun what the broker has, such as "instance".
 	Resource, Noun string
-	// Create and Remove are the names of its requests, such as "Provision".
-	Create, Remove string
-	// CreateFailed and RemoveFailed are the reasons where the broker has not carried them out.
-	CreateFailed, RemoveFailed string
+	// Remove is the name of the request that removes it, such as "Deprovision", and RemoveFailed the reason where it was not carried out.
+	Remove, RemoveFailed string
+	// Removing has the reason and the message while the broker works on the removal.
+	Removing lifecycle.ConditionSet
 	// WhileRemovalWaits is the status of Ready while the broker carries out another operation before a removal.
 	WhileRemovalWaits v1beta1.ConditionStatus
 }
 
 // Kind is what differs between the kinds of objects where an answer is applied.
 type Kind interface {
+	// Change returns the operation of a request that creates or changes the resource, or that is polled and is no removal.
+	Change() Change
 	// Attempts returns the attempts that the request counts for, and creates them if there are none.
 	Attempts() *v1beta1.Attempts
 	// IsConflictHeld reports whether the broker has something under the id that the record does not show to be left over from this object.
@@ -60,10 +62,4 @@ type Kind interface {
 	BeginRemoval()
 	// RecordUnanswered records a poll without a state.
 	RecordUnanswered()
-	// RecordProgress records what the broker says of an operation in progress, and RecordOverdue one that is past its deadline.
-	RecordProgress()
-	RecordOverdue(words string)
-	// RecordOperationSuccess and RecordOperationFailure record the end of an operation that is no removal, or in the second case of any.
-	RecordOperationSuccess()
-	RecordOperationFailure(words string)
 }

@@ -46,7 +46,7 @@ func variants() []variant {
 	}
 `, ``}}, scenario: "instance-deleted-begun", fault: "crash-after@PUT:service_instances#1", oracle: "finalizer"},
 		{name: "release-on-202", edits: []mistake{{instanceRules + "apply_remove.go",
-			`	ap.recordAccepted(ap.WithRemovalText(lifecycle.ConditionSet{Reason: v1beta1.ReasonDeprovisioning, Message: "The instance is being deprovisioned asynchronously"}))`,
+			`	ap.recordAccepted(ap.WithRemovalText(names.Removing))`,
 			`	ap.RecordRemoved()`}}, scenario: "instance-async", fault: "none", oracle: "finalizer"},
 		{name: "release-on-500", edits: []mistake{{operationRules + "remove.go", `	default:
 		ap.RecordRemovalFailure(message)
@@ -61,7 +61,7 @@ func variants() []variant {
 }`}}, scenario: "hasty", fault: "lost@PUT:service_instances#1", oracle: "finalizer"},
 		{name: "id-used-again", edits: []mistake{{instanceRules + "apply_remove.go", `	ap.UseNextID() // a late removal by a former leader may still arrive (R2)
 `, ``}}, scenario: "instance-mitigated-ready", fault: "deposed@DELETE:service_instances#1", oracle: "truth"},
-		{name: "no-mitigation", edits: []mistake{{instanceRules + "apply_remove.go", `	ap.Attempts().LastTime = lifecycle.Timestamp(ap.Now)
+		{name: "no-mitigation", edits: []mistake{{instanceRules + "apply_provision.go", `	ap.Attempts().LastTime = lifecycle.Timestamp(ap.Now)
 	ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonProvisionCallFailed, Message: message})
 `, `	ap.RecordSlowRetry(v1beta1.ReasonProvisionCallFailed, message)
 `}}, scenario: "failed", fault: "none", oracle: "reached"},
@@ -93,8 +93,8 @@ func variants() []variant {
 		{name: "stops-where-it-waits", edits: []mistake{{bindingRules + "phase.go", `isOriginal && s.Attempts == nil && s.ReconciledGeneration > 0 && lifecycle.IsTrue(`, `(isOriginal || s.Attempts == nil) && lifecycle.IsTrue(`}},
 			scenario: "binding-plan", fault: "none", oracle: "asked"},
 		{name: "takes-strangers", edits: []mistake{{"internal/lifecycle/ownership.go", `	return si.UID != "" && si.Status.CreatedForUID == si.UID && id == InstanceID(si) ||`, `	return id != "" ||`}, {
-			instanceRules + "apply_provision.go", `		ap.RecordConflict()`,
-			`		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonConflict, Message: ap.DescribeOutcome()})`}}, scenario: "instance-stranger", fault: "none", oracle: "stranger"},
+			instanceRules + "apply_provision.go", `Conflict: ap.RecordConflict,`,
+			`Conflict: func() { ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonConflict, Message: ap.DescribeOutcome()}) },`}}, scenario: "instance-stranger", fault: "none", oracle: "stranger"},
 		{name: "key-per-attempt", edits: []mistake{{alerts + "execute.go", `lifecycle.DeliveryKey(a, o.Ref, o.Sequence, o.Hash),`, `lifecycle.DeliveryKey(a, o.Ref, o.Sequence, o.Hash) + fmt.Sprint(o.Attempt),`}},
 			scenario: "alert", fault: "lost@POST:receiver:hook#1", oracle: "end"},
 		{name: "key-per-process", edits: []mistake{{alerts + "execute.go", `lifecycle.DeliveryKey(a, o.Ref, o.Sequence, o.Hash),`, `lifecycle.DeliveryKey(a, o.Ref, o.Sequence, o.Hash) + fmt.Sprint(os.Getpid()),`},
@@ -132,10 +132,10 @@ func variants() []variant {
 		{name: "writes-for-nothing", edits: []mistake{{services + "engine/record.go", `	if equality.Semantic.DeepEqual(status, before) || s.polled`, `	if s.polled`},
 			{services + "engine/run.go", `r.requeue(next.RequeueAt, next.Status)), nil`, `r.requeueNow(next.Status)), nil`}},
 			scenario: "kept", fault: "none", oracle: "rest"},
-		{name: "panic", edits: []mistake{{instanceRules + "apply_provision.go", `	case osbresult.Unknown, osbresult.Malformed:
-		ap.RecordUnknownOutcome("Provision"`, `	case osbresult.Unknown, osbresult.Malformed:
-		panic(ap.Answer.Class)
-		ap.RecordUnknownOutcome("Provision"`}}, scenario: "kept", fault: "broken@PUT:service_instances#1", oracle: "panic"},
+		{name: "panic", edits: []mistake{{operationRules + "change.go", `	case class == osbresult.Unknown, class == osbresult.Malformed:
+`, `	case class == osbresult.Unknown, class == osbresult.Malformed:
+		panic(class)
+`}}, scenario: "kept", fault: "broken@PUT:service_instances#1", oracle: "panic"},
 		{name: "changes-its-cache", edits: []mistake{{services + "engine/reconciler.go", `	if s.Record.released { // it is gone`, `	before.GetAnnotations()["seen"] = "now"
 	if s.Record.released { // it is gone`}}, scenario: "kept", fault: "none", oracle: "panic"},
 		{name: "warns-of-waiting", edits: []mistake{{"internal/lifecycle/reasons.go", `	v1beta1.ReasonReferencesNonexistentInstance: {Transient: true},`,
