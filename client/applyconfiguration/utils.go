@@ -104,12 +104,18 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &applyconfigurationservicecatalogv1beta1.AddKeysFromTransformApplyConfiguration{}
 	case servicecatalogv1beta1.SchemeGroupVersion.WithKind("AddKeyTransform"):
 		return &applyconfigurationservicecatalogv1beta1.AddKeyTransformApplyConfiguration{}
+	case servicecatalogv1beta1.SchemeGroupVersion.WithKind("AttemptedSpec"):
+		return &applyconfigurationservicecatalogv1beta1.AttemptedSpecApplyConfiguration{}
 	case servicecatalogv1beta1.SchemeGroupVersion.WithKind("Attempts"):
 		return &applyconfigurationservicecatalogv1beta1.AttemptsApplyConfiguration{}
 	case servicecatalogv1beta1.SchemeGroupVersion.WithKind("AuthInfo"):
 		return &applyconfigurationservicecatalogv1beta1.AuthInfoApplyConfiguration{}
+	case servicecatalogv1beta1.SchemeGroupVersion.WithKind("Backoff"):
+		return &applyconfigurationservicecatalogv1beta1.BackoffApplyConfiguration{}
 	case servicecatalogv1beta1.SchemeGroupVersion.WithKind("BrokerReference"):
 		return &applyconfigurationservicecatalogv1beta1.BrokerReferenceApplyConfiguration{}
+	case servicecatalogv1beta1.SchemeGroupVersion.WithKind("CandidatePlans"):
+		return &applyconfigurationservicecatalogv1beta1.CandidatePlansApplyConfiguration{}
 	case servicecatalogv1beta1.SchemeGroupVersion.WithKind("CatalogRestrictions"):
 		return &applyconfigurationservicecatalogv1beta1.CatalogRestrictionsApplyConfiguration{}
 	case servicecatalogv1beta1.SchemeGroupVersion.WithKind("ClusterObjectReference"):
@@ -138,12 +144,16 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &applyconfigurationservicecatalogv1beta1.LocalObjectReferenceApplyConfiguration{}
 	case servicecatalogv1beta1.SchemeGroupVersion.WithKind("MaintenanceInfo"):
 		return &applyconfigurationservicecatalogv1beta1.MaintenanceInfoApplyConfiguration{}
+	case servicecatalogv1beta1.SchemeGroupVersion.WithKind("Mitigation"):
+		return &applyconfigurationservicecatalogv1beta1.MitigationApplyConfiguration{}
 	case servicecatalogv1beta1.SchemeGroupVersion.WithKind("OAuth2Auth"):
 		return &applyconfigurationservicecatalogv1beta1.OAuth2AuthApplyConfiguration{}
 	case servicecatalogv1beta1.SchemeGroupVersion.WithKind("ObjectReference"):
 		return &applyconfigurationservicecatalogv1beta1.ObjectReferenceApplyConfiguration{}
 	case servicecatalogv1beta1.SchemeGroupVersion.WithKind("OperationStatus"):
 		return &applyconfigurationservicecatalogv1beta1.OperationStatusApplyConfiguration{}
+	case servicecatalogv1beta1.SchemeGroupVersion.WithKind("Outcome"):
+		return &applyconfigurationservicecatalogv1beta1.OutcomeApplyConfiguration{}
 	case servicecatalogv1beta1.SchemeGroupVersion.WithKind("ParametersFromSource"):
 		return &applyconfigurationservicecatalogv1beta1.ParametersFromSourceApplyConfiguration{}
 	case servicecatalogv1beta1.SchemeGroupVersion.WithKind("PlanReference"):

@@ -91,7 +91,7 @@ func TestF_P31_TheFirstRequestDoesNotWaitForTheProbe(t *testing.T) {
 	now, broker := time.Now(), Key{Name: "broker"}
 	c := &Clients{}
 	l := Queue{kind: "ServiceInstance", clients: c, clock: clocktesting.NewFakePassiveClock(now), wake: &enqueue.Enqueuer{}}
-	refused := &v1beta1.Attempts{Count: 4, Misconfigured: 4, FailingSince: lifecycle.Timestamp(now)}
+	refused := &v1beta1.Attempts{Backoff: v1beta1.Backoff{Count: 4, Misconfigured: 4, FailingSince: lifecycle.Timestamp(now)}}
 	enter := func(name string, v lifecycle.Operation, attempts *v1beta1.Attempts) limiter.Release {
 		si, queued := lifecycletest.NewInstance(), (*Key)(nil)
 		si.Name = name

@@ -25,8 +25,8 @@ import (
 )
 
 // AddPlan records a plan that the instance may have at the broker.
-func AddPlan(a *v1beta1.Attempts, id string) {
-	a.PlanIDs = Distinct(append(a.PlanIDs, id)...)
+func AddPlan(plans *v1beta1.CandidatePlans, id string) {
+	plans.PlanIDs = Distinct(append(plans.PlanIDs, id)...)
 }
 
 // NonNil returns props, or empty properties for nil.

@@ -80,9 +80,9 @@ func IsConflictUnexplained(a *v1beta1.Attempts) bool {
 	return a != nil && a.Conflict && a.Unknown == 0
 }
 
-// MaxRepeatsOf returns how often a request with an unknown outcome is repeated unchanged.
-func MaxRepeatsOf(a *v1beta1.Attempts) int32 {
-	if a.Removals >= MaxRemovals {
+// MaxRepeatsAfter returns how often a request with an unknown outcome is repeated unchanged after orphan mitigations.
+func MaxRepeatsAfter(m v1beta1.Mitigation) int32 {
+	if m.Removals >= MaxRemovals {
 		return 0
 	}
 	return MaxRepeats
@@ -126,25 +126,25 @@ type Failure struct {
 
 // RecordFailure records a failed attempt and when the next one is due. An object that waits for the broker's probe has no time of
 // its own, and its failure is counted once.
-func RecordFailure(a *v1beta1.Attempts, uid types.UID, f Failure, now time.Time) {
-	if f.Probed && a.Misconfigured > limiter.QuickRetries && a.NextTime == nil {
+func RecordFailure(b *v1beta1.Backoff, uid types.UID, f Failure, now time.Time) {
+	if f.Probed && b.Misconfigured > limiter.QuickRetries && b.NextTime == nil {
 		return
 	}
-	a.Count++
-	if a.FailingSince == nil {
-		a.FailingSince = Timestamp(now)
+	b.Count++
+	if b.FailingSince == nil {
+		b.FailingSince = Timestamp(now)
 	}
-	a.OwnFault, a.LastTime = f.Misconfigured && f.OwnFault, Timestamp(now)
-	wait := Backoff(uid, a.Count, f.RetryAfter)
+	b.OwnFault, b.LastTime = f.Misconfigured && f.OwnFault, Timestamp(now)
+	wait := Backoff(uid, b.Count, f.RetryAfter)
 	if f.Misconfigured {
-		a.Misconfigured++
-		wait = MisconfiguredBackoff(uid, a.Misconfigured, f.RetryAfter)
+		b.Misconfigured++
+		wait = MisconfiguredBackoff(uid, b.Misconfigured, f.RetryAfter)
 	} else {
-		a.Misconfigured = 0
+		b.Misconfigured = 0
 	}
-	a.NextTime = Timestamp(now.Add(max(wait, time.Second)))
+	b.NextTime = Timestamp(now.Add(max(wait, time.Second)))
 	if f.Probed {
-		a.Misconfigured, a.NextTime = max(a.Misconfigured, limiter.QuickRetries+1), nil
+		b.Misconfigured, b.NextTime = max(b.Misconfigured, limiter.QuickRetries+1), nil
 	}
 }
 

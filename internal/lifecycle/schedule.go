@@ -61,6 +61,11 @@ func (s Schedule) compareParameters() Comparison {
 	return s.Parameters.Compare(s.Attempts.ParametersVersion, s.Attempts.ParametersDigest, "")
 }
 
+// presentSpec identifies the present spec.
+func (s Schedule) presentSpec() v1beta1.AttemptedSpec {
+	return v1beta1.AttemptedSpec{Generation: s.Object.GetGeneration(), ParametersVersion: s.Parameters.Version, ParametersDigest: s.Parameters.Digest}
+}
+
 // IsStopped reports whether the present spec was refused, so that it is not tried again.
 func (s Schedule) IsStopped() bool {
 	return s.Attempts != nil && s.Attempts.Stopped && !s.IsForFormerSpec()
@@ -76,7 +81,11 @@ func (s Schedule) Renew() *v1beta1.Attempts {
 	case a.Unknown == 0 && !a.Conflict:
 		return nil
 	}
-	return &v1beta1.Attempts{Generation: s.Object.GetGeneration(), Unknown: a.Unknown, Conflict: a.Conflict, PlanIDs: a.PlanIDs, ParametersVersion: s.Parameters.Version, ParametersDigest: s.Parameters.Digest}
+	return &v1beta1.Attempts{
+		AttemptedSpec:  s.presentSpec(),
+		Outcome:        v1beta1.Outcome{Unknown: a.Unknown, Conflict: a.Conflict},
+		CandidatePlans: v1beta1.CandidatePlans{PlanIDs: a.PlanIDs},
+	}
 }
 
 // Stop returns the attempts with the mark that the present spec is not tried again.
@@ -85,7 +94,7 @@ func (s Schedule) Stop() *v1beta1.Attempts {
 	if a == nil {
 		a = &v1beta1.Attempts{}
 	}
-	a.Generation, a.ParametersVersion, a.ParametersDigest = s.Object.GetGeneration(), s.Parameters.Version, s.Parameters.Digest
+	a.AttemptedSpec = s.presentSpec()
 	a.Stopped, a.NextTime = true, nil
 	return a
 }

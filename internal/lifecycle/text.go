@@ -100,14 +100,14 @@ func Count(n int, one, many string) string {
 
 // WithNextAttempt adds to a message which attempt has failed and when the next one is due: with the probe of the broker that probed names,
 // unless it is empty.
-func WithNextAttempt(message string, a *v1beta1.Attempts, probed string) string {
+func WithNextAttempt(message string, b *v1beta1.Backoff, probed string) string {
 	switch {
 	case probed != "":
 		return fmt.Sprintf("%s (retried with %s, see its status)", message, probed)
-	case a.NextTime == nil:
+	case b.NextTime == nil:
 		return message
 	}
-	return fmt.Sprintf("%s (%s failed, the next is at %s)", message, AttemptNumber(a.Count), FormatTime(a.NextTime.Time))
+	return fmt.Sprintf("%s (%s failed, the next is at %s)", message, AttemptNumber(b.Count), FormatTime(b.NextTime.Time))
 }
 
 // WithProgress adds the broker's description of an operation to a message.

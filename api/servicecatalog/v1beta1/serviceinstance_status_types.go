@@ -115,10 +115,32 @@ const (
 
 // Attempts count the requests for one generation of a spec, or for a deletion.
 type Attempts struct {
+	AttemptedSpec  `json:",inline"`
+	Backoff        `json:",inline"`
+	Outcome        `json:",inline"`
+	CandidatePlans `json:",inline"`
+	Mitigation     `json:",inline"`
+}
+
+// AttemptedSpec identifies the spec that Attempts are for, with its parameters from
+// Secrets. Attempts for a former spec do not delay the present one.
+type AttemptedSpec struct {
 	// generation of the spec.
 	// +optional
 	Generation int64 `json:"generation,omitempty"`
 
+	// parametersVersion is the version of the Secrets of the parameters.
+	// +optional
+	ParametersVersion string `json:"parametersVersion,omitempty"`
+
+	// parametersDigest is a keyed digest of the parameters.
+	// +optional
+	ParametersDigest string `json:"parametersDigest,omitempty"`
+}
+
+// Backoff is when the next request of Attempts is due, and the failures in a row that
+// this follows from.
+type Backoff struct {
 	// count is the number of requests that failed, or have an unknown outcome.
 	// +optional
 	Count int32 `json:"count,omitempty"`
@@ -134,55 +156,6 @@ type Attempts struct {
 	// +optional
 	OwnFault bool `json:"ownFault,omitempty"`
 
-	// lastError is the error of the last failed request. It stays during the orphan
-	// mitigation that follows.
-	// +optional
-	LastError string `json:"lastError,omitempty"`
-
-	// unknown is the number of requests with an unknown outcome.
-	// +optional
-	Unknown int32 `json:"unknown,omitempty"`
-
-	// removals is the number of orphan mitigations.
-	// +optional
-	Removals int32 `json:"removals,omitempty"`
-
-	// recovered is true once a request was sent earlier than planned, since the broker
-	// had recovered.
-	// +optional
-	Recovered bool `json:"recovered,omitempty"`
-
-	// refusals is the number of refused requests that name the plan. Where the status
-	// records more than one plan that the instance may have, the next request names
-	// another.
-	// +optional
-	Refusals int32 `json:"refusals,omitempty"`
-
-	// planIDs are the ids of plans that the instance may have beside those of
-	// externalProperties and inProgressProperties: of earlier updates with an unknown
-	// outcome.
-	// +optional
-	// +listType=atomic
-	PlanIDs []string `json:"planIDs,omitempty"`
-
-	// parametersVersion is the version of the Secrets of the parameters.
-	// +optional
-	ParametersVersion string `json:"parametersVersion,omitempty"`
-
-	// parametersDigest is a keyed digest of the parameters.
-	// +optional
-	ParametersDigest string `json:"parametersDigest,omitempty"`
-
-	// stopped is true after a refusal: nothing is retried until the spec, or a parameter
-	// in one of those Secrets, changes.
-	// +optional
-	Stopped bool `json:"stopped,omitempty"`
-
-	// conflict is true after the broker reported another resource under the id, until
-	// it was inspected.
-	// +optional
-	Conflict bool `json:"conflict,omitempty"`
-
 	// failingSince is when the first of the failures in a row occurred.
 	// +optional
 	FailingSince *metav1.Time `json:"failingSince,omitempty"`
@@ -194,6 +167,59 @@ type Attempts struct {
 	// nextTime is when the next request is due.
 	// +optional
 	NextTime *metav1.Time `json:"nextTime,omitempty"`
+}
+
+// Outcome is what the requests of Attempts have led to: the last error, whether it is a
+// refusal, and whether the broker may have a resource that was not confirmed.
+type Outcome struct {
+	// lastError is the error of the last failed request. It stays during the orphan
+	// mitigation that follows.
+	// +optional
+	LastError string `json:"lastError,omitempty"`
+
+	// stopped is true after a refusal: nothing is retried until the spec, or a parameter
+	// in one of those Secrets, changes.
+	// +optional
+	Stopped bool `json:"stopped,omitempty"`
+
+	// unknown is the number of requests with an unknown outcome.
+	// +optional
+	Unknown int32 `json:"unknown,omitempty"`
+
+	// conflict is true after the broker reported another resource under the id, until
+	// it was inspected.
+	// +optional
+	Conflict bool `json:"conflict,omitempty"`
+}
+
+// CandidatePlans are plans that the instance may have at the broker, of which a removal
+// has to name the right one.
+type CandidatePlans struct {
+	// planIDs are the ids of plans that the instance may have beside those of
+	// externalProperties and inProgressProperties: of earlier updates with an unknown
+	// outcome.
+	// +optional
+	// +listType=atomic
+	PlanIDs []string `json:"planIDs,omitempty"`
+
+	// refusals is the number of refused requests that name the plan. Where the status
+	// records more than one plan that the instance may have, the next request names
+	// another.
+	// +optional
+	Refusals int32 `json:"refusals,omitempty"`
+}
+
+// Mitigation counts the orphan mitigations of Attempts. After the third one, the next
+// request is due when the broker has recovered, and otherwise after hours.
+type Mitigation struct {
+	// removals is the number of orphan mitigations.
+	// +optional
+	Removals int32 `json:"removals,omitempty"`
+
+	// recovered is true once a request was sent earlier than planned, since the broker
+	// had recovered.
+	// +optional
+	Recovered bool `json:"recovered,omitempty"`
 }
 
 // BrokerReference names the broker that an instance is, or may be, at.

@@ -114,7 +114,7 @@ func (ap *application) Attempts() *v1beta1.Attempts {
 	if a.Generation != ap.call.Generation { // the recorded ones are of another spec, or of before the deletion
 		a.Misconfigured, a.OwnFault, a.FailingSince, a.LastError = 0, false, nil, ""
 	}
-	a.Generation, a.ParametersVersion, a.ParametersDigest = ap.call.Generation, ap.call.parametersVersion, ap.call.parametersDigest
+	a.AttemptedSpec = v1beta1.AttemptedSpec{Generation: ap.call.Generation, ParametersVersion: ap.call.parametersVersion, ParametersDigest: ap.call.parametersDigest}
 	return a
 }
 

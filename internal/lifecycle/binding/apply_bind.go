@@ -131,7 +131,7 @@ func remaining(a *v1beta1.Attempts) *v1beta1.Attempts {
 	if a == nil || a.Removals == 0 {
 		return nil
 	}
-	return &v1beta1.Attempts{Generation: a.Generation, ParametersVersion: a.ParametersVersion, ParametersDigest: a.ParametersDigest, Removals: a.Removals}
+	return &v1beta1.Attempts{AttemptedSpec: a.AttemptedSpec, Mitigation: v1beta1.Mitigation{Removals: a.Removals}}
 }
 
 // undelivered returns the conditions of a binding whose credentials are not in its Secret yet.

@@ -56,7 +56,7 @@ func (d *decision) bind() {
 		d.Request = d.newRequest(lifecycle.Fetch)
 		d.Request.Properties = props
 		return
-	case conflict && !isHeld || unwanted || a != nil && a.Unknown > lifecycle.MaxRepeatsOf(a):
+	case conflict && !isHeld || unwanted || a != nil && a.Unknown > lifecycle.MaxRepeatsAfter(a.Mitigation):
 		if d.owns() && !IsBound(&d.Status) && !d.isRetained() {
 			d.setConditions(mitigatingConditions("the outcome of a request is unknown", a))
 			d.startMitigation()

@@ -97,7 +97,7 @@ func mitigatingConditions(why string, a *v1beta1.Attempts) lifecycle.ConditionSe
 // count: they were made to get new credentials.
 func isSlowBinding(s *v1beta1.ServiceBindingStatus) bool {
 	if a := s.Attempts; a != nil && IsBound(s) {
-		return lifecycle.IsSlow(&v1beta1.Attempts{Misconfigured: a.Misconfigured})
+		return lifecycle.IsSlow(&v1beta1.Attempts{Backoff: a.Backoff})
 	}
 	return lifecycle.IsSlow(s.Attempts)
 }

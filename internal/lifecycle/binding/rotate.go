@@ -55,7 +55,11 @@ func (d *decision) startReplacement() {
 		s.ReconciledGeneration = 0
 	}
 	if a := s.Attempts; a != nil {
-		s.Attempts = &v1beta1.Attempts{Generation: d.b.Generation, ParametersVersion: d.in.Parameters.Version, ParametersDigest: d.in.Parameters.Digest, Count: a.Count, Removals: a.Removals}
+		s.Attempts = &v1beta1.Attempts{
+			AttemptedSpec: v1beta1.AttemptedSpec{Generation: d.b.Generation, ParametersVersion: d.in.Parameters.Version, ParametersDigest: d.in.Parameters.Digest},
+			Backoff:       v1beta1.Backoff{Count: a.Count},
+			Mitigation:    v1beta1.Mitigation{Removals: a.Removals},
+		}
 	}
 	d.requestFirst()
 }
@@ -108,7 +112,7 @@ func (d *decision) replace() {
 	case why != nil:
 		d.setBlocked(why)
 	case !d.isDue():
-	case lost || a != nil && (a.Unknown > lifecycle.MaxRepeatsOf(a) || a.Conflict):
+	case lost || a != nil && (a.Unknown > lifecycle.MaxRepeatsAfter(a.Mitigation) || a.Conflict):
 		d.startMitigation()
 	case retrievable && (tried.created || tried.hasFailed(repeat)):
 		d.Request = d.newRequest(lifecycle.Fetch)
@@ -183,5 +187,9 @@ func refusalOf(a *v1beta1.Attempts) *v1beta1.Attempts {
 	if a == nil || !a.Stopped {
 		return nil
 	}
-	return &v1beta1.Attempts{Generation: a.Generation, ParametersVersion: a.ParametersVersion, ParametersDigest: a.ParametersDigest, Stopped: true, LastTime: a.LastTime, LastError: a.LastError}
+	return &v1beta1.Attempts{
+		AttemptedSpec: a.AttemptedSpec,
+		Backoff:       v1beta1.Backoff{LastTime: a.LastTime},
+		Outcome:       v1beta1.Outcome{Stopped: true, LastError: a.LastError},
+	}
 }

@@ -167,7 +167,7 @@ func (r RelistResult) fail(s *v1beta1.ServiceBrokerStatus, b v1beta1.Broker, now
 
 // nextAttempt says which attempt has failed and when the next one is due.
 func nextAttempt(s *v1beta1.ServiceBrokerStatus) string {
-	return lifecycle.WithNextAttempt("", &v1beta1.Attempts{Count: s.Attempts, NextTime: s.NextAttemptTime}, "")
+	return lifecycle.WithNextAttempt("", &v1beta1.Backoff{Count: s.Attempts, NextTime: s.NextAttemptTime}, "")
 }
 
 // refused adds Failed where the broker is Stalled.

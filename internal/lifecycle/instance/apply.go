@@ -122,14 +122,19 @@ func (ap *application) KeepsLastError() bool { return ap.isMitigation() }
 // Attempts returns the attempts of the request's generation, or of the failure that is mitigated; it creates them if there are none.
 func (ap *application) Attempts() *v1beta1.Attempts {
 	if ap.status.Attempts == nil {
-		ap.status.Attempts = &v1beta1.Attempts{Generation: ap.call.Generation}
+		ap.status.Attempts = &v1beta1.Attempts{AttemptedSpec: v1beta1.AttemptedSpec{Generation: ap.call.Generation}}
 	}
 	a := ap.status.Attempts
 	if ap.isMitigation() {
 		return a
 	}
 	if a.Generation != ap.call.Generation { // the recorded ones are of another spec
-		*a = v1beta1.Attempts{Generation: ap.call.Generation, Unknown: a.Unknown, Conflict: a.Conflict, PlanIDs: a.PlanIDs, Refusals: a.Refusals, Stopped: a.Stopped, NextTime: a.NextTime}
+		*a = v1beta1.Attempts{
+			AttemptedSpec:  v1beta1.AttemptedSpec{Generation: ap.call.Generation},
+			Backoff:        v1beta1.Backoff{NextTime: a.NextTime},
+			Outcome:        v1beta1.Outcome{Stopped: a.Stopped, Unknown: a.Unknown, Conflict: a.Conflict},
+			CandidatePlans: a.CandidatePlans,
+		}
 	}
 	sent := lifecycle.NonNil(cmp.Or(ap.call.Properties, ap.status.InProgressProperties))
 	a.ParametersVersion, a.ParametersDigest = sent.ParametersVersion, sent.ParametersDigest

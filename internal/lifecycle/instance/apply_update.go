@@ -76,7 +76,7 @@ func (ap *application) recordUpdateFailure(message string) {
 		ap.RecordSlowRetry(v1beta1.ReasonUpdateInstanceCallFailed, message)
 	}
 	if a := ap.Attempts(); a.Unknown > 0 { // an earlier request may have been carried out
-		lifecycle.AddPlan(a, lifecycle.PlanID(lifecycle.NonNil(ap.status.InProgressProperties)))
+		lifecycle.AddPlan(&a.CandidatePlans, lifecycle.PlanID(lifecycle.NonNil(ap.status.InProgressProperties)))
 	}
 	ap.phase = Provisioned
 }

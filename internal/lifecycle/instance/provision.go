@@ -52,7 +52,7 @@ func (d *decision) provision() {
 		d.Request = d.newRequest(lifecycle.Inspect)
 		d.Request.Properties = props
 		return
-	case unwanted || attempts != nil && attempts.Unknown > lifecycle.MaxRepeatsOf(attempts):
+	case unwanted || attempts != nil && attempts.Unknown > lifecycle.MaxRepeatsAfter(attempts.Mitigation):
 		if !d.owns() || catalog.IsRetained(d.si) {
 			break
 		}
@@ -191,14 +191,14 @@ func (d *decision) update() {
 func (d *decision) recordFormerPlan(props *v1beta1.ServiceInstancePropertiesState) {
 	former := lifecycle.PlanID(lifecycle.NonNil(d.Status.InProgressProperties))
 	if former != "" && former != lifecycle.PlanID(props) && d.isOutcomeUnknown() {
-		lifecycle.AddPlan(d.currentAttempts(), former)
+		lifecycle.AddPlan(&d.currentAttempts().CandidatePlans, former)
 	}
 }
 
 // currentAttempts returns the attempts at the present spec, and creates them if there are none.
 func (d *decision) currentAttempts() *v1beta1.Attempts {
 	if d.Status.Attempts == nil {
-		d.Status.Attempts = &v1beta1.Attempts{Generation: d.si.Generation, ParametersVersion: d.in.Parameters.Version, ParametersDigest: d.in.Parameters.Digest}
+		d.Status.Attempts = &v1beta1.Attempts{AttemptedSpec: v1beta1.AttemptedSpec{Generation: d.si.Generation, ParametersVersion: d.in.Parameters.Version, ParametersDigest: d.in.Parameters.Digest}}
 	}
 	return d.Status.Attempts
 }

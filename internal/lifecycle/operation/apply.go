@@ -93,9 +93,9 @@ func (ap *Application) IsOverdue() bool {
 // DescribeOutcome describes the outcome of the request.
 func (ap *Application) DescribeOutcome() string { return lifecycle.DescribeOutcome(ap.Answer.Outcome) }
 
-// WithNextAttempt adds to a message when the next attempt is due.
+// WithNextAttempt adds to a message when the next attempt is due, after a failed one was recorded.
 func (ap *Application) WithNextAttempt(message string) string {
-	return lifecycle.WithNextAttempt(message, ap.Common.Attempts, ap.Answer.Probed)
+	return lifecycle.WithNextAttempt(message, &ap.Common.Attempts.Backoff, ap.Answer.Probed)
 }
 
 // WithStalled adds Stalled where requests are retried slowly.
@@ -150,7 +150,7 @@ func (ap *Application) ScheduleRetry(message string) {
 		a.LastError = message
 	}
 	taken := ap.Answer.Class == osbresult.Conflict && !ap.Call.Owned // otherwise the id is ours, and the conflict is inspected
-	lifecycle.RecordFailure(a, ap.Object.GetUID(), lifecycle.Failure{Misconfigured: taken || ap.Answer.Misconfigured(), OwnFault: ap.Answer.OwnFault,
+	lifecycle.RecordFailure(&a.Backoff, ap.Object.GetUID(), lifecycle.Failure{Misconfigured: taken || ap.Answer.Misconfigured(), OwnFault: ap.Answer.OwnFault,
 		Probed: ap.Answer.Probed != "", RetryAfter: ap.Answer.RetryAfter}, ap.Now)
 }
 

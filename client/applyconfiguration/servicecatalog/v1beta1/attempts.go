@@ -27,51 +27,11 @@ import (
 //
 // Attempts count the requests for one generation of a spec, or for a deletion.
 type AttemptsApplyConfiguration struct {
-	// generation of the spec.
-	Generation *int64 `json:"generation,omitempty"`
-	// count is the number of requests that failed, or have an unknown outcome.
-	Count *int32 `json:"count,omitempty"`
-	// misconfigured is the number of answers in a row that look like a misconfiguration,
-	// and are no refusal of the content. The first three are retried within a minute,
-	// later ones after 5 to 30 minutes.
-	Misconfigured *int32 `json:"misconfigured,omitempty"`
-	// ownFault is true where this object causes them, as requests of others succeeded
-	// meanwhile. Otherwise all objects of the broker wait for one request, its probe.
-	OwnFault *bool `json:"ownFault,omitempty"`
-	// lastError is the error of the last failed request. It stays during the orphan
-	// mitigation that follows.
-	LastError *string `json:"lastError,omitempty"`
-	// unknown is the number of requests with an unknown outcome.
-	Unknown *int32 `json:"unknown,omitempty"`
-	// removals is the number of orphan mitigations.
-	Removals *int32 `json:"removals,omitempty"`
-	// recovered is true once a request was sent earlier than planned, since the broker
-	// had recovered.
-	Recovered *bool `json:"recovered,omitempty"`
-	// refusals is the number of refused requests that name the plan. Where the status
-	// records more than one plan that the instance may have, the next request names
-	// another.
-	Refusals *int32 `json:"refusals,omitempty"`
-	// planIDs are the ids of plans that the instance may have beside those of
-	// externalProperties and inProgressProperties: of earlier updates with an unknown
-	// outcome.
-	PlanIDs []string `json:"planIDs,omitempty"`
-	// parametersVersion is the version of the Secrets of the parameters.
-	ParametersVersion *string `json:"parametersVersion,omitempty"`
-	// parametersDigest is a keyed digest of the parameters.
-	ParametersDigest *string `json:"parametersDigest,omitempty"`
-	// stopped is true after a refusal: nothing is retried until the spec, or a parameter
-	// in one of those Secrets, changes.
-	Stopped *bool `json:"stopped,omitempty"`
-	// conflict is true after the broker reported another resource under the id, until
-	// it was inspected.
-	Conflict *bool `json:"conflict,omitempty"`
-	// failingSince is when the first of the failures in a row occurred.
-	FailingSince *v1.Time `json:"failingSince,omitempty"`
-	// lastTime is when the last request was sent.
-	LastTime *v1.Time `json:"lastTime,omitempty"`
-	// nextTime is when the next request is due.
-	NextTime *v1.Time `json:"nextTime,omitempty"`
+	AttemptedSpecApplyConfiguration  `json:""`
+	BackoffApplyConfiguration        `json:""`
+	OutcomeApplyConfiguration        `json:""`
+	CandidatePlansApplyConfiguration `json:""`
+	MitigationApplyConfiguration     `json:""`
 }
 
 // AttemptsApplyConfiguration constructs a declarative configuration of the Attempts type for use with
@@ -84,7 +44,23 @@ func Attempts() *AttemptsApplyConfiguration {
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Generation field is set to the value of the last call.
 func (b *AttemptsApplyConfiguration) WithGeneration(value int64) *AttemptsApplyConfiguration {
-	b.Generation = &value
+	b.AttemptedSpecApplyConfiguration.Generation = &value
+	return b
+}
+
+// WithParametersVersion sets the ParametersVersion field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ParametersVersion field is set to the value of the last call.
+func (b *AttemptsApplyConfiguration) WithParametersVersion(value string) *AttemptsApplyConfiguration {
+	b.AttemptedSpecApplyConfiguration.ParametersVersion = &value
+	return b
+}
+
+// WithParametersDigest sets the ParametersDigest field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ParametersDigest field is set to the value of the last call.
+func (b *AttemptsApplyConfiguration) WithParametersDigest(value string) *AttemptsApplyConfiguration {
+	b.AttemptedSpecApplyConfiguration.ParametersDigest = &value
 	return b
 }
 
@@ -92,7 +68,7 @@ func (b *AttemptsApplyConfiguration) WithGeneration(value int64) *AttemptsApplyC
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Count field is set to the value of the last call.
 func (b *AttemptsApplyConfiguration) WithCount(value int32) *AttemptsApplyConfiguration {
-	b.Count = &value
+	b.BackoffApplyConfiguration.Count = &value
 	return b
 }
 
@@ -100,7 +76,7 @@ func (b *AttemptsApplyConfiguration) WithCount(value int32) *AttemptsApplyConfig
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Misconfigured field is set to the value of the last call.
 func (b *AttemptsApplyConfiguration) WithMisconfigured(value int32) *AttemptsApplyConfiguration {
-	b.Misconfigured = &value
+	b.BackoffApplyConfiguration.Misconfigured = &value
 	return b
 }
 
@@ -108,7 +84,31 @@ func (b *AttemptsApplyConfiguration) WithMisconfigured(value int32) *AttemptsApp
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the OwnFault field is set to the value of the last call.
 func (b *AttemptsApplyConfiguration) WithOwnFault(value bool) *AttemptsApplyConfiguration {
-	b.OwnFault = &value
+	b.BackoffApplyConfiguration.OwnFault = &value
+	return b
+}
+
+// WithFailingSince sets the FailingSince field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the FailingSince field is set to the value of the last call.
+func (b *AttemptsApplyConfiguration) WithFailingSince(value v1.Time) *AttemptsApplyConfiguration {
+	b.BackoffApplyConfiguration.FailingSince = &value
+	return b
+}
+
+// WithLastTime sets the LastTime field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LastTime field is set to the value of the last call.
+func (b *AttemptsApplyConfiguration) WithLastTime(value v1.Time) *AttemptsApplyConfiguration {
+	b.BackoffApplyConfiguration.LastTime = &value
+	return b
+}
+
+// WithNextTime sets the NextTime field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the NextTime field is set to the value of the last call.
+func (b *AttemptsApplyConfiguration) WithNextTime(value v1.Time) *AttemptsApplyConfiguration {
+	b.BackoffApplyConfiguration.NextTime = &value
 	return b
 }
 
@@ -116,7 +116,15 @@ func (b *AttemptsApplyConfiguration) WithOwnFault(value bool) *AttemptsApplyConf
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the LastError field is set to the value of the last call.
 func (b *AttemptsApplyConfiguration) WithLastError(value string) *AttemptsApplyConfiguration {
-	b.LastError = &value
+	b.OutcomeApplyConfiguration.LastError = &value
+	return b
+}
+
+// WithStopped sets the Stopped field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Stopped field is set to the value of the last call.
+func (b *AttemptsApplyConfiguration) WithStopped(value bool) *AttemptsApplyConfiguration {
+	b.OutcomeApplyConfiguration.Stopped = &value
 	return b
 }
 
@@ -124,31 +132,15 @@ func (b *AttemptsApplyConfiguration) WithLastError(value string) *AttemptsApplyC
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Unknown field is set to the value of the last call.
 func (b *AttemptsApplyConfiguration) WithUnknown(value int32) *AttemptsApplyConfiguration {
-	b.Unknown = &value
+	b.OutcomeApplyConfiguration.Unknown = &value
 	return b
 }
 
-// WithRemovals sets the Removals field in the declarative configuration to the given value
+// WithConflict sets the Conflict field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Removals field is set to the value of the last call.
-func (b *AttemptsApplyConfiguration) WithRemovals(value int32) *AttemptsApplyConfiguration {
-	b.Removals = &value
-	return b
-}
-
-// WithRecovered sets the Recovered field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Recovered field is set to the value of the last call.
-func (b *AttemptsApplyConfiguration) WithRecovered(value bool) *AttemptsApplyConfiguration {
-	b.Recovered = &value
-	return b
-}
-
-// WithRefusals sets the Refusals field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Refusals field is set to the value of the last call.
-func (b *AttemptsApplyConfiguration) WithRefusals(value int32) *AttemptsApplyConfiguration {
-	b.Refusals = &value
+// If called multiple times, the Conflict field is set to the value of the last call.
+func (b *AttemptsApplyConfiguration) WithConflict(value bool) *AttemptsApplyConfiguration {
+	b.OutcomeApplyConfiguration.Conflict = &value
 	return b
 }
 
@@ -157,63 +149,31 @@ func (b *AttemptsApplyConfiguration) WithRefusals(value int32) *AttemptsApplyCon
 // If called multiple times, values provided by each call will be appended to the PlanIDs field.
 func (b *AttemptsApplyConfiguration) WithPlanIDs(values ...string) *AttemptsApplyConfiguration {
 	for i := range values {
-		b.PlanIDs = append(b.PlanIDs, values[i])
+		b.CandidatePlansApplyConfiguration.PlanIDs = append(b.CandidatePlansApplyConfiguration.PlanIDs, values[i])
 	}
 	return b
 }
 
-// WithParametersVersion sets the ParametersVersion field in the declarative configuration to the given value
+// WithRefusals sets the Refusals field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the ParametersVersion field is set to the value of the last call.
-func (b *AttemptsApplyConfiguration) WithParametersVersion(value string) *AttemptsApplyConfiguration {
-	b.ParametersVersion = &value
+// If called multiple times, the Refusals field is set to the value of the last call.
+func (b *AttemptsApplyConfiguration) WithRefusals(value int32) *AttemptsApplyConfiguration {
+	b.CandidatePlansApplyConfiguration.Refusals = &value
 	return b
 }
 
-// WithParametersDigest sets the ParametersDigest field in the declarative configuration to the given value
+// WithRemovals sets the Removals field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the ParametersDigest field is set to the value of the last call.
-func (b *AttemptsApplyConfiguration) WithParametersDigest(value string) *AttemptsApplyConfiguration {
-	b.ParametersDigest = &value
+// If called multiple times, the Removals field is set to the value of the last call.
+func (b *AttemptsApplyConfiguration) WithRemovals(value int32) *AttemptsApplyConfiguration {
+	b.MitigationApplyConfiguration.Removals = &value
 	return b
 }
 
-// WithStopped sets the Stopped field in the declarative configuration to the given value
+// WithRecovered sets the Recovered field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Stopped field is set to the value of the last call.
-func (b *AttemptsApplyConfiguration) WithStopped(value bool) *AttemptsApplyConfiguration {
-	b.Stopped = &value
-	return b
-}
-
-// WithConflict sets the Conflict field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Conflict field is set to the value of the last call.
-func (b *AttemptsApplyConfiguration) WithConflict(value bool) *AttemptsApplyConfiguration {
-	b.Conflict = &value
-	return b
-}
-
-// WithFailingSince sets the FailingSince field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the FailingSince field is set to the value of the last call.
-func (b *AttemptsApplyConfiguration) WithFailingSince(value v1.Time) *AttemptsApplyConfiguration {
-	b.FailingSince = &value
-	return b
-}
-
-// WithLastTime sets the LastTime field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the LastTime field is set to the value of the last call.
-func (b *AttemptsApplyConfiguration) WithLastTime(value v1.Time) *AttemptsApplyConfiguration {
-	b.LastTime = &value
-	return b
-}
-
-// WithNextTime sets the NextTime field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the NextTime field is set to the value of the last call.
-func (b *AttemptsApplyConfiguration) WithNextTime(value v1.Time) *AttemptsApplyConfiguration {
-	b.NextTime = &value
+// If called multiple times, the Recovered field is set to the value of the last call.
+func (b *AttemptsApplyConfiguration) WithRecovered(value bool) *AttemptsApplyConfiguration {
+	b.MitigationApplyConfiguration.Recovered = &value
 	return b
 }
