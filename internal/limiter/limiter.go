@@ -160,21 +160,21 @@ type Limiter struct {
 type Release func(now time.Time, r Result) Attribution
 
 // Enter takes a slot, or queues the request: then release is nil.
-func (lim *Limiter) Enter(t Request, now time.Time) (release Release, wait Wait) {
+func (lim *Limiter) Enter(request Request, now time.Time) (release Release, wait Wait) {
 	lim.mu.Lock()
 	defer lim.mu.Unlock()
-	if !t.Exempt {
-		lim.total, lim.perFlow = t.Total, t.PerFlow
+	if !request.Exempt {
+		lim.total, lim.perFlow = request.Total, request.PerFlow
 	}
 	lim.dropLate(now)
-	l := lim.flow(flowKey{t.Flow, classOf(t), t.Retry}, now)
-	own := lim.waiters[t.ID]
-	if own != nil && own.flow != l { // it asks for another flow
+	f := lim.flow(flowKey{request.Flow, classOf(request), request.Retry}, now)
+	own := lim.waiters[request.ID]
+	if own != nil && own.flow != f { // it asks for another flow
 		since := own.since
 		lim.remove(own)
-		own = lim.queue(l, t, since)
+		own = lim.queue(f, request, since)
 	}
-	cause, probe := lim.cause(l, own, t.Exempt, now), lim.isProbe(t)
+	cause, probe := lim.cause(f, own, request.Exempt, now), lim.isProbe(request)
 	switch {
 	case cause != "":
 		lim.tenant.leave(lim)
@@ -183,43 +183,43 @@ func (lim *Limiter) Enter(t Request, now time.Time) (release Release, wait Wait)
 	}
 	if cause == "" {
 		lim.remove(own)
-		e, began := lim.admit(l, t, now), now
+		e, began := lim.admit(f, request, now), now
 		return func(now time.Time, r Result) Attribution {
 			lim.tenant.exit(probe, now.Sub(began), r.Outcome)
 			return lim.release(e, now, r)
 		}, Wait{}
 	}
 	if own == nil {
-		own = lim.queue(l, t, now)
+		own = lim.queue(f, request, now)
 	}
-	own.Request, own.seen, own.late = t, now, false
+	own.Request, own.seen, own.late = request, now, false
 	lim.unnotify(own)
 	lim.arm(now)
 	return nil, Wait{Since: own.since, Cause: cause}
 }
 
 // admit counts a request that gets a slot.
-func (lim *Limiter) admit(l *flow, t Request, now time.Time) entry {
-	mode := lim.mode(l)
+func (lim *Limiter) admit(f *flow, request Request, now time.Time) entry {
+	mode := lim.mode(f)
 	lim.busy++
-	if !t.Exempt {
+	if !request.Exempt {
 		lim.used.use(lim.total, now)
-		l.used.use(lim.perFlow, now)
+		f.used.use(lim.perFlow, now)
 	}
 	if mode != normalMode {
 		lim.turns++
-		l.turn = lim.turns
+		f.turn = lim.turns
 	}
 	if mode == firstMode {
 		lim.firsts++
 		lim.breaker.firstAt = now.Add(FirstInterval)
 	}
-	return entry{Request: t, epoch: lim.epoch, mode: mode}
+	return entry{Request: request, epoch: lim.epoch, mode: mode}
 }
 
 // cause returns why own cannot take a slot now; "": it can.
-func (lim *Limiter) cause(l *flow, own *waiter, exempt bool, now time.Time) Cause {
-	mode := lim.mode(l)
+func (lim *Limiter) cause(f *flow, own *waiter, exempt bool, now time.Time) Cause {
+	mode := lim.mode(f)
 	free := lim.free(mode, own) > 0
 	switch {
 	case now.Before(lim.breaker.opensAt(mode)), mode != normalMode && !lim.isNext(mode, own, now), lim.breaker.misconfigured.isBlocking() && !free:
@@ -227,9 +227,9 @@ func (lim *Limiter) cause(l *flow, own *waiter, exempt bool, now time.Time) Caus
 			return LooksMisconfigured
 		}
 		return Down
-	case l.retry && lim.retries.room(retryRate, now) <= 0:
+	case f.retry && lim.retries.room(retryRate, now) <= 0:
 		return Failing
-	case !exempt && lim.room(l, own, now) <= 0:
+	case !exempt && lim.room(f, own, now) <= 0:
 		return RateLimited
 	case !free:
 		return Busy
@@ -241,8 +241,8 @@ func (lim *Limiter) cause(l *flow, own *waiter, exempt bool, now time.Time) Caus
 func (lim *Limiter) Blocked(name string, now time.Time) Cause {
 	lim.mu.Lock()
 	defer lim.mu.Unlock()
-	l := &flow{flowKey: flowKey{name: name, class: refused}, used: lim.windowOf(name)}
-	if cause := lim.cause(l, nil, false, now); cause != Busy {
+	f := &flow{flowKey: flowKey{name: name, class: refused}, used: lim.windowOf(name)}
+	if cause := lim.cause(f, nil, false, now); cause != Busy {
 		return cause
 	}
 	if lim.breaker.isOpen() {
@@ -252,7 +252,7 @@ func (lim *Limiter) Blocked(name string, now time.Time) Cause {
 }
 
 // release counts a request as ended. Its outcome does not count if the version of the endpoint has changed meanwhile.
-func (lim *Limiter) release(e entry, now time.Time, r Result) (v Attribution) {
+func (lim *Limiter) release(e entry, now time.Time, r Result) (attribution Attribution) {
 	lim.mu.Lock()
 	lim.busy--
 	if e.mode == firstMode {
@@ -260,23 +260,23 @@ func (lim *Limiter) release(e entry, now time.Time, r Result) (v Attribution) {
 	}
 	if e.epoch != lim.epoch {
 		lim.unlockAndNotify(now)
-		return v
+		return attribution
 	}
 	b := &lim.breaker
-	v.OwnFault = !e.FailingSince.IsZero() && b.succeeded.After(e.FailingSince)
+	attribution.OwnFault = !e.FailingSince.IsZero() && b.succeeded.After(e.FailingSince)
 	wasSlow := b.misconfigured.isSlow()
-	if e.Retry && (r.Outcome == Refused || r.LooksMisconfigured() && b.blames(e, v.OwnFault)) { // it keeps failing
+	if e.Retry && (r.Outcome == Refused || r.LooksMisconfigured() && b.blames(e, attribution.OwnFault)) { // it keeps failing
 		lim.retries.use(retryRate, now)
 	}
-	recovered := b.record(now, r, e, v.OwnFault, lim.busy <= lim.firsts)
-	v.Slow = b.misconfigured.isSlow()
-	v.FailedProbe = wasSlow && v.Slow && r.LooksMisconfigured() && e.mode == probeMode && !e.First
+	recovered := b.record(now, r, e, attribution.OwnFault, lim.busy <= lim.firsts)
+	attribution.Slow = b.misconfigured.isSlow()
+	attribution.FailedProbe = wasSlow && attribution.Slow && r.LooksMisconfigured() && e.mode == probeMode && !e.First
 	if recovered && lim.onRecovery != nil {
 		lim.unlockAndNotify(now, lim.onRecovery)
 	} else {
 		lim.unlockAndNotify(now)
 	}
-	return v
+	return attribution
 }
 
 // NextProbe returns when the next probe of an endpoint that looks misconfigured is due, and whether its quick retries have failed;
@@ -354,8 +354,8 @@ func (lim *Limiter) roomAt(now time.Time) (at time.Time) {
 	for mode := range modes {
 		free[mode] = lim.free(mode, nil)
 	}
-	for _, l := range lim.active {
-		mode := lim.mode(l)
+	for _, f := range lim.active {
+		mode := lim.mode(f)
 		if free[mode] <= 0 {
 			continue
 		}
@@ -366,11 +366,11 @@ func (lim *Limiter) roomAt(now time.Time) (at time.Time) {
 		if lim.used.room(lim.total, now) <= 0 {
 			opens = latest(opens, lim.used.opens(lim.total))
 		}
-		if l.retry && lim.retries.room(retryRate, now) <= 0 {
+		if f.retry && lim.retries.room(retryRate, now) <= 0 {
 			opens = latest(opens, lim.retries.opens(retryRate))
 		}
-		if l.used.room(lim.perFlow, now) <= 0 {
-			opens = latest(opens, l.used.opens(lim.perFlow))
+		if f.used.room(lim.perFlow, now) <= 0 {
+			opens = latest(opens, f.used.opens(lim.perFlow))
 		}
 		if !opens.IsZero() && (at.IsZero() || opens.Before(at)) {
 			at = opens

@@ -53,9 +53,9 @@ type endpoint struct {
 func (l *Limiters[K]) Of(key K, now time.Time) *Limiter {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if b, ok := l.of[key]; ok {
-		b.used = now
-		return &b.Limiter
+	if e, ok := l.of[key]; ok {
+		e.used = now
+		return &e.Limiter
 	}
 	if l.of == nil {
 		l.of = map[K]*endpoint{}
@@ -64,21 +64,21 @@ func (l *Limiters[K]) Of(key K, now time.Time) *Limiter {
 		l.dropIdle(now)
 		l.sweepAt = 2*len(l.of) + sweepFrom
 	}
-	b := &endpoint{used: now}
-	b.tenant = l.tenant(key)
+	e := &endpoint{used: now}
+	e.tenant = l.tenant(key)
 	if l.OnRecovery != nil {
-		b.onRecovery = func() { l.OnRecovery(key) }
+		e.onRecovery = func() { l.OnRecovery(key) }
 	}
-	l.of[key] = b
-	return &b.Limiter
+	l.of[key] = e
+	return &e.Limiter
 }
 
 // dropIdle drops the Limiters of idle endpoints, and tenants without another.
 func (l *Limiters[K]) dropIdle(now time.Time) {
-	maps.DeleteFunc(l.of, func(_ K, b *endpoint) bool { return now.Sub(b.used) >= keepAfterUse && b.Idle(now) })
+	maps.DeleteFunc(l.of, func(_ K, e *endpoint) bool { return now.Sub(e.used) >= keepAfterUse && e.Idle(now) })
 	used := map[*tenant]bool{}
-	for _, b := range l.of {
-		used[b.tenant] = true
+	for _, e := range l.of {
+		used[e.tenant] = true
 	}
 	maps.DeleteFunc(l.tenants, func(_ string, t *tenant) bool { return !used[t] })
 }

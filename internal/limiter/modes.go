@@ -32,7 +32,7 @@ const (
 )
 
 // mode returns the mode of a flow.
-func (lim *Limiter) mode(l *flow) mode { return lim.breaker.mode(l.class) }
+func (lim *Limiter) mode(f *flow) mode { return lim.breaker.mode(f.class) }
 
 // free returns the number of slots in a mode for own, beside those that are kept for others.
 func (lim *Limiter) free(mode mode, own *waiter) int {
@@ -40,9 +40,9 @@ func (lim *Limiter) free(mode mode, own *waiter) int {
 		if own != nil && own.late { // it has waited before
 			return 0
 		}
-		return lim.kept(func(p *waiter) bool { return p != own && counts(p) })
+		return lim.kept(func(w *waiter) bool { return w != own && counts(w) })
 	}
-	inMode := kept(func(p *waiter) bool { return lim.mode(p.flow) == mode })
+	inMode := kept(func(w *waiter) bool { return lim.mode(w.flow) == mode })
 	all := slots - lim.busy - kept(func(*waiter) bool { return true })
 	switch mode {
 	case firstMode: // one slot is the probe's
@@ -66,26 +66,26 @@ func (lim *Limiter) isNext(mode mode, own *waiter, now time.Time) bool {
 // nextIn returns the waiter that is next in a mode of an endpoint that fails: the first one of the flow that has waited longest for its
 // turn. So a flow with many objects, all of which are refused, does not delay the others.
 func (lim *Limiter) nextIn(mode mode, now time.Time) (next *waiter) {
-	for _, l := range lim.active {
-		if lim.mode(l) != mode || l.retry && lim.retries.room(retryRate, now) <= 0 {
+	for _, f := range lim.active {
+		if lim.mode(f) != mode || f.retry && lim.retries.room(retryRate, now) <= 0 {
 			continue
 		}
-		if p := lim.front(l, now); p != nil && (next == nil || p.hasPrecedence(next, mode)) {
-			next = p
+		if w := lim.front(f, now); w != nil && (next == nil || w.hasPrecedence(next, mode)) {
+			next = w
 		}
 	}
 	return next
 }
 
 // front returns the first waiter of a flow that can be notified.
-func (lim *Limiter) front(l *flow, now time.Time) *waiter {
-	for e := l.queue.Front(); e != nil; e = e.Next() {
-		p := e.Value.(*waiter)
+func (lim *Limiter) front(f *flow, now time.Time) *waiter {
+	for e := f.queue.Front(); e != nil; e = e.Next() {
+		w := e.Value.(*waiter)
 		switch {
-		case !p.Exempt && lim.room(l, nil, now) <= 0:
+		case !w.Exempt && lim.room(f, nil, now) <= 0:
 			return nil
-		case p.notified.IsZero() && !p.late:
-			return p
+		case w.notified.IsZero() && !w.late:
+			return w
 		}
 	}
 	return nil

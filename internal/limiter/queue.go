@@ -34,13 +34,13 @@ const (
 	classes
 )
 
-func classOf(t Request) class {
+func classOf(r Request) class {
 	switch {
-	case t.First:
+	case r.First:
 		return untried
-	case t.Misconfigured == 0:
+	case r.Misconfigured == 0:
 		return unrefused
-	case t.OwnFault:
+	case r.OwnFault:
 		return atFault
 	}
 	return refused
@@ -88,13 +88,13 @@ func (lim *Limiter) pick(now time.Time) (calls []func()) {
 
 // pickOne picks the next waiter, and returns what notifies it; nil: there is no slot for any.
 func (lim *Limiter) pickOne(now time.Time) (call func()) {
-	p := lim.next(now)
-	if p == nil {
+	w := lim.next(now)
+	if w == nil {
 		return nil
 	}
-	p.notified = now
-	lim.notified = append(lim.notified, p)
-	return p.Notify
+	w.notified = now
+	lim.notified = append(lim.notified, w)
+	return w.Notify
 }
 
 // next returns the next waiter to notify; nil: there is no slot for any.
@@ -103,8 +103,8 @@ func (lim *Limiter) next(now time.Time) *waiter {
 		return lim.nextNormal(now)
 	}
 	for _, mode := range []mode{firstMode, probeMode} {
-		if p := lim.nextIn(mode, now); p != nil && !now.Before(lim.breaker.opensAt(mode)) && lim.free(mode, nil) > 0 {
-			return p
+		if w := lim.nextIn(mode, now); w != nil && !now.Before(lim.breaker.opensAt(mode)) && lim.free(mode, nil) > 0 {
+			return w
 		}
 	}
 	return nil
@@ -115,38 +115,38 @@ func (lim *Limiter) nextNormal(now time.Time) *waiter {
 	if now.Before(lim.breaker.opensAt(normalMode)) || lim.free(normalMode, nil) <= 0 {
 		return nil
 	}
-	for i, l := range lim.active {
-		for e := l.queue.Front(); e != nil; {
-			p := e.Value.(*waiter)
+	for i, f := range lim.active {
+		for e := f.queue.Front(); e != nil; {
+			w := e.Value.(*waiter)
 			e = e.Next()
-			if now.Sub(p.seen) > QueueTimeout {
-				lim.remove(p)
+			if now.Sub(w.seen) > QueueTimeout {
+				lim.remove(w)
 				return lim.nextNormal(now) // the turns may have changed
 			}
-			if !p.notified.IsZero() || p.late {
+			if !w.notified.IsZero() || w.late {
 				continue
 			}
-			if !p.Exempt && lim.room(l, nil, now) <= 0 || l.retry && lim.retries.room(retryRate, now) <= 0 {
+			if !w.Exempt && lim.room(f, nil, now) <= 0 || f.retry && lim.retries.room(retryRate, now) <= 0 {
 				break // nor is there for the waiters behind it
 			}
-			lim.active = append(slices.Delete(lim.active, i, i+1), l)
-			return p
+			lim.active = append(slices.Delete(lim.active, i, i+1), f)
+			return w
 		}
 	}
 	return nil
 }
 
 // room returns how many requests of a flow the rates allow, beside those that were notified.
-func (lim *Limiter) room(l *flow, own *waiter, now time.Time) int {
-	counts := func(p *waiter) bool { return p != own && !p.Exempt }
+func (lim *Limiter) room(f *flow, own *waiter, now time.Time) int {
+	counts := func(w *waiter) bool { return w != own && !w.Exempt }
 	return min(
 		lim.used.room(lim.total, now)-lim.kept(counts),
-		l.used.room(lim.perFlow, now)-lim.kept(func(p *waiter) bool { return counts(p) && p.flow.name == l.name }))
+		f.used.room(lim.perFlow, now)-lim.kept(func(w *waiter) bool { return counts(w) && w.flow.name == f.name }))
 }
 
 func (lim *Limiter) kept(counts func(*waiter) bool) (n int) {
-	for _, p := range lim.notified {
-		if counts(p) {
+	for _, w := range lim.notified {
+		if counts(w) {
 			n++
 		}
 	}
@@ -154,28 +154,28 @@ func (lim *Limiter) kept(counts func(*waiter) bool) (n int) {
 }
 
 func (lim *Limiter) flow(key flowKey, now time.Time) *flow {
-	l := lim.flows[key]
-	if l != nil {
-		return l
+	f := lim.flows[key]
+	if f != nil {
+		return f
 	}
 	if len(lim.flows) >= lim.sweepAt {
-		maps.DeleteFunc(lim.flows, func(_ flowKey, l *flow) bool { return lim.isIdle(l, now) })
+		maps.DeleteFunc(lim.flows, func(_ flowKey, f *flow) bool { return lim.isIdle(f, now) })
 		lim.sweepAt = 2*len(lim.flows) + 16
 	}
 	if lim.flows == nil {
 		lim.flows = map[flowKey]*flow{}
 	}
-	l = &flow{flowKey: key, used: lim.windowOf(key.name)}
-	lim.flows[key] = l
-	return l
+	f = &flow{flowKey: key, used: lim.windowOf(key.name)}
+	lim.flows[key] = f
+	return f
 }
 
 // windowOf returns what the flows of a name have used of PerFlow.
 func (lim *Limiter) windowOf(name string) *window {
 	for class := range classes {
 		for _, retry := range []bool{false, true} {
-			if l := lim.flows[flowKey{name, class, retry}]; l != nil {
-				return l.used
+			if f := lim.flows[flowKey{name, class, retry}]; f != nil {
+				return f.used
 			}
 		}
 	}
@@ -183,50 +183,50 @@ func (lim *Limiter) windowOf(name string) *window {
 }
 
 // isIdle reports whether a flow has no state.
-func (lim *Limiter) isIdle(l *flow, now time.Time) bool {
-	return l.queue.Len() == 0 && (lim.perFlow.Count <= 0 || l.used.room(lim.perFlow, now) == lim.perFlow.Count)
+func (lim *Limiter) isIdle(f *flow, now time.Time) bool {
+	return f.queue.Len() == 0 && (lim.perFlow.Count <= 0 || f.used.room(lim.perFlow, now) == lim.perFlow.Count)
 }
 
 // Idle reports whether the endpoint has no request in flight or waiting, and no state: a new Limiter is equivalent.
 func (lim *Limiter) Idle(now time.Time) bool {
 	lim.mu.Lock()
 	defer lim.mu.Unlock()
-	for _, l := range lim.flows {
-		if !lim.isIdle(l, now) {
+	for _, f := range lim.flows {
+		if !lim.isIdle(f, now) {
 			return false
 		}
 	}
 	return lim.busy == 0 && lim.breaker.isIdle(now) && lim.retries.room(retryRate, now) == retryRate.Count && (lim.total.Count <= 0 || lim.used.room(lim.total, now) == lim.total.Count)
 }
 
-func (lim *Limiter) queue(l *flow, t Request, now time.Time) *waiter {
-	p := &waiter{Request: t, since: now, flow: l}
-	if l.queue.Len() == 0 {
-		lim.active = append(lim.active, l)
+func (lim *Limiter) queue(f *flow, r Request, now time.Time) *waiter {
+	w := &waiter{Request: r, since: now, flow: f}
+	if f.queue.Len() == 0 {
+		lim.active = append(lim.active, f)
 	}
-	p.element = l.queue.PushBack(p)
+	w.element = f.queue.PushBack(w)
 	if lim.waiters == nil {
 		lim.waiters = map[any]*waiter{}
 	}
-	lim.waiters[t.ID] = p
-	return p
+	lim.waiters[r.ID] = w
+	return w
 }
 
-func (lim *Limiter) remove(p *waiter) {
-	if p == nil {
+func (lim *Limiter) remove(w *waiter) {
+	if w == nil {
 		return
 	}
-	lim.unnotify(p)
-	delete(lim.waiters, p.ID)
-	p.flow.queue.Remove(p.element)
-	if p.flow.queue.Len() == 0 {
-		lim.active = slices.DeleteFunc(lim.active, func(l *flow) bool { return l == p.flow })
+	lim.unnotify(w)
+	delete(lim.waiters, w.ID)
+	w.flow.queue.Remove(w.element)
+	if w.flow.queue.Len() == 0 {
+		lim.active = slices.DeleteFunc(lim.active, func(f *flow) bool { return f == w.flow })
 	}
 }
 
-func (lim *Limiter) unnotify(p *waiter) {
-	p.notified = time.Time{}
-	lim.notified = slices.DeleteFunc(lim.notified, func(c *waiter) bool { return c == p })
+func (lim *Limiter) unnotify(w *waiter) {
+	w.notified = time.Time{}
+	lim.notified = slices.DeleteFunc(lim.notified, func(other *waiter) bool { return other == w })
 }
 
 // dropLate drops the slots that are kept for waiters that did not come.

@@ -171,35 +171,35 @@ func (t *tenant) next() []queued {
 
 // position returns the number of endpoints whose turn is earlier, and whether the endpoint waits already. One that was not asked yet comes before
 // those that fail, each of which may hold its slot for as long as a request may take.
-func (s *turns) position(lim *Limiter) (earlier int, waits bool) {
-	if i := s.index(lim); i >= 0 {
+func (t *turns) position(lim *Limiter) (earlier int, waits bool) {
+	if i := t.index(lim); i >= 0 {
 		return i, true
 	}
-	earlier = len(s.waiting)
-	for lim.breaker.standing == unasked && earlier > 0 && s.waiting[earlier-1].fails {
+	earlier = len(t.waiting)
+	for lim.breaker.standing == unasked && earlier > 0 && t.waiting[earlier-1].fails {
 		earlier--
 	}
 	return earlier, false
 }
 
-func (s *turns) index(lim *Limiter) int {
-	return slices.IndexFunc(s.waiting, func(q queued) bool { return q.Limiter == lim })
+func (t *turns) index(lim *Limiter) int {
+	return slices.IndexFunc(t.waiting, func(q queued) bool { return q.Limiter == lim })
 }
 
-func (s *turns) insert(at int, lim *Limiter) {
-	s.waiting = slices.Insert(s.waiting, at, queued{lim, lim.breaker.standing == fails})
+func (t *turns) insert(at int, lim *Limiter) {
+	t.waiting = slices.Insert(t.waiting, at, queued{lim, lim.breaker.standing == fails})
 }
 
-func (s *turns) leave(lim *Limiter) (left bool) {
-	i := s.index(lim)
+func (t *turns) leave(lim *Limiter) (left bool) {
+	i := t.index(lim)
 	if i >= 0 {
-		s.waiting = slices.Delete(s.waiting, i, i+1)
+		t.waiting = slices.Delete(t.waiting, i, i+1)
 	}
 	return i >= 0
 }
 
-func (s *turns) next() []queued {
-	return slices.Clone(s.waiting[:min(len(s.waiting), max(s.limit-s.busy, 0))])
+func (t *turns) next() []queued {
+	return slices.Clone(t.waiting[:min(len(t.waiting), max(t.limit-t.busy, 0))])
 }
 
 // notifyOne notifies a waiter in the endpoint's turn, which is for one request, unless one was notified. If there is none to notify, the
@@ -230,6 +230,6 @@ func (lim *Limiter) leaveTenant() bool {
 }
 
 // isProbe reports whether a request to the endpoint is a probe for its tenant.
-func (lim *Limiter) isProbe(t Request) bool {
-	return t.Probe || lim.breaker.standing != works
+func (lim *Limiter) isProbe(r Request) bool {
+	return r.Probe || lim.breaker.standing != works
 }

@@ -25,13 +25,13 @@ import (
 )
 
 // FillSlots takes all slots of an endpoint. release returns them, and reports whether no request waits any more.
-func FillSlots(t *testing.T, b *limiter.Limiter, now time.Time) (release func() bool) {
+func FillSlots(t *testing.T, lim *limiter.Limiter, now time.Time) (release func() bool) {
 	t.Helper()
 	var releases []limiter.Release
 	for n := 0; ; n++ {
-		release, _ := b.Enter(limiter.Request{ID: n, Notify: func() {}}, now)
+		release, _ := lim.Enter(limiter.Request{ID: n, Notify: func() {}}, now)
 		if release == nil {
-			b.Cancel(n, now)
+			lim.Cancel(n, now)
 			break
 		}
 		releases = append(releases, release)
@@ -40,6 +40,6 @@ func FillSlots(t *testing.T, b *limiter.Limiter, now time.Time) (release func() 
 		for _, release := range releases {
 			release(now, limiter.Result{})
 		}
-		return b.Idle(now)
+		return lim.Idle(now)
 	}
 }
