@@ -54,27 +54,27 @@ func (b *binding) shown() Binding {
 	return shown
 }
 
-func (b *Broker) bind(c *request, f Fault) reply {
-	key := bindingKey{c.InstanceID, c.BindingID}
-	app := appGUID(c)
-	wanted := same(c.body.ServiceID, c.body.PlanID, app, c.body.Context, c.body.Parameters, c.body.PredecessorID)
+func (b *Broker) bind(r *request, f Fault) reply {
+	key := bindingKey{r.InstanceID, r.BindingID}
+	app := appGUID(r)
+	wanted := same(r.body.ServiceID, r.body.PlanID, app, r.body.Context, r.body.Parameters, r.body.PredecessorID)
 	if held, ok := b.bindings[key]; ok {
-		return b.bindAgain(c, held, wanted)
+		return b.bindAgain(r, held, wanted)
 	}
-	of, refused := b.checkBind(c, app)
+	of, refused := b.checkBind(r, app)
 	if refused != nil {
 		return *refused
 	}
 	behave := b.behavior(of.ServiceID, of.PlanID)
-	if refused := first(needsTime(c, behave.AsyncBindings), b.reuse(key.String())); refused != nil {
+	if refused := first(needsTime(r, behave.AsyncBindings), b.reuse(key.String())); refused != nil {
 		return *refused
 	}
 	held := &binding{
 		Binding: Binding{
-			ID: c.BindingID, InstanceID: of.ID, ServiceID: of.ServiceID, PlanID: of.PlanID, AppGUID: app,
-			Predecessor: c.body.PredecessorID, Context: c.body.Context, Parameters: c.body.Parameters,
+			ID: r.BindingID, InstanceID: of.ID, ServiceID: of.ServiceID, PlanID: of.PlanID, AppGUID: app,
+			Predecessor: r.body.PredecessorID, Context: r.body.Context, Parameters: r.body.Parameters,
 		},
-		entry: &entry{id: c.BindingID, key: key.String(), serviceID: of.ServiceID, planID: of.PlanID, wanted: wanted},
+		entry: &entry{id: r.BindingID, key: key.String(), serviceID: of.ServiceID, planID: of.PlanID, wanted: wanted},
 		more:  behave.Binding,
 	}
 	if old, ok := b.bindings[bindingKey{of.ID, held.Predecessor}]; ok {
@@ -87,24 +87,24 @@ func (b *Broker) bind(c *request, f Fault) reply {
 	held.remove = func() { delete(b.bindings, key) }
 	b.bindings[key] = held
 	delete(b.removed, held.key)
-	return b.begin(c, held.entry, f, &operation{behave: behave, planID: of.PlanID, named: c.body.PlanID}, behave.AsyncBindings, func() reply {
+	return b.begin(r, held.entry, f, &operation{behave: behave, planID: of.PlanID, named: r.body.PlanID}, behave.AsyncBindings, func() reply {
 		return say(http.StatusCreated, b.reveal(held))
 	})
 }
 
-func appGUID(c *request) string {
+func appGUID(r *request) string {
 	switch {
-	case c.body.BindResource != nil && c.body.BindResource.AppGUID != nil:
-		return *c.body.BindResource.AppGUID
-	case c.body.AppGUID != nil:
-		return *c.body.AppGUID
+	case r.body.BindResource != nil && r.body.BindResource.AppGUID != nil:
+		return *r.body.BindResource.AppGUID
+	case r.body.AppGUID != nil:
+		return *r.body.AppGUID
 	}
 	return ""
 }
 
 // checkBind finds the instance of a new binding, and says why it cannot be bound.
-func (b *Broker) checkBind(c *request, app string) (*instance, *reply) {
-	held, ok := b.instances[c.InstanceID]
+func (b *Broker) checkBind(r *request, app string) (*instance, *reply) {
+	held, ok := b.instances[r.InstanceID]
 	if !ok {
 		refused := refuse(http.StatusNotFound, "", "there is no such instance")
 		return nil, &refused
@@ -112,20 +112,20 @@ func (b *Broker) checkBind(c *request, app string) (*instance, *reply) {
 	service, plan := b.find(held.ServiceID, held.PlanID)
 	var refused reply
 	switch {
-	case c.body.ServiceID != held.ServiceID || !held.isPlan(c.body.PlanID):
-		refused = b.violation(c, http.StatusBadRequest, "%s", held.mustBe())
+	case r.body.ServiceID != held.ServiceID || !held.isPlan(r.body.PlanID):
+		refused = b.violation(r, http.StatusBadRequest, "%s", held.mustBe())
 	case service != nil && !bindable(service, plan):
-		refused = b.violation(c, http.StatusBadRequest, "instances of this plan cannot be bound")
+		refused = b.violation(r, http.StatusBadRequest, "instances of this plan cannot be bound")
 	case held.running != nil:
 		refused = *b.blocked(held.entry)
 	case held.unusable:
-		refused = b.violation(c, http.StatusUnprocessableEntity, "the instance is not usable, and the platform was told so")
+		refused = b.violation(r, http.StatusUnprocessableEntity, "the instance is not usable, and the platform was told so")
 	case !held.complete:
 		refused = refuse(http.StatusUnprocessableEntity, "", "the instance is not ready")
 	case b.behavior(held.ServiceID, held.PlanID).RequiresApp && app == "":
 		refused = refuse(http.StatusUnprocessableEntity, "RequiresApp", "app_guid is needed")
-	case c.body.PredecessorID != "":
-		return held, b.checkRotation(c, plan)
+	case r.body.PredecessorID != "":
+		return held, b.checkRotation(r, plan)
 	default:
 		return held, nil
 	}
@@ -139,16 +139,16 @@ func bindable(service *Service, plan *Plan) bool {
 	return service.Bindable
 }
 
-func (b *Broker) checkRotation(c *request, plan *Plan) *reply {
-	old, ok := b.bindings[bindingKey{c.InstanceID, c.body.PredecessorID}]
+func (b *Broker) checkRotation(r *request, plan *Plan) *reply {
+	old, ok := b.bindings[bindingKey{r.InstanceID, r.body.PredecessorID}]
 	var refused reply
 	switch {
 	case plan == nil || !plan.BindingRotatable:
-		refused = b.violation(c, http.StatusBadRequest, "bindings of this plan cannot be rotated")
+		refused = b.violation(r, http.StatusBadRequest, "bindings of this plan cannot be rotated")
 	case !ok || old.state() != Ready:
-		refused = b.violation(c, http.StatusBadRequest, "predecessor_binding_id must be that of a binding of this instance")
+		refused = b.violation(r, http.StatusBadRequest, "predecessor_binding_id must be that of a binding of this instance")
 	case !old.Expires.IsZero() && !b.options.Now().Before(old.Expires):
-		refused = b.violation(c, http.StatusBadRequest, "the predecessor has expired")
+		refused = b.violation(r, http.StatusBadRequest, "the predecessor has expired")
 	default:
 		return nil
 	}
@@ -156,13 +156,13 @@ func (b *Broker) checkRotation(c *request, plan *Plan) *reply {
 }
 
 // bindAgain answers to a creation of what is there already.
-func (b *Broker) bindAgain(c *request, held *binding, wanted []byte) reply {
+func (b *Broker) bindAgain(r *request, held *binding, wanted []byte) reply {
 	switch {
 	case string(held.wanted) != string(wanted):
 		held.conflicted = true
 		return refuse(http.StatusConflict, "", "there is a binding with this id and other attributes")
-	case held.creating() && !c.acceptsIncomplete():
-		return *needsTime(c, true)
+	case held.creating() && !r.acceptsIncomplete():
+		return *needsTime(r, true)
 	case held.creating():
 		return b.runs(held.running)
 	case held.running != nil:
@@ -173,11 +173,11 @@ func (b *Broker) bindAgain(c *request, held *binding, wanted []byte) reply {
 	return say(http.StatusOK, b.reveal(held))
 }
 
-func (b *Broker) getBinding(c *request) reply {
-	held, ok := b.bindings[bindingKey{c.InstanceID, c.BindingID}]
-	if of, known := b.instances[c.InstanceID]; known {
+func (b *Broker) getBinding(r *request) reply {
+	held, ok := b.bindings[bindingKey{r.InstanceID, r.BindingID}]
+	if of, known := b.instances[r.InstanceID]; known {
 		if service, _ := b.find(of.ServiceID, of.PlanID); service != nil && !service.BindingsRetrievable {
-			return b.violation(c, http.StatusBadRequest, "bindings of this service cannot be fetched")
+			return b.violation(r, http.StatusBadRequest, "bindings of this service cannot be fetched")
 		}
 	}
 	if !ok || held.creating() || !held.complete {
@@ -190,20 +190,20 @@ func (b *Broker) getBinding(c *request) reply {
 	return say(http.StatusOK, said)
 }
 
-func (b *Broker) unbind(c *request, f Fault) reply {
-	held, ok := b.bindings[bindingKey{c.InstanceID, c.BindingID}]
+func (b *Broker) unbind(r *request, f Fault) reply {
+	held, ok := b.bindings[bindingKey{r.InstanceID, r.BindingID}]
 	if !ok {
 		return reply{status: http.StatusGone, body: []byte("{}")}
 	}
-	if of, known := b.instances[c.InstanceID]; known && (c.Query.Get("service_id") != of.ServiceID || !of.isPlan(c.Query.Get("plan_id"))) {
-		return b.violation(c, http.StatusBadRequest, "%s", of.mustBe())
+	if of, known := b.instances[r.InstanceID]; known && (r.Query.Get("service_id") != of.ServiceID || !of.isPlan(r.Query.Get("plan_id"))) {
+		return b.violation(r, http.StatusBadRequest, "%s", of.mustBe())
 	}
-	if of := b.instances[c.InstanceID]; b.options.Blocking && of != nil && of.running != nil {
+	if of := b.instances[r.InstanceID]; b.options.Blocking && of != nil && of.running != nil {
 		return *b.blocked(of.entry)
 	}
-	held.planID = c.Query.Get("plan_id")
+	held.planID = r.Query.Get("plan_id")
 	behave := b.behavior(held.ServiceID, held.PlanID)
-	return b.removal(c, held.entry, f, behave, behave.AsyncBindings)
+	return b.removal(r, held.entry, f, behave, behave.AsyncBindings)
 }
 
 // reveal is what the broker says of a binding.

@@ -215,12 +215,12 @@ func (b *Broker) Violations() []string {
 }
 
 // Calls are the requests so far, oldest first; of one operation if it is given.
-func (b *Broker) Calls(of ...osb.Operation) []Call {
+func (b *Broker) Calls(operations ...osb.Operation) []Call {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var calls []Call
 	for _, c := range b.calls {
-		if len(of) == 0 || slices.Contains(of, c.Operation) {
+		if len(operations) == 0 || slices.Contains(operations, c.Operation) {
 			calls = append(calls, *c)
 		}
 	}

@@ -150,7 +150,7 @@ func (b *Broker) behavior(serviceID, planID string) Behavior {
 	return Behavior{}
 }
 
-func (b *Broker) catalog(c *request) reply {
+func (b *Broker) catalog(r *request) reply {
 	body := b.options.Catalog
 	if body == nil {
 		var err error
@@ -165,7 +165,7 @@ func (b *Broker) catalog(c *request) reply {
 	hash := sha256.Sum256(body)
 	etag := `"` + hex.EncodeToString(hash[:8]) + `"`
 	header := http.Header{"Etag": {etag}}
-	if c.http.Header.Get("If-None-Match") == etag {
+	if r.http.Header.Get("If-None-Match") == etag {
 		return reply{status: http.StatusNotModified, header: header}
 	}
 	return reply{status: http.StatusOK, header: header, body: body}

@@ -76,36 +76,36 @@ func dashboard(id string) map[string]any {
 	return map[string]any{"dashboard_url": "https://dashboard.example.com/" + id}
 }
 
-func (b *Broker) provision(c *request, f Fault) reply {
-	wanted := same(c.body.ServiceID, c.body.PlanID, c.body.OrganizationGUID, c.body.SpaceGUID, c.body.Context, c.body.Parameters)
-	if held, ok := b.instances[c.InstanceID]; ok {
-		return b.provisionAgain(c, held, wanted)
+func (b *Broker) provision(r *request, f Fault) reply {
+	wanted := same(r.body.ServiceID, r.body.PlanID, r.body.OrganizationGUID, r.body.SpaceGUID, r.body.Context, r.body.Parameters)
+	if held, ok := b.instances[r.InstanceID]; ok {
+		return b.provisionAgain(r, held, wanted)
 	}
-	service, plan := b.find(c.body.ServiceID, c.body.PlanID)
+	service, plan := b.find(r.body.ServiceID, r.body.PlanID)
 	if service == nil || plan == nil {
 		return refuse(http.StatusBadRequest, "", "the catalog has no such service or plan")
 	}
 	behave := b.behavior(service.ID, plan.ID)
-	if refused := first(checkMaintenance(c, plan), needsTime(c, behave.Async), b.reuse(c.InstanceID)); refused != nil {
+	if refused := first(checkMaintenance(r, plan), needsTime(r, behave.Async), b.reuse(r.InstanceID)); refused != nil {
 		return *refused
 	}
 	i := &instance{
 		Instance: Instance{
-			ID: c.InstanceID, ServiceID: service.ID, PlanID: plan.ID, Context: c.body.Context, Parameters: c.body.Parameters,
-			OrganizationGUID: c.body.OrganizationGUID, SpaceGUID: c.body.SpaceGUID, MaintenanceVersion: c.version(),
+			ID: r.InstanceID, ServiceID: service.ID, PlanID: plan.ID, Context: r.body.Context, Parameters: r.body.Parameters,
+			OrganizationGUID: r.body.OrganizationGUID, SpaceGUID: r.body.SpaceGUID, MaintenanceVersion: r.version(),
 		},
-		entry: &entry{id: c.InstanceID, key: c.InstanceID, serviceID: service.ID, planID: plan.ID, wanted: wanted},
+		entry: &entry{id: r.InstanceID, key: r.InstanceID, serviceID: service.ID, planID: plan.ID, wanted: wanted},
 	}
 	i.remove = func() { delete(b.instances, i.ID) }
 	b.instances[i.ID] = i
 	delete(b.removed, i.key)
-	r := b.begin(c, i.entry, f, &operation{behave: behave, planID: plan.ID}, behave.Async, func() reply {
+	answer := b.begin(r, i.entry, f, &operation{behave: behave, planID: plan.ID}, behave.Async, func() reply {
 		return say(http.StatusCreated, dashboard(i.ID))
 	})
-	if r.status == http.StatusAccepted {
-		r.body = say(0, with(dashboard(i.ID), named(i.running))).body
+	if answer.status == http.StatusAccepted {
+		answer.body = say(0, with(dashboard(i.ID), named(i.running))).body
 	}
-	return r
+	return answer
 }
 
 // named is what an operation is called.
@@ -117,13 +117,13 @@ func named(op *operation) map[string]any {
 }
 
 // provisionAgain answers to a creation of what is there already.
-func (b *Broker) provisionAgain(c *request, held *instance, wanted []byte) reply {
+func (b *Broker) provisionAgain(r *request, held *instance, wanted []byte) reply {
 	switch {
 	case string(held.wanted) != string(wanted):
 		held.conflicted = true
 		return refuse(http.StatusConflict, "", "there is an instance with this id and other attributes")
-	case held.creating() && !c.acceptsIncomplete():
-		return *needsTime(c, true)
+	case held.creating() && !r.acceptsIncomplete():
+		return *needsTime(r, true)
 	}
 	held.confirmed = true
 	switch {
@@ -137,11 +137,11 @@ func (b *Broker) provisionAgain(c *request, held *instance, wanted []byte) reply
 	return say(http.StatusOK, dashboard(held.ID))
 }
 
-func (b *Broker) getInstance(c *request) reply {
-	held, ok := b.instances[c.InstanceID]
+func (b *Broker) getInstance(r *request) reply {
+	held, ok := b.instances[r.InstanceID]
 	if ok {
 		if service, _ := b.find(held.ServiceID, held.PlanID); service != nil && !service.InstancesRetrievable {
-			return b.violation(c, http.StatusBadRequest, "instances of this service cannot be fetched")
+			return b.violation(r, http.StatusBadRequest, "instances of this service cannot be fetched")
 		}
 	}
 	switch {
@@ -160,32 +160,32 @@ func (b *Broker) getInstance(c *request) reply {
 	return say(http.StatusOK, said)
 }
 
-func (b *Broker) update(c *request, f Fault) reply {
-	held, ok := b.instances[c.InstanceID]
+func (b *Broker) update(r *request, f Fault) reply {
+	held, ok := b.instances[r.InstanceID]
 	if !ok {
 		return refuse(http.StatusNotFound, "", "there is no such instance")
 	}
-	next := same(c.body.PlanID, c.body.Parameters, c.body.Context, c.version())
+	next := same(r.body.PlanID, r.body.Parameters, r.body.Context, r.version())
 	if op := held.running; op != nil {
 		if op.on == osb.UpdateInstance && string(op.wanted) == string(next) {
 			return b.runs(op)
 		}
 		return *b.blocked(held.entry)
 	}
-	plan, refused := b.checkUpdate(c, held)
+	plan, refused := b.checkUpdate(r, held)
 	if refused != nil {
 		return *refused
 	}
 	behave := b.behavior(held.ServiceID, held.PlanID)
-	if refused := needsTime(c, behave.Async); refused != nil {
+	if refused := needsTime(r, behave.Async); refused != nil {
 		return *refused
 	}
 	held.notePlan("to change to", plan.ID)
-	op := &operation{behave: behave, planID: held.PlanID, wanted: next, apply: func() { held.change(c, plan.ID, b.options.Patient) }}
+	op := &operation{behave: behave, planID: held.PlanID, wanted: next, apply: func() { held.change(r, plan.ID, b.options.Patient) }}
 	if b.options.Patient {
 		held.nextPlan = plan.ID
 	}
-	return b.begin(c, held.entry, f, op, behave.Async, func() reply {
+	return b.begin(r, held.entry, f, op, behave.Async, func() reply {
 		if f.Answer == nil {
 			b.dropFormerPlans(held)
 		}
@@ -201,8 +201,8 @@ func (b *Broker) dropFormerPlans(i *instance) {
 }
 
 // checkUpdate finds the plan that an update leads to, and says why it cannot be.
-func (b *Broker) checkUpdate(c *request, held *instance) (*Plan, *reply) {
-	target := c.body.PlanID
+func (b *Broker) checkUpdate(r *request, held *instance) (*Plan, *reply) {
+	target := r.body.PlanID
 	if target == "" {
 		target = held.PlanID
 	}
@@ -210,20 +210,20 @@ func (b *Broker) checkUpdate(c *request, held *instance) (*Plan, *reply) {
 	_, current := b.find(held.ServiceID, held.PlanID)
 	var refused reply
 	switch {
-	case c.body.ServiceID != held.ServiceID:
-		refused = b.violation(c, http.StatusBadRequest, "service_id must be %s", held.ServiceID)
+	case r.body.ServiceID != held.ServiceID:
+		refused = b.violation(r, http.StatusBadRequest, "service_id must be %s", held.ServiceID)
 	case plan == nil:
 		refused = refuse(http.StatusBadRequest, "", "the catalog has no such plan")
 	case target != held.PlanID && !updateable(service, current):
-		refused = b.violation(c, http.StatusUnprocessableEntity, "instances of this plan cannot change to another")
-	case c.body.PreviousValues != nil && c.body.PreviousValues.PlanID != "" && c.body.PreviousValues.PlanID != held.PlanID:
-		refused = b.violation(c, http.StatusBadRequest, "previous_values.plan_id must be %s", held.PlanID)
-	case held.onlyContext(c) && !service.AllowContextUpdates:
-		refused = b.violation(c, http.StatusUnprocessableEntity, "the context by itself cannot be updated")
+		refused = b.violation(r, http.StatusUnprocessableEntity, "instances of this plan cannot change to another")
+	case r.body.PreviousValues != nil && r.body.PreviousValues.PlanID != "" && r.body.PreviousValues.PlanID != held.PlanID:
+		refused = b.violation(r, http.StatusBadRequest, "previous_values.plan_id must be %s", held.PlanID)
+	case held.onlyContext(r) && !service.AllowContextUpdates:
+		refused = b.violation(r, http.StatusUnprocessableEntity, "the context by itself cannot be updated")
 	case !held.complete:
 		refused = refuse(http.StatusUnprocessableEntity, "", "it was not created completely")
 	default:
-		return plan, checkMaintenance(c, plan)
+		return plan, checkMaintenance(r, plan)
 	}
 	return nil, &refused
 }
@@ -236,8 +236,8 @@ func updateable(service *Service, plan *Plan) bool {
 }
 
 // onlyContext tells whether an update has nothing but a new context.
-func (i *instance) onlyContext(c *request) bool {
-	return c.body.PlanID == "" && c.body.Parameters == nil && c.version() == "" && c.body.Context != nil
+func (i *instance) onlyContext(r *request) bool {
+	return r.body.PlanID == "" && r.body.Parameters == nil && r.version() == "" && r.body.Context != nil
 }
 
 // isPlan tells whether the platform may take the plan for the instance's.
@@ -254,51 +254,51 @@ func (i *instance) isFormerPlan(id string) bool { return slices.Contains(i.forme
 
 // change is what a successful update does. forgotten: the platform may have lost what it was
 // told.
-func (i *instance) change(c *request, planID string, forgotten bool) {
+func (i *instance) change(r *request, planID string, forgotten bool) {
 	if planID != i.PlanID && (forgotten || len(i.formerPlans) == 0) { // else there is the last one that the platform knew
 		i.formerPlans = append(i.formerPlans, i.PlanID)
 	}
 	i.PlanID, i.planID = planID, planID
 	i.notePlan("changed to", planID)
-	if c.body.Parameters != nil {
-		i.Parameters = c.body.Parameters
+	if r.body.Parameters != nil {
+		i.Parameters = r.body.Parameters
 	}
-	if c.body.Context != nil {
-		i.Context = c.body.Context
+	if r.body.Context != nil {
+		i.Context = r.body.Context
 	}
-	if c.version() != "" {
-		i.MaintenanceVersion = c.version()
+	if r.version() != "" {
+		i.MaintenanceVersion = r.version()
 	}
 	i.wanted = same(i.ServiceID, i.PlanID, i.OrganizationGUID, i.SpaceGUID, i.Context, i.Parameters)
 }
 
-func (b *Broker) deprovision(c *request, f Fault) reply {
-	held, ok := b.instances[c.InstanceID]
+func (b *Broker) deprovision(r *request, f Fault) reply {
+	held, ok := b.instances[r.InstanceID]
 	if !ok {
 		return reply{status: http.StatusGone, body: []byte("{}")}
 	}
-	switch sameService, samePlan := c.Query.Get("service_id") == held.ServiceID, held.isPlan(c.Query.Get("plan_id")); {
+	switch sameService, samePlan := r.Query.Get("service_id") == held.ServiceID, held.isPlan(r.Query.Get("plan_id")); {
 	case sameService && !samePlan && b.options.Patient && !held.confirmed: // asked for before an edit, by a process that was killed then
 		return refuse(http.StatusBadRequest, "", "%s", held.mustBe())
 	case !sameService || !samePlan:
-		return b.violation(c, http.StatusBadRequest, "%s", held.mustBe())
+		return b.violation(r, http.StatusBadRequest, "%s", held.mustBe())
 	}
-	if refused := b.inUse(c); refused != nil {
+	if refused := b.inUse(r); refused != nil {
 		return *refused
 	}
 	behave := b.behavior(held.ServiceID, held.PlanID)
-	return b.removal(c, held.entry, f, behave, behave.Async)
+	return b.removal(r, held.entry, f, behave, behave.Async)
 }
 
 // inUse refuses to remove an instance that has bindings.
-func (b *Broker) inUse(c *request) *reply {
+func (b *Broker) inUse(r *request) *reply {
 	for key := range b.bindings {
-		if key.instance == c.InstanceID {
+		if key.instance == r.InstanceID {
 			status := b.options.InUse
 			if status == 0 {
 				status = http.StatusBadRequest
 			}
-			refused := b.violation(c, status, "it has bindings")
+			refused := b.violation(r, status, "it has bindings")
 			return &refused
 		}
 	}
@@ -307,9 +307,9 @@ func (b *Broker) inUse(c *request) *reply {
 
 // removal removes an entry. It ends whatever else runs, unless the broker is one that
 // blocks.
-func (b *Broker) removal(c *request, e *entry, f Fault, behave Behavior, async bool) reply {
+func (b *Broker) removal(r *request, e *entry, f Fault, behave Behavior, async bool) reply {
 	again := e.runs(osb.DeprovisionInstance, osb.Unbind)
-	switch refused := needsTime(c, async || again); {
+	switch refused := needsTime(r, async || again); {
 	case refused != nil:
 		return *refused
 	case again:
@@ -317,7 +317,7 @@ func (b *Broker) removal(c *request, e *entry, f Fault, behave Behavior, async b
 	case b.options.Blocking && e.running != nil:
 		return *b.blocked(e)
 	}
-	return b.begin(c, e, f, &operation{behave: behave, planID: e.planID}, async, func() reply {
+	return b.begin(r, e, f, &operation{behave: behave, planID: e.planID}, async, func() reply {
 		return say(http.StatusOK, map[string]any{})
 	})
 }

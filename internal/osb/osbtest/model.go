@@ -95,34 +95,34 @@ func (op *operation) isPlan(id string) bool { return id == op.planID || id != ""
 type removedResource struct{ last *operation }
 
 // act does what is asked.
-func (b *Broker) act(c *request, f Fault) reply {
+func (b *Broker) act(r *request, f Fault) reply {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if held := b.instances[c.InstanceID]; held != nil {
+	if held := b.instances[r.InstanceID]; held != nil {
 		b.settle(held.entry)
 	}
-	if bound := b.bindings[bindingKey{c.InstanceID, c.BindingID}]; bound != nil {
+	if bound := b.bindings[bindingKey{r.InstanceID, r.BindingID}]; bound != nil {
 		b.settle(bound.entry)
 	}
-	switch c.Operation {
+	switch r.Operation {
 	case osb.GetCatalog:
-		return b.catalog(c)
+		return b.catalog(r)
 	case osb.ProvisionInstance:
-		return b.provision(c, f)
+		return b.provision(r, f)
 	case osb.GetInstance:
-		return b.getInstance(c)
+		return b.getInstance(r)
 	case osb.UpdateInstance:
-		return b.update(c, f)
+		return b.update(r, f)
 	case osb.DeprovisionInstance:
-		return b.deprovision(c, f)
+		return b.deprovision(r, f)
 	case osb.Bind:
-		return b.bind(c, f)
+		return b.bind(r, f)
 	case osb.GetBinding:
-		return b.getBinding(c)
+		return b.getBinding(r)
 	case osb.Unbind:
-		return b.unbind(c, f)
+		return b.unbind(r, f)
 	case osb.PollLastOperation, osb.PollBindingLastOperation:
-		return b.poll(c)
+		return b.poll(r)
 	}
 	return refuse(http.StatusNotFound, "", "there is no such endpoint")
 }
@@ -131,8 +131,8 @@ func (b *Broker) act(c *request, f Fault) reply {
 func (r *request) acceptsIncomplete() bool { return r.Query.Get("accepts_incomplete") == "true" }
 
 // begin starts what changes an entry, and answers: at once with done, or that it runs.
-func (b *Broker) begin(c *request, e *entry, f Fault, op *operation, async bool, done func() reply) reply {
-	op.on, op.started, op.failure, op.state = c.Operation, b.options.Now(), f.Failure, result.InProgress
+func (b *Broker) begin(r *request, e *entry, f Fault, op *operation, async bool, done func() reply) reply {
+	op.on, op.started, op.failure, op.state = r.Operation, b.options.Now(), f.Failure, result.InProgress
 	e.running = op
 	if async {
 		if !op.behave.Nameless {
@@ -229,8 +229,8 @@ func (b *Broker) blocked(e *entry) *reply {
 }
 
 // poll says how far an operation is.
-func (b *Broker) poll(c *request) reply {
-	e, key := b.polled(c)
+func (b *Broker) poll(r *request) reply {
+	e, key := b.polled(r)
 	if e == nil {
 		return b.pollGrave(key)
 	}
@@ -241,7 +241,7 @@ func (b *Broker) poll(c *request) reply {
 	if op == nil { // all there was to do was done at once
 		return say(http.StatusOK, map[string]any{"state": result.Succeeded})
 	}
-	if refused := b.checkPoll(c, e, op); refused != nil {
+	if refused := b.checkPoll(r, e, op); refused != nil {
 		return *refused
 	}
 	if op == e.running {
@@ -251,27 +251,27 @@ func (b *Broker) poll(c *request) reply {
 	if e.removed {
 		return b.pollGrave(key)
 	}
-	r := say(http.StatusOK, op.said())
+	answer := say(http.StatusOK, op.said())
 	if op.state == result.InProgress {
-		r.header = op.header()
-	} else if i := b.instances[c.InstanceID]; op.on == osb.UpdateInstance {
+		answer.header = op.header()
+	} else if i := b.instances[r.InstanceID]; op.on == osb.UpdateInstance {
 		b.dropFormerPlans(i)
 	}
-	return r
+	return answer
 }
 
-func (b *Broker) polled(c *request) (*entry, string) {
-	if c.Operation == osb.PollBindingLastOperation {
-		key := bindingKey{c.InstanceID, c.BindingID}
+func (b *Broker) polled(r *request) (*entry, string) {
+	if r.Operation == osb.PollBindingLastOperation {
+		key := bindingKey{r.InstanceID, r.BindingID}
 		if bound, ok := b.bindings[key]; ok {
 			return bound.entry, key.String()
 		}
 		return nil, key.String()
 	}
-	if i, ok := b.instances[c.InstanceID]; ok {
-		return i.entry, c.InstanceID
+	if i, ok := b.instances[r.InstanceID]; ok {
+		return i.entry, r.InstanceID
 	}
-	return nil, c.InstanceID
+	return nil, r.InstanceID
 }
 
 // pollGrave is a poll of what is not there any more, or never was.
@@ -286,21 +286,21 @@ func (b *Broker) pollGrave(key string) reply {
 	return say(http.StatusOK, gone.last.said())
 }
 
-func (b *Broker) checkPoll(c *request, e *entry, op *operation) *reply {
-	asked, plan := c.Query.Get("operation"), c.Query.Get("plan_id")
+func (b *Broker) checkPoll(r *request, e *entry, op *operation) *reply {
+	asked, plan := r.Query.Get("operation"), r.Query.Get("plan_id")
 	var refused reply
 	switch {
-	case c.Query.Get("service_id") != e.serviceID:
-		refused = b.violation(c, http.StatusBadRequest, "service_id must be %s", e.serviceID)
-	case !op.isPlan(plan) && (c.Operation != osb.PollLastOperation || !b.instances[c.InstanceID].isFormerPlan(plan)):
-		refused = b.violation(c, http.StatusBadRequest, "plan_id must be %s, that of before the operation", op.planID)
+	case r.Query.Get("service_id") != e.serviceID:
+		refused = b.violation(r, http.StatusBadRequest, "service_id must be %s", e.serviceID)
+	case !op.isPlan(plan) && (r.Operation != osb.PollLastOperation || !b.instances[r.InstanceID].isFormerPlan(plan)):
+		refused = b.violation(r, http.StatusBadRequest, "plan_id must be %s, that of before the operation", op.planID)
 	case asked != op.name && asked != "":
-		refused = b.violation(c, http.StatusBadRequest, "operation must be %q, not %q", op.name, asked)
+		refused = b.violation(r, http.StatusBadRequest, "operation must be %q, not %q", op.name, asked)
 	case asked != op.name && !e.conflicted && !b.options.Patient: // a client that lost the answer with the name cannot know it
-		refused = b.violation(c, http.StatusBadRequest, "operation must be %q", op.name)
+		refused = b.violation(r, http.StatusBadRequest, "operation must be %q", op.name)
 	default:
-		if c.Operation == osb.PollLastOperation {
-			b.instances[c.InstanceID].confirmed = true
+		if r.Operation == osb.PollLastOperation {
+			b.instances[r.InstanceID].confirmed = true
 		}
 		return nil
 	}
@@ -350,8 +350,8 @@ func (r *request) version() string {
 }
 
 // checkMaintenance compares the version that a request wants with the catalog's.
-func checkMaintenance(c *request, plan *Plan) *reply {
-	if c.version() == "" || plan.MaintenanceInfo != nil && plan.MaintenanceInfo.Version == c.version() {
+func checkMaintenance(r *request, plan *Plan) *reply {
+	if r.version() == "" || plan.MaintenanceInfo != nil && plan.MaintenanceInfo.Version == r.version() {
 		return nil
 	}
 	refused := refuse(http.StatusUnprocessableEntity, "MaintenanceInfoConflict", "the maintenance version is not that of the catalog")
@@ -359,8 +359,8 @@ func checkMaintenance(c *request, plan *Plan) *reply {
 }
 
 // needsTime refuses a request that cannot be carried out at once.
-func needsTime(c *request, async bool) *reply {
-	if !async || c.acceptsIncomplete() {
+func needsTime(r *request, async bool) *reply {
+	if !async || r.acceptsIncomplete() {
 		return nil
 	}
 	refused := refuse(http.StatusUnprocessableEntity, "AsyncRequired", "this takes its time")

@@ -143,24 +143,24 @@ func (b *Broker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // answer does what is asked, or what the fault says.
-func (b *Broker) answer(w http.ResponseWriter, c *request, f Fault) {
+func (b *Broker) answer(w http.ResponseWriter, r *request, f Fault) {
 	var own reply
 	if f.Acts {
-		own = b.act(c, f)
+		own = b.act(r, f)
 	}
 	if f.Hold != nil {
 		select {
 		case <-f.Hold:
-		case <-c.http.Context().Done():
+		case <-r.http.Context().Done():
 			return
 		}
 	}
 	if f.Answer != nil {
-		f.Answer(w, c.http, c.Call)
+		f.Answer(w, r.http, r.Call)
 		return
 	}
 	if !f.Acts {
-		own = b.act(c, f)
+		own = b.act(r, f)
 	}
 	own.write(w)
 }
@@ -181,43 +181,43 @@ func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // take reads the request and checks its form. It returns how it is refused, or what fault
 // is to happen to it.
-func (b *Broker) take(c *request) (*reply, Fault) {
+func (b *Broker) take(r *request) (*reply, Fault) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	c.At = b.options.Now()
-	b.route(c)
-	if refused := b.admit(c); refused != nil {
+	r.At = b.options.Now()
+	b.route(r)
+	if refused := b.admit(r); refused != nil {
 		return refused, Fault{}
 	}
-	if problem := c.read(); problem != "" {
-		refused := b.violation(c, http.StatusBadRequest, "%s", problem)
+	if problem := r.read(); problem != "" {
+		refused := b.violation(r, http.StatusBadRequest, "%s", problem)
 		return &refused, Fault{}
 	}
-	b.count(c)
-	return nil, b.fault(c.Call)
+	b.count(r)
+	return nil, b.fault(r.Call)
 }
 
-func (b *Broker) count(c *request) {
-	switch h := b.past; c.Operation {
+func (b *Broker) count(r *request) {
+	switch h := b.past; r.Operation {
 	case osb.ProvisionInstance, osb.Bind:
-		h(c.ID()).Puts++
+		h(r.ID()).Puts++
 	case osb.UpdateInstance:
-		h(c.ID()).Patches++
+		h(r.ID()).Patches++
 	case osb.DeprovisionInstance, osb.Unbind:
-		h(c.ID()).Deletes++
+		h(r.ID()).Deletes++
 	default:
 	}
 }
 
 // record keeps the call; what it returns adds the status.
-func (b *Broker) record(c *request) func(status int) {
+func (b *Broker) record(r *request) func(status int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.counts[c.Operation]++
+	b.counts[r.Operation]++
 	if b.options.Terse {
 		return func(int) {}
 	}
-	kept := c.Call
+	kept := r.Call
 	b.calls = append(b.calls, &kept)
 	return func(status int) {
 		b.mu.Lock()
@@ -227,19 +227,19 @@ func (b *Broker) record(c *request) func(status int) {
 }
 
 // violation records that a request broke the protocol, and refuses it.
-func (b *Broker) violation(c *request, status int, format string, args ...any) reply {
+func (b *Broker) violation(r *request, status int, format string, args ...any) reply {
 	problem := fmt.Sprintf(format, args...)
-	name := string(c.Operation)
+	name := string(r.Operation)
 	if name == "" {
-		name = c.http.Method + " " + c.URI
+		name = r.http.Method + " " + r.URI
 	}
-	b.violations = append(b.violations, strings.TrimSpace(name+" "+c.ID())+": "+problem)
+	b.violations = append(b.violations, strings.TrimSpace(name+" "+r.ID())+": "+problem)
 	return refuse(status, "", "%s", problem)
 }
 
 // route finds out what is asked.
-func (b *Broker) route(c *request) {
-	segments := strings.Split(strings.TrimPrefix(c.http.URL.EscapedPath(), "/"), "/")
+func (b *Broker) route(r *request) {
+	segments := strings.Split(strings.TrimPrefix(r.http.URL.EscapedPath(), "/"), "/")
 	for i, segment := range segments {
 		plain, err := url.PathUnescape(segment)
 		if err != nil {
@@ -252,45 +252,45 @@ func (b *Broker) route(c *request) {
 		for _, i := range indices {
 			named = append(named, segments[i])
 		}
-		return c.http.Method + " " + strings.Join(named, "/")
+		return r.http.Method + " " + strings.Join(named, "/")
 	}
 	switch len(segments) {
 	case 2:
-		c.Operation = map[string]osb.Operation{"GET v2/catalog": osb.GetCatalog}[names(0, 1)]
+		r.Operation = map[string]osb.Operation{"GET v2/catalog": osb.GetCatalog}[names(0, 1)]
 	case 3:
-		c.InstanceID = segments[2]
-		c.Operation = map[string]osb.Operation{
+		r.InstanceID = segments[2]
+		r.Operation = map[string]osb.Operation{
 			"PUT v2/service_instances": osb.ProvisionInstance, "GET v2/service_instances": osb.GetInstance,
 			"PATCH v2/service_instances": osb.UpdateInstance, "DELETE v2/service_instances": osb.DeprovisionInstance,
 		}[names(0, 1)]
 	case 4:
-		c.InstanceID = segments[2]
-		c.Operation = map[string]osb.Operation{"GET v2/service_instances/last_operation": osb.PollLastOperation}[names(0, 1, 3)]
+		r.InstanceID = segments[2]
+		r.Operation = map[string]osb.Operation{"GET v2/service_instances/last_operation": osb.PollLastOperation}[names(0, 1, 3)]
 	case 5:
-		c.InstanceID, c.BindingID = segments[2], segments[4]
-		c.Operation = map[string]osb.Operation{
+		r.InstanceID, r.BindingID = segments[2], segments[4]
+		r.Operation = map[string]osb.Operation{
 			"PUT v2/service_instances/service_bindings": osb.Bind, "GET v2/service_instances/service_bindings": osb.GetBinding,
 			"DELETE v2/service_instances/service_bindings": osb.Unbind,
 		}[names(0, 1, 3)]
 	case 6:
-		c.InstanceID, c.BindingID = segments[2], segments[4]
-		c.Operation = map[string]osb.Operation{"GET v2/service_instances/service_bindings/last_operation": osb.PollBindingLastOperation}[names(0, 1, 3, 5)]
+		r.InstanceID, r.BindingID = segments[2], segments[4]
+		r.Operation = map[string]osb.Operation{"GET v2/service_instances/service_bindings/last_operation": osb.PollBindingLastOperation}[names(0, 1, 3, 5)]
 	}
 }
 
 // admit refuses a request whose credentials or protocol version are wrong; nil: neither is.
-func (b *Broker) admit(c *request) *reply {
-	version := c.Header.Get("X-Broker-API-Version")
+func (b *Broker) admit(r *request) *reply {
+	version := r.Header.Get("X-Broker-API-Version")
 	var refused reply
 	switch {
-	case !b.isAuthentic(c.Header.Get("Authorization")):
+	case !b.isAuthentic(r.Header.Get("Authorization")):
 		refused = refuse(http.StatusUnauthorized, "", "the credentials are not right")
 	case version == "":
-		refused = b.violation(c, http.StatusBadRequest, "there is no X-Broker-API-Version")
+		refused = b.violation(r, http.StatusBadRequest, "there is no X-Broker-API-Version")
 	case !slices.Contains(b.options.Versions, version):
 		refused = refuse(http.StatusPreconditionFailed, "", "use version %s", strings.Join(b.options.Versions, " or "))
-	case c.Operation == "":
-		refused = b.violation(c, http.StatusNotFound, "there is no such endpoint")
+	case r.Operation == "":
+		refused = b.violation(r, http.StatusNotFound, "there is no such endpoint")
 	default:
 		return nil
 	}
