@@ -189,8 +189,8 @@ func (c ConditionSet) Conditions(before []v1beta1.Condition, now time.Time) []v1
 	return list
 }
 
-func condition(kind string, status v1beta1.ConditionStatus, w Cause) v1beta1.Condition {
-	return v1beta1.Condition{Type: kind, Status: status, Reason: w.Reason, Message: w.Message}
+func condition(kind string, status v1beta1.ConditionStatus, cause Cause) v1beta1.Condition {
+	return v1beta1.Condition{Type: kind, Status: status, Reason: cause.Reason, Message: cause.Message}
 }
 
 func statusOf(is bool) v1beta1.ConditionStatus {

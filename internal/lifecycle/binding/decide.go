@@ -265,9 +265,9 @@ func TargetOf(b *v1beta1.ServiceBinding, in Inputs) *v1beta1.ServiceBindingTarge
 	return newDecision(b, in).target()
 }
 
-func (d *decision) newRequest(v lifecycle.Operation) *Request {
+func (d *decision) newRequest(op lifecycle.Operation) *Request {
 	call := &Request{parametersVersion: d.in.Parameters.Version, parametersDigest: d.in.Parameters.Digest, Request: operation.Request{
-		ID: d.id(), Operation: v, Generation: d.b.Generation, NothingAtBroker: d.hasNothingAtBroker(), Owned: d.owns(), Retained: d.isRetained(), Retrievable: d.effectivePlan().BindingRetrievable}}
+		ID: d.id(), Operation: op, Generation: d.b.Generation, NothingAtBroker: d.hasNothingAtBroker(), Owned: d.owns(), Retained: d.isRetained(), Retrievable: d.effectivePlan().BindingRetrievable}}
 	if t := d.target(); t != nil {
 		call.Target = *t
 	}

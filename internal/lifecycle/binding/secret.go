@@ -46,7 +46,7 @@ type Memory struct {
 }
 
 // ObserveSecret returns what is known of a Secret: seen is its metadata in the cache; nil: the cache has none.
-func ObserveSecret(b *v1beta1.ServiceBinding, known *Memory, seen *metav1.PartialObjectMetadata, now time.Time) (is SecretState, of, version string) {
+func ObserveSecret(b *v1beta1.ServiceBinding, known *Memory, seen *metav1.PartialObjectMetadata, now time.Time) (state SecretState, id, version string) {
 	s := &b.Status
 	deleting := !b.DeletionTimestamp.IsZero()
 	expected := isExpected(b)
@@ -83,7 +83,7 @@ func isExpected(b *v1beta1.ServiceBinding) bool {
 }
 
 // ContentOf returns the id whose credentials a Secret has, and whether they were modified.
-func ContentOf(secret *corev1.Secret, b *v1beta1.ServiceBinding) (of string, edited bool) {
+func ContentOf(secret *corev1.Secret, b *v1beta1.ServiceBinding) (contentID string, edited bool) {
 	s := &b.Status
 	if !bindingsecret.IsRecorded(secret) { // the original service-catalog wrote no record
 		return "", s.SecretVersion != "" || !isDelivered(s)
@@ -113,7 +113,7 @@ func (m *Memory) ForgetSettled(s *v1beta1.ServiceBindingStatus, secret SecretSta
 }
 
 // ApplySecretWritten returns the status once the credentials of the present id are in the Secret, which has that resourceVersion.
-func ApplySecretWritten(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus, of *osbresult.Binding, version string, now time.Time) v1beta1.ServiceBindingStatus {
+func ApplySecretWritten(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus, delivered *osbresult.Binding, version string, now time.Time) v1beta1.ServiceBindingStatus {
 	ap := newApplication(b, status, Request{}, Answer{}, now)
 	s := &ap.status
 	if s.InProgressProperties != nil {
@@ -127,8 +127,8 @@ func ApplySecretWritten(b *v1beta1.ServiceBinding, status v1beta1.ServiceBinding
 		validity.Retire(b, s, s.PredecessorID, now)
 		s.PredecessorID = ""
 	}
-	if of != nil && (replaces || validity.HasExpiry(of)) { // otherwise the end is unchanged, or not known
-		validity.RecordExpiry(s, of, now)
+	if delivered != nil && (replaces || validity.HasExpiry(delivered)) { // otherwise the end is unchanged, or not known
+		validity.RecordExpiry(s, delivered, now)
 	}
 	ap.phase = Phase{}
 	s.SecretName, s.SecretVersion, s.UnbindStatus = catalog.SecretName(b), version, v1beta1.UnbindRequired

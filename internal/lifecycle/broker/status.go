@@ -120,19 +120,19 @@ func withoutUser(address string) (shown string, hasUser bool) {
 }
 
 // Apply returns the status of a broker after a relist.
-func Apply(b v1beta1.Broker, v RelistResult, now time.Time) v1beta1.ServiceBrokerStatus {
+func Apply(b v1beta1.Broker, r RelistResult, now time.Time) v1beta1.ServiceBrokerStatus {
 	s := *b.CommonStatus().DeepCopy()
-	if s.ObservedGeneration != v.Generation || s.CredentialsVersion != v.Credentials {
+	if s.ObservedGeneration != r.Generation || s.CredentialsVersion != r.Credentials {
 		s.Attempts, s.Misconfigured = 0, 0 // of another spec, or other credentials
 	}
-	s.ObservedGeneration, s.CredentialsVersion, s.NextAttemptTime = v.Generation, v.Credentials, nil
+	s.ObservedGeneration, s.CredentialsVersion, s.NextAttemptTime = r.Generation, r.Credentials, nil
 	verdict := lifecycle.ConditionSet{}
-	if v.Error != nil {
-		verdict = v.fail(&s, b, now)
+	if r.Error != nil {
+		verdict = r.fail(&s, b, now)
 	} else {
-		verdict = v.succeed(&s, b, now)
+		verdict = r.succeed(&s, b, now)
 	}
-	if !v.Unchanged {
+	if !r.Unchanged {
 		s.Conditions = verdict.Conditions(s.Conditions, now)
 	}
 	s.LastConditionState = lifecycle.LastConditionState(s.Conditions)

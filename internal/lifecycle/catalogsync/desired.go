@@ -69,15 +69,15 @@ type Builder struct {
 }
 
 // Desire returns the classes and plans that a catalog leads to.
-func Desire(a Builder, c *osbresult.Catalog) Desired {
+func Desire(b Builder, c *osbresult.Catalog) Desired {
 	for _, problem := range c.Problems {
-		a.miss("%s", problem)
+		b.miss("%s", problem)
 	}
 	for _, service := range c.Services {
-		a.add(service)
+		b.add(service)
 	}
-	a.keep(append(slices.Clone(c.LeftOut), a.unusable...))
-	return a.desired
+	b.keep(append(slices.Clone(c.LeftOut), b.unusable...))
+	return b.desired
 }
 
 func (b *Builder) miss(format string, args ...any) {
@@ -191,16 +191,16 @@ func nameIn[T Object](held map[string]T, id string) string {
 }
 
 // takeOrMake returns a copy of the object of a name, or a new one, and why it cannot be used.
-func takeOrMake[T Object](a *Builder, held map[string]T, newObject func() T, kind, name string) (T, string) {
+func takeOrMake[T Object](b *Builder, held map[string]T, newObject func() T, kind, name string) (T, string) {
 	if have, ok := held[name]; ok {
 		return have.DeepCopyObject().(T), ""
 	}
 	object := newObject()
 	object.SetName(name)
-	object.SetNamespace(a.Broker.GetNamespace())
-	if other := a.Owner(kind, name); other != "" {
-		a.desired.Collides = true
-		return object, fmt.Sprintf("%s %s of %s %q has the same id; it is left as it is", kind, name, a.BrokerKind(), other)
+	object.SetNamespace(b.Broker.GetNamespace())
+	if other := b.Owner(kind, name); other != "" {
+		b.desired.Collides = true
+		return object, fmt.Sprintf("%s %s of %s %q has the same id; it is left as it is", kind, name, b.BrokerKind(), other)
 	}
 	return object, ""
 }

@@ -178,9 +178,9 @@ func (d *decision) beginOperation(phase Phase, props *v1beta1.ServiceInstancePro
 	d.observe()
 }
 
-func (d *decision) newRequest(v lifecycle.Operation) *Request {
+func (d *decision) newRequest(op lifecycle.Operation) *Request {
 	call := &Request{Request: operation.Request{ID: lifecycle.InstanceID(d.si),
-		Operation: v, Generation: d.si.Generation, NothingAtBroker: d.phase.hasNothingAtBroker(), Owned: d.owns(), Retained: catalog.IsRetained(d.si)}}
+		Operation: op, Generation: d.si.Generation, NothingAtBroker: d.phase.hasNothingAtBroker(), Owned: d.owns(), Retained: catalog.IsRetained(d.si)}}
 	if d.in.Offering.Class != nil {
 		call.ServiceID, call.Retrievable = d.in.Offering.Class.Common().ExternalID, d.in.Offering.Class.Common().InstanceRetrievable
 	}

@@ -83,13 +83,13 @@ func HasEnded(s *v1beta1.ServiceBindingStatus, now time.Time) bool {
 }
 
 // RecordExpiry records when credentials that the broker has returned end.
-func RecordExpiry(s *v1beta1.ServiceBindingStatus, of *osbresult.Binding, now time.Time) {
-	end, renewal := expiryTime(of.ExpiresAt), expiryTime(of.RenewBefore)
-	if HasExpiry(of) && s.IssuedAt != nil && end.Equal(s.ExpiresAt) && renewal.Equal(s.RenewBefore) {
+func RecordExpiry(s *v1beta1.ServiceBindingStatus, binding *osbresult.Binding, now time.Time) {
+	end, renewal := expiryTime(binding.ExpiresAt), expiryTime(binding.RenewBefore)
+	if HasExpiry(binding) && s.IssuedAt != nil && end.Equal(s.ExpiresAt) && renewal.Equal(s.RenewBefore) {
 		return // the same ones
 	}
 	s.ExpiresAt, s.RenewBefore, s.IssuedAt = end, renewal, nil
-	if HasExpiry(of) {
+	if HasExpiry(binding) {
 		s.IssuedAt = lifecycle.Timestamp(now)
 	}
 }
