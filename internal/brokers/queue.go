@@ -79,16 +79,16 @@ type QueueKey struct {
 
 // Enter gets a slot at a broker for an object. queued is the broker in whose queue it is, which Enter updates; attempts are those at the
 // present spec; nil: none. release, which returns the slot, is nil where there is no slot.
-func (q *Queue) Enter(o client.Object, queued **Key, key Key, v lifecycle.Operation, attempts *v1beta1.Attempts) (release limiter.Release, wait limiter.Wait) {
+func (q *Queue) Enter(o client.Object, queued **Key, key Key, op lifecycle.Operation, attempts *v1beta1.Attempts) (release limiter.Release, wait limiter.Wait) {
 	if *queued != nil && **queued != key {
 		q.Leave(client.ObjectKeyFromObject(o), queued)
 	}
 	name, endpoint := client.ObjectKeyFromObject(o), q.clients.Limiters.Of(key, q.clock.Now())
 	flow := "namespace " + o.GetNamespace()
-	if v == lifecycle.Poll {
+	if op == lifecycle.Poll {
 		flow = pollFlow
 	}
-	request := limiter.Request{ID: QueueKey{q.kind, name}, Flow: flow, First: v != lifecycle.Poll && isFirst(attempts),
+	request := limiter.Request{ID: QueueKey{q.kind, name}, Flow: flow, First: op != lifecycle.Poll && isFirst(attempts),
 		Retry: lifecycle.HasFailed(attempts), Notify: func() { q.wake.AddFirst(name) }}
 	if attempts != nil {
 		request.Misconfigured, request.OwnFault = int(attempts.Misconfigured), attempts.OwnFault

@@ -55,8 +55,8 @@ type oneNamespace struct {
 }
 
 // GetInformer returns the informer of a kind. The cache itself has an informer for each namespace.
-func (o oneNamespace) GetInformer(ctx context.Context, of client.Object, options ...cache.InformerGetOption) (cache.Informer, error) {
-	informer, err := o.Cache.GetInformer(ctx, of, options...)
+func (o oneNamespace) GetInformer(ctx context.Context, obj client.Object, options ...cache.InformerGetOption) (cache.Informer, error) {
+	informer, err := o.Cache.GetInformer(ctx, obj, options...)
 	return filtered{informer, o.namespace}, err
 }
 

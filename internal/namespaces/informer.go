@@ -31,14 +31,14 @@ import (
 
 // newInformer returns NewInformer of a cache's options.
 func (s Set) newInformer(scheme *runtime.Scheme) func(toolscache.ListerWatcher, runtime.Object, time.Duration, toolscache.Indexers) toolscache.SharedIndexInformer {
-	return func(lw toolscache.ListerWatcher, of runtime.Object, resync time.Duration, indexers toolscache.Indexers) toolscache.SharedIndexInformer {
-		switch metadata, ok := of.(*metav1.PartialObjectMetadata); {
-		case isOff(of, scheme):
+	return func(lw toolscache.ListerWatcher, obj runtime.Object, resync time.Duration, indexers toolscache.Indexers) toolscache.SharedIndexInformer {
+		switch metadata, ok := obj.(*metav1.PartialObjectMetadata); {
+		case isOff(obj, scheme):
 			lw = byName{source: toolscache.ToListerWatcherWithContext(lw)}
 		case ok && metadata.Kind == "Namespace":
 			lw = byName{source: toolscache.ToListerWatcherWithContext(lw), names: s}
 		}
-		return toolscache.NewSharedIndexInformer(lw, of, resync, indexers)
+		return toolscache.NewSharedIndexInformer(lw, obj, resync, indexers)
 	}
 }
 
