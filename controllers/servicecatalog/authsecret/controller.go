@@ -68,8 +68,8 @@ type Reconciler struct {
 }
 
 // NewReconciler returns the reconciler of the Secrets of brokers.
-func NewReconciler(cache client.Reader, c client.Client, x index.Index, recorder events.EventRecorder, barrier *consistency.CacheBarrier) *Reconciler {
-	return &Reconciler{cache: cache, client: c, index: x, recorder: recorder, barrier: barrier, locks: keymutex.NewHashed(secretLocks),
+func NewReconciler(cache client.Reader, c client.Client, idx index.Index, recorder events.EventRecorder, barrier *consistency.CacheBarrier) *Reconciler {
+	return &Reconciler{cache: cache, client: c, index: idx, recorder: recorder, barrier: barrier, locks: keymutex.NewHashed(secretLocks),
 		written: map[types.UID]*metav1.PartialObjectMetadata{}, uses: map[types.UID]int{}, announced: map[types.UID]time.Time{}, now: time.Now}
 }
 

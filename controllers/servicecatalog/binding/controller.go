@@ -103,9 +103,9 @@ func (s *scope) remember() {
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // ReconcileObject observes, decides, executes and records.
-func (r *Reconciler) ReconcileObject(ctx context.Context, of *engine.Scope) (ctrl.Result, error) {
-	s := &scope{Scope: of, r: r, binding: of.Object.(*v1beta1.ServiceBinding)}
-	if wait, err := r.AwaitTakeover(ctx, of); wait != nil || err != nil {
+func (r *Reconciler) ReconcileObject(ctx context.Context, base *engine.Scope) (ctrl.Result, error) {
+	s := &scope{Scope: base, r: r, binding: base.Object.(*v1beta1.ServiceBinding)}
+	if wait, err := r.AwaitTakeover(ctx, base); wait != nil || err != nil {
 		return ptr.Deref(wait, ctrl.Result{}), err
 	}
 	s.recall()
@@ -171,16 +171,16 @@ func (s *scope) executeSecretAction(ctx context.Context) error {
 
 // writeSecret writes the credentials into the Secret. If it cannot, the conditions say why; it returns an error where a retry may help.
 func (r *Reconciler) writeSecret(ctx context.Context, s *scope) error {
-	t := s.memory.Received
-	version, data, err := r.renderAndWrite(ctx, s, t)
+	received := s.memory.Received
+	version, data, err := r.renderAndWrite(ctx, s, received)
 	if err == nil {
 		if before := s.inputs.SecretVersion; validity.IsMadeBefore(&s.recorded().Status, s.inputs.BoundInstance.Instance) && before != "" && before != version {
 			r.Recorder.Eventf(s.Before, nil, corev1.EventTypeNormal, v1beta1.ReasonInjectedBindResult, "Repair", "Secret %q has the credentials that the broker returned after the update of ServiceInstance %q",
 				catalog.SecretName(s.binding), s.binding.Spec.InstanceRef.Name)
 		}
-		s.binding.Status = bindingrules.ApplySecretWritten(s.binding, s.binding.Status, t.Binding, version, r.Clock.Now())
+		s.binding.Status = bindingrules.ApplySecretWritten(s.binding, s.binding.Status, received.Binding, version, r.Clock.Now())
 		s.memory.RequestMemory = bindingrules.RequestMemory{}
-		r.rememberSecret(s, t.BindingID, version)
+		r.rememberSecret(s, received.BindingID, version)
 		r.KeepPending(s.Scope)
 		return nil
 	}
@@ -194,26 +194,26 @@ func (r *Reconciler) writeSecret(ctx context.Context, s *scope) error {
 	}
 	s.binding.Status = bindingrules.ApplySecretRefused(s.binding, s.binding.Status, text, own.Occupied, r.Clock.Now())
 	r.KeepPending(s.Scope)
-	s.memory.Received = &bindingrules.Received{BindingID: t.BindingID, Binding: t.Binding, DoesNotFit: true}
+	s.memory.Received = &bindingrules.Received{BindingID: received.BindingID, Binding: received.Binding, DoesNotFit: true}
 	if !own.Foreign { // no Secret can hold them
 		s.memory.Received.Binding = nil
 	}
 	return nil
 }
 
-func (r *Reconciler) renderAndWrite(ctx context.Context, s *scope, t *bindingrules.Received) (version string, data map[string][]byte, err error) {
+func (r *Reconciler) renderAndWrite(ctx context.Context, s *scope, received *bindingrules.Received) (version string, data map[string][]byte, err error) {
 	b := s.binding
 	others, err := r.secrets.Others(ctx, b)
 	if err != nil {
 		return "", nil, err
 	}
-	if data, err = bindingsecret.Render(t.Binding.Credentials, b, others); err != nil {
+	if data, err = bindingsecret.Render(received.Binding.Credentials, b, others); err != nil {
 		return "", nil, err
 	}
 	if err := s.Stopping(); err != nil {
 		return "", nil, err
 	}
-	version, err = r.secrets.Put(ctx, b, t.BindingID, data)
+	version, err = r.secrets.Put(ctx, b, received.BindingID, data)
 	return version, data, err
 }
 

@@ -73,45 +73,45 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) (err error) {
 
 // findBoundInstance looks up the instance of a binding. It waits, up to recordTimeout, until the cache shows what this process has recorded of
 // the instance, such as that it is unusable.
-func (r *Reconciler) findBoundInstance(ctx context.Context, b *v1beta1.ServiceBinding) (g bindingrules.BoundInstance, err error) {
+func (r *Reconciler) findBoundInstance(ctx context.Context, b *v1beta1.ServiceBinding) (bound bindingrules.BoundInstance, err error) {
 	instance, key := &v1beta1.ServiceInstance{}, client.ObjectKey{Namespace: b.Namespace, Name: b.Spec.InstanceRef.Name}
 	waiting, cancel := context.WithTimeout(ctx, engine.RecordTimeout)
 	defer cancel()
 	if err := r.instances.Read(waiting, r.Client, key, instance, client.UnsafeDisableDeepCopy); err != nil {
-		return g, client.IgnoreNotFound(err)
+		return bound, client.IgnoreNotFound(err)
 	}
-	g.Instance = instance
+	bound.Instance = instance
 	o, err := engine.FindOffering(ctx, r.Index, instance)
 	if err != nil {
-		return g, err
+		return bound, err
 	}
-	g.Class, g.Plan, g.Missing = o.Class, o.Plan, o.Missing
-	if g.Missing != nil {
-		reason := g.Missing.Reason
+	bound.Class, bound.Plan, bound.Missing = o.Class, o.Plan, o.Missing
+	if bound.Missing != nil {
+		reason := bound.Missing.Reason
 		if instance.Spec.ClusterServiceClassRef == nil && instance.Spec.ServiceClassRef == nil {
 			reason = v1beta1.ReasonErrorInstanceRefsUnresolved
 		}
-		missing := *g.Missing
+		missing := *bound.Missing
 		missing.Cause = lifecycle.Cause{Reason: reason, Message: fmt.Sprintf("ServiceInstance %q: %s", instance.Name, missing.Message)}
-		g.Missing = &missing
+		bound.Missing = &missing
 	}
 	props := instance.Status.ExternalProperties
 	if !instancerules.IsProvisioned(&instance.Status) || props == nil {
-		return g, nil
+		return bound, nil
 	}
 	at := instance.Status.Broker
 	if at == nil && o.Broker != nil && o.Class != nil {
 		at = lifecycle.ReferenceTo(o)
 	}
 	if at != nil {
-		g.Target = &v1beta1.ServiceBindingTarget{BrokerReference: *at, PlanID: lifecycle.PlanID(props), InstanceID: lifecycle.InstanceID(instance)}
-		g.Plans = instancerules.RecordedPlans(&instance.Status)
+		bound.Target = &v1beta1.ServiceBindingTarget{BrokerReference: *at, PlanID: lifecycle.PlanID(props), InstanceID: lifecycle.InstanceID(instance)}
+		bound.Plans = instancerules.RecordedPlans(&instance.Status)
 	}
 	has, err := engine.FindPlan(ctx, r.Index, o, props)
 	if has != nil { // the spec may ask for another
-		g.Plan = has
+		bound.Plan = has
 	}
-	return g, err
+	return bound, err
 }
 
 // claimantsOf returns the other objects of the broker that have an id in spec or status.
@@ -149,9 +149,9 @@ func claimOf(b *v1beta1.ServiceBinding, id string, target *v1beta1.ServiceBindin
 }
 
 // samePlace reports whether two targets, of bindings in two namespaces, are the same instance.
-func samePlace(a *v1beta1.ServiceBindingTarget, in string, b *v1beta1.ServiceBindingTarget, within string) bool {
+func samePlace(a *v1beta1.ServiceBindingTarget, aNamespace string, b *v1beta1.ServiceBindingTarget, bNamespace string) bool {
 	local := a.Kind == "ServiceBroker"
-	return a.Kind == b.Kind && a.Name == b.Name && a.InstanceID == b.InstanceID && (!local || in == within)
+	return a.Kind == b.Kind && a.Name == b.Name && a.InstanceID == b.InstanceID && (!local || aNamespace == bNamespace)
 }
 
 // readParameters reads a binding's parameters, and validates them with the plan's schema.

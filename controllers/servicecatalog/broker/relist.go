@@ -52,27 +52,27 @@ func (r *Reconciler) relist(ctx context.Context, b v1beta1.Broker, in brokerrule
 	if release == nil {
 		return enqueue.Requeue(in.Now.Add(brokers.QueueHeartbeat), in.Now), r.queued(ctx, b, wait, in.Now)
 	}
-	v := brokerrules.RelistResult{Generation: b.GetGeneration(), Credentials: in.Credentials}
-	found, err := r.fetch(ctx, b, release, next.ETag, &v)
+	relisted := brokerrules.RelistResult{Generation: b.GetGeneration(), Credentials: in.Credentials}
+	found, err := r.fetch(ctx, b, release, next.ETag, &relisted)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
 	if found != nil {
-		if err := r.syncCatalog(ctx, b, found, &v); err != nil {
+		if err := r.syncCatalog(ctx, b, found, &relisted); err != nil {
 			return ctrl.Result{}, err
 		}
 	}
-	v.NextProbe, _ = endpoint.NextProbe()
-	recorded, err := r.record(ctx, b, v)
+	relisted.NextProbe, _ = endpoint.NextProbe()
+	recorded, err := r.record(ctx, b, relisted)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	r.demands.relisted(key, in.Now, v.Error == nil)
+	r.demands.relisted(key, in.Now, relisted.Error == nil)
 	return r.continueWith(ctx, recorded)
 }
 
 // fetch reads the catalog, and returns the slot; nil: it could not be read, or is unchanged. After an error there is no result.
-func (r *Reconciler) fetch(ctx context.Context, b v1beta1.Broker, release limiter.Release, etag string, v *brokerrules.RelistResult) (*osbresult.Catalog, error) {
+func (r *Reconciler) fetch(ctx context.Context, b v1beta1.Broker, release limiter.Release, etag string, relisted *brokerrules.RelistResult) (*osbresult.Catalog, error) {
 	result := limiter.Result{Outcome: limiter.NotSent}
 	defer func() { release(r.clock.Now(), result) }()
 	connection, err := r.connections.For(ctx, b)
@@ -81,9 +81,9 @@ func (r *Reconciler) fetch(ctx context.Context, b v1beta1.Broker, release limite
 		if !ok {
 			return nil, err
 		}
-		v.Error = &brokerrules.RelistError{Reason: v1beta1.ReasonErrorGettingAuthCredentials, Message: bad.Message, Stalled: !bad.Temporary}
+		relisted.Error = &brokerrules.RelistError{Reason: v1beta1.ReasonErrorGettingAuthCredentials, Message: bad.Message, Stalled: !bad.Temporary}
 		if bad.Missing {
-			v.Error.StalledFrom = b.GetCreationTimestamp().Add(lifecycle.MissingReferenceDelay)
+			relisted.Error.StalledFrom = b.GetCreationTimestamp().Add(lifecycle.MissingReferenceDelay)
 		}
 		return nil, nil
 	}
@@ -92,19 +92,19 @@ func (r *Reconciler) fetch(ctx context.Context, b v1beta1.Broker, release limite
 	case ctx.Err() != nil: // the process stops
 		return nil, ctx.Err()
 	case out.Class != osbresult.Done:
-		v.Error = brokerrules.ErrorOf(b, out)
+		relisted.Error = brokerrules.ErrorOf(b, out)
 	default:
-		v.Version, v.Unchanged = connection.Version(), found == nil
+		relisted.Version, relisted.Unchanged = connection.Version(), found == nil
 	}
 	result = brokers.ResultOf(out)
 	return found, nil
 }
 
 // syncCatalog syncs classes and plans with a catalog.
-func (r *Reconciler) syncCatalog(ctx context.Context, b v1beta1.Broker, found *osbresult.Catalog, v *brokerrules.RelistResult) error {
+func (r *Reconciler) syncCatalog(ctx context.Context, b v1beta1.Broker, found *osbresult.Catalog, relisted *brokerrules.RelistResult) error {
 	restrictions, errs := catalog.ParseRestrictions(b.Common().CatalogRestrictions, r.Scope)
 	if len(errs) > 0 {
-		v.Error = &brokerrules.RelistError{Reason: v1beta1.ReasonErrorSyncingCatalog, Message: errs.ToAggregate().Error(), Stalled: true}
+		relisted.Error = &brokerrules.RelistError{Reason: v1beta1.ReasonErrorSyncingCatalog, Message: errs.ToAggregate().Error(), Stalled: true}
 		return nil
 	}
 	existing, err := r.readExisting(ctx, b) // they may have changed during the request
@@ -117,13 +117,13 @@ func (r *Reconciler) syncCatalog(ctx context.Context, b v1beta1.Broker, found *o
 		return err
 	}
 	classes, plans := append(chosen.Classes, chosen.KeptClasses...), append(chosen.Plans, chosen.KeptPlans...)
-	v.ETag, v.Digest = found.ETag, catalogsync.Digest(classes, plans)
-	v.Classes, v.Plans = present(classes), present(plans)
-	v.Missing, v.Retry = append(chosen.Missing, failed...), chosen.Collides || len(failed) > 0
+	relisted.ETag, relisted.Digest = found.ETag, catalogsync.Digest(classes, plans)
+	relisted.Classes, relisted.Plans = present(classes), present(plans)
+	relisted.Missing, relisted.Retry = append(chosen.Missing, failed...), chosen.Collides || len(failed) > 0
 	if len(found.Services) == 0 && len(found.Problems) == 0 {
-		v.RetainedClasses = len(existing.Classes)
+		relisted.RetainedClasses = len(existing.Classes)
 	}
-	v.Remarks, err = r.duplicateNames(ctx, b, chosen.Classes)
+	relisted.Remarks, err = r.duplicateNames(ctx, b, chosen.Classes)
 	return err
 }
 
@@ -163,10 +163,10 @@ func (r *Reconciler) duplicateNames(ctx context.Context, b v1beta1.Broker, class
 
 // record writes the result of a relist, also onto a broker that was changed meanwhile. A status that was changed meanwhile is newer:
 // another leader has written it.
-func (r *Reconciler) record(ctx context.Context, b v1beta1.Broker, v brokerrules.RelistResult) (v1beta1.Broker, error) {
+func (r *Reconciler) record(ctx context.Context, b v1beta1.Broker, relisted brokerrules.RelistResult) (v1beta1.Broker, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), engine.RecordTimeout)
 	defer cancel()
-	recorded, err := r.write(ctx, b, brokerrules.Apply(b, v, r.clock.Now()))
+	recorded, err := r.write(ctx, b, brokerrules.Apply(b, relisted, r.clock.Now()))
 	if !errors.Is(err, patch.ErrStale) {
 		return recorded, err
 	}
@@ -177,7 +177,7 @@ func (r *Reconciler) record(ctx context.Context, b v1beta1.Broker, v brokerrules
 	if now.GetUID() != b.GetUID() || !now.GetDeletionTimestamp().IsZero() || !equality.Semantic.DeepEqual(now.CommonStatus(), b.CommonStatus()) {
 		return nil, patch.ErrStale
 	}
-	return r.write(ctx, now, brokerrules.Apply(now, v, r.clock.Now()))
+	return r.write(ctx, now, brokerrules.Apply(now, relisted, r.clock.Now()))
 }
 
 // queued sets the conditions of a broker whose first relist waits for a slot, or whose requests wait for a probe of a misconfiguration.

@@ -60,14 +60,14 @@ func NewCluster(t *testing.T, funcs interceptor.Funcs, objects ...client.Object)
 }
 
 // NewBroker is a broker object for a server, as admission lets it in.
-func NewBroker(s catalogsync.Kinds, url string) v1beta1.Broker {
-	b := s.NewBroker()
+func NewBroker(kinds catalogsync.Kinds, url string) v1beta1.Broker {
+	b := kinds.NewBroker()
 	b.SetName("osba")
 	b.SetUID("broker")
 	b.SetGeneration(1)
 	b.SetFinalizers([]string{v1beta1.Finalizer})
 	b.Common().URL, b.Common().RelistBehavior = url, v1beta1.RelistDuration
-	if s.Scope == catalog.Namespaced {
+	if kinds.Scope == catalog.Namespaced {
 		b.SetNamespace("demo")
 	}
 	return b

@@ -29,10 +29,10 @@ import (
 )
 
 // FindOffering looks up the class, the plan and the broker of an instance.
-func FindOffering(ctx context.Context, x index.Index, si *v1beta1.ServiceInstance) (o lifecycle.Offering, err error) {
+func FindOffering(ctx context.Context, idx index.Index, si *v1beta1.ServiceInstance) (o lifecycle.Offering, err error) {
 	ref, errs := catalog.ReferenceOf(si.Spec.PlanReference)
-	if o.Class, err = x.ClassOf(ctx, si); o.Class == nil && err == nil && len(errs) == 0 {
-		o.Class, err = x.Class(ctx, si.Namespace, ref)
+	if o.Class, err = idx.ClassOf(ctx, si); o.Class == nil && err == nil && len(errs) == 0 {
+		o.Class, err = idx.Class(ctx, si.Namespace, ref)
 	}
 	if o.Missing, err = missing(si, v1beta1.ReasonReferencesNonexistentServiceClass, err); err != nil {
 		return o, err
@@ -41,8 +41,8 @@ func FindOffering(ctx context.Context, x index.Index, si *v1beta1.ServiceInstanc
 		o.Missing = lifecycle.BlockedBy(v1beta1.ReasonReferencesNonexistentServiceClass, errs.ToAggregate().Error())
 	}
 	if o.Class != nil {
-		if o.Plan, err = x.PlanOf(ctx, si); o.Plan == nil && err == nil {
-			o.Plan, err = x.Plan(ctx, o.Class, ref)
+		if o.Plan, err = idx.PlanOf(ctx, si); o.Plan == nil && err == nil {
+			o.Plan, err = idx.Plan(ctx, o.Class, ref)
 		}
 		if o.Missing, err = missing(si, v1beta1.ReasonReferencesNonexistentServicePlan, err); err != nil {
 			return o, err
@@ -52,7 +52,7 @@ func FindOffering(ctx context.Context, x index.Index, si *v1beta1.ServiceInstanc
 			o.Plan = nil
 		}
 	}
-	return o, findBroker(ctx, x, si, &o)
+	return o, findBroker(ctx, idx, si, &o)
 }
 
 // missing turns a reference that does not exist, or is ambiguous, into a blocker; other errors are returned.
@@ -67,12 +67,12 @@ func missing(to metav1.Object, reason string, err error) (*lifecycle.Blocker, er
 }
 
 // findBroker looks up the recorded broker of an instance, or the broker of its class.
-func findBroker(ctx context.Context, x index.Index, si *v1beta1.ServiceInstance, o *lifecycle.Offering) (err error) {
+func findBroker(ctx context.Context, idx index.Index, si *v1beta1.ServiceInstance, o *lifecycle.Offering) (err error) {
 	switch known := si.Status.Broker; {
 	case known != nil && known.Name != "":
-		o.Broker, err = x.Broker(ctx, si.Namespace, *known)
+		o.Broker, err = idx.Broker(ctx, si.Namespace, *known)
 	case o.Class != nil:
-		o.Broker, err = x.BrokerOf(ctx, o.Class)
+		o.Broker, err = idx.BrokerOf(ctx, o.Class)
 	}
 	gone, err := missing(si, v1beta1.ReasonReferencesNonexistentBroker, err)
 	if gone != nil && o.Missing == nil {
@@ -82,7 +82,7 @@ func findBroker(ctx context.Context, x index.Index, si *v1beta1.ServiceInstance,
 }
 
 // FindPlan returns the plan of the offering's class that properties name; nil: it no longer exists.
-func FindPlan(ctx context.Context, x index.Index, o lifecycle.Offering, props *v1beta1.ServiceInstancePropertiesState) (v1beta1.Plan, error) {
+func FindPlan(ctx context.Context, idx index.Index, o lifecycle.Offering, props *v1beta1.ServiceInstancePropertiesState) (v1beta1.Plan, error) {
 	if o.Class == nil || props == nil {
 		return nil, nil
 	}
@@ -90,7 +90,7 @@ func FindPlan(ctx context.Context, x index.Index, o lifecycle.Offering, props *v
 	if o.Plan != nil && o.Plan.Common().ExternalID == id {
 		return o.Plan, nil
 	}
-	plans, err := x.PlansOf(ctx, o.Class)
+	plans, err := idx.PlansOf(ctx, o.Class)
 	for _, p := range plans {
 		if p.Common().ExternalID == id {
 			return p, err

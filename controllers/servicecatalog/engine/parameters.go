@@ -58,7 +58,7 @@ func ParametersVersion(ctx context.Context, cache client.Reader, namespace strin
 }
 
 // ReadParameters reads the Secrets of parameters, once each, and merges the parameters.
-func (r *Reconciler) ReadParameters(ctx context.Context, of client.Object, inline *runtime.RawExtension, from []v1beta1.ParametersFromSource, p lifecycle.Parameters) (lifecycle.Parameters, error) {
+func (r *Reconciler) ReadParameters(ctx context.Context, obj client.Object, inline *runtime.RawExtension, from []v1beta1.ParametersFromSource, p lifecycle.Parameters) (lifecycle.Parameters, error) {
 	sources := make([]catalog.SecretSource, 0, len(from))
 	read := map[string]map[string][]byte{}
 	for _, source := range from {
@@ -67,7 +67,7 @@ func (r *Reconciler) ReadParameters(ctx context.Context, of client.Object, inlin
 			continue
 		}
 		if _, ok := read[ref.Name]; !ok {
-			secret, err := secrets.Read(ctx, r.Live, types.NamespacedName{Namespace: of.GetNamespace(), Name: ref.Name})
+			secret, err := secrets.Read(ctx, r.Live, types.NamespacedName{Namespace: obj.GetNamespace(), Name: ref.Name})
 			if client.IgnoreNotFound(err) != nil {
 				return p, fmt.Errorf("reading Secret %q for parameters: %s", ref.Name, apierrors.ReasonForError(err))
 			}
@@ -84,7 +84,7 @@ func (r *Reconciler) ReadParameters(ctx context.Context, of client.Object, inlin
 	if bad != nil {
 		p.Blocker = lifecycle.BlockedBy(v1beta1.ReasonErrorWithParameters, bad.Error())
 		if p.SecretMissing {
-			p.Blocker = lifecycle.MissingReference(of, v1beta1.ReasonErrorWithParameters, bad.Error())
+			p.Blocker = lifecycle.MissingReference(obj, v1beta1.ReasonErrorWithParameters, bad.Error())
 		}
 		return p, nil
 	}
@@ -106,16 +106,16 @@ type parametersDigest struct {
 }
 
 // RecallDigest adds the digest of parameters of which only the version is known, where this process has read that version.
-func (r *Record) RecallDigest(of client.Object, p *lifecycle.Parameters) {
-	if r.parameters.generation == of.GetGeneration() && r.parameters.version == p.Version {
+func (r *Record) RecallDigest(obj client.Object, p *lifecycle.Parameters) {
+	if r.parameters.generation == obj.GetGeneration() && r.parameters.version == p.Version {
 		p.Digest = r.parameters.digest
 	}
 }
 
 // RememberDigest remembers the digest of parameters from Secrets, so that a version of them is read only once.
-func (r *Record) RememberDigest(of client.Object, p lifecycle.Parameters) {
+func (r *Record) RememberDigest(obj client.Object, p lifecycle.Parameters) {
 	if p.Version != "" && p.Digest != "" {
-		r.parameters = parametersDigest{of.GetGeneration(), p.Version, p.Digest}
+		r.parameters = parametersDigest{obj.GetGeneration(), p.Version, p.Digest}
 	}
 }
 

@@ -118,14 +118,14 @@ func (s *Scope) MayRepeat() bool { return s.stopping == nil || s.stopping() == n
 func (s *Scope) Common() *Scope { return s }
 
 // NewReconciler returns the reconciler of the objects of a kind.
-func NewReconciler(config *Config, of Kind, c client.Client, live client.Reader) *Reconciler {
+func NewReconciler(config *Config, kind Kind, c client.Client, live client.Reader) *Reconciler {
 	r := &Reconciler{
-		Config: config, kind: of, Client: c, Live: live, progressWrites: brokers.NewStatusLimiter(),
-		fresh:      config.Freshness(of.Name(), of.New()),
-		Definition: apiserver.NewDefinitionReader(live, of.Name()),
+		Config: config, kind: kind, Client: c, Live: live, progressWrites: brokers.NewStatusLimiter(),
+		fresh:      config.Freshness(kind.Name(), kind.New()),
+		Definition: apiserver.NewDefinitionReader(live, kind.Name()),
 		pending:    newPending(),
 	}
-	r.Queue = brokers.NewQueue(of.Name(), config.Clients, config.Clock, &r.Wake)
+	r.Queue = brokers.NewQueue(kind.Name(), config.Clients, config.Clock, &r.Wake)
 	return r
 }
 
@@ -264,12 +264,12 @@ func (r *Reconciler) send(ctx context.Context, s *Scope, broker v1beta1.Broker, 
 }
 
 // attribute attributes an answer. If the broker is at fault, its catalog is read, so that its status has the error.
-func (r *Reconciler) attribute(broker v1beta1.Broker, result limiter.Result, of limiter.Attribution) lifecycle.Attribution {
+func (r *Reconciler) attribute(broker v1beta1.Broker, result limiter.Result, attribution limiter.Attribution) lifecycle.Attribution {
 	if result.Outcome != limiter.NotSent {
 		r.ObserveRequest(brokers.KeyOf(broker), result)
 	}
-	if !result.LooksMisconfigured() || of.OwnFault || !of.Slow {
-		return lifecycle.Attribution{OwnFault: result.LooksMisconfigured() && of.OwnFault}
+	if !result.LooksMisconfigured() || attribution.OwnFault || !attribution.Slow {
+		return lifecycle.Attribution{OwnFault: result.LooksMisconfigured() && attribution.OwnFault}
 	}
 	r.RequestRelist(brokers.KeyOf(broker))
 	return lifecycle.Attribution{Probed: brokers.NameOf(brokers.KeyOf(broker))}

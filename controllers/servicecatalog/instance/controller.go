@@ -59,9 +59,9 @@ type scope struct {
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // ReconcileObject observes, decides, executes and records.
-func (r *Reconciler) ReconcileObject(ctx context.Context, of *engine.Scope) (ctrl.Result, error) {
-	s := &scope{Scope: of, r: r, instance: of.Object.(*v1beta1.ServiceInstance)}
-	if wait, err := r.AwaitTakeover(ctx, of); wait != nil || err != nil {
+func (r *Reconciler) ReconcileObject(ctx context.Context, base *engine.Scope) (ctrl.Result, error) {
+	s := &scope{Scope: base, r: r, instance: base.Object.(*v1beta1.ServiceInstance)}
+	if wait, err := r.AwaitTakeover(ctx, base); wait != nil || err != nil {
 		return ptr.Deref(wait, ctrl.Result{}), err
 	}
 	if err := r.observe(ctx, s); err != nil {
