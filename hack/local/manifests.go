@@ -24,7 +24,7 @@ import (
 	"path/filepath"
 	"strconv"
 
-	admissionv1 "k8s.io/api/admissionregistration/v1"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -43,8 +43,8 @@ type manifests struct {
 	serviceAccount *unstructured.Unstructured
 	accessObjects  []*unstructured.Unstructured // namespace, service account, roles and bindings, in the order in which they can be applied
 	crds           []*apiextensionsv1.CustomResourceDefinition
-	mutating       []*admissionv1.MutatingWebhookConfiguration
-	validating     []*admissionv1.ValidatingWebhookConfiguration
+	mutating       []*admissionregistrationv1.MutatingWebhookConfiguration
+	validating     []*admissionregistrationv1.ValidatingWebhookConfiguration
 }
 
 // render builds a kustomization, and sorts the objects by their use.
@@ -86,11 +86,11 @@ func (m *manifests) addObject(object *unstructured.Unstructured) error {
 		m.crds = append(m.crds, crd)
 		return err
 	case "MutatingWebhookConfiguration":
-		hooks, err := decode[admissionv1.MutatingWebhookConfiguration](object)
+		hooks, err := decode[admissionregistrationv1.MutatingWebhookConfiguration](object)
 		m.mutating = append(m.mutating, hooks)
 		return err
 	case "ValidatingWebhookConfiguration":
-		hooks, err := decode[admissionv1.ValidatingWebhookConfiguration](object)
+		hooks, err := decode[admissionregistrationv1.ValidatingWebhookConfiguration](object)
 		m.validating = append(m.validating, hooks)
 		return err
 	}
@@ -163,7 +163,7 @@ func splitByConversion(crds []*apiextensionsv1.CustomResourceDefinition) (conver
 func (c *Cluster) removeWebhooks(ctx context.Context) error {
 	var errs []error
 	for _, ours := range c.manifests.mutating {
-		found := &admissionv1.MutatingWebhookConfiguration{}
+		found := &admissionregistrationv1.MutatingWebhookConfiguration{}
 		if err := c.client.Get(ctx, client.ObjectKeyFromObject(ours), found); err == nil && len(found.Webhooks) > 0 {
 			errs = append(errs, c.deleteIfOwn(ctx, found, found.Webhooks[0].ClientConfig.CABundle))
 		} else {
@@ -171,7 +171,7 @@ func (c *Cluster) removeWebhooks(ctx context.Context) error {
 		}
 	}
 	for _, ours := range c.manifests.validating {
-		found := &admissionv1.ValidatingWebhookConfiguration{}
+		found := &admissionregistrationv1.ValidatingWebhookConfiguration{}
 		if err := c.client.Get(ctx, client.ObjectKeyFromObject(ours), found); err == nil && len(found.Webhooks) > 0 {
 			errs = append(errs, c.deleteIfOwn(ctx, found, found.Webhooks[0].ClientConfig.CABundle))
 		} else {

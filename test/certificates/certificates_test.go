@@ -29,7 +29,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	admissionv1 "k8s.io/api/admissionregistration/v1"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -72,8 +72,8 @@ var (
 )
 
 // clientConfigOfService makes the API server call a webhook through the Service. As in the manifests it has no CA bundle.
-func clientConfigOfService(path *string, port int) admissionv1.WebhookClientConfig {
-	return admissionv1.WebhookClientConfig{Service: &admissionv1.ServiceReference{Namespace: env.Cluster.Namespace, Name: serviceName, Path: path, Port: new(int32(port))}}
+func clientConfigOfService(path *string, port int) admissionregistrationv1.WebhookClientConfig {
+	return admissionregistrationv1.WebhookClientConfig{Service: &admissionregistrationv1.ServiceReference{Namespace: env.Cluster.Namespace, Name: serviceName, Path: path, Port: new(int32(port))}}
 }
 
 // webhookPaths has the URL paths of the webhooks by their names.
@@ -98,7 +98,7 @@ func setClientConfigs(ctx context.Context, port int) {
 	}
 }
 
-func webhookPath(name string, config admissionv1.WebhookClientConfig) *string {
+func webhookPath(name string, config admissionregistrationv1.WebhookClientConfig) *string {
 	if config.URL != nil {
 		path := "/" + strings.TrimLeft((*config.URL)[len(env.Cluster.WebhookURL):], "/")
 		webhookPaths[name] = &path
@@ -106,9 +106,9 @@ func webhookPath(name string, config admissionv1.WebhookClientConfig) *string {
 	return webhookPaths[name]
 }
 
-func getWebhookObjects(ctx context.Context) (*admissionv1.MutatingWebhookConfiguration, *admissionv1.ValidatingWebhookConfiguration, *apiextensionsv1.CustomResourceDefinition) {
+func getWebhookObjects(ctx context.Context) (*admissionregistrationv1.MutatingWebhookConfiguration, *admissionregistrationv1.ValidatingWebhookConfiguration, *apiextensionsv1.CustomResourceDefinition) {
 	GinkgoHelper()
-	mutating, validating, crd := &admissionv1.MutatingWebhookConfiguration{}, &admissionv1.ValidatingWebhookConfiguration{}, &apiextensionsv1.CustomResourceDefinition{}
+	mutating, validating, crd := &admissionregistrationv1.MutatingWebhookConfiguration{}, &admissionregistrationv1.ValidatingWebhookConfiguration{}, &apiextensionsv1.CustomResourceDefinition{}
 	Expect(env.Client.Get(ctx, client.ObjectKey{Name: "bellhop-mutating-webhook-configuration"}, mutating)).To(Succeed())
 	Expect(env.Client.Get(ctx, client.ObjectKey{Name: "bellhop-validating-webhook-configuration"}, validating)).To(Succeed())
 	Expect(env.Client.Get(ctx, client.ObjectKey{Name: "alerts.pager.k8s.co"}, crd)).To(Succeed())

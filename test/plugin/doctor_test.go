@@ -24,7 +24,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	admissionv1 "k8s.io/api/admissionregistration/v1"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -69,14 +69,14 @@ func createDeployment(ctx context.Context, namespace string) {
 // no certificate.
 func createUntrustedWebhooks(ctx context.Context, name string) {
 	GinkgoHelper()
-	w := &admissionv1.ValidatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	w := &admissionregistrationv1.ValidatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	for hook, bundle := range map[string]string{"vone.pager.k8s.co": "", "vtwo.pager.k8s.co": "text"} {
-		w.Webhooks = append(w.Webhooks, admissionv1.ValidatingWebhook{
-			Name: hook, AdmissionReviewVersions: []string{"v1"}, SideEffects: new(admissionv1.SideEffectClassNone),
-			ClientConfig: admissionv1.WebhookClientConfig{URL: new("https://127.0.0.1:9/"), CABundle: []byte(bundle)},
-			Rules: []admissionv1.RuleWithOperations{{
-				Operations: []admissionv1.OperationType{admissionv1.Create},
-				Rule:       admissionv1.Rule{APIGroups: []string{"none.example.com"}, APIVersions: []string{"v1"}, Resources: []string{"none"}},
+		w.Webhooks = append(w.Webhooks, admissionregistrationv1.ValidatingWebhook{
+			Name: hook, AdmissionReviewVersions: []string{"v1"}, SideEffects: new(admissionregistrationv1.SideEffectClassNone),
+			ClientConfig: admissionregistrationv1.WebhookClientConfig{URL: new("https://127.0.0.1:9/"), CABundle: []byte(bundle)},
+			Rules: []admissionregistrationv1.RuleWithOperations{{
+				Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create},
+				Rule:       admissionregistrationv1.Rule{APIGroups: []string{"none.example.com"}, APIVersions: []string{"v1"}, Resources: []string{"none"}},
 			}},
 		})
 	}

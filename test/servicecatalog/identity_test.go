@@ -25,7 +25,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	admissionv1 "k8s.io/api/admissionregistration/v1"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -337,19 +337,19 @@ func bypassAdmission(ctx context.Context, namespace string) {
 		{Key: "kubernetes.io/metadata.name", Operator: metav1.LabelSelectorOpNotIn, Values: []string{namespace}}}}
 	set := func(ctx context.Context, selector *metav1.LabelSelector) {
 		GinkgoHelper()
-		var mutating admissionv1.MutatingWebhookConfigurationList
+		var mutating admissionregistrationv1.MutatingWebhookConfigurationList
 		Expect(k8s.List(ctx, &mutating)).To(Succeed())
 		for i := range mutating.Items {
-			update(ctx, &mutating.Items[i], func(c *admissionv1.MutatingWebhookConfiguration) {
+			update(ctx, &mutating.Items[i], func(c *admissionregistrationv1.MutatingWebhookConfiguration) {
 				for j := range c.Webhooks {
 					c.Webhooks[j].NamespaceSelector = selector
 				}
 			})
 		}
-		var validating admissionv1.ValidatingWebhookConfigurationList
+		var validating admissionregistrationv1.ValidatingWebhookConfigurationList
 		Expect(k8s.List(ctx, &validating)).To(Succeed())
 		for i := range validating.Items {
-			update(ctx, &validating.Items[i], func(c *admissionv1.ValidatingWebhookConfiguration) {
+			update(ctx, &validating.Items[i], func(c *admissionregistrationv1.ValidatingWebhookConfiguration) {
 				for j := range c.Webhooks {
 					c.Webhooks[j].NamespaceSelector = selector
 				}

@@ -30,7 +30,7 @@ import (
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/instances"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/parameters"
-	rules "github.com/gophernetes/bellhop/internal/catalog"
+	catalogrules "github.com/gophernetes/bellhop/internal/catalog"
 )
 
 // bindTimeout is how long --wait waits by default: the instance may still be on its way.
@@ -134,7 +134,7 @@ func (b *bind) complete(ctx context.Context, binding *v1beta1.ServiceBinding) er
 		return err
 	}
 	spec := &binding.Spec
-	if class != nil && plan != nil && !rules.EffectiveOf(class, plan).Bindable {
+	if class != nil && plan != nil && !catalogrules.EffectiveOf(class, plan).Bindable {
 		return cli.UsageError("plan %s/%s of serviceinstance %q has no credentials: it is not bindable",
 			class.Common().ExternalName, plan.Common().ExternalName, spec.InstanceRef.Name)
 	}
@@ -161,7 +161,7 @@ func (b *bind) offerOf(ctx context.Context, binding *v1beta1.ServiceBinding) (v1
 	} else if err != nil {
 		return nil, nil, err
 	}
-	reference, _ := rules.ReferenceOf(instance.Spec.PlanReference)
+	reference, _ := catalogrules.ReferenceOf(instance.Spec.PlanReference)
 	class, plan := offers.Find(reference)
 	return class, plan, nil
 }

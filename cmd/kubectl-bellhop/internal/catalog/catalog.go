@@ -28,7 +28,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	client "github.com/gophernetes/bellhop/client/clientset/versioned/typed/servicecatalog/v1beta1"
+	servicecatalogclient "github.com/gophernetes/bellhop/client/clientset/versioned/typed/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
 	"github.com/gophernetes/bellhop/internal/catalog"
 )
@@ -62,7 +62,7 @@ func Read(ctx context.Context, e *cli.Environment, namespace string) (*Catalog, 
 
 func isForbidden(err error) bool { return err != nil && apierrors.IsForbidden(err) }
 
-func (c *Catalog) readCluster(ctx context.Context, services client.ServicecatalogV1beta1Interface) error {
+func (c *Catalog) readCluster(ctx context.Context, services servicecatalogclient.ServicecatalogV1beta1Interface) error {
 	classes, err := cli.List[*v1beta1.ClusterServiceClass, *v1beta1.ClusterServiceClassList](ctx, services.ClusterServiceClasses(), metav1.ListOptions{})
 	if err != nil {
 		return err
@@ -75,7 +75,7 @@ func (c *Catalog) readCluster(ctx context.Context, services client.Servicecatalo
 	return nil
 }
 
-func (c *Catalog) readNamespace(ctx context.Context, services client.ServicecatalogV1beta1Interface) error {
+func (c *Catalog) readNamespace(ctx context.Context, services servicecatalogclient.ServicecatalogV1beta1Interface) error {
 	classes, err := cli.List[*v1beta1.ServiceClass, *v1beta1.ServiceClassList](ctx, services.ServiceClasses(c.Namespace), metav1.ListOptions{})
 	if err != nil {
 		return err

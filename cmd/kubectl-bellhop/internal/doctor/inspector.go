@@ -22,7 +22,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/dynamic"
-	admissionclient "k8s.io/client-go/kubernetes/typed/admissionregistration/v1"
+	admissionregistrationclient "k8s.io/client-go/kubernetes/typed/admissionregistration/v1"
 	appsclient "k8s.io/client-go/kubernetes/typed/apps/v1"
 	authenticationclient "k8s.io/client-go/kubernetes/typed/authentication/v1"
 	authorizationclient "k8s.io/client-go/kubernetes/typed/authorization/v1"
@@ -44,7 +44,7 @@ type inspector struct {
 
 	clients        *kinds.Clients
 	core           coreclient.CoreV1Interface
-	admission      admissionclient.AdmissionregistrationV1Interface
+	admission      admissionregistrationclient.AdmissionregistrationV1Interface
 	apps           appsclient.AppsV1Interface
 	authentication authenticationclient.AuthenticationV1Interface
 	authorization  authorizationclient.AuthorizationV1Interface
@@ -93,7 +93,7 @@ func (p *inspector) connect(config *rest.Config) (err error) {
 	if p.core, err = coreclient.NewForConfig(config); err != nil {
 		return err
 	}
-	if p.admission, err = admissionclient.NewForConfig(config); err != nil {
+	if p.admission, err = admissionregistrationclient.NewForConfig(config); err != nil {
 		return err
 	}
 	if p.apps, err = appsclient.NewForConfig(config); err != nil {

@@ -27,7 +27,7 @@ import (
 	"strings"
 	"time"
 
-	admissionv1 "k8s.io/api/admissionregistration/v1"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -99,7 +99,7 @@ func (h *hooks) forbidden(err error) error {
 }
 
 // appendHook adds a webhook, if it is one of Bellhop's.
-func appendHook(list []hook, object, name string, config admissionv1.WebhookClientConfig) []hook {
+func appendHook(list []hook, object, name string, config admissionregistrationv1.WebhookClientConfig) []hook {
 	if !strings.HasSuffix(name, "."+kinds.Alert.Group) && !strings.HasSuffix(name, "."+kinds.ServiceInstance.Group) {
 		return list
 	}

@@ -27,7 +27,7 @@ import (
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/parameters"
-	rules "github.com/gophernetes/bellhop/internal/catalog"
+	catalogrules "github.com/gophernetes/bellhop/internal/catalog"
 )
 
 // provisionTimeout is how long --wait waits by default: brokers take minutes for a database.
@@ -162,7 +162,7 @@ func (p *provision) complete(ctx context.Context, instance *v1beta1.ServiceInsta
 // choose returns class and plan: those of the flags, else those that the manifest names.
 func (p *provision) choose(offers *catalog.Catalog, instance *v1beta1.ServiceInstance) (v1beta1.Class, v1beta1.Plan, error) {
 	if p.class == "" && len(p.filenames) > 0 {
-		reference, errs := rules.ReferenceOf(instance.Spec.PlanReference)
+		reference, errs := catalogrules.ReferenceOf(instance.Spec.PlanReference)
 		if len(errs) > 0 {
 			return nil, nil, cli.UsageError("%w", errs.ToAggregate())
 		}

@@ -25,7 +25,7 @@ import (
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/parameters"
-	rules "github.com/gophernetes/bellhop/internal/catalog"
+	catalogrules "github.com/gophernetes/bellhop/internal/catalog"
 )
 
 type update struct {
@@ -77,7 +77,7 @@ func (u *update) className(ctx context.Context, args []string) string {
 	if err != nil {
 		return ""
 	}
-	reference, _ := rules.ReferenceOf(instance.Spec.PlanReference)
+	reference, _ := catalogrules.ReferenceOf(instance.Spec.PlanReference)
 	return reference.Class
 }
 
@@ -123,7 +123,7 @@ func (u *update) run(ctx context.Context, name string) error {
 // edit applies the flags to an instance.
 func (u *update) edit(ctx context.Context, offers *catalog.Catalog, instance *v1beta1.ServiceInstance) error {
 	spec := &instance.Spec
-	reference, errs := rules.ReferenceOf(spec.PlanReference)
+	reference, errs := catalogrules.ReferenceOf(spec.PlanReference)
 	if len(errs) > 0 {
 		return errs.ToAggregate()
 	}

@@ -25,7 +25,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
-	rules "github.com/gophernetes/bellhop/internal/catalog"
+	catalogrules "github.com/gophernetes/bellhop/internal/catalog"
 )
 
 type upgrade struct {
@@ -100,7 +100,7 @@ func (u *upgrade) run(ctx context.Context, names []string) error {
 
 // versions returns the version that the plan of an instance offers, and the one that the instance has.
 func versions(offers *catalog.Catalog, instance *v1beta1.ServiceInstance) (offered, has string) {
-	reference, _ := rules.ReferenceOf(instance.Spec.PlanReference)
+	reference, _ := catalogrules.ReferenceOf(instance.Spec.PlanReference)
 	_, plan := offers.Find(reference)
 	if plan != nil && plan.Common().MaintenanceInfo != nil {
 		offered = plan.Common().MaintenanceInfo.Version
