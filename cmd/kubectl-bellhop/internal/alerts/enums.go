@@ -41,39 +41,39 @@ func newState() *enum[v1beta1.AlertState] {
 }
 
 // String is the value; empty: the flag is not set.
-func (f *enum[T]) String() string { return string(f.value) }
+func (e *enum[T]) String() string { return string(e.value) }
 
 // Type is what help calls a value.
 func (*enum[T]) Type() string { return "string" }
 
 // Set takes a value in any case.
-func (f *enum[T]) Set(text string) error {
-	for _, value := range f.values {
+func (e *enum[T]) Set(text string) error {
+	for _, value := range e.values {
 		if strings.EqualFold(string(value), strings.TrimSpace(text)) {
-			f.value = value
+			e.value = value
 			return nil
 		}
 	}
-	return fmt.Errorf("must be %s", f.list(" or "))
+	return fmt.Errorf("must be %s", e.list(" or "))
 }
 
 // list names the values, the last one after or.
-func (f *enum[T]) list(or string) string {
-	names := f.names()
+func (e *enum[T]) list(or string) string {
+	names := e.names()
 	last := len(names) - 1
 	return strings.Join(names[:last], ", ") + or + names[last]
 }
 
-func (f *enum[T]) names() []string {
-	names := make([]string, 0, len(f.values))
-	for _, value := range f.values {
+func (e *enum[T]) names() []string {
+	names := make([]string, 0, len(e.values))
+	for _, value := range e.values {
 		names = append(names, string(value))
 	}
 	return names
 }
 
 // addFlag adds the flag with its completion.
-func (f *enum[T]) addFlag(cmd *cobra.Command, name, usage string) {
-	cmd.Flags().Var(f, name, usage)
-	cli.CompleteFlag(cmd, name, cobra.FixedCompletions(f.names(), cobra.ShellCompDirectiveNoFileComp))
+func (e *enum[T]) addFlag(cmd *cobra.Command, name, usage string) {
+	cmd.Flags().Var(e, name, usage)
+	cli.CompleteFlag(cmd, name, cobra.FixedCompletions(e.names(), cobra.ShellCompDirectiveNoFileComp))
 }

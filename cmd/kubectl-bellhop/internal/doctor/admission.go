@@ -41,7 +41,7 @@ var dryRun = metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}, FieldManag
 // probe is a dry run that calls webhooks.
 type probe struct {
 	object string
-	run    func(ctx context.Context, p *inspector) error
+	run    func(ctx context.Context, i *inspector) error
 	// missed returns what is wrong although the API server accepted the object; empty: nothing.
 	missed string
 	fix    string
@@ -61,12 +61,12 @@ var probes = []probe{
 }
 
 // checkAdmission creates objects as dry runs, which calls the webhooks.
-func checkAdmission(ctx context.Context, p *inspector) (result, error) {
+func checkAdmission(ctx context.Context, i *inspector) (result, error) {
 	var r result
 	var answered, skipped []string
 	for _, probe := range probes {
-		err := probe.run(ctx, p)
-		f := Finding{ID: "webhook-unavailable", Severity: Problem, Object: probe.object, Namespace: p.own, Fix: probe.fix}
+		err := probe.run(ctx, i)
+		f := Finding{ID: "webhook-unavailable", Severity: Problem, Object: probe.object, Namespace: i.own, Fix: probe.fix}
 		switch outcome, message := evaluateProbe(err); {
 		case outcome == probeSkipped:
 			skipped = append(skipped, probe.object)
@@ -136,28 +136,28 @@ func withoutPrefix(err error) string {
 	return text
 }
 
-func probeAlert(ctx context.Context, p *inspector) error {
+func probeAlert(ctx context.Context, i *inspector) error {
 	alert := &pagerv1beta1.Alert{ObjectMeta: metav1.ObjectMeta{GenerateName: probeName + "-", Annotations: map[string]string{pagerv1beta1.TitleAnnotation: probeName}}}
 	alert.Spec.Content = "a dry run of kubectl bellhop doctor"
-	_, err := p.clients.Pager.Alerts(p.own).Create(ctx, alert, dryRun)
+	_, err := i.clients.Pager.Alerts(i.own).Create(ctx, alert, dryRun)
 	return err
 }
 
-func probeInstance(ctx context.Context, p *inspector) error {
+func probeInstance(ctx context.Context, i *inspector) error {
 	instance := &servicecatalogv1beta1.ServiceInstance{ObjectMeta: metav1.ObjectMeta{GenerateName: probeName + "-"}}
 	instance.Spec.ClusterServiceClassExternalName = probeName
 	instance.Spec.ClusterServicePlanExternalName = probeName
-	_, err := p.clients.Services.ServiceInstances(p.own).Create(ctx, instance, dryRun)
+	_, err := i.clients.Services.ServiceInstances(i.own).Create(ctx, instance, dryRun)
 	return err
 }
 
-func probeConversion(ctx context.Context, p *inspector) error {
+func probeConversion(ctx context.Context, i *inspector) error {
 	alert := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": kinds.Alert.Group + "/" + oldVersion, "kind": "Alert",
 		"metadata": map[string]any{"generateName": probeName + "-"},
 		"spec":     map[string]any{"message": "a dry run of kubectl bellhop doctor"},
 	}}
 	resource := schema.GroupVersionResource{Group: kinds.Alert.Group, Version: oldVersion, Resource: kinds.Alert.Resource}
-	_, err := p.dynamic.Resource(resource).Namespace(p.own).Create(ctx, alert, dryRun)
+	_, err := i.dynamic.Resource(resource).Namespace(i.own).Create(ctx, alert, dryRun)
 	return err
 }

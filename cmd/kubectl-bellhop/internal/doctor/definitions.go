@@ -40,14 +40,14 @@ const (
 var definitions = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
 
 // checkDefinitions looks at the CustomResourceDefinitions. A user who may not read them gets what discovery says.
-func checkDefinitions(ctx context.Context, p *inspector) (result, error) {
+func checkDefinitions(ctx context.Context, i *inspector) (result, error) {
 	var r result
 	for _, k := range kinds.All {
 		name := k.Resource + "." + k.Group
-		crd, err := p.dynamic.Resource(definitions).Get(ctx, name, metav1.GetOptions{})
+		crd, err := i.dynamic.Resource(definitions).Get(ctx, name, metav1.GetOptions{})
 		switch {
 		case isForbidden(err):
-			return discoverDefinitions(p)
+			return discoverDefinitions(i)
 		case apierrors.IsNotFound(err):
 			r.add(Finding{ID: "crd-missing", Severity: Problem, Object: crdLabel(name), Message: "it is not installed", Fix: fixInstall})
 		case err != nil:
@@ -129,8 +129,8 @@ func conditionOf(conditions []any, kind string) (status, message string) {
 }
 
 // discoverDefinitions looks for the kinds in what the API server says that it serves, which everybody may read.
-func discoverDefinitions(p *inspector) (result, error) {
-	client, err := p.Connection.ToDiscoveryClient()
+func discoverDefinitions(i *inspector) (result, error) {
+	client, err := i.Connection.ToDiscoveryClient()
 	if err != nil {
 		return result{}, err
 	}

@@ -33,9 +33,9 @@ import (
 )
 
 // checkSecrets looks whether bindings that are ready have a Secret with credentials. It does not look at their values.
-func checkSecrets(ctx context.Context, p *inspector) (result, error) {
+func checkSecrets(ctx context.Context, i *inspector) (result, error) {
 	var r result
-	objects, err := p.list(ctx, kinds.ServiceBinding)
+	objects, err := i.list(ctx, kinds.ServiceBinding)
 	if err != nil {
 		return skipForbidden(err)
 	}
@@ -47,7 +47,7 @@ func checkSecrets(ctx context.Context, p *inspector) (result, error) {
 		}
 		ready++
 		name := catalog.SecretName(binding)
-		secret, err := p.core.Secrets(binding.Namespace).Get(ctx, name, metav1.GetOptions{})
+		secret, err := i.core.Secrets(binding.Namespace).Get(ctx, name, metav1.GetOptions{})
 		f := Finding{Severity: Problem, Object: kinds.Label(binding), Namespace: binding.Namespace,
 			Fix: "see that the operator runs: it writes the Secret again; if that cannot be, ask for new credentials with kubectl bellhop rotate " + binding.Name}
 		switch {
@@ -61,14 +61,14 @@ func checkSecrets(ctx context.Context, p *inspector) (result, error) {
 			r.add(f)
 		}
 	}
-	r.message = fmt.Sprintf("ready bindings in %s: %d, without credentials: %d", p.where(), ready, len(r.findings))
+	r.message = fmt.Sprintf("ready bindings in %s: %d, without credentials: %d", i.where(), ready, len(r.findings))
 	return r, nil
 }
 
 // checkDeletions looks for objects that are being deleted for too long.
-func checkDeletions(ctx context.Context, p *inspector) (result, error) {
+func checkDeletions(ctx context.Context, i *inspector) (result, error) {
 	var r result
-	objects, unreadable, err := p.listAll(ctx, kinds.All...)
+	objects, unreadable, err := i.listAll(ctx, kinds.All...)
 	if err != nil {
 		return r, err
 	}
@@ -76,12 +76,12 @@ func checkDeletions(ctx context.Context, p *inspector) (result, error) {
 		return skip("you may not list any of Bellhop's kinds")
 	}
 	for _, object := range objects {
-		if f, ok := evaluateDeletion(object, p.now(), p.stuckAfter); ok {
+		if f, ok := evaluateDeletion(object, i.now(), i.stuckAfter); ok {
 			r.add(f)
 		}
 	}
-	limit := duration.ShortHumanDuration(p.stuckAfter)
-	r.message = fmt.Sprintf("deletions in %s that take longer than %s: %d", p.where(), limit, len(r.findings)) + withoutUnreadable(unreadable)
+	limit := duration.ShortHumanDuration(i.stuckAfter)
+	r.message = fmt.Sprintf("deletions in %s that take longer than %s: %d", i.where(), limit, len(r.findings)) + withoutUnreadable(unreadable)
 	return r, nil
 }
 

@@ -73,62 +73,62 @@ func (o *options) newInspector() (*inspector, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &inspector{options: o, own: own, namespace: own, now: time.Now, listed: map[*kinds.Kind]listed{}}
+	i := &inspector{options: o, own: own, namespace: own, now: time.Now, listed: map[*kinds.Kind]listed{}}
 	if o.allNamespaces {
-		p.namespace = ""
+		i.namespace = ""
 	}
-	return p, p.connect(rest.CopyConfig(config))
+	return i, i.connect(rest.CopyConfig(config))
 }
 
 // connect makes the clients. The warnings of dry runs are about objects that are not stored, and are not shown.
-func (p *inspector) connect(config *rest.Config) (err error) {
+func (i *inspector) connect(config *rest.Config) (err error) {
 	config.WarningHandler, config.WarningHandlerWithContext = rest.NoWarnings{}, nil
-	p.clients = &kinds.Clients{}
-	if p.clients.Pager, err = pagerclient.NewForConfig(config); err != nil {
+	i.clients = &kinds.Clients{}
+	if i.clients.Pager, err = pagerclient.NewForConfig(config); err != nil {
 		return err
 	}
-	if p.clients.Services, err = servicecatalogclient.NewForConfig(config); err != nil {
+	if i.clients.Services, err = servicecatalogclient.NewForConfig(config); err != nil {
 		return err
 	}
-	if p.core, err = coreclient.NewForConfig(config); err != nil {
+	if i.core, err = coreclient.NewForConfig(config); err != nil {
 		return err
 	}
-	if p.admission, err = admissionregistrationclient.NewForConfig(config); err != nil {
+	if i.admission, err = admissionregistrationclient.NewForConfig(config); err != nil {
 		return err
 	}
-	if p.apps, err = appsclient.NewForConfig(config); err != nil {
+	if i.apps, err = appsclient.NewForConfig(config); err != nil {
 		return err
 	}
-	if p.authentication, err = authenticationclient.NewForConfig(config); err != nil {
+	if i.authentication, err = authenticationclient.NewForConfig(config); err != nil {
 		return err
 	}
-	if p.authorization, err = authorizationclient.NewForConfig(config); err != nil {
+	if i.authorization, err = authorizationclient.NewForConfig(config); err != nil {
 		return err
 	}
-	if p.coordination, err = coordinationclient.NewForConfig(config); err != nil {
+	if i.coordination, err = coordinationclient.NewForConfig(config); err != nil {
 		return err
 	}
-	p.dynamic, err = dynamic.NewForConfig(config)
+	i.dynamic, err = dynamic.NewForConfig(config)
 	return err
 }
 
 // list reads the objects of a kind once. Those of a kind that is not installed are none, as another check finds that.
-func (p *inspector) list(ctx context.Context, k *kinds.Kind) ([]cli.Object, error) {
-	if known, ok := p.listed[k]; ok {
+func (i *inspector) list(ctx context.Context, k *kinds.Kind) ([]cli.Object, error) {
+	if known, ok := i.listed[k]; ok {
 		return known.objects, known.err
 	}
-	objects, err := k.List(ctx, p.clients, p.namespace)
+	objects, err := k.List(ctx, i.clients, i.namespace)
 	if apierrors.IsNotFound(err) {
 		err = nil
 	}
-	p.listed[k] = listed{objects, err}
+	i.listed[k] = listed{objects, err}
 	return objects, err
 }
 
 // listAll reads the objects of several kinds. Unreadable says which kinds the user may not read.
-func (p *inspector) listAll(ctx context.Context, of ...*kinds.Kind) (all []cli.Object, unreadable []string, err error) {
-	for _, k := range of {
-		objects, err := p.list(ctx, k)
+func (i *inspector) listAll(ctx context.Context, selected ...*kinds.Kind) (all []cli.Object, unreadable []string, err error) {
+	for _, k := range selected {
+		objects, err := i.list(ctx, k)
 		switch {
 		case isForbidden(err):
 			unreadable = append(unreadable, k.Resource)
@@ -141,11 +141,11 @@ func (p *inspector) listAll(ctx context.Context, of ...*kinds.Kind) (all []cli.O
 }
 
 // where is the namespace that is checked, for a text.
-func (p *inspector) where() string {
-	if p.namespace == "" {
+func (i *inspector) where() string {
+	if i.namespace == "" {
 		return "all namespaces"
 	}
-	return "namespace " + p.namespace
+	return "namespace " + i.namespace
 }
 
 func isForbidden(err error) bool { return apierrors.IsForbidden(err) }

@@ -32,23 +32,23 @@ import (
 )
 
 // checkBrokers looks whether catalogs can be read: that is whether the operator reaches the brokers.
-func checkBrokers(ctx context.Context, p *inspector) (result, error) {
-	return p.checkReady(ctx, "broker", kinds.ClusterServiceBroker, kinds.ServiceBroker)
+func checkBrokers(ctx context.Context, i *inspector) (result, error) {
+	return i.checkReady(ctx, "broker", kinds.ClusterServiceBroker, kinds.ServiceBroker)
 }
 
 // checkReceivers looks whether receivers can be used.
-func checkReceivers(ctx context.Context, p *inspector) (result, error) {
-	return p.checkReady(ctx, "receiver", kinds.ClusterReceiver, kinds.Receiver)
+func checkReceivers(ctx context.Context, i *inspector) (result, error) {
+	return i.checkReady(ctx, "receiver", kinds.ClusterReceiver, kinds.Receiver)
 }
 
 // checkReady reports the objects of some kinds that are not ready: stalled ones are problems, others warnings.
-func (p *inspector) checkReady(ctx context.Context, noun string, of ...*kinds.Kind) (result, error) {
+func (i *inspector) checkReady(ctx context.Context, noun string, selected ...*kinds.Kind) (result, error) {
 	var r result
-	objects, unreadable, err := p.listAll(ctx, of...)
+	objects, unreadable, err := i.listAll(ctx, selected...)
 	if err != nil {
 		return r, err
 	}
-	if len(unreadable) == len(of) {
+	if len(unreadable) == len(selected) {
 		return skip("you may not list %s", strings.Join(unreadable, ", "))
 	}
 	for _, object := range objects {
@@ -66,7 +66,7 @@ func (p *inspector) checkReady(ctx context.Context, noun string, of ...*kinds.Ki
 		}
 		r.add(f)
 	}
-	r.message = fmt.Sprintf("%ss for %s: %d, not ready: %d", noun, p.where(), len(objects), len(r.findings)) + withoutUnreadable(unreadable)
+	r.message = fmt.Sprintf("%ss for %s: %d, not ready: %d", noun, i.where(), len(objects), len(r.findings)) + withoutUnreadable(unreadable)
 	return r, nil
 }
 
@@ -98,24 +98,24 @@ func explainState(object cli.Object, state kinds.State) Finding {
 }
 
 // checkServices looks for instances and bindings that wait for a person.
-func checkServices(ctx context.Context, p *inspector) (result, error) {
-	return p.checkStalled(ctx, "instances and bindings", kinds.ServiceInstance, kinds.ServiceBinding)
+func checkServices(ctx context.Context, i *inspector) (result, error) {
+	return i.checkStalled(ctx, "instances and bindings", kinds.ServiceInstance, kinds.ServiceBinding)
 }
 
 // checkAlerts looks for alerts that wait for a person.
-func checkAlerts(ctx context.Context, p *inspector) (result, error) {
-	return p.checkStalled(ctx, "alerts", kinds.Alert)
+func checkAlerts(ctx context.Context, i *inspector) (result, error) {
+	return i.checkStalled(ctx, "alerts", kinds.Alert)
 }
 
 // checkStalled reports objects that wait for a person. Where the documentation says that nothing has to be done, as of an alert that has
 // expired, it is a warning.
-func (p *inspector) checkStalled(ctx context.Context, noun string, of ...*kinds.Kind) (result, error) {
+func (i *inspector) checkStalled(ctx context.Context, noun string, selected ...*kinds.Kind) (result, error) {
 	var r result
-	objects, unreadable, err := p.listAll(ctx, of...)
+	objects, unreadable, err := i.listAll(ctx, selected...)
 	if err != nil {
 		return r, err
 	}
-	if len(unreadable) == len(of) {
+	if len(unreadable) == len(selected) {
 		return skip("you may not list %s", strings.Join(unreadable, ", "))
 	}
 	waiting := 0
@@ -134,7 +134,7 @@ func (p *inspector) checkStalled(ctx context.Context, noun string, of ...*kinds.
 		}
 		r.add(f)
 	}
-	r.message = fmt.Sprintf("%s in %s: %d, waiting for a person: %d", noun, p.where(), len(objects), len(r.findings))
+	r.message = fmt.Sprintf("%s in %s: %d, waiting for a person: %d", noun, i.where(), len(objects), len(r.findings))
 	if waiting > 0 {
 		r.message += fmt.Sprintf(", not looked at by the operator yet: %d", waiting)
 	}
@@ -143,9 +143,9 @@ func (p *inspector) checkStalled(ctx context.Context, noun string, of ...*kinds.
 }
 
 // checkDefaults looks whether alerts that name no receiver have exactly one default.
-func checkDefaults(ctx context.Context, p *inspector) (result, error) {
+func checkDefaults(ctx context.Context, i *inspector) (result, error) {
 	var r result
-	receivers, unreadable, err := p.listAll(ctx, kinds.Receiver, kinds.ClusterReceiver, kinds.Alert)
+	receivers, unreadable, err := i.listAll(ctx, kinds.Receiver, kinds.ClusterReceiver, kinds.Alert)
 	if err != nil {
 		return r, err
 	}
@@ -156,7 +156,7 @@ func checkDefaults(ctx context.Context, p *inspector) (result, error) {
 	for _, namespace := range d.namespaces {
 		own, shared := d.own[namespace], []string{}
 		if len(own) == 0 {
-			set, err := p.namespaceLabels(ctx, namespace, d.shared)
+			set, err := i.namespaceLabels(ctx, namespace, d.shared)
 			if err != nil {
 				return skipForbidden(err)
 			}
@@ -182,11 +182,11 @@ func checkDefaults(ctx context.Context, p *inspector) (result, error) {
 	}
 	switch {
 	case len(d.namespaces) == 0:
-		return skip("there are neither receivers nor alerts in %s", p.where())
+		return skip("there are neither receivers nor alerts in %s", i.where())
 	case len(r.findings) > 0:
 		r.message = fmt.Sprintf("%s without exactly one default receiver", count(len(r.findings), "namespace"))
 	default:
-		r.message = fmt.Sprintf("there is one default receiver for alerts in %s", p.where())
+		r.message = fmt.Sprintf("there is one default receiver for alerts in %s", i.where())
 	}
 	return r, nil
 }
@@ -233,10 +233,10 @@ func (d *defaults) selecting(set labels.Set) []string {
 }
 
 // namespaceLabels reads the labels of a namespace, if a ClusterReceiver selects by labels.
-func (p *inspector) namespaceLabels(ctx context.Context, name string, receivers []*pagerv1beta1.ClusterReceiver) (labels.Set, error) {
+func (i *inspector) namespaceLabels(ctx context.Context, name string, receivers []*pagerv1beta1.ClusterReceiver) (labels.Set, error) {
 	for _, receiver := range receivers {
 		if s := receiver.Spec.NamespaceSelector; s != nil && len(s.MatchLabels)+len(s.MatchExpressions) > 0 {
-			namespace, err := p.core.Namespaces().Get(ctx, name, metav1.GetOptions{})
+			namespace, err := i.core.Namespaces().Get(ctx, name, metav1.GetOptions{})
 			if err != nil {
 				return nil, err
 			}

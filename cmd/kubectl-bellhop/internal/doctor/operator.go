@@ -36,23 +36,23 @@ const (
 )
 
 // checkOperator looks whether the operator's pods are ready.
-func checkOperator(ctx context.Context, p *inspector) (result, error) {
+func checkOperator(ctx context.Context, i *inspector) (result, error) {
 	var r result
-	deployments, err := p.apps.Deployments(p.operatorNamespace).List(ctx, metav1.ListOptions{LabelSelector: operatorLabels})
+	deployments, err := i.apps.Deployments(i.operatorNamespace).List(ctx, metav1.ListOptions{LabelSelector: operatorLabels})
 	if err != nil {
 		return skipForbidden(err)
 	}
 	if len(deployments.Items) == 0 {
 		return skip("namespace %s has no Deployment of the operator: it runs outside of the cluster, as by make run, or in another --operator-namespace, or not at all",
-			p.operatorNamespace)
+			i.operatorNamespace)
 	}
-	p.deployed = true
+	i.deployed = true
 	for _, deployment := range deployments.Items {
 		f, ok := evaluateDeployment(&deployment)
 		if ok {
 			f.Fix = fmt.Sprintf("look at its pods and their logs: kubectl -n %s describe deployment %s; kubectl -n %s logs deployment/%s",
 				deployment.Namespace, deployment.Name, deployment.Namespace, deployment.Name)
-			f.Message += p.podTroubles(ctx)
+			f.Message += i.podTroubles(ctx)
 			r.add(f)
 		}
 		r.message = fmt.Sprintf("%d of %d replicas of Deployment %s/%s are ready", deployment.Status.ReadyReplicas, desiredReplicas(&deployment),
@@ -86,8 +86,8 @@ func evaluateDeployment(deployment *appsv1.Deployment) (Finding, bool) {
 }
 
 // podTroubles says why pods of the operator are not ready, where that can be read.
-func (p *inspector) podTroubles(ctx context.Context) string {
-	pods, err := p.core.Pods(p.operatorNamespace).List(ctx, metav1.ListOptions{LabelSelector: operatorLabels})
+func (i *inspector) podTroubles(ctx context.Context) string {
+	pods, err := i.core.Pods(i.operatorNamespace).List(ctx, metav1.ListOptions{LabelSelector: operatorLabels})
 	if err != nil {
 		return ""
 	}
@@ -122,14 +122,14 @@ func podTrouble(pod *corev1.Pod) string {
 }
 
 // checkLeader looks whether a replica of the operator leads: only the leader sends pages and requests to brokers.
-func checkLeader(ctx context.Context, p *inspector) (result, error) {
+func checkLeader(ctx context.Context, i *inspector) (result, error) {
 	var r result
-	lease, err := p.coordination.Leases(p.operatorNamespace).Get(ctx, leaseName, metav1.GetOptions{})
-	f := Finding{ID: "no-leader", Severity: Problem, Object: "Lease/" + leaseName, Namespace: p.operatorNamespace,
+	lease, err := i.coordination.Leases(i.operatorNamespace).Get(ctx, leaseName, metav1.GetOptions{})
+	f := Finding{ID: "no-leader", Severity: Problem, Object: "Lease/" + leaseName, Namespace: i.operatorNamespace,
 		Fix: "see that a pod of the operator runs, and its log: only the leader sends pages and requests to brokers"}
 	switch {
-	case apierrors.IsNotFound(err) && !p.deployed:
-		return skip("namespace %s has no Lease %s: without --leader-elect an operator needs none", p.operatorNamespace, leaseName)
+	case apierrors.IsNotFound(err) && !i.deployed:
+		return skip("namespace %s has no Lease %s: without --leader-elect an operator needs none", i.operatorNamespace, leaseName)
 	case apierrors.IsNotFound(err):
 		f.Message = "it does not exist: no replica has led yet, or the operator runs without --leader-elect"
 		f.Severity = Warning
@@ -137,7 +137,7 @@ func checkLeader(ctx context.Context, p *inspector) (result, error) {
 		return skipForbidden(err)
 	case lease.Spec.HolderIdentity == nil || *lease.Spec.HolderIdentity == "":
 		f.Message = "no replica holds it"
-	case lease.Spec.RenewTime == nil || isStale(p.now(), lease.Spec.RenewTime.Time, lease.Spec.LeaseDurationSeconds):
+	case lease.Spec.RenewTime == nil || isStale(i.now(), lease.Spec.RenewTime.Time, lease.Spec.LeaseDurationSeconds):
 		f.Message = fmt.Sprintf("%s holds it and does not renew it", *lease.Spec.HolderIdentity)
 		if lease.Spec.RenewTime != nil {
 			f.Message += " since " + stamp(lease.Spec.RenewTime.Time)

@@ -83,7 +83,7 @@ type result struct {
 // check looks for one kind of fault.
 type check struct {
 	id  string
-	run func(ctx context.Context, p *inspector) (result, error)
+	run func(ctx context.Context, i *inspector) (result, error)
 }
 
 // checks are in the order in which one fault causes those below it.

@@ -102,13 +102,13 @@ type missingRights struct {
 }
 
 // checkRights asks the API server which commands the user may use.
-func checkRights(ctx context.Context, p *inspector) (result, error) {
+func checkRights(ctx context.Context, i *inspector) (result, error) {
 	var r result
 	answers := map[authorizationv1.ResourceAttributes]bool{}
 	var allowed, denied []string
 	var byRole []*missingRights
 	for _, row := range rightsOfCommands {
-		missing, err := p.missing(ctx, answers, row.rights)
+		missing, err := i.missing(ctx, answers, row.rights)
 		switch {
 		case err != nil:
 			return skipForbidden(err)
@@ -123,23 +123,23 @@ func checkRights(ctx context.Context, p *inspector) (result, error) {
 	}
 	user := "YOU"
 	if len(byRole) > 0 {
-		user = p.userName(ctx)
+		user = i.userName(ctx)
 	}
 	for _, m := range byRole {
-		f := Finding{ID: "right-missing", Severity: Warning, Object: "ClusterRole/" + m.role, Fix: p.fixRight(m, user)}
+		f := Finding{ID: "right-missing", Severity: Warning, Object: "ClusterRole/" + m.role, Fix: i.fixRight(m, user)}
 		f.Message = fmt.Sprintf("you may not %s, as needed by %s", m, strings.Join(m.commands, ", "))
 		if !m.clusterScoped {
-			f.Namespace = p.namespace
+			f.Namespace = i.namespace
 		}
 		r.add(f)
 	}
 	switch {
 	case len(denied) == 0:
-		r.message = "you may use all commands in " + p.where()
+		r.message = "you may use all commands in " + i.where()
 	case len(allowed) == 0:
-		r.message = "you may use no command in " + p.where()
+		r.message = "you may use no command in " + i.where()
 	default:
-		r.message = fmt.Sprintf("you may use in %s: %s; not: %s", p.where(), strings.Join(allowed, ", "), strings.Join(denied, ", "))
+		r.message = fmt.Sprintf("you may use in %s: %s; not: %s", i.where(), strings.Join(allowed, ", "), strings.Join(denied, ", "))
 	}
 	return r, nil
 }
@@ -174,11 +174,11 @@ func (m *missingRights) String() string {
 }
 
 // missing returns those of some rights that the user does not have, each with one verb.
-func (p *inspector) missing(ctx context.Context, answers map[authorizationv1.ResourceAttributes]bool, rights []right) ([]right, error) {
+func (i *inspector) missing(ctx context.Context, answers map[authorizationv1.ResourceAttributes]bool, rights []right) ([]right, error) {
 	var missing []right
 	for _, right := range rights {
 		for _, verb := range right.verbs {
-			may, err := p.may(ctx, answers, p.attributes(right, verb))
+			may, err := i.may(ctx, answers, i.attributes(right, verb))
 			if err != nil {
 				return nil, err
 			}
@@ -193,8 +193,8 @@ func (p *inspector) missing(ctx context.Context, answers map[authorizationv1.Res
 }
 
 // userName is how the API server calls the user, YOU where it does not tell.
-func (p *inspector) userName(ctx context.Context) string {
-	review, err := p.authentication.SelfSubjectReviews().Create(ctx, &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})
+func (i *inspector) userName(ctx context.Context) string {
+	review, err := i.authentication.SelfSubjectReviews().Create(ctx, &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})
 	if err != nil {
 		return "YOU"
 	}
@@ -213,21 +213,21 @@ func (r right) String() string {
 	return text
 }
 
-func (p *inspector) attributes(right right, verb string) authorizationv1.ResourceAttributes {
+func (i *inspector) attributes(right right, verb string) authorizationv1.ResourceAttributes {
 	attributes := authorizationv1.ResourceAttributes{Verb: verb, Group: right.group, Resource: right.resource, Subresource: right.subresource}
 	if !right.clusterScoped {
-		attributes.Namespace = p.namespace
+		attributes.Namespace = i.namespace
 	}
 	return attributes
 }
 
 // may asks whether the user has a right, each right once.
-func (p *inspector) may(ctx context.Context, answers map[authorizationv1.ResourceAttributes]bool, attributes authorizationv1.ResourceAttributes) (bool, error) {
+func (i *inspector) may(ctx context.Context, answers map[authorizationv1.ResourceAttributes]bool, attributes authorizationv1.ResourceAttributes) (bool, error) {
 	if answer, ok := answers[attributes]; ok {
 		return answer, nil
 	}
 	review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &attributes}}
-	review, err := p.authorization.SelfSubjectAccessReviews().Create(ctx, review, metav1.CreateOptions{})
+	review, err := i.authorization.SelfSubjectAccessReviews().Create(ctx, review, metav1.CreateOptions{})
 	if err != nil {
 		return false, err
 	}
@@ -236,10 +236,10 @@ func (p *inspector) may(ctx context.Context, answers map[authorizationv1.Resourc
 }
 
 // fixRight is the command that gives a user a role.
-func (p *inspector) fixRight(m *missingRights, user string) string {
+func (i *inspector) fixRight(m *missingRights, user string) string {
 	const text = "an administrator can allow it: kubectl create "
-	if p.namespace == "" || m.clusterScoped {
+	if i.namespace == "" || m.clusterScoped {
 		return fmt.Sprintf(text+"clusterrolebinding NAME --clusterrole=%s --user=%s", m.role, user)
 	}
-	return fmt.Sprintf(text+"rolebinding NAME --clusterrole=%s --user=%s --namespace=%s", m.role, user, p.namespace)
+	return fmt.Sprintf(text+"rolebinding NAME --clusterrole=%s --user=%s --namespace=%s", m.role, user, i.namespace)
 }

@@ -54,67 +54,67 @@ type takeover struct {
 
 // takeOver records that Bellhop takes over the objects of the original service-catalog, and says first what that is. A dry run records
 // nothing.
-func (p *inspector) takeOver(ctx context.Context) error {
-	t, err := p.findTakeover(ctx)
+func (i *inspector) takeOver(ctx context.Context) error {
+	t, err := i.findTakeover(ctx)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(p.Out, "Of the original service-catalog: %s, %s\n", count(t.instances, "ServiceInstance"), count(t.bindings, "ServiceBinding"))
+	fmt.Fprintf(i.Out, "Of the original service-catalog: %s, %s\n", count(t.instances, "ServiceInstance"), count(t.bindings, "ServiceBinding"))
 	if t.config != nil && t.config.Data[takeoverKey] != "" {
-		fmt.Fprintf(p.Out, "The takeover was recorded at %s already: nothing is changed\n", t.config.Data[takeoverKey])
+		fmt.Fprintf(i.Out, "The takeover was recorded at %s already: nothing is changed\n", t.config.Data[takeoverKey])
 		return nil
 	}
-	id, from, err := t.clusterID(p.clusterID)
+	id, from, err := t.clusterID(i.clusterID)
 	if err != nil {
 		return err
 	}
 	if id != "" {
-		fmt.Fprintf(p.Out, "Brokers know this cluster by the id %q, of %s, which the operator adopts\n", id, from)
+		fmt.Fprintf(i.Out, "Brokers know this cluster by the id %q, of %s, which the operator adopts\n", id, from)
 	}
 	if t.unread {
-		fmt.Fprintf(p.Out, "You may not list ConfigMaps of all namespaces: if the original's %s has another id than the operator's, give it with --cluster-id\n", clusterIDName)
+		fmt.Fprintf(i.Out, "You may not list ConfigMaps of all namespaces: if the original's %s has another id than the operator's, give it with --cluster-id\n", clusterIDName)
 	}
-	fmt.Fprintln(p.Out, "From then on Bellhop sends their requests, and removes at its broker what is deleted here. The original service-catalog must not run any more")
-	if p.dryRun {
-		fmt.Fprintln(p.Out, "Nothing is recorded (dry run)")
+	fmt.Fprintln(i.Out, "From then on Bellhop sends their requests, and removes at its broker what is deleted here. The original service-catalog must not run any more")
+	if i.dryRun {
+		fmt.Fprintln(i.Out, "Nothing is recorded (dry run)")
 		return nil
 	}
-	at := p.now().UTC().Format(time.RFC3339)
-	if err := p.recordTakeover(ctx, t.config, at, id); err != nil {
-		return fmt.Errorf("recording the takeover in ConfigMap %s of namespace %s: %w", clusterIDName, p.operatorNamespace, err)
+	at := i.now().UTC().Format(time.RFC3339)
+	if err := i.recordTakeover(ctx, t.config, at, id); err != nil {
+		return fmt.Errorf("recording the takeover in ConfigMap %s of namespace %s: %w", clusterIDName, i.operatorNamespace, err)
 	}
-	fmt.Fprintf(p.Out, "The takeover is recorded at %s, for objects that are older. The operator goes on with them within a minute\n", at)
+	fmt.Fprintf(i.Out, "The takeover is recorded at %s, for objects that are older. The operator goes on with them within a minute\n", at)
 	return nil
 }
 
 // findTakeover reads what a takeover is about.
-func (p *inspector) findTakeover(ctx context.Context) (*takeover, error) {
+func (i *inspector) findTakeover(ctx context.Context) (*takeover, error) {
 	t := &takeover{ids: map[string]string{}}
-	instances, err := p.clients.Services.ServiceInstances("").List(ctx, metav1.ListOptions{})
+	instances, err := i.clients.Services.ServiceInstances("").List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return nil, err
 	}
-	for i := range instances.Items {
-		if si := &instances.Items[i]; lifecycle.IsFromOriginal(si, si.Status.Conditions, si.Status.CreatedForUID) {
+	for n := range instances.Items {
+		if si := &instances.Items[n]; lifecycle.IsFromOriginal(si, si.Status.Conditions, si.Status.CreatedForUID) {
 			t.instances++
 		}
 	}
-	bindings, err := p.clients.Services.ServiceBindings("").List(ctx, metav1.ListOptions{})
+	bindings, err := i.clients.Services.ServiceBindings("").List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return nil, err
 	}
-	for i := range bindings.Items {
-		if b := &bindings.Items[i]; lifecycle.IsFromOriginal(b, b.Status.Conditions, b.Status.CreatedForUID) {
+	for n := range bindings.Items {
+		if b := &bindings.Items[n]; lifecycle.IsFromOriginal(b, b.Status.Conditions, b.Status.CreatedForUID) {
 			t.bindings++
 		}
 	}
-	if t.config, err = p.core.ConfigMaps(p.operatorNamespace).Get(ctx, clusterIDName, metav1.GetOptions{}); apierrors.IsNotFound(err) {
+	if t.config, err = i.core.ConfigMaps(i.operatorNamespace).Get(ctx, clusterIDName, metav1.GetOptions{}); apierrors.IsNotFound(err) {
 		t.config, err = nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	all, err := p.core.ConfigMaps("").List(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + clusterIDName})
+	all, err := i.core.ConfigMaps("").List(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + clusterIDName})
 	switch {
 	case isForbidden(err):
 		t.unread = true
@@ -123,7 +123,7 @@ func (p *inspector) findTakeover(ctx context.Context) (*takeover, error) {
 		return nil, err
 	}
 	for _, config := range all.Items {
-		if id := config.Data[clusterIDKey]; id != "" && config.Namespace != p.operatorNamespace {
+		if id := config.Data[clusterIDKey]; id != "" && config.Namespace != i.operatorNamespace {
 			t.ids[config.Namespace+"/"+config.Name] = id
 		}
 	}
@@ -146,20 +146,20 @@ func (t *takeover) clusterID(asked string) (id, from string, err error) {
 }
 
 // recordTakeover writes the time, and the cluster's id unless it is empty, into the operator's ConfigMap.
-func (p *inspector) recordTakeover(ctx context.Context, config *corev1.ConfigMap, at, id string) error {
+func (i *inspector) recordTakeover(ctx context.Context, config *corev1.ConfigMap, at, id string) error {
 	data := map[string]string{takeoverKey: at}
 	if id != "" {
 		data[clusterIDKey] = id
 	}
 	if config == nil {
-		config = &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: p.operatorNamespace, Name: clusterIDName}, Data: data}
-		_, err := p.core.ConfigMaps(p.operatorNamespace).Create(ctx, config, metav1.CreateOptions{FieldManager: cli.FieldManager})
+		config = &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: i.operatorNamespace, Name: clusterIDName}, Data: data}
+		_, err := i.core.ConfigMaps(i.operatorNamespace).Create(ctx, config, metav1.CreateOptions{FieldManager: cli.FieldManager})
 		return err
 	}
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]string{"resourceVersion": config.ResourceVersion}, "data": data})
 	if err != nil {
 		return err
 	}
-	_, err = p.core.ConfigMaps(p.operatorNamespace).Patch(ctx, clusterIDName, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: cli.FieldManager})
+	_, err = i.core.ConfigMaps(i.operatorNamespace).Patch(ctx, clusterIDName, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: cli.FieldManager})
 	return err
 }

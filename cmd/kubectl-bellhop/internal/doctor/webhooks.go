@@ -53,12 +53,12 @@ type hooks struct {
 func (h *hooks) all() []hook { return slices.Concat(h.mutating, h.validating, h.conversion) }
 
 // loadHooks reads the webhooks once.
-func (p *inspector) loadHooks(ctx context.Context) (*hooks, error) {
-	if p.hooks != nil {
-		return p.hooks, nil
+func (i *inspector) loadHooks(ctx context.Context) (*hooks, error) {
+	if i.hooks != nil {
+		return i.hooks, nil
 	}
 	h := &hooks{}
-	mutating, err := p.admission.MutatingWebhookConfigurations().List(ctx, metav1.ListOptions{})
+	mutating, err := i.admission.MutatingWebhookConfigurations().List(ctx, metav1.ListOptions{})
 	if err := h.forbidden(err); err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func (p *inspector) loadHooks(ctx context.Context) (*hooks, error) {
 			}
 		}
 	}
-	validating, err := p.admission.ValidatingWebhookConfigurations().List(ctx, metav1.ListOptions{})
+	validating, err := i.admission.ValidatingWebhookConfigurations().List(ctx, metav1.ListOptions{})
 	if err := h.forbidden(err); err != nil {
 		return nil, err
 	}
@@ -80,10 +80,10 @@ func (p *inspector) loadHooks(ctx context.Context) (*hooks, error) {
 			}
 		}
 	}
-	if err := p.loadConversion(ctx, h); err != nil {
+	if err := i.loadConversion(ctx, h); err != nil {
 		return nil, err
 	}
-	p.hooks = h
+	i.hooks = h
 	return h, nil
 }
 
@@ -107,9 +107,9 @@ func appendHook(list []hook, object, name string, config admissionregistrationv1
 }
 
 // loadConversion adds the webhook that converts Alerts.
-func (p *inspector) loadConversion(ctx context.Context, h *hooks) error {
+func (i *inspector) loadConversion(ctx context.Context, h *hooks) error {
 	name := kinds.Alert.Resource + "." + kinds.Alert.Group
-	crd, err := p.dynamic.Resource(definitions).Get(ctx, name, metav1.GetOptions{})
+	crd, err := i.dynamic.Resource(definitions).Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
 		if apierrors.IsNotFound(err) {
 			return nil
@@ -133,9 +133,9 @@ func (p *inspector) loadConversion(ctx context.Context, h *hooks) error {
 const fixTrust = "the operator writes it: see that the operator runs, and its log; with cert-manager, see that the annotation cert-manager.io/inject-ca-from names the Certificate"
 
 // checkWebhooks looks whether webhooks exist, and have an authority that the API server trusts.
-func checkWebhooks(ctx context.Context, p *inspector) (result, error) {
+func checkWebhooks(ctx context.Context, i *inspector) (result, error) {
 	var r result
-	h, err := p.loadHooks(ctx)
+	h, err := i.loadHooks(ctx)
 	if err != nil {
 		return r, err
 	}
@@ -170,9 +170,9 @@ func checkWebhooks(ctx context.Context, p *inspector) (result, error) {
 const expirySoon = 3 * 24 * time.Hour
 
 // checkCertificates looks whether the authorities of webhooks are certificates that have not expired.
-func checkCertificates(ctx context.Context, p *inspector) (result, error) {
+func checkCertificates(ctx context.Context, i *inspector) (result, error) {
 	var r result
-	h, err := p.loadHooks(ctx)
+	h, err := i.loadHooks(ctx)
 	if err != nil {
 		return r, err
 	}
@@ -195,11 +195,11 @@ func checkCertificates(ctx context.Context, p *inspector) (result, error) {
 			f.Message = fmt.Sprintf("the caBundle of webhook %s is no certificate: %v", hook.name, err)
 			r.add(f)
 			continue
-		case !end.After(p.now()):
+		case !end.After(i.now()):
 			f.ID, f.Severity, f.Fix = "certificate-expired", Problem, fixTrust
 			f.Message = fmt.Sprintf("the authority of its webhooks expired at %s", stamp(end))
 			r.add(f)
-		case end.Before(p.now().Add(expirySoon)):
+		case end.Before(i.now().Add(expirySoon)):
 			f.ID, f.Severity, f.Fix = "certificate-expires", Warning, fixTrust
 			f.Message = fmt.Sprintf("the authority of its webhooks expires at %s, and should have been renewed", stamp(end))
 			r.add(f)

@@ -98,29 +98,29 @@ func absence(meanings []reference, explicit bool) string {
 	if len(meanings) == 0 {
 		return "it does not have the form of the name of a Service or Pod"
 	}
-	m := meanings[0]
+	ref := meanings[0]
 	switch {
-	case m.ip != "":
+	case ref.ip != "":
 		return "no Service and no Pod has this address"
-	case explicit && m.pod != "":
-		return fmt.Sprintf("there is no Pod %q of a Service %q in namespace %q", m.pod, m.service, m.namespace)
+	case explicit && ref.pod != "":
+		return fmt.Sprintf("there is no Pod %q of a Service %q in namespace %q", ref.pod, ref.service, ref.namespace)
 	case explicit:
-		return fmt.Sprintf("there is no Service %q in namespace %q", m.service, m.namespace)
+		return fmt.Sprintf("there is no Service %q in namespace %q", ref.service, ref.namespace)
 	case len(meanings) > 1 && meanings[1].service == "":
-		return fmt.Sprintf("there is no Service or Pod %q in namespace %q", m.service, m.namespace)
+		return fmt.Sprintf("there is no Service or Pod %q in namespace %q", ref.service, ref.namespace)
 	default:
 		return "there is no Service and no Pod of this name"
 	}
 }
 
-func (r *Resolver) resolve(ctx context.Context, m reference, port int) (*Target, error) {
+func (r *Resolver) resolve(ctx context.Context, ref reference, port int) (*Target, error) {
 	switch {
-	case m.ip != "":
-		return r.byAddress(ctx, m.ip, port)
-	case m.pod != "":
-		return r.byPod(ctx, m, port)
+	case ref.ip != "":
+		return r.byAddress(ctx, ref.ip, port)
+	case ref.pod != "":
+		return r.byPod(ctx, ref, port)
 	default:
-		service, err := r.Core.Services(m.namespace).Get(ctx, m.service, metav1.GetOptions{})
+		service, err := r.Core.Services(ref.namespace).Get(ctx, ref.service, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
 			return nil, errAbsent
 		} else if err != nil {
@@ -131,10 +131,10 @@ func (r *Resolver) resolve(ctx context.Context, m reference, port int) (*Target,
 }
 
 // byPod resolves the name of a Pod, where a Service is given only if the Pod has its name from it, as those of a StatefulSet.
-func (r *Resolver) byPod(ctx context.Context, m reference, port int) (*Target, error) {
-	pod, err := r.Core.Pods(m.namespace).Get(ctx, m.pod, metav1.GetOptions{})
+func (r *Resolver) byPod(ctx context.Context, ref reference, port int) (*Target, error) {
+	pod, err := r.Core.Pods(ref.namespace).Get(ctx, ref.pod, metav1.GetOptions{})
 	switch {
-	case apierrors.IsNotFound(err), err == nil && m.service != "" && pod.Spec.Subdomain != m.service:
+	case apierrors.IsNotFound(err), err == nil && ref.service != "" && pod.Spec.Subdomain != ref.service:
 		return nil, errAbsent
 	case err != nil:
 		return nil, err

@@ -184,18 +184,18 @@ func isReady(pod *corev1.Pod) bool {
 }
 
 // choose returns the first Pod that is ready.
-func (f *endpoints) choose(service *corev1.Service) (*Target, error) {
+func (e *endpoints) choose(service *corev1.Service) (*Target, error) {
 	name := service.Namespace + "/" + service.Name
 	switch {
-	case len(f.ready) > 0:
-		target := slices.MinFunc(f.ready, func(a, b Target) int { return cmp.Compare(a.Pod, b.Pod) })
+	case len(e.ready) > 0:
+		target := slices.MinFunc(e.ready, func(a, b Target) int { return cmp.Compare(a.Pod, b.Pod) })
 		target.Service = service.Name
 		return &target, nil
-	case f.notReady > 0:
-		return nil, cli.WithHint(fmt.Errorf("service %s has no Pod that is ready and has the port: %d are not", name, f.notReady),
+	case e.notReady > 0:
+		return nil, cli.WithHint(fmt.Errorf("service %s has no Pod that is ready and has the port: %d are not", name, e.notReady),
 			"kubectl get pods --namespace=%s shows their state", service.Namespace)
-	case len(f.addresses) > 0:
-		return nil, &OutsideError{service.Name, fmt.Sprintf("Service %s leads to %s, which are no Pods", name, strings.Join(f.addresses, ", "))}
+	case len(e.addresses) > 0:
+		return nil, &OutsideError{service.Name, fmt.Sprintf("Service %s leads to %s, which are no Pods", name, strings.Join(e.addresses, ", "))}
 	default:
 		return nil, cli.WithHint(fmt.Errorf("service %s has no Pods", name), "kubectl describe service --namespace=%s %s shows its selector", service.Namespace, service.Name)
 	}

@@ -148,7 +148,7 @@ func CompleteTargets(e *cli.Environment, among []*Kind, single bool) cobra.Compl
 }
 
 // completeNames completes names of objects of some kinds, after a prefix.
-func completeNames(e *cli.Environment, of []*Kind, prefix string) cobra.CompletionFunc {
+func completeNames(e *cli.Environment, kinds []*Kind, prefix string) cobra.CompletionFunc {
 	return cli.Complete(func(ctx context.Context) ([]string, error) {
 		clients, err := NewClients(e)
 		if err != nil {
@@ -159,7 +159,7 @@ func completeNames(e *cli.Environment, of []*Kind, prefix string) cobra.Completi
 			return nil, err
 		}
 		var names []string
-		for _, k := range of {
+		for _, k := range kinds {
 			objects, err := k.List(ctx, clients, namespace)
 			if err != nil {
 				continue // of the other kinds there are names

@@ -117,9 +117,9 @@ func (b *builder) everything(ctx context.Context) ([]*Node, error) {
 }
 
 // listAll lists objects of some kinds. Kinds that the user may not read are left out.
-func (b *builder) listAll(ctx context.Context, of ...*kinds.Kind) ([]cli.Object, error) {
+func (b *builder) listAll(ctx context.Context, selected ...*kinds.Kind) ([]cli.Object, error) {
 	var all []cli.Object
-	for _, k := range of {
+	for _, k := range selected {
 		objects, err := k.List(ctx, b.clients, b.namespace)
 		if err := b.unreadable.Skip(err, k.Resource); err != nil {
 			return nil, err
