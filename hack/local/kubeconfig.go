@@ -31,27 +31,27 @@ import (
 )
 
 // OperatorKubeconfig returns the path of a kubeconfig with a token of the operator's ServiceAccount, so that the operator has exactly
-// the rights that config/ gives it. The token is renewed until Stop.
+// the rights that config/ gives it. The token is renewed until Cluster.Stop.
 func (c *Cluster) OperatorKubeconfig(ctx context.Context) (string, error) {
-	path, token := filepath.Join(c.dir, "operator.kubeconfig"), filepath.Join(c.dir, "operator.token")
-	lifetime, err := c.writeToken(ctx, token)
+	path, tokenFile := filepath.Join(c.dir, "operator.kubeconfig"), filepath.Join(c.dir, "operator.token")
+	lifetime, err := c.writeNewToken(ctx, tokenFile)
 	if err != nil {
 		return "", err
 	}
-	if err := WriteKubeconfig(path, c.Config, &clientcmdapi.AuthInfo{TokenFile: token}); err != nil {
+	if err := WriteKubeconfig(path, c.Config, &clientcmdapi.AuthInfo{TokenFile: tokenFile}); err != nil {
 		return "", err
 	}
 	if !c.renewing {
 		c.renewing = true
-		renewal, stop := context.WithCancel(context.WithoutCancel(ctx))
+		renewCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 		c.cleanups = append(c.cleanups, func() error { stop(); return nil })
-		go c.renewToken(renewal, token, lifetime)
+		go c.renewToken(renewCtx, tokenFile, lifetime)
 	}
 	return path, nil
 }
 
-// renewToken writes a new token well before the old one expires; clients read the file every minute. A cluster may grant a shorter
-// lifetime than requested, so the response tells it.
+// renewToken writes a new token to the file whenever half of the lifetime of the old one has passed, until ctx ends. Clients read the
+// file again every minute.
 func (c *Cluster) renewToken(ctx context.Context, path string, lifetime time.Duration) {
 	for {
 		select {
@@ -59,23 +59,25 @@ func (c *Cluster) renewToken(ctx context.Context, path string, lifetime time.Dur
 			return
 		case <-time.After(max(lifetime/2, time.Minute)):
 		}
-		if renewed, err := c.writeToken(ctx, path); err == nil {
+		if renewed, err := c.writeNewToken(ctx, path); err == nil {
 			lifetime = renewed
 		} else {
-			lifetime = 0 // the API server may be unavailable: retry in a minute
+			lifetime = 0 // the API server may be unavailable: retry after the shortest interval
 		}
 	}
 }
 
-func (c *Cluster) writeToken(ctx context.Context, path string) (lifetime time.Duration, err error) {
-	asked := int64((24 * time.Hour).Seconds())
+// writeNewToken requests a token of the operator's ServiceAccount for 24 hours, and writes it to the file. It returns the lifetime that
+// the API server granted, which may be shorter.
+func (c *Cluster) writeNewToken(ctx context.Context, path string) (lifetime time.Duration, err error) {
+	requestedSeconds := int64((24 * time.Hour).Seconds())
 	account := &corev1.ServiceAccount{}
 	account.Namespace, account.Name = c.Namespace, c.ServiceAccount
-	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: &asked}}
+	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: &requestedSeconds}}
 	if err := c.client.SubResource("token").Create(ctx, account, request); err != nil {
 		return 0, fmt.Errorf("getting a token for the operator's ServiceAccount: %w", err)
 	}
-	// the rename is atomic for clients that read the file
+	// The rename is atomic, so that clients never read a part of the token.
 	temp := path + ".new"
 	if err := os.WriteFile(temp, []byte(request.Status.Token), 0o600); err != nil {
 		return 0, err
