@@ -28,18 +28,24 @@ import (
 )
 
 var (
-	// OwnershipChanged passes changes that matter to other objects with the same id.
+	// OwnershipChanged passes the changes of an instance or binding that matter to other objects with the same external id: it has become
+	// the owner of the broker's resource, was deleted, or was replaced by an object of the same name.
 	OwnershipChanged = predicate.Funcs{
 		CreateFunc: func(event.CreateEvent) bool { return false },
 		UpdateFunc: func(e event.UpdateEvent) bool {
-			is := createdForUID(e.ObjectNew)
-			return enqueue.IsReplaced(e) || is == e.ObjectNew.GetUID() && is != createdForUID(e.ObjectOld)
+			becameOwner := isOwner(e.ObjectNew) && !isOwner(e.ObjectOld)
+			return enqueue.IsReplaced(e) || becameOwner
 		},
 		GenericFunc: func(event.GenericEvent) bool { return false },
 	}
-	SpecChanged            = builder.WithPredicates(enqueue.SpecChanged)
+	// SpecChanged passes changes of the spec, as an option of Watches.
+	SpecChanged = builder.WithPredicates(enqueue.SpecChanged)
+	// ResourceVersionChanged passes all changes, those of the status and the metadata included, but no resyncs. It is an option of Watches.
 	ResourceVersionChanged = builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})
 )
+
+// isOwner reports whether the broker's resource was created for the instance or binding itself.
+func isOwner(o client.Object) bool { return createdForUID(o) == o.GetUID() }
 
 // createdForUID returns status.createdForUID of an instance or a binding.
 func createdForUID(o client.Object) types.UID {
