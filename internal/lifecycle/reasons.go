@@ -22,7 +22,7 @@ import "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 type ReasonTraits struct {
 	// Warning: an event is a Warning also while the object is retried; one about a Stalled object always is.
 	Warning bool
-	// Quiet: there is no event.
+	// Quiet: no event is emitted.
 	Quiet bool
 	// Transient: an object that was created together with what it refers to has it for some seconds only, and one whose instance takes its
 	// time for as long. It is no problem: what fails is announced of the instance.

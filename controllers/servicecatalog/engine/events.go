@@ -31,13 +31,14 @@ import (
 	"github.com/gophernetes/bellhop/internal/redact"
 )
 
-// isQuiet reports whether the reason of Ready has no event.
+// isQuiet reports whether the reason of the condition Ready is one without events.
 func isQuiet(conditions []v1beta1.Condition) bool {
 	ready := lifecycle.FindCondition(conditions, v1beta1.ConditionReady)
 	return ready != nil && lifecycle.TraitsOf(ready.Reason).Quiet
 }
 
-// hasOpenProblem reports whether an event has announced a problem that has not ended. Quiet conditions do not show that, so it is remembered.
+// hasOpenProblem reports whether an event has announced a problem that has not ended. Conditions with a quiet reason do not show that: for
+// them it returns what the caller remembered.
 func hasOpenProblem(conditions []v1beta1.Condition, remembered bool) bool {
 	if isQuiet(conditions) {
 		return remembered
@@ -46,38 +47,47 @@ func hasOpenProblem(conditions []v1beta1.Condition, remembered bool) bool {
 	return ready != nil && !lifecycle.IsTrue(ready)
 }
 
-// emitEvents emits events about problems, and about their end where open. Expected changes have no events, which were a tenth of the
-// API server's cost of an object: conditions and log have them.
-func emitEvents(ctx context.Context, recorder events.EventRecorder, about client.Object, before, after []v1beta1.Condition, open bool) {
-	if failed := lifecycle.FindCondition(after, v1beta1.ConditionFailed); lifecycle.IsTrue(failed) && !lifecycle.IsTrue(lifecycle.FindCondition(before, v1beta1.ConditionFailed)) {
+// emitEvents emits an event about a new problem or an operation in progress, and about the end of a problem if openProblem. Expected
+// changes are only in the conditions and the log: an event about each would be a tenth of what an object costs the API server.
+func emitEvents(ctx context.Context, recorder events.EventRecorder, about client.Object, before, after []v1beta1.Condition, openProblem bool) {
+	becomesTrue := func(condition string) bool {
+		return lifecycle.IsTrue(lifecycle.FindCondition(after, condition)) && !lifecycle.IsTrue(lifecycle.FindCondition(before, condition))
+	}
+	if becomesTrue(v1beta1.ConditionFailed) {
+		failed := lifecycle.FindCondition(after, v1beta1.ConditionFailed)
 		log.FromContext(ctx).Info("Failed", "reason", failed.Reason, "message", failed.Message)
 	}
-	is, was := lifecycle.FindCondition(after, v1beta1.ConditionReady), lifecycle.FindCondition(before, v1beta1.ConditionReady)
-	stalls := lifecycle.IsTrue(lifecycle.FindCondition(after, v1beta1.ConditionStalled)) && !lifecycle.IsTrue(lifecycle.FindCondition(before, v1beta1.ConditionStalled))
-	if is == nil || lifecycle.TraitsOf(is.Reason).Quiet || was != nil && was.Reason == is.Reason && was.Status == is.Status && !stalls {
+	ready, readyBefore := lifecycle.FindCondition(after, v1beta1.ConditionReady), lifecycle.FindCondition(before, v1beta1.ConditionReady)
+	if ready == nil || isQuiet(after) {
 		return
 	}
-	if lifecycle.IsTrue(is) && !open {
-		log.FromContext(ctx).Info("Ready", "reason", is.Reason)
+	isAnnounced := readyBefore != nil && readyBefore.Reason == ready.Reason && readyBefore.Status == ready.Status
+	if isAnnounced && !becomesTrue(v1beta1.ConditionStalled) {
 		return
 	}
-	kind := corev1.EventTypeNormal
-	if isStalled := lifecycle.IsTrue(lifecycle.FindCondition(after, v1beta1.ConditionStalled)); !lifecycle.IsTrue(is) && (isStalled || lifecycle.TraitsOf(is.Reason).Warning) {
-		kind = corev1.EventTypeWarning
+	if lifecycle.IsTrue(ready) && !openProblem {
+		log.FromContext(ctx).Info("Ready", "reason", ready.Reason)
+		return
 	}
-	note := is.Message
-	if kind == corev1.EventTypeNormal && !about.GetDeletionTimestamp().IsZero() {
-		note = strings.Replace(note, ". "+lifecycle.HowToRelease(about), "", 1) // a deletion that makes progress needs no way out
+	eventType := corev1.EventTypeNormal
+	isStalled := lifecycle.IsTrue(lifecycle.FindCondition(after, v1beta1.ConditionStalled))
+	if !lifecycle.IsTrue(ready) && (isStalled || lifecycle.TraitsOf(ready.Reason).Warning) {
+		eventType = corev1.EventTypeWarning
 	}
-	recorder.Eventf(about, nil, kind, is.Reason, "Reconcile", "%s", redact.Shorten(note, lifecycle.MaxNote))
+	note := ready.Message
+	if eventType == corev1.EventTypeNormal && !about.GetDeletionTimestamp().IsZero() {
+		note = strings.Replace(note, ". "+lifecycle.HowToRelease(about), "", 1) // only a user whose deletion fails has to know
+	}
+	recorder.Eventf(about, nil, eventType, ready.Reason, "Reconcile", "%s", redact.Shorten(note, lifecycle.MaxNote))
 }
 
-// EmitRelease emits an event about the release of an object: where something is left at the broker, or where open.
-func EmitRelease(ctx context.Context, recorder events.EventRecorder, about client.Object, at audit.External, why lifecycle.Cause, open bool) {
+// EmitRelease emits an event about the removal of the finalizer: a Warning if the object's resource is left at the broker, else a Normal
+// one, about the end of a problem, if openProblem.
+func EmitRelease(ctx context.Context, recorder events.EventRecorder, about client.Object, at audit.External, why lifecycle.Cause, openProblem bool) {
 	switch {
 	case why.Reason == v1beta1.ReasonRetained:
 		audit.Left(ctx, recorder, about, at, why.Reason, "Release", why.Message)
-	case open:
+	case openProblem:
 		recorder.Eventf(about, nil, corev1.EventTypeNormal, why.Reason, "Release", "%s", redact.Shorten(why.Message, lifecycle.MaxNote))
 	default:
 		log.FromContext(ctx).V(1).Info("Released", "reason", why.Reason)

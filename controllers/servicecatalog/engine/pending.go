@@ -57,8 +57,8 @@ type Record struct {
 	Queue *brokers.Key
 	// released: the finalizer was removed, whatever the cache shows.
 	released bool
-	// open: an event has announced a problem that has not ended, and the present conditions do not show it.
-	open bool
+	// openProblem: an event has announced a problem that has not ended, and the present conditions do not show it.
+	openProblem bool
 	// Unrecorded is what a request may have created at the broker, before that is on record; nil: nothing.
 	Unrecorded *Unrecorded
 	// parameters is the digest of its parameters, where it was read.
@@ -126,7 +126,7 @@ func (p *pending) forgetIdle(o client.Object) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	name := client.ObjectKeyFromObject(o)
-	if e := p.entries[name]; e != nil && e.PendingStatus == nil && !e.released && !e.open && e.Unrecorded == nil && e.Queue == nil && e.parameters.digest == "" && e.Definition == lifecycle.DefinitionUnknown && e.Memory == nil {
+	if e := p.entries[name]; e != nil && e.PendingStatus == nil && !e.released && !e.openProblem && e.Unrecorded == nil && e.Queue == nil && e.parameters.digest == "" && e.Definition == lifecycle.DefinitionUnknown && e.Memory == nil {
 		delete(p.entries, name)
 	}
 }

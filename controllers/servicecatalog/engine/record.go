@@ -68,9 +68,9 @@ func (r *Reconciler) Record(ctx context.Context, s *Scope, status v1beta1.Servic
 	if err := patch.Status(ctx, r.Client, after, status); err != nil {
 		return err
 	}
-	open := r.HasOpenProblem(s)
-	emitEvents(ctx, r.Recorder, s.Before, before.Common().Conditions, status.Common().Conditions, open)
-	s.Record.open = open && isQuiet(status.Common().Conditions)
+	openProblem := r.HasOpenProblem(s)
+	emitEvents(ctx, r.Recorder, s.Before, before.Common().Conditions, status.Common().Conditions, openProblem)
+	s.Record.openProblem = openProblem && isQuiet(status.Common().Conditions)
 	s.Record.PendingStatus, s.Record.Unrecorded = nil, nil
 	s.Before = after
 	return nil
@@ -78,7 +78,7 @@ func (r *Reconciler) Record(ctx context.Context, s *Scope, status v1beta1.Servic
 
 // HasOpenProblem reports whether an event has announced a problem that has not ended.
 func (r *Reconciler) HasOpenProblem(s *Scope) bool {
-	return hasOpenProblem(s.Before.CommonStatus().Common().Conditions, s.Record.open)
+	return hasOpenProblem(s.Before.CommonStatus().Common().Conditions, s.Record.openProblem)
 }
 
 // isProgressOnly reports whether only messages differ while an operation is in progress: the next poll brings new ones.
