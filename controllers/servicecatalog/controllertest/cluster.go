@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package controllertest has what the tests of the controllers of services share: a fake cluster with the cache's
+// Package controllertest has the fixtures that the tests of the servicecatalog controllers share: a fake cluster with the cache's
 // indexes, brokers, and a recorder of log lines.
 package controllertest
 
@@ -35,31 +35,31 @@ import (
 	"github.com/gophernetes/bellhop/internal/lifecycle/catalogsync"
 )
 
-// indexes is a client.FieldIndexer for a fake client.
-type indexes struct{ builder *fake.ClientBuilder }
+// fakeIndexer is a client.FieldIndexer that adds the indexes to a fake client.
+type fakeIndexer struct{ builder *fake.ClientBuilder }
 
-func (i indexes) IndexField(_ context.Context, obj client.Object, field string, values client.IndexerFunc) error {
+func (i fakeIndexer) IndexField(_ context.Context, obj client.Object, field string, values client.IndexerFunc) error {
 	i.builder.WithIndex(obj, field, values)
 	return nil
 }
 
-// NewCluster is an API server in memory, with the indexes of the manager's cache.
+// NewCluster returns a client of an API server in memory, with the indexes of the manager's cache. The interceptors replace its calls.
 func NewCluster(t *testing.T, funcs interceptor.Funcs, objects ...client.Object) client.WithWatch {
 	t.Helper()
-	known := runtime.NewScheme()
-	if err := errors.Join(v1beta1.AddToScheme(known), clientgoscheme.AddToScheme(known)); err != nil {
+	scheme := runtime.NewScheme()
+	if err := errors.Join(v1beta1.AddToScheme(scheme), clientgoscheme.AddToScheme(scheme)); err != nil {
 		t.Fatal(err)
 	}
-	builder := fake.NewClientBuilder().WithScheme(known).WithObjects(objects...).WithInterceptorFuncs(funcs).WithStatusSubresource(
+	builder := fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithInterceptorFuncs(funcs).WithStatusSubresource(
 		&v1beta1.ClusterServiceBroker{}, &v1beta1.ServiceBroker{}, &v1beta1.ClusterServiceClass{}, &v1beta1.ServiceClass{},
 		&v1beta1.ClusterServicePlan{}, &v1beta1.ServicePlan{}, &v1beta1.ServiceInstance{}, &v1beta1.ServiceBinding{})
-	if err := index.AddIndexes(t.Context(), indexes{builder}); err != nil {
+	if err := index.AddIndexes(t.Context(), fakeIndexer{builder}); err != nil {
 		t.Fatal(err)
 	}
 	return builder.Build()
 }
 
-// NewBroker is a broker object for a server, as admission lets it in.
+// NewBroker returns a broker object of a scope with the URL of a server, the finalizer and the defaults that admission sets.
 func NewBroker(kinds catalogsync.Kinds, url string) v1beta1.Broker {
 	b := kinds.NewBroker()
 	b.SetName("osba")
