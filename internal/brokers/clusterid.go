@@ -108,7 +108,7 @@ func (c *ClusterID) Get(ctx context.Context) (string, error) {
 		err = c.writer.Patch(ctx, config, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), client.DisableReadYourWritesConsistency)
 	}
 	if err != nil {
-		return "", fmt.Errorf("reading or creating ConfigMap %s, which has the cluster's id: %s", c.name, err.Error()) // not wrapped, as for namespaceUID
+		return "", fmt.Errorf("reading or creating ConfigMap %s, which has the cluster's id: %s", c.name, err.Error()) // not wrapped: the caller would take not-found for its own object
 	}
 	c.id = config.Data[clusterIDKey]
 	return c.id, nil

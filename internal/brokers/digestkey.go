@@ -30,22 +30,23 @@ import (
 )
 
 const (
-	// DigestKeySecret is the name of the Secret with the key of the digests, in the operator's namespace.
+	// DigestKeySecret is the name of the Secret that has the digest key, in the operator's namespace.
 	DigestKeySecret = "bellhop-digest-key"
-	// digestKeyKey is the key of the Secret.
-	digestKeyKey = "key"
-	// digestKeySize is the size of the key in bytes, that of the hash.
+	// digestKeyEntry is the entry of the Secret's data that has the digest key.
+	digestKeyEntry = "key"
+	// digestKeySize is the size of the digest key in bytes. It is that of the hash.
 	digestKeySize = 32
 )
 
 // +kubebuilder:rbac:groups="",namespace=system,resources=secrets,verbs=create
 // +kubebuilder:rbac:groups="",namespace=system,resources=secrets,resourceNames=bellhop-digest-key,verbs=get
 
-// DigestKey is the key of the digests of parameters in statuses. It is random and in a Secret, so that whoever may read statuses, and
-// knows the id of the cluster and the UIDs of its objects, cannot try values of Secrets against a digest; and every leader has the same.
-// Where the Secret is lost another key is made: digests of different keys are not compared, so that no parameters are sent again.
+// DigestKey reads the key of the digests of parameters in statuses from a Secret, and creates the Secret. The key is random, so that a user
+// who may read statuses cannot find values of Secrets by computing digests of guesses. It is in a Secret, so that every leader has the
+// same key. If the Secret is deleted, another key is created. Digests of different keys are not compared, so that no parameters are sent
+// again because of it.
 type DigestKey struct {
-	live   client.Reader
+	live   client.Reader // reads from the API server, not from the cache
 	writer client.Client
 	name   types.NamespacedName
 
@@ -53,12 +54,12 @@ type DigestKey struct {
 	key []byte
 }
 
-// NewDigestKey returns the key in the Secret of that name.
+// NewDigestKey returns the digest key in the Secret of that name.
 func NewDigestKey(live client.Reader, writer client.Client, name types.NamespacedName) *DigestKey {
 	return &DigestKey{live: live, writer: writer, name: name}
 }
 
-// Get returns the key, and creates it if there is none.
+// Get returns the key, and creates the Secret if it does not exist. The key is read once in a process.
 func (k *DigestKey) Get(ctx context.Context) ([]byte, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -70,15 +71,15 @@ func (k *DigestKey) Get(ctx context.Context) ([]byte, error) {
 	if apierrors.IsNotFound(err) {
 		key := make([]byte, digestKeySize)
 		rand.Read(key)
-		secret = &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: k.name.Namespace, Name: k.name.Name}, Data: map[string][]byte{digestKeyKey: key}}
+		secret = &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: k.name.Namespace, Name: k.name.Name}, Data: map[string][]byte{digestKeyEntry: key}}
 		err = k.writer.Create(ctx, secret, client.DisableReadYourWritesConsistency)
 	}
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("reading or creating Secret %s, which has the key of the digests of parameters: %s", k.name, err.Error()) // not wrapped, as for namespaceUID
-	case len(secret.Data[digestKeyKey]) < digestKeySize:
-		return nil, fmt.Errorf("the Secret %s must have the key %q with at least %d bytes: delete the Secret, and another key is made", k.name, digestKeyKey, digestKeySize)
+		return nil, fmt.Errorf("reading or creating Secret %s, which has the key of the digests of parameters: %s", k.name, err.Error()) // not wrapped: the caller would take not-found for its own object
+	case len(secret.Data[digestKeyEntry]) < digestKeySize:
+		return nil, fmt.Errorf("the Secret %s must have the key %q with at least %d bytes: delete the Secret, and another key is made", k.name, digestKeyEntry, digestKeySize)
 	}
-	k.key = secret.Data[digestKeyKey]
+	k.key = secret.Data[digestKeyEntry]
 	return k.key, nil
 }
