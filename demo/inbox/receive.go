@@ -33,10 +33,10 @@ import (
 )
 
 const (
-	resolved     = "Resolved"
+	resolved     = "Resolved" // the State of a message that ends an incident
 	secretPrefix = "whsec_"
-	maxBody      = 1 << 20
-	maxLine      = 160 // characters
+	maxBody      = 1 << 20 // bytes
+	maxLine      = 160     // characters
 )
 
 // NewSecret returns a new random signing secret.
@@ -66,6 +66,7 @@ func (i *Inbox) Handler() http.Handler {
 	return mux
 }
 
+// receive records a delivery, prints it if it is accepted, and answers it as the Responder decides.
 func (i *Inbox) receive(w http.ResponseWriter, r *http.Request) {
 	i.started.Add(1)
 	i.inFlight.Add(1)
@@ -79,14 +80,14 @@ func (i *Inbox) receive(w http.ResponseWriter, r *http.Request) {
 	}
 	r.Body = io.NopCloser(bytes.NewReader(m.Body)) // the Responder may read it again
 	attempt, respond := i.recordAttempt(m)
-	if respond == nil {
+	if respond == nil { // by default, all deliveries are accepted
 		respond = Answer(http.StatusNoContent, nil)
 	}
 	status, header, body := respond(r)
-	if status == 0 {
+	if status == 0 { // the Responder gives no answer
 		panic(http.ErrAbortHandler) // net/http closes the connection
 	}
-	if status/100 == 2 {
+	if isAccepted := status/100 == 2; isAccepted {
 		i.printMessage(m, attempt)
 		i.recordAccepted(m.WebhookID)
 	}
@@ -117,7 +118,7 @@ func (i *Inbox) parseRequest(w http.ResponseWriter, r *http.Request) (*Message, 
 	return m, nil
 }
 
-// verify uses the library that the documentation recommends to receivers.
+// verify checks the signature of a delivery, if the inbox has a secret. It uses the library that the documentation recommends to receivers.
 func (i *Inbox) verify(body []byte, header http.Header) error {
 	if i.secret == "" {
 		return nil
@@ -132,32 +133,33 @@ func (i *Inbox) verify(body []byte, header http.Header) error {
 	return webhook.Verify(body, header)
 }
 
+// parseMessage returns the message in the body of a delivery.
 func parseMessage(body []byte) (*Message, error) {
-	var e struct {
+	var delivery struct {
 		Version string  `json:"version"`
 		Type    string  `json:"type"`
 		Data    Message `json:"data"`
 	}
-	if err := json.Unmarshal(body, &e); err != nil {
+	if err := json.Unmarshal(body, &delivery); err != nil {
 		return nil, err
 	}
-	if e.Version != "1" {
-		return nil, fmt.Errorf("version %q is not known here, only \"1\" is", e.Version)
+	if delivery.Version != "1" {
+		return nil, fmt.Errorf("version %q is not known here, only \"1\" is", delivery.Version)
 	}
-	d := e.Data
-	return &Message{
-		Event: e.Type, Incident: d.Incident, UID: d.UID, Namespace: d.Namespace, Name: d.Name, Receiver: d.Receiver,
+	d := delivery.Data
+	return &Message{ // a copy without the fields that the inbox itself sets
+		Event: delivery.Type, Incident: d.Incident, UID: d.UID, Namespace: d.Namespace, Name: d.Name, Receiver: d.Receiver,
 		Title: d.Title, Content: d.Content, RawContent: d.RawContent, Severity: d.Severity, State: d.State,
 	}, nil
 }
 
 // printMessage prints a message on one line, as a pager would show it.
 func (i *Inbox) printMessage(m *Message, attempt int) {
-	what := m.Severity
+	label := m.Severity
 	if m.State == resolved {
-		what = resolved
+		label = resolved
 	}
-	line := fmt.Sprintf("📟 %s  %-8s  %s", m.ReceivedAt.Format(time.TimeOnly), sanitizeLine(what), sanitizeLine(m.Title+" · "+m.Content))
+	line := fmt.Sprintf("📟 %s  %-8s  %s", m.ReceivedAt.Format(time.TimeOnly), sanitizeLine(label), sanitizeLine(m.Title+" · "+m.Content))
 	if attempt > 1 {
 		line += fmt.Sprintf("  (request %d of this message)", attempt)
 	}
@@ -166,18 +168,18 @@ func (i *Inbox) printMessage(m *Message, attempt int) {
 	fmt.Fprintln(i.out, line)
 }
 
-// sanitizeLine makes text safe for a line of a terminal: control characters could move the cursor, and bidirectional ones could
-// reverse the line.
+// sanitizeLine makes text safe for a line of a terminal: control characters could move the cursor, and bidirectional controls could
+// reverse the line. It cuts long text.
 func sanitizeLine(text string) string {
-	moves := func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }
-	text = strings.Join(strings.FieldsFunc(text, moves), " ")
+	isControl := func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }
+	text = strings.Join(strings.FieldsFunc(text, isControl), " ")
 	if runes := []rune(text); len(runes) > maxLine {
 		return string(runes[:maxLine-1]) + "…"
 	}
 	return text
 }
 
-// A problem is the description of an error as in RFC 9457.
+// A problem is the body of an error response, in the form of RFC 9457.
 type problem struct {
 	Status int    `json:"status"`
 	Title  string `json:"title"`
@@ -185,6 +187,6 @@ type problem struct {
 }
 
 func (p *problem) write(w http.ResponseWriter) {
-	body, _ := json.Marshal(p) // a struct of strings can always be encoded
+	body, _ := json.Marshal(p) // a struct of strings and numbers can always be encoded
 	writeResponse(w, p.Status, http.Header{"Content-Type": {"application/problem+json"}}, string(body))
 }
