@@ -17,7 +17,7 @@ limitations under the License.
 package v1beta1
 
 // PushoverProvider sends through Pushover. Keys of the Secret: token of the
-// application, user or group key user.
+// application; user, the key of a user or a group.
 type PushoverProvider struct {
 	// url of the API. Default https://api.pushover.net.
 	// +kubebuilder:validation:MaxLength=2048

@@ -22,7 +22,7 @@ package v1beta1
 // with apply.
 //
 // PushoverProvider sends through Pushover. Keys of the Secret: token of the
-// application, user or group key user.
+// application; user, the key of a user or a group.
 type PushoverProviderApplyConfiguration struct {
 	// url of the API. Default https://api.pushover.net.
 	URL *string `json:"url,omitempty"`
