@@ -24,35 +24,35 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gophernetes/bellhop/internal/redact/redacttest"
-
 	"github.com/gophernetes/bellhop/internal/osb/result"
+	"github.com/gophernetes/bellhop/internal/redact/redacttest"
 )
 
-// A broker that says all that it was told tells nobody through us: neither our credentials
-// nor what the caller knows to be secret, however it is spelled.
-func TestSecretsAreNotQuoted(t *testing.T) {
+// A broker may echo what it was sent. Errors, polls, dashboards and the problems of a catalog must not contain the client's credentials or
+// the values of Params.Secrets, in any encoding.
+func TestEchoedSecretsAreRedacted(t *testing.T) {
 	const user, password, token = "canary-us3r", "canary p4ss&wörd/+\"<", "canary-t0ken&/+="
 	const parameter = "canary par4meter/\\\"ö"
-	tokens := newScript(t, status(200, `{"access_token":"`+token+`"}`))
+	tokenServer := newScript(t, status(200, `{"access_token":"`+token+`"}`))
 	for name, test := range map[string]struct {
-		auth     Auth
-		canaries []string
+		auth        Auth
+		credentials []string
 	}{
 		"basic":  {Auth{Username: user, Password: password}, []string{user, password, base64.StdEncoding.EncodeToString([]byte(user + ":" + password))}},
 		"bearer": {Auth{BearerToken: token}, []string{token}},
-		"oauth2": {Auth{OAuth2: &OAuth2{TokenURL: tokens.URL, ClientID: user, ClientSecret: password}}, []string{token, user, password}},
+		"oauth2": {Auth{OAuth2: &OAuth2{TokenURL: tokenServer.URL, ClientID: user, ClientSecret: password}}, []string{token, user, password}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			forms := map[string]string{}
-			for _, canary := range append(test.canaries, parameter) {
-				for encoding, form := range redacttest.Encodings(canary) {
-					forms[form] = canary + ", " + encoding
+			type origin struct{ secret, encoding string }
+			origins := map[string]origin{} // by encoded secret
+			for _, secret := range append(test.credentials, parameter) {
+				for encoding, encoded := range redacttest.Encodings(secret) {
+					origins[encoded] = origin{secret, encoding}
 				}
 			}
-			said := ""
+			echo := ""
 			s := newScript(t, func(w http.ResponseWriter, r *http.Request) {
-				text, _ := json.Marshal(said)
+				text, _ := json.Marshal(echo)
 				body := `{"error":` + string(text) + `,"description":` + string(text) + `,"state":"failed","dashboard_url":` + string(text) +
 					`,"services":[{"name":` + string(text) + `},{"id":` + string(text) + `,"name":"n","requires":[` + string(text) + `],"plans":[{"id":"p","name":"p"},{"id":"p","name":` + string(text) + `}]}]}`
 				code := http.StatusBadRequest
@@ -64,73 +64,75 @@ func TestSecretsAreNotQuoted(t *testing.T) {
 			c := newClient(t, s.URL, func(o *Options) { o.Auth = test.auth })
 			p := params()
 			p.Secrets = func() ([]string, bool) { return []string{parameter}, true }
-			check := func(what, spelled string, shown any) {
+			check := func(what string, echoed origin, shown any) {
 				t.Helper()
 				text := fmt.Sprintf("%v", shown)
-				for form, of := range forms {
-					if strings.Contains(text, form) {
-						t.Fatalf("%s, told %s, shows %s: %s", what, spelled, of, text)
+				for encoded, of := range origins {
+					if strings.Contains(text, encoded) {
+						t.Fatalf("%s shows %s (%s) if the broker echoes %s (%s): %s", what, of.secret, of.encoding, echoed.secret, echoed.encoding, text)
 					}
 				}
 			}
-			for form, spelled := range forms {
-				// At the end of what is shown, too: a secret that is cut is still one.
+			for encoded, echoed := range origins {
+				// The longer text ends within the secret when it is cut to maxDescription: a part of a secret must not be shown either.
 				for _, before := range []string{"echo: ", strings.Repeat("x", maxDescription-8)} {
-					said = before + form
+					echo = before + encoded
 					_, out := c.Update(t.Context(), UpdateRequest{Params: p})
-					check("an error", spelled, out)
+					check("an error", echoed, out)
 					last, out := c.Poll(t.Context(), PollRequest{Params: p})
-					check("a poll", spelled, []any{last, out})
+					check("a poll", echoed, []any{last, out})
 				}
 				instance, _ := c.FetchInstance(t.Context(), p)
-				check("a dashboard", spelled, instance.DashboardURL)
-				if strings.HasSuffix(spelled, "plain") && !strings.HasPrefix(spelled, parameter) {
+				check("a dashboard", echoed, instance.DashboardURL)
+				// A request for the catalog has no Params, so that only credentials are redacted in the answer.
+				if isPlainCredential := echoed.encoding == "plain" && echoed.secret != parameter; isPlainCredential {
 					catalog, _ := c.Catalog(t.Context(), "")
-					check("a catalog's problems", spelled, catalog.Problems)
+					check("a catalog's problems", echoed, catalog.Problems)
 				}
 			}
 		})
 	}
 }
 
-// Secrets are asked for at most once for an answer, and only where its text is shown; where they are not
-// all known, only the status and a code of the protocol are.
-func TestTextIsWithheldWhereSecretsAreNotKnown(t *testing.T) {
+// Params.Secrets is called at most once for an answer, and only if a text of the answer is shown. If it does not return all secrets, only
+// the HTTP status and an error code of the protocol are shown.
+func TestTextIsWithheldIfSecretsAreUnknown(t *testing.T) {
 	for name, test := range map[string]struct {
-		status         int
-		body           string
-		all            bool
-		asked          int
-		text, withheld string // that is shown, where all are known and where they are not
+		status   int
+		body     string
+		allKnown bool // what Params.Secrets returns
+		calls    int  // of Params.Secrets
+		text     string
+		withheld bool
 	}{
-		"a refusal":             {400, `{"error":"Odd","description":"no disks"}`, true, 1, "Odd no disks", ""},
-		"the same, not known":   {400, `{"error":"Odd","description":"no disks"}`, false, 1, " HTTP 400 Bad Request", "yes"},
-		"a code, not known":     {422, `{"error":"ConcurrencyError","description":"busy"}`, false, 1, "ConcurrencyError HTTP 422 Unprocessable Entity", "yes"},
-		"a refusal without any": {400, `{}`, false, 0, " HTTP 400 Bad Request", ""},
-		"in progress":           {200, `{"state":"in progress","description":"50 %"}`, true, 0, "", ""},
-		"succeeded":             {200, `{"state":"succeeded","description":"100 %"}`, true, 0, "", ""},
-		"failed":                {200, `{"state":"failed","description":"no disks"}`, true, 1, "no disks", ""},
-		"failed, not known":     {200, `{"state":"failed","description":"no disks"}`, false, 1, "", "yes"},
+		"a refusal is shown":                                    {400, `{"error":"Odd","description":"no disks"}`, true, 1, "Odd no disks", false},
+		"a refusal is withheld if secrets are unknown":          {400, `{"error":"Odd","description":"no disks"}`, false, 1, " HTTP 400 Bad Request", true},
+		"a code of the protocol is shown in any case":           {422, `{"error":"ConcurrencyError","description":"busy"}`, false, 1, "ConcurrencyError HTTP 422 Unprocessable Entity", true},
+		"a refusal without a text has nothing to withhold":      {400, `{}`, false, 0, " HTTP 400 Bad Request", false},
+		"a description in progress is not shown":                {200, `{"state":"in progress","description":"50 %"}`, true, 0, "", false},
+		"a description of a success is not shown":               {200, `{"state":"succeeded","description":"100 %"}`, true, 0, "", false},
+		"a failed operation is shown":                           {200, `{"state":"failed","description":"no disks"}`, true, 1, "no disks", false},
+		"a failed operation is withheld if secrets are unknown": {200, `{"state":"failed","description":"no disks"}`, false, 1, "", true},
 	} {
 		s := newScript(t, status(test.status, test.body))
-		p, asked := params(), 0
-		p.Secrets = func() ([]string, bool) { asked++; return nil, test.all }
+		p, calls := params(), 0
+		p.Secrets = func() ([]string, bool) { calls++; return nil, test.allKnown }
 		last, out := newClient(t, s.URL).Poll(t.Context(), PollRequest{Params: p})
 		text := last.Description
 		if out.Class != result.Done {
 			text = out.Code + " " + out.Description
 		}
-		if text != test.text || asked != test.asked || out.Withheld != (test.withheld != "") {
-			t.Errorf("%s: %q, withheld %t, asked %d times; want %q, %q, %d", name, text, out.Withheld, asked, test.text, test.withheld, test.asked)
+		if text != test.text || calls != test.calls || out.Withheld != test.withheld {
+			t.Errorf("%s: %q, withheld %t, %d calls; want %q, %t, %d", name, text, out.Withheld, calls, test.text, test.withheld, test.calls)
 		}
 	}
 }
 
-// What a broker calls an operation stands in a status. One that has a secret in it cannot be
-// stored, nor repeated without it.
-func TestAnOperationHasNoSecret(t *testing.T) {
-	for said, want := range map[string]result.Class{"create-42": result.Accepted, "create-westeurope": result.Accepted, "create-canary-par4meter": result.Unknown, "create-canary%2Dpar4meter": result.Unknown} {
-		s := newScript(t, status(http.StatusAccepted, `{"operation":"`+said+`"}`))
+// The operation in an answer is stored in the status, and must be sent to the broker unchanged. So one that contains a secret is invalid,
+// which makes the outcome unknown. Secrets of less than minLongSecret bytes, such as westeurope, may be in it by chance.
+func TestOperationWithASecretIsInvalid(t *testing.T) {
+	for operation, want := range map[string]result.Class{"create-42": result.Accepted, "create-westeurope": result.Accepted, "create-canary-par4meter": result.Unknown, "create-canary%2Dpar4meter": result.Unknown} {
+		s := newScript(t, status(http.StatusAccepted, `{"operation":"`+operation+`"}`))
 		c := newClient(t, s.URL)
 		p := params()
 		p.Secrets, p.AcceptsIncomplete = func() ([]string, bool) { return []string{"canary-par4meter", "westeurope"}, true }, true
@@ -140,28 +142,29 @@ func TestAnOperationHasNoSecret(t *testing.T) {
 		_, outcomes["deprovision"] = c.Deprovision(t.Context(), RemovalRequest{Params: p})
 		_, outcomes["bind"] = c.Bind(t.Context(), BindRequest{Params: p, BindingID: "b", Context: within()})
 		_, outcomes["unbind"] = c.Unbind(t.Context(), RemovalRequest{Params: p, BindingID: "b"})
-		for verb, out := range outcomes {
-			if out.Class != want || want == result.Unknown && !strings.Contains(out.Description, "operation must not repeat a secret") {
-				t.Errorf("%s, told %q: %s: %s", verb, said, out.Class, out.Description)
+		for request, out := range outcomes {
+			saysWhy := strings.Contains(out.Description, "operation must not repeat a secret")
+			if out.Class != want || want == result.Unknown && !saysWhy {
+				t.Errorf("%s with the operation %q: %s: %s", request, operation, out.Class, out.Description)
 			}
 		}
 	}
 }
 
-// Nor is what we authenticate with; but whose name we have may be there by chance.
-func TestAnOperationHasNoCredential(t *testing.T) {
-	for said, want := range map[string]result.Class{"create-for-bellhop-at-site": result.Accepted, "create-canary-pa55word": result.Unknown} {
-		s := newScript(t, status(http.StatusAccepted, `{"operation":"`+said+`"}`))
+// The client's password must not be in the operation either. The user name is no secret there: it may be in it by chance.
+func TestOperationWithThePasswordIsInvalid(t *testing.T) {
+	for operation, want := range map[string]result.Class{"create-for-bellhop-at-site": result.Accepted, "create-canary-pa55word": result.Unknown} {
+		s := newScript(t, status(http.StatusAccepted, `{"operation":"`+operation+`"}`))
 		c := newClient(t, s.URL, func(o *Options) { o.Auth = Auth{Username: "bellhop-at-site", Password: "canary-pa55word"} })
 		p := params()
 		p.AcceptsIncomplete = true
 		if _, out := c.Update(t.Context(), UpdateRequest{Params: p}); out.Class != want {
-			t.Errorf("told %q: %s: %s", said, out.Class, out.Description)
+			t.Errorf("the operation %q: %s: %s", operation, out.Class, out.Description)
 		}
 	}
 }
 
-// What must not be shown is not sent either.
+// Params.Secrets are for the redaction of answers only: no request contains them.
 func TestSecretsAreNotSent(t *testing.T) {
 	s := newScript(t, status(200, good))
 	c := newClient(t, s.URL)
@@ -169,7 +172,7 @@ func TestSecretsAreNotSent(t *testing.T) {
 	p.Secrets = func() ([]string, bool) { return []string{"canary"}, true }
 	c.Deprovision(t.Context(), RemovalRequest{Params: p})
 	c.Provision(t.Context(), ProvisionRequest{Params: p, Context: within(), OrganizationGUID: "o", SpaceGUID: "s"})
-	if all := fmt.Sprintf("%s", s.take()); strings.Contains(all, "canary") {
-		t.Error(all)
+	if requests := fmt.Sprintf("%s", s.take()); strings.Contains(requests, "canary") {
+		t.Error(requests)
 	}
 }
