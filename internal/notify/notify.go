@@ -79,17 +79,17 @@ type Sender interface {
 	Close()
 }
 
-// Repeat is a message that is sent again.
-type Repeat struct {
+// BatchMessage is one of the messages of a batch.
+type BatchMessage struct {
 	Message Message
 	Key     Key
 }
 
-// Repeater is a Sender of a provider with a RepostEvery.
-type Repeater interface {
-	// Repeat makes one attempt at sending as many of the messages as fit into one request, the first one at least. It returns their
+// BatchSender is a Sender that can send several messages in one request. All senders of a provider with a RepostEvery can.
+type BatchSender interface {
+	// SendBatch makes one attempt at sending as many of the messages as fit into one request, the first one at least. It returns their
 	// number, and their receipts. An error is a *result.Error, and is that of all of them.
-	Repeat(ctx context.Context, messages []Repeat) (n int, receipts []result.Receipt, err error)
+	SendBatch(ctx context.Context, messages []BatchMessage) (n int, receipts []result.Receipt, err error)
 }
 
 // Prober is a Sender that can check its receiver without sending a message.

@@ -41,7 +41,7 @@ type Provider[S any] struct {
 	// New returns a sender. An error names the invalid field or key of the Secret, and not its value.
 	New func(settings *S, secret *Secret, client *outbound.Client) (Sender, error)
 	// RepostEvery returns the interval at which an active alert is sent again, because the receiver forgets it otherwise; 0: the external
-	// id is not of such an alert. nil: nothing is sent again, else the senders are Repeaters.
+	// id is not of such an alert. nil: nothing is sent again, else the senders are BatchSenders.
 	RepostEvery func(externalID string) time.Duration
 	// RaisesByReopening: a message about an open incident notifies no one, so that the incident is resolved and opened again where the
 	// severity rises.

@@ -137,12 +137,12 @@ func (r *Reconciler) sendBatch(ctx context.Context, key endpoints.Key, target li
 	if err != nil {
 		return n, version, nil, endpoints.FailureOf(err)
 	}
-	var messages []notify.Repeat
+	var messages []notify.BatchMessage
 	for _, e := range batch {
 		o := lifecycle.Outcome{Request: e.open.Request, Ref: key.Ref, Began: e.open.Began}
-		messages = append(messages, notify.Repeat{Message: messageOf(e.alert, e.plan.Row, o), Key: keyOf(e.alert, e.plan.Row, o)})
+		messages = append(messages, notify.BatchMessage{Message: messageOf(e.alert, e.plan.Row, o), Key: keyOf(e.alert, e.plan.Row, o)})
 	}
-	n, receipts, err = sender.(notify.Repeater).Repeat(ctx, messages)
+	n, receipts, err = sender.(notify.BatchSender).SendBatch(ctx, messages)
 	if err != nil {
 		failure = endpoints.FailureOf(err)
 	}

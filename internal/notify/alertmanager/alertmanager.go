@@ -86,9 +86,9 @@ type Sender struct {
 }
 
 var (
-	_ notify.Sender   = (*Sender)(nil)
-	_ notify.Repeater = (*Sender)(nil)
-	_ notify.Prober   = (*Sender)(nil)
+	_ notify.Sender      = (*Sender)(nil)
+	_ notify.BatchSender = (*Sender)(nil)
+	_ notify.Prober      = (*Sender)(nil)
 )
 
 // labelPattern matches the names of labels that every version of Alertmanager accepts.
@@ -147,18 +147,18 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 
 // Send makes one attempt at every replica.
 func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
-	_, receipts, err := s.Repeat(ctx, []notify.Repeat{{Message: m, Key: k}})
+	_, receipts, err := s.SendBatch(ctx, []notify.BatchMessage{{Message: m, Key: k}})
 	if err != nil {
 		return result.Receipt{}, err
 	}
 	return receipts[0], nil
 }
 
-// Repeat makes one attempt at every replica.
-func (s *Sender) Repeat(ctx context.Context, messages []notify.Repeat) (n int, receipts []result.Receipt, err error) {
+// SendBatch makes one attempt at every replica.
+func (s *Sender) SendBatch(ctx context.Context, messages []notify.BatchMessage) (n int, receipts []result.Receipt, err error) {
 	var body []byte
-	for _, repeat := range messages {
-		alerts, holds := s.render(repeat.Message, repeat.Key)
+	for _, message := range messages {
+		alerts, holds := s.render(message.Message, message.Key)
 		encoded, err := notify.Encode(alerts) // an array
 		if err != nil && n == 0 {
 			return 1, nil, err

@@ -154,13 +154,13 @@ func TestSend(t *testing.T) {
 func TestRepeat(t *testing.T) {
 	server := notifytest.NewServer(t)
 	s := newSender(t, Config{URLs: []string{server.URL}})
-	var messages []notify.Repeat
+	var messages []notify.BatchMessage
 	for i := range 64 {
 		m := notifytest.Message(result.Fired)
 		m.Name, m.RawContent, m.Last = fmt.Sprint("a-", i), strings.Repeat(`"`, 16<<10), i == 0 // 32 KiB in JSON
-		messages = append(messages, notify.Repeat{Message: m, Key: notifytest.Key("delivery", "")})
+		messages = append(messages, notify.BatchMessage{Message: m, Key: notifytest.Key("delivery", "")})
 	}
-	n, receipts, err := s.Repeat(t.Context(), messages)
+	n, receipts, err := s.SendBatch(t.Context(), messages)
 	if err != nil || n != 31 || len(receipts) != n || receipts[n-1].ExternalID != "critical@2026-03-01T12:00:00Z" {
 		t.Fatalf("%d of %d messages, %d receipts, %v", n, len(messages), len(receipts), err)
 	}
