@@ -98,7 +98,7 @@ func (r *Reconciler) acquireSlots(s *scope, plan lifecycle.Plan) (ahead, sends [
 			continue
 		case d.Send.RepostEvery > 0:
 			r.endpoints.Limiters.Cancel(key, name, now)
-			s.queued[ref] = r.reposts.add(key, s.inputs.Targets[ref], &repost{alert: s.alert, plan: d, alone: r.pending.isSeparate(s.alert, ref)})
+			s.queued[ref] = r.reposts.add(key, s.inputs.Targets[ref], &repost{alert: s.alert, plan: d, alone: r.pending.isAlone(s.alert, ref)})
 			continue
 		}
 		r.reposts.cancel(key, name)

@@ -183,8 +183,8 @@ func (p *pending) cancel(a *v1beta1.Alert, ref v1beta1.ReceiverRef, unsent ...in
 	}
 }
 
-// separate records that a repost is not sent together with others: a request that had it was refused.
-func (p *pending) separate(a *v1beta1.Alert, ref v1beta1.ReceiverRef) {
+// setAlone records that a repost is not sent together with others: a request that contained it was refused.
+func (p *pending) setAlone(a *v1beta1.Alert, ref v1beta1.ReceiverRef) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if e := p.of(a); e != nil {
@@ -192,8 +192,8 @@ func (p *pending) separate(a *v1beta1.Alert, ref v1beta1.ReceiverRef) {
 	}
 }
 
-// isSeparate reports whether a repost is sent alone. It creates the entry of the Alert, without which a repost is not sent.
-func (p *pending) isSeparate(a *v1beta1.Alert, ref v1beta1.ReceiverRef) bool {
+// isAlone reports whether a repost is sent alone. It creates the entry of the Alert, without which a repost is not sent.
+func (p *pending) isAlone(a *v1beta1.Alert, ref v1beta1.ReceiverRef) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.open(a).alone[ref]

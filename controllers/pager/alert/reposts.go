@@ -45,72 +45,72 @@ const (
 	batchHeartbeat = limiter.QueueTimeout / 3
 )
 
-// repost is what a receiver holds and has to be sent again, since the receiver forgets it otherwise.
+// repost is the repetition of an active alert to a receiver that forgets it otherwise, such as an Alertmanager.
 type repost struct {
 	alert *v1beta1.Alert
 	plan  lifecycle.DeliveryPlan
-	// alone: the repost is not sent with others, as a request that had it was refused.
-	alone bool
-	since time.Time // when it was added
-	open  lifecycle.InFlightRequest
+	// alone: the repost is sent in a request of its own, because the receiver refused a batch that contained it.
+	alone    bool
+	since    time.Time                 // when a repost of the Alert was first added
+	inFlight lifecycle.InFlightRequest // set by begin
 }
 
-// reposts sends reposts to each receiver in batches: a request for each Alert would take longer than the Alerts are valid. A repost that
-// waits can be canceled, so that it does not delay a resolve or a change. Namespaces take turns.
+// reposts sends the reposts to each receiver in batches: with a request for each Alert, the receiver would forget some Alerts before their
+// turn. A repost that waits can be canceled, so that it does not delay a resolve or a change. Namespaces take turns.
 type reposts struct {
 	limiters *limiter.Limiters[endpoints.Key]
 	now      func() time.Time
 	collect  time.Duration // collectTime; tests set another
-	// begin records that a repost is in flight; false: it must not be sent. It is called with the lock of reposts.
+	// begin records that a repost is in flight; false: it must not be sent any more. The caller has locked mu.
 	begin func(*repost) bool
-	// post sends a batch, records its outcome, and returns the slot.
+	// post sends a batch, records its outcome, and releases the slot.
 	post func(key endpoints.Key, target lifecycle.Target, batch []*repost, release limiter.Release)
 
 	mu     sync.Mutex
 	queues map[endpoints.Key]*repostQueue
 }
 
-// repostQueue has the reposts that wait for one receiver.
+// repostQueue has the reposts to one receiver that wait.
 type repostQueue struct {
-	target  lifecycle.Target // as last observed
+	target  lifecycle.Target // as add was last given it
 	waiting map[types.NamespacedName]*repost
-	// batched and alone have the same reposts, in turns of their namespaces.
-	batched, alone turns
-	aloneNext      bool          // batches and single reposts take turns
+	// batched and alone have the reposts in waiting, in the order in which they are sent.
+	batched, alone roundRobin
+	aloneNext      bool          // the next request is a single repost: batches and single reposts take turns
 	dispatching    bool          // dispatch runs
-	full           chan struct{} // receives when a batch need not wait for more
+	ready          chan struct{} // receives when the next batch need not wait for more reposts
 	inFlight       chan struct{} // has an element for each request in flight
 }
 
 func (r *Reconciler) newReposts() *reposts {
-	return &reposts{limiters: &r.endpoints.Limiters, now: func() time.Time { return r.clock.Now() }, collect: collectTime, begin: r.beginRepost, post: r.repost}
+	return &reposts{limiters: &r.endpoints.Limiters, now: func() time.Time { return r.clock.Now() }, collect: collectTime, begin: r.beginRepost, post: r.sendReposts}
 }
 
 // beginRepost records that a repost is in flight, unless it must not be sent.
 func (r *Reconciler) beginRepost(e *repost) bool {
-	e.open = lifecycle.InFlightRequest{Request: *e.plan.Send, Since: r.clock.Now(), Began: r.beginning()}
-	return r.pending.beginRepost(e.alert, lifecycle.RefOf(e.plan.Row), e.open)
+	e.inFlight = lifecycle.InFlightRequest{Request: *e.plan.Send, Since: r.clock.Now(), Began: r.beginning()}
+	return r.pending.beginRepost(e.alert, lifecycle.RefOf(e.plan.Row), e.inFlight)
 }
 
-// repost sends a batch and stores its outcome. A batch that is refused is not counted as a failure: one of its Alerts may be the cause, and
-// each is sent alone next.
-func (r *Reconciler) repost(key endpoints.Key, target lifecycle.Target, batch []*repost, release limiter.Release) {
+// sendReposts sends a batch and records its outcome. A batch that is refused is not counted as a failure: one of its Alerts may be the
+// cause, and each is sent alone next.
+func (r *Reconciler) sendReposts(key endpoints.Key, target lifecycle.Target, batch []*repost, release limiter.Release) {
 	ctx := log.IntoContext(context.Background(), ctrl.Log.WithName("reposts").WithValues("receiver", key.Ref))
-	n, version, receipts, failure := r.sendBatch(ctx, key, target, batch)
-	at, of := r.clock.Now(), resultOf(failure)
-	refused := n > 1 && failure != nil && failure.Reason == result.ReasonRejected
-	if refused {
-		of = limiter.Result{Outcome: limiter.NotSent}
+	sent, version, receipts, failure := r.sendBatch(ctx, key, target, batch)
+	at, limiterResult := r.clock.Now(), resultOf(failure)
+	isBatchRefused := sent > 1 && failure != nil && failure.Reason == result.ReasonRejected
+	if isBatchRefused {
+		limiterResult = limiter.Result{Outcome: limiter.NotSent}
 	}
-	verdict := release(at, of)
+	verdict := release(at, limiterResult)
 	for i, e := range batch {
-		o := lifecycle.Outcome{Request: e.open.Request, Ref: key.Ref, Began: e.open.Began, At: at, Failure: failure, Verdict: verdict}
+		o := lifecycle.Outcome{Request: e.inFlight.Request, Ref: key.Ref, Began: e.inFlight.Began, At: at, Failure: failure, Verdict: verdict}
 		o.Version = version
 		switch {
-		case i >= n:
+		case i >= sent: // the next reconcile adds it again
 			r.pending.cancel(e.alert, key.Ref)
-		case refused:
-			r.pending.separate(e.alert, key.Ref)
+		case isBatchRefused:
+			r.pending.setAlone(e.alert, key.Ref)
 			r.pending.cancel(e.alert, key.Ref)
 		default:
 			if failure == nil {
@@ -122,12 +122,12 @@ func (r *Reconciler) repost(key endpoints.Key, target lifecycle.Target, batch []
 		}
 		r.wake.Add(nameOf(e.alert))
 	}
-	log.FromContext(ctx).V(1).Info("Receiver answered to reposts", "alerts", n, "failure", failure)
+	log.FromContext(ctx).V(1).Info("Receiver answered to reposts", "alerts", sent, "failure", failure)
 }
 
-// sendBatch sends the first n of a batch.
-func (r *Reconciler) sendBatch(ctx context.Context, key endpoints.Key, target lifecycle.Target, batch []*repost) (n int, version string, receipts []result.Receipt, failure *result.Error) {
-	n = len(batch)
+// sendBatch sends the first reposts of a batch, as many as fit into one request, and returns their number.
+func (r *Reconciler) sendBatch(ctx context.Context, key endpoints.Key, target lifecycle.Target, batch []*repost) (sent int, version string, receipts []result.Receipt, failure *result.Error) {
+	sent = len(batch)
 	defer func() {
 		if recovered := recover(); recovered != nil { // a panic for one message must not end the process
 			failure = endpoints.FailureOfPanic(ctx, key.Ref, recovered)
@@ -135,40 +135,40 @@ func (r *Reconciler) sendBatch(ctx context.Context, key endpoints.Key, target li
 	}()
 	sender, version, err := r.endpoints.Sender(ctx, key.Namespace, key.Ref, target)
 	if err != nil {
-		return n, version, nil, endpoints.FailureOf(err)
+		return sent, version, nil, endpoints.FailureOf(err)
 	}
 	var messages []notify.BatchMessage
 	for _, e := range batch {
-		o := lifecycle.Outcome{Request: e.open.Request, Ref: key.Ref, Began: e.open.Began}
+		o := lifecycle.Outcome{Request: e.inFlight.Request, Ref: key.Ref, Began: e.inFlight.Began}
 		messages = append(messages, notify.BatchMessage{Message: messageOf(e.alert, e.plan.Row, o), Key: keyOf(e.alert, e.plan.Row, o)})
 	}
-	n, receipts, err = sender.(notify.BatchSender).SendBatch(ctx, messages)
+	sent, receipts, err = sender.(notify.BatchSender).SendBatch(ctx, messages)
 	if err != nil {
 		failure = endpoints.FailureOf(err)
 	}
-	return n, version, receipts, failure
+	return sent, version, receipts, failure
 }
 
-// add adds a repost, or replaces the one of the same Alert, and returns since when that waits.
+// add adds a repost, or replaces the waiting one of the same Alert, and returns since when the Alert waits.
 func (s *reposts) add(key endpoints.Key, target lifecycle.Target, e *repost) limiter.Wait {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	q, name := s.queues[key], nameOf(e.alert)
 	if q == nil {
-		q = &repostQueue{waiting: map[types.NamespacedName]*repost{}, full: make(chan struct{}, 1), inFlight: make(chan struct{}, batchesInFlight)}
+		q = &repostQueue{waiting: map[types.NamespacedName]*repost{}, ready: make(chan struct{}, 1), inFlight: make(chan struct{}, batchesInFlight)}
 		if s.queues == nil {
 			s.queues = map[endpoints.Key]*repostQueue{}
 		}
 		s.queues[key] = q
 	}
 	q.target, e.since = target, s.now()
-	if own := q.waiting[name]; own != nil {
-		e.since, e.alone = own.since, own.alone
-		*own = *e
+	if existing := q.waiting[name]; existing != nil {
+		e.since, e.alone = existing.since, existing.alone
+		*existing = *e
 	} else {
 		q.waiting[name] = e
-		q.turnsOf(e).push(e)
-		q.signal()
+		q.queueOf(e).push(e)
+		q.signalIfReady()
 	}
 	if !q.dispatching {
 		q.dispatching = true
@@ -182,26 +182,26 @@ func (s *reposts) cancel(key endpoints.Key, name types.NamespacedName) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if q := s.queues[key]; q != nil && q.waiting[name] != nil {
-		q.turnsOf(q.waiting[name]).remove(q.waiting[name])
+		q.queueOf(q.waiting[name]).remove(q.waiting[name])
 		delete(q.waiting, name)
 	}
 }
 
 // dispatch sends batches to a receiver until no repost waits.
 func (s *reposts) dispatch(key endpoints.Key, q *repostQueue) {
-	for !s.isDone(key, q) {
-		if !s.isFull(q) {
+	for !s.stopIfEmpty(key, q) {
+		if !s.checkReady(q) {
 			select {
-			case <-q.full:
+			case <-q.ready:
 			case <-time.After(s.collect):
 			}
 		}
 		q.inFlight <- struct{}{}
 		release := s.acquireSlot(key, q)
-		target, batch := s.take(q)
+		target, batch := s.takeBatch(q)
 		if len(batch) > 0 {
 			go func() {
-				defer s.end(key, q)
+				defer s.endRequest(key, q)
 				s.post(key, target, batch, release)
 			}()
 			continue
@@ -209,52 +209,53 @@ func (s *reposts) dispatch(key endpoints.Key, q *repostQueue) {
 		if release != nil {
 			release(s.now(), limiter.Result{Outcome: limiter.NotSent})
 		}
-		s.end(key, q)
+		s.endRequest(key, q)
 	}
 }
 
-// isDone reports whether no repost waits. Then dispatch ends.
-func (s *reposts) isDone(key endpoints.Key, q *repostQueue) bool {
+// stopIfEmpty returns true if no repost waits, and records that dispatch ends.
+func (s *reposts) stopIfEmpty(key endpoints.Key, q *repostQueue) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	q.dispatching = len(q.waiting) > 0
-	s.dropIdle(key, q)
+	s.removeIfIdle(key, q)
 	return !q.dispatching
 }
 
-// end counts a request as ended.
-func (s *reposts) end(key endpoints.Key, q *repostQueue) {
+// endRequest counts a request as ended.
+func (s *reposts) endRequest(key endpoints.Key, q *repostQueue) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	<-q.inFlight
-	s.dropIdle(key, q)
+	s.removeIfIdle(key, q)
 }
 
-func (s *reposts) dropIdle(key endpoints.Key, q *repostQueue) {
+// removeIfIdle removes the queue of a receiver that dispatch has left and for which no request is in flight.
+func (s *reposts) removeIfIdle(key endpoints.Key, q *repostQueue) {
 	if !q.dispatching && len(q.inFlight) == 0 {
 		delete(s.queues, key)
 	}
 }
 
-// acquireSlot waits for a slot at the receiver's limiter; nil: no repost waits any more.
+// acquireSlot waits for a slot at the receiver's limiter, in the name of the repost that is next; nil: no repost waits any more.
 func (s *reposts) acquireSlot(key endpoints.Key, q *repostQueue) limiter.Release {
-	type id types.NamespacedName // a request for the Alert itself may wait as well
+	type repostID types.NamespacedName // not the ID of the Alert's message, which may wait for a slot as well
 	notified := make(chan struct{}, 1)
-	var entered any
+	var enteredID any // of the request that waits at the limiter
 	for {
 		now := s.now()
 		lim, first := s.limiters.Of(key, now), s.next(q)
-		var own any
+		var id any
 		if first != nil {
-			own = id(nameOf(first.alert))
+			id = repostID(nameOf(first.alert))
 		}
-		if entered != nil && entered != own {
-			lim.Cancel(entered, now)
+		if enteredID != nil && enteredID != id {
+			lim.Cancel(enteredID, now)
 		}
-		if entered = own; own == nil {
+		if enteredID = id; id == nil {
 			return nil
 		}
-		release, _ := lim.Enter(limiter.Request{ID: own, Flow: "reposts", Exempt: true, Notify: func() {
+		release, _ := lim.Enter(limiter.Request{ID: id, Flow: "reposts", Exempt: true, Notify: func() {
 			select {
 			case notified <- struct{}{}:
 			default:
@@ -274,14 +275,14 @@ func (s *reposts) acquireSlot(key endpoints.Key, q *repostQueue) limiter.Release
 func (s *reposts) next(q *repostQueue) *repost {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return q.turns().front()
+	return q.nextQueue().front()
 }
 
-// take begins the reposts of the next batch.
-func (s *reposts) take(q *repostQueue) (target lifecycle.Target, batch []*repost) {
+// takeBatch removes the reposts of the next batch from the queue and begins them. It leaves out those that must not be sent any more.
+func (s *reposts) takeBatch(q *repostQueue) (target lifecycle.Target, batch []*repost) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	from, size := q.turns(), batchSize
+	from, size := q.nextQueue(), batchSize
 	if from == &q.alone {
 		size = 1
 	}
@@ -296,90 +297,93 @@ func (s *reposts) take(q *repostQueue) (target lifecycle.Target, batch []*repost
 	return q.target, batch
 }
 
-func (s *reposts) isFull(q *repostQueue) bool {
+// checkReady reports whether the next batch need not wait for more reposts. It discards the signal for an earlier batch.
+func (s *reposts) checkReady(q *repostQueue) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	select {
-	case <-q.full: // of an earlier batch
+	case <-q.ready:
 	default:
 	}
-	return q.isFull()
+	return q.isReady()
 }
 
-// isFull reports whether a batch need not wait for more.
-func (q *repostQueue) isFull() bool { return q.batched.size >= batchSize || q.alone.size > 0 }
+// isReady reports whether the next batch need not wait for more reposts: it is full, or a single repost waits.
+func (q *repostQueue) isReady() bool { return q.batched.size >= batchSize || q.alone.size > 0 }
 
-func (q *repostQueue) signal() {
-	if !q.isFull() {
+// signalIfReady ends the waiting of dispatch for more reposts, if the next batch is ready.
+func (q *repostQueue) signalIfReady() {
+	if !q.isReady() {
 		return
 	}
 	select {
-	case q.full <- struct{}{}:
+	case q.ready <- struct{}{}:
 	default:
 	}
 }
 
-// turns returns the reposts of which the next batch is made.
-func (q *repostQueue) turns() *turns {
+// nextQueue returns the reposts of which the next batch is made.
+func (q *repostQueue) nextQueue() *roundRobin {
 	if q.alone.size > 0 && (q.aloneNext || q.batched.size == 0) {
 		return &q.alone
 	}
 	return &q.batched
 }
 
-func (q *repostQueue) turnsOf(e *repost) *turns {
+// queueOf returns the reposts among which a repost waits.
+func (q *repostQueue) queueOf(e *repost) *roundRobin {
 	if e.alone {
 		return &q.alone
 	}
 	return &q.batched
 }
 
-// turns are reposts of which each namespace has the first one in turn.
-type turns struct {
-	size       int
-	namespaces []string // the next one first
-	of         map[string][]*repost
+// roundRobin has a queue of reposts for each namespace, which take turns.
+type roundRobin struct {
+	size        int      // of all queues
+	namespaces  []string // of the queues that are not empty; the first one is next
+	byNamespace map[string][]*repost
 }
 
-func (t *turns) push(e *repost) {
-	if t.of == nil {
-		t.of = map[string][]*repost{}
+func (t *roundRobin) push(e *repost) {
+	if t.byNamespace == nil {
+		t.byNamespace = map[string][]*repost{}
 	}
 	namespace := e.alert.Namespace
-	if len(t.of[namespace]) == 0 {
+	if len(t.byNamespace[namespace]) == 0 {
 		t.namespaces = append(t.namespaces, namespace)
 	}
-	t.of[namespace] = append(t.of[namespace], e)
+	t.byNamespace[namespace] = append(t.byNamespace[namespace], e)
 	t.size++
 }
 
-// front returns the first repost; nil: there is none.
-func (t *turns) front() *repost {
+// front returns the first repost of the namespace that is next; nil: there is none.
+func (t *roundRobin) front() *repost {
 	if t.size == 0 {
 		return nil
 	}
-	return t.of[t.namespaces[0]][0]
+	return t.byNamespace[t.namespaces[0]][0]
 }
 
-// pop removes the first repost.
-func (t *turns) pop() {
+// pop removes the repost that front returns. The next namespace follows.
+func (t *roundRobin) pop() {
 	namespace := t.namespaces[0]
 	t.remove(t.front())
-	if len(t.of[namespace]) > 0 {
+	if len(t.byNamespace[namespace]) > 0 {
 		t.namespaces = append(t.namespaces[1:], namespace)
 	}
 }
 
-func (t *turns) remove(e *repost) {
+func (t *roundRobin) remove(e *repost) {
 	namespace := e.alert.Namespace
-	i := slices.Index(t.of[namespace], e)
+	i := slices.Index(t.byNamespace[namespace], e)
 	if i == 0 {
-		t.of[namespace] = t.of[namespace][1:]
+		t.byNamespace[namespace] = t.byNamespace[namespace][1:]
 	} else {
-		t.of[namespace] = slices.Delete(t.of[namespace], i, i+1)
+		t.byNamespace[namespace] = slices.Delete(t.byNamespace[namespace], i, i+1)
 	}
-	if t.size--; len(t.of[namespace]) == 0 {
-		delete(t.of, namespace)
+	if t.size--; len(t.byNamespace[namespace]) == 0 {
+		delete(t.byNamespace, namespace)
 		t.namespaces = slices.DeleteFunc(t.namespaces, func(other string) bool { return other == namespace })
 	}
 }

@@ -209,7 +209,7 @@ func newReplica(t *testing.T, alerts ...*v1beta1.Alert) *replica {
 	f.clock = f.now
 	f.reposts.collect = 0
 	f.reposts.post = func(key endpoints.Key, target lifecycle.Target, batch []*repost, release limiter.Release) {
-		f.repost(key, target, batch, release)
+		f.sendReposts(key, target, batch, release)
 		for range batch {
 			f.answered <- struct{}{}
 		}
