@@ -38,23 +38,23 @@ func TestProvisionAnswers(t *testing.T) {
 		undo   v1beta1.DeprovisionStatus
 		next   string // and after a day
 	}{
-		"201":                    {nil, said(osbresult.Done, 201), "Ready", "Required", "nothing: Ready"},
-		"200":                    {nil, said(osbresult.Done, 200), "Ready", "Required", "nothing: Ready"},
-		"202":                    {nil, said(osbresult.Accepted, 202), "Provisioning", "Required", "poll id small-id"},
-		"400":                    {nil, said(osbresult.Rejected, 400), "Failed", "NotRequired", "nothing: Failed"},
-		"400 to a repeat":        {fs(unknownOnce), said(osbresult.Rejected, 400), "OrphanMitigation", "Required", "deprovision id small-id"},
-		"400 after a restart":    {fs(restarted), said(osbresult.Rejected, 400), "OrphanMitigation", "", "deprovision id small-id"},
-		"401":                    {nil, said(osbresult.Misconfigured, 401), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
-		"408":                    {nil, said(osbresult.Retry, 408), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
-		"429":                    {nil, said(osbresult.Retry, 429), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
-		"refused connection":     {nil, Answer{Outcome: osbresult.Outcome{Class: osbresult.Retry}}, "ErrorCallingProvision", "NotRequired", "journal provision id small-id"},
-		"409":                    {fs(retrievable), said(osbresult.Conflict, 409), "Conflict", "Required", "inspect id small-id"},
-		"409, not retrievable":   {nil, said(osbresult.Conflict, 409), "Failed", "Required", "provision id small-id"},
-		"409 under a brought id": {fs(brought), said(osbresult.Conflict, 409), "Conflict", "NotRequired", "journal provision id small-id"},
-		"ConcurrencyError":       {nil, said(osbresult.Concurrency, 422), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
+		"201":                     {nil, said(osbresult.Done, 201), "Ready", "Required", "nothing: Ready"},
+		"200":                     {nil, said(osbresult.Done, 200), "Ready", "Required", "nothing: Ready"},
+		"202":                     {nil, said(osbresult.Accepted, 202), "Provisioning", "Required", "poll id small-id"},
+		"400":                     {nil, said(osbresult.Rejected, 400), "Failed", "NotRequired", "nothing: Failed"},
+		"400 to a repeat":         {fs(unknownOnce), said(osbresult.Rejected, 400), "OrphanMitigation", "Required", "deprovision id small-id"},
+		"400 after a restart":     {fs(restarted), said(osbresult.Rejected, 400), "OrphanMitigation", "", "deprovision id small-id"},
+		"401":                     {nil, said(osbresult.Misconfigured, 401), "ProvisionCallFailed", "NotRequired", "write-ahead provision id small-id"},
+		"408":                     {nil, said(osbresult.Retry, 408), "ProvisionCallFailed", "NotRequired", "write-ahead provision id small-id"},
+		"429":                     {nil, said(osbresult.Retry, 429), "ProvisionCallFailed", "NotRequired", "write-ahead provision id small-id"},
+		"refused connection":      {nil, Answer{Outcome: osbresult.Outcome{Class: osbresult.Retry}}, "ErrorCallingProvision", "NotRequired", "write-ahead provision id small-id"},
+		"409":                     {fs(retrievable), said(osbresult.Conflict, 409), "Conflict", "Required", "inspect id small-id"},
+		"409, not retrievable":    {nil, said(osbresult.Conflict, 409), "Failed", "Required", "provision id small-id"},
+		"409 under a supplied id": {fs(suppliedID), said(osbresult.Conflict, 409), "Conflict", "NotRequired", "write-ahead provision id small-id"},
+		"ConcurrencyError":        {nil, said(osbresult.Concurrency, 422), "ProvisionCallFailed", "NotRequired", "write-ahead provision id small-id"},
 		// F-JS8: it is retried, as the table of retries in the documentation says.
-		"MaintenanceInfoConflict": {nil, said(osbresult.NeedsCatalog, 422), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
-		"412":                     {nil, said(osbresult.NeedsCatalog, 412), "ProvisionCallFailed", "NotRequired", "journal provision id small-id"},
+		"MaintenanceInfoConflict": {nil, said(osbresult.NeedsCatalog, 422), "ProvisionCallFailed", "NotRequired", "write-ahead provision id small-id"},
+		"412":                     {nil, said(osbresult.NeedsCatalog, 412), "ProvisionCallFailed", "NotRequired", "write-ahead provision id small-id"},
 		"422":                     {nil, said(osbresult.Rejected, 422), "Failed", "NotRequired", "nothing: Failed"},
 		"500":                     {nil, said(osbresult.Unknown, 500), "ProvisionCallFailed", "Required", "provision id small-id"},
 		"timeout":                 {nil, Answer{Outcome: osbresult.Outcome{Class: osbresult.Unknown, Sent: true}}, "ErrorCallingProvision", "Required", "provision id small-id"},
@@ -97,10 +97,10 @@ func TestUpdateAnswers(t *testing.T) {
 		"202":              {said(osbresult.Accepted, 202), "UpdatingInstance", "small-id", "poll id small-id"},
 		"400":              {said(osbresult.Rejected, 400), "Failed", "small-id", "nothing: Failed"},
 		"not repeatable":   {unrepeatable, "Failed", "small-id", "nothing: Failed"},
-		"404":              {said(osbresult.Misconfigured, 404), "UpdateInstanceCallFailed", "small-id", "journal update id large-id +plan"},
+		"404":              {said(osbresult.Misconfigured, 404), "UpdateInstanceCallFailed", "small-id", "write-ahead update id large-id +plan"},
 		"410":              {said(osbresult.Gone, 410), "Failed", "small-id", "nothing: Failed"},
-		"429":              {said(osbresult.Retry, 429), "UpdateInstanceCallFailed", "small-id", "journal update id large-id +plan"},
-		"ConcurrencyError": {said(osbresult.Concurrency, 422), "UpdateInstanceCallFailed", "small-id", "journal update id large-id +plan"},
+		"429":              {said(osbresult.Retry, 429), "UpdateInstanceCallFailed", "small-id", "write-ahead update id large-id +plan"},
+		"ConcurrencyError": {said(osbresult.Concurrency, 422), "UpdateInstanceCallFailed", "small-id", "write-ahead update id large-id +plan"},
 		"500":              {said(osbresult.Retry, 500), "UpdateInstanceCallFailed", "small-id", "update id large-id +plan +parameters"},
 		"500, unusable":    {breaks(osbresult.Retry, 500), "UpdateInstanceCallFailed", "small-id", "update id large-id +plan +parameters"},
 		"502":              {said(osbresult.Unknown, 502), "UpdateInstanceCallFailed", "small-id", "update id large-id +plan +parameters"},
@@ -108,7 +108,7 @@ func TestUpdateAnswers(t *testing.T) {
 		"timeout":          {Answer{Outcome: osbresult.Outcome{Class: osbresult.Unknown, Sent: true}}, "ErrorCallingUpdateInstance", "small-id", "update id large-id +plan +parameters"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFixture(ready, planned)
+			f := newFixture(ready, otherPlan)
 			f.after(Decide(f.si, f.in).Request, test.answer)
 			if got := f.si.Status.LastConditionState; got != test.state {
 				t.Errorf("says %s, want %s", got, test.state)
@@ -149,7 +149,7 @@ func TestDeprovisionAnswers(t *testing.T) {
 		"timeout":          {Answer{Outcome: osbresult.Outcome{Class: osbresult.Unknown, Sent: true}}, "DeprovisionCallFailed", "deprovision id small-id"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFixture(ready, deleted, lives)
+			f := newFixture(ready, deleted, definitionExists)
 			f.after(Decide(f.si, f.in).Request, test.answer)
 			if got := f.si.Status.LastConditionState; got != test.state {
 				t.Errorf("says %s, want %s", got, test.state)
@@ -165,7 +165,7 @@ func TestDeprovisionAnswers(t *testing.T) {
 // TestADeprovisioningThatWaitsForAnotherOperation is not taken for one that has failed.
 func TestADeprovisioningThatWaitsForAnotherOperation(t *testing.T) {
 	for class, want := range map[osbresult.Class]v1beta1.ConditionStatus{osbresult.Concurrency: v1beta1.ConditionFalse, osbresult.NeedsAsync: v1beta1.ConditionUnknown} {
-		f := newFixture(ready, deleted, lives)
+		f := newFixture(ready, deleted, definitionExists)
 		f.after(Decide(f.si, f.in).Request, said(class, 422))
 		if got := lifecycle.FindCondition(f.si.Status.Conditions, v1beta1.ConditionReady).Status; got != want {
 			t.Errorf("after %s Ready is %s, want %s", class, got, want)
@@ -185,13 +185,13 @@ func TestPollAnswers(t *testing.T) {
 	}
 	updating := func(f *fixture) {
 		ready(f)
-		planned(f)
+		otherPlan(f)
 		f.after(Decide(f.si, f.in).Request, said(osbresult.Accepted, 202))
 	}
 	deprovisioning := func(f *fixture) {
 		ready(f)
 		deleted(f)
-		lives(f)
+		definitionExists(f)
 		f.after(Decide(f.si, f.in).Request, said(osbresult.Accepted, 202))
 	}
 	for name, test := range map[string]struct {
@@ -207,7 +207,7 @@ func TestPollAnswers(t *testing.T) {
 		"provisioning, 500":     {provisioning, said(osbresult.Retry, 500), "ErrorPollingLastOperation", "poll id small-id"},
 		"provisioning, timeout": {provisioning, Answer{Outcome: osbresult.Outcome{Class: osbresult.Retry, Sent: true}}, "ErrorPollingLastOperation", "poll id small-id"},
 		"updated":               {updating, in(osbresult.Succeeded), "Ready", "nothing: Ready"},
-		"updating failed":       {updating, in(osbresult.Failed), "Failed", "journal update id large-id +plan"},
+		"updating failed":       {updating, in(osbresult.Failed), "Failed", "write-ahead update id large-id +plan"},
 		"deprovisioned":         {deprovisioning, in(osbresult.Succeeded), "DeprovisionedSuccessfully", "release DeprovisionedSuccessfully"},
 		"deprovisioned, 410":    {deprovisioning, said(osbresult.Gone, 410), "DeprovisionedSuccessfully", "release DeprovisionedSuccessfully"},
 		"deprovisioning, 404":   {deprovisioning, said(osbresult.Malformed, 404), "DeprovisionCallFailed", "deprovision id small-id"},
@@ -278,25 +278,25 @@ func TestAnInstanceHasANewIDAfterEachRemoval(t *testing.T) {
 		later(time.Hour)(f)
 	}
 	supplied := func(f *fixture) { // and created by this object
-		brought(f)
+		suppliedID(f)
 		provisioning(f)
 		f.si.Status.CreatedForUID = f.si.UID
 		operationFailed(f)
 		f.after(Decide(f.si, f.in).Request, said(osbresult.Done, 200))
-		edited2(f)
+		otherParameters(f)
 	}
 	first, second := catalog.NextID("uid", "id", 1), catalog.NextID("uid", "id", 2)
 	for name, test := range map[string]struct {
 		is   []func(*fixture)
 		want string
 	}{
-		"once":                        {fs(mitigated), "journal provision " + first + " small-id"},
-		"twice":                       {fs(mitigated, mitigated), "journal provision " + second + " small-id"},
-		"a supplied id":               {fs(supplied), "journal provision " + first + " small-id"},
-		"refused under the new id":    {fs(mitigated, conflicting, later(time.Hour)), "journal provision " + second + " small-id"},
-		"deleted after the new id":    {fs(mitigated, created, deleted, lives), "deprovision " + first + " small-id"},
-		"deleted, supplied":           {fs(supplied, created, deleted, lives), "deprovision " + first + " small-id"},
-		"a restored copy":             {fs(mitigated, used, func(f *fixture) { f.si.UID = "other"; f.si.CreationTimestamp.Time = lifecycletest.T0.Add(time.Hour) }, deleted, lives), "release Retained"},
+		"once":                        {fs(mitigated), "write-ahead provision " + first + " small-id"},
+		"twice":                       {fs(mitigated, mitigated), "write-ahead provision " + second + " small-id"},
+		"a supplied id":               {fs(supplied), "write-ahead provision " + first + " small-id"},
+		"refused under the new id":    {fs(mitigated, conflicting, later(time.Hour)), "write-ahead provision " + second + " small-id"},
+		"deleted after the new id":    {fs(mitigated, created, deleted, definitionExists), "deprovision " + first + " small-id"},
+		"deleted, supplied":           {fs(supplied, created, deleted, definitionExists), "deprovision " + first + " small-id"},
+		"a restored copy":             {fs(mitigated, used, func(f *fixture) { f.si.UID = "other"; f.si.CreationTimestamp.Time = lifecycletest.T0.Add(time.Hour) }, deleted, definitionExists), "release Retained"},
 		"what is asked for is kept":   {fs(mitigated, created), "nothing: Ready"},
 		"the first one was not given": {fs(unknownTimes(3)), "provision id small-id"},
 	} {
@@ -325,7 +325,7 @@ func TestAnIDIsNotReplacedByOneThatWasRefused(t *testing.T) {
 		unknownTimes(4)(f)
 		edited := round%2 == 0
 		if edited {
-			edited2(f)
+			otherParameters(f)
 		}
 		for range 30 { // until it is asked for under another
 			next := Decide(f.si, f.in)
@@ -333,7 +333,7 @@ func TestAnIDIsNotReplacedByOneThatWasRefused(t *testing.T) {
 			case next.Request.Operation == lifecycle.Deprovision:
 				f.after(next.Request, said(osbresult.Done, 200))
 				if !edited {
-					edited2(f)
+					otherParameters(f)
 					edited = true
 				}
 			case next.Request.Operation == lifecycle.Inspect:
@@ -361,7 +361,7 @@ func TestAnInstanceIsRememberedUntilTheBrokerHasNone(t *testing.T) {
 		}
 		f.after(next.Request, out)
 		deleted(f)
-		lives(f)
+		definitionExists(f)
 		if got := Decide(f.si, f.in).say(); got != "deprovision id small-id" {
 			t.Errorf("after HTTP %d it is deleted by: %s", out.Status, got)
 		}
@@ -377,7 +377,7 @@ func TestWhatABrokerDoesNotTellHasNotChanged(t *testing.T) {
 	found := said(osbresult.Done, 200)
 	found.Instance = &osbresult.Instance{PlanID: "small-id"} // and no parameters
 	f.after(Decide(f.si, f.in).Request, found)
-	if got, want := Decide(f.si, f.in).say(), "journal update id small-id +plan +parameters"; got != want {
+	if got, want := Decide(f.si, f.in).say(), "write-ahead update id small-id +plan +parameters"; got != want {
 		t.Errorf("%s, want %s: it is ours, so it stays and is brought up to date", got, want)
 	}
 	f.after(Decide(f.si, f.in).Request, said(osbresult.Done, 200))
@@ -419,17 +419,17 @@ func TestAFailureIsOfWhatWasAskedFor(t *testing.T) {
 		is   []func(*fixture)
 		want string
 	}{
-		"not edited":                   {fs(provisioning, operationFailed, removed), "journal provision " + catalog.NextID("uid", "id", 1) + " small-id"},
-		"with a Secret":                {fs(fromSecret, provisioning, operationFailed, removed), "journal provision " + catalog.NextID("uid", "id", 1) + " small-id"},
-		"with a Secret, brought":       {fs(fromSecret, brought, provisioning, operationFailed), "wait"},
-		"Secret changed meanwhile":     {fs(fromSecret, provisioning, func(f *fixture) { f.in.Parameters.Version = "v2" }, operationFailed, removed), "journal provision " + catalog.NextID("uid", "id", 1) + " small-id"},
-		"edited meanwhile":             {fs(provisioning, planned, operationFailed, removed), "journal provision " + catalog.NextID("uid", "id", 1) + " large-id"},
-		"edited during the removal":    {fs(provisioning, operationFailed, planned, removed), "journal provision " + catalog.NextID("uid", "id", 1) + " large-id"},
-		"edited between two removals":  {fs(provisioning, operationFailed, notRemoved, planned, removed), "journal provision " + catalog.NextID("uid", "id", 1) + " large-id"},
-		"edited while nobody is asked": {fs(provisioning, operationFailed, planned, unreachable, removed), "journal provision " + catalog.NextID("uid", "id", 1) + " large-id"},
-		"edited, then to be kept":      {fs(provisioning, operationFailed, planned, toBeKept, decided), "journal provision id large-id"},
-		"edited during the last removal": {fs(unknownTimes(4), removed, unknownTimes(4), removed, unknownTimes(4), notRemoved, planned, removed),
-			"journal provision " + catalog.NextID("uid", "id", 3) + " large-id"},
+		"not edited":                   {fs(provisioning, operationFailed, removed), "write-ahead provision " + catalog.NextID("uid", "id", 1) + " small-id"},
+		"with a Secret":                {fs(fromSecret, provisioning, operationFailed, removed), "write-ahead provision " + catalog.NextID("uid", "id", 1) + " small-id"},
+		"with a Secret, brought":       {fs(fromSecret, suppliedID, provisioning, operationFailed), "wait"},
+		"Secret changed meanwhile":     {fs(fromSecret, provisioning, func(f *fixture) { f.in.Parameters.Version = "v2" }, operationFailed, removed), "write-ahead provision " + catalog.NextID("uid", "id", 1) + " small-id"},
+		"edited meanwhile":             {fs(provisioning, otherPlan, operationFailed, removed), "write-ahead provision " + catalog.NextID("uid", "id", 1) + " large-id"},
+		"edited during the removal":    {fs(provisioning, operationFailed, otherPlan, removed), "write-ahead provision " + catalog.NextID("uid", "id", 1) + " large-id"},
+		"edited between two removals":  {fs(provisioning, operationFailed, notRemoved, otherPlan, removed), "write-ahead provision " + catalog.NextID("uid", "id", 1) + " large-id"},
+		"edited while nobody is asked": {fs(provisioning, operationFailed, otherPlan, unreachable, removed), "write-ahead provision " + catalog.NextID("uid", "id", 1) + " large-id"},
+		"edited, then to be kept":      {fs(provisioning, operationFailed, otherPlan, toBeKept, decided), "write-ahead provision id large-id"},
+		"edited during the last removal": {fs(unknownTimes(4), removed, unknownTimes(4), removed, unknownTimes(4), notRemoved, otherPlan, removed),
+			"write-ahead provision " + catalog.NextID("uid", "id", 3) + " large-id"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)

@@ -39,26 +39,26 @@ func TestClaimsOnAnInstance(t *testing.T) {
 		is         []func(*fixture)
 		want, says string
 	}{
-		"F-S4 an owner is deleted, claimed later":              {fs(ready, claimedBy(lifecycletest.LaterOne), deleted, lives), "deprovision id small-id", ""},
-		"F-S4 the same of a supplied id":                       {fs(brought, created, claimedBy(lifecycletest.LaterOne), deleted, lives), "deprovision id small-id", ""},
-		"F-S4 claimed before it existed":                       {fs(brought, created, claimedBy(lifecycletest.EarlierOne), deleted, lives), "release Retained", left},
-		"F-S4 claimed before by one that is being deleted":     {fs(brought, created, claimedBy(lifecycletest.LeavingOne), deleted, lives), "deprovision id small-id", ""},
-		"F-S4 another owner":                                   {fs(brought, created, claimedBy(lifecycletest.Owner), deleted, lives), "release Retained", left},
-		"F-S4 an owner goes on, claimed later":                 {fs(claimedBy(lifecycletest.LaterOne)), "journal provision id small-id", ""},
-		"F-S4 an owner is mitigated, claimed later":            {fs(unknownTimes(4), claimedBy(lifecycletest.LaterOne)), "journal deprovision id small-id", ""},
-		"F-S4 a later claimant":                                {fs(brought, claimedBy(lifecycletest.Owner)), "nothing: ExternalIDInUse", `"other" owns it`},
-		"F-S4 a claimant whose owner is being deleted":         {fs(brought, claimedBy(lifecycletest.LeavingOwner)), "nothing: ExternalIDInUse", `"other" owns it`},
-		"F-S4 the same, once that is gone":                     {fs(brought, claimedBy(lifecycletest.Owner), decided, claimedBy()), "journal provision id small-id", ""},
-		"F-S4 and the broker creates one":                      {fs(brought, claimedBy(lifecycletest.Owner), decided, claimedBy(), created), "nothing: Ready", ""},
-		"F-S4 and it was left there":                           {fs(brought, claimedBy(lifecycletest.Owner), decided, claimedBy(), used), "nothing: Failed", "what it created for another object"},
-		"F-S4 and this object is deleted then":                 {fs(brought, claimedBy(lifecycletest.Owner), decided, claimedBy(), used, deleted, lives), "release Retained", madeNothing},
-		"F-JS5 a claimant of something older":                  {fs(brought, claimedBy(lifecycletest.EarlierOne)), "nothing: ExternalIDInUse", "has claimed the id before"},
-		"F-JS5 a claimant of the same age that came first":     {fs(brought, claimedBy(lifecycletest.FirstOne)), "nothing: ExternalIDInUse", "has claimed the id before"},
-		"F-JS5 a claimant of the same age that came second":    {fs(brought, claimedBy(lifecycletest.LaterOne)), "journal provision id small-id", ""},
-		"F-JS5 a refused claimant is deleted":                  {fs(brought, claimedBy(lifecycletest.Owner), decided, deleted, lives), "release Retained", madeNothing},
-		"F-JS5 the same after the owner":                       {fs(brought, claimedBy(lifecycletest.Owner), decided, restarted, claimedBy(), deleted, lives), "release Retained", madeNothing},
-		"F-JS5 one that nothing was sent for is deleted":       {fs(deleted, lives), "release DeprovisionedSuccessfully", madeNothing},
-		"F-JS5 one of the same age, and the other was created": {fs(brought, created, claimedBy(lifecycletest.LaterOne), deleted, lives), "deprovision id small-id", ""},
+		"F-S4 an owner is deleted, claimed later":              {fs(ready, claimedBy(lifecycletest.LaterOne), deleted, definitionExists), "deprovision id small-id", ""},
+		"F-S4 the same of a supplied id":                       {fs(suppliedID, created, claimedBy(lifecycletest.LaterOne), deleted, definitionExists), "deprovision id small-id", ""},
+		"F-S4 claimed before it existed":                       {fs(suppliedID, created, claimedBy(lifecycletest.EarlierOne), deleted, definitionExists), "release Retained", left},
+		"F-S4 claimed before by one that is being deleted":     {fs(suppliedID, created, claimedBy(lifecycletest.LeavingOne), deleted, definitionExists), "deprovision id small-id", ""},
+		"F-S4 another owner":                                   {fs(suppliedID, created, claimedBy(lifecycletest.Owner), deleted, definitionExists), "release Retained", left},
+		"F-S4 an owner goes on, claimed later":                 {fs(claimedBy(lifecycletest.LaterOne)), "write-ahead provision id small-id", ""},
+		"F-S4 an owner is mitigated, claimed later":            {fs(unknownTimes(4), claimedBy(lifecycletest.LaterOne)), "write-ahead deprovision id small-id", ""},
+		"F-S4 a later claimant":                                {fs(suppliedID, claimedBy(lifecycletest.Owner)), "nothing: ExternalIDInUse", `"other" owns it`},
+		"F-S4 a claimant whose owner is being deleted":         {fs(suppliedID, claimedBy(lifecycletest.LeavingOwner)), "nothing: ExternalIDInUse", `"other" owns it`},
+		"F-S4 the same, once that is gone":                     {fs(suppliedID, claimedBy(lifecycletest.Owner), decided, claimedBy()), "write-ahead provision id small-id", ""},
+		"F-S4 and the broker creates one":                      {fs(suppliedID, claimedBy(lifecycletest.Owner), decided, claimedBy(), created), "nothing: Ready", ""},
+		"F-S4 and it was left there":                           {fs(suppliedID, claimedBy(lifecycletest.Owner), decided, claimedBy(), used), "nothing: Failed", "what it created for another object"},
+		"F-S4 and this object is deleted then":                 {fs(suppliedID, claimedBy(lifecycletest.Owner), decided, claimedBy(), used, deleted, definitionExists), "release Retained", madeNothing},
+		"F-JS5 a claimant of something older":                  {fs(suppliedID, claimedBy(lifecycletest.EarlierOne)), "nothing: ExternalIDInUse", "has claimed the id before"},
+		"F-JS5 a claimant of the same age that came first":     {fs(suppliedID, claimedBy(lifecycletest.FirstOne)), "nothing: ExternalIDInUse", "has claimed the id before"},
+		"F-JS5 a claimant of the same age that came second":    {fs(suppliedID, claimedBy(lifecycletest.LaterOne)), "write-ahead provision id small-id", ""},
+		"F-JS5 a refused claimant is deleted":                  {fs(suppliedID, claimedBy(lifecycletest.Owner), decided, deleted, definitionExists), "release Retained", madeNothing},
+		"F-JS5 the same after the owner":                       {fs(suppliedID, claimedBy(lifecycletest.Owner), decided, restarted, claimedBy(), deleted, definitionExists), "release Retained", madeNothing},
+		"F-JS5 one that nothing was sent for is deleted":       {fs(deleted, definitionExists), "release DeprovisionedSuccessfully", madeNothing},
+		"F-JS5 one of the same age, and the other was created": {fs(suppliedID, created, claimedBy(lifecycletest.LaterOne), deleted, definitionExists), "deprovision id small-id", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
@@ -72,7 +72,7 @@ func TestClaimsOnAnInstance(t *testing.T) {
 			}
 		})
 	}
-	f := newFixture(brought, claimedBy(lifecycletest.LeavingOwner), decided)
+	f := newFixture(suppliedID, claimedBy(lifecycletest.LeavingOwner), decided)
 	if lifecycle.IsTrue(lifecycle.FindCondition(f.si.Status.Conditions, v1beta1.ConditionStalled)) {
 		t.Error("F-S4: it is Stalled, and goes on by itself")
 	}
@@ -92,17 +92,17 @@ func TestOwnershipAfterAnAcceptedRequest(t *testing.T) {
 		is   []func(*fixture)
 		want string
 	}{
-		"a supplied id, ready":             {fs(brought, provisioning, succeeded, deleted, lives), held},
-		"the same, to be removed":          {fs(broughtToDelete, provisioning, succeeded, deleted, lives), "deprovision id small-id"},
-		"the same, to be kept":             {fs(brought, provisioning, succeeded, deleted, func(f *fixture) { f.si.Annotations = map[string]string{} }, toBeKept), "release Retained"},
-		"deleted while it is provisioned":  {fs(brought, provisioning, deleted, lives), "poll id small-id"},
-		"the same, and no answer":          {fs(brought, provisioning, deleted, lives, unpolled, later), "poll id small-id"},
-		"the same, and it has succeeded":   {fs(brought, provisioning, deleted, lives, succeeded), held},
-		"the same, and it has failed":      {fs(brought, provisioning, deleted, lives, failed), held},
-		"deleted, and it is to be removed": {fs(broughtToDelete, provisioning, deleted, lives), "deprovision id small-id"},
-		"201 under a supplied id":          {fs(brought, created, deleted, lives), "deprovision id small-id"},
-		"200 under a supplied id":          {fs(brought, used, deleted, lives), "release Retained"},
-		"an id that was made":              {fs(provisioning, succeeded, deleted, lives), "deprovision id small-id"},
+		"a supplied id, ready":             {fs(suppliedID, provisioning, succeeded, deleted, definitionExists), held},
+		"the same, to be removed":          {fs(suppliedIDToDelete, provisioning, succeeded, deleted, definitionExists), "deprovision id small-id"},
+		"the same, to be kept":             {fs(suppliedID, provisioning, succeeded, deleted, func(f *fixture) { f.si.Annotations = map[string]string{} }, toBeKept), "release Retained"},
+		"deleted while it is provisioned":  {fs(suppliedID, provisioning, deleted, definitionExists), "poll id small-id"},
+		"the same, and no answer":          {fs(suppliedID, provisioning, deleted, definitionExists, unpolled, later), "poll id small-id"},
+		"the same, and it has succeeded":   {fs(suppliedID, provisioning, deleted, definitionExists, succeeded), held},
+		"the same, and it has failed":      {fs(suppliedID, provisioning, deleted, definitionExists, failed), held},
+		"deleted, and it is to be removed": {fs(suppliedIDToDelete, provisioning, deleted, definitionExists), "deprovision id small-id"},
+		"201 under a supplied id":          {fs(suppliedID, created, deleted, definitionExists), "deprovision id small-id"},
+		"200 under a supplied id":          {fs(suppliedID, used, deleted, definitionExists), "release Retained"},
+		"an id that was made":              {fs(provisioning, succeeded, deleted, definitionExists), "deprovision id small-id"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
@@ -139,13 +139,13 @@ func TestConflictIsNotRemoved(t *testing.T) {
 		want string // an hour later
 	}{
 		"blank, another plan":                  {fs(retrievable, conflict, finds("large-id")), looksAgain},
-		"the same, and that plan is asked for": {fs(retrievable, conflict, finds("large-id"), planned), "inspect id large-id"},
-		"the same, and it is found":            {fs(retrievable, conflict, finds("large-id"), planned, finds("large-id")), "journal update id large-id +plan +parameters"},
-		"the same, deleted":                    {fs(retrievable, conflict, finds("large-id"), deleted, lives), held},
-		"the same, to be removed":              {fs(retrievable, conflict, finds("large-id"), deleted, lives, toBeDeleted), "deprovision id large-id"},
+		"the same, and that plan is asked for": {fs(retrievable, conflict, finds("large-id"), otherPlan), "inspect id large-id"},
+		"the same, and it is found":            {fs(retrievable, conflict, finds("large-id"), otherPlan, finds("large-id")), "write-ahead update id large-id +plan +parameters"},
+		"the same, deleted":                    {fs(retrievable, conflict, finds("large-id"), deleted, definitionExists), held},
+		"the same, to be removed":              {fs(retrievable, conflict, finds("large-id"), deleted, definitionExists, toBeDeleted), "deprovision id large-id"},
 		"blank, not retrievable":               {fs(conflict), "provision id small-id"},
 		"the same, refused later":              {fs(conflict, refusedOnce), "nothing: Failed"},
-		"the same, edited":                     {fs(conflict, planned), "journal provision id large-id"},
+		"the same, edited":                     {fs(conflict, otherPlan), "write-ahead provision id large-id"},
 		"the same, again and again":            {fs(conflict, conflict, unknownTimes(9), conflict), "provision id small-id"},
 		"on record, another plan":              {fs(retrievable, restarted, conflict, finds("large-id")), looksAgain},
 		"on record, not retrievable":           {fs(restarted, conflict, polled(osbresult.Succeeded)), "provision id small-id"},
@@ -153,7 +153,7 @@ func TestConflictIsNotRemoved(t *testing.T) {
 		"an update has failed, restored":       {fs(provisioning, restored, polled(osbresult.Failed)), "provision id small-id"},
 		"the same, retrievable":                {fs(retrievable, provisioning, restored, polled(osbresult.Failed)), looksAgain},
 		"the provisioning has failed":          {fs(provisioning, polled(osbresult.Failed)), "deprovision id small-id"},
-		"edited while a request has no answer": {fs(retrievable, restarted, planned), "journal deprovision id small-id"},
+		"edited while a request has no answer": {fs(retrievable, restarted, otherPlan), "write-ahead deprovision id small-id"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
@@ -175,13 +175,13 @@ func TestConflictIsNotRemoved(t *testing.T) {
 //
 // F-S32: 200 after a lost answer is not this object's where another one owned the id when the request was made.
 func TestALostAnswerDoesNotInherit(t *testing.T) {
-	f := newFixture(brought, claimedBy(lifecycletest.Owner), decided, claimedBy(), unanswered, later(time.Hour))
+	f := newFixture(suppliedID, claimedBy(lifecycletest.Owner), decided, claimedBy(), unanswered, later(time.Hour))
 	f.after(Decide(f.si, f.in).Request, said(osbresult.Done, 200))
 	if got := Decide(f.si, f.in).say(); got != "nothing: Failed" || f.si.Status.CreatedForUID != lifecycletest.Owner.UID {
 		t.Errorf("F-S32: then %s, and it was created for %s", got, f.si.Status.CreatedForUID)
 	}
 	deleted(f)
-	lives(f)
+	definitionExists(f)
 	if got := Decide(f.si, f.in).say(); got != "release Retained" {
 		t.Errorf("F-S32: deleted: %s", got)
 	}

@@ -47,9 +47,9 @@ func TestDeadlineOfAnInstance(t *testing.T) {
 		"no answer past the deadline":             {fs(provisioning, later(week), polled(osbresult.Retry, 503), later(time.Hour)), "poll id small-id", "ErrorPollingLastOperation stalled"},
 		"an answer of a proxy past the deadline":  {fs(provisioning, later(week), polled(osbresult.Malformed, 404), later(time.Hour)), "poll id small-id", "ErrorPollingLastOperation stalled"},
 		"no answer before the deadline":           {fs(provisioning, polled(osbresult.Retry, 503), later(time.Hour)), "poll id small-id", "ErrorPollingLastOperation"},
-		"an update past the deadline":             {fs(ready, planned, accepted, later(week)), "poll id small-id", "UpdatingInstance"},
-		"an update in progress past the deadline": {fs(ready, planned, accepted, later(week), inProgress), "wait", "UpdateInstanceCallFailed stalled"},
-		"an update finished meanwhile":            {fs(ready, planned, accepted, later(week), succeeded), "nothing: Ready", "InstanceUpdatedSuccessfully"},
+		"an update past the deadline":             {fs(ready, otherPlan, accepted, later(week)), "poll id small-id", "UpdatingInstance"},
+		"an update in progress past the deadline": {fs(ready, otherPlan, accepted, later(week), inProgress), "wait", "UpdateInstanceCallFailed stalled"},
+		"an update finished meanwhile":            {fs(ready, otherPlan, accepted, later(week), succeeded), "nothing: Ready", "InstanceUpdatedSuccessfully"},
 	} {
 		t.Run("F-S1 "+name, func(t *testing.T) {
 			f := newFixture(test.is...)

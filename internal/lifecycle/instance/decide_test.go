@@ -29,18 +29,20 @@ import (
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
-// The plan before an update is told only where it is known: the broker refuses a wrong one.
-func TestDecideInstanceTellsThePreviousPlan(t *testing.T) {
+// An update names the previous plan only if it is known: the broker refuses a wrong one.
+func TestUpdateNamesThePreviousPlanOnlyIfKnown(t *testing.T) {
 	for name, test := range map[string]struct {
-		is   []func(*fixture)
-		want string
+		given []func(*fixture)
+		want  string
 	}{
-		"other plan":                      {fs(ready, planned), "small-id"},
-		"and the answer was lost":         {fs(ready, planned, unanswered), ""},
-		"and the first one is asked back": {fs(ready, planned, unanswered, plannedBack), ""},
-		"an update that failed":           {fs(ready, planned, accepted, operationFailed, edited2), "small-id"},
+		"known after one edit":                            {fs(ready, otherPlan), "small-id"},
+		"known after two edits":                           {fs(ready, otherPlan, otherPlan), "small-id"},
+		"known after an update that failed":               {fs(ready, otherPlan, accepted, operationFailed, otherParameters), "small-id"},
+		"unknown after a restart with an update recorded": {fs(ready, otherPlan, restarted), ""},
+		"unknown after an update without an answer":       {fs(ready, otherPlan, unanswered), ""},
+		"unknown although the first plan is back":         {fs(ready, otherPlan, unanswered, firstPlanAgain), ""},
 	} {
-		f := newFixture(test.is...)
+		f := newFixture(test.given...)
 		f.in.Now = f.in.Now.Add(time.Hour)
 		next := Decide(f.si, f.in)
 		if next.Request == nil || next.Request.Operation != lifecycle.Update || next.Request.PreviousPlanID != test.want {
@@ -51,83 +53,83 @@ func TestDecideInstanceTellsThePreviousPlan(t *testing.T) {
 
 func TestDecideInstance(t *testing.T) {
 	for name, test := range map[string]struct {
-		why  string
-		is   []func(*fixture)
-		want string
+		why   string
+		given []func(*fixture)
+		want  string
 	}{
-		"new":                                        {"R1", nil, "journal provision id small-id"},
-		"new after a restart":                        {"it is on record", fs(restarted), "provision id small-id"},
-		"edited after a restart":                     {"what is on record may have been sent", fs(restarted, edited2), "journal deprovision id small-id"},
-		"F-JS1 new, without a default status":        {"it was made before the schema had a default", fs(noDefault), "journal provision id small-id"},
-		"F-JS1 without finalizer or default status":  {"the same", fs(noDefault, func(f *fixture) { f.si.Finalizers = nil }), "protect"},
-		"without finalizer":                          {"R1", fs(func(f *fixture) { f.si.Finalizers = nil }), "protect"},
-		"abandoned":                                  {"the finalizer was removed", fs(ready, func(f *fixture) { f.si.Finalizers = nil }), "nothing: Abandoned"},
-		"ready":                                      {"R6", fs(ready), "nothing: Ready"},
-		"other parameters":                           {"what does not change is left out", fs(ready, edited2), "journal update id small-id +parameters"},
-		"other plan":                                 {"", fs(ready, planned), "journal update id large-id +plan"},
-		"plan that must stay":                        {"", fs(func(f *fixture) { f.in.Offering.Class.Common().PlanUpdatable = false }, ready, planned), "nothing: UpdateInstanceCallFailed"},
-		"plan that had to stay":                      {"the class may have been another in the meantime", fs(ready, planned, onceUnchangeable), "journal update id large-id +plan"},
-		"touched":                                    {"as svcat touch does", fs(ready, func(f *fixture) { f.si.Generation++; f.si.Spec.UpdateRequests++ }), "journal update id small-id"},
-		"only noticed":                               {"nothing that the broker cares for has changed", fs(ready, func(f *fixture) { f.si.Generation++ }), "nothing: Ready"},
-		"two edits":                                  {"nothing was sent for the first", fs(ready, edited2, edited2), "journal update id small-id +parameters"},
-		"two edits, one on record":                   {"the first may have been sent", fs(ready, planned, restarted, unreachable, plannedBack), "journal update id small-id +plan +parameters"},
-		"two edits, both waited":                     {"nothing was sent", fs(ready, planned, unreachable, plannedBack), "nothing: Ready"},
-		"an update that took too long":               {"it may yet be carried out", fs(ready, planned, accepted, tooLate, plannedBack), "journal update id small-id +plan +parameters"},
-		"an update that failed":                      {"the broker says that all is as it was", fs(ready, planned, accepted, operationFailed, plannedBack), "nothing: Ready"},
-		"an update that broke it":                    {"all is as it was, and unusable", fs(ready, planned, broken, plannedBack), "journal update id small-id"},
-		"an operation that broke it":                 {"the same", fs(ready, planned, accepted, operationBroke, plannedBack), "journal update id small-id"},
-		"a Secret's value that broke it":             {"the same", fs(ready, rotated("v2", "p5"), broken, rotated("v3", "p0")), "journal update id small-id"},
-		"an edit that waited":                        {"R1", fs(ready, planned, unreachable), "journal update id large-id +plan"},
-		"parameters from a Secret":                   {"they are read when they are to be sent", fs(func(f *fixture) { f.in.Parameters.Known, f.in.Parameters.Version = false, "v1" }), "read"},
-		"Secret changed":                             {"", fs(ready, func(f *fixture) { f.in.Parameters.Known, f.in.Parameters.Version = false, "v2" }), "read"},
-		"Secret's value changed":                     {"nothing in the generation tells of it", fs(ready, func(f *fixture) { f.in.Parameters.Version, f.in.Parameters.Checksum = "v2", "p5" }), "journal update id small-id +parameters"},
-		"Secret's value the same":                    {"", fs(ready, func(f *fixture) { f.in.Parameters.Version = "v2" }), "nothing: Ready"},
-		"Secret's value as it was":                   {"the broker has refused another", fs(ready, rotated("v2", "p5"), refusedOnce, rotated("v3", "p0")), "nothing: Ready"},
-		"parameters that do not fit":                 {"", fs(refusedParameters), "nothing: ErrorWithParameters"},
-		"touched, with parameters for a creation":    {"they are not sent", fs(ready, refusedParameters, func(f *fixture) { f.si.Generation++; f.si.Spec.UpdateRequests++ }), "journal update id small-id"},
-		"other plan, with parameters for a creation": {"they are not sent", fs(ready, refusedParameters, planned), "journal update id large-id +plan"},
-		"other parameters that do not fit":           {"", fs(ready, refusedParameters, edited2), "nothing: ErrorWithParameters"},
-		"no answer, then edited":                     {"the body is another, and may be refused for that", fs(unknownTimes(1), edited2), "journal deprovision id small-id"},
-		"id of another": {"R10", fs(brought, func(f *fixture) {
+		"new":                                 {"a request is on record before it is sent (R1)", nil, "write-ahead provision id small-id"},
+		"new, restarted":                      {"the request is on record already", fs(restarted), "provision id small-id"},
+		"new, restarted, edited":              {"the recorded request may have been sent", fs(restarted, otherParameters), "write-ahead deprovision id small-id"},
+		"F-JS1 new, without a default status": {"it was created before the schema had a default", fs(noDefault), "write-ahead provision id small-id"},
+		"F-JS1 new, without finalizer or default status":                  {"it was created before the schema had a default", fs(noDefault, func(f *fixture) { f.si.Finalizers = nil }), "add finalizer"},
+		"new, without finalizer":                                          {"the finalizer is added before the first request", fs(func(f *fixture) { f.si.Finalizers = nil }), "add finalizer"},
+		"ready, without finalizer":                                        {"a user removed the finalizer", fs(ready, func(f *fixture) { f.si.Finalizers = nil }), "nothing: Abandoned"},
+		"ready":                                                           {"nothing has changed", fs(ready), "nothing: Ready"},
+		"other parameters":                                                {"an update leaves out what does not change", fs(ready, otherParameters), "write-ahead update id small-id +parameters"},
+		"other plan":                                                      {"an update leaves out what does not change", fs(ready, otherPlan), "write-ahead update id large-id +plan"},
+		"other plan, not updatable":                                       {"the class does not allow another plan", fs(func(f *fixture) { f.in.Offering.Class.Common().PlanUpdatable = false }, ready, otherPlan), "nothing: UpdateInstanceCallFailed"},
+		"other plan, updatable again":                                     {"the class allows another plan by now", fs(ready, otherPlan, onceUnchangeable), "write-ahead update id large-id +plan"},
+		"updateRequests incremented":                                      {"svcat touch does it to request an update", fs(ready, func(f *fixture) { f.si.Generation++; f.si.Spec.UpdateRequests++ }), "write-ahead update id small-id"},
+		"other generation only":                                           {"nothing that the broker is sent has changed", fs(ready, func(f *fixture) { f.si.Generation++ }), "nothing: Ready"},
+		"edited twice":                                                    {"no request was sent for the first edit", fs(ready, otherParameters, otherParameters), "write-ahead update id small-id +parameters"},
+		"edited twice, the first on record":                               {"the first request may have been sent", fs(ready, otherPlan, restarted, unreachable, firstPlanAgain), "write-ahead update id small-id +plan +parameters"},
+		"edited twice, the second is the first plan":                      {"no request was sent", fs(ready, otherPlan, unreachable, firstPlanAgain), "nothing: Ready"},
+		"update timed out, first plan again":                              {"the broker may still finish the update", fs(ready, otherPlan, accepted, tooLate, firstPlanAgain), "write-ahead update id small-id +plan +parameters"},
+		"update failed, first plan again":                                 {"the broker reports that nothing has changed", fs(ready, otherPlan, accepted, operationFailed, firstPlanAgain), "nothing: Ready"},
+		"update refused and instance unusable, first plan again":          {"the plan is the same, but the instance is unusable", fs(ready, otherPlan, broken, firstPlanAgain), "write-ahead update id small-id"},
+		"operation failed and instance unusable, first plan again":        {"the plan is the same, but the instance is unusable", fs(ready, otherPlan, accepted, operationBroke, firstPlanAgain), "write-ahead update id small-id"},
+		"Secret's value refused and instance unusable, first value again": {"the value is the same, but the instance is unusable", fs(ready, rotated("v2", "p5"), broken, rotated("v3", "p0")), "write-ahead update id small-id"},
+		"other plan, broker was unavailable":                              {"the request is sent once the broker is available", fs(ready, otherPlan, unreachable), "write-ahead update id large-id +plan"},
+		"parameters in a Secret":                                          {"they are read only when they are sent", fs(func(f *fixture) { f.in.Parameters.Known, f.in.Parameters.Version = false, "v1" }), "read parameters"},
+		"Secret changed":                                                  {"only a read shows whether the value has changed", fs(ready, func(f *fixture) { f.in.Parameters.Known, f.in.Parameters.Version = false, "v2" }), "read parameters"},
+		"Secret's value changed":                                          {"the generation does not show it", fs(ready, func(f *fixture) { f.in.Parameters.Version, f.in.Parameters.Checksum = "v2", "p5" }), "write-ahead update id small-id +parameters"},
+		"Secret changed, same value":                                      {"nothing that the broker is sent has changed", fs(ready, func(f *fixture) { f.in.Parameters.Version = "v2" }), "nothing: Ready"},
+		"Secret's value refused, first value again":                       {"the broker has the first value", fs(ready, rotated("v2", "p5"), refusedOnce, rotated("v3", "p0")), "nothing: Ready"},
+		"new, invalid parameters":                                         {"the class's schema refuses them", fs(refusedParameters), "nothing: ErrorWithParameters"},
+		"updateRequests incremented, invalid parameters":                  {"the parameters have not changed, so that they are not sent", fs(ready, refusedParameters, func(f *fixture) { f.si.Generation++; f.si.Spec.UpdateRequests++ }), "write-ahead update id small-id"},
+		"other plan, invalid parameters":                                  {"the parameters have not changed, so that they are not sent", fs(ready, refusedParameters, otherPlan), "write-ahead update id large-id +plan"},
+		"other parameters, invalid":                                       {"the class's schema refuses them", fs(ready, refusedParameters, otherParameters), "nothing: ErrorWithParameters"},
+		"provision without an answer, then edited":                        {"the broker may refuse to repeat a provision with another body", fs(unknownTimes(1), otherParameters), "write-ahead deprovision id small-id"},
+		"supplied id that another object owns": {"another object's resource is not changed (R10)", fs(suppliedID, func(f *fixture) {
 			f.in.Claimants = lifecycle.Claimants{{UID: "other", Display: "the other", Owns: true}}
 		}), "nothing: ExternalIDInUse"},
-		"no class": {"", fs(func(f *fixture) {
+		"class not found": {"", fs(func(f *fixture) {
 			f.in.Offering = lifecycle.Offering{Missing: lifecycle.BlockedBy(v1beta1.ReasonReferencesNonexistentServiceClass, "x")}
 		}), "nothing: ReferencesNonexistentServiceClass"},
-		"class gone":             {"", fs(func(f *fixture) { f.in.Offering.Class.CommonStatus().RemovedFromBrokerCatalog = true }), "nothing: ReferencesDeletedServiceClass"},
-		"class gone, parameters": {"what is there can be changed", fs(ready, edited2, func(f *fixture) { f.in.Offering.Class.CommonStatus().RemovedFromBrokerCatalog = true }), "journal update id small-id +parameters"},
+		"new, class removed from the catalog":              {"", fs(func(f *fixture) { f.in.Offering.Class.CommonStatus().RemovedFromBrokerCatalog = true }), "nothing: ReferencesDeletedServiceClass"},
+		"other parameters, class removed from the catalog": {"the existing instance can be updated", fs(ready, otherParameters, func(f *fixture) { f.in.Offering.Class.CommonStatus().RemovedFromBrokerCatalog = true }), "write-ahead update id small-id +parameters"},
 
-		"provisioning":               {"", fs(provisioning), "poll id small-id"},
-		"edited while provisioning":  {"it is accepted, and applied after it", fs(provisioning, planned), "poll id small-id"},
-		"deleted while provisioning": {"it is acted on", fs(provisioning, deleted), "prove"},
-		"proven":                     {"", fs(provisioning, deleted, lives), "deprovision id small-id"},
-		"overdue":                    {"R11: the broker is asked first", fs(provisioning, later(8*24*time.Hour)), "poll id small-id"},
+		"provisioning":                      {"", fs(provisioning), "poll id small-id"},
+		"provisioning, edited":              {"the edit is applied after the operation", fs(provisioning, otherPlan), "poll id small-id"},
+		"provisioning, deleted":             {"the CRD is read before anything is deleted at the broker (R10)", fs(provisioning, deleted), "read CRD"},
+		"provisioning, deleted, CRD exists": {"the operation need not end first", fs(provisioning, deleted, definitionExists), "deprovision id small-id"},
+		"provisioning, timed out":           {"the broker is polled once more, since the operation may have ended in time (R11)", fs(provisioning, later(8*24*time.Hour)), "poll id small-id"},
 
-		"deleted at once":         {"nothing was ever sent", fs(deleted, lives), "release DeprovisionedSuccessfully"},
-		"deleted after a restart": {"what is on record may have been sent", fs(restarted, deleted, lives), "deprovision id small-id"},
-		"deleted":                 {"", fs(ready, deleted, lives), "deprovision id small-id"},
-		"deleted with plan edit":  {"the plan that the broker has", fs(ready, planned, deleted, lives), "deprovision id small-id"},
-		"deleted with bindings":   {"", fs(ready, deleted, lives, boundTo, later(bindingsDeletionDelay)), "nothing: DeprovisionBlockedByExistingCredentials"},
-		"retained": {"R8", fs(ready, deleted, func(f *fixture) {
+		"new, deleted":                  {"no request was ever sent", fs(deleted, definitionExists), "release DeprovisionedSuccessfully"},
+		"new, restarted, deleted":       {"the recorded request may have been sent", fs(restarted, deleted, definitionExists), "deprovision id small-id"},
+		"ready, deleted":                {"", fs(ready, deleted, definitionExists), "deprovision id small-id"},
+		"ready, other plan, deleted":    {"the request names the plan that the broker has", fs(ready, otherPlan, deleted, definitionExists), "deprovision id small-id"},
+		"ready, deleted, with bindings": {"", fs(ready, deleted, definitionExists, boundTo, later(bindingsDeletionDelay)), "nothing: DeprovisionBlockedByExistingCredentials"},
+		"ready, deleted, policy Retain": {"the policy is Retain", fs(ready, deleted, func(f *fixture) {
 			f.si.Annotations[v1beta1.DeletionPolicyAnnotation] = v1beta1.DeletionPolicyRetain
 		}), "release Retained"},
-		"brought and there": {"R10: a 200 proves only that it was there", fs(brought, used, deleted, lives), "release Retained"},
-		"brought, with policy": {"R10", fs(brought, used, deleted, lives, func(f *fixture) {
+		"supplied id, 200, deleted": {"a 200 proves that another created the instance (R10)", fs(suppliedID, used, deleted, definitionExists), "release Retained"},
+		"supplied id, 200, deleted, policy Delete": {"the user allowed the deletion", fs(suppliedID, used, deleted, definitionExists, func(f *fixture) {
 			f.si.Annotations = map[string]string{v1beta1.DeletionPolicyAnnotation: v1beta1.DeletionPolicyDelete}
 		}), "deprovision id small-id"},
-		"brought, with policy, failed":                 {"R10: nobody has deleted it", fs(broughtToDelete, unknownTimes(4)), "provision id small-id"},
-		"brought, with policy, in conflict":            {"R10", fs(broughtToDelete, conflicting), "wait"},
-		"brought, with policy, failed in its own time": {"R10", fs(broughtToDelete, provisioning, operationFailed), "wait"},
-		"brought and created":                          {"R10", fs(brought, created, deleted, lives), "deprovision id small-id"},
-		"claimed by another": {"the last one deletes", fs(ready, deleted, lives, func(f *fixture) {
+		"supplied id, policy Delete, provision failed": {"the policy is for the deletion of the object only (R10)", fs(suppliedIDToDelete, unknownTimes(4)), "provision id small-id"},
+		"supplied id, policy Delete, conflict":         {"the policy is for the deletion of the object only (R10)", fs(suppliedIDToDelete, conflicting), "wait"},
+		"supplied id, policy Delete, operation failed": {"the policy is for the deletion of the object only (R10)", fs(suppliedIDToDelete, provisioning, operationFailed), "wait"},
+		"supplied id, 201, deleted":                    {"a 201 proves that this object created the instance (R10)", fs(suppliedID, created, deleted, definitionExists), "deprovision id small-id"},
+		"ready, deleted, another owner": {"the other owner deletes the instance", fs(ready, deleted, definitionExists, func(f *fixture) {
 			f.in.Claimants = lifecycle.Claimants{{UID: "other", Display: "the other", Owns: true}}
 		}), "release Retained"},
-		"CRD deleted": {"R10", fs(ready, deleted, func(f *fixture) { f.in.Definition = lifecycle.DefinitionTerminating }), "wait"},
-		"restored":    {"R10: the record of its id is older than the object", fs(used, func(f *fixture) { f.si.CreationTimestamp.Time = lifecycletest.T0.Add(time.Hour) }, deleted, lives), "release Retained"},
-		"broker gone": {"R8", fs(ready, deleted, lives, later(time.Hour), func(f *fixture) { f.in.Offering.Broker = nil }), "nothing: ReferencesNonexistentBroker"},
+		"ready, deleted with the CRD":           {"the deletion of the CRD must not delete anything at the broker (R10)", fs(ready, deleted, func(f *fixture) { f.in.Definition = lifecycle.DefinitionTerminating }), "wait"},
+		"status older than the object, deleted": {"a status from a backup does not prove ownership (R10)", fs(used, func(f *fixture) { f.si.CreationTimestamp.Time = lifecycletest.T0.Add(time.Hour) }, deleted, definitionExists), "release Retained"},
+		"ready, deleted, broker not found":      {"the object stays until the broker exists or a user releases it (R8)", fs(ready, deleted, definitionExists, later(time.Hour), func(f *fixture) { f.in.Offering.Broker = nil }), "nothing: ReferencesNonexistentBroker"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFixture(test.is...)
+			f := newFixture(test.given...)
 			if got := Decide(f.si, f.in).say(); got != test.want {
 				t.Errorf("%s, want %s (%s)", got, test.want, test.why)
 			}
@@ -135,9 +137,9 @@ func TestDecideInstance(t *testing.T) {
 	}
 }
 
-// TestWhatIsFoundIsOfTheVersionThatIsTold: and not of the one that the catalog has by now.
+// TestFoundInstanceHasTheReportedMaintenanceVersion: the catalog may have a newer version by now.
 // conformance: F06
-func TestWhatIsFoundIsOfTheVersionThatIsTold(t *testing.T) {
+func TestFoundInstanceHasTheReportedMaintenanceVersion(t *testing.T) {
 	f := newFixture(retrievable)
 	f.in.Offering.Plan.Common().MaintenanceInfo = &v1beta1.MaintenanceInfo{Version: "2.0.0"}
 	f.after(Decide(f.si, f.in).Request, said(osbresult.Conflict, 409))
@@ -146,17 +148,17 @@ func TestWhatIsFoundIsOfTheVersionThatIsTold(t *testing.T) {
 	found.Instance = &osbresult.Instance{PlanID: "small-id", MaintenanceVersion: "1.0.0"}
 	f.after(Decide(f.si, f.in).Request, found)
 	if got := f.si.Status.ExternalProperties.MaintenanceVersion; got != "1.0.0" {
-		t.Errorf("it is of version %q", got)
+		t.Errorf("the recorded version is %q", got)
 	}
 	call := Decide(f.si, f.in).Request
 	if call.PreviousMaintenanceVersion != "1.0.0" || call.Properties.MaintenanceVersion != "2.0.0" {
-		t.Errorf("it is updated from %q to %q", call.PreviousMaintenanceVersion, call.Properties.MaintenanceVersion)
+		t.Errorf("the update is from version %q to %q", call.PreviousMaintenanceVersion, call.Properties.MaintenanceVersion)
 	}
 }
 
-// TestWhatIsNotFoundIsNotForgotten: brokers say 404 also of what they are still making.
+// TestInstanceThatIsNotFoundKeepsItsID: brokers answer 404 also for an instance that they are still creating.
 // conformance: F04
-func TestWhatIsNotFoundIsNotForgotten(t *testing.T) {
+func TestInstanceThatIsNotFoundKeepsItsID(t *testing.T) {
 	f := newFixture(retrievable)
 	f.after(Decide(f.si, f.in).Request, said(osbresult.Conflict, 409))
 	f.in.Now = f.in.Now.Add(time.Hour)
@@ -165,17 +167,17 @@ func TestWhatIsNotFoundIsNotForgotten(t *testing.T) {
 	}
 	f.after(Decide(f.si, f.in).Request, said(osbresult.Gone, 404))
 	if got := Decide(f.si, f.in).say(); got != "provision id small-id" {
-		t.Errorf("then: %s, and not under another id", got)
+		t.Errorf("after the 404: %s, want a provision under the same id", got)
 	}
 	deleted(f)
-	lives(f)
+	definitionExists(f)
 	if got := Decide(f.si, f.in).say(); got != "deprovision id small-id" {
-		t.Errorf("deleted: %s", got)
+		t.Errorf("after the deletion: %s", got)
 	}
 }
 
-// TestABudgetIsResetByAChange: and only by that.
-func TestABudgetIsResetByAChange(t *testing.T) {
+// TestOnlyAnEditResetsTheAttempts: after MaxRemovals removals of failed attempts, nothing is tried until the spec changes.
+func TestOnlyAnEditResetsTheAttempts(t *testing.T) {
 	f := newFixture()
 	for i := 0; ; i++ {
 		next := Decide(f.si, f.in)
@@ -183,7 +185,7 @@ func TestABudgetIsResetByAChange(t *testing.T) {
 			break
 		}
 		if i > 200 {
-			t.Fatal("it is never cleaned up")
+			t.Fatal("the attempts never end")
 		}
 		if next.Request != nil {
 			class := osbresult.Unknown
@@ -195,16 +197,16 @@ func TestABudgetIsResetByAChange(t *testing.T) {
 		f.in.Now = f.in.Now.Add(time.Hour)
 	}
 	if got := f.si.Status.LastConditionState; got != v1beta1.ConditionFailed {
-		t.Errorf("it says %s", got)
+		t.Errorf("the condition is %s", got)
 	}
-	edited2(f)
-	if got := Decide(f.si, f.in).say(); got != "journal provision "+lifecycle.InstanceID(f.si)+" small-id" {
+	otherParameters(f)
+	if got := Decide(f.si, f.in).say(); got != "write-ahead provision "+lifecycle.InstanceID(f.si)+" small-id" {
 		t.Error("after an edit:", got)
 	}
 }
 
-// TestWhatIsTriedAgainIsNotStalled: and a deletion says how to end it.
-func TestWhatIsTriedAgainIsNotStalled(t *testing.T) {
+// TestRetriedInstanceIsNotStalled: if it is being deleted, the message also says how to release the object.
+func TestRetriedInstanceIsNotStalled(t *testing.T) {
 	f := newFixture(fs(provisioning, deleted)...)
 	for _, isDeleted := range []bool{true, false} {
 		if !isDeleted {
@@ -212,32 +214,15 @@ func TestWhatIsTriedAgainIsNotStalled(t *testing.T) {
 		}
 		status := StatusForBlocker(f.si, lifecycle.InProgress(v1beta1.ReasonErrorGettingClusterID, "no answer"), lifecycletest.T0)
 		ready, stalled := lifecycle.FindCondition(status.Conditions, v1beta1.ConditionReady), lifecycle.FindCondition(status.Conditions, v1beta1.ConditionStalled)
-		if stalled.Status != v1beta1.ConditionFalse || !strings.HasPrefix(ready.Message, "no answer") || strings.Contains(ready.Message, "to release the object") != isDeleted {
+		saysHowToRelease := strings.Contains(ready.Message, "to release the object")
+		if stalled.Status != v1beta1.ConditionFalse || !strings.HasPrefix(ready.Message, "no answer") || saysHowToRelease != isDeleted {
 			t.Errorf("deleted %v: %+v", isDeleted, status.Conditions)
 		}
 	}
 }
 
-// TestAnUpdateSaysWhatWasBeforeOnlyIfThatIsKnown: brokers refuse what is not so.
-func TestAnUpdateSaysWhatWasBeforeOnlyIfThatIsKnown(t *testing.T) {
-	for name, c := range map[string]struct {
-		edits []func(*fixture)
-		want  string
-	}{
-		"one edit":                 {fs(ready, planned), "small-id"},
-		"two edits":                {fs(ready, planned, planned), "small-id"},
-		"one, by whom led before":  {fs(ready, planned, restarted), ""},
-		"an update with no answer": {fs(ready, planned, unanswered, later(time.Hour)), ""},
-	} {
-		f := newFixture(c.edits...)
-		if call := Decide(f.si, f.in).Request; call == nil || call.PreviousPlanID != c.want {
-			t.Errorf("%s: %+v, want %q before", name, call, c.want)
-		}
-	}
-}
-
-// TestMaintenanceIsForWhoAsks: not for who changes a Secret.
-func TestMaintenanceIsForWhoAsks(t *testing.T) {
+// TestOnlyAnEditUpdatesTheMaintenanceVersion: a change of a Secret must not begin a maintenance that no user requested.
+func TestOnlyAnEditUpdatesTheMaintenanceVersion(t *testing.T) {
 	version := func(v string) func(*fixture) {
 		return func(f *fixture) {
 			for _, p := range f.plans {
@@ -247,18 +232,18 @@ func TestMaintenanceIsForWhoAsks(t *testing.T) {
 	}
 	touched := func(f *fixture) { f.si.Generation++; f.si.Spec.UpdateRequests++ }
 	for name, test := range map[string]struct {
-		is   []func(*fixture)
-		want string
+		given []func(*fixture)
+		want  string
 	}{
-		"a Secret":             {fs(rotated("v2", "p5")), "1.0 journal update id small-id +parameters"},
-		"a Secret, unknown":    {fs(rotated("v2", "p5"), unanswered), "1.0 update id small-id +parameters"},
-		"touched":              {fs(touched), "2.0 journal update id small-id"},
-		"edited":               {fs(edited2), "2.0 journal update id small-id +parameters"},
-		"planned":              {fs(planned), "2.0 journal update id large-id +plan"},
-		"touched and a Secret": {fs(touched, rotated("v2", "p5")), "2.0 journal update id small-id +parameters"},
+		"1.0 if a Secret changed":                            {fs(rotated("v2", "p5")), "1.0 write-ahead update id small-id +parameters"},
+		"1.0 if a Secret changed and the outcome is unknown": {fs(rotated("v2", "p5"), unanswered), "1.0 update id small-id +parameters"},
+		"2.0 if updateRequests changed":                      {fs(touched), "2.0 write-ahead update id small-id"},
+		"2.0 if the parameters changed":                      {fs(otherParameters), "2.0 write-ahead update id small-id +parameters"},
+		"2.0 if the plan changed":                            {fs(otherPlan), "2.0 write-ahead update id large-id +plan"},
+		"2.0 if updateRequests and a Secret changed":         {fs(touched, rotated("v2", "p5")), "2.0 write-ahead update id small-id +parameters"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFixture(append(fs(version("1.0"), ready, version("2.0")), append(test.is, later(time.Hour))...)...)
+			f := newFixture(append(fs(version("1.0"), ready, version("2.0")), append(test.given, later(time.Hour))...)...)
 			next := Decide(f.si, f.in)
 			if got := next.Request.Properties.MaintenanceVersion + " " + next.say(); got != test.want {
 				t.Errorf("%s, want %s", got, test.want)
@@ -270,42 +255,42 @@ func TestMaintenanceIsForWhoAsks(t *testing.T) {
 	found.Instance = &osbresult.Instance{PlanID: "small-id", MaintenanceVersion: "1.0"}
 	f.after(Decide(f.si, f.in).Request, found)
 	if got := Decide(f.si, f.in).Request.PreviousMaintenanceVersion; got != "1.0" {
-		t.Errorf("what was found has %q, not what is asked for", got)
+		t.Errorf("the update of the found instance is from version %q, want 1.0", got)
 	}
 }
 
-// TestPollsAreAtMostAMinuteApart: a user waits.
+// TestPollsAreAtMostAMinuteApart: also if the broker asks for an hour.
 func TestPollsAreAtMostAMinuteApart(t *testing.T) {
 	f := newFixture(provisioning)
 	for _, running := range []time.Duration{0, time.Second, time.Minute, time.Hour, 24 * time.Hour} {
 		f.in.Now = lifecycletest.T0.Add(running)
 		f.in.LastPoll, f.in.PollAfter = f.in.Now, time.Hour
 		if wait := Decide(f.si, f.in).RequeueAt.Sub(f.in.Now); wait <= 0 || wait > time.Minute {
-			t.Errorf("after %s it waits %s", running, wait)
+			t.Errorf("after %s the next poll is in %s", running, wait)
 		}
 	}
 }
 
-// TestAnOperationMayTakeAsLongAsItsPlanSays: not the one that the spec names by now.
-func TestAnOperationMayTakeAsLongAsItsPlanSays(t *testing.T) {
-	limited := func(f *fixture) { f.in.Offering.Plan.Common().MaximumPollingDurationSeconds = new(int64(600)) }
+// TestOperationHasTheTimeoutOfItsOwnPlan: the spec may name another plan by now.
+func TestOperationHasTheTimeoutOfItsOwnPlan(t *testing.T) {
+	withTimeout := func(f *fixture) { f.in.Offering.Plan.Common().MaximumPollingDurationSeconds = new(int64(600)) }
 	for name, test := range map[string]struct {
-		is   []func(*fixture)
-		want string // after an hour
-		then string // once the broker has said that it is still in progress
+		given []func(*fixture)
+		want  string // after an hour
+		then  string // once the broker has said that it is still in progress
 	}{
-		"provisioning":                    {fs(limited, provisioning), "poll id small-id", "deprovision id small-id"},
-		"provisioning, then a short plan": {fs(provisioning, planned, limited), "poll id small-id", "wait"},
-		"provisioning, then a long plan":  {fs(limited, provisioning, planned), "poll id small-id", "deprovision id small-id"},
-		"updating to a short plan":        {fs(ready, planned, limited, accepted), "poll id small-id", "wait"},
-		"updating, then a short plan":     {fs(ready, edited2, accepted, planned, limited), "poll id small-id", "wait"},
-		"removing":                        {fs(limited, ready, deleted, lives, accepted), "deprovision id small-id", ""},
-		"removing, a short plan named":    {fs(ready, planned, limited, deleted, lives, accepted), "poll id small-id (removal)", "wait"},
-		"plan gone from the catalog":      {fs(limited, provisioning, func(f *fixture) { f.in.OperationPlan = nil }), "poll id small-id", "wait"},
-		"cleaning up":                     {fs(limited, unknownTimes(4), accepted), "deprovision id small-id", ""},
+		"10 minutes: provisioning":                                      {fs(withTimeout, provisioning), "poll id small-id", "deprovision id small-id"},
+		"a week: provisioning, then a plan with 10 minutes":             {fs(provisioning, otherPlan, withTimeout), "poll id small-id", "wait"},
+		"10 minutes: provisioning, then a plan with a week":             {fs(withTimeout, provisioning, otherPlan), "poll id small-id", "deprovision id small-id"},
+		"10 minutes: updating to a plan with 10 minutes":                {fs(ready, otherPlan, withTimeout, accepted), "poll id small-id", "wait"},
+		"a week: updating, then a plan with 10 minutes":                 {fs(ready, otherParameters, accepted, otherPlan, withTimeout), "poll id small-id", "wait"},
+		"10 minutes: deprovisioning":                                    {fs(withTimeout, ready, deleted, definitionExists, accepted), "deprovision id small-id", ""},
+		"a week: deprovisioning, the spec names a plan with 10 minutes": {fs(ready, otherPlan, withTimeout, deleted, definitionExists, accepted), "poll id small-id (removal)", "wait"},
+		"a week: plan not found":                                        {fs(withTimeout, provisioning, func(f *fixture) { f.in.OperationPlan = nil }), "poll id small-id", "wait"},
+		"10 minutes: orphan mitigation":                                 {fs(withTimeout, unknownTimes(4), accepted), "deprovision id small-id", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFixture(append(test.is, later(time.Hour))...)
+			f := newFixture(append(test.given, later(time.Hour))...)
 			next := Decide(f.si, f.in)
 			if got := next.say(); got != test.want {
 				t.Fatalf("%s, want %s", got, test.want)
@@ -321,28 +306,28 @@ func TestAnOperationMayTakeAsLongAsItsPlanSays(t *testing.T) {
 	}
 }
 
-// TestEitherLimitEndsInFailure: the plan's, and ours where it says none, or more.
+// TestOperationFailsAfterItsTimeout: the timeout is the plan's maximum polling duration, by default and at most a week.
 // conformance: L12
-func TestEitherLimitEndsInFailure(t *testing.T) {
+func TestOperationFailsAfterItsTimeout(t *testing.T) {
 	const week = 7 * 24 * time.Hour
-	for said, limit := range map[int64]time.Duration{600: 10 * time.Minute, 0: week, 2 * 7 * 24 * 3600: week} {
+	for planSeconds, limit := range map[int64]time.Duration{600: 10 * time.Minute, 0: week, 2 * 7 * 24 * 3600: week} {
 		inProgress := func(f *fixture) { f.after(Decide(f.si, f.in).Request, stateOf(osbresult.InProgress)) }
-		f := newFixture(func(f *fixture) { f.in.Offering.Plan.Common().MaximumPollingDurationSeconds = &said }, provisioning, later(limit-time.Second), inProgress)
+		f := newFixture(func(f *fixture) { f.in.Offering.Plan.Common().MaximumPollingDurationSeconds = &planSeconds }, provisioning, later(limit-time.Second), inProgress)
 		if !f.si.Status.AsyncOpInProgress {
-			t.Errorf("%d s: just before %s: %+v", said, limit, f.si.Status.Conditions)
+			t.Errorf("%d s: just before %s: %+v", planSeconds, limit, f.si.Status.Conditions)
 		}
 		later(time.Minute)(f)
 		inProgress(f)
 		failed := lifecycle.FindCondition(f.si.Status.Conditions, v1beta1.ConditionOrphanMitigation)
 		if failed == nil || !strings.Contains(failed.Message, "timed out after "+duration.ShortHumanDuration(limit)) || f.si.Status.AsyncOpInProgress {
-			t.Errorf("%d s: after %s: %+v", said, limit, f.si.Status.Conditions)
+			t.Errorf("%d s: after %s: %+v", planSeconds, limit, f.si.Status.Conditions)
 		}
 	}
 }
 
 func BenchmarkDecideInstance(b *testing.B) {
 	for name, edits := range map[string][]func(*fixture){
-		"new": nil, "ready": fs(ready), "changed": fs(ready, edited2), "deleted": fs(ready, deleted),
+		"new": nil, "ready": fs(ready), "changed": fs(ready, otherParameters), "deleted": fs(ready, deleted),
 	} {
 		b.Run(name, func(b *testing.B) {
 			f := newFixture(edits...)
@@ -354,7 +339,7 @@ func BenchmarkDecideInstance(b *testing.B) {
 	}
 }
 
-// onceUnchangeable is an instance that waited, as its class did not let it have another plan.
+// onceUnchangeable is an instance that was blocked because its class did not allow another plan, which it does by now.
 func onceUnchangeable(f *fixture) {
 	class := f.in.Offering.Class.Common()
 	class.PlanUpdatable = false

@@ -46,12 +46,12 @@ func newFixture(edits ...func(*fixture)) *fixture {
 	return f
 }
 
-// look looks up the plans that the status names.
+// look finds the plans that the status names.
 func (f *fixture) look() {
 	f.in.PresentPlan, f.in.OperationPlan = planIn(f.plans, f.si.Status.ExternalProperties), planIn(f.plans, OperationProperties(&f.si.Status))
 }
 
-// after takes an answer into the status, as the shell does.
+// after applies an answer to the status, as the reconciler does.
 func (f *fixture) after(call *Request, a Answer) {
 	f.si.Status = Apply(f.si, Decide(f.si, f.in).Status, *call, a, f.in.Now)
 	f.in.LastPoll = time.Time{}
@@ -62,21 +62,21 @@ func (f *fixture) after(call *Request, a Answer) {
 	f.look()
 }
 
-// say describes a step in words.
+// say describes a decision in words.
 func (d Decision) say() string {
 	var parts []string
 	switch {
 	case d.Need == lifecycle.NeedFinalizer:
-		parts = append(parts, "protect")
+		parts = append(parts, "add finalizer")
 	case d.Need == lifecycle.NeedDefinition:
-		parts = append(parts, "prove")
+		parts = append(parts, "read CRD")
 	case d.Need == lifecycle.NeedParameters:
-		parts = append(parts, "read")
+		parts = append(parts, "read parameters")
 	case d.Release != nil:
 		parts = append(parts, "release "+d.Release.Reason)
 	}
 	if d.WriteAhead {
-		parts = append(parts, "journal")
+		parts = append(parts, "write-ahead")
 	}
 	if c := d.Request; c != nil {
 		parts = append(parts, string(c.Operation), c.ID, c.PlanID)
@@ -112,15 +112,17 @@ func provisioning(f *fixture) {
 	f.after(Decide(f.si, f.in).Request, said(osbresult.Accepted, 202))
 }
 
-func edited2(f *fixture) {
+// otherParameters has the spec name other parameters.
+func otherParameters(f *fixture) {
 	f.si.Generation++
 	f.in.Parameters.Checksum = "p9"
 }
 
-func planned(f *fixture) { plannedTo("large")(f) }
+// otherPlan has the spec name another plan.
+func otherPlan(f *fixture) { planNamed("large")(f) }
 
-// plannedTo has the spec name another plan.
-func plannedTo(name string) func(*fixture) {
+// planNamed has the spec name a plan.
+func planNamed(name string) func(*fixture) {
 	return func(f *fixture) {
 		f.si.Generation++
 		f.in.Offering.Plan = f.plans[name]
@@ -133,9 +135,11 @@ func deleted(f *fixture) {
 	f.si.Generation++
 }
 
-func brought(f *fixture) { f.si.Annotations = nil }
+// suppliedID is an instance whose user supplied the external id, so that it may exist at the broker already.
+func suppliedID(f *fixture) { f.si.Annotations = nil }
 
-func lives(f *fixture) { f.in.Definition = lifecycle.DefinitionLives }
+// definitionExists is after a read of the CRD that found it not terminating, without which nothing is deleted at the broker (R10).
+func definitionExists(f *fixture) { f.in.Definition = lifecycle.DefinitionLives }
 
 func later(d time.Duration) func(*fixture) {
 	return func(f *fixture) { f.in.Now = f.in.Now.Add(d) }
@@ -150,11 +154,11 @@ func restarted(f *fixture) {
 	f.in.SeenRunning = false
 }
 
-// plannedBack has the plan be the first one again.
-func plannedBack(f *fixture) { plannedTo("small")(f) }
+// firstPlanAgain has the spec name the plan with which the instance was provisioned.
+func firstPlanAgain(f *fixture) { planNamed("small")(f) }
 
-// broughtToDelete is brought, and to be removed once the object is deleted.
-func broughtToDelete(f *fixture) {
+// suppliedIDToDelete is an instance with a supplied id and the deletion policy Delete.
+func suppliedIDToDelete(f *fixture) {
 	f.si.Annotations = map[string]string{v1beta1.DeletionPolicyAnnotation: v1beta1.DeletionPolicyDelete}
 }
 
@@ -232,7 +236,7 @@ func unreachable(f *fixture) {
 	f.in.BrokerBlocker = nil
 }
 
-// decided records a step without a call.
+// decided records a decision without a request.
 func decided(f *fixture) { f.si.Status = Decide(f.si, f.in).Status }
 
 func toBeKept(f *fixture) {

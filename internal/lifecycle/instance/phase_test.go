@@ -98,11 +98,11 @@ func TestDecideOriginalStatus(t *testing.T) {
 		want, reason string
 	}{
 		"refused":                       {v1beta1.ServiceInstanceStatus{DeprovisionStatus: v1beta1.DeprovisionNotRequired}, fs(givenUp), "nothing: Failed", "it is not retried"},
-		"refused, and edited":           {v1beta1.ServiceInstanceStatus{DeprovisionStatus: v1beta1.DeprovisionNotRequired}, fs(givenUp, edited2), "journal provision id small-id", "the spec is another"},
-		"refused, and deleted":          {v1beta1.ServiceInstanceStatus{DeprovisionStatus: v1beta1.DeprovisionNotRequired}, fs(givenUp, deleted, lives), "release DeprovisionedSuccessfully", "the broker has nothing"},
-		"asked again":                   {v1beta1.ServiceInstanceStatus{DeprovisionStatus: v1beta1.DeprovisionRequired, CurrentOperation: v1beta1.OperationProvision}, fs(givenUp), "journal provision id small-id", "the condition is older than the operation"},
-		"removal given up":              {v1beta1.ServiceInstanceStatus{DeprovisionStatus: v1beta1.DeprovisionFailed}, fs(givenUp, deleted, lives), "deprovision id small-id", "it is retried"},
-		"removal of a ready one, ended": {v1beta1.ServiceInstanceStatus{ProvisionStatus: v1beta1.Provisioned, DeprovisionStatus: v1beta1.DeprovisionFailed}, fs(givenUp, deleted, lives), "deprovision id small-id", "the same"},
+		"refused, and edited":           {v1beta1.ServiceInstanceStatus{DeprovisionStatus: v1beta1.DeprovisionNotRequired}, fs(givenUp, otherParameters), "write-ahead provision id small-id", "the spec is another"},
+		"refused, and deleted":          {v1beta1.ServiceInstanceStatus{DeprovisionStatus: v1beta1.DeprovisionNotRequired}, fs(givenUp, deleted, definitionExists), "release DeprovisionedSuccessfully", "the broker has nothing"},
+		"asked again":                   {v1beta1.ServiceInstanceStatus{DeprovisionStatus: v1beta1.DeprovisionRequired, CurrentOperation: v1beta1.OperationProvision}, fs(givenUp), "write-ahead provision id small-id", "the condition is older than the operation"},
+		"removal given up":              {v1beta1.ServiceInstanceStatus{DeprovisionStatus: v1beta1.DeprovisionFailed}, fs(givenUp, deleted, definitionExists), "deprovision id small-id", "it is retried"},
+		"removal of a ready one, ended": {v1beta1.ServiceInstanceStatus{ProvisionStatus: v1beta1.Provisioned, DeprovisionStatus: v1beta1.DeprovisionFailed}, fs(givenUp, deleted, definitionExists), "deprovision id small-id", "the same"},
 	} {
 		f := newFixture()
 		f.si.Status = test.status
@@ -131,8 +131,8 @@ func TestQueuedInstanceIsNotGivenUp(t *testing.T) {
 		is   []func(*fixture)
 		want string
 	}{
-		"after another blocker":  {fs(unreachable, queued), "journal provision id small-id"},
-		"after a Secret changed": {fs(ready, rotated("v2", "p5"), queued), "journal update id small-id +parameters"},
+		"after another blocker":  {fs(unreachable, queued), "write-ahead provision id small-id"},
+		"after a Secret changed": {fs(ready, rotated("v2", "p5"), queued), "write-ahead update id small-id +parameters"},
 	} {
 		f := newFixture(test.is...)
 		if got := Decide(f.si, f.in).say(); got != test.want {

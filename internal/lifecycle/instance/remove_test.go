@@ -66,11 +66,11 @@ func TestARemovalIsTriedAsIfNothingHadFailedBefore(t *testing.T) {
 		}
 	}
 	for name, is := range map[string][]func(*fixture){
-		"deletion":              fs(restarted, refused(15), unknownTimes(1), deleted, lives),
-		"deletion of an update": fs(ready, planned, refused(15), deleted, lives),
+		"deletion":              fs(restarted, refused(15), unknownTimes(1), deleted, definitionExists),
+		"deletion of an update": fs(ready, otherPlan, refused(15), deleted, definitionExists),
 		"cleanup":               fs(refused(15), unknownTimes(4)),
 		"cleanup of a failure":  fs(restarted, refused(15), refusedOnce),
-		"deletion in a cleanup": fs(unknownTimes(4), unknownTimes(15), deleted, lives),
+		"deletion in a cleanup": fs(unknownTimes(4), unknownTimes(15), deleted, definitionExists),
 	} {
 		for _, class := range []osbresult.Class{osbresult.Unknown, osbresult.Concurrency} {
 			t.Run(fmt.Sprint(name, " ", class), func(t *testing.T) {
@@ -109,7 +109,7 @@ func TestACleanupSaysThatItIsOne(t *testing.T) {
 		"failed in progress": {fs(accepted, operationFailed), what + ": Deprovision call failed"},
 		"not said":           {fs(accepted, unsaid), what + ": Polling the operation failed"},
 		"unreachable":        {fs(unanswered, unreachable), "x"},
-		"deleted":            {fs(deleted, lives, unanswered), "Deprovision call failed"},
+		"deleted":            {fs(deleted, definitionExists, unanswered), "Deprovision call failed"},
 	} {
 		for how, before := range map[string][]func(*fixture){"no answers": fs(unknownTimes(4)), "a failure": fs(provisioning, operationFailed)} {
 			t.Run(name+" after "+how, func(t *testing.T) {
@@ -127,7 +127,7 @@ func TestACleanupSaysThatItIsOne(t *testing.T) {
 
 // TestARemovalThatTakesTooLongIsAskedForAnew: and then it has as long again.
 func TestARemovalThatTakesTooLongIsAskedForAnew(t *testing.T) {
-	f := newFixture(ready, deleted, lives)
+	f := newFixture(ready, deleted, definitionExists)
 	for range 3 {
 		next := Decide(f.si, f.in)
 		if next.Request == nil || next.Request.Operation != lifecycle.Deprovision {
@@ -144,11 +144,11 @@ func TestARemovalThatTakesTooLongIsAskedForAnew(t *testing.T) {
 // TestWhatKeepsTheBrokerFromARemovalIsPolled: how it ends decides which plan there is to
 // be removed.
 func TestWhatKeepsTheBrokerFromARemovalIsPolled(t *testing.T) {
-	f := newFixture(ready, planned)
+	f := newFixture(ready, otherPlan)
 	large := f.in.Offering.Plan
 	f.after(Decide(f.si, f.in).Request, said(osbresult.Accepted, 202))
 	deleted(f)
-	lives(f)
+	definitionExists(f)
 	next := Decide(f.si, f.in)
 	if got := next.say(); got != "deprovision id small-id" {
 		t.Fatal(got)
@@ -204,9 +204,9 @@ func TestAPollNamesAnotherPlanWhereItIsNotKnownWhichThereWas(t *testing.T) {
 		is   []func(*fixture)
 		want string
 	}{
-		"a change":                               {fs(ready, planned, accepted), "small large small small"},
-		"after one that got no answer":           {fs(ready, planned, unanswered, later(time.Hour), accepted), "small large small small"},
-		"of something else, with no plan before": {fs(ready, edited2, accepted), "small small small small"},
+		"a change":                               {fs(ready, otherPlan, accepted), "small large small small"},
+		"after one that got no answer":           {fs(ready, otherPlan, unanswered, later(time.Hour), accepted), "small large small small"},
+		"of something else, with no plan before": {fs(ready, otherParameters, accepted), "small small small small"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
@@ -238,24 +238,24 @@ func TestARemovalNamesAnotherPlanWhereItIsNotKnownWhichThereIs(t *testing.T) {
 		want string
 	}{
 		"ready":                       {fs(ready), "small small small"},
-		"a change that got no answer": {fs(ready, planned, unanswered), "small large small"},
-		"a change that was refused":   {fs(ready, planned, refusedOnce), "small small small"},
-		"a change on record":          {fs(ready, planned, restarted), "small large small"},
-		"and waited for bindings":     {fs(ready, planned, restarted, deleted, boundTo, decided), "small large small"},
-		"a change that took too long": {fs(ready, planned, accepted, tooLate, plannedBack, unreachable), "small large small"},
-		"and took too long":           {fs(ready, planned, accepted, tooLate), "small large small"},
-		"a change that failed":        {fs(ready, planned, accepted, operationFailed), "small small small"},
-		"and was taken back":          {fs(ready, planned, restarted, plannedBack), "small large small"},
-		"never ready":                 {fs(restarted, planned), "small small small"},
-		"two changes on record":       {fs(ready, planned, restarted, plannedTo("medium"), restarted), "small medium large"},
-		"and the second was refused":  {fs(ready, planned, unanswered, later(time.Hour), plannedTo("medium"), refusedOnce), "small large medium"},
+		"a change that got no answer": {fs(ready, otherPlan, unanswered), "small large small"},
+		"a change that was refused":   {fs(ready, otherPlan, refusedOnce), "small small small"},
+		"a change on record":          {fs(ready, otherPlan, restarted), "small large small"},
+		"and waited for bindings":     {fs(ready, otherPlan, restarted, deleted, boundTo, decided), "small large small"},
+		"a change that took too long": {fs(ready, otherPlan, accepted, tooLate, firstPlanAgain, unreachable), "small large small"},
+		"and took too long":           {fs(ready, otherPlan, accepted, tooLate), "small large small"},
+		"a change that failed":        {fs(ready, otherPlan, accepted, operationFailed), "small small small"},
+		"and was taken back":          {fs(ready, otherPlan, restarted, firstPlanAgain), "small large small"},
+		"never ready":                 {fs(restarted, otherPlan), "small small small"},
+		"two changes on record":       {fs(ready, otherPlan, restarted, planNamed("medium"), restarted), "small medium large"},
+		"and the second was refused":  {fs(ready, otherPlan, unanswered, later(time.Hour), planNamed("medium"), refusedOnce), "small large medium"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
 			if f.si.DeletionTimestamp.IsZero() {
 				deleted(f)
 			}
-			lives(f)
+			definitionExists(f)
 			f.in.Bindings = nil
 			var named []string
 			for range 3 {
@@ -277,7 +277,7 @@ func TestARemovalNamesAnotherPlanWhereItIsNotKnownWhichThereIs(t *testing.T) {
 // TestARemovalNamesAnotherPlanOnlyToWhoDoesNotTakeTheOne: other refusals are of the removal.
 func TestARemovalNamesAnotherPlanOnlyToWhoDoesNotTakeTheOne(t *testing.T) {
 	for status, want := range map[int]string{400: "large-id", 404: "small-id", 409: "small-id", 422: "small-id"} {
-		f := newFixture(ready, planned, restarted, deleted, lives)
+		f := newFixture(ready, otherPlan, restarted, deleted, definitionExists)
 		f.after(Decide(f.si, f.in).Request, said(osbresult.Rejected, status))
 		f.in.Now = f.in.Now.Add(time.Hour)
 		if got := Decide(f.si, f.in).Request.PlanID; got != want {

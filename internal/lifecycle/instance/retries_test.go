@@ -74,9 +74,9 @@ func TestConditionsOfWaiting(t *testing.T) {
 		"F-JS2 the broker is in progress":   {fs(problem(lifecycle.InProgress("x", "y"))), "Reconciling"},
 		"F-JS2 the broker is stalled":       {fs(problem(lifecycle.BlockedBy("x", "y"))), "Stalled"},
 		"F-JS2 a class that is not offered": {fs(func(f *fixture) { f.in.Offering.Class.CommonStatus().RemovedFromBrokerCatalog = true }), "Stalled"},
-		"F-U13 bindings may go":             {fs(ready, deleted, lives, boundTo), "Reconciling"},
-		"F-JS2 bindings have to go":         {fs(ready, deleted, lives, boundTo, later(bindingsDeletionDelay)), "Stalled"},
-		"F-JS2 bindings go":                 {fs(ready, deleted, lives, boundTo, func(f *fixture) { f.in.BindingsGoing = true }), "Reconciling"},
+		"F-U13 bindings may go":             {fs(ready, deleted, definitionExists, boundTo), "Reconciling"},
+		"F-JS2 bindings have to go":         {fs(ready, deleted, definitionExists, boundTo, later(bindingsDeletionDelay)), "Stalled"},
+		"F-JS2 bindings go":                 {fs(ready, deleted, definitionExists, boundTo, func(f *fixture) { f.in.BindingsGoing = true }), "Reconciling"},
 		"F-JS2 abandoned":                   {fs(ready, func(f *fixture) { f.si.Finalizers = nil }), "Stalled"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -124,7 +124,7 @@ func TestAnEditEndsAMisconfiguration(t *testing.T) {
 		f.in.Now = f.in.Now.Add(f.due())
 	}
 	f.answered(t, said(osbresult.Misconfigured, 404))
-	edited2(f)
+	otherParameters(f)
 	f.answered(t, said(osbresult.Misconfigured, 404))
 	lifecycletest.WantState(t, "edited", f.si.Status.Conditions, "Reconciling")
 }
@@ -234,14 +234,14 @@ func TestARecoveryEndsTheWait(t *testing.T) {
 
 // TestADeletionHasNotFailed has F-JS6.
 func TestADeletionHasNotFailed(t *testing.T) {
-	f := newFixture(ready, edited2, refusedOnce)
+	f := newFixture(ready, otherParameters, refusedOnce)
 	lifecycletest.WantState(t, "refused", f.si.Status.Conditions, "Stalled Failed")
 	deleted(f)
-	lives(f)
+	definitionExists(f)
 	f.answered(t, said(osbresult.Accepted, 202))
 	lifecycletest.WantState(t, "being deleted", f.si.Status.Conditions, "Reconciling")
 
-	f = newFixture(ready, edited2, refusedOnce, deleted, lives, boundTo, later(bindingsDeletionDelay))
+	f = newFixture(ready, otherParameters, refusedOnce, deleted, definitionExists, boundTo, later(bindingsDeletionDelay))
 	lifecycletest.WantState(t, "waiting for bindings", Decide(f.si, f.in).Status.Conditions, "Stalled")
 }
 

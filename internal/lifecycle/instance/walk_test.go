@@ -60,18 +60,18 @@ type instanceWalk struct {
 	accepted   bool            // it has received the acceptance of the operation in progress
 	reported   osbresult.State // what the broker has reported of an operation since the last crash; in progress: and since the last long absence
 
-	held      map[string]*heldInstance // at the broker, by id
-	calm      bool                     // every request is answered, nothing crashes, nobody edits
-	wasReady  map[string]bool          // ids that were Ready
-	removed   map[string]bool          // ids under which a removal was asked for
-	brought   bool
-	stranger  bool // what is under the brought id is somebody else's
-	kept      bool // the policy is to remove nothing
-	policy    bool // the policy is to remove also what was brought, with the object
-	released  bool
-	calls     int
-	lastCalls []string
-	asked     heldInstance // what the broker was last asked for
+	held       map[string]*heldInstance // at the broker, by id
+	calm       bool                     // every request is answered, nothing crashes, nobody edits
+	wasReady   map[string]bool          // ids that were Ready
+	removed    map[string]bool          // ids under which a removal was asked for
+	suppliedID bool
+	stranger   bool // the resource under the supplied id belongs to another user
+	kept       bool // the policy is to remove nothing
+	policy     bool // the policy is to remove the resource under a supplied id with the object
+	released   bool
+	calls      int
+	lastCalls  []string
+	asked      heldInstance // what the broker was last asked for
 
 	backups  []v1beta1.ServiceInstanceStatus // every status that was recorded
 	restored bool
@@ -116,7 +116,7 @@ func TestTwoClustersWithOneID(t *testing.T) {
 		blue, green := newInstanceWalk(t, seed), newInstanceWalk(t, seed+1000)
 		for i, w := range []*instanceWalk{blue, green} {
 			w.si.UID, w.class.Spec.InstanceRetrievable = types.UID(fmt.Sprint("uid-", i)), seed%2 == 0
-			w.brought, w.stranger, w.kept, w.async, w.secret, w.held = true, false, false, true, 0, blue.held
+			w.suppliedID, w.stranger, w.kept, w.async, w.secret, w.held = true, false, false, true, 0, blue.held
 			w.peer = []*instanceWalk{green, blue}[i]
 			w.si.Annotations = nil
 			if w.policy {
@@ -153,7 +153,7 @@ func newInstanceWalk(t *testing.T, seed uint64) *instanceWalk {
 	if seed%4 < 2 { // objects of the former service-catalog have none
 		w.si.Status.ObservedGeneration = lifecycletest.SchemaDefault
 	}
-	if w.brought = seed%5 == 4; !w.brought {
+	if w.suppliedID = seed%5 == 4; !w.suppliedID {
 		w.si.Annotations = map[string]string{v1beta1.MadeIDAnnotation: catalog.MadeID("id", lifecycletest.T0)}
 	} else if w.stranger = w.rnd.IntN(2) == 0; w.stranger {
 		w.held["id"] = &heldInstance{plan: "small-id", params: []string{"p0", "theirs"}[w.rnd.IntN(2)]}
@@ -391,7 +391,7 @@ func (w *instanceWalk) release() {
 		if w.kept || w.restored {
 			continue
 		}
-		if !w.brought || !w.stranger && w.si.Status.CreatedForUID != "" {
+		if !w.suppliedID || !w.stranger && w.si.Status.CreatedForUID != "" {
 			w.failf("released, and the broker has %s: %+v", id, *h)
 		}
 	}
@@ -605,7 +605,7 @@ func (w *instanceWalk) settle() {
 func (w *instanceWalk) check() {
 	ready := lifecycle.FindCondition(w.si.Status.Conditions, v1beta1.ConditionReady)
 	if !w.si.DeletionTimestamp.IsZero() {
-		if ready.Reason == v1beta1.ReasonConflict || ready.Reason == v1beta1.ReasonOwnershipUnknown && w.brought { // a person decides
+		if ready.Reason == v1beta1.ReasonConflict || ready.Reason == v1beta1.ReasonOwnershipUnknown && w.suppliedID { // a person decides
 			metav1.SetMetaDataAnnotation(&w.si.ObjectMeta, v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyRetain)
 			w.kept = true
 			w.reconcile()
@@ -624,7 +624,7 @@ func (w *instanceWalk) check() {
 	h := w.held[lifecycle.InstanceID(w.si)]
 	switch {
 	case ready.Status == v1beta1.ConditionTrue:
-		isTheirs := w.brought && w.stranger
+		isTheirs := w.suppliedID && w.stranger
 		if !isTheirs && (h == nil || h.plan != w.si.Spec.ClusterServicePlanExternalName+"-id" || h.params != w.params) {
 			w.failf("Ready, and the broker has another: want %s %s", w.si.Spec.ClusterServicePlanExternalName, w.params)
 		}
@@ -633,7 +633,7 @@ func (w *instanceWalk) check() {
 		w.failf("neither Ready nor Stalled")
 	case w.asked != heldInstance{plan: w.si.Spec.ClusterServicePlanExternalName + "-id", params: w.params}:
 		w.failf("given up, and never asked for: want %s %s, asked for %+v", w.si.Spec.ClusterServicePlanExternalName, w.params, w.asked)
-	case h != nil && !w.brought && !w.kept && w.si.Status.ProvisionStatus != v1beta1.Provisioned:
+	case h != nil && !w.suppliedID && !w.kept && w.si.Status.ProvisionStatus != v1beta1.Provisioned:
 		w.failf("failed, and something is left")
 	}
 }
