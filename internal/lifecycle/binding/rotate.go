@@ -117,7 +117,12 @@ func (d *decision) replace() {
 	case retrievable && (tried.created || tried.hasFailed(repeat)):
 		d.Request = d.newRequest(lifecycle.Fetch)
 		d.Request.Repeat, d.Request.Replaces = true, true
-	case rotates && d.hasEnded(): // an expired predecessor cannot be rotated
+	case rotates && d.hasEnded() && s.InProgressProperties == nil: // an expired predecessor cannot be rotated; nothing was sent under the id
+		if d.knowsParameters() {
+			d.phase.Task = Replacing
+			d.requestFirst()
+		}
+	case rotates && d.hasEnded():
 		d.startMitigation()
 	case !rotates && !d.knowsParameters():
 	case s.InProgressProperties == nil: // no request under the id has had an effect
