@@ -93,7 +93,8 @@ func PhaseOf(s *v1beta1.ServiceInstanceStatus) Phase {
 		phase = Mitigating
 	case s.CurrentOperation == v1beta1.OperationDeprovision:
 		phase = Deprovisioning
-	case s.CurrentOperation == v1beta1.OperationUpdate:
+	case s.CurrentOperation == v1beta1.OperationUpdate,
+		rest == Provisioned && s.CurrentOperation != "" && s.CurrentOperation != v1beta1.OperationProvision: // of a later version: never a reason to remove the instance
 		phase = Updating
 	case s.AsyncOpInProgress:
 		phase = Provisioning

@@ -58,6 +58,8 @@ func TestPhaseOfOriginalStatus(t *testing.T) {
 		"the same of one that has failed":   {v1beta1.ServiceInstanceStatus{CurrentOperation: deprovision, DeprovisionStatus: required}, Deprovisioning},
 		"being deprovisioned":               {v1beta1.ServiceInstanceStatus{OperationStatus: accepted, CurrentOperation: deprovision, ProvisionStatus: provisioned, DeprovisionStatus: required}, DeprovisionAccepted},
 		"deprovisioning was given up":       {v1beta1.ServiceInstanceStatus{ProvisionStatus: provisioned, DeprovisionStatus: failed}, Provisioned},
+		"an operation of a later version":   {v1beta1.ServiceInstanceStatus{CurrentOperation: "Backup", ProvisionStatus: provisioned, DeprovisionStatus: required}, Updating},
+		"the same, accepted":                {v1beta1.ServiceInstanceStatus{OperationStatus: accepted, CurrentOperation: "Backup", ProvisionStatus: provisioned, DeprovisionStatus: required}, UpdateAccepted},
 		"the same of one not provisioned":   {v1beta1.ServiceInstanceStatus{ProvisionStatus: notProvisioned, DeprovisionStatus: failed}, RemovalFailed},
 	} {
 		if got := PhaseOf(&test.status); got != test.want {
