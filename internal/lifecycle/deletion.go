@@ -37,7 +37,7 @@ func IsDeleted(request Operation, removal bool, class osbresult.Class, state osb
 		return class == osbresult.Done || class == osbresult.Gone
 	case Poll:
 		return removal && (class == osbresult.Gone || class == osbresult.Done && state == osbresult.Succeeded)
-	default:
-		return false
+	case Provision, Update, Inspect, Bind, Fetch:
 	}
+	return false
 }

@@ -79,12 +79,15 @@ func (r *Reconciler) sendRequest(ctx context.Context, s *scope, broker *brokers.
 		if a.Binding != nil {
 			a.Operation = a.Binding.Operation
 		}
+		return a, nil
 	case lifecycle.Fetch:
 		a.Binding, a.Outcome = broker.FetchBinding(ctx, p, call.ID)
+		return a, nil
 	case lifecycle.Poll:
 		var last osbresult.LastOperation
 		last, a.Outcome = broker.Poll(ctx, osb.PollRequest{Params: p, BindingID: call.ID, Removal: call.Removal, Operation: ptr.Deref(s.binding.Status.LastOperation, "")})
 		a.State, a.OperationDescription = last.State, lifecycle.DescriptionOf(last, a.Outcome)
+		return a, nil
 	case lifecycle.Unbind:
 		p.AcceptsIncomplete = effective.BindingRetrievable || broker.RequiresAsync.Load()
 		var removal osb.RemovalResponse
@@ -92,10 +95,10 @@ func (r *Reconciler) sendRequest(ctx context.Context, s *scope, broker *brokers.
 			broker.RequiresAsync.Store(true)
 		}
 		a.Operation = removal.Operation
-	default:
-		return a, lifecycle.UnknownOperation("ServiceBinding", call.Operation)
+		return a, nil
+	case lifecycle.Provision, lifecycle.Update, lifecycle.Deprovision, lifecycle.Inspect:
 	}
-	return a, nil
+	return a, lifecycle.UnknownOperation("ServiceBinding", call.Operation)
 }
 
 // secretsOf returns the secrets of a binding that the broker knows: values of Secrets that it has, or is sent, as parameters, and

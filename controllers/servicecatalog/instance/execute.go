@@ -78,16 +78,19 @@ func (r *Reconciler) sendRequest(ctx context.Context, s *scope, broker *osb.Clie
 	case lifecycle.Deprovision:
 		removal, out := broker.Deprovision(ctx, osb.RemovalRequest{Params: params})
 		return instancerules.Answer{Outcome: out, Operation: removal.Operation}, nil
-	case lifecycle.Provision, lifecycle.Update: // these have a context
-	default:
-		return instancerules.Answer{}, lifecycle.UnknownOperation("ServiceInstance", call.Operation)
+	case lifecycle.Provision:
+		return r.provisionInstance(ctx, s, broker, call, params)
+	case lifecycle.Update:
+		return r.updateInstance(ctx, s, broker, call, params)
+	case lifecycle.Bind, lifecycle.Unbind, lifecycle.Fetch:
 	}
+	return instancerules.Answer{}, lifecycle.UnknownOperation("ServiceInstance", call.Operation)
+}
+
+func (r *Reconciler) provisionInstance(ctx context.Context, s *scope, broker *osb.Client, call *instancerules.Request, params osb.Params) (instancerules.Answer, error) {
 	where, space, err := r.OSBContext(ctx, s.instance.Namespace, s.instance.Name)
 	if err != nil {
 		return instancerules.Answer{}, err
-	}
-	if call.Operation == lifecycle.Update {
-		return r.updateInstance(ctx, s, broker, call, params, where), nil
 	}
 	made, out := broker.Provision(ctx, osb.ProvisionRequest{
 		Params: params, Context: where, OrganizationGUID: where.ClusterID, SpaceGUID: space,
@@ -96,7 +99,11 @@ func (r *Reconciler) sendRequest(ctx context.Context, s *scope, broker *osb.Clie
 	return instancerules.Answer{Outcome: out, Created: made.Created, DashboardURL: made.DashboardURL, Operation: made.Operation}, nil
 }
 
-func (r *Reconciler) updateInstance(ctx context.Context, s *scope, broker *osb.Client, call *instancerules.Request, params osb.Params, where osb.Context) instancerules.Answer {
+func (r *Reconciler) updateInstance(ctx context.Context, s *scope, broker *osb.Client, call *instancerules.Request, params osb.Params) (instancerules.Answer, error) {
+	where, _, err := r.OSBContext(ctx, s.instance.Namespace, s.instance.Name)
+	if err != nil {
+		return instancerules.Answer{}, err
+	}
 	request := osb.UpdateRequest{Params: params, Context: where,
 		PreviousPlanID: call.PreviousPlanID, PreviousMaintenanceVersion: call.PreviousMaintenanceVersion}
 	if !call.NewPlan {
@@ -114,7 +121,7 @@ func (r *Reconciler) updateInstance(ctx context.Context, s *scope, broker *osb.C
 		request.Context = osb.Context{} // the broker accepts no update of the context alone
 	}
 	updated, out := broker.Update(ctx, request)
-	return instancerules.Answer{Outcome: out, DashboardURL: updated.DashboardURL, Operation: updated.Operation}
+	return instancerules.Answer{Outcome: out, DashboardURL: updated.DashboardURL, Operation: updated.Operation}, nil
 }
 
 // inspectInstance fetches what a broker has under an id, or polls it where it cannot be fetched.

@@ -67,7 +67,7 @@ func Apply(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus, call 
 		}
 	case lifecycle.Poll:
 		ap.ApplyPoll()
-	default:
+	case lifecycle.Provision, lifecycle.Update, lifecycle.Deprovision, lifecycle.Inspect:
 		panic(lifecycle.UnknownOperation("ServiceBinding", call.Operation))
 	}
 	return ap.encoded()

@@ -97,7 +97,7 @@ func (m RequestMemory) ObserveAnswer(b *v1beta1.ServiceBinding, call Request, a 
 		case a.State == osbresult.Failed:
 			m.recovery.failed |= repeat
 		}
-	default:
+	case lifecycle.Provision, lifecycle.Update, lifecycle.Deprovision, lifecycle.Inspect:
 		panic(lifecycle.UnknownOperation("ServiceBinding", call.Operation))
 	}
 	return m

@@ -65,7 +65,7 @@ func Apply(si *v1beta1.ServiceInstance, status v1beta1.ServiceInstanceStatus, ca
 		ap.ApplyPoll()
 	case lifecycle.Inspect:
 		ap.applyInspection()
-	default:
+	case lifecycle.Bind, lifecycle.Unbind, lifecycle.Fetch:
 		panic(lifecycle.UnknownOperation("ServiceInstance", call.Operation))
 	}
 	ap.phase.encode(&ap.status)
