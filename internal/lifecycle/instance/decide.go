@@ -15,7 +15,8 @@ limitations under the License.
 */
 
 // Package instance is the state machine of ServiceInstances. Decide returns the next step for an instance and what was
-// observed; Apply returns the status after a broker's answer. Each phase has a file: provision (with updates), remove.
+// observed; Apply returns the status after a broker's answer. Decisions about an operation are in the file
+// with its name, what is recorded of its answers in apply_OPERATION.go.
 package instance
 
 import (

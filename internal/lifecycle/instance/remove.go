@@ -97,7 +97,7 @@ func (d *decision) stopMitigation(why string) {
 // deprovision sends the deprovision request, or polls it.
 func (d *decision) deprovision() {
 	removing := d.phase == DeprovisionAccepted || d.phase == MitigationAccepted
-	ids, missing := d.newRemovalRequest()
+	ids, missing := d.newRecordedRequest()
 	switch {
 	case missing != nil:
 		d.blockRemoval(missing)
@@ -124,87 +124,4 @@ func (d *decision) deprovision() {
 func (d *decision) isRemovalRefused() bool {
 	a := d.Status.Attempts
 	return d.phase.IsAccepted() && heldProperties(&d.Status) != nil && a != nil && a.Generation == d.si.Generation && !d.si.DeletionTimestamp.IsZero()
-}
-
-// candidatePlans returns the ids of the plans that the instance may have, the most likely one first. The original service-catalog did not
-// always record one; then it is the plan of the spec.
-func (d *decision) candidatePlans() []string {
-	ids := RecordedPlans(&d.Status)
-	if len(ids) == 0 && d.in.Offering.Plan != nil {
-		ids = append(ids, d.in.Offering.Plan.Common().ExternalID)
-	}
-	return ids
-}
-
-// newRemovalRequest returns a request with the recorded ids of service and plan: the spec may have changed since.
-func (d *decision) newRemovalRequest() (*Request, *lifecycle.Blocker) {
-	call := d.newRequest("")
-	if known := d.Status.Broker; known != nil && known.ServiceID != "" {
-		call.ServiceID = known.ServiceID
-	} else if d.in.Offering.Class != nil {
-		call.ServiceID = d.in.Offering.Class.Common().ExternalID
-	}
-	call.PlanID, call.HasOtherPlans = CandidatePlan(d.candidatePlans(), d.Status.Attempts)
-	if call.ServiceID != "" && call.PlanID != "" {
-		return call, nil
-	}
-	if d.in.Offering.Missing != nil {
-		return nil, d.in.Offering.Missing
-	}
-	return nil, lifecycle.BlockedBy(v1beta1.ReasonReferencesNonexistentServicePlan, "the status does not say which plan the instance has")
-}
-
-// CandidatePlan returns which of the recorded plans the next request names: a broker may refuse a request that names another plan than
-// the instance has, and then the next one is tried. guessed: there is a next one.
-func CandidatePlan(plans []string, a *v1beta1.Attempts) (id string, guessed bool) {
-	if len(plans) == 0 {
-		return "", false
-	}
-	n := refusals(a)
-	return plans[n%len(plans)], len(plans) > 1 && n < len(plans)
-}
-
-// refusals returns how often the broker has refused the plan of a request.
-func refusals(a *v1beta1.Attempts) int {
-	if a == nil {
-		return 0
-	}
-	return int(a.Refusals)
-}
-
-// poll polls a provisioning or an update.
-func (d *decision) poll() {
-	ids, missing := d.newRemovalRequest()
-	switch {
-	case missing != nil:
-		d.setBlocked(missing)
-	case d.in.Offering.Broker == nil:
-		d.setBlocked(lifecycle.MissingReference(d.si, v1beta1.ReasonReferencesNonexistentBroker, lifecycle.BrokerMissing(d.Status.Broker, "about the operation in progress")))
-	case d.in.BrokerBlocker != nil:
-		d.setBlocked(d.in.BrokerBlocker)
-	default:
-		ids.MaxDuration, ids.SeenRunning = d.maxPolling(), d.in.SeenRunning
-		d.pollWhenDue(ids, false)
-	}
-}
-
-// pollWhenDue polls the operation when the next poll is due.
-func (d *decision) pollWhenDue(ids *Request, removal bool) {
-	if !d.IsPollDue(d.schedule()) {
-		return
-	}
-	ids.Operation, ids.Removal = lifecycle.Poll, removal
-	d.Request = ids
-}
-
-// isOverdue reports whether the operation is past its deadline.
-func (d *decision) isOverdue() bool {
-	return d.schedule().IsOverdue(d.maxPolling())
-}
-
-func (d *decision) maxPolling() time.Duration {
-	if d.in.OperationPlan == nil {
-		return catalog.MaximumPollingDuration
-	}
-	return catalog.EffectiveOf(d.in.Offering.Class, d.in.OperationPlan).MaximumPollingDuration
 }

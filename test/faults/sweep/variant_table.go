@@ -65,7 +65,7 @@ func variants() []variant {
 	ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonProvisionCallFailed, Message: message})
 `, `	ap.RecordSlowRetry(v1beta1.ReasonProvisionCallFailed, message)
 `}}, scenario: "failed", fault: "none", oracle: "reached"},
-		{name: "mitigates-the-next-id", edits: []mistake{{instanceRules + "remove.go", `	call := d.newRequest("")
+		{name: "mitigates-the-next-id", edits: []mistake{{instanceRules + "recorded.go", `	call := d.newRequest("")
 `, `	call := d.newRequest("")
 	if d.phase == Mitigating {
 		call.ID = lifecycle.NextInstanceID(d.si, call.ID)
