@@ -134,8 +134,8 @@ const (
 	DeliveryPending DeliveryState = "Pending"
 	// DeliverySent is confirmed by the receiver.
 	DeliverySent DeliveryState = "Sent"
-	// DeliveryUnknown may have arrived, and is not sent again, as the receiver's
-	// deliveryPolicy is AtMostOnce.
+	// DeliveryUnknown may have arrived, and is not sent again: the receiver's
+	// deliveryPolicy is AtMostOnce, or three answers did not say whether it has arrived.
 	DeliveryUnknown DeliveryState = "Unknown"
 	// DeliveryFiltered is below the receiver's minSeverity.
 	DeliveryFiltered DeliveryState = "Filtered"

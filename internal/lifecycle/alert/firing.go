@@ -108,7 +108,7 @@ func (d *DeliveryPlan) allowForFormerLeader(a *v1beta1.Alert, in Inputs) {
 // writeAhead has a content recorded before it is sent, unless it is the first one and the status was never written (R1), or the row says
 // that it is being repeated.
 func (d *DeliveryPlan) writeAhead(a *v1beta1.Alert) {
-	repeated := d.Send != nil && d.Send.Hash == d.Row.LastAttemptedHash && d.recorded == v1beta1.DeliveryPending
+	repeated := d.Send != nil && d.Send.Hash == d.Row.LastAttemptedHash && d.recordedState == v1beta1.DeliveryPending
 	if d.Send != nil && !repeated && (!isUnrecorded(a) || isEdited(a)) {
 		d.Send.WriteAhead = true
 	}

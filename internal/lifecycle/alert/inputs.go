@@ -175,8 +175,8 @@ type Plan struct {
 // DeliveryPlan is what to do next about one receiver.
 type DeliveryPlan struct {
 	Row v1beta1.Delivery
-	// recorded is the row's state before the plan.
-	recorded v1beta1.DeliveryState
+	// recordedState is the row's state before the plan.
+	recordedState v1beta1.DeliveryState
 	// Wanted is false where the spec no longer names the receiver.
 	Wanted bool
 	phase  phase

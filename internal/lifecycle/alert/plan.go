@@ -106,7 +106,7 @@ func (pl Plan) finished(a *v1beta1.Alert, in Inputs) bool {
 func planDelivery(a *v1beta1.Alert, row v1beta1.Delivery, in Inputs) DeliveryPlan {
 	ref := RefOf(row)
 	t := in.Targets[ref]
-	d := DeliveryPlan{Row: row, recorded: row.State, Wanted: slices.Contains(in.Refs, ref)}
+	d := DeliveryPlan{Row: row, recordedState: row.State, Wanted: slices.Contains(in.Refs, ref)}
 	if f, ok := in.InFlight[ref]; ok {
 		d.planInFlight(a, f, in.Now)
 		return d

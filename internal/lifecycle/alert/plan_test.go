@@ -572,13 +572,13 @@ func TestKeysTellApart(t *testing.T) {
 	}
 	// Durable: an upgrade that changes these sends everything again.
 	if got, want := ContentHash(&a.Spec), "1:1e32545813d644c17966cb36ca0f7b51"; got != want {
-		t.Errorf("pageHash is %q, was %q", got, want)
+		t.Errorf("the hash of the content is %q, was %q", got, want)
 	}
 	if got, want := DeliveryKey(a, oncall, 1, "h"), "6345d851899cb0a3fcf2d8b55113586b"; got != want {
 		t.Errorf("DeliveryKey is %q, was %q", got, want)
 	}
 	if spec := a.Spec; reflect.TypeOf(spec).NumField() != 7 {
-		t.Error("AlertSpec has another number of fields: is the new one content? Then pageHash needs a new version")
+		t.Error("AlertSpec has another number of fields: is the new one content? Then HashVersion has to change")
 	}
 }
 

@@ -37,7 +37,8 @@ const (
 	wantsRelease
 )
 
-// wants returns what an Alert wants of a receiver.
+// wants returns what an Alert wants of a receiver. The first case that applies decides: a deletion goes before a resolve, and content that the
+// receiver has confirmed is not filtered afterwards.
 func (d *DeliveryPlan) wants(a *v1beta1.Alert, t Target, in Inputs) want {
 	content := ContentHash(&a.Spec)
 	switch {
@@ -49,14 +50,17 @@ func (d *DeliveryPlan) wants(a *v1beta1.Alert, t Target, in Inputs) want {
 		return wantsOver
 	case !d.Wanted:
 		return wantsNoChange
-	case !confirmed(d.Row, content) && !isOutcomeUnknown(d.Row, content, t) && d.isFiltered(a, content, t, in):
+	case confirmed(d.Row, content), isOutcomeUnknown(d.Row, content, t):
+		return wantsContent
+	case d.isFiltered(a, content, t, in):
 		return wantsFiltered
 	}
 	return wantsContent
 }
 
 // next plans what to do about a receiver: by what the Alert wants of it, what it holds, and what may be sent. The first case that applies
-// decides.
+// decides. The row has the state Sent only while the receiver holds the content of the spec: what is repeated has the text of the spec. The
+// state is also set while a request is due or in flight (request, planInFlight), and by its outcome (Apply).
 func (d *DeliveryPlan) next(a *v1beta1.Alert, t Target, in Inputs) {
 	content, holding := ContentHash(&a.Spec), d.holding(in)
 	switch d.wants(a, t, in) {

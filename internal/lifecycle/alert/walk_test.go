@@ -120,6 +120,7 @@ func (w *walk) edit() {
 		if !deleted && w.rnd.IntN(4) == 0 {
 			w.alert.DeletionTimestamp = Seconds(w.Now)
 		}
+	default: // no edit
 	}
 }
 
@@ -181,7 +182,7 @@ func (w *walk) look() (*v1beta1.Alert, Inputs) {
 	return alert, view
 }
 
-// intend puts on record what must not be sent twice; the API server may be away.
+// writeAhead puts on record what must not be sent twice; the API server may be away.
 func (w *walk) writeAhead(alert *v1beta1.Alert, view Inputs, sends []DeliveryPlan) bool {
 	ahead := false
 	for _, t := range sends {
