@@ -144,6 +144,9 @@ func (ap *application) recordRejected(message string) {
 		message = "Bind call failed: the broker makes bindings only asynchronously, and its catalog does not say bindings_retrievable, so that nobody could get the credentials: " + ap.DescribeOutcome()
 	}
 	switch {
+	case ap.phase.isReplacement() && ap.call.mayBeFetched(): // after a restore of the status it may be the binding that was Ready
+		ap.RecordRetryMessage(v1beta1.ReasonBindCallFailed, message+"; what an earlier request has created is fetched")
+		return
 	case ap.phase.Task == Rotating: // the predecessor may be what is refused: a plain bind follows
 		if ap.call.NothingAtBroker {
 			ap.phase.Task, s.InProgressProperties, ap.Attempts().NextTime = Replacing, nil, nil

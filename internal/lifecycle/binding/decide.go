@@ -95,6 +95,11 @@ type Request struct {
 	Repeat, Recheck bool
 }
 
+// mayBeFetched reports whether the request is repeated to make a successor, and an earlier one may have made it already.
+func (r *Request) mayBeFetched() bool {
+	return r.Replaces && !r.Repeat && !r.NothingAtBroker && r.Retrievable
+}
+
 // SecretAction is a write of a binding's Secret.
 type SecretAction string
 

@@ -112,7 +112,7 @@ func (m *RequestMemory) observeBind(call Request, a Answer) {
 		m.recovery.created = true
 	case a.Class == osbresult.Done && (a.Binding.Created || call.NothingAtBroker && call.Owned && !call.Replaces): // a service without credentials
 		m.Received = &Received{BindingID: call.ID, Binding: withoutCredentials(a.Binding)}
-	case a.Class == osbresult.Done, refused && call.Repeat:
+	case a.Class == osbresult.Done, refused && (call.Repeat || call.mayBeFetched()):
 		m.recovery.failed |= repeat
 	case refused && call.PredecessorID != "":
 		m.recovery.failed |= rotation
