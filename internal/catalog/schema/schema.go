@@ -45,8 +45,6 @@ const (
 	// maxNumber is how long a number may be. Numbers are compared exactly, so that
 	// 1e999999 would take a million digits.
 	maxNumber = 64
-	// timeout is how long a check may take, waiting included.
-	timeout = 250 * time.Millisecond
 	// maxConcurrent is how many checks run at once, in the whole process.
 	maxConcurrent = 2
 )
@@ -63,6 +61,9 @@ type Options struct {
 	// ShowValues lets errors repeat values. Without it they have paths and rules only.
 	ShowValues bool
 }
+
+// timeout is how long a check may take, waiting included.
+var timeout = 250 * time.Millisecond
 
 var (
 	known   = newCache(maxCached)
