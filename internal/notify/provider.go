@@ -50,13 +50,12 @@ type Provider[S any] struct {
 	Modes []Mode
 }
 
-// With returns the provider with the settings of a receiver; nil: the receiver has none of this provider.
+// With returns the provider with the settings of a receiver. Without settings, as nil, only RepostEvery, RaisesByReopening and Modes can be
+// called.
 func (p *Provider[S]) With(settings *S) Configured { return configured[S]{p, settings} }
 
 // Configured is a Provider with the settings of a receiver, whatever their type. Its methods return what the fields of Provider say.
 type Configured interface {
-	// IsSet reports whether there are settings. Without them only RepostEvery, RaisesByReopening and Modes can be called.
-	IsSet() bool
 	Addresses() []Address
 	Check() Problems
 	Warn() Problems
@@ -73,7 +72,6 @@ type configured[S any] struct {
 	settings *S
 }
 
-func (c configured[S]) IsSet() bool             { return c.settings != nil }
 func (c configured[S]) Addresses() []Address    { return call(c.provider.Addresses, c.settings) }
 func (c configured[S]) Check() Problems         { return call(c.provider.Check, c.settings) }
 func (c configured[S]) Warn() Problems          { return call(c.provider.Warn, c.settings) }

@@ -44,26 +44,42 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
-// registry returns all providers with their settings in a spec, in the order of their names.
-func registry(p *v1beta1.Provider) []Provider {
-	return []Provider{
-		{"alertmanager", alertmanager.Provider.With(p.Alertmanager)},
-		{"discord", discord.Provider.With(p.Discord)},
-		{"email", email.Provider.With(p.Email)},
-		{"event", event.Provider.With(p.Event)},
-		{"googleChat", googlechat.Provider.With(p.GoogleChat)},
-		{"gotify", gotify.Provider.With(p.Gotify)},
-		{"matrix", matrix.Provider.With(p.Matrix)},
-		{"mattermost", mattermost.Provider.With(p.Mattermost)},
-		{"ntfy", ntfy.Provider.With(p.Ntfy)},
-		{"pagerDuty", pagerduty.Provider.With(p.PagerDuty)},
-		{"pushbullet", pushbullet.Provider.With(p.Pushbullet)},
-		{"pushover", pushover.Provider.With(p.Pushover)},
-		{"slack", slack.Provider.With(p.Slack)},
-		{"teams", teams.Provider.With(p.Teams)},
-		{"telegram", telegram.Provider.With(p.Telegram)},
-		{"webhook", webhook.Provider.With(p.Webhook)},
-	}
+// registry has all providers, in the order of their names.
+var registry = []registered{
+	register("alertmanager", &alertmanager.Provider, func(p *v1beta1.Provider) *v1beta1.AlertmanagerProvider { return p.Alertmanager }),
+	register("discord", &discord.Provider, func(p *v1beta1.Provider) *v1beta1.DiscordProvider { return p.Discord }),
+	register("email", &email.Provider, func(p *v1beta1.Provider) *v1beta1.EmailProvider { return p.Email }),
+	register("event", &event.Provider, func(p *v1beta1.Provider) *v1beta1.EventProvider { return p.Event }),
+	register("googleChat", &googlechat.Provider, func(p *v1beta1.Provider) *v1beta1.GoogleChatProvider { return p.GoogleChat }),
+	register("gotify", &gotify.Provider, func(p *v1beta1.Provider) *v1beta1.GotifyProvider { return p.Gotify }),
+	register("matrix", &matrix.Provider, func(p *v1beta1.Provider) *v1beta1.MatrixProvider { return p.Matrix }),
+	register("mattermost", &mattermost.Provider, func(p *v1beta1.Provider) *v1beta1.MattermostProvider { return p.Mattermost }),
+	register("ntfy", &ntfy.Provider, func(p *v1beta1.Provider) *v1beta1.NtfyProvider { return p.Ntfy }),
+	register("pagerDuty", &pagerduty.Provider, func(p *v1beta1.Provider) *v1beta1.PagerDutyProvider { return p.PagerDuty }),
+	register("pushbullet", &pushbullet.Provider, func(p *v1beta1.Provider) *v1beta1.PushbulletProvider { return p.Pushbullet }),
+	register("pushover", &pushover.Provider, func(p *v1beta1.Provider) *v1beta1.PushoverProvider { return p.Pushover }),
+	register("slack", &slack.Provider, func(p *v1beta1.Provider) *v1beta1.SlackProvider { return p.Slack }),
+	register("teams", &teams.Provider, func(p *v1beta1.Provider) *v1beta1.TeamsProvider { return p.Teams }),
+	register("telegram", &telegram.Provider, func(p *v1beta1.Provider) *v1beta1.TelegramProvider { return p.Telegram }),
+	register("webhook", &webhook.Provider, func(p *v1beta1.Provider) *v1beta1.WebhookProvider { return p.Webhook }),
+}
+
+// registered is a provider in the registry.
+type registered struct {
+	name string
+	// unset is the provider without settings.
+	unset notify.Configured
+	// of returns the provider with its settings in a spec; nil: the spec has none.
+	of func(*v1beta1.Provider) notify.Configured
+}
+
+func register[S any](name string, provider *notify.Provider[S], settingsIn func(*v1beta1.Provider) *S) registered {
+	return registered{name: name, unset: provider.With(nil), of: func(p *v1beta1.Provider) notify.Configured {
+		if settings := settingsIn(p); settings != nil {
+			return provider.With(settings)
+		}
+		return nil
+	}}
 }
 
 // Provider is the provider of a receiver's spec.
@@ -78,9 +94,9 @@ func Of(spec *v1beta1.CommonReceiverSpec) (Provider, bool) {
 	if spec == nil {
 		return Provider{}, false
 	}
-	for _, p := range registry(&spec.Provider) {
-		if p.configured.IsSet() {
-			return p, true
+	for _, r := range registry {
+		if configured := r.of(&spec.Provider); configured != nil {
+			return Provider{Name: r.name, configured: configured}, true
 		}
 	}
 	return Provider{}, false
@@ -157,8 +173,8 @@ type Reference struct {
 // References returns the references of all providers, in the order of their names.
 func References() []Reference {
 	var all []Reference
-	for _, p := range registry(&v1beta1.Provider{}) {
-		all = append(all, Reference{Name: p.Name, Modes: p.configured.Modes()})
+	for _, r := range registry {
+		all = append(all, Reference{Name: r.name, Modes: r.unset.Modes()})
 	}
 	return all
 }
@@ -166,7 +182,7 @@ func References() []Reference {
 // Forgets reports whether an external id is of a receiver that forgets an active alert without repeats. Whose id it is, is not known:
 // each provider is asked whether it is one of its own. RepostEvery decides whether the alert is sent again.
 func Forgets(externalID string) bool {
-	return slices.ContainsFunc(registry(&v1beta1.Provider{}), func(p Provider) bool { return p.configured.RepostEvery(externalID) > 0 })
+	return slices.ContainsFunc(registry, func(r registered) bool { return r.unset.RepostEvery(externalID) > 0 })
 }
 
 // Factory creates senders.
