@@ -25,7 +25,7 @@ import (
 )
 
 // send sends a firing alert, if it may be sent now, until it expires.
-func (d *DeliveryPlan) send(a *v1beta1.Alert, t Target, in Inputs) {
+func (d *DeliveryPlan) send(a *v1beta1.Alert, content string, t Target, in Inputs) {
 	switch {
 	case isRestored(a) && d.Row.LastAttemptedHash == "":
 		d.waitFor(Problem{
@@ -35,19 +35,19 @@ func (d *DeliveryPlan) send(a *v1beta1.Alert, t Target, in Inputs) {
 	case t.Problem != nil:
 		d.waitFor(*t.Problem)
 		d.allowForOrder(a, in)
-	case d.reopens(a, t):
+	case d.reopens(a, content, t):
 		d.resolve(t, time.Time{}, in)
 		d.writeAhead(a)
 	default:
-		d.sendContent(a, t, d.firingEvent(a), in)
+		d.sendContent(a, content, t, d.firingEvent(a), in)
 		d.allowForFormerLeader(a, in)
 	}
 	d.Wake = Earliest(d.Wake, in.wakeAt(expiry(a)))
 }
 
 // sendContent makes the request for the content of a firing alert, if it is due.
-func (d *DeliveryPlan) sendContent(a *v1beta1.Alert, t Target, event result.Event, in Inputs) {
-	d.request(t, ContentHash(&a.Spec), event, v1beta1.ReasonRetrying, in)
+func (d *DeliveryPlan) sendContent(a *v1beta1.Alert, content string, t Target, event result.Event, in Inputs) {
+	d.request(t, content, event, v1beta1.ReasonRetrying, in)
 	d.setSeverity(a.Spec.Severity)
 	d.writeAhead(a)
 }
@@ -85,8 +85,8 @@ func (d *DeliveryPlan) rises(a *v1beta1.Alert) bool {
 
 // reopens reports whether an open incident has to be resolved so that the rise of severity opens another one. A refused resolve is not
 // waited for.
-func (d *DeliveryPlan) reopens(a *v1beta1.Alert, t Target) bool {
-	opened := HoldingOf(d.Row) == Holds || d.Row.OutcomeUnknown && d.Row.LastAttemptedHash != ContentHash(&a.Spec)
+func (d *DeliveryPlan) reopens(a *v1beta1.Alert, content string, t Target) bool {
+	opened := HoldingOf(d.Row) == Holds || d.Row.OutcomeUnknown && d.Row.LastAttemptedHash != content
 	refused := isResolved(d.Row.LastAttemptedHash) && d.Row.State == v1beta1.DeliveryFailed
 	return t.RaisesByReopening && opened && d.rises(a) && !refused
 }

@@ -37,10 +37,9 @@ const (
 	wantsRelease
 )
 
-// wants returns what an Alert wants of a receiver. The first case that applies decides: a deletion goes before a resolve, and content that the
+// wants returns what an Alert, whose content has a hash, wants of a receiver. The first case that applies decides: a deletion goes before a resolve, and content that the
 // receiver has confirmed is not filtered afterwards.
-func (d *DeliveryPlan) wants(a *v1beta1.Alert, t Target, in Inputs) want {
-	content := ContentHash(&a.Spec)
+func (d *DeliveryPlan) wants(a *v1beta1.Alert, content string, t Target, in Inputs) want {
 	switch {
 	case !a.DeletionTimestamp.IsZero() && retainsExternal(a):
 		return wantsNoChange
@@ -63,7 +62,7 @@ func (d *DeliveryPlan) wants(a *v1beta1.Alert, t Target, in Inputs) want {
 // state is also set while a request is due or in flight (request, planInFlight), and by its outcome (Apply).
 func (d *DeliveryPlan) next(a *v1beta1.Alert, t Target, in Inputs) {
 	content, holding := ContentHash(&a.Spec), d.holding(in)
-	switch d.wants(a, t, in) {
+	switch d.wants(a, content, t, in) {
 	case wantsNoChange:
 	case wantsContent:
 		switch {
@@ -75,7 +74,7 @@ func (d *DeliveryPlan) next(a *v1beta1.Alert, t Target, in Inputs) {
 			d.Row.OutcomeUnknown = d.Row.OutcomeUnknown || holding == MayHold
 			d.rest(v1beta1.DeliveryExpired, v1beta1.ReasonExpired)
 		default:
-			d.send(a, t, in)
+			d.send(a, content, t, in)
 		}
 	case wantsFiltered:
 		d.Row.FilteredHash = content
@@ -106,7 +105,7 @@ func (d *DeliveryPlan) next(a *v1beta1.Alert, t Target, in Inputs) {
 			d.forgetRefusal(a)
 			d.resolve(t, limit, in)
 		case mayTry && d.eligibleForLastAttempt(a, t, in):
-			d.sendContent(a, t, result.Fired, in)
+			d.sendContent(a, content, t, result.Fired, in)
 			d.Wake = in.wakeAt(limit)
 		case mayTry && isUnrecorded(a) && !isYoung(a) && t.Problem == nil:
 			d.resolve(t, limit, in)
