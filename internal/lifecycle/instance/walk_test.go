@@ -61,7 +61,7 @@ type instanceWalk struct {
 	reported   osbresult.State // what the broker has reported of an operation since the last crash; in progress: and since the last long absence
 
 	held       map[string]*heldInstance // at the broker, by id
-	calm       bool                     // every request is answered, nothing crashes, nobody edits
+	calm       bool                     // every request is answered, nothing crashes, nothing is edited
 	wasReady   map[string]bool          // ids that were Ready
 	removed    map[string]bool          // ids under which a removal was asked for
 	suppliedID bool
