@@ -61,8 +61,8 @@ func (s Schedule) compareParameters() Comparison {
 	return s.Parameters.Compare(s.Attempts.ParametersVersion, s.Attempts.ParametersDigest, "")
 }
 
-// presentSpec identifies the present spec.
-func (s Schedule) presentSpec() v1beta1.AttemptedSpec {
+// PresentSpec identifies the present spec.
+func (s Schedule) PresentSpec() v1beta1.AttemptedSpec {
 	return v1beta1.AttemptedSpec{Generation: s.Object.GetGeneration(), ParametersVersion: s.Parameters.Version, ParametersDigest: s.Parameters.Digest}
 }
 
@@ -82,7 +82,7 @@ func (s Schedule) Renew() *v1beta1.Attempts {
 		return nil
 	}
 	return &v1beta1.Attempts{
-		AttemptedSpec:  s.presentSpec(),
+		AttemptedSpec:  s.PresentSpec(),
 		Outcome:        v1beta1.Outcome{Unknown: a.Unknown, Conflict: a.Conflict},
 		CandidatePlans: v1beta1.CandidatePlans{PlanIDs: a.PlanIDs},
 	}
@@ -94,7 +94,7 @@ func (s Schedule) Stop() *v1beta1.Attempts {
 	if a == nil {
 		a = &v1beta1.Attempts{}
 	}
-	a.AttemptedSpec = s.presentSpec()
+	a.AttemptedSpec = s.PresentSpec()
 	a.Stopped, a.NextTime = true, nil
 	return a
 }

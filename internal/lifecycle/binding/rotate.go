@@ -56,7 +56,7 @@ func (d *decision) startReplacement() {
 	}
 	if a := s.Attempts; a != nil {
 		s.Attempts = &v1beta1.Attempts{
-			AttemptedSpec: v1beta1.AttemptedSpec{Generation: d.b.Generation, ParametersVersion: d.in.Parameters.Version, ParametersDigest: d.in.Parameters.Digest},
+			AttemptedSpec: d.schedule().PresentSpec(),
 			Backoff:       v1beta1.Backoff{Count: a.Count},
 			Mitigation:    v1beta1.Mitigation{Removals: a.Removals},
 		}

@@ -145,7 +145,7 @@ func (d *decision) desiredProperties() *v1beta1.ServiceInstancePropertiesState {
 // currentAttempts returns the attempts at the present spec, and creates them if there are none.
 func (d *decision) currentAttempts() *v1beta1.Attempts {
 	if d.Status.Attempts == nil {
-		d.Status.Attempts = &v1beta1.Attempts{AttemptedSpec: v1beta1.AttemptedSpec{Generation: d.si.Generation, ParametersVersion: d.in.Parameters.Version, ParametersDigest: d.in.Parameters.Digest}}
+		d.Status.Attempts = &v1beta1.Attempts{AttemptedSpec: d.schedule().PresentSpec()}
 	}
 	return d.Status.Attempts
 }
