@@ -116,8 +116,11 @@ func (ap *Application) RecordAccepted() {
 
 // RecordRetry records a failed request that is repeated.
 func (ap *Application) RecordRetry(what, reason string) {
-	ap.RecordRetryMessage(reason, what+" call failed: "+ap.DescribeOutcome())
+	ap.RecordRetryMessage(reason, callFailed(what, ap.DescribeOutcome()))
 }
+
+// callFailed returns the message of a request or an operation that has failed.
+func callFailed(what, words string) string { return what + " call failed: " + words }
 
 // RecordRetryMessage records a request that is repeated, with a message about this attempt.
 func (ap *Application) RecordRetryMessage(reason, message string) {

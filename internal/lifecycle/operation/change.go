@@ -52,9 +52,6 @@ func (c *Change) reason(a Answer) string {
 	return c.Failed
 }
 
-// failure returns the message of a failure.
-func (c *Change) failure(words string) string { return c.Name + " call failed: " + words }
-
 // ApplyChange applies the answer to a request that creates or changes the resource.
 func (ap *Application) ApplyChange() {
 	change := ap.Kind.Change()
@@ -71,7 +68,7 @@ func (ap *Application) ApplyChange() {
 	case class == osbresult.Conflict && change.Conflict != nil:
 		change.Conflict()
 	case class == osbresult.Rejected, class == osbresult.Conflict, class == osbresult.Gone, class == osbresult.NeedsAsync, class == osbresult.NeedsApp:
-		change.Refused(change.failure(ap.DescribeOutcome()))
+		change.Refused(callFailed(change.Name, ap.DescribeOutcome()))
 	default:
 		change.NoEffect()
 		ap.RecordRetry(change.Name, change.reason(ap.Answer))

@@ -42,7 +42,7 @@ func (ap *Application) ApplyPoll() {
 	case a.State == osbresult.InProgress:
 		change := ap.Kind.Change()
 		if ap.IsOverdue() {
-			change.Overdue(change.failure(overdue))
+			change.Overdue(callFailed(change.Name, overdue))
 			return
 		}
 		ap.recordProgress(change.Running)
@@ -50,7 +50,7 @@ func (ap *Application) ApplyPoll() {
 		ap.Kind.Change().Succeeded()
 	default:
 		change := ap.Kind.Change()
-		change.OperationFailed(change.failure(failed))
+		change.OperationFailed(callFailed(change.Name, failed))
 	}
 }
 
@@ -64,13 +64,13 @@ func (ap *Application) applyPollOfRemoval(overdue, failed string) {
 	case a.Class != osbresult.Done:
 		ap.Kind.RecordUnanswered()
 	case a.State == osbresult.InProgress && ap.IsOverdue():
-		ap.RecordRemovalFailure(ap.Names.removalFailure(overdue))
+		ap.RecordRemovalFailure(callFailed(ap.Names.Remove, overdue))
 	case a.State == osbresult.InProgress:
 		ap.recordProgress(ap.Names.Removing)
 	case a.State == osbresult.Succeeded:
 		ap.Kind.RecordRemoved()
 	default:
-		ap.RecordRemovalFailure(ap.Names.removalFailure(failed))
+		ap.RecordRemovalFailure(callFailed(ap.Names.Remove, failed))
 	}
 }
 

@@ -24,7 +24,7 @@ import (
 
 // ApplyRemoval applies the answer to a request that removes the resource.
 func (ap *Application) ApplyRemoval() {
-	message := ap.Names.removalFailure(ap.DescribeOutcome())
+	message := callFailed(ap.Names.Remove, ap.DescribeOutcome())
 	switch ap.Answer.Class {
 	case osbresult.Done, osbresult.Gone:
 		ap.Kind.RecordRemoved()
@@ -37,9 +37,6 @@ func (ap *Application) ApplyRemoval() {
 		ap.RecordRemovalFailure(message)
 	}
 }
-
-// removalFailure returns the message of a removal that has failed.
-func (n *Names) removalFailure(words string) string { return n.Remove + " call failed: " + words }
 
 // RecordRemovalFailure records a removal that has failed, and is repeated.
 func (ap *Application) RecordRemovalFailure(message string) {
