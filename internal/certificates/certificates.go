@@ -86,7 +86,7 @@ type Keeper struct {
 	once    sync.Once
 
 	// Of Reconcile, of which one runs at a time.
-	inUse    []*x509.Certificate // authorities of what is served
+	inUse    []*x509.Certificate // authorities of what this replica serves, and of what another may serve already
 	coming   *x509.Certificate   // what is served next
 	switchAt time.Time           // when
 }
@@ -210,6 +210,7 @@ func (k *Keeper) update(ctx context.Context, secret *corev1.Secret) error {
 // have loaded the next authority, if they trust it until then.
 func (k *Keeper) serve(c content) time.Duration {
 	now, served := k.now(), k.serving.Load()
+	k.inUse = c.authorities
 	switch {
 	case served != nil && served.Leaf.Equal(c.serving.Leaf):
 		k.coming = nil
@@ -222,7 +223,7 @@ func (k *Keeper) serve(c content) time.Duration {
 		}
 	}
 	k.serving.Store(c.serving)
-	k.inUse, k.coming = c.authorities, nil
+	k.coming = nil
 	k.once.Do(func() { close(k.ready) })
 	return min(max(c.nextCheck().Sub(now), time.Second), maxWait)
 }

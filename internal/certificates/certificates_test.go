@@ -320,6 +320,32 @@ func expired(t *testing.T) []byte {
 	return c.bundle()
 }
 
+// One replica may serve the certificate of a new authority before the other does, and the Secret may be deleted again just then.
+func TestDeletedAgain(t *testing.T) {
+	c := newCluster(t)
+	early, late := c.replica(), c.replica()
+	c.reconcile(early)
+	c.reconcile(late)
+	deleteSecret := func() {
+		if err := c.client.Delete(t.Context(), c.secret()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	deleteSecret()
+	c.reconcile(early)
+	c.now = c.now.Add(time.Second)
+	c.reconcile(late)
+	c.now = c.now.Add(settle - time.Second)
+	c.reconcile(early)
+	if c.served(early).Equal(c.served(late)) {
+		t.Fatal("both replicas serve the new certificate")
+	}
+	deleteSecret()
+	c.reconcile(late)
+	c.served(early) // fails unless it is trusted
+	c.served(late)
+}
+
 // A replica goes on with the certificate that is trusted until the next one is, and the other can be as late as a day.
 func TestDeleted(t *testing.T) {
 	c := newCluster(t)
