@@ -15,6 +15,7 @@ build() {
 	go -C hack/controlplane run . -controller-manager
 	build_race
 	go -C test build -tags grpcnotrace ./...
+	go -C test test -tags grpcnotrace,bench -vet=off -c -o /dev/null ./bench
 	CGO_ENABLED=1 go test -race -tags grpcnotrace -vet=off -ldflags=-w -count=1 -run '^$' ./... >/dev/null
 	for package in $(fuzz_targets | cut -d: -f1 | uniq); do
 		go test -tags grpcnotrace -vet=off -c -fuzz . -o /dev/null "$package" # instrumented, so not what other steps build
@@ -74,11 +75,11 @@ limit() { # in minutes
 	build) echo 20 ;;
 	sweep) echo 11 ;;
 	skew) echo 11 ;;
-	variants) echo 14 ;;
+	variants) echo 13 ;;
 	race) echo 11 ;;
 	soak) echo 14 ;;
 	mutations) echo 5 ;;
-	bench) echo 4 ;;
+	bench) echo 5 ;;
 	fuzz) echo 7 ;;
 	e2e) echo 13 ;;
 	*) return 1 ;;
