@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures the operator on this machine against a real control plane, see docs/explanation/performance.md. Arguments are passed on;
+# Measures the operator on this machine against a real control plane, see docs/contributing/benchmarks.md. Arguments are passed on;
 # -help lists them. FULL=1 is -full.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -356,7 +356,7 @@ var _ = Describe("The documentation", func() {
 		out, err := bench.CombinedOutput()
 		Expect(err).NotTo(HaveOccurred(), string(out))
 		help, flags, _ := strings.Cut(string(out), "\nflags:\n")
-		const page = "docs/explanation/performance.md"
+		const page = "docs/contributing/benchmarks.md"
 		expectSameSet(findMatches(help, `(?m)^  ([a-z]+) +[a-z]`), readColumn(page, "part", quotedName))
 		expectSameSet(findMatches(flags, `(?m)^  -([a-z-]+)`), readColumn(page, "flag", regexp.MustCompile("`-([a-z-]+)")))
 	})
