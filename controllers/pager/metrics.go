@@ -46,11 +46,11 @@ func newMetrics(registry prometheus.Registerer, cache client.Reader) (*metrics, 
 	m := &metrics{
 		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "bellhop_alert_attempts_total",
-			Help: "Requests to receivers, by provider, event (Fired, Updated, Resolved) and outcome (Confirmed, Temporary, Unknown, Configuration, Permanent).",
+			Help: "Requests to receivers, with repeats to Alertmanager and without probes, by provider, event (Fired, Updated, Resolved) and outcome (Confirmed, Temporary, Unknown, Unconfirmed, Configuration, Permanent).",
 		}, []string{"provider", "event", "outcome"}),
 		deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "bellhop_alert_deliveries_total",
-			Help: "Deliveries that reached a state (Sent, Unknown, Filtered, Failed, Expired, Resolved), by provider.",
+			Help: "Deliveries that reached a state (Sent, Unknown, Filtered, Failed, Expired, Resolved), by provider. Each confirmed update counts again.",
 		}, []string{"provider", "state"}),
 		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "bellhop_alert_delivery_duration_seconds",
@@ -59,7 +59,7 @@ func newMetrics(registry prometheus.Registerer, cache client.Reader) (*metrics, 
 		}, []string{"provider"}),
 		abandoned: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "bellhop_alert_abandoned_total",
-			Help: "Deliveries whose receiver has shown a page and was not sent its resolve when the Alert was released.",
+			Help: "Deliveries whose receiver shows the Alert and was not sent its resolve when the Alert was released.",
 		}),
 	}
 	for _, c := range []prometheus.Collector{m.attempts, m.deliveries, m.latency, m.abandoned, waitingCollector{cache}, receiverCollector{cache}} {
@@ -96,9 +96,9 @@ func (m *metrics) CountAbandoned() { m.abandoned.Inc() }
 type waitingCollector struct{ cache client.Reader }
 
 var (
-	waitingDesc = prometheus.NewDesc("bellhop_alerts_waiting", "Alerts that are not sent, resolved or expired yet.", nil, nil)
+	waitingDesc = prometheus.NewDesc("bellhop_alerts_waiting", "Alerts that are not sent, resolved or expired yet, including those of suspended receivers.", nil, nil)
 	oldestDesc  = prometheus.NewDesc("bellhop_alert_oldest_waiting_seconds",
-		"Time since the oldest Alert that fires has been waiting for a receiver, by severity (Info, Warning, Critical); 0: none waits.", []string{"severity"}, nil)
+		"Time for which the oldest firing Alert has been waiting for a receiver, by severity (Info, Warning, Critical); 0 if none waits. Alerts to suspended receivers count.", []string{"severity"}, nil)
 )
 
 func (waitingCollector) Describe(ch chan<- *prometheus.Desc) { ch <- waitingDesc; ch <- oldestDesc }

@@ -53,7 +53,7 @@ func newMetrics(registry prometheus.Registerer, objects cache.Cache, now clock.P
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "bellhop_osb_requests_total",
-			Help: "Requests to brokers, by operation (GetCatalog, ProvisionInstance, …) and by the class of the outcome (Done, Accepted, Rejected, Retry, Unknown, Gone, Conflict, NeedsAsync, NeedsApp, NeedsCatalog, Concurrency, Malformed).",
+			Help: "Requests to brokers, by operation (GetCatalog, ProvisionInstance, …) and by the class of the outcome (Done, Accepted, Rejected, Retry, Misconfigured, Unknown, Gone, Conflict, NeedsAsync, NeedsApp, NeedsCatalog, Concurrency, Malformed).",
 		}, []string{"operation", "class"}),
 		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "bellhop_osb_request_duration_seconds",

@@ -231,7 +231,50 @@ var _ = Describe("The documentation", func() {
 	It("names exactly the metrics of the operator", func() {
 		metrics := findInSource(`(?:Name: +|NewDesc\()"((?:bellhop|servicecatalog)_[a-z_]+)"`, "controllers", "internal", "webhooks")
 		Expect(metrics).To(ContainElements("bellhop_alerts_waiting", "servicecatalog_osb_request_count"))
-		Expect(readColumn("docs/how-to/operate.md", "metric", regexp.MustCompile("`((?:bellhop|servicecatalog)_[a-z_]+)`"))).To(ConsistOf(metrics), "each once")
+		const page = "docs/reference/metrics.md"
+		Expect(readColumn(page, "metric", regexp.MustCompile("`((?:bellhop|servicecatalog)_[a-z_]+)`"))).To(ConsistOf(metrics), "each once")
+		classes := findInSource(`\bClass = "([A-Za-z]+)"`, "internal/notify/result", "internal/osb/result")
+		Expect(classes).To(ContainElements("Unconfirmed", "Misconfigured"))
+		for _, class := range classes {
+			Expect(pages[page]).To(MatchRegexp(`\b%s\b`, class), "values of labels")
+		}
+	})
+
+	It("names exactly the reasons of events", func() {
+		const page = "docs/reference/events.md"
+		reason := regexp.MustCompile("`([A-Z][A-Za-z]+)`")
+		By("comparing those about Alerts")
+		emit := `\.event\([a-z]+, corev1\.EventType[A-Za-z]+, `
+		alerts := findInSource(emit+`"([A-Za-z]+)"`, "controllers/pager/alert")
+		for _, name := range findInSource(emit+`v1beta1\.(Reason[A-Za-z]+)`, "controllers/pager/alert") {
+			alerts = append(alerts, findInSource(`\b`+name+` += "([A-Za-z]+)"`, "api/pager/v1beta1")...)
+		}
+		stalled := findInSource(`(?m)^\t// Reason[A-Za-z]+: (?:.*\n\t// )*.*Stalled\.\n\tReason[A-Za-z]+ += "([A-Za-z]+)"`, "api/pager/v1beta1")
+		Expect(stalled).To(ContainElements("NoReceiver", "ResolveTimedOut", "RecipientRefused"))
+		stalled = slices.DeleteFunc(stalled, func(r string) bool { return r == "RecipientRefused" }) // of a receiver
+		expectSameSet(append(alerts, stalled...), readColumn(page, "reason of an event about an Alert", reason))
+
+		By("comparing those about services")
+		values := func(pattern string, paths ...string) (found []string) {
+			GinkgoHelper()
+			for _, name := range findInSource(pattern, paths...) {
+				found = append(found, findInSource(`\b`+name+` += "([A-Za-z]+)"`, "api/servicecatalog/v1beta1")...)
+			}
+			Expect(found).NotTo(BeEmpty(), pattern)
+			return found
+		}
+		own := values(`(?:Eventf\(|audit\.Left\(|Deleted: ).*\bv1beta1\.(Reason[A-Za-z]+)`, "controllers/servicecatalog", "internal/lifecycle/catalogsync")
+		own = append(own, values(`v1beta1\.(ReasonRetained)\b`, "controllers/servicecatalog/engine")...)
+		expectSameSet(own, readColumn(page, "reason of an event about a service", reason))
+		expectSameSet(values(`v1beta1\.(Reason[A-Za-z]+): +\{Warning: true\}`, "internal/lifecycle"), readColumn(page, "reason of a Warning, also while the operator retries", reason))
+		expectSameSet(values(`v1beta1\.(Reason[A-Za-z]+): +\{Quiet: true\}`, "internal/lifecycle"), readColumn(page, "reason without an event", reason))
+
+		By("comparing those of the provider event")
+		var sent []string
+		for _, event := range findInSource(`\bEvent = "([A-Za-z]+)"`, "internal/notify/result") {
+			sent = append(sent, "Alert"+event)
+		}
+		expectSameSet(sent, readColumn(page, "reason of an event as a message", reason))
 	})
 
 	It("explains exactly the reasons of Alerts, receivers and answers", func() {
@@ -249,7 +292,7 @@ var _ = Describe("The documentation", func() {
 	It("explains exactly the reasons of brokers, instances and bindings", func() {
 		const page = "docs/how-to/troubleshoot.md"
 		reason := regexp.MustCompile("`([A-Z][A-Za-z]+)`")
-		events := readColumn("docs/how-to/operate.md", "reason of an event about a service", reason)
+		events := readColumn("docs/reference/events.md", "reason of an event about a service", reason)
 		all := slices.Clone(events)
 		for kind, name := range map[string]string{"a broker": "broker", "an instance": "instance", "a binding": "binding"} {
 			documented := readColumn(page, "reason of "+kind, reason)

@@ -130,10 +130,10 @@ func declaredReasons(t *testing.T, path string) []string {
 	return values
 }
 
-// eventReasons returns the reasons that docs/how-to/operate.md lists as those of events about services, as test/docs does.
+// eventReasons returns the reasons that docs/reference/events.md lists as those of events about services, as test/docs does.
 func eventReasons(t *testing.T) []string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "docs", "how-to", "operate.md"))
+	text, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "docs", "reference", "events.md"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,158 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Metrics prints docs/reference/metrics.md, with the metrics that the source registers: names, types, labels and help.
+package main
+
+import (
+	"bytes"
+	_ "embed"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// sources register metrics.
+var sources = []string{"controllers/pager/metrics.go", "controllers/servicecatalog/metrics.go", "internal/operator/buildinfo.go"}
+
+// page is docs/reference/metrics.md, with a line for the table.
+//
+//go:embed page.md
+var page []byte
+
+// placeholder is the line of page that the table replaces.
+var placeholder = []byte("TABLE\n")
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "metrics:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	var all []metric
+	for _, path := range sources {
+		source, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		found, err := metricsIn(source)
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		all = append(all, found...)
+	}
+	slices.SortFunc(all, func(a, b metric) int { return strings.Compare(a.name, b.name) })
+	var table bytes.Buffer
+	fmt.Fprintf(&table, "| metric | type | labels | meaning |\n| --- | --- | --- | --- |\n")
+	for _, m := range all {
+		fmt.Fprintf(&table, "| `%s` | %s |%s | %s |\n", m.name, m.kind, strings.TrimSuffix(" `"+strings.Join(m.labels, "`, `")+"`", " ``"), m.help)
+	}
+	_, err := os.Stdout.Write(bytes.Replace(page, placeholder, table.Bytes(), 1))
+	return err
+}
+
+// metric is a metric that is registered.
+type metric struct {
+	name, kind, help string
+	labels           []string
+}
+
+// metricsIn returns the metrics of a Go file: calls of prometheus.New…(prometheus.…Opts{…}, labels) and prometheus.NewDesc, which all are gauges.
+func metricsIn(source []byte) (found []metric, err error) {
+	file, err := parser.ParseFile(token.NewFileSet(), "", source, parser.SkipObjectResolution)
+	if err != nil {
+		return nil, err
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		call, ok := n.(*ast.CallExpr)
+		if !ok {
+			return true
+		}
+		function, ok := call.Fun.(*ast.SelectorExpr)
+		if !ok || !strings.HasPrefix(function.Sel.Name, "New") || len(call.Args) == 0 {
+			return true
+		}
+		if pkg, ok := function.X.(*ast.Ident); !ok || pkg.Name != "prometheus" {
+			return true
+		}
+		m := metric{kind: "gauge"}
+		if function.Sel.Name == "NewDesc" {
+			m.name, m.help, m.labels = text(call.Args[0]), text(call.Args[1]), texts(call.Args[2])
+		} else if opts, ok := call.Args[0].(*ast.CompositeLit); ok {
+			for _, kind := range []string{"Counter", "Gauge", "Histogram", "Summary"} {
+				if strings.HasPrefix(function.Sel.Name, "New"+kind) {
+					m.kind = strings.ToLower(kind)
+				}
+			}
+			for _, element := range opts.Elts {
+				field := element.(*ast.KeyValueExpr)
+				switch field.Key.(*ast.Ident).Name {
+				case "Name":
+					m.name = text(field.Value)
+				case "Help":
+					m.help = text(field.Value)
+				case "ConstLabels":
+					m.labels = texts(field.Value)
+				}
+			}
+			if len(call.Args) > 1 {
+				m.labels = append(m.labels, texts(call.Args[1])...)
+			}
+		}
+		if m.name == "" || m.help == "" {
+			err = errors.Join(err, fmt.Errorf("prometheus.%s at byte %d: the name or the help is no literal", function.Sel.Name, call.Pos()))
+		}
+		found = append(found, m)
+		return true
+	})
+	return found, err
+}
+
+// text returns a string literal's value, "" for another expression.
+func text(e ast.Expr) string {
+	literal, ok := e.(*ast.BasicLit)
+	if !ok || literal.Kind != token.STRING {
+		return ""
+	}
+	value, err := strconv.Unquote(literal.Value)
+	if err != nil {
+		return ""
+	}
+	return value
+}
+
+// texts returns the string literals of a slice, or the keys of a map.
+func texts(e ast.Expr) (all []string) {
+	literal, ok := e.(*ast.CompositeLit)
+	if !ok {
+		return nil
+	}
+	for _, element := range literal.Elts {
+		if pair, ok := element.(*ast.KeyValueExpr); ok {
+			element = pair.Key
+		}
+		all = append(all, text(element))
+	}
+	return all
+}
