@@ -21,6 +21,7 @@ package docs_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"io/fs"
 	"net/http/httptest"
@@ -63,8 +64,8 @@ var (
 	cluster *local.Cluster
 	binary  string
 	k8s     client.Client
-	// plugin is the kubectl plugin's binary, and receiverURL a receiver that accepts all messages.
-	plugin, receiverURL string
+	// plugin is the kubectl plugin's binary, receiverURL a receiver that accepts all messages, and brokerURL the broker of the samples.
+	plugin, receiverURL, brokerURL string
 
 	createNamespace = env.CreateNamespace
 	kubectl         = env.Kubectl
@@ -104,6 +105,13 @@ func registerBroker(ctx context.Context) {
 	broker := osbtest.New(osbtest.Options{Services: []osbtest.Service{{
 		ID: "64c061d6-4b2c-4ddc-b020-1b4d27da0dce", Name: "azure-mysql", Description: "A MySQL database",
 		Bindable: true, InstancesRetrievable: true, BindingsRetrievable: true, PlanUpdateable: true,
+		Behavior: osbtest.Behavior{Credentials: func(string) any {
+			user, password := strings.ToLower(rand.Text()[:8]), rand.Text()
+			return map[string]any{
+				"host": "db-1.example.com", "port": 3306, "database": "orders", "username": user, "password": password,
+				"uri": "mysql://" + user + ":" + password + "@db-1.example.com:3306/orders",
+			}
+		}},
 		Plans: []osbtest.Plan{
 			{ID: "438d65fd-9c12-4093-9e29-3753109aa78a", Name: "basic50", Description: "Up to 50 connections", BindingRotatable: true, Schemas: schemas},
 			{ID: "2416f930-65e8-4f84-81a6-0ebf2dfa837f", Name: "standard100", Description: "Up to 100 connections", BindingRotatable: true, Schemas: schemas},
@@ -111,7 +119,8 @@ func registerBroker(ctx context.Context) {
 	}}})
 	Expect(broker.Listen()).To(Succeed())
 	DeferCleanup(broker.Close)
-	out, err := kubectl(ctx, "{apiVersion: servicecatalog.k8s.io/v1beta1, kind: ClusterServiceBroker, metadata: {name: azure}, spec: {url: "+strconv.Quote(broker.URL)+"}}",
+	brokerURL = broker.URL
+	out, err := kubectl(ctx, "{apiVersion: servicecatalog.k8s.io/v1beta1, kind: ClusterServiceBroker, metadata: {name: azure}, spec: {url: "+strconv.Quote(brokerURL)+"}}",
 		"apply", "-f", "-")
 	Expect(err).NotTo(HaveOccurred(), out)
 	out, err = kubectl(ctx, "", "wait", "--for=condition=Ready", "--timeout=30s", "clusterservicebroker/azure")
@@ -150,6 +159,9 @@ var _ = Describe("The documentation", func() {
 			It("has commands that work: "+b.where, func(ctx SpecContext) {
 				out, err := runCommands(ctx, b.text)
 				Expect(err).NotTo(HaveOccurred(), out)
+				if b.output != "" {
+					expectOutput(out, b.output)
+				}
 			})
 		default:
 			It("has only code blocks of known languages: "+b.where, func() {
@@ -416,19 +428,25 @@ type block struct {
 	infoString string // after the opening fence
 	where      string
 	text       string
+	output     string // of a "sh test" block: the text block that directly follows
 }
 
 func readBlocks() []block {
 	fence := regexp.MustCompile("(?ms)^```([^\n]*)\n(.*?)^```$")
 	var found []block
 	for _, page := range pageNames() {
-		for _, at := range fence.FindAllStringSubmatchIndex(pages[page], -1) {
+		fences := fence.FindAllStringSubmatchIndex(pages[page], -1)
+		for i, at := range fences {
 			line := 1 + strings.Count(pages[page][:at[0]], "\n")
-			found = append(found, block{
+			b := block{
 				infoString: pages[page][at[2]:at[3]],
 				where:      fmt.Sprintf("%s:%d", page, line),
 				text:       pages[page][at[4]:at[5]],
-			})
+			}
+			if b.infoString == "text" && i > 0 && strings.TrimSpace(pages[page][fences[i-1][1]:at[0]]) == "" {
+				found[len(found)-1].output = b.text
+			}
+			found = append(found, b)
 		}
 	}
 	return found
@@ -495,12 +513,14 @@ func dryRun(ctx context.Context, manifest string) (string, error) {
 	return out.String(), nil
 }
 
-// runCommands runs commands in the repository, with a namespace of their own that has the namespaced samples.
+// runCommands runs commands in the repository, with a namespace of their own that has the namespaced samples. In what they print it replaces
+// names of this test by those that the pages use.
 func runCommands(ctx context.Context, commands string) (string, error) {
 	GinkgoHelper()
 	config, err := clientcmd.LoadFromFile(cluster.Kubeconfig)
 	Expect(err).NotTo(HaveOccurred())
-	config.Contexts[config.CurrentContext].Namespace = createNamespace(ctx)
+	namespace := createNamespace(ctx)
+	config.Contexts[config.CurrentContext].Namespace = namespace
 	kubeconfig := filepath.Join(GinkgoT().TempDir(), "kubeconfig")
 	Expect(clientcmd.WriteToFile(*config, kubeconfig)).To(Succeed())
 	run := func(script string) (string, error) {
@@ -517,7 +537,8 @@ func runCommands(ctx context.Context, commands string) (string, error) {
 	}
 	out, err := run(createSamples)
 	Expect(err).NotTo(HaveOccurred(), out)
-	return run(commands)
+	out, err = run(commands)
+	return strings.NewReplacer(namespace, "default", brokerURL, "https://broker.example.com", receiverURL, "https://hooks.example.com/bellhop").Replace(out), err
 }
 
 // createSamples creates the namespaced samples, without the Secret of the Receiver, and oncall as the default Receiver. It removes the
