@@ -15,11 +15,12 @@ limitations under the License.
 */
 
 // Package inbox is an example of a team's webhook endpoint: a small HTTP service that receives deliveries of Bellhop, verifies their
-// signatures, and shows them to people.
+// signatures, and shows them on a web page.
 //
 //	POST, PUT  any path    a delivery: Standard Webhooks headers and the JSON of Bellhop's generic webhook
-//	GET        /           a page for people
-//	GET        /messages   the same as JSON
+//	GET        /           a web page with a card for each incident
+//	GET        /events     changes of the page as server-sent events
+//	GET        /messages   all messages as JSON
 //	GET        /healthz    200
 //
 // It uses only the documented format of deliveries and nothing else of Bellhop, so that it shows that others can receive them, too.
@@ -42,7 +43,7 @@ import (
 type Options struct {
 	// SigningSecret verifies deliveries: "whsec_" and base64, as NewSecret returns it. If it is empty, all deliveries are accepted.
 	SigningSecret string
-	// Out gets a line for each page. Default: io.Discard.
+	// Out gets a line for each accepted delivery. Default: io.Discard.
 	Out io.Writer
 }
 
@@ -65,7 +66,7 @@ type Message struct {
 	// RawContent is the content as the user wrote it, without emoji for shortcodes.
 	RawContent string `json:"rawContent"`
 	Severity   string `json:"severity"`
-	// State is the state in the message, Firing or Resolved. Resolved is true if the incident is over by now.
+	// State is the state in the message, Firing or Resolved. Resolved reports whether the incident is resolved by now.
 	State    string `json:"state"`
 	Resolved bool   `json:"resolved"`
 	// ReceivedAt is the time of the first request.
@@ -104,11 +105,12 @@ type Inbox struct {
 	ids     []string            // in the order of arrival
 	byID    map[string]*Message // by webhook-id
 	states  map[string]string   // by incident: Firing or Resolved
+	changed chan struct{}       // closed at the next change of a message
 }
 
 // New returns an empty inbox.
 func New(options Options) *Inbox {
-	i := &Inbox{secret: options.SigningSecret, out: options.Out, byID: map[string]*Message{}, states: map[string]string{}}
+	i := &Inbox{secret: options.SigningSecret, out: options.Out, byID: map[string]*Message{}, states: map[string]string{}, changed: make(chan struct{})}
 	if i.out == nil {
 		i.out = io.Discard
 	}
@@ -135,7 +137,7 @@ func (i *Inbox) Respond(r Responder) {
 	i.respond = r
 }
 
-// IsResolved reports whether an incident is over.
+// IsResolved reports whether an incident is resolved.
 func (i *Inbox) IsResolved(incident string) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -151,9 +153,9 @@ func (i *Inbox) InFlight() int { return int(i.inFlight.Load()) }
 // Refused counts deliveries with a wrong signature, and requests that are not in Bellhop's format.
 func (i *Inbox) Refused() int { return int(i.refused.Load()) }
 
-// Serve serves until the context ends, and returns when no request is in flight, at most 2 seconds later.
+// Serve serves until the context ends, and returns when no request is in flight, at most 2 seconds later. Open pages do not delay it.
 func (i *Inbox) Serve(ctx context.Context, listener net.Listener) error {
-	server := &http.Server{Handler: i.Handler(), ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: i.handler(ctx.Done()), ReadHeaderTimeout: 10 * time.Second}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
 	select {
@@ -182,6 +184,7 @@ func (i *Inbox) recordAttempt(m *Message) (attempts int, respond Responder) {
 	}
 	known.Attempts++
 	known.Header, known.Body = m.Header, m.Body
+	i.announce()
 	return known.Attempts, i.respond
 }
 
@@ -194,6 +197,20 @@ func (i *Inbox) recordAccepted(id string) {
 	if m.Accepted == 1 {
 		i.states[m.Incident] = m.State
 	}
+	i.announce()
+}
+
+// changes returns a channel that is closed at the next change of a message.
+func (i *Inbox) changes() <-chan struct{} {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.changed
+}
+
+// announce tells all streams that a message changed. The caller holds mu.
+func (i *Inbox) announce() {
+	close(i.changed)
+	i.changed = make(chan struct{})
 }
 
 func writeResponse(w http.ResponseWriter, status int, header http.Header, body string) {

@@ -56,11 +56,15 @@ func CheckSecret(secret string) error {
 }
 
 // Handler returns the HTTP service.
-func (i *Inbox) Handler() http.Handler {
+func (i *Inbox) Handler() http.Handler { return i.handler(nil) }
+
+// handler returns the HTTP service, whose streams end when stop is closed.
+func (i *Inbox) handler(stop <-chan struct{}) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /", i.receive)
 	mux.HandleFunc("PUT /", i.receive)
 	mux.HandleFunc("GET /{$}", i.servePage)
+	mux.HandleFunc("GET /events", func(w http.ResponseWriter, r *http.Request) { i.serveEvents(w, r, stop) })
 	mux.HandleFunc("GET /messages", i.serveMessages)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeResponse(w, http.StatusOK, nil, "ok") })
 	return mux
@@ -153,7 +157,7 @@ func parseMessage(body []byte) (*Message, error) {
 	}, nil
 }
 
-// printMessage prints a message on one line, as a pager would show it.
+// printMessage prints a message on one line.
 func (i *Inbox) printMessage(m *Message, attempt int) {
 	label := m.Severity
 	if m.State == resolved {
