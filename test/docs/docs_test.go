@@ -359,8 +359,13 @@ var _ = Describe("The documentation", func() {
 		})
 		expectSameSet(spec, readColumn("docs/reference/receivers.md", "field of `spec`", quotedName))
 		expectSameSet(jsonFields(reflect.TypeFor[v1beta1.ReceiverStatus]()), readColumn("docs/reference/receivers.md", "field of `status`", quotedName))
-		expectSameSet(jsonFields(reflect.TypeFor[v1beta1.Delivery]()), readColumn("docs/explanation/concepts.md", "field of `status.deliveries`", quotedName))
-		expectSameSet(findInSource(`\bDelivery[A-Z][a-z]+ +DeliveryState = "([A-Za-z]+)"`, "api/pager/v1beta1"), readColumn("docs/explanation/concepts.md", "state", quotedName))
+		expectSameSet(jsonFields(reflect.TypeFor[v1beta1.Delivery]()), readColumn("docs/reference/alerts.md", "field of `status.deliveries`", quotedName))
+		expectSameSet(findInSource(`\bDelivery[A-Z][a-z]+ +DeliveryState = "([A-Za-z]+)"`, "api/pager/v1beta1"), readColumn("docs/reference/alerts.md", "state", quotedName))
+	})
+
+	It("names exactly the fields of Alerts and of their statuses", func() {
+		expectSameSet(jsonFields(reflect.TypeFor[v1beta1.AlertSpec]()), readColumn("docs/reference/alerts.md", "field of an Alert's `spec`", quotedName))
+		expectSameSet(jsonFields(reflect.TypeFor[v1beta1.AlertStatus]()), readColumn("docs/reference/alerts.md", "field of an Alert's `status`", quotedName))
 	})
 
 	It("names exactly the fields of brokers, instances and bindings", func() {

@@ -324,6 +324,12 @@ func TestDecide(t *testing.T) {
 				a.Status.Deliveries = []v1beta1.Delivery{row}
 				a.Spec.State = v1beta1.AlertResolved
 			}), want: "once Resolved#2.1"},
+		"once, lost, deleted": {why: "so is a receiver of a deleted Alert", Refs: one, Now: at(time.Hour), Targets: policy(v1beta1.AtMostOnce),
+			alert: newAlert(deletedAt(at(time.Hour)), func(a *v1beta1.Alert) {
+				row := failing(a, oncall, v1beta1.DeliveryUnknown, time.Time{})
+				row.OutcomeUnknown = true
+				a.Status.Deliveries = []v1beta1.Delivery{row}
+			}), want: "once Resolved#2.1, wake 10m0s"},
 		"once, lost, policy changed": {why: "a person asks for it", Refs: one, Now: at(time.Hour), Targets: policy(v1beta1.AtLeastOnce),
 			alert: newAlert(rows(fails(oncall, v1beta1.DeliveryUnknown, time.Time{}))), want: "Fired#1.4"},
 		"once, not accepted": {why: "what was refused for now can be sent", Refs: one, Now: at(time.Minute), Targets: policy(v1beta1.AtMostOnce),

@@ -22,7 +22,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -216,5 +221,79 @@ func TestNewRefuses(t *testing.T) {
 	} {
 		_, err := New(c.config, outboundtest.Client(t))
 		notifytest.WantInvalid(t, c.why, err, c.want)
+	}
+}
+
+// TestPayloadPage compares docs/reference/webhook-payload.md with the code: its fields, and the signatures of its examples.
+func TestPayloadPage(t *testing.T) {
+	text, err := os.ReadFile(filepath.FromSlash("../../../docs/reference/webhook-payload.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(text)
+	_, table, _ := strings.Cut(page, "| field of the body |")
+	table, _, _ = strings.Cut(table, "\n\n")
+	var documented []string
+	for _, row := range regexp.MustCompile("(?m)^\\| (`.*?) \\|").FindAllStringSubmatch(table, -1) {
+		for _, name := range regexp.MustCompile("`([a-zA-Z.]+)`").FindAllStringSubmatch(row[1], -1) {
+			documented = append(documented, name[1])
+		}
+	}
+	var fields []string
+	for field := range reflect.TypeFor[envelope]().Fields() {
+		if name := field.Tag.Get("json"); name != "data" {
+			fields = append(fields, name)
+		}
+	}
+	for field := range reflect.TypeFor[data]().Fields() {
+		fields = append(fields, "data."+field.Tag.Get("json"))
+	}
+	slices.Sort(documented)
+	slices.Sort(fields)
+	if !slices.Equal(documented, fields) {
+		t.Errorf("the page has the fields\n%q, the body has\n%q", documented, fields)
+	}
+
+	secret := regexp.MustCompile("`(whsec_[^`]+)`").FindStringSubmatch(page)
+	if secret == nil {
+		t.Fatal("the page does not have the signing secret of its examples")
+	}
+	signing, ok := signingKey(secret[1])
+	if !ok {
+		t.Fatalf("%s is no signing secret", secret[1])
+	}
+	var types []string
+	for _, example := range regexp.MustCompile("(?ms)^```http\n(.*?)\n```$").FindAllStringSubmatch(page, -1) {
+		head, body, _ := strings.Cut(example[1], "\n\n")
+		header := http.Header{}
+		for line := range strings.Lines(head) {
+			if name, value, ok := strings.Cut(line, ": "); ok {
+				header.Set(name, strings.TrimSpace(value))
+			}
+		}
+		decoder := json.NewDecoder(strings.NewReader(body))
+		decoder.DisallowUnknownFields()
+		var message envelope
+		if err := decoder.Decode(&message); err != nil {
+			t.Fatalf("%s: %v", body, err)
+		}
+		types = append(types, message.Type)
+		if encoded, err := notify.Encode(message); err != nil || string(encoded) != body {
+			t.Errorf("the example is\n%s, and would be sent as\n%s (%v)", body, encoded, err)
+		}
+		seconds, err := strconv.ParseInt(header.Get("webhook-timestamp"), 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		signed := http.Header{}
+		sign(signed, [][]byte{signing}, header.Get("webhook-id"), time.Unix(seconds, 0), []byte(body))
+		for _, name := range []string{"webhook-id", "webhook-timestamp", "webhook-signature"} {
+			if got, want := header.Get(name), signed.Get(name); got != want {
+				t.Errorf("%s: the example has %s: %s, signing gives %s", message.Type, name, got, want)
+			}
+		}
+	}
+	if want := []string{"alert.fired", "alert.updated", "alert.resolved"}; !slices.Equal(types, want) {
+		t.Errorf("the page has examples of %q, not of %q", types, want)
 	}
 }
