@@ -90,13 +90,14 @@ generate: ## Generate deep copies, conversions, clients, manifests, references o
 	$(MAKE) manifests docs chart
 
 .PHONY: docs
-docs: ## Generate api.md, kubectl-bellhop.md, messages.md and metrics.md of docs/reference, and the tables of receivers
+docs: ## Generate the pages of docs/reference that come from the source, and the tables of receivers
 	mkdir -p docs/reference
 	$(TOOL) crd-ref-docs --source-path=api --config=hack/crd-ref-docs.yaml --renderer=markdown --output-path=docs/reference/api.md
 	sed -i.bak 's/_integer array_/_string (base64)_/' docs/reference/api.md && rm docs/reference/api.md.bak # bytes, which it does not know
 	go run $(TAGS) ./hack/receivers
 	go run ./hack/messages > docs/reference/messages.md
 	go run ./hack/metrics > docs/reference/metrics.md
+	go run $(TAGS) ./hack/reference
 	go -C cmd/kubectl-bellhop run ./internal/reference -out ../../docs/reference/kubectl-bellhop.md
 
 .PHONY: chart

@@ -14,8 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// The operator of Bellhop: it pages people (Alert) and provisions services of Open Service Brokers (ServiceInstance,
-// ServiceBinding).
+// The operator of Bellhop: it delivers alerts to on-call and chat tools (Alert), and provisions services from Open Service Brokers
+// (ServiceInstance, ServiceBinding).
 package main
 
 import (
@@ -50,6 +50,10 @@ func main() {
 	var o operator.Options
 	o.Bind(flag.CommandLine)
 	flag.Parse()
+	if o.PrintHelp {
+		operator.WriteHelp(os.Stdout, flag.CommandLine)
+		return
+	}
 	if o.PrintVersion {
 		fmt.Fprintln(os.Stdout, version.Get())
 		return

@@ -59,7 +59,7 @@ type Options struct {
 	BrokerWorkers                int
 	RelistInterval, OSBTimeout   time.Duration
 	ClusterIDConfigMap           string
-	PrintVersion                 bool
+	PrintHelp, PrintVersion      bool
 	Log                          zap.Options
 }
 
@@ -95,8 +95,10 @@ func (o *Options) Bind(fs *flag.FlagSet) {
 	fs.StringVar(&o.ClusterIDConfigMap, "cluster-id-configmap-name", "cluster-info", "ConfigMap in the operator's namespace with the cluster's id, which brokers are told. The operator creates it if it does not exist.")
 	fs.StringVar(&o.BrokerPolicy, "broker-policy", string(servicecatalogwebhooks.BrokerPolicyCompatible), "What happens to brokers with plain http, in-cluster addresses or skipped certificate verification: compatible warns, strict refuses them for ServiceBrokers.")
 	fs.StringVar(&o.ReceiverPolicy, "receiver-policy", string(receivers.PolicyCompatible), "What happens to receivers with plain http, in-cluster addresses or skipped certificate verification: compatible warns, strict refuses them for Receivers.")
+	fs.BoolVar(&o.PrintHelp, "help", false, "Print this help, and exit.")
 	fs.BoolVar(&o.PrintVersion, "version", false, "Print version, commit and version of Go, and exit.")
-	o.Log.BindFlags(fs)
+	o.bindForeign(fs)
+	fs.Usage = func() { fmt.Fprintln(fs.Output(), "Run manager --help for the flags.") }
 }
 
 // Validate returns an error that names the flag that cannot be used.

@@ -231,13 +231,11 @@ var _ = Describe("The documentation", func() {
 	})
 
 	It("names exactly the flags of the operator", func(ctx SpecContext) {
-		out, _ := exec.CommandContext(ctx, binary, "--help").CombinedOutput() // --help exits with an error
-		var flags []string
-		for _, match := range regexp.MustCompile(`(?m)^  -([a-z-]+)`).FindAllSubmatch(out, -1) {
-			flags = append(flags, "--"+string(match[1]))
-		}
+		help, err := exec.CommandContext(ctx, binary, "--help").Output()
+		Expect(err).NotTo(HaveOccurred())
+		flags := findMatches(string(help), `(?m)^  (--[a-z-]+)`)
 		Expect(flags).To(ContainElement("--allow-outbound"))
-		Expect(readColumn("docs/how-to/operate.md", "flag", regexp.MustCompile("`(--[a-z-]+)`"))).To(ConsistOf(flags), "each once")
+		Expect(readColumn("docs/reference/flags.md", "flag", regexp.MustCompile("`(--[a-z-]+)`"))).To(ConsistOf(flags), "each once")
 	})
 
 	It("names exactly the metrics of the operator", func() {
