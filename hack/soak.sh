@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Performs random actions of users for MINUTES while faults are injected, see docs/explanation/reliability.md. SEED repeats the random choices of
+# Performs random actions of users for MINUTES while faults are injected, see docs/contributing/fault-injection.md. SEED repeats the random choices of
 # another run; the file SVG gets a chart of memory and goroutines. Arguments are passed on.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Injects faults into the operator at each step of each scenario, see docs/explanation/reliability.md. Without ARGS it makes a fixed list of runs,
+# Injects faults into the operator at each step of each scenario, see docs/contributing/fault-injection.md. Without ARGS it makes a fixed list of runs,
 # the same on every machine. ARGS select other runs (a variable, since faults contain < and #; -help lists the flags). FULL=1 makes all
 # runs, which takes hours: it continues where an earlier FULL=1 with the same operator ended.
 set -euo pipefail

@@ -16,7 +16,7 @@ limitations under the License.
 
 // Command faults runs the operator's binary behind proxies of the API server, brokers and receivers, injects a fault at a call or an event
 // of a scenario, and checks what must hold afterwards. Without -soak and -variants it is a sweep over scenarios and faults. See
-// docs/explanation/reliability.md.
+// docs/contributing/fault-injection.md.
 package main
 
 import (
