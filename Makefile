@@ -27,8 +27,8 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: ## Send a page and create a database on this machine; ONCE=1 checks the outcome and ends
-	go -C demo run .
+demo: ## Deliver an alert and provision a database on this machine; ONCE=1 checks the outcome and ends
+	hack/demo.sh
 
 .PHONY: test
 test: ## Run all tests, with a real control plane (MODULES=./, SUITES="pager docs", RACE=1)

@@ -19,16 +19,21 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	pagerv1alpha1 "github.com/gophernetes/bellhop/api/pager/v1alpha1"
 	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/demo/inbox"
 )
 
-// sampleContent is the message of the sample, and sampleContentSent the content that receivers get.
 const (
-	sampleContent     = "Hello KubeCon :wave:"
-	sampleContentSent = "Hello KubeCon 👋"
+	alertTitle = "Disk almost full"
+	// The content of the Alert as it is sent.
+	alertContent, editedContent = "node-7 has 3 % left ⚠️", "node-7 has 1 % left 🔥"
+
+	// The content of the sample, as it is written and as it is sent, and the title that an Alert without one has.
+	sampleContent, sampleContentSent = "Hello KubeCon :wave:", "Hello KubeCon 👋"
+	sampleTitle                      = "Kubernetes alert for default/kubecon-alert"
 )
 
 // A checklist has the results of comparisons.
@@ -49,10 +54,7 @@ func expectEqual[T comparable](c *checklist, what string, got, want T) {
 // runChecks checks the results of the demo, runs the suggested commands and checks their results, and prints all of them.
 func (d *demo) runChecks(ctx context.Context) error {
 	c := &checklist{}
-	err := d.checkPage(ctx, c)
-	if err == nil {
-		err = d.checkService(ctx, c)
-	}
+	err := d.check(ctx, c)
 	if err != nil {
 		c.failed++
 		c.lines = append(c.lines, "✗ the remaining checks did not run: "+err.Error())
@@ -68,30 +70,93 @@ func (d *demo) runChecks(ctx context.Context) error {
 	return nil
 }
 
-// checkPage checks the first page, and runs the suggested commands for Alerts.
-func (d *demo) checkPage(ctx context.Context, c *checklist) error {
-	messages := d.inbox.Messages()
-	expectEqual(c, "the page arrived, once", len(messages), 1)
-	first := messages[0]
-	expectMessage(c, "the page is", first, "alert.fired", "Kubernetes alert for default/kubecon-alert", sampleContentSent)
-	if err := d.checkVersions(ctx, c); err != nil {
-		return err
+func (d *demo) check(ctx context.Context, c *checklist) error {
+	steps := d.screen.printedCommands()
+	first := d.inbox.Messages()
+	expectEqual(c, "the alert arrived, once", len(first), 1)
+	expectMessage(c, "created:", first[0], "alert.fired", alertTitle, alertContent)
+	d.checkDatabase(ctx, c)
+
+	d.screen.printStep("8. Run the commands that the demo suggests")
+	for _, s := range suggestions {
+		run := s.check
+		if run == nil {
+			run = (*demo).runCommands
+		}
+		if err := run(d, ctx, c, s.commands); err != nil {
+			return err
+		}
 	}
-	if err := d.checkFurtherAlerts(ctx, c, first); err != nil {
-		return err
+	d.checkMessages(c)
+	d.checkRequests(ctx, c)
+
+	d.screen.printStep("9. Run the commands of steps 1 to 7 again, as they are on the screen")
+	for _, command := range steps {
+		if err := d.runCommand(ctx, command); err != nil {
+			return err
+		}
 	}
+	expectEqual(c, "all commands of the steps can be copied and run again", len(steps) > 0 && slices.Contains(steps, createAlert), true)
+	d.expectNoServiceLeft(ctx, c)
+	return nil
+}
+
+func (d *demo) runCommands(ctx context.Context, _ *checklist, commands []string) error {
+	for _, command := range commands {
+		if err := d.runCommand(ctx, command); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkMessages checks what arrived in the inbox in total.
+func (d *demo) checkMessages(c *checklist) {
 	all, requests := d.inbox.Messages(), 0
 	for _, m := range all {
 		requests += m.Attempts
 	}
 	expectEqual(c, "nothing else arrived: 5 messages in all", len(all), 5)
-	expectEqual(c, "none was repeated", requests, 5)
+	expectEqual(c, "none was sent twice", requests, 5)
 	expectEqual(c, "every signature was right", d.inbox.Refused(), 0)
+}
+
+func (d *demo) checkEdit(ctx context.Context, c *checklist, commands []string) error {
+	first := d.inbox.Messages()[0]
+	edited, err := d.runAndWaitForMessage(ctx, commands[0])
+	if err != nil {
+		return err
+	}
+	expectMessage(c, "edited:", edited, "alert.updated", alertTitle, editedContent)
+	expectEqual(c, "the edited content has another id", edited.WebhookID != first.WebhookID, true)
+	expectEqual(c, "the edited content is of the same incident", edited.Incident, first.Incident)
 	return nil
 }
 
-// checkVersions reads the Alert in both versions of the API.
-func (d *demo) checkVersions(ctx context.Context, c *checklist) error {
+func (d *demo) checkResolve(ctx context.Context, c *checklist, commands []string) error {
+	first := d.inbox.Messages()[0]
+	resolved, err := d.runAndWaitForMessage(ctx, commands[0])
+	if err != nil {
+		return err
+	}
+	expectMessage(c, "resolved:", resolved, "alert.resolved", alertTitle, editedContent)
+	expectEqual(c, "its incident is resolved", d.inbox.IsResolved(first.Incident), true)
+	return nil
+}
+
+// checkVersions reads an Alert in both versions of the API.
+func (d *demo) checkVersions(ctx context.Context, c *checklist, commands []string) error {
+	sent, err := d.runAndWaitForMessage(ctx, commands[0])
+	if err != nil {
+		return err
+	}
+	expectMessage(c, "created in v1alpha1:", sent, "alert.fired", sampleTitle, sampleContentSent)
+	if err := d.runCommand(ctx, waitUntilReady+"alert/kubecon-alert"); err != nil {
+		return err
+	}
+	if err := d.runCommands(ctx, c, commands[1:]); err != nil {
+		return err
+	}
 	old, current := &pagerv1alpha1.Alert{}, &pagerv1beta1.Alert{}
 	if err := d.getObject(ctx, "alerts.v1alpha1.pager.k8s.co kubecon-alert", old); err != nil {
 		return err
@@ -106,41 +171,14 @@ func (d *demo) checkVersions(ctx context.Context, c *checklist) error {
 	return nil
 }
 
-func (d *demo) checkFurtherAlerts(ctx context.Context, c *checklist, first inbox.Message) error {
-	const diskFull, diskTitle = "node-7 has 3 % left ⚠️", "Disk almost full"
-	d.screen.printStep("8. Change the Alert, create a worse one, resolve that, delete the first")
-
-	changed, err := d.runAndWaitForPage(ctx, editContent)
+func (d *demo) checkDelete(ctx context.Context, c *checklist, commands []string) error {
+	deleted, err := d.runAndWaitForMessage(ctx, commands[0])
 	if err != nil {
 		return err
 	}
-	expectMessage(c, "changed content:", changed, "alert.updated", first.Title, "The party starts now 🎉")
-	expectEqual(c, "changed content came under another id", changed.WebhookID != first.WebhookID, true)
-	expectEqual(c, "changed content is of the same incident", changed.Incident, first.Incident)
-
-	worse, err := d.runAndWaitForPage(ctx, addAlert)
-	if err != nil {
-		return err
-	}
-	expectMessage(c, "another alert:", worse, "alert.fired", diskTitle, diskFull)
-	over, err := d.runAndWaitForPage(ctx, resolveAlert)
-	if err != nil {
-		return err
-	}
-	expectMessage(c, "it is over:", over, "alert.resolved", diskTitle, diskFull)
-	expectEqual(c, "its incident is over, and no other", fmt.Sprint(d.inbox.IsResolved(worse.Incident), d.inbox.IsResolved(first.Incident)), "true false")
-
-	removed, err := d.runAndWaitForPage(ctx, deleteAlert)
-	if err != nil {
-		return err
-	}
-	expectMessage(c, "deleted:", removed, "alert.resolved", first.Title, changed.Content)
-	expectEqual(c, "deleting ended the first incident", d.inbox.IsResolved(first.Incident), true)
-	left, err := d.runShell(ctx, "kubectl get alert kubecon-alert --ignore-not-found -o name")
-	if err != nil {
-		return err
-	}
-	expectEqual(c, "the object is gone", string(left), "")
+	expectMessage(c, "deleted:", deleted, "alert.resolved", sampleTitle, sampleContentSent)
+	expectEqual(c, "deleting resolved the incident", d.inbox.IsResolved(deleted.Incident), true)
+	expectObjectCount(ctx, d, c, "no Alert is left", "alerts", 0)
 	return nil
 }
 

@@ -31,12 +31,14 @@ import (
 
 // runCommand prints a command line, runs it, and prints its output.
 func (d *demo) runCommand(ctx context.Context, command string) error {
+	first, _, _ := strings.Cut(command, "\n")
 	d.screen.printCommand("$", command)
+	d.screen.setActivity(first)
+	defer d.screen.setActivity("")
 	defer d.screen.flush()
 	out, err := d.runShell(ctx, command)
 	d.screen.printf("%s", bytes.TrimRight([]byte(indent(string(out))), "\n"))
 	if err != nil {
-		first, _, _ := strings.Cut(command, "\n")
 		return fmt.Errorf("%s: %w", first, err)
 	}
 	return nil
@@ -51,16 +53,33 @@ func (d *demo) getObject(ctx context.Context, what string, into any) error {
 	return json.Unmarshal(out, into)
 }
 
-// runShell runs a command line in the repository, with the environment that printSuggestions tells the user to set.
+// runShell runs a command line as a user's terminal does that has run useCluster: its environment has nothing else of the demo.
 func (d *demo) runShell(ctx context.Context, command string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, "sh", "-c", command)
-	cmd.Dir = d.repo
-	cmd.Env = append(os.Environ(),
-		"KUBECONFIG="+d.cluster.Kubeconfig, "PATH="+filepath.Dir(d.cluster.KubectlPath)+string(os.PathListSeparator)+os.Getenv("PATH"),
-		"KUBECACHEDIR="+d.kubectlCache(), "SIGNING_SECRET="+d.secret, "BROKER_PASSWORD="+d.brokerPassword)
+	cmd := exec.CommandContext(ctx, "sh", "-c", d.useCluster()+"\n"+command)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}
 	// A process group of its own, so that all processes of the shell can be killed.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
 	return cmd.CombinedOutput()
 }
+
+// useCluster is the command with which a terminal uses the cluster.
+func (d *demo) useCluster() string { return ". " + quote(filepath.Join(d.dir, "use-cluster")) }
+
+// writeSettings writes the file that useCluster reads. It has the passwords, which commands need that are run again.
+func (d *demo) writeSettings() error {
+	settings := "PATH=" + quote(filepath.Dir(d.cluster.KubectlPath)) + ":$PATH\n"
+	for _, variable := range [][2]string{
+		{"KUBECONFIG", d.cluster.Kubeconfig},
+		{"KUBECACHEDIR", filepath.Join(d.dir, "kubectl")}, // so that the user's cache gets no entries about this temporary cluster
+		{"SIGNING_SECRET", d.secret},
+		{"BROKER_PASSWORD", d.brokerPassword},
+	} {
+		settings += "export " + variable[0] + "=" + quote(variable[1]) + "\n"
+	}
+	return os.WriteFile(filepath.Join(d.dir, "use-cluster"), []byte(settings+"export PATH\ncd "+quote(d.repo)+"\n"), 0o600)
+}
+
+// quote quotes text for a shell.
+func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }

@@ -17,10 +17,11 @@ limitations under the License.
 // The demo of Bellhop: a real control plane, the real operator, an inbox, and a broker of MySQL databases, on this machine. It needs
 // nothing but Go.
 //
-//	make demo           sends a page and creates a database, and runs until it is interrupted
+//	make demo           delivers an alert and provisions a database, and runs until it is interrupted
 //	make demo ONCE=1    checks the outcome, and ends
 //
-// It runs kubectl as a user would; a shell runs every printed command exactly as printed.
+// It runs kubectl as a user would: a shell runs every printed command exactly as printed, and the checks copy the commands of all steps from
+// the screen and run them again.
 package main
 
 import (
@@ -49,7 +50,6 @@ func main() {
 
 // run returns the exit code.
 func run(ctx context.Context, once string) int {
-	began := time.Now()
 	d := &demo{screen: newScreen(os.Stdout)}
 	check := once != "" && once != "0"
 	err := d.play(ctx, check)
@@ -62,19 +62,22 @@ func run(ctx context.Context, once string) int {
 	err = d.stopAll(err)
 	if err != nil {
 		d.screen.flush()
-		fmt.Fprintf(os.Stderr, "\n✗ The demo ended early, after %s: %v\n", formatSecondsSince(began), err)
+		fmt.Fprintf(os.Stderr, "\n✗ The demo did not complete: %v\n", err)
 		return 1
 	}
-	d.screen.printf("\nEverything is stopped. It took %s.", formatSecondsSince(began))
+	d.screen.printf("Everything that the demo started has stopped.")
 	return 0
 }
 
 // play runs the demo, and the checks where check is set.
 func (d *demo) play(ctx context.Context, check bool) error {
+	reporting, stop := context.WithCancel(ctx)
+	defer stop()
+	go d.screen.reportProgress(reporting, quietTime)
 	if err := d.startAll(ctx); err != nil {
 		return err
 	}
-	if err := d.showPage(ctx); err != nil {
+	if err := d.showAlert(ctx); err != nil {
 		return err
 	}
 	if err := d.showService(ctx); err != nil {

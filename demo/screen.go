@@ -18,14 +18,19 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"os"
 	"strings"
 	"sync"
+	"time"
 )
 
 // A screen is the terminal. While a command runs, lines of the inbox and the broker are buffered, so that they follow its output.
+//
+// A command is printed from the first column, after "$ ", so that all of it can be copied: a shell would not end a here-document at an
+// indented line. All other lines below the title of a step are indented.
 type screen struct {
 	out    io.Writer
 	colour bool
@@ -33,12 +38,28 @@ type screen struct {
 	mu        sync.Mutex
 	buffering bool
 	buffered  bytes.Buffer
+	// transcript has what was printed, without colours.
+	transcript bytes.Buffer
+
+	lastOutput time.Time
+	activity   string // what the user waits for; empty: nothing
+	since      time.Time
 }
 
 func newScreen(out *os.File) *screen {
 	info, err := out.Stat()
 	terminal := err == nil && info.Mode()&os.ModeCharDevice != 0
 	return &screen{out: out, colour: terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
+}
+
+// print prints text. The lock is held by the caller.
+func (s *screen) print(text string, bold bool) {
+	s.lastOutput = time.Now()
+	s.transcript.WriteString(text)
+	if bold && s.colour {
+		text = "\x1b[1m" + text + "\x1b[0m"
+	}
+	fmt.Fprint(s.out, text)
 }
 
 // Write is for inbox and broker, which write a line for each event.
@@ -48,7 +69,7 @@ func (s *screen) Write(line []byte) (int, error) {
 	if s.buffering {
 		s.buffered.WriteString(indent(string(line)))
 	} else {
-		fmt.Fprint(s.out, indent(string(line)))
+		s.print(indent(string(line)), false)
 	}
 	return len(line), nil
 }
@@ -56,12 +77,23 @@ func (s *screen) Write(line []byte) (int, error) {
 func (s *screen) printf(format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	fmt.Fprintf(s.out, format+"\n", args...)
+	s.print(fmt.Sprintf(format, args...)+"\n", false)
 }
 
-func (s *screen) printTitle(text string) { s.printf("%s\n", s.bold(text)) }
+func (s *screen) printTitle(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.print(text, true)
+	s.print("\n\n", false)
+}
 
-func (s *screen) printStep(text string) { s.printf("\n%s", s.bold(text)) }
+func (s *screen) printStep(text string) {
+	s.printf("")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.print(text, true)
+	s.print("\n", false)
+}
 
 // printCommand prints a command after a prompt, and buffers lines of Write until flush.
 func (s *screen) printCommand(prompt, text string) {
@@ -69,9 +101,11 @@ func (s *screen) printCommand(prompt, text string) {
 	defer s.mu.Unlock()
 	s.buffering = true
 	first, rest, more := strings.Cut(text, "\n")
-	fmt.Fprintf(s.out, "\n  %s %s\n", prompt, s.bold(first))
+	s.print("\n"+prompt+" ", false)
+	s.print(first, true)
+	s.print("\n", false)
 	if more {
-		fmt.Fprint(s.out, indent(rest))
+		s.print(rest+"\n", false)
 	}
 }
 
@@ -79,14 +113,66 @@ func (s *screen) flush() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.buffering = false
-	_, _ = s.buffered.WriteTo(s.out)
+	if s.buffered.Len() > 0 {
+		s.print(s.buffered.String(), false)
+		s.buffered.Reset()
+	}
 }
 
-func (s *screen) bold(text string) string {
-	if !s.colour {
-		return text
+// setActivity says what the user waits for from now on; empty: nothing.
+func (s *screen) setActivity(activity string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.activity, s.since = activity, time.Now()
+}
+
+// quietTime is how long nothing is printed before a line says what the demo waits for.
+const quietTime = 8 * time.Second
+
+// reportProgress prints a line about the activity whenever nothing was printed for a while, until the context ends.
+func (s *screen) reportProgress(ctx context.Context, quiet time.Duration) {
+	for tick := time.NewTicker(quiet / 16); ; {
+		select {
+		case <-ctx.Done():
+			tick.Stop()
+			return
+		case <-tick.C:
+			s.reportActivity(quiet)
+		}
 	}
-	return "\x1b[1m" + text + "\x1b[0m"
+}
+
+func (s *screen) reportActivity(quiet time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.activity != "" && time.Since(s.lastOutput) >= quiet {
+		s.print(fmt.Sprintf("  … %s: %d s so far\n", s.activity, int(time.Since(s.since).Seconds())), false)
+	}
+}
+
+// printedCommands returns the commands that were printed after "$ ", in order, as they were printed.
+func (s *screen) printedCommands() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return findCommands(s.transcript.String())
+}
+
+// findCommands finds the commands in a transcript. One that has a here-document ends with it.
+func findCommands(transcript string) (commands []string) {
+	lines := strings.Split(transcript, "\n")
+	for i := 0; i < len(lines); i++ {
+		command, found := strings.CutPrefix(lines[i], "$ ")
+		if !found {
+			continue
+		}
+		for document := strings.Contains(command, "<<EOF"); document && i+1 < len(lines); {
+			i++
+			command += "\n" + lines[i]
+			document = lines[i] != "EOF"
+		}
+		commands = append(commands, command)
+	}
+	return commands
 }
 
 // indent indents all lines.

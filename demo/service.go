@@ -23,7 +23,7 @@ import (
 	"strings"
 )
 
-const brokerManifests = `kubectl create -f - <<EOF
+const brokerManifests = `kubectl apply -f - <<EOF
 apiVersion: v1
 kind: Secret
 metadata:
@@ -51,14 +51,19 @@ const (
 	instanceSample = "config/samples/servicecatalog_v1beta1_serviceinstance.yaml"
 	bindingSample  = "config/samples/servicecatalog_v1beta1_servicebinding.yaml"
 	applySamples   = "kubectl apply -f " + instanceSample + " -f " + bindingSample
+	deleteSamples  = "kubectl delete --timeout=60s -f " + bindingSample + " -f " + instanceSample
 	instance       = "serviceinstance/example-mysql-instance"
 	binding        = "servicebinding/example-mysql-binding"
 	sampleSecret   = "example-mysql-secret"
+
+	waitUntilReady = "kubectl wait --for=condition=Ready --timeout=60s "
+	waitForSamples = waitUntilReady + instance + " " + binding
 )
 
-// Commands that the demo suggests. The checks run all of them.
+// Commands that the demo suggests.
 const (
 	changePlan  = `kubectl patch ` + instance + ` --type=merge -p '{"spec":{"clusterServicePlanExternalName":"standard100"}}'`
+	waitForPlan = "kubectl wait --for=jsonpath='{.status.externalProperties.clusterServicePlanExternalName}'=standard100 --timeout=60s " + instance
 	badLocation = `kubectl patch ` + instance + ` --type=merge -p '{"spec":{"parameters":{"location":7}}}'`
 	addFlexible = `kubectl apply -f - <<EOF
 apiVersion: servicecatalog.k8s.io/v1beta1
@@ -77,8 +82,9 @@ spec:
   instanceRef:
     name: flexible
 EOF`
-	showURI        = `kubectl get secret flexible -o go-template='{{.data.uri | base64decode}}{{"\n"}}'`
-	deleteServices = "kubectl delete --timeout=60s servicebindings,serviceinstances --all"
+	waitForFlexible = waitUntilReady + "serviceinstance/flexible servicebinding/flexible"
+	showURI         = `kubectl get secret flexible -o go-template='{{.data.uri | base64decode}}{{"\n"}}'`
+	deleteServices  = "kubectl delete --timeout=60s servicebindings,serviceinstances --all"
 )
 
 // serviceResults are what the checks need, recorded while the database exists.
@@ -90,16 +96,16 @@ type serviceResults struct {
 	afterDeletion error // of a login after the deletion of the binding
 }
 
-// showService registers a broker, and creates, uses and deletes a database.
+// showService registers a broker, and provisions, uses and deprovisions a database.
 func (d *demo) showService(ctx context.Context) error {
 	for _, part := range []struct {
 		title string
 		show  func(context.Context) error
 	}{
 		{"4. Register a broker, whose password is in a Secret", d.registerBroker},
-		{"5. Create a database, and credentials for it", d.requestDatabase},
+		{"5. Provision a database, and bind to it", d.requestDatabase},
 		{"6. Use the database, with the credentials in the Secret", d.useDatabase},
-		{"7. Delete both", d.deleteDatabase},
+		{"7. Delete the binding and the database", d.deleteDatabase},
 	} {
 		d.screen.printStep(part.title)
 		if err := part.show(ctx); err != nil {
@@ -136,7 +142,7 @@ func (d *demo) requestDatabase(ctx context.Context) error {
 
 // waitReady waits until objects are Ready, and prints their conditions if they are not in time.
 func (d *demo) waitReady(ctx context.Context, objects ...string) error {
-	err := d.runCommand(ctx, "kubectl wait --for=condition=Ready --timeout=60s "+strings.Join(objects, " "))
+	err := d.runCommand(ctx, waitUntilReady+strings.Join(objects, " "))
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
@@ -180,7 +186,7 @@ func (d *demo) useDatabase(ctx context.Context) error {
 }
 
 func (d *demo) deleteDatabase(ctx context.Context) error {
-	if err := d.runCommand(ctx, "kubectl delete --timeout=60s -f "+bindingSample+" -f "+instanceSample); err != nil {
+	if err := d.runCommand(ctx, deleteSamples); err != nil {
 		return err
 	}
 	d.results.afterDeletion = d.results.secret.checkLogin(ctx)

@@ -58,7 +58,7 @@ type demo struct {
 
 // startAll starts inbox, broker, control plane and operator.
 func (d *demo) startAll(ctx context.Context) (err error) {
-	d.screen.printTitle("Bellhop: from kubectl apply to a page, and to a database")
+	d.screen.printTitle("Bellhop: from kubectl apply to an alert in an inbox, and to a database")
 	if d.repo, err = local.FindRepo(); err != nil {
 		return err
 	}
@@ -71,17 +71,26 @@ func (d *demo) startAll(ctx context.Context) (err error) {
 	if err := d.startBroker(ctx); err != nil {
 		return fmt.Errorf("starting the broker: %w", err)
 	}
+	d.screen.printf("  Starting a Kubernetes control plane, and compiling the operator: half a minute to a minute.")
+	d.screen.printf("  The first time, the control plane is downloaded, or built in about 6 minutes; it is kept for later runs.")
 	binary := d.buildOperator(ctx) // in parallel with the start of the control plane
 	began := time.Now()
-	if d.cluster, err = local.Start(ctx, local.Options{Repo: d.repo}); err != nil {
+	d.screen.setActivity("starting the control plane")
+	// With a controller manager, namespaces can be deleted.
+	if d.cluster, err = local.Start(ctx, local.Options{Repo: d.repo, ControllerManager: true}); err != nil {
 		return err
 	}
 	d.cleanups = append(d.cleanups, d.cluster.Stop)
 	d.screen.printf("  ✓ control plane, with CRDs and webhooks: %s  (%s)", strings.TrimSuffix(d.cluster.Config.Host, "/"), formatSecondsSince(began))
+	if err := d.writeSettings(); err != nil {
+		return err
+	}
 	began = time.Now()
+	d.screen.setActivity("compiling and starting the operator")
 	if err := d.startOperator(ctx, binary); err != nil {
 		return err
 	}
+	d.screen.setActivity("")
 	d.screen.printf("  ✓ operator, its log is in %s  (%s)", d.logPath(), formatSecondsSince(began))
 	d.screen.printf("  ✓ inbox: %s", d.inboxURL)
 	d.screen.printf("  ✓ broker of MySQL databases: %s", d.brokerURL)
@@ -189,14 +198,13 @@ func (d *demo) waitForAdmission(ctx context.Context) error {
 
 func (d *demo) logPath() string { return filepath.Join(d.dir, "operator.log") }
 
-// kubectlCache is a folder of its own, so that the user's cache gets no entries about this temporary cluster.
-func (d *demo) kubectlCache() string { return filepath.Join(d.dir, "kubectl") }
-
 // stopAll stops everything. After an error it keeps the operator's log, and prints the end of it.
 func (d *demo) stopAll(err error) error {
 	d.screen.flush()
 	log := lastLines(d.logPath(), 15) // before the operator logs that it stops
 	d.screen.printf("\nStopping…")
+	d.screen.setActivity("stopping")
+	defer d.screen.setActivity("")
 	failures := []error{err}
 	for _, stop := range slices.Backward(d.cleanups) {
 		failures = append(failures, stop())
@@ -204,7 +212,7 @@ func (d *demo) stopAll(err error) error {
 	err = errors.Join(failures...)
 	if log != "" && err != nil && !errors.Is(err, errInterrupted) {
 		d.showLog(log, err)
-		return errors.Join(err, os.RemoveAll(d.kubectlCache()))
+		return errors.Join(err, os.RemoveAll(filepath.Join(d.dir, "kubectl")), os.RemoveAll(filepath.Join(d.dir, "use-cluster")))
 	}
 	return errors.Join(err, os.RemoveAll(d.dir))
 }

@@ -188,7 +188,7 @@ func (b *Broker) serveOperation(w http.ResponseWriter, r *http.Request, what str
 	b.mu.Lock()
 	a := serve(c)
 	if b.options.Verbose {
-		fmt.Fprintf(b.options.Out, "🐬 %s  asked     %s, answered %d\n", time.Now().Format(time.TimeOnly), what, a.status)
+		fmt.Fprintf(b.options.Out, "🐬 %s  asked          %s, answered %d\n", time.Now().Format(time.TimeOnly), what, a.status)
 	}
 	b.mu.Unlock()
 	a.write(w)

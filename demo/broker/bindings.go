@@ -66,7 +66,7 @@ func (b *Broker) bind(c *request) response {
 			return err
 		}
 		bound.ready = true
-		b.printEvent("made", "user "+bound.user+" of "+i.database, i)
+		b.printEvent("bound", "user "+bound.user+" of "+i.database, i)
 		return nil
 	}
 	if i.service.async {
@@ -164,7 +164,7 @@ func (b *Broker) unbind(c *request) response {
 		}
 		delete(i.bindings, c.bindingID)
 		b.removed[c.resourceKey()] = true
-		b.printEvent("removed", "user "+bound.user+" of "+i.database, i)
+		b.printEvent("unbound", "user "+bound.user+" of "+i.database, i)
 		return nil
 	}
 	if i.service.async {

@@ -49,7 +49,8 @@ type Options struct {
 	Host string
 	// Delay is the duration of operations of the asynchronous service. Default: 1.5 seconds.
 	Delay time.Duration
-	// Out gets a line for each database or user that is created, changed or removed. Default: io.Discard.
+	// Out gets a line for each database that is provisioned, updated or deprovisioned, and for each user that is bound or unbound.
+	// Default: io.Discard.
 	Out io.Writer
 	// Verbose makes Out get a line for each request about an instance or a binding, too.
 	Verbose bool
@@ -187,13 +188,13 @@ func (b *Broker) startOperation(r *resource, verb string, work func() error) *op
 // randomName returns a unique name that needs no quotes in SQL.
 func randomName(prefix string) string { return prefix + strings.ToLower(rand.Text()[:12]) }
 
-// printEvent writes a line about a database or user.
+// printEvent writes a line about a database or user. What happened to it is a verb of the Open Service Broker API.
 func (b *Broker) printEvent(what, which string, i *instance) {
 	text := fmt.Sprintf("%s, %s %s", which, i.service.Name, i.plan.Name)
 	if i.label != "" {
 		text += ", for " + i.label
 	}
-	fmt.Fprintf(b.options.Out, "🐬 %s  %-8s  %s\n", time.Now().Format(time.TimeOnly), what, text)
+	fmt.Fprintf(b.options.Out, "🐬 %s  %-13s  %s\n", time.Now().Format(time.TimeOnly), what, text)
 }
 
 // stripUnprintable removes characters that could move the cursor of a terminal.

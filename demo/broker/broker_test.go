@@ -331,7 +331,7 @@ func TestLife(t *testing.T) {
 	}
 
 	lines := strings.Split(strings.TrimSpace(p.out.String()), "\n")
-	if len(lines) != 6 || !strings.HasSuffix(lines[0], "made      database "+l.Database+", azure-mysql basic50, for default/one[2J") {
+	if len(lines) != 6 || !strings.HasSuffix(lines[0], "provisioned    database "+l.Database+", azure-mysql basic50, for default/one[2J") {
 		t.Errorf("printed %q", lines)
 	}
 	if strings.Contains(p.out.String(), l.Password) {

@@ -82,7 +82,7 @@ func (b *Broker) provision(c *request) response {
 			return err
 		}
 		i.ready = true
-		b.printEvent("made", "database "+i.database, i)
+		b.printEvent("provisioned", "database "+i.database, i)
 		return nil
 	}
 	if s.async {
@@ -187,7 +187,7 @@ func (b *Broker) applyUpdate(c *request, i *instance, p *plan) response {
 	work := func() error {
 		b.mysql.setLimits(i.database, limits)
 		i.plan, i.planBefore, i.parameters, i.maintenance = p, i.plan, parameters, maintenance
-		b.printEvent("changed", "database "+i.database, i)
+		b.printEvent("updated", "database "+i.database, i)
 		return nil
 	}
 	switch {
@@ -240,7 +240,7 @@ func (b *Broker) deprovision(c *request) response {
 		}
 		delete(b.instances, c.instanceID)
 		b.removed[c.resourceKey()] = true
-		b.printEvent("removed", "database "+i.database, i)
+		b.printEvent("deprovisioned", "database "+i.database, i)
 		return nil
 	}
 	if i.service.async {

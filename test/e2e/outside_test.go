@@ -123,8 +123,10 @@ func readBrokerLog(ctx context.Context) brokerLog {
 func (l brokerLog) requests(kind string) int { return strings.Count(string(l), " "+kind+", answered") }
 
 // made and removed count databases and users.
-func (l brokerLog) made() int    { return strings.Count(string(l), " made ") }
-func (l brokerLog) removed() int { return strings.Count(string(l), " removed ") }
+func (l brokerLog) made() int { return strings.Count(string(l), " provisioned ") + strings.Count(string(l), " bound ") }
+func (l brokerLog) removed() int {
+	return strings.Count(string(l), " deprovisioned ") + strings.Count(string(l), " unbound ")
+}
 
 // connectOutside creates the objects of a platform team: a receiver that is everybody's default, and a broker.
 func connectOutside(ctx SpecContext) {
