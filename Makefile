@@ -70,6 +70,10 @@ lint: ## Run golangci-lint on every module
 lint-fix: ## Run golangci-lint and fix what it can
 	hack/lint.sh --fix
 
+.PHONY: lint-docs
+lint-docs: build ## Check the language of documentation, help, CRDs and messages, with Vale where there is a C compiler (ARGS=docs/README.md)
+	hack/lint-docs.sh $(ARGS)
+
 .PHONY: fmt
 fmt: ## Format the code
 	for module in $(MODULES); do go -C $$module fmt ./...; done
