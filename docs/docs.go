@@ -19,8 +19,7 @@ package docs
 
 import _ "embed"
 
-// Troubleshooting is the page docs/how-to/troubleshoot.md, in Markdown. Its tables say what each reason of a condition means and what
-// to do.
+// Conditions is the page docs/reference/conditions.md, in Markdown. Its tables say what each reason of a condition means and what to do.
 //
-//go:embed how-to/troubleshoot.md
-var Troubleshooting string
+//go:embed reference/conditions.md
+var Conditions string

@@ -287,8 +287,14 @@ var _ = Describe("The documentation", func() {
 		expectSameSet(sent, readColumn(page, "reason of an event as a message", reason))
 	})
 
+	It("explains exactly the types of conditions", func() {
+		types := findInSource(`(?m)^\tCondition[A-Z][A-Za-z]+ += "([A-Za-z]+)"`, "api/pager/v1beta1", "api/servicecatalog/v1beta1")
+		Expect(types).To(ContainElements("Stalled", "OrphanMitigation"))
+		expectSameSet(types, readColumn("docs/reference/conditions.md", "condition type", quotedName))
+	})
+
 	It("explains exactly the reasons of Alerts, receivers and answers", func() {
-		const page = "docs/how-to/troubleshoot.md"
+		const page = "docs/reference/conditions.md"
 		reason := regexp.MustCompile("`([A-Z][A-Za-z]+)`")
 		const declared = `\bReason[A-Za-z]+ += "([A-Za-z]+)"`
 		own := []string{"Reachable", "NotProbed", "Probing", "RecipientRefused"}
@@ -300,7 +306,7 @@ var _ = Describe("The documentation", func() {
 	})
 
 	It("explains exactly the reasons of brokers, instances and bindings", func() {
-		const page = "docs/how-to/troubleshoot.md"
+		const page = "docs/reference/conditions.md"
 		reason := regexp.MustCompile("`([A-Z][A-Za-z]+)`")
 		events := readColumn("docs/reference/events.md", "reason of an event about a service", reason)
 		all := slices.Clone(events)

@@ -96,7 +96,7 @@ var _ = Describe("describe", func() {
 		waitForCondition(ctx, b, "Reconciling")
 		out := t.run(ctx, 0, "kubectl bellhop describe binding/orders")
 		Expect(out).To(ContainSubstring("ReferencesNonexistentInstance"))
-		Expect(out).To(MatchRegexp(`What to do: +make it, or another binding`))
+		Expect(out).To(MatchRegexp(`What to do: +create the ServiceInstance, or another binding`))
 	})
 
 	It("says what is wrong with its arguments, and what the user may not read", func(ctx SpecContext) {

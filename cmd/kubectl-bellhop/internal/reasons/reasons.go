@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package reasons explains the reasons of conditions and deliveries: what each means and what to do, as docs/how-to/troubleshoot.md says.
+// Package reasons explains the reasons of conditions and deliveries: what each means and what to do, as docs/reference/conditions.md says.
 package reasons
 
 import (
@@ -64,10 +64,10 @@ func Explain(reason string, subjects ...Subject) (Explanation, bool) {
 // table has the explanations of a subject's reasons.
 type table map[string]Explanation
 
-var tables = sync.OnceValue(func() map[Subject]table { return parse(docs.Troubleshooting) })
+var tables = sync.OnceValue(func() map[Subject]table { return parse(docs.Conditions) })
 
 // folder is that of the page in the repository, which its links are relative to.
-const folder = "docs/how-to"
+const folder = "docs/reference"
 
 var (
 	firstColumn = regexp.MustCompile(`^reason of (an? [A-Za-z]+)$`)

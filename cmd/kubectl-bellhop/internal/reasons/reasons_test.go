@@ -35,11 +35,11 @@ const sample = `
 | reason of an instance | Ready | what it means | what to do |
 | --- | --- | --- | --- |
 | ` + "`One`, `Two`" + ` | True | the *broker* has ` + "`spec`" + ` | nothing |
-| ` + "`Three`" + ` | False | see [turns](../reference/receivers.md#turns) | [release it](use-services.md#delete), or [look](#here) |
+| ` + "`Three`" + ` | False | see [turns](receivers.md#turns) | [release it](../how-to/services/delete-an-instance.md#release), or [look](#here) |
 
 | reason of a binding | Ready | what it means | what to do |
 | --- | --- | --- | --- |
-| ` + "`Three`" + ` | | as [of an instance](#reasons-of-an-instance) | the same; or ask for [new credentials](use-services.md#new-credentials) |
+| ` + "`Three`" + ` | | as [of an instance](#reasons-of-an-instance) | the same; or ask for [new credentials](../how-to/services/rotate-credentials.md) |
 | ` + "`Four`" + ` | False | four | wait |
 
 | what you see | what it is |
@@ -57,9 +57,9 @@ func TestParse(t *testing.T) {
 		{Instance, "One", Explanation{Meaning: "the broker has spec", Action: "nothing"}},
 		{Instance, "Two", Explanation{Meaning: "the broker has spec", Action: "nothing"}},
 		{Instance, "Three", Explanation{Meaning: "see turns", Action: "release it, or look",
-			Pages: []string{"docs/reference/receivers.md#turns", "docs/how-to/use-services.md#delete"}}},
+			Pages: []string{"docs/reference/receivers.md#turns", "docs/how-to/services/delete-an-instance.md#release"}}},
 		{Binding, "Three", Explanation{Meaning: "see turns", Action: "release it, or look; or ask for new credentials",
-			Pages: []string{"docs/reference/receivers.md#turns", "docs/how-to/use-services.md#delete", "docs/how-to/use-services.md#new-credentials"}}},
+			Pages: []string{"docs/reference/receivers.md#turns", "docs/how-to/services/delete-an-instance.md#release", "docs/how-to/services/rotate-credentials.md"}}},
 		{Binding, "Four", Explanation{Meaning: "four", Action: "wait"}},
 		{Binding, "Five", Explanation{}},
 		{Binding, "One", Explanation{}},
@@ -74,7 +74,7 @@ func TestParse(t *testing.T) {
 }
 
 func TestExplainTakesTheFirstSubject(t *testing.T) {
-	if e, ok := Explain("Sending", Answer, Alert); !ok || !strings.Contains(e.Meaning, "under way") || e.NeedsNothing() {
+	if e, ok := Explain("Sending", Answer, Alert); !ok || !strings.Contains(e.Meaning, "in flight") || e.NeedsNothing() {
 		t.Errorf("Sending: %+v", e)
 	}
 	if e, ok := Explain("Sent", Alert); !ok || !e.NeedsNothing() {
@@ -95,7 +95,7 @@ func TestEveryReasonOfTheAPIIsExplained(t *testing.T) {
 			found++
 			e, ok := Explain(reason, of...)
 			if !ok && !slices.Contains(events, reason) {
-				t.Errorf("%s: docs/how-to/troubleshoot.md does not explain the reason %s", group, reason)
+				t.Errorf("%s: docs/reference/conditions.md does not explain the reason %s", group, reason)
 			}
 			if ok && (e.Meaning == "" || e.Action == "" || strings.HasPrefix(e.Meaning, "as of")) {
 				t.Errorf("%s: %s: %+v", group, reason, e)
