@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fails if "make generate" would change a file, if a go.mod is untidy, if an alert of config/prometheus does not do what its test says, if
-# kube-score or actionlint find something, or if a kustomization does not build. It works on a copy of the tree with its uncommitted changes, and does not write to the tree.
+# kube-score or actionlint find something, if a kustomization does not build, or if dependency updates leave out a Go module. It works on a copy of the tree with its uncommitted changes, and does not write to the tree.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 repo=$PWD
@@ -30,6 +30,11 @@ fi
 for module in ${MODULES:-./} hack/tools/ hack/tools/*/; do
 	(cd "$repo/$module" && go mod tidy -diff) || problem "$module: run \"go mod tidy\""
 done
+
+# Dependabot does not find modules by itself.
+modules=$(git ls-files --cached --others --exclude-standard '*go.mod' | sed 's|/*go\.mod$||; s|^|/|' | sort)
+listed=$(sed -n 's|^  - \(/.*\)$|\1|p' .github/dependabot.yml | sort)
+[ "$modules" = "$listed" ] || problem ".github/dependabot.yml does not list each Go module once: $(diff <(echo "$modules") <(echo "$listed") | grep '^[<>]')"
 
 hack/rules.sh >"$copy/rules.log" 2>&1 || problem "config/prometheus: $(cat "$copy/rules.log")"
 hack/score.sh >"$copy/score.log" 2>&1 || problem "kube-score: $(cat "$copy/score.log")"
