@@ -28,6 +28,6 @@ var Provider = notify.Provider[v1beta1.EventProvider]{
 		Key:     "the name of the Event",
 		Update:  notify.OwnMessage,
 		Resolve: notify.OwnMessage,
-		Sent:    "the Event exists; it notifies nobody",
+		Sent:    "the Event exists; it notifies no person",
 	}},
 }
