@@ -373,7 +373,7 @@ var _ = Describe("The documentation", func() {
 	})
 
 	It("names exactly the fields of brokers, instances and bindings", func() {
-		const page = "docs/how-to/use-services.md"
+		const page = "docs/reference/services.md"
 		own := func(t reflect.Type) []string {
 			reference := jsonFields(reflect.TypeFor[servicecatalogv1beta1.PlanReference]())
 			return slices.DeleteFunc(jsonFields(t), func(name string) bool { return slices.Contains(reference, name) })
@@ -522,8 +522,8 @@ func dryRun(ctx context.Context, manifest string) (string, error) {
 	return out.String(), nil
 }
 
-// runCommands runs commands in the repository, with a namespace of their own that has the namespaced samples. In what they print it replaces
-// names of this test by those that the pages use.
+// runCommands runs commands in the repository, with a namespace of their own that has the namespaced samples. It replaces the
+// broker of the pages by the one of the test, and in what the commands print names of the test by those that the pages use.
 func runCommands(ctx context.Context, commands string) (string, error) {
 	GinkgoHelper()
 	config, err := clientcmd.LoadFromFile(cluster.Kubeconfig)
@@ -537,7 +537,7 @@ func runCommands(ctx context.Context, commands string) (string, error) {
 		defer cancel()
 		cmd := exec.CommandContext(ctx, "sh", "-eu")
 		cmd.Dir = repo
-		cmd.Stdin = strings.NewReader(script)
+		cmd.Stdin = strings.NewReader(strings.ReplaceAll(script, samplesBroker, brokerURL))
 		path := []string{filepath.Dir(plugin), filepath.Dir(cluster.KubectlPath), os.Getenv("PATH")}
 		cmd.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig, "HOME="+os.TempDir(), "RECEIVER_URL="+receiverURL,
 			"PATH="+strings.Join(path, string(os.PathListSeparator)))
@@ -547,8 +547,11 @@ func runCommands(ctx context.Context, commands string) (string, error) {
 	out, err := run(createSamples)
 	Expect(err).NotTo(HaveOccurred(), out)
 	out, err = run(commands)
-	return strings.NewReplacer(namespace, "default", brokerURL, "https://broker.example.com", receiverURL, "https://hooks.example.com/bellhop").Replace(out), err
+	return strings.NewReplacer(namespace, "default", brokerURL, samplesBroker, receiverURL, "https://hooks.example.com/bellhop").Replace(out), err
 }
+
+// samplesBroker is the URL of the broker in the pages and in the samples.
+const samplesBroker = "https://broker.example.com"
 
 // createSamples creates the namespaced samples, without the Secret of the Receiver, and oncall as the default Receiver. It removes the
 // namespace default from the instance and the binding.

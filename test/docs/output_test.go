@@ -51,18 +51,15 @@ func normalizeOutput(text string) string {
 // that has nothing else for any number of lines.
 func matchOutput(shown string) gomegatypes.GomegaMatcher {
 	var expression strings.Builder
-	for i, line := range strings.Split(normalizeOutput(shown), "\n") {
+	for line := range strings.SplitSeq(normalizeOutput(shown), "\n") {
 		if line == "…" {
 			expression.WriteString(`(?:\n.*)*`)
 			continue
 		}
-		if i > 0 {
-			expression.WriteString(`\n`)
-		}
-		expression.WriteString(strings.ReplaceAll(regexp.QuoteMeta(line), "…", ".*"))
+		expression.WriteString(`\n` + strings.ReplaceAll(regexp.QuoteMeta(line), "…", ".*"))
 	}
-	compiled := regexp.MustCompile(`\A\n?` + expression.String() + `\z`)
-	return WithTransform(normalizeOutput, Satisfy(compiled.MatchString))
+	compiled := regexp.MustCompile(`\A` + expression.String() + `\z`)
+	return WithTransform(func(out string) string { return "\n" + normalizeOutput(out) }, Satisfy(compiled.MatchString))
 }
 
 // expectOutput compares the output of commands with what the page shows of it.

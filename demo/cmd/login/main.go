@@ -15,7 +15,7 @@ limitations under the License.
 */
 
 // Command login is an application that needs a database. It logs in with the data of a ServiceBinding's Secret, which it gets as the
-// environment variables DB_host, DB_port and so on (see docs/how-to/use-services.md), and prints its user name and its database.
+// environment variables DB_host, DB_port and so on (see docs/how-to/services/bind-to-an-instance.md), and prints its user name and its database.
 //
 // With -secrets=DIRECTORY it logs in each second, until it is terminated, with each Secret that is mounted as a directory below that one,
 // and prints each failure, and each user name that a Secret has not had before.
