@@ -92,7 +92,7 @@ func (o *Options) Bind(fs *flag.FlagSet) {
 	fs.IntVar(&o.BrokerWorkers, "broker-workers", 32, "Number of ClusterServiceBrokers, and of ServiceBrokers, whose catalogs are read at once.")
 	fs.DurationVar(&o.RelistInterval, "broker-relist-interval", 24*time.Hour, "How often a broker's catalog is read whose relistDuration is not set; at least 1m.")
 	fs.DurationVar(&o.OSBTimeout, "osb-api-request-timeout", time.Minute, "Timeout of a request to a broker.")
-	fs.StringVar(&o.ClusterIDConfigMap, "cluster-id-configmap-name", "cluster-info", "ConfigMap in the operator's namespace with the cluster's id, which brokers are told. The operator creates it if it does not exist.")
+	fs.StringVar(&o.ClusterIDConfigMap, "cluster-id-configmap-name", "cluster-info", "ConfigMap in the operator's namespace with the cluster's id, which the operator sends to brokers. The operator creates it if it does not exist.")
 	fs.StringVar(&o.BrokerPolicy, "broker-policy", string(servicecatalogwebhooks.BrokerPolicyCompatible), "What happens to brokers with plain http, in-cluster addresses or skipped certificate verification: compatible warns, strict refuses them for ServiceBrokers.")
 	fs.StringVar(&o.ReceiverPolicy, "receiver-policy", string(receivers.PolicyCompatible), "What happens to receivers with plain http, in-cluster addresses or skipped certificate verification: compatible warns, strict refuses them for Receivers.")
 	fs.BoolVar(&o.PrintHelp, "help", false, "Print this help, and exit.")

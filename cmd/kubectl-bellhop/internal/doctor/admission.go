@@ -48,7 +48,7 @@ type probe struct {
 }
 
 const (
-	fixAdmission = "see that a replica of the operator runs and that the API server reaches its webhook port; see docs/how-to/operate.md#while-the-operator-is-away"
+	fixAdmission = "see that a replica of the operator runs and that the API server reaches its webhook port; see docs/how-to/operate/plan-for-downtime.md"
 	fixNotCalled = "see that the operator runs; Alerts are accepted without it, and sent once it is back"
 )
 

@@ -72,7 +72,7 @@ func evaluateDefinition(crd *unstructured.Unstructured) []Finding {
 		findings = append(findings, Finding{ID: id, Severity: Problem, Object: crdLabel(crd.GetName()), Message: fmt.Sprintf(format, args...), Fix: fix})
 	}
 	if at := crd.GetDeletionTimestamp(); at != nil {
-		add("crd-terminating", "release or delete its objects, and install it again, see docs/how-to/operate.md#install-deploy-remove",
+		add("crd-terminating", "release or delete its objects, and install it again, see docs/install/uninstall.md#delete-the-objects",
 			"it is being deleted since %s, and all objects of the kind with it", stamp(at.Time))
 	}
 	served, stored := versionsOf(crd)
