@@ -318,6 +318,32 @@ var _ = Describe("The documentation", func() {
 		expectSameSet(findReasons(servicePackages...), all)
 	})
 
+	It("names exactly the annotations, labels and finalizers", func() {
+		const page = "docs/reference/annotations.md"
+		key := regexp.MustCompile("`((?:(?:[a-z0-9-]+\\.)+[a-z]+|kubernetes-incubator)/[A-Za-z0-9.-]+)`")
+		code := findInSource(`"((?:(?:[a-z0-9-]+\.)+[a-z]+|kubernetes-incubator)/[A-Za-z][A-Za-z0-9.-]*)"`, "api", "internal", "controllers", "webhooks", "cmd/kubectl-bellhop")
+		foreign := regexp.MustCompile(`^(?:(?:sigs\.)?k8s\.io|github\.com|golang\.org|go\.[a-z.]+|gopkg\.in|type\.googleapis\.com)/|/v[0-9][a-z0-9]*$|\.sh/canary$|^(?:example\.com|t\.me)/`)
+		code = slices.DeleteFunc(code, foreign.MatchString) // imports, API versions and addresses
+		Expect(code).To(ContainElements("pager.k8s.co/alert", "velero.io/restore-name", "servicecatalog.k8s.io/spec.externalID"))
+		var documented []string
+		for _, title := range []string{"annotation", "key", "label", "finalizer"} {
+			documented = append(documented, readColumn(page, title, key)...)
+		}
+		expectSameSet(code, documented)
+
+		By("comparing the labels of the installation with config/")
+		manifests := ""
+		Expect(filepath.WalkDir(filepath.Join(repo, "config"), func(path string, entry fs.DirEntry, err error) error {
+			if err == nil && filepath.Ext(path) == ".yaml" {
+				manifests += string(must(os.ReadFile(path)))
+			}
+			return err
+		})).To(Succeed())
+		for _, label := range readColumn(page, "label of the installation", regexp.MustCompile("`([a-z0-9./-]+)`")) {
+			Expect(manifests).To(MatchRegexp(`(?m)[ {]%s: `, regexp.QuoteMeta(label)))
+		}
+	})
+
 	It("is not compared with reasons of the API that the operator never uses", func() {
 		expectSameSet(findInSource(`\bReason[A-Za-z]+ += "([A-Za-z]+)"`, "api/servicecatalog/v1beta1"), findReasons(servicePackages...))
 	})
