@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks with kube-score what is deployed, with the network policy. It fails for each finding, warnings included, of a check that the table "What
-# scanners report" of docs/explanation/security.md does not list, and for a check that is listed there and finds nothing.
+# Checks with kube-score what is deployed, with the network policy. It fails for each finding, warnings included, of a check that the table "Findings
+# of scanners" of docs/explanation/security.md does not list, and for a check that is listed there and finds nothing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 score=$(go tool -modfile=hack/tools/kube-score/go.mod -n kube-score)
@@ -24,7 +24,7 @@ for directory in config/default config/certmanager config/namespaced; do
 	rest=$(findings $(printf -- '--ignore-test=%s ' $explained))
 	if [ -n "$rest" ]; then
 		echo "$rest"
-		echo "$directory: neither mended nor listed in docs/explanation/security.md" >&2
+		echo "$directory: neither fixed nor listed in docs/explanation/security.md" >&2
 		exit 1
 	fi
 	for check in $explained; do
