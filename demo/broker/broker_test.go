@@ -344,7 +344,7 @@ func TestVerbose(t *testing.T) {
 	p.broker.options.Verbose = true
 	p.provision("1")
 	p.mustSend("PUT", instancePath("1"), provisionBody(syncService, basicPlan, nil), 200)
-	for _, line := range []string{"asked     provision, answered 201\n", "asked     provision, answered 200\n"} {
+	for _, line := range []string{"asked          provision, answered 201\n", "asked          provision, answered 200\n"} {
 		if n := strings.Count(p.out.String(), line); n != 1 {
 			t.Errorf("%q was printed %d times: %q", line, n, p.out)
 		}

@@ -123,7 +123,9 @@ func readBrokerLog(ctx context.Context) brokerLog {
 func (l brokerLog) requests(kind string) int { return strings.Count(string(l), " "+kind+", answered") }
 
 // made and removed count databases and users.
-func (l brokerLog) made() int { return strings.Count(string(l), " provisioned ") + strings.Count(string(l), " bound ") }
+func (l brokerLog) made() int {
+	return strings.Count(string(l), " provisioned ") + strings.Count(string(l), " bound ")
+}
 func (l brokerLog) removed() int {
 	return strings.Count(string(l), " deprovisioned ") + strings.Count(string(l), " unbound ")
 }
