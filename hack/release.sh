@@ -27,7 +27,7 @@ mv "$out/bellhop.yaml" "$out/krew.yaml"
 rm "$out/checksums.txt"
 
 say "images"
-for part in operator ${DEMO:-demo-broker demo-inbox}; do
+for part in operator ${DEMO:-demo-broker demo-inbox demo-login}; do
 	hack/image.sh -image "$IMAGE:$VERSION" -version "$VERSION" -parts "$part" -out "$out" ${BASE:+-base "$BASE"} ${PUSH:+-push}
 done
 mv "$out"/sbom/* "$out"

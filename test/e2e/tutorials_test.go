@@ -1,0 +1,65 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package e2e_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/gophernetes/bellhop/test/internal/tutorial"
+)
+
+// The tutorials install Bellhop, and remove it at the end of the last one. Their text is what runs; only the release is replaced by what
+// was built here.
+var _ = Describe("The tutorials", Ordered, func() {
+	var built string
+	BeforeAll(func(ctx SpecContext) {
+		manifest := filepath.Join(GinkgoT().TempDir(), "install.yaml")
+		Expect(os.WriteFile(manifest, []byte(run(ctx, "hack/config.sh", "all")), 0o600)).To(Succeed())
+		tag := strings.LastIndex(image, ":")
+		built = fmt.Sprintf("MANIFEST=%s\nIMAGE=%s\nVERSION=%s\n", manifest, image[:tag], image[tag+1:])
+	})
+
+	for _, page := range []string{"docs/tutorials/first-alert.md", "docs/tutorials/first-database.md"} {
+		It("do what they say: "+page, func(ctx SpecContext) {
+			text, err := os.ReadFile(filepath.Join(repo, page))
+			Expect(err).NotTo(HaveOccurred())
+			steps, err := tutorial.Parse(string(text))
+			Expect(err).NotTo(HaveOccurred())
+			for _, step := range steps {
+				if step.NeedsNoTest() || step.IsRelease() {
+					continue
+				}
+				where := fmt.Sprintf("%s:%d", page, step.Line)
+				By(where)
+				out, err := try(ctx, "", "sh", "-euc", built+step.Commands)
+				Expect(err).NotTo(HaveOccurred(), where)
+				Expect(tutorial.Compare(step.Output, out)).To(Succeed(), where)
+			}
+		})
+	}
+
+	It("leave nothing in the cluster", func(ctx SpecContext) {
+		Expect(installed(ctx)).To(BeEmpty())
+		Eventually(func() string { return kubectl(ctx, "get deployments,services,pods --namespace default --selector app -o name") }).Should(BeEmpty())
+	})
+})

@@ -1,0 +1,150 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package tutorial reads the pages of docs/tutorials, so that the end-to-end suite runs their commands and compares what they print.
+package tutorial
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// A Step is a block of commands on a page, with what they print.
+type Step struct {
+	// Line is the number of the line on which the block begins.
+	Line int
+	// Commands is the text of the block, for a shell.
+	Commands string
+	// Output is the text of the block that follows. It is empty where the page shows no output.
+	Output string
+}
+
+// NeedsNoTest reports whether the step only creates a cluster. It is the only one that is not tested.
+func (s Step) NeedsNoTest() bool { return s.Commands == "kind create cluster" }
+
+// IsRelease reports whether the step only says which release is installed. A test sets the same variables to what it has built.
+func (s Step) IsRelease() bool {
+	for line := range strings.Lines(s.Commands) {
+		if !release.MatchString(strings.TrimSpace(line)) {
+			return false
+		}
+	}
+	return true
+}
+
+var release = regexp.MustCompile(`^(MANIFEST|IMAGE|VERSION)=\S+$`)
+
+// Parse returns the steps of a page, in order. A block of the language sh has commands; a block of the language text after it has
+// their output. Any other block is an error, as nothing would run it.
+func Parse(page string) ([]Step, error) {
+	var steps []Step
+	var block []string
+	language, began := "", 0
+	for i, line := range strings.Split(page, "\n") {
+		fence, isFence := strings.CutPrefix(line, "```")
+		switch {
+		case began == 0 && isFence:
+			language, began, block = fence, i+1, nil
+		case began == 0:
+		case !isFence:
+			block = append(block, line)
+		case fence != "":
+			return nil, fmt.Errorf("line %d: a block begins in the block of line %d", i+1, began)
+		default:
+			text := strings.Join(block, "\n")
+			switch {
+			case language == "sh":
+				steps = append(steps, Step{Line: began, Commands: text})
+			case language != "text":
+				return nil, fmt.Errorf("line %d: a block of the language %q, and not sh or text", began, language)
+			case len(steps) == 0 || steps[len(steps)-1].Output != "":
+				return nil, fmt.Errorf("line %d: an output without commands before it", began)
+			default:
+				steps[len(steps)-1].Output = text
+			}
+			began = 0
+		}
+	}
+	if began > 0 {
+		return nil, fmt.Errorf("line %d: the block has no end", began)
+	}
+	return steps, nil
+}
+
+// rest stands for any number of lines, or for the rest of a line.
+const rest = "…"
+
+// Compare returns an error where commands printed something else than the page shows. Whatever differs from run to run is equal:
+// times and durations, names that the broker chooses, and the width of columns. A line "…" of the page is equal to any lines, and a "…"
+// at the end of a line to any text.
+func Compare(shown, printed string) error {
+	want, got := normalize(shown), normalize(printed)
+	if matches(want, got) {
+		return nil
+	}
+	return fmt.Errorf("the page shows\n%s\nand the commands printed\n%s", strings.Join(want, "\n"), strings.Join(got, "\n"))
+}
+
+func matches(want, got []string) bool {
+	switch {
+	case len(want) == 0:
+		return len(got) == 0
+	case want[0] == rest:
+		for skipped := range len(got) + 1 {
+			if matches(want[1:], got[skipped:]) {
+				return true
+			}
+		}
+		return false
+	default:
+		return len(got) > 0 && matchesLine(want[0], got[0]) && matches(want[1:], got[1:])
+	}
+}
+
+func matchesLine(want, got string) bool {
+	if begin, open := strings.CutSuffix(want, rest); open {
+		return strings.HasPrefix(got, begin)
+	}
+	return want == got
+}
+
+// volatile is text that differs from run to run, with what stands for it.
+var volatile = []struct {
+	text *regexp.Regexp
+	name string
+}{
+	{regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z\b`), "TIME"},
+	{regexp.MustCompile(`\b\d\d:\d\d:\d\d\b`), "TIME"},
+	{regexp.MustCompile(`\b(\d+(ms|[smhd]))+\b`), "DURATION"},
+	{regexp.MustCompile(`\bdb_[a-z2-7]{12}\b`), "DATABASE"},
+	{regexp.MustCompile(`\bu_[a-z2-7]{12}\b`), "USER"},
+	{regexp.MustCompile(`\b\d+\.\d+\.\d+\.\d+\b`), "ADDRESS"},
+}
+
+// normalize returns the lines of an output that are not empty, with one space between words, and without what differs from run to run.
+func normalize(output string) (lines []string) {
+	for line := range strings.Lines(output) {
+		line = strings.Join(strings.Fields(line), " ")
+		for _, v := range volatile {
+			line = v.text.ReplaceAllString(line, v.name)
+		}
+		if line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}

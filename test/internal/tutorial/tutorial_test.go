@@ -1,0 +1,122 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package tutorial
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestParse(t *testing.T) {
+	fence := "```"
+	page := strings.NewReplacer("FENCE", fence).Replace(`# A page
+
+FENCEsh
+kind create cluster
+FENCE
+
+Text.
+
+FENCEsh
+kubectl apply -f - <<EOF
+kind: Alert
+EOF
+FENCE
+FENCEtext
+alert created
+
+one
+FENCE
+`)
+	steps, err := Parse(page)
+	want := []Step{{3, "kind create cluster", ""}, {9, "kubectl apply -f - <<EOF\nkind: Alert\nEOF", "alert created\n\none"}}
+	if err != nil || !slices.Equal(steps, want) {
+		t.Errorf("got %#v, %v", steps, err)
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	for what, page := range map[string]string{
+		"a block that nothing runs":          "```yaml\nkind: Alert\n```\n",
+		"an output of nothing":               "```text\none\n```\n",
+		"a second output":                    "```sh\ntrue\n```\n```text\none\n```\n```text\ntwo\n```\n",
+		"a block without an end":             "```sh\ntrue\n",
+		"a block that begins within another": "```sh\ntrue\n```sh\ntrue\n```\n",
+	} {
+		if steps, err := Parse(page); err == nil {
+			t.Errorf("%s: got %#v", what, steps)
+		}
+	}
+}
+
+func TestCompare(t *testing.T) {
+	for _, tc := range []struct {
+		shown, printed string
+		equal          bool
+	}{
+		{"NAME   AGE\none    5s", "NAME       AGE\none        1m12s\n", true},
+		{"📟 12:00:00  Critical  Disk", "📟 09:31:59  Critical  Disk\n", true},
+		{"Logged in as u_sq22jqlqcwxe, to database db_4qpitlrwxyxs", "Logged in as u_gxnvjaskdfyy, to database db_bkoymx6hso62\n", true},
+		{"created\n…\nrolled out", "created\nrolled out\n", true},
+		{"created\n…\nrolled out", "created\nwaiting\nwaiting\nrolled out\n", true},
+		{"…\nrolled out\n…", "waiting\nrolled out\n", true},
+		{"Warning: spec.url: …\ncreated", "Warning: spec.url: it is not encrypted\ncreated\n", true},
+		{"Warning: spec.url: …", "Warning: spec.token: it is not encrypted\n", false},
+		{"created", "configured\n", false},
+		{"created", "created\nWarning: more\n", false},
+		{"created\n…\nrolled out", "created\nwaiting\n", false},
+		{"SENT\ntrue", "SENT\nfalse\n", false},
+		{"", "\n", true},
+	} {
+		if err := Compare(tc.shown, tc.printed); (err == nil) != tc.equal {
+			t.Errorf("%q and %q: %v", tc.shown, tc.printed, err)
+		}
+	}
+}
+
+// TestPages checks the pages without a cluster.
+func TestPages(t *testing.T) {
+	pages, err := filepath.Glob("../../../docs/tutorials/first-*.md")
+	if err != nil || len(pages) != 2 {
+		t.Fatalf("got %v, %v", pages, err)
+	}
+	clusters := 0
+	for _, page := range pages {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		steps, err := Parse(string(text))
+		if err != nil {
+			t.Errorf("%s: %v", page, err)
+		}
+		for _, step := range steps {
+			switch {
+			case step.NeedsNoTest():
+				clusters++
+			case !step.IsRelease() && step.Output == "":
+				t.Errorf("%s:%d shows no output", page, step.Line)
+			}
+		}
+	}
+	if clusters != 1 {
+		t.Errorf("%d blocks are not tested, and not just kind create cluster", clusters)
+	}
+}
