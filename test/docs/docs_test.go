@@ -177,6 +177,21 @@ var _ = Describe("The documentation", func() {
 		Expect(err).NotTo(HaveOccurred(), out)
 	}, sampleEntries())
 
+	It("has a sample of each provider, and each sample in the kustomization", func() {
+		folder := filepath.Join(repo, "config", "samples")
+		kustomization := string(must(os.ReadFile(filepath.Join(folder, "kustomization.yaml"))))
+		var samples strings.Builder
+		for _, path := range must(filepath.Glob(filepath.Join(folder, "*.yaml"))) {
+			if name := filepath.Base(path); name != "kustomization.yaml" {
+				Expect(kustomization).To(ContainSubstring("\n- " + name + "\n"))
+				samples.Write(must(os.ReadFile(path)))
+			}
+		}
+		for field := range reflect.TypeFor[v1beta1.Provider]().Fields() {
+			Expect(samples.String()).To(MatchRegexp(`(?m)^  %s:`, jsonName(field)))
+		}
+	})
+
 	It("has no broken links", func() {
 		link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
 		for _, page := range pageNames() {
