@@ -1,10 +1,10 @@
-# "make help" lists what there is. A recipe has five lines at most; what is longer is a script in hack/.
+# "make help" lists the targets. A recipe has at most five lines; longer ones are scripts in hack/.
 
 IMG ?= bellhop:dev
 KUBECTL ?= kubectl
 CONTAINER_TOOL ?= docker
 PLATFORMS ?= linux/amd64,linux/arm64
-# What is compiled is the same for all targets, and does not depend on where the clone is: so the next clone finds it in Go's cache.
+# All targets compile with the same flags, and the results do not depend on the path of the clone, so that the next clone finds them in Go's cache.
 GOFLAGS ?= -trimpath
 CGO_ENABLED ?= 0
 export IMG KUBECTL ARGS FULL VERSION GOFLAGS CGO_ENABLED
@@ -14,7 +14,7 @@ TOOL := go tool -modfile=hack/tools/go.mod
 # The tag keeps grpc's tracing, and with it html/template and 14 MB, out of the binary.
 TAGS := -tags grpcnotrace
 PATHS := paths="./api/...;./controllers/...;./webhooks/...;./internal/..."
-# All that is Go here, but for the pinned tools and the cluster's wrapper module.
+# All Go modules except those of pinned tools and of the test cluster.
 MODULES := $(dir $(wildcard ./go.mod cmd/kubectl-bellhop/go.mod examples/go.mod hack/controlplane/go.mod hack/image/go.mod hack/local/go.mod demo/go.mod test/go.mod))
 export MODULES
 
@@ -27,59 +27,59 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: ## Deliver an alert and provision a database on this machine; ONCE=1 checks the outcome and ends
+demo: ## Run the demo on this machine: deliver an alert and provision a database (ONCE=1 checks the result and exits)
 	hack/demo.sh
 
 .PHONY: test
-test: ## Run all tests, with a real control plane (MODULES=./, SUITES="pager docs", RACE=1)
+test: ## Run all tests against a real control plane (MODULES=./, SUITES="pager docs", RACE=1)
 	hack/test.sh
 
 .PHONY: test-e2e
-test-e2e: ## Install into a real cluster and use it: KUBECONFIG= and LOAD=, or one node on this machine (Linux, root); FULL=1, FOCUS=
+test-e2e: ## Run the end-to-end suite in a cluster (KUBECONFIG=, LOAD=), by default one node on this machine (Linux, root); FULL=1, FOCUS=
 	hack/e2e.sh
 
 .PHONY: bench
-bench: ## Measure the operator: speed, memory, isolation (ARGS=-short, ARGS=-help, FULL=1)
+bench: ## Run the benchmarks: throughput, memory, isolation (ARGS=-short, ARGS=-help, FULL=1)
 	hack/bench.sh $(ARGS)
 
 .PHONY: soak
-soak: ## Run actions of users, and failures, against the operator for MINUTES=20 (SEED=…, SVG=bin/soak.svg)
+soak: ## Run a soak test: random user actions and failures for MINUTES=20 (SEED=…, SVG=bin/soak.svg)
 	hack/soak.sh $(ARGS)
 
 .PHONY: sweep
-sweep: ## Inject faults at each request of what users do: a fixed list, a choice (ARGS='-scenario alert'), or all in hours (FULL=1)
+sweep: ## Run the fault-injection suite: a fixed selection, a scenario (ARGS='-scenario alert'), or everything, for hours (FULL=1)
 	hack/sweep.sh
 
 .PHONY: skew
-skew: ## Let the previous version of the operator and this one follow each other in the middle of what users do (PREVIOUS=v1.2.3)
+skew: ## Run the upgrade and downgrade tests: alternate with the previous version of the operator (PREVIOUS=v1.2.3)
 	hack/skew.sh
 
 .PHONY: nightly
-nightly: ## Run the tests that take too long for the gate, in at most 90 minutes (STEPS="soak fuzz", SEED=20260131)
+nightly: ## Run the tests that take too long for the gate, at most 90 minutes (STEPS="soak fuzz", SEED=20260131)
 	hack/nightly.sh $(STEPS)
 
 .PHONY: size
-size: ## Print size and linked modules of the operator, and size and speed of the kubectl plugin; fail over their limits
+size: ## Check the size and the linked modules of the operator, and the size and speed of the kubectl plugin, against their limits
 	hack/size.sh
 
 .PHONY: lint
-lint: ## Run golangci-lint on every module
+lint: ## Run golangci-lint on all modules
 	hack/lint.sh
 
 .PHONY: lint-fix
-lint-fix: ## Run golangci-lint and fix what it can
+lint-fix: ## Run golangci-lint on all modules and apply its fixes
 	hack/lint.sh --fix
 
 .PHONY: lint-docs
-lint-docs: build ## Check the language of documentation, help, CRDs and messages, with Vale where there is a C compiler (ARGS=docs/README.md)
+lint-docs: build ## Check the language of documentation, help, CRDs and messages; Vale runs if there is a C compiler (ARGS=docs/README.md)
 	hack/lint-docs.sh $(ARGS)
 
 .PHONY: fmt
-fmt: ## Format the code
+fmt: ## Run go fmt on all modules
 	for module in $(MODULES); do go -C $$module fmt ./...; done
 
 .PHONY: vet
-vet: ## Run go vet
+vet: ## Run go vet on all modules
 	for module in $(MODULES); do go -C $$module vet $(TAGS) ./...; done
 
 .PHONY: manifests
@@ -87,17 +87,17 @@ manifests: ## Generate CRDs, RBAC and webhook configurations from markers
 	$(TOOL) controller-gen rbac:roleName=manager-role crd webhook $(PATHS) output:crd:artifacts:config=config/crd/bases
 
 .PHONY: generate
-generate: ## Generate deep copies, conversions, clients, manifests, references of API and plugin, tables of receivers
+generate: ## Generate all generated files: deep copies, conversions, clients, manifests, reference pages, the Helm chart
 	$(TOOL) controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
 	$(TOOL) conversion-gen --go-header-file hack/boilerplate.go.txt --output-file zz_generated.conversion.go ./webhooks/pager/conversion
 	hack/clients.sh
 	$(MAKE) manifests docs chart
 
 .PHONY: docs
-docs: ## Generate the pages of docs/reference that come from the source, and the tables of receivers
+docs: ## Generate the reference pages that come from the source, and the tables of receivers
 	mkdir -p docs/reference
 	$(TOOL) crd-ref-docs --source-path=api --config=hack/crd-ref-docs.yaml --renderer=markdown --output-path=docs/reference/api.md
-	sed -i.bak 's/_integer array_/_string (base64)_/' docs/reference/api.md && rm docs/reference/api.md.bak # bytes, which it does not know
+	sed -i.bak 's/_integer array_/_string (base64)_/' docs/reference/api.md && rm docs/reference/api.md.bak # crd-ref-docs does not know bytes
 	go run $(TAGS) ./hack/receivers
 	go run ./hack/messages > docs/reference/messages.md
 	go run ./hack/metrics > docs/reference/metrics.md
@@ -105,15 +105,15 @@ docs: ## Generate the pages of docs/reference that come from the source, and the
 	go -C cmd/kubectl-bellhop run ./internal/reference -out ../../docs/reference/kubectl-bellhop.md
 
 .PHONY: chart
-chart: ## Generate what the Helm chart has of config/, and its README
+chart: ## Generate the parts of the Helm chart that come from config/, and its README
 	hack/chart.sh
 
 .PHONY: verify
-verify: ## Fail where generated files are stale, go.mod is untidy, config/ does not build, or its alerts, kube-score or actionlint fail
+verify: ## Check that generated files and go.mod are up to date, and that config/, its alerts and the workflows are valid
 	hack/verify.sh
 
 .PHONY: vulncheck
-vulncheck: ## Look for known vulnerabilities in what is released; needs https://vuln.go.dev
+vulncheck: ## Check the released programs for known vulnerabilities (needs https://vuln.go.dev)
 	hack/vulncheck.sh
 
 .PHONY: build
@@ -121,11 +121,11 @@ build: ## Build the operator, bin/manager
 	CGO_ENABLED=0 go build $(TAGS) -trimpath -ldflags "-s -w" -o bin/manager .
 
 .PHONY: plugin
-plugin: ## Build archives and krew manifest of the kubectl plugin, dist/plugin (VERSION=v1.2.3, PLUGIN_PLATFORMS=linux/amd64, PLUGIN_URL=)
+plugin: ## Build the archives and the krew manifest of the kubectl plugin, dist/plugin (VERSION=v1.2.3, PLUGIN_PLATFORMS=linux/amd64, PLUGIN_URL=)
 	hack/plugin.sh
 
 .PHONY: run
-run: ## Run the operator here against the current kubeconfig, webhooks by URL (HOST= how the cluster reaches this machine)
+run: ## Run the operator on this machine against the current kubeconfig (HOST= address of this machine for the webhooks)
 	cd hack/local && go run ./cmd/run -host="$(if $(filter command%,$(origin HOST)),$(HOST))" -- $(ARGS)
 
 .PHONY: install
@@ -133,50 +133,50 @@ install: ## Install the CRDs
 	hack/config.sh crds | $(KUBECTL) apply --server-side --force-conflicts -f -
 
 .PHONY: uninstall
-uninstall: ## Remove the CRDs; refused while an object exists (FORCE=1 abandons them, and says which)
+uninstall: ## Remove the CRDs; refused while objects exist (FORCE=1 removes their finalizers and lists them)
 	hack/uninstall.sh
 
 .PHONY: deploy
-deploy: ## Deploy the operator (IMG=) and wait until it is ready
+deploy: ## Deploy the operator and wait until it is ready (IMG=)
 	hack/deploy.sh
 
 .PHONY: undeploy
-undeploy: ## Remove the operator; CRDs and objects stay
+undeploy: ## Remove the operator; keep CRDs and objects
 	hack/undeploy.sh
 
 .PHONY: build-installer
-build-installer: ## Write what "deploy" applies into dist/install.yaml (IMG=)
+build-installer: ## Write the manifests of "deploy" to dist/install.yaml (IMG=)
 	mkdir -p dist
 	hack/config.sh all >dist/install.yaml
 
 .PHONY: image
-image: ## Build the image without a container engine, as archives for amd64 and arm64 with SBOMs, dist/image (IMG=, BASE=)
+image: ## Build the images for amd64 and arm64 as archives with SBOMs, without a container engine, dist/image (IMG=, BASE=)
 	hack/image.sh -image $(IMG) $(if $(BASE),-base $(BASE)) $(ARGS)
 
 .PHONY: push
-push: ## Build the image and push it (IMG=, BASE=)
+push: ## Build the image without a container engine and push it (IMG=, BASE=)
 	hack/image.sh -image $(IMG) $(if $(BASE),-base $(BASE)) -push $(ARGS)
 
 .PHONY: release
-release: ## Build everything that a release has, dist/bellhop-VERSION (VERSION=v1.2.3)
+release: ## Build all files of a release, dist/bellhop-VERSION (VERSION=v1.2.3)
 	hack/release.sh
 
 .PHONY: helm
-helm: ## Run the pinned Helm (ARGS="template bellhop charts/bellhop")
+helm: ## Run the pinned version of Helm (ARGS="template bellhop charts/bellhop")
 	go tool -modfile=hack/tools/helm/go.mod helm $(ARGS)
 
 .PHONY: docker-build
-docker-build: ## Build the image (IMG=)
+docker-build: ## Build the image with a container engine (IMG=)
 	$(CONTAINER_TOOL) build -t $(IMG) .
 
 .PHONY: docker-push
-docker-push: ## Push the image (IMG=)
+docker-push: ## Push the image with a container engine (IMG=)
 	$(CONTAINER_TOOL) push $(IMG)
 
 .PHONY: docker-buildx
-docker-buildx: ## Build and push the image for several platforms (IMG=, PLATFORMS=)
+docker-buildx: ## Build and push the image for several platforms with a container engine (IMG=, PLATFORMS=)
 	$(CONTAINER_TOOL) buildx build --push --platform=$(PLATFORMS) -t $(IMG) .
 
 .PHONY: clean
-clean: ## Remove build results; the cached control plane stays
+clean: ## Remove build results; keep the cached control plane
 	rm -rf bin dist
