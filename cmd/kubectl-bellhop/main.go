@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Command kubectl-bellhop is the kubectl plugin: kubectl bellhop pages people and brings services.
+// Command kubectl-bellhop is the kubectl plugin: kubectl bellhop sends alerts and provisions services.
 package main
 
 import (

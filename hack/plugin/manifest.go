@@ -24,20 +24,20 @@ import (
 )
 
 const (
-	shortDescription = "Page people and order services with Bellhop"
+	shortDescription = "Send alerts and provision services with Bellhop"
 	homepage         = "https://github.com/gophernetes/bellhop"
 
-	description = `Bellhop is an operator that pages people and brings services. This plugin makes
-each of both one command: it creates an Alert and shows its delivery, and it
-provisions an instance of a service, binds an application to it and hands its
-credentials to a local command. It reads and writes Bellhop's objects with the
-rights that you have in the cluster, as kubectl does.
+	description = `Bellhop is an operator that delivers alerts and provisions services. With this
+plugin, one command creates an Alert and shows its delivery, and one command
+provisions an instance of a service. Other commands bind to an instance, and
+pass its credentials to a local command. The plugin reads and writes objects
+with your permissions in the cluster, as kubectl does.
 `
 
 	caveats = `Bellhop has to be installed in the cluster; "kubectl bellhop doctor" checks it.
 Krew does not install the completion of a plugin. For that, link
-` + completionName + ` from this plugin's folder into a folder of
-your PATH, as in:
+` + completionName + ` from this plugin's directory into a directory
+of your PATH, for example:
   cd ~/.local/bin
   ln -s ~/.krew/store/bellhop/VERSION/` + completionName + ` .
 `
