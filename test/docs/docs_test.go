@@ -333,6 +333,14 @@ var _ = Describe("The documentation", func() {
 		expectSameSet(findReasons(servicePackages...), all)
 	})
 
+	It("classifies answers by exactly the classes and reasons of the code", func() {
+		const page = "docs/reference/http-responses.md"
+		const class = `\bClass = "([A-Za-z]+)"`
+		expectSameSet(append(findInSource(class, "internal/notify/result"), "Confirmed"), readColumnAt(page, "answer of a receiver", 2, quotedName))
+		expectSameSet(findInSource(`\bReason[A-Za-z]+ += "([A-Za-z]+)"`, "internal/notify"), readColumnAt(page, "answer of a receiver", 3, quotedName))
+		expectSameSet(findInSource(class, "internal/osb/result"), readColumnAt(page, "answer of a broker", 2, quotedName))
+	})
+
 	It("names exactly the annotations, labels and finalizers", func() {
 		const page = "docs/reference/annotations.md"
 		key := regexp.MustCompile("`((?:(?:[a-z0-9-]+\\.)+[a-z]+|kubernetes-incubator)/[A-Za-z0-9.-]+)`")
@@ -612,6 +620,12 @@ kubectl wait --for=condition=Ready --timeout=30s serviceinstance/example-mysql-i
 // readColumn returns the matches of a pattern in the first cells of the tables whose first column has this title.
 func readColumn(page, title string, pattern *regexp.Regexp) []string {
 	GinkgoHelper()
+	return readColumnAt(page, title, 1, pattern)
+}
+
+// readColumnAt returns the matches of a pattern in a column, counted from 1, of the tables whose first column has this title.
+func readColumnAt(page, title string, column int, pattern *regexp.Regexp) []string {
+	GinkgoHelper()
 	var found []string
 	inside := false
 	for line := range strings.Lines(pages[page]) {
@@ -622,7 +636,7 @@ func readColumn(page, title string, pattern *regexp.Regexp) []string {
 		case strings.TrimSpace(cells[1]) == title:
 			inside = true
 		case inside:
-			for _, match := range pattern.FindAllStringSubmatch(cells[1], -1) {
+			for _, match := range pattern.FindAllStringSubmatch(cells[column], -1) {
 				found = append(found, match[1])
 			}
 		}
