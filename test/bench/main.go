@@ -15,7 +15,7 @@ limitations under the License.
 */
 
 // Command bench measures the real operator against a real control plane on this machine, and prints what it finds; see
-// docs/contributing/development.md.
+// docs/contributing/benchmarks.md.
 //
 //	bench [flags] [part ...]
 //

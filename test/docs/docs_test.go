@@ -165,7 +165,7 @@ var _ = Describe("The documentation", func() {
 			})
 		default:
 			It("has only code blocks of known languages: "+b.where, func() {
-				Expect(b.infoString).To(BeElementOf("sh", "http", "python", "go", "text"), "YAML blocks are applied, see docs/contributing/development.md")
+				Expect(b.infoString).To(BeElementOf("sh", "http", "python", "go", "text"), "YAML blocks are applied, see docs/contributing/writing-style.md")
 			})
 		}
 	}
@@ -461,6 +461,17 @@ var _ = Describe("The documentation", func() {
 			}
 		}
 		expectSameSet(targets, named)
+	})
+
+	It("names exactly the steps of the nightly run and their limits", func() {
+		script, err := os.ReadFile(filepath.Join(repo, "hack/nightly.sh"))
+		Expect(err).NotTo(HaveOccurred())
+		steps := findMatches(string(script), `(?m)^\t([a-z0-9]+\) echo [0-9]+) ;;$`)
+		var documented []string
+		for _, row := range regexp.MustCompile("(?m)^\\| `([a-z0-9]+)` \\|.*\\| ([0-9]+) \\|$").FindAllStringSubmatch(pages["docs/contributing/testing.md"], -1) {
+			documented = append(documented, row[1]+") echo "+row[2])
+		}
+		expectSameSet(steps, documented)
 	})
 
 	It("names exactly the parts and the flags of the benchmarks", func(ctx SpecContext) {

@@ -66,7 +66,7 @@ func matchOutput(shown string) gomegatypes.GomegaMatcher {
 func expectOutput(out, shown string) {
 	GinkgoHelper()
 	Expect(out).To(matchOutput(shown), func() string {
-		return fmt.Sprintf("The page shows:\n%s\nThe commands print:\n%s\nBoth are compared as (see docs/contributing/development.md):\n%s\n\n%s",
+		return fmt.Sprintf("The page shows:\n%s\nThe commands print:\n%s\nBoth are compared as (see docs/contributing/writing-style.md):\n%s\n\n%s",
 			shown, out, normalizeOutput(shown), normalizeOutput(out))
 	})
 }
