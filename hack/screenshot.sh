@@ -3,6 +3,6 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 mkdir -p bin
-ONCE=1 hack/demo.sh | tee bin/demo.txt
+make --silent demo ONCE=1 | tee bin/demo.txt
 go run ./hack/screenshot <bin/demo.txt >bin/demo.svg
 mv bin/demo.svg docs/images/demo.svg
