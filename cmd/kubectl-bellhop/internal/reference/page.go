@@ -113,7 +113,7 @@ func writeCommand(out *bytes.Buffer, cmd *cobra.Command) {
 	}
 	writeOptionsOf(out, cmd)
 	if cmd.Name() == "completion" {
-		out.WriteString("\nFor the completion of `kubectl bellhop` see [completion](../how-to/use-kubectl-bellhop.md#completion).\n")
+		out.WriteString("\nFor the completion of `kubectl bellhop` see [completion](../how-to/use-kubectl-bellhop.md#set-up-completion).\n")
 		return
 	}
 	for _, sub := range cmd.Commands() {
