@@ -7,7 +7,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 extracted=bin/prose
 pages=("$@")
 if [ $# = 0 ]; then
-	mapfile -t pages < <(git ls-files --cached --others --exclude-standard 'docs/*.md' 'examples/*.md' 'charts/*.md' 'demo/*.md' README.md CONTRIBUTING.md SECURITY.md |
+	mapfile -t pages < <(git ls-files --cached --others --exclude-standard 'docs/*.md' 'examples/*.md' 'charts/*.md' 'demo/*.md' 'hack/cluster/*.md' '.github/*.md' \
+		README.md CONTRIBUTING.md SECURITY.md CODE_OF_CONDUCT.md MAINTAINERS.md |
 		grep -v -x -e docs/reference/api.md -e docs/reference/messages.md) # their texts are in $extracted
 fi
 
