@@ -103,11 +103,11 @@ var tables = map[string]table{
 		func(m notify.Mode) []string { return []string{code(m.SecretKeys...), code(m.DefaultURL)} },
 	},
 	"guarantees": {
-		[]string{"after a lost answer", "recognized by", "update", "resolve", "`Sent` means"},
+		[]string{"after a lost answer", "deduplication key", "update", "resolve", "`Sent` means"},
 		func(m notify.Mode) []string { return []string{m.Repeat, m.Key, m.Update, m.Resolve, m.Sent} },
 	},
 	"probes": {
-		[]string{"requested without a message", "not shown by the answer"},
+		[]string{"the probe requests", "it does not show"},
 		func(m notify.Mode) []string {
 			if m.Probe == "" {
 				return []string{"nothing", ""}

@@ -40,7 +40,7 @@ func TestRun(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		table, found := strings.CutPrefix(string(page), before+"| receiver | requested without a message | not shown by the answer |\n| --- | --- | --- |\n")
+		table, found := strings.CutPrefix(string(page), before+"| receiver | the probe requests | it does not show |\n| --- | --- | --- |\n")
 		rows, whole := strings.CutSuffix(table, after)
 		if !found || !whole || strings.Contains(rows, "stale") || !strings.Contains(rows, "| [slack](receivers/slack.md), incoming webhook | nothing | |\n") {
 			t.Fatalf("got %s", page)
