@@ -192,6 +192,15 @@ var _ = Describe("The documentation", func() {
 		}
 	})
 
+	It("has an index of all pages", func() {
+		for _, page := range pageNames() {
+			path, inDocs := strings.CutPrefix(page, "docs/")
+			if inDocs && path != "README.md" && filepath.Dir(path) != "reference/receivers" { // reference/receivers.md has these
+				Expect(pages["docs/README.md"]).To(ContainSubstring("]("+path+")"), page)
+			}
+		}
+	})
+
 	It("has no broken links", func() {
 		link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
 		for _, page := range pageNames() {
