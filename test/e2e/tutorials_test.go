@@ -25,6 +25,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"github.com/gophernetes/bellhop/test/internal/printed"
 	"github.com/gophernetes/bellhop/test/internal/tutorial"
 )
 
@@ -53,13 +54,15 @@ var _ = Describe("The tutorials", Ordered, func() {
 				By(where)
 				out, err := try(ctx, "", "sh", "-euc", built+step.Commands)
 				Expect(err).NotTo(HaveOccurred(), where)
-				Expect(tutorial.Compare(step.Output, out)).To(Succeed(), where)
+				Expect(printed.Compare(step.Output, out)).To(Succeed(), where)
 			}
 		})
 	}
 
 	It("leave nothing in the cluster", func(ctx SpecContext) {
 		Expect(installed(ctx)).To(BeEmpty())
-		Eventually(func() string { return kubectl(ctx, "get deployments,services,pods --namespace default --selector app -o name") }).Should(BeEmpty())
+		Eventually(func() string {
+			return kubectl(ctx, "get deployments,services,pods --namespace default --selector app -o name")
+		}).Should(BeEmpty())
 	})
 })

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package tutorial reads the pages of docs/tutorials, so that the end-to-end suite runs their commands and compares what they print.
+// Package tutorial reads the pages of docs/tutorials, so that the end-to-end suite runs their commands.
 package tutorial
 
 import (
@@ -83,68 +83,4 @@ func Parse(page string) ([]Step, error) {
 		return nil, fmt.Errorf("line %d: the block has no end", began)
 	}
 	return steps, nil
-}
-
-// rest stands for any number of lines, or for the rest of a line.
-const rest = "…"
-
-// Compare returns an error where commands printed something else than the page shows. Whatever differs from run to run is equal:
-// times and durations, names that the broker chooses, and the width of columns. A line "…" of the page is equal to any lines, and a "…"
-// at the end of a line to any text.
-func Compare(shown, printed string) error {
-	want, got := normalize(shown), normalize(printed)
-	if matches(want, got) {
-		return nil
-	}
-	return fmt.Errorf("the page shows\n%s\nand the commands printed\n%s", strings.Join(want, "\n"), strings.Join(got, "\n"))
-}
-
-func matches(want, got []string) bool {
-	switch {
-	case len(want) == 0:
-		return len(got) == 0
-	case want[0] == rest:
-		for skipped := range len(got) + 1 {
-			if matches(want[1:], got[skipped:]) {
-				return true
-			}
-		}
-		return false
-	default:
-		return len(got) > 0 && matchesLine(want[0], got[0]) && matches(want[1:], got[1:])
-	}
-}
-
-func matchesLine(want, got string) bool {
-	if begin, open := strings.CutSuffix(want, rest); open {
-		return strings.HasPrefix(got, begin)
-	}
-	return want == got
-}
-
-// volatile is text that differs from run to run, with what stands for it.
-var volatile = []struct {
-	text *regexp.Regexp
-	name string
-}{
-	{regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z\b`), "TIME"},
-	{regexp.MustCompile(`\b\d\d:\d\d:\d\d\b`), "TIME"},
-	{regexp.MustCompile(`\b(\d+(ms|[smhd]))+\b`), "DURATION"},
-	{regexp.MustCompile(`\bdb_[a-z2-7]{12}\b`), "DATABASE"},
-	{regexp.MustCompile(`\bu_[a-z2-7]{12}\b`), "USER"},
-	{regexp.MustCompile(`\b\d+\.\d+\.\d+\.\d+\b`), "ADDRESS"},
-}
-
-// normalize returns the lines of an output that are not empty, with one space between words, and without what differs from run to run.
-func normalize(output string) (lines []string) {
-	for line := range strings.Lines(output) {
-		line = strings.Join(strings.Fields(line), " ")
-		for _, v := range volatile {
-			line = v.text.ReplaceAllString(line, v.name)
-		}
-		if line != "" {
-			lines = append(lines, line)
-		}
-	}
-	return lines
 }

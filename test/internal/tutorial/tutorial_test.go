@@ -66,31 +66,6 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-func TestCompare(t *testing.T) {
-	for _, tc := range []struct {
-		shown, printed string
-		equal          bool
-	}{
-		{"NAME   AGE\none    5s", "NAME       AGE\none        1m12s\n", true},
-		{"📟 12:00:00  Critical  Disk", "📟 09:31:59  Critical  Disk\n", true},
-		{"Logged in as u_sq22jqlqcwxe, to database db_4qpitlrwxyxs", "Logged in as u_gxnvjaskdfyy, to database db_bkoymx6hso62\n", true},
-		{"created\n…\nrolled out", "created\nrolled out\n", true},
-		{"created\n…\nrolled out", "created\nwaiting\nwaiting\nrolled out\n", true},
-		{"…\nrolled out\n…", "waiting\nrolled out\n", true},
-		{"Warning: spec.url: …\ncreated", "Warning: spec.url: it is not encrypted\ncreated\n", true},
-		{"Warning: spec.url: …", "Warning: spec.token: it is not encrypted\n", false},
-		{"created", "configured\n", false},
-		{"created", "created\nWarning: more\n", false},
-		{"created\n…\nrolled out", "created\nwaiting\n", false},
-		{"SENT\ntrue", "SENT\nfalse\n", false},
-		{"", "\n", true},
-	} {
-		if err := Compare(tc.shown, tc.printed); (err == nil) != tc.equal {
-			t.Errorf("%q and %q: %v", tc.shown, tc.printed, err)
-		}
-	}
-}
-
 // TestPages checks the pages without a cluster.
 func TestPages(t *testing.T) {
 	pages, err := filepath.Glob("../../../docs/tutorials/first-*.md")
