@@ -86,7 +86,8 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	DeferCleanup(func() error { return cluster.Stop() })
 	binary, err = local.BuildOperator(ctx, repo)
 	Expect(err).NotTo(HaveOccurred())
-	_, err = cluster.StartOperator(ctx, local.OperatorOptions{Binary: binary, Args: []string{"--allow-outbound=127.0.0.1"}})
+	_, err = cluster.StartOperator(ctx, local.OperatorOptions{Binary: binary, Args: []string{"--allow-outbound=127.0.0.1",
+		"--leader-elect", "--leader-elect-identity=" + leader, "--leader-elect-lease-duration=1h"}})
 	Expect(err).NotTo(HaveOccurred())
 	k8s, err = client.New(cluster.Config, client.Options{})
 	Expect(err).NotTo(HaveOccurred())
@@ -622,6 +623,9 @@ func runCommands(ctx context.Context, commands string) (string, error) {
 	out, err = run(commands)
 	return strings.NewReplacer(namespace, "default", brokerURL, samplesBroker, receiverURL, "https://hooks.example.com/bellhop").Replace(out), err
 }
+
+// leader is the leader's identity on the pages.
+const leader = "bellhop-controller-manager-6f4d9c7b8d-x2x7k_3f0c7a52-6c0e-4a35-9f0e-2f6a3f0c9d11"
 
 // samplesBroker is the URL of the broker in the pages and in the samples.
 const samplesBroker = "https://broker.example.com"
