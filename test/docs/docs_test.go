@@ -22,6 +22,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/xml"
 	"fmt"
 	"io/fs"
 	"net/http/httptest"
@@ -195,6 +196,24 @@ var _ = Describe("The documentation", func() {
 		for field := range reflect.TypeFor[v1beta1.Provider]().Fields() {
 			Expect(samples.String()).To(MatchRegexp(`(?m)^  %s:`, jsonName(field)))
 		}
+	})
+
+	It("has pictures that are well-formed, with a text for those who do not see them", func() {
+		images := 0
+		for _, page := range pageNames() {
+			for _, tag := range regexp.MustCompile(`<img [^>]*>`).FindAllString(pages[page], -1) {
+				images++
+				Expect(tag).To(MatchRegexp(`alt="[^"]+"`), page)
+				source := regexp.MustCompile(`src="([^"]+\.svg)"`).FindStringSubmatch(tag)
+				Expect(source).NotTo(BeEmpty(), tag)
+				text, err := os.ReadFile(filepath.Join(repo, filepath.Dir(page), source[1]))
+				Expect(err).NotTo(HaveOccurred(), page)
+				Expect(xml.Unmarshal(text, new(struct {
+					XMLName xml.Name `xml:"http://www.w3.org/2000/svg svg"`
+				}))).To(Succeed(), source[1])
+			}
+		}
+		Expect(images).To(BeNumerically(">=", 2))
 	})
 
 	It("has an index of all pages", func() {
