@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Command reference writes pages of docs/reference: the flags of the operator from its flag set, and the roles from config/.
+// Command reference writes pages of docs/reference: the flags of the operator from its flag set, kinds and roles from config/.
 package main
 
 import (
@@ -27,6 +27,7 @@ import (
 // pages are the writers of the pages, by file name.
 var pages = map[string]func() (string, error){
 	"flags.md": flagsPage,
+	"kinds.md": kindsPage,
 	"rbac.md":  rbacPage,
 }
 

@@ -22,6 +22,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"encoding/xml"
 	"fmt"
 	"io/fs"
@@ -284,6 +285,37 @@ var _ = Describe("The documentation", func() {
 		flags := findMatches(string(help), `(?m)^  (--[a-z-]+)`)
 		Expect(flags).To(ContainElement("--allow-outbound"))
 		Expect(readColumn("docs/reference/flags.md", "flag", regexp.MustCompile("`(--[a-z-]+)`"))).To(ConsistOf(flags), "each once")
+	})
+
+	It("names exactly the kinds that the API server serves, with their short names and categories", func(ctx SpecContext) {
+		quoted := func(names ...string) string {
+			if len(names) == 0 {
+				return ""
+			}
+			return "`" + strings.Join(names, "`, `") + "`"
+		}
+		served := map[string]string{} // the cells of names and categories, by kind
+		for _, version := range []string{v1beta1.GroupVersion.String(), servicecatalogv1beta1.GroupVersion.String()} {
+			out, err := kubectl(ctx, "", "get", "--raw", "/apis/"+version)
+			Expect(err).NotTo(HaveOccurred(), out)
+			var list metav1.APIResourceList
+			Expect(json.Unmarshal([]byte(out), &list)).To(Succeed())
+			for _, r := range list.APIResources {
+				if !strings.Contains(r.Name, "/") {
+					served[quoted(r.Kind)] = strings.Join([]string{quoted(r.Name, r.SingularName), quoted(r.ShortNames...), quoted(r.Categories...)}, "|")
+				}
+			}
+		}
+		documented := map[string]string{}
+		for line := range strings.Lines(pages["docs/reference/kinds.md"]) {
+			if cells := strings.Split(line, "|"); len(cells) == 9 && strings.Contains(cells[1], "`") {
+				for i := range cells {
+					cells[i] = strings.TrimSpace(cells[i])
+				}
+				documented[cells[1]] = strings.Join(cells[5:8], "|")
+			}
+		}
+		Expect(documented).To(Equal(served))
 	})
 
 	It("names exactly the metrics of the operator", func() {

@@ -206,7 +206,7 @@ type ReceiverObject interface {
 // +kubebuilder:object:root=true
 // +kubebuilder:storageversion
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:categories=bellhop
+// +kubebuilder:resource:shortName=rcv,categories=bellhop
 // +kubebuilder:printcolumn:name="Default",type=string,JSONPath=`.metadata.annotations.pager\.k8s\.co/is-default-receiver`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
@@ -254,7 +254,7 @@ type ReceiverList struct {
 // +kubebuilder:object:root=true
 // +kubebuilder:storageversion
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:scope=Cluster,categories=bellhop
+// +kubebuilder:resource:scope=Cluster,shortName=crcv,categories=bellhop
 // +kubebuilder:printcolumn:name="Default",type=string,JSONPath=`.metadata.annotations.pager\.k8s\.co/is-default-receiver`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`

@@ -224,7 +224,7 @@ type ServiceBrokerSpec struct {
 // +genclient:nonNamespaced
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:scope=Cluster,categories={all,svcat}
+// +kubebuilder:resource:scope=Cluster,categories={all,svcat,bellhop}
 // +kubebuilder:metadata:labels="svcat=true"
 // +kubebuilder:metadata:annotations="api-approved.kubernetes.io=unapproved, successor of the retired service-catalog"
 // +kubebuilder:printcolumn:name="URL",type=string,JSONPath=`.spec.url`
@@ -258,7 +258,7 @@ type ClusterServiceBrokerList struct {
 // +genclient
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:categories={all,svcat}
+// +kubebuilder:resource:categories={all,svcat,bellhop}
 // +kubebuilder:metadata:labels="svcat=true"
 // +kubebuilder:metadata:annotations="api-approved.kubernetes.io=unapproved, successor of the retired service-catalog"
 // +kubebuilder:printcolumn:name="URL",type=string,JSONPath=`.spec.url`

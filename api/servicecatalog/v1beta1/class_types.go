@@ -119,7 +119,7 @@ type ServiceClassSpec struct {
 // +genclient:nonNamespaced
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:scope=Cluster,path=clusterserviceclasses,singular=clusterserviceclass,categories={all,svcat}
+// +kubebuilder:resource:scope=Cluster,path=clusterserviceclasses,singular=clusterserviceclass,categories={all,svcat,bellhop}
 // +kubebuilder:metadata:labels="svcat=true"
 // +kubebuilder:metadata:annotations="api-approved.kubernetes.io=unapproved, successor of the retired service-catalog"
 // +kubebuilder:printcolumn:name="External-Name",type=string,JSONPath=`.spec.externalName`
@@ -154,7 +154,7 @@ type ClusterServiceClassList struct {
 // +genclient
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:path=serviceclasses,singular=serviceclass,categories={all,svcat}
+// +kubebuilder:resource:path=serviceclasses,singular=serviceclass,categories={all,svcat,bellhop}
 // +kubebuilder:metadata:labels="svcat=true"
 // +kubebuilder:metadata:annotations="api-approved.kubernetes.io=unapproved, successor of the retired service-catalog"
 // +kubebuilder:printcolumn:name="External-Name",type=string,JSONPath=`.spec.externalName`

@@ -139,7 +139,7 @@ type ServicePlanSpec struct {
 // +genclient:nonNamespaced
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:scope=Cluster,categories={all,svcat}
+// +kubebuilder:resource:scope=Cluster,categories={all,svcat,bellhop}
 // +kubebuilder:metadata:labels="svcat=true"
 // +kubebuilder:metadata:annotations="api-approved.kubernetes.io=unapproved, successor of the retired service-catalog"
 // +kubebuilder:printcolumn:name="External-Name",type=string,JSONPath=`.spec.externalName`
@@ -176,7 +176,7 @@ type ClusterServicePlanList struct {
 // +genclient
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:categories={all,svcat}
+// +kubebuilder:resource:categories={all,svcat,bellhop}
 // +kubebuilder:metadata:labels="svcat=true"
 // +kubebuilder:metadata:annotations="api-approved.kubernetes.io=unapproved, successor of the retired service-catalog"
 // +kubebuilder:printcolumn:name="External-Name",type=string,JSONPath=`.spec.externalName`
