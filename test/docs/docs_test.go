@@ -246,6 +246,40 @@ var _ = Describe("The documentation", func() {
 		}
 	})
 
+	It("has no broken links to it, and none in Markdown elsewhere", func() {
+		mention := regexp.MustCompile(`\bdocs/[\w/-]+\.md(?:#[\w-]+)?`) // in comments, messages and URLs of this repository
+		link := regexp.MustCompile(`\]\(([^)\s#]+)[^)\s]*\)`)
+		Expect(filepath.WalkDir(repo, func(path string, entry fs.DirEntry, err error) error {
+			name := must(filepath.Rel(repo, path))
+			if err != nil || entry.IsDir() {
+				if slices.Contains([]string{".git", "bin", "client", "dist", "docs"}, name) {
+					return fs.SkipDir
+				}
+				return err
+			}
+			if !slices.Contains([]string{".go", ".golden", ".gotmpl", ".json", ".md", ".sh", ".tpl", ".txt", ".yaml", ".yml"}, filepath.Ext(name)) || strings.HasSuffix(name, "_test.go") {
+				return nil
+			}
+			text := string(must(os.ReadFile(path)))
+			for _, target := range mention.FindAllString(text, -1) {
+				target, anchor, _ := strings.Cut(target, "#")
+				Expect(filepath.Join(repo, target)).To(BeAnExistingFile(), "%s mentions %s", name, target)
+				if anchor != "" {
+					Expect(headingAnchors(pages[target])).To(ContainElement(anchor), "%s links to %s", name, target)
+				}
+			}
+			if filepath.Ext(name) != ".md" || name == "hack/metrics/page.md" { // the template of a page of docs/
+				return nil
+			}
+			for _, match := range link.FindAllStringSubmatch(text, -1) {
+				if !strings.Contains(match[1], "://") {
+					Expect(filepath.Join(filepath.Dir(path), match[1])).To(BeAnExistingFile(), "%s links to %s", name, match[1])
+				}
+			}
+			return nil
+		})).To(Succeed())
+	})
+
 	It("has a runbook for each alert, and for no other", func() {
 		rules, err := os.ReadFile(filepath.Join(repo, "config/prometheus/rules.yaml"))
 		Expect(err).NotTo(HaveOccurred())
