@@ -233,7 +233,7 @@ func catalogLimits(key Key) osb.CatalogLimits {
 		return osb.DefaultCatalogLimits
 	}
 	return osb.CatalogLimits{Bytes: 1 << 20, Entries: 500,
-		Otherwise: fmt.Sprintf("have the broker offer less to a ServiceBroker, or ask for a ClusterServiceBroker, whose catalog may have %d bytes and %d services and plans",
+		Otherwise: fmt.Sprintf("reduce what the broker offers to a ServiceBroker, or request a ClusterServiceBroker, whose catalog may have %d bytes and %d services and plans",
 			osb.DefaultCatalogLimits.Bytes, osb.DefaultCatalogLimits.Entries)}
 }
 

@@ -80,7 +80,7 @@ func ReferenceOf(spec v1beta1.PlanReference) (Reference, field.ErrorList) {
 		return Reference{}, field.ErrorList{field.Required(field.NewPath("spec"), "must name a class, with one of "+fields(slotsOf(&spec), Reference.ClassField))}
 	}
 	if first, last := used[0], used[len(used)-1]; first.Scope != last.Scope {
-		return Reference{}, everySet(used, "cannot stand beside fields of the other scope: name class and plan either of the cluster or of the namespace, not both")
+		return Reference{}, everySet(used, "cannot be combined with fields of the other scope: name class and plan either of the cluster or of the namespace, not both")
 	}
 	classes, plans := filled(used, Reference.class), filled(used, Reference.plan)
 	var errs field.ErrorList

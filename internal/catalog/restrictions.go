@@ -82,7 +82,7 @@ func parseSelectors(selectors []string, path *field.Path, properties []string) (
 			property = s[:at[0]]
 		}
 		if !slices.Contains(properties, property) {
-			errs = append(errs, field.Invalid(path.Index(i), s, fmt.Sprintf("must begin with one of %s, then =, ==, !=, in or notin, the last two between single blanks, as %q",
+			errs = append(errs, field.Invalid(path.Index(i), s, fmt.Sprintf("must begin with one of %s, then =, ==, !=, in or notin, the last two between single spaces, as %q",
 				strings.Join(properties, ", "), propertyExternalName+" in (a, b)")))
 		} else if _, err := labels.Parse(s); err != nil {
 			errs = append(errs, field.Invalid(path.Index(i), s, "must be a label selector, as "+strconv.Quote(property+" in (a, b)")+": "+err.Error()))

@@ -87,15 +87,15 @@ func (c *Claimant) InUse(id string) *Blocker {
 	if c.Owns {
 		why = "owns it"
 	}
-	return &Blocker{Cause: Cause{v1beta1.ReasonExternalIDInUse, fmt.Sprintf("nothing is sent to the broker: spec.externalID is %q, and %s %s. Leave spec.externalID out for a service of its own, or delete the other object", id, c.Display, why)}, InProgress: c.Leaving}
+	return &Blocker{Cause: Cause{v1beta1.ReasonExternalIDInUse, fmt.Sprintf("nothing is sent to the broker: spec.externalID is %q, and %s %s. For a new service leave spec.externalID out; to adopt this one delete the other object", id, c.Display, why)}, InProgress: c.Leaving}
 }
 
 // RetainedForClaimant is the cause of a release where another object owns the id, or claimed it before.
 func RetainedForClaimant(id string, c *Claimant) *Cause {
-	return &Cause{v1beta1.ReasonRetained, fmt.Sprintf("%s has the id %q as well: the broker's resource is left to it", c.Display, id)}
+	return &Cause{v1beta1.ReasonRetained, fmt.Sprintf("%s has the id %q as well: the broker's resource is retained for it", c.Display, id)}
 }
 
 // NotInherited says why the broker's resource of another object is not used.
 func NotInherited(id string) string {
-	return fmt.Sprintf("the broker still has under the id %q what it created for another object, which had the id when this object was created: it is not used. Delete this object and create it again to use it", id)
+	return fmt.Sprintf("under the id %q the broker still has a resource of another object, which had the id when this object was created: it is not adopted. To adopt it, re-create this object", id)
 }

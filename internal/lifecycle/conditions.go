@@ -117,13 +117,13 @@ func (c ConditionSet) WithStalled(failed string) ConditionSet {
 
 // Abandoned are the conditions of an object whose finalizer was removed.
 var Abandoned = ConditionSet{Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonAbandoned, Stalled: true,
-	Message: "the finalizer was removed: nothing is sent to the broker any more, and nothing will be when this object is deleted"}
+	Message: "the finalizer was removed: no more requests are sent to the broker, also when this object is deleted"}
 
 // MitigationForbidden returns why an orphan mitigation must not remove what may be at the broker; empty: it may.
 func MitigationForbidden(retained, owned bool) string {
 	switch {
 	case retained:
-		return "the deletion policy is Retain: what may be at the broker is left as it is"
+		return "the deletion policy is Retain: what may be at the broker is retained"
 	case !owned:
 		return "this object does not own the broker's resource, so it is left in place"
 	}
@@ -155,10 +155,10 @@ func Mitigated(made, refused string, a *v1beta1.Attempts) ConditionSet {
 		set.Message = said + set.Message
 		return set.WithStalled(refused)
 	case IsSlow(a):
-		set.Message = fmt.Sprintf("%sWhat it left at the broker was removed %d times, and nothing is left there; it is %s again at %s, or as soon as the broker has %s another", said, a.Removals, made, FormatTime(a.NextTime.Time), made)
+		set.Message = fmt.Sprintf("%sOrphan mitigation removed what was left at the broker %d times; it is %s again at %s, or as soon as the broker has %s another", said, a.Removals, made, FormatTime(a.NextTime.Time), made)
 		return set.WithStalled(v1beta1.ReasonErrorReconciliationRetryTimeout)
 	}
-	set.Message += ", and it is " + made + " anew at " + FormatTime(a.NextTime.Time)
+	set.Message += ", and it is " + made + " again at " + FormatTime(a.NextTime.Time)
 	return set
 }
 

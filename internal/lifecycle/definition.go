@@ -36,5 +36,5 @@ const (
 
 // TerminatingDefinition is the blocker of a deletion while the definition is being deleted.
 func TerminatingDefinition() *Blocker {
-	return BlockedBy(v1beta1.ReasonDefinitionTerminating, "the CustomResourceDefinition is being deleted, and nothing is deleted at a broker for that")
+	return BlockedBy(v1beta1.ReasonDefinitionTerminating, "the CustomResourceDefinition is being deleted: resources at brokers are retained")
 }

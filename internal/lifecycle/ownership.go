@@ -80,7 +80,7 @@ func NextBindingID(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus) s
 
 // RetainedAsSupplied is the cause of a release where the id was supplied and the object did not create what the broker has under it.
 func RetainedAsSupplied(id string) *Cause {
-	return &Cause{v1beta1.ReasonRetained, fmt.Sprintf("the id %q was supplied in spec.externalID, and this object did not create what the broker has under it: it is left there", id)}
+	return &Cause{v1beta1.ReasonRetained, fmt.Sprintf("the id %q was supplied in spec.externalID, and this object did not create the resource under it: the resource is retained", id)}
 }
 
 // IsToBeDeleted reports whether the deletion policy says that the broker's resource is deleted with the object, whoever created it.
@@ -95,38 +95,38 @@ func annotate(kind string, o metav1.Object, policy string) string {
 
 // bothWays says how a person decides what becomes of the broker's resource when the object is deleted.
 func bothWays(kind string, o metav1.Object) string {
-	return fmt.Sprintf(`"%s" has it removed with this object, "%s" has it left there`, annotate(kind, o, v1beta1.DeletionPolicyDelete), annotate(kind, o, v1beta1.DeletionPolicyRetain))
+	return fmt.Sprintf(`"%s" removes it with this object, "%s" retains it`, annotate(kind, o, v1beta1.DeletionPolicyDelete), annotate(kind, o, v1beta1.DeletionPolicyRetain))
 }
 
 // Conflict is the message about an object whose generated id the broker has for something else; what says what that is.
 func Conflict(kind string, o metav1.Object, id, what string) string {
-	return fmt.Sprintf("under the id %q the broker has %s. It is neither changed nor removed, since it may be in use: a backup of this object that was restored does not show what was created later. To go on without it, delete this object and create it again: %s", id, what, bothWays(kind, o))
+	return fmt.Sprintf("under the id %q the broker has %s. It is neither changed nor removed, since it may be in use: a backup of this object that was restored does not show what was created later. To continue without it, re-create this object: %s", id, what, bothWays(kind, o))
 }
 
 // ConflictHeld is the blocker of the deletion of such an object.
 func ConflictHeld(kind string, o metav1.Object, id string) *Blocker {
-	return BlockedBy(v1beta1.ReasonConflict, fmt.Sprintf("what the broker has under the id %q is not what this object's record says, and is removed only where the deletion policy says so: %s", id, bothWays(kind, o)))
+	return BlockedBy(v1beta1.ReasonConflict, fmt.Sprintf("the resource under the id %q differs from what this object's status records, and is removed only if the deletion policy is Delete: %s", id, bothWays(kind, o)))
 }
 
 // SuppliedConflict is the message about an object whose supplied id the broker has for something else, such as a service instance.
 func SuppliedConflict(resource, id, outcome string) string {
-	return fmt.Sprintf("the broker has another %s under the id %q, which was supplied: %s. It is neither changed nor removed. Ask for what it is to use it, or create this object again without spec.externalID for one of its own", resource, id, outcome)
+	return fmt.Sprintf("the broker has another %s under the id %q, which was supplied: %s. It is neither changed nor removed. To use it, set the spec to its properties; for a new one, re-create this object without spec.externalID", resource, id, outcome)
 }
 
 // OwnershipUnknown is the blocker of the deletion of an object with a supplied id whose request the broker has answered with 202.
 func OwnershipUnknown(kind string, o metav1.Object, id string) *Blocker {
-	return BlockedBy(v1beta1.ReasonOwnershipUnknown, fmt.Sprintf("the id %q was supplied in spec.externalID, and the broker has not said whether this object or another one, such as one of another cluster, created what it has under it: %s", id, bothWays(kind, o)))
+	return BlockedBy(v1beta1.ReasonOwnershipUnknown, fmt.Sprintf("the id %q was supplied in spec.externalID, and the broker has not confirmed whether this object created the resource under it, or another one, such as one of another cluster: %s", id, bothWays(kind, o)))
 }
 
 // OwnershipUnknownWhenReady says the same of an object that is not being deleted.
 func OwnershipUnknownWhenReady(kind string, o metav1.Object, id string) string {
-	return fmt.Sprintf("The id %q was supplied, and the broker has not said whose request created what it has under it: a deletion of this object waits for its deletion policy. %s", id, bothWays(kind, o))
+	return fmt.Sprintf("The id %q was supplied, and the broker has not confirmed whose request created the resource under it: a deletion of this object waits until its deletion policy is set. %s", id, bothWays(kind, o))
 }
 
 // NothingCreated is the cause of a release where the broker has created nothing for the object. isOthers: another object owns the id.
 func NothingCreated(reason, id string, isOthers bool) *Cause {
 	if isOthers {
-		return &Cause{v1beta1.ReasonRetained, fmt.Sprintf("the broker has created nothing for this object; what it has under the id %q belongs to another object, and is left to that", id)}
+		return &Cause{v1beta1.ReasonRetained, fmt.Sprintf("the broker has created nothing for this object; the resource under the id %q belongs to another object, and is retained for it", id)}
 	}
 	return &Cause{reason, "the broker has created nothing for this object"}
 }

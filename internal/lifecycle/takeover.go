@@ -51,7 +51,7 @@ func RequireTakeover(conditions []v1beta1.Condition, now time.Time) []v1beta1.Co
 		return conditions
 	}
 	c := condition(v1beta1.ConditionStalled, v1beta1.ConditionTrue, Cause{v1beta1.ReasonTakeoverRequired,
-		fmt.Sprintf("the original service-catalog has made this object: nothing is sent to the broker, and the object is not released, until its takeover is recorded. Run: %s", TakeOverCommand)})
+		fmt.Sprintf("the original service-catalog created this object: no request is sent to the broker, and the object is not released, until its takeover is recorded. Run: %s", TakeOverCommand)})
 	c.LastTransitionTime = metav1.NewTime(now.Truncate(time.Second))
 	return append([]v1beta1.Condition{c}, conditions...)
 }

@@ -31,7 +31,7 @@ import (
 
 // HowToRelease says since when an object is being deleted and how a person releases it (R8).
 func HowToRelease(o metav1.Object) string {
-	return fmt.Sprintf("Deleted since %s; to release the object and leave everything at the broker as it is, annotate it with %s=%s",
+	return fmt.Sprintf("Deleted at %s; to release the object without a request to the broker, annotate it with %s=%s",
 		FormatTime(o.GetDeletionTimestamp().Time), v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyRetain)
 }
 

@@ -26,7 +26,7 @@ import (
 func Token(field, what, value string) (string, error) {
 	token := strings.TrimSpace(value) // the value of a Secret made with echo ends in a line break
 	if token == "" || !isVisible(token) {
-		return "", Invalid(field, "must be "+what+": not empty, and without blanks or control characters")
+		return "", Invalid(field, "must be "+what+": not empty, and without spaces or control characters")
 	}
 	return token, nil
 }
@@ -49,7 +49,7 @@ func Authorization(token, username, password string) (string, error) {
 	case token != "" && username+password != "":
 		return "", Invalid("token, username", "only one of a token, and a username with its password, can be set")
 	case !isVisible(token):
-		return "", Invalid("token", "must have no blanks or control characters")
+		return "", Invalid("token", "must have no spaces or control characters")
 	case token != "":
 		return "Bearer " + token, nil
 	case username+password == "":

@@ -32,7 +32,7 @@ func TestToken(t *testing.T) {
 	}
 	for _, value := range []string{"", " \n", "canary canary", "canary\ncanary", "canary\x7f", "canäry"} {
 		if got, err := Token("token", "an access token", value); got != "" || result.ClassOf(err) != result.Configuration ||
-			err.Error() != "token: must be an access token: not empty, and without blanks or control characters" {
+			err.Error() != "token: must be an access token: not empty, and without spaces or control characters" {
 			t.Errorf("%q: got %q, %v", value, got, err)
 		}
 	}
@@ -48,7 +48,7 @@ func TestAuthorization(t *testing.T) {
 		{why: "an empty Secret made with echo", token: "\n", username: "\n", password: "\n"},
 		{why: "no password", username: "me", want: basic("me:")},
 		{why: "both", token: "canary", username: "canary", problem: "token, username: only one"},
-		{why: "a token in two lines", token: "canary\ncanary", problem: "token: must have no blanks"},
+		{why: "a token in two lines", token: "canary\ncanary", problem: "token: must have no spaces"},
 		{why: "a password without a username", password: "canary", problem: "username: must not be empty"},
 		{why: "a colon in the name", username: "canary:canary", problem: "username: must not be empty or have a colon"},
 	} {

@@ -70,7 +70,7 @@ func (p *Problems) BaseURL(field, value string) *url.URL {
 // Link checks an address that the service or its users open. It has no user.
 func (p *Problems) Link(field, value string) {
 	if u := p.URL(field, value); u != nil && u.User != nil {
-		p.AddURL(field, value, "must have no user and password: everybody who gets a message sees them")
+		p.AddURL(field, value, "must have no user and password: every recipient of a message sees them")
 	}
 }
 

@@ -101,7 +101,7 @@ func newAuthorizer(a Auth, guard *outbound.Guard, limits outbound.Options, now f
 	case a.OAuth2 != nil:
 		return newTokens(*a.OAuth2, guard, limits, now)
 	case !isVisible(token):
-		return nil, errors.New("bearer token: must have no blanks or control characters")
+		return nil, errors.New("bearer token: must have no spaces or control characters")
 	case strings.Contains(username, ":"):
 		return nil, errors.New("username: must have no colon, since Basic authentication cannot express it")
 	}

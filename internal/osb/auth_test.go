@@ -42,7 +42,7 @@ func TestNewClientRefuses(t *testing.T) {
 		{"a fragment", "url: must have neither query", func(o *Options) { o.URL += "#c4nary" }},
 		{"two credentials", "username, bearer token, OAuth2: at most one", func(o *Options) { o.Auth = Auth{Username: "c4nary", BearerToken: "c4nary"} }},
 		{"a colon in the name", "username: must have no colon", func(o *Options) { o.Auth.Username = "c4nary:" }},
-		{"a token in two lines", "bearer token: must have no blanks", func(o *Options) { o.Auth.BearerToken = "c4nary\nc4nary" }},
+		{"a token in two lines", "bearer token: must have no spaces", func(o *Options) { o.Auth.BearerToken = "c4nary\nc4nary" }},
 		{"a token server that is none", "OAuth2 tokenURL: must be", func(o *Options) { o.Auth.OAuth2 = &OAuth2{TokenURL: "c4nary", ClientID: "c4nary"} }},
 		{"credentials in its address", "OAuth2 tokenURL: must be", func(o *Options) { o.Auth.OAuth2 = &OAuth2{TokenURL: "https://c4nary@example.com", ClientID: "c4nary"} }},
 		{"a token for nobody", "OAuth2 clientID: must not be empty", func(o *Options) { o.Auth.OAuth2 = &OAuth2{TokenURL: "https://example.com"} }},

@@ -75,7 +75,7 @@ func (o *object) open(text []byte) {
 			return
 		}
 		if o.members[name.(string)] = value; len(o.members) > maxMembers {
-			o.fail(fmt.Sprintf("%s must have at most %d members", o.name(""), maxMembers))
+			o.fail(fmt.Sprintf("%s must have at most %d fields", o.name(""), maxMembers))
 			return
 		}
 	}

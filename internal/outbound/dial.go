@@ -73,7 +73,7 @@ func (c *conn) Read(b []byte) (int, error) {
 	left := c.left
 	c.mu.Unlock()
 	if left <= 0 {
-		return 0, &Error{Kind: Broken, Message: "the other side sends more than is read"}
+		return 0, &Error{Kind: Broken, Message: "the server sends more than is read"}
 	}
 	n, err := c.Conn.Read(b[:min(int64(len(b)), left)])
 	c.mu.Lock()

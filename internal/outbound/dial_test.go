@@ -239,7 +239,7 @@ func TestDialTLS(t *testing.T) {
 		{"unknown authority", server.Listener.Addr().String(), "127.0.0.1", Options{}, TLS, "unknown authority"},
 		{"another name", server.Listener.Addr().String(), "localhost", Options{CABundle: ca}, TLS, "another host name"},
 		{"too old", old.Listener.Addr().String(), "127.0.0.1", Options{InsecureSkipVerify: true}, TLS, "version"},
-		{"no TLS", peer(t, func(c net.Conn) { _, _ = io.WriteString(c, "220 canary ESMTP\r\n") }), "127.0.0.1", Options{}, TLS, "may not speak TLS"},
+		{"no TLS", peer(t, func(c net.Conn) { _, _ = io.WriteString(c, "220 canary ESMTP\r\n") }), "127.0.0.1", Options{}, TLS, "may not support TLS"},
 		{"nothing comes", peer(t, startSilentServer), "127.0.0.1", Options{Timeout: time.Second}, Timeout, ""},
 		{"hung up", peer(t, func(c net.Conn) { c.Close() }), "127.0.0.1", Options{}, Broken, ""},
 	} {

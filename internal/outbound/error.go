@@ -89,7 +89,7 @@ func classify(ctx context.Context, err error, p *progress) *Error {
 	case sent && timedOut(ctx, err):
 		return &Error{Kind: Timeout, Message: "no complete answer within the time limit", Sent: true}
 	case sent && isAlert(err): // how TLS 1.3 says it, since there the client goes first
-		return &Error{Kind: Broken, Message: "the other side ended the connection with a TLS alert; it may want a client certificate", Sent: true}
+		return &Error{Kind: Broken, Message: "the server ended the connection with a TLS alert; it may want a client certificate", Sent: true}
 	case sent:
 		return &Error{Kind: Broken, Message: "the connection broke before a complete answer came", Sent: true}
 	}
@@ -111,9 +111,9 @@ func unsent(ctx context.Context, err error, p *progress) *Error {
 	case timedOut(ctx, err):
 		return &Error{Kind: Unreachable, Message: "no connection within the time limit"}
 	case isAlert(err):
-		return &Error{Kind: TLS, Message: "the other side refused the TLS handshake; it may want a client certificate or another version"}
+		return &Error{Kind: TLS, Message: "the server refused the TLS handshake; it may want a client certificate or another version"}
 	case p.badHandshake.Load() && !isNetwork(err):
-		return &Error{Kind: TLS, Message: "the TLS handshake failed; the other side may not speak TLS 1.2 or later"}
+		return &Error{Kind: TLS, Message: "the TLS handshake failed; the server may not support TLS 1.2 or later"}
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return &Error{Kind: Unreachable, Message: "the connection was refused"}
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):

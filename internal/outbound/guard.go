@@ -212,7 +212,7 @@ func parsePrefix(value string) (netip.Prefix, error) {
 	case prefix.Addr().Is4In6():
 		return netip.Prefix{}, errors.New("is IPv4 in IPv6 form and would match nothing; write it like 10.0.0.0/8")
 	case prefix != prefix.Masked():
-		return netip.Prefix{}, fmt.Errorf("has bits set behind its length; write %s for the network, or %s for the address",
+		return netip.Prefix{}, fmt.Errorf("has host bits set; write %s for the network, or %s for the address",
 			prefix.Masked(), prefix.Addr())
 	}
 	return prefix, nil

@@ -51,7 +51,7 @@ func Risks(host string, isPlain bool) (risks []string) {
 		risks = append(risks, "the connection is not encrypted: a program on the network path can read the messages and their credentials")
 	}
 	if !isLiteral && outbound.IsServiceName(host) {
-		risks = append(risks, "the address is in the cluster: requests to it come from the operator, past what guards it from others")
+		risks = append(risks, "the address is in the cluster: requests to it come from the operator and may bypass rules that block other clients")
 	}
 	return risks
 }

@@ -223,7 +223,7 @@ var _ = DescribeTable("ServiceInstances", func(ctx SpecContext, e goldenCase) {
 			externalID: my id, userInfo: {username: root}, bogus: 1}, status: {provisionStatus: Provisioned}}`,
 		want:   `{metadata: {finalizers: [example.com/mine, kubernetes-incubator/service-catalog], labels: {a: b}}, spec: {externalID: my id, userInfo: {username: alice}}, status: {observedGeneration: -1}}`,
 		absent: []string{"spec.clusterServiceClassRef", "spec.clusterServicePlanRef", "spec.bogus", "status.provisionStatus", "metadata.annotations"},
-		warned: []string{`spec.externalID: what the broker has under the id "my id" will be used, and left in place when this object is deleted`},
+		warned: []string{`spec.externalID: the resource under the id "my id" at the broker will be adopted, and left in place when this object is deleted`},
 	}),
 	Entry("G17: Bellhop ignores it, as for cluster classes", goldenCase{in: `{spec: {serviceClassExternalName: c, servicePlanExternalName: nope, serviceClassRef: {name: c1}, servicePlanRef: {name: p1}}}`,
 		want: `{spec: {serviceClassRef: {name: class-1}}}`, absent: []string{"spec.servicePlanRef"}}),

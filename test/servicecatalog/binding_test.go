@@ -233,7 +233,7 @@ func describeBinding(k kindSet) {
 			Expect(b.Status.CreatedForUID).To(BeEmpty())
 			Expect(readSecretKeys(ctx, b)()).To(HaveKeyWithValue("password", s.passwordAtBroker(b.Spec.ExternalID)))
 			Expect(k8s.Delete(ctx, b)).To(Succeed())
-			Eventually(bindingStatus(ctx, b)).Should(SatisfyAll(haveCondition("Ready", "False", "Unbinding"), haveReadyMessage("to release the object and leave everything at the broker as it is, annotate it")))
+			Eventually(bindingStatus(ctx, b)).Should(SatisfyAll(haveCondition("Ready", "False", "Unbinding"), haveReadyMessage("to release the object without a request to the broker, annotate it")))
 			Expect(s.Finish(b.Spec.ExternalID, nil)).To(BeTrue())
 			Eventually(checkGone(ctx, b)).Should(Succeed())
 			Expect(s.Holds().Bindings).To(BeEmpty())
@@ -723,7 +723,7 @@ var _ = Describe("The deletion of a binding", func() {
 			Expect(k8s.Delete(ctx, b)).To(Succeed())
 		}
 		Eventually(bindingStatus(ctx, refused)).Should(SatisfyAll(haveCondition("Ready", "Unknown", "UnbindCallFailed"),
-			haveReadyMessage("Unbind call failed: HTTP 500: the broker's description is not shown"), haveReadyMessage("(attempt "), haveReadyMessage("Deleted since "), haveReadyMessage(v1beta1.DeletionPolicyAnnotation+"=Retain")))
+			haveReadyMessage("Unbind call failed: HTTP 500: the broker's description is not shown"), haveReadyMessage("(attempt "), haveReadyMessage("Deleted at "), haveReadyMessage(v1beta1.DeletionPolicyAnnotation+"=Retain")))
 		relent()
 		for name, b := range bindings {
 			Eventually(checkGone(ctx, b)).Should(Succeed(), name)

@@ -120,7 +120,7 @@ var _ = Describe("A deletion", func() {
 			Expect(k8s.Delete(ctx, si)).To(Succeed())
 		}
 		Eventually(instanceStatus(ctx, unusable)).Should(SatisfyAll(haveCondition("Ready", "Unknown", "DeprovisionCallFailed"), HaveField("Unusable", true),
-			haveReadyMessage("Deprovision call failed: HTTP 400: never (attempt "), haveReadyMessage("Deleted since "), haveReadyMessage(v1beta1.DeletionPolicyAnnotation+"=Retain")))
+			haveReadyMessage("Deprovision call failed: HTTP 400: never (attempt "), haveReadyMessage("Deleted at "), haveReadyMessage(v1beta1.DeletionPolicyAnnotation+"=Retain")))
 		b := &v1beta1.ServiceBinding{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "late"}}
 		b.Spec.InstanceRef.Name = unusable.Name
 		Expect(k8s.Create(ctx, b)).To(MatchError(ContainSubstring("must not be a ServiceInstance that is being deleted")), "an instance that is being deleted cannot be bound")
@@ -149,7 +149,7 @@ var _ = Describe("A deletion", func() {
 		for _, si := range []*v1beta1.ServiceInstance{si, back} {
 			Expect(k8s.Get(ctx, client.ObjectKeyFromObject(si), si)).To(Succeed())
 			Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(haveCondition("Ready", "Unknown", "DeprovisionCallFailed"), haveReadyMessage("the next is at "),
-				haveReadyMessage("Deleted since "+si.DeletionTimestamp.UTC().Format(time.RFC3339)), haveReadyMessage("annotate it with "+v1beta1.DeletionPolicyAnnotation+"=Retain")))
+				haveReadyMessage("Deleted at "+si.DeletionTimestamp.UTC().Format(time.RFC3339)), haveReadyMessage("annotate it with "+v1beta1.DeletionPolicyAnnotation+"=Retain")))
 		}
 		Eventually(brokerStatus(ctx, s.object)).Should(SatisfyAll(haveCondition("Ready", "False", "ErrorFetchingCatalog"), haveReadyMessage("/v2/catalog: the connection was refused (attempt "), haveReadyMessage("the next is at ")))
 		Expect(kubectl(ctx, "", "annotate", "serviceinstance", "-n", s.namespace, "db", v1beta1.DeletionPolicyAnnotation+"=Retain")).To(ContainSubstring("annotated"))

@@ -65,7 +65,7 @@ var _ = Describe("The external id of an instance", func() {
 			si := s.createReadyInstance(ctx, "db", setExternalID(id), setAnnotation(v1beta1.MadeIDAnnotation, id+" "+time.Now().UTC().Format(time.RFC3339)))
 			Expect(si.Annotations).NotTo(HaveKey(v1beta1.MadeIDAnnotation), "only admission can set the annotation")
 			Expect(si.Status.CreatedForUID).To(BeEmpty())
-			Expect(si.Status).To(haveReadyMessage("will be left as it is when this object is deleted"))
+			Expect(si.Status).To(haveReadyMessage("is retained when this object is deleted"))
 			update(ctx, si, setAnnotation(v1beta1.MadeIDAnnotation, id+" "+si.CreationTimestamp.UTC().Format(time.RFC3339)))
 			Expect(k8s.Get(ctx, client.ObjectKeyFromObject(si), si)).To(Succeed())
 			Expect(si.Annotations).NotTo(HaveKey(v1beta1.MadeIDAnnotation))
@@ -107,7 +107,7 @@ var _ = Describe("The external id of an instance", func() {
 			Expect(k8s.Delete(ctx, syncService)).To(Succeed())
 			Expect(k8s.Delete(ctx, asyncService)).To(Succeed())
 			// F-S25: 202 does not tell whose request has created it, so a person decides.
-			Eventually(instanceStatus(ctx, asyncService)).Should(haveReadyMessage("bellhop.gophernetes.io/deletion-policy=Delete\" has it removed with this object"))
+			Eventually(instanceStatus(ctx, asyncService)).Should(haveReadyMessage("bellhop.gophernetes.io/deletion-policy=Delete\" removes it with this object"))
 			Expect(s.History("my-other-id").Deletes).To(BeZero())
 			update(ctx, asyncService, setAnnotation(v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyDelete))
 			for _, si := range []*v1beta1.ServiceInstance{syncService, asyncService} {
@@ -167,7 +167,7 @@ var _ = Describe("The external id of an instance", func() {
 			si := s.createReadyInstance(ctx, "db")
 			id := si.Spec.ExternalID
 			removeFinalizers(ctx, si)
-			Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(haveCondition("Ready", "Unknown", "Abandoned"), haveReadyMessage("nothing is sent to the broker any more")))
+			Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(haveCondition("Ready", "Unknown", "Abandoned"), haveReadyMessage("no more requests are sent to the broker")))
 			update(ctx, si, setParameters(`{"a":1}`))
 			s.createReadyInstance(ctx, "later") // so that the operator has reconciled the edit before
 			Expect(s.requestsAbout(id)()).To(Equal([]string{"ProvisionInstance"}))
@@ -209,7 +209,7 @@ var _ = Describe("The external id of an instance", func() {
 			Expect(k8s.Create(ctx, si)).To(Succeed())
 			Eventually(instanceStatus(ctx, si)).Should(beProvisioned(si))
 			Expect(si.Annotations).To(HaveKey(v1beta1.MadeIDAnnotation))
-			Expect(si.Status).To(haveReadyMessage("will be left as it is"))
+			Expect(si.Status).To(haveReadyMessage("is retained when this object is deleted"))
 			expectRetained(ctx, s, si, id, suppliedIDKept)
 		})
 
@@ -317,7 +317,7 @@ var _ = Describe("The external id of an instance", func() {
 
 			Expect(k8s.Delete(ctx, crd)).To(Succeed())
 			Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(haveCondition("Ready", "Unknown", "DefinitionTerminating"), haveCondition("Stalled", "True", "DefinitionTerminating"),
-				haveReadyMessage("the CustomResourceDefinition is being deleted, and nothing is deleted at a broker for that"), haveReadyMessage(v1beta1.DeletionPolicyAnnotation+"=Retain")))
+				haveReadyMessage("the CustomResourceDefinition is being deleted: resources at brokers are retained"), haveReadyMessage(v1beta1.DeletionPolicyAnnotation+"=Retain")))
 			Expect(si.DeletionTimestamp).NotTo(BeNil())
 
 			By("setting the deletion policy Retain")

@@ -539,7 +539,7 @@ var _ = Describe("An instance", func() {
 			id := si.Spec.ExternalID
 			Eventually(instanceStatus(ctx, si)).Should(HaveField("AsyncOpInProgress", true))
 			Expect(k8s.Delete(ctx, si)).To(Succeed())
-			Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(haveCondition("Ready", "False", "Deprovisioning"), haveReadyMessage("to release the object and leave everything at the broker as it is, annotate it")))
+			Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(haveCondition("Ready", "False", "Deprovisioning"), haveReadyMessage("to release the object without a request to the broker, annotate it")))
 			Expect(s.instanceAtBroker(id).State).To(Equal(osbtest.Removing))
 			Expect(s.Finish(id, nil)).To(BeTrue())
 			Eventually(checkGone(ctx, si)).Should(Succeed())

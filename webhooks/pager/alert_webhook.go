@@ -79,7 +79,7 @@ func (v alertValidator) validate(ctx context.Context, old, a *v1beta1.Alert) (ct
 		warnings = append(warnings, "spec.expireAfterSeconds counts from the Alert's creation, not from this change")
 	}
 	if tool := gitops.TrackedBy(a); tool != "" && a.Spec.TTLSecondsAfterFinished != nil {
-		warnings = append(warnings, fmt.Sprintf("spec.ttlSecondsAfterFinished has no effect: %s tracks this Alert and would create it, and page, again", tool))
+		warnings = append(warnings, fmt.Sprintf("spec.ttlSecondsAfterFinished has no effect: %s tracks this Alert and would re-create it and send it again", tool))
 	}
 	return warnings, nil
 }

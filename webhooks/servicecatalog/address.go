@@ -62,7 +62,7 @@ func (a address) parse() (*url.URL, *field.Error) {
 	case u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "":
 		return nil, field.Invalid(a.path(), shown, "must be an absolute http or https URL, as https://broker.example.com")
 	case u.User != nil:
-		return nil, field.Invalid(a.path(), shown, "must have no user name and no password: everybody who can read the broker could read them; put them into a Secret that authInfo names")
+		return nil, field.Invalid(a.path(), shown, "must have no user name and no password: every user who can read the broker could read them; put them into a Secret that authInfo names")
 	case u.Fragment != "", !a.token && (u.RawQuery != "" || u.ForceQuery):
 		return nil, field.Invalid(a.path(), shown, `must end with its path: "/v2/…" is appended to it`)
 	}
@@ -100,7 +100,7 @@ func (v brokerValidator[B]) checkAddresses(f *findings, old *v1beta1.CommonServi
 			risk(fresh, a.path(), "the connection is not encrypted: a program on the network path can read and change everything, credentials included")
 		}
 		if !isLiteral && outbound.IsServiceName(u.Hostname()) {
-			risk(fresh, a.path(), "the address is in the cluster: requests to it come from the operator, past what guards it from others")
+			risk(fresh, a.path(), "the address is in the cluster: requests to it come from the operator and may bypass rules that block other clients")
 		}
 	}
 	if spec.InsecureSkipTLSVerify {

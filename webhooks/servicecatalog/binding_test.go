@@ -80,7 +80,7 @@ func TestBindingsAreChecked(t *testing.T) {
 		{name: "G30", edit: func(b *v1beta1.ServiceBinding) { b.Spec.InstanceRef.Name = "going" },
 			error: []string{`spec.instanceRef.name: Invalid value: "going"`, "must not be a ServiceInstance that is being deleted"}},
 		{name: "no instance", edit: func(b *v1beta1.ServiceBinding) { b.Spec.InstanceRef.Name = "none" }, warn: []string{`there is no ServiceInstance "none"`}},
-		{name: "a plan without bindings", edit: func(b *v1beta1.ServiceBinding) { b.Spec.InstanceRef.Name = "unbindable" }, warn: []string{"has no bindings"}},
+		{name: "a plan without bindings", edit: func(b *v1beta1.ServiceBinding) { b.Spec.InstanceRef.Name = "unbindable" }, warn: []string{"is not bindable"}},
 		{name: "parameters that are none", edit: func(b *v1beta1.ServiceBinding) { b.Spec.Parameters = raw(`[1]`) }, warn: []string{"spec.parameters: is not an object"}},
 		{name: "parameters", edit: func(b *v1beta1.ServiceBinding) { b.Spec.Parameters = raw(`{"role":"writer"}`) }, error: []string{"spec.parameters.role"}},
 		{name: "another's Secret", edit: func(b *v1beta1.ServiceBinding) { b.Spec.SecretName = "theirs" }, warn: []string{`Secret "theirs" already exists`}},

@@ -184,10 +184,10 @@ func (v bindingValidator) checkInstance(ctx context.Context, f *findings, b *v1b
 		return // the conditions of the instance say why
 	}
 	if !catalog.EffectiveOf(o.class, o.plan).Bindable {
-		f.warn("%s: the plan of ServiceInstance %q has no bindings: the broker will not be asked for one", path, name)
+		f.warn("%s: the plan of ServiceInstance %q is not bindable: no bind request will be sent", path, name)
 	}
 	if !isObject(b.Spec.Parameters) {
-		f.warn("%s: is not an object: the broker will not be asked for a binding", parametersPath)
+		f.warn("%s: is not an object: no bind request will be sent", parametersPath)
 		return
 	}
 	checkParameters(ctx, f, o.plan.Common().ServiceBindingCreateParameterSchema, b.Spec.Parameters, b.Spec.ParametersFrom)

@@ -160,11 +160,11 @@ func checkID[T client.Object](ctx context.Context, f *findings, k knowledge, obj
 	outcome := "left in place when this object is deleted, unless it was created for this object"
 	policy := obj.GetAnnotations()[v1beta1.DeletionPolicyAnnotation]
 	if policy == v1beta1.DeletionPolicyDelete {
-		outcome = "DELETED with this object, as its deletion policy is Delete, whoever created it"
+		outcome = "DELETED with this object, as its deletion policy is Delete, even if another client created it"
 	}
-	f.warn("%s: what the broker has under the id %q will be used, and %s", path, id, outcome)
+	f.warn("%s: the resource under the id %q at the broker will be adopted, and %s", path, id, outcome)
 	if policy == "" {
-		f.warn("%s is supplied without the annotation %s: a broker that works asynchronously does not say whether it was made for this object, whose deletion then waits until the annotation is Delete or Retain", path, v1beta1.DeletionPolicyAnnotation)
+		f.warn("%s is supplied without the annotation %s: an asynchronous broker does not report whether it was created for this object. Its deletion then waits until the annotation is Delete or Retain", path, v1beta1.DeletionPolicyAnnotation)
 	}
 	if !k.synced(ctx, obj) {
 		f.warn("%s: whether another object has it was not checked: Bellhop is still starting", path)

@@ -180,12 +180,12 @@ func TestIDs(t *testing.T) {
 	copied.Spec.ExternalID = "nobody's"
 	warnings, err := v.ValidateCreate(request(t, nil), copied)
 	says(t, "nobody's", text(err))
-	says(t, "nobody's", lines(warnings), `what the broker has under the id "nobody's" will be used, and left in place`,
+	says(t, "nobody's", lines(warnings), `the resource under the id "nobody's" at the broker will be adopted, and left in place`,
 		"spec.externalID is supplied without the annotation bellhop.gophernetes.io/deletion-policy") // F-S25
 	copied.Annotations = map[string]string{v1beta1.DeletionPolicyAnnotation: v1beta1.DeletionPolicyDelete}
 	warnings, err = v.ValidateCreate(request(t, nil), copied)
 	says(t, "nobody's, to be deleted", text(err))
-	says(t, "nobody's, to be deleted", lines(warnings), `what the broker has under the id "nobody's" will be used, and DELETED with this object, as its deletion policy is Delete, whoever created it`)
+	says(t, "nobody's, to be deleted", lines(warnings), `the resource under the id "nobody's" at the broker will be adopted, and DELETED with this object, as its deletion policy is Delete, even if another client created it`)
 	warnings, err = instanceValidator{starting(t, live()), reviewer(t, new([]string))}.ValidateCreate(request(t, nil), copied)
 	says(t, "starting", text(err))
 	says(t, "starting", lines(warnings), "whether another object has it was not checked")

@@ -28,10 +28,10 @@ const TitleAnnotation = "pager.k8s.co/title"
 
 // AlertSpec is the desired message, and its receivers.
 type AlertSpec struct {
-	// message is what people read; v1beta1 calls it spec.content. The headline
-	// is the annotation pager.k8s.co/title. Plain text, 1 byte to 16 KiB of UTF-8.
-	// Emoji shortcodes such as :wave: become emoji. A changed text updates the message where
-	// the receiver can do that, and is sent anew where it cannot.
+	// message is what people read; v1beta1 calls it spec.content. The headline is the
+	// annotation pager.k8s.co/title. Plain text, 1 byte to 16 KiB of UTF-8. Emoji shortcodes
+	// such as :wave: become emoji. A changed text updates the message where the receiver can
+	// do that, and is a new message where it cannot.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=16384
 	// +kubebuilder:validation:XValidation:rule="bytes(self).size() <= 16384",message="must be at most 16384 bytes (16 KiB) in UTF-8"

@@ -38,8 +38,8 @@ type EmailProvider struct {
 	// +required
 	From string `json:"from,omitempty"`
 
-	// to are the addresses that mails go to, at most 16. All see each other. One
-	// that is refused does not keep the others from getting it.
+	// to are the addresses that mails go to, at most 16. All see each other. A refused
+	// address does not prevent the delivery to the others.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:items:MaxLength=320

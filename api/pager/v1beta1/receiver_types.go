@@ -145,7 +145,8 @@ type ClusterReceiverSpec struct {
 	NamespaceSelector *metav1.LabelSelector `json:"namespaceSelector,omitempty"`
 
 	// namespaceRateLimit bounds the messages of each namespace to this receiver.
-	// Namespaces take turns also without it. Default: no limit.
+	// Messages of the namespaces are sent round robin also without it. Default: no
+	// limit.
 	// +optional
 	NamespaceRateLimit *RateLimit `json:"namespaceRateLimit,omitempty"`
 }

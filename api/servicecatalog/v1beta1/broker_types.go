@@ -44,13 +44,13 @@ type SecretAuth struct {
 type OAuth2Auth struct {
 	SecretAuth `json:",inline"`
 
-	// tokenURL is where tokens are got, an http or https URL.
+	// tokenURL is where tokens are requested, an http or https URL.
 	// +kubebuilder:validation:MaxLength=2048
 	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['https', 'http']",message="must be an http or https URL"
 	// +required
 	TokenURL string `json:"tokenURL,omitempty"`
 
-	// scopes that are asked for.
+	// scopes that are requested.
 	// +kubebuilder:validation:MaxItems=32
 	// +kubebuilder:validation:items:MaxLength=256
 	// +listType=atomic
@@ -75,7 +75,7 @@ type AuthInfo struct {
 	// +optional
 	OAuth2 *OAuth2Auth `json:"oauth2,omitempty"`
 
-	// clientCertificate is shown to the broker when the connection is made: the keys
+	// clientCertificate is presented to the broker in the TLS handshake: the keys
 	// tls.crt and tls.key of the Secret.
 	// +optional
 	ClientCertificate *SecretAuth `json:"clientCertificate,omitempty"`
@@ -94,8 +94,8 @@ type CommonServiceBrokerSpec struct {
 	// +required
 	URL string `json:"url"`
 
-	// insecureSkipTLSVerify accepts whatever certificate the broker shows. Anyone
-	// on the way can then read and change everything.
+	// insecureSkipTLSVerify accepts whatever certificate the broker shows. A program
+	// on the network path can then read and change all data.
 	// +optional
 	InsecureSkipTLSVerify bool `json:"insecureSkipTLSVerify,omitempty"`
 
@@ -105,14 +105,15 @@ type CommonServiceBrokerSpec struct {
 	// +optional
 	CABundle []byte `json:"caBundle,omitempty"`
 
-	// relistBehavior says when the catalog is read again: Duration, after
+	// relistBehavior says when the catalog is refreshed: Duration, after
 	// relistDuration, or Manual, when relistRequests is increased. Default Duration.
 	// +kubebuilder:validation:Enum=Duration;Manual
 	// +optional
 	RelistBehavior RelistBehavior `json:"relistBehavior"`
 
-	// relistDuration is after how long the catalog is read again, as "15m". Default:
-	// the operator's --broker-relist-interval, 24h. Less than 1m is taken for 1m.
+	// relistDuration is the interval at which the catalog is refreshed, such as "15m".
+	// Default: the operator's --broker-relist-interval, 24h. Less than 1m is taken for
+	// 1m.
 	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ns|us|µs|μs|ms|s|m|h))+$`
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:Type=string
@@ -120,8 +121,8 @@ type CommonServiceBrokerSpec struct {
 	// +optional
 	RelistDuration *metav1.Duration `json:"relistDuration,omitempty"`
 
-	// relistRequests is increased to have the catalog read now. 0 in an update keeps
-	// the old value.
+	// relistRequests is increased to refresh the catalog now. 0 in an update keeps the
+	// old value.
 	// +kubebuilder:validation:Minimum=0
 	// +optional
 	RelistRequests int64 `json:"relistRequests"`
@@ -144,7 +145,7 @@ type ServiceBrokerStatus struct {
 	// +optional
 	Conditions []Condition `json:"conditions"`
 
-	// reconciledGeneration is the generation with which the catalog was last read.
+	// reconciledGeneration is the generation with which the catalog was last fetched.
 	// +optional
 	ReconciledGeneration int64 `json:"reconciledGeneration"`
 
@@ -152,12 +153,12 @@ type ServiceBrokerStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// operationStartTime is when reading the catalog first failed since it last did
-	// not.
+	// operationStartTime is the time of the first of the failed fetches of the catalog
+	// in a row.
 	// +optional
 	OperationStartTime *metav1.Time `json:"operationStartTime,omitempty"`
 
-	// lastCatalogRetrievalTime is when the catalog was last read.
+	// lastCatalogRetrievalTime is when the catalog was last fetched.
 	// +optional
 	LastCatalogRetrievalTime *metav1.Time `json:"lastCatalogRetrievalTime,omitempty"`
 
@@ -171,23 +172,23 @@ type ServiceBrokerStatus struct {
 	// +optional
 	APIVersion string `json:"apiVersion,omitempty"`
 
-	// catalogETag is what the broker called the catalog that was last read.
+	// catalogETag is the ETag of the catalog that was last fetched.
 	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	CatalogETag string `json:"catalogETag,omitempty"`
 
-	// catalogDigest tells which classes and plans were offered, and in which
-	// generation, when the catalog was last read. If others are found, it is read
+	// catalogDigest identifies the classes, the plans and the generation of the
+	// catalog that was last fetched. If the cluster has others, the catalog is fetched
 	// again.
 	// +optional
 	CatalogDigest string `json:"catalogDigest,omitempty"`
 
-	// credentialsVersion is a keyed digest of the credentials with which reading the
-	// catalog was last tried. It does not tell anything of them.
+	// credentialsVersion is a keyed digest of the credentials of the last attempt to
+	// fetch the catalog. The credentials cannot be derived from it.
 	// +optional
 	CredentialsVersion string `json:"credentialsVersion,omitempty"`
 
-	// attempts is how often reading the catalog failed since it last did not.
+	// attempts is the number of failed fetches of the catalog in a row.
 	// +optional
 	Attempts int32 `json:"attempts,omitempty"`
 
@@ -197,7 +198,7 @@ type ServiceBrokerStatus struct {
 	// +optional
 	Misconfigured int32 `json:"misconfigured,omitempty"`
 
-	// nextAttemptTime is when the catalog is read next after a failure.
+	// nextAttemptTime is when the catalog is fetched next after a failure.
 	// +optional
 	NextAttemptTime *metav1.Time `json:"nextAttemptTime,omitempty"`
 

@@ -45,7 +45,7 @@ type CommonServiceClassSpec struct {
 	// +optional
 	Bindable bool `json:"bindable"`
 
-	// bindingRetrievable says whether the broker tells a binding's credentials again.
+	// bindingRetrievable says whether a binding's credentials can be fetched from the broker.
 	// +optional
 	BindingRetrievable bool `json:"bindingRetrievable"`
 
@@ -54,12 +54,13 @@ type CommonServiceClassSpec struct {
 	// +optional
 	PlanUpdatable bool `json:"planUpdatable"`
 
-	// instanceRetrievable says whether the broker tells of an instance what it is.
+	// instanceRetrievable says whether an instance's properties can be fetched from the
+	// broker.
 	// +optional
 	InstanceRetrievable bool `json:"instanceRetrievable,omitempty"`
 
-	// allowContextUpdates says whether the broker wants to hear when the context of
-	// an instance changes.
+	// allowContextUpdates says whether the broker accepts an update of an instance's
+	// context.
 	// +optional
 	AllowContextUpdates bool `json:"allowContextUpdates,omitempty"`
 
@@ -79,7 +80,7 @@ type CommonServiceClassSpec struct {
 	// +optional
 	Requires []string `json:"requires,omitempty"`
 
-	// defaultProvisionParameters is a person's; it is kept and not used yet.
+	// defaultProvisionParameters is set by users; it is stored and not used yet.
 	// +kubebuilder:pruning:PreserveUnknownFields
 	// +optional
 	DefaultProvisionParameters *runtime.RawExtension `json:"defaultProvisionParameters,omitempty"`
@@ -88,7 +89,7 @@ type CommonServiceClassSpec struct {
 // ServiceClassStatus is what is known of a class.
 type ServiceClassStatus struct {
 	// removedFromBrokerCatalog says that the catalog does not have the service any
-	// more. The class goes with its last instance.
+	// more. The class is deleted with its last instance.
 	// +optional
 	RemovedFromBrokerCatalog bool `json:"removedFromBrokerCatalog"`
 }

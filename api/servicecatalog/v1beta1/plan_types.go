@@ -74,7 +74,7 @@ type CommonServicePlanSpec struct {
 	ExternalMetadata *runtime.RawExtension `json:"externalMetadata,omitempty"`
 
 	// instanceCreateParameterSchema is a JSON Schema of the parameters with which
-	// instances are made.
+	// instances are created.
 	// +kubebuilder:pruning:PreserveUnknownFields
 	// +optional
 	InstanceCreateParameterSchema *runtime.RawExtension `json:"instanceCreateParameterSchema,omitempty"`
@@ -86,12 +86,12 @@ type CommonServicePlanSpec struct {
 	InstanceUpdateParameterSchema *runtime.RawExtension `json:"instanceUpdateParameterSchema,omitempty"`
 
 	// serviceBindingCreateParameterSchema is a JSON Schema of the parameters with
-	// which bindings are made.
+	// which bindings are created.
 	// +kubebuilder:pruning:PreserveUnknownFields
 	// +optional
 	ServiceBindingCreateParameterSchema *runtime.RawExtension `json:"serviceBindingCreateParameterSchema,omitempty"`
 
-	// defaultProvisionParameters is a person's; it is kept and not used yet.
+	// defaultProvisionParameters is set by users; it is stored and not used yet.
 	// +kubebuilder:pruning:PreserveUnknownFields
 	// +optional
 	DefaultProvisionParameters *runtime.RawExtension `json:"defaultProvisionParameters,omitempty"`
@@ -100,7 +100,7 @@ type CommonServicePlanSpec struct {
 // ServicePlanStatus is what is known of a plan.
 type ServicePlanStatus struct {
 	// removedFromBrokerCatalog says that the catalog does not have the plan any more.
-	// It goes with its last instance.
+	// It is deleted with its last instance.
 	// +optional
 	RemovedFromBrokerCatalog bool `json:"removedFromBrokerCatalog"`
 }

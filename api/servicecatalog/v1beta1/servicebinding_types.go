@@ -71,7 +71,7 @@ type RemoveKeyTransform struct {
 }
 
 // SecretTransform changes the credentials before they are written into the Secret.
-// Exactly one of its members is set.
+// Exactly one of its fields is set.
 // +kubebuilder:validation:ExactlyOneOf=renameKey;addKey;addKeysFrom;removeKey
 type SecretTransform struct {
 	// renameKey renames a key, if it is there.
@@ -99,8 +99,7 @@ type ServiceBindingSpec struct {
 	// +required
 	InstanceRef LocalObjectReference `json:"instanceRef"`
 
-	// parameters are passed to the broker: an object, whose fields are the broker's
-	// business.
+	// parameters are passed to the broker: an object, whose fields the broker defines.
 	// +kubebuilder:validation:Schemaless
 	// +kubebuilder:pruning:PreserveUnknownFields
 	// +optional
@@ -261,7 +260,7 @@ type ServiceBindingStatus struct {
 	// +optional
 	SecretVersion string `json:"secretVersion,omitempty"`
 
-	// expiresAt is when the credentials end, if the broker said so.
+	// expiresAt is when the credentials expire, if the broker said so.
 	// +optional
 	ExpiresAt *metav1.Time `json:"expiresAt,omitempty"`
 
@@ -269,12 +268,12 @@ type ServiceBindingStatus struct {
 	// +optional
 	RenewBefore *metav1.Time `json:"renewBefore,omitempty"`
 
-	// issuedAt is when the broker returned credentials that end.
+	// issuedAt is when the broker returned credentials that expire.
 	// +optional
 	IssuedAt *metav1.Time `json:"issuedAt,omitempty"`
 
 	// rebind is the value of the annotation bellhop.gophernetes.io/rebind that was
-	// last acted on.
+	// last handled.
 	// +optional
 	Rebind string `json:"rebind,omitempty"`
 }

@@ -89,7 +89,7 @@ type UserInfo struct {
 	// +optional
 	Groups []string `json:"groups,omitempty"`
 
-	// extra is what else the authenticator said of the user.
+	// extra has further attributes of the user, from the authenticator.
 	// +optional
 	Extra map[string]ExtraValue `json:"extra,omitempty"`
 }
@@ -124,11 +124,11 @@ type Condition struct {
 	// +optional
 	LastTransitionTime metav1.Time `json:"lastTransitionTime"`
 
-	// reason is a word for programs.
+	// reason is an identifier for programs.
 	// +optional
 	Reason string `json:"reason"`
 
-	// message is for people.
+	// message is a text for users.
 	// +optional
 	Message string `json:"message"`
 }
@@ -226,8 +226,8 @@ type OperationStatus struct {
 	LastConditionState string `json:"lastConditionState"`
 
 	// externalID is the id under which the broker knows the object's resource, where it
-	// differs from the spec's: each removal of what a failure may have left, and each
-	// replacement of a binding, is followed by a new id.
+	// differs from the spec's. A new id follows each orphan mitigation, and each
+	// replacement of a binding.
 	// +optional
 	ExternalID string `json:"externalID,omitempty"`
 

@@ -119,7 +119,7 @@ func (r *Reconciler) keepDeleted(ctx context.Context, secret *metav1.PartialObje
 	since, first := r.announce(secret.UID)
 	if first {
 		r.recorder.Eventf(secret, nil, corev1.EventTypeWarning, v1beta1.ReasonCredentialsInUse, "Keep",
-			"Deleted, and kept for %s, and as long as something at %s %s, which is reached with it, is being deleted; there are %s. Then requests wait until there is a Secret of this name again",
+			"Deletion is delayed by %s, and until no deletion at %s %s needs this Secret; there are %s. After that, requests wait until a Secret of this name exists",
 			deletionGrace, catalog.ScopeOf(u.broker).BrokerKind(), u.broker.GetName(), u.left)
 	}
 	if wait := since.Add(deletionGrace).Sub(r.now()); wait > 0 {

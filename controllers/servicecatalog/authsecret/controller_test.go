@@ -186,7 +186,7 @@ func TestADeletedSecretIsKeptOnlyToRemoveWhatIsAtTheBroker(t *testing.T) {
 			if kept, wait := isKept(); !kept || wait != deletionGrace {
 				t.Fatalf("kept at first: %t, again after %s", kept, wait)
 			}
-			if said := <-recorder.Events; !strings.Contains(said, "Then requests wait until there is a Secret of this name again") {
+			if said := <-recorder.Events; !strings.Contains(said, "After that, requests wait until a Secret of this name exists") {
 				t.Error(said)
 			}
 			now = now.Add(deletionGrace)

@@ -32,7 +32,7 @@ import (
 func namespaceUID(ctx context.Context, cache client.Reader, name string) (string, error) {
 	namespace := apiserver.Metadata("Namespace")
 	if err := cache.Get(ctx, types.NamespacedName{Name: name}, namespace, client.UnsafeDisableDeepCopy); err != nil {
-		return "", fmt.Errorf("looking up namespace %s, whose UID brokers are told: %s", name, err.Error()) // not wrapped: it is not the object that is gone
+		return "", fmt.Errorf("looking up namespace %s, whose UID is sent to brokers: %s", name, err.Error()) // not wrapped: it is not the object that is gone
 	}
 	return string(namespace.UID), nil
 }

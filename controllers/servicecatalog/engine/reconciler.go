@@ -162,7 +162,7 @@ func (r *Reconciler) reportLost(ctx context.Context, lost *Unrecorded) {
 		return
 	}
 	audit.Left(ctx, r.Recorder, lost.Object, lost.External, v1beta1.ReasonResultNotRecorded, "Record", fmt.Sprintf(
-		"The %s was gone before the answer to the %s request for it was recorded (%s). Nothing more is sent; what the broker may have for it is left there, and has to be removed at the broker",
+		"The %s was deleted before the response to its %s request was recorded (%s). No further request is sent; a resource that the request created has to be removed at the broker",
 		r.kind.Name(), lost.Request, lost.Answer))
 }
 

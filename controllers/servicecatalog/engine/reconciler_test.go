@@ -175,7 +175,7 @@ func TestAnObjectThatVanishesIsReportedOnce(t *testing.T) {
 				t.Fatalf("%d events", len(recorder.Events))
 			}
 			said := <-recorder.Events
-			for _, word := range []string{"Warning " + v1beta1.ReasonResultNotRecorded, "provision request", "HTTP 201", "Nothing more is sent", `id "id-1" at`} {
+			for _, word := range []string{"Warning " + v1beta1.ReasonResultNotRecorded, "provision request", "HTTP 201", "No further request is sent", `id "id-1" at`} {
 				if !strings.Contains(said, word) {
 					t.Errorf("%q lacks %q", said, word)
 				}

@@ -42,7 +42,7 @@ func (r *Reconciler) AwaitTakeover(ctx context.Context, s *Scope) (*ctrl.Result,
 	}
 	if at.IsZero() {
 		r.warnOfTakeover.Do(func() {
-			logf.FromContext(ctx).Info("The original service-catalog has made objects of this cluster: nothing is sent for them, and they are not released, until the takeover is recorded", "run", lifecycle.TakeOverCommand)
+			logf.FromContext(ctx).Info("The original service-catalog created objects of this cluster: no requests are sent for them, and they are not released, until the takeover is recorded", "run", lifecycle.TakeOverCommand)
 		})
 		status.Conditions = lifecycle.RequireTakeover(status.Conditions, now)
 		result := r.requeue(now.Add(brokers.TakeoverInterval), o.CommonStatus())

@@ -171,7 +171,7 @@ func (r report) missing(path *field.Path, names []string, detail string) (errs f
 
 // unknown is for names that the schema does not know.
 func (r report) unknown(path *field.Path, names []string, schema *jsonschema.Schema) (errs field.ErrorList) {
-	detail := "must not be given: the schema does not know it"
+	detail := "must not be given: the schema does not define it"
 	if schema != nil && len(schema.Properties) > 0 {
 		detail += ", but " + oneOf(slices.Sorted(maps.Keys(schema.Properties)), func(name string) string { return name })
 	}

@@ -75,11 +75,11 @@ func (ap *application) recordBindDone() {
 	}
 	if found := ap.Answer.Binding; ap.call.Replaces && ap.call.NothingAtBroker && !found.Created && found.Credentials == nil {
 		s.LastRemovedID = ap.call.ID // not used again
-		ap.revert(fmt.Sprintf("the broker had a binding under the id %q before it was asked for it, such as of a time after the backup of this object was made, and does not tell its credentials: it is left there", ap.call.ID))
+		ap.revert(fmt.Sprintf("the broker already had a binding under the id %q, created for example after the backup of this object, and does not return its credentials: the binding is retained", ap.call.ID))
 		return
 	}
 	if kind := unsupportedReason(ap.Answer.Binding); kind != "" && !ap.call.Repeat {
-		message := "the broker answered with " + kind + ", which a cluster cannot give"
+		message := "the broker answered with " + kind + ", which Kubernetes cannot provide"
 		ap.stopRetrying(v1beta1.ReasonUnsupportedBinding, message)
 		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonUnsupportedBinding, Message: message})
 		return
@@ -141,7 +141,7 @@ var undelivered = lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: 
 func (ap *application) recordRejected(message string) {
 	s := &ap.status
 	if ap.Answer.Class == osbresult.NeedsAsync {
-		message = "Bind call failed: the broker makes bindings only asynchronously, and its catalog does not say bindings_retrievable, so that nobody could get the credentials: " + ap.DescribeOutcome()
+		message = "Bind call failed: the broker creates bindings only asynchronously, and its catalog does not set bindings_retrievable, so the credentials could not be fetched: " + ap.DescribeOutcome()
 	}
 	switch {
 	case ap.phase.isReplacement() && ap.call.mayBeFetched(): // after a restore of the status it may be the binding that was Ready
@@ -156,7 +156,7 @@ func (ap *application) recordRejected(message string) {
 	case ap.phase.isReplacement():
 		ap.Stop(message)
 	default:
-		ap.stopRetryingAs(v1beta1.ReasonBindCallFailed, v1beta1.ReasonServiceBindingReturnedFailure, message+"; it is not tried any more"+untilAsked)
+		ap.stopRetryingAs(v1beta1.ReasonBindCallFailed, v1beta1.ReasonServiceBindingReturnedFailure, message+"; it is not retried any more"+untilAsked)
 	}
 	if ap.IsConflictHeld() {
 		return

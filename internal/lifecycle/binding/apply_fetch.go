@@ -30,7 +30,7 @@ func (ap *application) applyFetch() {
 	conflict := !ap.call.Repeat // the request inspects what the broker has under an id of ours
 	switch {
 	case ap.Answer.Class == osbresult.Done && conflict && (ap.Answer.Binding.Credentials == nil || !ap.matches(ap.call.Properties)):
-		ap.recordForeignBinding("the broker has a binding under the id, and does not tell its credentials, or that it has these parameters")
+		ap.recordForeignBinding("the broker has a binding under the id, and does not return its credentials, or does not confirm these parameters")
 	case ap.Answer.Class == osbresult.Done:
 		ap.recordBound()
 	case ap.Answer.Class == osbresult.Gone && conflict: // nothing

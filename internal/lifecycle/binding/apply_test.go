@@ -126,7 +126,7 @@ func TestUnbindAnswers(t *testing.T) {
 			}
 			ready := lifecycle.FindCondition(f.b.Status.Conditions, v1beta1.ConditionReady)
 			if test.state == v1beta1.ReasonUnbindCallFailed && (ready.Status != v1beta1.ConditionUnknown || !strings.Contains(ready.Message, "the next is at") ||
-				!strings.Contains(ready.Message, "Deleted since") || !strings.Contains(ready.Message, v1beta1.DeletionPolicyRetain)) {
+				!strings.Contains(ready.Message, "Deleted at") || !strings.Contains(ready.Message, v1beta1.DeletionPolicyRetain)) {
 				t.Errorf("Ready is %s: %s", ready.Status, ready.Message)
 			}
 			if removing := test.next != "release UnboundSuccessfully" && test.state != v1beta1.ConditionReady; removing && !strings.Contains(ready.Message, lifecycle.HowToRelease(f.b)) {

@@ -106,7 +106,7 @@ func (d *decision) beginOperation(props *v1beta1.ServiceBindingPropertiesState) 
 		if isSlowBinding(s) { // the conditions stay until the broker has answered
 			return
 		}
-		d.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBindingRequestInFlight, Message: "The broker is being asked for the binding"})
+		d.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBindingRequestInFlight, Message: "The bind request is being sent to the broker"})
 	}
 }
 
@@ -147,7 +147,7 @@ func (d *decision) brokerUnavailable() *lifecycle.Blocker {
 	if t := d.target(); t != nil {
 		ref = &t.BrokerReference
 	}
-	return lifecycle.MissingReference(d.b, v1beta1.ReasonReferencesNonexistentBroker, "the broker "+lifecycle.BrokerName(ref)+" does not exist, and cannot be asked: register it again under this name")
+	return lifecycle.MissingReference(d.b, v1beta1.ReasonReferencesNonexistentBroker, "the broker "+lifecycle.BrokerName(ref)+" does not exist: register it again under this name")
 }
 
 // instanceNotReady returns why the instance cannot be bound to; nil: it can.
@@ -165,7 +165,7 @@ func (d *decision) instanceNotReady() *lifecycle.Blocker {
 	case !d.in.BoundInstance.Effective().Bindable:
 		return &lifecycle.Blocker{Cause: lifecycle.Cause{Reason: v1beta1.ReasonErrorNonbindableServiceClass, Message: fmt.Sprintf("instances of plan %q of %q cannot be bound to", g.Plan.Common().ExternalName, g.Class.Common().ExternalName)}, Failed: true}
 	case len(d.in.BoundInstance.Effective().Unsupported) > 0:
-		return &lifecycle.Blocker{Cause: lifecycle.Cause{Reason: v1beta1.ReasonUnsupportedBinding, Message: fmt.Sprintf("bindings of %q require %s, which a cluster cannot give", g.Class.Common().ExternalName, strings.Join(d.in.BoundInstance.Effective().Unsupported, ", "))}, Failed: true}
+		return &lifecycle.Blocker{Cause: lifecycle.Cause{Reason: v1beta1.ReasonUnsupportedBinding, Message: fmt.Sprintf("bindings of %q require %s, which Kubernetes cannot provide", g.Class.Common().ExternalName, strings.Join(d.in.BoundInstance.Effective().Unsupported, ", "))}, Failed: true}
 	case !instancerules.IsProvisioned(status) || g.Target == nil:
 		return d.waitForInstance(v1beta1.ReasonErrorInstanceNotReady, fmt.Sprintf("ServiceInstance %q is not provisioned%s", name, readyMessage(status)))
 	case status.Unusable:

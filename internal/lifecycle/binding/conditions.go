@@ -81,7 +81,7 @@ func deliveredConditions(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingSta
 }
 
 // howToReplace says how a person replaces credentials after the broker has refused it.
-const howToReplace = "; it is not tried any more" + untilAsked + ". Where the broker allows only one binding, delete this ServiceBinding and create it again"
+const howToReplace = "; it is not retried any more" + untilAsked + ". Where the broker allows only one binding, delete this ServiceBinding and create it again"
 
 // stillInjectedConditions returns the same with a problem that does not concern these credentials.
 func stillInjectedConditions(but string) lifecycle.ConditionSet {
@@ -116,7 +116,7 @@ func (d *decision) blockRemoval(why *lifecycle.Blocker) {
 	set, wake := why.ConditionSet(d.b, d.in.Now)
 	d.RequeueAt = wake
 	if d.b.DeletionTimestamp.IsZero() && d.hasUsableCredentials() {
-		set = stillInjectedConditions("what was there before them cannot be removed at the broker yet: " + why.Message)
+		set = stillInjectedConditions("the previous binding cannot be removed at the broker yet: " + why.Message)
 	}
 	d.setConditions(set)
 }

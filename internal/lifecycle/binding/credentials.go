@@ -84,7 +84,7 @@ func (d *decision) recheck() {
 		d.Request.Repeat, d.Request.Recheck = true, true
 	default:
 		d.Status.InstanceFingerprint = validity.Fingerprint(d.in.BoundInstance.Instance)
-		d.setConditions(stillInjectedConditions(fmt.Sprintf("ServiceInstance %q was updated after they were made, and the broker does not return them again: if they do not fit any more, change the annotation %s", d.b.Spec.InstanceRef.Name, v1beta1.RebindAnnotation)))
+		d.setConditions(stillInjectedConditions(fmt.Sprintf("ServiceInstance %q was updated after they were issued, and the broker does not return them again: if they are not valid any more, change the annotation %s", d.b.Spec.InstanceRef.Name, v1beta1.RebindAnnotation)))
 	}
 }
 

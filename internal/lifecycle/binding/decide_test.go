@@ -411,9 +411,9 @@ func TestABindingAfterAnUpdateOfItsInstance(t *testing.T) {
 		"retrievable":                  {bfs(retrievable, bound1, updated), "fetch id again", "The credentials are in Secret"},
 		"and fetched":                  {bfs(retrievable, bound1, updated, func(f *fixture) { f.after(with(200)) }), "nothing: Ready", "The credentials are in Secret"},
 		"and not answered":             {bfs(retrievable, bound1, updated, func(f *fixture) { f.after(saidOf(osbresult.Retry, 503)) }), "wait", "The credentials are in the Secret; fetch call failed"},
-		"not told":                     {bfs(retrievable, bound1, updated, func(f *fixture) { f.after(without(osbresult.Done, 200)) }), "nothing: Ready", `The credentials are in the Secret; ServiceInstance "db" was updated after they were made`},
-		"not retrievable":              {bfs(bound1, updated), "nothing: Ready", `The credentials are in the Secret; ServiceInstance "db" was updated after they were made`},
-		"not retrievable, and said so": {bfs(bound1, updated, said), "nothing: Ready", `The credentials are in the Secret; ServiceInstance "db" was updated after they were made`},
+		"not told":                     {bfs(retrievable, bound1, updated, func(f *fixture) { f.after(without(osbresult.Done, 200)) }), "nothing: Ready", `The credentials are in the Secret; ServiceInstance "db" was updated after they were issued`},
+		"not retrievable":              {bfs(bound1, updated), "nothing: Ready", `The credentials are in the Secret; ServiceInstance "db" was updated after they were issued`},
+		"not retrievable, and said so": {bfs(bound1, updated, said), "nothing: Ready", `The credentials are in the Secret; ServiceInstance "db" was updated after they were issued`},
 		"of an earlier version":        {bfs(retrievable, bound1, updated, func(f *fixture) { f.b.Status.InstanceFingerprint = "" }), "nothing: Ready", "The credentials are in Secret"},
 	} {
 		t.Run(name, func(t *testing.T) {

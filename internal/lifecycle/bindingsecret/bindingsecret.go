@@ -42,5 +42,5 @@ func Unfit(format string, args ...any) error {
 
 // Occupied returns the error about a Secret of the name that does not belong to the binding.
 func Occupied(b *v1beta1.ServiceBinding) error {
-	return &Error{Message: fmt.Sprintf("Secret %q already exists and is not owned by this ServiceBinding: delete it, or make a ServiceBinding with another spec.secretName", catalog.SecretName(b)), Foreign: true, Occupied: true}
+	return &Error{Message: fmt.Sprintf("Secret %q already exists and is not owned by this ServiceBinding: delete it, or create a ServiceBinding with another spec.secretName", catalog.SecretName(b)), Foreign: true, Occupied: true}
 }

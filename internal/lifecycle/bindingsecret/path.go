@@ -53,7 +53,7 @@ func evaluate(expression string, values map[string]any) (text string, err error)
 	}
 	plain := withNumbers(values, operand)
 	if visits(parsed.Root.Nodes, plain) > maxVisits {
-		return "", errors.New("the expression would look at too many values: take fewer of .., *, filters and unions")
+		return "", errors.New("the expression would evaluate too many values: use fewer of .., *, filters and unions")
 	}
 	path := jsonpath.New("")
 	if err := path.Parse(expression); err != nil {

@@ -63,7 +63,7 @@ func Render(credentials json.RawMessage, b *v1beta1.ServiceBinding, others map[s
 	return data, checkSize(data)
 }
 
-// checkKeys refuses credentials with keys that no Secret can have. The error names all of them.
+// checkKeys refuses credentials with keys that a Secret cannot have. The error names all of them.
 func checkKeys(values map[string]any) error {
 	var bad []string
 	for key := range values {
@@ -75,9 +75,9 @@ func checkKeys(values map[string]any) error {
 		return nil
 	}
 	slices.Sort(bad)
-	what := "keys that no Secret can have"
+	what := "keys that a Secret cannot have"
 	if len(bad) == 1 {
-		what = "a key that no Secret can have"
+		what = "a key that a Secret cannot have"
 	}
 	return Unfit("the credentials have %s: %s; a key has at most 253 letters, digits, '-', '_' and '.'. %s a renameKey or removeKey in spec.secretTransforms for each",
 		what, strings.Join(bad, ", "), anotherBinding)

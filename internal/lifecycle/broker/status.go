@@ -262,11 +262,11 @@ func StatusInUse(b v1beta1.Broker, consumers Consumers, now time.Time) v1beta1.S
 			by = append(by, fmt.Sprintf("%s (%s)", lifecycle.Count(n, users.one, users.many), lifecycle.Enumerate(users.names)))
 		}
 	}
-	message := fmt.Sprintf("Deleted at %s, and kept until nothing is left at the broker. There are still %s", lifecycle.FormatTime(b.GetDeletionTimestamp().Time), strings.Join(by, " and "))
+	message := fmt.Sprintf("Deleted at %s. The finalizer stays until the broker has no instances and bindings: it still has %s", lifecycle.FormatTime(b.GetDeletionTimestamp().Time), strings.Join(by, " and "))
 	if consumers.Leaving {
-		message += ", which are being deleted"
+		message += ", being deleted"
 	} else {
-		message += fmt.Sprintf(". Delete them; one that has the annotation %s=%s when it is deleted goes without the broker being told, and what it has there stays", v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyRetain)
+		message += fmt.Sprintf(". Delete them; an object that has the annotation %s=%s when it is deleted is released without a request to the broker, and its resource there is retained", v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyRetain)
 	}
 	verdict := lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBrokerInUse, Message: message, Stalled: !consumers.Leaving}
 	s.Conditions = verdict.Conditions(s.Conditions, now)
@@ -280,7 +280,7 @@ func StatusAbandoned(b v1beta1.Broker, now time.Time) v1beta1.ServiceBrokerStatu
 	s.ObservedGeneration, s.ReconciledGeneration = b.GetGeneration(), 0
 	s.Attempts, s.Misconfigured, s.OperationStartTime, s.NextAttemptTime = 0, 0, nil, nil
 	verdict := lifecycle.ConditionSet{Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonAbandoned, Stalled: true,
-		Message: "the finalizer was removed: the catalog is not read any more, and this object waits for nothing when it is deleted"}
+		Message: "the finalizer was removed: the catalog is not refreshed any more, and nothing blocks the deletion of this object"}
 	s.Conditions = verdict.Conditions(s.Conditions, now)
 	s.LastConditionState = lifecycle.LastConditionState(s.Conditions)
 	return s

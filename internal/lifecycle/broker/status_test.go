@@ -203,7 +203,7 @@ func TestABrokerThatIsNeededSaysByWhom(t *testing.T) {
 	}
 	got = StatusInUse(b, Consumers{Bindings: []string{"demo/app"}, Leaving: true}, lifecycletest.Noon)
 	message = lifecycle.FindCondition(got.Conditions, v1beta1.ConditionReady).Message
-	if said := lifecycletest.SayConditions(got.Conditions); said != "False InUse Reconciling" || !strings.HasSuffix(message, "There are still 1 ServiceBinding (demo/app), which are being deleted") {
+	if said := lifecycletest.SayConditions(got.Conditions); said != "False InUse Reconciling" || !strings.HasSuffix(message, "it still has 1 ServiceBinding (demo/app), being deleted") {
 		t.Errorf("of those that are being deleted it says %q: %s", said, message)
 	}
 }

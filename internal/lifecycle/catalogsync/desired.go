@@ -159,7 +159,7 @@ func (b *Builder) plan(class v1beta1.Class, p osbresult.Plan) (v1beta1.Plan, str
 	if id := plan.Common().ExternalID; b.isOfAnother(plan, id, p.ID) {
 		problem = b.taken(b.PlanKind(), name, id)
 	} else if old := plan.ClassName(); old != "" && old != class.GetName() {
-		problem = fmt.Sprintf("%s %s is of %s %s, and a plan cannot go to another service", b.PlanKind(), name, b.ClassKind(), old)
+		problem = fmt.Sprintf("%s %s is of %s %s, and a plan cannot move to another service", b.PlanKind(), name, b.ClassKind(), old)
 		b.unusable = append(b.unusable, p.ID)
 	}
 	describePlan(plan.Common(), p)

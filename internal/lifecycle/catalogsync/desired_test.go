@@ -416,7 +416,7 @@ func TestOneBadEntryTakesNothingElseAway(t *testing.T) {
 		if got := names(chosen.KeptPlans); !slices.Equal(got, []string{"p50", "z50z100"}) {
 			t.Errorf("%s: kept plans are %q", s.Scope, got)
 		}
-		want := []string{"services[0] is left out", `plan "basic50" of service "redis": ` + s.PlanKind() + ` p50 is of ` + s.ClassKind() + ` 997b8372-8dac-40ac-ae65-758b4a5075a5, and a plan cannot go to another service`}
+		want := []string{"services[0] is left out", `plan "basic50" of service "redis": ` + s.PlanKind() + ` p50 is of ` + s.ClassKind() + ` 997b8372-8dac-40ac-ae65-758b4a5075a5, and a plan cannot move to another service`}
 		if !slices.Equal(chosen.Missing, want) || !reflect.DeepEqual(before, shop.Existing.Plans) {
 			t.Errorf("%s: missing is %q, want %q", s.Scope, chosen.Missing, want)
 		}

@@ -31,7 +31,7 @@ import (
 func (ap *application) applyInspection() {
 	a, found := ap.Attempts(), ap.Answer.Instance
 	isLeftover := a.Unknown > 0 && ap.call.Owned && !ap.call.Retained
-	why := lifecycle.Cause{Reason: v1beta1.ReasonProvisionCallFailed, Message: "the broker has something else under the id, from an earlier form of the spec"}
+	why := lifecycle.Cause{Reason: v1beta1.ReasonProvisionCallFailed, Message: "the broker has a resource with other properties under the id, from an earlier version of the spec"}
 	switch class := ap.Answer.Class; {
 	case class == osbresult.Gone && !isLeftover: // nothing
 		a.Conflict, a.NextTime = false, nil
@@ -70,5 +70,5 @@ func (ap *application) adoptExisting(instance *osbresult.Instance) {
 	found.MaintenanceVersion = instance.MaintenanceVersion
 	s.ExternalProperties, s.InProgressProperties, s.OperationStartTime, s.Attempts = &found, nil, nil, nil
 	ap.phase = Updating // with an unknown outcome, so that everything is sent
-	ap.SetConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonUpdateInstanceRequestInFlight, Message: "The broker has an instance of an earlier form of the spec, which is being updated"})
+	ap.SetConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonUpdateInstanceRequestInFlight, Message: "The broker has an instance of an earlier version of the spec, which is being updated"})
 }

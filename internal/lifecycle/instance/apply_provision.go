@@ -53,7 +53,7 @@ func (ap *application) recordProvisionDone() {
 	case ap.Answer.Created:
 		ap.status.CreatedForUID, ap.status.OwnershipUnknown = ap.si.UID, false
 	case !ap.call.Owned && !ap.status.OwnershipUnknown:
-		message = fmt.Sprintf("The broker already had what is asked for, under the id %q that was supplied: it is used, and will be left as it is when this object is deleted, unless its deletion policy is Delete", ap.call.ID)
+		message = fmt.Sprintf("The broker already had this resource under the supplied id %q: it is adopted, and is retained when this object is deleted, unless the deletion policy is Delete", ap.call.ID)
 	}
 	ap.recordSuccess(v1beta1.ReasonProvisionedSuccessfully, message)
 }

@@ -34,7 +34,7 @@ func claimedBy(all ...lifecycle.Claimant) func(*fixture) {
 
 // TestClaimsOnAnInstance: a later claim neither keeps the owner from its removal nor inherits (R10).
 func TestClaimsOnAnInstance(t *testing.T) {
-	const madeNothing, left = "the broker has created nothing for this object", "is left to"
+	const madeNothing, left = "the broker has created nothing for this object", "is retained for it"
 	for name, test := range map[string]struct {
 		is         []func(*fixture)
 		want, says string
@@ -50,7 +50,7 @@ func TestClaimsOnAnInstance(t *testing.T) {
 		"F-S4 a claimant whose owner is being deleted":         {fs(suppliedID, claimedBy(lifecycletest.LeavingOwner)), "nothing: ExternalIDInUse", `"other" owns it`},
 		"F-S4 the same, once that is gone":                     {fs(suppliedID, claimedBy(lifecycletest.Owner), decided, claimedBy()), "write-ahead provision id small-id", ""},
 		"F-S4 and the broker creates one":                      {fs(suppliedID, claimedBy(lifecycletest.Owner), decided, claimedBy(), created), "nothing: Ready", ""},
-		"F-S4 and it was left there":                           {fs(suppliedID, claimedBy(lifecycletest.Owner), decided, claimedBy(), used), "nothing: Failed", "what it created for another object"},
+		"F-S4 and it was left there":                           {fs(suppliedID, claimedBy(lifecycletest.Owner), decided, claimedBy(), used), "nothing: Failed", "a resource of another object"},
 		"F-S4 and this object is deleted then":                 {fs(suppliedID, claimedBy(lifecycletest.Owner), decided, claimedBy(), used, deleted, definitionExists), "release Retained", madeNothing},
 		"F-JS5 a claimant of something older":                  {fs(suppliedID, claimedBy(lifecycletest.EarlierOne)), "nothing: ExternalIDInUse", "has claimed the id before"},
 		"F-JS5 a claimant of the same age that came first":     {fs(suppliedID, claimedBy(lifecycletest.FirstOne)), "nothing: ExternalIDInUse", "has claimed the id before"},

@@ -99,7 +99,7 @@ func (d *decision) recordUpToDate(props *v1beta1.ServiceInstancePropertiesState)
 	if d.Status.ReconciledGeneration != d.si.Generation || d.si.Status.Attempts != nil {
 		d.Status.ReconciledGeneration = d.si.Generation
 		d.Status.Attempts = nil
-		d.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: v1beta1.ReasonProvisionedSuccessfully, Message: "The broker has what the spec says"})
+		d.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: v1beta1.ReasonProvisionedSuccessfully, Message: "The broker has the state that the spec describes"})
 	}
 	if before := d.Status.ExternalProperties; before != nil && before.ParametersDigest != props.ParametersDigest {
 		before.ParametersVersion, before.ParametersDigest = props.ParametersVersion, props.ParametersDigest

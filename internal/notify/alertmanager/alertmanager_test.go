@@ -131,7 +131,7 @@ func TestSend(t *testing.T) {
 			server := notifytest.NewServer(t)
 			s := newSender(t, Config{URLs: []string{" " + server.URL + "/am/\n"}, Labels: map[string]string{"team": "a&b"}, Token: token + "\n"})
 			got, err := s.Send(t.Context(), notifytest.Message(c.event), notifytest.Key("delivery", c.externalID))
-			want := result.Receipt{ExternalID: c.want, Note: "accepted; its routes and silences decide who is told"}
+			want := result.Receipt{ExternalID: c.want, Note: "accepted; its routes and silences decide who is notified"}
 			if err != nil || got != want {
 				t.Errorf("got %+v, %v; want %+v", got, err, want)
 			}
@@ -200,10 +200,10 @@ func TestReplicas(t *testing.T) {
 		note    string
 		want    result.Error
 	}{
-		{"all", []http.HandlerFunc{accept, accept}, "accepted by 2 of 2 replicas; its routes and silences decide who is told", result.Error{}},
+		{"all", []http.HandlerFunc{accept, accept}, "accepted by 2 of 2 replicas; its routes and silences decide who is notified", result.Error{}},
 		{
 			"one success is enough", []http.HandlerFunc{notifytest.Status(400, refusal("bad")), accept, notifytest.Status(503, "")},
-			"accepted by 1 of 3 replicas; its routes and silences decide who is told; urls[0]: HTTP 400 Bad Request; urls[2]: HTTP 503 Service Unavailable", result.Error{},
+			"accepted by 1 of 3 replicas; its routes and silences decide who is notified; urls[0]: HTTP 400 Bad Request; urls[2]: HTTP 503 Service Unavailable", result.Error{},
 		},
 		{
 			"Unknown comes first",
@@ -267,7 +267,7 @@ func TestReplicasAtOnce(t *testing.T) {
 	defer cancel()
 	got, err := newSender(t, Config{URLs: []string{hanging.URL, first.URL, second.URL}}).
 		Send(ctx, notifytest.Message(result.Fired), notifytest.Key("delivery", ""))
-	want := "accepted by 2 of 3 replicas; its routes and silences decide who is told; urls[0]: no complete answer within the time limit"
+	want := "accepted by 2 of 3 replicas; its routes and silences decide who is notified; urls[0]: no complete answer within the time limit"
 	if err != nil || got.Note != want {
 		t.Errorf("got %+v, %v", got, err)
 	}

@@ -61,7 +61,7 @@ func receiptNote(failures []*result.Error) string {
 	if len(failures) == 1 {
 		accepted = "accepted"
 	}
-	return strings.Join(append([]string{accepted + "; its routes and silences decide who is told"}, missing...), "; ")
+	return strings.Join(append([]string{accepted + "; its routes and silences decide who is notified"}, missing...), "; ")
 }
 
 // failureTexts returns the failures with the indices of the replicas in the spec. An address may be a secret.

@@ -169,7 +169,7 @@ func (s *Sender) checkCredentials() error {
 	case c.Password == "":
 		return notify.Invalid("password", "must not be empty if there is a username")
 	case c.TLS == None:
-		return notify.Invalid("tls", "must not be None if there is a username: the password would go over the network as it is")
+		return notify.Invalid("tls", "must not be None if there is a username: the password would be sent unencrypted")
 	case strings.ContainsFunc(c.Username+c.Password, unicode.IsControl):
 		return notify.Invalid("username, password", "must not have control characters")
 	}
@@ -244,7 +244,7 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 }
 
 // accepted is the note of a mail that the server accepted.
-const accepted = "accepted by the mail server; whether it is delivered it does not say"
+const accepted = "accepted by the mail server, which does not report delivery"
 
 // deliver sends the mail to the recipients that do not have it.
 func (s *Sender) deliver(ctx context.Context, delivered recipients, text []byte) (outcome, *result.Error) {

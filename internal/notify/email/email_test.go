@@ -40,7 +40,7 @@ import (
 const (
 	username = "canary-us3r@example.com"
 	password = `canary p4ss&wörd/+=,"\`
-	note     = "accepted by the mail server; whether it is delivered it does not say"
+	note     = "accepted by the mail server, which does not report delivery"
 )
 
 func newServer(t *testing.T, o notifytest.SMTPOptions) *notifytest.SMTP {
@@ -379,7 +379,7 @@ func TestNeverUnencrypted(t *testing.T) {
 	}{
 		{"STARTTLS is not offered", notifytest.SMTPOptions{}, Config{}, "the mail server does not offer STARTTLS"},
 		{"TLS is expected at once, but not spoken", notifytest.SMTPOptions{}, Config{TLS: Implicit},
-			"TLS: the TLS handshake failed; the other side may not speak TLS 1.2 or later"},
+			"TLS: the TLS handshake failed; the server may not support TLS 1.2 or later"},
 	} {
 		t.Run(c.why, func(t *testing.T) {
 			server := newServer(t, c.server)

@@ -94,7 +94,7 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 	if err != nil {
 		return receiptForError(m, err)
 	}
-	receipt := result.Receipt{ExternalID: e.Name, Note: "the event was made"}
+	receipt := result.Receipt{ExternalID: e.Name, Note: "the event was created"}
 	if existed {
 		receipt.Note = "the event was there already"
 	}
@@ -125,10 +125,10 @@ func render(m notify.Message, k notify.Key) (e Event, cut bool) {
 func receiptForError(m notify.Message, err error) (result.Receipt, error) {
 	failure, ok := errors.AsType[*result.Error](err)
 	if !ok {
-		return result.Receipt{}, &result.Error{Class: result.Unknown, Reason: result.ReasonConnectionFailed, Message: "the event may not have been made"}
+		return result.Receipt{}, &result.Error{Class: result.Unknown, Reason: result.ReasonConnectionFailed, Message: "the event may not have been created"}
 	}
 	if m.Event == result.Resolved && failure.Reason == result.ReasonGone {
-		return result.Receipt{Note: "the namespace is being deleted: nobody is left to tell"}, nil
+		return result.Receipt{Note: "the namespace is being deleted: no Event can be created in it"}, nil
 	}
 	return result.Receipt{}, failure
 }

@@ -75,7 +75,7 @@ func TestSend(t *testing.T) {
 			m := notifytest.Message(c.event)
 			m.Severity = c.severity
 			got, err := New(creator).Send(t.Context(), m, notifytest.Key(delivery, "kubecon-alert.0000000000000000"))
-			if want := (result.Receipt{ExternalID: id, Note: "the event was made"}); err != nil || got != want {
+			if want := (result.Receipt{ExternalID: id, Note: "the event was created"}); err != nil || got != want {
 				t.Errorf("got %+v, %v; want %+v", got, err, want)
 			}
 			want := Event{
@@ -132,7 +132,7 @@ func TestCut(t *testing.T) {
 			t.Fatal(err)
 		}
 		note := creator.events[0].Note
-		noted := got.Note == "the event was made; the note was cut to 1024 bytes"
+		noted := got.Note == "the event was created; the note was cut to 1024 bytes"
 		if len(note) > 1024 || strings.HasSuffix(note, "… [cut]") != c.cut || noted != c.cut {
 			t.Errorf("%s: got %d bytes, %q", c.why, len(note), got.Note)
 		}
@@ -151,9 +151,9 @@ func TestFailures(t *testing.T) {
 	}{
 		{"an error of the Creator", result.Resolved, fmt.Errorf("creating: %w", &busy), "", busy},
 		{"fired in a namespace that is being deleted", result.Fired, &gone, "", gone},
-		{"resolved in a namespace that is being deleted", result.Resolved, &gone, "the namespace is being deleted: nobody is left to tell", result.Error{}},
+		{"resolved in a namespace that is being deleted", result.Resolved, &gone, "the namespace is being deleted: no Event can be created in it", result.Error{}},
 		{"an error without a class", result.Fired, errors.New("canary"), "",
-			result.Error{Class: result.Unknown, Reason: result.ReasonConnectionFailed, Message: "the event may not have been made"}},
+			result.Error{Class: result.Unknown, Reason: result.ReasonConnectionFailed, Message: "the event may not have been created"}},
 	} {
 		got, err := New(&cluster{err: c.err}).Send(t.Context(), notifytest.Message(c.event), notifytest.Key(delivery, id))
 		own, failed := errors.AsType[*result.Error](err)

@@ -196,7 +196,7 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 	if err != nil || answer.Status != "success" || answer.DedupKey != k.Incident {
 		return result.Receipt{}, s.BadAnswer(call.Response)
 	}
-	note := notify.StatusLine(call.Response.StatusCode) + ": PagerDuty queued it; it does not say whether anybody was paged"
+	note := notify.StatusLine(call.Response.StatusCode) + ": PagerDuty queued it; it does not report whether a person was notified"
 	if cut {
 		note += notify.CutNote("summary", maxSummary, "characters")
 	}

@@ -34,7 +34,7 @@ import (
 const (
 	routingKey = "CanaryRoutingKey0123456789abcdef"
 	accepted   = `{"status":"success","message":"Event processed","dedup_key":"incident"}`
-	queued     = "HTTP 202 Accepted: PagerDuty queued it; it does not say whether anybody was paged"
+	queued     = "HTTP 202 Accepted: PagerDuty queued it; it does not report whether a person was notified"
 )
 
 func refusal(problems ...string) string {

@@ -256,7 +256,7 @@ func (s *Sender) post(ctx context.Context, target *url.URL, r request) (*outboun
 }
 
 func waitError(ctx context.Context) *result.Error {
-	e := &result.Error{Class: result.Temporary, Reason: result.ReasonTimeout, Message: "Pushover takes two requests at a time, and both were still under way"}
+	e := &result.Error{Class: result.Temporary, Reason: result.ReasonTimeout, Message: "Pushover takes two requests at a time, and both were still in progress"}
 	if errors.Is(ctx.Err(), context.Canceled) {
 		e.Reason = result.ReasonCanceled
 	}

@@ -120,7 +120,7 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 		case failure != nil:
 			return result.Receipt{}, failure
 		case outcome == edited:
-			return result.Receipt{ExternalID: k.ExternalID, Note: "edited, of which Telegram notifies nobody" + cuts}, nil
+			return result.Receipt{ExternalID: k.ExternalID, Note: "edited; Telegram sends no notification for an edit" + cuts}, nil
 		case outcome == unchanged:
 			return result.Receipt{ExternalID: k.ExternalID, Note: "the message says so already" + cuts}, nil
 		case outcome == deleted && m.Event == result.Resolved:

@@ -54,7 +54,7 @@ const (
 	cannotEdit     = "Bad Request: message can't be edited"
 	noPreviews     = `{"is_disabled":true}`
 	fullText       = "[Critical] Hi 🎉\n\nHello KubeCon 👋"
-	editedNote     = "edited, of which Telegram notifies nobody"
+	editedNote     = "edited; Telegram sends no notification for an edit"
 	notPromised    = ", but the answer is not in the form that this receiver's API documents"
 	earlierMessage = chatID + "/7"
 )

@@ -34,7 +34,8 @@ type ClusterReceiverSpecApplyConfiguration struct {
 	// by their labels. Default: none. {} selects all.
 	NamespaceSelector *v1.LabelSelectorApplyConfiguration `json:"namespaceSelector,omitempty"`
 	// namespaceRateLimit bounds the messages of each namespace to this receiver.
-	// Namespaces take turns also without it. Default: no limit.
+	// Messages of the namespaces are sent round robin also without it. Default: no
+	// limit.
 	NamespaceRateLimit *RateLimitApplyConfiguration `json:"namespaceRateLimit,omitempty"`
 }
 

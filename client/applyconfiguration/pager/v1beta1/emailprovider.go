@@ -38,8 +38,8 @@ type EmailProviderApplyConfiguration struct {
 	// Alerts <alerts@example.com>. The address is in ASCII; the name may be in any
 	// language.
 	From *string `json:"from,omitempty"`
-	// to are the addresses that mails go to, at most 16. All see each other. One
-	// that is refused does not keep the others from getting it.
+	// to are the addresses that mails go to, at most 16. All see each other. A refused
+	// address does not prevent the delivery to the others.
 	To []string `json:"to,omitempty"`
 	// hello is the name by which Bellhop introduces itself to the mail server (EHLO).
 	// Default: its IP address.

@@ -32,7 +32,7 @@ type AuthInfoApplyConfiguration struct {
 	// oauth2 gets a token with a client's id and secret: the keys clientID and
 	// clientSecret of the Secret.
 	OAuth2 *OAuth2AuthApplyConfiguration `json:"oauth2,omitempty"`
-	// clientCertificate is shown to the broker when the connection is made: the keys
+	// clientCertificate is presented to the broker in the TLS handshake: the keys
 	// tls.crt and tls.key of the Secret.
 	ClientCertificate *SecretAuthApplyConfiguration `json:"clientCertificate,omitempty"`
 }

@@ -31,20 +31,21 @@ import (
 type CommonServiceBrokerSpecApplyConfiguration struct {
 	// url is the base address of the broker; "/v2/…" is appended to it.
 	URL *string `json:"url,omitempty"`
-	// insecureSkipTLSVerify accepts whatever certificate the broker shows. Anyone
-	// on the way can then read and change everything.
+	// insecureSkipTLSVerify accepts whatever certificate the broker shows. A program
+	// on the network path can then read and change all data.
 	InsecureSkipTLSVerify *bool `json:"insecureSkipTLSVerify,omitempty"`
 	// caBundle has the certificates, in PEM form, that the broker's is checked with.
 	// If it is set no others are trusted.
 	CABundle []byte `json:"caBundle,omitempty"`
-	// relistBehavior says when the catalog is read again: Duration, after
+	// relistBehavior says when the catalog is refreshed: Duration, after
 	// relistDuration, or Manual, when relistRequests is increased. Default Duration.
 	RelistBehavior *servicecatalogv1beta1.RelistBehavior `json:"relistBehavior,omitempty"`
-	// relistDuration is after how long the catalog is read again, as "15m". Default:
-	// the operator's --broker-relist-interval, 24h. Less than 1m is taken for 1m.
+	// relistDuration is the interval at which the catalog is refreshed, such as "15m".
+	// Default: the operator's --broker-relist-interval, 24h. Less than 1m is taken for
+	// 1m.
 	RelistDuration *v1.Duration `json:"relistDuration,omitempty"`
-	// relistRequests is increased to have the catalog read now. 0 in an update keeps
-	// the old value.
+	// relistRequests is increased to refresh the catalog now. 0 in an update keeps the
+	// old value.
 	RelistRequests *int64 `json:"relistRequests,omitempty"`
 	// catalogRestrictions select what of the catalog is offered. Default: all.
 	CatalogRestrictions *CatalogRestrictionsApplyConfiguration `json:"catalogRestrictions,omitempty"`

@@ -37,15 +37,16 @@ type CommonServiceClassSpecApplyConfiguration struct {
 	// bindable says whether instances can be bound to, unless their plan says
 	// otherwise.
 	Bindable *bool `json:"bindable,omitempty"`
-	// bindingRetrievable says whether the broker tells a binding's credentials again.
+	// bindingRetrievable says whether a binding's credentials can be fetched from the broker.
 	BindingRetrievable *bool `json:"bindingRetrievable,omitempty"`
 	// planUpdatable says whether instances can change their plan, unless the plan
 	// says otherwise.
 	PlanUpdatable *bool `json:"planUpdatable,omitempty"`
-	// instanceRetrievable says whether the broker tells of an instance what it is.
+	// instanceRetrievable says whether an instance's properties can be fetched from the
+	// broker.
 	InstanceRetrievable *bool `json:"instanceRetrievable,omitempty"`
-	// allowContextUpdates says whether the broker wants to hear when the context of
-	// an instance changes.
+	// allowContextUpdates says whether the broker accepts an update of an instance's
+	// context.
 	AllowContextUpdates *bool `json:"allowContextUpdates,omitempty"`
 	// externalMetadata is the service's metadata, as the broker gave it.
 	ExternalMetadata *runtime.RawExtension `json:"externalMetadata,omitempty"`
@@ -54,7 +55,7 @@ type CommonServiceClassSpecApplyConfiguration struct {
 	// requires is what the platform has to be able to do for bindings, such as
 	// syslog_drain.
 	Requires []string `json:"requires,omitempty"`
-	// defaultProvisionParameters is a person's; it is kept and not used yet.
+	// defaultProvisionParameters is set by users; it is stored and not used yet.
 	DefaultProvisionParameters *runtime.RawExtension `json:"defaultProvisionParameters,omitempty"`
 }
 

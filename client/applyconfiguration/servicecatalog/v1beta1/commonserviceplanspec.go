@@ -51,15 +51,15 @@ type CommonServicePlanSpecApplyConfiguration struct {
 	// externalMetadata is the plan's metadata, as the broker gave it.
 	ExternalMetadata *runtime.RawExtension `json:"externalMetadata,omitempty"`
 	// instanceCreateParameterSchema is a JSON Schema of the parameters with which
-	// instances are made.
+	// instances are created.
 	InstanceCreateParameterSchema *runtime.RawExtension `json:"instanceCreateParameterSchema,omitempty"`
 	// instanceUpdateParameterSchema is a JSON Schema of the parameters with which
 	// instances are updated.
 	InstanceUpdateParameterSchema *runtime.RawExtension `json:"instanceUpdateParameterSchema,omitempty"`
 	// serviceBindingCreateParameterSchema is a JSON Schema of the parameters with
-	// which bindings are made.
+	// which bindings are created.
 	ServiceBindingCreateParameterSchema *runtime.RawExtension `json:"serviceBindingCreateParameterSchema,omitempty"`
-	// defaultProvisionParameters is a person's; it is kept and not used yet.
+	// defaultProvisionParameters is set by users; it is stored and not used yet.
 	DefaultProvisionParameters *runtime.RawExtension `json:"defaultProvisionParameters,omitempty"`
 }
 

@@ -35,9 +35,9 @@ type ConditionApplyConfiguration struct {
 	Status *servicecatalogv1beta1.ConditionStatus `json:"status,omitempty"`
 	// lastTransitionTime is when status last changed.
 	LastTransitionTime *v1.Time `json:"lastTransitionTime,omitempty"`
-	// reason is a word for programs.
+	// reason is an identifier for programs.
 	Reason *string `json:"reason,omitempty"`
-	// message is for people.
+	// message is a text for users.
 	Message *string `json:"message,omitempty"`
 }
 

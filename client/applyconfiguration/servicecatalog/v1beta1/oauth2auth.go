@@ -24,9 +24,9 @@ package v1beta1
 // OAuth2Auth gets bearer tokens by the OAuth 2.0 client credentials grant.
 type OAuth2AuthApplyConfiguration struct {
 	SecretAuthApplyConfiguration `json:""`
-	// tokenURL is where tokens are got, an http or https URL.
+	// tokenURL is where tokens are requested, an http or https URL.
 	TokenURL *string `json:"tokenURL,omitempty"`
-	// scopes that are asked for.
+	// scopes that are requested.
 	Scopes []string `json:"scopes,omitempty"`
 }
 

@@ -50,8 +50,8 @@ type OperationStatusApplyConfiguration struct {
 	// reason.
 	LastConditionState *string `json:"lastConditionState,omitempty"`
 	// externalID is the id under which the broker knows the object's resource, where it
-	// differs from the spec's: each removal of what a failure may have left, and each
-	// replacement of a binding, is followed by a new id.
+	// differs from the spec's. A new id follows each orphan mitigation, and each
+	// replacement of a binding.
 	ExternalID *string `json:"externalID,omitempty"`
 	// createdForUID is the UID of the object whose request created the broker's
 	// resource, as the answer 201 proves. It is deleted with that object.

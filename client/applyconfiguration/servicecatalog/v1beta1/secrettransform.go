@@ -22,7 +22,7 @@ package v1beta1
 // with apply.
 //
 // SecretTransform changes the credentials before they are written into the Secret.
-// Exactly one of its members is set.
+// Exactly one of its fields is set.
 type SecretTransformApplyConfiguration struct {
 	// renameKey renames a key, if it is there.
 	RenameKey *RenameKeyTransformApplyConfiguration `json:"renameKey,omitempty"`

@@ -30,8 +30,7 @@ import (
 type ServiceBindingSpecApplyConfiguration struct {
 	// instanceRef names a ServiceInstance in this namespace.
 	InstanceRef *LocalObjectReferenceApplyConfiguration `json:"instanceRef,omitempty"`
-	// parameters are passed to the broker: an object, whose fields are the broker's
-	// business.
+	// parameters are passed to the broker: an object, whose fields the broker defines.
 	Parameters *runtime.RawExtension `json:"parameters,omitempty"`
 	// parametersFrom are more parameters, from Secrets in this namespace. A field may
 	// be given only once, here or in parameters.

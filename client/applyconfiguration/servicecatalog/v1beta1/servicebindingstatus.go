@@ -60,14 +60,14 @@ type ServiceBindingStatusApplyConfiguration struct {
 	InstanceFingerprint *string `json:"instanceFingerprint,omitempty"`
 	// secretVersion is the resourceVersion of the Secret as it was last written.
 	SecretVersion *string `json:"secretVersion,omitempty"`
-	// expiresAt is when the credentials end, if the broker said so.
+	// expiresAt is when the credentials expire, if the broker said so.
 	ExpiresAt *v1.Time `json:"expiresAt,omitempty"`
 	// renewBefore is when they should be replaced, if the broker said so.
 	RenewBefore *v1.Time `json:"renewBefore,omitempty"`
-	// issuedAt is when the broker returned credentials that end.
+	// issuedAt is when the broker returned credentials that expire.
 	IssuedAt *v1.Time `json:"issuedAt,omitempty"`
 	// rebind is the value of the annotation bellhop.gophernetes.io/rebind that was
-	// last acted on.
+	// last handled.
 	Rebind *string `json:"rebind,omitempty"`
 }
 

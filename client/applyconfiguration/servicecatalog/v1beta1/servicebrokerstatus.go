@@ -30,14 +30,14 @@ type ServiceBrokerStatusApplyConfiguration struct {
 	// conditions of the broker: Reconciling, Stalled, Ready, and Failed where it is
 	// True.
 	Conditions []ConditionApplyConfiguration `json:"conditions,omitempty"`
-	// reconciledGeneration is the generation with which the catalog was last read.
+	// reconciledGeneration is the generation with which the catalog was last fetched.
 	ReconciledGeneration *int64 `json:"reconciledGeneration,omitempty"`
 	// observedGeneration is the generation that the conditions are about.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
-	// operationStartTime is when reading the catalog first failed since it last did
-	// not.
+	// operationStartTime is the time of the first of the failed fetches of the catalog
+	// in a row.
 	OperationStartTime *v1.Time `json:"operationStartTime,omitempty"`
-	// lastCatalogRetrievalTime is when the catalog was last read.
+	// lastCatalogRetrievalTime is when the catalog was last fetched.
 	LastCatalogRetrievalTime *v1.Time `json:"lastCatalogRetrievalTime,omitempty"`
 	// lastConditionState is the type of the last condition if it is True, else its
 	// reason.
@@ -45,22 +45,22 @@ type ServiceBrokerStatusApplyConfiguration struct {
 	// apiVersion is the version of the Open Service Broker API that is spoken with
 	// the broker.
 	APIVersion *string `json:"apiVersion,omitempty"`
-	// catalogETag is what the broker called the catalog that was last read.
+	// catalogETag is the ETag of the catalog that was last fetched.
 	CatalogETag *string `json:"catalogETag,omitempty"`
-	// catalogDigest tells which classes and plans were offered, and in which
-	// generation, when the catalog was last read. If others are found, it is read
+	// catalogDigest identifies the classes, the plans and the generation of the
+	// catalog that was last fetched. If the cluster has others, the catalog is fetched
 	// again.
 	CatalogDigest *string `json:"catalogDigest,omitempty"`
-	// credentialsVersion is a keyed digest of the credentials with which reading the
-	// catalog was last tried. It does not tell anything of them.
+	// credentialsVersion is a keyed digest of the credentials of the last attempt to
+	// fetch the catalog. The credentials cannot be derived from it.
 	CredentialsVersion *string `json:"credentialsVersion,omitempty"`
-	// attempts is how often reading the catalog failed since it last did not.
+	// attempts is the number of failed fetches of the catalog in a row.
 	Attempts *int32 `json:"attempts,omitempty"`
 	// misconfigured is how many of the last answers look like a misconfiguration. The first
 	// three are followed by another request within a minute, later ones after 5 to 30
 	// minutes.
 	Misconfigured *int32 `json:"misconfigured,omitempty"`
-	// nextAttemptTime is when the catalog is read next after a failure.
+	// nextAttemptTime is when the catalog is fetched next after a failure.
 	NextAttemptTime *v1.Time `json:"nextAttemptTime,omitempty"`
 	// serviceClasses is how many classes are offered.
 	ServiceClasses *int32 `json:"serviceClasses,omitempty"`

@@ -24,7 +24,7 @@ package v1beta1
 // ServiceClassStatus is what is known of a class.
 type ServiceClassStatusApplyConfiguration struct {
 	// removedFromBrokerCatalog says that the catalog does not have the service any
-	// more. The class goes with its last instance.
+	// more. The class is deleted with its last instance.
 	RemovedFromBrokerCatalog *bool `json:"removedFromBrokerCatalog,omitempty"`
 }
 

@@ -24,7 +24,7 @@ package v1beta1
 // ServicePlanStatus is what is known of a plan.
 type ServicePlanStatusApplyConfiguration struct {
 	// removedFromBrokerCatalog says that the catalog does not have the plan any more.
-	// It goes with its last instance.
+	// It is deleted with its last instance.
 	RemovedFromBrokerCatalog *bool `json:"removedFromBrokerCatalog,omitempty"`
 }
 

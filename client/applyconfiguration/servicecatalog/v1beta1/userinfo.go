@@ -34,7 +34,7 @@ type UserInfoApplyConfiguration struct {
 	UID *string `json:"uid,omitempty"`
 	// groups that the user is in.
 	Groups []string `json:"groups,omitempty"`
-	// extra is what else the authenticator said of the user.
+	// extra has further attributes of the user, from the authenticator.
 	Extra map[string]servicecatalogv1beta1.ExtraValue `json:"extra,omitempty"`
 }
 

@@ -59,7 +59,7 @@ func hintOfDelivery(alert *v1beta1.Alert, d v1beta1.Delivery) string {
 	case v1beta1.ReasonOutcomeUnknown:
 		return "ask whether it arrived; to send it again: " + resend
 	case v1beta1.ReasonExpired:
-		return "to page with a new Alert: " + pageCommand(alert)
+		return "to send a new Alert: " + pageCommand(alert)
 	}
 	if text := hintOfReason(d.Reason, reasons.Answer, reasons.Alert); text != "" {
 		return refText(refOf(d)) + ": " + text

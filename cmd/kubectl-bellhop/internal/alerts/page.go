@@ -53,8 +53,8 @@ func newPage(e *cli.Environment) *cobra.Command {
 	p := &page{e: e, write: cli.NewWriteFlags(), severity: newSeverity()}
 	p.cmd = &cobra.Command{
 		Use:   "page TEXT|-|-f MANIFEST [--to RECEIVER]...",
-		Short: "Page people: create an Alert",
-		Long: `Page people: create an Alert with a text, which is sent to receivers.
+		Short: "Send an alert: create an Alert",
+		Long: `Send an alert: create an Alert with a text, which is sent to receivers.
 
 Without --to the Alert goes to the default receiver. With --wait the command
 ends once every receiver has confirmed the Alert, and prints what each of them
@@ -63,13 +63,13 @@ answered. Without --wait the operator sends the Alert in the background.
 The name of a receiver is that of a Receiver in the namespace, else that of a
 ClusterReceiver. receiver/NAME and clusterreceiver/NAME say which kind it is,
 and are not looked up, so that they may name a receiver that does not exist yet.`,
-		Example: `  # Page the default receiver
+		Example: `  # To the default receiver
   kubectl bellhop page "The database is down"
 
-  # Page two receivers, and wait until both have the message
+  # To two receivers, and wait until both have the message
   kubectl bellhop page "The database is down" --to=oncall --to=chat --severity=Critical --wait
 
-  # Page the output of a command, for an hour at most
+  # The output of a command, for an hour at most
   df -h | kubectl bellhop page - --title="Disk usage" --to=chat --expire-after=1h
 
   # Print a manifest for kubectl apply, and create nothing
@@ -106,7 +106,7 @@ func (p *page) validateArgs(_ *cobra.Command, args []string) error {
 	switch {
 	case len(args) > 1:
 		return cli.WithHint(cli.UsageError("one TEXT is expected, and there are %d", len(args)),
-			"a text with blanks needs quotes: kubectl bellhop page %s", shellQuote(strings.Join(args, " ")))
+			"a text with spaces needs quotes: kubectl bellhop page %s", shellQuote(strings.Join(args, " ")))
 	case len(args) == 0 && p.filename == "":
 		return cli.WithHint(cli.UsageError("TEXT is missing"), `write it in quotes, as in kubectl bellhop page "The database is down", or give a manifest with --filename`)
 	case len(args) == 1 && args[0] == "-" && p.filename == "-":

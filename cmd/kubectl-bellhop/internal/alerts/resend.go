@@ -52,29 +52,28 @@ func newResend(e *cli.Environment) *cobra.Command {
 	r := &resend{e: e, write: cli.NewWriteFlags()}
 	cmd := &cobra.Command{
 		Use:   "resend NAME...",
-		Short: "Send Alerts anew",
-		Long: `Send Alerts anew, so that their receivers are paged again.
+		Short: "Send Alerts again",
+		Long: `Send Alerts again, as new messages to their receivers.
 
 The command sets the state of an Alert to Resolved, waits until the operator has
-recorded that the receivers know it, and sets the state to Firing again. So the
-receivers are told first that the Alert is over, and then get it as a new
-message. The Alert is set to Firing also after --timeout, or if the command is
+recorded that the receivers confirmed the resolve notification, and sets the
+state to Firing again. Then the receivers get a new message. The Alert is set to Firing also after --timeout, or if the command is
 interrupted.
 
 An Alert that some receiver has not confirmed yet is still being sent: nothing is
 changed. An Alert that was restored from a backup is sent by removing the label
 ` + restoreLabel + `. An Alert that has expired, or that is below the
 minSeverity of every receiver, cannot be sent again, also if minSeverity was
-lowered meanwhile; the command prints how to page with a new one.`,
-		Example: `  # Page again, and wait until every receiver has the message
+lowered meanwhile; the command prints how to send a new one.`,
+		Example: `  # Send it again, and wait until every receiver has the message
   kubectl bellhop resend disk-full --wait`,
 		Args:              r.validateArgs,
 		ValidArgsFunction: completeAlerts(e, isAny),
 		RunE:              func(cmd *cobra.Command, args []string) error { return r.run(cmd.Context(), args) },
 	}
 	r.wait.AddFlags(cmd, "every receiver has confirmed the Alert", resendTimeout)
-	cmd.Flags().Lookup("timeout").Usage = "How long to wait until the receivers know that the Alert is over, and with --wait, " +
-		"until they have confirmed it; 0: without end"
+	cmd.Flags().Lookup("timeout").Usage = "How long to wait until the receivers confirmed the resolve notification, and with --wait, " +
+		"until they have confirmed the new message; 0: without end"
 	return cmd
 }
 
@@ -108,7 +107,7 @@ func (r *resend) run(ctx context.Context, names []string) error {
 	return nil
 }
 
-// resend sends an Alert anew, unless it is still being sent.
+// resend sends an Alert again, unless it is still being sent.
 func (r *resend) resend(ctx context.Context, alert *v1beta1.Alert) (*v1beta1.Alert, error) {
 	if err := canResend(alert, time.Now()); err != nil {
 		return alert, err
@@ -148,14 +147,14 @@ func canResend(alert *v1beta1.Alert, now time.Time) error {
 	isFiltered := func(d v1beta1.Delivery) bool { return d.State == v1beta1.DeliveryFiltered }
 	switch {
 	case alert.DeletionTimestamp != nil:
-		return cli.WithHint(fmt.Errorf("%s is being deleted, and is not sent any more", name), "page with a new Alert: %s", pageCommand(alert))
+		return cli.WithHint(fmt.Errorf("%s is being deleted, and is not sent any more", name), "send a new Alert: %s", pageCommand(alert))
 	case isExpired(alert, now):
 		lifetime := time.Duration(*alert.Spec.ExpireAfterSeconds) * time.Second
 		err := fmt.Errorf("%s expired %s after its creation, and is not sent any more", name, lifetime)
-		return cli.WithHint(err, "page with a new Alert: %s", pageCommand(alert))
+		return cli.WithHint(err, "send a new Alert: %s", pageCommand(alert))
 	case isFiring(alert) && len(deliveries) > 0 && !slices.ContainsFunc(deliveries, func(d v1beta1.Delivery) bool { return !isFiltered(d) }):
 		err := fmt.Errorf("%s is not sent again: its severity was below the minSeverity of every receiver", name)
-		return cli.WithHint(err, "page with a new Alert, of a higher severity unless minSeverity was lowered: %s", pageCommand(alert))
+		return cli.WithHint(err, "send a new Alert, of a higher severity unless minSeverity was lowered: %s", pageCommand(alert))
 	}
 	return nil
 }
@@ -248,7 +247,7 @@ func (r *resend) fire(ctx context.Context, alert *v1beta1.Alert, report bool) (*
 	return cli.Edit(ctx, e, r.write, r.client, latest, "resent", setState(v1beta1.AlertFiring))
 }
 
-// awaitResolved waits until every receiver that was paged knows that it is over, or cannot be told.
+// awaitResolved waits until every notified receiver has confirmed the resolve notification, or cannot be reached.
 func (r *resend) awaitResolved(ctx context.Context, alert *v1beta1.Alert) (*v1beta1.Alert, error) {
 	ctx, cancel := r.wait.Context(ctx)
 	defer cancel()
@@ -261,21 +260,21 @@ func (r *resend) awaitResolved(ctx context.Context, alert *v1beta1.Alert) (*v1be
 	return last, err
 }
 
-// timeoutError is of receivers that could not be told in time that the Alert is over. Those to which that was attempted are paged anew.
+// timeoutError is of receivers that did not confirm the resolve notification in time. Those to which it was attempted get a new message.
 func (r *resend) timeoutError(last *v1beta1.Alert) error {
 	err := &cli.Error{
 		Code: cli.ExitTimeout,
-		Err: fmt.Errorf("%s: the receivers do not know after %s that the Alert is over: %s",
+		Err: fmt.Errorf("%s: the receivers have not confirmed the resolve notification after %s: %s",
 			cli.ResourceName(last), r.wait.Timeout, cli.HealthOf(last)),
-		Hint: "the Alert is Firing again, and was not sent anew; does the operator run? --timeout waits longer",
+		Hint: "the Alert is Firing again, and was not sent again; does the operator run? --timeout waits longer",
 	}
 	if slices.ContainsFunc(last.Status.Deliveries, isResolveAttempted) {
-		err.Hint = "the Alert is Firing again; it is sent anew once the receivers answer. --timeout waits longer"
+		err.Hint = "the Alert is Firing again; it is sent again once the receivers answer. --timeout waits longer"
 	}
 	return err
 }
 
-// notifiedReceivers are the receivers that hold a page, which have to be told that it is over before they are paged anew.
+// notifiedReceivers are the receivers that have a message, which has to be resolved before they get a new one.
 func notifiedReceivers(alert *v1beta1.Alert) map[v1beta1.ReceiverRef]bool {
 	notified := map[v1beta1.ReceiverRef]bool{}
 	for _, d := range wantedDeliveries(alert) {
@@ -286,12 +285,12 @@ func notifiedReceivers(alert *v1beta1.Alert) map[v1beta1.ReceiverRef]bool {
 	return notified
 }
 
-// isResolveAttempted reports whether a receiver was told that the Alert is over, or that was attempted: then it is paged anew.
+// isResolveAttempted reports whether a resolve notification was sent to a receiver, or attempted: then it gets a new message.
 func isResolveAttempted(d v1beta1.Delivery) bool {
 	return d.State == v1beta1.DeliveryResolved || strings.HasSuffix(d.LastAttemptedHash, ":resolved")
 }
 
-// notResentError names the receivers that keep the message that they have, since they could not be told that it is over.
+// notResentError names the receivers that keep their message, since the resolve notification was not sent.
 func notResentError(resolved *v1beta1.Alert, notified map[v1beta1.ReceiverRef]bool) error {
 	var left []v1beta1.Delivery
 	for _, d := range resolved.Status.Deliveries {
@@ -303,6 +302,6 @@ func notResentError(resolved *v1beta1.Alert, notified map[v1beta1.ReceiverRef]bo
 		return nil
 	}
 	why := cmp.Or(explain(left[0]), "another client has changed the Alert meanwhile")
-	err := cli.StalledError("%s was not sent anew to %s: %s", cli.ResourceName(resolved), refText(refOf(left[0])), why)
+	err := cli.StalledError("%s was not sent again to %s: %s", cli.ResourceName(resolved), refText(refOf(left[0])), why)
 	return cli.WithHint(err, "%s", hint(resolved, left, left[0].Reason))
 }

@@ -38,19 +38,19 @@ func newResolve(e *cli.Environment) *cobra.Command {
 	r := &resolve{e: e, write: cli.NewWriteFlags()}
 	cmd := &cobra.Command{
 		Use:   "resolve NAME...|-l SELECTOR|-f MANIFEST",
-		Short: "Resolve Alerts: tell their receivers that it is over",
+		Short: "Resolve Alerts, and notify their receivers",
 		Long: `Resolve Alerts: set their state to Resolved.
 
-The operator tells the receivers that were paged that it is over. Receivers that
-were not paged yet are not paged any more. The Alerts are kept, unless --delete
-is given: then they are deleted, which tells the receivers, too.`,
+The operator sends a resolve notification to the receivers that were notified.
+Receivers that have no message yet get none. The Alerts are kept, unless
+--delete is given: a deletion resolves them, too.`,
 		Example: `  # Resolve an Alert
   kubectl bellhop resolve disk-full
 
-  # Resolve all Alerts of an application, and wait until their receivers know it
+  # Resolve all Alerts of an application, and wait until their receivers confirmed it
   kubectl bellhop resolve -l app=orders --wait
 
-  # Resolve an Alert, and delete it once its receivers know it
+  # Resolve an Alert, and delete it once its receivers confirmed it
   kubectl bellhop resolve disk-full --delete --wait`,
 		Args:              func(*cobra.Command, []string) error { return r.write.Validate() },
 		ValidArgsFunction: completeAlerts(e, isFiring),

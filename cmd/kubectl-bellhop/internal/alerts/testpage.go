@@ -51,13 +51,13 @@ func newTest(e *cli.Environment) *cobra.Command {
 	t := &test{e: e}
 	cmd := &cobra.Command{
 		Use:   "test RECEIVER",
-		Short: "Send a test page to a receiver",
-		Long: `Send a test page to a receiver, and print what its provider answered.
+		Short: "Send a test alert to a receiver",
+		Long: `Send a test alert to a receiver, and print what its provider answered.
 
 The command creates an Alert that says that it is a test and needs no action,
 with the receiver's minSeverity as severity, waits for the delivery, and deletes
-the Alert; so a receiver that took the page is told that it is over. It ends
-with exit code 3 if the receiver did not take the page.
+the Alert, which sends a resolve notification. It ends with exit code 3 if the
+receiver did not confirm the alert.
 
 RECEIVER is the name of a Receiver in the namespace, else of a ClusterReceiver;
 receiver/NAME and clusterreceiver/NAME say which kind it is. A ClusterReceiver
@@ -208,7 +208,7 @@ func (t *test) failure(alert *v1beta1.Alert, d v1beta1.Delivery) error {
 		err := cli.StalledError("%s has a minSeverity that you may not read, and ignores the severity Info", name)
 		return cli.WithHint(err, "test it with kubectl bellhop page TEXT --to=%s --severity=Critical --wait", name)
 	}
-	err := cli.StalledError("%s did not take the test page: %s", name, cmp.Or(explain(d), fmt.Sprintf("no answer after %s", t.wait.Timeout)))
+	err := cli.StalledError("%s did not confirm the test alert: %s", name, cmp.Or(explain(d), fmt.Sprintf("no answer after %s", t.wait.Timeout)))
 	return cli.WithHint(err, "%s", hintOfDelivery(alert, d))
 }
 

@@ -36,8 +36,8 @@ func newUnbind(e *cli.Environment) *cobra.Command {
 	u := &unbind{e: e, write: cli.NewWriteFlags()}
 	cmd := &cobra.Command{
 		Use:   "unbind BINDING...",
-		Short: "Take credentials back: delete ServiceBindings",
-		Long: `Take credentials back: delete ServiceBindings. Their Secrets go, and the broker
+		Short: "Revoke credentials: delete ServiceBindings",
+		Long: `Revoke credentials: delete ServiceBindings. Their Secrets go, and the broker
 revokes the credentials: an application that still has them cannot log in.`,
 		Example: `  # One binding, and wait until the broker has confirmed that it is gone
   kubectl bellhop unbind orders --wait`,

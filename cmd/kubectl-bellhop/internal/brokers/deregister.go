@@ -84,7 +84,7 @@ func remove[T v1beta1.Broker, L runtime.Object](ctx context.Context, d *deregist
 	}
 	if len(used) > 0 {
 		return cli.WithHint(fmt.Errorf("%s has instances: %s", cli.ResourceName(broker), strings.Join(used, ", ")),
-			"give them back with kubectl bellhop deprovision, or keep them at the broker with kubectl bellhop retain before")
+			"delete them with kubectl bellhop deprovision, or keep them at the broker with kubectl bellhop retain before")
 	}
 	if err := cli.Delete(ctx, d.e, d.write, client, broker); err != nil {
 		return err

@@ -37,8 +37,8 @@ func newRelist(e *cli.Environment) *cobra.Command {
 	r := &relist{scope: scope{e: e}, write: cli.NewWriteFlags()}
 	cmd := &cobra.Command{
 		Use:   "relist NAME",
-		Short: "Read the catalog of a broker now",
-		Long: `Read the catalog of a broker now, and do not wait for the next time. Also a broker
+		Short: "Refresh the catalog of a broker now",
+		Long: `Refresh the catalog of a broker now, and do not wait for the next time. Also a broker
 that failed, and is tried seldom, is asked at once.`,
 		Example: `  # After the broker got a new plan
   kubectl bellhop relist acme --wait`,

@@ -56,7 +56,7 @@ func (f *WaitFlags) Context(ctx context.Context) (context.Context, context.Cance
 func (f *WaitFlags) TimeoutError(object Object, goal, state string) error {
 	return &Error{
 		Code: ExitTimeout, Err: fmt.Errorf("%s is not %s after %s: %s", ResourceName(object), goal, f.Timeout, state),
-		Hint: "the operator goes on by itself; --timeout waits longer",
+		Hint: "the operator continues by itself; --timeout waits longer",
 	}
 }
 

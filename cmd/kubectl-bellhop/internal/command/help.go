@@ -97,13 +97,13 @@ func newVersion(e *cli.Environment) *cobra.Command {
 func newExitCodes(e *cli.Environment) *cobra.Command {
 	const text = `A command ends with one of these exit codes:
 
-  0    It has done what it was asked for. With --wait: the object is ready, or gone.
+  0    Success. With --wait: the object is ready, or gone.
   1    The API server refused the request or could not be reached, or a local
        command failed.
   2    The command line is wrong. Nothing was sent.
   3    With --wait: a person has to change something before the object can become
        ready; the message says what. Of doctor: there are problems.
-  4    --timeout has passed. The operator goes on by itself.
+  4    --timeout has passed. The operator continues by itself.
   130  Interrupted.
 
 exec, and connect with a command, end with the exit code of that command.

@@ -78,8 +78,8 @@ func newRoot(e *cli.Environment) (root *cobra.Command, started *bool) {
 	started = new(bool)
 	root = &cobra.Command{
 		Use:   "kubectl-bellhop",
-		Short: "Page people and bring services, with Bellhop",
-		Long: `Page people and bring services, with Bellhop.
+		Short: "Send alerts and provision services with Bellhop",
+		Long: `Send alerts and provision services with Bellhop.
 
 The commands read and write Bellhop's objects with the rights that you have in
 the cluster, as kubectl does: nothing here needs another login.`,
@@ -118,7 +118,7 @@ type group struct {
 
 func groups(e *cli.Environment) []group {
 	return []group{
-		{"pages", "Pages:", alerts.Commands(e)},
+		{"alerts", "Alerts:", alerts.Commands(e)},
 		{"catalog", "Brokers and their catalogs:", append(brokers.Commands(e), catalog.Commands(e)...)},
 		{"services", "Services:", append(instances.Commands(e), bindings.Commands(e)...)},
 		{"credentials", "Credentials:", credentials.Commands(e)},

@@ -49,8 +49,8 @@ where you may not read what it needs. Each finding says what to do. Nothing is
 changed: objects are created as server-side dry runs only.
 
 With --take-over it records instead that Bellhop takes over the objects that the
-original service-catalog has made in this cluster, and says before how many that
-are. Until then nothing is sent for them and they are not released. The original
+original service-catalog created in this cluster, and prints their number before.
+Until then nothing is sent for them and they are not released. The original
 must not run any more.
 
 The exit code is 3 if there is a problem, and else 0, also where there are

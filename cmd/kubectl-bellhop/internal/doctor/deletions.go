@@ -112,7 +112,7 @@ func howToRelease(object cli.Object) string {
 	if object.GetNamespace() != "" {
 		namespace = "-n " + object.GetNamespace() + " "
 	}
-	const release = "To release it, and leave what is at the broker as it is: kubectl bellhop retain "
+	const release = "To release it without a request to the broker: kubectl bellhop retain "
 	switch object.(type) {
 	case *servicecatalogv1beta1.ServiceInstance:
 		return release + namespace + object.GetName()
@@ -121,7 +121,7 @@ func howToRelease(object cli.Object) string {
 	case servicecatalogv1beta1.Broker:
 		return "Delete or release its instances and bindings first; kubectl bellhop tree " + strings.ToLower(kinds.Label(object)) + " -A shows them"
 	default:
-		return fmt.Sprintf("To release it, so that receivers are not told that it is over: kubectl annotate %s%s %s=%s --overwrite", namespace, cli.ResourceName(object),
+		return fmt.Sprintf("To release it without a resolve notification: kubectl annotate %s%s %s=%s --overwrite", namespace, cli.ResourceName(object),
 			servicecatalogv1beta1.DeletionPolicyAnnotation, servicecatalogv1beta1.DeletionPolicyRetain)
 	}
 }

@@ -36,8 +36,8 @@ under which the broker knows it. Plan and parameters have to be those that the
 service has.
 
 The service is not removed with the ServiceInstance, since this did not create
-it, unless --delete-with-object is given. See "Whose id is it?" in the
-documentation.`,
+it, unless --delete-with-object is given. See "Import an
+instance" in the documentation.`,
 		Example: `  # The database that another cluster created
   kubectl bellhop adopt orders --class postgres --plan small -p region=eu --external-id 0f4f77f4-1c8e-4c3b-8d9b-0d2c5f3a7e11`,
 		Args: cli.OneArgument("NAME", "kubectl get serviceinstances"),

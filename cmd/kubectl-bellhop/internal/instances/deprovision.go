@@ -41,8 +41,8 @@ func newDeprovision(e *cli.Environment) *cobra.Command {
 	d := &deprovision{e: e, write: cli.NewWriteFlags()}
 	cmd := &cobra.Command{
 		Use:   "deprovision NAME...",
-		Short: "Give services back: delete ServiceInstances",
-		Long: `Give services back: delete ServiceInstances. The broker removes the service and
+		Short: "Deprovision services: delete ServiceInstances",
+		Long: `Deprovision services: delete ServiceInstances. The broker deletes the service and
 its data. An instance that has ServiceBindings is refused, unless --unbind
 deletes these, too.
 

@@ -49,8 +49,8 @@ func newProvision(e *cli.Environment) *cobra.Command {
 	p := &provision{e: e, write: cli.NewWriteFlags()}
 	cmd := &cobra.Command{
 		Use:   "provision NAME --class CLASS [--plan PLAN] [-p KEY=VALUE]...",
-		Short: "Order a service: create a ServiceInstance",
-		Long: `Order a service from a broker: create a ServiceInstance.
+		Short: "Provision a service: create a ServiceInstance",
+		Long: `Provision a service at a broker: create a ServiceInstance.
 
 The parameters are checked against the schema of the plan before anything is
 sent. With --filename the ServiceInstance in a manifest is created, after the

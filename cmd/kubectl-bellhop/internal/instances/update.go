@@ -60,7 +60,7 @@ refusal whose cause is gone.`,
 	cmd.Flags().StringVar(&u.plan, "plan", "", "The new plan: its name in the catalog, its id there, or the name of its object")
 	cmd.Flags().BoolVar(&u.repeat, "repeat", false, "Ask the broker again although nothing has changed")
 	u.parameters.AddFlags(cmd)
-	u.wait.AddFlags(cmd, "the broker has made the change", provisionTimeout)
+	u.wait.AddFlags(cmd, "the broker has finished the change", provisionTimeout)
 	u.write.AddFlags(cmd)
 	cli.CompleteFlag(cmd, "plan", func(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
 		return catalog.CompletePlans(e, func() string { return u.className(cmd.Context(), args) })(cmd, nil, prefix)

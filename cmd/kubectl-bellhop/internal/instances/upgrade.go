@@ -39,9 +39,9 @@ func newUpgrade(e *cli.Environment) *cobra.Command {
 	u := &upgrade{e: e, write: cli.NewWriteFlags()}
 	cmd := &cobra.Command{
 		Use:   "upgrade NAME...",
-		Short: "Bring services to the version that their plan offers",
-		Long: `Bring services to the version that their plan offers now, its maintenance version.
-A service that has this version already is left alone.`,
+		Short: "Upgrade services to the version that their plan offers",
+		Long: `Upgrade services to the maintenance version that their plan offers now.
+A service that has this version already is not changed.`,
 		Example: `  # One service
   kubectl bellhop upgrade orders --wait
 
@@ -51,7 +51,7 @@ A service that has this version already is left alone.`,
 		RunE:              func(cmd *cobra.Command, args []string) error { return u.run(cmd.Context(), args) },
 	}
 	u.selection.AddFlags(cmd)
-	u.wait.AddFlags(cmd, "the broker has made the upgrade", provisionTimeout)
+	u.wait.AddFlags(cmd, "the broker has finished the upgrade", provisionTimeout)
 	u.write.AddFlags(cmd)
 	return cmd
 }
