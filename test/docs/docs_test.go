@@ -167,12 +167,19 @@ var _ = Describe("The documentation", func() {
 					Expect(printed.Compare(b.output, out)).To(Succeed())
 				}
 			})
-		default:
-			It("has only code blocks of known languages, and no output of commands that are not run: "+b.where, func() {
-				Expect(b.infoString).To(BeElementOf("sh", "http", "python", "go", "text"), "YAML blocks are applied, see docs/contributing/writing-style.md")
-				if b.infoString == "sh" && !strings.HasPrefix(b.where, "docs/tutorials/") { // test/e2e runs the tutorials
+		case "sh":
+			It("has commands that a shell can parse, without an output: "+b.where, func(ctx SpecContext) {
+				cmd := exec.CommandContext(ctx, "bash", "-n")
+				cmd.Stdin = strings.NewReader(b.text)
+				out, err := cmd.CombinedOutput()
+				Expect(err).NotTo(HaveOccurred(), string(out))
+				if !strings.HasPrefix(b.where, "docs/tutorials/") { // test/e2e runs the tutorials
 					Expect(b.output).To(BeEmpty(), "an output is compared with what a block of \"sh test\" prints, see docs/contributing/writing-style.md")
 				}
+			})
+		default:
+			It("has only code blocks of known languages: "+b.where, func() {
+				Expect(b.infoString).To(BeElementOf("http", "python", "go", "text"), "YAML blocks are applied, see docs/contributing/writing-style.md")
 			})
 		}
 	}
@@ -600,16 +607,19 @@ type block struct {
 }
 
 func readBlocks() []block {
-	fence := regexp.MustCompile("(?ms)^```([^\n]*)\n(.*?)^```$")
+	fence := regexp.MustCompile("(?ms)^( *)```([^\n]*)\n(.*?)^ *```$")
 	var found []block
 	for _, page := range pageNames() {
 		fences := fence.FindAllStringSubmatchIndex(pages[page], -1)
 		for i, at := range fences {
 			line := 1 + strings.Count(pages[page][:at[0]], "\n")
 			b := block{
-				infoString: pages[page][at[2]:at[3]],
+				infoString: pages[page][at[4]:at[5]],
 				where:      fmt.Sprintf("%s:%d", page, line),
-				text:       pages[page][at[4]:at[5]],
+				text:       pages[page][at[6]:at[7]],
+			}
+			if indent := pages[page][at[2]:at[3]]; indent != "" { // in a list
+				b.text = regexp.MustCompile("(?m)^"+indent).ReplaceAllString(b.text, "")
 			}
 			if b.infoString == "text" && i > 0 && strings.TrimSpace(pages[page][fences[i-1][1]:at[0]]) == "" {
 				found[len(found)-1].output = b.text
