@@ -51,8 +51,10 @@ var sections = []struct {
 
 const introduction = `# Messages
 
-What Bellhop says in conditions, in the deliveries of an Alert, in events and in answers to kubectl. … stands for a name, a number or another
-text. The reasons beside them are in the [reference of the API](api.md). Generated from the source: see hack/messages.
+The texts in conditions, in the deliveries of an Alert, in events and in responses to kubectl.
+… stands for a name, a number or another text.
+[Conditions](conditions.md) explains the reasons beside them, and [warnings](warnings.md) the warnings of admission.
+Generated from the source: see hack/messages.
 `
 
 func main() {

@@ -447,6 +447,32 @@ var _ = Describe("The documentation", func() {
 		expectSameSet(findInSource(class, "internal/osb/result"), readColumnAt(page, "answer of a broker", 2, quotedName))
 	})
 
+	It("names exactly the warnings of admission", func() {
+		const page = "docs/reference/warnings.md"
+		cell := regexp.MustCompile("^ `(.*)` $")
+		var documented []string
+		for _, title := range []string{"warning about an Alert or receiver", "warning about a service", "risk"} {
+			documented = append(documented, readColumn(page, title, cell)...)
+		}
+		code := strings.Split(pages["docs/reference/messages.md"], "\n") // which are generated from the code, but have no text with a brace
+		const literal = `(?:fmt\.Sprintf\()?"((?:[^"\\]|\\.)+)"`
+		for _, call := range []string{`\.warn\(`, `warnings = append\(warnings, `, `ctrladmission\.Warnings\{`} {
+			texts := findInSource(call+literal, "webhooks")
+			Expect(texts).NotTo(BeEmpty())
+			for _, text := range texts {
+				text = regexp.MustCompile(`%[a-z]`).ReplaceAllString(strings.ReplaceAll(text, `\"`, `"`), "…")
+				if text == "…: …" { // a field and one of the other texts
+					continue
+				}
+				Expect(documented).To(ContainElement(HavePrefix(text)), "the documentation, compared with the code")
+				code = append(code, text)
+			}
+		}
+		for _, text := range documented {
+			Expect(code).To(ContainElement(text), page)
+		}
+	})
+
 	It("names exactly the annotations, labels and finalizers", func() {
 		const page = "docs/reference/annotations.md"
 		key := regexp.MustCompile("`((?:(?:[a-z0-9-]+\\.)+[a-z]+|kubernetes-incubator)/[A-Za-z0-9.-]+)`")
