@@ -445,6 +445,7 @@ var _ = Describe("The documentation", func() {
 		expectSameSet(append(findInSource(class, "internal/notify/result"), "Confirmed"), readColumnAt(page, "answer of a receiver", 2, quotedName))
 		expectSameSet(findInSource(`\bReason[A-Za-z]+ += "([A-Za-z]+)"`, "internal/notify"), readColumnAt(page, "answer of a receiver", 3, quotedName))
 		expectSameSet(findInSource(class, "internal/osb/result"), readColumnAt(page, "answer of a broker", 2, quotedName))
+		expectSameSet(jsonFields(reflect.TypeFor[v1beta1.Provider]()), readColumn(page, "receiver", regexp.MustCompile(`\[([A-Za-z]+)\]\(receivers/`)))
 	})
 
 	It("names exactly the warnings of admission", func() {
