@@ -47,8 +47,8 @@ var _ = Describe("The API", func() {
 		spec := crd.Object["spec"].(map[string]any)
 		Expect(spec["scope"]).To(Equal(scope))
 		Expect(spec["names"]).To(Equal(map[string]any{
-			"kind": kind, "listKind": kind + "List", "plural": plural, "singular": singular, "categories": []any{"all", "svcat"},
-		}), "there are no short names")
+			"kind": kind, "listKind": kind + "List", "plural": plural, "singular": singular, "categories": []any{"all", "svcat", "bellhop"},
+		}), "the former has the first two categories, and no short names")
 		versions := spec["versions"].([]any)
 		Expect(versions).To(HaveLen(1))
 		version := versions[0].(map[string]any)
