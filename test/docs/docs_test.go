@@ -752,8 +752,8 @@ const leader = "bellhop-controller-manager-6f4d9c7b8d-x2x7k_3f0c7a52-6c0e-4a35-9
 // samplesBroker is the URL of the broker in the pages and in the samples.
 const samplesBroker = "https://broker.example.com"
 
-// createSamples creates the namespaced samples, without the Secret of the Receiver, and oncall as the default Receiver. It removes the
-// namespace default from the instance and the binding.
+// createSamples creates the namespaced samples, without the Secret of the Receiver, and oncall as the default Receiver. Both Receivers have
+// the URL of a receiver that works. It removes the namespace default from the instance and the binding.
 const createSamples = `cd config/samples
 kubectl apply -f - <<END
 apiVersion: pager.k8s.co/v1beta1
@@ -761,7 +761,8 @@ kind: Receiver
 metadata: {name: oncall, annotations: {pager.k8s.co/is-default-receiver: "true"}}
 spec: {webhook: {url: "$RECEIVER_URL"}}
 END
-kubectl apply -f pager_v1beta1_receiver.yaml -f pager_v1beta1_alert.yaml
+sed "s|https://hooks.example.com/bellhop|$RECEIVER_URL|" pager_v1beta1_receiver.yaml | kubectl apply -f -
+kubectl apply -f pager_v1beta1_alert.yaml
 sed '/^  namespace: default$/d' servicecatalog_v1beta1_serviceinstance.yaml | kubectl apply -f -
 sed '/^  namespace: default$/d' servicecatalog_v1beta1_servicebinding.yaml | kubectl apply -f -
 kubectl wait --for=condition=Reconciling --timeout=30s alert/disk-full
