@@ -29,7 +29,7 @@ import (
 
 const kindsIntroduction = `# Kinds
 
-kubectl accepts the plural, the singular and the short name of a kind, in lower case.
+kubectl and the [plugin](../how-to/use-kubectl-bellhop.md) accept the plural, the singular and the short name of a kind, in lower case.
 This page is generated from ` + "`config/crd/bases`, see `hack/reference`; [API](api.md)" + ` describes the fields.
 `
 

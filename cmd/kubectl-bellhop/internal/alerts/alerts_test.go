@@ -37,6 +37,7 @@ func TestParseReceiver(t *testing.T) {
 		"clusterreceiver/team":             {Kind: v1beta1.KindClusterReceiver, Name: "team"},
 		"ClusterReceiver/team":             {Kind: v1beta1.KindClusterReceiver, Name: "team"},
 		"clusterreceivers.pager.k8s.co/eu": {Kind: v1beta1.KindClusterReceiver, Name: "eu"},
+		"rcv/team":                         {Kind: v1beta1.KindReceiver, Name: "team"}, "crcv/eu": {Kind: v1beta1.KindClusterReceiver, Name: "eu"},
 	} {
 		if got, err := parseReceiver(given); err != nil || got != want {
 			t.Errorf("%q: got %v, %v; want %v", given, got, err, want)

@@ -148,9 +148,9 @@ func parseReceiver(given string) (v1beta1.ReceiverRef, error) {
 	switch {
 	case !hasKind:
 		return v1beta1.ReceiverRef{Name: name}, nil
-	case plain == "receiver" || plain == "receivers":
+	case plain == "receiver" || plain == "receivers" || plain == "rcv":
 		return v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: name}, nil
-	case plain == "clusterreceiver" || plain == "clusterreceivers":
+	case plain == "clusterreceiver" || plain == "clusterreceivers" || plain == "crcv":
 		return v1beta1.ReceiverRef{Kind: v1beta1.KindClusterReceiver, Name: name}, nil
 	default:
 		return v1beta1.ReceiverRef{}, cli.UsageError("receiver %q: the kind %q must be receiver or clusterreceiver", given, kind)

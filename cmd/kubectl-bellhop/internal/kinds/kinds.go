@@ -43,8 +43,10 @@ type Kind struct {
 
 	// short is how users may call it beside its name: in singular.
 	short string
-	get   func(ctx context.Context, c *Clients, namespace, name string) (cli.Object, error)
-	list  func(ctx context.Context, c *Clients, namespace string) ([]cli.Object, error)
+	// shortName is the short name of its CustomResourceDefinition.
+	shortName string
+	get       func(ctx context.Context, c *Clients, namespace, name string) (cli.Object, error)
+	list      func(ctx context.Context, c *Clients, namespace string) ([]cli.Object, error)
 }
 
 // Clients are those of both groups.
@@ -77,11 +79,11 @@ var (
 		func(c *Clients, ns string) cli.Client[*pagerv1beta1.Alert, *pagerv1beta1.AlertList] {
 			return c.Pager.Alerts(ns)
 		})
-	Receiver = newKind(Kind{Name: "Receiver", Resource: "receivers", Group: pagerGroup, Namespaced: true, Subjects: receiverSubjects},
+	Receiver = newKind(Kind{Name: "Receiver", Resource: "receivers", Group: pagerGroup, Namespaced: true, Subjects: receiverSubjects, shortName: "rcv"},
 		func(c *Clients, ns string) cli.Client[*pagerv1beta1.Receiver, *pagerv1beta1.ReceiverList] {
 			return c.Pager.Receivers(ns)
 		})
-	ClusterReceiver = newKind(Kind{Name: "ClusterReceiver", Resource: "clusterreceivers", Group: pagerGroup, Subjects: receiverSubjects},
+	ClusterReceiver = newKind(Kind{Name: "ClusterReceiver", Resource: "clusterreceivers", Group: pagerGroup, Subjects: receiverSubjects, shortName: "crcv"},
 		func(c *Clients, _ string) cli.Client[*pagerv1beta1.ClusterReceiver, *pagerv1beta1.ClusterReceiverList] {
 			return c.Pager.ClusterReceivers()
 		})
@@ -184,7 +186,7 @@ func (k *Kind) isCalled(name string) bool {
 	if k.short != "" {
 		names = append(names, k.short, strings.TrimPrefix(strings.TrimPrefix(k.Resource, "cluster"), "service"))
 	}
-	return slices.Contains(names, name)
+	return slices.Contains(names, name) || name != "" && name == k.shortName
 }
 
 // called returns the kinds among some that a user means by a name.

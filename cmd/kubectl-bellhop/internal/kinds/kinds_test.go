@@ -30,7 +30,7 @@ import (
 func TestCalled(t *testing.T) {
 	for name, want := range map[string][]*Kind{
 		"alert": {Alert}, "alerts": {Alert}, "Alert": {Alert}, "alerts.pager.k8s.co": {Alert}, "alert.v1beta1.pager.k8s.co": {Alert},
-		"receiver": {Receiver}, "clusterreceivers": {ClusterReceiver},
+		"receiver": {Receiver}, "clusterreceivers": {ClusterReceiver}, "rcv": {Receiver}, "crcv": {ClusterReceiver},
 		"broker": {ServiceBroker, ClusterServiceBroker}, "brokers": {ServiceBroker, ClusterServiceBroker},
 		"clusterservicebroker": {ClusterServiceBroker}, "servicebrokers.servicecatalog.k8s.io": {ServiceBroker},
 		"instance": {ServiceInstance}, "serviceinstances": {ServiceInstance}, "instances": {ServiceInstance}, "binding": {ServiceBinding},
