@@ -78,7 +78,7 @@ func (k *DigestKey) Get(ctx context.Context) ([]byte, error) {
 	case err != nil:
 		return nil, fmt.Errorf("reading or creating Secret %s, which has the key of the digests of parameters: %s", k.name, err.Error()) // not wrapped: the caller would take not-found for its own object
 	case len(secret.Data[digestKeyEntry]) < digestKeySize:
-		return nil, fmt.Errorf("the Secret %s must have the key %q with at least %d bytes: delete the Secret, and another key is made", k.name, digestKeyEntry, digestKeySize)
+		return nil, fmt.Errorf("the Secret %s must have the key %q with at least %d bytes: delete the Secret, and the operator creates another key", k.name, digestKeyEntry, digestKeySize)
 	}
 	k.key = secret.Data[digestKeyEntry]
 	return k.key, nil

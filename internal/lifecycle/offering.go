@@ -45,10 +45,10 @@ func BrokerName(ref *v1beta1.BrokerReference) string {
 	return fmt.Sprintf("%s %q", ref.Kind, ref.Name)
 }
 
-// BrokerMissing says that a broker does not exist; what is what it would be asked, such as "to remove the service".
+// BrokerMissing says that a broker does not exist; what says for what it is needed, such as "to remove the service".
 func BrokerMissing(ref *v1beta1.BrokerReference, what string) string {
 	if ref == nil {
-		return "the broker of the class does not exist, and cannot be asked " + what
+		return "the broker of the class does not exist, and is needed " + what
 	}
-	return fmt.Sprintf("%s does not exist, and cannot be asked %s: register it again under this name", BrokerName(ref), what)
+	return fmt.Sprintf("%s does not exist, and is needed %s: register it again under this name", BrokerName(ref), what)
 }

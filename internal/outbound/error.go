@@ -119,7 +119,7 @@ func unsent(ctx context.Context, err error, p *progress) *Error {
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		return &Error{Kind: Unreachable, Message: "there is no route to the address"}
 	}
-	return &Error{Kind: Unreachable, Message: "no connection could be made"}
+	return &Error{Kind: Unreachable, Message: "the connection could not be opened"}
 }
 
 func badCertificate(err error) string {

@@ -252,7 +252,7 @@ type ServiceBindingStatus struct {
 	SecretName string `json:"secretName,omitempty"`
 
 	// instanceFingerprint identifies the plan and the parameters that the instance had
-	// when the credentials were made, or last fetched.
+	// when the credentials were issued, or last fetched.
 	// +optional
 	InstanceFingerprint string `json:"instanceFingerprint,omitempty"`
 

@@ -237,7 +237,7 @@ type OperationStatus struct {
 	CreatedForUID types.UID `json:"createdForUID,omitempty"`
 
 	// ownershipUnknown is true where the id was supplied and the broker answered 202,
-	// which does not tell whether this object's request created its resource.
+	// which does not show whether this object's request created its resource.
 	// +optional
 	OwnershipUnknown bool `json:"ownershipUnknown,omitempty"`
 

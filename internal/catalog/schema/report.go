@@ -122,9 +122,9 @@ func must(e jsonschema.ErrorKind) string {
 	case *kind.UniqueItems:
 		return fmt.Sprintf("must not have the same item twice, as at %d and %d", k.Duplicates[0], k.Duplicates[1])
 	case *kind.Contains:
-		return "must have an item of the form that the schema asks for"
+		return "must have an item of the form that the schema requires"
 	case *kind.MinContains:
-		return fmt.Sprintf("must have at least %d items of the form that the schema asks for", k.Want)
+		return fmt.Sprintf("must have at least %d items of the form that the schema requires", k.Want)
 	case *kind.MaxContains:
 		return fmt.Sprintf("must have at most %d items of the form that the schema limits", k.Want)
 	case *kind.MinLength:

@@ -91,7 +91,7 @@ func TestValidate(t *testing.T) {
 		{"draft-06: names, at the right path", `{` + draft6 + `"properties":{"a":{"properties":{"m":{"propertyNames":{"maxLength":3}},"n":{}}}}}`, `{"a":{"m":{"long name":1},"n":{"p":{}}}}`,
 			`spec.parameters.a.m: Invalid value: must not have the name "long name", which the schema does not allow`},
 		{"draft-06: nothing may be there", `{` + draft6 + `"properties":{"a":false}}`, `{"a":1}`, `spec.parameters.a: Forbidden: must not be given`},
-		{"draft-06: an item", `{` + draft6 + `"properties":{"a":{"contains":{"const":1}}}}`, `{"a":[2]}`, `spec.parameters.a: Invalid value: must have an item of the form that the schema asks for`},
+		{"draft-06: an item", `{` + draft6 + `"properties":{"a":{"contains":{"const":1}}}}`, `{"a":[2]}`, `spec.parameters.a: Invalid value: must have an item of the form that the schema requires`},
 		{"draft-07: if, then", `{` + draft7 + `"if":{"properties":{"tier":{"const":"ha"}}},"then":{"required":["zones"]}}`, `{"tier":"ha"}`, `spec.parameters.zones: Required value: must be given`},
 		{"draft-07: else", `{` + draft7 + `"if":{"required":["tier"]},"then":{},"else":{"required":["zones"]}}`, `{}`, `spec.parameters.zones: Required value: must be given`},
 		{"2019-09: dependentRequired, unevaluatedProperties", `{` + draft2019 + `"allOf":[{"properties":{"a":{}}}],"dependentRequired":{"a":["b"]},"unevaluatedProperties":false}`, `{"a":1,"c":2}`,

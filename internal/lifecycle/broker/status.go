@@ -146,7 +146,7 @@ func (r RelistResult) fail(s *v1beta1.ServiceBrokerStatus, b v1beta1.Broker, now
 		s.OperationStartTime = lifecycle.Timestamp(now)
 	}
 	result := lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: r.Error.Reason,
-		Message: "Reading the catalog failed: " + redact.Shorten(r.Error.Message, maxBrokerMessage)}
+		Message: "Fetching the catalog failed: " + redact.Shorten(r.Error.Message, maxBrokerMessage)}
 	if r.Error.Stalled {
 		result.Message += "; it is retried when the spec or a Secret that it names changes"
 		if result.Stalled = !now.Before(r.Error.StalledFrom); !result.Stalled {
@@ -211,7 +211,7 @@ func (r RelistResult) succeed(s *v1beta1.ServiceBrokerStatus, b v1beta1.Broker, 
 
 // summary says what of the catalog exists, what was left out, and why.
 func (r RelistResult) summary() string {
-	said := []string{fmt.Sprintf("The catalog was read: %s with %s", lifecycle.Count(r.Classes, "class", "classes"), lifecycle.Count(r.Plans, "plan", "plans"))}
+	said := []string{fmt.Sprintf("The catalog was fetched: %s with %s", lifecycle.Count(r.Classes, "class", "classes"), lifecycle.Count(r.Plans, "plan", "plans"))}
 	if r.RetainedClasses > 0 {
 		said = append(said, fmt.Sprintf("The broker offered %s before and offers nothing now. They are marked as removed, and kept in case they come back", lifecycle.Count(r.RetainedClasses, "class", "classes")))
 	}

@@ -58,7 +58,7 @@ func TestWhatAVisitLeavesOnRecord(t *testing.T) {
 		}, RelistResult{Generation: 3, Credentials: "credentials", Unchanged: true, Version: "2.16"}, "True PartlySynced", "as it was", func(s v1beta1.ServiceBrokerStatus) bool {
 			return s.CatalogETag == "etag" && s.CatalogDigest == "digest" && s.LastCatalogRetrievalTime.Time.Equal(lifecycletest.Noon) && s.APIVersion == "2.16"
 		}},
-		"failed": {nil, failed, "False ErrorFetchingCatalog Reconciling", "Reading the catalog failed: HTTP 500: out of order (attempt 1 failed, the next is at 2026-06-01T12:00:0",
+		"failed": {nil, failed, "False ErrorFetchingCatalog Reconciling", "Fetching the catalog failed: HTTP 500: out of order (attempt 1 failed, the next is at 2026-06-01T12:00:0",
 			func(s v1beta1.ServiceBrokerStatus) bool {
 				return s.Attempts == 1 && s.OperationStartTime.Time.Equal(lifecycletest.Noon) && s.NextAttemptTime.After(lifecycletest.Noon) && s.CatalogETag == "etag" && s.LastConditionState == "ErrorFetchingCatalog"
 			}},
@@ -81,7 +81,7 @@ func TestWhatAVisitLeavesOnRecord(t *testing.T) {
 				return s.Attempts == 1 && s.NextAttemptTime == nil && s.LastConditionState == "Failed" && s.Conditions[3].Message == s.Conditions[2].Message
 			}},
 		"partly": {nil, with(read, func(v *RelistResult) { v.Missing = []string{"a is bad", "b is bad"} }), "True PartlySynced",
-			"The catalog was read: 2 classes with 5 plans. Differs from the catalog: a is bad; b is bad", func(s v1beta1.ServiceBrokerStatus) bool {
+			"The catalog was fetched: 2 classes with 5 plans. Differs from the catalog: a is bad; b is bad", func(s v1beta1.ServiceBrokerStatus) bool {
 				return s.CatalogETag == "new" && s.Attempts == 0 && s.NextAttemptTime == nil // the broker will have to change it
 			}},
 		"partly, for now": {nil, with(read, func(v *RelistResult) { v.Missing, v.Retry = []string{"a is bad"}, true }), "True PartlySynced", "(attempt 1 failed, the next is at",

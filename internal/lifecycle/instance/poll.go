@@ -31,7 +31,7 @@ func (d *decision) poll() {
 	case missing != nil:
 		d.setBlocked(missing)
 	case d.in.Offering.Broker == nil:
-		d.setBlocked(lifecycle.MissingReference(d.si, v1beta1.ReasonReferencesNonexistentBroker, lifecycle.BrokerMissing(d.Status.Broker, "about the operation in progress")))
+		d.setBlocked(lifecycle.MissingReference(d.si, v1beta1.ReasonReferencesNonexistentBroker, lifecycle.BrokerMissing(d.Status.Broker, "to poll the operation in progress")))
 	case d.in.BrokerBlocker != nil:
 		d.setBlocked(d.in.BrokerBlocker)
 	default:

@@ -63,7 +63,7 @@ func (d *decision) provision() {
 	d.Request.Properties = props
 	d.recordFormerPlan(props)
 	d.beginOperation(Provisioning, props)
-	d.writeAhead(v1beta1.ReasonProvisionRequestInFlight, "The broker is being asked to provision the instance")
+	d.writeAhead(v1beta1.ReasonProvisionRequestInFlight, "The provision request is being sent to the broker")
 }
 
 // block sets the conditions for what blocks a provisioning. Where another object owns the id, the status records for whom the

@@ -64,7 +64,7 @@ func (d *decision) update() {
 		d.Request = call
 		d.recordFormerPlan(props)
 		d.beginOperation(Updating, props)
-		d.writeAhead(v1beta1.ReasonUpdateInstanceRequestInFlight, "The broker is being asked to update the instance")
+		d.writeAhead(v1beta1.ReasonUpdateInstanceRequestInFlight, "The update request is being sent to the broker")
 	}
 }
 

@@ -57,7 +57,7 @@ type OperationStatusApplyConfiguration struct {
 	// resource, as the answer 201 proves. It is deleted with that object.
 	CreatedForUID *types.UID `json:"createdForUID,omitempty"`
 	// ownershipUnknown is true where the id was supplied and the broker answered 202,
-	// which does not tell whether this object's request created its resource.
+	// which does not show whether this object's request created its resource.
 	OwnershipUnknown *bool `json:"ownershipUnknown,omitempty"`
 	// attempts of the present generation.
 	Attempts *AttemptsApplyConfiguration `json:"attempts,omitempty"`

@@ -56,7 +56,7 @@ type ServiceBindingStatusApplyConfiguration struct {
 	// secretName is the name of the Secret that has the credentials.
 	SecretName *string `json:"secretName,omitempty"`
 	// instanceFingerprint identifies the plan and the parameters that the instance had
-	// when the credentials were made, or last fetched.
+	// when the credentials were issued, or last fetched.
 	InstanceFingerprint *string `json:"instanceFingerprint,omitempty"`
 	// secretVersion is the resourceVersion of the Secret as it was last written.
 	SecretVersion *string `json:"secretVersion,omitempty"`

@@ -57,8 +57,8 @@ func newResend(e *cli.Environment) *cobra.Command {
 
 The command sets the state of an Alert to Resolved, waits until the operator has
 recorded that the receivers confirmed the resolve notification, and sets the
-state to Firing again. Then the receivers get a new message. The Alert is set to Firing also after --timeout, or if the command is
-interrupted.
+state to Firing again. Then the receivers get a new message. The Alert is set to
+Firing also after --timeout, or if the command is interrupted.
 
 An Alert that some receiver has not confirmed yet is still being sent: nothing is
 changed. An Alert that was restored from a backup is sent by removing the label

@@ -78,8 +78,8 @@ manifest.`,
 	cmd.Flags().BoolVar(&r.tokenStdin, "token-stdin", false, "Read a bearer token from standard input, and put it into a Secret")
 	cmd.Flags().StringVar(&r.secret, "auth-secret", "", "Name of the Secret with the credentials. Default where one is created: NAME-broker")
 	cmd.Flags().StringVar(&r.secretNamespace, "secret-namespace", cli.OperatorNamespace, "Namespace of the Secret of a ClusterServiceBroker")
-	cmd.Flags().DurationVar(&r.relist, "relist-every", 0, "How often the catalog is read again, such as 15m. Default: as the operator is configured, once a day")
-	r.wait.AddFlags(cmd, "the catalog is read", time.Minute)
+	cmd.Flags().DurationVar(&r.relist, "relist-every", 0, "How often the catalog is refreshed, such as 15m. Default: as the operator is configured, once a day")
+	r.wait.AddFlags(cmd, "the catalog is fetched", time.Minute)
 	r.write.AddFlags(cmd)
 	return cmd
 }

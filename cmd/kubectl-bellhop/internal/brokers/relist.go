@@ -38,8 +38,8 @@ func newRelist(e *cli.Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "relist NAME",
 		Short: "Refresh the catalog of a broker now",
-		Long: `Refresh the catalog of a broker now, and do not wait for the next time. Also a broker
-that failed, and is tried seldom, is asked at once.`,
+		Long: `Refresh the catalog of a broker now, and do not wait for the next time. Also a
+broker that failed, and is retried seldom, gets a request at once.`,
 		Example: `  # After the broker got a new plan
   kubectl bellhop relist acme --wait`,
 		Args:              cli.OneArgument("NAME", "kubectl get clusterservicebrokers,servicebrokers"),
@@ -47,7 +47,7 @@ that failed, and is tried seldom, is asked at once.`,
 		RunE:              func(cmd *cobra.Command, args []string) error { return r.run(cmd.Context(), args[0]) },
 	}
 	r.addFlag(cmd)
-	r.wait.AddFlags(cmd, "the catalog is read", time.Minute)
+	r.wait.AddFlags(cmd, "the catalog is fetched", time.Minute)
 	r.write.AddFlags(cmd)
 	return cmd
 }

@@ -35,10 +35,9 @@ func Commands(e *cli.Environment) []*cobra.Command {
 		Short: "Explain the state of an object, and what to do",
 		Long: `Explain the state of an object, and what to do.
 
-Of an alert, a receiver, a broker, an instance or a binding it prints what the
-object is, its conditions with what each reason means and what to do, the
-deliveries of an alert, the operation in progress at a broker, and recent
-events.
+It prints what the object is, its conditions with what each reason means and what
+to do, the deliveries of an alert, the operation in progress at a broker, and
+recent events.
 
 KIND is alert, receiver, clusterreceiver, broker, instance or binding, in
 singular or plural, or a full name such as

@@ -172,7 +172,7 @@ func describeOperation(t *text, object cli.Object) {
 		s := o.CommonStatus()
 		if s.Attempts > 0 {
 			t.section("Operation in progress")
-			t.indented("  ", "Operation", "the catalog is read")
+			t.indented("  ", "Operation", "the catalog is fetched")
 			t.indented("  ", "Failing since", since(s.OperationStartTime))
 			t.indented("  ", "Failed attempts", fmt.Sprint(s.Attempts))
 			t.indented("  ", "Next attempt", due(s.NextAttemptTime))

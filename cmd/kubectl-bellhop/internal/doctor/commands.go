@@ -39,10 +39,10 @@ func Commands(e *cli.Environment) []*cobra.Command {
 		Long: `Find what is wrong with Bellhop, and say how to correct it.
 
 It checks the CustomResourceDefinitions, the webhooks with their certificates,
-the operator and its leader, your rights, and the objects of the namespace:
-brokers and receivers that are not ready, instances, bindings and alerts that
-wait for a person, deletions that do not end, and Secrets of bindings that are
-missing.
+the operator and its leader, your rights, and the objects of the namespace.
+It reports brokers and receivers that are not ready, instances, bindings and
+alerts that wait for a person, deletions that do not end, and Secrets of
+bindings that are missing.
 
 Each check has one line: ok, warning, problem or skipped. A check is skipped
 where you may not read what it needs. Each finding says what to do. Nothing is

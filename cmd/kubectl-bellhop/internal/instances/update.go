@@ -46,7 +46,7 @@ func newUpdate(e *cli.Environment) *cobra.Command {
 as they are; KEY- removes one, and --params replaces all. They are checked
 against the schema of the plan before anything is sent.
 
-With --repeat the broker is asked again although nothing has changed, as after a
+With --repeat the request is sent again although nothing has changed, as after a
 refusal whose cause is gone.`,
 		Example: `  # Another plan
   kubectl bellhop update orders --plan large --wait
