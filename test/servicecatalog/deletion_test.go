@@ -61,7 +61,7 @@ var _ = Describe("A deletion", func() {
 		first, second := s.createReadyBinding(ctx, "first", "db"), s.createReadyBinding(ctx, "second", "db")
 		Expect(k8s.Delete(ctx, si)).To(Succeed())
 		blocked := SatisfyAll(haveCondition("Ready", "Unknown", "DeprovisionBlockedByExistingCredentials"), haveCondition("Stalled", "True", "DeprovisionBlockedByExistingCredentials"))
-		Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(blocked, haveReadyMessage("ServiceBindings have to be deleted first: first, second. Deleted since "), haveReadyMessage(v1beta1.DeletionPolicyAnnotation+"=Retain")))
+		Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(blocked, haveReadyMessage("ServiceBindings have to be deleted first: first, second. Deleted at "), haveReadyMessage(v1beta1.DeletionPolicyAnnotation+"=Retain")))
 		Expect(k8s.Delete(ctx, first)).To(Succeed())
 		Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(blocked, haveReadyMessage("have to be deleted first: second.")))
 		Expect(s.Counts()[osb.DeprovisionInstance]).To(BeZero())
