@@ -104,9 +104,13 @@ func startDemo(ctx context.Context) (*transcript, *gbytes.Buffer) {
 	Eventually(session.Out, "3m").Should(gbytes.Say("The demo runs until Ctrl-C"))
 
 	said := string(session.Out.Contents())
-	paths := regexp.MustCompile(`export PATH='([^']+)':\$PATH KUBECONFIG='([^']+)'`).FindStringSubmatch(said)
-	Expect(paths).To(HaveLen(3))
-	t := &transcript{namespace: "default", kubeconfig: paths[2], path: []string{programs}, home: programs}
+	file := regexp.MustCompile(`\. '([^']+/use-cluster)'`).FindStringSubmatch(said)
+	Expect(file).To(HaveLen(2))
+	settings, err := os.ReadFile(file[1])
+	Expect(err).NotTo(HaveOccurred())
+	kubeconfig := regexp.MustCompile(`export KUBECONFIG='([^']+)'`).FindStringSubmatch(string(settings))
+	Expect(kubeconfig).To(HaveLen(2))
+	t := &transcript{namespace: "default", kubeconfig: kubeconfig[1], path: []string{programs}, home: programs}
 	for _, url := range regexp.MustCompile(`http://127\.0\.0\.1:\d+`).FindAllString(said, -1) {
 		t.hide(url, "http://127.0.0.1:PORT")
 	}

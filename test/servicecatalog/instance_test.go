@@ -662,7 +662,7 @@ var _ = Describe("An instance", func() {
 
 			By("not repeating an update with update_repeatable: false")
 			update(ctx, si, requestUpdate)
-			Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(HaveField("ObservedGeneration", si.Generation), beStalled("UpdateInstanceCallFailed", "said not to send it again: change plan or parameters")))
+			Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(HaveField("ObservedGeneration", si.Generation), beStalled("UpdateInstanceCallFailed", "must not be repeated: change plan or parameters")))
 			Expect(s.callsAbout(id, osb.UpdateInstance)).To(HaveLen(1))
 
 			By("sending another update")

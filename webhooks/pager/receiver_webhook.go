@@ -89,7 +89,7 @@ func deletionWarnings(receiver string, waiting, holding int) (warnings ctrladmis
 		warnings = append(warnings, fmt.Sprintf("Alerts that are not delivered to %s yet, and wait until it exists again: %d", receiver, waiting))
 	}
 	if holding > 0 {
-		warnings = append(warnings, fmt.Sprintf("Alerts that %s holds, and that stay open there when they are resolved or deleted, unless it exists again by then: %d", receiver, holding))
+		warnings = append(warnings, fmt.Sprintf("Alerts that stay open at %s when they are resolved or deleted, unless it exists again by then: %d", receiver, holding))
 	}
 	return warnings
 }
@@ -170,7 +170,7 @@ func risksOf(spec *v1beta1.CommonReceiverSpec) (risks []risk) {
 		}
 	}
 	if p, ok := providers.Of(spec); ok && p.SkipsTLSVerify() {
-		risks = append(risks, risk{p.Name + ".insecureSkipTLSVerify", "true", "messages and credentials go to any server that answers"})
+		risks = append(risks, risk{p.Name + ".insecureSkipTLSVerify", "true", "messages and credentials are sent to any server that answers"})
 	}
 	return risks
 }

@@ -104,6 +104,6 @@ func (v brokerValidator[B]) checkAddresses(f *findings, old *v1beta1.CommonServi
 		}
 	}
 	if spec.InsecureSkipTLSVerify {
-		risk(!old.InsecureSkipTLSVerify, specPath.Child("insecureSkipTLSVerify"), "credentials and parameters go to any server that answers")
+		risk(!old.InsecureSkipTLSVerify, specPath.Child("insecureSkipTLSVerify"), "credentials and parameters are sent to any server that answers")
 	}
 }

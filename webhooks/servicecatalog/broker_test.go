@@ -51,7 +51,7 @@ func TestAddresses(t *testing.T) {
 	const (
 		plain    = "the connection is not encrypted"
 		within   = "the address is in the cluster"
-		careless = "credentials and parameters go to any server that answers"
+		careless = "credentials and parameters are sent to any server that answers"
 	)
 	insecure := func(s *v1beta1.CommonServiceBrokerSpec) { s.InsecureSkipTLSVerify = true }
 	oauth := func(url string) func(*v1beta1.CommonServiceBrokerSpec) {
@@ -197,7 +197,7 @@ func TestWhoMayUseACredential(t *testing.T) {
 	says(t, "another namespace", text(err), "spec.authInfo.bearer.secretRef.namespace: Invalid value", `must be left out, or be the broker's own: "ns"`, "spec.authInfo.bearer.secretRef.name: Invalid value")
 	shared := brokerValidator[*v1beta1.ClusterServiceBroker]{knowing(t), reviewer(t, &asked, "mine"), v.options}
 	_, err = shared.ValidateCreate(request(t, nil), global(broker("https://broker.example.com", basic("mine"))))
-	says(t, "no namespace", text(err), "spec.authInfo.basic.secretRef.namespace: Required value: a ClusterServiceBroker gives the namespace of its Secret")
+	says(t, "no namespace", text(err), "spec.authInfo.basic.secretRef.namespace: Required value: a ClusterServiceBroker sets the namespace of its Secret")
 	_, err = v.ValidateCreate(request(t, nil), broker("https://broker.example.com", basic("")))
 	says(t, "no name", text(err), "spec.authInfo.basic.secretRef.name: Required value: must name a Secret")
 	_, err = v.ValidateCreate(request(t, nil), broker("https://broker.example.com", func(s *v1beta1.CommonServiceBrokerSpec) { s.CABundle = []byte("foo") }))

@@ -191,7 +191,7 @@ func checkSecretRefs(b v1beta1.Broker) (errs field.ErrorList) {
 		errs = append(errs, checkSecretName(path.Child("name"), ref.Name)...)
 		switch {
 		case catalog.ScopeOf(b) == catalog.Cluster:
-			errs = append(errs, checkName(path.Child("namespace"), ref.Namespace, "a ClusterServiceBroker gives the namespace of its Secret", validation.IsDNS1123Label)...)
+			errs = append(errs, checkName(path.Child("namespace"), ref.Namespace, "a ClusterServiceBroker sets the namespace of its Secret", validation.IsDNS1123Label)...)
 		case ref.Namespace != "" && ref.Namespace != b.GetNamespace():
 			errs = append(errs, field.Invalid(path.Child("namespace"), ref.Namespace, fmt.Sprintf("must be left out, or be the broker's own: %q", b.GetNamespace())))
 		}

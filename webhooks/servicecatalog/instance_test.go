@@ -97,7 +97,7 @@ func TestWhatIsOffered(t *testing.T) {
 		{name: "a class of a ServiceBroker, and a broker that was never read", known: []client.Object{unread, local}, plan: "ext-plan", chosen: "ext-plan",
 			warn: []string{"was not checked", `spec.clusterServiceClassExternalName: there is a ServiceClass with serviceClassExternalName "ext-class"`}},
 		{name: "a class of a ServiceBroker", known: []client.Object{read, local}, plan: "ext-plan", chosen: "ext-plan",
-			warn: []string{"will wait", `there is a ServiceClass with serviceClassExternalName "ext-class": make a ServiceInstance that names it so, and the plan with servicePlanExternalName`}},
+			warn: []string{"will wait", `there is a ServiceClass with serviceClassExternalName "ext-class": create a ServiceInstance with this field, and name the plan with servicePlanExternalName`}},
 		{name: "a broker that is being deleted", known: []client.Object{going, class, plan}, want: refs("plan"), chosen: "ext-plan",
 			warn: []string{`spec.clusterServiceClassExternalName: the ServiceInstance will wait: ClusterServiceBroker "broker", which offers it, is being deleted`}},
 		{name: "no class, and a plan", known: []client.Object{read}, plan: "ext-plan", chosen: "ext-plan", warn: []string{"spec.clusterServiceClassExternalName: the ServiceInstance will wait"}},

@@ -59,12 +59,12 @@ func checkSize(parameters *runtime.RawExtension) field.ErrorList {
 		return nil
 	}
 	if n := catalog.CountFields(parameters.Raw); n > catalog.MaxFields {
-		return field.ErrorList{field.Invalid(parametersPath, field.OmitValueType{}, fmt.Sprintf("has %d fields, and may have %d: put large values where the service can read them, and name that place here", n, catalog.MaxFields))}
+		return field.ErrorList{field.Invalid(parametersPath, field.OmitValueType{}, fmt.Sprintf("has %d fields, and may have %d: store large values where the service can read them, and pass their location here", n, catalog.MaxFields))}
 	}
 	if len(parameters.Raw) <= catalog.MaxParameters {
 		return nil
 	}
-	return field.ErrorList{field.Invalid(parametersPath, field.OmitValueType{}, fmt.Sprintf("has %d bytes, and may have %d: put large values where the service can read them, and name that place here", len(parameters.Raw), catalog.MaxParameters))}
+	return field.ErrorList{field.Invalid(parametersPath, field.OmitValueType{}, fmt.Sprintf("has %d bytes, and may have %d: store large values where the service can read them, and pass their location here", len(parameters.Raw), catalog.MaxParameters))}
 }
 
 // secretUse is a Secret of an object's namespace that the object refers to.

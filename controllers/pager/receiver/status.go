@@ -113,7 +113,7 @@ func (e *evaluation) applyProof(target lifecycle.Target, seen endpoints.Observat
 	case known:
 		message := proof.Failure.Message
 		if seen.NextProbe.After(now) {
-			message = fmt.Sprintf("%s; next asked at %s", message, lifecycle.Stamp(seen.NextProbe))
+			message = fmt.Sprintf("%s; next probe at %s", message, lifecycle.Stamp(seen.NextProbe))
 		}
 		e.setConditions(now, metav1.ConditionFalse, proof.Failure.Reason, message, v1beta1.ConditionReconciling)
 	default:
@@ -149,7 +149,7 @@ func (e *evaluation) setMisconfigured(seen endpoints.Observation, now time.Time)
 	case !seen.Proof.Delivery:
 		slow = seen.Probes > limiter.QuickRetries
 		if seen.NextProbe.After(now) {
-			message += "; next asked at " + lifecycle.Stamp(seen.NextProbe)
+			message += "; next probe at " + lifecycle.Stamp(seen.NextProbe)
 		}
 	case seen.NextDelivery.After(now):
 		message += "; an Alert is sent at " + lifecycle.Stamp(seen.NextDelivery)

@@ -132,7 +132,7 @@ func TestRefusedCredentialsNameTheirSecret(t *testing.T) {
 	seen := endpoints.Observation{Proof: endpoints.Proof{Version: "v1", Failure: failure}, Probes: 4, NextProbe: controllertest.T0.Add(5 * time.Minute)}
 	got := evaluate(&v1beta1.Receiver{ObjectMeta: metav1.ObjectMeta{Name: "r"}}, target, seen, 0, controllertest.T0)
 	ready := meta.FindStatusCondition(got.status.Conditions, v1beta1.ConditionReady)
-	if want := `HTTP 401; the credentials are those of Secret "login"; next asked at `; !strings.HasPrefix(ready.Message, want) || ready.Reason != result.ReasonUnauthorized {
+	if want := `HTTP 401; the credentials are those of Secret "login"; next probe at `; !strings.HasPrefix(ready.Message, want) || ready.Reason != result.ReasonUnauthorized {
 		t.Errorf("Ready is %s: %s", ready.Reason, ready.Message)
 	}
 	if failure.Message != "HTTP 401" {

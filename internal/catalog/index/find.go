@@ -180,7 +180,7 @@ func (ix Index) inOtherScope(ctx context.Context, namespace string, ref catalog.
 		}
 		ref.Scope = scope
 		if _, err := ix.class(ctx, namespace, ref); err == nil || IsAmbiguous(err) {
-			return fmt.Sprintf("there is a %s with %s: make a ServiceInstance that names it so, and the plan with %s", scope.ClassKind(), ref.ClassString(), ref.PlanField())
+			return fmt.Sprintf("there is a %s with %s: create a ServiceInstance with this field, and name the plan with %s", scope.ClassKind(), ref.ClassString(), ref.PlanField())
 		}
 	}
 	return ""

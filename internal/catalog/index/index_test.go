@@ -219,9 +219,9 @@ func TestWhatIsNotFoundIsSaidWithWhatHelps(t *testing.T) {
 	for want, ref := range map[string]catalog.Reference{
 		`there is no ClusterServiceClass with clusterServiceClassExternalName "nope"`: {Scope: catalog.Cluster, NamedBy: catalog.ByExternalName, Class: "nope"},
 		`there is no ClusterServiceClass with clusterServiceClassExternalName "kafka"; there is a ServiceClass with serviceClassExternalName "kafka": ` +
-			`make a ServiceInstance that names it so, and the plan with servicePlanExternalName`: {Scope: catalog.Cluster, NamedBy: catalog.ByExternalName, Class: "kafka"},
-		`there is no ServiceClass "class-1"; there is a ClusterServiceClass with clusterServiceClassName "class-1": make a ServiceInstance that names it so, ` +
-			`and the plan with clusterServicePlanName; when it was looked for, the catalog of ServiceBroker "new" was not read yet`: {Scope: catalog.Namespaced, NamedBy: catalog.ByName, Class: "class-1"},
+			`create a ServiceInstance with this field, and name the plan with servicePlanExternalName`: {Scope: catalog.Cluster, NamedBy: catalog.ByExternalName, Class: "kafka"},
+		`there is no ServiceClass "class-1"; there is a ClusterServiceClass with clusterServiceClassName "class-1": create a ServiceInstance with this field, ` +
+			`and name the plan with clusterServicePlanName; when it was looked for, the catalog of ServiceBroker "new" was not read yet`: {Scope: catalog.Namespaced, NamedBy: catalog.ByName, Class: "class-1"},
 	} {
 		if _, err := x.Class(t.Context(), namespace, ref); err == nil || err.Error() != want {
 			t.Errorf("%v\nwant %s", err, want)

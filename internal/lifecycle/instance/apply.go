@@ -150,7 +150,7 @@ const tryAgain = "; it is not retried until the spec or a Secret of parametersFr
 // stopRetrying ends the attempts for this generation.
 func (ap *application) stopRetrying(reason, failed, message string) {
 	if ap.Answer.UpdateNotRepeatable {
-		message += "; the broker said not to send this change again: change plan or parameters to something else"
+		message += "; the broker reported that this change must not be repeated: change plan or parameters to something else"
 	} else {
 		message += tryAgain
 	}

@@ -56,7 +56,7 @@ func (d *decision) update() {
 	case call.NewPlan && !d.mayChangePlan():
 		d.setBlocked(lifecycle.BlockedBy(v1beta1.ReasonUpdateInstanceCallFailed, fmt.Sprintf("instances of plan %q cannot change to another: name that plan again, or create another ServiceInstance", lifecycle.NonNil(d.Status.ExternalProperties).ClusterServicePlanExternalName+lifecycle.NonNil(d.Status.ExternalProperties).ServicePlanExternalName)))
 	case d.Status.RefusedUpdate != "" && d.Status.RefusedUpdate == lifecycle.Fingerprint(props):
-		d.stopRetrying(v1beta1.ReasonUpdateInstanceCallFailed, "the broker refused this change and said not to send it again: change plan or parameters to something else")
+		d.stopRetrying(v1beta1.ReasonUpdateInstanceCallFailed, "the broker refused this change and reported that it must not be repeated: change plan or parameters to something else")
 	case call.NewParameters && d.in.Parameters.Invalid != nil:
 		d.setBlocked(d.in.Parameters.Invalid)
 	default:
