@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks the language of all that users read with Vale and the rules of hack/vale/Bellhop, and the layout of the pages with hack/prose: the
 # documentation, the help of the operator and of the plugin, the descriptions of the CRDs, and the messages. Arguments are the pages to
-# check instead of all. hack/vale/pending.txt lists pages whose findings do not count yet.
+# check instead of all.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 extracted=bin/prose
@@ -9,7 +9,7 @@ pages=("$@")
 if [ $# = 0 ]; then
 	mapfile -t pages < <(git ls-files --cached --others --exclude-standard 'docs/*.md' 'examples/*.md' 'charts/*.md' 'demo/*.md' 'hack/cluster/*.md' '.github/*.md' \
 		README.md CONTRIBUTING.md SECURITY.md CODE_OF_CONDUCT.md MAINTAINERS.md |
-		grep -v -x -e docs/reference/api.md -e docs/reference/messages.md) # their texts are in $extracted
+		sort -u | grep -v -x -e docs/reference/api.md -e docs/reference/messages.md) # their texts are in $extracted
 fi
 
 rm -rf "$extracted"
@@ -19,15 +19,14 @@ findings=$(go run -tags grpcnotrace ./hack/prose -out "$extracted" -operator "${
 compiler=$(go env CC)
 if command -v "${compiler%% *}" >/dev/null; then
 	vale=$(CGO_ENABLED=1 go tool -modfile=hack/tools/vale/go.mod -n vale)
-	findings+=$'\n'$("$vale" --no-global --output=line "${pages[@]}") || [ $? = 1 ] # 1: there are findings
+	rc=0
+	findings+=$'\n'$("$vale" --no-global --output=line "${pages[@]}") || rc=$?
+	[ $rc -le 1 ] || { echo "$findings" >&2; exit $rc; } # 1: there are findings
 else
 	echo "lint-docs: the rules of hack/vale/Bellhop are skipped: Vale needs a C compiler, and there is no ${compiler%% *}" >&2
 fi
 
 findings=$(sed '/^$/d' <<<"$findings" | sort -t: -k1,1 -k2,2n)
-if [ $# = 0 ]; then
-	findings=$(grep -v -F -f <(sed '/^#/d; /^$/d; s/$/:/' hack/vale/pending.txt; echo 'no page:') <<<"$findings" || true)
-fi
 if [ -n "$findings" ]; then
 	echo "$findings"
 	echo "lint-docs: $(wc -l <<<"$findings") findings" >&2
