@@ -69,16 +69,18 @@ func (d *demo) useCluster() string { return ". " + quote(filepath.Join(d.dir, "u
 
 // writeSettings writes the file that useCluster reads. It has the passwords, which commands need that are run again.
 func (d *demo) writeSettings() error {
-	settings := "PATH=" + quote(filepath.Dir(d.cluster.KubectlPath)) + ":$PATH\n"
+	var settings strings.Builder
+	fmt.Fprintf(&settings, "PATH=%s:$PATH\n", quote(filepath.Dir(d.cluster.KubectlPath)))
 	for _, variable := range [][2]string{
 		{"KUBECONFIG", d.cluster.Kubeconfig},
 		{"KUBECACHEDIR", filepath.Join(d.dir, "kubectl")}, // so that the user's cache gets no entries about this temporary cluster
 		{"SIGNING_SECRET", d.secret},
 		{"BROKER_PASSWORD", d.brokerPassword},
 	} {
-		settings += "export " + variable[0] + "=" + quote(variable[1]) + "\n"
+		fmt.Fprintf(&settings, "export %s=%s\n", variable[0], quote(variable[1]))
 	}
-	return os.WriteFile(filepath.Join(d.dir, "use-cluster"), []byte(settings+"export PATH\ncd "+quote(d.repo)+"\n"), 0o600)
+	fmt.Fprintf(&settings, "export PATH\ncd %s\n", quote(d.repo))
+	return os.WriteFile(filepath.Join(d.dir, "use-cluster"), []byte(settings.String()), 0o600)
 }
 
 // quote quotes text for a shell.

@@ -125,7 +125,7 @@ func FlagDefault(f *flag.Flag) string {
 func wrap(text, indent string) string {
 	var b strings.Builder
 	column := 0
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		switch {
 		case column == 0:
 			b.WriteString(indent)

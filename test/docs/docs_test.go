@@ -489,7 +489,7 @@ var _ = Describe("The documentation", func() {
 
 		By("comparing the labels of the installation with config/")
 		manifests := ""
-		Expect(filepath.WalkDir(filepath.Join(repo, "config"), func(path string, entry fs.DirEntry, err error) error {
+		Expect(filepath.WalkDir(filepath.Join(repo, "config"), func(path string, _ fs.DirEntry, err error) error {
 			if err == nil && filepath.Ext(path) == ".yaml" {
 				manifests += string(must(os.ReadFile(path)))
 			}
