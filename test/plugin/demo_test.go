@@ -74,7 +74,7 @@ var _ = Describe("Beside make demo", func() {
 			{"kubectl bellhop deprovision orders", 1},
 			{"kubectl bellhop deprovision orders --unbind --wait", 0},
 			{"kubectl bellhop deregister mysql --wait", 0},
-			{"kubectl bellhop resolve disk kubecon-alert --delete --wait", 0},
+			{"kubectl bellhop resolve disk disk-full --delete --wait", 0},
 			{"kubectl bellhop tree", 0},
 		} {
 			t.run(ctx, step.exitCode, step.command)
