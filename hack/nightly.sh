@@ -52,12 +52,16 @@ bench() {
 # Prints the fuzz targets, as package:function.
 fuzz_targets() { grep -ro --include=*_test.go '^func Fuzz[A-Za-z]*' . | sed 's|/[^/]*_test.go:func |:|' | sort; }
 
+# A run whose only error is that its time is over has found nothing: golang/go#75804. A finding has a message of its own.
 fuzz() {
-	local target failed=0
+	local target output failed=0
+	output=$(mktemp)
 	for target in $(fuzz_targets); do
 		echo "--- $target"
-		go test -tags grpcnotrace -vet=off -run '^$' -fuzz "^${target#*:}\$" -fuzztime 8s "${target%:*}" || failed=1
+		go test -tags grpcnotrace -vet=off -run '^$' -fuzz "^${target#*:}\$" -fuzztime 8s "${target%:*}" 2>&1 | tee "$output" ||
+			[ "$(sed -n '/^--- FAIL/,/^FAIL/p' "$output" | sed '1d;$d')" = "    context deadline exceeded" ] || failed=1
 	done
+	rm "$output"
 	return $failed
 }
 
