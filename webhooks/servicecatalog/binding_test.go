@@ -86,6 +86,8 @@ func TestBindingsAreChecked(t *testing.T) {
 		{name: "another's Secret", edit: func(b *v1beta1.ServiceBinding) { b.Spec.SecretName = "theirs" }, warn: []string{`Secret "theirs" already exists`}},
 		{name: "another's Secret of the binding's name", edit: func(b *v1beta1.ServiceBinding) { b.Name = "theirs" }, warn: []string{`Secret "theirs" already exists`}},
 		{name: "another's id", edit: func(b *v1beta1.ServiceBinding) { b.Spec.ExternalID = "taken" }, error: []string{`spec.externalID: Invalid value: "taken"`, `is the id of "other"`}},
+		// The cache may still have the object that was deleted; of an object that exists, the API server refuses a second one by its name.
+		{name: "the id of the deleted object of its name", edit: func(b *v1beta1.ServiceBinding) { b.Name, b.Spec.ExternalID = "other", "taken" }, warn: []string{"left in place when this object is deleted"}},
 		{name: "an id that was brought", edit: func(b *v1beta1.ServiceBinding) { b.Spec.ExternalID = "brought" }, warn: []string{"left in place when this object is deleted"}},
 		{name: "parameters from a Secret of another", edit: func(b *v1beta1.ServiceBinding) {
 			b.Spec.ParametersFrom = []v1beta1.ParametersFromSource{{SecretKeyRef: &v1beta1.SecretKeyReference{Name: "theirs", Key: "k"}}}

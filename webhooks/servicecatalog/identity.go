@@ -174,6 +174,8 @@ func checkID[T client.Object](ctx context.Context, f *findings, k knowledge, obj
 	if err != nil {
 		f.warn("%s: whether another object has it was not checked: %s", path, err)
 	}
+	// The cache may still have an object of this name that was deleted. If it exists, the API server refuses this one.
+	others = slices.DeleteFunc(slices.Clone(others), func(o T) bool { return client.ObjectKeyFromObject(o) == client.ObjectKeyFromObject(obj) })
 	if len(others) == 0 {
 		return
 	}
