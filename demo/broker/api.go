@@ -137,7 +137,7 @@ func (b *Broker) checkHeaders(next http.Handler) http.Handler {
 		if username, password, _ := r.BasicAuth(); !constantTimeEqual(username, b.options.Username) || !constantTimeEqual(password, b.options.Password) {
 			b.countRequest("refused")
 			w.Header().Set("WWW-Authenticate", `Basic realm="broker"`)
-			errorResponse(http.StatusUnauthorized, "", "The user name or the password is wrong").write(w)
+			errorResponse(http.StatusUnauthorized, "", "Authentication failed").write(w)
 			return
 		}
 		version := r.Header.Get("X-Broker-API-Version")
