@@ -189,7 +189,7 @@ var _ = Describe("test", func() {
 		}).Should(BeEmpty())
 	}
 
-	It("sends a test page", func(ctx SpecContext) {
+	It("sends a test alert", func(ctx SpecContext) {
 		in := startInbox(ctx, t.namespace, "team")
 		editReceiver(ctx, t.namespace, "team", func(r *pagerv1beta1.Receiver) { r.Spec.MinSeverity = pagerv1beta1.SeverityWarning })
 		other, oncall := createClusterInbox(ctx, t.namespace)
@@ -200,11 +200,11 @@ var _ = Describe("test", func() {
 		t.run(ctx, 0, "kubectl-bellhop __complete test team '' 2>/dev/null")
 		deleted(ctx)
 		Expect(events(in)()).To(Equal([]string{"alert.fired", "alert.resolved"}))
-		Expect(in.Messages()[0]).To(SatisfyAll(HaveField("Severity", "Warning"), HaveField("Title", ContainSubstring("Test page")),
+		Expect(in.Messages()[0]).To(SatisfyAll(HaveField("Severity", "Warning"), HaveField("Title", ContainSubstring("Test alert")),
 			HaveField("Content", "This is a test of receiver/team, sent by kubectl bellhop test. No action is needed.")))
 		Expect(other.Messages()).To(HaveLen(4))
 
-		t.run(ctx, 0, "kubectl bellhop test team --keep | sed 's/page-.* /page-XXXXX /'")
+		t.run(ctx, 0, "kubectl bellhop test team --keep | sed 's/test-alert-.* /test-alert-XXXXX /'")
 		t.run(ctx, 0, "kubectl bellhop alerts -o jsonpath='{.items[*].spec.title}{.spec.title}'")
 		t.matchGolden("test")
 	})

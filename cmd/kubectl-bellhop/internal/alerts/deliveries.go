@@ -167,7 +167,12 @@ func waitDelivered(ctx context.Context, e *cli.Environment, f *cli.WaitFlags, cl
 	if !health.Observed {
 		state = "no receiver has answered yet, or the operator does not run"
 	}
-	return last, f.TimeoutError(last, goal, state)
+	err = f.TimeoutError(last, goal, state)
+	if text := hint(last, wantedDeliveries(last), health.Reason); health.Observed && text != "" {
+		// The operator retries, but the next attempt may need a change, such as of the Secret.
+		err = cli.WithHint(err, "%s; the operator continues by itself, and --timeout waits longer", text)
+	}
+	return last, err
 }
 
 // waitAndPrint waits for an Alert, and prints the last state of its deliveries.

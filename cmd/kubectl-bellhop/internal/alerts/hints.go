@@ -51,7 +51,7 @@ func hintOfDelivery(alert *v1beta1.Alert, d v1beta1.Delivery) string {
 	case v1beta1.ReasonSuspended:
 		return fmt.Sprintf(`to end the suspension: kubectl patch %s --type=merge --patch='{"spec":{"suspend":false}}'`, receiver)
 	case v1beta1.ReasonNamespaceNotSelected:
-		return fmt.Sprintf("to see which labels the namespace needs: kubectl get %s -o jsonpath='{.spec.namespaceSelector}'", receiver)
+		return fmt.Sprintf("to see which namespaces the receiver selects, none if nothing is printed: kubectl get %s -o jsonpath='{.spec.namespaceSelector}'", receiver)
 	case v1beta1.ReasonSecretNotFound:
 		return fmt.Sprintf("create that Secret; kubectl explain %ss.pager.k8s.co.spec says which keys it needs", strings.ToLower(string(d.Kind)))
 	case v1beta1.ReasonRestored:

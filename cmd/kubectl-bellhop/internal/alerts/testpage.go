@@ -123,9 +123,9 @@ func (t *test) severity(ctx context.Context, finder *receiverFinder, ref v1beta1
 
 // alert is the Alert of a test.
 func (t *test) alert(namespace string, ref v1beta1.ReceiverRef, severity v1beta1.Severity) *v1beta1.Alert {
-	alert := &v1beta1.Alert{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "test-page-" + rand.String(5)}}
+	alert := &v1beta1.Alert{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "test-alert-" + rand.String(5)}}
 	alert.Spec = v1beta1.AlertSpec{
-		Title:        "Test page",
+		Title:        "Test alert",
 		Content:      fmt.Sprintf("This is a test of %s, sent by kubectl bellhop test. No action is needed.", refText(ref)),
 		Severity:     severity,
 		ReceiverRefs: []v1beta1.ReceiverRef{ref},
