@@ -56,7 +56,7 @@ func flagsPage() (string, error) {
 	var b strings.Builder
 	b.WriteString(flagsIntroduction)
 	for _, group := range operator.FlagGroups() {
-		b.WriteString("\n## " + group.Title + "\n" + header("flag", "default", "manifests", "description"))
+		b.WriteString("\n## " + group.Title + "\n" + "\n" + header("flag", "default", "manifests", "description"))
 		for _, name := range group.Flags {
 			f := fs.Lookup(name)
 			_, usage := flag.UnquoteUsage(f)
@@ -67,7 +67,7 @@ func flagsPage() (string, error) {
 			b.WriteString(row(code("--"+name), code(byDefault), code(set[name]), quoteFlags(usage)))
 		}
 	}
-	b.WriteString("\n## Environment variables\n" + header("variable", "description"))
+	b.WriteString("\n## Environment variables\n" + "\n" + header("variable", "description"))
 	for _, v := range operator.Environment() {
 		b.WriteString(row(code(strings.Split(v.Name, ", ")...), quoteFlags(v.Usage)))
 	}

@@ -129,8 +129,8 @@ func kindsPage() (string, error) {
 			code(names.Plural, names.Singular), code(names.ShortNames...), code(names.Categories...)))
 		columns.WriteString(row(code(names.Kind), upper(normal), upper(wide)))
 	}
-	return kindsIntroduction + header("kind", "API group", "versions", "scope", "plural and singular", "short name", "categories") + kinds.String() +
-		kindsText + header("kind of the object", "columns", "more columns with `-o wide`") + columns.String(), nil
+	return kindsIntroduction + "\n" + header("kind", "API group", "versions", "scope", "plural and singular", "short name", "categories") + kinds.String() +
+		kindsText + "\n" + header("kind of the object", "columns", "more columns with `-o wide`") + columns.String(), nil
 }
 
 // upper returns the titles of columns as kubectl prints them.

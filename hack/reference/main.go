@@ -14,7 +14,8 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Command reference writes pages of docs/reference: the flags of the operator from its flag set, kinds and roles from config/.
+// Command reference writes the pages of docs/reference that the source has: the flags of the operator from its flag set, kinds and roles
+// from config/. It also writes tables into pages: metrics from the source, and receivers from the registry of providers.
 package main
 
 import (
@@ -32,33 +33,37 @@ var pages = map[string]func() (string, error){
 }
 
 func main() {
+	if err := run("docs"); err != nil {
+		fmt.Fprintln(os.Stderr, "reference:", err)
+		os.Exit(1)
+	}
+}
+
+func run(dir string) error {
 	for name, write := range pages {
 		page, err := write()
-		if err == nil {
-			err = os.WriteFile(filepath.Join("docs", "reference", name), []byte(page), 0o644)
-		}
 		if err != nil {
-			fmt.Fprintf(os.Stderr, "reference: %s: %v\n", name, err)
-			os.Exit(1)
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "reference", name), []byte(page), 0o644); err != nil {
+			return err
 		}
 	}
+	return writeTables(dir)
 }
 
 // row returns a row of a table.
 func row(cells ...string) string {
-	for i, cell := range cells {
-		cells[i] = strings.ReplaceAll(cell, "|", `\|`)
+	var out strings.Builder
+	for _, cell := range cells {
+		out.WriteString(strings.TrimRight("| "+strings.ReplaceAll(cell, "|", `\|`), " ") + " ")
 	}
-	return strings.TrimRight("| "+strings.Join(cells, " | ")+" |", " ") + "\n"
+	return out.String() + "|\n"
 }
 
 // header returns the first rows of a table.
 func header(titles ...string) string {
-	rule := make([]string, len(titles))
-	for i := range rule {
-		rule[i] = "---"
-	}
-	return "\n" + row(titles...) + row(rule...)
+	return row(titles...) + strings.Repeat("| --- ", len(titles)) + "|\n"
 }
 
 // code returns names in backquotes, with commas between.

@@ -113,7 +113,7 @@ func rbacPage() (string, error) {
 		} else {
 			ofOperator.WriteString("In all namespaces, and for cluster-scoped kinds.\n")
 		}
-		ofOperator.WriteString(header("API group", "resources", "only these names", "verbs"))
+		ofOperator.WriteString("\n" + header("API group", "resources", "only these names", "verbs"))
 		for _, rule := range r.Rules {
 			for i, group := range rule.APIGroups {
 				rule.APIGroups[i] = cmp.Or(group, "core")
@@ -121,7 +121,7 @@ func rbacPage() (string, error) {
 			ofOperator.WriteString(row(code(rule.APIGroups...), code(rule.Resources...), code(rule.ResourceNames...), code(rule.Verbs...)))
 		}
 	}
-	return rbacIntroduction + ofOperator.String() + userRoles + header("ClusterRole", "permissions", "aggregated to") + ofUsers.String(), nil
+	return rbacIntroduction + ofOperator.String() + userRoles + "\n" + header("ClusterRole", "permissions", "aggregated to") + ofUsers.String(), nil
 }
 
 // readAggregation reads config/aggregated-roles, and returns the roles of the cluster that a ClusterRole is aggregated to.

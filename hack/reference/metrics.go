@@ -14,12 +14,9 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Metrics prints docs/reference/metrics.md, with the metrics that the source registers: names, types, labels and help.
 package main
 
 import (
-	"bytes"
-	_ "embed"
 	"errors"
 	"fmt"
 	"go/ast"
@@ -31,45 +28,30 @@ import (
 	"strings"
 )
 
-// sources register metrics.
-var sources = []string{"controllers/pager/metrics.go", "controllers/servicecatalog/metrics.go", "internal/operator/buildinfo.go"}
+// metricSources register metrics.
+var metricSources = []string{"controllers/pager/metrics.go", "controllers/servicecatalog/metrics.go", "internal/operator/buildinfo.go"}
 
-// page is docs/reference/metrics.md, with a line for the table.
-//
-//go:embed page.md
-var page []byte
-
-// placeholder is the line of page that the table replaces.
-var placeholder = []byte("TABLE\n")
-
-func main() {
-	if err := run(); err != nil {
-		fmt.Fprintln(os.Stderr, "metrics:", err)
-		os.Exit(1)
-	}
-}
-
-func run() error {
+// metricsTable has a row for each metric that the source registers.
+func metricsTable() (string, error) {
 	var all []metric
-	for _, path := range sources {
+	for _, path := range metricSources {
 		source, err := os.ReadFile(path)
 		if err != nil {
-			return err
+			return "", err
 		}
 		found, err := metricsIn(source)
 		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
+			return "", fmt.Errorf("%s: %w", path, err)
 		}
 		all = append(all, found...)
 	}
 	slices.SortFunc(all, func(a, b metric) int { return strings.Compare(a.name, b.name) })
-	var table bytes.Buffer
-	fmt.Fprintf(&table, "| metric | type | labels | meaning |\n| --- | --- | --- | --- |\n")
+	var table strings.Builder
+	table.WriteString(header("metric", "type", "labels", "meaning"))
 	for _, m := range all {
-		fmt.Fprintf(&table, "| `%s` | %s |%s | %s |\n", m.name, m.kind, strings.TrimSuffix(" `"+strings.Join(m.labels, "`, `")+"`", " ``"), m.help)
+		table.WriteString(row(code(m.name), m.kind, code(m.labels...), m.help))
 	}
-	_, err := os.Stdout.Write(bytes.Replace(page, placeholder, table.Bytes(), 1))
-	return err
+	return table.String(), nil
 }
 
 // metric is a metric that is registered.

@@ -25,7 +25,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/providers"
 )
 
-func TestRun(t *testing.T) {
+func TestWriteTables(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "page.md")
 	const before, after = "# Page\n\n<!-- BEGIN generated: probes -->\n", "<!-- END -->\n\nText\n"
@@ -33,7 +33,7 @@ func TestRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 { // the second time nothing changes
-		if err := run(dir); err != nil {
+		if err := writeTables(dir); err != nil {
 			t.Fatal(err)
 		}
 		page, err := os.ReadFile(path)
