@@ -31,6 +31,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/tools/cache"
+	toolswatch "k8s.io/client-go/tools/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -83,10 +85,10 @@ func (s *Suite) RecordStatuses(ctx context.Context, namespace string, kinds ...c
 		if mapping.Scope.Name() == meta.RESTScopeNameNamespace {
 			resource = api.Resource(mapping.Resource).Namespace(namespace)
 		}
-		changes, err := resource.Watch(context.WithoutCancel(ctx), metav1.ListOptions{})
+		existing, changes, err := listAndWatch(context.WithoutCancel(ctx), resource)
 		gomega.Expect(err).NotTo(gomega.HaveOccurred())
 		var reading sync.WaitGroup
-		reading.Go(func() { r.read(changes) })
+		reading.Go(func() { r.read(existing, changes) })
 		ginkgo.DeferCleanup(func() {
 			changes.Stop()
 			reading.Wait()
@@ -95,24 +97,41 @@ func (s *Suite) RecordStatuses(ctx context.Context, namespace string, kinds ...c
 	return r
 }
 
-func (r *StatusRecorder) read(changes watch.Interface) {
-	defer ginkgo.GinkgoRecover()
-	for change := range changes.ResultChan() {
-		o, ok := change.Object.(*unstructured.Unstructured)
-		if !ok || change.Type == watch.Deleted {
-			continue
-		}
-		result, err := status.Compute(o)
-		gomega.Expect(err).NotTo(gomega.HaveOccurred())
-		r.mu.Lock()
-		recorded := r.seen[o.GetUID()]
-		if n := len(recorded.sequence); n == 0 || recorded.sequence[n-1] != result.Status.String() {
-			recorded.sequence = append(recorded.sequence, result.Status.String())
-		}
-		recorded.version = o.GetResourceVersion()
-		r.seen[o.GetUID()] = recorded
-		r.mu.Unlock()
+// listAndWatch returns what exists, and a watch of what changes. The watch goes on where the API server ends a connection, as it does
+// with a client that it finds too slow.
+func listAndWatch(ctx context.Context, resource dynamic.ResourceInterface) ([]unstructured.Unstructured, watch.Interface, error) {
+	list, err := resource.List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, nil, err
 	}
+	changes, err := toolswatch.NewRetryWatcherWithContext(ctx, list.GetResourceVersion(), &cache.ListWatch{WatchFuncWithContext: resource.Watch})
+	return list.Items, changes, err
+}
+
+func (r *StatusRecorder) read(existing []unstructured.Unstructured, changes watch.Interface) {
+	defer ginkgo.GinkgoRecover()
+	for i := range existing {
+		r.record(&existing[i])
+	}
+	for change := range changes.ResultChan() {
+		gomega.Expect(change.Type).NotTo(gomega.Equal(watch.Error), "the watch has missed changes: %v", change.Object)
+		if change.Type != watch.Deleted {
+			r.record(change.Object.(*unstructured.Unstructured))
+		}
+	}
+}
+
+func (r *StatusRecorder) record(o *unstructured.Unstructured) {
+	result, err := status.Compute(o)
+	gomega.Expect(err).NotTo(gomega.HaveOccurred())
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	recorded := r.seen[o.GetUID()]
+	if n := len(recorded.sequence); n == 0 || recorded.sequence[n-1] != result.Status.String() {
+		recorded.sequence = append(recorded.sequence, result.Status.String())
+	}
+	recorded.version = o.GetResourceVersion()
+	r.seen[o.GetUID()] = recorded
 }
 
 // SequenceOf returns the statuses of an object in order, without repetitions, up to its present version.
