@@ -71,7 +71,7 @@ func (g *Guard) Check(addr netip.Addr) error {
 	}
 	for _, a := range append(embedded(addr), addr) {
 		if class := g.class(a); class != "" && !g.allows(a) {
-			return &Error{Kind: Refused, Message: "the address is " + class + ", which the operator's --allow-outbound does not list"}
+			return &Error{Kind: Refused, Message: "the address is " + class + ", and the operator's --allow-outbound does not list it"}
 		}
 	}
 	return nil
@@ -118,7 +118,7 @@ func (g *Guard) class(addr netip.Addr) string {
 	case slices.Contains(metadata, addr):
 		return "a cloud metadata address"
 	case addr.IsLoopback():
-		return "a loopback address"
+		return "a loopback address, which is in the operator's own Pod"
 	case addr.IsLinkLocalUnicast(), addr.IsLinkLocalMulticast():
 		return "a link-local address"
 	case addr.IsMulticast():

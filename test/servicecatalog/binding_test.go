@@ -215,7 +215,7 @@ func describeBinding(k kindSet) {
 			Expect(s.callsAbout(b.Spec.ExternalID, osb.Unbind)).To(ConsistOf(HaveField("Identity", BeNil())), "the user who deletes it is not known")
 			Expect(s.History(b.Spec.ExternalID)).To(Equal(osbtest.History{Puts: 1, Deletes: 1, Creations: 1, Removals: 1, Ready: true}))
 			Expect(s.Violations()).To(BeEmpty())
-			Eventually(readEvents(ctx, b)).Should(ConsistOf(fmt.Sprintf("Normal DeletedAtBroker: Deleted because of ObjectDeleted: id %q at %s, last changed by %q", b.Spec.ExternalID, s.URL, b.Spec.UserInfo.Username)),
+			Eventually(readEvents(ctx, b)).Should(ConsistOf(fmt.Sprintf("Normal DeletedAtBroker: Deleted at the broker (ObjectDeleted): id %q at %s, last changed by %q", b.Spec.ExternalID, s.URL, b.Spec.UserInfo.Username)),
 				"there are events only about problems and deletions")
 		})
 

@@ -92,7 +92,7 @@ func describeInstance(k kindSet) {
 				HaveKeyWithValue("accepts_incomplete", []string{"true"})))
 			Expect(s.Holds().Instances).To(BeEmpty())
 			Expect(s.Violations()).To(BeEmpty())
-			Eventually(readEvents(ctx, si)).Should(ConsistOf(fmt.Sprintf("Normal DeletedAtBroker: Deleted because of ObjectDeleted: id %q at %s, last changed by %q", si.Spec.ExternalID, s.URL, si.Spec.UserInfo.Username)),
+			Eventually(readEvents(ctx, si)).Should(ConsistOf(fmt.Sprintf("Normal DeletedAtBroker: Deleted at the broker (ObjectDeleted): id %q at %s, last changed by %q", si.Spec.ExternalID, s.URL, si.Spec.UserInfo.Username)),
 				"there are events only about problems and deletions")
 			Expect(logs.String()).To(MatchRegexp(`Deleted at the broker.*"id":"%s","broker":"%s","user":"%s","rule":"ObjectDeleted"`, si.Spec.ExternalID, s.URL, si.Spec.UserInfo.Username))
 		})

@@ -44,7 +44,7 @@ type External struct {
 func Deleted(ctx context.Context, recorder events.EventRecorder, about client.Object, at External, rule lifecycle.DeletionRule) {
 	log.FromContext(ctx).Info("Deleted at the broker", append(at.keysAndValues(), "rule", rule)...)
 	recorder.Eventf(about, nil, corev1.EventTypeNormal, v1beta1.ReasonDeletedAtBroker, "Delete", "%s",
-		redact.Shorten(fmt.Sprintf("Deleted because of %s: %s", rule, at), lifecycle.MaxNote))
+		redact.Shorten(fmt.Sprintf("Deleted at the broker (%s): %s", rule, at), lifecycle.MaxNote))
 }
 
 // Left announces that something is left at a broker, and why.

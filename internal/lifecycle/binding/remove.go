@@ -38,7 +38,7 @@ func (d *decision) remove() {
 	case d.hasNothingAtBroker() && s.UnbindStatus != v1beta1.UnbindSucceeded:
 		d.Release = lifecycle.NothingCreated(v1beta1.ReasonUnboundSuccessfully, d.id(), d.belongsToAnother())
 	case d.hasNothingAtBroker():
-		d.Release = &lifecycle.Cause{Reason: v1beta1.ReasonUnboundSuccessfully, Message: "nothing is left at the broker"}
+		d.Release = &lifecycle.Cause{Reason: v1beta1.ReasonUnboundSuccessfully, Message: "Nothing is left at the broker"}
 	case s.UnbindStatus == v1beta1.UnbindFailed && !d.isRebindRequested():
 		d.blockRemoval(lifecycle.BlockedBy(v1beta1.ReasonUnbindCallFailed, "the original service-catalog has stopped trying to remove the binding; to retry, change the annotation "+v1beta1.RebindAnnotation))
 	case d.phase.isConflictHeld(s.Attempts) && d.owns() && !lifecycle.IsToBeDeleted(d.b):

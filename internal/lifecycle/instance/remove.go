@@ -35,7 +35,7 @@ func (d *decision) remove() {
 	case catalog.IsRetained(d.si):
 		d.Release = &lifecycle.Cause{Reason: v1beta1.ReasonRetained, Message: "the deletion policy is Retain: the service is left at the broker"}
 	case d.phase == Removed:
-		d.Release = &lifecycle.Cause{Reason: v1beta1.ReasonDeprovisionedSuccessfully, Message: "nothing is left at the broker"}
+		d.Release = &lifecycle.Cause{Reason: v1beta1.ReasonDeprovisionedSuccessfully, Message: "Nothing is left at the broker"}
 	case d.phase.hasNothingAtBroker():
 		d.Release = lifecycle.NothingCreated(v1beta1.ReasonDeprovisionedSuccessfully, lifecycle.InstanceID(d.si), d.belongsToAnother())
 	case len(d.in.Bindings) > 0:
