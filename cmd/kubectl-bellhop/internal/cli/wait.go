@@ -54,9 +54,13 @@ func (f *WaitFlags) Context(ctx context.Context) (context.Context, context.Cance
 
 // TimeoutError is of a wait that --timeout ended; state is the last that was seen.
 func (f *WaitFlags) TimeoutError(object Object, goal, state string) error {
+	namespace := ""
+	if object.GetNamespace() != "" {
+		namespace = " --namespace=" + object.GetNamespace()
+	}
 	return &Error{
 		Code: ExitTimeout, Err: fmt.Errorf("%s is not %s after %s: %s", ResourceName(object), goal, f.Timeout, state),
-		Hint: "the operator continues by itself; --timeout waits longer",
+		Hint: fmt.Sprintf("kubectl bellhop describe %s%s says what to do; the operator continues by itself, and --timeout waits longer", ResourceName(object), namespace),
 	}
 }
 

@@ -30,6 +30,7 @@ import (
 	servicecatalogv1beta1 "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/kinds"
+	"github.com/gophernetes/bellhop/docs"
 )
 
 // probeName is the name of the objects that are created as dry runs.
@@ -47,10 +48,9 @@ type probe struct {
 	fix    string
 }
 
-const (
-	fixAdmission = "see that a replica of the operator runs and that the API server reaches its webhook port; see docs/how-to/operate/plan-for-downtime.md"
-	fixNotCalled = "see that the operator runs; Alerts are accepted without it, and sent once it is back"
-)
+var fixAdmission = "see that a replica of the operator runs and that the API server reaches its webhook port; see " + docs.URL("how-to/operate/plan-for-downtime.md")
+
+const fixNotCalled = "see that the operator runs; Alerts are accepted without it, and sent once it is back"
 
 var probes = []probe{
 	// The webhooks of Alerts may fail. One that answers refuses this annotation, which is v1alpha1's.

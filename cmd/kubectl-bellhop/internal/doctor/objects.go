@@ -51,8 +51,12 @@ func (i *inspector) checkReady(ctx context.Context, noun string, selected ...*ki
 	if len(unreadable) == len(selected) {
 		return skip("you may not list %s", strings.Join(unreadable, ", "))
 	}
+	deleting := 0
 	for _, object := range objects {
 		state := kinds.StateOf(object)
+		if state.State == kinds.StateDeleting {
+			deleting++ // which checkDeletions looks at
+		}
 		if state.State == kinds.StateReady || state.State == kinds.StateDeleting {
 			continue
 		}
@@ -66,7 +70,11 @@ func (i *inspector) checkReady(ctx context.Context, noun string, selected ...*ki
 		}
 		r.add(f)
 	}
-	r.message = fmt.Sprintf("%ss for %s: %d, not ready: %d", noun, i.where(), len(objects), len(r.findings)) + withoutUnreadable(unreadable)
+	r.message = fmt.Sprintf("%ss for %s: %d, not ready: %d", noun, i.where(), len(objects), len(r.findings))
+	if deleting > 0 {
+		r.message += fmt.Sprintf(", being deleted: %d", deleting)
+	}
+	r.message += withoutUnreadable(unreadable)
 	return r, nil
 }
 

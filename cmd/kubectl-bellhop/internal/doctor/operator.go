@@ -121,12 +121,12 @@ func podTrouble(pod *corev1.Pod) string {
 	return ""
 }
 
-// checkLeader looks whether a replica of the operator leads: only the leader sends pages and requests to brokers.
+// checkLeader looks whether a replica of the operator leads: only the leader sends alerts, and requests to brokers.
 func checkLeader(ctx context.Context, i *inspector) (result, error) {
 	var r result
 	lease, err := i.coordination.Leases(i.operatorNamespace).Get(ctx, leaseName, metav1.GetOptions{})
 	f := Finding{ID: "no-leader", Severity: Problem, Object: "Lease/" + leaseName, Namespace: i.operatorNamespace,
-		Fix: "see that a pod of the operator runs, and its log: only the leader sends pages and requests to brokers"}
+		Fix: "see that a pod of the operator runs, and its log: only the leader sends alerts, and requests to brokers"}
 	switch {
 	case apierrors.IsNotFound(err) && !i.deployed:
 		return skip("namespace %s has no Lease %s: without --leader-elect an operator needs none", i.operatorNamespace, leaseName)

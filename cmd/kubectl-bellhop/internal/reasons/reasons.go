@@ -44,7 +44,7 @@ const (
 // Explanation is what the documentation says of a reason, in plain text.
 type Explanation struct {
 	Meaning, Action string
-	// Pages are paths in the repository, with anchors, of pages that the explanation refers to.
+	// Pages are the URLs of pages that the explanation refers to.
 	Pages []string
 }
 
@@ -66,8 +66,8 @@ type table map[string]Explanation
 
 var tables = sync.OnceValue(func() map[Subject]table { return parse(docs.Conditions) })
 
-// folder is that of the page in the repository, which its links are relative to.
-const folder = "docs/reference"
+// folder is that of the page, which its links are relative to.
+const folder = "reference"
 
 var (
 	firstColumn = regexp.MustCompile(`^reason of (an? [A-Za-z]+)$`)
@@ -142,7 +142,7 @@ func plain(markdown string) string {
 	return emphasis.ReplaceAllString(text, "$1")
 }
 
-// linkedPages returns the paths of other pages that a text links to.
+// linkedPages returns the URLs of other pages that a text links to.
 func linkedPages(markdown string) []string {
 	var pages []string
 	for _, match := range link.FindAllStringSubmatch(markdown, -1) {
@@ -150,7 +150,7 @@ func linkedPages(markdown string) []string {
 		if strings.HasPrefix(target, "#") || strings.Contains(target, "://") {
 			continue
 		}
-		if target = path.Join(folder, target); !slices.Contains(pages, target) {
+		if target = docs.URL(path.Join(folder, target)); !slices.Contains(pages, target) {
 			pages = append(pages, target)
 		}
 	}

@@ -27,6 +27,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/gophernetes/bellhop/docs"
 )
 
 const sample = `
@@ -57,9 +59,9 @@ func TestParse(t *testing.T) {
 		{Instance, "One", Explanation{Meaning: "the broker has spec", Action: "nothing"}},
 		{Instance, "Two", Explanation{Meaning: "the broker has spec", Action: "nothing"}},
 		{Instance, "Three", Explanation{Meaning: "see turns", Action: "release it, or look",
-			Pages: []string{"docs/reference/receivers.md#turns", "docs/how-to/services/delete-an-instance.md#release"}}},
+			Pages: []string{docs.URL("reference/receivers.md#turns"), docs.URL("how-to/services/delete-an-instance.md#release")}}},
 		{Binding, "Three", Explanation{Meaning: "see turns", Action: "release it, or look; or ask for new credentials",
-			Pages: []string{"docs/reference/receivers.md#turns", "docs/how-to/services/delete-an-instance.md#release", "docs/how-to/services/rotate-credentials.md"}}},
+			Pages: []string{docs.URL("reference/receivers.md#turns"), docs.URL("how-to/services/delete-an-instance.md#release"), docs.URL("how-to/services/rotate-credentials.md")}}},
 		{Binding, "Four", Explanation{Meaning: "four", Action: "wait"}},
 		{Binding, "Five", Explanation{}},
 		{Binding, "One", Explanation{}},
