@@ -87,6 +87,6 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("Broker: http://%s\nMySQL:  %s\n", listener.Addr(), mysql.Addr())
+	fmt.Printf("Broker: listens on %s\nMySQL:  listens on %s\n", listener.Addr(), mysql.Addr())
 	return b.Serve(ctx, listener)
 }

@@ -64,6 +64,6 @@ func run(ctx context.Context, listen string, unsigned bool) error {
 	if err != nil {
 		return fmt.Errorf("choose another address with -listen: %w", err)
 	}
-	fmt.Printf("Inbox: http://%s\n", listener.Addr())
+	fmt.Printf("Inbox: listens on %s\n", listener.Addr())
 	return inbox.New(inbox.Options{SigningSecret: secret, Out: os.Stdout}).Serve(ctx, listener)
 }
