@@ -102,11 +102,11 @@ export GOGC=300 GOMEMLIMIT=1GiB GORACE=atexit_sleep_ms=0
 start_tests ./ unit $race -skip "$skip" $packages
 start_specs servicecatalog
 start_specs pager
+start_package docs
 start_serial_specs servicecatalog
 start_serial_specs pager
 start_specs plugin
 start_serial_specs plugin
-start_package docs
 start_package removal
 start_package conversion $race
 [ -z "$race" ] || start_tests ./ sequential -run "$sequential" $(packages_with "$sequential")
