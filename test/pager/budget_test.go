@@ -26,9 +26,10 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/utils/ptr"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/test/internal/audit"
@@ -183,19 +184,19 @@ func waitForReceiver(ctx context.Context, namespace, name string) {
 // status.
 func recordReadyReasons(ctx context.Context, namespace string) func() []string {
 	GinkgoHelper()
-	api, err := client.NewWithWatch(cluster.Config, client.Options{Scheme: k8s.Scheme()})
-	Expect(err).NotTo(HaveOccurred())
-	changes, err := api.Watch(ctx, &v1beta1.ReceiverList{}, client.InNamespace(namespace))
-	Expect(err).NotTo(HaveOccurred())
+	_, changes := env.Watch(ctx, namespace, &v1beta1.Receiver{})
 	DeferCleanup(changes.Stop)
 	var mu sync.Mutex
 	var reasons []string
 	go func() {
+		defer GinkgoRecover()
 		for change := range changes.ResultChan() {
-			receiver, ok := change.Object.(*v1beta1.Receiver)
-			if !ok || change.Type != watch.Modified {
+			Expect(change.Type).NotTo(Equal(watch.Error), "the watch has missed changes: %v", change.Object)
+			if change.Type != watch.Modified {
 				continue
 			}
+			var receiver v1beta1.Receiver
+			Expect(runtime.DefaultUnstructuredConverter.FromUnstructured(change.Object.(*unstructured.Unstructured).Object, &receiver)).To(Succeed())
 			reason := ""
 			if ready := meta.FindStatusCondition(receiver.Status.Conditions, v1beta1.ConditionReady); ready != nil {
 				reason = ready.Reason

@@ -73,20 +73,9 @@ type recordedStatuses struct {
 // RecordStatuses watches all objects of some kinds until the spec ends, in the namespace or in the cluster.
 func (s *Suite) RecordStatuses(ctx context.Context, namespace string, kinds ...client.Object) *StatusRecorder {
 	ginkgo.GinkgoHelper()
-	api, err := dynamic.NewForConfig(s.Cluster.Config)
-	gomega.Expect(err).NotTo(gomega.HaveOccurred())
 	r := &StatusRecorder{client: s.Client, seen: map[types.UID]recordedStatuses{}}
 	for _, kind := range kinds {
-		gvk, err := s.Client.GroupVersionKindFor(kind)
-		gomega.Expect(err).NotTo(gomega.HaveOccurred())
-		mapping, err := s.Client.RESTMapper().RESTMapping(gvk.GroupKind(), gvk.Version)
-		gomega.Expect(err).NotTo(gomega.HaveOccurred())
-		var resource dynamic.ResourceInterface = api.Resource(mapping.Resource)
-		if mapping.Scope.Name() == meta.RESTScopeNameNamespace {
-			resource = api.Resource(mapping.Resource).Namespace(namespace)
-		}
-		existing, changes, err := listAndWatch(context.WithoutCancel(ctx), resource)
-		gomega.Expect(err).NotTo(gomega.HaveOccurred())
+		existing, changes := s.Watch(ctx, namespace, kind)
 		var reading sync.WaitGroup
 		reading.Go(func() { r.read(existing, changes) })
 		ginkgo.DeferCleanup(func() {
@@ -95,6 +84,24 @@ func (s *Suite) RecordStatuses(ctx context.Context, namespace string, kinds ...c
 		})
 	}
 	return r
+}
+
+// Watch returns the objects of a kind in a namespace, or in the cluster, and a watch of what changes. It outlives ctx.
+func (s *Suite) Watch(ctx context.Context, namespace string, kind client.Object) ([]unstructured.Unstructured, watch.Interface) {
+	ginkgo.GinkgoHelper()
+	api, err := dynamic.NewForConfig(s.Cluster.Config)
+	gomega.Expect(err).NotTo(gomega.HaveOccurred())
+	gvk, err := s.Client.GroupVersionKindFor(kind)
+	gomega.Expect(err).NotTo(gomega.HaveOccurred())
+	mapping, err := s.Client.RESTMapper().RESTMapping(gvk.GroupKind(), gvk.Version)
+	gomega.Expect(err).NotTo(gomega.HaveOccurred())
+	var resource dynamic.ResourceInterface = api.Resource(mapping.Resource)
+	if mapping.Scope.Name() == meta.RESTScopeNameNamespace {
+		resource = api.Resource(mapping.Resource).Namespace(namespace)
+	}
+	existing, changes, err := listAndWatch(context.WithoutCancel(ctx), resource)
+	gomega.Expect(err).NotTo(gomega.HaveOccurred())
+	return existing, changes
 }
 
 // listAndWatch returns what exists, and a watch of what changes. The watch goes on where the API server ends a connection, as it does
