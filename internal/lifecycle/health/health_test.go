@@ -1,0 +1,123 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+	http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+package health
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/yaml"
+)
+
+// Each object in testdata has the expected result in an annotation: the state, the reason, and the time since when it fails.
+func TestCompute(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files in testdata: %v", err)
+	}
+	states := map[State]int{}
+	for _, file := range files {
+		for _, o := range readObjects(t, file) {
+			t.Run(filepath.Base(file)+"/"+o.GetKind()+"/"+o.GetName(), func(t *testing.T) {
+				v, err := Compute(o, pods)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got := string(v.State) + " " + v.Reason
+				if !v.Since.IsZero() {
+					got += " " + v.Since.UTC().Format(time.RFC3339)
+				}
+				if want := o.GetAnnotations()["expect"]; got != want {
+					t.Errorf("got %q, want %q", got, want)
+				}
+				states[v.State]++
+			})
+		}
+	}
+	if len(states) != 3 {
+		t.Errorf("the objects have %d of 3 states", len(states))
+	}
+}
+
+// pods are those of the StatefulSets and DaemonSets in testdata.
+var pods = []corev1.Pod{
+	pod("2026-01-01T00:00:00Z", corev1.ConditionTrue, nil),
+	pod("2026-01-01T02:00:00Z", corev1.ConditionFalse, nil),
+	pod("2026-01-01T01:00:00Z", corev1.ConditionFalse, nil),
+	pod("2026-01-01T00:00:00Z", corev1.ConditionFalse, &metav1.Time{}), // being deleted
+	{Status: corev1.PodStatus{Phase: corev1.PodSucceeded}},
+}
+
+func pod(since string, ready corev1.ConditionStatus, deleted *metav1.Time) corev1.Pod {
+	at, err := time.Parse(time.RFC3339, since)
+	if err != nil {
+		panic(err)
+	}
+	return corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{DeletionTimestamp: deleted},
+		Status:     corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: ready, LastTransitionTime: metav1.NewTime(at)}}},
+	}
+}
+
+// A status that has another form than its kind's, or that is none, ends in an error or in a result, and never in a panic.
+func FuzzCompute(f *testing.F) {
+	files, err := filepath.Glob("testdata/*.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range files {
+		for _, o := range readObjects(f, file) {
+			text, err := o.MarshalJSON()
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(text)
+		}
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		o := &unstructured.Unstructured{}
+		if o.UnmarshalJSON(text) != nil {
+			return
+		}
+		v, err := Compute(o, nil)
+		if err == nil && v.State == "" {
+			t.Errorf("no result for %s", text)
+		}
+	})
+}
+
+func readObjects(t testing.TB, file string) []*unstructured.Unstructured {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var objects []*unstructured.Unstructured
+	for _, document := range strings.Split(string(text), "\n---\n")[1:] {
+		o := &unstructured.Unstructured{}
+		if err := yaml.Unmarshal([]byte(document), &o.Object); err != nil {
+			t.Fatalf("%s: %v: %s", file, err, document)
+		}
+		objects = append(objects, o)
+	}
+	return objects
+}
