@@ -22,7 +22,9 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/utils/ptr"
 )
@@ -98,6 +100,21 @@ func computePods(ready, want int32) Result {
 // is as old as that of the pod which is not ready for longest, so that a slow rollout of many pods is none.
 func NeedsPods(kind schema.GroupKind) bool {
 	return kind == schema.GroupKind{Group: "apps", Kind: "StatefulSet"} || kind == schema.GroupKind{Group: "apps", Kind: "DaemonSet"}
+}
+
+// PodSelector returns the selector of the pods of an object; nil: its kind has none of its own.
+func PodSelector(o *unstructured.Unstructured) (labels.Selector, error) {
+	switch o.GroupVersionKind().GroupKind() {
+	case schema.GroupKind{Group: "apps", Kind: "Deployment"}, schema.GroupKind{Group: "apps", Kind: "StatefulSet"},
+		schema.GroupKind{Group: "apps", Kind: "DaemonSet"}, schema.GroupKind{Group: "batch", Kind: "Job"}:
+	default:
+		return nil, nil
+	}
+	selector, err := decode[metav1.LabelSelector](o, "spec", "selector")
+	if err != nil {
+		return nil, err
+	}
+	return metav1.LabelSelectorAsSelector(&selector)
 }
 
 // unreadySince returns since when the pod is not ready that has been so for longest; zero: all are ready, or there are none.

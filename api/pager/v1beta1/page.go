@@ -1,0 +1,34 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package v1beta1
+
+// Metadata of an object of another kind, such as a Deployment, that asks for an Alert when it fails.
+const (
+	// PageLabel is "true" on an object that asks for an Alert.
+	PageLabel = "pager.k8s.co/page"
+	// PageReceiversAnnotation names the receivers of the Alert, separated by commas: NAME, receiver/NAME or clusterreceiver/NAME.
+	PageReceiversAnnotation = "pager.k8s.co/receivers"
+	// PageAfterAnnotation is for how many seconds the object has to fail, 0 to 86400.
+	PageAfterAnnotation = "pager.k8s.co/page-after-seconds"
+	// PageSeverityAnnotation is the severity of the Alert.
+	PageSeverityAnnotation = "pager.k8s.co/severity"
+	// PageByLabelLabel is "enabled" on a Namespace in which objects may ask for Alerts: whoever may label an object there can then have an
+	// Alert sent, without a right to create Alerts.
+	PageByLabelLabel = "pager.k8s.co/page-by-label"
+	// PagedResourceAnnotation has the resource of the object that an Alert is about, as GROUP/VERSION/RESOURCE. The Alert's owner is the object.
+	PagedResourceAnnotation = "pager.k8s.co/paged-resource"
+)

@@ -1,0 +1,108 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package health
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+)
+
+const (
+	// defaultAfter is for how long an object has to fail by default; a Job or a CronJob has failed when its status says so.
+	defaultAfter = 5 * time.Minute
+	maxAfter     = 24 * time.Hour
+	maxReceivers = 16 // of an Alert
+)
+
+// Ask is what an object asks for by its label and annotations.
+type Ask struct {
+	// Receivers of the Alert; none: the default one.
+	Receivers []v1beta1.ReceiverRef
+	// After is for how long the object has to fail before an Alert is created.
+	After    time.Duration
+	Severity v1beta1.Severity
+}
+
+// ParseAsk reads what an object of a kind asks for; asks is false without the label. An error names the annotation, its value and what
+// would be right.
+func ParseAsk(o metav1.Object, kind string) (ask Ask, asks bool, err error) {
+	if o.GetLabels()[v1beta1.PageLabel] != "true" || o.GetDeletionTimestamp() != nil {
+		return Ask{}, false, nil
+	}
+	annotations := o.GetAnnotations()
+	ask = Ask{Severity: v1beta1.SeverityCritical, After: defaultAfter}
+	if kind == "Job" || kind == "CronJob" {
+		ask.After = 0
+	}
+	if value, ok := annotations[v1beta1.PageAfterAnnotation]; ok {
+		seconds, err := strconv.ParseUint(value, 10, 32)
+		if ask.After = time.Duration(seconds) * time.Second; err != nil || ask.After > maxAfter {
+			return Ask{}, true, fmt.Errorf("annotation %s is %q: it has to be a number of seconds from 0 to %d", v1beta1.PageAfterAnnotation, value, int(maxAfter.Seconds()))
+		}
+	}
+	if value, ok := annotations[v1beta1.PageSeverityAnnotation]; ok {
+		switch ask.Severity = v1beta1.Severity(value); ask.Severity {
+		case v1beta1.SeverityInfo, v1beta1.SeverityWarning, v1beta1.SeverityCritical:
+		default:
+			return Ask{}, true, fmt.Errorf("annotation %s is %q: it has to be %s, %s or %s", v1beta1.PageSeverityAnnotation, value, v1beta1.SeverityInfo, v1beta1.SeverityWarning, v1beta1.SeverityCritical)
+		}
+	}
+	if value, ok := annotations[v1beta1.PageReceiversAnnotation]; ok {
+		if ask.Receivers, err = parseReceivers(value); err != nil {
+			return Ask{}, true, fmt.Errorf("annotation %s is %q: %w", v1beta1.PageReceiversAnnotation, value, err)
+		}
+	}
+	return ask, true, nil
+}
+
+// parseReceivers reads a list such as "oncall, clusterreceiver/chat".
+func parseReceivers(list string) ([]v1beta1.ReceiverRef, error) {
+	var refs []v1beta1.ReceiverRef
+	seen := map[v1beta1.ReceiverRef]bool{}
+	for item := range strings.SplitSeq(list, ",") {
+		item = strings.TrimSpace(item)
+		kind, name, hasKind := strings.Cut(item, "/")
+		if !hasKind {
+			kind, name = string(v1beta1.KindReceiver), item
+		}
+		ref := v1beta1.ReceiverRef{Name: name}
+		switch strings.ToLower(kind) {
+		case "receiver":
+			ref.Kind = v1beta1.KindReceiver
+		case "clusterreceiver":
+			ref.Kind = v1beta1.KindClusterReceiver
+		}
+		if problems := validation.IsDNS1123Subdomain(name); ref.Kind == "" || len(problems) > 0 {
+			return nil, fmt.Errorf("%q has to be the name of a Receiver, receiver/NAME or clusterreceiver/NAME", item)
+		}
+		if !seen[ref] {
+			refs = append(refs, ref)
+		}
+		seen[ref] = true
+	}
+	if len(refs) > maxReceivers {
+		return nil, fmt.Errorf("it has to name at most %d receivers", maxReceivers)
+	}
+	return refs, nil
+}

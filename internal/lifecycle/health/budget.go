@@ -1,0 +1,89 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package health
+
+import (
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// An outage of a cluster makes most of its objects fail: so many Alerts at most fire in a namespace in so much time.
+const (
+	maxFired    = 60
+	firedWindow = time.Minute
+)
+
+// Budget limits how many Alerts fire in a namespace. The zero value is ready to use.
+type Budget struct {
+	mu          sync.Mutex
+	byNamespace map[string]*namespaceBudget
+}
+
+type namespaceBudget struct {
+	fired   []time.Time // within the window
+	waiting map[types.UID]bool
+	ask     Ask // of the object that has begun to wait last
+}
+
+// Take reports whether the Alert of an object may fire now; if not, the object waits, and again is when it should be tried again.
+func (b *Budget) Take(namespace string, object types.UID, ask Ask, now time.Time) (ok bool, again time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	own := b.of(namespace)
+	for len(own.fired) > 0 && !now.Before(own.fired[0].Add(firedWindow)) {
+		own.fired = own.fired[1:]
+	}
+	if len(own.fired) < maxFired {
+		own.fired = append(own.fired, now)
+		delete(own.waiting, object)
+		return true, time.Time{}
+	}
+	own.waiting[object], own.ask = true, ask
+	return false, own.fired[0].Add(firedWindow)
+}
+
+// Forget ends the wait of an object that does not fail any more.
+func (b *Budget) Forget(namespace string, object types.UID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if own, ok := b.byNamespace[namespace]; ok {
+		delete(own.waiting, object)
+	}
+}
+
+// Waiting returns how many objects of a namespace wait, and what one of them asks for.
+func (b *Budget) Waiting(namespace string) (int, Ask) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	own, ok := b.byNamespace[namespace]
+	if !ok {
+		return 0, Ask{}
+	}
+	return len(own.waiting), own.ask
+}
+
+func (b *Budget) of(namespace string) *namespaceBudget {
+	if b.byNamespace == nil {
+		b.byNamespace = map[string]*namespaceBudget{}
+	}
+	if b.byNamespace[namespace] == nil {
+		b.byNamespace[namespace] = &namespaceBudget{waiting: map[types.UID]bool{}}
+	}
+	return b.byNamespace[namespace]
+}

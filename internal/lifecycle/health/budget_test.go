@@ -1,0 +1,87 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package health
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+func TestBudget(t *testing.T) {
+	var b Budget
+	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	object := func(i int) types.UID { return types.UID(fmt.Sprint(i)) }
+	for i := range maxFired {
+		if ok, _ := b.Take("shop", object(i), Ask{}, now.Add(time.Duration(i)*time.Second/10)); !ok {
+			t.Fatalf("object %d waits", i)
+		}
+	}
+	at := now.Add(10 * time.Second)
+	for i := maxFired; i < maxFired+5; i++ {
+		if ok, again := b.Take("shop", object(i), Ask{After: time.Second}, at); ok || !again.Equal(now.Add(firedWindow)) {
+			t.Fatalf("object %d: %t, again at %v", i, ok, again)
+		}
+	}
+	if n, ask := b.Waiting("shop"); n != 5 || ask.After != time.Second {
+		t.Errorf("%d wait, for %+v", n, ask)
+	}
+	if ok, _ := b.Take("other", object(0), Ask{}, at); !ok {
+		t.Error("another namespace waits")
+	}
+	b.Forget("shop", object(maxFired))
+	if ok, _ := b.Take("shop", object(maxFired+1), Ask{}, now.Add(firedWindow)); !ok {
+		t.Error("an object waits after the window of the first")
+	}
+	if n, _ := b.Waiting("shop"); n != 3 {
+		t.Errorf("%d wait", n)
+	}
+}
+
+// In no minute do more Alerts fire than the budget has, and each object that tries again when it is told to fires in the end.
+func TestBudgetHolds(t *testing.T) {
+	var b Budget
+	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	due := map[types.UID]time.Time{}
+	for i := range 500 {
+		due[types.UID(fmt.Sprint(i))] = now
+	}
+	var fired []time.Time
+	for step := 0; len(due) > 0; step++ {
+		if step > 20*60 {
+			t.Fatalf("%d objects still wait", len(due))
+		}
+		for object, at := range due {
+			if at.After(now) {
+				continue
+			}
+			ok, again := b.Take("shop", object, Ask{}, now)
+			if due[object] = again; ok {
+				fired = append(fired, now)
+				delete(due, object)
+			}
+		}
+		now = now.Add(time.Second)
+	}
+	for i := maxFired; i < len(fired); i++ {
+		if fired[i].Sub(fired[i-maxFired]) < firedWindow {
+			t.Fatalf("%d Alerts fired within %s", maxFired+1, fired[i].Sub(fired[i-maxFired]))
+		}
+	}
+}
