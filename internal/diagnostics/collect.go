@@ -1,0 +1,143 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package diagnostics collects what a person would look up first about an object that fails: its containers that do not run, its
+// Warning events, and the last lines of a log where an administrator of the namespace permits it.
+package diagnostics
+
+import (
+	"context"
+	"io"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/internal/redact"
+)
+
+const (
+	timeout     = 10 * time.Second // of all requests together
+	maxPods     = 3
+	maxEvents   = 5
+	maxLogLines = 20
+	maxLogBytes = 2048
+)
+
+// Logs opens the log of a container.
+type Logs func(ctx context.Context, namespace, pod string, options *corev1.PodLogOptions) (io.ReadCloser, error)
+
+// Collector reads from the API server.
+type Collector struct {
+	Reader client.Reader
+	Logs   Logs
+}
+
+// Subject is an object that fails.
+type Subject struct {
+	Namespace string
+	UID       types.UID
+	// Pods selects the pods of the object; nil: it has none.
+	Pods labels.Selector
+}
+
+// Collect returns text for people about an object, of at most maxBytes. What may not be read is left out.
+func (c Collector) Collect(ctx context.Context, subject Subject, maxBytes int) string {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	var found facts
+	uids := []types.UID{subject.UID}
+	for _, pod := range c.failingPods(ctx, subject) {
+		found.containers = append(found.containers, describePod(&pod)...)
+		uids = append(uids, pod.UID)
+		if found.log == "" {
+			found.log = c.logOf(ctx, &pod)
+		}
+	}
+	for _, uid := range uids {
+		found.events = append(found.events, c.warnings(ctx, subject.Namespace, uid)...)
+	}
+	return redact.Shorten(found.String(), maxBytes)
+}
+
+// failingPods returns pods that are not ready, the newest first.
+func (c Collector) failingPods(ctx context.Context, subject Subject) []corev1.Pod {
+	var pods corev1.PodList
+	if subject.Pods == nil || subject.Pods.Empty() {
+		return nil
+	}
+	if err := c.Reader.List(ctx, &pods, client.InNamespace(subject.Namespace), client.MatchingLabelsSelector{Selector: subject.Pods}); err != nil {
+		return nil
+	}
+	failing := slices.DeleteFunc(pods.Items, func(pod corev1.Pod) bool { return len(describePod(&pod)) == 0 })
+	slices.SortFunc(failing, func(a, b corev1.Pod) int { return b.CreationTimestamp.Compare(a.CreationTimestamp.Time) })
+	return failing[:min(len(failing), maxPods)]
+}
+
+func (c Collector) warnings(ctx context.Context, namespace string, uid types.UID) []corev1.Event {
+	var events corev1.EventList
+	selected := client.MatchingFieldsSelector{Selector: fields.AndSelectors(
+		fields.OneTermEqualSelector("involvedObject.uid", string(uid)), fields.OneTermEqualSelector("type", corev1.EventTypeWarning))}
+	if err := c.Reader.List(ctx, &events, client.InNamespace(namespace), selected); err != nil {
+		return nil
+	}
+	return events.Items
+}
+
+// logOf returns the last lines of the container of a pod that failed, without the values of Secrets that the pod uses; nothing where the
+// operator may not read logs.
+func (c Collector) logOf(ctx context.Context, pod *corev1.Pod) string {
+	container, previous, ok := failedContainer(pod)
+	if !ok || c.Logs == nil {
+		return ""
+	}
+	secrets, err := c.secretsOf(ctx, pod)
+	if err != nil {
+		return "" // a log is not quoted whose secrets are not known
+	}
+	log, err := c.Logs(ctx, pod.Namespace, pod.Name, &corev1.PodLogOptions{
+		Container: container, Previous: previous, TailLines: ptr.To[int64](maxLogLines), LimitBytes: ptr.To[int64](64 << 10),
+	})
+	if err != nil {
+		return ""
+	}
+	defer log.Close()
+	text, err := io.ReadAll(log)
+	if err != nil {
+		return ""
+	}
+	return lastBytes(redactLines(string(text), secrets), maxLogBytes)
+}
+
+// secretsOf returns the values of the Secrets that a pod uses.
+func (c Collector) secretsOf(ctx context.Context, pod *corev1.Pod) ([]string, error) {
+	var values []string
+	for _, name := range secretNames(&pod.Spec) {
+		var secret corev1.Secret
+		if err := c.Reader.Get(ctx, client.ObjectKey{Namespace: pod.Namespace, Name: name}, &secret); client.IgnoreNotFound(err) != nil {
+			return nil, err
+		}
+		for _, value := range secret.Data {
+			values = append(values, string(value))
+		}
+	}
+	return values, nil
+}

@@ -1,0 +1,156 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package diagnostics
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// apiServer returns its pods to each list of them, its events about an object, and its Secrets.
+type apiServer struct {
+	client.Reader
+	pods    []corev1.Pod
+	events  []corev1.Event
+	secrets map[string]map[string][]byte
+	err     error // of reading a Secret
+}
+
+func (s apiServer) List(_ context.Context, list client.ObjectList, options ...client.ListOption) error {
+	var o client.ListOptions
+	o.ApplyOptions(options)
+	switch list := list.(type) {
+	case *corev1.PodList:
+		list.Items = append(list.Items, s.pods...)
+	case *corev1.EventList:
+		for _, event := range s.events {
+			if strings.Contains(o.FieldSelector.String(), "involvedObject.uid="+string(event.InvolvedObject.UID)) {
+				list.Items = append(list.Items, event)
+			}
+		}
+	}
+	return nil
+}
+
+func (s apiServer) Get(_ context.Context, key client.ObjectKey, o client.Object, _ ...client.GetOption) error {
+	o.(*corev1.Secret).Data = s.secrets[key.Name]
+	return s.err
+}
+
+var created = metav1.NewTime(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+
+// failedPod returns a pod whose only container has ended.
+func failedPod(ended corev1.ContainerStateTerminated) corev1.Pod {
+	return corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "backup-1", Namespace: "shop", UID: "pod", CreationTimestamp: created},
+		Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "main", Env: []corev1.EnvVar{{
+			ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: "login"}}},
+		}}}}},
+		Status: corev1.PodStatus{Phase: corev1.PodFailed, ContainerStatuses: []corev1.ContainerStatus{{Name: "main", State: corev1.ContainerState{Terminated: &ended}}}},
+	}
+}
+
+func collect(t *testing.T, server apiServer, log string, logError error) string {
+	t.Helper()
+	logs := func(context.Context, string, string, *corev1.PodLogOptions) (io.ReadCloser, error) {
+		return io.NopCloser(strings.NewReader(log)), logError
+	}
+	return Collector{Reader: server, Logs: logs}.Collect(t.Context(), Subject{Namespace: "shop", UID: "job", Pods: labels.SelectorFromSet(labels.Set{"a": "b"})}, 4000)
+}
+
+func TestCollect(t *testing.T) {
+	waiting := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "orders-1"}, Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{
+		Name: "main", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff", Message: "Back-off pulling\nimage"}},
+	}}}}
+	starting := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "orders-2"}, Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{
+		State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ContainerCreating"}},
+	}}}}
+	crashing := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "orders-3"}, Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{
+		Name: "main", RestartCount: 4, LastTerminationState: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 137, Reason: "OOMKilled"}},
+	}}}}
+	unscheduled := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "orders-4"}, Status: corev1.PodStatus{Conditions: []corev1.PodCondition{{
+		Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Message: "0/1 nodes are available",
+	}}}}
+	for name, c := range map[string]struct {
+		pod  corev1.Pod
+		want string
+	}{
+		"an exit code":      {failedPod(corev1.ContainerStateTerminated{ExitCode: 3, Reason: "Error"}), "Container main of Pod backup-1 ended with exit code 3: Error, 0 restarts"},
+		"an image":          {waiting, "Container main of Pod orders-1 waits: ImagePullBackOff: Back-off pulling image"},
+		"a limit of memory": {crashing, "Container main of Pod orders-3 ended with exit code 137: OOMKilled, 4 restarts"},
+		"no node":           {unscheduled, "Pod orders-4 is not scheduled: 0/1 nodes are available"},
+		"a pod that starts": {starting, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := collect(t, apiServer{pods: []corev1.Pod{c.pod}}, "", errors.New("forbidden")); got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestCollectQuotesTheNewestWarnings(t *testing.T) {
+	var server apiServer
+	for i := range 7 {
+		server.events = append(server.events, corev1.Event{
+			InvolvedObject: corev1.ObjectReference{Kind: "Job", Name: "backup", UID: "job"}, Reason: "Failed", Message: strings.Repeat("x", i),
+			LastTimestamp: metav1.NewTime(created.Add(time.Duration(i) * time.Second)),
+		})
+	}
+	server.events = append(server.events, corev1.Event{InvolvedObject: corev1.ObjectReference{Name: "another", UID: "another"}})
+	got := strings.Split(collect(t, server, "", nil), "\n")
+	if len(got) != maxEvents || got[0] != "Job backup: Failed: xxxxxx" || got[4] != "Job backup: Failed: xx" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// A log is quoted without the values of Secrets that the pod uses, and not at all if they cannot be read, or the log may not be.
+func TestCollectRedactsTheLog(t *testing.T) {
+	const canary = "correct-horse-battery"
+	server := apiServer{
+		pods:    []corev1.Pod{failedPod(corev1.ContainerStateTerminated{ExitCode: 3, Reason: "Error"})},
+		secrets: map[string]map[string][]byte{"login": {"password": []byte(canary), "key": []byte("-----BEGIN KEY-----\nc2VjcmV0LWxpbmU=\n-----END KEY-----\n")}},
+	}
+	log := "connecting as admin:" + canary + "\nc2VjcmV0LWxpbmU=\nconnection refused\n"
+	got := collect(t, server, log, nil)
+	if !strings.Contains(got, "connection refused") || strings.Contains(got, canary) || strings.Contains(got, "c2VjcmV0LWxpbmU=") {
+		t.Errorf("got %q", got)
+	}
+	if got := collect(t, server, log, errors.New("forbidden")); strings.Contains(got, "Log") {
+		t.Errorf("a log that may not be read is quoted: %q", got)
+	}
+	server.err = errors.New("timeout")
+	if got := collect(t, server, log, nil); strings.Contains(got, "Log") {
+		t.Errorf("a log is quoted without its secrets being known: %q", got)
+	}
+}
+
+func TestCollectIsBounded(t *testing.T) {
+	server := apiServer{pods: []corev1.Pod{failedPod(corev1.ContainerStateTerminated{ExitCode: 3, Reason: strings.Repeat("é", 10000)})}}
+	if got := collect(t, server, strings.Repeat("line\n", 100000), nil); len(got) > 4000 {
+		t.Errorf("%d bytes", len(got))
+	}
+}

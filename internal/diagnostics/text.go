@@ -1,0 +1,179 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package diagnostics
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/gophernetes/bellhop/internal/redact"
+)
+
+const (
+	// maxText bounds a text of a container or an event, in bytes.
+	maxText = 256
+	// minSecretLine is the length from which a line of a secret is a secret of its own.
+	minSecretLine = 8
+)
+
+// facts are what was found about an object.
+type facts struct {
+	containers []string
+	events     []corev1.Event
+	log        string
+}
+
+// String returns the facts as plain text, the most telling first.
+func (f facts) String() string {
+	var b strings.Builder
+	for _, line := range f.containers {
+		b.WriteString(line + "\n")
+	}
+	slices.SortStableFunc(f.events, func(a, b corev1.Event) int { return timeOf(&b).Compare(timeOf(&a)) })
+	for _, event := range f.events[:min(len(f.events), maxEvents)] {
+		fmt.Fprintf(&b, "%s %s: %s: %s\n", event.InvolvedObject.Kind, event.InvolvedObject.Name, event.Reason, redact.Shorten(oneLine(event.Message), maxText))
+	}
+	if f.log != "" {
+		b.WriteString("Log:\n" + f.log)
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+func timeOf(event *corev1.Event) time.Time {
+	switch {
+	case event.Series != nil:
+		return event.Series.LastObservedTime.Time
+	case !event.LastTimestamp.IsZero():
+		return event.LastTimestamp.Time
+	}
+	return event.EventTime.Time
+}
+
+// describePod returns a line for each container that does not run as it should, none for a pod that is well.
+func describePod(pod *corev1.Pod) []string {
+	var lines []string
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
+			lines = append(lines, fmt.Sprintf("Pod %s is not scheduled: %s", pod.Name, redact.Shorten(oneLine(c.Message), maxText)))
+		}
+	}
+	for _, status := range containersOf(pod) {
+		where := fmt.Sprintf("Container %s of Pod %s", status.Name, pod.Name)
+		if waiting := status.State.Waiting; waiting != nil && isProblem(waiting.Reason) {
+			lines = append(lines, strings.TrimSuffix(fmt.Sprintf("%s waits: %s: %s", where, waiting.Reason, redact.Shorten(oneLine(waiting.Message), maxText)), ": "))
+		}
+		if ended := endOf(&status); ended != nil {
+			lines = append(lines, fmt.Sprintf("%s ended with exit code %d: %s, %d restarts", where, ended.ExitCode, ended.Reason, status.RestartCount))
+		}
+	}
+	return lines
+}
+
+func containersOf(pod *corev1.Pod) []corev1.ContainerStatus {
+	return slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses)
+}
+
+// isProblem reports whether a container that waits for this reason needs a person: not while its image is pulled for the first time.
+func isProblem(reason string) bool {
+	return reason != "ContainerCreating" && reason != "PodInitializing"
+}
+
+// endOf returns how a container ended that failed, nil for any other.
+func endOf(status *corev1.ContainerStatus) *corev1.ContainerStateTerminated {
+	for _, state := range []corev1.ContainerState{status.State, status.LastTerminationState} {
+		if state.Terminated != nil && state.Terminated.ExitCode != 0 {
+			return state.Terminated
+		}
+	}
+	return nil
+}
+
+// failedContainer returns the name of a container that failed, and whether its log is that of its previous run.
+func failedContainer(pod *corev1.Pod) (name string, previous, ok bool) {
+	for _, status := range containersOf(pod) {
+		if endOf(&status) != nil {
+			return status.Name, status.State.Terminated == nil, true
+		}
+	}
+	return "", false, false
+}
+
+// secretNames returns the names of the Secrets that the containers of a pod may print.
+func secretNames(spec *corev1.PodSpec) []string {
+	var names []string
+	for _, container := range slices.Concat(spec.InitContainers, spec.Containers) {
+		for _, from := range container.EnvFrom {
+			if from.SecretRef != nil {
+				names = append(names, from.SecretRef.Name)
+			}
+		}
+		for _, variable := range container.Env {
+			if variable.ValueFrom != nil && variable.ValueFrom.SecretKeyRef != nil {
+				names = append(names, variable.ValueFrom.SecretKeyRef.Name)
+			}
+		}
+	}
+	for _, volume := range spec.Volumes {
+		if volume.Secret != nil {
+			names = append(names, volume.Secret.SecretName)
+		}
+		if volume.Projected != nil {
+			for _, source := range volume.Projected.Sources {
+				if source.Secret != nil {
+					names = append(names, source.Secret.Name)
+				}
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// redactLines removes secrets from each line of a log.
+func redactLines(text string, secrets []string) string {
+	for _, secret := range secrets { // a key in PEM form is printed in lines
+		for line := range strings.Lines(secret) {
+			if line = strings.TrimSpace(line); line != secret && len(line) >= minSecretLine {
+				secrets = append(secrets, line)
+			}
+		}
+	}
+	redactor := redact.NewRedactor(secrets...)
+	var lines []string
+	for line := range strings.Lines(text) {
+		lines = append(lines, redactor.Clean(strings.TrimRight(line, "\r\n"), maxText))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// lastBytes returns the last lines of a text that together have at most maxBytes.
+func lastBytes(text string, maxBytes int) string {
+	for len(text) > maxBytes {
+		_, rest, ok := strings.Cut(text, "\n")
+		if !ok {
+			return redact.Shorten(text, maxBytes)
+		}
+		text = rest
+	}
+	return text
+}
+
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
