@@ -118,6 +118,10 @@ func run(stopping context.Context, o operator.Options) error {
 // setup registers everything that the manager runs.
 func setup(ctx, stopping context.Context, mgr ctrl.Manager, o operator.Options, guard *outbound.Guard, serverClock *apiserver.Clock) error {
 	recorder := mgr.GetEventRecorder("bellhop")
+	paged, err := o.PagedResources()
+	if err != nil {
+		return err
+	}
 	instance, err := os.Hostname() // in a Pod, its name
 	if err != nil {
 		return fmt.Errorf("finding the name of this machine: %w", err)
@@ -132,7 +136,7 @@ func setup(ctx, stopping context.Context, mgr ctrl.Manager, o operator.Options, 
 		{"pager controllers", func() error {
 			return pagercontrollers.Setup(ctx, mgr, pagercontrollers.Options{
 				Workers: o.AlertWorkers, OperatorNamespace: o.Namespace, Instance: instance, Policy: receivers.Policy(o.ReceiverPolicy), Guard: guard, Recorder: recorder, Metrics: metrics.Registry,
-				ServerTime: serverClock.Now,
+				PagedResources: paged, Namespaces: o.Namespaces, ServerTime: serverClock.Now,
 			})
 		}},
 		{"pager webhooks", func() error {

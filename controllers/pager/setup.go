@@ -22,11 +22,13 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	clienteventsv1 "k8s.io/client-go/kubernetes/typed/events/v1"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/gophernetes/bellhop/controllers/pager/alert"
+	pagedhealth "github.com/gophernetes/bellhop/controllers/pager/health"
 	"github.com/gophernetes/bellhop/controllers/pager/receiver"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/providers"
@@ -51,6 +53,10 @@ type Options struct {
 	Recorder events.EventRecorder
 	// Metrics registers metrics.
 	Metrics prometheus.Registerer
+	// PagedResources are those of the objects that may ask for Alerts by a label; none: no object may.
+	PagedResources []schema.GroupVersionResource
+	// Namespaces that the operator serves; none: all.
+	Namespaces []string
 	// ServerTime returns the API server's time, zero if it is not known.
 	ServerTime func() time.Time
 }
@@ -75,5 +81,6 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	return errors.Join(
 		alert.Setup(ctx, mgr, alert.Options{Workers: o.Workers, Resolver: resolver, Endpoints: cache, Health: health, Recorder: o.Recorder, Metrics: m, ServerTime: o.ServerTime}),
 		receiver.Setup(mgr, resolver, cache, health),
+		pagedhealth.Setup(mgr, pagedhealth.Options{Resources: o.PagedResources, Namespaces: o.Namespaces, Recorder: o.Recorder}),
 	)
 }

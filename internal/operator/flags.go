@@ -46,6 +46,7 @@ func FlagGroups() []FlagGroup {
 		{"Controllers", []string{
 			"operator-namespace", "namespaces", "alert-workers", "instance-workers", "broker-workers", "kube-api-qps", "kubeconfig",
 		}},
+		{"Alerts by label", []string{"page-by-label", "page-kinds"}},
 		{"Brokers and receivers", []string{
 			"broker-policy", "broker-relist-interval", "cluster-id-configmap-name", "osb-api-request-timeout", "receiver-policy",
 		}},

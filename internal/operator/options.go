@@ -25,8 +25,10 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
+	"github.com/gophernetes/bellhop/internal/lifecycle/health"
 	"github.com/gophernetes/bellhop/internal/namespaces"
 	"github.com/gophernetes/bellhop/internal/receivers"
 	servicecatalogwebhooks "github.com/gophernetes/bellhop/webhooks/servicecatalog"
@@ -59,6 +61,8 @@ type Options struct {
 	BrokerWorkers                int
 	RelistInterval, OSBTimeout   time.Duration
 	ClusterIDConfigMap           string
+	PageByLabel                  bool
+	PageKinds                    string
 	PrintHelp, PrintVersion      bool
 	Log                          zap.Options
 }
@@ -95,10 +99,27 @@ func (o *Options) Bind(fs *flag.FlagSet) {
 	fs.StringVar(&o.ClusterIDConfigMap, "cluster-id-configmap-name", "cluster-info", "ConfigMap in the operator's namespace with the cluster's id, which the operator sends to brokers. The operator creates it if it does not exist.")
 	fs.StringVar(&o.BrokerPolicy, "broker-policy", string(servicecatalogwebhooks.BrokerPolicyCompatible), "What happens to brokers with plain http, in-cluster addresses or skipped certificate verification: compatible warns, strict refuses them for ServiceBrokers.")
 	fs.StringVar(&o.ReceiverPolicy, "receiver-policy", string(receivers.PolicyCompatible), "What happens to receivers with plain http, in-cluster addresses or skipped certificate verification: compatible warns, strict refuses them for Receivers.")
+	fs.BoolVar(&o.PageByLabel, "page-by-label", false, "Create Alerts about failing objects that have the label pager.k8s.co/page=true, in Namespaces with the label pager.k8s.co/page-by-label=enabled.")
+	fs.StringVar(&o.PageKinds, "page-kinds", "", "Comma-separated resources, as GROUP/VERSION/RESOURCE, whose objects may have the label of --page-by-label, beside workloads, PersistentVolumeClaims, ServiceInstances and ServiceBindings.")
 	fs.BoolVar(&o.PrintHelp, "help", false, "Print this help, and exit.")
 	fs.BoolVar(&o.PrintVersion, "version", false, "Print version, commit and version of Go, and exit.")
 	o.bindForeign(fs)
 	fs.Usage = func() { fmt.Fprintln(fs.Output(), "Run manager --help for the flags.") }
+}
+
+// PagedResources returns the resources whose objects may ask for Alerts; none without --page-by-label.
+func (o *Options) PagedResources() ([]schema.GroupVersionResource, error) {
+	if !o.PageByLabel {
+		if o.PageKinds != "" {
+			return nil, fmt.Errorf("--page-kinds is %s and --page-by-label is not set: set both, or neither", o.PageKinds)
+		}
+		return nil, nil
+	}
+	resources, err := health.ParseResources(o.PageKinds)
+	if err != nil {
+		return nil, fmt.Errorf("--page-kinds: %w", err)
+	}
+	return resources, nil
 }
 
 // Validate returns an error that names the flag that cannot be used.
@@ -110,6 +131,9 @@ func (o *Options) Validate() error {
 		return fmt.Errorf("--leader-elect-lease-duration is %s: it must be at least %s", o.LeaseDuration, minLease)
 	}
 	if err := receivers.Policy(o.ReceiverPolicy).Validate(); err != nil {
+		return err
+	}
+	if _, err := o.PagedResources(); err != nil {
 		return err
 	}
 	if o.ShutdownDelay < 0 {

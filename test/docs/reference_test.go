@@ -103,6 +103,10 @@ var _ = Describe("The documentation", func() {
 		stalled = slices.DeleteFunc(stalled, func(r string) bool { return r == "RecipientRefused" }) // of a receiver
 		expectSameSet(append(alerts, stalled...), readColumn(page, "reason of an event about an Alert", reason))
 
+		By("comparing those about labelled objects")
+		labelled := findInSource(`(?m)^\treason[A-Za-z]+ += "([A-Za-z]+)"`, "controllers/pager/health")
+		expectSameSet(labelled, readColumn(page, "reason of an event about a labelled object", reason))
+
 		By("comparing those about services")
 		values := func(pattern string, paths ...string) (found []string) {
 			GinkgoHelper()

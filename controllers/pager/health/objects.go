@@ -1,0 +1,173 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package health
+
+import (
+	"context"
+	"sync"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/dynamic/dynamicinformer"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/health"
+)
+
+// objects are the objects with the label. An informer of each resource in each namespace has them, with the label as selector of the API
+// server, so that an object without it costs nothing.
+type objects struct {
+	informers map[schema.GroupVersionResource]map[string]cache.SharedIndexInformer // by namespace; "": of all
+	queue     workqueue.TypedRateLimitingInterface[request]                        // once they are started
+}
+
+// enqueue adds a request to the queue of the controller, which has started the informers.
+func (all *objects) enqueue(req request) { all.queue.Add(req) }
+
+// newObjects returns the objects of some resources, in all namespaces if none is given.
+func newObjects(api dynamic.Interface, resources []schema.GroupVersionResource, namespaces []string) *objects {
+	if len(namespaces) == 0 {
+		namespaces = []string{metav1.NamespaceAll}
+	}
+	selected := func(o *metav1.ListOptions) { o.LabelSelector = v1beta1.PageLabel + "=true" }
+	all := &objects{informers: map[schema.GroupVersionResource]map[string]cache.SharedIndexInformer{}}
+	for _, resource := range resources {
+		all.informers[resource] = map[string]cache.SharedIndexInformer{}
+		for _, namespace := range namespaces {
+			indexers := cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc}
+			all.informers[resource][namespace] = dynamicinformer.NewFilteredDynamicInformer(api, resource, namespace, 0, indexers, selected).Informer()
+		}
+	}
+	return all
+}
+
+// start runs the informers until ctx ends, and adds a request for each change to a queue.
+func (all *objects) start(ctx context.Context, queue workqueue.TypedRateLimitingInterface[request]) error {
+	all.queue = queue
+	for resource, informers := range all.informers {
+		for namespace, informer := range informers {
+			if err := all.startOne(ctx, resource, namespace, informer, queue); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (all *objects) startOne(ctx context.Context, resource schema.GroupVersionResource, namespace string, informer cache.SharedIndexInformer, queue workqueue.TypedRateLimitingInterface[request]) error {
+	enqueue := func(obj any) {
+		if gone, ok := obj.(cache.DeletedFinalStateUnknown); ok {
+			obj = gone.Obj
+		}
+		if o, err := meta.Accessor(obj); err == nil {
+			queue.Add(request{Resource: resource, Namespace: o.GetNamespace(), Name: o.GetName(), UID: o.GetUID()})
+		}
+	}
+	trim := func(obj any) (any, error) {
+		if o, ok := obj.(*unstructured.Unstructured); ok {
+			lifecycle.Trim(o)
+		}
+		return obj, nil
+	}
+	if err := informer.SetTransform(trim); err != nil {
+		return err
+	}
+	if err := informer.SetWatchErrorHandlerWithContext(newErrorLog(resource, namespace)); err != nil {
+		return err
+	}
+	_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc:    enqueue,
+		UpdateFunc: func(was, is any) { enqueue(was); enqueue(is) }, // an object that was created again has another UID
+		DeleteFunc: enqueue,
+	})
+	if err != nil {
+		return err
+	}
+	go informer.RunWithContext(ctx)
+	return nil
+}
+
+// newErrorLog returns a handler of failed lists and watches, which are retried. It logs a missing right or a missing resource once.
+func newErrorLog(resource schema.GroupVersionResource, namespace string) cache.WatchErrorHandlerWithContext {
+	var once sync.Once
+	return func(ctx context.Context, _ *cache.Reflector, err error) {
+		logger := log.FromContext(ctx).WithValues("resource", lifecycle.FormatResource(resource), "namespace", namespace)
+		switch {
+		case apierrors.IsForbidden(err):
+			once.Do(func() {
+				logger.Error(err, "Objects with the label cannot be read: allow get, list and watch of the resource")
+			})
+		case apierrors.IsNotFound(err):
+			once.Do(func() { logger.Info("The resource is not served yet") })
+		default:
+			logger.V(1).Info("Reading objects with the label failed", "err", err)
+		}
+	}
+}
+
+// get returns the object of a request, nil if it has the label no more, or does not exist. isKnown is false as long as the informer has not
+// seen all objects: then nil proves nothing.
+func (all *objects) get(req request) (o *unstructured.Unstructured, isKnown bool) {
+	informers, ok := all.informers[req.Resource]
+	if !ok {
+		return nil, true // the operator was started without this resource
+	}
+	informer, ok := informers[req.Namespace]
+	if !ok {
+		informer, ok = informers[metav1.NamespaceAll]
+	}
+	if !ok {
+		return nil, true
+	}
+	if !informer.HasSynced() {
+		return nil, false
+	}
+	obj, exists, err := informer.GetIndexer().GetByKey(req.Namespace + "/" + req.Name)
+	if err != nil || !exists {
+		return nil, err == nil
+	}
+	found := obj.(*unstructured.Unstructured)
+	if found.GetUID() != req.UID {
+		return nil, true
+	}
+	return found, true
+}
+
+// in returns requests for the objects of a namespace.
+func (all *objects) in(namespace string) []request {
+	var requests []request
+	for resource, informers := range all.informers {
+		for _, informer := range informers {
+			found, err := informer.GetIndexer().ByIndex(cache.NamespaceIndex, namespace)
+			if err != nil {
+				continue // there is such an index
+			}
+			for _, obj := range found {
+				o := obj.(*unstructured.Unstructured)
+				requests = append(requests, request{Resource: resource, Namespace: namespace, Name: o.GetName(), UID: o.GetUID()})
+			}
+		}
+	}
+	return requests
+}

@@ -1,0 +1,80 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package health
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	apply "github.com/gophernetes/bellhop/client/applyconfiguration/pager/v1beta1"
+	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/health"
+)
+
+// overflowName is the name of the Alert that says how many more objects of its namespace fail than Alerts may fire.
+const overflowName = "page-by-label-more"
+
+// overflowEvery is how often that Alert says how many they are.
+const overflowEvery = time.Minute
+
+// namespaceResource is the resource of requests about the objects of a namespace that wait for the budget.
+var namespaceResource = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
+
+func overflowRequest(namespace string) request {
+	return request{Resource: namespaceResource, Namespace: namespace, Name: namespace, UID: types.UID("namespace/" + namespace)}
+}
+
+// reconcileOverflow creates, updates or resolves the Alert about the objects of a namespace that wait.
+func (r *Reconciler) reconcileOverflow(ctx context.Context, req request) (ctrl.Result, error) {
+	alert := &v1beta1.Alert{}
+	err := r.client.Get(ctx, client.ObjectKey{Namespace: req.Namespace, Name: overflowName}, alert)
+	switch {
+	case client.IgnoreNotFound(err) != nil:
+		return ctrl.Result{}, err
+	case err != nil:
+		alert = nil
+	case alert.Annotations[v1beta1.PagedResourceAnnotation] != lifecycle.FormatResource(namespaceResource):
+		return ctrl.Result{}, nil // of somebody else
+	}
+	n, ask := r.budget.Waiting(req.Namespace)
+	in := lifecycle.Inputs{Asks: true, Result: lifecycle.Result{State: lifecycle.Healthy}, IsFiring: isFiring(alert)}
+	if n > 0 {
+		in.Result = lifecycle.Result{State: lifecycle.Failing, Reason: "TooManyAlerts"}
+	}
+	if in.Calls() && in.IsFiring && alert.Spec.Content != overflowContent(n) {
+		in.IsFiring = false // say the new number
+	}
+	result, err := r.execute(ctx, req, in, alert, func() *apply.AlertApplyConfiguration { return newOverflowAlert(req.Namespace, n, ask) })
+	if n > 0 && err == nil {
+		result.RequeueAfter = overflowEvery
+	}
+	return result, err
+}
+
+func newOverflowAlert(namespace string, n int, ask lifecycle.Ask) *apply.AlertApplyConfiguration {
+	return newAlertOf(namespace, overflowName, namespaceResource, ask, fmt.Sprintf("More objects in namespace %s are failing", namespace), overflowContent(n))
+}
+
+func overflowContent(n int) string {
+	return fmt.Sprintf("%d more objects with the label %s are failing. Alerts about them follow, at most 60 a minute.", n, v1beta1.PageLabel)
+}

@@ -1,0 +1,103 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package health
+
+import (
+	"context"
+	"io"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/apiserver"
+	"github.com/gophernetes/bellhop/internal/diagnostics"
+)
+
+// workers is the number of concurrent reconciles.
+const workers = 4
+
+// Options are the options of the controller.
+type Options struct {
+	// Resources are those of the objects that may ask for Alerts; none: the controller is not set up.
+	Resources []schema.GroupVersionResource
+	// Namespaces that the operator serves; none: all.
+	Namespaces []string
+	Recorder   events.EventRecorder
+}
+
+// Setup registers the controller.
+func Setup(mgr ctrl.Manager, o Options) error {
+	if len(o.Resources) == 0 {
+		return nil
+	}
+	api, err := dynamic.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
+	if err != nil {
+		return err
+	}
+	pods, err := corev1client.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
+	if err != nil {
+		return err
+	}
+	logs := func(ctx context.Context, namespace, pod string, options *corev1.PodLogOptions) (io.ReadCloser, error) {
+		return pods.Pods(namespace).GetLogs(pod, options).Stream(ctx)
+	}
+	r := &Reconciler{
+		diagnostics: diagnostics.Collector{Reader: mgr.GetAPIReader(), Logs: logs},
+		client:      mgr.GetClient(), live: mgr.GetAPIReader(), objects: newObjects(api, o.Resources, o.Namespaces), recorder: o.Recorder, clock: clock.RealClock{},
+	}
+	c, err := controller.NewTyped("page-by-label", mgr, controller.TypedOptions[request]{
+		Reconciler: r, MaxConcurrentReconciles: workers, EnableWarmup: new(false), // only the leader reads the objects
+		RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[request](50*time.Millisecond, 30*time.Second),
+	})
+	if err != nil {
+		return err
+	}
+	alerts := source.TypedKind(mgr.GetCache(), &v1beta1.Alert{}, handler.TypedEnqueueRequestsFromMapFunc(r.ofAlert))
+	if err := c.Watch(alerts); err != nil {
+		return err
+	}
+	changed := predicate.TypedLabelChangedPredicate[*metav1.PartialObjectMetadata]{}
+	namespaces := source.TypedKind(mgr.GetCache(), apiserver.Metadata("Namespace"), handler.TypedEnqueueRequestsFromMapFunc(r.inNamespace), changed)
+	if err := c.Watch(namespaces); err != nil {
+		return err
+	}
+	return c.Watch(source.TypedFunc[request](r.objects.start))
+}
+
+func (r *Reconciler) ofAlert(_ context.Context, alert *v1beta1.Alert) []request {
+	if req, ok := requestOf(alert); ok {
+		return []request{req}
+	}
+	return nil
+}
+
+func (r *Reconciler) inNamespace(_ context.Context, namespace *metav1.PartialObjectMetadata) []request {
+	return r.objects.in(namespace.Name)
+}
