@@ -173,6 +173,7 @@ func TestChartEqualsConfig(t *testing.T) {
 		{"cert-manager", "certificates: {certManager: {enabled: true}}", "resources: [../certmanager]"},
 		{"some namespaces", "namespaces: [team-a, team-b]\ncertificates: {certManager: {enabled: true}}", "resources: [../namespaced]"},
 		{"aggregated roles", "aggregatedRoles: true", "resources: [../default]\ncomponents: [../aggregated-roles]"},
+		{"Alerts by label", "pageByLabel: {enabled: true}", "resources: [../default]\ncomponents: [../page-by-label]"},
 		{"monitoring and network policy", "prometheus: {serviceMonitor: {enabled: true}, rules: {enabled: true}}\ngrafana: {dashboard: {enabled: true}}\nnetworkPolicy: {enabled: true}",
 			"resources: [../default, ../prometheus, ../network-policy]"},
 	} {
