@@ -91,21 +91,6 @@ func beReconciling(reason, message string) OmegaMatcher {
 	return SatisfyAll(haveCondition("Reconciling", "True", reason), haveCondition("Stalled", "False", reason), haveCondition("Ready", "False", reason), haveReadyMessage(message))
 }
 
-// readEvents returns type, reason and note of the events about an object.
-func readEvents(ctx context.Context, o client.Object) func() ([]string, error) {
-	return func() ([]string, error) {
-		var list eventsv1.EventList
-		err := k8s.List(ctx, &list)
-		var said []string
-		for _, e := range list.Items {
-			if e.Regarding.UID == o.GetUID() {
-				said = append(said, e.Type+" "+e.Reason+": "+e.Note)
-			}
-		}
-		return said, err
-	}
-}
-
 // expectNoWarnings checks that there is no Warning event in a namespace, nor about its broker.
 func expectNoWarnings(ctx context.Context, s *serviceNamespace) {
 	GinkgoHelper()

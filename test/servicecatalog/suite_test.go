@@ -43,6 +43,7 @@ var (
 
 	createNamespace    = env.CreateNamespace
 	kubectl            = env.Kubectl
+	readEvents         = env.ReadEvents
 	markAudit          = env.MarkAudit
 	scrape             = env.Scrape
 	createMetricsToken = env.CreateMetricsToken

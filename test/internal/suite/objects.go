@@ -24,6 +24,7 @@ import (
 	"github.com/onsi/ginkgo/v2"
 	"github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -97,4 +98,19 @@ func RunInParallel(n int, do func(i int)) {
 		})
 	}
 	running.Wait()
+}
+
+// ReadEvents returns a function that returns the events about an object, each as TYPE REASON: NOTE.
+func (s *Suite) ReadEvents(ctx context.Context, o client.Object) func() ([]string, error) {
+	return func() ([]string, error) {
+		var list eventsv1.EventList
+		err := s.Client.List(ctx, &list)
+		var said []string
+		for _, e := range list.Items {
+			if e.Regarding.UID == o.GetUID() {
+				said = append(said, e.Type+" "+e.Reason+": "+e.Note)
+			}
+		}
+		return said, err
+	}
 }
