@@ -1,0 +1,201 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package pager_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"path/filepath"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/hack/local"
+)
+
+// enablePageByLabel gives the operator the rights of config/page-by-label, and its flag, until the specs of the container have ended.
+func enablePageByLabel(ctx SpecContext) {
+	GinkgoHelper()
+	repo, err := local.FindRepo()
+	Expect(err).NotTo(HaveOccurred())
+	out, err := kubectl(ctx, "", "apply", "-f", filepath.Join(repo, "config/page-by-label/role.yaml"))
+	Expect(err).NotTo(HaveOccurred(), out)
+	binding := &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: "page-by-label"},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "bellhop-page-by-label-role"},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: cluster.Namespace, Name: cluster.ServiceAccount}},
+	}
+	Expect(k8s.Create(ctx, binding)).To(Succeed())
+	operator.Kill()
+	startOperator(context.WithoutCancel(ctx), "--page-by-label")
+	DeferCleanup(func(ctx SpecContext) {
+		Expect(k8s.Delete(ctx, binding)).To(Succeed())
+		operator.Kill()
+		startOperator(context.WithoutCancel(ctx))
+	})
+}
+
+// createDeployment creates a Deployment that fails and asks for Alerts at once. No controller changes its status.
+func createDeployment(ctx context.Context, namespace, name string, annotations map[string]string) *appsv1.Deployment {
+	GinkgoHelper()
+	labels := map[string]string{"app": name}
+	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{
+		Namespace: namespace, Name: name, Labels: map[string]string{v1beta1.PageLabel: "true"}, Annotations: map[string]string{v1beta1.PageAfterAnnotation: "0"},
+	}}
+	maps.Copy(d.Annotations, annotations)
+	d.Spec = appsv1.DeploymentSpec{
+		Replicas: ptr.To[int32](1), Selector: &metav1.LabelSelector{MatchLabels: labels},
+		Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "a", Image: "a"}}}},
+	}
+	Expect(k8s.Create(ctx, d)).To(Succeed())
+	setRollout(ctx, d, true)
+	return d
+}
+
+func setRollout(ctx context.Context, d *appsv1.Deployment, isFailing bool) {
+	GinkgoHelper()
+	d.Status = appsv1.DeploymentStatus{ObservedGeneration: d.Generation, Replicas: 1, UpdatedReplicas: 1}
+	progressing := appsv1.DeploymentCondition{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionTrue, Reason: "NewReplicaSetAvailable"}
+	available := appsv1.DeploymentCondition{Type: appsv1.DeploymentAvailable, Status: corev1.ConditionTrue, Reason: "MinimumReplicasAvailable"}
+	if isFailing {
+		progressing.Status, progressing.Reason, progressing.Message = corev1.ConditionFalse, "ProgressDeadlineExceeded", `ReplicaSet "orders-1" has timed out progressing.`
+		available.Status, available.Reason = corev1.ConditionFalse, "MinimumReplicasUnavailable"
+	}
+	progressing.LastTransitionTime, available.LastTransitionTime = metav1.Now(), metav1.Now()
+	d.Status.Conditions = []appsv1.DeploymentCondition{progressing, available}
+	Expect(k8s.Status().Update(ctx, d)).To(Succeed())
+}
+
+// consent labels a Namespace so that objects in it may ask for Alerts.
+func consent(ctx context.Context, namespace string) {
+	GinkgoHelper()
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
+	Expect(k8s.Patch(ctx, ns, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":{"`+v1beta1.PageByLabelLabel+`":"enabled"}}}`)))).To(Succeed())
+}
+
+var _ = Describe("An object with the label", serial, Ordered, func() {
+	var namespace string
+	var hook *fakeReceiver
+
+	BeforeAll(enablePageByLabel)
+	BeforeEach(func(ctx SpecContext) {
+		namespace, hook = createNamespace(ctx), startFakeReceiver()
+		createReceiver(ctx, namespace, "hook", hook.URL, func(r *v1beta1.Receiver) {
+			r.Annotations = map[string]string{v1beta1.DefaultReceiverAnnotation: "true"}
+		})
+	})
+
+	alerts := func(ctx context.Context) func() ([]v1beta1.Alert, error) {
+		return func() ([]v1beta1.Alert, error) {
+			var list v1beta1.AlertList
+			err := k8s.List(ctx, &list, client.InNamespace(namespace))
+			return list.Items, err
+		}
+	}
+	events := func() (types []string) {
+		for _, m := range hook.Messages() {
+			types = append(types, m.Event)
+		}
+		return types
+	}
+
+	It("has an Alert once it fails, which is resolved with its deletion", func(ctx SpecContext) {
+		consent(ctx, namespace)
+		d := createDeployment(ctx, namespace, "orders", map[string]string{v1beta1.PageSeverityAnnotation: "Warning"})
+		Eventually(hook.Messages).Should(ConsistOf(SatisfyAll(
+			HaveField("Title", ContainSubstring("Deployment "+namespace+"/orders is failing")),
+			HaveField("Content", ContainSubstring(`ProgressDeadlineExceeded: ReplicaSet "orders-1" has timed out progressing.`)),
+			HaveField("Severity", "Warning"))))
+		created, err := alerts(ctx)()
+		Expect(err).NotTo(HaveOccurred())
+		Expect(created).To(ConsistOf(SatisfyAll(
+			HaveField("Name", HavePrefix("deployment-orders-")),
+			HaveField("OwnerReferences", ConsistOf(HaveField("UID", d.UID))))))
+
+		By("creating none again after a restart")
+		operator.Kill()
+		startOperator(context.WithoutCancel(ctx), "--page-by-label")
+		other := createDeployment(ctx, namespace, "other", nil)
+		Eventually(hook.Messages).Should(ContainElement(HaveField("Title", ContainSubstring("other is failing"))))
+		Expect(hook.Messages()).To(HaveLen(2))
+
+		By("resolving it with the deletion of the object")
+		Expect(k8s.Delete(ctx, other)).To(Succeed())
+		Expect(k8s.Delete(ctx, d)).To(Succeed())
+		Eventually(alerts(ctx)).Should(BeEmpty())
+		Expect(events()).To(ConsistOf("alert.fired", "alert.fired", "alert.resolved", "alert.resolved"))
+	})
+
+	It("has none while it is healthy, or where its Namespace does not consent", func(ctx SpecContext) {
+		d := createDeployment(ctx, namespace, "orders", nil)
+		Eventually(env.ReadEvents(ctx, d)).Should(ContainElement(SatisfyAll(HavePrefix("Warning NamespaceDoesNotPage: "), ContainSubstring(v1beta1.PageByLabelLabel+"=enabled"))))
+		setRollout(ctx, d, false)
+		consent(ctx, namespace)
+		failing := createDeployment(ctx, namespace, "failing", nil)
+		Eventually(alerts(ctx)).Should(ConsistOf(HaveField("OwnerReferences", ConsistOf(HaveField("UID", failing.UID)))))
+		Eventually(hook.Messages).Should(HaveLen(1))
+	})
+
+	It("has none if an annotation is wrong, and an event that says what would be right", func(ctx SpecContext) {
+		consent(ctx, namespace)
+		d := createDeployment(ctx, namespace, "orders", map[string]string{v1beta1.PageAfterAnnotation: "5m"})
+		Eventually(env.ReadEvents(ctx, d)).Should(ContainElement(`Warning InvalidPageAnnotation: annotation pager.k8s.co/page-after-seconds is "5m": it has to be a number of seconds from 0 to 86400`))
+		Expect(alerts(ctx)()).To(BeEmpty())
+		d.Annotations[v1beta1.PageAfterAnnotation] = "0"
+		Expect(k8s.Update(ctx, d)).To(Succeed())
+		setRollout(ctx, d, true) // of the new generation, which annotations of a Deployment change, too
+		Eventually(alerts(ctx)).Should(HaveLen(1))
+	})
+
+	It("has the exit code of its container in the Alert", func(ctx SpecContext) {
+		consent(ctx, namespace)
+		job := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "backup", Labels: map[string]string{v1beta1.PageLabel: "true"}}}
+		job.Spec.Template.Spec = corev1.PodSpec{RestartPolicy: corev1.RestartPolicyNever, Containers: []corev1.Container{{Name: "main", Image: "a"}}}
+		Expect(k8s.Create(ctx, job)).To(Succeed())
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "backup-1", Labels: job.Spec.Template.Labels}, Spec: job.Spec.Template.Spec}
+		Expect(k8s.Create(ctx, pod)).To(Succeed())
+		pod.Status.Phase = corev1.PodFailed
+		pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "main", State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 3, Reason: "Error"}}}}
+		Expect(k8s.Status().Update(ctx, pod)).To(Succeed())
+		now := metav1.Now()
+		job.Status = batchv1.JobStatus{StartTime: &now, Failed: 1}
+		for _, kind := range []batchv1.JobConditionType{batchv1.JobFailureTarget, batchv1.JobFailed} {
+			job.Status.Conditions = append(job.Status.Conditions, batchv1.JobCondition{Type: kind, Status: corev1.ConditionTrue, Reason: "BackoffLimitExceeded", LastTransitionTime: now})
+		}
+		Expect(k8s.Status().Update(ctx, job)).To(Succeed())
+		Eventually(hook.Messages).Should(ConsistOf(SatisfyAll(
+			HaveField("Title", ContainSubstring("Job "+namespace+"/backup is failing")),
+			HaveField("Content", SatisfyAll(
+				ContainSubstring("BackoffLimitExceeded"), ContainSubstring("Container main of Pod backup-1 ended with exit code 3: Error"), Not(ContainSubstring("Log:")))))))
+	})
+
+	It("is one of at most 60 that fire in a minute, and an Alert says how many more there are", func(ctx SpecContext) {
+		consent(ctx, namespace)
+		runInParallel(63, func(i int) { createDeployment(ctx, namespace, fmt.Sprintf("d%d", i), nil) })
+		Eventually(alerts(ctx)).Should(SatisfyAll(HaveLen(61), ContainElement(SatisfyAll(
+			HaveField("Name", "page-by-label-more"), HaveField("Spec.Content", HavePrefix("3 more objects"))))))
+	})
+})
