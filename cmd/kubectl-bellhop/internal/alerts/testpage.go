@@ -91,7 +91,7 @@ func (t *test) run(ctx context.Context, receiver string) (err error) {
 		return err
 	}
 	client := alertsIn(pager, namespace)
-	alert, err := client.Create(ctx, t.alert(namespace, ref, severity), metav1.CreateOptions{FieldManager: cli.FieldManager})
+	alert, err := create(ctx, client, t.alert(namespace, ref, severity))
 	if err != nil {
 		return err
 	}
@@ -210,6 +210,14 @@ func (t *test) failure(alert *v1beta1.Alert, d v1beta1.Delivery) error {
 	}
 	err := cli.StalledError("%s did not confirm the test alert: %s", name, cmp.Or(explain(d), fmt.Sprintf("no answer after %s", t.wait.Timeout)))
 	return cli.WithHint(err, "%s", hintOfDelivery(alert, d))
+}
+
+// create creates the Alert of a test. An interrupt does not cancel the request: without its answer it would not be known whether there is
+// an Alert to delete.
+func create(ctx context.Context, client alertClient, alert *v1beta1.Alert) (*v1beta1.Alert, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	defer cancel()
+	return client.Create(ctx, alert, metav1.CreateOptions{FieldManager: cli.FieldManager})
 }
 
 // remove deletes the Alert of a test, also where the command was interrupted.

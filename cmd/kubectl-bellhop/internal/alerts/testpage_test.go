@@ -1,0 +1,48 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package alerts
+
+import (
+	"context"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+)
+
+// interrupted is a client whose command is interrupted while the API server creates an Alert.
+type interrupted struct {
+	alertClient
+	interrupt func()
+}
+
+func (c interrupted) Create(ctx context.Context, alert *v1beta1.Alert, _ metav1.CreateOptions) (*v1beta1.Alert, error) {
+	c.interrupt()
+	return alert, ctx.Err()
+}
+
+// An Alert whose creation is not known to have succeeded would not be deleted.
+func TestAnInterruptDoesNotCancelTheCreation(t *testing.T) {
+	ctx, interrupt := context.WithCancel(t.Context())
+	if _, err := create(ctx, interrupted{interrupt: interrupt}, &v1beta1.Alert{}); err != nil {
+		t.Error(err)
+	}
+	if ctx.Err() == nil {
+		t.Error("the command was not interrupted")
+	}
+}
