@@ -62,6 +62,10 @@ type request struct {
 	UID             types.UID
 }
 
+func requestFor(resource schema.GroupVersionResource, o metav1.Object) request {
+	return request{Resource: resource, Namespace: o.GetNamespace(), Name: o.GetName(), UID: o.GetUID()}
+}
+
 // Reconciler creates and resolves the Alerts about objects with the label.
 type Reconciler struct {
 	client client.Client // reads the cache, and shows this process's own writes
@@ -107,6 +111,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, req request) (ctrl.Result, e
 	in.IsFiring = isFiring(alert)
 	if !in.Calls() {
 		r.budget.Forget(req.Namespace, req.UID)
+	} else if !in.IsFiring && in.Result.Since.IsZero() {
+		if in.Result.Since, err = r.unreadySince(ctx, object); err != nil {
+			return ctrl.Result{}, err
+		}
 	}
 	return r.execute(ctx, req, in, alert, func() *apply.AlertApplyConfiguration {
 		return newAlert(req, object, *ask, in.Result, r.details(ctx, object))
@@ -124,15 +132,14 @@ func (r *Reconciler) observe(ctx context.Context, req request, object *unstructu
 	if err != nil {
 		return nil, lifecycle.Inputs{}, err
 	}
-	result, err := r.compute(ctx, object)
+	result, err := lifecycle.Compute(object)
 	if err != nil {
 		return nil, lifecycle.Inputs{}, err
 	}
 	in := lifecycle.Inputs{Ask: ask, Asks: asks && consents, Result: result}
-	switch {
-	case asks && !consents:
+	if asks && !consents {
 		r.warn(req.UID, object, reasonNoConsent, fmt.Sprintf("the object asks for Alerts, and Namespace %s does not allow it: label the Namespace %s=enabled", req.Namespace, v1beta1.PageByLabelLabel))
-	default:
+	} else {
 		r.seen.clearWarning(req.UID)
 	}
 	return &ask, in, nil
@@ -193,19 +200,6 @@ func (r *Reconciler) takeBudget(req request, ask lifecycle.Ask, now time.Time) (
 	return again, ok
 }
 
-// compute returns the state of an object. The pods are read only of an object that fails.
-func (r *Reconciler) compute(ctx context.Context, object *unstructured.Unstructured) (lifecycle.Result, error) {
-	result, err := lifecycle.Compute(object, nil)
-	if err != nil || result.State != lifecycle.Failing || !lifecycle.NeedsPods(object.GroupVersionKind().GroupKind()) {
-		return result, err
-	}
-	pods, err := r.podsOf(ctx, object)
-	if err != nil {
-		return lifecycle.Result{}, err
-	}
-	return lifecycle.Compute(object, pods)
-}
-
 // details returns what a person would look up first about an object.
 func (r *Reconciler) details(ctx context.Context, object *unstructured.Unstructured) string {
 	pods, err := r.podSelector(ctx, object)
@@ -237,14 +231,15 @@ func (r *Reconciler) podSelector(ctx context.Context, object *unstructured.Unstr
 	return metav1.LabelSelectorAsSelector(last.Spec.Selector)
 }
 
-func (r *Reconciler) podsOf(ctx context.Context, object *unstructured.Unstructured) ([]corev1.Pod, error) {
+// unreadySince returns since when an object fails whose status does not say; zero: it has no pods that are not ready.
+func (r *Reconciler) unreadySince(ctx context.Context, object *unstructured.Unstructured) (time.Time, error) {
 	selector, err := lifecycle.PodSelector(object)
-	if err != nil {
-		return nil, err
+	if err != nil || selector == nil {
+		return time.Time{}, err
 	}
 	var pods corev1.PodList
 	err = r.live.List(ctx, &pods, client.InNamespace(object.GetNamespace()), client.MatchingLabelsSelector{Selector: selector})
-	return pods.Items, err
+	return lifecycle.UnreadySince(pods.Items), err
 }
 
 // consents reports whether objects of a namespace may ask for Alerts.

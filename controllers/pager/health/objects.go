@@ -67,7 +67,7 @@ func (all *objects) start(ctx context.Context, queue workqueue.TypedRateLimiting
 	all.queue = queue
 	for resource, informers := range all.informers {
 		for namespace, informer := range informers {
-			if err := all.startOne(ctx, resource, namespace, informer, queue); err != nil {
+			if err := all.startOne(ctx, resource, namespace, informer); err != nil {
 				return err
 			}
 		}
@@ -75,13 +75,13 @@ func (all *objects) start(ctx context.Context, queue workqueue.TypedRateLimiting
 	return nil
 }
 
-func (all *objects) startOne(ctx context.Context, resource schema.GroupVersionResource, namespace string, informer cache.SharedIndexInformer, queue workqueue.TypedRateLimitingInterface[request]) error {
+func (all *objects) startOne(ctx context.Context, resource schema.GroupVersionResource, namespace string, informer cache.SharedIndexInformer) error {
 	enqueue := func(obj any) {
 		if gone, ok := obj.(cache.DeletedFinalStateUnknown); ok {
 			obj = gone.Obj
 		}
 		if o, err := meta.Accessor(obj); err == nil {
-			queue.Add(request{Resource: resource, Namespace: o.GetNamespace(), Name: o.GetName(), UID: o.GetUID()})
+			all.enqueue(requestFor(resource, o))
 		}
 	}
 	trim := func(obj any) (any, error) {
@@ -164,8 +164,7 @@ func (all *objects) in(namespace string) []request {
 				continue // there is such an index
 			}
 			for _, obj := range found {
-				o := obj.(*unstructured.Unstructured)
-				requests = append(requests, request{Resource: resource, Namespace: namespace, Name: o.GetName(), UID: o.GetUID()})
+				requests = append(requests, requestFor(resource, obj.(*unstructured.Unstructured)))
 			}
 		}
 	}

@@ -54,7 +54,7 @@ func (r *Reconciler) reconcileOverflow(ctx context.Context, req request) (ctrl.R
 	case err != nil:
 		alert = nil
 	case alert.Annotations[v1beta1.PagedResourceAnnotation] != lifecycle.FormatResource(namespaceResource):
-		return ctrl.Result{}, nil // of somebody else
+		return ctrl.Result{}, nil // another owner's
 	}
 	n, ask := r.budget.Waiting(req.Namespace)
 	in := lifecycle.Inputs{Asks: true, Result: lifecycle.Result{State: lifecycle.Healthy}, IsFiring: isFiring(alert)}

@@ -61,7 +61,7 @@ func withState(state State, c *metav1.Condition) Result {
 }
 
 // computeConditions is for kinds whose controllers set the condition Ready: Bellhop's, Flux's, cert-manager's and many others. An
-// object that is not ready fails, also while it is retried: kstatus waits for it without end, and who asks for a page does not.
+// object that is not ready fails, also while it is retried: kstatus waits for it without end, and a user who requests an Alert does not.
 func computeConditions(o *unstructured.Unstructured) (Result, error) {
 	if isSuspended, _, err := unstructured.NestedBool(o.Object, "spec", "suspend"); err == nil && isSuspended {
 		return suspended, nil

@@ -84,12 +84,12 @@ func TestDecideEnds(t *testing.T) {
 func TestTrim(t *testing.T) {
 	for _, file := range []string{"argo-cd", "bellhop", "cert-manager", "flux", "kubernetes"} {
 		for _, o := range readObjects(t, "testdata/"+file+".yaml") {
-			whole, err := Compute(o, pods)
+			whole, err := Compute(o)
 			if err != nil {
 				t.Fatal(err)
 			}
 			Trim(o)
-			if got, err := Compute(o, pods); err != nil || got != whole {
+			if got, err := Compute(o); err != nil || got != whole {
 				t.Errorf("%s %s: %+v, %v after it was trimmed, want %+v", o.GetKind(), o.GetName(), got, err, whole)
 			}
 			if _, ok := o.GetAnnotations()["expect"]; ok {

@@ -14,14 +14,13 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package health says whether an object of another controller fails, as a person would who reads its status.
+// Package health says whether an object of another controller fails, by its status.
 package health
 
 import (
 	"fmt"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -40,7 +39,7 @@ const (
 // Result is the state of an object and why it is in it.
 type Result struct {
 	State State
-	// Since is when a failure began, as the object's status says; zero: the status does not say, see NeedsPods.
+	// Since is when a failure began, as the object's status says; zero: the status does not say, see UnreadySince.
 	Since time.Time
 	// Reason and Message are those of the condition that the result follows from.
 	Reason, Message string
@@ -49,8 +48,8 @@ type Result struct {
 // suspended is the result of an object that its user has stopped.
 var suspended = Result{State: Healthy, Reason: "Suspended"}
 
-// Compute returns the result for an object of any kind. The pods are those of the object where NeedsPods is true.
-func Compute(o *unstructured.Unstructured, pods []corev1.Pod) (Result, error) {
+// Compute returns the result for an object of any kind.
+func Compute(o *unstructured.Unstructured) (Result, error) {
 	compute, ok := byKind[o.GroupVersionKind().GroupKind()]
 	if !ok {
 		return computeConditions(o)
@@ -58,11 +57,7 @@ func Compute(o *unstructured.Unstructured, pods []corev1.Pod) (Result, error) {
 	if observed, ok, err := unstructured.NestedInt64(o.Object, "status", "observedGeneration"); err == nil && ok && observed != o.GetGeneration() {
 		return unobserved(observed, o.GetGeneration()), nil
 	}
-	result, err := compute(o)
-	if err == nil && result.State == Failing && result.Since.IsZero() {
-		result.Since = unreadySince(pods)
-	}
-	return result, err
+	return compute(o)
 }
 
 var byKind = map[schema.GroupKind]func(*unstructured.Unstructured) (Result, error){

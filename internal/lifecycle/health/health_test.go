@@ -38,9 +38,12 @@ func TestCompute(t *testing.T) {
 	for _, file := range files {
 		for _, o := range readObjects(t, file) {
 			t.Run(filepath.Base(file)+"/"+o.GetKind()+"/"+o.GetName(), func(t *testing.T) {
-				v, err := Compute(o, pods)
+				v, err := Compute(o)
 				if err != nil {
 					t.Fatal(err)
+				}
+				if v.State == Failing && v.Since.IsZero() {
+					v.Since = UnreadySince(pods)
 				}
 				got := string(v.State) + " " + v.Reason
 				if !v.Since.IsZero() {
@@ -98,7 +101,7 @@ func FuzzCompute(f *testing.F) {
 		if o.UnmarshalJSON(text) != nil {
 			return
 		}
-		v, err := Compute(o, nil)
+		v, err := Compute(o)
 		if err == nil && v.State == "" {
 			t.Errorf("no result for %s", text)
 		}

@@ -96,12 +96,6 @@ func computePods(ready, want int32) Result {
 	return Result{State: Healthy, Reason: "PodsReady", Message: message}
 }
 
-// NeedsPods reports whether the status of a kind does not say when a failure began, so that the conditions of its pods have to: a failure
-// is as old as that of the pod which is not ready for longest, so that a slow rollout of many pods is none.
-func NeedsPods(kind schema.GroupKind) bool {
-	return kind == schema.GroupKind{Group: "apps", Kind: "StatefulSet"} || kind == schema.GroupKind{Group: "apps", Kind: "DaemonSet"}
-}
-
 // PodSelector returns the selector of the pods of an object; nil: its kind has none of its own.
 func PodSelector(o *unstructured.Unstructured) (labels.Selector, error) {
 	switch o.GroupVersionKind().GroupKind() {
@@ -117,8 +111,9 @@ func PodSelector(o *unstructured.Unstructured) (labels.Selector, error) {
 	return metav1.LabelSelectorAsSelector(&selector)
 }
 
-// unreadySince returns since when the pod is not ready that has been so for longest; zero: all are ready, or there are none.
-func unreadySince(pods []corev1.Pod) time.Time {
+// UnreadySince returns since when the pod is not ready that has been so for longest; zero: all are ready, or there are none. An object whose
+// status has no time fails since then, so that a slow rollout of many pods is no failure.
+func UnreadySince(pods []corev1.Pod) time.Time {
 	var since time.Time
 	for i := range pods {
 		if began := notReadySince(&pods[i]); !began.IsZero() && (since.IsZero() || began.Before(since)) {
