@@ -23,6 +23,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	clienteventsv1 "k8s.io/client-go/kubernetes/typed/events/v1"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -55,6 +56,10 @@ type Options struct {
 	Metrics prometheus.Registerer
 	// PagedResources are those of the objects that may ask for Alerts by a label; none: no object may.
 	PagedResources []schema.GroupVersionResource
+	// PageResolveAfter is for how long such an object has to be healthy before its Alert is resolved.
+	PageResolveAfter time.Duration
+	// Lease is the name of the operator's lease.
+	Lease string
 	// Namespaces that the operator serves; none: all.
 	Namespaces []string
 	// ServerTime returns the API server's time, zero if it is not known.
@@ -81,6 +86,9 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	return errors.Join(
 		alert.Setup(ctx, mgr, alert.Options{Workers: o.Workers, Resolver: resolver, Endpoints: cache, Health: health, Recorder: o.Recorder, Metrics: m, ServerTime: o.ServerTime}),
 		receiver.Setup(mgr, resolver, cache, health),
-		pagedhealth.Setup(mgr, pagedhealth.Options{Resources: o.PagedResources, Namespaces: o.Namespaces, Recorder: o.Recorder}),
+		pagedhealth.Setup(mgr, pagedhealth.Options{
+			Resources: o.PagedResources, Namespaces: o.Namespaces, ResolveAfter: o.PageResolveAfter,
+			Lease: types.NamespacedName{Namespace: o.OperatorNamespace, Name: o.Lease}, Recorder: o.Recorder, Metrics: o.Metrics,
+		}),
 	)
 }

@@ -46,7 +46,7 @@ func FlagGroups() []FlagGroup {
 		{"Controllers", []string{
 			"operator-namespace", "namespaces", "alert-workers", "instance-workers", "broker-workers", "kube-api-qps", "kubeconfig",
 		}},
-		{"Alerts by label", []string{"page-by-label", "page-kinds"}},
+		{"Alerts by label", []string{"page-by-label", "page-kinds", "page-resolve-after"}},
 		{"Brokers and receivers", []string{
 			"broker-policy", "broker-relist-interval", "cluster-id-configmap-name", "osb-api-request-timeout", "receiver-policy",
 		}},

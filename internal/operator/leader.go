@@ -28,7 +28,8 @@ import (
 	"k8s.io/client-go/tools/record"
 )
 
-const leaseName = "bellhop.gophernetes.io"
+// LeaseName is the name of the lease of the leader, in the operator's namespace.
+const LeaseName = "bellhop.gophernetes.io"
 
 // newLock returns the lease with the identity of the options. A container that is restarted in its Pod has the same identity, and goes on
 // at once with a lease that its predecessor did not release. Without an identity it returns nil, and controller-runtime makes up one.
@@ -43,7 +44,7 @@ func newLock(cfg *rest.Config, o Options) (resourcelock.Interface, error) {
 	events := record.NewBroadcaster()
 	events.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: clients.CoreV1().Events(o.Namespace)})
 	renew, _ := o.renewal()
-	return resourcelock.NewFromKubeconfig(resourcelock.LeasesResourceLock, o.Namespace, leaseName, resourcelock.ResourceLockConfig{
+	return resourcelock.NewFromKubeconfig(resourcelock.LeasesResourceLock, o.Namespace, LeaseName, resourcelock.ResourceLockConfig{
 		Identity:      o.LeaderElectIdentity,
 		EventRecorder: events.NewRecorder(newScheme(), corev1.EventSource{Component: o.LeaderElectIdentity}),
 	}, cfg, renew)

@@ -92,7 +92,7 @@ func NewManager(stopping context.Context, cfg *rest.Config, o Options, serving [
 		}},
 		Controller:                          config.Controller{EnableWarmup: new(true)},
 		LeaderElection:                      o.LeaderElect,
-		LeaderElectionID:                    leaseName,
+		LeaderElectionID:                    LeaseName,
 		LeaderElectionResourceLockInterface: lock,
 		LeaderElectionNamespace:             o.Namespace,
 		LeaderElectionReleaseOnCancel:       true, // nothing runs after mgr.Start

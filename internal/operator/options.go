@@ -63,6 +63,7 @@ type Options struct {
 	ClusterIDConfigMap           string
 	PageByLabel                  bool
 	PageKinds                    string
+	PageResolveAfter             time.Duration
 	PrintHelp, PrintVersion      bool
 	Log                          zap.Options
 }
@@ -101,6 +102,7 @@ func (o *Options) Bind(fs *flag.FlagSet) {
 	fs.StringVar(&o.ReceiverPolicy, "receiver-policy", string(receivers.PolicyCompatible), "What happens to receivers with plain http, in-cluster addresses or skipped certificate verification: compatible warns, strict refuses them for Receivers.")
 	fs.BoolVar(&o.PageByLabel, "page-by-label", false, "Create Alerts about failing objects that have the label pager.k8s.co/page=true, in Namespaces with the label pager.k8s.co/page-by-label=enabled.")
 	fs.StringVar(&o.PageKinds, "page-kinds", "", "Comma-separated resources, as GROUP/VERSION/RESOURCE, whose objects may have the label of --page-by-label, beside workloads, PersistentVolumeClaims, ServiceInstances and ServiceBindings.")
+	fs.DurationVar(&o.PageResolveAfter, "page-resolve-after", time.Minute, "How long an object with the label of --page-by-label has to be healthy before its Alert is resolved: an object that fails again and again within that time has one Alert.")
 	fs.BoolVar(&o.PrintHelp, "help", false, "Print this help, and exit.")
 	fs.BoolVar(&o.PrintVersion, "version", false, "Print version, commit and version of Go, and exit.")
 	o.bindForeign(fs)
@@ -135,6 +137,9 @@ func (o *Options) Validate() error {
 	}
 	if _, err := o.PagedResources(); err != nil {
 		return err
+	}
+	if o.PageResolveAfter < 0 {
+		return fmt.Errorf("--page-resolve-after is %s: it must not be negative", o.PageResolveAfter)
 	}
 	if o.ShutdownDelay < 0 {
 		return fmt.Errorf("--shutdown-delay is %s: it must not be negative", o.ShutdownDelay)

@@ -18,17 +18,21 @@ package pager_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"path/filepath"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -49,13 +53,19 @@ func enablePageByLabel(ctx SpecContext) {
 		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: cluster.Namespace, Name: cluster.ServiceAccount}},
 	}
 	Expect(k8s.Create(ctx, binding)).To(Succeed())
-	operator.Kill()
-	startOperator(context.WithoutCancel(ctx), "--page-by-label")
+	restartWithPageByLabel(ctx)
 	DeferCleanup(func(ctx SpecContext) {
 		Expect(k8s.Delete(ctx, binding)).To(Succeed())
 		operator.Kill()
 		startOperator(context.WithoutCancel(ctx))
 	})
+}
+
+// restartWithPageByLabel kills the operator and starts it again. It may not read ReplicaSets.
+func restartWithPageByLabel(ctx context.Context) {
+	GinkgoHelper()
+	operator.Kill()
+	startOperator(context.WithoutCancel(ctx), "--page-by-label", "--page-kinds=apps/v1/replicasets", "--page-resolve-after=3s")
 }
 
 // createDeployment creates a Deployment that fails and asks for Alerts at once. No controller changes its status.
@@ -89,11 +99,38 @@ func setRollout(ctx context.Context, d *appsv1.Deployment, isFailing bool) {
 	Expect(k8s.Status().Update(ctx, d)).To(Succeed())
 }
 
+// setLabel sets a label of an object; nil removes it.
+func setLabel(ctx context.Context, o client.Object, label string, value *string) {
+	GinkgoHelper()
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"labels": map[string]any{label: value}}})
+	Expect(err).NotTo(HaveOccurred())
+	Expect(k8s.Patch(ctx, o, client.RawPatch(types.MergePatchType, patch))).To(Succeed())
+}
+
 // consent labels a Namespace so that objects in it may ask for Alerts.
 func consent(ctx context.Context, namespace string) {
 	GinkgoHelper()
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
-	Expect(k8s.Patch(ctx, ns, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":{"`+v1beta1.PageByLabelLabel+`":"enabled"}}}`)))).To(Succeed())
+	setLabel(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, v1beta1.PageByLabelLabel, ptr.To("enabled"))
+}
+
+// createFailedJob creates a Job that has failed and asks for Alerts. Of its pods there is none.
+func createFailedJob(ctx context.Context, namespace, name string) *batchv1.Job {
+	GinkgoHelper()
+	job := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: map[string]string{v1beta1.PageLabel: "true"}}}
+	job.Spec.Template.Spec = corev1.PodSpec{RestartPolicy: corev1.RestartPolicyNever, Containers: []corev1.Container{{Name: "main", Image: "a"}}}
+	Expect(k8s.Create(ctx, job)).To(Succeed())
+	failJob(ctx, job)
+	return job
+}
+
+func failJob(ctx context.Context, job *batchv1.Job) {
+	GinkgoHelper()
+	now := metav1.Now()
+	job.Status = batchv1.JobStatus{StartTime: &now, Failed: 1}
+	for _, kind := range []batchv1.JobConditionType{batchv1.JobFailureTarget, batchv1.JobFailed} {
+		job.Status.Conditions = append(job.Status.Conditions, batchv1.JobCondition{Type: kind, Status: corev1.ConditionTrue, Reason: "BackoffLimitExceeded", LastTransitionTime: now})
+	}
+	Expect(k8s.Status().Update(ctx, job)).To(Succeed())
 }
 
 var _ = Describe("An object with the label", serial, Ordered, func() {
@@ -136,8 +173,7 @@ var _ = Describe("An object with the label", serial, Ordered, func() {
 			HaveField("OwnerReferences", ConsistOf(HaveField("UID", d.UID))))))
 
 		By("creating none again after a restart")
-		operator.Kill()
-		startOperator(context.WithoutCancel(ctx), "--page-by-label")
+		restartWithPageByLabel(ctx)
 		other := createDeployment(ctx, namespace, "other", nil)
 		Eventually(hook.Messages).Should(ContainElement(HaveField("Title", ContainSubstring("other is failing"))))
 		Expect(hook.Messages()).To(HaveLen(2))
@@ -180,16 +216,98 @@ var _ = Describe("An object with the label", serial, Ordered, func() {
 		pod.Status.Phase = corev1.PodFailed
 		pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "main", State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 3, Reason: "Error"}}}}
 		Expect(k8s.Status().Update(ctx, pod)).To(Succeed())
-		now := metav1.Now()
-		job.Status = batchv1.JobStatus{StartTime: &now, Failed: 1}
-		for _, kind := range []batchv1.JobConditionType{batchv1.JobFailureTarget, batchv1.JobFailed} {
-			job.Status.Conditions = append(job.Status.Conditions, batchv1.JobCondition{Type: kind, Status: corev1.ConditionTrue, Reason: "BackoffLimitExceeded", LastTransitionTime: now})
-		}
-		Expect(k8s.Status().Update(ctx, job)).To(Succeed())
+		failJob(ctx, job)
 		Eventually(hook.Messages).Should(ConsistOf(SatisfyAll(
 			HaveField("Title", ContainSubstring("Job "+namespace+"/backup is failing")),
 			HaveField("Content", SatisfyAll(
 				ContainSubstring("BackoffLimitExceeded"), ContainSubstring("Container main of Pod backup-1 ended with exit code 3: Error"), Not(ContainSubstring("Log:")))))))
+	})
+
+	It("has its Alert resolved once its Namespace withdraws its consent, and fired again by another consent", func(ctx SpecContext) {
+		consent(ctx, namespace)
+		d := createDeployment(ctx, namespace, "orders", nil)
+		Eventually(events).Should(Equal([]string{"alert.fired"}))
+		setLabel(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, v1beta1.PageByLabelLabel, nil)
+		Eventually(env.ReadEvents(ctx, d)).Should(ContainElement(HavePrefix("Warning NamespaceDoesNotPage: ")))
+		other := createDeployment(ctx, namespace, "other", nil)
+		Eventually(env.ReadEvents(ctx, other)).Should(ContainElement(HavePrefix("Warning NamespaceDoesNotPage: ")))
+		Eventually(events).Should(Equal([]string{"alert.fired", "alert.resolved"}))
+		Expect(k8s.Delete(ctx, other)).To(Succeed())
+		consent(ctx, namespace)
+		Eventually(events).Should(Equal([]string{"alert.fired", "alert.resolved", "alert.fired"}))
+		Expect(alerts(ctx)()).To(HaveLen(1))
+	})
+
+	It("has one Alert though its label comes and goes", func(ctx SpecContext) {
+		consent(ctx, namespace)
+		d := createDeployment(ctx, namespace, "orders", nil)
+		for range 10 {
+			setLabel(ctx, d, v1beta1.PageLabel, nil)
+			setLabel(ctx, d, v1beta1.PageLabel, ptr.To("true"))
+		}
+		createFailedJob(ctx, namespace, "later")
+		Eventually(hook.Messages).Should(ContainElement(HaveField("Title", ContainSubstring("later is failing"))))
+		Eventually(hook.Messages).Should(HaveLen(2))
+		setLabel(ctx, d, v1beta1.PageLabel, nil)
+		Eventually(events).Should(HaveLen(3))
+		Expect(events()[2]).To(Equal("alert.resolved"))
+	})
+
+	It("has no Alert under a name that somebody else uses", func(ctx SpecContext) {
+		consent(ctx, namespace)
+		d := createDeployment(ctx, namespace, "orders", nil)
+		Eventually(alerts(ctx)).Should(HaveLen(1))
+		created, err := alerts(ctx)()
+		Expect(err).NotTo(HaveOccurred())
+		name := created[0].Name
+		setLabel(ctx, d, v1beta1.PageLabel, nil)
+		Eventually(events).Should(ContainElement("alert.resolved"))
+		Expect(k8s.Delete(ctx, &created[0])).To(Succeed())
+		Eventually(alerts(ctx)).Should(BeEmpty())
+		other := &v1beta1.Alert{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Spec: v1beta1.AlertSpec{Title: "of a person", Content: "of a person"}}
+		Expect(k8s.Create(ctx, other)).To(Succeed())
+		setLabel(ctx, d, v1beta1.PageLabel, ptr.To("true"))
+		Eventually(env.ReadEvents(ctx, d)).Should(ContainElement("Warning AlertNameInUse: Alert " + name + " exists and is not about this object: it is left as it is, and no Alert is sent"))
+		Expect(alerts(ctx)()).To(ConsistOf(HaveField("Spec.Title", "of a person")))
+	})
+
+	It("is of a resource that the operator may read: an Event has the rule that is missing", func(ctx SpecContext) {
+		lease := &coordinationv1.Lease{} // the operator's; Events about it have no UID
+		Eventually(env.ReadEvents(ctx, lease)).Should(ContainElement(`Warning PageByLabelForbidden: The operator cannot read apps/v1/replicasets, so no Alert is sent about them: ` +
+			`add to ClusterRole bellhop-page-by-label-role the rule {apiGroups: ["apps"], resources: [replicasets], verbs: [get, list, watch]}`))
+		Eventually(env.Scrape).WithArguments(ctx, createMetricsToken(ctx, namespace)).
+			Should(ContainSubstring(`bellhop_page_by_label_failures_total{reason="Forbidden",resource="apps/v1/replicasets"}`))
+	})
+
+	It("has one Alert whatever happens to the operator: 500 Jobs, and kills of the leader", func(ctx SpecContext) {
+		const namespaces, jobs = 10, 50 // at most 60 Alerts a minute fire in a namespace
+		names := make([]string, namespaces)
+		for i := range names {
+			names[i] = createNamespace(ctx)
+			consent(ctx, names[i])
+			createReceiver(ctx, names[i], "hook", hook.URL, func(r *v1beta1.Receiver) {
+				r.Annotations = map[string]string{v1beta1.DefaultReceiverAnnotation: "true"}
+			})
+		}
+		go func() {
+			defer GinkgoRecover()
+			runInParallel(namespaces*jobs, func(i int) { createFailedJob(ctx, names[i%namespaces], fmt.Sprintf("job-%d", i)) })
+		}()
+		for kills := range 4 {
+			Eventually(func() int { return len(hook.Messages()) }).Should(BeNumerically(">", 100*kills+50))
+			restartWithPageByLabel(ctx)
+		}
+		Eventually(func() int { return len(hook.Messages()) }).WithTimeout(40 * time.Second).Should(Equal(namespaces * jobs))
+		titles := map[string]int{}
+		for _, m := range hook.Messages() {
+			titles[m.Title]++
+		}
+		Expect(titles).To(HaveLen(namespaces * jobs))
+		for _, name := range names {
+			var list v1beta1.AlertList
+			Expect(k8s.List(ctx, &list, client.InNamespace(name))).To(Succeed())
+			Expect(list.Items).To(HaveLen(jobs))
+		}
 	})
 
 	It("is one of at most 60 that fire in a minute, and an Alert says how many more there are", func(ctx SpecContext) {

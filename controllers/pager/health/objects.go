@@ -18,10 +18,8 @@ package health
 
 import (
 	"context"
-	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -29,7 +27,6 @@ import (
 	"k8s.io/client-go/dynamic/dynamicinformer"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/workqueue"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/health"
@@ -38,6 +35,8 @@ import (
 // objects are the objects with the label. An informer of each resource in each namespace has them, with the label as selector of the API
 // server, so that an object without it costs nothing.
 type objects struct {
+	api       dynamic.Interface
+	failures  failures
 	informers map[schema.GroupVersionResource]map[string]cache.SharedIndexInformer // by namespace; "": of all
 	queue     workqueue.TypedRateLimitingInterface[request]                        // once they are started
 }
@@ -46,12 +45,12 @@ type objects struct {
 func (all *objects) enqueue(req request) { all.queue.Add(req) }
 
 // newObjects returns the objects of some resources, in all namespaces if none is given.
-func newObjects(api dynamic.Interface, resources []schema.GroupVersionResource, namespaces []string) *objects {
+func newObjects(api dynamic.Interface, failures failures, resources []schema.GroupVersionResource, namespaces []string) *objects {
 	if len(namespaces) == 0 {
 		namespaces = []string{metav1.NamespaceAll}
 	}
 	selected := func(o *metav1.ListOptions) { o.LabelSelector = v1beta1.PageLabel + "=true" }
-	all := &objects{informers: map[schema.GroupVersionResource]map[string]cache.SharedIndexInformer{}}
+	all := &objects{api: api, failures: failures, informers: map[schema.GroupVersionResource]map[string]cache.SharedIndexInformer{}}
 	for _, resource := range resources {
 		all.informers[resource] = map[string]cache.SharedIndexInformer{}
 		for _, namespace := range namespaces {
@@ -80,7 +79,7 @@ func (all *objects) startOne(ctx context.Context, resource schema.GroupVersionRe
 		if gone, ok := obj.(cache.DeletedFinalStateUnknown); ok {
 			obj = gone.Obj
 		}
-		if o, err := meta.Accessor(obj); err == nil {
+		if o, ok := obj.(*unstructured.Unstructured); ok {
 			all.enqueue(requestFor(resource, o))
 		}
 	}
@@ -93,7 +92,7 @@ func (all *objects) startOne(ctx context.Context, resource schema.GroupVersionRe
 	if err := informer.SetTransform(trim); err != nil {
 		return err
 	}
-	if err := informer.SetWatchErrorHandlerWithContext(newErrorLog(resource, namespace)); err != nil {
+	if err := informer.SetWatchErrorHandlerWithContext(all.failures.handler(resource, namespace)); err != nil {
 		return err
 	}
 	_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
@@ -106,24 +105,6 @@ func (all *objects) startOne(ctx context.Context, resource schema.GroupVersionRe
 	}
 	go informer.RunWithContext(ctx)
 	return nil
-}
-
-// newErrorLog returns a handler of failed lists and watches, which are retried. It logs a missing right or a missing resource once.
-func newErrorLog(resource schema.GroupVersionResource, namespace string) cache.WatchErrorHandlerWithContext {
-	var once sync.Once
-	return func(ctx context.Context, _ *cache.Reflector, err error) {
-		logger := log.FromContext(ctx).WithValues("resource", lifecycle.FormatResource(resource), "namespace", namespace)
-		switch {
-		case apierrors.IsForbidden(err):
-			once.Do(func() {
-				logger.Error(err, "Objects with the label cannot be read: allow get, list and watch of the resource")
-			})
-		case apierrors.IsNotFound(err):
-			once.Do(func() { logger.Info("The resource is not served yet") })
-		default:
-			logger.V(1).Info("Reading objects with the label failed", "err", err)
-		}
-	}
 }
 
 // get returns the object of a request, nil if it has the label no more, or does not exist. isKnown is false as long as the informer has not
@@ -152,6 +133,15 @@ func (all *objects) get(req request) (o *unstructured.Unstructured, isKnown bool
 		return nil, true
 	}
 	return found, true
+}
+
+// read returns the object of a request as the API server has it now, nil if it does not exist.
+func (all *objects) read(ctx context.Context, req request) (*unstructured.Unstructured, error) {
+	o, err := all.api.Resource(req.Resource).Namespace(req.Namespace).Get(ctx, req.Name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) || err == nil && o.GetUID() != req.UID {
+		return nil, nil
+	}
+	return o, err
 }
 
 // in returns requests for the objects of a namespace.

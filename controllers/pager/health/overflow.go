@@ -34,14 +34,18 @@ import (
 // overflowName is the name of the Alert that says how many more objects of its namespace fail than Alerts may fire.
 const overflowName = "page-by-label-more"
 
-// overflowEvery is how often that Alert says how many they are.
-const overflowEvery = time.Minute
+const (
+	// overflowAfter is how long that Alert is delayed, so that it says how many they are, and not that there is one.
+	overflowAfter = 5 * time.Second
+	// overflowEvery is how often the number of objects that wait is looked at.
+	overflowEvery = time.Minute
+)
 
 // namespaceResource is the resource of requests about the objects of a namespace that wait for the budget.
 var namespaceResource = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
 
 func overflowRequest(namespace string) request {
-	return request{Resource: namespaceResource, Namespace: namespace, Name: namespace, UID: types.UID("namespace/" + namespace)}
+	return request{Resource: namespaceResource, Kind: "Namespace", Namespace: namespace, Name: namespace, UID: types.UID("namespace/" + namespace)}
 }
 
 // reconcileOverflow creates, updates or resolves the Alert about the objects of a namespace that wait.
@@ -53,22 +57,35 @@ func (r *Reconciler) reconcileOverflow(ctx context.Context, req request) (ctrl.R
 		return ctrl.Result{}, err
 	case err != nil:
 		alert = nil
-	case alert.Annotations[v1beta1.PagedResourceAnnotation] != lifecycle.FormatResource(namespaceResource):
-		return ctrl.Result{}, nil // another owner's
+	case alert.Annotations[v1beta1.PagedResourceAnnotation] != lifecycle.FormatResource(namespaceResource), alert.DeletionTimestamp != nil:
+		return ctrl.Result{}, nil // another owner's, or its deletion goes on
 	}
 	n, ask := r.budget.Waiting(req.Namespace)
-	in := lifecycle.Inputs{Asks: true, Result: lifecycle.Result{State: lifecycle.Healthy}, IsFiring: isFiring(alert)}
+	ask.After = overflowAfter
+	in := lifecycle.Inputs{Asks: true, Ask: ask, Result: lifecycle.Result{State: lifecycle.Healthy}, IsFiring: isFiring(alert)}
 	if n > 0 {
 		in.Result = lifecycle.Result{State: lifecycle.Failing, Reason: "TooManyAlerts"}
 	}
-	if in.Calls() && in.IsFiring && alert.Spec.Content != overflowContent(n) {
-		in.IsFiring = false // say the new number
+	action, again := r.decide(req, &in)
+	if n > 0 && in.IsFiring && alert.Spec.Content != overflowContent(n) {
+		action = lifecycle.Fire // say the new number
 	}
-	result, err := r.execute(ctx, req, in, alert, func() *apply.AlertApplyConfiguration { return newOverflowAlert(req.Namespace, n, ask) })
-	if n > 0 && err == nil {
-		result.RequeueAfter = overflowEvery
+	switch action {
+	case lifecycle.Resolve:
+		return ctrl.Result{}, r.resolve(ctx, alert)
+	case lifecycle.Fire:
+		if ok, later := r.budget.Report(req.Namespace, r.clock.Now()); !ok {
+			return r.requeueAt(later), nil
+		}
+		if err := r.fire(ctx, alert, newOverflowAlert(req.Namespace, n, ask)); err != nil {
+			return ctrl.Result{}, err
+		}
+	case lifecycle.Keep:
 	}
-	return result, err
+	if n > 0 && again.IsZero() {
+		return ctrl.Result{RequeueAfter: overflowEvery}, nil
+	}
+	return r.requeueAt(again), nil
 }
 
 func newOverflowAlert(namespace string, n int, ask lifecycle.Ask) *apply.AlertApplyConfiguration {

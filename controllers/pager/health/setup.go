@@ -21,9 +21,11 @@ import (
 	"io"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/tools/events"
@@ -49,7 +51,13 @@ type Options struct {
 	Resources []schema.GroupVersionResource
 	// Namespaces that the operator serves; none: all.
 	Namespaces []string
-	Recorder   events.EventRecorder
+	// ResolveAfter is for how long an object has to be healthy before its Alert is resolved.
+	ResolveAfter time.Duration
+	// Lease is the operator's, which Events about the operator itself regard.
+	Lease    types.NamespacedName
+	Recorder events.EventRecorder
+	// Metrics registers metrics.
+	Metrics prometheus.Registerer
 }
 
 // Setup registers the controller.
@@ -68,9 +76,14 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	logs := func(ctx context.Context, namespace, pod string, options *corev1.PodLogOptions) (io.ReadCloser, error) {
 		return pods.Pods(namespace).GetLogs(pod, options).Stream(ctx)
 	}
+	failures, err := newFailures(o.Metrics, o.Recorder, leaseOf(o.Lease.Namespace, o.Lease.Name))
+	if err != nil {
+		return err
+	}
 	r := &Reconciler{
 		diagnostics: diagnostics.Collector{Reader: mgr.GetAPIReader(), Logs: logs},
-		client:      mgr.GetClient(), live: mgr.GetAPIReader(), objects: newObjects(api, o.Resources, o.Namespaces), recorder: o.Recorder, clock: clock.RealClock{},
+		client:      mgr.GetClient(), live: mgr.GetAPIReader(), objects: newObjects(api, failures, o.Resources, o.Namespaces),
+		recorder: o.Recorder, clock: clock.RealClock{}, resolveAfter: o.ResolveAfter,
 	}
 	c, err := controller.NewTyped("page-by-label", mgr, controller.TypedOptions[request]{
 		Reconciler: r, MaxConcurrentReconciles: workers, EnableWarmup: new(false), // only the leader reads the objects

@@ -17,6 +17,7 @@ limitations under the License.
 package health
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -29,6 +30,9 @@ const (
 	firedWindow = time.Minute
 )
 
+// reportEvery is how often the Alert about the objects that wait says how many they are.
+const reportEvery = time.Minute
+
 // Budget limits how many Alerts fire in a namespace. The zero value is ready to use.
 type Budget struct {
 	mu          sync.Mutex
@@ -36,9 +40,27 @@ type Budget struct {
 }
 
 type namespaceBudget struct {
-	fired   []time.Time // within the window
-	waiting map[types.UID]bool
-	ask     Ask // of the object that has begun to wait last
+	fired    []time.Time // within the window
+	waiting  map[types.UID]bool
+	ask      Ask // of the object that has begun to wait last
+	reported time.Time
+}
+
+// Has reports whether the budget of a namespace is in use. If not, Begin takes over what another process has used of it.
+func (b *Budget) Has(namespace string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.byNamespace[namespace] != nil
+}
+
+// Begin begins the budget of a namespace, in which Alerts have fired before at some times, in any order. Of concurrent callers the first one
+// begins it.
+func (b *Budget) Begin(namespace string, fired []time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.byNamespace[namespace] == nil {
+		b.of(namespace).fired = slices.SortedFunc(slices.Values(fired), time.Time.Compare)
+	}
 }
 
 // Take reports whether the Alert of an object may fire now; if not, the object waits, and again is when it should be tried again.
@@ -65,6 +87,18 @@ func (b *Budget) Forget(namespace string, object types.UID) {
 	if own, ok := b.byNamespace[namespace]; ok {
 		delete(own.waiting, object)
 	}
+}
+
+// Report reports whether the Alert about the objects that wait may say now how many they are; if not, again is when it may.
+func (b *Budget) Report(namespace string, now time.Time) (ok bool, again time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	own := b.of(namespace)
+	if again = own.reported.Add(reportEvery); now.Before(again) {
+		return false, again
+	}
+	own.reported = now
+	return true, time.Time{}
 }
 
 // Waiting returns how many objects of a namespace wait, and what one of them asks for.

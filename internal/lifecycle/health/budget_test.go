@@ -54,6 +54,36 @@ func TestBudget(t *testing.T) {
 	}
 }
 
+// A process takes over what its predecessor has used: a restart is no reason for more Alerts.
+func TestBudgetGoesOn(t *testing.T) {
+	var b Budget
+	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	fired := make([]time.Time, maxFired)
+	for i := range fired {
+		fired[i] = now.Add(-time.Duration(i) * time.Second / 2)
+	}
+	if b.Has("shop") {
+		t.Error("the budget is in use before it has begun")
+	}
+	b.Begin("shop", fired)
+	b.Begin("shop", fired)
+	if ok, again := b.Take("shop", "1", Ask{}, now); ok || len(b.byNamespace["shop"].fired) != maxFired || !b.Has("shop") || !again.Equal(fired[maxFired-1].Add(firedWindow)) {
+		t.Errorf("an object has an Alert: %t, again at %v", ok, again)
+	}
+}
+
+// The Alert about the objects that wait is an update, and with most receivers a message: it says a new number once a minute.
+func TestBudgetReports(t *testing.T) {
+	var b Budget
+	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	for seconds, want := range []bool{0: true, 1: false, 59: false, 60: true, 61: false, 119: false, 120: true} {
+		at := now.Add(time.Duration(seconds) * time.Second)
+		if ok, again := b.Report("shop", at); ok != want || !ok && !again.Equal(now.Add(time.Duration(seconds/60+1)*time.Minute)) {
+			t.Errorf("after %d s: %t, again at %v", seconds, ok, again)
+		}
+	}
+}
+
 // In no minute do more Alerts fire than the budget has, and each object that tries again when it is told to fires in the end.
 func TestBudgetHolds(t *testing.T) {
 	var b Budget

@@ -18,9 +18,6 @@ package health
 
 import "time"
 
-// calmBefore is for how long an object has to be healthy, or to ask for nothing, before its Alert is resolved: what flaps makes one Alert.
-const calmBefore = time.Minute
-
 // Action is what has to be done about the Alert of an object.
 type Action string
 
@@ -37,6 +34,8 @@ type Inputs struct {
 	Asks   bool
 	Ask    Ask
 	Result Result
+	// ResolveAfter is for how long an object has to be healthy, or to ask for nothing, before its Alert is resolved: what flaps makes one Alert.
+	ResolveAfter time.Duration
 	// IsFiring is whether an Alert about the object exists and is not resolved.
 	IsFiring bool
 	// SeenSince is since when the process has seen the present answer to "does the object ask, and fail?", for what its status does not say.
@@ -62,7 +61,7 @@ func Decide(in Inputs, now time.Time) (Action, time.Time) {
 		}
 		return Fire, time.Time{}
 	case in.IsCalm() && in.IsFiring:
-		if due := in.SeenSince.Add(calmBefore); now.Before(due) {
+		if due := in.SeenSince.Add(in.ResolveAfter); now.Before(due) {
 			return Keep, due
 		}
 		return Resolve, time.Time{}

@@ -47,6 +47,7 @@ func TestDecide(t *testing.T) {
 		"fires, and asked long ago":   {in: Inputs{IsFiring: true, SeenSince: before(time.Minute)}, want: Resolve},
 	} {
 		t.Run(name, func(t *testing.T) {
+			c.in.ResolveAfter = time.Minute
 			if got, again := Decide(c.in, now); got != c.want || !again.Equal(c.again) {
 				t.Errorf("got %s, again %v, want %s, again %v", got, again, c.want, c.again)
 			}
@@ -61,7 +62,7 @@ func TestDecideEnds(t *testing.T) {
 		for _, since := range []time.Duration{-1000 * time.Hour, -time.Second, 0, time.Second, 1000 * time.Hour} {
 			for bits := range 4 {
 				in := Inputs{
-					Asks: bits&1 != 0, IsFiring: bits&2 != 0, Ask: Ask{After: 5 * time.Minute}, Result: Result{State: state, Since: now.Add(since)}, SeenSince: now,
+					Asks: bits&1 != 0, IsFiring: bits&2 != 0, ResolveAfter: time.Minute, Ask: Ask{After: 5 * time.Minute}, Result: Result{State: state, Since: now.Add(since)}, SeenSince: now,
 				}
 				action, again := Decide(in, now)
 				switch {

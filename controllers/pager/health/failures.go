@@ -1,0 +1,90 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package health
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/health"
+)
+
+// reasonForbidden is the reason of the Event about a missing right.
+const reasonForbidden = "PageByLabelForbidden"
+
+// failures reports lists and watches of objects with the label that fail. The informers retry them.
+type failures struct {
+	count    *prometheus.CounterVec
+	recorder events.EventRecorder
+	// lease is the operator's, which Events about the operator itself regard.
+	lease *coordinationv1.Lease
+}
+
+// newFailures registers the metric.
+func newFailures(registry prometheus.Registerer, recorder events.EventRecorder, lease *coordinationv1.Lease) (failures, error) {
+	f := failures{recorder: recorder, lease: lease, count: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "bellhop_page_by_label_failures_total",
+		Help: "Lists and watches of objects that have the label pager.k8s.co/page=true that failed, by resource and by reason (Forbidden, NotServed, Other).",
+	}, []string{"resource", "reason"})}
+	return f, registry.Register(f.count)
+}
+
+// handler returns a handler of the failures of an informer. A missing right is reported once, with the rule to add, and a missing resource,
+// which may be served later.
+func (f failures) handler(resource schema.GroupVersionResource, namespace string) cache.WatchErrorHandlerWithContext {
+	var forbidden, notServed sync.Once
+	name := lifecycle.FormatResource(resource)
+	return func(ctx context.Context, _ *cache.Reflector, err error) {
+		logger := log.FromContext(ctx).WithValues("resource", name, "namespace", namespace)
+		switch {
+		case apierrors.IsForbidden(err):
+			f.count.WithLabelValues(name, "Forbidden").Inc()
+			forbidden.Do(func() {
+				logger.Error(err, "Objects with the label cannot be read", "missingRule", ruleFor(resource))
+				f.recorder.Eventf(f.lease, nil, corev1.EventTypeWarning, reasonForbidden, "Watch",
+					"The operator cannot read %s, so no Alert is sent about them: add to ClusterRole bellhop-page-by-label-role the rule %s", name, ruleFor(resource))
+			})
+		case apierrors.IsNotFound(err):
+			f.count.WithLabelValues(name, "NotServed").Inc()
+			notServed.Do(func() { logger.Info("The resource is not served yet") })
+		default:
+			f.count.WithLabelValues(name, "Other").Inc()
+			logger.V(1).Info("Reading objects with the label failed", "err", err)
+		}
+	}
+}
+
+// ruleFor returns the rule of a role with the rights on a resource, in YAML.
+func ruleFor(resource schema.GroupVersionResource) string {
+	return fmt.Sprintf("{apiGroups: [%q], resources: [%s], verbs: [get, list, watch]}", resource.Group, resource.Resource)
+}
+
+// leaseOf returns the lease of an operator as Events refer to it.
+func leaseOf(namespace, name string) *coordinationv1.Lease {
+	return &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
+}
