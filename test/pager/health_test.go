@@ -38,6 +38,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/hack/local"
+	"github.com/gophernetes/bellhop/test/internal/workload"
 )
 
 // enablePageByLabel gives the operator the rights of config/page-by-label, and its flag, until the specs of the container have ended.
@@ -71,15 +72,10 @@ func restartWithPageByLabel(ctx context.Context) {
 // createDeployment creates a Deployment that fails and asks for Alerts at once. No controller changes its status.
 func createDeployment(ctx context.Context, namespace, name string, annotations map[string]string) *appsv1.Deployment {
 	GinkgoHelper()
-	labels := map[string]string{"app": name}
-	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{
+	d := workload.NewDeployment(metav1.ObjectMeta{
 		Namespace: namespace, Name: name, Labels: map[string]string{v1beta1.PageLabel: "true"}, Annotations: map[string]string{v1beta1.PageAfterAnnotation: "0"},
-	}}
+	})
 	maps.Copy(d.Annotations, annotations)
-	d.Spec = appsv1.DeploymentSpec{
-		Replicas: ptr.To[int32](1), Selector: &metav1.LabelSelector{MatchLabels: labels},
-		Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "a", Image: "a"}}}},
-	}
 	Expect(k8s.Create(ctx, d)).To(Succeed())
 	setRollout(ctx, d, true)
 	return d
@@ -87,15 +83,7 @@ func createDeployment(ctx context.Context, namespace, name string, annotations m
 
 func setRollout(ctx context.Context, d *appsv1.Deployment, isFailing bool) {
 	GinkgoHelper()
-	d.Status = appsv1.DeploymentStatus{ObservedGeneration: d.Generation, Replicas: 1, UpdatedReplicas: 1}
-	progressing := appsv1.DeploymentCondition{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionTrue, Reason: "NewReplicaSetAvailable"}
-	available := appsv1.DeploymentCondition{Type: appsv1.DeploymentAvailable, Status: corev1.ConditionTrue, Reason: "MinimumReplicasAvailable"}
-	if isFailing {
-		progressing.Status, progressing.Reason, progressing.Message = corev1.ConditionFalse, "ProgressDeadlineExceeded", `ReplicaSet "orders-1" has timed out progressing.`
-		available.Status, available.Reason = corev1.ConditionFalse, "MinimumReplicasUnavailable"
-	}
-	progressing.LastTransitionTime, available.LastTransitionTime = metav1.Now(), metav1.Now()
-	d.Status.Conditions = []appsv1.DeploymentCondition{progressing, available}
+	workload.SetRollout(d, isFailing)
 	Expect(k8s.Status().Update(ctx, d)).To(Succeed())
 }
 

@@ -21,6 +21,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -40,7 +41,11 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/apiserver"
 	"github.com/gophernetes/bellhop/internal/diagnostics"
+	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/health"
 )
+
+// name is the controller's, in logs and metrics.
+const name = "page-by-label"
 
 // workers is the number of concurrent reconciles.
 const workers = 4
@@ -85,8 +90,15 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		client:      mgr.GetClient(), live: mgr.GetAPIReader(), objects: newObjects(api, failures, o.Resources, o.Namespaces),
 		recorder: o.Recorder, clock: clock.RealClock{}, resolveAfter: o.ResolveAfter,
 	}
-	c, err := controller.NewTyped("page-by-label", mgr, controller.TypedOptions[request]{
+	c, err := controller.NewTyped(name, mgr, controller.TypedOptions[request]{
 		Reconciler: r, MaxConcurrentReconciles: workers, EnableWarmup: new(false), // only the leader reads the objects
+		LogConstructor: func(req *request) logr.Logger {
+			logger := mgr.GetLogger().WithValues("controller", name)
+			if req != nil {
+				logger = logger.WithValues("resource", lifecycle.FormatResource(req.Resource), "namespace", req.Namespace, "name", req.Name)
+			}
+			return logger
+		},
 		RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[request](50*time.Millisecond, 30*time.Second),
 	})
 	if err != nil {

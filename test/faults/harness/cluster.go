@@ -17,6 +17,7 @@ limitations under the License.
 package harness
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -24,6 +25,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"os/exec"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -66,6 +68,20 @@ func (b Binaries) withDefaults(own string) Binaries {
 	b.Successor = cmp.Or(b.Successor, b.Operator)
 	b.Webhooks = cmp.Or(b.Webhooks, own)
 	return b
+}
+
+// HaveFlag reports whether all operators under test have a flag: an earlier version may lack it.
+func (b Binaries) HaveFlag(ctx context.Context, name string) (bool, error) {
+	for _, binary := range []string{b.Operator, b.Successor} {
+		help, err := exec.CommandContext(ctx, binary, "--help").CombinedOutput()
+		if err != nil {
+			return false, fmt.Errorf("%s --help: %w", binary, err)
+		}
+		if !bytes.Contains(help, []byte("--"+name+" ")) && !bytes.Contains(help, []byte("--"+name+"\n")) {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // StartCluster starts a control plane.

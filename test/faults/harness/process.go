@@ -120,6 +120,7 @@ func (r *Run) command(api *net.TCPAddr, o ProcessOptions) (*exec.Cmd, error) {
 	if o.Elect {
 		args = append(args, "--leader-elect", "--leader-elect-lease-duration=4s")
 	}
+	args = append(args, r.flags...)
 	args = append(args, o.Flags...)        // the last of two values is used
 	cmd := exec.Command(o.Binary, args...) //nolint:noctx // runs until it is killed
 	cmd.Env = slices.Concat(os.Environ(), []string{"KUBECONFIG=" + kubeconfig, "KUBE_FEATURE_WatchListClient=false", "GOMAXPROCS=1", "GOTRACEBACK=all"}, r.processEnv)

@@ -50,6 +50,8 @@ type Run struct {
 	Log      *output.Buffer
 	// processEnv is added to the environment of processes.
 	processEnv []string
+	// flags are added to those of the processes.
+	flags []string
 
 	// OnLeader is called with each process that leads; nil: nothing is called.
 	OnLeader func(*Process)
@@ -68,6 +70,9 @@ func (c *Cluster) NewRun(ctx context.Context, sc scenario.Scenario, env ...strin
 	var err error
 	if r.Env, err = scenario.NewEnvironment(ctx, c.Client, r.Injector, r.KillLeader, sc); err != nil {
 		return nil, err
+	}
+	if sc.PageByLabel {
+		r.flags = []string{"--page-by-label", "--page-resolve-after=1s"}
 	}
 	r.Env.Troubled = r.Env.Troubled || c.Operator != c.Successor // of two versions one may have a fault that is mended in the other
 	r.Oracle = oracle.NewChecker(r.Env)

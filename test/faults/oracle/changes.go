@@ -25,6 +25,7 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/test/faults/proxy"
 	"github.com/gophernetes/bellhop/test/faults/scenario"
 )
@@ -80,6 +81,9 @@ func (c Checker) readWatch(ctx context.Context, seen watch.Interface) {
 // checkChange checks an object that was created, changed or deleted. When an object is gone, the broker must not hold its ids.
 func (c Checker) checkChange(by watch.EventType, o client.Object) {
 	c.checkCanary(o)
+	if a, ok := o.(*v1beta1.Alert); ok && by != watch.Deleted {
+		c.checkPage(a)
+	}
 	if by != watch.Deleted || c.Broker == nil {
 		return
 	}
@@ -87,6 +91,18 @@ func (c Checker) checkChange(by watch.EventType, o client.Object) {
 	for _, id := range scenario.RecordedIDs(o) {
 		if held[id] && !c.Retained.Has(id) && !c.Foreign.Has(id) {
 			c.Reportf("%s is gone, and the broker still has %s", o.GetName(), id)
+		}
+	}
+}
+
+// checkPage checks that an Alert about an object fires only if the object has failed while its labels let it page.
+func (c Checker) checkPage(a *v1beta1.Alert) {
+	if a.Annotations[v1beta1.PagedResourceAnnotation] == "" || a.Spec.State == v1beta1.AlertResolved {
+		return
+	}
+	for _, owner := range a.OwnerReferences {
+		if !c.MayPage.Has(string(owner.UID)) {
+			c.Reportf("Alert %s fires, and its owner has not failed, or must not page", a.Name)
 		}
 	}
 }

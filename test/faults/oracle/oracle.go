@@ -45,6 +45,7 @@ var oracles = []struct {
 	{"canary", regexp.MustCompile(`^a credential is in`)},
 	{"panic", regexp.MustCompile(`^the operator panicked`)},
 	{"asked", regexp.MustCompile(`^the user had to request`)},
+	{"unasked", regexp.MustCompile(`^Alert .* fires, and its owner has not failed`)},
 	{"warning", regexp.MustCompile(`^nothing failed, and there is the event`)},
 	{"goroutine", regexp.MustCompile(`^an idle operator has the goroutine`)},
 }

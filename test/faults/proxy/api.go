@@ -147,6 +147,9 @@ func (s *APIServer) serveCall(w http.ResponseWriter, r *http.Request, target res
 	if r.Method == http.MethodPost {
 		name = objectName(body)
 	}
+	if target.resource == "namespaces" {
+		name = "" // it is that of the run
+	}
 	if r.Method == http.MethodPost && isClusterScoped(target) {
 		body = withRunLabel(body, s.Namespace)
 	}

@@ -69,11 +69,17 @@ const RunLabel = "faults.bellhop.gophernetes.io/run"
 // runPrefix begins the names of objects without namespace; each run has its own.
 var runPrefix = regexp.MustCompile(`run-[a-z0-9]{5}-`)
 
-// StripRunName removes those prefixes, so that a text is the same in each run.
-func StripRunName(text string) string { return runPrefix.ReplaceAllString(text, "") }
+// pageSuffix ends the name of an Alert about a Deployment, and differs with the UID of that.
+var pageSuffix = regexp.MustCompile(`\b(deployment-[a-z]+)-[0-9a-f]{8}\b`)
+
+// StripRunName removes those parts of names, so that a text is the same in each run.
+func StripRunName(text string) string {
+	return pageSuffix.ReplaceAllString(runPrefix.ReplaceAllString(text, ""), "$1")
+}
 
 // namespacedResources are the resources of which a process sees only those in the namespace of its run.
-var namespacedResources = []string{"alerts", "receivers", "serviceinstances", "servicebindings", "servicebrokers", "serviceclasses", "serviceplans", "secrets"}
+var namespacedResources = []string{"alerts", "receivers", "serviceinstances", "servicebindings", "servicebrokers", "serviceclasses", "serviceplans", "secrets",
+	"deployments", "statefulsets", "daemonsets", "jobs", "cronjobs", "persistentvolumeclaims", "pods"}
 
 // clusterResources are the resources without namespace that belong to a run by their label.
 var clusterResources = []string{"clusterreceivers", "clusterservicebrokers", "clusterserviceclasses", "clusterserviceplans"}

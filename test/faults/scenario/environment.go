@@ -79,6 +79,8 @@ type Environment struct {
 
 	// Foreign are ids at the broker that the operator did not create and must not remove.
 	Foreign IDSet
+	// MayPage are the UIDs of objects that have failed while their labels let them page.
+	MayPage IDSet
 	// Retained are ids that the user wants to stay at the broker.
 	Retained IDSet
 }

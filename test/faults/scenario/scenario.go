@@ -38,13 +38,15 @@ type Scenario struct {
 	clusterWide bool
 	// Troubled: there are Warning events without a fault as well.
 	Troubled bool
+	// PageByLabel: the operator creates Alerts about objects with a label.
+	PageByLabel bool
 	// Unordered: the order of the calls is decided by the API server, so that no call name occurs in each run.
 	Unordered bool
 }
 
 // All returns all scenarios but the walks.
 func All() []Scenario {
-	all := slices.Concat(alertScenarios(), instanceScenarios(), brokerScenarios(), bindingScenarios())
+	all := slices.Concat(alertScenarios(), instanceScenarios(), brokerScenarios(), bindingScenarios(), pageScenarios())
 	all = append(all, clusterWideCopies(all)...)
 	for i := range all {
 		all[i].Troubled = troubledNames.MatchString(all[i].Name)
@@ -59,6 +61,7 @@ var troubledNames = regexp.MustCompile(`^(cluster-)?(` +
 	`binding-(mitigated-ready|retained|brought|plan|namespace|secret-occupied)|` +
 	`broker-(moved|secret-late|removed-in-use)|` +
 	`alert-(back-unseen|deleted-undelivered|expired)|` +
+	`page-consent-withdrawn|` +
 	`receiver-(edited|secret-rotated|by-default|anew-awaited))$|` +
 	`^cluster-broker-namespace-deleted$`)
 

@@ -71,7 +71,11 @@ func Run(ctx context.Context, o Options, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, done.close()) }()
-	sweeps, err := selectScenarios(o)
+	pages, err := cluster.HaveFlag(ctx, "page-by-label")
+	if err != nil {
+		return err
+	}
+	sweeps, err := selectScenarios(o, pages)
 	if err != nil {
 		return err
 	}
@@ -113,10 +117,13 @@ func shuffledJobs(sweeps []*scenarioSweep, seed uint64) (jobs []job) {
 	return jobs
 }
 
-// selectScenarios returns the scenarios that the options name.
-func selectScenarios(o Options) (sweeps []*scenarioSweep, err error) {
+// selectScenarios returns the scenarios that the options name. pages: the operators can create Alerts about objects with a label.
+func selectScenarios(o Options, pages bool) (sweeps []*scenarioSweep, err error) {
 	var names []string
 	for _, sc := range append(scenario.All(), scenario.Walks(o.Scenario, o.Seed, o.Walks)...) {
+		if sc.PageByLabel && !pages {
+			continue
+		}
 		names = append(names, sc.Name)
 		if like, _ := path.Match(o.Scenario, sc.Name); like || o.Scenario == "" { // an invalid pattern matches nothing
 			sweeps = append(sweeps, &scenarioSweep{scenario: sc})

@@ -23,6 +23,7 @@ const (
 	operationRules = "internal/lifecycle/operation/"
 	alerts         = "controllers/pager/alert/"
 	alertRules     = "internal/lifecycle/alert/"
+	paging         = "controllers/pager/health/"
 )
 
 // variants are the mistakes that the sweep must find.
@@ -193,5 +194,24 @@ var lostHere bool
 	"time"
 `}},
 			scenario: "instance-async", fault: "late@serviceinstances", oracle: "protocol"},
+		{name: "pages-without-consent", edits: []mistake{{paging + "observe.go", `	in.Ask, in.Asks = ask, asks && consents`, `	in.Ask, in.Asks = ask, asks`}}, scenario: "page-consent-withdrawn", fault: "none", oracle: "unasked"},
+		{name: "pages-from-the-cache", edits: []mistake{{paging + "controller.go", `	object, err := r.objects.read(ctx, cached.req)
+	if err != nil {
+		return nil, err
+	}
+	s, err := r.observe(ctx, r.live, cached.req, object)
+`, `	s, err := r.observe(ctx, r.client, cached.req, cached.object)
+`}}, scenario: "page", fault: "stale@PATCH:alerts/deployment-orders#2<PATCH:alerts/deployment-orders#1", oracle: "end"},
+		{name: "pages-late", edits: []mistake{{paging + "controller.go", `	alert.WithResourceVersion(absent)
+	if observed != nil {
+		alert.WithResourceVersion(observed.ResourceVersion)
+	}
+`, ``}}, scenario: "page-label-removed", fault: "deposed@PATCH:alerts/deployment-orders#1", oracle: "end"},
+		{name: "forgets-the-label", edits: []mistake{{paging + "observe.go", `	case s.alert == nil && object == nil:`, `	case object == nil:`}},
+			scenario: "page-label-removed", fault: "none", oracle: "reached"},
+		{name: "pages-in-a-loop", edits: []mistake{{paging + "controller.go", `	if at.IsZero() {
+		return ctrl.Result{}
+	}
+`, ``}}, scenario: "page", fault: "none", oracle: "rest"},
 	}
 }

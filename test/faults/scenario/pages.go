@@ -1,0 +1,70 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package scenario
+
+import (
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+)
+
+// pageScenarios are about Alerts that objects with the label have.
+func pageScenarios() []Scenario {
+	all := []Scenario{
+		{Name: "page", Steps: func(e *Environment) {
+			d := e.createWorkload("orders")
+			e.fail(d)
+			e.waitPage(d, v1beta1.AlertFiring)
+			e.setRollout(d, false)
+			e.waitPage(d, v1beta1.AlertResolved)
+			e.fail(d)
+			a := e.waitPage(d, v1beta1.AlertFiring)
+			e.remove(d)
+			e.waitAlertGone(a)
+		}},
+		{Name: "page-label-removed", Steps: func(e *Environment) {
+			d := e.createWorkload("orders")
+			e.fail(d)
+			e.waitPage(d, v1beta1.AlertFiring)
+			edit(e, d, setPageLabel("false"))
+			e.waitPage(d, v1beta1.AlertResolved)
+		}},
+		{Name: "page-anew", Steps: func(e *Environment) {
+			for range 2 {
+				d := e.createWorkload("orders")
+				e.fail(d)
+				e.waitPage(d, v1beta1.AlertFiring)
+				e.remove(d)
+				e.waitGone(d)
+			}
+		}},
+		{Name: "page-consent-withdrawn", Steps: consentWithdrawn},
+	}
+	for i := range all {
+		all[i].Prepare, all[i].PageByLabel = preparePaging, true
+	}
+	return all
+}
+
+// consentWithdrawn checks that an object has no Alert that fails after its Namespace has withdrawn its consent.
+func consentWithdrawn(e *Environment) {
+	d, other := e.createWorkload("orders"), e.createWorkload("other")
+	e.fail(d)
+	e.waitPage(d, v1beta1.AlertFiring)
+	e.setConsent("")
+	e.setRollout(other, true)
+	e.waitRefusal(other)
+	e.waitPage(d, v1beta1.AlertResolved)
+}

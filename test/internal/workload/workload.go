@@ -1,0 +1,51 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package workload has Deployments of which tests say themselves whether they fail, since no controller changes their status.
+package workload
+
+import (
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// NewDeployment returns a Deployment of one replica.
+func NewDeployment(meta metav1.ObjectMeta) *appsv1.Deployment {
+	labels := map[string]string{"app": meta.Name}
+	return &appsv1.Deployment{ObjectMeta: meta, Spec: appsv1.DeploymentSpec{
+		Replicas: new(int32(1)), Selector: &metav1.LabelSelector{MatchLabels: labels},
+		Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "a", Image: "a"}}}},
+	}}
+}
+
+// SetRollout sets the status of a Deployment as its controller does when its rollout fails or has succeeded.
+func SetRollout(d *appsv1.Deployment, isFailing bool) {
+	now := metav1.Now()
+	available, progressing := corev1.ConditionTrue, corev1.ConditionTrue
+	d.Status = appsv1.DeploymentStatus{ObservedGeneration: d.Generation, Replicas: 1, UpdatedReplicas: 1}
+	reason, why, text := "NewReplicaSetAvailable", "MinimumReplicasAvailable", ""
+	if isFailing {
+		available, progressing = corev1.ConditionFalse, corev1.ConditionFalse
+		reason, why, text = "ProgressDeadlineExceeded", "MinimumReplicasUnavailable", `ReplicaSet "orders-1" has timed out progressing.`
+	} else {
+		d.Status.ReadyReplicas, d.Status.AvailableReplicas = 1, 1
+	}
+	d.Status.Conditions = []appsv1.DeploymentCondition{
+		{Type: appsv1.DeploymentProgressing, Status: progressing, Reason: reason, Message: text, LastTransitionTime: now},
+		{Type: appsv1.DeploymentAvailable, Status: available, Reason: why, LastTransitionTime: now},
+	}
+}
