@@ -23,6 +23,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/cli-runtime/pkg/printers"
+	appsclient "k8s.io/client-go/kubernetes/typed/apps/v1"
 	coreclient "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 
@@ -35,6 +36,9 @@ const FieldManager = "kubectl-bellhop"
 
 // OperatorNamespace is where make deploy puts the operator, and where the Secrets of cluster-scoped receivers are.
 const OperatorNamespace = "bellhop-system"
+
+// OperatorLabels select the Deployment and the pods of config/manager.
+const OperatorLabels = "app.kubernetes.io/name=bellhop,control-plane=controller-manager"
 
 // Environment has the streams of a command, and its connection to the cluster.
 type Environment struct {
@@ -74,6 +78,15 @@ func (e *Environment) Core() (coreclient.CoreV1Interface, error) {
 		return nil, err
 	}
 	return coreclient.NewForConfig(config)
+}
+
+// Apps returns a client of the group apps.
+func (e *Environment) Apps() (appsclient.AppsV1Interface, error) {
+	config, err := e.Config()
+	if err != nil {
+		return nil, err
+	}
+	return appsclient.NewForConfig(config)
 }
 
 // Pager returns a client of the group pager.k8s.co.

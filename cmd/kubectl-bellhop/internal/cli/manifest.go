@@ -23,6 +23,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 
+	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
 	servicecatalogv1beta1 "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
 
@@ -32,8 +33,8 @@ var serverAnnotations = []string{"kubectl.kubernetes.io/last-applied-configurati
 // serverFields are fields of specs that admission sets.
 var serverFields = []string{"userInfo", "clusterServiceClassRef", "clusterServicePlanRef", "serviceClassRef", "servicePlanRef"}
 
-// Manifest is an object as a user would write it for kubectl apply: without status, metadata of the API server, fields of the operator, and
-// empty fields of the spec.
+// Manifest is an object as a user would write it for kubectl apply: without status and metadata of the API server, and of Bellhop's kinds
+// without fields of the operator and empty fields of the spec.
 func Manifest(object Object) (*unstructured.Unstructured, error) {
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(typed(object))
 	if err != nil {
@@ -60,7 +61,7 @@ func Manifest(object Object) (*unstructured.Unstructured, error) {
 	if len(annotations) > 0 {
 		manifest.SetAnnotations(annotations)
 	}
-	if spec, ok := content["spec"].(map[string]any); ok {
+	if spec, ok := content["spec"].(map[string]any); ok && isOwn(manifest.GroupVersionKind().Group) {
 		removeEmpty(spec)
 		for _, name := range serverFields {
 			delete(spec, name)
@@ -70,6 +71,11 @@ func Manifest(object Object) (*unstructured.Unstructured, error) {
 		}
 	}
 	return manifest, nil
+}
+
+// isOwn reports whether a group is one of Bellhop's. Of other kinds an empty field may have a meaning, such as 0 replicas.
+func isOwn(group string) bool {
+	return group == pagerv1beta1.GroupVersion.Group || group == servicecatalogv1beta1.GroupVersion.Group
 }
 
 // hasMadeID reports whether admission made the external id of an object: then another object gets one of its own.

@@ -52,8 +52,11 @@ type Client[T Object, L runtime.Object] interface {
 // Get reads an object. Where it does not exist, the error names objects with similar names.
 func Get[T Object, L runtime.Object](ctx context.Context, client Client[T, L], name string) (T, error) {
 	object, err := client.Get(ctx, name, metav1.GetOptions{})
+	if err == nil {
+		return typed(object), nil
+	}
 	if !apierrors.IsNotFound(err) {
-		return typed(object), err
+		return object, err
 	}
 	others, listErr := List(ctx, client, metav1.ListOptions{})
 	if listErr != nil {
