@@ -19,6 +19,8 @@ package plugin_test
 import (
 	"context"
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"regexp"
 	"time"
 
@@ -28,10 +30,13 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
 
 	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
 	servicecatalogv1beta1 "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/hack/local"
 	"github.com/gophernetes/bellhop/test/internal/suite"
 )
 
@@ -53,16 +58,37 @@ func createStalledInstance(ctx context.Context, namespace, name string) {
 	waitForCondition(ctx, i, "Stalled")
 }
 
-// createDeployment creates a Deployment like the operator's. No controller starts its pods.
-func createDeployment(ctx context.Context, namespace string) {
+// createDeployment creates a Deployment like the operator's, with these flags. No controller starts its pods.
+func createDeployment(ctx context.Context, namespace string, args ...string) {
 	GinkgoHelper()
 	labels := map[string]string{"app.kubernetes.io/name": "bellhop", "control-plane": "controller-manager"}
 	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "bellhop-controller-manager", Labels: labels}}
 	d.Spec.Replicas = new(int32(2))
 	d.Spec.Selector = &metav1.LabelSelector{MatchLabels: labels}
 	d.Spec.Template.Labels = labels
-	d.Spec.Template.Spec.Containers = []corev1.Container{{Name: "manager", Image: "controller:latest"}}
+	d.Spec.Template.Spec.Containers = []corev1.Container{{Name: "manager", Image: "controller:latest", Args: args}}
 	Expect(env.Client.Create(ctx, d)).To(Succeed())
+}
+
+// permitPageByLabel gives the ServiceAccount default of a namespace the rights of config/page-by-label.
+func permitPageByLabel(ctx context.Context, namespace string) {
+	GinkgoHelper()
+	repo, err := local.FindRepo()
+	Expect(err).NotTo(HaveOccurred())
+	text, err := os.ReadFile(filepath.Join(repo, "config/page-by-label/role.yaml"))
+	Expect(err).NotTo(HaveOccurred())
+	role := &rbacv1.ClusterRole{}
+	Expect(yaml.Unmarshal(text, role)).To(Succeed())
+	role.Name = namespace
+	Expect(env.Client.Create(ctx, role)).To(Succeed())
+	DeferCleanup(func(ctx SpecContext) { Expect(env.Client.Delete(ctx, role)).To(Succeed()) })
+	binding := &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: namespace},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: "default"}},
+	}
+	Expect(env.Client.Create(ctx, binding)).To(Succeed())
+	DeferCleanup(func(ctx SpecContext) { Expect(env.Client.Delete(ctx, binding)).To(Succeed()) })
 }
 
 // createUntrustedWebhooks creates webhooks with names like Bellhop's, which nothing calls: one without caBundle, and one whose caBundle is
@@ -174,6 +200,29 @@ var _ = Describe("doctor", suite.Serial, func() {
 		suite.Update(ctx, env, lease, func(l *coordinationv1.Lease) { l.Spec.RenewTime = &metav1.MicroTime{Time: time.Now()} })
 		Expect(t.doctor(ctx, "--operator-namespace="+t.namespace).Checks).To(ContainElement(
 			SatisfyAll(HaveField("ID", "leader"), HaveField("Status", "ok"), HaveField("Message", "bellhop-controller-manager-7d9c leads"))))
+	})
+
+	It("finds watched objects about which no alert is sent", func(ctx SpecContext) {
+		t := newTranscript(ctx)
+		t.createOrders(ctx)
+		t.try(ctx, "kubectl bellhop watch deploy/orders && kubectl create job import --image=import")
+		t.try(ctx, "kubectl label job import pager.k8s.co/page=true && kubectl annotate job import pager.k8s.co/page-after-seconds=5m")
+		createDeployment(ctx, t.namespace, "--page-by-label", "--page-kinds=v1/configmaps,example.com/v1/houses")
+		permitPageByLabel(ctx, t.namespace)
+		doctor := "kubectl bellhop doctor --operator-namespace=" + t.namespace
+		t.run(ctx, 0, doctor+" | sed -n '/ watched /,/ secrets /p'")
+		Expect(t.doctor(ctx, "-A --operator-namespace="+t.namespace).Findings).To(ContainElement(
+			SatisfyAll(HaveField("ID", "watched-without-consent"), HaveField("Object", "Namespace/"+t.namespace))))
+		disabled := createNamespace(ctx)
+		t.hide(disabled, "DISABLED")
+		createDeployment(ctx, disabled, "--page-by-label=false")
+		t.try(ctx, "kubectl label namespace "+t.namespace+" pager.k8s.co/page-by-label=enabled && kubectl bellhop watch job/import --after=5m")
+		t.run(ctx, 0, "kubectl bellhop doctor --operator-namespace="+disabled+" | sed -n '/ watched /,/ secrets /p'")
+		t.run(ctx, 0, "kubectl bellhop doctor | grep ' watched '")
+		t.try(ctx, "kubectl create rolebinding joe --clusterrole=view --user=joe")
+		t.run(ctx, 0, "kubectl bellhop doctor --as=joe | grep ' watched '")
+		t.run(ctx, 0, doctor+" --as=joe | grep ' watched '")
+		t.matchGolden("doctor-watched")
 	})
 
 	It("finds Secrets of bindings that are missing, and webhooks that do not answer", func(ctx SpecContext) {

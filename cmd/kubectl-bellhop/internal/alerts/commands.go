@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package alerts has the commands for pages: page, alerts, resolve, resend and test.
+// Package alerts has the commands for pages: page, alerts, resolve, resend, test, watch and unwatch.
 package alerts
 
 import (
@@ -30,7 +30,7 @@ import (
 
 // Commands returns the commands of the package.
 func Commands(e *cli.Environment) []*cobra.Command {
-	return []*cobra.Command{newPage(e), newAlerts(e), newResolve(e), newResend(e), newTest(e)}
+	return []*cobra.Command{newPage(e), newAlerts(e), newResolve(e), newResend(e), newTest(e), newWatch(e), newUnwatch(e)}
 }
 
 // alertClient is a client of the Alerts of a namespace.

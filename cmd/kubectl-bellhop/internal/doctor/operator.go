@@ -26,19 +26,17 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
 )
 
-const (
-	// operatorLabels select the Deployment and the pods of config/manager.
-	operatorLabels = "app.kubernetes.io/name=bellhop,control-plane=controller-manager"
-	// leaseName is the lease that the leader of the operator holds.
-	leaseName = "bellhop.gophernetes.io"
-)
+// leaseName is the lease that the leader of the operator holds.
+const leaseName = "bellhop.gophernetes.io"
 
 // checkOperator looks whether the operator's pods are ready.
 func checkOperator(ctx context.Context, i *inspector) (result, error) {
 	var r result
-	deployments, err := i.apps.Deployments(i.operatorNamespace).List(ctx, metav1.ListOptions{LabelSelector: operatorLabels})
+	deployments, err := i.apps.Deployments(i.operatorNamespace).List(ctx, metav1.ListOptions{LabelSelector: cli.OperatorLabels})
 	if err != nil {
 		return skipForbidden(err)
 	}
@@ -87,7 +85,7 @@ func evaluateDeployment(deployment *appsv1.Deployment) (Finding, bool) {
 
 // podTroubles says why pods of the operator are not ready, where that can be read.
 func (i *inspector) podTroubles(ctx context.Context) string {
-	pods, err := i.core.Pods(i.operatorNamespace).List(ctx, metav1.ListOptions{LabelSelector: operatorLabels})
+	pods, err := i.core.Pods(i.operatorNamespace).List(ctx, metav1.ListOptions{LabelSelector: cli.OperatorLabels})
 	if err != nil {
 		return ""
 	}

@@ -100,6 +100,7 @@ var checks = []check{
 	{"defaults", checkDefaults},
 	{"services", checkServices},
 	{"alerts", checkAlerts},
+	{"watched", checkWatched},
 	{"secrets", checkSecrets},
 	{"deletions", checkDeletions},
 }

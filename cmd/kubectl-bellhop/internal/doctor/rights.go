@@ -68,6 +68,7 @@ var (
 		{role: alertEditor, commands: "test", rights: []right{of(kinds.Alert, "create", "list", "watch", "delete")}},
 		{role: alertEditor, commands: "resolve", rights: []right{of(kinds.Alert, "get", "patch")}},
 		{role: alertEditor, commands: "resend", rights: []right{of(kinds.Alert, "get", "patch")}},
+		{role: "edit", commands: "watch (Deployments)", rights: []right{{group: "apps", resource: "deployments", verbs: []string{"get", "patch"}}}},
 		{role: "bellhop-servicecatalog-clusterserviceclass-viewer-role", commands: "marketplace (classes of the cluster)",
 			rights: []right{of(kinds.ClusterServiceClass, "get", "list")}},
 		{role: "bellhop-servicecatalog-clusterserviceplan-viewer-role", commands: "marketplace (plans of the cluster)",

@@ -1,0 +1,120 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package alerts
+
+import (
+	"context"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
+	"github.com/gophernetes/bellhop/internal/lifecycle/health"
+)
+
+// anyTarget is an object of any kind that the user names.
+type anyTarget struct {
+	mapping *meta.RESTMapping
+	client  cli.AnyClient
+	object  *unstructured.Unstructured
+}
+
+func (t anyTarget) kind() string { return t.mapping.GroupVersionKind.Kind }
+
+// validateAny wants at least one argument, each as KIND/NAME.
+func validateAny(args []string) error {
+	if len(args) == 0 {
+		return cli.UsageError("name an object as KIND/NAME, such as deployment/orders")
+	}
+	for _, arg := range args {
+		if kind, name, ok := strings.Cut(arg, "/"); !ok || kind == "" || name == "" || strings.Contains(name, "/") {
+			return cli.UsageError("%q: name an object as KIND/NAME, such as deployment/orders", arg)
+		}
+	}
+	return nil
+}
+
+// findAny reads the objects that arguments name.
+func findAny(ctx context.Context, e *cli.Environment, args []string) ([]anyTarget, error) {
+	namespace, err := e.Namespace()
+	if err != nil {
+		return nil, err
+	}
+	var targets []anyTarget
+	for _, arg := range args {
+		kind, name, _ := strings.Cut(arg, "/")
+		mapping, client, err := e.AnyKind(kind, namespace)
+		if err != nil {
+			return nil, err
+		}
+		object, err := cli.Get(ctx, client, name)
+		if err != nil {
+			return nil, err
+		}
+		targets = append(targets, anyTarget{mapping, client, object})
+	}
+	return targets, nil
+}
+
+// completeAny completes KIND/NAME with the kinds that the operator watches by default, and with the objects that a label selector selects.
+func completeAny(e *cli.Environment, selector string) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
+		kind, _, isPair := strings.Cut(prefix, "/")
+		if !isPair {
+			names, directive := cli.Complete(func(context.Context) ([]string, error) { return watchedKinds() })(cmd, nil, prefix)
+			return names, directive | cobra.ShellCompDirectiveNoSpace
+		}
+		return cli.Complete(func(ctx context.Context) ([]string, error) { return namesOf(ctx, e, kind, selector) })(cmd, args, prefix)
+	}
+}
+
+// watchedKinds returns the kinds that the operator watches without --page-kinds, such as deployment/.
+func watchedKinds() ([]string, error) {
+	resources, err := health.ParseResources("")
+	if err != nil {
+		return nil, err
+	}
+	var kinds []string
+	for _, resource := range resources {
+		kinds = append(kinds, strings.TrimSuffix(resource.Resource, "s")+"/")
+	}
+	return kinds, nil
+}
+
+// namesOf lists objects of a kind as KIND/NAME.
+func namesOf(ctx context.Context, e *cli.Environment, kind, selector string) ([]string, error) {
+	namespace, err := e.Namespace()
+	if err != nil {
+		return nil, err
+	}
+	_, client, err := e.AnyKind(kind, namespace)
+	if err != nil {
+		return nil, err
+	}
+	objects, err := cli.List(ctx, client, metav1.ListOptions{LabelSelector: selector})
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, object := range objects {
+		names = append(names, kind+"/"+object.GetName())
+	}
+	return names, nil
+}

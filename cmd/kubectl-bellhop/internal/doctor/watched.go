@@ -1,0 +1,300 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/kinds"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/pagebylabel"
+	"github.com/gophernetes/bellhop/docs"
+	"github.com/gophernetes/bellhop/internal/lifecycle/health"
+)
+
+// maxNames bounds the objects that a finding about several of them names.
+const maxNames = 5
+
+var pageOfWatching = docs.URL("how-to/alerts/alert-about-failing-objects.md")
+
+// watching is what the check of watched objects has read.
+type watching struct {
+	operator *pagebylabel.Operator // nil: its flags are not known
+	objects  []cli.Object
+	// unserved are resources that the API server does not have, and unreadable those that the user may not list.
+	unserved   []schema.GroupVersionResource
+	unreadable []string
+	// unchecked are further things that the user may not read.
+	unchecked []string
+}
+
+// checkWatched looks for objects with the label about which the operator sends no Alert.
+func checkWatched(ctx context.Context, i *inspector) (result, error) {
+	operator, err := pagebylabel.Find(ctx, i.apps, i.operatorNamespace)
+	if err != nil && !isForbidden(err) {
+		return result{}, err
+	}
+	resources, err := health.ParseResources("")
+	if err != nil {
+		return result{}, err
+	}
+	w := &watching{operator: operator}
+	if operator != nil && len(operator.Resources) > 0 {
+		resources = operator.Resources
+	}
+	if err := w.list(ctx, i, resources); err != nil {
+		return result{}, err
+	}
+	if len(w.unreadable) == len(resources) {
+		return skip("you may not list %s", strings.Join(w.unreadable, ", "))
+	}
+	var r result
+	r.findings = slices.Concat(evaluateAsks(w.objects), evaluateFlags(operator, w.objects), w.evaluateUnserved())
+	for _, check := range []func(context.Context, *inspector) ([]Finding, error){w.checkConsent, w.checkOperatorRights} {
+		findings, err := check(ctx, i)
+		if err != nil {
+			return result{}, err
+		}
+		r.findings = append(r.findings, findings...)
+	}
+	r.message = fmt.Sprintf("objects in %s with the label %s: %d, findings: %d", i.where(), pagebylabel.Selector, len(w.objects), len(r.findings))
+	r.message += withoutUnreadable(w.unreadable)
+	if len(w.unchecked) > 0 {
+		r.message += "; not checked, as you lack the right: " + strings.Join(w.unchecked, ", ")
+	}
+	return r, nil
+}
+
+// list reads the objects with the label.
+func (w *watching) list(ctx context.Context, i *inspector, resources []schema.GroupVersionResource) error {
+	for _, resource := range resources {
+		list, err := i.dynamic.Resource(resource).Namespace(i.namespace).List(ctx, metav1.ListOptions{LabelSelector: pagebylabel.Selector})
+		switch {
+		case isForbidden(err):
+			w.unreadable = append(w.unreadable, resource.Resource)
+		case apierrors.IsNotFound(err):
+			w.unserved = append(w.unserved, resource)
+		case err != nil:
+			return err
+		default:
+			w.add(list)
+		}
+	}
+	return nil
+}
+
+func (w *watching) add(list *unstructured.UnstructuredList) {
+	for n := range list.Items {
+		w.objects = append(w.objects, &list.Items[n])
+	}
+}
+
+// evaluateAsks reports annotations that the operator cannot read.
+func evaluateAsks(objects []cli.Object) []Finding {
+	var findings []Finding
+	for _, object := range objects {
+		kind := object.GetObjectKind().GroupVersionKind()
+		if _, _, err := health.ParseAsk(object, kind.Kind); err != nil {
+			findings = append(findings, Finding{
+				ID: "watched-annotation-invalid", Severity: Problem, Object: kinds.Label(object), Namespace: object.GetNamespace(),
+				Message: err.Error() + "; no Alert is sent about the object",
+				Fix: fmt.Sprintf("set it with --to, --after or --severity of kubectl bellhop watch -n %s %s", object.GetNamespace(),
+					cli.ResourceName(object)),
+			})
+		}
+	}
+	return findings
+}
+
+// evaluateFlags reports objects that the operator does not watch because of its flags.
+func evaluateFlags(operator *pagebylabel.Operator, objects []cli.Object) []Finding {
+	if operator == nil || len(objects) == 0 {
+		return nil
+	}
+	f := Finding{Severity: Problem, Object: "Deployment/" + operator.Deployment, Namespace: operator.Namespace}
+	if len(operator.Resources) == 0 {
+		f.ID = "watched-by-no-operator"
+		f.Message = "it runs without --page-by-label, so that no Alert is sent about " + nameSome(objects)
+		f.Fix = "add the component config/page-by-label, or set pageByLabel.enabled of the Helm chart; see " + pageOfWatching
+		return []Finding{f}
+	}
+	unserved := slices.DeleteFunc(slices.Clone(objects), func(object cli.Object) bool {
+		return len(operator.Namespaces) == 0 || slices.Contains(operator.Namespaces, object.GetNamespace())
+	})
+	if len(unserved) == 0 {
+		return nil
+	}
+	f.ID = "watched-namespace-not-served"
+	f.Message = fmt.Sprintf("it serves other namespaces (--namespaces=%s), so that no Alert is sent about %s", strings.Join(operator.Namespaces, ","), nameSome(unserved))
+	f.Fix = "add the namespace to --namespaces, or remove the label: kubectl bellhop unwatch KIND/NAME"
+	return []Finding{f}
+}
+
+// evaluateUnserved reports resources of --page-kinds that do not exist.
+func (w *watching) evaluateUnserved() []Finding {
+	if w.operator == nil {
+		return nil
+	}
+	var findings []Finding
+	for _, resource := range w.unserved {
+		text := health.FormatResource(resource)
+		findings = append(findings, Finding{
+			ID: "watched-kind-not-served", Severity: Warning, Object: "Deployment/" + w.operator.Deployment, Namespace: w.operator.Namespace,
+			Message: "it watches " + text + ", which the API server does not serve",
+			Fix:     "install its CustomResourceDefinition, or correct --page-kinds; the version has to be one that is served",
+		})
+	}
+	return findings
+}
+
+// checkConsent reports the Namespaces of objects that do not consent.
+func (w *watching) checkConsent(ctx context.Context, i *inspector) ([]Finding, error) {
+	byNamespace := map[string][]cli.Object{}
+	for _, object := range w.objects {
+		byNamespace[object.GetNamespace()] = append(byNamespace[object.GetNamespace()], object)
+	}
+	if len(byNamespace) == 0 {
+		return nil, nil
+	}
+	consenting, err := i.consenting(ctx)
+	if isForbidden(err) {
+		w.unchecked = append(w.unchecked, "the consent of Namespaces")
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var findings []Finding
+	for _, namespace := range slices.Sorted(maps.Keys(byNamespace)) {
+		if !consenting[namespace] {
+			findings = append(findings, Finding{
+				ID: "watched-without-consent", Severity: Problem, Object: "Namespace/" + namespace,
+				Message: fmt.Sprintf("it has no label %s=enabled, so that no Alert is sent about %s", pagerv1beta1.PageByLabelLabel, nameSome(byNamespace[namespace])),
+				Fix:     pagebylabel.ConsentCommand(namespace),
+			})
+		}
+	}
+	return findings, nil
+}
+
+// consenting returns those Namespaces that consent, of those that are checked.
+func (i *inspector) consenting(ctx context.Context) (map[string]bool, error) {
+	if i.namespace == "" {
+		return pagebylabel.Consenting(ctx, i.core)
+	}
+	consents, err := pagebylabel.Consents(ctx, i.core, i.namespace)
+	return map[string]bool{i.namespace: consents}, err
+}
+
+// checkOperatorRights reports rights that the operator lacks to watch objects.
+func (w *watching) checkOperatorRights(ctx context.Context, i *inspector) ([]Finding, error) {
+	if w.operator == nil || len(w.operator.Resources) == 0 {
+		return nil, nil
+	}
+	var findings []Finding
+	for _, needed := range rightsOfWatching(w.operator) {
+		missing, err := i.missingOfOperator(ctx, w.operator, needed)
+		if isForbidden(err) {
+			w.unchecked = append(w.unchecked, "the rights of the operator")
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(missing) > 0 {
+			findings = append(findings, Finding{
+				ID: "watched-right-missing", Severity: Problem, Object: "ServiceAccount/" + w.operator.ServiceAccount, Namespace: w.operator.Namespace,
+				Message: fmt.Sprintf("the operator may not %s %s, which it needs to send Alerts about objects with the label", strings.Join(missing, ", "), needed),
+				Fix:     "add a rule to the ClusterRole or the Role bellhop-page-by-label-role, or add the kind to pageByLabel.kinds of the Helm chart; see " + pageOfWatching,
+			})
+		}
+	}
+	return findings, nil
+}
+
+// rightsOfWatching are what the operator needs: those of config/page-by-label, and reads of the resources in its flags.
+func rightsOfWatching(operator *pagebylabel.Operator) []right {
+	rights := []right{
+		of(kinds.Alert, "create"),
+		{resource: "events", verbs: []string{"list"}},
+		{resource: "pods", verbs: []string{"list"}},
+	}
+	for _, resource := range operator.Resources {
+		rights = append(rights, right{group: resource.Group, resource: resource.Resource, verbs: []string{"list", "watch"}})
+	}
+	return rights
+}
+
+// missingOfOperator returns those verbs of a right that the operator does not have in each namespace that it serves.
+func (i *inspector) missingOfOperator(ctx context.Context, operator *pagebylabel.Operator, needed right) ([]string, error) {
+	namespaces := operator.Namespaces
+	if len(namespaces) == 0 {
+		namespaces = []string{metav1.NamespaceAll}
+	}
+	var missing []string
+	for _, verb := range needed.verbs {
+		for _, namespace := range namespaces {
+			attributes := authorizationv1.ResourceAttributes{Verb: verb, Group: needed.group, Resource: needed.resource, Namespace: namespace}
+			may, err := i.mayOperator(ctx, operator, attributes)
+			if err != nil {
+				return nil, err
+			}
+			if !may && !slices.Contains(missing, verb) {
+				missing = append(missing, verb)
+			}
+		}
+	}
+	return missing, nil
+}
+
+// mayOperator asks whether the ServiceAccount of the operator has a right.
+func (i *inspector) mayOperator(ctx context.Context, operator *pagebylabel.Operator, attributes authorizationv1.ResourceAttributes) (bool, error) {
+	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+		User:               fmt.Sprintf("system:serviceaccount:%s:%s", operator.Namespace, operator.ServiceAccount),
+		Groups:             []string{"system:serviceaccounts", "system:serviceaccounts:" + operator.Namespace, "system:authenticated"},
+		ResourceAttributes: &attributes,
+	}}
+	review, err := i.authorization.SubjectAccessReviews().Create(ctx, review, metav1.CreateOptions{})
+	if err != nil {
+		return false, err
+	}
+	return review.Status.Allowed, nil
+}
+
+// nameSome names the first of some objects.
+func nameSome(objects []cli.Object) string {
+	var names []string
+	for _, object := range objects[:min(len(objects), maxNames)] {
+		names = append(names, kinds.Label(object))
+	}
+	text := count(len(objects), "object") + ": " + strings.Join(names, ", ")
+	if len(objects) > maxNames {
+		text += ", …"
+	}
+	return text
+}

@@ -1,0 +1,102 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package doctor
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/pagebylabel"
+)
+
+func watchedDeployment(name string, annotations map[string]string) cli.Object {
+	o := &unstructured.Unstructured{}
+	o.SetAPIVersion("apps/v1")
+	o.SetKind("Deployment")
+	o.SetNamespace("shop")
+	o.SetName(name)
+	o.SetLabels(map[string]string{pagerv1beta1.PageLabel: "true"})
+	o.SetAnnotations(annotations)
+	return o
+}
+
+func TestEvaluateAsks(t *testing.T) {
+	findings := evaluateAsks([]cli.Object{
+		watchedDeployment("good", map[string]string{pagerv1beta1.PageAfterAnnotation: "60"}),
+		watchedDeployment("bad", map[string]string{pagerv1beta1.PageAfterAnnotation: "1m"}),
+	})
+	if len(findings) != 1 || findings[0].Object != "Deployment/bad" || !strings.Contains(findings[0].Message, pagerv1beta1.PageAfterAnnotation+` is "1m"`) ||
+		!strings.Contains(findings[0].Fix, "kubectl bellhop watch -n shop deployment.apps/bad") {
+		t.Errorf("%+v", findings)
+	}
+}
+
+func TestEvaluateFlags(t *testing.T) {
+	objects := []cli.Object{watchedDeployment("orders", nil)}
+	enabled := []schema.GroupVersionResource{{Group: "apps", Version: "v1", Resource: "deployments"}}
+	for name, test := range map[string]struct {
+		operator *pagebylabel.Operator
+		objects  []cli.Object
+		want     string
+	}{
+		"not known":            {nil, objects, ""},
+		"on":                   {&pagebylabel.Operator{Resources: enabled}, objects, ""},
+		"on in the namespace":  {&pagebylabel.Operator{Resources: enabled, Namespaces: []string{"shop"}}, objects, ""},
+		"on in another":        {&pagebylabel.Operator{Resources: enabled, Namespaces: []string{"team"}}, objects, "watched-namespace-not-served"},
+		"off":                  {&pagebylabel.Operator{}, objects, "watched-by-no-operator"},
+		"off, without objects": {&pagebylabel.Operator{}, nil, ""},
+	} {
+		got := ""
+		for _, f := range evaluateFlags(test.operator, test.objects) {
+			got += f.ID
+		}
+		if got != test.want {
+			t.Errorf("%s: %q, want %q", name, got, test.want)
+		}
+	}
+}
+
+func TestRightsOfWatching(t *testing.T) {
+	var got []string
+	for _, r := range rightsOfWatching(&pagebylabel.Operator{Resources: []schema.GroupVersionResource{{Version: "v1", Resource: "secrets"}, {Group: "apps", Version: "v1", Resource: "deployments"}}}) {
+		got = append(got, strings.Join(r.verbs, ",")+" "+r.String())
+	}
+	want := []string{"create alerts.pager.k8s.co", "list events", "list pods", "list,watch secrets", "list,watch deployments.apps"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestNameSome(t *testing.T) {
+	var objects []cli.Object
+	for n := range 6 {
+		objects = append(objects, watchedDeployment(fmt.Sprint(n), nil))
+	}
+	for n, want := range map[int]string{1: "1 object: Deployment/0", 2: "2 objects: Deployment/0, Deployment/1",
+		6: "6 objects: Deployment/0, Deployment/1, Deployment/2, Deployment/3, Deployment/4, …"} {
+		if got := nameSome(objects[:n]); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

@@ -1,0 +1,59 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package pagebylabel
+
+import (
+	"context"
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	coreclient "k8s.io/client-go/kubernetes/typed/core/v1"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+)
+
+// Selector selects the objects with the label.
+const Selector = v1beta1.PageLabel + "=true"
+
+const consent = v1beta1.PageByLabelLabel + "=enabled"
+
+// Consents reports whether a Namespace consents to Alerts about its objects.
+func Consents(ctx context.Context, core coreclient.CoreV1Interface, namespace string) (bool, error) {
+	ns, err := core.Namespaces().Get(ctx, namespace, metav1.GetOptions{})
+	if err != nil {
+		return false, err
+	}
+	return ns.Labels[v1beta1.PageByLabelLabel] == "enabled", nil
+}
+
+// Consenting returns the names of all Namespaces that consent.
+func Consenting(ctx context.Context, core coreclient.CoreV1Interface) (map[string]bool, error) {
+	list, err := core.Namespaces().List(ctx, metav1.ListOptions{LabelSelector: consent})
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]bool{}
+	for i := range list.Items {
+		names[list.Items[i].Name] = true
+	}
+	return names, nil
+}
+
+// ConsentCommand is the command by which an administrator of a Namespace consents.
+func ConsentCommand(namespace string) string {
+	return fmt.Sprintf("kubectl label namespace %s --overwrite %s", namespace, consent)
+}
