@@ -26,6 +26,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -54,10 +55,10 @@ var (
 	mark suite.AuditMark // since then the operator has the rights of the chart
 
 	_ = BeforeSuite(func(ctx SpecContext) {
-		env.Join(env.Start(ctx, "--namespaces=team-a,team-b"), pagerv1beta1.AddToScheme, v1beta1.AddToScheme)
+		env.Join(env.Start(ctx, "--namespaces=team-a,team-b", "--page-by-label"), pagerv1beta1.AddToScheme, v1beta1.AddToScheme)
 		Expect(env.Operator.Stop()).To(Succeed())
 		for _, name := range []string{"team-a", "team-b", "elsewhere"} {
-			apply(ctx, "{apiVersion: v1, kind: Namespace, metadata: {name: "+name+"}}")
+			apply(ctx, "{apiVersion: v1, kind: Namespace, metadata: {name: "+name+", labels: {pager.k8s.co/page-by-label: enabled}}}")
 		}
 		replaceRights(ctx)
 		mark = env.MarkAudit()
@@ -77,7 +78,7 @@ func replaceRights(ctx context.Context) {
 		Expect(err).NotTo(HaveOccurred(), out)
 	}
 	cmd := exec.CommandContext(ctx, suite.Helm(ctx), "template", "bellhop", "charts/bellhop",
-		"--namespace="+env.Cluster.Namespace, "--set=namespaces={team-a,team-b}", "--set=certificates.certManager.enabled=true")
+		"--namespace="+env.Cluster.Namespace, "--set=namespaces={team-a,team-b}", "--set=certificates.certManager.enabled=true", "--set=pageByLabel.enabled=true")
 	cmd.Dir = repo
 	out, err := cmd.Output()
 	Expect(err).NotTo(HaveOccurred())
@@ -125,6 +126,31 @@ var _ = Describe("An operator of two namespaces", Ordered, func() {
 			wait(ctx, "--for=condition=Ready --namespace="+namespace+" receiver/events alert/disk servicebroker/own serviceinstance/orders servicebinding/orders")
 		}
 		Expect(broker.Counts()[osb.ProvisionInstance]).To(Equal(2))
+	})
+
+	It("sends Alerts about objects with the label there", func(ctx SpecContext) {
+		for _, namespace := range []string{"elsewhere", "team-b"} {
+			apply(ctx, strings.ReplaceAll(`
+apiVersion: batch/v1
+kind: Job
+metadata: {name: import, namespace: NAMESPACE, labels: {pager.k8s.co/page: "true"}, annotations: {pager.k8s.co/receivers: events}}
+spec: {suspend: true, template: {spec: {restartPolicy: Never, containers: [{name: main, image: main}]}}}
+`, "NAMESPACE", namespace))
+			var job batchv1.Job
+			Expect(env.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "import"}, &job)).To(Succeed())
+			job.Status.StartTime = &job.CreationTimestamp
+			for _, condition := range []batchv1.JobConditionType{batchv1.JobFailureTarget, batchv1.JobFailed} {
+				job.Status.Conditions = append(job.Status.Conditions, batchv1.JobCondition{Type: condition, Status: corev1.ConditionTrue, Reason: "BackoffLimitExceeded", LastTransitionTime: job.CreationTimestamp})
+			}
+			Expect(env.Client.Status().Update(ctx, &job)).To(Succeed())
+		}
+		alerts := func(namespace string) []pagerv1beta1.Alert {
+			var list pagerv1beta1.AlertList
+			Expect(env.Client.List(ctx, &list, client.InNamespace(namespace))).To(Succeed())
+			return list.Items
+		}
+		Eventually(alerts).WithArguments("team-b").Should(ContainElement(HaveField("Spec.Title", "Job team-b/import is failing")))
+		Expect(alerts("elsewhere")).To(BeEmpty())
 	})
 
 	It("repeats nothing after a restart", func(ctx SpecContext) {

@@ -67,7 +67,7 @@ func (f failures) handler(resource schema.GroupVersionResource, namespace string
 			forbidden.Do(func() {
 				logger.Error(err, "Objects with the label cannot be read", "missingRule", ruleFor(resource))
 				f.recorder.Eventf(f.lease, nil, corev1.EventTypeWarning, reasonForbidden, "Watch",
-					"The operator cannot read %s, so no Alert is sent about them: add to ClusterRole bellhop-page-by-label-role the rule %s", name, ruleFor(resource))
+					"The operator cannot read %s, so no Alert is sent about them: add to %s the rule %s", name, roleIn(namespace), ruleFor(resource))
 			})
 		case apierrors.IsNotFound(err):
 			f.count.WithLabelValues(name, "NotServed").Inc()
@@ -77,6 +77,15 @@ func (f failures) handler(resource schema.GroupVersionResource, namespace string
 			logger.V(1).Info("Reading objects with the label failed", "err", err)
 		}
 	}
+}
+
+// roleIn returns the role with the rights of the operator in a namespace, in config/page-by-label and in the chart.
+func roleIn(namespace string) string {
+	const name = "bellhop-page-by-label-role"
+	if namespace == metav1.NamespaceAll {
+		return "ClusterRole " + name
+	}
+	return "Role " + name + " in Namespace " + namespace
 }
 
 // ruleFor returns the rule of a role with the rights on a resource, in YAML.
