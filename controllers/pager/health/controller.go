@@ -56,8 +56,9 @@ type request struct {
 	UID                   types.UID
 }
 
-func requestFor(resource schema.GroupVersionResource, o *unstructured.Unstructured) request {
-	return request{Resource: resource, Kind: o.GetKind(), Namespace: o.GetNamespace(), Name: o.GetName(), UID: o.GetUID()}
+func requestFor(resource schema.GroupVersionResource, o *lifecycle.Trimmed) request {
+	meta := o.GetObjectMeta()
+	return request{Resource: resource, Kind: o.Kind, Namespace: meta.GetNamespace(), Name: meta.GetName(), UID: meta.GetUID()}
 }
 
 // requestOf returns the request for the object that an Alert is about; false if it is about none.
@@ -92,7 +93,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, req request) (ctrl.Result, e
 	if req.Resource == namespaceResource {
 		return r.reconcileOverflow(ctx, req)
 	}
-	object, isKnown := r.objects.get(req)
+	object, isKnown, err := r.objects.get(req)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
 	if !isKnown {
 		return ctrl.Result{RequeueAfter: unsyncedDelay}, nil
 	}

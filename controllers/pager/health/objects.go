@@ -79,13 +79,13 @@ func (all *objects) startOne(ctx context.Context, resource schema.GroupVersionRe
 		if gone, ok := obj.(cache.DeletedFinalStateUnknown); ok {
 			obj = gone.Obj
 		}
-		if o, ok := obj.(*unstructured.Unstructured); ok {
+		if o, ok := obj.(*lifecycle.Trimmed); ok {
 			all.enqueue(requestFor(resource, o))
 		}
 	}
 	trim := func(obj any) (any, error) {
-		if o, ok := obj.(*unstructured.Unstructured); ok {
-			lifecycle.Trim(o)
+		if o, ok := obj.(*unstructured.Unstructured); ok { // an initial list is transformed twice
+			return lifecycle.Trim(o)
 		}
 		return obj, nil
 	}
@@ -109,30 +109,30 @@ func (all *objects) startOne(ctx context.Context, resource schema.GroupVersionRe
 
 // get returns the object of a request, nil if it has the label no more, or does not exist. isKnown is false as long as the informer has not
 // seen all objects: then nil proves nothing.
-func (all *objects) get(req request) (o *unstructured.Unstructured, isKnown bool) {
+func (all *objects) get(req request) (o *unstructured.Unstructured, isKnown bool, err error) {
 	informers, ok := all.informers[req.Resource]
 	if !ok {
-		return nil, true // the operator was started without this resource
+		return nil, true, nil // the operator was started without this resource
 	}
 	informer, ok := informers[req.Namespace]
 	if !ok {
 		informer, ok = informers[metav1.NamespaceAll]
 	}
 	if !ok {
-		return nil, true
+		return nil, true, nil
 	}
 	if !informer.HasSynced() {
-		return nil, false
+		return nil, false, nil
 	}
 	obj, exists, err := informer.GetIndexer().GetByKey(req.Namespace + "/" + req.Name)
 	if err != nil || !exists {
-		return nil, err == nil
+		return nil, true, err
 	}
-	found := obj.(*unstructured.Unstructured)
-	if found.GetUID() != req.UID {
-		return nil, true
+	o, err = obj.(*lifecycle.Trimmed).Object()
+	if err != nil || o.GetUID() != req.UID {
+		return nil, true, err
 	}
-	return found, true
+	return o, true, nil
 }
 
 // read returns the object of a request as the API server has it now, nil if it does not exist.
@@ -154,7 +154,7 @@ func (all *objects) in(namespace string) []request {
 				continue // there is such an index
 			}
 			for _, obj := range found {
-				requests = append(requests, requestFor(resource, obj.(*unstructured.Unstructured)))
+				requests = append(requests, requestFor(resource, obj.(*lifecycle.Trimmed)))
 			}
 		}
 	}

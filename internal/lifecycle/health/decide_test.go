@@ -80,22 +80,3 @@ func TestDecideEnds(t *testing.T) {
 		}
 	}
 }
-
-// What a cache of objects drops does not change the result.
-func TestTrim(t *testing.T) {
-	for _, file := range []string{"argo-cd", "bellhop", "cert-manager", "flux", "kubernetes"} {
-		for _, o := range readObjects(t, "testdata/"+file+".yaml") {
-			whole, err := Compute(o)
-			if err != nil {
-				t.Fatal(err)
-			}
-			Trim(o)
-			if got, err := Compute(o); err != nil || got != whole {
-				t.Errorf("%s %s: %+v, %v after it was trimmed, want %+v", o.GetKind(), o.GetName(), got, err, whole)
-			}
-			if _, ok := o.GetAnnotations()["expect"]; ok {
-				t.Errorf("%s %s has its annotations", o.GetKind(), o.GetName())
-			}
-		}
-	}
-}

@@ -1,0 +1,144 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package health
+
+import (
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+)
+
+// What a cache of objects drops changes nothing that is read of them.
+func TestTrim(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files in testdata: %v", err)
+	}
+	for _, file := range files {
+		for _, o := range readObjects(t, file) {
+			t.Run(filepath.Base(file)+"/"+o.GetKind()+"/"+o.GetName(), func(t *testing.T) {
+				addUnread(o)
+				want := readAll(t, o)
+				trimmed, err := Trim(o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				left, err := trimmed.Object()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := readAll(t, left); got != want {
+					t.Errorf("after Trim:\n%s\nwant:\n%s", got, want)
+				}
+				text, err := json.Marshal(left.Object)
+				if err != nil || strings.Contains(string(text), "unread") {
+					t.Errorf("Trim keeps what is not read: %s, %v", text, err)
+				}
+				meta := trimmed.GetObjectMeta()
+				for _, get := range []func(metav1.Object) string{metav1.Object.GetName, metav1.Object.GetNamespace, metav1.Object.GetResourceVersion, uidOf} {
+					if get(meta) != get(left) || get(left) == "" {
+						t.Errorf("the cache finds %q, the object has %q", get(meta), get(left))
+					}
+				}
+			})
+		}
+	}
+}
+
+// The limit for 5,000 objects is 10 MiB, about half of which are the keys of the cache and what the operator remembers.
+func TestTrimmedSize(t *testing.T) {
+	const limit = 1000
+	o := readObjects(t, "testdata/kubernetes.yaml")[0]
+	addUnread(o)
+	trimmed, err := Trim(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts := len(trimmed.namespace) + len(trimmed.name) + len(trimmed.resourceVersion) + len(trimmed.uid) + len(trimmed.rest)
+	if size := int(reflect.TypeFor[Trimmed]().Size()) + texts; size > limit {
+		t.Errorf("a Deployment that is rolled out takes %d bytes, the limit is %d: %s", size, limit, trimmed.rest)
+	}
+}
+
+// addUnread gives an object an identity, a selector and a request for Alerts, and fields that nothing reads.
+func addUnread(o *unstructured.Unstructured) {
+	o.SetNamespace("shop")
+	o.SetUID("6fd5f0d6-3b0a-4a6e-9d2f-5b8f1a2c3d4e")
+	o.SetResourceVersion("123456")
+	o.SetCreationTimestamp(metav1.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	o.SetLabels(map[string]string{v1beta1.PageLabel: "true", "unread": "unread"})
+	o.SetAnnotations(map[string]string{v1beta1.PageReceiversAnnotation: "oncall, clusterreceiver/chat", v1beta1.PageAfterAnnotation: "600", v1beta1.PageSeverityAnnotation: "Warning", "unread": "unread"})
+	o.SetManagedFields([]metav1.ManagedFieldsEntry{{Manager: "unread"}})
+	o.SetFinalizers([]string{"unread"})
+	for _, field := range []string{"spec", "status"} {
+		part, ok := o.Object[field].(map[string]any)
+		if !ok {
+			part = map[string]any{}
+			o.Object[field] = part
+		}
+		part["unread"] = strings.Repeat("unread ", 1000)
+	}
+	if selector, err := PodSelector(o); err != nil || selector != nil {
+		o.Object["spec"].(map[string]any)["selector"] = map[string]any{"matchLabels": map[string]any{"app": "orders"}}
+	}
+	conditions, _ := o.Object["status"].(map[string]any)["conditions"].([]any)
+	for _, c := range conditions {
+		c.(map[string]any)["unread"] = "unread"
+	}
+	o.Object["unread"] = "unread"
+}
+
+// readAll returns what the operator reads of an object, as text.
+func readAll(t *testing.T, o *unstructured.Unstructured) string {
+	t.Helper()
+	result, err := Compute(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask, asks, err := ParseAsk(o, o.GetKind())
+	if err != nil {
+		t.Fatal(err)
+	}
+	selector, err := PodSelector(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%+v\n%+v %t\n%v\n%s %s %s %s", result, ask, asks, selector, o.GroupVersionKind(), o.GetNamespace(), o.GetName(), o.GetUID())
+}
+
+func uidOf(o metav1.Object) string { return string(o.GetUID()) }
+
+// An object that a list or a watch cannot contain, such as one without a kind, ends in an error.
+func TestTrimWithoutKind(t *testing.T) {
+	trimmed, err := Trim(&unstructured.Unstructured{Object: map[string]any{"metadata": "none", "status": int64(1)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := trimmed.Object(); !runtime.IsMissingKind(err) {
+		t.Errorf("%v, want a missing kind", err)
+	}
+}
