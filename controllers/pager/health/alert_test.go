@@ -1,0 +1,80 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package health
+
+import (
+	"strings"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/health"
+)
+
+func TestAlertName(t *testing.T) {
+	const one, another types.UID = "6fd5f0d6-3b0a-4a6e-9d2f-5b8f1a2c3d4e", "0e2c7a52-64a1-4b57-8c8e-0b6f6e2d9f11"
+	for _, name := range []string{"orders", strings.Repeat("a.", 126) + "a", strings.Repeat("a", 253)} {
+		got := alertName("Deployment", name, one)
+		if problems := validation.IsDNS1123Subdomain(got); len(problems) > 0 || !strings.HasPrefix(got, "deployment-"+name[:6]) {
+			t.Errorf("%q: %q", got, problems)
+		}
+		if got == alertName("Deployment", name, another) {
+			t.Errorf("%s is the name for an object that was created again, too", got)
+		}
+	}
+}
+
+// An Alert names the object that it is about, so that a change of the Alert is one of the object.
+func TestRequestOfAlert(t *testing.T) {
+	resource := schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
+	object := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "apps/v1", "kind": "Deployment"}}
+	want := request{Resource: resource, Kind: "Deployment", Namespace: "shop", Name: "orders", UID: "6fd5f0d6"}
+	applied := newAlert(want, object, lifecycle.Ask{}, lifecycle.Result{Reason: "Failed"}, "")
+	alert := &v1beta1.Alert{ObjectMeta: metav1.ObjectMeta{Namespace: *applied.Namespace, Name: *applied.Name, Annotations: applied.Annotations}}
+	for _, owner := range applied.OwnerReferences {
+		alert.OwnerReferences = append(alert.OwnerReferences, metav1.OwnerReference{Kind: *owner.Kind, Name: *owner.Name, UID: *owner.UID})
+	}
+	if got, ok := requestOf(alert); !ok || got != want || !isAbout(alert, want.UID) {
+		t.Errorf("got %+v, %t, want %+v", got, ok, want)
+	}
+	delete(alert.Annotations, v1beta1.PagedResourceAnnotation)
+	if got, ok := requestOf(alert); ok || isAbout(alert, want.UID) {
+		t.Errorf("an Alert that a person has created is about %+v", got)
+	}
+	more := newOverflowAlert("shop", 3, lifecycle.Ask{})
+	alert = &v1beta1.Alert{ObjectMeta: metav1.ObjectMeta{Namespace: *more.Namespace, Name: *more.Name, Annotations: more.Annotations}}
+	if got, ok := requestOf(alert); !ok || got != overflowRequest("shop") {
+		t.Errorf("got %+v, %t", got, ok)
+	}
+}
+
+func TestRuleFor(t *testing.T) {
+	for text, want := range map[string]string{
+		"cert-manager.io/v1/certificates": `{apiGroups: ["cert-manager.io"], resources: [certificates], verbs: [get, list, watch]}`,
+		"v1/configmaps":                   `{apiGroups: [""], resources: [configmaps], verbs: [get, list, watch]}`,
+	} {
+		resource, err := lifecycle.ParseResource(text)
+		if got := ruleFor(resource); err != nil || got != want {
+			t.Errorf("%s: %s, %v, want %s", text, got, err, want)
+		}
+	}
+}
