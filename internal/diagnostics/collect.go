@@ -30,8 +30,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 const (
@@ -57,13 +55,15 @@ type Subject struct {
 	UID       types.UID
 	// Pods selects the pods of the object; nil: it has none.
 	Pods labels.Selector
+	// Summary is what the reader knows already, as REASON: MESSAGE.
+	Summary string
 }
 
 // Collect returns text for people about an object, of at most maxBytes. What may not be read is left out.
 func (c Collector) Collect(ctx context.Context, subject Subject, maxBytes int) string {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	var found facts
+	found := facts{summary: subject.Summary}
 	uids := []types.UID{subject.UID}
 	for _, pod := range c.failingPods(ctx, subject) {
 		found.containers = append(found.containers, describePod(&pod)...)
@@ -75,7 +75,7 @@ func (c Collector) Collect(ctx context.Context, subject Subject, maxBytes int) s
 	for _, uid := range uids {
 		found.events = append(found.events, c.warnings(ctx, subject.Namespace, uid)...)
 	}
-	return redact.Shorten(found.String(), maxBytes)
+	return found.text(maxBytes)
 }
 
 // failingPods returns pods that are not ready, the newest first.

@@ -23,6 +23,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -78,7 +79,7 @@ func collect(t *testing.T, server apiServer, log string, logError error) string 
 	logs := func(context.Context, string, string, *corev1.PodLogOptions) (io.ReadCloser, error) {
 		return io.NopCloser(strings.NewReader(log)), logError
 	}
-	return Collector{Reader: server, Logs: logs}.Collect(t.Context(), Subject{Namespace: "shop", UID: "job", Pods: labels.SelectorFromSet(labels.Set{"a": "b"})}, 4000)
+	return Collector{Reader: server, Logs: logs}.Collect(t.Context(), Subject{Namespace: "shop", UID: "job", Pods: labels.SelectorFromSet(labels.Set{"a": "b"}), Summary: "BackoffLimitExceeded: too many failures"}, 4000)
 }
 
 func TestCollect(t *testing.T) {
@@ -98,7 +99,7 @@ func TestCollect(t *testing.T) {
 		pod  corev1.Pod
 		want string
 	}{
-		"an exit code":      {failedPod(corev1.ContainerStateTerminated{ExitCode: 3, Reason: "Error"}), "Container main of Pod backup-1 ended with exit code 3: Error, 0 restarts"},
+		"an exit code":      {failedPod(corev1.ContainerStateTerminated{ExitCode: 3, Reason: "Error"}), "Container main of Pod backup-1 ended with exit code 3: Error"},
 		"an image":          {waiting, "Container main of Pod orders-1 waits: ImagePullBackOff: Back-off pulling image"},
 		"a limit of memory": {crashing, "Container main of Pod orders-3 ended with exit code 137: OOMKilled, 4 restarts"},
 		"no node":           {unscheduled, "Pod orders-4 is not scheduled: 0/1 nodes are available"},
@@ -127,6 +128,30 @@ func TestCollectQuotesTheNewestWarnings(t *testing.T) {
 	}
 }
 
+func TestCollectRepeatsNothing(t *testing.T) {
+	var server apiServer
+	for _, text := range []string{"BackoffLimitExceeded: too many failures", "Failed: Error: ErrImagePull", "Failed: Error: secret not found"} {
+		reason, message, _ := strings.Cut(text, ": ")
+		server.events = append(server.events, corev1.Event{InvolvedObject: corev1.ObjectReference{Kind: "Job", Name: "backup", UID: "job"}, Reason: reason, Message: message})
+	}
+	if got := collect(t, server, "", nil); got != "Job backup: Failed: Error: secret not found" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// An error that wraps others begins with what failed, and ends with the cause.
+func TestShorten(t *testing.T) {
+	for name, text := range map[string]string{"ASCII": strings.Repeat("wrapped: ", 100), "two bytes": strings.Repeat("é", 500), "two bytes, shifted": "x" + strings.Repeat("é", 500)} {
+		got := shorten("pull of the image: " + text + "\nconnection refused")
+		if len(got) > maxText || !utf8.ValidString(got) || !strings.HasPrefix(got, "pull of the image: ") || !strings.HasSuffix(got, " connection refused") || !strings.Contains(got, "…") {
+			t.Errorf("%s: got %q, %d bytes", name, got, len(got))
+		}
+	}
+	if got := shorten(strings.Repeat("x", maxText)); len(got) != maxText {
+		t.Errorf("got %d bytes of a text that is not too long", len(got))
+	}
+}
+
 // A log is quoted without the values of Secrets that the pod uses, and not at all if they cannot be read, or the log may not be.
 func TestCollectRedactsTheLog(t *testing.T) {
 	const canary = "correct-horse-battery"
@@ -150,7 +175,8 @@ func TestCollectRedactsTheLog(t *testing.T) {
 
 func TestCollectIsBounded(t *testing.T) {
 	server := apiServer{pods: []corev1.Pod{failedPod(corev1.ContainerStateTerminated{ExitCode: 3, Reason: strings.Repeat("é", 10000)})}}
-	if got := collect(t, server, strings.Repeat("line\n", 100000), nil); len(got) > 4000 {
-		t.Errorf("%d bytes", len(got))
+	got := collect(t, server, strings.Repeat("line\n", 100000)+"the cause\n", nil)
+	if len(got) > 4000 || !strings.HasPrefix(got, "Container main") || !strings.HasSuffix(got, "line\nthe cause") {
+		t.Errorf("%d bytes, %q", len(got), got)
 	}
 }

@@ -18,9 +18,11 @@ package diagnostics
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -36,26 +38,37 @@ const (
 
 // facts are what was found about an object.
 type facts struct {
+	summary    string
 	containers []string
 	events     []corev1.Event
 	log        string
 }
 
-// String returns the facts as plain text, the most telling first.
-func (f facts) String() string {
+// text returns the facts as plain text of at most maxBytes, the most telling first. The log is complete: its last line often has the cause.
+func (f facts) text(maxBytes int) string {
 	var b strings.Builder
 	for _, line := range f.containers {
 		b.WriteString(line + "\n")
 	}
+	f.events = slices.DeleteFunc(f.events, f.isKnown)
 	slices.SortStableFunc(f.events, func(a, b corev1.Event) int { return timeOf(&b).Compare(timeOf(&a)) })
 	for _, event := range f.events[:min(len(f.events), maxEvents)] {
-		fmt.Fprintf(&b, "%s %s: %s: %s\n", event.InvolvedObject.Kind, event.InvolvedObject.Name, event.Reason, redact.Shorten(oneLine(event.Message), maxText))
+		fmt.Fprintf(&b, "%s %s: %s: %s\n", event.InvolvedObject.Kind, event.InvolvedObject.Name, event.Reason, shorten(event.Message))
 	}
-	if f.log != "" {
-		b.WriteString("Log:\n" + f.log)
+	if f.log == "" {
+		return redact.Shorten(strings.TrimRight(b.String(), "\n"), maxBytes)
 	}
-	return strings.TrimRight(b.String(), "\n")
+	log := "\nLog:\n" + strings.TrimRight(f.log, "\n")
+	return redact.Shorten(strings.TrimRight(b.String(), "\n"), maxBytes-len(log)) + log
 }
+
+// isKnown reports whether an event repeats the summary or the state of a container: the kubelet emits "Error: ErrImagePull" beside the
+// event with the cause.
+func (f facts) isKnown(event corev1.Event) bool {
+	return event.Reason+": "+event.Message == f.summary || stateOnly.MatchString(event.Message)
+}
+
+var stateOnly = regexp.MustCompile(`^Error: \w+$`)
 
 func timeOf(event *corev1.Event) time.Time {
 	switch {
@@ -72,19 +85,29 @@ func describePod(pod *corev1.Pod) []string {
 	var lines []string
 	for _, c := range pod.Status.Conditions {
 		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
-			lines = append(lines, fmt.Sprintf("Pod %s is not scheduled: %s", pod.Name, redact.Shorten(oneLine(c.Message), maxText)))
+			lines = append(lines, fmt.Sprintf("Pod %s is not scheduled: %s", pod.Name, shorten(c.Message)))
 		}
 	}
 	for _, status := range containersOf(pod) {
 		where := fmt.Sprintf("Container %s of Pod %s", status.Name, pod.Name)
 		if waiting := status.State.Waiting; waiting != nil && isProblem(waiting.Reason) {
-			lines = append(lines, strings.TrimSuffix(fmt.Sprintf("%s waits: %s: %s", where, waiting.Reason, redact.Shorten(oneLine(waiting.Message), maxText)), ": "))
+			lines = append(lines, strings.TrimSuffix(fmt.Sprintf("%s waits: %s: %s", where, waiting.Reason, shorten(waiting.Message)), ": "))
 		}
 		if ended := endOf(&status); ended != nil {
-			lines = append(lines, fmt.Sprintf("%s ended with exit code %d: %s, %d restarts", where, ended.ExitCode, ended.Reason, status.RestartCount))
+			lines = append(lines, fmt.Sprintf("%s ended with exit code %d: %s%s", where, ended.ExitCode, ended.Reason, describeRestarts(status.RestartCount)))
 		}
 	}
 	return lines
+}
+
+func describeRestarts(n int32) string {
+	switch n {
+	case 0:
+		return ""
+	case 1:
+		return ", 1 restart"
+	}
+	return fmt.Sprintf(", %d restarts", n)
 }
 
 func containersOf(pod *corev1.Pod) []corev1.ContainerStatus {
@@ -176,4 +199,15 @@ func lastBytes(text string, maxBytes int) string {
 	return text
 }
 
-func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+// shorten returns a text as one line of at most maxText. It cuts the middle out, since errors that wrap others end with the cause.
+func shorten(text string) string {
+	text = strings.Join(strings.Fields(text), " ")
+	if len(text) <= maxText {
+		return text
+	}
+	tail := len(text) - maxText*3/5
+	for !utf8.RuneStart(text[tail]) {
+		tail++
+	}
+	return redact.Shorten(text, maxText-(len(text)-tail)) + text[tail:]
+}

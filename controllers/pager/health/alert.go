@@ -39,7 +39,7 @@ const (
 	maxName    = 253
 	maxTitle   = 256
 	maxContent = 4096 // bytes
-	maxDetails = 3800 // of these, bytes about pods, events and logs
+	maxSummary = 1024 // of these, bytes of what the object's status says
 )
 
 // alertName returns the name of the Alert about an object. An object that is created again has another.
@@ -96,5 +96,5 @@ func summaryOf(result lifecycle.Result) string {
 	if result.Message == "" {
 		return result.Reason
 	}
-	return result.Reason + ": " + result.Message
+	return redact.Shorten(result.Reason+": "+result.Message, maxSummary)
 }

@@ -121,7 +121,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req request) (ctrl.Result, e
 		return r.requeueAt(again), err
 	}
 	log.FromContext(ctx).Info("Object fails", "reason", s.in.Result.Reason, "message", s.in.Result.Message)
-	return ctrl.Result{}, r.fire(ctx, s.alert, newAlert(req, s.object, s.in.Ask, s.in.Result, r.details(ctx, s.object)))
+	return ctrl.Result{}, r.fire(ctx, s.alert, newAlert(req, s.object, s.in.Ask, s.in.Result, r.details(ctx, s)))
 }
 
 // decide returns what has to be done about an Alert.

@@ -139,13 +139,15 @@ func (r *Reconciler) findSince(ctx context.Context, s *situation) error {
 	return err
 }
 
-// details returns what a person would look up first about an object.
-func (r *Reconciler) details(ctx context.Context, object *unstructured.Unstructured) string {
-	pods, err := r.podSelector(ctx, object)
+// details returns what a person would look up first about an object, beside the summary of its status.
+func (r *Reconciler) details(ctx context.Context, s *situation) string {
+	pods, err := r.podSelector(ctx, s.object)
 	if err != nil {
 		log.FromContext(ctx).Error(err, "The Alert has no details of Pods")
 	}
-	return r.diagnostics.Collect(ctx, diagnostics.Subject{Namespace: object.GetNamespace(), UID: object.GetUID(), Pods: pods}, maxDetails)
+	summary := summaryOf(s.in.Result)
+	subject := diagnostics.Subject{Namespace: s.req.Namespace, UID: s.req.UID, Pods: pods, Summary: summary}
+	return r.diagnostics.Collect(ctx, subject, maxContent-len(summary)-1)
 }
 
 // podSelector returns the selector of the pods of an object; of a CronJob those of its last Job; nil: it has none.
