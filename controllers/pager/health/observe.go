@@ -84,11 +84,12 @@ func (r *Reconciler) inputs(ctx context.Context, reader client.Reader, object *u
 		return in, reconcile.TerminalError(err)
 	}
 	ask, asks, invalid := lifecycle.ParseAsk(object, object.GetKind())
-	consents := false
-	if asks {
-		if consents, err = r.consents(ctx, reader, object.GetNamespace()); err != nil {
-			return in, err
-		}
+	consents, isDeleted, err := r.consents(ctx, reader, object.GetNamespace())
+	if err != nil {
+		return in, err
+	}
+	if isDeleted { // the object fails since its Pods are deleted first, and its Alert is deleted with the namespace
+		return lifecycle.Inputs{Asks: true, Result: lifecycle.Result{State: lifecycle.Progressing}}, nil
 	}
 	in.Ask, in.Asks = ask, asks && consents
 	switch {
@@ -105,13 +106,13 @@ func (r *Reconciler) inputs(ctx context.Context, reader client.Reader, object *u
 	return in, nil
 }
 
-// consents reports whether objects of a namespace may ask for Alerts.
-func (r *Reconciler) consents(ctx context.Context, reader client.Reader, namespace string) (bool, error) {
+// consents reports whether objects of a namespace may ask for Alerts, and whether the namespace is being deleted, or does not exist.
+func (r *Reconciler) consents(ctx context.Context, reader client.Reader, namespace string) (consents, isDeleted bool, err error) {
 	ns := apiserver.Metadata("Namespace")
 	if err := reader.Get(ctx, client.ObjectKey{Name: namespace}, ns); err != nil {
-		return false, client.IgnoreNotFound(err)
+		return false, apierrors.IsNotFound(err), client.IgnoreNotFound(err)
 	}
-	return ns.Labels[v1beta1.PageByLabelLabel] == "enabled", nil
+	return ns.Labels[v1beta1.PageByLabelLabel] == "enabled", ns.DeletionTimestamp != nil, nil
 }
 
 // alertAbout returns the Alert with the name that is used for an object, nil if there is none.
