@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Prints what config/default renders to, with the image IMG:
-#   hack/config.sh all         all of it
-#   hack/config.sh crds        the CRDs; those of config/crd lack the name and the namespace of the conversion Service, and applying
-#                              them would break the conversion of a running operator
-#   hack/config.sh webhooks    the webhook configurations
-#   hack/config.sh namespace   the namespace
-#   hack/config.sh operator    everything else
+#   hack/config.sh all              all of it
+#   hack/config.sh page-by-label    the same, with the component config/page-by-label
+#   hack/config.sh crds             the CRDs; those of config/crd lack the name and the namespace of the conversion Service, and
+#                                   applying them would break the conversion of a running operator
+#   hack/config.sh webhooks         the webhook configurations
+#   hack/config.sh namespace        the namespace
+#   hack/config.sh operator         everything else
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -19,10 +20,16 @@ copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 cp -R config "$copy/"
 (cd "$copy/config/manager" && "$kustomize" edit set image "controller=${IMG:-bellhop:dev}")
-"$kustomize" build "$copy/config/default" >"$copy/all.yaml"
+overlay=default
+if [ "${1:-}" = page-by-label ]; then
+	overlay=overlay
+	mkdir "$copy/config/overlay"
+	echo '{resources: [../default], components: [../page-by-label]}' >"$copy/config/overlay/kustomization.yaml"
+fi
+"$kustomize" build "$copy/config/$overlay" >"$copy/all.yaml"
 
 case ${1:-} in
-all) cat "$copy/all.yaml" ;;
+all | page-by-label) cat "$copy/all.yaml" ;;
 crds) select_kind CustomResourceDefinition <"$copy/all.yaml" ;;
 webhooks)
 	# kustomize cfg grep matches only one kind.
@@ -36,7 +43,7 @@ operator)
 		exclude_kind MutatingWebhookConfiguration | exclude_kind ValidatingWebhookConfiguration
 	;;
 *)
-	echo "usage: $0 all | crds | webhooks | namespace | operator" >&2
+	echo "usage: $0 all | crds | webhooks | namespace | operator | page-by-label" >&2
 	exit 2
 	;;
 esac

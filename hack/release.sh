@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds everything that a release has into dist/bellhop-VERSION: install.yaml, the Helm chart, archives of the kubectl plugin with their krew
+# Builds everything that a release has into dist/bellhop-VERSION: the manifests, the Helm chart, archives of the kubectl plugin with their krew
 # manifest, archives of the images with their SBOMs, the section of the changelog, and checksums. IMAGE is the repository of the image.
 # Manifests and chart are the same bytes each time.
 set -euo pipefail
@@ -17,6 +17,7 @@ awk -v version="## ${VERSION#v}" '/^## / { inside = index($0, version) == 1 } in
 
 say "manifests"
 IMG=$IMAGE:$VERSION hack/config.sh all >"$out/install.yaml"
+IMG=$IMAGE:$VERSION hack/config.sh page-by-label >"$out/install-page-by-label.yaml"
 
 say "chart"
 hack/package.sh "$VERSION" "$out"
