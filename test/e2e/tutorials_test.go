@@ -34,10 +34,12 @@ import (
 var _ = Describe("The tutorials", Ordered, func() {
 	var built string
 	BeforeAll(func(ctx SpecContext) {
-		manifest := filepath.Join(GinkgoT().TempDir(), "install.yaml")
-		Expect(os.WriteFile(manifest, []byte(run(ctx, "hack/config.sh", "all")), 0o600)).To(Succeed())
+		release := GinkgoT().TempDir()
+		for file, build := range map[string]string{"install.yaml": "all", "install-page-by-label.yaml": "page-by-label"} {
+			Expect(os.WriteFile(filepath.Join(release, file), []byte(run(ctx, "hack/config.sh", build)), 0o600)).To(Succeed())
+		}
 		tag := strings.LastIndex(image, ":")
-		built = fmt.Sprintf("MANIFEST=%s\nIMAGE=%s\nVERSION=%s\n", manifest, image[:tag], image[tag+1:])
+		built = fmt.Sprintf("MANIFEST=%s\nIMAGE=%s\nVERSION=%s\n", filepath.Join(release, "install.yaml"), image[:tag], image[tag+1:])
 	})
 
 	for _, page := range []string{"docs/tutorials/first-alert.md", "docs/tutorials/first-database.md"} {
