@@ -62,10 +62,10 @@ var installers = []installer{
 	},
 }
 
-// helmValues returns the arguments of Helm for the image under test.
+// helmValues returns the arguments of Helm for the image under test, with Alerts about failing objects, which are off by default.
 func helmValues() []string {
 	tag := strings.LastIndex(image, ":")
-	return []string{"--namespace=" + system, "--set=image.repository=" + image[:tag], "--set=image.tag=" + image[tag+1:], "--set=image.pullPolicy=Never"}
+	return []string{"--namespace=" + system, "--set=image.repository=" + image[:tag], "--set=image.tag=" + image[tag+1:], "--set=image.pullPolicy=Never", "--set=pageByLabel.enabled=true"}
 }
 
 // itIsValid has the API server check the manifests, with unknown and doubled fields as errors, and what a namespace that enforces the Pod Security
@@ -173,8 +173,9 @@ var _ = Describe("Bellhop", Ordered, func() {
 			if in.name == "kustomize" { // once no other broker offers the same services
 				itConnects()
 			}
-			if in.name == "Helm" { // after all scenarios
-				itUsesItsRights()
+			if in.name == "Helm" {
+				itAlertsAboutFailures()
+				itUsesItsRights() // after all scenarios
 			}
 
 			It("leaves nothing but the CRDs when it is uninstalled, and then nothing", func(ctx SpecContext) {

@@ -50,7 +50,7 @@ const (
 var (
 	repo  string
 	image string // of the operator; the demo's images have its name with a suffix
-	kube  client.Client
+	kube  client.WithWatch
 	// rounds is the number of restarts and of kills.
 	rounds = 1
 )
@@ -80,7 +80,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, pagerv1beta1.AddToScheme, servicecatalogv1beta1.AddToScheme} {
 		Expect(add(scheme)).To(Succeed())
 	}
-	kube, err = client.New(config, client.Options{Scheme: scheme})
+	kube, err = client.NewWithWatch(config, client.Options{Scheme: scheme})
 	Expect(err).NotTo(HaveOccurred())
 	startOutside(ctx)
 })

@@ -38,12 +38,13 @@ import (
 
 func main() {
 	secrets := flag.String("secrets", "", "the directory of mounted Secrets, to log in with each second")
+	exitCode := flag.Int("exit-code", 1, "the exit code after a failed login")
 	flag.Parse()
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
 	if err := run(ctx, *secrets); err != nil {
 		fmt.Fprintf(os.Stderr, "login: %v\n", err)
-		os.Exit(1)
+		os.Exit(*exitCode)
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"time"
 )
@@ -34,11 +35,17 @@ type Event struct {
 	RequestURI string
 	ObjectRef  *struct{ Resource, Namespace, Name, Subresource, APIGroup string }
 	// Annotations are those of the API server, such as authorization.k8s.io/decision.
-	Annotations map[string]string
+	Annotations    map[string]string
+	ResponseStatus struct{ Code int }
 }
 
 // IsForbidden reports whether the user had no right to the request. A 403 may have other reasons, such as a namespace that is being deleted.
 func (e Event) IsForbidden() bool { return e.Annotations["authorization.k8s.io/decision"] == "forbid" }
+
+// Creates reports whether a server-side apply created its object, for which the API server requires the right to create it, too.
+func (e Event) Creates() bool {
+	return e.Verb == "patch" && e.ResponseStatus.Code == http.StatusCreated
+}
 
 func (e Event) String() string { return e.Verb + " " + e.RequestURI }
 
