@@ -137,6 +137,11 @@ func (f Fault) IsAtReceiver() bool {
 	return (f.isOutsideAnswer() || f.Kind == Deposed) && strings.Contains(string(f.At), strings.ReplaceAll(" "+ReceiverPrefix, " ", ":"))
 }
 
+// IsLatePage reports whether the call of the fault has an Alert fire, or resolves it, when another process leads.
+func (f Fault) IsLatePage() bool {
+	return f.Kind == Deposed && strings.HasPrefix(string(f.At), "PATCH:alerts/")
+}
+
 // IsBrokerDelete reports whether the call of the fault deletes an instance or a binding at a broker.
 func (f Fault) IsBrokerDelete() bool {
 	return strings.HasPrefix(string(f.At), "DELETE:service_instances")

@@ -75,6 +75,13 @@ func (e *Environment) setRollout(d *appsv1.Deployment, isFailing bool) {
 	})
 }
 
+// deleteWorkload deletes a Deployment. The request of a former leader that arrives after that creates an Alert without an owner, which nothing
+// can prevent; the garbage collector deletes it.
+func (e *Environment) deleteWorkload(d *appsv1.Deployment) {
+	e.TimingDependent = e.Fault.IsLatePage()
+	e.remove(d)
+}
+
 func setPageLabel(value string) func(*appsv1.Deployment) {
 	return func(d *appsv1.Deployment) { d.Labels[v1beta1.PageLabel] = value }
 }

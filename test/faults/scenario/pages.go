@@ -31,7 +31,7 @@ func pageScenarios() []Scenario {
 			e.waitPage(d, v1beta1.AlertResolved)
 			e.fail(d)
 			a := e.waitPage(d, v1beta1.AlertFiring)
-			e.remove(d)
+			e.deleteWorkload(d)
 			e.waitAlertGone(a)
 		}},
 		{Name: "page-label-removed", Steps: func(e *Environment) {
@@ -46,7 +46,7 @@ func pageScenarios() []Scenario {
 				d := e.createWorkload("orders")
 				e.fail(d)
 				e.waitPage(d, v1beta1.AlertFiring)
-				e.remove(d)
+				e.deleteWorkload(d)
 				e.waitGone(d)
 			}
 		}},
