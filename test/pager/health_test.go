@@ -262,7 +262,7 @@ var _ = Describe("An object with the label", serial, Ordered, func() {
 	It("is of a resource that the operator may read: an Event has the rule that is missing", func(ctx SpecContext) {
 		lease := &coordinationv1.Lease{} // the operator's; Events about it have no UID
 		Eventually(env.ReadEvents(ctx, lease)).Should(ContainElement(`Warning PageByLabelForbidden: The operator cannot read apps/v1/replicasets, so no Alert is sent about them: ` +
-			`add to ClusterRole bellhop-page-by-label-role the rule {apiGroups: ["apps"], resources: [replicasets], verbs: [get, list, watch]}`))
+			`add to ClusterRole bellhop-page-by-label-role the rule {apiGroups: ["apps"], resources: [replicasets], verbs: [list, watch]}`))
 		Eventually(env.Scrape).WithArguments(ctx, createMetricsToken(ctx, namespace)).
 			Should(ContainSubstring(`bellhop_page_by_label_failures_total{reason="Forbidden",resource="apps/v1/replicasets"}`))
 	})

@@ -69,8 +69,8 @@ func TestRequestOfAlert(t *testing.T) {
 
 func TestRuleFor(t *testing.T) {
 	for text, want := range map[string]string{
-		"cert-manager.io/v1/certificates": `{apiGroups: ["cert-manager.io"], resources: [certificates], verbs: [get, list, watch]}`,
-		"v1/configmaps":                   `{apiGroups: [""], resources: [configmaps], verbs: [get, list, watch]}`,
+		"cert-manager.io/v1/certificates": `{apiGroups: ["cert-manager.io"], resources: [certificates], verbs: [list, watch]}`,
+		"v1/configmaps":                   `{apiGroups: [""], resources: [configmaps], verbs: [list, watch]}`,
 	} {
 		resource, err := lifecycle.ParseResource(text)
 		if got := ruleFor(resource); err != nil || got != want {

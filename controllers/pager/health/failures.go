@@ -90,7 +90,7 @@ func roleIn(namespace string) string {
 
 // ruleFor returns the rule of a role with the rights on a resource, in YAML.
 func ruleFor(resource schema.GroupVersionResource) string {
-	return fmt.Sprintf("{apiGroups: [%q], resources: [%s], verbs: [get, list, watch]}", resource.Group, resource.Resource)
+	return fmt.Sprintf("{apiGroups: [%q], resources: [%s], verbs: [list, watch]}", resource.Group, resource.Resource)
 }
 
 // leaseOf returns the lease of an operator as Events refer to it.

@@ -19,14 +19,15 @@ package health
 import (
 	"context"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/dynamic/dynamicinformer"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/health"
@@ -135,13 +136,20 @@ func (all *objects) get(req request) (o *unstructured.Unstructured, isKnown bool
 	return o, true, nil
 }
 
-// read returns the object of a request as the API server has it now, nil if it does not exist.
+// read returns the object of a request as the API server has it now, nil if it does not exist. It lists, as the informers do, so that the
+// operator needs no further right.
 func (all *objects) read(ctx context.Context, req request) (*unstructured.Unstructured, error) {
-	o, err := all.api.Resource(req.Resource).Namespace(req.Namespace).Get(ctx, req.Name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) || err == nil && o.GetUID() != req.UID {
-		return nil, nil
+	named := fields.OneTermEqualSelector(metav1.ObjectNameField, req.Name).String()
+	list, err := all.api.Resource(req.Resource).Namespace(req.Namespace).List(ctx, metav1.ListOptions{FieldSelector: named})
+	if err != nil {
+		return nil, client.IgnoreNotFound(err) // the resource may not be served any more
 	}
-	return o, err
+	for i := range list.Items {
+		if list.Items[i].GetUID() == req.UID {
+			return &list.Items[i], nil
+		}
+	}
+	return nil, nil
 }
 
 // in returns requests for the objects of a namespace.

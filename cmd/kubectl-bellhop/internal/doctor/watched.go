@@ -245,7 +245,7 @@ func rightsOfWatching(operator *pagebylabel.Operator) []right {
 		{resource: "pods", verbs: []string{"list"}},
 	}
 	for _, resource := range operator.Resources {
-		rights = append(rights, right{group: resource.Group, resource: resource.Resource, verbs: []string{"get", "list", "watch"}})
+		rights = append(rights, right{group: resource.Group, resource: resource.Resource, verbs: []string{"list", "watch"}})
 	}
 	return rights
 }
