@@ -29,24 +29,24 @@ import (
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 )
 
-// catalogFigures are the figures of one step, such as reading a catalog.
-type catalogFigures struct {
+// stepFigures are the figures of one step, such as reading a catalog.
+type stepFigures struct {
 	took float64 // seconds
 	requestCounts
 	footprint
 }
 
-func catalogTable() *table[catalogFigures] {
+func catalogTable() *table[stepFigures] {
 	return newTable(
-		column[catalogFigures]{"s", 2, func(b catalogFigures) float64 { return b.took }},
-		column[catalogFigures]{"POST", 0, func(b catalogFigures) float64 { return b.post }},
-		column[catalogFigures]{"PATCH", 0, func(b catalogFigures) float64 { return b.patch }},
-		column[catalogFigures]{"DELETE", 0, func(b catalogFigures) float64 { return b.del }},
-		column[catalogFigures]{"GET", 0, func(b catalogFigures) float64 { return b.get + b.secretGets }},
-		column[catalogFigures]{"events", 0, func(b catalogFigures) float64 { return b.events }},
-		column[catalogFigures]{"resident MiB", 1, func(b catalogFigures) float64 { return b.resident }},
-		column[catalogFigures]{"peak MiB", 1, func(b catalogFigures) float64 { return b.peak }},
-		column[catalogFigures]{"heap MiB", 1, func(b catalogFigures) float64 { return b.heap }},
+		column[stepFigures]{"s", 2, func(b stepFigures) float64 { return b.took }},
+		column[stepFigures]{"POST", 0, func(b stepFigures) float64 { return b.post }},
+		column[stepFigures]{"PATCH", 0, func(b stepFigures) float64 { return b.patch }},
+		column[stepFigures]{"DELETE", 0, func(b stepFigures) float64 { return b.del }},
+		column[stepFigures]{"GET", 0, func(b stepFigures) float64 { return b.get + b.secretGets }},
+		column[stepFigures]{"events", 0, func(b stepFigures) float64 { return b.events }},
+		column[stepFigures]{"resident MiB", 1, func(b stepFigures) float64 { return b.resident }},
+		column[stepFigures]{"peak MiB", 1, func(b stepFigures) float64 { return b.peak }},
+		column[stepFigures]{"heap MiB", 1, func(b stepFigures) float64 { return b.heap }},
 	)
 }
 
@@ -82,7 +82,7 @@ func (b *bench) catalogPart(ctx context.Context, out io.Writer) error {
 			{"removed", tn.removeBroker},
 		} {
 			logProgress("%s", step.name)
-			figures, err := s.measureCatalogStep(ctx, b.rest, step.do)
+			figures, err := s.measureStep(ctx, b.rest, step.do)
 			if err != nil {
 				return fmt.Errorf("%s: %w", step.name, err)
 			}
@@ -113,8 +113,8 @@ func (b *bench) largeCatalog() []osbtest.Service {
 	return services
 }
 
-// measureCatalogStep measures what the subject needs for an action.
-func (env *environment) measureCatalogStep(ctx context.Context, rest time.Duration, do func(context.Context) error) (f catalogFigures, err error) {
+// measureStep measures what the subject needs for an action.
+func (env *environment) measureStep(ctx context.Context, rest time.Duration, do func(context.Context) error) (f stepFigures, err error) {
 	since, err := env.waitForSilence(ctx)
 	if err != nil {
 		return f, err

@@ -21,7 +21,7 @@ limitations under the License.
 //
 // Without arguments it measures all parts; -help lists them.
 //
-// It judges no figure. It fails where an Alert is lost or sent twice, where a broker gets anything but one PUT and one DELETE for an
+// It judges the figures of part labelled alone, which have limits. It also fails where an Alert is lost or sent twice, where a broker gets anything but one PUT and one DELETE for an
 // instance or binding, and where a broker still has an instance or binding in the end.
 package main
 
@@ -63,6 +63,7 @@ type options struct {
 	held                 sizes
 	secrets              int
 	crds, largeSecrets   int
+	unlabelled, labelled int
 	quiet                time.Duration
 	restart              int
 	classes, plans       int
@@ -87,6 +88,7 @@ var parts = []part{
 	{"tenant", "how much hundreds of hanging brokers and receivers of one namespace slow down other namespaces", (*bench).hangingTenantPart},
 	{"waiting", "how much many instances that poll or retry slow down a user's change", (*bench).waitingPart},
 	{"memory", "what objects and unrelated Secrets cost at rest: memory, and requests", (*bench).memoryPart},
+	{"labelled", "what objects cost that may request Alerts by a label, without it and with it: memory, and requests", (*bench).labelledPart},
 	{"restart", "how long a restart takes, and what it asks for", (*bench).restartPart},
 	{"catalog", "what it takes to read a large catalog, and to read it again", (*bench).catalogPart},
 	{"admission", "how long admission and conversion take", (*bench).admissionPart},
@@ -97,7 +99,7 @@ var presets = map[string]map[string]string{
 	"short": {
 		"rounds": "1", "alerts": "40", "services": "20", "rest": "100ms",
 		"runs": "1", "run-alerts": "20", "run-instances": "20", "settle": "100ms", "waiting": "20", "hanging": "10",
-		"held": "20,40", "secrets": "20", "crds": "5", "large-secrets": "2", "quiet": "2s", "restart": "20", "classes": "5", "plans": "4", "reviews": "20",
+		"held": "20,40", "secrets": "20", "crds": "5", "large-secrets": "2", "quiet": "2s", "unlabelled": "100", "labelled": "50", "restart": "20", "classes": "5", "plans": "4", "reviews": "20",
 	},
 	"full": {"alerts": "500,2000,10000,50000", "services": "500,2000,10000,50000", "held": "10000,50000"},
 }
@@ -132,7 +134,7 @@ func (o *options) bind(fs *flag.FlagSet) {
 	fs.StringVar(&o.subjects, "subjects", "", "alerts, services: only subjects whose names this expression finds; the floors copy what bellhop did")
 	fs.IntVar(&o.creators, "creators", 32, "how many clients create and delete objects at once")
 	fs.IntVar(&o.rounds, "rounds", 3, fmt.Sprintf("alerts, services: how often each subject is measured; with more than %d objects it is once", maxSizeForRounds))
-	fs.DurationVar(&o.rest, "rest", 5*time.Second, "alerts, memory: how long nothing happens before memory at rest is read")
+	fs.DurationVar(&o.rest, "rest", 5*time.Second, "alerts, memory, labelled: how long nothing happens before memory at rest is read")
 	fs.IntVar(&o.runs, "runs", 10, "isolation, brokers, tenth, waiting: how many runs with what fails or waits, and as many without")
 	fs.Float64Var(&o.rate, "rate", 20, "isolation, brokers, tenth, waiting: how many objects are created in a second")
 	fs.IntVar(&o.runAlerts, "run-alerts", 300, "isolation, tenth: how many Alerts are created in a run")
@@ -144,7 +146,9 @@ func (o *options) bind(fs *flag.FlagSet) {
 	fs.IntVar(&o.secrets, "secrets", 10000, "memory: how many unrelated Secrets there are")
 	fs.IntVar(&o.crds, "crds", 1500, "memory: how many unrelated CRDs of 20 kB there are")
 	fs.IntVar(&o.largeSecrets, "large-secrets", 200, "memory: how many unrelated Secrets of 500 kB are in the namespace of the operator")
-	fs.DurationVar(&o.quiet, "quiet", 2*time.Minute, "memory: how long requests at rest are counted")
+	fs.IntVar(&o.unlabelled, "unlabelled", 50000, "labelled: how many Deployments without the label there are")
+	fs.IntVar(&o.labelled, "labelled", 5000, "labelled: how many Deployments with the label there are")
+	fs.DurationVar(&o.quiet, "quiet", 2*time.Minute, "memory, labelled: how long requests at rest are counted, of labelled for 30s at most")
 	fs.IntVar(&o.restart, "restart", 10000, "restart: how many objects there are, half of them bindings")
 	fs.IntVar(&o.classes, "classes", 500, "catalog: how many classes there are")
 	fs.IntVar(&o.plans, "plans", 20, "catalog: how many plans each of them has")
@@ -182,7 +186,7 @@ func parse(args []string) (options, error) {
 			}
 		}
 	}
-	if min(o.creators, o.rounds, o.runs, o.runAlerts, o.runInstances, o.waiting, o.secrets, o.crds, o.largeSecrets, o.restart/2, o.classes, o.plans, o.reviews) < 1 || o.rate <= 0 {
+	if min(o.creators, o.rounds, o.runs, o.runAlerts, o.runInstances, o.waiting, o.secrets, o.crds, o.largeSecrets, o.unlabelled, o.labelled, o.restart/2, o.classes, o.plans, o.reviews) < 1 || o.rate <= 0 {
 		return o, errors.New("counts and rates have to be at least 1")
 	}
 	if o.short && o.full {

@@ -255,10 +255,8 @@ func (env *environment) countRequestsFor(ctx context.Context, duration time.Dura
 	if err != nil {
 		return all, err
 	}
-	select {
-	case <-time.After(duration): // the period that is measured
-	case <-ctx.Done():
-		return all, context.Cause(ctx)
+	if err := sleep(ctx, duration); err != nil {
+		return all, err
 	}
 	return env.countRequests(ctx, since)
 }

@@ -40,6 +40,8 @@ const (
 	cpuSeconds  = "process_cpu_seconds_total"
 	liveHeap    = "go_gc_heap_live_bytes"
 	workers     = "controller_runtime_max_concurrent_reconciles"
+	reconciles  = "controller_runtime_reconcile_total"
+	queued      = "workqueue_depth"
 )
 
 // metricFamilies are the metrics of a process at one moment.
