@@ -53,6 +53,7 @@ const introduction = `# Messages
 
 The texts in conditions, in the deliveries of an Alert, in events and in responses to kubectl.
 … stands for a name, a number or another text.
+A text that begins with a small letter can follow another one; at the beginning of a condition or event it has a capital letter.
 [Conditions](conditions.md) explains the reasons beside them, and [warnings](warnings.md) the warnings of admission.
 Generated from the source: see hack/messages.
 `

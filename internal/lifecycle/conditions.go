@@ -26,6 +26,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // ConditionSet is what the conditions of an object are written from. Conditions are never read to decide.
@@ -190,7 +191,7 @@ func (c ConditionSet) Conditions(before []v1beta1.Condition, now time.Time) []v1
 }
 
 func condition(kind string, status v1beta1.ConditionStatus, cause Cause) v1beta1.Condition {
-	return v1beta1.Condition{Type: kind, Status: status, Reason: cause.Reason, Message: cause.Message}
+	return v1beta1.Condition{Type: kind, Status: status, Reason: cause.Reason, Message: redact.Capitalize(cause.Message)}
 }
 
 func statusOf(is bool) v1beta1.ConditionStatus {

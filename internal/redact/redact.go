@@ -243,3 +243,13 @@ func Shorten(text string, maxBytes int) string {
 	}
 	return text[:end] + ellipsis
 }
+
+// Capitalize returns a message as conditions and events have it, with a capital first letter: its text may be that of an error, which others
+// wrap, and begins with a small letter. A first word that has anything but small letters is an identifier, such as spec.url, and stays.
+func Capitalize(message string) string {
+	word, _, _ := strings.Cut(message, " ")
+	if word == "" || strings.ContainsFunc(strings.TrimSuffix(word, "'s"), func(r rune) bool { return r < 'a' || r > 'z' }) {
+		return message
+	}
+	return strings.ToUpper(message[:1]) + message[1:]
+}

@@ -138,3 +138,25 @@ func FuzzRedactor(f *testing.F) {
 		}
 	})
 }
+
+func TestCapitalize(t *testing.T) {
+	for message, want := range map[string]string{
+		"":                          "",
+		"the plan does not exist":   "The plan does not exist",
+		"a":                         "A",
+		"broker's answer":           "Broker's answer",
+		"The plan does not exist":   "The plan does not exist",
+		"spec.url: is not valid":    "spec.url: is not valid",
+		"url, token: one of them":   "url, token: one of them",
+		"token: must not be empty":  "token: must not be empty",
+		"token_type must be bearer": "token_type must be bearer",
+		"deviceIden is not known":   "deviceIden is not known",
+		"2 plans are missing":       "2 plans are missing",
+		"\"a\" is not known":        "\"a\" is not known",
+		"über allem":                "über allem",
+	} {
+		if got := redact.Capitalize(message); got != want {
+			t.Errorf("%q: %q instead of %q", message, got, want)
+		}
+	}
+}

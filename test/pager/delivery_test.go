@@ -380,7 +380,7 @@ var _ = Describe("An Alert", func() {
 			a := createAlert(ctx, namespace, "a", func(a *v1beta1.Alert) {
 				a.Spec.ReceiverRefs = []v1beta1.ReceiverRef{{Kind: v1beta1.KindClusterReceiver, Name: shared.Name}}
 			})
-			Eventually(alertStatus(ctx, a)).Should(beStalled("NamespaceNotSelected", "does not select namespace"))
+			Eventually(alertStatus(ctx, a)).Should(beStalled("NamespaceNotSelected", "The namespaceSelector of ClusterReceiver"))
 			ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
 			update(ctx, ns, func(ns *corev1.Namespace) { ns.Labels["pager"] = namespace })
 			Eventually(alertStatus(ctx, a)).Should(beSent(a))

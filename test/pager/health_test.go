@@ -186,7 +186,7 @@ var _ = Describe("An object with the label", serial, Ordered, func() {
 	It("has none if an annotation is wrong, and an event that says what would be right", func(ctx SpecContext) {
 		consent(ctx, namespace)
 		d := createDeployment(ctx, namespace, "orders", map[string]string{v1beta1.PageAfterAnnotation: "5m"})
-		Eventually(env.ReadEvents(ctx, d)).Should(ContainElement(`Warning InvalidPageAnnotation: annotation pager.k8s.co/page-after-seconds is "5m": it has to be a number of seconds from 0 to 86400`))
+		Eventually(env.ReadEvents(ctx, d)).Should(ContainElement(`Warning InvalidPageAnnotation: Annotation pager.k8s.co/page-after-seconds is "5m": it has to be a number of seconds from 0 to 86400`))
 		Expect(alerts(ctx)()).To(BeEmpty())
 		d.Annotations[v1beta1.PageAfterAnnotation] = "0"
 		Expect(k8s.Update(ctx, d)).To(Succeed())

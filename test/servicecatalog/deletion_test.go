@@ -154,7 +154,7 @@ var _ = Describe("A deletion", func() {
 		Eventually(brokerStatus(ctx, s.object)).Should(SatisfyAll(haveCondition("Ready", "False", "ErrorFetchingCatalog"), haveReadyMessage("/v2/catalog: the connection was refused (attempt "), haveReadyMessage("the next is at ")))
 		Expect(kubectl(ctx, "", "annotate", "serviceinstance", "-n", s.namespace, "db", v1beta1.DeletionPolicyAnnotation+"=Retain")).To(ContainSubstring("annotated"))
 		Eventually(checkGone(ctx, si)).Should(Succeed())
-		Eventually(readEvents(ctx, si)).Should(ContainElement(ContainSubstring("Warning Retained: the deletion policy is Retain")))
+		Eventually(readEvents(ctx, si)).Should(ContainElement(ContainSubstring("Warning Retained: The deletion policy is Retain")))
 		Expect(s.Listen()).To(Succeed())
 		DeferCleanup(s.Close)
 		Eventually(checkGone(ctx, back)).WithTimeout(time.Minute).Should(Succeed())

@@ -76,7 +76,7 @@ var _ = Describe("The external id of an instance", func() {
 			s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
 			id := leaveAtBroker(ctx, s, "theirs").Spec.ExternalID
 			si := s.createSyncInstance(ctx, "ours", setExternalID(id))
-			Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(beReconciling("Conflict", "the broker has another service instance under the id \""+id+"\", which was supplied"),
+			Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(beReconciling("Conflict", "The broker has another service instance under the id \""+id+"\", which was supplied"),
 				HaveField("DeprovisionStatus", v1beta1.DeprovisionNotRequired)))
 			Expect(k8s.Delete(ctx, si)).To(Succeed())
 			Eventually(checkGone(ctx, si)).Should(Succeed())
@@ -150,7 +150,7 @@ var _ = Describe("The external id of an instance", func() {
 		It("is left or deprovisioned as the policy says", func(ctx SpecContext) {
 			s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
 			kept := s.createReadyInstance(ctx, "kept", setAnnotation(v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyRetain))
-			expectRetained(ctx, s, kept, kept.Spec.ExternalID, "the deletion policy is Retain")
+			expectRetained(ctx, s, kept, kept.Spec.ExternalID, "The deletion policy is Retain")
 
 			id := leaveAtBroker(ctx, s, "db").Spec.ExternalID
 			si := s.createReadyInstance(ctx, "db", setExternalID(id), setAnnotation(v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyDelete))
@@ -277,7 +277,7 @@ var _ = Describe("The external id of an instance", func() {
 			}
 			for _, si := range refused {
 				Eventually(checkGone(ctx, si)).Should(Succeed())
-				Eventually(readEvents(ctx, si)).Should(ContainElement(And(HavePrefix("Warning Retained: "), ContainSubstring("the broker has created nothing for this object"))))
+				Eventually(readEvents(ctx, si)).Should(ContainElement(And(HavePrefix("Warning Retained: "), ContainSubstring("The broker has created nothing for this object"))))
 			}
 			Expect(s.requestsAbout(id)()).To(Equal([]string{"ProvisionInstance"}))
 			for _, si := range []*v1beta1.ServiceInstance{creator, others[len(others)-1]} {
@@ -317,7 +317,7 @@ var _ = Describe("The external id of an instance", func() {
 
 			Expect(k8s.Delete(ctx, crd)).To(Succeed())
 			Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(haveCondition("Ready", "Unknown", "DefinitionTerminating"), haveCondition("Stalled", "True", "DefinitionTerminating"),
-				haveReadyMessage("the CustomResourceDefinition is being deleted: resources at brokers are retained"), haveReadyMessage(v1beta1.DeletionPolicyAnnotation+"=Retain")))
+				haveReadyMessage("The CustomResourceDefinition is being deleted: resources at brokers are retained"), haveReadyMessage(v1beta1.DeletionPolicyAnnotation+"=Retain")))
 			Expect(si.DeletionTimestamp).NotTo(BeNil())
 
 			By("setting the deletion policy Retain")

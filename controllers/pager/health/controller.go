@@ -37,6 +37,7 @@ import (
 	apply "github.com/gophernetes/bellhop/client/applyconfiguration/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/diagnostics"
 	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/health"
+	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // unsyncedDelay is when a request is tried again for which the cache does not show yet what the API server has.
@@ -208,6 +209,6 @@ func (r *Reconciler) resolve(ctx context.Context, alert *v1beta1.Alert) error {
 // warn emits an event about an object, once for each message.
 func (r *Reconciler) warn(object *unstructured.Unstructured, reason, format string, args ...any) {
 	if message := fmt.Sprintf(format, args...); r.seen.isNewWarning(object.GetUID(), reason+": "+message) {
-		r.recorder.Eventf(object, nil, corev1.EventTypeWarning, reason, "Page", "%s", message)
+		r.recorder.Eventf(object, nil, corev1.EventTypeWarning, reason, "Page", "%s", redact.Capitalize(message))
 	}
 }

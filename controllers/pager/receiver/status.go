@@ -171,10 +171,10 @@ func (e *evaluation) setConditions(now time.Time, ready metav1.ConditionStatus, 
 		switch kind {
 		case v1beta1.ConditionReady:
 			condition.Status = ready
-			condition.Message = redact.Shorten(message, lifecycle.MaxConditionMessage)
+			condition.Message = redact.Shorten(redact.Capitalize(message), lifecycle.MaxConditionMessage)
 		case open:
 			condition.Status = metav1.ConditionTrue
-			condition.Message = redact.Shorten(message, lifecycle.MaxConditionMessage)
+			condition.Message = redact.Shorten(redact.Capitalize(message), lifecycle.MaxConditionMessage)
 		}
 		meta.SetStatusCondition(&e.status.Conditions, condition)
 	}

@@ -50,7 +50,7 @@ func Deleted(ctx context.Context, recorder events.EventRecorder, about client.Ob
 // Left announces that something is left at a broker, and why.
 func Left(ctx context.Context, recorder events.EventRecorder, about client.Object, at External, reason, action, why string) {
 	log.FromContext(ctx).Info("Left at the broker", append(at.keysAndValues(), "reason", reason, "message", why)...)
-	recorder.Eventf(about, nil, corev1.EventTypeWarning, reason, action, "%s", redact.Shorten(fmt.Sprintf("%s (%s)", why, at), lifecycle.MaxNote))
+	recorder.Eventf(about, nil, corev1.EventTypeWarning, reason, action, "%s", redact.Shorten(redact.Capitalize(fmt.Sprintf("%s (%s)", why, at)), lifecycle.MaxNote))
 }
 
 // String names what it is as an event does.

@@ -90,7 +90,7 @@ func TestABindingSaysWhatIsInTheWayOfARequest(t *testing.T) {
 	}{
 		"its parameters":           {ss(given), "False", v1beta1.ReasonErrorWithParameters, `"input"`, false},
 		"its Secret":               {ss(bound, unseen), "True", v1beta1.ReasonInjectedBindResult, "reading the binding's Secret", false},
-		"its Secret, when deleted": {ss(bound, unseen, beingDeleted, hasDefinition), "Unknown", v1beta1.ReasonErrorEjectingServiceBinding, "reading the binding's Secret", true},
+		"its Secret, when deleted": {ss(bound, unseen, beingDeleted, hasDefinition), "Unknown", v1beta1.ReasonErrorEjectingServiceBinding, "Reading the binding's Secret", true},
 		"its Secret, to go":        {ss(bound, beingDeleted, hasDefinition), "Unknown", v1beta1.ReasonErrorEjectingServiceBinding, "the binding's Secret", true},
 		"its kind":                 {ss(bound, beingDeleted), "Unknown", v1beta1.ReasonErrorEjectingServiceBinding, "CustomResourceDefinition", true},
 		"the cluster's id":         {nil, "False", v1beta1.ReasonErrorGettingClusterID, "the cluster's id", false},

@@ -88,7 +88,7 @@ func EmitRelease(ctx context.Context, recorder events.EventRecorder, about clien
 	case why.Reason == v1beta1.ReasonRetained:
 		audit.Left(ctx, recorder, about, at, why.Reason, "Release", why.Message)
 	case openProblem:
-		recorder.Eventf(about, nil, corev1.EventTypeNormal, why.Reason, "Release", "%s", redact.Shorten(why.Message, lifecycle.MaxNote))
+		recorder.Eventf(about, nil, corev1.EventTypeNormal, why.Reason, "Release", "%s", redact.Shorten(redact.Capitalize(why.Message), lifecycle.MaxNote))
 	default:
 		log.FromContext(ctx).V(1).Info("Released", "reason", why.Reason)
 	}

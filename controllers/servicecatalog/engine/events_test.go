@@ -62,9 +62,9 @@ func TestEventsAboutProgressHaveNoWayOut(t *testing.T) {
 	ctx, _ := controllertest.RecordLog(t)
 	about := &v1beta1.ServiceInstance{}
 	about.DeletionTimestamp = lifecycle.Timestamp(lifecycletest.Noon)
-	message := "the broker is asked. " + lifecycle.HowToRelease(about)
+	message := "The broker is asked. " + lifecycle.HowToRelease(about)
 	for want, set := range map[string]lifecycle.ConditionSet{
-		"Normal Deprovisioning the broker is asked": {Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonDeprovisioning, Message: message},
+		"Normal Deprovisioning The broker is asked": {Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonDeprovisioning, Message: message},
 		"Warning DeprovisionCallFailed " + message:  {Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonDeprovisionCallFailed, Message: message},
 	} {
 		recorder := events.NewFakeRecorder(1)
@@ -132,7 +132,7 @@ func TestOnlyWhatCouldNotBeExpectedAndItsEndMakeEvents(t *testing.T) {
 		close(recorder.Events)
 		var said []string
 		for e := range recorder.Events {
-			said = append(said, strings.TrimSuffix(strings.TrimSuffix(e, ` (id "" at a broker that is not known)`), " because"))
+			said = append(said, strings.TrimSuffix(strings.TrimSuffix(e, ` (id "" at a broker that is not known)`), " Because"))
 		}
 		if !slices.Equal(said, c.events) {
 			t.Errorf("%s: events are %q, want %q", what, said, c.events)

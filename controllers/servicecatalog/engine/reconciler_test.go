@@ -121,10 +121,10 @@ func TestABrokersChatterIsWrittenNowAndThen(t *testing.T) {
 	say(v1beta1.ReasonProvisioning, "11 %")
 	says("10 %")
 	say(v1beta1.ReasonErrorPollingLastOperation, "no answer")
-	says("no answer")
+	says("No answer")
 	clock.SetTime(clock.Now().Add(brokers.StatusInterval))
 	say(v1beta1.ReasonErrorPollingLastOperation, "still none")
-	says("still none")
+	says("Still none")
 }
 
 // provisioningInstance is one that the broker works on.

@@ -66,7 +66,7 @@ func Report(a *v1beta1.Alert, plan Plan, in Inputs) v1beta1.AlertStatus {
 	}
 	for _, c := range conditions(a, plan, in, status) {
 		c.ObservedGeneration = a.Generation
-		c.Message = redact.Shorten(c.Message, MaxConditionMessage)
+		c.Message = redact.Shorten(redact.Capitalize(c.Message), MaxConditionMessage)
 		c.LastTransitionTime = *Seconds(in.Now)
 		meta.SetStatusCondition(&status.Conditions, c)
 	}

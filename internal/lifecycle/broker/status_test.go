@@ -54,8 +54,8 @@ func TestWhatAVisitLeavesOnRecord(t *testing.T) {
 				return s.ReconciledGeneration == 3 && s.ObservedGeneration == 3
 			}},
 		"unchanged": {func(s *v1beta1.ServiceBrokerStatus) {
-			s.Conditions = lifecycle.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: v1beta1.ReasonPartlySynced, Message: "as it was"}.Conditions(nil, lifecycletest.Noon)
-		}, RelistResult{Generation: 3, Credentials: "credentials", Unchanged: true, Version: "2.16"}, "True PartlySynced", "as it was", func(s v1beta1.ServiceBrokerStatus) bool {
+			s.Conditions = lifecycle.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: v1beta1.ReasonPartlySynced, Message: "As it was"}.Conditions(nil, lifecycletest.Noon)
+		}, RelistResult{Generation: 3, Credentials: "credentials", Unchanged: true, Version: "2.16"}, "True PartlySynced", "As it was", func(s v1beta1.ServiceBrokerStatus) bool {
 			return s.CatalogETag == "etag" && s.CatalogDigest == "digest" && s.LastCatalogRetrievalTime.Time.Equal(lifecycletest.Noon) && s.APIVersion == "2.16"
 		}},
 		"failed": {nil, failed, "False ErrorFetchingCatalog Reconciling", "Fetching the catalog failed: HTTP 500: out of order (attempt 1 failed, the next is at 2026-06-01T12:00:0",

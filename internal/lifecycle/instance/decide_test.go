@@ -215,7 +215,7 @@ func TestRetriedInstanceIsNotStalled(t *testing.T) {
 		status := StatusForBlocker(f.si, lifecycle.InProgress(v1beta1.ReasonErrorGettingClusterID, "no answer"), lifecycletest.T0)
 		ready, stalled := lifecycle.FindCondition(status.Conditions, v1beta1.ConditionReady), lifecycle.FindCondition(status.Conditions, v1beta1.ConditionStalled)
 		saysHowToRelease := strings.Contains(ready.Message, "to release the object")
-		if stalled.Status != v1beta1.ConditionFalse || !strings.HasPrefix(ready.Message, "no answer") || saysHowToRelease != isDeleted {
+		if stalled.Status != v1beta1.ConditionFalse || !strings.HasPrefix(ready.Message, "No answer") || saysHowToRelease != isDeleted {
 			t.Errorf("deleted %v: %+v", isDeleted, status.Conditions)
 		}
 	}

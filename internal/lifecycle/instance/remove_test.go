@@ -108,7 +108,7 @@ func TestACleanupSaysThatItIsOne(t *testing.T) {
 		"in progress":        {fs(accepted, inProgress), what + ": The instance is being deprovisioned"},
 		"failed in progress": {fs(accepted, operationFailed), what + ": Deprovision call failed"},
 		"not said":           {fs(accepted, unsaid), what + ": Polling the operation failed"},
-		"unreachable":        {fs(unanswered, unreachable), "x"},
+		"unreachable":        {fs(unanswered, unreachable), "X"},
 		"deleted":            {fs(deleted, definitionExists, unanswered), "Deprovision call failed"},
 	} {
 		for how, before := range map[string][]func(*fixture){"no answers": fs(unknownTimes(4)), "a failure": fs(provisioning, operationFailed)} {
