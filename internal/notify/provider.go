@@ -137,10 +137,10 @@ type Address struct {
 	Plain bool
 }
 
-// URLAddress returns the address of a URL; none where it is empty or not a URL, which the schema refuses.
+// URLAddress returns the address of a URL; none where it is empty or not a URL, which the schema or the provider refuses.
 func URLAddress(field, value string) []Address {
-	u, err := url.Parse(value)
-	if err != nil || value == "" {
+	u, err := url.Parse(strings.TrimSpace(value)) // as ParseURL does
+	if err != nil || u.Hostname() == "" {
 		return nil
 	}
 	return []Address{{Field: field, Host: u.Hostname(), Plain: u.Scheme == "http"}}

@@ -77,6 +77,14 @@ func (g *Guard) Check(addr netip.Addr) error {
 	return nil
 }
 
+// CheckHost is Check of a host that is an IP address or localhost. A name is checked by its addresses when it is dialed.
+func (g *Guard) CheckHost(host string) error {
+	if addr, ok := Literal(host); ok {
+		return g.Check(addr)
+	}
+	return nil
+}
+
 func (g *Guard) allows(addr netip.Addr) bool {
 	return contains(g.allow, addr)
 }

@@ -17,10 +17,12 @@ limitations under the License.
 package providers
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/notify"
 )
 
 // F-B8: a refusal says the field, the value and what is right, in words.
@@ -138,5 +140,26 @@ func TestUnusedKeys(t *testing.T) {
 	}
 	if got := UnusedKeys(&v1beta1.CommonReceiverSpec{Provider: pager}, nil); got != "" {
 		t.Errorf("without a Secret: %s", got)
+	}
+}
+
+// Only an address in a Secret that the provider uses counts.
+func TestSecretAddress(t *testing.T) {
+	const inSecret = "http://192.0.2.1:8080/hook"
+	for name, c := range map[string]struct {
+		settings v1beta1.Provider
+		value    string
+		want     []notify.Address
+	}{
+		"webhook":                 {v1beta1.Provider{Webhook: &v1beta1.WebhookProvider{}}, inSecret, []notify.Address{{Field: "url", Host: "192.0.2.1", Plain: true}}},
+		"a line break at the end": {v1beta1.Provider{Teams: &v1beta1.TeamsProvider{}}, "https://localhost/\n", []notify.Address{{Field: "url", Host: "localhost"}}},
+		"no URL":                  {v1beta1.Provider{Webhook: &v1beta1.WebhookProvider{}}, "", nil},
+		"the spec has another":    {v1beta1.Provider{Webhook: &v1beta1.WebhookProvider{URL: "https://example.com"}}, inSecret, nil},
+		"a key that is not used":  {v1beta1.Provider{PagerDuty: &v1beta1.PagerDutyProvider{}}, inSecret, nil},
+	} {
+		got := SecretAddress(&v1beta1.CommonReceiverSpec{Provider: c.settings}, map[string][]byte{"url": []byte(c.value)})
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: got %+v, want %+v", name, got, c.want)
+		}
 	}
 }

@@ -23,6 +23,7 @@ import (
 	"strings"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/notify"
 )
 
 // tlsKeys are the keys of a Secret that NewSender reads for each provider.
@@ -52,6 +53,15 @@ func UnusedKeys(spec *v1beta1.CommonReceiverSpec, data map[string][]byte) string
 	}
 	return fmt.Sprintf("Secret %q has keys that %s does not use: %s%s (it uses %s)",
 		spec.SecretRef.Name, p.Name, strings.Join(unused, ", "), more, strings.Join(used, ", "))
+}
+
+// SecretAddress returns the address of a receiver's requests if it is that of the URL in the Secret.
+func SecretAddress(spec *v1beta1.CommonReceiverSpec, data map[string][]byte) []notify.Address {
+	p, ok := Of(spec)
+	if !ok || len(p.Addresses()) > 0 || !slices.Contains(p.secretKeys(spec), "url") {
+		return nil
+	}
+	return notify.URLAddress("url", string(data["url"]))
 }
 
 // secretKeys returns the keys of a Secret that a receiver reads, in any mode.

@@ -17,9 +17,10 @@ limitations under the License.
 package receivers
 
 import (
+	"errors"
 	"fmt"
-	"net/url"
 
+	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
@@ -58,15 +59,18 @@ func Risks(host string, isPlain bool) (risks []string) {
 
 // CheckSecret returns an error for a URL in a Receiver's Secret that the policy does not permit. Admission does not see it.
 func (p Policy) CheckSecret(data map[string][]byte) error {
-	u, err := url.Parse(string(data["url"]))
-	if err != nil {
-		return nil //nolint:nilerr // the provider refuses what is no URL
-	}
-	if p != PolicyStrict || u.Hostname() == "" {
-		return nil
-	}
-	if risks := Risks(u.Hostname(), u.Scheme == "http"); len(risks) > 0 {
-		return fmt.Errorf("the Secret's key url: %s%s", risks[0], NotPermitted)
+	if risks := RisksInSecret(notify.URLAddress("url", string(data["url"]))); p == PolicyStrict && len(risks) > 0 {
+		return errors.New(risks[0] + NotPermitted)
 	}
 	return nil
+}
+
+// RisksInSecret returns what is risky about the address in a receiver's Secret.
+func RisksInSecret(addresses []notify.Address) (risks []string) {
+	for _, a := range addresses {
+		for _, risk := range Risks(a.Host, a.Plain) {
+			risks = append(risks, "The Secret's key "+a.Field+": "+risk)
+		}
+	}
+	return risks
 }

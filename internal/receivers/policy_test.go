@@ -31,6 +31,7 @@ func TestPolicyChecksTheAddressInASecret(t *testing.T) {
 		"https://prometheus":                  "in the cluster",
 		"https://api.shop.svc:8443/":          "in the cluster",
 		"https://api.shop.svc.cluster.local.": "in the cluster",
+		"http://hooks.example.com\n":          "not encrypted", // made with echo: providers drop the line break
 	} {
 		data := map[string][]byte{"url": []byte(url)}
 		if err := PolicyCompatible.CheckSecret(data); err != nil {

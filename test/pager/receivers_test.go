@@ -105,6 +105,31 @@ var _ = Describe("The status of a receiver", func() {
 		Expect(r.Status.LastErrorTime.Time).To(BeTemporally("~", time.Now(), time.Minute))
 	})
 
+	It("is not Ready if the guard refuses the address in the Secret, in the words of a delivery", func(ctx SpecContext) {
+		secret := createSecret(ctx, namespace, "hook", "url", "http://[::1]:8080/hook")
+		r := createReceiver(ctx, namespace, "hook", "", func(r *v1beta1.Receiver) { r.Spec.SecretRef = &v1beta1.SecretReference{Name: secret.Name} })
+		Eventually(receiverStatus(ctx, r)).Should(SatisfyAll(
+			haveCondition("Ready", metav1.ConditionFalse, "AddressRefused"), haveCondition("Reconciling", metav1.ConditionTrue, "AddressRefused"),
+			HaveField("LastError", ContainSubstring("a loopback address, which is in the operator's own Pod, and the operator's --allow-outbound does not list it"))))
+		Expect(meta.FindStatusCondition(r.Status.Conditions, "Ready").Message).To(HavePrefix("The address is a loopback address"))
+		a := createAlert(ctx, namespace, "a", nil, "hook")
+		Eventually(alertStatus(ctx, a)).Should(HaveField("Deliveries", ConsistOf(SatisfyAll(
+			HaveField("Reason", "AddressRefused"), HaveField("Message", r.Status.LastError)))))
+
+		By("correcting the address")
+		hook := startFakeReceiver() // at 127.0.0.1, which the operator's --allow-outbound lists
+		update(ctx, secret, func(s *corev1.Secret) { s.Data["url"] = []byte(hook.URL) })
+		Eventually(alertStatus(ctx, a)).Should(beSent(a))
+		Eventually(receiverStatus(ctx, r)).Should(haveCondition("Ready", metav1.ConditionTrue, "Reachable"))
+	})
+
+	It("has the warning about an address in the Secret that admission has about one in the spec", func(ctx SpecContext) {
+		secret := createSecret(ctx, namespace, "hook", "url", "http://hooks.example.com/")
+		r := createReceiver(ctx, namespace, "hook", "", func(r *v1beta1.Receiver) { r.Spec.SecretRef = &v1beta1.SecretReference{Name: secret.Name} })
+		Eventually(receiverStatus(ctx, r)).Should(haveCondition("Ready", metav1.ConditionTrue, "NotProbed"))
+		Expect(meta.FindStatusCondition(r.Status.Conditions, "Ready").Message).To(ContainSubstring("The Secret's key url: the connection is not encrypted"))
+	})
+
 	Describe("that reports a failure and a retry", func() {
 		var r *v1beta1.Receiver
 		BeforeEach(func(ctx SpecContext) {

@@ -150,10 +150,8 @@ func validateSettings(old, spec *v1beta1.CommonReceiverSpec) (errs field.ErrorLi
 // validateAddresses refuses addresses that the operator would not dial. A name is checked by its addresses when it is dialed.
 func (v receiverValidator[R]) validateAddresses(spec *v1beta1.CommonReceiverSpec) (errs field.ErrorList) {
 	for _, a := range addressesOf(spec) {
-		if ip, ok := outbound.Literal(a.Host); ok {
-			if err := v.guard.Check(ip); err != nil {
-				errs = append(errs, field.Invalid(field.NewPath("spec", a.Field), a.Host, err.Error()))
-			}
+		if err := v.guard.CheckHost(a.Host); err != nil {
+			errs = append(errs, field.Invalid(field.NewPath("spec", a.Field), a.Host, err.Error()))
 		}
 	}
 	return errs

@@ -91,10 +91,8 @@ func (v brokerValidator[B]) checkAddresses(f *findings, old *v1beta1.CommonServi
 			continue
 		}
 		ip, isLiteral := outbound.Literal(u.Hostname())
-		if isLiteral && fresh {
-			if err := v.options.Guard.Check(ip); err != nil {
-				f.refuse(field.Invalid(a.path(), u.Hostname(), err.Error()))
-			}
+		if err := v.options.Guard.CheckHost(u.Hostname()); err != nil && fresh {
+			f.refuse(field.Invalid(a.path(), u.Hostname(), err.Error()))
 		}
 		if u.Scheme == "http" && !ip.IsLoopback() {
 			risk(fresh, a.path(), "the connection is not encrypted: a program on the network path can read and change everything, credentials included")

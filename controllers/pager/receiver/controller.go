@@ -190,14 +190,14 @@ func (r *Reconciler) probe(ctx context.Context, key endpoints.Key, target lifecy
 	sender, version, err := r.endpoints.Sender(ctx, key.Namespace, key.Ref, target)
 	proof.Version = version
 	if err == nil {
-		prober, ok := sender.(notify.Prober)
-		if !ok {
-			proof.NotProbed = true
-			return proof
+		if prober, ok := sender.(notify.Prober); ok {
+			ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+			defer cancel()
+			err = notify.NotSent(prober.Probe(ctx))
+		} else {
+			err = r.endpoints.CheckAddress(ctx, key.Namespace, key.Ref, target)
+			proof.NotProbed = err == nil
 		}
-		ctx, cancel := context.WithTimeout(ctx, probeTimeout)
-		defer cancel()
-		err = notify.NotSent(prober.Probe(ctx))
 	}
 	if err != nil {
 		proof.Failure = endpoints.FailureOf(err)

@@ -51,7 +51,7 @@ type Target struct {
 	// Version changes with the receiver's address, its TLS settings and the content of its Secret: with what decides whether a
 	// message arrives. It is at most 128 bytes; empty where the Secret's content was not read.
 	Version string
-	// SecretNote is about keys of the Secret that may be misspelt; empty: there are none, or the Secret's content was not read.
+	// SecretNote is about keys of the Secret that may be misspelt, and about an address in it that is risky; empty: there are none, or the Secret's content was not read.
 	SecretNote string
 }
 

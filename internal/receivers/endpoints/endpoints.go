@@ -100,6 +100,8 @@ type PreparedSender struct {
 	version string        // as in lifecycle.Target
 	note    string        // as in lifecycle.Target
 	timeout int32         // of the receiver's spec
+	// hosts of the receiver's requests, as far as the spec or the Secret has them.
+	hosts []string
 }
 
 // Close closes idle connections.
@@ -160,11 +162,51 @@ func (c *Cache) newSender(ctx context.Context, ref v1beta1.ReceiverRef, target l
 		if err == nil {
 			sender, err = c.factory.NewSender(target.Spec, secret.Data)
 		}
+		inSecret := providers.SecretAddress(target.Spec, secret.Data)
 		if err != nil {
 			err = invalidReceiver(err, note)
+		} else {
+			note = withRisks(note, receivers.RisksInSecret(inSecret))
 		}
-		return &PreparedSender{Sender: sender, failure: err, version: version, note: note, timeout: timeout}, nil
+		return &PreparedSender{Sender: sender, failure: err, version: version, note: note, timeout: timeout, hosts: hostsOf(target.Spec, inSecret)}, nil
 	}
+}
+
+// withRisks adds to a note the warnings about an address in a Secret, whose content admission does not see.
+func withRisks(note string, risks []string) string {
+	for _, risk := range risks {
+		if note != "" {
+			note += ". "
+		}
+		note += risk
+	}
+	return note
+}
+
+// hostsOf returns the hosts in a spec, and those in its Secret.
+func hostsOf(spec *v1beta1.CommonReceiverSpec, inSecret []notify.Address) (hosts []string) {
+	if p, ok := providers.Of(spec); ok {
+		inSecret = append(inSecret, p.Addresses()...)
+	}
+	for _, a := range inSecret {
+		hosts = append(hosts, a.Host)
+	}
+	return hosts
+}
+
+// CheckAddress returns the error of a delivery to a receiver whose address is an IP address or localhost, and that the guard refuses. It
+// makes no request. An error is a *result.Error.
+func (c *Cache) CheckAddress(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, target lifecycle.Target) error {
+	prepared, err := c.Senders.Of(KeyOf(namespace, ref), target.Revision, c.newSender(ctx, ref, target))
+	if err != nil {
+		return err
+	}
+	for _, host := range prepared.hosts {
+		if err := c.factory.Guard.CheckHost(host); err != nil {
+			return notify.FromRequest(err)
+		}
+	}
+	return nil
 }
 
 // invalidReceiver returns the error of a configuration of which the provider makes no sender, as a *result.Error. note is about the
