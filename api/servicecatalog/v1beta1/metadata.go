@@ -41,7 +41,8 @@ const (
 
 	// RebindAnnotation, set or changed to any value, asks for new credentials of a
 	// ServiceBinding: a binding under a new id, by rotation where the plan can. The
-	// one before it is removed after RotationOverlapAnnotation.
+	// one before it is removed after RotationOverlapAnnotation. Where the broker has
+	// not created the binding yet, or does not remove it, the request is retried at once.
 	RebindAnnotation = "bellhop.gophernetes.io/rebind"
 
 	// RotationOverlapAnnotation is how many seconds the former credentials of a

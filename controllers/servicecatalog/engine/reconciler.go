@@ -221,11 +221,11 @@ func (r *Reconciler) connect(ctx context.Context, b v1beta1.Broker) (*brokers.Cl
 	return nil, bad.Blocker(b, v1beta1.ReasonErrorGettingAuthCredentials, fmt.Sprintf("%s %q: %s", catalog.ScopeOf(b).BrokerKind(), b.GetName(), bad.Message)), err
 }
 
-// send sends a request once the broker has a slot for it; otherwise queued says what it waits for. ahead is the status to record before the
+// send sends the request of a step once the broker has a slot for it; otherwise queued says what it waits for. ahead is the status to record before the
 // request; nil: none. After an error no request was sent.
-func (r *Reconciler) send(ctx context.Context, s *Scope, broker v1beta1.Broker, what lifecycle.Operation, ahead v1beta1.ServiceObjectStatus, ask func() (operation.Answer, error)) (a operation.Answer, queued *limiter.Wait, err error) {
-	attempts := s.Object.CommonStatus().Common().Attempts
-	if attempts != nil && attempts.Generation != s.Object.GetGeneration() {
+func (r *Reconciler) send(ctx context.Context, s *Scope, broker v1beta1.Broker, next Step, ahead v1beta1.ServiceObjectStatus, ask func() (operation.Answer, error)) (a operation.Answer, queued *limiter.Wait, err error) {
+	what, attempts := next.Request.Operation, s.Object.CommonStatus().Common().Attempts
+	if attempts != nil && (attempts.Generation != s.Object.GetGeneration() || next.Requested) {
 		attempts = nil
 	}
 	release, wait := r.Queue.Enter(s.Object, &s.Record.Queue, brokers.KeyOf(broker), what, attempts)

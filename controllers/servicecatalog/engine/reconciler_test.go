@@ -71,7 +71,7 @@ func TestAStoppingProcessSendsNothing(t *testing.T) {
 				if stops {
 					stop()
 				}
-				_, _, err := r.send(ctx, s, lifecycletest.NewOffering().Broker, lifecycle.Provision, nil, func() (operation.Answer, error) {
+				_, _, err := r.send(ctx, s, lifecycletest.NewOffering().Broker, Step{Request: &operation.Request{Operation: lifecycle.Provision}}, nil, func() (operation.Answer, error) {
 					asked = true
 					return operation.Answer{Outcome: osbresult.Outcome{Class: osbresult.Done}}, nil
 				})

@@ -157,7 +157,7 @@ func (r *Reconciler) execute(ctx context.Context, m Machine, next Step) (made bo
 	if next.WriteAhead || s.Record.PendingStatus != nil && s.calls == 0 { // an answer is recorded before the next request
 		ahead = next.Status
 	}
-	a, queued, err := r.send(ctx, s, broker, next.Request.Operation, ahead, func() (operation.Answer, error) { return m.Ask(ctx, connection) })
+	a, queued, err := r.send(ctx, s, broker, next, ahead, func() (operation.Answer, error) { return m.Ask(ctx, connection) })
 	switch {
 	case err != nil:
 		return false, ctrl.Result{}, r.fail(ctx, m, err)

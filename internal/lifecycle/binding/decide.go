@@ -246,6 +246,7 @@ func (d *decision) isStopped() bool {
 func (d *decision) renewAttempts() {
 	schedule := d.schedule()
 	if d.Status.Attempts = schedule.Renew(); schedule.IsForFormerSpec() {
+		d.Requested = schedule.Requested
 		d.Status.Rebind = d.b.Annotations[v1beta1.RebindAnnotation]
 	}
 }

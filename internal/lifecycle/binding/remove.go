@@ -123,8 +123,26 @@ func (d *decision) recordSecretWritten() {
 	d.phase = PhaseOf(&d.Status)
 }
 
+// renewRemoval makes the removal due at once where a person has asked for a retry: of a deletion, or of an orphan mitigation, after which
+// the bind request is due soon as well. A request during a replacement waits until that has ended.
+func (d *decision) renewRemoval() {
+	isRetry := !d.b.DeletionTimestamp.IsZero() || d.phase.isMitigating() && !d.phase.isReplacement()
+	if !isRetry || !d.isRebindRequested() {
+		return
+	}
+	s := &d.Status
+	d.Requested, s.Rebind = true, d.b.Annotations[v1beta1.RebindAnnotation]
+	if s.UnbindStatus == v1beta1.UnbindFailed { // of the original service-catalog
+		s.UnbindStatus = v1beta1.UnbindRequired
+	}
+	if a := s.Attempts; a != nil {
+		a.Backoff, a.Removals, a.Stopped = v1beta1.Backoff{}, 0, false
+	}
+}
+
 // unbind sends the unbind request for an id, or polls it.
 func (d *decision) unbind(id string) {
+	d.renewRemoval()
 	removing := d.phase.isRemoval() && d.phase.Accepted
 	call := d.newRequest(lifecycle.Unbind)
 	call.ID = id

@@ -17,6 +17,7 @@ limitations under the License.
 package binding
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -86,5 +87,48 @@ func TestABindingsClockThatIsPutRight(t *testing.T) {
 		if got := newFixture(test.is...).step().say(); (got == "wait") != test.waits {
 			t.Errorf("%s: %s", name, got)
 		}
+	}
+}
+
+// TestARetryOfABindingIsDueOnRequest: a new value of the annotation makes one request due at once: the one that is next, also of a removal.
+func TestARetryOfABindingIsDueOnRequest(t *testing.T) {
+	fail := func(f *fixture) { f.after(saidOf(osbresult.Retry, 503)) }
+	unknown := repeated(4, saidOf(osbresult.Unknown, 500))
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want string
+	}{
+		"a bind":                            {bfs(fail), "journal bind"},
+		"an orphan mitigation":              {bfs(unknown, fail), "unbind"},
+		"a deletion":                        {bfs(bound1, deleted1, ejected, lives1, fail), "unbind"},
+		"a deletion that was given up once": {bfs(bound1, deleted1, ejected, lives1, fail, func(f *fixture) { f.b.Status.UnbindStatus = v1beta1.UnbindFailed }), "unbind"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(test.is...)
+			if got := f.step().say(); got != "wait" && f.b.Status.UnbindStatus != v1beta1.UnbindFailed {
+				t.Errorf("before the request: %s", got)
+			}
+			rebound(f)
+			if got := f.step(); !strings.HasPrefix(got.say(), test.want) || !got.Requested {
+				t.Errorf("after the request: %s, %v, want %s", got.say(), got.Requested, test.want)
+			}
+			fail(f)
+			if got := f.step(); got.say() != "wait" || got.Requested {
+				t.Errorf("after it has failed again: %s, %v", got.say(), got.Requested)
+			}
+		})
+	}
+}
+
+// TestARetryOfAnOrphanMitigationBeginsANewBudget: the request that follows the clean-up does not wait for hours, nor for another change.
+func TestARetryOfAnOrphanMitigationBeginsANewBudget(t *testing.T) {
+	f := newFixture(repeated(4, saidOf(osbresult.Unknown, 500)))
+	f.after(saidOf(osbresult.Retry, 503))
+	f.b.Status.Attempts.Removals, f.b.Status.Attempts.Stopped = lifecycle.MaxRemovals, true
+	rebound(f)
+	f.after(saidOf(osbresult.Done, 200))
+	f.in.Now = f.in.Now.Add(2 * time.Second)
+	if got := f.step().say(); !strings.HasPrefix(got, "journal bind") {
+		t.Errorf("after the clean-up: %s", got)
 	}
 }

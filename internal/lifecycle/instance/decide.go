@@ -149,7 +149,7 @@ func IsForAnother(uid, createdFor types.UID) bool { return createdFor != "" && c
 // schedule returns when requests about the instance are due.
 func (d *decision) schedule() lifecycle.Schedule {
 	s := d.in.Schedule(d.si, d.Status.Common())
-	s.Removing = d.phase.isDeprovisioning()
+	s.Removing = d.phase == DeprovisionAccepted // otherwise an edit makes the removal due
 	return s
 }
 

@@ -94,8 +94,22 @@ func (d *decision) stopMitigation(why string) {
 	d.setConditions(lifecycle.Terminal(v1beta1.ReasonOrphanMitigationFailed, v1beta1.ReasonOrphanMitigationFailed, why))
 }
 
+// renewMitigation makes an orphan mitigation due at once where a person has asked for a retry. The attempts stay those of the spec that is
+// cleaned up, so that the next request is made for the present one; the properties of the operation record which request this has followed.
+func (d *decision) renewMitigation() {
+	props := d.Status.InProgressProperties
+	if !d.phase.isMitigating() || props == nil || props.UpdateRequests >= d.si.Spec.UpdateRequests {
+		return
+	}
+	props.UpdateRequests = d.si.Spec.UpdateRequests
+	if d.Status.Attempts != nil {
+		d.Status.Attempts.Backoff = v1beta1.Backoff{}
+	}
+}
+
 // deprovision sends the deprovision request, or polls it.
 func (d *decision) deprovision() {
+	d.renewMitigation()
 	removing := d.phase == DeprovisionAccepted || d.phase == MitigationAccepted
 	ids, missing := d.newRecordedRequest()
 	switch {

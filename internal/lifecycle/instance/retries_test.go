@@ -289,3 +289,37 @@ func TestAClockThatIsPutRight(t *testing.T) {
 		}
 	}
 }
+
+// TestARetryIsDueOnRequest: a higher updateRequests makes one request due at once: the one that is next, also of a removal.
+func TestARetryIsDueOnRequest(t *testing.T) {
+	request := func(f *fixture) {
+		f.si.Generation++
+		f.si.Spec.UpdateRequests++
+	}
+	fail := func(f *fixture) { f.after(Decide(f.si, f.in).Request, said(osbresult.Retry, 503)) }
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want string
+	}{
+		"a provision":          {fs(fail), "write-ahead provision"},
+		"an update":            {fs(ready, otherParameters, fail), "write-ahead update"},
+		"an orphan mitigation": {fs(unknownTimes(4), fail), "deprovision"},
+		"a deletion":           {fs(ready, deleted, definitionExists, fail), "deprovision"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(test.is...)
+			say := func() string { return Decide(f.si, f.in).say() }
+			if got := say(); got != "wait" {
+				t.Errorf("before the request: %s", got)
+			}
+			request(f)
+			if got := say(); !strings.HasPrefix(got, test.want) {
+				t.Errorf("after the request: %s, want %s", got, test.want)
+			}
+			fail(f)
+			if got := say(); got != "wait" {
+				t.Errorf("after it has failed again: %s", got)
+			}
+		})
+	}
+}

@@ -60,6 +60,8 @@ type Decision struct {
 	WriteAhead bool
 	// Release is why the finalizer is removed; nil: it is not.
 	Release *lifecycle.Cause
+	// Requested: a person has asked for another attempt at the same spec, which does not wait for other retries at the broker.
+	Requested bool
 	// RequeueAt is when to reconcile again; zero: with the next event.
 	RequeueAt time.Time
 }

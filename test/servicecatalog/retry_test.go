@@ -1,0 +1,120 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog_test
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	. "github.com/onsi/gomega/gstruct"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/osb"
+	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+)
+
+var _ = Describe("A retry on request", func() {
+	waitLong := HaveField("Attempts", PointTo(HaveField("NextTime.Time", WithTransform(time.Until, BeNumerically(">", 5*time.Minute)))))
+	// fail lets all requests of an operation fail, with a Retry-After that is longer than the spec.
+	fail := func(s *serviceNamespace, on osb.Operation) (lift func()) {
+		return s.Inject(osbtest.Fault{On: on, Answer: osbtest.Error(http.StatusUnprocessableEntity, "ConcurrencyError", "busy", "Retry-After", "3600")})
+	}
+	increaseUpdateRequests := func(ctx context.Context, si *v1beta1.ServiceInstance) {
+		GinkgoHelper()
+		update(ctx, si, func(si *v1beta1.ServiceInstance) { si.Spec.UpdateRequests++ })
+	}
+
+	It("of an instance does not wait for the time of the next attempt", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
+		lift := fail(s, osb.ProvisionInstance)
+		si := s.createSyncInstance(ctx, "db")
+		Eventually(instanceStatus(ctx, si)).Should(waitLong)
+		increaseUpdateRequests(ctx, si)
+		Eventually(s.requestsAbout(si.Spec.ExternalID)).Should(HaveLen(2))
+		Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(waitLong, HaveField("ObservedGeneration", si.Generation)))
+		Consistently(s.requestsAbout(si.Spec.ExternalID)).Should(HaveLen(2), "one request for each retry")
+		lift()
+		increaseUpdateRequests(ctx, si)
+		Eventually(instanceStatus(ctx, si)).Should(beProvisioned(si))
+
+		By("retrying the deletion")
+		lift = fail(s, osb.DeprovisionInstance)
+		Expect(k8s.Delete(ctx, si)).To(Succeed())
+		Eventually(instanceStatus(ctx, si)).Should(waitLong)
+		lift()
+		increaseUpdateRequests(ctx, si)
+		Eventually(checkGone(ctx, si)).Should(Succeed())
+		Expect(s.requestsAbout(si.Spec.ExternalID)()).To(Equal([]string{"ProvisionInstance", "ProvisionInstance", "ProvisionInstance", "DeprovisionInstance", "DeprovisionInstance"}))
+		Expect(s.Violations()).To(BeEmpty())
+	})
+
+	It("of a binding does not wait for the time of the next attempt", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
+		s.createReadyInstance(ctx, "db")
+		lift := fail(s, osb.Bind)
+		b := s.createBinding(ctx, "access", "db")
+		Eventually(bindingStatus(ctx, b)).Should(waitLong)
+		requestRebind(ctx, b, "1")
+		Eventually(s.requestsAbout(b.Spec.ExternalID)).Should(HaveLen(2))
+		Eventually(bindingStatus(ctx, b)).Should(SatisfyAll(waitLong, HaveField("Rebind", "1")))
+		Consistently(s.requestsAbout(b.Spec.ExternalID)).Should(HaveLen(2), "one request for each retry")
+		lift()
+		requestRebind(ctx, b, "2")
+		Eventually(bindingStatus(ctx, b)).Should(SatisfyAll(beBound(b), HaveField("ExternalID", ""), HaveField("Predecessors", BeEmpty())), "the binding is not replaced")
+
+		By("retrying the deletion")
+		lift = fail(s, osb.Unbind)
+		Expect(k8s.Delete(ctx, b)).To(Succeed())
+		Eventually(bindingStatus(ctx, b)).Should(waitLong)
+		lift()
+		requestRebind(ctx, b, "3")
+		Eventually(checkGone(ctx, b)).Should(Succeed())
+		Expect(s.requestsAbout(b.Spec.ExternalID)()).To(Equal([]string{"Bind", "Bind", "Bind", "Unbind", "Unbind"}))
+		Expect(s.Violations()).To(BeEmpty())
+	})
+
+	It("cleans up first, at once, what a request with an unknown outcome may have left", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
+		s.createReadyInstance(ctx, "other")
+		lift := fail(s, osb.DeprovisionInstance)
+		liftUnbind := fail(s, osb.Unbind)
+		s.Inject(osbtest.Fault{On: osb.ProvisionInstance, Times: 4, Acts: true, Answer: osbtest.Error(http.StatusInternalServerError, "", "oops")})
+		s.Inject(osbtest.Fault{On: osb.Bind, Times: 4, Acts: true, Answer: osbtest.Error(http.StatusInternalServerError, "", "oops")})
+		si, b := s.createSyncInstance(ctx, "db"), s.createBinding(ctx, "access", "other")
+		Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(HaveField("OrphanMitigationInProgress", true), waitLong))
+		Eventually(bindingStatus(ctx, b)).Should(SatisfyAll(HaveField("OrphanMitigationInProgress", true), waitLong))
+		for i, retried := range []bool{false, true} { // the broker still fails at first
+			if retried {
+				lift()
+				liftUnbind()
+			}
+			increaseUpdateRequests(ctx, si)
+			requestRebind(ctx, b, strconv.Itoa(i))
+			Eventually(func() int { return len(s.callsAbout(si.Spec.ExternalID, osb.DeprovisionInstance)) }).Should(Equal(i + 2))
+			Eventually(func() int { return len(s.callsAbout(b.Spec.ExternalID, osb.Unbind)) }).Should(Equal(i + 2))
+		}
+		Eventually(instanceStatus(ctx, si)).Should(beProvisioned(si))
+		Eventually(bindingStatus(ctx, b)).Should(beBound(b))
+		Expect(si.Status.ExternalID).NotTo(BeEmpty(), "another id")
+		Expect(b.Status.ExternalID).NotTo(BeEmpty(), "another id")
+		Expect(s.Violations()).To(BeEmpty())
+	})
+})
