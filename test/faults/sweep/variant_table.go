@@ -201,7 +201,7 @@ var lostHere bool
 	}
 	s, err := r.observe(ctx, r.live, cached.req, object)
 `, `	s, err := r.observe(ctx, r.client, cached.req, cached.object)
-`}}, scenario: "page", fault: "stale@PATCH:alerts/deployment-orders#2<PATCH:alerts/deployment-orders#1", oracle: "end"},
+`}}, scenario: "page-consent-withdrawn", fault: "late@namespaces", oracle: "unasked"},
 		{name: "pages-late", edits: []mistake{{paging + "controller.go", `	alert.WithResourceVersion(absent)
 	if observed != nil {
 		alert.WithResourceVersion(observed.ResourceVersion)
@@ -212,6 +212,6 @@ var lostHere bool
 		{name: "pages-in-a-loop", edits: []mistake{{paging + "controller.go", `	if at.IsZero() {
 		return ctrl.Result{}
 	}
-`, ``}}, scenario: "page", fault: "none", oracle: "rest"},
+`, ``}}, scenario: "page-label-removed", fault: "none", oracle: "rest"},
 	}
 }
