@@ -48,6 +48,10 @@ func enablePageByLabel(ctx SpecContext) {
 	Expect(err).NotTo(HaveOccurred())
 	out, err := kubectl(ctx, "", "apply", "-f", filepath.Join(repo, "config/page-by-label/role.yaml"))
 	Expect(err).NotTo(HaveOccurred(), out)
+	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "bellhop-page-by-label-role"}}
+	Expect(k8s.Get(ctx, client.ObjectKeyFromObject(role), role)).To(Succeed())
+	role.Rules = append(role.Rules, rbacv1.PolicyRule{APIGroups: []string{"example.com"}, Resources: []string{"houses"}, Verbs: []string{"list", "watch"}})
+	Expect(k8s.Update(ctx, role)).To(Succeed())
 	binding := &rbacv1.ClusterRoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: "page-by-label"},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "bellhop-page-by-label-role"},
@@ -66,7 +70,7 @@ func enablePageByLabel(ctx SpecContext) {
 func restartWithPageByLabel(ctx context.Context) {
 	GinkgoHelper()
 	operator.Kill()
-	startOperator(context.WithoutCancel(ctx), "--page-by-label", "--page-kinds=apps/v1/replicasets", "--page-resolve-after=3s")
+	startOperator(context.WithoutCancel(ctx), "--page-by-label", "--page-kinds=apps/v1/replicasets,example.com/v1/houses", "--page-resolve-after=3s")
 }
 
 // createDeployment creates a Deployment that fails and asks for Alerts at once. No controller changes its status.
@@ -265,6 +269,36 @@ var _ = Describe("An object with the label", serial, Ordered, func() {
 			`add to ClusterRole bellhop-page-by-label-role the rule {apiGroups: ["apps"], resources: [replicasets], verbs: [list, watch]}`))
 		Eventually(env.Scrape).WithArguments(ctx, createMetricsToken(ctx, namespace)).
 			Should(ContainSubstring(`bellhop_page_by_label_failures_total{reason="Forbidden",resource="apps/v1/replicasets"}`))
+	})
+
+	It("is of a resource that is served later", func(ctx SpecContext) {
+		consent(ctx, namespace)
+		out, err := kubectl(ctx, `
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: houses.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {plural: houses, singular: house, kind: House}
+  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]
+`, "apply", "-f", "-")
+		Expect(err).NotTo(HaveOccurred(), out)
+		DeferCleanup(func(ctx SpecContext) {
+			out, err := kubectl(ctx, "", "delete", "crd", "houses.example.com")
+			Expect(err).NotTo(HaveOccurred(), out)
+		})
+		Eventually(func() (err error) {
+			out, err = kubectl(ctx, `
+apiVersion: example.com/v1
+kind: House
+metadata: {name: first, namespace: `+namespace+`, labels: {pager.k8s.co/page: "true"}, annotations: {pager.k8s.co/page-after-seconds: "0"}}
+status: {conditions: [{type: Ready, status: "False", reason: Collapsed, message: The roof is gone, lastTransitionTime: "2026-01-01T00:00:00Z"}]}
+`, "apply", "-f", "-")
+			return err
+		}).Should(Succeed(), func() string { return out })
+		Eventually(hook.Messages).Should(ConsistOf(SatisfyAll(
+			HaveField("Title", "House "+namespace+"/first is failing"), HaveField("Content", "Collapsed: The roof is gone"))))
 	})
 
 	It("has one Alert whatever happens to the operator: 500 Jobs, and kills of the leader", func(ctx SpecContext) {

@@ -28,6 +28,8 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -130,9 +132,12 @@ var _ = Describe("A cluster from which Bellhop is removed", Ordered, ContinueOnF
 		Expect(env.Finalizers(ctx, secret)()).To(Equal([]string{foreignFinalizer}))
 	})
 
-	It("loses the operator's namespace once nothing else is in it", func(ctx SpecContext) {
+	It("loses the operator's namespace once nothing else is in it, and the roles of components", func(ctx SpecContext) {
+		role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "bellhop-page-by-label-role"}}
+		Expect(env.Client.Create(ctx, role)).To(Succeed())
 		out, err := run(ctx, "undeploy.sh")
 		Expect(err).NotTo(HaveOccurred(), out)
+		Expect(apierrors.IsNotFound(env.Client.Get(ctx, client.ObjectKeyFromObject(role), role))).To(BeTrue())
 		Expect(client.IgnoreNotFound(env.Client.Get(ctx, client.ObjectKey{Name: env.Cluster.Namespace}, &corev1.Namespace{}))).To(Succeed())
 		Expect(out).NotTo(Or(ContainSubstring("stay"), ContainSubstring("make un")), "nothing remains to be done")
 	})
