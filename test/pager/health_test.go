@@ -33,7 +33,6 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
@@ -102,17 +101,16 @@ func setLabel(ctx context.Context, o client.Object, label string, value *string)
 // consent labels a Namespace so that objects in it may ask for Alerts.
 func consent(ctx context.Context, namespace string) {
 	GinkgoHelper()
-	setLabel(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, v1beta1.PageByLabelLabel, ptr.To("enabled"))
+	setLabel(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, v1beta1.PageByLabelLabel, new("enabled"))
 }
 
 // createFailedJob creates a Job that has failed and asks for Alerts. Of its pods there is none.
-func createFailedJob(ctx context.Context, namespace, name string) *batchv1.Job {
+func createFailedJob(ctx context.Context, namespace, name string) {
 	GinkgoHelper()
 	job := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: map[string]string{v1beta1.PageLabel: "true"}}}
 	job.Spec.Template.Spec = corev1.PodSpec{RestartPolicy: corev1.RestartPolicyNever, Containers: []corev1.Container{{Name: "main", Image: "a"}}}
 	Expect(k8s.Create(ctx, job)).To(Succeed())
 	failJob(ctx, job)
-	return job
 }
 
 func failJob(ctx context.Context, job *batchv1.Job) {
@@ -235,7 +233,7 @@ var _ = Describe("An object with the label", serial, Ordered, func() {
 		d := createDeployment(ctx, namespace, "orders", nil)
 		for range 10 {
 			setLabel(ctx, d, v1beta1.PageLabel, nil)
-			setLabel(ctx, d, v1beta1.PageLabel, ptr.To("true"))
+			setLabel(ctx, d, v1beta1.PageLabel, new("true"))
 		}
 		createFailedJob(ctx, namespace, "later")
 		Eventually(hook.Messages).Should(ContainElement(HaveField("Title", ContainSubstring("later is failing"))))
@@ -258,7 +256,7 @@ var _ = Describe("An object with the label", serial, Ordered, func() {
 		Eventually(alerts(ctx)).Should(BeEmpty())
 		other := &v1beta1.Alert{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Spec: v1beta1.AlertSpec{Title: "of a person", Content: "of a person"}}
 		Expect(k8s.Create(ctx, other)).To(Succeed())
-		setLabel(ctx, d, v1beta1.PageLabel, ptr.To("true"))
+		setLabel(ctx, d, v1beta1.PageLabel, new("true"))
 		Eventually(env.ReadEvents(ctx, d)).Should(ContainElement("Warning AlertNameInUse: Alert " + name + " exists and is not about this object: it is left as it is, and no Alert is sent"))
 		Expect(alerts(ctx)()).To(ConsistOf(HaveField("Spec.Title", "of a person")))
 	})
