@@ -112,17 +112,29 @@ func (r *Reconciler) Reconcile(ctx context.Context, req request) (ctrl.Result, e
 	if action == lifecycle.Keep {
 		return r.requeueAt(again), nil
 	}
-	if s, err = r.confirm(ctx, s); s == nil || err != nil {
-		return ctrl.Result{RequeueAfter: unsyncedDelay}, err
+	if s, err = r.confirm(ctx, s); err != nil {
+		return ctrl.Result{}, err
 	}
-	if action == lifecycle.Resolve {
+	switch {
+	case s == nil:
+		return ctrl.Result{RequeueAfter: unsyncedDelay}, nil
+	case action == lifecycle.Resolve:
 		return ctrl.Result{}, r.resolve(ctx, s.alert)
 	}
-	if again, ok, err := r.takeBudget(ctx, req, s.in.Ask); !ok || err != nil {
+	return r.page(ctx, s)
+}
+
+// page has the Alert about a failing object fire, unless it has to wait for the budget of its namespace.
+func (r *Reconciler) page(ctx context.Context, s *situation) (ctrl.Result, error) {
+	if again, ok, err := r.takeBudget(ctx, s.req, s.in.Ask); !ok || err != nil {
 		return r.requeueAt(again), err
 	}
 	log.FromContext(ctx).Info("Object fails", "reason", s.in.Result.Reason, "message", s.in.Result.Message)
-	return ctrl.Result{}, r.fire(ctx, s.alert, newAlert(req, s.object, s.in.Ask, s.in.Result, r.details(ctx, s)))
+	err := r.fire(ctx, s.alert, newAlert(s.req, s.object, s.in.Ask, s.in.Result, r.details(ctx, s)))
+	if err != nil {
+		r.budget.GiveBack(s.req.Namespace)
+	}
+	return ctrl.Result{}, err
 }
 
 // decide returns what has to be done about an Alert.

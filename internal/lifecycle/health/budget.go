@@ -80,6 +80,15 @@ func (b *Budget) Take(namespace string, object types.UID, ask Ask, now time.Time
 	return false, own.fired[0].Add(firedWindow)
 }
 
+// GiveBack undoes a Take after which no Alert has fired.
+func (b *Budget) GiveBack(namespace string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if own := b.of(namespace); len(own.fired) > 0 {
+		own.fired = own.fired[:len(own.fired)-1]
+	}
+}
+
 // Forget ends the wait of an object that does not fail any more.
 func (b *Budget) Forget(namespace string, object types.UID) {
 	b.mu.Lock()

@@ -54,6 +54,22 @@ func TestBudget(t *testing.T) {
 	}
 }
 
+// A request that the API server refuses is tried again, and uses the budget once.
+func TestBudgetIsGivenBack(t *testing.T) {
+	var b Budget
+	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	for range 2 * maxFired {
+		if ok, _ := b.Take("shop", "1", Ask{}, now); !ok {
+			t.Fatal("the object waits")
+		}
+		b.GiveBack("shop")
+	}
+	b.GiveBack("shop")
+	if ok, _ := b.Take("shop", "2", Ask{}, now); !ok || len(b.byNamespace["shop"].fired) != 1 {
+		t.Errorf("%d Alerts have fired", len(b.byNamespace["shop"].fired))
+	}
+}
+
 // A process takes over what its predecessor has used: a restart is no reason for more Alerts.
 func TestBudgetGoesOn(t *testing.T) {
 	var b Budget
