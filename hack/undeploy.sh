@@ -21,7 +21,8 @@ $KUBECTL delete --ignore-not-found -f "$work/webhooks.yaml" >&2
 say "removing the operator"
 $KUBECTL delete --ignore-not-found --namespace "$namespace" deployment --selector app.kubernetes.io/name=bellhop --cascade=foreground >&2
 $KUBECTL delete --ignore-not-found -f "$work/operator.yaml" >&2
-$KUBECTL delete --ignore-not-found -f "$(printf '%s,' config/page-by-label/*role*.yaml)" >&2 # the component may have been added
+roles=(config/page-by-label/*role*.yaml) # the component may have been added
+$KUBECTL delete --ignore-not-found "${roles[@]/#/--filename=}" >&2
 
 # The namespace may contain Secrets of users, such as credentials of ClusterReceivers; the operator's own Secrets are deleted by now, but for
 # the key of its digests, which goes with the namespace. It may also contain objects with finalizers, which would block its deletion, since no operator removes them.
