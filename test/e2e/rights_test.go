@@ -95,16 +95,22 @@ func isDuringRemoval(r audit.Event) bool {
 	})
 }
 
-// remove uninstalls, and waits until the Pods have ended. It returns what was printed.
+// remove uninstalls. It returns what was printed.
 func remove(ctx context.Context, in installer) (printed string) {
 	GinkgoHelper()
+	recordRemoval(ctx, func() { printed = in.uninstall(ctx) })
+	return printed
+}
+
+// recordRemoval calls a function that takes rights away, and waits until the Pods have ended.
+func recordRemoval(ctx context.Context, uninstall func()) {
+	GinkgoHelper()
 	from := time.Now()
-	printed = in.uninstall(ctx)
+	uninstall()
 	Eventually(func() string {
 		return kubectl(ctx, "get pods --namespace "+system+" --selector control-plane=controller-manager -o name")
 	}).Should(BeEmpty())
 	removals = append(removals, struct{ from, to time.Time }{from, time.Now()})
-	return printed
 }
 
 // isRare reports whether a right is for a case that no scenario here can bring about, which the named test does.

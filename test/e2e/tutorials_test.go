@@ -54,9 +54,16 @@ var _ = Describe("The tutorials", Ordered, func() {
 				}
 				where := fmt.Sprintf("%s:%d", page, step.Line)
 				By(where)
-				out, err := try(ctx, "", "sh", "-euc", built+step.Commands)
-				Expect(err).NotTo(HaveOccurred(), where)
-				Expect(printed.Compare(step.Output, out)).To(Succeed(), where)
+				follow := func() {
+					out, err := try(ctx, "", "sh", "-euc", built+step.Commands)
+					Expect(err).NotTo(HaveOccurred(), where)
+					Expect(printed.Compare(step.Output, out)).To(Succeed(), where)
+				}
+				if strings.Contains(step.Commands, "kubectl delete --ignore-not-found -f ${MANIFEST") {
+					recordRemoval(ctx, follow)
+				} else {
+					follow()
+				}
 			}
 		})
 	}
