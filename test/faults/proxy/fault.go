@@ -166,13 +166,9 @@ func (f Fault) losesAnswer() bool {
 }
 
 // MaxRepeats returns how many times a request may be repeated: its answer is lost, or the watch events with its record are not shown
-// though later events are, from which the client concludes that it has seen its own writes. A leader whose request to a receiver is delayed
-// may repeat it after its timeout, and lose the election before it has recorded the answer to the repeat.
+// though later events are, from which the client concludes that it has seen its own writes.
 func (f Fault) MaxRepeats() (n int) {
 	if f.losesAnswer() || f.Kind == Hide || f.Kind == Merge {
-		n++
-	}
-	if f.Kind == Deposed && f.IsAtReceiver() {
 		n++
 	}
 	if f.Then != nil {
