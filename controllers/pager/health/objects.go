@@ -29,7 +29,6 @@ import (
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/health"
 )
 
@@ -50,7 +49,7 @@ func newObjects(api dynamic.Interface, failures failures, resources []schema.Gro
 	if len(namespaces) == 0 {
 		namespaces = []string{metav1.NamespaceAll}
 	}
-	selected := func(o *metav1.ListOptions) { o.LabelSelector = v1beta1.PageLabel + "=true" }
+	selected := func(o *metav1.ListOptions) { o.LabelSelector = lifecycle.Selector }
 	all := &objects{api: api, failures: failures, informers: map[schema.GroupVersionResource]map[string]cache.SharedIndexInformer{}}
 	for _, resource := range resources {
 		all.informers[resource] = map[string]cache.SharedIndexInformer{}

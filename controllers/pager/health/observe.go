@@ -94,7 +94,7 @@ func (r *Reconciler) inputs(ctx context.Context, reader client.Reader, object *u
 	in.Ask, in.Asks = ask, asks && consents
 	switch {
 	case asks && !consents:
-		r.warn(object, reasonNoConsent, "The object asks for Alerts, and Namespace %s does not allow it: label the Namespace %s=enabled", object.GetNamespace(), v1beta1.PageByLabelLabel)
+		r.warn(object, reasonNoConsent, "The object asks for Alerts, and Namespace %s does not allow it: label the Namespace %s", object.GetNamespace(), lifecycle.ConsentSelector)
 	case invalid != nil:
 		r.warn(object, reasonInvalidAnnotation, "%s", invalid)
 		if in.Result.State == lifecycle.Failing {
@@ -112,7 +112,7 @@ func (r *Reconciler) consents(ctx context.Context, reader client.Reader, namespa
 	if err := reader.Get(ctx, client.ObjectKey{Name: namespace}, ns); err != nil {
 		return false, apierrors.IsNotFound(err), client.IgnoreNotFound(err)
 	}
-	return ns.Labels[v1beta1.PageByLabelLabel] == "enabled", ns.DeletionTimestamp != nil, nil
+	return lifecycle.Consents(ns), ns.DeletionTimestamp != nil, nil
 }
 
 // alertAbout returns the Alert with the name that is used for an object, nil if there is none.

@@ -35,6 +35,20 @@ const (
 	maxReceivers = 16 // of an Alert
 )
 
+// Selector selects the objects that have the label.
+const Selector = v1beta1.PageLabel + "=true"
+
+// ConsentSelector selects the Namespaces whose objects may ask for Alerts.
+const ConsentSelector = v1beta1.PageByLabelLabel + "=enabled"
+
+// AskAnnotations are those of objects that ParseAsk reads.
+var AskAnnotations = []string{v1beta1.PageReceiversAnnotation, v1beta1.PageAfterAnnotation, v1beta1.PageSeverityAnnotation}
+
+// Consents reports whether the objects of a Namespace may ask for Alerts.
+func Consents(namespace metav1.Object) bool {
+	return namespace.GetLabels()[v1beta1.PageByLabelLabel] == "enabled"
+}
+
 // Ask is what an object asks for by its label and annotations.
 type Ask struct {
 	// Receivers of the Alert; none: the default one.

@@ -32,7 +32,6 @@ import (
 var (
 	keptMetadata   = []string{"generation", "creationTimestamp", "deletionTimestamp", "labels", "annotations"}
 	keptLabels     = []string{v1beta1.PageLabel}
-	keptAsks       = []string{v1beta1.PageReceiversAnnotation, v1beta1.PageAfterAnnotation, v1beta1.PageSeverityAnnotation}
 	keptSpec       = []string{"replicas", "paused", "suspend", "selector"}
 	keptConditions = []string{"type", "status", "reason", "message", "lastTransitionTime", "observedGeneration"}
 	keptOperation  = []string{"phase", "message", "finishedAt"}
@@ -59,7 +58,7 @@ func Trim(o *unstructured.Unstructured) (*Trimmed, error) {
 	keep(o.Object, []string{"apiVersion", "kind", "metadata", "spec", "status"})
 	metadata, status := keepIn(o.Object, "metadata", keptMetadata), keepIn(o.Object, "status", keptStatus)
 	keepIn(metadata, "labels", keptLabels)
-	keepIn(metadata, "annotations", keptAsks)
+	keepIn(metadata, "annotations", AskAnnotations)
 	keepIn(o.Object, "spec", keptSpec)
 	keepIn(status, "operationState", keptOperation)
 	conditions, _ := status["conditions"].([]any)

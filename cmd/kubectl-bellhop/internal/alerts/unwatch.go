@@ -25,7 +25,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
-	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/pagebylabel"
+	"github.com/gophernetes/bellhop/internal/lifecycle/health"
 )
 
 // unwatch is the command unwatch.
@@ -51,7 +51,7 @@ The operator resolves a firing Alert about the object after 60 seconds.`,
 			}
 			return u.write.Validate()
 		},
-		ValidArgsFunction: completeAny(e, pagebylabel.Selector),
+		ValidArgsFunction: completeAny(e, health.Selector),
 		RunE:              func(cmd *cobra.Command, args []string) error { return u.run(cmd.Context(), args) },
 	}
 	u.write.AddFlags(cmd)
@@ -80,7 +80,7 @@ func removeWatched(object *unstructured.Unstructured) error {
 	delete(labels, v1beta1.PageLabel)
 	object.SetLabels(labels)
 	annotations := object.GetAnnotations()
-	for _, name := range []string{v1beta1.PageReceiversAnnotation, v1beta1.PageAfterAnnotation, v1beta1.PageSeverityAnnotation} {
+	for _, name := range health.AskAnnotations {
 		delete(annotations, name)
 	}
 	object.SetAnnotations(annotations)

@@ -218,7 +218,7 @@ func (w *watchCommand) noteConsent(ctx context.Context, namespace string) error 
 	consents, err := pagebylabel.Consents(ctx, core, namespace)
 	switch {
 	case apierrors.IsForbidden(err):
-		fmt.Fprintf(w.e.ErrOut, "note: you may not read Namespace %q: if it has no label %s=enabled, no Alert is sent\n", namespace, v1beta1.PageByLabelLabel)
+		fmt.Fprintf(w.e.ErrOut, "note: you may not read Namespace %q: if it has no label %s, no Alert is sent\n", namespace, health.ConsentSelector)
 		return nil
 	case err == nil && !consents:
 		fmt.Fprintf(w.e.ErrOut, "note: no Alert is sent before Namespace %q consents: %s\n", namespace, pagebylabel.ConsentCommand(namespace))

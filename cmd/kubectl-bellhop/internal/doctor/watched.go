@@ -29,7 +29,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/kinds"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/pagebylabel"
@@ -82,7 +81,7 @@ func checkWatched(ctx context.Context, i *inspector) (result, error) {
 		}
 		r.findings = append(r.findings, findings...)
 	}
-	r.message = fmt.Sprintf("objects in %s with the label %s: %d, findings: %d", i.where(), pagebylabel.Selector, len(w.objects), len(r.findings))
+	r.message = fmt.Sprintf("objects in %s with the label %s: %d, findings: %d", i.where(), health.Selector, len(w.objects), len(r.findings))
 	r.message += withoutUnreadable(w.unreadable)
 	if len(w.unchecked) > 0 {
 		r.message += "; not checked, as you lack the right: " + strings.Join(w.unchecked, ", ")
@@ -93,7 +92,7 @@ func checkWatched(ctx context.Context, i *inspector) (result, error) {
 // list reads the objects with the label.
 func (w *watching) list(ctx context.Context, i *inspector, resources []schema.GroupVersionResource) error {
 	for _, resource := range resources {
-		list, err := i.dynamic.Resource(resource).Namespace(i.namespace).List(ctx, metav1.ListOptions{LabelSelector: pagebylabel.Selector})
+		list, err := i.dynamic.Resource(resource).Namespace(i.namespace).List(ctx, metav1.ListOptions{LabelSelector: health.Selector})
 		switch {
 		case isForbidden(err):
 			w.unreadable = append(w.unreadable, resource.Resource)
@@ -194,7 +193,7 @@ func (w *watching) checkConsent(ctx context.Context, i *inspector) ([]Finding, e
 		if !consenting[namespace] {
 			findings = append(findings, Finding{
 				ID: "watched-without-consent", Severity: Problem, Object: "Namespace/" + namespace,
-				Message: fmt.Sprintf("it has no label %s=enabled, so that no Alert is sent about %s", pagerv1beta1.PageByLabelLabel, nameSome(byNamespace[namespace])),
+				Message: fmt.Sprintf("it has no label %s, so that no Alert is sent about %s", health.ConsentSelector, nameSome(byNamespace[namespace])),
 				Fix:     pagebylabel.ConsentCommand(namespace),
 			})
 		}

@@ -23,13 +23,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	coreclient "k8s.io/client-go/kubernetes/typed/core/v1"
 
-	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/lifecycle/health"
 )
-
-// Selector selects the objects with the label.
-const Selector = v1beta1.PageLabel + "=true"
-
-const consent = v1beta1.PageByLabelLabel + "=enabled"
 
 // Consents reports whether a Namespace consents to Alerts about its objects.
 func Consents(ctx context.Context, core coreclient.CoreV1Interface, namespace string) (bool, error) {
@@ -37,12 +32,12 @@ func Consents(ctx context.Context, core coreclient.CoreV1Interface, namespace st
 	if err != nil {
 		return false, err
 	}
-	return ns.Labels[v1beta1.PageByLabelLabel] == "enabled", nil
+	return health.Consents(ns), nil
 }
 
 // Consenting returns the names of all Namespaces that consent.
 func Consenting(ctx context.Context, core coreclient.CoreV1Interface) (map[string]bool, error) {
-	list, err := core.Namespaces().List(ctx, metav1.ListOptions{LabelSelector: consent})
+	list, err := core.Namespaces().List(ctx, metav1.ListOptions{LabelSelector: health.ConsentSelector})
 	if err != nil {
 		return nil, err
 	}
@@ -55,5 +50,5 @@ func Consenting(ctx context.Context, core coreclient.CoreV1Interface) (map[strin
 
 // ConsentCommand is the command by which an administrator of a Namespace consents.
 func ConsentCommand(namespace string) string {
-	return fmt.Sprintf("kubectl label namespace %s --overwrite %s", namespace, consent)
+	return fmt.Sprintf("kubectl label namespace %s --overwrite %s", namespace, health.ConsentSelector)
 }
