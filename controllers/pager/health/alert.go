@@ -67,9 +67,9 @@ func isAbout(alert *v1beta1.Alert, uid types.UID) bool {
 	return false
 }
 
-// isFiring reports whether an Alert exists and is not resolved.
+// isFiring reports whether an Alert exists and is not resolved. Of one that is being deleted nothing is decided.
 func isFiring(alert *v1beta1.Alert) bool {
-	return alert != nil && alert.DeletionTimestamp == nil && alert.Spec.State != v1beta1.AlertResolved
+	return alert != nil && alert.Spec.State != v1beta1.AlertResolved
 }
 
 // newAlert returns the firing Alert about an object, as it is applied. The details follow what the object's status says.

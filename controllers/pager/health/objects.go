@@ -110,16 +110,12 @@ func (all *objects) startOne(ctx context.Context, resource schema.GroupVersionRe
 // get returns the object of a request, nil if it has the label no more, or does not exist. isKnown is false as long as the informer has not
 // seen all objects: then nil proves nothing.
 func (all *objects) get(req request) (o *unstructured.Unstructured, isKnown bool, err error) {
-	informers, ok := all.informers[req.Resource]
+	informer, ok := all.informers[req.Resource][req.Namespace]
 	if !ok {
-		return nil, true, nil // the operator was started without this resource
-	}
-	informer, ok := informers[req.Namespace]
-	if !ok {
-		informer, ok = informers[metav1.NamespaceAll]
+		informer, ok = all.informers[req.Resource][metav1.NamespaceAll]
 	}
 	if !ok {
-		return nil, true, nil
+		return nil, true, nil // the operator was started without this resource, or this namespace
 	}
 	if !informer.HasSynced() {
 		return nil, false, nil

@@ -34,18 +34,14 @@ import (
 // overflowName is the name of the Alert that says how many more objects of its namespace fail than Alerts may fire.
 const overflowName = "page-by-label-more"
 
-const (
-	// overflowAfter is how long that Alert is delayed, so that it says how many they are, and not that there is one.
-	overflowAfter = 5 * time.Second
-	// overflowEvery is how often the number of objects that wait is looked at.
-	overflowEvery = time.Minute
-)
+// overflowAfter is how long that Alert is delayed, so that it says how many they are, and not that there is one.
+const overflowAfter = 5 * time.Second
 
 // namespaceResource is the resource of requests about the objects of a namespace that wait for the budget.
 var namespaceResource = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
 
 func overflowRequest(namespace string) request {
-	return request{Resource: namespaceResource, Kind: "Namespace", Namespace: namespace, Name: namespace, UID: types.UID("namespace/" + namespace)}
+	return request{Resource: namespaceResource, Namespace: namespace, Name: namespace, UID: types.UID("namespace/" + namespace)}
 }
 
 // reconcileOverflow creates, updates or resolves the Alert about the objects of a namespace that wait.
@@ -83,7 +79,7 @@ func (r *Reconciler) reconcileOverflow(ctx context.Context, req request) (ctrl.R
 	case lifecycle.Keep:
 	}
 	if n > 0 && again.IsZero() {
-		return ctrl.Result{RequeueAfter: overflowEvery}, nil
+		return ctrl.Result{RequeueAfter: lifecycle.ReportEvery}, nil
 	}
 	return r.requeueAt(again), nil
 }
@@ -93,5 +89,5 @@ func newOverflowAlert(namespace string, n int, ask lifecycle.Ask) *apply.AlertAp
 }
 
 func overflowContent(n int) string {
-	return fmt.Sprintf("%d more objects with the label %s are failing. Alerts about them follow, at most 60 a minute.", n, v1beta1.PageLabel)
+	return fmt.Sprintf("%d more objects with the label %s are failing. Alerts about them follow, at most %d a minute.", n, v1beta1.PageLabel, lifecycle.MaxFired)
 }

@@ -24,14 +24,13 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// An outage of a cluster makes most of its objects fail: so many Alerts at most fire in a namespace in so much time.
-const (
-	maxFired    = 60
-	firedWindow = time.Minute
-)
+// MaxFired is how many Alerts at most fire in a namespace in a minute: an outage of a cluster makes most of its objects fail.
+const MaxFired = 60
 
-// reportEvery is how often the Alert about the objects that wait says how many they are.
-const reportEvery = time.Minute
+const firedWindow = time.Minute
+
+// ReportEvery is how often the Alert about the objects that wait says how many they are.
+const ReportEvery = time.Minute
 
 // Budget limits how many Alerts fire in a namespace. The zero value is ready to use.
 type Budget struct {
@@ -71,7 +70,7 @@ func (b *Budget) Take(namespace string, object types.UID, ask Ask, now time.Time
 	for len(own.fired) > 0 && !now.Before(own.fired[0].Add(firedWindow)) {
 		own.fired = own.fired[1:]
 	}
-	if len(own.fired) < maxFired {
+	if len(own.fired) < MaxFired {
 		own.fired = append(own.fired, now)
 		delete(own.waiting, object)
 		return true, time.Time{}
@@ -103,7 +102,7 @@ func (b *Budget) Report(namespace string, now time.Time) (ok bool, again time.Ti
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	own := b.of(namespace)
-	if again = own.reported.Add(reportEvery); now.Before(again) {
+	if again = own.reported.Add(ReportEvery); now.Before(again) {
 		return false, again
 	}
 	own.reported = now

@@ -28,13 +28,13 @@ func TestBudget(t *testing.T) {
 	var b Budget
 	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 	object := func(i int) types.UID { return types.UID(fmt.Sprint(i)) }
-	for i := range maxFired {
+	for i := range MaxFired {
 		if ok, _ := b.Take("shop", object(i), Ask{}, now.Add(time.Duration(i)*time.Second/10)); !ok {
 			t.Fatalf("object %d waits", i)
 		}
 	}
 	at := now.Add(10 * time.Second)
-	for i := maxFired; i < maxFired+5; i++ {
+	for i := MaxFired; i < MaxFired+5; i++ {
 		if ok, again := b.Take("shop", object(i), Ask{After: time.Second}, at); ok || !again.Equal(now.Add(firedWindow)) {
 			t.Fatalf("object %d: %t, again at %v", i, ok, again)
 		}
@@ -45,8 +45,8 @@ func TestBudget(t *testing.T) {
 	if ok, _ := b.Take("other", object(0), Ask{}, at); !ok {
 		t.Error("another namespace waits")
 	}
-	b.Forget("shop", object(maxFired))
-	if ok, _ := b.Take("shop", object(maxFired+1), Ask{}, now.Add(firedWindow)); !ok {
+	b.Forget("shop", object(MaxFired))
+	if ok, _ := b.Take("shop", object(MaxFired+1), Ask{}, now.Add(firedWindow)); !ok {
 		t.Error("an object waits after the window of the first")
 	}
 	if n, _ := b.Waiting("shop"); n != 3 {
@@ -58,7 +58,7 @@ func TestBudget(t *testing.T) {
 func TestBudgetIsGivenBack(t *testing.T) {
 	var b Budget
 	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
-	for range 2 * maxFired {
+	for range 2 * MaxFired {
 		if ok, _ := b.Take("shop", "1", Ask{}, now); !ok {
 			t.Fatal("the object waits")
 		}
@@ -74,7 +74,7 @@ func TestBudgetIsGivenBack(t *testing.T) {
 func TestBudgetGoesOn(t *testing.T) {
 	var b Budget
 	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
-	fired := make([]time.Time, maxFired)
+	fired := make([]time.Time, MaxFired)
 	for i := range fired {
 		fired[i] = now.Add(-time.Duration(i) * time.Second / 2)
 	}
@@ -83,7 +83,7 @@ func TestBudgetGoesOn(t *testing.T) {
 	}
 	b.Begin("shop", fired)
 	b.Begin("shop", fired)
-	if ok, again := b.Take("shop", "1", Ask{}, now); ok || len(b.byNamespace["shop"].fired) != maxFired || !b.Has("shop") || !again.Equal(fired[maxFired-1].Add(firedWindow)) {
+	if ok, again := b.Take("shop", "1", Ask{}, now); ok || len(b.byNamespace["shop"].fired) != MaxFired || !b.Has("shop") || !again.Equal(fired[MaxFired-1].Add(firedWindow)) {
 		t.Errorf("an object has an Alert: %t, again at %v", ok, again)
 	}
 }
@@ -125,9 +125,9 @@ func TestBudgetHolds(t *testing.T) {
 		}
 		now = now.Add(time.Second)
 	}
-	for i := maxFired; i < len(fired); i++ {
-		if fired[i].Sub(fired[i-maxFired]) < firedWindow {
-			t.Fatalf("%d Alerts fired within %s", maxFired+1, fired[i].Sub(fired[i-maxFired]))
+	for i := MaxFired; i < len(fired); i++ {
+		if fired[i].Sub(fired[i-MaxFired]) < firedWindow {
+			t.Fatalf("%d Alerts fired within %s", MaxFired+1, fired[i].Sub(fired[i-MaxFired]))
 		}
 	}
 }
