@@ -39,6 +39,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 	"github.com/gophernetes/bellhop/test/internal/suite"
+	"github.com/gophernetes/bellhop/test/internal/workload"
 )
 
 var env = &suite.Suite{}
@@ -138,10 +139,7 @@ spec: {suspend: true, template: {spec: {restartPolicy: Never, containers: [{name
 `, "NAMESPACE", namespace))
 			var job batchv1.Job
 			Expect(env.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "import"}, &job)).To(Succeed())
-			job.Status.StartTime = &job.CreationTimestamp
-			for _, condition := range []batchv1.JobConditionType{batchv1.JobFailureTarget, batchv1.JobFailed} {
-				job.Status.Conditions = append(job.Status.Conditions, batchv1.JobCondition{Type: condition, Status: corev1.ConditionTrue, Reason: "BackoffLimitExceeded", LastTransitionTime: job.CreationTimestamp})
-			}
+			workload.SetFailed(&job)
 			Expect(env.Client.Status().Update(ctx, &job)).To(Succeed())
 		}
 		alerts := func(namespace string) []pagerv1beta1.Alert {

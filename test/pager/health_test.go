@@ -115,11 +115,7 @@ func createFailedJob(ctx context.Context, namespace, name string) {
 
 func failJob(ctx context.Context, job *batchv1.Job) {
 	GinkgoHelper()
-	now := metav1.Now()
-	job.Status = batchv1.JobStatus{StartTime: &now, Failed: 1}
-	for _, kind := range []batchv1.JobConditionType{batchv1.JobFailureTarget, batchv1.JobFailed} {
-		job.Status.Conditions = append(job.Status.Conditions, batchv1.JobCondition{Type: kind, Status: corev1.ConditionTrue, Reason: "BackoffLimitExceeded", LastTransitionTime: now})
-	}
+	workload.SetFailed(job)
 	Expect(k8s.Status().Update(ctx, job)).To(Succeed())
 }
 

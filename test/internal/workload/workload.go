@@ -14,11 +14,12 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package workload has Deployments of which tests say themselves whether they fail, since no controller changes their status.
+// Package workload has Deployments and Jobs of which tests say themselves whether they fail, since no controller changes their status.
 package workload
 
 import (
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -47,5 +48,14 @@ func SetRollout(d *appsv1.Deployment, isFailing bool) {
 	d.Status.Conditions = []appsv1.DeploymentCondition{
 		{Type: appsv1.DeploymentProgressing, Status: progressing, Reason: reason, Message: text, LastTransitionTime: now},
 		{Type: appsv1.DeploymentAvailable, Status: available, Reason: why, LastTransitionTime: now},
+	}
+}
+
+// SetFailed sets the status of a Job as its controller does once its pods have failed too often.
+func SetFailed(job *batchv1.Job) {
+	now := metav1.Now()
+	job.Status = batchv1.JobStatus{StartTime: &now, Failed: 1}
+	for _, kind := range []batchv1.JobConditionType{batchv1.JobFailureTarget, batchv1.JobFailed} {
+		job.Status.Conditions = append(job.Status.Conditions, batchv1.JobCondition{Type: kind, Status: corev1.ConditionTrue, Reason: "BackoffLimitExceeded", LastTransitionTime: now})
 	}
 }
