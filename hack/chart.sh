@@ -17,13 +17,16 @@ split_into() {
 }
 
 rm -rf "$files"
-mkdir -p "$files"/{crds,webhooks,rbac,prometheus}
+mkdir -p "$files"/{crds,webhooks,rbac,prometheus,injection}
 for crd in config/crd/bases/*.yaml; do
 	sed '1{/^---$/d}' "$crd" >"$files/crds/$(basename "$crd")"
 done
 split_into "$files/webhooks" config/webhook/manifests.yaml
 for file in config/rbac/*.yaml; do
 	[ "$(basename "$file")" = kustomization.yaml ] || split_into "$files/rbac" "$file"
+done
+for file in config/injection/*_policy.yaml; do
+	split_into "$files/injection" "$file"
 done
 cp config/prometheus/{monitor.yaml,rules.yaml,dashboard.json} "$files/prometheus/"
 

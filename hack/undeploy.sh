@@ -21,7 +21,12 @@ $KUBECTL delete --ignore-not-found -f "$work/webhooks.yaml" >&2
 say "removing the operator"
 $KUBECTL delete --ignore-not-found --namespace "$namespace" deployment --selector app.kubernetes.io/name=bellhop --cascade=foreground >&2
 $KUBECTL delete --ignore-not-found -f "$work/operator.yaml" >&2
-roles=(config/page-by-label/*role*.yaml) # the component may have been added
+# Components may have been added.
+if $KUBECTL get --raw /apis/admissionregistration.k8s.io/v1 | grep -q '"mutatingadmissionpolicies"'; then
+	# Without the mutating policy the validating one refuses Pods.
+	$KUBECTL delete --ignore-not-found -f config/injection/validating_policy.yaml -f config/injection/mutating_policy.yaml >&2
+fi
+roles=(config/page-by-label/*role*.yaml)
 $KUBECTL delete --ignore-not-found "${roles[@]/#/--filename=}" >&2
 
 # The namespace may contain Secrets of users, such as credentials of ClusterReceivers; the operator's own Secrets are deleted by now, but for

@@ -83,7 +83,7 @@ func helm(t *testing.T, values string, args ...string) (string, error) {
 	if err := os.WriteFile(file, []byte(values), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	args = append(args, "--namespace="+namespace, "--values="+file, "--kube-version="+kubeVersion)
+	args = append([]string{args[0], "--kube-version=" + kubeVersion}, append(args[1:], "--namespace="+namespace, "--values="+file)...)
 	out, err := run(t, "hack/tools/helm", "helm", args...)
 	out3, err3 := run(t, "hack/tools/helm3", "helm", args...)
 	if (err == nil) != (err3 == nil) || err == nil && !slices.Equal(sortedLines(out), sortedLines(out3)) {
@@ -174,6 +174,7 @@ func TestChartEqualsConfig(t *testing.T) {
 		{"some namespaces", "namespaces: [team-a, team-b]\ncertificates: {certManager: {enabled: true}}", "resources: [../namespaced]"},
 		{"aggregated roles", "aggregatedRoles: true", "resources: [../default]\ncomponents: [../aggregated-roles]"},
 		{"Alerts by label", "pageByLabel: {enabled: true}", "resources: [../default]\ncomponents: [../page-by-label]"},
+		{"credentials in Pods", "injection: {enabled: true}", "resources: [../default]\ncomponents: [../injection]"},
 		{"monitoring and network policy", "prometheus: {serviceMonitor: {enabled: true}, rules: {enabled: true}}\ngrafana: {dashboard: {enabled: true}}\nnetworkPolicy: {enabled: true}",
 			"resources: [../default, ../prometheus, ../network-policy]"},
 	} {
@@ -375,6 +376,14 @@ func TestSchema(t *testing.T) {
 		if name, _, _ := strings.Cut(values, ":"); err == nil || !strings.Contains(out, name) {
 			t.Errorf("%s: %v\n%s", values, err, out)
 		}
+	}
+}
+
+// Policies that change objects are a stable API since 1.36.
+func TestInjectionNeedsKubernetes(t *testing.T) {
+	out, err := helm(t, "injection: {enabled: true}", "template", "bellhop", "charts/bellhop", "--kube-version=1.35.2")
+	if want := "injection.enabled needs Kubernetes 1.36 or newer, and this cluster has v1.35.2"; err == nil || !strings.Contains(out, want) {
+		t.Errorf("%v, want %q in\n%s", err, want, out)
 	}
 }
 

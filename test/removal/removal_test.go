@@ -135,6 +135,11 @@ var _ = Describe("A cluster from which Bellhop is removed", Ordered, ContinueOnF
 	It("loses the operator's namespace once nothing else is in it, and the roles of components", func(ctx SpecContext) {
 		role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "bellhop-page-by-label-role"}}
 		Expect(env.Client.Create(ctx, role)).To(Succeed())
+		repo, err := local.FindRepo()
+		Expect(err).NotTo(HaveOccurred())
+		injection := filepath.Join(repo, "config/injection")
+		applied, err := env.Kubectl(ctx, "", "apply", "-f", filepath.Join(injection, "mutating_policy.yaml"), "-f", filepath.Join(injection, "validating_policy.yaml"))
+		Expect(err).NotTo(HaveOccurred(), applied)
 		out, err := run(ctx, "undeploy.sh")
 		Expect(err).NotTo(HaveOccurred(), out)
 		Expect(apierrors.IsNotFound(env.Client.Get(ctx, client.ObjectKeyFromObject(role), role))).To(BeTrue())
