@@ -21,7 +21,7 @@ limitations under the License.
 //
 // Without arguments it measures all parts; -help lists them.
 //
-// It judges the figures of part labelled alone, which have limits. It also fails where an Alert is lost or sent twice, where a broker gets anything but one PUT and one DELETE for an
+// It judges the figures of the parts labelled and injection alone, which have limits. It also fails where an Alert is lost or sent twice, where a broker gets anything but one PUT and one DELETE for an
 // instance or binding, and where a broker still has an instance or binding in the end.
 package main
 
@@ -92,6 +92,7 @@ var parts = []part{
 	{"restart", "how long a restart takes, and what it asks for", (*bench).restartPart},
 	{"catalog", "what it takes to read a large catalog, and to read it again", (*bench).catalogPart},
 	{"admission", "how long admission and conversion take", (*bench).admissionPart},
+	{"injection", "how much longer Pods take to be created with credentials", (*bench).injectionPart},
 }
 
 // presets are the values of other flags that a flag sets.
@@ -152,7 +153,7 @@ func (o *options) bind(fs *flag.FlagSet) {
 	fs.IntVar(&o.restart, "restart", 10000, "restart: how many objects there are, half of them bindings")
 	fs.IntVar(&o.classes, "classes", 500, "catalog: how many classes there are")
 	fs.IntVar(&o.plans, "plans", 20, "catalog: how many plans each of them has")
-	fs.IntVar(&o.reviews, "reviews", 500, "admission: how many objects are admitted of each kind")
+	fs.IntVar(&o.reviews, "reviews", 500, "admission, injection: how many objects are admitted of each kind, of injection four times as many")
 	fs.BoolVar(&o.short, "short", false, "few objects, one round, one operator for most parts: shows that everything works, its figures mean nothing")
 	fs.BoolVar(&o.full, "full", false, "up to 50,000 objects")
 	fs.StringVar(&o.pprof, "pprof", "", "address on which what is measured serves its profiles, such as 127.0.0.1:6060")

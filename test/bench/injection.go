@@ -1,0 +1,140 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+)
+
+const (
+	// injectionLimit is how much longer the creation of a Pod may take with the credentials of a few bindings than without, as 99th
+	// percentiles.
+	injectionLimit = 5 * time.Millisecond
+	// podsPerReview is how many Pods are created for each object of -reviews: a 99th percentile of few is a maximum.
+	podsPerReview = 4
+)
+
+const (
+	podWithout = "created: a Pod without credentials"
+	podWithFew = "created: a Pod with 2 bindings and 2 variables"
+	podWithAll = "created: a Pod with 16 bindings and 64 variables"
+)
+
+const aboutInjection = `
+p50, p99, max: of a request of one client, one after the other and of each kind in turn, by server-side dry-run. A Pod has two containers and
+an init container. Limit, which fails the benchmark unless it is -short: 2 bindings and 2 variables take %v longer in the 99th percentile.
+Here it is %.2f ms.
+
+`
+
+// injectionPart measures how much longer Pods take to be created with credentials, which admission policies add.
+func (b *bench) injectionPart(ctx context.Context, out io.Writer) error {
+	n := b.reviews * podsPerReview
+	fmt.Fprintf(out, "injection: %d Pods of each kind\n\n", n)
+	var durations map[string][]time.Duration
+	err := b.runInEnvironment(ctx, environmentOptions{binary: b.operator}, func(ctx context.Context, s *environment) (err error) {
+		durations, err = b.measureInjection(ctx, s, n)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	t := latencyTable()
+	addLatencies(t, durations)
+	t.write(out)
+	added := percentile(durations[podWithFew], 99) - percentile(durations[podWithout], 99)
+	fmt.Fprintf(out, aboutInjection, injectionLimit, milliseconds(added))
+	if added > injectionLimit && !b.short {
+		return fmt.Errorf("credentials make the creation of a Pod %v longer in the 99th percentile: at most %v is right", added, injectionLimit)
+	}
+	return nil
+}
+
+// measureInjection returns how long each creation took.
+func (b *bench) measureInjection(ctx context.Context, s *environment, n int) (map[string][]time.Duration, error) {
+	for _, name := range []string{"validating_policy.yaml", "mutating_policy.yaml"} {
+		if out, err := s.cluster.Kubectl(ctx, "apply", "-f", filepath.Join(b.repo, "config/injection", name)).CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("%w\n%s", err, out)
+		}
+	}
+	namespace := b.uniqueName("injection")
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace, Labels: map[string]string{v1beta1.InjectionLabel: "enabled"}}}
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "default"}}
+	if err := s.api.Create(ctx, ns); err != nil {
+		return nil, err
+	}
+	if err := client.IgnoreAlreadyExists(s.api.Create(ctx, account)); err != nil {
+		return nil, err
+	}
+	create := func(bindings, variables int) objectAction {
+		return func(ctx context.Context, i int) error {
+			return s.api.Create(ctx, newBoundPod(namespace, i, bindings, variables), client.DryRunAll)
+		}
+	}
+	if err := waitForInjection(ctx, s, namespace); err != nil {
+		return nil, err
+	}
+	return measureInterleaved(ctx, n, map[string]objectAction{podWithout: create(0, 0), podWithFew: create(2, 2), podWithAll: create(16, 64)})
+}
+
+// waitForInjection returns once the API server adds credentials.
+func waitForInjection(ctx context.Context, s *environment, namespace string) error {
+	return pollUntil(ctx, func(ctx context.Context) (bool, error) {
+		pod := newBoundPod(namespace, 0, 1, 0)
+		if err := s.api.Create(ctx, pod, client.DryRunAll); err != nil {
+			return false, nil //nolint:nilerr // the validating policy refuses the Pod while the other one does not take effect
+		}
+		return len(pod.Spec.Volumes) == 1, nil
+	})
+}
+
+// newBoundPod returns a Pod that requests the credentials of some bindings, and variables of the first one; with no binding it requests nothing.
+func newBoundPod(namespace string, i, bindings, variables int) *corev1.Pod {
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: objectName(i)}}
+	if bindings > 0 {
+		pod.Labels = map[string]string{v1beta1.InjectLabel: "true"}
+		pod.Annotations = map[string]string{v1beta1.InjectBindingsAnnotation: listOf(bindings, "binding-%d")}
+	}
+	if variables > 0 {
+		pod.Annotations[v1beta1.InjectEnvAnnotation] = listOf(variables, "VARIABLE_%d=binding-0/uri")
+	}
+	pod.Spec = corev1.PodSpec{
+		AutomountServiceAccountToken: new(false),
+		InitContainers:               []corev1.Container{{Name: "migrate", Image: "app"}},
+		Containers:                   []corev1.Container{{Name: "app", Image: "app"}, {Name: "sidecar", Image: "app"}},
+	}
+	return pod
+}
+
+func listOf(n int, format string) string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = fmt.Sprintf(format, i)
+	}
+	return strings.Join(all, ", ")
+}
