@@ -62,10 +62,11 @@ var installers = []installer{
 	},
 }
 
-// helmValues returns the arguments of Helm for the image under test, with Alerts about failing objects, which are off by default.
+// helmValues returns the arguments of Helm for the image under test, with Alerts about failing objects and credentials in Pods, which are off by
+// default.
 func helmValues() []string {
 	tag := strings.LastIndex(image, ":")
-	return []string{"--namespace=" + system, "--set=image.repository=" + image[:tag], "--set=image.tag=" + image[tag+1:], "--set=image.pullPolicy=Never", "--set=pageByLabel.enabled=true"}
+	return []string{"--namespace=" + system, "--set=image.repository=" + image[:tag], "--set=image.tag=" + image[tag+1:], "--set=image.pullPolicy=Never", "--set=pageByLabel.enabled=true", "--set=injection.enabled=true"}
 }
 
 // itIsValid has the API server check the manifests, with unknown and doubled fields as errors, and what a namespace that enforces the Pod Security
@@ -82,7 +83,7 @@ func itIsValid(in installer) {
 func installed(ctx context.Context) string {
 	GinkgoHelper()
 	var found []string
-	for line := range strings.Lines(kubectl(ctx, "get namespaces,clusterroles,clusterrolebindings,mutatingwebhookconfigurations,validatingwebhookconfigurations,crds -o name")) {
+	for line := range strings.Lines(kubectl(ctx, "get namespaces,clusterroles,clusterrolebindings,mutatingwebhookconfigurations,validatingwebhookconfigurations,mutatingadmissionpolicies,mutatingadmissionpolicybindings,validatingadmissionpolicies,validatingadmissionpolicybindings,crds -o name")) {
 		if strings.Contains(line, "bellhop") || strings.Contains(line, "pager.k8s.co") || strings.Contains(line, "servicecatalog.k8s.io") {
 			found = append(found, strings.TrimSpace(line))
 		}
@@ -175,6 +176,7 @@ var _ = Describe("Bellhop", Ordered, func() {
 			}
 			if in.name == "Helm" {
 				itAlertsAboutFailures()
+				itInjectsCredentials()
 				itUsesItsRights() // after all scenarios
 			}
 
