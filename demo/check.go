@@ -77,7 +77,7 @@ func (d *demo) check(ctx context.Context, c *checklist) error {
 	expectMessage(c, "created:", first[0], "alert.fired", alertTitle, alertContent)
 	d.checkDatabase(ctx, c)
 
-	d.screen.printStep("8. Run the commands that the demo suggests")
+	d.screen.printStep("9. Run the commands that the demo suggests")
 	for _, s := range suggestions {
 		run := s.check
 		if run == nil {
@@ -90,7 +90,7 @@ func (d *demo) check(ctx context.Context, c *checklist) error {
 	d.checkMessages(c)
 	d.checkRequests(ctx, c)
 
-	d.screen.printStep("9. Run the commands of steps 1 to 7 again, as they are on the screen")
+	d.screen.printStep("10. Run the commands of steps 1 to 8 again, as they are on the screen")
 	for _, command := range steps {
 		if err := d.runCommand(ctx, command); err != nil {
 			return err

@@ -32,6 +32,10 @@ func (d *demo) checkDatabase(ctx context.Context, c *checklist) {
 	expectEqual(c, "its database was the one that the broker had provisioned", strings.Join(d.results.databases, " "), d.results.secret["database"])
 	expectEqual(c, "the row that was written came back", d.results.row, "1 | KubeCon 👋")
 	expectEqual(c, "with a wrong password the login was refused", mysqlError(d.results.wrongPassword), accessDenied)
+	expectEqual(c, "the annotation of a Pod added its credentials", d.results.pod, addedToPod+`DB_URL={"secretKeyRef":{"key":"uri","name":"example-mysql-secret"}}
+/bindings/example-mysql-binding: bellhop-binding-0
+bellhop-binding-0: {"defaultMode":420,"secretName":"example-mysql-secret"}
+`)
 	expectEqual(c, "after the deletion the login was refused", mysqlError(d.results.afterDeletion), accessDenied)
 	d.expectNoServiceLeft(ctx, c)
 	expectEqual(c, "the broker got each request once", d.describeRequests(), "1 provision, 0 update, 1 bind, 1 unbind, 1 deprovision")

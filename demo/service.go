@@ -21,6 +21,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
 
 const brokerManifests = `kubectl apply -f - <<EOF
@@ -87,13 +90,39 @@ EOF`
 	deleteServices  = "kubectl delete --timeout=60s servicebindings,serviceinstances --all"
 )
 
+// What adds credentials to Pods, and a Pod that requests them.
+const (
+	applyInjection  = "kubectl apply -f config/injection/validating_policy.yaml -f config/injection/mutating_policy.yaml"
+	permitInjection = "kubectl label --overwrite namespace default " + v1beta1.InjectionLabel + "=enabled"
+	// createBoundPod prints what the Pod would have: variables, mounts and volumes.
+	createBoundPod = `kubectl create --dry-run=server -f - -o jsonpath='{range .spec.containers[0].env[*]}{.name}={.value}{.valueFrom}{"\n"}{end}{range .spec.containers[0].volumeMounts[*]}{.mountPath}: {.name}{"\n"}{end}{range .spec.volumes[*]}{.name}: {.secret}{"\n"}{end}' <<EOF
+apiVersion: v1
+kind: Pod
+metadata:
+  name: shop
+  labels:
+    ` + v1beta1.InjectLabel + `: "true"
+  annotations:
+    ` + v1beta1.InjectBindingsAnnotation + `: example-mysql-binding=example-mysql-secret
+    ` + v1beta1.InjectEnvAnnotation + `: DB_URL=example-mysql-binding/uri
+spec:
+  automountServiceAccountToken: false
+  containers:
+  - name: shop
+    image: shop
+EOF`
+	// addedToPod is the first of what it prints.
+	addedToPod = "SERVICE_BINDING_ROOT=/bindings\n"
+)
+
 // serviceResults are what the checks need, recorded while the database exists.
 type serviceResults struct {
 	secret        credentials
 	databases     []string
 	row           string
-	wrongPassword error // of a login with a wrong password
-	afterDeletion error // of a login after the deletion of the binding
+	pod           string // as it would be stored
+	wrongPassword error  // of a login with a wrong password
+	afterDeletion error  // of a login after the deletion of the binding
 }
 
 // showService registers a broker, and provisions, uses and deprovisions a database.
@@ -105,7 +134,8 @@ func (d *demo) showService(ctx context.Context) error {
 		{"4. Register a broker, whose password is in a Secret", d.registerBroker},
 		{"5. Provision a database, and bind to it", d.requestDatabase},
 		{"6. Use the database, with the credentials in the Secret", d.useDatabase},
-		{"7. Delete the binding and the database", d.deleteDatabase},
+		{"7. Let an annotation add the credentials to a Pod (a dry run: there is no node)", d.injectCredentials},
+		{"8. Delete the binding and the database", d.deleteDatabase},
 	} {
 		d.screen.printStep(part.title)
 		if err := part.show(ctx); err != nil {
@@ -183,6 +213,30 @@ func (d *demo) useDatabase(ctx context.Context) error {
 		d.screen.printf("  %s", d.results.row)
 	}
 	return nil
+}
+
+func (d *demo) injectCredentials(ctx context.Context) error {
+	for _, command := range []string{applyInjection, permitInjection} {
+		if err := d.runCommand(ctx, command); err != nil {
+			return err
+		}
+	}
+	if err := d.waitForInjection(ctx); err != nil {
+		return err
+	}
+	return d.runCommand(ctx, createBoundPod)
+}
+
+// waitForInjection waits until the API server has read the policies.
+func (d *demo) waitForInjection(ctx context.Context) (err error) {
+	for attempt := time.NewTicker(100 * time.Millisecond); ctx.Err() == nil; <-attempt.C {
+		var out []byte
+		if out, err = d.runShell(ctx, createBoundPod); err == nil && strings.HasPrefix(string(out), addedToPod) {
+			d.results.pod = string(out)
+			return nil
+		}
+	}
+	return errors.Join(context.Cause(ctx), err)
 }
 
 func (d *demo) deleteDatabase(ctx context.Context) error {

@@ -162,7 +162,7 @@ var suggestions = []suggestion{
 }
 
 func (d *demo) printSuggestions() {
-	d.screen.printStep("8. Continue in another terminal")
+	d.screen.printStep("9. Continue in another terminal")
 	show := func(what string, commands ...string) {
 		d.screen.printf("\n# %s", what)
 		for _, command := range commands {
