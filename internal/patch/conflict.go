@@ -40,3 +40,8 @@ func RequeueOnConflict(ctx context.Context, result reconcile.Result, err error) 
 	}
 	return again, err
 }
+
+// IsRefusal reports whether the API server has refused an object, such as by an admission policy: the same write is refused again.
+func IsRefusal(err error) bool {
+	return apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || apierrors.IsRequestEntityTooLargeError(err) || apierrors.IsBadRequest(err)
+}

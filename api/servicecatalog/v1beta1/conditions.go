@@ -70,6 +70,9 @@ const (
 	// ReasonErrorGettingClusterID: what brokers are told of the cluster and the namespace
 	// could not be read.
 	ReasonErrorGettingClusterID = "ErrorGettingClusterID"
+	// ReasonErrorWritingReferences: the API server refused the references to class and
+	// plan, such as by an admission policy.
+	ReasonErrorWritingReferences = "ErrorWritingReferences"
 	// ReasonErrorEjectingServiceBinding: the binding's Secret could not be deleted.
 	ReasonErrorEjectingServiceBinding = "ErrorEjectingServiceBinding"
 	// ReasonExternalIDInUse: another object has this external id.

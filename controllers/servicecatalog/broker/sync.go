@@ -207,7 +207,7 @@ func (f *failures) add(o client.Object, err error) {
 	if f.first == nil {
 		f.first = fmt.Errorf("%s %s: %w", kindOf(o), o.GetName(), err)
 	}
-	if isRefusal(err) {
+	if patch.IsRefusal(err) {
 		if f.refused == nil {
 			f.refused = map[client.Object]bool{}
 		}
@@ -225,18 +225,13 @@ func (f *failures) isFull() bool {
 
 // writeError returns the message about a failed write: the API server's about an invalid object, and the reason of other errors.
 func writeError(err error) string {
-	if isRefusal(err) {
+	if patch.IsRefusal(err) {
 		return err.Error()
 	}
 	if reason := apierrors.ReasonForError(err); reason != "" {
 		return string(reason)
 	}
 	return err.Error()
-}
-
-// isRefusal reports whether the API server has refused an object.
-func isRefusal(err error) bool {
-	return apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || apierrors.IsRequestEntityTooLargeError(err) || apierrors.IsBadRequest(err)
 }
 
 // forEach calls do for all objects, with at most maxWrites calls at a time.

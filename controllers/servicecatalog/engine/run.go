@@ -89,11 +89,14 @@ func (r *Reconciler) Run(ctx context.Context, m Machine) (ctrl.Result, error) {
 			if err := next.Act(ctx); err != nil {
 				return ctrl.Result{}, r.fail(ctx, m, err)
 			}
-		case next.Need != "" && s.calls == 0: // the write causes another reconcile
+		case next.Need != "" && s.calls == 0:
 			if err := m.Supply(ctx, next.Need); err != nil {
 				return ctrl.Result{}, r.fail(ctx, m, err)
 			}
-			return ctrl.Result{}, nil
+			if next = m.Decide(); next.Need == "" { // the API server refused the write, as the conditions say
+				return r.finish(ctx, m, next)
+			}
+			return ctrl.Result{}, nil // the write causes another reconcile
 		case next.Need != "", next.Request != nil && s.calls > 0 && (!s.more || s.calls >= maxCalls): // that is for another time, as it may wait for a slot
 			return r.requeueNow(next.Status), r.Record(ctx, s, s.Object.CommonStatus())
 		case next.Request != nil:

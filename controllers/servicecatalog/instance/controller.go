@@ -33,6 +33,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
 	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
+	"github.com/gophernetes/bellhop/internal/patch"
 )
 
 // Reconciler provisions, updates and deprovisions ServiceInstances at their brokers.
@@ -49,7 +50,7 @@ type scope struct {
 	instance *v1beta1.ServiceInstance // the object
 	inputs   instancerules.Inputs
 	next     instancerules.Decision // the last one
-	unread   error                  // why the parameters could not be read, which is retried
+	retry    error                  // why the parameters could not be read, or the references not be written, which is retried
 }
 
 // +kubebuilder:rbac:groups=servicecatalog.k8s.io,resources=serviceinstances,verbs=get;list;watch;patch
@@ -69,7 +70,7 @@ func (r *Reconciler) ReconcileObject(ctx context.Context, base *engine.Scope) (c
 	}
 	result, err := r.Run(ctx, s)
 	if err == nil {
-		err = s.unread
+		err = s.retry
 	}
 	return result, err
 }
@@ -97,10 +98,15 @@ func (s *scope) Supply(ctx context.Context, need lifecycle.Need) error {
 	case lifecycle.NeedFinalizer:
 		return s.r.addFinalizerAndID(ctx, before)
 	case lifecycle.NeedReferences:
-		return s.r.writeReferences(ctx, before, s.inputs.Refs)
+		err := s.r.writeReferences(ctx, before, s.inputs.Refs)
+		if patch.IsRefusal(err) {
+			s.inputs.RefsRefused, s.retry = refusedReferences(*s.inputs.Refs, err), err
+			return nil
+		}
+		return err
 	case lifecycle.NeedParameters:
 		if err := s.r.readParameters(ctx, s); err != nil {
-			s.inputs.Parameters.Known, s.inputs.Parameters.SecretMissing, s.unread = true, true, err
+			s.inputs.Parameters.Known, s.inputs.Parameters.SecretMissing, s.retry = true, true, err
 			s.inputs.Parameters.Blocker = lifecycle.InProgress(v1beta1.ReasonErrorWithParameters, err.Error())
 		}
 		return nil

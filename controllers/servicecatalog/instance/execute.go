@@ -18,6 +18,7 @@ package instance
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"k8s.io/utils/ptr"
@@ -29,7 +30,11 @@ import (
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
 	"github.com/gophernetes/bellhop/internal/osb"
+	"github.com/gophernetes/bellhop/internal/redact"
 )
+
+// maxRefusal bounds the API server's message in a condition.
+const maxRefusal = 1024
 
 // secretsOf returns the values of Secrets that the broker has, or is sent, as parameters of an instance; nil: there are none. They are
 // read when an answer has text to show, and are complete where the Secrets are still those that were sent (R7).
@@ -155,6 +160,12 @@ func (r *Reconciler) writeReferences(ctx context.Context, si *v1beta1.ServiceIns
 	catalog.SetRefs(&after.Spec, refs.Scope, refs.Refs)
 	catalog.SetLabels(after, catalog.InstanceLabels(after))
 	return r.write(ctx, si, after)
+}
+
+// refusedReferences is the blocker of an instance whose references the API server refuses. No event follows when an admission policy changes.
+func refusedReferences(refs instancerules.References, err error) *lifecycle.Blocker {
+	return lifecycle.BlockedBy(v1beta1.ReasonErrorWritingReferences, fmt.Sprintf("The API server refused the reference to %s %q, and the operator sends no request before it accepts it: %s",
+		refs.Scope.PlanKind(), refs.Plan, redact.NewRedactor().Clean(err.Error(), maxRefusal)))
 }
 
 // write patches what is not the status. The optimistic lock protects an object that was created again under the name.

@@ -42,6 +42,8 @@ type Inputs struct {
 	OperationPlan v1beta1.Plan
 	// Refs have to be written into the spec; nil: it has them.
 	Refs *References
+	// RefsRefused: the API server has refused to write them; nil: it has not.
+	RefsRefused *lifecycle.Blocker
 	// Bindings are the names of the ServiceBindings that refer to the instance.
 	Bindings []string
 	// BindingsGoing: all of them are being deleted, and none is Stalled.
@@ -107,7 +109,7 @@ func (d *decision) decide() {
 	case d.phase.IsAccepted():
 		d.poll()
 	case d.in.Refs != nil && (!IsProvisioned(&d.Status) || d.si.Generation != d.Status.ReconciledGeneration):
-		d.Need = lifecycle.NeedReferences
+		d.resolve()
 	case d.schedule().NeedsParameters():
 		d.Need = lifecycle.NeedParameters
 	case IsProvisioned(&d.Status):
@@ -115,6 +117,15 @@ func (d *decision) decide() {
 	default:
 		d.provision()
 	}
+}
+
+// resolve has the references written. An admission policy may refuse the plan then, so no request is sent before.
+func (d *decision) resolve() {
+	if d.in.RefsRefused == nil {
+		d.Need = lifecycle.NeedReferences
+		return
+	}
+	d.block(d.in.RefsRefused)
 }
 
 // isBlank reports whether the status was never written: it is empty, or the schema's default, an observedGeneration of -1. Conditions

@@ -96,6 +96,11 @@ func TestDecideInstance(t *testing.T) {
 		"class not found": {"", fs(func(f *fixture) {
 			f.in.Offering = lifecycle.Offering{Missing: lifecycle.BlockedBy(v1beta1.ReasonReferencesNonexistentServiceClass, "x")}
 		}), "nothing: ReferencesNonexistentServiceClass"},
+		"new, without references":                          {"an admission policy decides on them before the first request", fs(unresolved), "write references"},
+		"new, references refused":                          {"the API server has not accepted the plan", fs(unresolved, refusedRefs), "nothing: ErrorWritingReferences"},
+		"other plan, references refused":                   {"the API server has not accepted the plan", fs(ready, otherPlan, unresolved, refusedRefs), "nothing: ErrorWritingReferences"},
+		"ready, references refused":                        {"the broker has the plan", fs(ready, unresolved, refusedRefs), "nothing: Ready"},
+		"new, references refused, deleted":                 {"no request was ever sent", fs(unresolved, refusedRefs, deleted, definitionExists), "release DeprovisionedSuccessfully"},
 		"new, class removed from the catalog":              {"", fs(func(f *fixture) { f.in.Offering.Class.CommonStatus().RemovedFromBrokerCatalog = true }), "nothing: ReferencesDeletedServiceClass"},
 		"other parameters, class removed from the catalog": {"the existing instance can be updated", fs(ready, otherParameters, func(f *fixture) { f.in.Offering.Class.CommonStatus().RemovedFromBrokerCatalog = true }), "write-ahead update id small-id +parameters"},
 

@@ -23,6 +23,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
@@ -72,6 +73,8 @@ func (d Decision) say() string {
 		parts = append(parts, "read CRD")
 	case d.Need == lifecycle.NeedParameters:
 		parts = append(parts, "read parameters")
+	case d.Need == lifecycle.NeedReferences:
+		parts = append(parts, "write references")
 	case d.Release != nil:
 		parts = append(parts, "release "+d.Release.Reason)
 	}
@@ -120,6 +123,16 @@ func otherParameters(f *fixture) {
 
 // otherPlan has the spec name another plan.
 func otherPlan(f *fixture) { planNamed("large")(f) }
+
+// unresolved has a spec without references.
+func unresolved(f *fixture) {
+	f.in.Refs = &References{Refs: catalog.Refs{Class: "class", Plan: "plan"}, Scope: catalog.Cluster}
+}
+
+// refusedRefs has the API server refuse them.
+func refusedRefs(f *fixture) {
+	f.in.RefsRefused = lifecycle.BlockedBy(v1beta1.ReasonErrorWritingReferences, "x")
+}
 
 // planNamed has the spec name a plan.
 func planNamed(name string) func(*fixture) {
