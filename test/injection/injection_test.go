@@ -90,7 +90,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	}
 	orders := func() error { return create(ctx, newPod(annotated("orders", ""))) }
 	install("validating_policy.yaml")
-	Eventually(orders).Should(MatchError(ContainSubstring("The MutatingAdmissionPolicy bellhop-injection has not added the credentials")))
+	Eventually(orders).Should(MatchError(ContainSubstring("the MutatingAdmissionPolicy bellhop-injection has not added the credentials")))
 	install("mutating_policy.yaml")
 	Eventually(orders).Should(Succeed())
 })
