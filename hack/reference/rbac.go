@@ -49,6 +49,7 @@ const userRoles = `
 
 No binding refers to these roles: bind them to users, groups and ServiceAccounts.
 The column *aggregated to* names the role of the cluster that gets the same permissions with ` + "`config/aggregated-roles`, or with the Helm value `aggregatedRoles`" + `.
+Controllers of the [Service Binding specification](https://servicebinding.io) select one role by its label ` + "`" + serviceBindingLabel + "`" + `, in every installation.
 [Permissions of users](../explanation/security.md#permissions-of-users) explains what each permission allows in effect.
 `
 
@@ -57,6 +58,9 @@ const (
 	namePrefix        = "bellhop-"
 	operatorNamespace = namePrefix + "system"
 )
+
+// serviceBindingLabel is the label by which the Service Binding specification aggregates roles.
+const serviceBindingLabel = "servicebinding.io/controller"
 
 // role is a Role, a ClusterRole or a binding.
 type role struct {
@@ -104,7 +108,7 @@ func rbacPage() (string, error) {
 			for _, rule := range r.Rules {
 				permissions = append(permissions, code(append(rule.Resources, rule.NonResourceURLs...)...)+": "+code(rule.Verbs...))
 			}
-			ofUsers.WriteString(row(code(name), strings.Join(permissions, "; "), aggregated(name)))
+			ofUsers.WriteString(row(code(name), strings.Join(permissions, "; "), cmp.Or(aggregated(name), selectedBy(r))))
 			continue
 		}
 		fmt.Fprintf(&ofOperator, "\n### %s %s\n\n", r.Kind, name)
@@ -122,6 +126,14 @@ func rbacPage() (string, error) {
 		}
 	}
 	return rbacIntroduction + ofOperator.String() + userRoles + "\n" + header("ClusterRole", "permissions", "aggregated to") + ofUsers.String(), nil
+}
+
+// selectedBy returns which other project selects a role by its label; empty: none does.
+func selectedBy(r role) string {
+	if r.Labels[serviceBindingLabel] != "true" {
+		return ""
+	}
+	return "controllers of servicebinding.io"
 }
 
 // readAggregation reads config/aggregated-roles, and returns the roles of the cluster that a ClusterRole is aggregated to.
