@@ -77,13 +77,17 @@ func (f *nameFlags) name(key string) string {
 	return name
 }
 
-// variables returns a variable for each key, sorted by name.
+// variables returns a variable for each key, sorted by name. Keys of the same name and value are one.
 func (f *nameFlags) variables(data map[string][]byte) ([]variable, error) {
 	keys := map[string]string{}
 	var all []variable
 	for _, key := range slices.Sorted(maps.Keys(data)) {
 		name := f.name(key)
-		if other, ok := keys[name]; ok {
+		other, ok := keys[name]
+		switch {
+		case ok && bytes.Equal(data[other], data[key]): // as username, which the operator adds beside USERNAME
+			continue
+		case ok:
 			return nil, cli.WithHint(fmt.Errorf("keys %q and %q would both be the variable %s", other, key, name), "--omit=%s leaves one out", key)
 		}
 		keys[name] = key

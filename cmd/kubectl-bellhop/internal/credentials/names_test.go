@@ -87,6 +87,14 @@ func TestAPrefixKeepsAVariableFromBeingSpecial(t *testing.T) {
 	}
 }
 
+func TestKeysOfTheSameNameAndValueAreOneVariable(t *testing.T) {
+	flags := nameFlags{upperCase: true}
+	all, err := flags.variables(map[string][]byte{"USERNAME": []byte("u"), "username": []byte("u")})
+	if want := []variable{{"USERNAME", "u"}}; err != nil || !slices.Equal(all, want) {
+		t.Errorf("%v, %v, want %v", all, err, want)
+	}
+}
+
 func TestPrefixes(t *testing.T) {
 	for prefix, ok := range map[string]bool{"": true, "DB_": true, "_": true, "1_": false, "DB-": false, "DB ": false, "x=": false} {
 		err := (&nameFlags{prefix: prefix}).validate()
