@@ -251,6 +251,11 @@ type ServiceBindingStatus struct {
 	// +optional
 	SecretName string `json:"secretName,omitempty"`
 
+	// binding names the Secret as long as it has the credentials. It makes the
+	// ServiceBinding a Provisioned Service of servicebinding.io.
+	// +optional
+	Binding *LocalObjectReference `json:"binding,omitempty"`
+
 	// instanceFingerprint identifies the plan and the parameters that the instance had
 	// when the credentials were issued, or last fetched.
 	// +optional
@@ -291,7 +296,7 @@ type PredecessorBinding struct {
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:categories={all,svcat,bellhop}
-// +kubebuilder:metadata:labels="svcat=true"
+// +kubebuilder:metadata:labels={"svcat=true","servicebinding.io/provisioned-service=true"}
 // +kubebuilder:metadata:annotations="api-approved.kubernetes.io=unapproved, successor of the retired service-catalog"
 // +kubebuilder:printcolumn:name="Service-Instance",type=string,JSONPath=`.spec.instanceRef.name`
 // +kubebuilder:printcolumn:name="Secret-Name",type=string,JSONPath=`..secretName`

@@ -1071,6 +1071,11 @@ func (in *ServiceBindingStatus) DeepCopyInto(out *ServiceBindingStatus) {
 		*out = new(ServiceBindingTarget)
 		**out = **in
 	}
+	if in.Binding != nil {
+		in, out := &in.Binding, &out.Binding
+		*out = new(LocalObjectReference)
+		**out = **in
+	}
 	if in.ExpiresAt != nil {
 		in, out := &in.ExpiresAt, &out.ExpiresAt
 		*out = (*in).DeepCopy()

@@ -133,6 +133,7 @@ func StatusForBlocker(b *v1beta1.ServiceBinding, in Inputs, why *lifecycle.Block
 		set = stillInjectedConditions(why.Message)
 	}
 	d.setConditions(set)
+	d.nameSecret()
 	return d.Status
 }
 

@@ -151,6 +151,7 @@ func Decide(b *v1beta1.ServiceBinding, in Inputs) Decision {
 	}
 	d.enforceExpiry()
 	d.phase.encode(&d.Status)
+	d.nameSecret()
 	return d.Decision
 }
 

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
@@ -112,6 +113,24 @@ func (m *Memory) ForgetSettled(s *v1beta1.ServiceBindingStatus, secret SecretSta
 	}
 }
 
+// secretOf returns the reference to the Secret of a binding.
+func secretOf(b *v1beta1.ServiceBinding) *v1beta1.LocalObjectReference {
+	return &v1beta1.LocalObjectReference{Name: catalog.SecretName(b)}
+}
+
+// nameSecret has the status name the Secret as long as that has the credentials. An earlier version has not named it: then the next write of
+// the status does, and none is made for that.
+func (d *decision) nameSecret() {
+	s := &d.Status
+	switch {
+	case d.SecretAction == DeleteSecret, d.in.Secret == SecretAbsent, d.in.Secret == SecretNotOwned:
+		s.Binding = nil
+	case s.Binding != nil || d.in.Secret != SecretInSync || !isDelivered(s) || !d.b.DeletionTimestamp.IsZero():
+	case d.Request != nil || d.SecretAction != "" || !equality.Semantic.DeepEqual(s, &d.b.Status):
+		s.Binding = secretOf(d.b)
+	}
+}
+
 // ApplySecretWritten returns the status once the credentials of the present id are in the Secret, which has that resourceVersion.
 func ApplySecretWritten(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus, delivered *osbresult.Binding, version string, now time.Time) v1beta1.ServiceBindingStatus {
 	ap := newApplication(b, status, Request{}, Answer{}, now)
@@ -132,6 +151,7 @@ func ApplySecretWritten(b *v1beta1.ServiceBinding, status v1beta1.ServiceBinding
 	}
 	ap.phase = Phase{}
 	s.SecretName, s.SecretVersion, s.UnbindStatus = catalog.SecretName(b), version, v1beta1.UnbindRequired
+	s.Binding = secretOf(b)
 	s.ObservedGeneration, s.ReconciledGeneration, s.Attempts = b.Generation, b.Generation, nil
 	ap.SetConditions(injectedConditions(ap.b))
 	return ap.encoded()
@@ -142,7 +162,7 @@ func ApplySecretRefused(b *v1beta1.ServiceBinding, status v1beta1.ServiceBinding
 	ap := newApplication(b, status, Request{}, Answer{}, now)
 	ap.status.ObservedGeneration = b.Generation
 	if occupied {
-		ap.status.ReconciledGeneration = 0
+		ap.status.ReconciledGeneration, ap.status.Binding = 0, nil
 	}
 	ap.SetConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonErrorInjectingBindResult, Stalled: true,
 		Message: "The credentials cannot be put into the Secret: " + why})

@@ -18,7 +18,9 @@ package binding
 
 import (
 	"testing"
+	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
@@ -77,6 +79,62 @@ func TestWhatIsKnownOfASecret(t *testing.T) {
 	} {
 		if got, _, _ := ObserveSecret(c.b, &c.known, c.seen, lifecycletest.T0); got != c.want {
 			t.Errorf("%s: %d, want %d", name, got, c.want)
+		}
+	}
+}
+
+// TestTheStatusNamesTheSecretWhileItIsThere: a controller of servicebinding.io finds it there, and reads no Secret that is not written.
+func TestTheStatusNamesTheSecretWhileItIsThere(t *testing.T) {
+	foreign := func(f *fixture) { f.in.Secret = SecretNotOwned }
+	looking := func(f *fixture) { f.in.Secret = SecretUnknown }
+	unnamed := func(f *fixture) { f.b.Status.Binding = nil }
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want string
+	}{
+		"new":                               {nil, ""},
+		"accepted":                          {bfs(binding1), ""},
+		"in the Secret":                     {bfs(bound1), "b"},
+		"not looked at yet":                 {bfs(bound1, looking), "b"},
+		"being rotated":                     {bfs(rotatable, bound1, rebound), "b"},
+		"edited":                            {bfs(bound1, secretOurs), "b"},
+		"gone":                              {bfs(bound1, secretGone), ""},
+		"back again":                        {bfs(retrievable, bound1, secretGone, func(f *fixture) { f.after(with(200)) }), "b"},
+		"another's":                         {bfs(bound1, foreign), ""},
+		"deleted, and not looked at":        {bfs(bound1, lives1, looking, deleted1), "b"},
+		"being removed":                     {bfs(bound1, lives1, deleted1), ""},
+		"removed":                           {bfs(bound1, lives1, deleted1, ejected), ""},
+		"of an earlier version":             {bfs(bound1, unnamed), ""},
+		"and rotated":                       {bfs(rotatable, bound1, unnamed, rebound), "b"},
+		"and a condition changes":           {bfs(bound1, unnamed, func(f *fixture) { f.b.Status.Conditions = nil }), "b"},
+		"of an earlier version, deleted":    {bfs(bound1, unnamed, lives1, looking, deleted1), ""},
+		"of an earlier version, and edited": {bfs(bound1, unnamed, secretOurs), ""},
+	} {
+		got := ""
+		if next := newFixture(test.is...).step(); next.Status.Binding != nil {
+			got = next.Status.Binding.Name
+		}
+		if got != test.want {
+			t.Errorf("%s: the status names %q, want %q", name, got, test.want)
+		}
+	}
+}
+
+// TestAnUpgradeWritesNothing: neither to the API server nor to a broker, only because an earlier version has not named the Secret.
+func TestAnUpgradeWritesNothing(t *testing.T) {
+	f := newFixture(bound1)
+	f.b.Status.Binding = nil
+	if next := f.step(); next.Request != nil || next.SecretAction != "" || !equality.Semantic.DeepEqual(next.Status, f.b.Status) {
+		t.Errorf("%s, %+v", next.say(), next.Status)
+	}
+}
+
+// TestCredentialsThatCannotBeWrittenNameNoOtherSecret: the Secret of a binding stays named while others do not fit it.
+func TestCredentialsThatCannotBeWrittenNameNoOtherSecret(t *testing.T) {
+	f := newFixture(bound1)
+	for occupied, want := range map[bool]bool{false: true, true: false} {
+		if s := ApplySecretRefused(f.b, f.b.Status, "words", occupied, f.in.Now.Add(time.Second)); (s.Binding != nil) != want {
+			t.Errorf("occupied %v: %+v", occupied, s.Binding)
 		}
 	}
 }

@@ -842,6 +842,10 @@ func (w *bindingWalk) end() {
 		token = string(w.secret.Data["token"])
 	}
 	switch {
+	case (s.Binding != nil) != (w.secret != nil && bindingsecret.IsOwned(w.secret, w.b)) && ready.Status == v1beta1.ConditionTrue:
+		w.failf("Ready, and status.binding is %+v", s.Binding)
+	case w.secret == nil && s.Binding != nil:
+		w.failf("status.binding names a Secret that is not there")
 	case ready.Status == v1beta1.ConditionTrue:
 		// A crash between Secret and status loses the end.
 		if h == nil || h.working != "" || token != h.token || !h.ends.IsZero() && s.ExpiresAt != nil {

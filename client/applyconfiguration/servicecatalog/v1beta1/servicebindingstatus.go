@@ -55,6 +55,9 @@ type ServiceBindingStatusApplyConfiguration struct {
 	Target *ServiceBindingTargetApplyConfiguration `json:"target,omitempty"`
 	// secretName is the name of the Secret that has the credentials.
 	SecretName *string `json:"secretName,omitempty"`
+	// binding names the Secret as long as it has the credentials. It makes the
+	// ServiceBinding a Provisioned Service of servicebinding.io.
+	Binding *LocalObjectReferenceApplyConfiguration `json:"binding,omitempty"`
 	// instanceFingerprint identifies the plan and the parameters that the instance had
 	// when the credentials were issued, or last fetched.
 	InstanceFingerprint *string `json:"instanceFingerprint,omitempty"`
@@ -260,6 +263,14 @@ func (b *ServiceBindingStatusApplyConfiguration) WithTarget(value *ServiceBindin
 // If called multiple times, the SecretName field is set to the value of the last call.
 func (b *ServiceBindingStatusApplyConfiguration) WithSecretName(value string) *ServiceBindingStatusApplyConfiguration {
 	b.SecretName = &value
+	return b
+}
+
+// WithBinding sets the Binding field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Binding field is set to the value of the last call.
+func (b *ServiceBindingStatusApplyConfiguration) WithBinding(value *LocalObjectReferenceApplyConfiguration) *ServiceBindingStatusApplyConfiguration {
+	b.Binding = value
 	return b
 }
 
