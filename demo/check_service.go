@@ -28,7 +28,7 @@ import (
 func (d *demo) checkDatabase(ctx context.Context, c *checklist) {
 	expectObjectCount(ctx, d, c, "the broker's catalog became 2 classes and 3 plans", "clusterserviceclasses,clusterserviceplans", 5)
 	expectEqual(c, "the Secret had the credentials of the broker", strings.Join(slices.Sorted(maps.Keys(d.results.secret)), " "),
-		"database host password port sslRequired tags uri username")
+		"database host password port provider sslRequired tags type uri username")
 	expectEqual(c, "its database was the one that the broker had provisioned", strings.Join(d.results.databases, " "), d.results.secret["database"])
 	expectEqual(c, "the row that was written came back", d.results.row, "1 | KubeCon 👋")
 	expectEqual(c, "with a wrong password the login was refused", mysqlError(d.results.wrongPassword), accessDenied)

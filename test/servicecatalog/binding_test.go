@@ -179,6 +179,7 @@ func describeBinding(k kindSet) {
 				"uri": credentials["uri"].(string), "username": credentials["username"].(string), "password": credentials["password"].(string),
 				"port": "3306", "ratio": "1.5", "serial": "12345678901234567890", "tls": "true", "replica": "false", "note": "null",
 				"hosts": `["a.example.com","b.example.com"]`, "options": `{"ssl":{"depth":3,"mode":"verify"}}`,
+				"type": s.syncService.Name, "provider": s.object.GetName(),
 			}))
 			Expect(b.Spec.ExternalID).To(MatchRegexp("^[0-9a-f-]{36}$"))
 			Expect(b.Status.UnbindStatus).To(Equal(v1beta1.UnbindRequired))
@@ -582,6 +583,44 @@ var _ = Describe("The Secret of a binding", func() {
 			Expect(s.Holds().Bindings).To(HaveLen(2))
 			Expect(s.Violations()).To(BeEmpty())
 		}
+	})
+
+	It("is that of a Provisioned Service of servicebinding.io", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{}, func(services []osbtest.Service) {
+			services[0].Behavior.Credentials = func(id string) any {
+				return map[string]any{"hostname": "db.example.com", "port": 3306, "user": "u", "pass": "pass-" + id, "jdbcUrl": "jdbc:mysql://db.example.com/app"}
+			}
+		})
+		s.createReadyInstance(ctx, "db")
+		b := s.createReadyBinding(ctx, "access", "db", withoutOverlap, func(b *v1beta1.ServiceBinding) {
+			b.Spec.SecretName = "mysql"
+			metav1.SetMetaDataAnnotation(&b.ObjectMeta, v1beta1.BindingTypeAnnotation, "mysql")
+		})
+		named := HaveField("Binding", Equal(&v1beta1.LocalObjectReference{Name: "mysql"}))
+		keys := func(id string) map[string]string {
+			return map[string]string{
+				"hostname": "db.example.com", "port": "3306", "user": "u", "pass": "pass-" + id, "jdbcUrl": "jdbc:mysql://db.example.com/app",
+				"type": "mysql", "provider": s.object.GetName(), "host": "db.example.com", "username": "u", "password": "pass-" + id,
+			}
+		}
+		Expect(b.Status).To(named)
+		Expect(readSecretKeys(ctx, b)()).To(Equal(keys(b.Spec.ExternalID)))
+
+		By("deleting the Secret")
+		deleteSecret(ctx, b)
+		Eventually(readSecretKeys(ctx, b)).Should(Equal(keys(b.Spec.ExternalID)))
+		Eventually(bindingStatus(ctx, b)).Should(SatisfyAll(beBound(b), named))
+
+		By("rotating the credentials")
+		requestRebind(ctx, b, "1")
+		Eventually(bindingStatus(ctx, b)).Should(SatisfyAll(beBound(b), named, HaveField("ExternalID", Not(BeEmpty()))))
+		Expect(readSecretKeys(ctx, b)()).To(Equal(keys(b.Status.ExternalID)), "no key has the former password")
+
+		By("deleting the binding")
+		s.Inject(osbtest.Fault{On: osb.Unbind, Answer: osbtest.Error(500, "", "away")})
+		Expect(k8s.Delete(ctx, b)).To(Succeed())
+		Eventually(bindingStatus(ctx, b)).Should(SatisfyAll(haveCondition("Ready", "Unknown", "UnbindCallFailed"), HaveField("Binding", BeNil())))
+		Expect(readSecretKeys(ctx, b)()).To(BeNil())
 	})
 
 	// conformance: F03 F07

@@ -120,6 +120,12 @@ func TestBindingsAreChecked(t *testing.T) {
 		{name: "an overlap of rotations", edit: func(b *v1beta1.ServiceBinding) { b.Annotations[v1beta1.RotationOverlapAnnotation] = "120" }},
 		{name: "an overlap that is no number", edit: func(b *v1beta1.ServiceBinding) { b.Annotations[v1beta1.RotationOverlapAnnotation] = "2h" }, error: []string{`Invalid value: "2h": must be a number of seconds, as an integer from 0 to 604800`}},
 		{name: "an overlap of more than a week", edit: func(b *v1beta1.ServiceBinding) { b.Annotations[v1beta1.RotationOverlapAnnotation] = "604801" }, error: []string{`Invalid value: "604801": must be`}},
+		{name: "a type and a provider", edit: func(b *v1beta1.ServiceBinding) {
+			b.Annotations[v1beta1.BindingTypeAnnotation], b.Annotations[v1beta1.BindingProviderAnnotation] = "mysql", "Azure_1.0"
+		}},
+		{name: "a type of several words", edit: func(b *v1beta1.ServiceBinding) { b.Annotations[v1beta1.BindingTypeAnnotation] = "my sql" }, error: []string{
+			`metadata.annotations[bellhop.gophernetes.io/binding-type]: Invalid value: "my sql": must be 1 to 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends, such as postgresql`}},
+		{name: "an empty provider", edit: func(b *v1beta1.ServiceBinding) { b.Annotations[v1beta1.BindingProviderAnnotation] = "" }, error: []string{`metadata.annotations[bellhop.gophernetes.io/binding-provider]: Invalid value: "": must be 1 to 63 letters`}},
 		{name: "a policy", edit: func(b *v1beta1.ServiceBinding) { b.Annotations[v1beta1.DeletionPolicyAnnotation] = "Orphan" }, error: []string{`Unsupported value: "Orphan"`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -45,7 +45,7 @@ import (
 
 // As for instances. A changed spec is reverted, so that an update only has the operator's annotations to check.
 // +kubebuilder:webhook:path=/mutate-servicecatalog-k8s-io-v1beta1-servicebinding,mutating=true,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=servicebindings,verbs=create;update,versions=v1beta1,name=mservicebinding.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-or-own-annotations-change","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec || ['made-id', 'deletion-policy', 'rebind'].exists(a, object.metadata.?annotations[?'bellhop.gophernetes.io/' + a] != oldObject.metadata.?annotations[?'bellhop.gophernetes.io/' + a])"}]}`
-// +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-servicebinding,mutating=false,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=servicebindings,verbs=create;update,versions=v1beta1,name=vservicebinding.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"creation-or-own-annotations-change","expression":"request.operation == 'CREATE' || ['deletion-policy', 'rotation-overlap-seconds'].exists(a, object.metadata.?annotations[?'bellhop.gophernetes.io/' + a] != oldObject.metadata.?annotations[?'bellhop.gophernetes.io/' + a])"}]}`
+// +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-servicebinding,mutating=false,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=servicebindings,verbs=create;update,versions=v1beta1,name=vservicebinding.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"creation-or-own-annotations-change","expression":"request.operation == 'CREATE' || ['deletion-policy', 'rotation-overlap-seconds', 'binding-type', 'binding-provider'].exists(a, object.metadata.?annotations[?'bellhop.gophernetes.io/' + a] != oldObject.metadata.?annotations[?'bellhop.gophernetes.io/' + a])"}]}`
 
 // bindingDefaulter sets what would cost a write after the creation, and reverts changes of the spec.
 type bindingDefaulter struct {
@@ -131,6 +131,7 @@ func (v bindingValidator) ValidateCreate(ctx context.Context, b *v1beta1.Service
 	f.refuse(checkDeletionPolicy(nil, b)...)
 	f.refuse(checkSize(b.Spec.Parameters)...)
 	f.refuse(checkOverlap(nil, b)...)
+	f.refuse(checkServiceNames(nil, b)...)
 	checkID(ctx, &f, v.knowledge, b, b.Spec.ExternalID, v.index.BindingsWithID)
 	v.checkInstance(ctx, &f, b)
 	copied := checkTransforms(&f, b)
@@ -140,7 +141,11 @@ func (v bindingValidator) ValidateCreate(ctx context.Context, b *v1beta1.Service
 }
 
 func (v bindingValidator) ValidateUpdate(_ context.Context, old, b *v1beta1.ServiceBinding) (ctrladmission.Warnings, error) {
-	return (&findings{errs: append(checkDeletionPolicy(old.Annotations, b), checkOverlap(old.Annotations, b)...)}).result("ServiceBinding", b.Name)
+	var f findings
+	f.refuse(checkDeletionPolicy(old.Annotations, b)...)
+	f.refuse(checkOverlap(old.Annotations, b)...)
+	f.refuse(checkServiceNames(old.Annotations, b)...)
+	return f.result("ServiceBinding", b.Name)
 }
 
 func (bindingValidator) ValidateDelete(context.Context, *v1beta1.ServiceBinding) (ctrladmission.Warnings, error) {
@@ -155,6 +160,20 @@ func checkOverlap(old map[string]string, b *v1beta1.ServiceBinding) (errs field.
 	}
 	if _, err := catalog.ParseRotationOverlap(value); err != nil {
 		errs = append(errs, field.Invalid(field.NewPath("metadata", "annotations").Key(v1beta1.RotationOverlapAnnotation), value, err.Error()))
+	}
+	return errs
+}
+
+// checkServiceNames refuses new values of the annotations for the keys type and provider that cannot be names.
+func checkServiceNames(old map[string]string, b *v1beta1.ServiceBinding) (errs field.ErrorList) {
+	for _, annotation := range []string{v1beta1.BindingTypeAnnotation, v1beta1.BindingProviderAnnotation} {
+		value, ok := b.Annotations[annotation]
+		if before, had := old[annotation]; !ok || had && before == value {
+			continue
+		}
+		if err := catalog.CheckServiceName(value); err != nil {
+			errs = append(errs, field.Invalid(field.NewPath("metadata", "annotations").Key(annotation), value, err.Error()))
+		}
 	}
 	return errs
 }

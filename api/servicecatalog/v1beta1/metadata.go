@@ -51,6 +51,14 @@ const (
 	// DefaultRotationOverlap.
 	RotationOverlapAnnotation = "bellhop.gophernetes.io/rotation-overlap-seconds"
 
+	// BindingTypeAnnotation is the key "type" of a ServiceBinding's Secret, where the
+	// broker's credentials have none. The default is the external name of the class.
+	BindingTypeAnnotation = "bellhop.gophernetes.io/binding-type"
+
+	// BindingProviderAnnotation is the key "provider" of a ServiceBinding's Secret,
+	// where the broker's credentials have none. The default is the name of the broker.
+	BindingProviderAnnotation = "bellhop.gophernetes.io/binding-provider"
+
 	// CredentialsAnnotation is on a Secret that a ServiceBinding keeps: a digest of
 	// the keys that are the binding's, and their names.
 	CredentialsAnnotation = "bellhop.gophernetes.io/credentials"

@@ -172,7 +172,7 @@ func (s *scope) executeSecretAction(ctx context.Context) error {
 // writeSecret writes the credentials into the Secret. If it cannot, the conditions say why; it returns an error where a retry may help.
 func (r *Reconciler) writeSecret(ctx context.Context, s *scope) error {
 	received := s.memory.Received
-	version, data, err := r.renderAndWrite(ctx, s, received)
+	version, content, err := r.renderAndWrite(ctx, s, received)
 	if err == nil {
 		if before := s.inputs.SecretVersion; validity.IsMadeBefore(&s.recorded().Status, s.inputs.BoundInstance.Instance) && before != "" && before != version {
 			r.Recorder.Eventf(s.Before, nil, corev1.EventTypeNormal, v1beta1.ReasonInjectedBindResult, "Repair", "Secret %q has the credentials that the broker returned after the update of ServiceInstance %q",
@@ -187,7 +187,7 @@ func (r *Reconciler) writeSecret(ctx context.Context, s *scope) error {
 	if errors.Is(err, brokers.ErrStopping) || errors.Is(err, patch.ErrStale) {
 		return err
 	}
-	text := credentials.Refusal(err, data)
+	text := credentials.Refusal(err, content.Data)
 	own, ok := errors.AsType[*bindingsecret.Error](err)
 	if !ok || own.Occupied && !r.secrets.ShowsOther(ctx, s.binding) { // otherwise no event may follow when the other Secret is deleted
 		return engine.WithReason(v1beta1.ReasonErrorInjectingBindResult, errors.New("The credentials cannot be put into the Secret: "+text))
@@ -201,20 +201,20 @@ func (r *Reconciler) writeSecret(ctx context.Context, s *scope) error {
 	return nil
 }
 
-func (r *Reconciler) renderAndWrite(ctx context.Context, s *scope, received *bindingrules.Received) (version string, data map[string][]byte, err error) {
+func (r *Reconciler) renderAndWrite(ctx context.Context, s *scope, received *bindingrules.Received) (version string, content bindingsecret.Content, err error) {
 	b := s.binding
 	others, err := r.secrets.Others(ctx, b)
 	if err != nil {
-		return "", nil, err
+		return "", content, err
 	}
-	if data, err = bindingsecret.Render(received.Binding.Credentials, b, others); err != nil {
-		return "", nil, err
+	if content, err = bindingsecret.Render(received.Binding.Credentials, b, bindingrules.ServiceOf(b, s.inputs), others); err != nil {
+		return "", content, err
 	}
 	if err := s.Stopping(); err != nil {
-		return "", nil, err
+		return "", content, err
 	}
-	version, err = r.secrets.Put(ctx, b, received.BindingID, data)
-	return version, data, err
+	version, err = r.secrets.Put(ctx, b, received.BindingID, content)
+	return version, content, err
 }
 
 // rememberSecret remembers what the Secret has now, until the cache shows it.

@@ -238,7 +238,7 @@ func TestABindingSaysWhoseCredentialsAreMissing(t *testing.T) {
 
 // TestTheSecretsThatABrokerMayRepeat: they are all known as long as the Secret has what the broker told.
 func TestTheSecretsThatABrokerMayRepeat(t *testing.T) {
-	password := map[string][]byte{"password": []byte("hunter2")}
+	password := bindingsecret.Content{Data: map[string][]byte{"password": []byte("hunter2")}}
 	for name, test := range map[string]struct {
 		is   []func(*bindingSample)
 		put  func(*bindingSample, *Reconciler) error

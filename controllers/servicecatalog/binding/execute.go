@@ -123,7 +123,7 @@ func (r *Reconciler) secretsOf(ctx context.Context, s *scope) osb.Secrets {
 			if err != nil || secret == nil || !hasAll(secret, s.binding, id) {
 				return values, false
 			}
-			values = append(values, bindingsecret.ValuesIn(secret)...)
+			values = append(values, bindingsecret.ValuesIn(secret, s.binding, bindingrules.ServiceOf(s.binding, s.inputs))...)
 		}
 		return values, all
 	}

@@ -39,8 +39,6 @@ import (
 )
 
 const (
-	// maxRecord bounds the names of a Secret's keys in its annotation; all annotations may have 256 KiB.
-	maxRecord = 128 << 10
 	// maxWrites bounds the attempts to write a Secret that others write at the same time.
 	maxWrites = 4
 	// maxRefusal bounds the API server's message in a condition.
@@ -86,11 +84,11 @@ func found[T any](object *T, err error) (*T, error) {
 	return object, nil
 }
 
-// Put writes the data of an id into the binding's Secret, creates it if there is none, and returns its resourceVersion. An error is
+// Put writes the content for an id into the binding's Secret, creates it if there is none, and returns its resourceVersion. An error is
 // an *Error, or the API server's.
-func (s *Store) Put(ctx context.Context, b *v1beta1.ServiceBinding, id string, data map[string][]byte) (version string, err error) {
-	if size := len(bindingsecret.RecordOf(id, data).String()); size > maxRecord {
-		return "", bindingsecret.Unfit("the names of the credentials' keys have %d bytes; they can have %d", size, maxRecord)
+func (s *Store) Put(ctx context.Context, b *v1beta1.ServiceBinding, id string, content bindingsecret.Content) (version string, err error) {
+	if size := bindingsecret.RecordSize(content.Data); size > bindingsecret.MaxRecord {
+		return "", bindingsecret.Unfit("the names of the credentials' keys have %d bytes; they can have %d", size, bindingsecret.MaxRecord)
 	}
 	ctx = secrets.Silent(ctx)
 	seen, err := s.See(ctx, b)
@@ -99,9 +97,9 @@ func (s *Store) Put(ctx context.Context, b *v1beta1.ServiceBinding, id string, d
 	}
 	for range maxWrites { // others may write it as well, and the cache may lag
 		if seen == nil {
-			version, err = s.create(ctx, b, id, data)
+			version, err = s.create(ctx, b, id, content)
 		} else {
-			version, err = s.update(ctx, b, id, data)
+			version, err = s.update(ctx, b, id, content)
 		}
 		switch {
 		case apierrors.IsAlreadyExists(err), apierrors.IsConflict(err):
@@ -115,8 +113,8 @@ func (s *Store) Put(ctx context.Context, b *v1beta1.ServiceBinding, id string, d
 	return "", err
 }
 
-func (s *Store) create(ctx context.Context, b *v1beta1.ServiceBinding, id string, data map[string][]byte) (string, error) {
-	secret := bindingsecret.NewSecret(b, id, data)
+func (s *Store) create(ctx context.Context, b *v1beta1.ServiceBinding, id string, content bindingsecret.Content) (string, error) {
+	secret := bindingsecret.NewSecret(b, id, content.Beside(nil))
 	bindingsecret.MarkWritten(secret, b)
 	if err := s.Writer.Create(ctx, secret, client.DisableReadYourWritesConsistency); err != nil {
 		return "", err
@@ -124,7 +122,7 @@ func (s *Store) create(ctx context.Context, b *v1beta1.ServiceBinding, id string
 	return secret.ResourceVersion, nil
 }
 
-func (s *Store) update(ctx context.Context, b *v1beta1.ServiceBinding, id string, data map[string][]byte) (string, error) {
+func (s *Store) update(ctx context.Context, b *v1beta1.ServiceBinding, id string, content bindingsecret.Content) (string, error) {
 	secret, err := secrets.Read(ctx, s.Live, types.NamespacedName{Namespace: b.Namespace, Name: catalog.SecretName(b)})
 	if err != nil {
 		return "", err
@@ -136,7 +134,7 @@ func (s *Store) update(ctx context.Context, b *v1beta1.ServiceBinding, id string
 		return "", fmt.Errorf("the Secret %q was written from a later state of ServiceBinding %q: %w", secret.Name, b.Name, patch.ErrStale)
 	}
 	before := secret.DeepCopy()
-	if !bindingsecret.Merge(secret, id, data) {
+	if !bindingsecret.Merge(secret, id, content.Beside(secret)) {
 		return secret.ResourceVersion, nil
 	}
 	if size := bindingsecret.SizeOf(secret.Data); size > corev1.MaxSecretSize { // the binding's alone would fit

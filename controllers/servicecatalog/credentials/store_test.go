@@ -67,7 +67,7 @@ func TestASecretIsMadeWhateverTheCacheKnows(t *testing.T) {
 		"of one of that name before": {[]client.Object{bindingsecret.NewSecret(again, "x", newData("theirs", "x"))}, newData("theirs", "x"), true},
 	} {
 		keep, server := keeper(t, interceptor.Funcs{}, c.there...)
-		version, err := keep.Put(t.Context(), b, "id", newData("user", "v"))
+		version, err := keep.Put(t.Context(), b, "id", bindingsecret.Content{Data: newData("user", "v")})
 		own, _ := errors.AsType[*bindingsecret.Error](err)
 		if (own != nil && own.Occupied) != c.occupied || (err != nil) != c.occupied {
 			t.Errorf("%s: %v", name, err)
@@ -88,7 +88,7 @@ func TestAnImmutableSecretIsReplaced(t *testing.T) {
 	ours := bindingsecret.NewSecret(b, "old", newData("user", "u"))
 	ours.UID, ours.Immutable, ours.Data["theirs"], ours.Labels = "uid-secret", new(true), []byte("stays"), map[string]string{"team": "a"}
 	keep, server := keeper(t, interceptor.Funcs{}, ours)
-	version, err := keep.Put(t.Context(), b, "id", newData("user", "v"))
+	version, err := keep.Put(t.Context(), b, "id", bindingsecret.Content{Data: newData("user", "v")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,11 +114,11 @@ func TestASecretIsWrittenAgainWhenOthersWriteItToo(t *testing.T) {
 		return c.Patch(ctx, o, p, opts...)
 	}}
 	keep, _ := keeper(t, funcs, bindingsecret.NewSecret(b, "id", newData("user", "u")))
-	if _, err := keep.Put(t.Context(), b, "id", newData("user", "v")); err != nil {
+	if _, err := keep.Put(t.Context(), b, "id", bindingsecret.Content{Data: newData("user", "v")}); err != nil {
 		t.Error(err)
 	}
 	conflicts = 100
-	if _, err := keep.Put(t.Context(), b, "id", newData("user", "w")); !apierrors.IsConflict(err) {
+	if _, err := keep.Put(t.Context(), b, "id", bindingsecret.Content{Data: newData("user", "w")}); !apierrors.IsConflict(err) {
 		t.Errorf("for ever: %v", err)
 	}
 }
@@ -128,15 +128,36 @@ func TestASecretThatCannotHoldMoreIsNotWritten(t *testing.T) {
 	large := bindingsecret.NewSecret(b, "id", newData("user", "u"))
 	large.Data["theirs"] = make([]byte, corev1.MaxSecretSize-100)
 	keep, _ := keeper(t, interceptor.Funcs{}, large)
-	if _, err := keep.Put(t.Context(), b, "id", newData("user", strings.Repeat("u", 200))); err == nil || !strings.Contains(err.Error(), "1048576") {
+	if _, err := keep.Put(t.Context(), b, "id", bindingsecret.Content{Data: newData("user", strings.Repeat("u", 200))}); err == nil || !strings.Contains(err.Error(), "1048576") {
 		t.Errorf("got %v", err)
 	}
 	many := map[string][]byte{}
 	for i := range 1000 {
 		many[strings.Repeat("k", 200)+string(rune('a'+i%26))+strings.Repeat("x", i/26)] = nil
 	}
-	if _, err := keep.Put(t.Context(), b, "id", many); err == nil || !strings.Contains(err.Error(), "names of the credentials' keys") {
+	if _, err := keep.Put(t.Context(), b, "id", bindingsecret.Content{Data: many}); err == nil || !strings.Contains(err.Error(), "names of the credentials' keys") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// What is derived yields to keys of others, and to the limits of a Secret.
+func TestADerivedKeyNeverKeepsCredentialsFromBeingWritten(t *testing.T) {
+	b := newBinding()
+	full := bindingsecret.NewSecret(b, "id", newData("user", "u"))
+	full.Data["theirs"], full.Data["type"] = make([]byte, corev1.MaxSecretSize-10), []byte("x")
+	keep, server := keeper(t, interceptor.Funcs{}, full)
+	content := bindingsecret.Content{Data: newData("user", "v"), Derived: newData("type", "mysql", "provider", "main", "username", "far-too-long")}
+	if _, err := keep.Put(t.Context(), b, "id", content); err != nil {
+		t.Fatal(err)
+	}
+	secret := &corev1.Secret{}
+	if err := server.Get(t.Context(), client.ObjectKeyFromObject(full), secret); err != nil {
+		t.Fatal(err)
+	}
+	delete(secret.Data, "theirs")
+	want := newData("user", "v", "type", "x", "provider", "main")
+	if !maps.EqualFunc(secret.Data, want, func(a, b []byte) bool { return string(a) == string(b) }) || !bindingsecret.IsIntact(secret, "id") {
+		t.Errorf("the Secret has %q, want %q", secret.Data, want)
 	}
 }
 
@@ -179,7 +200,7 @@ func TestASecretIsNotWrittenFromAnEarlierState(t *testing.T) {
 	put := func(version, id string, data map[string][]byte) error {
 		at := b.DeepCopy()
 		at.ResourceVersion = version
-		_, err := keep.Put(t.Context(), at, id, data)
+		_, err := keep.Put(t.Context(), at, id, bindingsecret.Content{Data: data})
 		return err
 	}
 	if err := errors.Join(put("100", "first", newData("user", "first")), put("120", "second", newData("user", "second"))); err != nil {

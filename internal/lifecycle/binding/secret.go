@@ -17,6 +17,7 @@ limitations under the License.
 package binding
 
 import (
+	"cmp"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -129,6 +130,25 @@ func (d *decision) nameSecret() {
 	case d.Request != nil || d.SecretAction != "" || !equality.Semantic.DeepEqual(s, &d.b.Status):
 		s.Binding = secretOf(d.b)
 	}
+}
+
+// ServiceOf returns the service that a binding is to. Its class is that of the instance, unless the binding is at another one.
+func ServiceOf(b *v1beta1.ServiceBinding, in Inputs) (service bindingsecret.Service) {
+	target, bound := TargetOf(b, in), in.BoundInstance
+	if target == nil {
+		return service
+	}
+	service.Broker = target.Name
+	if bound.Target != target {
+		return service
+	}
+	if bound.Class != nil {
+		service.Class = bound.Class.Common().ExternalName
+	} else { // it is no longer in the catalog
+		spec := &bound.Instance.Spec
+		service.Class = cmp.Or(spec.ClusterServiceClassExternalName, spec.ServiceClassExternalName)
+	}
+	return service
 }
 
 // ApplySecretWritten returns the status once the credentials of the present id are in the Secret, which has that resourceVersion.

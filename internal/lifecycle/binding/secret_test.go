@@ -138,3 +138,34 @@ func TestCredentialsThatCannotBeWrittenNameNoOtherSecret(t *testing.T) {
 		}
 	}
 }
+
+func TestTheServiceIsThatOfTheInstance(t *testing.T) {
+	elsewhere := func(f *fixture) {
+		target := *f.in.BoundInstance.Target
+		target.InstanceID = "another"
+		f.in.BoundInstance.Target = &target
+	}
+	removed := func(f *fixture) {
+		f.in.BoundInstance.Class, f.in.BoundInstance.Instance.Spec.ClusterServiceClassExternalName = nil, "by-name"
+	}
+	f := newFixture(bound1)
+	class, broker := f.in.BoundInstance.Class.Common().ExternalName, f.in.BoundInstance.Target.Name
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want bindingsecret.Service
+	}{
+		"in the catalog":         {bfs(bound1), bindingsecret.Service{Class: class, Broker: broker}},
+		"no longer in it":        {bfs(bound1, removed), bindingsecret.Service{Class: "by-name", Broker: broker}},
+		"of another instance":    {bfs(bound1, elsewhere), bindingsecret.Service{Broker: broker}},
+		"whose instance is gone": {bfs(bound1, func(f *fixture) { f.in.BoundInstance = BoundInstance{} }), bindingsecret.Service{Broker: broker}},
+		"of nothing":             {bfs(func(f *fixture) { f.in.BoundInstance = BoundInstance{} }), bindingsecret.Service{}},
+	} {
+		f := newFixture(test.is...)
+		if got := ServiceOf(f.b, f.in); got != test.want {
+			t.Errorf("%s: %+v, want %+v", name, got, test.want)
+		}
+	}
+	if class == "" || broker == "" {
+		t.Errorf("the fixture has class %q and broker %q", class, broker)
+	}
+}

@@ -490,11 +490,11 @@ func (w *bindingWalk) executeSecretAction(b *v1beta1.ServiceBinding, deed Secret
 	switch deed {
 	case WriteSecret:
 		t := w.known.Received
-		data, err := bindingsecret.Render(t.Binding.Credentials, b, nil)
+		content, err := bindingsecret.Render(t.Binding.Credentials, b, ServiceOf(b, *world), nil)
 		if err != nil {
 			w.failf("%v", err)
 		}
-		w.put(b, t.BindingID, data)
+		w.put(b, t.BindingID, content)
 		if w.crashes() {
 			return false
 		}
@@ -512,15 +512,15 @@ func (w *bindingWalk) executeSecretAction(b *v1beta1.ServiceBinding, deed Secret
 	return true
 }
 
-func (w *bindingWalk) put(b *v1beta1.ServiceBinding, id string, data map[string][]byte) {
+func (w *bindingWalk) put(b *v1beta1.ServiceBinding, id string, content bindingsecret.Content) {
 	if w.secret == nil {
-		w.write(bindingsecret.NewSecret(b, id, data))
+		w.write(bindingsecret.NewSecret(b, id, content.Beside(nil)))
 		return
 	}
 	changed := w.secret.DeepCopy()
 	_, had := changed.Data["theirs"]
 	token := string(changed.Data["token"])
-	if bindingsecret.Merge(changed, id, data) {
+	if bindingsecret.Merge(changed, id, content.Beside(changed)) {
 		w.write(changed)
 	}
 	if now := string(w.secret.Data["token"]); token != "" && now == "" {

@@ -38,29 +38,33 @@ import (
 // maxShown bounds names from manifests in messages.
 const maxShown = 200
 
-// Render returns the data of a binding's Secret: a key for each of the credentials, after the transforms of the binding. others are
-// Secrets of the namespace, by name, whose keys are copied. An error about the transforms is an *Error.
-func Render(credentials json.RawMessage, b *v1beta1.ServiceBinding, others map[string]map[string][]byte) (map[string][]byte, error) {
+// Render returns the content of a binding's Secret: a key for each of the credentials, after the transforms of the binding, and what is
+// derived from them and from the service. others are Secrets of the namespace, by name, whose keys are copied. An error about the
+// transforms is an *Error.
+func Render(credentials json.RawMessage, b *v1beta1.ServiceBinding, service Service, others map[string]map[string][]byte) (Content, error) {
 	values, err := decode(credentials)
 	if err != nil {
-		return nil, err
+		return Content{}, err
 	}
-	r := rendering{binding: b, others: others, values: values}
+	r := rendering{binding: b, others: others, values: values, removed: map[string]bool{}}
 	for i, t := range b.Spec.SecretTransforms {
 		if err := r.transform(t, fmt.Sprintf("spec.secretTransforms[%d]", i)); err != nil {
-			return nil, err
+			return Content{}, err
 		}
 	}
 	if err := checkKeys(values); err != nil {
-		return nil, err
+		return Content{}, err
 	}
 	data := make(map[string][]byte, len(values))
 	for _, key := range slices.Sorted(maps.Keys(values)) {
 		if data[key], err = valueOf(values[key]); err != nil {
-			return nil, Unfit("the credentials' key %s cannot be written", shown(key))
+			return Content{}, Unfit("the credentials' key %s cannot be written", shown(key))
 		}
 	}
-	return data, checkSize(data)
+	if err := checkSize(data); err != nil {
+		return Content{}, err
+	}
+	return Content{Data: data, Derived: r.derive(service)}, nil
 }
 
 // checkKeys refuses credentials with keys that a Secret cannot have. The error names all of them.
@@ -180,6 +184,8 @@ type rendering struct {
 	binding *v1beta1.ServiceBinding
 	others  map[string]map[string][]byte
 	values  map[string]any
+	// removed are keys that a transform has taken away.
+	removed map[string]bool
 }
 
 // transform applies an element of secretTransforms. The first of its members that is set is used.
@@ -190,12 +196,14 @@ func (r *rendering) transform(t v1beta1.SecretTransform, path string) error {
 	case t.RenameKey != nil:
 		if value, ok := r.values[t.RenameKey.From]; ok {
 			delete(r.values, t.RenameKey.From)
+			r.removed[t.RenameKey.From] = true
 			r.values[t.RenameKey.To] = value
 		}
 	case t.AddKeysFrom != nil:
 		return r.addKeysFrom(t.AddKeysFrom.SecretRef, path+".addKeysFrom.secretRef")
 	case t.RemoveKey != nil:
 		delete(r.values, t.RemoveKey.Key)
+		r.removed[t.RemoveKey.Key] = true
 	}
 	return nil
 }

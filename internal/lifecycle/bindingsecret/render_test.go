@@ -97,9 +97,9 @@ func TestCredentialsBecomeKeys(t *testing.T) {
 		"an object from a path":       {`{"obj":{"b":1,"a":"<x>"}}`, []v1beta1.SecretTransform{path("o", "{.obj}")}, map[string]string{"obj": `{"a":"\u003cx\u003e","b":1}`, "o": `{"a":"\u003cx\u003e","b":1}`}},
 		"the last of two equal names": {`{"a":1,"a":2}`, nil, map[string]string{"a": "2"}},
 	} {
-		data, err := Render(json.RawMessage(c.credentials), bindingWith(c.transforms...), others)
+		content, err := Render(json.RawMessage(c.credentials), bindingWith(c.transforms...), Service{}, others)
 		got := map[string]string{}
-		for key, value := range data {
+		for key, value := range content.Data {
 			got[key] = string(value)
 		}
 		if err != nil || !maps.Equal(got, c.want) {
@@ -131,7 +131,7 @@ func TestWhatCannotGoIntoASecretIsNamedWithoutItsValue(t *testing.T) {
 		"no such Secret":          {`{}`, []v1beta1.SecretTransform{copyOf("", "nope")}, []string{`Secret "nope" does not exist in namespace "demo"`}},
 		"itself":                  {`{}`, []v1beta1.SecretTransform{copyOf("", "b1")}, []string{"the binding's own Secret"}},
 	} {
-		_, err := Render(json.RawMessage(c.credentials), bindingWith(c.transforms...), map[string]map[string][]byte{"b1": {}, "other": {}})
+		_, err := Render(json.RawMessage(c.credentials), bindingWith(c.transforms...), Service{}, map[string]map[string][]byte{"b1": {}, "other": {}})
 		if err == nil {
 			t.Errorf("%s: no error", name)
 			continue
@@ -160,12 +160,16 @@ func FuzzCredentials(f *testing.F) {
 	f.Add(golden)
 	f.Add(`{"a":1e999999999999999999999,"b":-0.0e-9}`)
 	f.Fuzz(func(t *testing.T, credentials string) {
-		data, err := Render(json.RawMessage(credentials), bindingWith(), nil)
+		content, err := Render(json.RawMessage(credentials), bindingWith(), Service{Class: "mysql", Broker: "main"}, nil)
 		if err != nil {
 			return
 		}
+		checkEntries(t, content)
 		values := Values(json.RawMessage(credentials))
-		for key, value := range data {
+		for key, value := range content.Beside(nil) {
+			if _, ours := content.Derived[key]; ours && (key == typeKey || key == providerKey) {
+				continue
+			}
 			if len(value) > 0 && value[0] != '{' && value[0] != '[' && !slices.Contains(values, string(value)) && !slices.Contains([]string{"true", "false", "null"}, string(value)) {
 				t.Errorf("the value of %q is not known to be secret", key)
 			}
@@ -183,7 +187,7 @@ func BenchmarkRender(b *testing.B) {
 			others := map[string]map[string][]byte{"other": {"EXTRA": []byte("more")}}
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := Render(json.RawMessage(golden), binding, others); err != nil {
+				if _, err := Render(json.RawMessage(golden), binding, Service{Class: "mysql", Broker: "main"}, others); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -49,13 +49,28 @@ func RecordOf(id string, data map[string][]byte) keyRecord {
 
 // String returns the value of the annotation, which begins with its version.
 func (r keyRecord) String() string {
-	return strings.Join([]string{"v1", r.digest, strings.Join(r.keys, ",")}, " ")
+	return strings.Join([]string{recordVersion, r.digest, strings.Join(r.keys, ",")}, " ")
+}
+
+const (
+	// MaxRecord bounds the record in a Secret's annotation; all annotations may have 256 KiB.
+	MaxRecord     = 128 << 10
+	recordVersion = "v1"
+)
+
+// RecordSize returns the size of the record of data, or one byte more.
+func RecordSize(data map[string][]byte) int {
+	size := len(recordVersion) + hex.EncodedLen(sha256.Size) + 2
+	for key := range data {
+		size += len(key) + 1
+	}
+	return size
 }
 
 // parseRecord parses an annotation; ok is false where it is missing or invalid.
 func parseRecord(annotation string) (r keyRecord, ok bool) {
 	parts := strings.Split(annotation, " ")
-	if len(parts) != 3 || parts[0] != "v1" {
+	if len(parts) != 3 || parts[0] != recordVersion {
 		return r, false
 	}
 	r.digest = parts[1]

@@ -23,6 +23,8 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
 
 // Values returns the values in a broker's credentials, to redact them: as they are written into a Secret, and as the broker wrote
@@ -35,9 +37,14 @@ func Values(credentials json.RawMessage) []string {
 	return within(collect(nil, values), credentials)
 }
 
-// ValuesIn returns the values in a binding's Secret, also those within a value.
-func ValuesIn(secret *corev1.Secret) (values []string) {
+// ValuesIn returns the values in the Secret of a binding to a service, also those within a value. The names of the service are not secret,
+// and messages have them.
+func ValuesIn(secret *corev1.Secret, b *v1beta1.ServiceBinding, service Service) (values []string) {
+	names := service.names(b)
 	for _, key := range slices.Sorted(maps.Keys(secret.Data)) {
+		if name, ok := names[key]; ok && name == string(secret.Data[key]) {
+			continue
+		}
 		values = within(append(values, string(secret.Data[key])), secret.Data[key])
 	}
 	return values

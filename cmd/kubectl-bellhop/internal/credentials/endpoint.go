@@ -25,20 +25,16 @@ import (
 
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/forward"
+	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
 )
 
 // uriKeys are the keys of the URI that programs use, by which a service is chosen if it has more than one, as for its web pages.
 var uriKeys = []string{"uri", "url", "jdbcurl", "jdbcuri", "connectionstring", "connectionurl", "databaseurl", "databaseuri", "dsn"}
 
-// plain is a key without upper case and separators: DB_HOST is dbhost, jdbcUrl is jdbcurl.
-func plain(key string) string {
-	return strings.NewReplacer("_", "", "-", "", ".", "").Replace(strings.ToLower(key))
-}
-
 // hostSuffix is what the plain form of the key of a host ends with, empty where the key is of something else.
 func hostSuffix(key string) string {
 	for _, suffix := range []string{"hostname", "host"} {
-		if strings.HasSuffix(plain(key), suffix) {
+		if strings.HasSuffix(bindingsecret.PlainKey(key), suffix) {
 			return suffix
 		}
 	}
@@ -46,7 +42,7 @@ func hostSuffix(key string) string {
 }
 
 // isPortKey reports whether a key is of a port.
-func isPortKey(key string) bool { return strings.HasSuffix(plain(key), "port") }
+func isPortKey(key string) bool { return strings.HasSuffix(bindingsecret.PlainKey(key), "port") }
 
 // endpointOf finds the host and the port in credentials. Of several the keys host, hostname and uri are preferred; else the user has to choose.
 func endpointOf(data map[string][]byte, namespace string) (hostPort, error) {
@@ -59,14 +55,14 @@ func endpointOf(data map[string][]byte, namespace string) (hostPort, error) {
 				h, ok := splitHostPort(strings.TrimSpace(host))
 				switch {
 				case !ok:
-				case plain(key) == suffix:
+				case bindingsecret.PlainKey(key) == suffix:
 					exact = append(exact, withPort(h, data, key))
 				default:
 					others = append(others, withPort(h, data, key))
 				}
 			}
 		} else if u, ok := parseURI(value); ok {
-			if slices.Contains(uriKeys, plain(key)) {
+			if slices.Contains(uriKeys, bindingsecret.PlainKey(key)) {
 				preferred = append(preferred, u.endpoints()...)
 			} else {
 				uris = append(uris, u.endpoints()...)
@@ -108,9 +104,9 @@ func withPort(h hostPort, data map[string][]byte, hostKey string) hostPort {
 	if h.port != 0 {
 		return h
 	}
-	want := strings.TrimSuffix(plain(hostKey), hostSuffix(hostKey)) + "port"
+	want := strings.TrimSuffix(bindingsecret.PlainKey(hostKey), hostSuffix(hostKey)) + "port"
 	for key, value := range data {
-		if port, err := strconv.ParseUint(strings.TrimSpace(string(value)), 10, 16); err == nil && plain(key) == want {
+		if port, err := strconv.ParseUint(strings.TrimSpace(string(value)), 10, 16); err == nil && bindingsecret.PlainKey(key) == want {
 			h.port = int(port)
 		}
 	}

@@ -1,0 +1,52 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package catalog
+
+import (
+	"errors"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+)
+
+// CheckServiceName returns an error, which says what is right, about a value that cannot be the type or the provider of a service.
+func CheckServiceName(value string) error {
+	if value == "" || len(validation.IsValidLabelValue(value)) > 0 {
+		return errors.New("must be 1 to 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends, such as postgresql")
+	}
+	return nil
+}
+
+// ServiceType returns the type of the service that a binding is to: that of its annotation, or the class's external name.
+func ServiceType(b metav1.Object, class string) string {
+	return serviceName(b, v1beta1.BindingTypeAnnotation, class)
+}
+
+// ServiceProvider returns the provider of the service that a binding is to: that of its annotation, or the broker's name.
+func ServiceProvider(b metav1.Object, broker string) string {
+	return serviceName(b, v1beta1.BindingProviderAnnotation, broker)
+}
+
+func serviceName(b metav1.Object, annotation, otherwise string) string {
+	value := b.GetAnnotations()[annotation]
+	if CheckServiceName(value) != nil { // there is none, or admission was bypassed
+		return otherwise
+	}
+	return value
+}
