@@ -24,6 +24,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -161,6 +162,20 @@ func Merge(secret *corev1.Secret, id string, data map[string][]byte) (changed bo
 // MarkWritten records from which state of the binding its Secret is written.
 func MarkWritten(secret *corev1.Secret, b *v1beta1.ServiceBinding) {
 	metav1.SetMetaDataAnnotation(&secret.ObjectMeta, v1beta1.WrittenFromAnnotation, b.ResourceVersion)
+}
+
+// WrittenAt returns when the operator last wrote into a binding's Secret: when the field manager that owns WrittenFromAnnotation, which each
+// write changes, last changed its fields. It is zero where that is not known.
+func WrittenAt(secret metav1.Object) (at time.Time) {
+	for _, entry := range secret.GetManagedFields() {
+		if entry.Time == nil || entry.FieldsV1 == nil || !entry.Time.After(at) {
+			continue
+		}
+		if strings.Contains(entry.FieldsV1.String(), `"f:`+v1beta1.WrittenFromAnnotation+`"`) {
+			at = entry.Time.Time
+		}
+	}
+	return at
 }
 
 // IsNewer reports whether a Secret was written from a later state of its binding than the given one, by another leader.

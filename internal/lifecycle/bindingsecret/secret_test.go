@@ -19,6 +19,7 @@ package bindingsecret
 import (
 	"maps"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -136,5 +137,24 @@ func TestASecretIsOursByUID(t *testing.T) {
 		if got := IsOwned(c.secret, c.b); got != c.want {
 			t.Errorf("%s: %v", name, got)
 		}
+	}
+}
+
+func TestWrittenAt(t *testing.T) {
+	entry := func(fields string, at time.Time) metav1.ManagedFieldsEntry {
+		return metav1.ManagedFieldsEntry{Time: &metav1.Time{Time: at}, FieldsV1: metav1.NewFieldsV1(fields)}
+	}
+	written := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
+	secret := &corev1.Secret{}
+	if at := WrittenAt(secret); !at.IsZero() {
+		t.Errorf("without managed fields: %s", at)
+	}
+	secret.ManagedFields = []metav1.ManagedFieldsEntry{
+		entry(`{"f:metadata":{"f:annotations":{"f:bellhop.gophernetes.io/written-from":{}}}}`, written),
+		entry(`{"f:data":{"f:note":{}}}`, written.Add(time.Hour)),
+		{},
+	}
+	if at := WrittenAt(secret); !at.Equal(written) {
+		t.Errorf("%s, want %s", at, written)
 	}
 }
