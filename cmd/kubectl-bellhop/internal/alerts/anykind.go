@@ -22,7 +22,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
@@ -44,8 +43,8 @@ func validateAny(args []string) error {
 		return cli.UsageError("name an object as KIND/NAME, such as deployment/orders")
 	}
 	for _, arg := range args {
-		if kind, name, ok := strings.Cut(arg, "/"); !ok || kind == "" || name == "" || strings.Contains(name, "/") {
-			return cli.UsageError("%q: name an object as KIND/NAME, such as deployment/orders", arg)
+		if _, _, err := cli.ParseKindName(arg); err != nil {
+			return cli.UsageError("%w", err)
 		}
 	}
 	return nil
@@ -75,14 +74,7 @@ func findAny(ctx context.Context, e *cli.Environment, args []string) ([]anyTarge
 
 // completeAny completes KIND/NAME with the kinds that the operator watches by default, and with the objects that a label selector selects.
 func completeAny(e *cli.Environment, selector string) cobra.CompletionFunc {
-	return func(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
-		kind, _, isPair := strings.Cut(prefix, "/")
-		if !isPair {
-			names, directive := cli.Complete(func(context.Context) ([]string, error) { return watchedKinds() })(cmd, nil, prefix)
-			return names, directive | cobra.ShellCompDirectiveNoSpace
-		}
-		return cli.Complete(func(ctx context.Context) ([]string, error) { return namesOf(ctx, e, kind, selector) })(cmd, args, prefix)
-	}
+	return cli.CompleteKindName(e, selector, watchedKinds)
 }
 
 // watchedKinds returns the kinds that the operator watches without --page-kinds, such as deployment/.
@@ -96,25 +88,4 @@ func watchedKinds() ([]string, error) {
 		kinds = append(kinds, strings.TrimSuffix(resource.Resource, "s")+"/")
 	}
 	return kinds, nil
-}
-
-// namesOf lists objects of a kind as KIND/NAME.
-func namesOf(ctx context.Context, e *cli.Environment, kind, selector string) ([]string, error) {
-	namespace, err := e.Namespace()
-	if err != nil {
-		return nil, err
-	}
-	_, client, err := e.AnyKind(kind, namespace)
-	if err != nil {
-		return nil, err
-	}
-	objects, err := cli.List(ctx, client, metav1.ListOptions{LabelSelector: selector})
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, object := range objects {
-		names = append(names, kind+"/"+object.GetName())
-	}
-	return names, nil
 }

@@ -42,6 +42,7 @@ type bind struct {
 	wait             cli.WaitFlags
 	parameters       parameters.Flags
 	name, secretName string
+	inject           string
 	labels           map[string]string
 	filenames        []string
 }
@@ -49,16 +50,28 @@ type bind struct {
 func newBind(e *cli.Environment) *cobra.Command {
 	b := &bind{e: e, write: cli.NewWriteFlags()}
 	cmd := &cobra.Command{
-		Use:   "bind INSTANCE [--name NAME] [--secret-name SECRET]",
+		Use:   "bind INSTANCE [--name NAME] [--secret-name SECRET] [--inject KIND/NAME]",
 		Short: "Get credentials for a service: create a ServiceBinding",
 		Long: `Get credentials for a service: create a ServiceBinding. The credentials come into
 a Secret of the same name, or into that of --secret-name, from which Pods take
-them. The instance may still be on its way: the binding waits for it.`,
+them. The instance may still be on its way: the binding waits for it.
+
+With --inject the Pods of a Deployment, StatefulSet or DaemonSet get them. The
+command sets the label bellhop.gophernetes.io/inject=true on its template, and adds
+the binding to the annotation bellhop.gophernetes.io/bindings. That rolls the
+workload out, and its new Pods wait for the Secret. The Namespace has to permit it
+by the label bellhop.gophernetes.io/injection=enabled.`,
 		Example: `  # Credentials in the Secret orders
   kubectl bellhop bind orders --wait
 
   # A second binding, for another application
-  kubectl bellhop bind orders --name reports --secret-name reports-database`,
+  kubectl bellhop bind orders --name reports --secret-name reports-database
+
+  # Credentials for the Pods of a Deployment
+  kubectl bellhop bind orders --inject deployment/shop
+
+  # Print the binding and the changed Deployment, and change nothing
+  kubectl bellhop bind orders --inject deployment/shop --dry-run=client -o yaml`,
 		Args:              cli.AtMostOneArgument("INSTANCE"),
 		ValidArgsFunction: cli.CompleteFirst(instances.Complete(e)),
 		RunE:              func(cmd *cobra.Command, args []string) error { return b.run(cmd.Context(), args) },
@@ -67,6 +80,8 @@ them. The instance may still be on its way: the binding waits for it.`,
 	cmd.Flags().StringVar(&b.secretName, "secret-name", "", "Name of the Secret. Default: that of the ServiceBinding")
 	cmd.Flags().StringToStringVar(&b.labels, "labels", nil, "Labels of the ServiceBinding, as app=orders,team=shop")
 	cmd.Flags().StringSliceVarP(&b.filenames, "filename", "f", nil, "File with the manifest of a ServiceBinding; - is standard input")
+	cmd.Flags().StringVar(&b.inject, "inject", "", "Workload whose Pods get the credentials: deployment/NAME, statefulset/NAME or daemonset/NAME; its Pods are replaced")
+	cli.CompleteFlag(cmd, "inject", completeInject(e))
 	b.parameters.AddFlags(cmd)
 	b.wait.AddFlags(cmd, "the credentials are in the Secret", bindTimeout)
 	b.write.AddFlags(cmd)
@@ -77,12 +92,19 @@ func (b *bind) run(ctx context.Context, args []string) error {
 	if err := b.write.Validate(); err != nil {
 		return err
 	}
-	b.write.HoldFor(&b.wait)
+	if err := b.validateInject(); err != nil {
+		return err
+	}
+	isHeld := b.write.HoldFor(&b.wait)
 	binding, err := b.start(args)
 	if err != nil {
 		return err
 	}
 	if err := b.complete(ctx, binding); err != nil {
+		return err
+	}
+	workload, err := b.findTarget(ctx, binding)
+	if err != nil {
 		return err
 	}
 	client, err := clientOf(b.e)
@@ -93,7 +115,13 @@ func (b *bind) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	return cli.Finish(ctx, b.e, b.write, &b.wait, client(binding.Namespace), binding)
+	if err := workload.write(ctx, b.e, b.write); err != nil {
+		return err
+	}
+	if err := cli.Finish(ctx, b.e, b.write, &b.wait, client(binding.Namespace), binding); err != nil || !isHeld {
+		return err
+	}
+	return workload.report(b.e, b.write)
 }
 
 // start returns the binding of the manifest, or an empty one, with names from the flags.

@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -73,6 +74,39 @@ func mappingOf(mapper meta.RESTMapper, name string) (*meta.RESTMapping, error) {
 		}
 	}
 	return nil, WithHint(fmt.Errorf("the API server has no kind %q", name), "kubectl api-resources --namespaced lists the kinds")
+}
+
+// CompleteKindName completes KIND/NAME with some kinds, each with a slash, and with the objects that a label selector selects.
+func CompleteKindName(e *Environment, selector string, kinds func() ([]string, error)) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
+		kind, _, isPair := strings.Cut(prefix, "/")
+		if !isPair {
+			names, directive := Complete(func(context.Context) ([]string, error) { return kinds() })(cmd, nil, prefix)
+			return names, directive | cobra.ShellCompDirectiveNoSpace
+		}
+		return Complete(func(ctx context.Context) ([]string, error) { return anyNames(ctx, e, kind, selector) })(cmd, args, prefix)
+	}
+}
+
+// anyNames lists objects of a kind as KIND/NAME.
+func anyNames(ctx context.Context, e *Environment, kind, selector string) ([]string, error) {
+	namespace, err := e.Namespace()
+	if err != nil {
+		return nil, err
+	}
+	_, client, err := e.AnyKind(kind, namespace)
+	if err != nil {
+		return nil, err
+	}
+	objects, err := List(ctx, client, metav1.ListOptions{LabelSelector: selector})
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, object := range objects {
+		names = append(names, kind+"/"+object.GetName())
+	}
+	return names, nil
 }
 
 // anyClient has the methods of generated clients, which take no subresources.

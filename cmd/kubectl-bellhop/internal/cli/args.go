@@ -16,7 +16,21 @@ limitations under the License.
 
 package cli
 
-import "github.com/spf13/cobra"
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// ParseKindName parses KIND/NAME of an object of any kind.
+func ParseKindName(text string) (kind, name string, err error) {
+	kind, name, ok := strings.Cut(text, "/")
+	if !ok || kind == "" || name == "" || strings.Contains(name, "/") {
+		return "", "", fmt.Errorf("%q: name an object as KIND/NAME, such as deployment/orders", text)
+	}
+	return kind, name, nil
+}
 
 // OneArgument wants exactly one argument; list is a command that lists its values.
 func OneArgument(name, list string) cobra.PositionalArgs {

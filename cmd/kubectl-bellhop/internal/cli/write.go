@@ -165,8 +165,11 @@ func FinishGone[T Object, L runtime.Object](ctx context.Context, e *Environment,
 	return nil
 }
 
-// HoldFor has --output print the object once it was waited for, and not before.
-func (f *WriteFlags) HoldFor(wait *WaitFlags) { f.isHeld = wait.Wait && f.Stores() && f.Prints() }
+// HoldFor has --output print the object once it was waited for, and not before. It reports whether objects are held.
+func (f *WriteFlags) HoldFor(wait *WaitFlags) bool {
+	f.isHeld = wait.Wait && f.Stores() && f.Prints()
+	return f.isHeld
+}
 
 // Finish waits until an object is ready if --wait asks for that, and then prints the object as --output says.
 func Finish[T Object, L runtime.Object](ctx context.Context, e *Environment, f *WriteFlags, wait *WaitFlags, client Client[T, L], object T) error {
