@@ -25,6 +25,7 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/kinds"
@@ -39,7 +40,7 @@ func Commands(e *cli.Environment) []*cobra.Command {
 		Long: `Show what belongs to what, and in which state it is.
 
   broker                its classes, their plans, and of each plan the instances
-                        with their bindings and Secrets
+                        with their bindings, Secrets and Pods
   instance or binding   broker, class and plan in the first line, and what
                         belongs to it below
   alert                 its receivers, with the state of each delivery
@@ -48,6 +49,9 @@ func Commands(e *cli.Environment) []*cobra.Command {
 
 Without an argument: all brokers and all alerts. Instances, bindings and alerts
 are those of the namespace, or with --all-namespaces of all namespaces.
+
+The Pods below a binding are those that use its Secret and have not ended: the
+first 10, and in JSON all of them.
 
 What you may not read is left out, and a note on standard error says so.`,
 		Example: `  # All brokers and alerts of this namespace
@@ -145,7 +149,7 @@ func (o *options) newBuilder() (*builder, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &builder{clients: clients, core: core, own: own, namespace: own}
+	b := &builder{clients: clients, core: core, own: own, namespace: own, pods: map[string][]*corev1.Pod{}}
 	if o.allNamespaces {
 		b.namespace = ""
 	}

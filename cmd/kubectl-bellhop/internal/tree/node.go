@@ -21,6 +21,7 @@ import (
 	"context"
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	coreclient "k8s.io/client-go/kubernetes/typed/core/v1"
@@ -29,8 +30,12 @@ import (
 	servicecatalogv1beta1 "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/kinds"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/workloads"
 	"github.com/gophernetes/bellhop/internal/catalog"
 )
+
+// kindPod is the kind of the nodes that printTree limits.
+const kindPod = "Pod"
 
 // Node is an object of the tree, and what belongs to it.
 type Node struct {
@@ -39,7 +44,7 @@ type Node struct {
 	Name      string `json:"name"`
 	Namespace string `json:"namespace,omitempty"`
 	// State is Ready, Reconciling, Stalled, NotReady, NotObserved or Deleting; of classes and plans Offered or Removed; of Secrets Exists,
-	// Empty, Missing or Unknown; of receivers below alerts, and alerts below receivers, that of the delivery.
+	// Empty, Missing or Unknown; of Pods Ready or NotReady; of receivers below alerts, and alerts below receivers, that of the delivery.
 	State    string  `json:"state"`
 	Reason   string  `json:"reason,omitempty"`
 	Message  string  `json:"message,omitempty"`
@@ -56,6 +61,7 @@ type builder struct {
 	// own is the namespace of the command; namespace that of the objects that are listed, empty: all.
 	own, namespace string
 	unreadable     kinds.Unreadable
+	pods           map[string][]*corev1.Pod // by namespace, once they were listed
 }
 
 // of returns the tree of one object.
@@ -207,6 +213,32 @@ func (b *builder) secretNode(ctx context.Context, binding *servicecatalogv1beta1
 		n.State = "Empty"
 	}
 	return n, nil
+}
+
+// podNodes are the Pods that use the Secret of a binding, first those that are not ready.
+func (b *builder) podNodes(ctx context.Context, binding *servicecatalogv1beta1.ServiceBinding) ([]*Node, error) {
+	pods, known := b.pods[binding.Namespace]
+	if !known {
+		var err error
+		pods, err = workloads.ListPods(ctx, b.core, binding.Namespace, "")
+		if err := b.unreadable.Skip(err, "pods"); err != nil {
+			return nil, err
+		}
+		b.pods[binding.Namespace] = pods
+	}
+	var nodes []*Node
+	for _, pod := range pods {
+		if !workloads.UseOf(pod, catalog.SecretName(binding)).IsUsed() {
+			continue
+		}
+		n := &Node{Kind: kindPod, Name: pod.Name, Namespace: pod.Namespace, State: kinds.StateReady}
+		if !workloads.IsReady(pod) {
+			n.State, n.Reason, n.Message = kinds.StateNotReady, string(pod.Status.Phase), workloads.Trouble(pod)
+		}
+		nodes = append(nodes, n)
+	}
+	slices.SortStableFunc(nodes, func(a, b *Node) int { return cmp.Or(cmp.Compare(a.State, b.State), cmp.Compare(a.Name, b.Name)) })
+	return nodes, nil
 }
 
 func sortNodes(nodes []*Node) {

@@ -19,6 +19,7 @@ package tree
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -41,6 +42,9 @@ var (
 
 // maxMessage is the length of a message in characters; describe has all of it.
 const maxMessage = 100
+
+// maxPods is how many Pods of a binding are printed; JSON has all of them.
+const maxPods = 10
 
 // row is a line of the output.
 type row struct{ namespace, name, state, message, color string }
@@ -92,14 +96,27 @@ func appendRows(rows []row, n *Node, s style, first, next string) []row {
 		}
 	}
 	rows = append(rows, r)
-	for i, child := range n.Children {
-		if i+1 < len(n.Children) {
+	children, hidden := limitPods(n.Children)
+	for i, child := range children {
+		if i+1 < len(children) || hidden > 0 {
 			rows = appendRows(rows, child, s, next+s.branch, next+s.pass)
 		} else {
 			rows = appendRows(rows, child, s, next+s.last, next+s.none)
 		}
 	}
+	if hidden > 0 {
+		rows = append(rows, row{namespace: n.Namespace, name: fmt.Sprintf("%sand %d more Pods", next+s.last, hidden)})
+	}
 	return rows
+}
+
+// limitPods returns the children that are printed, and the number of Pods, which are the last children, that are not.
+func limitPods(children []*Node) (shown []*Node, hidden int) {
+	first := slices.IndexFunc(children, func(n *Node) bool { return n.Kind == kindPod })
+	if first < 0 || len(children) <= first+maxPods {
+		return children, 0
+	}
+	return children[:first+maxPods], len(children) - first - maxPods
 }
 
 // isGood reports whether a state needs no explanation.

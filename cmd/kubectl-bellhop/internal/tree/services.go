@@ -138,7 +138,11 @@ func (b *builder) instanceNode(ctx context.Context, l *lists, instance *servicec
 func (b *builder) bindingNode(ctx context.Context, binding *servicecatalogv1beta1.ServiceBinding) (*Node, error) {
 	n := newNode(binding)
 	secret, err := b.secretNode(ctx, binding)
-	n.Children = []*Node{secret}
+	if err != nil {
+		return nil, err
+	}
+	pods, err := b.podNodes(ctx, binding)
+	n.Children = append([]*Node{secret}, pods...)
 	return n, err
 }
 
@@ -194,7 +198,7 @@ func (b *builder) instance(ctx context.Context, instance *servicecatalogv1beta1.
 	return b.below(ctx, instance, n)
 }
 
-// binding returns the branch above a binding, and its Secret.
+// binding returns the branch above a binding, its Secret, and the Pods that use that.
 func (b *builder) binding(ctx context.Context, binding *servicecatalogv1beta1.ServiceBinding) ([]*Node, error) {
 	n, err := b.bindingNode(ctx, binding)
 	if err != nil {
