@@ -43,7 +43,9 @@ the operator and its leader, your rights, and the objects of the namespace.
 It reports brokers and receivers that are not ready, instances, bindings and
 alerts that wait for a person, deletions that do not end, and Secrets of
 bindings that are missing. Of objects that are watched for failures it reports
-those about which no alert is sent.
+those about which no alert is sent. Of Pods with the label
+bellhop.gophernetes.io/inject=true it reports those that get no credentials, and
+those that started before their credentials were replaced.
 
 Each check has one line: ok, warning, problem or skipped. A check is skipped
 where you may not read what it needs. Each finding says what to do. Nothing is

@@ -30,7 +30,6 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -128,20 +127,6 @@ func TestEvaluateDeployment(t *testing.T) {
 		f, found := evaluateDeployment(d)
 		if f.ID != test.want || f.Severity != test.severity || found != (test.want != "") {
 			t.Errorf("%d of %d: %+v", test.ready, test.desired, f)
-		}
-	}
-}
-
-func TestPodTrouble(t *testing.T) {
-	waiting := &corev1.Pod{Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{
-		{Ready: true}, {State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff"}}},
-	}}}
-	unscheduled := &corev1.Pod{Status: corev1.PodStatus{Conditions: []corev1.PodCondition{
-		{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable", Message: "no node"},
-	}}}
-	for want, pod := range map[string]*corev1.Pod{"ImagePullBackOff": waiting, "Unschedulable: no node": unscheduled, "": {}} {
-		if got := podTrouble(pod); got != want {
-			t.Errorf("%q, want %q", got, want)
 		}
 	}
 }

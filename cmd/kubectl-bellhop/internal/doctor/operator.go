@@ -23,11 +23,11 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/workloads"
 )
 
 // leaseName is the lease that the leader of the operator holds.
@@ -91,32 +91,11 @@ func (i *inspector) podTroubles(ctx context.Context) string {
 	}
 	var text strings.Builder
 	for _, pod := range pods.Items {
-		if reason := podTrouble(&pod); reason != "" {
+		if reason := workloads.Trouble(&pod); reason != "" {
 			fmt.Fprintf(&text, "; pod %s: %s", pod.Name, reason)
 		}
 	}
 	return text.String()
-}
-
-// podTrouble is why a pod is not ready, empty where it is.
-func podTrouble(pod *corev1.Pod) string {
-	for _, status := range pod.Status.ContainerStatuses {
-		switch {
-		case status.Ready:
-		case status.State.Waiting != nil && status.State.Waiting.Reason != "":
-			return status.State.Waiting.Reason
-		case status.State.Terminated != nil:
-			return fmt.Sprintf("ended with exit code %d", status.State.Terminated.ExitCode)
-		default:
-			return "not ready yet"
-		}
-	}
-	for _, condition := range pod.Status.Conditions {
-		if condition.Type == corev1.PodScheduled && condition.Status == corev1.ConditionFalse {
-			return condition.Reason + ": " + condition.Message
-		}
-	}
-	return ""
 }
 
 // checkLeader looks whether a replica of the operator leads: only the leader sends alerts, and requests to brokers.

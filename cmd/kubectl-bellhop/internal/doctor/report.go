@@ -102,6 +102,7 @@ var checks = []check{
 	{"alerts", checkAlerts},
 	{"watched", checkWatched},
 	{"secrets", checkSecrets},
+	{"injection", checkInjection},
 	{"deletions", checkDeletions},
 }
 

@@ -80,6 +80,7 @@ var (
 		{role: instanceEditor, commands: "update", rights: []right{of(kinds.ServiceInstance, "get", "patch")}},
 		{role: instanceEditor, commands: "deprovision", rights: []right{of(kinds.ServiceInstance, "get", "delete")}},
 		{role: bindingEditor, commands: "bind", rights: []right{of(kinds.ServiceBinding, "create")}},
+		{role: "edit", commands: "bind --inject (Deployments)", rights: []right{{group: "apps", resource: "deployments", verbs: []string{"get", "patch"}}}},
 		{role: bindingEditor, commands: "rotate", rights: []right{of(kinds.ServiceBinding, "get", "patch")}},
 		{role: bindingEditor, commands: "unbind", rights: []right{of(kinds.ServiceBinding, "get", "delete")}},
 		{role: "edit", commands: "creds and exec", rights: []right{of(kinds.ServiceBinding, "get"), readSecrets}},

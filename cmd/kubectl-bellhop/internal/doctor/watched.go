@@ -180,7 +180,7 @@ func (w *watching) checkConsent(ctx context.Context, i *inspector) ([]Finding, e
 	if len(byNamespace) == 0 {
 		return nil, nil
 	}
-	consenting, err := i.consenting(ctx)
+	consenting, err := i.namespacesWith(ctx, health.ConsentSelector)
 	if isForbidden(err) {
 		w.unchecked = append(w.unchecked, "the consent of Namespaces")
 		return nil, nil
@@ -199,15 +199,6 @@ func (w *watching) checkConsent(ctx context.Context, i *inspector) ([]Finding, e
 		}
 	}
 	return findings, nil
-}
-
-// consenting returns those Namespaces that consent, of those that are checked.
-func (i *inspector) consenting(ctx context.Context) (map[string]bool, error) {
-	if i.namespace == "" {
-		return pagebylabel.Consenting(ctx, i.core)
-	}
-	consents, err := pagebylabel.Consents(ctx, i.core, i.namespace)
-	return map[string]bool{i.namespace: consents}, err
 }
 
 // checkOperatorRights reports rights that the operator lacks to watch objects.

@@ -35,19 +35,6 @@ func Consents(ctx context.Context, core coreclient.CoreV1Interface, namespace st
 	return health.Consents(ns), nil
 }
 
-// Consenting returns the names of all Namespaces that consent.
-func Consenting(ctx context.Context, core coreclient.CoreV1Interface) (map[string]bool, error) {
-	list, err := core.Namespaces().List(ctx, metav1.ListOptions{LabelSelector: health.ConsentSelector})
-	if err != nil {
-		return nil, err
-	}
-	names := map[string]bool{}
-	for i := range list.Items {
-		names[list.Items[i].Name] = true
-	}
-	return names, nil
-}
-
 // ConsentCommand is the command by which an administrator of a Namespace consents.
 func ConsentCommand(namespace string) string {
 	return fmt.Sprintf("kubectl label namespace %s --overwrite %s", namespace, health.ConsentSelector)
