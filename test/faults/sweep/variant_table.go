@@ -120,9 +120,9 @@ func variants() []variant {
 		{name: "unbind-before-secret", edits: []mistake{{bindingRules + "remove.go", `		d.SecretAction = DeleteSecret
 `, `		d.unbind(id)
 `}}, scenario: "binding", fault: "none", oracle: "secret"},
-		{name: "old-credentials", edits: []mistake{{services + "binding/controller.go", `	version, err = r.secrets.Put(ctx, b, received.BindingID, data)
-`, `	data["password"] = []byte("old")
-	version, err = r.secrets.Put(ctx, b, received.BindingID, data)
+		{name: "old-credentials", edits: []mistake{{services + "binding/controller.go", `	version, err = r.secrets.Put(ctx, b, received.BindingID, content)
+`, `	content.Data["password"] = []byte("old")
+	version, err = r.secrets.Put(ctx, b, received.BindingID, content)
 `}}, scenario: "binding-kept", fault: "none", oracle: "secret"},
 		{name: "words-as-they-are", edits: []mistake{{"internal/osb/outcome.go", `	return strings.TrimSpace(c.redactor.Clean(text, limit))`, `	return text`}},
 			scenario: "hasty", fault: "500@PUT:service_instances#1", oracle: "canary"},
