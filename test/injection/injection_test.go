@@ -249,14 +249,14 @@ var _ = Describe("A Pod that asks for credentials", func() {
 		Entry("with a variable of another binding", annotated("orders", "DB_URL=cache/uri"), func(*corev1.Pod) {}, `has the entry "DB_URL=cache/uri"`),
 		Entry("with a volume of the name", annotated("orders", ""), func(pod *corev1.Pod) {
 			pod.Spec.Volumes = []corev1.Volume{{Name: "bellhop-binding-0", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
-		}, "spec.volumes: bellhop-binding-0 is the name of the volume for ServiceBinding orders: rename the volume of the Pod"),
+		}, "spec.volumes: bellhop-binding-0 is the name of a volume for a ServiceBinding: rename the volume of the Pod"),
 		Entry("with a mount at the path", annotated("orders", ""), func(pod *corev1.Pod) {
 			pod.Spec.Volumes = []corev1.Volume{{Name: "data", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
 			pod.Spec.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: "data", MountPath: "/bindings/orders"}}
 		}, `container "app" has another mount at a path of a ServiceBinding`),
 		Entry("with the variable", annotated("orders", "DB_URL=orders/uri"), func(pod *corev1.Pod) {
 			pod.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "DB_URL", Value: "mine"}}
-		}, `container "app" sets the variable DB_URL itself, which bellhop.gophernetes.io/env has too: remove one of the two`),
+		}, `container "app" sets a variable itself which bellhop.gophernetes.io/env has too: remove one of the two`),
 		Entry("with a root that is not in the Pod", annotated("orders", ""), func(pod *corev1.Pod) {
 			pod.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "SERVICE_BINDING_ROOT", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.name"}}}}
 		}, `SERVICE_BINDING_ROOT of container "app" has no value that begins with "/": set an absolute path as its value, or remove it for /bindings`),

@@ -30,4 +30,7 @@ const (
 	// InjectEnvAnnotation names the variables that the containers of a Pod get: at
 	// most 64, separated by commas, as VARIABLE=BINDING/KEY.
 	InjectEnvAnnotation = "bellhop.gophernetes.io/env"
+	// InjectedAnnotation is on a Pod that has its credentials, as true. A Pod that
+	// cannot have them is refused with what the annotation would say instead.
+	InjectedAnnotation = "bellhop.gophernetes.io/injected"
 )
