@@ -173,9 +173,17 @@ func (b *bench) measureConversion(ctx context.Context, s *environment, t *table[
 // measureInterleaved calls each action n times, in turn with the others, and returns how long each call took. The first call of
 // each action is for warming up.
 func measureInterleaved(ctx context.Context, n int, all map[string]objectAction) (map[string][]time.Duration, error) {
+	return measurePaced(ctx, 0, n, all)
+}
+
+// measurePaced does so with a pause before each call.
+func measurePaced(ctx context.Context, pause time.Duration, n int, all map[string]objectAction) (map[string][]time.Duration, error) {
 	took := map[string][]time.Duration{}
 	for i := range n + 1 {
 		for _, name := range slices.Sorted(maps.Keys(all)) {
+			if err := sleep(ctx, pause); err != nil {
+				return nil, err
+			}
 			start := time.Now()
 			if err := all[name](ctx, i); err != nil {
 				return nil, fmt.Errorf("%s: %w", name, err)

@@ -137,7 +137,7 @@ func (o *options) bind(fs *flag.FlagSet) {
 	fs.IntVar(&o.rounds, "rounds", 3, fmt.Sprintf("alerts, services: how often each subject is measured; with more than %d objects it is once", maxSizeForRounds))
 	fs.DurationVar(&o.rest, "rest", 5*time.Second, "alerts, memory, labelled: how long nothing happens before memory at rest is read")
 	fs.IntVar(&o.runs, "runs", 10, "isolation, brokers, tenth, waiting: how many runs with what fails or waits, and as many without")
-	fs.Float64Var(&o.rate, "rate", 20, "isolation, brokers, tenth, waiting: how many objects are created in a second")
+	fs.Float64Var(&o.rate, "rate", 20, "isolation, brokers, tenth, waiting, injection: how many objects are created in a second")
 	fs.IntVar(&o.runAlerts, "run-alerts", 300, "isolation, tenth: how many Alerts are created in a run")
 	fs.IntVar(&o.runInstances, "run-instances", 200, "brokers, tenth, waiting: how many instances are created at healthy brokers in a run; brokers: and as many at those that fail")
 	fs.DurationVar(&o.settle, "settle", 3*time.Second, "brokers: how long the instances at brokers that fail are there before the healthy one gets any")
