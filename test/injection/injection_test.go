@@ -246,6 +246,8 @@ var _ = Describe("A Pod that asks for credentials", func() {
 		Entry("with a wrong variable", annotated("orders", "DB-URL=orders/uri"), func(*corev1.Pod) {}, `bellhop.gophernetes.io/env has the entry "DB-URL=orders/uri": it has to be VARIABLE=BINDING/KEY`),
 		Entry("with a key that is a path", annotated("orders", "DB_URL=orders/../token"), func(*corev1.Pod) {}, `has the entry "DB_URL=orders/../token"`),
 		Entry("with a variable twice", annotated("orders", "URL=orders/uri, URL=orders/url"), func(*corev1.Pod) {}, "bellhop.gophernetes.io/env has the variable URL more than once: name each variable once"),
+		Entry("with the annotation that says it has all", map[string]string{v1beta1.InjectBindingsAnnotation: "Orders", v1beta1.InjectedAnnotation: "true"}, func(*corev1.Pod) {}, `has the entry "Orders"`),
+		Entry("with the variable of the directory", annotated("orders", "SERVICE_BINDING_ROOT=orders/root"), func(*corev1.Pod) {}, "has the variable SERVICE_BINDING_ROOT, which is the directory of the credentials: use another name"),
 		Entry("with a variable of another binding", annotated("orders", "DB_URL=cache/uri"), func(*corev1.Pod) {}, `has the entry "DB_URL=cache/uri"`),
 		Entry("with a volume of the name", annotated("orders", ""), func(pod *corev1.Pod) {
 			pod.Spec.Volumes = []corev1.Volume{{Name: "bellhop-binding-0", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
