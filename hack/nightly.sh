@@ -85,7 +85,7 @@ limit() { # in minutes
 	mutations) echo 5 ;;
 	bench) echo 5 ;;
 	fuzz) echo 7 ;;
-	e2e) echo 13 ;;
+	e2e) echo 15 ;;
 	*) return 1 ;;
 	esac
 }
