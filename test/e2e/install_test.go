@@ -169,6 +169,9 @@ var _ = Describe("Bellhop", Ordered, func() {
 				itDeletesNamespaces()
 				itServesTenants()
 			}
+			if in.name == "Helm" {
+				itInjectsCredentials()
+			}
 			itKeepsObjects(in)
 			itDeletesTheSeeds(&before)
 			if in.name == "kustomize" { // once no other broker offers the same services
@@ -176,7 +179,6 @@ var _ = Describe("Bellhop", Ordered, func() {
 			}
 			if in.name == "Helm" {
 				itAlertsAboutFailures()
-				itInjectsCredentials()
 				itUsesItsRights() // after all scenarios
 			}
 
