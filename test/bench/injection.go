@@ -124,7 +124,7 @@ func waitForInjection(ctx context.Context, s *environment, namespace string) (po
 	return pod, pollUntil(ctx, func(ctx context.Context) (bool, error) {
 		pod = newBoundPod(namespace, 0, request(1, 1))
 		err := s.api.Create(ctx, pod, client.DryRunAll)
-		return err == nil && len(pod.Spec.Volumes) == 1, nil //nolint:nilerr // the validating policy refuses the Pod while the other one does not take effect
+		return err == nil && len(pod.Spec.Volumes) == 1, nil // the validating policy refuses the Pod while the other one does not take effect
 	})
 }
 

@@ -170,7 +170,7 @@ func numbered(n int, format string) string {
 
 // block returns the YAML of a page that contains a line.
 func block(page []byte, line string) []byte {
-	for _, text := range strings.Split(string(page), "```") {
+	for text := range strings.SplitSeq(string(page), "```") {
 		if body, ok := strings.CutPrefix(text, "yaml\n"); ok && strings.Contains(body, line+"\n") {
 			return []byte(body)
 		}
