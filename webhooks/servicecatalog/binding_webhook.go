@@ -153,29 +153,30 @@ func (bindingValidator) ValidateDelete(context.Context, *v1beta1.ServiceBinding)
 }
 
 // checkOverlap refuses a new value of the annotation that is not a number of seconds.
-func checkOverlap(old map[string]string, b *v1beta1.ServiceBinding) (errs field.ErrorList) {
-	value, ok := b.Annotations[v1beta1.RotationOverlapAnnotation]
-	if before, had := old[v1beta1.RotationOverlapAnnotation]; !ok || had && before == value {
-		return nil
-	}
-	if _, err := catalog.ParseRotationOverlap(value); err != nil {
-		errs = append(errs, field.Invalid(field.NewPath("metadata", "annotations").Key(v1beta1.RotationOverlapAnnotation), value, err.Error()))
-	}
-	return errs
+func checkOverlap(old map[string]string, b *v1beta1.ServiceBinding) field.ErrorList {
+	return checkNewValue(old, b, v1beta1.RotationOverlapAnnotation, func(value string) error {
+		_, err := catalog.ParseRotationOverlap(value)
+		return err
+	})
 }
 
 // checkServiceNames refuses new values of the annotations for the keys type and provider that cannot be names.
-func checkServiceNames(old map[string]string, b *v1beta1.ServiceBinding) (errs field.ErrorList) {
-	for _, annotation := range []string{v1beta1.BindingTypeAnnotation, v1beta1.BindingProviderAnnotation} {
-		value, ok := b.Annotations[annotation]
-		if before, had := old[annotation]; !ok || had && before == value {
-			continue
-		}
-		if err := catalog.CheckServiceName(value); err != nil {
-			errs = append(errs, field.Invalid(field.NewPath("metadata", "annotations").Key(annotation), value, err.Error()))
-		}
+func checkServiceNames(old map[string]string, b *v1beta1.ServiceBinding) field.ErrorList {
+	return append(
+		checkNewValue(old, b, v1beta1.BindingTypeAnnotation, catalog.CheckServiceName),
+		checkNewValue(old, b, v1beta1.BindingProviderAnnotation, catalog.CheckServiceName)...)
+}
+
+// checkNewValue refuses a value of an annotation that is new and that check refuses; old has the annotations from before.
+func checkNewValue(old map[string]string, b *v1beta1.ServiceBinding, annotation string, check func(value string) error) field.ErrorList {
+	value, ok := b.Annotations[annotation]
+	if before, had := old[annotation]; !ok || had && before == value {
+		return nil
 	}
-	return errs
+	if err := check(value); err != nil {
+		return field.ErrorList{field.Invalid(field.NewPath("metadata", "annotations").Key(annotation), value, err.Error())}
+	}
+	return nil
 }
 
 // checkInstance refuses a binding to an instance that is being deleted, and warns of what the binding waits for.
