@@ -23,7 +23,6 @@ import (
 	"slices"
 	"strings"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
@@ -40,11 +39,6 @@ const (
 	// maxBindings is the number of ServiceBindings that a Pod can name.
 	maxBindings = 16
 )
-
-// Permits reports whether the Pods of a Namespace may get credentials.
-func Permits(namespace metav1.Object) bool {
-	return namespace.GetLabels()[v1beta1.InjectionLabel] == "enabled"
-}
 
 // Binding is a ServiceBinding whose credentials a Pod requests.
 type Binding struct{ Name, Secret string }

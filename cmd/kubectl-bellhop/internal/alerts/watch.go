@@ -215,13 +215,13 @@ func (w *watchCommand) noteConsent(ctx context.Context, namespace string) error 
 	if err != nil {
 		return err
 	}
-	consents, err := pagebylabel.Consents(ctx, core, namespace)
+	consents, err := cli.NamespaceMatches(ctx, core, namespace, health.ConsentSelector)
 	switch {
 	case apierrors.IsForbidden(err):
 		fmt.Fprintf(w.e.ErrOut, "note: you may not read Namespace %q: if it has no label %s, no Alert is sent\n", namespace, health.ConsentSelector)
 		return nil
 	case err == nil && !consents:
-		fmt.Fprintf(w.e.ErrOut, "note: no Alert is sent before Namespace %q consents: %s\n", namespace, pagebylabel.ConsentCommand(namespace))
+		fmt.Fprintf(w.e.ErrOut, "note: no Alert is sent before Namespace %q consents: %s\n", namespace, cli.LabelNamespaceCommand(namespace, health.ConsentSelector))
 	}
 	return err
 }

@@ -24,12 +24,10 @@ import (
 
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
-	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/workloads"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle/injection"
 )
@@ -102,19 +100,16 @@ func (b *bind) requirePermission(ctx context.Context, namespace string) error {
 	if err != nil {
 		return err
 	}
-	ns, err := core.Namespaces().Get(ctx, namespace, metav1.GetOptions{})
+	permits, err := cli.NamespaceMatches(ctx, core, namespace, injection.NamespaceSelector)
 	if apierrors.IsForbidden(err) {
 		fmt.Fprintf(b.e.ErrOut, "note: you may not read Namespace %q: without the label %s, its Pods get no credentials\n", namespace, injection.NamespaceSelector)
 		return nil
 	}
-	if err != nil {
+	if err != nil || permits {
 		return err
 	}
-	if injection.Permits(ns) {
-		return nil
-	}
 	return cli.WithHint(fmt.Errorf("namespace %q has no label %s, so its Pods get no credentials", namespace, injection.NamespaceSelector),
-		"an administrator permits it: %s", workloads.PermitCommand(namespace))
+		"an administrator permits it: %s", cli.LabelNamespaceCommand(namespace, injection.NamespaceSelector))
 }
 
 // addTo sets label and annotation on the template of a workload.

@@ -112,7 +112,7 @@ func (c *injected) checkPermission(ctx context.Context) ([]Finding, error) {
 		c.blocked[namespace] = true
 		findings = append(findings, Finding{ID: "injection-not-permitted", Severity: Problem, Object: "Namespace/" + namespace,
 			Message: fmt.Sprintf("it has no label %s, so that new Pods get no credentials, such as those of %s", injection.NamespaceSelector, workloads.Names(c.pods[namespace])),
-			Fix:     workloads.PermitCommand(namespace) + ", and then restart the Pods"})
+			Fix:     cli.LabelNamespaceCommand(namespace, injection.NamespaceSelector) + ", and then restart the Pods"})
 	}
 	return findings, nil
 }

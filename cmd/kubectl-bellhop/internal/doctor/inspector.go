@@ -22,7 +22,6 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/dynamic"
 	admissionregistrationclient "k8s.io/client-go/kubernetes/typed/admissionregistration/v1"
 	appsclient "k8s.io/client-go/kubernetes/typed/apps/v1"
@@ -144,16 +143,9 @@ func (i *inspector) listAll(ctx context.Context, selected ...*kinds.Kind) (all [
 
 // namespacesWith returns those Namespaces that a label selector selects, of those that are checked.
 func (i *inspector) namespacesWith(ctx context.Context, selector string) (map[string]bool, error) {
-	parsed, err := labels.Parse(selector)
-	if err != nil {
-		return nil, err
-	}
-	if i.namespace != "" { // a user may read it who may not list Namespaces
-		namespace, err := i.core.Namespaces().Get(ctx, i.namespace, metav1.GetOptions{})
-		if err != nil {
-			return nil, err
-		}
-		return map[string]bool{i.namespace: parsed.Matches(labels.Set(namespace.Labels))}, nil
+	if i.namespace != "" { // the right to get it is enough
+		matches, err := cli.NamespaceMatches(ctx, i.core, i.namespace, selector)
+		return map[string]bool{i.namespace: matches}, err
 	}
 	list, err := i.core.Namespaces().List(ctx, metav1.ListOptions{LabelSelector: selector})
 	if err != nil {

@@ -194,7 +194,7 @@ func (w *watching) checkConsent(ctx context.Context, i *inspector) ([]Finding, e
 			findings = append(findings, Finding{
 				ID: "watched-without-consent", Severity: Problem, Object: "Namespace/" + namespace,
 				Message: fmt.Sprintf("it has no label %s, so that no Alert is sent about %s", health.ConsentSelector, nameSome(byNamespace[namespace])),
-				Fix:     pagebylabel.ConsentCommand(namespace),
+				Fix:     cli.LabelNamespaceCommand(namespace, health.ConsentSelector),
 			})
 		}
 	}

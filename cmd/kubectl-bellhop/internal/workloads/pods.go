@@ -144,8 +144,3 @@ func Requested(pod *corev1.Pod) []injection.Binding {
 	bindings, _ := injection.ParseBindings(pod.Annotations[v1beta1.InjectBindingsAnnotation])
 	return bindings
 }
-
-// PermitCommand is the command by which an administrator of a Namespace permits its Pods to get credentials.
-func PermitCommand(namespace string) string {
-	return fmt.Sprintf("kubectl label namespace %s --overwrite %s", namespace, injection.NamespaceSelector)
-}

@@ -14,28 +14,31 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package pagebylabel
+package cli
 
 import (
 	"context"
 	"fmt"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	coreclient "k8s.io/client-go/kubernetes/typed/core/v1"
-
-	"github.com/gophernetes/bellhop/internal/lifecycle/health"
 )
 
-// Consents reports whether a Namespace consents to Alerts about its objects.
-func Consents(ctx context.Context, core coreclient.CoreV1Interface, namespace string) (bool, error) {
+// NamespaceMatches reports whether a label selector selects a Namespace.
+func NamespaceMatches(ctx context.Context, core coreclient.CoreV1Interface, namespace, selector string) (bool, error) {
+	parsed, err := labels.Parse(selector)
+	if err != nil {
+		return false, err
+	}
 	ns, err := core.Namespaces().Get(ctx, namespace, metav1.GetOptions{})
 	if err != nil {
 		return false, err
 	}
-	return health.Consents(ns), nil
+	return parsed.Matches(labels.Set(ns.Labels)), nil
 }
 
-// ConsentCommand is the command by which an administrator of a Namespace consents.
-func ConsentCommand(namespace string) string {
-	return fmt.Sprintf("kubectl label namespace %s --overwrite %s", namespace, health.ConsentSelector)
+// LabelNamespaceCommand is the command by which an administrator of a Namespace sets a label, KEY=VALUE.
+func LabelNamespaceCommand(namespace, label string) string {
+	return fmt.Sprintf("kubectl label namespace %s --overwrite %s", namespace, label)
 }
