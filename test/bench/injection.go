@@ -33,7 +33,7 @@ import (
 )
 
 const (
-	// injectionLimit is how much longer the creation of a Pod may take with the credentials of a few bindings than without, as 99th
+	// injectionLimit is how much longer the creation of a Pod may take with the credentials of a binding than without, as 99th
 	// percentiles.
 	injectionLimit = 5 * time.Millisecond
 	// podsPerReview is how many Pods are created for each object of -reviews: a 99th percentile of few is a maximum.

@@ -188,7 +188,7 @@ func (c Content) Beside(secret *corev1.Secret) map[string][]byte {
 	return data
 }
 
-// keysOfOthers returns what stays in a Secret beside the content. Without a record nobody knows whose a key is; then what is derived
+// keysOfOthers returns what stays in a Secret beside the content. Without a record the owner of a key is not known; then what is derived
 // replaces it, so that no former password stays under a key of the specification.
 func (c Content) keysOfOthers(secret *corev1.Secret) map[string][]byte {
 	if secret == nil {

@@ -258,7 +258,7 @@ func TestDerivedKeysBesideOthers(t *testing.T) {
 	}
 }
 
-// What is derived is of the binding: it is recorded, replaced by a rotation, and missed where somebody removes it. A Secret that an earlier
+// What is derived is of the binding: it is recorded, replaced by a rotation, and missed where a user removes it. A Secret that an earlier
 // version has written is intact without it.
 func TestDerivedKeysAreOurs(t *testing.T) {
 	secret := NewSecret(bindingWith(), "id", contentOf(`{"user":"u","pass":"p"}`).Data)
