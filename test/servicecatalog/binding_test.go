@@ -613,7 +613,7 @@ var _ = Describe("The Secret of a binding", func() {
 
 		By("rotating the credentials")
 		requestRebind(ctx, b, "1")
-		Eventually(bindingStatus(ctx, b)).Should(SatisfyAll(beBound(b), named, HaveField("ExternalID", Not(BeEmpty()))))
+		Eventually(bindingStatus(ctx, b)).Should(SatisfyAll(beBound(b), named, HaveField("Rebind", "1"), HaveField("PredecessorID", ""), HaveField("ExternalID", Not(BeEmpty()))))
 		Expect(readSecretKeys(ctx, b)()).To(Equal(keys(b.Status.ExternalID)), "no key has the former password")
 
 		By("deleting the binding")
