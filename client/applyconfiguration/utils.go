@@ -36,6 +36,10 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 	// Group=pager.k8s.co, Version=v1beta1
 	case v1beta1.SchemeGroupVersion.WithKind("Alert"):
 		return &pagerv1beta1.AlertApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("AlertInstance"):
+		return &pagerv1beta1.AlertInstanceApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("AlertLink"):
+		return &pagerv1beta1.AlertLinkApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("AlertmanagerProvider"):
 		return &pagerv1beta1.AlertmanagerProviderApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("AlertSpec"):

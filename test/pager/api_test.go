@@ -37,6 +37,15 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 )
 
+// numbered returns n items of a list or a map, in YAML.
+func numbered(n int, format string) string {
+	items := make([]string, n)
+	for i := range items {
+		items[i] = fmt.Sprintf(format, i)
+	}
+	return strings.Join(items, ", ")
+}
+
 var _ = Describe("The API", func() {
 	var namespace string
 	BeforeEach(func(ctx SpecContext) { namespace = createNamespace(ctx) })
@@ -78,6 +87,16 @@ var _ = Describe("The API", func() {
 			ContainSubstring("metadata.annotations[pager.k8s.co/title]: Too long")),
 		Entry("the annotation of v1alpha1 for the title in v1beta1", "apiVersion: pager.k8s.co/v1beta1\nkind: Alert\nmetadata: {name: a, annotations: {pager.k8s.co/title: x}}\nspec: {content: x}",
 			ContainSubstring("in v1beta1 set spec.title")),
+		Entry("instances and links", alert("v1beta1", `{content: x, joinedTime: "2026-01-01T00:00:00Z", instances: [{key: a, text: pod-1, startsAt: "2026-01-01T00:00:00Z", lapsesAt: "2026-01-01T00:05:00Z"}, {key: b}], links: [{text: Runbook, href: "https://example.com/r?x=1#y"}]}`), ContainSubstring("created")),
+		Entry("instances and links, in v1alpha1", alert("v1alpha1", `{message: x, instances: [{key: a, endsAt: "2026-01-01T00:05:00Z"}], links: [{text: Runbook, href: "http://example.com:9090"}]}`), ContainSubstring("created")),
+		Entry("an instance twice", alert("v1beta1", `{content: x, instances: [{key: a}, {key: a}]}`), ContainSubstring("Duplicate value")),
+		Entry("200 instances", alert("v1beta1", `{content: x, instances: [`+numbered(200, "{key: k%d, text: "+strings.Repeat("a", 256)+"}")+`]}`), ContainSubstring("created")),
+		Entry("201 instances", alert("v1beta1", `{content: x, instances: [`+numbered(201, "{key: k%d}")+`]}`), ContainSubstring("spec.instances: Too many: 201: must have at most 200 items")),
+		Entry("a text of an instance that is too long, counted in bytes", alert("v1beta1", `{content: x, instances: [{key: a, text: "`+strings.Repeat("ä", 129)+`"}]}`), ContainSubstring("must be at most 256 bytes in UTF-8")),
+		Entry("five links", alert("v1beta1", `{content: x, links: [`+strings.TrimSuffix(strings.Repeat(`{text: a, href: "https://example.com"},`, 5), ",")+`]}`), ContainSubstring("spec.links: Too many: 5: must have at most 4 items")),
+		Entry("a link with a script", alert("v1beta1", `{content: x, links: [{text: a, href: "javascript:alert(1)"}]}`),
+			ContainSubstring("must be an absolute http or https URL such as https://example.com/runbook, and is: javascript:alert(1)")),
+		Entry("a link without a host", alert("v1beta1", `{content: x, links: [{text: a, href: "/runbook"}]}`), ContainSubstring("must be an absolute http or https URL")),
 		Entry("a generated name", "apiVersion: pager.k8s.co/v1beta1\nkind: Alert\nmetadata: {generateName: a-}\nspec: {content: x}", Or(ContainSubstring("cannot use generate name with apply"), ContainSubstring("created"))),
 
 		Entry("a webhook", receiver(`{webhook: {url: "https://example.com/x"}}`), ContainSubstring("created")),

@@ -73,6 +73,26 @@ type AlertSpec struct {
 	// +kubebuilder:validation:Minimum=0
 	// +optional
 	TTLSecondsAfterFinished *int32 `json:"ttlSecondsAfterFinished,omitempty"`
+
+	// instances are what the Alert is about, one by one, at most 200: an AlertSource
+	// keeps here which of them fire. The message says it to people.
+	// +kubebuilder:validation:MaxItems=200
+	// +listType=map
+	// +listMapKey=key
+	// +optional
+	Instances []v1beta1.AlertInstance `json:"instances,omitempty"`
+
+	// joinedTime is when instances last joined the message. It is part of the content: a
+	// change is sent.
+	// +optional
+	JoinedTime *metav1.Time `json:"joinedTime,omitempty"`
+
+	// links are what people may follow from the message, at most 4, such as a runbook.
+	// They are part of the content: a change is sent.
+	// +kubebuilder:validation:MaxItems=4
+	// +listType=atomic
+	// +optional
+	Links []v1beta1.AlertLink `json:"links,omitempty"`
 }
 
 // +kubebuilder:object:root=true

@@ -123,6 +123,26 @@ type AlertSpec struct {
 	// +kubebuilder:validation:Minimum=0
 	// +optional
 	TTLSecondsAfterFinished *int32 `json:"ttlSecondsAfterFinished,omitempty"`
+
+	// instances are what the Alert is about, one by one, at most 200: an AlertSource
+	// keeps here which of them fire. The content says it to people.
+	// +kubebuilder:validation:MaxItems=200
+	// +listType=map
+	// +listMapKey=key
+	// +optional
+	Instances []AlertInstance `json:"instances,omitempty"`
+
+	// joinedTime is when instances last joined the content. It is part of the content: a
+	// change is sent.
+	// +optional
+	JoinedTime *metav1.Time `json:"joinedTime,omitempty"`
+
+	// links are what people may follow from the message, at most 4, such as a runbook.
+	// They are part of the content: a change is sent.
+	// +kubebuilder:validation:MaxItems=4
+	// +listType=atomic
+	// +optional
+	Links []AlertLink `json:"links,omitempty"`
 }
 
 // DeliveryState is the state of the delivery to one receiver.
@@ -298,6 +318,16 @@ type AlertStatus struct {
 	// spec.ttlSecondsAfterFinished counts from it. Empty while it is not.
 	// +optional
 	FinishedTime *metav1.Time `json:"finishedTime,omitempty"`
+
+	// occurrence counts how often the Alert began to fire: 1 at first, and one more
+	// each time that it fires again after it was resolved.
+	// +optional
+	Occurrence int64 `json:"occurrence,omitempty"`
+
+	// firingSince is when the present occurrence began. Empty while the Alert is
+	// resolved.
+	// +optional
+	FiringSince *metav1.Time `json:"firingSince,omitempty"`
 
 	// conditions are Ready, Reconciling and Stalled, as kstatus reads them.
 	// +listType=map

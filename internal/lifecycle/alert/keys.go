@@ -42,9 +42,18 @@ func Fingerprint(parts ...string) string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// ContentHash is the hash of the content of a spec: what people read.
+// ContentHash is the hash of the content of a spec: what people read. Links, and the time when instances joined, are parts only where the
+// spec has them, so that the hashes of other Alerts are those of former releases. The instances are no part: the content says what of them
+// people read.
 func ContentHash(spec *v1beta1.AlertSpec) string {
-	return HashVersion + ":" + Fingerprint("page", spec.Title, spec.Content, string(spec.Severity))
+	parts := []string{"page", spec.Title, spec.Content, string(spec.Severity)}
+	if spec.JoinedTime != nil {
+		parts = append(parts, "joined", Stamp(spec.JoinedTime.Time))
+	}
+	for _, link := range spec.Links {
+		parts = append(parts, "link", link.Text, link.Href)
+	}
+	return HashVersion + ":" + Fingerprint(parts...)
 }
 
 // ResolvedHash is the hash of the message that the alert is over, which has no content.

@@ -26,6 +26,7 @@ import (
 
 	v1alpha1 "github.com/gophernetes/bellhop/api/pager/v1alpha1"
 	v1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
+	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	pkgconversion "k8s.io/apimachinery/pkg/conversion"
 	runtime "k8s.io/apimachinery/pkg/runtime"
 )
@@ -137,6 +138,9 @@ func autoConvert_v1alpha1_AlertSpec_To_v1beta1_AlertSpec(in *v1alpha1.AlertSpec,
 	out.ReceiverRefs = *(*[]v1beta1.ReceiverRef)(unsafe.Pointer(&in.ReceiverRefs))
 	out.ExpireAfterSeconds = (*int32)(unsafe.Pointer(in.ExpireAfterSeconds))
 	out.TTLSecondsAfterFinished = (*int32)(unsafe.Pointer(in.TTLSecondsAfterFinished))
+	out.Instances = *(*[]v1beta1.AlertInstance)(unsafe.Pointer(&in.Instances))
+	out.JoinedTime = (*v1.Time)(unsafe.Pointer(in.JoinedTime))
+	out.Links = *(*[]v1beta1.AlertLink)(unsafe.Pointer(&in.Links))
 	return nil
 }
 
@@ -148,5 +152,8 @@ func autoConvert_v1beta1_AlertSpec_To_v1alpha1_AlertSpec(in *v1beta1.AlertSpec, 
 	out.ReceiverRefs = *(*[]v1beta1.ReceiverRef)(unsafe.Pointer(&in.ReceiverRefs))
 	out.ExpireAfterSeconds = (*int32)(unsafe.Pointer(in.ExpireAfterSeconds))
 	out.TTLSecondsAfterFinished = (*int32)(unsafe.Pointer(in.TTLSecondsAfterFinished))
+	out.Instances = *(*[]v1beta1.AlertInstance)(unsafe.Pointer(&in.Instances))
+	out.JoinedTime = (*v1.Time)(unsafe.Pointer(in.JoinedTime))
+	out.Links = *(*[]v1beta1.AlertLink)(unsafe.Pointer(&in.Links))
 	return nil
 }

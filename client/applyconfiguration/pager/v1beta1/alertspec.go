@@ -20,6 +20,7 @@ package v1beta1
 
 import (
 	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
+	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // AlertSpecApplyConfiguration represents a declarative configuration of the AlertSpec type for use
@@ -52,6 +53,15 @@ type AlertSpecApplyConfiguration struct {
 	// Alert with the tracking metadata of Argo CD, Flux or Helm, which would create
 	// it again, is kept. Default: it is kept.
 	TTLSecondsAfterFinished *int32 `json:"ttlSecondsAfterFinished,omitempty"`
+	// instances are what the Alert is about, one by one, at most 200: an AlertSource
+	// keeps here which of them fire. The content says it to people.
+	Instances []AlertInstanceApplyConfiguration `json:"instances,omitempty"`
+	// joinedTime is when instances last joined the content. It is part of the content: a
+	// change is sent.
+	JoinedTime *v1.Time `json:"joinedTime,omitempty"`
+	// links are what people may follow from the message, at most 4, such as a runbook.
+	// They are part of the content: a change is sent.
+	Links []AlertLinkApplyConfiguration `json:"links,omitempty"`
 }
 
 // AlertSpecApplyConfiguration constructs a declarative configuration of the AlertSpec type for use with
@@ -118,5 +128,39 @@ func (b *AlertSpecApplyConfiguration) WithExpireAfterSeconds(value int32) *Alert
 // If called multiple times, the TTLSecondsAfterFinished field is set to the value of the last call.
 func (b *AlertSpecApplyConfiguration) WithTTLSecondsAfterFinished(value int32) *AlertSpecApplyConfiguration {
 	b.TTLSecondsAfterFinished = &value
+	return b
+}
+
+// WithInstances adds the given value to the Instances field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Instances field.
+func (b *AlertSpecApplyConfiguration) WithInstances(values ...*AlertInstanceApplyConfiguration) *AlertSpecApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithInstances")
+		}
+		b.Instances = append(b.Instances, *values[i])
+	}
+	return b
+}
+
+// WithJoinedTime sets the JoinedTime field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the JoinedTime field is set to the value of the last call.
+func (b *AlertSpecApplyConfiguration) WithJoinedTime(value v1.Time) *AlertSpecApplyConfiguration {
+	b.JoinedTime = &value
+	return b
+}
+
+// WithLinks adds the given value to the Links field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Links field.
+func (b *AlertSpecApplyConfiguration) WithLinks(values ...*AlertLinkApplyConfiguration) *AlertSpecApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithLinks")
+		}
+		b.Links = append(b.Links, *values[i])
+	}
 	return b
 }

@@ -39,6 +39,12 @@ type AlertStatusApplyConfiguration struct {
 	// finishedTime is when the Alert was sent, filtered, resolved or expired;
 	// spec.ttlSecondsAfterFinished counts from it. Empty while it is not.
 	FinishedTime *v1.Time `json:"finishedTime,omitempty"`
+	// occurrence counts how often the Alert began to fire: 1 at first, and one more
+	// each time that it fires again after it was resolved.
+	Occurrence *int64 `json:"occurrence,omitempty"`
+	// firingSince is when the present occurrence began. Empty while the Alert is
+	// resolved.
+	FiringSince *v1.Time `json:"firingSince,omitempty"`
 	// conditions are Ready, Reconciling and Stalled, as kstatus reads them.
 	Conditions []metav1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// deliveries has a row for each receiver: what was sent, and what it confirmed.
@@ -80,6 +86,22 @@ func (b *AlertStatusApplyConfiguration) WithReceivers(value string) *AlertStatus
 // If called multiple times, the FinishedTime field is set to the value of the last call.
 func (b *AlertStatusApplyConfiguration) WithFinishedTime(value v1.Time) *AlertStatusApplyConfiguration {
 	b.FinishedTime = &value
+	return b
+}
+
+// WithOccurrence sets the Occurrence field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Occurrence field is set to the value of the last call.
+func (b *AlertStatusApplyConfiguration) WithOccurrence(value int64) *AlertStatusApplyConfiguration {
+	b.Occurrence = &value
+	return b
+}
+
+// WithFiringSince sets the FiringSince field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the FiringSince field is set to the value of the last call.
+func (b *AlertStatusApplyConfiguration) WithFiringSince(value v1.Time) *AlertStatusApplyConfiguration {
+	b.FiringSince = &value
 	return b
 }
 

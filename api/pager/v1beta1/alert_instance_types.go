@@ -1,0 +1,67 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package v1beta1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// AlertInstance is one of several things that an Alert is about, such as a Pod: an
+// alert of a rule that fires for each of them.
+type AlertInstance struct {
+	// key identifies the instance within its Alert.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +required
+	Key string `json:"key,omitempty"`
+
+	// text is the line about the instance, of the moment when it began to fire. At
+	// most 256 bytes of UTF-8.
+	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:XValidation:rule="bytes(self).size() <= 256",message="must be at most 256 bytes in UTF-8"
+	// +optional
+	Text string `json:"text,omitempty"`
+
+	// startsAt is when the instance began to fire.
+	// +optional
+	StartsAt *metav1.Time `json:"startsAt,omitempty"`
+
+	// endsAt is when the instance ended. Empty while it fires.
+	// +optional
+	EndsAt *metav1.Time `json:"endsAt,omitempty"`
+
+	// lapsesAt is when the instance ends unless its source says before that it still
+	// fires. Empty: only the source ends it.
+	// +optional
+	LapsesAt *metav1.Time `json:"lapsesAt,omitempty"`
+}
+
+// AlertLink is a link that people may follow.
+type AlertLink struct {
+	// text of the link, such as Runbook. At most 64 characters.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +required
+	Text string `json:"text,omitempty"`
+
+	// href is the address, an absolute http or https URL of at most 2048 characters.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=2048
+	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHost() != ''",message="must be an absolute http or https URL",messageExpression="'must be an absolute http or https URL such as https://example.com/runbook, and is: ' + self.substring(0, self.size() < 256 ? self.size() : 256)"
+	// +required
+	Href string `json:"href,omitempty"`
+}
