@@ -1,0 +1,280 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package alertmanager
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gophernetes/bellhop/internal/redact"
+)
+
+// DecodeAlerts decodes the body of POST /api/v2/alerts. It fails where the body is no list of alerts.
+func DecodeAlerts(body []byte) (Post, error) {
+	var post Post
+	n, err := post.readAlerts(body, false)
+	if err != nil {
+		return Post{}, err
+	}
+	post.reportUnread(n)
+	return post, nil
+}
+
+// message is the body of a webhook. Other fields are ignored.
+type message struct {
+	Version         json.RawMessage `json:"version"`
+	Receiver        json.RawMessage `json:"receiver"`
+	Status          json.RawMessage `json:"status"`
+	GroupLabels     json.RawMessage `json:"groupLabels"`
+	TruncatedAlerts json.RawMessage `json:"truncatedAlerts"`
+	Alerts          json.RawMessage `json:"alerts"`
+}
+
+// DecodeWebhook decodes the body of a webhook. It fails where the group is not certain.
+func DecodeWebhook(body []byte) (Post, error) {
+	var m message
+	if err := readObject(body, &m, "the body"); err != nil {
+		return Post{}, err
+	}
+	group, err := m.readGroup()
+	if err != nil {
+		return Post{}, err
+	}
+	post := Post{Group: group}
+	n, err := post.readAlerts(m.Alerts, true)
+	if err != nil {
+		return Post{}, fmt.Errorf("alerts: %w", err)
+	}
+	group.Unlisted += n - len(post.Alerts)
+	post.reportUnread(n)
+	return post, nil
+}
+
+func (m *message) readGroup() (*Group, error) {
+	version, err := readText(m.Version, "version")
+	if err != nil {
+		return nil, err
+	}
+	if version != "4" && version != "1" { // Grafana's
+		return nil, fmt.Errorf("version is %s: it has to be \"4\", or \"1\" as Grafana sends it", quote(version))
+	}
+	g := &Group{}
+	if g.Receiver, err = readText(m.Receiver, "receiver"); err != nil {
+		return nil, err
+	}
+	if len(g.Receiver) > maxReceiver {
+		return nil, fmt.Errorf("receiver has %d bytes: it has to have at most %d", len(g.Receiver), maxReceiver)
+	}
+	if g.State, err = readState(m.Status); err != nil {
+		return nil, err
+	}
+	if g.Labels, err = readPairs(m.GroupLabels, "groupLabels", maxValue); err != nil {
+		return nil, err
+	}
+	var truncated uint32
+	if !isAbsent(m.TruncatedAlerts) && json.Unmarshal(m.TruncatedAlerts, &truncated) != nil {
+		return nil, fmt.Errorf("truncatedAlerts is %s: it has to be the number of alerts that are left out", quote(string(m.TruncatedAlerts)))
+	}
+	g.Unlisted = int(truncated)
+	return g, nil
+}
+
+// readAlerts decodes a list of alerts, and returns how many it has. Those beyond MaxAlerts are not read.
+func (p *Post) readAlerts(list []byte, isWebhook bool) (n int, err error) {
+	decoder := json.NewDecoder(bytes.NewReader(list))
+	if token, err := decoder.Token(); err != nil || token != json.Delim('[') {
+		return 0, errors.New("it has to be a list of alerts, in JSON")
+	}
+	for ; decoder.More(); n++ {
+		var text json.RawMessage
+		if err := decoder.Decode(&text); err != nil {
+			return 0, errors.New("it has to be a list of alerts, in JSON, and is cut off or malformed")
+		}
+		if n < MaxAlerts {
+			p.readAlert(n, text, isWebhook)
+		}
+	}
+	_, errEnd := decoder.Token() // the bracket
+	if _, errRest := decoder.Token(); errEnd != nil || !errors.Is(errRest, io.EOF) {
+		return 0, errors.New("it has to be one list of alerts, in JSON, and is cut off or malformed")
+	}
+	return n, nil
+}
+
+func (p *Post) readAlert(index int, text []byte, isWebhook bool) {
+	alert, err := decodeAlert(text, isWebhook)
+	switch {
+	case err == nil:
+		p.Alerts = append(p.Alerts, alert)
+	case len(p.Wrong) < maxWrong:
+		p.Wrong = append(p.Wrong, Problem{Index: index, Message: err.Error()})
+	}
+}
+
+// reportUnread reports the first alert that was not read.
+func (p *Post) reportUnread(n int) {
+	if n > MaxAlerts {
+		p.Wrong = append(p.Wrong, Problem{Index: MaxAlerts, Message: fmt.Sprintf("the post has %d alerts: those after the first %d are not read", n, MaxAlerts)})
+	}
+}
+
+// posted is an alert of either format. Other fields are ignored.
+type posted struct {
+	Labels       json.RawMessage `json:"labels"`
+	Annotations  json.RawMessage `json:"annotations"`
+	StartsAt     json.RawMessage `json:"startsAt"`
+	EndsAt       json.RawMessage `json:"endsAt"`
+	Status       json.RawMessage `json:"status"`
+	GeneratorURL json.RawMessage `json:"generatorURL"`
+	SilenceURL   json.RawMessage `json:"silenceURL"`
+	DashboardURL json.RawMessage `json:"dashboardURL"`
+}
+
+func decodeAlert(text []byte, isWebhook bool) (a Alert, err error) {
+	var raw posted
+	if err := readObject(text, &raw, "the alert"); err != nil {
+		return Alert{}, err
+	}
+	if a.Labels, err = readPairs(raw.Labels, "labels", maxValue); err != nil {
+		return Alert{}, err
+	}
+	if len(a.Labels) == 0 {
+		return Alert{}, errors.New("labels has no label with a value: it has to have one, such as alertname")
+	}
+	if a.Annotations, err = readPairs(raw.Annotations, "annotations", 0); err != nil {
+		return Alert{}, err
+	}
+	if isWebhook { // Flux sends a status to the API as well, where the times decide
+		if a.State, err = readState(raw.Status); err != nil {
+			return Alert{}, err
+		}
+	}
+	a.GeneratorURL, a.SilenceURL, a.DashboardURL = readURL(raw.GeneratorURL), readURL(raw.SilenceURL), readURL(raw.DashboardURL)
+	return a, raw.readTimes(&a)
+}
+
+func (raw *posted) readTimes(a *Alert) (err error) {
+	if a.StartsAt, err = readTime(raw.StartsAt, "startsAt"); err != nil {
+		return err
+	}
+	if a.EndsAt, err = readTime(raw.EndsAt, "endsAt"); err != nil {
+		return err
+	}
+	if !a.EndsAt.IsZero() && a.EndsAt.Before(a.StartsAt) {
+		return fmt.Errorf("endsAt is %s: it has to be after startsAt, which is %s", format(a.EndsAt), format(a.StartsAt))
+	}
+	return nil
+}
+
+// readObject decodes an object. What is deeper than the fields of the format is skipped without being decoded, and encoding/json fails at
+// more than 10,000 levels.
+func readObject(text []byte, into any, name string) error {
+	if !bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n"), []byte("{")) || json.Unmarshal(text, into) != nil {
+		return fmt.Errorf("%s has to be an object, in JSON", name)
+	}
+	return nil
+}
+
+// readPairs reads labels or annotations. As in Alertmanager, one with an empty value is as one that is not there. A value that is longer
+// than maxBytes is wrong; 0: it is cut.
+func readPairs(text json.RawMessage, field string, maxBytes int) (map[string]string, error) {
+	if isAbsent(text) {
+		return nil, nil
+	}
+	var raw map[string]json.RawMessage
+	if err := readObject(text, &raw, field); err != nil {
+		return nil, err
+	}
+	if len(raw) > maxPairs {
+		return nil, fmt.Errorf("%s has %d items: it has to have at most %d", field, len(raw), maxPairs)
+	}
+	pairs := make(map[string]string, len(raw))
+	for _, name := range slices.Sorted(maps.Keys(raw)) { // the first that is wrong is reported
+		text, err := readText(raw[name], field+"["+quote(name)+"]")
+		switch {
+		case err != nil:
+			return nil, err
+		case name == "" || len(name) > maxName:
+			return nil, fmt.Errorf("%s has the name %s of %d bytes: it has to have 1 to %d", field, quote(name), len(name), maxName)
+		case maxBytes > 0 && len(text) > maxBytes:
+			return nil, fmt.Errorf("%s[%s] has %d bytes: it has to have at most %d", field, quote(name), len(text), maxBytes)
+		case text != "":
+			pairs[name] = redact.Shorten(text, max(maxBytes, maxAnnotation))
+		}
+	}
+	return pairs, nil
+}
+
+func readText(text json.RawMessage, field string) (value string, err error) {
+	if !isAbsent(text) && json.Unmarshal(text, &value) != nil {
+		return "", fmt.Errorf("%s is %s: it has to be a string", field, quote(string(text)))
+	}
+	return value, nil
+}
+
+func readState(text json.RawMessage) (State, error) {
+	value, err := readText(text, "status")
+	if err != nil {
+		return "", err
+	}
+	switch state := State(value); state {
+	case Firing, Resolved:
+		return state, nil
+	}
+	return "", fmt.Errorf("status is %s: it has to be %s or %s", quote(value), Firing, Resolved)
+}
+
+// readTime reads a time. The zero time, which Go programs send for one that is not set, is as one that is not there, as is one before 1970.
+func readTime(text json.RawMessage, field string) (time.Time, error) {
+	value, err := readText(text, field)
+	if err != nil || value == "" {
+		return time.Time{}, err
+	}
+	t, err := time.Parse(time.RFC3339, value)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%s is %s: it has to be a time such as 2026-01-31T12:00:00Z", field, quote(value))
+	}
+	if t.Unix() <= 0 {
+		return time.Time{}, nil
+	}
+	return t.UTC(), nil
+}
+
+// readURL reads a URL for people. One that cannot be shown is left out: the alert is right without it.
+func readURL(text json.RawMessage) string {
+	value, err := readText(text, "")
+	if err != nil || len(value) > maxURL {
+		return ""
+	}
+	return value
+}
+
+func isAbsent(text json.RawMessage) bool { return len(text) == 0 || string(text) == "null" }
+
+func format(t time.Time) string { return t.Format(time.RFC3339) }
+
+// quote returns the beginning of a value as an error shows it: without control characters, since a log shows it as well.
+func quote(value string) string {
+	return fmt.Sprintf("%q", strings.ToValidUTF8(redact.Shorten(value, maxShown), "�"))
+}

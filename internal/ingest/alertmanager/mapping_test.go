@@ -1,0 +1,131 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package alertmanager
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestTitleAndText(t *testing.T) {
+	group := map[string]string{"alertname": "Down", "team": "a"}
+	for name, c := range map[string]struct {
+		alert                Alert
+		title, text, details string
+	}{
+		"annotations": {
+			Alert{Labels: map[string]string{"alertname": "Down"}, Annotations: map[string]string{"summary": " node\n7\tis \x1b[31mdown ", "description": " up is 0\nfor 5m ", "message": "m"}},
+			"node 7 is [31mdown", "up is 0 for 5m", "up is 0\nfor 5m",
+		},
+		"a message":     {Alert{Labels: map[string]string{"alertname": "Down"}, Annotations: map[string]string{"message": "m"}}, "Down", "m", "m"},
+		"labels":        {Alert{Labels: map[string]string{"alertname": "Down", "team": "a", "node": "7"}}, "Down", "node=7", "alertname=Down, node=7, team=a"},
+		"another team":  {Alert{Labels: map[string]string{"alertname": "Down", "team": "b"}}, "Down", "team=b", "alertname=Down, team=b"},
+		"as the group":  {Alert{Labels: group}, "Down", "alertname=Down, team=a", "alertname=Down, team=a"},
+		"no name":       {Alert{Labels: map[string]string{"node": "7", "job": "x"}}, "job=x, node=7", "job=x, node=7", "job=x, node=7"},
+		"blank summary": {Alert{Labels: map[string]string{"alertname": "Down"}, Annotations: map[string]string{"summary": ""}}, "Down", "alertname=Down", "alertname=Down"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			within := group
+			if name == "blank summary" {
+				within = nil
+			}
+			if got := c.alert.Title(); got != c.title {
+				t.Errorf("title %q, want %q", got, c.title)
+			}
+			if got := c.alert.Text(within); got != c.text {
+				t.Errorf("text %q, want %q", got, c.text)
+			}
+			if got := c.alert.Details(); got != c.details {
+				t.Errorf("details %q, want %q", got, c.details)
+			}
+		})
+	}
+	long := Alert{Labels: map[string]string{"alertname": strings.Repeat("ä", 400)}}
+	if title, text := long.Title(), long.Text(nil); len(title) > MaxTitle || len(text) > MaxText || !strings.HasSuffix(title, "…") {
+		t.Errorf("title %q, text %q", title, text)
+	}
+}
+
+func TestGroupTitle(t *testing.T) {
+	named := func(names ...string) (alerts []Alert) {
+		for _, name := range names {
+			alerts = append(alerts, Alert{Labels: map[string]string{"alertname": name}})
+		}
+		return alerts
+	}
+	for name, c := range map[string]struct {
+		group  map[string]string
+		alerts []Alert
+		want   string
+	}{
+		"by the name":           {map[string]string{"alertname": "Down", "team": "a"}, named("Down"), "Down"},
+		"of one name":           {map[string]string{"team": "a"}, named("Down", "Down"), "Down"},
+		"of several names":      {map[string]string{"team": "a"}, named("Down", "Up"), "team=a"},
+		"of several, ungrouped": {nil, named("Down", "Up"), "r"},
+		"of none":               {nil, nil, "r"},
+	} {
+		if got := GroupTitle(c.group, c.alerts, "r"); got != c.want {
+			t.Errorf("%s: got %q, want %q", name, got, c.want)
+		}
+	}
+	if got := GroupTitle(nil, nil, ""); got != "Alerts" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestLinks(t *testing.T) {
+	links := func(annotations map[string]string, generator, silence, dashboard string) []Link {
+		a := Alert{Annotations: annotations, GeneratorURL: generator, SilenceURL: silence, DashboardURL: dashboard}
+		return a.Links()
+	}
+	all := links(map[string]string{"runbook_url": " https://r/x#y ", "dashboard_url": "http://d:3000/?a=b"}, "https://p/graph?g0.expr=a%20b", "https://s", "https://unused")
+	want := []Link{{"Runbook", "https://r/x#y"}, {"Dashboard", "http://d:3000/?a=b"}, {"Source", "https://p/graph?g0.expr=a%20b"}, {"Silence", "https://s"}}
+	if !slices.Equal(all, want) {
+		t.Errorf("got %v, want %v", all, want)
+	}
+	if got := links(nil, "https://p", "https://p", "https://p"); !slices.Equal(got, []Link{{"Dashboard", "https://p"}}) {
+		t.Errorf("an address stands more than once: %v", got)
+	}
+	for _, href := range []string{
+		"", "?orgId=1", "/graph", "p/graph", "//p/graph", "javascript:alert(1)", "file:///etc/passwd", "https://", "https:///x", "https://user:secret@p/", "https://p/a b", "https://p/\nx",
+		"https://p/\u202e", "ftp://p", "https://p:port/", "https://[::1", "https://" + strings.Repeat("x", maxURL),
+	} {
+		if got := links(map[string]string{"runbook_url": href}, href, href, href); len(got) > 0 {
+			t.Errorf("%.40q: got %v", href, got)
+		}
+	}
+}
+
+func TestObjectLabels(t *testing.T) {
+	got := ObjectLabels(map[string]string{
+		"alertname": "Down", "a": "1", "b.c-d_e": "x.y-z_0", "__rule__": "x", "velero.io/restore-name": "x", "c": "with blank", "d": strings.Repeat("x", 64), "e": "ends-", strings.Repeat("f", 64): "x",
+		"g": strings.Repeat("x", 63),
+	})
+	want := map[string]string{"alertname": "Down", "a": "1", "b.c-d_e": "x.y-z_0", "g": strings.Repeat("x", 63)}
+	if !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	many := map[string]string{"alertname": "Down"}
+	for name := range strings.SplitSeq("abcdefghij", "") {
+		many[name] = "x"
+	}
+	if got := slices.Sorted(maps.Keys(ObjectLabels(many))); !slices.Equal(got, []string{"a", "alertname", "b", "c", "d", "e", "f", "g"}) {
+		t.Errorf("got %v", got)
+	}
+}
