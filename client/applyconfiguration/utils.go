@@ -42,6 +42,12 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &pagerv1beta1.AlertLinkApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("AlertmanagerProvider"):
 		return &pagerv1beta1.AlertmanagerProviderApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("AlertSource"):
+		return &pagerv1beta1.AlertSourceApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("AlertSourceSpec"):
+		return &pagerv1beta1.AlertSourceSpecApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("AlertSourceStatus"):
+		return &pagerv1beta1.AlertSourceStatusApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("AlertSpec"):
 		return &pagerv1beta1.AlertSpecApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("AlertStatus"):

@@ -352,10 +352,10 @@ func TestCRDs(t *testing.T) {
 		}
 		return crds, kept
 	}
-	if crds, kept := count("", "keep"); crds != 11 || kept != 11 {
+	if crds, kept := count("", "keep"); crds != 12 || kept != 12 {
 		t.Errorf("%d CRDs, %d are kept", crds, kept)
 	}
-	if crds, kept := count("crds: {keep: false}", "keep"); crds != 11 || kept != 0 {
+	if crds, kept := count("crds: {keep: false}", "keep"); crds != 12 || kept != 0 {
 		t.Errorf("keep: false: %d CRDs, %d are kept", crds, kept)
 	}
 	if crds, _ := count("crds: {enabled: false}", ""); crds != 0 {

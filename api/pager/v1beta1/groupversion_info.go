@@ -46,6 +46,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&Alert{}, &AlertList{},
 		&Receiver{}, &ReceiverList{},
 		&ClusterReceiver{}, &ClusterReceiverList{},
+		&AlertSource{}, &AlertSourceList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil

@@ -56,6 +56,8 @@ func (f *sharedInformerFactory) ForResource(resource schema.GroupVersionResource
 	// Group=pager.k8s.co, Version=v1beta1
 	case v1beta1.SchemeGroupVersion.WithResource("alerts"):
 		return &genericInformer{resource: resource.GroupResource(), informer: f.Pager().V1beta1().Alerts().Informer()}, nil
+	case v1beta1.SchemeGroupVersion.WithResource("alertsources"):
+		return &genericInformer{resource: resource.GroupResource(), informer: f.Pager().V1beta1().AlertSources().Informer()}, nil
 	case v1beta1.SchemeGroupVersion.WithResource("clusterreceivers"):
 		return &genericInformer{resource: resource.GroupResource(), informer: f.Pager().V1beta1().ClusterReceivers().Informer()}, nil
 	case v1beta1.SchemeGroupVersion.WithResource("receivers"):

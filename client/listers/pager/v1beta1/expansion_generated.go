@@ -26,6 +26,14 @@ type AlertListerExpansion interface{}
 // AlertNamespaceLister.
 type AlertNamespaceListerExpansion interface{}
 
+// AlertSourceListerExpansion allows custom methods to be added to
+// AlertSourceLister.
+type AlertSourceListerExpansion interface{}
+
+// AlertSourceNamespaceListerExpansion allows custom methods to be added to
+// AlertSourceNamespaceLister.
+type AlertSourceNamespaceListerExpansion interface{}
+
 // ClusterReceiverListerExpansion allows custom methods to be added to
 // ClusterReceiverLister.
 type ClusterReceiverListerExpansion interface{}

@@ -26,6 +26,8 @@ import (
 type Interface interface {
 	// Alerts returns a AlertInformer.
 	Alerts() TypedAlertInformer
+	// AlertSources returns a AlertSourceInformer.
+	AlertSources() TypedAlertSourceInformer
 	// ClusterReceivers returns a ClusterReceiverInformer.
 	ClusterReceivers() TypedClusterReceiverInformer
 	// Receivers returns a ReceiverInformer.
@@ -46,6 +48,11 @@ func New(f internalinterfaces.SharedInformerFactory, namespace string, tweakList
 // Alerts returns a TypedAlertInformer.
 func (v *version) Alerts() TypedAlertInformer {
 	return &alertInformer{factory: v.factory, namespace: v.namespace, tweakListOptions: v.tweakListOptions}
+}
+
+// AlertSources returns a TypedAlertSourceInformer.
+func (v *version) AlertSources() TypedAlertSourceInformer {
+	return &alertSourceInformer{factory: v.factory, namespace: v.namespace, tweakListOptions: v.tweakListOptions}
 }
 
 // ClusterReceivers returns a TypedClusterReceiverInformer.

@@ -20,6 +20,8 @@ package v1beta1
 
 type AlertExpansion interface{}
 
+type AlertSourceExpansion interface{}
+
 type ClusterReceiverExpansion interface{}
 
 type ReceiverExpansion interface{}

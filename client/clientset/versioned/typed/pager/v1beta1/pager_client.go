@@ -29,6 +29,7 @@ import (
 type PagerV1beta1Interface interface {
 	RESTClient() rest.Interface
 	AlertsGetter
+	AlertSourcesGetter
 	ClusterReceiversGetter
 	ReceiversGetter
 }
@@ -40,6 +41,10 @@ type PagerV1beta1Client struct {
 
 func (c *PagerV1beta1Client) Alerts(namespace string) AlertInterface {
 	return newAlerts(c, namespace)
+}
+
+func (c *PagerV1beta1Client) AlertSources(namespace string) AlertSourceInterface {
+	return newAlertSources(c, namespace)
 }
 
 func (c *PagerV1beta1Client) ClusterReceivers() ClusterReceiverInterface {

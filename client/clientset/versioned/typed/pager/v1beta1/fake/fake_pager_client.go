@@ -32,6 +32,10 @@ func (c *FakePagerV1beta1) Alerts(namespace string) v1beta1.AlertInterface {
 	return newFakeAlerts(c, namespace)
 }
 
+func (c *FakePagerV1beta1) AlertSources(namespace string) v1beta1.AlertSourceInterface {
+	return newFakeAlertSources(c, namespace)
+}
+
 func (c *FakePagerV1beta1) ClusterReceivers() v1beta1.ClusterReceiverInterface {
 	return newFakeClusterReceivers(c)
 }
