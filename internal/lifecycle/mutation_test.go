@@ -55,6 +55,22 @@ var mutations = []mutationtest.Mutation{
 		Right: "validity.Retire(b, s, s.PredecessorID, now)", Wrong: "s.Predecessors = append(s.Predecessors, v1beta1.PredecessorBinding{ID: s.PredecessorID, RemoveAt: metav1.NewTime(now)})"},
 	{Name: "a predecessor is removed before the Secret is written", Package: "binding", File: "rotate.go", Test: "TestBindingWalks",
 		Right: "d.requestFirst()\n}\n\n// replacementBlocker", Wrong: "s.Predecessors = append(s.Predecessors, v1beta1.PredecessorBinding{ID: s.PredecessorID, RemoveAt: *lifecycle.Timestamp(d.in.Now)})\n\ts.PredecessorID = \"\"\n\td.unbind(s.Predecessors[0].ID)\n}\n\n// replacementBlocker"},
+	{Name: "time alone ends an alert of a source", Package: "source", File: "instances.go", Test: "TestNothingLapsesUnheard",
+		Right: "if !in.Heard.IsZero() && heard.After(lapseDue(*i, in)) {", Wrong: "if heard = in.Now; heard.After(lapseDue(*i, in)) {"},
+	{Name: "a restart of the operator ends alerts of a source", Package: "source", File: "instances.go", Test: "TestNothingLapsesUnheard",
+		Right: "due := in.ServedSince.Add(lapseAfterStart)", Wrong: "due := i.LapsesAt.Time"},
+	{Name: "the second sender of a pair starts again what has ended", Package: "source", File: "instances.go", Test: "TestOrderOfAPair",
+		Right: "if !isNew && now.Before(i.EndsAt.Add(endGrace)) {", Wrong: "if false {"},
+	{Name: "the start of an earlier time that it fired counts", Package: "source", File: "instances.go", Test: "TestOrderOfAPair",
+		Right: "if isSame && !p.StartsAt.IsZero()", Wrong: "if !p.StartsAt.IsZero() && isSame == isSame"},
+	{Name: "each alert that joins notifies", Package: "source", File: "decide.go", Test: "TestWalk",
+		Right: "	return joined.Add(joinEvery)\n", Wrong: "	return joined.Add(0)\n"},
+	{Name: "what waits never joins", Package: "source", File: "decide.go", Test: "TestWalk",
+		Right: "	case waits && d.mayJoin():\n", Wrong: "	case false:\n"},
+	{Name: "the time of a lapse is written with each post", Package: "source", File: "instances.go", Test: "TestWritesOfRepetitions",
+		Right: "	if step.Before(at.Time) {\n", Wrong: "	if step = at.Time; false {\n"},
+	{Name: "a person's resolve does not hold", Package: "source", File: "decide.go", Test: "TestAPersonsResolveHolds",
+		Right: "	isHeld := count(d.before, isAnnounced) > 0\n", Wrong: "	isHeld := false\n"},
 }
 
 func TestMutations(t *testing.T) { mutationtest.Run(t, mutations) }

@@ -44,10 +44,20 @@ type AlertInstance struct {
 	// +optional
 	EndsAt *metav1.Time `json:"endsAt,omitempty"`
 
+	// previousEndsAt is when the instance had ended before it began to fire again.
+	// Empty: it did not, or it ended meanwhile.
+	// +optional
+	PreviousEndsAt *metav1.Time `json:"previousEndsAt,omitempty"`
+
 	// lapsesAt is when the instance ends unless its source says before that it still
 	// fires. Empty: only the source ends it.
 	// +optional
 	LapsesAt *metav1.Time `json:"lapsesAt,omitempty"`
+
+	// waiting is true until the instance has joined the content: what begins to fire
+	// soon after a message waits for the next one.
+	// +optional
+	Waiting bool `json:"waiting,omitempty"`
 }
 
 // AlertLink is a link that people may follow.

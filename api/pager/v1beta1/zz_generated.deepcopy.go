@@ -63,6 +63,10 @@ func (in *AlertInstance) DeepCopyInto(out *AlertInstance) {
 		in, out := &in.EndsAt, &out.EndsAt
 		*out = (*in).DeepCopy()
 	}
+	if in.PreviousEndsAt != nil {
+		in, out := &in.PreviousEndsAt, &out.PreviousEndsAt
+		*out = (*in).DeepCopy()
+	}
 	if in.LapsesAt != nil {
 		in, out := &in.LapsesAt, &out.LapsesAt
 		*out = (*in).DeepCopy()

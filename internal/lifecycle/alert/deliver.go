@@ -94,7 +94,7 @@ func (d *DeliveryPlan) request(t Target, hash string, event result.Event, reason
 		d.Row.State = v1beta1.DeliveryPending
 	}
 	next := d.Row.NextAttemptTime
-	if unchanged && next != nil && in.Now.Before(next.Time) && !isAhead(lastAttempt(d.Row), in.Now) && !in.isRecovered(d.Row) {
+	if unchanged && next != nil && in.Now.Before(next.Time) && !IsAhead(lastAttempt(d.Row), in.Now) && !in.isRecovered(d.Row) {
 		d.Wake = next.Time
 		return
 	}
@@ -137,7 +137,7 @@ func (d *DeliveryPlan) repost(t Target, every time.Duration, last, now time.Time
 	if attempted := lastAttempt(d.Row); attempted.After(last) {
 		last = attempted
 	}
-	if due := last.Add(every); now.Before(due) && !isAhead(last, now) {
+	if due := last.Add(every); now.Before(due) && !IsAhead(last, now) {
 		d.Wake = due
 		return
 	}

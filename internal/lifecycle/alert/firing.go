@@ -61,7 +61,7 @@ func (d *DeliveryPlan) isFiltered(a *v1beta1.Alert, content string, t Target, in
 	case t.Problem != nil, !held && (expired(a, in) || isRestored(a)):
 		return false
 	}
-	return rank(a.Spec.Severity) < rank(t.Spec.MinSeverity)
+	return Rank(a.Spec.Severity) < Rank(t.Spec.MinSeverity)
 }
 
 // setMinimum says in a resolve that the severity fell below the receiver's minimum.
@@ -80,7 +80,7 @@ func (d *DeliveryPlan) firingEvent(a *v1beta1.Alert) result.Event {
 }
 
 func (d *DeliveryPlan) rises(a *v1beta1.Alert) bool {
-	return rank(a.Spec.Severity) > rank(heldSeverity(d.Row, a.Spec))
+	return Rank(a.Spec.Severity) > Rank(heldSeverity(d.Row, a.Spec))
 }
 
 // reopens reports whether an open incident has to be resolved so that the rise of severity opens another one. A refused resolve is not

@@ -47,13 +47,13 @@ func (h *holder) hears() (events []result.Event) {
 	case h.resolved:
 		h.held = content{}
 	case h.now == h.held:
-	case h.now == h.filtered, rank(h.now.severity) < rank(h.minimum):
+	case h.now == h.filtered, Rank(h.now.severity) < Rank(h.minimum):
 		h.held, h.filtered = content{}, h.now
 	default:
 		h.held, h.filtered, h.sent = h.now, content{}, true
 	}
 	isHolding := h.held != content{}
-	rises := rank(h.held.severity) > rank(before.severity)
+	rises := Rank(h.held.severity) > Rank(before.severity)
 	switch wasHolding := before != (content{}); {
 	case h.held == before:
 		return nil

@@ -75,7 +75,7 @@ func (in Inputs) deletionLimit(a *v1beta1.Alert, row v1beta1.Delivery, t Target)
 // not attempted yet.
 func (d *DeliveryPlan) eligibleForLastAttempt(a *v1beta1.Alert, t Target, in Inputs) bool {
 	return isYoung(a) && d.Row.LastAttemptedHash == "" && t.Problem == nil && a.Spec.State == v1beta1.AlertFiring &&
-		!expired(a, in) && !isRestored(a) && rank(a.Spec.Severity) >= rank(t.Spec.MinSeverity)
+		!expired(a, in) && !isRestored(a) && Rank(a.Spec.Severity) >= Rank(t.Spec.MinSeverity)
 }
 
 // isYoung reports whether an Alert was deleted soon after its creation.

@@ -68,8 +68,8 @@ func isUnrecorded(a *v1beta1.Alert) bool { return a.Status.ObservedGeneration ==
 // severities are all severities, in ascending order.
 var severities = []v1beta1.Severity{v1beta1.SeverityInfo, v1beta1.SeverityWarning, v1beta1.SeverityCritical}
 
-// rank orders severities.
-func rank(s v1beta1.Severity) int {
+// Rank orders severities; that of none is that of Info.
+func Rank(s v1beta1.Severity) int {
 	return slices.Index(severities, cmp.Or(s, v1beta1.SeverityInfo))
 }
 

@@ -60,7 +60,7 @@ func Report(a *v1beta1.Alert, plan Plan, in Inputs) v1beta1.AlertStatus {
 	status.Receivers = fmt.Sprintf("%d/%d", reached, wanted)
 	if plan.finished(a, in) && a.DeletionTimestamp.IsZero() {
 		status.FinishedTime = a.Status.FinishedTime
-		if status.FinishedTime == nil || isAhead(status.FinishedTime.Time, in.finishedAt()) {
+		if status.FinishedTime == nil || IsAhead(status.FinishedTime.Time, in.finishedAt()) {
 			status.FinishedTime = Seconds(in.finishedAt())
 		}
 	}

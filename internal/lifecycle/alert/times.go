@@ -41,9 +41,9 @@ func future(t, now time.Time) time.Time {
 // clockTolerance is how far the clocks of two replicas may be apart.
 const clockTolerance = time.Minute
 
-// isAhead reports whether a recorded time lies in the future: the clock that it was taken from has been corrected since, so that what is due
+// IsAhead reports whether a recorded time lies in the future: the clock that it was taken from has been corrected since, so that what is due
 // some time after it is due now (R11).
-func isAhead(recorded, now time.Time) bool { return recorded.Sub(now) > clockTolerance }
+func IsAhead(recorded, now time.Time) bool { return recorded.Sub(now) > clockTolerance }
 
 // latest returns the later one of two times.
 func latest(a, b time.Time) time.Time {

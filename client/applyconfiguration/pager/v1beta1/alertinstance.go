@@ -37,9 +37,15 @@ type AlertInstanceApplyConfiguration struct {
 	StartsAt *v1.Time `json:"startsAt,omitempty"`
 	// endsAt is when the instance ended. Empty while it fires.
 	EndsAt *v1.Time `json:"endsAt,omitempty"`
+	// previousEndsAt is when the instance had ended before it began to fire again.
+	// Empty: it did not, or it ended meanwhile.
+	PreviousEndsAt *v1.Time `json:"previousEndsAt,omitempty"`
 	// lapsesAt is when the instance ends unless its source says before that it still
 	// fires. Empty: only the source ends it.
 	LapsesAt *v1.Time `json:"lapsesAt,omitempty"`
+	// waiting is true until the instance has joined the content: what begins to fire
+	// soon after a message waits for the next one.
+	Waiting *bool `json:"waiting,omitempty"`
 }
 
 // AlertInstanceApplyConfiguration constructs a declarative configuration of the AlertInstance type for use with
@@ -80,10 +86,26 @@ func (b *AlertInstanceApplyConfiguration) WithEndsAt(value v1.Time) *AlertInstan
 	return b
 }
 
+// WithPreviousEndsAt sets the PreviousEndsAt field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the PreviousEndsAt field is set to the value of the last call.
+func (b *AlertInstanceApplyConfiguration) WithPreviousEndsAt(value v1.Time) *AlertInstanceApplyConfiguration {
+	b.PreviousEndsAt = &value
+	return b
+}
+
 // WithLapsesAt sets the LapsesAt field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the LapsesAt field is set to the value of the last call.
 func (b *AlertInstanceApplyConfiguration) WithLapsesAt(value v1.Time) *AlertInstanceApplyConfiguration {
 	b.LapsesAt = &value
+	return b
+}
+
+// WithWaiting sets the Waiting field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Waiting field is set to the value of the last call.
+func (b *AlertInstanceApplyConfiguration) WithWaiting(value bool) *AlertInstanceApplyConfiguration {
+	b.Waiting = &value
 	return b
 }

@@ -1,0 +1,211 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package source
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/ingest/alertmanager"
+	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
+)
+
+const (
+	// everyLabel, as the only item of groupBy, groups by every label.
+	everyLabel = "..."
+	// hashLength is the number of hexadecimal digits of a hash in names and keys.
+	hashLength = 16
+)
+
+// group is what is known about the instances of an Alert at the time of a decision.
+type group struct {
+	// name is that of its Alert.
+	name string
+	// title is what the instances have in common.
+	title string
+	// labels are those of the group, for a new Alert.
+	labels map[string]string
+	// posted are the alerts of a post, in its order.
+	posted []posted
+	// isOver: the sender says that nothing else of the group fires.
+	isOver bool
+	// isList: the content is a list also of one instance.
+	isList bool
+	// instances are all, after what was posted or has passed.
+	instances []v1beta1.AlertInstance
+}
+
+// posted is an alert of a post.
+type posted struct {
+	alertmanager.Alert
+	key      string
+	text     string
+	severity v1beta1.Severity
+	// hasMoved: the alert is an instance of another Alert now, so that it ends in this one.
+	hasMoved bool
+}
+
+// Names returns the names of the Alerts that a post may change.
+func Names(source *v1beta1.AlertSource, post alertmanager.Post, now time.Time) []string {
+	names := []string{overflowName(source), silenceName(source)}
+	groups, _ := groupsOf(source, post, now)
+	for _, g := range groups {
+		names = append(names, g.name)
+	}
+	return names
+}
+
+// groupsOf returns the groups of a post, in the order in which they may become Alerts: first those of which nothing fires, which make room, and
+// then by severity, start and name. Alerts with an ignored severity are left out, unless they end: they may have fired before they were
+// ignored.
+func groupsOf(source *v1beta1.AlertSource, post alertmanager.Post, now time.Time) (groups []group, ignored int) {
+	byName := map[string]int{}
+	for _, a := range post.Alerts {
+		if isIgnored(&source.Spec, a.Labels) {
+			if ignored++; isFiringAt(a, now) {
+				continue
+			}
+		}
+		g := groupOf(source, a, post.Group)
+		i, isKnown := byName[g.name]
+		if !isKnown {
+			i = len(groups)
+			byName[g.name] = i
+			groups = append(groups, g)
+		}
+		groups[i].posted = append(groups[i].posted, posted{
+			Alert: a, key: keyOf(a.Labels), text: a.Text(g.labels), severity: severityOf(&source.Spec, a.Labels),
+		})
+	}
+	for i := range groups {
+		groups[i].complete(post.Group)
+	}
+	slices.SortFunc(groups, func(x, y group) int {
+		return cmp.Or(y.order(now)-x.order(now), x.start().Compare(y.start()), strings.Compare(x.name, y.name))
+	})
+	return groups, ignored
+}
+
+// groupOf returns the group of an alert. The group of a webhook has no route in its name, which an edit of Alertmanager's configuration
+// changes.
+func groupOf(source *v1beta1.AlertSource, a alertmanager.Alert, webhook *alertmanager.Group) group {
+	if webhook != nil {
+		return group{name: nameOf(source, "webhook", webhook.Receiver, webhook.Labels), labels: webhook.Labels}
+	}
+	labels := map[string]string{}
+	for name, value := range a.Labels {
+		if slices.Contains(source.Spec.GroupBy, name) || slices.Contains(source.Spec.GroupBy, everyLabel) {
+			labels[name] = value
+		}
+	}
+	return group{name: nameOf(source, "labels", "", labels), labels: labels}
+}
+
+func (g *group) complete(webhook *alertmanager.Group) {
+	alerts := make([]alertmanager.Alert, len(g.posted))
+	for i := range g.posted {
+		alerts[i] = g.posted[i].Alert
+	}
+	receiver := ""
+	if webhook != nil {
+		receiver, g.isOver = webhook.Receiver, webhook.IsOver()
+	}
+	g.title = alertmanager.GroupTitle(g.labels, alerts, receiver)
+}
+
+// nameOf is the name of the Alert of a group. It is stored, so that a change of how it is computed makes new Alerts.
+func nameOf(source *v1beta1.AlertSource, kind, receiver string, labels map[string]string) string {
+	return source.Name + "-" + hash(labels, "group", kind, receiver)
+}
+
+// keyOf identifies an alert within its group, as Alertmanager does, by its labels.
+func keyOf(labels map[string]string) string { return hash(labels, "instance") }
+
+func hash(labels map[string]string, parts ...string) string {
+	names := make([]string, 0, len(labels))
+	for name := range labels {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		parts = append(parts, name, labels[name])
+	}
+	return lifecycle.Fingerprint(parts...)[:hashLength]
+}
+
+// isIgnored reports whether the alerts of a severity are dropped.
+func isIgnored(spec *v1beta1.AlertSourceSpec, labels map[string]string) bool {
+	value, ok := labels[spec.SeverityLabel]
+	return ok && slices.ContainsFunc(spec.IgnoreSeverities, func(ignored string) bool { return strings.EqualFold(ignored, value) })
+}
+
+// severityOf returns the severity of an alert. One that the source does not know is a Warning: nothing is lost at receivers that leave out
+// Info, and nobody is woken by a rule without a severity.
+func severityOf(spec *v1beta1.AlertSourceSpec, labels map[string]string) v1beta1.Severity {
+	value := labels[spec.SeverityLabel]
+	if severity, ok := spec.SeverityMap[value]; ok {
+		return severity
+	}
+	severity := v1beta1.Severity("")
+	for known, s := range spec.SeverityMap { // two that differ in case only: the higher one
+		if strings.EqualFold(known, value) && lifecycle.Rank(s) >= lifecycle.Rank(severity) {
+			severity = s
+		}
+	}
+	return cmp.Or(severity, v1beta1.SeverityWarning)
+}
+
+// isFiringAt reports whether an alert fires: by the word of a webhook, else by its end.
+func isFiringAt(a alertmanager.Alert, now time.Time) bool {
+	if a.State != "" {
+		return a.State == alertmanager.Firing
+	}
+	return a.EndsAt.IsZero() || a.EndsAt.After(now)
+}
+
+// fires reports whether an alert fires as an instance of its group.
+func (p posted) fires(now time.Time) bool { return !p.hasMoved && isFiringAt(p.Alert, now) }
+
+// severity is the highest one of the posted alerts that fire; empty: none does.
+func (g *group) severity(now time.Time) (highest v1beta1.Severity) {
+	for _, p := range g.posted {
+		if p.fires(now) && (highest == "" || lifecycle.Rank(p.severity) > lifecycle.Rank(highest)) {
+			highest = p.severity
+		}
+	}
+	return highest
+}
+
+// order is higher for groups that come first.
+func (g *group) order(now time.Time) int {
+	if severity := g.severity(now); severity != "" {
+		return lifecycle.Rank(severity)
+	}
+	return math.MaxInt
+}
+
+// start is the earliest one of the posted alerts.
+func (g *group) start() (earliest time.Time) {
+	for _, p := range g.posted {
+		earliest = lifecycle.Earliest(earliest, p.StartsAt)
+	}
+	return earliest
+}

@@ -1,0 +1,242 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package source
+
+import (
+	"cmp"
+	"encoding/binary"
+	"encoding/hex"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/ingest/alertmanager"
+	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
+)
+
+// maxInstances is how many an Alert has.
+const maxInstances = 200
+
+func isFiring(i v1beta1.AlertInstance) bool { return i.EndsAt == nil }
+
+// isAnnounced reports whether the content has an instance.
+func isAnnounced(i v1beta1.AlertInstance) bool { return isFiring(i) && !i.Waiting }
+
+// isWaiting reports whether an instance has to join the content.
+func isWaiting(i v1beta1.AlertInstance) bool { return isFiring(i) && i.Waiting }
+
+func count(instances []v1beta1.AlertInstance, is func(v1beta1.AlertInstance) bool) (n int) {
+	for _, i := range instances {
+		if is(i) {
+			n++
+		}
+	}
+	return n
+}
+
+// instancesOf returns a copy of the instances of an Alert, which is nil if there is none. One that a person added may have no start.
+func instancesOf(a *v1beta1.Alert) []v1beta1.AlertInstance {
+	if a == nil {
+		return nil
+	}
+	instances := slices.Clone(a.Spec.Instances)
+	for n := range instances {
+		if instances[n].StartsAt == nil {
+			instances[n].StartsAt = &a.CreationTimestamp
+		}
+	}
+	return instances
+}
+
+// merge returns the instances of a group after a post. New ones wait.
+func merge(instances []v1beta1.AlertInstance, g group, now time.Time) []v1beta1.AlertInstance {
+	index := make(map[string]int, len(instances))
+	for i := range instances {
+		index[instances[i].Key] = i
+	}
+	named := map[string]bool{}
+	for _, p := range g.posted {
+		named[p.key] = true
+		i, isKnown := index[p.key]
+		switch {
+		case p.fires(now) && isKnown:
+			repeat(&instances[i], p, g.name, now)
+		case p.fires(now):
+			index[p.key] = len(instances)
+			instances = append(instances, newInstance(p, g.name, now))
+		case !isKnown, g.isList && !isFiring(instances[i]):
+		case p.hasMoved:
+			end(&instances[i], now)
+		default:
+			if at := endOf(p.Alert, now); !at.Before(instances[i].StartsAt.Time) || !p.StartsAt.Before(instances[i].StartsAt.Time) {
+				end(&instances[i], at)
+			} // else it is the end of an earlier time that it fired
+		}
+	}
+	for i := range instances {
+		if g.isOver && !named[instances[i].Key] && isFiring(instances[i]) {
+			end(&instances[i], now)
+		}
+	}
+	return instances
+}
+
+// newInstance returns the instance of an alert that begins to fire.
+func newInstance(p posted, group string, now time.Time) v1beta1.AlertInstance {
+	i := v1beta1.AlertInstance{Key: p.key, Text: p.text, StartsAt: lifecycle.Seconds(startOf(p.Alert, now)), LapsesAt: lapseOf(p.Alert, now), Waiting: true}
+	if !p.EndsAt.IsZero() { // otherwise it is seldom posted again
+		i.LapsesAt = roundedUp(i.LapsesAt, group)
+	}
+	return i
+}
+
+// startOf is when an alert began to fire: that of a sender whose clock is ahead, or that does not say it, is now.
+func startOf(a alertmanager.Alert, now time.Time) time.Time {
+	if a.StartsAt.IsZero() || a.StartsAt.After(now) {
+		return now
+	}
+	return a.StartsAt
+}
+
+// endOf is when an alert that does not fire has ended.
+func endOf(a alertmanager.Alert, now time.Time) time.Time {
+	if a.EndsAt.IsZero() || a.EndsAt.After(now) {
+		return now
+	}
+	return a.EndsAt
+}
+
+// lapseOf is when an instance lapses unless it is posted again; nil: a webhook says when it ends.
+func lapseOf(a alertmanager.Alert, now time.Time) *metav1.Time {
+	switch {
+	case a.State != "":
+		return nil
+	case a.EndsAt.IsZero():
+		return lifecycle.Seconds(now.Add(defaultLapse))
+	case a.EndsAt.After(now.Add(maxLapse)):
+		return lifecycle.Seconds(now.Add(maxLapse))
+	}
+	return lifecycle.Seconds(a.EndsAt)
+}
+
+// roundedUp rounds the time of a lapse up to a step, which is another one for each group, so that the writes of many groups are spread.
+func roundedUp(at *metav1.Time, group string) *metav1.Time {
+	if at == nil {
+		return nil
+	}
+	step := at.Add(-phase(group)).Truncate(lapseStep).Add(phase(group))
+	if step.Before(at.Time) {
+		step = step.Add(lapseStep)
+	}
+	return lifecycle.Seconds(step)
+}
+
+// phase is a duration below lapseStep, in whole seconds, that follows from the name of a group.
+func phase(group string) time.Duration {
+	digest, _ := hex.DecodeString(lifecycle.Fingerprint("phase", group)) // it is hexadecimal
+	return time.Duration(binary.BigEndian.Uint64(digest)%uint64(lapseStep/time.Second)) * time.Second
+}
+
+// repeat merges an alert that fires into its instance.
+func repeat(i *v1beta1.AlertInstance, p posted, group string, now time.Time) {
+	if !isFiring(*i) {
+		restart(i, p, group, now)
+		return
+	}
+	isSame := i.PreviousEndsAt == nil || p.StartsAt.After(i.PreviousEndsAt.Time) // not what fired before that
+	if isSame && !p.StartsAt.IsZero() && p.StartsAt.Before(i.StartsAt.Time) {
+		i.StartsAt = lifecycle.Seconds(p.StartsAt)
+	}
+	if lapses := lapseOf(p.Alert, now); lapses == nil || i.LapsesAt == nil || lapses.After(i.LapsesAt.Time) {
+		i.LapsesAt = roundedUp(lapses, group)
+	}
+}
+
+// restart has an instance fire again that has ended, if its alert began to fire after that end, or if a sender still posts it after the time
+// in which a pair may disagree: then from now on, so that the end, which the other one posts again, does not count.
+func restart(i *v1beta1.AlertInstance, p posted, group string, now time.Time) {
+	isNew := p.State != "" || startOf(p.Alert, now).After(i.EndsAt.Time)
+	if !isNew && now.Before(i.EndsAt.Add(endGrace)) {
+		return
+	}
+	again := newInstance(p, group, now)
+	if again.PreviousEndsAt = i.EndsAt; !isNew {
+		again.StartsAt = lifecycle.Seconds(now)
+	}
+	*i = again
+}
+
+// end ends an instance, not before its start. Of two ends the later one counts.
+func end(i *v1beta1.AlertInstance, at time.Time) {
+	ends := lifecycle.Seconds(at)
+	if ends.Before(i.StartsAt) {
+		ends = i.StartsAt
+	}
+	if isFiring(*i) || ends.After(i.EndsAt.Time) {
+		i.EndsAt, i.PreviousEndsAt, i.LapsesAt, i.Waiting = ends, nil, nil, false
+	}
+}
+
+// lapse returns the instances after those have ended that were not posted again: the source was heard from after their time, and the
+// listener has served for long enough to have got them.
+func lapse(instances []v1beta1.AlertInstance, in Inputs) []v1beta1.AlertInstance {
+	for n := range instances {
+		i := &instances[n]
+		if !isFiring(*i) || i.LapsesAt == nil {
+			continue
+		}
+		heard := lifecycle.Earliest(in.Heard, in.Now) // by the clock of another replica
+		if !in.Heard.IsZero() && heard.After(lapseDue(*i, in)) {
+			end(i, i.LapsesAt.Time)
+		}
+	}
+	return instances
+}
+
+// lapseDue is after which time a post of the source proves that an instance has lapsed.
+func lapseDue(i v1beta1.AlertInstance, in Inputs) time.Time {
+	due := in.ServedSince.Add(lapseAfterStart)
+	if due.Before(i.LapsesAt.Time) {
+		return i.LapsesAt.Time
+	}
+	return due
+}
+
+// bounded returns at most 200 instances, without those that ended long ago: first those that fire, the earliest first, and then those that
+// have ended, the latest first.
+func bounded(instances []v1beta1.AlertInstance, now time.Time) []v1beta1.AlertInstance {
+	instances = slices.DeleteFunc(slices.Clone(instances), func(i v1beta1.AlertInstance) bool { return isOld(i, now) })
+	slices.SortFunc(instances, func(x, y v1beta1.AlertInstance) int {
+		switch {
+		case isFiring(x) != isFiring(y) && isFiring(x):
+			return -1
+		case isFiring(x) != isFiring(y):
+			return 1
+		case !isFiring(x) && !x.EndsAt.Equal(y.EndsAt):
+			return y.EndsAt.Compare(x.EndsAt.Time)
+		}
+		return cmp.Or(x.StartsAt.Compare(y.StartsAt.Time), strings.Compare(x.Key, y.Key))
+	})
+	return instances[:min(len(instances), maxInstances)]
+}
+
+func isOld(i v1beta1.AlertInstance, now time.Time) bool {
+	return !isFiring(i) && now.Sub(i.EndsAt.Time) > keepEnded
+}

@@ -1,0 +1,580 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package source
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/ingest/alertmanager"
+)
+
+func TestOneAlert(t *testing.T) {
+	c := newCluster(t)
+	c.source.Spec.ReceiverRefs = []v1beta1.ReceiverRef{{Kind: v1beta1.KindReceiver, Name: "oncall"}}
+	a := c.fire("Down", "a", t0.Add(-time.Minute))
+	a.Annotations["runbook_url"] = "https://r"
+	wantChanges(t, c.post(a), Fires)
+	got := c.only()
+	if got.Name != "prom-"+strings.TrimPrefix(got.Name, "prom-") || len(got.Name) != len("prom-")+16 || got.Namespace != "shop" || len(got.OwnerReferences) != 0 {
+		t.Errorf("got %+v", got.ObjectMeta)
+	}
+	if got.Labels[v1beta1.AlertSourceLabel] != "prom" || got.Labels["alertname"] != "Down" || len(got.Labels) != 2 {
+		t.Errorf("labels are %v: those of the group, and the source", got.Labels)
+	}
+	if s := got.Spec; s.Title != "Down is bad" || s.Content != "a fails" || s.Severity != v1beta1.SeverityWarning || s.State != v1beta1.AlertFiring || len(s.ReceiverRefs) != 1 || len(s.Links) != 1 {
+		t.Errorf("got %+v", s)
+	}
+	c.now = c.now.Add(time.Minute)
+	end := c.now
+	wantChanges(t, c.post(ended(a, end)), Resolves)
+	if s := c.only().Spec; s.State != v1beta1.AlertResolved || ptr.Deref(s.TTLSecondsAfterFinished, 0) != resolvedTTL {
+		t.Errorf("got %+v", s)
+	}
+	for range 15 { // Prometheus posts the end for 15 minutes
+		c.now = c.now.Add(time.Minute)
+		wantChanges(t, c.post(ended(a, end)))
+	}
+}
+
+// A resolve of what never fired is nothing.
+func TestAnEndOfNothing(t *testing.T) {
+	c := newCluster(t)
+	wantChanges(t, c.post(ended(c.fire("Down", "a", t0.Add(-time.Hour)), t0)))
+	wantChanges(t, c.receive(webhook(alertmanager.Resolved, inState(c.fire("Down", "a", t0), alertmanager.Resolved))))
+	if len(c.alerts) > 0 {
+		t.Errorf("got %v", c.alerts)
+	}
+}
+
+// The value in an annotation changes at each evaluation.
+func TestTextIsFrozen(t *testing.T) {
+	c := newCluster(t)
+	start := t0
+	for second := range 30 * 60 {
+		c.now = t0.Add(time.Duration(second) * time.Second)
+		a := c.fire("Down", "a", start)
+		a.Annotations["description"] = fmt.Sprintf("a fails %d times", second)
+		c.post(a)
+	}
+	if n := c.notifications(); n != 1 || len(c.writes) > 5 {
+		t.Errorf("%d notifications, %d writes", n, len(c.writes))
+	}
+	if got := c.only().Spec; got.Content != "a fails 0 times" {
+		t.Errorf("content %q", got.Content)
+	}
+}
+
+func TestALargeGroupIsOneMessage(t *testing.T) {
+	c := newCluster(t)
+	start := t0.Add(-10 * time.Second)
+	for batch := range 8 { // as Prometheus splits what fires at once
+		var alerts []alertmanager.Alert
+		for i := range 64 {
+			if n := batch*64 + i; n < 500 {
+				alerts = append(alerts, c.fire("Down", fmt.Sprintf("pod-%03d", n), start))
+			}
+		}
+		c.post(alerts...)
+		c.now = c.now.Add(100 * time.Millisecond)
+	}
+	got := c.only().Spec
+	if lines := strings.Split(got.Content, "\n"); len(lines) != 21 || lines[20] != "and 180 more" {
+		t.Errorf("%d lines, the last is %q", len(lines), lines[len(lines)-1])
+	}
+	if got.Title != "Down: 200 or more firing" || c.notifications() != 1 {
+		t.Errorf("title %q, %d notifications", got.Title, c.notifications())
+	}
+	writes := len(c.writes)
+	for range 3 { // what is posted again is as stored, also what has no place
+		c.now = c.now.Add(time.Second)
+		for n := range 500 {
+			c.post(c.fire("Down", fmt.Sprintf("pod-%03d", n), start))
+		}
+	}
+	if len(c.writes) > writes+1 {
+		t.Errorf("%d more writes", len(c.writes)-writes)
+	}
+}
+
+func TestAGrowingGroupNotifiesEvery5Minutes(t *testing.T) {
+	c := newCluster(t)
+	var alerts []alertmanager.Alert
+	for n := range 120 { // 20 minutes
+		c.now = t0.Add(time.Duration(n) * 10 * time.Second)
+		alerts = append(alerts, c.fire("Down", fmt.Sprintf("pod-%03d", n), c.now))
+		for i := range alerts {
+			alerts[i].EndsAt = c.now.Add(4 * time.Minute)
+		}
+		c.post(alerts...)
+	}
+	var last time.Time
+	for _, w := range c.writes {
+		if w.Change.Notifies() {
+			if w.at.Sub(last) < 5*time.Minute {
+				t.Errorf("it notifies at %s and %s", last, w.at)
+			}
+			last = w.at
+		}
+	}
+	if n := c.notifications(); n != 4 {
+		t.Errorf("%d notifications in 20 minutes", n)
+	}
+	if got := c.only().Spec; !strings.HasPrefix(got.Content, "pod-090 fails\n") || got.Title != "Down: 91 firing" {
+		t.Errorf("title %q, content %q", got.Title, got.Content)
+	}
+	c.now = c.wake
+	wantChanges(t, c.review(), Grows)
+	if got := c.only().Spec; got.Title != "Down: 120 firing" {
+		t.Errorf("title %q", got.Title)
+	}
+}
+
+func TestLeavesAndJoins(t *testing.T) {
+	c := newCluster(t)
+	a, b := c.fire("Down", "a", t0), c.fire("Down", "b", t0)
+	wantChanges(t, c.post(a, b), Fires)
+	c.now = t0.Add(time.Minute)
+	third := c.fire("Down", "c", c.now)
+	wantChanges(t, c.post(third), Records)
+	if _, waiting := states(c.only()); waiting != 1 || !c.wake.Equal(t0.Add(5*time.Minute)) {
+		t.Errorf("%d wait, until %s", waiting, c.wake)
+	}
+	wantChanges(t, c.post(ended(a, c.now)), Edits)
+	if got := c.only().Spec; got.Title != "Down: 1 firing" || got.Content != "b fails" || !got.JoinedTime.Equal(&metav1.Time{Time: t0}) {
+		t.Errorf("got %+v: what waits has not joined", got)
+	}
+	wantChanges(t, c.post(ended(b, c.now)), Edits) // the content is true, and the other joins later
+	if got := c.only().Spec; got.Title != "Down: 1 firing" || got.Content != "c fails" || !got.JoinedTime.Equal(&metav1.Time{Time: t0}) {
+		t.Errorf("got %+v", got)
+	}
+	c.now = t0.Add(5 * time.Minute)
+	wantChanges(t, c.review(), Grows)
+	if got := c.only().Spec; got.Title != "Down: 1 firing" || got.Content != "c fails" || !got.JoinedTime.Equal(&metav1.Time{Time: c.now}) {
+		t.Errorf("got %+v", got)
+	}
+	wantChanges(t, c.post(ended(third, c.now)), Resolves)
+}
+
+// What waits and ends before it joins is never a message of its own.
+func TestAShortInstanceDoesNotNotify(t *testing.T) {
+	c := newCluster(t)
+	a := c.fire("Down", "a", t0)
+	c.post(a)
+	c.now = t0.Add(time.Minute)
+	b := c.fire("Down", "b", c.now)
+	wantChanges(t, c.post(b), Records)
+	c.now = t0.Add(2 * time.Minute)
+	wantChanges(t, c.post(ended(b, c.now)), Records)
+	c.now = t0.Add(6 * time.Minute)
+	wantChanges(t, c.review())
+}
+
+func TestSeverity(t *testing.T) {
+	c := newCluster(t)
+	c.post(c.fire("Down", "a", t0))
+	c.now = t0.Add(time.Minute)
+	b := c.fire("Down", "b", c.now, "severity=CRITICAL")
+	wantChanges(t, c.post(b), Rises)
+	if got := c.only().Spec; got.Severity != v1beta1.SeverityCritical || got.Title != "Down: 2 firing" {
+		t.Errorf("got %+v", got)
+	}
+	wantChanges(t, c.post(b))
+	c.now = t0.Add(2 * time.Minute)
+	wantChanges(t, c.post(ended(b, c.now)), Edits)
+	if got := c.only().Spec; got.Severity != v1beta1.SeverityCritical {
+		t.Errorf("the severity falls to %s while the group fires", got.Severity)
+	}
+	for value, want := range map[string]v1beta1.Severity{
+		"critical": v1beta1.SeverityCritical, "Critical": v1beta1.SeverityCritical, "info": v1beta1.SeverityInfo, "p1": v1beta1.SeverityWarning, "": v1beta1.SeverityWarning,
+	} {
+		if got := severityOf(&c.source.Spec, map[string]string{"severity": value}); got != want {
+			t.Errorf("%q is %s, want %s", value, got, want)
+		}
+	}
+}
+
+func TestIgnoredSeverities(t *testing.T) {
+	c := newCluster(t)
+	watchdog := c.fire("Watchdog", "a", t0, "severity=None")
+	plan := Receive(c.inputs(), alertmanager.Post{Alerts: []alertmanager.Alert{watchdog, c.fire("Down", "a", t0)}})
+	if plan.Ignored != 1 || len(plan.Writes) != 1 {
+		t.Errorf("got %+v", plan)
+	}
+	c.source.Spec.IgnoreSeverities = nil
+	wantChanges(t, c.post(watchdog), Fires)
+	c.source.Spec.IgnoreSeverities = []string{"none"}
+	c.now = c.now.Add(time.Minute)
+	wantChanges(t, c.post(ended(watchdog, c.now)), Resolves)
+}
+
+func TestGroupBy(t *testing.T) {
+	for name, test := range map[string]struct {
+		groupBy []string
+		want    int
+	}{
+		"by name":           {[]string{"alertname"}, 2},
+		"by pod":            {[]string{"pod"}, 2},
+		"by both":           {[]string{"pod", "alertname"}, 3},
+		"by every label":    {[]string{"..."}, 4},
+		"by what none has":  {[]string{"team"}, 1},
+		"by what some have": {[]string{"severity"}, 2},
+	} {
+		c := newCluster(t)
+		c.source.Spec.GroupBy = test.groupBy
+		c.post(c.fire("Down", "a", t0), c.fire("Down", "b", t0), c.fire("Slow", "a", t0), c.fire("Slow", "a", t0, "severity=info"))
+		if len(c.alerts) != test.want {
+			t.Errorf("%s: %d Alerts, want %d", name, len(c.alerts), test.want)
+		}
+	}
+}
+
+// The name of an Alert does not change: it is stored. The route of a webhook's group is no part of it.
+func TestIdentity(t *testing.T) {
+	c := newCluster(t)
+	for want, post := range map[string]alertmanager.Post{
+		"prom-1a7d288791f2bba4": {Alerts: []alertmanager.Alert{c.fire("Down", "a", t0)}},
+		"prom-f92a3369d3f67cf0": webhook(alertmanager.Firing, inState(c.fire("Down", "a", t0), alertmanager.Firing)),
+	} {
+		if names := Names(c.source, post, t0); len(names) != 3 || names[2] != want || names[0] != "prom-more" || names[1] != "prom-silent" {
+			t.Errorf("names are %v, want %s", names, want)
+		}
+	}
+	if key := keyOf(map[string]string{"alertname": "Down", "pod": "a"}); key != "5c592882bf82e110" {
+		t.Errorf("key %s", key)
+	}
+	if keyOf(map[string]string{"a": "b", "c": "d"}) == keyOf(map[string]string{"a": "b,c=d"}) {
+		t.Error("different labels have the same key")
+	}
+}
+
+func TestHAPair(t *testing.T) {
+	c := newCluster(t)
+	of := func(since time.Time) alertmanager.Alert { return c.fire("Down", "a", since) }
+	wantChanges(t, c.post(of(t0.Add(-5*time.Second))), Fires)
+	c.now = t0.Add(10 * time.Second)
+	wantChanges(t, c.post(of(t0.Add(-20*time.Second))), Records) // the earliest start
+	wantChanges(t, c.post(of(t0.Add(-5*time.Second))))
+	if got := c.only().Spec.Instances[0].StartsAt; !got.Equal(&metav1.Time{Time: t0.Add(-20 * time.Second)}) {
+		t.Errorf("it starts at %s", got)
+	}
+	for n := range 60 { // one stops, the other goes on
+		c.now = t0.Add(time.Duration(n) * time.Minute)
+		c.post(of(t0.Add(-20 * time.Second)))
+		c.review()
+	}
+	end := c.now
+	wantChanges(t, c.post(ended(of(t0.Add(-20*time.Second)), end)), Resolves)
+	c.now = c.now.Add(10 * time.Second)
+	wantChanges(t, c.post(of(t0.Add(-5*time.Second)))) // the other has not noticed yet
+	wantChanges(t, c.post(ended(of(t0.Add(-5*time.Second)), c.now)), Records)
+	if c.notifications() != 1 || c.only().Spec.State != v1beta1.AlertResolved {
+		t.Errorf("%d notifications, state %s", c.notifications(), c.only().Spec.State)
+	}
+}
+
+// One of a pair does not see what the other sees: the newest word decides, after a while, and an end that is posted again is not news.
+func TestHAPairInDisagreement(t *testing.T) {
+	c := newCluster(t)
+	of := func() alertmanager.Alert { return c.fire("Down", "a", t0) }
+	c.post(of())
+	c.now = t0.Add(10 * time.Minute)
+	end := c.now
+	wantChanges(t, c.post(ended(of(), end)), Resolves)
+	c.now = end.Add(4 * time.Minute)
+	wantChanges(t, c.post(of()))
+	c.now = end.Add(5 * time.Minute)
+	wantChanges(t, c.post(of()), Fires)
+	for n := range 10 {
+		c.now = end.Add(time.Duration(6+n) * time.Minute)
+		wantChanges(t, c.post(ended(of(), end)))
+		if changes := c.post(of()); len(changes) > 0 && changes[0] != Records {
+			t.Errorf("got %v", changes)
+		}
+	}
+}
+
+func TestWebhooks(t *testing.T) {
+	c := newCluster(t)
+	firing := func(pod string) alertmanager.Alert { return inState(c.fire("Down", pod, t0), alertmanager.Firing) }
+	resolved := func(pod string) alertmanager.Alert {
+		return inState(ended(c.fire("Down", pod, t0), c.now), alertmanager.Resolved)
+	}
+	wantChanges(t, c.receive(webhook(alertmanager.Firing, firing("a"), firing("b"), firing("c"))), Fires)
+	c.now = t0.Add(24 * time.Hour)
+	c.heard = c.now
+	wantChanges(t, c.review()) // it says itself when it ends
+	wantChanges(t, c.receive(webhook(alertmanager.Firing, firing("a"), resolved("b"))), Edits)
+	wantChanges(t, c.receive(webhook(alertmanager.Firing, firing("a"), resolved("b"))))
+	if n, _ := states(c.only()); n != 2 {
+		t.Errorf("%d fire: what is not mentioned stays", n)
+	}
+	c.now = c.now.Add(time.Minute)
+	unlisted := webhook(alertmanager.Resolved, resolved("a"))
+	unlisted.Group.Unlisted = 1
+	wantChanges(t, c.receive(unlisted), Edits)
+	wantChanges(t, c.receive(webhook(alertmanager.Resolved, resolved("a"))), Resolves) // c was silenced in between
+	c.now = c.now.Add(6 * time.Second)
+	wantChanges(t, c.receive(webhook(alertmanager.Firing, firing("a"))), Fires) // no grace: it is not repeated soon
+}
+
+func TestLapse(t *testing.T) {
+	for name, test := range map[string]struct {
+		heard, servedSince time.Duration // after t0
+		want               bool
+	}{
+		"never heard again":        {0, -time.Hour, false},
+		"heard before":             {3 * time.Minute, -time.Hour, false},
+		"heard after":              {26 * time.Minute, -time.Hour, true},
+		"a restart in between":     {16 * time.Minute, 10 * time.Minute, false},
+		"a restart some time ago":  {26 * time.Minute, 10 * time.Minute, true},
+		"heard by a wrong clock":   {1000 * time.Hour, -time.Hour, true},
+		"a wrong clock, a restart": {1000 * time.Hour, 55 * time.Minute, false},
+	} {
+		c := newCluster(t)
+		c.post(c.fire("Down", "a", t0), c.fire("Down", "b", t0))
+		c.now, c.heard, c.servedSince = t0.Add(time.Hour), t0.Add(test.heard), t0.Add(test.servedSince)
+		c.review()
+		if got := c.only().Spec.State == v1beta1.AlertResolved; got != test.want {
+			t.Errorf("%s: resolved is %t", name, got)
+		}
+	}
+}
+
+// The API server refuses times after the year 9999.
+func TestAnEndThatIsFarAway(t *testing.T) {
+	c := newCluster(t)
+	a := c.fire("Down", "a", t0)
+	a.EndsAt = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+	wantChanges(t, c.post(a), Fires)
+	if lapses := c.only().Spec.Instances[0].LapsesAt; lapses.Year() > 2036 {
+		t.Errorf("it lapses at %s", lapses)
+	}
+}
+
+// amtool posts the zero time: such an alert lapses after 5 minutes, and later if it is posted again.
+func TestNoEnd(t *testing.T) {
+	c := newCluster(t)
+	a := c.fire("Down", "a", time.Time{})
+	a.EndsAt = time.Time{}
+	wantChanges(t, c.post(a), Fires)
+	lapses := c.only().Spec.Instances[0].LapsesAt
+	if after := lapses.Sub(t0); after != 5*time.Minute {
+		t.Errorf("it lapses after %s", after)
+	}
+	c.now = lapses.Add(-time.Minute)
+	wantChanges(t, c.post(a), Records)
+	lapses = c.only().Spec.Instances[0].LapsesAt
+	if after := lapses.Sub(c.now); after < 5*time.Minute || after > 25*time.Minute {
+		t.Errorf("it lapses after %s", after)
+	}
+	for range 4 { // until then
+		c.now = c.now.Add(time.Second)
+		wantChanges(t, c.post(a))
+	}
+	c.now = lapses.Add(time.Second)
+	wantChanges(t, c.post(c.fire("Other", "a", t0)), Fires)
+	if changes := c.review(); len(changes) != 1 || changes[0] != Resolves {
+		t.Errorf("got %v", changes)
+	}
+}
+
+func TestAPersonsResolveHolds(t *testing.T) {
+	c := newCluster(t)
+	a := c.fire("Down", "a", t0)
+	c.post(a)
+	c.edit(func(s *v1beta1.AlertSpec) { s.State = v1beta1.AlertResolved })
+	for n := range 30 {
+		c.now = t0.Add(time.Duration(n) * time.Minute)
+		c.post(c.fire("Down", "a", t0), c.fire("Down", fmt.Sprint(n), c.now, "severity=critical"))
+		c.review()
+	}
+	if got := c.only(); got.Spec.State != v1beta1.AlertResolved || c.notifications() != 1 || got.Spec.TTLSecondsAfterFinished != nil {
+		t.Errorf("state %s, %d notifications", got.Spec.State, c.notifications())
+	}
+	var all []alertmanager.Alert
+	all = append(all, ended(a, c.now))
+	for n := range 30 {
+		all = append(all, ended(c.fire("Down", fmt.Sprint(n), t0, "severity=critical"), c.now))
+	}
+	wantChanges(t, c.post(all...), Records)
+	if got := c.only(); got.Spec.TTLSecondsAfterFinished == nil {
+		t.Error("it is kept for ever")
+	}
+	c.now = c.now.Add(time.Minute)
+	wantChanges(t, c.post(c.fire("Down", "b", c.now)), Fires)
+	if got := c.only().Spec; got.State != v1beta1.AlertFiring || got.Severity != v1beta1.SeverityWarning || got.TTLSecondsAfterFinished != nil || got.Title != "Down is bad" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// What a person edited does not make later posts fail, and is not undone by them until something else changes.
+func TestEditsOfPersons(t *testing.T) {
+	c := newCluster(t)
+	a := c.fire("Down", "a", t0)
+	c.post(a)
+	c.edit(func(s *v1beta1.AlertSpec) {
+		s.Content, s.Instances = "I am on it", append(s.Instances, v1beta1.AlertInstance{Key: "mine"})
+		s.TTLSecondsAfterFinished = ptr.To[int32](60)
+	})
+	c.now = t0.Add(time.Minute)
+	wantChanges(t, c.post(c.fire("Down", "a", t0)), Records) // the start of the added instance
+	wantChanges(t, c.post(c.fire("Down", "a", t0)))
+	if got := c.only().Spec; got.Content != "I am on it" {
+		t.Errorf("content %q", got.Content)
+	}
+	c.edit(func(s *v1beta1.AlertSpec) { s.Instances = nil })
+	wantChanges(t, c.post(ended(a, c.now))) // nothing is left to end
+	wantChanges(t, c.post(c.fire("Down", "a", t0)), Fires)
+	wantChanges(t, c.post(ended(a, c.now)), Resolves)
+	if got := c.only().Spec; *got.TTLSecondsAfterFinished != 60 {
+		t.Errorf("the TTL is %d", *got.TTLSecondsAfterFinished)
+	}
+}
+
+func TestAFlappingGroup(t *testing.T) {
+	c := newCluster(t)
+	for n := range 60 {
+		start := t0.Add(time.Duration(2*n) * time.Minute)
+		c.now = start
+		a := c.fire("Down", "a", start)
+		c.post(a)
+		c.now = start.Add(time.Minute)
+		c.post(ended(a, c.now))
+	}
+	if n := c.notifications(); n > 120/5 || n < 10 {
+		t.Errorf("%d notifications in 2 hours", n)
+	}
+	if got := c.only().Spec; got.State != v1beta1.AlertResolved || len(got.Instances) != 1 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// The Alert about what is beyond maxAlerts is a list, also of one.
+func TestOneTooMany(t *testing.T) {
+	c := newCluster(t)
+	c.source.Spec.MaxAlerts = 1
+	c.post(c.fire("Down", "a", t0.Add(-time.Minute)), c.fire("Slow", "a", t0))
+	if got := c.alerts["prom-more"].Spec; got.Title != "Alerts of AlertSource prom beyond its maxAlerts: 1 firing" || got.Content != "Slow is bad" {
+		t.Errorf("title %q, content %q", got.Title, got.Content)
+	}
+}
+
+func TestTooMany(t *testing.T) {
+	c := newCluster(t)
+	c.source.Spec.MaxAlerts = 3
+	var alerts []alertmanager.Alert
+	for n := range 40 {
+		alerts = append(alerts, c.fire(fmt.Sprintf("Rule%02d", n), "a", t0.Add(-time.Duration(n)*time.Second)))
+	}
+	alerts[39].Labels["severity"] = "critical"
+	wantChanges(t, c.post(alerts...), Fires, Fires, Fires, Fires)
+	more := c.alerts["prom-more"].Spec
+	if lines := strings.Split(more.Content, "\n"); len(lines) != 21 || lines[0] != "Rule00 is bad" || lines[20] != "and 17 more" || more.Title != "Alerts of AlertSource prom beyond its maxAlerts: 37 firing" {
+		t.Errorf("title %q, content %q", more.Title, more.Content)
+	}
+	wantChanges(t, c.post(alerts...))
+	if CountFiring(c.source, c.inputs().Alerts) != 4 {
+		t.Errorf("%d fire", CountFiring(c.source, c.inputs().Alerts))
+	}
+
+	c.now = t0.Add(10 * time.Minute) // there is room for one
+	for i := range alerts {
+		alerts[i].EndsAt = c.now.Add(4 * time.Minute)
+	}
+	alerts[39].EndsAt = c.now
+	changes := slices.DeleteFunc(c.post(alerts...), func(c Change) bool { return c == Records }) // of later lapses
+	wantChanges(t, changes, Resolves, Fires, Edits)
+	if len(c.alerts) != 5 {
+		t.Errorf("%d Alerts", len(c.alerts))
+	}
+	for i := range alerts {
+		alerts[i].EndsAt = c.now
+	}
+	c.post(alerts...)
+	if n := CountFiring(c.source, c.inputs().Alerts); n != 0 {
+		t.Errorf("%d fire", n)
+	}
+}
+
+func TestSilence(t *testing.T) {
+	c := newCluster(t)
+	c.source.Spec.SilentAfterSeconds = 300
+	wantChanges(t, c.review()) // never heard from
+	a := c.fire("Down", "a", t0)
+	c.post(a)
+	heard := c.now
+	for n := range 60 { // a dead Prometheus resolves nothing
+		c.now = t0.Add(time.Duration(n) * time.Minute)
+		c.review()
+	}
+	silent := c.alerts["prom-silent"].Spec
+	if c.notifications() != 2 || silent.State != v1beta1.AlertFiring || silent.Severity != v1beta1.SeverityCritical || silent.Title != "AlertSource prom is silent" ||
+		!strings.Contains(silent.Content, "AlertSource shop/prom has received nothing since "+heard.Format(time.RFC3339)) {
+		t.Errorf("%d notifications, %+v", c.notifications(), silent)
+	}
+	for _, w := range c.writes {
+		if w.Change == Resolves {
+			t.Errorf("%s is resolved at %s", w.Alert.Name, w.at)
+		}
+	}
+	c.post(c.fire("Down", "a", t0))
+	if got := c.alerts["prom-silent"].Spec; got.State != v1beta1.AlertResolved {
+		t.Errorf("got %+v", got)
+	}
+	c.servedSince = c.now
+	c.now = c.now.Add(4 * time.Minute)
+	wantChanges(t, c.review())
+	if !c.wake.Equal(c.servedSince.Add(5 * time.Minute)) {
+		t.Errorf("it wakes at %s", c.wake)
+	}
+	c.now = c.wake
+	wantChanges(t, c.review(), Fires)
+	c.servedSince = c.now // a restart does not end it
+	wantChanges(t, c.review())
+	c.source.Spec.SilentAfterSeconds = 0
+	wantChanges(t, c.review(), Resolves)
+}
+
+// An Alert that is being deleted, or is not of the source, cannot be written.
+func TestBlocked(t *testing.T) {
+	c := newCluster(t)
+	c.post(c.fire("Down", "a", t0))
+	a := c.only()
+	for name, change := range map[string]func(*v1beta1.Alert){
+		"deleted": func(a *v1beta1.Alert) { a.DeletionTimestamp = &metav1.Time{Time: t0} },
+		"foreign": func(a *v1beta1.Alert) { a.Labels = nil },
+	} {
+		other := a.DeepCopy()
+		change(other)
+		c.alerts[a.Name] = *other
+		plan := Receive(c.inputs(), alertmanager.Post{Alerts: []alertmanager.Alert{c.fire("Down", "b", t0), c.fire("Slow", "b", t0)}})
+		if len(plan.Blocked) != 1 || plan.Blocked[0] != a.Name || len(plan.Writes) != 1 {
+			t.Errorf("%s: got %+v", name, plan)
+		}
+		if plan := Review(c.inputs()); len(plan.Writes) > 0 {
+			t.Errorf("%s: got %+v", name, plan)
+		}
+	}
+}
