@@ -64,6 +64,9 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		ctrl.NewWebhookManagedBy(mgr, &v1beta1.ClusterReceiver{}).
 			WithValidator(receiverValidator[*v1beta1.ClusterReceiver]{known, access, o.Guard, receivers.PolicyCompatible}).
 			Complete(),
+		ctrl.NewWebhookManagedBy(mgr, &v1beta1.AlertSource{}).
+			WithValidator(alertSourceValidator{known}).
+			Complete(),
 	)
 }
 

@@ -1,0 +1,86 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package pager
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/apiserver"
+	"github.com/gophernetes/bellhop/internal/lifecycle/source"
+)
+
+// The schema decides what is valid; these only warn.
+// +kubebuilder:webhook:path=/validate-pager-k8s-co-v1beta1-alertsource,mutating=false,failurePolicy=ignore,sideEffects=None,groups=pager.k8s.co,resources=alertsources,verbs=create;update,versions=v1beta1,name=valertsource.pager.k8s.co,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-changes","expression":"request.operation == 'CREATE' || object.spec != oldObject.spec"}]}`
+// +kubebuilder:webhook:path=/validate-pager-k8s-co-v1beta1-alertsource,mutating=false,failurePolicy=ignore,sideEffects=None,groups=pager.k8s.co,resources=alertsources,verbs=delete,versions=v1beta1,name=valertsource-delete.pager.k8s.co,admissionReviewVersions=v1,timeoutSeconds=5
+
+// alertSourceValidator warns of what senders and Alerts of an AlertSource wait for.
+type alertSourceValidator struct{ knowledge }
+
+func (v alertSourceValidator) ValidateCreate(ctx context.Context, s *v1beta1.AlertSource) (ctrladmission.Warnings, error) {
+	return v.warnings(ctx, s), nil
+}
+
+func (v alertSourceValidator) ValidateUpdate(ctx context.Context, _, s *v1beta1.AlertSource) (ctrladmission.Warnings, error) {
+	return v.warnings(ctx, s), nil
+}
+
+// ValidateDelete warns of Alerts that fire: without their source nothing resolves them.
+func (v alertSourceValidator) ValidateDelete(ctx context.Context, s *v1beta1.AlertSource) (warnings ctrladmission.Warnings, _ error) {
+	if !v.synced(ctx, &v1beta1.Alert{}) {
+		return nil, nil
+	}
+	var alerts v1beta1.AlertList
+	if err := v.cache.List(ctx, &alerts, client.InNamespace(s.Namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return nil, nil //nolint:nilerr // a warning is not worth a refusal
+	}
+	if n := source.CountFiring(s, alerts.Items); n > 0 {
+		warnings = append(warnings, fmt.Sprintf("Alerts of AlertSource %q that fire, and stay so unless it exists again: %d", s.Name, n))
+	}
+	return warnings, nil
+}
+
+func (v alertSourceValidator) warnings(ctx context.Context, s *v1beta1.AlertSource) ctrladmission.Warnings {
+	alert := &v1beta1.Alert{Spec: v1beta1.AlertSpec{ReceiverRefs: s.Spec.ReceiverRefs}} // as the source makes them
+	alert.Namespace = s.Namespace
+	warnings := alertValidator(v).receiverWarnings(ctx, alert)
+	if s.Spec.SecretRef != nil && v.synced(ctx, apiserver.Metadata("Secret")) {
+		key := client.ObjectKey{Namespace: s.Namespace, Name: s.Spec.SecretRef.Name}
+		if apierrors.IsNotFound(v.cache.Get(ctx, key, apiserver.Metadata("Secret"))) {
+			warnings = append(warnings, fmt.Sprintf("spec.secretRef.name: Secret %q does not exist in namespace %q: senders with its token are refused until it does", key.Name, key.Namespace))
+		}
+	}
+	return append(warnings, severityWarnings(&s.Spec)...)
+}
+
+// severityWarnings returns warnings of severities that have no effect.
+func severityWarnings(spec *v1beta1.AlertSourceSpec) (warnings ctrladmission.Warnings) {
+	for _, value := range slices.Sorted(maps.Keys(spec.SeverityMap)) {
+		if slices.ContainsFunc(spec.IgnoreSeverities, func(ignored string) bool { return strings.EqualFold(ignored, value) }) {
+			warnings = append(warnings, fmt.Sprintf("spec.severityMap[%q] has no effect: spec.ignoreSeverities has it, so that such alerts are dropped", value))
+		}
+	}
+	return warnings
+}
