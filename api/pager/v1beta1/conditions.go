@@ -97,3 +97,13 @@ const (
 	// recipients and refused for others. Stalled.
 	ReasonRecipientRefused = "RecipientRefused"
 )
+
+// Reasons of an AlertSource's conditions, beside SecretNotFound.
+const (
+	// ReasonListening: senders can post. Ready.
+	ReasonListening = "Listening"
+	// ReasonListenerOff: the operator does not listen. Stalled.
+	ReasonListenerOff = "ListenerOff"
+	// ReasonTokenMissing: the Secret has no key token. Stalled.
+	ReasonTokenMissing = "TokenMissing"
+)

@@ -19,11 +19,13 @@ package source
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/ingest/alertmanager"
 	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
+	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // overflowName is the name of the Alert about what is beyond maxAlerts. No group has it, since the names of groups end in a hash.
@@ -121,4 +123,19 @@ func (p *planner) silence() group {
 		name: silenceName(source), title: a.Title(), labels: labels,
 		posted: []posted{{Alert: a, key: "silent", text: a.Text(labels), severity: v1beta1.SeverityCritical}},
 	}
+}
+
+// Orphan returns what becomes of the Alerts of a source that was deleted: those that fire stay, and say so.
+func Orphan(alerts []v1beta1.Alert) (writes []Write) {
+	for i := range alerts {
+		present := &alerts[i]
+		line := fmt.Sprintf("AlertSource %s was deleted: a person has to resolve this Alert.", present.Labels[v1beta1.AlertSourceLabel])
+		if present.Spec.State == v1beta1.AlertResolved || present.DeletionTimestamp != nil || strings.HasSuffix(present.Spec.Content, line) {
+			continue
+		}
+		desired := present.DeepCopy()
+		desired.Spec.Content = redact.Shorten(present.Spec.Content, maxContent) + "\n" + line
+		writes = append(writes, Write{Present: present, Alert: desired, Change: Edits})
+	}
+	return writes
 }

@@ -1,0 +1,145 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+// Package alertsource reconciles AlertSources: what time changes about their Alerts, and their status. Posts are stored by the listener of each
+// replica, in internal/ingest.
+package alertsource
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/consistency"
+	"github.com/gophernetes/bellhop/internal/enqueue"
+	"github.com/gophernetes/bellhop/internal/ingest"
+	"github.com/gophernetes/bellhop/internal/lifecycle/source"
+)
+
+// Reconciler reviews the Alerts of AlertSources, and keeps the status.
+type Reconciler struct {
+	client client.Client
+	cache  client.Reader
+	access *ingest.Access
+	clock  clock.PassiveClock
+	// servedSince is since when the listener of this process serves; zero: it is off.
+	servedSince time.Time
+}
+
+// +kubebuilder:rbac:groups=pager.k8s.co,resources=alertsources,verbs=get;list;watch
+// +kubebuilder:rbac:groups=pager.k8s.co,resources=alertsources/status,verbs=patch
+// +kubebuilder:rbac:groups=pager.k8s.co,resources=alerts,verbs=create;patch
+
+// Reconcile reviews the Alerts of an AlertSource, and writes its status.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	s := &v1beta1.AlertSource{}
+	err := consistency.ReadYourWrites(r.client, r.cache).Get(ctx, req.NamespacedName, s)
+	if client.IgnoreNotFound(err) != nil {
+		return ctrl.Result{}, err
+	}
+	alerts, listErr := r.alertsOf(ctx, req.NamespacedName)
+	if listErr != nil {
+		return ctrl.Result{}, listErr
+	}
+	if err != nil || !s.DeletionTimestamp.IsZero() {
+		return ctrl.Result{}, r.write(ctx, source.Orphan(alerts))
+	}
+	now := r.clock.Now()
+	next := r.review(s, alerts, now)
+	if err := r.write(ctx, next.Writes); err != nil {
+		return ctrl.Result{}, err
+	}
+	if err := r.record(ctx, s, alerts, now); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	return enqueue.Requeue(next.Wake, now), nil
+}
+
+// review decides what time changes. It does not where the listener is off: nothing can be heard from the source.
+func (r *Reconciler) review(s *v1beta1.AlertSource, alerts []v1beta1.Alert, now time.Time) source.Plan {
+	if r.servedSince.IsZero() {
+		return source.Plan{}
+	}
+	in := source.Inputs{Source: s, Alerts: alerts, Now: now, ServedSince: r.servedSince}
+	if at := s.Status.LastReceivedTime; at != nil {
+		in.Heard = at.Time
+	}
+	return source.Review(in)
+}
+
+// alertsOf returns the Alerts of a source.
+func (r *Reconciler) alertsOf(ctx context.Context, name types.NamespacedName) ([]v1beta1.Alert, error) {
+	var alerts v1beta1.AlertList
+	err := r.cache.List(ctx, &alerts, client.InNamespace(name.Namespace), client.MatchingLabels{v1beta1.AlertSourceLabel: name.Name})
+	return alerts.Items, err
+}
+
+// write writes Alerts. A conflict is no error: the watch brings what was written, and the source is reconciled again.
+func (r *Reconciler) write(ctx context.Context, writes []source.Write) error {
+	_, err := ingest.Write(ctx, r.client, writes)
+	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("writing Alerts: %w", err)
+	}
+	return nil
+}
+
+// record writes the status, but for the time of the last post, which the listeners write.
+func (r *Reconciler) record(ctx context.Context, s *v1beta1.AlertSource, alerts []v1beta1.Alert, now time.Time) error {
+	problem, err := r.access.Problem(ctx, s)
+	if err != nil {
+		return err
+	}
+	after := s.DeepCopy()
+	after.Status = evaluate(s, observation{isOff: r.servedSince.IsZero(), secretProblem: problem, firing: source.CountFiring(s, alerts)}, now)
+	if equality.Semantic.DeepEqual(s.Status, after.Status) {
+		return nil
+	}
+	return r.client.Status().Patch(ctx, after, client.MergeFrom(s))
+}
+
+// sourceOf returns the AlertSource of an Alert.
+func sourceOf(_ context.Context, o client.Object) []reconcile.Request {
+	name := o.GetLabels()[v1beta1.AlertSourceLabel]
+	if name == "" {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: name}}}
+}
+
+// withSecret returns the AlertSources that use a Secret.
+func (r *Reconciler) withSecret(ctx context.Context, secret client.Object) (requests []reconcile.Request) {
+	var sources v1beta1.AlertSourceList
+	if err := r.cache.List(ctx, &sources, client.InNamespace(secret.GetNamespace()), client.UnsafeDisableDeepCopy); err != nil {
+		return nil // only while the cache stops
+	}
+	for i := range sources.Items {
+		if ref := sources.Items[i].Spec.SecretRef; ref != nil && ref.Name == secret.GetName() {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&sources.Items[i])})
+		}
+	}
+	return requests
+}

@@ -1,0 +1,51 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+	http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+package alertsource
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/enqueue"
+	"github.com/gophernetes/bellhop/internal/ingest"
+)
+
+// workers is the number of concurrent reconciles.
+const workers = 4
+
+// Options are the options of the controller.
+type Options struct {
+	Access *ingest.Access
+	// ServedSince is since when the listener of this process serves; zero: it is off.
+	ServedSince time.Time
+}
+
+// Setup registers the controller.
+func Setup(mgr ctrl.Manager, o Options) error {
+	r := &Reconciler{client: mgr.GetClient(), cache: mgr.GetCache(), access: o.Access, clock: clock.RealClock{}, servedSince: o.ServedSince}
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("alertsource").
+		For(&v1beta1.AlertSource{}).
+		Watches(&v1beta1.Alert{}, handler.EnqueueRequestsFromMapFunc(sourceOf)).
+		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.withSecret)).
+		WithOptions(enqueue.ControllerOptions(workers)).
+		Complete(r)
+}

@@ -1,0 +1,63 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+	http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+package alertsource
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/ingest"
+	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
+	"github.com/gophernetes/bellhop/internal/redact"
+)
+
+// observation is what a status follows from.
+type observation struct {
+	// isOff: the operator has no listener.
+	isOff bool
+	// secretProblem is why the token of the Secret cannot be used; nil: it can, or there is no secretRef.
+	secretProblem *ingest.SecretProblem
+	firing        int
+}
+
+// evaluate returns the status of an AlertSource. It is pure: no client, no clock.
+func evaluate(s *v1beta1.AlertSource, seen observation, now time.Time) v1beta1.AlertSourceStatus {
+	status := *s.Status.DeepCopy()
+	status.ObservedGeneration, status.Firing = s.Generation, int32(min(seen.firing, 1<<30)) //nolint:gosec // it is bounded
+	set := func(ready metav1.ConditionStatus, reason, message string, stalled metav1.ConditionStatus) {
+		for kind, is := range map[string]metav1.ConditionStatus{v1beta1.ConditionReady: ready, v1beta1.ConditionStalled: stalled, v1beta1.ConditionReconciling: metav1.ConditionFalse} {
+			condition := metav1.Condition{Type: kind, Status: is, Reason: reason, ObservedGeneration: s.Generation, LastTransitionTime: *lifecycle.Seconds(now)}
+			if kind == v1beta1.ConditionReady || is == metav1.ConditionTrue {
+				condition.Message = redact.Shorten(redact.Capitalize(message), lifecycle.MaxConditionMessage)
+			}
+			meta.SetStatusCondition(&status.Conditions, condition)
+		}
+	}
+	switch {
+	case seen.isOff:
+		set(metav1.ConditionFalse, v1beta1.ReasonListenerOff, "The operator does not listen for posts: set its flag --ingest-bind-address, or ingest.enabled of the Helm chart", metav1.ConditionTrue)
+	case seen.secretProblem != nil:
+		set(metav1.ConditionFalse, seen.secretProblem.Reason, seen.secretProblem.Message, metav1.ConditionTrue)
+	case s.Status.LastReceivedTime == nil:
+		set(metav1.ConditionTrue, v1beta1.ReasonListening, "Senders can post; nothing was received yet", metav1.ConditionFalse)
+	default:
+		set(metav1.ConditionTrue, v1beta1.ReasonListening, "Senders can post", metav1.ConditionFalse)
+	}
+	return status
+}

@@ -1,0 +1,215 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+	http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+package ingest
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apiserver/pkg/authentication/authenticator"
+	"k8s.io/apiserver/pkg/authentication/token/cache"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
+	"k8s.io/apiserver/pkg/authorization/authorizerfactory"
+	"k8s.io/apiserver/plugin/pkg/authenticator/token/webhook"
+	authenticationv1 "k8s.io/client-go/kubernetes/typed/authentication/v1"
+	authorizationv1 "k8s.io/client-go/kubernetes/typed/authorization/v1"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/apiserver"
+	"github.com/gophernetes/bellhop/internal/secrets"
+	"github.com/gophernetes/bellhop/internal/versioned"
+)
+
+const (
+	// Audience is that of the tokens of ServiceAccounts.
+	Audience = "bellhop"
+	// TokenKey is the key of the Secret of an AlertSource.
+	TokenKey = "token"
+	// allowedFor and deniedFor are for how long a review counts.
+	allowedFor, deniedFor = 60 * time.Second, 10 * time.Second
+	reviewTimeout         = 3 * time.Second
+	// maxReviews bounds the reviews at the same time: a client may post with one token after the other.
+	maxReviews = 4
+)
+
+// Access decides who may post to an AlertSource: whoever has the token of its Secret, and ServiceAccounts that may create the subresource
+// ingest of it.
+type Access struct {
+	// Cache has the metadata of Secrets, and Live their content.
+	Cache, Live client.Reader
+
+	tokens     authenticator.Token
+	authorizer authorizer.Authorizer
+	reviews    slots
+	shared     *versioned.Cache[types.NamespacedName, *sharedToken]
+}
+
+// NewAccess returns an Access that asks the API server for reviews.
+func NewAccess(cached, live client.Reader, config *rest.Config, httpClient *http.Client) (*Access, error) {
+	authentication, err := authenticationv1.NewForConfigAndClient(config, httpClient)
+	if err != nil {
+		return nil, err
+	}
+	authorization, err := authorizationv1.NewForConfigAndClient(config, httpClient)
+	if err != nil {
+		return nil, err
+	}
+	once := wait.Backoff{Steps: 1} // the sender posts again
+	audiences := authenticator.Audiences{Audience}
+	reviewed, err := webhook.NewFromInterface(authentication, audiences, once, reviewTimeout, webhook.AuthenticatorMetrics{
+		RecordRequestTotal: func(context.Context, string) {}, RecordRequestLatency: func(context.Context, string, float64) {},
+	})
+	if err != nil {
+		return nil, err
+	}
+	authorizing := authorizerfactory.DelegatingAuthorizerConfig{
+		SubjectAccessReviewClient: authorization, AllowCacheTTL: allowedFor, DenyCacheTTL: deniedFor, WebhookRetryBackoff: &once,
+	}
+	may, err := authorizing.New()
+	if err != nil {
+		return nil, err
+	}
+	return &Access{
+		Cache: cached, Live: live, tokens: cache.New(reviewed, false, allowedFor, deniedFor), authorizer: may, reviews: newSlots(maxReviews),
+		shared: versioned.NewCache[types.NamespacedName, *sharedToken](),
+	}, nil
+}
+
+// sharedToken is the digest of a token, so that its length does not show in the time of a comparison, and the token in no dump of memory.
+type sharedToken struct {
+	digest [sha256.Size]byte
+	isSet  bool
+}
+
+// Close is for the cache.
+func (*sharedToken) Close() {}
+
+// Check returns the answer to a request that is refused. A source that does not exist is nil; it is refused as one without a right to it.
+func (a *Access) Check(ctx context.Context, r *http.Request, name types.NamespacedName, source *v1beta1.AlertSource) error {
+	token := credentialOf(r)
+	if token == "" {
+		return answerf(http.StatusUnauthorized, "the header Authorization has no bearer token, and no password of basic authentication")
+	}
+	isShared, err := a.isShared(ctx, token, source)
+	if isShared || err != nil {
+		return err
+	}
+	if strings.Count(token, ".") != 2 { // not a JSON Web Token, which those of ServiceAccounts are
+		return answerf(http.StatusUnauthorized, "the token is not that of the AlertSource, and not of a ServiceAccount")
+	}
+	if !a.reviews.take() {
+		return busy("%d tokens are reviewed, which is the limit", maxReviews)
+	}
+	defer a.reviews.release()
+	return a.review(ctx, token, name, source)
+}
+
+// credentialOf returns the bearer token, or the password of basic authentication.
+func credentialOf(r *http.Request) string {
+	if _, password, ok := r.BasicAuth(); ok {
+		return password
+	}
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
+}
+
+// SecretProblem is why the token of a Secret cannot be used.
+type SecretProblem struct{ Reason, Message string }
+
+// Problem returns why the token of a source's Secret cannot be used; nil: it can, or the source has no Secret. An error is that of reading it.
+func (a *Access) Problem(ctx context.Context, source *v1beta1.AlertSource) (*SecretProblem, error) {
+	expected, err := a.tokenOf(ctx, source)
+	switch {
+	case apierrors.IsNotFound(err):
+		return &SecretProblem{v1beta1.ReasonSecretNotFound, fmt.Sprintf("Secret %q does not exist in namespace %q", source.Spec.SecretRef.Name, source.Namespace)}, nil
+	case err != nil:
+		return nil, fmt.Errorf("reading Secret %q: %s", source.Spec.SecretRef.Name, apierrors.ReasonForError(err))
+	case expected != nil && !expected.isSet:
+		return &SecretProblem{v1beta1.ReasonTokenMissing, fmt.Sprintf("Secret %q has no key %q, which has to be the token of senders", source.Spec.SecretRef.Name, TokenKey)}, nil
+	}
+	return nil, nil
+}
+
+// isShared reports whether a token is the one in the Secret of a source.
+func (a *Access) isShared(ctx context.Context, token string, source *v1beta1.AlertSource) (bool, error) {
+	expected, err := a.tokenOf(ctx, source)
+	if apierrors.IsNotFound(err) || err == nil && expected == nil {
+		return false, nil // the token may be of a ServiceAccount
+	}
+	if err != nil {
+		return false, busy("the Secret of the AlertSource cannot be read")
+	}
+	digest := sha256.Sum256([]byte(token))
+	return subtle.ConstantTimeCompare(digest[:], expected.digest[:]) == 1 && expected.isSet, nil
+}
+
+// tokenOf returns the token of a source's Secret, which is read once for each version of it; nil: the source has none.
+func (a *Access) tokenOf(ctx context.Context, source *v1beta1.AlertSource) (*sharedToken, error) {
+	if source == nil || source.Spec.SecretRef == nil {
+		return nil, nil //nolint:nilnil // as documented
+	}
+	name := types.NamespacedName{Namespace: source.Namespace, Name: source.Spec.SecretRef.Name}
+	meta := apiserver.Metadata("Secret")
+	if err := a.Cache.Get(ctx, name, meta); err != nil {
+		return nil, err
+	}
+	return a.shared.Of(name, string(meta.UID)+"/"+meta.ResourceVersion, func(*sharedToken) (*sharedToken, error) {
+		secret, err := secrets.Read(ctx, a.Live, name)
+		if err != nil {
+			return nil, err
+		}
+		value := strings.TrimSpace(string(secret.Data[TokenKey]))
+		return &sharedToken{digest: sha256.Sum256([]byte(value)), isSet: value != ""}, nil
+	})
+}
+
+// review has the API server review a token, and the right of its user.
+func (a *Access) review(ctx context.Context, token string, name types.NamespacedName, source *v1beta1.AlertSource) error {
+	ctx = authenticator.WithAudiences(secrets.Silent(ctx), authenticator.Audiences{Audience})
+	response, ok, err := a.tokens.AuthenticateToken(ctx, token)
+	switch {
+	case err != nil && ctx.Err() == nil && !ok:
+		return busy("the token cannot be reviewed")
+	case err != nil:
+		return busy("the token was not reviewed within %s", requestTimeout)
+	case !ok:
+		return answerf(http.StatusUnauthorized, "the token is not that of the AlertSource, and not of a ServiceAccount for the audience %s", Audience)
+	}
+	decision, _, err := a.authorizer.Authorize(ctx, authorizer.AttributesRecord{
+		User: response.User, Verb: "create", Namespace: name.Namespace, Name: name.Name, ResourceRequest: true,
+		APIGroup: v1beta1.GroupVersion.Group, APIVersion: v1beta1.GroupVersion.Version, Resource: "alertsources", Subresource: "ingest",
+	})
+	if err != nil {
+		return busy("the right to post cannot be reviewed")
+	}
+	if decision != authorizer.DecisionAllow || source == nil {
+		return answerf(http.StatusForbidden, "there is no AlertSource %s in namespace %s, or the user %s may not create alertsources/ingest of it", name.Name, name.Namespace, response.User.GetName())
+	}
+	return nil
+}

@@ -1,0 +1,213 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+	http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+package ingest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/ingest/alertmanager"
+)
+
+const (
+	// requestTimeout bounds a request, from its header to its answer: senders wait for 10 seconds.
+	requestTimeout = 8 * time.Second
+	// maxBody is the size of a body in bytes.
+	maxBody = 4 << 20
+	// maxRequests bounds the requests that are served at the same time, and maxRequestsOfSource those of one AlertSource.
+	maxRequests, maxRequestsOfSource = 64, 4
+	// retryAfter is for how many seconds a sender should wait.
+	retryAfter = "5"
+)
+
+// Answer is the answer to a request that was not stored as a whole.
+type answer struct {
+	code int
+	text string
+}
+
+func (a *answer) Error() string { return a.text }
+
+func answerf(code int, format string, args ...any) error {
+	return &answer{code: code, text: fmt.Sprintf(format, args...)}
+}
+
+// busy is the answer to everything that will pass.
+func busy(format string, args ...any) error {
+	return answerf(http.StatusServiceUnavailable, format+"; post again", args...)
+}
+
+// Handler serves the paths of all AlertSources, /v1/namespaces/NAMESPACE/alertsources/NAME/….
+type Handler struct {
+	sources sourceReader
+	access  *Access
+	store   *Store
+	metrics *metrics
+	total   slots
+	each    slotsOf
+	mux     *http.ServeMux
+}
+
+// sourceReader reads an AlertSource from the cache; nil: there is none.
+type sourceReader func(context.Context, types.NamespacedName) (*v1beta1.AlertSource, error)
+
+// decoder decodes a body.
+type decoder struct {
+	// name is the value of the metrics' label.
+	name   string
+	decode func([]byte) (alertmanager.Post, error)
+}
+
+var (
+	apiDecoder     = decoder{"api", alertmanager.DecodeAlerts}
+	webhookDecoder = decoder{"webhook", alertmanager.DecodeWebhook}
+)
+
+func newHandler(sources sourceReader, access *Access, store *Store, m *metrics) *Handler {
+	h := &Handler{sources: sources, access: access, store: store, metrics: m, total: newSlots(maxRequests), each: newSlotsOf(maxRequestsOfSource), mux: http.NewServeMux()}
+	const source = "/v1/namespaces/{namespace}/alertsources/{name}"
+	h.mux.Handle("POST "+source+"/api/v2/alerts", h.serve(apiDecoder))
+	h.mux.Handle("POST "+source+"/webhook", h.serve(webhookDecoder))
+	h.mux.Handle("GET "+source+"/api/v2/status", h.serveStatus())
+	return h
+}
+
+// ServeHTTP serves a request.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.ServeHTTP(w, r) }
+
+// serve serves posts.
+func (h *Handler) serve(d decoder) http.Handler {
+	return h.respond(d.name, func(ctx context.Context, w http.ResponseWriter, r *http.Request, source *v1beta1.AlertSource) error {
+		body, err := readBody(w, r)
+		if err != nil {
+			return err
+		}
+		post, err := d.decode(body)
+		if err != nil {
+			return answerf(http.StatusBadRequest, "%v", err)
+		}
+		stored, err := h.store.Put(ctx, source, post)
+		h.metrics.count(source, stored, len(post.Wrong))
+		if err != nil {
+			return err
+		}
+		return wrong(post)
+	})
+}
+
+// wrong returns the answer to a post of which alerts are wrong. The others are stored.
+func wrong(post alertmanager.Post) error {
+	if len(post.Wrong) == 0 {
+		return nil
+	}
+	lines := make([]string, len(post.Wrong))
+	for i, w := range post.Wrong {
+		lines[i] = fmt.Sprintf("alert %d: %s", w.Index, w.Message)
+	}
+	return answerf(http.StatusBadRequest, "%d alerts are stored, and these are not:\n%s", len(post.Alerts), strings.Join(lines, "\n"))
+}
+
+// serveStatus serves what senders read to find out whether there is an Alertmanager.
+func (h *Handler) serveStatus() http.Handler {
+	return h.respond("status", func(_ context.Context, w http.ResponseWriter, _ *http.Request, _ *v1beta1.AlertSource) error {
+		w.Header().Set("Content-Type", "application/json")
+		return json.NewEncoder(w).Encode(map[string]any{
+			"cluster":     map[string]any{"status": "disabled", "peers": []string{}},
+			"config":      map[string]string{"original": ""},
+			"uptime":      h.store.ServedSince.Format(time.RFC3339),
+			"versionInfo": map[string]string{"version": "bellhop"},
+		})
+	})
+}
+
+// respond calls serve for a request that may be served, and writes what it returns.
+func (h *Handler) respond(what string, serve func(context.Context, http.ResponseWriter, *http.Request, *v1beta1.AlertSource) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := h.store.Clock.Now()
+		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
+		defer cancel()
+		control := http.NewResponseController(w)
+		_ = control.SetReadDeadline(start.Add(requestTimeout)) // the context ends the request if the connection has no deadlines
+		_ = control.SetWriteDeadline(start.Add(requestTimeout + time.Second))
+
+		err := h.admit(ctx, r, func(source *v1beta1.AlertSource) error { return serve(ctx, w, r, source) })
+		h.metrics.observe(what, write(w, err), h.store.Clock.Since(start))
+		if err != nil {
+			log.FromContext(ctx).V(1).Info("Refused a post", "path", r.URL.Path, "why", err.Error())
+		}
+	})
+}
+
+// admit calls serve if the sender may post to the AlertSource, and there is room.
+func (h *Handler) admit(ctx context.Context, r *http.Request, serve func(*v1beta1.AlertSource) error) error {
+	if !h.total.take() {
+		return busy("%d requests are served, which is the limit", maxRequests)
+	}
+	defer h.total.release()
+	name := types.NamespacedName{Namespace: r.PathValue("namespace"), Name: r.PathValue("name")}
+	source, err := h.sources(ctx, name)
+	if err != nil {
+		return busy("the AlertSource cannot be read")
+	}
+	if err := h.access.Check(ctx, r, name, source); err != nil {
+		return err
+	}
+	if !h.each.take(name) {
+		return busy("%d requests to the AlertSource are served, which is the limit", maxRequestsOfSource)
+	}
+	defer h.each.release(name)
+	return serve(source)
+}
+
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if _, isTooLarge := errors.AsType[*http.MaxBytesError](err); isTooLarge {
+		return nil, answerf(http.StatusRequestEntityTooLarge, "the body has more than %d bytes", maxBody)
+	}
+	if err != nil {
+		return nil, busy("the body was not complete within %s", requestTimeout)
+	}
+	return body, nil
+}
+
+// write writes an answer, and returns its code.
+func write(w http.ResponseWriter, err error) int {
+	if err == nil {
+		return http.StatusOK
+	}
+	a, ok := errors.AsType[*answer](err)
+	if !ok {
+		a = &answer{code: http.StatusServiceUnavailable, text: "the post cannot be stored now; post again"}
+	}
+	switch a.code {
+	case http.StatusServiceUnavailable:
+		w.Header().Set("Retry-After", retryAfter)
+	case http.StatusUnauthorized:
+		w.Header().Set("WWW-Authenticate", `Bearer realm="bellhop"`)
+	}
+	http.Error(w, a.text, a.code)
+	return a.code
+}

@@ -1,0 +1,281 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apiserver/pkg/authentication/authenticator"
+	"k8s.io/apiserver/pkg/authentication/user"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
+	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/versioned"
+)
+
+const (
+	sourcePath = "/v1/namespaces/shop/alertsources/prometheus"
+	alertsPath = sourcePath + "/api/v2/alerts"
+	oneAlert   = `[{"labels":{"alertname":"DiskFull","node":"a"},"annotations":{"summary":"The disk is full"}}]`
+	// A token has the form of a JSON Web Token, which the API server reviews.
+	robot, stranger = "robot.of.shop", "stranger.of.none"
+)
+
+// server is a handler with an API server that is a fake.
+type server struct {
+	handler *Handler
+	api     client.Client
+}
+
+func newServer(t *testing.T, funcs interceptor.Funcs) *server {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, v1beta1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			t.Fatal(err)
+		}
+	}
+	api := fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(&v1beta1.AlertSource{}).WithInterceptorFuncs(funcs).WithObjects(
+		&v1beta1.AlertSource{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "prometheus"},
+			Spec:       v1beta1.AlertSourceSpec{SecretRef: &v1beta1.SecretReference{Name: "senders"}, GroupBy: []string{"alertname"}, MaxAlerts: 200},
+		},
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "senders"}, Data: map[string][]byte{TokenKey: []byte("s3cret\n")}},
+	).Build()
+	access := &Access{Cache: api, Live: api, tokens: reviewer{}, authorizer: authorizer.AuthorizerFunc(reviewer{}.authorize), reviews: newSlots(maxReviews), shared: versioned.NewCache[types.NamespacedName, *sharedToken]()}
+	store := &Store{Cache: api, Live: api, Client: api, Clock: clocktesting.NewFakePassiveClock(time.Unix(1_800_000_000, 0))}
+	m, err := newMetrics(prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sources := func(ctx context.Context, name types.NamespacedName) (*v1beta1.AlertSource, error) {
+		s := &v1beta1.AlertSource{}
+		if err := api.Get(ctx, name, s); err != nil {
+			return nil, client.IgnoreNotFound(err)
+		}
+		return s, nil
+	}
+	return &server{handler: newHandler(sources, access, store, m), api: api}
+}
+
+// reviewer knows the robot, who may post to shop/prometheus and shop/other, and a stranger, who may not.
+type reviewer struct{}
+
+func (reviewer) AuthenticateToken(_ context.Context, token string) (*authenticator.Response, bool, error) {
+	switch token {
+	case robot, stranger:
+		return &authenticator.Response{User: &user.DefaultInfo{Name: token}}, true, nil
+	case "server.is.away":
+		return nil, false, errors.New("no route to host")
+	}
+	return nil, false, nil
+}
+
+func (reviewer) authorize(_ context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
+	asked := strings.Join([]string{a.GetVerb(), a.GetAPIGroup(), a.GetResource(), a.GetSubresource(), a.GetNamespace(), a.GetName()}, " ")
+	if a.GetUser().GetName() == robot && (asked == "create pager.k8s.co alertsources ingest shop prometheus" || asked == "create pager.k8s.co alertsources ingest shop other") {
+		return authorizer.DecisionAllow, "", nil
+	}
+	return authorizer.DecisionNoOpinion, "", nil
+}
+
+func (s *server) do(method, path, authorization, body string) *httptest.ResponseRecorder {
+	r := httptest.NewRequestWithContext(context.Background(), method, path, strings.NewReader(body))
+	if authorization != "" {
+		r.Header.Set("Authorization", authorization)
+	}
+	w := httptest.NewRecorder()
+	s.handler.ServeHTTP(w, r)
+	return w
+}
+
+func (s *server) titles(t *testing.T) (titles []string) {
+	t.Helper()
+	var alerts v1beta1.AlertList
+	if err := s.api.List(t.Context(), &alerts); err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range alerts.Items {
+		titles = append(titles, a.Spec.Title)
+	}
+	return titles
+}
+
+func TestWhoMayPost(t *testing.T) {
+	basic := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", http.NoBody)
+	basic.SetBasicAuth("prometheus", "s3cret")
+	for name, test := range map[string]struct {
+		path, authorization string
+		code                int
+		says                string
+	}{
+		"nobody":                               {alertsPath, "", http.StatusUnauthorized, "the header Authorization has no bearer token"},
+		"an unknown scheme":                    {alertsPath, "Digest s3cret", http.StatusUnauthorized, "the header Authorization has no bearer token"},
+		"the token of the Secret":              {alertsPath, "Bearer s3cret", http.StatusOK, ""},
+		"the password of basic authentication": {alertsPath, basic.Header.Get("Authorization"), http.StatusOK, ""},
+		"another token":                        {alertsPath, "Bearer guess", http.StatusUnauthorized, "not that of the AlertSource"},
+		"a part of the token":                  {alertsPath, "Bearer s3cre", http.StatusUnauthorized, "not that of the AlertSource"},
+		"a ServiceAccount that may":            {alertsPath, "Bearer " + robot, http.StatusOK, ""},
+		"a ServiceAccount that may not":        {alertsPath, "Bearer " + stranger, http.StatusForbidden, "there is no AlertSource prometheus in namespace shop, or the user stranger.of.none may not"},
+		"an unknown ServiceAccount":            {alertsPath, "Bearer un.known.token", http.StatusUnauthorized, "not of a ServiceAccount for the audience bellhop"},
+		"the API server is away":               {alertsPath, "Bearer server.is.away", http.StatusServiceUnavailable, "the token cannot be reviewed"},
+		"a source that does not exist":         {"/v1/namespaces/shop/alertsources/other/webhook", "Bearer " + robot, http.StatusForbidden, "there is no AlertSource other in namespace shop, or the user robot.of.shop may not"},
+		"the token of another source's Secret": {"/v1/namespaces/shop/alertsources/other/webhook", "Bearer s3cret", http.StatusUnauthorized, "not that of the AlertSource"},
+		"a source of another namespace":        {"/v1/namespaces/else/alertsources/prometheus/webhook", "Bearer s3cret", http.StatusUnauthorized, "not that of the AlertSource"},
+		"a path that does not exist":           {sourcePath + "/api/v1/alerts", "Bearer s3cret", http.StatusNotFound, ""},
+		"the status, without a token":          {sourcePath + "/api/v2/status", "", http.StatusMethodNotAllowed, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			body := oneAlert
+			if strings.HasSuffix(test.path, "webhook") {
+				body = "{}"
+			}
+			w := newServer(t, interceptor.Funcs{}).do(http.MethodPost, test.path, test.authorization, body)
+			if w.Code != test.code || !strings.Contains(w.Body.String(), test.says) {
+				t.Errorf("%d %q, want %d %q", w.Code, w.Body, test.code, test.says)
+			}
+			if isBusy := w.Code == http.StatusServiceUnavailable; (w.Header().Get("Retry-After") != "") != isBusy {
+				t.Errorf("Retry-After is %q", w.Header().Get("Retry-After"))
+			}
+			if strings.Contains(w.Body.String(), "s3cret") {
+				t.Errorf("the answer has the token: %s", w.Body)
+			}
+		})
+	}
+}
+
+func TestWhatIsStored(t *testing.T) {
+	for name, test := range map[string]struct {
+		body   string
+		code   int
+		says   string
+		titles []string
+	}{
+		"an alert":                  {oneAlert, http.StatusOK, "", []string{"The disk is full"}},
+		"nothing":                   {"[]", http.StatusOK, "", nil},
+		"no list":                   {`{"alerts":[]}`, http.StatusBadRequest, "", nil},
+		"one that is wrong":         {`[{"labels":{"alertname":7}},` + oneAlert[1:], http.StatusBadRequest, "1 alerts are stored, and these are not:\nalert 0: ", []string{"The disk is full"}},
+		"a body that is too large":  {`["` + strings.Repeat("x", maxBody) + `"]`, http.StatusRequestEntityTooLarge, "more than 4194304 bytes", nil},
+		"alerts of the same group":  {`[{"labels":{"alertname":"A","n":"1"}},{"labels":{"alertname":"A","n":"2"}}]`, http.StatusOK, "", []string{"A: 2 firing"}},
+		"alerts of other groups":    {`[{"labels":{"alertname":"A"}},{"labels":{"alertname":"B"}}]`, http.StatusOK, "", []string{"A", "B"}},
+		"an alert that has not yet": {`[{"labels":{"alertname":"A"},"endsAt":"2001-01-01T00:00:00Z"}]`, http.StatusOK, "", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(t, interceptor.Funcs{})
+			for range 2 { // a repetition changes nothing
+				w := s.do(http.MethodPost, alertsPath, "Bearer s3cret", test.body)
+				if w.Code != test.code || !strings.Contains(w.Body.String(), test.says) {
+					t.Errorf("%d %q, want %d %q", w.Code, w.Body, test.code, test.says)
+				}
+				if got := s.titles(t); fmt.Sprint(got) != fmt.Sprint(test.titles) {
+					t.Errorf("Alerts %q, want %q", got, test.titles)
+				}
+			}
+		})
+	}
+}
+
+// A sender drops what is answered with another code than 5xx.
+func TestWhateverMayPassIs503(t *testing.T) {
+	alerts := schema.GroupResource{Group: "pager.k8s.co", Resource: "alerts"}
+	for name, err := range map[string]error{
+		"the API server is away":     errors.New("connection refused"),
+		"the API server is busy":     apierrors.NewTooManyRequests("later", 1),
+		"a quota":                    apierrors.NewForbidden(alerts, "a", errors.New("exceeded quota")),
+		"a webhook that refuses":     apierrors.NewInvalid(schema.GroupKind{Group: "pager.k8s.co", Kind: "Alert"}, "a", nil),
+		"others who write all along": apierrors.NewConflict(alerts, "a", nil),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(t, interceptor.Funcs{Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error { return err }})
+			w := s.do(http.MethodPost, alertsPath, "Bearer s3cret", oneAlert)
+			if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || !strings.HasSuffix(strings.TrimSpace(w.Body.String()), "; post again") {
+				t.Errorf("%d %q", w.Code, w.Body)
+			}
+		})
+	}
+}
+
+func TestAConflictIsDecidedAgain(t *testing.T) {
+	failures := 2
+	s := newServer(t, interceptor.Funcs{Create: func(ctx context.Context, c client.WithWatch, o client.Object, options ...client.CreateOption) error {
+		if failures > 0 {
+			failures--
+			return apierrors.NewAlreadyExists(schema.GroupResource{Resource: "alerts"}, o.GetName())
+		}
+		return c.Create(ctx, o, options...)
+	}})
+	if w := s.do(http.MethodPost, alertsPath, "Bearer s3cret", oneAlert); w.Code != http.StatusOK || len(s.titles(t)) != 1 {
+		t.Errorf("%d %q", w.Code, w.Body)
+	}
+}
+
+func TestThereIsNoRoomForMore(t *testing.T) {
+	s := newServer(t, interceptor.Funcs{})
+	name := types.NamespacedName{Namespace: "shop", Name: "prometheus"}
+	for range maxRequestsOfSource {
+		s.handler.each.take(name)
+	}
+	if w := s.do(http.MethodPost, alertsPath, "Bearer s3cret", oneAlert); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "4 requests to the AlertSource") {
+		t.Errorf("%d %q", w.Code, w.Body)
+	}
+	s.handler.each.release(name)
+	if w := s.do(http.MethodPost, alertsPath, "Bearer s3cret", oneAlert); w.Code != http.StatusOK {
+		t.Errorf("%d %q", w.Code, w.Body)
+	}
+	for range maxRequests {
+		s.handler.total.take()
+	}
+	if w := s.do(http.MethodPost, alertsPath, "Bearer s3cret", oneAlert); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "64 requests are served") {
+		t.Errorf("%d %q", w.Code, w.Body)
+	}
+}
+
+func TestTheTimeOfThePostIsRecordedOnceAMinute(t *testing.T) {
+	writes := 0
+	s := newServer(t, interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, options ...client.SubResourcePatchOption) error {
+		writes++
+		return c.SubResource(sub).Patch(ctx, o, p, options...)
+	}})
+	clock := s.handler.store.Clock.(*clocktesting.FakePassiveClock)
+	for _, after := range []time.Duration{0, 30 * time.Second, 29 * time.Second, 2 * time.Second} {
+		clock.SetTime(clock.Now().Add(after))
+		if w := s.do(http.MethodPost, alertsPath, "Bearer s3cret", oneAlert); w.Code != http.StatusOK {
+			t.Fatalf("%d %q", w.Code, w.Body)
+		}
+	}
+	if writes != 2 {
+		t.Errorf("%d writes, want 2", writes)
+	}
+}

@@ -1,0 +1,62 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+	http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+package ingest
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+)
+
+// metrics of the listener. None has a label of what a sender chooses.
+type metrics struct {
+	requests *prometheus.CounterVec
+	seconds  prometheus.Histogram
+	alerts   *prometheus.CounterVec
+}
+
+func newMetrics(registry prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "bellhop_ingest_requests_total", Help: "Requests to AlertSources, by kind and code of the answer.",
+		}, []string{"kind", "code"}),
+		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "bellhop_ingest_request_duration_seconds", Help: "How long requests to AlertSources took.", Buckets: []float64{.005, .01, .025, .05, .1, .2, .5, 1, 2.5, 8},
+		}),
+		alerts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "bellhop_ingest_writes_total", Help: "Alerts that posts wrote, and posted alerts that were wrong, by namespace.",
+		}, []string{"namespace", "result"}),
+	}
+	for _, c := range []prometheus.Collector{m.requests, m.seconds, m.alerts} {
+		if err := registry.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+func (m *metrics) observe(kind string, code int, took time.Duration) {
+	m.requests.WithLabelValues(kind, strconv.Itoa(code)).Inc()
+	m.seconds.Observe(took.Seconds())
+}
+
+func (m *metrics) count(source *v1beta1.AlertSource, written, wrong int) {
+	m.alerts.WithLabelValues(source.Namespace, "written").Add(float64(written))
+	m.alerts.WithLabelValues(source.Namespace, "wrong").Add(float64(wrong))
+}

@@ -1,0 +1,198 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+	http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/ingest/alertmanager"
+	"github.com/gophernetes/bellhop/internal/lifecycle/source"
+)
+
+const (
+	// maxAttempts bounds how often a post is decided again, since another replica or a person wrote an Alert meanwhile.
+	maxAttempts = 5
+	// maxWrites bounds the writes of a post at the same time.
+	maxWrites = 8
+	// heardEvery is how often the time of the last post is written.
+	heardEvery = time.Minute
+)
+
+// Store makes Alerts of posts.
+type Store struct {
+	// Cache may be late; Live is not.
+	Cache, Live client.Reader
+	Client      client.Client
+	Clock       clock.PassiveClock
+	// ServedSince is when this process began to serve.
+	ServedSince time.Time
+
+	heard sync.Map // types.NamespacedName → time.Time: what this process has written
+}
+
+// Put stores a post, and returns how many Alerts it has written. An error is an answer.
+func (s *Store) Put(ctx context.Context, to *v1beta1.AlertSource, post alertmanager.Post) (written int, err error) {
+	// A post of the API is repeated within a minute, so that it is enough if the cache has it already. A webhook is not.
+	isLive := post.Group != nil
+	for range maxAttempts {
+		plan, err := s.plan(ctx, to, post, isLive)
+		if err != nil {
+			return written, busy("the Alerts cannot be read")
+		}
+		n, err := Write(ctx, s.Client, plan.Writes)
+		written += n
+		switch {
+		case isConflict(err):
+			isLive = true
+			continue
+		case err != nil:
+			return written, s.refusal(ctx, to, err)
+		case len(plan.Blocked) > 0:
+			return written, busy("Alert %s is being deleted, or is not of this AlertSource", plan.Blocked[0])
+		}
+		s.recordHeard(ctx, to)
+		return written, nil
+	}
+	return written, busy("others write the same Alerts")
+}
+
+// plan reads the Alerts of a source, and decides.
+func (s *Store) plan(ctx context.Context, to *v1beta1.AlertSource, post alertmanager.Post, isLive bool) (source.Plan, error) {
+	reader := s.Cache
+	if isLive {
+		reader = s.Live
+	}
+	in := source.Inputs{Source: to, Now: s.Clock.Now(), ServedSince: s.ServedSince, Heard: s.heardAt(to)}
+	var alerts v1beta1.AlertList
+	if err := reader.List(ctx, &alerts, client.InNamespace(to.Namespace), client.MatchingLabels{v1beta1.AlertSourceLabel: to.Name}); err != nil {
+		return source.Plan{}, err
+	}
+	in.Alerts = alerts.Items
+	others, err := s.othersNamed(ctx, to, source.Names(to, post, in.Now), alerts.Items)
+	if err != nil {
+		return source.Plan{}, err
+	}
+	in.Alerts = append(in.Alerts, others...)
+	return source.Receive(in, post), nil
+}
+
+// othersNamed returns the Alerts that have a name of the source and are not its own, as the cache shows them: a create that it does not expect is
+// a conflict.
+func (s *Store) othersNamed(ctx context.Context, to *v1beta1.AlertSource, names []string, own []v1beta1.Alert) (others []v1beta1.Alert, err error) {
+	known := make(map[string]bool, len(own))
+	for i := range own {
+		known[own[i].Name] = true
+	}
+	for _, name := range names {
+		if known[name] {
+			continue
+		}
+		var a v1beta1.Alert
+		switch err := s.Cache.Get(ctx, types.NamespacedName{Namespace: to.Namespace, Name: name}, &a); {
+		case apierrors.IsNotFound(err):
+		case err != nil:
+			return nil, err
+		default:
+			others = append(others, a)
+		}
+	}
+	return others, nil
+}
+
+// Write writes Alerts, and returns how many were written, and an error: one that is no conflict, if there is any.
+func Write(ctx context.Context, c client.Client, writes []source.Write) (written int, err error) {
+	var group errgroup.Group
+	group.SetLimit(maxWrites)
+	results := make([]error, len(writes))
+	for i, w := range writes {
+		group.Go(func() error {
+			results[i] = writeOne(ctx, c, w)
+			return nil
+		})
+	}
+	_ = group.Wait() // each has its result
+	for _, result := range results {
+		switch {
+		case result == nil:
+			written++
+		case err == nil || isConflict(err):
+			err = result
+		}
+	}
+	return written, err
+}
+
+// isConflict reports whether another one has written, created or deleted the object.
+func isConflict(err error) bool {
+	return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err)
+}
+
+func writeOne(ctx context.Context, c client.Client, w source.Write) error {
+	if w.Present == nil {
+		return c.Create(ctx, w.Alert.DeepCopy())
+	}
+	return c.Patch(ctx, w.Alert.DeepCopy(), client.MergeFromWithOptions(w.Present, client.MergeFromWithOptimisticLock{}))
+}
+
+// refusal is the answer to a post that the API server refused in part. Each is one that may pass: an administrator raises a quota, and the
+// sender must not drop what it has.
+func (s *Store) refusal(ctx context.Context, to *v1beta1.AlertSource, err error) error {
+	log.FromContext(ctx).Info("The API server does not store the Alerts of a post", "namespace", to.Namespace, "alertSource", to.Name, "reason", fmt.Sprint(apierrors.ReasonForError(err)))
+	if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) {
+		return busy("the Alerts were not stored within %s", requestTimeout)
+	}
+	return busy("the API server does not store the Alerts: %s", apierrors.ReasonForError(err))
+}
+
+// heardAt returns when a source was last heard from, as far as this process knows.
+func (s *Store) heardAt(to *v1beta1.AlertSource) (at time.Time) {
+	if to.Status.LastReceivedTime != nil {
+		at = to.Status.LastReceivedTime.Time
+	}
+	if own, ok := s.heard.Load(client.ObjectKeyFromObject(to)); ok && own.(time.Time).After(at) {
+		at = own.(time.Time)
+	}
+	return at
+}
+
+// recordHeard records the time of a post, at most once a minute. That it cannot be written does not matter: the next post writes it.
+func (s *Store) recordHeard(ctx context.Context, to *v1beta1.AlertSource) {
+	now := s.Clock.Now()
+	if now.Sub(s.heardAt(to)) < heardEvery {
+		return
+	}
+	key := client.ObjectKeyFromObject(to)
+	s.heard.Store(key, now)
+	after := to.DeepCopy()
+	after.Status.LastReceivedTime = &metav1.Time{Time: now}
+	if err := s.Client.Status().Patch(ctx, after, client.MergeFrom(to)); err != nil {
+		s.heard.Delete(key)
+		log.FromContext(ctx).V(1).Info("The time of a post was not recorded", "namespace", to.Namespace, "alertSource", to.Name, "why", err.Error())
+	}
+}
