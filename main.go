@@ -20,6 +20,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -102,7 +103,7 @@ func run(stopping context.Context, o operator.Options) error {
 	if err != nil {
 		return fmt.Errorf("setting up the manager: %w", err)
 	}
-	if err := setup(ctx, stopping, mgr, o, guard, serverClock); err != nil {
+	if err := setup(ctx, stopping, mgr, o, guard, serverClock, serving); err != nil {
 		return err
 	}
 	go operator.ReturnMemory(ctx)
@@ -116,9 +117,13 @@ func run(stopping context.Context, o operator.Options) error {
 }
 
 // setup registers everything that the manager runs.
-func setup(ctx, stopping context.Context, mgr ctrl.Manager, o operator.Options, guard *outbound.Guard, serverClock *apiserver.Clock) error {
+func setup(ctx, stopping context.Context, mgr ctrl.Manager, o operator.Options, guard *outbound.Guard, serverClock *apiserver.Clock, serving []func(*tls.Config)) error {
 	recorder := mgr.GetEventRecorder("bellhop")
 	paged, err := o.PagedResources()
+	if err != nil {
+		return err
+	}
+	posts, err := o.Ingest(mgr, serving)
 	if err != nil {
 		return err
 	}
@@ -136,7 +141,7 @@ func setup(ctx, stopping context.Context, mgr ctrl.Manager, o operator.Options, 
 		{"pager controllers", func() error {
 			return pagercontrollers.Setup(ctx, mgr, pagercontrollers.Options{
 				Workers: o.AlertWorkers, OperatorNamespace: o.Namespace, Instance: instance, Policy: receivers.Policy(o.ReceiverPolicy), Guard: guard, Recorder: recorder, Metrics: metrics.Registry,
-				PagedResources: paged, PageResolveAfter: o.PageResolveAfter, Namespaces: o.Namespaces, Lease: operator.LeaseName, ServerTime: serverClock.Now,
+				PagedResources: paged, PageResolveAfter: o.PageResolveAfter, Namespaces: o.Namespaces, Ingest: posts, Lease: operator.LeaseName, ServerTime: serverClock.Now,
 			})
 		}},
 		{"pager webhooks", func() error {

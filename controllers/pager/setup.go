@@ -29,8 +29,10 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/gophernetes/bellhop/controllers/pager/alert"
+	"github.com/gophernetes/bellhop/controllers/pager/alertsource"
 	pagedhealth "github.com/gophernetes/bellhop/controllers/pager/health"
 	"github.com/gophernetes/bellhop/controllers/pager/receiver"
+	"github.com/gophernetes/bellhop/internal/ingest"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/providers"
 	"github.com/gophernetes/bellhop/internal/receivers"
@@ -58,6 +60,8 @@ type Options struct {
 	PagedResources []schema.GroupVersionResource
 	// PageResolveAfter is for how long such an object has to be healthy before its Alert is resolved.
 	PageResolveAfter time.Duration
+	// Ingest are the options of the listener of AlertSources.
+	Ingest ingest.Options
 	// Lease is the name of the operator's lease.
 	Lease string
 	// Namespaces that the operator serves; none: all.
@@ -83,7 +87,12 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	cache.Policy = o.Policy
 	resolver := receivers.Resolver{Cache: mgr.GetCache(), OperatorNamespace: o.OperatorNamespace}
 	health := &endpoints.Health{}
+	access, servedSince, err := ingest.Setup(mgr, o.Ingest)
+	if err != nil {
+		return err
+	}
 	return errors.Join(
+		alertsource.Setup(mgr, alertsource.Options{Access: access, ServedSince: servedSince}),
 		alert.Setup(ctx, mgr, alert.Options{Workers: o.Workers, Resolver: resolver, Endpoints: cache, Health: health, Recorder: o.Recorder, Metrics: m, ServerTime: o.ServerTime}),
 		receiver.Setup(mgr, resolver, cache, health),
 		pagedhealth.Setup(mgr, pagedhealth.Options{

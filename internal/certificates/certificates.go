@@ -14,9 +14,9 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package certificates keeps the certificate that the webhooks are served with. It is in a Secret, together with the authority
-// that signed it: made where it is missing or cannot be used, renewed in time, served by every replica without a restart. The
-// webhook configurations and CRDs by which the API server calls the webhooks trust the authority.
+// Package certificates keeps the certificate that the webhooks, and the listener of AlertSources, are served with. It is in a
+// Secret, together with the authority that signed it: made where it is missing or cannot be used, renewed in time, served by every
+// replica without a restart. The webhook configurations and CRDs by which the API server calls the webhooks trust the authority.
 //
 // Every replica does all of it: writes carry a resourceVersion, so that of two replicas one wins and the other takes over what
 // it wrote. The API server trusts an authority before a certificate of it is served, and the authority before it for a day
@@ -69,8 +69,8 @@ const (
 type Options struct {
 	// Secret holds the certificate. It is made if it is not there.
 	Secret types.NamespacedName
-	// DNSName is the name that the API server calls.
-	DNSName string
+	// DNSNames are the names that the API server and senders of alerts call. There is at least one.
+	DNSNames []string
 	// Trust are the objects by which the API server calls it.
 	Trust []Target
 }
@@ -178,7 +178,7 @@ func (k *Keeper) keepSecret(ctx context.Context) (content, error) {
 	if err != nil {
 		write = k.create
 	}
-	c, reason, err := parse(secret.Data, k.options.DNSName, k.now()).renew(k.inUse, k.options.DNSName, k.now())
+	c, reason, err := parse(secret.Data, k.options.DNSNames, k.now()).renew(k.inUse, k.options.DNSNames, k.now())
 	if err != nil || reason == "" {
 		return c, err
 	}
@@ -214,7 +214,7 @@ func (k *Keeper) serve(c content) time.Duration {
 	switch {
 	case served != nil && served.Leaf.Equal(c.serving.Leaf):
 		k.coming = nil
-	case served != nil && c.accepts(served.Leaf, k.options.DNSName, now):
+	case served != nil && c.accepts(served.Leaf, k.options.DNSNames, now):
 		if k.coming == nil || !k.coming.Equal(c.serving.Leaf) {
 			k.coming, k.switchAt = c.serving.Leaf, now.Add(settle)
 		}

@@ -24,6 +24,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -37,7 +38,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 )
 
-const dnsName = "bellhop-webhook-service.bellhop-system.svc"
+var dnsNames = []string{"bellhop-webhook-service.bellhop-system.svc", "bellhop-ingest-service.bellhop-system.svc"}
 
 var (
 	secretName = types.NamespacedName{Namespace: "bellhop-system", Name: "cert"}
@@ -76,7 +77,7 @@ func untrusting(target Target) *unstructured.Unstructured {
 
 // replica is a Keeper of this cluster.
 func (c *cluster) replica() *Keeper {
-	k := New(Options{Secret: secretName, DNSName: dnsName, Trust: targets})
+	k := New(Options{Secret: secretName, DNSNames: dnsNames, Trust: targets})
 	k.client, k.now = c.client, func() time.Time { return c.now }
 	return k
 }
@@ -122,8 +123,10 @@ func (c *cluster) served(k *Keeper) *x509.Certificate {
 		if !pool.AppendCertsFromPEM(bundle) {
 			c.Fatalf("bundle %d: %q", i, bundle)
 		}
-		if _, err := certificate.Leaf.Verify(x509.VerifyOptions{Roots: pool, DNSName: dnsName, CurrentTime: c.now}); err != nil {
-			c.Fatalf("bundle %d: %v", i, err)
+		for _, name := range k.options.DNSNames {
+			if _, err := certificate.Leaf.Verify(x509.VerifyOptions{Roots: pool, DNSName: name, CurrentTime: c.now}); err != nil {
+				c.Fatalf("bundle %d: %v", i, err)
+			}
 		}
 	}
 	return certificate.Leaf
@@ -208,6 +211,29 @@ func TestMake(t *testing.T) {
 			t.Errorf("got %v, %v", crd, err)
 		}
 	})
+}
+
+// The listener of AlertSources is turned on: the certificate gets its name, and the authority, which senders may trust already, stays. A replica
+// without the listener takes the new certificate over.
+func TestNameIsAdded(t *testing.T) {
+	c := newCluster(t)
+	without, with := c.replica(), c.replica()
+	without.options.DNSNames = dnsNames[:1]
+	c.reconcile(without)
+	before, bundles := c.served(without), c.bundles()
+	c.reconcile(with)
+	after := c.served(with)
+	if after.Equal(before) || !slices.Equal(after.DNSNames, dnsNames) {
+		t.Errorf("the names are %v", after.DNSNames)
+	}
+	if !bytes.Equal(c.bundles()[0], bundles[0]) {
+		t.Error("the authority was replaced")
+	}
+	secret := c.secret()
+	c.reconcile(without)
+	if !maps.EqualFunc(c.secret().Data, secret.Data, bytes.Equal) {
+		t.Error("the replica without the listener has replaced the certificate")
+	}
 }
 
 func TestReplicas(t *testing.T) {
@@ -303,7 +329,7 @@ func TestBroken(t *testing.T) {
 
 // mended is what renew finds wrong with the Secret.
 func mended(c *cluster) string {
-	_, reason, err := parse(c.secret().Data, dnsName, c.now).renew(nil, dnsName, c.now)
+	_, reason, err := parse(c.secret().Data, dnsNames, c.now).renew(nil, dnsNames, c.now)
 	if err != nil {
 		c.Fatal(err)
 	}
@@ -418,7 +444,7 @@ func TestRotation(t *testing.T) {
 				}
 			}
 		}
-		authorities[parse(c.secret().Data, dnsName, c.now).authorities[0].SerialNumber.String()] = true
+		authorities[parse(c.secret().Data, dnsNames, c.now).authorities[0].SerialNumber.String()] = true
 		c.now = c.now.Add(wait)
 	}
 	if len(certificates) < 33 || len(certificates) > 36 || len(authorities) != 4 {

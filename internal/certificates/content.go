@@ -63,7 +63,7 @@ type content struct {
 }
 
 // parse reads the Secret.
-func parse(data map[string][]byte, dnsName string, now time.Time) content {
+func parse(data map[string][]byte, dnsNames []string, now time.Time) content {
 	var c content
 	for rest := data[authoritiesKey]; ; {
 		var block *pem.Block
@@ -77,7 +77,7 @@ func parse(data map[string][]byte, dnsName string, now time.Time) content {
 	if pair, err := tls.X509KeyPair(data[authoritiesKey], data[authorityKeyKey]); err == nil && len(c.authorities) > 0 && pair.Leaf.Equal(c.authorities[0]) {
 		c.signer, _ = pair.PrivateKey.(crypto.Signer)
 	}
-	if pair, err := tls.X509KeyPair(data[corev1.TLSCertKey], data[corev1.TLSPrivateKeyKey]); err == nil && c.accepts(pair.Leaf, dnsName, now) {
+	if pair, err := tls.X509KeyPair(data[corev1.TLSCertKey], data[corev1.TLSPrivateKeyKey]); err == nil && c.accepts(pair.Leaf, dnsNames, now) {
 		c.serving = &pair
 	}
 	return c
@@ -87,19 +87,21 @@ func isCurrent(cert *x509.Certificate, now time.Time) bool {
 	return !now.Before(cert.NotBefore) && now.Before(cert.NotAfter)
 }
 
-// accepts reports whether a client that trusts the authorities accepts a certificate.
-func (c content) accepts(cert *x509.Certificate, dnsName string, now time.Time) bool {
+// accepts reports whether a client that trusts the authorities accepts a certificate under each of the names.
+func (c content) accepts(cert *x509.Certificate, dnsNames []string, now time.Time) bool {
 	pool := x509.NewCertPool()
 	for _, authority := range c.authorities {
 		pool.AddCert(authority)
 	}
-	_, err := cert.Verify(x509.VerifyOptions{Roots: pool, DNSName: dnsName, CurrentTime: now})
-	return err == nil
+	return !slices.ContainsFunc(dnsNames, func(name string) bool {
+		_, err := cert.Verify(x509.VerifyOptions{Roots: pool, DNSName: name, CurrentTime: now})
+		return err != nil
+	})
 }
 
 // renew returns what has to be in the Secret, and the reason if that differs from what is in it. What this process serves was
 // signed by one of inUse.
-func (c content) renew(inUse []*x509.Certificate, dnsName string, now time.Time) (next content, reason string, err error) {
+func (c content) renew(inUse []*x509.Certificate, dnsNames []string, now time.Time) (next content, reason string, err error) {
 	next = c
 	switch {
 	case c.signer == nil:
@@ -129,7 +131,7 @@ func (c content) renew(inUse []*x509.Certificate, dnsName string, now time.Time)
 	default:
 		return c, "", nil
 	}
-	next.serving, err = next.sign(dnsName, now)
+	next.serving, err = next.sign(dnsNames, now)
 	return next, reason, err
 }
 
@@ -161,15 +163,15 @@ func (c content) replaceAuthority(inUse []*x509.Certificate, now time.Time) (con
 	return content{authorities: authorities, signer: key}, nil
 }
 
-// sign makes a certificate for the webhooks.
-func (c content) sign(dnsName string, now time.Time) (*tls.Certificate, error) {
+// sign makes a certificate for the names.
+func (c content) sign(dnsNames []string, now time.Time) (*tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
 	}
 	cert, err := issue(&x509.Certificate{
-		Subject:   pkix.Name{CommonName: dnsName},
-		DNSNames:  []string{dnsName},
+		Subject:   pkix.Name{CommonName: dnsNames[0]},
+		DNSNames:  dnsNames,
 		NotBefore: now.Add(-clockSkew), NotAfter: now.Add(servingLifetime),
 		BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}, c.authorities[0], key.Public(), c.signer)

@@ -35,6 +35,7 @@ import (
 	authenticationv1 "k8s.io/client-go/kubernetes/typed/authentication/v1"
 	authorizationv1 "k8s.io/client-go/kubernetes/typed/authorization/v1"
 	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
@@ -61,21 +62,33 @@ type Access struct {
 	// Cache has the metadata of Secrets, and Live their content.
 	Cache, Live client.Reader
 
-	tokens     authenticator.Token
+	tokens     authenticator.Token // nil: the operator may not have tokens reviewed
 	authorizer authorizer.Authorizer
 	reviews    slots
 	shared     *versioned.Cache[types.NamespacedName, *sharedToken]
 }
 
-// NewAccess returns an Access that asks the API server for reviews.
-func NewAccess(cached, live client.Reader, config *rest.Config, httpClient *http.Client) (*Access, error) {
+// newAccess returns an Access that has the API server review tokens of ServiceAccounts, if the operator has the right to that, which the metrics
+// endpoint needs as well.
+func newAccess(mgr ctrl.Manager, reviews bool) (*Access, error) {
+	a := &Access{
+		Cache: mgr.GetCache(), Live: mgr.GetAPIReader(), reviews: newSlots(maxReviews),
+		shared: versioned.NewCache[types.NamespacedName, *sharedToken](),
+	}
+	if !reviews {
+		return a, nil
+	}
+	return a, a.setReviewers(mgr.GetConfig(), mgr.GetHTTPClient())
+}
+
+func (a *Access) setReviewers(config *rest.Config, httpClient *http.Client) error {
 	authentication, err := authenticationv1.NewForConfigAndClient(config, httpClient)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	authorization, err := authorizationv1.NewForConfigAndClient(config, httpClient)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	once := wait.Backoff{Steps: 1} // the sender posts again
 	audiences := authenticator.Audiences{Audience}
@@ -83,19 +96,16 @@ func NewAccess(cached, live client.Reader, config *rest.Config, httpClient *http
 		RecordRequestTotal: func(context.Context, string) {}, RecordRequestLatency: func(context.Context, string, float64) {},
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	authorizing := authorizerfactory.DelegatingAuthorizerConfig{
 		SubjectAccessReviewClient: authorization, AllowCacheTTL: allowedFor, DenyCacheTTL: deniedFor, WebhookRetryBackoff: &once,
 	}
-	may, err := authorizing.New()
-	if err != nil {
-		return nil, err
+	if a.authorizer, err = authorizing.New(); err != nil {
+		return err
 	}
-	return &Access{
-		Cache: cached, Live: live, tokens: cache.New(reviewed, false, allowedFor, deniedFor), authorizer: may, reviews: newSlots(maxReviews),
-		shared: versioned.NewCache[types.NamespacedName, *sharedToken](),
-	}, nil
+	a.tokens = cache.New(reviewed, false, allowedFor, deniedFor)
+	return nil
 }
 
 // sharedToken is the digest of a token, so that its length does not show in the time of a comparison, and the token in no dump of memory.
@@ -117,8 +127,11 @@ func (a *Access) Check(ctx context.Context, r *http.Request, name types.Namespac
 	if isShared || err != nil {
 		return err
 	}
-	if strings.Count(token, ".") != 2 { // not a JSON Web Token, which those of ServiceAccounts are
+	switch isWebToken := strings.Count(token, ".") == 2; { // as those of ServiceAccounts are
+	case !isWebToken:
 		return answerf(http.StatusUnauthorized, "the token is not that of the AlertSource, and not of a ServiceAccount")
+	case a.tokens == nil:
+		return answerf(http.StatusUnauthorized, "the token is not that of the AlertSource, and this operator has no right to review those of ServiceAccounts")
 	}
 	if !a.reviews.take() {
 		return busy("%d tokens are reviewed, which is the limit", maxReviews)

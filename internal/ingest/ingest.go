@@ -23,13 +23,19 @@ package ingest
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"net"
 	"net/http"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/net/netutil"
-	"sigs.k8s.io/controller-runtime/pkg/log"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 )
 
 const (
@@ -45,41 +51,59 @@ const (
 	stopTimeout = requestTimeout + time.Second
 )
 
-// Listener serves the handler. It needs no leader.
-type Listener struct {
+// Options are those of the listener.
+type Options struct {
+	// Address is where it serves; empty: it does not.
 	Address string
-	Handler http.Handler
 	// TLS sets the certificate.
 	TLS []func(*tls.Config)
+	// ReviewsTokens: the operator has the right to have tokens of ServiceAccounts reviewed.
+	ReviewsTokens bool
+	Metrics       prometheus.Registerer
 }
 
-// NeedLeaderElection is false: each replica serves.
-func (l *Listener) NeedLeaderElection() bool { return false }
+// Setup adds the listener to a manager. The Access, which knows the tokens of Secrets, is there without a listener too; since is since when the
+// listener of this process serves, zero if there is none.
+func Setup(mgr ctrl.Manager, o Options) (access *Access, since time.Time, err error) {
+	if access, err = newAccess(mgr, o.ReviewsTokens); err != nil || o.Address == "" {
+		return access, time.Time{}, err
+	}
+	m, err := newMetrics(o.Metrics)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	since = time.Now()
+	store := &Store{Cache: mgr.GetCache(), Live: mgr.GetAPIReader(), Client: mgr.GetClient(), Clock: clock.RealClock{}, ServedSince: since}
+	server, err := newHTTPServer(o, newHandler(sourcesIn(mgr.GetCache()), access, store, m))
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	return access, since, mgr.Add(server)
+}
 
-// Start serves until the context ends, and then completes what it has begun.
-func (l *Listener) Start(ctx context.Context) error {
-	config := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
-	for _, set := range l.TLS {
+// sourcesIn reads AlertSources from a cache.
+func sourcesIn(cache client.Reader) sourceReader {
+	return func(ctx context.Context, name types.NamespacedName) (*v1beta1.AlertSource, error) {
+		s := &v1beta1.AlertSource{}
+		if err := cache.Get(ctx, name, s); err != nil {
+			return nil, client.IgnoreNotFound(err)
+		}
+		return s, nil
+	}
+}
+
+// newHTTPServer returns a server that needs no leader, and completes what it has begun when the process stops. It serves before the caches are filled:
+// until then requests wait, and are refused after a time.
+func newHTTPServer(o Options, handler http.Handler) (*manager.Server, error) {
+	config := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}} // with HTTP/2 a connection would have many requests
+	for _, set := range o.TLS {
 		set(config)
 	}
-	socket, err := (&net.ListenConfig{}).Listen(ctx, "tcp", l.Address)
+	socket, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", o.Address)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	server := &http.Server{
-		Handler: l.Handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
-		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
-	}
-	log.FromContext(ctx).Info("Serving AlertSources", "address", socket.Addr().String())
-	stopped := make(chan error, 1)
-	go func() {
-		<-ctx.Done()
-		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
-		defer cancel()
-		stopped <- server.Shutdown(end)
-	}()
-	if err := server.Serve(tls.NewListener(netutil.LimitListener(socket, maxConnections), config)); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return <-stopped
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader}
+	listener := tls.NewListener(netutil.LimitListener(socket, maxConnections), config)
+	return &manager.Server{Name: "AlertSources", Server: server, Listener: listener, ShutdownTimeout: new(stopTimeout)}, nil
 }

@@ -22,12 +22,18 @@ import (
 	"crypto/x509"
 	"fmt"
 	"os"
+	"path/filepath"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/certificates"
+	"github.com/gophernetes/bellhop/internal/ingest"
 )
 
 // KeepCertificates maintains the webhook server's certificate until ctx ends, and calls stop if that fails. It returns the TLS
@@ -37,8 +43,8 @@ func KeepCertificates(ctx context.Context, stop context.CancelCauseFunc, cfg *re
 		return nil, nil
 	}
 	keeper := certificates.New(certificates.Options{
-		Secret:  types.NamespacedName{Namespace: o.Namespace, Name: o.CertSecret},
-		DNSName: o.WebhookService + "." + o.Namespace + ".svc",
+		Secret:   types.NamespacedName{Namespace: o.Namespace, Name: o.CertSecret},
+		DNSNames: o.dnsNames(),
 		Trust: []certificates.Target{
 			certificates.MutatingWebhooks("bellhop-mutating-webhook-configuration"),
 			certificates.ValidatingWebhooks("bellhop-validating-webhook-configuration"),
@@ -57,6 +63,39 @@ func KeepCertificates(ctx context.Context, stop context.CancelCauseFunc, cfg *re
 	case <-ctx.Done():
 		return nil, fmt.Errorf("keeping certificates: %w", context.Cause(ctx))
 	}
+}
+
+// dnsNames are the names of the certificate: that by which the API server calls the webhooks, and those by which senders of alerts reach the
+// listener.
+func (o *Options) dnsNames() []string {
+	names := []string{o.WebhookService + "." + o.Namespace + ".svc"}
+	if o.IngestAddress != ingestOff && o.IngestCertDir == "" {
+		names = append(names, o.IngestService+"."+o.Namespace+".svc", o.IngestService+"."+o.Namespace)
+	}
+	return names
+}
+
+// Ingest returns the options of the listener of AlertSources. It uses the certificate of its own directory, else that of the webhooks, whose TLS
+// settings KeepCertificates returned.
+func (o *Options) Ingest(mgr ctrl.Manager, serving []func(*tls.Config)) (ingest.Options, error) {
+	options := ingest.Options{TLS: serving, ReviewsTokens: len(o.Namespaces) == 0, Metrics: metrics.Registry}
+	if o.IngestAddress == ingestOff {
+		return options, nil
+	}
+	options.Address = o.IngestAddress
+	directory := o.IngestCertDir
+	if directory == "" && o.CertSecret == "" {
+		directory = o.WebhookCertDir
+	}
+	if directory == "" {
+		return options, nil
+	}
+	watcher, err := certwatcher.New(filepath.Join(directory, corev1.TLSCertKey), filepath.Join(directory, corev1.TLSPrivateKeyKey))
+	if err != nil {
+		return ingest.Options{}, fmt.Errorf("the certificate of --ingest-bind-address in %s: %w", directory, err)
+	}
+	options.TLS = []func(*tls.Config){func(c *tls.Config) { c.GetCertificate = watcher.GetCertificate }}
+	return options, mgr.Add(watcher)
 }
 
 // onlyClientsOf returns TLS settings that refuse clients without a certificate of the authorities in a file.

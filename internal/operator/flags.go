@@ -47,6 +47,7 @@ func FlagGroups() []FlagGroup {
 			"operator-namespace", "namespaces", "alert-workers", "instance-workers", "broker-workers", "kube-api-qps", "kubeconfig",
 		}},
 		{"Alerts by label", []string{"page-by-label", "page-kinds", "page-resolve-after"}},
+		{"Alerts that are posted", []string{"ingest-bind-address", "ingest-cert-dir", "ingest-service"}},
 		{"Brokers and receivers", []string{
 			"broker-policy", "broker-relist-interval", "cluster-id-configmap-name", "osb-api-request-timeout", "receiver-policy",
 		}},
