@@ -30,6 +30,9 @@ func TestAggregationIsThatOfTheComponent(t *testing.T) {
 		"bellhop-servicecatalog-clusterserviceplan-viewer-role":   "`view`",
 		"bellhop-servicecatalog-clusterservicebroker-viewer-role": "",
 		"bellhop-pager-receiver-admin-role":                       "",
+		"bellhop-pager-alertsource-viewer-role":                   "`view`",
+		"bellhop-pager-alertsource-editor-role":                   "",
+		"bellhop-alertsource-sender":                              "",
 	} {
 		if got := aggregated(name); got != want {
 			t.Errorf("%s is aggregated to %q, want %q", name, got, want)
