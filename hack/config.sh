@@ -2,6 +2,7 @@
 # Prints what config/default renders to, with the image IMG:
 #   hack/config.sh all              all of it
 #   hack/config.sh page-by-label    the same, with the component config/page-by-label
+#   hack/config.sh ingest           the same, with the component config/ingest
 #   hack/config.sh crds             the CRDs; those of config/crd lack the name and the namespace of the conversion Service, and
 #                                   applying them would break the conversion of a running operator
 #   hack/config.sh webhooks         the webhook configurations
@@ -21,15 +22,17 @@ trap 'rm -rf "$copy"' EXIT
 cp -R config "$copy/"
 (cd "$copy/config/manager" && "$kustomize" edit set image "controller=${IMG:-bellhop:dev}")
 overlay=default
-if [ "${1:-}" = page-by-label ]; then
+case ${1:-} in
+page-by-label | ingest)
 	overlay=overlay
 	mkdir "$copy/config/overlay"
-	echo '{resources: [../default], components: [../page-by-label]}' >"$copy/config/overlay/kustomization.yaml"
-fi
+	echo "{resources: [../default], components: [../$1]}" >"$copy/config/overlay/kustomization.yaml"
+	;;
+esac
 "$kustomize" build "$copy/config/$overlay" >"$copy/all.yaml"
 
 case ${1:-} in
-all | page-by-label) cat "$copy/all.yaml" ;;
+all | page-by-label | ingest) cat "$copy/all.yaml" ;;
 crds) select_kind CustomResourceDefinition <"$copy/all.yaml" ;;
 webhooks)
 	# kustomize cfg grep matches only one kind.
@@ -43,7 +46,7 @@ operator)
 		exclude_kind MutatingWebhookConfiguration | exclude_kind ValidatingWebhookConfiguration
 	;;
 *)
-	echo "usage: $0 all | crds | webhooks | namespace | operator | page-by-label" >&2
+	echo "usage: $0 all | crds | webhooks | namespace | operator | page-by-label | ingest" >&2
 	exit 2
 	;;
 esac

@@ -26,12 +26,12 @@ if $KUBECTL get --raw /apis/admissionregistration.k8s.io/v1 | grep -q '"mutating
 	# Without the mutating policy the validating one refuses Pods.
 	$KUBECTL delete --ignore-not-found -f config/injection/validating_policy.yaml -f config/injection/mutating_policy.yaml >&2
 fi
-roles=(config/page-by-label/*role*.yaml)
-$KUBECTL delete --ignore-not-found "${roles[@]/#/--filename=}" >&2
+parts=(config/page-by-label/*role*.yaml config/ingest/service.yaml)
+$KUBECTL delete --ignore-not-found "${parts[@]/#/--filename=}" >&2
 
 # The namespace may contain Secrets of users, such as credentials of ClusterReceivers; the operator's own Secrets are deleted by now, but for
 # the key of its digests, which goes with the namespace. It may also contain objects with finalizers, which would block its deletion, since no operator removes them.
-kinds=$($KUBECTL get --ignore-not-found -o name crd alerts.pager.k8s.co receivers.pager.k8s.co \
+kinds=$($KUBECTL get --ignore-not-found -o name crd {alerts,alertsources,receivers}.pager.k8s.co \
 	{servicebrokers,serviceinstances,servicebindings}.servicecatalog.k8s.io | sed 's|.*/|,|' | tr -d '\n')
 left=$($KUBECTL get "secrets$kinds" --namespace "$namespace" -o go-template='{{range .items}}{{if not (or (eq (print .type) "kubernetes.io/service-account-token") (eq .metadata.name "bellhop-digest-key"))}}{{.kind}}/{{.metadata.name}} {{end}}{{end}}')
 # Brokers identify this cluster, and its instances, by the id in a ConfigMap, which may have any name.

@@ -19,6 +19,7 @@ package chart_test
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -174,6 +175,11 @@ func TestChartEqualsConfig(t *testing.T) {
 		{"some namespaces", "namespaces: [team-a, team-b]\ncertificates: {certManager: {enabled: true}}", "resources: [../namespaced]"},
 		{"aggregated roles", "aggregatedRoles: true", "resources: [../default]\ncomponents: [../aggregated-roles]"},
 		{"Alerts by label", "pageByLabel: {enabled: true}", "resources: [../default]\ncomponents: [../page-by-label]"},
+		{"AlertSources", "ingest: {enabled: true}", "resources: [../default]\ncomponents: [../ingest]"},
+		{"AlertSources with cert-manager and network policy", "ingest: {enabled: true}\ncertificates: {certManager: {enabled: true}}\nnetworkPolicy: {enabled: true}",
+			"resources: [../certmanager, ../network-policy]\ncomponents: [../ingest]"},
+		{"AlertSources of some namespaces", "ingest: {enabled: true}\nnamespaces: [team-a, team-b]\ncertificates: {certManager: {enabled: true}}",
+			"resources: [../namespaced]\ncomponents: [../ingest]"},
 		{"credentials in Pods", "injection: {enabled: true}", "resources: [../default]\ncomponents: [../injection]"},
 		{"monitoring and network policy", "prometheus: {serviceMonitor: {enabled: true}, rules: {enabled: true}}\ngrafana: {dashboard: {enabled: true}}\nnetworkPolicy: {enabled: true}",
 			"resources: [../default, ../prometheus, ../network-policy]"},
@@ -204,6 +210,38 @@ func TestRolesAreNotAggregatedByDefault(t *testing.T) {
 				t.Errorf("%s %s has the label %s", o.GetKind(), o.GetName(), label)
 			}
 		}
+	}
+}
+
+// An AlertSource lets programs without an account create Alerts: the roles of the cluster may read it at most.
+func TestAggregatedRolesOpenNoAlertSource(t *testing.T) {
+	reads := 0
+	for _, o := range render(t, "aggregatedRoles: true\ningest: {enabled: true}") {
+		isAggregated := slices.ContainsFunc(slices.Collect(maps.Keys(o.GetLabels())), func(label string) bool {
+			return strings.HasPrefix(label, "rbac.authorization.k8s.io/aggregate-to-")
+		})
+		if o.GetKind() != "ClusterRole" || !isAggregated {
+			continue
+		}
+		var role rbacv1.ClusterRole
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &role); err != nil {
+			t.Fatal(err)
+		}
+		for _, rule := range role.Rules {
+			for _, resource := range rule.Resources {
+				if !strings.HasPrefix(resource, "alertsources") {
+					continue
+				}
+				reads++
+				isWrite := func(verb string) bool { return !slices.Contains([]string{"get", "list", "watch"}, verb) }
+				if resource == "alertsources/ingest" || slices.ContainsFunc(rule.Verbs, isWrite) {
+					t.Errorf("%s grants %q of %s", role.Name, rule.Verbs, resource)
+				}
+			}
+		}
+	}
+	if reads == 0 {
+		t.Error("no aggregated role has AlertSources: the test compares nothing")
 	}
 }
 
@@ -303,6 +341,13 @@ func TestValues(t *testing.T) {
 		{"trusted authorities", "trustedCA: {configMap: company}", func(d *appsv1.Deployment) bool {
 			return d.Spec.Template.Spec.Volumes[0].ConfigMap.Name == "company" && container(d).VolumeMounts[0].MountPath == "/etc/bellhop/ca" && strings.HasSuffix(env(d, "SSL_CERT_DIR"), ":/etc/bellhop/ca")
 		}},
+		{"certificate of the listener", "ingest: {enabled: true, certificateSecret: public}", func(d *appsv1.Deployment) bool {
+			return d.Spec.Template.Spec.Volumes[0].Secret.SecretName == "public" && container(d).VolumeMounts[0].MountPath == "/etc/bellhop/ingest" &&
+				slices.Contains(container(d).Args, "--ingest-cert-dir=/etc/bellhop/ingest")
+		}},
+		{"certificate of a listener that is off", "ingest: {certificateSecret: public}", func(d *appsv1.Deployment) bool {
+			return len(d.Spec.Template.Spec.Volumes) == 0 && !strings.Contains(strings.Join(container(d).Args, " "), "ingest") && len(container(d).Ports) == 3
+		}},
 		{"resources", "resources: {limits: {memory: 2Gi}}", func(d *appsv1.Deployment) bool {
 			memory := container(d).Resources.Limits[corev1.ResourceMemory]
 			return memory.String() == "2Gi"
@@ -324,8 +369,23 @@ func TestValues(t *testing.T) {
 	}
 }
 
+func TestServiceOfTheListener(t *testing.T) {
+	for _, o := range render(t, "ingest: {enabled: true, service: {type: LoadBalancer, annotations: {example.com/internal: \"true\"}}}") {
+		if o.GetKind() != "Service" {
+			continue
+		}
+		var s corev1.Service
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(o.Object, &s, true); err != nil {
+			t.Fatal(err)
+		}
+		if isListener := s.Name == "bellhop-ingest-service"; isListener != (s.Spec.Type == corev1.ServiceTypeLoadBalancer) || isListener != (s.Annotations["example.com/internal"] == "true") {
+			t.Errorf("%s: %+v", s.Name, s)
+		}
+	}
+}
+
 func TestServicesOfIPFamilies(t *testing.T) {
-	for _, o := range render(t, "service: {ipFamilyPolicy: RequireDualStack, ipFamilies: [IPv6, IPv4]}") {
+	for _, o := range render(t, "ingest: {enabled: true}\nservice: {ipFamilyPolicy: RequireDualStack, ipFamilies: [IPv6, IPv4]}") {
 		if o.GetKind() != "Service" {
 			continue
 		}
@@ -371,7 +431,7 @@ func TestLint(t *testing.T) {
 
 // A value that does not exist, or has another type, is refused with its name.
 func TestSchema(t *testing.T) {
-	for _, values := range []string{"replica: 2", "replicas: many", "image: {digest: latest}", "log: {format: text}", "extraArgs: [leader-elect]", "service: {ipFamilies: [v6]}"} {
+	for _, values := range []string{"replica: 2", "replicas: many", "image: {digest: latest}", "log: {format: text}", "extraArgs: [leader-elect]", "service: {ipFamilies: [v6]}", "ingest: {port: 9444}", "ingest: {service: {type: ExternalName}}"} {
 		out, err := helm(t, values, "template", "bellhop", "charts/bellhop")
 		if name, _, _ := strings.Cut(values, ":"); err == nil || !strings.Contains(out, name) {
 			t.Errorf("%s: %v\n%s", values, err, out)
