@@ -135,8 +135,12 @@ var _ = Describe("The documentation", func() {
 	})
 
 	It("names tests that exist for each threat", func() {
-		rows := regexp.MustCompile(`(?m)^\| \*\*.*\|$`).FindAllString(pages["docs/explanation/security.md"], -1)
-		Expect(rows).NotTo(BeEmpty())
+		var rows []string
+		for _, page := range []string{"docs/explanation/security.md", "docs/explanation/security-of-alertsources.md"} {
+			found := regexp.MustCompile(`(?m)^\| \*\*.*\|$`).FindAllString(pages[page], -1)
+			Expect(found).NotTo(BeEmpty(), page)
+			rows = append(rows, found...)
+		}
 		for _, row := range rows {
 			columns := strings.Split(row, "|")
 			files := regexp.MustCompile("`([^`]+_test.go)`: ((?:`[^`]+`(?:, )?)+)").FindAllStringSubmatch(columns[3], -1)

@@ -99,8 +99,9 @@ var _ = Describe("The documentation", func() {
 			alerts = append(alerts, findInSource(`\b`+name+` += "([A-Za-z]+)"`, "api/pager/v1beta1")...)
 		}
 		stalled := findInSource(`(?m)^\t// Reason[A-Za-z]+: (?:.*\n\t// )*.*Stalled\.\n\tReason[A-Za-z]+ += "([A-Za-z]+)"`, "api/pager/v1beta1")
-		Expect(stalled).To(ContainElements("NoReceiver", "ResolveTimedOut", "RecipientRefused"))
-		stalled = slices.DeleteFunc(stalled, func(r string) bool { return r == "RecipientRefused" }) // of a receiver
+		ofOthers := []string{"RecipientRefused", "ListenerOff", "TokenMissing"} // of receivers and AlertSources
+		Expect(stalled).To(ContainElements(append([]string{"NoReceiver", "ResolveTimedOut"}, ofOthers...)))
+		stalled = slices.DeleteFunc(stalled, func(r string) bool { return slices.Contains(ofOthers, r) })
 		expectSameSet(append(alerts, stalled...), readColumn(page, "reason of an event about an Alert", reason))
 
 		By("comparing those about labelled objects")
@@ -140,11 +141,12 @@ var _ = Describe("The documentation", func() {
 		const page = "docs/reference/conditions.md"
 		reason := regexp.MustCompile("`([A-Z][A-Za-z]+)`")
 		const declared = `\bReason[A-Za-z]+ += "([A-Za-z]+)"`
-		own := []string{"Reachable", "NotProbed", "Probing", "RecipientRefused"}
-		alerts := slices.DeleteFunc(findInSource(declared, "api/pager/v1beta1"), func(r string) bool { return slices.Contains(own, r) })
+		own, ofSources := []string{"Reachable", "NotProbed", "Probing", "RecipientRefused"}, []string{"Listening", "ListenerOff", "TokenMissing"}
+		alerts := slices.DeleteFunc(findInSource(declared, "api/pager/v1beta1"), func(r string) bool { return slices.Contains(own, r) || slices.Contains(ofSources, r) })
 		Expect(alerts).To(ContainElement("ResolveTimedOut"))
 		expectSameSet(alerts, readColumn(page, "reason of an Alert", reason))
 		expectSameSet(append(own, "SecretNotFound", "SecretNotRead", "Suspended"), readColumn(page, "reason of a receiver", reason))
+		expectSameSet(append(ofSources, "SecretNotFound"), readColumn(page, "reason of an AlertSource", reason))
 		expectSameSet(findInSource(declared, "internal/notify"), readColumn(page, "reason of an answer", reason))
 	})
 
