@@ -62,11 +62,11 @@ var installers = []installer{
 	},
 }
 
-// helmValues returns the arguments of Helm for the image under test, with Alerts about failing objects and credentials in Pods, which are off by
-// default.
+// helmValues returns the arguments of Helm for the image under test, with Alerts about failing objects, credentials in Pods and the listener of
+// AlertSources, which are off by default.
 func helmValues() []string {
 	tag := strings.LastIndex(image, ":")
-	return []string{"--namespace=" + system, "--set=image.repository=" + image[:tag], "--set=image.tag=" + image[tag+1:], "--set=image.pullPolicy=Never", "--set=pageByLabel.enabled=true", "--set=injection.enabled=true"}
+	return []string{"--namespace=" + system, "--set=image.repository=" + image[:tag], "--set=image.tag=" + image[tag+1:], "--set=image.pullPolicy=Never", "--set=pageByLabel.enabled=true", "--set=injection.enabled=true", "--set=ingest.enabled=true"}
 }
 
 // itIsValid has the API server check the manifests, with unknown and doubled fields as errors, and what a namespace that enforces the Pod Security
@@ -171,6 +171,7 @@ var _ = Describe("Bellhop", Ordered, func() {
 			}
 			if in.name == "Helm" {
 				itInjectsCredentials()
+				itTakesPosts()
 			}
 			itKeepsObjects(in)
 			itDeletesTheSeeds(&before)

@@ -70,17 +70,7 @@ func itServesMetrics() {
 		defer kubectl(ctx, "delete clusterrolebinding/e2e-prometheus")
 		token := strings.TrimSpace(kubectl(ctx, "create token prometheus --namespace default"))
 
-		forward := exec.CommandContext(ctx, "kubectl", "port-forward", "--namespace="+system, "service/bellhop-controller-manager-metrics-service", ":8443")
-		out, err := forward.StdoutPipe()
-		Expect(err).NotTo(HaveOccurred())
-		Expect(forward.Start()).To(Succeed())
-		defer func() { _, _ = forward.Process.Kill(), forward.Wait() }()
-		line, err := bufio.NewReader(out).ReadString('\n')
-		Expect(err).NotTo(HaveOccurred())
-		var port int
-		_, err = fmt.Sscanf(line, "Forwarding from 127.0.0.1:%d", &port)
-		Expect(err).NotTo(HaveOccurred(), line)
-
+		port := forwardTo(ctx, "bellhop-controller-manager-metrics-service", 8443)
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("https://127.0.0.1:%d/metrics", port), http.NoBody)
 		Expect(err).NotTo(HaveOccurred())
 		request.Header.Set("Authorization", "Bearer "+token)
@@ -94,6 +84,21 @@ func itServesMetrics() {
 		Expect(resp.StatusCode).To(Equal(http.StatusOK), string(body))
 		Expect(string(body)).To(ContainSubstring("bellhop_build_info{"))
 	})
+}
+
+// forwardTo forwards a port of this machine, which it returns, to a Service of the operator until the spec ends.
+func forwardTo(ctx context.Context, service string, to int) (port int) {
+	GinkgoHelper()
+	forward := exec.CommandContext(ctx, "kubectl", "port-forward", "--namespace="+system, "service/"+service, fmt.Sprintf(":%d", to))
+	out, err := forward.StdoutPipe()
+	Expect(err).NotTo(HaveOccurred())
+	Expect(forward.Start()).To(Succeed())
+	DeferCleanup(func() { _, _ = forward.Process.Kill(), forward.Wait() })
+	line, err := bufio.NewReader(out).ReadString('\n')
+	Expect(err).NotTo(HaveOccurred())
+	_, err = fmt.Sscanf(line, "Forwarding from 127.0.0.1:%d", &port)
+	Expect(err).NotTo(HaveOccurred(), line)
+	return port
 }
 
 // itConnects reaches a database that only Pods reach, with the plugin.
