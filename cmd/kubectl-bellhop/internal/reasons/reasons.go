@@ -32,8 +32,9 @@ type Subject string
 
 // The subjects, as the tables call them.
 const (
-	Alert    Subject = "an Alert"
-	Receiver Subject = "a receiver"
+	Alert       Subject = "an Alert"
+	Receiver    Subject = "a receiver"
+	AlertSource Subject = "an AlertSource"
 	// Answer is what a receiver answered, in deliveries of Alerts and in conditions of receivers.
 	Answer   Subject = "an answer"
 	Broker   Subject = "a broker"

@@ -89,7 +89,7 @@ func TestExplainTakesTheFirstSubject(t *testing.T) {
 
 // Every reason that the API declares is explained for a person, except those that only events have.
 func TestEveryReasonOfTheAPIIsExplained(t *testing.T) {
-	subjects := map[string][]Subject{"pager": {Alert, Receiver, Answer}, "servicecatalog": {Broker, Instance, Binding}}
+	subjects := map[string][]Subject{"pager": {Alert, Receiver, Answer, AlertSource}, "servicecatalog": {Broker, Instance, Binding}}
 	events := eventReasons(t)
 	for group, of := range subjects {
 		found := 0
