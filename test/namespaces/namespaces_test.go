@@ -56,7 +56,7 @@ var (
 	mark suite.AuditMark // since then the operator has the rights of the chart
 
 	_ = BeforeSuite(func(ctx SpecContext) {
-		env.Join(env.Start(ctx, "--namespaces=team-a,team-b", "--page-by-label"), pagerv1beta1.AddToScheme, v1beta1.AddToScheme)
+		env.Join(env.Start(ctx, "--namespaces=team-a,team-b", "--page-by-label", "--ingest-bind-address=127.0.0.1:0"), pagerv1beta1.AddToScheme, v1beta1.AddToScheme)
 		Expect(env.Operator.Stop()).To(Succeed())
 		for _, name := range []string{"team-a", "team-b", "elsewhere"} {
 			apply(ctx, "{apiVersion: v1, kind: Namespace, metadata: {name: "+name+", labels: {pager.k8s.co/page-by-label: enabled}}}")
@@ -149,6 +149,20 @@ spec: {suspend: true, template: {spec: {restartPolicy: Never, containers: [{name
 		}
 		Eventually(alerts).WithArguments("team-b").Should(ContainElement(HaveField("Spec.Title", "Job team-b/import is failing")))
 		Expect(alerts("elsewhere")).To(BeEmpty())
+	})
+
+	It("lets senders post there, and in no other namespace", func(ctx SpecContext) {
+		for _, namespace := range []string{"elsewhere", "team-b"} {
+			apply(ctx, strings.ReplaceAll(`
+{apiVersion: v1, kind: Secret, metadata: {name: posts, namespace: NAMESPACE}, stringData: {token: s3cret}}
+---
+{apiVersion: pager.k8s.co/v1beta1, kind: AlertSource, metadata: {name: posts, namespace: NAMESPACE}, spec: {secretRef: {name: posts}}}
+`, "NAMESPACE", namespace))
+		}
+		wait(ctx, "--for=condition=Ready --namespace=team-b alertsource/posts")
+		var source pagerv1beta1.AlertSource
+		Expect(env.Client.Get(ctx, client.ObjectKey{Namespace: "elsewhere", Name: "posts"}, &source)).To(Succeed())
+		Expect(source.Status.Conditions).To(BeEmpty())
 	})
 
 	It("repeats nothing after a restart", func(ctx SpecContext) {
