@@ -21,20 +21,22 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
+	authenticationv1 "k8s.io/api/authentication/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apiserver/pkg/authentication/authenticator"
 	"k8s.io/apiserver/pkg/authentication/token/cache"
+	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	"k8s.io/apiserver/pkg/authorization/authorizerfactory"
-	"k8s.io/apiserver/plugin/pkg/authenticator/token/webhook"
-	authenticationv1 "k8s.io/client-go/kubernetes/typed/authentication/v1"
-	authorizationv1 "k8s.io/client-go/kubernetes/typed/authorization/v1"
-	"k8s.io/client-go/rest"
+	authenticationv1client "k8s.io/client-go/kubernetes/typed/authentication/v1"
+	authorizationv1client "k8s.io/client-go/kubernetes/typed/authorization/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -62,50 +64,56 @@ type Access struct {
 	// Cache has the metadata of Secrets, and Live their content.
 	Cache, Live client.Reader
 
-	tokens     authenticator.Token // nil: the operator may not have tokens reviewed
+	tokens     authenticator.Token
 	authorizer authorizer.Authorizer
 	reviews    slots
 	shared     *versioned.Cache[types.NamespacedName, *sharedToken]
 }
 
-// newAccess returns an Access that has the API server review tokens of ServiceAccounts, if the operator has the right to that, which the metrics
+// newAccess returns an Access that has the API server review tokens of ServiceAccounts. The operator has the right to that, which the metrics
 // endpoint needs as well.
-func newAccess(mgr ctrl.Manager, reviews bool) (*Access, error) {
-	a := &Access{
-		Cache: mgr.GetCache(), Live: mgr.GetAPIReader(), reviews: newSlots(maxReviews),
-		shared: versioned.NewCache[types.NamespacedName, *sharedToken](),
+func newAccess(mgr ctrl.Manager) (*Access, error) {
+	authentication, err := authenticationv1client.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
+	if err != nil {
+		return nil, err
 	}
-	if !reviews {
-		return a, nil
+	authorization, err := authorizationv1client.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
+	if err != nil {
+		return nil, err
 	}
-	return a, a.setReviewers(mgr.GetConfig(), mgr.GetHTTPClient())
+	rights, err := authorizerfactory.DelegatingAuthorizerConfig{
+		SubjectAccessReviewClient: authorization, AllowCacheTTL: allowedFor, DenyCacheTTL: deniedFor,
+		WebhookRetryBackoff: &wait.Backoff{Steps: 1}, // the sender posts again
+	}.New()
+	if err != nil {
+		return nil, err
+	}
+	return &Access{
+		Cache: mgr.GetCache(), Live: mgr.GetAPIReader(), shared: versioned.NewCache[types.NamespacedName, *sharedToken](),
+		tokens: cache.New(tokenReviewer{authentication.TokenReviews()}, false, allowedFor, deniedFor), authorizer: rights, reviews: newSlots(maxReviews),
+	}, nil
 }
 
-func (a *Access) setReviewers(config *rest.Config, httpClient *http.Client) error {
-	authentication, err := authenticationv1.NewForConfigAndClient(config, httpClient)
-	if err != nil {
-		return err
+// tokenReviewer has the API server review tokens. An error is a review that was not made: that a token is refused can be cached, and that cannot.
+type tokenReviewer struct {
+	api authenticationv1client.TokenReviewInterface
+}
+
+// AuthenticateToken returns whose token it is. Its context is not that of the request, whose answer others may wait for as well.
+func (r tokenReviewer) AuthenticateToken(ctx context.Context, token string) (*authenticator.Response, bool, error) {
+	ctx, cancel := context.WithTimeout(secrets.Silent(ctx), reviewTimeout)
+	defer cancel()
+	review := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token, Audiences: []string{Audience}}}
+	review, err := r.api.Create(ctx, review, metav1.CreateOptions{})
+	if err != nil || !review.Status.Authenticated || !slices.Contains(review.Status.Audiences, Audience) {
+		return nil, false, err
 	}
-	authorization, err := authorizationv1.NewForConfigAndClient(config, httpClient)
-	if err != nil {
-		return err
+	u := review.Status.User
+	who := &user.DefaultInfo{Name: u.Username, UID: u.UID, Groups: u.Groups, Extra: map[string][]string{}}
+	for key, values := range u.Extra {
+		who.Extra[key] = values
 	}
-	once := wait.Backoff{Steps: 1} // the sender posts again
-	audiences := authenticator.Audiences{Audience}
-	reviewed, err := webhook.NewFromInterface(authentication, audiences, once, reviewTimeout, webhook.AuthenticatorMetrics{
-		RecordRequestTotal: func(context.Context, string) {}, RecordRequestLatency: func(context.Context, string, float64) {},
-	})
-	if err != nil {
-		return err
-	}
-	authorizing := authorizerfactory.DelegatingAuthorizerConfig{
-		SubjectAccessReviewClient: authorization, AllowCacheTTL: allowedFor, DenyCacheTTL: deniedFor, WebhookRetryBackoff: &once,
-	}
-	if a.authorizer, err = authorizing.New(); err != nil {
-		return err
-	}
-	a.tokens = cache.New(reviewed, false, allowedFor, deniedFor)
-	return nil
+	return &authenticator.Response{User: who}, true, nil
 }
 
 // sharedToken is the digest of a token, so that its length does not show in the time of a comparison, and the token in no dump of memory.
@@ -127,11 +135,8 @@ func (a *Access) Check(ctx context.Context, r *http.Request, name types.Namespac
 	if isShared || err != nil {
 		return err
 	}
-	switch isWebToken := strings.Count(token, ".") == 2; { // as those of ServiceAccounts are
-	case !isWebToken:
+	if strings.Count(token, ".") != 2 { // not a JSON Web Token, which those of ServiceAccounts are
 		return answerf(http.StatusUnauthorized, "the token is not that of the AlertSource, and not of a ServiceAccount")
-	case a.tokens == nil:
-		return answerf(http.StatusUnauthorized, "the token is not that of the AlertSource, and this operator has no right to review those of ServiceAccounts")
 	}
 	if !a.reviews.take() {
 		return busy("%d tokens are reviewed, which is the limit", maxReviews)
@@ -204,13 +209,10 @@ func (a *Access) tokenOf(ctx context.Context, source *v1beta1.AlertSource) (*sha
 
 // review has the API server review a token, and the right of its user.
 func (a *Access) review(ctx context.Context, token string, name types.NamespacedName, source *v1beta1.AlertSource) error {
-	ctx = authenticator.WithAudiences(secrets.Silent(ctx), authenticator.Audiences{Audience})
 	response, ok, err := a.tokens.AuthenticateToken(ctx, token)
 	switch {
-	case err != nil && ctx.Err() == nil && !ok:
-		return busy("the token cannot be reviewed")
 	case err != nil:
-		return busy("the token was not reviewed within %s", requestTimeout)
+		return busy("the token cannot be reviewed")
 	case !ok:
 		return answerf(http.StatusUnauthorized, "the token is not that of the AlertSource, and not of a ServiceAccount for the audience %s", Audience)
 	}

@@ -176,17 +176,6 @@ func TestWhoMayPost(t *testing.T) {
 	}
 }
 
-func TestWithoutTheRightToReviewTokens(t *testing.T) {
-	s := newServer(t, interceptor.Funcs{})
-	s.handler.access.tokens = nil
-	if w := s.do(http.MethodPost, alertsPath, "Bearer "+robot, oneAlert); w.Code != http.StatusUnauthorized || !strings.Contains(w.Body.String(), "no right to review those of ServiceAccounts") {
-		t.Errorf("%d %q", w.Code, w.Body)
-	}
-	if w := s.do(http.MethodPost, alertsPath, "Bearer s3cret", oneAlert); w.Code != http.StatusOK {
-		t.Errorf("%d %q", w.Code, w.Body)
-	}
-}
-
 func TestWhatIsStored(t *testing.T) {
 	for name, test := range map[string]struct {
 		body   string

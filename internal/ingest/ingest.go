@@ -56,16 +56,14 @@ type Options struct {
 	// Address is where it serves; empty: it does not.
 	Address string
 	// TLS sets the certificate.
-	TLS []func(*tls.Config)
-	// ReviewsTokens: the operator has the right to have tokens of ServiceAccounts reviewed.
-	ReviewsTokens bool
-	Metrics       prometheus.Registerer
+	TLS     []func(*tls.Config)
+	Metrics prometheus.Registerer
 }
 
 // Setup adds the listener to a manager. The Access, which knows the tokens of Secrets, is there without a listener too; since is since when the
 // listener of this process serves, zero if there is none.
 func Setup(mgr ctrl.Manager, o Options) (access *Access, since time.Time, err error) {
-	if access, err = newAccess(mgr, o.ReviewsTokens); err != nil || o.Address == "" {
+	if access, err = newAccess(mgr); err != nil || o.Address == "" {
 		return access, time.Time{}, err
 	}
 	m, err := newMetrics(o.Metrics)

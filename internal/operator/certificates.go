@@ -78,7 +78,7 @@ func (o *Options) dnsNames() []string {
 // Ingest returns the options of the listener of AlertSources. It uses the certificate of its own directory, else that of the webhooks, whose TLS
 // settings KeepCertificates returned.
 func (o *Options) Ingest(mgr ctrl.Manager, serving []func(*tls.Config)) (ingest.Options, error) {
-	options := ingest.Options{TLS: serving, ReviewsTokens: len(o.Namespaces) == 0, Metrics: metrics.Registry}
+	options := ingest.Options{TLS: serving, Metrics: metrics.Registry}
 	if o.IngestAddress == ingestOff {
 		return options, nil
 	}

@@ -51,6 +51,7 @@ var (
 func TestIngest(t *testing.T) {
 	RegisterFailHandler(Fail)
 	SetDefaultEventuallyTimeout(30 * time.Second)
+	EnforceDefaultTimeoutsWhenUsingContexts()
 	SetDefaultEventuallyPollingInterval(50 * time.Millisecond)
 	log.SetLogger(GinkgoLogr)
 	RunSpecs(t, "ingest")

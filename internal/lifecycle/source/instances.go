@@ -85,9 +85,9 @@ func merge(instances []v1beta1.AlertInstance, g group, now time.Time) []v1beta1.
 		case p.hasMoved:
 			end(&instances[i], now)
 		default:
-			if at := endOf(p.Alert, now); !at.Before(instances[i].StartsAt.Time) || !p.StartsAt.Before(instances[i].StartsAt.Time) {
+			if at := endOf(p.Alert, now); isEndOf(p.Alert, instances[i], at) {
 				end(&instances[i], at)
-			} // else it is the end of an earlier time that it fired
+			}
 		}
 	}
 	for i := range instances {
@@ -121,6 +121,12 @@ func endOf(a alertmanager.Alert, now time.Time) time.Time {
 		return now
 	}
 	return a.EndsAt
+}
+
+// isEndOf reports whether the end of an alert is that of its instance, and not of an earlier time that it fired. Of a sender that does not say when
+// an alert began, as amtool, the newest word counts.
+func isEndOf(a alertmanager.Alert, i v1beta1.AlertInstance, at time.Time) bool {
+	return a.StartsAt.IsZero() || !a.StartsAt.Before(i.StartsAt.Time) || !at.Before(i.StartsAt.Time)
 }
 
 // lapseOf is when an instance lapses unless it is posted again; nil: a webhook says when it ends.
