@@ -124,7 +124,7 @@ func oldestWaiting(waiting []v1beta1.Alert, now time.Time) map[v1beta1.Severity]
 		if lifecycle.IsOver(a) {
 			continue
 		}
-		since := a.CreationTimestamp
+		since := lifecycle.RecordedSince(a)
 		if ready := meta.FindStatusCondition(a.Status.Conditions, v1beta1.ConditionReady); ready != nil && ready.LastTransitionTime.After(since.Time) {
 			since = ready.LastTransitionTime // its content was changed
 		}

@@ -51,6 +51,8 @@ type Message struct {
 	BelowMinimum Severity
 	Receiver     string    // kind and name, such as ClusterReceiver/oncall
 	Time         time.Time // of the event; a repeat has the same
+	// Quiet: nobody has to be told of it. An Editor changes its earlier message, or sends nothing.
+	Quiet bool
 	// Last: the alert goes on, but is not sent again, where the provider has a RepostEvery.
 	Last bool
 }
@@ -78,6 +80,22 @@ type Sender interface {
 	// Close closes idle connections.
 	Close()
 }
+
+// Editor is a Sender that changes its earlier message where it is shown, so that nobody is notified of a change.
+type Editor interface {
+	// CanEdit reports whether it can change the message with an external id. Where a message turns out to be gone, Send returns
+	// KeptBack for a Quiet one.
+	CanEdit(externalID string) bool
+}
+
+// CanEdit reports whether a sender can change the message with an external id where it is shown.
+func CanEdit(s Sender, externalID string) bool {
+	editor, ok := s.(Editor)
+	return ok && editor.CanEdit(externalID)
+}
+
+// KeptBack is the receipt for a Quiet message that would have to be a message of its own.
+func KeptBack() result.Receipt { return result.Receipt{Note: result.NoteOfKeptBack, KeptBack: true} }
 
 // BatchMessage is one of the messages of a batch.
 type BatchMessage struct {

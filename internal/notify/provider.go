@@ -128,6 +128,9 @@ const (
 	OwnMessage = "own message" // the earlier message stays
 )
 
+// MayRing is the detail of an update in place that may notify people: the sender is no Editor.
+const MayRing = "may ring"
+
 // Address is the destination of a receiver's requests.
 type Address struct {
 	// Field is the path of the address in the settings, such as url.

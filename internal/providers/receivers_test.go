@@ -148,6 +148,10 @@ func checkMode(t *testing.T, r receiver, mode notify.Mode) {
 	if !begins(mode.Update, notify.InPlace, notify.OwnMessage) || !begins(mode.Resolve, notify.InPlace, notify.OwnMessage) || mode.Sent == "" {
 		t.Errorf("%s: %q, %q, %q", r.name, mode.Update, mode.Resolve, mode.Sent)
 	}
+	quiet := begins(mode.Update, notify.InPlace) && !strings.Contains(mode.Update, notify.MayRing)
+	if _, isEditor := r.sender.(notify.Editor); isEditor != quiet {
+		t.Errorf("%s: changes a message where it is shown: %t, but the mode has %q", r.name, isEditor, mode.Update)
+	}
 }
 
 // TestExactlyOneOf: the API server would refuse a provider that the rule of the schema lacks.
@@ -232,4 +236,72 @@ func TestRiseOfSeverityNotifies(t *testing.T) {
 			t.Errorf("%s: people see %+v, and before that %+v", r.name, seen, before)
 		}
 	}
+}
+
+// newIn returns whether people see a message that they did not see before.
+func newIn(r receiver, before []notifytest.Seen) bool {
+	return slices.ContainsFunc(r.service.Seen(), func(s notifytest.Seen) bool {
+		return !slices.ContainsFunc(before, func(old notifytest.Seen) bool { return old.ID == s.ID })
+	})
+}
+
+// What instances have joined is a new message, except where the receiver itself decides who is notified of an alert or incident that is open.
+func TestJoinNotifies(t *testing.T) {
+	for _, r := range receivers(t) {
+		m := notifytest.Message(result.Fired)
+		first, err := r.sender.Send(t.Context(), m, notifytest.Key(strings.Repeat("a", 32), ""))
+		if err != nil {
+			t.Fatalf("%s: %v", r.name, err)
+		}
+		before := r.service.Seen()
+		if _, err := r.sender.Send(t.Context(), m, notifytest.Key(strings.Repeat("b", 32), first.ExternalID)); err != nil {
+			t.Fatalf("%s: %v", r.name, err)
+		}
+		if want := !RaisesByReopening(r.spec) && r.spec.Alertmanager == nil; newIn(r, before) != want {
+			t.Errorf("%s: people see a new message: %t", r.name, !want)
+		}
+	}
+}
+
+// A change of which nobody has to be told is made where the message is shown, or not at all.
+func TestQuietChangesNotifyNobody(t *testing.T) {
+	incident := strings.Repeat("0", 32)
+	for _, r := range receivers(t) {
+		editor, ok := r.sender.(notify.Editor)
+		if !ok {
+			continue
+		}
+		key := notify.Key{Delivery: strings.Repeat("a", 32), Incident: incident}
+		first, err := r.sender.Send(t.Context(), notifytest.Message(result.Fired), key)
+		if err != nil || !editor.CanEdit(first.ExternalID) || editor.CanEdit("") || editor.CanEdit("of another provider") {
+			t.Errorf("%s: %+v, %v; the message can be changed: %t", r.name, first, err, editor.CanEdit(first.ExternalID))
+			continue
+		}
+		before := r.service.Seen()
+		m := notifytest.Message(result.Updated)
+		m.Quiet, m.RawContent = true, "Two of three"
+		key.Delivery, key.ExternalID = strings.Repeat("b", 32), first.ExternalID
+		receipt, err := r.sender.Send(t.Context(), m, key)
+		shown := slices.ContainsFunc(r.service.Seen(), func(s notifytest.Seen) bool { return strings.Contains(s.Text, "Two of three") })
+		if err != nil || receipt.ExternalID != first.ExternalID || receipt.KeptBack || newIn(r, before) || !shown {
+			t.Errorf("%s: %+v, %v; people see %+v", r.name, receipt, err, r.service.Seen())
+		}
+		if RaisesByReopening(r.spec) || r.spec.Alertmanager != nil { // which have no messages that could be gone
+			continue
+		}
+		key.Delivery, key.ExternalID = strings.Repeat("c", 32), otherID(first.ExternalID)
+		receipt, err = r.sender.Send(t.Context(), m, key)
+		if !editor.CanEdit(key.ExternalID) || err != nil || !receipt.KeptBack || receipt.Note != result.NoteOfKeptBack || newIn(r, before) {
+			t.Errorf("%s: after %q is gone: %+v, %v; people see %+v", r.name, key.ExternalID, receipt, err, r.service.Seen())
+		}
+	}
+}
+
+// otherID returns an external id of the same form, whose message does not exist.
+func otherID(id string) string {
+	last := "9"
+	if strings.HasSuffix(id, last) {
+		last = "8"
+	}
+	return id[:len(id)-1] + last
 }

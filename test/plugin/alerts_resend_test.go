@@ -125,19 +125,22 @@ var _ = Describe("resend", func() {
 		Expect(events(in)()).To(Equal([]string{"alert.fired"}))
 	})
 
+	It("has what expired fire again", func(ctx SpecContext) {
+		createSuspended(ctx, t.namespace, "holidays")
+		t.try(ctx, `kubectl bellhop page "Too late" --name=late --to=holidays --expire-after=1s`)
+		t.try(ctx, "kubectl wait alert/late --for=jsonpath={.status.deliveries[0].state}=Expired --timeout=30s")
+		t.run(ctx, 0, "kubectl bellhop resend late")
+		t.matchGolden("resend_expired")
+		Expect(stateOf(ctx, t.namespace, "late")).To(Equal(pagerv1beta1.AlertFiring))
+	})
+
 	It("leaves alone what cannot be sent again", func(ctx SpecContext) {
 		createSuspended(ctx, t.namespace, "holidays")
 		editReceiver(ctx, t.namespace, "team", func(r *pagerv1beta1.Receiver) { r.Spec.MinSeverity = pagerv1beta1.SeverityWarning })
 		t.try(ctx, `kubectl bellhop page "A detail" --title="Don't panic" --name=detail --to=team --wait`)
-		t.try(ctx, `kubectl bellhop page "Too late" --name=late --to=holidays --expire-after=1s`)
 		t.try(ctx, `kubectl bellhop page "Nobody is there" --name=holidays --to=holidays --wait`)
-		Eventually(ctx, func() int {
-			_, code := t.try(ctx, "kubectl bellhop resend late")
-			return code
-		}).Should(Equal(1))
 
 		t.run(ctx, 1, "kubectl bellhop resend detail")
-		t.run(ctx, 1, "kubectl bellhop resend late")
 		t.run(ctx, 0, "kubectl bellhop resend holidays")
 		t.run(ctx, 3, "kubectl bellhop resend holidays --wait")
 		t.run(ctx, 2, "kubectl bellhop resend")

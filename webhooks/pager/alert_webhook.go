@@ -75,14 +75,17 @@ func (v alertValidator) validate(ctx context.Context, old, a *v1beta1.Alert) (ct
 		return nil, apierrors.NewInvalid(v1beta1.GroupVersion.WithKind("Alert").GroupKind(), a.Name, errs)
 	}
 	warnings := v.receiverWarnings(ctx, a)
-	if old != nil && !ptr.Equal(old.Spec.ExpireAfterSeconds, a.Spec.ExpireAfterSeconds) {
-		warnings = append(warnings, "spec.expireAfterSeconds counts from the Alert's creation, not from this change")
+	if old != nil && isFiring(old) && isFiring(a) && !ptr.Equal(old.Spec.ExpireAfterSeconds, a.Spec.ExpireAfterSeconds) {
+		warnings = append(warnings, "spec.expireAfterSeconds counts from when the Alert began to fire, not from this change")
 	}
 	if tool := gitops.TrackedBy(a); tool != "" && a.Spec.TTLSecondsAfterFinished != nil {
 		warnings = append(warnings, fmt.Sprintf("spec.ttlSecondsAfterFinished has no effect: %s tracks this Alert and would re-create it and send it again", tool))
 	}
 	return warnings, nil
 }
+
+// isFiring reports whether the Alert fires: once it fires again, its expiry counts from then.
+func isFiring(a *v1beta1.Alert) bool { return a.Spec.State != v1beta1.AlertResolved }
 
 // hadTitle reports whether the annotation had that value before.
 func hadTitle(old *v1beta1.Alert, value string) bool {

@@ -60,8 +60,9 @@ type AlertSpec struct {
 	// +optional
 	ReceiverRefs []v1beta1.ReceiverRef `json:"receiverRefs,omitempty"`
 
-	// expireAfterSeconds is how long, in seconds from the Alert's creation, the
-	// Alert is sent; later it is Expired. Default: it never expires.
+	// expireAfterSeconds is how long, in seconds from when the Alert began to fire
+	// (status.firingSince), the Alert is sent; later it is Expired. Default: it never
+	// expires.
 	// +kubebuilder:validation:Minimum=1
 	// +optional
 	ExpireAfterSeconds *int32 `json:"expireAfterSeconds,omitempty"`
@@ -83,7 +84,8 @@ type AlertSpec struct {
 	Instances []v1beta1.AlertInstance `json:"instances,omitempty"`
 
 	// joinedTime is when instances last joined the message. It is part of the content: a
-	// change is sent.
+	// change is a new message, which notifies people. Other changes of an Alert that has
+	// it cause no notification: they are sent where the provider can update the message.
 	// +optional
 	JoinedTime *metav1.Time `json:"joinedTime,omitempty"`
 

@@ -110,8 +110,9 @@ type AlertSpec struct {
 	// +optional
 	ReceiverRefs []ReceiverRef `json:"receiverRefs,omitempty"`
 
-	// expireAfterSeconds is how long, in seconds from the Alert's creation, the
-	// Alert is sent; later it is Expired. Default: it never expires.
+	// expireAfterSeconds is how long, in seconds from when the Alert began to fire
+	// (status.firingSince), the Alert is sent; later it is Expired. Default: it never
+	// expires.
 	// +kubebuilder:validation:Minimum=1
 	// +optional
 	ExpireAfterSeconds *int32 `json:"expireAfterSeconds,omitempty"`
@@ -133,7 +134,8 @@ type AlertSpec struct {
 	Instances []AlertInstance `json:"instances,omitempty"`
 
 	// joinedTime is when instances last joined the content. It is part of the content: a
-	// change is sent.
+	// change is a new message, which notifies people. Other changes of an Alert that has
+	// it cause no notification: they are sent where the provider can update the message.
 	// +optional
 	JoinedTime *metav1.Time `json:"joinedTime,omitempty"`
 
@@ -216,8 +218,8 @@ type Delivery struct {
 
 // HeldMessage is the message that a receiver holds, as far as its answers say.
 type HeldMessage struct {
-	// contentHash is the hash of the content that the receiver confirmed last; empty:
-	// none.
+	// contentHash is the hash of the content that the receiver confirmed last, or that is
+	// kept back for its next message; empty: none.
 	// +kubebuilder:validation:MaxLength=128
 	// +optional
 	ContentHash string `json:"contentHash,omitempty"`
@@ -227,6 +229,11 @@ type HeldMessage struct {
 	// +kubebuilder:validation:Enum=Info;Warning;Critical
 	// +optional
 	Severity Severity `json:"severity,omitempty"`
+
+	// joinedTime is that of the content that the receiver confirmed last, unless that was
+	// a resolve: content with another one is a new message, which notifies people.
+	// +optional
+	JoinedTime *metav1.Time `json:"joinedTime,omitempty"`
 
 	// externalID is the provider's id of the message.
 	// +kubebuilder:validation:MaxLength=1024
@@ -246,7 +253,7 @@ type HeldMessage struct {
 // DeliveryAttempt is the last attempt to send a message to a receiver.
 type DeliveryAttempt struct {
 	// lastAttemptedHash is the hash of the content of the last attempt, confirmed or
-	// not.
+	// not, or of content that is kept back for the next message.
 	// +kubebuilder:validation:MaxLength=128
 	// +optional
 	LastAttemptedHash string `json:"lastAttemptedHash,omitempty"`
@@ -324,8 +331,9 @@ type AlertStatus struct {
 	// +optional
 	Occurrence int64 `json:"occurrence,omitempty"`
 
-	// firingSince is when the present occurrence began. Empty while the Alert is
-	// resolved.
+	// firingSince is when the present occurrence began: the first one with the Alert;
+	// spec.expireAfterSeconds counts from it. Empty while the Alert is resolved or being
+	// deleted.
 	// +optional
 	FiringSince *metav1.Time `json:"firingSince,omitempty"`
 

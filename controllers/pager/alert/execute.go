@@ -289,6 +289,7 @@ func messageOf(a *v1beta1.Alert, row v1beta1.Delivery, o lifecycle.Outcome) noti
 		Severity:   notify.Severity(a.Spec.Severity),
 		Receiver:   fmt.Sprintf("%s/%s", o.Ref.Kind, o.Ref.Name),
 		Time:       o.Began,
+		Quiet:      o.Quiet,
 		Last:       o.Last,
 
 		BelowMinimum: notify.Severity(o.BelowMinimum),

@@ -24,7 +24,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
-// OrderTolerance is how old an Alert is before a missing receiver or Secret is a problem.
+// OrderTolerance is for how long an Alert fires before a missing receiver or Secret is a problem.
 const OrderTolerance = 5 * time.Minute
 
 // resolve sends that the alert is over, until a time of the API server; zero: without end.
@@ -64,10 +64,10 @@ func (d *DeliveryPlan) waitFor(p Problem) {
 	d.phase, d.reason = phaseBlocked, p.Reason
 }
 
-// allowForOrder keeps a young Alert in progress whose receiver or Secret does not exist: manifests are applied together, in any
-// order.
+// allowForOrder keeps an Alert in progress that fires since a short time, and whose receiver or Secret does not exist: manifests are applied
+// together, in any order.
 func (d *DeliveryPlan) allowForOrder(a *v1beta1.Alert, in Inputs) {
-	until := a.CreationTimestamp.Add(OrderTolerance)
+	until := firingSince(a, in).Add(OrderTolerance)
 	missing := d.reason == v1beta1.ReasonReceiverNotFound || d.reason == v1beta1.ReasonSecretNotFound
 	if missing && !in.hasPassed(until) {
 		d.phase, d.Wake = phaseInProgress, in.wakeAt(until)

@@ -42,13 +42,16 @@ func (d *DeliveryPlan) send(a *v1beta1.Alert, content string, t Target, in Input
 		d.sendContent(a, content, t, d.firingEvent(a), in)
 		d.allowForFormerLeader(a, in)
 	}
-	d.Wake = Earliest(d.Wake, in.wakeAt(expiry(a)))
+	d.Wake = Earliest(d.Wake, in.wakeAt(expiry(a, in)))
 }
 
 // sendContent makes the request for the content of a firing alert, if it is due.
 func (d *DeliveryPlan) sendContent(a *v1beta1.Alert, content string, t Target, event result.Event, in Inputs) {
 	d.request(t, content, event, v1beta1.ReasonRetrying, in)
-	d.setSeverity(a.Spec.Severity)
+	if d.Send != nil {
+		d.Send.Severity, d.Send.JoinedTime = cmp.Or(a.Spec.Severity, v1beta1.SeverityInfo), a.Spec.JoinedTime
+		d.Send.Quiet = isQuiet(a, event)
+	}
 	d.writeAhead(a)
 }
 
@@ -71,12 +74,38 @@ func (d *DeliveryPlan) setMinimum(t Target) {
 	}
 }
 
-// firingEvent is what the content is to a receiver: a rise of severity is a new message, which notifies, as is what follows a resolve.
+// firingEvent is what the content is to a receiver: a rise of severity is a new message, which notifies, as are what instances have joined,
+// and what follows a resolve.
 func (d *DeliveryPlan) firingEvent(a *v1beta1.Alert) result.Event {
-	if HoldingOf(d.Row) == Holds && !isResolved(d.Row.LastAttemptedHash) && !d.rises(a) {
+	if HoldingOf(d.Row) == Holds && !isResolved(d.Row.LastAttemptedHash) && !d.rises(a) && !d.joins(a) {
 		return result.Updated
 	}
 	return result.Fired
+}
+
+// joins reports whether instances have joined the content since the receiver was told. An earlier time counts as well: the clock of the
+// source may have been corrected (R11).
+func (d *DeliveryPlan) joins(a *v1beta1.Alert) bool {
+	joined, known := a.Spec.JoinedTime, d.Row.JoinedTime
+	return joined != nil && (known == nil || Stamp(joined.Time) != Stamp(known.Time)) // both in whole seconds, as in the hash
+}
+
+// isQuiet reports whether nobody has to be told of the content: an Alert whose instances join says by joinedTime when people have to be.
+func isQuiet(a *v1beta1.Alert, event result.Event) bool {
+	return event == result.Updated && a.Spec.JoinedTime != nil
+}
+
+// isKeptBack reports whether the content is not sent, as nobody has to be told of it, and the receiver cannot change the message that it shows.
+// After an attempt that is not confirmed it is sent: people may have read something else since.
+func (d *DeliveryPlan) isKeptBack(a *v1beta1.Alert, t Target) bool {
+	return isQuiet(a, d.firingEvent(a)) && t.Edits != nil && !t.Edits(d.Row.ExternalID) && !d.Row.OutcomeUnknown && confirmed(d.Row, d.Row.ContentHash)
+}
+
+// keepBack takes the content for confirmed: the next message, which notifies, has it. What the receiver confirmed stays: the severity too.
+func (d *DeliveryPlan) keepBack(content string) {
+	d.Row.ContentHash, d.Row.LastAttemptedHash, d.Row.FilteredHash = content, content, ""
+	d.rest(v1beta1.DeliverySent, "")
+	d.Row.Message = result.NoteOfKeptBack
 }
 
 func (d *DeliveryPlan) rises(a *v1beta1.Alert) bool {
@@ -89,12 +118,6 @@ func (d *DeliveryPlan) reopens(a *v1beta1.Alert, content string, t Target) bool 
 	opened := HoldingOf(d.Row) == Holds || d.Row.OutcomeUnknown && d.Row.LastAttemptedHash != content
 	refused := isResolved(d.Row.LastAttemptedHash) && d.Row.State == v1beta1.DeliveryFailed
 	return t.RaisesByReopening && opened && d.rises(a) && !refused
-}
-
-func (d *DeliveryPlan) setSeverity(s v1beta1.Severity) {
-	if d.Send != nil {
-		d.Send.Severity = cmp.Or(s, v1beta1.SeverityInfo)
-	}
 }
 
 // allowForFormerLeader has a refusal of the first content not count as proof that the receiver holds nothing: a former leader may have sent

@@ -30,13 +30,16 @@ import (
 type content struct {
 	severity v1beta1.Severity
 	text     string
+	joined   int // 0: no instances
 }
 
 // holder is the model of a receiver: what it holds decides what it hears.
 type holder struct {
 	now, held, filtered content // held and filtered: zero where there is none
+	told                content // what people were last notified of, or what was changed where it is shown
 	minimum             v1beta1.Severity
 	resolved, reopens   bool
+	edits               bool // the message can be changed where it is shown
 	sent                bool
 }
 
@@ -53,15 +56,20 @@ func (h *holder) hears() (events []result.Event) {
 		h.held, h.filtered, h.sent = h.now, content{}, true
 	}
 	isHolding := h.held != content{}
-	rises := Rank(h.held.severity) > Rank(before.severity)
-	switch wasHolding := before != (content{}); {
-	case h.held == before:
+	told := h.told
+	joins := h.held.joined != told.joined && h.held.joined != 0
+	rises := Rank(h.held.severity) > Rank(told.severity)
+	wasHolding := before != (content{})
+	if h.held == before || wasHolding && isHolding && !rises && !joins && h.held.joined != 0 && !h.edits {
 		return nil
+	}
+	h.told = h.held
+	switch {
 	case !isHolding:
 		return []result.Event{result.Resolved}
 	case wasHolding && rises && h.reopens:
 		return []result.Event{result.Resolved, result.Fired}
-	case wasHolding && !rises:
+	case wasHolding && !rises && !joins:
 		return []result.Event{result.Updated}
 	}
 	return []result.Event{result.Fired}
@@ -79,6 +87,10 @@ var edits = map[string]func(*v1beta1.Alert, *Target, *holder){
 		h.now.text = map[string]string{"A": "B", "B": "A"}[h.now.text]
 		a.Spec.Content = h.now.text
 	},
+	"join": func(a *v1beta1.Alert, _ *Target, h *holder) {
+		h.now.joined++
+		a.Spec.JoinedTime = Seconds(t0.Add(time.Duration(h.now.joined) * time.Minute))
+	},
 	"state": func(a *v1beta1.Alert, _ *Target, h *holder) {
 		h.resolved = !h.resolved
 		a.Spec.State = map[bool]v1beta1.AlertState{true: v1beta1.AlertResolved, false: v1beta1.AlertFiring}[h.resolved]
@@ -95,22 +107,25 @@ func setMinimum(p *Target, h *holder, s v1beta1.Severity) {
 	p.Spec = &spec
 }
 
-// F-B2: what a receiver holds decides what it hears, on every path of five edits of severity, minSeverity, text and state.
+// F-B2: what a receiver holds decides what it hears, on every path of some edits of severity, minSeverity, text, joinedTime and state.
 // F-P10: an Alert whose severity falls below minSeverity is resolved where it is held.
 func TestWhatIsHeldDecides(t *testing.T) {
-	for _, reopens := range []bool{false, true} {
+	for _, c := range []struct {
+		reopens, edits bool
+		depth          int
+	}{{false, true, 5}, {true, true, 5}, {false, false, 5}} {
 		target := usable("v1")
-		target.RaisesByReopening = reopens
+		target.RaisesByReopening, target.Edits = c.reopens, func(string) bool { return c.edits }
 		alert := newAlert(func(a *v1beta1.Alert) { a.Spec.Severity, a.Status.ObservedGeneration = v1beta1.SeverityWarning, -1 })
-		h := holder{now: content{v1beta1.SeverityWarning, "A"}, reopens: reopens}
+		h := holder{now: content{severity: v1beta1.SeverityWarning, text: "A"}, reopens: c.reopens, edits: c.edits}
 		h.hears()
 		settled, _ := settleAt(t, alert, target, t0)
-		follow(t, settled, target, h, nil)
+		follow(t, settled, target, h, c.depth, nil)
 	}
 }
 
-func follow(t *testing.T, alert *v1beta1.Alert, target Target, h holder, path []string) {
-	if len(path) == 5 {
+func follow(t *testing.T, alert *v1beta1.Alert, target Target, h holder, depth int, path []string) {
+	if len(path) == depth {
 		return
 	}
 	for name, edit := range edits {
@@ -128,7 +143,7 @@ func follow(t *testing.T, alert *v1beta1.Alert, target Target, h holder, path []
 		if holds := model.held != (content{}); (row.State == v1beta1.DeliverySent) != holds || reposts(after, p, now.Add(time.Hour)) != holds {
 			t.Fatalf("%q: it holds %+v, but is %s: %+v", path, model.held, row.State, row)
 		}
-		follow(t, after, p, model, path)
+		follow(t, after, p, model, depth, path)
 	}
 }
 

@@ -21,6 +21,7 @@ package alert
 import (
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
@@ -42,6 +43,9 @@ type Target struct {
 	// RaisesByReopening: a message about an open incident notifies no one, so that the incident is resolved and opened again where the
 	// severity rises.
 	RaisesByReopening bool
+	// Edits reports whether the receiver can change the message with an external id where it is shown, so that nobody is notified; nil: that
+	// is not known, and shows when it is tried.
+	Edits func(externalID string) bool
 	// NamespaceRateLimit bounds what each namespace may send to it; nil: no bound.
 	NamespaceRateLimit *v1beta1.RateLimit
 	// UID is the receiver's.
@@ -212,8 +216,11 @@ type Request struct {
 	AtMostOnce bool
 	// OutcomeUnknown: the receiver may hold more than it confirmed.
 	OutcomeUnknown bool
-	// Severity is that of the content.
-	Severity v1beta1.Severity
+	// Severity and JoinedTime are those of the content.
+	Severity   v1beta1.Severity
+	JoinedTime *metav1.Time
+	// Quiet: nobody has to be told of the content.
+	Quiet bool
 	// FilteredHash is the hash of the content that the receiver filters, where the request is a resolve.
 	FilteredHash string
 	// BelowMinimum is the receiver's minSeverity where the request resolves a firing alert whose severity fell below it; else empty.

@@ -102,7 +102,7 @@ const notRepeatedHint = "; it may have arrived, and deliveryPolicy AtMostOnce do
 // beginAttempt returns the row with an attempt of a request, which began at a time of the API server.
 func beginAttempt(row v1beta1.Delivery, r Request, began time.Time) v1beta1.Delivery {
 	if r.Event == result.Fired && HoldingOf(row) == Holds && isResolved(row.LastAttemptedHash) {
-		row.ContentHash, row.Severity = "", "" // it fires again after a resolve that may have arrived
+		row.ContentHash, row.Severity, row.JoinedTime = "", "", nil // it fires again after a resolve that may have arrived
 	}
 	row.LastAttemptedHash, row.Sequence, row.Attempts, row.ByDefault = r.Hash, r.Sequence, r.Attempt, r.ByDefault
 	row.FilteredHash = r.FilteredHash
@@ -147,11 +147,15 @@ func applyConfirmed(row v1beta1.Delivery, o Outcome) v1beta1.Delivery {
 	row.UnconfirmedAnswers, row.PartialDelivery = 0, ""
 	row.Reason, row.Message = "", o.Receipt.Note
 	if o.Event == result.Resolved {
-		row.State, row.Severity = v1beta1.DeliveryResolved, ""
+		row.State, row.Severity, row.JoinedTime = v1beta1.DeliveryResolved, "", nil
 		return row
 	}
-	row.Severity = o.Severity
-	row.State, row.SentTime, row.ExternalID = v1beta1.DeliverySent, row.LastAttemptTime, o.Receipt.ExternalID
+	row.State = v1beta1.DeliverySent
+	if o.Receipt.KeptBack {
+		return row
+	}
+	row.Severity, row.JoinedTime = o.Severity, o.JoinedTime
+	row.SentTime, row.ExternalID = row.LastAttemptTime, o.Receipt.ExternalID
 	return row
 }
 

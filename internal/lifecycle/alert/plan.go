@@ -33,7 +33,7 @@ func Decide(a *v1beta1.Alert, in Inputs) Plan {
 		plan.Wake = Earliest(plan.Wake, d.Wake)
 	}
 	if !plan.hasReceivers() && a.DeletionTimestamp.IsZero() {
-		plan.Wake = Earliest(plan.Wake, in.wakeAt(expiry(a)))
+		plan.Wake = Earliest(plan.Wake, in.wakeAt(expiry(a, in)))
 	}
 	protected := slices.Contains(a.Finalizers, v1beta1.AlertFinalizer)
 	if !protected {

@@ -73,17 +73,17 @@ func Rank(s v1beta1.Severity) int {
 	return slices.Index(severities, cmp.Or(s, v1beta1.SeverityInfo))
 }
 
-// expiry is when the Alert expires; zero: never.
-func expiry(a *v1beta1.Alert) time.Time {
+// expiry is when the present occurrence of the Alert expires; zero: never.
+func expiry(a *v1beta1.Alert, in Inputs) time.Time {
 	if a.Spec.ExpireAfterSeconds == nil {
 		return time.Time{}
 	}
-	return a.CreationTimestamp.Add(time.Duration(*a.Spec.ExpireAfterSeconds) * time.Second)
+	return firingSince(a, in).Add(time.Duration(*a.Spec.ExpireAfterSeconds) * time.Second)
 }
 
 // expired reports whether the Alert has expired.
 func expired(a *v1beta1.Alert, in Inputs) bool {
-	at := expiry(a)
+	at := expiry(a, in)
 	return !at.IsZero() && in.hasPassed(at)
 }
 

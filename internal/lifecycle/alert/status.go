@@ -23,6 +23,7 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -69,6 +70,9 @@ func Report(a *v1beta1.Alert, plan Plan, in Inputs) v1beta1.AlertStatus {
 		c.Message = redact.Shorten(redact.Capitalize(c.Message), MaxConditionMessage)
 		c.LastTransitionTime = *Seconds(in.Now)
 		meta.SetStatusCondition(&status.Conditions, c)
+	}
+	if a.Status.Occurrence > 0 || !equality.Semantic.DeepEqual(status, a.Status) { // an upgrade alone writes nothing: no record says the same
+		in.setOccurrence(a, &status)
 	}
 	return status
 }
@@ -138,12 +142,12 @@ func outcomeOf(a *v1beta1.Alert, plan Plan, in Inputs, status v1beta1.AlertStatu
 	case a.Spec.State == v1beta1.AlertResolved:
 		return metav1.ConditionTrue, v1beta1.ReasonResolved, "Every receiver that was notified has received the resolve"
 	case isExpired || !plan.hasReceivers() && expired(a, in):
-		return metav1.ConditionFalse, v1beta1.ReasonExpired, fmt.Sprintf("Sent to %s receivers before it expired at %s", status.Receivers, Stamp(expiry(a)))
+		return metav1.ConditionFalse, v1beta1.ReasonExpired, fmt.Sprintf("Sent to %s receivers before it expired at %s", status.Receivers, Stamp(expiry(a, in)))
 	case !plan.hasReceivers():
 		return metav1.ConditionFalse, v1beta1.ReasonNoReceiver, "No receiver is named in spec.receiverRefs, and neither the namespace nor the cluster has a default; " +
 			"it is sent as soon as a Receiver or ClusterReceiver has the annotation " + v1beta1.DefaultReceiverAnnotation + `: "true"`
 	case status.Sent && !isBelow && slices.ContainsFunc(plan.Deliveries, func(d DeliveryPlan) bool { return d.Wanted && d.Row.State == v1beta1.DeliveryExpired }):
-		return metav1.ConditionTrue, v1beta1.ReasonSent, fmt.Sprintf("Sent to %s receivers before it expired at %s; what changed since is not sent", status.Receivers, Stamp(expiry(a)))
+		return metav1.ConditionTrue, v1beta1.ReasonSent, fmt.Sprintf("Sent to %s receivers before it expired at %s; what changed since is not sent", status.Receivers, Stamp(expiry(a, in)))
 	case status.Sent && !isBelow:
 		return metav1.ConditionTrue, v1beta1.ReasonSent, fmt.Sprintf("Sent to %s receivers", status.Receivers)
 	}

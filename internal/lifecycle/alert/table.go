@@ -70,6 +70,8 @@ func (d *DeliveryPlan) next(a *v1beta1.Alert, t Target, in Inputs) {
 			d.rest(v1beta1.DeliverySent, "")
 		case isOutcomeUnknown(d.Row, content, t):
 			d.planUnknown()
+		case d.isKeptBack(a, t):
+			d.keepBack(content)
 		case expired(a, in):
 			d.Row.OutcomeUnknown = d.Row.OutcomeUnknown || holding == MayHold
 			d.rest(v1beta1.DeliveryExpired, v1beta1.ReasonExpired)

@@ -39,7 +39,8 @@ var pager = v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: "pager"}
 // time, and checks what must hold wherever it stands.
 func TestWalks(t *testing.T) {
 	for seed := range uint64(1500) {
-		w := &walk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 1)), Now: t0, started: t0, failed: map[v1beta1.ReceiverRef]FailedAttempt{}, alert: newAlert(), held: map[v1beta1.ReceiverRef]string{}, keys: map[string]string{}, tried: map[string]bool{}, accepted: map[string]bool{}}
+		w := &walk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 1)), Now: t0, started: t0, failed: map[v1beta1.ReceiverRef]FailedAttempt{}, alert: newAlert(), held: map[v1beta1.ReceiverRef]string{}, keys: map[string]string{}, tried: map[string]bool{}, accepted: map[string]bool{},
+			joined: map[string]string{}, told: map[v1beta1.ReceiverRef]string{}, certain: map[v1beta1.ReceiverRef]bool{}}
 		w.Targets = map[v1beta1.ReceiverRef]Target{oncall: usable("v0"), team: usable("v0"), pager: policy(v1beta1.AtMostOnce)[oncall]}
 		w.Refs = []v1beta1.ReceiverRef{oncall, team, pager}
 		w.alert.Status.ObservedGeneration = -1
@@ -72,6 +73,10 @@ type walk struct {
 	accepted map[string]bool                // keys of messages that a receiver took
 	flying   []Outcome                      // of requests that are under way
 	ledger   []Outcome                      // not recorded yet
+	joined   map[string]string              // hash → joinedTime; "": none
+	told     map[v1beta1.ReceiverRef]string // the joinedTime of the last message that notified
+	certain  map[v1beta1.ReceiverRef]bool   // it is recorded that the last message was confirmed
+	firedAt  time.Time                      // when it was edited to fire again, after it was recorded as resolved; zero: it was not
 	calm     bool                           // every request succeeds, nothing crashes
 	released bool
 }
@@ -85,13 +90,28 @@ func (w *walk) edit() {
 	w.Now = w.Now.Add(time.Duration(w.rnd.IntN(90)) * time.Second)
 	w.moveClock()
 	deleted := !w.alert.DeletionTimestamp.IsZero()
-	switch w.rnd.IntN(12) {
+	defer func() {
+		w.joined[ContentHash(&w.alert.Spec)] = ""
+		if at := w.alert.Spec.JoinedTime; at != nil {
+			w.joined[ContentHash(&w.alert.Spec)] = Stamp(at.Time)
+		}
+	}()
+	switch w.rnd.IntN(14) {
 	case 0:
 		w.alert.Spec.Content = string(rune('A' + w.rnd.IntN(3)))
 		w.alert.Spec.Severity = severities[w.rnd.IntN(3)]
 		w.alert.Generation++
 	case 1:
 		w.alert.Spec.State = []v1beta1.AlertState{v1beta1.AlertFiring, v1beta1.AlertResolved}[w.rnd.IntN(2)]
+		w.alert.Generation++
+		if recorded := w.alert.Status; w.alert.Spec.State == v1beta1.AlertFiring && recorded.Occurrence > 0 && recorded.FiringSince == nil {
+			w.firedAt = w.Now
+		}
+	case 10: // instances join
+		w.alert.Spec.JoinedTime = Seconds(w.Now)
+		fallthrough
+	case 11: // others leave
+		w.alert.Spec.Content = string(rune('A' + w.rnd.IntN(3)))
 		w.alert.Generation++
 	case 2:
 		w.Targets[oncall] = usable(fmt.Sprintf("v%d", w.rnd.IntN(3)))
@@ -175,7 +195,11 @@ func (w *walk) look() (*v1beta1.Alert, Inputs) {
 		}
 		PutDelivery(alert, applied)
 	}
-	view := Inputs{Now: w.local(), ServerTime: w.Now, LeaderSince: w.started, Failed: w.failed, Refs: w.Refs, Targets: w.Targets, InFlight: map[v1beta1.ReceiverRef]InFlightRequest{}}
+	view := Inputs{Now: w.local(), ServerTime: w.Now, LeaderSince: w.started, Failed: w.failed, Refs: w.Refs, Targets: map[v1beta1.ReceiverRef]Target{}, InFlight: map[v1beta1.ReceiverRef]InFlightRequest{}}
+	for ref, target := range w.Targets {
+		target.Edits = func(string) bool { return canEdit(ref) }
+		view.Targets[ref] = target
+	}
 	for _, o := range w.flying {
 		view.InFlight[o.Ref] = InFlightRequest{Request: o.Request, Since: w.local(), Began: o.Began}
 	}
@@ -270,6 +294,9 @@ func (w *walk) record() {
 	after.Status = Report(after, plan, view)
 	w.checkStatus(after)
 	w.alert, w.ledger = after, nil
+	for _, row := range after.Status.Deliveries {
+		w.certain[RefOf(row)] = confirmed(row, row.ContentHash) && !row.OutcomeUnknown && !isResolved(row.ContentHash)
+	}
 	if again := Report(after, Decide(after, view), view); !equality.Semantic.DeepEqual(again, after.Status) {
 		w.failf("a second look writes again:\n%+v\n%+v", again, after.Status)
 	}
@@ -293,6 +320,7 @@ func (w *walk) deliver(o *Outcome) {
 		w.failf("two requests to one receiver at once")
 	}
 	w.tried[key] = true
+	w.checkNotified(o)
 	switch roll := w.rnd.IntN(9); {
 	case w.calm || roll < 4:
 		w.accept(key, o)
@@ -312,12 +340,37 @@ func (w *walk) deliver(o *Outcome) {
 	}
 }
 
+// canEdit has the receivers that can change their message where it is shown.
+func canEdit(ref v1beta1.ReceiverRef) bool { return ref == team }
+
+// checkNotified checks that a change without a join notifies nobody, and that one with a join is told.
+func (w *walk) checkNotified(o *Outcome) {
+	wasCertain, joined := w.certain[o.Ref], w.joined[o.Hash]
+	w.certain[o.Ref] = false
+	switch {
+	case o.Event == result.Resolved || joined == "":
+	case o.Event == result.Updated && w.told[o.Ref] != joined:
+		w.failf("what joined at %s is told to nobody at %s, who heard of %q", joined, o.Ref.Name, w.told[o.Ref])
+	case o.Event == result.Updated && wasCertain && !canEdit(o.Ref):
+		w.failf("%s is told of a change that nobody has to be told of", o.Ref.Name)
+	}
+}
+
+// holds reports whether a receiver holds a content, or one for which nobody has to be told of it.
+func (w *walk) holds(ref v1beta1.ReceiverRef, content string) bool {
+	held := w.held[ref]
+	return held == content || !canEdit(ref) && held != "" && !isResolved(held) && w.joined[content] != "" && w.joined[held] == w.joined[content]
+}
+
 // accept is the receiver that takes a message, or recognises by its key that it has it.
 func (w *walk) accept(key string, o *Outcome) {
 	if w.accepted[key] {
 		return
 	}
 	w.accepted[key], w.held[o.Ref] = true, o.Hash
+	if o.Event == result.Fired {
+		w.told[o.Ref] = w.joined[o.Hash]
+	}
 }
 
 // checkStatus: a status claims only what a receiver confirmed.
@@ -329,9 +382,12 @@ func (w *walk) checkStatus(a *v1beta1.Alert) {
 	}
 	firing := a.Spec.State == v1beta1.AlertFiring && a.DeletionTimestamp.IsZero()
 	for _, row := range a.Status.Deliveries { // F-P28: whatever the process's clock says
-		if firing && slices.Contains(w.Refs, RefOf(row)) && row.State == v1beta1.DeliveryExpired && row.LastAttemptedHash == "" && a.Spec.ExpireAfterSeconds != nil && w.Now.Before(expiry(a)) {
+		if firing && slices.Contains(w.Refs, RefOf(row)) && row.State == v1beta1.DeliveryExpired && row.LastAttemptedHash == "" && a.Spec.ExpireAfterSeconds != nil && w.Now.Before(latest(a.CreationTimestamp.Time, w.firedAt).Add(time.Duration(*a.Spec.ExpireAfterSeconds)*time.Second)) {
 			w.failf("%s is Expired before its time", row.Name)
 		}
+	}
+	if since := a.Status.FiringSince; (since == nil) == firing || firing && since.Time.Before(w.firedAt) || firing && a.Status.Occurrence == 0 {
+		w.failf("it fires since %v, and fired last at %s", since, w.firedAt)
 	}
 	for _, row := range a.Status.Deliveries {
 		wanted := slices.Contains(w.Refs, RefOf(row))
@@ -358,7 +414,7 @@ func (w *walk) checkStatus(a *v1beta1.Alert) {
 			filtered := DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name}).State == v1beta1.DeliveryFiltered
 			row := DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name})
 			filtered = filtered || row.FilteredHash == ContentHash(&a.Spec) || row.State == v1beta1.DeliveryExpired
-			if firing && !filtered && w.held[ref] != ContentHash(&a.Spec) {
+			if firing && !filtered && !w.holds(ref, ContentHash(&a.Spec)) {
 				w.failf("sent is true, but %s holds %q", ref.Name, w.held[ref])
 			}
 		}
@@ -406,7 +462,7 @@ func (w *walk) settle() {
 				w.failf("in the end %s holds %q, which is below its minSeverity", ref.Name, w.held[ref]) // F-B2
 			}
 			lost := ref == pager && DeliveryIn(w.alert.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name}).State == v1beta1.DeliveryUnknown
-			if !filtered && !lost && w.held[ref] != ContentHash(&w.alert.Spec) {
+			if !filtered && !lost && !w.holds(ref, ContentHash(&w.alert.Spec)) {
 				w.failf("in the end %s holds %q", ref.Name, w.held[ref])
 			}
 		}

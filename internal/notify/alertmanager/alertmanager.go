@@ -89,6 +89,7 @@ var (
 	_ notify.Sender      = (*Sender)(nil)
 	_ notify.BatchSender = (*Sender)(nil)
 	_ notify.Prober      = (*Sender)(nil)
+	_ notify.Editor      = (*Sender)(nil)
 )
 
 // labelPattern matches the names of labels that every version of Alertmanager accepts.
@@ -153,6 +154,9 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 	}
 	return receipts[0], nil
 }
+
+// CanEdit reports whether an external id is of an alert.
+func (*Sender) CanEdit(externalID string) bool { return repostEvery(externalID) > 0 }
 
 // SendBatch makes one attempt at every replica.
 func (s *Sender) SendBatch(ctx context.Context, messages []notify.BatchMessage) (n int, receipts []result.Receipt, err error) {

@@ -69,6 +69,7 @@ type Sender struct {
 var (
 	_ notify.Sender = (*Sender)(nil)
 	_ notify.Prober = (*Sender)(nil)
+	_ notify.Editor = (*Sender)(nil)
 )
 
 var (
@@ -148,8 +149,14 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 	return result.Receipt{}, err
 }
 
+// CanEdit reports whether an external id is of a message.
+func (s *Sender) CanEdit(externalID string) bool { return s.IsID(snowflake, externalID) }
+
 // post creates a message.
 func (s *Sender) post(ctx context.Context, m notify.Message) (result.Receipt, error) {
+	if m.Quiet {
+		return notify.KeptBack(), nil
+	}
 	if m.Event == result.Resolved { // the content is in an earlier message, or was never sent
 		m.RawContent = ""
 	}

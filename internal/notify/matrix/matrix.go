@@ -56,6 +56,7 @@ type Sender struct {
 var (
 	_ notify.Sender = (*Sender)(nil)
 	_ notify.Prober = (*Sender)(nil)
+	_ notify.Editor = (*Sender)(nil)
 )
 
 // The patterns of ids. Ids are opaque; those of newer rooms do not end in a server's name. All become parts of paths.
@@ -122,6 +123,9 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 			return result.Receipt{Note: "the message is gone already"}, nil
 		}
 	}
+	if m.Quiet {
+		return notify.KeptBack(), nil
+	}
 	if m.Event == result.Resolved { // which earlier message it resolves is not known
 		body, note = m.TitleWithStatus(), ""
 	}
@@ -131,6 +135,9 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 	}
 	return result.Receipt{ExternalID: made, Note: status + note}, nil
 }
+
+// CanEdit reports whether an external id is of a message.
+func (s *Sender) CanEdit(externalID string) bool { return s.IsID(eventID, externalID) }
 
 // sendEvent sends an event, and returns the text of the status and the event's id.
 func (s *Sender) sendEvent(ctx context.Context, transaction string, c content) (status, made string, err error) {

@@ -41,6 +41,7 @@ type Bot struct {
 var (
 	_ notify.Sender = (*Bot)(nil)
 	_ notify.Prober = (*Bot)(nil)
+	_ notify.Editor = (*Bot)(nil)
 )
 
 // post is the part of the API's format that this package uses.
@@ -77,8 +78,14 @@ func (b *Bot) Send(ctx context.Context, m notify.Message, k notify.Key) (result.
 	return b.create(ctx, m, k)
 }
 
+// CanEdit reports whether an external id is of a post.
+func (b *Bot) CanEdit(externalID string) bool { return b.IsID(serverID, externalID) }
+
 // create creates a post.
 func (b *Bot) create(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
+	if m.Quiet {
+		return notify.KeptBack(), nil
+	}
 	if m.Event == result.Resolved { // the content is in an earlier post, or was never sent
 		m.RawContent = ""
 	}

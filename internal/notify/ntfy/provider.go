@@ -37,7 +37,7 @@ var Provider = notify.Provider[v1beta1.NtfyProvider]{
 		DefaultURL: DefaultURL,
 		Repeat:     notify.Once + ", from ntfy 2.16 on, though it may ring again",
 		Key:        "sequence id",
-		Update:     notify.InPlace,
+		Update:     notify.InPlace + ", " + notify.MayRing,
 		Resolve:    notify.InPlace,
 		Sent:       "the server has the notification",
 		Probe:      "the server's health, with the credentials",

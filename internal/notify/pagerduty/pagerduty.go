@@ -81,9 +81,13 @@ type Sender struct {
 	config Config
 }
 
-var _ notify.Sender = (*Sender)(nil)
+var (
+	_ notify.Sender = (*Sender)(nil)
+	_ notify.Editor = (*Sender)(nil)
+)
 
 var (
+	incidentKey    = regexp.MustCompile(`^[0-9a-f]{32}$`)
 	hosts          = []string{"events.pagerduty.com", "events.eu.pagerduty.com"} // PagerDuty's own
 	integrationKey = regexp.MustCompile(`^[A-Za-z0-9]{32}$`)
 )
@@ -202,6 +206,9 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 	}
 	return result.Receipt{ExternalID: k.Incident, Note: note}, nil
 }
+
+// CanEdit reports whether an external id is of an incident.
+func (*Sender) CanEdit(externalID string) bool { return incidentKey.MatchString(externalID) }
 
 func (s *Sender) refine(e *result.Error, resp *outbound.Response) {
 	p := notify.ErrorBody[errorBody](resp)

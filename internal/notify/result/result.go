@@ -36,9 +36,14 @@ const (
 type Receipt struct {
 	ExternalID string // the receiver's id of the message; "" if it has none
 	Note       string // in the Alert's status, for users
+	// KeptBack: nothing was sent, as the message was Quiet, and the earlier one cannot be changed. The receipt of that one stays.
+	KeptBack bool
 	// Refused is why some of the receiver's recipients do not get the message, in the receiver's status; "": all get it.
 	Refused string
 }
+
+// NoteOfKeptBack is the note about a change of which nobody has to be told, where the message that the receiver shows cannot be changed.
+const NoteOfKeptBack = "the service cannot update the message without a notification: the next message has this change"
 
 // Class is what a failure means for the next attempt. The set is closed.
 type Class string

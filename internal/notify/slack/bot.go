@@ -41,6 +41,7 @@ type Bot struct {
 var (
 	_ notify.Sender = (*Bot)(nil)
 	_ notify.Prober = (*Bot)(nil)
+	_ notify.Editor = (*Bot)(nil)
 )
 
 // errIncomplete is the error of a success whose body lacks documented members.
@@ -80,8 +81,17 @@ func (b *Bot) Send(ctx context.Context, m notify.Message, k notify.Key) (result.
 	return b.post(ctx, m, k)
 }
 
+// CanEdit reports whether an external id is of a message of a bot.
+func (b *Bot) CanEdit(externalID string) bool {
+	_, _, ok := b.parseID(externalID)
+	return ok
+}
+
 // post creates a message.
 func (b *Bot) post(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
+	if m.Quiet {
+		return notify.KeptBack(), nil
+	}
 	if m.Event == result.Resolved { // the content is in an earlier message, or was never sent
 		m.RawContent = ""
 	}

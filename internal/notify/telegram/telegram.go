@@ -64,6 +64,7 @@ type Sender struct {
 var (
 	_ notify.Sender = (*Sender)(nil)
 	_ notify.Prober = (*Sender)(nil)
+	_ notify.Editor = (*Sender)(nil)
 )
 
 var (
@@ -127,11 +128,17 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 			return result.Receipt{Note: "the message is gone already"}, nil
 		}
 	}
+	if m.Quiet {
+		return notify.KeptBack(), nil
+	}
 	if m.Event == result.Resolved { // the content is in an earlier message
 		text, cuts = titleOf(m)
 	}
 	return s.post(ctx, text, cuts)
 }
+
+// CanEdit reports whether an external id is of a message in the chat.
+func (s *Sender) CanEdit(externalID string) bool { return s.messageID(externalID) > 0 }
 
 // post sends a new message.
 func (s *Sender) post(ctx context.Context, text, cuts string) (result.Receipt, error) {

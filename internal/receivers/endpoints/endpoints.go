@@ -111,7 +111,7 @@ func (p *PreparedSender) Close() {
 	}
 }
 
-// SetVersion sets the version of a target. It reads the receiver's Secret, once for each version of the Secret. It returns false
+// SetVersion sets the version of a target, and what its sender can do. It reads the receiver's Secret, once for each version of the Secret. It returns false
 // where the Secret cannot be read now. Then the version is the revision, and an attempt to send fails with the error. An error is ErrBusy:
 // a worker does not wait for the read of another one.
 func (c *Cache) SetVersion(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, target *lifecycle.Target) (ok bool, err error) {
@@ -128,6 +128,9 @@ func (c *Cache) SetVersion(ctx context.Context, namespace string, ref v1beta1.Re
 		return false, nil //nolint:nilerr // an attempt to send fails with the error
 	}
 	target.Version, target.SecretNote = prepared.version, prepared.note
+	if prepared.Sender != nil {
+		target.Edits = func(externalID string) bool { return notify.CanEdit(prepared.Sender, externalID) }
+	}
 	return true, nil
 }
 

@@ -45,8 +45,9 @@ type AlertSpecApplyConfiguration struct {
 	// Receiver of the namespace, else the default ClusterReceiver, at the time of
 	// the first attempt.
 	ReceiverRefs []ReceiverRefApplyConfiguration `json:"receiverRefs,omitempty"`
-	// expireAfterSeconds is how long, in seconds from the Alert's creation, the
-	// Alert is sent; later it is Expired. Default: it never expires.
+	// expireAfterSeconds is how long, in seconds from when the Alert began to fire
+	// (status.firingSince), the Alert is sent; later it is Expired. Default: it never
+	// expires.
 	ExpireAfterSeconds *int32 `json:"expireAfterSeconds,omitempty"`
 	// ttlSecondsAfterFinished is how long, in seconds, the Alert is kept once it is
 	// sent, filtered, resolved or expired; then it is deleted, without a resolve. An
@@ -57,7 +58,8 @@ type AlertSpecApplyConfiguration struct {
 	// keeps here which of them fire. The content says it to people.
 	Instances []AlertInstanceApplyConfiguration `json:"instances,omitempty"`
 	// joinedTime is when instances last joined the content. It is part of the content: a
-	// change is sent.
+	// change is a new message, which notifies people. Other changes of an Alert that has
+	// it cause no notification: they are sent where the provider can update the message.
 	JoinedTime *v1.Time `json:"joinedTime,omitempty"`
 	// links are what people may follow from the message, at most 4, such as a runbook.
 	// They are part of the content: a change is sent.

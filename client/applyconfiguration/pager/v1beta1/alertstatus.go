@@ -42,8 +42,9 @@ type AlertStatusApplyConfiguration struct {
 	// occurrence counts how often the Alert began to fire: 1 at first, and one more
 	// each time that it fires again after it was resolved.
 	Occurrence *int64 `json:"occurrence,omitempty"`
-	// firingSince is when the present occurrence began. Empty while the Alert is
-	// resolved.
+	// firingSince is when the present occurrence began: the first one with the Alert;
+	// spec.expireAfterSeconds counts from it. Empty while the Alert is resolved or being
+	// deleted.
 	FiringSince *v1.Time `json:"firingSince,omitempty"`
 	// conditions are Ready, Reconciling and Stalled, as kstatus reads them.
 	Conditions []metav1.ConditionApplyConfiguration `json:"conditions,omitempty"`

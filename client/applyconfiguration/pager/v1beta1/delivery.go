@@ -138,6 +138,14 @@ func (b *DeliveryApplyConfiguration) WithSeverity(value pagerv1beta1.Severity) *
 	return b
 }
 
+// WithJoinedTime sets the JoinedTime field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the JoinedTime field is set to the value of the last call.
+func (b *DeliveryApplyConfiguration) WithJoinedTime(value v1.Time) *DeliveryApplyConfiguration {
+	b.HeldMessageApplyConfiguration.JoinedTime = &value
+	return b
+}
+
 // WithExternalID sets the ExternalID field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the ExternalID field is set to the value of the last call.

@@ -28,7 +28,7 @@ import (
 // DeliveryAttempt is the last attempt to send a message to a receiver.
 type DeliveryAttemptApplyConfiguration struct {
 	// lastAttemptedHash is the hash of the content of the last attempt, confirmed or
-	// not.
+	// not, or of content that is kept back for the next message.
 	LastAttemptedHash *string `json:"lastAttemptedHash,omitempty"`
 	// sequence counts the contents that were attempted so far, confirmed or not.
 	Sequence *int64 `json:"sequence,omitempty"`

@@ -28,12 +28,15 @@ import (
 //
 // HeldMessage is the message that a receiver holds, as far as its answers say.
 type HeldMessageApplyConfiguration struct {
-	// contentHash is the hash of the content that the receiver confirmed last; empty:
-	// none.
+	// contentHash is the hash of the content that the receiver confirmed last, or that is
+	// kept back for its next message; empty: none.
 	ContentHash *string `json:"contentHash,omitempty"`
 	// severity is that of the content that the receiver confirmed last, unless that was
 	// a resolve: a higher one is a new message, which notifies people.
 	Severity *pagerv1beta1.Severity `json:"severity,omitempty"`
+	// joinedTime is that of the content that the receiver confirmed last, unless that was
+	// a resolve: content with another one is a new message, which notifies people.
+	JoinedTime *v1.Time `json:"joinedTime,omitempty"`
 	// externalID is the provider's id of the message.
 	ExternalID *string `json:"externalID,omitempty"`
 	// sentTime is when the receiver last confirmed a message.
@@ -62,6 +65,14 @@ func (b *HeldMessageApplyConfiguration) WithContentHash(value string) *HeldMessa
 // If called multiple times, the Severity field is set to the value of the last call.
 func (b *HeldMessageApplyConfiguration) WithSeverity(value pagerv1beta1.Severity) *HeldMessageApplyConfiguration {
 	b.Severity = &value
+	return b
+}
+
+// WithJoinedTime sets the JoinedTime field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the JoinedTime field is set to the value of the last call.
+func (b *HeldMessageApplyConfiguration) WithJoinedTime(value v1.Time) *HeldMessageApplyConfiguration {
+	b.JoinedTime = &value
 	return b
 }
 

@@ -62,9 +62,10 @@ Firing also after --timeout, or if the command is interrupted.
 
 An Alert that some receiver has not confirmed yet is still being sent: nothing is
 changed. An Alert that was restored from a backup is sent by removing the label
-` + restoreLabel + `. An Alert that has expired, or that is below the
-minSeverity of every receiver, cannot be sent again, also if minSeverity was
-lowered meanwhile; the command prints how to send a new one.`,
+` + restoreLabel + `. The time of spec.expireAfterSeconds starts again.
+An Alert that is below the minSeverity of every receiver cannot be sent again,
+also if minSeverity was lowered meanwhile; the command prints how to send a new
+one.`,
 		Example: `  # Send it again, and wait until every receiver has the message
   kubectl bellhop resend disk-full --wait`,
 		Args:              r.validateArgs,
@@ -109,7 +110,7 @@ func (r *resend) run(ctx context.Context, names []string) error {
 
 // resend sends an Alert again, unless it is still being sent.
 func (r *resend) resend(ctx context.Context, alert *v1beta1.Alert) (*v1beta1.Alert, error) {
-	if err := canResend(alert, time.Now()); err != nil {
+	if err := canResend(alert); err != nil {
 		return alert, err
 	}
 	_, wasRestored := alert.Labels[restoreLabel]
@@ -142,26 +143,17 @@ func isTried(alert *v1beta1.Alert) bool {
 }
 
 // canResend returns an error for an Alert that cannot be sent again, with the command that pages with a new one.
-func canResend(alert *v1beta1.Alert, now time.Time) error {
+func canResend(alert *v1beta1.Alert) error {
 	name, deliveries := cli.ResourceName(alert), wantedDeliveries(alert)
 	isFiltered := func(d v1beta1.Delivery) bool { return d.State == v1beta1.DeliveryFiltered }
 	switch {
 	case alert.DeletionTimestamp != nil:
 		return cli.WithHint(fmt.Errorf("%s is being deleted, and is not sent any more", name), "send a new Alert: %s", pageCommand(alert))
-	case isExpired(alert, now):
-		lifetime := time.Duration(*alert.Spec.ExpireAfterSeconds) * time.Second
-		err := fmt.Errorf("%s expired %s after its creation, and is not sent any more", name, lifetime)
-		return cli.WithHint(err, "send a new Alert: %s", pageCommand(alert))
 	case isFiring(alert) && len(deliveries) > 0 && !slices.ContainsFunc(deliveries, func(d v1beta1.Delivery) bool { return !isFiltered(d) }):
 		err := fmt.Errorf("%s is not sent again: its severity was below the minSeverity of every receiver", name)
 		return cli.WithHint(err, "send a new Alert, of a higher severity unless minSeverity was lowered: %s", pageCommand(alert))
 	}
 	return nil
-}
-
-func isExpired(alert *v1beta1.Alert, now time.Time) bool {
-	after := alert.Spec.ExpireAfterSeconds
-	return after != nil && !now.Before(alert.CreationTimestamp.Add(time.Duration(*after)*time.Second))
 }
 
 // longestText is up to how many bytes a text is repeated in a command that is suggested.
