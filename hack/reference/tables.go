@@ -93,6 +93,7 @@ var tables = map[string]func() (string, error){
 		func(m notify.Mode) []string { return []string{code(m.SecretKeys...), code(m.DefaultURL)} }),
 	"guarantees": receiversTable([]string{"after a lost answer", "deduplication key", "update", "resolve", "`Sent` means"},
 		func(m notify.Mode) []string { return []string{m.Repeat, m.Key, m.Update, m.Resolve, m.Sent} }),
+	"links": receiversTable([]string{"people see links as"}, func(m notify.Mode) []string { return []string{m.Links} }),
 	"probes": receiversTable([]string{"the probe requests", "it does not show"},
 		func(m notify.Mode) []string {
 			if m.Probe == "" {

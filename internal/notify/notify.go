@@ -46,6 +46,7 @@ type Message struct {
 	Name       string
 	RawTitle   string // as the user wrote it; see Title
 	RawContent string // as the user wrote it; see Content
+	RawLinks   []Link // as the user wrote them; see Links
 	Severity   Severity
 	// BelowMinimum is the receiver's minimum where the event is Resolved because the severity fell below it; else empty.
 	BelowMinimum Severity

@@ -112,6 +112,8 @@ type Mode struct {
 	// Update and Resolve are what people see of an update and of a resolve: InPlace or OwnMessage. A detail may follow after a comma.
 	Update  string
 	Resolve string
+	// Links is how people see the links of an Alert, such as Buttons.
+	Links string
 	// Sent is what a success of the service proves.
 	Sent string
 	// Probe is what Probe requests; "": the sender is not a Prober.
@@ -126,6 +128,9 @@ const (
 	Twice      = "twice"
 	InPlace    = "in place"    // the earlier message is changed
 	OwnMessage = "own message" // the earlier message stays
+
+	Buttons = "buttons"
+	Lines   = "lines below the content"
 )
 
 // MayRing is the detail of an update in place that may notify people: the sender is no Editor.

@@ -145,8 +145,8 @@ func checkMode(t *testing.T, r receiver, mode notify.Mode) {
 	if !begins(mode.Repeat, notify.Once, notify.Twice) || begins(mode.Repeat, notify.Once) != (mode.Key != "") {
 		t.Errorf("%s: repeat: %q by %q", r.name, mode.Repeat, mode.Key)
 	}
-	if !begins(mode.Update, notify.InPlace, notify.OwnMessage) || !begins(mode.Resolve, notify.InPlace, notify.OwnMessage) || mode.Sent == "" {
-		t.Errorf("%s: %q, %q, %q", r.name, mode.Update, mode.Resolve, mode.Sent)
+	if !begins(mode.Update, notify.InPlace, notify.OwnMessage) || !begins(mode.Resolve, notify.InPlace, notify.OwnMessage) || mode.Sent == "" || mode.Links == "" {
+		t.Errorf("%s: %q, %q, %q, %q", r.name, mode.Update, mode.Resolve, mode.Sent, mode.Links)
 	}
 	quiet := begins(mode.Update, notify.InPlace) && !strings.Contains(mode.Update, notify.MayRing)
 	if _, isEditor := r.sender.(notify.Editor); isEditor != quiet {

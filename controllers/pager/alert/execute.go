@@ -294,6 +294,9 @@ func messageOf(a *v1beta1.Alert, row v1beta1.Delivery, o lifecycle.Outcome) noti
 
 		BelowMinimum: notify.Severity(o.BelowMinimum),
 	}
+	for _, link := range a.Spec.Links {
+		m.RawLinks = append(m.RawLinks, notify.Link{Text: link.Text, Href: link.Href})
+	}
 	switch {
 	case o.Event == result.Fired && o.Sequence == 1:
 		m.Time = a.CreationTimestamp.Time

@@ -48,6 +48,7 @@ var Provider = notify.Provider[v1beta1.AlertmanagerProvider]{
 		Key:        "labels",
 		Update:     notify.InPlace,
 		Resolve:    notify.InPlace,
+		Links:      "annotations `runbook_url`, `dashboard_url` and `links`, and `generatorURL`",
 		Sent:       "a replica has the alert, not that a person was notified",
 		Probe:      "the status of every replica, where one success is enough",
 		ProbeGap:   "whether its routes notify a person",

@@ -40,11 +40,31 @@ type postedAlert struct {
 	Annotations annotations       `json:"annotations"`
 	StartsAt    time.Time         `json:"startsAt"`
 	EndsAt      time.Time         `json:"endsAt"`
+	// GeneratorURL is the link to what made the alert, which Alertmanager's pages call Source.
+	GeneratorURL string `json:"generatorURL,omitempty"`
 }
 
+// annotations have the links that templates and pages know by their usual names, and the others as lines.
 type annotations struct {
-	Summary     string `json:"summary"`
-	Description string `json:"description"`
+	Summary      string `json:"summary"`
+	Description  string `json:"description"`
+	RunbookURL   string `json:"runbook_url,omitempty"`
+	DashboardURL string `json:"dashboard_url,omitempty"`
+	Links        string `json:"links,omitempty"`
+}
+
+// setLinks sets the members that have links. Texts are those of the links of an AlertSource.
+func (a *postedAlert) setLinks(links []notify.Link) {
+	var others []string
+	for _, link := range links {
+		members := map[string]*string{"runbook": &a.Annotations.RunbookURL, "dashboard": &a.Annotations.DashboardURL, "source": &a.GeneratorURL}
+		if member := members[strings.ToLower(link.Text)]; member != nil && *member == "" {
+			*member = link.Href
+			continue
+		}
+		others = append(others, link.Line())
+	}
+	a.Annotations.Links = strings.Join(others, "\n")
 }
 
 // render returns the alerts to post, and the alert that is active at Alertmanager afterwards.
@@ -77,12 +97,14 @@ func (s *Sender) alert(m notify.Message, k notify.Key, h activeAlert, end time.T
 	labels := maps.Clone(s.labels)
 	labels[labelName], labels[labelNamespace] = m.Name, m.Namespace
 	labels[labelSeverity], labels[labelIncident] = h.severity, k.Incident
-	return postedAlert{
+	posted := postedAlert{
 		Labels:      labels,
 		Annotations: annotations{Summary: m.Title(), Description: m.Content()},
 		StartsAt:    h.since,
 		EndsAt:      end,
 	}
+	posted.setLinks(m.Links())
+	return posted
 }
 
 // activeAlert has what identifies an alert at Alertmanager and is not in the next message. Its text in a receipt is such as

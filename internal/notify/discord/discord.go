@@ -158,7 +158,7 @@ func (s *Sender) post(ctx context.Context, m notify.Message) (result.Receipt, er
 		return notify.KeptBack(), nil
 	}
 	if m.Event == result.Resolved { // the content is in an earlier message, or was never sent
-		m.RawContent = ""
+		m.RawContent, m.RawLinks = "", nil
 	}
 	body, cuts := s.renderPost(m)
 	resp, err := s.RequestJSON(ctx, http.MethodPost, s.posts, body)

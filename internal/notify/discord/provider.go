@@ -35,6 +35,7 @@ var Provider = notify.Provider[v1beta1.DiscordProvider]{
 		Repeat:     notify.Twice,
 		Update:     notify.InPlace,
 		Resolve:    notify.InPlace,
+		Links:      "named links below the content",
 		Sent:       "Discord has the message",
 		Probe:      "the webhook's name and channel",
 		ProbeGap:   "whether the thread exists",

@@ -95,15 +95,26 @@ func render(m notify.Message, mentioned string) (out message, cuts string) {
 		cuts += notify.CutNote("title", maxContent, "characters")
 	}
 	out.Content = mentioned + title
-	if strings.TrimSpace(m.RawContent) == "" { // Discord refuses an embed without text
-		return out, cuts
+	content := m.Content()
+	if strings.TrimSpace(content) == "" {
+		content = ""
 	}
-	description, cut := escapeAndTruncate(m.Content(), maxDescription)
+	lines, omitted := notify.LinkLines(content, m.Links(), maxDescription, notify.Characters, namedLink)
+	if content+lines == "" { // Discord refuses an embed without text
+		return out, cuts + omitted
+	}
+	description, cut := escapeAndTruncate(content, maxDescription-utf8.RuneCountInString(lines))
 	if cut {
 		cuts += notify.CutNote("content", maxDescription, "characters")
 	}
-	out.Embeds = append(out.Embeds, embed{Description: description, Color: color(m)})
-	return out, cuts
+	out.Embeds = append(out.Embeds, embed{Description: description + lines, Color: color(m)})
+	return out, cuts + omitted
+}
+
+// namedLink returns the markup of a link, whose address has no parenthesis.
+func namedLink(l notify.Link) string {
+	text := strings.NewReplacer("[", `\[`, "]", `\]`).Replace(escapeText(l.Text))
+	return "[" + text + "](" + l.Href + ")"
 }
 
 func color(m notify.Message) int {

@@ -47,6 +47,7 @@ var Provider = notify.Provider[v1beta1.EmailProvider]{
 		Key:        "`Message-ID`",
 		Update:     notify.OwnMessage + ", in the thread",
 		Resolve:    notify.OwnMessage + ", in the thread",
+		Links:      notify.Lines,
 		Sent:       "the mail server accepted the mail for every address that it does not refuse permanently",
 		Probe:      "a login",
 		ProbeGap:   "whether the sender and the recipients are accepted",

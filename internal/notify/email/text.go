@@ -18,6 +18,7 @@ package email
 
 import (
 	"bytes"
+	"math"
 	"strings"
 	"unicode"
 
@@ -83,7 +84,9 @@ func body(m notify.Message) string {
 	if m.Event == result.Resolved {
 		b.WriteString("Resolved. The alert was:\n\n")
 	}
-	b.WriteString(m.Content())
+	content := m.Content()
+	lines, _ := notify.LinkLines(content, m.Links(), math.MaxInt, notify.Bytes, notify.Link.Line)
+	b.WriteString(content + lines)
 	b.WriteString("\n\n-- \nAlert " + m.Namespace + "/" + m.Name + ", severity " + string(m.Severity) + "\n")
 	return b.String()
 }

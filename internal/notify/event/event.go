@@ -89,7 +89,7 @@ func New(creator Creator) *Sender { return &Sender{creator: creator} }
 
 // Send makes one attempt.
 func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
-	e, cut := render(m, k)
+	e, cuts := render(m, k)
 	existed, err := s.creator.Create(ctx, e)
 	if err != nil {
 		return receiptForError(m, err)
@@ -98,13 +98,12 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 	if existed {
 		receipt.Note = "the event was there already"
 	}
-	if cut {
-		receipt.Note += notify.CutNote("note", maxNote, "bytes")
-	}
+	receipt.Note += cuts
 	return receipt, nil
 }
 
-func render(m notify.Message, k notify.Key) (e Event, cut bool) {
+// render returns the Event, and a note of what was cut.
+func render(m notify.Message, k notify.Key) (e Event, cuts string) {
 	e = Event{
 		Namespace:     m.Namespace,
 		Name:          eventName(m.Name, k.Delivery),
@@ -118,8 +117,12 @@ func render(m notify.Message, k notify.Key) (e Event, cut bool) {
 	if m.Event != result.Resolved && (m.Severity == notify.Warning || m.Severity == notify.Critical) {
 		e.Type = TypeWarning
 	}
-	e.Note, cut = notify.Cut(m.TitleWithStatus()+"\n"+m.Content(), maxNote, notify.Bytes)
-	return e, cut
+	note, cut, omitted := notify.CutWithLinks(m.TitleWithStatus()+"\n"+m.Content(), m.Links(), maxNote, notify.Bytes, notify.Link.Line)
+	if cut {
+		cuts = notify.CutNote("note", maxNote, "bytes")
+	}
+	e.Note = note
+	return e, cuts + omitted
 }
 
 func receiptForError(m notify.Message, err error) (result.Receipt, error) {

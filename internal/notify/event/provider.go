@@ -28,6 +28,7 @@ var Provider = notify.Provider[v1beta1.EventProvider]{
 		Key:     "the name of the Event",
 		Update:  notify.OwnMessage,
 		Resolve: notify.OwnMessage,
+		Links:   notify.Lines,
 		Sent:    "the Event exists; it notifies no person",
 	}},
 }

@@ -33,6 +33,7 @@ var Provider = notify.Provider[v1beta1.GoogleChatProvider]{
 		Key:        "`requestId`",
 		Update:     notify.OwnMessage + ", in the thread",
 		Resolve:    notify.OwnMessage + ", in the thread",
+		Links:      notify.Buttons,
 		Sent:       "Google has the message",
 	}},
 }

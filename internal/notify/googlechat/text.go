@@ -49,11 +49,25 @@ type (
 	section struct {
 		Widgets []widget `json:"widgets"`
 	}
-	widget struct {
-		TextParagraph paragraph `json:"textParagraph"`
+	widget struct { // exactly one of the two
+		TextParagraph *paragraph  `json:"textParagraph,omitempty"`
+		ButtonList    *buttonList `json:"buttonList,omitempty"`
 	}
 	paragraph struct {
 		Text string `json:"text"`
+	}
+	buttonList struct {
+		Buttons []button `json:"buttons"`
+	}
+	button struct {
+		Text    string  `json:"text"`
+		OnClick onClick `json:"onClick"`
+	}
+	onClick struct {
+		OpenLink openLink `json:"openLink"`
+	}
+	openLink struct {
+		URL string `json:"url"`
 	}
 	thread struct {
 		ThreadKey string `json:"threadKey"`
@@ -71,7 +85,7 @@ func render(m notify.Message, k notify.Key) (body []byte, cuts string, err error
 	if m.Event != result.Resolved && strings.TrimSpace(m.RawContent) != "" { // a resolve is a reply below the content
 		content := m.Content()
 		preview += "\n" + content
-		empty, err := notify.Encode(newMessage(k, truncatePreview(preview), append(paragraphs, "")))
+		empty, err := notify.Encode(newMessage(m, k, truncatePreview(preview), append(paragraphs, "")))
 		if err != nil {
 			return nil, "", err
 		}
@@ -80,14 +94,21 @@ func render(m notify.Message, k notify.Key) (body []byte, cuts string, err error
 		}
 		paragraphs = append(paragraphs, escape(content))
 	}
-	body, err = notify.Encode(newMessage(k, truncatePreview(preview), paragraphs))
+	body, err = notify.Encode(newMessage(m, k, truncatePreview(preview), paragraphs))
 	return body, cuts, err
 }
 
-func newMessage(k notify.Key, preview string, paragraphs []string) message {
+func newMessage(m notify.Message, k notify.Key, preview string, paragraphs []string) message {
 	var widgets []widget
 	for _, text := range paragraphs {
-		widgets = append(widgets, widget{TextParagraph: paragraph{Text: text}})
+		widgets = append(widgets, widget{TextParagraph: &paragraph{Text: text}})
+	}
+	if links := m.Links(); len(links) > 0 && m.Event != result.Resolved {
+		list := &buttonList{}
+		for _, link := range links {
+			list.Buttons = append(list.Buttons, button{Text: link.Text, OnClick: onClick{OpenLink: openLink{URL: link.Href}}})
+		}
+		widgets = append(widgets, widget{ButtonList: list})
 	}
 	return message{
 		FallbackText: preview,

@@ -112,10 +112,9 @@ func priority(m notify.Message) int {
 
 // Send makes one attempt.
 func (s *Sender) Send(ctx context.Context, m notify.Message, _ notify.Key) (result.Receipt, error) {
-	content, cut := notify.Cut(m.Content(), notify.MaxEcho, notify.JSON)
-	note := ""
+	content, cut, note := notify.CutWithLinks(m.Content(), m.Links(), notify.MaxEcho, notify.JSON, notify.Link.Line)
 	if cut {
-		note = notify.CutNote("content", len(content), "bytes")
+		note = notify.CutNote("content", len(content), "bytes") + note
 	}
 	if m.Event == result.Resolved {
 		content, note = resolvedText, ""

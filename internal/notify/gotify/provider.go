@@ -34,6 +34,7 @@ var Provider = notify.Provider[v1beta1.GotifyProvider]{
 		Repeat:     notify.Twice,
 		Update:     notify.OwnMessage,
 		Resolve:    notify.OwnMessage,
+		Links:      notify.Lines,
 		Sent:       "the server has the message",
 	}},
 }

@@ -35,6 +35,7 @@ var Provider = notify.Provider[v1beta1.MatrixProvider]{
 		Key:        "transaction id",
 		Update:     notify.InPlace,
 		Resolve:    notify.InPlace,
+		Links:      notify.Lines,
 		Sent:       "the homeserver has the message",
 		Probe:      "the account of the token, and whether it has joined the room",
 		ProbeGap:   "whether it may send there",

@@ -23,11 +23,11 @@ const maxText = 28 << 10
 
 // render returns the text of a message, and a note of what was cut.
 func render(m notify.Message) (body, note string) {
-	body, cut := notify.Cut(m.TitleWithStatus()+"\n"+m.Content(), maxText, notify.PlainJSON)
+	body, cut, omitted := notify.CutWithLinks(m.TitleWithStatus()+"\n"+m.Content(), m.Links(), maxText, notify.PlainJSON, notify.Link.Line)
 	if cut {
 		note = notify.CutNote("message", len(body), "bytes")
 	}
-	return body, note
+	return body, note + omitted
 }
 
 // content is the content of an event of type m.room.message.

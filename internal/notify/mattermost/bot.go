@@ -87,7 +87,7 @@ func (b *Bot) create(ctx context.Context, m notify.Message, k notify.Key) (resul
 		return notify.KeptBack(), nil
 	}
 	if m.Event == result.Resolved { // the content is in an earlier post, or was never sent
-		m.RawContent = ""
+		m.RawContent, m.RawLinks = "", nil
 	}
 	text, cuts := render(m)
 	resp, err := b.RequestJSON(ctx, http.MethodPost, b.posts, post{ChannelID: b.channelID, Message: text, PendingPostID: b.pendingID(k.Delivery)})

@@ -38,6 +38,7 @@ var Provider = notify.Provider[v1beta1.MattermostProvider]{
 		Key:        "`pending_post_id`",
 		Update:     notify.InPlace,
 		Resolve:    notify.InPlace,
+		Links:      notify.Lines,
 		Sent:       "Mattermost has the post",
 		Probe:      "the account of the token",
 		ProbeGap:   "whether the bot may post in the channel",
@@ -47,6 +48,7 @@ var Provider = notify.Provider[v1beta1.MattermostProvider]{
 		Repeat:     notify.Twice,
 		Update:     notify.OwnMessage,
 		Resolve:    notify.OwnMessage,
+		Links:      notify.Lines,
 		Sent:       "Mattermost has the post",
 	}},
 }

@@ -36,31 +36,32 @@ const (
 // render returns the message, and a note of what was cut. Only the title has markup: it is bold.
 func render(m notify.Message) (text, cuts string) {
 	title := strings.Join(strings.FieldsFunc(m.TitleWithStatus(), func(r rune) bool { return r == '\n' || r == '\r' }), " ")
-	title, cut := escapeAndTruncate(strings.TrimSpace(title), maxTitle)
+	title, cut := escapeAndTruncate(strings.TrimSpace(title), maxTitle, notify.MaxEcho)
 	if cut {
 		cuts = notify.CutNote("title", maxTitle, "characters")
 	}
 	title = "**" + title + "**"
-	if m.RawContent == "" {
+	if m.RawContent == "" && len(m.RawLinks) == 0 {
 		return title, cuts
 	}
 	room := maxMessage - utf8.RuneCountInString(title) - len("\n")
-	content, cut := escapeAndTruncate(m.Content(), room)
+	lines, omitted := notify.LinkLines(m.RawContent, m.Links(), room, notify.JSON, func(l notify.Link) string { return escape(l.Line()) })
+	content, cut := escapeAndTruncate(m.Content(), room-utf8.RuneCountInString(lines), notify.MaxEcho-notify.Size(lines, notify.JSON))
 	if cut {
 		cuts += notify.CutNote("content", utf8.RuneCountInString(content), "characters")
 	}
-	return title + "\n" + content, cuts
+	return title + "\n" + content + lines, cuts + omitted
 }
 
-// escapeAndTruncate returns as much of the text as has at most limit characters when escaped, and as JSON fits into
-// Mattermost's response, which repeats it. It reports whether the text was cut.
-func escapeAndTruncate(text string, limit int) (string, bool) {
+// escapeAndTruncate returns as much of the text as has at most limit characters when escaped, and as JSON at most maxEcho bytes, which fit
+// into Mattermost's response, which repeats it. It reports whether the text was cut.
+func escapeAndTruncate(text string, limit, maxEcho int) (string, bool) {
 	for room := min(limit, utf8.RuneCountInString(text)); ; { // not limit: the loop reduces a larger number step by step
 		short, cut := notify.Cut(text, room, notify.Characters)
 		short = escape(short)
 		over := max( // the least that may be enough: the length of an escape depends on its neighbors
 			divideUp(utf8.RuneCountInString(short)-limit, maxEscape),
-			divideUp(notify.Size(short, notify.JSON)-notify.MaxEcho, maxEscapeJSON))
+			divideUp(notify.Size(short, notify.JSON)-maxEcho, maxEscapeJSON))
 		if over <= 0 {
 			return short, cut
 		}

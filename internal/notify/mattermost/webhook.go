@@ -45,7 +45,7 @@ var _ notify.Sender = (*Webhook)(nil)
 // Send makes one attempt.
 func (w *Webhook) Send(ctx context.Context, m notify.Message, _ notify.Key) (result.Receipt, error) {
 	if m.Event == result.Resolved { // the content is in an earlier post
-		m.RawContent = ""
+		m.RawContent, m.RawLinks = "", nil
 	}
 	text, cuts := render(m)
 	resp, err := w.RequestJSON(ctx, http.MethodPost, w.hook, hookPost{Text: text, Username: w.username, IconURL: w.iconURL})

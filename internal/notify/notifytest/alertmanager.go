@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/notify"
 )
 
 func init() {
@@ -185,12 +186,24 @@ func (a *Alertmanager) put(alert postableAlert) (problem string) {
 	a.alerts[string(id)] = next
 	over := !next.end.After(now)
 	if _, notified := a.display.Find(string(id)); notified || !over { // the end of an alert without a notification is not a notification
-		a.display.Put(Seen{ID: string(id), Text: alert.Annotations["summary"] + "\n" + alert.Annotations["description"], Resolved: over})
+		a.display.Put(Seen{ID: string(id), Text: alert.Annotations["summary"] + "\n" + alert.Annotations["description"], Resolved: over, Links: alert.links()})
 	}
 	return ""
 }
 
 func (a alertSpan) covers(t time.Time) bool { return t.After(a.start) && t.Before(a.end) }
+
+// links returns the links as templates usually show them.
+func (p postableAlert) links() string {
+	var links []notify.Link
+	for text, href := range map[string]string{"Dashboard": p.Annotations["dashboard_url"], "Runbook": p.Annotations["runbook_url"], "Source": p.GeneratorURL} {
+		if href != "" {
+			links = append(links, notify.Link{Text: text, Href: href})
+		}
+	}
+	slices.SortFunc(links, func(a, b notify.Link) int { return strings.Compare(a.Text, b.Text) })
+	return strings.Trim(linkLines(links)+"\n"+p.Annotations["links"], "\n")
+}
 
 // merge merges two overlapping reports of an alert as Alertmanager does; next is the later report.
 func (a alertSpan) merge(next alertSpan, now time.Time) alertSpan {

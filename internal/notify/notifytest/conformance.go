@@ -117,6 +117,7 @@ func (conf conformance) unusual(t *testing.T) {
 		} {
 			m := Message(event)
 			m.RawTitle, m.RawContent, m.Severity = text, text, ""
+			m.RawLinks = []notify.Link{{Text: text, Href: "https://example.com/?q=" + text}, {Text: "t", Href: "http://\x00"}}
 			conf.sendUnusual(t, m, "")
 		}
 		for _, id := range []string{"../../odd-id?x=#", "odd-id\x00\r\nX: y", strings.Repeat("odd-id", 1000)} {

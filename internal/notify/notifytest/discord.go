@@ -143,13 +143,17 @@ func discordError(w http.ResponseWriter, status, code int, message string) {
 	replyInJSON(w, status, map[string]any{"code": code, "message": message})
 }
 
-var discordMarkup = regexp.MustCompile("(?::[A-Za-z0-9_+-]*)?https?://[^\\s<]+|\\\\[^0-9A-Za-z\\s]|\\*|_|`|~~|\\|\\||<[@#:/t]|@everyone|@here|\\]\\(|:[A-Za-z0-9_+-]+:|(?m:^[ \\t]*(?:#|>|-#? |\\+ |[0-9]+\\. ))")
+var discordNamedLink = regexp.MustCompile(`^\[((?:\\.|[^\[\]\\])+)\]\((https?://[^\s()<>]+)\)$`)
+
+var discordMarkup = regexp.MustCompile("\\[(?:\\\\.|[^\\[\\]\\\\\n])+\\]\\(https?://[^\\s()<>]+\\)|(?::[A-Za-z0-9_+-]*)?https?://[^\\s<]+|\\\\[^0-9A-Za-z\\s]|\\*|_|`|~~|\\|\\||<[@#:/t]|@everyone|@here|\\]\\(|:[A-Za-z0-9_+-]+:|(?m:^[ \\t]*(?:#|>|-#? |\\+ |[0-9]+\\. ))")
 
 // DiscordText renders Markdown as Discord does: it removes the backslashes of escaped characters. Markup, which is not shown
-// as typed, becomes "�".
+// as typed, becomes "�". A named link becomes the text of a notify.Link.
 func DiscordText(markdown string) string {
 	return discordMarkup.ReplaceAllStringFunc(markdown, func(found string) string {
-		switch {
+		switch named := discordNamedLink.FindStringSubmatch(found); {
+		case named != nil:
+			return DiscordText(named[1]) + ": " + named[2]
 		case strings.Contains(found, "://"): // a link, with a preceding colon that is no part of an emoji
 			return found
 		case found[0] == '\\':

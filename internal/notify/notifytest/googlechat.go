@@ -27,6 +27,7 @@ import (
 	"sync"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/notify"
 )
 
 func init() {
@@ -75,9 +76,19 @@ type googleChatMessage struct {
 		Card   struct {
 			Sections []struct {
 				Widgets []struct {
-					TextParagraph struct {
+					TextParagraph *struct {
 						Text string `json:"text"`
 					} `json:"textParagraph"`
+					ButtonList *struct {
+						Buttons []struct {
+							Text    string `json:"text"`
+							OnClick struct {
+								OpenLink struct {
+									URL string `json:"url"`
+								} `json:"openLink"`
+							} `json:"onClick"`
+						} `json:"buttons"`
+					} `json:"buttonList"`
 				} `json:"widgets"`
 			} `json:"sections"`
 		} `json:"card"`
@@ -122,15 +133,23 @@ func (g *GoogleChat) post(m googleChatMessage, requestID, replyOption string) go
 	answer := googleChatAnswer{Name: "spaces/AAAAfake/messages/" + id + "." + id, Thread: googleChatThread{Name: thread}}
 	g.made[requestID] = answer
 	var texts []string
+	var links []notify.Link
 	for _, c := range m.CardsV2 {
 		for _, s := range c.Card.Sections {
 			for _, w := range s.Widgets {
-				texts = append(texts, googleChatText(w.TextParagraph.Text))
+				if w.TextParagraph != nil {
+					texts = append(texts, googleChatText(w.TextParagraph.Text))
+				}
+				if w.ButtonList != nil {
+					for _, b := range w.ButtonList.Buttons {
+						links = append(links, notify.Link{Text: b.Text, Href: b.OnClick.OpenLink.URL})
+					}
+				}
 			}
 		}
 	}
 	text := strings.Join(texts, "\n")
-	g.Put(Seen{ID: answer.Name, Text: text, Resolved: saysResolved(text)})
+	g.Put(Seen{ID: answer.Name, Text: text, Resolved: saysResolved(text), Links: linkLines(links)})
 	return answer
 }
 

@@ -26,6 +26,7 @@ import (
 	"sync"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/notify"
 )
 
 func init() {
@@ -85,11 +86,23 @@ func (nt *Ntfy) publish(w http.ResponseWriter, r *http.Request) {
 		Message    string `json:"message"`
 		Priority   int    `json:"priority"`
 		SequenceID string `json:"sequence_id"`
+		Actions    []struct {
+			Action string `json:"action"`
+			Label  string `json:"label"`
+			URL    string `json:"url"`
+		} `json:"actions"`
+	}
+	fits, err := nt.Fits(json), readJSON(bytes.NewReader(body), &n)
+	var links []notify.Link
+	isAction := true
+	for _, a := range n.Actions {
+		isAction = isAction && a.Action == "view" && a.Label != "" && a.URL != ""
+		links = append(links, notify.Link{Text: a.Label, Href: a.URL})
 	}
 	switch {
-	case !nt.Fits(json):
+	case !fits:
 		ntfyError(w, 41303, "JSON body too large")
-	case readJSON(bytes.NewReader(body), &n) != nil:
+	case err != nil:
 		ntfyError(w, 40024, "invalid request: request body must be valid JSON")
 	case !ntfyTopic.MatchString(n.Topic):
 		ntfyError(w, 40009, "invalid request: topic invalid")
@@ -99,6 +112,8 @@ func (nt *Ntfy) publish(w http.ResponseWriter, r *http.Request) {
 		ntfyError(w, 40057, "invalid request: title too large")
 	case n.Priority < 0 || n.Priority > 5:
 		ntfyError(w, 40007, "invalid priority parameter")
+	case len(n.Actions) > 3 || !isAction:
+		ntfyError(w, 40018, "invalid request: actions invalid")
 	case n.SequenceID != "" && !nt.Old && !ntfySequence.MatchString(n.SequenceID):
 		ntfyError(w, 40049, "invalid request: sequence ID invalid")
 	default:
@@ -116,7 +131,7 @@ func (nt *Ntfy) publish(w http.ResponseWriter, r *http.Request) {
 			sequence = n.SequenceID
 			answer["sequence_id"] = sequence
 		}
-		nt.Put(Seen{ID: sequence, Text: n.Title + "\n" + strings.TrimSpace(n.Message), Resolved: saysResolved(n.Title)})
+		nt.Put(Seen{ID: sequence, Text: n.Title + "\n" + strings.TrimSpace(n.Message), Resolved: saysResolved(n.Title), Links: linkLines(links)})
 		replyInJSON(w, http.StatusOK, answer)
 	}
 }

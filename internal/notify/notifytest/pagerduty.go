@@ -27,6 +27,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/notify"
 )
 
 func init() {
@@ -62,7 +63,11 @@ type pagerDutyEvent struct {
 	Action     string `json:"event_action"`
 	DedupKey   string `json:"dedup_key"`
 	Client     string `json:"client"`
-	Payload    *struct {
+	Links      []struct {
+		Href string `json:"href"`
+		Text string `json:"text"`
+	} `json:"links"`
+	Payload *struct {
 		Summary   string            `json:"summary"`
 		Source    string            `json:"source"`
 		Severity  string            `json:"severity"`
@@ -144,7 +149,11 @@ func (p *PagerDuty) apply(e pagerDutyEvent) {
 			id = fmt.Sprintf("%s#%d", e.DedupKey, p.made)
 			p.open[e.DedupKey] = id
 		}
-		p.Put(Seen{ID: id, Text: e.Payload.Summary + "\n" + e.Payload.Details["content"]})
+		var links []notify.Link
+		for _, link := range e.Links {
+			links = append(links, notify.Link{Text: link.Text, Href: link.Href})
+		}
+		p.Put(Seen{ID: id, Text: e.Payload.Summary + "\n" + e.Payload.Details["content"], Links: linkLines(links)})
 	case e.Action == "resolve" && isOpen: // without an open alert, PagerDuty accepts and ignores it
 		alert, _ := p.Find(id)
 		alert.Resolved = true

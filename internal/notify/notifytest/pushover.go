@@ -25,6 +25,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/notify"
 )
 
 func init() {
@@ -64,6 +65,8 @@ type pushoverRequest struct {
 	Retry    int    `json:"retry"`
 	Expire   int    `json:"expire"`
 	Tags     string `json:"tags"`
+	URL      string `json:"url"`
+	URLTitle string `json:"url_title"`
 }
 
 // ServeHTTP answers as Pushover does.
@@ -126,6 +129,8 @@ func (pu *Pushover) send(w http.ResponseWriter, p pushoverRequest) {
 		pushoverError(w, "message", "message cannot be blank")
 	case !pu.Fits(message, title):
 		pushoverError(w, "message", "message is too long")
+	case len(p.URL) > 512 || utf8.RuneCountInString(p.URLTitle) > 100 || p.URL == "" && p.URLTitle != "":
+		pushoverError(w, "url", "url or its title is too long")
 	case p.Priority < -2 || p.Priority > 2:
 		pushoverError(w, "priority", "priority is invalid")
 	case p.Priority == 2 && (p.Retry < 30 || p.Expire < 1 || p.Expire > 10800):
@@ -133,6 +138,9 @@ func (pu *Pushover) send(w http.ResponseWriter, p pushoverRequest) {
 	default:
 		pu.messages++
 		seen := Seen{ID: fmt.Sprint(pu.messages), Text: p.Title + "\n" + p.Message, Resolved: saysResolved(p.Title)}
+		if p.URL != "" {
+			seen.Links = notify.Link{Text: p.URLTitle, Href: p.URL}.Line()
+		}
 		pu.Put(seen)
 		if p.Priority < 2 {
 			pushoverSuccess(w, "", nil)

@@ -20,7 +20,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync"
+
+	"github.com/gophernetes/bellhop/internal/notify"
 )
 
 // Service is a fake of a provider's service. It checks the contract: it refuses what the service refuses, with the service's
@@ -38,6 +41,16 @@ type Seen struct {
 	ID       string // the service's id
 	Text     string // the whole text
 	Resolved bool   // shown as resolved, or removed
+	Links    string // buttons and the like, a line each as notify.Link.Line returns it; others are in Text
+}
+
+// linkLines returns the value of Seen.Links.
+func linkLines(links []notify.Link) string {
+	var lines []string
+	for _, link := range links {
+		lines = append(lines, link.Line())
+	}
+	return strings.Join(lines, "\n")
 }
 
 // Display is what people see of a service. The zero value is empty.

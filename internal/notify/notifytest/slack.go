@@ -27,6 +27,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/notify"
 )
 
 func init() {
@@ -69,6 +70,12 @@ type slackMessage struct {
 	Title    string `json:"title"`
 	Text     string `json:"text"`
 	Blocks   []any  `json:"blocks"` // Slack would show blocks instead of the other members
+	Actions  []struct {
+		Name string `json:"name"`
+		Type string `json:"type"`
+		Text string `json:"text"`
+		URL  string `json:"url"`
+	} `json:"actions"`
 }
 
 var _ Service = (*Slack)(nil)
@@ -204,7 +211,10 @@ func (s *Slack) read(body string) ([]slackMessage, bool) {
 	}
 	m := messages[0]
 	fits := s.Fits(Size{Part: "text", Used: len(m.Text), Max: 8000}, Size{Part: "title", Used: utf8.RuneCountInString(m.Title), Max: 1024})
-	return messages, fits && m.Blocks == nil && m.Title != "" && m.Fallback == m.Title && !strings.ContainsAny(m.Title+m.Text, "<>")
+	for _, action := range m.Actions {
+		fits = fits && action.Name != "" && action.Type == "button" && action.Text != "" && len(action.URL) <= 3000
+	}
+	return messages, fits && len(m.Actions) <= 5 && m.Blocks == nil && m.Title != "" && m.Fallback == m.Title && !strings.ContainsAny(m.Title+m.Text, "<>")
 }
 
 func (s *Slack) next() string {
@@ -213,7 +223,11 @@ func (s *Slack) next() string {
 }
 
 func (s *Slack) show(ts string, m slackMessage) {
-	text := strings.TrimSuffix(m.Title+"\n"+m.Text, "\n")
-	text = strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&").Replace(text)
-	s.Put(Seen{ID: s.channel + "/" + ts, Text: text, Resolved: m.Color == "good"})
+	entities := strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&")
+	text := entities.Replace(strings.TrimSuffix(m.Title+"\n"+m.Text, "\n"))
+	var links []notify.Link
+	for _, action := range m.Actions {
+		links = append(links, notify.Link{Text: entities.Replace(action.Text), Href: action.URL})
+	}
+	s.Put(Seen{ID: s.channel + "/" + ts, Text: text, Resolved: m.Color == "good", Links: linkLines(links)})
 }

@@ -86,6 +86,11 @@ type teamsMessage struct {
 			Version string            `json:"version"`
 			MSTeams map[string]string `json:"msteams"`
 			Body    []teamsElement    `json:"body"`
+			Actions []struct {
+				Type  string `json:"type"`
+				Title string `json:"title"`
+				URL   string `json:"url"`
+			} `json:"actions"`
 		} `json:"content"`
 	} `json:"attachments"`
 }
@@ -123,8 +128,14 @@ func (t *Teams) run(r *http.Request) {
 			continue
 		}
 		text := strings.Join(teamsTexts(a.Content.Body), "\n")
+		var links []notify.Link
+		for _, action := range a.Content.Actions {
+			if action.Type == "Action.OpenUrl" {
+				links = append(links, notify.Link{Text: action.Title, Href: action.URL})
+			}
+		}
 		t.cards++
-		t.Put(Seen{ID: strconv.Itoa(t.cards), Text: text, Resolved: saysResolved(text)})
+		t.Put(Seen{ID: strconv.Itoa(t.cards), Text: text, Resolved: saysResolved(text), Links: linkLines(links)})
 	}
 }
 

@@ -17,10 +17,12 @@ limitations under the License.
 package notifytest
 
 import (
+	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/notify"
 )
 
 func init() {
@@ -47,10 +49,10 @@ func NewWebhook(token string) *Webhook { return &Webhook{token: token} }
 // ServeHTTP answers with 2xx where the message is valid.
 func (wh *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var body struct {
-		Version   string            `json:"version"`
-		Type      string            `json:"type"`
-		Timestamp time.Time         `json:"timestamp"`
-		Data      map[string]string `json:"data"`
+		Version   string         `json:"version"`
+		Type      string         `json:"type"`
+		Timestamp time.Time      `json:"timestamp"`
+		Data      map[string]any `json:"data"`
 	}
 	id := r.Header.Get("Webhook-Id")
 	switch {
@@ -59,7 +61,14 @@ func (wh *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case id == "" || !isJSON(r) || readJSON(r.Body, &body) != nil || body.Version != "1":
 		http.Error(w, "a request that Bellhop does not send", http.StatusBadRequest)
 	default:
-		wh.Put(Seen{ID: id, Text: body.Data["title"] + "\n" + body.Data["content"], Resolved: body.Type == "alert.resolved"})
+		var links []notify.Link
+		array, _ := body.Data["links"].([]any)
+		for _, item := range array {
+			link, _ := item.(map[string]any)
+			links = append(links, notify.Link{Text: fmt.Sprint(link["text"]), Href: fmt.Sprint(link["href"])})
+		}
+		text := fmt.Sprintf("%v\n%v", body.Data["title"], body.Data["content"])
+		wh.Put(Seen{ID: id, Text: text, Resolved: body.Type == "alert.resolved", Links: linkLines(links)})
 		w.WriteHeader(http.StatusNoContent)
 	}
 }

@@ -39,6 +39,7 @@ var Provider = notify.Provider[v1beta1.NtfyProvider]{
 		Key:        "sequence id",
 		Update:     notify.InPlace + ", " + notify.MayRing,
 		Resolve:    notify.InPlace,
+		Links:      notify.Buttons + ", 3 at most, then " + notify.Lines,
 		Sent:       "the server has the notification",
 		Probe:      "the server's health, with the credentials",
 		ProbeGap:   "whether they permit publishing to the topic",

@@ -168,6 +168,9 @@ func (s *Sender) render(m notify.Message, k notify.Key) (event *pd.V2Event, cut 
 	summary, cut := notify.Cut(m.TitleWithStatus(), maxSummary, notify.Characters)
 	source := m.Namespace + "/" + m.Name
 	event.Action, event.Client, event.ClientURL = "trigger", cmp.Or(s.config.Client, "Bellhop"), s.config.ClientURL
+	for _, link := range m.Links() {
+		event.Links = append(event.Links, Link{Href: link.Href, Text: link.Text})
+	}
 	for _, link := range s.config.Links {
 		event.Links = append(event.Links, link)
 	}

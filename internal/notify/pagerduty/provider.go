@@ -40,6 +40,7 @@ var Provider = notify.Provider[v1beta1.PagerDutyProvider]{
 		Key:        "`dedup_key`",
 		Update:     notify.InPlace + ", without a notification",
 		Resolve:    notify.InPlace,
+		Links:      "`links` of the event",
 		Sent:       "the event is queued, not that a person was notified",
 	}},
 }

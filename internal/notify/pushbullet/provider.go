@@ -36,6 +36,7 @@ var Provider = notify.Provider[v1beta1.PushbulletProvider]{
 		Key:        "`guid`",
 		Update:     notify.OwnMessage,
 		Resolve:    notify.InPlace + ", the last note is dismissed",
+		Links:      notify.Lines,
 		Sent:       "Pushbullet has the push",
 		Probe:      "the account of the token",
 		ProbeGap:   "whether device, person or channel exist",

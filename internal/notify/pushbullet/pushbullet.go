@@ -130,7 +130,7 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 	if m.Event == result.Resolved {
 		return s.dismiss(ctx, k.ExternalID)
 	}
-	content, cut := notify.Cut(m.Content(), notify.MaxEcho, notify.JSON)
+	content, cut, omitted := notify.CutWithLinks(m.Content(), m.Links(), notify.MaxEcho, notify.JSON, notify.Link.Line)
 	resp, err := s.RequestJSON(ctx, http.MethodPost, s.pushes, push{
 		Type:       "note",
 		Title:      m.TitleWithStatus(),
@@ -151,7 +151,7 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 	if cut {
 		note += notify.CutNote("content", len(content), "bytes")
 	}
-	return result.Receipt{ExternalID: made, Note: note}, nil
+	return result.Receipt{ExternalID: made, Note: note + omitted}, nil
 }
 
 // dismiss dismisses a push on all devices.

@@ -37,6 +37,7 @@ var Provider = notify.Provider[v1beta1.PushoverProvider]{
 		Repeat:     notify.Twice,
 		Update:     notify.OwnMessage,
 		Resolve:    notify.OwnMessage,
+		Links:      "one as `url`, then " + notify.Lines,
 		Sent:       "Pushover has queued the message",
 		Probe:      "whether token, user and device are valid",
 		ProbeGap:   "whether a phone is on",

@@ -18,6 +18,7 @@ package pushover
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 
 	"github.com/gophernetes/bellhop/internal/notify"
@@ -27,6 +28,8 @@ import (
 const (
 	maxTitle   = 250 // characters
 	maxMessage = 1024
+	maxURL     = 512
+	maxURLText = 100
 
 	resolvedText = "The alert is over."
 	noContent    = "(no content)" // Pushover refuses an empty message
@@ -57,6 +60,8 @@ type request struct {
 	Tags     string `json:"tags,omitempty"`
 	Sound    string `json:"sound,omitempty"`
 	TTL      int    `json:"ttl,omitempty"`
+	URL      string `json:"url,omitempty"`
+	URLTitle string `json:"url_title,omitempty"`
 }
 
 func priority(m notify.Message) int {
@@ -74,10 +79,10 @@ func priority(m notify.Message) int {
 // render returns a request for a message, and a note of what was cut.
 func (s *Sender) render(m notify.Message, incident string) (r request, cuts string) {
 	r = request{Token: s.config.Token, User: s.config.User, Device: s.config.Device, Priority: priority(m)}
-	content := m.Content()
+	content, links := m.Content(), m.Links()
 	switch {
 	case m.Event == result.Resolved:
-		content = resolvedText
+		content, links = resolvedText, nil // they are in an earlier message
 	case strings.TrimSpace(content) == "":
 		content = noContent
 	}
@@ -85,9 +90,16 @@ func (s *Sender) render(m notify.Message, incident string) (r request, cuts stri
 	if r.Title, cut = notify.Cut(m.TitleWithStatus(), maxTitle, notify.Characters); cut {
 		cuts = notify.CutNote("title", maxTitle, "characters")
 	}
-	if r.Message, cut = notify.Cut(content, maxMessage, notify.Characters); cut {
+	if i := slices.IndexFunc(links, func(l notify.Link) bool { return len(l.Href) <= maxURL }); i >= 0 {
+		r.URL = links[i].Href
+		r.URLTitle, _ = notify.Cut(links[i].Text, maxURLText, notify.Characters)
+		links = slices.Delete(links, i, i+1)
+	}
+	text, cut, omitted := notify.CutWithLinks(content, links, maxMessage, notify.Characters, notify.Link.Line)
+	if r.Message = text; cut {
 		cuts += notify.CutNote("content", maxMessage, "characters")
 	}
+	cuts += omitted
 	if r.Priority == emergency {
 		r.Retry, r.Expire, r.Tags = cmp.Or(s.config.Retry, retrySeconds), cmp.Or(s.config.Expire, expireSeconds), incident
 		if m.Event == result.Updated {

@@ -93,7 +93,7 @@ func (b *Bot) post(ctx context.Context, m notify.Message, k notify.Key) (result.
 		return notify.KeptBack(), nil
 	}
 	if m.Event == result.Resolved { // the content is in an earlier message, or was never sent
-		m.RawContent = ""
+		m.RawContent, m.RawLinks = "", nil
 	}
 	message, cuts := b.render(m)
 	var id string

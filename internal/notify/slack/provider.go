@@ -38,6 +38,7 @@ var Provider = notify.Provider[v1beta1.SlackProvider]{
 		Repeat:     notify.Twice,
 		Update:     notify.InPlace,
 		Resolve:    notify.InPlace,
+		Links:      notify.Buttons,
 		Sent:       "Slack has the message",
 		Probe:      "the account of the token",
 		ProbeGap:   "whether the bot may post in the channel",
@@ -47,6 +48,7 @@ var Provider = notify.Provider[v1beta1.SlackProvider]{
 		Repeat:     notify.Twice,
 		Update:     notify.OwnMessage,
 		Resolve:    notify.OwnMessage,
+		Links:      notify.Buttons,
 		Sent:       "Slack has the message",
 	}},
 }

@@ -17,6 +17,7 @@ limitations under the License.
 package slack
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/slack-go/slack"
@@ -49,7 +50,17 @@ func (c *connection) render(m notify.Message) (message slack.Attachment, cuts st
 		Title:    title,
 		Text:     slackutilsx.EscapeMessage(content),
 		Footer:   slackutilsx.EscapeMessage(c.config.Footer),
+		Actions:  buttons(m),
 	}, cuts
+}
+
+// buttons returns a button for each link. Slack opens the address itself, so that it needs no endpoint of an app.
+func buttons(m notify.Message) []slack.AttachmentAction {
+	var all []slack.AttachmentAction
+	for i, link := range m.Links() {
+		all = append(all, slack.AttachmentAction{Name: fmt.Sprintf("link%d", i), Type: "button", Text: slackutilsx.EscapeMessage(link.Text), URL: link.Href})
+	}
+	return all
 }
 
 // mentions returns the text that notifies the receiver's mentions; "": nobody. It is beside the attachment, in which Slack notifies nobody.

@@ -41,7 +41,7 @@ var _ notify.Sender = (*Webhook)(nil)
 // Send makes one attempt. It does not use the library's function, which follows redirects and has the URL in its errors.
 func (w *Webhook) Send(ctx context.Context, m notify.Message, _ notify.Key) (result.Receipt, error) {
 	if m.Event == result.Resolved { // the content is in an earlier message
-		m.RawContent = ""
+		m.RawContent, m.RawLinks = "", nil
 	}
 	message, cuts := w.render(m)
 	resp, err := w.RequestJSON(ctx, http.MethodPost, w.hook, slack.WebhookMessage{

@@ -32,6 +32,7 @@ var Provider = notify.Provider[v1beta1.TeamsProvider]{
 		Repeat:     notify.Twice,
 		Update:     notify.OwnMessage,
 		Resolve:    notify.OwnMessage,
+		Links:      notify.Buttons,
 		Sent:       "the workflow was started, not that Teams shows the card",
 	}},
 }

@@ -22,7 +22,7 @@ limitations under the License.
 //
 // The text is in blocks without Markdown, because the apps for phones show the backslashes of escaped Markdown. Text is shown
 // as typed, except the date functions of Adaptive Cards, such as {{DATE(…)}}. Mentions have no effect: the card has no
-// entities. Links are text.
+// entities. Links in the content are text; those of the Alert are buttons.
 package teams
 
 import (

@@ -49,6 +49,12 @@ type (
 		Version string    `json:"version"`
 		MSTeams width     `json:"msteams"`
 		Body    []element `json:"body"`
+		Actions []action  `json:"actions,omitempty"`
+	}
+	action struct {
+		Type  string `json:"type"`
+		Title string `json:"title"`
+		URL   string `json:"url"`
 	}
 	width struct {
 		Width string `json:"width"`
@@ -112,6 +118,12 @@ func newMessage(m notify.Message, title, content string) message {
 	if content != "" {
 		body = append(body, text(run{Type: "TextRun", Text: content}))
 	}
+	var actions []action
+	if m.Event != result.Resolved { // the links are in an earlier card
+		for _, link := range m.Links() {
+			actions = append(actions, action{Type: "Action.OpenUrl", Title: link.Text, URL: link.Href})
+		}
+	}
 	return message{
 		Type:    "message",
 		Summary: title,
@@ -123,6 +135,7 @@ func newMessage(m notify.Message, title, content string) message {
 				Version: "1.2", // the first version with the elements used here
 				MSTeams: width{Width: "Full"},
 				Body:    body,
+				Actions: actions,
 			},
 		}},
 	}

@@ -36,6 +36,7 @@ var Provider = notify.Provider[v1beta1.TelegramProvider]{
 		Repeat:     notify.Twice,
 		Update:     notify.InPlace,
 		Resolve:    notify.InPlace,
+		Links:      notify.Lines,
 		Sent:       "the message is in the chat",
 		Probe:      "the chat",
 		ProbeGap:   "whether the bot may post there",

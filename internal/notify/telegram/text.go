@@ -31,12 +31,17 @@ const (
 func render(m notify.Message) (text, cuts string) {
 	head, cuts := titleOf(m)
 	head += "\n\n"
-	content, cut := notify.Cut(breakMentions(m.Content()), maxText-notify.Size(head, notify.UTF16), notify.UTF16)
+	room := maxText - notify.Size(head, notify.UTF16)
+	content, cut, omitted := notify.CutWithLinks(breakMentions(m.Content()), m.Links(), room, notify.UTF16, lineOf)
 	if cut {
 		cuts += notify.CutNote("message", maxText, "characters")
 	}
-	return head + content, cuts
+	return head + content, cuts + omitted
 }
+
+// lineOf returns a link as text, in which apps make the address a link. Telegram refuses a message with a button whose address has a host
+// without a domain, such as that of a Service.
+func lineOf(l notify.Link) string { return breakMentions(l.Text) + ": " + l.Href }
 
 func titleOf(m notify.Message) (short, cuts string) {
 	short, cut := notify.Cut(breakMentions(m.TitleWithStatus()), maxTitle, notify.UTF16)

@@ -43,6 +43,7 @@ var Provider = notify.Provider[v1beta1.WebhookProvider]{
 		Key:        "`webhook-id`",
 		Update:     notify.OwnMessage,
 		Resolve:    notify.OwnMessage,
+		Links:      "`links` of the body",
 		Sent:       "the endpoint answered 2xx",
 	}},
 }

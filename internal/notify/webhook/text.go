@@ -43,6 +43,7 @@ type data struct {
 	RawContent string          `json:"rawContent"`
 	Severity   notify.Severity `json:"severity"`
 	State      string          `json:"state"`
+	Links      []notify.Link   `json:"links,omitempty"`
 }
 
 func render(m notify.Message, k notify.Key) envelope {
@@ -65,6 +66,7 @@ func render(m notify.Message, k notify.Key) envelope {
 			RawContent: m.RawContent,
 			Severity:   m.Severity,
 			State:      state,
+			Links:      m.Links(),
 		},
 	}
 }
