@@ -46,7 +46,10 @@ const (
 	serviceName = "bellhop-webhook-service"
 )
 
-var env = &suite.Suite{}
+var (
+	env           = &suite.Suite{}
+	ingestAddress string // where the operator serves AlertSources
+)
 
 func TestCertificates(t *testing.T) {
 	RegisterFailHandler(Fail)
@@ -57,7 +60,10 @@ func TestCertificates(t *testing.T) {
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {
-	env.Join(env.Start(ctx, "--webhook-cert-secret="+secretName, "--webhook-cert-dir=/nowhere"), apiextensionsv1.AddToScheme, pagerv1beta1.AddToScheme)
+	port, err := local.FreePort()
+	Expect(err).NotTo(HaveOccurred())
+	ingestAddress = fmt.Sprintf("127.0.0.1:%d", port)
+	env.Join(env.Start(ctx, "--webhook-cert-secret="+secretName, "--webhook-cert-dir=/nowhere", "--ingest-bind-address="+ingestAddress), apiextensionsv1.AddToScheme, pagerv1beta1.AddToScheme)
 	// The Service leads the API server to this machine instead of to the operator's pods.
 	Expect(env.Client.Create(ctx, &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Namespace: env.Cluster.Namespace, Name: serviceName},
@@ -179,6 +185,21 @@ var _ = Describe("The certificate of the webhooks", Ordered, ContinueOnFailure, 
 	It("F-C1: is issued by an operator that finds no Secret", func(ctx SpecContext) {
 		Eventually(readTrustedCertificate(ctx)).ShouldNot(BeNil())
 		Eventually(checkWebhooks(ctx)).Should(Succeed())
+	})
+
+	It("is served to senders of alerts under the names of their Service", func(ctx SpecContext) {
+		served := currentCertificate(ctx)
+		secret := newSecretObject()
+		Expect(env.Client.Get(ctx, client.ObjectKeyFromObject(secret), secret)).To(Succeed())
+		pool := x509.NewCertPool()
+		Expect(pool.AppendCertsFromPEM(secret.Data["ca.crt"])).To(BeTrue())
+		for _, name := range []string{"bellhop-ingest-service." + env.Cluster.Namespace + ".svc", "bellhop-ingest-service." + env.Cluster.Namespace} {
+			dialer := tls.Dialer{Config: &tls.Config{RootCAs: pool, ServerName: name}}
+			connection, err := dialer.DialContext(ctx, "tcp", ingestAddress)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(connection.(*tls.Conn).ConnectionState().PeerCertificates[0].SerialNumber).To(Equal(served.SerialNumber))
+			Expect(connection.Close()).To(Succeed())
+		}
 	})
 
 	It("F-C1: is issued again when the Secret is deleted, and no call of a webhook fails meanwhile", func(ctx SpecContext) {
