@@ -42,15 +42,12 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/apiserver"
+	"github.com/gophernetes/bellhop/internal/ingest/endpoint"
 	"github.com/gophernetes/bellhop/internal/secrets"
 	"github.com/gophernetes/bellhop/internal/versioned"
 )
 
 const (
-	// Audience is that of the tokens of ServiceAccounts.
-	Audience = "bellhop"
-	// TokenKey is the key of the Secret of an AlertSource.
-	TokenKey = "token"
 	// allowedFor and deniedFor are for how long a review counts.
 	allowedFor, deniedFor = 60 * time.Second, 10 * time.Second
 	reviewTimeout         = 3 * time.Second
@@ -103,9 +100,9 @@ type tokenReviewer struct {
 func (r tokenReviewer) AuthenticateToken(ctx context.Context, token string) (*authenticator.Response, bool, error) {
 	ctx, cancel := context.WithTimeout(secrets.Silent(ctx), reviewTimeout)
 	defer cancel()
-	review := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token, Audiences: []string{Audience}}}
+	review := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token, Audiences: []string{endpoint.Audience}}}
 	review, err := r.api.Create(ctx, review, metav1.CreateOptions{})
-	if err != nil || !review.Status.Authenticated || !slices.Contains(review.Status.Audiences, Audience) {
+	if err != nil || !review.Status.Authenticated || !slices.Contains(review.Status.Audiences, endpoint.Audience) {
 		return nil, false, err
 	}
 	u := review.Status.User
@@ -169,7 +166,7 @@ func (a *Access) Problem(ctx context.Context, source *v1beta1.AlertSource) (*Sec
 	case err != nil:
 		return nil, fmt.Errorf("reading Secret %q: %s", source.Spec.SecretRef.Name, apierrors.ReasonForError(err))
 	case expected != nil && !expected.isSet:
-		return &SecretProblem{v1beta1.ReasonTokenMissing, fmt.Sprintf("Secret %q has no key %q, which has to be the token of senders", source.Spec.SecretRef.Name, TokenKey)}, nil
+		return &SecretProblem{v1beta1.ReasonTokenMissing, fmt.Sprintf("Secret %q has no key %q, which has to be the token of senders", source.Spec.SecretRef.Name, endpoint.TokenKey)}, nil
 	}
 	return nil, nil
 }
@@ -202,7 +199,7 @@ func (a *Access) tokenOf(ctx context.Context, source *v1beta1.AlertSource) (*sha
 		if err != nil {
 			return nil, err
 		}
-		value := strings.TrimSpace(string(secret.Data[TokenKey]))
+		value := strings.TrimSpace(string(secret.Data[endpoint.TokenKey]))
 		return &sharedToken{digest: sha256.Sum256([]byte(value)), isSet: value != ""}, nil
 	})
 }
@@ -214,7 +211,7 @@ func (a *Access) review(ctx context.Context, token string, name types.Namespaced
 	case err != nil:
 		return busy("the token cannot be reviewed")
 	case !ok:
-		return answerf(http.StatusUnauthorized, "the token is not that of the AlertSource, and not of a ServiceAccount for the audience %s", Audience)
+		return answerf(http.StatusUnauthorized, "the token is not that of the AlertSource, and not of a ServiceAccount for the audience %s", endpoint.Audience)
 	}
 	decision, _, err := a.authorizer.Authorize(ctx, authorizer.AttributesRecord{
 		User: response.User, Verb: "create", Namespace: name.Namespace, Name: name.Name, ResourceRequest: true,

@@ -30,6 +30,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/ingest/alertmanager"
+	"github.com/gophernetes/bellhop/internal/ingest/endpoint"
 )
 
 const (
@@ -88,10 +89,10 @@ var (
 
 func newHandler(sources sourceReader, access *Access, store *Store, m *metrics) *Handler {
 	h := &Handler{sources: sources, access: access, store: store, metrics: m, total: newSlots(maxRequests), each: newSlotsOf(maxRequestsOfSource), mux: http.NewServeMux()}
-	const source = "/v1/namespaces/{namespace}/alertsources/{name}"
-	h.mux.Handle("POST "+source+"/api/v2/alerts", h.serve(apiDecoder))
-	h.mux.Handle("POST "+source+"/webhook", h.serve(webhookDecoder))
-	h.mux.Handle("GET "+source+"/api/v2/status", h.serveStatus())
+	source := endpoint.Path("{namespace}", "{name}")
+	h.mux.Handle("POST "+source+endpoint.Alerts, h.serve(apiDecoder))
+	h.mux.Handle("POST "+source+endpoint.Webhook, h.serve(webhookDecoder))
+	h.mux.Handle("GET "+source+endpoint.Status, h.serveStatus())
 	return h
 }
 

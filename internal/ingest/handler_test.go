@@ -42,6 +42,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/ingest/endpoint"
 	"github.com/gophernetes/bellhop/internal/versioned"
 )
 
@@ -72,7 +73,7 @@ func newServer(t *testing.T, funcs interceptor.Funcs) *server {
 			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "prometheus"},
 			Spec:       v1beta1.AlertSourceSpec{SecretRef: &v1beta1.SecretReference{Name: "senders"}, GroupBy: []string{"alertname"}, MaxAlerts: 200},
 		},
-		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "senders"}, Data: map[string][]byte{TokenKey: []byte("s3cret\n")}},
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "senders"}, Data: map[string][]byte{endpoint.TokenKey: []byte("s3cret\n")}},
 	).Build()
 	access := &Access{Cache: api, Live: api, tokens: reviewer{}, authorizer: authorizer.AuthorizerFunc(reviewer{}.authorize), reviews: newSlots(maxReviews), shared: versioned.NewCache[types.NamespacedName, *sharedToken]()}
 	store := &Store{Cache: api, Live: api, Client: api, Clock: clocktesting.NewFakePassiveClock(time.Unix(1_800_000_000, 0))}

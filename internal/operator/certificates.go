@@ -34,6 +34,7 @@ import (
 	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/certificates"
 	"github.com/gophernetes/bellhop/internal/ingest"
+	"github.com/gophernetes/bellhop/internal/ingest/endpoint"
 )
 
 // KeepCertificates maintains the webhook server's certificate until ctx ends, and calls stop if that fails. It returns the TLS
@@ -69,7 +70,7 @@ func KeepCertificates(ctx context.Context, stop context.CancelCauseFunc, cfg *re
 // listener.
 func (o *Options) dnsNames() []string {
 	names := []string{o.WebhookService + "." + o.Namespace + ".svc"}
-	if o.IngestAddress != ingestOff && o.IngestCertDir == "" {
+	if o.IngestAddress != endpoint.Off && o.IngestCertDir == "" {
 		names = append(names, o.IngestService+"."+o.Namespace+".svc", o.IngestService+"."+o.Namespace)
 	}
 	return names
@@ -79,7 +80,7 @@ func (o *Options) dnsNames() []string {
 // settings KeepCertificates returned.
 func (o *Options) Ingest(mgr ctrl.Manager, serving []func(*tls.Config)) (ingest.Options, error) {
 	options := ingest.Options{TLS: serving, Metrics: metrics.Registry}
-	if o.IngestAddress == ingestOff {
+	if o.IngestAddress == endpoint.Off {
 		return options, nil
 	}
 	options.Address = o.IngestAddress

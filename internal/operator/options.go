@@ -29,6 +29,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
+	"github.com/gophernetes/bellhop/internal/ingest/endpoint"
 	"github.com/gophernetes/bellhop/internal/lifecycle/health"
 	"github.com/gophernetes/bellhop/internal/namespaces"
 	"github.com/gophernetes/bellhop/internal/receivers"
@@ -37,9 +38,6 @@ import (
 
 // minLease leaves a leader time for a few renewals.
 const minLease = 3 * time.Second
-
-// ingestOff is the address that turns the listener of AlertSources off.
-const ingestOff = "0"
 
 // Options are the operator's flags.
 type Options struct {
@@ -109,8 +107,8 @@ func (o *Options) Bind(fs *flag.FlagSet) {
 	fs.BoolVar(&o.PageByLabel, "page-by-label", false, "Create Alerts about failing objects that have the label pager.k8s.co/page=true, in Namespaces with the label pager.k8s.co/page-by-label=enabled.")
 	fs.StringVar(&o.PageKinds, "page-kinds", "", "Comma-separated resources, as GROUP/VERSION/RESOURCE, whose objects may have the label of --page-by-label, beside workloads, PersistentVolumeClaims, ServiceInstances and ServiceBindings.")
 	fs.DurationVar(&o.PageResolveAfter, "page-resolve-after", time.Minute, "How long an object with the label of --page-by-label has to be healthy before its Alert is resolved: an object that fails again and again within that time has one Alert.")
-	fs.StringVar(&o.IngestAddress, "ingest-bind-address", ingestOff, "Address, such as :9444, at which every replica serves AlertSources: Prometheus, Alertmanager and programs like them post alerts to it over TLS; 0: none.")
-	fs.StringVar(&o.IngestService, "ingest-service", "bellhop-ingest-service", "Service by which senders reach --ingest-bind-address: its names are in the certificate of --webhook-cert-secret.")
+	fs.StringVar(&o.IngestAddress, "ingest-bind-address", endpoint.Off, "Address, such as :9444, at which every replica serves AlertSources: Prometheus, Alertmanager and programs like them post alerts to it over TLS; 0: none.")
+	fs.StringVar(&o.IngestService, "ingest-service", endpoint.Service, "Service by which senders reach --ingest-bind-address: its names are in the certificate of --webhook-cert-secret.")
 	fs.StringVar(&o.IngestCertDir, "ingest-cert-dir", "", "Directory of tls.crt and tls.key for --ingest-bind-address, such as a certificate that senders outside of the cluster trust. Default: the webhook server's certificate.")
 	fs.BoolVar(&o.PrintHelp, "help", false, "Print this help, and exit.")
 	fs.BoolVar(&o.PrintVersion, "version", false, "Print version, commit and version of Go, and exit.")
@@ -150,7 +148,7 @@ func (o *Options) Validate() error {
 	if o.PageResolveAfter < 0 {
 		return fmt.Errorf("--page-resolve-after is %s: it must not be negative", o.PageResolveAfter)
 	}
-	if _, _, err := net.SplitHostPort(o.IngestAddress); err != nil && o.IngestAddress != ingestOff {
+	if _, _, err := net.SplitHostPort(o.IngestAddress); err != nil && o.IngestAddress != endpoint.Off {
 		return fmt.Errorf("--ingest-bind-address is %q: it must be an address with a port, such as :9444, or 0: %w", o.IngestAddress, err)
 	}
 	if o.ShutdownDelay < 0 {
