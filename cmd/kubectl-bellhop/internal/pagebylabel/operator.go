@@ -24,12 +24,10 @@ import (
 	"slices"
 	"strings"
 
-	appsv1 "k8s.io/api/apps/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	appsclient "k8s.io/client-go/kubernetes/typed/apps/v1"
 
-	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/operator"
 	"github.com/gophernetes/bellhop/internal/lifecycle/health"
 )
 
@@ -45,52 +43,27 @@ type Operator struct {
 
 // Find reads the Deployment of the operator. It returns nil if the namespace has none, or if its flags are not known.
 func Find(ctx context.Context, apps appsclient.AppsV1Interface, namespace string) (*Operator, error) {
-	deployments, err := apps.Deployments(namespace).List(ctx, metav1.ListOptions{LabelSelector: cli.OperatorLabels})
-	if err != nil || len(deployments.Items) == 0 {
+	deployment, err := operator.Find(ctx, apps, namespace)
+	if err != nil || deployment == nil {
 		return nil, err
 	}
-	return operatorOf(&deployments.Items[0]), nil
+	return operatorOf(deployment), nil
 }
 
 // operatorOf reads the flags in a Deployment of the operator. It returns nil if the value of one is not known, such as $(KINDS).
-func operatorOf(deployment *appsv1.Deployment) *Operator {
-	o := &Operator{Namespace: deployment.Namespace, Deployment: deployment.Name, ServiceAccount: deployment.Spec.Template.Spec.ServiceAccountName}
-	if o.ServiceAccount == "" {
-		o.ServiceAccount = "default"
+func operatorOf(deployment *operator.Deployment) *Operator {
+	o := &Operator{
+		Namespace: deployment.Namespace, Deployment: deployment.Name, ServiceAccount: deployment.ServiceAccount, Namespaces: deployment.Namespaces(),
 	}
-	var args []string
-	for _, container := range deployment.Spec.Template.Spec.Containers {
-		args = slices.Concat(args, container.Command, container.Args)
-	}
-	if namespaces := flagValue(args, "namespaces", false); namespaces != "" {
-		o.Namespaces = strings.Split(namespaces, ",")
-	}
-	if enabled := flagValue(args, "page-by-label", true); enabled != "true" {
+	if deployment.Switch("page-by-label") != "true" {
 		return o
 	}
-	resources, err := health.ParseResources(flagValue(args, "page-kinds", false))
+	resources, err := health.ParseResources(deployment.Flag("page-kinds"))
 	if err != nil {
 		return nil
 	}
 	o.Resources = resources
 	return o
-}
-
-// flagValue returns the last value of a flag as package flag reads it: -NAME or --NAME, with =VALUE or, unless it is a switch, VALUE.
-func flagValue(args []string, name string, isSwitch bool) (value string) {
-	for i, arg := range args {
-		flag, given, hasValue := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-"), "=")
-		switch {
-		case flag != name || !strings.HasPrefix(arg, "-"):
-		case hasValue:
-			value = given
-		case isSwitch:
-			value = "true"
-		case i+1 < len(args):
-			value = args[i+1]
-		}
-	}
-	return value
 }
 
 // UnmetPrecondition says why the operator does not watch the objects of a resource in a namespace; empty: it does.

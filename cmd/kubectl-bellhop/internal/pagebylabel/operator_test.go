@@ -25,12 +25,14 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/operator"
 )
 
-func deploymentWith(args ...string) *appsv1.Deployment {
+func deploymentWith(args ...string) *operator.Deployment {
 	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "bellhop-system", Name: "manager"}}
 	d.Spec.Template.Spec.Containers = []corev1.Container{{Name: "sidecar"}, {Name: "manager", Args: args}}
-	return d
+	return operator.Of(d)
 }
 
 func TestOperatorOf(t *testing.T) {

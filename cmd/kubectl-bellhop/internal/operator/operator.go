@@ -1,0 +1,96 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package operator reads the Deployment of the operator, whose flags say what the operator does.
+package operator
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	appsclient "k8s.io/client-go/kubernetes/typed/apps/v1"
+
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
+	"github.com/gophernetes/bellhop/internal/ingest/endpoint"
+)
+
+// Deployment is what the Deployment of the operator says.
+type Deployment struct {
+	// Name and ServiceAccount are names in Namespace.
+	Namespace, Name, ServiceAccount string
+
+	args []string
+}
+
+// Find reads the Deployment of the operator. It returns nil if the namespace has none.
+func Find(ctx context.Context, apps appsclient.AppsV1Interface, namespace string) (*Deployment, error) {
+	deployments, err := apps.Deployments(namespace).List(ctx, metav1.ListOptions{LabelSelector: cli.OperatorLabels})
+	if err != nil || len(deployments.Items) == 0 {
+		return nil, err
+	}
+	return Of(&deployments.Items[0]), nil
+}
+
+// Of returns what a Deployment of the operator says.
+func Of(deployment *appsv1.Deployment) *Deployment {
+	d := &Deployment{Namespace: deployment.Namespace, Name: deployment.Name, ServiceAccount: deployment.Spec.Template.Spec.ServiceAccountName}
+	if d.ServiceAccount == "" {
+		d.ServiceAccount = "default"
+	}
+	for _, container := range deployment.Spec.Template.Spec.Containers {
+		d.args = slices.Concat(d.args, container.Command, container.Args)
+	}
+	return d
+}
+
+// Namespaces are those that the operator serves; none: all.
+func (d *Deployment) Namespaces() []string {
+	if namespaces := d.Flag("namespaces"); namespaces != "" {
+		return strings.Split(namespaces, ",")
+	}
+	return nil
+}
+
+// Listens reports whether the operator serves AlertSources.
+func (d *Deployment) Listens() bool {
+	address := d.Flag("ingest-bind-address")
+	return address != "" && address != endpoint.Off
+}
+
+// Flag returns the last value of a flag as package flag reads it: -NAME or --NAME, with =VALUE or VALUE.
+func (d *Deployment) Flag(name string) string { return flagValue(d.args, name, false) }
+
+// Switch returns the last value of a flag that needs none.
+func (d *Deployment) Switch(name string) string { return flagValue(d.args, name, true) }
+
+func flagValue(args []string, name string, isSwitch bool) (value string) {
+	for i, arg := range args {
+		flag, given, hasValue := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-"), "=")
+		switch {
+		case flag != name || !strings.HasPrefix(arg, "-"):
+		case hasValue:
+			value = given
+		case isSwitch:
+			value = "true"
+		case i+1 < len(args):
+			value = args[i+1]
+		}
+	}
+	return value
+}

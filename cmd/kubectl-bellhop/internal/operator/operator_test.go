@@ -1,0 +1,46 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package operator
+
+import (
+	"slices"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+)
+
+func TestFlags(t *testing.T) {
+	for name, test := range map[string]struct {
+		args       []string
+		listens    bool
+		namespaces []string
+	}{
+		"none":                 {nil, false, nil},
+		"off":                  {[]string{"--ingest-bind-address=0"}, false, nil},
+		"on":                   {[]string{"--leader-elect", "--ingest-bind-address=:9444"}, true, nil},
+		"on, in two arguments": {[]string{"-ingest-bind-address", ":9444", "--namespaces", "a,b"}, true, []string{"a", "b"}},
+		"the last value":       {[]string{"--ingest-bind-address=:9444", "--ingest-bind-address=0"}, false, nil},
+		"no flag":              {[]string{"ingest-bind-address=:9444"}, false, nil},
+	} {
+		d := &appsv1.Deployment{}
+		d.Spec.Template.Spec.Containers = []corev1.Container{{Name: "sidecar"}, {Name: "manager", Args: test.args}}
+		if got := Of(d); got.Listens() != test.listens || !slices.Equal(got.Namespaces(), test.namespaces) || got.ServiceAccount != "default" {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
