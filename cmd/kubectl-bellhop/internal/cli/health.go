@@ -38,7 +38,7 @@ type Health struct {
 	Reason, Message string
 }
 
-// HealthOf evaluates the conditions of an Alert, receiver, broker, instance or binding. Of other kinds nothing is known.
+// HealthOf evaluates the conditions of an Alert, receiver, AlertSource, broker, instance or binding. Of other kinds nothing is known.
 func HealthOf(object Object) Health {
 	conditions, generation := ConditionsOf(object)
 	h := Health{Observed: generation >= object.GetGeneration()}
@@ -86,6 +86,9 @@ func ConditionsOf(object Object) ([]Condition, int64) {
 	}
 	switch o := object.(type) {
 	case *pagerv1beta1.Alert:
+		addStandard(o.Status.Conditions)
+		return conditions, o.Status.ObservedGeneration
+	case *pagerv1beta1.AlertSource:
 		addStandard(o.Status.Conditions)
 		return conditions, o.Status.ObservedGeneration
 	case pagerv1beta1.ReceiverObject:

@@ -151,6 +151,17 @@ func listOf(objects []runtime.Object) runtime.Object {
 	return list
 }
 
+// Count is a number with a noun, in plural where that is right.
+func Count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// Stamp formats a time for a message.
+func Stamp(at time.Time) string { return at.UTC().Format(time.RFC3339) }
+
 // Age is how long ago a time was, as kubectl prints it.
 func Age(at metav1.Time) string {
 	if at.IsZero() {

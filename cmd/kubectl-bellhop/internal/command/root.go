@@ -38,6 +38,7 @@ import (
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/describe"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/doctor"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/instances"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/sources"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/tree"
 )
 
@@ -118,7 +119,7 @@ type group struct {
 
 func groups(e *cli.Environment) []group {
 	return []group{
-		{"alerts", "Alerts:", alerts.Commands(e)},
+		{"alerts", "Alerts:", append(alerts.Commands(e), sources.Commands(e)...)},
 		{"catalog", "Brokers and their catalogs:", append(brokers.Commands(e), catalog.Commands(e)...)},
 		{"services", "Services:", append(instances.Commands(e), bindings.Commands(e)...)},
 		{"credentials", "Credentials:", credentials.Commands(e)},

@@ -70,6 +70,8 @@ func transitionTimes(object cli.Object) map[string]metav1.Time {
 	switch o := object.(type) {
 	case *pagerv1beta1.Alert:
 		add(o.Status.Conditions)
+	case *pagerv1beta1.AlertSource:
+		add(o.Status.Conditions)
 	case pagerv1beta1.ReceiverObject:
 		add(o.CommonStatus().Conditions)
 	case servicecatalogv1beta1.Broker:

@@ -45,6 +45,8 @@ func (d *describer) identify(ctx context.Context, t *text, object cli.Object) er
 	switch o := object.(type) {
 	case *pagerv1beta1.Alert:
 		identifyAlert(t, o)
+	case *pagerv1beta1.AlertSource:
+		identifySource(t, o)
 	case pagerv1beta1.ReceiverObject:
 		identifyReceiver(t, o)
 	case servicecatalogv1beta1.Broker:
@@ -74,6 +76,24 @@ func identifyAlert(t *text, alert *pagerv1beta1.Alert) {
 	t.field("Finished", since(alert.Status.FinishedTime))
 	t.field("Expires after", seconds(alert.Spec.ExpireAfterSeconds))
 	t.field("Kept for", seconds(alert.Spec.TTLSecondsAfterFinished))
+}
+
+func identifySource(t *text, source *pagerv1beta1.AlertSource) {
+	if source.Spec.SecretRef != nil {
+		t.field("Secret", source.Spec.SecretRef.Name)
+	}
+	t.field("Grouped by", strings.Join(source.Spec.GroupBy, ", "))
+	t.field("Severity label", source.Spec.SeverityLabel)
+	var receivers []string
+	for _, ref := range source.Spec.ReceiverRefs {
+		receivers = append(receivers, string(ref.Kind)+"/"+ref.Name)
+	}
+	t.field("Receivers", cmp.Or(strings.Join(receivers, ", "), "the default receiver"))
+	if source.Spec.SilentAfterSeconds > 0 {
+		t.field("Silent after", seconds(&source.Spec.SilentAfterSeconds))
+	}
+	t.field("Alerts that fire", fmt.Sprintf("%d of at most %d", source.Status.Firing, source.Spec.MaxAlerts))
+	t.field("Last received", cmp.Or(since(source.Status.LastReceivedTime), "never"))
 }
 
 func seconds(n *int32) string {

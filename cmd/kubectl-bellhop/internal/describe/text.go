@@ -98,7 +98,7 @@ func since(at *metav1.Time) string {
 	if at.IsZero() {
 		return ""
 	}
-	return fmt.Sprintf("%s (%s ago)", stamp(at.Time), cli.Age(*at))
+	return fmt.Sprintf("%s (%s ago)", cli.Stamp(at.Time), cli.Age(*at))
 }
 
 // due is a time with how long until then.
@@ -108,9 +108,7 @@ func due(at *metav1.Time) string {
 	}
 	left := time.Until(at.Time).Round(time.Second)
 	if left <= 0 {
-		return stamp(at.Time) + " (now)"
+		return cli.Stamp(at.Time) + " (now)"
 	}
-	return fmt.Sprintf("%s (in %s)", stamp(at.Time), left)
+	return fmt.Sprintf("%s (in %s)", cli.Stamp(at.Time), left)
 }
-
-func stamp(at time.Time) string { return at.UTC().Format(time.RFC3339) }

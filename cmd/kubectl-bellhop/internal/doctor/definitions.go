@@ -27,6 +27,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/kinds"
 )
 
@@ -73,7 +74,7 @@ func evaluateDefinition(crd *unstructured.Unstructured) []Finding {
 	}
 	if at := crd.GetDeletionTimestamp(); at != nil {
 		add("crd-terminating", "release or delete its objects, and install it again, see docs/install/uninstall.md#delete-the-objects",
-			"it is being deleted since %s, and all objects of the kind with it", stamp(at.Time))
+			"it is being deleted since %s, and all objects of the kind with it", cli.Stamp(at.Time))
 	}
 	served, stored := versionsOf(crd)
 	expected := []string{storedVersion}

@@ -94,7 +94,7 @@ func evaluateDeletion(object cli.Object, now time.Time, limit time.Duration) (Fi
 	f := Finding{ID: "deletion-stuck", Severity: Problem, Object: kinds.Label(object), Namespace: object.GetNamespace()}
 	health := cli.HealthOf(object)
 	message := strings.Join(strings.Fields(health.Message), " ")
-	f.Message = fmt.Sprintf("its deletion began at %s, and it has the finalizers %s", stamp(deleted.Time), strings.Join(object.GetFinalizers(), ", "))
+	f.Message = fmt.Sprintf("its deletion began at %s, and it has the finalizers %s", cli.Stamp(deleted.Time), strings.Join(object.GetFinalizers(), ", "))
 	if health.Reason != "" {
 		f.Message += ". " + strings.TrimSuffix(health.Reason+": "+message, ": ")
 	}

@@ -178,11 +178,11 @@ func evaluateAge(pod *corev1.Pod, binding *v1beta1.ServiceBinding, at time.Time)
 	case workloads.IsOlder(pod, use.Fixed, at):
 		return Finding{ID: "credentials-outdated", Severity: Problem,
 			Message: fmt.Sprintf("the credentials of ServiceBinding %s were replaced at %s, and its Pods have the former ones in variables, or in files with a subPath, until a restart",
-				binding.Name, stamp(at))}, true
+				binding.Name, cli.Stamp(at))}, true
 	case workloads.IsOlder(pod, use.Updated, at):
 		return Finding{ID: "credentials-replaced", Severity: Warning,
 			Message: fmt.Sprintf("the credentials of ServiceBinding %s were replaced at %s; the files of its Pods have the new ones, and an application that read them at its start needs a restart",
-				binding.Name, stamp(at))}, true
+				binding.Name, cli.Stamp(at))}, true
 	}
 	return Finding{}, false
 }

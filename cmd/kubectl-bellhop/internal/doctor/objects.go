@@ -29,6 +29,7 @@ import (
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/kinds"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/reasons"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/sources"
 )
 
 // checkBrokers looks whether catalogs can be read: that is whether the operator reaches the brokers.
@@ -39,6 +40,26 @@ func checkBrokers(ctx context.Context, i *inspector) (result, error) {
 // checkReceivers looks whether receivers can be used.
 func checkReceivers(ctx context.Context, i *inspector) (result, error) {
 	return i.checkReady(ctx, "receiver", kinds.ClusterReceiver, kinds.Receiver)
+}
+
+// checkSources looks for AlertSources that nothing can post to, as where the operator does not listen, or that nothing posts to.
+func checkSources(ctx context.Context, i *inspector) (result, error) {
+	r, err := i.checkReady(ctx, "source", kinds.AlertSource)
+	if err != nil || r.skipped {
+		return r, err
+	}
+	all, err := i.list(ctx, kinds.AlertSource)
+	silent := 0
+	for _, source := range all {
+		if message := sources.Silence(source.(*pagerv1beta1.AlertSource), i.now()); message != "" {
+			silent++
+			f := Finding{ID: "source-silent", Severity: Problem, Object: kinds.Label(source), Namespace: source.GetNamespace(), Message: message}
+			f.Fix = fmt.Sprintf("see that the sender runs, its log, and its settings: kubectl bellhop source -n %s %s --print FORMAT", f.Namespace, source.GetName())
+			r.add(f)
+		}
+	}
+	r.message += fmt.Sprintf(", silent: %d", silent)
+	return r, err
 }
 
 // checkReady reports the objects of some kinds that are not ready: stalled ones are problems, others warnings.
@@ -192,7 +213,7 @@ func checkDefaults(ctx context.Context, i *inspector) (result, error) {
 	case len(d.namespaces) == 0:
 		return skip("there are neither receivers nor alerts in %s", i.where())
 	case len(r.findings) > 0:
-		r.message = fmt.Sprintf("%s without exactly one default receiver", count(len(r.findings), "namespace"))
+		r.message = fmt.Sprintf("%s without exactly one default receiver", cli.Count(len(r.findings), "namespace"))
 	default:
 		r.message = fmt.Sprintf("there is one default receiver for alerts in %s", i.where())
 	}

@@ -117,7 +117,7 @@ func checkLeader(ctx context.Context, i *inspector) (result, error) {
 	case lease.Spec.RenewTime == nil || isStale(i.now(), lease.Spec.RenewTime.Time, lease.Spec.LeaseDurationSeconds):
 		f.Message = fmt.Sprintf("%s holds it and does not renew it", *lease.Spec.HolderIdentity)
 		if lease.Spec.RenewTime != nil {
-			f.Message += " since " + stamp(lease.Spec.RenewTime.Time)
+			f.Message += " since " + cli.Stamp(lease.Spec.RenewTime.Time)
 		}
 	default:
 		r.message = fmt.Sprintf("%s leads", *lease.Spec.HolderIdentity)

@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/kinds"
 )
 
@@ -98,6 +99,7 @@ var checks = []check{
 	{"brokers", checkBrokers},
 	{"receivers", checkReceivers},
 	{"defaults", checkDefaults},
+	{"sources", checkSources},
 	{"services", checkServices},
 	{"alerts", checkAlerts},
 	{"watched", checkWatched},
@@ -158,13 +160,5 @@ func (r *Report) summary() string {
 	if len(r.Findings) == 0 {
 		return "No findings"
 	}
-	return fmt.Sprintf("%s, %s", count(counts[Problem], "problem"), count(counts[Warning], "warning"))
-}
-
-// count is a number with a noun, in plural where that is right.
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	return fmt.Sprintf("%s, %s", cli.Count(counts[Problem], "problem"), cli.Count(counts[Warning], "warning"))
 }

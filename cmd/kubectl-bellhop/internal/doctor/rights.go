@@ -52,10 +52,11 @@ type commandRights struct {
 }
 
 const (
-	alertViewer    = "bellhop-pager-alert-viewer-role"
-	alertEditor    = "bellhop-pager-alert-editor-role"
-	instanceEditor = "bellhop-servicecatalog-serviceinstance-editor-role"
-	bindingEditor  = "bellhop-servicecatalog-servicebinding-editor-role"
+	alertViewer       = "bellhop-pager-alert-viewer-role"
+	alertEditor       = "bellhop-pager-alert-editor-role"
+	alertSourceViewer = "bellhop-pager-alertsource-viewer-role"
+	instanceEditor    = "bellhop-servicecatalog-serviceinstance-editor-role"
+	bindingEditor     = "bellhop-servicecatalog-servicebinding-editor-role"
 )
 
 var (
@@ -68,6 +69,7 @@ var (
 		{role: alertEditor, commands: "test", rights: []right{of(kinds.Alert, "create", "list", "watch", "delete")}},
 		{role: alertEditor, commands: "resolve", rights: []right{of(kinds.Alert, "get", "patch")}},
 		{role: alertEditor, commands: "resend", rights: []right{of(kinds.Alert, "get", "patch")}},
+		{role: alertSourceViewer, commands: "source", rights: []right{of(kinds.AlertSource, "get")}},
 		{role: "edit", commands: "watch (Deployments)", rights: []right{{group: "apps", resource: "deployments", verbs: []string{"get", "patch"}}}},
 		{role: "bellhop-servicecatalog-clusterserviceclass-viewer-role", commands: "marketplace (classes of the cluster)",
 			rights: []right{of(kinds.ClusterServiceClass, "get", "list")}},

@@ -59,7 +59,7 @@ func (i *inspector) takeOver(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(i.Out, "Of the original service-catalog: %s, %s\n", count(t.instances, "ServiceInstance"), count(t.bindings, "ServiceBinding"))
+	fmt.Fprintf(i.Out, "Of the original service-catalog: %s, %s\n", cli.Count(t.instances, "ServiceInstance"), cli.Count(t.bindings, "ServiceBinding"))
 	if t.config != nil && t.config.Data[takeoverKey] != "" {
 		fmt.Fprintf(i.Out, "The takeover was recorded at %s already: nothing is changed\n", t.config.Data[takeoverKey])
 		return nil

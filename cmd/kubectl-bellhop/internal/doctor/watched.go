@@ -36,9 +36,6 @@ import (
 	"github.com/gophernetes/bellhop/internal/lifecycle/health"
 )
 
-// maxNames bounds the objects that a finding about several of them names.
-const maxNames = 5
-
 var pageOfWatching = docs.URL("how-to/alerts/alert-about-failing-objects.md")
 
 // watching is what the check of watched objects has read.
@@ -138,7 +135,7 @@ func evaluateFlags(operator *pagebylabel.Operator, objects []cli.Object) []Findi
 	f := Finding{Severity: Problem, Object: "Deployment/" + operator.Deployment, Namespace: operator.Namespace}
 	if len(operator.Resources) == 0 {
 		f.ID = "watched-by-no-operator"
-		f.Message = "it runs without --page-by-label, so that no Alert is sent about " + nameSome(objects)
+		f.Message = "it runs without --page-by-label, so that no Alert is sent about " + kinds.Labels(objects)
 		f.Fix = "add the component config/page-by-label, or set pageByLabel.enabled of the Helm chart; see " + pageOfWatching
 		return []Finding{f}
 	}
@@ -149,7 +146,7 @@ func evaluateFlags(operator *pagebylabel.Operator, objects []cli.Object) []Findi
 		return nil
 	}
 	f.ID = "watched-namespace-not-served"
-	f.Message = fmt.Sprintf("it serves other namespaces (--namespaces=%s), so that no Alert is sent about %s", strings.Join(operator.Namespaces, ","), nameSome(unserved))
+	f.Message = fmt.Sprintf("it serves other namespaces (--namespaces=%s), so that no Alert is sent about %s", strings.Join(operator.Namespaces, ","), kinds.Labels(unserved))
 	f.Fix = "add the namespace to --namespaces, or remove the label: kubectl bellhop unwatch KIND/NAME"
 	return []Finding{f}
 }
@@ -193,7 +190,7 @@ func (w *watching) checkConsent(ctx context.Context, i *inspector) ([]Finding, e
 		if !consenting[namespace] {
 			findings = append(findings, Finding{
 				ID: "watched-without-consent", Severity: Problem, Object: "Namespace/" + namespace,
-				Message: fmt.Sprintf("it has no label %s, so that no Alert is sent about %s", health.ConsentSelector, nameSome(byNamespace[namespace])),
+				Message: fmt.Sprintf("it has no label %s, so that no Alert is sent about %s", health.ConsentSelector, kinds.Labels(byNamespace[namespace])),
 				Fix:     cli.LabelNamespaceCommand(namespace, health.ConsentSelector),
 			})
 		}
@@ -274,17 +271,4 @@ func (i *inspector) mayOperator(ctx context.Context, operator *pagebylabel.Opera
 		return false, err
 	}
 	return review.Status.Allowed, nil
-}
-
-// nameSome names the first of some objects.
-func nameSome(objects []cli.Object) string {
-	var names []string
-	for _, object := range objects[:min(len(objects), maxNames)] {
-		names = append(names, kinds.Label(object))
-	}
-	text := count(len(objects), "object") + ": " + strings.Join(names, ", ")
-	if len(objects) > maxNames {
-		text += ", …"
-	}
-	return text
 }

@@ -17,7 +17,6 @@ limitations under the License.
 package doctor
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -85,18 +84,5 @@ func TestRightsOfWatching(t *testing.T) {
 	want := []string{"create alerts.pager.k8s.co", "list events", "list pods", "list,watch secrets", "list,watch deployments.apps"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
-	}
-}
-
-func TestNameSome(t *testing.T) {
-	var objects []cli.Object
-	for n := range 6 {
-		objects = append(objects, watchedDeployment(fmt.Sprint(n), nil))
-	}
-	for n, want := range map[int]string{1: "1 object: Deployment/0", 2: "2 objects: Deployment/0, Deployment/1",
-		6: "6 objects: Deployment/0, Deployment/1, Deployment/2, Deployment/3, Deployment/4, …"} {
-		if got := nameSome(objects[:n]); got != want {
-			t.Errorf("%q, want %q", got, want)
-		}
 	}
 }

@@ -32,6 +32,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/kinds"
 )
 
@@ -158,7 +159,7 @@ func checkWebhooks(ctx context.Context, i *inspector) (result, error) {
 				Message: fmt.Sprintf("the webhook %s has no caBundle, so that the API server does not trust it", hook.name), Fix: fixTrust})
 		}
 	}
-	r.message = fmt.Sprintf("%s and %s exist, and the conversion of Alerts", count(len(h.mutating), "mutating webhook"), count(len(h.validating), "validating webhook"))
+	r.message = fmt.Sprintf("%s and %s exist, and the conversion of Alerts", cli.Count(len(h.mutating), "mutating webhook"), cli.Count(len(h.validating), "validating webhook"))
 	if len(r.findings) > 0 {
 		r.message = "webhooks are missing, or are not trusted"
 	}
@@ -197,11 +198,11 @@ func checkCertificates(ctx context.Context, i *inspector) (result, error) {
 			continue
 		case !end.After(i.now()):
 			f.ID, f.Severity, f.Fix = "certificate-expired", Problem, fixTrust
-			f.Message = fmt.Sprintf("the authority of its webhooks expired at %s", stamp(end))
+			f.Message = fmt.Sprintf("the authority of its webhooks expired at %s", cli.Stamp(end))
 			r.add(f)
 		case end.Before(i.now().Add(expirySoon)):
 			f.ID, f.Severity, f.Fix = "certificate-expires", Warning, fixTrust
-			f.Message = fmt.Sprintf("the authority of its webhooks expires at %s, and should have been renewed", stamp(end))
+			f.Message = fmt.Sprintf("the authority of its webhooks expires at %s, and should have been renewed", cli.Stamp(end))
 			r.add(f)
 		}
 		if earliest.IsZero() || end.Before(earliest) {
@@ -214,7 +215,7 @@ func checkCertificates(ctx context.Context, i *inspector) (result, error) {
 	case len(r.findings) > 0:
 		r.message = "authorities of webhooks cannot be used, or end soon"
 	default:
-		r.message = fmt.Sprintf("the authorities of the webhooks are valid until %s", stamp(earliest))
+		r.message = fmt.Sprintf("the authorities of the webhooks are valid until %s", cli.Stamp(earliest))
 	}
 	return r, nil
 }
@@ -236,6 +237,3 @@ func bundleEnd(bundle []byte) (time.Time, error) {
 	}
 	return end, nil
 }
-
-// stamp formats a time for a message.
-func stamp(at time.Time) string { return at.UTC().Format(time.RFC3339) }

@@ -87,6 +87,10 @@ var (
 		func(c *Clients, _ string) cli.Client[*pagerv1beta1.ClusterReceiver, *pagerv1beta1.ClusterReceiverList] {
 			return c.Pager.ClusterReceivers()
 		})
+	AlertSource = newKind(Kind{Name: "AlertSource", Resource: "alertsources", Group: pagerGroup, Namespaced: true, Subjects: []reasons.Subject{reasons.AlertSource}, short: "source"},
+		func(c *Clients, ns string) cli.Client[*pagerv1beta1.AlertSource, *pagerv1beta1.AlertSourceList] {
+			return c.Pager.AlertSources(ns)
+		})
 	ServiceBroker = newKind(Kind{Name: "ServiceBroker", Resource: "servicebrokers", Group: serviceGroup, Namespaced: true, Subjects: []reasons.Subject{reasons.Broker}, short: "broker"},
 		func(c *Clients, ns string) cli.Client[*servicecatalogv1beta1.ServiceBroker, *servicecatalogv1beta1.ServiceBrokerList] {
 			return c.Services.ServiceBrokers(ns)
@@ -125,7 +129,7 @@ var (
 
 // All are all kinds. A namespaced kind stands before the cluster-scoped one with the same short name.
 var All = []*Kind{
-	Alert, Receiver, ClusterReceiver, ServiceBroker, ClusterServiceBroker, ServiceClass, ClusterServiceClass, ServicePlan,
+	Alert, Receiver, ClusterReceiver, AlertSource, ServiceBroker, ClusterServiceBroker, ServiceClass, ClusterServiceClass, ServicePlan,
 	ClusterServicePlan, ServiceInstance, ServiceBinding,
 }
 
@@ -184,7 +188,7 @@ func (k *Kind) isCalled(name string) bool {
 	}
 	names := []string{k.singular(), k.Resource}
 	if k.short != "" {
-		names = append(names, k.short, strings.TrimPrefix(strings.TrimPrefix(k.Resource, "cluster"), "service"))
+		names = append(names, k.short, strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(k.Resource, "cluster"), "service"), "alert"))
 	}
 	return slices.Contains(names, name) || name != "" && name == k.shortName
 }

@@ -17,6 +17,7 @@ limitations under the License.
 package kinds
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -34,6 +35,7 @@ func TestCalled(t *testing.T) {
 		"broker": {ServiceBroker, ClusterServiceBroker}, "brokers": {ServiceBroker, ClusterServiceBroker},
 		"clusterservicebroker": {ClusterServiceBroker}, "servicebrokers.servicecatalog.k8s.io": {ServiceBroker},
 		"instance": {ServiceInstance}, "serviceinstances": {ServiceInstance}, "instances": {ServiceInstance}, "binding": {ServiceBinding},
+		"source": {AlertSource}, "sources": {AlertSource}, "alertsources.pager.k8s.co": {AlertSource},
 		"class": {ServiceClass, ClusterServiceClass}, "plans": {ServicePlan, ClusterServicePlan},
 		"pod": nil, "alert.notification.toolkit.fluxcd.io": nil, "": nil,
 	} {
@@ -98,6 +100,19 @@ func TestStateOf(t *testing.T) {
 		alert.Status.Conditions, alert.Status.ObservedGeneration = test.conditions, test.observed
 		if got := StateOf(alert); got != test.want {
 			t.Errorf("%+v, want %+v", got, test.want)
+		}
+	}
+}
+
+func TestLabels(t *testing.T) {
+	var objects []cli.Object
+	for n := range 6 {
+		objects = append(objects, &pagerv1beta1.Alert{TypeMeta: metav1.TypeMeta{Kind: "Alert"}, ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprint(n)}})
+	}
+	for n, want := range map[int]string{1: "1 object: Alert/0", 2: "2 objects: Alert/0, Alert/1",
+		6: "6 objects: Alert/0, Alert/1, Alert/2, Alert/3, Alert/4, …"} {
+		if got := Labels(objects[:n]); got != want {
+			t.Errorf("%q, want %q", got, want)
 		}
 	}
 }

@@ -78,6 +78,22 @@ func Label(object cli.Object) string {
 	return kind + "/" + object.GetName()
 }
 
+// maxLabels bounds the objects that Labels names.
+const maxLabels = 5
+
+// Labels is the number of some objects, and the labels of the first.
+func Labels(objects []cli.Object) string {
+	var labels []string
+	for _, object := range objects[:min(len(objects), maxLabels)] {
+		labels = append(labels, Label(object))
+	}
+	text := cli.Count(len(objects), "object") + ": " + strings.Join(labels, ", ")
+	if len(objects) > maxLabels {
+		text += ", …"
+	}
+	return text
+}
+
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 // Unreadable are the resources that the user may not read, each once.

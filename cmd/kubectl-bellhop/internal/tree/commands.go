@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package tree shows how objects belong together: broker, classes, plans, instances, bindings and Secrets; alert and receivers.
+// Package tree shows how objects belong together: broker, classes, plans, instances, bindings and Secrets; alert and receivers, and where alerts are from.
 package tree
 
 import (
@@ -44,6 +44,8 @@ func Commands(e *cli.Environment) []*cobra.Command {
   instance or binding   broker, class and plan in the first line, and what
                         belongs to it below
   alert                 its receivers, with the state of each delivery
+  source                the alerts that were made of its posts, with their
+                        receivers
   receiver              the alerts that go there, with the state of each
                         delivery
 

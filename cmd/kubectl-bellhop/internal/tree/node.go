@@ -73,6 +73,9 @@ func (b *builder) of(ctx context.Context, target kinds.Target) ([]*Node, error) 
 	switch o := object.(type) {
 	case *pagerv1beta1.Alert:
 		return []*Node{alertNode(o)}, nil
+	case *pagerv1beta1.AlertSource:
+		alerts, err := b.listAll(ctx, kinds.Alert)
+		return []*Node{sourceNode(o, alerts)}, err
 	case pagerv1beta1.ReceiverObject:
 		node, err := b.receiver(ctx, object, o)
 		return []*Node{node}, err
@@ -178,6 +181,17 @@ func findDelivery(alert *pagerv1beta1.Alert, kind pagerv1beta1.ReceiverKind, nam
 		}
 	}
 	return nil
+}
+
+// sourceNode has a child for each alert that is from it.
+func sourceNode(source *pagerv1beta1.AlertSource, alerts []cli.Object) *Node {
+	n := newNode(source)
+	for _, alert := range alerts {
+		if alert.GetNamespace() == source.Namespace && alert.GetLabels()[pagerv1beta1.AlertSourceLabel] == source.Name {
+			n.Children = append(n.Children, alertNode(alert.(*pagerv1beta1.Alert)))
+		}
+	}
+	return n
 }
 
 // receiver has a child for each alert that goes to it.
