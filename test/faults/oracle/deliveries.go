@@ -18,12 +18,14 @@ package oracle
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/test/faults/proxy"
 	"github.com/gophernetes/bellhop/test/faults/scenario"
 )
@@ -45,6 +47,11 @@ func (c Checker) checkAttempts(name string, p *scenario.FakeReceiver) {
 	limit := 1
 	if !p.AtMostOnce {
 		limit += c.MaxRepeats
+	}
+	for join, n := range notifiedJoins(p) {
+		if n > limit || n > 1 && p.Inbox != nil {
+			c.Reportf("receiver %s received %d times what joined %s", name, n, join)
+		}
 	}
 	if p.Inbox == nil {
 		for text, n := range p.Received() {
@@ -68,16 +75,38 @@ func (c Checker) checkAttempts(name string, p *scenario.FakeReceiver) {
 	}
 }
 
-// checkSentRows checks that what an Alert reports as sent has arrived.
+// join matches what the content of an Alert with instances says of the last join.
+var join = regexp.MustCompile(`\bjoined (at \d+h\d+),`)
+
+// isResolve matches a message that an Alert is over.
+var isResolve = regexp.MustCompile(`^alert\.resolved |\bResolved: `)
+
+// notifiedJoins returns how many messages people got of each join: they must hear of it once, whatever changes afterwards. A message that was
+// changed where it is shown counts as one.
+func notifiedJoins(p *scenario.FakeReceiver) map[string]int {
+	joins := map[string]int{}
+	for text, n := range p.Received() {
+		if found := join.FindStringSubmatch(text); found != nil && !isResolve.MatchString(text) {
+			joins[found[1]] += n
+		}
+	}
+	return joins
+}
+
+// checkSentRows checks that what an Alert reports as sent has arrived: of content that is kept back, what was there when it last joined.
 func (c Checker) checkSentRows(a *v1beta1.Alert) {
 	for _, row := range a.Status.Deliveries {
 		p := c.Receivers[proxy.StripRunName(row.Name)]
 		if row.State != v1beta1.DeliverySent || a.Spec.State != v1beta1.AlertFiring || !scenario.IsForReceiver(a, row) {
 			continue
 		}
-		has := func(text string) bool { return strings.Contains(text, a.Spec.Content) }
+		content := a.Spec.Content
+		if row.Message == result.NoteOfKeptBack {
+			content = "joined " + scenario.JoinOf(a) + ","
+		}
+		has := func(text string) bool { return strings.Contains(text, content) }
 		if !slices.ContainsFunc(slices.Collect(maps.Keys(p.Received())), has) {
-			c.Reportf("%s reports that %s has %q, which did not arrive", a.Name, row.Name, a.Spec.Content)
+			c.Reportf("%s reports that %s has %q, which did not arrive", a.Name, row.Name, content)
 		}
 	}
 }

@@ -63,6 +63,7 @@ func TestNameOf(t *testing.T) {
 		"protocol violation: a PUT without id":                                "protocol",
 		"receiver hook received 2 times under one key: alert.fired":           "once",
 		"receiver phone received 2 times: the disk is full":                   "once",
+		"receiver hook received 2 times what joined at 12h01":                 "once",
 		`receiver hook received {"type":"b"} under the key of {"type":"a"}`:   "key",
 		"receiver hook refused 1 requests":                                    "refused",
 		"Secret app has credentials that the broker does not have":            "secret",

@@ -19,6 +19,8 @@ package scenario
 import (
 	"fmt"
 	"slices"
+	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -50,6 +52,51 @@ func (e *Environment) receiverRef(name string) v1beta1.ReceiverRef {
 // setContent returns an edit of the content.
 func setContent(content string) func(*v1beta1.Alert) {
 	return func(a *v1beta1.Alert) { a.Spec.Content = content }
+}
+
+// joinedAt is when instances join, in the minute of a test.
+func joinedAt(minute int) metav1.Time {
+	return metav1.NewTime(time.Date(2026, 3, 1, 12, minute, 0, 0, time.UTC))
+}
+
+// newGroup returns an Alert about two instances.
+func (e *Environment) newGroup(name string, receivers ...string) *v1beta1.Alert {
+	a := e.NewAlert(name, receivers...)
+	setInstances(1, "node-1", "node-2")(a)
+	return a
+}
+
+// setInstances returns an edit after which an Alert is about some instances, of which the last one joined at a minute. Its text has the time,
+// as JoinOf returns it.
+func setInstances(minute int, names ...string) func(*v1beta1.Alert) {
+	return func(a *v1beta1.Alert) {
+		at := joinedAt(minute)
+		a.Spec.JoinedTime, a.Spec.Instances = &at, nil
+		for _, name := range names {
+			a.Spec.Instances = append(a.Spec.Instances, v1beta1.AlertInstance{Key: name, Text: name, StartsAt: &at})
+		}
+		a.Spec.Content = "joined " + JoinOf(a) + ", full are " + strings.Join(names, " and ")
+	}
+}
+
+// JoinOf returns the time when instances last joined an Alert, as its content has it; "": it has none.
+func JoinOf(a *v1beta1.Alert) string {
+	if a.Spec.JoinedTime == nil {
+		return ""
+	}
+	return a.Spec.JoinedTime.UTC().Format("at 15h04")
+}
+
+// waitNotified waits until a webhook has accepted a message that notifies of the last join.
+func (e *Environment) waitNotified(a *v1beta1.Alert, receiver string) {
+	e.await(receiver+" is notified of what joined "+JoinOf(a), func() error {
+		for text := range e.Receivers[receiver].Received() {
+			if strings.HasPrefix(text, "alert.fired ") && strings.Contains(text, "joined "+JoinOf(a)+",") {
+				return nil
+			}
+		}
+		return fmt.Errorf("it has %v", e.Receivers[receiver].Received())
+	})
 }
 
 func resolve(a *v1beta1.Alert) { a.Spec.State = v1beta1.AlertResolved }

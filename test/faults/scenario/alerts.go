@@ -77,6 +77,9 @@ func alertScenarios() []Scenario {
 			e.changeAlert(a, resolve)
 			e.changeAlert(a, fire)
 		}},
+		{Name: "alert-joins", Prepare: withThreeModes, Steps: instancesJoin},
+		// Another fault may last as long as the Alert.
+		{Name: "alert-again-expires", Prepare: withWebhook(), Steps: alertAgainExpires, MaxCrashes: 1},
 		{Name: "alert-deleted-firing", Prepare: withWebhook(), Steps: func(e *Environment) {
 			a := e.createAlert(e.NewAlert("disk", "hook"))
 			e.remove(a)
@@ -138,6 +141,41 @@ func contentRevertedUnseen(e *Environment) {
 	e.waitRetrying(a)
 	e.Receivers["hook"].down.Store(false)
 	e.changeAlert(a, setContent("the disk is full"))
+}
+
+// withThreeModes prepares receivers of which one changes its messages, and two cannot.
+func withThreeModes(e *Environment) {
+	e.createWebhook("hook")
+	e.createDiscord("chat")
+	e.createGotify("phone")
+}
+
+// instancesJoin has the instances of an Alert grow, shrink and end, and checks who hears of it: all of a join, and nobody of an end, until all have
+// ended.
+func instancesJoin(e *Environment) {
+	a := e.createAlert(e.newGroup("disk", "hook", "chat", "phone"))
+	e.changeAlert(a, setInstances(1, "node-2"))
+	e.changeAlert(a, setInstances(2, "node-2", "node-3"))
+	e.waitNotified(a, "hook")
+	e.changeAlert(a, setInstances(2, "node-3"))
+	e.changeAlert(a, resolve)
+	e.changeAlert(a, func(a *v1beta1.Alert) {
+		fire(a)
+		setInstances(9, "node-3")(a)
+	})
+	e.waitNotified(a, "hook")
+}
+
+// alertAgainExpires has an Alert fire again when its first time has passed: its expiry counts from then.
+func alertAgainExpires(e *Environment) {
+	const seconds = 8
+	a := e.NewAlert("disk", "hook")
+	a.Spec.ExpireAfterSeconds = new(int32(seconds))
+	e.createAlert(a)
+	e.changeAlert(a, resolve)
+	proxy.Sleep(e.Ctx, time.Until(a.CreationTimestamp.Add((seconds+1)*time.Second)))
+	edit(e, a, fire)
+	e.waitAlertReason(a, v1beta1.ReasonSent)
 }
 
 // alertDeletedUndelivered checks that a receiver that was unavailable gets no message of a deleted Alert.

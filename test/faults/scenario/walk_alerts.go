@@ -41,6 +41,7 @@ func restrictAlert(s *schema) {
 		}
 		return refs
 	}
+	s.Properties["joinedTime"].generate = omit // a receiver that cannot change its message keeps an older content
 	long := func(r *rand.Rand) any { return int64(3600 + r.IntN(3600)) }
 	s.Properties["expireAfterSeconds"].generate, s.Properties["ttlSecondsAfterFinished"].generate = long, long
 }
@@ -52,8 +53,8 @@ func maybeExpireSoon(w *walk, spec map[string]any) {
 	}
 }
 
-// dropHistory removes from the status of an Alert the rows of receivers that it no longer refers to, the order of rows, which is that in which
-// receivers were added, and the counts of a resolved Alert.
+// dropHistory removes from the status of an Alert how often it fired, the rows of receivers that it no longer refers to, the order of rows, which
+// is that in which receivers were added, and the counts of a resolved Alert.
 func dropHistory(o *unstructured.Unstructured) {
 	list := func(fields ...string) []any {
 		l, _, _ := unstructured.NestedSlice(o.Object, fields...) // empty if missing
@@ -65,6 +66,7 @@ func dropHistory(o *unstructured.Unstructured) {
 		return !slices.ContainsFunc(refs, func(ref any) bool { return named(ref) == named(d) })
 	})
 	slices.SortFunc(kept, func(a, b any) int { return strings.Compare(named(a), named(b)) })
+	unstructured.RemoveNestedField(o.Object, "status", "occurrence")
 	unstructured.RemoveNestedField(o.Object, "status", "deliveries")
 	if len(kept) > 0 {
 		o.Object["status"].(map[string]any)["deliveries"] = kept

@@ -33,7 +33,7 @@ import (
 
 var (
 	// volatileKeys are members whose values differ from run to run.
-	volatileKeys = regexp.MustCompile(`(?i)(time|timestamp|version|hash|message|attempts|lastattemptedreceiver|testedwith|uid|managedfields|resourceversion|annotations|labels|lastoperation|url|catalogdigest|catalogetag|lasterror|waiting|answerlost|outcomeunknown|sequence|externalid|lastremovedid|redacted|expiresat|renewbefore|issuedat|parametersdigest|instancefingerprint)$`)
+	volatileKeys = regexp.MustCompile(`(?i)(time|timestamp|version|hash|message|attempts|lastattemptedreceiver|testedwith|uid|managedfields|resourceversion|annotations|labels|lastoperation|url|catalogdigest|catalogetag|lasterror|waiting|answerlost|outcomeunknown|sequence|externalid|lastremovedid|redacted|expiresat|renewbefore|issuedat|parametersdigest|instancefingerprint|firingsince|startsat)$`)
 	// readyReasons maps reasons of Ready to one: which of them is set depends on the requests that a fault prevented.
 	readyReasons = strings.NewReplacer("InstanceUpdatedSuccessfully", "ProvisionedSuccessfully")
 	randomID     = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|run-[a-z0-9]{5}`)

@@ -158,6 +158,13 @@ func variants() []variant {
 `, ``}}, scenario: "alert", fault: "none", oracle: "refused"},
 		{name: "one-key", edits: []mistake{{alertRules + "keys.go", `strconv.FormatInt(sequence, 10), hash)`, `strconv.FormatInt(0, 10))`}},
 			scenario: "alert", fault: "none", oracle: "key"},
+		{name: "joins-without-notice", edits: []mistake{{alertRules + "firing.go", ` && !d.rises(a) && !d.joins(a) {`, ` && !d.rises(a) {`}},
+			scenario: "alert-joins", fault: "none", oracle: "reached"},
+		{name: "tells-of-each-end", edits: []mistake{{alertRules + "table.go", `		case d.isKeptBack(a, t):
+`, `		case d.isKeptBack(a, t) && false:
+`}}, scenario: "alert-joins", fault: "none", oracle: "once"},
+		{name: "expires-as-the-first-time", edits: []mistake{{alertRules + "spec.go", `	return firingSince(a, in).Add(`, `	return a.CreationTimestamp.Add(`}},
+			scenario: "alert-again-expires", fault: "none", oracle: "reached"},
 		{name: "what-only-one-process-knows", edits: []mistake{{alertRules + "deliver.go", `	return row.LastAttemptedHash == hash && (row.AnswerLost && isAtMostOnce(t) || isUnconfirmed(row, t))
 }
 `, `	return row.LastAttemptedHash == hash && (row.AnswerLost && isAtMostOnce(t) || isUnconfirmed(row, t)) && (row.State != v1beta1.DeliveryUnknown || lostHere || row.Reason != v1beta1.ReasonOutcomeUnknown)
