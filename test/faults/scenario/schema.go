@@ -26,6 +26,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"sigs.k8s.io/yaml"
 
@@ -108,6 +109,8 @@ func (s *schema) randomValue(r *rand.Rand) any {
 		return s.generate(r)
 	case s.Format == "byte":
 		return base64.StdEncoding.EncodeToString([]byte("b" + s.letters(r))) // the API server refuses an empty one
+	case s.Format == "date-time":
+		return time.Date(2026, 3, 1, 12, r.IntN(60), 0, 0, time.UTC).Format(time.RFC3339)
 	case len(s.Enum) > 0:
 		return s.Enum[r.IntN(len(s.Enum))]
 	}

@@ -42,6 +42,7 @@ func restrictAlert(s *schema) {
 		return refs
 	}
 	s.Properties["joinedTime"].generate = omit // a receiver that cannot change its message keeps an older content
+	s.Properties["links"].Items.Properties["href"].generate = func(r *rand.Rand) any { return fmt.Sprintf("https://example.com/%d", r.IntN(3)) }
 	long := func(r *rand.Rand) any { return int64(3600 + r.IntN(3600)) }
 	s.Properties["expireAfterSeconds"].generate, s.Properties["ttlSecondsAfterFinished"].generate = long, long
 }
