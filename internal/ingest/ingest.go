@@ -13,6 +13,7 @@ WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 See the License for the specific language governing permissions and
 limitations under the License.
 */
+
 // Package ingest is the listener to which Prometheus, Alertmanager and programs like them post alerts. Each replica serves it. A post is
 // answered with success once its Alerts are stored.
 //

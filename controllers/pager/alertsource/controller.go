@@ -13,6 +13,7 @@ WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 See the License for the specific language governing permissions and
 limitations under the License.
 */
+
 // Package alertsource reconciles AlertSources: what time changes about their Alerts, and their status. Posts are stored by the listener of each
 // replica, in internal/ingest.
 package alertsource

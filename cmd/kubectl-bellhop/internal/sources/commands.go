@@ -146,7 +146,7 @@ func notesOf(format format, source *v1beta1.AlertSource, listener *listener, aut
 	if listener.isOff() {
 		notes = append(notes, listener.describe())
 	}
-	if problem := format.problem(source, listener); problem != "" {
+	if problem := format.problem(source); problem != "" {
 		notes = append(notes, problem)
 	}
 	if authority.pem == "" {

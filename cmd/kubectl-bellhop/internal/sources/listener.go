@@ -100,11 +100,6 @@ func (l *listener) url(source *v1beta1.AlertSource) string {
 // isOff reports whether the operator is known not to listen.
 func (l *listener) isOff() bool { return l.deployment != nil && !l.deployment.Listens() }
 
-// reviewsTokens reports whether ServiceAccounts can post, as far as is known: an operator of some namespaces has no right to review tokens.
-func (l *listener) reviewsTokens() bool {
-	return l.deployment == nil || len(l.deployment.Namespaces()) == 0
-}
-
 // describe says what is known of the listener.
 func (l *listener) describe() string {
 	switch {

@@ -187,16 +187,11 @@ func tokenOf(source *v1beta1.AlertSource) string {
 }
 
 // problem says why senders of this format cannot post; empty: they can.
-func (f format) problem(source *v1beta1.AlertSource, l *listener) string {
-	switch {
-	case source.Spec.SecretRef != nil || f.settings == formats[authorityFormat].settings:
+func (f format) problem(source *v1beta1.AlertSource) string {
+	if !f.needsSecret || source.Spec.SecretRef != nil {
 		return ""
-	case f.needsSecret:
-		return fmt.Sprintf("AlertSource %s has no secretRef: this sender needs a token that does not change, as that of a Secret", source.Name)
-	case !l.reviewsTokens():
-		return fmt.Sprintf("AlertSource %s has no secretRef, and an operator with --namespaces accepts no tokens of ServiceAccounts", source.Name)
 	}
-	return ""
+	return fmt.Sprintf("AlertSource %s has no secretRef: this sender needs a token that does not change, as that of a Secret", source.Name)
 }
 
 // indent returns the lines of a text with a prefix.

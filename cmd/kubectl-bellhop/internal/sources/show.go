@@ -61,7 +61,7 @@ func (c *command) show(ctx context.Context, pager pagerclient.PagerV1beta1Interf
 		{"Listener", l.describe()},
 		{"URL", url},
 		{"Webhook", url + endpoint.Webhook},
-		{"Senders", strings.Join(sendersOf(source, l), "\n"+strings.Repeat(" ", fieldWidth))},
+		{"Senders", strings.Join(sendersOf(source), "\n"+strings.Repeat(" ", fieldWidth))},
 	} {
 		if field[1] != "" {
 			fmt.Fprintf(c.Out, "%-*s%s\n", fieldWidth, field[0]+":", field[1])
@@ -111,18 +111,12 @@ func receiversOf(source *v1beta1.AlertSource) string {
 }
 
 // sendersOf says who may post, a line each.
-func sendersOf(source *v1beta1.AlertSource, l *listener) []string {
+func sendersOf(source *v1beta1.AlertSource) []string {
 	var lines []string
 	if secret := source.Spec.SecretRef; secret != nil {
 		lines = append(lines, fmt.Sprintf("programs with the token in key %s of Secret %s", endpoint.TokenKey, secret.Name))
 	}
-	if l.reviewsTokens() {
-		lines = append(lines,
-			fmt.Sprintf("ServiceAccounts that may create alertsources/ingest, with a token for the audience %s; to check one:", endpoint.Audience),
-			fmt.Sprintf("kubectl auth can-i create alertsources.pager.k8s.co/%s --subresource=ingest -n %s --as=system:serviceaccount:NAMESPACE:NAME", source.Name, source.Namespace))
-	}
-	if len(lines) == 0 {
-		lines = []string{"none: it has no secretRef, and an operator with --namespaces accepts no tokens of ServiceAccounts"}
-	}
-	return lines
+	return append(lines,
+		fmt.Sprintf("ServiceAccounts that may create alertsources/ingest, with a token for the audience %s; to check one:", endpoint.Audience),
+		fmt.Sprintf("kubectl auth can-i create alertsources.pager.k8s.co/%s --subresource=ingest -n %s --as=system:serviceaccount:NAMESPACE:NAME", source.Name, source.Namespace))
 }

@@ -135,8 +135,6 @@ func TestNotes(t *testing.T) {
 		"no listener":                       {"prometheus", newSource(""), newListener(), known, []string{"without --ingest-bind-address"}},
 		"no Secret for Flux":                {"flux", newSource(""), newListener(on), known, []string{"has no secretRef"}},
 		"a Secret for Flux":                 {"flux", newSource("senders"), newListener(on), known, nil},
-		"no tokens of ServiceAccounts":      {"prometheus", newSource(""), newListener(on, "--namespaces=shop"), known, []string{"with --namespaces accepts no tokens"}},
-		"a Secret instead":                  {"prometheus", newSource("senders"), newListener(on, "--namespaces=shop"), known, nil},
 		"an unknown authority":              {"vmalert", newSource(""), newListener(on), authority{problem: "why"}, []string{"is missing: why"}},
 		"the authority alone needs no more": {"ca", newSource(""), newListener(on, "--namespaces=shop"), known, nil},
 	} {
