@@ -224,3 +224,6 @@ func (c *Cluster) restoreConversion(ctx context.Context, ours *apiextensionsv1.C
 
 // WebhookCertDir is the folder with the certificate of the webhooks.
 func (c *Cluster) WebhookCertDir() string { return c.hooks.LocalServingCertDir }
+
+// WebhookCA is the CA of that certificate, as PEM.
+func (c *Cluster) WebhookCA() []byte { return c.hooks.LocalServingCAData }

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Runs test/sources: the operator with Prometheus, Alertmanager, amtool and vmalert. It downloads Debian's packages of them to bin/senders, and
+# builds the newest Alertmanager there. It installs nothing, starts no service, and needs no root. Exit code 77: they cannot be had on this
+# machine. -fetch only downloads and builds; FOCUS= selects specs.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+senders=$PWD/bin/senders
+
+skip() {
+	echo "sources: skipped: $*"
+	exit 77
+}
+
+# Downloads and unpacks the packages that are not there yet.
+fetch() {
+	local package
+	command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || skip "only Debian has the packages of the senders, and this machine has no apt-get or no dpkg-deb"
+	mkdir -p "$senders/packages"
+	for package in prometheus prometheus-alertmanager victoria-metrics; do
+		compgen -G "$senders/packages/${package}_*.deb" >/dev/null || (cd "$senders/packages" && apt-get download "$package") ||
+			skip "apt-get cannot download $package"
+		dpkg-deb -x "$senders/packages/$package"_*.deb "$senders"
+	done
+	for package in prometheus prometheus-alertmanager amtool victoria-metrics vmalert; do
+		"$senders/usr/bin/$package" --version >/dev/null 2>&1 || skip "$package does not run on this machine"
+	done
+}
+
+# Builds the newest Alertmanager, whose specs are left out where that fails. The module lacks the web page, which nothing here needs.
+build_newest() {
+	local module copy=$senders/newest
+	if ! module=$(go mod download -json github.com/prometheus/alertmanager@latest 2>/dev/null | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p') || [ -z "$module" ]; then
+		echo "sources: without the newest Alertmanager, whose module cannot be downloaded"
+		return
+	fi
+	rm -rf "$copy"
+	cp -R "$module" "$copy"
+	chmod -R u+w "$copy"
+	mkdir -p "$copy/ui/app/dist"
+	touch "$copy/ui/app/dist/index.html"
+	CGO_ENABLED=0 go -C "$copy" build -o "$senders/usr/bin/newest-alertmanager" ./cmd/alertmanager ||
+		echo "sources: without the newest Alertmanager, which cannot be built"
+}
+
+fetch
+build_newest
+[ "${1-}" != -fetch ] || exit 0
+
+KUBEBUILDER_ASSETS=$(go -C hack/controlplane run . -controller-manager)
+export KUBEBUILDER_ASSETS SENDERS=$senders/usr/bin
+make --silent build
+export BELLHOP_OPERATOR=$PWD/bin/manager
+go -C test test -tags grpcnotrace -vet=off -count=1 -timeout=15m ./sources -ginkgo.v -ginkgo.focus="${FOCUS-}"

@@ -1,0 +1,98 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific infoString governing permissions and
+limitations under the License.
+*/
+
+package sources_test
+
+import (
+	"context"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+)
+
+// All 500 alerts fire at the same time, and a process is killed when some of their Alerts are stored: between a post and its answer.
+var _ = Describe("500 alerts, an Alert each", func() {
+	It("arrive once if the operator is killed", func(ctx SpecContext) {
+		s := createSource(ctx, eachAlert)
+		newPrometheus(startExporter(disks(500)...), s.alertmanager()).start(ctx)
+		waitForSome(ctx, s)
+		env.Operator.Kill()
+		env.StartOperator(context.WithoutCancel(ctx))
+		expectAllOnce(ctx, s)
+	})
+
+	It("arrive once if Prometheus is killed", func(ctx SpecContext) {
+		s := createSource(ctx, eachAlert)
+		prometheus := newPrometheus(startExporter(disks(500)...), s.alertmanager())
+		prometheus.start(ctx)
+		waitForSome(ctx, s)
+		prometheus.kill()
+		prometheus.start(ctx)
+		expectAllOnce(ctx, s)
+	})
+
+	It("arrive once if Alertmanager is killed", func(ctx SpecContext) {
+		s := createSource(ctx, eachAlert)
+		alertmanager, item := newAlertmanager(filepath.Join(senders, "prometheus-alertmanager"), s, "...")
+		alertmanager.start(ctx)
+		newPrometheus(startExporter(disks(500)...), item).start(ctx)
+		waitForSome(ctx, s)
+		alertmanager.kill()
+		alertmanager.start(ctx)
+		expectAllOnce(ctx, s)
+	})
+})
+
+// waitForSome waits until some Alerts are stored, and not all.
+func waitForSome(ctx context.Context, s *source) {
+	GinkgoHelper()
+	stored := func() (int, error) {
+		alerts, err := s.alerts(ctx)()
+		return len(alerts), err
+	}
+	Eventually(ctx, stored).WithPolling(5 * time.Millisecond).Should(And(BeNumerically(">", 0), BeNumerically("<", 500)))
+}
+
+// expectAllOnce waits until all have arrived, and expects that none arrives twice.
+func expectAllOnce(ctx context.Context, s *source) {
+	GinkgoHelper()
+	Eventually(ctx, s.count("fired"), 2*time.Minute).Should(BeNumerically(">=", 500))
+	Consistently(ctx, s.events, 5*time.Second).Should(HaveLen(500))
+	names := map[string]bool{}
+	for _, m := range s.Messages() {
+		names[m.Name] = true
+	}
+	Expect(names).To(HaveLen(500))
+}
+
+var _ = Describe("An API server that is away", func() {
+	It("has the operator answer with 503, and alerts arrive later", func(ctx SpecContext) {
+		s, disk := createSource(ctx, nil), startExporter("disk-000")
+		newPrometheus(disk, s.alertmanager()).start(ctx)
+		Eventually(ctx, s.events).Should(Equal([]string{"fired"}))
+
+		back := make(chan error, 1)
+		go func() { back <- env.Cluster.RestartAPIServer(context.WithoutCancel(ctx)) }()
+		disk.set()
+		Eventually(ctx, s.gate.statuses).Should(HaveKey(http.StatusServiceUnavailable))
+		Eventually(ctx, back).Should(Receive(BeNil()))
+		Eventually(ctx, s.events).Should(Equal([]string{"fired", "resolved"}))
+		Expect(s.gate.statuses()).To(And(HaveLen(2), HaveKey(http.StatusOK)), "no other answers, since senders may drop what is refused otherwise")
+	})
+})

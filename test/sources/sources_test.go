@@ -1,0 +1,116 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific infoString governing permissions and
+limitations under the License.
+*/
+
+package sources_test
+
+import (
+	"path/filepath"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+)
+
+var _ = Describe("Prometheus", func() {
+	It("sends one message while the value in an annotation changes, and one resolve", func(ctx SpecContext) {
+		s, disk := createSource(ctx, nil), startExporter("disk-000")
+		newPrometheus(disk, s.alertmanager()).start(ctx)
+		Eventually(ctx, s.events).Should(Equal([]string{"fired"}))
+		Consistently(ctx, s.events, time.Minute).Should(Equal([]string{"fired"}))
+		Expect(s.gate.statuses()).To(And(HaveLen(1), HaveKeyWithValue(200, BeNumerically(">", 30))), "each evaluation is posted")
+		Expect(len(s.gate.texts())).To(BeNumerically(">=", 3), "with changing texts")
+		Expect(s.last()).To(And(HaveField("Title", "A disk is full"), HaveField("Severity", "Critical"), HaveField("Content", HavePrefix("disk-000 is full to 9"))))
+
+		disk.set()
+		Eventually(ctx, s.events).Should(Equal([]string{"fired", "resolved"}))
+	})
+
+	It("sends one message about 500 series, with 20 of them", func(ctx SpecContext) {
+		s, disk := createSource(ctx, nil), startExporter(disks(500)...)
+		newPrometheus(disk, s.alertmanager()).start(ctx)
+		Eventually(ctx, func() []string { return strings.Split(s.last().Content, "\n") }).Should(And(HaveLen(21), ContainElement("and 180 more")))
+		Consistently(ctx, s.count("fired"), 5*time.Second).Should(Equal(1))
+		Expect(s.last().Title).To(Equal("DiskFull: 200 or more firing"))
+
+		disk.set()
+		Eventually(ctx, s.count("resolved")).Should(Equal(1))
+		Expect(s.count("fired")()).To(Equal(1))
+	})
+
+	It("is one of a pair, with one message and one resolve", func(ctx SpecContext) {
+		s, disk := createSource(ctx, nil), startExporter("disk-000")
+		first, second := newPrometheus(disk, s.alertmanager()), newPrometheus(disk, s.alertmanager())
+		first.start(ctx)
+		Eventually(ctx, s.events).Should(Equal([]string{"fired"}))
+		second.start(ctx)
+		Consistently(ctx, s.events, 5*time.Second).Should(Equal([]string{"fired"}))
+		first.kill()
+		Consistently(ctx, s.events, 5*time.Second).Should(Equal([]string{"fired"}))
+		disk.set()
+		Eventually(ctx, s.events).Should(Equal([]string{"fired", "resolved"}))
+		Consistently(ctx, s.events, 3*time.Second).Should(HaveLen(2))
+	})
+})
+
+var _ = Describe("Alertmanager", func() {
+	for name, path := range alertmanagers() {
+		It("groups, fires and resolves: "+name, func(ctx SpecContext) {
+			s, disk := createSource(ctx, nil), startExporter(disks(3)...)
+			alertmanager, item := newAlertmanager(path, s, "alertname")
+			alertmanager.start(ctx)
+			newPrometheus(disk, item).start(ctx)
+			Eventually(ctx, s.events).Should(Equal([]string{"fired"}))
+			Expect(s.last()).To(And(HaveField("Title", "DiskFull: 3 firing"), HaveField("Content", ContainSubstring("disk-002 is full"))))
+
+			disk.set()
+			Eventually(ctx, s.count("resolved")).Should(Equal(1))
+			Expect(s.count("fired")()).To(Equal(1))
+		})
+	}
+
+	It("has amtool, which posts straight to the source", func(ctx SpecContext) {
+		s := createSource(ctx, nil)
+		labels := []string{"DiskFull", "node=node-7", "severity=critical", "--annotation=summary=Disk of node-7 is full"}
+		addWithAmtool(ctx, s, labels...)
+		Eventually(ctx, s.events).Should(Equal([]string{"fired"}))
+		addWithAmtool(ctx, s, append(labels, "--end="+time.Now().Format(time.RFC3339))...)
+		Eventually(ctx, s.events).Should(Equal([]string{"fired", "resolved"}))
+	})
+})
+
+// alertmanagers are the programs by names: Debian's, and the newest one where it could be built.
+func alertmanagers() map[string]string {
+	found := map[string]string{"Debian's": filepath.Join(senders, "prometheus-alertmanager")}
+	newest := filepath.Join(senders, "newest-alertmanager")
+	if matches, _ := filepath.Glob(newest); len(matches) > 0 {
+		found["the newest"] = newest
+	}
+	return found
+}
+
+var _ = Describe("vmalert", func() {
+	It("sends one message while the value in an annotation changes, and one resolve", func(ctx SpecContext) {
+		s, disk := createSource(ctx, nil), startExporter("disk-000")
+		victoriaMetrics, url := newVictoriaMetrics(disk)
+		victoriaMetrics.start(ctx)
+		newVMAlert(url, s).start(ctx)
+		Eventually(ctx, s.events).Should(Equal([]string{"fired"}))
+		Consistently(ctx, s.events, 5*time.Second).Should(Equal([]string{"fired"}))
+		disk.set()
+		Eventually(ctx, s.events).Should(Equal([]string{"fired", "resolved"}))
+	})
+})
