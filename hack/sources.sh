@@ -21,6 +21,8 @@ fetch() {
 			skip "apt-get cannot download $package"
 		dpkg-deb -x "$senders/packages/$package"_*.deb "$senders"
 	done
+	# Debian's Alertmanager reads a template from /usr/share, and has no flag for another folder: a path of the same length, from where it runs.
+	LC_ALL=C sed -i 's|/usr/share/prometheus/alertmanager|usr//share/prometheus/alertmanager|g' "$senders/usr/bin/prometheus-alertmanager"
 	for package in prometheus prometheus-alertmanager amtool victoria-metrics vmalert; do
 		"$senders/usr/bin/$package" --version >/dev/null 2>&1 || skip "$package does not run on this machine"
 	done

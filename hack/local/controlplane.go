@@ -82,8 +82,9 @@ func (c *Cluster) startControlPlane(ctx context.Context, binaries, auditLog stri
 		return fmt.Errorf("starting the control plane: %w", err)
 	}
 	c.EtcdURL = env.ControlPlane.Etcd.URL.String()
+	c.kill = func(ctx context.Context) error { return killFromPIDFile(ctx, pidFile) }
 	c.restart = func(ctx context.Context) error {
-		if err := killFromPIDFile(ctx, pidFile); err != nil {
+		if err := c.kill(ctx); err != nil {
 			return err
 		}
 		return apiServer.Start()
@@ -108,7 +109,15 @@ func stopControlPlane(ctx context.Context, stop func() error, pidFile string) er
 	return errors.Join(killed, <-stopped)
 }
 
-// RestartAPIServer kills the API server, and starts it again at the same address with the data of etcd. It does not work for an existing
+// KillAPIServer kills the API server, until RestartAPIServer. It does not work for an existing cluster.
+func (c *Cluster) KillAPIServer(ctx context.Context) error {
+	if c.kill == nil {
+		return errors.New("this process did not start the API server")
+	}
+	return c.kill(ctx)
+}
+
+// RestartAPIServer kills the API server, if it runs, and starts it again at the same address with the data of etcd. It does not work for an existing
 // cluster.
 func (c *Cluster) RestartAPIServer(ctx context.Context) error {
 	if c.restart == nil {

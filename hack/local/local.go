@@ -86,6 +86,7 @@ type Cluster struct {
 	hooks     *envtest.WebhookInstallOptions
 	existing  bool
 	renewing  bool                        // OperatorKubeconfig renews the token already
+	kill      func(context.Context) error // kills the API server; nil for an existing cluster
 	restart   func(context.Context) error // restarts the API server; nil for an existing cluster
 	cleanups  []func() error              // in the order in which they were added
 }

@@ -29,6 +29,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -49,11 +50,18 @@ type program struct {
 // start starts the program, or starts it again with the same files, and waits until it is ready.
 func (p *program) start(ctx context.Context) {
 	GinkgoHelper()
+	cmd := exec.Command(p.path, p.args...) //nolint:noctx // lives until kill
+	cmd.Dir = filepath.Join(senders, "..", "..")
 	var err error
-	p.session, err = gexec.Start(exec.Command(p.path, p.args...), GinkgoWriter, GinkgoWriter) //nolint:noctx // lives until kill
+	p.session, err = gexec.Start(cmd, GinkgoWriter, GinkgoWriter)
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(p.session.Kill)
-	Eventually(ctx, func() error { return get(ctx, p.ready) }).Should(Succeed())
+	Eventually(ctx, func() error {
+		if code := p.session.ExitCode(); code >= 0 {
+			return StopTrying(fmt.Sprintf("%s ended with exit code %d", p.path, code))
+		}
+		return get(ctx, p.ready)
+	}).Should(Succeed())
 }
 
 // kill sends SIGKILL, and waits until the process is gone.
@@ -147,9 +155,9 @@ func write(name, text string) string {
 	return path
 }
 
-// newPrometheus returns a Prometheus that evaluates the rules every second, and posts what fires with each evaluation to an Alertmanager, or
-// to what looks like one, as an item of alertmanagers in its configuration.
-func newPrometheus(from *exporter, alertmanager string) *program {
+// newPrometheus returns a Prometheus that evaluates the rules every second, and posts what fires to an Alertmanager, or to what looks like one, as
+// an item of alertmanagers in its configuration. It posts again after resend.
+func newPrometheus(from *exporter, alertmanager string, resend time.Duration) *program {
 	GinkgoHelper()
 	address := freeAddress()
 	config := write("prometheus.yml", fmt.Sprintf(`global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}
@@ -164,7 +172,7 @@ alerting:
 	return &program{
 		path: filepath.Join(senders, "prometheus"), ready: "http://" + address + "/-/ready",
 		args: []string{"--config.file=" + config, "--storage.tsdb.path=" + filepath.Join(GinkgoT().TempDir(), "data"), "--web.listen-address=" + address,
-			"--rules.alert.resend-delay=1s", "--log.level=warn"},
+			"--rules.alert.resend-delay=" + resend.String(), "--log.level=warn"},
 	}
 }
 

@@ -152,6 +152,7 @@ func startGate() *gate {
 		server.Close()
 	})
 	g.URL = server.URL
+	DeferCleanup(func() { AddReportEntry("answers of the operator, by status", g.statuses(), ReportEntryVisibilityFailureOrVerbose) })
 	return g
 }
 
