@@ -21,6 +21,9 @@ hack/image.sh -image "$IMG" -parts operator,demo-broker,demo-inbox,demo-login -p
 hack/plugin.sh local
 CGO_ENABLED=0 go -C demo build -o "$work/bin/" ./cmd/login
 cp bin/kubectl-bellhop "$work/bin/"
+if hack/sources.sh -fetch; then # otherwise the tutorial with Prometheus is skipped
+	cp bin/senders/usr/bin/prometheus "$work/bin/"
+fi
 cp "$(go tool -modfile=hack/tools/helm/go.mod -n helm)" "$work/bin/helm"
 
 if [ -z "${KUBECONFIG:-}" ]; then
@@ -41,7 +44,7 @@ if [ -z "${KUBECONFIG:-}" ]; then
 	LOAD=hack/cluster/load-image.sh
 	export AUDIT_LOG=$BELLHOP_CLUSTER_DIR/bhp$BELLHOP_CLUSTER_ID/log/audit.log
 fi
-PATH=$work/bin:$PATH # kubectl bellhop, helm, login
+PATH=$work/bin:$PATH # kubectl bellhop, helm, login, prometheus
 for archive in "$work"/image/*.tar; do
 	${LOAD:?names the command that loads an archive into the nodes of the cluster} "$archive"
 done

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs test/sources: the operator with Prometheus, Alertmanager, amtool and vmalert. It downloads Debian's packages of them to bin/senders, and
 # builds the newest Alertmanager there. It installs nothing, starts no service, and needs no root. Exit code 77: they cannot be had on this
-# machine. -fetch only downloads and builds; FOCUS= selects specs.
+# machine. -fetch only downloads, and -build only downloads and builds; FOCUS= selects specs.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 senders=$PWD/bin/senders
@@ -45,8 +45,9 @@ build_newest() {
 }
 
 fetch
-build_newest
 [ "${1-}" != -fetch ] || exit 0
+build_newest
+[ "${1-}" != -build ] || exit 0
 
 KUBEBUILDER_ASSETS=$(go -C hack/controlplane run . -controller-manager)
 export KUBEBUILDER_ASSETS SENDERS=$senders/usr/bin
