@@ -152,7 +152,9 @@ func startGate() *gate {
 		server.Close()
 	})
 	g.URL = server.URL
-	DeferCleanup(func() { AddReportEntry("answers of the operator, by status", g.statuses(), ReportEntryVisibilityFailureOrVerbose) })
+	DeferCleanup(func() {
+		AddReportEntry("answers of the operator, by status", g.statuses(), ReportEntryVisibilityFailureOrVerbose)
+	})
 	return g
 }
 
