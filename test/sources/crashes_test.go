@@ -88,7 +88,7 @@ var _ = Describe("An API server that is away", func() {
 		Eventually(ctx, s.events).Should(Equal([]string{"fired"}))
 
 		Expect(env.Cluster.KillAPIServer(ctx)).To(Succeed())
-		disk.set()
+		disk.clear()
 		Eventually(ctx, s.gate.statuses).Should(HaveKey(http.StatusServiceUnavailable))
 		Expect(env.Cluster.RestartAPIServer(ctx)).To(Succeed())
 		Eventually(ctx, s.events).Should(Equal([]string{"fired", "resolved"}))

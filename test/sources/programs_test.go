@@ -50,7 +50,7 @@ type program struct {
 // start starts the program, or starts it again with the same files, and waits until it is ready.
 func (p *program) start(ctx context.Context) {
 	GinkgoHelper()
-	cmd := exec.Command(p.path, p.args...) //nolint:noctx // lives until kill
+	cmd := exec.Command(p.path, p.args...)
 	cmd.Dir = filepath.Join(senders, "..", "..")
 	var err error
 	p.session, err = gexec.Start(cmd, GinkgoWriter, GinkgoWriter)
@@ -103,11 +103,11 @@ func startExporter(full ...string) *exporter {
 	return e
 }
 
-// set sets which disks are full.
-func (e *exporter) set(full ...string) {
+// clear has no disk be full any more.
+func (e *exporter) clear() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.full = full
+	e.full = nil
 }
 
 // ServeHTTP serves a scrape. A disk that is not full has no metric.

@@ -21,6 +21,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -165,9 +166,5 @@ func (g *gate) host() string { return strings.TrimPrefix(g.URL, "https://") }
 func (g *gate) statuses() map[int]int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	copied := map[int]int{}
-	for status, n := range g.answers {
-		copied[status] = n
-	}
-	return copied
+	return maps.Clone(g.answers)
 }

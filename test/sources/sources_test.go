@@ -35,7 +35,7 @@ var _ = Describe("Prometheus", func() {
 		Expect(len(s.gate.texts())).To(BeNumerically(">=", 3), "with changing texts")
 		Expect(s.last()).To(And(HaveField("Title", "A disk is full"), HaveField("Severity", "Critical"), HaveField("Content", HavePrefix("disk-000 is full to 9"))))
 
-		disk.set()
+		disk.clear()
 		Eventually(ctx, s.events).Should(Equal([]string{"fired", "resolved"}))
 	})
 
@@ -51,7 +51,7 @@ var _ = Describe("Prometheus", func() {
 		Expect(s.events()).To(Equal([]string{"fired"}))
 		Expect(linesOf(s.last().Content)).To(And(HaveLen(21), ContainElement(MatchRegexp(`^and \d+ more$`))))
 
-		disk.set()
+		disk.clear()
 		Eventually(ctx, s.events).Should(Equal([]string{"fired", "resolved"}))
 	})
 
@@ -64,7 +64,7 @@ var _ = Describe("Prometheus", func() {
 		Consistently(ctx, s.events, 5*time.Second).Should(Equal([]string{"fired"}))
 		first.kill()
 		Consistently(ctx, s.events, 5*time.Second).Should(Equal([]string{"fired"}))
-		disk.set()
+		disk.clear()
 		Eventually(ctx, s.events).Should(Equal([]string{"fired", "resolved"}))
 		Consistently(ctx, s.events, 3*time.Second).Should(HaveLen(2))
 	})
@@ -82,7 +82,7 @@ var _ = Describe("Alertmanager", func() {
 			Eventually(ctx, s.events).Should(Equal([]string{"fired"}))
 			Expect(s.last()).To(And(HaveField("Title", "DiskFull: 3 firing"), HaveField("Content", ContainSubstring("disk-002 is full"))))
 
-			disk.set()
+			disk.clear()
 			Eventually(ctx, s.count("resolved")).Should(Equal(1))
 			Expect(s.count("fired")()).To(Equal(1))
 		})
@@ -116,7 +116,7 @@ var _ = Describe("vmalert", func() {
 		newVMAlert(url, s).start(ctx)
 		Eventually(ctx, s.events).Should(Equal([]string{"fired"}))
 		Consistently(ctx, s.events, 5*time.Second).Should(Equal([]string{"fired"}))
-		disk.set()
+		disk.clear()
 		Eventually(ctx, s.events).Should(Equal([]string{"fired", "resolved"}))
 	})
 })
