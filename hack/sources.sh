@@ -53,4 +53,4 @@ KUBEBUILDER_ASSETS=$(go -C hack/controlplane run . -controller-manager)
 export KUBEBUILDER_ASSETS SENDERS=$senders/usr/bin
 make --silent build
 export BELLHOP_OPERATOR=$PWD/bin/manager
-go -C test test -tags grpcnotrace -vet=off -count=1 -timeout=15m ./sources -ginkgo.v -ginkgo.focus="${FOCUS-}"
+go -C test test -v -tags grpcnotrace -vet=off -count=1 -timeout=15m ./sources -ginkgo.v -ginkgo.focus="${FOCUS-}"
