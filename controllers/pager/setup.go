@@ -87,7 +87,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	cache.Policy = o.Policy
 	resolver := receivers.Resolver{Cache: mgr.GetCache(), OperatorNamespace: o.OperatorNamespace}
 	health := &endpoints.Health{}
-	access, servedSince, err := ingest.Setup(mgr, o.Ingest)
+	access, servedSince, err := ingest.Setup(ctx, mgr, o.Ingest)
 	if err != nil {
 		return err
 	}

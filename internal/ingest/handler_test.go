@@ -56,6 +56,7 @@ const (
 
 // server is a handler with an API server that is a fake.
 type server struct {
+	ctx     context.Context //nolint:containedctx // the test's
 	handler *Handler
 	api     client.Client
 }
@@ -88,7 +89,7 @@ func newServer(t *testing.T, funcs interceptor.Funcs) *server {
 		}
 		return s, nil
 	}
-	return &server{handler: newHandler(sources, access, store, m), api: api}
+	return &server{ctx: t.Context(), handler: newHandler(sources, access, store, m), api: api}
 }
 
 // reviewer knows the robot, who may post to shop/prometheus and shop/other, and a stranger, who may not.
@@ -112,8 +113,8 @@ func (reviewer) authorize(_ context.Context, a authorizer.Attributes) (authorize
 	return authorizer.DecisionNoOpinion, "", nil
 }
 
-func (s *server) do(method, path, authorization, body string) *httptest.ResponseRecorder {
-	r := httptest.NewRequestWithContext(context.Background(), method, path, strings.NewReader(body))
+func (s *server) post(path, authorization, body string) *httptest.ResponseRecorder {
+	r := httptest.NewRequestWithContext(s.ctx, http.MethodPost, path, strings.NewReader(body))
 	if authorization != "" {
 		r.Header.Set("Authorization", authorization)
 	}
@@ -163,7 +164,7 @@ func TestWhoMayPost(t *testing.T) {
 			if strings.HasSuffix(test.path, "webhook") {
 				body = "{}"
 			}
-			w := newServer(t, interceptor.Funcs{}).do(http.MethodPost, test.path, test.authorization, body)
+			w := newServer(t, interceptor.Funcs{}).post(test.path, test.authorization, body)
 			if w.Code != test.code || !strings.Contains(w.Body.String(), test.says) {
 				t.Errorf("%d %q, want %d %q", w.Code, w.Body, test.code, test.says)
 			}
@@ -196,7 +197,7 @@ func TestWhatIsStored(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newServer(t, interceptor.Funcs{})
 			for range 2 { // a repetition changes nothing
-				w := s.do(http.MethodPost, alertsPath, "Bearer s3cret", test.body)
+				w := s.post(alertsPath, "Bearer s3cret", test.body)
 				if w.Code != test.code || !strings.Contains(w.Body.String(), test.says) {
 					t.Errorf("%d %q, want %d %q", w.Code, w.Body, test.code, test.says)
 				}
@@ -220,7 +221,7 @@ func TestWhateverMayPassIs503(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newServer(t, interceptor.Funcs{Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error { return err }})
-			w := s.do(http.MethodPost, alertsPath, "Bearer s3cret", oneAlert)
+			w := s.post(alertsPath, "Bearer s3cret", oneAlert)
 			if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || !strings.HasSuffix(strings.TrimSpace(w.Body.String()), "; post again") {
 				t.Errorf("%d %q", w.Code, w.Body)
 			}
@@ -237,7 +238,7 @@ func TestAConflictIsDecidedAgain(t *testing.T) {
 		}
 		return c.Create(ctx, o, options...)
 	}})
-	if w := s.do(http.MethodPost, alertsPath, "Bearer s3cret", oneAlert); w.Code != http.StatusOK || len(s.titles(t)) != 1 {
+	if w := s.post(alertsPath, "Bearer s3cret", oneAlert); w.Code != http.StatusOK || len(s.titles(t)) != 1 {
 		t.Errorf("%d %q", w.Code, w.Body)
 	}
 }
@@ -248,17 +249,17 @@ func TestThereIsNoRoomForMore(t *testing.T) {
 	for range maxRequestsOfSource {
 		s.handler.each.take(name)
 	}
-	if w := s.do(http.MethodPost, alertsPath, "Bearer s3cret", oneAlert); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "4 requests to the AlertSource") {
+	if w := s.post(alertsPath, "Bearer s3cret", oneAlert); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "4 requests to the AlertSource") {
 		t.Errorf("%d %q", w.Code, w.Body)
 	}
 	s.handler.each.release(name)
-	if w := s.do(http.MethodPost, alertsPath, "Bearer s3cret", oneAlert); w.Code != http.StatusOK {
+	if w := s.post(alertsPath, "Bearer s3cret", oneAlert); w.Code != http.StatusOK {
 		t.Errorf("%d %q", w.Code, w.Body)
 	}
 	for range maxRequests {
 		s.handler.total.take()
 	}
-	if w := s.do(http.MethodPost, alertsPath, "Bearer s3cret", oneAlert); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "64 requests are served") {
+	if w := s.post(alertsPath, "Bearer s3cret", oneAlert); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "64 requests are served") {
 		t.Errorf("%d %q", w.Code, w.Body)
 	}
 }
@@ -272,7 +273,7 @@ func TestTheTimeOfThePostIsRecordedOnceAMinute(t *testing.T) {
 	clock := s.handler.store.Clock.(*clocktesting.FakePassiveClock)
 	for _, after := range []time.Duration{0, 30 * time.Second, 29 * time.Second, 2 * time.Second} {
 		clock.SetTime(clock.Now().Add(after))
-		if w := s.do(http.MethodPost, alertsPath, "Bearer s3cret", oneAlert); w.Code != http.StatusOK {
+		if w := s.post(alertsPath, "Bearer s3cret", oneAlert); w.Code != http.StatusOK {
 			t.Fatalf("%d %q", w.Code, w.Body)
 		}
 	}

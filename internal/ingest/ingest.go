@@ -63,7 +63,7 @@ type Options struct {
 
 // Setup adds the listener to a manager. The Access, which knows the tokens of Secrets, is there without a listener too; since is since when the
 // listener of this process serves, zero if there is none.
-func Setup(mgr ctrl.Manager, o Options) (access *Access, since time.Time, err error) {
+func Setup(ctx context.Context, mgr ctrl.Manager, o Options) (access *Access, since time.Time, err error) {
 	if access, err = newAccess(mgr); err != nil || o.Address == "" {
 		return access, time.Time{}, err
 	}
@@ -73,7 +73,7 @@ func Setup(mgr ctrl.Manager, o Options) (access *Access, since time.Time, err er
 	}
 	since = time.Now()
 	store := &Store{Cache: mgr.GetCache(), Live: mgr.GetAPIReader(), Client: mgr.GetClient(), Clock: clock.RealClock{}, ServedSince: since}
-	server, err := newHTTPServer(o, newHandler(sourcesIn(mgr.GetCache()), access, store, m))
+	server, err := newHTTPServer(ctx, o, newHandler(sourcesIn(mgr.GetCache()), access, store, m))
 	if err != nil {
 		return nil, time.Time{}, err
 	}
@@ -93,12 +93,12 @@ func sourcesIn(cache client.Reader) sourceReader {
 
 // newHTTPServer returns a server that needs no leader, and completes what it has begun when the process stops. It serves before the caches are filled:
 // until then requests wait, and are refused after a time.
-func newHTTPServer(o Options, handler http.Handler) (*manager.Server, error) {
+func newHTTPServer(ctx context.Context, o Options, handler http.Handler) (*manager.Server, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}} // with HTTP/2 a connection would have many requests
 	for _, set := range o.TLS {
 		set(config)
 	}
-	socket, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", o.Address)
+	socket, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.Address)
 	if err != nil {
 		return nil, err
 	}
