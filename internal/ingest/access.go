@@ -20,6 +20,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -52,7 +53,7 @@ const (
 	// allowedFor and deniedFor are for how long a review counts.
 	allowedFor, deniedFor = 60 * time.Second, 10 * time.Second
 	reviewTimeout         = 3 * time.Second
-	// maxReviews bounds the reviews at the same time: a client may post with one token after the other.
+	// maxReviews bounds the reviews of tokens at the same time: a client may post with one token after the other. A token that was reviewed needs none.
 	maxReviews = 4
 )
 
@@ -64,7 +65,6 @@ type Access struct {
 
 	tokens     authenticator.Token
 	authorizer authorizer.Authorizer
-	reviews    slots
 	shared     *versioned.Cache[types.NamespacedName, *sharedToken]
 }
 
@@ -88,17 +88,22 @@ func newAccess(mgr ctrl.Manager) (*Access, error) {
 	}
 	return &Access{
 		Cache: mgr.GetCache(), Live: mgr.GetAPIReader(), shared: versioned.NewCache[types.NamespacedName, *sharedToken](),
-		tokens: cache.New(tokenReviewer{authentication.TokenReviews()}, false, allowedFor, deniedFor), authorizer: rights, reviews: newSlots(maxReviews),
+		tokens: cache.New(tokenReviewer{authentication.TokenReviews(), newSlots(maxReviews)}, false, allowedFor, deniedFor), authorizer: rights,
 	}, nil
 }
 
 // tokenReviewer has the API server review tokens. An error is a review that was not made: that a token is refused can be cached, and that cannot.
 type tokenReviewer struct {
-	api authenticationv1client.TokenReviewInterface
+	api     authenticationv1client.TokenReviewInterface
+	reviews slots
 }
 
 // AuthenticateToken returns whose token it is. Its context is not that of the request, whose answer others may wait for as well.
 func (r tokenReviewer) AuthenticateToken(ctx context.Context, token string) (*authenticator.Response, bool, error) {
+	if !r.reviews.take() {
+		return nil, false, busy("%d tokens are reviewed, which is the limit", maxReviews)
+	}
+	defer r.reviews.release()
 	ctx, cancel := context.WithTimeout(secrets.Silent(ctx), reviewTimeout)
 	defer cancel()
 	review := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token, Audiences: []string{endpoint.Audience}}}
@@ -136,10 +141,6 @@ func (a *Access) Check(ctx context.Context, r *http.Request, name types.Namespac
 	if strings.Count(token, ".") != 2 { // not a JSON Web Token, which those of ServiceAccounts are
 		return answerf(http.StatusUnauthorized, "the token is not that of the AlertSource, and not of a ServiceAccount")
 	}
-	if !a.reviews.take() {
-		return busy("%d tokens are reviewed, which is the limit", maxReviews)
-	}
-	defer a.reviews.release()
 	return a.review(ctx, token, name, source)
 }
 
@@ -208,7 +209,10 @@ func (a *Access) tokenOf(ctx context.Context, source *v1beta1.AlertSource) (*sha
 // review has the API server review a token, and the right of its user.
 func (a *Access) review(ctx context.Context, token string, name types.NamespacedName, source *v1beta1.AlertSource) error {
 	response, ok, err := a.tokens.AuthenticateToken(ctx, token)
+	_, isAnswer := errors.AsType[*answer](err)
 	switch {
+	case isAnswer:
+		return err
 	case err != nil:
 		return busy("the token cannot be reviewed")
 	case !ok:

@@ -41,6 +41,9 @@ const (
 	maxBody = 4 << 20
 	// maxRequests bounds the requests that are served at the same time, and maxRequestsOfSource those of one AlertSource.
 	maxRequests, maxRequestsOfSource = 64, 4
+	// largeBody and largePost are from which size on, in bytes and alerts, posts are decoded and decided one after the other: a client that posts
+	// as much as it may leaves the other processors to others. A post of Prometheus has 64 alerts, and mostly less than 100 KiB.
+	largeBody, largePost = 256 << 10, 256
 	// retryAfter is for how many seconds a sender should wait.
 	retryAfter = "5"
 )
@@ -107,9 +110,9 @@ func (h *Handler) serve(d decoder) http.Handler {
 		if err != nil {
 			return err
 		}
-		post, err := d.decode(body)
+		post, err := h.decode(d, body)
 		if err != nil {
-			return answerf(http.StatusBadRequest, "%v", err)
+			return err
 		}
 		stored, err := h.store.Put(ctx, source, post)
 		h.metrics.count(source, stored, len(post.Wrong))
@@ -118,6 +121,19 @@ func (h *Handler) serve(d decoder) http.Handler {
 		}
 		return wrong(post)
 	})
+}
+
+// decode decodes a body.
+func (h *Handler) decode(d decoder, body []byte) (alertmanager.Post, error) {
+	if len(body) > largeBody {
+		h.store.large.Lock()
+		defer h.store.large.Unlock()
+	}
+	post, err := d.decode(body)
+	if err != nil {
+		return post, answerf(http.StatusBadRequest, "%v", err)
+	}
+	return post, nil
 }
 
 // wrong returns the answer to a post of which alerts are wrong. The others are stored.
@@ -184,10 +200,15 @@ func (h *Handler) admit(ctx context.Context, r *http.Request, serve func(*v1beta
 	return serve(source)
 }
 
+// readBody reads a body, unless its length is known to be too large.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	tooLarge := answerf(http.StatusRequestEntityTooLarge, "the body has more than %d bytes", maxBody)
+	if r.ContentLength > maxBody {
+		return nil, tooLarge
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if _, isTooLarge := errors.AsType[*http.MaxBytesError](err); isTooLarge {
-		return nil, answerf(http.StatusRequestEntityTooLarge, "the body has more than %d bytes", maxBody)
+		return nil, tooLarge
 	}
 	if err != nil {
 		return nil, busy("the body was not complete within %s", requestTimeout)

@@ -20,13 +20,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -34,8 +38,10 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apiserver/pkg/authentication/authenticator"
+	"k8s.io/apiserver/pkg/authentication/token/cache"
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
+	authenticationv1client "k8s.io/client-go/kubernetes/typed/authentication/v1"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -76,7 +82,7 @@ func newServer(t *testing.T, funcs interceptor.Funcs) *server {
 		},
 		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "senders"}, Data: map[string][]byte{endpoint.TokenKey: []byte("s3cret\n")}},
 	).Build()
-	access := &Access{Cache: api, Live: api, tokens: reviewer{}, authorizer: authorizer.AuthorizerFunc(reviewer{}.authorize), reviews: newSlots(maxReviews), shared: versioned.NewCache[types.NamespacedName, *sharedToken]()}
+	access := &Access{Cache: api, Live: api, tokens: reviewer{}, authorizer: authorizer.AuthorizerFunc(reviewer{}.authorize), shared: versioned.NewCache[types.NamespacedName, *sharedToken]()}
 	store := &Store{Cache: api, Live: api, Client: api, Clock: clocktesting.NewFakePassiveClock(time.Unix(1_800_000_000, 0))}
 	m, err := newMetrics(prometheus.NewRegistry())
 	if err != nil {
@@ -241,6 +247,121 @@ func TestAConflictIsDecidedAgain(t *testing.T) {
 	if w := s.post(alertsPath, "Bearer s3cret", oneAlert); w.Code != http.StatusOK || len(s.titles(t)) != 1 {
 		t.Errorf("%d %q", w.Code, w.Body)
 	}
+}
+
+// Posts at the same time do not have more Alerts fire than the source may have, and one that says what fires beyond.
+func TestPostsAtTheSameTimeKeepTheLimit(t *testing.T) {
+	const posts, groups, limit = 4, 100, 200
+	var planned sync.WaitGroup // until each has seen that there is room
+	planned.Add(1)
+	time.AfterFunc(100*time.Millisecond, planned.Done)
+	s := newServer(t, interceptor.Funcs{Create: func(ctx context.Context, c client.WithWatch, o client.Object, options ...client.CreateOption) error {
+		planned.Wait()
+		return c.Create(ctx, o, options...)
+	}})
+	var running sync.WaitGroup
+	for post := range posts {
+		running.Go(func() {
+			alerts := make([]string, groups)
+			for i := range alerts {
+				alerts[i] = fmt.Sprintf(`{"labels":{"alertname":"A%d-%d"}}`, post, i)
+			}
+			if w := s.post(alertsPath, "Bearer s3cret", "["+strings.Join(alerts, ",")+"]"); w.Code != http.StatusOK {
+				t.Errorf("%d %q", w.Code, w.Body)
+			}
+		})
+	}
+	running.Wait()
+	if titles := s.titles(t); len(titles) != limit+1 {
+		t.Errorf("%d Alerts, want %d", len(titles), limit+1)
+	}
+}
+
+// An Alert that has the name of a group, and is not of the source, is neither changed nor a conflict for ever.
+func TestAForeignAlert(t *testing.T) {
+	s := newServer(t, interceptor.Funcs{})
+	if w := s.post(alertsPath, "Bearer s3cret", oneAlert); w.Code != http.StatusOK {
+		t.Fatalf("%d %q", w.Code, w.Body)
+	}
+	var alerts v1beta1.AlertList
+	if err := s.api.List(t.Context(), &alerts); err != nil || len(alerts.Items) != 1 {
+		t.Fatal(len(alerts.Items), err)
+	}
+	foreign := &alerts.Items[0]
+	foreign.Labels, foreign.Spec.Title = nil, "of a person"
+	if err := s.api.Update(t.Context(), foreign); err != nil {
+		t.Fatal(err)
+	}
+	w := s.post(alertsPath, "Bearer s3cret", `[{"labels":{"alertname":"Other"}},`+oneAlert[1:])
+	if w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "Alert "+foreign.Name+" is being deleted, or is not of this AlertSource") {
+		t.Errorf("%d %q", w.Code, w.Body)
+	}
+	if titles := s.titles(t); len(titles) != 2 || !slices.Contains(titles, "of a person") || !slices.Contains(titles, "Other") {
+		t.Errorf("Alerts %q", titles)
+	}
+}
+
+// failingReader is a body that must not be read.
+type failingReader struct{ t *testing.T }
+
+func (r failingReader) Read([]byte) (int, error) {
+	r.t.Error("the body is read")
+	return 0, io.EOF
+}
+
+func TestABodyWhoseLengthIsTooLargeIsNotRead(t *testing.T) {
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, alertsPath, failingReader{t})
+	r.ContentLength = maxBody + 1
+	r.Header.Set("Authorization", "Bearer s3cret")
+	w := httptest.NewRecorder()
+	if newServer(t, interceptor.Funcs{}).handler.ServeHTTP(w, r); w.Code != http.StatusRequestEntityTooLarge {
+		t.Errorf("%d %q", w.Code, w.Body)
+	}
+}
+
+// reviewAPI reviews tokens of the robot, and of nobody else until its context ends.
+type reviewAPI struct {
+	authenticationv1client.TokenReviewInterface
+	begun chan struct{}
+}
+
+func (a reviewAPI) Create(ctx context.Context, review *authenticationv1.TokenReview, _ metav1.CreateOptions) (*authenticationv1.TokenReview, error) {
+	if review.Spec.Token == robot {
+		review.Status = authenticationv1.TokenReviewStatus{Authenticated: true, Audiences: []string{endpoint.Audience}, User: authenticationv1.UserInfo{Username: robot}}
+		return review, nil
+	}
+	a.begun <- struct{}{}
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// While a client has as many tokens reviewed as may be at the same time, one whose token was reviewed can post.
+func TestReviewsAreBounded(t *testing.T) {
+	s := newServer(t, interceptor.Funcs{})
+	api := reviewAPI{begun: make(chan struct{}, maxReviews)}
+	s.handler.access.tokens = cache.New(tokenReviewer{api, newSlots(maxReviews)}, false, allowedFor, deniedFor)
+	post := func(token string) *httptest.ResponseRecorder {
+		return s.post(alertsPath, "Bearer "+token, oneAlert)
+	}
+	if w := post(robot); w.Code != http.StatusOK {
+		t.Fatalf("%d %q", w.Code, w.Body)
+	}
+	var running sync.WaitGroup
+	for i := range maxReviews {
+		running.Go(func() {
+			if w := post(fmt.Sprintf("guess.%d.x", i)); w.Code != http.StatusServiceUnavailable {
+				t.Errorf("%d %q", w.Code, w.Body)
+			}
+		})
+		<-api.begun
+	}
+	if w := post("one.too.many"); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "4 tokens are reviewed") {
+		t.Errorf("%d %q", w.Code, w.Body)
+	}
+	if w := post(robot); w.Code != http.StatusOK {
+		t.Errorf("%d %q", w.Code, w.Body)
+	}
+	running.Wait()
 }
 
 func TestThereIsNoRoomForMore(t *testing.T) {

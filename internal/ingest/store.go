@@ -20,18 +20,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/consistency"
 	"github.com/gophernetes/bellhop/internal/ingest/alertmanager"
 	"github.com/gophernetes/bellhop/internal/lifecycle/source"
 )
@@ -54,6 +55,10 @@ type Store struct {
 	// ServedSince is when this process began to serve.
 	ServedSince time.Time
 
+	// creating has a channel for each AlertSource, which is full while a post creates Alerts.
+	creating sync.Map // types.NamespacedName → chan struct{}
+	// large is held while a large post is decoded, and decided.
+	large sync.Mutex
 	heard sync.Map // types.NamespacedName → time.Time: what this process has written
 }
 
@@ -62,20 +67,19 @@ func (s *Store) Put(ctx context.Context, to *v1beta1.AlertSource, post alertmana
 	// A post of the API is repeated within a minute, so that it is enough if the cache has it already. A webhook is not.
 	isLive := post.Group != nil
 	for range maxAttempts {
-		plan, err := s.plan(ctx, to, post, isLive)
-		if err != nil {
-			return written, busy("the Alerts cannot be read")
-		}
-		n, err := Write(ctx, s.Client, plan.Writes)
+		blocked, n, err := s.attempt(ctx, to, post, isLive)
 		written += n
+		_, isAnswer := errors.AsType[*answer](err)
 		switch {
+		case isAnswer:
+			return written, err
 		case isConflict(err):
 			isLive = true
 			continue
 		case err != nil:
 			return written, s.refusal(ctx, to, err)
-		case len(plan.Blocked) > 0:
-			return written, busy("Alert %s is being deleted, or is not of this AlertSource", plan.Blocked[0])
+		case len(blocked) > 0:
+			return written, busy("Alert %s is being deleted, or is not of this AlertSource", blocked[0])
 		}
 		s.recordHeard(ctx, to)
 		return written, nil
@@ -83,39 +87,78 @@ func (s *Store) Put(ctx context.Context, to *v1beta1.AlertSource, post alertmana
 	return written, busy("others write the same Alerts")
 }
 
-// plan reads the Alerts of a source, and decides.
-func (s *Store) plan(ctx context.Context, to *v1beta1.AlertSource, post alertmanager.Post, isLive bool) (source.Plan, error) {
-	reader := s.Cache
+// attempt decides about a post, and writes. Posts of a source that create Alerts do so one after the other, and each reads what the others have
+// created: there are at most maxAlerts, however many groups are posted at once.
+func (s *Store) attempt(ctx context.Context, to *v1beta1.AlertSource, post alertmanager.Post, isLive bool) (blocked []string, written int, err error) {
+	reader, current := s.Cache, consistency.ReadYourWrites(s.Client, s.Cache)
 	if isLive {
-		reader = s.Live
+		reader, current = s.Live, s.Live
 	}
+	plan, err := s.plan(ctx, to, post, reader)
+	if err == nil && slices.ContainsFunc(plan.Writes, creates) {
+		var end func()
+		if end, err = s.beginToCreate(ctx, to); err != nil {
+			return nil, 0, err
+		}
+		defer end()
+		plan, err = s.plan(ctx, to, post, current)
+	}
+	if err != nil {
+		return nil, 0, busy("the Alerts cannot be read")
+	}
+	written, err = Write(ctx, s.Client, plan.Writes)
+	return plan.Blocked, written, err
+}
+
+func creates(w source.Write) bool { return w.Present == nil }
+
+// beginToCreate waits until no other post of a source creates Alerts, and returns a function that has the next one do so.
+func (s *Store) beginToCreate(ctx context.Context, to *v1beta1.AlertSource) (end func(), err error) {
+	value, _ := s.creating.LoadOrStore(client.ObjectKeyFromObject(to), make(chan struct{}, 1))
+	turn := value.(chan struct{})
+	select {
+	case turn <- struct{}{}:
+		return func() { <-turn }, nil
+	case <-ctx.Done():
+		return nil, busy("other posts to the AlertSource are stored")
+	}
+}
+
+// plan reads the Alerts of a source, and decides. Those of the cache are not copied, since a source has up to 1,000 and most posts change none:
+// Receive leaves them as they are, and what is written is a copy.
+func (s *Store) plan(ctx context.Context, to *v1beta1.AlertSource, post alertmanager.Post, reader client.Reader) (source.Plan, error) {
 	in := source.Inputs{Source: to, Now: s.Clock.Now(), ServedSince: s.ServedSince, Heard: s.heardAt(to)}
 	var alerts v1beta1.AlertList
-	if err := reader.List(ctx, &alerts, client.InNamespace(to.Namespace), client.MatchingLabels{v1beta1.AlertSourceLabel: to.Name}); err != nil {
+	if err := reader.List(ctx, &alerts, client.InNamespace(to.Namespace), client.MatchingLabels{v1beta1.AlertSourceLabel: to.Name}, client.UnsafeDisableDeepCopy); err != nil {
 		return source.Plan{}, err
 	}
 	in.Alerts = alerts.Items
-	others, err := s.othersNamed(ctx, to, source.Names(to, post, in.Now), alerts.Items)
-	if err != nil {
-		return source.Plan{}, err
+	plan := s.receive(in, post)
+	others, err := s.othersNamed(ctx, plan.Writes)
+	if err != nil || len(others) == 0 {
+		return plan, err
 	}
 	in.Alerts = append(in.Alerts, others...)
-	return source.Receive(in, post), nil
+	return s.receive(in, post), nil
 }
 
-// othersNamed returns the Alerts that have a name of the source and are not its own, as the cache shows them: a create that it does not expect is
-// a conflict.
-func (s *Store) othersNamed(ctx context.Context, to *v1beta1.AlertSource, names []string, own []v1beta1.Alert) (others []v1beta1.Alert, err error) {
-	known := make(map[string]bool, len(own))
-	for i := range own {
-		known[own[i].Name] = true
+func (s *Store) receive(in source.Inputs, post alertmanager.Post) source.Plan {
+	if len(post.Alerts) > largePost {
+		s.large.Lock()
+		defer s.large.Unlock()
 	}
-	for _, name := range names {
-		if known[name] {
+	return source.Receive(in, post)
+}
+
+// othersNamed returns the Alerts that have the name of one that is to be created, and are not of the source, as the cache shows them: a create that
+// it does not expect is a conflict.
+func (s *Store) othersNamed(ctx context.Context, writes []source.Write) (others []v1beta1.Alert, err error) {
+	for _, w := range writes {
+		if !creates(w) {
 			continue
 		}
 		var a v1beta1.Alert
-		switch err := s.Cache.Get(ctx, types.NamespacedName{Namespace: to.Namespace, Name: name}, &a); {
+		switch err := s.Cache.Get(ctx, client.ObjectKeyFromObject(w.Alert), &a); {
 		case apierrors.IsNotFound(err):
 		case err != nil:
 			return nil, err
@@ -155,7 +198,7 @@ func isConflict(err error) bool {
 }
 
 func writeOne(ctx context.Context, c client.Client, w source.Write) error {
-	if w.Present == nil {
+	if creates(w) {
 		return c.Create(ctx, w.Alert.DeepCopy())
 	}
 	return c.Patch(ctx, w.Alert.DeepCopy(), client.MergeFromWithOptions(w.Present, client.MergeFromWithOptimisticLock{}))

@@ -63,16 +63,6 @@ type posted struct {
 	hasMoved bool
 }
 
-// Names returns the names of the Alerts that a post may change.
-func Names(source *v1beta1.AlertSource, post alertmanager.Post, now time.Time) []string {
-	names := []string{overflowName(source), silenceName(source)}
-	groups, _ := groupsOf(source, post, now)
-	for _, g := range groups {
-		names = append(names, g.name)
-	}
-	return names
-}
-
 // groupsOf returns the groups of a post, in the order in which they may become Alerts: first those of which nothing fires, which make room, and
 // then by severity, start and name. Alerts with an ignored severity are left out, unless they end: they may have fired before they were
 // ignored.

@@ -72,7 +72,7 @@ const (
 // Inputs are what is decided from, beside a post.
 type Inputs struct {
 	Source *v1beta1.AlertSource
-	// Alerts are those with the label of the source, and whatever has one of the names that Names returns.
+	// Alerts are those with the label of the source, and whatever else has the name of an Alert that a plan without it creates.
 	Alerts []v1beta1.Alert
 	// Now is the time of this process's clock.
 	Now time.Time

@@ -257,8 +257,8 @@ func TestIdentity(t *testing.T) {
 		"prom-1a7d288791f2bba4": {Alerts: []alertmanager.Alert{c.fire("Down", "a", t0)}},
 		"prom-f92a3369d3f67cf0": webhook(alertmanager.Firing, inState(c.fire("Down", "a", t0), alertmanager.Firing)),
 	} {
-		if names := Names(c.source, post, t0); len(names) != 3 || names[2] != want || names[0] != "prom-more" || names[1] != "prom-silent" {
-			t.Errorf("names are %v, want %s", names, want)
+		if groups, _ := groupsOf(c.source, post, t0); len(groups) != 1 || groups[0].name != want {
+			t.Errorf("groups are %v, want %s", groups, want)
 		}
 	}
 	if key := keyOf(map[string]string{"alertname": "Down", "pod": "a"}); key != "5c592882bf82e110" {
