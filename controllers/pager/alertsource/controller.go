@@ -89,10 +89,10 @@ func (r *Reconciler) review(s *v1beta1.AlertSource, alerts []v1beta1.Alert, now 
 	return source.Review(in)
 }
 
-// alertsOf returns the Alerts of a source.
+// alertsOf returns the Alerts of a source as the cache has them: they are to be left as they are.
 func (r *Reconciler) alertsOf(ctx context.Context, name types.NamespacedName) ([]v1beta1.Alert, error) {
 	var alerts v1beta1.AlertList
-	err := r.cache.List(ctx, &alerts, client.InNamespace(name.Namespace), client.MatchingLabels{v1beta1.AlertSourceLabel: name.Name})
+	err := r.cache.List(ctx, &alerts, client.InNamespace(name.Namespace), client.MatchingLabels{v1beta1.AlertSourceLabel: name.Name}, client.UnsafeDisableDeepCopy)
 	return alerts.Items, err
 }
 
