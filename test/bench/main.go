@@ -21,7 +21,7 @@ limitations under the License.
 //
 // Without arguments it measures all parts; -help lists them.
 //
-// It judges the figures of the parts labelled and injection alone, which have limits. It also fails where an Alert is lost or sent twice, where a broker gets anything but one PUT and one DELETE for an
+// It judges the figures of the parts labelled, injection, sources and hostile alone, which have limits. It also fails where an Alert is lost or sent twice, where a broker gets anything but one PUT and one DELETE for an
 // instance or binding, and where a broker still has an instance or binding in the end.
 package main
 
@@ -68,6 +68,8 @@ type options struct {
 	restart              int
 	classes, plans       int
 	reviews              int
+	posted               int
+	minute               time.Duration
 	pprof                string
 	short, full, verbose bool
 }
@@ -93,6 +95,8 @@ var parts = []part{
 	{"catalog", "what it takes to read a large catalog, and to read it again", (*bench).catalogPart},
 	{"admission", "how long admission and conversion take", (*bench).admissionPart},
 	{"injection", "how much longer Pods take to be created with credentials", (*bench).injectionPart},
+	{"sources", "what alerts cost that are posted again each minute: time, writes, memory", (*bench).sourcesPart},
+	{"hostile", "how much a hostile client slows down a sender of alerts that is none", (*bench).hostilePart},
 }
 
 // presets are the values of other flags that a flag sets.
@@ -101,6 +105,7 @@ var presets = map[string]map[string]string{
 		"rounds": "1", "alerts": "40", "services": "20", "rest": "100ms",
 		"runs": "1", "run-alerts": "20", "run-instances": "20", "settle": "100ms", "waiting": "20", "hanging": "10",
 		"held": "20,40", "secrets": "20", "crds": "5", "large-secrets": "2", "quiet": "2s", "unlabelled": "100", "labelled": "50", "restart": "20", "classes": "5", "plans": "4", "reviews": "20",
+		"posted": "100", "minute": "200ms",
 	},
 	"full": {"alerts": "500,2000,10000,50000", "services": "500,2000,10000,50000", "held": "10000,50000"},
 }
@@ -136,9 +141,9 @@ func (o *options) bind(fs *flag.FlagSet) {
 	fs.IntVar(&o.creators, "creators", 32, "how many clients create and delete objects at once")
 	fs.IntVar(&o.rounds, "rounds", 3, fmt.Sprintf("alerts, services: how often each subject is measured; with more than %d objects it is once", maxSizeForRounds))
 	fs.DurationVar(&o.rest, "rest", 5*time.Second, "alerts, memory, labelled: how long nothing happens before memory at rest is read")
-	fs.IntVar(&o.runs, "runs", 10, "isolation, brokers, tenth, waiting: how many runs with what fails or waits, and as many without")
-	fs.Float64Var(&o.rate, "rate", 20, "isolation, brokers, tenth, waiting, injection: how many objects are created in a second")
-	fs.IntVar(&o.runAlerts, "run-alerts", 300, "isolation, tenth: how many Alerts are created in a run")
+	fs.IntVar(&o.runs, "runs", 10, "isolation, brokers, tenth, waiting, hostile: how many runs with what fails or waits, and as many without")
+	fs.Float64Var(&o.rate, "rate", 20, "isolation, brokers, tenth, waiting, injection: how many objects are created in a second; hostile: how many posts")
+	fs.IntVar(&o.runAlerts, "run-alerts", 300, "isolation, tenth: how many Alerts are created in a run; hostile: how many posts there are, 999 at most")
 	fs.IntVar(&o.runInstances, "run-instances", 200, "brokers, tenth, waiting: how many instances are created at healthy brokers in a run; brokers: and as many at those that fail")
 	fs.DurationVar(&o.settle, "settle", 3*time.Second, "brokers: how long the instances at brokers that fail are there before the healthy one gets any")
 	fs.IntVar(&o.hanging, "hanging", 300, "tenant: how many ServiceBrokers, and Receivers, of one namespace hang")
@@ -154,6 +159,8 @@ func (o *options) bind(fs *flag.FlagSet) {
 	fs.IntVar(&o.classes, "classes", 500, "catalog: how many classes there are")
 	fs.IntVar(&o.plans, "plans", 20, "catalog: how many plans each of them has")
 	fs.IntVar(&o.reviews, "reviews", 500, "admission, injection: how many objects are admitted of each kind, of injection four times as many")
+	fs.IntVar(&o.posted, "posted", 1000, "sources: how many alerts fire, 1,000 at most")
+	fs.DurationVar(&o.minute, "minute", 3*time.Second, "sources: how long a minute of the sender takes; 1m is in real time")
 	fs.BoolVar(&o.short, "short", false, "few objects, one round, one operator for most parts: shows that everything works, its figures mean nothing")
 	fs.BoolVar(&o.full, "full", false, "up to 50,000 objects")
 	fs.StringVar(&o.pprof, "pprof", "", "address on which what is measured serves its profiles, such as 127.0.0.1:6060")
@@ -187,8 +194,11 @@ func parse(args []string) (options, error) {
 			}
 		}
 	}
-	if min(o.creators, o.rounds, o.runs, o.runAlerts, o.runInstances, o.waiting, o.secrets, o.crds, o.largeSecrets, o.unlabelled, o.labelled, o.restart/2, o.classes, o.plans, o.reviews) < 1 || o.rate <= 0 {
+	if min(o.creators, o.rounds, o.runs, o.runAlerts, o.runInstances, o.waiting, o.secrets, o.crds, o.largeSecrets, o.unlabelled, o.labelled, o.restart/2, o.classes, o.plans, o.reviews, o.posted) < 1 || o.rate <= 0 {
 		return o, errors.New("counts and rates have to be at least 1")
+	}
+	if o.posted > alertsOfLimit || o.minute <= 0 {
+		return o, errors.New("-posted has to be at most 1000, and -minute more than 0")
 	}
 	if o.short && o.full {
 		return o, errors.New("-short and -full: it is one of them")

@@ -138,3 +138,10 @@ func (r *receiver) pageCount(alert string) int {
 	defer r.mu.Unlock()
 	return r.pages[alert]
 }
+
+// pagedCount returns about how many Alerts there was a page.
+func (r *receiver) pagedCount() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.pages)
+}
