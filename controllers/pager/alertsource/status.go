@@ -42,12 +42,14 @@ func evaluate(s *v1beta1.AlertSource, seen observation, now time.Time) v1beta1.A
 	status := *s.Status.DeepCopy()
 	status.ObservedGeneration, status.Firing = s.Generation, int32(min(seen.firing, 1<<30)) //nolint:gosec // it is bounded
 	set := func(ready metav1.ConditionStatus, reason, message string, stalled metav1.ConditionStatus) {
-		for kind, is := range map[string]metav1.ConditionStatus{v1beta1.ConditionReady: ready, v1beta1.ConditionStalled: stalled, v1beta1.ConditionReconciling: metav1.ConditionFalse} {
-			condition := metav1.Condition{Type: kind, Status: is, Reason: reason, ObservedGeneration: s.Generation, LastTransitionTime: *lifecycle.Seconds(now)}
-			if kind == v1beta1.ConditionReady || is == metav1.ConditionTrue {
-				condition.Message = redact.Shorten(redact.Capitalize(message), lifecycle.MaxConditionMessage)
+		for _, c := range []metav1.Condition{
+			{Type: v1beta1.ConditionReady, Status: ready}, {Type: v1beta1.ConditionReconciling, Status: metav1.ConditionFalse}, {Type: v1beta1.ConditionStalled, Status: stalled},
+		} {
+			c.Reason, c.ObservedGeneration, c.LastTransitionTime = reason, s.Generation, *lifecycle.Seconds(now)
+			if c.Type == v1beta1.ConditionReady || c.Status == metav1.ConditionTrue {
+				c.Message = redact.Shorten(redact.Capitalize(message), lifecycle.MaxConditionMessage)
 			}
-			meta.SetStatusCondition(&status.Conditions, condition)
+			meta.SetStatusCondition(&status.Conditions, c)
 		}
 	}
 	switch {
