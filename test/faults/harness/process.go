@@ -46,6 +46,8 @@ type Process struct {
 	ended    chan struct{}
 	// log monitors the output of the process, and writes it to Run.Log.
 	log logMonitor
+	// ingest is the address of the listener of AlertSources; "": none.
+	ingest string
 	// endedByUs: the harness ends the process.
 	endedByUs atomic.Bool
 	closeOnce sync.Once
@@ -79,7 +81,14 @@ func (r *Run) StartProcess(ctx context.Context, o ProcessOptions) (*Process, err
 	}
 	p.http = &http.Server{Handler: p.server, ReadHeaderTimeout: time.Minute}
 	go func() { _ = p.http.Serve(listener) }()
-	if p.cmd, err = r.command(listener.Addr().(*net.TCPAddr), o); err != nil {
+	if r.isIngest {
+		port, err := local.FreePort()
+		if err != nil {
+			return nil, err
+		}
+		p.ingest = fmt.Sprintf("127.0.0.1:%d", port)
+	}
+	if p.cmd, err = r.command(listener.Addr().(*net.TCPAddr), p.ingest, o); err != nil {
 		return nil, err
 	}
 	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
@@ -100,8 +109,8 @@ func (r *Run) StartProcess(ctx context.Context, o ProcessOptions) (*Process, err
 	return p, nil
 }
 
-// command returns the command line of an operator that uses the API server at an address.
-func (r *Run) command(api *net.TCPAddr, o ProcessOptions) (*exec.Cmd, error) {
+// command returns the command line of an operator that uses the API server at an address, and listens for posts at another.
+func (r *Run) command(api *net.TCPAddr, ingest string, o ProcessOptions) (*exec.Cmd, error) {
 	webhooks, err := local.FreePort()
 	if err != nil {
 		return nil, err
@@ -119,6 +128,9 @@ func (r *Run) command(api *net.TCPAddr, o ProcessOptions) (*exec.Cmd, error) {
 	}
 	if o.Elect {
 		args = append(args, "--leader-elect", "--leader-elect-lease-duration=4s")
+	}
+	if ingest != "" {
+		args = append(args, "--ingest-bind-address="+ingest)
 	}
 	args = append(args, r.flags...)
 	args = append(args, o.Flags...)        // the last of two values is used
@@ -171,6 +183,16 @@ func (p *Process) close() {
 		<-p.ended
 		_ = p.http.Close()
 	})
+}
+
+// hasEnded reports whether the process has ended, or is killed.
+func (p *Process) hasEnded() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return p.endedByUs.Load()
+	}
 }
 
 // ProcessID returns the id of the process.

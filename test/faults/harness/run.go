@@ -21,6 +21,7 @@ package harness
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -52,6 +53,10 @@ type Run struct {
 	processEnv []string
 	// flags are added to those of the processes.
 	flags []string
+	// isIngest: each process listens for posts to AlertSources.
+	isIngest bool
+	// hasReplicas: two processes run from the beginning, whatever the fault.
+	hasReplicas bool
 
 	// OnLeader is called with each process that leads; nil: nothing is called.
 	OnLeader func(*Process)
@@ -66,11 +71,12 @@ type Run struct {
 
 // NewRun creates the environment of a run. env is added to the process environment of its operators.
 func (c *Cluster) NewRun(ctx context.Context, sc scenario.Scenario, env ...string) (*Run, error) {
-	r := &Run{Cluster: c, Injector: proxy.NewInjector(c.newestVersion), Log: &output.Buffer{}, processEnv: env, stepsDone: proxy.NewSignal()}
+	r := &Run{Cluster: c, Injector: proxy.NewInjector(c.newestVersion), Log: &output.Buffer{}, processEnv: env, stepsDone: proxy.NewSignal(), isIngest: sc.Ingest, hasReplicas: sc.Replicas}
 	var err error
 	if r.Env, err = scenario.NewEnvironment(ctx, c.Client, r.Injector, r.KillLeader, sc); err != nil {
 		return nil, err
 	}
+	r.Env.Sender.SetListeners(r.listeners)
 	if sc.PageByLabel {
 		r.flags = []string{"--page-by-label", "--page-resolve-after=1s"}
 	}
@@ -123,7 +129,7 @@ func (c *Cluster) TryScenario(ctx context.Context, sc scenario.Scenario, f proxy
 
 // prepare starts the processes and prepares the scenario. It returns once no request is made.
 func (r *Run) prepare(ctx context.Context, sc scenario.Scenario, f proxy.Fault) error {
-	first, err := r.StartProcess(ctx, ProcessOptions{Binary: r.Cluster.Operator, Elect: f.NeedsStandby()})
+	first, err := r.StartProcess(ctx, ProcessOptions{Binary: r.Cluster.Operator, Elect: r.elects(f), Flags: r.replicaFlags()})
 	if err != nil {
 		return err
 	}
@@ -131,11 +137,11 @@ func (r *Run) prepare(ctx context.Context, sc scenario.Scenario, f proxy.Fault) 
 	if err := r.Env.Play(sc.Prepare); err != nil {
 		return fmt.Errorf("preparing %s: %w\n%s", sc.Name, err, r.Log)
 	}
-	if f.NeedsStandby() {
+	if r.elects(f) {
 		for r.leaseHolder(ctx) == "" && ctx.Err() == nil { // otherwise the other process may be elected first
 			proxy.Sleep(ctx, 50*time.Millisecond)
 		}
-		if r.standby, err = r.StartProcess(ctx, ProcessOptions{Binary: r.Cluster.Successor, Elect: true}); err != nil {
+		if r.standby, err = r.StartProcess(ctx, ProcessOptions{Binary: r.Cluster.Successor, Elect: true, Flags: r.replicaFlags()}); err != nil {
 			return err
 		}
 		r.standby.server.SetStandby()
@@ -145,6 +151,17 @@ func (r *Run) prepare(ctx context.Context, sc scenario.Scenario, f proxy.Fault) 
 		proxy.Sleep(ctx, 50*time.Millisecond)
 	}
 	return nil
+}
+
+// elects reports whether two processes run, and one is elected.
+func (r *Run) elects(f proxy.Fault) bool { return f.NeedsStandby() || r.hasReplicas }
+
+// replicaFlags returns flags of replicas that no fault deposes: a leader that is slow on a busy machine stays one.
+func (r *Run) replicaFlags() []string {
+	if !r.hasReplicas {
+		return nil
+	}
+	return []string{"--leader-elect-lease-duration=12s"}
 }
 
 // waitForFault gives the fault time to happen after the last step.
@@ -159,6 +176,22 @@ func (r *Run) currentLeader() *Process {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.leader
+}
+
+// listeners returns the addresses to which senders post: those of all processes that run, that of the leader first.
+func (r *Run) listeners() (addresses []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, p := range r.processes {
+		switch {
+		case p.hasEnded() || p.ingest == "":
+		case p == r.leader:
+			addresses = slices.Insert(addresses, 0, p.ingest)
+		default:
+			addresses = append(addresses, p.ingest)
+		}
+	}
+	return addresses
 }
 
 // SetLeader records which process leads.

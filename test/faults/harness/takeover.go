@@ -18,6 +18,7 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -51,6 +52,9 @@ func (r *Run) replaceKilled(ctx context.Context, f proxy.Fault) {
 
 // takeOver makes the standby, or a new process, the leader.
 func (r *Run) takeOver(ctx context.Context, f *proxy.Fault) error {
+	if r.hasReplicas {
+		return r.replaceReplica(ctx)
+	}
 	if f.Kind == proxy.Standby {
 		r.SetLeader(r.standby)
 		r.showLater(r.Injector.Unfreeze)
@@ -62,6 +66,24 @@ func (r *Run) takeOver(ctx context.Context, f *proxy.Fault) error {
 	}
 	r.SetLeader(next)
 	return nil
+}
+
+// replaceReplica starts a process for the replica that was killed. If that one led, the other one does from now on.
+func (r *Run) replaceReplica(ctx context.Context) error {
+	if first := r.leaseHolder(ctx); r.currentLeader().hasEnded() {
+		r.SetLeader(r.standby)
+		if err := r.releaseLease(ctx); err != nil {
+			return err
+		}
+		for end := time.Now().Add(scenario.Deadline); r.leaseHolder(ctx) == "" || r.leaseHolder(ctx) == first; proxy.Sleep(ctx, 50*time.Millisecond) {
+			if ctx.Err() != nil || time.Now().After(end) {
+				return errors.New("the other replica does not lead")
+			}
+		}
+	}
+	var err error
+	r.standby, err = r.StartProcess(ctx, ProcessOptions{Binary: r.Cluster.Successor, AsOf: r.Injector.TakeStaleVersion(), Elect: true, Flags: r.replicaFlags()})
+	return err
 }
 
 // showLater ends a stale view after a while, which may give the process something to do.

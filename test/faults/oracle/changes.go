@@ -83,6 +83,7 @@ func (c Checker) checkChange(by watch.EventType, o client.Object) {
 	c.checkCanary(o)
 	if a, ok := o.(*v1beta1.Alert); ok && by != watch.Deleted {
 		c.checkPage(a)
+		c.checkPosted(a)
 	}
 	if by != watch.Deleted || c.Broker == nil {
 		return

@@ -34,6 +34,7 @@ import (
 func (c Checker) checkReceivers(all []client.Object) {
 	for name, p := range c.Receivers {
 		c.checkAttempts(name, p)
+		c.checkNotified(name, p)
 	}
 	for _, o := range all {
 		if a, ok := o.(*v1beta1.Alert); ok {
@@ -101,7 +102,11 @@ func (c Checker) checkSentRows(a *v1beta1.Alert) {
 			continue
 		}
 		content := a.Spec.Content
-		if row.Message == result.NoteOfKeptBack {
+		switch {
+		case row.Message != result.NoteOfKeptBack:
+		case a.Labels[v1beta1.AlertSourceLabel] != "": // its first instance, the earliest one that fires, was there
+			content = a.Spec.Instances[0].Text
+		default:
 			content = "joined " + scenario.JoinOf(a) + ","
 		}
 		has := func(text string) bool { return strings.Contains(text, content) }

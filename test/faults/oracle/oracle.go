@@ -19,6 +19,9 @@ package oracle
 
 import (
 	"regexp"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gophernetes/bellhop/test/faults/scenario"
 )
@@ -47,6 +50,10 @@ var oracles = []struct {
 	{"asked", regexp.MustCompile(`^the user had to request`)},
 	{"unasked", regexp.MustCompile(`^Alert .* fires, and its owner has not failed`)},
 	{"warning", regexp.MustCompile(`^nothing failed, and there is the event`)},
+	{"answer", regexp.MustCompile(`^a post was answered with `)},
+	{"notified", regexp.MustCompile(`^receiver .* was notified `)},
+	{"joined", regexp.MustCompile(`^Alert .* notifies of what joins `)},
+	{"ended", regexp.MustCompile(`^the instance .* has ended, which its sender has not said$`)},
 	{"goroutine", regexp.MustCompile(`^an idle operator has the goroutine`)},
 }
 
@@ -61,10 +68,16 @@ func NameOf(problem string) string {
 }
 
 // Checker checks an environment, and reports violations to it.
-type Checker struct{ *scenario.Environment }
+type Checker struct {
+	*scenario.Environment
+
+	joins *joinTimes
+}
 
 // NewChecker returns a checker of an environment.
-func NewChecker(env *scenario.Environment) Checker { return Checker{env} }
+func NewChecker(env *scenario.Environment) Checker {
+	return Checker{env, &joinTimes{last: map[types.UID]time.Time{}}}
+}
 
 // Check checks all objects, the broker and the receivers; before the operator is idle, only what must hold at any time.
 func (c Checker) Check(atRest bool) {

@@ -78,7 +78,7 @@ func StripRunName(text string) string {
 }
 
 // namespacedResources are the resources of which a process sees only those in the namespace of its run.
-var namespacedResources = []string{"alerts", "receivers", "serviceinstances", "servicebindings", "servicebrokers", "serviceclasses", "serviceplans", "secrets",
+var namespacedResources = []string{"alerts", "alertsources", "receivers", "serviceinstances", "servicebindings", "servicebrokers", "serviceclasses", "serviceplans", "secrets",
 	"deployments", "statefulsets", "daemonsets", "jobs", "cronjobs", "persistentvolumeclaims", "pods"}
 
 // clusterResources are the resources without namespace that belong to a run by their label.

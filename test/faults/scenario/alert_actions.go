@@ -118,10 +118,13 @@ func (e *Environment) changeAlert(a *v1beta1.Alert, change func(*v1beta1.Alert))
 
 // waitSettled waits until the present version of an Alert is delivered, or only a person could do more.
 func (e *Environment) waitSettled(a *v1beta1.Alert) {
-	e.waitAlert(a, a.Name+" is settled", func() bool {
-		rows, goesOn := a.Status.Deliveries, meta.IsStatusConditionTrue(a.Status.Conditions, v1beta1.ConditionReconciling)
-		return a.Status.FinishedTime != nil || !goesOn && slices.ContainsFunc(rows, IsOutcomeUnknown) && !slices.ContainsFunc(rows, isRetriedSlowly)
-	})
+	e.waitAlert(a, a.Name+" is settled", func() bool { return isSettled(a) })
+}
+
+// isSettled is what waitSettled waits for, of the version that the status is about.
+func isSettled(a *v1beta1.Alert) bool {
+	rows, goesOn := a.Status.Deliveries, meta.IsStatusConditionTrue(a.Status.Conditions, v1beta1.ConditionReconciling)
+	return a.Status.FinishedTime != nil || !goesOn && slices.ContainsFunc(rows, IsOutcomeUnknown) && !slices.ContainsFunc(rows, isRetriedSlowly)
 }
 
 // waitAlertReason waits until the Ready condition of an Alert has a reason.

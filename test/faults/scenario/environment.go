@@ -79,6 +79,8 @@ type Environment struct {
 
 	// Foreign are ids at the broker that the operator did not create and must not remove.
 	Foreign IDSet
+	// Sender posts to the AlertSource of the run.
+	Sender *Sender
 	// MayPage are the UIDs of objects that have failed while their labels let them page.
 	MayPage IDSet
 	// Retained are ids that the user wants to stay at the broker.
@@ -114,7 +116,7 @@ func NewEnvironment(ctx context.Context, c client.WithWatch, i *proxy.Injector, 
 	}
 	return &Environment{
 		Ctx: ctx, Client: c, injector: i, kill: kill, Namespace: namespaces[0].Name, OperatorNamespace: namespaces[len(namespaces)-1].Name, ClusterWide: sc.clusterWide, TimingDependent: sc.timingDependent, Troubled: sc.Troubled,
-		Receivers: map[string]*FakeReceiver{},
+		Receivers: map[string]*FakeReceiver{}, Sender: newSender(sc.Replicas),
 	}, nil
 }
 

@@ -40,6 +40,7 @@ import (
 func (e *Environment) ObjectLists() []client.ObjectList {
 	lists := []client.ObjectList{
 		&pagerv1beta1.AlertList{}, &v1beta1.ServiceInstanceList{}, &v1beta1.ServiceBindingList{}, &corev1.SecretList{},
+		&pagerv1beta1.AlertSourceList{},
 	}
 	if e.ClusterWide {
 		return append(lists, &pagerv1beta1.ClusterReceiverList{},

@@ -40,6 +40,14 @@ type Scenario struct {
 	Troubled bool
 	// PageByLabel: the operator creates Alerts about objects with a label.
 	PageByLabel bool
+	// Ingest: each process listens for posts to AlertSources.
+	Ingest bool
+	// ShortTimes: the scenario takes minutes unless the operator has the times of sweep.shortTimes.
+	ShortTimes bool
+	// Replicas: two processes run from the beginning, and posts alternate between them.
+	Replicas bool
+	// MaxFaults limits the faults of each class to so many; 0: all faults.
+	MaxFaults int
 	// Unordered: the order of the calls is decided by the API server, so that no call name occurs in each run.
 	Unordered bool
 }
@@ -48,6 +56,7 @@ type Scenario struct {
 func All() []Scenario {
 	all := slices.Concat(alertScenarios(), instanceScenarios(), brokerScenarios(), bindingScenarios(), pageScenarios())
 	all = append(all, clusterWideCopies(all)...)
+	all = append(all, sourceScenarios()...)
 	for i := range all {
 		all[i].Troubled = troubledNames.MatchString(all[i].Name)
 	}

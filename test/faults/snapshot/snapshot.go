@@ -28,12 +28,15 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/test/faults/proxy"
 )
 
 var (
 	// volatileKeys are members whose values differ from run to run.
-	volatileKeys = regexp.MustCompile(`(?i)(time|timestamp|version|hash|message|attempts|lastattemptedreceiver|testedwith|uid|managedfields|resourceversion|annotations|labels|lastoperation|url|catalogdigest|catalogetag|lasterror|waiting|answerlost|outcomeunknown|sequence|externalid|lastremovedid|redacted|expiresat|renewbefore|issuedat|parametersdigest|instancefingerprint|firingsince|startsat)$`)
+	volatileKeys = regexp.MustCompile(`(?i)(time|timestamp|version|hash|message|attempts|lastattemptedreceiver|testedwith|uid|managedfields|resourceversion|annotations|labels|lastoperation|url|catalogdigest|catalogetag|lasterror|waiting|answerlost|outcomeunknown|sequence|externalid|lastremovedid|redacted|expiresat|renewbefore|issuedat|parametersdigest|instancefingerprint|firingsince|startsat|previousendsat|lapsesat)$`)
+	// postedKeys are also volatile in Alerts of an AlertSource: how often their instances were written depends on how often they were posted.
+	postedKeys = regexp.MustCompile(`(?i)generation$`)
 	// readyReasons maps reasons of Ready to one: which of them is set depends on the requests that a fault prevented.
 	readyReasons = strings.NewReplacer("InstanceUpdatedSuccessfully", "ProvisionedSuccessfully")
 	randomID     = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|run-[a-z0-9]{5}`)
@@ -52,7 +55,11 @@ func Describe(o client.Object) string {
 	if s, ok := o.(*corev1.Secret); ok {
 		value["data"] = slices.Sorted(maps.Keys(s.Data))
 	}
-	text, err = json.Marshal(withoutVolatile(value))
+	volatile := volatileKeys.MatchString
+	if _, ok := o.(*v1beta1.Alert); ok && o.GetLabels()[v1beta1.AlertSourceLabel] != "" {
+		volatile = func(key string) bool { return volatileKeys.MatchString(key) || postedKeys.MatchString(key) }
+	}
+	text, err = json.Marshal(withoutVolatile(value, volatile))
 	if err != nil {
 		return err.Error()
 	}
@@ -60,22 +67,25 @@ func Describe(o client.Object) string {
 }
 
 // withoutVolatile removes the members of a JSON value that differ from run to run.
-func withoutVolatile(value any) any {
+func withoutVolatile(value any, isVolatile func(key string) bool) any {
 	switch v := value.(type) {
 	case map[string]any:
 		kept := map[string]any{}
 		for key, member := range v {
-			if key == "deletionTimestamp" || !volatileKeys.MatchString(key) {
-				kept[key] = withoutVolatile(member)
+			if key == "deletionTimestamp" || !isVolatile(key) {
+				kept[key] = withoutVolatile(member, isVolatile)
 			}
-			if rows, ok := kept[key].([]any); ok && key == "deliveries" { // a map by name; receivers notified at the same time come in any order
+			if key == "endsAt" {
+				kept[key] = "…"
+			}
+			if rows, ok := kept[key].([]any); ok && (key == "deliveries" || key == "instances") { // maps by name; what is at the same time comes in any order
 				slices.SortFunc(rows, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
 			}
 		}
 		return kept
 	case []any:
 		for i := range v {
-			v[i] = withoutVolatile(v[i])
+			v[i] = withoutVolatile(v[i], isVolatile)
 		}
 	}
 	return value

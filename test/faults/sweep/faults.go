@@ -185,6 +185,15 @@ func sampleFaults(all []proxy.Fault, part float64, d draw) (some []proxy.Fault) 
 	return some
 }
 
+// ofEachClass returns at most n faults of each of some classes.
+func ofEachClass(all []proxy.Fault, names []string, n int, d draw) (some []proxy.Fault) {
+	for _, name := range names {
+		of := slices.DeleteFunc(slices.Clone(all), func(f proxy.Fault) bool { return classOf(f) != name })
+		some = append(some, d.pick(of, n)...)
+	}
+	return some
+}
+
 // oneOfClass returns a fault of the n-th of some classes, or of the next one that has any.
 func oneOfClass(all []proxy.Fault, names []string, n uint64, d draw) []proxy.Fault {
 	for i := range names {

@@ -43,8 +43,8 @@ type variantResult struct {
 
 // variantRunner runs variants and the unmodified operator.
 type variantRunner struct {
-	cluster *harness.Cluster
-	repo    string
+	*operators
+	repo string
 	// scenarios by name, and their end states without a fault.
 	scenarios        map[string]scenario.Scenario
 	endStates        map[string]string
@@ -74,7 +74,11 @@ func ProveVariants(ctx context.Context, o VariantOptions, out io.Writer) (err er
 		return err
 	}
 	defer func() { err = errors.Join(err, cluster.Close()) }()
-	runner := &variantRunner{cluster: cluster, repo: repo, scenarios: map[string]scenario.Scenario{}, endStates: map[string]string{}, building: make(chan struct{}, 1)}
+	under, err := newOperators(ctx, cluster, harness.Binaries{})
+	if err != nil {
+		return err
+	}
+	runner := &variantRunner{operators: under, repo: repo, scenarios: map[string]scenario.Scenario{}, endStates: map[string]string{}, building: make(chan struct{}, 1)}
 	for _, sc := range append(scenario.All(), scenario.ForVariants()...) {
 		runner.scenarios[sc.Name] = sc
 	}
@@ -128,7 +132,11 @@ func (r *variantRunner) runBaseline(ctx context.Context, parallel int, chosen []
 		mu.Lock()
 		expected := r.endStates[t.scenario]
 		mu.Unlock()
-		found, err := r.run(ctx, r.cluster, t, expected)
+		cluster, err := r.of(r.scenarios[t.scenario])
+		if err != nil {
+			return err
+		}
+		found, err := r.run(ctx, cluster, t, expected)
 		if err != nil {
 			return err
 		}
@@ -170,6 +178,9 @@ func (r *variantRunner) run(ctx context.Context, cluster *harness.Cluster, t tri
 func (r *variantRunner) try(ctx context.Context, v variant) (variantResult, error) {
 	result := variantResult{variant: v}
 	r.building <- struct{}{}
+	if r.scenarios[v.scenario].Ingest {
+		v.edits = slices.Concat(shortTimes(), v.edits)
+	}
 	binary, err := v.build(ctx, r.repo, r.cluster.Dir)
 	<-r.building
 	if err != nil {

@@ -46,9 +46,9 @@ type scenarioSweep struct {
 type violation struct{ text, log string }
 
 // learn runs the scenario without a fault.
-func (s *scenarioSweep) learn(ctx context.Context, cluster *harness.Cluster, out io.Writer, o Options) error {
+func (s *scenarioSweep) learn(ctx context.Context, under *operators, out io.Writer, o Options) error {
 	var err error
-	if s.learned, err = s.run(ctx, cluster, proxy.Fault{}); err != nil {
+	if s.learned, err = s.run(ctx, under, proxy.Fault{}); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -58,11 +58,11 @@ func (s *scenarioSweep) learn(ctx context.Context, cluster *harness.Cluster, out
 }
 
 // try runs the scenario with a fault, unless the checkpoint has the result.
-func (s *scenarioSweep) try(ctx context.Context, cluster *harness.Cluster, finished *checkpoint, f proxy.Fault, out io.Writer, o Options) error {
+func (s *scenarioSweep) try(ctx context.Context, under *operators, finished *checkpoint, f proxy.Fault, out io.Writer, o Options) error {
 	result, done := finished.find(s.scenario.Name, f)
 	if !done {
 		var err error
-		if result, err = s.run(ctx, cluster, f); err != nil {
+		if result, err = s.run(ctx, under, f); err != nil {
 			return err
 		}
 		if err := finished.add(s.scenario.Name, f, result); err != nil {
@@ -81,7 +81,11 @@ func (s *scenarioSweep) try(ctx context.Context, cluster *harness.Cluster, finis
 }
 
 // run makes one run. It starts again if the preparation fails: no fault was injected yet, and elections time out on a busy machine.
-func (s *scenarioSweep) run(ctx context.Context, cluster *harness.Cluster, f proxy.Fault) (result harness.Result, err error) {
+func (s *scenarioSweep) run(ctx context.Context, under *operators, f proxy.Fault) (result harness.Result, err error) {
+	cluster, err := under.of(s.scenario)
+	if err != nil {
+		return harness.Result{}, err
+	}
 	for range 4 {
 		result, err = cluster.TryScenario(ctx, s.scenario, f, s.learned.State)
 		if ctx.Err() != nil { // an interrupted run has no result

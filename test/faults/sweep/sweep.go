@@ -71,15 +71,18 @@ func Run(ctx context.Context, o Options, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, done.close()) }()
-	pages, err := cluster.HaveFlag(ctx, "page-by-label")
+	under, err := newOperators(ctx, cluster, o.Binaries)
 	if err != nil {
 		return err
 	}
-	sweeps, err := selectScenarios(o, pages)
+	sweeps, err := selectScenarios(o, under)
 	if err != nil {
 		return err
 	}
-	if err := forEach(o.Parallel, sweeps, func(s *scenarioSweep) error { return s.learn(ctx, cluster, out, o) }); err != nil {
+	if slices.ContainsFunc(sweeps, func(s *scenarioSweep) bool { return s.scenario.Ingest }) {
+		go func() { _, _ = under.withShortTimes() }() // the first run that needs it returns the error
+	}
+	if err := forEach(o.Parallel, sweeps, func(s *scenarioSweep) error { return s.learn(ctx, under, out, o) }); err != nil {
 		return err
 	}
 	if err := planFaults(sweeps, o); err != nil {
@@ -92,7 +95,7 @@ func Run(ctx context.Context, o Options, out io.Writer) (err error) {
 		if o.Within > 0 && time.Since(start) > o.Within {
 			return nil
 		}
-		return j.try(ctx, cluster, done, j.Fault, out, o)
+		return j.try(ctx, under, done, j.Fault, out, o)
 	})
 	if err != nil {
 		return err
@@ -117,11 +120,11 @@ func shuffledJobs(sweeps []*scenarioSweep, seed uint64) (jobs []job) {
 	return jobs
 }
 
-// selectScenarios returns the scenarios that the options name. pages: the operators can create Alerts about objects with a label.
-func selectScenarios(o Options, pages bool) (sweeps []*scenarioSweep, err error) {
+// selectScenarios returns the scenarios that the options name, and the operators can run.
+func selectScenarios(o Options, under *operators) (sweeps []*scenarioSweep, err error) {
 	var names []string
 	for _, sc := range append(scenario.All(), scenario.Walks(o.Scenario, o.Seed, o.Walks)...) {
-		if sc.PageByLabel && !pages {
+		if !under.canRun(sc) {
 			continue
 		}
 		names = append(names, sc.Name)
@@ -164,6 +167,12 @@ func planFaults(sweeps []*scenarioSweep, o Options) error {
 		if n := s.scenario.MaxCrashes; n > 0 {
 			all = slices.DeleteFunc(all, func(f proxy.Fault) bool { return !f.HasSuccessor() })
 			all = d.pick(all, n)
+		}
+		if s.scenario.Replicas { // both processes make calls, so that it is not the leader who fails at one
+			all = slices.DeleteFunc(all, proxy.Fault.NeedsStandby)
+		}
+		if n := s.scenario.MaxFaults; n > 0 {
+			all = ofEachClass(all, names, n, d)
 		}
 		if o.Fixed {
 			s.faults = oneOfClass(all, names, o.Seed-1+uint64(i), d)

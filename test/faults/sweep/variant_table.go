@@ -24,6 +24,7 @@ const (
 	alerts         = "controllers/pager/alert/"
 	alertRules     = "internal/lifecycle/alert/"
 	paging         = "controllers/pager/health/"
+	sourceRules    = "internal/lifecycle/source/"
 )
 
 // variants are the mistakes that the sweep must find.
@@ -220,5 +221,46 @@ var lostHere bool
 		return ctrl.Result{}
 	}
 `, ``}}, scenario: "page-label-removed", fault: "none", oracle: "rest"},
+		{name: "name-per-process", edits: []mistake{{sourceRules + "groups.go", `hash(labels, "group", kind, receiver)`, `hash(labels, "group", kind, receiver, strconv.Itoa(os.Getpid()))`},
+			{sourceRules + "groups.go", `	"math"
+`, `	"math"
+	"os"
+`}, {sourceRules + "groups.go", `	"strings"
+`, `	"strconv"
+	"strings"
+`}}, scenario: "source-replicas", fault: "none", oracle: "notified"},
+		{name: "text-of-each-post", edits: []mistake{{sourceRules + "instances.go", `	isSame := i.PreviousEndsAt == nil`, `	if i.Text != p.text {
+		i.Text, i.Waiting = p.text, true
+	}
+	isSame := i.PreviousEndsAt == nil`}}, scenario: "source-lapses", fault: "none", oracle: "notified"},
+		{name: "joins-at-once", edits: []mistake{{sourceRules + "decide.go", `bool { return !d.in.Now.Before(d.joinDue()) }`, `bool { return true }`}},
+			scenario: "source-grows", fault: "none", oracle: "joined"},
+		{name: "notifies-of-ends", edits: []mistake{{sourceRules + "decide.go", `		d.change = Edits
+`, `		d.desired.Spec.JoinedTime = lifecycle.Seconds(d.in.Now)
+`}}, scenario: "source-grows", fault: "none", oracle: "notified"},
+		{name: "older-word", edits: []mistake{{sourceRules + "instances.go", `	return a.StartsAt.IsZero() || !a.StartsAt.Before(i.StartsAt.Time) || !at.Before(i.StartsAt.Time)`, `	return true`}},
+			scenario: "source", fault: "none", oracle: "ended"},
+		{name: "no-end-is-an-end", edits: []mistake{{sourceRules + "groups.go", `	return a.EndsAt.IsZero() || a.EndsAt.After(now)`, `	return a.EndsAt.After(now)`}},
+			scenario: "source-lapses", fault: "none", oracle: "reached"},
+		{name: "lapses-unheard", edits: []mistake{{sourceRules + "instances.go", `		if !in.Heard.IsZero() && heard.After(`, `		if heard = in.Now; heard.After(`}},
+			scenario: "source-lapses", fault: "none", oracle: "ended"},
+		{name: "stores-later", edits: []mistake{{"internal/ingest/store.go", `		n, err := Write(ctx, s.Client, plan.Writes)
+`, `		go func(ctx context.Context) {
+			time.Sleep(time.Second)
+			_, _ = Write(ctx, s.Client, plan.Writes)
+		}(context.WithoutCancel(ctx))
+		n, err := len(plan.Writes), error(nil)
+`}}, scenario: "source-webhook", fault: "none", oracle: "answer"},
+		{name: "conflict-is-stored", edits: []mistake{{"internal/ingest/store.go", `			isLive = true
+			continue
+`, `			return written, nil
+`}}, scenario: "source-webhook", fault: "api-conflict@POST:alerts/prom-4b247283d062cf61#1", oracle: "answer"},
+		{name: "overrules-a-person", edits: []mistake{{sourceRules + "decide.go", `	isHeld := count(d.before, isAnnounced) > 0
+`, `	isHeld := false
+`}}, scenario: "source-resolved-by-person", fault: "none", oracle: "notified"},
+		{name: "drops-what-is-too-many", edits: []mistake{{sourceRules + "special.go", `	if more.severity(p.in.Now) != "" || p.has(more.name) {`, `	if p.has(more.name) {`}},
+			scenario: "source-many", fault: "none", oracle: "reached"},
+		{name: "leaves-orphans", edits: []mistake{{"controllers/pager/alertsource/controller.go", `		return ctrl.Result{}, r.write(ctx, source.Orphan(alerts))`, `		return ctrl.Result{}, nil`}},
+			scenario: "source-deleted", fault: "none", oracle: "reached"},
 	}
 }

@@ -1,0 +1,90 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package sweep
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/gophernetes/bellhop/hack/local"
+	"github.com/gophernetes/bellhop/test/faults/harness"
+	"github.com/gophernetes/bellhop/test/faults/scenario"
+)
+
+// operators are the cluster with the operators under test, and with one whose times are short, which scenarios of AlertSources need.
+type operators struct {
+	cluster *harness.Cluster
+	// areGiven: they are other binaries than that of this repository, and have its times.
+	areGiven bool
+	// pages and listens: they can create Alerts about objects with a label, and from posts.
+	pages, listens bool
+	// withShortTimes builds the operator, once.
+	withShortTimes func() (*harness.Cluster, error)
+}
+
+// newOperators begins to build the operator with short times.
+func newOperators(ctx context.Context, cluster *harness.Cluster, given harness.Binaries) (*operators, error) {
+	repo, err := local.FindRepo()
+	if err != nil {
+		return nil, err
+	}
+	under := &operators{cluster: cluster, areGiven: given.Operator != "" || given.Successor != ""}
+	if under.pages, err = cluster.HaveFlag(ctx, "page-by-label"); err != nil {
+		return nil, err
+	}
+	if under.listens, err = cluster.HaveFlag(ctx, "ingest-bind-address"); err != nil {
+		return nil, err
+	}
+	under.withShortTimes = sync.OnceValues(func() (*harness.Cluster, error) {
+		binary, err := variant{name: "short-times", edits: shortTimes()}.build(ctx, repo, cluster.Dir)
+		return cluster.WithOperator(binary), err
+	})
+	return under, nil
+}
+
+// canRun reports whether the operators have what a scenario needs.
+func (u *operators) canRun(sc scenario.Scenario) bool {
+	return (!sc.PageByLabel || u.pages) && (!sc.Ingest || u.listens) && (!sc.ShortTimes || !u.areGiven)
+}
+
+// of returns the cluster with the operator for a scenario.
+func (u *operators) of(sc scenario.Scenario) (*harness.Cluster, error) {
+	if sc.Ingest && !u.areGiven {
+		return u.withShortTimes()
+	}
+	return u.cluster, nil
+}
+
+// shortTimes are edits after which the operator decides about posts in seconds instead of minutes.
+func shortTimes() (edits []mistake) {
+	const rules = sourceRules + "source.go"
+	seconds := func(d time.Duration) string { return fmt.Sprintf("%d * time.Second", d/time.Second) }
+	for _, e := range []struct{ file, name, is, short string }{
+		{rules, "joinEvery", "5 * time.Minute", seconds(scenario.JoinEvery)},
+		{rules, "burst", "30 * time.Second", "time.Second"},
+		{rules, "endGrace", "5 * time.Minute", "2 * time.Second"},
+		{rules, "defaultLapse", "5 * time.Minute", seconds(scenario.Lapse)},
+		{rules, "lapseStep", "20 * time.Minute", "2 * time.Second"},
+		{rules, "lapseAfterStart", "15 * time.Minute", "4 * time.Second"},
+		{"internal/ingest/store.go", "heardEvery", "time.Minute", "time.Second"},
+	} {
+		edits = append(edits, mistake{e.file, "\t" + e.name + " = " + e.is + "\n", "\t" + e.name + " = " + e.short + "\n"})
+	}
+	return edits
+}
