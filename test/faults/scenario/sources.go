@@ -61,6 +61,7 @@ func sourceScenarios() []Scenario {
 			e.fire(a)
 			e.resolveByPerson(a)
 			e.pauseFrom(a.startsAt, JoinEvery+time.Second)
+			a.endsAt = time.Now().Add(2 * time.Hour) // with each evaluation it is later
 			e.post(a)
 			e.post(a)
 			e.finish(a)
@@ -106,6 +107,7 @@ func groupGrows(e *Environment) {
 	c := e.Sender.start("Disk", "node-3")
 	e.fire(a, b, c) // c is a part of the message about b if it began just before that one
 	e.waitAnnounced(b)
+	e.pauseFrom(time.Now(), time.Second) // messages are told apart by the second
 	over := e.Sender.end(b)
 	e.postUntil([]ruleAlert{over}, "has ended", func(i storedInstance) bool {
 		return i.EndsAt != nil && !strings.Contains(i.alert.Spec.Content, "node-2") && isSettledAs(i.alert, v1beta1.AlertFiring)
