@@ -123,7 +123,7 @@ func (r *Reconciler) record(ctx context.Context, s *v1beta1.AlertSource, alerts 
 }
 
 // sourceOf returns the AlertSource of an Alert.
-func sourceOf(_ context.Context, o client.Object) []reconcile.Request {
+func sourceOf(o client.Object) []reconcile.Request {
 	name := o.GetLabels()[v1beta1.AlertSourceLabel]
 	if name == "" {
 		return nil

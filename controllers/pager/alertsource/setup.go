@@ -32,6 +32,9 @@ import (
 // workers is the number of concurrent reconciles.
 const workers = 4
 
+// reviewAfter is the delay between a change of an Alert and the review of its AlertSource: a post may change hundreds.
+const reviewAfter = time.Second
+
 // Options are the options of the controller.
 type Options struct {
 	Access *ingest.Access
@@ -45,7 +48,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("alertsource").
 		For(&v1beta1.AlertSource{}).
-		Watches(&v1beta1.Alert{}, handler.EnqueueRequestsFromMapFunc(sourceOf)).
+		Watches(&v1beta1.Alert{}, enqueue.Later(reviewAfter, sourceOf)).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.withSecret)).
 		WithOptions(enqueue.ControllerOptions(workers)).
 		Complete(r)

@@ -27,12 +27,9 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/event"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
@@ -216,27 +213,18 @@ func (r *Reconciler) withSecret(ctx context.Context, secret client.Object) []rec
 	return requests
 }
 
-// countLater reconciles the receivers of a changed Alert after countAfter.
-func (r *Reconciler) countLater() handler.EventHandler {
-	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
-	later := func(q queue, alerts ...client.Object) {
-		for _, obj := range alerts {
-			a := obj.(*v1beta1.Alert)
-			refs := slices.Clone(a.Spec.ReceiverRefs)
-			for _, row := range a.Status.Deliveries {
-				refs = append(refs, lifecycle.RefOf(row))
-			}
-			for _, ref := range refs {
-				if ref.Kind == r.kind {
-					key := endpoints.KeyOf(a.Namespace, ref)
-					q.AddAfter(reconcile.Request{NamespacedName: types.NamespacedName{Namespace: key.Namespace, Name: ref.Name}}, countAfter)
-				}
-			}
+// receiversOf returns the receivers of the kind that an Alert names, or has sent to.
+func (r *Reconciler) receiversOf(o client.Object) (requests []reconcile.Request) {
+	a := o.(*v1beta1.Alert)
+	refs := slices.Clone(a.Spec.ReceiverRefs)
+	for _, row := range a.Status.Deliveries {
+		refs = append(refs, lifecycle.RefOf(row))
+	}
+	for _, ref := range refs {
+		if ref.Kind == r.kind {
+			key := endpoints.KeyOf(a.Namespace, ref)
+			requests = append(requests, reconcile.Request{NamespacedName: types.NamespacedName{Namespace: key.Namespace, Name: ref.Name}})
 		}
 	}
-	return handler.Funcs{
-		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) { later(q, e.Object) },
-		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) { later(q, e.ObjectOld, e.ObjectNew) },
-		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) { later(q, e.Object) },
-	}
+	return requests
 }

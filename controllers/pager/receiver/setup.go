@@ -67,7 +67,7 @@ func (r *Reconciler) watch(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named(strings.ToLower(string(r.kind))).
 		For(receivers.NewOf(r.kind)). // also changes of the status: a former leader's write may come late
-		Watches(&v1beta1.Alert{}, r.countLater()).
+		Watches(&v1beta1.Alert{}, enqueue.Later(countAfter, r.receiversOf)).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.withSecret)).
 		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
 		WithOptions(enqueue.ControllerOptions(receiverWorkers)).
