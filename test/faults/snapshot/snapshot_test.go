@@ -49,6 +49,21 @@ func TestDescribeOmitsVolatileFields(t *testing.T) {
 	}
 }
 
+func TestDescribeOmitsTimesOfInstances(t *testing.T) {
+	at, later := metav1.Unix(1, 0), metav1.Unix(2, 0)
+	a := &pagerv1beta1.Alert{ObjectMeta: metav1.ObjectMeta{Name: "disk", Generation: 2, Labels: map[string]string{pagerv1beta1.AlertSourceLabel: "prom"}}}
+	a.Spec.Instances = []pagerv1beta1.AlertInstance{{Key: "a", StartsAt: &at, LapsesAt: &at}, {Key: "b", StartsAt: &at, EndsAt: &at}}
+	before := Describe(a)
+	a.Generation = 3
+	a.Spec.Instances = []pagerv1beta1.AlertInstance{{Key: "b", StartsAt: &later, EndsAt: &later}, {Key: "a", StartsAt: &later, LapsesAt: &later}}
+	if after := Describe(a); after != before {
+		t.Errorf("one run has %s, another %s", before, after)
+	}
+	if a.Spec.Instances[0].EndsAt = nil; Describe(a) == before {
+		t.Error("it is the same where an instance has not ended")
+	}
+}
+
 func TestDescribeOmitsSecretData(t *testing.T) {
 	s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "app"}, Data: map[string][]byte{"password": []byte("x"), "host": nil}}
 	if text := Describe(s); !strings.Contains(text, `["host","password"]`) || strings.Contains(text, "eA==") {

@@ -107,6 +107,16 @@ func TestOneOfClassAlternates(t *testing.T) {
 	}
 }
 
+func TestOfEachClass(t *testing.T) {
+	d := newDraw(1, "db")
+	some := ofEachClass(allFaults(aResult(), d), []string{"crash", "events"}, 2, d)
+	for name, want := range map[string]int{"crash": 2, "events": 2, "stale": 0} {
+		if n := count(some, func(f proxy.Fault) bool { return classOf(f) == name }); n != want {
+			t.Errorf("%d faults of class %s in %v", n, name, some)
+		}
+	}
+}
+
 func TestSampleIsStableWhenACallIsAdded(t *testing.T) {
 	d := newDraw(1, "db")
 	names := func(r harness.Result) (names []string) {
