@@ -71,7 +71,7 @@ func (u *operators) of(sc scenario.Scenario) (*harness.Cluster, error) {
 	return u.cluster, nil
 }
 
-// shortTimes are edits after which the operator decides about posts in seconds instead of minutes.
+// shortTimes are edits after which the operator decides about posts in seconds instead of minutes, and counts what receivers got sooner.
 func shortTimes() (edits []mistake) {
 	const rules = sourceRules + "source.go"
 	seconds := func(d time.Duration) string { return fmt.Sprintf("%d * time.Second", d/time.Second) }
@@ -83,6 +83,7 @@ func shortTimes() (edits []mistake) {
 		{rules, "lapseStep", "20 * time.Minute", "2 * time.Second"},
 		{rules, "lapseAfterStart", "15 * time.Minute", "4 * time.Second"},
 		{"internal/ingest/store.go", "heardEvery", "time.Minute", "time.Second"},
+		{"controllers/pager/receiver/controller.go", "statusEvery, urgentEvery", "10 * time.Second, time.Second", "3 * time.Second, time.Second"}, // a run waits for the last one
 	} {
 		edits = append(edits, mistake{e.file, "\t" + e.name + " = " + e.is + "\n", "\t" + e.name + " = " + e.short + "\n"})
 	}

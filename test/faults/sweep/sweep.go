@@ -79,10 +79,11 @@ func Run(ctx context.Context, o Options, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	if slices.ContainsFunc(sweeps, func(s *scenarioSweep) bool { return s.scenario.Ingest }) {
+	if slices.ContainsFunc(sweeps, isIngest) {
 		go func() { _, _ = under.withShortTimes() }() // the first run that needs it returns the error
 	}
-	if err := forEach(o.Parallel, sweeps, func(s *scenarioSweep) error { return s.learn(ctx, under, out, o) }); err != nil {
+	err = forEach(o.Parallel, learningOrder(sweeps, o.Parallel), func(s *scenarioSweep) error { return s.learn(ctx, under, out, o) })
+	if err != nil {
 		return err
 	}
 	if err := planFaults(sweeps, o); err != nil {
@@ -101,6 +102,15 @@ func Run(ctx context.Context, o Options, out io.Writer) (err error) {
 		return err
 	}
 	return report(out, sweeps, o, time.Since(start))
+}
+
+func isIngest(s *scenarioSweep) bool { return s.scenario.Ingest }
+
+// learningOrder has the scenarios of AlertSources, which are long, after the first ones: then their operator is built.
+func learningOrder(sweeps []*scenarioSweep, first int) []*scenarioSweep {
+	others := slices.DeleteFunc(slices.Clone(sweeps), isIngest)
+	long := slices.DeleteFunc(slices.Clone(sweeps), func(s *scenarioSweep) bool { return !isIngest(s) })
+	return slices.Insert(others, min(first, len(others)), long...)
 }
 
 // job is one run.
