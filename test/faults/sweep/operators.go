@@ -30,7 +30,7 @@ import (
 // operators are the cluster with the operators under test, and with one whose times are short, which scenarios of AlertSources need.
 type operators struct {
 	cluster *harness.Cluster
-	// areGiven: they are other binaries than that of this repository, and have its times.
+	// areGiven: they are binaries of the user, which have the times of a release.
 	areGiven bool
 	// pages and listens: they can create Alerts about objects with a label, and from posts.
 	pages, listens bool
