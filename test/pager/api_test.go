@@ -155,7 +155,7 @@ var _ = Describe("The API", func() {
 		a := createAlert(ctx, namespace, "a", nil, "hook")
 		Eventually(alertStatus(ctx, a)).Should(HaveField("Deliveries", Not(BeEmpty())))
 		Expect(kubectl(ctx, "", "patch", "alert", "a", "-n", namespace, "--type=merge", "-p", `{"spec":{"expireAfterSeconds":600}}`)).
-			To(ContainSubstring("counts from the Alert's creation"))
+			To(ContainSubstring("counts from when the Alert began to fire"))
 		Eventually(func() (string, error) {
 			return kubectl(ctx, "", "delete", "receiver", "hook", "-n", namespace, "--dry-run=server")
 		}).Should(MatchRegexp(`Warning: Alerts that are not delivered to Receiver "hook" yet.*: 1`))
@@ -172,7 +172,7 @@ var _ = Describe("The API", func() {
 		for _, version := range []string{"v1alpha1", "v1beta1"} {
 			out, err := kubectl(ctx, "", "explain", "alerts.spec", "--recursive=false", "--api-version=pager.k8s.co/"+version)
 			Expect(err).NotTo(HaveOccurred())
-			Expect(out).To(ContainSubstring("in seconds from the Alert's creation"))
+			Expect(out).To(ContainSubstring("in seconds from when the Alert began to fire"))
 			Expect(out).NotTo(ContainSubstring("<no description>"))
 		}
 		for _, path := range []string{"alerts.status.deliveries", "receivers.spec", "receivers.spec.webhook.headers", "clusterreceivers.spec"} {

@@ -244,12 +244,12 @@ var lostHere bool
 			scenario: "source-lapses", fault: "none", oracle: "reached"},
 		{name: "lapses-unheard", edits: []mistake{{sourceRules + "instances.go", `		if !in.Heard.IsZero() && heard.After(`, `		if heard = in.Now; heard.After(`}},
 			scenario: "source-lapses", fault: "none", oracle: "ended"},
-		{name: "stores-later", edits: []mistake{{"internal/ingest/store.go", `		n, err := Write(ctx, s.Client, plan.Writes)
-`, `		go func(ctx context.Context) {
-			time.Sleep(time.Second)
-			_, _ = Write(ctx, s.Client, plan.Writes)
-		}(context.WithoutCancel(ctx))
-		n, err := len(plan.Writes), error(nil)
+		{name: "stores-later", edits: []mistake{{"internal/ingest/store.go", `	written, err = Write(ctx, s.Client, plan.Writes)
+`, `	go func(ctx context.Context) {
+		time.Sleep(time.Second)
+		_, _ = Write(ctx, s.Client, plan.Writes)
+	}(context.WithoutCancel(ctx))
+	written = len(plan.Writes)
 `}}, scenario: "source-webhook", fault: "none", oracle: "answer"},
 		{name: "conflict-is-stored", edits: []mistake{{"internal/ingest/store.go", `			isLive = true
 			continue
