@@ -42,6 +42,7 @@ build_newest() {
 	touch "$copy/ui/app/dist/index.html"
 	CGO_ENABLED=0 go -C "$copy" build -o "$senders/usr/bin/newest-alertmanager" ./cmd/alertmanager ||
 		echo "sources: without the newest Alertmanager, which cannot be built"
+	rm -rf "$copy" # other steps look for Go files
 }
 
 fetch
