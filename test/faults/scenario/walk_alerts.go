@@ -55,7 +55,8 @@ func maybeExpireSoon(w *walk, spec map[string]any) {
 }
 
 // dropHistory removes from the status of an Alert how often it fired, the rows of receivers that it no longer refers to, the order of rows, which
-// is that in which receivers were added, and the counts of a resolved Alert.
+// is that in which receivers were added, whether a receiver whose minSeverity is higher was told that the severity fell, and the counts of an
+// Alert that is resolved or below the minSeverity of a receiver.
 func dropHistory(o *unstructured.Unstructured) {
 	list := func(fields ...string) []any {
 		l, _, _ := unstructured.NestedSlice(o.Object, fields...) // empty if missing
@@ -67,12 +68,19 @@ func dropHistory(o *unstructured.Unstructured) {
 		return !slices.ContainsFunc(refs, func(ref any) bool { return named(ref) == named(d) })
 	})
 	slices.SortFunc(kept, func(a, b any) int { return strings.Compare(named(a), named(b)) })
+	isBelow := false
+	for _, d := range kept {
+		row := d.(map[string]any)
+		if reason := row["reason"]; reason == pagerv1beta1.ReasonBelowMinSeverity || reason == pagerv1beta1.ReasonFiltered {
+			row["reason"], row["state"], isBelow = pagerv1beta1.ReasonFiltered, string(pagerv1beta1.DeliveryFiltered), true
+		}
+	}
 	unstructured.RemoveNestedField(o.Object, "status", "occurrence")
 	unstructured.RemoveNestedField(o.Object, "status", "deliveries")
 	if len(kept) > 0 {
 		o.Object["status"].(map[string]any)["deliveries"] = kept
 	}
-	if state, _, _ := unstructured.NestedString(o.Object, "spec", "state"); state == string(pagerv1beta1.AlertResolved) {
+	if state, _, _ := unstructured.NestedString(o.Object, "spec", "state"); isBelow || state == string(pagerv1beta1.AlertResolved) {
 		unstructured.RemoveNestedField(o.Object, "status", "receivers")
 		unstructured.RemoveNestedField(o.Object, "status", "sent")
 	}
