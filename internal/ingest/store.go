@@ -73,7 +73,7 @@ func (s *Store) Put(ctx context.Context, to *v1beta1.AlertSource, post alertmana
 		switch {
 		case isAnswer:
 			return written, err
-		case isConflict(err):
+		case IsConflict(err):
 			isLive = true
 			continue
 		case err != nil:
@@ -185,15 +185,15 @@ func Write(ctx context.Context, c client.Client, writes []source.Write) (written
 		switch {
 		case result == nil:
 			written++
-		case err == nil || isConflict(err):
+		case err == nil || IsConflict(err):
 			err = result
 		}
 	}
 	return written, err
 }
 
-// isConflict reports whether another one has written, created or deleted the object.
-func isConflict(err error) bool {
+// IsConflict reports whether another one has written, created or deleted the object.
+func IsConflict(err error) bool {
 	return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err)
 }
 

@@ -24,7 +24,6 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -99,7 +98,7 @@ func (r *Reconciler) alertsOf(ctx context.Context, name types.NamespacedName) ([
 // write writes Alerts. A conflict is no error: the watch brings what was written, and the source is reconciled again.
 func (r *Reconciler) write(ctx context.Context, writes []source.Write) error {
 	_, err := ingest.Write(ctx, r.client, writes)
-	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) {
+	if ingest.IsConflict(err) {
 		return nil
 	}
 	if err != nil {
