@@ -19,7 +19,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -33,6 +32,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/hack/local"
+	posting "github.com/gophernetes/bellhop/test/internal/sender"
 )
 
 const (
@@ -88,11 +88,10 @@ func newSource(ctx context.Context, api client.WithWatch, address, namespace str
 
 // newSender returns a sender that has connections of its own.
 func newSender(address, namespace, token string) *sender {
-	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // it is the operator that was just started
 	return &sender{
 		address: address, namespace: namespace, token: token,
 		url:    "https://" + address + "/v1/namespaces/" + namespace + "/alertsources/" + sourceName + "/api/v2/alerts",
-		client: &http.Client{Timeout: 10 * time.Second, Transport: transport},
+		client: posting.NewClient(),
 	}
 }
 
@@ -107,20 +106,9 @@ func (s *sender) post(ctx context.Context, body []byte) (code int, took time.Dur
 }
 
 // send posts what a reader has, of a size in bytes.
-func (s *sender) send(ctx context.Context, token string, body io.Reader, size int64) (int, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url, body)
-	if err != nil {
-		return 0, err
-	}
-	request.ContentLength = size
-	request.Header.Set("Authorization", "Bearer "+token)
-	response, err := s.client.Do(request)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = response.Body.Close() }()
-	_, err = io.Copy(io.Discard, response.Body)
-	return response.StatusCode, err
+func (s *sender) send(ctx context.Context, token string, body io.Reader, size int64) (code int, err error) {
+	code, _, err = posting.Post(ctx, s.client, s.url, "Bearer "+token, body, size)
+	return code, err
 }
 
 // A firing is an alert as Prometheus posts it.

@@ -20,10 +20,8 @@ package ingest_test
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -40,6 +38,7 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/demo/inbox"
 	"github.com/gophernetes/bellhop/hack/local"
+	"github.com/gophernetes/bellhop/test/internal/sender"
 	"github.com/gophernetes/bellhop/test/internal/suite"
 )
 
@@ -132,25 +131,12 @@ func (a alert) ended() alert {
 	return a
 }
 
-var sender = &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
-	TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // the suite "certificates" has the names of the certificate
-}}
+var httpClient = sender.NewClient()
 
 // postTo posts to an AlertSource at an address, and returns code and text of the answer.
 func (f *fixture) postTo(ctx context.Context, address, path, authorization string, body []byte) (int, string, error) {
 	url := fmt.Sprintf("https://%s/v1/namespaces/%s/alertsources/%s%s", address, f.namespace, sourceName, path)
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
-	if err != nil {
-		return 0, "", err
-	}
-	request.Header.Set("Authorization", authorization)
-	response, err := sender.Do(request)
-	if err != nil {
-		return 0, "", err
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	return response.StatusCode, strings.TrimSpace(string(text)), err
+	return sender.Post(ctx, httpClient, url, authorization, bytes.NewReader(body), int64(len(body)))
 }
 
 func bodyOf(alerts ...alert) []byte {

@@ -18,11 +18,8 @@ package scenario
 
 import (
 	"bytes"
-	"context"
-	"crypto/tls"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -33,13 +30,11 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/ingest/endpoint"
+	"github.com/gophernetes/bellhop/test/internal/sender"
 )
 
 // sourceName is the AlertSource of a run.
 const sourceName = "prom"
-
-// senderTimeout is for how long a sender waits for an answer.
-const senderTimeout = 10 * time.Second
 
 // ruleAlert is an alert of a rule, as a sender posts it. Its texts begin with the node that it is about.
 type ruleAlert struct {
@@ -52,7 +47,7 @@ type ruleAlert struct {
 
 // Sender posts what rules say, as Prometheus and Alertmanager do, and knows what it has said.
 type Sender struct {
-	client http.Client
+	client *http.Client
 	// listeners returns the addresses of the processes that run, that of the leader first.
 	listeners func() []string
 	// alternates: each post is to another process than the one before.
@@ -66,9 +61,7 @@ type Sender struct {
 
 func newSender(alternates bool) *Sender {
 	return &Sender{
-		client: http.Client{Timeout: senderTimeout, Transport: &http.Transport{
-			DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // the certificate is for the webhooks
-		}},
+		client:    sender.NewClient(),
 		listeners: func() []string { return nil }, alternates: alternates, starts: map[string][]time.Time{}, mayEnd: map[string]bool{},
 	}
 }
@@ -197,7 +190,8 @@ func (e *Environment) send(path string, content any) {
 		if len(listeners) == 0 {
 			return fmt.Errorf("no process runs")
 		}
-		code, text, err := e.Sender.try(e.Ctx, "https://"+listeners[turn%len(listeners)]+endpoint.Path(e.Namespace, sourceName)+path, body)
+		code, text, err := sender.Post(e.Ctx, e.Sender.client, "https://"+listeners[turn%len(listeners)]+endpoint.Path(e.Namespace, sourceName)+path, "Bearer "+PlainCanary, bytes.NewReader(body), int64(len(body)))
+		e.Sender.client.CloseIdleConnections() // the process may be killed before the next post
 		turn++
 		switch {
 		case err != nil:
@@ -209,22 +203,6 @@ func (e *Environment) send(path string, content any) {
 		}
 		return fmt.Errorf("%d: %s", code, text)
 	})
-}
-
-// try posts a body once.
-func (s *Sender) try(ctx context.Context, url string, body []byte) (code int, text string, err error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
-	if err != nil {
-		return 0, "", err
-	}
-	r.Header.Set("Authorization", "Bearer "+PlainCanary)
-	response, err := s.client.Do(r)
-	if err != nil {
-		return 0, "", err
-	}
-	defer response.Body.Close()
-	answer, err := io.ReadAll(response.Body)
-	return response.StatusCode, strings.TrimSpace(string(answer)), err
 }
 
 // storedInstance is an instance with its Alert.
