@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"sync"
 	"time"
 )
@@ -128,16 +129,11 @@ func checkHostile(ratio, mebibytes float64, isTimed bool) error {
 	return errors.Join(errs...)
 }
 
-// A hostileFunc posts until the context ends, and calls ready once it has begun.
-type hostileFunc func(ctx context.Context, ready func()) (posts, refused int)
+// answerAtOnce is a server that only reads what it gets. The hostile client posts to it in the runs without, so that what the client itself needs of
+// the machine's processors is in both.
+func answerAtOnce(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }
 
-// nobody is no hostile client.
-func nobody(_ context.Context, ready func()) (posts, refused int) {
-	ready()
-	return 0, 0
-}
-
-// alternateHostileRuns makes runs without and with a hostile client in turn, with one operator.
+// alternateHostileRuns makes runs in turn in which the hostile client posts elsewhere, and to the operator.
 func (b *bench) alternateHostileRuns(ctx context.Context, s *environment, address string, t *table[hostileFigures]) (with, without []hostileFigures, err error) {
 	victim, err := newSource(ctx, s.api, address, b.uniqueName("hostile"), hostileMaxAlerts, nil)
 	if err != nil {
@@ -145,13 +141,16 @@ func (b *bench) alternateHostileRuns(ctx context.Context, s *environment, addres
 	}
 	defer victim.close()
 	hostile := newHostileClient(victim)
+	prompt := httptest.NewTLSServer(http.HandlerFunc(answerAtOnce))
+	defer prompt.Close()
+	elsewhere := newHostileClient(newSender(prompt.Listener.Addr().String(), victim.namespace, token))
 	if err := errors.Join(hostile.flood(ctx), checkCount(ctx, s, victim.namespace, hostileMaxAlerts+1)); err != nil {
 		return nil, nil, err
 	}
 	for run := range 2 * b.runs {
-		name, runs, beside := fmt.Sprintf("without-%d", run/2+1), &without, hostileFunc(nobody)
+		name, runs, beside := fmt.Sprintf("without-%d", run/2+1), &without, elsewhere
 		if run%2 == 1 {
-			name, runs, beside = fmt.Sprintf("with-%d", run/2+1), &with, hostile.run
+			name, runs, beside = fmt.Sprintf("with-%d", run/2+1), &with, hostile
 		}
 		logProgress("run %d of %d: %s", run+1, 2*b.runs, name)
 		figures, err := b.measureBesideHostile(ctx, s, address, b.uniqueName(name), beside)
@@ -174,7 +173,7 @@ func checkCount(ctx context.Context, s *environment, namespace string, n int) er
 }
 
 // measureBesideHostile makes one run of posts to a new AlertSource, each of which has one alert more that fires.
-func (b *bench) measureBesideHostile(ctx context.Context, s *environment, address, namespace string, hostile hostileFunc) (f hostileFigures, err error) {
+func (b *bench) measureBesideHostile(ctx context.Context, s *environment, address, namespace string, hostile *hostileClient) (f hostileFigures, err error) {
 	from, err := newSource(ctx, s.api, address, namespace, alertsOfLimit, nil)
 	if err != nil {
 		return f, err
@@ -204,7 +203,7 @@ func (b *bench) measureBesideHostile(ctx context.Context, s *environment, addres
 	hostileCtx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	ready := make(chan struct{})
-	running.Go(func() { f.posts, f.refused = hostile(hostileCtx, func() { close(ready) }) })
+	running.Go(func() { f.posts, f.refused = hostile.run(hostileCtx, func() { close(ready) }) })
 	<-ready
 	busyBefore, idleBefore := readCPUTimes()
 	first := time.Now()
