@@ -86,10 +86,18 @@ func (m *message) readGroup() (*Group, error) {
 	if len(g.Receiver) > maxReceiver {
 		return nil, fmt.Errorf("receiver has %d bytes: it has to have at most %d", len(g.Receiver), maxReceiver)
 	}
-	if g.State, err = readState(m.Status); err != nil {
+	status, err := readText(m.Status, "status")
+	if err != nil {
 		return nil, err
 	}
-	if g.Labels, err = readPairs(m.GroupLabels, "groupLabels", maxValue); err != nil {
+	if g.State, err = parseState(status); err != nil {
+		return nil, err
+	}
+	labels, err := readPairs(m.GroupLabels, "groupLabels")
+	if err != nil {
+		return nil, err
+	}
+	if g.Labels, err = checkPairs(labels, "groupLabels", maxValue); err != nil {
 		return nil, err
 	}
 	var truncated uint32
@@ -139,46 +147,71 @@ func (p *Post) reportUnread(n int) {
 	}
 }
 
-// posted is an alert of either format. Other fields are ignored.
-type posted struct {
-	Labels       json.RawMessage `json:"labels"`
-	Annotations  json.RawMessage `json:"annotations"`
-	StartsAt     json.RawMessage `json:"startsAt"`
-	EndsAt       json.RawMessage `json:"endsAt"`
-	Status       json.RawMessage `json:"status"`
-	GeneratorURL json.RawMessage `json:"generatorURL"`
-	SilenceURL   json.RawMessage `json:"silenceURL"`
-	DashboardURL json.RawMessage `json:"dashboardURL"`
+// fields are those of an alert of either format. Other fields are ignored.
+type fields struct {
+	Labels       map[string]string `json:"labels"`
+	Annotations  map[string]string `json:"annotations"`
+	StartsAt     string            `json:"startsAt"`
+	EndsAt       string            `json:"endsAt"`
+	Status       string            `json:"status"`
+	GeneratorURL string            `json:"generatorURL"`
+	SilenceURL   string            `json:"silenceURL"`
+	DashboardURL string            `json:"dashboardURL"`
 }
 
 func decodeAlert(text []byte, isWebhook bool) (a Alert, err error) {
-	var raw posted
-	if err := readObject(text, &raw, "the alert"); err != nil {
+	f, err := readFields(text, isWebhook)
+	if err != nil {
 		return Alert{}, err
 	}
-	if a.Labels, err = readPairs(raw.Labels, "labels", maxValue); err != nil {
+	if a.Labels, err = checkPairs(f.Labels, "labels", maxValue); err != nil {
 		return Alert{}, err
 	}
 	if len(a.Labels) == 0 {
 		return Alert{}, errors.New("labels has no label with a value: it has to have one, such as alertname")
 	}
-	if a.Annotations, err = readPairs(raw.Annotations, "annotations", 0); err != nil {
+	if a.Annotations, err = checkPairs(f.Annotations, "annotations", 0); err != nil {
 		return Alert{}, err
 	}
 	if isWebhook { // Flux sends a status to the API as well, where the times decide
-		if a.State, err = readState(raw.Status); err != nil {
+		if a.State, err = parseState(f.Status); err != nil {
 			return Alert{}, err
 		}
 	}
-	a.GeneratorURL, a.SilenceURL, a.DashboardURL = readURL(raw.GeneratorURL), readURL(raw.SilenceURL), readURL(raw.DashboardURL)
-	return a, raw.readTimes(&a)
+	a.GeneratorURL, a.SilenceURL, a.DashboardURL = shortURL(f.GeneratorURL), shortURL(f.SilenceURL), shortURL(f.DashboardURL)
+	return a, f.parseTimes(&a)
 }
 
-func (raw *posted) readTimes(a *Alert) (err error) {
-	if a.StartsAt, err = readTime(raw.StartsAt, "startsAt"); err != nil {
+// readFields reads the fields of an alert. Where one has another type than it should, they are read one by one to find out which.
+func readFields(text []byte, isWebhook bool) (f fields, err error) {
+	if readObject(text, &f, "") == nil {
+		return f, nil
+	}
+	var raw map[string]json.RawMessage
+	if err := readObject(text, &raw, "the alert"); err != nil {
+		return f, err
+	}
+	if f.Labels, err = readPairs(raw["labels"], "labels"); err != nil {
+		return f, err
+	}
+	if f.Annotations, err = readPairs(raw["annotations"], "annotations"); err != nil {
+		return f, err
+	}
+	if f.Status, err = readText(raw["status"], "status"); err != nil && isWebhook {
+		return f, err
+	}
+	if f.StartsAt, err = readText(raw["startsAt"], "startsAt"); err != nil {
+		return f, err
+	}
+	f.EndsAt, err = readText(raw["endsAt"], "endsAt")
+	return f, err // the alert is right without its URLs
+}
+
+func (f *fields) parseTimes(a *Alert) (err error) {
+	if a.StartsAt, err = parseTime(f.StartsAt, "startsAt"); err != nil {
 		return err
 	}
-	if a.EndsAt, err = readTime(raw.EndsAt, "endsAt"); err != nil {
+	if a.EndsAt, err = parseTime(f.EndsAt, "endsAt"); err != nil {
 		return err
 	}
 	if !a.EndsAt.IsZero() && a.EndsAt.Before(a.StartsAt) {
@@ -196,9 +229,8 @@ func readObject(text []byte, into any, name string) error {
 	return nil
 }
 
-// readPairs reads labels or annotations. As in Alertmanager, one with an empty value is as one that is not there. A value that is longer
-// than maxBytes is wrong; 0: it is cut.
-func readPairs(text json.RawMessage, field string, maxBytes int) (map[string]string, error) {
+// readPairs reads labels or annotations. The first item that is no string is reported.
+func readPairs(text json.RawMessage, field string) (map[string]string, error) {
 	if isAbsent(text) {
 		return nil, nil
 	}
@@ -206,21 +238,33 @@ func readPairs(text json.RawMessage, field string, maxBytes int) (map[string]str
 	if err := readObject(text, &raw, field); err != nil {
 		return nil, err
 	}
-	if len(raw) > maxPairs {
-		return nil, fmt.Errorf("%s has %d items: it has to have at most %d", field, len(raw), maxPairs)
-	}
 	pairs := make(map[string]string, len(raw))
-	for _, name := range slices.Sorted(maps.Keys(raw)) { // the first that is wrong is reported
-		text, err := readText(raw[name], field+"["+quote(name)+"]")
-		switch {
-		case err != nil:
+	for _, name := range slices.Sorted(maps.Keys(raw)) {
+		value, err := readText(raw[name], field+"["+quote(name)+"]")
+		if err != nil {
 			return nil, err
+		}
+		pairs[name] = value
+	}
+	return pairs, nil
+}
+
+// checkPairs returns labels or annotations within the bounds. As in Alertmanager, one with an empty value is as one that is not there. A value
+// that is longer than maxBytes is wrong; 0: it is cut.
+func checkPairs(pairs map[string]string, field string, maxBytes int) (map[string]string, error) {
+	if len(pairs) > maxPairs {
+		return nil, fmt.Errorf("%s has %d items: it has to have at most %d", field, len(pairs), maxPairs)
+	}
+	for _, name := range slices.Sorted(maps.Keys(pairs)) { // the first that is wrong is reported
+		switch value := pairs[name]; {
 		case name == "" || len(name) > maxName:
 			return nil, fmt.Errorf("%s has the name %s of %d bytes: it has to have 1 to %d", field, quote(name), len(name), maxName)
-		case maxBytes > 0 && len(text) > maxBytes:
-			return nil, fmt.Errorf("%s[%s] has %d bytes: it has to have at most %d", field, quote(name), len(text), maxBytes)
-		case text != "":
-			pairs[name] = redact.Shorten(text, max(maxBytes, maxAnnotation))
+		case maxBytes > 0 && len(value) > maxBytes:
+			return nil, fmt.Errorf("%s[%s] has %d bytes: it has to have at most %d", field, quote(name), len(value), maxBytes)
+		case value == "":
+			delete(pairs, name)
+		default:
+			pairs[name] = redact.Shorten(value, max(maxBytes, maxAnnotation))
 		}
 	}
 	return pairs, nil
@@ -233,11 +277,7 @@ func readText(text json.RawMessage, field string) (value string, err error) {
 	return value, nil
 }
 
-func readState(text json.RawMessage) (State, error) {
-	value, err := readText(text, "status")
-	if err != nil {
-		return "", err
-	}
+func parseState(value string) (State, error) {
 	switch state := State(value); state {
 	case Firing, Resolved:
 		return state, nil
@@ -245,11 +285,10 @@ func readState(text json.RawMessage) (State, error) {
 	return "", fmt.Errorf("status is %s: it has to be %s or %s", quote(value), Firing, Resolved)
 }
 
-// readTime reads a time. The zero time, which Go programs send for one that is not set, is as one that is not there, as is one before 1970.
-func readTime(text json.RawMessage, field string) (time.Time, error) {
-	value, err := readText(text, field)
-	if err != nil || value == "" {
-		return time.Time{}, err
+// parseTime parses a time. The zero time, which Go programs send for one that is not set, is as one that is not there, as is one before 1970.
+func parseTime(value, field string) (time.Time, error) {
+	if value == "" {
+		return time.Time{}, nil
 	}
 	t, err := time.Parse(time.RFC3339, value)
 	if err != nil {
@@ -261,10 +300,9 @@ func readTime(text json.RawMessage, field string) (time.Time, error) {
 	return t.UTC(), nil
 }
 
-// readURL reads a URL for people. One that cannot be shown is left out: the alert is right without it.
-func readURL(text json.RawMessage) string {
-	value, err := readText(text, "")
-	if err != nil || len(value) > maxURL {
+// shortURL returns a URL for people. One that is too long to be shown is left out.
+func shortURL(value string) string {
+	if len(value) > maxURL {
 		return ""
 	}
 	return value

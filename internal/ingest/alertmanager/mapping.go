@@ -39,7 +39,10 @@ const (
 
 // Title returns what an alert is about, in a line: the annotation summary, else the alert's name, else its labels.
 func (a *Alert) Title() string {
-	return firstLine(MaxTitle, a.Annotations["summary"], a.Labels[AlertName], FormatLabels(a.Labels))
+	if title := firstLine(MaxTitle, a.Annotations["summary"], a.Labels[AlertName]); title != "" {
+		return title
+	}
+	return firstLine(MaxTitle, FormatLabels(a.Labels))
 }
 
 // Details returns what happened to an alert, as the rule has it: the annotation description, or message, which Flux sends; else the labels.
@@ -49,9 +52,12 @@ func (a *Alert) Details() string {
 
 // Text returns the details in a line, among those of other alerts of a group: the labels are without those that all of them have.
 func (a *Alert) Text(group map[string]string) string {
+	if text := firstLine(MaxText, a.Annotations["description"], a.Annotations["message"]); text != "" {
+		return text
+	}
 	own := maps.Clone(a.Labels)
 	maps.DeleteFunc(own, func(name, value string) bool { return group[name] == value })
-	return firstLine(MaxText, a.Annotations["description"], a.Annotations["message"], FormatLabels(own), FormatLabels(a.Labels))
+	return firstLine(MaxText, FormatLabels(own), FormatLabels(a.Labels))
 }
 
 // GroupTitle returns what the alerts of a group have in common, in a line: the alert's name, else the labels of the group, else the name of
@@ -64,7 +70,10 @@ func GroupTitle(group map[string]string, alerts []Alert, receiver string) string
 			title = first
 		}
 	}
-	return firstLine(MaxTitle, title, FormatLabels(group), receiver, "Alerts")
+	if title = firstLine(MaxTitle, title); title != "" {
+		return title
+	}
+	return firstLine(MaxTitle, FormatLabels(group), receiver, "Alerts")
 }
 
 // FormatLabels returns labels as Prometheus writes them, the alert's name first.

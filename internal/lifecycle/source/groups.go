@@ -45,6 +45,9 @@ type group struct {
 	labels map[string]string
 	// posted are the alerts of a post, in its order.
 	posted []posted
+	// order is higher for groups that come first, and start is the earliest one of the posted alerts.
+	order int
+	start time.Time
 	// isOver: the sender says that nothing else of the group fires.
 	isOver bool
 	// isList: the content is a list also of one instance.
@@ -57,10 +60,21 @@ type group struct {
 type posted struct {
 	alertmanager.Alert
 	key      string
-	text     string
 	severity v1beta1.Severity
+	// group are the labels of its group.
+	group map[string]string
+	// isBeyond: the alert is an instance of the Alert about what is beyond maxAlerts, among those of other groups.
+	isBeyond bool
 	// hasMoved: the alert is an instance of another Alert now, so that it ends in this one.
 	hasMoved bool
+}
+
+// text is the line of the alert's instance.
+func (p posted) text() string {
+	if p.isBeyond {
+		return p.Title()
+	}
+	return p.Text(p.group)
 }
 
 // groupsOf returns the groups of a post, in the order in which they may become Alerts: first those of which nothing fires, which make room, and
@@ -82,14 +96,14 @@ func groupsOf(source *v1beta1.AlertSource, post alertmanager.Post, now time.Time
 			groups = append(groups, g)
 		}
 		groups[i].posted = append(groups[i].posted, posted{
-			Alert: a, key: keyOf(a.Labels), text: a.Text(g.labels), severity: severityOf(&source.Spec, a.Labels),
+			Alert: a, key: keyOf(a.Labels), group: g.labels, severity: severityOf(&source.Spec, a.Labels),
 		})
 	}
 	for i := range groups {
-		groups[i].complete(post.Group)
+		groups[i].complete(post.Group, now)
 	}
 	slices.SortFunc(groups, func(x, y group) int {
-		return cmp.Or(y.order(now)-x.order(now), x.start().Compare(y.start()), strings.Compare(x.name, y.name))
+		return cmp.Or(y.order-x.order, x.start.Compare(y.start), strings.Compare(x.name, y.name))
 	})
 	return groups, ignored
 }
@@ -109,7 +123,7 @@ func groupOf(source *v1beta1.AlertSource, a alertmanager.Alert, webhook *alertma
 	return group{name: nameOf(source, "labels", "", labels), labels: labels}
 }
 
-func (g *group) complete(webhook *alertmanager.Group) {
+func (g *group) complete(webhook *alertmanager.Group, now time.Time) {
 	alerts := make([]alertmanager.Alert, len(g.posted))
 	for i := range g.posted {
 		alerts[i] = g.posted[i].Alert
@@ -119,6 +133,13 @@ func (g *group) complete(webhook *alertmanager.Group) {
 		receiver, g.isOver = webhook.Receiver, webhook.IsOver()
 	}
 	g.title = alertmanager.GroupTitle(g.labels, alerts, receiver)
+	g.order = math.MaxInt
+	if severity := g.severity(now); severity != "" {
+		g.order = lifecycle.Rank(severity)
+	}
+	for _, p := range g.posted {
+		g.start = lifecycle.Earliest(g.start, p.StartsAt)
+	}
 }
 
 // nameOf is the name of the Alert of a group. It is stored, so that a change of how it is computed makes new Alerts.
@@ -182,20 +203,4 @@ func (g *group) severity(now time.Time) (highest v1beta1.Severity) {
 		}
 	}
 	return highest
-}
-
-// order is higher for groups that come first.
-func (g *group) order(now time.Time) int {
-	if severity := g.severity(now); severity != "" {
-		return lifecycle.Rank(severity)
-	}
-	return math.MaxInt
-}
-
-// start is the earliest one of the posted alerts.
-func (g *group) start() (earliest time.Time) {
-	for _, p := range g.posted {
-		earliest = lifecycle.Earliest(earliest, p.StartsAt)
-	}
-	return earliest
 }

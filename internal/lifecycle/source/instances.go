@@ -71,16 +71,16 @@ func merge(instances []v1beta1.AlertInstance, g group, now time.Time) []v1beta1.
 	for i := range instances {
 		index[instances[i].Key] = i
 	}
-	named := map[string]bool{}
+	named, shift := map[string]bool{}, phase(g.name)
 	for _, p := range g.posted {
 		named[p.key] = true
 		i, isKnown := index[p.key]
 		switch {
 		case p.fires(now) && isKnown:
-			repeat(&instances[i], p, g.name, now)
+			repeat(&instances[i], p, shift, now)
 		case p.fires(now):
 			index[p.key] = len(instances)
-			instances = append(instances, newInstance(p, g.name, now))
+			instances = append(instances, newInstance(p, shift, now))
 		case !isKnown, g.isList && !isFiring(instances[i]):
 		case p.hasMoved:
 			end(&instances[i], now)
@@ -99,10 +99,10 @@ func merge(instances []v1beta1.AlertInstance, g group, now time.Time) []v1beta1.
 }
 
 // newInstance returns the instance of an alert that begins to fire.
-func newInstance(p posted, group string, now time.Time) v1beta1.AlertInstance {
-	i := v1beta1.AlertInstance{Key: p.key, Text: p.text, StartsAt: lifecycle.Seconds(startOf(p.Alert, now)), LapsesAt: lapseOf(p.Alert, now), Waiting: true}
+func newInstance(p posted, shift time.Duration, now time.Time) v1beta1.AlertInstance {
+	i := v1beta1.AlertInstance{Key: p.key, Text: p.text(), StartsAt: lifecycle.Seconds(startOf(p.Alert, now)), LapsesAt: lapseOf(p.Alert, now), Waiting: true}
 	if !p.EndsAt.IsZero() { // otherwise it is seldom posted again
-		i.LapsesAt = roundedUp(i.LapsesAt, group)
+		i.LapsesAt = roundedUp(i.LapsesAt, shift)
 	}
 	return i
 }
@@ -142,12 +142,12 @@ func lapseOf(a alertmanager.Alert, now time.Time) *metav1.Time {
 	return lifecycle.Seconds(a.EndsAt)
 }
 
-// roundedUp rounds the time of a lapse up to a step, which is another one for each group, so that the writes of many groups are spread.
-func roundedUp(at *metav1.Time, group string) *metav1.Time {
+// roundedUp rounds the time of a lapse up to a step. The steps of each group are shifted, so that the writes of many groups are spread.
+func roundedUp(at *metav1.Time, shift time.Duration) *metav1.Time {
 	if at == nil {
 		return nil
 	}
-	step := at.Add(-phase(group)).Truncate(lapseStep).Add(phase(group))
+	step := at.Add(-shift).Truncate(lapseStep).Add(shift)
 	if step.Before(at.Time) {
 		step = step.Add(lapseStep)
 	}
@@ -161,9 +161,9 @@ func phase(group string) time.Duration {
 }
 
 // repeat merges an alert that fires into its instance.
-func repeat(i *v1beta1.AlertInstance, p posted, group string, now time.Time) {
+func repeat(i *v1beta1.AlertInstance, p posted, shift time.Duration, now time.Time) {
 	if !isFiring(*i) {
-		restart(i, p, group, now)
+		restart(i, p, shift, now)
 		return
 	}
 	isSame := i.PreviousEndsAt == nil || p.StartsAt.After(i.PreviousEndsAt.Time) // not what fired before that
@@ -171,18 +171,18 @@ func repeat(i *v1beta1.AlertInstance, p posted, group string, now time.Time) {
 		i.StartsAt = lifecycle.Seconds(p.StartsAt)
 	}
 	if lapses := lapseOf(p.Alert, now); lapses == nil || i.LapsesAt == nil || lapses.After(i.LapsesAt.Time) {
-		i.LapsesAt = roundedUp(lapses, group)
+		i.LapsesAt = roundedUp(lapses, shift)
 	}
 }
 
 // restart has an instance fire again that has ended, if its alert began to fire after that end, or if a sender still posts it after the time
 // in which a pair may disagree: then from now on, so that the end, which the other one posts again, does not count.
-func restart(i *v1beta1.AlertInstance, p posted, group string, now time.Time) {
+func restart(i *v1beta1.AlertInstance, p posted, shift time.Duration, now time.Time) {
 	isNew := p.State != "" || startOf(p.Alert, now).After(i.EndsAt.Time)
 	if !isNew && now.Before(i.EndsAt.Add(endGrace)) {
 		return
 	}
-	again := newInstance(p, group, now)
+	again := newInstance(p, shift, now)
 	if again.PreviousEndsAt = i.EndsAt; !isNew {
 		again.StartsAt = lifecycle.Seconds(now)
 	}

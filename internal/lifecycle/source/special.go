@@ -53,9 +53,14 @@ func (p *planner) assign(groups []group) {
 		if isBlocked {
 			continue
 		}
+		isFull := len(active) >= int(p.in.Source.Spec.MaxAlerts)
+		if isFull && present == nil && g.severity(p.in.Now) != "" { // a post may have thousands of such groups: nothing else is computed
+			more.posted = append(more.posted, overflow(g, false)...)
+			continue
+		}
 		g.instances = merge(instancesOf(present), g, p.in.Now)
 		fires := count(g.instances, isFiring) > 0
-		hasRoom := !fires || active[g.name] || len(active) < int(p.in.Source.Spec.MaxAlerts)
+		hasRoom := !fires || active[g.name] || !isFull
 		if hasRoom {
 			p.write(present, g)
 		}
@@ -74,7 +79,7 @@ func (p *planner) assign(groups []group) {
 func overflow(g group, hasAlert bool) []posted {
 	all := slices.Clone(g.posted)
 	for i := range all {
-		all[i].text, all[i].hasMoved = all[i].Title(), hasAlert
+		all[i].isBeyond, all[i].hasMoved = true, hasAlert
 	}
 	return all
 }
@@ -121,7 +126,7 @@ func (p *planner) silence() group {
 	}
 	return group{
 		name: silenceName(source), title: a.Title(), labels: labels,
-		posted: []posted{{Alert: a, key: "silent", text: a.Text(labels), severity: v1beta1.SeverityCritical}},
+		posted: []posted{{Alert: a, key: "silent", group: labels, severity: v1beta1.SeverityCritical}},
 	}
 }
 
