@@ -65,9 +65,10 @@ func instancesOf(a *v1beta1.Alert) []v1beta1.AlertInstance {
 	return instances
 }
 
-// merge returns the instances of a group after a post. New ones wait.
+// merge returns the instances of a group after a post. New ones wait. They are as many as there is room for beside those that fire already:
+// otherwise each post of a group that is larger than an Alert would write other ones.
 func merge(instances []v1beta1.AlertInstance, g group, now time.Time) []v1beta1.AlertInstance {
-	index := make(map[string]int, len(instances))
+	known, index := len(instances), make(map[string]int, len(instances))
 	for i := range instances {
 		index[instances[i].Key] = i
 	}
@@ -78,7 +79,7 @@ func merge(instances []v1beta1.AlertInstance, g group, now time.Time) []v1beta1.
 		switch {
 		case p.fires(now) && isKnown:
 			repeat(&instances[i], p, shift, now)
-		case p.fires(now):
+		case p.fires(now) && len(instances) < known+maxInstances:
 			index[p.key] = len(instances)
 			instances = append(instances, newInstance(p, shift, now))
 		case !isKnown, g.isList && !isFiring(instances[i]):
@@ -95,7 +96,8 @@ func merge(instances []v1beta1.AlertInstance, g group, now time.Time) []v1beta1.
 			end(&instances[i], now)
 		}
 	}
-	return instances
+	room := max(0, maxInstances-count(instances[:known], isFiring))
+	return instances[:min(len(instances), known+room)]
 }
 
 // newInstance returns the instance of an alert that begins to fire.

@@ -118,6 +118,25 @@ func TestALargeGroupIsOneMessage(t *testing.T) {
 	}
 }
 
+// While an Alert has as many instances as it may have, others of its group write nothing. They join once there is room.
+func TestAFullGroup(t *testing.T) {
+	c := newCluster(t)
+	var first, others []alertmanager.Alert
+	for n := range maxInstances {
+		first = append(first, inState(c.fire("Down", fmt.Sprintf("pod-%03d", n), t0), alertmanager.Firing))
+		others = append(others, inState(c.fire("Down", fmt.Sprintf("another-%03d", n), t0.Add(-time.Hour)), alertmanager.Firing))
+	}
+	wantChanges(t, c.receive(webhook(alertmanager.Firing, first...)), Fires)
+	wantChanges(t, c.receive(webhook(alertmanager.Firing, append(others, first...)...)))
+	for i := range first[1:] {
+		first[i] = inState(ended(first[i], c.now), alertmanager.Resolved)
+	}
+	c.receive(webhook(alertmanager.Firing, append(others, first...)...))
+	if got := c.only(); got.Spec.State != v1beta1.AlertFiring || count(got.Spec.Instances, isFiring) != maxInstances {
+		t.Errorf("%s, %d instances fire", got.Spec.State, count(got.Spec.Instances, isFiring))
+	}
+}
+
 func TestAGrowingGroupNotifiesEvery5Minutes(t *testing.T) {
 	c := newCluster(t)
 	var alerts []alertmanager.Alert
