@@ -24,6 +24,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -106,11 +107,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.Serv
 // serve serves posts.
 func (h *Handler) serve(d decoder) http.Handler {
 	return h.respond(d.name, func(ctx context.Context, w http.ResponseWriter, r *http.Request, source *v1beta1.AlertSource) error {
-		body, err := readBody(w, r)
-		if err != nil {
-			return err
-		}
-		post, err := h.decode(d, body)
+		post, err := h.read(d, w, r)
 		if err != nil {
 			return err
 		}
@@ -121,6 +118,20 @@ func (h *Handler) serve(d decoder) http.Handler {
 		}
 		return wrong(post)
 	})
+}
+
+// bodies are buffers that are used again: those of large bodies would be most of the garbage of the process.
+var bodies = sync.Pool{New: func() any { return &bytes.Buffer{} }}
+
+// read reads and decodes a body. What is decoded has nothing of its buffer.
+func (h *Handler) read(d decoder, w http.ResponseWriter, r *http.Request) (alertmanager.Post, error) {
+	body := bodies.Get().(*bytes.Buffer)
+	defer bodies.Put(body)
+	body.Reset()
+	if err := readBody(body, w, r); err != nil {
+		return alertmanager.Post{}, err
+	}
+	return h.decode(d, body.Bytes())
 }
 
 // decode decodes a body.
@@ -201,20 +212,19 @@ func (h *Handler) admit(ctx context.Context, r *http.Request, serve func(*v1beta
 }
 
 // readBody reads a body, unless its length is known to be too large.
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+func readBody(into *bytes.Buffer, w http.ResponseWriter, r *http.Request) error {
 	tooLarge := answerf(http.StatusRequestEntityTooLarge, "the body has more than %d bytes", maxBody)
 	if r.ContentLength > maxBody {
-		return nil, tooLarge
+		return tooLarge
 	}
-	var body bytes.Buffer // which doubles, so that a large body leaves less garbage than io.ReadAll makes of it
-	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, maxBody))
+	_, err := into.ReadFrom(http.MaxBytesReader(w, r.Body, maxBody))
 	if _, isTooLarge := errors.AsType[*http.MaxBytesError](err); isTooLarge {
-		return nil, tooLarge
+		return tooLarge
 	}
 	if err != nil {
-		return nil, busy("the body was not complete within %s", requestTimeout)
+		return busy("the body was not complete within %s", requestTimeout)
 	}
-	return body.Bytes(), nil
+	return nil
 }
 
 // write writes an answer, and returns its code.
