@@ -6,7 +6,7 @@
 # ARGS select the faults, as of hack/sweep.sh; without them each scenario has one.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-previous=${PREVIOUS:-$(git describe --tags --abbrev=0 --match 'v*' HEAD^ 2>/dev/null || echo 056d01d6)}
+previous=${PREVIOUS:-$(git describe --tags --abbrev=0 --match 'v*' HEAD^ 2>/dev/null || echo 15dddbbe)}
 faults=${ARGS:--fixed}
 
 work=$(mktemp -d)
