@@ -11,6 +11,7 @@ export IMG KUBECTL ARGS FULL VERSION GOFLAGS CGO_ENABLED
 
 # Tools are pinned in a module of their own and built by Go when they are called; nothing is installed.
 TOOL := go tool -modfile=hack/tools/go.mod
+BUF := go tool -modfile=hack/tools/buf/go.mod buf
 # The tag keeps grpc's tracing, and with it html/template and 14 MB, out of the binary.
 TAGS := -tags grpcnotrace
 PATHS := paths="./api/...;./controllers/...;./webhooks/...;./internal/..."
@@ -87,10 +88,11 @@ manifests: ## Generate CRDs, RBAC and webhook configurations from markers
 	$(TOOL) controller-gen rbac:roleName=manager-role crd webhook $(PATHS) output:crd:artifacts:config=config/crd/bases
 
 .PHONY: generate
-generate: ## Generate all generated files: deep copies, conversions, clients, manifests, reference pages, the Helm chart
+generate: ## Generate all generated files: deep copies, conversions, clients, protocol buffers, manifests, reference pages, the Helm chart
 	$(TOOL) controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
 	$(TOOL) conversion-gen --go-header-file hack/boilerplate.go.txt --output-file zz_generated.conversion.go ./webhooks/pager/conversion
 	hack/clients.sh
+	$(BUF) generate
 	$(MAKE) manifests docs chart
 
 .PHONY: docs

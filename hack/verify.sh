@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fails if "make generate" would change a file, if a go.mod is untidy, if an alert of config/prometheus does not do what its test says, if
-# kube-score or actionlint find something, if a kustomization does not build, or if dependency updates leave out a Go module. It works on a copy of the tree with its uncommitted changes, and does not write to the tree.
+# kube-score, actionlint or buf find something, if a kustomization does not build, or if dependency updates leave out a Go module. It works on a copy of the tree with its uncommitted changes, and does not write to the tree.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 repo=$PWD
@@ -39,6 +39,17 @@ listed=$(sed -n 's|^  - \(/.*\)$|\1|p' .github/dependabot.yml | sort)
 hack/rules.sh >"$copy/rules.log" 2>&1 || problem "config/prometheus: $(cat "$copy/rules.log")"
 hack/score.sh >"$copy/score.log" 2>&1 || problem "kube-score: $(cat "$copy/score.log")"
 go tool -modfile=hack/tools/actionlint/go.mod actionlint -shellcheck= -pyflakes= >"$copy/actionlint.log" 2>&1 || problem "actionlint: $(cat "$copy/actionlint.log")"
+
+# proto/ is an interface to programs of others: what a release has is there in the next one.
+buf() { go tool -modfile=hack/tools/buf/go.mod buf "$@"; }
+buf lint >"$copy/buf.log" 2>&1 || problem "proto: $(cat "$copy/buf.log")"
+buf format --diff --exit-code >"$copy/buf.log" 2>&1 || problem "proto is not formatted (buf format -w): $(cat "$copy/buf.log")"
+released=$(git describe --tags --abbrev=0 --match 'v*' HEAD^ 2>/dev/null || true)
+if [ -n "$released" ] && git cat-file -e "$released:proto" 2>/dev/null; then
+	mkdir "$copy/released"
+	git archive "$released" buf.yaml proto | tar -x -C "$copy/released"
+	buf breaking --against "$copy/released" >"$copy/buf.log" 2>&1 || problem "proto breaks programs made for $released: $(cat "$copy/buf.log")"
+fi
 
 kustomize=$(go tool -modfile=hack/tools/go.mod -n kustomize)
 for dir in config/*/; do
