@@ -70,6 +70,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &pagerv1beta1.EmailProviderApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("GotifyProvider"):
 		return &pagerv1beta1.GotifyProviderApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("GRPCProvider"):
+		return &pagerv1beta1.GRPCProviderApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("HeldMessage"):
 		return &pagerv1beta1.HeldMessageApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("MatrixProvider"):

@@ -47,7 +47,9 @@ type Message struct {
 	RawTitle   string // as the user wrote it; see Title
 	RawContent string // as the user wrote it; see Content
 	RawLinks   []Link // as the user wrote them; see Links
-	Severity   Severity
+	// RawInstances are the instances in the content, as the Alert has them; see Instances.
+	RawInstances []Instance
+	Severity     Severity
 	// BelowMinimum is the receiver's minimum where the event is Resolved because the severity fell below it; else empty.
 	BelowMinimum Severity
 	Receiver     string    // kind and name, such as ClusterReceiver/oncall

@@ -42,6 +42,22 @@ func (c *Client) Dial(ctx context.Context, address string) (net.Conn, error) {
 	return made, nil
 }
 
+// Connect makes a TCP connection to host:port that stays open, if the guard lets it. It is for a library that bounds each of its calls itself:
+// WithTimeout has the time limit. The caller must close it. Errors and proxies are as for Dial.
+func (c *Client) Connect(ctx context.Context, address string) (net.Conn, error) {
+	dialer := &net.Dialer{Timeout: c.timeout, Resolver: c.resolver, Control: c.control}
+	tcp, err := dialer.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, classify(ctx, err, &progress{})
+	}
+	return tcp, nil
+}
+
+// WithTimeout returns a context that ends after the client's time limit at the latest.
+func (c *Client) WithTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, c.timeout)
+}
+
 // TLSConfig is for TLS on a connection that Dial made: the client's own, with the name that the certificate must be for.
 func (c *Client) TLSConfig(serverName string) *tls.Config {
 	config := c.tls.Clone()

@@ -106,6 +106,29 @@ func TestDialFails(t *testing.T) {
 	}
 }
 
+// A connection of Connect is guarded as those of Dial, and stays open: neither the time limit nor the limit of a body end it.
+func TestConnect(t *testing.T) {
+	address := peer(t, func(c net.Conn) { _, _ = io.Copy(c, c) })
+	_, err := testClient(t, nil, Options{}).Connect(t.Context(), address)
+	wantError(t, err, Refused, false, "")
+	client := testClient(t, loopback, Options{Timeout: 100 * time.Millisecond, MaxBody: 4})
+	ctx, cancel := client.WithTimeout(t.Context())
+	defer cancel()
+	made, err := client.Connect(ctx, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer made.Close()
+	<-ctx.Done()
+	got := make([]byte, 5)
+	if _, err := io.WriteString(made, "hello"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(made, got); err != nil || string(got) != "hello" {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
 // The proxy is for HTTP.
 func TestDialUsesNoProxy(t *testing.T) {
 	address := peer(t, func(c net.Conn) { c.Close() })

@@ -123,6 +123,8 @@ func TestFields(t *testing.T) {
 			"pagerDuty.details":      {PagerDuty: &v1beta1.PagerDutyProvider{Details: map[string]v1beta1.PagerDutyDetail{"content": "x"}}},
 			"pagerDuty.clientURL":    {PagerDuty: &v1beta1.PagerDutyProvider{ClientURL: "javascript:alert(1)"}},
 			"pushover.sound":         {Pushover: &v1beta1.PushoverProvider{Sound: "very loud"}},
+			"grpc.address":           {GRPC: &v1beta1.GRPCProvider{Address: "https://notifier.example.com"}},
+			"grpc.serverName":        {GRPC: &v1beta1.GRPCProvider{Address: "notifier.example.com:443", ServerName: "a b"}},
 			"email.hello":            {Email: &v1beta1.EmailProvider{Host: "h", From: "a@b", To: []string{"a@b"}, Hello: "a b"}},
 			"email.headers[0].name":  {Email: &v1beta1.EmailProvider{Host: "h", From: "a@b", To: []string{"a@b"}, Headers: []v1beta1.EmailHeader{{Name: "bcc", Value: "x@y"}}}},
 			"email.headers[0].value": {Email: &v1beta1.EmailProvider{Host: "h", From: "a@b", To: []string{"a@b"}, Headers: []v1beta1.EmailHeader{{Name: "X-Team", Value: "a\r\nBcc: x@y"}}}},

@@ -43,6 +43,7 @@ var linkForms = map[string]struct {
 	"event":                        {asLines, true},
 	"googleChat":                   {asButtons, false},
 	"gotify":                       {asLines, false},
+	"grpc":                         {asButtons, true},
 	"matrix":                       {asLines, true},
 	"mattermost, bot":              {asLines, true},
 	"mattermost, incoming webhook": {asLines, false},

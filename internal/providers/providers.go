@@ -31,6 +31,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/notify/event"
 	"github.com/gophernetes/bellhop/internal/notify/googlechat"
 	"github.com/gophernetes/bellhop/internal/notify/gotify"
+	grpcnotifier "github.com/gophernetes/bellhop/internal/notify/grpc"
 	"github.com/gophernetes/bellhop/internal/notify/matrix"
 	"github.com/gophernetes/bellhop/internal/notify/mattermost"
 	"github.com/gophernetes/bellhop/internal/notify/ntfy"
@@ -52,6 +53,7 @@ var registry = []registered{
 	register("event", &event.Provider, func(p *v1beta1.Provider) *v1beta1.EventProvider { return p.Event }),
 	register("googleChat", &googlechat.Provider, func(p *v1beta1.Provider) *v1beta1.GoogleChatProvider { return p.GoogleChat }),
 	register("gotify", &gotify.Provider, func(p *v1beta1.Provider) *v1beta1.GotifyProvider { return p.Gotify }),
+	register("grpc", &grpcnotifier.Provider, func(p *v1beta1.Provider) *v1beta1.GRPCProvider { return p.GRPC }),
 	register("matrix", &matrix.Provider, func(p *v1beta1.Provider) *v1beta1.MatrixProvider { return p.Matrix }),
 	register("mattermost", &mattermost.Provider, func(p *v1beta1.Provider) *v1beta1.MattermostProvider { return p.Mattermost }),
 	register("ntfy", &ntfy.Provider, func(p *v1beta1.Provider) *v1beta1.NtfyProvider { return p.Ntfy }),

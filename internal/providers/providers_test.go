@@ -55,6 +55,8 @@ func TestAddresses(t *testing.T) {
 		"webhook.url example.com plain":                  {Webhook: &v1beta1.WebhookProvider{URL: "http://example.com:8080/hook"}},
 		"pagerDuty.url events.eu.pagerduty.com":          {PagerDuty: &v1beta1.PagerDutyProvider{URL: "https://events.eu.pagerduty.com"}},
 		"email.host mail.example.com plain":              {Email: &v1beta1.EmailProvider{Host: "mail.example.com:25", TLS: v1beta1.EmailTLSNone}},
+		"grpc.address notifier.example.com plain":        {GRPC: &v1beta1.GRPCProvider{Address: "http://notifier.example.com:80"}},
+		"grpc.address ::1":                               {GRPC: &v1beta1.GRPCProvider{Address: "[::1]:8443"}},
 		"email.host ::1":                                 {Email: &v1beta1.EmailProvider{Host: "[::1]"}},
 		"alertmanager.urls[0] a, alertmanager.urls[1] b": {Alertmanager: &v1beta1.AlertmanagerProvider{URLs: []string{"https://a", "https://b"}}},
 		"": {Discord: &v1beta1.DiscordProvider{}},

@@ -19,7 +19,6 @@ package providers
 import (
 	"context"
 	"maps"
-	"net/http/httptest"
 	"net/netip"
 	"os"
 	"reflect"
@@ -72,7 +71,7 @@ func receivers(t *testing.T) []receiver {
 	}
 	for _, f := range notifytest.Fixtures() {
 		s := f.NewService(notifytest.FixtureSecret)
-		server := httptest.NewServer(s)
+		server := notifytest.Serve(s)
 		t.Cleanup(server.Close)
 		settings, data := f.Receiver(notifytest.FixtureSecret, server.URL)
 		add(f.Name(), s, settings, data)
@@ -190,7 +189,7 @@ func TestSecretRule(t *testing.T) {
 	}
 	factory := Factory{Guard: outbound.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, nil)}
 	for _, f := range notifytest.Fixtures() {
-		settings, _ := f.Receiver(notifytest.FixtureSecret, "http://127.0.0.1")
+		settings, _ := f.Receiver(notifytest.FixtureSecret, "http://127.0.0.1:80")
 		sender, err := factory.NewSender(&v1beta1.CommonReceiverSpec{Provider: settings}, nil)
 		if err == nil {
 			sender.Close()
@@ -208,7 +207,7 @@ func TestRiseOfSeverityNotifies(t *testing.T) {
 		return notify.Key{Delivery: strings.Repeat(string(rune('a'+n)), 32), Incident: strings.Repeat("0", 32), ExternalID: externalID}
 	}
 	all := receivers(t)
-	if len(all) != 18 {
+	if len(all) != 19 {
 		t.Errorf("%d modes", len(all))
 	}
 	for _, r := range all {

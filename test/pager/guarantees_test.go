@@ -268,7 +268,7 @@ type proxy struct {
 func newProxy(service http.Handler) *proxy {
 	p := &proxy{service: service}
 	p.passThrough()
-	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*p.handler.Load()).ServeHTTP(w, r) }))
+	p.Server = notifytest.Serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*p.handler.Load()).ServeHTTP(w, r) }))
 	DeferCleanup(func() {
 		p.CloseClientConnections()
 		p.Close()

@@ -36,6 +36,7 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/demo/inbox"
 	"github.com/gophernetes/bellhop/hack/local"
+	"github.com/gophernetes/bellhop/internal/notify/notifytest"
 	"github.com/gophernetes/bellhop/test/internal/suite"
 )
 
@@ -117,7 +118,7 @@ type fakeReceiver struct {
 
 func startFakeReceiver() *fakeReceiver {
 	in := inbox.New(inbox.Options{})
-	server := httptest.NewServer(in.Handler())
+	server := notifytest.Serve(in.Handler())
 	DeferCleanup(func() {
 		server.CloseClientConnections()
 		server.Close()

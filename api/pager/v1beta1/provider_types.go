@@ -118,4 +118,11 @@ type Provider struct {
 	// twice after a lost answer.
 	// +optional
 	Pushover *PushoverProvider `json:"pushover,omitempty"`
+
+	// grpc is a notifier: a server of your own, in any language, with the gRPC interface
+	// bellhop.notifier.v1. The key of a message is its delivery_key, by which the server
+	// drops repeats. Updates and the resolve are messages of their own. Sent means that
+	// the server answered OK.
+	// +optional
+	GRPC *GRPCProvider `json:"grpc,omitempty"`
 }

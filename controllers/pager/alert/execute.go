@@ -278,6 +278,24 @@ func keyOf(a *v1beta1.Alert, row v1beta1.Delivery, o lifecycle.Outcome) notify.K
 	}
 }
 
+// instancesOf returns the instances that the content of an Alert has: those that wait have not joined it.
+func instancesOf(a *v1beta1.Alert) (instances []notify.Instance) {
+	for _, i := range a.Spec.Instances {
+		if i.Waiting {
+			continue
+		}
+		instance := notify.Instance{Key: i.Key, Text: i.Text}
+		if i.StartsAt != nil {
+			instance.StartsAt = i.StartsAt.Time
+		}
+		if i.EndsAt != nil {
+			instance.EndsAt = i.EndsAt.Time
+		}
+		instances = append(instances, instance)
+	}
+	return instances
+}
+
 func messageOf(a *v1beta1.Alert, row v1beta1.Delivery, o lifecycle.Outcome) notify.Message {
 	m := notify.Message{
 		Event:      o.Event,
@@ -297,6 +315,7 @@ func messageOf(a *v1beta1.Alert, row v1beta1.Delivery, o lifecycle.Outcome) noti
 	for _, link := range a.Spec.Links {
 		m.RawLinks = append(m.RawLinks, notify.Link{Text: link.Text, Href: link.Href})
 	}
+	m.RawInstances = instancesOf(a)
 	switch {
 	case o.Event == result.Fired && o.Sequence == 1:
 		m.Time = a.CreationTimestamp.Time

@@ -96,6 +96,11 @@ type ProviderApplyConfiguration struct {
 	// the resolve are messages of their own. Pushover has no key: a message may be seen
 	// twice after a lost answer.
 	Pushover *PushoverProviderApplyConfiguration `json:"pushover,omitempty"`
+	// grpc is a notifier: a server of your own, in any language, with the gRPC interface
+	// bellhop.notifier.v1. The key of a message is its delivery_key, by which the server
+	// drops repeats. Updates and the resolve are messages of their own. Sent means that
+	// the server answered OK.
+	GRPC *GRPCProviderApplyConfiguration `json:"grpc,omitempty"`
 }
 
 // ProviderApplyConfiguration constructs a declarative configuration of the Provider type for use with
@@ -229,5 +234,13 @@ func (b *ProviderApplyConfiguration) WithGotify(value *GotifyProviderApplyConfig
 // If called multiple times, the Pushover field is set to the value of the last call.
 func (b *ProviderApplyConfiguration) WithPushover(value *PushoverProviderApplyConfiguration) *ProviderApplyConfiguration {
 	b.Pushover = value
+	return b
+}
+
+// WithGRPC sets the GRPC field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the GRPC field is set to the value of the last call.
+func (b *ProviderApplyConfiguration) WithGRPC(value *GRPCProviderApplyConfiguration) *ProviderApplyConfiguration {
+	b.GRPC = value
 	return b
 }

@@ -164,6 +164,14 @@ func (b *ReceiverSpecApplyConfiguration) WithPushover(value *PushoverProviderApp
 	return b
 }
 
+// WithGRPC sets the GRPC field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the GRPC field is set to the value of the last call.
+func (b *ReceiverSpecApplyConfiguration) WithGRPC(value *GRPCProviderApplyConfiguration) *ReceiverSpecApplyConfiguration {
+	b.ProviderApplyConfiguration.GRPC = value
+	return b
+}
+
 // WithSecretRef sets the SecretRef field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the SecretRef field is set to the value of the last call.

@@ -212,7 +212,7 @@ type Instance struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What identifies the instance within the alert.
 	Key string `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
-	// The line about the instance.
+	// The line about the instance, at most 256 bytes.
 	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
 	// When it began to fire.
 	StartsAt *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=starts_at,json=startsAt,proto3" json:"starts_at,omitempty"`
