@@ -206,11 +206,7 @@ func TestRiseOfSeverityNotifies(t *testing.T) {
 	key := func(n int, externalID string) notify.Key {
 		return notify.Key{Delivery: strings.Repeat(string(rune('a'+n)), 32), Incident: strings.Repeat("0", 32), ExternalID: externalID}
 	}
-	all := receivers(t)
-	if len(all) != 19 {
-		t.Errorf("%d modes", len(all))
-	}
-	for _, r := range all {
+	for _, r := range receivers(t) { // TestModes checks that it has all modes
 		m := notifytest.Message(result.Fired)
 		m.Severity = notify.Info
 		first, err := r.sender.Send(t.Context(), m, key(0, ""))
