@@ -1,0 +1,261 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	notifierv1 "github.com/gophernetes/bellhop/proto/bellhop/notifier/v1"
+)
+
+const (
+	maxMessage = 256 << 10
+	maxText    = 256
+	// later is a value of an enumeration that no version has yet.
+	later = 99
+)
+
+// suite makes calls as the operator does.
+type suite struct {
+	client     notifierv1.NotifierClient
+	token      string
+	parameters map[string]string
+	timeout    time.Duration
+}
+
+// testCase is one rule of the contract. Its error says what the server does wrong.
+type testCase struct {
+	name  string
+	check func(*suite, context.Context) error
+}
+
+var cases = []testCase{
+	{"Probe answers OK", (*suite).probe},
+	{"an alert of each severity is delivered", (*suite).fired},
+	{"a response has short, visible texts", (*suite).texts},
+	{"an update is delivered", (*suite).updated},
+	{"a resolve is delivered", (*suite).resolved},
+	{"a resolve of an alert that the server does not know is accepted", (*suite).resolvedUnknown},
+	{"a repeat is delivered once", (*suite).repeated},
+	{"two repeats at the same time are delivered once", (*suite).concurrent},
+	{"an unknown event is answered with OK", (*suite).unknownEvent},
+	{"an unknown severity and unknown fields are ignored", (*suite).unknownFields},
+	{"the longest message is delivered, or refused for good", (*suite).longest},
+	{"calls without the right token are refused", (*suite).credentials},
+}
+
+// message returns a request with keys that no other has.
+func (s *suite) message(event notifierv1.Event, incident string) *notifierv1.NotifyRequest {
+	return &notifierv1.NotifyRequest{
+		DeliveryKey: rand.Text(), IncidentKey: incident, Event: event, Title: "Conformance", Content: "A test of the notifier 👋\nPlease ignore it.",
+		Severity: notifierv1.Severity_SEVERITY_INFO, Namespace: "conformance", Name: "test", Uid: "7d444840-9dc0-11d1-b245-5ffdce74fad2",
+		Links: []*notifierv1.Link{{Text: "Runbook", Href: "https://example.com/runbook"}}, Time: timestamppb.Now(), Parameters: s.parameters,
+	}
+}
+
+func (s *suite) notify(ctx context.Context, r *notifierv1.NotifyRequest) (*notifierv1.NotifyResponse, error) {
+	return s.notifyAs(ctx, s.token, r)
+}
+
+func (s *suite) notifyAs(ctx context.Context, token string, r *notifierv1.NotifyRequest) (*notifierv1.NotifyResponse, error) {
+	ctx, cancel := context.WithTimeout(withToken(ctx, token), s.timeout)
+	defer cancel()
+	return s.client.Notify(ctx, r)
+}
+
+func (s *suite) probeAs(ctx context.Context, token string) error {
+	ctx, cancel := context.WithTimeout(withToken(ctx, token), s.timeout)
+	defer cancel()
+	_, err := s.client.Probe(ctx, &notifierv1.ProbeRequest{Parameters: s.parameters})
+	return err
+}
+
+func withToken(ctx context.Context, token string) context.Context {
+	if token == "" {
+		return ctx
+	}
+	return metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token)
+}
+
+// deliver sends messages one after another, each of which must be accepted.
+func (s *suite) deliver(ctx context.Context, events ...notifierv1.Event) error {
+	incident := rand.Text()
+	for _, event := range events {
+		if _, err := s.notify(ctx, s.message(event, incident)); err != nil {
+			return fmt.Errorf("%s: want OK, got %w", event, err)
+		}
+	}
+	return nil
+}
+
+func (s *suite) probe(ctx context.Context) error {
+	if err := s.probeAs(ctx, s.token); err != nil {
+		return fmt.Errorf("want OK, got %w", err)
+	}
+	return nil
+}
+
+func (s *suite) fired(ctx context.Context) error {
+	for severity := notifierv1.Severity_SEVERITY_INFO; severity <= notifierv1.Severity_SEVERITY_CRITICAL; severity++ {
+		message := s.message(notifierv1.Event_EVENT_FIRED, rand.Text())
+		message.Severity = severity
+		if _, err := s.notify(ctx, message); err != nil {
+			return fmt.Errorf("%s: want OK, got %w", severity, err)
+		}
+	}
+	return nil
+}
+
+func (s *suite) updated(ctx context.Context) error {
+	return s.deliver(ctx, notifierv1.Event_EVENT_FIRED, notifierv1.Event_EVENT_UPDATED)
+}
+
+func (s *suite) resolved(ctx context.Context) error {
+	return s.deliver(ctx, notifierv1.Event_EVENT_FIRED, notifierv1.Event_EVENT_RESOLVED)
+}
+
+func (s *suite) resolvedUnknown(ctx context.Context) error {
+	return s.deliver(ctx, notifierv1.Event_EVENT_RESOLVED)
+}
+
+func (s *suite) texts(ctx context.Context) error {
+	r, err := s.notify(ctx, s.message(notifierv1.Event_EVENT_FIRED, rand.Text()))
+	if err != nil {
+		return nil //nolint:nilerr // another case fails
+	}
+	for name, text := range map[string]string{"external_id": r.GetExternalId(), "note": r.GetNote()} {
+		if len(text) > maxText {
+			return fmt.Errorf("%s has %d bytes, at most %d are shown", name, len(text), maxText)
+		}
+		if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsGraphic(r) }) {
+			return fmt.Errorf("%s has characters that are not visible: %q", name, text)
+		}
+	}
+	return nil
+}
+
+func (s *suite) repeated(ctx context.Context) error {
+	message := s.message(notifierv1.Event_EVENT_FIRED, rand.Text())
+	first, err := s.notify(ctx, message)
+	if err != nil {
+		return nil //nolint:nilerr // another case fails
+	}
+	again, err := s.notify(ctx, message)
+	if err != nil {
+		return fmt.Errorf("a repeat with the same delivery_key: want OK, got %w", err)
+	}
+	return sameID(first, again)
+}
+
+func (s *suite) concurrent(ctx context.Context) error {
+	type answer struct {
+		response *notifierv1.NotifyResponse
+		err      error
+	}
+	for range 4 { // a race does not happen each time
+		message, answers := s.message(notifierv1.Event_EVENT_FIRED, rand.Text()), make(chan answer)
+		for range 2 {
+			go func() {
+				response, err := s.notify(ctx, message)
+				answers <- answer{response, err}
+			}()
+		}
+		first, second := <-answers, <-answers
+		switch {
+		case first.err != nil && second.err != nil:
+			return fmt.Errorf("want OK of one of two calls at least, got %w", first.err)
+		case first.err != nil || second.err != nil:
+			if code := status.Code(errors.Join(first.err, second.err)); code == codes.InvalidArgument {
+				return errors.New("one of two calls with the same delivery_key is refused: want OK or ABORTED")
+			}
+			continue // one of them may be told to come later
+		}
+		if err := sameID(first.response, second.response); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sameID compares the ids of two answers to one delivery key. A server without ids says nothing about what people see.
+func sameID(first, again *notifierv1.NotifyResponse) error {
+	if first.GetExternalId() != again.GetExternalId() && again.GetExternalId() != "" {
+		return fmt.Errorf("two calls with the same delivery_key have the ids %q and %q: the message was delivered twice", first.GetExternalId(), again.GetExternalId())
+	}
+	return nil
+}
+
+func (s *suite) unknownEvent(ctx context.Context) error {
+	return s.deliver(ctx, later)
+}
+
+func (s *suite) unknownFields(ctx context.Context) error {
+	message := s.message(notifierv1.Event_EVENT_FIRED, rand.Text())
+	message.Severity = later
+	message.ProtoReflect().SetUnknown(protowire.AppendString(protowire.AppendTag(nil, 1000, protowire.BytesType), "of a later version"))
+	if _, err := s.notify(ctx, message); err != nil {
+		return fmt.Errorf("want OK, got %w", err)
+	}
+	return nil
+}
+
+func (s *suite) longest(ctx context.Context) error {
+	message := s.message(notifierv1.Event_EVENT_FIRED, rand.Text())
+	message.Title, message.Content = strings.Repeat("👋", 256), strings.Repeat("👋", 16384)
+	for i := range 200 {
+		message.Instances = append(message.Instances, &notifierv1.Instance{Key: fmt.Sprint(i), Text: strings.Repeat("x", 256), StartsAt: timestamppb.Now()})
+	}
+	_, err := s.notify(ctx, message)
+	if err == nil {
+		return nil
+	}
+	answer := status.Convert(err)
+	for _, detail := range answer.Details() {
+		if d, ok := detail.(*errdetails.ErrorInfo); ok && d.GetDomain() == "notifier.bellhop.gophernetes.io" && d.GetReason() == "REFUSED" && answer.Code() == codes.InvalidArgument {
+			return nil
+		}
+	}
+	return fmt.Errorf("want OK, or INVALID_ARGUMENT with the detail google.rpc.ErrorInfo, got %w: the operator would send the message for ever", err)
+}
+
+func (s *suite) credentials(ctx context.Context) error {
+	if s.token == "" {
+		return nil // the server has none, or takes client certificates
+	}
+	for _, token := range []string{"", "wrong-" + rand.Text()} {
+		_, err := s.notifyAs(ctx, token, s.message(notifierv1.Event_EVENT_FIRED, rand.Text()))
+		for method, err := range map[string]error{"Notify": err, "Probe": s.probeAs(ctx, token)} {
+			if code := status.Code(err); code != codes.Unauthenticated && code != codes.PermissionDenied {
+				return fmt.Errorf("%s with the token %q: want UNAUTHENTICATED or PERMISSION_DENIED, got %s", method, token, code)
+			}
+		}
+	}
+	return nil
+}

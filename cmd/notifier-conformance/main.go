@@ -1,0 +1,115 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Command notifier-conformance checks a notifier, a server for receivers of the kind grpc, against the contract in
+// proto/bellhop/notifier/v1/notifier.proto. It sends messages with the namespace conformance: people may see about fifteen of them.
+//
+//	TOKEN=… go run github.com/gophernetes/bellhop/cmd/notifier-conformance@latest -address notifier.example.com:443
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+
+	notifierv1 "github.com/gophernetes/bellhop/proto/bellhop/notifier/v1"
+)
+
+func main() {
+	address := flag.String("address", "", "the server, as host:port, over TLS; http://host:port is not encrypted")
+	serverName := flag.String("server-name", "", "the name in the server's certificate; default: the host of the address")
+	ca := flag.String("ca", "", "file of the only trusted authority, in PEM")
+	certificate := flag.String("cert", "", "file of the client certificate, in PEM")
+	key := flag.String("key", "", "file of its key, in PEM")
+	timeout := flag.Duration("timeout", 15*time.Second, "timeout of a call: timeoutSeconds of the receiver")
+	parameters := parameters{}
+	flag.Var(parameters, "parameter", "NAME=VALUE, a parameter of the receiver; may be repeated")
+	flag.Parse()
+
+	conn, err := connect(*address, *serverName, *ca, *certificate, *key)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
+	s := &suite{client: notifierv1.NewNotifierClient(conn), token: os.Getenv("TOKEN"), parameters: parameters, timeout: *timeout}
+	failed := 0
+	for _, c := range cases {
+		if err := c.check(s, context.Background()); err != nil {
+			failed++
+			fmt.Printf("FAILED  %s: %v\n", c.name, err)
+			continue
+		}
+		fmt.Printf("ok      %s\n", c.name)
+	}
+	_ = conn.Close()
+	fmt.Printf("%d of %d cases passed\n", len(cases)-failed, len(cases))
+	if failed > 0 {
+		os.Exit(1)
+	}
+}
+
+// connect returns a connection with the limits of the operator's.
+func connect(address, serverName, ca, certificate, key string) (*grpc.ClientConn, error) {
+	target, isPlain := strings.CutPrefix(address, "http://")
+	transport := insecure.NewCredentials()
+	if !isPlain {
+		config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: serverName}
+		if ca != "" {
+			pem, err := os.ReadFile(ca)
+			if err != nil {
+				return nil, err
+			}
+			config.RootCAs = x509.NewCertPool()
+			if !config.RootCAs.AppendCertsFromPEM(pem) {
+				return nil, errors.New("-ca: the file has no certificate in PEM form")
+			}
+		}
+		if certificate != "" {
+			pair, err := tls.LoadX509KeyPair(certificate, key)
+			if err != nil {
+				return nil, err
+			}
+			config.Certificates = []tls.Certificate{pair}
+		}
+		transport = credentials.NewTLS(config)
+	}
+	return grpc.NewClient("passthrough:///"+target, grpc.WithTransportCredentials(transport), grpc.WithDisableServiceConfig(), grpc.WithDisableRetry(),
+		grpc.WithNoProxy(), grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)))
+}
+
+// parameters is a flag.Value.
+type parameters map[string]string
+
+func (p parameters) String() string { return "" }
+
+func (p parameters) Set(text string) error {
+	name, value, ok := strings.Cut(text, "=")
+	if !ok || name == "" {
+		return errors.New("must be NAME=VALUE")
+	}
+	p[name] = value
+	return nil
+}

@@ -1,0 +1,157 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	notifierv1 "github.com/gophernetes/bellhop/proto/bellhop/notifier/v1"
+)
+
+const token = "right"
+
+// notifier is a server that is right but for one case.
+type notifier struct {
+	notifierv1.UnimplementedNotifierServer
+	broken string // name of the case
+
+	mu  sync.Mutex
+	ids map[string]string // by delivery key
+	has map[string]bool   // incidents
+}
+
+func (n *notifier) is(name string) bool { return strings.HasPrefix(n.broken, name) && name != "" }
+
+func (n *notifier) authorize(ctx context.Context) error {
+	header, _ := metadata.FromIncomingContext(ctx)
+	if values := header.Get("authorization"); !n.is("calls without") && (len(values) != 1 || values[0] != "Bearer "+token) {
+		return status.Error(codes.Unauthenticated, "the token is not valid")
+	}
+	return nil
+}
+
+func (n *notifier) Probe(ctx context.Context, _ *notifierv1.ProbeRequest) (*notifierv1.ProbeResponse, error) {
+	if err := n.authorize(ctx); err != nil {
+		return nil, err
+	}
+	if n.is("Probe") {
+		return nil, status.Error(codes.Unimplemented, "no probe")
+	}
+	return &notifierv1.ProbeResponse{}, nil
+}
+
+// refused returns the error of a request that a broken server does not take.
+func (n *notifier) refused(r *notifierv1.NotifyRequest, known bool) error {
+	for name, isRefused := range map[string]bool{
+		"an alert":            r.GetSeverity() == notifierv1.Severity_SEVERITY_CRITICAL,
+		"an update":           r.GetEvent() == notifierv1.Event_EVENT_UPDATED,
+		"a resolve is":        r.GetEvent() == notifierv1.Event_EVENT_RESOLVED && known,
+		"a resolve of":        r.GetEvent() == notifierv1.Event_EVENT_RESOLVED && !known,
+		"an unknown event":    r.GetEvent() == later,
+		"an unknown severity": r.GetSeverity() == later,
+		"the longest":         len(r.GetContent()) > 10000,
+	} {
+		if n.is(name) && isRefused {
+			return status.Error(codes.InvalidArgument, "not supported")
+		}
+	}
+	return nil
+}
+
+func (n *notifier) Notify(ctx context.Context, r *notifierv1.NotifyRequest) (*notifierv1.NotifyResponse, error) {
+	if err := n.authorize(ctx); err != nil {
+		return nil, err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if err := n.refused(r, n.has[r.GetIncidentKey()]); err != nil {
+		return nil, err
+	}
+	if id, ok := n.ids[r.GetDeliveryKey()]; ok {
+		if n.is("a repeat") {
+			return nil, status.Error(codes.AlreadyExists, "seen")
+		}
+		return &notifierv1.NotifyResponse{ExternalId: id}, nil
+	}
+	if n.is("two repeats") { // it looks, and delivers later
+		n.mu.Unlock()
+		time.Sleep(50 * time.Millisecond)
+		n.mu.Lock()
+	}
+	id := rand.Text()
+	n.ids[r.GetDeliveryKey()], n.has[r.GetIncidentKey()] = id, true
+	note := ""
+	if n.is("a response") {
+		note = strings.Repeat("x", 257)
+	}
+	return &notifierv1.NotifyResponse{ExternalId: id, Note: note}, nil
+}
+
+// failures returns the names of the cases that a server fails.
+func failures(t *testing.T, n *notifier) (names []string) {
+	t.Helper()
+	n.ids, n.has = map[string]string{}, map[string]bool{}
+	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // there is nothing to wait for
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer()
+	notifierv1.RegisterNotifierServer(server, n)
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(server.Stop)
+	conn, err := connect("http://"+listener.Addr().String(), "", "", "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	s := &suite{client: notifierv1.NewNotifierClient(conn), token: token, timeout: 10 * time.Second}
+	for _, c := range cases {
+		if err := c.check(s, t.Context()); err != nil {
+			t.Logf("%s: %v", c.name, err)
+			names = append(names, c.name)
+		}
+	}
+	return names
+}
+
+// A right server fails no case, and each of 12 broken ones fails one.
+func TestCases(t *testing.T) {
+	if names := failures(t, &notifier{}); len(names) > 0 {
+		t.Errorf("a right server fails %q", names)
+	}
+	if len(cases) != 12 {
+		t.Errorf("%d cases", len(cases))
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			if names := failures(t, &notifier{broken: c.name}); len(names) != 1 || names[0] != c.name {
+				t.Errorf("fails %q", names)
+			}
+		})
+	}
+}
