@@ -18,6 +18,8 @@ limitations under the License.
 // proto/bellhop/notifier/v1/notifier.proto. It sends messages with the namespace conformance: people may see about fifteen of them.
 //
 //	TOKEN=… go run github.com/gophernetes/bellhop/cmd/notifier-conformance@latest -address notifier.example.com:443
+//
+// With -send it sends a message instead, by the operator's own code, and repeats it as the operator does.
 package main
 
 import (
@@ -28,6 +30,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"strings"
 	"time"
 
@@ -35,6 +38,8 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 
+	grpcnotifier "github.com/gophernetes/bellhop/internal/notify/grpc"
+	"github.com/gophernetes/bellhop/internal/outbound"
 	notifierv1 "github.com/gophernetes/bellhop/proto/bellhop/notifier/v1"
 )
 
@@ -47,12 +52,26 @@ func main() {
 	timeout := flag.Duration("timeout", 15*time.Second, "timeout of a call: timeoutSeconds of the receiver")
 	parameters := parameters{}
 	flag.Var(parameters, "parameter", "NAME=VALUE, a parameter of the receiver; may be repeated")
+	m := sending{firstGap: time.Second}
+	flag.StringVar(&m.event, "send", "", "send one message instead: Fired, Updated or Resolved")
+	flag.StringVar(&m.incident, "incident", "conformance", "with -send: the incident_key, and the name of the Alert")
+	flag.StringVar(&m.title, "title", "Hello", "with -send: the title")
+	flag.StringVar(&m.content, "content", "A message to a notifier", "with -send: the content")
 	flag.Parse()
 
+	if m.event != "" {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+		defer stop()
+		m.config = grpcnotifier.Config{Address: *address, ServerName: *serverName, Parameters: parameters, Token: os.Getenv("TOKEN")}
+		m.options = outbound.Options{Timeout: *timeout, CABundle: read(*ca), ClientCertificate: read(*certificate), ClientKey: read(*key)}
+		if err := m.send(ctx, os.Stdout); err != nil {
+			exit(err)
+		}
+		return
+	}
 	conn, err := connect(*address, *serverName, *ca, *certificate, *key)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(2)
+		exit(err)
 	}
 	s := &suite{client: notifierv1.NewNotifierClient(conn), token: os.Getenv("TOKEN"), parameters: parameters, timeout: *timeout}
 	failed := 0
@@ -69,6 +88,23 @@ func main() {
 	if failed > 0 {
 		os.Exit(1)
 	}
+}
+
+func exit(err error) {
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(2)
+}
+
+// read returns the content of a file; nil without a name.
+func read(name string) []byte {
+	if name == "" {
+		return nil
+	}
+	content, err := os.ReadFile(name)
+	if err != nil {
+		exit(err)
+	}
+	return content
 }
 
 // connect returns a connection with the limits of the operator's.

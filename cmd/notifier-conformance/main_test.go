@@ -30,6 +30,8 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	grpcnotifier "github.com/gophernetes/bellhop/internal/notify/grpc"
+	"github.com/gophernetes/bellhop/internal/notify/notifytest"
 	notifierv1 "github.com/gophernetes/bellhop/proto/bellhop/notifier/v1"
 )
 
@@ -137,6 +139,38 @@ func failures(t *testing.T, n *notifier) (names []string) {
 		}
 	}
 	return names
+}
+
+// A message is repeated with its key until the server has it, and not after a refusal.
+func TestSend(t *testing.T) {
+	fake := notifytest.NewGRPC(token)
+	server := notifytest.Serve(fake)
+	t.Cleanup(server.Close)
+	m := sending{config: grpcnotifier.Config{Address: server.URL, Token: token}, event: "Fired", incident: "i", title: "t", content: "c", firstGap: time.Millisecond}
+	calls := 0
+	fake.Answer(func(context.Context) (*notifierv1.NotifyResponse, error) {
+		if calls++; calls < 3 {
+			return nil, status.Error(codes.Unavailable, "later")
+		}
+		return &notifierv1.NotifyResponse{ExternalId: "7"}, nil
+	})
+	var out strings.Builder
+	if err := m.send(t.Context(), &out); err != nil {
+		t.Error(err)
+	}
+	want := "attempt 1: Unknown, ServerError: gRPC UNAVAILABLE: later\nattempt 2: Unknown, ServerError: gRPC UNAVAILABLE: later\n" +
+		"attempt 3: Sent, externalID \"7\": the notifier accepted the message\n"
+	if out.String() != want {
+		t.Errorf("got %s", out.String())
+	}
+	requests := fake.Requests()
+	if len(requests) != 3 || requests[0].GetDeliveryKey() != requests[2].GetDeliveryKey() {
+		t.Errorf("got %v", requests)
+	}
+	m.config.Token = "wrong"
+	if err := m.send(t.Context(), &out); err == nil || !strings.Contains(out.String(), "Configuration, Unauthorized") {
+		t.Errorf("got %v, %s", err, out.String())
+	}
 }
 
 // A right server fails no case, and each of 12 broken ones fails one.

@@ -1,0 +1,88 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"time"
+
+	"github.com/gophernetes/bellhop/internal/notify"
+	grpcnotifier "github.com/gophernetes/bellhop/internal/notify/grpc"
+	"github.com/gophernetes/bellhop/internal/notify/result"
+	"github.com/gophernetes/bellhop/internal/outbound"
+)
+
+// maxWait bounds the wait before a repeat, which the operator doubles up to 10 minutes.
+const maxWait = 10 * time.Second
+
+// sending is a message that is sent as the operator sends it: by its own code, and with the same key until the server has it.
+type sending struct {
+	config   grpcnotifier.Config
+	options  outbound.Options
+	event    string
+	incident string
+	title    string
+	content  string
+	firstGap time.Duration // before the first repeat
+}
+
+// send sends the message, and prints each attempt. An error is one after which the operator would not repeat the message soon.
+func (s sending) send(ctx context.Context, out io.Writer) error {
+	event := result.Event(s.event)
+	if event != result.Fired && event != result.Updated && event != result.Resolved {
+		return errors.New("-send must be Fired, Updated or Resolved")
+	}
+	everything := []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")} // this is a program of its user
+	client, err := outbound.NewClient(outbound.NewGuard(everything, nil), s.options)
+	if err != nil {
+		return err
+	}
+	sender, err := grpcnotifier.New(s.config, client)
+	if err != nil {
+		return err
+	}
+	defer sender.Close()
+	m := notify.Message{
+		Event: event, UID: "7d444840-9dc0-11d1-b245-5ffdce74fad2", Namespace: "conformance", Name: s.incident, RawTitle: s.title, RawContent: s.content,
+		Severity: notify.Warning, Time: time.Now(),
+	}
+	key := notify.Key{Delivery: rand.Text(), Incident: s.incident}
+	gap := s.firstGap
+	for attempt := 1; ; attempt++ {
+		receipt, err := sender.Send(ctx, m, key)
+		if err == nil {
+			fmt.Fprintf(out, "attempt %d: Sent, externalID %q: %s\n", attempt, receipt.ExternalID, receipt.Note)
+			return nil
+		}
+		failure, _ := errors.AsType[*result.Error](err) // all errors of a sender are
+		fmt.Fprintf(out, "attempt %d: %s, %s: %s\n", attempt, failure.Class, failure.Reason, failure.Message)
+		if failure.Class == result.Permanent || failure.Class == result.Configuration || failure.Class == result.Unconfirmed && attempt == result.MaxUnconfirmed {
+			return errors.New("the operator would not send it again soon")
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(max(gap, failure.RetryAfter)):
+		}
+		gap = min(2*gap, maxWait)
+	}
+}
