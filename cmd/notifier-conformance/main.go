@@ -29,6 +29,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strings"
@@ -74,20 +75,25 @@ func main() {
 		exit(err)
 	}
 	s := &suite{client: notifierv1.NewNotifierClient(conn), token: os.Getenv("TOKEN"), parameters: parameters, timeout: *timeout}
-	failed := 0
-	for _, c := range cases {
-		if err := c.check(s, context.Background()); err != nil {
-			failed++
-			fmt.Printf("FAILED  %s: %v\n", c.name, err)
-			continue
-		}
-		fmt.Printf("ok      %s\n", c.name)
-	}
+	failed := s.run(context.Background(), os.Stdout)
 	_ = conn.Close()
-	fmt.Printf("%d of %d cases passed\n", len(cases)-failed, len(cases))
 	if failed > 0 {
 		os.Exit(1)
 	}
+}
+
+// run prints a line for each case, and returns the number of those that failed.
+func (s *suite) run(ctx context.Context, out io.Writer) (failed int) {
+	for _, c := range cases {
+		if err := c.check(s, ctx); err != nil {
+			failed++
+			fmt.Fprintf(out, "FAILED  %s: %v\n", c.name, err)
+			continue
+		}
+		fmt.Fprintf(out, "ok      %s\n", c.name)
+	}
+	fmt.Fprintf(out, "%d of %d cases passed\n", len(cases)-failed, len(cases))
+	return failed
 }
 
 func exit(err error) {

@@ -118,7 +118,7 @@ func (n *notifier) Notify(ctx context.Context, r *notifierv1.NotifyRequest) (*no
 func failures(t *testing.T, n *notifier) (names []string) {
 	t.Helper()
 	n.ids, n.has = map[string]string{}, map[string]bool{}
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // there is nothing to wait for
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

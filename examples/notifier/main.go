@@ -23,6 +23,7 @@ import (
 	"crypto/subtle"
 	"flag"
 	"fmt"
+	"io"
 	"log"
 	"net"
 	"os"
@@ -46,6 +47,7 @@ const keep = 24 * time.Hour
 type server struct {
 	notifierv1.UnimplementedNotifierServer
 	token string
+	out   io.Writer
 
 	mu        sync.Mutex // held during a delivery, so that a repeat waits for its end
 	delivered map[string]delivery
@@ -61,7 +63,7 @@ func main() {
 	certificate := flag.String("cert", "", "file of the certificate, in PEM; empty: no TLS, which Bellhop permits for http:// only")
 	key := flag.String("key", "", "file of the certificate's key, in PEM")
 	flag.Parse()
-	s := &server{token: os.Getenv("TOKEN"), delivered: map[string]delivery{}}
+	s := &server{token: os.Getenv("TOKEN"), out: os.Stdout, delivered: map[string]delivery{}}
 	options := []grpc.ServerOption{grpc.UnaryInterceptor(s.authorize)}
 	if *certificate != "" {
 		c, err := credentials.NewServerTLSFromFile(*certificate, *key)
@@ -107,9 +109,9 @@ func (s *server) Notify(_ context.Context, r *notifierv1.NotifyRequest) (*notifi
 	default: // of a later version of Bellhop
 		return &notifierv1.NotifyResponse{Note: "unknown event"}, nil
 	}
-	fmt.Printf("%s %s %q %q (%s/%s)\n", r.GetEvent(), r.GetSeverity(), r.GetTitle(), r.GetContent(), r.GetNamespace(), r.GetName())
+	fmt.Fprintf(s.out, "%s %s %q %q (%s/%s)\n", r.GetEvent(), r.GetSeverity(), r.GetTitle(), r.GetContent(), r.GetNamespace(), r.GetName())
 	for _, link := range r.GetLinks() {
-		fmt.Printf("  %q: %s\n", link.GetText(), link.GetHref())
+		fmt.Fprintf(s.out, "  %q: %s\n", link.GetText(), link.GetHref())
 	}
 	now := time.Now()
 	for key, d := range s.delivered {

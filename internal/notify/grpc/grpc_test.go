@@ -63,7 +63,7 @@ func start(t *testing.T, handler func(service http.Handler) http.Handler) *notif
 	t.Helper()
 	n := &notifier{GRPC: notifytest.NewGRPC(token), conns: map[net.Conn]http.ConnState{}}
 	n.Server = httptest.NewUnstartedServer(handler(n.GRPC))
-	n.Server.EnableHTTP2 = true
+	n.EnableHTTP2 = true
 	n.Config.ConnState = func(conn net.Conn, state http.ConnState) {
 		n.mu.Lock()
 		defer n.mu.Unlock()
@@ -73,7 +73,7 @@ func start(t *testing.T, handler func(service http.Handler) http.Handler) *notif
 		n.conns[conn] = state
 	}
 	n.StartTLS()
-	t.Cleanup(n.Server.Close)
+	t.Cleanup(n.Close)
 	return n
 }
 
@@ -309,12 +309,12 @@ func TestTexts(t *testing.T) {
 
 // Calls without an answer. None is repeated here, and none shows a text of gRPC.
 func TestNoAnswer(t *testing.T) {
-	closed, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // there is nothing to wait for
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	closed.Close()
-	silent, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // there is nothing to wait for
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
