@@ -1,0 +1,47 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package alert
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/notify"
+)
+
+// A message has the instances that have joined the content.
+func TestInstancesOf(t *testing.T) {
+	began := metav1.NewTime(time.Date(2026, 3, 1, 11, 0, 0, 0, time.UTC))
+	ended := metav1.NewTime(began.Add(time.Minute))
+	a := &v1beta1.Alert{Spec: v1beta1.AlertSpec{Instances: []v1beta1.AlertInstance{
+		{Key: "a", Text: "disk a", StartsAt: &began},
+		{Key: "b", Text: "disk b", StartsAt: &began, Waiting: true},
+		{Key: "c", StartsAt: &began, EndsAt: &ended},
+		{Key: "d"},
+	}}}
+	want := []notify.Instance{{Key: "a", Text: "disk a", StartsAt: began.Time}, {Key: "c", StartsAt: began.Time, EndsAt: ended.Time}, {Key: "d"}}
+	if got := instancesOf(a); !slices.Equal(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if got := instancesOf(&v1beta1.Alert{}); got != nil {
+		t.Errorf("without instances: %+v", got)
+	}
+}
