@@ -17,7 +17,7 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 
-hack/image.sh -image "$IMG" -parts operator,demo-broker,demo-inbox,demo-login -platforms "linux/$(go env GOARCH)" -out "$work/image"
+hack/image.sh -image "$IMG" -parts operator,demo-broker,demo-inbox,demo-login,example-notifier -platforms "linux/$(go env GOARCH)" -out "$work/image"
 hack/plugin.sh local
 CGO_ENABLED=0 go -C demo build -o "$work/bin/" ./cmd/login
 cp bin/kubectl-bellhop "$work/bin/"

@@ -51,10 +51,11 @@ type part struct {
 }
 
 var parts = map[string]part{
-	"operator":    {"", ".", "."},
-	"demo-broker": {"-demo-broker", "demo", "./cmd/broker"},
-	"demo-inbox":  {"-demo-inbox", "demo", "./cmd/inbox"},
-	"demo-login":  {"-demo-login", "demo", "./cmd/login"},
+	"operator":         {"", ".", "."},
+	"demo-broker":      {"-demo-broker", "demo", "./cmd/broker"},
+	"demo-inbox":       {"-demo-inbox", "demo", "./cmd/inbox"},
+	"demo-login":       {"-demo-login", "demo", "./cmd/login"},
+	"example-notifier": {"-example-notifier", "examples", "./notifier"},
 }
 
 // options are the flags.
@@ -83,11 +84,11 @@ func parse(args []string) (options, error) {
 	var o options
 	var platforms, names string
 	fs := flag.NewFlagSet("image", flag.ExitOnError)
-	fs.StringVar(&o.image, "image", "bellhop:dev", "name and tag of the operator's image; the demo's images have its name with a suffix")
+	fs.StringVar(&o.image, "image", "bellhop:dev", "name and tag of the operator's image; the other images have its name with a suffix")
 	fs.StringVar(&o.version, "version", "", "version of the programs, such as v1.2.3")
 	fs.StringVar(&o.base, "base", "", "base image in a registry; empty: an image with CA certificates, a user, and nothing else")
 	fs.StringVar(&platforms, "platforms", "linux/amd64,linux/arm64", "platforms, with commas between")
-	fs.StringVar(&names, "parts", "operator", "images to build, with commas between: operator, demo-broker, demo-inbox, demo-login")
+	fs.StringVar(&names, "parts", "operator", "images to build, with commas between: operator, demo-broker, demo-inbox, demo-login, example-notifier")
 	fs.StringVar(&o.out, "out", "dist/image", "directory of archives and SBOMs")
 	fs.StringVar(&o.ko, "ko", "ko", "path of ko")
 	fs.BoolVar(&o.push, "push", false, "push the images with their SBOMs, too")

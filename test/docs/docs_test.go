@@ -173,7 +173,7 @@ var _ = Describe("The documentation", func() {
 		}
 	}
 
-	DescribeTable("has samples that are accepted", func(ctx SpecContext, path string) {
+	DescribeTable("has samples and examples that are accepted", func(ctx SpecContext, path string) {
 		text, err := os.ReadFile(path)
 		Expect(err).NotTo(HaveOccurred())
 		out, err := dryRun(ctx, string(text))
@@ -230,9 +230,11 @@ func readBlocks() []block {
 
 func sampleEntries() []TableEntry {
 	var entries []TableEntry
-	for _, path := range must(filepath.Glob(filepath.Join(repo, "config", "samples", "*.yaml"))) {
-		if name := filepath.Base(path); name != "kustomization.yaml" {
-			entries = append(entries, Entry(name, path))
+	for _, pattern := range []string{"config/samples/*.yaml", "examples/*/*.yaml"} {
+		for _, path := range must(filepath.Glob(filepath.Join(repo, pattern))) {
+			if filepath.Base(path) != "kustomization.yaml" {
+				entries = append(entries, Entry(must(filepath.Rel(repo, path)), path))
+			}
 		}
 	}
 	return entries

@@ -67,7 +67,7 @@ spec: {webhook: {url: "http://inbox.OUTSIDE.svc/"}}
 				ContainSubstring("ProgressDeadlineExceeded"), MatchRegexp("ErrImagePull|ImagePullBackOff"), ContainSubstring(noImage))))
 			Eventually(about).Should(ConsistOf(fired))
 
-			kubectl(ctx, "set image --namespace "+failures+" deployment/image main="+imageOf("inbox"))
+			kubectl(ctx, "set image --namespace "+failures+" deployment/image main="+imageOf("demo-inbox"))
 			kubectl(ctx, "rollout status --timeout=90s --namespace "+failures+" deployment/image")
 			Eventually(about).Should(ConsistOf(fired, HaveField("Event", "alert.resolved")))
 		})
@@ -113,7 +113,7 @@ func expectQuietRollout(ctx SpecContext) {
 	alerts, err := kube.Watch(ctx, &v1beta1.AlertList{}, client.InNamespace(failures))
 	Expect(err).NotTo(HaveOccurred())
 	defer alerts.Stop()
-	createDeployment(ctx, "quiet", imageOf("inbox"), 20, 600)
+	createDeployment(ctx, "quiet", imageOf("demo-inbox"), 20, 600)
 	rolledOut := "rollout status --timeout=3m --namespace " + failures + " deployment/quiet"
 	kubectl(ctx, rolledOut)
 	kubectl(ctx, "rollout restart --namespace "+failures+" deployment/quiet")
@@ -151,7 +151,7 @@ func createFailingJob(ctx context.Context, name, host string, env ...string) {
 	if host != "" {
 		env = append(env, "{name: DB_host, value: "+host+"}")
 	}
-	apply(ctx, strings.NewReplacer("NAMESPACE", failures, "LABEL", v1beta1.PageLabel, "NAME", name, "IMAGE", imageOf("login"), "ENV", strings.Join(env, ", ")).Replace(`
+	apply(ctx, strings.NewReplacer("NAMESPACE", failures, "LABEL", v1beta1.PageLabel, "NAME", name, "IMAGE", imageOf("demo-login"), "ENV", strings.Join(env, ", ")).Replace(`
 apiVersion: batch/v1
 kind: Job
 metadata: {name: NAME, namespace: NAMESPACE, labels: {LABEL: "true"}}

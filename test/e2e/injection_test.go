@@ -83,7 +83,7 @@ func itInjectsCredentials() {
 func createBoundDeployment(ctx context.Context, name string, replicas int, directory string, env ...string) {
 	GinkgoHelper()
 	apply(ctx, strings.NewReplacer(
-		"NAMESPACE", injected, "NAME", name, "REPLICAS", strconv.Itoa(replicas), "IMAGE", imageOf("login"), "DIRECTORY", directory,
+		"NAMESPACE", injected, "NAME", name, "REPLICAS", strconv.Itoa(replicas), "IMAGE", imageOf("demo-login"), "DIRECTORY", directory,
 		"LABEL", v1beta1.InjectLabel, "BINDINGS", v1beta1.InjectBindingsAnnotation, "VARIABLES", v1beta1.InjectEnvAnnotation, "ENV", strings.Join(append(env, "DB_HOST=orders/host"), ","),
 	).Replace(`
 apiVersion: apps/v1

@@ -172,6 +172,7 @@ var _ = Describe("Bellhop", Ordered, func() {
 			if in.name == "Helm" {
 				itInjectsCredentials()
 				itTakesPosts()
+				itSendsToANotifier()
 			}
 			itKeepsObjects(in)
 			itDeletesTheSeeds(&before)

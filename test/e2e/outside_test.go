@@ -72,7 +72,7 @@ spec:
 // brokerIn is the broker with its database, which applications reach by the Service.
 func brokerIn(namespace string) program {
 	return program{
-		name: "mysql", image: imageOf("broker"),
+		name: "mysql", image: imageOf("demo-broker"),
 		args:         `[-verbose, "-listen=:8080", "-mysql=:3306", -host=mysql.` + namespace + `.svc, -delay=5s]`,
 		env:          "[{name: BROKER_PASSWORD, value: " + brokerPassword + "}]",
 		ports:        "[{name: http, containerPort: 8080}, {name: sql, containerPort: 3306}]",
@@ -86,7 +86,7 @@ const brokerPassword = "change-me"
 func startOutside(ctx context.Context) {
 	GinkgoHelper()
 	deploy(ctx, outside, brokerIn(outside), program{
-		name: "inbox", image: imageOf("inbox"), args: `[-unsigned, "-listen=:8080"]`, env: "[]",
+		name: "inbox", image: imageOf("demo-inbox"), args: `[-unsigned, "-listen=:8080"]`, env: "[]",
 		ports: "[{name: http, containerPort: 8080}]", servicePorts: "[{port: 80, targetPort: http}]",
 	})
 }
@@ -166,7 +166,7 @@ func disconnectOutside(ctx context.Context) {
 // logIn runs a Pod that logs in to a database with the Secret of a binding.
 func logIn(ctx context.Context, secret string) {
 	GinkgoHelper()
-	apply(ctx, strings.NewReplacer("IMAGE", imageOf("login"), "SECRET", secret).Replace(`
+	apply(ctx, strings.NewReplacer("IMAGE", imageOf("demo-login"), "SECRET", secret).Replace(`
 apiVersion: v1
 kind: Pod
 metadata: {name: login-SECRET, namespace: default}

@@ -42,7 +42,7 @@ func itRotates() {
 		kubectl(ctx, "create namespace rotation")
 		apply(ctx, "{apiVersion: servicecatalog.k8s.io/v1beta1, kind: ServiceInstance, metadata: {name: db, namespace: rotation}, spec: {clusterServiceClassExternalName: azure-mysql, clusterServicePlanExternalName: basic50}}\n"+bindings.String())
 		kubectl(ctx, "wait --namespace rotation --for=condition=Ready --timeout=120s servicebinding --all")
-		apply(ctx, fmt.Sprintf("{apiVersion: v1, kind: Pod, metadata: {name: login, namespace: rotation}, spec: {containers: [{name: login, image: %s, args: [-secrets=/secrets], volumeMounts: [%s]}], volumes: [%s]}}", imageOf("login"), mounts.String(), volumes.String()))
+		apply(ctx, fmt.Sprintf("{apiVersion: v1, kind: Pod, metadata: {name: login, namespace: rotation}, spec: {containers: [{name: login, image: %s, args: [-secrets=/secrets], volumeMounts: [%s]}], volumes: [%s]}}", imageOf("demo-login"), mounts.String(), volumes.String()))
 		kubectl(ctx, "wait --namespace rotation --for=condition=Ready --timeout=90s pod/login")
 		Eventually(loginsOf).WithArguments(ctx, "logged in").Should(Equal(2 * rotations))
 

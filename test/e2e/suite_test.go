@@ -49,7 +49,7 @@ const (
 
 var (
 	repo  string
-	image string // of the operator; the demo's images have its name with a suffix
+	image string // of the operator; the other images have its name with a suffix
 	kube  client.WithWatch
 	// rounds is the number of restarts and of kills.
 	rounds = 1
@@ -135,8 +135,8 @@ func apply(ctx context.Context, manifest string) {
 // sample returns the path of a sample.
 func sample(name string) string { return filepath.Join(repo, "config", "samples", name) }
 
-// imageOf returns the name of a demo program's image.
+// imageOf returns the name of another program's image.
 func imageOf(program string) string {
 	tag := strings.LastIndex(image, ":")
-	return image[:tag] + "-demo-" + program + image[tag:]
+	return image[:tag] + "-" + program + image[tag:]
 }
