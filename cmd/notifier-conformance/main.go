@@ -139,7 +139,7 @@ func connect(address, serverName, ca, certificate, key string) (*grpc.ClientConn
 		transport = credentials.NewTLS(config)
 	}
 	return grpc.NewClient("passthrough:///"+target, grpc.WithTransportCredentials(transport), grpc.WithDisableServiceConfig(), grpc.WithDisableRetry(),
-		grpc.WithNoProxy(), grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)))
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)))
 }
 
 // parameters is a flag.Value.

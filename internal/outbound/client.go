@@ -240,22 +240,34 @@ func (c *Client) roundTrip(req *http.Request) (*http.Response, error) {
 	return transport.RoundTrip(req)
 }
 
-// route picks the transport. Behind a proxy the dial shows only the proxy's address, so the target's are checked here; what
-// the proxy itself resolves the name to is for the proxy's policy.
+// route picks the transport.
 func (c *Client) route(req *http.Request) (*http.Transport, error) {
 	if req.URL.Scheme != "http" && req.URL.Scheme != "https" || req.URL.Host == "" {
 		return nil, &Error{Kind: Refused, Message: "the address is not an absolute http or https URL"}
 	}
+	via, err := c.proxyOf(req)
+	if err != nil {
+		return nil, err
+	}
+	if via == nil {
+		return c.direct, nil
+	}
+	return c.proxied, nil
+}
+
+// proxyOf returns the proxy of a request; nil: it has none. Behind a proxy the dial shows only the proxy's address, so the target's are
+// checked here; what the proxy itself resolves the name to is for the proxy's policy.
+func (c *Client) proxyOf(req *http.Request) (*url.URL, error) {
 	via, err := c.proxy(req)
 	if err != nil {
 		return nil, &Error{Kind: Unreachable, Message: "the operator's proxy settings are not valid"}
 	}
 	if via == nil {
-		return c.direct, nil
+		return nil, nil
 	}
 	addrs, err := c.resolver.LookupNetIP(req.Context(), "ip", req.URL.Hostname())
 	if err != nil && c.guard.proxyResolves {
-		return c.proxied, nil
+		return via, nil
 	}
 	if err != nil {
 		return nil, err
@@ -265,7 +277,7 @@ func (c *Client) route(req *http.Request) (*http.Transport, error) {
 			return nil, err
 		}
 	}
-	return c.proxied, nil
+	return via, nil
 }
 
 // CloseIdleConnections closes what is kept alive. The client can still be used.

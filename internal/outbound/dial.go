@@ -28,7 +28,8 @@ import (
 // is read and written on it end when ctx does, and after the client's time limit at the latest; as much is read from it as
 // would be of an answer's body. The caller must close it. An error is an *Error; what goes wrong later, FromConn makes one.
 //
-// The operator's HTTP proxy is not for such connections: they are dialled from here, whatever HTTPS_PROXY says.
+// The operator's HTTP proxy is not for such connections: they are dialled from here, whatever HTTPS_PROXY says. Connect is for those of a
+// protocol over HTTP/2.
 func (c *Client) Dial(ctx context.Context, address string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	dialer := &net.Dialer{Resolver: c.resolver, Control: c.control}
@@ -40,17 +41,6 @@ func (c *Client) Dial(ctx context.Context, address string) (net.Conn, error) {
 	made := &conn{Conn: tcp, cancel: cancel, left: c.maxBody}
 	made.stop = context.AfterFunc(ctx, made.expire)
 	return made, nil
-}
-
-// Connect makes a TCP connection to host:port that stays open, if the guard lets it. It is for a library that bounds each of its calls itself:
-// WithTimeout has the time limit. The caller must close it. Errors and proxies are as for Dial.
-func (c *Client) Connect(ctx context.Context, address string) (net.Conn, error) {
-	dialer := &net.Dialer{Timeout: c.timeout, Resolver: c.resolver, Control: c.control}
-	tcp, err := dialer.DialContext(ctx, "tcp", address)
-	if err != nil {
-		return nil, classify(ctx, err, &progress{})
-	}
-	return tcp, nil
 }
 
 // WithTimeout returns a context that ends after the client's time limit at the latest.

@@ -19,8 +19,8 @@ limitations under the License.
 //
 // The contract is in notifier.proto. A repeat has the same delivery key, by which the server recognizes it.
 //
-// Connections are dialled through package outbound, so that the guard sees each address, and the operator's HTTP proxy is not
-// used. No service config is read and no call is repeated here. A sender has one connection, which is opened by the first call,
+// Connections are dialled through package outbound, so that the guard sees each address, and the operator's proxy is used as for
+// requests. No service config is read and no call is repeated here. A sender has one connection, which is opened by the first call,
 // and by the next one after a call that got no answer.
 package grpcnotifier
 

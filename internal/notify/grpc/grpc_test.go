@@ -24,6 +24,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -204,6 +205,40 @@ func TestConnection(t *testing.T) {
 	if _, err := send(t, s); err != nil { // of a caller that still has the sender
 		t.Error(err)
 	}
+}
+
+// A connection that is closed leaves no goroutine of gRPC, and neither does a call that fails.
+func TestNoGoroutineStays(t *testing.T) {
+	n := start(t, unchanged)
+	s := n.sender(t)
+	if _, err := send(t, s); err != nil {
+		t.Fatal(err)
+	}
+	if !hasGoroutines() {
+		t.Fatal("gRPC has no goroutines: this test finds nothing")
+	}
+	s.Close()
+	waitForGoroutines(t)
+	n.Server.Close()
+	if _, err := send(t, n.sender(t)); err == nil {
+		t.Error("a server that is closed answered")
+	}
+	waitForGoroutines(t)
+}
+
+func waitForGoroutines(t *testing.T) {
+	t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); hasGoroutines(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("goroutines of gRPC stay")
+		}
+	}
+}
+
+func hasGoroutines() bool {
+	stacks := make([]byte, 1<<20)
+	all := string(stacks[:runtime.Stack(stacks, true)])
+	return strings.Contains(all, "google.golang.org/grpc.") || strings.Contains(all, "google.golang.org/grpc/internal/")
 }
 
 func failure(code codes.Code, text string, details ...protoadapt.MessageV1) error {

@@ -57,21 +57,21 @@ type link struct {
 // dial returns a link. Its first call opens the connection.
 func dial(client *outbound.Client, address, serverName string, isPlain bool, authorization string) (*link, error) {
 	l := &link{}
-	transport := insecure.NewCredentials()
+	scheme, transport := "http", insecure.NewCredentials()
 	if !isPlain {
-		transport = credentials.NewTLS(client.TLSConfig(serverName))
+		scheme, transport = "https", credentials.NewTLS(client.TLSConfig(serverName))
 	}
 	options := []grpc.DialOption{
 		grpc.WithTransportCredentials(handshake{transport, l}),
 		grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
 			l.failure.Store(nil)
-			conn, err := client.Connect(ctx, address)
+			conn, err := client.Connect(ctx, scheme, address)
 			if err != nil {
 				l.failure.Store(outbound.FromConn(ctx, err, outbound.Handshaking))
 			}
 			return conn, err
 		}),
-		grpc.WithNoProxy(),
+		grpc.WithNoProxy(), // Connect knows the operator's
 		grpc.WithDisableServiceConfig(),
 		grpc.WithDisableRetry(),
 		grpc.WithDisableHealthCheck(),

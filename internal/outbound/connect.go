@@ -1,0 +1,113 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package outbound
+
+import (
+	"bufio"
+	"context"
+	"encoding/base64"
+	"io"
+	"math"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// Connect makes a connection to host:port that stays open, if the guard lets it. It is for a library of a protocol over HTTP/2 that bounds each
+// of its calls itself: WithTimeout has the time limit. The scheme is http or https, by which the operator's proxy is chosen as for
+// requests: it is asked with CONNECT. The caller must close the connection. Errors are as for Dial.
+func (c *Client) Connect(ctx context.Context, scheme, address string) (net.Conn, error) {
+	ctx, cancel := c.WithTimeout(ctx)
+	defer cancel()
+	conn, err := c.connect(ctx, scheme, address)
+	if err != nil {
+		return nil, classify(ctx, err, &progress{})
+	}
+	return conn, nil
+}
+
+func (c *Client) connect(ctx context.Context, scheme, address string) (net.Conn, error) {
+	request := &http.Request{Method: http.MethodConnect, URL: &url.URL{Scheme: scheme, Host: address}, Host: address, Header: http.Header{}}
+	via, err := c.proxyOf(request.WithContext(ctx))
+	if err != nil {
+		return nil, err
+	}
+	if via == nil {
+		return (&net.Dialer{Resolver: c.resolver, Control: c.control}).DialContext(ctx, "tcp", address)
+	}
+	conn, err := c.dialProxy(ctx, via)
+	if err != nil {
+		return nil, &net.OpError{Op: "proxyconnect", Net: "tcp", Err: err} // as net/http has it
+	}
+	if user := via.User; user != nil {
+		password, _ := user.Password()
+		request.Header.Set("Proxy-Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(user.Username()+":"+password)))
+	}
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	made, err := tunnelOf(conn, request)
+	if !stop() && err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return made, nil
+}
+
+// dialProxy makes a connection to the operator's proxy, which the guard does not check.
+func (c *Client) dialProxy(ctx context.Context, via *url.URL) (net.Conn, error) {
+	dial, port := c.proxied.DialContext, "80"
+	switch via.Scheme {
+	case "http":
+	case "https":
+		dial, port = c.proxied.DialTLSContext, "443"
+	default:
+		return nil, &Error{Kind: Unreachable, Message: "the operator's proxy is not an HTTP proxy, which this connection needs"}
+	}
+	if via.Port() != "" {
+		port = via.Port()
+	}
+	return dial(ctx, "tcp", net.JoinHostPort(via.Hostname(), port))
+}
+
+// tunnelOf has a proxy connect to the target of the request.
+func tunnelOf(conn net.Conn, request *http.Request) (net.Conn, error) {
+	if err := request.Write(conn); err != nil {
+		return nil, err
+	}
+	head := &io.LimitedReader{R: conn, N: maxHeader}
+	reader := bufio.NewReader(head)
+	resp, err := http.ReadResponse(reader, request) // the rest of the connection is its body, which is not closed
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, &Error{Kind: Unreachable, Message: "the operator's proxy refused the connection"}
+	}
+	head.N = math.MaxInt64
+	return tunneled{conn, reader}, nil
+}
+
+// tunneled is a connection of which reader may have the first bytes: without TLS, a server of HTTP/2 may speak first.
+type tunneled struct {
+	net.Conn
+	reader io.Reader
+}
+
+func (t tunneled) Read(b []byte) (int, error) { return t.reader.Read(b) }
