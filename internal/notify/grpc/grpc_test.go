@@ -357,6 +357,8 @@ func TestNoAnswer(t *testing.T) {
 	n := start(t, unchanged)
 	web := start(t, func(http.Handler) http.Handler { return notifytest.Status(200, "<html>canary") })
 	missing := start(t, func(http.Handler) http.Handler { return notifytest.Status(404, "canary") })
+	http1 := start(t, unchanged)
+	http1.TLS.NextProtos = nil
 	mutual := start(t, unchanged)
 	mutual.TLS.ClientAuth = tls.RequireAnyClientCert
 	hang := func(ctx context.Context) (*notifierv1.NotifyResponse, error) {
@@ -378,6 +380,8 @@ func TestNoAnswer(t *testing.T) {
 			result.Error{Class: result.Unknown, Reason: result.ReasonTimeout, Message: "no complete answer within the time limit"}},
 		{"an unknown authority", n.address(), outboundtest.Client(t),
 			result.Error{Class: result.Configuration, Reason: result.ReasonTLSFailed, Message: "the certificate is signed by an unknown authority"}},
+		{"no HTTP/2", http1.address(), http1.client(t, 5*time.Second), result.Error{Class: result.Configuration, Reason: result.ReasonTLSFailed,
+			Message: "the server does not offer HTTP/2 in the TLS handshake, by the extension ALPN"}},
 		{"no client certificate", mutual.address(), mutual.client(t, 5*time.Second), result.Error{Class: result.Configuration, Reason: result.ReasonTLSFailed,
 			Message: "the server refused the TLS handshake; it may want a client certificate or another version"}},
 		{"an address that the guard refuses", "169.254.169.254:443", n.client(t, time.Second), result.Error{Class: result.Configuration,

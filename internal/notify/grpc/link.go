@@ -18,6 +18,7 @@ package grpcnotifier
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -59,7 +60,9 @@ func dial(client *outbound.Client, address, serverName string, isPlain bool, aut
 	l := &link{}
 	scheme, transport := "http", insecure.NewCredentials()
 	if !isPlain {
-		scheme, transport = "https", credentials.NewTLS(client.TLSConfig(serverName))
+		config := client.TLSConfig(serverName)
+		config.VerifyConnection = verifyProtocol
+		scheme, transport = "https", credentials.NewTLS(config)
 	}
 	options := []grpc.DialOption{
 		grpc.WithTransportCredentials(handshake{transport, l}),
@@ -88,6 +91,14 @@ func dial(client *outbound.Client, address, serverName string, isPlain bool, aut
 	var err error
 	l.conn, err = grpc.NewClient("passthrough:///"+address, options...)
 	return l, err
+}
+
+// verifyProtocol says what is wrong with a server without ALPN. gRPC refuses it, too, with an error that looks like one of TLS itself.
+func verifyProtocol(state tls.ConnectionState) error {
+	if state.NegotiatedProtocol == "" {
+		return &outbound.Error{Kind: outbound.TLS, Message: "the server does not offer HTTP/2 in the TLS handshake, by the extension ALPN"}
+	}
+	return nil
 }
 
 // handshake records why TLS failed, which gRPC has as a text only.
