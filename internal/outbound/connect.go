@@ -93,7 +93,7 @@ func tunnelOf(conn net.Conn, request *http.Request) (net.Conn, error) {
 	}
 	head := &io.LimitedReader{R: conn, N: maxHeader}
 	reader := bufio.NewReader(head)
-	resp, err := http.ReadResponse(reader, request) // the rest of the connection is its body, which is not closed
+	resp, err := http.ReadResponse(reader, request) //nolint:bodyclose // its body is the rest of the connection
 	if err != nil {
 		return nil, err
 	}

@@ -219,7 +219,7 @@ func TestNoGoroutineStays(t *testing.T) {
 	}
 	s.Close()
 	waitForGoroutines(t)
-	n.Server.Close()
+	n.Close()
 	if _, err := send(t, n.sender(t)); err == nil {
 		t.Error("a server that is closed answered")
 	}
