@@ -111,6 +111,10 @@ var _ = Describe("The API", func() {
 		Entry("an invalid chat", receiver(`{telegram: {chatID: "t.me/x"}, secretRef: {name: x}}`), ContainSubstring(`spec.telegram.chatID: Invalid value: "t.me/x": must be the number of a chat`)),
 		Entry("the alias of a room instead of its id", receiver(`{matrix: {url: "https://example.com", roomID: "#ops:example.com"}, secretRef: {name: x}}`), ContainSubstring(`spec.matrix.roomID: Invalid value: "#ops:example.com": must be the id of a room, such as !abc:example.com`)),
 		// F-B8: the words are those of the webhook; what the schema says without one is in its own words.
+		Entry("a notifier", receiver(`{grpc: {address: "notifier.shop.svc:8443", serverName: notifier, parameters: {a.b-c_1: ""}}}`), ContainSubstring("created")),
+		Entry("the URL of a notifier", receiver(`{grpc: {address: "https://notifier.example.com:443"}}`), ContainSubstring("must be a host and a port, such as notifier.example.com:8443")),
+		Entry("17 parameters of a notifier", receiver(`{grpc: {address: "a:1", parameters: {`+numbered(17, "k%d: x")+`}}}`), ContainSubstring("must have at most 16 items")),
+		Entry("a parameter with a blank in its name", receiver(`{grpc: {address: "a:1", parameters: {"a b": x}}}`), ContainSubstring("the name of a parameter is of 1 to 63 letters")),
 		Entry("the name of a channel", receiver(`{slack: {channel: "#alerts"}, secretRef: {name: x}}`), ContainSubstring(`spec.slack.channel: Invalid value: "#alerts": must be the id of a channel`)),
 		Entry("a name in another language", receiver(`{email: {host: smtp.example.com, from: "Jürgen <a@example.com>", to: [b@example.com]}}`), ContainSubstring("created")),
 		Entry("two addresses in one", receiver(`{email: {host: smtp.example.com, from: a@example.com, to: ["a@x, b@x"]}}`), ContainSubstring("write each as an item of its own")),

@@ -32,7 +32,9 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/demo/inbox"
+	"github.com/gophernetes/bellhop/internal/notify/notifytest"
 	"github.com/gophernetes/bellhop/test/internal/pki"
 )
 
@@ -40,12 +42,8 @@ var _ = Describe("In a company's network", serial, func() {
 	It("the operator sends through the proxy, and trusts the company's authority", func(ctx SpecContext) {
 		address := ownAddress() // Go sends nothing to a loopback address through a proxy
 		certificate := pki.Issue(&x509.Certificate{IPAddresses: []net.IP{address}, NotAfter: time.Now().Add(time.Hour)}, nil)
-		in := inbox.New(inbox.Options{})
-		listener, err := net.Listen("tcp", net.JoinHostPort(address.String(), "0"))
-		Expect(err).NotTo(HaveOccurred())
-		hook := &httptest.Server{Listener: listener, Config: &http.Server{Handler: in.Handler(), ReadHeaderTimeout: time.Minute}, TLS: &tls.Config{Certificates: []tls.Certificate{certificate.Certificate}}}
-		hook.StartTLS()
-		DeferCleanup(hook.Close)
+		hook := startSecure(ctx, address, certificate, inbox.New(inbox.Options{}).Handler())
+		notifier := startSecure(ctx, address, certificate, notifytest.NewGRPC(""))
 		proxy := startProxy()
 
 		authorities := GinkgoT().TempDir()
@@ -60,11 +58,25 @@ var _ = Describe("In a company's network", serial, func() {
 		startOperator(context.WithoutCancel(ctx), "--allow-outbound=127.0.0.1,"+address.String()) // it may be the API server's, too
 		namespace := createNamespace(ctx)
 		createReceiver(ctx, namespace, "hook", hook.URL)
-		a := createAlert(ctx, namespace, "a", nil, "hook")
+		createReceiver(ctx, namespace, "notifier", "", func(r *v1beta1.Receiver) {
+			r.Spec.Provider = v1beta1.Provider{GRPC: &v1beta1.GRPCProvider{Address: notifier.Listener.Addr().String()}}
+		})
+		a := createAlert(ctx, namespace, "a", nil, "hook", "notifier")
 		Eventually(alertStatus(ctx, a)).Should(beSent(a))
-		Expect(proxy.hosts()).To(ContainElement(listener.Addr().String()))
+		Expect(proxy.hosts()).To(ContainElements(hook.Listener.Addr().String(), notifier.Listener.Addr().String()))
 	})
 })
+
+// startSecure starts a server with TLS at an address.
+func startSecure(ctx context.Context, address net.IP, certificate pki.Pair, handler http.Handler) *httptest.Server {
+	GinkgoHelper()
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(address.String(), "0"))
+	Expect(err).NotTo(HaveOccurred())
+	server := &httptest.Server{Listener: listener, EnableHTTP2: true, Config: &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}, TLS: &tls.Config{Certificates: []tls.Certificate{certificate.Certificate}}}
+	server.StartTLS()
+	DeferCleanup(server.Close)
+	return server
+}
 
 // ownAddress returns an address of this machine that is not its loopback address.
 func ownAddress() net.IP {
