@@ -5,6 +5,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 senders=$PWD/bin/senders
+. hack/debian.sh
 
 skip() {
 	echo "sources: skipped: $*"
@@ -14,13 +15,7 @@ skip() {
 # Downloads and unpacks the packages that are not there yet.
 fetch() {
 	local package
-	command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || skip "only Debian has the packages of the senders, and this machine has no apt-get or no dpkg-deb"
-	mkdir -p "$senders/packages"
-	for package in prometheus prometheus-alertmanager victoria-metrics; do
-		compgen -G "$senders/packages/${package}_*.deb" >/dev/null || (cd "$senders/packages" && apt-get download "$package") ||
-			skip "apt-get cannot download $package"
-		dpkg-deb -x "$senders/packages/$package"_*.deb "$senders"
-	done
+	unpack_debian "$senders" prometheus prometheus-alertmanager victoria-metrics || skip "the senders cannot be downloaded"
 	# Debian's Alertmanager reads a template from /usr/share, and has no flag for another folder: a path of the same length, from where it runs.
 	LC_ALL=C sed -i 's|/usr/share/prometheus/alertmanager|usr//share/prometheus/alertmanager|g' "$senders/usr/bin/prometheus-alertmanager"
 	for package in prometheus prometheus-alertmanager amtool victoria-metrics vmalert; do
