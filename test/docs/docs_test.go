@@ -167,11 +167,33 @@ var _ = Describe("The documentation", func() {
 				}
 			})
 		default:
+			if b.file() != "" {
+				continue // the file as a whole is compared
+			}
 			It("has only code blocks of known languages: "+b.where, func() {
 				Expect(b.infoString).To(BeElementOf("http", "python", "go", "text"), "YAML blocks are applied, see docs/contributing/writing-style.md")
 			})
 		}
 	}
+
+	It("has the code of the examples that it names", func() {
+		parts := map[string][]string{} // by page and path
+		for _, b := range readBlocks() {
+			if path := b.file(); path != "" {
+				page, _, _ := strings.Cut(b.where, ":")
+				parts[page+" "+path] = append(parts[page+" "+path], strings.TrimSpace(b.text))
+			}
+		}
+		Expect(parts).NotTo(BeEmpty())
+		emptyLines := regexp.MustCompile(`\n{2,}`)
+		for key, texts := range parts {
+			_, path, _ := strings.Cut(key, " ")
+			text, err := os.ReadFile(filepath.Join(repo, path))
+			Expect(err).NotTo(HaveOccurred())
+			want := emptyLines.ReplaceAllString(strings.TrimSpace(string(text)), "\n\n")
+			Expect(emptyLines.ReplaceAllString(strings.Join(texts, "\n\n"), "\n\n")).To(Equal(want), key)
+		}
+	})
 
 	DescribeTable("has samples and examples that are accepted", func(ctx SpecContext, path string) {
 		text, err := os.ReadFile(path)
@@ -202,6 +224,15 @@ type block struct {
 	where      string
 	text       string
 	output     string // the text block that directly follows
+}
+
+// file returns the path of the example that the block is a part of, or "".
+func (b block) file() string {
+	_, path, _ := strings.Cut(b.infoString, " ")
+	if !strings.HasPrefix(path, "examples/") {
+		return ""
+	}
+	return path
 }
 
 func readBlocks() []block {
