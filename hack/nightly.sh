@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the checks that take too long for the gate, in at most 100 minutes on two cores, or 120 with cold caches, and prints the result of each
+# Runs the checks that take too long for the gate, in at most 103 minutes on two cores, or 123 with cold caches, and prints the result of each
 # step. The other steps run even if a step fails or exceeds its limit. "hack/nightly.sh soak fuzz" runs these two steps only. SEED=20260131
 # repeats the random choices of that day.
 set -euo pipefail
@@ -17,6 +17,7 @@ build() {
 	go -C test build -tags grpcnotrace ./...
 	go -C test test -tags grpcnotrace,bench -vet=off -c -o /dev/null ./bench
 	hack/sources.sh -build || [ $? = 77 ]
+	hack/notifiers.sh -build || [ $? = 77 ]
 	CGO_ENABLED=1 go test -race -tags grpcnotrace -vet=off -ldflags=-w -count=1 -run '^$' ./... >/dev/null
 	for package in $(fuzz_targets | cut -d: -f1 | uniq); do
 		go test -tags grpcnotrace -vet=off -c -fuzz . -o /dev/null "$package" # instrumented, so not what other steps build
@@ -69,6 +70,9 @@ fuzz() {
 # The operator with real senders of alerts. Skipped where they cannot be downloaded.
 sources() { hack/sources.sh; }
 
+# The notifiers of examples/, in Go and in Python. Skipped where Debian's packages cannot be downloaded.
+notifiers() { hack/notifiers.sh; }
+
 # Skipped only if the machine does not meet the requirements of hack/cluster/README.md.
 e2e() {
 	if [ "$(uname)" != Linux ] || [ "$(id -u)" != 0 ] || ! grep -q ' cgroup .*[, ]memory' /proc/mounts; then
@@ -90,6 +94,7 @@ limit() { # in minutes
 	bench) echo 5 ;;
 	fuzz) echo 7 ;;
 	sources) echo 8 ;;
+	notifiers) echo 3 ;;
 	e2e) echo 15 ;;
 	*) return 1 ;;
 	esac
@@ -101,7 +106,7 @@ if [ "${1-}" = -step ]; then
 fi
 
 results=() passed=0 failed=0
-for name in ${@:-build sweep skew variants race soak mutations bench fuzz sources e2e}; do
+for name in ${@:-build sweep skew variants race soak mutations bench fuzz sources notifiers e2e}; do
 	minutes=$(limit "$name") || { echo "there is no step $name" >&2; exit 2; }
 	echo "=== $name, at most $minutes minutes, seed $SEED"
 	began=$SECONDS rc=0
