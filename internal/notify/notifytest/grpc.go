@@ -52,6 +52,8 @@ type GRPC struct {
 
 	mu       sync.Mutex
 	answer   func(context.Context) (*notifierv1.NotifyResponse, error)
+	forward  http.Handler // a webhook that gets the messages; nil: they are shown
+	refused  int
 	requests []*notifierv1.NotifyRequest
 	probes   []*notifierv1.ProbeRequest
 }
@@ -99,14 +101,17 @@ func (g *GRPC) Notify(ctx context.Context, r *notifierv1.NotifyRequest) (*notifi
 		return nil, err
 	}
 	if r.GetDeliveryKey() == "" || r.GetIncidentKey() == "" || r.GetTitle() == "" || r.GetEvent() == 0 || r.GetSeverity() == 0 || !r.GetTime().IsValid() {
-		return nil, status.Error(codes.InvalidArgument, "a request that Bellhop does not send")
+		return nil, g.refuse(codes.InvalidArgument, "a request that Bellhop does not send")
 	}
 	g.mu.Lock()
 	g.requests = append(g.requests, r)
-	answer := g.answer
+	answer, forward := g.answer, g.forward
 	g.mu.Unlock()
-	if answer != nil {
+	switch {
+	case answer != nil:
 		return answer(ctx)
+	case forward != nil:
+		return post(ctx, forward, r)
 	}
 	var links []notify.Link
 	for _, l := range r.GetLinks() {
@@ -138,9 +143,24 @@ func (g *GRPC) Probe(ctx context.Context, r *notifierv1.ProbeRequest) (*notifier
 func (g *GRPC) authorize(ctx context.Context) error {
 	header, _ := metadata.FromIncomingContext(ctx)
 	if values := header.Get("authorization"); g.token != "" && (len(values) != 1 || values[0] != "Bearer "+g.token) {
-		return status.Error(codes.Unauthenticated, "the token is not valid")
+		return g.refuse(codes.Unauthenticated, "the token is not valid")
 	}
 	return nil
+}
+
+// refuse counts a call that Bellhop should not have made, and returns its error.
+func (g *GRPC) refuse(code codes.Code, why string) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.refused++
+	return status.Error(code, why)
+}
+
+// Refused counts calls with a wrong token, and requests that Bellhop does not send.
+func (g *GRPC) Refused() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.refused
 }
 
 // Serve starts a server for a service. It also takes HTTP/2 without encryption, which clients of gRPC use. The caller must close it.

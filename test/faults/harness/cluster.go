@@ -84,6 +84,17 @@ func (b Binaries) HaveFlag(ctx context.Context, name string) (bool, error) {
 	return true, nil
 }
 
+// HaveText reports whether all operators under test contain a text: an earlier version may lack what it belongs to.
+func (b Binaries) HaveText(text string) (bool, error) {
+	for _, binary := range []string{b.Operator, b.Successor} {
+		content, err := os.ReadFile(binary)
+		if err != nil || !bytes.Contains(content, []byte(text)) {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
 // StartCluster starts a control plane.
 func StartCluster(ctx context.Context, binaries Binaries) (_ *Cluster, err error) {
 	c := &Cluster{log: &output.Buffer{}}

@@ -71,7 +71,7 @@ func (c Checker) checkAttempts(name string, p *scenario.FakeReceiver) {
 	for _, collision := range collisions {
 		c.Reportf("receiver %s received %s", name, collision)
 	}
-	if n := p.Inbox.Refused(); n > 0 && !p.ExpectsRefusals {
+	if n := p.Refused(); n > 0 && !p.ExpectsRefusals {
 		c.Reportf("receiver %s refused %d requests", name, n)
 	}
 }

@@ -27,8 +27,9 @@ var stackFunctions = regexp.MustCompile(`(?m)^[^\s(]+\.[^\s]+`)
 // moduleFrame matches a stack with a function of this module. File paths, which follow a tab, may contain its name, too.
 var moduleFrame = regexp.MustCompile(`(?m)^(created by )?github\.com/gophernetes/bellhop/`)
 
-// permanentGoroutines match goroutines that run as long as the process, such as informers, and those of a watch that waits for the API server.
-var permanentGoroutines = regexp.MustCompile(`operator\.(ReturnMemory|\(\*drainingServer\)\.Start)|alert\.\(\*Reconciler\)\.drain|health\.\(\*objects\)\.startOne|apiserver\.(FollowAddresses|roundTripper\.RoundTrip)`)
+// permanentGoroutines match goroutines that run as long as the process, such as informers, those of a watch that waits for the API server, and
+// the one that reads from the idle connection of a notifier.
+var permanentGoroutines = regexp.MustCompile(`operator\.(ReturnMemory|\(\*drainingServer\)\.Start)|alert\.\(\*Reconciler\)\.drain|health\.\(\*objects\)\.startOne|apiserver\.(FollowAddresses|roundTripper\.RoundTrip)|notify/grpc\.watched\.Read`)
 
 // crashText matches the output of a panic, and of the race detector.
 var crashText = regexp.MustCompile(`panic|WARNING: DATA RACE`)

@@ -25,6 +25,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"google.golang.org/grpc/codes"
 )
 
 // answer replaces the answer to a call.
@@ -100,6 +102,23 @@ var outsideAnswers = map[string]answer{
 	"broken-after": {acts: true, write: RespondWith(200, `{"credentials":`)},
 }
 
+// statuses are the codes of gRPC that a notifier answers with instead of some of outsideAnswers, which no client of gRPC would understand. Those
+// that are missing come from something in front of it.
+var statuses = map[string]codes.Code{
+	"408": codes.DeadlineExceeded, "409": codes.Aborted, "410": codes.NotFound, "412": codes.FailedPrecondition, "concurrency": codes.Aborted,
+	"429": codes.ResourceExhausted, "500": codes.Internal, "500-after": codes.Unknown, "redirect": codes.Unimplemented,
+}
+
+// writeStatus ends a call of gRPC, with the credentials in the text: the operator must not pass them on.
+func writeStatus(w http.ResponseWriter, r *http.Request, code codes.Code) {
+	w.Header().Set("Content-Type", grpcType)
+	w.Header().Set("Grpc-Status", strconv.Itoa(int(code)))
+	w.Header().Set("Grpc-Message", "oops, "+r.Header.Get("Authorization"))
+}
+
+// grpcType is the media type of gRPC.
+const grpcType = "application/grpc"
+
 // echoRequest answers with the credentials and the body of the request: the operator must not pass them on.
 func echoRequest(w http.ResponseWriter, r *http.Request) {
 	_, password, _ := r.BasicAuth()
@@ -138,6 +157,7 @@ type discardWriter struct{ header http.Header }
 func (d discardWriter) Header() http.Header         { return d.header }
 func (d discardWriter) Write(p []byte) (int, error) { return len(p), nil }
 func (d discardWriter) WriteHeader(int)             {}
+func (d discardWriter) Flush()                      {} // servers of gRPC need it
 
 // AnswersAt returns the names of the answers that can replace those at a seam, sorted.
 func AnswersAt(s Seam) []string {

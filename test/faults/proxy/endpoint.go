@@ -20,8 +20,10 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 )
 
@@ -35,6 +37,7 @@ type Endpoint struct {
 	OnAccepted     func(*http.Request)             // is called when a completed operation is answered with 202
 	OperationsFail func() bool                     // reports whether asynchronous operations fail, so that a success must not be answered
 	Model          http.Handler
+	HasTLS         bool // the server has a certificate, and also speaks HTTP/2, as gRPC requires
 }
 
 // ServeHTTP handles a request of the operator. The model completes a request even if the client is gone by then.
@@ -54,7 +57,7 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		e.Model.ServeHTTP(w, detached())
 	}
-	act := e.Injector.intercept(r.Context(), Call{Seam: SeamOutside, Name: r.Method + " " + e.Name(r), Mutates: r.Method != http.MethodGet})
+	act := e.Injector.intercept(r.Context(), Call{Seam: SeamOutside, Name: methodOf(r) + " " + e.Name(r), Mutates: methodOf(r) != http.MethodGet})
 	_, isReplaced := outsideAnswers[act.answer]
 	switch {
 	case act.killBefore:
@@ -85,8 +88,8 @@ func (e *Endpoint) replaceAnswer(w http.ResponseWriter, r *http.Request, kind st
 	if a.acts || a.accepts || a.removes && r.Method == http.MethodDelete {
 		response := httptest.NewRecorder()
 		carryOut(response)
-		if e.isContradiction(r, kind, response.Code) {
-			RespondWith(response.Code, response.Body.String())(w, r)
+		if answer := response.Result(); e.isContradiction(r, kind, answer) {
+			copyAnswer(w, answer)
 			return
 		}
 	}
@@ -96,15 +99,28 @@ func (e *Endpoint) replaceAnswer(w http.ResponseWriter, r *http.Request, kind st
 	if a.write == nil {
 		panic(http.ErrAbortHandler)
 	}
+	if code, ok := statuses[kind]; ok && r.Header.Get("Content-Type") == grpcType {
+		writeStatus(w, r, code)
+		return
+	}
 	a.write(w, r)
 }
 
-// isContradiction reports whether an answer would contradict the state of the model, which answered with a code: the model refused the
+// copyAnswer writes the answer of the model.
+func copyAnswer(w http.ResponseWriter, answer *http.Response) {
+	maps.Copy(w.Header(), answer.Header)
+	w.WriteHeader(answer.StatusCode)
+	_, _ = io.Copy(w, answer.Body) // the client may have disconnected
+	maps.Copy(w.Header(), answer.Trailer)
+}
+
+// isContradiction reports whether an answer would contradict the state of the model, which gave another one: the model refused the
 // request, still has the resource, began an operation that fails, or has already created the resource.
-func (e *Endpoint) isContradiction(r *http.Request, kind string, code int) bool {
-	a := outsideAnswers[kind]
+func (e *Endpoint) isContradiction(r *http.Request, kind string, right *http.Response) bool {
+	a, code := outsideAnswers[kind], right.StatusCode
+	isRefused := code/100 != 2 || !slices.Contains([]string{"", "0"}, right.Trailer.Get("Grpc-Status"))
 	switch {
-	case (a.accepts || strings.HasPrefix(e.Name(r), ReceiverPrefix)) && a.write != nil && code/100 != 2:
+	case (a.accepts || strings.HasPrefix(e.Name(r), ReceiverPrefix)) && a.write != nil && isRefused:
 		return true
 	case a.removes && r.Method == http.MethodDelete && code != http.StatusOK && code != http.StatusGone:
 		return true
@@ -114,8 +130,24 @@ func (e *Endpoint) isContradiction(r *http.Request, kind string, code int) bool 
 	return kind == accepted && r.Method == http.MethodPut && code == http.StatusOK
 }
 
+// methodOf returns the method of a request. All calls of gRPC are POST, and a probe only reads.
+func methodOf(r *http.Request) string {
+	if strings.HasSuffix(r.URL.Path, "/Probe") {
+		return http.MethodGet
+	}
+	return r.Method
+}
+
 // Start starts a server.
-func (e *Endpoint) Start() *httptest.Server { return httptest.NewServer(e) }
+func (e *Endpoint) Start() *httptest.Server {
+	if !e.HasTLS {
+		return httptest.NewServer(e)
+	}
+	server := httptest.NewUnstartedServer(e)
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	return server
+}
 
 // ReceiverPrefix begins the names of calls to receivers.
 const ReceiverPrefix = "receiver "

@@ -174,10 +174,11 @@ func IsOutcomeUnknown(row v1beta1.Delivery) bool {
 	return row.State == v1beta1.DeliveryUnknown && row.Reason == v1beta1.ReasonOutcomeUnknown
 }
 
-// rotateSecret gives a receiver another secret.
+// rotateSecret gives a receiver that recognizes repeats another credential.
 func (e *Environment) rotateSecret(name, secret string) {
+	key, _ := e.credential()
 	s := &corev1.Secret{ObjectMeta: e.objectMeta(name)}
-	edit(e, s, func(s *corev1.Secret) { s.Data = map[string][]byte{"signingSecret": []byte(secret)} })
+	edit(e, s, func(s *corev1.Secret) { s.Data[key] = []byte(secret) })
 }
 
 // waitRetrying waits until a delivery of the present version of an Alert failed.

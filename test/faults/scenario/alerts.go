@@ -24,9 +24,9 @@ import (
 	"github.com/gophernetes/bellhop/test/faults/proxy"
 )
 
-// withWebhook prepares a receiver that recognizes repeats by their key.
-func withWebhook(edits ...func(v1beta1.ReceiverObject)) func(*Environment) {
-	return func(e *Environment) { e.createWebhook("hook", edits...) }
+// withIdempotent prepares a receiver that recognizes repeats by their key.
+func withIdempotent(edits ...func(v1beta1.ReceiverObject)) func(*Environment) {
+	return func(e *Environment) { e.createIdempotent("hook", edits...) }
 }
 
 // withGotify prepares a receiver that does not recognize repeats.
@@ -47,16 +47,16 @@ func alertLifecycle(receivers ...string) func(*Environment) {
 
 func alertScenarios() []Scenario {
 	return []Scenario{
-		{Name: "alert", Prepare: withWebhook(), Steps: alertLifecycle("hook")},
+		{Name: "alert", Prepare: withIdempotent(), Steps: alertLifecycle("hook")},
 		{Name: "alert-no-key", Prepare: withGotify(), Steps: alertLifecycle("phone")},
-		{Name: "alert-at-most-once", Prepare: withWebhook(setAtMostOnce), Steps: alertLifecycle("hook")},
+		{Name: "alert-at-most-once", Prepare: withIdempotent(setAtMostOnce), Steps: alertLifecycle("hook")},
 		{Name: "alert-at-most-once-no-key", Prepare: withGotify(setAtMostOnce), Steps: alertLifecycle("phone")},
 		{Name: "alert-three", Prepare: func(e *Environment) {
-			e.createWebhook("hook")
+			e.createIdempotent("hook")
 			e.createDiscord("chat")
 			e.createGotify("phone", setAtMostOnce)
 		}, Steps: alertLifecycle("hook", "chat", "phone")},
-		{Name: "alert-anew", Prepare: withWebhook(), Steps: func(e *Environment) {
+		{Name: "alert-anew", Prepare: withIdempotent(), Steps: func(e *Environment) {
 			for range 2 {
 				a := e.createAlert(e.NewAlert("disk", "hook"))
 				e.remove(a)
@@ -67,43 +67,43 @@ func alertScenarios() []Scenario {
 			a := e.NewAlert("disk", "hook")
 			e.create(a)
 			e.waitAlertReason(a, v1beta1.ReasonReceiverNotFound)
-			e.createWebhook("hook")
+			e.createIdempotent("hook")
 			e.waitSettled(a)
 		}},
-		{Name: "alert-back", Prepare: withWebhook(), Steps: contentReverted},
-		{Name: "alert-back-unseen", Prepare: withWebhook(), Steps: contentRevertedUnseen},
-		{Name: "alert-again", Prepare: withWebhook(), Steps: func(e *Environment) {
+		{Name: "alert-back", Prepare: withIdempotent(), Steps: contentReverted},
+		{Name: "alert-back-unseen", Prepare: withIdempotent(), Steps: contentRevertedUnseen},
+		{Name: "alert-again", Prepare: withIdempotent(), Steps: func(e *Environment) {
 			a := e.createAlert(e.NewAlert("disk", "hook"))
 			e.changeAlert(a, resolve)
 			e.changeAlert(a, fire)
 		}},
 		{Name: "alert-joins", Prepare: withThreeModes, Steps: instancesJoin},
 		// Another fault may last as long as the Alert.
-		{Name: "alert-again-expires", Prepare: withWebhook(), Steps: alertAgainExpires, MaxCrashes: 1},
-		{Name: "alert-deleted-firing", Prepare: withWebhook(), Steps: func(e *Environment) {
+		{Name: "alert-again-expires", Prepare: withIdempotent(), Steps: alertAgainExpires, MaxCrashes: 1},
+		{Name: "alert-deleted-firing", Prepare: withIdempotent(), Steps: func(e *Environment) {
 			a := e.createAlert(e.NewAlert("disk", "hook"))
 			e.remove(a)
 			e.waitAlertGone(a)
 		}},
 		// After an answer 503 the receiver may have the page, so that it is resolved until the timeout.
-		{Name: "alert-deleted-undelivered", Prepare: withWebhook(func(r v1beta1.ReceiverObject) {
+		{Name: "alert-deleted-undelivered", Prepare: withIdempotent(func(r v1beta1.ReceiverObject) {
 			r.Common().ResolveTimeoutSeconds = new(int32(3))
 		}), Steps: alertDeletedUndelivered},
 		{Name: "alert-deleted-at-once", Prepare: func(*Environment) {}, Steps: func(e *Environment) {
 			e.TimingDependent = e.Fault.IsAtReceiver() // a deleted Alert is attempted once
-			e.createWebhook("hook")
+			e.createIdempotent("hook")
 			a := e.NewAlert("disk", "hook")
 			e.create(a)
 			e.remove(a)
 			e.waitAlertGone(a)
 		}},
-		{Name: "alert-ttl", Prepare: withWebhook(), Steps: func(e *Environment) {
+		{Name: "alert-ttl", Prepare: withIdempotent(), Steps: func(e *Environment) {
 			a := e.NewAlert("disk", "hook")
 			a.Spec.TTLSecondsAfterFinished = new(int32(2))
 			e.create(a)
 			e.waitAlertGone(a)
 		}},
-		{Name: "alert-ttl-anew", Prepare: withWebhook(), Steps: func(e *Environment) {
+		{Name: "alert-ttl-anew", Prepare: withIdempotent(), Steps: func(e *Environment) {
 			for range 2 {
 				a := e.NewAlert("disk", "hook")
 				a.Spec.TTLSecondsAfterFinished = new(int32(1))
@@ -111,15 +111,15 @@ func alertScenarios() []Scenario {
 				e.waitAlertGone(a)
 			}
 		}},
-		{Name: "alert-expired", Prepare: withWebhook(), Steps: alertExpired},
-		{Name: "alert-filtered", Prepare: withWebhook(criticalOnly), Steps: func(e *Environment) {
+		{Name: "alert-expired", Prepare: withIdempotent(), Steps: alertExpired},
+		{Name: "alert-filtered", Prepare: withIdempotent(criticalOnly), Steps: func(e *Environment) {
 			a := e.createAlert(e.NewAlert("disk", "hook"))
 			e.changeAlert(a, func(a *v1beta1.Alert) { a.Spec.Severity = v1beta1.SeverityCritical })
 		}},
-		{Name: "receiver-edited", Prepare: withWebhook(suspend), Steps: receiverEdited},
-		{Name: "receiver-secret-rotated", Prepare: withWebhook(), Steps: receiverSecretRotated},
-		{Name: "receiver-anew", Prepare: withWebhook(), Steps: receiverRecreated},
-		{Name: "receiver-anew-awaited", Prepare: withWebhook(suspend), Steps: pendingReceiverRecreated},
+		{Name: "receiver-edited", Prepare: withIdempotent(suspend), Steps: receiverEdited},
+		{Name: "receiver-secret-rotated", Prepare: withIdempotent(), Steps: receiverSecretRotated},
+		{Name: "receiver-anew", Prepare: withIdempotent(), Steps: receiverRecreated},
+		{Name: "receiver-anew-awaited", Prepare: withIdempotent(suspend), Steps: pendingReceiverRecreated},
 		{Name: "receiver-by-default", Prepare: func(*Environment) {}, Steps: defaultReceiver},
 	}
 }
@@ -145,7 +145,7 @@ func contentRevertedUnseen(e *Environment) {
 
 // withThreeModes prepares receivers of which one changes its messages, and two cannot.
 func withThreeModes(e *Environment) {
-	e.createWebhook("hook")
+	e.createIdempotent("hook")
 	e.createDiscord("chat")
 	e.createGotify("phone")
 }
@@ -233,7 +233,8 @@ func receiverSecretRotated(e *Environment) {
 	e.waitAlert(b, b.Name+" is refused", func() bool { // or sent with the former secret, by an operator that had not seen the change
 		return isUnauthorized(b) || e.Fault.MayHideReceiver() && b.Status.FinishedTime != nil
 	})
-	e.rotateSecret("hook", signingSecret)
+	_, right := e.credential()
+	e.rotateSecret("hook", right)
 	e.waitSettled(b)
 	e.changeAlert(a, resolve)
 }
@@ -260,10 +261,10 @@ func defaultReceiver(e *Environment) {
 	a := e.NewAlert("disk")
 	e.create(a)
 	e.waitAlertReason(a, v1beta1.ReasonNoReceiver)
-	e.createWebhook("hook", markDefault)
+	e.createIdempotent("hook", markDefault)
 	e.waitSettled(a)
 	proxy.Sleep(e.Ctx, time.Second+100*time.Millisecond) // the newest default receiver is used, and creation times are in seconds
-	e.createWebhook("other", markDefault)
+	e.createIdempotent("other", markDefault)
 	e.changeAlert(a, setContent("the disk is still full"))
 	e.createAlert(e.NewAlert("memory"))
 }

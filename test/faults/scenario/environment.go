@@ -54,8 +54,10 @@ type Environment struct {
 	OperatorNamespace string // the namespace of the operator
 	// ClusterWide: brokers, their offerings and receivers belong to the cluster.
 	ClusterWide bool
-	Broker      *osbtest.Broker
-	servers     []*httptest.Server
+	// notifiers: receivers that recognize repeats are notifiers instead of webhooks.
+	notifiers bool
+	Broker    *osbtest.Broker
+	servers   []*httptest.Server
 
 	// Receivers are the services behind the receivers, by name.
 	Receivers map[string]*FakeReceiver
@@ -115,7 +117,7 @@ func NewEnvironment(ctx context.Context, c client.WithWatch, i *proxy.Injector, 
 		}
 	}
 	return &Environment{
-		Ctx: ctx, Client: c, injector: i, kill: kill, Namespace: namespaces[0].Name, OperatorNamespace: namespaces[len(namespaces)-1].Name, ClusterWide: sc.clusterWide, TimingDependent: sc.timingDependent, Troubled: sc.Troubled,
+		Ctx: ctx, Client: c, injector: i, kill: kill, Namespace: namespaces[0].Name, OperatorNamespace: namespaces[len(namespaces)-1].Name, ClusterWide: sc.clusterWide, notifiers: sc.Notifiers, TimingDependent: sc.timingDependent, Troubled: sc.Troubled,
 		Receivers: map[string]*FakeReceiver{}, Sender: newSender(sc.Replicas),
 	}, nil
 }
@@ -268,9 +270,16 @@ func (e *Environment) createSecret(name string, data map[string]string) *corev1.
 
 // serve starts a model behind a proxy and returns its URL.
 func (e *Environment) serve(model http.Handler, name func(*http.Request) string, observe func(*http.Request)) string {
-	server := (&proxy.Endpoint{Injector: e.injector, Kill: e.kill, Name: name, Observe: observe, ObsoleteCheck: e.obsoleteCheck, OnAccepted: e.withholdCredentials, OperationsFail: func() bool { return e.operationsFail }, Model: model}).Start()
+	return e.start(&proxy.Endpoint{Name: name, Observe: observe, Model: model}).URL
+}
+
+// start starts a proxy.
+func (e *Environment) start(p *proxy.Endpoint) *httptest.Server {
+	p.Injector, p.Kill, p.ObsoleteCheck, p.OnAccepted = e.injector, e.kill, e.obsoleteCheck, e.withholdCredentials
+	p.OperationsFail = func() bool { return e.operationsFail }
+	server := p.Start()
 	e.servers = append(e.servers, server)
-	return server.URL
+	return server
 }
 
 // obsoleteCheck returns a function that reports whether a delayed request to the broker became obsolete: its resource was removed since, or

@@ -34,7 +34,7 @@ import (
 
 // preparePaging prepares a default receiver, and a Namespace that lets its objects page.
 func preparePaging(e *Environment) {
-	e.createWebhook("hook", markDefault)
+	e.createIdempotent("hook", markDefault)
 	e.setConsent("enabled")
 }
 

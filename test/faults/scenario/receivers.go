@@ -19,9 +19,11 @@ package scenario
 import (
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -39,6 +41,7 @@ import (
 // FakeReceiver is the service behind a receiver.
 type FakeReceiver struct {
 	Inbox      *inbox.Inbox       // recognizes repeats by their key; nil: Service is used
+	notifier   *notifytest.GRPC   // takes the calls, and forwards the messages to Inbox; nil: Inbox takes them itself
 	Service    notifytest.Service // does not recognize repeats
 	AtMostOnce bool               // must get each message at most once
 	down       atomic.Bool
@@ -51,11 +54,34 @@ type FakeReceiver struct {
 	collisions   []string          // those contents
 }
 
-// newWebhookReceiver returns a service that recognizes a repeat by its key, and refuses another message under the same key.
-func newWebhookReceiver() *FakeReceiver {
-	p := &FakeReceiver{Inbox: inbox.New(inbox.Options{SigningSecret: signingSecret}), firstContent: map[string]string{}, otherContent: map[string]int{}}
-	p.Inbox.Respond(p.CheckKey)
+// newIdempotentReceiver returns a service that recognizes a repeat by its key, and refuses another message under the same key.
+func newIdempotentReceiver() *FakeReceiver {
+	p := &FakeReceiver{firstContent: map[string]string{}, otherContent: map[string]int{}}
+	p.setInbox(inbox.Options{SigningSecret: signingSecret})
 	return p
+}
+
+// newNotifier returns the same as a server of gRPC.
+func newNotifier() *FakeReceiver {
+	p := newIdempotentReceiver()
+	p.setInbox(inbox.Options{}) // the notifier checks the token
+	p.notifier = notifytest.NewGRPC(PlainCanary)
+	p.notifier.Forward(http.HandlerFunc(p.serveMessage))
+	return p
+}
+
+func (f *FakeReceiver) setInbox(options inbox.Options) {
+	f.Inbox = inbox.New(options)
+	f.Inbox.Respond(f.CheckKey)
+}
+
+// Refused counts requests with a wrong secret, and those that Bellhop does not send.
+func (f *FakeReceiver) Refused() int {
+	n := f.Inbox.Refused()
+	if f.notifier != nil {
+		n += f.notifier.Refused()
+	}
+	return n
 }
 
 // CheckKey answers a message: 409 if its key was used for another one.
@@ -95,6 +121,15 @@ func (f *FakeReceiver) TakeAttempts() (all []KeyAttempts, collisions []string) {
 
 // ServeHTTP handles a request to the service.
 func (f *FakeReceiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if f.notifier != nil {
+		f.notifier.ServeHTTP(w, r)
+		return
+	}
+	f.serveMessage(w, r)
+}
+
+// serveMessage handles a message by HTTP, or one that the notifier forwards.
+func (f *FakeReceiver) serveMessage(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case f.down.Load():
 		proxy.RespondWith(http.StatusServiceUnavailable, `{}`)(w, r)
@@ -124,8 +159,12 @@ func (f *FakeReceiver) Received() map[string]int {
 
 // addReceiver starts a service.
 func (e *Environment) addReceiver(name string, p *FakeReceiver) (url string) {
+	return e.startReceiver(name, p).URL
+}
+
+func (e *Environment) startReceiver(name string, p *FakeReceiver) *httptest.Server {
 	e.Receivers[name] = p
-	return e.serve(p, func(*http.Request) string { return proxy.ReceiverPrefix + name }, nil)
+	return e.start(&proxy.Endpoint{Name: func(*http.Request) string { return proxy.ReceiverPrefix + name }, Model: p, HasTLS: p.notifier != nil})
 }
 
 var (
@@ -133,26 +172,44 @@ var (
 	rotatedSecret = "whsec_" + base64.StdEncoding.EncodeToString([]byte("another that nobody knows of"))
 )
 
-// createWebhook creates a receiver that recognizes repeats by their key.
-func (e *Environment) createWebhook(name string, edits ...func(v1beta1.ReceiverObject)) {
-	url := e.addReceiver(name, newWebhookReceiver())
-	e.createReceiver(name, "signingSecret", signingSecret, v1beta1.Provider{Webhook: &v1beta1.WebhookProvider{URL: url}}, edits...)
+// createIdempotent creates a receiver that recognizes repeats by their key: a webhook, or a notifier.
+func (e *Environment) createIdempotent(name string, edits ...func(v1beta1.ReceiverObject)) {
+	keys := keysOf(e.credential())
+	if !e.notifiers {
+		url := e.addReceiver(name, newIdempotentReceiver())
+		e.createReceiver(name, keys, v1beta1.Provider{Webhook: &v1beta1.WebhookProvider{URL: url}}, edits...)
+		return
+	}
+	server := e.startReceiver(name, newNotifier())
+	keys["ca.crt"] = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
+	e.createReceiver(name, keys, v1beta1.Provider{GRPC: &v1beta1.GRPCProvider{Address: server.Listener.Addr().String()}}, edits...)
 }
+
+// credential returns the key and the value of the credential of receivers that recognize repeats.
+func (e *Environment) credential() (key, value string) {
+	if e.notifiers {
+		return "token", PlainCanary
+	}
+	return "signingSecret", signingSecret
+}
+
+// keysOf returns the data of a Secret with one key.
+func keysOf(key, value string) map[string]string { return map[string]string{key: value} }
 
 // createGotify creates a receiver that does not recognize repeats.
 func (e *Environment) createGotify(name string, edits ...func(v1beta1.ReceiverObject)) {
 	url := e.addReceiver(name, &FakeReceiver{Service: notifytest.NewGotify(PlainCanary)})
-	e.createReceiver(name, "token", PlainCanary, v1beta1.Provider{Gotify: &v1beta1.GotifyProvider{URL: url}}, edits...)
+	e.createReceiver(name, keysOf("token", PlainCanary), v1beta1.Provider{Gotify: &v1beta1.GotifyProvider{URL: url}}, edits...)
 }
 
 // createDiscord creates a receiver whose messages have an id once they are sent.
 func (e *Environment) createDiscord(name string, edits ...func(v1beta1.ReceiverObject)) {
 	url := e.addReceiver(name, &FakeReceiver{Service: notifytest.NewDiscord("1234567890", PlainCanary)})
-	e.createReceiver(name, "url", url+"/api/webhooks/1234567890/"+PlainCanary, v1beta1.Provider{Discord: &v1beta1.DiscordProvider{}}, edits...)
+	e.createReceiver(name, keysOf("url", url+"/api/webhooks/1234567890/"+PlainCanary), v1beta1.Provider{Discord: &v1beta1.DiscordProvider{}}, edits...)
 }
 
 // createReceiver creates a receiver with a Secret of its name, and waits until the operator has observed it.
-func (e *Environment) createReceiver(name, key, secret string, provider v1beta1.Provider, edits ...func(v1beta1.ReceiverObject)) {
+func (e *Environment) createReceiver(name string, keys map[string]string, provider v1beta1.Provider, edits ...func(v1beta1.ReceiverObject)) {
 	r := e.receiverObject(name)
 	spec := r.Common()
 	spec.Provider, spec.TimeoutSeconds = provider, 1
@@ -161,7 +218,7 @@ func (e *Environment) createReceiver(name, key, secret string, provider v1beta1.
 		edit(r)
 	}
 	e.Receivers[name].AtMostOnce = spec.DeliveryPolicy == v1beta1.AtMostOnce
-	e.createSecret(name, map[string]string{key: secret})
+	e.createSecret(name, keys)
 	e.create(r)
 	e.await("the receiver "+name+" is observed", func() error {
 		if err := e.get(r); err != nil {
@@ -210,9 +267,9 @@ func contentOf(body []byte) string {
 // PlainCanary is a credential for services that accept letters only.
 const PlainCanary = "plainCanaryCredential"
 
-// CreateThreeReceivers creates webhooks, of which one takes no messages of severity info.
+// CreateThreeReceivers creates receivers that recognize repeats, of which one takes no messages of severity info.
 func CreateThreeReceivers(e *Environment) {
-	e.createWebhook("hook")
-	e.createWebhook("desk")
-	e.createWebhook("boss", func(r v1beta1.ReceiverObject) { r.Common().MinSeverity = v1beta1.SeverityWarning })
+	e.createIdempotent("hook")
+	e.createIdempotent("desk")
+	e.createIdempotent("boss", func(r v1beta1.ReceiverObject) { r.Common().MinSeverity = v1beta1.SeverityWarning })
 }

@@ -20,6 +20,7 @@ package scenario
 import (
 	"regexp"
 	"slices"
+	"strings"
 )
 
 // Scenario is what a user does.
@@ -36,6 +37,10 @@ type Scenario struct {
 	separateNamespace bool
 	// clusterWide: brokers and receivers belong to the cluster.
 	clusterWide bool
+	// Notifiers: receivers that recognize repeats are notifiers instead of webhooks.
+	Notifiers bool
+	// OnlySampled: the list of the gate leaves it out.
+	OnlySampled bool
 	// Troubled: there are Warning events without a fault as well.
 	Troubled bool
 	// PageByLabel: the operator creates Alerts about objects with a label.
@@ -57,6 +62,7 @@ func All() []Scenario {
 	all := slices.Concat(alertScenarios(), instanceScenarios(), brokerScenarios(), bindingScenarios(), pageScenarios())
 	all = append(all, clusterWideCopies(all)...)
 	all = append(all, sourceScenarios()...)
+	all = append(all, notifierCopies(all)...) // the last, so that the list of the gate has the same faults of the others
 	for i := range all {
 		all[i].Troubled = troubledNames.MatchString(all[i].Name)
 	}
@@ -65,7 +71,7 @@ func All() []Scenario {
 
 // troubledNames matches the scenarios with Warning events without a fault as well: something fails, is missing or suspended, or is left
 // outside.
-var troubledNames = regexp.MustCompile(`^(cluster-)?(` +
+var troubledNames = regexp.MustCompile(`^((cluster|grpc)-)?(` +
 	`instance-(failed|unknown|mitigated|unusable|retained|restored|parameters-late).*|` +
 	`binding-(mitigated-ready|retained|brought|plan|namespace|secret-occupied)|` +
 	`broker-(moved|secret-late|removed-in-use)|` +
@@ -82,6 +88,25 @@ func clusterWideCopies(all []Scenario) (some []Scenario) {
 	for _, sc := range all {
 		if clusterWideNames.MatchString(sc.Name) {
 			sc.Name, sc.clusterWide = "cluster-"+sc.Name, true
+			some = append(some, sc)
+		}
+	}
+	return some
+}
+
+// notifierNames matches the scenarios of receivers that recognize repeats by their key.
+var notifierNames = regexp.MustCompile(`^(alert(-.*)?|receiver-.*)$`)
+
+// notifierInGate matches those that the list of the gate has with a notifier, too: a page and its changes, the same at most once, a notifier
+// that is unavailable, and a token that changes.
+var notifierInGate = regexp.MustCompile(`^(alert|alert-at-most-once|alert-back-unseen|receiver-secret-rotated)$`)
+
+// notifierCopies returns the scenarios of receivers again, with notifiers, which get their messages by gRPC.
+func notifierCopies(all []Scenario) (some []Scenario) {
+	for _, sc := range all {
+		if notifierNames.MatchString(sc.Name) && !strings.HasSuffix(sc.Name, "-no-key") {
+			sc.OnlySampled = !notifierInGate.MatchString(sc.Name)
+			sc.Name, sc.Notifiers = "grpc-"+sc.Name, true
 			some = append(some, sc)
 		}
 	}

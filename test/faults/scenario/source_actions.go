@@ -42,7 +42,7 @@ const repeatEvery = 2 * time.Second
 // prepareSource prepares an AlertSource with a receiver.
 func prepareSource(edits ...func(*v1beta1.AlertSource)) func(*Environment) {
 	return func(e *Environment) {
-		e.createWebhook("hook")
+		e.createIdempotent("hook")
 		e.createSecret(sourceName, map[string]string{endpoint.TokenKey: PlainCanary})
 		s := e.sourceObject()
 		s.Spec.SecretRef = &v1beta1.SecretReference{Name: sourceName}

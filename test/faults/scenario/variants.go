@@ -27,15 +27,15 @@ import (
 // ForVariants returns the scenarios that only variants need: each is the smallest that detects one mistake.
 func ForVariants() []Scenario {
 	all := []Scenario{
-		{Name: "once", Prepare: withWebhook(setAtMostOnce), Steps: func(e *Environment) { e.createAlert(e.NewAlert("disk", "hook")) }},
+		{Name: "once", Prepare: withIdempotent(setAtMostOnce), Steps: func(e *Environment) { e.createAlert(e.NewAlert("disk", "hook")) }},
 		{Name: "told-and-gone", Prepare: func(*Environment) {}, Steps: func(e *Environment) {
-			e.createWebhook("early")
-			e.createWebhook("hook")
+			e.createIdempotent("early")
+			e.createIdempotent("hook")
 			a := e.createAlert(e.NewAlert("page", "hook"))
 			e.remove(a)
 			e.waitAlertGone(a)
 		}},
-		{Name: "alert-gone-receiver-edited", Prepare: withWebhook(), Steps: func(e *Environment) {
+		{Name: "alert-gone-receiver-edited", Prepare: withIdempotent(), Steps: func(e *Environment) {
 			a := e.createAlert(e.NewAlert("disk", "hook"))
 			e.remove(a)
 			e.waitAlertGone(a)

@@ -34,6 +34,8 @@ type operators struct {
 	areGiven bool
 	// pages and listens: they can create Alerts about objects with a label, and from posts.
 	pages, listens bool
+	// calls: they have the provider grpc.
+	calls bool
 	// withShortTimes builds the operator, once.
 	withShortTimes func() (*harness.Cluster, error)
 }
@@ -51,6 +53,9 @@ func newOperators(ctx context.Context, cluster *harness.Cluster, given harness.B
 	if under.listens, err = cluster.HaveFlag(ctx, "ingest-bind-address"); err != nil {
 		return nil, err
 	}
+	if under.calls, err = cluster.HaveText("bellhop.notifier.v1.Notifier"); err != nil {
+		return nil, err
+	}
 	under.withShortTimes = sync.OnceValues(func() (*harness.Cluster, error) {
 		binary, err := variant{name: "short-times", edits: shortTimes()}.build(ctx, repo, cluster.Dir)
 		return cluster.WithOperator(binary), err
@@ -60,7 +65,7 @@ func newOperators(ctx context.Context, cluster *harness.Cluster, given harness.B
 
 // canRun reports whether the operators have what a scenario needs.
 func (u *operators) canRun(sc scenario.Scenario) bool {
-	return (!sc.PageByLabel || u.pages) && (!sc.Ingest || u.listens) && (!sc.ShortTimes || !u.areGiven)
+	return (!sc.PageByLabel || u.pages) && (!sc.Ingest || u.listens) && (!sc.Notifiers || u.calls) && (!sc.ShortTimes || !u.areGiven)
 }
 
 // of returns the cluster with the operator for a scenario.

@@ -134,7 +134,7 @@ func shuffledJobs(sweeps []*scenarioSweep, seed uint64) (jobs []job) {
 func selectScenarios(o Options, under *operators) (sweeps []*scenarioSweep, err error) {
 	var names []string
 	for _, sc := range append(scenario.All(), scenario.Walks(o.Scenario, o.Seed, o.Walks)...) {
-		if !under.canRun(sc) {
+		if !under.canRun(sc) || sc.OnlySampled && o.Fixed && o.Scenario == "" {
 			continue
 		}
 		names = append(names, sc.Name)

@@ -25,6 +25,7 @@ const (
 	alertRules     = "internal/lifecycle/alert/"
 	paging         = "controllers/pager/health/"
 	sourceRules    = "internal/lifecycle/source/"
+	notifiers      = "internal/notify/grpc/"
 )
 
 // variants are the mistakes that the sweep must find.
@@ -159,6 +160,10 @@ func variants() []variant {
 `, ``}}, scenario: "alert", fault: "none", oracle: "refused"},
 		{name: "one-key", edits: []mistake{{alertRules + "keys.go", `strconv.FormatInt(sequence, 10), hash)`, `strconv.FormatInt(0, 10))`}},
 			scenario: "alert", fault: "none", oracle: "key"},
+		{name: "key-per-call", edits: []mistake{{notifiers + "grpc.go", `		DeliveryKey: k.Delivery,`, `		DeliveryKey: k.Delivery + timestamppb.Now().String(),`}},
+			scenario: "grpc-alert", fault: "lost@POST:receiver:hook#1", oracle: "end"},
+		{name: "unavailable-is-final", edits: []mistake{{notifiers + "answer.go", `{"UNAVAILABLE", result.Unknown,`, `{"UNAVAILABLE", result.Permanent,`}},
+			scenario: "grpc-alert-back-unseen", fault: "none", oracle: "reached"},
 		{name: "joins-without-notice", edits: []mistake{{alertRules + "firing.go", ` && !d.rises(a) && !d.joins(a) {`, ` && !d.rises(a) {`}},
 			scenario: "alert-joins", fault: "none", oracle: "reached"},
 		{name: "tells-of-each-end", edits: []mistake{{alertRules + "table.go", `		case d.isKeptBack(a, t):
