@@ -44,7 +44,10 @@ var _ = Describe("Faults", func() {
 		namespace, hook = createNamespace(ctx), startFakeReceiver()
 	})
 
-	It("lose and duplicate no message in 8 kills during 200 Alerts", serial, func(ctx SpecContext) {
+	DescribeTable("lose and duplicate no message in 8 kills during 200 Alerts", serial, func(
+		ctx SpecContext, start func() *fakeReceiver, edits ...func(*v1beta1.Receiver),
+	) {
+		hook = start()
 		const n, kills = 200, 8
 		// Answers are delayed, so that kills interrupt requests that are in flight.
 		hook.Respond(func(r *http.Request) (int, http.Header, string) {
@@ -73,7 +76,7 @@ var _ = Describe("Faults", func() {
 			}
 			return n
 		}
-		createReceiver(ctx, namespace, "hook", hook.URL)
+		createReceiver(ctx, namespace, "hook", hook.URL, edits...)
 		waitForReceiver(ctx, namespace, "hook")
 
 		alerts := make([]*v1beta1.Alert, n)
@@ -110,7 +113,9 @@ var _ = Describe("Faults", func() {
 		repeated := requests - n
 		AddReportEntry("kills", fmt.Sprintf("%d kills, %d requests under way at them, %d repeated", kills, interrupted, repeated))
 		Expect(repeated).To(BeNumerically("<=", interrupted))
-	})
+	},
+		Entry("to a webhook", startFakeReceiver),
+		Entry("to a notifier", startNotifier, callNotifier))
 
 	It("lose none of 200 Alerts that were created while the receiver was down, although the operator is killed", serial, func(ctx SpecContext) {
 		const n = 200
@@ -129,13 +134,16 @@ var _ = Describe("Faults", func() {
 		Expect(hook.Messages()).To(HaveLen(n))
 	})
 
-	It("F-P1, F-JP1: lose none of 500 Alerts in an outage with kills, in which a proxy also answers 401, 403, 404 and 409", serial, func(ctx SpecContext) {
+	DescribeTable("F-P1, F-JP1: lose none of 500 Alerts in an outage with kills, in which a proxy also answers 401, 403, 404 and 409", serial, func(
+		ctx SpecContext, start func() *fakeReceiver, edits ...func(*v1beta1.Receiver),
+	) {
+		hook = start()
 		const n, kills = 500, 3
 		outage := []int{http.StatusServiceUnavailable, http.StatusForbidden, http.StatusBadGateway, http.StatusNotFound,
 			http.StatusUnauthorized, http.StatusInternalServerError, http.StatusConflict}
 		var asked atomic.Int32
 		hook.Respond(func(*http.Request) (int, http.Header, string) { return outage[int(asked.Add(1))%len(outage)], nil, "" })
-		createReceiver(ctx, namespace, "hook", hook.URL)
+		createReceiver(ctx, namespace, "hook", hook.URL, edits...)
 		alerts := make([]*v1beta1.Alert, n)
 		runInParallel(n, func(i int) { alerts[i] = createAlert(ctx, namespace, fmt.Sprintf("a%d", i), nil, "hook") })
 		before := int32(0)
@@ -154,7 +162,9 @@ var _ = Describe("Faults", func() {
 		for _, m := range hook.Messages() {
 			Expect(m.Accepted).To(Equal(1), "%s was delivered %d times", m.Name, m.Accepted)
 		}
-	})
+	},
+		Entry("to a webhook", startFakeReceiver),
+		Entry("to a notifier, with the codes of gRPC that mean the same", startNotifier, callNotifier))
 
 	It("of a receiver that hangs occupy only the slots of that receiver", func(ctx SpecContext) {
 		const n = 60

@@ -20,6 +20,7 @@ package pager_test
 import (
 	"context"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"syscall"
@@ -118,12 +119,28 @@ type fakeReceiver struct {
 
 func startFakeReceiver() *fakeReceiver {
 	in := inbox.New(inbox.Options{})
-	server := notifytest.Serve(in.Handler())
+	return serveInbox(in, in.Handler())
+}
+
+// startNotifier returns an inbox that gets its messages from a notifier, whose calls the inbox answers.
+func startNotifier() *fakeReceiver {
+	in, notifier := inbox.New(inbox.Options{}), notifytest.NewGRPC("")
+	notifier.Forward(in.Handler())
+	return serveInbox(in, notifier)
+}
+
+func serveInbox(in *inbox.Inbox, handler http.Handler) *fakeReceiver {
+	server := notifytest.Serve(handler)
 	DeferCleanup(func() {
 		server.CloseClientConnections()
 		server.Close()
 	})
 	return &fakeReceiver{Inbox: in, server: server, URL: server.URL}
+}
+
+// callNotifier turns a Receiver with a webhook into one with a notifier at the same address.
+func callNotifier(r *v1beta1.Receiver) {
+	r.Spec.Provider = v1beta1.Provider{GRPC: &v1beta1.GRPCProvider{Address: r.Spec.Webhook.URL}}
 }
 
 // refuseConnections closes the server, and keeps its port bound without listening: connections are refused, and the kernel gives the
