@@ -52,7 +52,7 @@ func makeNamespace(ctx context.Context, api client.Client, name string) error {
 // addReceiver creates a Receiver. Alerts that are created later name it.
 func (ns *alertNamespace) addReceiver(ctx context.Context, name string, recv *receiver) error {
 	r := &v1beta1.Receiver{ObjectMeta: metav1.ObjectMeta{Namespace: ns.namespace, Name: name}}
-	r.Spec.Webhook = &v1beta1.WebhookProvider{URL: recv.url}
+	r.Spec.Provider = recv.provider()
 	ns.refs = append(ns.refs, v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: name})
 	return ns.api.Create(ctx, r)
 }

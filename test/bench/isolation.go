@@ -59,10 +59,16 @@ slow for the rate, and the figures say nothing about isolation: choose a lower -
 
 const healthy = "healthy"
 
+// The providers of receivers that fail.
+const (
+	providerWebhook = "webhook"
+	providerGRPC    = "grpc"
+)
+
 // isolationPart measures how much failing receivers slow down a healthy one.
 func (b *bench) isolationPart(ctx context.Context, out io.Writer) error {
-	fmt.Fprintf(out, "isolation: %d Alerts in a run, %g a second; runs: %d with receivers that fail, %d without, in turn\n\n",
-		b.runAlerts, b.rate, b.runs, b.runs)
+	fmt.Fprintf(out, "isolation: %d Alerts in a run, %g a second; runs: %d with receivers of the provider %s that fail, %d without, in turn\n\n",
+		b.runAlerts, b.rate, b.runs, b.failing, b.runs)
 	with, without, err := b.alternateRuns(ctx, out, b.measureReceiverIsolation)
 	if err != nil {
 		return err
@@ -118,7 +124,7 @@ func (b *bench) measureReceiverIsolation(ctx context.Context, s *environment, na
 	heal := func() {}
 	if failing { // these are named first, so that the order does not favour the healthy receiver
 		var stop func()
-		if heal, stop, err = addFailingReceivers(ctx, ns); err != nil {
+		if heal, stop, err = b.addFailingReceivers(ctx, ns); err != nil {
 			return figures, err
 		}
 		defer stop()
@@ -152,12 +158,16 @@ func isSentToHealthy(a *v1beta1.Alert) bool {
 
 // addFailingReceivers adds a receiver that never answers and one that answers 500 at once. heal makes both answer 200, so that
 // the Alerts can be deleted without waiting for resolveTimeoutSeconds.
-func addFailingReceivers(ctx context.Context, ns *alertNamespace) (heal, stop func(), err error) {
-	hanging, err := newReceiver(ctx, hangUntilHealed)
+func (b *bench) addFailingReceivers(ctx context.Context, ns *alertNamespace) (heal, stop func(), err error) {
+	newFailing := newReceiver
+	if b.failing == providerGRPC {
+		newFailing = newNotifier
+	}
+	hanging, err := newFailing(ctx, hangUntilHealed)
 	if err != nil {
 		return nil, nil, err
 	}
-	refusing, err := newReceiver(ctx, respondErrorUntilHealed)
+	refusing, err := newFailing(ctx, respondErrorUntilHealed)
 	if err != nil {
 		return nil, nil, err
 	}

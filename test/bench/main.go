@@ -53,6 +53,7 @@ type options struct {
 	rest             time.Duration
 
 	runs         int
+	failing      string
 	rate         float64
 	runAlerts    int
 	runInstances int
@@ -142,6 +143,7 @@ func (o *options) bind(fs *flag.FlagSet) {
 	fs.IntVar(&o.rounds, "rounds", 3, fmt.Sprintf("alerts, services: how often each subject is measured; with more than %d objects it is once", maxSizeForRounds))
 	fs.DurationVar(&o.rest, "rest", 5*time.Second, "alerts, memory, labelled: how long nothing happens before memory at rest is read")
 	fs.IntVar(&o.runs, "runs", 10, "isolation, brokers, tenth, waiting, hostile: how many runs with what fails or waits, and as many without")
+	fs.StringVar(&o.failing, "failing", providerWebhook, "isolation: the provider of the receivers that fail, webhook or grpc")
 	fs.Float64Var(&o.rate, "rate", 20, "isolation, brokers, tenth, waiting, injection: how many objects are created in a second; hostile: how many posts")
 	fs.IntVar(&o.runAlerts, "run-alerts", 300, "isolation, tenth: how many Alerts are created in a run; hostile: how many posts there are, 999 at most")
 	fs.IntVar(&o.runInstances, "run-instances", 200, "brokers, tenth, waiting: how many instances are created at healthy brokers in a run; brokers: and as many at those that fail")
@@ -199,6 +201,9 @@ func parse(args []string) (options, error) {
 	}
 	if o.posted > alertsOfLimit || o.minute <= 0 {
 		return o, errors.New("-posted has to be at most 1000, and -minute more than 0")
+	}
+	if o.failing != providerWebhook && o.failing != providerGRPC {
+		return o, errors.New("-failing has to be webhook or grpc")
 	}
 	if o.short && o.full {
 		return o, errors.New("-short and -full: it is one of them")

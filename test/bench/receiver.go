@@ -26,11 +26,15 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/notify/notifytest"
 )
 
-// A receiver is an HTTP server that counts the pages about each Alert.
+// A receiver is an HTTP server that counts the pages about each Alert, or a notifier.
 type receiver struct {
 	url      string
+	notifier http.Handler // answers the calls that respond accepts; nil: the receiver is a webhook
 	server   *http.Server
 	respond  responder
 	healed   chan struct{}
@@ -63,16 +67,35 @@ func hangUntilHealed(request *http.Request, healed <-chan struct{}) int {
 	return http.StatusOK
 }
 
+// newNotifier is newReceiver of a server of gRPC. It takes connections at once; respond is about the calls.
+func newNotifier(ctx context.Context, respond responder) (*receiver, error) {
+	return serveReceiver(ctx, &receiver{respond: respond, notifier: notifytest.NewGRPC("")})
+}
+
 // newReceiver serves until close.
 func newReceiver(ctx context.Context, respond responder) (*receiver, error) {
+	return serveReceiver(ctx, &receiver{respond: respond, pages: map[string]int{}})
+}
+
+func serveReceiver(ctx context.Context, r *receiver) (*receiver, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	r := &receiver{url: "http://" + listener.Addr().String(), respond: respond, healed: make(chan struct{}), pages: map[string]int{}}
-	r.server = &http.Server{Handler: r, ReadHeaderTimeout: time.Minute}
+	r.url, r.healed = "http://"+listener.Addr().String(), make(chan struct{})
+	r.server = &http.Server{Handler: r, ReadHeaderTimeout: time.Minute, Protocols: &http.Protocols{}}
+	r.server.Protocols.SetHTTP1(true)
+	r.server.Protocols.SetUnencryptedHTTP2(r.notifier != nil)
 	go func() { _ = r.server.Serve(listener) }() // Serve returns only after close
 	return r, nil
+}
+
+// provider returns what a Receiver needs to send here.
+func (r *receiver) provider() v1beta1.Provider {
+	if r.notifier != nil {
+		return v1beta1.Provider{GRPC: &v1beta1.GRPCProvider{Address: r.url}}
+	}
+	return v1beta1.Provider{Webhook: &v1beta1.WebhookProvider{URL: r.url}}
 }
 
 func (r *receiver) close() { _ = r.server.Close() } // clients have no open requests by then
@@ -83,6 +106,10 @@ func (r *receiver) heal() { close(r.healed) }
 // ServeHTTP counts a page, and answers.
 func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	r.requests.Add(1)
+	if r.notifier != nil {
+		r.serveCall(w, request)
+		return
+	}
 	body, err := io.ReadAll(request.Body)
 	if err != nil {
 		return // the client disconnected
@@ -92,6 +119,15 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 		return
 	}
 	w.WriteHeader(r.respond(request, r.healed))
+}
+
+// serveCall answers a call of gRPC, whatever its method.
+func (r *receiver) serveCall(w http.ResponseWriter, request *http.Request) {
+	if status := r.respond(request, r.healed); status != http.StatusOK {
+		w.WriteHeader(status)
+		return
+	}
+	r.notifier.ServeHTTP(w, request)
 }
 
 // recordPage counts a message with the event alert.fired. A request for a catalog, to a broker that hangs, has none.
