@@ -31,18 +31,19 @@ import (
 const (
 	// AlertName is the label with the name of the rule.
 	AlertName = "alertname"
-	// MaxTitle and MaxText are how long titles and the texts of instances are, in bytes.
-	MaxTitle, MaxText = 256, 256
+	// MaxTitle and MaxText are how long titles and the texts of instances are, in bytes: both are a line.
+	MaxTitle, MaxText = maxLine, maxLine
+	maxLine           = 256
 	// maxLinks and maxObjectLabels are how many links and labels an Alert gets.
 	maxLinks, maxObjectLabels = 4, 8
 )
 
 // Title returns what an alert is about, in a line: the annotation summary, else the alert's name, else its labels.
 func (a *Alert) Title() string {
-	if title := firstLine(MaxTitle, a.Annotations["summary"], a.Labels[AlertName]); title != "" {
+	if title := firstLine(a.Annotations["summary"], a.Labels[AlertName]); title != "" {
 		return title
 	}
-	return firstLine(MaxTitle, FormatLabels(a.Labels))
+	return firstLine(FormatLabels(a.Labels))
 }
 
 // Details returns what happened to an alert, as the rule has it: the annotation description, or message, which Flux sends; else the labels.
@@ -52,12 +53,12 @@ func (a *Alert) Details() string {
 
 // Text returns the details in a line, among those of other alerts of a group: the labels are without those that all of them have.
 func (a *Alert) Text(group map[string]string) string {
-	if text := firstLine(MaxText, a.Annotations["description"], a.Annotations["message"]); text != "" {
+	if text := firstLine(a.Annotations["description"], a.Annotations["message"]); text != "" {
 		return text
 	}
 	own := maps.Clone(a.Labels)
 	maps.DeleteFunc(own, func(name, value string) bool { return group[name] == value })
-	return firstLine(MaxText, FormatLabels(own), FormatLabels(a.Labels))
+	return firstLine(FormatLabels(own), FormatLabels(a.Labels))
 }
 
 // GroupTitle returns what the alerts of a group have in common, in a line: the alert's name, else the labels of the group, else the name of
@@ -70,10 +71,10 @@ func GroupTitle(group map[string]string, alerts []Alert, receiver string) string
 			title = first
 		}
 	}
-	if title = firstLine(MaxTitle, title); title != "" {
+	if title = firstLine(title); title != "" {
 		return title
 	}
-	return firstLine(MaxTitle, FormatLabels(group), receiver, "Alerts")
+	return firstLine(FormatLabels(group), receiver, "Alerts")
 }
 
 // FormatLabels returns labels as Prometheus writes them, the alert's name first.
@@ -147,11 +148,11 @@ func ObjectLabels(labels map[string]string) map[string]string {
 	return valid
 }
 
-// firstLine returns the first of some texts that has anything to show, in a line of at most maxBytes.
-func firstLine(maxBytes int, texts ...string) string {
+// firstLine returns the first of some texts that has anything to show, in a line of at most maxLine bytes.
+func firstLine(texts ...string) string {
 	for _, text := range texts {
 		if shown := line(text); shown != "" {
-			return redact.Shorten(shown, maxBytes)
+			return redact.Shorten(shown, maxLine)
 		}
 	}
 	return ""
