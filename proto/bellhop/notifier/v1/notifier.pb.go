@@ -305,7 +305,7 @@ type NotifyRequest struct {
 	Name string `protobuf:"bytes,10,opt,name=name,proto3" json:"name,omitempty"`
 	// The UID of the Alert.
 	Uid string `protobuf:"bytes,11,opt,name=uid,proto3" json:"uid,omitempty"`
-	// When the event happened. A repeat has the same time.
+	// When the event happened, in whole seconds. A repeat has the same time, unless the operator was killed before it recorded the first call.
 	Time *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=time,proto3" json:"time,omitempty"`
 	// The parameters of the receiver, at most 16. What they mean is up to the server.
 	Parameters    map[string]string `protobuf:"bytes,13,rep,name=parameters,proto3" json:"parameters,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
