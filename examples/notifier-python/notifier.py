@@ -3,6 +3,7 @@
 import argparse
 import concurrent.futures
 import hmac
+import logging
 import os
 import pathlib
 import secrets
@@ -27,7 +28,7 @@ class Refused(Exception):
 
 
 def deliver(request):
-    """Delivers a message, and returns the service's id of it."""
+    """Delivers a message, and returns the service's id of it, a string."""
     if len(request.content) > LIMIT:
         raise Refused(f"the content has {len(request.content)} characters, at most {LIMIT} can be sent")
     channel = request.parameters.get("channel", "general")
@@ -88,10 +89,12 @@ def main():
     parser.add_argument("--client-ca", type=pathlib.Path, help="file of the authority of required client certificates")
     parser.add_argument("--keys", default="delivered.db", help="file of the delivery keys")
     args = parser.parse_args()
+    logging.basicConfig()  # prints the stack of an exception, which grpc logs
     signals = {signal.SIGINT, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # before the first thread, for sigwait
     # One thread handles the calls in the order in which they arrive, also two calls with the same key.
-    server = grpc.server(concurrent.futures.ThreadPoolExecutor(max_workers=1))
+    pool = concurrent.futures.ThreadPoolExecutor(max_workers=1)
+    server = grpc.server(pool, options=[("grpc.so_reuseport", 0)])  # a second server at the port fails, instead of taking half of the calls
     notifier_pb2_grpc.add_NotifierServicer_to_server(Notifier(os.environ.get("TOKEN"), args.keys), server)
     pair = args.key.read_bytes(), args.cert.read_bytes()
     ca = args.client_ca and args.client_ca.read_bytes()
