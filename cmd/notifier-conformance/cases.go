@@ -148,7 +148,7 @@ func (s *suite) resolvedUnknown(ctx context.Context) error {
 func (s *suite) texts(ctx context.Context) error {
 	r, err := s.notify(ctx, s.message(notifierv1.Event_EVENT_FIRED, rand.Text()))
 	if err != nil {
-		return nil //nolint:nilerr // another case fails
+		return fmt.Errorf("want OK, got %w", err)
 	}
 	for name, text := range map[string]string{"external_id": r.GetExternalId(), "note": r.GetNote()} {
 		if len(text) > maxText {
@@ -165,7 +165,7 @@ func (s *suite) repeated(ctx context.Context) error {
 	message := s.message(notifierv1.Event_EVENT_FIRED, rand.Text())
 	first, err := s.notify(ctx, message)
 	if err != nil {
-		return nil //nolint:nilerr // another case fails
+		return fmt.Errorf("want OK, got %w", err)
 	}
 	again, err := s.notify(ctx, message)
 	if err != nil {

@@ -75,8 +75,11 @@ func (s sending) send(ctx context.Context, out io.Writer) error {
 		}
 		failure, _ := errors.AsType[*result.Error](err) // all errors of a sender are
 		fmt.Fprintf(out, "attempt %d: %s, %s: %s\n", attempt, failure.Class, failure.Reason, failure.Message)
-		if failure.Class == result.Permanent || failure.Class == result.Configuration || failure.Class == result.Unconfirmed && attempt == result.MaxUnconfirmed {
-			return errors.New("the operator would not send it again soon")
+		if failure.Class == result.Configuration {
+			return errors.New("the operator would send it again at long intervals, or as soon as the receiver changes")
+		}
+		if failure.Class == result.Permanent || failure.Class == result.Unconfirmed && attempt == result.MaxUnconfirmed {
+			return errors.New("the operator would not send it again")
 		}
 		select {
 		case <-ctx.Done():
