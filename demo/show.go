@@ -169,7 +169,7 @@ func (d *demo) printSuggestions() {
 			d.screen.printf("%s", command) // not indented, so that the user can copy it
 		}
 	}
-	show("use the cluster: this sets PATH and KUBECONFIG, and the passwords of the steps above", d.useCluster())
+	show("use the cluster: this sets PATH, KUBECONFIG and the passwords of the steps above, and changes to the folder of the clone", d.useCluster())
 	for _, s := range suggestions {
 		show(s.what, s.commands...)
 	}
