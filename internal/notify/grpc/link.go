@@ -43,6 +43,8 @@ const (
 	idleTimeout = 30 * time.Second
 	// connectTimeout is longer than the timeout of any call: calls do not outlive theirs, and connections are retired after it.
 	connectTimeout = time.Minute
+	// lastWords is for how long the reason of a server is waited for that has closed the connection.
+	lastWords = 100 * time.Millisecond
 )
 
 // link is a connection of a sender. It is used for no new call once a call got no answer: gRPC would fail the next ones with the error
@@ -113,7 +115,7 @@ func (h handshake) ClientHandshake(ctx context.Context, authority string, raw ne
 		h.link.failure.Store(outbound.FromConn(ctx, err, outbound.Handshaking))
 		return nil, nil, err
 	}
-	return watched{conn, h.link}, info, nil
+	return watch(conn, h.link), info, nil
 }
 
 func (h handshake) Clone() credentials.TransportCredentials {
@@ -124,12 +126,32 @@ func (h handshake) Clone() credentials.TransportCredentials {
 type watched struct {
 	net.Conn
 	link *link
+	once *sync.Once
+	// ended is closed once a Read has failed.
+	ended chan struct{}
+}
+
+func watch(conn net.Conn, l *link) watched {
+	return watched{conn, l, &sync.Once{}, make(chan struct{})}
 }
 
 func (w watched) Read(b []byte) (int, error) {
 	n, err := w.Conn.Read(b)
 	if err != nil {
 		w.link.failure.CompareAndSwap(nil, outbound.FromConn(context.Background(), err, outbound.Handshaking))
+		w.once.Do(func() { close(w.ended) })
+	}
+	return n, err
+}
+
+// Write waits after an error for that of Read, since gRPC closes the connection at once, and only Read gets what the server said last.
+func (w watched) Write(b []byte) (int, error) {
+	n, err := w.Conn.Write(b)
+	if err != nil {
+		select {
+		case <-w.ended:
+		case <-time.After(lastWords):
+		}
 	}
 	return n, err
 }
