@@ -234,8 +234,8 @@ var lostHere bool
 `, `	"strconv"
 	"strings"
 `}}, scenario: "source-replicas", fault: "none", oracle: "notified"},
-		{name: "text-of-each-post", edits: []mistake{{sourceRules + "instances.go", `	isSame := i.PreviousEndsAt == nil`, `	if i.Text != p.text {
-		i.Text, i.Waiting = p.text, true
+		{name: "text-of-each-post", edits: []mistake{{sourceRules + "instances.go", `	isSame := i.PreviousEndsAt == nil`, `	if i.Text != p.text() {
+		i.Text, i.Waiting = p.text(), true
 	}
 	isSame := i.PreviousEndsAt == nil`}}, scenario: "source-lapses", fault: "none", oracle: "notified"},
 		{name: "joins-at-once", edits: []mistake{{sourceRules + "decide.go", `bool { return !d.in.Now.Before(d.joinDue()) }`, `bool { return true }`}},
