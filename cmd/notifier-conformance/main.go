@@ -24,12 +24,11 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"os/signal"
 	"strings"
@@ -63,17 +62,21 @@ func main() {
 		exit(errors.New("-address is not set: see -help"))
 	}
 
+	client, err := newClient(outbound.Options{Timeout: *timeout, CABundle: read(*ca), ClientCertificate: read(*certificate), ClientKey: read(*key)})
+	if err != nil {
+		exit(err)
+	}
 	if m.event != "" {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 		defer stop()
 		m.config = grpcnotifier.Config{Address: *address, ServerName: *serverName, Parameters: parameters, Token: os.Getenv("TOKEN")}
-		m.options = outbound.Options{Timeout: *timeout, CABundle: read(*ca), ClientCertificate: read(*certificate), ClientKey: read(*key)}
+		m.client = client
 		if err := m.send(ctx, os.Stdout); err != nil {
 			exit(err)
 		}
 		return
 	}
-	conn, err := connect(*address, *serverName, *ca, *certificate, *key)
+	conn, err := connect(client, *address, *serverName)
 	if err != nil {
 		exit(err)
 	}
@@ -121,30 +124,18 @@ func read(name string) []byte {
 	return content
 }
 
+// newClient returns a client that connects to each address: this is a program of its user.
+func newClient(o outbound.Options) (*outbound.Client, error) {
+	everything := []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
+	return outbound.NewClient(outbound.NewGuard(everything, nil), o)
+}
+
 // connect returns a connection with the limits of the operator's.
-func connect(address, serverName, ca, certificate, key string) (*grpc.ClientConn, error) {
+func connect(client *outbound.Client, address, serverName string) (*grpc.ClientConn, error) {
 	target, isPlain := strings.CutPrefix(address, "http://")
 	transport := insecure.NewCredentials()
 	if !isPlain {
-		config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: serverName}
-		if ca != "" {
-			pem, err := os.ReadFile(ca)
-			if err != nil {
-				return nil, err
-			}
-			config.RootCAs = x509.NewCertPool()
-			if !config.RootCAs.AppendCertsFromPEM(pem) {
-				return nil, errors.New("-ca: the file has no certificate in PEM form")
-			}
-		}
-		if certificate != "" {
-			pair, err := tls.LoadX509KeyPair(certificate, key)
-			if err != nil {
-				return nil, err
-			}
-			config.Certificates = []tls.Certificate{pair}
-		}
-		transport = credentials.NewTLS(config)
+		transport = credentials.NewTLS(client.TLSConfig(serverName))
 	}
 	return grpc.NewClient("passthrough:///"+target, grpc.WithTransportCredentials(transport), grpc.WithDisableServiceConfig(), grpc.WithDisableRetry(),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)))

@@ -32,6 +32,7 @@ import (
 
 	grpcnotifier "github.com/gophernetes/bellhop/internal/notify/grpc"
 	"github.com/gophernetes/bellhop/internal/notify/notifytest"
+	"github.com/gophernetes/bellhop/internal/outbound"
 	notifierv1 "github.com/gophernetes/bellhop/proto/bellhop/notifier/v1"
 )
 
@@ -126,7 +127,7 @@ func failures(t *testing.T, n *notifier) (names []string) {
 	notifierv1.RegisterNotifierServer(server, n)
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(server.Stop)
-	conn, err := connect("http://"+listener.Addr().String(), "", "", "", "")
+	conn, err := connect(nil, "http://"+listener.Addr().String(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +147,11 @@ func TestSend(t *testing.T) {
 	fake := notifytest.NewGRPC(token)
 	server := notifytest.Serve(fake)
 	t.Cleanup(server.Close)
-	m := sending{config: grpcnotifier.Config{Address: server.URL, Token: token}, event: "Fired", incident: "i", title: "t", content: "c", firstGap: time.Millisecond}
+	client, err := newClient(outbound.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := sending{client: client, config: grpcnotifier.Config{Address: server.URL, Token: token}, event: "Fired", incident: "i", title: "t", content: "c", firstGap: time.Millisecond}
 	calls := 0
 	fake.Answer(func(context.Context) (*notifierv1.NotifyResponse, error) {
 		if calls++; calls < 3 {
@@ -192,7 +197,7 @@ func TestCases(t *testing.T) {
 
 // Without a token, nothing shows that the server refuses a wrong one. All other cases fail if the server cannot be reached.
 func TestWithoutToken(t *testing.T) {
-	conn, err := connect("http://127.0.0.1:1", "", "", "", "")
+	conn, err := connect(nil, "http://127.0.0.1:1", "")
 	if err != nil {
 		t.Fatal(err)
 	}

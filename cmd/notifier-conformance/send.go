@@ -22,7 +22,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"time"
 
 	"github.com/gophernetes/bellhop/internal/notify"
@@ -37,7 +36,7 @@ const maxWait = 10 * time.Second
 // sending is a message that is sent as the operator sends it: by its own code, and with the same key until the server has it.
 type sending struct {
 	config   grpcnotifier.Config
-	options  outbound.Options
+	client   *outbound.Client
 	event    string
 	incident string
 	title    string
@@ -51,12 +50,7 @@ func (s sending) send(ctx context.Context, out io.Writer) error {
 	if event != result.Fired && event != result.Updated && event != result.Resolved {
 		return errors.New("-send must be Fired, Updated or Resolved")
 	}
-	everything := []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")} // this is a program of its user
-	client, err := outbound.NewClient(outbound.NewGuard(everything, nil), s.options)
-	if err != nil {
-		return err
-	}
-	sender, err := grpcnotifier.New(s.config, client)
+	sender, err := grpcnotifier.New(s.config, s.client)
 	if err != nil {
 		return err
 	}

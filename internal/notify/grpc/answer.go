@@ -19,6 +19,7 @@ package grpcnotifier
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -110,19 +111,23 @@ func (s *Sender) fromStatus(answer *status.Status) *result.Error {
 	if text := strings.TrimSpace(s.redactor.Clean(answer.Message(), maxText)); text != "" {
 		e.Message += ": " + text
 	}
+	if IsRefusal(answer) {
+		e.Class = result.Permanent
+	}
 	for _, detail := range answer.Details() {
-		switch d := detail.(type) {
-		case *errdetails.ErrorInfo:
-			if answer.Code() == codes.InvalidArgument && d.GetDomain() == refusalDomain && d.GetReason() == refusalReason {
-				e.Class = result.Permanent
-			}
-		case *errdetails.RetryInfo:
-			if e.Class == result.Temporary || e.Class == result.Unknown {
-				e.RetryAfter = waitOf(d)
-			}
+		if d, ok := detail.(*errdetails.RetryInfo); ok && (e.Class == result.Temporary || e.Class == result.Unknown) {
+			e.RetryAfter = waitOf(d)
 		}
 	}
 	return e
+}
+
+// IsRefusal reports whether a notifier refuses a content for good.
+func IsRefusal(answer *status.Status) bool {
+	return answer.Code() == codes.InvalidArgument && slices.ContainsFunc(answer.Details(), func(detail any) bool {
+		d, ok := detail.(*errdetails.ErrorInfo)
+		return ok && d.GetDomain() == refusalDomain && d.GetReason() == refusalReason
+	})
 }
 
 // waitOf returns how long the server asks to wait: at least 0, at most outbound.MaxRetryAfter.
