@@ -64,7 +64,7 @@ func main() {
 
 	client, err := newClient(outbound.Options{Timeout: *timeout, CABundle: read(*ca), ClientCertificate: read(*certificate), ClientKey: read(*key)})
 	if err != nil {
-		exit(err)
+		exit(fmt.Errorf("-ca, -cert or -key: %w", err))
 	}
 	if m.event != "" {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
