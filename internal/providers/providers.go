@@ -215,8 +215,14 @@ func (f Factory) NewSender(spec *v1beta1.CommonReceiverSpec, data map[string][]b
 	}
 	secret := notify.NewSecret(data)
 	sender, err := p.configured.New(secret, client)
-	if secret.Err() != nil { // also the cause of err
+	switch {
+	case secret.Err() != nil && err == nil:
+		sender.Close()
 		return nil, secret.Err()
+	case secret.Err() != nil: // the cause of err
+		return nil, secret.Err()
+	case err != nil: // sender may be a nil pointer of the provider's type, which is no nil interface
+		return nil, err
 	}
-	return sender, err
+	return sender, nil
 }
