@@ -135,17 +135,21 @@ func (c *Cache[K, V]) make(e *entry[V], version string, newValue func(former V) 
 	former := e.value
 	e.mu.Unlock()
 	defer func() { // also after a panic
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		e.finish(m, c.Clock.Now())
+		unused, hasUnused := e.finish(m, c.Clock.Now())
 		close(m.done)
+		if hasUnused {
+			unused.Close()
+		}
 	}()
 	m.value, m.err = newValue(former)
 	return m.value, m.err
 }
 
-// finish stores the value that was made.
-func (e *entry[V]) finish(m *making[V], now time.Time) {
+// finish stores the value that was made, and returns the value that is not used any longer. The caller closes it once the entry has its new
+// value: a panic of Close would otherwise be repeated by each call.
+func (e *entry[V]) finish(m *making[V], now time.Time) (unused V, hasUnused bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	e.making = nil
 	if m.err != nil {
 		if e.failed.version != m.version {
@@ -153,18 +157,16 @@ func (e *entry[V]) finish(m *making[V], now time.Time) {
 		}
 		wait := min(firstRetry<<min(e.failed.count, 10), lastRetry)
 		e.failed = failure{version: m.version, err: m.err, count: e.failed.count + 1, until: now.Add(wait)}
-		return
+		return unused, false
 	}
 	e.failed = failure{}
 	isFormer := m.value == e.value
-	switch {
-	case e.isClosed && !isFormer:
-		m.value.Close()
-		return
-	case e.hasValue && !isFormer:
-		e.value.Close()
+	if e.isClosed {
+		return m.value, !isFormer
 	}
-	e.hasValue, e.version, e.value = !e.isClosed, m.version, m.value
+	unused, hasUnused = e.value, e.hasValue && !isFormer
+	e.hasValue, e.version, e.value = true, m.version, m.value
+	return unused, hasUnused
 }
 
 // Forget closes the value for key and removes it.

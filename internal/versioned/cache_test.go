@@ -21,6 +21,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -63,4 +64,52 @@ func TestEveryValueIsClosedOnce(t *testing.T) {
 			t.Fatalf("%d of %d values were closed", len(seen), made.Load())
 		}
 	}
+}
+
+// stubborn panics when it is closed.
+type stubborn struct{ version string }
+
+func (*stubborn) Close() { panic("it cannot be closed") }
+
+// quietly calls f, and returns what it panicked with.
+func quietly(f func()) (recovered any) {
+	defer func() { recovered = recover() }()
+	f()
+	return nil
+}
+
+// F-P66: a value whose Close panics is replaced all the same, and no call waits for ever.
+func TestAPanicOfCloseEndsOneCall(t *testing.T) {
+	cache := NewCache[string, *stubborn]()
+	of := func(version string) (*stubborn, error) {
+		return cache.Of("receiver", version, func(*stubborn) (*stubborn, error) { return &stubborn{version}, nil })
+	}
+	if _, err := of("1"); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		started, goOn := make(chan struct{}), make(chan struct{})
+		var calls sync.WaitGroup
+		calls.Go(func() {
+			_ = quietly(func() {
+				_, _ = cache.Of("receiver", "2", func(*stubborn) (*stubborn, error) {
+					close(started)
+					<-goOn
+					return &stubborn{"2"}, nil
+				})
+			})
+		})
+		<-started
+		calls.Go(func() {
+			if got, err := of("2"); err != nil || got.version != "2" {
+				t.Errorf("a call that waited got %+v, %v", got, err)
+			}
+		})
+		synctest.Wait()
+		close(goOn)
+		calls.Wait()
+		if got, err := of("2"); err != nil || got.version != "2" {
+			t.Errorf("a later call got %+v, %v", got, err)
+		}
+	})
 }
