@@ -18,38 +18,34 @@ limitations under the License.
 package admission
 
 import (
-	"context"
-	"net/http"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/runtime"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
-// RegisterDefaulter serves a defaulter under the path of controller-runtime's builder, wrapped by LeaveToSchema.
-func RegisterDefaulter[T runtime.Object](mgr ctrl.Manager, obj T, defaulter ctrladmission.Defaulter[T]) error {
+// RegisterDefaulter serves a defaulter under the path of controller-runtime's builder. It sees objects as WithoutStatus has it.
+func RegisterDefaulter[T client.Object](mgr ctrl.Manager, obj T, defaulter ctrladmission.Defaulter[T]) error {
+	hook := ctrladmission.WithDefaulter(mgr.GetScheme(), defaulter)
+	hook.Handler = WithoutStatus[T](mgr.GetScheme(), hook.Handler)
+	return register(mgr, obj, "/mutate-", hook)
+}
+
+// RegisterValidator serves a validator under the path of controller-runtime's builder. It sees objects as Decodable has it.
+func RegisterValidator[T client.Object](mgr ctrl.Manager, obj T, validator ctrladmission.Validator[T]) error {
+	hook := ctrladmission.WithValidator(mgr.GetScheme(), validator)
+	hook.Handler = Decodable[T](mgr.GetScheme(), hook.Handler)
+	return register(mgr, obj, "/validate-", hook)
+}
+
+func register(mgr ctrl.Manager, obj client.Object, prefix string, hook *ctrladmission.Webhook) error {
 	gvk, err := apiutil.GVKForObject(obj, mgr.GetScheme())
 	if err != nil {
 		return err
 	}
-	hook := ctrladmission.WithDefaulter(mgr.GetScheme(), defaulter)
-	hook.Handler = LeaveToSchema(hook.Handler)
-	path := strings.ToLower("/mutate-" + strings.ReplaceAll(gvk.Group, ".", "-") + "-" + gvk.Version + "-" + gvk.Kind)
+	path := strings.ToLower(prefix + strings.ReplaceAll(gvk.Group, ".", "-") + "-" + gvk.Version + "-" + gvk.Kind)
 	mgr.GetWebhookServer().Register(path, hook)
 	return nil
-}
-
-// LeaveToSchema lets an object that does not decode pass the defaulting webhook unchanged: the schema is checked next, and its
-// message names the field, where the decoder's names Go types. What the schema accepts and the types do not, the validating
-// webhook refuses.
-func LeaveToSchema(handler ctrladmission.Handler) ctrladmission.Handler {
-	return ctrladmission.HandlerFunc(func(ctx context.Context, request ctrladmission.Request) ctrladmission.Response {
-		response := handler.Handle(ctx, request)
-		if !response.Allowed && response.Result != nil && response.Result.Code == http.StatusBadRequest {
-			return ctrladmission.Allowed("")
-		}
-		return response
-	})
 }

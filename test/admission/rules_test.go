@@ -34,6 +34,11 @@ const (
 	bindingManifest  = `{spec: {instanceRef: {name: x}}}`
 )
 
+// madeIDOf returns the record of the external id that the operator generated.
+func madeIDOf(u *unstructured.Unstructured) string {
+	return u.GetAnnotations()[v1beta1.MadeIDAnnotation]
+}
+
 var _ = Describe("Admission", func() {
 	var ns string
 	BeforeEach(func(ctx SpecContext) { ns = newNamespace(ctx) })
@@ -41,13 +46,12 @@ var _ = Describe("Admission", func() {
 	patch := func(ctx context.Context, by *user, u *unstructured.Unstructured, text string) error {
 		return by.Patch(ctx, u, client.RawPatch(types.MergePatchType, []byte(text)))
 	}
-	madeID := func(u *unstructured.Unstructured) string { return u.GetAnnotations()[v1beta1.MadeIDAnnotation] }
 
 	DescribeTable("keeps the record of an external id that it generated, whatever users write", func(ctx SpecContext, kind, text string) {
 		alice := impersonate("alice")
 		u := createStored(ctx, alice, parseObject(kind, ns, "a", text))
 		DeferCleanup(deleteWithoutFinalizers, u)
-		made := madeID(u)
+		made := madeIDOf(u)
 		id, _, _ := unstructured.NestedString(u.Object, "spec", "externalID")
 		Expect(made).To(HavePrefix(id + " 20"))
 		Expect(id).To(MatchRegexp(uuid.String()))
@@ -59,7 +63,7 @@ var _ = Describe("Admission", func() {
 			`{"metadata":{"annotations":null}}`,
 		} {
 			Expect(patch(ctx, alice, u, change)).To(Succeed())
-			Expect(madeID(u)).To(Equal(made), change)
+			Expect(madeIDOf(u)).To(Equal(made), change)
 		}
 
 		By("copying the object into another namespace")
@@ -70,7 +74,7 @@ var _ = Describe("Admission", func() {
 		Expect(alice.Create(ctx, copied)).To(MatchError(ContainSubstring(`is the id of an object in another namespace`)))
 		Expect(unstructured.SetNestedField(copied.Object, id+"-2", "spec", "externalID")).To(Succeed())
 		Expect(alice.Create(ctx, copied, client.DryRunAll)).To(Succeed())
-		Expect(madeID(copied)).To(BeEmpty())
+		Expect(madeIDOf(copied)).To(BeEmpty())
 		Expect(alice.receivedWarnings()).To(ContainSubstring("left in place when this object is deleted"))
 	},
 		Entry(nil, "ServiceInstance", instanceManifest),
@@ -90,7 +94,7 @@ var _ = Describe("Admission", func() {
 		Expect(alice.Update(ctx, manifest)).To(Succeed())
 		Expect(manifest.GetFinalizers()).To(Equal([]string{v1beta1.Finalizer}))
 		Expect(manifest.GetAnnotations()).To(HaveKeyWithValue(v1beta1.DeletionPolicyAnnotation, "Retain"))
-		Expect(madeID(manifest)).To(Equal(madeID(before)))
+		Expect(madeIDOf(manifest)).To(Equal(madeIDOf(before)))
 		Expect(manifest.Object["spec"]).To(Equal(before.Object["spec"]))
 		Expect(manifest.GetGeneration()).To(BeEquivalentTo(1))
 		Expect(manifest.GetLabels()).To(HaveKeyWithValue("x", "y"))

@@ -54,19 +54,11 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	access := admission.Reviewer{Client: mgr.GetClient()}
 	return errors.Join(
 		admission.RegisterDefaulter(mgr, &v1beta1.Alert{}, alertDefaulter{}),
-		ctrl.NewWebhookManagedBy(mgr, &v1beta1.Alert{}).
-			WithValidator(alertValidator{known}).
-			WithConverter(conversion.AlertConverter).
-			Complete(),
-		ctrl.NewWebhookManagedBy(mgr, &v1beta1.Receiver{}).
-			WithValidator(receiverValidator[*v1beta1.Receiver]{known, access, o.Guard, o.Policy}).
-			Complete(),
-		ctrl.NewWebhookManagedBy(mgr, &v1beta1.ClusterReceiver{}).
-			WithValidator(receiverValidator[*v1beta1.ClusterReceiver]{known, access, o.Guard, receivers.PolicyCompatible}).
-			Complete(),
-		ctrl.NewWebhookManagedBy(mgr, &v1beta1.AlertSource{}).
-			WithValidator(alertSourceValidator{known}).
-			Complete(),
+		admission.RegisterValidator(mgr, &v1beta1.Alert{}, alertValidator{known}),
+		ctrl.NewWebhookManagedBy(mgr, &v1beta1.Alert{}).WithConverter(conversion.AlertConverter).Complete(),
+		admission.RegisterValidator(mgr, &v1beta1.Receiver{}, receiverValidator[*v1beta1.Receiver]{known, access, o.Guard, o.Policy}),
+		admission.RegisterValidator(mgr, &v1beta1.ClusterReceiver{}, receiverValidator[*v1beta1.ClusterReceiver]{known, access, o.Guard, receivers.PolicyCompatible}),
+		admission.RegisterValidator(mgr, &v1beta1.AlertSource{}, alertSourceValidator{known}),
 	)
 }
 

@@ -31,6 +31,7 @@ import (
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/admission"
 	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
@@ -186,7 +187,7 @@ func TestBindingsStay(t *testing.T) {
 
 // TestAChangeInVainIsSaid: the fields that were put back, and what to do.
 func TestAChangeInVainIsSaid(t *testing.T) {
-	hook := newBindingHook(scheme(), bindingDefaulter{decoder, func() time.Time { return t0 }})
+	hook := admission.WithoutStatus[*v1beta1.ServiceBinding](scheme(), ctrladmission.WithDefaulter(scheme(), bindingDefaulter{decoder, func() time.Time { return t0 }}).Handler)
 	full := func(b *v1beta1.ServiceBinding) {
 		b.Spec.SecretName, b.Spec.Parameters, b.Spec.UserInfo = "b", raw(`{"role":"reader"}`), alice()
 	}
@@ -212,7 +213,7 @@ func TestAChangeInVainIsSaid(t *testing.T) {
 		c.edit(asked)
 		request := ctrladmission.Request{AdmissionRequest: admissionv1.AdmissionRequest{Operation: admissionv1.Update}}
 		request.OldObject.Raw, request.Object.Raw = marshalled(t, old), marshalled(t, asked)
-		response := hook.Handler.Handle(t.Context(), request)
+		response := hook.Handle(t.Context(), request)
 		if !response.Allowed {
 			t.Errorf("%s: refused: %v", name, response.Result)
 		}
@@ -220,7 +221,7 @@ func TestAChangeInVainIsSaid(t *testing.T) {
 	}
 	made := ctrladmission.Request{AdmissionRequest: admissionv1.AdmissionRequest{Operation: admissionv1.Create}}
 	made.Object.Raw = marshalled(t, binding(full))
-	if response := hook.Handler.Handle(t.Context(), made); !response.Allowed || len(response.Warnings) > 0 || len(response.Patches) == 0 {
+	if response := hook.Handle(t.Context(), made); !response.Allowed || len(response.Warnings) > 0 || len(response.Patches) == 0 {
 		t.Errorf("a creation: %+v", response)
 	}
 }

@@ -20,13 +20,10 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"time"
 
-	admissionv1 "k8s.io/api/admission/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -60,6 +57,11 @@ func (d bindingDefaulter) Default(ctx context.Context, b *v1beta1.ServiceBinding
 		return err
 	}
 	if updating {
+		// A validator does not see the changes that are reverted.
+		if fields := putBack(old, b); len(fields) > 0 {
+			admission.Warn(ctx, fmt.Sprintf("%s: not changed, since the spec of a ServiceBinding is immutable: "+
+				"delete it and create another one; for new credentials alone, change its annotation %s", strings.Join(fields, ", "), v1beta1.RebindAnnotation))
+		}
 		keepHold(old, b, !equality.Semantic.DeepEqual(old.Spec, b.Spec))
 		keepRecord(old, b, old.Spec.ExternalID)
 		old.Spec.ExternalID = cmp.Or(old.Spec.ExternalID, b.Spec.ExternalID)
@@ -72,34 +74,6 @@ func (d bindingDefaulter) Default(ctx context.Context, b *v1beta1.ServiceBinding
 	b.Spec.SecretName = catalog.SecretName(b)
 	b.Spec.UserInfo, err = requester(ctx)
 	return err
-}
-
-// bindingHook also warns of the changes that the defaulter reverts: a validator does not see them.
-type bindingHook struct {
-	ctrladmission.Handler
-	decoder ctrladmission.Decoder
-}
-
-func newBindingHook(scheme *runtime.Scheme, d bindingDefaulter) *ctrladmission.Webhook {
-	hook := ctrladmission.WithDefaulter(scheme, d)
-	hook.Handler = admission.LeaveToSchema(bindingHook{hook.Handler, d.decoder})
-	return hook
-}
-
-func (h bindingHook) Handle(ctx context.Context, request ctrladmission.Request) ctrladmission.Response {
-	response := h.Handler.Handle(ctx, request)
-	if !response.Allowed || request.Operation != admissionv1.Update {
-		return response
-	}
-	old, asked := &v1beta1.ServiceBinding{}, &v1beta1.ServiceBinding{}
-	if err := errors.Join(h.decoder.DecodeRaw(request.OldObject, old), h.decoder.Decode(request, asked)); err != nil {
-		return ctrladmission.Errored(http.StatusBadRequest, err)
-	}
-	if fields := putBack(old, asked); len(fields) > 0 {
-		response.Warnings = append(response.Warnings, fmt.Sprintf("%s: not changed, since the spec of a ServiceBinding is immutable: "+
-			"delete it and create another one; for new credentials alone, change its annotation %s", strings.Join(fields, ", "), v1beta1.RebindAnnotation))
-	}
-	return response
 }
 
 // putBack returns the fields of a spec whose change is reverted. A manifest that replaces the object may omit fields that the

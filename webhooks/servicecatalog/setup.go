@@ -71,7 +71,6 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		},
 	}
 	access, decoder := admission.Reviewer{Client: mgr.GetClient()}, ctrladmission.NewDecoder(mgr.GetScheme())
-	mgr.GetWebhookServer().Register("/mutate-servicecatalog-k8s-io-v1beta1-servicebinding", newBindingHook(mgr.GetScheme(), bindingDefaulter{decoder, time.Now}))
 	return errors.Join(
 		register(mgr, &v1beta1.ClusterServiceBroker{}, brokerDefaulter[*v1beta1.ClusterServiceBroker]{decoder}, brokerValidator[*v1beta1.ClusterServiceBroker]{known, access, o}),
 		register(mgr, &v1beta1.ServiceBroker{}, brokerDefaulter[*v1beta1.ServiceBroker]{decoder}, brokerValidator[*v1beta1.ServiceBroker]{known, access, o}),
@@ -80,13 +79,10 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		register(mgr, &v1beta1.ClusterServicePlan{}, planDefaulter[*v1beta1.ClusterServicePlan]{decoder}, planValidator[*v1beta1.ClusterServicePlan]{known}),
 		register(mgr, &v1beta1.ServicePlan{}, planDefaulter[*v1beta1.ServicePlan]{decoder}, planValidator[*v1beta1.ServicePlan]{known}),
 		register(mgr, &v1beta1.ServiceInstance{}, instanceDefaulter{known, decoder, time.Now}, instanceValidator{known, access}),
-		ctrl.NewWebhookManagedBy(mgr, &v1beta1.ServiceBinding{}).WithValidator(bindingValidator{known, access}).Complete(),
+		register(mgr, &v1beta1.ServiceBinding{}, bindingDefaulter{decoder, time.Now}, bindingValidator{known, access}),
 	)
 }
 
 func register[T client.Object](mgr ctrl.Manager, obj T, defaulter ctrladmission.Defaulter[T], validator ctrladmission.Validator[T]) error {
-	return errors.Join(
-		admission.RegisterDefaulter(mgr, obj, defaulter),
-		ctrl.NewWebhookManagedBy(mgr, obj).WithValidator(validator).Complete(),
-	)
+	return errors.Join(admission.RegisterDefaulter(mgr, obj, defaulter), admission.RegisterValidator(mgr, obj, validator))
 }
