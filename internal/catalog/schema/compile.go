@@ -77,14 +77,14 @@ func compile(ctx context.Context, raw []byte) (c *compiled, err error) {
 			c, err = nil, problem(p)
 		}
 	}()
-	doc, err := decode(raw)
+	doc, _, err := decode(raw)
 	if err != nil {
 		return nil, fmt.Errorf("it is %w", err)
 	}
 	if err := survey(doc); err != nil {
 		return nil, err
 	}
-	c = &compiled{at: map[string]*jsonschema.Schema{}, rules: map[*jsonschema.Schema]*rule{}, work: &work{}}
+	c = &compiled{at: map[string]*jsonschema.Schema{}, rules: map[*jsonschema.Schema]*rule{}, work: &work{members: 16}}
 	c.work.begin(ctx)
 	compiler := jsonschema.NewCompiler()
 	compiler.DefaultDraft(jsonschema.Draft4)

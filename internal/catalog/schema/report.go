@@ -46,65 +46,304 @@ type report struct {
 	Options
 	root     any
 	compiled *compiled
+	// defined are the texts that list the fields of a schema, each written once.
+	defined map[*jsonschema.Schema]string
 }
 
-// errors are what is wrong, in order, and without what comes after the first few.
-func (r report) errors(failure *jsonschema.ValidationError) (field.ErrorList, string) {
-	if failure == nil {
-		return nil, ""
+// errors are the first few violations, in the order of their places. What the library found may be many times as
+// large as schema and parameters together: it is walked through once, within the work that is left for the check, and
+// only of the violations that are kept the path and the text are written.
+func (r *report) errors(failure *jsonschema.ValidationError) (errs field.ErrorList) {
+	var found violations
+	r.collect(failure, &found)
+	for _, v := range found.kept {
+		errs = append(errs, r.error(v))
 	}
-	errs := r.flatten(failure)
-	slices.SortFunc(errs, func(a, b *field.Error) int {
-		return cmp.Or(cmp.Compare(a.Field, b.Field), cmp.Compare(a.Detail, b.Detail))
-	})
-	errs = slices.CompactFunc(errs, func(a, b *field.Error) bool { return a.Field == b.Field && a.Detail == b.Detail })
-	if more := len(errs) - maxErrors; more > 0 {
-		errs = errs[:maxErrors]
-		errs[maxErrors-1].Detail += fmt.Sprintf(" (and %d errors more)", more)
+	if found.more {
+		errs[len(errs)-1].Detail += " (and more errors)"
 	}
-	return errs, ""
+	return errs
 }
 
-// flatten is one error for each field that is wrong.
-func (r report) flatten(e *jsonschema.ValidationError) field.ErrorList {
-	path, value := r.at(e.InstanceLocation)
-	invalid := func(detail string, args ...any) field.ErrorList {
-		return field.ErrorList{field.Invalid(path, r.shown(value), fmt.Sprintf(detail, args...))}
+// violation is one field that is wrong.
+type violation struct {
+	failure *jsonschema.ValidationError
+	// name is that of the field within the failure's value, where one is missing or not allowed.
+	name  string
+	named bool
+	// forms has the first violation of each form that the value might have.
+	forms []*violation
+	// text is what detail wrote.
+	text string
+}
+
+// depth is how many names and indexes lead to the field.
+func (v *violation) depth() int {
+	if v.named {
+		return len(v.failure.InstanceLocation) + 1
 	}
+	return len(v.failure.InstanceLocation)
+}
+
+func (v *violation) token(i int) string {
+	if i < len(v.failure.InstanceLocation) {
+		return v.failure.InstanceLocation[i]
+	}
+	return v.name
+}
+
+// violations are the first few in order.
+type violations struct {
+	kept []*violation
+	more bool
+}
+
+func (r *report) add(to *violations, v *violation) {
+	r.spend(1 + v.depth()/8)
+	i, found := slices.BinarySearchFunc(to.kept, v, r.compare)
+	switch {
+	case found:
+		return
+	case i == maxErrors:
+		to.more = true
+		return
+	case len(to.kept) == maxErrors:
+		to.kept, to.more = to.kept[:maxErrors-1], true
+	}
+	to.kept = slices.Insert(to.kept, i, v)
+}
+
+func (r *report) compare(a, b *violation) int {
+	for i := range min(a.depth(), b.depth()) {
+		if c := compareTokens(a.token(i), b.token(i)); c != 0 {
+			return c
+		}
+	}
+	if c := cmp.Compare(a.depth(), b.depth()); c != 0 {
+		return c
+	}
+	return cmp.Compare(r.detail(a), r.detail(b))
+}
+
+// compareTokens orders names as texts, and indexes, which come before names, as numbers.
+func compareTokens(a, b string) int {
+	index, other := isIndex(a), isIndex(b)
+	switch {
+	case index && other:
+		return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
+	case index:
+		return -1
+	case other:
+		return 1
+	default:
+		return cmp.Compare(a, b)
+	}
+}
+
+func isIndex(token string) bool {
+	for i := range len(token) {
+		if token[i] < '0' || token[i] > '9' {
+			return false
+		}
+	}
+	return token != ""
+}
+
+// collect adds the violations of a failure, and returns whether the failed schema is for other values: for another
+// type, or for another value of what tells the forms apart.
+func (r *report) collect(e *jsonschema.ValidationError, to *violations) (other bool) {
+	r.spend(1)
 	switch k := e.ErrorKind.(type) {
 	case *kind.Required:
-		return r.missing(path, k.Missing, "must be given")
+		r.addNames(to, e, k.Missing)
 	case *kind.Dependency:
-		return r.missing(path, k.Missing, "must be given together with "+shorten(strconv.Quote(k.Prop)))
+		r.addNames(to, e, k.Missing)
 	case *kind.DependentRequired:
-		return r.missing(path, k.Missing, "must be given together with "+shorten(strconv.Quote(k.Prop)))
+		r.addNames(to, e, k.Missing)
 	case *kind.AdditionalProperties:
-		return r.unknown(path, k.Properties, r.compiled.at[e.SchemaURL])
-	case *kind.FalseSchema:
-		return field.ErrorList{field.Forbidden(path, "must not be given")}
+		r.addNames(to, e, k.Properties)
 	case *kind.AnyOf:
-		return r.alternatives(path, value, e.Causes)
+		return r.alternatives(e, to)
 	case *kind.OneOf:
-		if len(k.Subschemas) > 0 {
-			return invalid("must match only one of the forms that are allowed, and matches the %s and the %s", ordinal(k.Subschemas[0]), ordinal(k.Subschemas[1]))
+		if len(k.Subschemas) == 0 {
+			return r.alternatives(e, to)
 		}
-		return r.alternatives(path, value, e.Causes)
+		r.add(to, &violation{failure: e})
 	case *kind.Schema, *kind.Group, *kind.Reference, *kind.AllOf:
-		var errs field.ErrorList
 		for _, cause := range e.Causes {
-			errs = append(errs, r.flatten(cause)...)
+			other = r.collect(cause, to) || other
 		}
-		return errs
+		return other
 	default:
-		return invalid("%s", must(e.ErrorKind))
+		r.add(to, &violation{failure: e})
+		return r.isOther(e)
+	}
+	return false
+}
+
+// addNames adds a violation for each of the first few names.
+func (r *report) addNames(to *violations, e *jsonschema.ValidationError, names []string) {
+	first := r.first(names, compareTokens)
+	to.more = to.more || len(first) < len(names)
+	for _, name := range first {
+		r.add(to, &violation{failure: e, name: name, named: true})
 	}
 }
+
+// first are the first few values, in order and without duplicates.
+func (r *report) first(values []string, compare func(a, b string) int) (first []string) {
+	r.spend(len(values) / 8)
+	for _, v := range values {
+		i, found := slices.BinarySearchFunc(first, v, compare)
+		if found || i == maxShown {
+			continue
+		}
+		first = slices.Insert(first[:min(len(first), maxShown-1)], i, v)
+	}
+	return first
+}
+
+// alternatives is for a value that matches none of several forms. What is wrong with
+// the only one that it seems to be meant for is the best that can be said.
+func (r *report) alternatives(e *jsonschema.ValidationError, to *violations) (other bool) {
+	var meant violations
+	var forms []*violation
+	candidates := 0
+	for _, cause := range e.Causes {
+		var own violations
+		isOther := r.collect(cause, &own)
+		other = other || isOther
+		if len(own.kept) == 0 {
+			continue
+		}
+		forms = append(forms, own.kept[0])
+		if !isOther {
+			candidates++
+			meant = own
+		}
+	}
+	if candidates != 1 {
+		r.add(to, &violation{failure: e, forms: forms})
+		return other
+	}
+	to.more = to.more || meant.more
+	for _, v := range meant.kept {
+		r.add(to, v)
+	}
+	return other
+}
+
+// isOther says whether a schema that failed is for other values.
+func (r *report) isOther(e *jsonschema.ValidationError) bool {
+	r.spend(1)
+	if k, is := e.ErrorKind.(*kind.Format); is {
+		switch k.Err.(type) { //nolint:errorlint // the library does not wrap it
+		case enumError, typeError, neverError:
+			return true
+		}
+	}
+	return slices.ContainsFunc(e.Causes, r.isOther)
+}
+
+// error is the violation as the error of a field.
+func (r *report) error(v *violation) *field.Error {
+	path, value := r.at(r.Path, r.root, v.failure.InstanceLocation)
+	detail := r.detail(v)
+	switch k := v.failure.ErrorKind.(type) {
+	case *kind.Required, *kind.Dependency, *kind.DependentRequired:
+		return field.Required(r.child(path, v.name), detail)
+	case *kind.AdditionalProperties:
+		return field.Forbidden(r.child(path, v.name), detail)
+	case *kind.Format:
+		if _, is := k.Err.(neverError); is { //nolint:errorlint // the library does not wrap it
+			return field.Forbidden(path, detail)
+		}
+	}
+	return field.Invalid(path, r.shown(value), detail)
+}
+
+// detail says what would be right.
+func (r *report) detail(v *violation) string {
+	if v.text == "" {
+		v.text = r.write(v)
+		r.spend(1 + len(v.text)/64)
+	}
+	return v.text
+}
+
+func (r *report) write(v *violation) string {
+	switch k := v.failure.ErrorKind.(type) {
+	case *kind.Required:
+		return "must be given"
+	case *kind.Dependency:
+		return "must be given together with " + shorten(strconv.Quote(k.Prop))
+	case *kind.DependentRequired:
+		return "must be given together with " + shorten(strconv.Quote(k.Prop))
+	case *kind.AdditionalProperties:
+		return "must not be given: the schema does not define it" + r.fields(r.compiled.at[v.failure.SchemaURL])
+	case *kind.OneOf:
+		if len(k.Subschemas) > 0 {
+			return fmt.Sprintf("must match only one of the forms that are allowed, and matches the %s and the %s", ordinal(k.Subschemas[0]), ordinal(k.Subschemas[1]))
+		}
+		return "must have one of the forms that the schema allows: " + r.formsOf(v)
+	case *kind.AnyOf:
+		return "must have one of the forms that the schema allows: " + r.formsOf(v)
+	case *kind.Format:
+		if e, is := k.Err.(enumError); is { //nolint:errorlint // the library does not wrap it
+			for _, want := range e.want[:min(len(e.want), maxShown)] {
+				r.spend(total(want))
+			}
+		}
+	}
+	return must(v.failure.ErrorKind)
+}
+
+// formsOf lists what is wrong with each form that a value might have.
+func (r *report) formsOf(v *violation) string {
+	location := v.failure.InstanceLocation
+	base, prefix := (*field.Path)(nil), ""
+	if len(location) == 0 { // below it a path may begin elsewhere
+		base, prefix = r.Path, r.Path.String()
+	}
+	_, value := r.at(nil, r.root, location)
+	texts := make([]string, len(v.forms))
+	for i, form := range v.forms {
+		r.spend(1 + form.depth() - len(location))
+		path, _ := r.at(base, value, form.failure.InstanceLocation[len(location):])
+		if form.named {
+			path = r.child(path, form.name)
+		}
+		place := ""
+		if path != nil {
+			place = strings.TrimPrefix(strings.TrimPrefix(path.String(), prefix), ".")
+		}
+		texts[i] = place + " " + r.detail(form)
+	}
+	slices.Sort(texts)
+	return oneOf(slices.Compact(texts), strings.TrimSpace)
+}
+
+// fields lists what a schema defines.
+func (r *report) fields(s *jsonschema.Schema) string {
+	if s == nil || len(s.Properties) == 0 {
+		return ""
+	}
+	text, ok := r.defined[s]
+	if !ok {
+		r.spend(len(s.Properties) / 4)
+		text = ", but " + oneOf(slices.Sorted(maps.Keys(s.Properties)), func(name string) string { return name })
+		r.defined[s] = text
+	}
+	return text
+}
+
+func (r *report) spend(n int) { r.compiled.work.spend(n) }
 
 // must says what would be right.
 func must(e jsonschema.ErrorKind) string {
 	switch k := e.(type) {
 	case *kind.Type:
-		return "must be " + oneOf(k.Want, article)
+		return mustType(k.Want)
 	case *kind.Format:
 		return mustFormat(k)
 	case *kind.Not:
@@ -151,6 +390,10 @@ func must(e jsonschema.ErrorKind) string {
 // mustFormat is for what a rule found, or of a schema the library.
 func mustFormat(k *kind.Format) string {
 	switch e := k.Err.(type) { //nolint:errorlint // the library does not wrap it
+	case typeError:
+		return mustType(e.want)
+	case neverError:
+		return "must not be given"
 	case enumError:
 		return "must be " + oneOf(e.want, literal)
 	case nameError:
@@ -162,70 +405,10 @@ func mustFormat(k *kind.Format) string {
 	}
 }
 
-func (r report) missing(path *field.Path, names []string, detail string) (errs field.ErrorList) {
-	for _, name := range names {
-		errs = append(errs, field.Required(r.child(path, name), detail))
-	}
-	return errs
-}
+func mustType(names []string) string { return "must be " + oneOf(names, article) }
 
-// unknown is for names that the schema does not know.
-func (r report) unknown(path *field.Path, names []string, schema *jsonschema.Schema) (errs field.ErrorList) {
-	detail := "must not be given: the schema does not define it"
-	if schema != nil && len(schema.Properties) > 0 {
-		detail += ", but " + oneOf(slices.Sorted(maps.Keys(schema.Properties)), func(name string) string { return name })
-	}
-	for _, name := range names {
-		errs = append(errs, field.Forbidden(r.child(path, name), detail))
-	}
-	return errs
-}
-
-// alternatives is for a value that matches none of several forms. What is wrong with
-// the only one that it seems to be meant for is the best that can be said.
-func (r report) alternatives(path *field.Path, value any, causes []*jsonschema.ValidationError) field.ErrorList {
-	var meant, first []*field.Error
-	candidates := 0
-	for _, cause := range causes {
-		errs := r.flatten(cause)
-		if len(errs) == 0 {
-			continue
-		}
-		first = append(first, errs[0])
-		if !isOther(cause) {
-			candidates++
-			meant = errs
-		}
-	}
-	if candidates == 1 {
-		return meant
-	}
-	texts := make([]string, len(first))
-	for i, e := range first {
-		texts[i] = strings.TrimPrefix(strings.TrimPrefix(e.Field, path.String()), ".") + " " + e.Detail
-	}
-	slices.Sort(texts)
-	detail := oneOf(slices.Compact(texts), strings.TrimSpace)
-	return field.ErrorList{field.Invalid(path, r.shown(value), "must have one of the forms that the schema allows: "+detail)}
-}
-
-// isOther says whether a form is for values of another type, or with another value of
-// what tells the forms apart.
-func isOther(e *jsonschema.ValidationError) bool {
-	switch k := e.ErrorKind.(type) {
-	case *kind.Type, *kind.FalseSchema:
-		return true
-	case *kind.Format:
-		_, is := k.Err.(enumError) //nolint:errorlint // the library does not wrap it
-		return is
-	default:
-		return slices.ContainsFunc(e.Causes, isOther)
-	}
-}
-
-// at is the path of a value, and the value.
-func (r report) at(location []string) (*field.Path, any) {
-	path, value := r.Path, r.root
+// at is the path of a value that is within another, and the value.
+func (r *report) at(path *field.Path, value any, location []string) (*field.Path, any) {
 	for _, token := range location {
 		switch v := value.(type) {
 		case []any:
@@ -246,7 +429,7 @@ func (r report) at(location []string) (*field.Path, any) {
 var plain = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]{0,63}$`)
 
 // child is the path of a field of any name. That of a parameter from elsewhere begins with its place.
-func (r report) child(path *field.Path, name string) *field.Path {
+func (r *report) child(path *field.Path, name string) *field.Path {
 	if origin, ok := r.Origins[name]; ok && path == r.Path {
 		path = field.NewPath(origin)
 	}
@@ -257,7 +440,7 @@ func (r report) child(path *field.Path, name string) *field.Path {
 }
 
 // shown is what an error may show of a value.
-func (r report) shown(value any) any {
+func (r *report) shown(value any) any {
 	switch v := value.(type) {
 	case string:
 		if r.ShowValues {

@@ -28,6 +28,7 @@ import (
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
 // maxWork is how much may be done in one check, in units of about a microsecond. What
@@ -40,9 +41,17 @@ type work struct {
 	left int
 	last int // left, when done was looked at
 	done <-chan struct{}
+	// scale is what a unit costs, in a pass that keeps what is wrong: as many failures as there are units, each with
+	// its path.
+	scale int
+	// members is for how many members of a value a unit is spent: fewer where a schema makes the library list those
+	// that are not evaluated yet.
+	members int
 }
 
-func (w *work) begin(ctx context.Context) { w.left, w.last, w.done = maxWork, maxWork, ctx.Done() }
+func (w *work) begin(ctx context.Context) {
+	w.left, w.last, w.done, w.scale = maxWork, maxWork, ctx.Done(), 0
+}
 
 // spend is called before work of n units, and at least once for each value that a
 // schema is applied to.
@@ -61,25 +70,38 @@ func (w *work) spend(n int) {
 	}
 }
 
-// run checks a value. The error says why it could not be.
-func (c *compiled) run(ctx context.Context, value any, partial bool) (failure *jsonschema.ValidationError, err error) {
+// run checks a value that is depth levels deep. The error says why it could not be. Whether the value is valid is found
+// first, which keeps no failures; what is wrong with one that is not then has the rest of the work.
+func (c *compiled) run(ctx context.Context, value any, depth int, o Options) (errs field.ErrorList, err error) {
+	invalid := false
 	defer func() {
 		if p := recover(); p != nil {
-			failure, err = nil, problem(p)
+			errs, err = nil, problem(p)
+		}
+		if invalid && len(errs) == 0 {
+			errs, err = field.ErrorList{field.Invalid(o.Path, field.OmitValueType{}, "must match the schema; it takes too much time to find what does not")}, nil
 		}
 	}()
 	c.work.begin(ctx)
 	root := c.root
-	if partial {
+	if o.Partial {
 		if c.partial == nil {
 			c.partial = c.relax(c.root, map[*jsonschema.Schema]*jsonschema.Schema{})
 		}
 		root = c.partial
 	}
-	if err := root.Validate(value); err != nil && !errors.As(err, &failure) {
+	negation := &jsonschema.Schema{DraftVersion: root.DraftVersion, Location: root.Location, Not: root}
+	if invalid = negation.Validate(value) == nil; !invalid {
+		return nil, nil
+	}
+	c.work.scale = 2 + depth/8
+	var failure *jsonschema.ValidationError
+	if err := root.Validate(value); !errors.As(err, &failure) {
 		return nil, err
 	}
-	return failure, nil
+	c.work.scale = 0
+	r := report{Options: o, root: value, compiled: c, defined: map[*jsonschema.Schema]string{}}
+	return r.errors(failure), nil
 }
 
 // prepare walks through all schemas, refuses what could not be stopped, and sets in
@@ -123,6 +145,9 @@ func (c *compiled) prepare() error {
 			}
 		}
 		todo = append(append(todo, beside(s)...), within(s)...)
+		if s.UnevaluatedProperties != nil || s.UnevaluatedItems != nil {
+			c.work.members = 4
+		}
 		c.rules[s] = takeRule(s)
 		s.Format = c.rules[s].format(c.work)
 	}
@@ -164,8 +189,11 @@ func present(all []*jsonschema.Schema) []*jsonschema.Schema {
 // rule is what is looked at here, and not by the library, of one schema. The library
 // calls it a format, and comes by before all that could take long.
 type rule struct {
-	// cost is what it takes to look at any value.
-	cost int
+	// cost is what it takes to look at any value, and failures how many it may have.
+	cost, failures int
+	// types are those that are allowed, and never says that no value is: the library would not come by.
+	types []string
+	never bool
 	// unique says that all items of an array are compared.
 	unique bool
 	// allowed are the values of enum or const, as fingerprint writes them: the
@@ -181,10 +209,18 @@ type rule struct {
 // takeRule takes from a schema what the rule does instead.
 func takeRule(s *jsonschema.Schema) *rule {
 	r := &rule{
-		cost:   (len(s.Required) + len(s.Dependencies) + len(s.DependentRequired) + len(beside(s)) + len(s.PrefixItems)) / 8,
-		unique: s.UniqueItems,
-		names:  s.PropertyNames,
-		known:  s.Format,
+		cost:     (len(s.Required)+len(beside(s))+len(s.PrefixItems))/8 + len(s.Dependencies) + len(s.DependentRequired),
+		failures: failures(s),
+		never:    s.Bool != nil && !*s.Bool,
+		unique:   s.UniqueItems,
+		names:    s.PropertyNames,
+		known:    s.Format,
+	}
+	if r.never {
+		s.Bool = nil
+	}
+	if s.Types != nil {
+		r.types, s.Types = s.Types.ToStrings(), nil
 	}
 	switch {
 	case s.Const != nil:
@@ -206,13 +242,34 @@ func takeRule(s *jsonschema.Schema) *rule {
 	return r
 }
 
+// failures is how many failures a schema may find in one value, less those in what is within it.
+func failures(s *jsonschema.Schema) int {
+	n := len(s.Dependencies) + len(s.DependentRequired)
+	for _, asserted := range []bool{
+		s.MinProperties != nil, s.MaxProperties != nil, len(s.Required) > 0, s.AdditionalProperties != nil,
+		s.MinItems != nil, s.MaxItems != nil, s.AdditionalItems != nil, s.Contains != nil, s.MinContains != nil, s.MaxContains != nil, s.UniqueItems,
+		s.MinLength != nil, s.MaxLength != nil, s.Pattern != nil,
+		s.Minimum != nil, s.Maximum != nil, s.ExclusiveMinimum != nil, s.ExclusiveMaximum != nil, s.MultipleOf != nil,
+		s.Ref != nil, s.Not != nil, len(s.AllOf) > 0, len(s.AnyOf) > 0, len(s.OneOf) > 0,
+	} {
+		if asserted {
+			n++
+		}
+	}
+	return n
+}
+
 // What a rule finds wrong.
 type (
+	typeError   struct{ want []string }
+	neverError  struct{}
 	enumError   struct{ want []any }
 	nameError   struct{ name string }
 	formatError struct{ name string }
 )
 
+func (typeError) Error() string   { return "has another type" }
+func (neverError) Error() string  { return "is not allowed" }
 func (enumError) Error() string   { return "is not one of those that are allowed" }
 func (nameError) Error() string   { return "has a name that is not allowed" }
 func (formatError) Error() string { return "has another format" }
@@ -222,12 +279,18 @@ func (r *rule) format(w *work) *jsonschema.Format {
 }
 
 func (r *rule) check(w *work, v any) error {
-	w.spend(1 + r.cost + size(v)/16)
+	w.spend((1 + r.cost + size(v)/w.members) + w.scale*(1+r.failures))
+	if r.never {
+		return neverError{}
+	}
+	if r.types != nil && !slices.ContainsFunc(r.types, func(name string) bool { return isType(v, name) }) {
+		return typeError{r.types}
+	}
 	if r.unique {
 		w.spend(total(v))
 	}
 	if r.allowed != nil {
-		w.spend(total(v) / 4)
+		w.spend(total(v) / 2)
 		if !r.allowed[fingerprint(v)] {
 			return enumError{r.want}
 		}
@@ -243,6 +306,23 @@ func (r *rule) check(w *work, v any) error {
 		return formatError{r.known.Name}
 	}
 	return nil
+}
+
+func isType(v any, name string) bool {
+	switch v := v.(type) {
+	case nil:
+		return name == "null"
+	case bool:
+		return name == "boolean"
+	case json.Number:
+		return name == "number" || name == "integer" && exact(v).IsInt()
+	case string:
+		return name == "string"
+	case []any:
+		return name == "array"
+	default:
+		return name == "object"
+	}
 }
 
 // size is of how many values a value consists. A long text counts for some.
@@ -262,6 +342,9 @@ func size(v any) int {
 // total is size at every depth.
 func total(v any) int {
 	n := 1
+	if text, ok := v.(string); ok {
+		n += size(text)
+	}
 	switch v := v.(type) {
 	case map[string]any:
 		for _, member := range v {

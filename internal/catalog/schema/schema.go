@@ -87,10 +87,6 @@ func Validate(ctx context.Context, schema *runtime.RawExtension, parameters []by
 	if len(schema.Raw) > maxSchema {
 		return nil, unchecked("the schema has %d bytes, where %d are allowed", len(schema.Raw), maxSchema)
 	}
-	value, err := decode(parameters)
-	if err != nil {
-		return nil, unchecked("they are %s", err)
-	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	entry := known.get(sha256.Sum256(schema.Raw), len(schema.Raw))
@@ -104,24 +100,27 @@ func Validate(ctx context.Context, schema *runtime.RawExtension, parameters []by
 			return nil, unchecked("too many others are being checked")
 		}
 	}
+	value, depth, err := decode(parameters)
+	if err != nil {
+		return nil, unchecked("they are %s", err)
+	}
 	compiled, err := entry.compile(ctx, schema.Raw)
 	if err != nil {
 		return nil, unchecked("the plan's schema cannot be used: %s", shorten(err.Error()))
 	}
-	failure, err := compiled.run(ctx, value, o.Partial)
-	if err != nil {
+	if errs, err = compiled.run(ctx, value, depth, o); err != nil {
 		return nil, unchecked("%s", err)
 	}
-	return report{root: value, compiled: compiled, Options: o}.errors(failure)
+	return errs, ""
 }
 
 func unchecked(reason string, args ...any) string {
 	return "the parameters are not checked against the plan's schema: " + fmt.Sprintf(reason, args...)
 }
 
-// decode reads JSON without losing digits, and refuses what would cost too much to
+// decode reads JSON without losing digits, counts its levels, and refuses what would cost too much to
 // look at.
-func decode(raw []byte) (any, error) {
+func decode(raw []byte) (value any, deepest int, err error) {
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.UseNumber()
 	for depth := 0; ; {
@@ -130,7 +129,7 @@ func decode(raw []byte) (any, error) {
 			break
 		}
 		if err != nil {
-			return nil, errors.New("not JSON")
+			return nil, 0, errors.New("not JSON")
 		}
 		switch t := token.(type) {
 		case json.Delim:
@@ -139,18 +138,17 @@ func decode(raw []byte) (any, error) {
 			} else {
 				depth--
 			}
-			if depth > maxDepth {
-				return nil, fmt.Errorf("more than %d levels deep", maxDepth)
+			if deepest = max(deepest, depth); depth > maxDepth {
+				return nil, 0, fmt.Errorf("more than %d levels deep", maxDepth)
 			}
 		case json.Number:
 			if !isReasonable(t.String()) {
-				return nil, fmt.Errorf("of numbers that have more than %d digits", maxNumber)
+				return nil, 0, fmt.Errorf("of numbers that have more than %d digits", maxNumber)
 			}
 		}
 	}
-	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
-	if err != nil {
-		return nil, errors.New("not JSON")
+	if value, err = jsonschema.UnmarshalJSON(bytes.NewReader(raw)); err != nil {
+		return nil, 0, errors.New("not JSON")
 	}
-	return value, nil
+	return value, deepest, nil
 }

@@ -1,0 +1,83 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package costtest compares what it costs to read an input with what twice the input costs. It counts what is
+// allocated, and no time, so that its result is the same on a busy machine.
+package costtest
+
+import (
+	"runtime"
+	"runtime/debug"
+	"testing"
+)
+
+// Growth is how many times as much twice the input may cost.
+const Growth = 2.5
+
+// Cost is what was allocated.
+type Cost struct{ Bytes, Objects uint64 }
+
+// Of returns what f allocates: the least of a few runs, since whatever else the process does is counted as well.
+func Of(f func()) Cost {
+	least := measure(f)
+	for range 2 {
+		again := measure(f)
+		least.Bytes, least.Objects = min(least.Bytes, again.Bytes), min(least.Objects, again.Objects)
+	}
+	return least
+}
+
+func measure(f func()) Cost {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return Cost{Bytes: after.TotalAlloc - before.TotalAlloc, Objects: after.Mallocs - before.Mallocs}
+}
+
+// Linear fails the test where an input of 2n takes more than Growth times what one of n takes. Shape makes an input of
+// a size, and read is what reads it; 2n is the largest that the bound of read accepts.
+func Linear[T any](t testing.TB, n int, shape func(n int) T, read func(T)) {
+	t.Helper()
+	half, whole := shape(n), shape(2*n)
+	one, two := Of(func() { read(half) }), Of(func() { read(whole) })
+	if exceeds(two.Bytes, one.Bytes) || exceeds(two.Objects, one.Objects) {
+		t.Errorf("an input of %d allocates %d bytes in %d objects, and one of %d %d bytes in %d objects, more than %v times as much",
+			n, one.Bytes, one.Objects, 2*n, two.Bytes, two.Objects, Growth)
+	}
+}
+
+// noise is what else may be allocated meanwhile.
+const noise = 64 << 10
+
+func exceeds(whole, half uint64) bool { return float64(whole) > Growth*float64(half)+noise }
+
+// Held returns how many bytes are in use for a value that make returns, once it has returned.
+func Held(make func() any) uint64 {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	value := make()
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	runtime.KeepAlive(value)
+	return after.HeapAlloc - min(after.HeapAlloc, before.HeapAlloc)
+}
+
+// Decoded is the most that a decoded input may hold: eight times its size and 4 MiB.
+func Decoded(input int) uint64 { return 8*uint64(input) + 4<<20 }
