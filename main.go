@@ -151,7 +151,7 @@ func setup(ctx, stopping context.Context, mgr ctrl.Manager, o operator.Options, 
 			return servicecatalogcontrollers.Setup(ctx, mgr, servicecatalogcontrollers.Options{
 				Workers: o.InstanceWorkers, BrokerWorkers: o.BrokerWorkers,
 				ClusterID: types.NamespacedName{Namespace: o.Namespace, Name: o.ClusterIDConfigMap},
-				Timeout:   o.OSBTimeout, RelistInterval: o.RelistInterval, Guard: guard, Recorder: recorder, Metrics: metrics.Registry,
+				Timeout:   o.OSBTimeout, RelistInterval: o.RelistInterval, Guard: guard, Strict: o.BrokerPolicy == string(servicecatalogwebhooks.BrokerPolicyStrict), Recorder: recorder, Metrics: metrics.Registry,
 			})
 		}},
 		{"servicecatalog webhooks", func() error {

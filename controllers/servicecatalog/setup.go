@@ -51,6 +51,8 @@ type Options struct {
 	RelistInterval time.Duration
 	// Guard refuses addresses.
 	Guard *outbound.Guard
+	// Strict: names of ServiceBrokers are resolved without the search list of the operator's Pod.
+	Strict bool
 	// Recorder emits events.
 	Recorder events.EventRecorder
 	// Metrics registers metrics.
@@ -74,6 +76,7 @@ func Setup(_ context.Context, mgr ctrl.Manager, o Options) error {
 		Clock:        clock.RealClock{},
 		Clients:      brokers.NewClients(mgr.GetCache(), mgr.GetAPIReader(), o.Guard, o.Timeout, digests, m.observe),
 	}
+	config.Clients.Strict = o.Strict
 	secrets := authsecret.NewReconciler(mgr.GetCache(), mgr.GetClient(), index.Index{Cache: consistency.ReadYourWrites(mgr.GetClient(), mgr.GetCache())}, o.Recorder, &config.Barrier)
 	config.ProtectSecrets = secrets.Protect
 	err = errors.Join(

@@ -65,6 +65,8 @@ type Clients struct {
 	timeout time.Duration
 	observe func(Key, osb.Observation)
 	digests *DigestKey
+	// Strict: a name of a ServiceBroker becomes no Service's by the search list of the operator's Pod. It is set before the first request.
+	Strict bool
 
 	clients *versioned.Cache[Key, *Client]
 	// Limiters has one limiter for each broker. Those of the ServiceBrokers of a namespace share a bound.
@@ -213,7 +215,7 @@ func (c *Clients) newClient(ctx context.Context, b v1beta1.Broker) (*Client, err
 	}
 	made, err := osb.NewClient(osb.Options{
 		URL: spec.URL, Version: b.CommonStatus().APIVersion, Auth: auth, Guard: c.guard, Catalog: catalogLimits(key),
-		Outbound: outbound.Options{Timeout: c.timeout, CABundle: spec.CABundle, InsecureSkipVerify: spec.InsecureSkipTLSVerify},
+		Outbound: c.outboundOptions(key, spec),
 		Observe: func(ctx context.Context, o osb.Observation) {
 			c.observe(key, o)
 			log.FromContext(ctx).V(1).Info("Broker answered", "broker", types.NamespacedName{Namespace: key.Namespace, Name: key.Name},
@@ -224,6 +226,13 @@ func (c *Clients) newClient(ctx context.Context, b v1beta1.Broker) (*Client, err
 		return nil, &CredentialsError{Message: err.Error()}
 	}
 	return &Client{Client: made, EndpointVersion: endpointVersion(b, auth)}, nil
+}
+
+func (c *Clients) outboundOptions(key Key, spec *v1beta1.CommonServiceBrokerSpec) outbound.Options {
+	return outbound.Options{
+		Timeout: c.timeout, CABundle: spec.CABundle, InsecureSkipVerify: spec.InsecureSkipTLSVerify,
+		AbsoluteNames: c.Strict && ScopeOf(key) == catalog.Namespaced,
+	}
 }
 
 // catalogLimits returns the limits of a broker's catalog. Those of a ServiceBroker, which any tenant can create, allow for 500 entries of

@@ -19,6 +19,7 @@ package brokers
 import (
 	"testing"
 
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/controllertest"
 	"github.com/gophernetes/bellhop/internal/lifecycle/catalogsync"
 	"github.com/gophernetes/bellhop/internal/osb"
@@ -39,5 +40,19 @@ func TestAnEndpointIsItsAddressAndCredentials(t *testing.T) {
 	}
 	if b.Common().URL += "/v2"; endpointVersion(b, osb.Auth{Password: "c1"}) == before {
 		t.Error("another address makes none")
+	}
+}
+
+// F-S63: with the strict policy the search list makes no Service of a ServiceBroker's host.
+func TestStrictClientsUseAbsoluteNames(t *testing.T) {
+	for _, strict := range []bool{false, true} {
+		for _, namespace := range []string{"", "ns"} {
+			clients := NewClients(nil, nil, nil, 0, nil, nil)
+			clients.Strict = strict
+			got := clients.outboundOptions(Key{Namespace: namespace, Name: "b"}, &v1beta1.CommonServiceBrokerSpec{}).AbsoluteNames
+			if want := strict && namespace != ""; got != want {
+				t.Errorf("strict: %t, namespace %q: absolute names: %t, want %t", strict, namespace, got, want)
+			}
+		}
 	}
 }

@@ -60,6 +60,10 @@ type Options struct {
 	ClientCertificate  []byte // PEM, with ClientKey
 	ClientKey          []byte
 	InsecureSkipVerify bool
+
+	// AbsoluteNames asks DNS for the name of a host as it is, without the search list of the operator's Pod, by which vault.prod is a Service.
+	// Names that have the form of a Service's are not affected.
+	AbsoluteNames bool
 }
 
 // Client makes requests to one receiver or broker. It is safe for concurrent use.
@@ -73,6 +77,7 @@ type Client struct {
 	proxy    func(*http.Request) (*url.URL, error)
 	proxyTLS *tls.Config // of a connection to the proxy itself
 	resolver *net.Resolver
+	absolute bool // as Options.AbsoluteNames
 }
 
 // NewClient returns a client with connections of its own. An error names the option and nothing of its content.
@@ -88,17 +93,16 @@ func newClient(guard *Guard, o Options, proxy func(*http.Request) (*url.URL, err
 	if guard == nil {
 		guard = &Guard{}
 	}
-	c := &Client{guard: guard, timeout: o.Timeout, maxBody: o.MaxBody, tls: config, proxy: proxy, resolver: resolver}
+	c := &Client{guard: guard, timeout: o.Timeout, maxBody: o.MaxBody, tls: config, proxy: proxy, resolver: resolver, absolute: o.AbsoluteNames}
 	if c.timeout <= 0 {
 		c.timeout = DefaultTimeout
 	}
 	if c.maxBody <= 0 {
 		c.maxBody = DefaultMaxBody
 	}
-	// Checked when dialling, not before: a name can resolve to something else by then.
-	c.direct = c.transport(config, &net.Dialer{Timeout: c.timeout, Resolver: resolver, Control: c.control})
+	c.direct = c.transport(config, c.dialTarget)
 	toProxy := &net.Dialer{Timeout: c.timeout, Resolver: resolver}
-	c.proxied = c.transport(config, toProxy)
+	c.proxied = c.transport(config, toProxy.DialContext)
 	// The authorities and the client certificate are the target's: a proxy gets neither. Of a transport that has a proxy, this is called for
 	// the proxy only.
 	c.proxyTLS = &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
@@ -139,9 +143,9 @@ func tlsConfig(o Options) (*tls.Config, error) {
 	return config, nil
 }
 
-func (c *Client) transport(config *tls.Config, dialer *net.Dialer) *http.Transport {
+func (c *Client) transport(config *tls.Config, dial func(ctx context.Context, network, address string) (net.Conn, error)) *http.Transport {
 	return &http.Transport{
-		DialContext:            dialer.DialContext,
+		DialContext:            dial,
 		TLSClientConfig:        config.Clone(),
 		TLSHandshakeTimeout:    c.timeout,
 		ForceAttemptHTTP2:      true,
@@ -240,10 +244,13 @@ func (c *Client) roundTrip(req *http.Request) (*http.Response, error) {
 	return transport.RoundTrip(req)
 }
 
-// route picks the transport.
+// route picks the transport, and gives the URL of the request the host that is checked.
 func (c *Client) route(req *http.Request) (*http.Transport, error) {
 	if req.URL.Scheme != "http" && req.URL.Scheme != "https" || req.URL.Host == "" {
 		return nil, &Error{Kind: Refused, Message: "the address is not an absolute http or https URL"}
+	}
+	if err := setHost(req.URL); err != nil {
+		return nil, err
 	}
 	via, err := c.proxyOf(req)
 	if err != nil {
@@ -265,7 +272,11 @@ func (c *Client) proxyOf(req *http.Request) (*url.URL, error) {
 	if via == nil {
 		return nil, nil
 	}
-	addrs, err := c.resolver.LookupNetIP(req.Context(), "ip", req.URL.Hostname())
+	name, err := c.nameOf(req.URL.Hostname())
+	if err != nil {
+		return nil, err
+	}
+	addrs, err := c.resolver.LookupNetIP(req.Context(), "ip", name)
 	if err != nil && c.guard.proxyResolves {
 		return via, nil
 	}

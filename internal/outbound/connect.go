@@ -42,13 +42,17 @@ func (c *Client) Connect(ctx context.Context, scheme, address string) (net.Conn,
 }
 
 func (c *Client) connect(ctx context.Context, scheme, address string) (net.Conn, error) {
-	request := &http.Request{Method: http.MethodConnect, URL: &url.URL{Scheme: scheme, Host: address}, Host: address, Header: http.Header{}}
+	target := &url.URL{Scheme: scheme, Host: address}
+	if err := setHost(target); err != nil {
+		return nil, err
+	}
+	request := &http.Request{Method: http.MethodConnect, URL: target, Host: target.Host, Header: http.Header{}}
 	via, err := c.proxyOf(request.WithContext(ctx))
 	if err != nil {
 		return nil, err
 	}
 	if via == nil {
-		return (&net.Dialer{Resolver: c.resolver, Control: c.control}).DialContext(ctx, "tcp", address)
+		return c.dialTarget(ctx, "tcp", address)
 	}
 	conn, err := c.dialProxy(ctx, via)
 	if err != nil {

@@ -20,6 +20,7 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
+	"strings"
 	"sync"
 	"time"
 )
@@ -32,8 +33,7 @@ import (
 // protocol over HTTP/2.
 func (c *Client) Dial(ctx context.Context, address string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
-	dialer := &net.Dialer{Resolver: c.resolver, Control: c.control}
-	tcp, err := dialer.DialContext(ctx, "tcp", address)
+	tcp, err := c.dialTarget(ctx, "tcp", address)
 	if err != nil {
 		defer cancel()
 		return nil, classify(ctx, err, &progress{})
@@ -41,6 +41,30 @@ func (c *Client) Dial(ctx context.Context, address string) (net.Conn, error) {
 	made := &conn{Conn: tcp, cancel: cancel, left: c.maxBody}
 	made.stop = context.AfterFunc(ctx, made.expire)
 	return made, nil
+}
+
+// dialTarget connects to a receiver or broker. Its address is checked then, and not before: a name can resolve to something else by then.
+func (c *Client) dialTarget(ctx context.Context, network, address string) (net.Conn, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	if host, err = c.nameOf(host); err != nil {
+		return nil, err
+	}
+	return (&net.Dialer{Timeout: c.timeout, Resolver: c.resolver, Control: c.control}).DialContext(ctx, network, net.JoinHostPort(host, port))
+}
+
+// nameOf returns a host as it is resolved.
+func (c *Client) nameOf(host string) (string, error) {
+	host, err := Host(host)
+	if err != nil {
+		return "", err
+	}
+	if _, isLiteral := Literal(host); c.absolute && !isLiteral && !IsServiceName(host) && !strings.HasSuffix(host, ".") {
+		host += "."
+	}
+	return host, nil
 }
 
 // WithTimeout returns a context that ends after the client's time limit at the latest.

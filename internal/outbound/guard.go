@@ -79,6 +79,9 @@ func (g *Guard) Check(addr netip.Addr) error {
 
 // CheckHost is Check of a host that is an IP address or localhost. A name is checked by its addresses when it is dialed.
 func (g *Guard) CheckHost(host string) error {
+	if _, err := Host(host); err != nil {
+		return err
+	}
 	if addr, ok := Literal(host); ok {
 		return g.Check(addr)
 	}
@@ -105,15 +108,6 @@ var metadata = []netip.Addr{
 	netip.MustParseAddr("fd00:c1::a9fe:a9fe"), // Oracle Cloud
 	netip.MustParseAddr("fd00:42::42"),        // Scaleway
 	netip.MustParseAddr("fd00:a9fe:a9fe::1"),  // Linode
-}
-
-// Literal returns the address that a host name is, without a DNS request.
-func Literal(host string) (netip.Addr, bool) {
-	if host == "localhost" {
-		return netip.AddrFrom4([4]byte{127, 0, 0, 1}), true
-	}
-	ip, err := netip.ParseAddr(host)
-	return ip, err == nil
 }
 
 // class says what an address is that is refused; "" for any other.
@@ -183,12 +177,6 @@ func embedded(addr netip.Addr) []netip.Addr {
 		return slices.DeleteFunc(readings, func(a netip.Addr) bool { return a.As4()[0] == 0 })
 	}
 	return nil
-}
-
-// IsServiceName reports whether a host has the form of a Service's name. A single label is resolved in the cluster first.
-func IsServiceName(host string) bool {
-	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	return !strings.Contains(host, ".") || strings.HasSuffix(host, ".svc") || strings.Contains(host, ".svc.")
 }
 
 // ParseNetworks reads a flag of the operator with CIDRs and addresses, separated by commas.

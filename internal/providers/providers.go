@@ -191,6 +191,8 @@ func Forgets(externalID string) bool {
 type Factory struct {
 	Guard  *outbound.Guard
 	Events event.Creator
+	// AbsoluteNames is that of outbound.Options.
+	AbsoluteNames bool
 }
 
 // NewSender returns the sender of a receiver with this spec and Secret. An error names the invalid field or key of the Secret, and
@@ -209,6 +211,7 @@ func (f Factory) NewSender(spec *v1beta1.CommonReceiverSpec, data map[string][]b
 		ClientCertificate:  data["tls.crt"],
 		ClientKey:          data["tls.key"],
 		InsecureSkipVerify: p.SkipsTLSVerify(),
+		AbsoluteNames:      f.AbsoluteNames,
 	})
 	if err != nil {
 		return nil, err

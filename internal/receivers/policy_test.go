@@ -31,6 +31,8 @@ func TestPolicyChecksTheAddressInASecret(t *testing.T) {
 		"https://prometheus":                  "in the cluster",
 		"https://api.shop.svc:8443/":          "in the cluster",
 		"https://api.shop.svc.cluster.local.": "in the cluster",
+		"https://api。shop.ｓｖｃ/":               "in the cluster", // F-S63
+		"https://api.shop.%EF%BD%93vc/":       "in the cluster",
 		"http://hooks.example.com\n":          "not encrypted", // made with echo: providers drop the line break
 	} {
 		data := map[string][]byte{"url": []byte(url)}

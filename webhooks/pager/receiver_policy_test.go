@@ -38,6 +38,7 @@ func TestReceiverPolicy(t *testing.T) {
 		{"a public address", webhook("https://hooks.example.com", false), nil},
 		{"plain http", webhook("http://hooks.example.com", false), []string{"spec.webhook.url", "not encrypted"}},
 		{"a Service", webhook("https://api.shop.svc/hook", false), []string{"spec.webhook.url", "in the cluster"}},
+		{"F-S63: a Service in full-width letters", webhook("https://api.shop.ｓｖｃ/hook", false), []string{"spec.webhook.url", "in the cluster"}},
 		{"a Service in the same namespace", webhook("https://api", false), []string{"spec.webhook.url", "in the cluster"}},
 		{"a certificate that is not verified", webhook("https://hooks.example.com", true), []string{"spec.webhook.insecureSkipTLSVerify", "any server"}},
 	} {

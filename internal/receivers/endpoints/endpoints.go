@@ -163,7 +163,7 @@ func (c *Cache) newSender(ctx context.Context, ref v1beta1.ReceiverRef, target l
 			err = c.Policy.CheckSecret(secret.Data)
 		}
 		if err == nil {
-			sender, err = c.factory.NewSender(target.Spec, secret.Data)
+			sender, err = c.factoryOf(ref.Kind).NewSender(target.Spec, secret.Data)
 		}
 		inSecret := providers.SecretAddress(target.Spec, secret.Data)
 		if err != nil {
@@ -173,6 +173,13 @@ func (c *Cache) newSender(ctx context.Context, ref v1beta1.ReceiverRef, target l
 		}
 		return &PreparedSender{Sender: sender, failure: err, version: version, note: note, timeout: timeout, hosts: hostsOf(target.Spec, inSecret)}, nil
 	}
+}
+
+// factoryOf returns the factory of the senders of a kind of receiver.
+func (c *Cache) factoryOf(kind v1beta1.ReceiverKind) providers.Factory {
+	factory := c.factory
+	factory.AbsoluteNames = kind == v1beta1.KindReceiver && c.Policy == receivers.PolicyStrict
+	return factory
 }
 
 // withRisks adds to a note the warnings about an address in a Secret, whose content admission does not see.

@@ -32,6 +32,7 @@ import (
 	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/providers"
+	"github.com/gophernetes/bellhop/internal/receivers"
 )
 
 // secretReader reads one Secret.
@@ -117,5 +118,18 @@ func TestF_P30_AnAnnotatedSecretReplacesNoSender(t *testing.T) {
 	token = "ijklmnop"
 	if senderOf("3") == first {
 		t.Error("the sender was not replaced with another content")
+	}
+}
+
+// F-S63: with the strict policy the search list makes no Service of a Receiver's host.
+func TestStrictSendersUseAbsoluteNames(t *testing.T) {
+	for _, policy := range []receivers.Policy{receivers.PolicyCompatible, receivers.PolicyStrict} {
+		for _, kind := range []v1beta1.ReceiverKind{v1beta1.KindReceiver, v1beta1.KindClusterReceiver} {
+			cache := NewCache(nil, providers.Factory{})
+			cache.Policy = policy
+			if want := policy == receivers.PolicyStrict && kind == v1beta1.KindReceiver; cache.factoryOf(kind).AbsoluteNames != want {
+				t.Errorf("%s, %s: absolute names: %t, want %t", policy, kind, !want, want)
+			}
+		}
 	}
 }
