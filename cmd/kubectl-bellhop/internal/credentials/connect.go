@@ -52,7 +52,8 @@ right to create pods/portforward. A service outside of the cluster needs
 connect prints the local address, and the credentials as variables for a client,
 in which host, port and URIs are those of the local address. It stays until
 Ctrl-C. With a command it runs that with these variables, and ends with its exit
-code. If the Pod ends, connect ends with an error.
+code. If the Pod ends, connect ends with an error. Keys become variables as they
+do with "exec".
 
 The certificate of a service with TLS is for its own name, and not for
 127.0.0.1: tell the client the name, or not to check it.`,
@@ -107,9 +108,11 @@ func (o *connectOptions) run(ctx context.Context, e *cli.Environment, name strin
 	if err != nil {
 		return err
 	}
-	if _, err := o.names.variables(data); err != nil { // before anything is opened
+	_, leftOut, err := o.names.variables(data) // before anything is opened
+	if err != nil {
 		return err
 	}
+	o.names.warnLeftOut(e, leftOut)
 	path := ""
 	if len(command) > 0 {
 		if path, err = findCommand(e, command[0]); err != nil {
@@ -152,7 +155,8 @@ func (o *connectOptions) rewritten(e *cli.Environment, data map[string][]byte, r
 		fmt.Fprintf(e.ErrOut, "warning: host %q stays in %s %s: connect does not know how to change it there\n",
 			r.from.host, plural("key", len(unchanged)), quotedList(unchanged))
 	}
-	return o.names.variables(data)
+	variables, _, err := o.names.variables(data) // those that are left out were named
+	return variables, err
 }
 
 // from is the host and port that programs use.

@@ -46,7 +46,9 @@ func newCreds(e *cli.Environment) *cobra.Command {
 The credentials are in the Secret of a ServiceBinding. By default each key is
 a line "export NAME='value'" for a shell. Characters that no variable can have
 become _ in its name. Keys of the Secret that the binding did not write are left
-out, unless --all-keys is given.
+out, unless --all-keys is given. So are keys whose variable is not that of an
+address or of credentials, with a warning, unless --prefix or --allow is given:
+see "exec". JSON and YAML have all keys.
 
 "exec" runs one command with the credentials, which then appear on no screen and
 in no file.`,
@@ -89,13 +91,13 @@ func (o *credsOptions) validate(cmd *cobra.Command) error {
 	given := cmd.Flags().Changed
 	switch {
 	case given("key") && (given("output") || o.names.isSet() || len(o.keys.omit) > 0):
-		return cli.UsageError("--key prints one value as it is: --output, --prefix, --upper-case and --omit do not go with it")
+		return cli.UsageError("--key prints one value as it is: --output, --prefix, --upper-case, --allow and --omit do not go with it")
 	case given("key") && o.key == "":
 		return cli.UsageError("--key is empty: it names a key of the Secret")
 	case o.output != "env" && o.output != "dotenv" && o.output != "json" && o.output != "yaml":
 		return cli.UsageError("--output=%s: must be one of %s", o.output, strings.Join(formats, ", "))
 	case (o.output == "json" || o.output == "yaml") && o.names.isSet():
-		return cli.UsageError("--prefix and --upper-case name variables: --output=%s has the keys of the Secret", o.output)
+		return cli.UsageError("--prefix, --upper-case and --allow name variables: --output=%s has the keys of the Secret", o.output)
 	}
 	return nil
 }
@@ -122,10 +124,11 @@ func (o *credsOptions) run(ctx context.Context, e *cli.Environment, name string)
 	case "yaml":
 		return writeYAML(e.Out, data)
 	}
-	variables, err := o.names.variables(data)
+	variables, leftOut, err := o.names.variables(data)
 	if err != nil {
 		return err
 	}
+	o.names.warnLeftOut(e, leftOut)
 	if o.output == "dotenv" {
 		return writeDotenv(e.Out, variables)
 	}

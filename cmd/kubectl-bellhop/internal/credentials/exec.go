@@ -43,7 +43,7 @@ type execOptions struct {
 func newExec(e *cli.Environment) *cobra.Command {
 	o := &execOptions{}
 	cmd := &cobra.Command{
-		Use:   "exec BINDING [--prefix PREFIX] [--upper-case] -- COMMAND [ARGUMENT...]",
+		Use:   "exec BINDING [--prefix PREFIX] [--upper-case] [--allow NAME] -- COMMAND [ARGUMENT...]",
 		Short: "Run a local command with the credentials of a binding",
 		Long: `Run a local command with the credentials of a binding.
 
@@ -53,12 +53,22 @@ in no command line. The command has the terminal and gets the signals; exec ends
 with its exit code, with 127 if the command does not exist, and with 126 if it
 cannot be run.
 
+The broker chooses keys and values, and some variables have programs run code:
+PATH is one. A key becomes a variable if its name is that of an address or of
+credentials, such as host, DB_PORT, PGUSER or jdbcUrl, or if a --prefix of your
+own, such as APP_, makes it another name. A prefix that clients know, such as
+MYSQL_, does not permit further names. exec warns of the keys that it leaves
+out; --allow sets one nevertheless.
+
 A service that can be reached only from within the cluster needs "connect".`,
 		Example: `  # Log in to the database of the binding orders; sh reads the variables
-  kubectl bellhop exec orders -- sh -c 'MYSQL_PWD=$password mysql -h $host -u $username $database'
+  kubectl bellhop exec orders -- sh -c 'MYSQL_PWD="$password" mysql -h "$host" -u "$username" -D "$database"'
 
   # Run a program that reads DB_HOST, DB_PORT, ...
   kubectl bellhop exec orders --prefix DB_ --upper-case -- ./migrate up
+
+  # Set a variable that is not one of an address or of credentials
+  kubectl bellhop exec orders --allow max_connections -- ./migrate up
 
   # Begin a shell that has the credentials
   kubectl bellhop exec orders -- bash`,
@@ -91,10 +101,11 @@ func (o *execOptions) run(ctx context.Context, e *cli.Environment, name string, 
 	if err != nil {
 		return err
 	}
-	variables, err := o.names.variables(data)
+	variables, leftOut, err := o.names.variables(data)
 	if err != nil {
 		return err
 	}
+	o.names.warnLeftOut(e, leftOut)
 	path, err := findCommand(e, command[0])
 	if err != nil {
 		return err
