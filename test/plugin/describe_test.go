@@ -99,6 +99,26 @@ var _ = Describe("describe", func() {
 		Expect(out).To(MatchRegexp(`What to do: +create the ServiceInstance, or another binding`))
 	})
 
+	// F-U39
+	It("shows control characters, as other commands do, instead of sending them to the terminal", func(ctx SpecContext) {
+		t := newTranscript(ctx)
+		alert := &pagerv1beta1.Alert{ObjectMeta: metav1.ObjectMeta{Namespace: t.namespace, Name: "clipboard"}}
+		alert.Spec.Title, alert.Spec.Content = "disk full\x1b]52;c;eA==\x07\u009b2J", "\x1b[2Jall is well"
+		Expect(env.Client.Create(ctx, alert)).To(Succeed())
+		instance := &servicecatalogv1beta1.ServiceInstance{ObjectMeta: metav1.ObjectMeta{Namespace: t.namespace, Name: "clipboard"}}
+		instance.Spec.ServiceClassExternalName, instance.Spec.ServicePlanExternalName = "x\x1b[8m", "x\x1b[8m"
+		Expect(env.Client.Create(ctx, instance)).To(Succeed())
+		waitForCondition(ctx, alert, "Stalled")
+		for _, command := range []string{"describe alert/clipboard", "describe instance/clipboard", "tree instance/clipboard", "tree alert/clipboard", "alerts", "alerts -o wide", "doctor",
+			"page 'x' --name clipboard"} {
+			out, _ := t.try(ctx, "kubectl bellhop "+command)
+			Expect(out).NotTo(Or(ContainSubstring("\x1b"), ContainSubstring("\x07"), ContainSubstring("\u009b")), command)
+		}
+		Expect(t.try(ctx, "kubectl bellhop describe alert/clipboard")).To(ContainSubstring(`disk full^[]52;c;eA==^G\u009b2J`))
+		out, _ := t.try(ctx, "kubectl bellhop alerts -o jsonpath='{.items[0].spec.title}'")
+		Expect(out).To(ContainSubstring("\x1b]52"), "a program reads the title as it is")
+	})
+
 	It("says what is wrong with its arguments, and what the user may not read", func(ctx SpecContext) {
 		t := newTranscript(ctx)
 		createAlertTo(ctx, t.namespace, "disk-full")

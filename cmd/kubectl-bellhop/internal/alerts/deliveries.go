@@ -104,7 +104,7 @@ func (l *live) show(alert *v1beta1.Alert) {
 // printsFinal reports whether the last state of deliveries is to be printed to standard output: it is not where the user has just seen it
 // as progress.
 func printsFinal(e *cli.Environment) bool {
-	return e.Progress() == io.Discard || !printers.IsTerminal(e.Out)
+	return e.Progress() == io.Discard || !printers.IsTerminal(e.Raw.Out)
 }
 
 // goalOf is the state of deliveries that an Alert's spec asks for.

@@ -179,7 +179,7 @@ func (l *list) follow(ctx context.Context, client alertClient, names []string) e
 	if _, err := l.read(ctx, client, names); err != nil { // a name that does not exist
 		return err
 	}
-	printer, err := l.output.NewChangePrinter(l.e.Out)
+	printer, err := l.output.NewChangePrinter(l.e)
 	if err != nil {
 		return err
 	}

@@ -112,14 +112,14 @@ func (s *schemaCommand) print(schema []byte) error {
 		if err != nil {
 			return err
 		}
-		_, err = s.e.Out.Write(indented)
+		_, err = s.e.Data().Write(indented)
 		return err
 	case "yaml":
 		text, err := yaml.JSONToYAML(schema)
 		if err != nil {
 			return err
 		}
-		_, err = s.e.Out.Write(text)
+		_, err = s.e.Data().Write(text)
 		return err
 	case "table", "wide":
 		fields, err := Fields(schema)

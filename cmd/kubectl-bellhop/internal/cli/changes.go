@@ -37,9 +37,9 @@ type flushWriter interface {
 	Flush() error
 }
 
-// NewChangePrinter returns a printer that prints to out in the format of --output.
-func (o *ListOutput) NewChangePrinter(out io.Writer) (*ChangePrinter, error) {
-	p := &ChangePrinter{output: *o, out: out, rows: printers.GetNewTabWriter(out)}
+// NewChangePrinter returns a printer in the format of --output.
+func (o *ListOutput) NewChangePrinter(e *Environment) (*ChangePrinter, error) {
+	p := &ChangePrinter{output: *o, out: e.Data(), rows: printers.GetNewTabWriter(e.Out)}
 	if o.IsTable() {
 		return p, nil
 	}

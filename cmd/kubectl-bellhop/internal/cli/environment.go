@@ -42,14 +42,19 @@ const OperatorLabels = "app.kubernetes.io/name=bellhop,control-plane=controller-
 
 // Environment has the streams of a command, and its connection to the cluster.
 type Environment struct {
+	// IOStreams are for texts: control characters in them are shown, and not carried out.
 	genericiooptions.IOStreams
+	// Raw are the streams themselves: of another program, and for a value that was asked for as it is.
+	Raw genericiooptions.IOStreams
 	// Connection are kubectl's connection flags, such as --context and --as.
 	Connection *genericclioptions.ConfigFlags
 }
 
 // New returns an environment with default connection flags.
 func New(streams genericiooptions.IOStreams) *Environment {
-	e := &Environment{IOStreams: streams}
+	e := &Environment{Raw: streams, IOStreams: genericiooptions.IOStreams{
+		In: streams.In, Out: &printable{raw: streams.Out}, ErrOut: &printable{raw: streams.ErrOut},
+	}}
 	e.Connection = genericclioptions.NewConfigFlags(true).WithWarningPrinter(streams)
 	warnings := rest.NewWarningWriter(streams.ErrOut, rest.WarningWriterOptions{Deduplicate: true, Color: printers.AllowsColorOutput(streams.ErrOut)})
 	e.Connection.WrapConfigFn = func(config *rest.Config) *rest.Config {
@@ -107,9 +112,17 @@ func (e *Environment) Services() (servicecatalogclient.ServicecatalogV1beta1Inte
 	return servicecatalogclient.NewForConfig(config)
 }
 
+// Data returns where formats that programs read are written: standard output as it is, but for a terminal.
+func (e *Environment) Data() io.Writer {
+	if printers.IsTerminal(e.Raw.Out) {
+		return e.Out
+	}
+	return e.Raw.Out
+}
+
 // Progress returns where progress is written: standard error if it is a terminal, else nowhere.
 func (e *Environment) Progress() io.Writer {
-	if printers.IsTerminal(e.ErrOut) {
+	if printers.IsTerminal(e.Raw.ErrOut) {
 		return e.ErrOut
 	}
 	return io.Discard

@@ -77,7 +77,7 @@ func (o *ListOutput) Print(e *Environment, objects []runtime.Object, table *Tabl
 	if *o.flags.OutputFormat != "name" {
 		printed = []runtime.Object{listOf(objects)}
 	}
-	return o.printAll(e.Out, printed)
+	return o.printAll(e.Data(), printed)
 }
 
 // PrintNamed prints objects that were asked for by name: as Print does, but a single one as the object that it is, as kubectl get does.
@@ -85,7 +85,7 @@ func (o *ListOutput) PrintNamed(e *Environment, objects []runtime.Object, table 
 	if o.IsTable() || len(objects) != 1 {
 		return o.Print(e, objects, table, "")
 	}
-	return o.printAll(e.Out, objects)
+	return o.printAll(e.Data(), objects)
 }
 
 func (o *ListOutput) printAll(w io.Writer, objects []runtime.Object) error {

@@ -216,7 +216,7 @@ func (f *WriteFlags) Report(e *Environment, done string, object Object) error {
 			return err
 		}
 	}
-	return f.printer.PrintObj(printed, e.Out)
+	return f.printer.PrintObj(printed, e.Data())
 }
 
 // mergePatch is the JSON merge patch from before to after, which only applies to before's resourceVersion. It is nil where they are the

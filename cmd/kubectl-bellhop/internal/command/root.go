@@ -47,7 +47,8 @@ const Name = "kubectl bellhop"
 
 // Run runs the command line args, and returns the exit code.
 func Run(ctx context.Context, streams genericiooptions.IOStreams, args []string) int {
-	root, started := newRoot(cli.New(streams)) //nolint:contextcheck // commands and completions get the context from cobra
+	e := cli.New(streams)
+	root, started := newRoot(e) //nolint:contextcheck // commands and completions get the context from cobra
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	var exit *cli.ExitStatus
@@ -57,10 +58,10 @@ func Run(ctx context.Context, streams genericiooptions.IOStreams, args []string)
 	case errors.As(err, &exit):
 		return exit.Code
 	case errors.Is(err, context.Canceled):
-		fmt.Fprintln(streams.ErrOut, "interrupted")
+		fmt.Fprintln(e.ErrOut, "interrupted")
 		return 130
 	}
-	fmt.Fprintln(streams.ErrOut, cli.Explain(err))
+	fmt.Fprintln(e.ErrOut, cli.Explain(err))
 	code := cli.ExitCode(err)
 	if !*started && code == cli.ExitError { // cobra's errors of arguments and flags
 		code = cli.ExitUsage

@@ -46,7 +46,7 @@ func runWhileConnected(ctx context.Context, e *cli.Environment, tunnel connectio
 	defer end()
 	cmd := exec.CommandContext(running, path, command[1:]...)
 	cmd.Args[0], cmd.Env = command[0], env
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = e.In, e.Out, e.ErrOut
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = e.Raw.In, e.Raw.Out, e.Raw.ErrOut
 	cmd.Cancel, cmd.WaitDelay = func() error { return terminate(cmd) }, endDelay
 
 	signals := make(chan os.Signal, 1)

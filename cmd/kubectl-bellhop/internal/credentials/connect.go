@@ -137,7 +137,7 @@ func (o *connectOptions) run(ctx context.Context, e *cli.Environment, name strin
 		return runWhileConnected(ctx, e, tunnel, path, command, environment(os.Environ(), variables))
 	}
 	fmt.Fprintf(e.ErrOut, "Forwarding %s to %s.\nA client uses these variables, as long as this command runs. Ctrl-C ends it.\n\n", r.localAddress(), target)
-	if err := writeExports(e.Out, variables); err != nil {
+	if err := writeExports(e.Data(), variables); err != nil {
 		return err
 	}
 	select {

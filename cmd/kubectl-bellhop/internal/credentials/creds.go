@@ -112,7 +112,7 @@ func (o *credsOptions) run(ctx context.Context, e *cli.Environment, name string)
 		if err != nil {
 			return err
 		}
-		return writeRaw(e.Out, value, printers.IsTerminal(e.Out))
+		return writeRaw(e.Raw.Out, value, printers.IsTerminal(e.Raw.Out))
 	}
 	data, err := c.without(o.keys.omit)
 	if err != nil {
@@ -120,9 +120,9 @@ func (o *credsOptions) run(ctx context.Context, e *cli.Environment, name string)
 	}
 	switch o.output {
 	case "json":
-		return writeJSON(e.Out, data)
+		return writeJSON(e.Data(), data)
 	case "yaml":
-		return writeYAML(e.Out, data)
+		return writeYAML(e.Data(), data)
 	}
 	variables, leftOut, err := o.names.variables(data)
 	if err != nil {
@@ -130,7 +130,7 @@ func (o *credsOptions) run(ctx context.Context, e *cli.Environment, name string)
 	}
 	o.names.warnLeftOut(e, leftOut)
 	if o.output == "dotenv" {
-		return writeDotenv(e.Out, variables)
+		return writeDotenv(e.Data(), variables)
 	}
-	return writeExports(e.Out, variables)
+	return writeExports(e.Data(), variables)
 }

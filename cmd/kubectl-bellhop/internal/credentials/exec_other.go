@@ -28,7 +28,7 @@ import (
 
 // replaceProcess runs a command, and waits for its end: this system cannot replace a process. Ctrl-C reaches both.
 func replaceProcess(e *cli.Environment, path string, command, env []string) error {
-	cmd := &exec.Cmd{Path: path, Args: command, Env: env, Stdin: e.In, Stdout: e.Out, Stderr: e.ErrOut}
+	cmd := &exec.Cmd{Path: path, Args: command, Env: env, Stdin: e.Raw.In, Stdout: e.Raw.Out, Stderr: e.Raw.ErrOut}
 	err := cmd.Run()
 	var exit *exec.ExitError
 	switch {

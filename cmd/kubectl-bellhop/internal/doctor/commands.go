@@ -25,7 +25,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"k8s.io/cli-runtime/pkg/printers"
 
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
 )
@@ -112,6 +111,9 @@ func (o *options) run(ctx context.Context) error {
 	}
 	r := &Report{Checks: []Check{}, Findings: []Finding{}}
 	progress := o.Progress()
+	if progress != io.Discard {
+		progress = o.Raw.ErrOut // each line replaces the one before
+	}
 	for _, c := range checks {
 		fmt.Fprintf(progress, "checking %s …\r", c.id)
 		result, err := c.run(ctx, p)
@@ -132,7 +134,7 @@ func (o *options) run(ctx context.Context) error {
 
 func (o *options) print(r *Report) error {
 	if o.output == "json" {
-		encoder := json.NewEncoder(o.Out)
+		encoder := json.NewEncoder(o.Data())
 		encoder.SetIndent("", "    ")
 		return encoder.Encode(r)
 	}
@@ -144,13 +146,11 @@ var colors = map[Status]string{OK: "\x1b[32m", Warning: "\x1b[33m", Problem: "\x
 
 // print writes a line for each check, and below it the findings.
 func (r *Report) print(w io.Writer) error {
-	colored := printers.AllowsColorOutput(w)
 	for _, c := range r.Checks {
-		status := fmt.Sprintf("%-8s", c.Status)
-		if color := colors[c.Status]; colored && color != "" {
-			status = color + status + "\x1b[0m"
+		if err := cli.WriteColored(w, colors[c.Status], fmt.Sprintf("%-8s", c.Status)); err != nil {
+			return err
 		}
-		if _, err := fmt.Fprintf(w, "%s  %-12s  %s\n", status, c.ID, c.Message); err != nil {
+		if _, err := fmt.Fprintf(w, "  %-12s  %s\n", c.ID, c.Message); err != nil {
 			return err
 		}
 		for _, f := range r.Findings {

@@ -123,7 +123,7 @@ func (o *options) run(ctx context.Context, args []string) error {
 
 func (o *options) print(roots []*Node, printed any) error {
 	if o.output == "json" {
-		encoder := json.NewEncoder(o.Out)
+		encoder := json.NewEncoder(o.Data())
 		encoder.SetIndent("", "    ")
 		return encoder.Encode(printed)
 	}

@@ -23,8 +23,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"k8s.io/cli-runtime/pkg/printers"
-
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/kinds"
 )
 
@@ -61,17 +60,25 @@ func printTree(w io.Writer, roots []*Node, s style, namespaces bool) error {
 			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
 		}
 	}
-	colored := printers.AllowsColorOutput(w)
 	for _, r := range rows {
 		line := pad(r.name, widths[1]) + "  "
 		if namespaces {
 			line = pad(r.namespace, widths[0]) + "  " + line
 		}
-		state := pad(r.state, widths[2])
-		if colored && r.color != "" {
-			state = r.color + state + "\x1b[0m"
+		state, message := r.state, ""
+		if r.message != "" {
+			state, message = pad(r.state, widths[2]), "  "+r.message
 		}
-		if _, err := fmt.Fprintln(w, strings.TrimRight(line+state+"  "+r.message, " ")); err != nil {
+		if state+message == "" {
+			line = strings.TrimRight(line, " ")
+		}
+		if _, err := io.WriteString(w, line); err != nil {
+			return err
+		}
+		if err := cli.WriteColored(w, r.color, state); err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintln(w, message); err != nil {
 			return err
 		}
 	}
