@@ -184,6 +184,7 @@ func undecodable(path *field.Path, t reflect.Type, raw []byte) (errs field.Error
 					add(path.Index(i), t.Elem(), item)
 				}
 			}
+		default: // a value without parts
 		}
 	}
 	if len(errs) > 0 {

@@ -66,13 +66,13 @@ const noise = 64 << 10
 
 func exceeds(whole, half uint64) bool { return float64(whole) > Growth*float64(half)+noise }
 
-// Held returns how many bytes are in use for a value that make returns, once it has returned.
-func Held(make func() any) uint64 {
+// Held returns how many bytes are in use for a value that newValue returns, once it has returned.
+func Held(newValue func() any) uint64 {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	value := make()
+	value := newValue()
 	runtime.GC()
 	runtime.ReadMemStats(&after)
 	runtime.KeepAlive(value)
