@@ -55,10 +55,10 @@ cannot be run.
 
 The broker chooses keys and values, and some variables have programs run code:
 PATH is one. A key becomes a variable if its name is that of an address or of
-credentials, such as host, DB_PORT, PGUSER or jdbcUrl, or if a --prefix of your
-own, such as APP_, makes it another name. A prefix that clients know, such as
-MYSQL_, does not permit further names. exec warns of the keys that it leaves
-out; --allow sets one nevertheless.
+credentials, such as host, DB_PORT, PGUSER or jdbcUrl. With a --prefix of your
+own, such as APP_, all keys do. A prefix that clients know, such as MYSQL_, does
+not permit further names. exec warns of the keys that it leaves out, and --allow
+sets one nevertheless.
 
 A service that can be reached only from within the cluster needs "connect".`,
 		Example: `  # Log in to the database of the binding orders; sh reads the variables

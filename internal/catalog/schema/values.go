@@ -1,0 +1,116 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package schema
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/big"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+func isType(v any, name string) bool {
+	switch v := v.(type) {
+	case nil:
+		return name == "null"
+	case bool:
+		return name == "boolean"
+	case json.Number:
+		return name == "number" || name == "integer" && exact(v).IsInt()
+	case string:
+		return name == "string"
+	case []any:
+		return name == "array"
+	default:
+		return name == "object"
+	}
+}
+
+// size is of how many values a value consists. A long text counts for some.
+func size(v any) int {
+	switch v := v.(type) {
+	case string:
+		return len(v) / 64
+	case map[string]any:
+		return len(v)
+	case []any:
+		return len(v)
+	default:
+		return 0
+	}
+}
+
+// total is size at every depth.
+func total(v any) int {
+	n := 1
+	if text, ok := v.(string); ok {
+		n += size(text)
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		for _, member := range v {
+			n += total(member)
+		}
+	case []any:
+		for _, item := range v {
+			n += total(item)
+		}
+	}
+	return n
+}
+
+// fingerprint is the same for values that are equal: 1 and 1.0 are.
+func fingerprint(v any) string {
+	var out strings.Builder
+	var write func(any)
+	write = func(v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			out.WriteByte('{')
+			for _, name := range slices.Sorted(maps.Keys(v)) {
+				out.WriteString(strconv.Quote(name))
+				write(v[name])
+			}
+			out.WriteByte('}')
+		case []any:
+			out.WriteByte('[')
+			for _, item := range v {
+				write(item)
+			}
+			out.WriteByte(']')
+		case string:
+			out.WriteString(strconv.Quote(v))
+		case json.Number:
+			out.WriteString(exact(v).RatString() + ",")
+		default: // true, false, null
+			fmt.Fprint(&out, v, ",")
+		}
+	}
+	write(v)
+	return out.String()
+}
+
+// exact is a number that isReasonable let through.
+func exact(n json.Number) *big.Rat {
+	if r, ok := new(big.Rat).SetString(n.String()); ok {
+		return r
+	}
+	return new(big.Rat)
+}
