@@ -24,6 +24,7 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
@@ -84,6 +85,8 @@ func parseSelectors(selectors []string, path *field.Path, properties []string) (
 		if !slices.Contains(properties, property) {
 			errs = append(errs, field.Invalid(path.Index(i), s, fmt.Sprintf("must begin with one of %s, then =, ==, !=, in or notin, the last two between single spaces, as %q",
 				strings.Join(properties, ", "), propertyExternalName+" in (a, b)")))
+		} else if name := tooManyWrong(s); name != "" {
+			errs = append(errs, field.Invalid(path.Index(i), s, fmt.Sprintf("has more than %d values that no label can have, as %q", maxWrong, name)))
 		} else if _, err := labels.Parse(s); err != nil {
 			errs = append(errs, field.Invalid(path.Index(i), s, "must be a label selector, as "+strconv.Quote(property+" in (a, b)")+": "+err.Error()))
 		}
@@ -97,6 +100,23 @@ func parseSelectors(selectors []string, path *field.Path, properties []string) (
 		return labels.Nothing(), field.ErrorList{field.Invalid(path, joined, "must be label selectors: "+err.Error())}
 	}
 	return selector, nil
+}
+
+// maxWrong bounds the values of a selector that no label can have: the error of labels.Parse lists them, and takes the square of their number.
+const maxWrong = 32
+
+// tooManyWrong returns a value of a selector that no label can have, if there are more than maxWrong.
+func tooManyWrong(selector string) string {
+	wrong := 0
+	for value := range strings.FieldsFuncSeq(selector, func(r rune) bool { return strings.ContainsRune("=!(),<> \t\r\n", r) }) {
+		if len(validation.IsValidLabelValue(value)) == 0 {
+			continue
+		}
+		if wrong++; wrong > maxWrong {
+			return value
+		}
+	}
+	return ""
 }
 
 // MatchesClass reports whether the restrictions select a class. It also needs a plan that they select.

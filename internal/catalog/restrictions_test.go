@@ -108,6 +108,9 @@ func TestBrokenRestrictions(t *testing.T) {
 		{"a value that is no label's", catalog.Cluster, []string{"spec.externalName=-a"}, nil, "spec.catalogRestrictions.serviceClass[0]", "must be a label selector"},
 		{"no end", catalog.Cluster, []string{"name in (a"}, nil, "spec.catalogRestrictions.serviceClass[0]", "must be a label selector"},
 		{"an end in the next", catalog.Cluster, []string{"name in (a", "b)"}, nil, "spec.catalogRestrictions.serviceClass[0]", "must be a label selector"},
+		// F-S60
+		{"more values that are no label's than an error lists", catalog.Cluster, []string{"name in (" + strings.Repeat("-a, ", 33) + "b)"}, nil,
+			"spec.catalogRestrictions.serviceClass[0]", `has more than 32 values that no label can have, as "-a"`},
 	} {
 		r, errs := catalog.ParseRestrictions(&v1beta1.CatalogRestrictions{ServiceClass: c.class, ServicePlan: c.plan}, c.scope)
 		if len(errs) == 0 || errs[0].Field != c.path || !strings.Contains(errs[0].Error(), c.contains) {
