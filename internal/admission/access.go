@@ -19,7 +19,9 @@ package admission
 import (
 	"context"
 	"fmt"
+	"slices"
 
+	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -33,17 +35,84 @@ import (
 // Reviewer asks the API server what the requesting user is authorized to do.
 type Reviewer struct{ Client client.Client }
 
-// MayGetSecret returns an error at path unless the requesting user is authorized to get the Secret: the object would have it used,
-// or sent to an address of the user's choice. ctx is that of a webhook.
+const (
+	// MaxReviews is the number of access reviews that one request makes at most.
+	MaxReviews = 32
+	// fewSecrets is the number of Secrets of one namespace up to which each has a review of its own at once. For more, permission to get all
+	// Secrets of the namespace is asked for first: users who create many of these objects usually have it.
+	fewSecrets = 4
+)
+
+// SecretUse is a Secret that the object of a request uses, and the field of the object that has it used.
+type SecretUse struct {
+	Secret types.NamespacedName
+	Path   *field.Path
+}
+
+// MayGetSecret is MayGetSecrets of one Secret.
 func (r Reviewer) MayGetSecret(ctx context.Context, secret types.NamespacedName, path *field.Path) *field.Error {
+	return r.MayGetSecrets(ctx, []SecretUse{{secret, path}})
+}
+
+// MayGetSecrets returns an error at the field of the first Secret that the requesting user is not authorized to get: the object would have it
+// used, or sent to an address of the user's choice. It makes at most MaxReviews reviews: more Secrets need permission that covers all of
+// them. ctx is that of a webhook.
+func (r Reviewer) MayGetSecrets(ctx context.Context, uses []SecretUse) *field.Error {
+	left := distinct(uses)
+	if len(left) == 0 {
+		return nil
+	}
 	request, err := ctrladmission.RequestFromContext(ctx)
 	if err != nil {
-		return field.InternalError(path, err)
+		return field.InternalError(left[0].Path, err)
 	}
 	user := request.UserInfo
+	reviews := 0
+	// may asks for one Secret; without a name for all of the namespace, and without a namespace for all of the cluster.
+	may := func(namespace, name string) (bool, error) {
+		reviews++
+		allowed, err := r.mayGet(ctx, user, namespace, name)
+		if err != nil {
+			return false, fmt.Errorf("asking whether %q may get the Secret: %w", user.Username, err)
+		}
+		return allowed, nil
+	}
+	for _, namespace := range wideQuestions(left) {
+		if reviews == MaxReviews {
+			break
+		}
+		allowed, err := may(namespace, "")
+		if err != nil {
+			return field.InternalError(left[0].Path, err)
+		}
+		if allowed {
+			left = slices.DeleteFunc(left, func(use SecretUse) bool { return namespace == "" || use.Secret.Namespace == namespace })
+		}
+		if len(left) == 0 {
+			return nil
+		}
+	}
+	if rest := MaxReviews - reviews; len(left) > rest {
+		return field.Forbidden(left[rest].Path, fmt.Sprintf("%d Secrets would be used, and %q may get at most %d one by one: use fewer, or permit the user to get all Secrets in %s",
+			len(left), user.Username, rest, namespacesOf(left)))
+	}
+	for _, use := range left {
+		allowed, err := may(use.Secret.Namespace, use.Secret.Name)
+		if err != nil {
+			return field.InternalError(use.Path, err)
+		}
+		if !allowed {
+			return field.Forbidden(use.Path, fmt.Sprintf("%q may not get Secret %q in namespace %q, so they may not have it sent either", user.Username, use.Secret.Name, use.Secret.Namespace))
+		}
+	}
+	return nil
+}
+
+// mayGet makes one access review.
+func (r Reviewer) mayGet(ctx context.Context, user authenticationv1.UserInfo, namespace, name string) (bool, error) {
 	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
 		User: user.Username, UID: user.UID, Groups: user.Groups,
-		ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: secret.Namespace, Verb: "get", Version: "v1", Resource: "secrets", Name: secret.Name},
+		ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: namespace, Verb: "get", Version: "v1", Resource: "secrets", Name: name},
 	}}
 	if user.Extra != nil {
 		review.Spec.Extra = make(map[string]authorizationv1.ExtraValue, len(user.Extra))
@@ -52,13 +121,45 @@ func (r Reviewer) MayGetSecret(ctx context.Context, secret types.NamespacedName,
 		}
 	}
 	// A review is not an object that a cache could show.
-	if err := r.Client.Create(ctx, review, client.DisableReadYourWritesConsistency); err != nil {
-		return field.InternalError(path, fmt.Errorf("asking whether %q may get the Secret: %w", user.Username, err))
+	err := r.Client.Create(ctx, review, client.DisableReadYourWritesConsistency)
+	return review.Status.Allowed, err
+}
+
+// distinct returns the first use of each Secret.
+func distinct(uses []SecretUse) (first []SecretUse) {
+	seen := make(map[types.NamespacedName]bool, len(uses))
+	for _, use := range uses {
+		if !seen[use.Secret] {
+			seen[use.Secret] = true
+			first = append(first, use)
+		}
 	}
-	if !review.Status.Allowed {
-		return field.Forbidden(path, fmt.Sprintf("%q may not get Secret %q in namespace %q, so they may not have it sent either", user.Username, secret.Name, secret.Namespace))
+	return first
+}
+
+// wideQuestions returns the namespaces with more than a few Secrets, and before them, if Secrets of many namespaces are used, the empty name
+// for all.
+func wideQuestions(uses []SecretUse) (namespaces []string) {
+	count := map[string]int{}
+	for _, use := range uses {
+		if count[use.Secret.Namespace]++; count[use.Secret.Namespace] == fewSecrets+1 {
+			namespaces = append(namespaces, use.Secret.Namespace)
+		}
 	}
-	return nil
+	if len(count) > fewSecrets {
+		return append([]string{""}, namespaces...)
+	}
+	return namespaces
+}
+
+// namespacesOf describes the namespaces of Secrets.
+func namespacesOf(uses []SecretUse) string {
+	for _, use := range uses {
+		if use.Secret.Namespace != uses[0].Secret.Namespace {
+			return "their namespaces"
+		}
+	}
+	return fmt.Sprintf("namespace %q", uses[0].Secret.Namespace)
 }
 
 // Synced reports whether the cache has synced the kinds of objs. While it has not, webhooks accept what depends on them and leave

@@ -26,7 +26,6 @@ import (
 	"slices"
 	"strings"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	kjson "k8s.io/apimachinery/pkg/util/json"
@@ -85,7 +84,7 @@ func Decodable[T client.Object](scheme *runtime.Scheme, handler ctrladmission.Ha
 		object, ok := d.reduce(request.Object.Raw, isNotStatus)
 		if !ok {
 			kind := schema.GroupKind{Group: request.Kind.Group, Kind: request.Kind.Kind}
-			status := apierrors.NewInvalid(kind, request.Name, undecodable(nil, d.objectType, object)).Status()
+			status := invalid(kind, request.Name, undecodable(nil, d.objectType, object)).Status()
 			response = ctrladmission.Denied("")
 			response.Result = &status
 			return response
@@ -145,9 +144,6 @@ func keepFields(raw []byte, keep func(field string) bool) []byte {
 	}
 	return reduced
 }
-
-// maxErrors bounds the fields that an answer names.
-const maxErrors = 10
 
 // undecodable returns the fields of a JSON value that a Go type cannot hold. A decoder returns one of them, by its Go type.
 func undecodable(path *field.Path, t reflect.Type, raw []byte) (errs field.ErrorList) {

@@ -21,13 +21,13 @@ import (
 	"fmt"
 	"unicode/utf8"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/admission"
 	"github.com/gophernetes/bellhop/internal/lifecycle/gitops"
 )
 
@@ -72,7 +72,7 @@ func (v alertValidator) validate(ctx context.Context, old, a *v1beta1.Alert) (ct
 		errs = append(errs, field.Forbidden(title, fmt.Sprintf("it is the title of an Alert of v1alpha1; in v1beta1 set spec.title: %q", value)))
 	}
 	if len(errs) > 0 {
-		return nil, apierrors.NewInvalid(v1beta1.GroupVersion.WithKind("Alert").GroupKind(), a.Name, errs)
+		return nil, admission.Invalid(v1beta1.GroupVersion.WithKind("Alert").GroupKind(), a.Name, errs)
 	}
 	warnings := v.receiverWarnings(ctx, a)
 	if old != nil && isFiring(old) && isFiring(a) && !ptr.Equal(old.Spec.ExpireAfterSeconds, a.Spec.ExpireAfterSeconds) {
@@ -81,7 +81,7 @@ func (v alertValidator) validate(ctx context.Context, old, a *v1beta1.Alert) (ct
 	if tool := gitops.TrackedBy(a); tool != "" && a.Spec.TTLSecondsAfterFinished != nil {
 		warnings = append(warnings, fmt.Sprintf("spec.ttlSecondsAfterFinished has no effect: %s tracks this Alert and would re-create it and send it again", tool))
 	}
-	return warnings, nil
+	return admission.Warnings(warnings), nil
 }
 
 // isFiring reports whether the Alert fires: once it fires again, its expiry counts from then.

@@ -24,10 +24,12 @@ import (
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/admission"
 	"github.com/gophernetes/bellhop/internal/apiserver"
 	"github.com/gophernetes/bellhop/internal/lifecycle/source"
 )
@@ -72,13 +74,17 @@ func (v alertSourceValidator) warnings(ctx context.Context, s *v1beta1.AlertSour
 			warnings = append(warnings, fmt.Sprintf("spec.secretRef.name: Secret %q does not exist in namespace %q: senders with its token are refused until it does", key.Name, key.Namespace))
 		}
 	}
-	return append(warnings, severityWarnings(&s.Spec)...)
+	return admission.Warnings(append(warnings, severityWarnings(&s.Spec)...))
 }
 
-// severityWarnings returns warnings of severities that have no effect.
+// severityWarnings returns warnings of severities that have no effect. Their case is ignored.
 func severityWarnings(spec *v1beta1.AlertSourceSpec) (warnings ctrladmission.Warnings) {
+	ignored := sets.New[string]()
+	for _, value := range spec.IgnoreSeverities {
+		ignored.Insert(strings.ToLower(value))
+	}
 	for _, value := range slices.Sorted(maps.Keys(spec.SeverityMap)) {
-		if slices.ContainsFunc(spec.IgnoreSeverities, func(ignored string) bool { return strings.EqualFold(ignored, value) }) {
+		if ignored.Has(strings.ToLower(value)) {
 			warnings = append(warnings, fmt.Sprintf("spec.severityMap[%q] has no effect: spec.ignoreSeverities has it, so that such alerts are dropped", value))
 		}
 	}

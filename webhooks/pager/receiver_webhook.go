@@ -25,6 +25,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
@@ -115,8 +116,12 @@ func (v receiverValidator[R]) validate(ctx context.Context, old *v1beta1.CommonR
 	spec, path := r.Common(), field.NewPath("spec")
 	errs := append(validateSettings(old, spec), v.validateAddresses(spec)...)
 	if v.policy == receivers.PolicyStrict {
+		var stored []risk
+		if old != nil {
+			stored = risksOf(old)
+		}
 		for _, r := range risksOf(spec) {
-			if old == nil || !slices.Contains(risksOf(old), r) {
+			if !slices.Contains(stored, r) {
 				errs = append(errs, field.Forbidden(path.Child(r.field), r.text+receivers.NotPermitted))
 			}
 		}
@@ -131,16 +136,16 @@ func (v receiverValidator[R]) validate(ctx context.Context, old *v1beta1.CommonR
 		}
 	}
 	if len(errs) > 0 {
-		return nil, apierrors.NewInvalid(v1beta1.GroupVersion.WithKind(string(receivers.KindOf(r))).GroupKind(), r.GetName(), errs)
+		return nil, admission.Invalid(v1beta1.GroupVersion.WithKind(string(receivers.KindOf(r))).GroupKind(), r.GetName(), errs)
 	}
-	return v.warnings(ctx, r), nil
+	return admission.Warnings(v.warnings(ctx, r)), nil
 }
 
 // validateSettings refuses what no Secret makes right. A problem that is stored already does not refuse another change.
 func validateSettings(old, spec *v1beta1.CommonReceiverSpec) (errs field.ErrorList) {
-	stored := providers.Problems(old)
+	stored := sets.New(providers.Problems(old)...)
 	for _, p := range providers.Problems(spec) {
-		if !slices.Contains(stored, p) {
+		if !stored.Has(p) {
 			errs = append(errs, field.Invalid(field.NewPath("spec", p.Field), p.Value, p.Message))
 		}
 	}

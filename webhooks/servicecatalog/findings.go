@@ -19,11 +19,11 @@ package servicecatalog
 import (
 	"fmt"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/admission"
 )
 
 // findings are the errors and warnings of a validation.
@@ -41,7 +41,7 @@ func (f *findings) refuse(errs ...*field.Error) { f.errs = append(f.errs, errs..
 // result returns the answer about an object of a kind. A refused object has no warnings.
 func (f *findings) result(kind, name string) (ctrladmission.Warnings, error) {
 	if len(f.errs) > 0 {
-		return nil, apierrors.NewInvalid(v1beta1.GroupVersion.WithKind(kind).GroupKind(), name, f.errs)
+		return nil, admission.Invalid(v1beta1.GroupVersion.WithKind(kind).GroupKind(), name, f.errs)
 	}
-	return f.warnings, nil
+	return admission.Warnings(f.warnings), nil
 }

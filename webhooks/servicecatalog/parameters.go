@@ -19,12 +19,10 @@ package servicecatalog
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
-	"k8s.io/utils/ptr"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/admission"
@@ -77,9 +75,14 @@ type secretUse struct {
 
 // sourceUses returns the Secrets of parametersFrom that old does not refer to.
 func sourceUses(old, from []v1beta1.ParametersFromSource) (uses []secretUse) {
+	known := map[v1beta1.SecretKeyReference]bool{}
+	for _, source := range old {
+		if source.SecretKeyRef != nil {
+			known[*source.SecretKeyRef] = true
+		}
+	}
 	for i, source := range from {
-		known := slices.ContainsFunc(old, func(o v1beta1.ParametersFromSource) bool { return ptr.Equal(o.SecretKeyRef, source.SecretKeyRef) })
-		if source.SecretKeyRef != nil && !known {
+		if source.SecretKeyRef != nil && !known[*source.SecretKeyRef] {
 			uses = append(uses, secretUse{parametersFromPath.Index(i).Child("secretKeyRef", "name"), source.SecretKeyRef.Name, "nothing is sent until it does"})
 		}
 	}
@@ -87,23 +90,22 @@ func sourceUses(old, from []v1beta1.ParametersFromSource) (uses []secretUse) {
 }
 
 // checkUses refuses Secrets that the user may not read, since their content would be sent to a broker or copied into another
-// Secret, and warns of Secrets that do not exist. Each is checked once.
+// Secret, and warns of Secrets that do not exist.
 func (k knowledge) checkUses(ctx context.Context, f *findings, access admission.Reviewer, namespace string, uses []secretUse) {
 	if len(f.errs) > 0 {
 		return
 	}
-	var asked []string
-	for _, use := range uses {
-		secret := types.NamespacedName{Namespace: namespace, Name: use.name}
-		if k.lacksSecret(ctx, secret) {
+	asked := make([]admission.SecretUse, len(uses))
+	for i, use := range uses {
+		asked[i] = admission.SecretUse{Secret: types.NamespacedName{Namespace: namespace, Name: use.name}, Path: use.path}
+	}
+	if err := access.MayGetSecrets(ctx, asked); err != nil {
+		f.refuse(err)
+		return
+	}
+	for i, use := range uses {
+		if k.lacksSecret(ctx, asked[i].Secret) {
 			f.warn("%s: Secret %q does not exist in namespace %q: %s", use.path, use.name, namespace, use.without)
-		}
-		if slices.Contains(asked, use.name) {
-			continue
-		}
-		asked = append(asked, use.name)
-		if err := access.MayGetSecret(ctx, secret, use.path); err != nil {
-			f.refuse(err)
 		}
 	}
 }

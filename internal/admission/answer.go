@@ -1,0 +1,86 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package admission
+
+import (
+	"fmt"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+)
+
+// The text of an answer is bounded, since it repeats what the request has. Of warnings the API server passes on 4096 characters.
+const (
+	maxErrors       = 32
+	maxText         = 1024 // bytes of a field's path, of its value and of a message, each
+	maxWarnings     = 32
+	maxWarningsText = 4096
+	maxName         = 253
+)
+
+// Invalid returns the error about an object that is refused because of errs: the first of them, each shortened, and how many more there are.
+// The text of a list of errors takes the square of their number.
+func Invalid(kind schema.GroupKind, name string, errs field.ErrorList) error {
+	return invalid(kind, name, errs)
+}
+
+func invalid(kind schema.GroupKind, name string, errs field.ErrorList) *apierrors.StatusError {
+	shown := make(field.ErrorList, 0, min(len(errs), maxErrors))
+	for _, err := range errs[:min(len(errs), maxErrors)] {
+		shown = append(shown, shortenError(err))
+	}
+	if more := len(errs) - len(shown); more > 0 {
+		shown[len(shown)-1].Detail += fmt.Sprintf(" (and %d errors more)", more)
+	}
+	return apierrors.NewInvalid(kind, shorten(name, maxName), shown)
+}
+
+// shortenError returns a copy of an error with shortened texts.
+func shortenError(err *field.Error) *field.Error {
+	short := *err
+	short.Field, short.Detail = shorten(err.Field, maxText), shorten(err.Detail, maxText)
+	if _, omitted := err.BadValue.(field.OmitValueType); !omitted && err.BadValue != nil {
+		if text := fmt.Sprint(err.BadValue); len(text) > maxText {
+			short.BadValue = shorten(text, maxText)
+		}
+	}
+	return &short
+}
+
+// Warnings returns the first warnings, each shortened, and as the last one how many more there are.
+func Warnings(all ctrladmission.Warnings) (shown ctrladmission.Warnings) {
+	length := 0
+	for _, warning := range all {
+		warning = shorten(warning, maxText)
+		if length += len(warning); length > maxWarningsText || len(shown) == maxWarnings {
+			return append(shown, fmt.Sprintf("%d more warnings are not shown", len(all)-len(shown)))
+		}
+		shown = append(shown, warning)
+	}
+	return shown
+}
+
+// shorten cuts a text after n bytes.
+func shorten(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	return strings.ToValidUTF8(text[:n], "") + "…"
+}

@@ -1,0 +1,146 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/outbound"
+)
+
+// F-S60: what an object of twice the size allocates is at most 2.5 times as much, and makes no more access reviews and no longer answer.
+// The objects are larger than the schema allows: a client that reaches the port of the webhooks sends what it likes.
+func TestTheCostOfAReviewIsLinear(t *testing.T) {
+	sources := func(n int, name string) (from []v1beta1.ParametersFromSource) {
+		for i := range n {
+			from = append(from, v1beta1.ParametersFromSource{SecretKeyRef: &v1beta1.SecretKeyReference{Name: fmt.Sprintf(name, i), Key: fmt.Sprint(i)}})
+		}
+		return from
+	}
+	instanceFrom := func(from []v1beta1.ParametersFromSource) *v1beta1.ServiceInstance {
+		return live(func(i *v1beta1.ServiceInstance) { i.Spec.ParametersFrom = from })
+	}
+	transforms := func(n int, transform func(i int) v1beta1.SecretTransform) *v1beta1.ServiceBinding {
+		return binding(func(b *v1beta1.ServiceBinding) {
+			for i := range n {
+				b.Spec.SecretTransforms = append(b.Spec.SecretTransforms, transform(i))
+			}
+		})
+	}
+	const (
+		everything = ""     // the name by which all Secrets of a namespace are permitted
+		nothing    = "none" // permits no Secret that is used here
+	)
+	type review struct {
+		permitted string
+		validate  func(k knowledge, asked *[]string, n int) (answer string)
+	}
+	creation := func(permitted string, make func(n int) client.Object) review {
+		return review{permitted, func(k knowledge, asked *[]string, n int) string {
+			var warnings []string
+			var err error
+			access := reviewer(t, asked, permitted)
+			switch o := make(n).(type) {
+			case *v1beta1.ServiceInstance:
+				warnings, err = instanceValidator{k, access}.ValidateCreate(request(t, nil), o)
+			case *v1beta1.ServiceBinding:
+				warnings, err = bindingValidator{k, access}.ValidateCreate(request(t, nil), o)
+			case *v1beta1.ServiceBroker:
+				warnings, err = brokerValidator[*v1beta1.ServiceBroker]{k, access, Options{Guard: outbound.NewGuard(nil, nil)}}.ValidateCreate(request(t, nil), o)
+			}
+			return lines(warnings) + text(err)
+		}}
+	}
+	restricted := func(selectors func(n int) []string) func(n int) client.Object {
+		return func(n int) client.Object {
+			return broker("https://broker.example.com", func(s *v1beta1.CommonServiceBrokerSpec) {
+				s.CatalogRestrictions = &v1beta1.CatalogRestrictions{ServiceClass: selectors(n)}
+			})
+		}
+	}
+	listed := func(n int, format string) string {
+		var values strings.Builder
+		for i := range n {
+			fmt.Fprintf(&values, format, i)
+		}
+		return values.String()
+	}
+	for name, c := range map[string]review{
+		"many Secrets, permitted":     creation(everything, func(n int) client.Object { return instanceFrom(sources(n, "s%d")) }),
+		"many Secrets, not permitted": creation(nothing, func(n int) client.Object { return instanceFrom(sources(n, "s%d")) }),
+		"one Secret many times":       creation("sint", func(n int) client.Object { return instanceFrom(sources(n, "s%[1]T")) }),
+		"a binding with many Secrets": creation(everything, func(n int) client.Object {
+			return binding(func(b *v1beta1.ServiceBinding) { b.Spec.ParametersFrom = sources(n, "s%d") })
+		}),
+		"keys from many Secrets": creation(everything, func(n int) client.Object {
+			return transforms(n, func(i int) v1beta1.SecretTransform {
+				return v1beta1.SecretTransform{AddKeysFrom: &v1beta1.AddKeysFromTransform{SecretRef: &v1beta1.ObjectReference{Name: fmt.Sprintf("s%d", i)}}}
+			})
+		}),
+		"many wrong keys": creation(everything, func(n int) client.Object {
+			return transforms(n, func(i int) v1beta1.SecretTransform {
+				return v1beta1.SecretTransform{RenameKey: &v1beta1.RenameKeyTransform{To: fmt.Sprintf("not a key %d", i)}}
+			})
+		}),
+		"many expressions that are no paths": creation(everything, func(n int) client.Object {
+			return transforms(n, func(i int) v1beta1.SecretTransform {
+				return v1beta1.SecretTransform{AddKey: &v1beta1.AddKeyTransform{Key: "k", JSONPathExpression: ptr.To(fmt.Sprint(i))}}
+			})
+		}),
+		"a long expression": creation(everything, func(n int) client.Object {
+			return transforms(1, func(int) v1beta1.SecretTransform {
+				return v1beta1.SecretTransform{AddKey: &v1beta1.AddKeyTransform{Key: "k", JSONPathExpression: ptr.To("{" + strings.Repeat("[?(@.a==1)]", n) + "}")}}
+			})
+		}),
+		"many wrong restrictions": creation(everything, restricted(func(n int) []string { return strings.Split(listed(n, "-%d,"), ",") })),
+		"a restriction with many wrong values": creation(everything, restricted(func(n int) []string {
+			return []string{"name in (" + listed(n, "-%d,") + "a)"}
+		})),
+		"a restriction with many values": creation(everything, restricted(func(n int) []string { return []string{"name in (" + listed(n, "v%d,") + "a)"} })),
+		"many other Secrets": {everything, func(k knowledge, asked *[]string, n int) string {
+			old := instanceFrom(sources(n, "old%d"))
+			warnings, err := instanceValidator{k, reviewer(t, asked, everything)}.ValidateUpdate(request(t, old), old, instanceFrom(sources(n, "new%d")))
+			return lines(warnings) + text(err)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := knowing(t)
+			cost := func(n int) (bytes uint64) {
+				var asked []string
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				answer := c.validate(k, &asked, n)
+				runtime.ReadMemStats(&after)
+				if len(asked) > 32 || len(answer) > 64<<10 {
+					t.Fatalf("%d objects: %d access reviews and an answer of %d bytes", n, len(asked), len(answer))
+				}
+				return after.TotalAlloc - before.TotalAlloc
+			}
+			cost(10) // what is set up once
+			if half, whole := cost(1000), cost(2000); float64(whole) > 2.5*float64(half) {
+				t.Errorf("allocates %d bytes for 1000, and %d for 2000", half, whole)
+			}
+		})
+	}
+}
