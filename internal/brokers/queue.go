@@ -34,9 +34,6 @@ import (
 // QueueHeartbeat is the interval at which a waiting object asks for a slot by itself; usually it is woken.
 const QueueHeartbeat = limiter.QueueTimeout / 3
 
-// pollFlow is the flow of polls, beside the flows of the namespaces.
-const pollFlow = "polls"
-
 // Queue is where the objects of a kind wait for slots at their brokers.
 type Queue struct {
 	kind          string
@@ -85,8 +82,8 @@ func (q *Queue) Enter(o client.Object, queued **Key, key Key, op lifecycle.Opera
 	}
 	name, endpoint := client.ObjectKeyFromObject(o), q.clients.Limiters.Of(key, q.clock.Now())
 	flow := "namespace " + o.GetNamespace()
-	if op == lifecycle.Poll {
-		flow = pollFlow
+	if op == lifecycle.Poll { // they have turns of their own: a namespace with many delays neither its other requests nor those of another one
+		flow = "polls of " + flow
 	}
 	request := limiter.Request{ID: QueueKey{q.kind, name}, Flow: flow, First: op != lifecycle.Poll && isFirst(attempts),
 		Retry: lifecycle.HasFailed(attempts), Notify: func() { q.wake.AddFirst(name) }}

@@ -17,6 +17,8 @@ limitations under the License.
 package brokers
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -114,5 +116,56 @@ func TestF_P31_TheFirstRequestDoesNotWaitForTheProbe(t *testing.T) {
 	release(now, limiter.Result{})
 	if enter("refused", lifecycle.Provision, refused) == nil {
 		t.Error("the retry waits after a success")
+	}
+}
+
+// F-S52: a namespace with many operations in progress at a broker of the cluster does not delay the polls of another one, nor requests.
+func TestF_S52_PollsAreSharedByNamespace(t *testing.T) {
+	now, broker := time.Now(), Key{Name: "shared"}
+	c := &Clients{}
+	l := Queue{kind: "ServiceInstance", clients: c, clock: clocktesting.NewFakePassiveClock(now), wake: &enqueue.Enqueuer{}}
+	type object struct {
+		instance *v1beta1.ServiceInstance
+		op       lifecycle.Operation
+		queued   *Key
+	}
+	var waiting []*object
+	add := func(namespace, name string, op lifecycle.Operation) {
+		si := lifecycletest.NewInstance()
+		si.Namespace, si.Name = namespace, name
+		waiting = append(waiting, &object{instance: si, op: op})
+	}
+	for i := range 100 {
+		add("many", fmt.Sprint("many-", i), lifecycle.Poll)
+	}
+	add("one", "polled", lifecycle.Poll)
+	add("many", "changed", lifecycle.Update)
+	add("one", "changed", lifecycle.Update)
+
+	var releases []limiter.Release
+	var order []string
+	enter := func() {
+		for _, o := range waiting {
+			if o.instance == nil {
+				continue
+			}
+			if release, _ := l.Enter(o.instance, &o.queued, broker, o.op, nil); release != nil {
+				releases = append(releases, release)
+				order = append(order, o.instance.Namespace+"/"+o.instance.Name)
+				o.instance = nil
+			}
+		}
+	}
+	for enter(); len(releases) > 0; enter() {
+		releases[0](now, limiter.Result{})
+		releases = releases[1:]
+	}
+	if len(order) != len(waiting) {
+		t.Fatalf("%d of %d got a slot", len(order), len(waiting))
+	}
+	for _, name := range []string{"one/polled", "many/changed", "one/changed"} {
+		if turn := slices.Index(order, name); turn > 8 {
+			t.Errorf("%s is sent as number %d of %d", name, turn, len(order))
+		}
 	}
 }
