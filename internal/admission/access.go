@@ -47,11 +47,13 @@ const (
 type SecretUse struct {
 	Secret types.NamespacedName
 	Path   *field.Path
+	// For describes the other object that refers to the Secret; empty: the object of the request does.
+	For string
 }
 
 // MayGetSecret is MayGetSecrets of one Secret.
 func (r Reviewer) MayGetSecret(ctx context.Context, secret types.NamespacedName, path *field.Path) *field.Error {
-	return r.MayGetSecrets(ctx, []SecretUse{{secret, path}})
+	return r.MayGetSecrets(ctx, []SecretUse{{Secret: secret, Path: path}})
 }
 
 // MayGetSecrets returns an error at the field of the first Secret that the requesting user is not authorized to get: the object would have it
@@ -101,7 +103,11 @@ func (r Reviewer) MayGetSecrets(ctx context.Context, uses []SecretUse) *field.Er
 		if err != nil {
 			return field.InternalError(use.Path, err)
 		}
-		if !allowed {
+		switch {
+		case allowed:
+		case use.For != "":
+			return field.Forbidden(use.Path, fmt.Sprintf("%q may not get Secret %q in namespace %q, so they may not have it sent for %s either", user.Username, use.Secret.Name, use.Secret.Namespace, use.For))
+		default:
 			return field.Forbidden(use.Path, fmt.Sprintf("%q may not get Secret %q in namespace %q, so they may not have it sent either", user.Username, use.Secret.Name, use.Secret.Namespace))
 		}
 	}

@@ -19,6 +19,7 @@ package servicecatalog
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -28,7 +29,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
@@ -119,13 +119,10 @@ func (v brokerValidator[B]) validate(ctx context.Context, old *v1beta1.CommonSer
 	}
 	secrets := v1beta1.AuthSecrets(b)
 	fields := slices.Sorted(maps.Keys(secrets))
-	if len(f.errs) == 0 && leadsElsewhere(old, spec) {
-		for _, name := range fields {
-			if err := v.access.MayGetSecret(ctx, secrets[name], authPath(name).Child("name")); err != nil {
-				f.refuse(err)
-			}
+	if len(f.errs) == 0 {
+		if err := v.checkSecrets(ctx, old, b); err != nil {
+			f.refuse(err)
 		}
-		f.refuse(v.checkParameterSecrets(ctx, b)...)
 	}
 	for _, name := range fields {
 		if secret := secrets[name]; v.lacksSecret(ctx, secret) {
@@ -135,45 +132,30 @@ func (v brokerValidator[B]) validate(ctx context.Context, old *v1beta1.CommonSer
 	return f.result(catalog.ScopeOf(b).BrokerKind(), b.GetName())
 }
 
-// checkParameterSecrets checks that the user may get the Secrets whose values are sent to the broker as parameters. It may be a broker that
-// is created again under the name of one that had them.
-func (v brokerValidator[B]) checkParameterSecrets(ctx context.Context, b B) field.ErrorList {
-	path := specPath.Child("url")
-	secrets, err := v.parameterSecrets(ctx, b)
-	if err != nil {
-		return field.ErrorList{field.InternalError(path, fmt.Errorf("looking up the parameters that the broker is sent: %w", err))}
+// checkSecrets checks that the user may get the Secrets that are sent to the broker: its credentials, and the parameters of its instances,
+// also those that a broker of its name had, and of the instances whose class it may offer.
+func (v brokerValidator[B]) checkSecrets(ctx context.Context, old *v1beta1.CommonServiceBrokerSpec, b B) *field.Error {
+	moves := leadsElsewhere(old, b.Common())
+	if !moves && equality.Semantic.DeepEqual(old.CatalogRestrictions, b.Common().CatalogRestrictions) {
+		return nil
 	}
-	for _, secret := range slices.SortedFunc(maps.Keys(secrets), func(a, b types.NamespacedName) int { return strings.Compare(a.String(), b.String()) }) {
-		if err := v.access.MayGetSecret(ctx, secret, path); err != nil {
-			return field.ErrorList{err}
+	path := specPath.Child("catalogRestrictions")
+	var uses []admission.SecretUse
+	instances, err := v.index.InstancesWaitingForBroker(ctx, b)
+	if moves {
+		path = specPath.Child("url")
+		secrets := v1beta1.AuthSecrets(b)
+		for _, name := range slices.Sorted(maps.Keys(secrets)) {
+			uses = append(uses, admission.SecretUse{Secret: secrets[name], Path: authPath(name).Child("name")})
 		}
+		own, errOwn := v.index.InstancesOfBroker(ctx, b)
+		instances, err = append(own, instances...), errors.Join(err, errOwn)
 	}
-	return nil
-}
-
-// parameterSecrets returns the Secrets with parameters of the broker's instances and of their bindings.
-func (v brokerValidator[B]) parameterSecrets(ctx context.Context, b B) (map[types.NamespacedName]bool, error) {
-	instances, err := v.index.InstancesOfBroker(ctx, b)
-	if err != nil {
-		return nil, err
+	parameters, errParameters := v.parameterSecrets(ctx, path, instances)
+	if err := errors.Join(err, errParameters); err != nil {
+		return field.InternalError(path, fmt.Errorf("looking up the parameters that the broker is sent: %w", err))
 	}
-	secrets := map[types.NamespacedName]bool{}
-	add := func(namespace string, uses []secretUse) {
-		for _, use := range uses {
-			secrets[types.NamespacedName{Namespace: namespace, Name: use.name}] = true
-		}
-	}
-	for _, si := range instances {
-		add(si.Namespace, sourceUses(nil, si.Spec.ParametersFrom))
-		bindings, err := v.index.Bindings(ctx, client.ObjectKeyFromObject(si))
-		if err != nil {
-			return nil, err
-		}
-		for _, binding := range bindings {
-			add(binding.Namespace, sourceUses(nil, binding.Spec.ParametersFrom))
-		}
-	}
-	return secrets, nil
+	return v.access.MayGetSecrets(ctx, append(uses, parameters...))
 }
 
 // leadsElsewhere reports whether an update changes where credentials are sent, which ones, or how they are protected.

@@ -18,11 +18,14 @@ package servicecatalog
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/admission"
 	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
@@ -36,8 +39,13 @@ import (
 // +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-clusterserviceplan,mutating=false,failurePolicy=ignore,sideEffects=None,groups=servicecatalog.k8s.io,resources=clusterserviceplans,verbs=delete,versions=v1beta1,name=vclusterserviceplan-delete.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5
 // +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-serviceplan,mutating=false,failurePolicy=ignore,sideEffects=None,groups=servicecatalog.k8s.io,resources=serviceplans,verbs=delete,versions=v1beta1,name=vserviceplan-delete.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5
 
-// classDefaulter is the defaulter of both kinds of class: it sets the labels that svcat uses.
-type classDefaulter[C v1beta1.Class] struct{ decoder ctrladmission.Decoder }
+// classDefaulter is the defaulter of both kinds of class: it sets the labels that svcat uses. It also checks what the class completes: there
+// is no validating webhook for the thousands of classes and plans of a catalog.
+type classDefaulter[C v1beta1.Class] struct {
+	knowledge
+	access  admission.Reviewer
+	decoder ctrladmission.Decoder
+}
 
 func (d classDefaulter[C]) Default(ctx context.Context, c C) error {
 	old := c.DeepCopyObject().(C)
@@ -49,7 +57,33 @@ func (d classDefaulter[C]) Default(ctx context.Context, c C) error {
 		c.SetBrokerName(old.BrokerName())
 	}
 	catalog.SetLabels(c, catalog.ClassLabels(c))
-	return nil
+	if updating && old.Common().ExternalName == c.Common().ExternalName && old.Common().ExternalID == c.Common().ExternalID {
+		return nil
+	}
+	return d.checkSecrets(ctx, c)
+}
+
+// checkSecrets checks that the user may get the Secrets with parameters of the instances that wait for a class: they are sent to its broker.
+func (d classDefaulter[C]) checkSecrets(ctx context.Context, c C) error {
+	instances, err := d.index.InstancesWaitingFor(ctx, c)
+	named, errNamed := d.index.InstancesOfClass(ctx, c)
+	instances = slices.DeleteFunc(append(instances, named...), func(i *v1beta1.ServiceInstance) bool {
+		return i.Status.Broker != nil || !i.DeletionTimestamp.IsZero()
+	})
+	path := specPath.Child("serviceBrokerName")
+	if catalog.ScopeOf(c) == catalog.Cluster {
+		path = specPath.Child("clusterServiceBrokerName")
+	}
+	uses, errUses := d.parameterSecrets(ctx, path, instances)
+	if err := errors.Join(err, errNamed, errUses); err != nil {
+		return fmt.Errorf("looking up the parameters that the broker of the class is sent: %w", err)
+	}
+	var f findings
+	if err := d.access.MayGetSecrets(ctx, uses); err != nil {
+		f.refuse(err)
+	}
+	_, err = f.result(catalog.ScopeOf(c).ClassKind(), c.GetName())
+	return err
 }
 
 // planDefaulter does the same for both kinds of plan.

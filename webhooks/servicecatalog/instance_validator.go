@@ -54,7 +54,7 @@ func (v instanceValidator) ValidateCreate(ctx context.Context, i *v1beta1.Servic
 	o := v.checkOffer(ctx, &f, i, ref)
 	v.checkBroker(ctx, &f, ref, o)
 	checkParameters(ctx, &f, nextSchema(i, o.plan), i.Spec.Parameters, i.Spec.ParametersFrom)
-	v.checkUses(ctx, &f, v.access, i.Namespace, sourceUses(nil, i.Spec.ParametersFrom))
+	v.checkUses(ctx, &f, v.access, i.Namespace, sourceUses(nil, i.Spec.ParametersFrom), v.waitingBindings(ctx, &f, i)...)
 	return f.result("ServiceInstance", i.Name)
 }
 

@@ -90,8 +90,8 @@ func sourceUses(old, from []v1beta1.ParametersFromSource) (uses []secretUse) {
 }
 
 // checkUses refuses Secrets that the user may not read, since their content would be sent to a broker or copied into another
-// Secret, and warns of Secrets that do not exist.
-func (k knowledge) checkUses(ctx context.Context, f *findings, access admission.Reviewer, namespace string, uses []secretUse) {
+// Secret, and warns of Secrets that do not exist. Those of other objects, which the object completes, are only checked.
+func (k knowledge) checkUses(ctx context.Context, f *findings, access admission.Reviewer, namespace string, uses []secretUse, others ...admission.SecretUse) {
 	if len(f.errs) > 0 {
 		return
 	}
@@ -99,7 +99,7 @@ func (k knowledge) checkUses(ctx context.Context, f *findings, access admission.
 	for i, use := range uses {
 		asked[i] = admission.SecretUse{Secret: types.NamespacedName{Namespace: namespace, Name: use.name}, Path: use.path}
 	}
-	if err := access.MayGetSecrets(ctx, asked); err != nil {
+	if err := access.MayGetSecrets(ctx, append(asked, others...)); err != nil {
 		f.refuse(err)
 		return
 	}

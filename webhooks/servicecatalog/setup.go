@@ -74,8 +74,8 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	return errors.Join(
 		register(mgr, &v1beta1.ClusterServiceBroker{}, brokerDefaulter[*v1beta1.ClusterServiceBroker]{decoder}, brokerValidator[*v1beta1.ClusterServiceBroker]{known, access, o}),
 		register(mgr, &v1beta1.ServiceBroker{}, brokerDefaulter[*v1beta1.ServiceBroker]{decoder}, brokerValidator[*v1beta1.ServiceBroker]{known, access, o}),
-		register(mgr, &v1beta1.ClusterServiceClass{}, classDefaulter[*v1beta1.ClusterServiceClass]{decoder}, classValidator[*v1beta1.ClusterServiceClass]{known}),
-		register(mgr, &v1beta1.ServiceClass{}, classDefaulter[*v1beta1.ServiceClass]{decoder}, classValidator[*v1beta1.ServiceClass]{known}),
+		register(mgr, &v1beta1.ClusterServiceClass{}, classDefaulter[*v1beta1.ClusterServiceClass]{known, access, decoder}, classValidator[*v1beta1.ClusterServiceClass]{known}),
+		register(mgr, &v1beta1.ServiceClass{}, classDefaulter[*v1beta1.ServiceClass]{known, access, decoder}, classValidator[*v1beta1.ServiceClass]{known}),
 		register(mgr, &v1beta1.ClusterServicePlan{}, planDefaulter[*v1beta1.ClusterServicePlan]{decoder}, planValidator[*v1beta1.ClusterServicePlan]{known}),
 		register(mgr, &v1beta1.ServicePlan{}, planDefaulter[*v1beta1.ServicePlan]{decoder}, planValidator[*v1beta1.ServicePlan]{known}),
 		register(mgr, &v1beta1.ServiceInstance{}, instanceDefaulter{known, decoder, time.Now}, instanceValidator{known, access}),

@@ -268,6 +268,31 @@ func (ix Index) InstancesWaitingFor(ctx context.Context, class v1beta1.Class) ([
 	return found, nil
 }
 
+// InstancesWaitingForBroker returns the instances that were sent to no broker yet, and may be sent to this one: their class does not exist, or
+// is ambiguous, or is one of the broker's.
+func (ix Index) InstancesWaitingForBroker(ctx context.Context, broker v1beta1.Broker) ([]*v1beta1.ServiceInstance, error) {
+	scope := catalog.ScopeOf(broker)
+	instances, err := ix.instances(ctx, client.InNamespace(broker.GetNamespace()))
+	var found []*v1beta1.ServiceInstance
+	for _, instance := range instances {
+		ref, errs := catalog.ReferenceOf(instance.Spec.PlanReference)
+		if instance.Status.Broker != nil || !instance.DeletionTimestamp.IsZero() || len(errs) > 0 || ref.Scope != scope {
+			continue
+		}
+		class, err := ix.ClassOf(ctx, instance)
+		if err == nil && class == nil {
+			class, err = ix.Class(ctx, instance.Namespace, ref)
+		}
+		switch {
+		case IsNotFound(err), IsAmbiguous(err), err == nil && class.BrokerName() == broker.GetName():
+			found = append(found, instance)
+		case err != nil:
+			return nil, err
+		}
+	}
+	return found, err
+}
+
 // InstancesReading returns the instances with parameters from a Secret.
 func (ix Index) InstancesReading(ctx context.Context, secret types.NamespacedName) ([]*v1beta1.ServiceInstance, error) {
 	return ix.instances(ctx, named(secret.Namespace, bySource, secret.Name)...)

@@ -409,6 +409,9 @@ func TestInstances(t *testing.T) {
 		instance("a", "by-object", func(i *v1beta1.ServiceInstance) { i.Spec.ClusterServiceClassName = "class-1" }),
 		instance(namespace, "local-by-name", func(i *v1beta1.ServiceInstance) { i.Spec.ServiceClassExternalName = "mysql" }),
 		instance("elsewhere", "local-by-name", func(i *v1beta1.ServiceInstance) { i.Spec.ServiceClassExternalName = "mysql" }),
+		instance("a", "waits", func(i *v1beta1.ServiceInstance) { i.Spec.ClusterServiceClassExternalName = "unknown" }),
+		instance("a", "waits-for-one-of-two", func(i *v1beta1.ServiceInstance) { i.Spec.ClusterServiceClassExternalName = "redis" }),
+		instance("a", "waits-for-what-is-gone", refs("deleted", "plan-1")),
 		instance("a", "reads", func(i *v1beta1.ServiceInstance) {
 			i.Spec.ParametersFrom = []v1beta1.ParametersFromSource{{SecretKeyRef: &v1beta1.SecretKeyReference{Name: "s", Key: "k"}}, {SecretKeyRef: &v1beta1.SecretKeyReference{Name: "s", Key: "l"}}, {}}
 		}),
@@ -428,6 +431,9 @@ func TestInstances(t *testing.T) {
 		{"of one of a namespace", all(x.InstancesOfBroker(ctx, broker(catalog.Namespaced, "osba"))), "demo/local"},
 		{"that wait for a class", all(x.InstancesWaitingFor(ctx, class(catalog.Cluster, "class-1", "mysql", ""))), "a/by-id a/by-name a/by-object"},
 		{"for one of a namespace", all(x.InstancesWaitingFor(ctx, class(catalog.Namespaced, "class-1", "mysql", ""))), "demo/local-by-name"},
+		{"that wait for a broker", all(x.InstancesWaitingForBroker(ctx, broker(catalog.Cluster, "new"))), "a/waits a/waits-for-one-of-two a/waits-for-what-is-gone"},
+		{"for one with a class", all(x.InstancesWaitingForBroker(ctx, broker(catalog.Cluster, "osba"))), "a/by-id a/by-name a/by-object a/one a/waits a/waits-for-one-of-two a/waits-for-what-is-gone"},
+		{"for one of a namespace", all(x.InstancesWaitingForBroker(ctx, broker(catalog.Namespaced, "osba"))), "demo/local-by-name"},
 		{"that read a Secret", all(x.InstancesReading(ctx, types.NamespacedName{Namespace: "a", Name: "s"})), "a/reads"},
 		{"that read one of the same name", all(x.InstancesReading(ctx, types.NamespacedName{Namespace: "b", Name: "s"})), ""},
 	} {
@@ -553,17 +559,18 @@ func TestFailuresAreNotAbsences(t *testing.T) {
 		i.Spec.ServiceClassRef, i.Spec.ServicePlanRef = &v1beta1.LocalObjectReference{Name: "c"}, &v1beta1.LocalObjectReference{Name: "p"}
 	})
 	for what, do := range map[string]func() (any, error){
-		"Class":               func() (any, error) { return x.Class(ctx, "a", catalog.Reference{NamedBy: catalog.ByExternalName}) },
-		"Class, by name":      func() (any, error) { return x.Class(ctx, "a", catalog.Reference{NamedBy: catalog.ByName}) },
-		"Plan":                func() (any, error) { return x.Plan(ctx, c, catalog.Reference{}) },
-		"ClassOf":             func() (any, error) { return x.ClassOf(ctx, resolved) },
-		"PlanOf":              func() (any, error) { return x.PlanOf(ctx, resolved) },
-		"BrokerOf":            func() (any, error) { return x.BrokerOf(ctx, c) },
-		"BrokersWith":         func() (any, error) { return x.BrokersWith(ctx, types.NamespacedName{}) },
-		"InstancesOfBroker":   func() (any, error) { return x.InstancesOfBroker(ctx, b) },
-		"InstancesWaitingFor": func() (any, error) { return x.InstancesWaitingFor(ctx, c) },
-		"ClassInUse":          func() (any, error) { return x.ClassInUse(ctx, c) },
-		"Bindings":            func() (any, error) { return x.Bindings(ctx, types.NamespacedName{}) },
+		"Class":                     func() (any, error) { return x.Class(ctx, "a", catalog.Reference{NamedBy: catalog.ByExternalName}) },
+		"Class, by name":            func() (any, error) { return x.Class(ctx, "a", catalog.Reference{NamedBy: catalog.ByName}) },
+		"Plan":                      func() (any, error) { return x.Plan(ctx, c, catalog.Reference{}) },
+		"ClassOf":                   func() (any, error) { return x.ClassOf(ctx, resolved) },
+		"PlanOf":                    func() (any, error) { return x.PlanOf(ctx, resolved) },
+		"BrokerOf":                  func() (any, error) { return x.BrokerOf(ctx, c) },
+		"BrokersWith":               func() (any, error) { return x.BrokersWith(ctx, types.NamespacedName{}) },
+		"InstancesOfBroker":         func() (any, error) { return x.InstancesOfBroker(ctx, b) },
+		"InstancesWaitingFor":       func() (any, error) { return x.InstancesWaitingFor(ctx, c) },
+		"InstancesWaitingForBroker": func() (any, error) { return x.InstancesWaitingForBroker(ctx, b) },
+		"ClassInUse":                func() (any, error) { return x.ClassInUse(ctx, c) },
+		"Bindings":                  func() (any, error) { return x.Bindings(ctx, types.NamespacedName{}) },
 	} {
 		if _, err := do(); !errors.Is(err, errRefused) || index.IsNotFound(err) || index.IsAmbiguous(err) {
 			t.Errorf("%s says %v", what, err)

@@ -1,0 +1,72 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/admission"
+)
+
+// An object that waits sends its parameters once another object completes it: the creation of the instance that a binding names, or the
+// offer of the class that an instance names. The user who completes it chooses where they go, and is checked for the Secrets as well. The
+// caches are read also before they are synced: the request then waits for them, or fails.
+
+// parameterSecrets returns the Secrets with parameters of instances and of their bindings.
+func (k knowledge) parameterSecrets(ctx context.Context, path *field.Path, instances []*v1beta1.ServiceInstance) (uses []admission.SecretUse, _ error) {
+	for _, i := range instances {
+		uses = append(uses, usesOf(path, "ServiceInstance", i, i.Spec.ParametersFrom)...)
+		bindings, err := k.index.Bindings(ctx, client.ObjectKeyFromObject(i))
+		if err != nil {
+			return nil, err
+		}
+		for _, b := range bindings {
+			uses = append(uses, usesOf(path, "ServiceBinding", b, b.Spec.ParametersFrom)...)
+		}
+	}
+	return uses, nil
+}
+
+// waitingBindings returns the Secrets with parameters of the bindings that name a new instance.
+func (k knowledge) waitingBindings(ctx context.Context, f *findings, i *v1beta1.ServiceInstance) (uses []admission.SecretUse) {
+	path := field.NewPath("metadata", "name")
+	bindings, err := k.index.Bindings(ctx, client.ObjectKeyFromObject(i))
+	if err != nil {
+		f.refuse(field.InternalError(path, fmt.Errorf("looking up the ServiceBindings that wait for the ServiceInstance: %w", err)))
+	}
+	for _, b := range bindings {
+		if b.DeletionTimestamp.IsZero() {
+			uses = append(uses, usesOf(path, "ServiceBinding", b, b.Spec.ParametersFrom)...)
+		}
+	}
+	return uses
+}
+
+// usesOf returns the Secrets with parameters of an object.
+func usesOf(path *field.Path, kind string, obj client.Object, from []v1beta1.ParametersFromSource) (uses []admission.SecretUse) {
+	for _, use := range sourceUses(nil, from) {
+		uses = append(uses, admission.SecretUse{
+			Secret: types.NamespacedName{Namespace: obj.GetNamespace(), Name: use.name}, Path: path, For: fmt.Sprintf("%s %q", kind, obj.GetName())})
+	}
+	return uses
+}

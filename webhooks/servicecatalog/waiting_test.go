@@ -1,0 +1,164 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/outbound"
+)
+
+func from(secret string) []v1beta1.ParametersFromSource {
+	return []v1beta1.ParametersFromSource{{SecretKeyRef: &v1beta1.SecretKeyReference{Name: secret, Key: "all"}}}
+}
+
+// F-S62: a binding that waits for its instance has its Secrets sent by whichever user creates the instance.
+func TestF_S62_AnInstanceCompletesBindings(t *testing.T) {
+	waiting := binding(func(b *v1beta1.ServiceBinding) { b.Spec.ParametersFrom = from("theirs") })
+	class := clusterClass("broker", "class")
+	for _, c := range []struct {
+		name  string
+		objs  []client.Object
+		error []string
+	}{
+		{"of a user who may not get the Secret", []client.Object{waiting}, []string{"metadata.name: Forbidden", `"alice" may not get Secret "theirs" in namespace "ns", so they may not have it sent for ServiceBinding "b" either`}},
+		{"of a user who may", []client.Object{binding(func(b *v1beta1.ServiceBinding) { b.Spec.ParametersFrom = from("mine") })}, nil},
+		{"without Secrets", []client.Object{binding()}, nil},
+		{"of another instance", []client.Object{binding(func(b *v1beta1.ServiceBinding) {
+			b.Spec.ParametersFrom, b.Spec.InstanceRef.Name = from("theirs"), "other"
+		})}, nil},
+		{"of another namespace", []client.Object{binding(func(b *v1beta1.ServiceBinding) { b.Spec.ParametersFrom, b.Namespace = from("theirs"), "other" })}, nil},
+		{"that is being deleted", []client.Object{binding(func(b *v1beta1.ServiceBinding) {
+			b.Spec.ParametersFrom, b.Finalizers, b.DeletionTimestamp = from("theirs"), []string{v1beta1.Finalizer}, new(metav1.Now())
+		})}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for what, k := range map[string]knowledge{
+				"known":    knowing(t, append(c.objs, class, clusterPlan(class, "plan"))...),
+				"starting": starting(t, c.objs...), // a guarantee does not wait for the other caches
+			} {
+				_, err := instanceValidator{k, reviewer(t, new([]string), "mine")}.ValidateCreate(request(t, nil), live())
+				says(t, what, text(err), c.error...)
+			}
+		})
+	}
+}
+
+// F-S51: an instance that waits for its class has its Secrets, and those of its bindings, sent by whichever user has the class offered.
+func TestF_S51_ABrokerOrClassCompletesInstances(t *testing.T) {
+	guard := Options{Guard: outbound.NewGuard(nil, nil)}
+	ofCluster := instance(func(i *v1beta1.ServiceInstance) { i.Spec.ParametersFrom = from("theirs") })
+	ofNamespace := instance(func(i *v1beta1.ServiceInstance) {
+		i.Spec.PlanReference = v1beta1.PlanReference{ServiceClassExternalName: "ext-class"}
+		i.Spec.ParametersFrom = from("theirs")
+	})
+	withBinding := ofNamespace.DeepCopy()
+	withBinding.Spec.ParametersFrom = nil
+	edited := func(i *v1beta1.ServiceInstance, edit func(*v1beta1.ServiceInstance)) *v1beta1.ServiceInstance {
+		i = i.DeepCopy()
+		edit(i)
+		return i
+	}
+	dangling := edited(ofNamespace, func(i *v1beta1.ServiceInstance) {
+		i.Spec.ServiceClassRef = &v1beta1.LocalObjectReference{Name: "class"}
+	})
+	class := &v1beta1.ServiceClass{}
+	namespaceName(class, "ns", "class")
+	class.Spec.ExternalName, class.Spec.ExternalID, class.Spec.ServiceBrokerName = "ext-class", "id-class", "b"
+	others := class.DeepCopy()
+	others.Spec.ServiceBrokerName = "other"
+	for _, c := range []struct {
+		name string
+		objs []client.Object
+		// cluster and namespaced: the creation of a broker or class of the scope completes the instance.
+		cluster, namespaced bool
+		sent                string
+	}{
+		{"waits for a class of the cluster", []client.Object{ofCluster}, true, false, `ServiceInstance "i"`},
+		{"waits for a class of the namespace", []client.Object{ofNamespace}, false, true, `ServiceInstance "i"`},
+		{"waits, with a binding", []client.Object{withBinding, binding(func(b *v1beta1.ServiceBinding) { b.Spec.ParametersFrom = from("theirs") })}, false, true, `ServiceBinding "b"`},
+		{"its class is gone", []client.Object{dangling}, false, true, `ServiceInstance "i"`},
+		{"waits in another namespace", []client.Object{edited(ofNamespace, func(i *v1beta1.ServiceInstance) { i.Namespace = "other" })}, false, false, ""},
+		{"is at another broker", []client.Object{edited(ofNamespace, func(i *v1beta1.ServiceInstance) {
+			i.Status.Broker = &v1beta1.BrokerReference{Kind: "ServiceBroker", Name: "other"}
+		})}, false, false, ""},
+		{"is being deleted", []client.Object{edited(ofNamespace, func(i *v1beta1.ServiceInstance) {
+			i.Finalizers, i.DeletionTimestamp = []string{v1beta1.Finalizer}, new(metav1.Now())
+		})}, false, false, ""},
+		{"has no Secrets", []client.Object{withBinding}, false, false, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			k := knowing(t, c.objs...)
+			access := reviewer(t, new([]string), "mine")
+			refused := func(what string, completes bool, path string, err error) {
+				t.Helper()
+				if !completes {
+					says(t, what, text(err))
+					return
+				}
+				says(t, what, text(err), path+": Forbidden", `"alice" may not get Secret "theirs" in namespace "ns", so they may not have it sent for `+c.sent+" either")
+			}
+			local, shared := brokerValidator[*v1beta1.ServiceBroker]{k, access, guard}, brokerValidator[*v1beta1.ClusterServiceBroker]{k, access, guard}
+			b := broker("https://broker.example.com")
+			_, err := local.ValidateCreate(request(t, nil), b)
+			refused("a ServiceBroker", c.namespaced, "spec.url", err)
+			_, err = shared.ValidateCreate(request(t, nil), global(b))
+			refused("a ClusterServiceBroker", c.cluster, "spec.url", err)
+
+			open := b.DeepCopy()
+			open.Spec.CatalogRestrictions = &v1beta1.CatalogRestrictions{ServiceClass: []string{"spec.externalName=ext-class"}}
+			_, err = local.ValidateUpdate(request(t, b), b, open)
+			refused("other restrictions", c.namespaced, "spec.catalogRestrictions", err)
+			relisted := b.DeepCopy()
+			relisted.Spec.RelistRequests++
+			_, err = local.ValidateUpdate(request(t, b), b, relisted)
+			says(t, "a request to relist", text(err))
+
+			if c.name == "its class is gone" || c.namespaced || c.sent == "" {
+				err = classDefaulter[*v1beta1.ServiceClass]{k, access, decoder}.Default(request(t, nil), class.DeepCopy())
+				refused("a ServiceClass", c.namespaced, "spec.serviceBrokerName", err)
+				renamed := class.DeepCopy()
+				renamed.Spec.ExternalName, renamed.Name = "before", "renamed"
+				after := renamed.DeepCopy()
+				after.Spec.ExternalName = "ext-class"
+				err = classDefaulter[*v1beta1.ServiceClass]{k, access, decoder}.Default(request(t, renamed), after)
+				refused("a ServiceClass with another name", c.namespaced && c.name != "its class is gone", "spec.serviceBrokerName", err)
+				err = classDefaulter[*v1beta1.ServiceClass]{k, access, decoder}.Default(request(t, class), class.DeepCopy())
+				says(t, "a ServiceClass with the same names", text(err))
+			}
+			if c.cluster {
+				err = classDefaulter[*v1beta1.ClusterServiceClass]{k, access, decoder}.Default(request(t, nil), clusterClass("broker", "class"))
+				refused("a ClusterServiceClass", true, "spec.clusterServiceBrokerName", err)
+			}
+		})
+	}
+
+	// While the class exists, its broker gets the Secrets, and no other one.
+	for owner, completes := range map[*v1beta1.ServiceClass]bool{class: true, others: false} {
+		v := brokerValidator[*v1beta1.ServiceBroker]{knowing(t, owner, ofNamespace), reviewer(t, new([]string), "mine"), guard}
+		_, err := v.ValidateCreate(request(t, nil), broker("https://broker.example.com"))
+		if completes {
+			says(t, "the broker of the class", text(err), "spec.url: Forbidden")
+		} else {
+			says(t, "another broker", text(err))
+		}
+	}
+}
