@@ -38,6 +38,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/operator"
 	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/panics"
 	"github.com/gophernetes/bellhop/internal/receivers"
 	"github.com/gophernetes/bellhop/internal/version"
 	pagerwebhooks "github.com/gophernetes/bellhop/webhooks/pager"
@@ -158,6 +159,7 @@ func setup(ctx, stopping context.Context, mgr ctrl.Manager, o operator.Options, 
 			return servicecatalogwebhooks.Setup(mgr, servicecatalogwebhooks.Options{BrokerPolicy: servicecatalogwebhooks.BrokerPolicy(o.BrokerPolicy), Guard: guard})
 		}},
 		{"build information", func() error { return operator.RegisterBuildInfo(metrics.Registry) }},
+		{"panics", func() error { return panics.Register(metrics.Registry) }},
 		{"probes", func() error { return operator.AddProbes(stopping, mgr) }},
 	} {
 		if err := s.setup(); err != nil {

@@ -29,6 +29,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/panics"
 )
 
 // definitionTimeout bounds a read.
@@ -84,14 +85,16 @@ func (d *DefinitionReader) readShared(ctx context.Context, r *reading) {
 	d.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, definitionTimeout)
 	defer cancel()
+	defer close(r.done)
 	r.state, r.err = d.find(ctx)
-	close(r.done)
 }
 
-func (d *DefinitionReader) find(ctx context.Context) (lifecycle.Definition, error) {
+// find reads the CustomResourceDefinition. After a panic its state is unknown.
+func (d *DefinitionReader) find(ctx context.Context) (state lifecycle.Definition, err error) {
+	defer panics.Recover(ctx, panics.Cluster, "reading a CustomResourceDefinition", &err)
 	crd := &metav1.PartialObjectMetadata{}
 	crd.APIVersion, crd.Kind = "apiextensions.k8s.io/v1", "CustomResourceDefinition"
-	err := d.live.Get(ctx, client.ObjectKey{Name: d.name}, crd)
+	err = d.live.Get(ctx, client.ObjectKey{Name: d.name}, crd)
 	switch {
 	case apierrors.IsNotFound(err):
 		return lifecycle.DefinitionTerminating, nil

@@ -45,6 +45,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/osb"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/panics"
 	"github.com/gophernetes/bellhop/internal/secrets"
 	"github.com/gophernetes/bellhop/internal/versioned"
 )
@@ -207,7 +208,12 @@ func noSecret(field string, name types.NamespacedName) error {
 	return &CredentialsError{Missing: true, Message: fmt.Sprintf("spec.authInfo.%s.secretRef: Secret %q does not exist in namespace %q", field, name.Name, name.Namespace)}
 }
 
-func (c *Clients) newClient(ctx context.Context, b v1beta1.Broker) (*Client, error) {
+func (c *Clients) newClient(ctx context.Context, b v1beta1.Broker) (_ *Client, err error) {
+	defer func() {
+		if recovered := recover(); recovered != nil {
+			err = &CredentialsError{Temporary: true, Message: panics.Count(ctx, panics.Broker, "preparing the client of the broker", recovered).Error()}
+		}
+	}()
 	spec, key := b.Common(), KeyOf(b)
 	auth, err := c.auth(ctx, b)
 	if err != nil {

@@ -35,6 +35,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/consistency"
 	"github.com/gophernetes/bellhop/internal/ingest/alertmanager"
 	"github.com/gophernetes/bellhop/internal/lifecycle/source"
+	"github.com/gophernetes/bellhop/internal/panics"
 )
 
 const (
@@ -197,7 +198,9 @@ func IsConflict(err error) bool {
 	return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err)
 }
 
-func writeOne(ctx context.Context, c client.Client, w source.Write) error {
+// writeOne runs in a goroutine of its own, where a panic would end the process.
+func writeOne(ctx context.Context, c client.Client, w source.Write) (err error) {
+	defer panics.Recover(ctx, panics.Cluster, "writing an Alert of a post", &err)
 	if creates(w) {
 		return c.Create(ctx, w.Alert.DeepCopy())
 	}

@@ -17,6 +17,7 @@ limitations under the License.
 package notify
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strconv"
@@ -24,6 +25,7 @@ import (
 
 	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/panics"
 )
 
 // Invalid returns the error of a field of a receiver that is not valid. It does not have the value, which may be a secret.
@@ -138,4 +140,11 @@ func StatusLine(status int) string {
 		line += " " + text
 	}
 	return line
+}
+
+// FromPanic returns a panic of a provider as an error: the message may have been accepted. It is called by the deferred function that
+// recovers.
+func FromPanic(ctx context.Context, recovered any) *result.Error {
+	failed := panics.Count(ctx, panics.Receiver, "sending a request to the receiver", recovered)
+	return &result.Error{Class: result.Unknown, Reason: result.ReasonInternalError, Message: failed.Error()}
 }

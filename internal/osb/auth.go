@@ -31,6 +31,7 @@ import (
 
 	"github.com/gophernetes/bellhop/internal/osb/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/panics"
 	"github.com/gophernetes/bellhop/internal/version"
 )
 
@@ -210,7 +211,7 @@ func (t *tokens) authorize(ctx context.Context) (credential, *result.Outcome) {
 
 // renew gets a token for all callers that wait.
 func (t *tokens) renew(ctx context.Context, pending *pendingToken) {
-	got, lifetime, failed := t.get(ctx)
+	got, lifetime, failed := t.guardedGet(ctx)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	pending.got, pending.failed = got, failed
@@ -219,6 +220,16 @@ func (t *tokens) renew(ctx context.Context, pending *pendingToken) {
 		t.ends = t.now().Add(lifetime - min(lifetime/10, 30*time.Second))
 	}
 	close(pending.done)
+}
+
+// guardedGet is get; after a panic there is no token. The next caller asks again.
+func (t *tokens) guardedGet(ctx context.Context) (got credential, lifetime time.Duration, failed *result.Outcome) {
+	defer func() {
+		if recovered := recover(); recovered != nil {
+			got, lifetime, failed = credential{}, 0, noToken(result.Retry, panics.Count(ctx, panics.Broker, "requesting an OAuth2 token", recovered).Error(), 0)
+		}
+	}()
+	return t.get(ctx)
 }
 
 // get sends one request for a token.

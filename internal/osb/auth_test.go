@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/internal/osb/result"
+	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
 func TestNewClientRefuses(t *testing.T) {
@@ -277,4 +278,28 @@ func TestIdentityIsBounded(t *testing.T) {
 	_, out = newClient(t, always.URL).Provision(t.Context(), request)
 	want(t, "431 is no refusal", out.Class, result.Misconfigured)
 	want(t, "requests", len(always.take()), 2)
+}
+
+// F-P66: a panic while a token is requested is a failure for all that wait for it, and not for later requests.
+func TestPanicWhileATokenIsRequested(t *testing.T) {
+	s := newScript(t, status(200, `{"access_token": "t0ken", "token_type": "bearer"}`))
+	made, err := newTokens(OAuth2{TokenURL: s.URL, ClientID: "id", ClientSecret: "s3cret"}, loopback(), outbound.Options{}, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := made.client
+	made.client = nil // the request panics
+	var waiting sync.WaitGroup
+	for range 3 {
+		waiting.Go(func() {
+			if got, failed := made.authorize(t.Context()); failed == nil || failed.Class != result.Retry || !strings.Contains(failed.Description, "a mistake in Bellhop") {
+				t.Errorf("%+v, %+v", got, failed)
+			}
+		})
+	}
+	waiting.Wait()
+	made.client = client
+	if got, failed := made.authorize(t.Context()); failed != nil || got.header != "Bearer t0ken" {
+		t.Errorf("a later request: %+v, %+v", got, failed)
+	}
 }

@@ -18,12 +18,15 @@ limitations under the License.
 package versioned
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"time"
 
 	"k8s.io/utils/clock"
 	"k8s.io/utils/lru"
+
+	"github.com/gophernetes/bellhop/internal/panics"
 )
 
 // maxEntries is how many values a Cache has; one more evicts the least recently used.
@@ -138,7 +141,7 @@ func (c *Cache[K, V]) make(e *entry[V], version string, newValue func(former V) 
 		unused, hasUnused := e.finish(m, c.Clock.Now())
 		close(m.done)
 		if hasUnused {
-			unused.Close()
+			closeValue(unused)
 		}
 	}()
 	m.value, m.err = newValue(former)
@@ -146,7 +149,7 @@ func (c *Cache[K, V]) make(e *entry[V], version string, newValue func(former V) 
 }
 
 // finish stores the value that was made, and returns the value that is not used any longer. The caller closes it once the entry has its new
-// value: a panic of Close would otherwise be repeated by each call.
+// value, and without the lock of the entry.
 func (e *entry[V]) finish(m *making[V], now time.Time) (unused V, hasUnused bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -194,7 +197,14 @@ func (e *entry[V]) close() {
 	defer e.mu.Unlock()
 	e.isClosed = true
 	if e.hasValue {
-		e.value.Close()
 		e.hasValue = false
+		closeValue(e.value)
 	}
+}
+
+// closeValue closes a value. A panic does not reach the caller, which may be about another key: an entry is closed to make room.
+func closeValue(v interface{ Close() }) {
+	var err error // there is no caller for it
+	defer panics.Recover(context.Background(), panics.Cluster, "closing a client", &err)
+	v.Close()
 }

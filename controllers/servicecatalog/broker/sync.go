@@ -31,6 +31,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/lifecycle/catalogsync"
+	"github.com/gophernetes/bellhop/internal/panics"
 	"github.com/gophernetes/bellhop/internal/patch"
 )
 
@@ -243,13 +244,19 @@ func forEach[T client.Object](ctx context.Context, objects []T, failed *failures
 			break
 		}
 		group.Go(func() error {
-			if err := do(ctx, o); err != nil {
+			if err := guarded(ctx, o, do); err != nil {
 				failed.add(o, err)
 			}
 			return nil
 		})
 	}
 	_ = group.Wait() // failed has the errors
+}
+
+// guarded calls do in a goroutine of its own, where a panic would end the process.
+func guarded(ctx context.Context, o client.Object, do func(context.Context, client.Object) error) (err error) {
+	defer panics.Recover(ctx, panics.Cluster, "writing a class or plan", &err)
+	return do(ctx, o)
 }
 
 // kindOf returns the kind of a class or plan.

@@ -202,13 +202,23 @@ func (s *Sender) requestAll(ctx context.Context, method, resource string, body [
 	failures := make([]*result.Error, len(s.apis))
 	var all sync.WaitGroup
 	for i, api := range s.apis {
-		all.Go(func() {
-			resp, err := s.Request(ctx, method, api.JoinPath(resource), body)
-			if failures[i], _ = errors.AsType[*result.Error](err); err == nil {
-				failures[i] = isPage(resp)
-			}
-		})
+		all.Go(func() { failures[i] = s.request(ctx, method, api.JoinPath(resource), body) })
 	}
 	all.Wait()
 	return failures
+}
+
+// request makes a request to one replica. A panic is a failure of this replica.
+func (s *Sender) request(ctx context.Context, method string, target *url.URL, body []byte) (failure *result.Error) {
+	defer func() {
+		if recovered := recover(); recovered != nil {
+			failure = notify.FromPanic(ctx, recovered)
+		}
+	}()
+	resp, err := s.Request(ctx, method, target, body)
+	if err == nil {
+		return isPage(resp)
+	}
+	failure, _ = errors.AsType[*result.Error](err)
+	return failure
 }

@@ -24,6 +24,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -409,5 +410,15 @@ func TestNewRefuses(t *testing.T) {
 	} {
 		_, err := New(c.config, outboundtest.Client(t))
 		notifytest.WantInvalid(t, c.why, err, c.want)
+	}
+}
+
+// F-P66: requests to replicas have goroutines of their own, where a panic would end the process.
+func TestPanicOfARequestToAReplica(t *testing.T) {
+	s := &Sender{apis: []*url.URL{{Scheme: "http", Host: "a"}, {Scheme: "http", Host: "b"}}} // without a client
+	for _, failure := range s.requestAll(t.Context(), http.MethodGet, "status", nil) {
+		if failure == nil || failure.Reason != result.ReasonInternalError || failure.Class != result.Unknown {
+			t.Errorf("%+v", failure)
+		}
 	}
 }

@@ -85,6 +85,7 @@ const (
 	ReasonAddressRefused   = "AddressRefused"
 	ReasonTLSFailed        = "TLSFailed"
 	ReasonInvalidReceiver  = "InvalidReceiver"
+	ReasonInternalError    = "InternalError"
 )
 
 // Error is the error of a message that was not confirmed. Its text has no credentials: it is shown in the Alert's status.

@@ -24,8 +24,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"runtime"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -40,6 +38,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/result"
+	"github.com/gophernetes/bellhop/internal/panics"
 	"github.com/gophernetes/bellhop/internal/providers"
 	"github.com/gophernetes/bellhop/internal/receivers"
 	"github.com/gophernetes/bellhop/internal/secrets"
@@ -129,9 +128,16 @@ func (c *Cache) SetVersion(ctx context.Context, namespace string, ref v1beta1.Re
 	}
 	target.Version, target.SecretNote = prepared.version, prepared.note
 	if prepared.Sender != nil {
-		target.Edits = func(externalID string) bool { return notify.CanEdit(prepared.Sender, externalID) }
+		target.Edits = func(externalID string) bool { return canEdit(ctx, prepared.Sender, externalID) }
 	}
 	return true, nil
+}
+
+// canEdit is notify.CanEdit. A panic of the provider must not end a decision, which is about all receivers of an Alert.
+func canEdit(ctx context.Context, sender notify.Sender, externalID string) (can bool) {
+	var err error // without an answer the message cannot be changed
+	defer panics.Recover(ctx, panics.Receiver, "reading an external ID", &err)
+	return notify.CanEdit(sender, externalID)
 }
 
 // Sender returns the sender of a receiver, and its version. That differs from the target's version if SetVersion could not read the Secret.
@@ -148,7 +154,13 @@ func (c *Cache) Sender(ctx context.Context, namespace string, ref v1beta1.Receiv
 // the same: a sender may remember what it has delivered. An error is that of reading the Secret; a configuration of which the provider makes
 // no sender is prepared, too, with its failure.
 func (c *Cache) newSender(ctx context.Context, ref v1beta1.ReceiverRef, target lifecycle.Target) func(former *PreparedSender) (*PreparedSender, error) {
-	return func(former *PreparedSender) (*PreparedSender, error) {
+	return func(former *PreparedSender) (_ *PreparedSender, err error) {
+		defer func() {
+			if recovered := recover(); recovered != nil {
+				failed := panics.Count(ctx, panics.Receiver, "preparing requests to the receiver", recovered)
+				err = &result.Error{Class: result.Temporary, Reason: result.ReasonInternalError, Message: failed.Error()}
+			}
+		}()
 		secret, err := c.readSecret(ctx, target.SecretNamespace, target.Spec.SecretRef)
 		if err != nil {
 			return nil, err
@@ -297,15 +309,12 @@ func (r *recoveries) Forget(key Key) {
 // FlowOf returns the flow of a namespace's requests in the limiter of a receiver: flows get slots in turn.
 func FlowOf(namespace string) string { return "namespace " + namespace }
 
-// FailureOfPanic logs a panic of a provider with its stack, which has no values, and returns it as a failure. It is called by the
-// deferred function that recovers.
+// FailureOfPanic returns a panic of a provider as a failure. It is called by the deferred function that recovers.
 func FailureOfPanic(ctx context.Context, ref v1beta1.ReceiverRef, recovered any) *result.Error {
-	err, _ := recovered.(runtime.Error) // other panics are logged without their text, which may have the content of a message
-	log.FromContext(ctx).Error(err, "A provider panicked", "receiver", ref, "type", fmt.Sprintf("%T", recovered), "stack", string(debug.Stack()))
-	return FailureOf(nil)
+	return notify.FromPanic(log.IntoContext(ctx, log.FromContext(ctx).WithValues("receiver", ref)), recovered)
 }
 
-// FailureOf returns an error of a sender as a *result.Error. Another error, or nil after a panic, gets the class Unknown: the request is
+// FailureOf returns an error of a sender as a *result.Error. Another error gets the class Unknown: the request is
 // repeated under the same key.
 func FailureOf(err error) *result.Error {
 	if failure, ok := errors.AsType[*result.Error](err); ok {

@@ -125,7 +125,7 @@ func withoutProviderText(key Key, failure *result.Error) *result.Error {
 // isOfReceiver reports whether a failure shows that the receiver does not work. It does not if it is about the message, or if the receiver
 // is busy.
 func isOfReceiver(failure *result.Error) bool {
-	ofMessage := []string{result.ReasonRateLimited, result.ReasonCanceled, result.ReasonConflict}
+	ofMessage := []string{result.ReasonRateLimited, result.ReasonCanceled, result.ReasonConflict, result.ReasonInternalError}
 	return failure.Class != result.Permanent && !slices.Contains(ofMessage, failure.Reason)
 }
 
