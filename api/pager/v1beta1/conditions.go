@@ -83,6 +83,10 @@ const (
 	ReasonResolveTimedOut = "ResolveTimedOut"
 )
 
+// ReasonInternalError: a mistake in Bellhop ended the work on the object, which is
+// retried. Stalled, of all kinds.
+const ReasonInternalError = "InternalError"
+
 // Reasons of a receiver's conditions, beside SecretNotFound, SecretNotRead,
 // Suspended and those of deliveries that failed.
 const (

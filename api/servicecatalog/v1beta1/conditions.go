@@ -93,6 +93,9 @@ const (
 	// ReasonUnsupportedBinding: the service requires what a cluster cannot give,
 	// such as a log drain.
 	ReasonUnsupportedBinding = "UnsupportedBinding"
+	// ReasonInternalError: a mistake in Bellhop ended the work on the object, which is
+	// retried. Stalled, of all kinds.
+	ReasonInternalError = "InternalError"
 )
 
 // Reasons of instances' conditions.

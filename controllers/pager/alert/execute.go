@@ -33,6 +33,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/result"
+	"github.com/gophernetes/bellhop/internal/panics"
 	"github.com/gophernetes/bellhop/internal/patch"
 	"github.com/gophernetes/bellhop/internal/receivers/endpoints"
 )
@@ -146,7 +147,8 @@ func rateOf(limit *v1beta1.RateLimit) limiter.Rate {
 
 // writeAhead records the requests that have to be on record before they are sent (R1), and with them all that are in flight. It returns
 // the plan that it recorded.
-func (r *Reconciler) writeAhead(ctx context.Context, s *scope, sends []acquired) (lifecycle.Plan, error) {
+func (r *Reconciler) writeAhead(ctx context.Context, s *scope, sends []acquired) (intended lifecycle.Plan, err error) {
+	defer panics.Recover(ctx, panics.Reconciler, "recording requests before they are sent", &err) // the caller returns the slots
 	if !slices.ContainsFunc(sends, func(d acquired) bool { return d.Send.WriteAhead }) {
 		return lifecycle.Plan{}, nil
 	}
@@ -156,7 +158,7 @@ func (r *Reconciler) writeAhead(ctx context.Context, s *scope, sends []acquired)
 	for _, d := range sends {
 		in.InFlight[lifecycle.RefOf(d.Row)] = d.open
 	}
-	intended := lifecycle.Decide(s.alert, in)
+	intended = lifecycle.Decide(s.alert, in)
 	return intended, r.record(ctx, s, intended)
 }
 
@@ -204,8 +206,8 @@ func (r *Reconciler) deliver(ctx context.Context, alert *v1beta1.Alert, d acquir
 	}
 }
 
-// unasked are the reasons of requests that were not sent, or were canceled.
-var unasked = []string{result.ReasonCanceled, v1beta1.ReasonSecretNotFound, v1beta1.ReasonSecretNotRead}
+// unasked are the reasons of requests that were not sent, or were canceled, or ended with a panic, which says nothing of the receiver.
+var unasked = []string{result.ReasonInternalError, result.ReasonCanceled, v1beta1.ReasonSecretNotFound, v1beta1.ReasonSecretNotRead}
 
 // resultOf returns what a failure means for other requests to the receiver. A refusal is an answer.
 func resultOf(failure *result.Error) limiter.Result {

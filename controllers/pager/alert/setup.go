@@ -37,6 +37,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/apiserver"
 	"github.com/gophernetes/bellhop/internal/consistency"
 	"github.com/gophernetes/bellhop/internal/enqueue"
+	"github.com/gophernetes/bellhop/internal/panics"
+	"github.com/gophernetes/bellhop/internal/panics/status"
 	"github.com/gophernetes/bellhop/internal/receivers"
 	"github.com/gophernetes/bellhop/internal/receivers/endpoints"
 	"github.com/gophernetes/bellhop/internal/receivers/waiting"
@@ -92,7 +94,7 @@ func (r *Reconciler) watch(mgr ctrl.Manager, workers int) error {
 		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(list.OfNamespace), builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
 		WithOptions(enqueue.ControllerOptions(workers)).
-		Complete(r)
+		Complete(panics.Guard(r, status.Of(mgr.GetClient(), func() client.Object { return &v1beta1.Alert{} })))
 }
 
 // newCacheBarrier returns the barrier for receivers, as a resolve is not sent to one that the cache does not show, and for namespaces,

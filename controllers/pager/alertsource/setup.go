@@ -22,11 +22,14 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/enqueue"
 	"github.com/gophernetes/bellhop/internal/ingest"
+	"github.com/gophernetes/bellhop/internal/panics"
+	"github.com/gophernetes/bellhop/internal/panics/status"
 )
 
 // workers is the number of concurrent reconciles.
@@ -51,5 +54,5 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		Watches(&v1beta1.Alert{}, enqueue.Later(reviewAfter, sourceOf)).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.withSecret)).
 		WithOptions(enqueue.ControllerOptions(workers)).
-		Complete(r)
+		Complete(panics.Guard(r, status.Of(mgr.GetClient(), func() client.Object { return &v1beta1.AlertSource{} })))
 }

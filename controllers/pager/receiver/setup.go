@@ -31,6 +31,8 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/enqueue"
 	"github.com/gophernetes/bellhop/internal/limiter"
+	"github.com/gophernetes/bellhop/internal/panics"
+	"github.com/gophernetes/bellhop/internal/panics/status"
 	"github.com/gophernetes/bellhop/internal/receivers"
 	"github.com/gophernetes/bellhop/internal/receivers/endpoints"
 )
@@ -71,5 +73,5 @@ func (r *Reconciler) watch(mgr ctrl.Manager) error {
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.withSecret)).
 		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
 		WithOptions(enqueue.ControllerOptions(receiverWorkers)).
-		Complete(r)
+		Complete(panics.Guard(r, status.Of(mgr.GetClient(), func() client.Object { return receivers.NewOf(r.kind) })))
 }

@@ -68,7 +68,7 @@ func evaluate(r v1beta1.ReceiverObject, target lifecycle.Target, seen endpoints.
 		// The process that probed or delivered has ended, perhaps before it recorded that the receiver works again, and no delivery follows;
 		// or it was of a version that left receivers without a harmless call at Unknown.
 		isAbandoned := waiting == 0 && meta.IsStatusConditionFalse(was.Conditions, v1beta1.ConditionReady) && !meta.IsStatusConditionTrue(was.Conditions, v1beta1.ConditionStalled) ||
-			meta.IsStatusConditionPresentAndEqual(was.Conditions, v1beta1.ConditionReady, metav1.ConditionUnknown)
+			meta.IsStatusConditionPresentAndEqual(was.Conditions, v1beta1.ConditionReady, metav1.ConditionUnknown) || panicked(was.Conditions)
 		if !known && was.TestedWith == target.Version && isAbandoned {
 			e.status.TestedWith = ""
 		}
@@ -81,6 +81,12 @@ func evaluate(r v1beta1.ReceiverObject, target lifecycle.Target, seen endpoints.
 	}
 	e.urgent = !slices.Equal(summary(was.Conditions), summary(e.status.Conditions)) || was.ObservedGeneration != e.status.ObservedGeneration
 	return e
+}
+
+// panicked reports whether the last reconcile of the receiver panicked: its conditions have to be evaluated anew.
+func panicked(conditions []metav1.Condition) bool {
+	stalled := meta.FindStatusCondition(conditions, v1beta1.ConditionStalled)
+	return stalled != nil && stalled.Reason == v1beta1.ReasonInternalError
 }
 
 // applyProof sets the conditions for the last answer; known: there was one with this version.

@@ -39,6 +39,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
 	"github.com/gophernetes/bellhop/internal/lifecycle/validity"
+	"github.com/gophernetes/bellhop/internal/panics"
+	"github.com/gophernetes/bellhop/internal/panics/status"
 )
 
 // Setup registers the controller of ServiceBindings.
@@ -59,7 +61,7 @@ func Setup(mgr ctrl.Manager, config *engine.Config, workers int) error {
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.dependents.ofSecret)).
 		WatchesRawSource(source.TypedFunc[reconcile.Request](r.Wake.Start)).
 		WithOptions(enqueue.ControllerOptions(workers)).
-		Complete(r)
+		Complete(panics.Guard(r, status.Of(mgr.GetClient(), func() client.Object { return &v1beta1.ServiceBinding{} })))
 }
 
 func newReconciler(c client.Client, cache, live client.Reader, config *engine.Config) *Reconciler {

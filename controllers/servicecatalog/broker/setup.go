@@ -46,6 +46,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/lifecycle/catalogsync"
 	"github.com/gophernetes/bellhop/internal/limiter"
+	"github.com/gophernetes/bellhop/internal/panics"
+	"github.com/gophernetes/bellhop/internal/panics/status"
 )
 
 // settleTime is the delay between a change of a broker's objects and its reconcile, which covers many changes.
@@ -108,7 +110,7 @@ func setupScope(mgr ctrl.Manager, r *Reconciler, workers int) error {
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.reachedWith)).
 		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
 		WithOptions(enqueue.ControllerOptions(workers)).
-		Complete(r)
+		Complete(panics.Guard(r, status.Of(mgr.GetClient(), func() client.Object { return r.NewBroker() })))
 }
 
 // holdChanged passes updates that add or remove the finalizer.

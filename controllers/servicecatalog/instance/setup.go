@@ -37,6 +37,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/enqueue"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
+	"github.com/gophernetes/bellhop/internal/panics"
+	"github.com/gophernetes/bellhop/internal/panics/status"
 )
 
 // Setup registers the controller of ServiceInstances.
@@ -57,7 +59,7 @@ func Setup(mgr ctrl.Manager, config *engine.Config, workers int) error {
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.dependents.readingSecret)).
 		WatchesRawSource(source.TypedFunc[reconcile.Request](r.Wake.Start)).
 		WithOptions(enqueue.ControllerOptions(workers)).
-		Complete(r)
+		Complete(panics.Guard(r, status.Of(mgr.GetClient(), func() client.Object { return &v1beta1.ServiceInstance{} })))
 }
 
 func newReconciler(c client.Client, live client.Reader, config *engine.Config) *Reconciler {

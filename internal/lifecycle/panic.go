@@ -1,0 +1,59 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+	http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+package lifecycle
+
+import (
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+)
+
+// ShowPanic sets the condition Stalled of an object to what is said of a panic, or, where message is empty, to what it was before: many
+// reconciles leave conditions as they are. It reports whether it has changed anything. The other conditions stay: decisions follow from them.
+// It changes nothing where the original service-catalog wrote the status, which has no Stalled, and nothing where an object has neither
+// conditions nor the finalizer: with conditions its finalizer would count as removed by a user.
+func ShowPanic(o metav1.Object, conditions *[]v1beta1.Condition, message string, now time.Time) (changed bool) {
+	stalled, panicked := FindCondition(*conditions, v1beta1.ConditionStalled), message != ""
+	switch {
+	case panicked && len(*conditions) == 0 && slices.Contains(o.GetFinalizers(), v1beta1.Finalizer):
+		set := ConditionSet{Ready: v1beta1.ConditionUnknown, Stalled: true, Reason: v1beta1.ReasonInternalError, Message: message}
+		*conditions = set.Conditions(nil, now)
+		return true
+	case stalled == nil, panicked == (stalled.Reason == v1beta1.ReasonInternalError):
+		return false
+	}
+	next := condition(v1beta1.ConditionStalled, v1beta1.ConditionTrue, Cause{v1beta1.ReasonInternalError, message})
+	if !panicked {
+		ready := FindCondition(*conditions, v1beta1.ConditionReady)
+		if ready == nil || ready.Reason == v1beta1.ReasonInternalError { // there was nothing before
+			return false
+		}
+		next.Status, next.Reason, next.Message = v1beta1.ConditionTrue, ready.Reason, ready.Message
+		if IsTrue(ready) || IsTrue(FindCondition(*conditions, v1beta1.ConditionReconciling)) { // exactly one of the three is True
+			next.Status, next.Message = v1beta1.ConditionFalse, ""
+		}
+	}
+	next.LastTransitionTime = stalled.LastTransitionTime
+	if next.Status != stalled.Status {
+		next.LastTransitionTime = metav1.NewTime(now.Truncate(time.Second))
+	}
+	*conditions = slices.Clone(*conditions)
+	*FindCondition(*conditions, v1beta1.ConditionStalled) = next
+	return true
+}

@@ -1,0 +1,64 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+	http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+package panics
+
+import (
+	"context"
+	"errors"
+
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/gophernetes/bellhop/internal/patch"
+)
+
+// Show shows in the status of an object that its reconcile panicked; a nil *Error: it did not, and what was shown ends.
+type Show func(context.Context, reconcile.Request, *Error) error
+
+// Guard returns a reconciler for which a panic of r is an error, so that the object is reconciled again with the queue's backoff. show may
+// be nil.
+func Guard(r reconcile.Reconciler, show Show) reconcile.Reconciler {
+	if show == nil {
+		show = func(context.Context, reconcile.Request, *Error) error { return nil }
+	}
+	return reconcile.Func(func(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+		result, err := guarded(ctx, r, req)
+		failed, ok := errors.AsType[*Error](err)
+		switch {
+		case ok:
+			if shown := show.guarded(ctx, req, failed); shown != nil {
+				log.FromContext(ctx).Info("Could not show a panic in the status of the object", "error", shown.Error())
+			}
+			return reconcile.Result{Priority: result.Priority}, err
+		case err != nil:
+			return result, err
+		}
+		if err := show.guarded(ctx, req, nil); err != nil {
+			return patch.RequeueOnConflict(ctx, result, err)
+		}
+		return result, nil
+	})
+}
+
+func guarded(ctx context.Context, r reconcile.Reconciler, req reconcile.Request) (result reconcile.Result, err error) {
+	defer Recover(ctx, Reconciler, "reconciling the object", &err)
+	return r.Reconcile(ctx, req)
+}
+
+func (s Show) guarded(ctx context.Context, req reconcile.Request, failed *Error) (err error) {
+	defer Recover(ctx, Reconciler, "writing the status of the object", &err)
+	return s(ctx, req, failed)
+}

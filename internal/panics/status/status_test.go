@@ -1,0 +1,190 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+	http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+package status
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	pager "github.com/gophernetes/bellhop/api/pager/v1beta1"
+	services "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/panics"
+)
+
+func newCluster(t *testing.T, o client.Object) client.Client {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{pager.AddToScheme, services.AddToScheme, corev1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(o).WithStatusSubresource(o).Build()
+}
+
+// conditions are those of an object that Bellhop has seen: exactly one of the three is True.
+func conditions(isTrue string) (list []services.Condition) {
+	for _, kind := range []string{services.ConditionReconciling, services.ConditionStalled, services.ConditionReady} {
+		c := services.Condition{Type: kind, Status: services.ConditionFalse, Reason: "Before", LastTransitionTime: metav1.Unix(1, 0)}
+		if kind == isTrue {
+			c.Status = services.ConditionTrue
+		}
+		if kind == isTrue || kind == services.ConditionReady {
+			c.Message = "What it was"
+		}
+		list = append(list, c)
+	}
+	return list
+}
+
+// F-P66: the condition Stalled of each kind says that its reconcile panicked, and ends once it does not. The object is reconciled again
+// with the queue's backoff.
+func TestPanicIsShownUntilItEnds(t *testing.T) {
+	protected := metav1.ObjectMeta{Namespace: "ns", Name: "o", UID: "uid", Finalizers: []string{services.Finalizer}}
+	for name, o := range map[string]client.Object{
+		"Alert":               &pager.Alert{ObjectMeta: protected, Status: pager.AlertStatus{ObservedGeneration: -1}},
+		"AlertSource":         &pager.AlertSource{ObjectMeta: protected},
+		"Receiver":            &pager.Receiver{ObjectMeta: protected},
+		"new ServiceInstance": &services.ServiceInstance{ObjectMeta: protected},
+		"Ready ServiceInstance": &services.ServiceInstance{ObjectMeta: protected, Status: services.ServiceInstanceStatus{
+			OperationStatus: services.OperationStatus{Conditions: conditions(services.ConditionReady)}}},
+		"Stalled ServiceBinding": &services.ServiceBinding{ObjectMeta: protected, Status: services.ServiceBindingStatus{
+			OperationStatus: services.OperationStatus{Conditions: conditions(services.ConditionStalled)}}},
+		"Reconciling ServiceBroker": &services.ServiceBroker{ObjectMeta: protected, Status: services.ServiceBrokerStatus{Conditions: conditions(services.ConditionReconciling)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster(t, o)
+			panicking := true
+			r := panics.Guard(reconcile.Func(func(context.Context, reconcile.Request) (reconcile.Result, error) {
+				if panicking {
+					panic("the content of a message")
+				}
+				return reconcile.Result{}, nil
+			}), Of(c, func() client.Object { return o.DeepCopyObject().(client.Object) }))
+			req := reconcile.Request{NamespacedName: client.ObjectKeyFromObject(o)}
+			statusOf := func() client.Object {
+				now := o.DeepCopyObject().(client.Object)
+				if err := c.Get(t.Context(), req.NamespacedName, now); err != nil {
+					t.Fatal(err)
+				}
+				return now
+			}
+			before, written := statusOf(), ""
+			for range 2 { // the second time nothing is written
+				if _, err := r.Reconcile(t.Context(), req); err == nil || !strings.Contains(err.Error(), "a mistake in Bellhop") || strings.Contains(err.Error(), "content") {
+					t.Errorf("the error is %v", err)
+				}
+				shown := statusOf()
+				if status, reason, message := stalledOf(shown); status != "True" || reason != "InternalError" || !strings.HasPrefix(message, "This is a mistake in Bellhop: ") {
+					t.Errorf("Stalled is %s, %s: %s", status, reason, message)
+				}
+				if written != "" && written != shown.GetResourceVersion() {
+					t.Error("the same was written twice")
+				}
+				written = shown.GetResourceVersion()
+			}
+			panicking = false
+			if _, err := r.Reconcile(t.Context(), req); err != nil {
+				t.Error(err)
+			}
+			if _, ok := o.(services.ServiceObject); !ok && !strings.Contains(name, "Broker") || strings.HasPrefix(name, "new") {
+				return // the reconcile itself evaluates the conditions
+			}
+			after := statusOf()
+			after.SetResourceVersion(before.GetResourceVersion())
+			for _, s := range []client.Object{before, after} { // Stalled may have changed twice within a second
+				forgetTimes(s)
+			}
+			if !equality.Semantic.DeepEqual(before, after) {
+				t.Errorf("the status was\n%+v, is\n%+v", before, after)
+			}
+		})
+	}
+}
+
+func stalledOf(o client.Object) (status, reason, message string) {
+	switch o := o.(type) {
+	case *pager.Alert:
+		return ofPager(o.Status.Conditions)
+	case *pager.AlertSource:
+		return ofPager(o.Status.Conditions)
+	case *pager.Receiver:
+		return ofPager(o.Status.Conditions)
+	}
+	for _, c := range servicesConditions(o) {
+		if c.Type == services.ConditionStalled {
+			return string(c.Status), c.Reason, c.Message
+		}
+	}
+	return "", "", ""
+}
+
+func ofPager(conditions []metav1.Condition) (status, reason, message string) {
+	if c := meta.FindStatusCondition(conditions, pager.ConditionStalled); c != nil {
+		return string(c.Status), c.Reason, c.Message
+	}
+	return "", "", ""
+}
+
+func servicesConditions(o client.Object) []services.Condition {
+	if b, ok := o.(services.Broker); ok {
+		return b.CommonStatus().Conditions
+	}
+	return o.(services.ServiceObject).CommonStatus().Common().Conditions
+}
+
+func forgetTimes(o client.Object) {
+	conditions := servicesConditions(o)
+	for i := range conditions {
+		conditions[i].LastTransitionTime = metav1.Time{}
+	}
+	if b, ok := o.(services.Broker); ok {
+		b.CommonStatus().LastConditionState = ""
+	} else {
+		o.(services.ServiceObject).CommonStatus().Common().LastConditionState = ""
+	}
+}
+
+// The status of the original service-catalog, and that of an object without a finalizer, say by their conditions whose the object is.
+func TestStatusOfOthersStays(t *testing.T) {
+	original := &services.ServiceInstance{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "o", Finalizers: []string{services.Finalizer}},
+		Status: services.ServiceInstanceStatus{OperationStatus: services.OperationStatus{Conditions: []services.Condition{{Type: services.ConditionReady, Status: services.ConditionTrue}}}}}
+	unprotected := &services.ServiceInstance{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "o"}}
+	for _, o := range []client.Object{original, unprotected} {
+		c := newCluster(t, o)
+		r := panics.Guard(reconcile.Func(func(context.Context, reconcile.Request) (reconcile.Result, error) { panic("a mistake") }),
+			Of(c, func() client.Object { return &services.ServiceInstance{} }))
+		if _, err := r.Reconcile(t.Context(), reconcile.Request{NamespacedName: client.ObjectKeyFromObject(o)}); err == nil {
+			t.Error("no error")
+		}
+		if _, reason, _ := stalledOf(o); reason != "" {
+			t.Errorf("Stalled has the reason %s", reason)
+		}
+		now := &services.ServiceInstance{}
+		if err := c.Get(t.Context(), client.ObjectKeyFromObject(o), now); err != nil || len(now.Status.Conditions) != len(servicesConditions(o)) {
+			t.Errorf("%v, %+v", err, now.Status.Conditions)
+		}
+	}
+}
