@@ -38,6 +38,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/enqueue"
 	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
 	"github.com/gophernetes/bellhop/internal/limiter"
+	"github.com/gophernetes/bellhop/internal/panics"
 	"github.com/gophernetes/bellhop/internal/patch"
 	"github.com/gophernetes/bellhop/internal/providers"
 	"github.com/gophernetes/bellhop/internal/receivers"
@@ -208,10 +209,11 @@ func (r *Reconciler) drain(ctx context.Context) error {
 	<-ctx.Done()
 	r.pending.close()
 	ctx = context.WithoutCancel(ctx)
-	for range drainRounds { // an edit may cause a conflict
+	guarded := panics.Guard(r, nil) // here a panic would end the process, and with it the record of the others
+	for range drainRounds {         // an edit may cause a conflict
 		names := r.pending.unrecorded()
 		for _, name := range names {
-			if _, err := r.Reconcile(ctx, ctrl.Request{NamespacedName: name}); err != nil {
+			if _, err := guarded.Reconcile(ctx, ctrl.Request{NamespacedName: name}); err != nil {
 				log.FromContext(ctx).Error(err, "Could not record a delivery", "alert", name)
 			}
 		}

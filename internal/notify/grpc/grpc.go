@@ -226,9 +226,11 @@ func (s *Sender) call(ctx context.Context, do func(context.Context, notifierv1.N
 	if err != nil {
 		return notify.Invalid("address", "gRPC cannot use it")
 	}
+	retire := true // after a panic
+	defer func() { s.links.release(l, retire) }()
 	var p progress
 	err = do(context.WithValue(ctx, progressKey{}, &p), notifierv1.NewNotifierClient(l.conn))
 	failure := s.classify(ctx, err, &p, l)
-	s.links.release(l, failure != nil && !p.answered.Load())
+	retire = failure != nil && !p.answered.Load()
 	return failure
 }

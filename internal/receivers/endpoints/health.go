@@ -70,17 +70,21 @@ func (h *Health) Of(key Key) Observation {
 
 // Update changes what was observed of a receiver, and reconciles the receiver if its status shows the change.
 func (h *Health) Update(key Key, change func(seen *Observation) (isShown bool)) {
+	if h.update(key, change) && h.OnChange != nil {
+		h.OnChange(key)
+	}
+}
+
+func (h *Health) update(key Key, change func(seen *Observation) (isShown bool)) (isShown bool) {
 	h.mu.Lock()
+	defer h.mu.Unlock() // also after a panic of change
 	if h.seen == nil {
 		h.seen = map[Key]Observation{}
 	}
 	seen := h.seen[key]
-	isShown := change(&seen)
+	isShown = change(&seen)
 	h.seen[key] = seen
-	h.mu.Unlock()
-	if isShown && h.OnChange != nil {
-		h.OnChange(key)
-	}
+	return isShown
 }
 
 // Forget drops a receiver that was deleted.
