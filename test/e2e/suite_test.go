@@ -39,6 +39,7 @@ import (
 	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
 	servicecatalogv1beta1 "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/hack/local"
+	"github.com/gophernetes/bellhop/test/internal/panics"
 )
 
 const (
@@ -83,6 +84,14 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	kube, err = client.NewWithWatch(config, client.Options{Scheme: scheme})
 	Expect(err).NotTo(HaveOccurred())
 	startOutside(ctx)
+})
+
+// A panic ends one reconcile or request, which is repeated: a spec could pass in spite of it.
+var _ = AfterEach(func(ctx SpecContext) {
+	out, err := try(ctx, "", "kubectl", strings.Fields("logs --namespace "+system+" --selector control-plane=controller-manager --tail -1 --prefix --ignore-errors")...)
+	if err == nil { // otherwise a Pod has just ended, or there is none
+		Expect(panics.Lines(out, true)).To(BeEmpty(), "panics of the operator")
+	}
 })
 
 var _ = AfterEach(func(ctx SpecContext) {

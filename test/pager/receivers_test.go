@@ -18,6 +18,7 @@ package pager_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
@@ -31,6 +32,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/demo/inbox"
 	"github.com/gophernetes/bellhop/internal/notify/notifytest"
 )
 
@@ -84,6 +86,60 @@ var _ = Describe("The status of a receiver", func() {
 		Eventually(receiverStatus(ctx, other)).Should(haveCondition("Ready", metav1.ConditionTrue, "Reachable"))
 		Expect(asked.Load()).To(Equal(enough+enough-2), "the first receiver needed two more probes")
 	})
+
+	DescribeTable("F-P66: follows a Secret that was wrong, missing, and then right, and delays no other receiver", func(ctx SpecContext, newService func() (http.Handler, func() int), settings func(url string) v1beta1.Provider, key, right, wrong string) {
+		handler, seen := newService()
+		server := notifytest.Serve(handler)
+		DeferCleanup(server.Close)
+		hook := startFakeReceiver()
+		if right == "" {
+			right = server.URL + "/hook"
+		}
+		secret := createSecret(ctx, namespace, "secret", key, wrong)
+		r := createReceiver(ctx, namespace, "changing", "", func(r *v1beta1.Receiver) {
+			r.Spec.Provider, r.Spec.SecretRef = settings(server.URL), &v1beta1.SecretReference{Name: "secret"}
+		})
+		createReceiver(ctx, namespace, "working", hook.URL)
+		var alerts []*v1beta1.Alert
+		send := func() {
+			GinkgoHelper()
+			alerts = append(alerts, createAlert(ctx, namespace, fmt.Sprintf("a%d", len(alerts)), nil, "changing", "working"))
+			Eventually(hook.Messages).Should(HaveLen(len(alerts)), "the other receiver gets each Alert at once")
+		}
+		for range 2 {
+			send()
+			Eventually(receiverStatus(ctx, r)).Should(haveCondition("Ready", metav1.ConditionFalse, "InvalidReceiver"))
+			update(ctx, secret, func(s *corev1.Secret) { s.Data = nil })
+			send()
+			update(ctx, secret, func(s *corev1.Secret) { s.Data = map[string][]byte{key: []byte(right)} })
+			send()
+			for _, a := range alerts {
+				Eventually(alertStatus(ctx, a)).Should(beSent(a))
+			}
+			Expect(seen()).To(Equal(len(alerts)))
+			Eventually(receiverStatus(ctx, r)).Should(haveCondition("Ready", metav1.ConditionTrue, "Reachable"))
+			update(ctx, secret, func(s *corev1.Secret) { s.Data = map[string][]byte{key: []byte(wrong)} })
+		}
+	},
+		Entry("of a webhook", func() (http.Handler, func() int) {
+			in := inbox.New(inbox.Options{})
+			return in.Handler(), func() int { return len(in.Messages()) }
+		}, func(string) v1beta1.Provider { return v1beta1.Provider{Webhook: &v1beta1.WebhookProvider{}} }, "url", "", `"https://hooks.example.com"`),
+		Entry("of Matrix", func() (http.Handler, func() int) {
+			matrix := notifytest.NewMatrix("!room:example.com", "good")
+			return matrix, func() int { return len(matrix.Seen()) }
+		}, func(url string) v1beta1.Provider {
+			return v1beta1.Provider{Matrix: &v1beta1.MatrixProvider{URL: url, RoomID: "!room:example.com"}}
+		}, "token", "good", "go od"),
+		Entry("of Gotify", func() (http.Handler, func() int) {
+			gotify := notifytest.NewGotify("good")
+			return gotify, func() int { return len(gotify.Seen()) }
+		}, func(url string) v1beta1.Provider { return v1beta1.Provider{Gotify: &v1beta1.GotifyProvider{URL: url}} }, "token", "good", "go od"),
+		Entry("of a notifier with gRPC", func() (http.Handler, func() int) {
+			notifier := notifytest.NewGRPC("good")
+			return notifier, func() int { return len(notifier.Seen()) }
+		}, func(url string) v1beta1.Provider { return v1beta1.Provider{GRPC: &v1beta1.GRPCProvider{Address: url}} }, "token", "good", "go od"),
+	)
 
 	It("F-P9: is Ready with the reason NotProbed where the provider cannot be probed, until the first delivery", func(ctx SpecContext) {
 		hook := startFakeReceiver()

@@ -27,8 +27,9 @@ func TestCheckLog(t *testing.T) {
 	const dump = "SIGQUIT: quit\ngoroutine 1 [running]:\nmain.main()\n\n"
 	standing := dump + "goroutine 2 [chan receive]:\ngithub.com/gophernetes/bellhop/internal/operator.ReturnMemory(0x1)\n\n"
 	for log, want := range map[string]string{
-		"all is well\n" + standing:          "",
-		`{"msg":"Observed a panic"}` + dump: "panic",
+		"all is well\n" + standing:                                                                      "",
+		`{"msg":"Observed a panic"}` + dump:                                                             "panic",
+		`{"msg":"The operator panicked","component":"reconciler"}` + dump:                               "panic",
 		dump + "goroutine 3 [select]:\ngithub.com/gophernetes/bellhop/controllers/servicecatalog.f()\n": "goroutine",
 		`{"password":"cAnaRy/+&\"<>%é-credential"}` + dump:                                              "canary",
 	} {

@@ -24,6 +24,8 @@ import (
 
 	"github.com/onsi/ginkgo/v2"
 	"github.com/onsi/gomega"
+
+	"github.com/gophernetes/bellhop/test/internal/panics"
 )
 
 // Log is what the operators printed since the spec began. It is a file, so that all Ginkgo processes can read it.
@@ -77,7 +79,10 @@ func (l *Log) Reset() {
 }
 
 // Report is for AfterEach: it adds the end of the log to the report of a failed spec.
+// Report adds the log to the report of a spec that failed. A spec fails if the operator panicked during it, whatever it asserted.
 func (l *Log) Report() {
+	ginkgo.GinkgoHelper()
+	defer func() { gomega.Expect(panics.Lines(l.String(), false)).To(gomega.BeEmpty(), "panics of the operator") }()
 	if ginkgo.CurrentSpecReport().Failed() {
 		s := l.String()
 		ginkgo.AddReportEntry("operator log", s[max(0, len(s)-8000):])
