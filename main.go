@@ -36,6 +36,7 @@ import (
 	servicecatalogcontrollers "github.com/gophernetes/bellhop/controllers/servicecatalog"
 	"github.com/gophernetes/bellhop/internal/apiserver"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
+	"github.com/gophernetes/bellhop/internal/httpserver"
 	"github.com/gophernetes/bellhop/internal/operator"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/panics"
@@ -89,22 +90,26 @@ func run(stopping context.Context, o operator.Options) error {
 	cfg.Wrap(serverClock.Observe)
 	ctx := operator.Drain(stopping, o.ShutdownDelay)
 	cfg.QPS, cfg.Burst = float32(o.APIQPS), max(int(2*o.APIQPS), 1)
-	guard, err := operator.NewGuard(ctx, cfg, o)
+	servers, err := operator.NewServers(o)
+	if err != nil {
+		return err
+	}
+	guard, err := operator.NewGuard(ctx, cfg, o, servers)
 	if err != nil {
 		return err
 	}
 	// Webhooks are served, and so certificates maintained, also while another replica leads.
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	serving, err := operator.KeepCertificates(ctx, stop, cfg, o)
+	serving, err := operator.KeepCertificates(ctx, stop, cfg, servers, o)
 	if err != nil {
 		return err
 	}
-	mgr, err := operator.NewManager(stopping, cfg, o, serving)
+	mgr, err := operator.NewManager(stopping, cfg, o, servers, serving)
 	if err != nil {
 		return fmt.Errorf("setting up the manager: %w", err)
 	}
-	if err := setup(ctx, stopping, mgr, o, guard, serverClock, serving); err != nil {
+	if err := setup(ctx, stopping, mgr, o, guard, serverClock, servers, serving); err != nil {
 		return err
 	}
 	go operator.ReturnMemory(ctx)
@@ -118,13 +123,13 @@ func run(stopping context.Context, o operator.Options) error {
 }
 
 // setup registers everything that the manager runs.
-func setup(ctx, stopping context.Context, mgr ctrl.Manager, o operator.Options, guard *outbound.Guard, serverClock *apiserver.Clock, serving []func(*tls.Config)) error {
+func setup(ctx, stopping context.Context, mgr ctrl.Manager, o operator.Options, guard *outbound.Guard, serverClock *apiserver.Clock, servers *httpserver.Servers, serving []func(*tls.Config)) error {
 	recorder := mgr.GetEventRecorder("bellhop")
 	paged, err := o.PagedResources()
 	if err != nil {
 		return err
 	}
-	posts, err := o.Ingest(mgr, serving)
+	posts, err := o.Ingest(mgr, servers, serving)
 	if err != nil {
 		return err
 	}
@@ -160,7 +165,8 @@ func setup(ctx, stopping context.Context, mgr ctrl.Manager, o operator.Options, 
 		}},
 		{"build information", func() error { return operator.RegisterBuildInfo(metrics.Registry) }},
 		{"panics", func() error { return panics.Register(metrics.Registry) }},
-		{"probes", func() error { return operator.AddProbes(stopping, mgr) }},
+		{"probes", func() error { return operator.AddProbes(ctx, stopping, mgr, servers, o) }},
+		{"metrics", func() error { return operator.AddMetrics(ctx, mgr, servers, o) }},
 	} {
 		if err := s.setup(); err != nil {
 			return fmt.Errorf("setting up %s: %w", s.name, err)

@@ -24,12 +24,10 @@ package ingest
 import (
 	"context"
 	"crypto/tls"
-	"net"
 	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/net/netutil"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -37,23 +35,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/httpserver"
 )
 
-const (
-	// maxConnections bounds the connections, so that clients that send nothing cost little.
-	maxConnections = 512
-	// headerTimeout is for how long a client may take to send the header of a request.
-	headerTimeout = 5 * time.Second
-	// idleTimeout is after which time a connection without requests is closed. Senders post each minute at least.
-	idleTimeout = 2 * time.Minute
-	// maxHeader is the size of a header in bytes: a token of a ServiceAccount has about 1 KiB.
-	maxHeader = 16 << 10
-	// stopTimeout is for how long requests may take when the process stops.
-	stopTimeout = requestTimeout + time.Second
-)
+// stopTimeout is for how long requests may take when the process stops.
+const stopTimeout = requestTimeout + time.Second
 
 // Options are those of the listener.
 type Options struct {
+	Servers *httpserver.Servers
 	// Address is where it serves; empty: it does not.
 	Address string
 	// TLS sets the certificate.
@@ -94,15 +84,13 @@ func sourcesIn(cache client.Reader) sourceReader {
 // newHTTPServer returns a server that needs no leader, and completes what it has begun when the process stops. It serves before the caches are filled:
 // until then requests wait, and are refused after a time.
 func newHTTPServer(ctx context.Context, o Options, handler http.Handler) (*manager.Server, error) {
-	config := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}} // with HTTP/2 a connection would have many requests
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	for _, set := range o.TLS {
 		set(config)
 	}
-	socket, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.Address)
+	server, listener, err := o.Servers.Listen(ctx, httpserver.Posts, o.Address, config, handler)
 	if err != nil {
 		return nil, err
 	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader}
-	listener := tls.NewListener(netutil.LimitListener(socket, maxConnections), config)
 	return &manager.Server{Name: "AlertSources", Server: server, Listener: listener, ShutdownTimeout: new(stopTimeout)}, nil
 }

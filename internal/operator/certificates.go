@@ -33,13 +33,14 @@ import (
 
 	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/certificates"
+	"github.com/gophernetes/bellhop/internal/httpserver"
 	"github.com/gophernetes/bellhop/internal/ingest"
 	"github.com/gophernetes/bellhop/internal/ingest/endpoint"
 )
 
 // KeepCertificates maintains the webhook server's certificate until ctx ends, and calls stop if that fails. It returns the TLS
 // settings once there is a certificate that the API server trusts; without --webhook-cert-secret it returns none.
-func KeepCertificates(ctx context.Context, stop context.CancelCauseFunc, cfg *rest.Config, o Options) ([]func(*tls.Config), error) {
+func KeepCertificates(ctx context.Context, stop context.CancelCauseFunc, cfg *rest.Config, servers *httpserver.Servers, o Options) ([]func(*tls.Config), error) {
 	if o.CertSecret == "" {
 		return nil, nil
 	}
@@ -52,7 +53,7 @@ func KeepCertificates(ctx context.Context, stop context.CancelCauseFunc, cfg *re
 			certificates.Conversion("alerts." + pagerv1beta1.GroupVersion.Group),
 		},
 	})
-	endHealth, err := serveHealth(ctx, o.ProbeAddress)
+	endHealth, err := serveHealth(ctx, servers, o.ProbeAddress)
 	if err != nil {
 		return nil, fmt.Errorf("serving /healthz: %w", err)
 	}
@@ -78,8 +79,8 @@ func (o *Options) dnsNames() []string {
 
 // Ingest returns the options of the listener of AlertSources. It uses the certificate of its own directory, else that of the webhooks, whose TLS
 // settings KeepCertificates returned.
-func (o *Options) Ingest(mgr ctrl.Manager, serving []func(*tls.Config)) (ingest.Options, error) {
-	options := ingest.Options{TLS: serving, Metrics: metrics.Registry}
+func (o *Options) Ingest(mgr ctrl.Manager, servers *httpserver.Servers, serving []func(*tls.Config)) (ingest.Options, error) {
+	options := ingest.Options{Servers: servers, TLS: serving, Metrics: metrics.Registry}
 	if o.IngestAddress == endpoint.Off {
 		return options, nil
 	}

@@ -53,7 +53,7 @@ func FlagGroups() []FlagGroup {
 		}},
 		{"Network policy of outbound requests", []string{"allow-outbound", "deny-outbound", "proxy-resolves-names"}},
 		{"Webhooks and certificates", []string{
-			"webhook-cert-secret", "webhook-service", "webhook-cert-dir", "webhook-client-ca", "webhook-host", "webhook-port", "shutdown-delay",
+			"webhook-cert-secret", "webhook-service", "webhook-cert-dir", "webhook-client-ca", "control-plane-cidrs", "webhook-host", "webhook-port", "shutdown-delay",
 		}},
 		{"Leader election", []string{"leader-elect", "leader-elect-identity", "leader-elect-lease-duration"}},
 		{"Metrics and probes", []string{"metrics-bind-address", "health-probe-bind-address", "pprof-bind-address"}},

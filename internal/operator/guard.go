@@ -19,17 +19,19 @@ package operator
 import (
 	"context"
 	"fmt"
+	"net/netip"
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
 	"github.com/gophernetes/bellhop/internal/apiserver"
+	"github.com/gophernetes/bellhop/internal/httpserver"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
 // NewGuard builds the SSRF guard: it refuses loopback, link-local, metadata and API server addresses, and those of --deny-outbound, except
-// for those of --allow-outbound. It follows the API server's addresses until ctx ends.
-func NewGuard(ctx context.Context, cfg *rest.Config, o Options) (*outbound.Guard, error) {
+// for those of --allow-outbound. It follows the API server's addresses until ctx ends, and the servers know API servers by them.
+func NewGuard(ctx context.Context, cfg *rest.Config, o Options, servers *httpserver.Servers) (*outbound.Guard, error) {
 	allowed, err := outbound.ParseNetworks("--allow-outbound", o.AllowOutbound)
 	if err != nil {
 		return nil, err
@@ -47,7 +49,11 @@ func NewGuard(ctx context.Context, cfg *rest.Config, o Options) (*outbound.Guard
 	if o.ProxyResolvesNames {
 		guard.LetProxyResolve()
 	}
-	if err := apiserver.FollowAddresses(ctx, clients, cfg.Host, guard.SetAPIServer); err != nil {
+	set := func(addresses []netip.Addr) {
+		guard.SetAPIServer(addresses)
+		servers.SetAPIServers(addresses)
+	}
+	if err := apiserver.FollowAddresses(ctx, clients, cfg.Host, set); err != nil {
 		return nil, fmt.Errorf("finding the API server's addresses, which no request may be sent to: %w", err)
 	}
 	return guard, nil

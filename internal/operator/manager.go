@@ -29,15 +29,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
-	"sigs.k8s.io/controller-runtime/pkg/webhook"
 
 	pagerv1alpha1 "github.com/gophernetes/bellhop/api/pager/v1alpha1"
 	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
 	servicecatalogv1beta1 "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/apiserver"
 	"github.com/gophernetes/bellhop/internal/cachetransform"
+	"github.com/gophernetes/bellhop/internal/httpserver"
 )
 
 // gracefulStop bounds the shutdown: the longest request to a receiver (30 s) and its status patch. A request to a broker may take
@@ -54,9 +53,9 @@ func newScheme() *runtime.Scheme {
 	return scheme
 }
 
-// NewManager returns a manager whose webhook server uses the TLS settings. Metrics of the process are served; no Secret's content
-// is cached. Once stopping ends, the webhook server closes its connections.
-func NewManager(stopping context.Context, cfg *rest.Config, o Options, serving []func(*tls.Config)) (ctrl.Manager, error) {
+// NewManager returns a manager whose webhook server uses the TLS settings. No Secret's content is cached. Once stopping ends, the webhook server
+// closes its connections.
+func NewManager(stopping context.Context, cfg *rest.Config, o Options, servers *httpserver.Servers, serving []func(*tls.Config)) (ctrl.Manager, error) {
 	watches, err := apiserver.OwnConnection(cfg)
 	if err != nil {
 		return nil, err
@@ -73,17 +72,12 @@ func NewManager(stopping context.Context, cfg *rest.Config, o Options, serving [
 		serving = append(serving, only)
 	}
 	renew, retry := o.renewal()
-	webhooks := webhook.NewServer(webhook.Options{Host: o.WebhookHost, Port: o.WebhookPort, CertDir: o.WebhookCertDir, TLSOpts: serving})
 	options := ctrl.Options{
-		Scheme: newScheme(),
-		Metrics: metricsserver.Options{
-			BindAddress:    o.MetricsAddress,
-			SecureServing:  true,
-			FilterProvider: filters.WithAuthenticationAndAuthorization,
-		},
-		HealthProbeBindAddress: o.ProbeAddress,
+		Scheme:                 newScheme(),
+		Metrics:                metricsserver.Options{BindAddress: off}, // AddMetrics and AddProbes serve them, within bounds
+		HealthProbeBindAddress: off,
 		PprofBindAddress:       o.PprofAddress,
-		WebhookServer:          &drainingServer{Server: webhooks, stopping: stopping},
+		WebhookServer:          newWebhookServer(stopping, servers, o, serving),
 		Cache:                  cache.Options{HTTPClient: watches, DefaultTransform: cachetransform.Share(cachetransform.Strip("ServiceBinding"))},
 		Client: client.Options{Cache: &client.CacheOptions{
 			EnableReadYourWritesConsistency: new(true),

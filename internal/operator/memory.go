@@ -19,6 +19,7 @@ package operator
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"runtime/debug"
 	"runtime/metrics"
@@ -41,16 +42,36 @@ const memoryLimitVariable = "MEMORY_LIMIT"
 // LimitMemory makes the garbage collector work harder before the container's memory limit is reached, at which the kernel kills the
 // process. GOMEMLIMIT goes before it. Of processors, Go reads the container's limit itself.
 func LimitMemory() error {
-	text := os.Getenv(memoryLimitVariable)
-	if text == "" || os.Getenv("GOMEMLIMIT") != "" {
-		return nil
-	}
-	limit, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || limit <= 0 {
-		return fmt.Errorf("%s is %q: it must be a number of bytes", memoryLimitVariable, text)
+	limit, err := containerLimit()
+	if err != nil || limit == 0 || os.Getenv("GOMEMLIMIT") != "" {
+		return err
 	}
 	debug.SetMemoryLimit(limit / 10 * 9) // the program itself, and what the kernel has for it, need the rest
 	return nil
+}
+
+// containerLimit returns the container's memory limit in bytes; 0: it has none that is known.
+func containerLimit() (int64, error) {
+	text := os.Getenv(memoryLimitVariable)
+	if text == "" {
+		return 0, nil
+	}
+	limit, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || limit <= 0 {
+		return 0, fmt.Errorf("%s is %q: it must be a number of bytes", memoryLimitVariable, text)
+	}
+	return limit, nil
+}
+
+// memoryLimit returns how much memory the process may have in bytes: the container's limit, else that of Go; 0: there is none.
+func memoryLimit() int64 {
+	if limit, err := containerLimit(); err == nil && limit > 0 { // LimitMemory reports the error
+		return limit
+	}
+	if limit := debug.SetMemoryLimit(-1); limit != math.MaxInt64 {
+		return limit
+	}
+	return 0
 }
 
 // idle detects from its allocations when the process becomes idle.

@@ -51,6 +51,7 @@ type Options struct {
 	WebhookPort                  int
 	WebhookCertDir, CertSecret   string
 	WebhookClientCA              string
+	ControlPlaneCIDRs            string
 	WebhookService               string
 	Namespace                    string
 	Namespaces                   namespaces.Set
@@ -85,6 +86,7 @@ func (o *Options) Bind(fs *flag.FlagSet) {
 	fs.IntVar(&o.WebhookPort, "webhook-port", 9443, "Port of the webhook server.")
 	fs.StringVar(&o.WebhookCertDir, "webhook-cert-dir", "/tmp/k8s-webhook-server/serving-certs", "Directory of the webhook server's tls.crt and tls.key; used without --webhook-cert-secret.")
 	fs.StringVar(&o.WebhookClientCA, "webhook-client-ca", "", "File with the authorities, in PEM form, of the client certificate that the API server presents to webhooks: requests without one are refused. The API server has to be configured for it. Default: anything that reaches the port is answered.")
+	fs.StringVar(&o.ControlPlaneCIDRs, "control-plane-cidrs", "", "Comma-separated addresses and CIDRs that API servers call the webhooks from, beside the endpoints of the Service kubernetes: half of what the webhook server can serve at once is theirs. Set it where connections of API servers arrive through a proxy, such as konnectivity, or with another source address.")
 	fs.StringVar(&o.CertSecret, "webhook-cert-secret", "", "Secret in the operator's namespace in which the operator creates and rotates the webhook server's certificate; empty: something else, such as cert-manager, writes the files in --webhook-cert-dir.")
 	fs.StringVar(&o.WebhookService, "webhook-service", "bellhop-webhook-service", "Service by which the API server calls the webhooks; used with --webhook-cert-secret.")
 	fs.StringVar(&o.Namespace, "operator-namespace", os.Getenv("POD_NAMESPACE"), "Namespace of the operator, which has the Secrets of cluster-scoped objects. Default: the environment variable POD_NAMESPACE.")

@@ -1,0 +1,169 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package httpserver
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/gophernetes/bellhop/internal/httpserver/limits"
+)
+
+// maxRead is how many bytes are read before they count.
+const maxRead = 16 << 10
+
+// The reasons for refused requests, beside limits.NoRoom.
+const (
+	tooLarge   limits.Reason = "too_large"
+	incomplete limits.Reason = "incomplete"
+)
+
+// bounded is a handler whose requests have bounds.
+type bounded struct {
+	kind     Kind
+	handler  http.Handler
+	observer *observer
+}
+
+// ServeHTTP serves a request, if there is room for it and its bytes.
+func (b *bounded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := r.Context().Value(connectionKey{}).(*limits.Connection)
+	// With --webhook-client-ca a handshake succeeds only with a certificate that the authority of the API server's issued.
+	isKnown := !b.kind.HasAPIServers || r.TLS == nil || len(r.TLS.VerifiedChains) == 0 || c.Recognize(r.Context())
+	answer := &response{ResponseWriter: w, handler: b, connection: c}
+	if !isKnown || !c.Begin(r.Context()) {
+		answer.refuse(limits.NoRoom)
+		return
+	}
+	defer func() { c.End(b.kind.isAdmitted(answer.code)) }()
+	b.observer.request(c.Client().IsAPIServer)
+
+	control := http.NewResponseController(w)
+	_ = control.SetWriteDeadline(time.Time{}) // of the answer before
+	if r.Body == http.NoBody {
+		c.SetWaiting(false)
+	} else {
+		_ = control.SetReadDeadline(time.Now().Add(bodyTimeout))
+		r.Body = &body{ReadCloser: http.MaxBytesReader(w, r.Body, b.kind.maxBody(r)), request: r, connection: c, answer: answer, control: control, isTooLarge: r.ContentLength > b.kind.maxBody(r)}
+	}
+	b.handler.ServeHTTP(answer, r)
+	answer.WriteHeader(http.StatusOK)
+}
+
+// body counts what arrives of a request. What the handler answers to one that is not complete is replaced.
+type body struct {
+	io.ReadCloser
+	request    *http.Request
+	connection *limits.Connection
+	answer     *response
+	control    *http.ResponseController
+	isTooLarge bool
+}
+
+// Read reads from the body.
+func (b *body) Read(p []byte) (int, error) {
+	if b.isTooLarge {
+		b.answer.refusal = tooLarge
+		return 0, &http.MaxBytesError{Limit: b.answer.handler.kind.maxBody(b.request)}
+	}
+	n, err := b.ReadCloser.Read(p[:min(len(p), maxRead)])
+	if n > 0 && !b.connection.Received(b.request.Context(), n) {
+		b.answer.refusal = limits.NoRoom
+		return 0, errors.New("there is no room for the request")
+	}
+	switch _, isTooLarge := errors.AsType[*http.MaxBytesError](err); {
+	case err == nil:
+	case isTooLarge:
+		b.answer.refusal = tooLarge
+	case errors.Is(err, io.EOF):
+		b.connection.SetWaiting(false)
+		_ = b.control.SetReadDeadline(time.Time{}) // else it would end the context of a handler that takes longer
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		b.answer.refusal = incomplete
+	}
+	return n, err
+}
+
+// response is an answer to a request.
+type response struct {
+	http.ResponseWriter
+	handler    *bounded
+	connection *limits.Connection
+	// refusal is why the request is refused, whatever the handler answers.
+	refusal limits.Reason
+	code    int
+}
+
+// Unwrap is for http.ResponseController.
+func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// WriteHeader begins an answer.
+func (w *response) WriteHeader(code int) {
+	switch {
+	case w.code != 0:
+		return
+	case w.refusal != "":
+		w.refuse(w.refusal)
+		return
+	}
+	w.begin(code)
+}
+
+// begin begins an answer. After one to a request that is not admitted the connection is closed.
+func (w *response) begin(code int) {
+	w.code = code
+	if !w.handler.kind.isAdmitted(code) || w.refusal != "" {
+		w.Header().Set("Connection", "close")
+	}
+	w.connection.SetWaiting(true)
+	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(answerTimeout))
+	w.ResponseWriter.WriteHeader(code)
+}
+
+// Write writes a part of an answer.
+func (w *response) Write(p []byte) (int, error) {
+	w.WriteHeader(http.StatusOK)
+	if w.refusal != "" {
+		return len(p), nil
+	}
+	return w.ResponseWriter.Write(p)
+}
+
+// refuse answers a request that is refused. What may pass is 503, so that a sender posts again, and the API server repeats a review.
+func (w *response) refuse(reason limits.Reason) {
+	w.refusal = reason
+	w.handler.observer.refused(w.connection.Client(), reason)
+	code, text := http.StatusServiceUnavailable, "there is no room for the request; send it again"
+	switch reason {
+	case tooLarge:
+		code, text = http.StatusRequestEntityTooLarge, "the body of the request is too large"
+	case incomplete:
+		text = "the body of the request was not complete in time; send it again"
+	}
+	header := w.Header()
+	clear(header)
+	header.Set("Content-Type", "text/plain; charset=utf-8")
+	header.Set("X-Content-Type-Options", "nosniff")
+	if code == http.StatusServiceUnavailable {
+		header.Set("Retry-After", "1")
+	}
+	w.begin(code)
+	_, _ = io.WriteString(w.ResponseWriter, text+"\n") // the client may be gone
+}

@@ -1,0 +1,151 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package httpserver has the HTTP servers of the process. Each listens behind the same kind of bounds, so that no client takes the memory, the
+// connections or the processors of the process, or keeps other clients out.
+//
+// Servers speak HTTP/1.1 only: with HTTP/2 a connection would have many requests.
+package httpserver
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/netip"
+	"runtime"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/gophernetes/bellhop/internal/httpserver/limits"
+)
+
+const (
+	// headerTimeout and bodyTimeout are how long a client may take to send a header and a body, and answerTimeout to read the answer.
+	headerTimeout, bodyTimeout, answerTimeout = 10 * time.Second, 10 * time.Second, 10 * time.Second
+	// idleTimeout is how long a connection is kept between requests. The API server's client gives one up after 90 seconds, and does not repeat a
+	// review that meets the end of its connection: it has to be the first.
+	idleTimeout = 2 * time.Minute
+	// maxHeader is the size of a header in bytes: a token of a ServiceAccount has about 1 KiB.
+	maxHeader = 16 << 10
+	// bytesPerLimit is which part of the memory limit the bytes of all requests may have: 64 MiB of 1 GiB. Decoded, they take several times as much.
+	bytesPerLimit = 16
+	// defaultBytes is what they may have where there is no limit.
+	defaultBytes = 64 * mebibyte
+)
+
+// Servers has what the servers of the process share.
+type Servers struct {
+	limits       *limits.Process
+	apiServers   atomic.Pointer[[]netip.Addr]
+	controlPlane []netip.Prefix
+	handshakes   chan struct{} // one for each handshake that computes
+	metrics      *metrics
+}
+
+// Options are those of all servers.
+type Options struct {
+	// MemoryLimit is that of the process in bytes; 0: there is none.
+	MemoryLimit int64
+	// ControlPlane has the addresses of API servers, beside those of SetAPIServers.
+	ControlPlane []netip.Prefix
+	Metrics      prometheus.Registerer
+}
+
+// New returns the servers of a process.
+func New(o Options) (*Servers, error) {
+	bytes := int64(defaultBytes)
+	if o.MemoryLimit > 0 {
+		bytes = o.MemoryLimit / bytesPerLimit
+	}
+	s := &Servers{limits: limits.New(bytes, maxConversion), controlPlane: o.ControlPlane, handshakes: make(chan struct{}, max(runtime.GOMAXPROCS(0)/2, 1))}
+	s.SetAPIServers(nil)
+	m, err := newMetrics(o.Metrics, s.limits)
+	s.metrics = m
+	return s, err
+}
+
+// SetAPIServers sets the addresses that connections of API servers come from.
+func (s *Servers) SetAPIServers(addresses []netip.Addr) { s.apiServers.Store(&addresses) }
+
+// isAPIServer reports whether an address is that of an API server.
+func (s *Servers) isAPIServer(address netip.Addr) bool {
+	return slices.Contains(*s.apiServers.Load(), address) ||
+		slices.ContainsFunc(s.controlPlane, func(p netip.Prefix) bool { return p.Contains(address) })
+}
+
+// Listen returns a server of a kind, and its listener. Without TLS settings it is served in plain text.
+func (s *Servers) Listen(ctx context.Context, kind Kind, address string, settings *tls.Config, handler http.Handler) (*http.Server, net.Listener, error) {
+	socket, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, nil, err
+	}
+	server, listener := s.serve(kind, socket, settings, handler)
+	return server, listener, nil
+}
+
+// serve returns a server of a kind on a socket.
+func (s *Servers) serve(kind Kind, socket net.Listener, settings *tls.Config, handler http.Handler) (*http.Server, net.Listener) {
+	observer := s.metrics.observe(kind.Name, log.Log.WithName("httpserver").WithValues("server", kind.Name))
+	bounds := s.limits.Server(limits.Options{Connections: kind.Connections, Requests: kind.Requests, HasAPIServers: kind.HasAPIServers, Closed: observer.closed})
+	listener := net.Listener(newListener(socket, func(client netip.Addr) limits.Client {
+		return limits.Client{Address: client, IsAPIServer: kind.HasAPIServers && s.isAPIServer(client)}
+	}, bounds))
+	if settings != nil {
+		listener = tls.NewListener(listener, s.boundHandshakes(settings))
+	}
+	server := &http.Server{
+		Handler:           &bounded{kind: kind, handler: handler, observer: observer},
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          observer.errorLog(),
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, connectionKey{}, connectionOf(c).limits)
+		},
+		ConnState: func(c net.Conn, state http.ConnState) {
+			if state == http.StateActive || state == http.StateIdle {
+				connectionOf(c).limits.SetWaiting(state == http.StateActive)
+			}
+		},
+	}
+	return server, listener
+}
+
+// boundHandshakes has handshakes take turns on half of the processors: a client without credentials can begin any number of them. Those of API
+// servers do not wait.
+func (s *Servers) boundHandshakes(settings *tls.Config) *tls.Config {
+	settings = settings.Clone()
+	settings.NextProtos = []string{"http/1.1"}
+	settings.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		c := hello.Conn.(*connection)
+		if c.limits.Client().IsAPIServer {
+			return nil, nil //nolint:nilnil // the settings remain
+		}
+		select {
+		case s.handshakes <- struct{}{}:
+			c.handshake.Store(&s.handshakes)
+			return nil, nil //nolint:nilnil // the settings remain
+		case <-hello.Context().Done():
+			return nil, hello.Context().Err()
+		}
+	}
+	return settings
+}

@@ -1,0 +1,70 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package httpserver
+
+import (
+	"net/http"
+	"slices"
+)
+
+const (
+	mebibyte = 1 << 20
+	// maxReview is what controller-runtime reads of an AdmissionReview: two objects and what is said about them.
+	maxReview = 7 * mebibyte
+	// maxConversion leaves room for one object, which is what the API server has converted at a time.
+	maxConversion = 8 * mebibyte
+	maxPost       = 4 * mebibyte
+	maxOther      = 1 * mebibyte
+)
+
+// conversionPath is where controller-runtime serves conversions.
+const conversionPath = "/convert"
+
+// Kind is one of the servers of the process, and its bounds.
+type Kind struct {
+	// Name is the value of the metrics' label.
+	Name string
+	// Connections and Requests bound what there may be at the same time.
+	Connections, Requests int64
+	// HasAPIServers says that API servers call it, for which half of each bound is reserved.
+	HasAPIServers bool
+	// maxBody returns how many bytes the body of a request may have.
+	maxBody func(*http.Request) int64
+	// admits are the codes of answers to requests that the server admitted; after another answer the connection is closed.
+	admits []int
+}
+
+// The servers.
+var (
+	// Webhooks serves reviews and conversions. The API server opens a connection for each review in flight.
+	Webhooks = Kind{Name: "webhooks", Connections: 2048, Requests: 1024, HasAPIServers: true, admits: []int{http.StatusOK}, maxBody: func(r *http.Request) int64 {
+		if r.URL.Path == conversionPath {
+			return maxConversion
+		}
+		return maxReview
+	}}
+	// Posts serves AlertSources. A request that is wrong or too large is authenticated.
+	Posts = Kind{Name: "posts", Connections: 512, Requests: 64, maxBody: atMost(maxPost), admits: []int{http.StatusOK, http.StatusBadRequest, http.StatusRequestEntityTooLarge}}
+	// Metrics serves the metrics of the process.
+	Metrics = Kind{Name: "metrics", Connections: 64, Requests: 16, maxBody: atMost(maxOther), admits: []int{http.StatusOK}}
+	// Probes serves liveness and readiness.
+	Probes = Kind{Name: "probes", Connections: 64, Requests: 16, maxBody: atMost(maxOther), admits: []int{http.StatusOK}}
+)
+
+func atMost(n int64) func(*http.Request) int64 { return func(*http.Request) int64 { return n } }
+
+func (k Kind) isAdmitted(code int) bool { return slices.Contains(k.admits, code) }

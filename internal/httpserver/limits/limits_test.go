@@ -1,0 +1,312 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package limits
+
+import (
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+const mebibyte = 1 << 20
+
+// address returns the n-th of many addresses.
+func address(n int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, byte(n >> 8), byte(n)}) }
+
+func pod(n int) Client { return Client{Address: address(n)} }
+
+func apiServer(n int) Client { return Client{Address: address(n), IsAPIServer: true} }
+
+// bench is a server whose connections close as those of a network do.
+type bench struct {
+	*Server
+	t      *testing.T
+	closed map[Reason]int
+}
+
+func newBench(t *testing.T, connections, requests int64) *bench {
+	b := &bench{t: t, closed: map[Reason]int{}}
+	b.Server = New(64*mebibyte, 8*mebibyte).Server(Options{Connections: connections, Requests: requests, HasAPIServers: true, Closed: func(_ Client, r Reason) { b.closed[r]++ }})
+	return b
+}
+
+// connect opens a connection.
+func (b *bench) connect(client Client) *Connection {
+	b.t.Helper()
+	var c *Connection
+	c = b.Connect(b.t.Context(), client, func() { c.Disconnect() })
+	return c
+}
+
+// serve opens a connection and begins a request.
+func (b *bench) begin(client Client) *Connection {
+	b.t.Helper()
+	c := b.connect(client)
+	if c == nil || !c.Begin(b.t.Context()) {
+		b.t.Fatal("there is no room for a request")
+	}
+	return c
+}
+
+// isEmpty checks that nothing is held.
+func (b *bench) isEmpty() {
+	b.t.Helper()
+	for name, bound := range map[string]*bound{"connections": b.connections, "requests": b.requests, "queue": b.queue, "bytes": b.process.bytes} {
+		if bound.held() != 0 || len(bound.heldByAddress) != 0 || len(bound.waiting) != 0 {
+			b.t.Errorf("%s: %d are held, by address %v, %d wait", name, bound.held(), bound.heldByAddress, len(bound.waiting))
+		}
+	}
+	if n := len(b.process.connections); n != 0 {
+		b.t.Errorf("%d connections are known", n)
+	}
+}
+
+// F-S59: bytes of requests count as they arrive. One address has room for one request of the largest size, all addresses for half of the bytes,
+// and API servers for the other half.
+func TestBytesInFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 64, 64)
+		var all []*Connection
+		fill := func(client Client) (bytes int) {
+			c := b.begin(client)
+			all = append(all, c)
+			for c.Received(t.Context(), 16<<10) {
+				bytes += 16 << 10
+			}
+			return bytes
+		}
+		for n := range 4 {
+			if got := fill(pod(n)); got != 8*mebibyte {
+				t.Errorf("Pod %d: %d bytes", n, got)
+			}
+		}
+		began := time.Now()
+		if got := fill(pod(4)); got != 0 {
+			t.Errorf("a Pod beyond the bound: %d bytes", got)
+		}
+		if took := time.Since(began); took != MaxWait {
+			t.Errorf("refused after %s", took)
+		}
+		if got := fill(apiServer(9)); got != 32*mebibyte {
+			t.Errorf("an API server: %d bytes", got)
+		}
+		if got := b.process.Bytes(); got != 64*mebibyte {
+			t.Errorf("%d bytes are in flight", got)
+		}
+		for _, c := range all {
+			c.End(true)
+			c.Disconnect()
+		}
+		b.isEmpty()
+	})
+}
+
+// With little memory there is room for one request of the largest size, of a Pod and of an API server.
+func TestTheLargestRequestFindsRoom(t *testing.T) {
+	p := New(1, 8*mebibyte)
+	for _, client := range []Client{pod(1), apiServer(1)} {
+		if !p.bytes.tryTake(client, 8*mebibyte) {
+			t.Errorf("%v: no room", client)
+		}
+	}
+}
+
+// A request that waits for room gets it in the order of arrival, once another ends.
+func TestARequestWaitsForRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 64, 2) // one request of an API server at a time
+		first := b.begin(apiServer(1))
+		first.SetWaiting(false)
+		got := make(chan int, 3)
+		for n := range 3 {
+			go func() {
+				c := b.begin(apiServer(n))
+				got <- n
+				time.Sleep(time.Second / 2)
+				c.End(true)
+				c.Disconnect()
+			}()
+			synctest.Wait()
+		}
+		time.Sleep(time.Second / 2)
+		first.End(true)
+		first.Disconnect()
+		for n := range 3 {
+			if was := <-got; was != n {
+				t.Errorf("request %d got room before request %d", was, n)
+			}
+		}
+		time.Sleep(time.Second)
+		b.isEmpty()
+	})
+}
+
+// F-P52: a connection that sends no request is closed after 5 s, and one whose request was admitted is kept.
+func TestTheFirstRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 64, 64)
+		silent, slow, refused, admitted, known := b.connect(pod(1)), b.begin(pod(2)), b.begin(pod(3)), b.begin(pod(4)), b.connect(apiServer(5))
+		refused.End(false)
+		admitted.End(true)
+		time.Sleep(FirstRequest - 1)
+		if len(b.closed) != 0 {
+			t.Errorf("closed too early: %v", b.closed)
+		}
+		time.Sleep(2)
+		synctest.Wait()
+		for name, c := range map[string]struct {
+			*Connection
+			isOpen bool
+		}{
+			"without a request": {silent, false}, "with a request in progress": {slow, true}, "whose request was refused": {refused, false},
+			"whose request was admitted": {admitted, true}, "of an API server": {known, true},
+		} {
+			if c.isOpen != c.Connection.isOpen {
+				t.Errorf("a connection %s: open is %t", name, c.Connection.isOpen)
+			}
+		}
+		if b.closed[NoRequest] != 2 {
+			t.Errorf("closed: %v", b.closed)
+		}
+	})
+}
+
+// One address has at most an eighth of what other clients than API servers have.
+func TestOneAddressHasAnEighth(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 64, 64)
+		admit := func(client Client) bool {
+			c := b.connect(client)
+			if c == nil {
+				return false
+			}
+			c.Begin(t.Context())
+			c.End(true)
+			c.SetWaiting(false) // it is idle, and is not closed for room
+			return true
+		}
+		for _, test := range []struct {
+			client Client
+			want   int
+		}{{pod(1), 4}, {pod(2), 4}, {apiServer(3), 32}} {
+			got := 0
+			for admit(test.client) {
+				got++
+			}
+			if got != test.want {
+				t.Errorf("%v has %d connections, want %d", test.client, got, test.want)
+			}
+		}
+		if b.closed[Stalled] != 0 || b.closed[NoRoom] != 3 {
+			t.Errorf("closed: %v", b.closed)
+		}
+	})
+}
+
+// F-S59, F-P52: connections that stall make room for others; those between two requests, and those that the server works for, do not.
+func TestStalledConnectionsMakeRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 32, 32)
+		keep := make([]*Connection, 0, 4)
+		for n := range 4 { // admitted before, or served now
+			c := b.begin(pod(n))
+			c.SetWaiting(false)
+			if n%2 == 0 {
+				c.End(true)
+			}
+			keep = append(keep, c)
+		}
+		for n := range 12 { // the others send half of a request, or nothing
+			if c := b.connect(pod(4 + n%6)); n%2 == 0 {
+				c.Begin(t.Context())
+			}
+		}
+		began := time.Now()
+		if b.connect(pod(100)) == nil || time.Since(began) != stallsAfter {
+			t.Errorf("a newcomer, after %s: %v", time.Since(began), b.closed)
+		}
+		for n := range 11 {
+			if b.connect(pod(101+n)) == nil {
+				t.Errorf("newcomer %d is refused", n)
+			}
+		}
+		for _, c := range keep {
+			if !c.isOpen {
+				t.Error("a connection that does not stall is closed")
+			}
+		}
+		if b.closed[Stalled] != 12 || b.closed[NoRoom] != 0 {
+			t.Errorf("closed: %v", b.closed)
+		}
+	})
+}
+
+// A stalled connection of another address does not make room where the share of an address is full.
+func TestAnAddressMakesRoomForItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 32, 32)
+		other := b.connect(pod(1))
+		own := []*Connection{b.connect(pod(2)), b.connect(pod(2))}
+		time.Sleep(2 * time.Second)
+		if b.connect(pod(2)) == nil || !other.isOpen || own[0].isOpen && own[1].isOpen {
+			t.Errorf("another is open: %t; its own: %t, %t", other.isOpen, own[0].isOpen, own[1].isOpen)
+		}
+	})
+}
+
+// Clients of the Pods' share never close a connection of an API server, nor take its room.
+func TestPodsDoNotCloseConnectionsOfAPIServers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 32, 32)
+		known := b.begin(apiServer(1)) // half of a request
+		for n := range 100 {
+			b.connect(pod(n))
+		}
+		if !known.isOpen {
+			t.Error("the connection of the API server is closed")
+		}
+		for range 15 {
+			began := time.Now()
+			if b.connect(apiServer(1)) == nil || time.Since(began) != 0 {
+				t.Error("an API server waits, or is refused")
+			}
+		}
+	})
+}
+
+// A client that turns out to be an API server leaves the room of the others.
+func TestRecognize(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 32, 32)
+		c := b.connect(pod(1))
+		for range 2 {
+			if !c.Recognize(t.Context()) || !c.Client().IsAPIServer {
+				t.Error("not recognized")
+			}
+		}
+		if b.connections.heldByOthers != 0 || b.connections.heldByAPIServers != 1 {
+			t.Errorf("%d and %d", b.connections.heldByOthers, b.connections.heldByAPIServers)
+		}
+		time.Sleep(2 * FirstRequest)
+		if !c.isOpen {
+			t.Error("closed like one of another client")
+		}
+		c.Disconnect()
+		b.isEmpty()
+	})
+}

@@ -1,0 +1,146 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package httpserver
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/netip"
+	"sync/atomic"
+
+	"github.com/gophernetes/bellhop/internal/httpserver/limits"
+)
+
+// connectionKey is the key of a connection's bounds in the context of its requests.
+type connectionKey struct{}
+
+// listener accepts connections within bounds. Those that wait for room do not keep it from accepting others.
+type listener struct {
+	net.Listener
+	clientAt func(netip.Addr) limits.Client
+	bounds   *limits.Server
+	accepted chan accepted
+	ctx      context.Context //nolint:containedctx // ends with Close
+	end      context.CancelFunc
+}
+
+// accepted is what Accept returns.
+type accepted struct {
+	connection *connection
+	err        error
+}
+
+func newListener(socket net.Listener, clientAt func(netip.Addr) limits.Client, bounds *limits.Server) *listener {
+	ctx, end := context.WithCancel(context.Background())
+	l := &listener{Listener: socket, clientAt: clientAt, bounds: bounds, accepted: make(chan accepted), ctx: ctx, end: end}
+	go l.accept()
+	return l
+}
+
+// accept accepts connections until the listener is closed.
+func (l *listener) accept() {
+	for {
+		socket, err := l.Listener.Accept()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			l.end()
+			return
+		case err != nil:
+			l.hand(accepted{err: err})
+		default:
+			go l.admit(socket)
+		}
+	}
+}
+
+// admit hands a connection to Accept once there is room, or closes it.
+func (l *listener) admit(socket net.Conn) {
+	c := &connection{Conn: socket}
+	remote, _ := netip.ParseAddrPort(socket.RemoteAddr().String()) // a socket of another kind has none
+	client := l.clientAt(remote.Addr().Unmap().WithZone(""))
+	if c.limits = l.bounds.Connect(l.ctx, client, func() { c.Close() }); c.limits == nil {
+		socket.Close()
+		return
+	}
+	l.hand(accepted{connection: c})
+}
+
+func (l *listener) hand(a accepted) {
+	select {
+	case l.accepted <- a:
+	case <-l.ctx.Done():
+		if a.connection != nil {
+			a.connection.Close()
+		}
+	}
+}
+
+// Accept returns the next connection that there is room for.
+func (l *listener) Accept() (net.Conn, error) {
+	select {
+	case a := <-l.accepted:
+		if a.err != nil {
+			return nil, a.err
+		}
+		return a.connection, nil
+	case <-l.ctx.Done():
+		return nil, net.ErrClosed
+	}
+}
+
+// Close ends the listener.
+func (l *listener) Close() error {
+	l.end()
+	return l.Listener.Close()
+}
+
+// connection is a connection within bounds.
+type connection struct {
+	net.Conn
+	limits *limits.Connection
+	// handshake has the turn that a TLS handshake takes while it computes: from the client's first message until the first one to the client.
+	handshake atomic.Pointer[chan struct{}]
+}
+
+// connectionOf returns the connection below TLS.
+func connectionOf(c net.Conn) *connection {
+	if secured, ok := c.(*tls.Conn); ok {
+		c = secured.NetConn()
+	}
+	return c.(*connection)
+}
+
+func (c *connection) endHandshake() {
+	if turn := c.handshake.Swap(nil); turn != nil {
+		<-*turn
+	}
+}
+
+// Write writes to the client.
+func (c *connection) Write(p []byte) (int, error) {
+	c.endHandshake()
+	return c.Conn.Write(p)
+}
+
+// Close closes the connection.
+func (c *connection) Close() error {
+	c.endHandshake()
+	c.limits.Disconnect()
+	return c.Conn.Close()
+}
