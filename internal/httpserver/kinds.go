@@ -27,8 +27,9 @@ const (
 	maxReview = 7 * mebibyte
 	// maxConversion leaves room for one object, which is what the API server has converted at a time.
 	maxConversion = 8 * mebibyte
-	maxPost       = 4 * mebibyte
-	maxOther      = 1 * mebibyte
+	// MaxPost is the size of a post to an AlertSource.
+	MaxPost  = 4 * mebibyte
+	maxOther = 1 * mebibyte
 )
 
 // conversionPath is where controller-runtime serves conversions.
@@ -58,7 +59,7 @@ var (
 		return maxReview
 	}}
 	// Posts serves AlertSources. A request that is wrong or too large is authenticated.
-	Posts = Kind{Name: "posts", Connections: 512, Requests: 64, maxBody: atMost(maxPost), admits: []int{http.StatusOK, http.StatusBadRequest, http.StatusRequestEntityTooLarge}}
+	Posts = Kind{Name: "posts", Connections: 512, Requests: 64, maxBody: atMost(MaxPost), admits: []int{http.StatusOK, http.StatusBadRequest, http.StatusRequestEntityTooLarge}}
 	// Metrics serves the metrics of the process.
 	Metrics = Kind{Name: "metrics", Connections: 64, Requests: 16, maxBody: atMost(maxOther), admits: []int{http.StatusOK}}
 	// Probes serves liveness and readiness.

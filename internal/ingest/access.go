@@ -23,38 +23,21 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
-	"time"
 
-	authenticationv1 "k8s.io/api/authentication/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apiserver/pkg/authentication/authenticator"
-	"k8s.io/apiserver/pkg/authentication/token/cache"
-	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
-	"k8s.io/apiserver/pkg/authorization/authorizerfactory"
-	authenticationv1client "k8s.io/client-go/kubernetes/typed/authentication/v1"
-	authorizationv1client "k8s.io/client-go/kubernetes/typed/authorization/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/apiserver"
 	"github.com/gophernetes/bellhop/internal/ingest/endpoint"
+	"github.com/gophernetes/bellhop/internal/reviews"
 	"github.com/gophernetes/bellhop/internal/secrets"
 	"github.com/gophernetes/bellhop/internal/versioned"
-)
-
-const (
-	// allowedFor and deniedFor are for how long a review counts.
-	allowedFor, deniedFor = 60 * time.Second, 10 * time.Second
-	reviewTimeout         = 3 * time.Second
-	// maxReviews bounds the reviews of tokens at the same time: a client may post with one token after the other. A token that was reviewed needs none.
-	maxReviews = 4
 )
 
 // Access decides who may post to an AlertSource: whoever has the token of its Secret, and ServiceAccounts that may create the subresource
@@ -71,52 +54,14 @@ type Access struct {
 // newAccess returns an Access that has the API server review tokens of ServiceAccounts. The operator has the right to that, which the metrics
 // endpoint needs as well.
 func newAccess(mgr ctrl.Manager) (*Access, error) {
-	authentication, err := authenticationv1client.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
-	if err != nil {
-		return nil, err
-	}
-	authorization, err := authorizationv1client.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
-	if err != nil {
-		return nil, err
-	}
-	rights, err := authorizerfactory.DelegatingAuthorizerConfig{
-		SubjectAccessReviewClient: authorization, AllowCacheTTL: allowedFor, DenyCacheTTL: deniedFor,
-		WebhookRetryBackoff: &wait.Backoff{Steps: 1}, // the sender posts again
-	}.New()
+	tokens, rights, err := reviews.New(mgr.GetConfig(), mgr.GetHTTPClient(), endpoint.Audience)
 	if err != nil {
 		return nil, err
 	}
 	return &Access{
 		Cache: mgr.GetCache(), Live: mgr.GetAPIReader(), shared: versioned.NewCache[types.NamespacedName, *sharedToken](),
-		tokens: cache.New(tokenReviewer{authentication.TokenReviews(), newSlots(maxReviews)}, false, allowedFor, deniedFor), authorizer: rights,
+		tokens: tokens, authorizer: rights,
 	}, nil
-}
-
-// tokenReviewer has the API server review tokens. An error is a review that was not made: that a token is refused can be cached, and that cannot.
-type tokenReviewer struct {
-	api     authenticationv1client.TokenReviewInterface
-	reviews slots
-}
-
-// AuthenticateToken returns whose token it is. Its context is not that of the request, whose answer others may wait for as well.
-func (r tokenReviewer) AuthenticateToken(ctx context.Context, token string) (*authenticator.Response, bool, error) {
-	if !r.reviews.take() {
-		return nil, false, busy("%d tokens are reviewed, which is the limit", maxReviews)
-	}
-	defer r.reviews.release()
-	ctx, cancel := context.WithTimeout(secrets.Silent(ctx), reviewTimeout)
-	defer cancel()
-	review := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token, Audiences: []string{endpoint.Audience}}}
-	review, err := r.api.Create(ctx, review, metav1.CreateOptions{})
-	if err != nil || !review.Status.Authenticated || !slices.Contains(review.Status.Audiences, endpoint.Audience) {
-		return nil, false, err
-	}
-	u := review.Status.User
-	who := &user.DefaultInfo{Name: u.Username, UID: u.UID, Groups: u.Groups, Extra: map[string][]string{}}
-	for key, values := range u.Extra {
-		who.Extra[key] = values
-	}
-	return &authenticator.Response{User: who}, true, nil
 }
 
 // sharedToken is the digest of a token, so that its length does not show in the time of a comparison, and the token in no dump of memory.
@@ -209,10 +154,9 @@ func (a *Access) tokenOf(ctx context.Context, source *v1beta1.AlertSource) (*sha
 // review has the API server review a token, and the right of its user.
 func (a *Access) review(ctx context.Context, token string, name types.NamespacedName, source *v1beta1.AlertSource) error {
 	response, ok, err := a.tokens.AuthenticateToken(ctx, token)
-	_, isAnswer := errors.AsType[*answer](err)
 	switch {
-	case isAnswer:
-		return err
+	case errors.Is(err, reviews.ErrBusy):
+		return busy("%d tokens are reviewed, which is the limit", reviews.Max)
 	case err != nil:
 		return busy("the token cannot be reviewed")
 	case !ok:

@@ -31,6 +31,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/httpserver"
 	"github.com/gophernetes/bellhop/internal/ingest/alertmanager"
 	"github.com/gophernetes/bellhop/internal/ingest/endpoint"
 )
@@ -39,9 +40,9 @@ const (
 	// requestTimeout bounds a request, from its header to its answer: senders wait for 10 seconds.
 	requestTimeout = 8 * time.Second
 	// maxBody is the size of a body in bytes.
-	maxBody = 4 << 20
-	// maxRequests bounds the requests that are served at the same time, and maxRequestsOfSource those of one AlertSource.
-	maxRequests, maxRequestsOfSource = 64, 4
+	maxBody = httpserver.MaxPost
+	// maxRequestsOfSource and maxRequestsOfNamespace bound the requests that are served at the same time, of the 64 of the server.
+	maxRequestsOfSource, maxRequestsOfNamespace = 4, 16
 	// largeBody and largePost are from which size on, in bytes and alerts, posts are decoded and decided one after the other: a client that posts
 	// as much as it may leaves the other processors to others. A post of Prometheus has 64 alerts, and mostly less than 100 KiB.
 	largeBody, largePost = 256 << 10, 256
@@ -68,13 +69,13 @@ func busy(format string, args ...any) error {
 
 // Handler serves the paths of all AlertSources, /v1/namespaces/NAMESPACE/alertsources/NAME/….
 type Handler struct {
-	sources sourceReader
-	access  *Access
-	store   *Store
-	metrics *metrics
-	total   slots
-	each    slotsOf
-	mux     *http.ServeMux
+	sources        sourceReader
+	access         *Access
+	store          *Store
+	metrics        *metrics
+	sourceSlots    slotsOf[types.NamespacedName]
+	namespaceSlots slotsOf[string]
+	mux            *http.ServeMux
 }
 
 // sourceReader reads an AlertSource from the cache; nil: there is none.
@@ -93,7 +94,10 @@ var (
 )
 
 func newHandler(sources sourceReader, access *Access, store *Store, m *metrics) *Handler {
-	h := &Handler{sources: sources, access: access, store: store, metrics: m, total: newSlots(maxRequests), each: newSlotsOf(maxRequestsOfSource), mux: http.NewServeMux()}
+	h := &Handler{
+		sources: sources, access: access, store: store, metrics: m, mux: http.NewServeMux(),
+		sourceSlots: newSlotsOf[types.NamespacedName](maxRequestsOfSource), namespaceSlots: newSlotsOf[string](maxRequestsOfNamespace),
+	}
 	source := endpoint.Path("{namespace}", "{name}")
 	h.mux.Handle("POST "+source+endpoint.Alerts, h.serve(apiDecoder))
 	h.mux.Handle("POST "+source+endpoint.Webhook, h.serve(webhookDecoder))
@@ -178,9 +182,7 @@ func (h *Handler) respond(what string, serve func(context.Context, http.Response
 		start := h.store.Clock.Now()
 		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
 		defer cancel()
-		control := http.NewResponseController(w)
-		_ = control.SetReadDeadline(start.Add(requestTimeout)) // the context ends the request if the connection has no deadlines
-		_ = control.SetWriteDeadline(start.Add(requestTimeout + time.Second))
+		_ = http.NewResponseController(w).SetReadDeadline(start.Add(requestTimeout)) // the context ends the request if the connection has no deadlines
 
 		err := h.admit(ctx, r, func(source *v1beta1.AlertSource) error { return serve(ctx, w, r, source) })
 		h.metrics.observe(what, write(w, err), h.store.Clock.Since(start))
@@ -192,10 +194,6 @@ func (h *Handler) respond(what string, serve func(context.Context, http.Response
 
 // admit calls serve if the sender may post to the AlertSource, and there is room.
 func (h *Handler) admit(ctx context.Context, r *http.Request, serve func(*v1beta1.AlertSource) error) error {
-	if !h.total.take() {
-		return busy("%d requests are served, which is the limit", maxRequests)
-	}
-	defer h.total.release()
 	name := types.NamespacedName{Namespace: r.PathValue("namespace"), Name: r.PathValue("name")}
 	source, err := h.sources(ctx, name)
 	if err != nil {
@@ -204,10 +202,14 @@ func (h *Handler) admit(ctx context.Context, r *http.Request, serve func(*v1beta
 	if err := h.access.Check(ctx, r, name, source); err != nil {
 		return err
 	}
-	if !h.each.take(name) {
+	if !h.namespaceSlots.take(name.Namespace) {
+		return busy("%d requests to AlertSources of namespace %s are served, which is the limit", maxRequestsOfNamespace, name.Namespace)
+	}
+	defer h.namespaceSlots.release(name.Namespace)
+	if !h.sourceSlots.take(name) {
 		return busy("%d requests to the AlertSource are served, which is the limit", maxRequestsOfSource)
 	}
-	defer h.each.release(name)
+	defer h.sourceSlots.release(name)
 	return serve(source)
 }
 

@@ -38,7 +38,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apiserver/pkg/authentication/authenticator"
-	"k8s.io/apiserver/pkg/authentication/token/cache"
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	authenticationv1client "k8s.io/client-go/kubernetes/typed/authentication/v1"
@@ -48,7 +47,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/httpserver"
 	"github.com/gophernetes/bellhop/internal/ingest/endpoint"
+	"github.com/gophernetes/bellhop/internal/reviews"
 	"github.com/gophernetes/bellhop/internal/versioned"
 )
 
@@ -338,8 +339,8 @@ func (a reviewAPI) Create(ctx context.Context, review *authenticationv1.TokenRev
 // While a client has as many tokens reviewed as may be at the same time, one whose token was reviewed can post.
 func TestReviewsAreBounded(t *testing.T) {
 	s := newServer(t, interceptor.Funcs{})
-	api := reviewAPI{begun: make(chan struct{}, maxReviews)}
-	s.handler.access.tokens = cache.New(tokenReviewer{api, newSlots(maxReviews)}, false, allowedFor, deniedFor)
+	api := reviewAPI{begun: make(chan struct{}, reviews.Max)}
+	s.handler.access.tokens = reviews.Tokens(api, endpoint.Audience)
 	post := func(token string) *httptest.ResponseRecorder {
 		return s.post(alertsPath, "Bearer "+token, oneAlert)
 	}
@@ -347,7 +348,7 @@ func TestReviewsAreBounded(t *testing.T) {
 		t.Fatalf("%d %q", w.Code, w.Body)
 	}
 	var running sync.WaitGroup
-	for i := range maxReviews {
+	for i := range reviews.Max {
 		running.Go(func() {
 			if w := post(fmt.Sprintf("guess.%d.x", i)); w.Code != http.StatusServiceUnavailable {
 				t.Errorf("%d %q", w.Code, w.Body)
@@ -368,20 +369,36 @@ func TestThereIsNoRoomForMore(t *testing.T) {
 	s := newServer(t, interceptor.Funcs{})
 	name := types.NamespacedName{Namespace: "shop", Name: "prometheus"}
 	for range maxRequestsOfSource {
-		s.handler.each.take(name)
+		s.handler.sourceSlots.take(name)
 	}
 	if w := s.post(alertsPath, "Bearer s3cret", oneAlert); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "4 requests to the AlertSource") {
 		t.Errorf("%d %q", w.Code, w.Body)
 	}
-	s.handler.each.release(name)
+	s.handler.sourceSlots.release(name)
 	if w := s.post(alertsPath, "Bearer s3cret", oneAlert); w.Code != http.StatusOK {
 		t.Errorf("%d %q", w.Code, w.Body)
 	}
-	for range maxRequests {
-		s.handler.total.take()
+}
+
+// F-P60: AlertSources of one namespace leave room for those of others.
+func TestANamespaceHasAPartOfTheRequests(t *testing.T) {
+	if maxRequestsOfNamespace > httpserver.Posts.Requests/4 {
+		t.Errorf("%d of %d requests are a namespace's", maxRequestsOfNamespace, httpserver.Posts.Requests)
 	}
-	if w := s.post(alertsPath, "Bearer s3cret", oneAlert); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "64 requests are served") {
+	s := newServer(t, interceptor.Funcs{})
+	for range maxRequestsOfNamespace {
+		s.handler.namespaceSlots.take("shop")
+	}
+	w := s.post(alertsPath, "Bearer s3cret", oneAlert)
+	if w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "16 requests to AlertSources of namespace shop") {
 		t.Errorf("%d %q", w.Code, w.Body)
+	}
+	if !s.handler.namespaceSlots.take("else") {
+		t.Error("another namespace has no room")
+	}
+	s.handler.namespaceSlots.release("shop")
+	if w := s.post(alertsPath, "Bearer s3cret", oneAlert); w.Code != http.StatusOK || s.handler.namespaceSlots.taken["shop"] != maxRequestsOfNamespace-1 {
+		t.Errorf("%d %q, %v", w.Code, w.Body, s.handler.namespaceSlots.taken)
 	}
 }
 

@@ -16,40 +16,20 @@ limitations under the License.
 
 package ingest
 
-import (
-	"sync"
+import "sync"
 
-	"k8s.io/apimachinery/pkg/types"
-)
-
-// slots bound what happens at the same time. Nothing waits: a sender that is refused posts again.
-type slots chan struct{}
-
-func newSlots(n int) slots { return make(slots, n) }
-
-func (s slots) take() bool {
-	select {
-	case s <- struct{}{}:
-		return true
-	default:
-		return false
-	}
-}
-
-func (s slots) release() { <-s }
-
-// slotsOf bounds what happens at the same time for each AlertSource.
-type slotsOf struct {
+// slotsOf bounds what happens at the same time for each AlertSource, or each namespace. Nothing waits: a sender that is refused posts again.
+type slotsOf[K comparable] struct {
 	limit int
 	mu    *sync.Mutex
-	taken map[types.NamespacedName]int
+	taken map[K]int
 }
 
-func newSlotsOf(limit int) slotsOf {
-	return slotsOf{limit: limit, mu: &sync.Mutex{}, taken: map[types.NamespacedName]int{}}
+func newSlotsOf[K comparable](limit int) slotsOf[K] {
+	return slotsOf[K]{limit: limit, mu: &sync.Mutex{}, taken: map[K]int{}}
 }
 
-func (s slotsOf) take(name types.NamespacedName) bool {
+func (s slotsOf[K]) take(name K) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.taken[name] >= s.limit {
@@ -59,7 +39,7 @@ func (s slotsOf) take(name types.NamespacedName) bool {
 	return true
 }
 
-func (s slotsOf) release(name types.NamespacedName) {
+func (s slotsOf[K]) release(name K) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.taken[name]--; s.taken[name] == 0 {

@@ -25,22 +25,25 @@ import (
 	"net/http"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apiserver/pkg/authentication/authenticator"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
 	certutil "k8s.io/client-go/util/cert"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
 
 	"github.com/gophernetes/bellhop/internal/httpserver"
 	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/internal/reviews"
 )
 
 // stopTimeout is how long requests may take when the process stops.
@@ -137,14 +140,11 @@ func AddMetrics(ctx context.Context, mgr ctrl.Manager, servers *httpserver.Serve
 	if o.MetricsAddress == off {
 		return nil
 	}
-	protect, err := filters.WithAuthenticationAndAuthorization(mgr.GetConfig(), mgr.GetHTTPClient())
+	tokens, rights, err := reviews.New(mgr.GetConfig(), mgr.GetHTTPClient(), "")
 	if err != nil {
 		return err
 	}
-	handler, err := protect(ctrl.Log.WithName("metrics"), promhttp.HandlerFor(metrics.Registry, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError}))
-	if err != nil {
-		return err
-	}
+	handler := onlyReaders(tokens, rights, promhttp.HandlerFor(metrics.Registry, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError}))
 	// As other components of Kubernetes: clients know the operator by its Service, and the certificate keeps tokens from being read on their way.
 	pem, key, err := certutil.GenerateSelfSignedCertKeyWithFixtures("localhost", []net.IP{net.IPv4(127, 0, 0, 1)}, nil, "")
 	if err != nil {
@@ -161,6 +161,36 @@ func AddMetrics(ctx context.Context, mgr ctrl.Manager, servers *httpserver.Serve
 		return err
 	}
 	return mgr.Add(server)
+}
+
+// onlyReaders serves clients with a token of a user who may read the path.
+func onlyReaders(tokens authenticator.Token, rights authorizer.Authorizer, handler http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		if token = strings.TrimSpace(token); token == "" || !strings.EqualFold(scheme, "Bearer") {
+			http.Error(w, "the header Authorization has no bearer token", http.StatusUnauthorized)
+			return
+		}
+		response, isKnown, err := tokens.AuthenticateToken(r.Context(), token)
+		if err != nil {
+			http.Error(w, "the token cannot be reviewed now", http.StatusServiceUnavailable)
+			return
+		}
+		if !isKnown {
+			http.Error(w, "the token is not valid for the API server", http.StatusUnauthorized)
+			return
+		}
+		verb := strings.ToLower(r.Method)
+		decision, _, err := rights.Authorize(r.Context(), authorizer.AttributesRecord{User: response.User, Verb: verb, Path: r.URL.Path})
+		switch {
+		case err != nil:
+			http.Error(w, "the right to read metrics cannot be reviewed now", http.StatusServiceUnavailable)
+		case decision != authorizer.DecisionAllow:
+			http.Error(w, fmt.Sprintf("the user %s may not %s the path %s", response.User.GetName(), verb, r.URL.Path), http.StatusForbidden)
+		default:
+			handler.ServeHTTP(w, r)
+		}
+	})
 }
 
 // AddProbes serves /healthz, and /readyz: webhooks are served, and the process is not stopping. Readiness does not wait for caches: their first

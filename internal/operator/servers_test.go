@@ -18,14 +18,23 @@ package operator
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime/debug"
+	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apiserver/pkg/authentication/authenticator"
+	"k8s.io/apiserver/pkg/authentication/user"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
 
 	"github.com/gophernetes/bellhop/internal/httpserver"
+	"github.com/gophernetes/bellhop/internal/reviews"
 )
 
 func newServers(t *testing.T) *httpserver.Servers {
@@ -97,5 +106,74 @@ func TestConnectionsEndWhenStopping(t *testing.T) {
 	stop()
 	if !call() || !call() || len(connections) != 2 {
 		t.Errorf("a connection stays open: %d", len(connections))
+	}
+}
+
+// reviewer knows prometheus, who may get /metrics, and a stranger, who may not.
+type reviewer struct{}
+
+func (reviewer) AuthenticateToken(_ context.Context, token string) (*authenticator.Response, bool, error) {
+	switch token {
+	case "prometheus", "stranger", "cannot-be-authorized":
+		return &authenticator.Response{User: &user.DefaultInfo{Name: token}}, true, nil
+	case "busy":
+		return nil, false, reviews.ErrBusy
+	}
+	return nil, false, nil
+}
+
+func (reviewer) authorize(_ context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
+	switch {
+	case a.GetUser().GetName() == "cannot-be-authorized":
+		return authorizer.DecisionNoOpinion, "", errors.New("the API server is away")
+	case a.GetUser().GetName() == "prometheus" && a.GetVerb() == "get" && a.GetPath() == "/metrics" && !a.IsResourceRequest():
+		return authorizer.DecisionAllow, "", nil
+	}
+	return authorizer.DecisionNoOpinion, "", nil
+}
+
+// F-U40: metrics are for users who may read them, and the response says what is missing.
+func TestReadersOfMetrics(t *testing.T) {
+	handler := onlyReaders(reviewer{}, authorizer.AuthorizerFunc(reviewer{}.authorize), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "up 1") }))
+	for _, test := range []struct {
+		method, authorization string
+		code                  int
+		says                  string
+	}{
+		{http.MethodGet, "Bearer prometheus", http.StatusOK, "up 1"},
+		{http.MethodGet, "bearer prometheus", http.StatusOK, "up 1"},
+		{http.MethodPost, "Bearer prometheus", http.StatusForbidden, "the user prometheus may not post the path /metrics"},
+		{http.MethodGet, "", http.StatusUnauthorized, "no bearer token"},
+		{http.MethodGet, "Bearer ", http.StatusUnauthorized, "no bearer token"},
+		{http.MethodGet, "Basic cHJvbWV0aGV1cw==", http.StatusUnauthorized, "no bearer token"},
+		{http.MethodGet, "Bearer guessed", http.StatusUnauthorized, "not valid for the API server"},
+		{http.MethodGet, "Bearer stranger", http.StatusForbidden, "the user stranger may not get the path /metrics"},
+		{http.MethodGet, "Bearer busy", http.StatusServiceUnavailable, "cannot be reviewed now"},
+		{http.MethodGet, "Bearer cannot-be-authorized", http.StatusServiceUnavailable, "cannot be reviewed now"},
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), test.method, "/metrics", http.NoBody)
+		r.Header.Set("Authorization", test.authorization)
+		w := httptest.NewRecorder()
+		if handler.ServeHTTP(w, r); w.Code != test.code || !strings.Contains(w.Body.String(), test.says) {
+			t.Errorf("%s with %q: %d %q, want %d %q", test.method, test.authorization, w.Code, w.Body, test.code, test.says)
+		}
+	}
+}
+
+func TestBytesInFlightFollowTheMemoryLimit(t *testing.T) {
+	before := debug.SetMemoryLimit(-1)
+	defer debug.SetMemoryLimit(before)
+	for _, test := range []struct {
+		container string
+		goLimit   int64
+		want      int64
+	}{
+		{"", math.MaxInt64, 0}, {"1073741824", math.MaxInt64, 1 << 30}, {"1073741824", 5, 1 << 30}, {"", 1 << 20, 1 << 20}, {"1Gi", math.MaxInt64, 0},
+	} {
+		t.Setenv(memoryLimitVariable, test.container)
+		debug.SetMemoryLimit(test.goLimit)
+		if got := memoryLimit(); got != test.want {
+			t.Errorf("container %q, Go %d: %d", test.container, test.goLimit, got)
+		}
 	}
 }

@@ -1,0 +1,113 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package reviews has the API server review the tokens of clients, and their rights. What a client without credentials can make it ask is bounded:
+// few reviews run at the same time, and each result counts for a while.
+package reviews
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apiserver/pkg/authentication/authenticator"
+	"k8s.io/apiserver/pkg/authentication/token/cache"
+	"k8s.io/apiserver/pkg/authentication/user"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
+	"k8s.io/apiserver/pkg/authorization/authorizerfactory"
+	authenticationv1client "k8s.io/client-go/kubernetes/typed/authentication/v1"
+	authorizationv1client "k8s.io/client-go/kubernetes/typed/authorization/v1"
+	"k8s.io/client-go/rest"
+
+	"github.com/gophernetes/bellhop/internal/secrets"
+)
+
+const (
+	// allowedFor and deniedFor are for how long a review counts.
+	allowedFor, deniedFor = 60 * time.Second, 10 * time.Second
+	timeout               = 3 * time.Second
+	// Max bounds the reviews of tokens at the same time: a client may come with one token after the other. A token that was reviewed needs none.
+	Max = 4
+	// maxWait is how long a review waits for others. A server bounds how many requests of one address may wait.
+	maxWait = time.Second
+)
+
+// ErrBusy is that as many tokens are reviewed as may be at the same time.
+var ErrBusy = errors.New("there are as many reviews of tokens as may run at the same time")
+
+// New returns what has the API server review tokens for an audience, and rights. Without an audience a token has to be for the API server.
+func New(cfg *rest.Config, httpClient *http.Client, audience string) (authenticator.Token, authorizer.Authorizer, error) {
+	authentication, err := authenticationv1client.NewForConfigAndClient(cfg, httpClient)
+	if err != nil {
+		return nil, nil, err
+	}
+	authorization, err := authorizationv1client.NewForConfigAndClient(cfg, httpClient)
+	if err != nil {
+		return nil, nil, err
+	}
+	rights, err := authorizerfactory.DelegatingAuthorizerConfig{
+		SubjectAccessReviewClient: authorization, AllowCacheTTL: allowedFor, DenyCacheTTL: deniedFor,
+		WebhookRetryBackoff: &wait.Backoff{Steps: 1}, // the client sends its request again
+	}.New()
+	if err != nil {
+		return nil, nil, fmt.Errorf("setting up reviews of rights: %w", err)
+	}
+	return Tokens(authentication.TokenReviews(), audience), rights, nil
+}
+
+// Tokens returns what has the API server review tokens for an audience.
+func Tokens(api authenticationv1client.TokenReviewInterface, audience string) authenticator.Token {
+	return cache.New(&tokens{api, audience, make(chan struct{}, Max)}, false, allowedFor, deniedFor)
+}
+
+// tokens has the API server review tokens. An error is a review that was not made: that a token is refused can be cached, and that cannot.
+type tokens struct {
+	api      authenticationv1client.TokenReviewInterface
+	audience string
+	running  chan struct{}
+}
+
+// AuthenticateToken returns whose token it is. Its context is not that of the request, whose answer others may wait for as well.
+func (t *tokens) AuthenticateToken(ctx context.Context, token string) (*authenticator.Response, bool, error) {
+	select {
+	case t.running <- struct{}{}:
+		defer func() { <-t.running }()
+	case <-time.After(maxWait):
+		return nil, false, ErrBusy
+	}
+	ctx, cancel := context.WithTimeout(secrets.Silent(ctx), timeout)
+	defer cancel()
+	review := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token}}
+	if t.audience != "" {
+		review.Spec.Audiences = []string{t.audience}
+	}
+	review, err := t.api.Create(ctx, review, metav1.CreateOptions{})
+	if err != nil || !review.Status.Authenticated || t.audience != "" && !slices.Contains(review.Status.Audiences, t.audience) {
+		return nil, false, err
+	}
+	u := review.Status.User
+	who := &user.DefaultInfo{Name: u.Username, UID: u.UID, Groups: u.Groups, Extra: map[string][]string{}}
+	for key, values := range u.Extra {
+		who.Extra[key] = values
+	}
+	return &authenticator.Response{User: who}, true, nil
+}
