@@ -20,6 +20,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -94,8 +95,8 @@ type fixture struct {
 	metrics *prometheus.Registry
 }
 
-// metric returns the sum of a counter's series.
-func (f *fixture) metric(t *testing.T, name string) (sum float64) {
+// metric returns the value of a counter's series with a value of a label.
+func (f *fixture) metric(t *testing.T, name, label string) (sum float64) {
 	t.Helper()
 	families, err := f.metrics.Gather()
 	if err != nil {
@@ -103,7 +104,7 @@ func (f *fixture) metric(t *testing.T, name string) (sum float64) {
 	}
 	for _, family := range families {
 		for _, m := range family.GetMetric() {
-			if family.GetName() == name {
+			if family.GetName() == name && strings.Contains(m.String(), `"`+label+`"`) {
 				sum += m.GetCounter().GetValue()
 			}
 		}
@@ -114,6 +115,12 @@ func (f *fixture) metric(t *testing.T, name string) (sum float64) {
 // newFixture serves a kind to a network, with room for 64 MiB.
 func newFixture(t *testing.T, kind Kind, handler http.HandlerFunc) *fixture {
 	t.Helper()
+	return newSecuredFixture(t, kind, nil, handler)
+}
+
+// newSecuredFixture serves a kind with TLS settings, if there are any.
+func newSecuredFixture(t *testing.T, kind Kind, settings *tls.Config, handler http.HandlerFunc) *fixture {
+	t.Helper()
 	registry := prometheus.NewRegistry()
 	servers, err := New(Options{MemoryLimit: 1 << 30, Metrics: registry})
 	if err != nil {
@@ -121,7 +128,7 @@ func newFixture(t *testing.T, kind Kind, handler http.HandlerFunc) *fixture {
 	}
 	servers.SetAPIServers([]netip.Addr{theAPIServer})
 	f := &fixture{network: newNetwork(), t: t, servers: servers, metrics: registry}
-	server, listener := servers.serve(kind, f.network, nil, handler)
+	server, listener := servers.serve(kind, f.network, settings, handler)
 	ended := make(chan error)
 	go func() { ended <- server.Serve(listener) }()
 	t.Cleanup(func() {
@@ -244,7 +251,7 @@ func TestTheSizeOfABody(t *testing.T) {
 					t.Errorf("%s%s: too large, %s: %q, open: %t", test.kind.Name, test.path, name, answer, isOpen)
 				}
 			}
-			if n := f.metric(t, "bellhop_http_server_requests_refused_total"); n != 2 {
+			if n := f.metric(t, "bellhop_http_server_requests_refused_total", "too_large"); n != 2 {
 				t.Errorf("%v are counted", n)
 			}
 		})

@@ -1,0 +1,153 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package httpserver
+
+import (
+	"cmp"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-logr/logr/funcr"
+
+	"github.com/gophernetes/bellhop/internal/httpserver/limits"
+)
+
+// selfSigned returns a certificate for servers and clients.
+func selfSigned(t testing.TB) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(24 * time.Hour), IsCA: true, BasicConstraintsValid: true,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth}, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
+}
+
+// secured serves TLS. A client of which a certificate is required has to have the same one.
+func secured(t *testing.T, kind Kind, clients tls.ClientAuthType) (*fixture, tls.Certificate) {
+	t.Helper()
+	certificate := selfSigned(t)
+	authorities := x509.NewCertPool()
+	authorities.AddCert(certificate.Leaf)
+	settings := &tls.Config{Certificates: []tls.Certificate{certificate}, ClientCAs: authorities, ClientAuth: clients}
+	return newSecuredFixture(t, kind, settings, echoLength), certificate
+}
+
+// F-S59: a client without a certificate is another client than an API server, and one with the certificate that is required is an API server,
+// whatever its address.
+func TestAPIServersAreKnownByTheirCertificate(t *testing.T) {
+	for name, test := range map[string]struct {
+		clients tls.ClientAuthType
+		from    netip.Addr
+		label   string
+	}{
+		"no certificate is required":          {tls.NoClientCert, aPod, "other"},
+		"an address of an API server":         {tls.NoClientCert, theAPIServer, "api_server"},
+		"the certificate, through a proxy":    {tls.RequireAndVerifyClientCert, aPod, "api_server"},
+		"the certificate, of a known address": {tls.RequireAndVerifyClientCert, theAPIServer, "api_server"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f, certificate := secured(t, Webhooks, test.clients)
+			c := tls.Client(f.dial(test.from), &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{certificate}, NextProtos: []string{"h2", "http/1.1"}})
+			go fmt.Fprint(c, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
+			answer, isOpen, _ := f.answer(c, time.Now())
+			if answer != "200 2" || !isOpen || c.ConnectionState().NegotiatedProtocol != "http/1.1" {
+				t.Errorf("%s: %q, open: %t, protocol %q", name, answer, isOpen, c.ConnectionState().NegotiatedProtocol)
+			}
+			if n := f.metric(t, "bellhop_http_server_requests_total", test.label); n != 1 {
+				t.Errorf("%s: %v requests of %s", name, n, test.label)
+			}
+			c.Close()
+		})
+	}
+}
+
+// F-S59: clients that begin handshakes and do not end them hold no turn of another client.
+func TestHandshakesThatStall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, _ := secured(t, Webhooks, tls.NoClientCert)
+		for range 100 {
+			c := f.dial(aPod)
+			defer c.Close()
+			go tls.Client(deaf{c}, &tls.Config{InsecureSkipVerify: true}).Handshake() //nolint:errcheck // it never ends
+		}
+		synctest.Wait()
+		began := time.Now()
+		c := tls.Client(f.dial(netip.MustParseAddr("10.244.0.8")), &tls.Config{InsecureSkipVerify: true})
+		if err := c.Handshake(); err != nil || time.Since(began) != 0 {
+			t.Errorf("another client after %s: %v", time.Since(began), err)
+		}
+		c.Close()
+		if n := len(f.servers.handshakes); n != 0 {
+			t.Errorf("%d turns are taken", n)
+		}
+		time.Sleep(limits.FirstRequest)
+		synctest.Wait()
+		if n := f.metric(t, "bellhop_http_server_connections_closed_total", "no_request"); n != 100 {
+			t.Errorf("%v connections are closed", n)
+		}
+	})
+}
+
+// deaf is a connection whose client takes what the server sends, and does not see it.
+type deaf struct{ net.Conn }
+
+func (d deaf) Read([]byte) (int, error) {
+	_, err := io.Copy(io.Discard, d.Conn)
+	return 0, cmp.Or(err, io.EOF)
+}
+
+// Panics and failed handshakes are in the log; of failed handshakes there is one line a minute.
+func TestTheLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var lines []string
+		o := (&metrics{}).observe("webhooks", funcr.New(func(_, args string) { lines = append(lines, args) }, funcr.Options{}))
+		for range 1000 {
+			o.errorLog().Print("http: TLS handshake error from 10.0.0.1:1: EOF")
+		}
+		o.errorLog().Print("http: panic serving 10.0.0.1:1: boom")
+		if len(lines) != 2 || !strings.Contains(lines[1], "boom") {
+			t.Errorf("lines %q", lines)
+		}
+		time.Sleep(logInterval)
+		o.errorLog().Print("http: TLS handshake error from 10.0.0.1:1: EOF")
+		if len(lines) != 3 {
+			t.Errorf("lines %q", lines)
+		}
+	})
+}
