@@ -2,7 +2,7 @@
 # Prints what config/default renders to, with the image IMG:
 #   hack/config.sh all              all of it
 #   hack/config.sh page-by-label    the same, with the component config/page-by-label
-#   hack/config.sh ingest           the same, with the component config/ingest
+#   hack/config.sh ingest           the same, with the components config/ingest and config/ingress-policy
 #   hack/config.sh crds             the CRDs; those of config/crd lack the name and the namespace of the conversion Service, and
 #                                   applying them would break the conversion of a running operator
 #   hack/config.sh webhooks         the webhook configurations
@@ -25,8 +25,10 @@ overlay=default
 case ${1:-} in
 page-by-label | ingest)
 	overlay=overlay
+	components=../$1
+	[ "$1" != ingest ] || components+=", ../ingress-policy"
 	mkdir "$copy/config/overlay"
-	echo "{resources: [../default], components: [../$1]}" >"$copy/config/overlay/kustomization.yaml"
+	echo "{resources: [../default], components: [$components]}" >"$copy/config/overlay/kustomization.yaml"
 	;;
 esac
 "$kustomize" build "$copy/config/$overlay" >"$copy/all.yaml"

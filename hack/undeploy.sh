@@ -26,7 +26,7 @@ if $KUBECTL get --raw /apis/admissionregistration.k8s.io/v1 | grep -q '"mutating
 	# Without the mutating policy the validating one refuses Pods.
 	$KUBECTL delete --ignore-not-found -f config/injection/validating_policy.yaml -f config/injection/mutating_policy.yaml >&2
 fi
-parts=(config/page-by-label/*role*.yaml config/ingest/service.yaml)
+parts=(config/page-by-label/*role*.yaml config/ingest/service.yaml config/ingress-policy/operator.yaml)
 $KUBECTL delete --ignore-not-found "${parts[@]/#/--filename=}" >&2
 
 # The namespace may contain Secrets of users, such as credentials of ClusterReceivers; the operator's own Secrets are deleted by now, but for

@@ -31,6 +31,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -175,11 +176,12 @@ func TestChartEqualsConfig(t *testing.T) {
 		{"some namespaces", "namespaces: [team-a, team-b]\ncertificates: {certManager: {enabled: true}}", "resources: [../namespaced]"},
 		{"aggregated roles", "aggregatedRoles: true", "resources: [../default]\ncomponents: [../aggregated-roles]"},
 		{"Alerts by label", "pageByLabel: {enabled: true}", "resources: [../default]\ncomponents: [../page-by-label]"},
-		{"AlertSources", "ingest: {enabled: true}", "resources: [../default]\ncomponents: [../ingest]"},
+		{"AlertSources", "ingest: {enabled: true}", "resources: [../default]\ncomponents: [../ingest, ../ingress-policy]"},
+		{"AlertSources without a network policy", "ingest: {enabled: true}\nnetworkPolicy: {ingress: {enabled: false}}", "resources: [../default]\ncomponents: [../ingest]"},
 		{"AlertSources with cert-manager and network policy", "ingest: {enabled: true}\ncertificates: {certManager: {enabled: true}}\nnetworkPolicy: {enabled: true}",
 			"resources: [../certmanager, ../network-policy]\ncomponents: [../ingest]"},
 		{"AlertSources of some namespaces", "ingest: {enabled: true}\nnamespaces: [team-a, team-b]\ncertificates: {certManager: {enabled: true}}",
-			"resources: [../namespaced]\ncomponents: [../ingest]"},
+			"resources: [../namespaced]\ncomponents: [../ingest, ../ingress-policy]"},
 		{"credentials in Pods", "injection: {enabled: true}", "resources: [../default]\ncomponents: [../injection]"},
 		{"monitoring and network policy", "prometheus: {serviceMonitor: {enabled: true}, rules: {enabled: true}}\ngrafana: {dashboard: {enabled: true}}\nnetworkPolicy: {enabled: true}",
 			"resources: [../default, ../prometheus, ../network-policy]"},
@@ -199,6 +201,87 @@ func TestChartEqualsConfig(t *testing.T) {
 				t.Errorf("config (-) and chart (+) differ:\n%s", diff)
 			}
 		})
+	}
+}
+
+// networkPolicies returns the network policies of objects.
+func networkPolicies(t *testing.T, objects []*unstructured.Unstructured) (policies []networkingv1.NetworkPolicy) {
+	t.Helper()
+	for _, o := range objects {
+		if o.GetKind() == "NetworkPolicy" {
+			var p networkingv1.NetworkPolicy
+			if err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(o.Object, &p, true); err != nil {
+				t.Fatal(err)
+			}
+			policies = append(policies, p)
+		}
+	}
+	return policies
+}
+
+// F-P52: the listener comes with a network policy that an upgrade of an installation may add: requests of the operator, such as mail, and those
+// to a broker at any port, are not restricted, and each port that a container serves is reached as before.
+func TestTheNetworkPolicyOfTheListenerCutsNothingOff(t *testing.T) {
+	const values = "ingest: {enabled: true}"
+	policies := networkPolicies(t, render(t, values))
+	if len(policies) != 1 {
+		t.Fatalf("%d network policies", len(policies))
+	}
+	policy := policies[0]
+	if !slices.Equal(policy.Spec.PolicyTypes, []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}) || len(policy.Spec.Egress) != 0 {
+		t.Errorf("it restricts %v, egress %v", policy.Spec.PolicyTypes, policy.Spec.Egress)
+	}
+	d := deployment(t, values)
+	if !maps.Equal(policy.Spec.PodSelector.MatchLabels, d.Spec.Selector.MatchLabels) || len(policy.Spec.PodSelector.MatchExpressions) != 0 {
+		t.Errorf("it selects %v", policy.Spec.PodSelector)
+	}
+	var served, admitted []string
+	for _, port := range d.Spec.Template.Spec.Containers[0].Ports {
+		served = append(served, port.Name+"/"+string(port.Protocol))
+	}
+	for _, rule := range policy.Spec.Ingress {
+		if len(rule.From) != 0 {
+			t.Errorf("the ports %v are for %v", rule.Ports, rule.From)
+		}
+		for _, port := range rule.Ports {
+			admitted = append(admitted, port.Port.StrVal+"/"+string(*port.Protocol))
+		}
+	}
+	slices.Sort(served)
+	slices.Sort(admitted)
+	if len(served) != 4 || !slices.Equal(served, admitted) {
+		t.Errorf("it admits %v, served are %v", admitted, served)
+	}
+}
+
+// Each port has its own peers, and the restricting policy stands alone: a Pod accepts what one of its policies admits.
+func TestPeersOfNetworkPolicies(t *testing.T) {
+	const peers = "controlPlaneFrom: [{ipBlock: {cidr: 10.0.0.0/28}}], ingress: {ingestFrom: [{ipBlock: {cidr: 10.0.1.0/24}}], metricsFrom: [{ipBlock: {cidr: 10.0.2.0/24}}], probesFrom: [{ipBlock: {cidr: 10.0.3.0/24}}]}"
+	for values, want := range map[string]map[string]string{
+		"ingest: {enabled: true}\nnetworkPolicy: {" + peers + "}": {
+			"webhooks": "10.0.0.0/28", "ingest": "10.0.1.0/24", "metrics": "10.0.2.0/24", "probes": "10.0.3.0/24",
+		},
+		"ingest: {enabled: true}\nnetworkPolicy: {enabled: true, " + peers + "}": {"webhooks": "10.0.0.0/28", "ingest": "", "metrics": ""},
+		"networkPolicy: {" + peers + "}":                                         {},
+		"ingest: {enabled: true}\nnetworkPolicy: {ingress: {enabled: false}}":    {},
+	} {
+		got := map[string]string{}
+		for _, policy := range networkPolicies(t, render(t, values)) {
+			for _, rule := range policy.Spec.Ingress {
+				cidr := ""
+				for _, from := range rule.From {
+					if from.IPBlock != nil {
+						cidr += from.IPBlock.CIDR
+					}
+				}
+				for _, port := range rule.Ports {
+					got[port.Port.StrVal] += cidr
+				}
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: want (-), got (+):\n%s", values, diff)
+		}
 	}
 }
 
