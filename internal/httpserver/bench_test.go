@@ -1,0 +1,115 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package httpserver
+
+import (
+	"bytes"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+)
+
+// BenchmarkReviews sends 600 reviews of 10 KiB at once from the address of an API server, alone and while a Pod holds all connections and bytes
+// that one address may hold, and opens new ones all along. It reports the reviews that are refused, and the slowest ones.
+//
+//	go test -tags grpcnotrace -run=^$ -bench=Reviews -benchtime=10x ./internal/httpserver
+func BenchmarkReviews(b *testing.B) {
+	log.SetLogger(logr.Discard())
+	for _, door := range []string{"empty", "full"} {
+		b.Run("door="+door, func(b *testing.B) {
+			address := serveBenchmark(b)
+			if door == "full" {
+				fillDoor(b, address)
+			}
+			client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, MaxIdleConnsPerHost: 25}}
+			body := make([]byte, 10<<10)
+			var all []time.Duration
+			refused := 0
+			for b.Loop() {
+				var mu sync.Mutex
+				var running sync.WaitGroup
+				for range 600 {
+					running.Go(func() {
+						began := time.Now()
+						response, err := client.Post("https://"+address+"/review", "application/json", bytes.NewReader(body))
+						if err == nil {
+							io.Copy(io.Discard, response.Body)
+							response.Body.Close()
+						}
+						mu.Lock()
+						defer mu.Unlock()
+						if all = append(all, time.Since(began)); err != nil || response.StatusCode != http.StatusOK {
+							refused++
+						}
+					})
+				}
+				running.Wait()
+			}
+			slices.Sort(all)
+			b.ReportMetric(float64(refused), "refused")
+			b.ReportMetric(float64(all[len(all)*99/100].Milliseconds()), "p99-ms")
+			b.ReportMetric(float64(all[len(all)-1].Milliseconds()), "max-ms")
+		})
+	}
+}
+
+// serveBenchmark serves reviews over TLS, to API servers at 127.0.0.1.
+func serveBenchmark(b *testing.B) (address string) {
+	b.Helper()
+	servers, err := New(Options{MemoryLimit: 1 << 30, Metrics: prometheus.NewRegistry()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	servers.SetAPIServers([]netip.Addr{netip.MustParseAddr("127.0.0.1")})
+	server, listener, err := servers.Listen(b.Context(), Webhooks, "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{selfSigned(b)}}, http.HandlerFunc(echoLength))
+	if err != nil {
+		b.Fatal(err)
+	}
+	go server.Serve(listener) //nolint:errcheck // ends with Close
+	b.Cleanup(func() { server.Close() })
+	return listener.Addr().String()
+}
+
+// fillDoor opens connections from 127.0.0.2 until the end of the benchmark: each begins a body of 7 MiB, and stops.
+func fillDoor(b *testing.B, address string) {
+	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
+	for range 256 {
+		go func() {
+			for b.Context().Err() == nil {
+				c, err := tls.DialWithDialer(dialer, "tcp", address, &tls.Config{InsecureSkipVerify: true})
+				if err != nil {
+					continue
+				}
+				fmt.Fprint(c, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 7340032\r\n\r\n")
+				c.Write(make([]byte, 1<<20)) //nolint:errcheck // the server may close it
+				io.Copy(io.Discard, c)       //nolint:errcheck // until the server closes it
+				c.Close()
+			}
+		}()
+	}
+}
