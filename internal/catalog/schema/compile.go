@@ -34,6 +34,9 @@ const (
 	// maxSubschemas is how many schemas may be in one: compiling compares each with
 	// each.
 	maxSubschemas = 4096
+	// maxPlaces is how many names and indexes may lead to all values of a schema together: what is wrong with one has
+	// its place in it.
+	maxPlaces = 200_000
 	// maxChain is how many schemas may apply to the same value, each because of the
 	// one before. With maxDepth it bounds the stack.
 	maxChain = 128
@@ -127,15 +130,16 @@ func broken(err error) error {
 
 // survey refuses a schema that would cost too much to compile.
 func survey(doc any) error {
-	var refs, schemas int
-	var visit func(any)
-	visit = func(v any) {
+	var refs, schemas, places int
+	var visit func(v any, depth int)
+	visit = func(v any, depth int) {
+		places += depth
 		switch v := v.(type) {
 		case bool:
 			schemas++
 		case []any:
 			for _, item := range v {
-				visit(item)
+				visit(item, depth+1)
 			}
 		case map[string]any:
 			schemas++
@@ -143,16 +147,18 @@ func survey(doc any) error {
 				if _, is := member.(string); is && name == "$ref" {
 					refs++
 				}
-				visit(member)
+				visit(member, depth+1)
 			}
 		}
 	}
-	visit(doc)
+	visit(doc, 0)
 	switch {
 	case refs > maxRefs:
 		return fmt.Errorf("it has %d references, where %d are allowed", refs, maxRefs)
 	case schemas > maxSubschemas:
 		return fmt.Errorf("it has %d schemas in it, where %d are allowed", schemas, maxSubschemas)
+	case places > maxPlaces:
+		return errors.New("it has too many values too deep in it")
 	default:
 		return nil
 	}
@@ -193,24 +199,46 @@ func patterns(w *work) jsonschema.RegexpEngine {
 		if len(expression) > maxPattern {
 			return nil, fmt.Errorf("it is longer than %d bytes", maxPattern)
 		}
+		w.spend(1 + len(expression)/8 + 32*strings.Count(strings.ToLower(expression), `\p`)) // a class is hundreds of ranges
 		tree, err := syntax.Parse(expression, syntax.Perl)
 		if err != nil {
 			return nil, err
 		}
-		program, err := syntax.Compile(tree.Simplify())
-		if err != nil {
-			return nil, err
-		}
-		total += len(program.Inst)
-		w.spend(len(program.Inst) / 16)
-		if total > maxProgram {
+		program := instructions(tree)
+		if total += program; total > maxProgram {
 			return nil, errors.New("the patterns of the schema together are too complex")
 		}
+		w.spend(program / 8)
 		compiled, err := regexp.Compile(expression)
 		if err != nil {
 			return nil, err
 		}
-		seen[expression] = pattern{compiled, len(program.Inst), w}
+		seen[expression] = pattern{compiled, program, w}
 		return seen[expression], nil
 	}
+}
+
+// instructions is how long the program of a regular expression is, before its repetitions are written out.
+func instructions(e *syntax.Regexp) int {
+	n := 1
+	switch e.Op {
+	case syntax.OpLiteral:
+		return len(e.Rune)
+	case syntax.OpRepeat:
+		one := instructions(e.Sub[0])
+		if e.Max < 0 {
+			return min(max(e.Min, 1)*one+1, maxProgram+1)
+		}
+		return min(e.Min*one+(e.Max-e.Min)*(one+1), maxProgram+1)
+	case syntax.OpCapture:
+		n = 2
+	case syntax.OpAlternate:
+		n = len(e.Sub) - 1
+	case syntax.OpConcat:
+		n = 0
+	}
+	for _, sub := range e.Sub {
+		n = min(n+instructions(sub), maxProgram+1)
+	}
+	return n
 }

@@ -142,3 +142,45 @@ func TestViolationsEndWithTheContext(t *testing.T) {
 		t.Errorf("the errors are %v, the warning is %q", errs, warning)
 	}
 }
+
+// F-U40 F-S58: a schema that is refused costs no more than one that is used.
+func TestCostOfSchemas(t *testing.T) {
+	schema.SetTimeout(t, time.Minute)
+	for why, c := range map[string]struct {
+		n     int
+		shape func(n int) string
+	}{
+		"a repetition of a repetition": {500, func(n int) string {
+			return `{"properties":{"x":{"pattern":"(?:` + strings.Repeat("abcdefghij", 99) + fmt.Sprintf(`){%d}"}}}`, n)
+		}},
+		"repetitions within each other": {15, func(n int) string {
+			return `{"properties":{"x":{"pattern":"` + strings.Repeat("(?:a", n) + strings.Repeat("){2}", n) + `"}}}`
+		}},
+		"large classes": {30, func(n int) string {
+			return `{"patternProperties":{` + repeat(n, `"(?i)%d`+strings.Repeat(`\\pL`, 250)+`":{}`) + `}}`
+		}},
+		"many patterns": {1000, func(n int) string { return `{"patternProperties":{` + repeat(n, `"^a(b|c)*%d$":{}`) + `}}` }},
+		"numbers in place of schemas": {5000, func(n int) string {
+			return `{` + draft7 + strings.Repeat(`"allOf":[{`, 28) + `"allOf":[` + repeat(n, `%d`) + `]` + strings.Repeat(`}]`, 28) + `}`
+		}},
+		"numbers in place of schemas, not deep": {5000, func(n int) string { return `{` + draft7 + `"allOf":[` + repeat(n, `%d`) + `]}` }},
+		"keywords of another type":              {2000, func(n int) string { return `{` + draft7 + `"allOf":[` + repeat(n, `{"type":%d}`) + `]}` }},
+		"names that are no texts":               {4000, func(n int) string { return `{` + draft7 + `"properties":{"a":{"required":[` + repeat(n, `%d`) + `]}}}` }},
+		"definitions": {900, func(n int) string {
+			return `{` + draft2020 + `"$defs":{` + repeat(n, `"d%d":{"$id":"urn:a:%d"}`) + `}}`
+		}},
+	} {
+		t.Run(why, func(t *testing.T) {
+			new := 0
+			read := func(text string) {
+				new++ // so that it is compiled
+				validate(t, strings.Replace(text, "{", `{"$comment":"`+fmt.Sprint(new)+`",`, 1), "{}", schema.Options{})
+			}
+			costtest.Linear(t, c.n, c.shape, read)
+			text := c.shape(2 * c.n)
+			if cost := costtest.Of(func() { read(text) }); cost.Bytes > 64<<20 {
+				t.Errorf("a schema of %d bytes allocates %d MiB", len(text), cost.Bytes>>20)
+			}
+		})
+	}
+}
