@@ -27,6 +27,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/gophernetes/bellhop/internal/osb/result"
 )
@@ -102,24 +103,27 @@ func isETag(s string) bool {
 
 func readCatalog(a answer, limits CatalogLimits) (*result.Catalog, error) {
 	// A value that is nested too deeply, or has an invalid encoding, invalidates itself only.
-	o := readNested(bytes.ToValidUTF8(a.body, []byte("\ufffd")), math.MaxInt)
+	body := a.body
+	if !utf8.Valid(body) {
+		body = bytes.ToValidUTF8(body, []byte("\ufffd"))
+	}
+	o := readNested(body, math.MaxInt)
 	if o.err() != nil {
 		return nil, o.err()
 	}
-	services, ok := o.members["services"]
-	if !ok || kindOf(services) != "an array" {
+	if kindOf(o.members["services"]) != "an array" {
 		return nil, errors.New("services must be an array")
 	}
 	r := catalogReader{
 		catalog:  &result.Catalog{ETag: a.header.Get("ETag")},
 		words:    a.words,
 		limits:   limits,
-		services: map[string]bool{}, names: map[string]bool{}, plans: map[string]bool{},
+		services: map[string]bool{}, names: map[string]bool{}, plans: map[string]bool{}, planNames: map[string]bool{},
 	}
 	if !isETag(r.catalog.ETag) {
 		r.catalog.ETag = ""
 	}
-	return r.catalog, r.read(services)
+	return r.catalog, r.read(o)
 }
 
 // catalogReader reads the usable entries of a catalog.
@@ -128,19 +132,17 @@ type catalogReader struct {
 	words                  *cleaner
 	limits                 CatalogLimits
 	services, names, plans map[string]bool // ids and names seen so far
+	planNames              map[string]bool // those of the service that is read
 	offered, left          int             // entries read; problems that are not reported
 }
 
-func (r *catalogReader) read(services []byte) error {
-	decoder := json.NewDecoder(bytes.NewReader(services))
-	_, _ = decoder.Token() // the bracket
-	for i := 0; decoder.More(); i++ {
-		var text json.RawMessage
-		if err := decoder.Decode(&text); err != nil {
-			return errors.New("it is not JSON")
+func (r *catalogReader) read(o *object) error {
+	for i, text := range o.elements("services") {
+		if r.offered++; r.offered > r.limits.Entries {
+			r.offered += plansIn(text) // the catalog as a whole is refused
+			continue
 		}
 		r.service(fmt.Sprintf("services[%d]", i), text)
-		r.offered++
 	}
 	if r.offered > r.limits.Entries {
 		return r.limits.tooMany(r.offered)
@@ -149,6 +151,23 @@ func (r *catalogReader) read(services []byte) error {
 		r.catalog.Problems = append(r.catalog.Problems, fmt.Sprintf("%d more", r.left))
 	}
 	return nil
+}
+
+// plansIn counts the plans of a service that is not read.
+func plansIn(service []byte) (n int) {
+	isName, ofPlans := false, false
+	for part := range parts(service) {
+		if isName = !isName; isName {
+			ofPlans = string(part) == `"plans"`
+			continue
+		}
+		if ofPlans && kindOf(part) == "an array" {
+			for range parts(part) {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // note records a problem.
@@ -178,13 +197,13 @@ func (r *catalogReader) entry(path string, text []byte) *object {
 	return o
 }
 
-// shallow returns a raw value, unless it is nested too deeply.
+// shallow returns a copy of a part of the catalog, unless it is nested too deeply.
 func (r *catalogReader) shallow(path string, text json.RawMessage) json.RawMessage {
 	if depth(text) > maxDepth {
 		r.note("%s is left out: it is nested deeper than %d levels", path, maxDepth)
 		return nil
 	}
-	return text
+	return bytes.Clone(text)
 }
 
 // requirable are the permissions that a service can require.
@@ -200,9 +219,9 @@ func (r *catalogReader) service(path string, text []byte) {
 		Tags: o.texts("tags"), Requires: o.texts("requires"), Bindable: o.isSet("bindable"),
 		InstancesRetrievable: o.isSet("instances_retrievable"), BindingsRetrievable: o.isSet("bindings_retrievable"),
 		AllowContextUpdates: o.isSet("allow_context_updates"), PlanUpdateable: o.isSet("plan_updateable"),
-		Metadata: o.raw("metadata"),
+		Metadata: o.part("metadata"),
 	}
-	plans := o.list("plans")
+	plans := o.elements("plans")
 	path = described(path, s.Name)
 	taken := false
 	defer func() { r.leaveOut(taken, s.ID) }()
@@ -220,6 +239,7 @@ func (r *catalogReader) service(path string, text []byte) {
 		r.note("%s is left out: its name is that of another service", path)
 		return
 	}
+	clear(r.planNames)
 	for i, text := range plans {
 		if r.offered++; r.offered > r.limits.Entries {
 			continue // the catalog as a whole is refused
@@ -259,7 +279,7 @@ func (r *catalogReader) plan(s *result.Service, path string, text []byte) {
 		ID: o.text("id"), Name: o.text("name"), Description: o.text("description"),
 		Free: free == nil || *free, Bindable: o.flag("bindable"), PlanUpdateable: o.flag("plan_updateable"),
 		BindingRotatable: o.isSet("binding_rotatable"), MaximumPollingDuration: o.seconds("maximum_polling_duration"),
-		Metadata: o.raw("metadata"),
+		Metadata: o.part("metadata"),
 	}
 	if info := o.object("maintenance_info"); info.members != nil {
 		p.MaintenanceInfo = &result.MaintenanceInfo{Version: info.text("version"), Description: info.text("description")}
@@ -277,7 +297,7 @@ func (r *catalogReader) plan(s *result.Service, path string, text []byte) {
 	case r.plans[p.ID]:
 		r.note("%s is left out: its id %q is that of another plan", path, p.ID)
 		return
-	case slices.ContainsFunc(s.Plans, func(other result.Plan) bool { return other.Name == p.Name }):
+	case r.planNames[p.Name]:
 		r.note("%s is left out: its name is that of another plan of the service", path)
 		return
 	case p.MaintenanceInfo != nil && p.MaintenanceInfo.Version == "":
@@ -289,7 +309,7 @@ func (r *catalogReader) plan(s *result.Service, path string, text []byte) {
 	taken = true
 	p.Metadata = r.shallow(path+".metadata", p.Metadata)
 	r.schemas(&p, path, o)
-	r.plans[p.ID] = true
+	r.plans[p.ID], r.planNames[p.Name] = true, true
 	s.Plans = append(s.Plans, p)
 }
 
@@ -308,7 +328,7 @@ func (r *catalogReader) schemas(p *result.Plan, path string, plan *object) {
 		{"service_binding", "create", &p.CreateBinding},
 	} {
 		at := &object{path: path, members: plan.members, problem: new(error)}
-		text := at.object("schemas").object(schema.of).object(schema.when).raw("parameters")
+		text := at.object("schemas").object(schema.of).object(schema.when).part("parameters")
 		member := fmt.Sprintf("%s.schemas.%s.%s.parameters", path, schema.of, schema.when)
 		switch {
 		case at.err() != nil:

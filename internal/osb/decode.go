@@ -146,7 +146,7 @@ func readBinding(a answer) (*result.Binding, error) {
 		Endpoints: o.endpoints(),
 	}
 	if len(o.list("volume_mounts")) > 0 {
-		binding.VolumeMounts = o.members["volume_mounts"]
+		binding.VolumeMounts = bytes.Clone(o.members["volume_mounts"])
 	}
 	return binding, o.err()
 }

@@ -21,6 +21,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"strconv"
 	"time"
@@ -62,19 +63,17 @@ func readNested(document []byte, levels int) *object {
 	return o
 }
 
-// open takes an object apart whose text is valid.
+// open takes an object apart whose text is valid. Its members are parts of the text.
 func (o *object) open(text []byte) {
 	o.members = map[string]json.RawMessage{}
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	_, _ = decoder.Token() // the brace
-	for decoder.More() {
-		name, _ := decoder.Token()
-		var value json.RawMessage
-		if err := decoder.Decode(&value); err != nil {
-			o.fail("it is not JSON")
-			return
+	name, isName := "", false
+	for part := range parts(text) {
+		if isName = !isName; isName {
+			name = ""
+			_ = json.Unmarshal(part, &name) // valid, as the whole is
+			continue
 		}
-		if o.members[name.(string)] = value; len(o.members) > maxMembers {
+		if o.members[name] = part; len(o.members) > maxMembers {
 			o.fail(fmt.Sprintf("%s must have at most %d fields", o.name(""), maxMembers))
 			return
 		}
@@ -150,7 +149,10 @@ func (o *object) isFalse(member string) bool {
 }
 
 // raw is an object that is passed on as it is written.
-func (o *object) raw(member string) json.RawMessage {
+func (o *object) raw(member string) json.RawMessage { return bytes.Clone(o.part(member)) }
+
+// part is a member that has to be an object, within the text.
+func (o *object) part(member string) json.RawMessage {
 	value, ok := o.get(member)
 	if !ok {
 		return nil
@@ -162,15 +164,36 @@ func (o *object) raw(member string) json.RawMessage {
 	return value
 }
 
-// list are the elements of an array, as they are written.
-func (o *object) list(member string) []json.RawMessage {
+// elements are those of an array, as they are written, with their indexes.
+func (o *object) elements(member string) iter.Seq2[int, json.RawMessage] {
 	value, ok := o.get(member)
-	if !ok {
-		return nil
-	}
-	var list []json.RawMessage
-	if json.Unmarshal(value, &list) != nil {
+	if ok && kindOf(value) != "an array" {
 		o.want(member, "an array", value)
+		ok = false
+	}
+	return func(yield func(int, json.RawMessage) bool) {
+		if !ok {
+			return
+		}
+		i := 0
+		for part := range parts(value) {
+			if !yield(i, part) {
+				return
+			}
+			i++
+		}
+	}
+}
+
+// list are the elements of an array that has to be short.
+func (o *object) list(member string) []json.RawMessage {
+	var list []json.RawMessage
+	for i, part := range o.elements(member) {
+		if i == maxMembers {
+			o.fail(fmt.Sprintf("%s must have at most %d elements", o.name(member), maxMembers))
+			return nil
+		}
+		list = append(list, part)
 	}
 	return list
 }
@@ -190,7 +213,7 @@ func (o *object) texts(member string) []string {
 
 // object is a member that is an object; one that is not there has no members.
 func (o *object) object(member string) *object {
-	return o.nested(member, o.raw(member))
+	return o.nested(member, o.part(member))
 }
 
 // nested is an object within this one, whose text is valid.
@@ -250,6 +273,56 @@ func kindOf(text []byte) string {
 		return "null"
 	}
 	return "a number"
+}
+
+// parts are what a valid array or object consists of: its elements, or its names and values in turns. They are not
+// copied, however large the text is.
+func parts(text []byte) iter.Seq[json.RawMessage] {
+	return func(yield func(json.RawMessage) bool) {
+		for i := bytes.IndexAny(text, "[{") + 1; ; {
+			for i < len(text) && isBetween(text[i]) {
+				i++
+			}
+			if i == len(text) || text[i] == ']' || text[i] == '}' {
+				return
+			}
+			end := endOf(text, i)
+			if !yield(text[i:end:end]) {
+				return
+			}
+			i = end
+		}
+	}
+}
+
+// isBetween reports whether a character separates values.
+func isBetween(c byte) bool {
+	return c == ',' || c == ':' || c == ' ' || c == '\t' || c == '\r' || c == '\n'
+}
+
+// endOf is where a value ends in a valid text.
+func endOf(text []byte, i int) int {
+	within, inString := 0, false
+	for ; i < len(text); i++ {
+		switch c := text[i]; {
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			if inString = !inString; !inString && within == 0 {
+				return i + 1
+			}
+		case inString:
+		case c == '{' || c == '[':
+			within++
+		case c == '}' || c == ']':
+			if within--; within <= 0 {
+				return i + 1 + within // a number or a word ends before it
+			}
+		case within == 0 && isBetween(c):
+			return i
+		}
+	}
+	return len(text)
 }
 
 // depth is how deep a valid JSON text is nested.
