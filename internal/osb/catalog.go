@@ -29,6 +29,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/gophernetes/bellhop/internal/jsonparts"
 	"github.com/gophernetes/bellhop/internal/osb/result"
 )
 
@@ -156,13 +157,13 @@ func (r *catalogReader) read(o *object) error {
 // plansIn counts the plans of a service that is not read.
 func plansIn(service []byte) (n int) {
 	isName, ofPlans := false, false
-	for part := range parts(service) {
+	for part := range jsonparts.Of(service) {
 		if isName = !isName; isName {
 			ofPlans = string(part) == `"plans"`
 			continue
 		}
 		if ofPlans && kindOf(part) == "an array" {
-			for range parts(part) {
+			for range jsonparts.Of(part) {
 				n++
 			}
 		}

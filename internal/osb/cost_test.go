@@ -17,7 +17,6 @@ limitations under the License.
 package osb
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -124,49 +123,4 @@ func TestCostOfAnswers(t *testing.T) {
 			})
 		}
 	}
-}
-
-// The parts of a value are those that encoding/json decodes.
-func FuzzParts(f *testing.F) {
-	for _, seed := range []string{`[]`, `{}`, ` [ 1 , "a\"]" , {"b":[2]} , null,true ]`, `{"a":1,"b":"}","c":{"d":[]},"a":-1.5e3}`, `[[[]],[{}]]`} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		if !json.Valid([]byte(text)) {
-			return
-		}
-		var got []string
-		for part := range parts([]byte(text)) {
-			got = append(got, string(part))
-		}
-		switch kindOf([]byte(text)) {
-		case "an array":
-			var elements []json.RawMessage
-			if err := json.Unmarshal([]byte(text), &elements); err != nil {
-				t.Skip()
-			}
-			if len(got) != len(elements) {
-				t.Fatalf("%s has %d elements, not %d", text, len(elements), len(got))
-			}
-			for i, element := range elements {
-				if got[i] != string(element) {
-					t.Errorf("%s: element %d is %s, not %s", text, i, element, got[i])
-				}
-			}
-		case "an object":
-			members := map[string]json.RawMessage{}
-			if json.Unmarshal([]byte(text), &members) != nil {
-				t.Skip()
-			}
-			o := readNested([]byte(text), 1<<30)
-			if o.err() == nil && len(o.members) != len(members) {
-				t.Fatalf("%s has %d members, not %d", text, len(members), len(o.members))
-			}
-			for name, value := range o.members {
-				if string(members[name]) != string(value) {
-					t.Errorf("%s: %q is %s, not %s", text, name, members[name], value)
-				}
-			}
-		}
-	})
 }

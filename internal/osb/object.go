@@ -26,6 +26,8 @@ import (
 	"strconv"
 	"time"
 	"unicode/utf8"
+
+	"github.com/gophernetes/bellhop/internal/jsonparts"
 )
 
 const (
@@ -67,7 +69,7 @@ func readNested(document []byte, levels int) *object {
 func (o *object) open(text []byte) {
 	o.members = map[string]json.RawMessage{}
 	name, isName := "", false
-	for part := range parts(text) {
+	for part := range jsonparts.Of(text) {
 		if isName = !isName; isName {
 			name = ""
 			_ = json.Unmarshal(part, &name) // valid, as the whole is
@@ -176,7 +178,7 @@ func (o *object) elements(member string) iter.Seq2[int, json.RawMessage] {
 			return
 		}
 		i := 0
-		for part := range parts(value) {
+		for part := range jsonparts.Of(value) {
 			if !yield(i, part) {
 				return
 			}
@@ -273,56 +275,6 @@ func kindOf(text []byte) string {
 		return "null"
 	}
 	return "a number"
-}
-
-// parts are what a valid array or object consists of: its elements, or its names and values in turns. They are not
-// copied, however large the text is.
-func parts(text []byte) iter.Seq[json.RawMessage] {
-	return func(yield func(json.RawMessage) bool) {
-		for i := bytes.IndexAny(text, "[{") + 1; ; {
-			for i < len(text) && isBetween(text[i]) {
-				i++
-			}
-			if i == len(text) || text[i] == ']' || text[i] == '}' {
-				return
-			}
-			end := endOf(text, i)
-			if !yield(text[i:end:end]) {
-				return
-			}
-			i = end
-		}
-	}
-}
-
-// isBetween reports whether a character separates values.
-func isBetween(c byte) bool {
-	return c == ',' || c == ':' || c == ' ' || c == '\t' || c == '\r' || c == '\n'
-}
-
-// endOf is where a value ends in a valid text.
-func endOf(text []byte, i int) int {
-	within, inString := 0, false
-	for ; i < len(text); i++ {
-		switch c := text[i]; {
-		case inString && c == '\\':
-			i++
-		case c == '"':
-			if inString = !inString; !inString && within == 0 {
-				return i + 1
-			}
-		case inString:
-		case c == '{' || c == '[':
-			within++
-		case c == '}' || c == ']':
-			if within--; within <= 0 {
-				return i + 1 + within // a number or a word ends before it
-			}
-		case within == 0 && isBetween(c):
-			return i
-		}
-	}
-	return len(text)
 }
 
 // depth is how deep a valid JSON text is nested.

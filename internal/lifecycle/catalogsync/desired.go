@@ -20,17 +20,21 @@ package catalogsync
 
 import (
 	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/json"
+	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/utils/ptr"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/jsonparts"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
@@ -265,15 +269,90 @@ func freeForm(old *runtime.RawExtension, raw []byte) *runtime.RawExtension {
 	return old
 }
 
-// canonical returns JSON with sorted keys and with numbers as the API server stores them.
+// maxDepth is how deep JSON from a catalog may be.
+const maxDepth = 64
+
+// canonical returns JSON with sorted keys and with numbers as the API server stores them. It decodes one name or number
+// at a time: what a catalog has may be large, and its values may take many times as much when they are decoded.
 func canonical(raw []byte) []byte {
-	var value any
-	if err := json.Unmarshal(raw, &value); err != nil {
-		return raw // the API server refuses it with a message
+	var out bytes.Buffer
+	if !json.Valid(raw) || writeCanonical(&out, raw, maxDepth) != nil {
+		return raw // the API server refuses it with a message, or it is deeper than what comes from a catalog
 	}
-	kept, err := json.Marshal(value)
-	if err != nil {
-		return raw
+	return bytes.Clone(out.Bytes())
+}
+
+func writeCanonical(out *bytes.Buffer, text json.RawMessage, levels int) error {
+	if levels < 0 {
+		return errors.New("it is too deep")
 	}
-	return kept
+	switch text = bytes.TrimSpace(text); text[0] {
+	case '{':
+		return writeObject(out, text, levels)
+	case '[':
+		out.WriteByte('[')
+		separator := ""
+		for element := range jsonparts.Of(text) {
+			out.WriteString(separator)
+			separator = ","
+			if err := writeCanonical(out, element, levels-1); err != nil {
+				return err
+			}
+		}
+		out.WriteByte(']')
+		return nil
+	}
+	var scalar any
+	if err := utiljson.Unmarshal(text, &scalar); err != nil {
+		return err
+	}
+	return writeScalar(out, scalar)
+}
+
+func writeScalar(out *bytes.Buffer, scalar any) error {
+	kept, err := json.Marshal(scalar)
+	out.Write(kept)
+	return err
+}
+
+func writeObject(out *bytes.Buffer, text json.RawMessage, levels int) error {
+	n := 0
+	for range jsonparts.Of(text) {
+		n++
+	}
+	type member struct {
+		name  string
+		value json.RawMessage
+	}
+	members, name := make([]member, 0, n/2), json.RawMessage(nil)
+	for part := range jsonparts.Of(text) {
+		if name == nil {
+			name = part
+			continue
+		}
+		m := member{value: part}
+		if err := json.Unmarshal(name, &m.name); err != nil {
+			return err
+		}
+		members, name = append(members, m), nil
+	}
+	slices.SortStableFunc(members, func(a, b member) int { return strings.Compare(a.name, b.name) })
+	out.WriteByte('{')
+	separator := ""
+	for i, m := range members {
+		if i+1 < len(members) && members[i+1].name == m.name {
+			continue // the last one of a name counts
+		}
+		out.WriteString(separator)
+		separator = ","
+		if err := writeScalar(out, m.name); err != nil {
+			return err
+		}
+		out.WriteByte(':')
+		if err := writeCanonical(out, m.value, levels-1); err != nil {
+			return err
+		}
+	}
+	out.WriteByte('}')
+	return nil
 }

@@ -1,0 +1,74 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+// Package jsonparts takes valid JSON apart without copies: what is read is never larger than the text itself, whatever
+// its shape.
+package jsonparts
+
+import (
+	"bytes"
+	"encoding/json"
+	"iter"
+)
+
+// Of returns what a valid array or object consists of: its elements, or its names and values in turns. They are parts of
+// the text.
+func Of(text []byte) iter.Seq[json.RawMessage] {
+	return func(yield func(json.RawMessage) bool) {
+		for i := bytes.IndexAny(text, "[{") + 1; ; {
+			for i < len(text) && isBetween(text[i]) {
+				i++
+			}
+			if i == len(text) || text[i] == ']' || text[i] == '}' {
+				return
+			}
+			end := endOf(text, i)
+			if !yield(text[i:end:end]) {
+				return
+			}
+			i = end
+		}
+	}
+}
+
+// isBetween reports whether a character separates values.
+func isBetween(c byte) bool {
+	return c == ',' || c == ':' || c == ' ' || c == '\t' || c == '\r' || c == '\n'
+}
+
+// endOf is where a value ends in a valid text.
+func endOf(text []byte, i int) int {
+	within, inString := 0, false
+	for ; i < len(text); i++ {
+		switch c := text[i]; {
+		case inString && c == '\\':
+			i++
+		case c == '"':
+			if inString = !inString; !inString && within == 0 {
+				return i + 1
+			}
+		case inString:
+		case c == '{' || c == '[':
+			within++
+		case c == '}' || c == ']':
+			if within--; within <= 0 {
+				return i + 1 + within // a number or a word ends before it
+			}
+		case within == 0 && isBetween(c):
+			return i
+		}
+	}
+	return len(text)
+}

@@ -1,0 +1,67 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+	http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+package catalogsync
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	utiljson "k8s.io/apimachinery/pkg/util/json"
+
+	"github.com/gophernetes/bellhop/internal/costtest"
+)
+
+var shapes = map[string]func(n int) string{
+	"small objects": func(n int) string { return `{"a":[` + strings.Repeat(`{"":0},`, n/7) + `{}]}` },
+	"numbers":       func(n int) string { return `{"a":[` + strings.Repeat(`0,`, n/2) + `0]}` },
+	"one name":      func(n int) string { return `{` + strings.Repeat(`"":0,`, n/5) + `"a":1}` },
+	"deep": func(n int) string {
+		return strings.Repeat(`{"a":`, 60) + `[` + strings.Repeat(`[],`, n/3) + `0]` + strings.Repeat(`}`, 60)
+	},
+	"a long text": func(n int) string { return `{"a":"` + strings.Repeat("a", n) + `"}` },
+	"too deep":    func(n int) string { return strings.Repeat(`[`, min(n, 9000)) + strings.Repeat(`]`, min(n, 9000)) },
+}
+
+// F-S61: what a catalog has is not decoded as a whole, in which it may take fifty times as much.
+func TestCostOfCanonical(t *testing.T) {
+	for why, shape := range shapes {
+		t.Run(why, func(t *testing.T) {
+			costtest.Linear(t, 512<<10, func(n int) []byte { return []byte(shape(n)) }, func(text []byte) { canonical(text) })
+			text := []byte(shape(1 << 20))
+			if held := costtest.Held(func() any { return canonical(text) }); held > costtest.Decoded(len(text)) {
+				t.Errorf("of %d bytes %d are held", len(text), held)
+			}
+		})
+	}
+}
+
+// What the API server stores is what its own decoder makes of a text.
+func FuzzCanonical(f *testing.F) {
+	for _, text := range []string{`{"b":1,"a":[1.0,1e3,12345678901234567890,null,true,"<\u00e4"],"b":{"":{}}}`, ` [ ] `, `"a"`, `-0`, `1e999`, `{"a":[{"b":[[]]}]}`} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var value any
+		want := text
+		if utiljson.Unmarshal(text, &value) == nil {
+			want, _ = utiljson.Marshal(value)
+		}
+		if got := canonical(text); !bytes.Equal(got, want) && bytes.Count(text, []byte("["))+bytes.Count(text, []byte("{")) <= maxDepth {
+			t.Errorf("%s is %s, not %s", text, got, want)
+		}
+	})
+}
