@@ -21,12 +21,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/gophernetes/bellhop/internal/jsonparts"
 	"github.com/gophernetes/bellhop/internal/redact"
 )
 
@@ -110,22 +110,18 @@ func (m *message) readGroup() (*Group, error) {
 
 // readAlerts decodes a list of alerts, and returns how many it has. Those beyond MaxAlerts are not read.
 func (p *Post) readAlerts(list []byte, isWebhook bool) (n int, err error) {
-	decoder := json.NewDecoder(bytes.NewReader(list))
-	if token, err := decoder.Token(); err != nil || token != json.Delim('[') {
+	list = bytes.TrimLeft(list, " \t\r\n")
+	switch {
+	case !bytes.HasPrefix(list, []byte("[")):
 		return 0, errors.New("it has to be a list of alerts, in JSON")
+	case !json.Valid(list):
+		return 0, errors.New("it has to be one list of alerts, in JSON, and is cut off or malformed")
 	}
-	for ; decoder.More(); n++ {
-		var text json.RawMessage
-		if err := decoder.Decode(&text); err != nil {
-			return 0, errors.New("it has to be a list of alerts, in JSON, and is cut off or malformed")
-		}
+	for text := range jsonparts.Of(list) {
 		if n < MaxAlerts {
 			p.readAlert(n, text, isWebhook)
 		}
-	}
-	_, errEnd := decoder.Token() // the bracket
-	if _, errRest := decoder.Token(); errEnd != nil || !errors.Is(errRest, io.EOF) {
-		return 0, errors.New("it has to be one list of alerts, in JSON, and is cut off or malformed")
+		n++
 	}
 	return n, nil
 }
