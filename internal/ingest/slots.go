@@ -16,7 +16,12 @@ limitations under the License.
 
 package ingest
 
-import "sync"
+import (
+	"context"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/types"
+)
 
 // slotsOf bounds what happens at the same time for each AlertSource, or each namespace. Nothing waits: a sender that is refused posts again.
 type slotsOf[K comparable] struct {
@@ -44,5 +49,49 @@ func (s slotsOf[K]) release(name K) {
 	defer s.mu.Unlock()
 	if s.taken[name]--; s.taken[name] == 0 {
 		delete(s.taken, name)
+	}
+}
+
+// turns lets what happens for an AlertSource happen one at a time. Nothing is kept of one for which nothing waits.
+type turns struct {
+	mu sync.Mutex
+	of map[types.NamespacedName]*turn
+}
+
+type turn struct {
+	taken chan struct{}
+	users int // that have it or wait for it
+}
+
+// take waits for the turn of an AlertSource, and returns a function that ends it.
+func (t *turns) take(ctx context.Context, name types.NamespacedName) (end func(), err error) {
+	t.mu.Lock()
+	if t.of == nil {
+		t.of = map[types.NamespacedName]*turn{}
+	}
+	own := t.of[name]
+	if own == nil {
+		own = &turn{taken: make(chan struct{}, 1)}
+		t.of[name] = own
+	}
+	own.users++
+	t.mu.Unlock()
+	select {
+	case own.taken <- struct{}{}:
+		return func() {
+			<-own.taken
+			t.leave(name, own)
+		}, nil
+	case <-ctx.Done():
+		t.leave(name, own)
+		return nil, ctx.Err()
+	}
+}
+
+func (t *turns) leave(name types.NamespacedName, own *turn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if own.users--; own.users == 0 {
+		delete(t.of, name)
 	}
 }

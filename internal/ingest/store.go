@@ -27,7 +27,9 @@ import (
 	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
+	"k8s.io/utils/lru"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -56,11 +58,12 @@ type Store struct {
 	// ServedSince is when this process began to serve.
 	ServedSince time.Time
 
-	// creating has a channel for each AlertSource, which is full while a post creates Alerts.
-	creating sync.Map // types.NamespacedName → chan struct{}
+	// creating is for posts that create Alerts.
+	creating turns
 	// large is held while a large post is decoded, and decided.
 	large sync.Mutex
-	heard sync.Map // types.NamespacedName → time.Time: what this process has written
+	// heard has for each AlertSource the time that this process has written last.
+	heard heard
 }
 
 // Put stores a post, and returns how many Alerts it has written. An error is an answer.
@@ -115,14 +118,10 @@ func creates(w source.Write) bool { return w.Present == nil }
 
 // beginToCreate waits until no other post of a source creates Alerts, and returns a function that has the next one do so.
 func (s *Store) beginToCreate(ctx context.Context, to *v1beta1.AlertSource) (end func(), err error) {
-	value, _ := s.creating.LoadOrStore(client.ObjectKeyFromObject(to), make(chan struct{}, 1))
-	turn := value.(chan struct{})
-	select {
-	case turn <- struct{}{}:
-		return func() { <-turn }, nil
-	case <-ctx.Done():
+	if end, err = s.creating.take(ctx, client.ObjectKeyFromObject(to)); err != nil {
 		return nil, busy("other posts to the AlertSource are stored")
 	}
+	return end, nil
 }
 
 // plan reads the Alerts of a source, and decides. Those of the cache are not copied, since a source has up to 1,000 and most posts change none:
@@ -217,13 +216,36 @@ func (s *Store) refusal(ctx context.Context, to *v1beta1.AlertSource, err error)
 	return busy("the API server does not store the Alerts: %s", apierrors.ReasonForError(err))
 }
 
+// maxHeard is of how many AlertSources the time of the last post is kept. Another one's is read from its status, which the cache may show
+// late: then it is written once more.
+const maxHeard = 4096
+
+// heard has the times of the last posts, those that were written last.
+type heard struct {
+	once  sync.Once
+	times *lru.Cache // types.NamespacedName → time.Time
+}
+
+func (h *heard) cache() *lru.Cache {
+	h.once.Do(func() { h.times = lru.New(maxHeard) })
+	return h.times
+}
+
+func (h *heard) at(name types.NamespacedName) time.Time {
+	at, _ := h.cache().Get(name)
+	t, _ := at.(time.Time)
+	return t
+}
+
+func (h *heard) set(name types.NamespacedName, at time.Time) { h.cache().Add(name, at) }
+
 // heardAt returns when a source was last heard from, as far as this process knows.
 func (s *Store) heardAt(to *v1beta1.AlertSource) (at time.Time) {
 	if to.Status.LastReceivedTime != nil {
 		at = to.Status.LastReceivedTime.Time
 	}
-	if own, ok := s.heard.Load(client.ObjectKeyFromObject(to)); ok && own.(time.Time).After(at) {
-		at = own.(time.Time)
+	if own := s.heard.at(client.ObjectKeyFromObject(to)); own.After(at) {
+		at = own
 	}
 	return at
 }
@@ -235,11 +257,11 @@ func (s *Store) recordHeard(ctx context.Context, to *v1beta1.AlertSource) {
 		return
 	}
 	key := client.ObjectKeyFromObject(to)
-	s.heard.Store(key, now)
+	s.heard.set(key, now)
 	after := to.DeepCopy()
 	after.Status.LastReceivedTime = &metav1.Time{Time: now}
 	if err := s.Client.Status().Patch(ctx, after, client.MergeFrom(to)); err != nil {
-		s.heard.Delete(key)
+		s.heard.set(key, time.Time{})
 		log.FromContext(ctx).V(1).Info("The time of a post was not recorded", "namespace", to.Namespace, "alertSource", to.Name, "why", err.Error())
 	}
 }
