@@ -17,6 +17,7 @@ limitations under the License.
 package health
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -32,10 +33,14 @@ const firedWindow = time.Minute
 // ReportEvery is how often the Alert about the objects that wait says how many they are.
 const ReportEvery = time.Minute
 
+// sweepFrom is how many more namespaces than were in use there may be.
+const sweepFrom = 64
+
 // Budget limits how many Alerts fire in a namespace. The zero value is ready to use.
 type Budget struct {
 	mu          sync.Mutex
 	byNamespace map[string]*namespaceBudget
+	sweepAt     int // namespaces from which on those are dropped in which nothing has happened lately
 }
 
 type namespaceBudget struct {
@@ -66,6 +71,10 @@ func (b *Budget) Begin(namespace string, fired []time.Time) {
 func (b *Budget) Take(namespace string, object types.UID, ask Ask, now time.Time) (ok bool, again time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if len(b.byNamespace) > b.sweepAt {
+		b.dropIdle(now)
+		b.sweepAt = 2*len(b.byNamespace) + sweepFrom
+	}
 	own := b.of(namespace)
 	for len(own.fired) > 0 && !now.Before(own.fired[0].Add(firedWindow)) {
 		own.fired = own.fired[1:]
@@ -77,6 +86,14 @@ func (b *Budget) Take(namespace string, object types.UID, ask Ask, now time.Time
 	}
 	own.waiting[object], own.ask = true, ask
 	return false, own.fired[0].Add(firedWindow)
+}
+
+// dropIdle drops namespaces whose budget is whole: it begins anew with the next failure.
+func (b *Budget) dropIdle(now time.Time) {
+	maps.DeleteFunc(b.byNamespace, func(_ string, own *namespaceBudget) bool {
+		hasFired := len(own.fired) > 0 && now.Before(own.fired[len(own.fired)-1].Add(firedWindow))
+		return len(own.waiting) == 0 && !hasFired && !now.Before(own.reported.Add(ReportEvery))
+	})
 }
 
 // GiveBack undoes a Take after which no Alert has fired.

@@ -1,0 +1,41 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+	http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+package health
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// Namespaces come and go: the budget is kept of those in which Alerts have fired lately, or objects wait.
+func TestBudgetsOfIdleNamespacesAreDropped(t *testing.T) {
+	var b Budget
+	now := time.Unix(1_800_000_000, 0)
+	for range MaxFired + 1 {
+		b.Take("waits", "uid", Ask{}, now)
+	}
+	for i := range 10_000 {
+		now = now.Add(time.Second)
+		b.Take(fmt.Sprint(i), "uid", Ask{}, now)
+	}
+	if n := len(b.byNamespace); n > 400 {
+		t.Errorf("%d budgets are kept", n)
+	}
+	if n, _ := b.Waiting("waits"); n != 1 {
+		t.Errorf("%d objects wait", n)
+	}
+}
