@@ -1,8 +1,12 @@
 #!/usr/bin/env bash
 # Measures the operator on this machine against a real control plane, see docs/contributing/benchmarks.md. Arguments are passed on;
-# -help lists them. FULL=1 is -full.
+# -help lists them. FULL=1 is -full. The argument hostile also prints what the largest inputs cost, see docs/contributing/costs.md.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+if [ "${1-}" = hostile ]; then
+	hack/costs.sh
+fi
 
 KUBEBUILDER_ASSETS=$(go -C hack/controlplane run .)
 export KUBEBUILDER_ASSETS

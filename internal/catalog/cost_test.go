@@ -20,6 +20,7 @@ import (
 	"strings"
 	"testing"
 
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -111,9 +112,16 @@ func TestCostOfRestrictions(t *testing.T) {
 		"not closed":      func(n int) []string { return []string{"name in (" + strings.Repeat("a,", n/2)} },
 	} {
 		t.Run(why, func(t *testing.T) {
-			costtest.Linear(t, 512<<10, shape, func(selectors []string) {
+			costtest.Linear(t, maxRestrictions/2-100, shape, func(selectors []string) {
 				parseSelectors(selectors, field.NewPath("spec"), classProperties())
 			})
 		})
+	}
+}
+
+func TestRestrictionsAreBounded(t *testing.T) {
+	selectors := []string{"name in (" + strings.Repeat("a,", maxRestrictions/2) + "a)"}
+	if selector, errs := parseSelectors(selectors, field.NewPath("spec"), classProperties()); len(errs) != 1 || selector.Matches(labels.Set{"name": "a"}) {
+		t.Errorf("the errors are %v", errs)
 	}
 }

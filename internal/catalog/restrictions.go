@@ -38,6 +38,9 @@ const (
 	propertyFree         = "spec.free"
 )
 
+// maxRestrictions bounds the selectors of a list, in bytes: to read them takes hundreds of times as much memory.
+const maxRestrictions = 128 << 10
+
 // Restrictions select what of a catalog becomes classes and plans; without any, all does.
 type Restrictions struct {
 	class, plan labels.Selector
@@ -76,6 +79,13 @@ var operator = regexp.MustCompile(`=|!=| in | notin `)
 // parseSelectors parses selectors that all have to match. As in the original service-catalog, only the property at the beginning is
 // checked: a property after a comma may be one that nothing has.
 func parseSelectors(selectors []string, path *field.Path, properties []string) (labels.Selector, field.ErrorList) {
+	size := 0
+	for _, s := range selectors {
+		size += len(s)
+	}
+	if size > maxRestrictions {
+		return labels.Nothing(), field.ErrorList{field.Invalid(path, field.OmitValueType{}, fmt.Sprintf("has %d bytes, and may have %d", size, maxRestrictions))}
+	}
 	var errs field.ErrorList
 	for i, s := range selectors {
 		property := s

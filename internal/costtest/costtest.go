@@ -15,13 +15,17 @@ limitations under the License.
 */
 
 // Package costtest compares what it costs to read an input with what twice the input costs. It counts what is
-// allocated, and no time, so that its result is the same on a busy machine.
+// allocated, and no time, so that its result is the same on a busy machine. With COSTS=1 it also logs the CPU time of the
+// larger input, for hack/costs.sh.
 package costtest
 
 import (
+	"os"
 	"runtime"
 	"runtime/debug"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // Growth is how many times as much twice the input may cost.
@@ -45,6 +49,11 @@ func Of(f func()) Cost {
 func Linear[T any](t testing.TB, n int, shape func(n int) T, read func(T)) {
 	t.Helper()
 	half, whole := shape(n), shape(2*n)
+	if os.Getenv("COSTS") != "" {
+		start := cpu()
+		cost := Of(func() { read(whole) })
+		t.Logf("cost: %d ms of CPU, %d KiB allocated, input of %d", (cpu() - start).Milliseconds(), cost.Bytes>>10, 2*n)
+	}
 	var one, two Cost
 	for range 3 { // something else may allocate meanwhile
 		one, two = Of(func() { read(half) }), Of(func() { read(whole) })
@@ -54,6 +63,15 @@ func Linear[T any](t testing.TB, n int, shape func(n int) T, read func(T)) {
 	}
 	t.Errorf("an input of %d allocates %d bytes in %d objects, and one of %d %d bytes in %d objects, more than %v times as much",
 		n, one.Bytes, one.Objects, 2*n, two.Bytes, two.Objects, Growth)
+}
+
+// cpu is the time that the process has used.
+func cpu() time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		return 0
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 // noise is what else may be allocated meanwhile.

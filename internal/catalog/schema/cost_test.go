@@ -171,10 +171,10 @@ func TestCostOfSchemas(t *testing.T) {
 		}},
 	} {
 		t.Run(why, func(t *testing.T) {
-			new := 0
+			compiled := 0
 			read := func(text string) {
-				new++ // so that it is compiled
-				validate(t, strings.Replace(text, "{", `{"$comment":"`+fmt.Sprint(new)+`",`, 1), "{}", schema.Options{})
+				compiled++ // so that it is compiled
+				validate(t, strings.Replace(text, "{", `{"$comment":"`+fmt.Sprint(compiled)+`",`, 1), "{}", schema.Options{})
 			}
 			costtest.Linear(t, c.n, c.shape, read)
 			text := c.shape(2 * c.n)

@@ -302,11 +302,33 @@ func writeCanonical(out *bytes.Buffer, text json.RawMessage, levels int) error {
 		out.WriteByte(']')
 		return nil
 	}
+	if isPlain(text) {
+		out.Write(text)
+		return nil
+	}
 	var scalar any
 	if err := utiljson.Unmarshal(text, &scalar); err != nil {
 		return err
 	}
 	return writeScalar(out, scalar)
+}
+
+// isPlain reports whether a text without escapes, or a short whole number, is written as it is.
+func isPlain(text json.RawMessage) bool {
+	if text[0] == '"' {
+		for _, c := range text[1 : len(text)-1] {
+			if c < ' ' || c > '~' || c == '\\' || c == '<' || c == '>' || c == '&' {
+				return false
+			}
+		}
+		return true
+	}
+	for _, c := range text {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return len(text) < 16
 }
 
 func writeScalar(out *bytes.Buffer, scalar any) error {
@@ -316,15 +338,12 @@ func writeScalar(out *bytes.Buffer, scalar any) error {
 }
 
 func writeObject(out *bytes.Buffer, text json.RawMessage, levels int) error {
-	n := 0
-	for range jsonparts.Of(text) {
-		n++
-	}
 	type member struct {
 		name  string
 		value json.RawMessage
 	}
-	members, name := make([]member, 0, n/2), json.RawMessage(nil)
+	var members []member
+	var name json.RawMessage
 	for part := range jsonparts.Of(text) {
 		if name == nil {
 			name = part
