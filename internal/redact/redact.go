@@ -20,11 +20,10 @@ package redact
 import (
 	"encoding/base64"
 	"encoding/hex"
+	"index/suffixarray"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode"
-	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -33,36 +32,55 @@ const (
 	// minSecret is the shortest secret that is looked for. A shorter one occurs in any text by chance: replacing it would
 	// make the text unreadable, and the holes would tell what it is.
 	minSecret = 4
+
+	// MaxSecrets and MaxBytes bound the secrets that are looked for. Where there are more, a text is withheld as a whole.
+	MaxSecrets = 4096
+	MaxBytes   = 256 << 10
+	withheld   = "[withheld: there are too many secrets to look for]"
 )
 
 // Redactor removes known secrets from text that others wrote, in the encodings in which a server may echo what it got. It is
 // no defence against a server that means to tell: that one can say it in words of its own.
 type Redactor struct {
-	forms [256][]string // by their first byte
+	forms index
+	// all are the secrets where they exceed the bounds.
+	all []string
 }
 
 // NewRedactor returns a redactor for the secrets. White space around them is not part of them; those shorter than four bytes
 // are ignored.
 func NewRedactor(secrets ...string) *Redactor {
-	r := &Redactor{}
+	distinct, size := map[string]struct{}{}, 0
 	for _, secret := range secrets {
 		if secret = strings.TrimSpace(secret); len(secret) < minSecret {
 			continue
 		}
-		for _, form := range encodings(secret) {
-			if first := form[0]; !slices.Contains(r.forms[first], form) {
-				r.forms[first] = append(r.forms[first], form)
-			}
+		if _, known := distinct[secret]; known {
+			continue
 		}
+		if size += len(secret); size > MaxBytes || len(distinct) == MaxSecrets {
+			return &Redactor{all: secrets}
+		}
+		distinct[secret] = struct{}{}
 	}
-	return r
+	forms := make([]string, 0, encodingsOf*len(distinct))
+	for secret := range distinct {
+		forms = appendEncodings(forms, secret)
+	}
+	return &Redactor{forms: newIndex(forms)}
 }
 
-// encodings returns the secret as it is, in hex, and in base64 wherever it may stand in a longer encoded text: what is left
+// Withholds reports whether there are too many secrets to look for, so that every text is withheld.
+func (r *Redactor) Withholds() bool { return r.all != nil }
+
+// encodingsOf is the number of the encodings of a secret.
+const encodingsOf = 9
+
+// appendEncodings adds the secret as it is, in hex, and in base64 wherever it may stand in a longer encoded text: what is left
 // out there are the characters at its edges that it shares with its neighbours.
-func encodings(secret string) []string {
+func appendEncodings(forms []string, secret string) []string {
 	digits := hex.EncodeToString([]byte(secret))
-	forms := []string{secret, digits, strings.ToUpper(digits)}
+	forms = append(forms, secret, digits, strings.ToUpper(digits))
 	for shift := range 3 {
 		padded := append(make([]byte, shift), secret...)
 		from, to := (8*shift+5)/6, 8*len(padded)/6
@@ -75,6 +93,9 @@ func encodings(secret string) []string {
 // a long text than that takes: the sender does not decide how long that takes.
 func (r *Redactor) Clean(text string, maxBytes int) string {
 	whole := len(text)
+	if r.Withholds() && text != "" {
+		return Shorten(withheld, maxBytes)
+	}
 	text = r.redact(text, maxBytes)
 	if whole > maxBytes {
 		text += "…"
@@ -88,20 +109,29 @@ func (r *Redactor) Clean(text string, maxBytes int) string {
 	return Shorten(r.redact(text, len(text)), maxBytes) // again, since a line break may have stood where a secret has a blank
 }
 
-// Finds says whether the text has a secret, however it is spelled.
-func (r *Redactor) Finds(text string) bool { return r.redact(text, len(text)) != text }
+// Finds says whether the text has a secret, however it is spelled; where there are too many to look for, whether it has one as it is.
+func (r *Redactor) Finds(text string) bool {
+	if !r.Withholds() {
+		return r.redact(text, len(text)) != text
+	}
+	found := suffixarray.New([]byte(text))
+	return slices.ContainsFunc(r.all, func(secret string) bool {
+		secret = strings.TrimSpace(secret)
+		return len(secret) >= minSecret && len(found.Lookup([]byte(secret), 1)) > 0
+	})
+}
 
 // redact returns the text up to limit, with whatever spells a secret replaced. It looks at every position, also within what
 // is already found: where two secrets overlap, the rest of the second must not stay.
 func (r *Redactor) redact(text string, limit int) string {
 	var out strings.Builder
-	readers := []reader{plain, percent, query, backslash}
-	if strings.Contains(text, `\\`) {
-		readers = append(readers, nested)
-	}
+	search := newSearch(&r.forms, text, limit)
 	end := 0 // of what is being left out
 	for i := range min(len(text), limit) {
-		if n := r.longest(text[i:], readers); n > 0 && i+n > end {
+		if search.exhausted() {
+			return marker
+		}
+		if n := search.longest(i); n > 0 && i+n > end {
 			if i >= end {
 				out.WriteString(marker)
 			}
@@ -111,121 +141,10 @@ func (r *Redactor) redact(text string, limit int) string {
 			out.WriteByte(text[i])
 		}
 	}
+	if search.exhausted() {
+		return marker
+	}
 	return out.String()
-}
-
-// longest returns the length of the longest encoding of a secret with which the text begins, or 0.
-func (r *Redactor) longest(text string, readers []reader) int {
-	longest := 0
-	for _, read := range readers {
-		first, _ := read(text)
-		for _, form := range r.forms[first[0]] {
-			longest = max(longest, spelled(text, form, read))
-		}
-	}
-	return longest
-}
-
-// A reader takes the first character off a text: what it means, and how many bytes it took to write. What is no escape means
-// itself. An escaped text is recognised however many of its characters are escaped.
-type reader func(text string) (meaning string, width int)
-
-// spelled returns how many bytes at the start of the text spell the secret, or 0.
-func spelled(text, secret string, read reader) int {
-	n := 0
-	for secret != "" {
-		if n == len(text) {
-			return 0
-		}
-		meaning, width := read(text[n:])
-		rest, ok := strings.CutPrefix(secret, meaning)
-		if !ok {
-			return 0
-		}
-		secret, n = rest, n+width
-	}
-	return n
-}
-
-func plain(text string) (string, int) { return text[:1], 1 }
-
-// percent reads URL paths.
-func percent(text string) (string, int) {
-	if text[0] == '%' {
-		if b, ok := hexNumber(text, 1, 2); ok {
-			return string([]byte{byte(b)}), 3
-		}
-	}
-	return plain(text)
-}
-
-// query reads URL queries and forms.
-func query(text string) (string, int) {
-	if text[0] == '+' {
-		return " ", 1
-	}
-	return percent(text)
-}
-
-// backslash reads JSON strings, and what is quoted as in Go or Python.
-func backslash(text string) (string, int) {
-	if len(text) < 2 || text[0] != '\\' {
-		return plain(text)
-	}
-	switch text[1] {
-	case 'u':
-		return codeUnit(text)
-	case 'x':
-		if b, ok := hexNumber(text, 2, 2); ok {
-			return string([]byte{byte(b)}), 4
-		}
-		return plain(text)
-	}
-	if i := strings.IndexByte(`bfnrt"\/'`, text[1]); i >= 0 {
-		return "\b\f\n\r\t\"\\/'"[i : i+1], 2
-	}
-	return plain(text)
-}
-
-// nested reads JSON strings within JSON strings.
-func nested(text string) (string, int) {
-	const longest = 12 // what an escape takes at most
-	inner, ends := make([]byte, 0, longest+utf8.UTFMax), make([]int, 0, longest+utf8.UTFMax)
-	for at := 0; at < len(text) && len(inner) < longest; {
-		meaning, width := backslash(text[at:])
-		if at += width; len(inner) == 0 && meaning != `\` {
-			return meaning, width
-		}
-		for i := range len(meaning) {
-			inner, ends = append(inner, meaning[i]), append(ends, at)
-		}
-	}
-	meaning, width := backslash(string(inner))
-	return meaning, ends[width-1]
-}
-
-// codeUnit reads an escape such as \u00e4, or two of them for what UTF-16 writes as a pair.
-func codeUnit(text string) (string, int) {
-	first, ok := hexNumber(text, 2, 4)
-	if !ok {
-		return plain(text)
-	}
-	if utf16.IsSurrogate(rune(first)) && strings.HasPrefix(text[6:], `\u`) {
-		second, _ := hexNumber(text, 8, 4)
-		if pair := utf16.DecodeRune(rune(first), rune(second)); pair != unicode.ReplacementChar {
-			return string(pair), 12
-		}
-	}
-	return string(rune(first)), 6
-}
-
-// hexNumber reads the digits of text[from:from+n].
-func hexNumber(text string, from, n int) (uint64, bool) {
-	if len(text) < from+n {
-		return 0, false
-	}
-	v, err := strconv.ParseUint(text[from:from+n], 16, 32)
-	return v, err == nil
 }
 
 // Shorten cuts the text to at most maxBytes at the boundary of a character, and shows that it did.

@@ -1,0 +1,183 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package redact
+
+import (
+	"slices"
+	"sort"
+	"strings"
+)
+
+const (
+	// headBytes is how many bytes of a text are looked up at once.
+	headBytes = 32
+	// maxCompared bounds the bytes that are compared in one text beyond the heads of long forms. Only a text that repeats the beginnings of
+	// long secrets over and over takes more: it is left out as a whole.
+	maxCompared = 256 << 10
+)
+
+// index finds the forms with which a text begins, in a time that their number hardly changes.
+type index struct {
+	// short are the forms of at most headBytes, sorted. All that begin a text are the last one that is not after the text, or one of its
+	// prefixes: prefixes has the position of the longest of them; -1: there is none.
+	short    []string
+	prefixes []int
+	// long are the other forms, by their first headBytes.
+	long map[string][]string
+}
+
+// newIndex returns the index of forms, which it takes over.
+func newIndex(forms []string) (x index) {
+	slices.Sort(forms)
+	forms = slices.Compact(forms)
+	x.short, x.long = forms[:0], map[string][]string{}
+	var open []int // each begins the next
+	for _, form := range forms {
+		if len(form) > headBytes {
+			head := form[:headBytes]
+			x.long[head] = append(x.long[head], form)
+			continue
+		}
+		for len(open) > 0 && !strings.HasPrefix(form, x.short[open[len(open)-1]]) {
+			open = open[:len(open)-1]
+		}
+		prefix := -1
+		if len(open) > 0 {
+			prefix = open[len(open)-1]
+		}
+		open = append(open, len(x.short))
+		x.short, x.prefixes = append(x.short, form), append(x.prefixes, prefix)
+	}
+	return x
+}
+
+// longestShort returns the length of the longest short form with which the head of a text begins, or 0.
+func (x *index) longestShort(head []byte) int {
+	i := sort.Search(len(x.short), func(i int) bool { return x.short[i] > string(head) }) - 1
+	for i >= 0 && !strings.HasPrefix(string(head), x.short[i]) {
+		i = x.prefixes[i]
+	}
+	if i < 0 {
+		return 0
+	}
+	return len(x.short[i])
+}
+
+// search looks for the forms of an index in a text.
+type search struct {
+	*index
+
+	text     string
+	readings []reading
+	// compared counts the characters that were compared with long forms.
+	compared int
+}
+
+// reading is a text as a reader takes it: what each position means, and how many bytes it took to write.
+type reading struct {
+	read  reader
+	units []unit
+}
+
+type unit struct {
+	meaning string
+	width   int
+}
+
+// newSearch prepares a search at the positions before limit.
+func newSearch(x *index, text string, limit int) *search {
+	s := &search{index: x, text: text}
+	if len(x.short)+len(x.long) == 0 {
+		return s
+	}
+	within := min(len(text), limit+headBytes*longestEscape)
+	readers := []reader{percent, query, backslash}
+	if strings.Contains(text[:within], `\\`) {
+		readers = append(readers, nested)
+	}
+	for _, read := range readers {
+		r, escapes := reading{read, make([]unit, within)}, false
+		for i := range r.units {
+			meaning, width := read(text[i:])
+			r.units[i] = unit{meaning, width}
+			escapes = escapes || width > 1 || meaning != text[i:i+1]
+		}
+		if escapes {
+			s.readings = append(s.readings, r)
+		}
+	}
+	return s
+}
+
+// exhausted reports whether the text took too many comparisons.
+func (s *search) exhausted() bool { return s.compared > maxCompared }
+
+// longest returns the length of the longest encoding of a secret at position i of the text, or 0.
+func (s *search) longest(i int) int {
+	var head [headBytes]byte
+	var ends [headBytes]int // of each byte, in the text
+	n := copy(head[:], s.text[i:])
+	longest := max(s.longestShort(head[:n]), s.longestLong(i, head[:n], plain))
+	for _, r := range s.readings {
+		n, escapes := 0, false
+		for at := i; at < len(r.units) && n < headBytes; {
+			u := &r.units[at]
+			escapes = escapes || u.width > 1 || u.meaning[0] != s.text[at]
+			at += u.width
+			for j := 0; j < len(u.meaning) && n < headBytes; j++ {
+				head[n], ends[n] = u.meaning[j], at
+				n++
+			}
+		}
+		if escapes {
+			if short := s.longestShort(head[:n]); short > 0 {
+				longest = max(longest, ends[short-1]-i)
+			}
+		}
+		longest = max(longest, s.longestLong(i, head[:n], r.read))
+	}
+	return longest
+}
+
+// longestLong returns the length of the longest long form at position i of the text, which begins with head as the reader takes it, or 0.
+func (s *search) longestLong(i int, head []byte, read reader) (longest int) {
+	for _, form := range s.long[string(head)] {
+		if s.exhausted() {
+			return 0
+		}
+		longest = max(longest, s.spelled(i, form, read))
+	}
+	return longest
+}
+
+// spelled returns how many bytes at position i of the text spell the form, or 0.
+func (s *search) spelled(i int, form string, read reader) int {
+	at := i
+	for form != "" {
+		if at == len(s.text) || s.exhausted() {
+			return 0
+		}
+		meaning, width := read(s.text[at:])
+		rest, ok := strings.CutPrefix(form, meaning)
+		if !ok {
+			return 0
+		}
+		s.compared++
+		form, at = rest, at+width
+	}
+	return at - i
+}
