@@ -48,10 +48,19 @@ func Enumerate(names []string) string {
 // withheld replaces the broker's description where it may have secrets that cannot be redacted (R7).
 const withheld = "the broker's description is not shown, since it may have secrets that the operator cannot redact; see the broker's log"
 
+// withheldBy returns what replaces the broker's description in an outcome that withholds it.
+func withheldBy(out osbresult.Outcome) string {
+	if out.TooManySecrets {
+		return fmt.Sprintf("the broker's description is not shown, since it may have one of the secrets: their values are more than %d, or have more than %d KiB, and the operator looks for no more; see the broker's log",
+			redact.MaxSecrets, redact.MaxBytes>>10)
+	}
+	return withheld
+}
+
 // DescriptionOf returns the broker's description of an operation, as it may be shown.
 func DescriptionOf(last osbresult.LastOperation, out osbresult.Outcome) string {
 	if out.Withheld {
-		return withheld
+		return withheldBy(out)
 	}
 	return last.Description
 }
@@ -59,7 +68,7 @@ func DescriptionOf(last osbresult.LastOperation, out osbresult.Outcome) string {
 // DescribeOutcome describes the outcome of a request: status, error code and the broker's description.
 func DescribeOutcome(o osbresult.Outcome) string {
 	if o.Withheld && o.Class != osbresult.Done {
-		return strings.TrimSpace(fmt.Sprintf("HTTP %d %s", o.Status, o.Code)) + ": " + withheld
+		return strings.TrimSpace(fmt.Sprintf("HTTP %d %s", o.Status, o.Code)) + ": " + withheldBy(o)
 	}
 	status := fmt.Sprintf("HTTP %d", o.Status)
 	said := strings.TrimSpace(status + " " + o.Code)

@@ -29,6 +29,8 @@ func TestAnOutcomeIsSaidOnce(t *testing.T) {
 		"HTTP 422 ConcurrencyError: busy": {Status: 422, Code: "ConcurrencyError", Description: "busy"},
 		"HTTP 400: no":                    {Status: 400, Description: "no"},
 		"no connection":                   {Description: "no connection"},
+		"HTTP 400 Odd: " + withheld:       {Status: 400, Code: "Odd", Withheld: true},
+		"HTTP 400: the broker's description is not shown, since it may have one of the secrets: their values are more than 4096, or have more than 256 KiB, and the operator looks for no more; see the broker's log": {Status: 400, Withheld: true, TooManySecrets: true},
 	} {
 		if got := DescribeOutcome(out); got != want {
 			t.Errorf("%q, want %q", got, want)

@@ -68,7 +68,7 @@ func (e *exchange) judge(resp *outbound.Response, out result.Outcome, words *cle
 	default:
 		err = e.read(answer{resp.StatusCode, resp.Header, resp.Body, words})
 	}
-	out.Withheld = err == nil && words.withheld
+	out.Withheld, out.TooManySecrets = err == nil && words.withheld, err == nil && words.tooMany
 	switch {
 	case err != nil && resp.StatusCode == http.StatusOK:
 		out.Class = result.Malformed
@@ -148,7 +148,7 @@ func (e *exchange) failed(resp *outbound.Response, out result.Outcome, words *cl
 	}
 	out.Code = words.clean(said.Code, maxCode)
 	out.Description = words.clean(said.Description, maxDescription)
-	if out.Withheld = words.withheld; out.Withheld && isCode(said.Code) {
+	if out.Withheld, out.TooManySecrets = words.withheld, words.tooMany; out.Withheld && isCode(said.Code) {
 		out.Code = said.Code
 	}
 	if strings.TrimSpace(out.Description) == "" {
@@ -265,8 +265,8 @@ type cleaner struct {
 	about              Secrets  // those of the instance or binding; nil: it has none
 	known              []string // what about returned
 	redactor           *redact.Redactor
-	// withheld: a text was left out, since not all secrets are known.
-	withheld bool
+	// withheld: a text was left out, since not all secrets are known, or there are too many.
+	withheld, tooMany bool
 }
 
 // clean returns a text without secrets, at most limit bytes; "" where not all secrets are known.
@@ -275,6 +275,9 @@ func (c *cleaner) clean(text string, limit int) string {
 		return ""
 	}
 	c.load()
+	if c.redactor.Withholds() {
+		c.withheld, c.tooMany = true, true
+	}
 	if c.withheld {
 		return ""
 	}

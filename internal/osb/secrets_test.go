@@ -128,6 +128,33 @@ func TestTextIsWithheldIfSecretsAreUnknown(t *testing.T) {
 	}
 }
 
+// F-S40: an ordinary broker's answer about an instance with 20,000 values in a Secret took 11 s, past the context of the request.
+func TestManySecretsWithholdTheTextOnly(t *testing.T) {
+	many := make([]string, 20_000)
+	for i := range many {
+		many[i] = fmt.Sprintf("canary-value-%06d", i)
+	}
+	for body, want := range map[string]struct {
+		status int
+		class  result.Class
+	}{
+		`{"operation":"create-42"}`:                  {http.StatusAccepted, result.Accepted},
+		`{"operation":"create-canary-value-019999"}`: {http.StatusAccepted, result.Unknown},
+		`{"description":"canary-value-000001"}`:      {http.StatusBadRequest, result.Rejected},
+	} {
+		s := newScript(t, status(want.status, body))
+		p := params()
+		p.Secrets, p.AcceptsIncomplete = func() ([]string, bool) { return many, true }, true
+		_, out := newClient(t, s.URL).Provision(t.Context(), ProvisionRequest{Params: p, Context: within(), OrganizationGUID: "o", SpaceGUID: "s"})
+		if out.Class != want.class || strings.Contains(out.Description, "canary") {
+			t.Errorf("%s: %s %q, want %s", body, out.Class, out.Description, want.class)
+		}
+		if refused := want.class == result.Rejected; out.Withheld != refused || out.TooManySecrets != refused {
+			t.Errorf("%s: withheld %t, too many secrets %t", body, out.Withheld, out.TooManySecrets)
+		}
+	}
+}
+
 // The operation in an answer is stored in the status, and must be sent to the broker unchanged. So one that contains a secret is invalid,
 // which makes the outcome unknown. Secrets of less than minLongSecret bytes, such as westeurope, may be in it by chance.
 func TestOperationWithASecretIsInvalid(t *testing.T) {

@@ -70,8 +70,8 @@ type Outcome struct {
 	// Description is the broker's description: shortened, without control characters and secrets. Without an answer it describes
 	// the failure. It must not be used for decisions.
 	Description string
-	// Withheld: text of the broker was left out, since not all Params.Secrets are known.
-	Withheld bool
+	// Withheld: text of the broker was left out, since not all Params.Secrets are known, or since there are too many to look for.
+	Withheld, TooManySecrets bool
 	// RetryAfter is the broker's Retry-After; 0: none.
 	RetryAfter time.Duration
 	// Sent reports whether the broker may have received the request.
