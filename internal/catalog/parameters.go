@@ -35,9 +35,11 @@ import (
 const (
 	// Redacted replaces the parameters from Secrets in a status.
 	Redacted = "<redacted>"
-	// MaxParameters bounds the parameters of a spec, in bytes of JSON. Object, annotations, managed fields and status together have to fit into
+	// MaxParameters bounds the parameters of a spec, and those of all Secrets of a spec together, in bytes of JSON. Object, annotations, managed fields and status together have to fit into
 	// the 1.5 MiB that etcd takes.
 	MaxParameters = 256 << 10
+	// maxSent bounds parameters from Secrets that a broker has got before there was that bound.
+	maxSent = 1 << 20
 	// MaxFields bounds the fields of the parameters of a spec, at all depths. The API server manages each of them: with 30,000, a write of
 	// the status was seen to take longer than the operator waits.
 	MaxFields = 4096
@@ -71,8 +73,30 @@ type Parameters struct {
 }
 
 // Merge merges the parameters of parametersFrom, in their order, and the inline ones. An error names Secret and key, never a value;
-// its path is below "spec".
-func Merge(inline *runtime.RawExtension, from []SecretSource) (Parameters, *field.Error) {
+// its path is below "spec". The parameters whose checksums are among sent may be larger than MaxParameters.
+func Merge(inline *runtime.RawExtension, from []SecretSource, sent ...string) (Parameters, *field.Error) {
+	size := sizeOf(from)
+	tooLarge := field.Invalid(field.NewPath("spec", "parametersFrom"), field.OmitValueType{},
+		fmt.Sprintf("the keys of the Secrets have %d bytes together, and may have %d: store large values where the service can read them, and pass their location here", size, MaxParameters))
+	if size > maxSent || size > MaxParameters && len(sent) == 0 {
+		return Parameters{}, tooLarge
+	}
+	p, err := mergeAll(inline, from)
+	if err == nil && size > MaxParameters && !slices.Contains(sent, p.Checksum) {
+		return Parameters{}, tooLarge
+	}
+	return p, err
+}
+
+// sizeOf returns the size of what is read from Secrets.
+func sizeOf(from []SecretSource) (size int) {
+	for _, source := range from {
+		size += len(source.Data[source.Key])
+	}
+	return size
+}
+
+func mergeAll(inline *runtime.RawExtension, from []SecretSource) (Parameters, *field.Error) {
 	m := merge{values: values{}, origin: map[string]string{}}
 	p := Parameters{Origins: map[string]string{}}
 	for i, source := range from {
@@ -84,8 +108,8 @@ func Merge(inline *runtime.RawExtension, from []SecretSource) (Parameters, *fiel
 		if err := m.add(read, path.Child("key"), source.String()); err != nil {
 			return Parameters{}, err
 		}
-		for name, value := range read {
-			p.Secrets = append(p.Secrets, scalars(value)...)
+		p.Secrets = append(p.Secrets, scalars(source.Data[source.Key])...)
+		for name := range read {
 			p.Origins[name] = fmt.Sprintf("spec.parametersFrom[%d] (%s)", i, source)
 		}
 	}

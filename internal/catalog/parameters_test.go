@@ -18,6 +18,7 @@ package catalog_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -128,6 +129,87 @@ func TestMergeRefuses(t *testing.T) {
 		}
 		if strings.Contains(err.Error(), canary) {
 			t.Errorf("%s: the error tells a secret: %v", c.why, err)
+		}
+	}
+}
+
+// F-S40: of parameters from Secrets there were no bounds.
+func TestMergeBoundsTheSecretsTogether(t *testing.T) {
+	half := func(name string, n int) catalog.SecretSource {
+		return secret("s", name, `{"`+name+`":"`+strings.Repeat("x", n-len(name)-7)+`"}`)
+	}
+	fits := []catalog.SecretSource{half("a", catalog.MaxParameters/2), half("b", catalog.MaxParameters/2)}
+	if _, err := catalog.Merge(nil, fits); err != nil {
+		t.Errorf("as many bytes as may be: %v", err)
+	}
+	const want = "spec.parametersFrom: Invalid value: the keys of the Secrets have 262145 bytes together, and may have 262144: store large values where the service can read them, and pass their location here"
+	larger := []catalog.SecretSource{half("a", catalog.MaxParameters/2), half("b", catalog.MaxParameters/2+1)}
+	for why, sent := range map[string][]string{"new parameters": nil, "others than the broker has": {"another checksum"}} {
+		if p, err := catalog.Merge(nil, larger, sent...); err == nil || err.Error() != want || !reflect.DeepEqual(p, catalog.Parameters{}) {
+			t.Errorf("%s: %v, want %s", why, err, want)
+		}
+	}
+	has := "the checksum is not known"
+	for _, c := range []struct {
+		why  string
+		from []catalog.SecretSource
+		fits bool
+	}{
+		{"those that the broker has", larger, true},
+		{"one byte more", []catalog.SecretSource{larger[0], half("b", catalog.MaxParameters/2+2)}, false},
+		{"more than 1 MiB", []catalog.SecretSource{half("a", 1<<20), half("b", 100)}, false},
+	} {
+		if c.fits {
+			has = checksumOf(c.from)
+		}
+		if _, err := catalog.Merge(nil, c.from, "another", has); (err == nil) != c.fits {
+			t.Errorf("%s: %v", c.why, err)
+		}
+	}
+}
+
+// checksumOf returns the checksum of parameters from Secrets, whatever their size: it counts the values only.
+func checksumOf(from []catalog.SecretSource) string {
+	all := "{"
+	for _, source := range from {
+		all += strings.Trim(string(source.Data[source.Key]), "{}") + ","
+	}
+	p, _ := catalog.Merge(inline(strings.TrimSuffix(all, ",")+"}"), nil)
+	return p.Checksum
+}
+
+// F-S40.
+func TestTheCostOfMergingGrowsInAStraightLine(t *testing.T) {
+	repeated := func(format string) func(n int) string {
+		return func(n int) string {
+			var parts []string
+			for size, i := 0, 0; size < n; i++ {
+				parts = append(parts, fmt.Sprintf(format, i))
+				size += len(parts[i]) + 1
+			}
+			return strings.Join(parts, ",")
+		}
+	}
+	for shape, object := range map[string]func(n int) string{
+		"many small values":  func(n int) string { return `{"a":[` + repeated("%d")(n) + `]}` },
+		"many names":         func(n int) string { return "{" + repeated(`"%d":1`)(n) + "}" },
+		"many names, inside": func(n int) string { return `{"a":{` + repeated(`"%d":1`)(n) + "}}" },
+		"deep": func(n int) string {
+			return `{"a":` + strings.Repeat("[", n/60) + `"value"` + strings.Repeat("]", n/60) + "}"
+		},
+		"many duplicates": func(n int) string { return `{"a":[` + repeated(`"value%.0d"`)(n) + `]}` },
+		"escapes":         func(n int) string { return `{"a":"` + strings.Repeat(`\u003c`, n/6) + `"}` },
+	} {
+		cost := func(n int) float64 {
+			from := []catalog.SecretSource{secret("s", "k", object(n))}
+			return testing.AllocsPerRun(1, func() {
+				if _, err := catalog.Merge(nil, from); err != nil {
+					t.Errorf("%s: %v", shape, err)
+				}
+			})
+		}
+		if one, two := cost(catalog.MaxParameters/2), cost(catalog.MaxParameters-1024); two > 2.5*one {
+			t.Errorf("%s: twice the bytes make %.0f allocations, and not %.0f", shape, two, one)
 		}
 	}
 }

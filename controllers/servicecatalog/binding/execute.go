@@ -137,7 +137,7 @@ func (r *Reconciler) parametersOf(ctx context.Context, s *scope) (values []strin
 	p := s.inputs.Parameters
 	if !p.Known {
 		var err error
-		if p, err = r.ReadParameters(ctx, s.binding, s.binding.Spec.Parameters, s.binding.Spec.ParametersFrom, p); err != nil {
+		if p, err = r.ReadParameters(ctx, s.binding, parameterSources(s.binding), p); err != nil {
 			return nil, false
 		}
 	}

@@ -154,9 +154,20 @@ func samePlace(a *v1beta1.ServiceBindingTarget, aNamespace string, b *v1beta1.Se
 	return a.Kind == b.Kind && a.Name == b.Name && a.InstanceID == b.InstanceID && (!local || aNamespace == bNamespace)
 }
 
+// parameterSources returns where the parameters of a binding come from.
+func parameterSources(b *v1beta1.ServiceBinding) engine.Sources {
+	sources := engine.Sources{Inline: b.Spec.Parameters, From: b.Spec.ParametersFrom}
+	for _, props := range []*v1beta1.ServiceBindingPropertiesState{b.Status.ExternalProperties, b.Status.InProgressProperties} {
+		if props != nil && props.ParameterChecksum != "" {
+			sources.Sent = append(sources.Sent, props.ParameterChecksum)
+		}
+	}
+	return sources
+}
+
 // readParameters reads a binding's parameters, and validates them with the plan's schema.
 func (r *Reconciler) readParameters(ctx context.Context, s *scope) error {
-	p, err := r.ReadParameters(ctx, s.binding, s.binding.Spec.Parameters, s.binding.Spec.ParametersFrom, s.inputs.Parameters)
+	p, err := r.ReadParameters(ctx, s.binding, parameterSources(s.binding), s.inputs.Parameters)
 	if err != nil {
 		return err
 	}

@@ -57,11 +57,19 @@ func ParametersVersion(ctx context.Context, cache client.Reader, namespace strin
 	return p, nil
 }
 
+// Sources are where the parameters of an object come from.
+type Sources struct {
+	Inline *runtime.RawExtension
+	From   []v1beta1.ParametersFromSource
+	// Sent are the checksums of the parameters that the broker has, or may have.
+	Sent []string
+}
+
 // ReadParameters reads the Secrets of parameters, once each, and merges the parameters.
-func (r *Reconciler) ReadParameters(ctx context.Context, obj client.Object, inline *runtime.RawExtension, from []v1beta1.ParametersFromSource, p lifecycle.Parameters) (lifecycle.Parameters, error) {
-	sources := make([]catalog.SecretSource, 0, len(from))
+func (r *Reconciler) ReadParameters(ctx context.Context, obj client.Object, have Sources, p lifecycle.Parameters) (lifecycle.Parameters, error) {
+	sources := make([]catalog.SecretSource, 0, len(have.From))
 	read := map[string]map[string][]byte{}
-	for _, source := range from {
+	for _, source := range have.From {
 		ref := source.SecretKeyRef
 		if ref == nil {
 			continue
@@ -78,7 +86,7 @@ func (r *Reconciler) ReadParameters(ctx context.Context, obj client.Object, inli
 		}
 		sources = append(sources, catalog.SecretSource{Secret: ref.Name, Key: ref.Key, Data: read[ref.Name]})
 	}
-	merged, bad := catalog.Merge(inline, sources)
+	merged, bad := catalog.Merge(have.Inline, sources, have.Sent...)
 	p.Parameters, p.Known = merged, true
 	p.SecretMissing = slices.ContainsFunc(sources, func(s catalog.SecretSource) bool { return s.Data == nil })
 	if bad != nil {

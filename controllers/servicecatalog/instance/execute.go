@@ -52,7 +52,7 @@ func (r *Reconciler) secretsOf(ctx context.Context, s *scope, about lifecycle.Op
 		if !p.Known {
 			var err error
 			if p, err = engine.ParametersVersion(ctx, r.Index.Cache, s.instance.Namespace, s.instance.Spec.ParametersFrom); err == nil {
-				p, err = r.ReadParameters(ctx, s.instance, s.instance.Spec.Parameters, s.instance.Spec.ParametersFrom, p)
+				p, err = r.ReadParameters(ctx, s.instance, parameterSources(s.instance), p)
 			}
 			if err != nil {
 				return nil, false

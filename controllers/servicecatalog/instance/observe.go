@@ -120,9 +120,20 @@ func isUnbinding(b *v1beta1.ServiceBinding) bool {
 	return !b.DeletionTimestamp.IsZero() && !lifecycle.IsTrue(lifecycle.FindCondition(b.Status.Conditions, v1beta1.ConditionStalled))
 }
 
+// parameterSources returns where the parameters of an instance come from.
+func parameterSources(si *v1beta1.ServiceInstance) engine.Sources {
+	sources := engine.Sources{Inline: si.Spec.Parameters, From: si.Spec.ParametersFrom}
+	for _, props := range []*v1beta1.ServiceInstancePropertiesState{si.Status.ExternalProperties, si.Status.InProgressProperties} {
+		if props != nil && props.ParameterChecksum != "" {
+			sources.Sent = append(sources.Sent, props.ParameterChecksum)
+		}
+	}
+	return sources
+}
+
 // readParameters reads an instance's parameters, and validates them with the plan's schema.
 func (r *Reconciler) readParameters(ctx context.Context, s *scope) error {
-	p, err := r.ReadParameters(ctx, s.instance, s.instance.Spec.Parameters, s.instance.Spec.ParametersFrom, s.inputs.Parameters)
+	p, err := r.ReadParameters(ctx, s.instance, parameterSources(s.instance), s.inputs.Parameters)
 	s.Record.RememberDigest(s.instance, p)
 	if err != nil || p.Blocker != nil || s.inputs.Offering.Plan == nil {
 		s.inputs.Parameters = p
