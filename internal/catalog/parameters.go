@@ -108,7 +108,7 @@ func mergeAll(inline *runtime.RawExtension, from []SecretSource) (Parameters, *f
 		if err := m.add(read, path.Child("key"), source.String()); err != nil {
 			return Parameters{}, err
 		}
-		p.Secrets = append(p.Secrets, scalars(source.Data[source.Key])...)
+		p.Secrets = append(p.Secrets, Scalars(source.Data[source.Key])...)
 		for name := range read {
 			p.Origins[name] = fmt.Sprintf("spec.parametersFrom[%d] (%s)", i, source)
 		}
@@ -247,8 +247,8 @@ func countFields(valid []byte) (n int) {
 	return n
 }
 
-// scalars returns the strings and numbers in a JSON value at any depth, without names, except for the shortest.
-func scalars(value json.RawMessage) (found []string) {
+// Scalars returns the strings and numbers in a JSON value at any depth, without names, except for the shortest.
+func Scalars(value json.RawMessage) (found []string) {
 	decoder := json.NewDecoder(bytes.NewReader(value))
 	decoder.UseNumber()
 	type level struct{ object, name bool } // name: a name is next

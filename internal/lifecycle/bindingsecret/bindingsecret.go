@@ -29,8 +29,8 @@ import (
 type Error struct {
 	Message string
 	// Foreign: a change of another Secret, or of others' keys in this one, can remove the cause. Occupied: the Secret does not
-	// belong to the binding.
-	Foreign, Occupied bool
+	// belong to the binding. Missing: a Secret does not exist.
+	Foreign, Occupied, Missing bool
 }
 
 func (e *Error) Error() string { return e.Message }

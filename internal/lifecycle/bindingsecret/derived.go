@@ -93,20 +93,20 @@ func (r *rendering) derive(service Service) map[string][]byte {
 	for key, value := range service.names(r.binding) {
 		set(key, value)
 	}
+	keys := map[string][]string{} // by their plain names
+	for _, key := range slices.Sorted(maps.Keys(r.values)) {
+		keys[PlainKey(key)] = append(keys[PlainKey(key)], key)
+	}
 	for _, known := range wellKnownKeys {
-		set(known.key, r.find(known))
+		set(known.key, r.find(known, keys))
 	}
 	return derived
 }
 
 // find returns the first value that fits a well-known key. Of keys that differ in case and separators only, the first by sorting counts.
-func (r *rendering) find(known wellKnown) string {
-	keys := slices.Sorted(maps.Keys(r.values))
+func (r *rendering) find(known wellKnown, keys map[string][]string) string {
 	for _, name := range known.names {
-		for _, key := range keys {
-			if PlainKey(key) != name {
-				continue
-			}
+		for _, key := range keys[name] {
 			if value := textOf(r.values[key]); known.fits(value) {
 				return value
 			}

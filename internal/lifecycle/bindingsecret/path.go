@@ -32,13 +32,46 @@ import (
 const (
 	// maxExpression bounds a JSONPath expression, in bytes.
 	maxExpression = 4 << 10
-	// maxVisits bounds the values that an expression visits: the library cannot be stopped.
-	maxVisits = 1 << 20
+	// maxVisits bounds the values that the expressions of a binding visit together: the library cannot be stopped.
+	maxVisits = 1 << 18
+	// maxText bounds the results of the expressions of a binding together, in bytes.
+	maxText = corev1.MaxSecretSize
 )
 
-// evaluate applies a JSONPath expression of kubectl's form to values. Its errors have nothing of the values. The order of an
-// object's fields is not defined.
-func evaluate(expression string, values map[string]any) (text string, err error) {
+// paths applies JSONPath expressions of kubectl's form to values, each of which is converted once. What all of them visit and return is
+// bounded together.
+type paths struct {
+	values map[string]any
+	// size of all values and their depth, at least.
+	size          extent
+	visited, text int
+}
+
+func newPaths(values map[string]any) *paths {
+	p := &paths{values: make(map[string]any, len(values)), size: extent{1, 1, 1}}
+	for key, value := range values {
+		p.set(key, value)
+	}
+	return p
+}
+
+func (p *paths) set(key string, value any) {
+	p.remove(key)
+	value = withNumbers(value, operand)
+	p.values[key] = value
+	p.size = p.size.with(extentOf(value))
+}
+
+func (p *paths) remove(key string) {
+	if value, ok := p.values[key]; ok {
+		inner := extentOf(value)
+		p.size.values, p.size.parts = p.size.values-inner.values, p.size.parts-inner.parts
+		delete(p.values, key)
+	}
+}
+
+// evaluate applies an expression. Its errors have nothing of the values. The order of an object's fields is not defined.
+func (p *paths) evaluate(expression string) (text string, err error) {
 	defer func() {
 		if recover() != nil { // the library may panic
 			text, err = "", errors.New("the expression cannot be evaluated")
@@ -51,16 +84,16 @@ func evaluate(expression string, values map[string]any) (text string, err error)
 	if err != nil {
 		return "", fmt.Errorf("the expression is not valid: %w", err)
 	}
-	plain := withNumbers(values, operand)
-	if visits(parsed.Root.Nodes, plain) > maxVisits {
-		return "", errors.New("the expression would evaluate too many values: use fewer of .., *, filters and unions")
+	if p.visited += visits(parsed.Root.Nodes, p.size); p.visited > maxVisits {
+		return "", errors.New("the expressions up to this one would evaluate too many values: use fewer of .., *, filters and unions")
 	}
 	path := jsonpath.New("")
 	if err := path.Parse(expression); err != nil {
 		return "", fmt.Errorf("the expression is not valid: %w", err)
 	}
-	var out limited
-	err = path.Execute(&out, plain)
+	out := limited{room: maxText - p.text}
+	err = path.Execute(&out, p.values)
+	p.text += out.Len()
 	switch {
 	case err == nil:
 		return out.String(), nil
@@ -90,12 +123,11 @@ func operand(n json.Number) any {
 
 // visits returns an upper bound of the values that an evaluation visits. Each value is visited at most once by a path without ..,
 // unions and filters; those multiply that, and after a range everything that follows does.
-func visits(nodes []jsonpath.Node, values any) int {
-	size, depth := extent(values)
+func visits(nodes []jsonpath.Node, of extent) int {
 	var total func(nodes []jsonpath.Node) int
 	total = func(nodes []jsonpath.Node) (sum int) {
 		for i, node := range nodes {
-			times := multiplicity(node, depth)
+			times := multiplicity(node, of.depth)
 			if isRange(node) {
 				return capped(sum + times*capped(1+total(nodes[i+1:])))
 			}
@@ -104,10 +136,14 @@ func visits(nodes []jsonpath.Node, values any) int {
 		return sum
 	}
 	times := total(nodes)
-	if !takesMany(nodes) {
+	switch reach := reachOf(nodes); reach {
+	case allParts:
+		return capped(times * of.parts)
+	case manyValues:
+		return capped(times * of.values)
+	default:
 		return times
 	}
-	return capped(times * size)
 }
 
 // capped bounds a count, so that a product of two does not overflow.
@@ -151,51 +187,78 @@ func isRange(node jsonpath.Node) bool {
 	return false
 }
 
-// takesMany reports whether a step of the expression may lead to more than one value.
-func takesMany(nodes []jsonpath.Node) bool {
+// reach is what a step of an expression may lead to.
+type reach int
+
+const (
+	oneValue reach = iota
+	manyValues
+	// allParts: the library treats each byte of a text as a value of its own.
+	allParts
+)
+
+// reachOf returns the farthest reach of an expression.
+func reachOf(nodes []jsonpath.Node) (farthest reach) {
 	for _, node := range nodes {
 		switch node := node.(type) {
 		case *jsonpath.ListNode:
-			if takesMany(node.Nodes) {
-				return true
+			farthest = max(farthest, reachOf(node.Nodes))
+		case *jsonpath.UnionNode:
+			farthest = max(farthest, manyValues)
+			for _, inner := range node.Nodes {
+				farthest = max(farthest, reachOf(inner.Nodes))
 			}
-		case *jsonpath.ArrayNode, *jsonpath.WildcardNode, *jsonpath.RecursiveNode, *jsonpath.FilterNode, *jsonpath.UnionNode:
-			return true
+		case *jsonpath.FilterNode:
+			farthest = max(farthest, manyValues, reachOf(node.Left.Nodes), reachOf(node.Right.Nodes))
+		case *jsonpath.ArrayNode:
+			if !node.Params[1].Derived { // otherwise it is one element
+				farthest = max(farthest, manyValues)
+			}
+		case *jsonpath.WildcardNode, *jsonpath.RecursiveNode:
+			return allParts
 		}
 	}
-	return false
+	return farthest
 }
 
-// extent returns the number of values, and their depth. The library treats each byte of a string as one.
-func extent(value any) (size, depth int) {
-	inner := func(value any) {
-		s, d := extent(value)
-		size, depth = size+s, max(depth, d)
-	}
+// extent is how much there is to visit: values, parts of values, which are also the bytes of texts, and their depth.
+type extent struct{ values, parts, depth int }
+
+// with returns the extent of a value with one more within it.
+func (e extent) with(inner extent) extent {
+	return extent{e.values + inner.values, e.parts + inner.parts, max(e.depth, inner.depth+1)}
+}
+
+func extentOf(value any) extent {
+	e := extent{1, 1, 1}
 	switch value := value.(type) {
 	case map[string]any:
 		for _, v := range value {
-			inner(v)
+			e = e.with(extentOf(v))
 		}
 	case []any:
 		for _, v := range value {
-			inner(v)
+			e = e.with(extentOf(v))
 		}
 	case string:
-		size = len(value)
+		e.parts += len(value)
 	case []byte:
-		size = len(value)
+		e.values, e.parts = e.values+len(value), e.parts+len(value)
 	}
-	return size + 1, depth + 1
+	return e
 }
 
-var errTooLong = fmt.Errorf("the result is longer than the %d bytes that a Secret can have", corev1.MaxSecretSize)
+var errTooLong = fmt.Errorf("the results are longer than the %d bytes that a Secret can have", corev1.MaxSecretSize)
 
-// limited is a buffer with the size limit of a Secret.
-type limited struct{ bytes.Buffer }
+// limited is a buffer with room for so many bytes.
+type limited struct {
+	bytes.Buffer
+
+	room int
+}
 
 func (l *limited) Write(p []byte) (int, error) {
-	if l.Len()+len(p) > corev1.MaxSecretSize {
+	if l.Len()+len(p) > l.room {
 		return 0, errTooLong
 	}
 	return l.Buffer.Write(p)

@@ -45,7 +45,7 @@ func TestPathsAreThoseOfKubectl(t *testing.T) {
 		"{..c}":                             "d",
 		"{.hosts}":                          `[{"name":"a","port":1},{"name":"b","port":2}]`,
 	} {
-		got, err := evaluate(expression, values)
+		got, err := newPaths(values).evaluate(expression)
 		if err != nil || got != want {
 			t.Errorf("%s: %q, %v, want %q", expression, got, err, want)
 		}
@@ -67,7 +67,7 @@ func TestAPathCannotTakeLong(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := evaluate(c.expression, values); err == nil {
+		if got, err := newPaths(values).evaluate(c.expression); err == nil {
 			t.Errorf("%s: %d bytes and no error", name, len(got))
 		}
 	}
@@ -82,7 +82,7 @@ func FuzzPaths(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, expression string) {
-		if _, err := evaluate(expression, values); err != nil && strings.Contains(err.Error(), "mysql://") && !strings.Contains(expression, "mysql://") {
+		if _, err := newPaths(values).evaluate(expression); err != nil && strings.Contains(err.Error(), "mysql://") && !strings.Contains(expression, "mysql://") {
 			t.Errorf("%q tells what is secret: %v", expression, err)
 		}
 	})

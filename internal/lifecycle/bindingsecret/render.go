@@ -32,6 +32,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/redact"
 )
 
@@ -42,13 +43,16 @@ const maxShown = 200
 // derived from them and from the service. others are Secrets of the namespace, by name, whose keys are copied. An error about the
 // transforms is an *Error.
 func Render(credentials json.RawMessage, b *v1beta1.ServiceBinding, service Service, others map[string]map[string][]byte) (Content, error) {
+	if err := CheckSources(b, others); err != nil {
+		return Content{}, err
+	}
 	values, err := decode(credentials)
 	if err != nil {
 		return Content{}, err
 	}
 	r := rendering{binding: b, others: others, values: values, removed: map[string]bool{}}
 	for i, t := range b.Spec.SecretTransforms {
-		if err := r.transform(t, fmt.Sprintf("spec.secretTransforms[%d]", i)); err != nil {
+		if err := r.transform(t, transformPath(i)); err != nil {
 			return Content{}, err
 		}
 	}
@@ -67,7 +71,7 @@ func Render(credentials json.RawMessage, b *v1beta1.ServiceBinding, service Serv
 	return Content{Data: data, Derived: r.derive(service)}, nil
 }
 
-// checkKeys refuses credentials with keys that a Secret cannot have. The error names all of them.
+// checkKeys refuses credentials with keys that a Secret cannot have. The error names the first of them.
 func checkKeys(values map[string]any) error {
 	var bad []string
 	for key := range values {
@@ -78,13 +82,12 @@ func checkKeys(values map[string]any) error {
 	if len(bad) == 0 {
 		return nil
 	}
-	slices.Sort(bad)
 	what := "keys that a Secret cannot have"
 	if len(bad) == 1 {
 		what = "a key that a Secret cannot have"
 	}
 	return Unfit("the credentials have %s: %s; a key has at most 253 letters, digits, '-', '_' and '.'. %s a renameKey or removeKey in spec.secretTransforms for each",
-		what, strings.Join(bad, ", "), anotherBinding)
+		what, lifecycle.Enumerate(bad), anotherBinding)
 }
 
 // anotherBinding begins the advice about what only another spec can change.
@@ -94,7 +97,7 @@ const anotherBinding = "The spec of a ServiceBinding cannot be changed: create a
 func SourcesOf(b *v1beta1.ServiceBinding) []string {
 	var names []string
 	for _, t := range b.Spec.SecretTransforms {
-		if t.AddKey == nil && t.RenameKey == nil && t.AddKeysFrom != nil && t.AddKeysFrom.SecretRef != nil {
+		if copiesKeys(t) && t.AddKeysFrom.SecretRef != nil {
 			names = append(names, t.AddKeysFrom.SecretRef.Name)
 		}
 	}
@@ -102,11 +105,24 @@ func SourcesOf(b *v1beta1.ServiceBinding) []string {
 	return slices.Compact(names)
 }
 
+// copiesKeys reports whether a transform copies the keys of another Secret.
+func copiesKeys(t v1beta1.SecretTransform) bool {
+	return t.AddKey == nil && t.RenameKey == nil && t.AddKeysFrom != nil
+}
+
+func transformPath(i int) string { return fmt.Sprintf("spec.secretTransforms[%d]", i) }
+
+// maxValues bounds the values in credentials, at all depths: decoded, each takes far more memory than it takes to write.
+const maxValues = 1 << 15
+
 // decode decodes the credentials. Missing ones are an empty object, which transforms can extend.
 func decode(raw json.RawMessage) (map[string]any, error) {
 	values := map[string]any{}
 	if len(raw) == 0 {
 		return values, nil
+	}
+	if n := countValues(raw); n > maxValues {
+		return nil, Unfit("the broker's credentials have %d values; they can have %d", n, maxValues)
 	}
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.UseNumber()
@@ -121,6 +137,22 @@ func decode(raw json.RawMessage) (map[string]any, error) {
 		values[key] = withNumbers(value, numberText)
 	}
 	return values, nil
+}
+
+// countValues returns the number of values in valid JSON at all depths, or a few more, without decoding it.
+func countValues(raw []byte) int {
+	n, inText := 1, false
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; {
+		case c == '"':
+			inText = !inText
+		case c == '\\' && inText:
+			i++
+		case !inText && (c == ',' || c == '{' || c == '['):
+			n++
+		}
+	}
+	return n
 }
 
 // withNumbers returns a decoded value with its numbers converted.
@@ -184,6 +216,8 @@ type rendering struct {
 	binding *v1beta1.ServiceBinding
 	others  map[string]map[string][]byte
 	values  map[string]any
+	// paths are the values as JSONPath expressions see them; nil: there was no expression yet.
+	paths *paths
 	// removed are keys that a transform has taken away.
 	removed map[string]bool
 }
@@ -195,55 +229,85 @@ func (r *rendering) transform(t v1beta1.SecretTransform, path string) error {
 		return r.addKey(t.AddKey, path+".addKey")
 	case t.RenameKey != nil:
 		if value, ok := r.values[t.RenameKey.From]; ok {
-			delete(r.values, t.RenameKey.From)
-			r.removed[t.RenameKey.From] = true
-			r.values[t.RenameKey.To] = value
+			r.remove(t.RenameKey.From)
+			r.set(t.RenameKey.To, value)
 		}
-	case t.AddKeysFrom != nil:
-		return r.addKeysFrom(t.AddKeysFrom.SecretRef, path+".addKeysFrom.secretRef")
+	case copiesKeys(t):
+		for key, value := range r.others[t.AddKeysFrom.SecretRef.Name] {
+			r.set(key, value)
+		}
 	case t.RemoveKey != nil:
-		delete(r.values, t.RemoveKey.Key)
-		r.removed[t.RemoveKey.Key] = true
+		r.remove(t.RemoveKey.Key)
 	}
 	return nil
+}
+
+func (r *rendering) set(key string, value any) {
+	r.values[key] = value
+	if r.paths != nil {
+		r.paths.set(key, value)
+	}
+}
+
+func (r *rendering) remove(key string) {
+	delete(r.values, key)
+	r.removed[key] = true
+	if r.paths != nil {
+		r.paths.remove(key)
+	}
 }
 
 func (r *rendering) addKey(add *v1beta1.AddKeyTransform, path string) error {
 	switch {
 	case add.JSONPathExpression != nil:
-		text, err := evaluate(*add.JSONPathExpression, r.values)
+		if r.paths == nil {
+			r.paths = newPaths(r.values)
+		}
+		text, err := r.paths.evaluate(*add.JSONPathExpression)
 		if err != nil {
 			return Unfit("%s.jsonPathExpression %s: %v. %s an expression that fits", path, shown(*add.JSONPathExpression), err, anotherBinding)
 		}
-		r.values[add.Key] = text
+		r.set(add.Key, text)
 	case add.StringValue != nil:
-		r.values[add.Key] = *add.StringValue
+		r.set(add.Key, *add.StringValue)
 	default:
-		r.values[add.Key] = add.Value
+		r.set(add.Key, add.Value)
 	}
 	return nil
 }
 
-// addKeysFrom copies the data of another Secret of the namespace, and of no other: it is read with the operator's rights, and not
-// with those of the reader of the result.
-func (r *rendering) addKeysFrom(ref *v1beta1.ObjectReference, path string) error {
-	switch {
-	case ref == nil || ref.Name == "":
-		return Unfit("%s.name is empty: it has to name a Secret", path)
-	case ref.Namespace != "" && ref.Namespace != r.binding.Namespace:
-		return Unfit("%s.namespace is %s: keys are copied only from Secrets of the binding's namespace, %q", path, shown(ref.Namespace), r.binding.Namespace)
-	case ref.Name == catalog.SecretName(r.binding):
-		return Unfit("%s.name is %q, which is the binding's own Secret", path, ref.Name)
+// CheckSources returns why the keys of other Secrets cannot be copied, before anything is rendered; nil: they can. They are copied from
+// Secrets of the namespace, and of no other: those are read with the operator's rights, and not with those of the reader of the result.
+func CheckSources(b *v1beta1.ServiceBinding, others map[string]map[string][]byte) error {
+	size := 0
+	for _, data := range others {
+		size += SizeOf(data)
 	}
-	data, ok := r.others[ref.Name]
-	if !ok {
-		return &Error{Message: fmt.Sprintf("%s: Secret %q does not exist in namespace %q", path, ref.Name, r.binding.Namespace), Foreign: true}
+	if size > MaxSources {
+		return &Error{Message: fmt.Sprintf("spec.secretTransforms: the Secrets of addKeysFrom have more than the %d bytes that they can have together", MaxSources), Foreign: true}
 	}
-	for key, value := range data {
-		r.values[key] = value
+	for i, t := range b.Spec.SecretTransforms {
+		if !copiesKeys(t) {
+			continue
+		}
+		ref, path := t.AddKeysFrom.SecretRef, transformPath(i)+".addKeysFrom.secretRef"
+		switch {
+		case ref == nil || ref.Name == "":
+			return Unfit("%s.name is empty: it has to name a Secret", path)
+		case ref.Namespace != "" && ref.Namespace != b.Namespace:
+			return Unfit("%s.namespace is %s: keys are copied only from Secrets of the binding's namespace, %q", path, shown(ref.Namespace), b.Namespace)
+		case ref.Name == catalog.SecretName(b):
+			return Unfit("%s.name is %q, which is the binding's own Secret", path, ref.Name)
+		}
+		if _, ok := others[ref.Name]; !ok {
+			return &Error{Message: fmt.Sprintf("%s: Secret %q does not exist in namespace %q", path, ref.Name, b.Namespace), Foreign: true, Missing: true}
+		}
 	}
 	return nil
 }
+
+// MaxSources bounds the Secrets whose keys a binding copies, in bytes together. Later transforms may remove keys again.
+const MaxSources = 2 * corev1.MaxSecretSize
 
 // valueOf returns a value as it is stored in a Secret: a string unchanged, anything else as JSON.
 func valueOf(value any) ([]byte, error) {

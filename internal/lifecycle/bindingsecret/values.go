@@ -17,7 +17,6 @@ limitations under the License.
 package bindingsecret
 
 import (
-	"bytes"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -25,6 +24,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
 // Values returns the values in a broker's credentials, to redact them: as they are written into a Secret, and as the broker wrote
@@ -32,7 +32,7 @@ import (
 func Values(credentials json.RawMessage) []string {
 	values, err := decode(credentials)
 	if err != nil {
-		return []string{string(credentials)}
+		return within([]string{string(credentials)}, credentials)
 	}
 	return within(collect(nil, values), credentials)
 }
@@ -50,15 +50,12 @@ func ValuesIn(secret *corev1.Secret, b *v1beta1.ServiceBinding, service Service)
 	return values
 }
 
-// within adds the strings and numbers in a text that is JSON.
+// within adds the strings and numbers in a text that is JSON, except for the shortest.
 func within(values []string, text []byte) []string {
-	var value any
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.UseNumber() // else they would lose digits
-	if !json.Valid(text) || decoder.Decode(&value) != nil {
+	if !json.Valid(text) {
 		return values
 	}
-	return collect(values, value)
+	return append(values, catalog.Scalars(text)...)
 }
 
 // collect adds the strings and numbers in a decoded value.
