@@ -32,6 +32,10 @@ const (
 	NeedParameters Need = "Parameters"
 	// NeedSecret is the binding's Secret, which has to be read.
 	NeedSecret Need = "Secret"
+	// NeedSources are the Secrets whose keys the binding's Secret gets, which have to be read.
+	NeedSources Need = "Sources"
+	// NeedPermission is that the API server would accept the binding's Secret, which it has refused before.
+	NeedPermission Need = "Permission"
 )
 
 // IsWritten reports whether it is written to the API server, and not read. The object is reconciled again then.

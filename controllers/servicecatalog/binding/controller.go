@@ -66,6 +66,8 @@ type scope struct {
 	memory bindingrules.Memory
 	// shown: the cache shows the Secret as this process knows it.
 	shown bool
+	// others are the Secrets whose keys the binding copies, by name; nil: they were not read.
+	others map[string]map[string][]byte
 }
 
 // StatusForBlocker returns the status of a binding whose reconcile is blocked.
@@ -81,13 +83,11 @@ func (s *scope) recorded() *v1beta1.ServiceBinding { return s.Before.(*v1beta1.S
 // recall continues with what this process remembers of the binding.
 func (s *scope) recall() {
 	s.memory, _ = s.Record.Memory.(bindingrules.Memory)
-	if t := s.memory.Received; t != nil && t.Binding != nil { // the Secret may have changed
-		s.memory.Received = &bindingrules.Received{BindingID: t.BindingID, Binding: t.Binding}
-	}
 }
 
-// remember keeps what the next reconcile needs.
+// remember keeps what the next reconcile needs, which are no credentials.
 func (s *scope) remember() {
+	s.memory.DropCredentials()
 	s.memory.ForgetSettled(&s.binding.Status, s.inputs.Secret, s.shown)
 	if s.Record.Memory = nil; s.memory != (bindingrules.Memory{}) {
 		s.Record.Memory = s.memory
@@ -145,6 +145,10 @@ func (s *scope) Supply(ctx context.Context, need lifecycle.Need) error {
 		return engine.WithReason(v1beta1.ReasonErrorWithParameters, s.r.readParameters(ctx, s))
 	case lifecycle.NeedSecret:
 		return s.r.inspectSecret(ctx, s)
+	case lifecycle.NeedPermission:
+		return s.r.tryWrite(ctx, s)
+	case lifecycle.NeedSources:
+		return s.r.readSources(ctx, s)
 	default:
 		return lifecycle.UnknownNeed("ServiceBinding", need)
 	}
@@ -169,7 +173,8 @@ func (s *scope) executeSecretAction(ctx context.Context) error {
 	}
 }
 
-// writeSecret writes the credentials into the Secret. If it cannot, the conditions say why; it returns an error where a retry may help.
+// writeSecret writes the credentials into the Secret. If it cannot, they are dropped, and the conditions say why; it returns an error where
+// a retry may help.
 func (r *Reconciler) writeSecret(ctx context.Context, s *scope) error {
 	received := s.memory.Received
 	version, content, err := r.renderAndWrite(ctx, s, received)
@@ -188,26 +193,26 @@ func (r *Reconciler) writeSecret(ctx context.Context, s *scope) error {
 		return err
 	}
 	text := credentials.Refusal(err, content.Data)
+	s.binding.Status.InstanceFingerprint = s.recorded().Status.InstanceFingerprint
 	own, ok := errors.AsType[*bindingsecret.Error](err)
 	if !ok || own.Occupied && !r.secrets.ShowsOther(ctx, s.binding) { // otherwise no event may follow when the other Secret is deleted
+		s.memory.RecordUnwritten(bindingrules.Unwritten{Time: r.Clock.Now()})
 		return engine.WithReason(v1beta1.ReasonErrorInjectingBindResult, errors.New("The credentials cannot be put into the Secret: "+text))
 	}
 	s.binding.Status = bindingrules.ApplySecretRefused(s.binding, s.binding.Status, text, own.Occupied, r.Clock.Now())
 	r.KeepPending(s.Scope)
-	s.memory.Received = &bindingrules.Received{BindingID: received.BindingID, Binding: received.Binding, DoesNotFit: true}
-	if !own.Foreign { // no Secret can hold them
-		s.memory.Received.Binding = nil
-	}
+	s.memory.RecordUnwritten(bindingrules.Unwritten{Unfit: !own.Foreign, SecretsVersion: s.inputs.SecretsVersion, Time: r.Clock.Now()})
 	return nil
 }
 
 func (r *Reconciler) renderAndWrite(ctx context.Context, s *scope, received *bindingrules.Received) (version string, content bindingsecret.Content, err error) {
 	b := s.binding
-	others, err := r.secrets.Others(ctx, b)
-	if err != nil {
-		return "", content, err
+	if s.others == nil {
+		if s.others, err = r.secrets.Others(ctx, b); err != nil {
+			return "", content, err
+		}
 	}
-	if content, err = bindingsecret.Render(received.Binding.Credentials, b, bindingrules.ServiceOf(b, s.inputs), others); err != nil {
+	if content, err = bindingsecret.Render(received.Binding.Credentials, b, bindingrules.ServiceOf(b, s.inputs), s.others); err != nil {
 		return "", content, err
 	}
 	if err := s.Stopping(); err != nil {
@@ -215,6 +220,16 @@ func (r *Reconciler) renderAndWrite(ctx context.Context, s *scope, received *bin
 	}
 	version, err = r.secrets.Put(ctx, b, received.BindingID, content)
 	return version, content, err
+}
+
+// tryWrite asks the API server whether it would accept the Secret now: the broker may return the credentials only once.
+func (r *Reconciler) tryWrite(ctx context.Context, s *scope) error {
+	if err := r.secrets.Try(ctx, s.binding); err != nil {
+		s.memory.RecordRefusedAgain(r.Clock.Now())
+		return engine.WithReason(v1beta1.ReasonErrorInjectingBindResult, errors.New("The credentials cannot be put into the Secret: "+credentials.Refusal(err, nil)))
+	}
+	s.inputs.MayWrite = true
+	return nil
 }
 
 // rememberSecret remembers what the Secret has now, until the cache shows it.

@@ -19,6 +19,7 @@ package binding
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,6 +28,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	clocktesting "k8s.io/utils/clock/testing"
@@ -88,6 +90,7 @@ func TestABindingSaysWhatIsInTheWayOfARequest(t *testing.T) {
 		reason, says string
 		letsGo       bool
 	}{
+		"what it copies":           {ss(copying), "False", v1beta1.ReasonErrorInjectingBindResult, `Reading Secret "more"`, false},
 		"its parameters":           {ss(given), "False", v1beta1.ReasonErrorWithParameters, `"input"`, false},
 		"its Secret":               {ss(bound, unseen), "True", v1beta1.ReasonInjectedBindResult, "reading the binding's Secret", false},
 		"its Secret, when deleted": {ss(bound, unseen, beingDeleted, hasDefinition), "Unknown", v1beta1.ReasonErrorEjectingServiceBinding, "Reading the binding's Secret", true},
@@ -124,26 +127,64 @@ func TestABindingSaysWhatIsInTheWayOfARequest(t *testing.T) {
 	}
 }
 
-// TestCredentialsAreKeptUntilTheyFit: what others have in the Secret is theirs to remove,
-// and the broker may tell but once.
-func TestCredentialsAreKeptUntilTheyFit(t *testing.T) {
+// F-S41: credentials that cannot be written are not kept. What others have in the Secret is theirs to remove: then the broker is asked
+// for the credentials again.
+func TestCredentialsThatDoNotFitAreDropped(t *testing.T) {
 	f := newBindingSample()
 	secret := bindingsecret.NewSecret(f.b, "", nil)
 	secret.Data = map[string][]byte{"theirs": make([]byte, corev1.MaxSecretSize-5)}
 	c := controllertest.NewCluster(t, interceptor.Funcs{}, secret)
 	r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
 	returned := newCredentials("x")
+	f.in.SecretsVersion = "before"
 	s := viewOf(r, f.b, f.in)
 	s.memory.Received = &bindingrules.Received{BindingID: "id", Binding: returned}
 	returned.Credentials = json.RawMessage(`{"password":"0123456789"}`)
 	if err := r.writeSecret(t.Context(), s); err != nil {
 		t.Fatal(err)
 	}
-	if got := s.memory.Received; got == nil || got.Binding != returned || !got.DoesNotFit {
-		t.Errorf("it keeps %+v", got)
+	if got, u := s.memory.Received, s.memory.Unwritten; got != nil || u == nil || u.Unfit || u.BindingID != "id" || u.SecretsVersion != "before" {
+		t.Errorf("it keeps %+v and %+v", got, u)
 	}
 	if ready := lifecycle.FindCondition(s.binding.Status.Conditions, v1beta1.ConditionReady); !strings.Contains(ready.Message, "with what else is in it") {
 		t.Errorf("it says %s", ready.Message)
+	}
+}
+
+// copying is a binding whose Secret gets the keys of another one.
+func copying(f *bindingSample) {
+	f.b.Spec.SecretTransforms = []v1beta1.SecretTransform{{AddKeysFrom: &v1beta1.AddKeysFromTransform{SecretRef: &v1beta1.ObjectReference{Name: "more"}}}}
+}
+
+// F-S41: 1,000 bindings whose credentials could not be written held 1 GiB.
+func TestNoCredentialsAreKeptAfterAReconcile(t *testing.T) {
+	refused := interceptor.Funcs{Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error {
+		return apierrors.NewForbidden(schema.GroupResource{Resource: "secrets"}, "access", errors.New("exceeded quota"))
+	}}
+	for name, test := range map[string]struct {
+		is     []func(*bindingSample)
+		server interceptor.Funcs
+	}{
+		"a source is gone":           {ss(copying), interceptor.Funcs{}},
+		"the API server refuses":     {nil, refused},
+		"it was not tried":           {nil, interceptor.Funcs{}},
+		"a replacement, and refused": {ss(bound), refused},
+	} {
+		f := newBindingSample(test.is...)
+		c := controllertest.NewCluster(t, test.server)
+		r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
+		s := viewOf(r, f.b, f.in)
+		s.memory.Received = &bindingrules.Received{BindingID: "id", Binding: newCredentials(strings.Repeat("x", 1<<20-100))}
+		if name != "it was not tried" {
+			_ = r.writeSecret(t.Context(), s)
+			if s.memory.Unwritten == nil {
+				t.Errorf("%s: it is not remembered", name)
+			}
+		}
+		s.remember()
+		if kept, _ := s.Record.Memory.(bindingrules.Memory); kept.Received != nil {
+			t.Errorf("%s: credentials are kept", name)
+		}
 	}
 }
 
@@ -153,6 +194,7 @@ func TestASecretInTheWayIsWatched(t *testing.T) {
 	theirs := &corev1.Secret{}
 	theirs.Namespace, theirs.Name = f.b.Namespace, catalog.SecretName(f.b)
 	c := controllertest.NewCluster(t, interceptor.Funcs{}, theirs)
+	f.in.SecretsVersion = "before"
 	for name, test := range map[string]struct {
 		cache client.Client
 		again bool
@@ -164,8 +206,8 @@ func TestASecretInTheWayIsWatched(t *testing.T) {
 		s := viewOf(r, f.b, f.in)
 		s.memory.Received = &bindingrules.Received{BindingID: "id", Binding: newCredentials("x")}
 		err := r.writeSecret(t.Context(), s)
-		if (err != nil) != test.again || s.memory.Received.DoesNotFit == test.again {
-			t.Errorf("%s: %v, and it keeps %+v", name, err, s.memory.Received)
+		if u := s.memory.Unwritten; (err != nil) != test.again || s.memory.Received != nil || (u.SecretsVersion == "") != test.again {
+			t.Errorf("%s: %v, and it keeps %+v", name, err, s.memory)
 		}
 		if err != nil && !strings.Contains(err.Error(), "already exists and is not owned by this ServiceBinding") {
 			t.Errorf("%s: it says %v", name, err)

@@ -111,7 +111,7 @@ func (r *Reconciler) secretsOf(ctx context.Context, s *scope) osb.Secrets {
 	}
 	return func() (values []string, all bool) {
 		values, all = r.parametersOf(ctx, s)
-		if told != nil && told.Binding != nil {
+		if told != nil {
 			values = append(values, bindingsecret.Values(told.Binding.Credentials)...)
 			ids = slices.DeleteFunc(ids, func(id string) bool { return id == told.BindingID })
 		}

@@ -41,7 +41,22 @@ func (r *Reconciler) observeSecret(ctx context.Context, s *scope) error {
 	known := &s.memory
 	s.shown = meta != nil && known.SecretVersion != "" && lifecycle.NotAfter(known.SecretVersion, meta.ResourceVersion)
 	s.inputs.Secret, s.inputs.SecretID, s.inputs.SecretVersion = bindingrules.ObserveSecret(s.binding, known, meta, r.Clock.Now())
+	if s.inputs.SecretsVersion, err = r.secrets.Version(ctx, s.binding, meta); err != nil {
+		return err
+	}
 	s.inputs.NamespaceTerminating = s.inputs.Secret == bindingrules.SecretAbsent && s.binding.DeletionTimestamp.IsZero() && apiserver.IsTerminating(ctx, r.Client, s.binding.Namespace)
+	return nil
+}
+
+// readSources reads the Secrets whose keys the binding copies, before its credentials are requested.
+func (r *Reconciler) readSources(ctx context.Context, s *scope) (err error) {
+	if s.others, err = r.secrets.Others(ctx, s.binding); err != nil {
+		return engine.WithReason(v1beta1.ReasonErrorInjectingBindResult, err)
+	}
+	s.inputs.Sources = bindingrules.Sources{Known: true}
+	if bad := bindingsecret.CheckSources(s.binding, s.others); bad != nil {
+		s.inputs.Sources.Blocker = bindingrules.BlockerForSources(s.binding, bad)
+	}
 	return nil
 }
 

@@ -113,6 +113,15 @@ func (s *Store) Put(ctx context.Context, b *v1beta1.ServiceBinding, id string, c
 	return "", err
 }
 
+// Try returns why the API server would refuse a new Secret of the binding, for example because of a quota; nil: it would not, or there is a
+// Secret already.
+func (s *Store) Try(ctx context.Context, b *v1beta1.ServiceBinding) error {
+	if seen, err := s.See(ctx, b); err != nil || seen != nil {
+		return err
+	}
+	return client.IgnoreAlreadyExists(s.Writer.Create(secrets.Silent(ctx), bindingsecret.NewSecret(b, "", nil), client.DryRunAll, client.DisableReadYourWritesConsistency))
+}
+
 func (s *Store) create(ctx context.Context, b *v1beta1.ServiceBinding, id string, content bindingsecret.Content) (string, error) {
 	secret := bindingsecret.NewSecret(b, id, content.Beside(nil))
 	bindingsecret.MarkWritten(secret, b)
@@ -173,9 +182,9 @@ func (s *Store) Remove(ctx context.Context, seen metav1.Object) error {
 	return client.IgnoreNotFound(s.Writer.Delete(secrets.Silent(ctx), secret, client.Preconditions{UID: &uid}, client.DisableReadYourWritesConsistency))
 }
 
-// Others reads the Secrets whose keys a binding copies.
+// Others reads the Secrets whose keys a binding copies. Where they are too large together, which CheckSources refuses, some are left out.
 func (s *Store) Others(ctx context.Context, b *v1beta1.ServiceBinding) (map[string]map[string][]byte, error) {
-	others := map[string]map[string][]byte{}
+	others, size := map[string]map[string][]byte{}, 0
 	for _, name := range bindingsecret.SourcesOf(b) {
 		secret, err := s.read(ctx, b.Namespace, name)
 		if err != nil {
@@ -183,9 +192,34 @@ func (s *Store) Others(ctx context.Context, b *v1beta1.ServiceBinding) (map[stri
 		}
 		if secret != nil {
 			others[name] = secret.Data
+			size += bindingsecret.SizeOf(secret.Data)
+		}
+		if size > bindingsecret.MaxSources {
+			break
 		}
 	}
 	return others, nil
+}
+
+// Version returns what changes with the binding's Secret, whose metadata in the cache is seen, and with the Secrets whose keys it copies.
+func (s *Store) Version(ctx context.Context, b *v1beta1.ServiceBinding, seen *metav1.PartialObjectMetadata) (string, error) {
+	versions := versionOf(seen)
+	for _, name := range bindingsecret.SourcesOf(b) {
+		meta := apiserver.Metadata("Secret")
+		meta, err := found(meta, s.Cache.Get(ctx, types.NamespacedName{Namespace: b.Namespace, Name: name}, meta, client.UnsafeDisableDeepCopy))
+		if err != nil {
+			return "", err
+		}
+		versions += " " + versionOf(meta)
+	}
+	return catalog.Hash(versions), nil
+}
+
+func versionOf(seen *metav1.PartialObjectMetadata) string {
+	if seen == nil {
+		return "absent"
+	}
+	return string(seen.UID) + "/" + seen.ResourceVersion
 }
 
 // Refusal returns the API server's message about a Secret that it refuses, without anything of its content.

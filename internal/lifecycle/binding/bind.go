@@ -53,8 +53,10 @@ func (d *decision) bind() {
 	conflict := a != nil && a.Conflict
 	switch {
 	case conflict && d.effectivePlan().BindingRetrievable:
-		d.Request = d.newRequest(lifecycle.Fetch)
-		d.Request.Properties = props
+		if d.canWrite() {
+			d.Request = d.newRequest(lifecycle.Fetch)
+			d.Request.Properties = props
+		}
 		return
 	case conflict && !isHeld || unwanted || a != nil && a.Unknown > lifecycle.MaxRepeatsAfter(a.Mitigation):
 		if d.owns() && !IsBound(&d.Status) && !d.isRetained() {
@@ -63,7 +65,9 @@ func (d *decision) bind() {
 			return
 		}
 	}
-	d.beginOperation(props)
+	if d.canWrite() {
+		d.beginOperation(props)
+	}
 }
 
 // block sets the conditions for what blocks a binding. Where another object owns the id, the status records for whom the broker's

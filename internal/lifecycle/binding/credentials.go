@@ -50,7 +50,7 @@ func (d *decision) ensureCredentials() {
 		d.setBlocked(terminating(d.b))
 	case d.isRebindRequested():
 		d.startReplacement()
-	case d.in.Secret != SecretInSync || !isDelivered(s):
+	case d.in.Secret != SecretInSync || !isDelivered(s) || d.unwritten() != nil:
 		d.recoverCredentials()
 	case d.isRenewalDue():
 		d.startReplacement()
@@ -66,9 +66,62 @@ func (d *decision) ensureCredentials() {
 
 // writeSecret has the credentials that the broker has returned written, unless the Secret cannot hold them.
 func (d *decision) writeSecret() {
-	if !d.in.Memory.Received.DoesNotFit {
+	if !d.waitsToWrite() {
 		d.SecretAction, d.Status.InstanceFingerprint = WriteSecret, validity.Fingerprint(d.in.BoundInstance.Instance)
 	}
+}
+
+// unwritten returns why the credentials of the present id were not written; nil: they were, or there were none.
+func (d *decision) unwritten() *Unwritten {
+	if u := d.in.Memory.Unwritten; u != nil && u.BindingID == d.id() {
+		return u
+	}
+	return nil
+}
+
+func (d *decision) isUnfit() bool {
+	u := d.unwritten()
+	return u != nil && u.Unfit
+}
+
+// waitsToWrite reports whether what kept the credentials from being written lasts, as the conditions say. The broker is not asked for them
+// meanwhile.
+func (d *decision) waitsToWrite() bool {
+	u := d.unwritten()
+	return d.isRefused() || u != nil && (u.Unfit || u.SecretsVersion != "" && u.SecretsVersion == d.in.SecretsVersion)
+}
+
+// isRefused reports whether the API server has refused the last write, whichever id the credentials were for, and is not to be asked yet
+// whether it still would, or has to be asked first.
+func (d *decision) isRefused() bool {
+	u := d.in.Memory.Unwritten
+	if u == nil || !u.isRefused() || d.in.MayWrite {
+		return false
+	}
+	if at := lifecycle.DueAfter(u.Time, lifecycle.Backoff(d.b.UID, u.Failures, 0), d.in.Now); d.in.Now.Before(at) {
+		d.RequeueAt = at
+		return true
+	}
+	d.Need = lifecycle.NeedPermission
+	return true
+}
+
+// canWrite reports whether credentials that the broker returns now could be written, as far as that is known: the API server accepts the
+// Secret, and those whose keys it gets can be read. What is not known is looked up first; otherwise the conditions say what is in the way.
+func (d *decision) canWrite() bool {
+	switch {
+	case d.isRefused():
+		return false
+	case len(bindingsecret.SourcesOf(d.b)) == 0:
+		return true
+	case !d.in.Sources.Known:
+		d.Need = lifecycle.NeedSources
+	case d.in.Sources.Blocker == nil:
+		return true
+	default:
+		d.setBlocked(d.in.Sources.Blocker)
+	}
+	return false
 }
 
 // recheck fetches the binding after an update of its instance, whose credentials may name another host. Where they cannot be fetched, the
@@ -80,6 +133,9 @@ func (d *decision) recheck() {
 		d.wakeBy(d.in.Now.Add(renewRetry))
 	case !d.isDue():
 	case d.nextWay() == fetch:
+		if !d.canWrite() {
+			return
+		}
 		d.Request = d.newRequest(lifecycle.Fetch)
 		d.Request.Repeat, d.Request.Recheck = true, true
 	default:
@@ -139,11 +195,14 @@ func (d *decision) hasReceivedCredentials() bool {
 // recoverCredentials gets credentials that are missing from the Secret, or were modified.
 func (d *decision) recoverCredentials() {
 	s := &d.Status
+	if d.waitsToWrite() {
+		return
+	}
 	if why := d.brokerUnavailable(); why != nil {
 		d.setBlocked(why)
 		return
 	}
-	if !d.isDue() {
+	if !d.isDue() || !d.canWrite() {
 		return
 	}
 	next := d.nextWay()

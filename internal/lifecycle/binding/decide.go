@@ -43,10 +43,24 @@ type Inputs struct {
 	// resourceVersion, where it was read.
 	Secret                  SecretState
 	SecretID, SecretVersion string
+	// Sources are the Secrets whose keys the binding's Secret gets.
+	Sources Sources
+	// SecretsVersion changes with the binding's Secret and its sources.
+	SecretsVersion string
+	// MayWrite: the API server would accept the binding's Secret.
+	MayWrite bool
 	// NamespaceTerminating: the namespace is being deleted, and there is no Secret.
 	NamespaceTerminating bool
 	// Memory is what this process remembers beyond the status.
 	Memory RequestMemory
+}
+
+// Sources are the Secrets of addKeysFrom.
+type Sources struct {
+	// Known: they were read.
+	Known bool
+	// Blocker is why their keys cannot be copied; nil: they can.
+	Blocker *lifecycle.Blocker
 }
 
 // BoundInstance is the instance of a binding, with the class and the plan that it has at the broker.

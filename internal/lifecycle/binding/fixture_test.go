@@ -84,6 +84,10 @@ func (d Decision) say() string {
 		parts = append(parts, "read")
 	case d.Need == lifecycle.NeedSecret:
 		parts = append(parts, "look")
+	case d.Need == lifecycle.NeedSources:
+		parts = append(parts, "sources")
+	case d.Need == lifecycle.NeedPermission:
+		parts = append(parts, "permission")
 	case d.Release != nil:
 		parts = append(parts, "release", d.Release.Reason)
 	}
@@ -234,7 +238,7 @@ func unfit(f *fixture) {
 	f.in.Memory = f.in.Memory.ObserveAnswer(f.b, *next.Request, a)
 	f.b.Status = Apply(f.b, next.Status, *next.Request, a, f.in.Now)
 	f.b.Status = ApplySecretRefused(f.b, f.b.Status, "x", false, f.in.Now)
-	f.in.Memory.Received = &Received{BindingID: next.Request.ID, DoesNotFit: true}
+	f.in.Memory.RecordUnwritten(Unwritten{Unfit: true})
 }
 
 // legacy is what the former service-catalog left of a binding that is Ready (G63).

@@ -18,6 +18,7 @@ package binding
 
 import (
 	"encoding/json"
+	"time"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
@@ -27,9 +28,11 @@ import (
 
 // RequestMemory is what a process remembers of a binding's requests beyond the status. After a restart some requests are repeated.
 type RequestMemory struct {
-	// Received are credentials that are not in the Secret yet; nil: there are none.
+	// Received are credentials that are about to be written into the Secret; nil: there are none. They last for one reconcile.
 	Received *Received
-	recovery recovery
+	// Unwritten is why the last credentials were not written; nil: they were.
+	Unwritten *Unwritten
+	recovery  recovery
 }
 
 // way is a way to get credentials that are not in the Secret. The ways are tried in this order: each changes more than the one before.
@@ -68,10 +71,51 @@ func (r recovery) hasFailed(w way) bool { return r.failed&w != 0 }
 // Received are credentials as a broker returned them for an id.
 type Received struct {
 	BindingID string
-	// Binding has them; nil: no Secret can hold them.
-	Binding *osbresult.Binding
-	// DoesNotFit: the present Secret cannot hold them.
-	DoesNotFit bool
+	Binding   *osbresult.Binding
+}
+
+// Unwritten is why credentials were dropped that a broker has returned. They are requested again once they may be written (R7).
+type Unwritten struct {
+	BindingID string
+	// Unfit: no Secret can hold them.
+	Unfit bool
+	// SecretsVersion is the version of the Secrets of which one was in the way; empty: the API server refused the write, or was away, as it
+	// would those of any other id.
+	SecretsVersion string
+	// Failures is how often that was so in a row, and Time when it was last.
+	Failures int32
+	Time     time.Time
+}
+
+func (u *Unwritten) isRefused() bool { return !u.Unfit && u.SecretsVersion == "" }
+
+// RecordUnwritten drops credentials that could not be written.
+func (m *RequestMemory) RecordUnwritten(u Unwritten) {
+	u.BindingID, u.Failures = m.Received.BindingID, 1
+	if before := m.Unwritten; before != nil && before.isRefused() == u.isRefused() {
+		u.Failures = before.Failures + 1
+	}
+	m.Unwritten = &u
+	m.DropCredentials()
+}
+
+// RecordRefusedAgain records that the API server would still refuse the Secret.
+func (m *RequestMemory) RecordRefusedAgain(now time.Time) {
+	again := *m.Unwritten
+	again.Failures, again.Time = again.Failures+1, now
+	m.Unwritten = &again
+}
+
+// DropCredentials drops credentials at the end of a reconcile. That a service has none is remembered: the broker may not say it twice.
+func (m *RequestMemory) DropCredentials() {
+	if m.Received == nil {
+		return
+	}
+	if b := m.Received.Binding; string(b.Credentials) == noCredentials {
+		m.Received = &Received{BindingID: m.Received.BindingID, Binding: &osbresult.Binding{Created: b.Created, Credentials: b.Credentials, ExpiresAt: b.ExpiresAt, RenewBefore: b.RenewBefore}}
+		return
+	}
+	m.Received = nil
 }
 
 // ObserveAnswer returns what a process remembers of a binding after an answer.
@@ -85,7 +129,7 @@ func (m RequestMemory) ObserveAnswer(b *v1beta1.ServiceBinding, call Request, a 
 	case lifecycle.Fetch:
 		m.observeFetch(b, call, a)
 	case lifecycle.Unbind:
-		if m.Received != nil && m.Received.BindingID == call.ID { // no Secret can hold them
+		if m.Unwritten != nil && m.Unwritten.Unfit && m.Unwritten.BindingID == call.ID {
 			m.recovery.failed |= rotation
 		}
 	case lifecycle.Poll:
@@ -136,8 +180,11 @@ func (m *RequestMemory) observeFetch(b *v1beta1.ServiceBinding, call Request, a 
 	}
 }
 
+// noCredentials are those of a service without any.
+const noCredentials = "{}"
+
 func withoutCredentials(b *osbresult.Binding) *osbresult.Binding {
 	none := *b
-	none.Credentials = json.RawMessage("{}")
+	none.Credentials = json.RawMessage(noCredentials)
 	return &none
 }

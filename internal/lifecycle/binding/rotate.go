@@ -41,7 +41,7 @@ func (d *decision) startReplacement() {
 		d.setBlocked(why)
 		d.wakeBy(d.in.Now.Add(renewRetry))
 		return
-	case !rotates && !d.knowsParameters():
+	case !rotates && !d.knowsParameters(), !d.canWrite():
 		d.wakeBy(d.in.Now.Add(renewRetry))
 		return
 	}
@@ -105,15 +105,16 @@ func (d *decision) replace() {
 		why = d.brokerUnavailable()
 	}
 	switch a := s.Attempts; {
-	case d.hasReceivedCredentials() && d.in.Memory.Received.Binding == nil:
+	case d.isUnfit():
 		d.startMitigation()
 	case d.hasReceivedCredentials():
 		d.writeSecret()
 	case why != nil:
 		d.setBlocked(why)
-	case !d.isDue():
+	case d.waitsToWrite(), !d.isDue():
 	case lost || a != nil && (a.Unknown > lifecycle.MaxRepeatsAfter(a.Mitigation) || a.Conflict):
 		d.startMitigation()
+	case !d.canWrite():
 	case retrievable && (tried.created || tried.hasFailed(repeat)):
 		d.Request = d.newRequest(lifecycle.Fetch)
 		d.Request.Repeat, d.Request.Replaces = true, true

@@ -18,6 +18,7 @@ package binding
 
 import (
 	"cmp"
+	"errors"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -105,7 +106,7 @@ func ContentOf(secret *corev1.Secret, b *v1beta1.ServiceBinding) (contentID stri
 // ForgetSettled drops what need not be remembered of a binding whose credentials are in the Secret. shown: the cache shows the Secret as
 // this process knows it.
 func (m *Memory) ForgetSettled(s *v1beta1.ServiceBindingStatus, secret SecretState, shown bool) {
-	if secret != SecretInSync || !isDelivered(s) || taskOf(s) != Idle || m.Received != nil {
+	if secret != SecretInSync || !isDelivered(s) || taskOf(s) != Idle || m.Received != nil || m.Unwritten != nil {
 		return
 	}
 	m.RequestMemory = RequestMemory{}
@@ -149,6 +150,15 @@ func ServiceOf(b *v1beta1.ServiceBinding, in Inputs) (service bindingsecret.Serv
 		service.Class = cmp.Or(spec.ClusterServiceClassExternalName, spec.ServiceClassExternalName)
 	}
 	return service
+}
+
+// BlockerForSources returns why nothing is requested of the broker: the Secrets whose keys the binding's Secret gets cannot be copied.
+func BlockerForSources(b *v1beta1.ServiceBinding, err error) *lifecycle.Blocker {
+	message := err.Error() + ": the broker is asked for credentials once they can be written"
+	if own, ok := errors.AsType[*bindingsecret.Error](err); ok && own.Missing {
+		return lifecycle.MissingReference(b, v1beta1.ReasonErrorInjectingBindResult, message)
+	}
+	return lifecycle.BlockedBy(v1beta1.ReasonErrorInjectingBindResult, message)
 }
 
 // ApplySecretWritten returns the status once the credentials of the present id are in the Secret, which has that resourceVersion.

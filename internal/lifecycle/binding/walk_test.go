@@ -332,15 +332,15 @@ func (w *bindingWalk) reconcile() {
 	if w.unrecorded != nil {
 		b.Status = *w.unrecorded.DeepCopy()
 	}
-	if t := w.known.Received; t != nil {
-		w.known.Received = &Received{BindingID: t.BindingID, Binding: t.Binding}
-	}
+	defer func() { w.known.DropCredentials() }()
 	world := w.inputs(b)
 	for calls := 0; ; {
 		world.Now, world.Memory = w.now, w.known.RequestMemory
 		next := Decide(b, world)
 		w.checkPhase(&next.Status)
 		switch {
+		case next.Need == lifecycle.NeedPermission:
+			world.MayWrite = true
 		case next.Need != "" && next.Need != lifecycle.NeedSecret:
 			w.failf("a needless step: %+v", next)
 		case next.Need == lifecycle.NeedSecret:
@@ -485,6 +485,10 @@ func (w *bindingWalk) inspectSecret(b *v1beta1.ServiceBinding, world *Inputs) {
 // executeSecretAction does to the Secret what a step says; false: the API server was away.
 func (w *bindingWalk) executeSecretAction(b *v1beta1.ServiceBinding, deed SecretAction, world *Inputs) bool {
 	if !w.calm && w.rnd.IntN(8) == 0 {
+		if deed == WriteSecret { // the credentials are gone, as after a crash
+			w.known.RecordUnwritten(Unwritten{Time: w.now})
+			w.unsure = w.unsure || w.hasUnknownOutcome()
+		}
 		return false
 	}
 	switch deed {

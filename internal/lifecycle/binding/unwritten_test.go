@@ -1,0 +1,144 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package binding
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
+)
+
+// copying is a binding whose Secret gets the keys of another one.
+func copying(f *fixture) {
+	f.b.Spec.SecretTransforms = []v1beta1.SecretTransform{{AddKeysFrom: &v1beta1.AddKeysFromTransform{SecretRef: &v1beta1.ObjectReference{Name: "more"}}}}
+}
+
+// sources is what a read of that Secret has found.
+func sources(others map[string]map[string][]byte) func(*fixture) {
+	return func(f *fixture) {
+		f.in.Sources = Sources{Known: true}
+		if err := bindingsecret.CheckSources(f.b, others); err != nil {
+			f.in.Sources.Blocker = BlockerForSources(f.b, err)
+		}
+	}
+}
+
+// read is that it exists.
+func read(f *fixture) { sources(map[string]map[string][]byte{"more": nil})(f) }
+
+// permitted is that the API server would accept the Secret.
+func permitted(f *fixture) { f.in.MayWrite = true }
+
+// unwritten is a binding that was created, and whose credentials could not be written.
+func unwritten(u Unwritten) func(*fixture) {
+	return func(f *fixture) {
+		next, a := f.step(), with(201)
+		f.in.Memory = f.in.Memory.ObserveAnswer(f.b, *next.Request, a)
+		f.b.Status = Apply(f.b, next.Status, *next.Request, a, f.in.Now)
+		f.b.Status = ApplySecretRefused(f.b, f.b.Status, "x", false, f.in.Now)
+		u.Time = f.in.Now
+		f.in.Memory.RecordUnwritten(u)
+	}
+}
+
+// F-S41: credentials that could not be written were kept, up to 1 MiB for each binding. What they need is read first, and those that
+// cannot be written are requested again once that may help.
+func TestCredentialsAreRequestedOnceTheyCanBeWritten(t *testing.T) {
+	inTheWay := Unwritten{SecretsVersion: "before"}
+	version := func(is string) func(*fixture) { return func(f *fixture) { f.in.SecretsVersion = is } }
+	old := func(f *fixture) { f.in.Now = f.b.CreationTimestamp.Add(time.Hour) }
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want string
+	}{
+		"sources not read":                {bfs(copying), "sources"},
+		"sources read":                    {bfs(copying, read), "journal bind id"},
+		"source missing, young":           {bfs(copying, sources(nil)), "wait"},
+		"source missing":                  {bfs(old, copying, sources(nil)), "nothing: "},
+		"fetch: sources not read":         {bfs(retrievable, bound1, secretGone, copying), "sources"},
+		"fetch: source missing":           {bfs(old, retrievable, bound1, secretGone, copying, sources(nil)), "nothing: ErrorInjectingBindResult"},
+		"repeat: sources not read":        {bfs(bound1, secretGone, copying), "sources"},
+		"replacement: sources not read":   {bfs(bound1, rebound, copying), "sources wait"},
+		"replacement: source missing":     {bfs(old, bound1, rebound, copying, sources(nil)), "wait"},
+		"replacement: repeated":           {bfs(bound1, rebound, func(f *fixture) { f.after(saidOf(osbresult.Unknown, 500)) }, in(time.Hour), copying), "sources"},
+		"Secret in the way":               {bfs(version("before"), unwritten(inTheWay)), "nothing: ErrorInjectingBindResult"},
+		"Secret in the way, an hour on":   {bfs(version("before"), unwritten(inTheWay), in(time.Hour)), "nothing: ErrorInjectingBindResult"},
+		"Secret in the way, then not":     {bfs(version("before"), unwritten(inTheWay), version("after")), "bind id again"},
+		"then fetched":                    {bfs(retrievable, version("before"), unwritten(inTheWay), version("after")), "fetch id again"},
+		"API server refuses":              {bfs(unwritten(Unwritten{})), "wait"},
+		"API server refused":              {bfs(unwritten(Unwritten{}), in(2*time.Second)), "permission"},
+		"API server refuses, then not":    {bfs(unwritten(Unwritten{}), in(2*time.Second), permitted), "bind id again"},
+		"fits into no Secret":             {bfs(unwritten(Unwritten{Unfit: true}), version("after"), in(time.Hour)), "nothing: ErrorInjectingBindResult"},
+		"fits into no Secret, new wanted": {bfs(unwritten(Unwritten{Unfit: true}), rebound), "journal bind " + next1},
+		"replacement: API server refuses": {bfs(bound1, rebound, unwritten(Unwritten{})), "wait"},
+		"replacement: then not":           {bfs(bound1, rebound, unwritten(Unwritten{}), in(2*time.Second), permitted), "bind " + next1},
+		"not to be replaced meanwhile":    {bfs(unwritten(Unwritten{}), rebound), "wait"},
+		"after a restart":                 {bfs(retrievable, unwritten(inTheWay), restarted1), "fetch id again"},
+	} {
+		f := newFixture(test.is...)
+		if got := f.step().say(); got != test.want && !(strings.HasSuffix(test.want, ": ") && strings.HasPrefix(got, test.want)) {
+			t.Errorf("%s: %s, want %s", name, got, test.want)
+		}
+		if r := f.in.Memory.Received; r != nil {
+			t.Errorf("%s: credentials are kept: %+v", name, r)
+		}
+	}
+}
+
+// F-S41: neither the API server nor the broker is asked again and again.
+func TestUnwrittenCredentialsAreRequestedWithBackoff(t *testing.T) {
+	for name, refuses := range map[string]bool{"the API server would refuse them": true, "it would not, and does": false} {
+		f := newFixture(retrievable, unwritten(Unwritten{}))
+		start, asked, fetches := f.in.Now, 0, 0
+		for f.in.Now.Sub(start) < time.Hour {
+			switch next := f.step(); {
+			case next.Need == lifecycle.NeedPermission && refuses:
+				f.in.Memory.RecordRefusedAgain(f.in.Now)
+				asked++
+			case next.Need == lifecycle.NeedPermission:
+				f.in.MayWrite = true
+				asked++
+			case next.Request != nil:
+				unwritten(Unwritten{})(f)
+				f.in.MayWrite = false
+				fetches++
+			case next.RequeueAt.After(f.in.Now):
+				f.in.Now = next.RequeueAt
+			default:
+				t.Fatal(next.say())
+			}
+		}
+		if asked < 5 || asked > 20 || (fetches == 0) != refuses {
+			t.Errorf("%s: asked %d times in an hour, and %d fetches", name, asked, fetches)
+		}
+	}
+}
+
+// F-S41: that a service has no credentials is no secret, and a broker may say it only once.
+func TestThatAServiceHasNoCredentialsIsRemembered(t *testing.T) {
+	m := RequestMemory{Received: &Received{BindingID: "id", Binding: &osbresult.Binding{Created: true, Credentials: json.RawMessage("{}"), Parameters: json.RawMessage(`{"a":1}`)}}}
+	m.RecordUnwritten(Unwritten{})
+	if r := m.Received; r == nil || r.BindingID != "id" || r.Binding.Parameters != nil {
+		t.Errorf("%+v", r)
+	}
+}
