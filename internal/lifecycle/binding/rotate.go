@@ -36,6 +36,13 @@ func (d *decision) mayRotate() bool {
 // instance can have one binding only, so that none leads to the removal of credentials that are in use.
 func (d *decision) startReplacement() {
 	rotates := d.mayRotate()
+	if len(d.Status.Predecessors) >= maxPredecessors {
+		if !d.removeRetired() {
+			d.setBlocked(d.tooManyPredecessors())
+			d.wakeForRenewal()
+		}
+		return
+	}
 	switch why := d.replacementBlocker(); {
 	case why != nil:
 		d.setBlocked(why)
@@ -73,6 +80,15 @@ func (d *decision) replacementBlocker() *lifecycle.Blocker {
 		return lifecycle.BlockedBy(v1beta1.ReasonErrorInstanceNotReady, fmt.Sprintf("ServiceInstance %q is not the one that the credentials are for: delete this ServiceBinding, and create it again", d.b.Spec.InstanceRef.Name))
 	}
 	return nil
+}
+
+// maxPredecessors bounds the former bindings on record. An earlier version of the operator may have recorded more.
+const maxPredecessors = 16
+
+func (d *decision) tooManyPredecessors() *lifecycle.Blocker {
+	s := &d.Status
+	return lifecycle.InProgress(v1beta1.ReasonRebinding, fmt.Sprintf("status.predecessors has %d former bindings, and can have %d: new credentials are requested after the first of them is removed, at %s; to remove them sooner, reduce the annotation %s",
+		len(s.Predecessors), maxPredecessors, lifecycle.FormatTime(s.Predecessors[0].RemoveAt.Time), v1beta1.RotationOverlapAnnotation))
 }
 
 // requestFirst makes the first request under the id of a successor, of which the broker can have nothing yet.

@@ -1,0 +1,62 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package binding
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
+)
+
+// F-S54: a status had no bound of its predecessors: 2,000 rotations were 161 kB.
+func TestARotationWaitsForTheRemovalOfPredecessors(t *testing.T) {
+	f := newFixture(bound1)
+	for i := range maxPredecessors {
+		rebind(fmt.Sprint(i))(f)
+		f.after(with(201))
+		f.in.Now = f.in.Now.Add(time.Second)
+	}
+	rebind("another")(f)
+	next := f.step()
+	ready := lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionReady)
+	first := next.Status.Predecessors[0].RemoveAt.Time
+	want := "status.predecessors has 16 former bindings, and can have 16: new credentials are requested after the first of them is removed, at " + lifecycle.FormatTime(first)
+	if next.Request != nil || len(next.Status.Predecessors) != maxPredecessors || !next.RequeueAt.Equal(first) || ready.Status != v1beta1.ConditionTrue || !strings.Contains(ready.Message, want) {
+		t.Fatalf("%s, until %s: %s", next.say(), next.RequeueAt, ready.Message)
+	}
+	f.b.Status = next.Status
+	f.in.Now = first
+	if got := f.step().say(); got != "unbind id" {
+		t.Fatalf("once it is due: %s", got)
+	}
+	f.after(saidOf(osbresult.Done, 200))
+	if got := f.step().say(); !strings.HasPrefix(got, "journal bind") {
+		t.Errorf("once it is removed: %s", got)
+	}
+
+	for i := range 100 { // as an earlier version has recorded them
+		f.b.Status.Predecessors = append(f.b.Status.Predecessors, v1beta1.PredecessorBinding{ID: fmt.Sprintf("b-%d", i), RemoveAt: *lifecycle.Timestamp(f.in.Now)})
+	}
+	if got := f.step(); got.Request != nil && got.Request.Operation == lifecycle.Bind {
+		t.Errorf("of more predecessors: %s", got.say())
+	}
+}
