@@ -173,6 +173,14 @@ func TestCollectRedactsTheLog(t *testing.T) {
 	}
 }
 
+// F-S40: a log is withheld once, and not line by line.
+func TestALogIsWithheldWhereThereAreTooManySecrets(t *testing.T) {
+	got := redactLines("one\ntwo\n", []string{strings.Repeat("secret\n", 1<<16)})
+	if strings.Contains(got, "one") || strings.Count(got, "withheld") != 1 {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestCollectIsBounded(t *testing.T) {
 	server := apiServer{pods: []corev1.Pod{failedPod(corev1.ContainerStateTerminated{ExitCode: 3, Reason: strings.Repeat("é", 10000)})}}
 	got := collect(t, server, strings.Repeat("line\n", 100000)+"the cause\n", nil)

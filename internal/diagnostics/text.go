@@ -180,6 +180,9 @@ func redactLines(text string, secrets []string) string {
 		}
 	}
 	redactor := redact.NewRedactor(secrets...)
+	if redactor.Withholds() {
+		return redactor.Clean(text, maxText)
+	}
 	var lines []string
 	for line := range strings.Lines(text) {
 		lines = append(lines, redactor.Clean(strings.TrimRight(line, "\r\n"), maxText))
