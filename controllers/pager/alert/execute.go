@@ -298,13 +298,18 @@ func instancesOf(a *v1beta1.Alert) (instances []notify.Instance) {
 	return instances
 }
 
+// maxTitle is the schema's limit of a title, in characters. The schema of v1alpha1 does not see the annotation that is the title there,
+// and the webhook that does may be ignored.
+const maxTitle = 256
+
 func messageOf(a *v1beta1.Alert, row v1beta1.Delivery, o lifecycle.Outcome) notify.Message {
+	title, _ := notify.Cut(a.Spec.Title, maxTitle, func(rune) int { return 1 })
 	m := notify.Message{
 		Event:      o.Event,
 		UID:        string(a.UID),
 		Namespace:  a.Namespace,
 		Name:       a.Name,
-		RawTitle:   a.Spec.Title,
+		RawTitle:   title,
 		RawContent: a.Spec.Content,
 		Severity:   notify.Severity(a.Spec.Severity),
 		Receiver:   fmt.Sprintf("%s/%s", o.Ref.Kind, o.Ref.Name),

@@ -18,12 +18,15 @@ package alert
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
 	"github.com/gophernetes/bellhop/internal/notify"
 )
 
@@ -43,5 +46,15 @@ func TestInstancesOf(t *testing.T) {
 	}
 	if got := instancesOf(&v1beta1.Alert{}); got != nil {
 		t.Errorf("without instances: %+v", got)
+	}
+}
+
+// F-S57: a title of v1alpha1 is stored uncut while the webhook that checks it does not answer.
+func TestATitleIsBounded(t *testing.T) {
+	for length, want := range map[int]int{0: 0, 256: 256, 257: 256, 200_000: 256} {
+		a := &v1beta1.Alert{Spec: v1beta1.AlertSpec{Title: strings.Repeat("ä", length)}}
+		if got := utf8.RuneCountInString(messageOf(a, v1beta1.Delivery{}, lifecycle.Outcome{}).RawTitle); got != want {
+			t.Errorf("a title of %d characters is sent with %d instead of %d", length, got, want)
+		}
 	}
 }
