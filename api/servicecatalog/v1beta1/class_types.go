@@ -94,6 +94,8 @@ type ServiceClassStatus struct {
 	RemovedFromBrokerCatalog bool `json:"removedFromBrokerCatalog"`
 }
 
+// +kubebuilder:validation:XValidation:rule="self.clusterServiceBrokerName == oldSelf.clusterServiceBrokerName",message="field is immutable: the broker that offers it",fieldPath=".clusterServiceBrokerName"
+
 // ClusterServiceClassSpec is a service of a ClusterServiceBroker.
 type ClusterServiceClassSpec struct {
 	CommonServiceClassSpec `json:",inline"`
@@ -104,6 +106,8 @@ type ClusterServiceClassSpec struct {
 	// +required
 	ClusterServiceBrokerName string `json:"clusterServiceBrokerName"`
 }
+
+// +kubebuilder:validation:XValidation:rule="self.serviceBrokerName == oldSelf.serviceBrokerName",message="field is immutable: the broker that offers it",fieldPath=".serviceBrokerName"
 
 // ServiceClassSpec is a service of a ServiceBroker.
 type ServiceClassSpec struct {

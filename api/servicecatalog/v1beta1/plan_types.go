@@ -105,6 +105,9 @@ type ServicePlanStatus struct {
 	RemovedFromBrokerCatalog bool `json:"removedFromBrokerCatalog"`
 }
 
+// +kubebuilder:validation:XValidation:rule="self.clusterServiceBrokerName == oldSelf.clusterServiceBrokerName",message="field is immutable: the broker that offers it",fieldPath=".clusterServiceBrokerName"
+// +kubebuilder:validation:XValidation:rule="(has(self.clusterServiceClassRef) && has(self.clusterServiceClassRef.name) ? self.clusterServiceClassRef.name : '') == (has(oldSelf.clusterServiceClassRef) && has(oldSelf.clusterServiceClassRef.name) ? oldSelf.clusterServiceClassRef.name : '')",message="field is immutable: the class that the plan is of",fieldPath=".clusterServiceClassRef"
+
 // ClusterServicePlanSpec is a plan of a ClusterServiceClass.
 type ClusterServicePlanSpec struct {
 	CommonServicePlanSpec `json:",inline"`
@@ -119,6 +122,9 @@ type ClusterServicePlanSpec struct {
 	// +required
 	ClusterServiceClassRef ClusterObjectReference `json:"clusterServiceClassRef"`
 }
+
+// +kubebuilder:validation:XValidation:rule="self.serviceBrokerName == oldSelf.serviceBrokerName",message="field is immutable: the broker that offers it",fieldPath=".serviceBrokerName"
+// +kubebuilder:validation:XValidation:rule="(has(self.serviceClassRef) && has(self.serviceClassRef.name) ? self.serviceClassRef.name : '') == (has(oldSelf.serviceClassRef) && has(oldSelf.serviceClassRef.name) ? oldSelf.serviceClassRef.name : '')",message="field is immutable: the class that the plan is of",fieldPath=".serviceClassRef"
 
 // ServicePlanSpec is a plan of a ServiceClass.
 type ServicePlanSpec struct {

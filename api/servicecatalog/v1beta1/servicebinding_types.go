@@ -91,6 +91,15 @@ type SecretTransform struct {
 	RemoveKey *RemoveKeyTransform `json:"removeKey,omitempty"`
 }
 
+// What the rules cannot read, parameters and null values in transforms, the validating webhook compares.
+// +kubebuilder:validation:XValidation:rule="(has(self.instanceRef) && has(self.instanceRef.name) ? self.instanceRef.name : '') == (has(oldSelf.instanceRef) && has(oldSelf.instanceRef.name) ? oldSelf.instanceRef.name : '')",message="field is immutable: delete the ServiceBinding and create another one",fieldPath=".instanceRef"
+// +kubebuilder:validation:XValidation:rule="(has(self.parametersFrom) ? self.parametersFrom.size() : 0) == (has(oldSelf.parametersFrom) ? oldSelf.parametersFrom.size() : 0) && (!(has(self.parametersFrom)) || !(has(oldSelf.parametersFrom)) || self.parametersFrom == oldSelf.parametersFrom)",message="field is immutable: delete the ServiceBinding and create another one",fieldPath=".parametersFrom"
+// +kubebuilder:validation:XValidation:rule="(has(self.secretName) ? self.secretName : '') == (has(oldSelf.secretName) ? oldSelf.secretName : '')",message="field is immutable: delete the ServiceBinding and create another one",fieldPath=".secretName"
+// +kubebuilder:validation:XValidation:rule="oldSelf.?externalID.orValue('') == '' || self.?externalID.orValue('') == oldSelf.externalID",message="field is immutable: the broker knows the binding by it",fieldPath=".externalID"
+// +kubebuilder:validation:XValidation:rule="(has(self.userInfo) && has(self.userInfo.username) ? self.userInfo.username : '') == (has(oldSelf.userInfo) && has(oldSelf.userInfo.username) ? oldSelf.userInfo.username : '') && (has(self.userInfo) && has(self.userInfo.uid) ? self.userInfo.uid : '') == (has(oldSelf.userInfo) && has(oldSelf.userInfo.uid) ? oldSelf.userInfo.uid : '')",message="field is immutable: it is the user who created the ServiceBinding",fieldPath=".userInfo"
+// +kubebuilder:validation:XValidation:rule="(has(self.userInfo) && has(self.userInfo.groups) ? self.userInfo.groups.size() : 0) == (has(oldSelf.userInfo) && has(oldSelf.userInfo.groups) ? oldSelf.userInfo.groups.size() : 0) && (!(has(self.userInfo) && has(self.userInfo.groups)) || !(has(oldSelf.userInfo) && has(oldSelf.userInfo.groups)) || self.userInfo.groups == oldSelf.userInfo.groups)",message="field is immutable: it is the user who created the ServiceBinding",fieldPath=".userInfo"
+// +kubebuilder:validation:XValidation:rule="(has(self.userInfo) && has(self.userInfo.extra) ? self.userInfo.extra.size() : 0) == (has(oldSelf.userInfo) && has(oldSelf.userInfo.extra) ? oldSelf.userInfo.extra.size() : 0) && (!(has(self.userInfo) && has(self.userInfo.extra)) || !(has(oldSelf.userInfo) && has(oldSelf.userInfo.extra)) || self.userInfo.extra == oldSelf.userInfo.extra)",message="field is immutable: it is the user who created the ServiceBinding",fieldPath=".userInfo"
+
 // ServiceBindingSpec says which instance is to be bound to, and where its credentials
 // go. It cannot be changed: another one in an update is ignored.
 type ServiceBindingSpec struct {
