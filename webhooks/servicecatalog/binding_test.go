@@ -38,7 +38,7 @@ import (
 func binding(edits ...func(*v1beta1.ServiceBinding)) *v1beta1.ServiceBinding {
 	b := &v1beta1.ServiceBinding{}
 	namespaceName(b, "ns", "b")
-	b.Spec.InstanceRef.Name, b.Spec.ExternalID = "i", "made"
+	b.Spec.InstanceRef.Name, b.Spec.ExternalID, b.Spec.UserInfo = "i", "made", alice()
 	b.Annotations = map[string]string{v1beta1.MadeIDAnnotation: catalog.MadeID("made", t0)}
 	for _, edit := range edits {
 		edit(b)
@@ -56,7 +56,7 @@ func TestBindingsAreChecked(t *testing.T) {
 	mine := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "mine"}}
 	going := live(func(i *v1beta1.ServiceInstance) { i.Name, i.DeletionTimestamp = "going", &metav1.Time{Time: t0} })
 	unbindable := live(func(i *v1beta1.ServiceInstance) { i.Name, i.Spec.ClusterServicePlanRef.Name = "unbindable", "closed" })
-	other := binding(func(b *v1beta1.ServiceBinding) { b.Name, b.Spec.ExternalID = "other", "taken" })
+	other := binding(func(b *v1beta1.ServiceBinding) { b.Name, b.Spec.ExternalID, b.Annotations = "other", "taken", nil })
 	k := knowing(t, clusterBroker("broker", true), class, plan, closed, live(), going, unbindable, theirs, mine, other)
 	var asked []string
 	v := bindingValidator{k, reviewer(t, &asked, "mine", "none")}
@@ -88,8 +88,8 @@ func TestBindingsAreChecked(t *testing.T) {
 		{name: "another's Secret of the binding's name", edit: func(b *v1beta1.ServiceBinding) { b.Name = "theirs" }, warn: []string{`Secret "theirs" already exists`}},
 		{name: "another's id", edit: func(b *v1beta1.ServiceBinding) { b.Spec.ExternalID = "taken" }, error: []string{`spec.externalID: Invalid value: "taken"`, `is the id of "other"`}},
 		// The cache may still have the object that was deleted; of an object that exists, the API server refuses a second one by its name.
-		{name: "the id of the deleted object of its name", edit: func(b *v1beta1.ServiceBinding) { b.Name, b.Spec.ExternalID = "other", "taken" }, warn: []string{"left in place when this object is deleted"}},
-		{name: "an id that was brought", edit: func(b *v1beta1.ServiceBinding) { b.Spec.ExternalID = "brought" }, warn: []string{"left in place when this object is deleted"}},
+		{name: "the id of the deleted object of its name", edit: func(b *v1beta1.ServiceBinding) { b.Name, b.Spec.ExternalID, b.Annotations = "other", "taken", nil }, warn: []string{"left in place when this object is deleted"}},
+		{name: "an id that was brought", edit: func(b *v1beta1.ServiceBinding) { b.Spec.ExternalID, b.Annotations = "brought", nil }, warn: []string{"left in place when this object is deleted"}},
 		{name: "parameters from a Secret of another", edit: func(b *v1beta1.ServiceBinding) {
 			b.Spec.ParametersFrom = []v1beta1.ParametersFromSource{{SecretKeyRef: &v1beta1.SecretKeyReference{Name: "theirs", Key: "k"}}}
 		}, asked: []string{"ns/theirs"}, error: []string{"spec.parametersFrom[0].secretKeyRef.name: Forbidden"}},

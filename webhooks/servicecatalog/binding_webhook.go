@@ -41,8 +41,8 @@ import (
 )
 
 // As for instances. A changed spec is reverted, so that an update only has the operator's annotations to check.
-// +kubebuilder:webhook:path=/mutate-servicecatalog-k8s-io-v1beta1-servicebinding,mutating=true,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=servicebindings,verbs=create;update,versions=v1beta1,name=mservicebinding.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-or-own-annotations-change","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec || ['made-id', 'deletion-policy', 'rebind'].exists(a, object.metadata.?annotations[?'bellhop.gophernetes.io/' + a] != oldObject.metadata.?annotations[?'bellhop.gophernetes.io/' + a])"}]}`
-// +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-servicebinding,mutating=false,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=servicebindings,verbs=create;update,versions=v1beta1,name=vservicebinding.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"creation-or-own-annotations-change","expression":"request.operation == 'CREATE' || ['deletion-policy', 'rotation-overlap-seconds', 'binding-type', 'binding-provider'].exists(a, object.metadata.?annotations[?'bellhop.gophernetes.io/' + a] != oldObject.metadata.?annotations[?'bellhop.gophernetes.io/' + a])"}]}`
+// +kubebuilder:webhook:path=/mutate-servicecatalog-k8s-io-v1beta1-servicebinding,mutating=true,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=servicebindings,verbs=create;update,versions=v1beta1,name=mservicebinding.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-or-own-annotations-change","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec || ['made-id', 'deletion-policy', 'rebind', 'rotation-overlap-seconds', 'binding-type', 'binding-provider'].exists(a, object.metadata.?annotations[?'bellhop.gophernetes.io/' + a] != oldObject.metadata.?annotations[?'bellhop.gophernetes.io/' + a])"}]}`
+// +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-servicebinding,mutating=false,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=servicebindings,verbs=create;update,versions=v1beta1,name=vservicebinding.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-or-own-annotations-change","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec || ['made-id', 'deletion-policy', 'rebind', 'rotation-overlap-seconds', 'binding-type', 'binding-provider'].exists(a, object.metadata.?annotations[?'bellhop.gophernetes.io/' + a] != oldObject.metadata.?annotations[?'bellhop.gophernetes.io/' + a])"}]}`
 
 // bindingDefaulter sets what would cost a write after the creation, and reverts changes of the spec.
 type bindingDefaulter struct {
@@ -58,7 +58,11 @@ func (d bindingDefaulter) Default(ctx context.Context, b *v1beta1.ServiceBinding
 	}
 	if updating {
 		// A validator does not see the changes that are reverted.
-		if fields := putBack(old, b); len(fields) > 0 {
+		if paths := reverted(old, b); len(paths) > 0 {
+			fields := make([]string, 0, len(paths))
+			for _, path := range paths {
+				fields = append(fields, path.String())
+			}
 			admission.Warn(ctx, fmt.Sprintf("%s: not changed, since the spec of a ServiceBinding is immutable: "+
 				"delete it and create another one; for new credentials alone, change its annotation %s", strings.Join(fields, ", "), v1beta1.RebindAnnotation))
 		}
@@ -76,13 +80,13 @@ func (d bindingDefaulter) Default(ctx context.Context, b *v1beta1.ServiceBinding
 	return err
 }
 
-// putBack returns the fields of a spec whose change is reverted. A manifest that replaces the object may omit fields that the
+// reverted returns the fields of a spec whose change is reverted. A manifest that replaces the object may omit fields that the
 // operator has set.
-func putBack(old, asked *v1beta1.ServiceBinding) (fields []string) {
+func reverted(old, asked *v1beta1.ServiceBinding) (fields []*field.Path) {
 	was, is := old.Spec, asked.Spec
 	differs := func(name string, a, b any) {
 		if !equality.Semantic.DeepEqual(a, b) {
-			fields = append(fields, specPath.Child(name).String())
+			fields = append(fields, specPath.Child(name))
 		}
 	}
 	differs("instanceRef", was.InstanceRef, is.InstanceRef)
@@ -106,6 +110,7 @@ func (v bindingValidator) ValidateCreate(ctx context.Context, b *v1beta1.Service
 	f.refuse(checkSize(b.Spec.Parameters)...)
 	f.refuse(checkOverlap(nil, b)...)
 	f.refuse(checkServiceNames(nil, b)...)
+	f.refuse(present(checkRequester(ctx, b.Spec.UserInfo), checkRecord(nil, "", b, b.Spec.ExternalID))...)
 	checkID(ctx, &f, v.knowledge, b, b.Spec.ExternalID, v.index.BindingsWithID)
 	v.checkInstance(ctx, &f, b)
 	copied := checkTransforms(&f, b)
@@ -114,8 +119,18 @@ func (v bindingValidator) ValidateCreate(ctx context.Context, b *v1beta1.Service
 	return f.result("ServiceBinding", b.Name)
 }
 
-func (v bindingValidator) ValidateUpdate(_ context.Context, old, b *v1beta1.ServiceBinding) (ctrladmission.Warnings, error) {
+func (v bindingValidator) ValidateUpdate(ctx context.Context, old, b *v1beta1.ServiceBinding) (ctrladmission.Warnings, error) {
 	var f findings
+	for _, path := range reverted(old, b) {
+		f.refuse(field.Forbidden(path, "field is immutable: delete the ServiceBinding and create another one"))
+	}
+	f.refuse(present(
+		checkUser(b.Spec.UserInfo, old.Spec.UserInfo),
+		checkRecord(old.Annotations, old.Spec.ExternalID, b, b.Spec.ExternalID),
+		checkHold(old, b, !equality.Semantic.DeepEqual(old.Spec, b.Spec)))...)
+	if old.Spec.ExternalID == "" && b.Spec.ExternalID != "" {
+		checkID(ctx, &f, v.knowledge, b, b.Spec.ExternalID, v.index.BindingsWithID)
+	}
 	f.refuse(checkDeletionPolicy(old.Annotations, b)...)
 	f.refuse(checkOverlap(old.Annotations, b)...)
 	f.refuse(checkServiceNames(old.Annotations, b)...)

@@ -87,6 +87,9 @@ func (v brokerValidator[B]) ValidateCreate(ctx context.Context, b B) (ctrladmiss
 
 // ValidateUpdate also checks a broker that is being deleted: it is used until its instances are gone.
 func (v brokerValidator[B]) ValidateUpdate(ctx context.Context, old, b B) (ctrladmission.Warnings, error) {
+	if err := checkHold(old, b, true); err != nil {
+		return (&findings{errs: field.ErrorList{err}}).result(catalog.ScopeOf(b).BrokerKind(), b.GetName())
+	}
 	return v.validate(ctx, old.Common(), b)
 }
 

@@ -18,6 +18,7 @@ package servicecatalog
 
 import (
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
@@ -44,4 +45,9 @@ func (f *findings) result(kind, name string) (ctrladmission.Warnings, error) {
 		return nil, admission.Invalid(v1beta1.GroupVersion.WithKind(kind).GroupKind(), name, f.errs)
 	}
 	return admission.Warnings(f.warnings), nil
+}
+
+// present returns the errors that are not nil.
+func present(errs ...*field.Error) field.ErrorList {
+	return slices.DeleteFunc(errs, func(err *field.Error) bool { return err == nil })
 }

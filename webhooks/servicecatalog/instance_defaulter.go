@@ -31,7 +31,7 @@ import (
 
 // Metadata-only updates, and the removal of the finalizer and nothing else, do not reach the webhook, and pass while the operator
 // is down; changes of the operator's annotations do.
-// +kubebuilder:webhook:path=/mutate-servicecatalog-k8s-io-v1beta1-serviceinstance,mutating=true,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=serviceinstances,verbs=create;update,versions=v1beta1,name=mserviceinstance.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-or-own-annotations-change","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec || ['made-id', 'deletion-policy'].exists(a, object.metadata.?annotations[?'bellhop.gophernetes.io/' + a] != oldObject.metadata.?annotations[?'bellhop.gophernetes.io/' + a])"}]}`
+// +kubebuilder:webhook:path=/mutate-servicecatalog-k8s-io-v1beta1-serviceinstance,mutating=true,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=serviceinstances,verbs=create;update,versions=v1beta1,name=mserviceinstance.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-or-own-annotations-change","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec || ['made-id', 'deletion-policy', 'parameters-policy'].exists(a, object.metadata.?annotations[?'bellhop.gophernetes.io/' + a] != oldObject.metadata.?annotations[?'bellhop.gophernetes.io/' + a])"}]}`
 
 // instanceDefaulter sets what would cost a write after the creation: finalizer, id and references.
 type instanceDefaulter struct {
@@ -83,10 +83,8 @@ func (d instanceDefaulter) update(ctx context.Context, old, i *v1beta1.ServiceIn
 		return // the schema refuses it
 	}
 	ref = keepPlan(old.Spec, spec, ref)
-	before := usersOwn(old.Spec)
-	before.ExternalID = spec.ExternalID // immutable, unless it was empty
 	given := catalog.Refs{}
-	if equality.Semantic.DeepEqual(before, usersOwn(*spec)) {
+	if !userChanges(old.Spec, *spec) {
 		// The controller sets references. A user neither changes them, which would name another plan than the spec does, nor
 		// removes them: a manifest that replaces the object lacks them.
 		given = catalog.RefsOf(spec, ref.Scope)
@@ -109,6 +107,12 @@ func refsAfter(old, spec v1beta1.ServiceInstanceSpec, scope catalog.Scope) catal
 		r.Plan = ""
 	}
 	return r
+}
+
+// userChanges reports whether an update changes what belongs to the user. The id is immutable, unless it was empty.
+func userChanges(old, spec v1beta1.ServiceInstanceSpec) bool {
+	old.ExternalID = spec.ExternalID
+	return !equality.Semantic.DeepEqual(usersOwn(old), usersOwn(spec))
 }
 
 // usersOwn returns the part of a spec that belongs to the user.

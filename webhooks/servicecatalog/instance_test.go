@@ -172,21 +172,21 @@ func TestIDs(t *testing.T) {
 	copied := instance(func(i *v1beta1.ServiceInstance) {
 		i.Name, i.Spec.ExternalID, i.Spec.ClusterServicePlanExternalName = "copy", "made", "ext-plan"
 	})
-	_, err := v.ValidateCreate(request(t, nil), copied)
+	_, err := v.ValidateCreate(request(t, nil), defaulted(t, v.knowledge, nil, copied.DeepCopy()))
 	says(t, "a copy", text(err), `spec.externalID: Invalid value: "made"`, `is the id of "i"`)
 	copied.Namespace = "elsewhere"
-	_, err = v.ValidateCreate(request(t, nil), copied)
+	_, err = v.ValidateCreate(request(t, nil), defaulted(t, v.knowledge, nil, copied.DeepCopy()))
 	says(t, "a copy elsewhere", text(err), "is the id of an object in another namespace")
 	copied.Spec.ExternalID = "nobody's"
-	warnings, err := v.ValidateCreate(request(t, nil), copied)
+	warnings, err := v.ValidateCreate(request(t, nil), defaulted(t, v.knowledge, nil, copied.DeepCopy()))
 	says(t, "nobody's", text(err))
 	says(t, "nobody's", lines(warnings), `the resource under the id "nobody's" at the broker will be adopted, and left in place`,
 		"spec.externalID is supplied without the annotation bellhop.gophernetes.io/deletion-policy") // F-S25
 	copied.Annotations = map[string]string{v1beta1.DeletionPolicyAnnotation: v1beta1.DeletionPolicyDelete}
-	warnings, err = v.ValidateCreate(request(t, nil), copied)
+	warnings, err = v.ValidateCreate(request(t, nil), defaulted(t, v.knowledge, nil, copied.DeepCopy()))
 	says(t, "nobody's, to be deleted", text(err))
 	says(t, "nobody's, to be deleted", lines(warnings), `the resource under the id "nobody's" at the broker will be adopted, and DELETED with this object, as its deletion policy is Delete, even if another client created it`)
-	warnings, err = instanceValidator{starting(t, live()), reviewer(t, new([]string))}.ValidateCreate(request(t, nil), copied)
+	warnings, err = instanceValidator{starting(t, live()), reviewer(t, new([]string))}.ValidateCreate(request(t, nil), defaulted(t, v.knowledge, nil, copied.DeepCopy()))
 	says(t, "starting", text(err))
 	says(t, "starting", lines(warnings), "whether another object has it was not checked")
 }
@@ -321,7 +321,7 @@ func TestOneOfTwoPlans(t *testing.T) {
 		t.Errorf("references: %+v", i.Spec)
 	}
 	i.Spec.Parameters = raw(`{"a":1,"b":2}`)
-	_, err = v.ValidateUpdate(request(t, old), old, i)
+	_, err = v.ValidateUpdate(request(t, old), old, defaulted(t, v.knowledge, old, i))
 	says(t, "too many", text(err), "spec.parameters")
 }
 
@@ -348,7 +348,7 @@ func TestAClassThatTookAName(t *testing.T) {
 		if got := catalog.RefsOf(&defaulted(t, v.knowledge, old, i).Spec, catalog.Cluster); got != c.want {
 			t.Errorf("%s: references are %v instead of %v", c.plan, got, c.want)
 		}
-		warnings, err := v.ValidateUpdate(request(t, old), old, i)
+		warnings, err := v.ValidateUpdate(request(t, old), old, defaulted(t, v.knowledge, old, i))
 		says(t, c.plan, text(err))
 		says(t, c.plan, lines(warnings), c.warn...)
 	}
@@ -397,7 +397,7 @@ func TestPlanChanges(t *testing.T) {
 			}
 			i := old.DeepCopy()
 			i.Spec.ClusterServicePlanExternalName = "ext-bigger"
-			warnings, err := v.ValidateUpdate(request(t, old), old, i)
+			warnings, err := v.ValidateUpdate(request(t, old), old, defaulted(t, v.knowledge, old, i))
 			says(t, "error", text(err), c.error...)
 			says(t, "warnings", lines(warnings), c.warn...)
 		})
@@ -416,7 +416,8 @@ func TestPlanChanges(t *testing.T) {
 	})
 	i := old.DeepCopy()
 	i.Spec.ServicePlanExternalName = "other"
-	_, err := instanceValidator{knowing(t, class, plan), reviewer(t, new([]string))}.ValidateUpdate(request(t, old), old, i)
+	k := knowing(t, class, plan)
+	_, err := instanceValidator{k, reviewer(t, new([]string))}.ValidateUpdate(request(t, old), old, defaulted(t, k, old, i))
 	says(t, "namespaced", text(err), "spec.servicePlanExternalName: Forbidden", `instances of plan "p" of "c" cannot change their plan: create another ServiceInstance with the plan "other"`)
 }
 
@@ -523,7 +524,7 @@ func TestParametersAreBounded(t *testing.T) {
 	}))
 	says(t, "many fields", text(err), "spec.parameters", "has 4097 fields, and may have 4096")
 	old := instance(sized(large))
-	_, err = v.ValidateUpdate(request(t, nil), old, instance(sized(large), func(i *v1beta1.ServiceInstance) { i.Spec.UpdateRequests++ }))
+	_, err = v.ValidateUpdate(request(t, nil), old, defaulted(t, v.knowledge, old, instance(sized(large), func(i *v1beta1.ServiceInstance) { i.Spec.UpdateRequests++ })))
 	says(t, "another change", text(err))
 	_, err = v.ValidateUpdate(request(t, nil), old, instance(sized(large+1)))
 	says(t, "a change", text(err), "spec.parameters", "and may have 262144")

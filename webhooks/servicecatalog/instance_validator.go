@@ -32,7 +32,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
-// +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-serviceinstance,mutating=false,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=serviceinstances,verbs=create;update,versions=v1beta1,name=vserviceinstance.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-or-own-annotations-change","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec || ['deletion-policy', 'parameters-policy'].exists(a, object.metadata.?annotations[?'bellhop.gophernetes.io/' + a] != oldObject.metadata.?annotations[?'bellhop.gophernetes.io/' + a])"}]}`
+// +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-serviceinstance,mutating=false,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=serviceinstances,verbs=create;update,versions=v1beta1,name=vserviceinstance.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-or-own-annotations-change","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec || ['made-id', 'deletion-policy', 'parameters-policy'].exists(a, object.metadata.?annotations[?'bellhop.gophernetes.io/' + a] != oldObject.metadata.?annotations[?'bellhop.gophernetes.io/' + a])"}]}`
 // +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-serviceinstance,mutating=false,failurePolicy=ignore,sideEffects=None,groups=servicecatalog.k8s.io,resources=serviceinstances,verbs=delete,versions=v1beta1,name=vserviceinstance-delete.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5
 
 // instanceValidator refuses what the schema cannot, and warns of what blocks the instance.
@@ -50,7 +50,9 @@ func (v instanceValidator) ValidateCreate(ctx context.Context, i *v1beta1.Servic
 	f.refuse(checkDeletionPolicy(nil, i)...)
 	f.refuse(checkParametersPolicy(nil, i)...)
 	f.refuse(checkSize(i.Spec.Parameters)...)
+	f.refuse(present(checkRequester(ctx, i.Spec.UserInfo), checkRecord(nil, "", i, i.Spec.ExternalID))...)
 	checkID(ctx, &f, v.knowledge, i, i.Spec.ExternalID, v.index.InstancesWithID)
+	v.checkRefs(ctx, &f, nil, i, ref)
 	o := v.checkOffer(ctx, &f, i, ref)
 	v.checkBroker(ctx, &f, ref, o)
 	checkParameters(ctx, &f, nextSchema(i, o.plan), i.Spec.Parameters, i.Spec.ParametersFrom)
@@ -59,16 +61,21 @@ func (v instanceValidator) ValidateCreate(ctx context.Context, i *v1beta1.Servic
 }
 
 func (v instanceValidator) ValidateUpdate(ctx context.Context, old, i *v1beta1.ServiceInstance) (ctrladmission.Warnings, error) {
-	if !old.DeletionTimestamp.IsZero() {
-		return nil, nil // the spec is no longer used
-	}
 	var f findings
+	ref, wrong := catalog.ReferenceOf(i.Spec.PlanReference)
+	changes := userChanges(old.Spec, i.Spec)
+	v.checkStored(ctx, &f, old, i, changes)
+	if len(wrong) == 0 {
+		v.checkRefs(ctx, &f, old, i, ref)
+	}
+	if !old.DeletionTimestamp.IsZero() {
+		return f.result("ServiceInstance", i.Name) // the spec is no longer used
+	}
 	f.refuse(checkDeletionPolicy(old.Annotations, i)...)
 	f.refuse(checkParametersPolicy(old.Annotations, i)...)
-	if equality.Semantic.DeepEqual(usersOwn(old.Spec), usersOwn(i.Spec)) {
+	if !changes {
 		return f.result("ServiceInstance", i.Name)
 	}
-	ref, wrong := catalog.ReferenceOf(i.Spec.PlanReference)
 	if len(wrong) > 0 {
 		f.refuse(wrong...)
 		return f.result("ServiceInstance", i.Name)
@@ -87,6 +94,21 @@ func (v instanceValidator) ValidateUpdate(ctx context.Context, old, i *v1beta1.S
 	}
 	v.checkUses(ctx, &f, v.access, i.Namespace, sourceUses(old.Spec.ParametersFrom, i.Spec.ParametersFrom))
 	return f.result("ServiceInstance", i.Name)
+}
+
+// checkStored checks what an update stores for what the defaulting webhook sets.
+func (v instanceValidator) checkStored(ctx context.Context, f *findings, old, i *v1beta1.ServiceInstance, changes bool) {
+	if changes {
+		f.refuse(present(checkRequester(ctx, i.Spec.UserInfo))...)
+	} else {
+		f.refuse(present(checkUser(i.Spec.UserInfo, old.Spec.UserInfo))...)
+	}
+	f.refuse(present(
+		checkRecord(old.Annotations, old.Spec.ExternalID, i, i.Spec.ExternalID),
+		checkHold(old, i, !equality.Semantic.DeepEqual(old.Spec, i.Spec)))...)
+	if old.Spec.ExternalID == "" && i.Spec.ExternalID != "" {
+		checkID(ctx, f, v.knowledge, i, i.Spec.ExternalID, v.index.InstancesWithID)
+	}
 }
 
 // parametersChange reports whether the parameters that can be validated differ.

@@ -1,0 +1,107 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package servicecatalog
+
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
+)
+
+// What the defaulting webhooks set is checked here a second time, in what the API server is about to store: a request that they did
+// not see, or that was changed after them, is refused.
+
+const setByBellhop = "is set by Bellhop, and cannot be changed: leave it out"
+
+// checkUser refuses the identity of another user than want. Brokers authorize requests by it.
+func checkUser(user, want *v1beta1.UserInfo) *field.Error {
+	if equality.Semantic.DeepEqual(user, want) {
+		return nil
+	}
+	return field.Forbidden(specPath.Child("userInfo"), setByBellhop)
+}
+
+// checkRequester refuses the identity of another user than that of the request.
+func checkRequester(ctx context.Context, user *v1beta1.UserInfo) *field.Error {
+	want, err := requester(ctx)
+	if err != nil {
+		return field.InternalError(specPath.Child("userInfo"), err)
+	}
+	return checkUser(user, want)
+}
+
+// checkRecord refuses a record of a generated id that is not of this id, and a change of the record. oldID is empty where the object
+// is new, or bypassed admission: then this request sets both.
+func checkRecord(old map[string]string, oldID string, obj client.Object, id string) *field.Error {
+	path := field.NewPath("metadata", "annotations").Key(v1beta1.MadeIDAnnotation)
+	was, had := old[v1beta1.MadeIDAnnotation]
+	is, has := obj.GetAnnotations()[v1beta1.MadeIDAnnotation]
+	if oldID != "" && (had != has || was != is) || oldID == "" && has && !catalog.RecordsID(obj, id) {
+		return field.Forbidden(path, setByBellhop)
+	}
+	return nil
+}
+
+// checkHold refuses an update that removes the finalizer together with other changes.
+func checkHold(old, obj client.Object, specChanges bool) *field.Error {
+	if !losesHold(old, obj, specChanges) {
+		return nil
+	}
+	return field.Forbidden(field.NewPath("metadata", "finalizers"), "an update that removes "+v1beta1.Finalizer+" may change nothing else: without it, what the object stands for is left at the broker")
+}
+
+// losesHold reports whether an update removes the finalizer together with other changes: it replaces the object with a manifest that
+// lacks finalizer and annotations. An update that removes the finalizer and nothing else releases the object.
+func losesHold(old, obj client.Object, specChanges bool) bool {
+	if !controllerutil.ContainsFinalizer(old, v1beta1.Finalizer) || controllerutil.ContainsFinalizer(obj, v1beta1.Finalizer) {
+		return false
+	}
+	return specChanges || !equality.Semantic.DeepEqual(ours(old.GetAnnotations()), ours(obj.GetAnnotations()))
+}
+
+// checkRefs refuses references to another class or plan than the spec names, as far as the catalog knows it. old is nil where the
+// instance is new.
+func (k knowledge) checkRefs(ctx context.Context, f *findings, old, i *v1beta1.ServiceInstance, ref catalog.Reference) {
+	class, plan := specPath.Child("serviceClassRef"), specPath.Child("servicePlanRef")
+	if ref.Scope == catalog.Cluster {
+		class, plan = specPath.Child("clusterServiceClassRef"), specPath.Child("clusterServicePlanRef")
+	}
+	var was, kept catalog.Refs
+	if old != nil {
+		was, kept = catalog.RefsOf(&old.Spec, ref.Scope), refsAfter(old.Spec, i.Spec, ref.Scope)
+	}
+	is := catalog.RefsOf(&i.Spec, ref.Scope)
+	if is == kept {
+		return
+	}
+	named := i.DeepCopy()
+	catalog.SetRefs(&named.Spec, ref.Scope, kept)
+	known := k.offerOf(ctx, named, ref).refs()
+	check := func(path *field.Path, is, was, kept, known string) {
+		if is != "" && is != kept && is != known && (known != "" || is == was) {
+			f.refuse(field.Invalid(path, is, setByBellhop))
+		}
+	}
+	check(class, is.Class, was.Class, kept.Class, known.Class)
+	check(plan, is.Plan, was.Plan, kept.Plan, known.Plan)
+}
