@@ -75,13 +75,13 @@ var _ = DescribeTable("A status of a request changes nothing that a webhook sets
 	Entry(nil, "ClusterServiceBroker", `{spec: {url: "https://broker.example.com"}}`,
 		`{"metadata":{"finalizers":null},"spec":{"relistBehavior":null}}`, `{"metadata":{"finalizers":["kubernetes-incubator/service-catalog"]},"spec":{"relistBehavior":"Duration"}}`),
 	Entry(nil, "ServiceClass", `{spec: {externalName: x, externalID: x, description: x, serviceBrokerName: osba}}`,
-		`{"spec":{"serviceBrokerName":"other"}}`, `{"metadata":{"labels":{"servicecatalog.k8s.io/spec.externalID":"2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717"}}}`),
+		`{"spec":{"serviceBrokerName":"other"}}`, `{"metadata":{"labels":{"servicecatalog.k8s.io/spec.externalID":"54a2f7f92a5f975d8096af77a126edda7da60c5aa872ef1b871701ae"}}}`),
 	Entry(nil, "ClusterServiceClass", `{spec: {externalName: x, externalID: x, description: x, clusterServiceBrokerName: seed}}`,
-		`{"spec":{"clusterServiceBrokerName":"other"}}`, `{"metadata":{"labels":{"servicecatalog.k8s.io/spec.externalID":"2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717"}}}`),
+		`{"spec":{"clusterServiceBrokerName":"other"}}`, `{"metadata":{"labels":{"servicecatalog.k8s.io/spec.externalID":"54a2f7f92a5f975d8096af77a126edda7da60c5aa872ef1b871701ae"}}}`),
 	Entry(nil, "ServicePlan", `{spec: {externalName: x, externalID: x, description: x, serviceBrokerName: osba, serviceClassRef: {name: class-1}, free: true}}`,
-		`{"spec":{"serviceBrokerName":"other","serviceClassRef":{"name":"other"}}}`, `{"metadata":{"labels":{"servicecatalog.k8s.io/spec.externalID":"2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717"}}}`),
+		`{"spec":{"serviceBrokerName":"other","serviceClassRef":{"name":"other"}}}`, `{"metadata":{"labels":{"servicecatalog.k8s.io/spec.externalID":"54a2f7f92a5f975d8096af77a126edda7da60c5aa872ef1b871701ae"}}}`),
 	Entry(nil, "ClusterServicePlan", `{spec: {externalName: x, externalID: x, description: x, clusterServiceBrokerName: seed, clusterServiceClassRef: {name: class-1}, free: true}}`,
-		`{"spec":{"clusterServiceBrokerName":"other","clusterServiceClassRef":{"name":"other"}}}`, `{"metadata":{"labels":{"servicecatalog.k8s.io/spec.externalID":"2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717"}}}`),
+		`{"spec":{"clusterServiceBrokerName":"other","clusterServiceClassRef":{"name":"other"}}}`, `{"metadata":{"labels":{"servicecatalog.k8s.io/spec.externalID":"54a2f7f92a5f975d8096af77a126edda7da60c5aa872ef1b871701ae"}}}`),
 )
 
 var _ = DescribeTable("A value of the wrong type is refused with its field", func(ctx SpecContext, kind, text, want string) {

@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-// Package admission_test runs the webhooks of servicecatalog.k8s.io behind a real API server, without the operator's controllers,
+// Package admission_test runs the webhooks of both groups behind a real API server, without the operator's controllers,
 // which would change the objects that the cases of the former service-catalog start from.
 package admission_test
 
@@ -34,6 +34,7 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -47,10 +48,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
 	"sigs.k8s.io/yaml"
 
+	pagerv1alpha1 "github.com/gophernetes/bellhop/api/pager/v1alpha1"
+	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/hack/local"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/outbound"
+	"github.com/gophernetes/bellhop/webhooks/pager"
 	"github.com/gophernetes/bellhop/webhooks/servicecatalog"
 )
 
@@ -76,8 +80,6 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	Expect(err).NotTo(HaveOccurred())
 	env = &envtest.Environment{
 		BinaryAssetsDirectory: strings.TrimSpace(string(binaries)),
-		CRDDirectoryPaths:     crdFiles(repo),
-		ErrorIfCRDPathMissing: true,
 		// other suites may be compiling at the same time
 		ControlPlaneStartTimeout: time.Minute, ControlPlaneStopTimeout: time.Minute,
 		WebhookInstallOptions: envtest.WebhookInstallOptions{Paths: []string{filepath.Join(repo, "config", "webhook", "manifests.yaml")}},
@@ -86,9 +88,10 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() error { return env.Stop() })
 	config.QPS = -1
+	createCRDs(repo)
 
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1beta1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1beta1.AddToScheme, pagerv1alpha1.AddToScheme, pagerv1beta1.AddToScheme} {
 		Expect(add(scheme)).To(Succeed())
 	}
 	k8s, err = client.New(config, client.Options{Scheme: scheme})
@@ -98,12 +101,22 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	createClusterCatalog(ctx)
 })
 
-// crdFiles returns the CRDs of the group. Those of pager.k8s.co need a conversion webhook, which does not run here.
-func crdFiles(repo string) []string {
-	files, err := filepath.Glob(filepath.Join(repo, "config", "crd", "bases", "servicecatalog.k8s.io_*.yaml"))
+// createCRDs creates the CRDs of both groups. The webhooks' server converts Alerts.
+func createCRDs(repo string) {
+	GinkgoHelper()
+	hooks := &env.WebhookInstallOptions
+	crds, err := envtest.InstallCRDs(config, envtest.CRDInstallOptions{Paths: []string{filepath.Join(repo, "config", "crd", "bases")}, ErrorIfPathMissing: true})
 	Expect(err).NotTo(HaveOccurred())
-	Expect(files).To(HaveLen(8))
-	return files
+	Expect(crds).To(HaveLen(12))
+	url := "https://" + net.JoinHostPort(hooks.LocalServingHost, strconv.Itoa(hooks.LocalServingPort)) + "/convert"
+	for _, crd := range crds {
+		if len(crd.Spec.Versions) > 1 {
+			crd.Spec.Conversion = &apiextensionsv1.CustomResourceConversion{Strategy: apiextensionsv1.WebhookConverter, Webhook: &apiextensionsv1.WebhookConversion{
+				ClientConfig: &apiextensionsv1.WebhookClientConfig{URL: &url, CABundle: hooks.LocalServingCAData}, ConversionReviewVersions: []string{"v1"}}}
+			_, err := envtest.InstallCRDs(config, envtest.CRDInstallOptions{CRDs: []*apiextensionsv1.CustomResourceDefinition{crd}})
+			Expect(err).NotTo(HaveOccurred())
+		}
+	}
 }
 
 func startWebhooks(ctx context.Context, scheme *runtime.Scheme) {
@@ -119,6 +132,7 @@ func startWebhooks(ctx context.Context, scheme *runtime.Scheme) {
 	Expect(err).NotTo(HaveOccurred())
 	Expect(index.AddIndexes(ctx, mgr.GetFieldIndexer())).To(Succeed())
 	Expect(servicecatalog.Setup(mgr, servicecatalog.Options{Guard: outbound.NewGuard(nil, nil)})).To(Succeed())
+	Expect(pager.Setup(mgr, pager.Options{OperatorNamespace: "default", Guard: outbound.NewGuard(nil, nil)})).To(Succeed())
 	cache = mgr.GetCache()
 	ctx, stop := context.WithCancel(ctx)
 	ended := make(chan error)
@@ -150,7 +164,7 @@ func createUserRights(ctx context.Context) {
 	GinkgoHelper()
 	everybody := []rbacv1.Subject{{Kind: "Group", APIGroup: rbacv1.GroupName, Name: "system:authenticated"}}
 	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "everybody"}, Rules: []rbacv1.PolicyRule{
-		{APIGroups: []string{v1beta1.GroupVersion.Group}, Resources: []string{"*"}, Verbs: []string{"*"}},
+		{APIGroups: []string{v1beta1.GroupVersion.Group, pagerv1beta1.GroupVersion.Group}, Resources: []string{"*"}, Verbs: []string{"*"}},
 		{APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: []string{"osba-auth", "tok"}, Verbs: []string{"get"}},
 	}}
 	Expect(k8s.Create(ctx, role)).To(Succeed())
@@ -199,12 +213,15 @@ func newNamespace(ctx context.Context) string {
 	return ns.Name
 }
 
-// parseObject parses YAML as an object of the group.
+// parseObject parses YAML as an object of one of the groups.
 func parseObject(kind, namespace, name, text string) *unstructured.Unstructured {
 	GinkgoHelper()
 	u := &unstructured.Unstructured{}
 	Expect(yaml.Unmarshal([]byte(text), &u.Object)).To(Succeed())
 	u.SetAPIVersion(v1beta1.GroupVersion.String())
+	if !strings.Contains(kind, "Service") {
+		u.SetAPIVersion(pagerv1beta1.GroupVersion.String())
+	}
 	u.SetKind(kind)
 	if u.GetGenerateName() == "" && u.GetName() == "" {
 		u.SetName(name)
