@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the checks that take too long for the gate, in at most 103 minutes on two cores, or 123 with cold caches, and prints the result of each
+# Runs the checks that take too long for the gate, in at most 112 minutes on two cores, or 132 with cold caches, and prints the result of each
 # step. The other steps run even if a step fails or exceeds its limit. "hack/nightly.sh soak fuzz" runs these two steps only. SEED=20260131
 # repeats the random choices of that day.
 set -euo pipefail
@@ -16,6 +16,7 @@ build() {
 	build_race
 	go -C test build -tags grpcnotrace ./...
 	go -C test test -tags grpcnotrace,bench -vet=off -c -o /dev/null ./bench
+	go -C test test -tags grpcnotrace -vet=off -c -o /dev/null ./hostile
 	hack/sources.sh -build || [ $? = 77 ]
 	hack/notifiers.sh -build || [ $? = 77 ]
 	CGO_ENABLED=1 go test -race -tags grpcnotrace -vet=off -ldflags=-w -count=1 -run '^$' ./... >/dev/null
@@ -49,6 +50,13 @@ bench() {
 	KUBEBUILDER_ASSETS=$(go -C hack/controlplane run . -controller-manager)
 	export KUBEBUILDER_ASSETS
 	go -C test test -tags grpcnotrace,bench -vet=off -count=1 ./bench
+}
+
+# The attack of the suite hostile for two minutes, with its limits of time.
+hostile() {
+	KUBEBUILDER_ASSETS=$(go -C hack/controlplane run . -controller-manager)
+	export KUBEBUILDER_ASSETS
+	go -C test test -tags grpcnotrace -vet=off -count=1 -timeout=20m ./hostile -attack=2m -ginkgo.v
 }
 
 # Prints the fuzz targets, as package:function.
@@ -92,6 +100,7 @@ limit() { # in minutes
 	soak) echo 14 ;;
 	mutations) echo 5 ;;
 	bench) echo 5 ;;
+	hostile) echo 9 ;;
 	fuzz) echo 7 ;;
 	sources) echo 8 ;;
 	notifiers) echo 3 ;;
@@ -106,7 +115,7 @@ if [ "${1-}" = -step ]; then
 fi
 
 results=() passed=0 failed=0
-for name in ${@:-build sweep skew variants race soak mutations bench fuzz sources notifiers e2e}; do
+for name in ${@:-build sweep skew variants race soak mutations bench hostile fuzz sources notifiers e2e}; do
 	minutes=$(limit "$name") || { echo "there is no step $name" >&2; exit 2; }
 	echo "=== $name, at most $minutes minutes, seed $SEED"
 	began=$SECONDS rc=0
