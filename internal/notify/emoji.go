@@ -36,12 +36,16 @@ func Emoji(text string) string {
 	var out strings.Builder
 	known := definition.Github()
 	done := 0
-	tokens := token.FindAllStringIndex(text, -1)
-	for i := 0; i < len(tokens); i++ {
-		start, end := tokens[i][0], tokens[i][1]
+	for at := 0; ; {
+		next := token.FindStringIndex(text[at:])
+		if next == nil {
+			return out.String() + text[done:]
+		}
+		start, end := at+next[0], at+next[1]
+		at = end
 		switch text[start] {
 		case '`':
-			i += spanLength(text, tokens[i:])
+			at += spanLength(text[end:], text[start:end])
 		case ':':
 			emoji, ok := known.Get(strings.Trim(text[start:end], ":"))
 			if !ok || !emoji.IsUnicode() || !isSeparate(text, start, end) {
@@ -52,19 +56,22 @@ func Emoji(text string) string {
 			done = end
 		}
 	}
-	return out.String() + text[done:]
 }
 
-// spanLength returns the number of tokens from the first, which is a run of backticks, to the next run of the same length,
-// which is included. It returns 0 without such a run: then the backticks are text.
-func spanLength(text string, tokens [][]int) int {
-	opening := text[tokens[0][0]:tokens[0][1]]
-	for i, t := range tokens[1:] {
-		if text[t[0]:t[1]] == opening {
-			return i + 1
+// spanLength returns the length of a text up to the end of its next run of as many backticks as opening has. It returns 0 without
+// such a run: then the opening backticks are text.
+func spanLength(text, opening string) int {
+	for at := 0; ; {
+		run := strings.IndexByte(text[at:], '`')
+		if run < 0 {
+			return 0
+		}
+		start := at + run
+		at = start + len(text[start:]) - len(strings.TrimLeft(text[start:], "`"))
+		if at-start == len(opening) {
+			return at
 		}
 	}
-	return 0
 }
 
 func isSeparate(text string, start, end int) bool {
