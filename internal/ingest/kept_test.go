@@ -26,22 +26,22 @@ import (
 
 // AlertSources come and go: nothing is kept of those for which nothing happens.
 func TestNothingIsKeptOfFormerSources(t *testing.T) {
-	var all turns
+	var all locks
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
 	for i := range 1000 {
 		name := types.NamespacedName{Namespace: "n", Name: fmt.Sprint(i)}
-		end, err := all.take(t.Context(), name)
+		end, err := all.acquire(t.Context(), name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := all.take(over, name); err == nil {
-			t.Error("a turn was taken twice")
+		if _, err := all.acquire(over, name); err == nil {
+			t.Error("a lock was acquired twice")
 		}
 		end()
 	}
 	if len(all.of) > 0 {
-		t.Errorf("%d turns are kept", len(all.of))
+		t.Errorf("%d locks are kept", len(all.of))
 	}
 
 	var h heard

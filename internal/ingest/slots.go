@@ -52,46 +52,46 @@ func (s slotsOf[K]) release(name K) {
 	}
 }
 
-// turns lets what happens for an AlertSource happen one at a time. Nothing is kept of one for which nothing waits.
-type turns struct {
+// locks are held by one goroutine at a time for each AlertSource. Nothing is kept of an AlertSource whose lock is free.
+type locks struct {
 	mu sync.Mutex
-	of map[types.NamespacedName]*turn
+	of map[types.NamespacedName]*lock
 }
 
-type turn struct {
-	taken chan struct{}
-	users int // that have it or wait for it
+type lock struct {
+	held  chan struct{}
+	users int // that hold it or wait for it
 }
 
-// take waits for the turn of an AlertSource, and returns a function that ends it.
-func (t *turns) take(ctx context.Context, name types.NamespacedName) (end func(), err error) {
-	t.mu.Lock()
-	if t.of == nil {
-		t.of = map[types.NamespacedName]*turn{}
+// acquire waits for the lock of an AlertSource, and returns a function that releases it.
+func (l *locks) acquire(ctx context.Context, name types.NamespacedName) (release func(), err error) {
+	l.mu.Lock()
+	if l.of == nil {
+		l.of = map[types.NamespacedName]*lock{}
 	}
-	own := t.of[name]
+	own := l.of[name]
 	if own == nil {
-		own = &turn{taken: make(chan struct{}, 1)}
-		t.of[name] = own
+		own = &lock{held: make(chan struct{}, 1)}
+		l.of[name] = own
 	}
 	own.users++
-	t.mu.Unlock()
+	l.mu.Unlock()
 	select {
-	case own.taken <- struct{}{}:
+	case own.held <- struct{}{}:
 		return func() {
-			<-own.taken
-			t.leave(name, own)
+			<-own.held
+			l.leave(name, own)
 		}, nil
 	case <-ctx.Done():
-		t.leave(name, own)
+		l.leave(name, own)
 		return nil, ctx.Err()
 	}
 }
 
-func (t *turns) leave(name types.NamespacedName, own *turn) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+func (l *locks) leave(name types.NamespacedName, own *lock) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if own.users--; own.users == 0 {
-		delete(t.of, name)
+		delete(l.of, name)
 	}
 }

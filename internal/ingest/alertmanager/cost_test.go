@@ -49,7 +49,7 @@ func TestCostOfPosts(t *testing.T) {
 		},
 		"labels of a type": func(n int) string { return repeat(n, `{"labels":{"a":1}},`) + `{}` },
 		"unknown fields":   func(n int) string { return `{"labels":{"a":"b"},` + repeat(n, `"x":0,`) + `"y":0}` },
-		"deep":             func(n int) string { return `{"labels":{"a":"b"},"x":` + repeat(9000, "[") + repeat(9000, "]") + `}` },
+		"deep":             func(int) string { return `{"labels":{"a":"b"},"x":` + repeat(9000, "[") + repeat(9000, "]") + `}` },
 		"cut off":          func(n int) string { return repeat(n, `{"labels":{"a":"b"}},`) + `{` },
 		"invalid encoding": func(n int) string { return `{"labels":{"a":"` + repeat(n, "\xff") + `"}}` },
 		"escapes":          func(n int) string { return `{"labels":{"a":"b"},"annotations":{"c":"` + repeat(n, `\u00e4`) + `"}}` },
