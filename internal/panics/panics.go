@@ -13,6 +13,7 @@ WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 See the License for the specific language governing permissions and
 limitations under the License.
 */
+
 // Package panics ends a panic where it occurs: with an error of one reconcile, request or cache entry. It counts each, and logs its stack.
 package panics
 

@@ -22,7 +22,6 @@ import (
 	"strings"
 	"testing"
 
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
@@ -56,12 +55,12 @@ func TestTheCostOfAReviewIsLinear(t *testing.T) {
 		permitted string
 		validate  func(k knowledge, asked *[]string, n int) (answer string)
 	}
-	creation := func(permitted string, make func(n int) client.Object) review {
+	creation := func(permitted string, newObject func(n int) client.Object) review {
 		return review{permitted, func(k knowledge, asked *[]string, n int) string {
 			var warnings []string
 			var err error
 			access := reviewer(t, asked, permitted)
-			switch o := make(n).(type) {
+			switch o := newObject(n).(type) {
 			case *v1beta1.ServiceInstance:
 				warnings, err = instanceValidator{k, access}.ValidateCreate(request(t, nil), o)
 			case *v1beta1.ServiceBinding:
@@ -105,12 +104,12 @@ func TestTheCostOfAReviewIsLinear(t *testing.T) {
 		}),
 		"many expressions that are no paths": creation(everything, func(n int) client.Object {
 			return transforms(n, func(i int) v1beta1.SecretTransform {
-				return v1beta1.SecretTransform{AddKey: &v1beta1.AddKeyTransform{Key: "k", JSONPathExpression: ptr.To(fmt.Sprint(i))}}
+				return v1beta1.SecretTransform{AddKey: &v1beta1.AddKeyTransform{Key: "k", JSONPathExpression: new(fmt.Sprint(i))}}
 			})
 		}),
 		"a long expression": creation(everything, func(n int) client.Object {
 			return transforms(1, func(int) v1beta1.SecretTransform {
-				return v1beta1.SecretTransform{AddKey: &v1beta1.AddKeyTransform{Key: "k", JSONPathExpression: ptr.To("{" + strings.Repeat("[?(@.a==1)]", n) + "}")}}
+				return v1beta1.SecretTransform{AddKey: &v1beta1.AddKeyTransform{Key: "k", JSONPathExpression: new("{" + strings.Repeat("[?(@.a==1)]", n) + "}")}}
 			})
 		}),
 		"many wrong restrictions": creation(everything, restricted(func(n int) []string { return strings.Split(listed(n, "-%d,"), ",") })),

@@ -13,6 +13,7 @@ WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 See the License for the specific language governing permissions and
 limitations under the License.
 */
+
 // Package status shows in the statuses of objects that their reconciles panicked: the condition Stalled says it. The other conditions and
 // observedGeneration stay, since decisions follow from them, and what they say was confirmed before.
 package status
