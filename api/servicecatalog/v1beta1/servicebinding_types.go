@@ -92,6 +92,7 @@ type SecretTransform struct {
 }
 
 // What the rules cannot read, parameters and null values in transforms, the validating webhook compares.
+
 // +kubebuilder:validation:XValidation:rule="(has(self.instanceRef) && has(self.instanceRef.name) ? self.instanceRef.name : '') == (has(oldSelf.instanceRef) && has(oldSelf.instanceRef.name) ? oldSelf.instanceRef.name : '')",message="field is immutable: delete the ServiceBinding and create another one",fieldPath=".instanceRef"
 // +kubebuilder:validation:XValidation:rule="(has(self.parametersFrom) ? self.parametersFrom.size() : 0) == (has(oldSelf.parametersFrom) ? oldSelf.parametersFrom.size() : 0) && (!(has(self.parametersFrom)) || !(has(oldSelf.parametersFrom)) || self.parametersFrom == oldSelf.parametersFrom)",message="field is immutable: delete the ServiceBinding and create another one",fieldPath=".parametersFrom"
 // +kubebuilder:validation:XValidation:rule="(has(self.secretName) ? self.secretName : '') == (has(oldSelf.secretName) ? oldSelf.secretName : '')",message="field is immutable: delete the ServiceBinding and create another one",fieldPath=".secretName"
