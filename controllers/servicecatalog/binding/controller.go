@@ -67,7 +67,7 @@ type scope struct {
 	// shown: the cache shows the Secret as this process knows it.
 	shown bool
 	// others are the Secrets whose keys the binding copies, by name; nil: they were not read.
-	others map[string]map[string][]byte
+	others bindingsecret.Sources
 }
 
 // StatusForBlocker returns the status of a binding whose reconcile is blocked.

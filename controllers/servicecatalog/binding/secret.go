@@ -18,6 +18,7 @@ package binding
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -50,12 +51,15 @@ func (r *Reconciler) observeSecret(ctx context.Context, s *scope) error {
 
 // readSources reads the Secrets whose keys the binding copies, before its credentials are requested.
 func (r *Reconciler) readSources(ctx context.Context, s *scope) (err error) {
-	if s.others, err = r.secrets.Others(ctx, s.binding); err != nil {
+	if s.others, err = r.secrets.Others(ctx, s.binding); err == nil {
+		err = bindingsecret.CheckSources(s.binding, s.others)
+	}
+	if _, bad := errors.AsType[*bindingsecret.Error](err); err != nil && !bad {
 		return engine.WithReason(v1beta1.ReasonErrorInjectingBindResult, err)
 	}
 	s.inputs.Sources = bindingrules.Sources{Known: true}
-	if bad := bindingsecret.CheckSources(s.binding, s.others); bad != nil {
-		s.inputs.Sources.Blocker = bindingrules.BlockerForSources(s.binding, bad)
+	if err != nil {
+		s.inputs.Sources.Blocker = bindingrules.BlockerForSources(s.binding, err)
 	}
 	return nil
 }

@@ -182,21 +182,22 @@ func (s *Store) Remove(ctx context.Context, seen metav1.Object) error {
 	return client.IgnoreNotFound(s.Writer.Delete(secrets.Silent(ctx), secret, client.Preconditions{UID: &uid}, client.DisableReadYourWritesConsistency))
 }
 
-// Others reads the Secrets whose keys a binding copies. Where they are too large together, which CheckSources refuses, some are left out.
-func (s *Store) Others(ctx context.Context, b *v1beta1.ServiceBinding) (map[string]map[string][]byte, error) {
-	others, size := map[string]map[string][]byte{}, 0
+// Others reads the Secrets whose keys a binding copies. An error is an *Error where they are too large together: then nothing of them is
+// kept, and the others are not read.
+func (s *Store) Others(ctx context.Context, b *v1beta1.ServiceBinding) (bindingsecret.Sources, error) {
+	others, size := bindingsecret.Sources{}, 0
 	for _, name := range bindingsecret.SourcesOf(b) {
 		secret, err := s.read(ctx, b.Namespace, name)
 		if err != nil {
 			return nil, fmt.Errorf("reading Secret %q: %w", name, err)
 		}
-		if secret != nil {
-			others[name] = secret.Data
-			size += bindingsecret.SizeOf(secret.Data)
+		if secret == nil {
+			continue
 		}
-		if size > bindingsecret.MaxSources {
-			break
+		if size += bindingsecret.HeldBy(secret.Data); size > bindingsecret.MaxSources {
+			return nil, bindingsecret.SourcesTooLarge()
 		}
+		others[name] = secret.Data
 	}
 	return others, nil
 }

@@ -19,6 +19,7 @@ package credentials
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"strings"
 	"testing"
@@ -137,6 +138,35 @@ func TestASecretThatCannotHoldMoreIsNotWritten(t *testing.T) {
 	}
 	if _, err := keep.Put(t.Context(), b, "id", bindingsecret.Content{Data: many}); err == nil || !strings.Contains(err.Error(), "names of the credentials' keys") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// F-S43: all Secrets were read, whatever they held, and their keys were not counted.
+func TestSecretsThatAreTooLargeTogetherAreNotKept(t *testing.T) {
+	b, reads := newBinding(), 0
+	var there []client.Object
+	for i := range 64 {
+		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: b.Namespace, Name: fmt.Sprintf("source-%02d", i)}, Data: map[string][]byte{}}
+		for j := range 10_000 {
+			secret.Data[fmt.Sprintf("%06d", j)] = nil
+		}
+		there = append(there, secret)
+		b.Spec.SecretTransforms = append(b.Spec.SecretTransforms, v1beta1.SecretTransform{AddKeysFrom: &v1beta1.AddKeysFromTransform{SecretRef: &v1beta1.ObjectReference{Name: secret.Name}}})
+	}
+	keep, _ := keeper(t, interceptor.Funcs{Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+		reads++
+		return c.Get(ctx, key, obj, opts...)
+	}}, there...)
+	others, err := keep.Others(t.Context(), b)
+	if own, ok := errors.AsType[*bindingsecret.Error](err); !ok || !own.Foreign || others != nil || !strings.Contains(err.Error(), "more than the 4194304 bytes that they can have together") {
+		t.Errorf("%d Secrets, %v", len(others), err)
+	}
+	if reads != 5 {
+		t.Errorf("%d Secrets were read", reads)
+	}
+	b.Spec.SecretTransforms = b.Spec.SecretTransforms[:4]
+	if others, err := keep.Others(t.Context(), b); err != nil || len(others) != 4 {
+		t.Errorf("%d Secrets, %v", len(others), err)
 	}
 }
 

@@ -42,13 +42,14 @@ const (
 // bounded together.
 type paths struct {
 	values map[string]any
-	// size of all values and their depth, at least.
+	// extents are those of the values, and size is that of all together: at least as deep.
+	extents       map[string]extent
 	size          extent
 	visited, text int
 }
 
 func newPaths(values map[string]any) *paths {
-	p := &paths{values: make(map[string]any, len(values)), size: extent{1, 1, 1}}
+	p := &paths{values: make(map[string]any, len(values)), extents: make(map[string]extent, len(values)), size: extent{1, 1, 1}}
 	for key, value := range values {
 		p.set(key, value)
 	}
@@ -56,18 +57,28 @@ func newPaths(values map[string]any) *paths {
 }
 
 func (p *paths) set(key string, value any) {
-	p.remove(key)
 	value = withNumbers(value, operand)
-	p.values[key] = value
-	p.size = p.size.with(extentOf(value))
+	p.put(key, value, extentOf(value))
+}
+
+// rename moves a value without a look at it, which may have as much in it as all others.
+func (p *paths) rename(from, to string) {
+	value, size := p.values[from], p.extents[from]
+	p.remove(from)
+	p.put(to, value, size)
+}
+
+func (p *paths) put(key string, value any, size extent) {
+	p.remove(key)
+	p.values[key], p.extents[key] = value, size
+	p.size = p.size.with(size)
 }
 
 func (p *paths) remove(key string) {
-	if value, ok := p.values[key]; ok {
-		inner := extentOf(value)
-		p.size.values, p.size.parts = p.size.values-inner.values, p.size.parts-inner.parts
-		delete(p.values, key)
-	}
+	inner := p.extents[key]
+	p.size.values, p.size.parts = p.size.values-inner.values, p.size.parts-inner.parts
+	delete(p.values, key)
+	delete(p.extents, key)
 }
 
 // evaluate applies an expression. Its errors have nothing of the values. The order of an object's fields is not defined.

@@ -31,7 +31,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/redact"
 )
@@ -40,9 +39,8 @@ import (
 const maxShown = 200
 
 // Render returns the content of a binding's Secret: a key for each of the credentials, after the transforms of the binding, and what is
-// derived from them and from the service. others are Secrets of the namespace, by name, whose keys are copied. An error about the
-// transforms is an *Error.
-func Render(credentials json.RawMessage, b *v1beta1.ServiceBinding, service Service, others map[string]map[string][]byte) (Content, error) {
+// derived from them and from the service. An error about the transforms is an *Error.
+func Render(credentials json.RawMessage, b *v1beta1.ServiceBinding, service Service, others Sources) (Content, error) {
 	if err := CheckSources(b, others); err != nil {
 		return Content{}, err
 	}
@@ -92,23 +90,6 @@ func checkKeys(values map[string]any) error {
 
 // anotherBinding begins the advice about what only another spec can change.
 const anotherBinding = "The spec of a ServiceBinding cannot be changed: create another ServiceBinding, with"
-
-// SourcesOf returns the names of the Secrets whose keys a binding copies.
-func SourcesOf(b *v1beta1.ServiceBinding) []string {
-	var names []string
-	for _, t := range b.Spec.SecretTransforms {
-		if copiesKeys(t) && t.AddKeysFrom.SecretRef != nil {
-			names = append(names, t.AddKeysFrom.SecretRef.Name)
-		}
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
-}
-
-// copiesKeys reports whether a transform copies the keys of another Secret.
-func copiesKeys(t v1beta1.SecretTransform) bool {
-	return t.AddKey == nil && t.RenameKey == nil && t.AddKeysFrom != nil
-}
 
 func transformPath(i int) string { return fmt.Sprintf("spec.secretTransforms[%d]", i) }
 
@@ -214,7 +195,7 @@ func decimalOf(number string) (d decimal) {
 // rendering is a Secret's data during Render.
 type rendering struct {
 	binding *v1beta1.ServiceBinding
-	others  map[string]map[string][]byte
+	others  Sources
 	values  map[string]any
 	// paths are the values as JSONPath expressions see them; nil: there was no expression yet.
 	paths *paths
@@ -228,10 +209,7 @@ func (r *rendering) transform(t v1beta1.SecretTransform, path string) error {
 	case t.AddKey != nil:
 		return r.addKey(t.AddKey, path+".addKey")
 	case t.RenameKey != nil:
-		if value, ok := r.values[t.RenameKey.From]; ok {
-			r.remove(t.RenameKey.From)
-			r.set(t.RenameKey.To, value)
-		}
+		r.rename(t.RenameKey.From, t.RenameKey.To)
 	case copiesKeys(t):
 		for key, value := range r.others[t.AddKeysFrom.SecretRef.Name] {
 			r.set(key, value)
@@ -246,6 +224,18 @@ func (r *rendering) set(key string, value any) {
 	r.values[key] = value
 	if r.paths != nil {
 		r.paths.set(key, value)
+	}
+}
+
+func (r *rendering) rename(from, to string) {
+	value, ok := r.values[from]
+	if !ok {
+		return
+	}
+	delete(r.values, from)
+	r.values[to], r.removed[from] = value, true
+	if r.paths != nil {
+		r.paths.rename(from, to)
 	}
 }
 
@@ -275,39 +265,6 @@ func (r *rendering) addKey(add *v1beta1.AddKeyTransform, path string) error {
 	}
 	return nil
 }
-
-// CheckSources returns why the keys of other Secrets cannot be copied, before anything is rendered; nil: they can. They are copied from
-// Secrets of the namespace, and of no other: those are read with the operator's rights, and not with those of the reader of the result.
-func CheckSources(b *v1beta1.ServiceBinding, others map[string]map[string][]byte) error {
-	size := 0
-	for _, data := range others {
-		size += SizeOf(data)
-	}
-	if size > MaxSources {
-		return &Error{Message: fmt.Sprintf("spec.secretTransforms: the Secrets of addKeysFrom have more than the %d bytes that they can have together", MaxSources), Foreign: true}
-	}
-	for i, t := range b.Spec.SecretTransforms {
-		if !copiesKeys(t) {
-			continue
-		}
-		ref, path := t.AddKeysFrom.SecretRef, transformPath(i)+".addKeysFrom.secretRef"
-		switch {
-		case ref == nil || ref.Name == "":
-			return Unfit("%s.name is empty: it has to name a Secret", path)
-		case ref.Namespace != "" && ref.Namespace != b.Namespace:
-			return Unfit("%s.namespace is %s: keys are copied only from Secrets of the binding's namespace, %q", path, shown(ref.Namespace), b.Namespace)
-		case ref.Name == catalog.SecretName(b):
-			return Unfit("%s.name is %q, which is the binding's own Secret", path, ref.Name)
-		}
-		if _, ok := others[ref.Name]; !ok {
-			return &Error{Message: fmt.Sprintf("%s: Secret %q does not exist in namespace %q", path, ref.Name, b.Namespace), Foreign: true, Missing: true}
-		}
-	}
-	return nil
-}
-
-// MaxSources bounds the Secrets whose keys a binding copies, in bytes together. Later transforms may remove keys again.
-const MaxSources = 2 * corev1.MaxSecretSize
 
 // valueOf returns a value as it is stored in a Secret: a string unchanged, anything else as JSON.
 func valueOf(value any) ([]byte, error) {
