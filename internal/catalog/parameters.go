@@ -38,8 +38,8 @@ const (
 	// MaxParameters bounds the parameters of a spec, and those of all Secrets of a spec together, in bytes of JSON. Object, annotations, managed fields and status together have to fit into
 	// the 1.5 MiB that etcd takes.
 	MaxParameters = 256 << 10
-	// maxSent bounds parameters from Secrets that a broker has got before there was that bound.
-	maxSent = 1 << 20
+	// MaxSent bounds parameters from Secrets that a broker has got before there was that bound.
+	MaxSent = 1 << 20
 	// MaxFields bounds the fields of the parameters of a spec, at all depths. The API server manages each of them: with 30,000, a write of
 	// the status was seen to take longer than the operator waits.
 	MaxFields = 4096
@@ -53,7 +53,7 @@ const (
 type SecretSource struct {
 	// Secret and Key are named by the element.
 	Secret, Key string
-	// Data of the Secret; nil: the Secret does not exist.
+	// Data of the Secret, at least the key; nil: the Secret does not exist.
 	Data map[string][]byte
 }
 
@@ -75,10 +75,10 @@ type Parameters struct {
 // Merge merges the parameters of parametersFrom, in their order, and the inline ones. An error names Secret and key, never a value;
 // its path is below "spec". The parameters whose checksums are among sent may be larger than MaxParameters.
 func Merge(inline *runtime.RawExtension, from []SecretSource, sent ...string) (Parameters, *field.Error) {
-	size := sizeOf(from)
+	size := SizeOf(from)
 	tooLarge := field.Invalid(field.NewPath("spec", "parametersFrom"), field.OmitValueType{},
-		fmt.Sprintf("the keys of the Secrets have %d bytes together, and may have %d: store large values where the service can read them, and pass their location here", size, MaxParameters))
-	if size > maxSent || size > MaxParameters && len(sent) == 0 {
+		fmt.Sprintf("the keys of the Secrets have more than the %d bytes that they may have together: store large values where the service can read them, and pass their location here", MaxParameters))
+	if size > MaxSent || size > MaxParameters && len(sent) == 0 {
 		return Parameters{}, tooLarge
 	}
 	p, err := mergeAll(inline, from)
@@ -88,8 +88,8 @@ func Merge(inline *runtime.RawExtension, from []SecretSource, sent ...string) (P
 	return p, err
 }
 
-// sizeOf returns the size of what is read from Secrets.
-func sizeOf(from []SecretSource) (size int) {
+// SizeOf returns the size of what is read from Secrets.
+func SizeOf(from []SecretSource) (size int) {
 	for _, source := range from {
 		size += len(source.Data[source.Key])
 	}

@@ -142,7 +142,7 @@ func TestMergeBoundsTheSecretsTogether(t *testing.T) {
 	if _, err := catalog.Merge(nil, fits); err != nil {
 		t.Errorf("as many bytes as may be: %v", err)
 	}
-	const want = "spec.parametersFrom: Invalid value: the keys of the Secrets have 262145 bytes together, and may have 262144: store large values where the service can read them, and pass their location here"
+	const want = "spec.parametersFrom: Invalid value: the keys of the Secrets have more than the 262144 bytes that they may have together: store large values where the service can read them, and pass their location here"
 	larger := []catalog.SecretSource{half("a", catalog.MaxParameters/2), half("b", catalog.MaxParameters/2+1)}
 	for why, sent := range map[string][]string{"new parameters": nil, "others than the broker has": {"another checksum"}} {
 		if p, err := catalog.Merge(nil, larger, sent...); err == nil || err.Error() != want || !reflect.DeepEqual(p, catalog.Parameters{}) {

@@ -22,6 +22,7 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -65,7 +66,8 @@ type Sources struct {
 	Sent []string
 }
 
-// ReadParameters reads the Secrets of parameters, once each, and merges the parameters.
+// ReadParameters reads the Secrets of parameters, once each, and merges the parameters. Of a Secret only the keys of parameters are kept, and
+// no Secret is read after those that are too large together.
 func (r *Reconciler) ReadParameters(ctx context.Context, obj client.Object, have Sources, p lifecycle.Parameters) (lifecycle.Parameters, error) {
 	sources := make([]catalog.SecretSource, 0, len(have.From))
 	read := map[string]map[string][]byte{}
@@ -79,12 +81,15 @@ func (r *Reconciler) ReadParameters(ctx context.Context, obj client.Object, have
 			if client.IgnoreNotFound(err) != nil {
 				return p, fmt.Errorf("reading Secret %q for parameters: %s", ref.Name, apierrors.ReasonForError(err))
 			}
-			if err == nil && secret.Data == nil {
-				secret.Data = map[string][]byte{}
+			read[ref.Name] = nil
+			if err == nil {
+				read[ref.Name] = keysOf(secret, have.From)
 			}
-			read[ref.Name] = secret.Data
 		}
 		sources = append(sources, catalog.SecretSource{Secret: ref.Name, Key: ref.Key, Data: read[ref.Name]})
+		if catalog.SizeOf(sources) > catalog.MaxSent { // Merge refuses them
+			break
+		}
 	}
 	merged, bad := catalog.Merge(have.Inline, sources, have.Sent...)
 	p.Parameters, p.Known = merged, true
@@ -105,6 +110,19 @@ func (r *Reconciler) ReadParameters(ctx context.Context, obj client.Object, have
 	}
 	p.Digest = catalog.Digest(key, merged.Sent)
 	return p, nil
+}
+
+// keysOf returns the keys of a Secret that have parameters.
+func keysOf(secret *corev1.Secret, from []v1beta1.ParametersFromSource) map[string][]byte {
+	data := map[string][]byte{}
+	for _, source := range from {
+		if ref := source.SecretKeyRef; ref != nil && ref.Name == secret.Name {
+			if value, ok := secret.Data[ref.Key]; ok {
+				data[ref.Key] = value
+			}
+		}
+	}
+	return data
 }
 
 // parametersDigest is the digest of an object's parameters that this process has read.

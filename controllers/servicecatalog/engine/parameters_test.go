@@ -17,13 +17,81 @@ limitations under the License.
 package engine
 
 import (
+	"context"
+	"fmt"
+	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/controllertest"
+	"github.com/gophernetes/bellhop/internal/brokers"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
 )
+
+// F-S40: the Secrets of parameters were read and kept as a whole, whatever they had together.
+func TestSecretsOfParametersThatAreTooLargeAreNotRead(t *testing.T) {
+	si, reads := lifecycletest.NewInstance(), 0
+	objects := []client.Object{si}
+	for i := range 32 {
+		name := fmt.Sprintf("parameters-%02d", i)
+		objects = append(objects, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: si.Namespace, Name: name}, Data: map[string][]byte{
+			"k": []byte("{" + strings.Repeat(" ", 400<<10) + "}"), "unused": []byte("x"),
+		}})
+		si.Spec.ParametersFrom = append(si.Spec.ParametersFrom, v1beta1.ParametersFromSource{SecretKeyRef: &v1beta1.SecretKeyReference{Name: name, Key: "k"}})
+	}
+	cluster := controllertest.NewCluster(t, interceptor.Funcs{Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+		reads++
+		return c.Get(ctx, key, obj, opts...)
+	}}, objects...)
+	p, err := newStub(cluster, &Config{}).ReadParameters(t.Context(), si, Sources{From: si.Spec.ParametersFrom}, lifecycle.Parameters{})
+	if err != nil || p.Blocker == nil || !strings.Contains(p.Blocker.Message, "have more than the 262144 bytes that they may have together") {
+		t.Errorf("%+v, %v", p.Blocker, err)
+	}
+	if reads != 3 {
+		t.Errorf("%d Secrets were read", reads)
+	}
+	if kept := keysOf(objects[1].(*corev1.Secret), si.Spec.ParametersFrom); len(kept) != 1 || kept["k"] == nil {
+		t.Errorf("%d keys are kept", len(kept))
+	}
+}
+
+// Parameters of more than 256 KiB that the broker has got before there was that bound continue to work until they change.
+func TestLargerParametersOfStoredObjects(t *testing.T) {
+	si := lifecycletest.NewInstance()
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: si.Namespace, Name: "large"}}
+	si.Spec.ParametersFrom = []v1beta1.ParametersFromSource{{SecretKeyRef: &v1beta1.SecretKeyReference{Name: secret.Name, Key: "k"}}}
+	has := `{"a":"` + strings.Repeat("x", 300<<10) + `"}`
+	inline, bad := catalog.Merge(&runtime.RawExtension{Raw: []byte(has)}, nil)
+	if bad != nil {
+		t.Fatal(bad)
+	}
+	for why, c := range map[string]struct {
+		value   string
+		sent    []string
+		blocked bool
+	}{
+		"as the broker has them":  {has, []string{inline.Checksum}, false},
+		"changed":                 {strings.Replace(has, "x", "y", 1), []string{inline.Checksum}, true},
+		"of a new object":         {has, nil, true},
+		"changed, and small then": {`{"a":"x"}`, []string{inline.Checksum}, false},
+	} {
+		secret.Data = map[string][]byte{"k": []byte(c.value)}
+		cluster := controllertest.NewCluster(t, interceptor.Funcs{}, si, secret)
+		key := brokers.NewDigestKey(cluster, cluster, client.ObjectKey{Namespace: "bellhop-system", Name: brokers.DigestKeySecret})
+		p, err := newStub(cluster, &Config{DigestKey: key}).ReadParameters(t.Context(), si, Sources{From: si.Spec.ParametersFrom, Sent: c.sent}, lifecycle.Parameters{})
+		if err != nil || (p.Blocker != nil) != c.blocked || !c.blocked && string(p.Sent) != c.value {
+			t.Errorf("%s: blocked %+v, %d bytes, %v", why, p.Blocker, len(p.Sent), err)
+		}
+	}
+}
 
 // F-JS7: what is wrong with a value that comes from a Secret names the Secret and its key.
 func TestAnErrorOfTheSchemaNamesWhereTheValueIs(t *testing.T) {
