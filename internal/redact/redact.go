@@ -20,7 +20,6 @@ package redact
 import (
 	"encoding/base64"
 	"encoding/hex"
-	"index/suffixarray"
 	"slices"
 	"strings"
 	"unicode"
@@ -37,6 +36,8 @@ const (
 	MaxSecrets = 4096
 	MaxBytes   = 256 << 10
 	withheld   = "[withheld: there are too many secrets to look for]"
+	// tooCostly replaces a text that takes more than maxCompared comparisons.
+	tooCostly = "[withheld: the text repeats the beginnings of secrets too often]"
 )
 
 // Redactor removes known secrets from text that others wrote, in the encodings in which a server may echo what it got. It is
@@ -50,8 +51,26 @@ type Redactor struct {
 // NewRedactor returns a redactor for the secrets. White space around them is not part of them; those shorter than four bytes
 // are ignored.
 func NewRedactor(secrets ...string) *Redactor {
-	distinct, size := map[string]struct{}{}, 0
-	for _, secret := range secrets {
+	distinct, rest := take(secrets)
+	if len(rest) > 0 {
+		return &Redactor{all: secrets}
+	}
+	return newRedactor(distinct)
+}
+
+func newRedactor(distinct map[string]struct{}) *Redactor {
+	forms := make([]string, 0, encodingsOf*len(distinct))
+	for secret := range distinct {
+		forms = appendEncodings(forms, secret)
+	}
+	return &Redactor{forms: newIndex(forms)}
+}
+
+// take returns as many distinct secrets as can be looked for at once, and the rest.
+func take(secrets []string) (distinct map[string]struct{}, rest []string) {
+	distinct = map[string]struct{}{}
+	size := 0
+	for i, secret := range secrets {
 		if secret = strings.TrimSpace(secret); len(secret) < minSecret {
 			continue
 		}
@@ -59,15 +78,11 @@ func NewRedactor(secrets ...string) *Redactor {
 			continue
 		}
 		if size += len(secret); size > MaxBytes || len(distinct) == MaxSecrets {
-			return &Redactor{all: secrets}
+			return distinct, secrets[i:]
 		}
 		distinct[secret] = struct{}{}
 	}
-	forms := make([]string, 0, encodingsOf*len(distinct))
-	for secret := range distinct {
-		forms = appendEncodings(forms, secret)
-	}
-	return &Redactor{forms: newIndex(forms)}
+	return distinct, nil
 }
 
 // Withholds reports whether there are too many secrets to look for, so that every text is withheld.
@@ -109,16 +124,21 @@ func (r *Redactor) Clean(text string, maxBytes int) string {
 	return Shorten(r.redact(text, len(text)), maxBytes) // again, since a line break may have stood where a secret has a blank
 }
 
-// Finds says whether the text has a secret, however it is spelled; where there are too many to look for, whether it has one as it is.
+// Finds says whether the text has a secret, however it is spelled. Where there are too many to look for at once, it looks for some after
+// the others.
 func (r *Redactor) Finds(text string) bool {
 	if !r.Withholds() {
 		return r.redact(text, len(text)) != text
 	}
-	found := suffixarray.New([]byte(text))
-	return slices.ContainsFunc(r.all, func(secret string) bool {
-		secret = strings.TrimSpace(secret)
-		return len(secret) >= minSecret && len(found.Lookup([]byte(secret), 1)) > 0
-	})
+	rest := slices.DeleteFunc(slices.Clone(r.all), func(secret string) bool { return len(strings.TrimSpace(secret)) > len(text) })
+	for len(rest) > 0 {
+		some, more := take(rest)
+		if len(some) == 0 || newRedactor(some).Finds(text) { // none: the first one is too long to look for
+			return true
+		}
+		rest = more
+	}
+	return false
 }
 
 // redact returns the text up to limit, with whatever spells a secret replaced. It looks at every position, also within what
@@ -129,7 +149,7 @@ func (r *Redactor) redact(text string, limit int) string {
 	end := 0 // of what is being left out
 	for i := range min(len(text), limit) {
 		if search.exhausted() {
-			return marker
+			return tooCostly
 		}
 		if n := search.longest(i); n > 0 && i+n > end {
 			if i >= end {
@@ -142,7 +162,7 @@ func (r *Redactor) redact(text string, limit int) string {
 		}
 	}
 	if search.exhausted() {
-		return marker
+		return tooCostly
 	}
 	return out.String()
 }

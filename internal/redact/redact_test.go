@@ -17,6 +17,7 @@ limitations under the License.
 package redact_test
 
 import (
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"testing"
@@ -110,6 +111,35 @@ func TestASecretAtTheCutDoesNotShow(t *testing.T) {
 		text := strings.Repeat("x", length) + secret + strings.Repeat("y", 60)
 		if got := r.Clean(text, 40); strings.Contains(got, "s3cr3t") || len(got) > 40 {
 			t.Errorf("after %d bytes: %q", length, got)
+		}
+	}
+}
+
+// F-S40: the first escape of a long secret was looked for near the cut only, and its beginning stayed.
+func TestNoPartOfASecretShows(t *testing.T) {
+	const limit, minSecret = 64, 4
+	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test
+	word := func(n int) string {
+		var b strings.Builder
+		for range n {
+			b.WriteByte("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"[random.IntN(36)])
+		}
+		return b.String()
+	}
+	for _, n := range []int{8, 40, 400, 3000, 6000} {
+		for _, secret := range []string{word(n), word(n-2) + `/"`, "&<" + word(n-2), word(n/2) + ` é\+` + word(n/2)} {
+			r := redact.NewRedactor(secret)
+			for name, encoding := range redacttest.Encodings(secret) {
+				for _, before := range []int{0, 1, limit / 2, limit - 12, limit - 8, limit - 5, limit - 4, limit - 3, limit - 1, limit, limit + 1} {
+					got := r.Clean(strings.Repeat(".", before)+encoding+strings.Repeat(".", 3000), limit)
+					shown := strings.ReplaceAll(strings.Trim(got, ".…"), "[redacted]", "")
+					for i := range max(len(shown)-minSecret+1, 0) {
+						if part := shown[i : i+minSecret]; strings.Contains(encoding, part) {
+							t.Fatalf("%d bytes as %s after %d: %q of it is in %q", n, name, before, part, got)
+						}
+					}
+				}
+			}
 		}
 	}
 }

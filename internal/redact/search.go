@@ -17,6 +17,7 @@ limitations under the License.
 package redact
 
 import (
+	"math/bits"
 	"slices"
 	"sort"
 	"strings"
@@ -25,8 +26,8 @@ import (
 const (
 	// headBytes is how many bytes of a text are looked up at once.
 	headBytes = 32
-	// maxCompared bounds the bytes that are compared in one text beyond the heads of long forms. Only a text that repeats the beginnings of
-	// long secrets over and over takes more: it is left out as a whole.
+	// maxCompared bounds the characters of one text that are compared with long forms. Only a text that repeats the beginnings of long
+	// secrets over and over takes more: it is left out as a whole.
 	maxCompared = 256 << 10
 )
 
@@ -36,7 +37,7 @@ type index struct {
 	// prefixes: prefixes has the position of the longest of them; -1: there is none.
 	short    []string
 	prefixes []int
-	// long are the other forms, by their first headBytes.
+	// long are the other forms, by their first headBytes, sorted.
 	long map[string][]string
 }
 
@@ -104,21 +105,13 @@ func newSearch(x *index, text string, limit int) *search {
 	if len(x.short)+len(x.long) == 0 {
 		return s
 	}
-	within := min(len(text), limit+headBytes*longestEscape)
-	readers := []reader{percent, query, backslash}
-	if strings.Contains(text[:within], `\\`) {
-		readers = append(readers, nested)
-	}
-	for _, read := range readers {
-		r, escapes := reading{read, make([]unit, within)}, false
+	for _, read := range readersOf(text) {
+		r := reading{read, make([]unit, min(len(text), limit+headBytes*longestEscape))}
 		for i := range r.units {
 			meaning, width := read(text[i:])
 			r.units[i] = unit{meaning, width}
-			escapes = escapes || width > 1 || meaning != text[i:i+1]
 		}
-		if escapes {
-			s.readings = append(s.readings, r)
-		}
+		s.readings = append(s.readings, r)
 	}
 	return s
 }
@@ -155,29 +148,27 @@ func (s *search) longest(i int) int {
 
 // longestLong returns the length of the longest long form at position i of the text, which begins with head as the reader takes it, or 0.
 func (s *search) longestLong(i int, head []byte, read reader) (longest int) {
-	for _, form := range s.long[string(head)] {
-		if s.exhausted() {
-			return 0
+	forms := s.long[string(head)]
+	for at, depth := i, 0; at < len(s.text) && len(forms) > 0 && !s.exhausted(); {
+		meaning, width := read(s.text[at:])
+		forms = s.continuedBy(forms, depth, meaning)
+		at, depth = at+width, depth+len(meaning)
+		if len(forms) > 0 && len(forms[0]) == depth {
+			longest, forms = at-i, forms[1:]
 		}
-		longest = max(longest, s.spelled(i, form, read))
 	}
 	return longest
 }
 
-// spelled returns how many bytes at position i of the text spell the form, or 0.
-func (s *search) spelled(i int, form string, read reader) int {
-	at := i
-	for form != "" {
-		if at == len(s.text) || s.exhausted() {
-			return 0
-		}
-		meaning, width := read(s.text[at:])
-		rest, ok := strings.CutPrefix(form, meaning)
-		if !ok {
-			return 0
-		}
-		s.compared++
-		form, at = rest, at+width
+// continuedBy returns those of sorted forms, which have their first depth bytes in common, that have the meaning next.
+func (s *search) continuedBy(forms []string, depth int, meaning string) []string {
+	s.compared++
+	has := func(i int) bool { return strings.HasPrefix(forms[i][depth:], meaning) }
+	if has(0) && has(len(forms)-1) {
+		return forms
 	}
-	return at - i
+	s.compared += bits.Len(uint(len(forms)))
+	from := sort.Search(len(forms), func(i int) bool { return forms[i][depth:] >= meaning })
+	n := sort.Search(len(forms)-from, func(i int) bool { return !has(from + i) })
+	return forms[from : from+n]
 }

@@ -31,6 +31,21 @@ type reader func(text string) (meaning string, width int)
 // longestEscape is how many bytes an escape takes at most: a pair of code units, of which each character is a code unit itself.
 const longestEscape = 12 * 6
 
+// readersOf returns the readers that may take a text otherwise than plain does. The whole text decides, of which an escape may be the last
+// character of a long secret.
+func readersOf(text string) (readers []reader) {
+	if strings.Contains(text, "%") {
+		readers = append(readers, percent)
+	}
+	if strings.Contains(text, "+") {
+		readers = append(readers, query)
+	}
+	if strings.Contains(text, `\`) {
+		readers = append(readers, backslash, nested)
+	}
+	return readers
+}
+
 func plain(text string) (string, int) { return text[:1], 1 }
 
 // percent reads URL paths.
