@@ -20,6 +20,7 @@ package credentials
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -204,16 +205,16 @@ func (s *Store) Others(ctx context.Context, b *v1beta1.ServiceBinding) (bindings
 
 // Version returns what changes with the binding's Secret, whose metadata in the cache is seen, and with the Secrets whose keys it copies.
 func (s *Store) Version(ctx context.Context, b *v1beta1.ServiceBinding, seen *metav1.PartialObjectMetadata) (string, error) {
-	versions := versionOf(seen)
+	versions := []string{versionOf(seen)}
 	for _, name := range bindingsecret.SourcesOf(b) {
 		meta := apiserver.Metadata("Secret")
 		meta, err := found(meta, s.Cache.Get(ctx, types.NamespacedName{Namespace: b.Namespace, Name: name}, meta, client.UnsafeDisableDeepCopy))
 		if err != nil {
 			return "", err
 		}
-		versions += " " + versionOf(meta)
+		versions = append(versions, versionOf(meta))
 	}
-	return catalog.Hash(versions), nil
+	return catalog.Hash(strings.Join(versions, " ")), nil
 }
 
 func versionOf(seen *metav1.PartialObjectMetadata) string {
