@@ -236,6 +236,7 @@ func instructions(e *syntax.Regexp) int {
 		n = len(e.Sub) - 1
 	case syntax.OpConcat:
 		n = 0
+	default: // one instruction of its own
 	}
 	for _, sub := range e.Sub {
 		n = min(n+instructions(sub), maxProgram+1)
