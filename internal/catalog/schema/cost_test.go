@@ -77,7 +77,7 @@ var violating = map[string]struct {
 	"a long text and many enums": {500, func(n int) (string, string) {
 		return `{` + draft7 + `"properties":{"x":{"allOf":[` + repeat(n, `{"not":{"enum":[%d]}}`) + `]}}}`, `{"x":"` + strings.Repeat("a", 200<<10) + `"}`
 	}},
-	"unevaluated fields": {7500, func(n int) (string, string) {
+	"unevaluated fields": {5500, func(n int) (string, string) {
 		return `{` + draft2020 + strings.Repeat(`"unevaluatedProperties":false,"allOf":[{`, 10) + `"title":""` + strings.Repeat(`}]`, 10) + `}`, `{` + repeat(n, `"p%d":1`) + `}`
 	}},
 }

@@ -143,7 +143,7 @@ func (c *compiled) prepare() error {
 		}
 		todo = append(append(todo, beside(s)...), within(s)...)
 		if s.UnevaluatedProperties != nil || s.UnevaluatedItems != nil {
-			c.work.members = 4
+			c.work.members = 2
 		}
 		c.rules[s] = takeRule(s)
 		s.Format = c.rules[s].format(c.work)
