@@ -88,9 +88,6 @@ func found[T any](object *T, err error) (*T, error) {
 // Put writes the content for an id into the binding's Secret, creates it if there is none, and returns its resourceVersion. An error is
 // an *Error, or the API server's.
 func (s *Store) Put(ctx context.Context, b *v1beta1.ServiceBinding, id string, content bindingsecret.Content) (version string, err error) {
-	if size := bindingsecret.RecordSize(content.Data); size > bindingsecret.MaxRecord {
-		return "", bindingsecret.Unfit("the names of the credentials' keys have %d bytes; they can have %d", size, bindingsecret.MaxRecord)
-	}
 	ctx = secrets.Silent(ctx)
 	seen, err := s.See(ctx, b)
 	if err != nil {

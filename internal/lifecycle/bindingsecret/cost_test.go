@@ -19,10 +19,12 @@ package bindingsecret
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/costtest"
 )
 
 // hostile is credentials of n bytes, and transforms of them, in a shape that costs much.
@@ -31,11 +33,11 @@ type hostile struct {
 	transforms  []v1beta1.SecretTransform
 }
 
-// largest returns the largest credentials of the shape that are decoded.
-func (h hostile) largest() (credentials json.RawMessage) {
+// largest returns the size of the largest credentials of the shape that are decoded.
+func (h hostile) largest() int {
 	for n := 1 << 20; ; n -= n / 16 {
-		if credentials = json.RawMessage(h.credentials(n)); countValues(credentials) <= maxValues {
-			return credentials
+		if countValues([]byte(h.credentials(n))) <= maxValues {
+			return n
 		}
 	}
 }
@@ -84,20 +86,36 @@ var shapes = map[string]hostile{
 	"names of one meaning": {func(n int) string { return keysOf("u_r_i"+strings.Repeat("_", 8)+"%.0d", `"x"`)(n) }, nil},
 	"URIs":                 {func(n int) string { return `{"uri":"https://x/` + strings.Repeat("a", n-40) + ` "}` }, nil},
 	"numbers":              {listOf(`1.50000`), nil},
+	"renames":              {listOf(`1`), append(slices.Repeat([]v1beta1.SecretTransform{rename("a", "b"), rename("b", "a")}, 31), path("k", `{.a[0]}`))},
 	"deep":                 {func(n int) string { return `{"a":` + strings.Repeat("[", n/120) + strings.Repeat("]", n/120) + "}" }, many(`{..x}`)},
 }
 
 // F-S43: one Secret took 15 s, since each of 64 expressions had a bound of its own, and had all values copied for it.
-func TestCostOfASecretGrowsInAStraightLine(t *testing.T) {
+func TestCostOfCredentials(t *testing.T) {
 	for name, shape := range shapes {
 		b := bindingWith(shape.transforms...)
-		cost := func(n int) float64 {
-			credentials := json.RawMessage(shape.credentials(n))
-			return testing.AllocsPerRun(1, func() { _, _ = Render(credentials, b, Service{}, nil) })
-		}
-		if one, two := cost(32<<10), cost(64<<10); two > 2.5*one {
-			t.Errorf("%s: twice the credentials take %.0f allocations, and not %.0f", name, two, one)
-		}
+		t.Run(name, func(t *testing.T) {
+			costtest.Linear(t, shape.largest()/2, func(n int) json.RawMessage { return json.RawMessage(shape.credentials(n)) }, func(credentials json.RawMessage) {
+				_, _ = Render(credentials, b, Service{}, nil)
+			})
+		})
+	}
+}
+
+// Keys of other Secrets are copied in linear time.
+func TestCostOfSources(t *testing.T) {
+	for name, transforms := range map[string][]v1beta1.SecretTransform{
+		"once":                {copyOf("", "many")},
+		"again and again":     {copyOf("", "many"), copyOf("", "many"), copyOf("", "many"), copyOf("", "many")},
+		"with an expression":  {path("k", "{.a}"), copyOf("", "many"), copyOf("", "many"), copyOf("", "many"), copyOf("", "many")},
+		"then an expression":  {copyOf("", "many"), path("k", "{.a}")},
+		"more than is copied": append(many("{.a}")[:59], slices.Repeat([]v1beta1.SecretTransform{copyOf("", "many")}, 5)...),
+	} {
+		t.Run(name, func(t *testing.T) {
+			costtest.Linear(t, maxCopied/8, func(n int) Sources { return Sources{"many": keysWith(n, "")} }, func(others Sources) {
+				_, _ = Render(json.RawMessage(`{"a":"x"}`), bindingWith(transforms...), Service{}, others)
+			})
+		})
 	}
 }
 
@@ -136,6 +154,14 @@ func TestManyValuesAreNotDecoded(t *testing.T) {
 	}
 }
 
+// All names together have to fit into the record of the Secret.
+func TestManyLongNames(t *testing.T) {
+	_, err := Render(json.RawMessage(keysOf(strings.Repeat("k", 200)+"%d", "1")(200<<10)), bindingWith(), Service{}, nil)
+	if err == nil || !strings.Contains(err.Error(), "the names of the credentials' keys have") || !strings.Contains(err.Error(), "they can have 131072") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // Transforms see what those before them have done.
 func TestExpressionsSeeEarlierTransforms(t *testing.T) {
 	text := "text"
@@ -151,7 +177,7 @@ func TestExpressionsSeeEarlierTransforms(t *testing.T) {
 
 func BenchmarkHostileCredentials(b *testing.B) {
 	for name, shape := range shapes {
-		binding, credentials := bindingWith(shape.transforms...), shape.largest()
+		binding, credentials := bindingWith(shape.transforms...), json.RawMessage(shape.credentials(shape.largest()))
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {

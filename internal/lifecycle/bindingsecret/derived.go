@@ -95,7 +95,8 @@ func (r *rendering) derive(service Service) map[string][]byte {
 	}
 	keys := map[string][]string{} // by their plain names
 	for _, key := range slices.Sorted(maps.Keys(r.values)) {
-		keys[PlainKey(key)] = append(keys[PlainKey(key)], key)
+		plain := PlainKey(key)
+		keys[plain] = append(keys[plain], key)
 	}
 	for _, known := range wellKnownKeys {
 		set(known.key, r.find(known, keys))

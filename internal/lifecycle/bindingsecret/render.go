@@ -54,6 +54,9 @@ func Render(credentials json.RawMessage, b *v1beta1.ServiceBinding, service Serv
 			return Content{}, err
 		}
 	}
+	if size := RecordSize(values); size > MaxRecord {
+		return Content{}, Unfit("the names of the credentials' keys have %d bytes; they can have %d", size, MaxRecord)
+	}
 	if err := checkKeys(values); err != nil {
 		return Content{}, err
 	}

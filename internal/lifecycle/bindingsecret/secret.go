@@ -60,7 +60,7 @@ const (
 )
 
 // RecordSize returns the size of the record of data, or one byte more.
-func RecordSize(data map[string][]byte) int {
+func RecordSize[V any](data map[string]V) int {
 	size := len(recordVersion) + hex.EncodedLen(sha256.Size) + 2
 	for key := range data {
 		size += len(key) + 1

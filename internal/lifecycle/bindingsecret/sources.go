@@ -33,7 +33,7 @@ const (
 	// entrySize is what a key holds beside its name and its value. Without it 1 MiB of a Secret without values would hold 6 MiB.
 	entrySize = 96
 	// maxCopied bounds the keys that all transforms copy, which may copy the same Secret again and again.
-	maxCopied = 1 << 17
+	maxCopied = 1 << 16
 )
 
 // HeldBy returns the bytes that the data of a Secret holds.

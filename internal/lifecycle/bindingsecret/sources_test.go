@@ -68,7 +68,7 @@ func TestKeysThatAreCopiedAgainAndAgain(t *testing.T) {
 	if err := CheckSources(bindingWith(copies[:4]...), others); err != nil {
 		t.Error(err)
 	}
-	const want = `spec.secretTransforms[4].addKeysFrom.secretRef: the Secrets up to "many" have more than the 131072 keys that can be copied`
+	const want = `spec.secretTransforms[4].addKeysFrom.secretRef: the Secrets up to "many" have more than the 65536 keys that can be copied`
 	if err := CheckSources(bindingWith(copies...), others); err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
