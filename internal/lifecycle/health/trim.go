@@ -41,6 +41,9 @@ var (
 	}
 )
 
+// maxKept bounds the values that are kept of an object, at all depths: each event decodes them again.
+const maxKept = 10_000
+
 // A Trimmed is what a cache has of an object: what Compute, ParseAsk, PodSelector, and Alerts and events about it read. The rest of the object is
 // JSON, which takes a fifth of the memory of the maps that it is decoded into.
 type Trimmed struct {
@@ -67,6 +70,8 @@ func Trim(o *unstructured.Unstructured) (*Trimmed, error) {
 			keep(condition, keptConditions)
 		}
 	}
+	left := maxKept
+	bound(o.Object, &left)
 	rest, err := json.Marshal(o.Object)
 	t.rest = string(rest)
 	return t, err
@@ -95,6 +100,28 @@ func keepIn(parent map[string]any, field string, names []string) map[string]any 
 	part, _ := parent[field].(map[string]any)
 	keep(part, names)
 	return part
+}
+
+// bound removes what a value has within it beyond the values that are left.
+func bound(value any, left *int) any {
+	switch value := value.(type) {
+	case map[string]any:
+		for _, name := range slices.Sorted(maps.Keys(value)) {
+			if *left--; *left < 0 {
+				delete(value, name)
+				continue
+			}
+			value[name] = bound(value[name], left)
+		}
+	case []any:
+		for i := range value {
+			if *left--; *left < 0 {
+				return value[:i]
+			}
+			value[i] = bound(value[i], left)
+		}
+	}
+	return value
 }
 
 func keep(part map[string]any, names []string) {
