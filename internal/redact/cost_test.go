@@ -23,6 +23,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/gophernetes/bellhop/internal/costtest"
 )
 
 // secretShapes are secrets of n bytes together in the shapes that cost most.
@@ -217,5 +219,17 @@ func BenchmarkHostileSecrets(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+// Where there are too many secrets to look for at once, each further one takes as long as one of the first.
+func TestCostOfManySecrets(t *testing.T) {
+	for what, text := range textShapes {
+		text := text(10_000)
+		t.Run(what, func(t *testing.T) {
+			costtest.Linear(t, 2*MaxSecrets, func(n int) []string { return numbered(n, "%012d") }, func(all []string) {
+				NewRedactor(all...).Finds(text)
+			})
+		})
 	}
 }
