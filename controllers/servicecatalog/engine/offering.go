@@ -19,6 +19,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -52,7 +53,35 @@ func FindOffering(ctx context.Context, idx index.Index, si *v1beta1.ServiceInsta
 			o.Plan = nil
 		}
 	}
+	if len(errs) == 0 && o.Missing == nil {
+		if o.Missing = misnamed(si, ref, o); o.Missing != nil {
+			o.Plan = nil
+		}
+	}
 	return o, findBroker(ctx, idx, si, &o)
+}
+
+// misnamed returns why nothing is sent for an instance whose references are to another class or plan than its spec names; nil: they are not.
+// The validating webhook refuses such references. A broker may rename a class or plan later: what it was sent before, it has.
+func misnamed(si *v1beta1.ServiceInstance, ref catalog.Reference, o lifecycle.Offering) *lifecycle.Blocker {
+	sent := []*v1beta1.ServiceInstancePropertiesState{si.Status.ExternalProperties, si.Status.InProgressProperties}
+	isSent := func(has func(*v1beta1.ServiceInstancePropertiesState) bool) bool {
+		return slices.ContainsFunc(sent, func(props *v1beta1.ServiceInstancePropertiesState) bool { return props != nil && has(props) })
+	}
+	isAnother := func(reason, kind, name, named string) *lifecycle.Blocker {
+		return lifecycle.BlockedBy(reason, fmt.Sprintf("the reference is to %s %q, which is not that of %s: delete the ServiceInstance and create it again", kind, name, named))
+	}
+	classSent := si.Status.Broker != nil || isSent(func(*v1beta1.ServiceInstancePropertiesState) bool { return true })
+	planSent := isSent(func(props *v1beta1.ServiceInstancePropertiesState) bool {
+		return lifecycle.PlanID(props) == o.Plan.Common().ExternalID
+	})
+	switch {
+	case !classSent && (catalog.ScopeOf(o.Class) != ref.Scope || ref.NamedBy.OfClass(o.Class) != ref.Class):
+		return isAnother(v1beta1.ReasonReferencesNonexistentServiceClass, catalog.ScopeOf(o.Class).ClassKind(), o.Class.GetName(), ref.ClassString())
+	case !planSent && !ref.MatchesPlan(o.Plan):
+		return isAnother(v1beta1.ReasonReferencesNonexistentServicePlan, catalog.ScopeOf(o.Plan).PlanKind(), o.Plan.GetName(), ref.PlanString())
+	}
+	return nil
 }
 
 // missing turns a reference that does not exist, or is ambiguous, into a blocker; other errors are returned.

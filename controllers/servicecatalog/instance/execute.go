@@ -18,6 +18,7 @@ package instance
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -159,8 +160,18 @@ func (r *Reconciler) writeReferences(ctx context.Context, si *v1beta1.ServiceIns
 	after := si.DeepCopy()
 	catalog.SetRefs(&after.Spec, refs.Scope, refs.Refs)
 	catalog.SetLabels(after, catalog.InstanceLabels(after))
-	return r.write(ctx, si, after)
+	if err := r.write(ctx, si, after); err != nil {
+		return err
+	}
+	if catalog.RefsOf(&after.Spec, refs.Scope) != refs.Refs {
+		return fmt.Errorf("%w: %s %q and %s %q", errRefsNotSet, refs.Scope.ClassKind(), refs.Class, refs.Scope.PlanKind(), refs.Plan)
+	}
+	return nil
 }
+
+// errRefsNotSet is that no event follows the write: the webhook sets the references that its own replica's cache shows, which may be behind
+// this one's.
+var errRefsNotSet = errors.New("the webhook does not know yet what the references are to")
 
 // refusedReferences is the blocker of an instance whose references the API server refuses. No event follows when an admission policy changes.
 func refusedReferences(refs instancerules.References, err error) *lifecycle.Blocker {

@@ -17,10 +17,18 @@ limitations under the License.
 package instance
 
 import (
+	"context"
+	"errors"
 	"testing"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/controllertest"
+	"github.com/gophernetes/bellhop/internal/catalog"
+	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
+	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
 	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 )
@@ -34,6 +42,30 @@ func TestAnInstanceIsFetchedOnlyWhereTheBrokerCan(t *testing.T) {
 		inspectInstance(t.Context(), client, osb.Params{InstanceID: "id", ServiceID: osbtest.SyncService, PlanID: osbtest.SyncPlan}, class)
 		if fetched := len(broker.Calls(osb.GetInstance)); (fetched == 1) != retrievable {
 			t.Errorf("retrievable %v: fetched %d times", retrievable, fetched)
+		}
+	}
+}
+
+// F-S62: the webhook sets the references that its own cache shows. Where that is behind, the write changes nothing, and is repeated.
+func TestReferencesThatTheWebhookDoesNotSetAreWrittenAgain(t *testing.T) {
+	for name, sets := range map[string]bool{"set": true, "not set": false} {
+		si := lifecycletest.NewInstance()
+		catalog.SetRefs(&si.Spec, catalog.Cluster, catalog.Refs{})
+		funcs := interceptor.Funcs{Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
+			if err := c.Patch(ctx, o, p, opts...); err != nil || sets {
+				return err
+			}
+			catalog.SetRefs(&o.(*v1beta1.ServiceInstance).Spec, catalog.Cluster, catalog.Refs{})
+			return nil
+		}}
+		r := claimsReconciler(t)
+		r.Client = controllertest.NewCluster(t, funcs, si)
+		if err := r.Client.Get(t.Context(), client.ObjectKeyFromObject(si), si); err != nil {
+			t.Fatal(err)
+		}
+		err := r.writeReferences(t.Context(), si, &instancerules.References{Scope: catalog.Cluster, Refs: catalog.Refs{Class: "c", Plan: "p"}})
+		if (err == nil) != sets || err != nil && !errors.Is(err, errRefsNotSet) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

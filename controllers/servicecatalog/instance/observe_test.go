@@ -17,6 +17,7 @@ limitations under the License.
 package instance
 
 import (
+	"strings"
 	"testing"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -25,6 +26,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/controllertest"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
+	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 )
 
@@ -34,7 +36,9 @@ func TestAPlanOfAnotherClassIsNone(t *testing.T) {
 	for _, name := range []string{"own", "other"} {
 		class, plan := &v1beta1.ClusterServiceClass{}, &v1beta1.ClusterServicePlan{}
 		class.SetName(name)
+		class.Spec.ExternalName = "x"
 		plan.SetName(name + "-plan")
+		plan.Spec.ExternalName = "y"
 		plan.SetOwners("broker", name)
 		objs = append(objs, class, plan)
 	}
@@ -55,6 +59,70 @@ func TestAPlanOfAnotherClassIsNone(t *testing.T) {
 		}
 		if said != want || (o.Plan == nil) != (want != "") {
 			t.Errorf("%s: plan %v, %q", plan, o.Plan, said)
+		}
+	}
+}
+
+// F-S62: an instance with references to another class or plan than its spec names sends nothing to the broker of that class, whichever way
+// they were stored. A broker that was sent the instance may rename its class and plan.
+func TestReferencesToWhatTheSpecDoesNotNameAreNone(t *testing.T) {
+	class, other := &v1beta1.ClusterServiceClass{}, &v1beta1.ServiceClass{}
+	class.Name, class.Spec.ExternalName, class.Spec.ClusterServiceBrokerName = "class", "renamed", "broker"
+	other.Namespace, other.Name, other.Spec.ExternalName, other.Spec.ServiceBrokerName = "ns", "class", "x", "broker"
+	plan, local := &v1beta1.ClusterServicePlan{}, &v1beta1.ServicePlan{}
+	plan.Name, plan.Spec.ExternalName, plan.Spec.ExternalID = "plan", "small", "plan-id"
+	plan.SetOwners("broker", "class")
+	local.Namespace, local.Name, local.Spec.ExternalName = "ns", "plan", "small"
+	local.SetOwners("broker", "class")
+	x := index.Index{Cache: controllertest.NewCluster(t, interceptor.Funcs{}, class, other, plan, local)}
+	sent := &v1beta1.ServiceInstancePropertiesState{ClusterServicePlanExternalID: "plan-id"}
+	of := func(class, plan string) func(*v1beta1.ServiceInstance) {
+		return func(si *v1beta1.ServiceInstance) {
+			si.Spec.ClusterServiceClassExternalName, si.Spec.ClusterServicePlanExternalName = class, plan
+		}
+	}
+	byName := func(si *v1beta1.ServiceInstance) {
+		si.Spec.ClusterServiceClassName, si.Spec.ClusterServicePlanName = "class", "plan"
+	}
+	for name, test := range map[string]struct {
+		named func(*v1beta1.ServiceInstance)
+		edit  func(*v1beta1.ServiceInstance)
+		want  string
+	}{
+		"what it names":           {of("renamed", "small"), nil, ""},
+		"without a plan":          {of("renamed", ""), nil, ""},
+		"by the names of objects": {byName, nil, ""},
+		"another class":           {of("x", "small"), nil, `the reference is to ClusterServiceClass "class", which is not that of clusterServiceClassExternalName "x"`},
+		"another plan":            {of("renamed", "large"), nil, `the reference is to ClusterServicePlan "plan", which is not that of clusterServicePlanExternalName "large"`},
+		"a class of the other scope": {of("x", "small"), func(si *v1beta1.ServiceInstance) {
+			catalog.SetRefs(&si.Spec, catalog.Namespaced, catalog.Refs{Class: "class", Plan: "plan"})
+		}, `the reference is to ServiceClass "class"`},
+		"a class that was renamed": {of("x", "small"), func(si *v1beta1.ServiceInstance) {
+			si.Status.Broker = &v1beta1.BrokerReference{Kind: "ClusterServiceBroker", Name: "broker"}
+		}, ""},
+		"a class and a plan that were renamed": {of("x", "large"), func(si *v1beta1.ServiceInstance) { si.Status.ExternalProperties = sent }, ""},
+		"what is being sent":                   {of("x", "large"), func(si *v1beta1.ServiceInstance) { si.Status.InProgressProperties = sent }, ""},
+		"another plan than the one that was sent": {of("x", "large"), func(si *v1beta1.ServiceInstance) {
+			si.Status.ExternalProperties = &v1beta1.ServiceInstancePropertiesState{ClusterServicePlanExternalID: "other"}
+		}, `the reference is to ClusterServicePlan "plan"`},
+	} {
+		si := &v1beta1.ServiceInstance{}
+		si.Namespace, si.Name = "ns", "i"
+		catalog.SetRefs(&si.Spec, catalog.Cluster, catalog.Refs{Class: "class", Plan: "plan"})
+		test.named(si)
+		if test.edit != nil {
+			test.edit(si)
+		}
+		o, err := engine.FindOffering(t.Context(), x, si)
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := ""
+		if o.Missing != nil && o.Plan == nil {
+			said = o.Missing.Message
+		}
+		if (said == "") != (test.want == "") || !strings.HasPrefix(said, test.want) {
+			t.Errorf("%s: %q, want %q", name, said, test.want)
 		}
 	}
 }
