@@ -19,6 +19,7 @@ package servicecatalog
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -51,7 +52,7 @@ func (d instanceDefaulter) Default(ctx context.Context, i *v1beta1.ServiceInstan
 	case err != nil:
 		return err
 	case updating:
-		d.update(ctx, old, i, user)
+		return d.update(ctx, old, i, user)
 	default:
 		d.create(ctx, i, user)
 	}
@@ -64,43 +65,49 @@ func (d instanceDefaulter) create(ctx context.Context, i *v1beta1.ServiceInstanc
 	i.Spec.UserInfo = user
 	catalog.SetRefs(&i.Spec, "", catalog.Refs{})
 	if ref, errs := catalog.ReferenceOf(i.Spec.PlanReference); len(errs) == 0 {
-		d.resolve(ctx, i, ref, catalog.Refs{})
+		d.resolve(ctx, i, ref)
 	}
 }
 
-func (d instanceDefaulter) update(ctx context.Context, old, i *v1beta1.ServiceInstance, user *v1beta1.UserInfo) {
+func (d instanceDefaulter) update(ctx context.Context, old, i *v1beta1.ServiceInstance, user *v1beta1.UserInfo) error {
 	changes := !equality.Semantic.DeepEqual(old.Spec, i.Spec)
 	keepHold(old, i, changes)
 	keepRecord(old, i, old.Spec.ExternalID)
 	if !changes {
-		return
+		return nil
 	}
 	spec := &i.Spec
 	spec.ExternalID = cmp.Or(spec.ExternalID, old.Spec.ExternalID)
 	spec.UpdateRequests = cmp.Or(spec.UpdateRequests, old.Spec.UpdateRequests)
 	ref, errs := catalog.ReferenceOf(spec.PlanReference)
 	if len(errs) > 0 {
-		return // the schema refuses it
+		return nil // the schema refuses it
 	}
 	ref = keepPlan(old.Spec, spec, ref)
-	given := catalog.Refs{}
-	if !userChanges(old.Spec, *spec) {
-		// The controller sets references. A user neither changes them, which would name another plan than the spec does, nor
-		// removes them: a manifest that replaces the object lacks them.
-		given = catalog.RefsOf(spec, ref.Scope)
-		catalog.SetRefs(spec, ref.Scope, catalog.RefsOf(&old.Spec, ref.Scope))
-		spec.UserInfo = old.Spec.UserInfo
-	} else {
-		catalog.SetRefs(spec, ref.Scope, refsAfter(old.Spec, *spec, ref.Scope))
+	spec.UserInfo = old.Spec.UserInfo
+	if userChanges(old.Spec, *spec) {
 		spec.UserInfo = user
 	}
-	if old.DeletionTimestamp.IsZero() {
-		d.resolve(ctx, i, ref, given)
+	// The controller sets references. A user neither changes them, which would name another plan than the spec does, nor removes them: a
+	// manifest that replaces the object lacks them. So new ones count as far as the catalog has them under the names in the spec.
+	asked, kept := catalog.RefsOf(spec, ref.Scope), refsAfter(old.Spec, *spec, ref.Scope)
+	if asked != kept && asked != (catalog.Refs{}) {
+		named, err := d.refsTo(ctx, i.Namespace, ref, kept)
+		if err != nil {
+			return fmt.Errorf("looking up what the references are to: %w", err)
+		}
+		if asked == named {
+			kept = named
+		}
 	}
+	catalog.SetRefs(spec, ref.Scope, kept)
+	if old.DeletionTimestamp.IsZero() {
+		d.resolve(ctx, i, ref)
+	}
+	return nil
 }
 
-// refsAfter returns the references after a user's change: that of the class stays, that of the plan unless another plan is named.
-// The user's own references are ignored.
+// refsAfter returns the references that stay after an update: that of the class, and that of the plan unless another plan is named.
 func refsAfter(old, spec v1beta1.ServiceInstanceSpec, scope catalog.Scope) catalog.Refs {
 	r := catalog.RefsOf(&old, scope)
 	if old.PlanReference != spec.PlanReference {
@@ -133,7 +140,7 @@ func keepPlan(old v1beta1.ServiceInstanceSpec, spec *v1beta1.ServiceInstanceSpec
 }
 
 // resolve defaults the plan of a class with only one, and sets missing references, from the caches.
-func (d instanceDefaulter) resolve(ctx context.Context, i *v1beta1.ServiceInstance, ref catalog.Reference, given catalog.Refs) {
+func (d instanceDefaulter) resolve(ctx context.Context, i *v1beta1.ServiceInstance, ref catalog.Reference) {
 	has := catalog.RefsOf(&i.Spec, ref.Scope)
 	if has.Class == "" || has.Plan == "" {
 		o := d.offerOf(ctx, i, ref)
@@ -141,7 +148,7 @@ func (d instanceDefaulter) resolve(ctx context.Context, i *v1beta1.ServiceInstan
 			ref.NamePlan(&i.Spec.PlanReference, o.plan)
 		}
 		known := o.refs()
-		catalog.SetRefs(&i.Spec, ref.Scope, catalog.Refs{Class: cmp.Or(has.Class, known.Class, given.Class), Plan: cmp.Or(has.Plan, known.Plan, given.Plan)})
+		catalog.SetRefs(&i.Spec, ref.Scope, catalog.Refs{Class: cmp.Or(has.Class, known.Class), Plan: cmp.Or(has.Plan, known.Plan)})
 	}
 	catalog.SetLabels(i, catalog.InstanceLabels(i))
 }

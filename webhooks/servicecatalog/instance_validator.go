@@ -56,7 +56,7 @@ func (v instanceValidator) ValidateCreate(ctx context.Context, i *v1beta1.Servic
 	o := v.checkOffer(ctx, &f, i, ref)
 	v.checkBroker(ctx, &f, ref, o)
 	checkParameters(ctx, &f, nextSchema(i, o.plan), i.Spec.Parameters, i.Spec.ParametersFrom)
-	v.checkUses(ctx, &f, v.access, i.Namespace, sourceUses(nil, i.Spec.ParametersFrom), v.waitingBindings(ctx, &f, i)...)
+	v.checkUses(ctx, &f, v.access, i.Namespace, sourceUses(nil, i.Spec.ParametersFrom), v.waitingBindings(ctx, &f, field.NewPath("metadata", "name"), i)...)
 	return f.result("ServiceInstance", i.Name)
 }
 
@@ -65,35 +65,40 @@ func (v instanceValidator) ValidateUpdate(ctx context.Context, old, i *v1beta1.S
 	ref, wrong := catalog.ReferenceOf(i.Spec.PlanReference)
 	changes := userChanges(old.Spec, i.Spec)
 	v.checkStored(ctx, &f, old, i, changes)
-	if len(wrong) == 0 {
-		v.checkRefs(ctx, &f, old, i, ref)
-	}
+	first := len(wrong) == 0 && v.checkRefs(ctx, &f, old, i, ref)
 	if !old.DeletionTimestamp.IsZero() {
 		return f.result("ServiceInstance", i.Name) // the spec is no longer used
 	}
 	f.refuse(checkDeletionPolicy(old.Annotations, i)...)
 	f.refuse(checkParametersPolicy(old.Annotations, i)...)
-	if !changes {
-		return f.result("ServiceInstance", i.Name)
-	}
-	if len(wrong) > 0 {
+	if changes {
 		f.refuse(wrong...)
-		return f.result("ServiceInstance", i.Name)
 	}
+	if changes && len(wrong) == 0 {
+		v.checkChange(ctx, &f, old, i, ref)
+	}
+	if first {
+		v.checkUses(ctx, &f, v.access, i.Namespace, sourceUses(nil, i.Spec.ParametersFrom), v.waitingBindings(ctx, &f, specPath, i)...)
+	} else {
+		v.checkUses(ctx, &f, v.access, i.Namespace, sourceUses(old.Spec.ParametersFrom, i.Spec.ParametersFrom))
+	}
+	return f.result("ServiceInstance", i.Name)
+}
+
+// checkChange checks what a user changes in a spec.
+func (v instanceValidator) checkChange(ctx context.Context, f *findings, old, i *v1beta1.ServiceInstance, ref catalog.Reference) {
 	planChanges := old.Spec.PlanReference != i.Spec.PlanReference
 	if planChanges {
-		v.checkPlanChange(ctx, &f, old, ref)
-		v.checkOffer(ctx, &f, i, ref)
+		v.checkPlanChange(ctx, f, old, ref)
+		v.checkOffer(ctx, f, i, ref)
 	}
 	if !equality.Semantic.DeepEqual(old.Spec.Parameters, i.Spec.Parameters) {
 		f.refuse(checkSize(i.Spec.Parameters)...)
 	}
 	// An update sends parameters only if they change.
 	if parametersChange(old.Spec, i.Spec) || planChanges && old.Status.ProvisionStatus != v1beta1.Provisioned {
-		checkParameters(ctx, &f, nextSchema(old, v.instanceOffer(ctx, i).plan), i.Spec.Parameters, i.Spec.ParametersFrom)
+		checkParameters(ctx, f, nextSchema(old, v.instanceOffer(ctx, i).plan), i.Spec.Parameters, i.Spec.ParametersFrom)
 	}
-	v.checkUses(ctx, &f, v.access, i.Namespace, sourceUses(old.Spec.ParametersFrom, i.Spec.ParametersFrom))
-	return f.result("ServiceInstance", i.Name)
 }
 
 // checkStored checks what an update stores for what the defaulting webhook sets.

@@ -100,6 +100,31 @@ func (k knowledge) classOf(ctx context.Context, i *v1beta1.ServiceInstance, ref 
 	return k.index.Class(ctx, i.Namespace, ref)
 }
 
+// refsTo returns the references to what ref names in the catalog, and those that are kept. The caches are read also before they are synced: the
+// request then waits for them, or fails.
+func (k knowledge) refsTo(ctx context.Context, namespace string, ref catalog.Reference, kept catalog.Refs) (r catalog.Refs, err error) {
+	var class v1beta1.Class
+	if kept.Class != "" {
+		class, err = k.index.ClassNamed(ctx, ref.Scope, namespace, kept.Class)
+	} else {
+		class, err = k.index.Class(ctx, namespace, ref)
+	}
+	r = kept
+	if err == nil {
+		r.Class = class.GetName()
+	}
+	if err == nil && r.Plan == "" {
+		var plan v1beta1.Plan
+		if plan, err = k.index.Plan(ctx, class, ref); err == nil {
+			r.Plan = plan.GetName()
+		}
+	}
+	if index.IsNotFound(err) || index.IsAmbiguous(err) {
+		return r, nil
+	}
+	return r, err
+}
+
 // instanceOffer looks up the references of an instance, or what its spec names where it has none.
 func (k knowledge) instanceOffer(ctx context.Context, i *v1beta1.ServiceInstance) offer {
 	ref, errs := catalog.ReferenceOf(i.Spec.PlanReference)

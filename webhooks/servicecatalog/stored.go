@@ -18,6 +18,7 @@ package servicecatalog
 
 import (
 	"context"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -79,29 +80,39 @@ func losesHold(old, obj client.Object, specChanges bool) bool {
 	return specChanges || !equality.Semantic.DeepEqual(ours(old.GetAnnotations()), ours(obj.GetAnnotations()))
 }
 
-// checkRefs refuses references to another class or plan than the spec names, as far as the catalog knows it. old is nil where the
-// instance is new.
-func (k knowledge) checkRefs(ctx context.Context, f *findings, old, i *v1beta1.ServiceInstance, ref catalog.Reference) {
-	class, plan := specPath.Child("serviceClassRef"), specPath.Child("servicePlanRef")
-	if ref.Scope == catalog.Cluster {
-		class, plan = specPath.Child("clusterServiceClassRef"), specPath.Child("clusterServicePlanRef")
-	}
-	var was, kept catalog.Refs
+// checkRefs refuses references to other objects than the class and the plan that the spec names: those of before, and new ones that the
+// catalog has under these names. It reports whether the class is referenced for the first time, which decides on the broker that is sent
+// the parameters. old is nil where the instance is new.
+func (k knowledge) checkRefs(ctx context.Context, f *findings, old, i *v1beta1.ServiceInstance, ref catalog.Reference) (first bool) {
+	var kept catalog.Refs
 	if old != nil {
-		was, kept = catalog.RefsOf(&old.Spec, ref.Scope), refsAfter(old.Spec, i.Spec, ref.Scope)
+		kept = refsAfter(old.Spec, i.Spec, ref.Scope)
+	}
+	for _, scope := range catalog.Scopes {
+		if scope != ref.Scope && catalog.RefsOf(&i.Spec, scope) != (catalog.Refs{}) {
+			f.refuse(field.Forbidden(refPath(scope.ClassKind()), setByBellhop))
+		}
 	}
 	is := catalog.RefsOf(&i.Spec, ref.Scope)
 	if is == kept {
-		return
+		return false
 	}
-	named := i.DeepCopy()
-	catalog.SetRefs(&named.Spec, ref.Scope, kept)
-	known := k.offerOf(ctx, named, ref).refs()
-	check := func(path *field.Path, is, was, kept, known string) {
-		if is != "" && is != kept && is != known && (known != "" || is == was) {
-			f.refuse(field.Invalid(path, is, setByBellhop))
+	named, err := k.refsTo(ctx, i.Namespace, ref, kept)
+	if err != nil {
+		f.refuse(field.InternalError(refPath(ref.Scope.ClassKind()), err))
+		return false
+	}
+	check := func(kind, is, named, kept string) {
+		if is != named && is != kept {
+			f.refuse(field.Invalid(refPath(kind), is, setByBellhop))
 		}
 	}
-	check(class, is.Class, was.Class, kept.Class, known.Class)
-	check(plan, is.Plan, was.Plan, kept.Plan, known.Plan)
+	check(ref.Scope.ClassKind(), is.Class, named.Class, kept.Class)
+	check(ref.Scope.PlanKind(), is.Plan, named.Plan, kept.Plan)
+	return kept.Class == "" && is.Class != ""
+}
+
+// refPath returns the path of the reference to an object of a kind.
+func refPath(kind string) *field.Path {
+	return specPath.Child(strings.ToLower(kind[:1]) + kind[1:] + "Ref")
 }

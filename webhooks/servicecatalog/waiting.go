@@ -28,8 +28,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/admission"
 )
 
-// An object that waits sends its parameters once another object completes it: the creation of the instance that a binding names, or the
-// offer of the class that an instance names. The user who completes it chooses where they go, and is checked for the Secrets as well. The
+// An object that waits sends its parameters once it is completed: by the creation of the instance that a binding names, by the offer of the
+// class that an instance names, or by the reference to that class. The user who completes it chooses where they go, and is checked for the Secrets as well. The
 // caches are read also before they are synced: the request then waits for them, or fails.
 
 // parameterSecrets returns the Secrets with parameters of instances and of their bindings.
@@ -47,9 +47,8 @@ func (k knowledge) parameterSecrets(ctx context.Context, path *field.Path, insta
 	return uses, nil
 }
 
-// waitingBindings returns the Secrets with parameters of the bindings that name a new instance.
-func (k knowledge) waitingBindings(ctx context.Context, f *findings, i *v1beta1.ServiceInstance) (uses []admission.SecretUse) {
-	path := field.NewPath("metadata", "name")
+// waitingBindings returns the Secrets with parameters of the bindings that name an instance. path is the field that completes it.
+func (k knowledge) waitingBindings(ctx context.Context, f *findings, path *field.Path, i *v1beta1.ServiceInstance) (uses []admission.SecretUse) {
 	bindings, err := k.index.Bindings(ctx, client.ObjectKeyFromObject(i))
 	if err != nil {
 		f.refuse(field.InternalError(path, fmt.Errorf("looking up the ServiceBindings that wait for the ServiceInstance: %w", err)))

@@ -17,12 +17,14 @@ limitations under the License.
 package servicecatalog
 
 import (
+	"strings"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
@@ -55,7 +57,8 @@ func TestF_S62_AnInstanceCompletesBindings(t *testing.T) {
 				"known":    knowing(t, append(c.objs, class, clusterPlan(class, "plan"))...),
 				"starting": starting(t, c.objs...), // a guarantee does not wait for the other caches
 			} {
-				_, err := instanceValidator{k, reviewer(t, new([]string), "mine")}.ValidateCreate(request(t, nil), live())
+				i := defaulted(t, k, nil, instance())
+				_, err := instanceValidator{k, reviewer(t, new([]string), "mine")}.ValidateCreate(request(t, nil), i)
 				says(t, what, text(err), c.error...)
 			}
 		})
@@ -159,6 +162,92 @@ func TestF_S51_ABrokerOrClassCompletesInstances(t *testing.T) {
 			says(t, "the broker of the class", text(err), "spec.url: Forbidden")
 		} else {
 			says(t, "another broker", text(err))
+		}
+	}
+}
+
+// F-S62: the references of an instance decide which broker is sent its Secrets. A user who writes them into an instance that waits has them
+// ignored, and where no mutating webhook has seen the request, refused.
+func TestF_S62_AReferenceCompletesAnInstance(t *testing.T) {
+	attackers, awaited, copied := clusterClass("attackers", "attackers"), clusterClass("broker", "class"), clusterClass("attackers", "copied")
+	copied.Spec.ExternalName = "ext-class"
+	local := &v1beta1.ServiceClass{}
+	namespaceName(local, "ns", "attackers")
+	local.Spec.ExternalName, local.Spec.ServiceBrokerName = "ext-class", "attackers"
+	forged := []client.Object{clusterBroker("attackers", true), clusterBroker("broker", true), attackers, clusterPlan(attackers, "attackers-plan"), local}
+	ambiguous := append([]client.Object{awaited, clusterPlan(awaited, "plan"), copied, clusterPlan(copied, "copied-plan")}, forged...)
+	known := append([]client.Object{awaited, clusterPlan(awaited, "plan")}, forged...)
+	with := func(objs []client.Object, more ...client.Object) knowledge {
+		return knowing(t, append(more, objs...)...)
+	}
+	to := func(scope catalog.Scope, class, plan string) func(*v1beta1.ServiceInstance) {
+		return func(i *v1beta1.ServiceInstance) {
+			catalog.SetRefs(&i.Spec, scope, catalog.Refs{Class: class, Plan: plan})
+		}
+	}
+	const refused = "is set by Bellhop, and cannot be changed: leave it out"
+	for _, c := range []struct {
+		name   string
+		k      knowledge
+		secret string
+		edit   func(*v1beta1.ServiceInstance)
+		want   []string
+		// ignored are the references after the mutating webhook.
+		ignored catalog.Refs
+	}{
+		{"another class, while the named one does not exist", with(forged), "mine", to(catalog.Cluster, "attackers", "attackers-plan"),
+			[]string{`spec.clusterServiceClassRef: Invalid value: "attackers"`, `spec.clusterServicePlanRef: Invalid value: "attackers-plan"`, refused}, catalog.Refs{}},
+		{"a class without a plan", with(forged), "mine", to(catalog.Cluster, "attackers", ""), []string{`spec.clusterServiceClassRef: Invalid value: "attackers"`}, catalog.Refs{}},
+		{"a plan without a class", with(forged), "mine", to(catalog.Cluster, "", "attackers-plan"), []string{`spec.clusterServicePlanRef: Invalid value: "attackers-plan"`}, catalog.Refs{}},
+		{"what does not exist", with(forged), "mine", to(catalog.Cluster, "later", "later-plan"), []string{`spec.clusterServiceClassRef: Invalid value: "later"`}, catalog.Refs{}},
+		{"a class of the other scope", with(forged), "mine", to(catalog.Namespaced, "attackers", ""), []string{"spec.serviceClassRef: Forbidden"}, catalog.Refs{}},
+		{"one of two classes of the name", with(ambiguous), "mine", to(catalog.Cluster, "copied", "copied-plan"), []string{`spec.clusterServiceClassRef: Invalid value: "copied"`}, catalog.Refs{}},
+		{"another class than the named one", with(known), "mine", to(catalog.Cluster, "attackers", "attackers-plan"), []string{`spec.clusterServiceClassRef: Invalid value: "attackers"`}, refs("plan")},
+		{"a plan of another class", with(known), "mine", to(catalog.Cluster, "class", "attackers-plan"), []string{`spec.clusterServicePlanRef: Invalid value: "attackers-plan"`}, refs("plan")},
+		{"the named one, of a user who may not get the Secret", with(known), "theirs", to(catalog.Cluster, "class", "plan"),
+			[]string{"spec.parametersFrom[0].secretKeyRef.name: Forbidden", `"alice" may not get Secret "theirs"`}, refs("plan")},
+		{"the named one, of a user who may", with(known), "mine", to(catalog.Cluster, "class", "plan"), nil, refs("plan")},
+		{"the named one, with the Secret of a binding", with(known, binding(func(b *v1beta1.ServiceBinding) { b.Spec.ParametersFrom = from("theirs") })), "mine", to(catalog.Cluster, "class", "plan"),
+			[]string{"spec: Forbidden", `"alice" may not get Secret "theirs" in namespace "ns", so they may not have it sent for ServiceBinding "b" either`}, refs("plan")},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			old := live(func(i *v1beta1.ServiceInstance) {
+				i.Spec.ClusterServicePlanExternalName, i.Spec.ParametersFrom, i.Status.ProvisionStatus = "", from(c.secret), ""
+				catalog.SetRefs(&i.Spec, catalog.Cluster, catalog.Refs{})
+			})
+			i := old.DeepCopy()
+			c.edit(i)
+			v := instanceValidator{c.k, reviewer(t, new([]string), "mine")}
+			_, err := v.ValidateUpdate(request(t, old), old, i)
+			says(t, "as it is", text(err), c.want...)
+			for _, k := range []knowledge{c.k, {c.k.index, starting(t).synced}} {
+				is := catalog.RefsOf(&defaulted(t, k, old, i.DeepCopy()).Spec, catalog.Cluster)
+				if is != c.ignored && is != (catalog.Refs{}) {
+					t.Errorf("the references are %v, want %v", is, c.ignored)
+				}
+			}
+			created := defaulted(t, c.k, nil, instance())
+			if created.Spec.ParametersFrom = from("mine"); c.want != nil && !strings.Contains(c.want[0], "Secret") && !strings.Contains(text(err), "may not get") {
+				c.edit(created)
+				_, err = v.ValidateCreate(request(t, nil), created)
+				says(t, "created", text(err), c.want...)
+			}
+		})
+	}
+
+	// What is referenced stays: nothing else may be, also where another class takes the name.
+	old := live(func(i *v1beta1.ServiceInstance) { i.Status.ProvisionStatus = "" })
+	for name, edit := range map[string]func(*v1beta1.ServiceInstance){
+		"removed":            to(catalog.Cluster, "", ""),
+		"another":            to(catalog.Cluster, "attackers", "attackers-plan"),
+		"of the other scope": to(catalog.Namespaced, "attackers", ""),
+	} {
+		i := old.DeepCopy()
+		edit(i)
+		_, err := instanceValidator{with(known), reviewer(t, new([]string))}.ValidateUpdate(request(t, old), old, i)
+		says(t, name, text(err), "lassRef", refused)
+		if is := catalog.RefsOf(&defaulted(t, with(known), old, i).Spec, catalog.Cluster); is != refs("plan") {
+			t.Errorf("%s: the references are %v", name, is)
 		}
 	}
 }
