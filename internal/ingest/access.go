@@ -162,6 +162,10 @@ func (a *Access) review(ctx context.Context, token string, name types.Namespaced
 	case !ok:
 		return answerf(http.StatusUnauthorized, "the token is not that of the AlertSource, and not of a ServiceAccount for the audience %s", endpoint.Audience)
 	}
+	forbidden := answerf(http.StatusForbidden, "there is no AlertSource %s in namespace %s, or the user %s may not create alertsources/ingest of it", name.Name, name.Namespace, response.User.GetName())
+	if source == nil { // results of reviews are kept under the name, which a client would choose
+		return forbidden
+	}
 	decision, _, err := a.authorizer.Authorize(ctx, authorizer.AttributesRecord{
 		User: response.User, Verb: "create", Namespace: name.Namespace, Name: name.Name, ResourceRequest: true,
 		APIGroup: v1beta1.GroupVersion.Group, APIVersion: v1beta1.GroupVersion.Version, Resource: "alertsources", Subresource: "ingest",
@@ -169,8 +173,8 @@ func (a *Access) review(ctx context.Context, token string, name types.Namespaced
 	if err != nil {
 		return busy("the right to post cannot be reviewed")
 	}
-	if decision != authorizer.DecisionAllow || source == nil {
-		return answerf(http.StatusForbidden, "there is no AlertSource %s in namespace %s, or the user %s may not create alertsources/ingest of it", name.Name, name.Namespace, response.User.GetName())
+	if decision != authorizer.DecisionAllow {
+		return forbidden
 	}
 	return nil
 }

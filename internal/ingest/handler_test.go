@@ -185,6 +185,29 @@ func TestWhoMayPost(t *testing.T) {
 	}
 }
 
+// F-U40: results of reviews are kept under what was asked, and a client with any valid token would choose the names: nothing is asked about a
+// source that does not exist.
+func TestRightsAreReviewedOfSourcesThatExist(t *testing.T) {
+	s, asked := newServer(t, interceptor.Funcs{}), 0
+	s.handler.access.authorizer = authorizer.AuthorizerFunc(func(ctx context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
+		asked++
+		return reviewer{}.authorize(ctx, a)
+	})
+	for _, name := range []string{"other", strings.Repeat("a", 8<<10), "a%2Fb", "PROMETHEUS"} {
+		for _, namespace := range []string{"shop", strings.Repeat("b", 8<<10)} {
+			if w := s.post("/v1/namespaces/"+namespace+"/alertsources/"+name+"/webhook", "Bearer "+robot, "{}"); w.Code != http.StatusForbidden {
+				t.Errorf("%d %s", w.Code, w.Body)
+			}
+		}
+	}
+	if asked != 0 {
+		t.Errorf("%d reviews of sources that do not exist", asked)
+	}
+	if w := s.post(alertsPath, "Bearer "+stranger, oneAlert); w.Code != http.StatusForbidden || asked != 1 {
+		t.Errorf("%d %s, %d reviews", w.Code, w.Body, asked)
+	}
+}
+
 func TestWhatIsStored(t *testing.T) {
 	for name, test := range map[string]struct {
 		body   string
