@@ -144,7 +144,7 @@ func AddMetrics(ctx context.Context, mgr ctrl.Manager, servers *httpserver.Serve
 	if err != nil {
 		return err
 	}
-	handler := onlyReaders(tokens, rights, promhttp.HandlerFor(metrics.Registry, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError}))
+	handler := serveReaders(tokens, rights, promhttp.HandlerFor(metrics.Registry, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError}))
 	// As other components of Kubernetes: clients know the operator by its Service, and the certificate keeps tokens from being read on their way.
 	pem, key, err := certutil.GenerateSelfSignedCertKeyWithFixtures("localhost", []net.IP{net.IPv4(127, 0, 0, 1)}, nil, "")
 	if err != nil {
@@ -154,18 +154,21 @@ func AddMetrics(ctx context.Context, mgr ctrl.Manager, servers *httpserver.Serve
 	if err != nil {
 		return err
 	}
-	mux := http.NewServeMux()
-	mux.Handle("/metrics", handler)
-	server, err := listen(ctx, servers, httpserver.Metrics, o.MetricsAddress, &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate}}, mux)
+	server, err := listen(ctx, servers, httpserver.Metrics, o.MetricsAddress, &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate}}, handler)
 	if err != nil {
 		return err
 	}
 	return mgr.Add(server)
 }
 
-// onlyReaders serves clients with a token of a user who may read the path.
-func onlyReaders(tokens authenticator.Token, rights authorizer.Authorizer, handler http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+// metricsPath is the only path of the server of metrics.
+const metricsPath = "/metrics"
+
+// serveReaders serves metrics to clients with a token of a user who may read them. Other methods and paths are refused before a review: its
+// result is kept under what was asked, which a client would choose.
+func serveReaders(tokens authenticator.Token, rights authorizer.Authorizer, handler http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+metricsPath, func(w http.ResponseWriter, r *http.Request) {
 		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 		if token = strings.TrimSpace(token); token == "" || !strings.EqualFold(scheme, "Bearer") {
 			http.Error(w, "the header Authorization has no bearer token", http.StatusUnauthorized)
@@ -181,16 +184,17 @@ func onlyReaders(tokens authenticator.Token, rights authorizer.Authorizer, handl
 			return
 		}
 		verb := strings.ToLower(r.Method)
-		decision, _, err := rights.Authorize(r.Context(), authorizer.AttributesRecord{User: response.User, Verb: verb, Path: r.URL.Path})
+		decision, _, err := rights.Authorize(r.Context(), authorizer.AttributesRecord{User: response.User, Verb: verb, Path: metricsPath})
 		switch {
 		case err != nil:
 			http.Error(w, "the right to read metrics cannot be reviewed now", http.StatusServiceUnavailable)
 		case decision != authorizer.DecisionAllow:
-			http.Error(w, fmt.Sprintf("the user %s may not %s the path %s", response.User.GetName(), verb, r.URL.Path), http.StatusForbidden)
+			http.Error(w, fmt.Sprintf("the user %s may not %s the path %s", response.User.GetName(), verb, metricsPath), http.StatusForbidden)
 		default:
 			handler.ServeHTTP(w, r)
 		}
 	})
+	return mux
 }
 
 // AddProbes serves /healthz, and /readyz: webhooks are served, and the process is not stopping. Readiness does not wait for caches: their first

@@ -134,7 +134,7 @@ func (reviewer) authorize(_ context.Context, a authorizer.Attributes) (authorize
 
 // F-U40: metrics are for users who may read them, and the response says what is missing.
 func TestReadersOfMetrics(t *testing.T) {
-	handler := onlyReaders(reviewer{}, authorizer.AuthorizerFunc(reviewer{}.authorize), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "up 1") }))
+	handler := serveReaders(reviewer{}, authorizer.AuthorizerFunc(reviewer{}.authorize), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "up 1") }))
 	for _, test := range []struct {
 		method, authorization string
 		code                  int
@@ -142,7 +142,7 @@ func TestReadersOfMetrics(t *testing.T) {
 	}{
 		{http.MethodGet, "Bearer prometheus", http.StatusOK, "up 1"},
 		{http.MethodGet, "bearer prometheus", http.StatusOK, "up 1"},
-		{http.MethodPost, "Bearer prometheus", http.StatusForbidden, "the user prometheus may not post the path /metrics"},
+		{http.MethodPost, "Bearer prometheus", http.StatusMethodNotAllowed, ""},
 		{http.MethodGet, "", http.StatusUnauthorized, "no bearer token"},
 		{http.MethodGet, "Bearer ", http.StatusUnauthorized, "no bearer token"},
 		{http.MethodGet, "Basic cHJvbWV0aGV1cw==", http.StatusUnauthorized, "no bearer token"},
@@ -157,6 +157,26 @@ func TestReadersOfMetrics(t *testing.T) {
 		if handler.ServeHTTP(w, r); w.Code != test.code || !strings.Contains(w.Body.String(), test.says) {
 			t.Errorf("%s with %q: %d %q, want %d %q", test.method, test.authorization, w.Code, w.Body, test.code, test.says)
 		}
+	}
+}
+
+// F-U40: results of reviews are kept under what was asked. A client with a token chooses nothing of that: no other method or path is asked about.
+func TestWhatIsAskedAboutReadersOfMetrics(t *testing.T) {
+	asked := map[string]int{}
+	authorize := func(_ context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
+		asked[a.GetVerb()+" "+a.GetPath()]++
+		return authorizer.DecisionNoOpinion, "", nil
+	}
+	handler := serveReaders(reviewer{}, authorizer.AuthorizerFunc(authorize), http.NotFoundHandler())
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodOptions, strings.Repeat("M", 8<<10)} {
+		for _, path := range []string{"/metrics", "/metrics?a=" + strings.Repeat("b", 8<<10), "/metrics/", "/metrics/a", "//metrics", "/", "/" + strings.Repeat("a", 8<<10)} {
+			r := httptest.NewRequestWithContext(t.Context(), method, path, http.NoBody)
+			r.Header.Set("Authorization", "Bearer stranger")
+			handler.ServeHTTP(httptest.NewRecorder(), r)
+		}
+	}
+	if len(asked) != 2 || asked["get /metrics"] != 2 || asked["head /metrics"] != 2 {
+		t.Errorf("asked %v", asked)
 	}
 }
 
