@@ -28,16 +28,30 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/gophernetes/bellhop/internal/limiter"
 )
 
 // +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
 
 // Reviewer asks the API server what the requesting user is authorized to do.
-type Reviewer struct{ Client client.Client }
+type Reviewer struct {
+	client client.Client
+	// turns has the reviews of all requests.
+	turns *limiter.Pool
+}
+
+// NewReviewer returns a Reviewer whose requests share what may be in flight: those to objects of a namespace have turns with those of others.
+func NewReviewer(c client.Client) Reviewer {
+	return Reviewer{c, &limiter.Pool{Total: maxInFlight, PerTenant: maxInFlightOfNamespace}}
+}
 
 const (
 	// MaxReviews is the number of access reviews that one request makes at most.
 	MaxReviews = 32
+	// maxInFlight and maxInFlightOfNamespace bound the access reviews in flight, of all requests and of those to objects of one namespace, or to
+	// cluster-scoped ones.
+	maxInFlight, maxInFlightOfNamespace = 16, 4
 	// fewSecrets is the number of Secrets of one namespace up to which each has a review of its own at once. For more, permission to get all
 	// Secrets of the namespace is asked for first: users who create many of these objects usually have it.
 	fewSecrets = 4
@@ -73,7 +87,11 @@ func (r Reviewer) MayGetSecrets(ctx context.Context, uses []SecretUse) *field.Er
 	// may asks for one Secret; without a name for all of the namespace, and without a namespace for all of the cluster.
 	may := func(namespace, name string) (bool, error) {
 		reviews++
-		allowed, err := r.mayGet(ctx, user, namespace, name)
+		var allowed bool
+		err := r.inTurn(ctx, request.Namespace, func() (err error) {
+			allowed, err = r.mayGet(ctx, user, namespace, name)
+			return err
+		})
 		if err != nil {
 			return false, fmt.Errorf("asking whether %q may get the Secret: %w", user.Username, err)
 		}
@@ -114,6 +132,25 @@ func (r Reviewer) MayGetSecrets(ctx context.Context, uses []SecretUse) *field.Er
 	return nil
 }
 
+// inTurn has a review made once it is the turn of the namespace, unless ctx ends before.
+func (r Reviewer) inTurn(ctx context.Context, namespace string, review func() error) error {
+	begin, end := make(chan struct{}), make(chan struct{})
+	defer close(end)
+	r.turns.Go(namespace, func() {
+		select {
+		case begin <- struct{}{}:
+			<-end
+		case <-end:
+		}
+	})
+	select {
+	case <-begin:
+		return review()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // mayGet makes one access review.
 func (r Reviewer) mayGet(ctx context.Context, user authenticationv1.UserInfo, namespace, name string) (bool, error) {
 	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
@@ -127,7 +164,7 @@ func (r Reviewer) mayGet(ctx context.Context, user authenticationv1.UserInfo, na
 		}
 	}
 	// A review is not an object that a cache could show.
-	err := r.Client.Create(ctx, review, client.DisableReadYourWritesConsistency)
+	err := r.client.Create(ctx, review, client.DisableReadYourWritesConsistency)
 	return review.Status.Allowed, err
 }
 

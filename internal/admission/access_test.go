@@ -22,7 +22,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -39,7 +42,7 @@ import (
 
 // reviewer permits what permits says of a namespace and a name, and records both.
 func reviewer(asked *[]string, permits func(namespace, name string) bool) admission.Reviewer {
-	return admission.Reviewer{Client: interceptor.NewClient(fake.NewClientBuilder().Build(), interceptor.Funcs{
+	return admission.NewReviewer(interceptor.NewClient(fake.NewClientBuilder().Build(), interceptor.Funcs{
 		Create: func(_ context.Context, _ client.WithWatch, obj client.Object, _ ...client.CreateOption) error {
 			review := obj.(*authorizationv1.SubjectAccessReview)
 			a := review.Spec.ResourceAttributes
@@ -50,7 +53,7 @@ func reviewer(asked *[]string, permits func(namespace, name string) bool) admiss
 			}
 			return nil
 		},
-	})}
+	}))
 }
 
 // uses returns n Secrets in each of the namespaces, each twice.
@@ -121,4 +124,67 @@ func TestAccessReviewsAreBounded(t *testing.T) {
 	if err := reviewer(new([]string), everything).MayGetSecret(t.Context(), types.NamespacedName{Name: "s"}, field.NewPath("spec")); err == nil {
 		t.Error("permitted without a request")
 	}
+}
+
+// F-S60: the reviews of all requests in flight are bounded, and one namespace with many of them delays no other. A request that is given up
+// while it waits makes none.
+func TestReviewsHaveTurnsByNamespace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		running, most, total := map[string]int{}, map[string]int{}, map[string]int{}
+		count := func(user string, n int) {
+			mu.Lock()
+			defer mu.Unlock()
+			for _, key := range []string{user, "all"} {
+				running[key] += n
+				most[key] = max(most[key], running[key])
+				total[key] += max(n, 0)
+			}
+		}
+		access := admission.NewReviewer(interceptor.NewClient(fake.NewClientBuilder().Build(), interceptor.Funcs{
+			Create: func(_ context.Context, _ client.WithWatch, obj client.Object, _ ...client.CreateOption) error {
+				review := obj.(*authorizationv1.SubjectAccessReview)
+				count(review.Spec.User, 1)
+				defer count(review.Spec.User, -1)
+				time.Sleep(time.Second)
+				review.Status.Allowed = review.Spec.ResourceAttributes.Name != ""
+				return nil
+			},
+		}))
+		var requests sync.WaitGroup
+		ask := func(ctx context.Context, namespace string, n int, done func(*field.Error)) {
+			ctx = ctrladmission.NewContextWithRequest(ctx, ctrladmission.Request{AdmissionRequest: admissionv1.AdmissionRequest{
+				Namespace: namespace, UserInfo: authenticationv1.UserInfo{Username: namespace}}})
+			requests.Go(func() { done(access.MayGetSecrets(ctx, uses(n, namespace))) })
+		}
+		permitted := func(err *field.Error) {
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		for range 100 {
+			ask(t.Context(), "attackers", 31, permitted)
+		}
+		given, giveUp := context.WithTimeout(t.Context(), 5*time.Second)
+		defer giveUp()
+		ask(given, "leaving", 31, func(err *field.Error) {
+			if err == nil || !strings.Contains(err.Error(), context.DeadlineExceeded.Error()) {
+				t.Error(err)
+			}
+		})
+		synctest.Wait()
+		began := time.Now()
+		for _, namespace := range []string{"a", "b", "c", "d", "e", ""} {
+			ask(t.Context(), namespace, 4, func(err *field.Error) {
+				permitted(err)
+				if took := time.Since(began); took > 8*time.Second { // in the bubble's time: 4 reviews, and as many turns of others
+					t.Errorf("%q waited %s", namespace, took)
+				}
+			})
+		}
+		requests.Wait()
+		if most["attackers"] != 4 || most["all"] > 16 || total["attackers"] != 3200 || total["leaving"] > 6 {
+			t.Errorf("at once %v, in all %v", most, total)
+		}
+	})
 }

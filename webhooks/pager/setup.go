@@ -51,7 +51,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		cache:    mgr.GetCache(),
 		resolver: receivers.Resolver{Cache: mgr.GetCache(), OperatorNamespace: o.OperatorNamespace},
 	}
-	access := admission.Reviewer{Client: mgr.GetClient()}
+	access := admission.NewReviewer(mgr.GetClient())
 	return errors.Join(
 		admission.RegisterDefaulter(mgr, &v1beta1.Alert{}, alertDefaulter{}),
 		admission.RegisterValidator(mgr, &v1beta1.Alert{}, alertValidator{known}),

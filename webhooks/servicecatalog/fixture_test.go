@@ -89,7 +89,7 @@ func starting(t testing.TB, objs ...client.Object) knowledge {
 // reviewer lets everybody get the Secrets of these names, and counts what it is asked.
 func reviewer(t testing.TB, asked *[]string, names ...string) admission.Reviewer {
 	t.Helper()
-	return admission.Reviewer{Client: interceptor.NewClient(fake.NewClientBuilder().WithScheme(scheme()).Build(), interceptor.Funcs{
+	return admission.NewReviewer(interceptor.NewClient(fake.NewClientBuilder().WithScheme(scheme()).Build(), interceptor.Funcs{
 		Create: func(_ context.Context, _ client.WithWatch, obj client.Object, _ ...client.CreateOption) error {
 			review := obj.(*authorizationv1.SubjectAccessReview)
 			a := review.Spec.ResourceAttributes
@@ -99,7 +99,7 @@ func reviewer(t testing.TB, asked *[]string, names ...string) admission.Reviewer
 			}
 			return nil
 		},
-	})}
+	}))
 }
 
 // request is the context of one, made by a user with everything that a user can have.

@@ -70,7 +70,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 			return admission.Synced(ctx, mgr.GetCache(), objs...)
 		},
 	}
-	access, decoder := admission.Reviewer{Client: mgr.GetClient()}, ctrladmission.NewDecoder(mgr.GetScheme())
+	access, decoder := admission.NewReviewer(mgr.GetClient()), ctrladmission.NewDecoder(mgr.GetScheme())
 	return errors.Join(
 		register(mgr, &v1beta1.ClusterServiceBroker{}, brokerDefaulter[*v1beta1.ClusterServiceBroker]{decoder}, brokerValidator[*v1beta1.ClusterServiceBroker]{known, access, o}),
 		register(mgr, &v1beta1.ServiceBroker{}, brokerDefaulter[*v1beta1.ServiceBroker]{decoder}, brokerValidator[*v1beta1.ServiceBroker]{known, access, o}),
