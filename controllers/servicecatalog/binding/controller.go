@@ -196,7 +196,7 @@ func (r *Reconciler) writeSecret(ctx context.Context, s *scope) error {
 	s.binding.Status.InstanceFingerprint = s.recorded().Status.InstanceFingerprint
 	own, ok := errors.AsType[*bindingsecret.Error](err)
 	if !ok || own.Occupied && !r.secrets.ShowsOther(ctx, s.binding) { // otherwise no event may follow when the other Secret is deleted
-		s.memory.RecordUnwritten(bindingrules.Unwritten{Time: r.Clock.Now()})
+		s.memory.RecordUnwritten(bindingrules.Unwritten{Refused: bindingsecret.SizesOf(content.Beside(nil)), Time: r.Clock.Now()})
 		return engine.WithReason(v1beta1.ReasonErrorInjectingBindResult, errors.New("The credentials cannot be put into the Secret: "+text))
 	}
 	s.binding.Status = bindingrules.ApplySecretRefused(s.binding, s.binding.Status, text, own.Occupied, r.Clock.Now())
@@ -224,7 +224,14 @@ func (r *Reconciler) renderAndWrite(ctx context.Context, s *scope, received *bin
 
 // tryWrite asks the API server whether it would accept the Secret now: the broker may return the credentials only once.
 func (r *Reconciler) tryWrite(ctx context.Context, s *scope) error {
-	if err := r.secrets.Try(ctx, s.binding); err != nil {
+	var refused bindingsecret.Sizes
+	if u := s.memory.Unwritten; u != nil {
+		refused = u.Refused
+	}
+	if err := r.secrets.Try(ctx, s.binding, refused); err != nil {
+		if errors.Is(err, patch.ErrStale) {
+			return err
+		}
 		s.memory.RecordRefusedAgain(r.Clock.Now())
 		return engine.WithReason(v1beta1.ReasonErrorInjectingBindResult, errors.New("The credentials cannot be put into the Secret: "+credentials.Refusal(err, nil)))
 	}

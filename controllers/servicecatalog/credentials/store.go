@@ -53,6 +53,8 @@ type Store struct {
 	Writer client.Client
 	// Recorder announces that an immutable Secret was replaced.
 	Recorder events.EventRecorder
+	// isDry: the Writer changes nothing.
+	isDry bool
 }
 
 // See returns the metadata of a binding's Secret in the cache; nil: there is none. It belongs to the cache.
@@ -111,13 +113,23 @@ func (s *Store) Put(ctx context.Context, b *v1beta1.ServiceBinding, id string, c
 	return "", err
 }
 
-// Try returns why the API server would refuse a new Secret of the binding, for example because of a quota; nil: it would not, or there is a
-// Secret already.
-func (s *Store) Try(ctx context.Context, b *v1beta1.ServiceBinding) error {
-	if seen, err := s.See(ctx, b); err != nil || seen != nil {
-		return err
+// Try returns why the API server would refuse the binding's Secret, for example because of a quota or an admission policy; nil: it would not.
+// What is tried is the write itself, with keys as long as those that were refused. An error is an *Error, or the API server's.
+func (s *Store) Try(ctx context.Context, b *v1beta1.ServiceBinding, refused bindingsecret.Sizes) error {
+	data := refused.Placeholders()
+	if data == nil { // nothing is known of the credentials
+		secret, err := s.Read(ctx, b)
+		if err != nil {
+			return err
+		}
+		if secret != nil {
+			data = secret.Data
+		}
 	}
-	return client.IgnoreAlreadyExists(s.Writer.Create(secrets.Silent(ctx), bindingsecret.NewSecret(b, "", nil), client.DryRunAll, client.DisableReadYourWritesConsistency))
+	dry := *s
+	dry.isDry, dry.Writer = true, client.NewDryRunClient(s.Writer)
+	_, err := dry.Put(ctx, b, "", bindingsecret.Content{Data: data}) // no id is empty, so that the record differs
+	return err
 }
 
 func (s *Store) create(ctx context.Context, b *v1beta1.ServiceBinding, id string, content bindingsecret.Content) (string, error) {
@@ -159,13 +171,18 @@ func (s *Store) update(ctx context.Context, b *v1beta1.ServiceBinding, id string
 	return secret.ResourceVersion, nil
 }
 
-// recreate replaces an immutable Secret of a binding by one that can be changed. Data and metadata of others stay.
+// recreate replaces an immutable Secret of a binding by one that can be changed. Data and metadata of others stay. It is not deleted where
+// the API server would refuse another one.
 func (s *Store) recreate(ctx context.Context, b *v1beta1.ServiceBinding, secret *corev1.Secret) (string, error) {
-	if err := s.Remove(ctx, secret); err != nil {
-		return "", err
-	}
 	again := &corev1.Secret{Type: secret.Type, Data: secret.Data}
 	again.Namespace, again.Name, again.Labels, again.Annotations, again.OwnerReferences = secret.Namespace, secret.Name, secret.Labels, secret.Annotations, secret.OwnerReferences
+	// Admission comes before the answer that there is one of the name.
+	if err := client.NewDryRunClient(s.Writer).Create(ctx, again.DeepCopy(), client.DisableReadYourWritesConsistency); !apierrors.IsAlreadyExists(err) && err != nil {
+		return "", err
+	}
+	if err := s.Remove(ctx, secret); err != nil || s.isDry {
+		return "", err
+	}
 	if err := s.Writer.Create(ctx, again, client.DisableReadYourWritesConsistency); err != nil {
 		return "", err
 	}

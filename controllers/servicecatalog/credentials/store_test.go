@@ -106,6 +106,109 @@ func TestAnImmutableSecretIsReplaced(t *testing.T) {
 	}
 }
 
+// F-S41: an immutable Secret is not deleted where the API server would refuse the next one.
+func TestAnImmutableSecretIsKeptWhereNoOtherMayBeCreated(t *testing.T) {
+	b := newBinding()
+	ours := bindingsecret.NewSecret(b, "old", newData("user", "u"))
+	ours.UID, ours.Immutable = "uid-secret", new(true)
+	funcs := interceptor.Funcs{Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error {
+		return apierrors.NewForbidden(corev1.Resource("secrets"), "b1", errors.New("exceeded quota"))
+	}}
+	keep, server := keeper(t, funcs, ours)
+	if _, err := keep.Put(t.Context(), b, "id", bindingsecret.Content{Data: newData("user", "v")}); !apierrors.IsForbidden(err) {
+		t.Errorf("got %v", err)
+	}
+	if err := server.Get(t.Context(), client.ObjectKeyFromObject(ours), &corev1.Secret{}); err != nil {
+		t.Error(err)
+	}
+}
+
+// F-S41: whether credentials could be written was tried by the creation of an empty Secret, and not at all where there was one: the broker was
+// asked for credentials again and again that an update of it cannot store. The write itself is tried, and changes nothing.
+func TestTheWriteItselfIsTried(t *testing.T) {
+	b := newBinding()
+	ours := bindingsecret.NewSecret(b, "old", newData("user", "u"))
+	ours.UID = "uid-secret"
+	immutable, full, theirs := ours.DeepCopy(), ours.DeepCopy(), ours.DeepCopy()
+	immutable.Immutable, theirs.OwnerReferences = new(true), nil
+	full.Data["theirs"] = make([]byte, corev1.MaxSecretSize-100)
+	forbidden := apierrors.NewForbidden(corev1.Resource("secrets"), "b1", errors.New("a policy"))
+	for name, test := range map[string]struct {
+		there   []client.Object
+		verb    string // that is refused
+		sizes   bindingsecret.Sizes
+		refused string
+	}{
+		"no Secret":                           {nil, "", bindingsecret.Sizes{"user": 7}, ""},
+		"no Secret, nothing known":            {nil, "", nil, ""},
+		"no Secret, create refused":           {nil, "create", bindingsecret.Sizes{"user": 7}, "a policy"},
+		"no Secret, keys too long":            {nil, "long", bindingsecret.Sizes{"user": 7}, "too long"},
+		"a Secret":                            {[]client.Object{ours}, "create", bindingsecret.Sizes{"user": 7}, ""},
+		"a Secret, nothing known":             {[]client.Object{ours}, "", nil, ""},
+		"a Secret, update refused":            {[]client.Object{ours}, "patch", bindingsecret.Sizes{"user": 1}, "a policy"},
+		"a Secret, update refused, unknown":   {[]client.Object{ours}, "patch", nil, "a policy"},
+		"a Secret, keys too long":             {[]client.Object{ours}, "long", bindingsecret.Sizes{"user": 7}, "too long"},
+		"a Secret that is full":               {[]client.Object{full}, "", bindingsecret.Sizes{"user": 200}, "with what else is in it"},
+		"an immutable Secret":                 {[]client.Object{immutable}, "patch", bindingsecret.Sizes{"user": 7}, ""},
+		"an immutable Secret, delete refused": {[]client.Object{immutable}, "delete", bindingsecret.Sizes{"user": 7}, "a policy"},
+		"an immutable Secret, create refused": {[]client.Object{immutable}, "create", bindingsecret.Sizes{"user": 7}, "a policy"},
+		"another's Secret":                    {[]client.Object{theirs}, "", bindingsecret.Sizes{"user": 7}, "not owned by this ServiceBinding"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			judge := func(verb string, o client.Object, dryRun []string) error {
+				if len(dryRun) != 1 {
+					t.Errorf("%s is no dry run", verb)
+				}
+				if secret, ok := o.(*corev1.Secret); ok && test.verb == "long" && len(secret.Data["user"]) > 3 {
+					return errors.New("too long")
+				}
+				if verb == test.verb {
+					return forbidden
+				}
+				return nil
+			}
+			funcs := interceptor.Funcs{
+				Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+					if err := judge("create", o, (&client.CreateOptions{}).ApplyOptions(opts).DryRun); err != nil {
+						return err
+					}
+					return c.Create(ctx, o, opts...)
+				},
+				Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
+					if err := judge("patch", o, (&client.PatchOptions{}).ApplyOptions(opts).DryRun); err != nil {
+						return err
+					}
+					return c.Patch(ctx, o, p, opts...)
+				},
+				Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
+					if err := judge("delete", o, (&client.DeleteOptions{}).ApplyOptions(opts).DryRun); err != nil {
+						return err
+					}
+					return c.Delete(ctx, o, opts...)
+				},
+			}
+			keep, server := keeper(t, funcs, test.there...)
+			if len(test.there) > 0 {
+				keep.Cache = fake.NewClientBuilder().WithObjects(test.there...).Build()
+			}
+			err := keep.Try(t.Context(), b, test.sizes)
+			if (err == nil) != (test.refused == "") || err != nil && !strings.Contains(err.Error(), test.refused) {
+				t.Errorf("refused with %v, want %q", err, test.refused)
+			}
+			is := &corev1.Secret{}
+			switch err := server.Get(t.Context(), client.ObjectKeyFromObject(ours), is); {
+			case len(test.there) == 0 && !apierrors.IsNotFound(err):
+				t.Errorf("there is a Secret: %v", err)
+			case len(test.there) > 0 && (err != nil || string(is.Data["user"]) != "u"):
+				t.Errorf("%v, %q", err, is.Data)
+			}
+			if n := len(keep.Recorder.(*events.FakeRecorder).Events); n != 0 {
+				t.Errorf("%d events", n)
+			}
+		})
+	}
+}
+
 func TestASecretIsWrittenAgainWhenOthersWriteItToo(t *testing.T) {
 	b, conflicts := newBinding(), 2
 	funcs := interceptor.Funcs{Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {

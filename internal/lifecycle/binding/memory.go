@@ -22,6 +22,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
@@ -82,6 +83,8 @@ type Unwritten struct {
 	// SecretsVersion is the version of the Secrets of which one was in the way; empty: the API server refused the write, or was away, as it
 	// would those of any other id.
 	SecretsVersion string
+	// Refused are the keys of the credentials that the API server refused.
+	Refused bindingsecret.Sizes
 	// Failures is how often that was so in a row, and Time when it was last.
 	Failures int32
 	Time     time.Time
