@@ -20,6 +20,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -84,7 +85,7 @@ func Decodable[T client.Object](scheme *runtime.Scheme, handler ctrladmission.Ha
 		object, ok := d.reduce(request.Object.Raw, isNotStatus)
 		if !ok {
 			kind := schema.GroupKind{Group: request.Kind.Group, Kind: request.Kind.Kind}
-			status := invalid(kind, request.Name, undecodable(nil, d.objectType, object)).Status()
+			status := invalid(kind, request.Name, wrongFields(d.objectType, object)).Status()
 			response = ctrladmission.Denied("")
 			response.Result = &status
 			return response
@@ -112,7 +113,7 @@ func (d decodability) reduce(raw []byte, filters ...func(field string) bool) ([]
 	}
 	reduced := raw
 	for _, keep := range filters {
-		if reduced = keepFields(raw, keep); d.decodes(reduced) {
+		if reduced = keepFields(raw, keep); len(reduced) < len(raw) && d.decodes(reduced) {
 			return reduced, true
 		}
 	}
@@ -145,6 +146,22 @@ func keepFields(raw []byte, keep func(field string) bool) []byte {
 	return reduced
 }
 
+// maxLookedThrough bounds the objects whose wrong fields are all listed, in bytes: that takes several times as long as to decode one.
+const maxLookedThrough = 128 << 10
+
+// wrongFields returns the fields of an object that its Go type cannot hold; of a large object the first one.
+func wrongFields(t reflect.Type, raw []byte) field.ErrorList {
+	if len(raw) <= maxLookedThrough {
+		return undecodable(nil, t, raw)
+	}
+	path, is := field.NewPath("spec"), "value"
+	if err, ok := errors.AsType[*json.UnmarshalTypeError](kjson.Unmarshal(raw, reflect.New(t).Interface())); ok && err.Field != "" {
+		path = field.NewPath(err.Field)
+		is, _, _ = strings.Cut(err.Value, " ") // after it comes a number, as it is written
+	}
+	return field.ErrorList{field.TypeInvalid(path, is, "has another type than the schema says")}
+}
+
 // undecodable returns the fields of a JSON value that a Go type cannot hold. A decoder returns one of them, by its Go type.
 func undecodable(path *field.Path, t reflect.Type, raw []byte) (errs field.ErrorList) {
 	err := kjson.Unmarshal(raw, reflect.New(t).Interface())
@@ -166,8 +183,9 @@ func undecodable(path *field.Path, t reflect.Type, raw []byte) (errs field.Error
 		want = "must be " + nameOf(t)
 		switch t.Kind() {
 		case reflect.Struct:
+			fields := fieldsOf(t)
 			eachField(raw, func(name string, raw []byte) {
-				if f, ok := fieldOf(t, name); ok {
+				if f, ok := fields[name]; ok {
 					add(child(path, name), f, raw)
 				}
 			})
@@ -207,16 +225,16 @@ func eachField(raw []byte, do func(name string, raw []byte)) {
 	}
 }
 
-// fieldOf returns the type of the field of a struct that has a name in JSON: of its own, or of an embedded struct.
-func fieldOf(t reflect.Type, name string) (reflect.Type, bool) {
-	found, depth := reflect.Type(nil), 0
+// fieldsOf returns the types of the fields of a struct by their names in JSON: its own, and those of embedded structs.
+func fieldsOf(t reflect.Type) map[string]reflect.Type {
+	fields, depths := map[string]reflect.Type{}, map[string]int{}
 	for _, f := range reflect.VisibleFields(t) {
-		tag, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if tag == name && (found == nil || len(f.Index) < depth) {
-			found, depth = f.Type, len(f.Index)
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if depth, ok := depths[name]; !ok || len(f.Index) < depth {
+			fields[name], depths[name] = f.Type, len(f.Index)
 		}
 	}
-	return found, found != nil
+	return fields
 }
 
 // nameOf returns what JSON calls the values of a Go type.
