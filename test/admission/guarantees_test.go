@@ -17,6 +17,7 @@ limitations under the License.
 package admission_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"os"
@@ -44,6 +45,7 @@ const (
 	inSchema   place = "schema"
 	schemaAnd  place = "schema and validating webhook"
 	controller place = "controller"
+	nowhere    place = "none: only another mutating webhook could change it afterwards"
 )
 
 // guarantee is what admission guarantees about the objects of a kind, whatever a user writes.
@@ -59,6 +61,8 @@ type guarantee struct {
 	// forgery is a merge patch of a user who tries to break the guarantee. $ID is the external id of the object,
 	// and $N the number of the attempt, so that each changes something.
 	forgery string
+	// test has the attempts to break it; empty: doors_test.go.
+	test string
 	// onlyUpdates: it is about what was stored before. onlyCreations: an update may change it.
 	onlyUpdates, onlyCreations bool
 	// broken returns what is wrong with an object that was stored for a user; before is nil for a new one.
@@ -74,7 +78,7 @@ func (g guarantee) row() string {
 	if g.kind == "Alert" {
 		policy = "Ignore"
 	}
-	return "| " + g.kind + ": " + g.name + " | " + string(g.first) + " | " + second + " | " + policy + " | `test/admission/doors_test.go` |"
+	return "| " + g.kind + ": " + g.name + " | " + string(g.first) + " | " + second + " | " + policy + " | `" + cmp.Or(g.test, "test/admission/doors_test.go") + "` |"
 }
 
 // is reports a field of a stored object that is not one of the accepted values.
@@ -173,6 +177,17 @@ func guarantees() (all []guarantee) {
 		{name: "references are those that the spec names", kind: "ServiceInstance", hooks: instance, first: mutating, second: validating,
 			object: instanceManifest, forgery: `{"spec":{"clusterServiceClassRef":{"name":"class-3"},"clusterServicePlanRef":{"name":"plan-3"}}}`,
 			broken: is("spec.clusterServicePlanRef.name", func(string, *unstructured.Unstructured) []any { return []any{"plan-1", nil} })},
+		{name: "references are none of the user's while what the spec names does not exist", kind: "ServiceInstance", hooks: instance, first: mutating, second: validating,
+			object:  `{spec: {clusterServiceClassExternalName: absent, clusterServicePlanExternalName: absent}}`,
+			forgery: `{"spec":{"clusterServiceClassRef":{"name":"class-3"},"clusterServicePlanRef":{"name":"plan-3"},"serviceClassRef":{"name":"class-1"}}}`,
+			broken: func(_ string, _, stored *unstructured.Unstructured) string {
+				for _, ref := range []string{"clusterServiceClassRef", "clusterServicePlanRef", "serviceClassRef"} {
+					if _, has, _ := unstructured.NestedFieldNoCopy(stored.Object, "spec", ref); has {
+						return "spec." + ref + " is the user's"
+					}
+				}
+				return ""
+			}},
 		{name: "an update of the spec keeps the finalizer", kind: "ServiceInstance", hooks: instance, first: mutating, second: validating,
 			object: instanceManifest, forgery: `{"metadata":{"finalizers":null},"spec":{"parameters":{"a":$N}}}`, onlyUpdates: true, broken: held},
 		{name: "Secrets in `spec.parametersFrom` are such as the user may read", kind: "ServiceInstance", hooks: instance, first: validating,
@@ -261,8 +276,27 @@ func guarantees() (all []guarantee) {
 				}
 				return ""
 			}})
-	slices.SortStableFunc(all, func(a, b guarantee) int { return strings.Compare(a.kind+a.name, b.kind+b.name) })
+	slices.SortStableFunc(all, byRow)
 	return all
+}
+
+func byRow(a, b guarantee) int { return strings.Compare(a.kind+a.name, b.kind+b.name) }
+
+// completions are guarantees about objects that wait. The attempts to break them need such an object beside.
+func completions() (all []guarantee) {
+	for kind, g := range map[string]guarantee{
+		"ServiceInstance": {name: "Secrets of bindings that wait for a new one are such as the user may read", first: validating},
+		"ServiceBroker":   {name: "Secrets of instances that wait for its classes are such as the user may read", first: validating},
+		"ServiceClass":    {name: "Secrets of instances that wait for it are such as the user may read", first: mutating, second: nowhere},
+	} {
+		g.kind, g.test = kind, "webhooks/servicecatalog/waiting_test.go"
+		all = append(all, g)
+		if kind != "ServiceInstance" {
+			g.kind = "Cluster" + kind
+			all = append(all, g)
+		}
+	}
+	return append(all, guarantee{kind: "ServiceInstance", name: "Secrets of an instance and its bindings are such as the user may read who first references the class", first: validating, test: "webhooks/servicecatalog/waiting_test.go"})
 }
 
 // withoutGuarantee are the entries that guarantee nothing: they only warn.
@@ -281,8 +315,10 @@ func hooksOf(all []guarantee) []string {
 
 func TestGuaranteesAreDocumented(t *testing.T) {
 	page := readFile(t, "docs", "explanation", "security.md")
+	all := append(guarantees(), completions()...)
+	slices.SortStableFunc(all, byRow)
 	var rows []string
-	for _, g := range guarantees() {
+	for _, g := range all {
 		rows = append(rows, g.row())
 	}
 	if table := strings.Join(rows, "\n"); !strings.Contains(page, "\n"+table+"\n\n") {

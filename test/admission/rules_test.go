@@ -18,6 +18,8 @@ package admission_test
 
 import (
 	"context"
+	"encoding/json"
+	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -27,6 +29,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
 const (
@@ -183,6 +186,64 @@ var _ = Describe("Admission", func() {
 		Entry(nil, "ServiceBinding", `{spec: {instanceRef: {name: x}, parametersFrom: [{secretKeyRef: {name: theirs, key: k}}]}}`, "spec.parametersFrom[0].secretKeyRef.name"),
 		Entry(nil, "ServiceBinding", `{spec: {instanceRef: {name: x}, secretTransforms: [{addKeysFrom: {secretRef: {name: theirs}}}]}}`, "spec.secretTransforms[0].addKeysFrom.secretRef.name"),
 	)
+
+	DescribeTable("refuses a broker with a Secret that the user may not read, when it is created and when it is changed", func(ctx SpecContext, kind, auth, field string) {
+		alice, name := impersonate("alice"), "b-"+ns
+		object := func(secret string) *unstructured.Unstructured {
+			return parseObject(kind, ns, name, strings.NewReplacer("SECRET", secret, "NS", ns).Replace(`{spec: {url: "https://broker.example.com", authInfo: `+auth+`}}`))
+		}
+		refused := MatchError(SatisfyAll(ContainSubstring("spec.authInfo."+field+".secretRef.name: Forbidden"), ContainSubstring(`"alice" may not get Secret "theirs"`)))
+		Expect(alice.Create(ctx, object("theirs"))).To(refused)
+
+		b := createStored(ctx, alice, object("tok"))
+		DeferCleanup(deleteWithoutFinalizers, b)
+		changed := object("theirs")
+		text, err := json.Marshal(map[string]any{"spec": changed.Object["spec"]})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(patch(ctx, alice, b.DeepCopy(), string(text))).To(refused)
+		changed.SetResourceVersion(b.GetResourceVersion())
+		Expect(alice.Update(ctx, changed)).To(refused)
+
+		By("leading a Secret that the user may not read to another address")
+		theirs := object("theirs")
+		theirs.SetName(name + "-theirs")
+		Expect(k8s.Create(ctx, theirs)).To(Succeed())
+		DeferCleanup(func(ctx SpecContext) { Expect(k8s.Delete(ctx, theirs)).To(Succeed()) })
+		Expect(patch(ctx, alice, theirs.DeepCopy(), `{"spec":{"url":"https://elsewhere.example.com"}}`)).To(refused)
+		Expect(patch(ctx, alice, theirs, `{"metadata":{"finalizers":null}}`)).To(Succeed())
+	},
+		Entry(nil, "ServiceBroker", `{basic: {secretRef: {name: SECRET}}}`, "basic"),
+		Entry(nil, "ServiceBroker", `{bearer: {secretRef: {name: SECRET}}}`, "bearer"),
+		Entry(nil, "ServiceBroker", `{oauth2: {tokenURL: "https://token.example.com", secretRef: {name: SECRET}}}`, "oauth2"),
+		Entry(nil, "ServiceBroker", `{clientCertificate: {secretRef: {name: SECRET}}}`, "clientCertificate"),
+		Entry(nil, "ClusterServiceBroker", `{basic: {secretRef: {namespace: NS, name: SECRET}}}`, "basic"),
+		Entry(nil, "ClusterServiceBroker", `{bearer: {secretRef: {namespace: NS, name: SECRET}}}`, "bearer"),
+		Entry(nil, "ClusterServiceBroker", `{oauth2: {tokenURL: "https://token.example.com", secretRef: {namespace: NS, name: SECRET}}}`, "oauth2"),
+		Entry(nil, "ClusterServiceBroker", `{clientCertificate: {secretRef: {namespace: NS, name: SECRET}}}`, "clientCertificate"),
+	)
+
+	// F-S62: the class of a reference decides which broker is sent the Secrets.
+	It("sets references to what the spec names, and refuses the first one of a user who may not read the Secrets", func(ctx SpecContext) { // G23
+		theirs := createStored(ctx, &user{Client: k8s}, parseObject("ServiceInstance", ns, "theirs", `{spec: {serviceClassExternalName: c, servicePlanExternalName: p1, parametersFrom: [{secretKeyRef: {name: theirs, key: k}}]}}`))
+		own := createStored(ctx, impersonate("bob"), parseObject("ServiceInstance", ns, "own", `{spec: {serviceClassExternalName: c, servicePlanExternalName: p1}}`))
+		DeferCleanup(deleteWithoutFinalizers, theirs)
+		DeferCleanup(deleteWithoutFinalizers, own)
+		createNamespacedCatalog(ctx, ns)
+		const references = `{"spec":{"serviceClassRef":{"name":"class-1"},"servicePlanRef":{"name":"plan-p1"}}}`
+
+		controller := impersonate("system:serviceaccount:catalog:controller-manager")
+		Expect(patch(ctx, controller, own, `{"spec":{"serviceClassRef":{"name":"class-1"},"servicePlanRef":{"name":"plan-p2"}}}`)).To(Succeed())
+		Expect(findDifferences("", map[string]any{"serviceClassRef": map[string]any{"name": "class-1"}, "servicePlanRef": map[string]any{"name": "plan-p1"}}, own.Object["spec"])).To(BeEmpty())
+		Expect(patch(ctx, controller, own, references)).To(Succeed())
+		Expect(own.GetGeneration()).To(BeEquivalentTo(2))
+		Expect(own.GetLabels()).To(HaveKeyWithValue("servicecatalog.k8s.io/spec.serviceClassRef.name", catalog.Hash("class-1")))
+		name, _, _ := unstructured.NestedString(own.Object, "spec", "userInfo", "username")
+		Expect(name).To(Equal("bob"))
+
+		Expect(patch(ctx, impersonate("alice"), theirs.DeepCopy(), references)).To(
+			MatchError(SatisfyAll(ContainSubstring("spec.parametersFrom[0].secretKeyRef.name: Forbidden"), ContainSubstring(`"alice" may not get Secret "theirs"`))))
+		Expect(patch(ctx, &user{Client: k8s}, theirs, references)).To(Succeed())
+	})
 
 	It("warns of what stays after a deletion", func(ctx SpecContext) {
 		alice := impersonate("alice")

@@ -83,10 +83,8 @@ var _ = Describe("The sample policy on plans", func() {
 		offer := createPlanPolicy(ctx, s)
 		offer.set(ctx, "small")
 		later, edited := s.createSyncInstance(ctx, "later", s.setPlan(large.Name)), s.createSyncInstance(ctx, "edited", s.setPlan(large.Name))
-		Eventually(func() error { // as the operator will write it
-			resolved := fmt.Appendf(nil, `{"spec":{"servicePlanRef":{"name":%q}}}`, large.ID)
-			return k8s.Patch(ctx, later.DeepCopy(), client.RawPatch(types.MergePatchType, resolved), client.DryRunAll)
-		}).Should(MatchError(ContainSubstring("is not offered")))
+		probe := newProbeOfPolicy(ctx, s)
+		Eventually(func() error { return k8s.Create(ctx, probe.DeepCopy(), client.DryRunAll) }).Should(MatchError(ContainSubstring("is not offered")))
 		createReadyBroker(ctx, s.kindSet, s.namespace, s.Broker)
 		says := fmt.Sprintf(`The API server refused the reference to ServicePlan %q, and the operator sends no request before it accepts it: `, large.ID)
 		for _, si := range []*v1beta1.ServiceInstance{later, edited} {
@@ -108,6 +106,24 @@ var _ = Describe("The sample policy on plans", func() {
 		expectProvisioned(later)
 	})
 })
+
+// newProbeOfPolicy returns an instance that is refused as soon as the API server knows the policy: of a plan that no broker offers.
+func newProbeOfPolicy(ctx context.Context, s *serviceNamespace) *v1beta1.ServiceInstance {
+	GinkgoHelper()
+	class, plan := &v1beta1.ServiceClass{}, &v1beta1.ServicePlan{}
+	class.Namespace, class.Name, class.Spec.ServiceBrokerName = s.namespace, "probe", "none"
+	class.Spec.ExternalName, class.Spec.ExternalID, class.Spec.Description = "probe", "probe", "a class without a broker"
+	plan.Namespace, plan.Name, plan.Spec.ExternalName, plan.Spec.ExternalID, plan.Spec.Description = s.namespace, "probe", "probe", "probe", "its plan"
+	plan.SetOwners("none", class.Name)
+	for _, o := range []client.Object{class, plan} {
+		Expect(k8s.Create(ctx, o)).To(Succeed())
+		DeferCleanup(func(ctx SpecContext) { Expect(client.IgnoreNotFound(k8s.Delete(ctx, o))).To(Succeed()) })
+	}
+	probe := &v1beta1.ServiceInstance{}
+	probe.Namespace, probe.Name = s.namespace, "probe"
+	probe.Spec.ServiceClassName, probe.Spec.ServicePlanName = class.Name, plan.Name
+	return probe
+}
 
 // setPlanRef writes the reference that the operator would.
 func setPlanRef(si *v1beta1.ServiceInstance, k kindSet, name string) {
