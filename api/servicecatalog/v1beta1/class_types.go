@@ -94,7 +94,7 @@ type ServiceClassStatus struct {
 	RemovedFromBrokerCatalog bool `json:"removedFromBrokerCatalog"`
 }
 
-// +kubebuilder:validation:XValidation:rule="self.clusterServiceBrokerName == oldSelf.clusterServiceBrokerName",message="field is immutable: the broker that offers it",fieldPath=".clusterServiceBrokerName"
+// +kubebuilder:validation:XValidation:rule="(has(self.clusterServiceBrokerName) ? self.clusterServiceBrokerName : '') == (has(oldSelf.clusterServiceBrokerName) ? oldSelf.clusterServiceBrokerName : '')",message="field is immutable: the broker that offers it",fieldPath=".clusterServiceBrokerName"
 
 // ClusterServiceClassSpec is a service of a ClusterServiceBroker.
 type ClusterServiceClassSpec struct {
@@ -107,7 +107,7 @@ type ClusterServiceClassSpec struct {
 	ClusterServiceBrokerName string `json:"clusterServiceBrokerName"`
 }
 
-// +kubebuilder:validation:XValidation:rule="self.serviceBrokerName == oldSelf.serviceBrokerName",message="field is immutable: the broker that offers it",fieldPath=".serviceBrokerName"
+// +kubebuilder:validation:XValidation:rule="(has(self.serviceBrokerName) ? self.serviceBrokerName : '') == (has(oldSelf.serviceBrokerName) ? oldSelf.serviceBrokerName : '')",message="field is immutable: the broker that offers it",fieldPath=".serviceBrokerName"
 
 // ServiceClassSpec is a service of a ServiceBroker.
 type ServiceClassSpec struct {

@@ -21,7 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// +kubebuilder:validation:XValidation:rule="self.externalID == oldSelf.externalID",message="externalID cannot change",fieldPath=".externalID"
+// +kubebuilder:validation:XValidation:rule="(has(self.externalID) ? self.externalID : '') == (has(oldSelf.externalID) ? oldSelf.externalID : '')",message="externalID cannot change",fieldPath=".externalID"
 
 // CommonServicePlanSpec is the part of a plan's spec that does not depend on its scope.
 type CommonServicePlanSpec struct {
@@ -105,7 +105,7 @@ type ServicePlanStatus struct {
 	RemovedFromBrokerCatalog bool `json:"removedFromBrokerCatalog"`
 }
 
-// +kubebuilder:validation:XValidation:rule="self.clusterServiceBrokerName == oldSelf.clusterServiceBrokerName",message="field is immutable: the broker that offers it",fieldPath=".clusterServiceBrokerName"
+// +kubebuilder:validation:XValidation:rule="(has(self.clusterServiceBrokerName) ? self.clusterServiceBrokerName : '') == (has(oldSelf.clusterServiceBrokerName) ? oldSelf.clusterServiceBrokerName : '')",message="field is immutable: the broker that offers it",fieldPath=".clusterServiceBrokerName"
 // +kubebuilder:validation:XValidation:rule="(has(self.clusterServiceClassRef) && has(self.clusterServiceClassRef.name) ? self.clusterServiceClassRef.name : '') == (has(oldSelf.clusterServiceClassRef) && has(oldSelf.clusterServiceClassRef.name) ? oldSelf.clusterServiceClassRef.name : '')",message="field is immutable: the class that the plan is of",fieldPath=".clusterServiceClassRef"
 
 // ClusterServicePlanSpec is a plan of a ClusterServiceClass.
@@ -123,7 +123,7 @@ type ClusterServicePlanSpec struct {
 	ClusterServiceClassRef ClusterObjectReference `json:"clusterServiceClassRef"`
 }
 
-// +kubebuilder:validation:XValidation:rule="self.serviceBrokerName == oldSelf.serviceBrokerName",message="field is immutable: the broker that offers it",fieldPath=".serviceBrokerName"
+// +kubebuilder:validation:XValidation:rule="(has(self.serviceBrokerName) ? self.serviceBrokerName : '') == (has(oldSelf.serviceBrokerName) ? oldSelf.serviceBrokerName : '')",message="field is immutable: the broker that offers it",fieldPath=".serviceBrokerName"
 // +kubebuilder:validation:XValidation:rule="(has(self.serviceClassRef) && has(self.serviceClassRef.name) ? self.serviceClassRef.name : '') == (has(oldSelf.serviceClassRef) && has(oldSelf.serviceClassRef.name) ? oldSelf.serviceClassRef.name : '')",message="field is immutable: the class that the plan is of",fieldPath=".serviceClassRef"
 
 // ServicePlanSpec is a plan of a ServiceClass.
