@@ -37,8 +37,8 @@ import (
 // Reviewer asks the API server what the requesting user is authorized to do.
 type Reviewer struct {
 	client client.Client
-	// turns has the reviews of all requests.
-	turns *limiter.Pool
+	// pool has the reviews of all requests.
+	pool *limiter.Pool
 }
 
 // NewReviewer returns a Reviewer whose requests share what may be in flight: those to objects of a namespace have turns with those of others.
@@ -88,7 +88,7 @@ func (r Reviewer) MayGetSecrets(ctx context.Context, uses []SecretUse) *field.Er
 	may := func(namespace, name string) (bool, error) {
 		reviews++
 		var allowed bool
-		err := r.inTurn(ctx, request.Namespace, func() (err error) {
+		err := r.runQueued(ctx, request.Namespace, func() (err error) {
 			allowed, err = r.mayGet(ctx, user, namespace, name)
 			return err
 		})
@@ -132,11 +132,11 @@ func (r Reviewer) MayGetSecrets(ctx context.Context, uses []SecretUse) *field.Er
 	return nil
 }
 
-// inTurn has a review made once it is the turn of the namespace, unless ctx ends before.
-func (r Reviewer) inTurn(ctx context.Context, namespace string, review func() error) error {
+// runQueued has a review made once the pool has room for one of the namespace, unless ctx ends before.
+func (r Reviewer) runQueued(ctx context.Context, namespace string, review func() error) error {
 	begin, end := make(chan struct{}), make(chan struct{})
 	defer close(end)
-	r.turns.Go(namespace, func() {
+	r.pool.Go(namespace, func() {
 		select {
 		case begin <- struct{}{}:
 			<-end
