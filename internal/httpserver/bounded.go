@@ -17,6 +17,7 @@ limitations under the License.
 package httpserver
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -42,6 +43,15 @@ type bounded struct {
 	observer *observer
 }
 
+// Admit says that a handler has authenticated the client of a request as a user, or knows that clients have no credentials: then user is empty.
+// The connection is kept for the client's next request, unless connections of the user are an eighth of the server's. Without Admit a connection
+// is closed after its answer.
+func Admit(ctx context.Context, user string) {
+	if c, ok := ctx.Value(connectionKey{}).(*limits.Connection); ok { // else the bounds are not these
+		c.Admit(user)
+	}
+}
+
 // ServeHTTP serves a request, if there is room for it and its bytes.
 func (b *bounded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := r.Context().Value(connectionKey{}).(*limits.Connection)
@@ -52,7 +62,7 @@ func (b *bounded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer.refuse(limits.NoRoom)
 		return
 	}
-	defer func() { c.End(b.kind.isAdmitted(answer.code)) }()
+	defer c.End()
 	b.observer.request(c.Client().IsAPIServer)
 
 	control := http.NewResponseController(w)
@@ -129,7 +139,7 @@ func (w *response) WriteHeader(code int) {
 // begin begins an answer. After one to a request that is not admitted the connection is closed.
 func (w *response) begin(code int) {
 	w.code = code
-	if !w.handler.kind.isAdmitted(code) || w.refusal != "" {
+	if !w.connection.IsAdmitted() || w.refusal != "" {
 		w.Header().Set("Connection", "close")
 	}
 	w.connection.SetWaiting(true)
@@ -146,24 +156,27 @@ func (w *response) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(p)
 }
 
-// refuse answers a request that is refused. What may pass is 503, so that a sender posts again, and the API server repeats a review.
+// refusals are the answers to requests that are refused. What may pass is 503, so that a sender posts again, and the API server repeats a review.
+var refusals = map[limits.Reason]struct {
+	code int
+	text string
+}{
+	limits.NoRoom: {http.StatusServiceUnavailable, "there is no room for the request; send it again"},
+	incomplete:    {http.StatusServiceUnavailable, "the body of the request was not complete in time; send it again"},
+	tooLarge:      {http.StatusRequestEntityTooLarge, "the body of the request is too large"},
+}
+
+// refuse answers a request that is refused.
 func (w *response) refuse(reason limits.Reason) {
 	w.refusal = reason
 	w.handler.observer.refused(w.connection.Client(), reason)
-	code, text := http.StatusServiceUnavailable, "there is no room for the request; send it again"
-	switch reason {
-	case tooLarge:
-		code, text = http.StatusRequestEntityTooLarge, "the body of the request is too large"
-	case incomplete:
-		text = "the body of the request was not complete in time; send it again"
-	}
-	header := w.Header()
+	refusal, header := refusals[reason], w.Header()
 	clear(header)
 	header.Set("Content-Type", "text/plain; charset=utf-8")
 	header.Set("X-Content-Type-Options", "nosniff")
-	if code == http.StatusServiceUnavailable {
+	if refusal.code == http.StatusServiceUnavailable {
 		header.Set("Retry-After", "1")
 	}
-	w.begin(code)
-	_, _ = io.WriteString(w.ResponseWriter, text+"\n") // the client may be gone
+	w.begin(refusal.code)
+	_, _ = io.WriteString(w.ResponseWriter, refusal.text+"\n") // the client may be gone
 }

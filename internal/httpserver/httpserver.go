@@ -104,7 +104,7 @@ func (s *Servers) Listen(ctx context.Context, kind Kind, address string, setting
 // serve returns a server of a kind on a socket.
 func (s *Servers) serve(kind Kind, socket net.Listener, settings *tls.Config, handler http.Handler) (*http.Server, net.Listener) {
 	observer := s.metrics.observe(kind.Name, log.Log.WithName("httpserver").WithValues("server", kind.Name))
-	bounds := s.limits.Server(limits.Options{Connections: kind.Connections, Requests: kind.Requests, HasAPIServers: kind.HasAPIServers, Closed: observer.closed})
+	bounds := s.limits.Server(limits.Options{Connections: kind.Connections, Requests: kind.Requests, HasAPIServers: kind.HasAPIServers, StallsAfter: kind.stallsAfter, Closed: observer.closed})
 	listener := net.Listener(newListener(socket, func(client netip.Addr) limits.Client {
 		return limits.Client{Address: client, IsAPIServer: kind.HasAPIServers && s.isAPIServer(client)}
 	}, bounds))
@@ -117,12 +117,18 @@ func (s *Servers) serve(kind Kind, socket net.Listener, settings *tls.Config, ha
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          observer.errorLog(),
+		// "OPTIONS *" would be answered beside the bounds.
+		DisableGeneralOptionsHandler: true,
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, connectionKey{}, connectionOf(c).limits)
 		},
 		ConnState: func(c net.Conn, state http.ConnState) {
-			if state == http.StateActive || state == http.StateIdle {
-				connectionOf(c).limits.SetWaiting(state == http.StateActive)
+			switch state {
+			case http.StateActive:
+				connectionOf(c).limits.SetWaiting(true)
+			case http.StateIdle:
+				connectionOf(c).limits.SetIdle()
+			case http.StateNew, http.StateHijacked, http.StateClosed:
 			}
 		},
 	}

@@ -18,7 +18,7 @@ package httpserver
 
 import (
 	"net/http"
-	"slices"
+	"time"
 )
 
 const (
@@ -43,29 +43,27 @@ type Kind struct {
 	Connections, Requests int64
 	// HasAPIServers says that API servers call it, for which half of each bound is reserved.
 	HasAPIServers bool
+	// stallsAfter is how long a connection may keep the server waiting, or be idle, while another client needs the room.
+	stallsAfter time.Duration
 	// maxBody returns how many bytes the body of a request may have.
 	maxBody func(*http.Request) int64
-	// admits are the codes of answers to requests that the server admitted; after another answer the connection is closed.
-	admits []int
 }
 
 // The servers.
 var (
-	// Webhooks serves reviews and conversions. The API server opens a connection for each review in flight.
-	Webhooks = Kind{Name: "webhooks", Connections: 2048, Requests: 1024, HasAPIServers: true, admits: []int{http.StatusOK}, maxBody: func(r *http.Request) int64 {
+	// Webhooks serves reviews and conversions. The API server opens a connection for each review in flight: there is room for a request of each.
+	Webhooks = Kind{Name: "webhooks", Connections: 2048, Requests: 2048, HasAPIServers: true, stallsAfter: time.Second, maxBody: func(r *http.Request) int64 {
 		if r.URL.Path == conversionPath {
 			return maxConversion
 		}
 		return maxReview
 	}}
-	// Posts serves AlertSources. A request that is wrong or too large is authenticated.
-	Posts = Kind{Name: "posts", Connections: 512, Requests: 64, maxBody: atMost(MaxPost), admits: []int{http.StatusOK, http.StatusBadRequest, http.StatusRequestEntityTooLarge}}
+	// Posts serves AlertSources.
+	Posts = Kind{Name: "posts", Connections: 512, Requests: 64, stallsAfter: time.Second, maxBody: atMost(MaxPost)}
 	// Metrics serves the metrics of the process.
-	Metrics = Kind{Name: "metrics", Connections: 64, Requests: 16, maxBody: atMost(maxOther), admits: []int{http.StatusOK}}
-	// Probes serves liveness and readiness.
-	Probes = Kind{Name: "probes", Connections: 64, Requests: 16, maxBody: atMost(maxOther), admits: []int{http.StatusOK}}
+	Metrics = Kind{Name: "metrics", Connections: 64, Requests: 16, stallsAfter: time.Second, maxBody: atMost(maxOther)}
+	// Probes serves liveness and readiness. It keeps no connection, and the kubelet does not wait for one that stalls: its patience is a second.
+	Probes = Kind{Name: "probes", Connections: 64, Requests: 16, maxBody: atMost(maxOther)}
 )
 
 func atMost(n int64) func(*http.Request) int64 { return func(*http.Request) int64 { return n } }
-
-func (k Kind) isAdmitted(code int) bool { return slices.Contains(k.admits, code) }

@@ -74,8 +74,8 @@ func (l *listener) admit(socket net.Conn) {
 	c := &connection{Conn: socket}
 	remote, _ := netip.ParseAddrPort(socket.RemoteAddr().String()) // a socket of another kind has none
 	client := l.clientAt(remote.Addr().Unmap().WithZone(""))
-	if c.limits = l.bounds.Connect(l.ctx, client, func() { c.Close() }); c.limits == nil {
-		socket.Close()
+	if c.limits = l.bounds.Connect(l.ctx, client, func() { _ = socket.Close() }); c.limits == nil {
+		_ = socket.Close()
 		return
 	}
 	l.hand(accepted{connection: c})
@@ -86,7 +86,7 @@ func (l *listener) hand(a accepted) {
 	case l.accepted <- a:
 	case <-l.ctx.Done():
 		if a.connection != nil {
-			a.connection.Close()
+			_ = a.connection.Close()
 		}
 	}
 }

@@ -202,6 +202,7 @@ func (h *Handler) admit(ctx context.Context, r *http.Request, serve func(*v1beta
 	if err := h.access.Check(ctx, r, name, source); err != nil {
 		return err
 	}
+	httpserver.Admit(ctx, name.Namespace)
 	if !h.namespaceSlots.take(name.Namespace) {
 		return busy("%d requests to AlertSources of namespace %s are served, which is the limit", maxRequestsOfNamespace, name.Namespace)
 	}

@@ -80,9 +80,10 @@ func newWebhookServer(stopping context.Context, servers *httpserver.Servers, o O
 	}
 }
 
-// Register serves a webhook.
+// Register serves a webhook. API servers have no credentials: connections of other clients are kept as well.
 func (s *webhookServer) Register(path string, hook http.Handler) {
 	s.Server.Register(path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		httpserver.Admit(r.Context(), "")
 		if s.stopping.Err() != nil {
 			w.Header().Set("Connection", "close")
 		}
@@ -191,6 +192,7 @@ func serveReaders(tokens authenticator.Token, rights authorizer.Authorizer, hand
 		case decision != authorizer.DecisionAllow:
 			http.Error(w, fmt.Sprintf("the user %s may not %s the path %s", response.User.GetName(), verb, metricsPath), http.StatusForbidden)
 		default:
+			httpserver.Admit(r.Context(), response.User.GetName())
 			handler.ServeHTTP(w, r)
 		}
 	})

@@ -32,6 +32,7 @@ import (
 	"k8s.io/apiserver/pkg/authentication/authenticator"
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
 
 	"github.com/gophernetes/bellhop/internal/httpserver"
 	"github.com/gophernetes/bellhop/internal/reviews"
@@ -177,6 +178,48 @@ func TestWhatIsAskedAboutReadersOfMetrics(t *testing.T) {
 	}
 	if len(asked) != 2 || asked["get /metrics"] != 2 || asked["head /metrics"] != 2 {
 		t.Errorf("asked %v", asked)
+	}
+}
+
+// F-P52, F-S59: the connections of readers of metrics are kept, and of every client of the webhooks, but none of the probes.
+func TestConnectionsThatAreKept(t *testing.T) {
+	webhooks := newWebhookServer(t.Context(), newServers(t), Options{}, nil)
+	webhooks.Register("/review", http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	metrics := serveReaders(reviewer{}, authorizer.AuthorizerFunc(reviewer{}.authorize), http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	health := probes(map[string]healthz.Checker{"ping": healthz.Ping}, nil)
+	for _, test := range []struct {
+		kind        httpserver.Kind
+		handler     http.Handler
+		path, token string
+		isKept      bool
+	}{
+		{httpserver.Webhooks, webhooks.WebhookMux(), "/review", "", true},
+		{httpserver.Webhooks, webhooks.WebhookMux(), "/other", "", false},
+		{httpserver.Metrics, metrics, "/metrics", "prometheus", true},
+		{httpserver.Metrics, metrics, "/metrics", "stranger", false},
+		{httpserver.Metrics, metrics, "/metrics", "guessed", false},
+		{httpserver.Probes, health, "/healthz", "", false},
+		{httpserver.Probes, health, "/other", "", false},
+	} {
+		server, listener, err := newServers(t).Listen(t.Context(), test.kind, "127.0.0.1:0", nil, test.handler)
+		if err != nil {
+			t.Fatal(err)
+		}
+		go server.Serve(listener) //nolint:errcheck // ends with Close
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+listener.Addr().String()+test.path, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+test.token)
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if response.Close == test.isKept {
+			t.Errorf("%s%s with the token %q: %s, closed: %t", test.kind.Name, test.path, test.token, response.Status, response.Close)
+		}
+		_ = server.Close()
 	}
 }
 

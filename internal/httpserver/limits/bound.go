@@ -21,8 +21,8 @@ import (
 	"slices"
 )
 
-// addressShare is the part of what clients share that one address may have: an eighth.
-const addressShare = 8
+// share is the part of what clients share that one address may have, and of a server's connections that are kept for one user: an eighth.
+const share = 8
 
 // Client is what is known about the other end of a connection.
 type Client struct {
@@ -57,7 +57,7 @@ func newBound(amount, least int64, hasAPIServers bool) *bound {
 	if hasAPIServers {
 		b.apiServers, b.others = amount/2, amount-amount/2
 	}
-	b.address = max(b.others/addressShare, least)
+	b.address = max(b.others/share, least)
 	return b
 }
 

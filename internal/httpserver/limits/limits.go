@@ -18,8 +18,9 @@ limitations under the License.
 // knows no network.
 //
 // A client that finds no room waits. Meanwhile the connection whose client has kept a server waiting for longest is closed, so that clients that
-// send nothing, or half of a request, do not lock others out. A connection between two requests is never closed for room: the client may be
-// sending a request that it will not repeat.
+// send nothing, or half of a request, do not lock others out. Where none does, the connection that is idle for longest is closed: its client may be
+// sending a request that it will not repeat, but the one that waits would certainly be refused. API servers and other clients never close a
+// connection of each other.
 package limits
 
 import (
@@ -33,8 +34,6 @@ const (
 	MaxWait = 2 * time.Second
 	// FirstRequest is how long after it was opened a connection is closed that has had no request which its server admitted.
 	FirstRequest = 5 * time.Second
-	// stallsAfter is how long a connection keeps its server waiting before it may be closed for room.
-	stallsAfter = time.Second
 	// looksAgain is how long after a connection was closed for room another may be, if there is no room yet.
 	looksAgain = 100 * time.Millisecond
 )
@@ -78,6 +77,8 @@ type Options struct {
 	Connections, Requests int64
 	// HasAPIServers says that API servers are among its clients: half is theirs.
 	HasAPIServers bool
+	// StallsAfter is how long a connection keeps the server waiting, or is idle, before it may be closed for room.
+	StallsAfter time.Duration
 	// Closed is called for each connection that these bounds close. It must not wait.
 	Closed func(Client, Reason)
 }
@@ -87,13 +88,16 @@ type Server struct {
 	process               *Process
 	connections, requests *bound
 	queue                 *bound // of connections that wait
+	stallsAfter           time.Duration
+	keptByUser            map[string]int64 // connections
+	keptByOneUser         int64            // at most
 	closed                func(Client, Reason)
 }
 
 // Server adds a server.
 func (p *Process) Server(o Options) *Server {
 	return &Server{
-		process: p, closed: o.Closed,
+		process: p, closed: o.Closed, stallsAfter: o.StallsAfter, keptByUser: map[string]int64{}, keptByOneUser: o.Connections / share,
 		connections: newBound(o.Connections, 1, o.HasAPIServers),
 		requests:    newBound(o.Requests, 1, o.HasAPIServers),
 		queue:       newBound(o.Connections, o.Connections/4, o.HasAPIServers),
@@ -108,20 +112,24 @@ type Connection struct {
 	first  *time.Timer // closes it, unless a request is admitted
 
 	// waiting is since when the server waits for bytes of the client, or for the client to read an answer; zero: it does not.
-	waiting              time.Time
-	isOpen, isAdmitted   bool
-	inRequest, isEvicted bool
-	bytes                int64
+	waiting      time.Time
+	isOpen       bool
+	isAdmitted   bool   // the connection is kept after the request
+	user         string // of the request that was admitted
+	isIdle       bool   // the server waits for the next request
+	inRequest    bool
+	isBeingEnded bool
+	bytes        int64
 }
 
-// Connect takes room for a connection, and waits for it; without room it returns nil. closeConnection has to close the connection, and Disconnect
-// has to be called when it is closed.
-func (s *Server) Connect(ctx context.Context, client Client, closeConnection func()) *Connection {
+// Connect takes room for a connection, and waits for it; without room it returns nil. closeSocket has to close the socket: these bounds call it
+// for a connection that they close, perhaps before Connect returns. Disconnect has to be called when anything else closes the connection.
+func (s *Server) Connect(ctx context.Context, client Client, closeSocket func()) *Connection {
 	p := s.process
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	// An API server keeps a connection that it has not used yet for its next request.
-	c := &Connection{server: s, client: client, close: closeConnection, isOpen: true, isAdmitted: client.IsAPIServer}
+	c := &Connection{server: s, client: client, close: closeSocket, isOpen: true, isAdmitted: client.IsAPIServer}
 	if !s.connections.tryTake(client, 1) {
 		if !s.queue.tryTake(client, 1) {
 			s.closed(client, NoRoom)
@@ -149,8 +157,14 @@ func (c *Connection) closeUnlessAdmitted() {
 	}
 	c.server.process.mu.Unlock()
 	if isUnused {
-		c.close()
+		c.end()
 	}
+}
+
+// end closes a connection, and gives its room back.
+func (c *Connection) end() {
+	c.close()
+	c.Disconnect()
 }
 
 // Disconnect gives the room of a connection back. A request in progress keeps its own until its end.
@@ -160,6 +174,7 @@ func (c *Connection) Disconnect() {
 	if !c.isOpen {
 		return
 	}
+	c.withdraw()
 	c.isOpen = false
 	c.first.Stop()
 	c.server.connections.give(c.client, 1)
@@ -177,10 +192,49 @@ func (c *Connection) forget() {
 func (c *Connection) SetWaiting(waits bool) {
 	c.server.process.mu.Lock()
 	defer c.server.process.mu.Unlock()
-	c.waiting = time.Time{}
+	c.waiting, c.isIdle = time.Time{}, false
 	if waits {
 		c.waiting = time.Now()
 	}
+}
+
+// SetIdle says that the server waits for the next request.
+func (c *Connection) SetIdle() {
+	c.server.process.mu.Lock()
+	defer c.server.process.mu.Unlock()
+	c.waiting, c.isIdle = time.Now(), true
+}
+
+// Admit says that the server knows the client of the request in progress as a user, of whose connections it keeps an eighth of all. Without a name
+// no user is known, and the bounds of the address are the only ones.
+func (c *Connection) Admit(user string) {
+	c.server.process.mu.Lock()
+	defer c.server.process.mu.Unlock()
+	kept := c.server.keptByUser
+	if c.isAdmitted || !c.isOpen || user != "" && kept[user] >= c.server.keptByOneUser {
+		return
+	}
+	c.isAdmitted, c.user = true, user
+	if user != "" {
+		kept[user]++
+	}
+}
+
+// IsAdmitted reports whether the connection is kept after the request in progress.
+func (c *Connection) IsAdmitted() bool {
+	c.server.process.mu.Lock()
+	defer c.server.process.mu.Unlock()
+	return c.isAdmitted
+}
+
+// withdraw forgets what Admit said. An API server is always admitted.
+func (c *Connection) withdraw() {
+	if kept := c.server.keptByUser; c.user != "" {
+		if kept[c.user]--; kept[c.user] == 0 {
+			delete(kept, c.user)
+		}
+	}
+	c.isAdmitted, c.user = c.client.IsAPIServer, ""
 }
 
 // Recognize says that the client is an API server. It reports whether there is room among those, and waits for it.
@@ -220,6 +274,7 @@ func (c *Connection) Begin(ctx context.Context) bool {
 		return false
 	}
 	c.inRequest, c.waiting = true, time.Now()
+	c.withdraw() // the request before says nothing about this one
 	return true
 }
 
@@ -235,15 +290,14 @@ func (c *Connection) Received(ctx context.Context, bytes int) bool {
 	return true
 }
 
-// End gives the room of a request back. isAdmitted says whether the server admitted it.
-func (c *Connection) End(isAdmitted bool) {
+// End gives the room of a request back.
+func (c *Connection) End() {
 	p := c.server.process
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c.server.requests.give(c.client, 1)
 	p.bytes.give(c.client, c.bytes)
 	c.inRequest, c.bytes = false, 0
-	c.isAdmitted = c.isAdmitted || isAdmitted
 	c.forget()
 }
 
@@ -266,7 +320,7 @@ func (p *Process) waitFor(ctx context.Context, b *bound, c *Connection, client C
 		stalled, next := p.stalled(b, w)
 		p.mu.Unlock()
 		if stalled != nil {
-			stalled.close()
+			stalled.end()
 		}
 		select {
 		case <-w.granted:
@@ -282,27 +336,34 @@ func (p *Process) waitFor(ctx context.Context, b *bound, c *Connection, client C
 	return false
 }
 
-// stalled returns the connection that is closed so that a waiter has room, or nil, and when to look again. It is the one that has kept its server
-// waiting for longest, of those that hold what the waiter needs.
-func (p *Process) stalled(b *bound, w *waiter) (oldest *Connection, next time.Duration) {
+// stalled returns the connection that is closed so that a waiter has room, or nil, and when to look again. It is the first one by goesBefore of
+// those that hold what the waiter needs.
+func (p *Process) stalled(b *bound, w *waiter) (first *Connection, next time.Duration) {
 	onlyItsAddress := b.roomFor(w.client, w.amount) == addressIsFull
+	next = looksAgain
 	for o := range p.connections {
-		switch {
-		case o.isEvicted || o.waiting.IsZero() || !o.holds(b) || o.client.IsAPIServer != w.client.IsAPIServer:
-		case onlyItsAddress && o.client.Address != w.client.Address:
-		case oldest == nil || o.waiting.Before(oldest.waiting):
-			oldest = o
+		if o.isBeingEnded || o.waiting.IsZero() || !o.holds(b) || o.client.IsAPIServer != w.client.IsAPIServer || onlyItsAddress && o.client.Address != w.client.Address {
+			continue
+		}
+		if left := o.server.stallsAfter - time.Since(o.waiting); left > 0 {
+			next = min(next, left)
+		} else if first == nil || o.goesBefore(first) {
+			first = o
 		}
 	}
-	if oldest == nil {
-		return nil, stallsAfter
+	if first != nil {
+		first.isBeingEnded = true
+		first.server.closed(first.client, Stalled)
 	}
-	if left := stallsAfter - time.Since(oldest.waiting); left > 0 {
-		return nil, left
+	return first, next
+}
+
+// goesBefore reports whether a connection is closed before another: one that keeps its server waiting in a request goes before one that is idle.
+func (c *Connection) goesBefore(o *Connection) bool {
+	if c.isIdle != o.isIdle {
+		return o.isIdle
 	}
-	oldest.isEvicted = true
-	oldest.server.closed(oldest.client, Stalled)
-	return oldest, looksAgain
+	return c.waiting.Before(o.waiting)
 }
 
 // holds reports whether a connection holds something that is bounded.

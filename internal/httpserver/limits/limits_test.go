@@ -41,16 +41,14 @@ type bench struct {
 
 func newBench(t *testing.T, connections, requests int64) *bench {
 	b := &bench{t: t, closed: map[Reason]int{}}
-	b.Server = New(64*mebibyte, 8*mebibyte).Server(Options{Connections: connections, Requests: requests, HasAPIServers: true, Closed: func(_ Client, r Reason) { b.closed[r]++ }})
+	b.Server = New(64*mebibyte, 8*mebibyte).Server(Options{Connections: connections, Requests: requests, HasAPIServers: true, StallsAfter: time.Second, Closed: func(_ Client, r Reason) { b.closed[r]++ }})
 	return b
 }
 
 // connect opens a connection.
 func (b *bench) connect(client Client) *Connection {
 	b.t.Helper()
-	var c *Connection
-	c = b.Connect(b.t.Context(), client, func() { c.Disconnect() })
-	return c
+	return b.Connect(b.t.Context(), client, func() {})
 }
 
 // serve opens a connection and begins a request.
@@ -63,13 +61,32 @@ func (b *bench) begin(client Client) *Connection {
 	return c
 }
 
+// closings returns how many connections were closed for a reason.
+func (b *bench) closings(reason Reason) int {
+	b.process.mu.Lock()
+	defer b.process.mu.Unlock()
+	return b.closed[reason]
+}
+
+// connected reports whether a connection is open.
+func (c *Connection) connected() bool {
+	c.server.process.mu.Lock()
+	defer c.server.process.mu.Unlock()
+	return c.isOpen
+}
+
 // isEmpty checks that nothing is held.
 func (b *bench) isEmpty() {
 	b.t.Helper()
+	b.process.mu.Lock()
+	defer b.process.mu.Unlock()
 	for name, bound := range map[string]*bound{"connections": b.connections, "requests": b.requests, "queue": b.queue, "bytes": b.process.bytes} {
 		if bound.held() != 0 || len(bound.heldByAddress) != 0 || len(bound.waiting) != 0 {
 			b.t.Errorf("%s: %d are held, by address %v, %d wait", name, bound.held(), bound.heldByAddress, len(bound.waiting))
 		}
+	}
+	if n := len(b.keptByUser); n != 0 {
+		b.t.Errorf("connections of %d users are kept", n)
 	}
 	if n := len(b.process.connections); n != 0 {
 		b.t.Errorf("%d connections are known", n)
@@ -109,7 +126,7 @@ func TestBytesInFlight(t *testing.T) {
 			t.Errorf("%d bytes are in flight", got)
 		}
 		for _, c := range all {
-			c.End(true)
+			c.End()
 			c.Disconnect()
 		}
 		b.isEmpty()
@@ -138,13 +155,13 @@ func TestARequestWaitsForRoom(t *testing.T) {
 				c := b.begin(apiServer(n))
 				got <- n
 				time.Sleep(time.Second / 2)
-				c.End(true)
+				c.End()
 				c.Disconnect()
 			}()
 			synctest.Wait()
 		}
 		time.Sleep(time.Second / 2)
-		first.End(true)
+		first.End()
 		first.Disconnect()
 		for n := range 3 {
 			if was := <-got; was != n {
@@ -161,10 +178,11 @@ func TestTheFirstRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, 64, 64)
 		silent, slow, refused, admitted, known := b.connect(pod(1)), b.begin(pod(2)), b.begin(pod(3)), b.begin(pod(4)), b.connect(apiServer(5))
-		refused.End(false)
-		admitted.End(true)
+		refused.End()
+		admitted.Admit("team-a")
+		admitted.End()
 		time.Sleep(FirstRequest - 1)
-		if len(b.closed) != 0 {
+		if b.closings(NoRequest) != 0 {
 			t.Errorf("closed too early: %v", b.closed)
 		}
 		time.Sleep(2)
@@ -176,11 +194,11 @@ func TestTheFirstRequest(t *testing.T) {
 			"without a request": {silent, false}, "with a request in progress": {slow, true}, "whose request was refused": {refused, false},
 			"whose request was admitted": {admitted, true}, "of an API server": {known, true},
 		} {
-			if c.isOpen != c.Connection.isOpen {
-				t.Errorf("a connection %s: open is %t", name, c.Connection.isOpen)
+			if c.isOpen != c.Connection.connected() {
+				t.Errorf("a connection %s: open is %t", name, c.Connection.connected())
 			}
 		}
-		if b.closed[NoRequest] != 2 {
+		if b.closings(NoRequest) != 2 {
 			t.Errorf("closed: %v", b.closed)
 		}
 	})
@@ -196,8 +214,7 @@ func TestOneAddressHasAnEighth(t *testing.T) {
 				return false
 			}
 			c.Begin(t.Context())
-			c.End(true)
-			c.SetWaiting(false) // it is idle, and is not closed for room
+			c.SetWaiting(false) // the server works for it, and it is not closed for room
 			return true
 		}
 		for _, test := range []struct {
@@ -212,24 +229,28 @@ func TestOneAddressHasAnEighth(t *testing.T) {
 				t.Errorf("%v has %d connections, want %d", test.client, got, test.want)
 			}
 		}
-		if b.closed[Stalled] != 0 || b.closed[NoRoom] != 3 {
+		if b.closings(Stalled) != 0 || b.closings(NoRoom) != 3 {
 			t.Errorf("closed: %v", b.closed)
 		}
 	})
 }
 
-// F-S59, F-P52: connections that stall make room for others; those between two requests, and those that the server works for, do not.
+// F-S59, F-P52: connections that stall make room for others, then those between two requests, and those that the server works for do not.
 func TestStalledConnectionsMakeRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, 32, 32)
-		keep := make([]*Connection, 0, 4)
+		keep, idle := make([]*Connection, 0, 2), make([]*Connection, 0, 2)
 		for n := range 4 { // admitted before, or served now
 			c := b.begin(pod(n))
 			c.SetWaiting(false)
 			if n%2 == 0 {
-				c.End(true)
+				keep = append(keep, c)
+				continue
 			}
-			keep = append(keep, c)
+			c.Admit("")
+			c.End()
+			c.SetIdle()
+			idle = append(idle, c)
 		}
 		for n := range 12 { // the others send half of a request, or nothing
 			if c := b.connect(pod(4 + n%6)); n%2 == 0 {
@@ -237,7 +258,7 @@ func TestStalledConnectionsMakeRoom(t *testing.T) {
 			}
 		}
 		began := time.Now()
-		if b.connect(pod(100)) == nil || time.Since(began) != stallsAfter {
+		if b.connect(pod(100)) == nil || time.Since(began) != time.Second {
 			t.Errorf("a newcomer, after %s: %v", time.Since(began), b.closed)
 		}
 		for n := range 11 {
@@ -245,12 +266,22 @@ func TestStalledConnectionsMakeRoom(t *testing.T) {
 				t.Errorf("newcomer %d is refused", n)
 			}
 		}
-		for _, c := range keep {
-			if !c.isOpen {
+		for _, c := range append(idle, keep...) {
+			if !c.connected() {
 				t.Error("a connection that does not stall is closed")
 			}
 		}
-		if b.closed[Stalled] != 12 || b.closed[NoRoom] != 0 {
+		for n := range idle {
+			if b.connect(pod(200+n)) == nil {
+				t.Errorf("newcomer %d beside idle connections is refused", n)
+			}
+		}
+		for n := range 2 {
+			if idle[n].connected() || !keep[n].connected() {
+				t.Errorf("idle connection %d is open: %t, one that is served: %t", n, idle[n].connected(), keep[n].connected())
+			}
+		}
+		if b.closings(Stalled) != 14 || b.closings(NoRoom) != 0 {
 			t.Errorf("closed: %v", b.closed)
 		}
 	})
@@ -263,8 +294,8 @@ func TestAnAddressMakesRoomForItself(t *testing.T) {
 		other := b.connect(pod(1))
 		own := []*Connection{b.connect(pod(2)), b.connect(pod(2))}
 		time.Sleep(2 * time.Second)
-		if b.connect(pod(2)) == nil || !other.isOpen || own[0].isOpen && own[1].isOpen {
-			t.Errorf("another is open: %t; its own: %t, %t", other.isOpen, own[0].isOpen, own[1].isOpen)
+		if b.connect(pod(2)) == nil || !other.connected() || own[0].connected() && own[1].connected() {
+			t.Errorf("another is open: %t; its own: %t, %t", other.connected(), own[0].connected(), own[1].connected())
 		}
 	})
 }
@@ -277,7 +308,7 @@ func TestPodsDoNotCloseConnectionsOfAPIServers(t *testing.T) {
 		for n := range 100 {
 			b.connect(pod(n))
 		}
-		if !known.isOpen {
+		if !known.connected() {
 			t.Error("the connection of the API server is closed")
 		}
 		for range 15 {
@@ -303,7 +334,7 @@ func TestRecognize(t *testing.T) {
 			t.Errorf("%d and %d", b.connections.heldByOthers, b.connections.heldByAPIServers)
 		}
 		time.Sleep(2 * FirstRequest)
-		if !c.isOpen {
+		if !c.connected() {
 			t.Error("closed like one of another client")
 		}
 		c.Disconnect()
