@@ -183,11 +183,13 @@ func TestIdleConnectionsMakeRoom(t *testing.T) {
 // F-S59: clients that are no API servers close no connection of one, however long it is idle.
 func TestIdleConnectionsOfAPIServersAreKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFixture(t, Webhooks, echoLength)
+		kind := Webhooks
+		kind.Connections = 64
+		f := newFixture(t, kind, echoLength)
 		idle := f.dial(theAPIServer)
 		defer idle.Close()
 		f.ask(idle, get)
-		for n := range 2 * Webhooks.Connections {
+		for n := range 2 * kind.Connections {
 			c := f.dial(podAt(int(n % 100)))
 			defer c.Close()
 			go f.ask(c, get)
