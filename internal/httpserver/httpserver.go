@@ -56,7 +56,7 @@ type Servers struct {
 	limits       *limits.Process
 	apiServers   atomic.Pointer[[]netip.Addr]
 	controlPlane []netip.Prefix
-	handshakes   chan struct{} // one for each handshake that computes
+	handshakes   chan struct{} // one for each handshake that computes; those of API servers do not wait
 	metrics      *metrics
 }
 
@@ -105,11 +105,15 @@ func (s *Servers) Listen(ctx context.Context, kind Kind, address string, setting
 func (s *Servers) serve(kind Kind, socket net.Listener, settings *tls.Config, handler http.Handler) (*http.Server, net.Listener) {
 	observer := s.metrics.observe(kind.Name, log.Log.WithName("httpserver").WithValues("server", kind.Name))
 	bounds := s.limits.Server(limits.Options{Connections: kind.Connections, Requests: kind.Requests, HasAPIServers: kind.HasAPIServers, StallsAfter: kind.stallsAfter, Closed: observer.closed})
-	listener := net.Listener(newListener(socket, func(client netip.Addr) limits.Client {
+	accepting := newListener(socket, func(client netip.Addr) limits.Client {
 		return limits.Client{Address: client, IsAPIServer: kind.HasAPIServers && s.isAPIServer(client)}
-	}, bounds))
+	}, bounds)
+	listener := net.Listener(accepting)
 	if settings != nil {
-		listener = tls.NewListener(listener, s.boundHandshakes(settings))
+		accepting.handshakes = s.handshakes
+		settings = settings.Clone()
+		settings.NextProtos = []string{"http/1.1"}
+		listener = tls.NewListener(listener, settings)
 	}
 	server := &http.Server{
 		Handler:           &bounded{kind: kind, handler: handler, observer: observer},
@@ -123,35 +127,15 @@ func (s *Servers) serve(kind Kind, socket net.Listener, settings *tls.Config, ha
 			return context.WithValue(ctx, connectionKey{}, connectionOf(c).limits)
 		},
 		ConnState: func(c net.Conn, state http.ConnState) {
-			switch state {
+			switch c := connectionOf(c); state {
 			case http.StateActive:
-				connectionOf(c).limits.SetWaiting(true)
+				c.endHandshake()
+				c.limits.SetWaiting(true)
 			case http.StateIdle:
-				connectionOf(c).limits.SetIdle()
+				c.limits.SetIdle()
 			case http.StateNew, http.StateHijacked, http.StateClosed:
 			}
 		},
 	}
 	return server, listener
-}
-
-// boundHandshakes has handshakes take turns on half of the processors: a client without credentials can begin any number of them. Those of API
-// servers do not wait.
-func (s *Servers) boundHandshakes(settings *tls.Config) *tls.Config {
-	settings = settings.Clone()
-	settings.NextProtos = []string{"http/1.1"}
-	settings.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-		c := hello.Conn.(*connection)
-		if c.limits.Client().IsAPIServer {
-			return nil, nil //nolint:nilnil // the settings remain
-		}
-		select {
-		case s.handshakes <- struct{}{}:
-			c.handshake.Store(&s.handshakes)
-			return nil, nil //nolint:nilnil // the settings remain
-		case <-hello.Context().Done():
-			return nil, hello.Context().Err()
-		}
-	}
-	return settings
 }

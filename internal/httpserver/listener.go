@@ -36,8 +36,10 @@ type listener struct {
 	clientAt func(netip.Addr) limits.Client
 	bounds   *limits.Server
 	accepted chan accepted
-	ctx      context.Context //nolint:containedctx // ends with Close
-	end      context.CancelFunc
+	// handshakes bounds the TLS handshakes that compute at the same time; nil: there are none.
+	handshakes chan struct{}
+	ctx        context.Context //nolint:containedctx // ends with Close
+	end        context.CancelFunc
 }
 
 // accepted is what Accept returns.
@@ -78,6 +80,9 @@ func (l *listener) admit(socket net.Conn) {
 		_ = socket.Close()
 		return
 	}
+	if l.handshakes != nil && !client.IsAPIServer {
+		c.handshakes.Store(&l.handshakes)
+	}
 	l.hand(accepted{connection: c})
 }
 
@@ -110,12 +115,14 @@ func (l *listener) Close() error {
 	return l.Listener.Close()
 }
 
-// connection is a connection within bounds.
+// connection is a connection within bounds. A TLS handshake computes in turn, from each read until the next read or write: a client without
+// credentials can begin any number of handshakes.
 type connection struct {
 	net.Conn
 	limits *limits.Connection
-	// handshake has the turn that a TLS handshake takes while it computes: from the client's first message until the first one to the client.
-	handshake atomic.Pointer[chan struct{}]
+	// handshakes bounds the handshakes that compute; nil: the handshake is complete, or does not wait.
+	handshakes atomic.Pointer[chan struct{}]
+	computing  atomic.Pointer[chan struct{}] // the same, while this one computes
 }
 
 // connectionOf returns the connection below TLS.
@@ -126,21 +133,38 @@ func connectionOf(c net.Conn) *connection {
 	return c.(*connection)
 }
 
+// endHandshake says that the handshake is complete.
 func (c *connection) endHandshake() {
-	if turn := c.handshake.Swap(nil); turn != nil {
-		<-*turn
+	c.handshakes.Store(nil)
+	c.endComputing()
+}
+
+func (c *connection) endComputing() {
+	if computing := c.computing.Swap(nil); computing != nil {
+		<-*computing
 	}
+}
+
+// Read reads from the client.
+func (c *connection) Read(p []byte) (int, error) {
+	c.endComputing()
+	n, err := c.Conn.Read(p)
+	if handshakes := c.handshakes.Load(); handshakes != nil && n > 0 {
+		*handshakes <- struct{}{} // never for long: no handshake reads or writes meanwhile
+		c.computing.Store(handshakes)
+	}
+	return n, err
 }
 
 // Write writes to the client.
 func (c *connection) Write(p []byte) (int, error) {
-	c.endHandshake()
+	c.endComputing()
 	return c.Conn.Write(p)
 }
 
 // Close closes the connection.
 func (c *connection) Close() error {
-	c.endHandshake()
+	c.endComputing()
 	c.limits.Disconnect()
 	return c.Conn.Close()
 }

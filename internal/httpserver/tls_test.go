@@ -18,6 +18,7 @@ package httpserver
 
 import (
 	"cmp"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -27,6 +28,7 @@ import (
 	"io"
 	"math/big"
 	"net"
+	"net/http"
 	"net/netip"
 	"strings"
 	"testing"
@@ -34,6 +36,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr/funcr"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/gophernetes/bellhop/internal/httpserver/limits"
 )
@@ -122,6 +125,66 @@ func TestHandshakesThatStall(t *testing.T) {
 			t.Errorf("%v connections are closed", n)
 		}
 	})
+}
+
+// F-S59: the server signs in turn, also after a HelloRetryRequest, which is sent to a client without a key for the group that the server prefers.
+func TestSignaturesAreMadeInTurn(t *testing.T) {
+	for name, test := range map[string]struct {
+		isAPIServer bool
+		version     uint16
+		groups      []tls.CurveID
+		turns       int
+	}{
+		"TLS 1.2":                   {false, tls.VersionTLS12, nil, 1},
+		"TLS 1.3":                   {false, tls.VersionTLS13, nil, 1},
+		"TLS 1.3, a second message": {false, tls.VersionTLS13, []tls.CurveID{tls.X25519, tls.CurveP256}, 1},
+		"an API server":             {true, tls.VersionTLS13, nil, 0},
+	} {
+		servers, err := New(Options{Metrics: prometheus.NewRegistry()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if test.isAPIServer {
+			servers.SetAPIServers([]netip.Addr{netip.MustParseAddr("127.0.0.1")})
+		}
+		signatures := 0
+		certificate := selfSigned(t)
+		certificate.PrivateKey = signer{certificate.PrivateKey.(crypto.Signer), func() {
+			if signatures++; len(servers.handshakes) != test.turns {
+				t.Errorf("%s: %d turns are taken", name, len(servers.handshakes))
+			}
+		}}
+		server, listener, err := servers.Listen(t.Context(), Webhooks, "127.0.0.1:0",
+			&tls.Config{Certificates: []tls.Certificate{certificate}, CurvePreferences: []tls.CurveID{tls.CurveP256, tls.X25519MLKEM768}}, http.HandlerFunc(echoLength))
+		if err != nil {
+			t.Fatal(err)
+		}
+		go server.Serve(listener) //nolint:errcheck // ends with Close
+		client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true, MaxVersion: test.version, CurvePreferences: test.groups}}}
+		response, err := client.Post("https://"+listener.Addr().String(), "application/json", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if signatures != 1 || response.TLS.HelloRetryRequest != (test.groups != nil) {
+			t.Errorf("%s: %s, %d signatures, a second message: %t", name, response.Status, signatures, response.TLS.HelloRetryRequest)
+		}
+		if n := len(servers.handshakes); n != 0 {
+			t.Errorf("%s: %d turns are taken at the end", name, n)
+		}
+		_ = server.Close()
+	}
+}
+
+// signer is a key that says when it signs.
+type signer struct {
+	crypto.Signer
+	signs func()
+}
+
+func (s signer) Sign(random io.Reader, digest []byte, options crypto.SignerOpts) ([]byte, error) {
+	s.signs()
+	return s.Signer.Sign(random, digest, options)
 }
 
 // deaf is a connection whose client takes what the server sends, and does not see it.
