@@ -129,7 +129,7 @@ func (s *Servers) serve(kind Kind, socket net.Listener, settings *tls.Config, ha
 		ConnState: func(c net.Conn, state http.ConnState) {
 			switch c := connectionOf(c); state {
 			case http.StateActive:
-				c.endHandshake()
+				c.begin()
 				c.limits.SetWaiting(true)
 			case http.StateIdle:
 				c.limits.SetIdle()

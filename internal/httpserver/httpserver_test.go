@@ -301,7 +301,8 @@ func TestDeadlines(t *testing.T) {
 	}{
 		"nothing is sent":                  {aPod, strings.NewReader(""), "", limits.FirstRequest},
 		"half of a header":                 {aPod, strings.NewReader(header), "", limits.FirstRequest},
-		"half of an API server's header":   {theAPIServer, strings.NewReader(header), "", headerTimeout},
+		"nothing, by an API server":        {theAPIServer, strings.NewReader(""), "", idleTimeout},
+		"half of an API server's header":   {theAPIServer, strings.NewReader(header), "", idleTimeout},
 		"half of a body":                   {aPod, post("/", 10, strings.NewReader("half")), "503 the body of the request was not complete in time; send it again", bodyTimeout},
 		"half of an API server's body":     {theAPIServer, post("/", 10, strings.NewReader("half")), "503 the body of the request was not complete in time; send it again", bodyTimeout},
 		"half of a header after a request": {aPod, io.MultiReader(strings.NewReader(header+"\r\n"), strings.NewReader(header)), "200 0", 0},

@@ -23,6 +23,7 @@ import (
 	"net"
 	"net/netip"
 	"sync/atomic"
+	"time"
 
 	"github.com/gophernetes/bellhop/internal/httpserver/limits"
 )
@@ -123,6 +124,7 @@ type connection struct {
 	// handshakes bounds the handshakes that compute; nil: the handshake is complete, or does not wait.
 	handshakes atomic.Pointer[chan struct{}]
 	computing  atomic.Pointer[chan struct{}] // the same, while this one computes
+	isUsed     atomic.Bool                   // it has had a request
 }
 
 // connectionOf returns the connection below TLS.
@@ -133,8 +135,9 @@ func connectionOf(c net.Conn) *connection {
 	return c.(*connection)
 }
 
-// endHandshake says that the handshake is complete.
-func (c *connection) endHandshake() {
+// begin says that the first request begins.
+func (c *connection) begin() {
+	c.isUsed.Store(true)
 	c.handshakes.Store(nil)
 	c.endComputing()
 }
@@ -154,6 +157,15 @@ func (c *connection) Read(p []byte) (int, error) {
 		c.computing.Store(handshakes)
 	}
 	return n, err
+}
+
+// SetReadDeadline sets when the client has to have sent what is read. An API server keeps a connection that it has not used yet, and does not repeat
+// a review that meets its end: until its first request, the connection counts as idle.
+func (c *connection) SetReadDeadline(t time.Time) error {
+	if !t.IsZero() && !c.isUsed.Load() && c.limits.Client().IsAPIServer {
+		t = t.Add(idleTimeout - headerTimeout)
+	}
+	return c.Conn.SetReadDeadline(t)
 }
 
 // Write writes to the client.
