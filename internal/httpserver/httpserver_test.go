@@ -132,7 +132,7 @@ func newSecuredFixture(t *testing.T, kind Kind, settings *tls.Config, handler ht
 	ended := make(chan error)
 	go func() { ended <- server.Serve(listener) }()
 	t.Cleanup(func() {
-		server.Close()
+		_ = server.Close()
 		if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
 			t.Error(err)
 		}
@@ -171,6 +171,7 @@ func (f *fixture) answer(c net.Conn, began time.Time) (answer string, isOpen boo
 	if err != nil {
 		return "", false, took
 	}
+	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
 		f.t.Error(err)

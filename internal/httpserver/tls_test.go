@@ -95,7 +95,7 @@ func TestAPIServersAreKnownByTheirCertificate(t *testing.T) {
 			if n := f.metric(t, "bellhop_http_server_requests_total", test.label); n != 1 {
 				t.Errorf("%s: %v requests of %s", name, n, test.label)
 			}
-			c.Close()
+			_ = c.Close()
 		})
 	}
 }
@@ -115,7 +115,7 @@ func TestHandshakesThatStall(t *testing.T) {
 		if err := c.Handshake(); err != nil || time.Since(began) != 0 {
 			t.Errorf("another client after %s: %v", time.Since(began), err)
 		}
-		c.Close()
+		_ = c.Close()
 		if n := len(f.servers.handshakes); n != 0 {
 			t.Errorf("%d turns are taken", n)
 		}

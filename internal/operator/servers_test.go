@@ -105,8 +105,8 @@ func TestConnectionsEndWhenStopping(t *testing.T) {
 		t.Fatalf("%d connections before the end", len(connections))
 	}
 	stop()
-	if !call() || !call() || len(connections) != 2 {
-		t.Errorf("a connection stays open: %d", len(connections))
+	if first, second := call(), call(); !first || !second || len(connections) != 2 {
+		t.Errorf("closed: %t and %t, %d connections", first, second, len(connections))
 	}
 }
 

@@ -185,7 +185,7 @@ func TestTheFirstRequest(t *testing.T) {
 		if b.closings(NoRequest) != 0 {
 			t.Errorf("closed too early: %v", b.closed)
 		}
-		time.Sleep(2)
+		time.Sleep(2 * time.Nanosecond)
 		synctest.Wait()
 		for name, c := range map[string]struct {
 			*Connection
@@ -194,8 +194,8 @@ func TestTheFirstRequest(t *testing.T) {
 			"without a request": {silent, false}, "with a request in progress": {slow, true}, "whose request was refused": {refused, false},
 			"whose request was admitted": {admitted, true}, "of an API server": {known, true},
 		} {
-			if c.isOpen != c.Connection.connected() {
-				t.Errorf("a connection %s: open is %t", name, c.Connection.connected())
+			if c.isOpen != c.connected() {
+				t.Errorf("a connection %s: open is %t", name, c.connected())
 			}
 		}
 		if b.closings(NoRequest) != 2 {
