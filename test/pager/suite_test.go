@@ -29,6 +29,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -76,7 +77,7 @@ var _ = SynchronizedBeforeSuite(func(ctx SpecContext) []byte {
 	env.WaitForControllers(ctx, firstObjects)
 	return started
 }, func(started []byte) {
-	env.Join(started, v1alpha1.AddToScheme, v1beta1.AddToScheme)
+	env.Join(started, apiextensionsv1.AddToScheme, v1alpha1.AddToScheme, v1beta1.AddToScheme)
 	cluster, operator, k8s = env.Cluster, env.Operator, env.Client
 })
 
