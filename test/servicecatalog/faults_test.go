@@ -161,7 +161,7 @@ var _ = Describe("Faults", func() {
 			if kill {
 				startOperator(context.WithoutCancel(ctx))
 			}
-			Eventually(bindingStatus(ctx, b)).WithTimeout(2*time.Minute).Should(beBound(b))
+			Eventually(bindingStatus(ctx, b)).WithTimeout(2 * time.Minute).Should(beBound(b))
 			Expect(readSecretKeys(ctx, b)()).To(HaveKeyWithValue("password", s.passwordAtBroker(bindingIDAtBroker(b))))
 		}
 		Eventually(func() map[string]osbtest.Binding { return s.Holds().Bindings }).Should(HaveLen(2), "bindings whose credentials were lost are removed")
