@@ -32,7 +32,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/consistency"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
-	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
+	"github.com/gophernetes/bellhop/internal/lifecycle/bindingphase"
 	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
 	"github.com/gophernetes/bellhop/internal/osb"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
@@ -225,7 +225,7 @@ func (c objectCollector) count(ctx context.Context) (count map[[2]string]int, ol
 		}),
 		consistency.Each(ctx, c.objects, &v1beta1.ServiceBinding{}, &v1beta1.ServiceBindingList{}, func(b *v1beta1.ServiceBinding) {
 			add("ServiceBinding", b.Status.Conditions)
-			age("ServiceBinding", bindingrules.PhaseOf(&b.Status).HasOperation(), b.Status.OperationStartTime)
+			age("ServiceBinding", bindingphase.Of(&b.Status).HasOperation(), b.Status.OperationStartTime)
 		}))
 	return count, oldest, err
 }

@@ -28,6 +28,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/brokers"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
+	"github.com/gophernetes/bellhop/internal/lifecycle/bindingphase"
 	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
 	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
 	"github.com/gophernetes/bellhop/internal/osb"
@@ -153,7 +154,7 @@ func (r *Reconciler) parametersOf(ctx context.Context, s *scope) (values []strin
 func givenOut(b *v1beta1.ServiceBinding) (ids []string) {
 	s := &b.Status
 	ids = lifecycle.PredecessorIDs(s)
-	if bindingrules.IsBound(s) && !bindingrules.IsReplacement(s) {
+	if bindingphase.IsBound(s) && !bindingphase.IsReplacement(s) {
 		ids = append(ids, lifecycle.BindingID(b, s))
 	}
 	return ids

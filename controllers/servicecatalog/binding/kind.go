@@ -22,7 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
+	"github.com/gophernetes/bellhop/internal/lifecycle/bindingphase"
 )
 
 // Name returns the kind.
@@ -33,7 +33,7 @@ func (*Reconciler) New() v1beta1.ServiceObject { return &v1beta1.ServiceBinding{
 
 // IsCreated reports whether the broker has confirmed the binding.
 func (*Reconciler) IsCreated(s v1beta1.ServiceObjectStatus) bool {
-	return bindingrules.IsBound(s.(*v1beta1.ServiceBindingStatus))
+	return bindingphase.IsBound(s.(*v1beta1.ServiceBindingStatus))
 }
 
 // RemovalFailed is the reason of a removal that cannot be requested.

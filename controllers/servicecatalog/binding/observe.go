@@ -28,6 +28,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
+	"github.com/gophernetes/bellhop/internal/lifecycle/bindingphase"
 	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
 )
 
@@ -130,10 +131,10 @@ func (r *Reconciler) claimantsOf(ctx context.Context, b *v1beta1.ServiceBinding,
 		}
 		theirs := bindingrules.TargetOf(other, bindingrules.Inputs{BoundInstance: g})
 		if target == nil || theirs == nil || samePlace(target, b.Namespace, theirs, other.Namespace) {
-			all = append(all, lifecycle.NewClaimant("ServiceBinding", other, b, lifecycle.OwnsBindingID(other, id), bindingrules.MayExist(&other.Status) && !bindingrules.MayExist(&b.Status)))
+			all = append(all, lifecycle.NewClaimant("ServiceBinding", other, b, lifecycle.OwnsBindingID(other, id), bindingphase.MayExist(&other.Status) && !bindingphase.MayExist(&b.Status)))
 		}
 	}
-	if mayCreate := b.DeletionTimestamp.IsZero() && !lifecycle.OwnsBindingID(b, id) && !bindingrules.MayExist(&b.Status); mayCreate && target != nil && all.BlocksCreation() == nil {
+	if mayCreate := b.DeletionTimestamp.IsZero() && !lifecycle.OwnsBindingID(b, id) && !bindingphase.MayExist(&b.Status); mayCreate && target != nil && all.BlocksCreation() == nil {
 		r.Claims.Reserve(claimOf(b, id, target), b.UID, all)
 	}
 	return all, nil

@@ -21,6 +21,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/bindingphase"
 	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
 	"github.com/gophernetes/bellhop/internal/lifecycle/validity"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
@@ -42,12 +43,12 @@ type application struct {
 
 	b      *v1beta1.ServiceBinding
 	status v1beta1.ServiceBindingStatus
-	phase  Phase
+	phase  bindingphase.Phase
 	call   Request
 }
 
 func newApplication(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus, call Request, a Answer, now time.Time) *application {
-	ap := &application{b: b, status: *status.DeepCopy(), phase: PhaseOf(&status), call: call}
+	ap := &application{b: b, status: *status.DeepCopy(), phase: bindingphase.Of(&status), call: call}
 	ap.Application = operation.Application{Kind: ap, Names: &names, Object: b, Common: ap.status.Common(), Call: &ap.call.Request, Answer: a, Now: now}
 	return ap
 }
@@ -75,17 +76,17 @@ func Apply(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus, call 
 
 // encoded returns the status with the phase.
 func (ap *application) encoded() v1beta1.ServiceBindingStatus {
-	ap.phase.encode(&ap.status)
+	ap.phase.Encode(&ap.status)
 	return ap.status
 }
 
 // recordAccepted records that the broker has begun the asynchronous operation of a task.
-func (ap *application) recordAccepted(task Task, set lifecycle.ConditionSet) {
+func (ap *application) recordAccepted(task bindingphase.Task, set lifecycle.ConditionSet) {
 	if !ap.phase.Accepted { // the deadline counts from the acceptance, and polls name the plan of the beginning
 		target := ap.call.Target
 		ap.status.OperationStartTime, ap.status.Target = lifecycle.Timestamp(ap.Now), &target
 	}
-	ap.phase = Phase{Task: task, Accepted: true}
+	ap.phase = bindingphase.Phase{Task: task, Accepted: true}
 	ap.RecordAccepted()
 	set.Ready = v1beta1.ConditionFalse
 	ap.SetConditions(set)
@@ -95,14 +96,14 @@ func (ap *application) recordAccepted(task Task, set lifecycle.ConditionSet) {
 const untilAsked = " until the annotation " + v1beta1.RebindAnnotation + " changes"
 
 // IsConflictHeld reports whether the broker has something under the id that the record does not show to be left over from this object.
-func (ap *application) IsConflictHeld() bool { return ap.phase.isConflictHeld(ap.status.Attempts) }
+func (ap *application) IsConflictHeld() bool { return ap.phase.IsConflictHeld(ap.status.Attempts) }
 
 // IsSlow reports whether requests are retried slowly.
 func (ap *application) IsSlow() bool { return isSlowBinding(&ap.status) }
 
 // KeepsLastError reports whether the message of the attempts stays that of a refusal, or of what an orphan mitigation follows from.
 func (ap *application) KeepsLastError() bool {
-	return ap.phase.isMitigating() || ap.Attempts().Stopped
+	return ap.phase.IsMitigating() || ap.Attempts().Stopped
 }
 
 // Attempts returns the attempts of the request's generation, and creates them if there are none.
@@ -125,7 +126,7 @@ func (ap *application) stopRetrying(reason, message string) {
 
 func (ap *application) stopRetryingAs(reason, failed, message string) {
 	ap.Stop(message)
-	if ap.phase.isReplacement() { // the credentials that were to be replaced stay
+	if ap.phase.IsReplacement() { // the credentials that were to be replaced stay
 		return
 	}
 	ap.status.ReconciledGeneration = ap.call.Generation
@@ -136,7 +137,7 @@ func (ap *application) stopRetryingAs(reason, failed, message string) {
 // of fetching them again, or of the removal of those before them.
 func (ap *application) SetConditions(set lifecycle.ConditionSet) {
 	s := &ap.status
-	if beside := ap.phase.isReplacement() || ap.call.Recheck || validity.IsPredecessor(s, ap.call.ID); beside && isDelivered(s) && !validity.HasEnded(s, ap.Now) && !ap.IsDeleting() && set.Ready != v1beta1.ConditionTrue {
+	if beside := ap.phase.IsReplacement() || ap.call.Recheck || validity.IsPredecessor(s, ap.call.ID); beside && bindingphase.IsDelivered(s) && !validity.HasEnded(s, ap.Now) && !ap.IsDeleting() && set.Ready != v1beta1.ConditionTrue {
 		set = stillInjectedConditions(lifecycle.Uncapitalize(set.Message))
 	}
 	setBindingConditions(s, set, ap.Now)

@@ -21,6 +21,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/bindingphase"
 	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
 	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
 	"github.com/gophernetes/bellhop/internal/lifecycle/validity"
@@ -52,8 +53,8 @@ func (ap *application) recordBindAccepted() {
 		ap.status.OwnershipUnknown = !ap.call.Owned
 	}
 	task := ap.phase.Task
-	if !ap.phase.creates() {
-		task = Binding
+	if !ap.phase.Creates() {
+		task = bindingphase.Binding
 	}
 	ap.recordAccepted(task, ap.Change().Running)
 	if ap.status.InProgressProperties == nil {
@@ -66,7 +67,7 @@ func (ap *application) recordBindDone() {
 	s := &ap.status
 	if !ap.Answer.Binding.Created && ap.call.ID == ap.b.Spec.ExternalID && instancerules.IsForAnother(ap.b.UID, s.CreatedForUID) { // also after an answer that was lost
 		s.UnbindStatus = v1beta1.UnbindNotRequired
-		ap.phase = Phase{}
+		ap.phase = bindingphase.Phase{}
 		ap.stopRetrying(v1beta1.ReasonExternalIDInUse, lifecycle.NotInherited(ap.call.ID))
 		return
 	}
@@ -104,7 +105,7 @@ func unsupportedReason(b *osbresult.Binding) string {
 func (ap *application) recordBound() {
 	s := &ap.status
 	s.UnbindStatus = v1beta1.UnbindRequired
-	if ap.phase.isReplacement() {
+	if ap.phase.IsReplacement() {
 		ap.phase.Accepted = false
 		ap.Attempts().NextTime = nil
 		ap.SetConditions(undelivered)
@@ -115,7 +116,7 @@ func (ap *application) recordBound() {
 	} else if s.InProgressProperties != nil {
 		s.ExternalProperties = s.InProgressProperties
 	}
-	ap.phase = Phase{}
+	ap.phase = bindingphase.Phase{}
 	s.Attempts = remaining(s.Attempts)
 	if !ap.call.Repeat {
 		s.ReconciledGeneration = 0
@@ -144,16 +145,16 @@ func (ap *application) recordRejected(message string) {
 		message = "Bind call failed: the broker creates bindings only asynchronously, and its catalog does not set bindings_retrievable, so the credentials could not be fetched: " + ap.DescribeOutcome()
 	}
 	switch {
-	case ap.phase.isReplacement() && ap.call.mayBeFetched(): // after a restore of the status it may be the binding that was Ready
+	case ap.phase.IsReplacement() && ap.call.mayBeFetched(): // after a restore of the status it may be the binding that was Ready
 		ap.RecordRetryMessage(v1beta1.ReasonBindCallFailed, message+"; what an earlier request has created is fetched")
 		return
-	case ap.phase.Task == Rotating: // the predecessor may be what is refused: a plain bind follows
+	case ap.phase.Task == bindingphase.Rotating: // the predecessor may be what is refused: a plain bind follows
 		if ap.call.NothingAtBroker {
-			ap.phase.Task, s.InProgressProperties, ap.Attempts().NextTime = Replacing, nil, nil
+			ap.phase.Task, s.InProgressProperties, ap.Attempts().NextTime = bindingphase.Replacing, nil, nil
 			ap.SetConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBindCallFailed, Message: message + "; another binding is requested instead"})
 			return
 		}
-	case ap.phase.isReplacement():
+	case ap.phase.IsReplacement():
 		ap.Stop(message)
 	default:
 		ap.stopRetryingAs(v1beta1.ReasonBindCallFailed, v1beta1.ReasonServiceBindingReturnedFailure, message+"; it is not retried any more"+untilAsked)
@@ -163,7 +164,7 @@ func (ap *application) recordRejected(message string) {
 	}
 	if !ap.call.NothingAtBroker {
 		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
-	} else if ap.phase.isReplacement() {
+	} else if ap.phase.IsReplacement() {
 		ap.revert(message)
 	} else {
 		ap.MarkNothingSent()
@@ -172,15 +173,15 @@ func (ap *application) recordRejected(message string) {
 
 // startMitigation begins an orphan mitigation where the binding may be removed.
 func (ap *application) startMitigation(why lifecycle.Cause) {
-	switch replaces := ap.phase.isReplacement(); {
+	switch replaces := ap.phase.IsReplacement(); {
 	case replaces && !ap.call.MayMitigate():
 		ap.phase.Accepted = false
 		return
-	case !replaces && (IsBound(&ap.status) || !ap.call.MayMitigate()):
-		ap.phase = Phase{}
+	case !replaces && (bindingphase.IsBound(&ap.status) || !ap.call.MayMitigate()):
+		ap.phase = bindingphase.Phase{}
 		return
 	}
-	ap.phase = ap.phase.mitigation()
+	ap.phase = ap.phase.Mitigation()
 	ap.status.OperationStartTime = lifecycle.Timestamp(ap.Now)
 	a := ap.Attempts()
 	if a.Misconfigured, a.NextTime = 0, nil; !a.Stopped { // the message of a refusal also says what a person can do
@@ -193,11 +194,11 @@ func (ap *application) startMitigation(why lifecycle.Cause) {
 func (ap *application) MarkNothingSent() {
 	switch {
 	case !ap.call.NothingAtBroker:
-	case ap.phase.isReplacement(): // the next request is the first one
+	case ap.phase.IsReplacement(): // the next request is the first one
 		ap.status.InProgressProperties = nil
 	default:
 		ap.status.UnbindStatus = v1beta1.UnbindNotRequired
-		ap.phase = Phase{}
+		ap.phase = bindingphase.Phase{}
 	}
 }
 
@@ -219,11 +220,11 @@ func (ap *application) revert(message string) {
 	}
 	a.Unknown, a.Conflict = 0, false
 	s.UnbindStatus = v1beta1.UnbindRequired
-	ap.phase = Phase{}
+	ap.phase = bindingphase.Phase{}
 	switch {
 	case a.Stopped:
 		ap.SetConditions(deliveredConditions(ap.b, s))
-	case isDelivered(s):
+	case bindingphase.IsDelivered(s):
 		ap.SetConditions(stillInjectedConditions("replacing them failed: " + message))
 	default:
 		ap.SetConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBindCallFailed, Message: message})
@@ -233,11 +234,11 @@ func (ap *application) revert(message string) {
 // recordConflict records that the broker has another binding under the id.
 func (ap *application) recordConflict() {
 	switch {
-	case ap.phase.isReplacement() && ap.call.NothingAtBroker: // no request on record has made what is there: the id is not used again, and nothing is removed
+	case ap.phase.IsReplacement() && ap.call.NothingAtBroker: // no request on record has made what is there: the id is not used again, and nothing is removed
 		ap.status.LastRemovedID = ap.call.ID
 		ap.Stop("Bind call failed: " + ap.DescribeOutcome())
 		ap.revert("")
-	case ap.phase.isReplacement():
+	case ap.phase.IsReplacement():
 		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: "Bind call failed: " + ap.DescribeOutcome()})
 	default:
 		ap.RecordConflict()
@@ -247,19 +248,19 @@ func (ap *application) recordConflict() {
 // recordBindFailure records an asynchronous creation that has failed, or is past its deadline.
 func (ap *application) recordBindFailure(message string) {
 	switch s := &ap.status; {
-	case ap.phase.isReplacement():
+	case ap.phase.IsReplacement():
 		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
-	case IsBound(s): // an existing binding was requested again
-		ap.phase = Phase{}
+	case bindingphase.IsBound(s): // an existing binding was requested again
+		ap.phase = bindingphase.Phase{}
 		ap.RecordRetryMessage(v1beta1.ReasonBindCallFailed, message)
 	case ap.call.MayMitigate() && !ap.call.SeenRunning && ap.Answer.State == osbresult.Failed: // the operation that has failed may be a later one than the one on record
-		ap.phase = Phase{Task: Binding}
+		ap.phase = bindingphase.Phase{Task: bindingphase.Binding}
 		ap.RecordUnseenFailure(v1beta1.ReasonBindCallFailed, message)
 	case ap.call.MayMitigate():
 		ap.Attempts().LastTime = lifecycle.Timestamp(ap.Now)
 		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
 	default: // nothing is removed, and the request is repeated
-		ap.phase = Phase{}
+		ap.phase = bindingphase.Phase{}
 		ap.RecordSlowRetry(v1beta1.ReasonBindCallFailed, message)
 	}
 }

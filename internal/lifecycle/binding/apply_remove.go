@@ -21,13 +21,14 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/bindingphase"
 	"github.com/gophernetes/bellhop/internal/lifecycle/validity"
 )
 
 // RecordRemovalAccepted records that the broker works on the removal. The binding of a failed replacement is removed before its
 // predecessors: one operation at a time.
 func (ap *application) RecordRemovalAccepted() {
-	if last := len(ap.status.Predecessors) == 0 || validity.IsPredecessor(&ap.status, ap.call.ID); !ap.phase.isMitigating() || ap.IsDeleting() && last {
+	if last := len(ap.status.Predecessors) == 0 || validity.IsPredecessor(&ap.status, ap.call.ID); !ap.phase.IsMitigating() || ap.IsDeleting() && last {
 		ap.BeginRemoval()
 	}
 	ap.recordAccepted(ap.phase.Task, ap.WithRemovalText(names.Removing))
@@ -44,17 +45,17 @@ func (ap *application) MarkForRepetition() {
 // BeginRemoval records the beginning of an unbinding.
 func (ap *application) BeginRemoval() {
 	s := &ap.status
-	if ap.phase.isUnbinding() && s.OperationStartTime != nil {
+	if ap.phase.IsUnbinding() && s.OperationStartTime != nil {
 		return
 	}
-	ap.phase.Task = removalOf(s)
+	ap.phase.Task = bindingphase.RemovalOf(s)
 	s.OperationStartTime, s.InProgressProperties = lifecycle.Timestamp(ap.Now), nil
 }
 
 // ContinueRemoval records that the attempts are of the removal of a predecessor: they do not put off a replacement.
 func (ap *application) ContinueRemoval() {
-	if !ap.IsDeleting() && validity.IsPredecessor(&ap.status, ap.call.ID) && !ap.phase.isUnbinding() {
-		ap.phase = Phase{Task: RemovingPredecessor}
+	if !ap.IsDeleting() && validity.IsPredecessor(&ap.status, ap.call.ID) && !ap.phase.IsUnbinding() {
+		ap.phase = bindingphase.Phase{Task: bindingphase.RemovingPredecessor}
 		ap.status.OperationStartTime = lifecycle.Timestamp(ap.Now)
 	}
 }
@@ -64,12 +65,12 @@ func (ap *application) WithRemovalText(set lifecycle.ConditionSet) lifecycle.Con
 	switch s := &ap.status; {
 	case ap.IsDeleting():
 		set.Message += ". " + lifecycle.HowToRelease(ap.b)
-	case ap.phase.isReplacement(): // setConditions says that the present credentials stay
-	case ap.phase.isMitigating():
+	case ap.phase.IsReplacement(): // setConditions says that the present credentials stay
+	case ap.phase.IsMitigating():
 		ready := set.Ready
 		set = lifecycle.Mitigating(set.Reason, lifecycle.MitigationPrefix+": "+lifecycle.Uncapitalize(set.Message), s.Attempts, nil)
 		set.Ready = ready
-	case ap.phase.isUnbinding():
+	case ap.phase.IsUnbinding():
 		set.Message = "The binding of the former credentials is being removed: " + lifecycle.Uncapitalize(set.Message)
 	}
 	return set
@@ -84,7 +85,7 @@ func (ap *application) RecordRemoved() {
 	case ap.IsDeleting():
 		ap.recordGone()
 		ap.SetConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonUnboundSuccessfully, Message: "The binding was removed successfully"})
-	case ap.phase.isReplacement():
+	case ap.phase.IsReplacement():
 		ap.Attempts().Removals++
 		s.LastRemovedID = ap.call.ID
 		ap.revert("the new binding could not be used, and was removed")
@@ -110,12 +111,12 @@ func (ap *application) recordPredecessorRemoved() {
 	s.Predecessors = slices.DeleteFunc(s.Predecessors, func(p v1beta1.PredecessorBinding) bool { return p.ID == ap.call.ID })
 	ap.disownRemoved()
 	if ap.IsDeleting() {
-		ap.phase = Phase{Task: removalOf(s)}
+		ap.phase = bindingphase.Phase{Task: bindingphase.RemovalOf(s)}
 		s.OperationStartTime, s.InProgressProperties = lifecycle.Timestamp(ap.Now), nil
 		ap.Attempts().NextTime = nil
 		return
 	}
-	ap.phase = Phase{}
+	ap.phase = bindingphase.Phase{}
 	s.Attempts = refusalOf(s.Attempts)
 	ap.SetConditions(deliveredConditions(ap.b, s))
 }
@@ -130,7 +131,7 @@ func (ap *application) disownRemoved() {
 // recordGone records that the broker has nothing of the object.
 func (ap *application) recordGone() {
 	s := &ap.status
-	ap.phase = Phase{}
+	ap.phase = bindingphase.Phase{}
 	s.ExternalProperties, s.UnbindStatus = nil, v1beta1.UnbindSucceeded
 	s.ExpiresAt, s.RenewBefore, s.IssuedAt = nil, nil, nil
 	ap.disownRemoved()

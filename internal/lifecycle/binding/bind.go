@@ -25,6 +25,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/bindingphase"
 	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
 	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
 )
@@ -47,8 +48,8 @@ func (d *decision) bind() {
 		return
 	}
 	props, a := d.desiredProperties(), d.Status.Attempts
-	isUnsure := d.phase.Task != Idle || a != nil && a.Unknown > 0
-	isHeld := d.phase.isConflictHeld(a)
+	isUnsure := d.phase.Task != bindingphase.Idle || a != nil && a.Unknown > 0
+	isHeld := d.phase.IsConflictHeld(a)
 	unwanted := isUnsure && !isHeld && d.Status.InProgressProperties != nil && !sameParameters(d.Status.InProgressProperties, props)
 	conflict := a != nil && a.Conflict
 	switch {
@@ -59,7 +60,7 @@ func (d *decision) bind() {
 		}
 		return
 	case conflict && !isHeld || unwanted || a != nil && a.Unknown > lifecycle.MaxRepeatsAfter(a.Mitigation):
-		if d.owns() && !IsBound(&d.Status) && !d.isRetained() {
+		if d.owns() && !bindingphase.IsBound(&d.Status) && !d.isRetained() {
 			d.setConditions(mitigatingConditions("the outcome of a request is unknown", a))
 			d.startMitigation()
 			return
@@ -91,7 +92,7 @@ func (d *decision) block(why *lifecycle.Blocker) {
 
 // beginOperation makes the request for a binding, and sets the operation that it begins.
 func (d *decision) beginOperation(props *v1beta1.ServiceBindingPropertiesState) {
-	s, begun := &d.Status, Phase{Task: Binding}
+	s, begun := &d.Status, bindingphase.Phase{Task: bindingphase.Binding}
 	if d.id() == "" { // admission was bypassed, and the spec is immutable
 		s.ExternalID = lifecycle.NextBindingID(d.b, s)
 	}
@@ -105,7 +106,7 @@ func (d *decision) beginOperation(props *v1beta1.ServiceBindingPropertiesState) 
 	s.InProgressProperties, s.Target = props, &target
 	s.UnbindStatus, s.Rebind = v1beta1.UnbindRequired, d.b.Annotations[v1beta1.RebindAnnotation]
 	d.observe()
-	if d.phase.encode(s); !equality.Semantic.DeepEqual(s, &d.b.Status) { // R1
+	if d.phase.Encode(s); !equality.Semantic.DeepEqual(s, &d.b.Status) { // R1
 		d.WriteAhead = true
 		if isSlowBinding(s) { // the conditions stay until the broker has answered
 			return

@@ -21,6 +21,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/bindingphase"
 	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
 )
 
@@ -32,7 +33,7 @@ func claimedBy1(all ...lifecycle.Claimant) func(*fixture) {
 func removalAccepted(f *fixture) {
 	s := &f.b.Status
 	s.CurrentOperation, s.UnbindStatus, s.CreatedForUID = v1beta1.OperationBind, v1beta1.UnbindRequired, f.b.UID
-	Phase{Mitigating, true}.encode(s)
+	bindingphase.Phase{Task: bindingphase.Mitigating, Accepted: true}.Encode(s)
 }
 
 // TestClaimsOnABinding: the same for bindings.

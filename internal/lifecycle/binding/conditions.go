@@ -23,6 +23,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/bindingphase"
 	"github.com/gophernetes/bellhop/internal/lifecycle/validity"
 )
 
@@ -59,7 +60,7 @@ func IsStalled(instance *v1beta1.ServiceInstance) bool {
 
 // hasUsableCredentials reports whether the credentials in the Secret are valid.
 func (d *decision) hasUsableCredentials() bool {
-	return isDelivered(&d.Status) && (d.in.Secret == SecretInSync || d.in.Secret == SecretUnknown) && !d.hasEnded()
+	return bindingphase.IsDelivered(&d.Status) && (d.in.Secret == SecretInSync || d.in.Secret == SecretUnknown) && !d.hasEnded()
 }
 
 // injectedConditions returns the conditions of a binding whose credentials are in its Secret.
@@ -73,7 +74,7 @@ func deliveredConditions(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingSta
 	switch a := s.Attempts; {
 	case a == nil || !a.Stopped:
 		return injectedConditions(b)
-	case isDelivered(s):
+	case bindingphase.IsDelivered(s):
 		return stillInjectedConditions("replacing them failed: " + a.LastError + howToReplace)
 	default:
 		return lifecycle.Terminal(v1beta1.ReasonBindCallFailed, v1beta1.ReasonServiceBindingReturnedFailure, "The credentials are not in the Secret, and were not replaced: "+a.LastError+howToReplace)
@@ -96,7 +97,7 @@ func mitigatingConditions(why string, a *v1beta1.Attempts) lifecycle.ConditionSe
 // isSlowBinding reports whether requests for a binding are retried slowly. The removals of a binding that the broker has do not
 // count: they were made to get new credentials.
 func isSlowBinding(s *v1beta1.ServiceBindingStatus) bool {
-	if a := s.Attempts; a != nil && IsBound(s) {
+	if a := s.Attempts; a != nil && bindingphase.IsBound(s) {
 		return lifecycle.IsSlow(&v1beta1.Attempts{Backoff: a.Backoff})
 	}
 	return lifecycle.IsSlow(s.Attempts)

@@ -23,6 +23,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/bindingphase"
 	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
 	"github.com/gophernetes/bellhop/internal/lifecycle/validity"
 )
@@ -44,13 +45,13 @@ func (d *decision) ensureCredentials() {
 		d.Need = lifecycle.NeedSecret
 	case d.in.Secret == SecretNotOwned:
 		d.setBlocked(lifecycle.BlockedBy(v1beta1.ReasonErrorInjectingBindResult, bindingsecret.Occupied(d.b).Error()))
-	case d.in.Secret == SecretInSync && !isDelivered(s) && d.in.SecretID == d.id(): // by a process that was stopped before it could record it
+	case d.in.Secret == SecretInSync && !bindingphase.IsDelivered(s) && d.in.SecretID == d.id(): // by a process that was stopped before it could record it
 		d.recordSecretWritten()
 	case d.in.Secret != SecretInSync && d.in.NamespaceTerminating:
 		d.setBlocked(terminating(d.b))
 	case d.isRebindRequested():
 		d.startReplacement()
-	case d.in.Secret != SecretInSync || !isDelivered(s) || d.unwritten() != nil:
+	case d.in.Secret != SecretInSync || !bindingphase.IsDelivered(s) || d.unwritten() != nil:
 		d.recoverCredentials()
 	case d.isRenewalDue():
 		d.startReplacement()
@@ -59,7 +60,7 @@ func (d *decision) ensureCredentials() {
 	case !d.removeRetired():
 		d.steady()
 	}
-	if d.Request == nil && d.SecretAction == "" && d.Need == "" && !d.phase.isReplacement() {
+	if d.Request == nil && d.SecretAction == "" && d.Need == "" && !d.phase.IsReplacement() {
 		d.wakeForRenewal()
 	}
 }
@@ -268,7 +269,7 @@ func (d *decision) enforceExpiry() {
 // renewalTime returns when the credentials are replaced; zero: never.
 func (d *decision) renewalTime() time.Time {
 	at := validity.Renewal(&d.Status, d.in.Now)
-	if a := d.Status.Attempts; !at.IsZero() && a != nil && a.NextTime != nil && d.phase.Task == Idle { // otherwise it is that of a removal
+	if a := d.Status.Attempts; !at.IsZero() && a != nil && a.NextTime != nil && d.phase.Task == bindingphase.Idle { // otherwise it is that of a removal
 		at = lifecycle.Latest(at, d.schedule().NextAttempt())
 	}
 	return at

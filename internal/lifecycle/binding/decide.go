@@ -25,6 +25,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/bindingphase"
 	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
 	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
 )
@@ -141,13 +142,13 @@ type Decision struct {
 type decision struct {
 	b     *v1beta1.ServiceBinding
 	in    Inputs
-	phase Phase
+	phase bindingphase.Phase
 	Decision
 }
 
 func newDecision(b *v1beta1.ServiceBinding, in Inputs) *decision {
 	d := &decision{b: b, in: in, Decision: Decision{Status: *b.Status.DeepCopy()}}
-	d.phase = PhaseOf(&d.Status)
+	d.phase = bindingphase.Of(&d.Status)
 	return d
 }
 
@@ -164,7 +165,7 @@ func Decide(b *v1beta1.ServiceBinding, in Inputs) Decision {
 		d.proceed()
 	}
 	d.enforceExpiry()
-	d.phase.encode(&d.Status)
+	d.phase.Encode(&d.Status)
 	d.nameSecret()
 	return d.Decision
 }
@@ -172,15 +173,15 @@ func Decide(b *v1beta1.ServiceBinding, in Inputs) Decision {
 // proceed decides on a binding that is not being deleted, by its phase.
 func (d *decision) proceed() {
 	switch {
-	case d.phase.isMitigating():
+	case d.phase.IsMitigating():
 		d.mitigate()
-	case d.phase.creates() && d.phase.Accepted:
+	case d.phase.Creates() && d.phase.Accepted:
 		d.poll()
-	case d.phase.isReplacement():
+	case d.phase.IsReplacement():
 		d.replace()
-	case d.phase.Task == Binding || !IsBound(&d.Status):
+	case d.phase.Task == bindingphase.Binding || !bindingphase.IsBound(&d.Status):
 		d.bind()
-	case d.phase.Task == Deleting: // an earlier version has begun to remove the binding before its replacement
+	case d.phase.Task == bindingphase.Deleting: // an earlier version has begun to remove the binding before its replacement
 		d.startReplacement()
 	default: // a replacement or a repair does not wait for the removal of a predecessor
 		d.ensureCredentials()
@@ -192,7 +193,7 @@ func (d *decision) proceed() {
 func IsOnBehalfOfUser(b *v1beta1.ServiceBinding) bool {
 	s := &b.Status
 	replaces := s.Rebind != "" || s.ExternalID != "" || s.PredecessorID != ""
-	return b.DeletionTimestamp.IsZero() && !replaces && !PhaseOf(s).isRemoval()
+	return b.DeletionTimestamp.IsZero() && !replaces && !bindingphase.Of(s).IsRemoval()
 }
 
 // IsSettled reports whether nothing is to be done for a binding until its spec or its Secret changes. It reads the condition Ready, which
@@ -207,7 +208,7 @@ func (d *decision) id() string { return lifecycle.BindingID(d.b, &d.Status) }
 // isRetained reports whether the deletion policy keeps the broker's binding. The binding of a failed replacement is not kept beside its
 // predecessor.
 func (d *decision) isRetained() bool {
-	return catalog.IsRetained(d.b) && !d.phase.isReplacement()
+	return catalog.IsRetained(d.b) && !d.phase.IsReplacement()
 }
 
 func (d *decision) owns() bool {
@@ -225,7 +226,7 @@ func (d *decision) belongsToAnother() bool {
 
 // decideUnprotected decides on a binding without the finalizer: a new one gets it, any other was abandoned.
 func (d *decision) decideUnprotected() {
-	if isNew(&d.Status) {
+	if bindingphase.IsNew(&d.Status) {
 		d.Need = lifecycle.NeedFinalizer
 		return
 	}
@@ -239,7 +240,7 @@ func (d *decision) hasNothingAtBroker() bool {
 	case v1beta1.UnbindNotRequired, v1beta1.UnbindSucceeded:
 		return s.PredecessorID == "" && len(s.Predecessors) == 0
 	case "":
-		return !d.phase.HasOperation() && !IsBound(s)
+		return !d.phase.HasOperation() && !bindingphase.IsBound(s)
 	default:
 		return false
 	}
@@ -248,13 +249,13 @@ func (d *decision) hasNothingAtBroker() bool {
 // schedule returns when requests about the binding are due.
 func (d *decision) schedule() lifecycle.Schedule {
 	s := d.in.Schedule(d.b, d.Status.Common())
-	s.Requested, s.Removing = d.isRebindRequested(), d.phase.isUnbinding()
+	s.Requested, s.Removing = d.isRebindRequested(), d.phase.IsUnbinding()
 	return s
 }
 
 // isStopped reports whether the present spec was refused, so that it is not tried again.
 func (d *decision) isStopped() bool {
-	return d.schedule().IsStopped() || isRefusedByOriginal(&d.Status) && !d.isRebindRequested()
+	return d.schedule().IsStopped() || bindingphase.IsRefusedByOriginal(&d.Status) && !d.isRebindRequested()
 }
 
 // renewAttempts resets the attempts for a new spec, except for what earlier requests may have left at the broker.

@@ -27,6 +27,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/bindingphase"
 	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
 	"github.com/gophernetes/bellhop/internal/lifecycle/validity"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
@@ -444,7 +445,7 @@ func TestAPredecessorOfAnother(t *testing.T) {
 	f := newFixture(rotatable, bound1, rebound, bound1, in(overlap), func(f *fixture) { f.after(saidOf(osbresult.Unknown, 500)) }, in(time.Hour))
 	f.in.PredecessorClaimants = map[string]lifecycle.Claimants{"id": {lifecycletest.Owner}}
 	next := f.step()
-	if next.Request != nil || next.SecretAction != "" || next.Retained == nil || next.RetainedID != "id" || len(next.Status.Predecessors) > 0 || PhaseOf(&next.Status).HasOperation() {
+	if next.Request != nil || next.SecretAction != "" || next.Retained == nil || next.RetainedID != "id" || len(next.Status.Predecessors) > 0 || bindingphase.Of(&next.Status).HasOperation() {
 		t.Errorf("%s: %+v", next.say(), next.Retained)
 	}
 	lifecycletest.WantState(t, "it says", next.Status.Conditions, "Ready")

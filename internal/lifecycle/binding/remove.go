@@ -23,6 +23,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/bindingphase"
 	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
 	"github.com/gophernetes/bellhop/internal/lifecycle/validity"
 )
@@ -41,15 +42,15 @@ func (d *decision) remove() {
 		d.Release = &lifecycle.Cause{Reason: v1beta1.ReasonUnboundSuccessfully, Message: "Nothing is left at the broker"}
 	case s.UnbindStatus == v1beta1.UnbindFailed && !d.isRebindRequested():
 		d.blockRemoval(lifecycle.BlockedBy(v1beta1.ReasonUnbindCallFailed, "the original service-catalog has stopped trying to remove the binding; to retry, change the annotation "+v1beta1.RebindAnnotation))
-	case d.phase.isConflictHeld(s.Attempts) && d.owns() && !lifecycle.IsToBeDeleted(d.b):
+	case d.phase.IsConflictHeld(s.Attempts) && d.owns() && !lifecycle.IsToBeDeleted(d.b):
 		d.blockRemoval(lifecycle.ConflictHeld("servicebinding", d.b, d.id()))
-	case d.phase.isMitigating() && d.owns(): // it may be the operation in progress
+	case d.phase.IsMitigating() && d.owns(): // it may be the operation in progress
 		d.removeSecretThenUnbind(d.id())
 	case len(s.Predecessors) > 0:
 		d.removeSecretThenUnbind(s.Predecessors[0].ID)
 	case d.owns():
 		d.removeSecretThenUnbind(d.id())
-	case d.phase == Phase{Task: Binding, Accepted: true} && d.in.Claimants.BlocksRemoval() == nil:
+	case d.phase == bindingphase.Phase{Task: bindingphase.Binding, Accepted: true} && d.in.Claimants.BlocksRemoval() == nil:
 		d.poll()
 	case d.in.Claimants.BlocksRemoval() != nil:
 		d.Release = lifecycle.RetainedForClaimant(d.id(), d.in.Claimants.BlocksRemoval())
@@ -66,11 +67,11 @@ func (d *decision) recordRemainder() {
 	s := &d.Status
 	if s.PredecessorID != "" {
 		validity.Retire(d.b, s, s.PredecessorID, d.in.Now)
-		s.PredecessorID, d.phase = "", d.phase.withoutPredecessor()
+		s.PredecessorID, d.phase = "", d.phase.WithoutPredecessor()
 	}
 	s.Predecessors = slices.DeleteFunc(s.Predecessors, func(p v1beta1.PredecessorBinding) bool { return !d.ownsPredecessor(p.ID) })
-	if d.phase.isUnbinding() {
-		d.phase.Task = removalOf(s)
+	if d.phase.IsUnbinding() {
+		d.phase.Task = bindingphase.RemovalOf(s)
 	}
 }
 
@@ -93,7 +94,7 @@ func (d *decision) removeSecretThenUnbind(id string) {
 
 // startMitigation begins an orphan mitigation.
 func (d *decision) startMitigation() {
-	d.phase = d.phase.mitigation()
+	d.phase = d.phase.Mitigation()
 	d.WriteAhead = true
 	d.mitigate()
 }
@@ -104,12 +105,12 @@ func (d *decision) mitigate() {
 	case d.in.Secret == SecretUnknown:
 		d.Need = lifecycle.NeedSecret
 	case d.in.Secret == SecretInSync && d.in.SecretID == d.id():
-		if !d.phase.isReplacement() { // otherwise all requests under the id have the same parameters
+		if !d.phase.IsReplacement() { // otherwise all requests under the id have the same parameters
 			d.Status.InProgressProperties = nil
 		}
 		d.recordSecretWritten()
 	case why != "":
-		d.phase = d.phase.abandonedMitigation(&d.Status)
+		d.phase = d.phase.AbandonedMitigation(&d.Status)
 		d.stopRetrying(v1beta1.ReasonOrphanMitigationFailed, why)
 	default:
 		d.unbind(d.id())
@@ -118,15 +119,15 @@ func (d *decision) mitigate() {
 
 // recordSecretWritten records that the Secret has the credentials of the present id, as a process that was stopped has written it.
 func (d *decision) recordSecretWritten() {
-	d.phase.encode(&d.Status)
+	d.phase.Encode(&d.Status)
 	d.Status = ApplySecretWritten(d.b, d.Status, nil, d.in.SecretVersion, d.in.Now)
-	d.phase = PhaseOf(&d.Status)
+	d.phase = bindingphase.Of(&d.Status)
 }
 
 // renewRemoval makes the removal due at once where a person has asked for a retry: of a deletion, or of an orphan mitigation, after which
 // the bind request is due soon as well. A request during a replacement waits until that has ended.
 func (d *decision) renewRemoval() {
-	isRetry := !d.b.DeletionTimestamp.IsZero() || d.phase.isMitigating() && !d.phase.isReplacement()
+	isRetry := !d.b.DeletionTimestamp.IsZero() || d.phase.IsMitigating() && !d.phase.IsReplacement()
 	if !isRetry || !d.isRebindRequested() {
 		return
 	}
@@ -143,7 +144,7 @@ func (d *decision) renewRemoval() {
 // unbind sends the unbind request for an id, or polls it.
 func (d *decision) unbind(id string) {
 	d.renewRemoval()
-	removing := d.phase.isRemoval() && d.phase.Accepted
+	removing := d.phase.IsRemoval() && d.phase.Accepted
 	call := d.newRequest(lifecycle.Unbind)
 	call.ID = id
 	if plans := d.in.BoundInstance.Plans; len(plans) > 0 && d.target() == d.in.BoundInstance.Target {

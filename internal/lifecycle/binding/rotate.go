@@ -22,6 +22,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/bindingphase"
 	"github.com/gophernetes/bellhop/internal/lifecycle/validity"
 )
 
@@ -54,8 +55,8 @@ func (d *decision) startReplacement() {
 	}
 	s := &d.Status
 	s.PredecessorID, s.ExternalID = d.id(), lifecycle.NextBindingID(d.b, s)
-	if d.phase = (Phase{Task: Replacing}); rotates {
-		d.phase.Task = Rotating
+	if d.phase = (bindingphase.Phase{Task: bindingphase.Replacing}); rotates {
+		d.phase.Task = bindingphase.Rotating
 	}
 	s.OperationStartTime, s.Rebind = lifecycle.Timestamp(d.in.Now), d.b.Annotations[v1beta1.RebindAnnotation]
 	if d.in.Secret != SecretInSync {
@@ -94,7 +95,7 @@ func (d *decision) tooManyPredecessors() *lifecycle.Blocker {
 // requestFirst makes the first request under the id of a successor, of which the broker can have nothing yet.
 func (d *decision) requestFirst() {
 	d.Status.InProgressProperties = d.Status.ExternalProperties
-	if d.phase.Task != Rotating {
+	if d.phase.Task != bindingphase.Rotating {
 		d.Status.InProgressProperties = d.desiredProperties()
 	}
 	d.requestSuccessor()
@@ -106,7 +107,7 @@ func (d *decision) requestSuccessor() {
 	d.Request = d.newRequest(lifecycle.Bind)
 	d.Request.Properties, d.Request.Replaces = d.Status.InProgressProperties, true
 	d.Request.Repeat = d.recovery().hasFailed(fetch) // the broker has it, and told no credentials
-	if d.phase.Task == Rotating {
+	if d.phase.Task == bindingphase.Rotating {
 		d.Request.PredecessorID = d.Status.PredecessorID
 	}
 }
@@ -114,7 +115,7 @@ func (d *decision) requestSuccessor() {
 // replace continues a replacement.
 func (d *decision) replace() {
 	s, tried := &d.Status, d.recovery()
-	rotates, retrievable := d.phase.Task == Rotating, d.nextWay() == fetch
+	rotates, retrievable := d.phase.Task == bindingphase.Rotating, d.nextWay() == fetch
 	lost := tried.hasFailed(repeat) && !retrievable
 	why := d.instanceNotReady()
 	if why == nil {
@@ -136,7 +137,7 @@ func (d *decision) replace() {
 		d.Request.Repeat, d.Request.Replaces = true, true
 	case rotates && d.hasEnded() && s.InProgressProperties == nil: // an expired predecessor cannot be rotated; nothing was sent under the id
 		if d.knowsParameters() {
-			d.phase.Task = Replacing
+			d.phase.Task = bindingphase.Replacing
 			d.requestFirst()
 		}
 	case rotates && d.hasEnded():
@@ -159,10 +160,10 @@ func (d *decision) replace() {
 // retireFormer carries over the predecessor of a status without a replacement: an earlier version of the operator has recorded it, and
 // removes it at once.
 func (d *decision) retireFormer() {
-	if s := &d.Status; s.PredecessorID != "" && !d.phase.isReplacement() {
+	if s := &d.Status; s.PredecessorID != "" && !d.phase.IsReplacement() {
 		validity.Retire(d.b, s, s.PredecessorID, d.in.Now)
 		s.PredecessorID = ""
-		d.phase = PhaseOf(s)
+		d.phase = bindingphase.Of(s)
 	}
 }
 
@@ -177,7 +178,7 @@ func (d *decision) removeRetired() bool {
 		d.leavePredecessor(i)
 		return true
 	}
-	if !d.phase.isUnbinding() { // otherwise the first one is being removed
+	if !d.phase.IsUnbinding() { // otherwise the first one is being removed
 		if validity.Sort(d.b, s, d.in.Now); d.in.Now.Before(s.Predecessors[0].RemoveAt.Time) {
 			return false
 		}
@@ -196,8 +197,8 @@ func (d *decision) leavePredecessor(i int) {
 	}
 	d.Retained = &lifecycle.Cause{Reason: v1beta1.ReasonRetained, Message: fmt.Sprintf("the binding under the id %q, %s, is left at the broker, and its credentials stay valid", d.RetainedID, why)}
 	s.Predecessors = slices.Delete(s.Predecessors, i, i+1)
-	if d.phase.isUnbinding() {
-		d.phase = Phase{}
+	if d.phase.IsUnbinding() {
+		d.phase = bindingphase.Phase{}
 		s.Attempts = refusalOf(s.Attempts)
 	}
 	d.setConditions(stillInjectedConditions(d.Retained.Message))

@@ -28,6 +28,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/bindingphase"
 	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
 	"github.com/gophernetes/bellhop/internal/lifecycle/validity"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
@@ -71,7 +72,7 @@ func ObserveSecret(b *v1beta1.ServiceBinding, known *Memory, seen *metav1.Partia
 		return SecretUnknown, "", ""
 	case !bindingsecret.IsOwned(seen, b) && !outdated:
 		return SecretNotOwned, "", ""
-	case bindingsecret.IsOwned(seen, b) && isDelivered(s) && (before || unrecorded):
+	case bindingsecret.IsOwned(seen, b) && bindingphase.IsDelivered(s) && (before || unrecorded):
 		return SecretInSync, "", seen.ResourceVersion
 	}
 	return SecretUnknown, "", ""
@@ -80,19 +81,19 @@ func ObserveSecret(b *v1beta1.ServiceBinding, known *Memory, seen *metav1.Partia
 // isExpected reports whether a binding's Secret should exist, or may.
 func isExpected(b *v1beta1.ServiceBinding) bool {
 	s := &b.Status
-	phase := PhaseOf(s)
-	return s.SecretVersion != "" || isDelivered(s) && b.DeletionTimestamp.IsZero() || IsBound(s) && phase.Task == Idle ||
-		(phase.creates() || phase.isMitigating()) && s.UnbindStatus == v1beta1.UnbindRequired
+	phase := bindingphase.Of(s)
+	return s.SecretVersion != "" || bindingphase.IsDelivered(s) && b.DeletionTimestamp.IsZero() || bindingphase.IsBound(s) && phase.Task == bindingphase.Idle ||
+		(phase.Creates() || phase.IsMitigating()) && s.UnbindStatus == v1beta1.UnbindRequired
 }
 
 // ContentOf returns the id whose credentials a Secret has, and whether they were modified.
 func ContentOf(secret *corev1.Secret, b *v1beta1.ServiceBinding) (contentID string, edited bool) {
 	s := &b.Status
 	if !bindingsecret.IsRecorded(secret) { // the original service-catalog wrote no record
-		return "", s.SecretVersion != "" || !isDelivered(s)
+		return "", s.SecretVersion != "" || !bindingphase.IsDelivered(s)
 	}
 	ids := []string{lifecycle.BindingID(b, s)}
-	if s.PredecessorID != "" && taskOf(s) != Idle {
+	if s.PredecessorID != "" && bindingphase.TaskOf(s) != bindingphase.Idle {
 		ids = append(ids, s.PredecessorID)
 	}
 	for _, id := range ids {
@@ -106,7 +107,7 @@ func ContentOf(secret *corev1.Secret, b *v1beta1.ServiceBinding) (contentID stri
 // ForgetSettled drops what need not be remembered of a binding whose credentials are in the Secret. shown: the cache shows the Secret as
 // this process knows it.
 func (m *Memory) ForgetSettled(s *v1beta1.ServiceBindingStatus, secret SecretState, shown bool) {
-	if secret != SecretInSync || !isDelivered(s) || taskOf(s) != Idle || m.Received != nil || m.Unwritten != nil {
+	if secret != SecretInSync || !bindingphase.IsDelivered(s) || bindingphase.TaskOf(s) != bindingphase.Idle || m.Received != nil || m.Unwritten != nil {
 		return
 	}
 	m.RequestMemory = RequestMemory{}
@@ -127,7 +128,7 @@ func (d *decision) nameSecret() {
 	switch {
 	case d.SecretAction == DeleteSecret, d.in.Secret == SecretAbsent, d.in.Secret == SecretNotOwned:
 		s.Binding = nil
-	case s.Binding != nil || d.in.Secret != SecretInSync || !isDelivered(s) || !d.b.DeletionTimestamp.IsZero():
+	case s.Binding != nil || d.in.Secret != SecretInSync || !bindingphase.IsDelivered(s) || !d.b.DeletionTimestamp.IsZero():
 	case d.Request != nil || d.SecretAction != "" || !equality.Semantic.DeepEqual(s, &d.b.Status):
 		s.Binding = secretOf(d.b)
 	}
@@ -171,7 +172,7 @@ func ApplySecretWritten(b *v1beta1.ServiceBinding, status v1beta1.ServiceBinding
 	if s.ExternalProperties == nil {
 		s.ExternalProperties = &v1beta1.ServiceBindingPropertiesState{UserInfo: b.Spec.UserInfo}
 	}
-	replaces := ap.phase.isReplacement()
+	replaces := ap.phase.IsReplacement()
 	if replaces {
 		validity.Retire(b, s, s.PredecessorID, now)
 		s.PredecessorID = ""
@@ -179,7 +180,7 @@ func ApplySecretWritten(b *v1beta1.ServiceBinding, status v1beta1.ServiceBinding
 	if delivered != nil && (replaces || validity.HasExpiry(delivered)) { // otherwise the end is unchanged, or not known
 		validity.RecordExpiry(s, delivered, now)
 	}
-	ap.phase = Phase{}
+	ap.phase = bindingphase.Phase{}
 	s.SecretName, s.SecretVersion, s.UnbindStatus = catalog.SecretName(b), version, v1beta1.UnbindRequired
 	s.Binding = secretOf(b)
 	s.ObservedGeneration, s.ReconciledGeneration, s.Attempts = b.Generation, b.Generation, nil

@@ -36,6 +36,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/bindingphase"
 	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
 	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
 	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
@@ -274,7 +275,7 @@ func (w *bindingWalk) restore() {
 	}
 	w.restored, w.removed = true, map[string]bool{}
 	w.unsure = w.hasUnknownOutcome()
-	w.lastCalls = append(w.lastCalls, fmt.Sprintf("restored(%v)", PhaseOf(&w.b.Status)))
+	w.lastCalls = append(w.lastCalls, fmt.Sprintf("restored(%v)", bindingphase.Of(&w.b.Status)))
 }
 
 func (w *bindingWalk) forget() {
@@ -284,8 +285,8 @@ func (w *bindingWalk) forget() {
 
 // hasUnknownOutcome is that of instanceWalk. What was accepted may have failed: then it is asked for again.
 func (w *bindingWalk) hasUnknownOutcome() bool {
-	s, phase := &w.b.Status, PhaseOf(&w.b.Status)
-	return phase.creates() && !phase.Accepted || phase.isRemoval() || s.Attempts != nil && s.Attempts.Unknown > 0
+	s, phase := &w.b.Status, bindingphase.Of(&w.b.Status)
+	return phase.Creates() && !phase.Accepted || phase.IsRemoval() || s.Attempts != nil && s.Attempts.Unknown > 0
 }
 
 // write is the API server taking a Secret.
@@ -397,7 +398,7 @@ func (w *bindingWalk) reconcile() {
 // checkPhase: a phase stands for all fields that it is recorded in.
 func (w *bindingWalk) checkPhase(s *v1beta1.ServiceBindingStatus) {
 	again := *s
-	PhaseOf(s).encode(&again)
+	bindingphase.Of(s).Encode(&again)
 	type fields struct { // that encode writes
 		operation v1beta1.ServiceBindingOperation
 		flags     [3]bool
@@ -409,7 +410,7 @@ func (w *bindingWalk) checkPhase(s *v1beta1.ServiceBindingStatus) {
 		return fields{s.CurrentOperation, [3]bool{s.AsyncOpInProgress, s.OrphanMitigationInProgress, s.Rotates}, s.LastOperation, s.OperationStartTime, s.InProgressProperties}
 	}
 	if of(again) != of(*s) {
-		w.failf("of phase %v: %+v, recorded again: %+v", PhaseOf(s), s, again)
+		w.failf("of phase %v: %+v, recorded again: %+v", bindingphase.Of(s), s, again)
 	}
 }
 
@@ -754,7 +755,7 @@ func (w *bindingWalk) unbind(call *Request, h *heldBinding) Answer {
 	if w.brought && w.stranger && call.ID == "id" {
 		w.failf("a stranger's binding is removed")
 	}
-	if w.peer != nil && call.ID == "id" && !w.peer.released && MayExist(&w.peer.b.Status) {
+	if w.peer != nil && call.ID == "id" && !w.peer.released && bindingphase.MayExist(&w.peer.b.Status) {
 		w.failf("what the other cluster uses is removed; its status: %+v", w.peer.b.Status)
 	}
 	switch {
@@ -799,7 +800,7 @@ func (w *bindingWalk) settle() {
 			return
 		}
 		w.cached = w.secret.DeepCopy()
-		if a := w.b.Status.Attempts; a != nil && a.Stopped && IsBound(&w.b.Status) { // a person asks again, once
+		if a := w.b.Status.Attempts; a != nil && a.Stopped && bindingphase.IsBound(&w.b.Status) { // a person asks again, once
 			metav1.SetMetaDataAnnotation(&w.b.ObjectMeta, v1beta1.RebindAnnotation, "at last")
 		}
 		if a := w.b.Status.Attempts; a != nil && a.NextTime != nil && w.now.Before(a.NextTime.Time) {

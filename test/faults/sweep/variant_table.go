@@ -93,7 +93,7 @@ func variants() []variant {
 		return ctrl.Result{}, nil
 	}
 `, ``}}, scenario: "alert-gone-receiver-edited", fault: "late@alerts", oracle: "once"},
-		{name: "stops-where-it-waits", edits: []mistake{{bindingRules + "phase.go", `isOriginal && s.Attempts == nil && s.ReconciledGeneration > 0 && lifecycle.IsTrue(`, `(isOriginal || s.Attempts == nil) && lifecycle.IsTrue(`}},
+		{name: "stops-where-it-waits", edits: []mistake{{"internal/lifecycle/bindingphase/phase.go", `isOriginal && s.Attempts == nil && s.ReconciledGeneration > 0 && lifecycle.IsTrue(`, `(isOriginal || s.Attempts == nil) && lifecycle.IsTrue(`}},
 			scenario: "binding-plan", fault: "none", oracle: "asked"},
 		{name: "takes-strangers", edits: []mistake{{"internal/lifecycle/ownership.go", `	return si.UID != "" && si.Status.CreatedForUID == si.UID && id == InstanceID(si) ||`, `	return id != "" ||`}, {
 			instanceRules + "apply_provision.go", `Conflict: ap.RecordConflict,`,

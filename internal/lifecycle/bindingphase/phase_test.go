@@ -14,7 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package binding
+package bindingphase
 
 import (
 	"testing"
@@ -57,10 +57,10 @@ func TestPhases(t *testing.T) {
 		"undone": {v1beta1.ServiceBindingStatus{UnbindStatus: v1beta1.UnbindSucceeded}, Phase{}, false},
 	} {
 		again := test.status.DeepCopy()
-		if got := PhaseOf(again); got != test.want {
+		if got := Of(again); got != test.want {
 			t.Errorf("%s: phase %v, want %v", name, got, test.want)
 		}
-		if test.want.encode(again); !equality.Semantic.DeepEqual(again, &test.status) {
+		if test.want.Encode(again); !equality.Semantic.DeepEqual(again, &test.status) {
 			t.Errorf("%s: %+v becomes %+v", name, test.status, again)
 		}
 		if MayExist(again) != test.exists {
@@ -82,9 +82,9 @@ func TestRefusedByTheOriginal(t *testing.T) {
 			s.Conditions = append(s.Conditions, v1beta1.Condition{Type: v1beta1.ConditionStalled, Status: v1beta1.ConditionTrue})
 		}, false},
 	} {
-		f := newFixture(legacyFailed)
-		test.edit(&f.b.Status)
-		if got := isRefusedByOriginal(&f.b.Status); got != test.want {
+		s := v1beta1.ServiceBindingStatus{OperationStatus: v1beta1.OperationStatus{ReconciledGeneration: 1, Conditions: []v1beta1.Condition{{Type: v1beta1.ConditionFailed, Status: v1beta1.ConditionTrue}}}}
+		test.edit(&s)
+		if got := IsRefusedByOriginal(&s); got != test.want {
 			t.Errorf("%s: %t", name, got)
 		}
 	}

@@ -14,14 +14,15 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-package binding
+// Package bindingphase says what is in progress for a ServiceBinding, as its status records it.
+package bindingphase
 
 import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 )
 
-// Phase is what is in progress for a binding. This file alone reads and writes the fields of the status that a phase stands for:
+// Phase is what is in progress for a binding. This package alone reads and writes the fields of the status that a phase stands for:
 // currentOperation, asyncOpInProgress, orphanMitigationInProgress and rotates. A phase does not say whether the broker has the binding
 // (IsBound), or what is left there to remove (unbindStatus, predecessors).
 type Phase struct {
@@ -51,12 +52,13 @@ const (
 	MitigatingSuccessor Task = "MitigatingSuccessor"
 )
 
-// PhaseOf decodes the phase of a status, also of one that the original service-catalog has written.
-func PhaseOf(s *v1beta1.ServiceBindingStatus) Phase {
-	return Phase{Task: taskOf(s), Accepted: s.AsyncOpInProgress}
+// Of decodes the phase of a status, also of one that the original service-catalog has written.
+func Of(s *v1beta1.ServiceBindingStatus) Phase {
+	return Phase{Task: TaskOf(s), Accepted: s.AsyncOpInProgress}
 }
 
-func taskOf(s *v1beta1.ServiceBindingStatus) Task {
+// TaskOf decodes the task of a status.
+func TaskOf(s *v1beta1.ServiceBindingStatus) Task {
 	replaces := s.PredecessorID != "" && s.CurrentOperation == v1beta1.OperationBind
 	switch {
 	case s.OrphanMitigationInProgress && replaces:
@@ -64,7 +66,7 @@ func taskOf(s *v1beta1.ServiceBindingStatus) Task {
 	case s.OrphanMitigationInProgress:
 		return Mitigating
 	case s.CurrentOperation == v1beta1.OperationUnbind:
-		return removalOf(s)
+		return RemovalOf(s)
 	case replaces && s.Rotates:
 		return Rotating
 	case replaces:
@@ -75,17 +77,17 @@ func taskOf(s *v1beta1.ServiceBindingStatus) Task {
 	return Idle
 }
 
-// removalOf returns which removal comes first.
-func removalOf(s *v1beta1.ServiceBindingStatus) Task {
+// RemovalOf returns which removal comes first.
+func RemovalOf(s *v1beta1.ServiceBindingStatus) Task {
 	if len(s.Predecessors) > 0 {
 		return RemovingPredecessor
 	}
 	return Deleting
 }
 
-// encode writes the fields that the phase determines. During an orphan mitigation, currentOperation and rotates stay those of the request
+// Encode writes the fields that the phase determines. During an orphan mitigation, currentOperation and rotates stay those of the request
 // that has failed.
-func (p Phase) encode(s *v1beta1.ServiceBindingStatus) {
+func (p Phase) Encode(s *v1beta1.ServiceBindingStatus) {
 	switch p.Task {
 	case Idle:
 		s.CurrentOperation, s.OperationStartTime, s.InProgressProperties = "", nil, nil
@@ -96,23 +98,23 @@ func (p Phase) encode(s *v1beta1.ServiceBindingStatus) {
 	case Mitigating, MitigatingSuccessor:
 	}
 	s.Rotates = p.Task == Rotating || p.Task == MitigatingSuccessor && s.Rotates
-	s.AsyncOpInProgress, s.OrphanMitigationInProgress = p.Accepted, p.isMitigating()
+	s.AsyncOpInProgress, s.OrphanMitigationInProgress = p.Accepted, p.IsMitigating()
 	if !p.Accepted {
 		s.LastOperation = nil
 	}
 }
 
-// mitigation returns the phase in which the broker is cleaned up after a failed request.
-func (p Phase) mitigation() Phase {
-	if p.isReplacement() {
+// Mitigation returns the phase in which the broker is cleaned up after a failed request.
+func (p Phase) Mitigation() Phase {
+	if p.IsReplacement() {
 		return Phase{Task: MitigatingSuccessor}
 	}
 	return Phase{Task: Mitigating}
 }
 
-// abandonedMitigation returns the phase after an orphan mitigation without a result: that of the request that has failed. A removal that the
+// AbandonedMitigation returns the phase after an orphan mitigation without a result: that of the request that has failed. A removal that the
 // broker has accepted is not polled any more, since its end would be taken for that of this request.
-func (p Phase) abandonedMitigation(s *v1beta1.ServiceBindingStatus) Phase {
+func (p Phase) AbandonedMitigation(s *v1beta1.ServiceBindingStatus) Phase {
 	switch {
 	case p.Task == MitigatingSuccessor && s.Rotates:
 		return Phase{Task: Rotating}
@@ -124,8 +126,8 @@ func (p Phase) abandonedMitigation(s *v1beta1.ServiceBindingStatus) Phase {
 	return Phase{Task: Binding}
 }
 
-// withoutPredecessor returns the phase of what is in progress, where the predecessor is not to stay.
-func (p Phase) withoutPredecessor() Phase {
+// WithoutPredecessor returns the phase of what is in progress, where the predecessor is not to stay.
+func (p Phase) WithoutPredecessor() Phase {
 	switch p.Task {
 	case Rotating, Replacing:
 		p.Task = Binding
@@ -139,50 +141,52 @@ func (p Phase) withoutPredecessor() Phase {
 // HasOperation reports whether something is in progress.
 func (p Phase) HasOperation() bool { return p.Task != Idle }
 
-// creates reports whether the broker is asked for a binding.
-func (p Phase) creates() bool { return p.Task == Binding || p.Task == Rotating || p.Task == Replacing }
+// Creates reports whether the broker is asked for a binding.
+func (p Phase) Creates() bool { return p.Task == Binding || p.Task == Rotating || p.Task == Replacing }
 
-func (p Phase) isUnbinding() bool { return p.Task == RemovingPredecessor || p.Task == Deleting }
+// IsUnbinding reports whether a binding is removed at the broker that is not a left-over.
+func (p Phase) IsUnbinding() bool { return p.Task == RemovingPredecessor || p.Task == Deleting }
 
-func (p Phase) isMitigating() bool { return p.Task == Mitigating || p.Task == MitigatingSuccessor }
+// IsMitigating reports whether the broker is cleaned up after a failed request.
+func (p Phase) IsMitigating() bool { return p.Task == Mitigating || p.Task == MitigatingSuccessor }
 
-// isRemoval reports whether something is being removed at the broker.
-func (p Phase) isRemoval() bool { return p.isUnbinding() || p.isMitigating() }
+// IsRemoval reports whether something is being removed at the broker.
+func (p Phase) IsRemoval() bool { return p.IsUnbinding() || p.IsMitigating() }
 
-// isReplacement reports whether a successor of the binding is created, or cleaned up after.
-func (p Phase) isReplacement() bool {
+// IsReplacement reports whether a successor of the binding is created, or cleaned up after.
+func (p Phase) IsReplacement() bool {
 	return p.Task == Rotating || p.Task == Replacing || p.Task == MitigatingSuccessor
 }
 
-// isConflictHeld reports whether the broker has something under the id that the record does not show to be left over from this object.
-func (p Phase) isConflictHeld(a *v1beta1.Attempts) bool {
+// IsConflictHeld reports whether the broker has something under the id that the record does not show to be left over from this object.
+func (p Phase) IsConflictHeld(a *v1beta1.Attempts) bool {
 	return p == Phase{Task: Binding} && lifecycle.IsConflictUnexplained(a)
 }
 
 // IsReplacement reports whether the operation in progress creates the successor of a binding, or cleans up after that.
-func IsReplacement(s *v1beta1.ServiceBindingStatus) bool { return PhaseOf(s).isReplacement() }
+func IsReplacement(s *v1beta1.ServiceBindingStatus) bool { return Of(s).IsReplacement() }
 
 // IsBound reports whether the broker has confirmed the binding, or the one that it replaces.
 func IsBound(s *v1beta1.ServiceBindingStatus) bool { return s.ExternalProperties != nil }
 
-// isDelivered reports whether the credentials are in the Secret.
-func isDelivered(s *v1beta1.ServiceBindingStatus) bool {
+// IsDelivered reports whether the credentials are in the Secret.
+func IsDelivered(s *v1beta1.ServiceBindingStatus) bool {
 	return IsBound(s) && s.ReconciledGeneration > 0
 }
 
 // MayExist reports whether a request for a binding is on record.
 func MayExist(s *v1beta1.ServiceBindingStatus) bool {
-	return taskOf(s) != Idle || IsBound(s) || s.UnbindStatus == v1beta1.UnbindRequired
+	return TaskOf(s) != Idle || IsBound(s) || s.UnbindStatus == v1beta1.UnbindRequired
 }
 
-// isNew reports whether nothing was ever recorded. The original service-catalog may have recorded a condition only.
-func isNew(s *v1beta1.ServiceBindingStatus) bool {
-	return len(s.Conditions) == 0 && s.UnbindStatus == "" && taskOf(s) == Idle
+// IsNew reports whether nothing was ever recorded. The original service-catalog may have recorded a condition only.
+func IsNew(s *v1beta1.ServiceBindingStatus) bool {
+	return len(s.Conditions) == 0 && s.UnbindStatus == "" && TaskOf(s) == Idle
 }
 
-// isRefusedByOriginal reports whether the original service-catalog, which counted no attempts, has given the binding up: it did not
+// IsRefusedByOriginal reports whether the original service-catalog, which counted no attempts, has given the binding up: it did not
 // retry after Failed=True. Bellhop's own conditions, which have Stalled, may be Failed also while a binding waits.
-func isRefusedByOriginal(s *v1beta1.ServiceBindingStatus) bool {
+func IsRefusedByOriginal(s *v1beta1.ServiceBindingStatus) bool {
 	isOriginal := lifecycle.FindCondition(s.Conditions, v1beta1.ConditionStalled) == nil
 	return isOriginal && s.Attempts == nil && s.ReconciledGeneration > 0 && lifecycle.IsTrue(lifecycle.FindCondition(s.Conditions, v1beta1.ConditionFailed))
 }
