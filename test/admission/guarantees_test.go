@@ -314,7 +314,7 @@ func hooksOf(all []guarantee) []string {
 }
 
 func TestGuaranteesAreDocumented(t *testing.T) {
-	page := readFile(t, "docs", "explanation", "security.md")
+	page := readFile(t, "docs", "explanation", "security-of-admission.md")
 	all := append(guarantees(), completions()...)
 	slices.SortStableFunc(all, byRow)
 	var rows []string
@@ -322,7 +322,7 @@ func TestGuaranteesAreDocumented(t *testing.T) {
 		rows = append(rows, g.row())
 	}
 	if table := strings.Join(rows, "\n"); !strings.Contains(page, "\n"+table+"\n\n") {
-		t.Errorf("docs/explanation/security.md has to have this table:\n%s", table)
+		t.Errorf("docs/explanation/security-of-admission.md has to have this table:\n%s", table)
 	}
 }
 

@@ -155,7 +155,7 @@ func ServiceOf(b *v1beta1.ServiceBinding, in Inputs) (service bindingsecret.Serv
 
 // BlockerForSources returns why nothing is requested of the broker: the Secrets whose keys the binding's Secret gets cannot be copied.
 func BlockerForSources(b *v1beta1.ServiceBinding, err error) *lifecycle.Blocker {
-	message := err.Error() + ": the broker is asked for credentials once they can be written"
+	message := err.Error() + ": the bind request is sent once the credentials can be written"
 	if own, ok := errors.AsType[*bindingsecret.Error](err); ok && own.Missing {
 		return lifecycle.MissingReference(b, v1beta1.ReasonErrorInjectingBindResult, message)
 	}
