@@ -30,6 +30,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/consistency"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/limiter"
+	"github.com/gophernetes/bellhop/internal/secrets"
 )
 
 // Config is what the controllers of the group share.
@@ -40,8 +41,10 @@ type Config struct {
 	DigestKey *brokers.DigestKey
 	// warnOfTakeover has the log say once what waits for the takeover.
 	warnOfTakeover sync.Once
-	Recorder       events.EventRecorder
-	Clock          clock.PassiveClock
+	// Reads bounds the Secrets of tenants that are in memory.
+	Reads    secrets.Reads
+	Recorder events.EventRecorder
+	Clock    clock.PassiveClock
 	// Barrier has all kinds of the group.
 	Barrier consistency.CacheBarrier
 	// RequestRelist requests a relist of a broker.

@@ -67,8 +67,16 @@ type Sources struct {
 }
 
 // ReadParameters reads the Secrets of parameters, once each, and merges the parameters. Of a Secret only the keys of parameters are kept, and
-// no Secret is read after those that are too large together.
+// no Secret is read after those that are too large together, so that they take the room of one. It returns secrets.ErrBusy where other
+// objects come first.
 func (r *Reconciler) ReadParameters(ctx context.Context, obj client.Object, have Sources, p lifecycle.Parameters) (lifecycle.Parameters, error) {
+	if len(have.From) > 0 {
+		leave, err := r.Reads.Enter(ctx, obj.GetNamespace(), 1, ReadPatience)
+		if err != nil {
+			return p, err
+		}
+		defer leave()
+	}
 	sources := make([]catalog.SecretSource, 0, len(have.From))
 	read := map[string]map[string][]byte{}
 	for _, source := range have.From {

@@ -24,6 +24,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -46,6 +47,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/limiter"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 	"github.com/gophernetes/bellhop/internal/patch"
+	"github.com/gophernetes/bellhop/internal/secrets"
 )
 
 const (
@@ -53,6 +55,9 @@ const (
 	RecordTimeout = 10 * time.Second
 	// QueuedConditionDelay is how long an object waits for its broker before the status says so, which costs a write.
 	QueuedConditionDelay = 10 * time.Second
+	// ReadPatience is how long a reconcile waits to read Secrets of its object, since it keeps a worker from other objects, and readRetry how
+	// long it leaves the worker to them then, at least.
+	ReadPatience, readRetry = 250 * time.Millisecond, time.Second
 	// lowPriority is the priority of polls and retries: changes by users go first.
 	lowPriority = handler.LowPriority
 )
@@ -148,6 +153,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	result, err := r.admit(ctx, before)
 	if errors.Is(err, brokers.ErrStopping) {
 		return ctrl.Result{}, nil
+	}
+	if errors.Is(err, secrets.ErrBusy) {
+		return ctrl.Result{RequeueAfter: readRetry + rand.N(readRetry), Priority: new(lowPriority)}, nil
 	}
 	if err != nil {
 		return ctrl.Result{Priority: cmp.Or(result.Priority, new(0))}, err

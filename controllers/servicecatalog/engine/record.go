@@ -26,6 +26,7 @@ import (
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/audit"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/patch"
+	"github.com/gophernetes/bellhop/internal/secrets"
 )
 
 // reasonError is an error that blocks a reconcile, with the reason that the conditions get.
@@ -34,10 +35,10 @@ type reasonError struct {
 	error
 }
 
-// WithReason returns an error with the reason that the conditions get; nil for nil.
+// WithReason returns an error with the reason that the conditions get; nil for nil. That others come first is no news.
 func WithReason(reason string, err error) error {
-	if err == nil {
-		return nil
+	if err == nil || errors.Is(err, secrets.ErrBusy) {
+		return err
 	}
 	return &reasonError{reason, err}
 }
