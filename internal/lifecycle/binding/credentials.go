@@ -120,7 +120,9 @@ func (d *decision) canWrite() bool {
 	case d.in.Sources.Blocker == nil:
 		return true
 	default:
-		d.setBlocked(d.in.Sources.Blocker)
+		if d.setBlocked(d.in.Sources.Blocker); d.hasUsableCredentials() { // it is Ready, and a change of those Secrets causes no reconcile
+			d.wakeBy(d.in.Now.Add(renewRetry))
+		}
 	}
 	return false
 }

@@ -46,6 +46,9 @@ func sources(others map[string]map[string][]byte) func(*fixture) {
 // read is that it exists.
 func read(f *fixture) { sources(map[string]map[string][]byte{"more": nil})(f) }
 
+// instanceUpdated is that the instance was updated after the credentials were made.
+func instanceUpdated(f *fixture) { f.b.Status.InstanceFingerprint = "former" }
+
 // permitted is that the API server would accept the Secret.
 func permitted(f *fixture) { f.in.MayWrite = true }
 
@@ -85,6 +88,9 @@ func TestCredentialsAreRequestedOnceTheyCanBeWritten(t *testing.T) {
 		"Secret in the way, an hour on":   {bfs(version("before"), unwritten(inTheWay), in(time.Hour)), "nothing: ErrorInjectingBindResult"},
 		"Secret in the way, then not":     {bfs(version("before"), unwritten(inTheWay), version("after")), "bind id again"},
 		"then fetched":                    {bfs(retrievable, version("before"), unwritten(inTheWay), version("after")), "fetch id again"},
+		"recheck: sources not read":       {bfs(retrievable, bound1, instanceUpdated, copying), "sources"},
+		"recheck: source missing":         {bfs(retrievable, bound1, instanceUpdated, copying, sources(nil)), "wait"},
+		"recheck: then not":               {bfs(retrievable, bound1, instanceUpdated, copying, sources(nil), stepped, in(renewRetry), read), "fetch id again"},
 		"API server refuses":              {bfs(unwritten(Unwritten{})), "wait"},
 		"API server refused":              {bfs(unwritten(Unwritten{}), in(2*time.Second)), "permission"},
 		"API server refuses, then not":    {bfs(unwritten(Unwritten{}), in(2*time.Second), permitted), "bind id again"},
