@@ -66,8 +66,6 @@ type scope struct {
 	memory bindingrules.Memory
 	// shown: the cache shows the Secret as this process knows it.
 	shown bool
-	// others are the Secrets whose keys the binding copies, by name; nil: they were not read.
-	others bindingsecret.Sources
 }
 
 // StatusForBlocker returns the status of a binding whose reconcile is blocked.
@@ -207,12 +205,11 @@ func (r *Reconciler) writeSecret(ctx context.Context, s *scope) error {
 
 func (r *Reconciler) renderAndWrite(ctx context.Context, s *scope, received *bindingrules.Received) (version string, content bindingsecret.Content, err error) {
 	b := s.binding
-	if s.others == nil {
-		if s.others, err = r.secrets.Others(ctx, b); err != nil {
-			return "", content, err
-		}
-	}
-	if content, err = bindingsecret.Render(received.Binding.Credentials, b, bindingrules.ServiceOf(b, s.inputs), s.others); err != nil {
+	err = r.withSources(ctx, s, engine.RecordTimeout, func(others bindingsecret.Sources) (err error) {
+		content, err = bindingsecret.Render(received.Binding.Credentials, b, bindingrules.ServiceOf(b, s.inputs), others)
+		return err
+	})
+	if err != nil {
 		return "", content, err
 	}
 	if err := s.Stopping(); err != nil {

@@ -45,27 +45,55 @@ func (r *Reconciler) observeSecret(ctx context.Context, s *scope) error {
 	if s.inputs.SecretsVersion, err = r.secrets.Version(ctx, s.binding, meta); err != nil {
 		return err
 	}
+	if known.SourcesVersion == s.inputs.SecretsVersion {
+		s.inputs.Sources = known.Sources
+	}
 	s.inputs.NamespaceTerminating = s.inputs.Secret == bindingrules.SecretAbsent && s.binding.DeletionTimestamp.IsZero() && apiserver.IsTerminating(ctx, r.Client, s.binding.Namespace)
 	return nil
 }
 
-// readSources reads the Secrets whose keys the binding copies, before its credentials are requested.
-func (r *Reconciler) readSources(ctx context.Context, s *scope) (err error) {
-	if s.others, err = r.secrets.Others(ctx, s.binding); err == nil {
-		err = bindingsecret.CheckSources(s.binding, s.others)
+// withSources reads the Secrets whose keys the binding copies, or returns why they cannot be read. They are in memory during the call only.
+func (r *Reconciler) withSources(ctx context.Context, s *scope, patience time.Duration, use func(bindingsecret.Sources) error) error {
+	names := bindingsecret.SourcesOf(s.binding)
+	if len(names) == 0 {
+		return use(nil)
 	}
+	leave, err := r.Reads.Enter(ctx, s.binding.Namespace, len(names), patience)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	others, err := r.secrets.Others(ctx, s.binding)
+	if err != nil {
+		return err
+	}
+	return use(others)
+}
+
+// readSources judges the Secrets whose keys the binding copies, before its credentials are requested. The judgement holds until one of them
+// changes.
+func (r *Reconciler) readSources(ctx context.Context, s *scope) error {
+	err := r.withSources(ctx, s, engine.ReadPatience, func(others bindingsecret.Sources) error {
+		return bindingsecret.CheckSources(s.binding, others)
+	})
 	if _, bad := errors.AsType[*bindingsecret.Error](err); err != nil && !bad {
 		return engine.WithReason(v1beta1.ReasonErrorInjectingBindResult, err)
 	}
-	s.inputs.Sources = bindingrules.Sources{Known: true}
+	judged := bindingrules.Sources{Known: true}
 	if err != nil {
-		s.inputs.Sources.Blocker = bindingrules.BlockerForSources(s.binding, err)
+		judged.Blocker = bindingrules.BlockerForSources(s.binding, err)
 	}
+	s.inputs.Sources, s.memory.Sources, s.memory.SourcesVersion = judged, judged, s.inputs.SecretsVersion
 	return nil
 }
 
 // inspectSecret reads the binding's Secret, and compares it with what was written.
 func (r *Reconciler) inspectSecret(ctx context.Context, s *scope) error {
+	leave, err := r.Reads.Enter(ctx, s.binding.Namespace, 1, engine.ReadPatience)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	secret, err := r.readSecret(ctx, s.binding)
 	if err != nil {
 		return err

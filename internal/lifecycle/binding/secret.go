@@ -47,6 +47,9 @@ type Memory struct {
 	SeenAt                  time.Time
 	// Deleted: this process has deleted it.
 	Deleted bool
+	// Sources is what a read of the Secrets of addKeysFrom has shown, of the version SourcesVersion of all.
+	Sources        Sources
+	SourcesVersion string
 }
 
 // ObserveSecret returns what is known of a Secret: seen is its metadata in the cache; nil: the cache has none.
