@@ -77,6 +77,10 @@ var shapes = map[string]hostile{
 	"everything":           {listOf(`{"x":1}`), many(`{..x}`)},
 	"descent of descents":  {listOf(`{"x":{"x":1}}`), many(`{..x..x}`)},
 	"texts":                {listOf(`"` + strings.Repeat("x", 4000) + `"`), many(`{..x}`)},
+	"one text":             {func(n int) string { return oneText(n / 4) }, many(`{..x}`)},
+	"texts, step by step":  {func(n int) string { return oneText(n / 48) }, many(`{.*.*` + strings.Repeat(".x", 8) + `}`)},
+	"bytes of a text":      {func(n int) string { return oneText(n / 16) }, many(`{.*.*}`)},
+	"texts at each depth":  {func(n int) string { return strings.Repeat(`{"x":`, 8) + oneText(n/48) + strings.Repeat("}", 8) }, many(`{..x..x}`)},
 	"the whole list":       {listOf(`{"x":1}`), many(`{.a}`)},
 	"ranges":               {listOf(`{"x":1}`), many(`{range .a[*]}{.x}{end}`)},
 	"unions":               {listOf(`{"x":1}`), many(`{.a[*]['x','x','x']}`)},
@@ -89,6 +93,8 @@ var shapes = map[string]hostile{
 	"renames":              {listOf(`1`), append(slices.Repeat([]v1beta1.SecretTransform{rename("a", "b"), rename("b", "a")}, 31), path("k", `{.a[0]}`))},
 	"deep":                 {func(n int) string { return `{"a":` + strings.Repeat("[", n/120) + strings.Repeat("]", n/120) + "}" }, many(`{..x}`)},
 }
+
+func oneText(n int) string { return `{"a":"` + strings.Repeat("x", n-8) + `"}` }
 
 // F-S43: one Secret took 15 s, since each of 64 expressions had a bound of its own, and had all values copied for it.
 func TestCostOfCredentials(t *testing.T) {
@@ -136,6 +142,29 @@ func TestTheExpressionsOfABindingHaveOneBudget(t *testing.T) {
 	_, err = Render(json.RawMessage(`{"a":"`+strings.Repeat("x", 100<<10)+`"}`), bindingWith(many(`{.a}`)...), Service{}, nil)
 	if err == nil || !strings.Contains(err.Error(), "the results are longer than the 1048576 bytes that a Secret can have") {
 		t.Errorf("the texts of 64 expressions: %v", err)
+	}
+}
+
+// F-S43: credentials with a large text, such as a certificate, and the expressions that they usually have, could be written before all
+// expressions had one bound together, and can be.
+func TestExpressionsBesideALargeText(t *testing.T) {
+	const usual = `{"cluster":{"nodes":[{"host":"a.example","port":9092},{"host":"b.example","port":9092}],"auth":{"username":"u","password":"p"}},"ca_cert":"%s"}`
+	expressions := []string{`{..username}`, `{..password}`, `{..host}`, `{.cluster.*.username}`, `{.cluster.nodes[*].host}`, `{.cluster.nodes[?(@.port==9092)].host}`}
+	for _, n := range []int{1 << 10, 16 << 10, 64 << 10, 120 << 10} {
+		text := strings.Repeat("x", n)
+		b := bindingWith()
+		for i := range 18 {
+			b.Spec.SecretTransforms = append(b.Spec.SecretTransforms, path(fmt.Sprint("k", i), expressions[i%len(expressions)]))
+		}
+		if _, err := Render(json.RawMessage(fmt.Sprintf(usual, text)), b, Service{}, nil); err != nil {
+			t.Errorf("a certificate of %d bytes: %v", n, err)
+		}
+		for _, expression := range expressions[:4] {
+			copied := bindingWith(append([]v1beta1.SecretTransform{copyOf("", "more")}, many(expression)[:16]...)...)
+			if _, err := Render(json.RawMessage(fmt.Sprintf(usual, "x")), copied, Service{}, Sources{"more": {"ca.crt": []byte(text)}}); err != nil {
+				t.Errorf("%s beside a copied certificate of %d bytes: %v", expression, n, err)
+			}
+		}
 	}
 }
 

@@ -34,6 +34,10 @@ const (
 	maxExpression = 4 << 10
 	// maxVisits bounds the values that the expressions of a binding visit together: the library cannot be stopped.
 	maxVisits = 1 << 18
+	// maxBytes bounds the bytes of texts that an expression goes through: each takes 24 bytes meanwhile.
+	maxBytes = 1 << 18
+	// bytesPerVisit is how many bytes of a text an expression goes through in the time of a visit.
+	bytesPerVisit = 16
 	// maxText bounds the results of the expressions of a binding together, in bytes.
 	maxText = corev1.MaxSecretSize
 )
@@ -49,7 +53,7 @@ type paths struct {
 }
 
 func newPaths(values map[string]any) *paths {
-	p := &paths{values: make(map[string]any, len(values)), extents: make(map[string]extent, len(values)), size: extent{1, 1, 1}}
+	p := &paths{values: make(map[string]any, len(values)), extents: make(map[string]extent, len(values)), size: extent{values: 1, depth: 1}}
 	for key, value := range values {
 		p.set(key, value)
 	}
@@ -76,7 +80,7 @@ func (p *paths) put(key string, value any, size extent) {
 
 func (p *paths) remove(key string) {
 	inner := p.extents[key]
-	p.size.values, p.size.parts = p.size.values-inner.values, p.size.parts-inner.parts
+	p.size.values, p.size.bytes, p.size.elements = p.size.values-inner.values, p.size.bytes-inner.bytes, p.size.elements-inner.elements
 	delete(p.values, key)
 	delete(p.extents, key)
 }
@@ -135,26 +139,54 @@ func operand(n json.Number) any {
 // visits returns an upper bound of the values that an evaluation visits. Each value is visited at most once by a path without ..,
 // unions and filters; those multiply that, and after a range everything that follows does.
 func visits(nodes []jsonpath.Node, of extent) int {
-	var total func(nodes []jsonpath.Node) int
-	total = func(nodes []jsonpath.Node) (sum int) {
+	times := func(node jsonpath.Node) int { return multiplicity(node, of.depth) }
+	var total func(nodes []jsonpath.Node, count func(jsonpath.Node) int) int
+	total = func(nodes []jsonpath.Node, count func(jsonpath.Node) int) (sum int) {
 		for i, node := range nodes {
-			times := multiplicity(node, of.depth)
+			sum = capped(sum + count(node))
 			if isRange(node) {
-				return capped(sum + times*capped(1+total(nodes[i+1:])))
+				return capped(sum + times(node)*total(nodes[i+1:], count))
 			}
-			sum = capped(sum + times)
 		}
 		return sum
 	}
-	times := total(nodes)
-	switch reach := reachOf(nodes); reach {
-	case allParts:
-		return capped(times * of.parts)
+	values := total(nodes, times)
+	switch reachOf(nodes) {
+	case oneValue:
 	case manyValues:
-		return capped(times * of.values)
-	default:
-		return times
+		values = capped(values * of.values)
+	case manyElements:
+		values = capped(values * (of.values + of.elements))
 	}
+	bytes := of.bytes * total(nodes, func(node jsonpath.Node) int { return readsOf([]jsonpath.Node{node}, of.depth) })
+	if bytes > maxBytes {
+		return capped(maxVisits + 1)
+	}
+	return capped(values + bytes/bytesPerVisit)
+}
+
+// readsOf returns an upper bound of how often a path goes through the bytes of a text: the library takes each for a value. The bytes that
+// .. finds lead nowhere, and those that * finds go through the steps behind it.
+func readsOf(path []jsonpath.Node, depth int) (reads int) {
+	times := 1
+	for i, node := range path {
+		switch node := node.(type) {
+		case *jsonpath.RecursiveNode:
+			reads += times
+		case *jsonpath.WildcardNode:
+			reads += times * (len(path) - i)
+		case *jsonpath.ListNode:
+			reads += times * readsOf(node.Nodes, depth)
+		case *jsonpath.UnionNode:
+			for _, inner := range node.Nodes {
+				reads = capped(reads + times*readsOf(inner.Nodes, depth))
+			}
+		case *jsonpath.FilterNode:
+			reads += times * capped(readsOf(node.Left.Nodes, depth)+readsOf(node.Right.Nodes, depth))
+		}
+		reads, times = capped(reads), capped(times*multiplicity(node, depth))
+	}
+	return reads
 }
 
 // capped bounds a count, so that a product of two does not overflow.
@@ -204,8 +236,8 @@ type reach int
 const (
 	oneValue reach = iota
 	manyValues
-	// allParts: the library treats each byte of a text as a value of its own.
-	allParts
+	// manyElements: also the bytes of a key that has been copied, which are the elements of a list.
+	manyElements
 )
 
 // reachOf returns the farthest reach of an expression.
@@ -220,28 +252,28 @@ func reachOf(nodes []jsonpath.Node) (farthest reach) {
 				farthest = max(farthest, reachOf(inner.Nodes))
 			}
 		case *jsonpath.FilterNode:
-			farthest = max(farthest, manyValues, reachOf(node.Left.Nodes), reachOf(node.Right.Nodes))
+			return manyElements
 		case *jsonpath.ArrayNode:
 			if !node.Params[1].Derived { // otherwise it is one element
-				farthest = max(farthest, manyValues)
+				return manyElements
 			}
 		case *jsonpath.WildcardNode, *jsonpath.RecursiveNode:
-			return allParts
+			farthest = max(farthest, manyValues)
 		}
 	}
 	return farthest
 }
 
-// extent is how much there is to visit: values, parts of values, which are also the bytes of texts, and their depth.
-type extent struct{ values, parts, depth int }
+// extent is how much there is to visit: values, and their depth; bytes of texts; and those of them that are the elements of lists.
+type extent struct{ values, bytes, elements, depth int }
 
 // with returns the extent of a value with one more within it.
 func (e extent) with(inner extent) extent {
-	return extent{e.values + inner.values, e.parts + inner.parts, max(e.depth, inner.depth+1)}
+	return extent{e.values + inner.values, e.bytes + inner.bytes, e.elements + inner.elements, max(e.depth, inner.depth+1)}
 }
 
 func extentOf(value any) extent {
-	e := extent{1, 1, 1}
+	e := extent{values: 1, depth: 1}
 	switch value := value.(type) {
 	case map[string]any:
 		for _, v := range value {
@@ -252,9 +284,9 @@ func extentOf(value any) extent {
 			e = e.with(extentOf(v))
 		}
 	case string:
-		e.parts += len(value)
+		e.bytes = len(value)
 	case []byte:
-		e.values, e.parts = e.values+len(value), e.parts+len(value)
+		e.bytes, e.elements = len(value), len(value)
 	}
 	return e
 }
