@@ -48,10 +48,10 @@ type reader struct {
 	users int
 }
 
-// Enter waits until so many Secrets of a namespace can be read, which end with leave. After the patience it returns ErrBusy. A namespace
+// Enter waits until so many Secrets of a namespace can be read, which end with leave. After the timeout it returns ErrBusy. A namespace
 // waits for the others with no more Secrets than it can read at a time, so that the namespaces take turns.
-func (r *Reads) Enter(ctx context.Context, namespace string, secrets int, patience time.Duration) (leave func(), err error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+func (r *Reads) Enter(ctx context.Context, namespace string, secrets int, timeout time.Duration) (leave func(), err error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	own, n := r.use(namespace), int64(min(secrets, namespaceReads))
 	if own.Acquire(ctx, n) != nil {

@@ -60,7 +60,7 @@ func TestReadsAreBounded(t *testing.T) {
 	})
 }
 
-// Reads of a namespace that hang delay its own objects only, and those not for longer than their patience.
+// Reads of a namespace that hang delay its own objects only, and those not for longer than their timeout.
 func TestReadsThatHang(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var reads Reads

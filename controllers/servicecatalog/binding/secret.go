@@ -53,12 +53,12 @@ func (r *Reconciler) observeSecret(ctx context.Context, s *scope) error {
 }
 
 // withSources reads the Secrets whose keys the binding copies, or returns why they cannot be read. They are in memory during the call only.
-func (r *Reconciler) withSources(ctx context.Context, s *scope, patience time.Duration, use func(bindingsecret.Sources) error) error {
+func (r *Reconciler) withSources(ctx context.Context, s *scope, timeout time.Duration, use func(bindingsecret.Sources) error) error {
 	names := bindingsecret.SourcesOf(s.binding)
 	if len(names) == 0 {
 		return use(nil)
 	}
-	leave, err := r.Reads.Enter(ctx, s.binding.Namespace, len(names), patience)
+	leave, err := r.Reads.Enter(ctx, s.binding.Namespace, len(names), timeout)
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func (r *Reconciler) withSources(ctx context.Context, s *scope, patience time.Du
 // readSources judges the Secrets whose keys the binding copies, before its credentials are requested. The judgement holds until one of them
 // changes.
 func (r *Reconciler) readSources(ctx context.Context, s *scope) error {
-	err := r.withSources(ctx, s, engine.ReadPatience, func(others bindingsecret.Sources) error {
+	err := r.withSources(ctx, s, engine.ReadTimeout, func(others bindingsecret.Sources) error {
 		return bindingsecret.CheckSources(s.binding, others)
 	})
 	if _, bad := errors.AsType[*bindingsecret.Error](err); err != nil && !bad {
@@ -89,7 +89,7 @@ func (r *Reconciler) readSources(ctx context.Context, s *scope) error {
 
 // inspectSecret reads the binding's Secret, and compares it with what was written.
 func (r *Reconciler) inspectSecret(ctx context.Context, s *scope) error {
-	leave, err := r.Reads.Enter(ctx, s.binding.Namespace, 1, engine.ReadPatience)
+	leave, err := r.Reads.Enter(ctx, s.binding.Namespace, 1, engine.ReadTimeout)
 	if err != nil {
 		return err
 	}

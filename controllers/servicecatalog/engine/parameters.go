@@ -71,7 +71,7 @@ type Sources struct {
 // objects come first.
 func (r *Reconciler) ReadParameters(ctx context.Context, obj client.Object, have Sources, p lifecycle.Parameters) (lifecycle.Parameters, error) {
 	if len(have.From) > 0 {
-		leave, err := r.Reads.Enter(ctx, obj.GetNamespace(), 1, ReadPatience)
+		leave, err := r.Reads.Enter(ctx, obj.GetNamespace(), 1, ReadTimeout)
 		if err != nil {
 			return p, err
 		}

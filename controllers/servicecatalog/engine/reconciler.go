@@ -55,9 +55,9 @@ const (
 	RecordTimeout = 10 * time.Second
 	// QueuedConditionDelay is how long an object waits for its broker before the status says so, which costs a write.
 	QueuedConditionDelay = 10 * time.Second
-	// ReadPatience is how long a reconcile waits to read Secrets of its object, since it keeps a worker from other objects, and readRetry how
+	// ReadTimeout is how long a reconcile waits to read Secrets of its object, since it keeps a worker from other objects, and readRetry how
 	// long it leaves the worker to them then, at least.
-	ReadPatience, readRetry = 250 * time.Millisecond, time.Second
+	ReadTimeout, readRetry = 250 * time.Millisecond, time.Second
 	// lowPriority is the priority of polls and retries: changes by users go first.
 	lowPriority = handler.LowPriority
 )
