@@ -106,7 +106,7 @@ func (r *Reconciler) sendRequest(ctx context.Context, s *scope, broker *brokers.
 // credentials that it has returned; nil: there are none. They are read when an answer has text to show, and are complete where the
 // Secrets are unchanged (R7).
 func (r *Reconciler) secretsOf(ctx context.Context, s *scope) osb.Secrets {
-	ids, told := givenOut(s.binding), s.memory.Received
+	ids, told := s.givenOut(), s.memory.Received
 	if len(ids) == 0 && told == nil && len(s.binding.Spec.ParametersFrom) == 0 {
 		return nil
 	}
@@ -150,12 +150,19 @@ func (r *Reconciler) parametersOf(ctx context.Context, s *scope) (values []strin
 	return p.Secrets, true
 }
 
-// givenOut returns the ids of a binding whose credentials the broker has returned.
-func givenOut(b *v1beta1.ServiceBinding) (ids []string) {
-	s := &b.Status
-	ids = lifecycle.PredecessorIDs(s)
-	if bindingphase.IsBound(s) && !bindingphase.IsReplacement(s) {
-		ids = append(ids, lifecycle.BindingID(b, s))
+// givenOut returns the ids of a binding whose credentials the broker has returned. No status shows that of a successor whose credentials were
+// dropped: there the first request under its id proves that nothing was returned before.
+func (s *scope) givenOut() (ids []string) {
+	status, call := &s.binding.Status, s.next.Request
+	ids = lifecycle.PredecessorIDs(status)
+	id, isFirst := lifecycle.BindingID(s.binding, status), call != nil && call.NothingAtBroker
+	isCreated := id == s.binding.Spec.ExternalID && status.CreatedForUID == s.binding.UID
+	isReturned := bindingphase.IsBound(status) || s.memory.DroppedID == id || isCreated && !isFirst
+	if bindingphase.IsReplacement(status) {
+		isReturned = status.InProgressProperties != nil && !isFirst
+	}
+	if isReturned {
+		ids = append(ids, id)
 	}
 	return ids
 }

@@ -31,6 +31,8 @@ import (
 type RequestMemory struct {
 	// Received are credentials that are about to be written into the Secret; nil: there are none. They last for one reconcile.
 	Received *Received
+	// DroppedID is the id whose credentials were dropped last.
+	DroppedID string
 	// Unwritten is why the last credentials were not written; nil: they were.
 	Unwritten *Unwritten
 	recovery  recovery
@@ -118,7 +120,7 @@ func (m *RequestMemory) DropCredentials() {
 		m.Received = &Received{BindingID: m.Received.BindingID, Binding: &osbresult.Binding{Created: b.Created, Credentials: b.Credentials, ExpiresAt: b.ExpiresAt, RenewBefore: b.RenewBefore}}
 		return
 	}
-	m.Received = nil
+	m.Received, m.DroppedID = nil, m.Received.BindingID
 }
 
 // ObserveAnswer returns what a process remembers of a binding after an answer.
