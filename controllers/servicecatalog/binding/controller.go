@@ -190,11 +190,11 @@ func (r *Reconciler) writeSecret(ctx context.Context, s *scope) error {
 	if errors.Is(err, brokers.ErrStopping) || errors.Is(err, patch.ErrStale) {
 		return err
 	}
-	text := credentials.Refusal(err, content.Data)
+	text := credentials.Message(err)
 	s.binding.Status.InstanceFingerprint = s.recorded().Status.InstanceFingerprint
 	own, ok := errors.AsType[*bindingsecret.Error](err)
 	if !ok || own.Occupied && !r.secrets.ShowsOther(ctx, s.binding) { // otherwise no event may follow when the other Secret is deleted
-		s.memory.RecordUnwritten(bindingrules.Unwritten{Refused: bindingsecret.SizesOf(content.Beside(nil)), Time: r.Clock.Now()})
+		s.memory.RecordUnwritten(bindingrules.Unwritten{Judged: credentials.IsJudgement(err), Refused: bindingsecret.SizesOf(content.Beside(nil)), Time: r.Clock.Now()})
 		return engine.WithReason(v1beta1.ReasonErrorInjectingBindResult, errors.New("The credentials cannot be put into the Secret: "+text))
 	}
 	s.binding.Status = bindingrules.ApplySecretRefused(s.binding, s.binding.Status, text, own.Occupied, r.Clock.Now())
@@ -219,21 +219,21 @@ func (r *Reconciler) renderAndWrite(ctx context.Context, s *scope, received *bin
 	return version, content, err
 }
 
-// tryWrite asks the API server whether it would accept the Secret now: the broker may return the credentials only once.
+// tryWrite asks the API server whether it would accept the Secret now: the broker may return the credentials only once. That it refuses the
+// placeholders counts only where it has refused the credentials.
 func (r *Reconciler) tryWrite(ctx context.Context, s *scope) error {
-	var refused bindingsecret.Sizes
-	if u := s.memory.Unwritten; u != nil {
-		refused = u.Refused
+	before := s.memory.Unwritten
+	err := r.secrets.Try(ctx, s.binding, before.Refused)
+	isCertain := credentials.ExceedsQuota(err)
+	switch {
+	case err == nil, credentials.IsJudgement(err) && !isCertain && !before.Judged:
+		s.inputs.MayWrite = true
+		return nil
+	case errors.Is(err, patch.ErrStale):
+		return err
 	}
-	if err := r.secrets.Try(ctx, s.binding, refused); err != nil {
-		if errors.Is(err, patch.ErrStale) {
-			return err
-		}
-		s.memory.RecordRefusedAgain(r.Clock.Now())
-		return engine.WithReason(v1beta1.ReasonErrorInjectingBindResult, errors.New("The credentials cannot be put into the Secret: "+credentials.Refusal(err, nil)))
-	}
-	s.inputs.MayWrite = true
-	return nil
+	s.memory.RecordRefusedAgain(isCertain, r.Clock.Now())
+	return engine.WithReason(v1beta1.ReasonErrorInjectingBindResult, errors.New("The credentials cannot be put into the Secret: "+credentials.Message(err)))
 }
 
 // rememberSecret remembers what the Secret has now, until the cache shows it.
@@ -261,7 +261,7 @@ func (r *Reconciler) deleteSecret(ctx context.Context, s *scope) error {
 	}
 	if seen != nil {
 		if err := r.secrets.Remove(ctx, seen); err != nil {
-			return engine.WithReason(v1beta1.ReasonErrorEjectingServiceBinding, errors.New("The Secret cannot be deleted: "+credentials.Refusal(err, nil)))
+			return engine.WithReason(v1beta1.ReasonErrorEjectingServiceBinding, errors.New("The Secret cannot be deleted: "+credentials.Message(err)))
 		}
 	}
 	s.memory = bindingrules.Memory{RequestMemory: s.memory.RequestMemory, Deleted: true}

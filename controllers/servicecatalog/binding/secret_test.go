@@ -17,12 +17,18 @@ limitations under the License.
 package binding
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
@@ -113,4 +119,140 @@ func TestWhatIsSaidAboutDroppedCredentialsIsWithheld(t *testing.T) {
 			}
 		})
 	}
+}
+
+// refusedOnce is a binding whose credentials the API server did not store.
+func refusedOnce(t *testing.T, r *Reconciler, f *bindingSample) *scope {
+	t.Helper()
+	next := bindingrules.Decide(f.b, f.in)
+	a := bindingrules.Answer{Outcome: osbresult.Outcome{Class: osbresult.Done, Status: 201, Sent: true}, Binding: newCredentials("hunter2")}
+	f.in.Memory = f.in.Memory.ObserveAnswer(f.b, *next.Request, a)
+	f.b.Status = bindingrules.Apply(f.b, next.Status, *next.Request, a, f.in.Now)
+	s := viewOf(r, f.b, f.in)
+	s.memory.RequestMemory = f.in.Memory
+	step := s.Decide()
+	if step.Act == nil {
+		t.Fatal("nothing is written")
+	}
+	_ = step.Act(t.Context())
+	s.remember()
+	return s
+}
+
+// F-S41: an admission policy that judges the credentials refuses the placeholders of a dry run, though it would accept the credentials. A
+// binding whose write has failed for another reason was never written.
+func TestADryRunIsNotTheLastWord(t *testing.T) {
+	secrets := corev1.Resource("secrets")
+	policy := apierrors.NewForbidden(secrets, "b", errors.New("a password needs a digit"))
+	for name, test := range map[string]struct {
+		first, then error
+		trials      [2]int // at least, at most
+	}{
+		"away, then a policy":     {apierrors.NewServiceUnavailable("away"), policy, [2]int{1, 1}},
+		"no answer, then invalid": {context.DeadlineExceeded, apierrors.NewInvalid(corev1.SchemeGroupVersion.WithKind("Secret").GroupKind(), "b", nil), [2]int{1, 1}},
+		"a policy, then another":  {apierrors.NewForbidden(secrets, "b", errors.New("no")), policy, [2]int{8, 8}},
+		"away for long":           {apierrors.NewServiceUnavailable("away"), apierrors.NewServiceUnavailable("away"), [2]int{8, 8}},
+		"away, then a quota":      {apierrors.NewServiceUnavailable("away"), apierrors.NewForbidden(secrets, "b", errors.New("exceeded quota: q")), [2]int{100, 100}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			refusal := test.first
+			c := controllertest.NewCluster(t, interceptor.Funcs{Create: func(_ context.Context, _ client.WithWatch, o client.Object, _ ...client.CreateOption) error {
+				return refusal
+			}})
+			clock := clocktesting.NewFakePassiveClock(lifecycletest.T0)
+			r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clock})
+			f := newBindingSample()
+			before := refusedOnce(t, r, f)
+			refusal = test.then
+			trials, record := 0, before.Record
+			for ; trials < 100; trials++ {
+				clock.SetTime(clock.Now().Add(time.Hour))
+				again := viewOf(r, before.binding, f.in)
+				again.Record = record
+				again.recall()
+				again.inputs.Now = clock.Now()
+				if again.Decide().Need != lifecycle.NeedPermission {
+					break
+				}
+				if err := again.Supply(t.Context(), lifecycle.NeedPermission); err == nil {
+					trials++
+					if step := again.Decide(); step.Request == nil {
+						t.Errorf("nothing is requested: need %q", step.Need)
+					}
+					break
+				}
+				again.remember()
+			}
+			if trials < test.trials[0] || trials > test.trials[1] {
+				t.Errorf("%d dry runs", trials)
+			}
+		})
+	}
+}
+
+// F-S41: a policy may quote the password that is in the Secret.
+func TestARefusedDryRunShowsNothingOfTheSecret(t *testing.T) {
+	armed := false
+	c := controllertest.NewCluster(t, interceptor.Funcs{Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
+		if _, ok := o.(*corev1.Secret); ok && armed {
+			return apierrors.NewForbidden(corev1.Resource("secrets"), "b", errors.New("the policy says that hunter2 is too short"))
+		}
+		return c.Patch(ctx, o, p, opts...)
+	}})
+	f := newBindingSample(bound)
+	r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
+	if _, err := r.secrets.Put(t.Context(), f.b, "id", bindingsecret.Content{Data: map[string][]byte{"password": []byte("hunter2")}}); err != nil {
+		t.Fatal(err)
+	}
+	armed = true
+	for name, sizes := range map[string]bindingsecret.Sizes{"nothing is known": nil, "sizes are known": {"password": 7}} {
+		s := viewOf(r, f.b, f.in)
+		s.memory.Unwritten = &bindingrules.Unwritten{BindingID: "id", Judged: true, Refused: sizes, Failures: 1, Time: lifecycletest.T0}
+		if err := r.tryWrite(t.Context(), s); err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "is too short") {
+			t.Errorf("%s: it says %v", name, err)
+		}
+	}
+}
+
+// F-P66: what the credentials and a copied Secret have together is tried again once that Secret has changed.
+func TestASourceThatIsMendedIsTriedAgain(t *testing.T) {
+	for name, large := range map[string]map[string][]byte{
+		"bytes":      {"k": make([]byte, corev1.MaxSecretSize-5)},
+		"names":      longNames(),
+		"expression": {"list": []byte("[" + strings.Repeat("1,", 1<<19) + "1]")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			more := &corev1.Secret{Data: large}
+			more.Namespace, more.Name = "ns", "more"
+			f := newBindingSample(copying)
+			if name == "expression" {
+				f.b.Spec.SecretTransforms = append(f.b.Spec.SecretTransforms, v1beta1.SecretTransform{AddKey: &v1beta1.AddKeyTransform{Key: "k", JSONPathExpression: new("{.nothing[0].here}")}})
+			}
+			f.in.Sources, f.in.SecretsVersion = bindingrules.Sources{Known: true}, "before"
+			c := controllertest.NewCluster(t, interceptor.Funcs{}, more)
+			r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
+			before := refusedOnce(t, r, f)
+			if ready := lifecycle.FindCondition(before.binding.Status.Conditions, v1beta1.ConditionReady); ready == nil || !strings.Contains(ready.Message, "cannot be put into the Secret") {
+				t.Fatalf("it says %+v", ready)
+			}
+			for version, sends := range map[string]bool{"before": false, "after": true} {
+				again := viewOf(r, before.binding, f.in)
+				again.Record = before.Record
+				again.recall()
+				again.inputs.Now, again.inputs.SecretsVersion = f.in.Now.Add(time.Hour), version
+				if step := again.Decide(); (step.Request != nil) != sends {
+					t.Errorf("version %s: request %+v", version, step.Request)
+				}
+			}
+		})
+	}
+}
+
+// longNames are keys whose record is too long for an annotation.
+func longNames() map[string][]byte {
+	data := map[string][]byte{}
+	for i := range 2000 {
+		data[fmt.Sprintf("%0100d", i)] = nil
+	}
+	return data
 }

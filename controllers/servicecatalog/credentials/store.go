@@ -35,16 +35,11 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
 	"github.com/gophernetes/bellhop/internal/patch"
-	"github.com/gophernetes/bellhop/internal/redact"
 	"github.com/gophernetes/bellhop/internal/secrets"
 )
 
-const (
-	// maxWrites bounds the attempts to write a Secret that others write at the same time.
-	maxWrites = 4
-	// maxRefusal bounds the API server's message in a condition.
-	maxRefusal = 512
-)
+// maxWrites bounds the attempts to write a Secret that others write at the same time.
+const maxWrites = 4
 
 // Store reads and writes the Secrets of bindings. Their content is not cached.
 type Store struct {
@@ -135,8 +130,9 @@ func (s *Store) Try(ctx context.Context, b *v1beta1.ServiceBinding, refused bind
 func (s *Store) create(ctx context.Context, b *v1beta1.ServiceBinding, id string, content bindingsecret.Content) (string, error) {
 	secret := bindingsecret.NewSecret(b, id, content.Beside(nil))
 	bindingsecret.MarkWritten(secret, b)
+	sent := secret.Data
 	if err := s.Writer.Create(ctx, secret, client.DisableReadYourWritesConsistency); err != nil {
-		return "", err
+		return "", refused(err, sent)
 	}
 	return secret.ResourceVersion, nil
 }
@@ -162,11 +158,13 @@ func (s *Store) update(ctx context.Context, b *v1beta1.ServiceBinding, id string
 	bindingsecret.MarkWritten(secret, b)
 	// The resourceVersion in the patch protects another Secret of the name.
 	if ptr.Deref(secret.Immutable, false) {
-		return s.recreate(ctx, b, secret)
+		version, err := s.recreate(ctx, b, secret)
+		return version, refused(err, before.Data, secret.Data)
 	}
 	change := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	sent := secret.Data
 	if err := s.Writer.Patch(ctx, secret, change, client.DisableReadYourWritesConsistency); err != nil {
-		return "", err
+		return "", refused(err, before.Data, sent)
 	}
 	return secret.ResourceVersion, nil
 }
@@ -194,7 +192,15 @@ func (s *Store) recreate(ctx context.Context, b *v1beta1.ServiceBinding, secret 
 func (s *Store) Remove(ctx context.Context, seen metav1.Object) error {
 	secret, uid := &corev1.Secret{}, seen.GetUID()
 	secret.Namespace, secret.Name = seen.GetNamespace(), seen.GetName()
-	return client.IgnoreNotFound(s.Writer.Delete(secrets.Silent(ctx), secret, client.Preconditions{UID: &uid}, client.DisableReadYourWritesConsistency))
+	err := client.IgnoreNotFound(s.Writer.Delete(secrets.Silent(ctx), secret, client.Preconditions{UID: &uid}, client.DisableReadYourWritesConsistency))
+	if err == nil {
+		return nil
+	}
+	is, readErr := s.read(ctx, secret.Namespace, secret.Name)
+	if readErr != nil || is == nil {
+		return refusal{err, summaryOf(err)}
+	}
+	return refused(err, is.Data)
 }
 
 // Others reads the Secrets whose keys a binding copies. An error is an *Error where they are too large together: then nothing of them is
@@ -236,13 +242,4 @@ func versionOf(seen *metav1.PartialObjectMetadata) string {
 		return "absent"
 	}
 	return string(seen.UID) + "/" + seen.ResourceVersion
-}
-
-// Refusal returns the API server's message about a Secret that it refuses, without anything of its content.
-func Refusal(err error, data map[string][]byte) string {
-	var values []string
-	for _, value := range data {
-		values = append(values, string(value))
-	}
-	return redact.NewRedactor(values...).Clean(err.Error(), maxRefusal)
 }

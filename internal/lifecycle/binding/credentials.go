@@ -33,6 +33,8 @@ const (
 	renewRetry = time.Minute
 	// maxRotations is the number of rotations whose credentials are lost with the answer.
 	maxRotations = 2
+	// maxTrials is the number of refused dry runs after which the credentials are requested: an admission policy may refuse placeholders only.
+	maxTrials = 8
 )
 
 // ensureCredentials decides on a binding that the broker has: its credentials have to be in the Secret.
@@ -102,6 +104,9 @@ func (d *decision) isRefused() bool {
 	if at := lifecycle.DueAfter(u.Time, lifecycle.Backoff(d.b.UID, u.Failures, 0), d.in.Now); d.in.Now.Before(at) {
 		d.RequeueAt = at
 		return true
+	}
+	if u.Trials >= maxTrials {
+		return false
 	}
 	d.Need = lifecycle.NeedPermission
 	return true

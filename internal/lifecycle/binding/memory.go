@@ -85,8 +85,12 @@ type Unwritten struct {
 	// SecretsVersion is the version of the Secrets of which one was in the way; empty: the API server refused the write, or was away, as it
 	// would those of any other id.
 	SecretsVersion string
+	// Judged: the API server refused the credentials themselves, or the Secret; otherwise it could not store anything.
+	Judged bool
 	// Refused are the keys of the credentials that the API server refused.
 	Refused bindingsecret.Sizes
+	// Trials counts the dry runs since that were refused, and may not have been with the credentials.
+	Trials int32
 	// Failures is how often that was so in a row, and Time when it was last.
 	Failures int32
 	Time     time.Time
@@ -104,10 +108,13 @@ func (m *RequestMemory) RecordUnwritten(u Unwritten) {
 	m.DropCredentials()
 }
 
-// RecordRefusedAgain records that the API server would still refuse the Secret.
-func (m *RequestMemory) RecordRefusedAgain(now time.Time) {
+// RecordRefusedAgain records that the API server has refused a dry run. certain: it would refuse any credentials.
+func (m *RequestMemory) RecordRefusedAgain(certain bool, now time.Time) {
 	again := *m.Unwritten
 	again.Failures, again.Time = again.Failures+1, now
+	if !certain {
+		again.Trials++
+	}
 	m.Unwritten = &again
 }
 

@@ -111,15 +111,23 @@ func TestCredentialsAreRequestedOnceTheyCanBeWritten(t *testing.T) {
 	}
 }
 
-// F-S41: neither the API server nor the broker is asked again and again.
+// F-S41: neither the API server nor the broker is asked again and again. A policy may refuse the placeholders of a dry run for ever, and would
+// accept the credentials: after a few dry runs these are requested. A quota is the same for both.
 func TestUnwrittenCredentialsAreRequestedWithBackoff(t *testing.T) {
-	for name, refuses := range map[string]bool{"the API server would refuse them": true, "it would not, and does": false} {
+	for name, test := range map[string]struct {
+		refuses, certain bool
+		fetches          [2]int // at least, at most, in a day
+	}{
+		"a policy refuses the dry runs":      {true, false, [2]int{10, 24}},
+		"a quota is exceeded":                {true, true, [2]int{0, 0}},
+		"dry runs succeed, the write is not": {false, false, [2]int{100, 200}},
+	} {
 		f := newFixture(retrievable, unwritten(Unwritten{}))
 		start, asked, fetches := f.in.Now, 0, 0
-		for f.in.Now.Sub(start) < time.Hour {
+		for f.in.Now.Sub(start) < 24*time.Hour {
 			switch next := f.step(); {
-			case next.Need == lifecycle.NeedPermission && refuses:
-				f.in.Memory.RecordRefusedAgain(f.in.Now)
+			case next.Need == lifecycle.NeedPermission && test.refuses:
+				f.in.Memory.RecordRefusedAgain(test.certain, f.in.Now)
 				asked++
 			case next.Need == lifecycle.NeedPermission:
 				f.in.MayWrite = true
@@ -134,8 +142,42 @@ func TestUnwrittenCredentialsAreRequestedWithBackoff(t *testing.T) {
 				t.Fatal(next.say())
 			}
 		}
-		if asked < 5 || asked > 20 || (fetches == 0) != refuses {
-			t.Errorf("%s: asked %d times in an hour, and %d fetches", name, asked, fetches)
+		if asked < 100 || asked > 200 || fetches < test.fetches[0] || fetches > test.fetches[1] {
+			t.Errorf("%s: asked %d times in a day, and %d fetches", name, asked, fetches)
+		}
+	}
+}
+
+// F-S41: a broker that returns credentials once is not asked for new ones without end.
+func TestCredentialsThatAreReturnedOnceAreRequestedAFewTimes(t *testing.T) {
+	for name, plan := range map[string]func(*fixture){"replaced": func(*fixture) {}, "rotated": rotatable} {
+		f := newFixture(plan)
+		start, created := f.in.Now, 0
+		for f.in.Now.Sub(start) < 30*24*time.Hour {
+			next := f.step()
+			f.b.Status = next.Status
+			switch {
+			case next.Need == lifecycle.NeedPermission:
+				f.in.Memory.RecordRefusedAgain(false, f.in.Now)
+			case next.Request != nil:
+				a := without(osbresult.Done, 200)
+				if next.Request.NothingAtBroker {
+					a = with(201)
+					created++
+				}
+				f.in.Memory = f.in.Memory.ObserveAnswer(f.b, *next.Request, a)
+				f.b.Status = Apply(f.b, next.Status, *next.Request, a, f.in.Now)
+			case next.SecretAction != "":
+				f.b.Status = ApplySecretRefused(f.b, next.Status, "x", false, f.in.Now)
+				f.in.Memory.RecordUnwritten(Unwritten{Judged: true, Time: f.in.Now})
+			case next.RequeueAt.After(f.in.Now):
+				f.in.Now = next.RequeueAt
+			default:
+				f.in.Now = f.in.Now.Add(time.Hour)
+			}
+		}
+		if created < 2 || created > lifecycle.MaxRemovals+maxRotations+1 {
+			t.Errorf("%s: %d bindings were created", name, created)
 		}
 	}
 }

@@ -22,20 +22,26 @@ import (
 	"slices"
 )
 
-// maxNames bounds the names in Sizes, in bytes together.
-const maxNames = 4 << 10
+// maxKeys bounds the keys in Sizes, and maxNames their names, in bytes together, so that Sizes hold at most 4 KiB.
+const (
+	maxKeys  = 32
+	maxNames = 2 << 10
+)
 
 // Sizes are the sizes of values by their keys: what may be remembered of credentials.
 type Sizes map[string]int
 
-// SizesOf returns the sizes of data, as far as the names of its keys are not too long together.
+// SizesOf returns the sizes of data. What has keys beyond the bounds counts as part of the last one within.
 func SizesOf(data map[string][]byte) Sizes {
-	sizes, names := Sizes{}, 0
-	for _, key := range slices.Sorted(maps.Keys(data)) {
-		if names += len(key); names > maxNames {
-			break
-		}
-		sizes[key] = len(data[key])
+	keys := slices.Sorted(maps.Keys(data))
+	n, names := 0, 0
+	for n < min(len(keys), maxKeys) && names+len(keys[n]) <= maxNames {
+		names += len(keys[n])
+		n++
+	}
+	sizes := make(Sizes, n)
+	for i, key := range keys {
+		sizes[keys[min(i, max(n-1, 0))]] += len(data[key])
 	}
 	return sizes
 }

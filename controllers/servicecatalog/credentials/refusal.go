@@ -1,0 +1,99 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package credentials
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/gophernetes/bellhop/internal/redact"
+)
+
+// maxRefusal bounds the API server's message in a condition.
+const maxRefusal = 512
+
+// refusal is the API server's refusal of a Secret, in its words without the Secret's values: an admission policy may quote them.
+type refusal struct {
+	error
+
+	words string
+}
+
+func (r refusal) Error() string { return r.words }
+
+func (r refusal) Unwrap() error { return r.error }
+
+// refused returns the refusal of a Secret that has or had the data; nil: there is none.
+func refused(err error, data ...map[string][]byte) error {
+	if _, known := errors.AsType[refusal](err); known || err == nil {
+		return err
+	}
+	var values []string
+	for _, content := range data {
+		for _, value := range content {
+			values = append(values, string(value))
+		}
+	}
+	redactor := redact.NewRedactor(values...)
+	if redactor.Withholds() {
+		return refusal{err, summaryOf(err)}
+	}
+	return refusal{err, redactor.Clean(err.Error(), maxRefusal)}
+}
+
+// summaryOf describes a refusal whose message cannot be shown, in words that are not the API server's.
+func summaryOf(err error) string {
+	text := "the request failed"
+	if status, ok := errors.AsType[*apierrors.StatusError](err); ok {
+		code := int(status.ErrStatus.Code)
+		text = strings.TrimSpace(fmt.Sprintf("HTTP %d %s", code, http.StatusText(code)))
+	}
+	if ExceedsQuota(err) {
+		text += ", " + exceededQuota
+	}
+	return text + "; the message of the API server is not shown, since it may have values of the Secret that the operator cannot redact"
+}
+
+// exceededQuota is in the message of a refusal because of a ResourceQuota.
+const exceededQuota = "exceeded quota"
+
+// ExceedsQuota reports whether the API server refused an object because of a quota, whatever its content.
+func ExceedsQuota(err error) bool {
+	status, ok := errors.AsType[*apierrors.StatusError](err)
+	return ok && apierrors.IsForbidden(err) && strings.Contains(status.ErrStatus.Message, exceededQuota)
+}
+
+// IsJudgement reports whether the API server, or an admission policy, refused what was written, rather than could not store anything.
+func IsJudgement(err error) bool {
+	status, ok := errors.AsType[*apierrors.StatusError](err)
+	if !ok {
+		return false
+	}
+	switch code := status.ErrStatus.Code; code {
+	case http.StatusUnauthorized, http.StatusNotFound, http.StatusRequestTimeout, http.StatusConflict, http.StatusTooManyRequests:
+		return false
+	default:
+		return code >= http.StatusBadRequest && code < http.StatusInternalServerError
+	}
+}
+
+// Message returns the message of an error of the Store, without any value of a Secret.
+func Message(err error) string { return redact.NewRedactor().Clean(err.Error(), maxRefusal) }
