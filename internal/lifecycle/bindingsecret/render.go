@@ -49,27 +49,37 @@ func Render(credentials json.RawMessage, b *v1beta1.ServiceBinding, service Serv
 		return Content{}, err
 	}
 	r := rendering{binding: b, others: others, values: values, removed: map[string]bool{}}
-	for i, t := range b.Spec.SecretTransforms {
-		if err := r.transform(t, transformPath(i)); err != nil {
-			return Content{}, err
-		}
+	data, err := r.data()
+	if own, ok := errors.AsType[*Error](err); ok { // a change of what is copied may remove the cause
+		own.Foreign = len(SourcesOf(b)) > 0
 	}
-	if size := RecordSize(values); size > MaxRecord {
-		return Content{}, Unfit("the names of the credentials' keys have %d bytes; they can have %d", size, MaxRecord)
-	}
-	if err := checkKeys(values); err != nil {
-		return Content{}, err
-	}
-	data := make(map[string][]byte, len(values))
-	for _, key := range slices.Sorted(maps.Keys(values)) {
-		if data[key], err = valueOf(values[key]); err != nil {
-			return Content{}, Unfit("the credentials' key %s cannot be written", shown(key))
-		}
-	}
-	if err := checkSize(data); err != nil {
+	if err != nil {
 		return Content{}, err
 	}
 	return Content{Data: data, Derived: r.derive(service)}, nil
+}
+
+// data returns a key for each of the values, after the transforms.
+func (r *rendering) data() (map[string][]byte, error) {
+	for i, t := range r.binding.Spec.SecretTransforms {
+		if err := r.transform(t, transformPath(i)); err != nil {
+			return nil, err
+		}
+	}
+	if size := RecordSize(r.values); size > MaxRecord {
+		return nil, Unfit("the names of the credentials' keys have %d bytes; they can have %d", size, MaxRecord)
+	}
+	if err := checkKeys(r.values); err != nil {
+		return nil, err
+	}
+	data := make(map[string][]byte, len(r.values))
+	for _, key := range slices.Sorted(maps.Keys(r.values)) {
+		var err error
+		if data[key], err = valueOf(r.values[key]); err != nil {
+			return nil, Unfit("the credentials' key %s cannot be written", shown(key))
+		}
+	}
+	return data, checkSize(data)
 }
 
 // checkKeys refuses credentials with keys that a Secret cannot have. The error names the first of them.
