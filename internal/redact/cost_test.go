@@ -222,6 +222,20 @@ func BenchmarkHostileSecrets(b *testing.B) {
 	}
 }
 
+// F-S40: among many secrets that are longer than the text, one that is too short to be looked for was found in any text.
+func TestFindsAmongManySecrets(t *testing.T) {
+	many := NewRedactor(append(numbered(MaxSecrets+1, "secret-number-%012d"), "ab", "abcdefgh")...)
+	for text, want := range map[string]bool{"ok 1": false, "ab": false, "abcdefgh": true, "secret-number-000000004096": true} {
+		if got := many.Finds(text); got != want {
+			t.Errorf("%q: %t", text, got)
+		}
+	}
+	long := strings.Repeat("x", MaxBytes+1)
+	if !NewRedactor(long).Finds(long) {
+		t.Error("a secret that is too long to look for is not found")
+	}
+}
+
 // Where there are too many secrets to look for at once, each further one takes as long as one of the first.
 func TestCostOfManySecrets(t *testing.T) {
 	for what, text := range textShapes {

@@ -133,7 +133,7 @@ func (r *Redactor) Finds(text string) bool {
 	rest := slices.DeleteFunc(slices.Clone(r.all), func(secret string) bool { return len(strings.TrimSpace(secret)) > len(text) })
 	for len(rest) > 0 {
 		some, more := take(rest)
-		if len(some) == 0 || newRedactor(some).Finds(text) { // none: the first one is too long to look for
+		if isTooLong := len(some) == 0 && len(more) > 0; isTooLong || newRedactor(some).Finds(text) {
 			return true
 		}
 		rest = more
