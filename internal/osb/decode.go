@@ -68,7 +68,7 @@ func (o *object) operation(words *cleaner) string {
 // dashboard reads the dashboard URL. One that cannot be shown is dropped.
 func (o *object) dashboard(words *cleaner) string {
 	address := o.text("dashboard_url")
-	if address != words.clean(address, maxDashboard) {
+	if address == "" || !words.mayShow(address, maxDashboard) {
 		return ""
 	}
 	return address

@@ -284,6 +284,16 @@ func (c *cleaner) clean(text string, limit int) string {
 	return strings.TrimSpace(c.redactor.Clean(text, limit))
 }
 
+// mayShow reports whether a text of at most limit bytes has no secret and nothing else that clean would change. It looks for any number of
+// secrets, where all are known.
+func (c *cleaner) mayShow(text string, limit int) bool {
+	if strings.TrimSpace(redact.NewRedactor().Clean(text, limit)) != text {
+		return false
+	}
+	c.load()
+	return !c.withheld && !c.redactor.Finds(text)
+}
+
 // secrets returns the known secrets of the endpoint and of the instance or binding.
 func (c *cleaner) secrets() []string {
 	c.load()

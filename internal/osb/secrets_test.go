@@ -155,6 +155,37 @@ func TestManySecretsWithholdTheTextOnly(t *testing.T) {
 	}
 }
 
+// F-S40: an instance with many values in its Secrets has the URL of its dashboard, unless one of them is in it.
+func TestADashboardOfAnInstanceWithManySecrets(t *testing.T) {
+	for _, n := range []int{1, 20_000} {
+		many := []string{"ab"}
+		for i := range n {
+			many = append(many, fmt.Sprintf("canary-value-%06d", i))
+		}
+		for address, want := range map[string]bool{
+			"https://dashboard.example/ab":         true,
+			"":                                     false,
+			"https://dashboard.example/" + many[n]: false,
+			"https://dashboard.example/\\u0007":    false,
+			"https://dashboard.example ":           false,
+			"https://dashboard.example/" + strings.Repeat("x", maxDashboard): false,
+		} {
+			s := newScript(t, status(http.StatusOK, `{"dashboard_url":"`+address+`"}`))
+			p := params()
+			p.Secrets = func() ([]string, bool) {
+				if address == "" {
+					t.Error("the secrets are read")
+				}
+				return many, true
+			}
+			is, out := newClient(t, s.URL).Update(t.Context(), UpdateRequest{Params: p})
+			if out.Class != result.Done || (is.DashboardURL != "") != want || want && is.DashboardURL != address {
+				t.Errorf("%d secrets, %.60q: %s, %q", n, address, out.Class, is.DashboardURL)
+			}
+		}
+	}
+}
+
 // The operation in an answer is stored in the status, and must be sent to the broker unchanged. So one that contains a secret is invalid,
 // which makes the outcome unknown. Secrets of less than minLongSecret bytes, such as westeurope, may be in it by chance.
 func TestOperationWithASecretIsInvalid(t *testing.T) {
