@@ -17,8 +17,10 @@ limitations under the License.
 package limits
 
 import (
+	"container/list"
 	"net/netip"
-	"slices"
+	"sync"
+	"time"
 )
 
 // share is the part of what clients share that one address may have, and of a server's connections that are kept for one user: an eighth.
@@ -32,108 +34,278 @@ type Client struct {
 	IsAPIServer bool
 }
 
-// bound is how much of one resource clients may hold at the same time. API servers may have apiServers, and each address of them as much. The
-// other clients share others, and one address of them may have address.
+// bound is how much of one resource clients may hold at the same time: API servers have a half, if they are clients, and the other clients share
+// the rest. Each operation takes the same time, however many connections and waiters there are.
 type bound struct {
-	apiServers, others, address int64
-
-	heldByAPIServers, heldByOthers int64
-	heldByAddress                  map[netip.Addr]int64 // of other clients
-	waiting                        []*waiter            // in the order in which they get room
+	mu                 sync.Mutex
+	apiServers, others half
+	address            int64             // what one address of the other clients may have
+	parties            map[Client]*party // that hold some, or wait
+	visited            int               // connections and waiters that were looked at; tests compare it
 }
 
-// waiter waits for room.
+// half is what API servers share, or the other clients.
+type half struct {
+	size, held int64
+	turns      list.List // of each *party that waits and is not full; the next one first
+	candidates candidates
+}
+
+// party is all API servers, or one address of the other clients.
+type party struct {
+	client     Client
+	half       *half
+	size, held int64
+	waiters    list.List // of *waiter
+	turn       *list.Element
+	candidates candidates
+}
+
+// candidates has each *hold whose connection may be closed for room, since it keeps its server waiting, the one that does so for longest first: in a
+// request, or before the first one; and between requests.
+type candidates struct{ inRequest, idle list.List }
+
+// state is what the server does for a connection.
+type state int
+
+const (
+	// serving is that the client waits for the server.
+	serving state = iota
+	// waiting is that the server waits for bytes of the client, or for the client to read an answer.
+	waiting
+	// idle is that the server waits for the next request.
+	idle
+)
+
+// hold is what a connection holds of a bound.
+type hold struct {
+	bound      *bound
+	connection *Connection
+
+	// The lock of the bound guards the rest.
+	party           *party // if the amount is not 0
+	amount          int64
+	state           state
+	since           time.Time     // in the lists
+	inHalf, inParty *list.Element // of the lists below
+	ofHalf, ofParty *list.List
+}
+
+// waiter is a connection that waits for room.
 type waiter struct {
-	client Client
+	hold   *hold
+	party  *party
 	amount int64
-	// granted is closed once it holds the amount.
+	// granted is closed once the connection holds the amount.
 	granted chan struct{}
+	element *list.Element // nil: it does not wait any more
 }
 
-// newBound divides an amount. One address may always have least, where that is more than its share. Where API servers are clients, half of the
-// amount is theirs.
+// newBound divides an amount. One address may always have least, where that is more than its share.
 func newBound(amount, least int64, hasAPIServers bool) *bound {
-	b := &bound{others: amount, heldByAddress: map[netip.Addr]int64{}}
-	if hasAPIServers {
-		b.apiServers, b.others = amount/2, amount-amount/2
+	b := &bound{parties: map[Client]*party{}}
+	if b.others.size = amount; hasAPIServers {
+		b.apiServers.size, b.others.size = amount/2, amount-amount/2
 	}
-	b.address = max(b.others/share, least)
+	b.address = max(b.others.size/share, least)
 	return b
 }
 
-// room says what there is no room in.
-type room int
-
-const (
-	enough room = iota
-	// addressIsFull, and there may be room for other addresses.
-	addressIsFull
-	// shareIsFull for every address.
-	shareIsFull
-)
-
-// roomFor reports whether a client may have an amount more.
-func (b *bound) roomFor(c Client, amount int64) room {
-	switch {
-	case c.IsAPIServer && b.heldByAPIServers+amount > b.apiServers, !c.IsAPIServer && b.heldByOthers+amount > b.others:
-		return shareIsFull
-	case !c.IsAPIServer && b.heldByAddress[c.Address]+amount > b.address:
-		return addressIsFull
+// of returns the party of a client. forget has to follow.
+func (b *bound) of(c Client) *party {
+	of, size := &b.others, b.address
+	if c.IsAPIServer {
+		c.Address, of, size = netip.Addr{}, &b.apiServers, b.apiServers.size
 	}
-	return enough
+	p := b.parties[c]
+	if p == nil {
+		p = &party{client: c, half: of, size: size}
+		b.parties[c] = p
+	}
+	return p
 }
 
-// tryTake takes an amount, if there is room.
-func (b *bound) tryTake(c Client, amount int64) bool {
-	if b.roomFor(c, amount) != enough {
+// forget forgets a party that holds nothing, and does not wait.
+func (b *bound) forget(p *party) {
+	if p.held == 0 && p.waiters.Len() == 0 {
+		delete(b.parties, p.client)
+	}
+}
+
+// isFull reports whether a party may not have an amount more, however much others have.
+func (p *party) isFull(amount int64) bool { return p.held+amount > p.size }
+
+// tryTake takes an amount for a client, if there is room.
+func (h *hold) tryTake(c Client, amount int64) bool {
+	h.bound.mu.Lock()
+	defer h.bound.mu.Unlock()
+	p := h.bound.of(c)
+	defer h.bound.forget(p)
+	return h.takeOf(p, amount)
+}
+
+// takeOf takes an amount, if there is room.
+func (h *hold) takeOf(p *party, amount int64) bool {
+	if p.isFull(amount) || p.half.held+amount > p.half.size {
 		return false
 	}
-	b.take(c, amount)
+	p.held += amount
+	p.half.held += amount
+	h.party = p
+	h.amount += amount
+	h.enlist()
 	return true
 }
 
-func (b *bound) take(c Client, amount int64) {
-	if c.IsAPIServer {
-		b.heldByAPIServers += amount
-		return
+// take takes an amount for a client, or returns what waits for it.
+func (h *hold) take(c Client, amount int64) *waiter {
+	h.bound.mu.Lock()
+	defer h.bound.mu.Unlock()
+	p := h.bound.of(c)
+	if h.takeOf(p, amount) {
+		return nil
 	}
-	b.heldByOthers += amount
-	b.heldByAddress[c.Address] += amount
-}
-
-// give gives an amount back, and to the waiters that have room now.
-func (b *bound) give(c Client, amount int64) {
-	if c.IsAPIServer {
-		b.heldByAPIServers -= amount
-	} else {
-		b.heldByOthers -= amount
-		if b.heldByAddress[c.Address] -= amount; b.heldByAddress[c.Address] == 0 {
-			delete(b.heldByAddress, c.Address)
-		}
-	}
-	b.waiting = slices.DeleteFunc(b.waiting, func(w *waiter) bool {
-		if !b.tryTake(w.client, w.amount) {
-			return false
-		}
-		close(w.granted)
-		return true
-	})
-}
-
-// wait adds a waiter.
-func (b *bound) wait(c Client, amount int64) *waiter {
-	w := &waiter{client: c, amount: amount, granted: make(chan struct{})}
-	b.waiting = append(b.waiting, w)
+	w := &waiter{hold: h, party: p, amount: amount, granted: make(chan struct{})}
+	w.element = p.waiters.PushBack(w)
+	p.queue()
 	return w
 }
 
-// isWaiting reports whether a waiter has no room yet.
-func (b *bound) isWaiting(w *waiter) bool { return slices.Contains(b.waiting, w) }
-
-// leave removes a waiter.
-func (b *bound) leave(w *waiter) {
-	b.waiting = slices.DeleteFunc(b.waiting, func(o *waiter) bool { return o == w })
+// queue has a party that waits, and is not full, get its turn.
+func (p *party) queue() {
+	if first := p.waiters.Front(); first != nil && p.turn == nil && !p.isFull(first.Value.(*waiter).amount) {
+		p.turn = p.half.turns.PushBack(p)
+	}
 }
 
-// held returns what all clients hold.
-func (b *bound) held() int64 { return b.heldByAPIServers + b.heldByOthers }
+// unqueue has a party get no turn.
+func (p *party) unqueue() {
+	if p.turn != nil {
+		p.half.turns.Remove(p.turn)
+		p.turn = nil
+	}
+}
+
+// wake gives room to those that wait, party by party. A party that is full gets its next turn when it gives some back.
+func (b *bound) wake(s *half) {
+	for e := s.turns.Front(); e != nil; e = s.turns.Front() {
+		b.visited++
+		p := e.Value.(*party)
+		w := p.waiters.Front().Value.(*waiter)
+		if s.held+w.amount > s.size {
+			return
+		}
+		p.unqueue()
+		if w.hold.takeOf(p, w.amount) {
+			w.end()
+			close(w.granted)
+		}
+		p.queue()
+	}
+}
+
+// end ends the wait.
+func (w *waiter) end() {
+	w.party.waiters.Remove(w.element)
+	w.element = nil
+}
+
+// leave ends the wait without room. It reports whether there was none.
+func (w *waiter) leave() bool {
+	b := w.hold.bound
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if w.element == nil {
+		return false
+	}
+	w.end()
+	w.party.unqueue() // the next one may wait for another amount
+	w.party.queue()
+	b.wake(w.party.half)
+	b.forget(w.party)
+	return true
+}
+
+// release gives back what a connection holds.
+func (h *hold) release() {
+	b := h.bound
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p := h.party
+	if p == nil {
+		return
+	}
+	p.held -= h.amount
+	p.half.held -= h.amount
+	h.delist()
+	h.party, h.amount = nil, 0
+	p.queue()
+	b.wake(p.half)
+	b.forget(p)
+}
+
+// set says what the server does for the connection.
+func (h *hold) set(s state) {
+	h.bound.mu.Lock()
+	defer h.bound.mu.Unlock()
+	h.delist()
+	h.state = s
+	h.enlist()
+}
+
+// enlist makes a connection that keeps its server waiting the last candidate, unless it is one.
+func (h *hold) enlist() {
+	if h.inHalf != nil || h.amount == 0 || h.state == serving || h.connection.isEnding.Load() {
+		return
+	}
+	h.ofHalf, h.ofParty = &h.party.half.candidates.inRequest, &h.party.candidates.inRequest
+	if h.state == idle {
+		h.ofHalf, h.ofParty = &h.party.half.candidates.idle, &h.party.candidates.idle
+	}
+	h.since, h.inHalf, h.inParty = time.Now(), h.ofHalf.PushBack(h), h.ofParty.PushBack(h)
+}
+
+// delist makes it none.
+func (h *hold) delist() {
+	if h.inHalf != nil {
+		h.ofHalf.Remove(h.inHalf)
+		h.ofParty.Remove(h.inParty)
+		h.inHalf, h.inParty = nil, nil
+	}
+}
+
+// stalled returns the connection that is closed so that a waiter has room, or nil: the one that keeps its server waiting in a request for longest,
+// or else the one that is idle for longest. Where the waiter's address is full, it is one of that address.
+func (w *waiter) stalled() *Connection {
+	b := w.hold.bound
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if w.element == nil {
+		return nil
+	}
+	of := &w.party.half.candidates
+	if w.party.isFull(w.amount) {
+		of = &w.party.candidates
+	}
+	for _, l := range []*list.List{&of.inRequest, &of.idle} {
+		for e := l.Front(); e != nil; e = l.Front() {
+			b.visited++
+			h := e.Value.(*hold)
+			if time.Since(h.since) < h.connection.server.stallsAfter {
+				break
+			}
+			h.delist()
+			if h.connection.isEnding.CompareAndSwap(false, true) { // else another bound has it closed
+				return h.connection
+			}
+		}
+	}
+	return nil
+}
+
+// inUse returns what all clients hold.
+func (b *bound) inUse() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.apiServers.held + b.others.held
+}

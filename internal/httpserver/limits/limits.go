@@ -26,6 +26,7 @@ package limits
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -34,8 +35,10 @@ const (
 	MaxWait = 2 * time.Second
 	// FirstRequest is how long after it was opened a connection is closed that has had no request which its server admitted.
 	FirstRequest = 5 * time.Second
-	// looksAgain is how long after a connection was closed for room another may be, if there is no room yet.
+	// looksAgain is how often a client that waits looks for a connection that stalls.
 	looksAgain = 100 * time.Millisecond
+	// maxWaiting and maxWaitingOfAddress are how many connections may wait for room, of all clients but API servers and of one address of those.
+	maxWaiting, maxWaitingOfAddress = 64, 8
 )
 
 // Reason is why a connection was closed, or a request refused.
@@ -52,24 +55,16 @@ const (
 )
 
 // Process has what all servers share.
-type Process struct {
-	mu          sync.Mutex
-	bytes       *bound
-	connections map[*Connection]struct{}
-}
+type Process struct{ bytes *bound }
 
 // New returns the bounds of a process whose requests may have so many bytes in flight. largest is the size of the largest request that has to
 // find room.
 func New(bytes, largest int64) *Process {
-	return &Process{bytes: newBound(max(bytes, 2*largest), largest, true), connections: map[*Connection]struct{}{}}
+	return &Process{newBound(max(bytes, 2*largest), largest, true)}
 }
 
 // Bytes returns how many bytes of requests are in flight.
-func (p *Process) Bytes() int64 {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.bytes.held()
-}
+func (p *Process) Bytes() int64 { return p.bytes.inUse() }
 
 // Options are the bounds of one server.
 type Options struct {
@@ -79,137 +74,139 @@ type Options struct {
 	HasAPIServers bool
 	// StallsAfter is how long a connection keeps the server waiting, or is idle, before it may be closed for room.
 	StallsAfter time.Duration
-	// Closed is called for each connection that these bounds close. It must not wait.
+	// Closed is called for each connection that these bounds close, perhaps for several at the same time. It must not wait.
 	Closed func(Client, Reason)
 }
 
-// Server has the bounds of one server.
+// Server has the bounds of one server. Servers share no lock but that of the bytes.
 type Server struct {
-	process               *Process
-	connections, requests *bound
-	queue                 *bound // of connections that wait
-	stallsAfter           time.Duration
-	keptByUser            map[string]int64 // connections
-	keptByOneUser         int64            // at most
-	closed                func(Client, Reason)
+	bytes, connections, requests *bound
+	queue                        *bound // of connections that wait
+	stallsAfter                  time.Duration
+	keptByOneUser                int64 // connections, at most
+	closed                       func(Client, Reason)
+
+	mu         sync.Mutex // is taken before that of a bound
+	keptByUser map[string]int64
 }
 
 // Server adds a server.
 func (p *Process) Server(o Options) *Server {
-	return &Server{
-		process: p, closed: o.Closed, stallsAfter: o.StallsAfter, keptByUser: map[string]int64{}, keptByOneUser: o.Connections / share,
+	s := &Server{
+		bytes: p.bytes, closed: o.Closed, stallsAfter: o.StallsAfter, keptByUser: map[string]int64{}, keptByOneUser: o.Connections / share,
 		connections: newBound(o.Connections, 1, o.HasAPIServers),
 		requests:    newBound(o.Requests, 1, o.HasAPIServers),
-		queue:       newBound(o.Connections, o.Connections/4, o.HasAPIServers),
+		queue:       newBound(maxWaiting, maxWaitingOfAddress, false),
 	}
+	s.queue.apiServers.size = s.connections.apiServers.size
+	return s
 }
 
 // Connection is a connection of a server, with at most one request at a time.
 type Connection struct {
-	server *Server
-	client Client
-	close  func()
-	first  *time.Timer // closes it, unless a request is admitted
+	server   *Server
+	close    func()
+	isEnding atomic.Bool // it is closed, or about to be
+	// request and bytes are held by a request in progress.
+	request, bytes hold
 
-	// waiting is since when the server waits for bytes of the client, or for the client to read an answer; zero: it does not.
-	waiting      time.Time
-	isOpen       bool
-	isAdmitted   bool   // the connection is kept after the request
-	user         string // of the request that was admitted
-	isIdle       bool   // the server waits for the next request
-	inRequest    bool
-	isBeingEnded bool
-	bytes        int64
+	// The lock of the server guards the rest.
+	client     Client
+	open       *hold // the connection itself
+	state      state
+	isOpen     bool
+	isAdmitted bool   // the connection is kept after the request
+	user       string // of the request that was admitted
+	inRequest  bool
+	first      *time.Timer // closes it, unless a request is admitted
 }
 
 // Connect takes room for a connection, and waits for it; without room it returns nil. closeSocket has to close the socket: these bounds call it
 // for a connection that they close, perhaps before Connect returns. Disconnect has to be called when anything else closes the connection.
 func (s *Server) Connect(ctx context.Context, client Client, closeSocket func()) *Connection {
-	p := s.process
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	// An API server keeps a connection that it has not used yet for its next request.
 	c := &Connection{server: s, client: client, close: closeSocket, isOpen: true, isAdmitted: client.IsAPIServer}
-	if !s.connections.tryTake(client, 1) {
-		if !s.queue.tryTake(client, 1) {
-			s.closed(client, NoRoom)
-			return nil
-		}
-		took := p.waitFor(ctx, s.connections, c, client, 1)
-		s.queue.give(client, 1)
+	c.open, c.request, c.bytes = &hold{bound: s.connections, connection: c}, hold{bound: s.requests, connection: c}, hold{bound: s.bytes, connection: c}
+	if !c.open.tryTake(client, 1) {
+		place := hold{bound: s.queue, connection: c}
+		took := place.tryTake(client, 1) && c.take(ctx, c.open, client, 1)
+		place.release()
 		if !took {
 			s.closed(client, NoRoom)
 			return nil
 		}
 	}
-	p.connections[c] = struct{}{}
-	c.waiting = time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	c.first = time.AfterFunc(FirstRequest, c.closeUnlessAdmitted)
+	c.set(waiting)
 	return c
 }
 
 // closeUnlessAdmitted closes a connection without an admitted request. A request in progress has deadlines of its own.
 func (c *Connection) closeUnlessAdmitted() {
-	c.server.process.mu.Lock()
+	c.server.mu.Lock()
 	isUnused := c.isOpen && !c.isAdmitted && !c.inRequest
+	c.server.mu.Unlock()
 	if isUnused {
-		c.server.closed(c.client, NoRequest)
-	}
-	c.server.process.mu.Unlock()
-	if isUnused {
-		c.end()
+		c.end(NoRequest)
 	}
 }
 
 // end closes a connection, and gives its room back.
-func (c *Connection) end() {
+func (c *Connection) end(reason Reason) {
+	c.server.closed(c.Client(), reason)
 	c.close()
 	c.Disconnect()
 }
 
 // Disconnect gives the room of a connection back. A request in progress keeps its own until its end.
 func (c *Connection) Disconnect() {
-	c.server.process.mu.Lock()
-	defer c.server.process.mu.Unlock()
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
 	if !c.isOpen {
 		return
 	}
 	c.withdraw()
 	c.isOpen = false
+	c.isEnding.Store(true)
+	c.set(serving)
 	c.first.Stop()
-	c.server.connections.give(c.client, 1)
-	c.forget()
+	c.open.release()
 }
 
-// forget forgets a connection that holds nothing.
-func (c *Connection) forget() {
-	if !c.isOpen && !c.inRequest {
-		delete(c.server.process.connections, c)
+// set says what the server does for the connection. The lock of the server is held.
+func (c *Connection) set(s state) (former state) {
+	former, c.state = c.state, s
+	for _, h := range []*hold{c.open, &c.request, &c.bytes} {
+		h.set(s)
 	}
+	return former
 }
 
 // SetWaiting says whether the server waits for the client: for bytes of a request, or for the client to read an answer.
 func (c *Connection) SetWaiting(waits bool) {
-	c.server.process.mu.Lock()
-	defer c.server.process.mu.Unlock()
-	c.waiting, c.isIdle = time.Time{}, false
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
 	if waits {
-		c.waiting = time.Now()
+		c.set(waiting)
+	} else {
+		c.set(serving)
 	}
 }
 
 // SetIdle says that the server waits for the next request.
 func (c *Connection) SetIdle() {
-	c.server.process.mu.Lock()
-	defer c.server.process.mu.Unlock()
-	c.waiting, c.isIdle = time.Now(), true
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
+	c.set(idle)
 }
 
 // Admit says that the server knows the client of the request in progress as a user, of whose connections it keeps an eighth of all. Without a name
 // no user is known, and the bounds of the address are the only ones.
 func (c *Connection) Admit(user string) {
-	c.server.process.mu.Lock()
-	defer c.server.process.mu.Unlock()
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
 	kept := c.server.keptByUser
 	if c.isAdmitted || !c.isOpen || user != "" && kept[user] >= c.server.keptByOneUser {
 		return
@@ -222,8 +219,8 @@ func (c *Connection) Admit(user string) {
 
 // IsAdmitted reports whether the connection is kept after the request in progress.
 func (c *Connection) IsAdmitted() bool {
-	c.server.process.mu.Lock()
-	defer c.server.process.mu.Unlock()
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
 	return c.isAdmitted
 }
 
@@ -239,140 +236,89 @@ func (c *Connection) withdraw() {
 
 // Recognize says that the client is an API server. It reports whether there is room among those, and waits for it.
 func (c *Connection) Recognize(ctx context.Context) bool {
-	p, connections := c.server.process, c.server.connections
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if c.client.IsAPIServer {
+	client := c.Client()
+	if client.IsAPIServer {
 		return true
 	}
-	recognized := Client{Address: c.client.Address, IsAPIServer: true}
-	if !p.take(ctx, connections, c, recognized, 1) {
+	client.IsAPIServer = true
+	recognized := &hold{bound: c.server.connections, connection: c}
+	if !c.take(ctx, recognized, client, 1) {
 		return false
 	}
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
 	if !c.isOpen { // it has given its room back
-		connections.give(recognized, 1)
+		recognized.release()
 		return false
 	}
-	connections.give(c.client, 1)
-	c.client, c.isAdmitted = recognized, true
+	c.open.release()
+	c.open, c.client, c.isAdmitted = recognized, client, true
+	recognized.set(c.state)
 	return true
 }
 
 // Client returns what is known about the client.
 func (c *Connection) Client() Client {
-	c.server.process.mu.Lock()
-	defer c.server.process.mu.Unlock()
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
 	return c.client
 }
 
 // Begin takes room for a request, and waits for it. It reports whether there is room; then End has to be called.
 func (c *Connection) Begin(ctx context.Context) bool {
-	p := c.server.process
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.take(ctx, c.server.requests, c, c.client, 1) {
+	if !c.take(ctx, &c.request, c.Client(), 1) {
 		return false
 	}
-	c.inRequest, c.waiting = true, time.Now()
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
+	c.inRequest = true
+	c.set(waiting)
 	c.withdraw() // the request before says nothing about this one
 	return true
 }
 
 // Received takes room for bytes of the request, and waits for it. It reports whether there is room.
 func (c *Connection) Received(ctx context.Context, bytes int) bool {
-	p := c.server.process
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.take(ctx, p.bytes, c, c.client, int64(bytes)) {
-		return false
-	}
-	c.bytes += int64(bytes)
-	return true
+	return c.take(ctx, &c.bytes, c.Client(), int64(bytes))
 }
 
 // End gives the room of a request back.
 func (c *Connection) End() {
-	p := c.server.process
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	c.server.requests.give(c.client, 1)
-	p.bytes.give(c.client, c.bytes)
-	c.inRequest, c.bytes = false, 0
-	c.forget()
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
+	c.inRequest = false
+	c.request.release()
+	c.bytes.release()
 }
 
 // take takes an amount for a connection, and waits for it. It reports whether there is room.
-func (p *Process) take(ctx context.Context, b *bound, c *Connection, client Client, amount int64) bool {
-	return b.tryTake(client, amount) || p.waitFor(ctx, b, c, client, amount)
+func (c *Connection) take(ctx context.Context, h *hold, client Client, amount int64) bool {
+	w := h.take(client, amount)
+	return w == nil || c.waitFor(ctx, w)
 }
 
-// waitFor waits for room for an amount, and has connections closed that stall. It reports whether there is room.
-func (p *Process) waitFor(ctx context.Context, b *bound, c *Connection, client Client, amount int64) bool {
-	w := b.wait(client, amount)
-	if began := time.Now(); !c.waiting.IsZero() { // meanwhile the client waits for the server
-		former := c.waiting
-		c.waiting = time.Time{}
-		defer func() { c.waiting = former.Add(time.Since(began)) }()
-	}
+// waitFor waits for room, and has connections closed that stall. It reports whether there is room.
+func (c *Connection) waitFor(ctx context.Context, w *waiter) bool {
+	c.server.mu.Lock()
+	former := c.set(serving) // meanwhile the client waits for the server
+	c.server.mu.Unlock()
+	defer func() {
+		c.server.mu.Lock()
+		defer c.server.mu.Unlock()
+		c.set(former)
+	}()
 	ctx, cancel := context.WithTimeout(ctx, MaxWait)
 	defer cancel()
-	for ctx.Err() == nil {
-		stalled, next := p.stalled(b, w)
-		p.mu.Unlock()
-		if stalled != nil {
-			stalled.end()
+	for {
+		if stalled := w.stalled(); stalled != nil {
+			stalled.end(Stalled)
 		}
 		select {
 		case <-w.granted:
-		case <-ctx.Done():
-		case <-time.After(next):
-		}
-		p.mu.Lock()
-		if !b.isWaiting(w) {
 			return true
+		case <-ctx.Done():
+			return !w.leave()
+		case <-time.After(looksAgain):
 		}
 	}
-	b.leave(w)
-	return false
-}
-
-// stalled returns the connection that is closed so that a waiter has room, or nil, and when to look again. It is the first one by goesBefore of
-// those that hold what the waiter needs.
-func (p *Process) stalled(b *bound, w *waiter) (first *Connection, next time.Duration) {
-	onlyItsAddress := b.roomFor(w.client, w.amount) == addressIsFull
-	next = looksAgain
-	for o := range p.connections {
-		if o.isBeingEnded || o.waiting.IsZero() || !o.holds(b) || o.client.IsAPIServer != w.client.IsAPIServer || onlyItsAddress && o.client.Address != w.client.Address {
-			continue
-		}
-		if left := o.server.stallsAfter - time.Since(o.waiting); left > 0 {
-			next = min(next, left)
-		} else if first == nil || o.goesBefore(first) {
-			first = o
-		}
-	}
-	if first != nil {
-		first.isBeingEnded = true
-		first.server.closed(first.client, Stalled)
-	}
-	return first, next
-}
-
-// goesBefore reports whether a connection is closed before another: one that keeps its server waiting in a request goes before one that is idle.
-func (c *Connection) goesBefore(o *Connection) bool {
-	if c.isIdle != o.isIdle {
-		return o.isIdle
-	}
-	return c.waiting.Before(o.waiting)
-}
-
-// holds reports whether a connection holds something that is bounded.
-func (c *Connection) holds(b *bound) bool {
-	switch b {
-	case c.server.connections:
-		return c.isOpen
-	case c.server.requests:
-		return c.inRequest
-	}
-	return b == c.server.process.bytes && c.bytes > 0
 }

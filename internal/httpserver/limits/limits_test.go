@@ -18,6 +18,7 @@ package limits
 
 import (
 	"net/netip"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,13 +37,20 @@ func apiServer(n int) Client { return Client{Address: address(n), IsAPIServer: t
 type bench struct {
 	*Server
 	t      *testing.T
+	mu     sync.Mutex
 	closed map[Reason]int
 }
 
 func newBench(t *testing.T, connections, requests int64) *bench {
 	b := &bench{t: t, closed: map[Reason]int{}}
-	b.Server = New(64*mebibyte, 8*mebibyte).Server(Options{Connections: connections, Requests: requests, HasAPIServers: true, StallsAfter: time.Second, Closed: func(_ Client, r Reason) { b.closed[r]++ }})
+	b.Server = New(64*mebibyte, 8*mebibyte).Server(Options{Connections: connections, Requests: requests, HasAPIServers: true, StallsAfter: time.Second, Closed: b.close})
 	return b
+}
+
+func (b *bench) close(_ Client, reason Reason) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed[reason]++
 }
 
 // connect opens a connection.
@@ -63,33 +71,33 @@ func (b *bench) begin(client Client) *Connection {
 
 // closings returns how many connections were closed for a reason.
 func (b *bench) closings(reason Reason) int {
-	b.process.mu.Lock()
-	defer b.process.mu.Unlock()
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	return b.closed[reason]
 }
 
 // connected reports whether a connection is open.
 func (c *Connection) connected() bool {
-	c.server.process.mu.Lock()
-	defer c.server.process.mu.Unlock()
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
 	return c.isOpen
 }
 
 // isEmpty checks that nothing is held.
 func (b *bench) isEmpty() {
 	b.t.Helper()
-	b.process.mu.Lock()
-	defer b.process.mu.Unlock()
-	for name, bound := range map[string]*bound{"connections": b.connections, "requests": b.requests, "queue": b.queue, "bytes": b.process.bytes} {
-		if bound.held() != 0 || len(bound.heldByAddress) != 0 || len(bound.waiting) != 0 {
-			b.t.Errorf("%s: %d are held, by address %v, %d wait", name, bound.held(), bound.heldByAddress, len(bound.waiting))
+	for name, bound := range map[string]*bound{"connections": b.connections, "requests": b.requests, "queue": b.queue, "bytes": b.bytes} {
+		if bound.inUse() != 0 || len(bound.parties) != 0 {
+			b.t.Errorf("%s: %d are held, parties %v", name, bound.inUse(), bound.parties)
+		}
+		for _, h := range []*half{&bound.apiServers, &bound.others} {
+			if h.turns.Len()+h.candidates.inRequest.Len()+h.candidates.idle.Len() != 0 {
+				b.t.Errorf("%s: %d wait, %d and %d may be closed", name, h.turns.Len(), h.candidates.inRequest.Len(), h.candidates.idle.Len())
+			}
 		}
 	}
 	if n := len(b.keptByUser); n != 0 {
 		b.t.Errorf("connections of %d users are kept", n)
-	}
-	if n := len(b.process.connections); n != 0 {
-		b.t.Errorf("%d connections are known", n)
 	}
 }
 
@@ -122,7 +130,7 @@ func TestBytesInFlight(t *testing.T) {
 		if got := fill(apiServer(9)); got != 32*mebibyte {
 			t.Errorf("an API server: %d bytes", got)
 		}
-		if got := b.process.Bytes(); got != 64*mebibyte {
+		if got := b.bytes.inUse(); got != 64*mebibyte {
 			t.Errorf("%d bytes are in flight", got)
 		}
 		for _, c := range all {
@@ -137,7 +145,8 @@ func TestBytesInFlight(t *testing.T) {
 func TestTheLargestRequestFindsRoom(t *testing.T) {
 	p := New(1, 8*mebibyte)
 	for _, client := range []Client{pod(1), apiServer(1)} {
-		if !p.bytes.tryTake(client, 8*mebibyte) {
+		c := p.Server(Options{Connections: 2, Requests: 2, HasAPIServers: true}).Connect(t.Context(), client, func() {})
+		if !c.Received(t.Context(), 8*mebibyte) {
 			t.Errorf("%v: no room", client)
 		}
 	}
@@ -330,8 +339,8 @@ func TestRecognize(t *testing.T) {
 				t.Error("not recognized")
 			}
 		}
-		if b.connections.heldByOthers != 0 || b.connections.heldByAPIServers != 1 {
-			t.Errorf("%d and %d", b.connections.heldByOthers, b.connections.heldByAPIServers)
+		if b.connections.others.held != 0 || b.connections.apiServers.held != 1 {
+			t.Errorf("%d and %d", b.connections.others.held, b.connections.apiServers.held)
 		}
 		time.Sleep(2 * FirstRequest)
 		if !c.connected() {
@@ -339,5 +348,139 @@ func TestRecognize(t *testing.T) {
 		}
 		c.Disconnect()
 		b.isEmpty()
+	})
+}
+
+// F-S59: waiting costs the others nothing: of any number of connections and waiters, room that is given back, and each search for a connection to
+// close, look at the first ones only.
+func TestAnyNumberOfWaitersIsPassedBy(t *testing.T) {
+	visits := func(addresses int) (given, searched int) {
+		synctest.Test(t, func(t *testing.T) {
+			p := New(1, mebibyte) // 1 MiB each for API servers and others
+			s := p.Server(Options{Connections: 1 << 14, Requests: 1 << 14, HasAPIServers: true, StallsAfter: time.Hour, Closed: func(Client, Reason) {}})
+			begin := func(client Client) *Connection {
+				c := s.Connect(t.Context(), client, func() {})
+				if c == nil || !c.Begin(t.Context()) {
+					t.Fatal("there is no room for a request")
+				}
+				return c
+			}
+			full, other := begin(pod(0)), begin(apiServer(0))
+			full.Received(t.Context(), mebibyte)
+			for n := range addresses {
+				for range 4 {
+					c := begin(pod(n))
+					go c.Received(t.Context(), 1024)
+				}
+			}
+			synctest.Wait()
+			before := p.bytes.visited
+			other.Received(t.Context(), 1)
+			other.End()
+			given = p.bytes.visited - before
+			before = p.bytes.visited
+			time.Sleep(looksAgain)
+			synctest.Wait()
+			searched = p.bytes.visited - before
+			before = p.bytes.visited
+			full.End()
+			synctest.Wait()
+			if granted := int(p.bytes.inUse() / 1024); granted != 4*addresses || p.bytes.visited-before > 2*granted+addresses {
+				t.Errorf("%d waiters get room after %d visits", granted, p.bytes.visited-before)
+			}
+		})
+		return given, searched
+	}
+	for _, addresses := range []int{50, 100} {
+		given, searched := visits(addresses)
+		if given != 0 || searched > 4*addresses {
+			t.Errorf("%d waiters: %d are visited as others have theirs, %d by a search of each", 4*addresses, given, searched)
+		}
+	}
+}
+
+// F-S59: a server's connections, and those that wait for one, do not hold what another server needs.
+func TestServersShareNoLock(t *testing.T) {
+	p := New(64*mebibyte, 8*mebibyte)
+	server := func() *Server {
+		return p.Server(Options{Connections: 64, Requests: 64, Closed: func(Client, Reason) {}})
+	}
+	busy, other := server(), server()
+	for _, held := range []*sync.Mutex{&busy.mu, &busy.connections.mu, &busy.requests.mu, &busy.queue.mu} {
+		held.Lock()
+		defer held.Unlock()
+	}
+	c := other.Connect(t.Context(), pod(1), func() {})
+	if !c.Begin(t.Context()) || !c.Received(t.Context(), 1) {
+		t.Error("there is no room")
+	}
+	c.End()
+	c.Disconnect()
+}
+
+// F-S59: 8 connections of an address wait for room, and 64 of all that are no API servers; the rest is closed at once.
+func TestFewConnectionsWait(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		client func(n int) Client
+		wait   int
+	}{
+		{"of one address", func(int) Client { return pod(1) }, 8},
+		{"of 20 addresses", func(n int) Client { return pod(n % 20) }, 64},
+		{"of an API server", func(int) Client { return apiServer(1) }, 128},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			const all = 200
+			b := newBench(t, 256, 256)
+			for n := range 128 {
+				c := b.begin(Client{Address: pod(n % 8).Address, IsAPIServer: test.client(n).IsAPIServer})
+				c.SetWaiting(false)
+			}
+			for n := range all {
+				go b.connect(test.client(n))
+			}
+			synctest.Wait()
+			if n := b.closings(NoRoom); n != all-test.wait {
+				t.Errorf("%s: %d are closed at once", test.name, n)
+			}
+			time.Sleep(MaxWait)
+			synctest.Wait()
+			if n := b.closings(NoRoom); n != all {
+				t.Errorf("%s: %d are closed", test.name, n)
+			}
+		})
+	}
+}
+
+// F-S59: an address that waits with many requests has turns with the others.
+func TestAddressesHaveTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := New(1, mebibyte)
+		s := p.Server(Options{Connections: 1 << 10, Requests: 1 << 10, HasAPIServers: true, StallsAfter: time.Hour, Closed: func(Client, Reason) {}})
+		begin := func(n int) *Connection {
+			c := s.Connect(t.Context(), pod(n), func() {})
+			c.Begin(t.Context())
+			return c
+		}
+		held := []*Connection{begin(1), begin(1)}
+		for _, c := range held {
+			c.Received(t.Context(), mebibyte/2)
+		}
+		var got sync.Map
+		for n, address := range []int{2, 2, 2, 2, 3} {
+			go func() {
+				if begin(address).Received(t.Context(), mebibyte/4) {
+					got.Store(n, true)
+				}
+			}()
+			synctest.Wait()
+		}
+		held[0].End()
+		synctest.Wait()
+		for n, want := range []bool{true, false, false, false, true} {
+			if _, ok := got.Load(n); ok != want {
+				t.Errorf("waiter %d has room: %t", n, ok)
+			}
+		}
 	})
 }
