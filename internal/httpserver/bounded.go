@@ -57,15 +57,15 @@ func (b *bounded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := r.Context().Value(connectionKey{}).(*limits.Connection)
 	// With --webhook-client-ca a handshake succeeds only with a certificate that the authority of the API server's issued.
 	isKnown := !b.kind.HasAPIServers || r.TLS == nil || len(r.TLS.VerifiedChains) == 0 || c.Recognize(r.Context())
-	answer := &response{ResponseWriter: w, handler: b, connection: c}
+	answer, control := &response{ResponseWriter: w, handler: b, connection: c}, http.NewResponseController(w)
 	if !isKnown || !c.Begin(r.Context()) {
+		_ = control.SetReadDeadline(time.Now().Add(bodyTimeout)) // net/http reads a part of the body after the answer
 		answer.refuse(limits.NoRoom)
 		return
 	}
 	defer c.End()
 	b.observer.request(c.Client().IsAPIServer)
 
-	control := http.NewResponseController(w)
 	_ = control.SetWriteDeadline(time.Time{}) // of the answer before
 	if r.Body == http.NoBody {
 		c.SetWaiting(false)

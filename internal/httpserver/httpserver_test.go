@@ -423,3 +423,33 @@ func TestReviewsBesideAFullDoor(t *testing.T) {
 		}
 	})
 }
+
+// F-S59: a request that finds no room, and whose body does not come, leaves no connection without a deadline.
+func TestARefusedRequestHasADeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, Posts, func(_ http.ResponseWriter, r *http.Request) {
+			Admit(r.Context(), "")
+			if r.URL.Path == "/served" {
+				<-t.Context().Done()
+			}
+		})
+		refused := f.dial(aPod)
+		defer refused.Close()
+		f.ask(refused, get)
+		for range Posts.Requests / 8 { // as many as one address may have
+			c := f.dial(aPod)
+			defer c.Close()
+			go io.WriteString(c, "GET /served HTTP/1.1\r\nHost: x\r\n\r\n") //nolint:errcheck // the refusal shows it
+		}
+		synctest.Wait()
+		answer, _ := f.ask(refused, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
+		if !strings.HasPrefix(answer, "503 there is no room") {
+			t.Fatalf("%q", answer)
+		}
+		began := time.Now()
+		_ = refused.SetReadDeadline(began.Add(time.Hour))
+		if _, err := refused.Read(make([]byte, 1)); err == nil || time.Since(began) > bodyTimeout+time.Second {
+			t.Errorf("%v after %s", err, time.Since(began))
+		}
+	})
+}
