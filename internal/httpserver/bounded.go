@@ -52,6 +52,14 @@ func Admit(ctx context.Context, user string) {
 	}
 }
 
+// ClientOf returns what is known about the client of a request.
+func ClientOf(ctx context.Context) limits.Client {
+	if c, ok := ctx.Value(connectionKey{}).(*limits.Connection); ok { // else the bounds are not these
+		return c.Client()
+	}
+	return limits.Client{}
+}
+
 // ServeHTTP serves a request, if there is room for it and its bytes.
 func (b *bounded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := r.Context().Value(connectionKey{}).(*limits.Connection)
