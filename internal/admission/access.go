@@ -19,6 +19,7 @@ package admission
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -37,21 +38,43 @@ import (
 // Reviewer asks the API server what the requesting user is authorized to do.
 type Reviewer struct {
 	client client.Client
-	// pool has the reviews of all requests.
-	pool *limiter.Pool
+	// ofAPIServers and ofOthers have the reviews of all requests, by the client that sent them.
+	ofAPIServers, ofOthers *limiter.Pool
 }
 
-// NewReviewer returns a Reviewer whose requests share what may be in flight: those to objects of a namespace have turns with those of others.
+// NewReviewer returns a Reviewer whose requests share what may be in flight. Those of API servers have half, and those to objects of a namespace have
+// turns with those of others. Other clients choose the namespace of a request: each of their addresses has turns with the others.
 func NewReviewer(c client.Client) Reviewer {
-	return Reviewer{c, &limiter.Pool{Total: maxInFlight, PerTenant: maxInFlightOfNamespace}}
+	pool := func() *limiter.Pool { return &limiter.Pool{Total: maxInFlight / 2, PerTenant: maxInFlightOfTenant} }
+	return Reviewer{client: c, ofAPIServers: pool(), ofOthers: pool()}
+}
+
+// callerKey is the key of the Caller in the context of a request.
+type callerKey struct{}
+
+// Caller is the client that sent a request, as its connection shows it. The zero value is a client that is not known.
+type Caller struct {
+	Address     netip.Addr
+	IsAPIServer bool
+}
+
+// WithCaller returns the context of a request that a client sent.
+func WithCaller(ctx context.Context, c Caller) context.Context {
+	return context.WithValue(ctx, callerKey{}, c)
+}
+
+// CallerOf returns the client that sent a request.
+func CallerOf(ctx context.Context) Caller {
+	c, _ := ctx.Value(callerKey{}).(Caller)
+	return c
 }
 
 const (
 	// MaxReviews is the number of access reviews that one request makes at most.
 	MaxReviews = 32
-	// maxInFlight and maxInFlightOfNamespace bound the access reviews in flight, of all requests and of those to objects of one namespace, or to
-	// cluster-scoped ones.
-	maxInFlight, maxInFlightOfNamespace = 16, 4
+	// maxInFlight and maxInFlightOfTenant bound the access reviews in flight: of all requests, and of those by API servers to objects of one namespace,
+	// or to cluster-scoped ones, and of those by one other address.
+	maxInFlight, maxInFlightOfTenant = 16, 4
 	// fewSecrets is the number of Secrets of one namespace up to which each has a review of its own at once. For more, permission to get all
 	// Secrets of the namespace is asked for first: users who create many of these objects usually have it.
 	fewSecrets = 4
@@ -132,11 +155,16 @@ func (r Reviewer) MayGetSecrets(ctx context.Context, uses []SecretUse) *field.Er
 	return nil
 }
 
-// runQueued has a review made once the pool has room for one of the namespace, unless ctx ends before.
+// runQueued has a review made once there is room for one of the caller, and of the namespace if that is an API server, unless ctx ends before.
 func (r Reviewer) runQueued(ctx context.Context, namespace string, review func() error) error {
+	caller := CallerOf(ctx)
+	pool, tenant := r.ofOthers, caller.Address.String()
+	if caller.IsAPIServer {
+		pool, tenant = r.ofAPIServers, namespace
+	}
 	begin, end := make(chan struct{}), make(chan struct{})
 	defer close(end)
-	r.pool.Go(namespace, func() {
+	pool.Go(tenant, func() {
 		select {
 		case begin <- struct{}{}:
 			<-end
