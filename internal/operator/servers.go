@@ -41,6 +41,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
 
+	"github.com/gophernetes/bellhop/internal/admission"
 	"github.com/gophernetes/bellhop/internal/httpserver"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/reviews"
@@ -80,14 +81,15 @@ func newWebhookServer(stopping context.Context, servers *httpserver.Servers, o O
 	}
 }
 
-// Register serves a webhook. API servers have no credentials: connections of other clients are kept as well.
+// Register serves a webhook, which learns from which client a request is. API servers have no credentials: connections of other clients are kept as
+// well.
 func (s *webhookServer) Register(path string, hook http.Handler) {
 	s.Server.Register(path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		httpserver.Admit(r.Context(), "")
 		if s.stopping.Err() != nil {
 			w.Header().Set("Connection", "close")
 		}
-		hook.ServeHTTP(w, r)
+		hook.ServeHTTP(w, r.WithContext(admission.WithCaller(r.Context(), admission.Caller(httpserver.ClientOf(r.Context())))))
 	}))
 }
 

@@ -24,6 +24,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"runtime/debug"
 	"strings"
 	"testing"
@@ -34,6 +35,7 @@ import (
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 
+	"github.com/gophernetes/bellhop/internal/admission"
 	"github.com/gophernetes/bellhop/internal/httpserver"
 	"github.com/gophernetes/bellhop/internal/reviews"
 )
@@ -220,6 +222,38 @@ func TestConnectionsThatAreKept(t *testing.T) {
 			t.Errorf("%s%s with the token %q: %s, closed: %t", test.kind.Name, test.path, test.token, response.Status, response.Close)
 		}
 		_ = server.Close()
+	}
+}
+
+// F-S60: webhooks learn from which client a request is, and whether it is an API server.
+func TestWebhooksKnowTheCaller(t *testing.T) {
+	for _, isAPIServer := range []bool{false, true} {
+		local := netip.MustParseAddr("127.0.0.1")
+		servers := newServers(t)
+		if isAPIServer {
+			servers.SetAPIServers([]netip.Addr{local})
+		}
+		var caller admission.Caller
+		webhooks := newWebhookServer(t.Context(), servers, Options{}, nil)
+		webhooks.Register("/review", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { caller = admission.CallerOf(r.Context()) }))
+		server, listener, err := servers.Listen(t.Context(), httpserver.Webhooks, "127.0.0.1:0", nil, webhooks.WebhookMux())
+		if err != nil {
+			t.Fatal(err)
+		}
+		go server.Serve(listener) //nolint:errcheck // ends with Close
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+listener.Addr().String()+"/review", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		_ = server.Close()
+		if want := (admission.Caller{Address: local, IsAPIServer: isAPIServer}); caller != want {
+			t.Errorf("%v, want %v", caller, want)
+		}
 	}
 }
 
