@@ -39,20 +39,20 @@ type Client struct {
 type bound struct {
 	mu                 sync.Mutex
 	apiServers, others half
-	address            int64             // what one address of the other clients may have
-	parties            map[Client]*party // that hold some, or wait
-	visited            int               // connections and waiters that were looked at; tests compare it
+	address            int64              // what one address of the other clients may have
+	tenants            map[Client]*tenant // that hold some, or wait
+	visited            int                // connections and waiters that were looked at; tests compare it
 }
 
 // half is what API servers share, or the other clients.
 type half struct {
 	size, held int64
-	turns      list.List // of each *party that waits and is not full; the next one first
+	turns      list.List // of each *tenant that waits and is not full; the next one first
 	candidates candidates
 }
 
-// party is all API servers, or one address of the other clients.
-type party struct {
+// tenant is all API servers, or one address of the other clients.
+type tenant struct {
 	client     Client
 	half       *half
 	size, held int64
@@ -83,18 +83,18 @@ type hold struct {
 	connection *Connection
 
 	// The lock of the bound guards the rest.
-	party           *party // if the amount is not 0
-	amount          int64
-	state           state
-	since           time.Time     // in the lists
-	inHalf, inParty *list.Element // of the lists below
-	ofHalf, ofParty *list.List
+	tenant           *tenant // if the amount is not 0
+	amount           int64
+	state            state
+	since            time.Time     // in the lists
+	inHalf, inTenant *list.Element // of the lists below
+	ofHalf, ofTenant *list.List
 }
 
 // waiter is a connection that waits for room.
 type waiter struct {
 	hold   *hold
-	party  *party
+	tenant *tenant
 	amount int64
 	// granted is closed once the connection holds the amount.
 	granted chan struct{}
@@ -103,7 +103,7 @@ type waiter struct {
 
 // newBound divides an amount. One address may always have least, where that is more than its share.
 func newBound(amount, least int64, hasAPIServers bool) *bound {
-	b := &bound{parties: map[Client]*party{}}
+	b := &bound{tenants: map[Client]*tenant{}}
 	if b.others.size = amount; hasAPIServers {
 		b.apiServers.size, b.others.size = amount/2, amount-amount/2
 	}
@@ -111,47 +111,47 @@ func newBound(amount, least int64, hasAPIServers bool) *bound {
 	return b
 }
 
-// of returns the party of a client. forget has to follow.
-func (b *bound) of(c Client) *party {
+// of returns the tenant of a client. forget has to follow.
+func (b *bound) of(c Client) *tenant {
 	of, size := &b.others, b.address
 	if c.IsAPIServer {
 		c.Address, of, size = netip.Addr{}, &b.apiServers, b.apiServers.size
 	}
-	p := b.parties[c]
-	if p == nil {
-		p = &party{client: c, half: of, size: size}
-		b.parties[c] = p
+	t := b.tenants[c]
+	if t == nil {
+		t = &tenant{client: c, half: of, size: size}
+		b.tenants[c] = t
 	}
-	return p
+	return t
 }
 
-// forget forgets a party that holds nothing, and does not wait.
-func (b *bound) forget(p *party) {
-	if p.held == 0 && p.waiters.Len() == 0 {
-		delete(b.parties, p.client)
+// forget forgets a tenant that holds nothing, and does not wait.
+func (b *bound) forget(t *tenant) {
+	if t.held == 0 && t.waiters.Len() == 0 {
+		delete(b.tenants, t.client)
 	}
 }
 
-// isFull reports whether a party may not have an amount more, however much others have.
-func (p *party) isFull(amount int64) bool { return p.held+amount > p.size }
+// isFull reports whether a tenant may not have an amount more, however much others have.
+func (t *tenant) isFull(amount int64) bool { return t.held+amount > t.size }
 
 // tryTake takes an amount for a client, if there is room.
 func (h *hold) tryTake(c Client, amount int64) bool {
 	h.bound.mu.Lock()
 	defer h.bound.mu.Unlock()
-	p := h.bound.of(c)
-	defer h.bound.forget(p)
-	return h.takeOf(p, amount)
+	t := h.bound.of(c)
+	defer h.bound.forget(t)
+	return h.takeOf(t, amount)
 }
 
 // takeOf takes an amount, if there is room.
-func (h *hold) takeOf(p *party, amount int64) bool {
-	if p.isFull(amount) || p.half.held+amount > p.half.size {
+func (h *hold) takeOf(t *tenant, amount int64) bool {
+	if t.isFull(amount) || t.half.held+amount > t.half.size {
 		return false
 	}
-	p.held += amount
-	p.half.held += amount
-	h.party = p
+	t.held += amount
+	t.half.held += amount
+	h.tenant = t
 	h.amount += amount
 	h.enlist()
 	return true
@@ -161,52 +161,52 @@ func (h *hold) takeOf(p *party, amount int64) bool {
 func (h *hold) take(c Client, amount int64) *waiter {
 	h.bound.mu.Lock()
 	defer h.bound.mu.Unlock()
-	p := h.bound.of(c)
-	if h.takeOf(p, amount) {
+	t := h.bound.of(c)
+	if h.takeOf(t, amount) {
 		return nil
 	}
-	w := &waiter{hold: h, party: p, amount: amount, granted: make(chan struct{})}
-	w.element = p.waiters.PushBack(w)
-	p.queue()
+	w := &waiter{hold: h, tenant: t, amount: amount, granted: make(chan struct{})}
+	w.element = t.waiters.PushBack(w)
+	t.queue()
 	return w
 }
 
-// queue has a party that waits, and is not full, get its turn.
-func (p *party) queue() {
-	if first := p.waiters.Front(); first != nil && p.turn == nil && !p.isFull(first.Value.(*waiter).amount) {
-		p.turn = p.half.turns.PushBack(p)
+// queue has a tenant that waits, and is not full, get its turn.
+func (t *tenant) queue() {
+	if first := t.waiters.Front(); first != nil && t.turn == nil && !t.isFull(first.Value.(*waiter).amount) {
+		t.turn = t.half.turns.PushBack(t)
 	}
 }
 
-// unqueue has a party get no turn.
-func (p *party) unqueue() {
-	if p.turn != nil {
-		p.half.turns.Remove(p.turn)
-		p.turn = nil
+// unqueue has a tenant get no turn.
+func (t *tenant) unqueue() {
+	if t.turn != nil {
+		t.half.turns.Remove(t.turn)
+		t.turn = nil
 	}
 }
 
-// wake gives room to those that wait, party by party. A party that is full gets its next turn when it gives some back.
+// wake gives room to those that wait, tenant by tenant. A tenant that is full gets its next turn when it gives some back.
 func (b *bound) wake(s *half) {
 	for e := s.turns.Front(); e != nil; e = s.turns.Front() {
 		b.visited++
-		p := e.Value.(*party)
-		w := p.waiters.Front().Value.(*waiter)
+		t := e.Value.(*tenant)
+		w := t.waiters.Front().Value.(*waiter)
 		if s.held+w.amount > s.size {
 			return
 		}
-		p.unqueue()
-		if w.hold.takeOf(p, w.amount) {
+		t.unqueue()
+		if w.hold.takeOf(t, w.amount) {
 			w.end()
 			close(w.granted)
 		}
-		p.queue()
+		t.queue()
 	}
 }
 
 // end ends the wait.
 func (w *waiter) end() {
-	w.party.waiters.Remove(w.element)
+	w.tenant.waiters.Remove(w.element)
 	w.element = nil
 }
 
@@ -219,10 +219,10 @@ func (w *waiter) leave() bool {
 		return false
 	}
 	w.end()
-	w.party.unqueue() // the next one may wait for another amount
-	w.party.queue()
-	b.wake(w.party.half)
-	b.forget(w.party)
+	w.tenant.unqueue() // the next one may wait for another amount
+	w.tenant.queue()
+	b.wake(w.tenant.half)
+	b.forget(w.tenant)
 	return true
 }
 
@@ -231,17 +231,17 @@ func (h *hold) release() {
 	b := h.bound
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	p := h.party
-	if p == nil {
+	t := h.tenant
+	if t == nil {
 		return
 	}
-	p.held -= h.amount
-	p.half.held -= h.amount
+	t.held -= h.amount
+	t.half.held -= h.amount
 	h.delist()
-	h.party, h.amount = nil, 0
-	p.queue()
-	b.wake(p.half)
-	b.forget(p)
+	h.tenant, h.amount = nil, 0
+	t.queue()
+	b.wake(t.half)
+	b.forget(t)
 }
 
 // set says what the server does for the connection.
@@ -258,19 +258,19 @@ func (h *hold) enlist() {
 	if h.inHalf != nil || h.amount == 0 || h.state == serving || h.connection.isEnding.Load() {
 		return
 	}
-	h.ofHalf, h.ofParty = &h.party.half.candidates.inRequest, &h.party.candidates.inRequest
+	h.ofHalf, h.ofTenant = &h.tenant.half.candidates.inRequest, &h.tenant.candidates.inRequest
 	if h.state == idle {
-		h.ofHalf, h.ofParty = &h.party.half.candidates.idle, &h.party.candidates.idle
+		h.ofHalf, h.ofTenant = &h.tenant.half.candidates.idle, &h.tenant.candidates.idle
 	}
-	h.since, h.inHalf, h.inParty = time.Now(), h.ofHalf.PushBack(h), h.ofParty.PushBack(h)
+	h.since, h.inHalf, h.inTenant = time.Now(), h.ofHalf.PushBack(h), h.ofTenant.PushBack(h)
 }
 
 // delist makes it none.
 func (h *hold) delist() {
 	if h.inHalf != nil {
 		h.ofHalf.Remove(h.inHalf)
-		h.ofParty.Remove(h.inParty)
-		h.inHalf, h.inParty = nil, nil
+		h.ofTenant.Remove(h.inTenant)
+		h.inHalf, h.inTenant = nil, nil
 	}
 }
 
@@ -283,9 +283,9 @@ func (w *waiter) stalled() *Connection {
 	if w.element == nil {
 		return nil
 	}
-	of := &w.party.half.candidates
-	if w.party.isFull(w.amount) {
-		of = &w.party.candidates
+	of := &w.tenant.half.candidates
+	if w.tenant.isFull(w.amount) {
+		of = &w.tenant.candidates
 	}
 	for _, l := range []*list.List{&of.inRequest, &of.idle} {
 		for e := l.Front(); e != nil; e = l.Front() {

@@ -87,8 +87,8 @@ func (c *Connection) connected() bool {
 func (b *bench) isEmpty() {
 	b.t.Helper()
 	for name, bound := range map[string]*bound{"connections": b.connections, "requests": b.requests, "queue": b.queue, "bytes": b.bytes} {
-		if bound.inUse() != 0 || len(bound.parties) != 0 {
-			b.t.Errorf("%s: %d are held, parties %v", name, bound.inUse(), bound.parties)
+		if bound.inUse() != 0 || len(bound.tenants) != 0 {
+			b.t.Errorf("%s: %d are held, tenants %v", name, bound.inUse(), bound.tenants)
 		}
 		for _, h := range []*half{&bound.apiServers, &bound.others} {
 			if h.turns.Len()+h.candidates.inRequest.Len()+h.candidates.idle.Len() != 0 {
