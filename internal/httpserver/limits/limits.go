@@ -106,7 +106,8 @@ func (p *Process) Server(o Options) *Server {
 type Connection struct {
 	server   *Server
 	close    func()
-	isEnding atomic.Bool // it is closed, or about to be
+	isEnding atomic.Bool   // it is closed, or about to be
+	ended    chan struct{} // closed with it
 	// request and bytes are held by a request in progress.
 	request, bytes hold
 
@@ -125,7 +126,7 @@ type Connection struct {
 // for a connection that they close, perhaps before Connect returns. Disconnect has to be called when anything else closes the connection.
 func (s *Server) Connect(ctx context.Context, client Client, closeSocket func()) *Connection {
 	// An API server keeps a connection that it has not used yet for its next request.
-	c := &Connection{server: s, client: client, close: closeSocket, isOpen: true, isAdmitted: client.IsAPIServer}
+	c := &Connection{server: s, client: client, close: closeSocket, ended: make(chan struct{}), isOpen: true, isAdmitted: client.IsAPIServer}
 	c.open, c.request, c.bytes = &hold{bound: s.connections, connection: c}, hold{bound: s.requests, connection: c}, hold{bound: s.bytes, connection: c}
 	if !c.open.tryTake(client, 1) {
 		place := hold{bound: s.queue, connection: c}
@@ -169,6 +170,7 @@ func (c *Connection) Disconnect() {
 	}
 	c.withdraw()
 	c.isOpen = false
+	close(c.ended)
 	c.isEnding.Store(true)
 	c.set(serving)
 	c.first.Stop()
@@ -317,6 +319,8 @@ func (c *Connection) waitFor(ctx context.Context, w *waiter) bool {
 		case <-w.granted:
 			return true
 		case <-ctx.Done():
+			return !w.leave()
+		case <-c.ended: // net/http does not end the context of a request whose body is not read
 			return !w.leave()
 		case <-time.After(looksAgain):
 		}

@@ -145,7 +145,7 @@ func TestBytesInFlight(t *testing.T) {
 func TestTheLargestRequestFindsRoom(t *testing.T) {
 	p := New(1, 8*mebibyte)
 	for _, client := range []Client{pod(1), apiServer(1)} {
-		c := p.Server(Options{Connections: 2, Requests: 2, HasAPIServers: true}).Connect(t.Context(), client, func() {})
+		c := p.Server(Options{Connections: 2, Requests: 2, HasAPIServers: true, Closed: func(Client, Reason) {}}).Connect(t.Context(), client, func() {})
 		if !c.Received(t.Context(), 8*mebibyte) {
 			t.Errorf("%v: no room", client)
 		}
@@ -351,6 +351,12 @@ func TestRecognize(t *testing.T) {
 	})
 }
 
+func visited(b *bound) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.visited
+}
+
 // F-S59: waiting costs the others nothing: of any number of connections and waiters, room that is given back, and each search for a connection to
 // close, look at the first ones only.
 func TestAnyNumberOfWaitersIsPassedBy(t *testing.T) {
@@ -374,19 +380,19 @@ func TestAnyNumberOfWaitersIsPassedBy(t *testing.T) {
 				}
 			}
 			synctest.Wait()
-			before := p.bytes.visited
+			before := visited(p.bytes)
 			other.Received(t.Context(), 1)
 			other.End()
-			given = p.bytes.visited - before
-			before = p.bytes.visited
+			given = visited(p.bytes) - before
+			before = visited(p.bytes)
 			time.Sleep(looksAgain)
 			synctest.Wait()
-			searched = p.bytes.visited - before
-			before = p.bytes.visited
+			searched = visited(p.bytes) - before
+			before = visited(p.bytes)
 			full.End()
 			synctest.Wait()
-			if granted := int(p.bytes.inUse() / 1024); granted != 4*addresses || p.bytes.visited-before > 2*granted+addresses {
-				t.Errorf("%d waiters get room after %d visits", granted, p.bytes.visited-before)
+			if granted := int(p.bytes.inUse() / 1024); granted != 4*addresses || visited(p.bytes)-before > 2*granted+addresses {
+				t.Errorf("%d waiters get room after %d visits", granted, visited(p.bytes)-before)
 			}
 		})
 		return given, searched
@@ -482,5 +488,21 @@ func TestAddressesHaveTurns(t *testing.T) {
 				t.Errorf("waiter %d has room: %t", n, ok)
 			}
 		}
+	})
+}
+
+// F-S59: a connection that is closed while its request waits for room gives back at once what the request holds.
+func TestAClosedConnectionDoesNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 64, 64)
+		c := b.begin(pod(1))
+		c.Received(t.Context(), 8*mebibyte)
+		began := time.Now()
+		time.AfterFunc(time.Millisecond, c.Disconnect)
+		if c.Received(t.Context(), 1) || time.Since(began) != time.Millisecond {
+			t.Errorf("ended after %s", time.Since(began))
+		}
+		c.End()
+		b.isEmpty()
 	})
 }
