@@ -28,9 +28,7 @@ import (
 
 // RegisterDefaulter serves a defaulter under the path of controller-runtime's builder. It sees objects as WithoutStatus has it.
 func RegisterDefaulter[T client.Object](mgr ctrl.Manager, obj T, defaulter ctrladmission.Defaulter[T]) error {
-	hook := ctrladmission.WithDefaulter(mgr.GetScheme(), defaulter)
-	hook.Handler = WithoutStatus[T](mgr.GetScheme(), hook.Handler)
-	return register(mgr, obj, "/mutate-", hook)
+	return register(mgr, obj, "/mutate-", &ctrladmission.Webhook{Handler: WithoutStatus[T](mgr.GetScheme(), Defaulting(mgr.GetScheme(), defaulter))})
 }
 
 // RegisterValidator serves a validator under the path of controller-runtime's builder. It sees objects as Decodable has it.

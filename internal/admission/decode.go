@@ -35,7 +35,7 @@ import (
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
-// WithoutStatus gives a defaulting handler objects without their status, and leaves out its changes of the status. The status in
+// WithoutStatus gives a defaulting handler objects without their status. The status in
 // the request is the user's: the API server replaces it by the stored one after mutating admission, and checks the schema last. So
 // it has no effect here, whether it decodes or not.
 func WithoutStatus[T client.Object](scheme *runtime.Scheme, handler ctrladmission.Handler) ctrladmission.Handler {
@@ -47,16 +47,6 @@ func WithoutStatus[T client.Object](scheme *runtime.Scheme, handler ctrladmissio
 		response := handler.Handle(context.WithValue(ctx, warningsKey{}, &warnings), request)
 		if response.Allowed {
 			response = response.WithWarnings(warnings...)
-		}
-		kept := response.Patches[:0]
-		for _, p := range response.Patches {
-			if p.Path != "/status" && !strings.HasPrefix(p.Path, "/status/") {
-				kept = append(kept, p)
-			}
-		}
-		response.Patches = kept
-		if len(kept) == 0 {
-			response.PatchType = nil
 		}
 		return response
 	})

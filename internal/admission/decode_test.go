@@ -58,7 +58,7 @@ func (labelling) Default(ctx context.Context, b *v1beta1.ServiceBroker) error {
 // TestWithoutStatus is F-S57: the status of a request has no effect on a defaulter, and neither have its changes of it on the
 // object; what does not decode is refused with the field.
 func TestWithoutStatus(t *testing.T) {
-	hook := admission.WithoutStatus[*v1beta1.ServiceBroker](scheme, ctrladmission.WithDefaulter(scheme, labelling{}).Handler)
+	hook := admission.WithoutStatus[*v1beta1.ServiceBroker](scheme, admission.Defaulting(scheme, labelling{}))
 	for _, c := range []struct {
 		name, object, old string
 		refused           string
@@ -150,7 +150,7 @@ func TestDecodable(t *testing.T) {
 
 // TestFieldsThatDoNotDecode: each is named as in the schema's messages, and no value is shown.
 func TestFieldsThatDoNotDecode(t *testing.T) {
-	hook := admission.Decodable[*v1beta1.ServiceBinding](scheme, ctrladmission.WithDefaulter(scheme, unchanged{}).Handler)
+	hook := admission.Decodable[*v1beta1.ServiceBinding](scheme, admission.Defaulting(scheme, unchanged{}))
 	for spec, want := range map[string][]string{
 		`{"instanceRef":true}`:                                          {`spec.instanceRef: Invalid value: "boolean": must be an object`},
 		`{"secretName":null,"externalID":7}`:                            {`spec.externalID: Invalid value: "number": must be a string`},

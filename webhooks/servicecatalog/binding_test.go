@@ -187,7 +187,7 @@ func TestBindingsStay(t *testing.T) {
 
 // TestAChangeInVainIsSaid: the fields that were put back, and what to do.
 func TestAChangeInVainIsSaid(t *testing.T) {
-	hook := admission.WithoutStatus[*v1beta1.ServiceBinding](scheme(), ctrladmission.WithDefaulter(scheme(), bindingDefaulter{decoder, func() time.Time { return t0 }}).Handler)
+	hook := admission.WithoutStatus[*v1beta1.ServiceBinding](scheme(), admission.Defaulting(scheme(), bindingDefaulter{decoder, func() time.Time { return t0 }}))
 	full := func(b *v1beta1.ServiceBinding) {
 		b.Spec.SecretName, b.Spec.Parameters, b.Spec.UserInfo = "b", raw(`{"role":"reader"}`), alice()
 	}

@@ -1,0 +1,117 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package admission
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+
+	"gomodules.xyz/jsonpatch/v2"
+	admissionv1 "k8s.io/api/admission/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+)
+
+// Defaulting is the handler of a defaulter. Unlike controller-runtime's, it compares fields of metadata and spec as a whole: a
+// comparison of what is in them takes the square of their size.
+func Defaulting[T client.Object](scheme *runtime.Scheme, defaulter ctrladmission.Defaulter[T]) ctrladmission.Handler {
+	decoder, objectType := ctrladmission.NewDecoder(scheme), reflect.TypeFor[T]().Elem()
+	return ctrladmission.HandlerFunc(func(ctx context.Context, request ctrladmission.Request) ctrladmission.Response {
+		if request.Operation == admissionv1.Delete {
+			return ctrladmission.Allowed("")
+		}
+		obj := reflect.New(objectType).Interface().(T)
+		if err := decoder.Decode(request, obj); err != nil {
+			return ctrladmission.Errored(http.StatusBadRequest, err)
+		}
+		before := obj.DeepCopyObject()
+		if err := defaulter.Default(ctrladmission.NewContextWithRequest(ctx, request), obj); err != nil {
+			response := ctrladmission.Denied(err.Error())
+			if refusal := apierrors.APIStatus(nil); errors.As(err, &refusal) {
+				status := refusal.Status()
+				response.Result = &status
+			}
+			return response
+		}
+		patches, err := patchesOf(request.Object.Raw, before, obj)
+		if err != nil {
+			return ctrladmission.Errored(http.StatusInternalServerError, err)
+		}
+		return ctrladmission.Patched("", patches...)
+	})
+}
+
+// patchesOf returns what changes an object as a defaulter did: a patch for each field of metadata and spec that it changed. What
+// the types do not know stays in the others.
+func patchesOf(raw []byte, before, after any) (patches []jsonpatch.Operation, err error) {
+	var asked, was, is map[string]json.RawMessage
+	if err := errors.Join(fields(raw, &asked), fieldsOfObject(before, &was), fieldsOfObject(after, &is)); err != nil {
+		return nil, err
+	}
+	for _, part := range []string{"metadata", "spec"} {
+		var had, old, new map[string]json.RawMessage
+		if bytes.Equal(was[part], is[part]) {
+			continue
+		}
+		if err := errors.Join(fields(asked[part], &had), fields(was[part], &old), fields(is[part], &new)); err != nil {
+			return nil, err
+		}
+		if had == nil {
+			patches = append(patches, jsonpatch.NewOperation("add", "/"+part, is[part]))
+			continue
+		}
+		for _, name := range slices.Sorted(maps.Keys(old)) {
+			if _, stays := new[name]; !stays && had[name] != nil {
+				patches = append(patches, jsonpatch.NewOperation("remove", pointer(part, name), nil))
+			}
+		}
+		for _, name := range slices.Sorted(maps.Keys(new)) {
+			if !bytes.Equal(old[name], new[name]) {
+				patches = append(patches, jsonpatch.NewOperation("add", pointer(part, name), new[name])) // or replaces it
+			}
+		}
+	}
+	return patches, nil
+}
+
+// pointer returns the JSON pointer of a field.
+func pointer(part, name string) string {
+	return "/" + part + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+}
+
+// fieldsOfObject returns the fields of an object as they are encoded.
+func fieldsOfObject(obj any, into *map[string]json.RawMessage) error {
+	raw, err := json.Marshal(obj)
+	return errors.Join(err, fields(raw, into))
+}
+
+// fields decodes the fields of a JSON object, if there is one.
+func fields(raw json.RawMessage, into *map[string]json.RawMessage) error {
+	if len(raw) == 0 {
+		return nil
+	}
+	return json.Unmarshal(raw, into)
+}
