@@ -84,6 +84,7 @@ func newWebhookServer(stopping context.Context, servers *httpserver.Servers, o O
 // Register serves a webhook, which learns from which client a request is. API servers have no credentials: connections of other clients are kept as
 // well.
 func (s *webhookServer) Register(path string, hook http.Handler) {
+	hook = admission.Bounded(hook)
 	s.Server.Register(path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		httpserver.Admit(r.Context(), "")
 		if s.stopping.Err() != nil {

@@ -1,0 +1,174 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package admission
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	admissionv1 "k8s.io/api/admission/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+const (
+	// maxElements and bytesOfElement bound the elements of all arrays of a request: an element of three bytes becomes a whole struct.
+	maxElements, bytesOfElement = 1024, 32
+	// maxDepth is that of encoding/json.
+	maxDepth = 10_000
+)
+
+// freeForm are the fields whose content is no part of a schema. It stays JSON, and takes no more memory than its text.
+var freeForm = map[string]bool{
+	"parameters": true, "defaultProvisionParameters": true, "externalMetadata": true,
+	"instanceCreateParameterSchema": true, "instanceUpdateParameterSchema": true, "serviceBindingCreateParameterSchema": true,
+}
+
+// Bounded serves a webhook, and refuses requests that would take many times their size once they are decoded.
+func Bounded(hook http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			http.Error(w, "the body of the request cannot be read", http.StatusBadRequest)
+			return
+		}
+		if problem := checkBody(body); problem != "" {
+			refuse(w, body, problem)
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		hook.ServeHTTP(w, r)
+	})
+}
+
+// refuse answers a review. It decodes nothing of its objects.
+func refuse(w http.ResponseWriter, body []byte, problem string) {
+	var review struct {
+		metav1.TypeMeta `json:",inline"`
+		Request         struct {
+			UID types.UID `json:"uid"`
+		} `json:"request"`
+	}
+	if err := json.Unmarshal(body, &review); err != nil {
+		http.Error(w, problem, http.StatusBadRequest)
+		return
+	}
+	result := metav1.Status{Status: metav1.StatusFailure, Code: http.StatusRequestEntityTooLarge, Reason: metav1.StatusReasonRequestEntityTooLarge, Message: problem}
+	var answer any = admissionv1.AdmissionReview{TypeMeta: review.TypeMeta, Response: &admissionv1.AdmissionResponse{UID: review.Request.UID, Result: &result}}
+	if review.Kind == "ConversionReview" {
+		answer = apiextensionsv1.ConversionReview{TypeMeta: review.TypeMeta, Response: &apiextensionsv1.ConversionResponse{UID: review.Request.UID, Result: result}}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(answer) // the client may be gone
+}
+
+// level is an array or object within a text.
+type level struct {
+	isArray, isFreeForm bool
+	isInArray           bool   // as no free-form field is
+	name                []byte // of the field that is read
+}
+
+// checkBody returns what is wrong with a request; empty: nothing. It decodes nothing, and leaves it to the decoder to refuse what is no JSON.
+// What does not begin as an object would be decoded as YAML, for many times its size.
+func checkBody(text []byte) string {
+	text = bytes.TrimLeft(text, " \t\r\n")
+	if len(text) > 0 && text[0] != '{' {
+		return "the body of the request must be a JSON object"
+	}
+	most, elements := maxElements+len(text)/bytesOfElement, 0
+	var levels []level
+	var last []byte // string
+	for i := 0; i < len(text); i++ {
+		var top *level
+		if len(levels) > 0 {
+			top = &levels[len(levels)-1]
+		}
+		switch c := text[i]; c {
+		case '"':
+			begin := i + 1
+			for i++; i < len(text) && text[i] != '"'; i++ {
+				if text[i] == '\\' {
+					i++
+				}
+			}
+			last = text[begin:min(i, len(text))]
+		case ':':
+			if top != nil {
+				top.name = last
+			}
+		case '{', '[':
+			next := level{isArray: c == '['}
+			if top != nil {
+				next.isInArray = top.isInArray || top.isArray
+				next.isFreeForm = top.isFreeForm || freeForm[string(top.name)] && !next.isInArray
+				if next.isArray && !next.isFreeForm && (top.isArray || isObject(levels)) {
+					return pathOf(levels) + " must be an object"
+				}
+			}
+			if levels = append(levels, next); len(levels) > maxDepth {
+				return fmt.Sprintf("%s has more than %d levels", pathOf(levels), maxDepth)
+			}
+			if next.isArray && !next.isFreeForm {
+				elements++
+			}
+		case ']', '}':
+			if top != nil {
+				levels = levels[:len(levels)-1]
+			}
+		case ',':
+			if top != nil && top.isArray && !top.isFreeForm {
+				elements++
+			}
+		}
+		if elements > most {
+			return fmt.Sprintf("%s has too many elements: all arrays of a request may have %d, and one for each %d bytes", pathOf(levels), maxElements, bytesOfElement)
+		}
+	}
+	return ""
+}
+
+// isObject reports whether the field that is read is an object of an admission review.
+func isObject(levels []level) bool {
+	return len(levels) == 2 && (string(levels[1].name) == "object" || string(levels[1].name) == "oldObject")
+}
+
+// maxPath is how many bytes of a path are shown.
+const maxPath = 200
+
+// pathOf returns the path of the value that is read.
+func pathOf(levels []level) string {
+	var path strings.Builder
+	for _, l := range levels {
+		if path.Len() > maxPath {
+			return strings.ToValidUTF8(path.String()[:maxPath], "") + "…"
+		}
+		if l.isArray {
+			continue
+		}
+		if path.Len() > 0 {
+			path.WriteByte('.')
+		}
+		path.Write(l.name[:min(len(l.name), maxPath)])
+	}
+	return path.String()
+}

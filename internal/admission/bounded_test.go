@@ -1,0 +1,180 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package admission_test
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/admission"
+	"github.com/gophernetes/bellhop/internal/costtest"
+)
+
+// serve sends a body to a bounded webhook, and returns the answer, and whether the webhook was served the whole body.
+func serve(body string) (answer *httptest.ResponseRecorder, served bool) {
+	answer = httptest.NewRecorder()
+	admission.Bounded(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		read, err := io.ReadAll(r.Body)
+		served = err == nil && string(read) == body
+	})).ServeHTTP(answer, httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body)))
+	return answer, served
+}
+
+func reviewOf(object string) string {
+	return `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u1","object":` + object + `}}`
+}
+
+func conversionOf(objects string) string {
+	return `{"kind":"ConversionReview","apiVersion":"apiextensions.k8s.io/v1","request":{"uid":"u1","objects":[` + objects + `]}}`
+}
+
+// list is the text of n elements.
+func list(n int, element string) string {
+	return "[" + strings.TrimSuffix(strings.Repeat(element+",", n), ",") + "]"
+}
+
+// F-S59: an element of three bytes becomes a whole struct, so that elements are bounded before anything is decoded.
+func TestRequestsThatAreLargeOnceDecoded(t *testing.T) {
+	const tooMany = " has too many elements: all arrays of a request may have 1024, and one for each 32 bytes"
+	deliveries := func(element string) string { return `{"status":{"deliveries":` + list(10_000, element) + `}}` }
+	for name, c := range map[string]struct{ body, answer string }{
+		"empty objects":              {reviewOf(deliveries("{}")), "request.object.status.deliveries" + tooMany},
+		"null":                       {reviewOf(deliveries("null")), "request.object.status.deliveries" + tooMany},
+		"values of another type":     {reviewOf(deliveries("0")), "request.object.status.deliveries" + tooMany},
+		"strings":                    {reviewOf(`{"metadata":{"finalizers":` + list(10_000, `"],"`) + `}}`), "request.object.metadata.finalizers" + tooMany},
+		"escapes":                    {reviewOf(`{"metadata":{"finalizers":` + list(10_000, `"\\"`) + `}}`), "request.object.metadata.finalizers" + tooMany},
+		"the object before":          {`{"request":{"uid":"u1","oldObject":` + deliveries("{}") + `}}`, "request.oldObject.status.deliveries" + tooMany},
+		"the user":                   {`{"request":{"uid":"u1","userInfo":{"groups":` + list(10_000, `""`) + `}}}`, "request.userInfo.groups" + tooMany},
+		"many small arrays":          {reviewOf(`{"spec":{"a":` + list(3000, `{"b":[{}]}`) + `}}`), "request.object.spec.a" + tooMany},
+		"parameters in an array":     {reviewOf(`{"a":[{"parameters":` + list(10_000, "{}") + `}]}`), "request.object.a.parameters" + tooMany},
+		"an escaped name":            {reviewOf(`{"spec":{"parameter\u0073":` + list(10_000, "{}") + `}}`), tooMany},
+		"a conversion":               {conversionOf(deliveries("{}")), "request.objects.status.deliveries" + tooMany},
+		"many objects":               {conversionOf(strings.Repeat("0,", 10_000) + "0"), "request.objects" + tooMany},
+		"YAML in a conversion":       {conversionOf("[{}]"), "request.objects must be an object"},
+		"YAML in a review":           {reviewOf("[{}]"), "request.object must be an object"},
+		"YAML":                       {"a: b", "the body of the request must be a JSON object"},
+		"an array":                   {" [1]", "the body of the request must be a JSON object"},
+		"more depth than JSON has":   {reviewOf(`{"spec":{"parameters":` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + `}}`), "has more than 10000 levels"},
+		"a long name":                {reviewOf(`{"` + strings.Repeat("é", 10_000) + `":` + list(100_000, "0") + `}`), "é…" + tooMany},
+		"an array that does not end": {`{"a":` + strings.Repeat("[0,", 10_000), "must be an object"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			answer, served := serve(c.body)
+			if served || !strings.Contains(answer.Body.String(), c.answer) || answer.Body.Len() > 2000 {
+				t.Fatalf("served: %t, %.2000s", served, answer.Body)
+			}
+			if answer.Code != http.StatusOK {
+				return
+			}
+			if !strings.Contains(answer.Body.String(), `"uid":"u1"`) || strings.Contains(c.body, "Conversion") != strings.Contains(answer.Body.String(), `"kind":"ConversionReview"`) ||
+				strings.Contains(answer.Body.String(), `"allowed":true`) || !strings.Contains(answer.Body.String(), `"status":"Failure"`) {
+				t.Errorf("%s", answer.Body)
+			}
+		})
+	}
+}
+
+// The largest objects that are legal are served.
+func TestRequestsThatAreServed(t *testing.T) {
+	numbers := `{"x":` + list(128<<10, "0") + `}` // 256 KiB, as instances may have in their spec, and twice in their status
+	for name, body := range map[string]string{
+		"nothing":              "",
+		"no JSON":              "{",
+		"largest parameters":   reviewOf(`{"spec":{"parameters":` + numbers + `},"status":{"externalProperties":{"parameters":` + numbers + `},"inProgressProperties":{"parameters":` + numbers + `}}}`),
+		"deep parameters":      reviewOf(`{"spec":{"parameters":` + strings.Repeat("[", 9000) + strings.Repeat("]", 9000) + `}}`),
+		"metadata of a class":  reviewOf(`{"spec":{"externalMetadata":` + numbers + `}}`),
+		"schemas of a plan":    reviewOf(`{"spec":{"instanceCreateParameterSchema":{"enum":` + list(20_000, "0") + `}}}`),
+		"many annotations":     reviewOf(`{"metadata":{"annotations":{` + strings.Repeat(`"a":"",`, 30_000) + `"a":""}}}`),
+		"many Secrets":         reviewOf(`{"spec":{"parametersFrom":` + list(20_000, `{"secretKeyRef":{"name":"a","key":"k"}}`) + `}}`),
+		"a list of Alerts":     conversionOf(strings.Trim(list(500, `{"apiVersion":"pager.k8s.co/v1beta1","kind":"Alert","spec":{"receiverRefs":`+list(16, `{"kind":"Receiver","name":"a"}`)+`}}`), "[]")),
+		"instances of a group": conversionOf(`{"spec":{"instances":` + list(200, `{"key":"a"}`) + `}}`),
+	} {
+		if answer, served := serve(body); !served {
+			t.Errorf("%s: %.2000s", name, answer.Body)
+		}
+	}
+}
+
+// The elements of each field whose content is free do not count, and those of other fields do.
+func TestFreeFormFields(t *testing.T) {
+	isFree, seen := map[string]bool{}, map[reflect.Type]bool{}
+	var visit func(reflect.Type)
+	visit = func(typ reflect.Type) {
+		for typ.Kind() == reflect.Pointer || typ.Kind() == reflect.Slice || typ.Kind() == reflect.Map {
+			typ = typ.Elem()
+		}
+		if seen[typ] || typ.Kind() != reflect.Struct {
+			return
+		}
+		seen[typ] = true
+		for f := range typ.Fields() {
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			free := f.Type == reflect.TypeFor[*runtime.RawExtension]()
+			if before, ok := isFree[name]; name != "" && ok && before != free {
+				t.Errorf("%s.%s: another field of this name has another content", typ, name)
+			}
+			isFree[name] = free
+			if !free {
+				visit(f.Type)
+			}
+		}
+	}
+	for _, typ := range scheme.AllKnownTypes() {
+		if strings.HasPrefix(typ.PkgPath(), reflect.TypeFor[v1beta1.ServiceInstance]().PkgPath()) {
+			visit(typ)
+		}
+	}
+	for name, free := range isFree {
+		if name == "" {
+			continue
+		}
+		if _, served := serve(reviewOf(`{"spec":{"` + name + `":` + list(10_000, "0") + `}}`)); served != free {
+			t.Errorf("%s: 10,000 elements are served: %t", name, served)
+		}
+	}
+}
+
+// F-S59: what a request allocates before it is refused.
+func TestTheCostOfABody(t *testing.T) {
+	for name, shape := range map[string]func(n int) string{
+		"elements": func(n int) string { return conversionOf(`{"a":` + list(n/3, "{}") + `}`) },
+		"arrays in objects": func(n int) string {
+			return conversionOf(strings.Repeat(`{"a":[],"b":"`+strings.Repeat("x", 40)+`"},`, n/60) + "0")
+		},
+		"depth":     func(n int) string { return reviewOf(strings.Repeat(`{"a":`, min(n/10, 9000)) + "1") },
+		"one name":  func(n int) string { return reviewOf(`{"` + strings.Repeat("k", n) + `":1}`) },
+		"free form": func(n int) string { return reviewOf(`{"spec":{"parameters":` + list(n/2, "0") + `}}`) },
+		"deep fields that are not free": func(n int) string {
+			return reviewOf(`{"a":[` + strings.Repeat(`{"a":`, 9000) + "{" + strings.Repeat(`"parameters":{},`, n/16))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			costtest.Linear(t, 2<<20, shape, func(body string) { serve(body) })
+			body := shape(4 << 20)
+			if cost := costtest.Of(func() { serve(body) }); cost.Bytes > 16*uint64(len(body))+4<<20 {
+				t.Errorf("%d bytes take %d", len(body), cost.Bytes)
+			}
+		})
+	}
+}
