@@ -51,6 +51,10 @@ const (
 	largeCredentials = 500 << 10
 	// manyPlans are those of a catalog of the largest size.
 	manyPlans = 40000
+	// manyElements are those of an array in an Alert of the largest size.
+	manyElements = 300_000
+	// parameterDepth is that of parameters of almost 256 KiB.
+	parameterDepth = 9000
 	// sources are the AlertSources of one namespace, which post sourcesAtOnce times at once each.
 	sources, sourcesAtOnce = 16, 4
 )
@@ -200,8 +204,10 @@ func (a *attackers) attacks() []attack {
 		{"F-S58: a schema with many violations", 500 * time.Millisecond, a.schemaBomb},
 		{"F-S59: reviews whose end does not come", 0, a.halfReviews},
 		{"F-S59: a conversion without a length", time.Second, a.endlessConversion},
+		{"F-S59: elements that are large once they are decoded", 2 * time.Second, a.largeOnceDecoded},
 		{"F-S59, F-P52: connections that send nothing", 0, a.idle},
 		{"F-S60: a review that names 20,000 Secrets", time.Second, a.manySecrets},
+		{"F-S60: parameters that are deep, and have a long name", 2 * time.Second, a.deepParameters},
 		{"F-S61: a catalog of 40,000 plans", 5 * time.Second, a.largeCatalog},
 		{"F-S40: a Secret of 20,000 values", time.Second, a.manyValues},
 		{"F-S41: credentials that cannot be written", 250 * time.Millisecond, a.unwritable},
@@ -282,35 +288,81 @@ func (a *attackers) deleteLater(ctx context.Context, user client.Client, u clien
 	})
 }
 
+// undecodableStatus forges an identity, a use of a Secret, or a record in each request, with a status that does not decode: a request with two
+// forgeries is refused if only one of them is seen.
 func (a *attackers) undecodableStatus(ctx context.Context, n int, isHostile bool) {
-	status, from, identity := "{}", "", ""
+	status, forgeries := "{}", []string{"", "", ""}
 	if isHostile {
-		status, identity = "{conditions: 7}", `userInfo: {username: root, uid: "0", groups: ["system:masters"]}, `
-		from = `parametersFrom: [{secretKeyRef: {name: payroll, key: json}}], secretTransforms: [{addKeysFrom: {secretRef: {name: payroll}}}], `
+		status = "{conditions: 7}"
+		forgeries = []string{
+			`userInfo: {username: root, uid: "0", groups: ["system:masters"]}, `,
+			`parametersFrom: [{secretKeyRef: {name: payroll, key: json}}], `,
+			`secretTransforms: [{addKeysFrom: {secretRef: {name: payroll}}}], `,
+		}
 	}
-	name := fmt.Sprintf("b%d-%t", n, isHostile)
-	a.briefly(ctx, a.clerk, a.shared, `{apiVersion: servicecatalog.k8s.io/v1beta1, kind: ServiceBinding, metadata: {name: `+name+`}, status: `+status+`, spec: {`+from+identity+`instanceRef: {name: later}}}`)
-	binding := object(a.shared, `{apiVersion: servicecatalog.k8s.io/v1beta1, kind: ServiceBinding, metadata: {name: patched-`+name+`}, spec: {instanceRef: {name: later}}}`)
-	if a.clerk.Create(ctx, binding) == nil {
-		patch, err := json.Marshal(object("", `{status: `+status+`, spec: {`+from+identity+`secretName: patched-`+name+`}}`).Object)
-		if err == nil {
-			if a.clerk.Patch(ctx, binding, client.RawPatch(types.MergePatchType, patch)) == nil {
+	for i, forged := range forgeries {
+		name := fmt.Sprintf("b%d-%d-%t", n, i, isHostile)
+		a.briefly(ctx, a.clerk, a.shared, `{apiVersion: servicecatalog.k8s.io/v1beta1, kind: ServiceBinding, metadata: {name: `+name+`}, status: `+status+`, spec: {`+forged+`instanceRef: {name: later}}}`)
+		binding := object(a.shared, `{apiVersion: servicecatalog.k8s.io/v1beta1, kind: ServiceBinding, metadata: {name: patched-`+name+`}, spec: {instanceRef: {name: later}}}`)
+		if a.clerk.Create(ctx, binding) == nil {
+			patch, err := json.Marshal(object("", `{status: `+status+`, spec: {`+forged+`secretName: patched-`+name+`}}`).Object)
+			if err == nil && a.clerk.Patch(ctx, binding, client.RawPatch(types.MergePatchType, patch)) == nil {
 				a.inspect(binding)
 			}
+			a.deleteLater(ctx, a.clerk, binding)
 		}
-		a.deleteLater(ctx, a.clerk, binding)
 	}
-	// A record that the id of the victim's instance was made for this object.
+	// The id of the victim's instance, and a record that it was made for this object, alone and together.
 	id, record := "", ""
 	if isHostile {
 		id = `, externalID: ` + a.victim.twin
 		record = `, annotations: {bellhop.gophernetes.io/made-id: "` + a.victim.twin + " " + time.Now().UTC().Format(time.RFC3339) + `"}`
 	}
-	a.briefly(ctx, a.clerk, a.shared, `{apiVersion: servicecatalog.k8s.io/v1beta1, kind: ServiceInstance, metadata: {name: `+name+record+`}, status: `+status+`,
-spec: {clusterServiceClassExternalName: none-`+name+`, clusterServicePlanExternalName: small`+id+`}}`)
+	for i, forged := range []struct{ record, id string }{{record, ""}, {"", id}, {record, id}} {
+		for _, class := range []string{"none-", "database"} {
+			name := fmt.Sprintf("%s-%d-%d-%t", strings.Trim(class, "-"), n, i, isHostile)
+			if class == "none-" {
+				class += name
+			} else if !isHostile {
+				continue // an instance of the victim's class
+			}
+			a.briefly(ctx, a.clerk, a.shared, `{apiVersion: servicecatalog.k8s.io/v1beta1, kind: ServiceInstance, metadata: {name: `+name+forged.record+`}, status: `+status+`,
+spec: {clusterServiceClassExternalName: `+class+`, clusterServicePlanExternalName: small`+forged.id+`}}`)
+		}
+	}
+}
+
+// largeOnceDecoded sends what takes hundreds of times its size once it is decoded: arrays of empty elements.
+func (a *attackers) largeOnceDecoded(ctx context.Context, n int, isHostile bool) {
+	elements := 1
 	if isHostile {
-		a.briefly(ctx, a.clerk, a.shared, `{apiVersion: servicecatalog.k8s.io/v1beta1, kind: ServiceInstance, metadata: {name: twin-`+name+record+`}, status: `+status+`,
-spec: {clusterServiceClassExternalName: database, clusterServicePlanExternalName: small`+id+`}}`)
+		elements = manyElements
+	}
+	deliveries := strings.TrimSuffix(strings.Repeat("{},", elements), ",")
+	a.briefly(ctx, a.eve, a.tenant, fmt.Sprintf(`{"apiVersion":"pager.k8s.co/v1alpha1","kind":"Alert","metadata":{"name":"empty-%d-%t"},"spec":{"message":"x"},"status":{"deliveries":[%s]}}`, n, isHostile, deliveries))
+	c := newStrangerClient()
+	defer c.CloseIdleConnections()
+	if isHostile {
+		deliveries = strings.TrimSuffix(strings.Repeat("{},", 7*manyElements), ",")
+	}
+	alert := `{"apiVersion":"pager.k8s.co/v1beta1","kind":"Alert","status":{"deliveries":[` + deliveries + `]}}`
+	post(ctx, c, "https://"+a.webhooks(isHostile)+"/convert", "", strings.NewReader(`{"apiVersion":"apiextensions.k8s.io/v1","kind":"ConversionReview","request":{"uid":"1","desiredAPIVersion":"pager.k8s.co/v1alpha1","objects":[`+alert+`]}}`))
+	post(ctx, c, "https://"+a.webhooks(isHostile)+"/validate-pager-k8s-co-v1beta1-alert", "", strings.NewReader(`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"1","operation":"CREATE","object":`+alert+`}}`))
+}
+
+// deepParameters sends parameters whose comparison with themselves takes the square of their size: deep ones, and ones with a long name.
+func (a *attackers) deepParameters(ctx context.Context, n int, isHostile bool) {
+	deep, long := `{"a":1}`, `{"a":[0]}`
+	if isHostile {
+		deep = strings.Repeat(`{"kkkkkkkkkkkkkkkkkkkk":`, parameterDepth) + "1" + strings.Repeat("}", parameterDepth)
+		long = `{"` + strings.Repeat("k", 120<<10) + `":[` + strings.Repeat("0,", 60<<10) + `0]}`
+	}
+	c := newStrangerClient()
+	defer c.CloseIdleConnections()
+	for i, parameters := range []string{deep, long} {
+		binding := fmt.Sprintf(`{"apiVersion":"servicecatalog.k8s.io/v1beta1","kind":"ServiceBinding","metadata":{"name":"deep-%d-%d-%t"},"spec":{"instanceRef":{"name":"later"},"parameters":%s}}`, n, i, isHostile, parameters)
+		a.briefly(ctx, a.clerk, a.shared, binding)
+		post(ctx, c, "https://"+a.webhooks(isHostile)+"/mutate-servicecatalog-k8s-io-v1beta1-servicebinding", "", strings.NewReader(`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"1","operation":"CREATE","object":`+binding+`}}`))
 	}
 }
 
