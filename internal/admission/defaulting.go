@@ -64,38 +64,44 @@ func Defaulting[T client.Object](scheme *runtime.Scheme, defaulter ctrladmission
 	})
 }
 
-// patchesOf returns what changes an object as a defaulter did: a patch for each field of metadata and spec that it changed. What
-// the types do not know stays in the others.
+// patchesOf returns what changes an object as a defaulter did: a patch for each field of metadata and spec that it changed, and, beside
+// those, for each that is missing or written otherwise than the type encodes it. What the types do not know stays in the others.
 func patchesOf(raw []byte, before, after any) (patches []jsonpatch.Operation, err error) {
 	var asked, was, is map[string]json.RawMessage
 	if err := errors.Join(fields(raw, &asked), fieldsOfObject(before, &was), fieldsOfObject(after, &is)); err != nil {
 		return nil, err
 	}
+	if bytes.Equal(was["metadata"], is["metadata"]) && bytes.Equal(was["spec"], is["spec"]) {
+		return nil, nil
+	}
 	for _, part := range []string{"metadata", "spec"} {
-		var had, old, new map[string]json.RawMessage
-		if bytes.Equal(was[part], is[part]) {
-			continue
-		}
-		if err := errors.Join(fields(asked[part], &had), fields(was[part], &old), fields(is[part], &new)); err != nil {
+		var had, old, now map[string]json.RawMessage
+		if err := errors.Join(fields(asked[part], &had), fields(was[part], &old), fields(is[part], &now)); err != nil {
 			return nil, err
 		}
-		if had == nil {
+		switch {
+		case is[part] == nil:
+			continue
+		case had == nil:
 			patches = append(patches, jsonpatch.NewOperation("add", "/"+part, is[part]))
 			continue
 		}
 		for _, name := range slices.Sorted(maps.Keys(old)) {
-			if _, stays := new[name]; !stays && had[name] != nil {
+			if _, stays := now[name]; !stays && had[name] != nil {
 				patches = append(patches, jsonpatch.NewOperation("remove", pointer(part, name), nil))
 			}
 		}
-		for _, name := range slices.Sorted(maps.Keys(new)) {
-			if !bytes.Equal(old[name], new[name]) {
-				patches = append(patches, jsonpatch.NewOperation("add", pointer(part, name), new[name])) // or replaces it
+		for _, name := range slices.Sorted(maps.Keys(now)) {
+			if !bytes.Equal(old[name], now[name]) || !isComposite(had[name]) && !bytes.Equal(had[name], now[name]) {
+				patches = append(patches, jsonpatch.NewOperation("add", pointer(part, name), now[name])) // or replaces it
 			}
 		}
 	}
 	return patches, nil
 }
+
+// isComposite reports whether a value is an array or object.
+func isComposite(raw json.RawMessage) bool { return len(raw) > 0 && (raw[0] == '{' || raw[0] == '[') }
 
 // pointer returns the JSON pointer of a field.
 func pointer(part, name string) string {
