@@ -58,13 +58,15 @@ func (l *largeSecrets) Get(ctx context.Context, key client.ObjectKey, o client.O
 	reader, _, _ := strings.Cut(key.Name, "-")
 	l.mu.Lock()
 	l.held[reader]++
+	l.mu.Unlock()
+	time.Sleep(10 * time.Millisecond) // until then, readers that have ended have dropped theirs
+	l.mu.Lock()
 	sum := 0
 	for _, n := range l.held {
 		sum += n
 	}
 	l.most = max(l.most, sum)
 	l.mu.Unlock()
-	time.Sleep(10 * time.Millisecond)
 	s.Name, s.Namespace, s.Data = key.Name, key.Namespace, map[string][]byte{"k": []byte("{}")}
 	return nil
 }
