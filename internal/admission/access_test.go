@@ -213,7 +213,7 @@ func TestStrangersDelayNoReviewOfAnAPIServer(t *testing.T) {
 		for i := range 128 {
 			strangers.Go(func() {
 				for n := 0; ctx.Err() == nil; n++ {
-					ask(ctx, admission.Caller{Address: stranger}, fmt.Sprintf("invented-%d-%d", i, n), 31)
+					_ = ask(ctx, admission.Caller{Address: stranger}, fmt.Sprintf("invented-%d-%d", i, n), 31)
 				}
 			})
 		}

@@ -371,7 +371,7 @@ var modes = []mode{
 	{name: "without the mutating webhooks", enter: func(ctx context.Context) {
 		GinkgoHelper()
 		nowhere := &metav1.LabelSelector{MatchLabels: map[string]string{"example.com/none": "none"}}
-		changeHooks(ctx, func(isMutating bool, hook *admissionregistrationv1.WebhookClientConfig, around **metav1.LabelSelector) {
+		changeHooks(ctx, func(isMutating bool, _ *admissionregistrationv1.WebhookClientConfig, around **metav1.LabelSelector) {
 			if isMutating {
 				*around = nowhere
 			}

@@ -156,7 +156,7 @@ func TestADryRunIsNotTheLastWord(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			refusal := test.first
-			c := controllertest.NewCluster(t, interceptor.Funcs{Create: func(_ context.Context, _ client.WithWatch, o client.Object, _ ...client.CreateOption) error {
+			c := controllertest.NewCluster(t, interceptor.Funcs{Create: func(_ context.Context, _ client.WithWatch, _ client.Object, _ ...client.CreateOption) error {
 				return refusal
 			}})
 			clock := clocktesting.NewFakePassiveClock(lifecycletest.T0)

@@ -19,7 +19,6 @@ package credentials
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -63,8 +62,7 @@ func refused(err error, data ...map[string][]byte) error {
 func summaryOf(err error) string {
 	text := "the request failed"
 	if status, ok := errors.AsType[*apierrors.StatusError](err); ok {
-		code := int(status.ErrStatus.Code)
-		text = strings.TrimSpace(fmt.Sprintf("HTTP %d %s", code, http.StatusText(code)))
+		text = fmt.Sprintf("HTTP %d", status.ErrStatus.Code)
 	}
 	if ExceedsQuota(err) {
 		text += ", " + exceededQuota
@@ -81,18 +79,17 @@ func ExceedsQuota(err error) bool {
 	return ok && apierrors.IsForbidden(err) && strings.Contains(status.ErrStatus.Message, exceededQuota)
 }
 
+// requestTimeout is an HTTP status code, which package errors of apimachinery does not know.
+const requestTimeout = 408
+
 // IsJudgement reports whether the API server, or an admission policy, refused what was written, rather than could not store anything.
 func IsJudgement(err error) bool {
 	status, ok := errors.AsType[*apierrors.StatusError](err)
-	if !ok {
+	if !ok || apierrors.IsUnauthorized(err) || apierrors.IsNotFound(err) || apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) ||
+		apierrors.IsTooManyRequests(err) || apierrors.IsTimeout(err) || status.ErrStatus.Code == requestTimeout {
 		return false
 	}
-	switch code := status.ErrStatus.Code; code {
-	case http.StatusUnauthorized, http.StatusNotFound, http.StatusRequestTimeout, http.StatusConflict, http.StatusTooManyRequests:
-		return false
-	default:
-		return code >= http.StatusBadRequest && code < http.StatusInternalServerError
-	}
+	return status.ErrStatus.Code/100 == 4
 }
 
 // Message returns the message of an error of the Store, without any value of a Secret.

@@ -13,6 +13,7 @@ WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 See the License for the specific language governing permissions and
 limitations under the License.
 */
+
 // Package panics finds panics in the output of the operator, which go on unnoticed: controller-runtime, net/http and the operator itself
 // recover from them.
 package panics
