@@ -148,7 +148,7 @@ var _ = Describe("Posted alerts", func() {
 		Expect(err).NotTo(HaveOccurred())
 		second, err := env.Cluster.StartOperator(ctx, local.OperatorOptions{
 			Binary: env.Binary, Log: &env.Logs, WebhookPort: port,
-			Args: []string{"--allow-outbound=127.0.0.1", "--ingest-bind-address=" + other, "--leader-elect", "--leader-elect-identity=b", "--leader-elect-lease-duration=3s"},
+			Args: []string{"--allow-outbound=127.0.0.1", "--ingest-bind-address=" + other, "--leader-elect", "--leader-elect-identity=b"},
 		})
 		Expect(err).NotTo(HaveOccurred())
 		DeferCleanup(second.Stop)

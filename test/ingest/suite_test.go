@@ -58,7 +58,7 @@ func TestIngest(t *testing.T) {
 
 var _ = BeforeSuite(func(ctx SpecContext) {
 	listen = freeAddress()
-	env.Join(env.Start(ctx, "--ingest-bind-address="+listen, "--leader-elect", "--leader-elect-identity=a", "--leader-elect-lease-duration=3s"), v1beta1.AddToScheme)
+	env.Join(env.Start(ctx, "--ingest-bind-address="+listen, "--leader-elect", "--leader-elect-identity=a"), v1beta1.AddToScheme)
 	env.WaitForControllers(ctx, "apiVersion: pager.k8s.co/v1beta1\nkind: AlertSource\nmetadata: {name: first, namespace: default}")
 })
 
