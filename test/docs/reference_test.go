@@ -145,8 +145,8 @@ var _ = Describe("The documentation", func() {
 		alerts := slices.DeleteFunc(findInSource(declared, "api/pager/v1beta1"), func(r string) bool { return slices.Contains(own, r) || slices.Contains(ofSources, r) })
 		Expect(alerts).To(ContainElement("ResolveTimedOut"))
 		expectSameSet(alerts, readColumn(page, "reason of an Alert", reason))
-		expectSameSet(append(own, "SecretNotFound", "SecretNotRead", "Suspended"), readColumn(page, "reason of a receiver", reason))
-		expectSameSet(append(ofSources, "SecretNotFound"), readColumn(page, "reason of an AlertSource", reason))
+		expectSameSet(append(own, "SecretNotFound", "SecretNotRead", "Suspended", "InternalError"), readColumn(page, "reason of a receiver", reason))
+		expectSameSet(append(ofSources, "SecretNotFound", "InternalError"), readColumn(page, "reason of an AlertSource", reason))
 		expectSameSet(findInSource(declared, "internal/notify"), readColumn(page, "reason of an answer", reason))
 	})
 
