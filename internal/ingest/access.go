@@ -94,11 +94,7 @@ func credentialOf(r *http.Request) string {
 	if _, password, ok := r.BasicAuth(); ok {
 		return password
 	}
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		return ""
-	}
-	return strings.TrimSpace(token)
+	return reviews.BearerToken(r)
 }
 
 // SecretProblem is why the token of a Secret cannot be used.

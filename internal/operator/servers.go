@@ -173,8 +173,8 @@ const metricsPath = "/metrics"
 func serveReaders(tokens authenticator.Token, rights authorizer.Authorizer, handler http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+metricsPath, func(w http.ResponseWriter, r *http.Request) {
-		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-		if token = strings.TrimSpace(token); token == "" || !strings.EqualFold(scheme, "Bearer") {
+		token := reviews.BearerToken(r)
+		if token == "" {
 			http.Error(w, "the header Authorization has no bearer token", http.StatusUnauthorized)
 			return
 		}

@@ -24,6 +24,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -72,6 +73,15 @@ func New(cfg *rest.Config, httpClient *http.Client, audience string) (authentica
 		return nil, nil, fmt.Errorf("setting up reviews of rights: %w", err)
 	}
 	return Tokens(authentication.TokenReviews(), audience), rights, nil
+}
+
+// BearerToken returns the bearer token of a request; empty: it has none.
+func BearerToken(r *http.Request) string {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
 }
 
 // Tokens returns what has the API server review tokens for an audience.
