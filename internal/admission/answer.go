@@ -37,11 +37,7 @@ const (
 
 // Invalid returns the error about an object that is refused because of errs: the first of them, each shortened, and how many more there are.
 // The text of a list of errors takes the square of their number.
-func Invalid(kind schema.GroupKind, name string, errs field.ErrorList) error {
-	return invalid(kind, name, errs)
-}
-
-func invalid(kind schema.GroupKind, name string, errs field.ErrorList) *apierrors.StatusError {
+func Invalid(kind schema.GroupKind, name string, errs field.ErrorList) *apierrors.StatusError {
 	shown := make(field.ErrorList, 0, min(len(errs), maxErrors))
 	for _, err := range errs[:min(len(errs), maxErrors)] {
 		shown = append(shown, shortenError(err))

@@ -160,7 +160,7 @@ func pathOf(levels []level) string {
 	var path strings.Builder
 	for _, l := range levels {
 		if path.Len() > maxPath {
-			return strings.ToValidUTF8(path.String()[:maxPath], "") + "…"
+			return shorten(path.String(), maxPath)
 		}
 		if l.isArray {
 			continue

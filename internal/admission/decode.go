@@ -75,7 +75,7 @@ func Decodable[T client.Object](scheme *runtime.Scheme, handler ctrladmission.Ha
 		object, ok := d.reduce(request.Object.Raw, isNotStatus)
 		if !ok {
 			kind := schema.GroupKind{Group: request.Kind.Group, Kind: request.Kind.Kind}
-			status := invalid(kind, request.Name, wrongFields(d.objectType, object)).Status()
+			status := Invalid(kind, request.Name, wrongFields(d.objectType, object)).Status()
 			response = ctrladmission.Denied("")
 			response.Result = &status
 			return response
