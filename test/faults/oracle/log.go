@@ -29,7 +29,7 @@ var moduleFrame = regexp.MustCompile(`(?m)^(created by )?github\.com/gophernetes
 
 // permanentGoroutines match goroutines that run as long as the process, such as informers, those of a watch that waits for the API server, and
 // the one that reads from the idle connection of a notifier.
-var permanentGoroutines = regexp.MustCompile(`operator\.(ReturnMemory|\(\*webhookServer\)\.Start)|httpserver\.\(\*listener\)\.accept|alert\.\(\*Reconciler\)\.drain|health\.\(\*objects\)\.startOne|apiserver\.(FollowAddresses|roundTripper\.RoundTrip)|notify/grpc\.watched\.Read`)
+var permanentGoroutines = regexp.MustCompile(`operator\.(ReturnMemory|\(\*webhookServer\)\.Start)|httpserver\.\(\*listener\)\.[aA]ccept|alert\.\(\*Reconciler\)\.drain|health\.\(\*objects\)\.startOne|apiserver\.(FollowAddresses|roundTripper\.RoundTrip)|notify/grpc\.watched\.Read`)
 
 // crashText matches the output of a panic, and of the race detector.
 var crashText = regexp.MustCompile(`panic|WARNING: DATA RACE`)
