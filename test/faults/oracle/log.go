@@ -19,6 +19,8 @@ package oracle
 import (
 	"regexp"
 	"strings"
+
+	"github.com/gophernetes/bellhop/test/internal/panics"
 )
 
 // stackFunctions matches the functions in the stack of a goroutine.
@@ -31,14 +33,17 @@ var moduleFrame = regexp.MustCompile(`(?m)^(created by )?github\.com/gophernetes
 // the one that reads from the idle connection of a notifier.
 var permanentGoroutines = regexp.MustCompile(`operator\.(ReturnMemory|\(\*webhookServer\)\.Start)|httpserver\.\(\*listener\)\.[aA]ccept|alert\.\(\*Reconciler\)\.drain|health\.\(\*objects\)\.startOne|apiserver\.(FollowAddresses|roundTripper\.RoundTrip)|notify/grpc\.watched\.Read`)
 
-// crashText matches the output of a panic, and of the race detector.
-var crashText = regexp.MustCompile(`panic|WARNING: DATA RACE`)
+// raceText begins the output of the race detector.
+const raceText = "WARNING: DATA RACE"
 
 // CheckLog checks the output of the processes, and, if the last one was idle, the goroutines that it had.
 func (c Checker) CheckLog(log string, atRest bool) {
 	log, dump, _ := strings.Cut(log, "SIGQUIT: quit")
-	if at := crashText.FindStringIndex(log); at != nil {
-		c.Reportf("the operator panicked: %s", log[at[0]:min(len(log), at[0]+400)])
+	if lines := panics.Lines(log, false); len(lines) > 0 {
+		c.Reportf("the operator panicked: %s", lines[0][:min(len(lines[0]), 400)])
+	}
+	if _, race, found := strings.Cut(log, raceText); found {
+		c.Reportf("the operator panicked: %s%s", raceText, race[:min(len(race), 400)])
 	}
 	c.checkText("the log", log)
 	if !atRest {
