@@ -177,7 +177,7 @@ func Shorten(text string, maxBytes int) string {
 	if end < 0 {
 		return ""
 	}
-	for !utf8.RuneStart(text[end]) {
+	for end > 0 && !utf8.RuneStart(text[end]) {
 		end--
 	}
 	return text[:end] + ellipsis

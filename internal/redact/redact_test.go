@@ -169,6 +169,21 @@ func FuzzRedactor(f *testing.F) {
 	})
 }
 
+// A text that is not UTF-8, as of a Pod's log, is cut as well.
+func TestShorten(t *testing.T) {
+	for text, want := range map[string]string{
+		"short":                       "short",
+		"longer than ten":             "longer …",
+		"grüße, all":                  "grüße…",
+		strings.Repeat("\x80", 20):    "…",
+		"ab" + strings.Repeat("ö", 9): "aböö…",
+	} {
+		if got := redact.Shorten(text, 10); got != want {
+			t.Errorf("%q, not %q", got, want)
+		}
+	}
+}
+
 func TestCapitalize(t *testing.T) {
 	for message, want := range map[string]string{
 		"":                          "",
