@@ -18,12 +18,13 @@ package admission
 
 import (
 	"fmt"
-	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // The text of an answer is bounded, since it repeats what the request has. Of warnings the API server passes on 4096 characters.
@@ -45,16 +46,16 @@ func Invalid(kind schema.GroupKind, name string, errs field.ErrorList) *apierror
 	if more := len(errs) - len(shown); more > 0 {
 		shown[len(shown)-1].Detail += fmt.Sprintf(" (and %d errors more)", more)
 	}
-	return apierrors.NewInvalid(kind, shorten(name, maxName), shown)
+	return apierrors.NewInvalid(kind, redact.Shorten(name, maxName), shown)
 }
 
 // shortenError returns a copy of an error with shortened texts.
 func shortenError(err *field.Error) *field.Error {
 	short := *err
-	short.Field, short.Detail = shorten(err.Field, maxText), shorten(err.Detail, maxText)
+	short.Field, short.Detail = redact.Shorten(err.Field, maxText), redact.Shorten(err.Detail, maxText)
 	if _, omitted := err.BadValue.(field.OmitValueType); !omitted && err.BadValue != nil {
 		if text := fmt.Sprint(err.BadValue); len(text) > maxText {
-			short.BadValue = shorten(text, maxText)
+			short.BadValue = redact.Shorten(text, maxText)
 		}
 	}
 	return &short
@@ -64,19 +65,11 @@ func shortenError(err *field.Error) *field.Error {
 func Warnings(all ctrladmission.Warnings) (shown ctrladmission.Warnings) {
 	length := 0
 	for _, warning := range all {
-		warning = shorten(warning, maxText)
+		warning = redact.Shorten(warning, maxText)
 		if length += len(warning); length > maxWarningsText || len(shown) == maxWarnings {
 			return append(shown, fmt.Sprintf("%d more warnings are not shown", len(all)-len(shown)))
 		}
 		shown = append(shown, warning)
 	}
 	return shown
-}
-
-// shorten cuts a text after n bytes.
-func shorten(text string, n int) string {
-	if len(text) <= n {
-		return text
-	}
-	return strings.ToValidUTF8(text[:n], "") + "…"
 }

@@ -28,6 +28,8 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 const (
@@ -160,7 +162,7 @@ func pathOf(levels []level) string {
 	var path strings.Builder
 	for _, l := range levels {
 		if path.Len() > maxPath {
-			return shorten(path.String(), maxPath)
+			return redact.Shorten(path.String(), maxPath)
 		}
 		if l.isArray {
 			continue
