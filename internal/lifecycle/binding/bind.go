@@ -54,7 +54,7 @@ func (d *decision) bind() {
 	conflict := a != nil && a.Conflict
 	switch {
 	case conflict && d.effectivePlan().BindingRetrievable:
-		if d.canWrite() {
+		if d.prepareWrite() {
 			d.Request = d.newRequest(lifecycle.Fetch)
 			d.Request.Properties = props
 		}
@@ -66,7 +66,7 @@ func (d *decision) bind() {
 			return
 		}
 	}
-	if d.canWrite() {
+	if d.prepareWrite() {
 		d.beginOperation(props)
 	}
 }

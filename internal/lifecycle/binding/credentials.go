@@ -69,7 +69,7 @@ func (d *decision) ensureCredentials() {
 
 // writeSecret has the credentials that the broker has returned written, unless the Secret cannot hold them.
 func (d *decision) writeSecret() {
-	if !d.waitsToWrite() {
+	if !d.awaitWrite() {
 		d.SecretAction, d.Status.InstanceFingerprint = WriteSecret, validity.Fingerprint(d.in.BoundInstance.Instance)
 	}
 }
@@ -87,16 +87,16 @@ func (d *decision) isUnfit() bool {
 	return u != nil && u.Unfit
 }
 
-// waitsToWrite reports whether what kept the credentials from being written lasts, as the conditions say. The broker is not asked for them
-// meanwhile.
-func (d *decision) waitsToWrite() bool {
+// awaitWrite has the binding wait while what kept its credentials from being written lasts, as the conditions say, and reports whether it
+// does. Nothing is requested of the broker meanwhile.
+func (d *decision) awaitWrite() bool {
 	u := d.unwritten()
-	return d.isRefused() || u != nil && (u.Unfit || u.SecretsVersion != "" && u.SecretsVersion == d.in.SecretsVersion)
+	return d.awaitPermission() || u != nil && (u.Unfit || u.SecretsVersion != "" && u.SecretsVersion == d.in.SecretsVersion)
 }
 
-// isRefused reports whether the API server has refused the last write, whichever id the credentials were for, and is not to be asked yet
-// whether it still would, or has to be asked first.
-func (d *decision) isRefused() bool {
+// awaitPermission has the binding wait after the API server has refused its last write, whichever id the credentials were for, and reports
+// whether it does: until the next trial of that write is due, or for the result of the trial.
+func (d *decision) awaitPermission() bool {
 	u := d.in.Memory.Unwritten
 	if u == nil || !u.isRefused() || d.in.MayWrite {
 		return false
@@ -112,11 +112,12 @@ func (d *decision) isRefused() bool {
 	return true
 }
 
-// canWrite reports whether credentials that the broker returns now could be written, as far as that is known: the API server accepts the
-// Secret, and those whose keys it gets can be read. What is not known is looked up first; otherwise the conditions say what is in the way.
-func (d *decision) canWrite() bool {
+// prepareWrite reports whether credentials that the broker returns now could be written, as far as that is known: the API server accepts
+// the Secret, and those whose keys it gets can be read. Otherwise it has what is not known looked up, or says in the conditions what is in
+// the way.
+func (d *decision) prepareWrite() bool {
 	switch {
-	case d.isRefused():
+	case d.awaitPermission():
 		return false
 	case len(bindingsecret.SourcesOf(d.b)) == 0:
 		return true
@@ -141,7 +142,7 @@ func (d *decision) recheck() {
 		d.wakeBy(d.in.Now.Add(renewRetry))
 	case !d.isDue():
 	case d.nextWay() == fetch:
-		if !d.canWrite() {
+		if !d.prepareWrite() {
 			return
 		}
 		d.Request = d.newRequest(lifecycle.Fetch)
@@ -203,14 +204,14 @@ func (d *decision) hasReceivedCredentials() bool {
 // recoverCredentials gets credentials that are missing from the Secret, or were modified.
 func (d *decision) recoverCredentials() {
 	s := &d.Status
-	if d.waitsToWrite() {
+	if d.awaitWrite() {
 		return
 	}
 	if why := d.brokerUnavailable(); why != nil {
 		d.setBlocked(why)
 		return
 	}
-	if !d.isDue() || !d.canWrite() {
+	if !d.isDue() || !d.prepareWrite() {
 		return
 	}
 	next := d.nextWay()

@@ -49,7 +49,7 @@ func (d *decision) startReplacement() {
 		d.setBlocked(why)
 		d.wakeBy(d.in.Now.Add(renewRetry))
 		return
-	case !rotates && !d.knowsParameters(), !d.canWrite():
+	case !rotates && !d.knowsParameters(), !d.prepareWrite():
 		d.wakeBy(d.in.Now.Add(renewRetry))
 		return
 	}
@@ -128,10 +128,10 @@ func (d *decision) replace() {
 		d.writeSecret()
 	case why != nil:
 		d.setBlocked(why)
-	case d.waitsToWrite(), !d.isDue():
+	case d.awaitWrite(), !d.isDue():
 	case lost || a != nil && (a.Unknown > lifecycle.MaxRepeatsAfter(a.Mitigation) || a.Conflict):
 		d.startMitigation()
-	case !d.canWrite():
+	case !d.prepareWrite():
 	case retrievable && (tried.created || tried.hasFailed(repeat)):
 		d.Request = d.newRequest(lifecycle.Fetch)
 		d.Request.Repeat, d.Request.Replaces = true, true
