@@ -34,6 +34,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/httpserver"
 	"github.com/gophernetes/bellhop/internal/ingest/alertmanager"
 	"github.com/gophernetes/bellhop/internal/ingest/endpoint"
+	"github.com/gophernetes/bellhop/internal/keyed"
 )
 
 const (
@@ -69,13 +70,13 @@ func busy(format string, args ...any) error {
 
 // Handler serves the paths of all AlertSources, /v1/namespaces/NAMESPACE/alertsources/NAME/….
 type Handler struct {
-	sources        sourceReader
-	access         *Access
-	store          *Store
-	metrics        *metrics
-	sourceSlots    slotsOf[types.NamespacedName]
-	namespaceSlots slotsOf[string]
-	mux            *http.ServeMux
+	sources     sourceReader
+	access      *Access
+	store       *Store
+	metrics     *metrics
+	bySource    keyed.Semaphores[types.NamespacedName]
+	byNamespace keyed.Semaphores[string]
+	mux         *http.ServeMux
 }
 
 // sourceReader reads an AlertSource from the cache; nil: there is none.
@@ -94,10 +95,7 @@ var (
 )
 
 func newHandler(sources sourceReader, access *Access, store *Store, m *metrics) *Handler {
-	h := &Handler{
-		sources: sources, access: access, store: store, metrics: m, mux: http.NewServeMux(),
-		sourceSlots: newSlotsOf[types.NamespacedName](maxRequestsOfSource), namespaceSlots: newSlotsOf[string](maxRequestsOfNamespace),
-	}
+	h := &Handler{sources: sources, access: access, store: store, metrics: m, mux: http.NewServeMux()}
 	source := endpoint.Path("{namespace}", "{name}")
 	h.mux.Handle("POST "+source+endpoint.Alerts, h.serve(apiDecoder))
 	h.mux.Handle("POST "+source+endpoint.Webhook, h.serve(webhookDecoder))
@@ -203,14 +201,16 @@ func (h *Handler) admit(ctx context.Context, r *http.Request, serve func(*v1beta
 		return err
 	}
 	httpserver.Admit(ctx, name.Namespace)
-	if !h.namespaceSlots.take(name.Namespace) {
+	leaveNamespace := h.byNamespace.TryAcquire(name.Namespace, maxRequestsOfNamespace)
+	if leaveNamespace == nil {
 		return busy("%d requests to AlertSources of namespace %s are served, which is the limit", maxRequestsOfNamespace, name.Namespace)
 	}
-	defer h.namespaceSlots.release(name.Namespace)
-	if !h.sourceSlots.take(name) {
+	defer leaveNamespace()
+	leaveSource := h.bySource.TryAcquire(name, maxRequestsOfSource)
+	if leaveSource == nil {
 		return busy("%d requests to the AlertSource are served, which is the limit", maxRequestsOfSource)
 	}
-	defer h.sourceSlots.release(name)
+	defer leaveSource()
 	return serve(source)
 }
 

@@ -391,13 +391,14 @@ func TestReviewsAreBounded(t *testing.T) {
 func TestThereIsNoRoomForMore(t *testing.T) {
 	s := newServer(t, interceptor.Funcs{})
 	name := types.NamespacedName{Namespace: "shop", Name: "prometheus"}
+	var leave func()
 	for range maxRequestsOfSource {
-		s.handler.sourceSlots.take(name)
+		leave = s.handler.bySource.TryAcquire(name, maxRequestsOfSource)
 	}
 	if w := s.post(alertsPath, "Bearer s3cret", oneAlert); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "4 requests to the AlertSource") {
 		t.Errorf("%d %q", w.Code, w.Body)
 	}
-	s.handler.sourceSlots.release(name)
+	leave()
 	if w := s.post(alertsPath, "Bearer s3cret", oneAlert); w.Code != http.StatusOK {
 		t.Errorf("%d %q", w.Code, w.Body)
 	}
@@ -409,19 +410,20 @@ func TestANamespaceHasAPartOfTheRequests(t *testing.T) {
 		t.Errorf("%d of %d requests are a namespace's", maxRequestsOfNamespace, httpserver.Posts.Requests)
 	}
 	s := newServer(t, interceptor.Funcs{})
+	var leave func()
 	for range maxRequestsOfNamespace {
-		s.handler.namespaceSlots.take("shop")
+		leave = s.handler.byNamespace.TryAcquire("shop", maxRequestsOfNamespace)
 	}
 	w := s.post(alertsPath, "Bearer s3cret", oneAlert)
 	if w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "16 requests to AlertSources of namespace shop") {
 		t.Errorf("%d %q", w.Code, w.Body)
 	}
-	if !s.handler.namespaceSlots.take("else") {
+	if s.handler.byNamespace.TryAcquire("else", maxRequestsOfNamespace) == nil {
 		t.Error("another namespace has no room")
 	}
-	s.handler.namespaceSlots.release("shop")
-	if w := s.post(alertsPath, "Bearer s3cret", oneAlert); w.Code != http.StatusOK || s.handler.namespaceSlots.taken["shop"] != maxRequestsOfNamespace-1 {
-		t.Errorf("%d %q, %v", w.Code, w.Body, s.handler.namespaceSlots.taken)
+	leave()
+	if w := s.post(alertsPath, "Bearer s3cret", oneAlert); w.Code != http.StatusOK {
+		t.Errorf("%d %q", w.Code, w.Body)
 	}
 }
 

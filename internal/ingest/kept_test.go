@@ -16,7 +16,6 @@ limitations under the License.
 package ingest
 
 import (
-	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -24,26 +23,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// AlertSources come and go: nothing is kept of those for which nothing happens.
+// AlertSources come and go: of the times of their posts, the last are kept.
 func TestNothingIsKeptOfFormerSources(t *testing.T) {
-	var all locks
-	over, cancel := context.WithCancel(t.Context())
-	cancel()
-	for i := range 1000 {
-		name := types.NamespacedName{Namespace: "n", Name: fmt.Sprint(i)}
-		end, err := all.acquire(t.Context(), name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := all.acquire(over, name); err == nil {
-			t.Error("a lock was acquired twice")
-		}
-		end()
-	}
-	if len(all.of) > 0 {
-		t.Errorf("%d locks are kept", len(all.of))
-	}
-
 	var h heard
 	for i := range 2 * maxHeard {
 		h.set(types.NamespacedName{Namespace: "n", Name: fmt.Sprint(i)}, time.Unix(int64(i), 0))

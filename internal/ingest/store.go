@@ -36,6 +36,7 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/consistency"
 	"github.com/gophernetes/bellhop/internal/ingest/alertmanager"
+	"github.com/gophernetes/bellhop/internal/keyed"
 	"github.com/gophernetes/bellhop/internal/lifecycle/source"
 	"github.com/gophernetes/bellhop/internal/panics"
 )
@@ -59,7 +60,7 @@ type Store struct {
 	ServedSince time.Time
 
 	// creating is for posts that create Alerts.
-	creating locks
+	creating keyed.Semaphores[types.NamespacedName]
 	// large is held while a large post is decoded, and decided.
 	large sync.Mutex
 	// heard has for each AlertSource the time that this process has written last.
@@ -118,7 +119,7 @@ func creates(w source.Write) bool { return w.Present == nil }
 
 // beginToCreate waits until no other post of a source creates Alerts, and returns a function that has the next one do so.
 func (s *Store) beginToCreate(ctx context.Context, to *v1beta1.AlertSource) (end func(), err error) {
-	if end, err = s.creating.acquire(ctx, client.ObjectKeyFromObject(to)); err != nil {
+	if end, err = s.creating.Acquire(ctx, client.ObjectKeyFromObject(to), 1, 1); err != nil {
 		return nil, busy("other posts to the AlertSource are stored")
 	}
 	return end, nil

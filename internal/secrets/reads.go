@@ -19,10 +19,9 @@ package secrets
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
-	"golang.org/x/sync/semaphore"
+	"github.com/gophernetes/bellhop/internal/keyed"
 )
 
 const (
@@ -36,16 +35,8 @@ var ErrBusy = errors.New("as many Secrets are being read for other objects as ca
 
 // Reads bounds the Secrets whose content is in memory until a decision on it is made. The zero value has room.
 type Reads struct {
-	mu         sync.Mutex
-	all        *semaphore.Weighted
-	namespaces map[string]*reader
-}
-
-// reader is a namespace for which Secrets are read, or are to be.
-type reader struct {
-	*semaphore.Weighted
-
-	users int
+	byNamespace keyed.Semaphores[string]
+	all         keyed.Semaphores[struct{}] // of one key: the zero value of a semaphore itself has no room
 }
 
 // Enter waits until so many Secrets of a namespace can be read, which end with leave. After the timeout it returns ErrBusy. A namespace
@@ -53,45 +44,18 @@ type reader struct {
 func (r *Reads) Enter(ctx context.Context, namespace string, secrets int, timeout time.Duration) (leave func(), err error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	own, n := r.use(namespace), int64(min(secrets, namespaceReads))
-	if own.Acquire(ctx, n) != nil {
-		r.unuse(namespace)
+	n := int64(min(secrets, namespaceReads))
+	leaveNamespace, err := r.byNamespace.Acquire(ctx, namespace, n, namespaceReads)
+	if err != nil {
 		return nil, ErrBusy
 	}
-	exit := func() {
-		own.Release(n)
-		r.unuse(namespace)
-	}
-	if r.all.Acquire(ctx, n) != nil {
-		exit()
+	leaveAll, err := r.all.Acquire(ctx, struct{}{}, n, maxReads)
+	if err != nil {
+		leaveNamespace()
 		return nil, ErrBusy
 	}
 	return func() {
-		r.all.Release(n)
-		exit()
+		leaveAll()
+		leaveNamespace()
 	}, nil
-}
-
-func (r *Reads) use(namespace string) *reader {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.all == nil {
-		r.all, r.namespaces = semaphore.NewWeighted(maxReads), map[string]*reader{}
-	}
-	own := r.namespaces[namespace]
-	if own == nil {
-		own = &reader{Weighted: semaphore.NewWeighted(namespaceReads)}
-		r.namespaces[namespace] = own
-	}
-	own.users++
-	return own
-}
-
-func (r *Reads) unuse(namespace string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	own := r.namespaces[namespace]
-	if own.users--; own.users == 0 {
-		delete(r.namespaces, namespace)
-	}
 }

@@ -54,8 +54,8 @@ func TestReadsAreBounded(t *testing.T) {
 			})
 		}
 		done.Wait()
-		if most.Load() < 13 || len(reads.namespaces) > 0 {
-			t.Errorf("at most %d Secrets were read at a time, and %d namespaces are kept", most.Load(), len(reads.namespaces))
+		if most.Load() < 13 || reads.byNamespace.Len() > 0 {
+			t.Errorf("at most %d Secrets were read at a time, and %d namespaces are kept", most.Load(), reads.byNamespace.Len())
 		}
 	})
 }
@@ -85,8 +85,8 @@ func TestReadsThatHang(t *testing.T) {
 		} else {
 			end()
 		}
-		if len(reads.namespaces) > 0 {
-			t.Errorf("%d namespaces are kept", len(reads.namespaces))
+		if reads.byNamespace.Len() > 0 {
+			t.Errorf("%d namespaces are kept", reads.byNamespace.Len())
 		}
 	})
 }
