@@ -223,7 +223,7 @@ func (ap *application) revert(message string) {
 	ap.phase = bindingphase.Phase{}
 	switch {
 	case a.Stopped:
-		ap.SetConditions(deliveredConditions(ap.b, s))
+		ap.SetConditions(deliveredConditions(ap.b, s, bindingphase.IsDelivered(s)))
 	case bindingphase.IsDelivered(s):
 		ap.SetConditions(stillInjectedConditions("replacing them failed: " + message))
 	default:

@@ -118,7 +118,7 @@ func (ap *application) recordPredecessorRemoved() {
 	}
 	ap.phase = bindingphase.Phase{}
 	s.Attempts = refusalOf(s.Attempts)
-	ap.SetConditions(deliveredConditions(ap.b, s))
+	ap.SetConditions(deliveredConditions(ap.b, s, bindingphase.IsDelivered(s)))
 }
 
 // disownRemoved drops the proof that this object created the binding under the id of its spec, once that is removed.

@@ -68,13 +68,13 @@ func injectedConditions(b *v1beta1.ServiceBinding) lifecycle.ConditionSet {
 	return lifecycle.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: v1beta1.ReasonInjectedBindResult, Message: fmt.Sprintf("The credentials are in Secret %q", catalog.SecretName(b))}
 }
 
-// deliveredConditions returns the conditions of a binding that is not to be replaced now: its credentials are in the Secret, or the
-// broker has refused to replace them.
-func deliveredConditions(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus) lifecycle.ConditionSet {
+// deliveredConditions returns the conditions of a binding that is not to be replaced now. inSecret: its credentials are in the Secret;
+// otherwise the broker has refused to replace them.
+func deliveredConditions(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus, inSecret bool) lifecycle.ConditionSet {
 	switch a := s.Attempts; {
 	case a == nil || !a.Stopped:
 		return injectedConditions(b)
-	case bindingphase.IsDelivered(s):
+	case inSecret:
 		return stillInjectedConditions("replacing them failed: " + a.LastError + howToReplace)
 	default:
 		return lifecycle.Terminal(v1beta1.ReasonBindCallFailed, v1beta1.ReasonServiceBindingReturnedFailure, "The credentials are not in the Secret, and were not replaced: "+a.LastError+howToReplace)

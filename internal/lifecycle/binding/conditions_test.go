@@ -58,6 +58,8 @@ func TestABindingSaysWhatIsBeingRemoved(t *testing.T) {
 		"not to be removed": {bfs(repeated(4, saidOf(osbresult.Unknown, 500)), func(f *fixture) { f.after(saidOf(osbresult.Unknown, 500)) }), "What may have been left at the broker is being removed: unbind call failed: HTTP 500"},
 		"a predecessor":     {bfs(bound1, rebound, bound1, in(overlap), func(f *fixture) { f.after(saidOf(osbresult.Unknown, 500)) }), "The credentials are in the Secret; the binding of the former credentials is being removed: unbind call failed: HTTP 500"},
 		"refused":           {bfs(expiring, in(45*time.Minute), func(f *fixture) { f.after(saidOf(osbresult.Rejected, 400)) }), "The credentials are in the Secret; replacing them failed: Bind call failed: HTTP 400; it is not retried any more until"},
+		"refused, and the Secret is gone": {bfs(bound1, rebound, func(f *fixture) { f.after(saidOf(osbresult.Rejected, 400)) }, secretGone, func(f *fixture) { f.after(saidOf(osbresult.Conflict, 409)) }, in(time.Hour)),
+			"The credentials are not in the Secret, and were not replaced: Bind call failed: HTTP 400"},
 		"refused, and over": {bfs(expiring, in(45*time.Minute), func(f *fixture) { f.after(saidOf(osbresult.Rejected, 400)) }, in(time.Hour)), "The credentials in the Secret have expired at"},
 	} {
 		f := newFixture(test.is...)

@@ -161,7 +161,7 @@ func terminating(b *v1beta1.ServiceBinding) *lifecycle.Blocker {
 // steady decides on a binding whose credentials are in the Secret. Ready stays as it is if it is True: its message may say more.
 func (d *decision) steady() {
 	if ready := lifecycle.FindCondition(d.Status.Conditions, v1beta1.ConditionReady); ready == nil || ready.Status != v1beta1.ConditionTrue {
-		d.setConditions(deliveredConditions(d.b, &d.Status))
+		d.setConditions(deliveredConditions(d.b, &d.Status, bindingphase.IsDelivered(&d.Status)))
 	}
 }
 
@@ -243,7 +243,7 @@ func (d *decision) recoverCredentials() {
 		d.stopRetrying(v1beta1.ReasonErrorReconciliationRetryTimeout,
 			fmt.Sprintf("the broker has the binding and did not return its credentials, though it was created again %d times; it is not retried%s", removals(s), untilAsked))
 	case d.isStopped():
-		d.setConditions(deliveredConditions(d.b, s))
+		d.setConditions(deliveredConditions(d.b, s, bindingphase.IsDelivered(s) && d.in.Secret == SecretInSync))
 	default:
 		d.startReplacement()
 	}

@@ -122,6 +122,7 @@ func (d *decision) recordSecretWritten() {
 	d.phase.Encode(&d.Status)
 	d.Status = ApplySecretWritten(d.b, d.Status, nil, d.in.SecretVersion, d.in.Now)
 	d.phase = bindingphase.Of(&d.Status)
+	d.RequeueAt = d.in.Now // what time alone changes from now on is decided next
 }
 
 // renewRemoval makes the removal due at once where a person has asked for a retry: of a deletion, or of an orphan mitigation, after which

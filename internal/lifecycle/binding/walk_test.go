@@ -386,11 +386,30 @@ func (w *bindingWalk) reconcile() {
 			world.LastPoll = w.polled
 			w.unrecorded = b.Status.DeepCopy()
 		default:
-			end := next.Status.ExpiresAt
-			if w.record(next.Status) && w.isReady() && end != nil && (next.RequeueAt.IsZero() || next.RequeueAt.After(end.Time)) {
-				w.failf("it is looked at again at %s, and ends at %s", next.RequeueAt, end)
+			if w.record(next.Status) { // otherwise the error of the write causes a reconcile
+				w.checkWakeUp(next.RequeueAt)
 			}
 			return
+		}
+	}
+}
+
+// checkWakeUp: what time alone changes is looked at again without an event: the end of the credentials, the removal of predecessors, and
+// whatever is neither Ready nor Stalled.
+func (w *bindingWalk) checkWakeUp(at time.Time) {
+	s := &w.b.Status
+	wakesBy := func(end time.Time) bool { return !at.IsZero() && !at.After(end) }
+	if w.isReady() && s.ExpiresAt != nil && !wakesBy(s.ExpiresAt.Time) {
+		w.failf("it is looked at again at %s, and ends at %s", at, s.ExpiresAt)
+	}
+	isStalled := lifecycle.IsTrue(lifecycle.FindCondition(s.Conditions, v1beta1.ConditionStalled))
+	if !w.isReady() && !isStalled && at.IsZero() {
+		w.failf("it is neither Ready nor Stalled, and is not looked at again: %+v", s.Conditions)
+	}
+	isSteady := w.isReady() && !isStalled && !bindingphase.Of(s).HasOperation()
+	for _, p := range s.Predecessors {
+		if isSteady && (at.IsZero() || p.RemoveAt.After(w.now) && !wakesBy(p.RemoveAt.Time)) {
+			w.failf("%s is to be removed at %s, and it is looked at again at %s", p.ID, p.RemoveAt, at)
 		}
 	}
 }
