@@ -287,7 +287,9 @@ func (w *instanceWalk) reconcile() {
 		w.release()
 		return
 	case next.Request == nil:
-		w.record(next.Status)
+		if w.record(next.Status) { // otherwise the error of the write causes a reconcile
+			w.checkWakeUp(next.RequeueAt)
+		}
 		return
 	}
 	if (next.WriteAhead || w.unrecorded != nil) && !w.record(next.Status) || w.crashes() {
@@ -322,9 +324,20 @@ func (w *instanceWalk) reconcile() {
 	if after := Decide(si, w.inputsAt(si)); after.Release != nil {
 		w.release()
 	} else if after.Request == nil && after.Need != lifecycle.NeedReferences {
-		w.record(after.Status)
+		if w.record(after.Status) && after.Need == "" {
+			w.checkWakeUp(after.RequeueAt)
+		}
 	} else {
 		w.record(status)
+	}
+}
+
+// checkWakeUp fails the walk unless what is neither Ready nor Stalled is looked at again without an event.
+func (w *instanceWalk) checkWakeUp(at time.Time) {
+	all := w.si.Status.Conditions
+	settled := lifecycle.IsTrue(lifecycle.FindCondition(all, v1beta1.ConditionReady)) && w.si.DeletionTimestamp.IsZero() || lifecycle.IsTrue(lifecycle.FindCondition(all, v1beta1.ConditionStalled))
+	if !settled && at.IsZero() {
+		w.failf("it is neither Ready nor Stalled, and is not looked at again: %+v", all)
 	}
 }
 
