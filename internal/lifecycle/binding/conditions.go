@@ -89,6 +89,16 @@ func stillInjectedConditions(but string) lifecycle.ConditionSet {
 	return lifecycle.ConditionSet{Ready: v1beta1.ConditionTrue, Reason: v1beta1.ReasonInjectedBindResult, Message: "The credentials are in the Secret; " + but}
 }
 
+// unwrittenConditions returns the conditions of a binding whose credentials cannot be put into the Secret until something else changes.
+// others: the Secret has other ones, which are valid.
+func unwrittenConditions(why string, others bool) lifecycle.ConditionSet {
+	const what = "cannot be put into the Secret: "
+	if others {
+		return stillInjectedConditions("those that the broker returned since " + what + why)
+	}
+	return lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonErrorInjectingBindResult, Stalled: true, Message: "The credentials " + what + why}
+}
+
 // mitigatingConditions returns the conditions during an orphan mitigation.
 func mitigatingConditions(why string, a *v1beta1.Attempts) lifecycle.ConditionSet {
 	return lifecycle.Mitigating(v1beta1.ReasonServiceBindingNeedsOrphanMitigation, lifecycle.MitigationPrefix+": "+why, a, nil)

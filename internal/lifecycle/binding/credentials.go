@@ -41,7 +41,7 @@ const (
 func (d *decision) ensureCredentials() {
 	s := &d.Status
 	switch {
-	case d.hasReceivedCredentials():
+	case d.hasReceivedCredentials() && !d.awaitWrite():
 		d.writeSecret()
 	case d.in.Secret == SecretUnknown:
 		d.Need = lifecycle.NeedSecret
@@ -53,10 +53,12 @@ func (d *decision) ensureCredentials() {
 		d.setBlocked(terminating(d.b))
 	case d.isRebindRequested():
 		d.startReplacement()
-	case d.in.Secret != SecretInSync || !bindingphase.IsDelivered(s) || d.unwritten() != nil:
+	case d.in.Secret != SecretInSync || !bindingphase.IsDelivered(s):
 		d.recoverCredentials()
 	case d.isRenewalDue():
 		d.startReplacement()
+	case d.unwritten() != nil:
+		d.recoverCredentials()
 	case validity.IsMadeBefore(s, d.in.BoundInstance.Instance):
 		d.recheck()
 	case !d.removeRetired():
@@ -67,11 +69,9 @@ func (d *decision) ensureCredentials() {
 	}
 }
 
-// writeSecret has the credentials that the broker has returned written, unless the Secret cannot hold them.
+// writeSecret has the credentials written that the broker has returned.
 func (d *decision) writeSecret() {
-	if !d.awaitWrite() {
-		d.SecretAction, d.Status.InstanceFingerprint = WriteSecret, validity.Fingerprint(d.in.BoundInstance.Instance)
-	}
+	d.SecretAction, d.Status.InstanceFingerprint = WriteSecret, validity.Fingerprint(d.in.BoundInstance.Instance)
 }
 
 // unwritten returns why the credentials of the present id were not written; nil: they were, or there were none.
@@ -82,16 +82,25 @@ func (d *decision) unwritten() *Unwritten {
 	return nil
 }
 
-func (d *decision) isUnfit() bool {
+// isSuccessorRejected reports whether a successor is removed again: no Secret can hold its credentials, or other Secrets are in the way and
+// the user requests new credentials meanwhile.
+func (d *decision) isSuccessorRejected() bool {
 	u := d.unwritten()
-	return u != nil && u.Unfit
+	return u != nil && (u.Unfit || u.SecretsVersion != "" && d.isRebindRequested())
 }
 
-// awaitWrite has the binding wait while what kept its credentials from being written lasts, as the conditions say, and reports whether it
-// does. Nothing is requested of the broker meanwhile.
+// awaitWrite has the binding wait while what kept its credentials from being written lasts, says so in the conditions, and reports whether
+// it does. Nothing is requested of the broker meanwhile.
 func (d *decision) awaitWrite() bool {
+	if d.awaitPermission() {
+		return true
+	}
 	u := d.unwritten()
-	return d.awaitPermission() || u != nil && (u.Unfit || u.SecretsVersion != "" && u.SecretsVersion == d.in.SecretsVersion)
+	if u == nil || !u.Unfit && (u.SecretsVersion == "" || u.SecretsVersion != d.in.SecretsVersion) {
+		return false
+	}
+	d.setConditions(unwrittenConditions(u.Message, d.hasUsableCredentials()))
+	return true
 }
 
 // awaitPermission has the binding wait after the API server has refused its last write, whichever id the credentials were for, and reports

@@ -122,13 +122,14 @@ func (d *decision) replace() {
 		why = d.brokerUnavailable()
 	}
 	switch a := s.Attempts; {
-	case d.isUnfit():
+	case d.isSuccessorRejected():
 		d.startMitigation()
+	case d.awaitWrite():
 	case d.hasReceivedCredentials():
 		d.writeSecret()
 	case why != nil:
 		d.setBlocked(why)
-	case d.awaitWrite(), !d.isDue():
+	case !d.isDue():
 	case lost || a != nil && (a.Unknown > lifecycle.MaxRepeatsAfter(a.Mitigation) || a.Conflict):
 		d.startMitigation()
 	case !d.prepareWrite():

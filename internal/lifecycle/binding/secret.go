@@ -198,7 +198,6 @@ func ApplySecretRefused(b *v1beta1.ServiceBinding, status v1beta1.ServiceBinding
 	if occupied {
 		ap.status.ReconciledGeneration, ap.status.Binding = 0, nil
 	}
-	ap.SetConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonErrorInjectingBindResult, Stalled: true,
-		Message: "The credentials cannot be put into the Secret: " + why})
+	ap.SetConditions(unwrittenConditions(why, bindingphase.IsDelivered(&ap.status)))
 	return ap.encoded()
 }

@@ -60,7 +60,62 @@ func unwritten(u Unwritten) func(*fixture) {
 		f.b.Status = Apply(f.b, next.Status, *next.Request, a, f.in.Now)
 		f.b.Status = ApplySecretRefused(f.b, f.b.Status, "x", false, f.in.Now)
 		u.Time = f.in.Now
+		u.Message = "x"
 		f.in.Memory.RecordUnwritten(u)
+	}
+}
+
+// refetched is that the credentials were fetched again after an update of the instance, and could not be written.
+func refetched(u Unwritten) func(*fixture) {
+	return func(f *fixture) {
+		for _, edit := range bfs(retrievable, rotatable, expiring, instanceUpdated) {
+			edit(f)
+		}
+		next, a := f.step(), with(200)
+		f.in.Memory = f.in.Memory.ObserveAnswer(f.b, *next.Request, a)
+		f.b.Status = ApplySecretRefused(f.b, Apply(f.b, next.Status, *next.Request, a, f.in.Now), "x", false, f.in.Now)
+		u.Message = "x"
+		f.in.Memory.RecordUnwritten(u)
+	}
+}
+
+// A binding whose credentials cannot be written until something else changes says so, whatever happened since. Valid credentials in the
+// Secret stay Ready, and are renewed in time.
+func TestABindingSaysWhyItsCredentialsAreNotWritten(t *testing.T) {
+	inTheWay := Unwritten{SecretsVersion: "v"}
+	v := func(f *fixture) { f.in.SecretsVersion = "v" }
+	reverted := func(f *fixture) { f.after(without(osbresult.Done, 200)) } // the broker has something under the id of the successor
+	none := func(f *fixture) {
+		next, a := f.step(), with(201)
+		a.Binding.Credentials = json.RawMessage(`{}`)
+		f.in.Memory = f.in.Memory.ObserveAnswer(f.b, *next.Request, a)
+		f.b.Status = ApplySecretRefused(f.b, Apply(f.b, next.Status, *next.Request, a, f.in.Now), "x", false, f.in.Now)
+		f.in.Memory.RecordUnwritten(Unwritten{Unfit: true, Message: "x"})
+	}
+	const refused, still = "The credentials cannot be put into the Secret: x", "The credentials are in the Secret; those that the broker returned since cannot be put into the Secret: x"
+	for name, test := range map[string]struct {
+		is        []func(*fixture)
+		does, say string
+	}{
+		"successor, expired":           {bfs(expiring, v, copying, read, rebound, unwritten(inTheWay), in(2*time.Hour), stepped), "nothing: ErrorInjectingBindResult", refused},
+		"successor, valid":             {bfs(expiring, v, copying, read, rebound, unwritten(inTheWay), in(time.Minute), stepped), "wait", still},
+		"successor, rebound again":     {bfs(expiring, v, copying, read, rebound, unwritten(inTheWay), rebind("again")), "journal unbind 231", ""},
+		"replacement reverted":         {bfs(v, unwritten(inTheWay), rebound, reverted, in(time.Hour), stepped), "nothing: ErrorInjectingBindResult", refused},
+		"fetched again, unfit":         {bfs(refetched(Unwritten{Unfit: true})), "wait", still},
+		"the same, renewal due":        {bfs(refetched(Unwritten{Unfit: true}), in(50*time.Minute)), "journal bind " + next1 + " for id", ""},
+		"fetched again, in the way":    {bfs(v, refetched(inTheWay)), "wait", still},
+		"the same, to be renewed":      {bfs(v, refetched(inTheWay), in(50*time.Minute)), "journal bind " + next1 + " for id", ""},
+		"no credentials":               {bfs(none), "nothing: ErrorInjectingBindResult", refused},
+		"no credentials, and rebound":  {bfs(none, rebound), "journal bind " + next1, ""},
+		"unfit, after other decisions": {bfs(unwritten(Unwritten{Unfit: true}), stepped, in(time.Hour), stepped), "nothing: ErrorInjectingBindResult", refused},
+	} {
+		next := newFixture(test.is...).step()
+		if got := next.say(); got != test.does {
+			t.Errorf("%s: %s, want %s", name, got, test.does)
+		}
+		if got := lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionReady).Message; test.say != "" && got != test.say {
+			t.Errorf("%s: %s", name, got)
+		}
 	}
 }
 

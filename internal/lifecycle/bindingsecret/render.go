@@ -50,9 +50,6 @@ func Render(credentials json.RawMessage, b *v1beta1.ServiceBinding, service Serv
 	}
 	r := rendering{binding: b, others: others, values: values, removed: map[string]bool{}}
 	data, err := r.data()
-	if own, ok := errors.AsType[*Error](err); ok { // a change of what is copied may remove the cause
-		own.Foreign = len(SourcesOf(b)) > 0
-	}
 	if err != nil {
 		return Content{}, err
 	}
@@ -67,7 +64,7 @@ func (r *rendering) data() (map[string][]byte, error) {
 		}
 	}
 	if size := RecordSize(r.values); size > MaxRecord {
-		return nil, Unfit("the names of the credentials' keys have %d bytes; they can have %d", size, MaxRecord)
+		return nil, r.unfit("the names of the credentials' keys have %d bytes; they can have %d", size, MaxRecord)
 	}
 	if err := checkKeys(r.values); err != nil {
 		return nil, err
@@ -79,7 +76,15 @@ func (r *rendering) data() (map[string][]byte, error) {
 			return nil, Unfit("the credentials' key %s cannot be written", shown(key))
 		}
 	}
-	return data, checkSize(data)
+	if size := SizeOf(data); size > corev1.MaxSecretSize {
+		return nil, r.unfit("the Secret would have %d bytes; it can have %d", size, corev1.MaxSecretSize)
+	}
+	return data, nil
+}
+
+// unfit returns an error whose cause a change of the copied keys may remove, if any are copied.
+func (r *rendering) unfit(format string, args ...any) error {
+	return &Error{Message: fmt.Sprintf(format, args...), Foreign: len(r.others) > 0}
 }
 
 // checkKeys refuses credentials with keys that a Secret cannot have. The error names the first of them.
@@ -268,7 +273,7 @@ func (r *rendering) addKey(add *v1beta1.AddKeyTransform, path string) error {
 		}
 		text, err := r.paths.evaluate(*add.JSONPathExpression)
 		if err != nil {
-			return Unfit("%s.jsonPathExpression %s: %v. %s an expression that fits", path, shown(*add.JSONPathExpression), err, anotherBinding)
+			return r.unfit("%s.jsonPathExpression %s: %v. %s an expression that fits", path, shown(*add.JSONPathExpression), err, anotherBinding)
 		}
 		r.set(add.Key, text)
 	case add.StringValue != nil:
@@ -288,14 +293,6 @@ func valueOf(value any) ([]byte, error) {
 		return value, nil
 	}
 	return json.Marshal(value)
-}
-
-// checkSize refuses data that the API server would refuse.
-func checkSize(data map[string][]byte) error {
-	if size := SizeOf(data); size > corev1.MaxSecretSize {
-		return Unfit("the Secret would have %d bytes; it can have %d", size, corev1.MaxSecretSize)
-	}
-	return nil
 }
 
 // SizeOf returns the size of the data of a Secret in bytes.

@@ -18,6 +18,7 @@ package bindingsecret
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -71,6 +72,31 @@ func TestKeysThatAreCopiedAgainAndAgain(t *testing.T) {
 	const want = `spec.secretTransforms[4].addKeysFrom.secretRef: the Secrets up to "many" have more than the 65536 keys that can be copied`
 	if err := CheckSources(bindingWith(copies...), others); err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
+	}
+}
+
+// A change of a copied Secret can remove what its keys have caused, or lack.
+func TestWhatTheCopiedKeysCause(t *testing.T) {
+	many := Sources{"many": {"large": make([]byte, corev1.MaxSecretSize)}}
+	for name, test := range map[string]struct {
+		credentials string
+		b           *v1beta1.ServiceBinding
+		want        bool
+	}{
+		"too large together":          {`{"a":"b"}`, bindingWith(copyOf("", "many")), true},
+		"an expression finds nothing": {`{"a":"b"}`, bindingWith(copyOf("", "many"), path("u", "{.uri}"), remove("large")), true},
+		"a key that no Secret has":    {`{"a/b":"c"}`, bindingWith(copyOf("", "many"), remove("large")), false},
+		"too large, and a bad key":    {`{"a/b":"c"}`, bindingWith(copyOf("", "many")), false},
+		"nothing is copied":           {`{"a/b":"c"}`, bindingWith(), false},
+	} {
+		others := many
+		if len(SourcesOf(test.b)) == 0 {
+			others = nil
+		}
+		_, err := Render(json.RawMessage(test.credentials), test.b, Service{}, others)
+		if own, ok := errors.AsType[*Error](err); !ok || own.Foreign != test.want {
+			t.Errorf("%s: %+v", name, err)
+		}
 	}
 }
 
