@@ -47,8 +47,12 @@ func (alertDefaulter) Default(_ context.Context, a *v1beta1.Alert) error {
 // alertValidator refuses what the schema cannot, and warns of what blocks the Alert.
 type alertValidator struct{ knowledge }
 
-// maxTitle is the schema's limit of a title, in characters; the schema of v1alpha1 does not see the annotation.
-const maxTitle = 256
+const (
+	// maxTitle is the schema's limit of a title, in characters; the schema of v1alpha1 does not see the annotation.
+	maxTitle = 256
+	// maxReceivers is the schema's limit of references. The webhook's other clients are not subject to it.
+	maxReceivers = 16
+)
 
 func (v alertValidator) ValidateCreate(ctx context.Context, a *v1beta1.Alert) (ctrladmission.Warnings, error) {
 	return v.validate(ctx, nil, a)
@@ -108,7 +112,7 @@ func (v alertValidator) receiverWarnings(ctx context.Context, a *v1beta1.Alert) 
 		return ctrladmission.Warnings{"spec.receiverRefs is empty and there is no default receiver: the Alert waits until one has the annotation " + v1beta1.DefaultReceiverAnnotation + `: "true"`}
 	}
 	var warnings ctrladmission.Warnings
-	for i, ref := range a.Spec.ReceiverRefs {
+	for i, ref := range a.Spec.ReceiverRefs[:min(len(a.Spec.ReceiverRefs), maxReceivers)] {
 		if target, err := v.resolver.Target(ctx, a.Namespace, ref); err == nil && target.Problem != nil {
 			warnings = append(warnings, fmt.Sprintf("spec.receiverRefs[%d]: the Alert will wait: %s", i, target.Problem.Message))
 		}

@@ -208,8 +208,16 @@ func isObject(parameters *runtime.RawExtension) bool {
 	return parameters == nil || json.Unmarshal(parameters.Raw, &map[string]json.RawMessage{}) == nil
 }
 
+// maxTransforms and maxExpression, in bytes, are what the schema accepts at most. The webhook's other clients are not subject to it, and the
+// parser of expressions recurses.
+const maxTransforms, maxExpression = 64, 4 * 4096
+
 // checkTransforms refuses transforms that cannot be applied. It returns the Secrets that they copy from.
 func checkTransforms(f *findings, b *v1beta1.ServiceBinding) (uses []secretUse) {
+	if n := len(b.Spec.SecretTransforms); n > maxTransforms {
+		f.refuse(field.TooMany(specPath.Child("secretTransforms"), n, maxTransforms))
+		return nil
+	}
 	for i, t := range b.Spec.SecretTransforms {
 		path := specPath.Child("secretTransforms").Index(i)
 		switch {
@@ -237,7 +245,9 @@ func checkTransforms(f *findings, b *v1beta1.ServiceBinding) (uses []secretUse) 
 
 // checkExpression warns of a valid expression that is not a path.
 func checkExpression(f *findings, path *field.Path, expression string) {
-	if _, err := jsonpath.Parse("", expression); err != nil {
+	if len(expression) > maxExpression {
+		f.refuse(field.TooLong(path, "", maxExpression))
+	} else if _, err := jsonpath.Parse("", expression); err != nil {
 		f.refuse(field.Invalid(path, expression, err.Error()))
 	} else if !strings.Contains(expression, "{") {
 		f.warn("%s: the key gets %q as it stands: a path is in braces, as {.uri}", path, expression)

@@ -143,3 +143,20 @@ func TestTheCostOfAReviewIsLinear(t *testing.T) {
 		})
 	}
 }
+
+// F-S59: the parser of expressions recurses, and a stack overflow ends the process. What the schema would refuse is refused before it is
+// parsed.
+func TestALongExpressionIsNotParsed(t *testing.T) {
+	var asked []string
+	validator := bindingValidator{knowing(t), reviewer(t, &asked)}
+	long := v1beta1.SecretTransform{AddKey: &v1beta1.AddKeyTransform{Key: "k", JSONPathExpression: new("{" + strings.Repeat(".a", 1_100_000) + "}")}}
+	for want, transforms := range map[string][]v1beta1.SecretTransform{
+		"spec.secretTransforms[0].addKey.jsonPathExpression: Too long: may not be more than 16384 bytes": {long},
+		"spec.secretTransforms: Too many: 1000: must have at most 64 items":                              make([]v1beta1.SecretTransform, 1000),
+	} {
+		b := binding(func(b *v1beta1.ServiceBinding) { b.Spec.SecretTransforms = transforms })
+		if _, err := validator.ValidateCreate(request(t, nil), b); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.200v, want %s", err, want)
+		}
+	}
+}
