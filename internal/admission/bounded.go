@@ -27,33 +27,35 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 const (
-	// maxElements and bytesOfElement bound the elements of all arrays of a request: an element of three bytes becomes a whole struct.
-	maxElements, bytesOfElement = 1024, 32
+	// baseWeight and weightPerByte bound what the elements of arrays and the entries of maps of a request take once they are decoded: an
+	// element of three bytes becomes a whole struct.
+	baseWeight, weightPerByte = 512 << 10, 8
 	// maxDepth is that of encoding/json.
 	maxDepth = 10_000
 )
 
-// freeForm are the fields whose content is no part of a schema. It stays JSON, and takes no more memory than its text.
-var freeForm = map[string]bool{
-	"parameters": true, "defaultProvisionParameters": true, "externalMetadata": true,
-	"instanceCreateParameterSchema": true, "instanceUpdateParameterSchema": true, "serviceBindingCreateParameterSchema": true,
-}
+// Bounds bounds requests to webhooks before they are decoded.
+type Bounds struct{ weights weights }
 
-// Bounded serves a webhook, and refuses requests that would take many times their size once they are decoded.
-func Bounded(hook http.Handler) http.Handler {
+// NewBounds returns the bounds of requests about the kinds of a scheme.
+func NewBounds(scheme *runtime.Scheme) Bounds { return Bounds{weightsOf(scheme)} }
+
+// Serve serves a webhook, and refuses requests that would take many times their size once they are decoded.
+func (b Bounds) Serve(hook http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			http.Error(w, "the body of the request cannot be read", http.StatusBadRequest)
 			return
 		}
-		if problem := checkBody(body); problem != "" {
+		if problem := b.weights.check(body); problem != "" {
 			refuse(w, body, problem)
 			return
 		}
@@ -85,19 +87,19 @@ func refuse(w http.ResponseWriter, body []byte, problem string) {
 
 // level is an array or object within a text.
 type level struct {
-	isArray, isFreeForm bool
-	isInArray           bool   // as no free-form field is
-	name                []byte // of the field that is read
+	isArray, isMap, isFree bool
+	weight                 int    // of each of its elements or entries
+	name                   []byte // of the field that is read
 }
 
-// checkBody returns what is wrong with a request; empty: nothing. It decodes nothing, and leaves it to the decoder to refuse what is no JSON.
+// check returns what is wrong with a request; empty: nothing. It decodes nothing, and leaves it to the decoder to refuse what is no JSON.
 // What does not begin as an object would be decoded as YAML, for many times its size.
-func checkBody(text []byte) string {
+func (w weights) check(text []byte) string {
 	text = bytes.TrimLeft(text, " \t\r\n")
 	if len(text) > 0 && text[0] != '{' {
 		return "the body of the request must be a JSON object"
 	}
-	most, elements := maxElements+len(text)/bytesOfElement, 0
+	left := baseWeight + weightPerByte*len(text)
 	var levels []level
 	var last []byte // string
 	for i := 0; i < len(text); i++ {
@@ -116,42 +118,84 @@ func checkBody(text []byte) string {
 			last = text[begin:min(i, len(text))]
 		case ':':
 			if top != nil {
-				top.name = last
+				if top.name = last; top.isMap {
+					left -= top.weight
+				}
 			}
 		case '{', '[':
-			next := level{isArray: c == '['}
-			if top != nil {
-				next.isInArray = top.isInArray || top.isArray
-				next.isFreeForm = top.isFreeForm || freeForm[string(top.name)] && !next.isInArray
-				if next.isArray && !next.isFreeForm && (top.isArray || isObject(levels)) {
-					return pathOf(levels) + " must be an object"
-				}
+			next := w.open(levels, c == '[')
+			if next.isArray && !next.isFree && top != nil && (top.isArray || isObject(levels)) {
+				return pathOf(levels) + " must be an object"
+			}
+			if next.isArray {
+				left -= next.weight
 			}
 			if levels = append(levels, next); len(levels) > maxDepth {
 				return fmt.Sprintf("%s has more than %d levels", pathOf(levels), maxDepth)
-			}
-			if next.isArray && !next.isFreeForm {
-				elements++
 			}
 		case ']', '}':
 			if top != nil {
 				levels = levels[:len(levels)-1]
 			}
 		case ',':
-			if top != nil && top.isArray && !top.isFreeForm {
-				elements++
+			if top != nil && top.isArray {
+				left -= top.weight
 			}
 		}
-		if elements > most {
-			return fmt.Sprintf("%s has too many elements: all arrays of a request may have %d, and one for each %d bytes", pathOf(levels), maxElements, bytesOfElement)
+		if left < 0 {
+			return fmt.Sprintf("%s has too many elements: once decoded, all elements of a request may take %d bytes, and %d for each byte of its text", pathOf(levels), baseWeight, weightPerByte)
 		}
 	}
 	return ""
 }
 
+// open returns the array or object that begins within these levels.
+func (w weights) open(levels []level, isArray bool) level {
+	next := level{isArray: isArray}
+	if len(levels) == 0 {
+		return next
+	}
+	top := levels[len(levels)-1]
+	if next.isFree = top.isFree || w.isFree(levels); next.isFree {
+		return next
+	}
+	name := top.name
+	if top.isMap {
+		name = levels[len(levels)-2].name
+	}
+	isEscaped := bytes.IndexByte(name, '\\') >= 0
+	switch weight, isKnown := w.elements[string(name)]; {
+	case isArray && isKnown && !isEscaped:
+		next.weight = weight
+	case isArray:
+		next.weight = unknownWeight
+	case isEscaped || w.maps[string(name)]:
+		next.isMap, next.weight = true, entryWeight
+	}
+	return next
+}
+
+// isFree reports whether the field that is read has no schema: the fields that are named so elsewhere have one, or are no fields.
+func (w weights) isFree(levels []level) bool {
+	if len(levels) < 3 || !w.freeNames[string(levels[len(levels)-1].name)] || !isObject(levels[:2]) {
+		return false
+	}
+	var path strings.Builder
+	for i, l := range levels[2:] {
+		if l.isArray || path.Len() > maxPath {
+			return false
+		}
+		if i > 0 {
+			path.WriteByte('.')
+		}
+		path.Write(l.name)
+	}
+	return w.free[path.String()]
+}
+
 // isObject reports whether the field that is read is an object of an admission review.
 func isObject(levels []level) bool {
-	return len(levels) == 2 && (string(levels[1].name) == "object" || string(levels[1].name) == "oldObject")
+	return len(levels) == 2 && string(levels[0].name) == "request" && (string(levels[1].name) == "object" || string(levels[1].name) == "oldObject")
 }
 
 // maxPath is how many bytes of a path are shown.

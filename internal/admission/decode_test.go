@@ -27,14 +27,18 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
+	pagerv1alpha1 "github.com/gophernetes/bellhop/api/pager/v1alpha1"
+	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/admission"
 )
 
 var scheme = func() *runtime.Scheme {
 	s := runtime.NewScheme()
-	if err := v1beta1.AddToScheme(s); err != nil {
-		panic(err)
+	for _, add := range []func(*runtime.Scheme) error{v1beta1.AddToScheme, pagerv1alpha1.AddToScheme, pagerv1beta1.AddToScheme} {
+		if err := add(s); err != nil {
+			panic(err)
+		}
 	}
 	return s
 }()

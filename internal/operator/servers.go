@@ -70,13 +70,14 @@ type webhookServer struct {
 	address        string
 	certificates   string // directory; used unless settings have a certificate
 	settings       []func(*tls.Config)
+	bounds         admission.Bounds
 	stopping       context.Context //nolint:containedctx // a state of the process
 	isServing      atomic.Bool
 }
 
 func newWebhookServer(stopping context.Context, servers *httpserver.Servers, o Options, settings []func(*tls.Config)) *webhookServer {
 	return &webhookServer{
-		Server: webhook.NewServer(webhook.Options{WebhookMux: http.NewServeMux()}), servers: servers, settings: settings, stopping: stopping,
+		Server: webhook.NewServer(webhook.Options{WebhookMux: http.NewServeMux()}), servers: servers, settings: settings, stopping: stopping, bounds: admission.NewBounds(newScheme()),
 		address: net.JoinHostPort(o.WebhookHost, strconv.Itoa(o.WebhookPort)), certificates: o.WebhookCertDir,
 	}
 }
@@ -84,7 +85,7 @@ func newWebhookServer(stopping context.Context, servers *httpserver.Servers, o O
 // Register serves a webhook, which learns from which client a request is. API servers have no credentials: connections of other clients are kept as
 // well.
 func (s *webhookServer) Register(path string, hook http.Handler) {
-	hook = admission.Bounded(hook)
+	hook = s.bounds.Serve(hook)
 	s.Server.Register(path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		httpserver.Admit(r.Context(), "")
 		if s.stopping.Err() != nil {
