@@ -109,7 +109,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.Serv
 // serve serves posts.
 func (h *Handler) serve(d decoder) http.Handler {
 	return h.respond(d.name, func(ctx context.Context, w http.ResponseWriter, r *http.Request, source *v1beta1.AlertSource) error {
-		post, err := h.read(d, w, r)
+		post, err := h.read(ctx, d, w, r)
 		if err != nil {
 			return err
 		}
@@ -126,21 +126,24 @@ func (h *Handler) serve(d decoder) http.Handler {
 var bodies = sync.Pool{New: func() any { return &bytes.Buffer{} }}
 
 // read reads and decodes a body. What is decoded has nothing of its buffer.
-func (h *Handler) read(d decoder, w http.ResponseWriter, r *http.Request) (alertmanager.Post, error) {
+func (h *Handler) read(ctx context.Context, d decoder, w http.ResponseWriter, r *http.Request) (alertmanager.Post, error) {
 	body := bodies.Get().(*bytes.Buffer)
 	defer bodies.Put(body)
 	body.Reset()
 	if err := readBody(body, w, r); err != nil {
 		return alertmanager.Post{}, err
 	}
-	return h.decode(d, body.Bytes())
+	return h.decode(ctx, d, body.Bytes())
 }
 
 // decode decodes a body.
-func (h *Handler) decode(d decoder, body []byte) (alertmanager.Post, error) {
+func (h *Handler) decode(ctx context.Context, d decoder, body []byte) (alertmanager.Post, error) {
 	if len(body) > largeBody {
-		h.store.large.Lock()
-		defer h.store.large.Unlock()
+		leave, err := h.store.enterLarge(ctx)
+		if err != nil {
+			return alertmanager.Post{}, err
+		}
+		defer leave()
 	}
 	post, err := d.decode(body)
 	if err != nil {

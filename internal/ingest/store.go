@@ -61,8 +61,8 @@ type Store struct {
 
 	// creating is for posts that create Alerts.
 	creating keyed.Semaphores[types.NamespacedName]
-	// large is held while a large post is decoded, and decided.
-	large sync.Mutex
+	// large bounds the large posts that are decoded, or decided, at a time.
+	large keyed.Semaphores[struct{}]
 	// heard has for each AlertSource the time that this process has written last.
 	heard heard
 }
@@ -134,21 +134,35 @@ func (s *Store) plan(ctx context.Context, to *v1beta1.AlertSource, post alertman
 		return source.Plan{}, err
 	}
 	in.Alerts = alerts.Items
-	plan := s.receive(in, post)
+	plan, err := s.receive(ctx, in, post)
+	if err != nil {
+		return source.Plan{}, err
+	}
 	others, err := s.othersNamed(ctx, plan.Writes)
 	if err != nil || len(others) == 0 {
 		return plan, err
 	}
 	in.Alerts = append(in.Alerts, others...)
-	return s.receive(in, post), nil
+	return s.receive(ctx, in, post)
 }
 
-func (s *Store) receive(in source.Inputs, post alertmanager.Post) source.Plan {
+func (s *Store) receive(ctx context.Context, in source.Inputs, post alertmanager.Post) (source.Plan, error) {
 	if len(post.Alerts) > largePost {
-		s.large.Lock()
-		defer s.large.Unlock()
+		leave, err := s.enterLarge(ctx)
+		if err != nil {
+			return source.Plan{}, err
+		}
+		defer leave()
 	}
-	return source.Receive(in, post)
+	return source.Receive(in, post), nil
+}
+
+// enterLarge waits until no other large post is decoded or decided.
+func (s *Store) enterLarge(ctx context.Context) (leave func(), err error) {
+	if leave, err = s.large.Acquire(ctx, struct{}{}, 1, 1); err != nil {
+		return nil, busy("other large posts are decoded")
+	}
+	return leave, nil
 }
 
 // othersNamed returns the Alerts that have the name of one that is to be created, and are not of the source, as the cache shows them: a create that
