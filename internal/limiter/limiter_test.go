@@ -411,6 +411,34 @@ func TestLimiterNotifiesTheNextAfterACancel(t *testing.T) {
 	})
 }
 
+// F-S40: an object that was notified and cannot read its parameters yet kept a slot empty for 2 s, and with it the objects of other namespaces.
+func TestAWaiterPostponesItsRequest(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *testEndpoint) {
+		for _, who := range []string{"a", "b", "c", "d", "x/1", "x/2", "x/3", "x/4"} {
+			p.enter(who)
+		}
+		p.Postpone("x/1", time.Now()) // it was not notified
+		p.Postpone("unknown", time.Now())
+		p.wantCalled(t, "there is no slot yet")
+		p.release(false)
+		p.wantCalled(t, "a slot is free", "x/1")
+		p.Postpone("x/1", time.Now())
+		p.wantCalled(t, "1 cannot use it yet", "x/2")
+		p.Postpone("x/1", time.Now())
+		p.wantCalled(t, "1 has no slot any more")
+		if !p.enter("x/2") || p.enter("x/1") {
+			t.Error("2 uses the slot")
+		}
+		p.release(false)
+		p.wantCalled(t, "1 has kept its place", "x/1")
+		p.Postpone("x/1", time.Now())
+		p.wantCalled(t, "1 cannot use it yet", "x/3")
+		if !p.enter("x/1") || p.enter("x/3") {
+			t.Error("1 has waited before 3, and takes the slot that is free")
+		}
+	})
+}
+
 func TestFlowsTakeTurns(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *testEndpoint) {
 		for _, who := range []string{"1", "2", "3", "4", "storm/1", "storm/2", "storm/3", "storm/4", "calm/1", "calm/2"} {
@@ -576,6 +604,10 @@ func TestLimiterHoldsItsPromises(t *testing.T) {
 					called = append(called, waiting[step%len(waiting)])
 				}
 				for _, who := range called {
+					if r.IntN(10) == 0 {
+						p.Postpone(who, time.Now())
+						continue
+					}
 					if !slices.Contains(waiting, who) || !p.enter(who) {
 						continue
 					}

@@ -117,3 +117,10 @@ func (l *Limiters[K]) Cancel(key K, who any, now time.Time) {
 		b.Cancel(who, now)
 	}
 }
+
+// Postpone gives up the slot that is kept at an endpoint, if there is one. The place in its queue is kept.
+func (l *Limiters[K]) Postpone(key K, id any, now time.Time) {
+	if b := l.Known(key); b != nil {
+		b.Postpone(id, now)
+	}
+}

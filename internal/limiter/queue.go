@@ -64,7 +64,7 @@ type waiter struct {
 	Request
 	since, seen time.Time
 	notified    time.Time // zero: not yet
-	late        bool      // it was notified and did not come in time: it has lost the slot, but not its place
+	late        bool      // it was notified and did not come in time, or postponed its request: it has lost the slot, but not its place
 	flow        *flow
 	element     *list.Element
 }
@@ -227,6 +227,20 @@ func (lim *Limiter) remove(w *waiter) {
 func (lim *Limiter) unnotify(w *waiter) {
 	w.notified = time.Time{}
 	lim.notified = slices.DeleteFunc(lim.notified, func(other *waiter) bool { return other == w })
+}
+
+// Postpone gives up the slot that is kept for a waiter, if there is one, so that the next waiter is notified at once. The waiter keeps its
+// place: it takes a slot that is free when it asks again.
+func (lim *Limiter) Postpone(id any, now time.Time) {
+	lim.mu.Lock()
+	own := lim.waiters[id]
+	if own == nil || own.notified.IsZero() {
+		lim.mu.Unlock()
+		return
+	}
+	own.late = true
+	lim.unnotify(own)
+	lim.unlockAndNotify(now)
 }
 
 // dropLate drops the slots that are kept for waiters that did not come.
