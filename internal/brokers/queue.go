@@ -115,3 +115,10 @@ func (q *Queue) Leave(name types.NamespacedName, queued **Key) {
 		*queued = nil
 	}
 }
+
+// Postpone gives up the slot that is kept for an object, if there is one. The object keeps its place in the queue.
+func (q *Queue) Postpone(name types.NamespacedName, queued *Key) {
+	if queued != nil {
+		q.clients.Limiters.Postpone(*queued, QueueKey{q.kind, name}, q.clock.Now())
+	}
+}
