@@ -189,6 +189,9 @@ func (r *Reconciler) admit(ctx context.Context, before v1beta1.ServiceObject) (c
 	s.stopping = ctx.Err
 	ctx = context.WithoutCancel(ctx) // a request that was sent is finished and recorded also when the process stops
 	result, err := r.kind.ReconcileObject(ctx, s)
+	if err != nil { // it asks for its slot later
+		r.Queue.Postpone(client.ObjectKeyFromObject(before), s.Record.Queue)
+	}
 	if !s.Object.CommonStatus().Common().AsyncOpInProgress {
 		r.pending.forgetIdle(before)
 	}

@@ -19,8 +19,10 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -41,6 +43,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
+	"github.com/gophernetes/bellhop/internal/secrets"
 )
 
 // TestAnObjectComesAgainAfterAConflict: there may be no event about it any more.
@@ -79,6 +82,60 @@ func TestAStoppingProcessSendsNothing(t *testing.T) {
 			}
 			if _, err := r.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(si)}); err != nil || asked == stops {
 				t.Errorf("the broker was asked: %t, %v", asked, err)
+			}
+		})
+	}
+}
+
+// F-S40: an object whose parameters could not be read kept a slot at its broker empty for 2 s, each time it was notified.
+func TestAnObjectThatFailsBeforeItsRequestKeepsNoSlot(t *testing.T) {
+	for name, failure := range map[string]error{
+		"other objects read Secrets": fmt.Errorf("reading parameters: %w", secrets.ErrBusy),
+		"a read fails":               errors.New("timeout"),
+		"a write conflicts":          apierrors.NewConflict(schema.GroupResource{}, "db", errors.New("it was changed")),
+	} {
+		t.Run(name, func(t *testing.T) {
+			si, now := lifecycletest.NewInstance(), time.Now() // the limiter has a clock of its own
+			c := controllertest.NewCluster(t, interceptor.Funcs{}, si)
+			r := newStub(c, &Config{Barrier: consistency.CacheBarrier{Cache: c, Live: c}, Clients: &brokers.Clients{}, ObserveRequest: func(brokers.Key, limiter.Result) {}, Clock: clocktesting.NewFakePassiveClock(now)})
+			broker := lifecycletest.NewOffering().Broker
+			endpoint := r.Clients.Limiters.Of(brokers.KeyOf(broker), now)
+			var release limiter.Release
+			for i := range 4 {
+				release, _ = endpoint.Enter(limiter.Request{ID: i}, now)
+			}
+			var fails error
+			asked := 0
+			r.reconcile = func(ctx context.Context, s *Scope) (ctrl.Result, error) {
+				if fails != nil {
+					return ctrl.Result{}, fails
+				}
+				_, _, err := r.send(ctx, s, broker, Step{Request: &operation.Request{Operation: lifecycle.Provision}}, nil, func() (operation.Answer, error) {
+					asked++
+					return operation.Answer{Outcome: osbresult.Outcome{Class: osbresult.Done}}, nil
+				})
+				return ctrl.Result{}, err
+			}
+			reconcile := func() {
+				t.Helper()
+				if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(si)}); err != nil && !errors.Is(err, fails) {
+					t.Fatal(err)
+				}
+			}
+			reconcile()
+			notified := 0
+			endpoint.Enter(limiter.Request{ID: "another", Flow: "another", Notify: func() { notified++ }}, now)
+			if release(now, limiter.Result{}); notified > 0 {
+				t.Fatal("the slot is for the object, which has waited longer")
+			}
+			fails = failure
+			if reconcile(); notified != 1 {
+				t.Errorf("another object was notified %d times", notified)
+			}
+			fails = nil
+			reconcile()
+			if asked != 1 {
+				t.Errorf("the object has lost its place: %d requests were sent", asked)
 			}
 		})
 	}
