@@ -20,6 +20,7 @@ package instance
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -34,6 +35,7 @@ import (
 	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
 	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
 	"github.com/gophernetes/bellhop/internal/patch"
+	"github.com/gophernetes/bellhop/internal/secrets"
 )
 
 // Reconciler provisions, updates and deprovisions ServiceInstances at their brokers.
@@ -105,7 +107,11 @@ func (s *scope) Supply(ctx context.Context, need lifecycle.Need) error {
 		}
 		return err
 	case lifecycle.NeedParameters:
-		if err := s.r.readParameters(ctx, s); err != nil {
+		err := s.r.readParameters(ctx, s)
+		if errors.Is(err, secrets.ErrBusy) { // that other objects come first is no news
+			return err
+		}
+		if err != nil {
 			s.inputs.Parameters.Known, s.inputs.Parameters.SecretMissing, s.retry = true, true, err
 			s.inputs.Parameters.Blocker = lifecycle.InProgress(v1beta1.ReasonErrorWithParameters, err.Error())
 		}
