@@ -129,14 +129,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	s := &scope{before: before}
 	r.applyPending(s)
-	err = r.observe(ctx, s.alert, &s.inputs)
+	next, err := r.plan(ctx, s)
+	if err != nil { // the Alert asks for its slots later
+		r.postpone(s.alert)
+	}
 	if errors.Is(err, endpoints.ErrBusy) {
 		return ctrl.Result{RequeueAfter: endpoints.BusyDelay}, nil
 	}
-	if err != nil {
-		return ctrl.Result{}, fmt.Errorf("looking up receivers: %w", err)
-	}
-	next, err := r.decide(ctx, s)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
@@ -169,6 +168,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, nil // released; it has the finalizer of another controller
 	}
 	return patch.RequeueOnConflict(ctx, result, r.complete(ctx, s, next))
+}
+
+// plan observes and decides.
+func (r *Reconciler) plan(ctx context.Context, s *scope) (lifecycle.Plan, error) {
+	if err := r.observe(ctx, s.alert, &s.inputs); err != nil {
+		return lifecycle.Plan{}, fmt.Errorf("looking up receivers: %w", err)
+	}
+	return r.decide(ctx, s)
 }
 
 // decide decides. An Alert is not released because a cache does not show a receiver.

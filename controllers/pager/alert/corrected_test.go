@@ -38,6 +38,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/pager/controllertest"
+	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/notify/notifytest"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/panics"
@@ -192,6 +193,56 @@ func TestCorrectedSecretDelaysNoOtherReceiver(t *testing.T) {
 	t.Cleanup(mail.Close)
 	run("email", v1beta1.Provider{Email: &v1beta1.EmailProvider{
 		Host: mail.Addr(), TLS: v1beta1.EmailTLSNone, From: "a@example.com", To: []string{"b@example.com"}}}, nil)
+}
+
+// F-P39: while the Secret of another receiver was being read, an Alert kept a slot of its receiver empty, each time it was notified.
+func TestAlertThatWaitsForASecretKeepsNoSlot(t *testing.T) {
+	c := newCorrected(t, v1beta1.Provider{Webhook: &v1beta1.WebhookProvider{URL: "https://example.com"}})
+	a, now := controllertest.NewAlert(), c.now.Now()
+	a.CreationTimestamp.Time, a.Status.ObservedGeneration = now, -1
+	a.Spec.ReceiverRefs = []v1beta1.ReceiverRef{working}
+	secret := &corev1.Secret{}
+	secret.Namespace, secret.Name = "ns", "secret"
+	for _, o := range []client.Object{a, secret} {
+		if err := c.client.Create(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	endpoint := c.endpoints.Limiters.Of(endpoints.KeyOf("ns", working), now)
+	var release limiter.Release
+	for i := range 4 {
+		release, _ = endpoint.Enter(limiter.Request{ID: i}, now)
+	}
+	c.reconcile("all slots are taken", a)
+	notified := 0
+	endpoint.Enter(limiter.Request{ID: "another", Flow: "another", Notify: func() { notified++ }}, now)
+	a.Spec.ReceiverRefs = []v1beta1.ReceiverRef{changing, working}
+	if err := c.client.Update(t.Context(), a); err != nil {
+		t.Fatal(err)
+	}
+	reads, failed := make(chan struct{}), make(chan error)
+	go func() {
+		_, err := c.endpoints.Senders.Of(endpoints.KeyOf("ns", changing), "1", func(*endpoints.PreparedSender) (*endpoints.PreparedSender, error) {
+			reads <- struct{}{}
+			<-reads
+			return nil, errors.New("timeout")
+		})
+		failed <- err
+	}()
+	<-reads
+	if release(now, limiter.Result{}); notified > 0 {
+		t.Fatal("the slot is for the Alert, which has waited longer")
+	}
+	if c.reconcile("the Secret of the other receiver is being read", a); notified != 1 || c.good.Load() > 0 {
+		t.Errorf("another Alert was notified %d times, %d requests", notified, c.good.Load())
+	}
+	close(reads)
+	if err := <-failed; err == nil {
+		t.Error("the Secret was read")
+	}
+	if c.reconcile("the Secret cannot be read", a); c.good.Load() != 1 {
+		t.Errorf("the Alert has lost its place: %d requests", c.good.Load())
+	}
 }
 
 // F-P66: a panic while requests are recorded before they are sent holds no slots of the receiver.

@@ -131,6 +131,13 @@ func (r *Reconciler) leaveQueue(name types.NamespacedName, ref v1beta1.ReceiverR
 	r.reposts.cancel(key, name)
 }
 
+// postpone gives up the slots that are kept for an Alert, which keeps its places in the queues.
+func (r *Reconciler) postpone(a *v1beta1.Alert) {
+	for _, ref := range r.pending.queuedAt(a) {
+		r.endpoints.Limiters.Postpone(endpoints.KeyOf(a.Namespace, ref), nameOf(a), r.clock.Now())
+	}
+}
+
 // limiterRequest returns the request for a slot, in the flow of the Alert's namespace.
 func limiterRequest(alert *v1beta1.Alert, target lifecycle.Target, r lifecycle.Request) limiter.Request {
 	return limiter.Request{ID: nameOf(alert), Flow: endpoints.FlowOf(alert.Namespace), First: r.First,

@@ -128,6 +128,16 @@ func (p *pending) queue(a *v1beta1.Alert, queued map[v1beta1.ReceiverRef]limiter
 	return left
 }
 
+// queuedAt returns where an Alert waits for a slot.
+func (p *pending) queuedAt(a *v1beta1.Alert) []v1beta1.ReceiverRef {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if e := p.of(a); e != nil {
+		return slices.Clone(e.queued)
+	}
+	return nil
+}
+
 // end records the outcome of a request; of a repost only its time. It returns false if the Alert is gone.
 func (p *pending) end(a *v1beta1.Alert, o lifecycle.Outcome) bool {
 	p.mu.Lock()
