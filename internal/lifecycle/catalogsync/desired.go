@@ -23,13 +23,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/utils/ptr"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
@@ -263,17 +265,18 @@ func freeForm(old *runtime.RawExtension, raw []byte) *runtime.RawExtension {
 	if len(raw) == 0 {
 		return nil
 	}
-	if kept := canonical(raw); old == nil || !bytes.Equal(kept, canonical(old.Raw)) {
-		return &runtime.RawExtension{Raw: kept}
+	kept := canonical(raw)
+	if old != nil && (bytes.Equal(kept, old.Raw) || bytes.Equal(kept, canonical(old.Raw))) { // the API server mostly returns what is canonical
+		return old
 	}
-	return old
+	return &runtime.RawExtension{Raw: kept}
 }
 
 // maxDepth is how deep JSON from a catalog may be.
 const maxDepth = 64
 
-// canonical returns JSON with sorted keys and with numbers as the API server stores them. It decodes one name or number
-// at a time: what a catalog has may be large, and its values may take many times as much when they are decoded.
+// canonical returns JSON with sorted keys and with numbers as the API server stores them. It decodes one name, text or
+// number at a time: what a catalog has may be large, and its values may take many times as much when they are decoded.
 func canonical(raw []byte) []byte {
 	var out bytes.Buffer
 	if !json.Valid(raw) || writeCanonical(&out, raw, maxDepth) != nil {
@@ -301,34 +304,49 @@ func writeCanonical(out *bytes.Buffer, text json.RawMessage, levels int) error {
 		}
 		out.WriteByte(']')
 		return nil
-	}
-	if isPlain(text) {
+	case '"':
+		return writeText(out, text)
+	case 't', 'f', 'n':
 		out.Write(text)
 		return nil
 	}
-	var scalar any
-	if err := utiljson.Unmarshal(text, &scalar); err != nil {
-		return err
-	}
-	return writeScalar(out, scalar)
+	return writeNumber(out, string(text))
 }
 
-// isPlain reports whether a text without escapes, or a short whole number, is written as it is.
-func isPlain(text json.RawMessage) bool {
-	if text[0] == '"' {
-		for _, c := range text[1 : len(text)-1] {
-			if c < ' ' || c > '~' || c == '\\' || c == '<' || c == '>' || c == '&' {
-				return false
-			}
-		}
-		return true
-	}
-	for _, c := range text {
-		if c < '0' || c > '9' {
-			return false
+// writeNumber writes a number as the API server does, which keeps it as an int64 or a float64.
+func writeNumber(out *bytes.Buffer, text string) error {
+	if !strings.ContainsAny(text, ".eE") {
+		if whole, err := strconv.ParseInt(text, 10, 64); err == nil {
+			out.Write(strconv.AppendInt(out.AvailableBuffer(), whole, 10))
+			return nil
 		}
 	}
-	return len(text) < 16
+	number, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return err
+	}
+	switch size := math.Abs(number); {
+	case size == 0: // also a negative zero, which the API server sends as -0 and then reads as a whole number
+		out.WriteByte('0')
+	case size < 1e-6 || size >= 1e21: // with an exponent
+		return writeScalar(out, number)
+	default:
+		out.Write(strconv.AppendFloat(out.AvailableBuffer(), number, 'f', -1, 64))
+	}
+	return nil
+}
+
+// writeText writes a text; one without escapes is not decoded.
+func writeText(out *bytes.Buffer, text json.RawMessage) error {
+	if bytes.IndexByte(text, '\\') < 0 && utf8.Valid(text) {
+		json.HTMLEscape(out, text)
+		return nil
+	}
+	var decoded string
+	if err := json.Unmarshal(text, &decoded); err != nil {
+		return err
+	}
+	return writeScalar(out, decoded)
 }
 
 func writeScalar(out *bytes.Buffer, scalar any) error {
