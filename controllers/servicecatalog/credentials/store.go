@@ -158,7 +158,7 @@ func (s *Store) update(ctx context.Context, b *v1beta1.ServiceBinding, id string
 	bindingsecret.MarkWritten(secret, b)
 	// The resourceVersion in the patch protects another Secret of the name.
 	if ptr.Deref(secret.Immutable, false) {
-		version, err := s.recreate(ctx, b, secret)
+		version, err := s.recreate(ctx, b, before, secret)
 		return version, refused(err, before.Data, secret.Data)
 	}
 	change := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
@@ -171,11 +171,14 @@ func (s *Store) update(ctx context.Context, b *v1beta1.ServiceBinding, id string
 
 // recreate replaces an immutable Secret of a binding by one that can be changed. Data and metadata of others stay. It is not deleted where
 // the API server would refuse another one.
-func (s *Store) recreate(ctx context.Context, b *v1beta1.ServiceBinding, secret *corev1.Secret) (string, error) {
+func (s *Store) recreate(ctx context.Context, b *v1beta1.ServiceBinding, before, secret *corev1.Secret) (string, error) {
 	again := &corev1.Secret{Type: secret.Type, Data: secret.Data}
 	again.Namespace, again.Name, again.Labels, again.Annotations, again.OwnerReferences = secret.Namespace, secret.Name, secret.Labels, secret.Annotations, secret.OwnerReferences
 	// Admission comes before the answer that there is one of the name.
 	if err := client.NewDryRunClient(s.Writer).Create(ctx, again.DeepCopy(), client.DisableReadYourWritesConsistency); !apierrors.IsAlreadyExists(err) && err != nil {
+		if err = refused(err, before.Data, secret.Data); ExceedsQuota(err) { // for as long as the Secret itself counts
+			return "", refusal{err, fmt.Sprintf("Secret %q in namespace %q is immutable, and a quota refuses its replacement: raise the quota, or delete the Secret: %s", secret.Name, secret.Namespace, err)}
+		}
 		return "", err
 	}
 	if err := s.Remove(ctx, secret); err != nil || s.isDry {

@@ -108,11 +108,61 @@ func TestAnImmutableSecretIsKeptWhereNoOtherMayBeCreated(t *testing.T) {
 		return apierrors.NewForbidden(corev1.Resource("secrets"), "b1", errors.New("exceeded quota"))
 	}}
 	keep, server := keeper(t, funcs, ours)
+	keep.Cache = fake.NewClientBuilder().WithObjects(ours).Build()
 	if _, err := keep.Put(t.Context(), b, "id", bindingsecret.Content{Data: newData("user", "v")}); !apierrors.IsForbidden(err) {
 		t.Errorf("got %v", err)
 	}
 	if err := server.Get(t.Context(), client.ObjectKeyFromObject(ours), &corev1.Secret{}); err != nil {
 		t.Error(err)
+	}
+}
+
+// F-S41: in a namespace at its quota the replacement of an immutable Secret is refused for as long as that Secret counts, and the message
+// did not say what a person can do. It names the Secret where there is one, also where the rest of the message cannot be shown.
+func TestARefusalBecauseOfAQuotaSaysHowAnImmutableSecretIsReplaced(t *testing.T) {
+	b := newBinding()
+	ours := bindingsecret.NewSecret(b, "old", newData("user", "hunter2"))
+	ours.UID, ours.Immutable = "uid-secret", new(true)
+	many := ours.DeepCopy()
+	for i := range 5000 {
+		many.Data[fmt.Sprint(i)] = fmt.Appendf(nil, "value-%d", i)
+	}
+	changeable := ours.DeepCopy()
+	changeable.Immutable = nil
+	const advice = `Secret "b1" in namespace "demo" is immutable, and a quota refuses its replacement: raise the quota, or delete the Secret: `
+	put := func(s *Store) error {
+		_, err := s.Put(t.Context(), b, "id", bindingsecret.Content{Data: newData("user", "hunter3")})
+		return err
+	}
+	try := func(s *Store) error { return s.Try(t.Context(), b, nil) }
+	for name, test := range map[string]struct {
+		there   []client.Object
+		do      func(*Store) error
+		message string
+		want    string
+	}{
+		"a quota":                     {[]client.Object{ours}, put, "exceeded quota: q, hunter2 hunter3", advice + `secrets "b1" is forbidden: exceeded quota: q, `},
+		"a quota, as a dry run":       {[]client.Object{ours}, try, "exceeded quota: q, hunter2", advice + `secrets "b1" is forbidden: exceeded quota: q, `},
+		"a quota, many values":        {[]client.Object{many}, put, "exceeded quota: q, hunter2", advice + "HTTP 403, exceeded quota; "},
+		"a quota, a long message":     {[]client.Object{ours}, put, "exceeded quota" + strings.Repeat(" x", 2000), advice},
+		"a policy":                    {[]client.Object{ours}, put, "hunter2 not allowed", `secrets "b1" is forbidden: `},
+		"a quota, no Secret":          {nil, put, "exceeded quota: q", `secrets "b1" is forbidden: exceeded quota: q`},
+		"a quota, a Secret to change": {[]client.Object{changeable}, put, "exceeded quota: q", `secrets "b1" is forbidden: exceeded quota: q`},
+	} {
+		keep, server := keeper(t, refuseAll(test.message), test.there...)
+		keep.Cache = fake.NewClientBuilder().WithObjects(test.there...).Build()
+		err := test.do(keep)
+		if !apierrors.IsForbidden(err) || ExceedsQuota(err) != strings.Contains(name, "quota") || !IsJudgement(err) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got := Message(err); !strings.HasPrefix(got, test.want) || strings.Contains(got, "hunter") {
+			t.Errorf("%s: it says %s, want %s", name, got, test.want)
+		}
+		for _, o := range test.there {
+			if err := server.Get(t.Context(), client.ObjectKeyFromObject(o), &corev1.Secret{}); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
 	}
 }
 
