@@ -150,8 +150,9 @@ func (r *Reconciler) parametersOf(ctx context.Context, s *scope) (values []strin
 	return p.Secrets, true
 }
 
-// givenOut returns the ids of a binding whose credentials the broker has returned. No status shows that of a successor whose credentials were
-// dropped: there the first request under its id proves that nothing was returned before.
+// givenOut returns the ids of a binding whose credentials the broker has returned, or may have: no status shows it where they were dropped.
+// A request to fetch or remove a binding is about one that the broker has, and the first request under the id of a successor proves that
+// nothing was returned before.
 func (s *scope) givenOut() (ids []string) {
 	status, call := &s.binding.Status, s.next.Request
 	ids = lifecycle.PredecessorIDs(status)
@@ -164,7 +165,10 @@ func (s *scope) givenOut() (ids []string) {
 	if isReturned {
 		ids = append(ids, id)
 	}
-	return ids
+	if call != nil && (call.Operation == lifecycle.Fetch || call.Operation == lifecycle.Unbind || call.Removal) {
+		ids = append(ids, call.ID)
+	}
+	return lifecycle.Distinct(ids...)
 }
 
 // hasAll reports whether a Secret has all credentials of an id: it is unmodified, and they were written without transforms.

@@ -18,6 +18,7 @@ package binding
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -73,6 +74,19 @@ func TestWhatIsSaidAboutDroppedCredentialsIsWithheld(t *testing.T) {
 	told := answer(201, newCredentials("hunter3"))
 	unsupported := newCredentials("hunter3")
 	unsupported.SyslogDrainURL = "https://logs.example"
+	found := *unsupported
+	found.Created = false
+	foreign := newCredentials("hunter3")
+	foreign.Parameters = json.RawMessage(`{"of":"another"}`)
+	secondID := func(f *bindingSample) {
+		for range 4 {
+			answer(500, nil)(f)
+		}
+		answer(200, nil)(f) // to the removal
+		if f.b.Status.ExternalID == "" {
+			t.Fatalf("there is no other id: %+v", f.b.Status)
+		}
+	}
 	for name, test := range map[string]struct {
 		is   []func(*bindingSample)
 		next lifecycle.Operation
@@ -91,8 +105,15 @@ func TestWhatIsSaidAboutDroppedCredentialsIsWithheld(t *testing.T) {
 		"a removal":                       {ss(bound, rebound, told, beingDeleted, hasDefinition, deleted), lifecycle.Unbind, "[] false"},
 		"unsupported":                     {ss(answer(201, unsupported)), lifecycle.Unbind, "[] false"},
 		"unsupported, after a restart":    {ss(answer(201, unsupported), restarted), lifecycle.Unbind, "[] false"},
+		"unsupported, a second id":        {ss(secondID, answer(201, unsupported)), lifecycle.Unbind, "[] false"},
+		"the same, after a restart":       {ss(secondID, answer(201, unsupported), restarted), lifecycle.Unbind, "[] false"},
+		"the same, removed":               {ss(secondID, answer(201, unsupported), restarted, beingDeleted, hasDefinition, deleted), lifecycle.Unbind, "[] false"},
+		"the same, polled":                {ss(secondID, answer(201, unsupported), restarted, beingDeleted, hasDefinition, deleted, answer(202, nil)), lifecycle.Poll, "[] false"},
+		"found, after a restart":          {ss(answer(500, nil), answer(200, &found), restarted), lifecycle.Unbind, "[] false"},
+		"held, after a restart":           {ss(retrievable, answer(409, nil), answer(200, foreign), restarted), lifecycle.Fetch, "[] false"},
+		"a second id, nothing was told":   {ss(secondID, answer(500, nil)), lifecycle.Bind, "none"},
 		"another's, which was fetched":    {ss(retrievable, answer(409, nil), told), lifecycle.Fetch, "[] false"},
-		"nothing was told, and mitigated": {ss(answer(500, nil), answer(500, nil), answer(500, nil), answer(500, nil)), lifecycle.Unbind, "none"},
+		"unknown outcomes, and mitigated": {ss(answer(500, nil), answer(500, nil), answer(500, nil), answer(500, nil)), lifecycle.Unbind, "[] false"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newBindingSample(test.is...)
