@@ -105,12 +105,14 @@ func (s *Servers) Listen(ctx context.Context, kind Kind, address string, setting
 func (s *Servers) serve(kind Kind, socket net.Listener, settings *tls.Config, handler http.Handler) (*http.Server, net.Listener) {
 	observer := s.metrics.observe(kind.Name, log.Log.WithName("httpserver").WithValues("server", kind.Name))
 	bounds := s.limits.Server(limits.Options{Connections: kind.Connections, Requests: kind.Requests, HasAPIServers: kind.HasAPIServers, StallsAfter: kind.stallsAfter, Closed: observer.closed})
-	accepting := newListener(socket, func(client netip.Addr) limits.Client {
-		return limits.Client{Address: client, IsAPIServer: kind.HasAPIServers && s.isAPIServer(client)}
-	}, bounds)
-	listener := net.Listener(accepting)
+	var handshakes chan struct{}
 	if settings != nil {
-		accepting.handshakes = s.handshakes
+		handshakes = s.handshakes
+	}
+	listener := net.Listener(newListener(socket, func(client netip.Addr) limits.Client {
+		return limits.Client{Address: client, IsAPIServer: kind.HasAPIServers && s.isAPIServer(client)}
+	}, bounds, handshakes))
+	if settings != nil {
 		settings = settings.Clone()
 		settings.NextProtos = []string{"http/1.1"}
 		listener = tls.NewListener(listener, settings)

@@ -49,9 +49,9 @@ type accepted struct {
 	err        error
 }
 
-func newListener(socket net.Listener, clientAt func(netip.Addr) limits.Client, bounds *limits.Server) *listener {
+func newListener(socket net.Listener, clientAt func(netip.Addr) limits.Client, bounds *limits.Server, handshakes chan struct{}) *listener {
 	ctx, end := context.WithCancel(context.Background())
-	l := &listener{Listener: socket, clientAt: clientAt, bounds: bounds, accepted: make(chan accepted), ctx: ctx, end: end}
+	l := &listener{Listener: socket, clientAt: clientAt, bounds: bounds, handshakes: handshakes, accepted: make(chan accepted), ctx: ctx, end: end}
 	go l.accept()
 	return l
 }
