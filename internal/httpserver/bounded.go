@@ -27,7 +27,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/httpserver/limits"
 )
 
-// maxRead is how many bytes are read before they count.
+// maxRead is how many bytes are read before there is room for them.
 const maxRead = 16 << 10
 
 // The reasons for refused requests, beside limits.NoRoom.
@@ -76,10 +76,15 @@ func (b *bounded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	_ = control.SetWriteDeadline(time.Time{}) // of the answer before
 	if r.Body == http.NoBody {
-		c.SetWaiting(false)
+		c.Complete()
 	} else {
 		_ = control.SetReadDeadline(time.Now().Add(bodyTimeout))
-		r.Body = &body{ReadCloser: http.MaxBytesReader(w, r.Body, b.kind.maxBody(r)), request: r, connection: c, answer: answer, control: control, isTooLarge: r.ContentLength > b.kind.maxBody(r)}
+		maximum := b.kind.maxBody(r)
+		length := r.ContentLength
+		if length < 0 { // it is not announced
+			length = maximum
+		}
+		r.Body = &body{ReadCloser: http.MaxBytesReader(w, r.Body, maximum), request: r, connection: c, answer: answer, control: control, length: length, maximum: maximum}
 	}
 	b.handler.ServeHTTP(answer, r)
 	answer.WriteHeader(http.StatusOK)
@@ -92,17 +97,18 @@ type body struct {
 	connection *limits.Connection
 	answer     *response
 	control    *http.ResponseController
-	isTooLarge bool
+	// length is how many bytes it has at most, and maximum how many it may have.
+	length, maximum int64
 }
 
 // Read reads from the body.
 func (b *body) Read(p []byte) (int, error) {
-	if b.isTooLarge {
+	if b.length > b.maximum {
 		b.answer.refusal = tooLarge
-		return 0, &http.MaxBytesError{Limit: b.answer.handler.kind.maxBody(b.request)}
+		return 0, &http.MaxBytesError{Limit: b.maximum}
 	}
 	n, err := b.ReadCloser.Read(p[:min(len(p), maxRead)])
-	if n > 0 && !b.connection.Received(b.request.Context(), n) {
+	if n > 0 && !b.connection.Received(b.request.Context(), n, b.length) {
 		b.answer.refusal = limits.NoRoom
 		return 0, errors.New("there is no room for the request")
 	}
@@ -111,7 +117,7 @@ func (b *body) Read(p []byte) (int, error) {
 	case isTooLarge:
 		b.answer.refusal = tooLarge
 	case errors.Is(err, io.EOF):
-		b.connection.SetWaiting(false)
+		b.connection.Complete()
 		_ = b.control.SetReadDeadline(time.Time{}) // else it would end the context of a handler that takes longer
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		b.answer.refusal = incomplete

@@ -121,13 +121,25 @@ func newFixture(t *testing.T, kind Kind, handler http.HandlerFunc) *fixture {
 // newSecuredFixture serves a kind with TLS settings, if there are any.
 func newSecuredFixture(t *testing.T, kind Kind, settings *tls.Config, handler http.HandlerFunc) *fixture {
 	t.Helper()
+	return newProcess(t, 1<<30).serve(kind, settings, handler)
+}
+
+// newProcess returns a fixture without a server, in a process with a memory limit.
+func newProcess(t *testing.T, memoryLimit int64) fixture {
+	t.Helper()
 	registry := prometheus.NewRegistry()
-	servers, err := New(Options{MemoryLimit: 1 << 30, Metrics: registry})
+	servers, err := New(Options{MemoryLimit: memoryLimit, Metrics: registry})
 	if err != nil {
 		t.Fatal(err)
 	}
 	servers.SetAPIServers([]netip.Addr{theAPIServer})
-	f := &fixture{network: newNetwork(), t: t, servers: servers, metrics: registry}
+	return fixture{t: t, servers: servers, metrics: registry}
+}
+
+// serve returns the fixture with a server of its process.
+func (f fixture) serve(kind Kind, settings *tls.Config, handler http.HandlerFunc) *fixture {
+	t, servers := f.t, f.servers
+	f.network = newNetwork()
 	server, listener := servers.serve(kind, f.network, settings, handler)
 	ended := make(chan error)
 	go func() { ended <- server.Serve(listener) }()
@@ -141,7 +153,7 @@ func newSecuredFixture(t *testing.T, kind Kind, settings *tls.Config, handler ht
 			t.Errorf("%d bytes are in flight at the end", n)
 		}
 	})
-	return f
+	return &f
 }
 
 // echoLength answers with the number of bytes of the body.
@@ -401,7 +413,7 @@ func TestReviewsBesideAFullDoor(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		if n := f.servers.limits.Bytes(); n > 32<<20 || n < 31<<20 {
+		if n := f.servers.limits.Bytes(); n != 4*7<<20 {
 			t.Errorf("%d bytes are in flight", n)
 		}
 		var running sync.WaitGroup
@@ -452,4 +464,35 @@ func TestARefusedRequestHasADeadline(t *testing.T) {
 			t.Errorf("%v after %s", err, time.Since(began))
 		}
 	})
+}
+
+// F-S59: at each memory limit, Pods that send large requests to the webhooks and stop delay no posts: one Pod those of any size, and any number of
+// Pods small ones.
+func TestPostsBesideStrangers(t *testing.T) {
+	for _, test := range []struct {
+		memoryLimit int64
+		pods, size  int
+	}{{1, 1, MaxPost}, {256 << 20, 1, MaxPost}, {1 << 30, 1, MaxPost}, {1, 100, 64 << 10}, {256 << 20, 100, 64 << 10}, {1 << 30, 100, 64 << 10}} {
+		synctest.Test(t, func(t *testing.T) {
+			process := newProcess(t, test.memoryLimit)
+			webhooks, posts := process.serve(Webhooks, nil, echoLength), process.serve(Posts, nil, echoLength)
+			for n := range 3 * test.pods {
+				c := webhooks.dial(podAt(n % test.pods))
+				defer c.Close()
+				go io.Copy(c, post("/convert", maxConversion, io.MultiReader(zeros(maxConversion-1), stalled{t.Context()}))) //nolint:errcheck // the server closes it
+			}
+			synctest.Wait()
+			for range 10 {
+				for name, request := range map[string]io.Reader{"announced": post("/", test.size, zeros(int64(test.size))), "chunked": chunked("/", zeros(int64(test.size)))} {
+					if name == "chunked" && test.pods > 1 {
+						continue // it may be large
+					}
+					if answer, _, took := posts.send(podAt(200), request); answer != fmt.Sprint("200 ", test.size) || took != 0 {
+						t.Errorf("%d Pods at a limit of %d: a post of %d bytes, %s: %q after %s", test.pods, test.memoryLimit, test.size, name, answer, took)
+					}
+				}
+				time.Sleep(100 * time.Millisecond)
+			}
+		})
+	}
 }

@@ -50,7 +50,7 @@ func newMetrics(registry prometheus.Registerer, process *limits.Process) (*metri
 		}, []string{"server", "reason"}),
 	}
 	bytes := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "bellhop_http_server_request_bytes", Help: "Bytes of the requests in flight to all of the operator's servers.",
+		Name: "bellhop_http_server_request_bytes", Help: "Bytes for which the requests in flight to all of the operator's servers have room.",
 	}, func() float64 { return float64(process.Bytes()) })
 	for _, c := range []prometheus.Collector{m.requests, m.refused, m.closed, bytes} {
 		if err := registry.Register(c); err != nil {

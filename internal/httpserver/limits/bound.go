@@ -227,18 +227,23 @@ func (w *waiter) leave() bool {
 }
 
 // release gives back what a connection holds.
-func (h *hold) release() {
+func (h *hold) release() { h.keep(0) }
+
+// keep gives back what a connection holds beyond an amount.
+func (h *hold) keep(amount int64) {
 	b := h.bound
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	t := h.tenant
-	if t == nil {
+	if t == nil || h.amount <= amount {
 		return
 	}
-	t.held -= h.amount
-	t.half.held -= h.amount
-	h.delist()
-	h.tenant, h.amount = nil, 0
+	t.held -= h.amount - amount
+	t.half.held -= h.amount - amount
+	if h.amount = amount; amount == 0 {
+		h.delist()
+		h.tenant = nil
+	}
 	t.queue()
 	b.wake(t.half)
 	b.forget(t)

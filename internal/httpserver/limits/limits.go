@@ -17,6 +17,9 @@ limitations under the License.
 // Package limits bounds what the clients of a process's servers may hold at the same time: connections, requests, and bytes of requests. It
 // knows no network.
 //
+// A request takes the room for its whole body at once, and gives back before what it had for the first part: requests that each held a part and
+// waited for the rest would wait for each other.
+//
 // A client that finds no room waits. Meanwhile the connection whose client has kept a server waiting for longest is closed, so that clients that
 // send nothing, or half of a request, do not lock others out. Where none does, the connection that is idle for longest is closed: its client may be
 // sending a request that it will not repeat, but the one that waits would certainly be refused. API servers and other clients never close a
@@ -31,8 +34,15 @@ import (
 )
 
 const (
-	// MaxWait is how long a client waits for room.
+	// MaxWait is how long a request waits for room in all, together with its connection if that is new.
 	MaxWait = 2 * time.Second
+	// firstBytes is the size of the first part of a body. Once more has arrived, the request takes room for all of it: a length that is only
+	// announced takes no more than the first part.
+	firstBytes = 16 << 10
+	// small is the size of the largest body for which room is kept that larger ones cannot take: an eighth.
+	small = 256 << 10
+	// pace is the part of a body that a client has to send within Options.StallsAfter, or it stalls: a tenth.
+	pace = 10
 	// FirstRequest is how long after it was opened a connection is closed that has had no request which its server admitted.
 	FirstRequest = 5 * time.Second
 	// looksAgain is how often a client that waits looks for a connection that stalls.
@@ -55,15 +65,19 @@ const (
 )
 
 // Process has what all servers share.
-type Process struct{ bytes *bound }
-
-// New returns the bounds of a process whose requests may have so many bytes in flight. largest is the size of the largest request that has to
-// find room.
-func New(bytes, largest int64) *Process {
-	return &Process{newBound(max(bytes, 2*largest), largest, true)}
+type Process struct {
+	// bytes is taken by each body. One that is not small takes large before, which is all but what is kept for small ones.
+	bytes, large *bound
 }
 
-// Bytes returns how many bytes of requests are in flight.
+// New returns the bounds of a process whose requests may have so many bytes in flight. largest is the size of the largest request that has to
+// find room: one of an address takes at most half of what other clients than API servers share.
+func New(bytes, largest int64) *Process {
+	bytes = max(bytes, 4*largest)
+	return &Process{bytes: newBound(bytes, largest, true), large: newBound(bytes-bytes/share, largest, true)}
+}
+
+// Bytes returns for how many bytes requests in flight have room.
 func (p *Process) Bytes() int64 { return p.bytes.inUse() }
 
 // Options are the bounds of one server.
@@ -72,7 +86,8 @@ type Options struct {
 	Connections, Requests int64
 	// HasAPIServers says that API servers are among its clients: half is theirs.
 	HasAPIServers bool
-	// StallsAfter is how long a connection keeps the server waiting, or is idle, before it may be closed for room.
+	// StallsAfter is how long a connection keeps the server waiting for a tenth of a body, or for anything else, or is idle, before it may be closed
+	// for room.
 	StallsAfter time.Duration
 	// Closed is called for each connection that these bounds close, perhaps for several at the same time. It must not wait.
 	Closed func(Client, Reason)
@@ -80,11 +95,12 @@ type Options struct {
 
 // Server has the bounds of one server. Servers share no lock but that of the bytes.
 type Server struct {
-	bytes, connections, requests *bound
-	queue                        *bound // of connections that wait
-	stallsAfter                  time.Duration
-	keptByOneUser                int64 // connections, at most
-	closed                       func(Client, Reason)
+	process               *Process
+	connections, requests *bound
+	queue                 *bound // of connections that wait
+	stallsAfter           time.Duration
+	keptByOneUser         int64 // connections, at most
+	closed                func(Client, Reason)
 
 	mu         sync.Mutex // is taken before that of a bound
 	keptByUser map[string]int64
@@ -93,7 +109,7 @@ type Server struct {
 // Server adds a server.
 func (p *Process) Server(o Options) *Server {
 	s := &Server{
-		bytes: p.bytes, closed: o.Closed, stallsAfter: o.StallsAfter, keptByUser: map[string]int64{}, keptByOneUser: o.Connections / share,
+		process: p, closed: o.Closed, stallsAfter: o.StallsAfter, keptByUser: map[string]int64{}, keptByOneUser: o.Connections / share,
 		connections: newBound(o.Connections, 1, o.HasAPIServers),
 		requests:    newBound(o.Requests, 1, o.HasAPIServers),
 		queue:       newBound(maxWaiting, maxWaitingOfAddress, false),
@@ -108,8 +124,13 @@ type Connection struct {
 	close    func()
 	isEnding atomic.Bool   // it is closed, or about to be
 	ended    chan struct{} // closed with it
-	// request and bytes are held by a request in progress.
-	request, bytes hold
+	// request, large and bytes are held by a request in progress.
+	request, large, bytes hold
+
+	// Of the request in progress, whose goroutine has them: how many bytes of the body have arrived, now and when the time was last renewed after
+	// which the client stalls; for how many there is room; and how long the request has waited.
+	arrived, renewed, room int64
+	waited                 time.Duration
 
 	// The lock of the server guards the rest.
 	client     Client
@@ -127,7 +148,8 @@ type Connection struct {
 func (s *Server) Connect(ctx context.Context, client Client, closeSocket func()) *Connection {
 	// An API server keeps a connection that it has not used yet for its next request.
 	c := &Connection{server: s, client: client, close: closeSocket, ended: make(chan struct{}), isOpen: true, isAdmitted: client.IsAPIServer}
-	c.open, c.request, c.bytes = &hold{bound: s.connections, connection: c}, hold{bound: s.requests, connection: c}, hold{bound: s.bytes, connection: c}
+	c.open, c.request = &hold{bound: s.connections, connection: c}, hold{bound: s.requests, connection: c}
+	c.large, c.bytes = hold{bound: s.process.large, connection: c}, hold{bound: s.process.bytes, connection: c}
 	if !c.open.tryTake(client, 1) {
 		place := hold{bound: s.queue, connection: c}
 		took := place.tryTake(client, 1) && c.take(ctx, c.open, client, 1)
@@ -180,7 +202,7 @@ func (c *Connection) Disconnect() {
 // set says what the server does for the connection. The lock of the server is held.
 func (c *Connection) set(s state) (former state) {
 	former, c.state = c.state, s
-	for _, h := range []*hold{c.open, &c.request, &c.bytes} {
+	for _, h := range []*hold{c.open, &c.request, &c.large, &c.bytes} {
 		h.set(s)
 	}
 	return former
@@ -279,9 +301,40 @@ func (c *Connection) Begin(ctx context.Context) bool {
 	return true
 }
 
-// Received takes room for bytes of the request, and waits for it. It reports whether there is room.
-func (c *Connection) Received(ctx context.Context, bytes int) bool {
-	return c.take(ctx, &c.bytes, c.Client(), int64(bytes))
+// Received says that bytes of a body have arrived, which has at most length bytes. It takes room for the body, and waits for it.
+// It reports whether there is room.
+func (c *Connection) Received(ctx context.Context, bytes int, length int64) bool {
+	c.arrived += int64(bytes)
+	if c.arrived <= firstBytes {
+		length = min(length, firstBytes)
+	}
+	if length > c.room {
+		c.release()
+		client := c.Client()
+		// In this order: a body that has large waits for small ones only, and these hold all they need.
+		if length > small && !c.take(ctx, &c.large, client, length) || !c.take(ctx, &c.bytes, client, length) {
+			return false
+		}
+		c.room = length
+	}
+	if c.arrived-c.renewed >= c.room/pace {
+		c.renewed = c.arrived
+		c.SetWaiting(true)
+	}
+	return true
+}
+
+// Complete says that the body has arrived. Room for more is given back.
+func (c *Connection) Complete() {
+	c.SetWaiting(false)
+	c.bytes.keep(c.arrived)
+	c.large.keep(c.arrived)
+}
+
+// release gives the room for bytes back.
+func (c *Connection) release() {
+	c.bytes.release()
+	c.large.release()
 }
 
 // End gives the room of a request back.
@@ -290,7 +343,8 @@ func (c *Connection) End() {
 	defer c.server.mu.Unlock()
 	c.inRequest = false
 	c.request.release()
-	c.bytes.release()
+	c.release()
+	c.arrived, c.renewed, c.room, c.waited = 0, 0, 0, 0
 }
 
 // take takes an amount for a connection, and waits for it. It reports whether there is room.
@@ -309,8 +363,12 @@ func (c *Connection) waitFor(ctx context.Context, w *waiter) bool {
 		defer c.server.mu.Unlock()
 		c.set(former)
 	}()
-	ctx, cancel := context.WithTimeout(ctx, MaxWait)
-	defer cancel()
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, MaxWait-c.waited)
+	defer func() {
+		cancel()
+		c.waited += time.Since(began)
+	}()
 	for {
 		if stalled := w.stalled(); stalled != nil {
 			stalled.end(Stalled)

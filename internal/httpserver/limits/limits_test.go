@@ -19,6 +19,7 @@ package limits
 import (
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -86,7 +87,7 @@ func (c *Connection) connected() bool {
 // isEmpty checks that nothing is held.
 func (b *bench) isEmpty() {
 	b.t.Helper()
-	for name, bound := range map[string]*bound{"connections": b.connections, "requests": b.requests, "queue": b.queue, "bytes": b.bytes} {
+	for name, bound := range map[string]*bound{"connections": b.connections, "requests": b.requests, "queue": b.queue, "bytes": b.process.bytes, "large": b.process.large} {
 		if bound.inUse() != 0 || len(bound.tenants) != 0 {
 			b.t.Errorf("%s: %d are held, tenants %v", name, bound.inUse(), bound.tenants)
 		}
@@ -101,36 +102,52 @@ func (b *bench) isEmpty() {
 	}
 }
 
-// F-S59: bytes of requests count as they arrive. One address has room for one request of the largest size, all addresses for half of the bytes,
-// and API servers for the other half.
+// receive has a body of so many bytes arrive. It reports whether there is room.
+func (b *bench) receive(c *Connection, bytes int) bool {
+	b.t.Helper()
+	return c.Received(b.t.Context(), bytes, int64(bytes))
+}
+
+// F-S59: one address has room for one request of the largest size, all addresses for half of the bytes, and API servers for the other half. Large
+// bodies leave an eighth for small ones.
 func TestBytesInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, 64, 64)
+		b := newBench(t, 1024, 1024)
 		var all []*Connection
-		fill := func(client Client) (bytes int) {
-			c := b.begin(client)
-			all = append(all, c)
-			for c.Received(t.Context(), 16<<10) {
-				bytes += 16 << 10
+		fill := func(client Client, size int) (bytes int) {
+			for {
+				c := b.begin(client)
+				all = append(all, c)
+				if !b.receive(c, size) {
+					return bytes
+				}
+				bytes += size
 			}
-			return bytes
 		}
-		for n := range 4 {
-			if got := fill(pod(n)); got != 8*mebibyte {
+		for n := range 3 {
+			if got := fill(pod(n), 4*mebibyte); got != 8*mebibyte {
 				t.Errorf("Pod %d: %d bytes", n, got)
 			}
 		}
+		if got := fill(pod(3), 4*mebibyte); got != 4*mebibyte {
+			t.Errorf("the last Pod with large bodies: %d bytes", got)
+		}
+		if got := fill(pod(4), small); got != 4*mebibyte {
+			t.Errorf("a Pod with small bodies: %d bytes", got)
+		}
 		began := time.Now()
-		if got := fill(pod(4)); got != 0 {
+		if got := fill(pod(5), 1); got != 0 {
 			t.Errorf("a Pod beyond the bound: %d bytes", got)
 		}
 		if took := time.Since(began); took != MaxWait {
 			t.Errorf("refused after %s", took)
 		}
-		if got := fill(apiServer(9)); got != 32*mebibyte {
-			t.Errorf("an API server: %d bytes", got)
+		for _, size := range []struct{ of, want int }{{4 * mebibyte, 28 * mebibyte}, {small, 4 * mebibyte}} {
+			if got := fill(apiServer(9), size.of); got != size.want {
+				t.Errorf("an API server with bodies of %d bytes: %d bytes", size.of, got)
+			}
 		}
-		if got := b.bytes.inUse(); got != 64*mebibyte {
+		if got := b.process.Bytes(); got != 64*mebibyte {
 			t.Errorf("%d bytes are in flight", got)
 		}
 		for _, c := range all {
@@ -141,15 +158,27 @@ func TestBytesInFlight(t *testing.T) {
 	})
 }
 
-// With little memory there is room for one request of the largest size, of a Pod and of an API server.
+// With little memory there is room for two requests of the largest size by API servers, and by Pods of two addresses: one has half at most.
 func TestTheLargestRequestFindsRoom(t *testing.T) {
-	p := New(1, 8*mebibyte)
-	for _, client := range []Client{pod(1), apiServer(1)} {
-		c := p.Server(Options{Connections: 2, Requests: 2, HasAPIServers: true, Closed: func(Client, Reason) {}}).Connect(t.Context(), client, func() {})
-		if !c.Received(t.Context(), 8*mebibyte) {
-			t.Errorf("%v: no room", client)
+	synctest.Test(t, func(t *testing.T) {
+		s := New(1, 8*mebibyte).Server(Options{Connections: 64, Requests: 64, HasAPIServers: true, StallsAfter: time.Hour, Closed: func(Client, Reason) {}})
+		receive := func(client Client, bytes int) bool {
+			c := s.Connect(t.Context(), client, func() {})
+			return c.Begin(t.Context()) && c.Received(t.Context(), bytes, int64(bytes))
 		}
-	}
+		for _, test := range []struct {
+			client Client
+			bytes  int
+			want   bool
+		}{
+			{pod(1), 8 * mebibyte, true}, {pod(1), 1, false}, {pod(2), 4 * mebibyte, true}, {pod(2), small, true},
+			{apiServer(1), 8 * mebibyte, true}, {apiServer(1), 4 * mebibyte, true}, {apiServer(1), small, true},
+		} {
+			if got := receive(test.client, test.bytes); got != test.want {
+				t.Errorf("%v has room for %d bytes: %t", test.client, test.bytes, got)
+			}
+		}
+	})
 }
 
 // A request that waits for room gets it in the order of arrival, once another ends.
@@ -362,7 +391,7 @@ func visited(b *bound) int {
 func TestAnyNumberOfWaitersIsPassedBy(t *testing.T) {
 	visits := func(addresses int) (given, searched int) {
 		synctest.Test(t, func(t *testing.T) {
-			p := New(1, mebibyte) // 1 MiB each for API servers and others
+			p := New(1, mebibyte) // 2 MiB each for API servers and others, and 1 MiB for an address
 			s := p.Server(Options{Connections: 1 << 14, Requests: 1 << 14, HasAPIServers: true, StallsAfter: time.Hour, Closed: func(Client, Reason) {}})
 			begin := func(client Client) *Connection {
 				c := s.Connect(t.Context(), client, func() {})
@@ -372,16 +401,19 @@ func TestAnyNumberOfWaitersIsPassedBy(t *testing.T) {
 				return c
 			}
 			full, other := begin(pod(0)), begin(apiServer(0))
-			full.Received(t.Context(), mebibyte)
+			full.Received(t.Context(), mebibyte, mebibyte)
+			for range mebibyte / small {
+				begin(pod(1000)).Received(t.Context(), small, small)
+			}
 			for n := range addresses {
 				for range 4 {
 					c := begin(pod(n))
-					go c.Received(t.Context(), 1024)
+					go c.Received(t.Context(), 1024, 1024)
 				}
 			}
 			synctest.Wait()
 			before := visited(p.bytes)
-			other.Received(t.Context(), 1)
+			other.Received(t.Context(), 1, 1)
 			other.End()
 			given = visited(p.bytes) - before
 			before = visited(p.bytes)
@@ -391,7 +423,7 @@ func TestAnyNumberOfWaitersIsPassedBy(t *testing.T) {
 			before = visited(p.bytes)
 			full.End()
 			synctest.Wait()
-			if granted := int(p.bytes.inUse() / 1024); granted != 4*addresses || visited(p.bytes)-before > 2*granted+addresses {
+			if granted := int(p.Bytes()-mebibyte) / 1024; granted != 4*addresses || visited(p.bytes)-before > 2*granted+addresses {
 				t.Errorf("%d waiters get room after %d visits", granted, visited(p.bytes)-before)
 			}
 		})
@@ -417,7 +449,7 @@ func TestServersShareNoLock(t *testing.T) {
 		defer held.Unlock()
 	}
 	c := other.Connect(t.Context(), pod(1), func() {})
-	if !c.Begin(t.Context()) || !c.Received(t.Context(), 1) {
+	if !c.Begin(t.Context()) || !c.Received(t.Context(), 1, 1) {
 		t.Error("there is no room")
 	}
 	c.End()
@@ -468,20 +500,23 @@ func TestAddressesHaveTurns(t *testing.T) {
 			c.Begin(t.Context())
 			return c
 		}
-		held := []*Connection{begin(1), begin(1)}
-		for _, c := range held {
-			c.Received(t.Context(), mebibyte/2)
+		held := begin(1)
+		for _, c := range []*Connection{held, begin(1)} {
+			c.Received(t.Context(), mebibyte/2, mebibyte/2)
+		}
+		for range mebibyte / small {
+			begin(4).Received(t.Context(), small, small)
 		}
 		var got sync.Map
 		for n, address := range []int{2, 2, 2, 2, 3} {
 			go func() {
-				if begin(address).Received(t.Context(), mebibyte/4) {
+				if begin(address).Received(t.Context(), small, small) {
 					got.Store(n, true)
 				}
 			}()
 			synctest.Wait()
 		}
-		held[0].End()
+		held.End()
 		synctest.Wait()
 		for n, want := range []bool{true, false, false, false, true} {
 			if _, ok := got.Load(n); ok != want {
@@ -495,14 +530,173 @@ func TestAddressesHaveTurns(t *testing.T) {
 func TestAClosedConnectionDoesNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, 64, 64)
-		c := b.begin(pod(1))
-		c.Received(t.Context(), 8*mebibyte)
+		full, c := b.begin(pod(1)), b.begin(pod(1))
+		b.receive(full, 8*mebibyte)
 		began := time.Now()
 		time.AfterFunc(time.Millisecond, c.Disconnect)
-		if c.Received(t.Context(), 1) || time.Since(began) != time.Millisecond {
+		if b.receive(c, 1) || time.Since(began) != time.Millisecond {
 			t.Errorf("ended after %s", time.Since(began))
 		}
 		c.End()
+		full.End()
+		full.Disconnect()
 		b.isEmpty()
+	})
+}
+
+// transfer is a body that arrives in chunks, each after some time, and is then worked on for a moment. It ends with the connection.
+type transfer struct {
+	client       Client
+	bytes, chunk int
+	each, work   time.Duration
+}
+
+// run sends a request, and reports whether it was served and how long it took.
+func (b *bench) run(s transfer) (isServed bool, took time.Duration) {
+	began := time.Now()
+	c := b.connect(s.client)
+	if c == nil {
+		return false, time.Since(began)
+	}
+	defer c.Disconnect()
+	if !c.Begin(b.t.Context()) {
+		return false, time.Since(began)
+	}
+	defer c.End()
+	for sent := 0; sent < s.bytes; sent += s.chunk {
+		if !c.Received(b.t.Context(), min(s.chunk, s.bytes-sent), int64(s.bytes)) {
+			return false, time.Since(began)
+		}
+		select {
+		case <-time.After(s.each):
+		case <-c.ended:
+			return false, time.Since(began)
+		}
+	}
+	c.Complete()
+	time.Sleep(s.work)
+	return true, time.Since(began)
+}
+
+// F-S59: large requests never wait for each other: any number of senders, of one address, gets as many served as there is room for, none waits for
+// longer than 2 s, and small requests do not notice them.
+func TestLargeRequestsDoNotWaitForEachOther(t *testing.T) {
+	const lasts = 20 * time.Second
+	for name, test := range map[string]struct {
+		large  func(n int) Client
+		beside Client
+	}{
+		"of an API server":     {func(int) Client { return apiServer(1) }, apiServer(1)},
+		"of Pods":              {pod, pod(100)},
+		"of Pods, beside them": {pod, apiServer(1)},
+	} {
+		served := map[int]int64{}
+		for _, senders := range []int{10, 40, 160} {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, 2048, 2048)
+				var largest, large atomic.Int64
+				var running sync.WaitGroup
+				began := time.Now()
+				for n := range senders {
+					running.Go(func() {
+						for time.Since(began) < lasts {
+							isServed, took := b.run(transfer{test.large(n), 3 * mebibyte, 16 << 10, 8 * time.Millisecond, 50 * time.Millisecond})
+							if isServed {
+								large.Add(1)
+								took -= 3*mebibyte/(16<<10)*8*time.Millisecond + 50*time.Millisecond
+							}
+							if waited := int64(took - 8*time.Millisecond); waited > largest.Load() { // refused ones have had a chunk
+								largest.Store(waited)
+							}
+						}
+					})
+				}
+				for time.Since(began) < lasts {
+					if isServed, took := b.run(transfer{test.beside, 64 << 10, 16 << 10, 8 * time.Millisecond, 50 * time.Millisecond}); !isServed || took != 82*time.Millisecond {
+						t.Errorf("%s, %d senders: one of 64 KiB is served: %t, after %s", name, senders, isServed, took)
+					}
+					time.Sleep(100 * time.Millisecond)
+				}
+				running.Wait()
+				if largest.Load() > int64(MaxWait) || b.closings(Stalled) != 0 {
+					t.Errorf("%s, %d senders: one waits for %s, closed: %v", name, senders, time.Duration(largest.Load()), b.closed)
+				}
+				served[senders] = large.Load()
+				b.isEmpty()
+			})
+		}
+		if served[40] < served[10] || served[160] < served[10] {
+			t.Errorf("%s: served by the number of senders: %v", name, served)
+		}
+	}
+}
+
+// F-S59: a client that sends less than a tenth of its body in a second is closed where another needs the room, whatever it sends else, and one that
+// sends more is not.
+func TestSlowBodiesMakeRoom(t *testing.T) {
+	for name, slow := range map[string]transfer{
+		"stop":         {bytes: 8 * mebibyte, chunk: 4 * mebibyte, each: time.Minute},
+		"are too slow": {bytes: 8 * mebibyte, chunk: 16 << 10, each: 100 * time.Millisecond},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t, 64, 64)
+			steady := transfer{bytes: 4 * mebibyte, chunk: 64 << 10, each: 100 * time.Millisecond}
+			var served [4]bool
+			var running sync.WaitGroup
+			for n, s := range []transfer{steady, slow, slow, slow} { // these have all room that large bodies of Pods have
+				s.client = pod(n)
+				running.Go(func() { served[n], _ = b.run(s) })
+				time.Sleep(time.Millisecond)
+			}
+			time.Sleep(2 * time.Second)
+			if b.closings(Stalled) != 0 {
+				t.Error("a connection is closed while none waits")
+			}
+			if isServed, took := b.run(transfer{client: pod(9), bytes: 8 * mebibyte, chunk: 8 * mebibyte}); !isServed || took != 0 {
+				t.Errorf("bodies that %s: another is served: %t, after %s", name, isServed, took)
+			}
+			running.Wait()
+			if want := [4]bool{true, false, true, true}; served != want || b.closings(Stalled) != 1 {
+				t.Errorf("bodies that %s: served are %v, want %v; closed: %v", name, served, want, b.closed)
+			}
+			b.isEmpty()
+		})
+	}
+}
+
+// F-S59: a length that is only announced takes no more room than the first part of a body, and a complete body keeps no more than has arrived.
+func TestBytesCountAsTheyArrive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 2048, 2048)
+		for n := range 100 {
+			b.begin(pod(n)).Received(t.Context(), firstBytes, 8*mebibyte)
+		}
+		if got := b.process.Bytes(); got != 100*firstBytes {
+			t.Errorf("bodies of which %d bytes have arrived have room for %d", 100*firstBytes, got)
+		}
+		c := b.begin(pod(200))
+		for _, bytes := range []int{1, firstBytes, small} {
+			c.Received(t.Context(), bytes, 8*mebibyte)
+		}
+		c.Complete()
+		if got, want := c.bytes.amount, int64(1+firstBytes+small); got != want || c.large.amount != want {
+			t.Errorf("a body of %d bytes has room for %d and %d", want, got, c.large.amount)
+		}
+	})
+}
+
+// F-S59: a request waits for 2 s in all, whatever it waits for.
+func TestARequestWaitsOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 1024, 2)
+		first, full := b.begin(apiServer(1)), b.connect(apiServer(1))
+		first.SetWaiting(false)
+		b.receive(full, 28*mebibyte)
+		full.SetWaiting(false)
+		time.AfterFunc(MaxWait*3/4, first.End)
+		began := time.Now()
+		if c := b.begin(apiServer(1)); !c.Received(t.Context(), firstBytes, mebibyte) || c.Received(t.Context(), 1, mebibyte) || time.Since(began) != MaxWait {
+			t.Errorf("refused after %s", time.Since(began))
+		}
 	})
 }
