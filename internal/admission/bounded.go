@@ -30,6 +30,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/gophernetes/bellhop/internal/keyed"
 	"github.com/gophernetes/bellhop/internal/redact"
 )
 
@@ -39,16 +40,22 @@ const (
 	baseWeight, weightPerByte = 512 << 10, 8
 	// maxDepth is that of encoding/json.
 	maxDepth = 10_000
+	// largeBody is the size of the largest body that is served beside others, in bytes.
+	largeBody = 256 << 10
 )
 
 // Bounds bounds requests to webhooks before they are decoded.
-type Bounds struct{ weights weights }
+type Bounds struct {
+	weights weights
+	// large bounds the large requests that are served at a time: one of API servers, and one of other clients.
+	large keyed.Semaphores[bool]
+}
 
 // NewBounds returns the bounds of requests about the kinds of a scheme.
-func NewBounds(scheme *runtime.Scheme) Bounds { return Bounds{weightsOf(scheme)} }
+func NewBounds(scheme *runtime.Scheme) *Bounds { return &Bounds{weights: weightsOf(scheme)} }
 
 // Serve serves a webhook, and refuses requests that would take many times their size once they are decoded.
-func (b Bounds) Serve(hook http.Handler) http.Handler {
+func (b *Bounds) Serve(hook http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -58,6 +65,14 @@ func (b Bounds) Serve(hook http.Handler) http.Handler {
 		if problem := b.weights.check(body); problem != "" {
 			refuse(w, body, problem)
 			return
+		}
+		if len(body) > largeBody {
+			leave, err := b.large.Acquire(r.Context(), CallerOf(r.Context()).IsAPIServer, 1, 1)
+			if err != nil {
+				http.Error(w, "other large requests are served", http.StatusServiceUnavailable)
+				return
+			}
+			defer leave()
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		hook.ServeHTTP(w, r)

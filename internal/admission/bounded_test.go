@@ -17,12 +17,17 @@ limitations under the License.
 package admission_test
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/gophernetes/bellhop/internal/admission"
 	"github.com/gophernetes/bellhop/internal/costtest"
@@ -117,6 +122,52 @@ func TestRequestsThatAreServed(t *testing.T) {
 			t.Errorf("%s: %.2000s", name, answer.Body)
 		}
 	}
+}
+
+// Large requests are served in turn: those of other clients delay none of an API server, and small ones wait for nothing.
+func TestLargeRequestsAreServedInTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bounds := admission.NewBounds(scheme)
+		var large, served atomic.Int32
+		hook := bounds.Serve(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if r.ContentLength > 256<<10 && admission.CallerOf(r.Context()).IsAPIServer {
+				if large.Add(1) > 1 {
+					t.Error("two large requests of API servers are served at a time")
+				}
+				defer large.Add(-1)
+			}
+			time.Sleep(time.Second)
+			served.Add(1)
+		}))
+		send := func(size int, caller admission.Caller) int {
+			ctx, cancel := context.WithTimeout(admission.WithCaller(t.Context(), caller), 5*time.Second)
+			defer cancel()
+			answer := httptest.NewRecorder()
+			hook.ServeHTTP(answer, httptest.NewRequestWithContext(ctx, http.MethodPost, "/", strings.NewReader(reviewOf(`{"a":"`+strings.Repeat("x", size)+`"}`))))
+			return answer.Code
+		}
+		var all sync.WaitGroup
+		for range 100 {
+			all.Go(func() { send(1<<20, admission.Caller{}) })
+		}
+		for range 4 {
+			all.Go(func() {
+				if code := send(1<<20, admission.Caller{IsAPIServer: true}); code != http.StatusOK {
+					t.Errorf("a large request of an API server: %d", code)
+				}
+			})
+			all.Go(func() {
+				if code := send(1000, admission.Caller{}); code != http.StatusOK {
+					t.Errorf("a small request: %d", code)
+				}
+			})
+		}
+		time.Sleep(4500 * time.Millisecond)
+		if n := served.Load(); n != 4+4+4 {
+			t.Errorf("%d requests were served", n)
+		}
+		all.Wait()
+	})
 }
 
 // Fields without a schema are free where they are, and nowhere else: they are looked for in the types.

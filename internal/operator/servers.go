@@ -70,7 +70,7 @@ type webhookServer struct {
 	address        string
 	certificates   string // directory; used unless settings have a certificate
 	settings       []func(*tls.Config)
-	bounds         admission.Bounds
+	bounds         *admission.Bounds
 	stopping       context.Context //nolint:containedctx // a state of the process
 	isServing      atomic.Bool
 }
