@@ -323,8 +323,8 @@ func (a *attackers) undecodableStatus(ctx context.Context, n int, isHostile bool
 			name := fmt.Sprintf("%s-%d-%d-%t", strings.Trim(class, "-"), n, i, isHostile)
 			if class == "none-" {
 				class += name
-			} else if !isHostile {
-				continue // an instance of the victim's class
+			} else if forged.id == "" {
+				continue // an instance of the victim's class, which the clerk may create
 			}
 			a.briefly(ctx, a.clerk, a.shared, `{apiVersion: servicecatalog.k8s.io/v1beta1, kind: ServiceInstance, metadata: {name: `+name+forged.record+`}, status: `+status+`,
 spec: {clusterServiceClassExternalName: `+class+`, clusterServicePlanExternalName: small`+forged.id+`}}`)
