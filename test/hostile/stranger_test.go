@@ -57,7 +57,9 @@ type stranger struct {
 
 func newStranger() *stranger {
 	GinkgoHelper()
-	prompt := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
+	prompt := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
+	prompt.Config.ReadHeaderTimeout, prompt.Config.ReadTimeout = 5*time.Second, 10*time.Second // those of the operator: the stranger connects as often
+	prompt.StartTLS()
 	serve(prompt)
 	var from strings.Builder
 	for i := range manySecrets {
