@@ -94,6 +94,7 @@ func newAttackers(ctx context.Context, v *victim) *attackers {
 	a.prepareTenant(ctx)
 	a.prepareShared(ctx)
 	a.prepareCatalog(ctx)
+	a.prepareOther(ctx)
 	return a
 }
 
@@ -155,6 +156,20 @@ func (a *attackers) prepareShared(ctx context.Context) {
 	a.clerkBroker = osbtest.Start(GinkgoT(), osbtest.Options{Services: []osbtest.Service{service(11, "wanted", osbtest.Behavior{}, "")}})
 	create(ctx, a.shared, instanceOf("waits", "wanted", "payroll"))
 	create(ctx, a.shared, `{apiVersion: servicecatalog.k8s.io/v1beta1, kind: ServiceBinding, metadata: {name: waits}, spec: {instanceRef: {name: later}, parametersFrom: [{secretKeyRef: {name: payroll, key: json}}]}}`)
+}
+
+// otherKind has an array as that of Alerts, of which the API server refuses a long one.
+const otherKind = `{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: others.hostile.example.com}, spec: {group: hostile.example.com, scope: Namespaced,
+names: {kind: Other, listKind: OtherList, plural: others, singular: other}, versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, properties: {
+spec: {type: object, x-kubernetes-preserve-unknown-fields: true},
+status: {type: object, properties: {deliveries: {type: array, maxItems: 16, items: {type: object, x-kubernetes-preserve-unknown-fields: true}}}}}}}}]}}`
+
+// prepareOther creates the kind of harmless requests, with all rights for the tenant.
+func (a *attackers) prepareOther(ctx context.Context) {
+	GinkgoHelper()
+	create(ctx, "", otherKind)
+	create(ctx, a.tenant, `{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: others}, rules: [{apiGroups: [hostile.example.com], resources: [others], verbs: ["*"]}]}`)
+	create(ctx, a.tenant, `{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: others}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: others}, subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: eve}]}`)
 }
 
 // prepareCatalog registers a ClusterServiceBroker whose catalog is as large as one may be, and not valid.
@@ -332,36 +347,37 @@ spec: {clusterServiceClassExternalName: `+class+`, clusterServicePlanExternalNam
 	}
 }
 
-// largeOnceDecoded sends what takes hundreds of times its size once it is decoded: arrays of empty elements.
+// largeOnceDecoded sends what takes hundreds of times its size once it is decoded: arrays of empty elements. Harmless ones are of a kind that
+// Bellhop does not have, so that what they need of the API server is in both runs.
 func (a *attackers) largeOnceDecoded(ctx context.Context, n int, isHostile bool) {
-	elements := 1
+	kind := `"apiVersion":"hostile.example.com/v1","kind":"Other"`
 	if isHostile {
-		elements = manyElements
+		kind = `"apiVersion":"pager.k8s.co/v1alpha1","kind":"Alert"`
 	}
-	deliveries := strings.TrimSuffix(strings.Repeat("{},", elements), ",")
-	a.briefly(ctx, a.eve, a.tenant, fmt.Sprintf(`{"apiVersion":"pager.k8s.co/v1alpha1","kind":"Alert","metadata":{"name":"empty-%d-%t"},"spec":{"message":"x"},"status":{"deliveries":[%s]}}`, n, isHostile, deliveries))
+	deliveries := strings.TrimSuffix(strings.Repeat("{},", manyElements), ",")
+	a.briefly(ctx, a.eve, a.tenant, fmt.Sprintf(`{%s,"metadata":{"name":"empty-%d-%t"},"spec":{"message":"x"},"status":{"deliveries":[%s]}}`, kind, n, isHostile, deliveries))
 	c := newStrangerClient()
 	defer c.CloseIdleConnections()
-	if isHostile {
-		deliveries = strings.TrimSuffix(strings.Repeat("{},", 7*manyElements), ",")
-	}
+	deliveries = strings.TrimSuffix(strings.Repeat("{},", 7*manyElements), ",")
 	alert := `{"apiVersion":"pager.k8s.co/v1beta1","kind":"Alert","status":{"deliveries":[` + deliveries + `]}}`
 	post(ctx, c, "https://"+a.webhooks(isHostile)+"/convert", "", strings.NewReader(`{"apiVersion":"apiextensions.k8s.io/v1","kind":"ConversionReview","request":{"uid":"1","desiredAPIVersion":"pager.k8s.co/v1alpha1","objects":[`+alert+`]}}`))
 	post(ctx, c, "https://"+a.webhooks(isHostile)+"/validate-pager-k8s-co-v1beta1-alert", "", strings.NewReader(`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"1","operation":"CREATE","object":`+alert+`}}`))
 }
 
-// deepParameters sends parameters whose comparison with themselves takes the square of their size: deep ones, and ones with a long name.
+// deepParameters sends parameters whose comparison with themselves takes the square of their size: deep ones, and ones with a long name. Harmless
+// ones are of a kind that Bellhop does not have.
 func (a *attackers) deepParameters(ctx context.Context, n int, isHostile bool) {
-	deep, long := `{"a":1}`, `{"a":[0]}`
+	kind, user, namespace := `"apiVersion":"hostile.example.com/v1","kind":"Other"`, a.eve, a.tenant
 	if isHostile {
-		deep = strings.Repeat(`{"kkkkkkkkkkkkkkkkkkkk":`, parameterDepth) + "1" + strings.Repeat("}", parameterDepth)
-		long = `{"` + strings.Repeat("k", 120<<10) + `":[` + strings.Repeat("0,", 60<<10) + `0]}`
+		kind, user, namespace = `"apiVersion":"servicecatalog.k8s.io/v1beta1","kind":"ServiceBinding"`, a.clerk, a.shared
 	}
+	deep := strings.Repeat(`{"kkkkkkkkkkkkkkkkkkkk":`, parameterDepth) + "1" + strings.Repeat("}", parameterDepth)
+	long := `{"` + strings.Repeat("k", 120<<10) + `":[` + strings.Repeat("0,", 60<<10) + `0]}`
 	c := newStrangerClient()
 	defer c.CloseIdleConnections()
 	for i, parameters := range []string{deep, long} {
-		binding := fmt.Sprintf(`{"apiVersion":"servicecatalog.k8s.io/v1beta1","kind":"ServiceBinding","metadata":{"name":"deep-%d-%d-%t"},"spec":{"instanceRef":{"name":"later"},"parameters":%s}}`, n, i, isHostile, parameters)
-		a.briefly(ctx, a.clerk, a.shared, binding)
+		binding := fmt.Sprintf(`{%s,"metadata":{"name":"deep-%d-%d-%t"},"spec":{"instanceRef":{"name":"later"},"parameters":%s}}`, kind, n, i, isHostile, parameters)
+		a.briefly(ctx, user, namespace, binding)
 		post(ctx, c, "https://"+a.webhooks(isHostile)+"/mutate-servicecatalog-k8s-io-v1beta1-servicebinding", "", strings.NewReader(`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"1","operation":"CREATE","object":`+binding+`}}`))
 	}
 }
