@@ -233,13 +233,7 @@ func expiringWithin(lifetime time.Duration) func(*fixture) {
 func stepped(f *fixture) { f.b.Status = f.step().Status }
 
 // unfit is a binding whose credentials were told, and fit into no Secret.
-func unfit(f *fixture) {
-	next, a := f.step(), with(201)
-	f.in.Memory = f.in.Memory.ObserveAnswer(f.b, *next.Request, a)
-	f.b.Status = Apply(f.b, next.Status, *next.Request, a, f.in.Now)
-	f.b.Status = ApplySecretRefused(f.b, f.b.Status, "x", false, f.in.Now)
-	f.in.Memory.RecordUnwritten(Unwritten{Unfit: true})
-}
+func unfit(f *fixture) { f.notWritten(with(201), Unwritten{Unfit: true}) }
 
 // legacy is what the former service-catalog left of a binding that is Ready (G63).
 func legacy(f *fixture) {

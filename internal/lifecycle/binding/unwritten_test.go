@@ -52,17 +52,18 @@ func instanceUpdated(f *fixture) { f.b.Status.InstanceFingerprint = "former" }
 // permitted is that the API server would accept the Secret.
 func permitted(f *fixture) { f.in.MayWrite = true }
 
+// notWritten takes credentials into the status and the memory that could not be written.
+func (f *fixture) notWritten(a Answer, u Unwritten) {
+	next := f.step()
+	f.in.Memory = f.in.Memory.ObserveAnswer(f.b, *next.Request, a)
+	f.b.Status = ApplySecretRefused(f.b, Apply(f.b, next.Status, *next.Request, a, f.in.Now), "x", false, f.in.Now)
+	u.Time, u.Message = f.in.Now, "x"
+	f.in.Memory.RecordUnwritten(u)
+}
+
 // unwritten is a binding that was created, and whose credentials could not be written.
 func unwritten(u Unwritten) func(*fixture) {
-	return func(f *fixture) {
-		next, a := f.step(), with(201)
-		f.in.Memory = f.in.Memory.ObserveAnswer(f.b, *next.Request, a)
-		f.b.Status = Apply(f.b, next.Status, *next.Request, a, f.in.Now)
-		f.b.Status = ApplySecretRefused(f.b, f.b.Status, "x", false, f.in.Now)
-		u.Time = f.in.Now
-		u.Message = "x"
-		f.in.Memory.RecordUnwritten(u)
-	}
+	return func(f *fixture) { f.notWritten(with(201), u) }
 }
 
 // refetched is that the credentials were fetched again after an update of the instance, and could not be written.
@@ -71,11 +72,7 @@ func refetched(u Unwritten) func(*fixture) {
 		for _, edit := range bfs(retrievable, rotatable, expiring, instanceUpdated) {
 			edit(f)
 		}
-		next, a := f.step(), with(200)
-		f.in.Memory = f.in.Memory.ObserveAnswer(f.b, *next.Request, a)
-		f.b.Status = ApplySecretRefused(f.b, Apply(f.b, next.Status, *next.Request, a, f.in.Now), "x", false, f.in.Now)
-		u.Message = "x"
-		f.in.Memory.RecordUnwritten(u)
+		f.notWritten(with(200), u)
 	}
 }
 
@@ -86,11 +83,9 @@ func TestABindingSaysWhyItsCredentialsAreNotWritten(t *testing.T) {
 	v := func(f *fixture) { f.in.SecretsVersion = "v" }
 	reverted := func(f *fixture) { f.after(without(osbresult.Done, 200)) } // the broker has something under the id of the successor
 	none := func(f *fixture) {
-		next, a := f.step(), with(201)
+		a := with(201)
 		a.Binding.Credentials = json.RawMessage(`{}`)
-		f.in.Memory = f.in.Memory.ObserveAnswer(f.b, *next.Request, a)
-		f.b.Status = ApplySecretRefused(f.b, Apply(f.b, next.Status, *next.Request, a, f.in.Now), "x", false, f.in.Now)
-		f.in.Memory.RecordUnwritten(Unwritten{Unfit: true, Message: "x"})
+		f.notWritten(a, Unwritten{Unfit: true})
 	}
 	const refused, still = "The credentials cannot be put into the Secret: x", "The credentials are in the Secret; those that the broker returned since cannot be put into the Secret: x"
 	for name, test := range map[string]struct {
