@@ -109,7 +109,9 @@ func addresses(ctx context.Context, clients kubernetes.Interface, host string) (
 		if err != nil {
 			return nil, fmt.Errorf("resolving %s: %w", name, err)
 		}
-		all = append(all, found...)
+		for _, address := range found {
+			all = append(all, address.Unmap()) // the resolver maps a literal IPv4 address to IPv6
+		}
 	}
 	return all, nil
 }

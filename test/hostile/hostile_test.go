@@ -66,6 +66,13 @@ var _ = Describe("Beside a hostile tenant, a user of a shared namespace and a Po
 		Expect(peakMemory()).To(BeNumerically("<", memoryLimit>>20), "MiB of resident memory")
 	})
 
+	// The half of each bound that is reserved for API servers.
+	It("the API server is known by its address", func(ctx SpecContext) {
+		text, err := env.Scrape(ctx, env.CreateMetricsToken(ctx, a.tenant))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(text).To(MatchRegexp(`bellhop_http_server_requests_total\{client="api_server",server="webhooks"\} [1-9]`))
+	})
+
 	It("nothing of others was lost or changed outside", func() { v.check() })
 
 	It("no credential of others has left", func(ctx SpecContext) { a.checkSecrecy(ctx) })
