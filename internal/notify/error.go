@@ -93,8 +93,10 @@ func ClassifyRefusal(e *result.Error, resp *outbound.Response, documented bool) 
 
 func classOfStatus(status int) (result.Class, string) {
 	switch status {
-	case http.StatusUnauthorized, http.StatusForbidden:
+	case http.StatusUnauthorized:
 		return result.Configuration, result.ReasonUnauthorized
+	case http.StatusForbidden:
+		return result.Configuration, result.ReasonForbidden
 	case http.StatusNotFound:
 		return result.Configuration, result.ReasonNotFound
 	case http.StatusGone:

@@ -192,7 +192,7 @@ func TestFailures(t *testing.T) {
 	}{
 		{ // observed with Google Chat
 			"the service's text with the whole query", notifytest.Status(403, refusal("Permission denied\nfor ?"+query)),
-			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 403 Forbidden: Permission denied for ?[redacted]"},
+			result.Error{Class: result.Configuration, Reason: result.ReasonForbidden, Message: "HTTP 403 Forbidden: Permission denied for ?[redacted]"},
 		},
 		{
 			"F-P37: a state of the space is not the content's fault", notifytest.Status(400, `{"error":{"code":400,"message":"no","status":"FAILED_PRECONDITION"}}`),

@@ -59,7 +59,7 @@ var meanings = map[codes.Code]meaning{
 	codes.Unknown:          {"UNKNOWN", result.Unknown, result.ReasonServerError},
 
 	codes.Unauthenticated:    {"UNAUTHENTICATED", result.Configuration, result.ReasonUnauthorized},
-	codes.PermissionDenied:   {"PERMISSION_DENIED", result.Configuration, result.ReasonUnauthorized},
+	codes.PermissionDenied:   {"PERMISSION_DENIED", result.Configuration, result.ReasonForbidden},
 	codes.NotFound:           {"NOT_FOUND", result.Configuration, result.ReasonNotFound},
 	codes.Unimplemented:      {"UNIMPLEMENTED", result.Configuration, result.ReasonNotFound},
 	codes.InvalidArgument:    {"INVALID_ARGUMENT", result.Configuration, result.ReasonRejected},

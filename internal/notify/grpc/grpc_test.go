@@ -282,7 +282,7 @@ func TestStatuses(t *testing.T) {
 		{"unknown", failure(codes.Unknown, ""), result.Error{Class: result.Unknown, Reason: result.ReasonServerError, Message: "gRPC UNKNOWN"}},
 		{"a wrong token", failure(codes.Unauthenticated, "", wait),
 			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "gRPC UNAUTHENTICATED"}},
-		{"no permission", failure(codes.PermissionDenied, ""), result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "gRPC PERMISSION_DENIED"}},
+		{"no permission", failure(codes.PermissionDenied, ""), result.Error{Class: result.Configuration, Reason: result.ReasonForbidden, Message: "gRPC PERMISSION_DENIED"}},
 		{"another server", failure(codes.Unimplemented, ""), result.Error{Class: result.Configuration, Reason: result.ReasonNotFound, Message: "gRPC UNIMPLEMENTED"}},
 		{"cancelled by the server", failure(codes.Canceled, ""), result.Error{Class: result.Configuration, Reason: result.ReasonRejected, Message: "gRPC CANCELLED"}},
 		{"a code of a later version", failure(codes.Code(77), ""), result.Error{Class: result.Configuration, Reason: result.ReasonRejected, Message: "gRPC Code(77)"}},

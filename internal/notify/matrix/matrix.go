@@ -208,7 +208,7 @@ func (s *Sender) Probe(ctx context.Context) error {
 	}
 	if member.Membership != "join" {
 		return &result.Error{
-			Class: result.Configuration, Reason: result.ReasonUnauthorized,
+			Class: result.Configuration, Reason: result.ReasonForbidden,
 			Message: "the account is not in the room: invite it, and let it join",
 		}
 	}

@@ -228,7 +228,7 @@ func TestFailures(t *testing.T) {
 	}{
 		{
 			"not in the room", result.Fired, notifytest.Status(403, refusal("M_FORBIDDEN", "User @bellhop:example.com not in room")),
-			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 403 Forbidden (M_FORBIDDEN)"},
+			result.Error{Class: result.Configuration, Reason: result.ReasonForbidden, Message: "HTTP 403 Forbidden (M_FORBIDDEN)"},
 		},
 		{
 			"an invalid token", result.Fired, notifytest.Status(401, refusal("M_UNKNOWN_TOKEN", "Invalid access token passed.")),
@@ -301,11 +301,11 @@ func TestProbeFails(t *testing.T) {
 		},
 		{
 			"never a member", notifytest.Status(200, me), notifytest.Status(403, refusal("M_FORBIDDEN", "")),
-			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 403 Forbidden (M_FORBIDDEN)"},
+			result.Error{Class: result.Configuration, Reason: result.ReasonForbidden, Message: "HTTP 403 Forbidden (M_FORBIDDEN)"},
 		},
 		{
 			"not a member any more", notifytest.Status(200, me), notifytest.Status(200, `{"membership":"leave"}`),
-			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "the account is not in the room: invite it, and let it join"},
+			result.Error{Class: result.Configuration, Reason: result.ReasonForbidden, Message: "the account is not in the room: invite it, and let it join"},
 		},
 		{
 			"no membership", notifytest.Status(200, me), notifytest.Status(200, `{}`),

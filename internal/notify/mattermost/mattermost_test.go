@@ -266,7 +266,7 @@ func TestFailures(t *testing.T) {
 		},
 		{
 			"no right to post", result.Updated, notifytest.Status(403, refusalOf(403, "api.context.permissions.app_error")),
-			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 403 Forbidden: api.context.permissions.app_error"},
+			result.Error{Class: result.Configuration, Reason: result.ReasonForbidden, Message: "HTTP 403 Forbidden: api.context.permissions.app_error"},
 		},
 		{
 			"whether the post was deleted is not known, and nothing was posted", result.Resolved, notifytest.InSequence(notifytest.Status(403, ""), notifytest.Status(503, "")),

@@ -38,7 +38,7 @@ func (conf conformance) classes(t *testing.T) {
 		wait   time.Duration
 	}{
 		{"no credential", 401, nil, result.Configuration, result.ReasonUnauthorized, 0},
-		{"wrong credential", 403, nil, result.Configuration, result.ReasonUnauthorized, 0},
+		{"F-P44 a missing right, or a firewall", 403, nil, result.Configuration, result.ReasonForbidden, 0},
 		{"not found", 404, nil, result.Configuration, result.ReasonNotFound, 0},
 		{"wrong method", 405, nil, result.Configuration, result.ReasonRejected, 0},
 		{"server's time limit", 408, nil, result.Unknown, result.ReasonTimeout, 0},

@@ -218,7 +218,7 @@ func TestFailures(t *testing.T) {
 		},
 		{
 			"wrong topic", true, notifytest.Status(403, refusal(40301, "forbidden: "+topic)),
-			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 403 Forbidden (ntfy's error 40301): forbidden: [redacted]"},
+			result.Error{Class: result.Configuration, Reason: result.ReasonForbidden, Message: "HTTP 403 Forbidden (ntfy's error 40301): forbidden: [redacted]"},
 		},
 		{
 			"a rate limit", true, notifytest.Status(429, refusal(42901, "limit reached: too many requests")),
@@ -235,7 +235,7 @@ func TestFailures(t *testing.T) {
 		},
 		{
 			"a number that is not ntfy's", false, notifytest.Status(403, refusal(31337, "secret")),
-			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 403 Forbidden"},
+			result.Error{Class: result.Configuration, Reason: result.ReasonForbidden, Message: "HTTP 403 Forbidden"},
 		},
 		{
 			"an invalid id", true, notifytest.Status(200, `{"id":"a/b"}`),

@@ -71,7 +71,8 @@ const MaxUnconfirmed = 3
 const (
 	ReasonRateLimited      = "RateLimited"
 	ReasonQuotaExhausted   = "QuotaExhausted"
-	ReasonUnauthorized     = "Unauthorized"
+	ReasonUnauthorized     = "Unauthorized" // the credentials are refused: repeated, they may lock an account
+	ReasonForbidden        = "Forbidden"    // a right is missing, or a proxy refuses the request
 	ReasonNotFound         = "NotFound"
 	ReasonConflict         = "Conflict"
 	ReasonGone             = "Gone"

@@ -204,13 +204,14 @@ func classOfCode(refusal string) (result.Class, string) {
 		return result.Configuration, result.ReasonNotFound
 	case "is_archived":
 		return result.Configuration, result.ReasonGone
-	case "invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "not_allowed_token_type",
-		"missing_scope", "no_permission", "access_denied", "ekm_access_denied", "org_login_required", "team_access_not_granted",
-		"two_factor_setup_required", "not_in_channel":
+	case "invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "not_allowed_token_type":
 		return result.Configuration, result.ReasonUnauthorized
+	case "missing_scope", "no_permission", "access_denied", "ekm_access_denied", "org_login_required", "team_access_not_granted",
+		"two_factor_setup_required", "not_in_channel":
+		return result.Configuration, result.ReasonForbidden
 	}
 	if strings.HasPrefix(refusal, "restricted_action") {
-		return result.Configuration, result.ReasonUnauthorized
+		return result.Configuration, result.ReasonForbidden
 	}
 	// The other documented codes are about the app, the workspace or the network of the client. They refuse every message
 	// until a user changes the configuration.

@@ -316,7 +316,7 @@ func TestBotFailures(t *testing.T) {
 		},
 		{
 			"a rule of the workspace", result.Fired, ok("restricted_action_read_only_channel"),
-			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 200 OK: restricted_action_read_only_channel"},
+			result.Error{Class: result.Configuration, Reason: result.ReasonForbidden, Message: "HTTP 200 OK: restricted_action_read_only_channel"},
 		},
 		{
 			"an unknown code", result.Fired, ok("no_such_feature"),

@@ -129,10 +129,10 @@ var receiverErrors = []struct {
 	{"peer_id_invalid", result.ReasonNotFound},
 	{"message thread not found", result.ReasonNotFound},
 	{"topic_deleted", result.ReasonNotFound},
-	{"topic_closed", result.ReasonUnauthorized},
-	{"rights", result.ReasonUnauthorized}, // "not enough rights to …", "have no rights to …"
-	{"chat_write_forbidden", result.ReasonUnauthorized},
-	{"chat_admin_required", result.ReasonUnauthorized},
+	{"topic_closed", result.ReasonForbidden},
+	{"rights", result.ReasonForbidden}, // "not enough rights to …", "have no rights to …"
+	{"chat_write_forbidden", result.ReasonForbidden},
+	{"chat_admin_required", result.ReasonForbidden},
 }
 
 // refine changes the error of a response by the answer's description and parameters; see notify.HTTP.

@@ -391,15 +391,15 @@ func TestFailures(t *testing.T) {
 		},
 		{
 			"a closed topic", result.Fired, notifytest.Status(400, refusal("Bad Request: TOPIC_CLOSED")),
-			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: badRequest + ": Bad Request: TOPIC_CLOSED"},
+			result.Error{Class: result.Configuration, Reason: result.ReasonForbidden, Message: badRequest + ": Bad Request: TOPIC_CLOSED"},
 		},
 		{
 			"missing rights", result.Fired, notifytest.Status(400, refusal("Bad Request: not enough rights to send text messages to the chat")),
-			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: badRequest + ": Bad Request: not enough rights to send text messages to the chat"},
+			result.Error{Class: result.Configuration, Reason: result.ReasonForbidden, Message: badRequest + ": Bad Request: not enough rights to send text messages to the chat"},
 		},
 		{
 			"removed from the group", result.Fired, notifytest.Status(403, refusal("Forbidden: bot was kicked from the group chat")),
-			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 403 Forbidden: Forbidden: bot was kicked from the group chat"},
+			result.Error{Class: result.Configuration, Reason: result.ReasonForbidden, Message: "HTTP 403 Forbidden: Forbidden: bot was kicked from the group chat"},
 		},
 		{
 			"the group became a supergroup", result.Fired, notifytest.Status(400, withParameters("Bad Request: group chat was upgraded to a supergroup chat", `{"migrate_to_chat_id":-1009876543210}`)),
@@ -420,7 +420,7 @@ func TestFailures(t *testing.T) {
 		},
 		{
 			"editing is refused", result.Updated, notifytest.Status(403, refusal(notFound)), // only a 400 is about the message
-			result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized, Message: "HTTP 403 Forbidden: " + notFound},
+			result.Error{Class: result.Configuration, Reason: result.ReasonForbidden, Message: "HTTP 403 Forbidden: " + notFound},
 		},
 		{
 			"an edit that is not confirmed", result.Updated, notifytest.Status(200, "<html>"),

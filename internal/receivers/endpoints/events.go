@@ -110,7 +110,9 @@ func eventRefusal(err error) *result.Error {
 	case apierrors.IsNotFound(err):
 		e.Class, e.Reason = result.Permanent, result.ReasonGone
 		e.Message = "the namespace does not exist any more"
-	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err): // no event follows when a role or a quota changes
+	case apierrors.IsForbidden(err): // no event follows when a role or a quota changes
+		e.Class, e.Reason = result.Temporary, result.ReasonForbidden
+	case apierrors.IsUnauthorized(err):
 		e.Class, e.Reason = result.Temporary, result.ReasonUnauthorized
 	case apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse): // not an error of the API server
 		e.Class, e.Reason = result.Configuration, result.ReasonRejected

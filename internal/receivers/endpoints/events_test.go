@@ -103,7 +103,7 @@ func TestCreateEventFails(t *testing.T) {
 		{"the namespace is being deleted", ending, result.Permanent, result.ReasonGone, 0, "the namespace is being deleted and takes no events"},
 		{"the namespace is gone", apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, "canary"), result.Permanent, result.ReasonGone, 0,
 			"the namespace does not exist any more"},
-		{"no right, or a quota", apierrors.NewForbidden(events, "canary", errors.New("canary")), result.Temporary, result.ReasonUnauthorized, 0,
+		{"no right, or a quota", apierrors.NewForbidden(events, "canary", errors.New("canary")), result.Temporary, result.ReasonForbidden, 0,
 			"the API server did not take the event: Forbidden"},
 		{"the operator's token", apierrors.NewUnauthorized("canary"), result.Temporary, result.ReasonUnauthorized, 0, "the API server did not take the event: Unauthorized"},
 		{"not valid", apierrors.NewInvalid(schema.GroupKind{Kind: "Event"}, "canary", nil), result.Permanent, result.ReasonRejected, 0,
