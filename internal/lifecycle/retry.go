@@ -152,13 +152,17 @@ func RecordFailure(b *v1beta1.Backoff, uid types.UID, f Failure, now time.Time) 
 func RecordRemoval(a *v1beta1.Attempts, uid types.UID, now time.Time) {
 	a.Removals++
 	a.Count, a.Misconfigured, a.Refusals, a.Unknown, a.Conflict = 0, 0, 0, 0, false
-	wait := Backoff(uid, a.Removals, 0)
-	if a.Removals >= MaxRemovals {
-		wait = jittered(min(firstRemovalDelay<<min(a.Removals-MaxRemovals, 10), lastRemovalDelay), uid, a.Removals)
-	}
-	if a.NextTime = Timestamp(now.Add(wait)); a.Stopped {
+	if a.NextTime = Timestamp(now.Add(removalDelay(uid, a.Removals))); a.Stopped {
 		a.NextTime = nil
 	}
+}
+
+// removalDelay returns the delay of the attempt that follows a number of orphan mitigations.
+func removalDelay(uid types.UID, removals int32) time.Duration {
+	if removals < MaxRemovals {
+		return Backoff(uid, removals, 0)
+	}
+	return jittered(min(firstRemovalDelay<<min(removals-MaxRemovals, 10), lastRemovalDelay), uid, removals)
 }
 
 // Attribution attributes an answer that looks like a misconfiguration to the object or to the broker.

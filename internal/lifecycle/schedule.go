@@ -138,6 +138,8 @@ func (s Schedule) NextAttempt() time.Time {
 	switch {
 	case a.NextTime == nil, !a.NextTime.After(s.Now):
 		return time.Time{}
+	case a.Removals > 0 && a.Count == 0 && !DueAt(a.NextTime.Time, removalDelay(s.Object.GetUID(), a.Removals), s.Now).After(s.Now): // LastTime is not that of the removal
+		return time.Time{}
 	case a.LastTime != nil && !DueAfter(a.LastTime.Time, a.NextTime.Sub(a.LastTime.Time), s.Now).After(s.Now):
 		return time.Time{}
 	case a.Generation != s.Object.GetGeneration() && !s.Object.GetDeletionTimestamp().IsZero() && !s.Removing: // not of the removal

@@ -76,13 +76,16 @@ func TestABindingIsNotGivenUp(t *testing.T) {
 // TestABindingsClockThatIsPutRight: times from when it was ahead put nothing off (R11).
 func TestABindingsClockThatIsPutRight(t *testing.T) {
 	failed := func(f *fixture) { f.after(saidOf(osbresult.Retry, 503)) }
+	unknown, removed := repeated(4, saidOf(osbresult.Unknown, 500)), func(f *fixture) { f.after(saidOf(osbresult.Done, 200)) }
 	const month = 30 * 24 * time.Hour
 	for name, test := range map[string]struct {
 		is    []func(*fixture)
 		waits bool
 	}{
-		"F-S17 a binding":          {bfs(in(month), failed, in(-month)), false},
-		"F-S17 a binding, in time": {bfs(in(month), failed), true},
+		"F-S17 a binding":            {bfs(in(month), failed, in(-month)), false},
+		"F-S17 a binding, in time":   {bfs(in(month), failed), true},
+		"F-S48 an orphan mitigation": {bfs(unknown, in(month), removed, in(-month)), false},
+		"F-S48 an hour ahead":        {bfs(unknown, in(time.Hour), removed, in(-time.Hour)), false},
 	} {
 		if got := newFixture(test.is...).step().say(); (got == "wait") != test.waits {
 			t.Errorf("%s: %s", name, got)

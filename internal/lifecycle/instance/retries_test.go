@@ -275,13 +275,17 @@ func TestAnotherVersionRemovesNothing(t *testing.T) {
 // TestAClockThatIsPutRight: times from when it was ahead put nothing off (R11).
 func TestAClockThatIsPutRight(t *testing.T) {
 	failed := func(f *fixture) { f.after(Decide(f.si, f.in).Request, said(osbresult.Retry, 503)) }
+	removed := func(f *fixture) { f.after(Decide(f.si, f.in).Request, said(osbresult.Done, 200)) }
 	const month = 30 * 24 * time.Hour
 	for name, test := range map[string]struct {
 		is    []func(*fixture)
 		waits bool
 	}{
-		"F-S17 an instance":      {fs(later(month), failed, later(-month)), false},
-		"F-S17 the same in time": {fs(later(month), failed), true},
+		"F-S17 an instance":           {fs(later(month), failed, later(-month)), false},
+		"F-S17 the same in time":      {fs(later(month), failed), true},
+		"F-S48 an orphan mitigation":  {fs(unknownTimes(4), later(month), removed, later(-month)), false},
+		"F-S48 an hour ahead":         {fs(unknownTimes(4), later(time.Hour), removed, later(-time.Hour)), false},
+		"F-S48 a mitigation, in time": {fs(unknownTimes(4), removed), true},
 	} {
 		f := newFixture(test.is...)
 		if got := Decide(f.si, f.in).say(); (got == "wait") != test.waits {
