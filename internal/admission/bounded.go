@@ -18,11 +18,11 @@ package admission
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
-	"strings"
+	"sync"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -31,15 +31,12 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gophernetes/bellhop/internal/keyed"
-	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 const (
 	// baseWeight and weightPerByte bound what the elements of arrays and the entries of maps of a request take once they are decoded: an
 	// element of three bytes becomes a whole struct.
 	baseWeight, weightPerByte = 512 << 10, 8
-	// maxDepth is that of encoding/json.
-	maxDepth = 10_000
 	// largeBody is the size of the largest body that is served beside others, in bytes.
 	largeBody = 256 << 10
 )
@@ -47,8 +44,16 @@ const (
 // Bounds bounds requests to webhooks before they are decoded.
 type Bounds struct {
 	weights weights
-	// large bounds the large requests that are served at a time: one of API servers, and one of other clients.
-	large keyed.Semaphores[bool]
+	// large bounds the large requests that are served at a time: one of API servers, and one of other clients. One of each namespace waits for
+	// this turn, so that no namespace has more turns than another.
+	large      keyed.Semaphores[bool]
+	namespaces keyed.Semaphores[tenant]
+}
+
+// tenant is who has large requests served: of API servers, the namespace of an object; the other clients together.
+type tenant struct {
+	isAPIServer bool
+	namespace   string
 }
 
 // NewBounds returns the bounds of requests about the kinds of a scheme.
@@ -62,21 +67,67 @@ func (b *Bounds) Serve(hook http.Handler) http.Handler {
 			http.Error(w, "the body of the request cannot be read", http.StatusBadRequest)
 			return
 		}
-		if problem := b.weights.check(body); problem != "" {
+		s := newScan(b.weights, body)
+		if problem := s.run(); problem != "" {
 			refuse(w, body, problem)
 			return
 		}
-		if len(body) > largeBody {
-			leave, err := b.large.Acquire(r.Context(), CallerOf(r.Context()).IsAPIServer, 1, 1)
-			if err != nil {
-				http.Error(w, "other large requests are served", http.StatusServiceUnavailable)
-				return
-			}
-			defer leave()
-		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		hook.ServeHTTP(w, r)
+		if len(body) <= largeBody {
+			hook.ServeHTTP(w, r)
+			return
+		}
+		leave, err := b.takeTurn(r.Context(), s.namespace)
+		if err != nil {
+			http.Error(w, "other large requests are served", http.StatusServiceUnavailable)
+			return
+		}
+		defer leave()
+		hook.ServeHTTP(&turn{w, leave}, r)
 	})
+}
+
+// takeTurn waits for the turn of a large request about an object of a namespace. The turn ends with leave, which may be called again.
+func (b *Bounds) takeTurn(ctx context.Context, namespace string) (leave func(), err error) {
+	t := tenant{CallerOf(ctx).IsAPIServer, namespace}
+	if !t.isAPIServer {
+		t.namespace = "" // such a client may name any
+	}
+	leaveNamespace, err := b.namespaces.Acquire(ctx, t, 1, 1)
+	if err != nil {
+		return nil, err
+	}
+	leaveLarge, err := b.large.Acquire(ctx, t.isAPIServer, 1, 1)
+	if err != nil {
+		leaveNamespace()
+		return nil, err
+	}
+	return sync.OnceFunc(func() {
+		leaveLarge()
+		leaveNamespace()
+	}), nil
+}
+
+// turn is the answer to a large request. It ends the turn where it begins, so that a client that does not read it delays no other one.
+type turn struct {
+	http.ResponseWriter
+
+	leave func()
+}
+
+// Unwrap is for http.ResponseController.
+func (t *turn) Unwrap() http.ResponseWriter { return t.ResponseWriter }
+
+// WriteHeader begins an answer.
+func (t *turn) WriteHeader(code int) {
+	t.leave()
+	t.ResponseWriter.WriteHeader(code)
+}
+
+// Write writes a part of an answer.
+func (t *turn) Write(p []byte) (int, error) {
+	t.leave()
+	return t.ResponseWriter.Write(p)
 }
 
 // refuse answers a review. It decodes nothing of its objects.
@@ -98,138 +149,4 @@ func refuse(w http.ResponseWriter, body []byte, problem string) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(answer) // the client may be gone
-}
-
-// level is an array or object within a text.
-type level struct {
-	isArray, isMap, isFree bool
-	weight                 int    // of each of its elements or entries
-	name                   []byte // of the field that is read
-}
-
-// check returns what is wrong with a request; empty: nothing. It decodes nothing, and leaves it to the decoder to refuse what is no JSON.
-// What does not begin as an object would be decoded as YAML, for many times its size.
-func (w weights) check(text []byte) string {
-	text = bytes.TrimLeft(text, " \t\r\n")
-	if len(text) > 0 && text[0] != '{' {
-		return "the body of the request must be a JSON object"
-	}
-	left := baseWeight + weightPerByte*len(text)
-	var levels []level
-	var last []byte // string
-	for i := 0; i < len(text); i++ {
-		var top *level
-		if len(levels) > 0 {
-			top = &levels[len(levels)-1]
-		}
-		switch c := text[i]; c {
-		case '"':
-			begin := i + 1
-			for i++; i < len(text) && text[i] != '"'; i++ {
-				if text[i] == '\\' {
-					i++
-				}
-			}
-			last = text[begin:min(i, len(text))]
-		case ':':
-			if top != nil {
-				if top.name = last; top.isMap {
-					left -= top.weight
-				}
-			}
-		case '{', '[':
-			next := w.open(levels, c == '[')
-			if next.isArray && !next.isFree && top != nil && (top.isArray || isObject(levels)) {
-				return pathOf(levels) + " must be an object"
-			}
-			if next.isArray {
-				left -= next.weight
-			}
-			if levels = append(levels, next); len(levels) > maxDepth {
-				return fmt.Sprintf("%s has more than %d levels", pathOf(levels), maxDepth)
-			}
-		case ']', '}':
-			if top != nil {
-				levels = levels[:len(levels)-1]
-			}
-		case ',':
-			if top != nil && top.isArray {
-				left -= top.weight
-			}
-		}
-		if left < 0 {
-			return fmt.Sprintf("%s has too many elements: once decoded, all elements of a request may take %d bytes, and %d for each byte of its text", pathOf(levels), baseWeight, weightPerByte)
-		}
-	}
-	return ""
-}
-
-// open returns the array or object that begins within these levels.
-func (w weights) open(levels []level, isArray bool) level {
-	next := level{isArray: isArray}
-	if len(levels) == 0 {
-		return next
-	}
-	top := levels[len(levels)-1]
-	if next.isFree = top.isFree || w.isFree(levels); next.isFree {
-		return next
-	}
-	name := top.name
-	if top.isMap {
-		name = levels[len(levels)-2].name
-	}
-	isEscaped := bytes.IndexByte(name, '\\') >= 0
-	switch weight, isKnown := w.elements[string(name)]; {
-	case isArray && isKnown && !isEscaped:
-		next.weight = weight
-	case isArray:
-		next.weight = unknownWeight
-	case isEscaped || w.maps[string(name)]:
-		next.isMap, next.weight = true, entryWeight
-	}
-	return next
-}
-
-// isFree reports whether the field that is read has no schema: the fields that are named so elsewhere have one, or are no fields.
-func (w weights) isFree(levels []level) bool {
-	if len(levels) < 3 || !w.freeNames[string(levels[len(levels)-1].name)] || !isObject(levels[:2]) {
-		return false
-	}
-	var path strings.Builder
-	for i, l := range levels[2:] {
-		if l.isArray || path.Len() > maxPath {
-			return false
-		}
-		if i > 0 {
-			path.WriteByte('.')
-		}
-		path.Write(l.name)
-	}
-	return w.free[path.String()]
-}
-
-// isObject reports whether the field that is read is an object of an admission review.
-func isObject(levels []level) bool {
-	return len(levels) == 2 && string(levels[0].name) == "request" && (string(levels[1].name) == "object" || string(levels[1].name) == "oldObject")
-}
-
-// maxPath is how many bytes of a path are shown.
-const maxPath = 200
-
-// pathOf returns the path of the value that is read.
-func pathOf(levels []level) string {
-	var path strings.Builder
-	for _, l := range levels {
-		if path.Len() > maxPath {
-			return redact.Shorten(path.String(), maxPath)
-		}
-		if l.isArray {
-			continue
-		}
-		if path.Len() > 0 {
-			path.WriteByte('.')
-		}
-		path.Write(l.name[:min(len(l.name), maxPath)])
-	}
-	return path.String()
 }

@@ -72,9 +72,12 @@ func TestRequestsThatAreLargeOnceDecoded(t *testing.T) {
 		"annotations":                {reviewOf(`{"metadata":{"annotations":{` + strings.Repeat(`"a":"",`, 10_000) + `"a":""}}}`), "request.object.metadata.annotations.a" + tooMany},
 		"an escaped map":             {reviewOf(`{"metadata":{"annotation\u0073":{` + strings.Repeat(`"a":"",`, 10_000) + `"a":""}}}`), `metadata.annotation\\u0073.a` + tooMany},
 		"a field that no kind has":   {reviewOf(`{"a":` + list(10_000, `""`) + `}`), "request.object.a" + tooMany},
-		"many small arrays":          {reviewOf(`{"spec":{"a":` + list(3000, `{"b":[{}]}`) + `}}`), "request.object.spec.a.b" + tooMany},
+		"many small arrays":          {reviewOf(`{"spec":{"a":` + list(3000, `{"b":[{}]}`) + `}}`), "request.object.spec.a" + tooMany},
 		"parameters in an array":     {reviewOf(`{"a":[{"parameters":` + list(10_000, "{}") + `}]}`), "request.object.a.parameters" + tooMany},
 		"an escaped name":            {reviewOf(`{"spec":{"parameter\u0073":` + list(10_000, "{}") + `}}`), tooMany},
+		"names in an object":         {reviewOf(`{` + strings.Repeat(`"a":0,`, 10_000) + `"a":0}`), "request.object.a" + tooMany},
+		"names in a spec":            {reviewOf(`{"spec":{` + strings.Repeat(`"a":0,`, 10_000) + `"a":0}}`), "request.object.spec.a" + tooMany},
+		"escaped objects":            {strings.Replace(conversionOf(strings.Trim(list(1000, `{"kind":"Alert","metadata":{"name":"a"}}`), "[]")), "objects", `object\u0073`, 1), tooMany},
 		"a conversion":               {conversionOf(deliveries("{}")), "request.objects.status.deliveries" + tooMany},
 		"many objects":               {conversionOf(strings.Repeat("0,", 10_000) + "0"), "request.objects" + tooMany},
 		"YAML in a conversion":       {conversionOf("[{}]"), "request.objects must be an object"},
@@ -165,6 +168,57 @@ func TestLargeRequestsAreServedInTurn(t *testing.T) {
 		time.Sleep(4500 * time.Millisecond)
 		if n := served.Load(); n != 4+4+4 {
 			t.Errorf("%d requests were served", n)
+		}
+		all.Wait()
+	})
+}
+
+// A client that does not read the answer to a large request keeps no other one waiting.
+func TestAnAnswerEndsTheTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hook := admission.NewBounds(scheme).Serve(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") }))
+		request := func() *http.Request {
+			return httptest.NewRequest(http.MethodPost, "/", strings.NewReader(reviewOf(`{"a":"`+strings.Repeat("x", 1<<20)+`"}`)))
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var stuck sync.WaitGroup
+		stuck.Go(func() { hook.ServeHTTP(unread{httptest.NewRecorder(), ctx}, request()) })
+		synctest.Wait()
+		hook.ServeHTTP(httptest.NewRecorder(), request())
+		cancel()
+		stuck.Wait()
+	})
+}
+
+// unread is an answer that the client does not read until a context ends.
+type unread struct {
+	*httptest.ResponseRecorder
+
+	ctx context.Context //nolint:containedctx // a fixture
+}
+
+func (u unread) Write(p []byte) (int, error) {
+	<-u.ctx.Done()
+	return len(p), nil
+}
+
+// F-S59: large requests of one namespace delay one of another namespace by no more than one of them takes.
+func TestNamespacesTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hook := admission.NewBounds(scheme).Serve(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { time.Sleep(time.Second) }))
+		send := func(namespace string) {
+			body := `{"request":{"namespace":"` + namespace + `","object":{"a":"` + strings.Repeat("x", 1<<20) + `"}}}`
+			ctx := admission.WithCaller(t.Context(), admission.Caller{IsAPIServer: true})
+			hook.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, http.MethodPost, "/", strings.NewReader(body)))
+		}
+		var all sync.WaitGroup
+		for range 20 {
+			all.Go(func() { send("hostile") })
+		}
+		synctest.Wait()
+		began := time.Now()
+		if send("other"); time.Since(began) > 3*time.Second {
+			t.Errorf("it took %s", time.Since(began))
 		}
 		all.Wait()
 	})

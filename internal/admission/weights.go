@@ -17,6 +17,7 @@ limitations under the License.
 package admission
 
 import (
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -30,13 +31,14 @@ import (
 const (
 	// entryWeight is the weight of an entry of a map: its key, its value, and the room that the map grows by.
 	entryWeight = 160
-	// unknownWeight is the weight of an element of a field that no kind has, or whose name is escaped.
+	// unknownWeight is the weight of an element of a field that no kind has.
 	unknownWeight = 512
 )
 
 // weights says how many bytes parts of a request take once they are decoded, beside their text.
 type weights struct {
 	elements map[string]int  // of an element of an array, by the name of its field: the largest of the fields of this name
+	heaviest int             // of an element of any of these arrays
 	maps     map[string]bool // the names of fields that are maps
 	// free are the paths within objects of fields without a schema, whose content stays text, and freeNames the last parts of these paths.
 	free, freeNames map[string]bool
@@ -55,6 +57,7 @@ func weightsOf(scheme *runtime.Scheme) weights {
 	w.add(reflect.TypeFor[admissionv1.AdmissionReview](), nil)
 	w.add(reflect.TypeFor[apiextensionsv1.ConversionReview](), nil)
 	w.elements["objects"] = largest // of a ConversionReview
+	w.heaviest = slices.Max(slices.Collect(maps.Values(w.elements)))
 	return w
 }
 

@@ -195,7 +195,10 @@ func (v bindingValidator) checkInstance(ctx context.Context, f *findings, b *v1b
 	if !catalog.EffectiveOf(o.class, o.plan).Bindable {
 		f.warn("%s: the plan of ServiceInstance %q is not bindable: no bind request will be sent", path, name)
 	}
-	if !isObject(b.Spec.Parameters) {
+	switch {
+	case len(checkSize(b.Spec.Parameters)) > 0:
+		return // they are refused, and would take many times their size
+	case !isObject(b.Spec.Parameters):
 		f.warn("%s: is not an object: no bind request will be sent", parametersPath)
 		return
 	}

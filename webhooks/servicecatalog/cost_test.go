@@ -25,6 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/costtest"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
@@ -157,6 +158,37 @@ func TestALongExpressionIsNotParsed(t *testing.T) {
 		b := binding(func(b *v1beta1.ServiceBinding) { b.Spec.SecretTransforms = transforms })
 		if _, err := validator.ValidateCreate(request(t, nil), b); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.200v, want %s", err, want)
+		}
+	}
+}
+
+// F-S60: parameters that are too large are refused for less than their size.
+func TestTheCostOfTooLargeParameters(t *testing.T) {
+	class := clusterClass("broker", "class")
+	plan := clusterPlan(class, "plan", func(p *v1beta1.CommonServicePlanSpec) {
+		p.InstanceCreateParameterSchema, p.ServiceBindingCreateParameterSchema = raw(`{"type":"object"}`), raw(`{"type":"object"}`)
+	})
+	k := knowing(t, class, plan, live(func(i *v1beta1.ServiceInstance) { i.Name, i.Namespace = "i", "ns" }))
+	var fields strings.Builder
+	for i := 0; fields.Len() < 3<<20; i++ {
+		fmt.Fprintf(&fields, `"%x":0,`, i)
+	}
+	parameters := raw("{" + fields.String() + `"a":0}`)
+	var asked []string
+	for kind, validate := range map[string]func() error{
+		"ServiceBinding": func() error {
+			_, err := bindingValidator{k, reviewer(t, &asked)}.ValidateCreate(request(t, nil), binding(func(b *v1beta1.ServiceBinding) { b.Spec.Parameters = parameters }))
+			return err
+		},
+		"ServiceInstance": func() error {
+			_, err := instanceValidator{k, reviewer(t, &asked)}.ValidateCreate(request(t, nil), live(func(i *v1beta1.ServiceInstance) { i.Name, i.Spec.Parameters = "other", parameters }))
+			return err
+		},
+	} {
+		var err error
+		cost := costtest.Of(func() { err = validate() })
+		if cost.Bytes > uint64(len(parameters.Raw)) || !strings.Contains(text(err), "store large values where the service can read them") {
+			t.Errorf("%s: %d bytes are allocated: %.200s", kind, cost.Bytes, text(err))
 		}
 	}
 }

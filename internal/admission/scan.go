@@ -1,0 +1,221 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package admission
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/gophernetes/bellhop/internal/redact"
+)
+
+const (
+	// maxDepth is that of encoding/json.
+	maxDepth = 10_000
+	// maxPath is how many bytes of a path are shown.
+	maxPath = 200
+	// maxKnownName is how many bytes of a name are kept. All known names are shorter.
+	maxKnownName = maxPath + 1
+)
+
+// scan reads the text of a request. It decodes nothing, and leaves it to the decoder to refuse what is no JSON. Each byte is looked at once,
+// and each name once more, whatever follows it.
+type scan struct {
+	weights
+
+	text      []byte
+	left      int // bytes that elements may still take
+	levels    []level
+	last      []byte // string
+	namespace string // of the object; empty: none
+	visited   int    // bytes of names that were looked up; tests compare it
+}
+
+// level is an array or object within a text.
+type level struct {
+	isArray, isMap, isFree bool
+	weight                 int       // of each of its elements or entries
+	name                   []byte    // of the field that is read, at most maxKnownName bytes; nil: none
+	field                  fieldKind // that is read
+}
+
+// fieldKind says what the value of a field is.
+type fieldKind struct {
+	isMap, isFree bool
+	weight        int // of each element, if it is an array
+}
+
+func newScan(w weights, text []byte) *scan {
+	text = bytes.TrimLeft(text, " \t\r\n")
+	return &scan{weights: w, text: text, left: baseWeight + weightPerByte*len(text)}
+}
+
+// run returns what is wrong with a request; empty: nothing. What does not begin as an object would be decoded as YAML, for many times its size.
+func (s *scan) run() string {
+	if len(s.text) > 0 && s.text[0] != '{' {
+		return "the body of the request must be a JSON object"
+	}
+	for i := 0; i < len(s.text); i++ {
+		switch c := s.text[i]; c {
+		case '"':
+			begin := i + 1
+			for i++; i < len(s.text) && s.text[i] != '"'; i++ {
+				if s.text[i] == '\\' {
+					i++
+				}
+			}
+			s.last = s.text[begin:min(i, len(s.text))]
+			s.readNamespace()
+		case ':':
+			s.beginValue()
+		case ',':
+			s.endValue()
+		case '{', '[':
+			if problem := s.open(c == '['); problem != "" {
+				return problem
+			}
+		case ']', '}':
+			s.levels = s.levels[:max(len(s.levels)-1, 0)]
+		}
+		if s.left < 0 {
+			return fmt.Sprintf("%s has too many elements: once decoded, all elements of a request may take %d bytes, and %d for each byte of its text", s.path(), baseWeight, weightPerByte)
+		}
+	}
+	return ""
+}
+
+// top returns the innermost level; nil: there is none.
+func (s *scan) top() *level {
+	if len(s.levels) == 0 {
+		return nil
+	}
+	return &s.levels[len(s.levels)-1]
+}
+
+// beginValue begins the value of the field whose name was read last.
+func (s *scan) beginValue() {
+	top := s.top()
+	if top == nil || top.isArray {
+		return
+	}
+	name := s.last[:min(len(s.last), maxKnownName)]
+	top.name, s.last = name, nil
+	s.left -= top.weight
+	if top.isFree || top.isMap {
+		return // the values of a map are all of one type
+	}
+	s.visited += len(name)
+	weight, isKnown := s.elements[string(name)]
+	switch {
+	case s.isFreeField():
+		top.field = fieldKind{isFree: true}
+	case bytes.IndexByte(name, '\\') >= 0: // it may be any
+		top.field = fieldKind{isMap: true, weight: s.heaviest}
+	case isKnown:
+		top.field = fieldKind{isMap: s.maps[string(name)], weight: weight}
+	default:
+		top.field = fieldKind{isMap: s.maps[string(name)], weight: unknownWeight}
+	}
+}
+
+// endValue ends an element or a field, after which there is another one.
+func (s *scan) endValue() {
+	switch top := s.top(); {
+	case top == nil:
+	case top.isArray:
+		s.left -= top.weight
+	default:
+		top.name = nil
+	}
+}
+
+// open begins an array or object, and returns what is wrong with it.
+func (s *scan) open(isArray bool) string {
+	next := level{isArray: isArray}
+	if top := s.top(); top != nil {
+		isElement := top.isArray
+		switch next.isFree = top.isFree || top.field.isFree; {
+		case next.isFree:
+		case isArray && (isElement || isObject(s.levels)):
+			return s.path() + " must be an object"
+		case isArray:
+			next.weight, next.field.weight = top.field.weight, unknownWeight
+			s.left -= next.weight
+		case top.field.isMap:
+			next.isMap, next.weight, next.field = true, entryWeight, top.field
+		case len(s.levels) <= 3 && isObject(s.levels[:min(len(s.levels), 2)]): // an object, its spec or metadata, whose fields are read into a map
+			next.weight = entryWeight
+		}
+	}
+	if s.levels = append(s.levels, next); len(s.levels) > maxDepth {
+		return fmt.Sprintf("%s has more than %d levels", s.path(), maxDepth)
+	}
+	return ""
+}
+
+// isFreeField reports whether the field that is read has no schema: the fields that are named so elsewhere have one, or are no fields.
+func (s *scan) isFreeField() bool {
+	if len(s.levels) < 3 || !s.freeNames[string(s.top().name)] || !isObject(s.levels[:2]) {
+		return false
+	}
+	var path strings.Builder
+	for i, l := range s.levels[2:] {
+		if l.isArray || path.Len() > maxPath {
+			return false
+		}
+		if i > 0 {
+			path.WriteByte('.')
+		}
+		path.Write(l.name)
+	}
+	s.visited += path.Len()
+	return s.free[path.String()]
+}
+
+// isObject reports whether the field that is read is an object of an admission review.
+func isObject(levels []level) bool {
+	return len(levels) == 2 && string(levels[0].name) == "request" && (string(levels[1].name) == "object" || string(levels[1].name) == "oldObject")
+}
+
+// readNamespace keeps the string that was read last if it is the namespace of the object: of a review, or of the first object of a conversion.
+func (s *scan) readNamespace() {
+	if top := s.top(); s.namespace != "" || top == nil || string(top.name) != "namespace" {
+		return
+	}
+	if path := s.path(); path == "request.namespace" || path == "request.objects.metadata.namespace" {
+		s.namespace = string(s.last)
+	}
+}
+
+// path returns the path of the value that is read.
+func (s *scan) path() string {
+	var path strings.Builder
+	for _, l := range s.levels {
+		if path.Len() > maxPath {
+			return redact.Shorten(path.String(), maxPath)
+		}
+		if l.isArray {
+			continue
+		}
+		if path.Len() > 0 {
+			path.WriteByte('.')
+		}
+		path.Write(l.name[:min(len(l.name), maxPath)])
+	}
+	return path.String()
+}

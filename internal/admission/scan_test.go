@@ -1,0 +1,70 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package admission
+
+import (
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/runtime"
+
+	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
+)
+
+// F-S59: however long a name is, and however often it is in force, its bytes are looked up once.
+func TestTheCostOfNames(t *testing.T) {
+	scheme := runtime.NewScheme()
+	if err := pagerv1beta1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	w := weightsOf(scheme)
+	for shape, text := range map[string]func(name string, n int) string{
+		"values without names": func(name string, n int) string { return `{"` + name + `":` + strings.Repeat("{}", n) + "}" },
+		"colons":               func(name string, n int) string { return `{"` + name + `"` + strings.Repeat(":", n) + "1}" },
+		"entries of a map": func(name string, n int) string {
+			return `{"\n` + name + `":{` + strings.Repeat(`"":{},`, n) + `"":{}}}`
+		},
+		"elements": func(name string, n int) string { return `{"` + name + `":[` + strings.Repeat("{},", n) + "{}]}" },
+		"a field without a schema": func(name string, n int) string {
+			return `{"request":{"object":{"` + name + `":{"parameters":` + strings.Repeat("{}", n) + `}}}}`
+		},
+		"a namespace": func(name string, n int) string {
+			return `{"request":{"` + name + `":{"namespace":` + strings.Repeat(`"",`, n) + `""}}}`
+		},
+	} {
+		s := newScan(w, []byte(text(strings.Repeat("x", 100_000), 1000)))
+		if s.run(); s.visited > 4*maxKnownName {
+			t.Errorf("%s: %d bytes of names are looked up", shape, s.visited)
+		}
+	}
+}
+
+// The namespace of a request is that which the API server names, and not one of an object's content.
+func TestNamespaceOfARequest(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"request":{"namespace":"a","object":{"metadata":{"namespace":"b"}}}}`:                                            "a",
+		`{"request":{"object":{"request":{"namespace":"b"},"spec":{"namespace":"c"}},"namespace":"a"}}`:                    "a",
+		`{"request":{"name":"namespace","object":{"namespace":"b"}}}`:                                                      "",
+		`{"request":{"objects":[{"spec":{"namespace":"b"},"metadata":{"namespace":"a"}},{"metadata":{"namespace":"c"}}]}}`: "a",
+		`{"namespace":"a"}`: "",
+	} {
+		s := newScan(weights{}, []byte(text))
+		if problem := s.run(); problem != "" || s.namespace != want {
+			t.Errorf("%s: %q, want %q; %s", text, s.namespace, want, problem)
+		}
+	}
+}
