@@ -28,6 +28,7 @@ import (
 	"net/netip"
 	"runtime"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -47,17 +48,22 @@ const (
 	maxHeader = 16 << 10
 	// bytesPerLimit is which part of the memory limit the bytes of all requests may have: 64 MiB of 1 GiB. Decoded, they take several times as much.
 	bytesPerLimit = 16
+	// leastBytes is what they may have at least: a conversion of the largest size finds room, whoever sends it.
+	leastBytes = 40 * mebibyte
 	// defaultBytes is what they may have where there is no limit.
 	defaultBytes = 64 * mebibyte
 )
 
 // Servers has what the servers of the process share.
 type Servers struct {
-	limits       *limits.Process
+	bytes        int64 // of the bodies of all requests in flight
 	apiServers   atomic.Pointer[[]netip.Addr]
 	controlPlane []netip.Prefix
 	handshakes   chan struct{} // one for each handshake that computes; those of API servers do not wait
 	metrics      *metrics
+
+	mu  sync.Mutex
+	all []*limits.Server // that were ever served
 }
 
 // Options are those of all servers.
@@ -73,13 +79,23 @@ type Options struct {
 func New(o Options) (*Servers, error) {
 	bytes := int64(defaultBytes)
 	if o.MemoryLimit > 0 {
-		bytes = o.MemoryLimit / bytesPerLimit
+		bytes = max(o.MemoryLimit/bytesPerLimit, leastBytes)
 	}
-	s := &Servers{limits: limits.New(bytes, maxConversion), controlPlane: o.ControlPlane, handshakes: make(chan struct{}, max(runtime.GOMAXPROCS(0)/2, 1))}
+	s := &Servers{bytes: bytes, controlPlane: o.ControlPlane, handshakes: make(chan struct{}, max(runtime.GOMAXPROCS(0)/2, 1))}
 	s.SetAPIServers(nil)
-	m, err := newMetrics(o.Metrics, s.limits)
+	m, err := newMetrics(o.Metrics, s.bytesInUse)
 	s.metrics = m
 	return s, err
+}
+
+// bytesInUse returns for how many bytes requests in flight have room.
+func (s *Servers) bytesInUse() (bytes int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, bounds := range s.all {
+		bytes += bounds.BytesInUse()
+	}
+	return bytes
 }
 
 // SetAPIServers sets the addresses that connections of API servers come from.
@@ -104,7 +120,15 @@ func (s *Servers) Listen(ctx context.Context, kind Kind, address string, setting
 // serve returns a server of a kind on a socket.
 func (s *Servers) serve(kind Kind, socket net.Listener, settings *tls.Config, handler http.Handler) (*http.Server, net.Listener) {
 	observer := s.metrics.observe(kind.Name, log.Log.WithName("httpserver").WithValues("server", kind.Name))
-	bounds := s.limits.Server(limits.Options{Connections: kind.Connections, Requests: kind.Requests, HasAPIServers: kind.HasAPIServers, StallsAfter: kind.stallsAfter, Closed: observer.closed})
+	part := s.bytes / partsOfBytes
+	bounds := limits.NewServer(limits.Options{
+		Connections: kind.Connections, Requests: kind.Requests, HasAPIServers: kind.HasAPIServers,
+		APIServerBytes: kind.apiServerBytes * part, Bytes: kind.bytes * part, Largest: kind.largest,
+		StallsAfter: kind.stallsAfter, Closed: observer.closed,
+	})
+	s.mu.Lock()
+	s.all = append(s.all, bounds)
+	s.mu.Unlock()
 	var handshakes chan struct{}
 	if settings != nil {
 		handshakes = s.handshakes

@@ -37,7 +37,7 @@ type metrics struct {
 	requests, refused, closed *prometheus.CounterVec
 }
 
-func newMetrics(registry prometheus.Registerer, process *limits.Process) (*metrics, error) {
+func newMetrics(registry prometheus.Registerer, bytesInUse func() int64) (*metrics, error) {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "bellhop_http_server_requests_total", Help: "Requests to the operator's servers, by server and by client (api_server, other).",
@@ -51,7 +51,7 @@ func newMetrics(registry prometheus.Registerer, process *limits.Process) (*metri
 	}
 	bytes := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "bellhop_http_server_request_bytes", Help: "Bytes for which the requests in flight to all of the operator's servers have room.",
-	}, func() float64 { return float64(process.Bytes()) })
+	}, func() float64 { return float64(bytesInUse()) })
 	for _, c := range []prometheus.Collector{m.requests, m.refused, m.closed, bytes} {
 		if err := registry.Register(c); err != nil {
 			return nil, err

@@ -101,13 +101,10 @@ type waiter struct {
 	element *list.Element // nil: it does not wait any more
 }
 
-// newBound divides an amount. One address may always have least, where that is more than its share.
-func newBound(amount, least int64, hasAPIServers bool) *bound {
-	b := &bound{tenants: map[Client]*tenant{}}
-	if b.others.size = amount; hasAPIServers {
-		b.apiServers.size, b.others.size = amount/2, amount-amount/2
-	}
-	b.address = max(b.others.size/share, least)
+// newBound returns a bound of what API servers may have, and other clients: one address an eighth of that, or least.
+func newBound(apiServers, others, least int64) *bound {
+	b := &bound{tenants: map[Client]*tenant{}, address: max(others/share, least)}
+	b.apiServers.size, b.others.size = apiServers, others
 	return b
 }
 

@@ -64,28 +64,15 @@ const (
 	Stalled Reason = "stalled"
 )
 
-// Process has what all servers share.
-type Process struct {
-	// bytes is taken by each body. One that is not small takes large before, which is all but what is kept for small ones.
-	bytes, large *bound
-}
-
-// New returns the bounds of a process whose requests may have so many bytes in flight. largest is the size of the largest request that has to
-// find room: one of an address takes at most half of what other clients than API servers share.
-func New(bytes, largest int64) *Process {
-	bytes = max(bytes, 4*largest)
-	return &Process{bytes: newBound(bytes, largest, true), large: newBound(bytes-bytes/share, largest, true)}
-}
-
-// Bytes returns for how many bytes requests in flight have room.
-func (p *Process) Bytes() int64 { return p.bytes.inUse() }
-
 // Options are the bounds of one server.
 type Options struct {
 	// Connections and Requests bound what clients may have at the same time.
 	Connections, Requests int64
-	// HasAPIServers says that API servers are among its clients: half is theirs.
+	// HasAPIServers says that API servers are among its clients: half of these is theirs.
 	HasAPIServers bool
+	// APIServerBytes and Bytes bound the bodies of requests in flight: those of API servers, and those of other clients. One address may have
+	// an eighth of Bytes, or Largest, the size of the largest body, for which seven eighths have to suffice.
+	APIServerBytes, Bytes, Largest int64
 	// StallsAfter is how long a connection keeps the server waiting for a tenth of a body, or for anything else, or is idle, before it may be closed
 	// for room.
 	StallsAfter time.Duration
@@ -93,30 +80,41 @@ type Options struct {
 	Closed func(Client, Reason)
 }
 
-// Server has the bounds of one server. Servers share no lock but that of the bytes.
+// Server has the bounds of one server. Servers share none, so that the clients of one delay no request to another.
 type Server struct {
-	process               *Process
 	connections, requests *bound
 	queue                 *bound // of connections that wait
-	stallsAfter           time.Duration
-	keptByOneUser         int64 // connections, at most
-	closed                func(Client, Reason)
+	// bytes is taken by each body. One that is not small takes large before, which is all but what is kept for small ones.
+	bytes, large  *bound
+	stallsAfter   time.Duration
+	keptByOneUser int64 // connections, at most
+	closed        func(Client, Reason)
 
 	mu         sync.Mutex // is taken before that of a bound
 	keptByUser map[string]int64
 }
 
-// Server adds a server.
-func (p *Process) Server(o Options) *Server {
-	s := &Server{
-		process: p, closed: o.Closed, stallsAfter: o.StallsAfter, keptByUser: map[string]int64{}, keptByOneUser: o.Connections / share,
-		connections: newBound(o.Connections, 1, o.HasAPIServers),
-		requests:    newBound(o.Requests, 1, o.HasAPIServers),
-		queue:       newBound(maxWaiting, maxWaitingOfAddress, false),
+// NewServer returns the bounds of a server.
+func NewServer(o Options) *Server {
+	ofAPIServers := func(amount int64) int64 {
+		if o.HasAPIServers {
+			return amount / 2
+		}
+		return 0
 	}
-	s.queue.apiServers.size = s.connections.apiServers.size
-	return s
+	inHalves := func(amount int64) *bound { return newBound(ofAPIServers(amount), amount-ofAPIServers(amount), 1) }
+	return &Server{
+		closed: o.Closed, stallsAfter: o.StallsAfter, keptByUser: map[string]int64{}, keptByOneUser: o.Connections / share,
+		connections: inHalves(o.Connections),
+		requests:    inHalves(o.Requests),
+		queue:       newBound(ofAPIServers(o.Connections), maxWaiting, maxWaitingOfAddress),
+		bytes:       newBound(o.APIServerBytes, o.Bytes, o.Largest),
+		large:       newBound(o.APIServerBytes-o.APIServerBytes/share, o.Bytes-o.Bytes/share, o.Largest),
+	}
 }
+
+// BytesInUse returns for how many bytes requests in flight have room.
+func (s *Server) BytesInUse() int64 { return s.bytes.inUse() }
 
 // Connection is a connection of a server, with at most one request at a time.
 type Connection struct {
@@ -149,7 +147,7 @@ func (s *Server) Connect(ctx context.Context, client Client, closeSocket func())
 	// An API server keeps a connection that it has not used yet for its next request.
 	c := &Connection{server: s, client: client, close: closeSocket, ended: make(chan struct{}), isOpen: true, isAdmitted: client.IsAPIServer}
 	c.open, c.request = &hold{bound: s.connections, connection: c}, hold{bound: s.requests, connection: c}
-	c.large, c.bytes = hold{bound: s.process.large, connection: c}, hold{bound: s.process.bytes, connection: c}
+	c.large, c.bytes = hold{bound: s.large, connection: c}, hold{bound: s.bytes, connection: c}
 	if !c.open.tryTake(client, 1) {
 		place := hold{bound: s.queue, connection: c}
 		took := place.tryTake(client, 1) && c.take(ctx, c.open, client, 1)

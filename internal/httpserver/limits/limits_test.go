@@ -44,7 +44,10 @@ type bench struct {
 
 func newBench(t *testing.T, connections, requests int64) *bench {
 	b := &bench{t: t, closed: map[Reason]int{}}
-	b.Server = New(64*mebibyte, 8*mebibyte).Server(Options{Connections: connections, Requests: requests, HasAPIServers: true, StallsAfter: time.Second, Closed: b.close})
+	b.Server = NewServer(Options{
+		Connections: connections, Requests: requests, HasAPIServers: true, APIServerBytes: 32 * mebibyte, Bytes: 32 * mebibyte, Largest: 8 * mebibyte,
+		StallsAfter: time.Second, Closed: b.close,
+	})
 	return b
 }
 
@@ -87,7 +90,7 @@ func (c *Connection) connected() bool {
 // isEmpty checks that nothing is held.
 func (b *bench) isEmpty() {
 	b.t.Helper()
-	for name, bound := range map[string]*bound{"connections": b.connections, "requests": b.requests, "queue": b.queue, "bytes": b.process.bytes, "large": b.process.large} {
+	for name, bound := range map[string]*bound{"connections": b.connections, "requests": b.requests, "queue": b.queue, "bytes": b.bytes, "large": b.large} {
 		if bound.inUse() != 0 || len(bound.tenants) != 0 {
 			b.t.Errorf("%s: %d are held, tenants %v", name, bound.inUse(), bound.tenants)
 		}
@@ -147,7 +150,7 @@ func TestBytesInFlight(t *testing.T) {
 				t.Errorf("an API server with bodies of %d bytes: %d bytes", size.of, got)
 			}
 		}
-		if got := b.process.Bytes(); got != 64*mebibyte {
+		if got := b.BytesInUse(); got != 64*mebibyte {
 			t.Errorf("%d bytes are in flight", got)
 		}
 		for _, c := range all {
@@ -158,10 +161,13 @@ func TestBytesInFlight(t *testing.T) {
 	})
 }
 
-// With little memory there is room for two requests of the largest size by API servers, and by Pods of two addresses: one has half at most.
+// With little memory there is room for two requests of the largest size by API servers, and for one by Pods, beside small ones of another Pod.
 func TestTheLargestRequestFindsRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := New(1, 8*mebibyte).Server(Options{Connections: 64, Requests: 64, HasAPIServers: true, StallsAfter: time.Hour, Closed: func(Client, Reason) {}})
+		s := NewServer(Options{
+			Connections: 64, Requests: 64, HasAPIServers: true, APIServerBytes: 20 * mebibyte, Bytes: 10 * mebibyte, Largest: 8 * mebibyte,
+			StallsAfter: time.Hour, Closed: func(Client, Reason) {},
+		})
 		receive := func(client Client, bytes int) bool {
 			c := s.Connect(t.Context(), client, func() {})
 			return c.Begin(t.Context()) && c.Received(t.Context(), bytes, int64(bytes))
@@ -171,8 +177,8 @@ func TestTheLargestRequestFindsRoom(t *testing.T) {
 			bytes  int
 			want   bool
 		}{
-			{pod(1), 8 * mebibyte, true}, {pod(1), 1, false}, {pod(2), 4 * mebibyte, true}, {pod(2), small, true},
-			{apiServer(1), 8 * mebibyte, true}, {apiServer(1), 4 * mebibyte, true}, {apiServer(1), small, true},
+			{pod(1), 8 * mebibyte, true}, {pod(1), 1, false}, {pod(2), mebibyte, false}, {pod(2), small, true},
+			{apiServer(1), 8 * mebibyte, true}, {apiServer(1), 8 * mebibyte, true}, {apiServer(1), small, true},
 		} {
 			if got := receive(test.client, test.bytes); got != test.want {
 				t.Errorf("%v has room for %d bytes: %t", test.client, test.bytes, got)
@@ -391,8 +397,10 @@ func visited(b *bound) int {
 func TestAnyNumberOfWaitersIsPassedBy(t *testing.T) {
 	visits := func(addresses int) (given, searched int) {
 		synctest.Test(t, func(t *testing.T) {
-			p := New(1, mebibyte) // 2 MiB each for API servers and others, and 1 MiB for an address
-			s := p.Server(Options{Connections: 1 << 14, Requests: 1 << 14, HasAPIServers: true, StallsAfter: time.Hour, Closed: func(Client, Reason) {}})
+			s := NewServer(Options{
+				Connections: 1 << 14, Requests: 1 << 14, HasAPIServers: true, APIServerBytes: 2 * mebibyte, Bytes: 2 * mebibyte, Largest: mebibyte,
+				StallsAfter: time.Hour, Closed: func(Client, Reason) {},
+			})
 			begin := func(client Client) *Connection {
 				c := s.Connect(t.Context(), client, func() {})
 				if c == nil || !c.Begin(t.Context()) {
@@ -412,19 +420,19 @@ func TestAnyNumberOfWaitersIsPassedBy(t *testing.T) {
 				}
 			}
 			synctest.Wait()
-			before := visited(p.bytes)
+			before := visited(s.bytes)
 			other.Received(t.Context(), 1, 1)
 			other.End()
-			given = visited(p.bytes) - before
-			before = visited(p.bytes)
+			given = visited(s.bytes) - before
+			before = visited(s.bytes)
 			time.Sleep(looksAgain)
 			synctest.Wait()
-			searched = visited(p.bytes) - before
-			before = visited(p.bytes)
+			searched = visited(s.bytes) - before
+			before = visited(s.bytes)
 			full.End()
 			synctest.Wait()
-			if granted := int(p.Bytes()-mebibyte) / 1024; granted != 4*addresses || visited(p.bytes)-before > 2*granted+addresses {
-				t.Errorf("%d waiters get room after %d visits", granted, visited(p.bytes)-before)
+			if granted := int(s.BytesInUse()-mebibyte) / 1024; granted != 4*addresses || visited(s.bytes)-before > 2*granted+addresses {
+				t.Errorf("%d waiters get room after %d visits", granted, visited(s.bytes)-before)
 			}
 		})
 		return given, searched
@@ -439,12 +447,11 @@ func TestAnyNumberOfWaitersIsPassedBy(t *testing.T) {
 
 // F-S59: a server's connections, and those that wait for one, do not hold what another server needs.
 func TestServersShareNoLock(t *testing.T) {
-	p := New(64*mebibyte, 8*mebibyte)
 	server := func() *Server {
-		return p.Server(Options{Connections: 64, Requests: 64, Closed: func(Client, Reason) {}})
+		return NewServer(Options{Connections: 64, Requests: 64, Bytes: 64 * mebibyte, Largest: 8 * mebibyte, Closed: func(Client, Reason) {}})
 	}
 	busy, other := server(), server()
-	for _, held := range []*sync.Mutex{&busy.mu, &busy.connections.mu, &busy.requests.mu, &busy.queue.mu} {
+	for _, held := range []*sync.Mutex{&busy.mu, &busy.connections.mu, &busy.requests.mu, &busy.queue.mu, &busy.bytes.mu, &busy.large.mu} {
 		held.Lock()
 		defer held.Unlock()
 	}
@@ -493,8 +500,10 @@ func TestFewConnectionsWait(t *testing.T) {
 // F-S59: an address that waits with many requests has turns with the others.
 func TestAddressesHaveTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := New(1, mebibyte)
-		s := p.Server(Options{Connections: 1 << 10, Requests: 1 << 10, HasAPIServers: true, StallsAfter: time.Hour, Closed: func(Client, Reason) {}})
+		s := NewServer(Options{
+			Connections: 1 << 10, Requests: 1 << 10, HasAPIServers: true, APIServerBytes: 2 * mebibyte, Bytes: 2 * mebibyte, Largest: mebibyte,
+			StallsAfter: time.Hour, Closed: func(Client, Reason) {},
+		})
 		begin := func(n int) *Connection {
 			c := s.Connect(t.Context(), pod(n), func() {})
 			c.Begin(t.Context())
@@ -671,7 +680,7 @@ func TestBytesCountAsTheyArrive(t *testing.T) {
 		for n := range 100 {
 			b.begin(pod(n)).Received(t.Context(), firstBytes, 8*mebibyte)
 		}
-		if got := b.process.Bytes(); got != 100*firstBytes {
+		if got := b.BytesInUse(); got != 100*firstBytes {
 			t.Errorf("bodies of which %d bytes have arrived have room for %d", 100*firstBytes, got)
 		}
 		c := b.begin(pod(200))
