@@ -148,10 +148,10 @@ func (s *scan) endValue() {
 func (s *scan) open(isArray bool) string {
 	next := level{isArray: isArray}
 	if top := s.top(); top != nil {
-		isElement := top.isArray
-		switch next.isFree = top.isFree || top.field.isFree; {
+		next.isFree = top.isFree || top.field.isFree
+		switch {
 		case next.isFree:
-		case isArray && (isElement || isObject(s.levels)):
+		case isArray && (top.isArray || isObject(s.levels)):
 			return s.path() + " must be an object"
 		case isArray:
 			next.weight, next.field.weight = top.field.weight, unknownWeight
