@@ -404,6 +404,31 @@ func TestThereIsNoRoomForMore(t *testing.T) {
 	}
 }
 
+// A post that is not decoded or decided in time says what it has waited for.
+func TestALargePostWaitsForOthers(t *testing.T) {
+	many := make([]string, largePost+1)
+	for i := range many {
+		many[i] = fmt.Sprintf(`{"labels":{"alertname":"A%d"}}`, i)
+	}
+	for name, body := range map[string]string{
+		"many bytes":  `[{"labels":{"alertname":"A"},"annotations":{"summary":"` + strings.Repeat("x", largeBody) + `"}}]`,
+		"many alerts": "[" + strings.Join(many, ",") + "]",
+	} {
+		s := newServer(t, interceptor.Funcs{})
+		leave, err := s.handler.store.enterLarge(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		s.ctx = ctx
+		if w := s.post(alertsPath, "Bearer s3cret", body); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "other large posts are decoded") {
+			t.Errorf("%s: %d %q", name, w.Code, w.Body)
+		}
+		leave()
+	}
+}
+
 // F-P60: AlertSources of one namespace leave room for those of others.
 func TestANamespaceHasAPartOfTheRequests(t *testing.T) {
 	if maxRequestsOfNamespace > httpserver.Posts.Requests/4 {

@@ -109,7 +109,7 @@ func (s *Store) attempt(ctx context.Context, to *v1beta1.AlertSource, post alert
 		plan, err = s.plan(ctx, to, post, current)
 	}
 	if err != nil {
-		return nil, 0, busy("the Alerts cannot be read")
+		return nil, 0, err
 	}
 	written, err = Write(ctx, s.Client, plan.Writes)
 	return plan.Blocked, written, err
@@ -131,7 +131,7 @@ func (s *Store) plan(ctx context.Context, to *v1beta1.AlertSource, post alertman
 	in := source.Inputs{Source: to, Now: s.Clock.Now(), ServedSince: s.ServedSince, Heard: s.heardAt(to)}
 	var alerts v1beta1.AlertList
 	if err := reader.List(ctx, &alerts, client.InNamespace(to.Namespace), client.MatchingLabels{v1beta1.AlertSourceLabel: to.Name}, client.UnsafeDisableDeepCopy); err != nil {
-		return source.Plan{}, err
+		return source.Plan{}, unreadable()
 	}
 	in.Alerts = alerts.Items
 	plan, err := s.receive(ctx, in, post)
@@ -145,6 +145,8 @@ func (s *Store) plan(ctx context.Context, to *v1beta1.AlertSource, post alertman
 	in.Alerts = append(in.Alerts, others...)
 	return s.receive(ctx, in, post)
 }
+
+func unreadable() error { return busy("the Alerts cannot be read") }
 
 func (s *Store) receive(ctx context.Context, in source.Inputs, post alertmanager.Post) (source.Plan, error) {
 	if len(post.Alerts) > largePost {
@@ -176,7 +178,7 @@ func (s *Store) othersNamed(ctx context.Context, writes []source.Write) (others 
 		switch err := s.Cache.Get(ctx, client.ObjectKeyFromObject(w.Alert), &a); {
 		case apierrors.IsNotFound(err):
 		case err != nil:
-			return nil, err
+			return nil, unreadable()
 		default:
 			others = append(others, a)
 		}
