@@ -44,6 +44,7 @@ import (
 	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
 	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
 	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
+	"github.com/gophernetes/bellhop/internal/lifecycle/validity"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
@@ -143,7 +144,7 @@ func TestCredentialsThatDoNotFitAreDropped(t *testing.T) {
 	if err := r.writeSecret(t.Context(), s); err != nil {
 		t.Fatal(err)
 	}
-	if got, u := s.memory.Received, s.memory.Unwritten; got != nil || u == nil || u.Unfit || u.BindingID != "id" || u.SecretsVersion != "before" {
+	if got, u := s.memory.Received, s.memory.Unwritten; got != nil || u == nil || u.Unfit || u.BindingID != "id" || u.SecretsVersion != "before" || u.InstanceFingerprint != validity.Fingerprint(f.in.BoundInstance.Instance) {
 		t.Errorf("it keeps %+v and %+v", got, u)
 	}
 	if ready := lifecycle.FindCondition(s.binding.Status.Conditions, v1beta1.ConditionReady); !strings.Contains(ready.Message, "with what else is in it") {

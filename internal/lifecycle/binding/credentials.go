@@ -74,12 +74,17 @@ func (d *decision) writeSecret() {
 	d.SecretAction, d.Status.InstanceFingerprint = WriteSecret, validity.Fingerprint(d.in.BoundInstance.Instance)
 }
 
-// unwritten returns why the credentials of the present id were not written; nil: they were, or there were none.
+// unwritten returns why the credentials of the present id were not written; nil: they were, there were none, or the instance was updated
+// since.
 func (d *decision) unwritten() *Unwritten {
-	if u := d.in.Memory.Unwritten; u != nil && u.BindingID == d.id() {
-		return u
+	u := d.in.Memory.Unwritten
+	if u == nil || u.BindingID != d.id() {
+		return nil
 	}
-	return nil
+	if is := validity.Fingerprint(d.in.BoundInstance.Instance); is != "" && is != u.InstanceFingerprint {
+		return nil
+	}
+	return u
 }
 
 // isSuccessorRejected reports whether a successor is removed again: no Secret can hold its credentials, or other Secrets are in the way and

@@ -85,6 +85,8 @@ type Unwritten struct {
 	// SecretsVersion is the version of the Secrets of which one was in the way; empty: the API server refused the write, or was away, as it
 	// would those of any other id.
 	SecretsVersion string
+	// InstanceFingerprint is that of the instance for which the broker returned them. After an update it may return ones that can be written.
+	InstanceFingerprint string
 	// Message says why, unless the API server refused the write.
 	Message string
 	// Judged: the API server refused the credentials themselves, or the Secret; otherwise it could not store anything.

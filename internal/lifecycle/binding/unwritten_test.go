@@ -25,6 +25,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
+	"github.com/gophernetes/bellhop/internal/lifecycle/validity"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
@@ -49,6 +50,17 @@ func read(f *fixture) { sources(map[string]map[string][]byte{"more": nil})(f) }
 // instanceUpdated is that the instance was updated after the credentials were made.
 func instanceUpdated(f *fixture) { f.b.Status.InstanceFingerprint = "former" }
 
+// updated is that the instance was updated after the broker returned the last credentials.
+func updated(f *fixture) {
+	f.in.BoundInstance.Instance.Status.ExternalProperties.ParameterChecksum = "other"
+}
+
+// beingUpdated is that it is being updated.
+func beingUpdated(f *fixture) {
+	updated(f)
+	f.in.BoundInstance.Instance.Status.CurrentOperation = v1beta1.OperationUpdate
+}
+
 // permitted is that the API server would accept the Secret.
 func permitted(f *fixture) { f.in.MayWrite = true }
 
@@ -57,7 +69,7 @@ func (f *fixture) notWritten(a Answer, u Unwritten) {
 	next := f.step()
 	f.in.Memory = f.in.Memory.ObserveAnswer(f.b, *next.Request, a)
 	f.b.Status = ApplySecretRefused(f.b, Apply(f.b, next.Status, *next.Request, a, f.in.Now), "x", false, f.in.Now)
-	u.Time, u.Message = f.in.Now, "x"
+	u.Time, u.Message, u.InstanceFingerprint = f.in.Now, "x", validity.Fingerprint(f.in.BoundInstance.Instance)
 	f.in.Memory.RecordUnwritten(u)
 }
 
@@ -66,10 +78,13 @@ func unwritten(u Unwritten) func(*fixture) {
 	return func(f *fixture) { f.notWritten(with(201), u) }
 }
 
-// refetched is that the credentials were fetched again after an update of the instance, and could not be written.
-func refetched(u Unwritten) func(*fixture) {
+// refetched is that credentials that end were fetched again after an update of the instance, and could not be written.
+func refetched(u Unwritten) func(*fixture) { return refetchedOf(expiring, u) }
+
+// refetchedOf is the same of a binding.
+func refetchedOf(is func(*fixture), u Unwritten) func(*fixture) {
 	return func(f *fixture) {
-		for _, edit := range bfs(retrievable, rotatable, expiring, instanceUpdated) {
+		for _, edit := range bfs(retrievable, rotatable, is, instanceUpdated) {
 			edit(f)
 		}
 		f.notWritten(with(200), u)
@@ -150,6 +165,19 @@ func TestCredentialsAreRequestedOnceTheyCanBeWritten(t *testing.T) {
 		"replacement: then not":           {bfs(bound1, rebound, unwritten(Unwritten{}), in(2*time.Second), permitted), "bind " + next1},
 		"not to be replaced meanwhile":    {bfs(unwritten(Unwritten{}), rebound), "wait"},
 		"after a restart":                 {bfs(retrievable, unwritten(inTheWay), restarted1), "fetch id again"},
+
+		"fits into no Secret, instance updated":       {bfs(unwritten(Unwritten{Unfit: true}), updated), "bind id again"},
+		"fits into no Secret, instance being updated": {bfs(unwritten(Unwritten{Unfit: true}), beingUpdated), "nothing: ErrorInjectingBindResult"},
+		"the same, then fetched":                      {bfs(retrievable, unwritten(Unwritten{Unfit: true}), updated), "fetch id again"},
+		"the same, and no credentials again":          {bfs(unwritten(Unwritten{Unfit: true}), updated, unwritten(Unwritten{Unfit: true})), "nothing: ErrorInjectingBindResult"},
+		"Secret in the way, instance updated":         {bfs(version("before"), unwritten(inTheWay), updated), "bind id again"},
+		"API server refuses, instance updated":        {bfs(unwritten(Unwritten{}), updated), "wait"},
+		"replacement: instance updated":               {bfs(version("before"), bound1, rebound, unwritten(inTheWay), updated), "bind " + next1},
+		"recheck: fits into no Secret":                {bfs(refetchedOf(bound1, Unwritten{Unfit: true})), "nothing: Ready"},
+		"recheck: the same, instance updated":         {bfs(refetchedOf(bound1, Unwritten{Unfit: true}), updated), "fetch id again"},
+		"recheck: Secret in the way":                  {bfs(version("before"), refetchedOf(bound1, inTheWay)), "nothing: Ready"},
+		"recheck: the same, then not":                 {bfs(version("before"), refetchedOf(bound1, inTheWay), version("after")), "fetch id again"},
+		"recheck: the same, instance updated instead": {bfs(version("before"), refetchedOf(bound1, inTheWay), updated), "fetch id again"},
 	} {
 		f := newFixture(test.is...)
 		if got := f.step().say(); got != test.want && (!strings.HasSuffix(test.want, ": ") || !strings.HasPrefix(got, test.want)) {
