@@ -38,7 +38,6 @@ import (
 	"github.com/gophernetes/bellhop/internal/enqueue"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
-	"github.com/gophernetes/bellhop/internal/lifecycle/validity"
 	"github.com/gophernetes/bellhop/internal/panics"
 	"github.com/gophernetes/bellhop/internal/panics/status"
 )
@@ -95,18 +94,12 @@ func (d dependents) withSameID(ctx context.Context, o client.Object) []reconcile
 		some, _ := d.BindingsWithID(ctx, id)
 		bindings = append(bindings, some...)
 	}
-	return unsettled(slices.DeleteFunc(bindings, func(other *v1beta1.ServiceBinding) bool { return other.UID == b.UID }))
+	return d.unsettled(ctx, slices.DeleteFunc(bindings, func(other *v1beta1.ServiceBinding) bool { return other.UID == b.UID }))
 }
 
 func (d dependents) toInstance(ctx context.Context, o client.Object) []reconcile.Request {
 	bindings, _ := d.Bindings(ctx, client.ObjectKeyFromObject(o))
-	requests := unsettled(bindings)
-	for _, b := range bindings {
-		if bindingrules.IsSettled(b) && validity.IsMadeBefore(&b.Status, o.(*v1beta1.ServiceInstance)) {
-			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(b)})
-		}
-	}
-	return requests
+	return d.unsettled(ctx, bindings)
 }
 
 func (d dependents) toInstances(ctx context.Context, instances []*v1beta1.ServiceInstance) (requests []reconcile.Request) {
@@ -133,7 +126,7 @@ func (d dependents) ofPlan(ctx context.Context, o client.Object) []reconcile.Req
 func (d dependents) atBroker(ctx context.Context, o client.Object) []reconcile.Request {
 	instances, _ := d.InstancesOfBroker(ctx, o.(v1beta1.Broker))
 	bindings, _ := d.BindingsOfBroker(ctx, o.(v1beta1.Broker)) // their instances may be gone, or elsewhere
-	return append(d.toInstances(ctx, instances), unsettled(bindings)...)
+	return append(d.toInstances(ctx, instances), d.unsettled(ctx, bindings)...)
 }
 
 func (d dependents) ofSecret(ctx context.Context, o client.Object) (requests []reconcile.Request) {
@@ -145,7 +138,7 @@ func (d dependents) ofSecret(ctx context.Context, o client.Object) (requests []r
 		}
 	}
 	reading, _ := d.BindingsReading(ctx, name)
-	requests = append(requests, unsettled(reading)...)
+	requests = append(requests, d.unsettled(ctx, reading)...)
 	brokers, _ := d.BrokersWith(ctx, name)
 	for _, b := range brokers {
 		requests = append(requests, d.atBroker(ctx, b)...)
@@ -154,9 +147,11 @@ func (d dependents) ofSecret(ctx context.Context, o client.Object) (requests []r
 }
 
 // unsettled returns the bindings that have to be reconciled.
-func unsettled(bindings []*v1beta1.ServiceBinding) (requests []reconcile.Request) {
+func (d dependents) unsettled(ctx context.Context, bindings []*v1beta1.ServiceBinding) (requests []reconcile.Request) {
 	for _, b := range bindings {
-		if !bindingrules.IsSettled(b) {
+		var instance v1beta1.ServiceInstance // blank if it does not exist
+		_ = d.Cache.Get(ctx, client.ObjectKey{Namespace: b.Namespace, Name: b.Spec.InstanceRef.Name}, &instance, client.UnsafeDisableDeepCopy)
+		if !bindingrules.IsSettled(b, &instance) {
 			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(b)})
 		}
 	}

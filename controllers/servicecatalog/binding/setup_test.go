@@ -19,6 +19,7 @@ package binding
 import (
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -41,6 +42,24 @@ func TestAnInstancesOtherPlanWakesItsBindings(t *testing.T) {
 	}
 	if instanceChanged.Update(event.UpdateEvent{ObjectOld: of("small"), ObjectNew: of("small")}) {
 		t.Error("the same plan is news")
+	}
+}
+
+// F-S41: a binding is Ready while credentials that the broker returned after an update of its instance wait for a Secret that it copies.
+func TestACopiedSecretWakesBindingsWhoseCredentialsWait(t *testing.T) {
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "more"}}
+	for name, want := range map[string]int{"waits": 1, "at rest": 0} {
+		f := newBindingSample(copying, func(f *bindingSample) { f.in.Sources.Known = true }, bound)
+		if name == "waits" {
+			f.b.Status.InstanceFingerprint = "former"
+		}
+		l := dependents{index.Index{Cache: controllertest.NewCluster(t, interceptor.Funcs{}, f.b, f.in.BoundInstance.Instance, secret)}}
+		if got := l.ofSecret(t.Context(), secret); len(got) != want {
+			t.Errorf("%s: woken is %v", name, got)
+		}
+		if got := l.toInstance(t.Context(), f.in.BoundInstance.Instance); len(got) != want {
+			t.Errorf("%s: an update of the instance wakes %v", name, got)
+		}
 	}
 }
 

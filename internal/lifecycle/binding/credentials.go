@@ -57,10 +57,7 @@ func (d *decision) ensureCredentials() {
 		d.recoverCredentials()
 	case d.isRenewalDue():
 		d.startReplacement()
-	case d.unwritten() != nil:
-		d.recoverCredentials()
-	case validity.IsMadeBefore(s, d.in.BoundInstance.Instance):
-		d.recheck()
+	case validity.IsMadeBefore(s, d.in.BoundInstance.Instance) && d.recheck():
 	case !d.removeRetired():
 		d.steady()
 	}
@@ -140,31 +137,29 @@ func (d *decision) prepareWrite() bool {
 	case d.in.Sources.Blocker == nil:
 		return true
 	default:
-		if d.setBlocked(d.in.Sources.Blocker); d.hasUsableCredentials() { // it is Ready, and a change of those Secrets causes no reconcile
-			d.wakeBy(d.in.Now.Add(renewRetry))
-		}
+		d.setBlocked(d.in.Sources.Blocker)
 	}
 	return false
 }
 
-// recheck fetches the binding after an update of its instance, whose credentials may name another host. Where they cannot be fetched, the
-// conditions say that.
-func (d *decision) recheck() {
+// recheck fetches the binding after an update of its instance, whose credentials may name another host. Where they cannot be fetched, or
+// written, the conditions say that. It reports whether that is the next step; otherwise predecessors are removed meanwhile.
+func (d *decision) recheck() bool {
 	switch {
+	case d.awaitWrite():
 	case d.brokerUnavailable() != nil:
-		d.steady()
 		d.wakeBy(d.in.Now.Add(renewRetry))
 	case !d.isDue():
 	case d.nextWay() == fetch:
-		if !d.prepareWrite() {
-			return
+		if d.prepareWrite() {
+			d.Request = d.newRequest(lifecycle.Fetch)
+			d.Request.Repeat, d.Request.Recheck = true, true
 		}
-		d.Request = d.newRequest(lifecycle.Fetch)
-		d.Request.Repeat, d.Request.Recheck = true, true
 	default:
 		d.Status.InstanceFingerprint = validity.Fingerprint(d.in.BoundInstance.Instance)
 		d.setConditions(stillInjectedConditions(fmt.Sprintf("ServiceInstance %q was updated after they were issued, and the broker does not return them again: if they are not valid any more, change the annotation %s", d.b.Spec.InstanceRef.Name, v1beta1.RebindAnnotation)))
 	}
+	return d.Request != nil || d.Need != ""
 }
 
 // terminating is the blocker of a binding whose namespace is being deleted: no Secret can be created there.

@@ -28,6 +28,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/lifecycle/bindingphase"
 	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
 	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
+	"github.com/gophernetes/bellhop/internal/lifecycle/validity"
 )
 
 // Inputs is what the decision about a binding depends on, beside the object.
@@ -196,11 +197,12 @@ func IsOnBehalfOfUser(b *v1beta1.ServiceBinding) bool {
 	return b.DeletionTimestamp.IsZero() && !replaces && !bindingphase.Of(s).IsRemoval()
 }
 
-// IsSettled reports whether nothing is to be done for a binding until its spec or its Secret changes. It reads the condition Ready, which
-// is not True where something blocks a binding whose phase is the same.
-func IsSettled(b *v1beta1.ServiceBinding) bool {
+// IsSettled reports whether nothing is to be done for a binding until its spec, its Secret or its instance changes. It reads the condition
+// Ready, which is not True where something blocks a binding whose phase is the same. A binding is Ready with the former credentials while
+// those that the broker returns after an update of its instance are fetched, or wait to be written.
+func IsSettled(b *v1beta1.ServiceBinding, instance *v1beta1.ServiceInstance) bool {
 	renews := b.Status.RenewBefore != nil || b.Status.ExpiresAt != nil || b.Annotations[v1beta1.RebindAnnotation] != b.Status.Rebind
-	return lifecycle.IsTrue(lifecycle.FindCondition(b.Status.Conditions, v1beta1.ConditionReady)) && !renews && b.Status.PredecessorID == "" && len(b.Status.Predecessors) == 0 && b.DeletionTimestamp.IsZero()
+	return lifecycle.IsTrue(lifecycle.FindCondition(b.Status.Conditions, v1beta1.ConditionReady)) && !renews && b.Status.PredecessorID == "" && len(b.Status.Predecessors) == 0 && b.DeletionTimestamp.IsZero() && !validity.IsMadeBefore(&b.Status, instance)
 }
 
 func (d *decision) id() string { return lifecycle.BindingID(d.b, &d.Status) }

@@ -607,9 +607,10 @@ func TestWhatWaitsIsWoken(t *testing.T) {
 		"a rebind":                    {bfs(bound1, rebound), false},
 		"one that will end":           {bfs(expiring), false},
 		"one with former credentials": {bfs(bound1, rebound, bound1), false},
+		"one of an updated instance":  {bfs(bound1, instanceUpdated), false},
 	} {
-		if got := IsSettled(newFixture(test.is...).b); got != test.want {
-			t.Errorf("%s: %t", name, got)
+		if f := newFixture(test.is...); IsSettled(f.b, f.in.BoundInstance.Instance) != test.want {
+			t.Errorf("%s: it is not %t", name, test.want)
 		}
 	}
 }

@@ -154,8 +154,8 @@ func TestCredentialsAreRequestedOnceTheyCanBeWritten(t *testing.T) {
 		"Secret in the way, then not":     {bfs(version("before"), unwritten(inTheWay), version("after")), "bind id again"},
 		"then fetched":                    {bfs(retrievable, version("before"), unwritten(inTheWay), version("after")), "fetch id again"},
 		"recheck: sources not read":       {bfs(retrievable, bound1, instanceUpdated, copying), "sources"},
-		"recheck: source missing":         {bfs(retrievable, bound1, instanceUpdated, copying, sources(nil)), "wait"},
-		"recheck: then not":               {bfs(retrievable, bound1, instanceUpdated, copying, sources(nil), stepped, in(renewRetry), read), "fetch id again"},
+		"recheck: source missing":         {bfs(old, retrievable, bound1, instanceUpdated, copying, sources(nil)), "nothing: Ready"},
+		"recheck: then not":               {bfs(retrievable, bound1, instanceUpdated, copying, sources(nil), stepped, read), "fetch id again"},
 		"API server refuses":              {bfs(unwritten(Unwritten{})), "wait"},
 		"API server refused":              {bfs(unwritten(Unwritten{}), in(2*time.Second)), "permission"},
 		"API server refuses, then not":    {bfs(unwritten(Unwritten{}), in(2*time.Second), permitted), "bind id again"},
@@ -185,6 +185,43 @@ func TestCredentialsAreRequestedOnceTheyCanBeWritten(t *testing.T) {
 		}
 		if r := f.in.Memory.Received; r != nil {
 			t.Errorf("%s: credentials are kept: %+v", name, r)
+		}
+	}
+}
+
+// F-S41: a change of a copied Secret caused no reconcile of a binding that is Ready, though credentials that the broker returned after an
+// update of the instance waited for it. Once they are written, it causes none again.
+func TestABindingWhoseCredentialsWaitIsNotSettled(t *testing.T) {
+	for name, is := range map[string][]func(*fixture){
+		"source missing":    bfs(retrievable, bound1, instanceUpdated, copying, sources(nil), stepped, read),
+		"Secret in the way": bfs(refetchedOf(bound1, Unwritten{SecretsVersion: "before"}), stepped),
+	} {
+		f := newFixture(is...)
+		ready := lifecycle.FindCondition(f.b.Status.Conditions, v1beta1.ConditionReady)
+		if ready.Status != v1beta1.ConditionTrue || IsSettled(f.b, f.in.BoundInstance.Instance) {
+			t.Errorf("%s: a change of the Secret causes no reconcile; Ready is %s", name, ready.Status)
+		}
+		if f.after(with(200)); f.in.Memory.Unwritten != nil || !IsSettled(f.b, f.in.BoundInstance.Instance) {
+			t.Errorf("%s: it is not settled with %+v", name, f.b.Status)
+		}
+	}
+}
+
+// F-S41: the removal of a predecessor waited for new credentials that could not be had.
+func TestAPredecessorIsRemovedWhileCredentialsWait(t *testing.T) {
+	replaced := func(f *fixture) {
+		for _, edit := range bfs(bound1, rebound, bound1) {
+			edit(f)
+		}
+	}
+	for name, is := range map[string][]func(*fixture){
+		"not returned":        bfs(replaced, instanceUpdated),
+		"source missing":      bfs(retrievable, replaced, instanceUpdated, copying, sources(nil)),
+		"fits into no Secret": bfs(refetchedOf(replaced, Unwritten{Unfit: true})),
+	} {
+		f := newFixture(append(is, in(overlap))...)
+		if got := f.step().say(); got != "unbind id" {
+			t.Errorf("%s: %s", name, got)
 		}
 	}
 }

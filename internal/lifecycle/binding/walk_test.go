@@ -55,6 +55,9 @@ type bindingWalk struct {
 	// restores are those of instanceWalk
 	restores *rand.Rand
 	now      time.Time
+	// updates are those of the instance, of the Secret that is copied, and of what a Secret can hold, drawn apart from the rest
+	updates *rand.Rand
+	sources int // the version of that Secret
 	// clocks are jumps of the operator's clock, drawn apart from the rest; skew is how far it is ahead of the broker's
 	clocks *rand.Rand
 	skew   time.Duration
@@ -159,7 +162,7 @@ func TestTwoClustersWithOneID(t *testing.T) {
 }
 
 func newBindingWalk(t *testing.T, seed uint64) *bindingWalk {
-	w := &bindingWalk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 3)), absences: rand.New(rand.NewPCG(seed, 4)), restores: rand.New(rand.NewPCG(seed, 5)), clocks: rand.New(rand.NewPCG(seed, 6)), replaced: map[string]time.Time{}, now: lifecycletest.T0, params: "p0",
+	w := &bindingWalk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 3)), absences: rand.New(rand.NewPCG(seed, 4)), restores: rand.New(rand.NewPCG(seed, 5)), clocks: rand.New(rand.NewPCG(seed, 6)), updates: rand.New(rand.NewPCG(seed, 7)), replaced: map[string]time.Time{}, now: lifecycletest.T0, params: "p0",
 		held: map[string]*heldBinding{}, wasReady: map[string]bool{}, removed: map[string]bool{}, endless: map[string]bool{}}
 	o := lifecycletest.NewOffering()
 	w.class, w.plan, w.broker, w.instance = o.Class.(*v1beta1.ClusterServiceClass), o.Plan.(*v1beta1.ClusterServicePlan), o.Broker.(*v1beta1.ClusterServiceBroker), lifecycletest.NewInstance()
@@ -232,6 +235,9 @@ func (w *bindingWalk) edit() {
 	if w.restores.IntN(25) == 0 && w.b.DeletionTimestamp.IsZero() {
 		w.restore()
 	}
+	if w.peer == nil {
+		w.update()
+	}
 	switch w.rnd.IntN(20) {
 	case 0:
 		w.params = fmt.Sprint("p", w.rnd.IntN(2))
@@ -261,6 +267,31 @@ func (w *bindingWalk) edit() {
 			w.b.Generation++
 		}
 	}
+}
+
+// update updates the instance, or the Secret that is copied.
+func (w *bindingWalk) update() {
+	switch w.updates.IntN(20) {
+	case 0, 1:
+		w.updateInstance(fmt.Sprint("host-", w.updates.IntN(3)))
+	case 2:
+		w.sources++
+	}
+}
+
+// updateInstance has the broker return another host with the credentials.
+func (w *bindingWalk) updateInstance(host string) {
+	w.instance.Status.ExternalProperties.ParameterChecksum = host
+}
+
+func (w *bindingWalk) host() string { return w.instance.Status.ExternalProperties.ParameterChecksum }
+
+// isHostOutdated reports whether the Secret has another host than the broker returns now, if it does: it may have refused to. After a crash
+// between the writes of Secret and status it is not known which host the Secret has.
+func (w *bindingWalk) isHostOutdated() bool {
+	s := &w.b.Status
+	isReturned := w.class.Spec.BindingRetrievable && !w.oneShot && !w.known.recovery.of(lifecycle.BindingID(w.b, s)).hasFailed(fetch)
+	return isReturned && w.secret != nil && string(w.secret.Data["host"]) != w.host() && s.InstanceFingerprint != ""
 }
 
 // restore is that of instanceWalk; the Secret is restored as well.
@@ -307,6 +338,10 @@ func (w *bindingWalk) inputs(b *v1beta1.ServiceBinding) Inputs {
 		seen = &metav1.PartialObjectMetadata{ObjectMeta: w.cached.ObjectMeta}
 	}
 	world.Secret, world.SecretID, world.SecretVersion = ObserveSecret(b, &w.known, seen, w.now)
+	world.SecretsVersion = fmt.Sprint(w.sources)
+	if seen != nil {
+		world.SecretsVersion += "," + seen.ResourceVersion
+	}
 	return world
 }
 
@@ -395,7 +430,7 @@ func (w *bindingWalk) reconcile() {
 }
 
 // checkWakeUp: what time alone changes is looked at again without an event: the end of the credentials, the removal of predecessors, and
-// whatever is neither Ready nor Stalled.
+// whatever is neither Ready nor Stalled. Credentials that wait to be written are looked at again, or an event causes that.
 func (w *bindingWalk) checkWakeUp(at time.Time) {
 	s := &w.b.Status
 	wakesBy := func(end time.Time) bool { return !at.IsZero() && !at.After(end) }
@@ -405,6 +440,9 @@ func (w *bindingWalk) checkWakeUp(at time.Time) {
 	isStalled := lifecycle.IsTrue(lifecycle.FindCondition(s.Conditions, v1beta1.ConditionStalled))
 	if !w.isReady() && !isStalled && at.IsZero() {
 		w.failf("it is neither Ready nor Stalled, and is not looked at again: %+v", s.Conditions)
+	}
+	if u := w.known.Unwritten; w.isReady() && u != nil && u.BindingID == lifecycle.BindingID(w.b, s) && w.isHostOutdated() && at.IsZero() && IsSettled(w.b, w.instance) {
+		w.failf("F-S41: credentials wait to be written, and are not looked at again: %+v", *u)
 	}
 	isSteady := w.isReady() && !isStalled && !bindingphase.Of(s).HasOperation()
 	for _, p := range s.Predecessors {
@@ -513,6 +551,11 @@ func (w *bindingWalk) executeSecretAction(b *v1beta1.ServiceBinding, deed Secret
 	}
 	switch deed {
 	case WriteSecret:
+		refound := w.restored && bindingphase.Of(&b.Status).IsReplacement() // they may have been in the Secret before
+		if !w.calm && w.peer == nil && !refound && w.updates.IntN(4) == 0 {
+			w.refuseWrite(b, world)
+			return true
+		}
 		t := w.known.Received
 		content, err := bindingsecret.Render(t.Binding.Credentials, b, ServiceOf(b, *world), nil)
 		if err != nil {
@@ -534,6 +577,14 @@ func (w *bindingWalk) executeSecretAction(b *v1beta1.ServiceBinding, deed Secret
 		world.Secret, world.SecretID, world.SecretVersion = SecretAbsent, "", ""
 	}
 	return true
+}
+
+// refuseWrite is that the Secret cannot hold the credentials, alone or with what is copied into it.
+func (w *bindingWalk) refuseWrite(b *v1beta1.ServiceBinding, world *Inputs) {
+	b.Status.InstanceFingerprint = w.b.Status.InstanceFingerprint
+	b.Status = ApplySecretRefused(b, b.Status, "too large", false, w.now)
+	w.known.RecordUnwritten(Unwritten{Unfit: w.updates.IntN(2) == 0, SecretsVersion: world.SecretsVersion, InstanceFingerprint: validity.Fingerprint(w.instance), Message: "too large", Time: w.now})
+	w.unrecorded = b.Status.DeepCopy()
 }
 
 func (w *bindingWalk) put(b *v1beta1.ServiceBinding, id string, content bindingsecret.Content) {
@@ -709,7 +760,7 @@ func (w *bindingWalk) tell(a Answer, h *heldBinding, again bool) Answer {
 		a.Binding = &osbresult.Binding{}
 	}
 	if again || !h.told {
-		a.Binding.Credentials = json.RawMessage(fmt.Sprintf(`{"token":%q}`, h.token))
+		a.Binding.Credentials = json.RawMessage(fmt.Sprintf(`{"token":%q,"host":%q}`, h.token, w.host()))
 		a.Binding.ExpiresAt = h.ends
 		h.told = true
 	}
@@ -813,6 +864,8 @@ func (w *bindingWalk) poll(call *Request, h *heldBinding) Answer {
 func (w *bindingWalk) settle() {
 	w.calm, w.lifetime = true, 0 // what ends is replaced by what does not
 	w.now, w.skew = w.now.Add(-w.skew), 0
+	w.updateInstance("host of the end")
+	w.sources++
 	before := 0
 	for range 200 {
 		if w.released {
@@ -874,6 +927,9 @@ func (w *bindingWalk) end() {
 		// A crash between Secret and status loses the end.
 		if h == nil || h.working != "" || token != h.token || !h.ends.IsZero() && s.ExpiresAt != nil {
 			w.failf("Ready, and the Secret has %q", token)
+		}
+		if w.isHostOutdated() {
+			w.failf("F-S41: Ready, and the Secret has host %q", w.secret.Data["host"])
 		}
 		if has := s.ExternalProperties.ParameterChecksum; h.params != has && has != "" && h.predecessor == "" && !w.brought {
 			w.failf("Ready, and the broker has other parameters than %s", has)
