@@ -77,18 +77,18 @@ func (b *Bounds) Serve(hook http.Handler) http.Handler {
 			hook.ServeHTTP(w, r)
 			return
 		}
-		leave, err := b.takeTurn(r.Context(), s.namespace)
+		leave, err := b.acquireLarge(r.Context(), s.namespace)
 		if err != nil {
 			http.Error(w, "other large requests are served", http.StatusServiceUnavailable)
 			return
 		}
 		defer leave()
-		hook.ServeHTTP(&turn{w, leave}, r)
+		hook.ServeHTTP(&largeAnswer{w, leave}, r)
 	})
 }
 
-// takeTurn waits for the turn of a large request about an object of a namespace. The turn ends with leave, which may be called again.
-func (b *Bounds) takeTurn(ctx context.Context, namespace string) (leave func(), err error) {
+// acquireLarge waits until a large request about an object of a namespace can be served, and no other one until leave, which may be called again.
+func (b *Bounds) acquireLarge(ctx context.Context, namespace string) (leave func(), err error) {
 	t := tenant{CallerOf(ctx).IsAPIServer, namespace}
 	if !t.isAPIServer {
 		t.namespace = "" // such a client may name any
@@ -108,26 +108,26 @@ func (b *Bounds) takeTurn(ctx context.Context, namespace string) (leave func(), 
 	}), nil
 }
 
-// turn is the answer to a large request. It ends the turn where it begins, so that a client that does not read it delays no other one.
-type turn struct {
+// largeAnswer is the answer to a large request. Once it begins, another large request is served, so that a client that does not read it delays no other one.
+type largeAnswer struct {
 	http.ResponseWriter
 
 	leave func()
 }
 
 // Unwrap is for http.ResponseController.
-func (t *turn) Unwrap() http.ResponseWriter { return t.ResponseWriter }
+func (a *largeAnswer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
 // WriteHeader begins an answer.
-func (t *turn) WriteHeader(code int) {
-	t.leave()
-	t.ResponseWriter.WriteHeader(code)
+func (a *largeAnswer) WriteHeader(code int) {
+	a.leave()
+	a.ResponseWriter.WriteHeader(code)
 }
 
 // Write writes a part of an answer.
-func (t *turn) Write(p []byte) (int, error) {
-	t.leave()
-	return t.ResponseWriter.Write(p)
+func (a *largeAnswer) Write(p []byte) (int, error) {
+	a.leave()
+	return a.ResponseWriter.Write(p)
 }
 
 // refuse answers a review. It decodes nothing of its objects.
