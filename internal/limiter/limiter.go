@@ -154,6 +154,7 @@ type Limiter struct {
 	waiters        map[any]*waiter
 	notified       []*waiter
 	timer          *time.Timer
+	timerAt        time.Time // when it fires
 }
 
 // Release returns a slot, with the outcome of the request.
@@ -328,11 +329,12 @@ func (lim *Limiter) Cancel(who any, now time.Time) {
 
 // arm notifies waiters again when there is room, or when a notified waiter has not come.
 func (lim *Limiter) arm(now time.Time) {
-	if lim.timer != nil {
-		lim.timer.Stop()
-		lim.timer = nil
-	}
+	isDue := lim.timer != nil && lim.timer.Stop() && !lim.timerAt.After(now)
+	lim.timer = nil
 	opens := lim.roomAt(now)
+	if isDue { // its waiters were not notified
+		opens = now
+	}
 	if len(lim.notified) > 0 && len(lim.waiters) > len(lim.notified) {
 		late := lim.notified[0].notified.Add(notifyTimeout + time.Millisecond)
 		if opens.IsZero() || late.Before(opens) {
@@ -342,6 +344,7 @@ func (lim *Limiter) arm(now time.Time) {
 	if opens.IsZero() {
 		return
 	}
+	lim.timerAt = opens
 	lim.timer = time.AfterFunc(opens.Sub(now), func() {
 		lim.mu.Lock()
 		lim.unlockAndNotify(time.Now())

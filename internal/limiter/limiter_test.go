@@ -629,3 +629,37 @@ func TestLimiterHoldsItsPromises(t *testing.T) {
 		})
 	}
 }
+
+// F-P44: a waiter that asks in the moment in which another one's time comes does not keep that one from being notified.
+func TestAWaiterDoesNotStopATimerThatIsDue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var lim limiter.Limiter
+		notified := make(chan string, 10)
+		enter := func(who string, at time.Time) limiter.Release {
+			release, _ := lim.Enter(limiter.Request{ID: who, Flow: who, Retry: true, Misconfigured: 1, Notify: func() { notified <- who }}, at)
+			return release
+		}
+		for _, who := range []string{"a", "b"} { // each was refused once before
+			enter(who, time.Now())(time.Now(), limiter.Result{Outcome: limiter.Misconfigured})
+		}
+		due, _ := lim.NextProbe()
+		for _, who := range []string{"a", "b"} {
+			if enter(who, time.Now()) != nil {
+				t.Fatalf("%s does not wait for the probe", who)
+			}
+		}
+		time.Sleep(time.Until(due) - time.Microsecond)
+		if enter("b", due.Add(time.Microsecond)) != nil { // its clock was read after the time that the timer waits for
+			t.Fatal("b goes before a")
+		}
+		time.Sleep(time.Second)
+		select {
+		case who := <-notified:
+			if who != "a" {
+				t.Errorf("%s is notified", who)
+			}
+		default:
+			t.Error("none is notified")
+		}
+	})
+}
