@@ -50,7 +50,7 @@ type Bounds struct {
 	namespaces keyed.Semaphores[tenant]
 }
 
-// tenant is who has large requests served: of API servers, the namespace of an object; the other clients together.
+// tenant names the source of large requests: for API servers, the namespace of an object; all other clients are one.
 type tenant struct {
 	isAPIServer bool
 	namespace   string

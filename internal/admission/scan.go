@@ -119,10 +119,11 @@ func (s *scan) beginValue() {
 	if top.isFree || top.isMap {
 		return // the values of a map are all of one type
 	}
-	s.visited += len(name)
+	path := s.freePath()
+	s.visited += len(name) + len(path)
 	weight, isKnown := s.elements[string(name)]
 	switch {
-	case s.isFreeField():
+	case s.free[path]:
 		top.field = fieldKind{isFree: true}
 	case bytes.IndexByte(name, '\\') >= 0: // it may be any
 		top.field = fieldKind{isMap: true, weight: s.heaviest}
@@ -168,23 +169,23 @@ func (s *scan) open(isArray bool) string {
 	return ""
 }
 
-// isFreeField reports whether the field that is read has no schema: the fields that are named so elsewhere have one, or are no fields.
-func (s *scan) isFreeField() bool {
+// freePath returns the path, within its object, of the field that is read; empty: no field without a schema has its name. Fields that are named
+// so elsewhere have a schema, or are no fields.
+func (s *scan) freePath() string {
 	if len(s.levels) < 3 || !s.freeNames[string(s.top().name)] || !isObject(s.levels[:2]) {
-		return false
+		return ""
 	}
 	var path strings.Builder
 	for i, l := range s.levels[2:] {
 		if l.isArray || path.Len() > maxPath {
-			return false
+			return ""
 		}
 		if i > 0 {
 			path.WriteByte('.')
 		}
 		path.Write(l.name)
 	}
-	s.visited += path.Len()
-	return s.free[path.String()]
+	return path.String()
 }
 
 // isObject reports whether the field that is read is an object of an admission review.
