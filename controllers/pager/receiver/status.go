@@ -138,7 +138,7 @@ func (e *evaluation) applyProof(target lifecycle.Target, seen endpoints.Observat
 	e.probe = true
 }
 
-// withSecret adds to refused credentials which Secret has them, in the words in which a broker's status says it.
+// withSecret adds to an answer about credentials or their rights which Secret has them, in the words in which a broker's status says it.
 func withSecret(failure *result.Error, spec *v1beta1.CommonReceiverSpec) *result.Error {
 	if failure == nil || failure.Reason != result.ReasonUnauthorized && failure.Reason != result.ReasonForbidden || spec == nil || spec.SecretRef == nil {
 		return failure
