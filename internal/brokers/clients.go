@@ -161,10 +161,10 @@ func (c *Clients) For(ctx context.Context, b v1beta1.Broker) (*Client, error) {
 }
 
 // CredentialsVersion returns the version of the credentials with which a broker is reached, for its status: a keyed digest of their content,
-// or one of why they cannot be used; the recorded version, where neither is known. It is empty for a broker without credentials.
-func (c *Clients) CredentialsVersion(ctx context.Context, b v1beta1.Broker) (string, error) {
+// or one of why they cannot be used; the recorded version, where neither is known at the moment. It is empty for a broker without credentials.
+func (c *Clients) CredentialsVersion(ctx context.Context, b v1beta1.Broker) (_ string, isKnown bool, err error) {
 	if len(v1beta1.AuthSecrets(b)) == 0 {
-		return "", nil
+		return "", true, nil
 	}
 	var version string
 	var unusable *CredentialsError
@@ -175,16 +175,16 @@ func (c *Clients) CredentialsVersion(ctx context.Context, b v1beta1.Broker) (str
 	case errors.As(err, &unusable) && !unusable.Temporary:
 		version = unusable.Message
 	case errors.As(err, &unusable):
-		return b.CommonStatus().CredentialsVersion, nil
+		return b.CommonStatus().CredentialsVersion, false, nil
 	default:
-		return "", err
+		return "", false, err
 	}
 	key, err := c.digests.Get(ctx)
 	if err != nil { // it stands in no request's way
 		log.FromContext(ctx).Info("Could not tell whether the credentials of a broker have changed", "error", err.Error())
-		return b.CommonStatus().CredentialsVersion, nil
+		return b.CommonStatus().CredentialsVersion, false, nil
 	}
-	return catalog.Digest(key, json.RawMessage(strconv.Quote(version))), nil
+	return catalog.Digest(key, json.RawMessage(strconv.Quote(version))), true, nil
 }
 
 // sourceVersion returns the version of what a client is created from.

@@ -129,7 +129,8 @@ func (r *Reconciler) observe(ctx context.Context, b v1beta1.Broker) (existing ca
 		return existing, in, err
 	}
 	in = brokerrules.Inputs{Now: r.clock.Now(), Interval: r.interval, Digest: r.digest(existing)}
-	in.Credentials, err = r.connections.CredentialsVersion(ctx, b)
+	credentials, isKnown, err := r.connections.CredentialsVersion(ctx, b)
+	in.Credentials, in.CredentialsUnknown = credentials, !isKnown
 	in.RelistRequested, in.Health = r.demands.of(brokers.KeyOf(b))
 	return existing, in, err
 }

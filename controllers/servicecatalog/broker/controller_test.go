@@ -238,6 +238,43 @@ func TestOnlyTheContentOfASecretIsAnotherVersionOfTheCredentials(t *testing.T) {
 	}
 }
 
+// A Secret that is created late, and cannot be read at once: no further event follows.
+func TestASecretThatCannotBeReadIsReadAgain(t *testing.T) {
+	for _, s := range catalogsync.AllKinds {
+		server := osbtest.Start(t, osbtest.Options{Username: "alice", Password: "x"})
+		b := controllertest.NewBroker(s, server.URL)
+		b.Common().AuthInfo = &v1beta1.AuthInfo{Basic: &v1beta1.SecretAuth{SecretRef: &v1beta1.ObjectReference{Namespace: "demo", Name: "login"}}}
+		b.SetCreationTimestamp(metav1.NewTime(lifecycletest.Noon))
+		reads := 0
+		c := controllertest.NewCluster(t, interceptor.Funcs{Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, options ...client.GetOption) error {
+			if _, isSecret := o.(*corev1.Secret); isSecret && key.Name == "login" {
+				if reads++; reads <= 2 { // each reconcile reads it twice
+					return apierrors.NewTimeoutError("the request did not complete in time", 0)
+				}
+			}
+			return c.Get(ctx, key, o, options...)
+		}}, b)
+		r, at := newBrokerReconciler(t, s, c, lifecycletest.Noon)
+		now, _ := reconcileBroker(t, r, b)
+		if got := lifecycletest.SayConditions(now.CommonStatus().Conditions); got != "False ErrorGettingAuthCredentials Reconciling" {
+			t.Fatalf("%s: without the Secret: %s", s.Scope, got)
+		}
+		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "login", UID: "login"}, Data: map[string][]byte{"username": []byte("alice"), "password": []byte("x")}}
+		if err := c.Create(t.Context(), secret); err != nil {
+			t.Fatal(err)
+		}
+		_, result := reconcileBroker(t, r, now)
+		if result.RequeueAfter <= 0 || result.RequeueAfter > time.Minute {
+			t.Fatalf("%s: the Secret is read again after %s", s.Scope, result.RequeueAfter)
+		}
+		at.SetTime(at.Now().Add(result.RequeueAfter))
+		now, _ = reconcileBroker(t, r, now)
+		if got := lifecycletest.SayConditions(now.CommonStatus().Conditions); got != "True FetchedCatalog" {
+			t.Errorf("%s: once it can be read: %s", s.Scope, got)
+		}
+	}
+}
+
 func TestWhatCannotBeWrittenIsTriedAgainAndHoldsUpNothingElse(t *testing.T) {
 	for _, s := range catalogsync.AllKinds {
 		server := osbtest.Start(t, osbtest.Options{})

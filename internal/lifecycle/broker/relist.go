@@ -31,6 +31,8 @@ const (
 	MinDemanded = 10 * time.Second
 	// maxCheck is the longest time between two relists of a broker whose other requests fail, although its catalog can be read.
 	maxCheck = 10 * time.Minute
+	// secretRetry is when the Secrets of a broker are read again that could not be read: no event follows.
+	secretRetry = 30 * time.Second
 	// maxRetry is the longest time to the next attempt: what a broker's Retry-After may ask for.
 	maxRetry = 25 * time.Hour
 )
@@ -40,8 +42,9 @@ type Inputs struct {
 	Now time.Time
 	// Interval between two relists where the spec has none.
 	Interval time.Duration
-	// Credentials is the version of the content of the Secrets that authInfo names.
-	Credentials string
+	// Credentials is the version of the content of the Secrets that authInfo names; the recorded one where it is not known.
+	Credentials        string
+	CredentialsUnknown bool
 	// Digest of the classes and plans that exist.
 	Digest string
 	// RelistRequested: an answer of the broker said that the catalog has changed.
@@ -65,7 +68,7 @@ type Health struct {
 
 // Decision is when a catalog is read next.
 type Decision struct {
-	// RelistAt is the time; zero: with the next event.
+	// RelistAt is the time, or when to decide again; zero: with the next event.
 	RelistAt time.Time
 	// ETag of the catalog that classes and plans were created from; empty: it is not known.
 	ETag string
@@ -76,7 +79,11 @@ func (d Decision) IsDue(now time.Time) bool { return !d.RelistAt.IsZero() && !d.
 
 // Decide returns when the catalog of a broker is read next.
 func Decide(b v1beta1.Broker, in Inputs) Decision {
-	return Decision{RelistAt: relistAt(b, in), ETag: HeldETag(b, in)}
+	at := relistAt(b, in)
+	if in.CredentialsUnknown {
+		at = lifecycle.Earliest(at, in.Now.Add(secretRetry))
+	}
+	return Decision{RelistAt: at, ETag: HeldETag(b, in)}
 }
 
 func relistAt(b v1beta1.Broker, in Inputs) time.Time {
