@@ -43,7 +43,7 @@ type scan struct {
 	levels    []level
 	last      []byte // string
 	namespace string // of the object; empty: none
-	visited   int    // bytes of names that were looked up; tests compare it
+	visited   int    // bytes of names that were looked up, and levels of paths; tests compare it
 }
 
 // level is an array or object within a text.
@@ -172,12 +172,12 @@ func (s *scan) open(isArray bool) string {
 // freePath returns the path, within its object, of the field that is read; empty: no field without a schema has its name. Fields that are named
 // so elsewhere have a schema, or are no fields.
 func (s *scan) freePath() string {
-	if len(s.levels) < 3 || !s.freeNames[string(s.top().name)] || !isObject(s.levels[:2]) {
+	if depth := len(s.levels) - 2; depth < 1 || depth > s.freeDepths[string(s.top().name)] || !isObject(s.levels[:2]) {
 		return ""
 	}
 	var path strings.Builder
 	for i, l := range s.levels[2:] {
-		if l.isArray || path.Len() > maxPath {
+		if s.visited++; l.isArray {
 			return ""
 		}
 		if i > 0 {
@@ -195,8 +195,8 @@ func isObject(levels []level) bool {
 
 // readNamespace keeps the string that was read last if it is the namespace of the object: of a review, or of the first object of a conversion.
 func (s *scan) readNamespace() {
-	if top := s.top(); s.namespace != "" || top == nil || string(top.name) != "namespace" {
-		return
+	if depth := len(s.levels); s.namespace != "" || depth != 2 && depth != 5 || string(s.top().name) != "namespace" {
+		return // the path of any other depth is another one: it is not built for each string, however deep it is
 	}
 	if path := s.path(); path == "request.namespace" || path == "request.objects.metadata.namespace" {
 		s.namespace = string(s.last)
@@ -207,7 +207,7 @@ func (s *scan) readNamespace() {
 func (s *scan) path() string {
 	var path strings.Builder
 	for _, l := range s.levels {
-		if path.Len() > maxPath {
+		if s.visited++; path.Len() > maxPath {
 			return redact.Shorten(path.String(), maxPath)
 		}
 		if l.isArray {

@@ -23,6 +23,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
+	servicecatalogv1beta1 "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
 
 // F-S59: however long a name is, and however often it is in force, its bytes are looked up once.
@@ -50,6 +51,32 @@ func TestTheCostOfNames(t *testing.T) {
 		if s.run(); s.visited > 4*maxKnownName {
 			t.Errorf("%s: %d bytes of names are looked up", shape, s.visited)
 		}
+	}
+}
+
+// F-S59: however deep a request is, its levels are not visited again at each string or name.
+func TestTheCostOfDepth(t *testing.T) {
+	scheme := runtime.NewScheme()
+	if err := servicecatalogv1beta1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	w := weightsOf(scheme)
+	for shape, open := range map[string]string{
+		"objects without names": strings.Repeat("{", maxDepth-1),
+		"objects, empty names":  strings.Repeat(`{"":`, maxDepth-2) + "{",
+		"arrays in parameters":  `{"request":{"object":{"spec":{"parameters":` + strings.Repeat("[", maxDepth-10) + "{",
+		"objects in an object":  `{"request":{"object":` + strings.Repeat(`{"a":`, 100) + "{",
+	} {
+		for of, repeated := range map[string]string{"namespaces": `"namespace":` + strings.Repeat(`""`, 1000), "parameters": strings.Repeat(`"parameters":1,`, 1000)} {
+			s := newScan(w, []byte(open+repeated))
+			if s.run(); s.visited > 4*maxDepth {
+				t.Errorf("%s, %s: %d levels and bytes are visited", shape, of, s.visited)
+			}
+		}
+	}
+	s := newScan(w, []byte(`{"request":{"object":{"spec":{"parameters":[1,{"namespace":["a"]}]}}}}`))
+	if problem := s.run(); problem != "" {
+		t.Errorf("an array in parameters: %s", problem)
 	}
 }
 

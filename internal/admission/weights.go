@@ -40,13 +40,15 @@ type weights struct {
 	elements map[string]int  // of an element of an array, by the name of its field: the largest of the fields of this name
 	heaviest int             // of an element of any of these arrays
 	maps     map[string]bool // the names of fields that are maps
-	// free are the paths within objects of fields without a schema, whose content stays text, and freeNames the last parts of these paths.
-	free, freeNames map[string]bool
+	// free are the paths within objects of fields without a schema, whose content stays text, and freeDepths has the most parts of such a path
+	// by its last part.
+	free       map[string]bool
+	freeDepths map[string]int
 }
 
 // weightsOf returns the weights of reviews of the kinds of a scheme that are not Kubernetes' own.
 func weightsOf(scheme *runtime.Scheme) weights {
-	w := weights{elements: map[string]int{}, maps: map[string]bool{}, free: map[string]bool{}, freeNames: map[string]bool{}}
+	w := weights{elements: map[string]int{}, maps: map[string]bool{}, free: map[string]bool{}, freeDepths: map[string]int{}}
 	largest := 0
 	for _, kind := range scheme.AllKnownTypes() {
 		if _, isList := kind.FieldByName("Items"); !isList && !isKubernetes(kind) {
@@ -84,7 +86,7 @@ func (w weights) add(typ reflect.Type, path []string) {
 func (w weights) addValue(typ reflect.Type, name string, path []string) {
 	switch {
 	case typ == reflect.TypeFor[runtime.RawExtension]():
-		w.free[strings.Join(path, ".")], w.freeNames[name] = true, true
+		w.free[strings.Join(path, ".")], w.freeDepths[name] = true, max(w.freeDepths[name], len(path))
 	case typ.Kind() == reflect.Pointer:
 		w.addValue(typ.Elem(), name, path)
 	case typ.Kind() == reflect.Map:
