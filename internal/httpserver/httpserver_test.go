@@ -492,3 +492,24 @@ func TestPostsBesideStrangers(t *testing.T) {
 		})
 	}
 }
+
+// A post of unknown length has to have room for the largest one. It finds that beside small posts of its address, such as a gateway's.
+func TestAChunkedPostBesideSmallOnes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newProcess(t, 1<<30).serve(Posts, nil, func(w http.ResponseWriter, r *http.Request) {
+			echoLength(w, r)
+			time.Sleep(500 * time.Millisecond)
+		})
+		go func() {
+			for range 40 {
+				go f.send(aPod, post("/", 1000, zeros(1000)))
+				time.Sleep(100 * time.Millisecond)
+			}
+		}()
+		time.Sleep(time.Second)
+		if answer, _, _ := f.send(aPod, chunked("/", zeros(64<<10))); answer != "200 65536" {
+			t.Error(answer)
+		}
+		time.Sleep(10 * time.Second)
+	})
+}

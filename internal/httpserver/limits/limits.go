@@ -108,7 +108,7 @@ func NewServer(o Options) *Server {
 		connections: inHalves(o.Connections),
 		requests:    inHalves(o.Requests),
 		queue:       newBound(ofAPIServers(o.Connections), maxWaiting, maxWaitingOfAddress),
-		bytes:       newBound(o.APIServerBytes, o.Bytes, o.Largest),
+		bytes:       newBound(o.APIServerBytes, o.Bytes, o.Largest+o.Largest/share), // a body of unknown length, beside small ones of its address
 		large:       newBound(o.APIServerBytes-o.APIServerBytes/share, o.Bytes-o.Bytes/share, o.Largest),
 	}
 }

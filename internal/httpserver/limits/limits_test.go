@@ -177,7 +177,7 @@ func TestTheLargestRequestFindsRoom(t *testing.T) {
 			bytes  int
 			want   bool
 		}{
-			{pod(1), 8 * mebibyte, true}, {pod(1), 1, false}, {pod(2), mebibyte, false}, {pod(2), small, true},
+			{pod(1), 8 * mebibyte, true}, {pod(1), small, true}, {pod(1), mebibyte, false}, {pod(2), mebibyte, false}, {pod(2), small, true},
 			{apiServer(1), 8 * mebibyte, true}, {apiServer(1), 8 * mebibyte, true}, {apiServer(1), small, true},
 		} {
 			if got := receive(test.client, test.bytes); got != test.want {
@@ -543,7 +543,7 @@ func TestAClosedConnectionDoesNotWait(t *testing.T) {
 		b.receive(full, 8*mebibyte)
 		began := time.Now()
 		time.AfterFunc(time.Millisecond, c.Disconnect)
-		if b.receive(c, 1) || time.Since(began) != time.Millisecond {
+		if b.receive(c, 2*mebibyte) || time.Since(began) != time.Millisecond {
 			t.Errorf("ended after %s", time.Since(began))
 		}
 		c.End()
