@@ -199,7 +199,7 @@ func (r *Reconciler) writeSecret(ctx context.Context, s *scope) error {
 	}
 	s.binding.Status = bindingrules.ApplySecretRefused(s.binding, s.binding.Status, text, own.Occupied, r.Clock.Now())
 	r.KeepPending(s.Scope)
-	s.memory.RecordUnwritten(bindingrules.Unwritten{Unfit: !own.Foreign, SecretsVersion: s.inputs.SecretsVersion, InstanceFingerprint: validity.Fingerprint(s.inputs.BoundInstance.Instance), Message: text, Time: r.Clock.Now()})
+	s.memory.RecordUnwritten(bindingrules.Unwritten{Unfit: !own.Foreign, SecretsVersion: s.inputs.SecretsVersion, InstanceFingerprint: validity.Recorded(s.inputs.BoundInstance.Instance), Message: text, Time: r.Clock.Now()})
 	return nil
 }
 

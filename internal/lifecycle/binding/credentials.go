@@ -18,6 +18,7 @@ package binding
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
@@ -57,7 +58,7 @@ func (d *decision) ensureCredentials() {
 		d.recoverCredentials()
 	case d.isRenewalDue():
 		d.startReplacement()
-	case validity.IsMadeBefore(s, d.in.BoundInstance.Instance) && d.recheck():
+	case validity.IsMadeBefore(s, d.in.BoundInstance.Instance) && !d.isRemovalFirst() && d.recheck():
 	case !d.removeRetired():
 		d.steady()
 	}
@@ -68,7 +69,7 @@ func (d *decision) ensureCredentials() {
 
 // writeSecret has the credentials written that the broker has returned.
 func (d *decision) writeSecret() {
-	d.SecretAction, d.Status.InstanceFingerprint = WriteSecret, validity.Fingerprint(d.in.BoundInstance.Instance)
+	d.SecretAction, d.Status.InstanceFingerprint = WriteSecret, validity.Recorded(d.in.BoundInstance.Instance)
 }
 
 // unwritten returns why the credentials of the present id were not written; nil: they were, there were none, or the instance was updated
@@ -160,6 +161,13 @@ func (d *decision) recheck() bool {
 		d.setConditions(stillInjectedConditions(fmt.Sprintf("ServiceInstance %q was updated after they were issued, and the broker does not return them again: if they are not valid any more, change the annotation %s", d.b.Spec.InstanceRef.Name, v1beta1.RebindAnnotation)))
 	}
 	return d.Request != nil || d.Need != ""
+}
+
+// isRemovalFirst reports whether a predecessor that is due is removed before the binding is fetched: while requests fail, the two take turns.
+func (d *decision) isRemovalFirst() bool {
+	attempts := d.Status.Attempts
+	isRetired := func(p v1beta1.PredecessorBinding) bool { return !d.in.Now.Before(p.RemoveAt.Time) }
+	return attempts != nil && attempts.Count%2 == 1 && slices.ContainsFunc(d.Status.Predecessors, isRetired)
 }
 
 // terminating is the blocker of a binding whose namespace is being deleted: no Secret can be created there.

@@ -18,6 +18,7 @@ package binding
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -303,5 +304,51 @@ func TestThatAServiceHasNoCredentialsIsRemembered(t *testing.T) {
 	m.RecordUnwritten(Unwritten{})
 	if r := m.Received; r == nil || r.BindingID != "id" || r.Binding.Parameters != nil {
 		t.Errorf("%+v", r)
+	}
+}
+
+// F-S41: credentials that are made or repaired while the instance is updated may be those of before the update, and are fetched after it.
+func TestCredentialsOfDuringAnUpdate(t *testing.T) {
+	during := func(f *fixture) { f.in.BoundInstance.Instance.Status.CurrentOperation = v1beta1.OperationUpdate }
+	after := func(f *fixture) { f.in.BoundInstance.Instance.Status.CurrentOperation = "" }
+	for name, is := range map[string][]func(*fixture){
+		"bound":    bfs(retrievable, during, bound1),
+		"repaired": bfs(retrievable, bound1, during, secretGone, func(f *fixture) { f.after(with(200)) }),
+		"written by a process that was stopped": bfs(retrievable, during, bound1, func(f *fixture) {
+			f.b.Status.ReconciledGeneration, f.b.Status.InstanceFingerprint = 0, ""
+			f.b.Status = f.step().Status
+		}),
+	} {
+		f := newFixture(append(is, after, updated)...)
+		if got := f.step().say(); got != "fetch id again" || IsSettled(f.b, f.in.BoundInstance.Instance) {
+			t.Errorf("%s: %s; the fingerprint is %q", name, got, f.b.Status.InstanceFingerprint)
+		}
+		f = newFixture(append(is, after)...)
+		if got := f.step().say(); !strings.HasPrefix(got, "nothing") {
+			t.Errorf("%s, and the update has failed: %s", name, got)
+		}
+	}
+}
+
+// A predecessor that is due is removed although the binding has to be fetched, and the broker fails that.
+func TestAPredecessorIsRemovedWhileFetchesFail(t *testing.T) {
+	f := newFixture(retrievable, bound1, rebound, bound1, instanceUpdated, in(overlap))
+	var sent []string
+	for len(sent) < 8 {
+		next := f.step()
+		switch {
+		case next.Request != nil:
+			sent = append(sent, string(next.Request.Operation))
+			f.after(saidOf(osbresult.Unknown, 500))
+		case !next.RequeueAt.After(f.in.Now):
+			t.Fatalf("after %q: %s", sent, next.say())
+		default:
+			f.in.Now = next.RequeueAt
+		}
+	}
+	for _, want := range []lifecycle.Operation{lifecycle.Fetch, lifecycle.Unbind} {
+		if n := len(slices.DeleteFunc(slices.Clone(sent), func(s string) bool { return s != string(want) })); n < 3 {
+			t.Errorf("%s is sent %d times: %q", want, n, sent)
+		}
 	}
 }

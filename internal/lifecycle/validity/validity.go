@@ -134,7 +134,16 @@ func IsPredecessor(s *v1beta1.ServiceBindingStatus, id string) bool {
 
 // Fingerprint identifies the plan and the parameters that an instance has at the broker; empty: it has none, or is being updated.
 func Fingerprint(instance *v1beta1.ServiceInstance) string {
-	if instance == nil || instance.Status.ExternalProperties == nil || instance.Status.CurrentOperation != "" {
+	if instance == nil || instance.Status.CurrentOperation != "" {
+		return ""
+	}
+	return Recorded(instance)
+}
+
+// Recorded is the fingerprint that is recorded with credentials. During an update it is that of what the instance had before, so that they are
+// fetched again once it has something else.
+func Recorded(instance *v1beta1.ServiceInstance) string {
+	if instance == nil || instance.Status.ExternalProperties == nil {
 		return ""
 	}
 	return lifecycle.Fingerprint(instance.Status.ExternalProperties)
