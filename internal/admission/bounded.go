@@ -20,6 +20,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"sync"
@@ -39,6 +40,9 @@ const (
 	baseWeight, weightPerByte = 512 << 10, 8
 	// largeBody is the size of the largest body that is served beside others, in bytes.
 	largeBody = 256 << 10
+	// largeOfNamespace is how many bytes the large requests about objects of a namespace may have that are served or wait. While they wait, no other
+	// request has their room. A larger one finds room if no other one is there.
+	largeOfNamespace = 8 << 20
 )
 
 // Bounds bounds requests to webhooks before they are decoded.
@@ -48,6 +52,8 @@ type Bounds struct {
 	// this turn, so that no namespace has more turns than another.
 	large      keyed.Semaphores[bool]
 	namespaces keyed.Semaphores[tenant]
+	// held has the bytes of large requests of API servers, by namespace.
+	held keyed.Semaphores[string]
 }
 
 // tenant names the source of large requests: for API servers, the namespace of an object; all other clients are one.
@@ -77,7 +83,7 @@ func (b *Bounds) Serve(hook http.Handler) http.Handler {
 			hook.ServeHTTP(w, r)
 			return
 		}
-		leave, err := b.acquireLarge(r.Context(), s.namespace)
+		leave, err := b.acquireLarge(r.Context(), s.namespace, int64(len(body)))
 		if err != nil {
 			http.Error(w, "other large requests are served", http.StatusServiceUnavailable)
 			return
@@ -87,12 +93,31 @@ func (b *Bounds) Serve(hook http.Handler) http.Handler {
 	})
 }
 
+// errFull is the error of a large request of a namespace that others fill.
+var errFull = errors.New("other large requests about objects of the namespace wait")
+
 // acquireLarge waits until a large request about an object of a namespace can be served, and no other one until leave, which may be called again.
-func (b *Bounds) acquireLarge(ctx context.Context, namespace string) (leave func(), err error) {
-	t := tenant{CallerOf(ctx).IsAPIServer, namespace}
-	if !t.isAPIServer {
-		t.namespace = "" // such a client may name any
+func (b *Bounds) acquireLarge(ctx context.Context, namespace string, size int64) (leave func(), err error) {
+	if !CallerOf(ctx).IsAPIServer {
+		return b.acquireSlot(ctx, tenant{}) // such a client may name any namespace
 	}
+	release := b.held.TryAcquire(namespace, min(size, largeOfNamespace), largeOfNamespace)
+	if release == nil {
+		return nil, errFull
+	}
+	leaveSlot, err := b.acquireSlot(ctx, tenant{true, namespace})
+	if err != nil {
+		release()
+		return nil, err
+	}
+	return sync.OnceFunc(func() {
+		leaveSlot()
+		release()
+	}), nil
+}
+
+// acquireSlot waits until a large request can be served, and no other one until leave.
+func (b *Bounds) acquireSlot(ctx context.Context, t tenant) (leave func(), err error) {
 	leaveNamespace, err := b.namespaces.Acquire(ctx, t, 1, 1)
 	if err != nil {
 		return nil, err

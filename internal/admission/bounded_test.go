@@ -206,21 +206,33 @@ func (u unread) Write(p []byte) (int, error) {
 func TestNamespacesTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hook := admission.NewBounds(scheme).Serve(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { time.Sleep(time.Second) }))
-		send := func(namespace string) {
-			body := `{"request":{"namespace":"` + namespace + `","object":{"a":"` + strings.Repeat("x", 1<<20) + `"}}}`
+		send := func(namespace string, size int) int {
+			body := `{"request":{"namespace":"` + namespace + `","object":{"a":"` + strings.Repeat("x", size) + `"}}}`
 			ctx := admission.WithCaller(t.Context(), admission.Caller{IsAPIServer: true})
-			hook.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, http.MethodPost, "/", strings.NewReader(body)))
+			answer := httptest.NewRecorder()
+			hook.ServeHTTP(answer, httptest.NewRequestWithContext(ctx, http.MethodPost, "/", strings.NewReader(body)))
+			return answer.Code
 		}
 		var all sync.WaitGroup
-		for range 20 {
-			all.Go(func() { send("hostile") })
+		for range 30 {
+			all.Go(func() {
+				if code := send("hostile", 300<<10); code != http.StatusOK && code != http.StatusServiceUnavailable {
+					t.Error(code)
+				}
+			})
 		}
 		synctest.Wait()
 		began := time.Now()
-		if send("other"); time.Since(began) > 3*time.Second {
-			t.Errorf("it took %s", time.Since(began))
+		if code := send("hostile", 1<<20); code != http.StatusServiceUnavailable || time.Since(began) > 0 { // it keeps no room from others
+			t.Errorf("beside 8 MiB of its namespace: %d after %s", code, time.Since(began))
+		}
+		if code := send("other", 6<<20); code != http.StatusOK || time.Since(began) > 3*time.Second {
+			t.Errorf("of another namespace: %d after %s", code, time.Since(began))
 		}
 		all.Wait()
+		if code := send("hostile", 6<<20); code != http.StatusOK {
+			t.Errorf("afterwards: %d", code)
+		}
 	})
 }
 

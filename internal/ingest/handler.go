@@ -204,12 +204,12 @@ func (h *Handler) admit(ctx context.Context, r *http.Request, serve func(*v1beta
 		return err
 	}
 	httpserver.Admit(ctx, name.Namespace)
-	leaveNamespace := h.byNamespace.TryAcquire(name.Namespace, maxRequestsOfNamespace)
+	leaveNamespace := h.byNamespace.TryAcquire(name.Namespace, 1, maxRequestsOfNamespace)
 	if leaveNamespace == nil {
 		return busy("%d requests to AlertSources of namespace %s are served, which is the limit", maxRequestsOfNamespace, name.Namespace)
 	}
 	defer leaveNamespace()
-	leaveSource := h.bySource.TryAcquire(name, maxRequestsOfSource)
+	leaveSource := h.bySource.TryAcquire(name, 1, maxRequestsOfSource)
 	if leaveSource == nil {
 		return busy("%d requests to the AlertSource are served, which is the limit", maxRequestsOfSource)
 	}

@@ -393,7 +393,7 @@ func TestThereIsNoRoomForMore(t *testing.T) {
 	name := types.NamespacedName{Namespace: "shop", Name: "prometheus"}
 	var leave func()
 	for range maxRequestsOfSource {
-		leave = s.handler.bySource.TryAcquire(name, maxRequestsOfSource)
+		leave = s.handler.bySource.TryAcquire(name, 1, maxRequestsOfSource)
 	}
 	if w := s.post(alertsPath, "Bearer s3cret", oneAlert); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "4 requests to the AlertSource") {
 		t.Errorf("%d %q", w.Code, w.Body)
@@ -437,13 +437,13 @@ func TestANamespaceHasAPartOfTheRequests(t *testing.T) {
 	s := newServer(t, interceptor.Funcs{})
 	var leave func()
 	for range maxRequestsOfNamespace {
-		leave = s.handler.byNamespace.TryAcquire("shop", maxRequestsOfNamespace)
+		leave = s.handler.byNamespace.TryAcquire("shop", 1, maxRequestsOfNamespace)
 	}
 	w := s.post(alertsPath, "Bearer s3cret", oneAlert)
 	if w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "16 requests to AlertSources of namespace shop") {
 		t.Errorf("%d %q", w.Code, w.Body)
 	}
-	if s.handler.byNamespace.TryAcquire("else", maxRequestsOfNamespace) == nil {
+	if s.handler.byNamespace.TryAcquire("else", 1, maxRequestsOfNamespace) == nil {
 		t.Error("another namespace has no room")
 	}
 	leave()

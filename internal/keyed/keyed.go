@@ -51,15 +51,15 @@ func (s *Semaphores[K]) Acquire(ctx context.Context, key K, n, limit int64) (rel
 	}, nil
 }
 
-// TryAcquire takes one of the limit of a key until release. It returns nil if none is free.
-func (s *Semaphores[K]) TryAcquire(key K, limit int64) (release func()) {
+// TryAcquire takes n of the limit of a key until release. It returns nil if they are not free.
+func (s *Semaphores[K]) TryAcquire(key K, n, limit int64) (release func()) {
 	own := s.use(key, limit)
-	if !own.TryAcquire(1) {
+	if !own.TryAcquire(n) {
 		s.leave(key, own)
 		return nil
 	}
 	return func() {
-		own.Release(1)
+		own.Release(n)
 		s.leave(key, own)
 	}
 }

@@ -28,8 +28,8 @@ func TestSemaphores(t *testing.T) {
 	var all keyed.Semaphores[string]
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
-	first, second := all.TryAcquire("a", 2), all.TryAcquire("a", 2)
-	if first == nil || second == nil || all.TryAcquire("a", 2) != nil {
+	first, second := all.TryAcquire("a", 1, 2), all.TryAcquire("a", 1, 2)
+	if first == nil || second == nil || all.TryAcquire("a", 1, 2) != nil {
 		t.Fatal("two of two are not free, or a third is")
 	}
 	if _, err := all.Acquire(over, "a", 1, 2); err == nil {
