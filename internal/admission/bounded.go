@@ -20,9 +20,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 
 	admissionv1 "k8s.io/api/admission/v1"
@@ -52,8 +52,8 @@ type Bounds struct {
 	// this turn, so that no namespace has more turns than another.
 	large      keyed.Semaphores[bool]
 	namespaces keyed.Semaphores[tenant]
-	// held has the bytes of large requests of API servers, by namespace.
-	held keyed.Semaphores[string]
+	// bytes are those of the large requests of API servers that are served or wait, by namespace.
+	bytes keyed.Semaphores[string]
 }
 
 // tenant names the source of large requests: for API servers, the namespace of an object; all other clients are one.
@@ -83,8 +83,8 @@ func (b *Bounds) Serve(hook http.Handler) http.Handler {
 			hook.ServeHTTP(w, r)
 			return
 		}
-		leave, err := b.acquireLarge(r.Context(), s.namespace, int64(len(body)))
-		if err != nil {
+		leave := b.acquireLarge(r.Context(), s.namespace, int64(len(body)))
+		if leave == nil {
 			http.Error(w, "other large requests are served", http.StatusServiceUnavailable)
 			return
 		}
@@ -93,44 +93,38 @@ func (b *Bounds) Serve(hook http.Handler) http.Handler {
 	})
 }
 
-// errFull is the error of a large request of a namespace that others fill.
-var errFull = errors.New("other large requests about objects of the namespace wait")
-
 // acquireLarge waits until a large request about an object of a namespace can be served, and no other one until leave, which may be called again.
-func (b *Bounds) acquireLarge(ctx context.Context, namespace string, size int64) (leave func(), err error) {
-	if !CallerOf(ctx).IsAPIServer {
-		return b.acquireSlot(ctx, tenant{}) // such a client may name any namespace
+// leave is nil if other requests of the namespace have its bytes, or the request ends before.
+func (b *Bounds) acquireLarge(ctx context.Context, namespace string, size int64) (leave func()) {
+	t := tenant{CallerOf(ctx).IsAPIServer, namespace}
+	if !t.isAPIServer {
+		t.namespace = "" // such a client may name any
 	}
-	release := b.held.TryAcquire(namespace, min(size, largeOfNamespace), largeOfNamespace)
-	if release == nil {
-		return nil, errFull
+	var held []func()
+	leave = sync.OnceFunc(func() {
+		for _, release := range slices.Backward(held) {
+			release()
+		}
+	})
+	if t.isAPIServer {
+		release := b.bytes.TryAcquire(namespace, min(size, largeOfNamespace), largeOfNamespace)
+		if release == nil {
+			return nil
+		}
+		held = append(held, release)
 	}
-	leaveSlot, err := b.acquireSlot(ctx, tenant{true, namespace})
+	release, err := b.namespaces.Acquire(ctx, t, 1, 1)
 	if err != nil {
-		release()
-		return nil, err
+		leave()
+		return nil
 	}
-	return sync.OnceFunc(func() {
-		leaveSlot()
-		release()
-	}), nil
-}
-
-// acquireSlot waits until a large request can be served, and no other one until leave.
-func (b *Bounds) acquireSlot(ctx context.Context, t tenant) (leave func(), err error) {
-	leaveNamespace, err := b.namespaces.Acquire(ctx, t, 1, 1)
-	if err != nil {
-		return nil, err
+	held = append(held, release)
+	if release, err = b.large.Acquire(ctx, t.isAPIServer, 1, 1); err != nil {
+		leave()
+		return nil
 	}
-	leaveLarge, err := b.large.Acquire(ctx, t.isAPIServer, 1, 1)
-	if err != nil {
-		leaveNamespace()
-		return nil, err
-	}
-	return sync.OnceFunc(func() {
-		leaveLarge()
-		leaveNamespace()
-	}), nil
+	held = append(held, release)
+	return leave
 }
 
 // largeAnswer is the answer to a large request. Once it begins, another large request is served, so that a client that does not read it delays no other one.
