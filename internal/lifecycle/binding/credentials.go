@@ -166,8 +166,7 @@ func (d *decision) recheck() bool {
 // isRemovalFirst reports whether a predecessor that is due is removed before the binding is fetched: while requests fail, the two take turns.
 func (d *decision) isRemovalFirst() bool {
 	attempts := d.Status.Attempts
-	isRetired := func(p v1beta1.PredecessorBinding) bool { return !d.in.Now.Before(p.RemoveAt.Time) }
-	return attempts != nil && attempts.Count%2 == 1 && slices.ContainsFunc(d.Status.Predecessors, isRetired)
+	return attempts != nil && attempts.Count%2 == 1 && slices.ContainsFunc(d.Status.Predecessors, d.isRetired)
 }
 
 // terminating is the blocker of a binding whose namespace is being deleted: no Secret can be created there.

@@ -168,6 +168,11 @@ func (d *decision) retireFormer() {
 	}
 }
 
+// isRetired reports whether the time of a predecessor has come.
+func (d *decision) isRetired(p v1beta1.PredecessorBinding) bool {
+	return !d.in.Now.Before(p.RemoveAt.Time)
+}
+
 // removeRetired removes the predecessor whose time has come first, and reports whether there is one. A predecessor that this object may
 // not remove is dropped from the record.
 func (d *decision) removeRetired() bool {
@@ -180,7 +185,7 @@ func (d *decision) removeRetired() bool {
 		return true
 	}
 	if !d.phase.IsUnbinding() { // otherwise the first one is being removed
-		if validity.Sort(d.b, s, d.in.Now); d.in.Now.Before(s.Predecessors[0].RemoveAt.Time) {
+		if validity.Sort(d.b, s, d.in.Now); !d.isRetired(s.Predecessors[0]) {
 			return false
 		}
 	}
