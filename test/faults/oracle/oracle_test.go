@@ -20,6 +20,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/gophernetes/bellhop/test/faults/proxy"
 	"github.com/gophernetes/bellhop/test/faults/scenario"
 )
 
@@ -47,6 +48,34 @@ func TestCheckLog(t *testing.T) {
 		}
 		if !slices.Equal(said, []string{want}) {
 			t.Errorf("%q of %s", said, log)
+		}
+	}
+}
+
+func TestEqualOutcomeOfDelayedEdit(t *testing.T) {
+	const (
+		resolved = "chat Resolved: the disk is full"
+		updated  = "chat Updated: the disk is full"
+		object   = `v1beta1.Alert disk {"spec":{"state":"Resolved"}}`
+	)
+	for _, test := range []struct {
+		name, fault, state string
+		want               bool
+	}{
+		{"the older edit arrived last", "deposed@PATCH:receiver:chat#1", object + "\n" + updated, true},
+		{"the message is gone", "deposed@PATCH:receiver:chat#1", object, false},
+		{"an edit at another receiver", "deposed@PATCH:receiver:chat2#1", object + "\n" + updated, false},
+		{"the leader was killed", "crash-before@PATCH:receiver:chat#1", object + "\n" + updated, false},
+		{"the Alert differs", "deposed@PATCH:receiver:chat#1", `v1beta1.Alert disk {"spec":{}}` + "\n" + updated, false},
+	} {
+		env := &scenario.Environment{Receivers: map[string]*scenario.FakeReceiver{"chat": {}}}
+		fault, err := proxy.ParseFault(test.fault)
+		if err != nil {
+			t.Fatal(err)
+		}
+		env.Fault = fault
+		if got := NewChecker(env).EqualOutcome(test.state, object+"\n"+resolved); got != test.want {
+			t.Errorf("%s: %v", test.name, got)
 		}
 	}
 }
