@@ -61,7 +61,7 @@ spec: {webhook: {url: "http://inbox.OUTSIDE.svc/"}}
 		itQuotesLogs()
 		It("sends nothing while 20 replicas are rolled out", expectQuietRollout)
 		It("sends one Alert about an image that cannot be pulled, and resolves it once the image is right", func(ctx SpecContext) {
-			createDeployment(ctx, "image", noImage, 1, 5)
+			createDeployment(ctx, "image", noImage, 1, 15)
 			about := messagesOf(ctx, "Deployment", "image")
 			fired := SatisfyAll(HaveField("Event", "alert.fired"), HaveField("Content", SatisfyAll(
 				ContainSubstring("ProgressDeadlineExceeded"), MatchRegexp("ErrImagePull|ImagePullBackOff"), ContainSubstring(noImage))))
