@@ -288,9 +288,16 @@ type ServiceBindingStatus struct {
 	IssuedAt *metav1.Time `json:"issuedAt,omitempty"`
 
 	// rebind is the value of the annotation bellhop.gophernetes.io/rebind that was
-	// last handled.
+	// last handled: the new credentials are in the Secret, or the broker has refused
+	// them for good.
 	// +optional
 	Rebind string `json:"rebind,omitempty"`
+
+	// attemptedRebind is the value of that annotation for which new credentials are
+	// being requested, or are requested again at the time of the next attempt; empty:
+	// rebind has it.
+	// +optional
+	AttemptedRebind string `json:"attemptedRebind,omitempty"`
 }
 
 // PredecessorBinding is a binding whose credentials were replaced.

@@ -223,6 +223,7 @@ func (ap *application) revert(message string) {
 	ap.phase = bindingphase.Phase{}
 	switch {
 	case a.Stopped:
+		recordRebindHandled(s)
 		ap.SetConditions(deliveredConditions(ap.b, s, bindingphase.IsDelivered(s)))
 	case bindingphase.IsDelivered(s):
 		ap.SetConditions(stillInjectedConditions("replacing them failed: " + message))

@@ -104,7 +104,8 @@ func (d *decision) beginOperation(props *v1beta1.ServiceBindingPropertiesState) 
 	target := d.Request.Target
 	d.phase = begun
 	s.InProgressProperties, s.Target = props, &target
-	s.UnbindStatus, s.Rebind = v1beta1.UnbindRequired, d.b.Annotations[v1beta1.RebindAnnotation]
+	s.UnbindStatus = v1beta1.UnbindRequired
+	d.recordRebindAttempt()
 	d.observe()
 	if d.phase.Encode(s); !equality.Semantic.DeepEqual(s, &d.b.Status) { // R1
 		d.WriteAhead = true

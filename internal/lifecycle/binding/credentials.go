@@ -17,6 +17,7 @@ limitations under the License.
 package binding
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -56,7 +57,7 @@ func (d *decision) ensureCredentials() {
 		d.startReplacement()
 	case d.in.Secret != SecretInSync || !bindingphase.IsDelivered(s):
 		d.recoverCredentials()
-	case d.isRenewalDue():
+	case d.isRenewalDue() && !d.isRemovalFirst():
 		d.startReplacement()
 	case validity.IsMadeBefore(s, d.in.BoundInstance.Instance) && !d.isRemovalFirst() && d.recheck():
 	case !d.removeRetired():
@@ -293,21 +294,49 @@ func (d *decision) enforceExpiry() {
 // renewalTime returns when the credentials are replaced; zero: never.
 func (d *decision) renewalTime() time.Time {
 	at := validity.Renewal(&d.Status, d.in.Now)
+	if d.isRebindPending() {
+		at = d.in.Now
+	}
 	if a := d.Status.Attempts; !at.IsZero() && a != nil && a.NextTime != nil && d.phase.Task == bindingphase.Idle { // otherwise it is that of a removal
 		at = lifecycle.Latest(at, d.schedule().NextAttempt())
 	}
 	return at
 }
 
-// isRenewalDue reports whether the credentials are about to end, or have ended by this clock, and the broker has not refused to replace
-// them.
+// isRenewalDue reports whether a person has asked for new credentials, or the present ones are about to end, or have ended by this clock, and
+// the broker has not refused to replace them.
 func (d *decision) isRenewalDue() bool {
 	at := d.renewalTime()
 	return !at.IsZero() && !d.in.Now.Before(at) && !d.isStopped()
 }
 
-// isRebindRequested reports whether a person has asked for new credentials since the last request.
-func (d *decision) isRebindRequested() bool {
+// isRebindPending reports whether a person has asked for new credentials that are not there, and were not refused for good.
+func (d *decision) isRebindPending() bool {
 	asked := d.b.Annotations[v1beta1.RebindAnnotation]
 	return asked != "" && asked != d.Status.Rebind
+}
+
+// isRebindRequested reports whether a person has asked for new credentials, or for another attempt, since the last request.
+func (d *decision) isRebindRequested() bool {
+	return d.isRebindPending() && d.b.Annotations[v1beta1.RebindAnnotation] != d.Status.AttemptedRebind
+}
+
+// recordRebindAttempt records that what is requested from now on is for the present value of the annotation. The first credentials of a
+// binding serve each value of that time.
+func (d *decision) recordRebindAttempt() {
+	s, asked := &d.Status, d.b.Annotations[v1beta1.RebindAnnotation]
+	switch {
+	case !bindingphase.IsBound(s):
+		s.Rebind, s.AttemptedRebind = asked, ""
+	case asked == s.Rebind:
+		s.AttemptedRebind = ""
+	default:
+		s.AttemptedRebind = asked
+	}
+}
+
+// recordRebindHandled records that the new credentials are in the Secret, or that the broker has refused them for good. An earlier version
+// has recorded that when it began to request them.
+func recordRebindHandled(s *v1beta1.ServiceBindingStatus) {
+	s.Rebind, s.AttemptedRebind = cmp.Or(s.AttemptedRebind, s.Rebind), ""
 }

@@ -193,7 +193,7 @@ func (d *decision) proceed() {
 // a replacement, is not known, and what the operator does by itself has none.
 func IsOnBehalfOfUser(b *v1beta1.ServiceBinding) bool {
 	s := &b.Status
-	replaces := s.Rebind != "" || s.ExternalID != "" || s.PredecessorID != ""
+	replaces := s.Rebind != "" || s.AttemptedRebind != "" || s.ExternalID != "" || s.PredecessorID != ""
 	return b.DeletionTimestamp.IsZero() && !replaces && !bindingphase.Of(s).IsRemoval()
 }
 
@@ -265,7 +265,7 @@ func (d *decision) renewAttempts() {
 	schedule := d.schedule()
 	if d.Status.Attempts = schedule.Renew(); schedule.IsForFormerSpec() {
 		d.Requested = schedule.Requested
-		d.Status.Rebind = d.b.Annotations[v1beta1.RebindAnnotation]
+		d.recordRebindAttempt()
 	}
 }
 

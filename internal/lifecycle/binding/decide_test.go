@@ -503,8 +503,43 @@ func TestOldCredentialsStayWhileARotationFails(t *testing.T) {
 	if s := &f.b.Status; s.ExternalID != "" || s.PredecessorID != "" || s.SecretVersion != "7" {
 		t.Errorf("it ends as %+v", s)
 	}
-	if got := f.step().say(); got != "nothing: Ready" {
+	if got := f.step().say(); got != "journal bind "+next2+" for id" {
 		t.Errorf("then: %s", got)
+	}
+	f.after(with(201))
+	if s := &f.b.Status; s.Rebind != "now" || s.AttemptedRebind != "" || s.ExternalID == "" {
+		t.Errorf("after the new credentials it is %+v", s)
+	}
+}
+
+// TestARotationIsHandledOnceItHasAResult: a script that waits for status.rebind learns whether the former credentials are still in use.
+func TestARotationIsHandledOnceItHasAResult(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		answers []Answer
+		rebind  string // of the status
+		then    string
+	}{
+		{"the broker fails", []Answer{saidOf(osbresult.Unknown, 500)}, "", "bind " + next1},
+		{"the broker fails, and has nothing", []Answer{saidOf(osbresult.Retry, 429)}, "", "journal bind " + next1},
+		{"after the clean-up of a failure", []Answer{saidOf(osbresult.Unknown, 500), saidOf(osbresult.Unknown, 500), saidOf(osbresult.Unknown, 500), saidOf(osbresult.Unknown, 500), saidOf(osbresult.Done, 410)}, "", "journal bind " + next2},
+		{"the broker has another binding of this id", []Answer{without(osbresult.Done, 200)}, "", "journal bind " + next2},
+		{"the broker refuses", []Answer{saidOf(osbresult.Rejected, 400)}, "now", "nothing: Ready"},
+		{"a conflict", []Answer{saidOf(osbresult.Conflict, 409)}, "now", "nothing: Ready"},
+		{"new credentials", []Answer{with(201)}, "now", "wait"},
+	} {
+		f := newFixture(bound1, rebound)
+		for _, a := range test.answers {
+			f.step()
+			f.after(a)
+			f.in.Now = f.in.Now.Add(time.Hour / 2)
+		}
+		if s := &f.b.Status; s.Rebind != test.rebind {
+			t.Errorf("%s: it has handled %q, want %q", test.name, s.Rebind, test.rebind)
+		}
+		if got := f.step().say(); got != test.then {
+			t.Errorf("%s: then %s, want %s", test.name, got, test.then)
+		}
 	}
 }
 

@@ -199,8 +199,8 @@ func repeated(n int, a Answer) func(*fixture) {
 	}
 }
 
-// next1 is the binding's second id.
-var next1 = tail(catalog.NextID("uid-b", "id", 1))
+// next1 and next2 are the second and the third id of the binding.
+var next1, next2 = tail(catalog.NextID("uid-b", "id", 1)), tail(catalog.NextID("uid-b", "id", 2))
 
 // unbindable is one that waits since its plan has no bindings.
 func unbindable(f *fixture) {

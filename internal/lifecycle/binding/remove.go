@@ -134,7 +134,8 @@ func (d *decision) renewRemoval() {
 		return
 	}
 	s := &d.Status
-	d.Requested, s.Rebind = true, d.b.Annotations[v1beta1.RebindAnnotation]
+	d.Requested = true
+	d.recordRebindAttempt()
 	if s.UnbindStatus == v1beta1.UnbindFailed { // of the original service-catalog
 		s.UnbindStatus = v1beta1.UnbindRequired
 	}

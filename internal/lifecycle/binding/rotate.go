@@ -58,7 +58,8 @@ func (d *decision) startReplacement() {
 	if d.phase = (bindingphase.Phase{Task: bindingphase.Replacing}); rotates {
 		d.phase.Task = bindingphase.Rotating
 	}
-	s.OperationStartTime, s.Rebind = lifecycle.Timestamp(d.in.Now), d.b.Annotations[v1beta1.RebindAnnotation]
+	s.OperationStartTime = lifecycle.Timestamp(d.in.Now)
+	d.recordRebindAttempt()
 	if d.in.Secret != SecretInSync {
 		s.ReconciledGeneration = 0
 	}

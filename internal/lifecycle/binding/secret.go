@@ -179,6 +179,7 @@ func ApplySecretWritten(b *v1beta1.ServiceBinding, status v1beta1.ServiceBinding
 	if replaces {
 		validity.Retire(b, s, s.PredecessorID, now)
 		s.PredecessorID = ""
+		recordRebindHandled(s)
 	}
 	if delivered != nil && (replaces || validity.HasExpiry(delivered)) { // otherwise the end is unchanged, or not known
 		validity.RecordExpiry(s, delivered, now)

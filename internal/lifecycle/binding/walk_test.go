@@ -931,6 +931,9 @@ func (w *bindingWalk) end() {
 		if w.isHostOutdated() {
 			w.failf("F-S41: Ready, and the Secret has host %q", w.secret.Data["host"])
 		}
+		if asked := w.b.Annotations[v1beta1.RebindAnnotation]; asked != "" && s.Rebind != asked && !lifecycle.IsSlow(s.Attempts) {
+			w.failf("F-S42: Ready, and the requested rotation %q has no result", asked)
+		}
 		if has := s.ExternalProperties.ParameterChecksum; h.params != has && has != "" && h.predecessor == "" && !w.brought {
 			w.failf("Ready, and the broker has other parameters than %s", has)
 		}

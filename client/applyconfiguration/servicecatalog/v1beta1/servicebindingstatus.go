@@ -70,8 +70,13 @@ type ServiceBindingStatusApplyConfiguration struct {
 	// issuedAt is when the broker returned credentials that expire.
 	IssuedAt *v1.Time `json:"issuedAt,omitempty"`
 	// rebind is the value of the annotation bellhop.gophernetes.io/rebind that was
-	// last handled.
+	// last handled: the new credentials are in the Secret, or the broker has refused
+	// them for good.
 	Rebind *string `json:"rebind,omitempty"`
+	// attemptedRebind is the value of that annotation for which new credentials are
+	// being requested, or are requested again at the time of the next attempt; empty:
+	// rebind has it.
+	AttemptedRebind *string `json:"attemptedRebind,omitempty"`
 }
 
 // ServiceBindingStatusApplyConfiguration constructs a declarative configuration of the ServiceBindingStatus type for use with
@@ -319,5 +324,13 @@ func (b *ServiceBindingStatusApplyConfiguration) WithIssuedAt(value v1.Time) *Se
 // If called multiple times, the Rebind field is set to the value of the last call.
 func (b *ServiceBindingStatusApplyConfiguration) WithRebind(value string) *ServiceBindingStatusApplyConfiguration {
 	b.Rebind = &value
+	return b
+}
+
+// WithAttemptedRebind sets the AttemptedRebind field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the AttemptedRebind field is set to the value of the last call.
+func (b *ServiceBindingStatusApplyConfiguration) WithAttemptedRebind(value string) *ServiceBindingStatusApplyConfiguration {
+	b.AttemptedRebind = &value
 	return b
 }

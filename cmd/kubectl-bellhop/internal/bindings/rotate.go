@@ -88,11 +88,15 @@ func (r *rotate) run(ctx context.Context, names []string) error {
 	return nil
 }
 
-// hasRotated reports whether the status of a binding is about a request for new credentials. An annotation changes no generation, so that
-// Ready alone may be about the old credentials, which stay valid during a rotation.
-func hasRotated(request string) func(*v1beta1.ServiceBinding) bool {
-	return func(b *v1beta1.ServiceBinding) bool {
-		isAtRest := b.Status.CurrentOperation == "" && b.Status.PredecessorID == ""
-		return b.Status.Rebind == request && (isAtRest || cli.HealthOf(b).Stalled)
+// hasRotated reports whether the status of a binding is about a request for new credentials, and returns an error if the broker has refused
+// them. An annotation changes no generation, so that Ready alone may be about the old credentials, which stay valid during a rotation.
+func hasRotated(request string) func(*v1beta1.ServiceBinding) (bool, error) {
+	return func(b *v1beta1.ServiceBinding) (bool, error) {
+		s, health := &b.Status, cli.HealthOf(b)
+		if s.Rebind == request && s.Attempts != nil && s.Attempts.Stopped && health.Ready {
+			return false, cli.StalledError("%s keeps its credentials: %s", cli.ResourceName(b), health)
+		}
+		isAtRest := s.CurrentOperation == "" && s.PredecessorID == ""
+		return s.Rebind == request && isAtRest || s.AttemptedRebind == request && health.Stalled, nil
 	}
 }

@@ -154,7 +154,7 @@ func WatchObject[T Object, L runtime.Object](ctx context.Context, client Client[
 
 // WaitReady waits until an object is ready. It fails once the object is stalled, was deleted, or the timeout has passed. Each change of
 // state is written to progress. A state for which isCurrent is false is about an earlier request; nil: none is.
-func WaitReady[T Object, L runtime.Object](ctx context.Context, e *Environment, f *WaitFlags, client Client[T, L], object T, isCurrent func(T) bool) (T, error) {
+func WaitReady[T Object, L runtime.Object](ctx context.Context, e *Environment, f *WaitFlags, client Client[T, L], object T, isCurrent func(T) (bool, error)) (T, error) {
 	ctx, cancel := f.Context(ctx)
 	defer cancel()
 	state, last, progress := "the operator has not looked at it", object, e.Progress()
@@ -168,8 +168,10 @@ func WaitReady[T Object, L runtime.Object](ctx context.Context, e *Environment, 
 			state = now
 			fmt.Fprintf(progress, "%s: %s\n", ResourceName(seen), state)
 		}
-		if isCurrent != nil && !isCurrent(seen) {
-			return false, nil
+		if isCurrent != nil {
+			if current, err := isCurrent(seen); err != nil || !current {
+				return false, err
+			}
 		}
 		if health.Stalled {
 			return false, StalledError("%s cannot become ready without a change: %s", ResourceName(seen), health)

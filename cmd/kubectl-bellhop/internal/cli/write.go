@@ -176,8 +176,8 @@ func Finish[T Object, L runtime.Object](ctx context.Context, e *Environment, f *
 	return FinishWhen(ctx, e, f, wait, client, object, nil)
 }
 
-// FinishWhen is Finish, and ignores states for which isCurrent is false, since they are about an earlier request.
-func FinishWhen[T Object, L runtime.Object](ctx context.Context, e *Environment, f *WriteFlags, wait *WaitFlags, client Client[T, L], object T, isCurrent func(T) bool) error {
+// FinishWhen is Finish, and ignores states for which isCurrent is false, since they are about an earlier request. Its error ends the wait.
+func FinishWhen[T Object, L runtime.Object](ctx context.Context, e *Environment, f *WriteFlags, wait *WaitFlags, client Client[T, L], object T, isCurrent func(T) (bool, error)) error {
 	if !wait.Wait || !f.Stores() {
 		return nil
 	}
