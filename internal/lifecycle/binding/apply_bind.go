@@ -146,7 +146,7 @@ func (ap *application) recordRejected(message string) {
 	}
 	switch {
 	case ap.phase.IsReplacement() && ap.call.mayBeFetched(): // after a restore of the status it may be the binding that was Ready
-		ap.RecordRetryMessage(v1beta1.ReasonBindCallFailed, message+"; what an earlier request has created is fetched")
+		ap.RecordRetryMessage(v1beta1.ReasonBindCallFailed, message+fetchedNext)
 		return
 	case ap.phase.Task == bindingphase.Rotating: // the predecessor may be what is refused: a plain bind follows
 		if ap.call.NothingAtBroker {
@@ -234,17 +234,26 @@ func (ap *application) revert(message string) {
 
 // recordConflict records that the broker has another binding under the id.
 func (ap *application) recordConflict() {
+	message := "Bind call failed: " + ap.DescribeOutcome()
 	switch {
-	case ap.phase.IsReplacement() && ap.call.NothingAtBroker: // no request on record has made what is there: the id is not used again, and nothing is removed
-		ap.status.LastRemovedID = ap.call.ID
-		ap.Stop("Bind call failed: " + ap.DescribeOutcome())
-		ap.revert("")
-	case ap.phase.IsReplacement():
-		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: "Bind call failed: " + ap.DescribeOutcome()})
-	default:
+	case !ap.phase.IsReplacement():
 		ap.RecordConflict()
+	case ap.call.NothingAtBroker: // no request on record has made what is there: the id is not used again, and nothing is removed
+		ap.status.LastRemovedID = ap.call.ID
+		ap.Stop(message)
+		ap.revert("")
+	case ap.call.mayBeFetched():
+		ap.RecordRetryMessage(v1beta1.ReasonBindCallFailed, message+fetchedNext)
+	case ap.Attempts().Unknown == 0: // the record may be from a backup, and the credentials in use
+		ap.status.LastRemovedID = ap.call.ID
+		ap.revert(fmt.Sprintf("%s; the broker has a binding under the id %q, which is retained: no request on record has an unknown outcome", message, ap.call.ID))
+	default:
+		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
 	}
 }
+
+// fetchedNext ends the message about a refused request that may have been carried out before.
+const fetchedNext = "; what an earlier request has created is fetched"
 
 // recordBindFailure records an asynchronous creation that has failed, or is past its deadline.
 func (ap *application) recordBindFailure(message string) {

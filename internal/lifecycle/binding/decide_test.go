@@ -512,6 +512,36 @@ func TestOldCredentialsStayWhileARotationFails(t *testing.T) {
 	}
 }
 
+// F-S44: a record that was restored from a backup does not show that the successor was used since. It is fetched where it can be, and removed
+// only after a request on record whose outcome is unknown.
+func TestAConflictOfASuccessor(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		in   *fixture
+		then string
+	}{
+		{"restored", newFixture(bound1, rebound, restarted1), "wait"},
+		{"restored, and the broker returns it", newFixture(retrievable, bound1, rebound, restarted1), "fetch " + next1 + " again"},
+		{"restored, of a rotation", newFixture(retrievable, rotatable, bound1, rebound, restarted1), "fetch " + next1 + " again"},
+		{"after an unknown outcome", newFixture(bound1, rebound, repeated(1, saidOf(osbresult.Unknown, 500))), "unbind " + next1},
+		{"after an unknown outcome, and the broker returns it", newFixture(retrievable, bound1, rebound, repeated(1, saidOf(osbresult.Unknown, 500))), "fetch " + next1 + " again"},
+	} {
+		f := test.in
+		f.in.Now = f.in.Now.Add(time.Minute)
+		f.step()
+		f.after(saidOf(osbresult.Conflict, 409))
+		if test.then != "wait" {
+			f.in.Now = f.in.Now.Add(time.Hour)
+		}
+		if got := f.step().say(); got != test.then {
+			t.Errorf("%s: %s, want %s", test.name, got, test.then)
+		}
+		if ready := lifecycle.FindCondition(f.b.Status.Conditions, v1beta1.ConditionReady); ready.Status != v1beta1.ConditionTrue {
+			t.Errorf("%s: Ready is %s: %s", test.name, ready.Status, ready.Message)
+		}
+	}
+}
+
 // TestARotationIsHandledOnceItHasAResult: a script that waits for status.rebind learns whether the former credentials are still in use.
 func TestARotationIsHandledOnceItHasAResult(t *testing.T) {
 	for _, test := range []struct {
