@@ -71,8 +71,11 @@ func (ap *application) recordBindDone() {
 		ap.stopRetrying(v1beta1.ReasonExternalIDInUse, lifecycle.NotInherited(ap.call.ID))
 		return
 	}
-	if ap.Answer.Binding.Created && ap.call.ID == ap.b.Spec.ExternalID {
+	switch isSupplied := ap.call.ID == ap.b.Spec.ExternalID; {
+	case isSupplied && ap.Answer.Binding.Created:
 		s.CreatedForUID, s.OwnershipUnknown = ap.b.UID, false
+	case isSupplied && !bindingphase.IsBound(s) && !ap.call.Owned && !ap.call.NothingAtBroker: // an earlier request, of which no answer is on record, may have created it
+		s.OwnershipUnknown = true
 	}
 	if found := ap.Answer.Binding; ap.call.Replaces && ap.call.NothingAtBroker && !found.Created && found.Credentials == nil {
 		s.LastRemovedID = ap.call.ID // not used again

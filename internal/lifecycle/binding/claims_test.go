@@ -17,12 +17,15 @@ limitations under the License.
 package binding
 
 import (
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/lifecycle/bindingphase"
 	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 func claimedBy1(all ...lifecycle.Claimant) func(*fixture) {
@@ -62,5 +65,51 @@ func TestClaimsOnABinding(t *testing.T) {
 				t.Error("the credentials of another object are in its Secret")
 			}
 		})
+	}
+}
+
+// F-S47: 200 does not say whose request has created a binding where an earlier one has no answer on record.
+func TestOwnershipAfterALostAnswer(t *testing.T) {
+	const held = "nothing: OwnershipUnknown"
+	lost := func(f *fixture) { f.after(saidOf(osbresult.Unknown, 500)); f.in.Now = f.in.Now.Add(time.Hour) }
+	found, made := func(f *fixture) { f.after(with(200)) }, func(f *fixture) { f.after(with(201)) }
+	gone := []func(*fixture){secretGone, deleted1, lives1}
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want string
+	}{
+		"200":                     {bfs(brought1, found), "release Retained"},
+		"201":                     {bfs(brought1, made), "unbind id"},
+		"200 after a lost one":    {bfs(brought1, lost, found), held},
+		"200 after a restart":     {bfs(brought1, restarted1, found), held},
+		"201 after a lost one":    {bfs(brought1, lost, made), "unbind id"},
+		"a lost one":              {bfs(brought1, lost), held},
+		"200, and a repeated one": {bfs(brought1, found, secretGone, found), "release Retained"},
+	} {
+		f := newFixture(append(test.is, gone...)...)
+		if got := f.step().say(); got != test.want {
+			t.Errorf("%s: %s, want %s", name, got, test.want)
+		}
+	}
+}
+
+// F-S50: what stays at the broker is said when the object is deleted, and why.
+func TestForeignPredecessorsAreSaidToStay(t *testing.T) {
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want string
+	}{
+		"found there":         {bfs(brought1, func(f *fixture) { f.after(with(200)) }), "which this object did not create"},
+		"after a lost answer": {bfs(brought1, restarted1, func(f *fixture) { f.after(with(200)) }), "has not confirmed whether this object created it"},
+	} {
+		f := newFixture(append(test.is, rebound, func(f *fixture) { f.after(with(201)) }, deleted1, lives1, secretGone)...)
+		next := f.step()
+		if next.Retained == nil || next.RetainedID != "id" || !strings.Contains(next.Retained.Message, test.want) {
+			t.Fatalf("%s: %s, %+v", name, next.say(), next.Retained)
+		}
+		f.b.Status = next.Status
+		if got := f.step().say(); got != "unbind "+next1 {
+			t.Errorf("%s: then %s", name, got)
+		}
 	}
 }

@@ -32,10 +32,13 @@ import (
 func (d *decision) remove() {
 	d.recordRemainder()
 	s := &d.Status
+	foreign := d.foreignPredecessor()
 	switch {
 	case !slices.Contains(d.b.Finalizers, v1beta1.Finalizer): // released; it has the finalizer of another controller
 	case catalog.IsRetained(d.b):
 		d.Release = &lifecycle.Cause{Reason: v1beta1.ReasonRetained, Message: "the deletion policy is Retain: the binding is left at the broker"}
+	case foreign >= 0:
+		d.dropPredecessor(foreign)
 	case d.hasNothingAtBroker() && s.UnbindStatus != v1beta1.UnbindSucceeded:
 		d.Release = lifecycle.NothingCreated(v1beta1.ReasonUnboundSuccessfully, d.id(), d.belongsToAnother())
 	case d.hasNothingAtBroker():
@@ -54,22 +57,20 @@ func (d *decision) remove() {
 		d.poll()
 	case d.in.Claimants.BlocksRemoval() != nil:
 		d.Release = lifecycle.RetainedForClaimant(d.id(), d.in.Claimants.BlocksRemoval())
-	case s.OwnershipUnknown && d.id() == d.b.Spec.ExternalID:
+	case (s.OwnershipUnknown || !bindingphase.IsBound(s)) && d.id() == d.b.Spec.ExternalID:
 		d.blockRemoval(lifecycle.OwnershipUnknown("servicebinding", d.b, d.id()))
 	default:
 		d.Release = lifecycle.RetainedAsSupplied(d.id())
 	}
 }
 
-// recordRemainder makes the binding that was to be replaced one of the predecessors, which are removed with the object, and drops those
-// that this object may not remove.
+// recordRemainder makes the binding that was to be replaced one of the predecessors, which are removed with the object.
 func (d *decision) recordRemainder() {
 	s := &d.Status
 	if s.PredecessorID != "" {
 		validity.Retire(d.b, s, s.PredecessorID, d.in.Now)
 		s.PredecessorID, d.phase = "", d.phase.WithoutPredecessor()
 	}
-	s.Predecessors = slices.DeleteFunc(s.Predecessors, func(p v1beta1.PredecessorBinding) bool { return !d.ownsPredecessor(p.ID) })
 	if d.phase.IsUnbinding() {
 		d.phase.Task = bindingphase.RemovalOf(s)
 	}

@@ -181,8 +181,9 @@ func (d *decision) removeRetired() bool {
 	if len(s.Predecessors) == 0 {
 		return false
 	}
-	if i := slices.IndexFunc(s.Predecessors, func(p v1beta1.PredecessorBinding) bool { return !d.ownsPredecessor(p.ID) }); i >= 0 {
-		d.leavePredecessor(i)
+	if i := d.foreignPredecessor(); i >= 0 {
+		d.dropPredecessor(i)
+		d.setConditions(stillInjectedConditions(d.Retained.Message))
 		return true
 	}
 	if !d.phase.IsUnbinding() { // otherwise the first one is being removed
@@ -194,13 +195,21 @@ func (d *decision) removeRetired() bool {
 	return true
 }
 
-// leavePredecessor drops a predecessor that this object may not remove.
-func (d *decision) leavePredecessor(i int) {
+// foreignPredecessor returns the index of the first predecessor that this object may not remove; -1: there is none.
+func (d *decision) foreignPredecessor() int {
+	return slices.IndexFunc(d.Status.Predecessors, func(p v1beta1.PredecessorBinding) bool { return !d.ownsPredecessor(p.ID) })
+}
+
+// dropPredecessor drops a predecessor that this object may not remove from the record, and says that it stays at the broker.
+func (d *decision) dropPredecessor(i int) {
 	s := &d.Status
 	d.RetainedID = s.Predecessors[i].ID
 	why := "which this object did not create"
-	if d.in.PredecessorClaimants[d.RetainedID].BlocksRemoval() != nil {
+	switch {
+	case d.in.PredecessorClaimants[d.RetainedID].BlocksRemoval() != nil:
 		why = "which another object has as well"
+	case s.OwnershipUnknown && d.RetainedID == d.b.Spec.ExternalID:
+		why = "of which the broker has not confirmed whether this object created it"
 	}
 	d.Retained = &lifecycle.Cause{Reason: v1beta1.ReasonRetained, Message: fmt.Sprintf("the binding under the id %q, %s, is left at the broker, and its credentials stay valid", d.RetainedID, why)}
 	s.Predecessors = slices.Delete(s.Predecessors, i, i+1)
@@ -208,7 +217,6 @@ func (d *decision) leavePredecessor(i int) {
 		d.phase = bindingphase.Phase{}
 		s.Attempts = refusalOf(s.Attempts)
 	}
-	d.setConditions(stillInjectedConditions(d.Retained.Message))
 	d.RequeueAt = d.in.Now
 }
 

@@ -48,25 +48,31 @@ func (ap *application) recordProvisionDone() {
 		ap.stopRetrying(v1beta1.ReasonExternalIDInUse, v1beta1.ReasonExternalIDInUse, lifecycle.NotInherited(ap.call.ID))
 		return
 	}
-	message := provisionedMessage
+	message := ap.provisionedMessage()
 	switch {
 	case ap.Answer.Created:
 		ap.status.CreatedForUID, ap.status.OwnershipUnknown = ap.si.UID, false
-	case !ap.call.Owned && !ap.status.OwnershipUnknown:
+	case !ap.call.Owned && !ap.call.NothingAtBroker: // an earlier request, of which no answer is on record, may have created it
+		ap.status.OwnershipUnknown = true
+		message = ap.provisionedMessage()
+	case !ap.call.Owned:
 		message = fmt.Sprintf("The broker already had this resource under the supplied id %q: it is adopted, and is retained when this object is deleted, unless the deletion policy is Delete", ap.call.ID)
 	}
 	ap.recordSuccess(v1beta1.ReasonProvisionedSuccessfully, message)
 }
 
-const provisionedMessage = "The instance was provisioned successfully"
+// provisionedMessage says that the broker has the instance, and what that means for its deletion.
+func (ap *application) provisionedMessage() string {
+	const message = "The instance was provisioned successfully"
+	if ap.status.OwnershipUnknown {
+		return message + ". " + lifecycle.OwnershipUnknownWhenReady("serviceinstance", ap.si, ap.call.ID)
+	}
+	return message
+}
 
 // recordProvisioned records that an asynchronous provisioning has succeeded.
 func (ap *application) recordProvisioned() {
-	message := provisionedMessage
-	if ap.status.OwnershipUnknown {
-		message += ". " + lifecycle.OwnershipUnknownWhenReady("serviceinstance", ap.si, ap.call.ID)
-	}
-	ap.recordSuccess(v1beta1.ReasonProvisionedSuccessfully, message)
+	ap.recordSuccess(v1beta1.ReasonProvisionedSuccessfully, ap.provisionedMessage())
 }
 
 func (ap *application) recordProvisionAccepted() {

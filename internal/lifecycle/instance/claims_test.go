@@ -85,6 +85,7 @@ func TestClaimsOnAnInstance(t *testing.T) {
 func TestOwnershipAfterAnAcceptedRequest(t *testing.T) {
 	succeeded := func(f *fixture) { f.after(Decide(f.si, f.in).Request, stateOf(osbresult.Succeeded)) }
 	failed := func(f *fixture) { f.after(Decide(f.si, f.in).Request, stateOf(osbresult.Failed)) }
+	lost := func(f *fixture) { f.after(Decide(f.si, f.in).Request, said(osbresult.Unknown, 500)) }
 	unpolled := func(f *fixture) { f.after(Decide(f.si, f.in).Request, said(osbresult.Retry, 500)) }
 	later := later(time.Hour)
 	const held = "nothing: OwnershipUnknown"
@@ -92,17 +93,22 @@ func TestOwnershipAfterAnAcceptedRequest(t *testing.T) {
 		is   []func(*fixture)
 		want string
 	}{
-		"a supplied id, ready":             {fs(suppliedID, provisioning, succeeded, deleted, definitionExists), held},
-		"the same, to be removed":          {fs(suppliedIDToDelete, provisioning, succeeded, deleted, definitionExists), "deprovision id small-id"},
-		"the same, to be kept":             {fs(suppliedID, provisioning, succeeded, deleted, func(f *fixture) { f.si.Annotations = map[string]string{} }, toBeKept), "release Retained"},
-		"deleted while it is provisioned":  {fs(suppliedID, provisioning, deleted, definitionExists), "poll id small-id"},
-		"the same, and no answer":          {fs(suppliedID, provisioning, deleted, definitionExists, unpolled, later), "poll id small-id"},
-		"the same, and it has succeeded":   {fs(suppliedID, provisioning, deleted, definitionExists, succeeded), held},
-		"the same, and it has failed":      {fs(suppliedID, provisioning, deleted, definitionExists, failed), held},
-		"deleted, and it is to be removed": {fs(suppliedIDToDelete, provisioning, deleted, definitionExists), "deprovision id small-id"},
-		"201 under a supplied id":          {fs(suppliedID, created, deleted, definitionExists), "deprovision id small-id"},
-		"200 under a supplied id":          {fs(suppliedID, used, deleted, definitionExists), "release Retained"},
-		"an id that was made":              {fs(provisioning, succeeded, deleted, definitionExists), "deprovision id small-id"},
+		"a supplied id, ready":                  {fs(suppliedID, provisioning, succeeded, deleted, definitionExists), held},
+		"the same, to be removed":               {fs(suppliedIDToDelete, provisioning, succeeded, deleted, definitionExists), "deprovision id small-id"},
+		"the same, to be kept":                  {fs(suppliedID, provisioning, succeeded, deleted, func(f *fixture) { f.si.Annotations = map[string]string{} }, toBeKept), "release Retained"},
+		"deleted while it is provisioned":       {fs(suppliedID, provisioning, deleted, definitionExists), "poll id small-id"},
+		"the same, and no answer":               {fs(suppliedID, provisioning, deleted, definitionExists, unpolled, later), "poll id small-id"},
+		"the same, and it has succeeded":        {fs(suppliedID, provisioning, deleted, definitionExists, succeeded), held},
+		"the same, and it has failed":           {fs(suppliedID, provisioning, deleted, definitionExists, failed), held},
+		"deleted, and it is to be removed":      {fs(suppliedIDToDelete, provisioning, deleted, definitionExists), "deprovision id small-id"},
+		"201 under a supplied id":               {fs(suppliedID, created, deleted, definitionExists), "deprovision id small-id"},
+		"200 under a supplied id":               {fs(suppliedID, used, deleted, definitionExists), "release Retained"},
+		"200 after an answer that was lost":     {fs(suppliedID, lost, later, used, deleted, definitionExists), held}, // F-S47
+		"200 after a restart":                   {fs(suppliedID, restarted, used, deleted, definitionExists), held},
+		"201 after an answer that was lost":     {fs(suppliedID, lost, later, created, deleted, definitionExists), "deprovision id small-id"},
+		"deleted after an answer that was lost": {fs(suppliedID, lost, deleted, definitionExists), held},
+		"the same, to be removed ":              {fs(suppliedIDToDelete, lost, deleted, definitionExists), "deprovision id small-id"},
+		"an id that was made":                   {fs(provisioning, succeeded, deleted, definitionExists), "deprovision id small-id"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)

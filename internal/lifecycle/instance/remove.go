@@ -42,7 +42,7 @@ func (d *decision) remove() {
 		d.waitForBindings()
 	case d.phase == ProvisionAccepted && !lifecycle.IsRemovedWithObject(d.si) && d.in.Claimants.BlocksRemoval() == nil:
 		d.poll()
-	case !lifecycle.IsRemovedWithObject(d.si) && d.Status.OwnershipUnknown && d.in.Claimants.BlocksRemoval() == nil:
+	case !lifecycle.IsRemovedWithObject(d.si) && (d.Status.OwnershipUnknown || d.phase == Provisioning) && d.in.Claimants.BlocksRemoval() == nil:
 		d.blockRemoval(lifecycle.OwnershipUnknown("serviceinstance", d.si, lifecycle.InstanceID(d.si)))
 	case !lifecycle.IsRemovedWithObject(d.si):
 		d.Release = lifecycle.RetainedAsSupplied(lifecycle.InstanceID(d.si))
