@@ -56,6 +56,14 @@ type Key struct{ Namespace, Name string }
 // KeyOf returns the key of a broker.
 func KeyOf(b v1beta1.Broker) Key { return Key{b.GetNamespace(), b.GetName()} }
 
+// KeyOfReference returns the key of the broker that an object in a namespace references, whether or not it exists.
+func KeyOfReference(namespace string, ref v1beta1.BrokerReference) Key {
+	if ref.Kind == catalog.Namespaced.BrokerKind() {
+		return Key{namespace, ref.Name}
+	}
+	return Key{"", ref.Name}
+}
+
 // Clients has a client for each broker, created once for each version of the broker's spec and Secrets, and the limits that all
 // requests to the broker share.
 type Clients struct {

@@ -142,17 +142,12 @@ func (r *Reconciler) claimantsOf(ctx context.Context, b *v1beta1.ServiceBinding,
 
 // claimOf returns the key of a reservation of a binding's id at an instance.
 func claimOf(b *v1beta1.ServiceBinding, id string, target *v1beta1.ServiceBindingTarget) engine.ClaimKey {
-	key := brokers.Key{Name: target.Name}
-	if target.Kind == "ServiceBroker" {
-		key.Namespace = b.Namespace
-	}
-	return engine.ClaimKey{Broker: key, ID: target.InstanceID + "/" + id}
+	return engine.ClaimKey{Broker: brokers.KeyOfReference(b.Namespace, target.BrokerReference), ID: target.InstanceID + "/" + id}
 }
 
 // samePlace reports whether two targets, of bindings in two namespaces, are the same instance.
 func samePlace(a *v1beta1.ServiceBindingTarget, aNamespace string, b *v1beta1.ServiceBindingTarget, bNamespace string) bool {
-	local := a.Kind == "ServiceBroker"
-	return a.Kind == b.Kind && a.Name == b.Name && a.InstanceID == b.InstanceID && (!local || aNamespace == bNamespace)
+	return a.InstanceID == b.InstanceID && brokers.KeyOfReference(aNamespace, a.BrokerReference) == brokers.KeyOfReference(bNamespace, b.BrokerReference)
 }
 
 // parameterSources returns where the parameters of a binding come from.

@@ -57,6 +57,11 @@ func TestClaimantsOfAnID(t *testing.T) {
 		si.Spec.ExternalID, si.Status.ExternalID = "first", "id"
 	}
 	elsewhere := func(si *v1beta1.ServiceInstance) { si.Namespace = "elsewhere" }
+	atBroker := func(name string) func(*v1beta1.ServiceInstance) {
+		return func(si *v1beta1.ServiceInstance) {
+			si.Status.Broker = &v1beta1.BrokerReference{Kind: "ClusterServiceBroker", Name: name, ServiceID: "id-of-the-service"}
+		}
+	}
 	leaving := func(si *v1beta1.ServiceInstance) { si.DeletionTimestamp = new(metav1.NewTime(lifecycletest.T0)) }
 	released := func(si *v1beta1.ServiceInstance) { si.Finalizers = []string{"someone/else"} }
 	for name, test := range map[string]struct {
@@ -64,17 +69,19 @@ func TestClaimantsOfAnID(t *testing.T) {
 		creation string
 		removal  bool
 	}{
-		"a made id":               {claims("other", 0, ours), "owns it", true},
-		"created for it":          {claims("other", -time.Hour, createdFor), "owns it", true},
-		"in the status only":      {claims("other", -time.Hour, moved, createdFor), "owns it", true},
-		"elsewhere":               {claims("other", time.Hour, elsewhere), "a ServiceInstance in another namespace has claimed the id before", true},
-		"older":                   {claims("other", time.Hour), `ServiceInstance "other" has claimed the id before`, true},
-		"younger":                 {claims("other", -time.Hour), "", false},
-		"as old":                  {claims("other", 0), "", false},
-		"being deleted, owner":    {claims("other", 0, createdFor, leaving), "owns it", false},
-		"being deleted, older":    {claims("other", time.Hour, leaving), "", false},
-		"deleted and released":    {claims("other", time.Hour, createdFor, leaving, released), "", false},
-		"as old, and asked first": {claims("other", 0, func(si *v1beta1.ServiceInstance) { si.Status.CurrentOperation = v1beta1.OperationProvision }), "has claimed the id before", false},
+		"a made id":                              {claims("other", 0, ours), "owns it", true},
+		"created for it":                         {claims("other", -time.Hour, createdFor), "owns it", true},
+		"in the status only":                     {claims("other", -time.Hour, moved, createdFor), "owns it", true},
+		"elsewhere":                              {claims("other", time.Hour, elsewhere), "a ServiceInstance in another namespace has claimed the id before", true},
+		"older":                                  {claims("other", time.Hour), `ServiceInstance "other" has claimed the id before`, true},
+		"younger":                                {claims("other", -time.Hour), "", false},
+		"as old":                                 {claims("other", 0), "", false},
+		"being deleted, owner":                   {claims("other", 0, createdFor, leaving), "owns it", false},
+		"being deleted, older":                   {claims("other", time.Hour, leaving), "", false},
+		"deleted and released":                   {claims("other", time.Hour, createdFor, leaving, released), "", false},
+		"F-S46 created at a broker that is gone": {claims("other", time.Hour, createdFor, atBroker("gone")), "", false},
+		"created at this broker":                 {claims("other", -time.Hour, createdFor, atBroker(o.Broker.GetName())), "owns it", true},
+		"as old, and asked first":                {claims("other", 0, func(si *v1beta1.ServiceInstance) { si.Status.CurrentOperation = v1beta1.OperationProvision }), "has claimed the id before", false},
 	} {
 		t.Run("F-S4 "+name, func(t *testing.T) {
 			si := claims("db", 0)

@@ -93,7 +93,7 @@ func (r *Reconciler) claimantsOf(ctx context.Context, si *v1beta1.ServiceInstanc
 		if err != nil {
 			return nil, err
 		}
-		if theirs.Broker == nil || o.Broker == nil || brokers.KeyOf(theirs.Broker) == brokers.KeyOf(o.Broker) {
+		if at, with := brokerOf(si, o), brokerOf(other, theirs); at == nil || with == nil || *at == *with {
 			all = append(all, lifecycle.NewClaimant("ServiceInstance", other, si, lifecycle.OwnsInstanceID(other, id), instancerules.PhaseOf(&other.Status).MayExist() && !mayExist))
 		}
 	}
@@ -101,6 +101,17 @@ func (r *Reconciler) claimantsOf(ctx context.Context, si *v1beta1.ServiceInstanc
 		r.Claims.Reserve(engine.ClaimKey{Broker: brokers.KeyOf(o.Broker), ID: id}, si.UID, all)
 	}
 	return all, nil
+}
+
+// brokerOf returns the key of the broker that an instance is, or is to be, at, also where the broker's object is gone; nil: that is not known.
+func brokerOf(si *v1beta1.ServiceInstance, o lifecycle.Offering) *brokers.Key {
+	switch ref := si.Status.Broker; {
+	case o.Broker != nil:
+		return new(brokers.KeyOf(o.Broker))
+	case ref != nil && ref.Name != "":
+		return new(brokers.KeyOfReference(si.Namespace, *ref))
+	}
+	return nil
 }
 
 // bindingsOf returns the names of an instance's bindings, and whether all of them are being deleted and none is Stalled.
