@@ -210,17 +210,23 @@ func (ap *application) UseNextID() {
 	ap.status.ExternalID = lifecycle.NextBindingID(ap.b, &ap.status)
 }
 
-// revert ends a replacement without a successor: the predecessor stays the binding. After a refusal it is not tried again (R12).
+// revert ends a replacement without a successor, and schedules the next attempt. After a refusal there is none (R12).
 func (ap *application) revert(message string) {
+	if !ap.Attempts().Stopped {
+		ap.ScheduleRetry(message)
+		message = ap.WithNextAttempt(message)
+	}
+	ap.revertAfter(message)
+}
+
+// revertAfter ends a replacement without a successor, whose next attempt is scheduled: the predecessor stays the binding.
+func (ap *application) revertAfter(message string) {
 	s := &ap.status
 	s.ExternalID, s.PredecessorID = s.PredecessorID, ""
 	if s.ExternalID == ap.b.Spec.ExternalID {
 		s.ExternalID = ""
 	}
 	a := ap.Attempts()
-	if !a.Stopped {
-		ap.ScheduleRetry(message)
-	}
 	a.Unknown, a.Conflict = 0, false
 	s.UnbindStatus = v1beta1.UnbindRequired
 	ap.phase = bindingphase.Phase{}

@@ -86,9 +86,13 @@ func (ap *application) RecordRemoved() {
 		ap.recordGone()
 		ap.SetConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonUnboundSuccessfully, Message: "The binding was removed successfully"})
 	case ap.phase.IsReplacement():
-		ap.Attempts().Removals++
 		s.LastRemovedID = ap.call.ID
-		ap.revert("the new binding could not be used, and was removed")
+		a := ap.Attempts()
+		message := "the new binding could not be used, and was removed: " + a.LastError
+		if lifecycle.RecordRemoval(a, ap.b.UID, ap.Now); a.NextTime != nil {
+			message += "; another one is requested at " + lifecycle.FormatTime(a.NextTime.Time)
+		}
+		ap.revertAfter(message)
 	default:
 		ap.recordMitigated()
 	}

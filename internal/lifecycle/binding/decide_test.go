@@ -512,6 +512,34 @@ func TestOldCredentialsStayWhileARotationFails(t *testing.T) {
 	}
 }
 
+// F-S49: clean-ups of a replacement have the delays of orphan mitigations, and the message has the broker's words.
+func TestAReplacementIsRemovedAFewTimesADay(t *testing.T) {
+	f := newFixture(bound1, rebound)
+	removals, end := 0, f.in.Now.Add(24*time.Hour)
+	for range 3000 {
+		next := f.step()
+		switch {
+		case !f.in.Now.Before(end):
+			if removals > 8 {
+				t.Errorf("%d clean-ups within a day", removals)
+			}
+			ready := lifecycle.FindCondition(f.b.Status.Conditions, v1beta1.ConditionReady)
+			if ready.Status != v1beta1.ConditionTrue || !strings.Contains(ready.Message, "500") {
+				t.Errorf("Ready is %s: %s", ready.Status, ready.Message)
+			}
+			return
+		case next.Request == nil:
+			f.b.Status, f.in.Now = next.Status, lifecycle.Latest(next.RequeueAt, f.in.Now.Add(time.Second))
+		case next.Request.Operation == lifecycle.Unbind:
+			removals++
+			f.after(saidOf(osbresult.Gone, 410))
+		default:
+			f.after(saidOf(osbresult.Unknown, 500))
+		}
+	}
+	t.Errorf("the day does not end: %s", f.step().say())
+}
+
 // F-S44: a record that was restored from a backup does not show that the successor was used since. It is fetched where it can be, and removed
 // only after a request on record whose outcome is unknown.
 func TestAConflictOfASuccessor(t *testing.T) {
