@@ -570,7 +570,7 @@ func TestAConflictOfASuccessor(t *testing.T) {
 	}
 }
 
-// TestARotationIsHandledOnceItHasAResult: a script that waits for status.rebind learns whether the former credentials are still in use.
+// F-S42: a script that waits for status.rebind learns whether the former credentials are still in use.
 func TestARotationIsHandledOnceItHasAResult(t *testing.T) {
 	for _, test := range []struct {
 		name    string
