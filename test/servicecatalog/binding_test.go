@@ -725,18 +725,22 @@ var _ = Describe("The Secret of a binding", func() {
 	}, serial)
 
 	// conformance: R06
-	It("keeps the old credentials where the broker cannot create new ones", func(ctx SpecContext) {
+	It("keeps the old credentials while the broker cannot create new ones, and requests them again", func(ctx SpecContext) {
 		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
 		s.createReadyInstance(ctx, "db")
 		b := s.createReadyBinding(ctx, "access", "db")
 		password := s.passwordAtBroker(b.Spec.ExternalID)
-		s.Inject(osbtest.Fault{On: osb.Bind, Acts: true, Times: 4, Answer: osbtest.Error(500, "", "not now")})
+		relent := s.Inject(osbtest.Fault{On: osb.Bind, Acts: true, Answer: osbtest.Error(500, "", "not now")})
 		s.Inject(osbtest.Fault{On: osb.Unbind, ID: b.Spec.ExternalID, Answer: osbtest.Error(500, "", "must not happen")})
 		requestRebind(ctx, b, "1")
-		Eventually(bindingStatus(ctx, b)).WithTimeout(time.Minute).Should(SatisfyAll(HaveField("Rebind", "1"), HaveField("PredecessorID", ""), HaveField("ExternalID", ""), haveReadyMessage("replacing them failed")))
+		Eventually(bindingStatus(ctx, b)).WithTimeout(time.Minute).Should(SatisfyAll(HaveField("Rebind", ""), HaveField("AttemptedRebind", "1"), HaveField("PredecessorID", ""), HaveField("ExternalID", ""), haveReadyMessage("replacing them failed")))
 		Expect(bindingStatus(ctx, b)()).To(haveCondition("Ready", "True", "InjectedBindResult"))
 		Expect(readSecretKeys(ctx, b)()).To(HaveKeyWithValue("password", password))
-		Expect(s.Holds().Bindings).To(SatisfyAll(HaveLen(1), HaveKey(b.Spec.ExternalID)))
+		Expect(s.Holds().Bindings).To(HaveKey(b.Spec.ExternalID))
+
+		relent()
+		Eventually(bindingStatus(ctx, b)).WithTimeout(time.Minute).Should(SatisfyAll(beBound(b), HaveField("Rebind", "1"), HaveField("AttemptedRebind", ""), HaveField("ExternalID", Not(BeEmpty()))))
+		Expect(readSecretKeys(ctx, b)()).NotTo(HaveKeyWithValue("password", password))
 		Expect(s.callsAbout(b.Spec.ExternalID, osb.Unbind)).To(BeEmpty())
 	})
 })

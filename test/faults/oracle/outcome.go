@@ -143,4 +143,4 @@ func (c Checker) mayDiffer(line, expected string) bool {
 }
 
 // retryFields differ where the user requested a retry.
-var retryFields = regexp.MustCompile(`"(updateRequests|(observedG|reconciledG|g)eneration)":\d+,?|"rebind":"[^"]*",?`)
+var retryFields = regexp.MustCompile(`"(updateRequests|(observedG|reconciledG|g)eneration)":\d+,?|"(rebind|attemptedRebind)":"[^"]*",?`)

@@ -115,10 +115,16 @@ func (e *Environment) retryIfRefused(o client.Object) {
 			e.requestRetry(o)
 		}
 	case *v1beta1.ServiceBinding:
-		if (hasFailed(o.Status.Conditions) && !isRetriedByOperator(o.Status.Attempts) || isStalledOnSecret(o.Status.Conditions)) && o.Status.Rebind == o.Annotations[v1beta1.RebindAnnotation] {
+		if (hasFailed(o.Status.Conditions) && !isRetriedByOperator(o.Status.Attempts) || isStalledOnSecret(o.Status.Conditions)) && isRebindAttempted(o) {
 			e.requestRetry(o)
 		}
 	}
+}
+
+// isRebindAttempted reports whether the operator has seen the last request for other credentials.
+func isRebindAttempted(b *v1beta1.ServiceBinding) bool {
+	asked := b.Annotations[v1beta1.RebindAnnotation]
+	return asked == b.Status.Rebind || asked == b.Status.AttemptedRebind
 }
 
 // isRetriedByOperator reports whether a failure looks like a misconfiguration, which the operator retries without an edit.
