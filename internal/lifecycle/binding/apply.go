@@ -134,10 +134,14 @@ func (ap *application) stopRetryingAs(reason, failed, message string) {
 }
 
 // SetConditions sets the conditions. As long as the Secret has valid credentials, the binding is Ready, whatever comes of their replacement,
-// of fetching them again, or of the removal of those before them.
+// of fetching them again, or of the removal of those before them. That removal does not replace what is wrong with the present ones.
 func (ap *application) SetConditions(set lifecycle.ConditionSet) {
 	s := &ap.status
-	if beside := ap.phase.IsReplacement() || ap.call.Recheck || validity.IsPredecessor(s, ap.call.ID); beside && bindingphase.IsDelivered(s) && !validity.HasEnded(s, ap.Now) && !ap.IsDeleting() && set.Ready != v1beta1.ConditionTrue {
+	isOfPredecessor := validity.IsPredecessor(s, ap.call.ID) && !ap.IsDeleting()
+	if isOfPredecessor && !lifecycle.IsTrue(lifecycle.FindCondition(s.Conditions, v1beta1.ConditionReady)) {
+		return
+	}
+	if beside := ap.phase.IsReplacement() || ap.call.Recheck || isOfPredecessor; beside && bindingphase.IsDelivered(s) && !validity.HasEnded(s, ap.Now) && !ap.IsDeleting() && set.Ready != v1beta1.ConditionTrue {
 		set = stillInjectedConditions(lifecycle.Uncapitalize(set.Message))
 	}
 	setBindingConditions(s, set, ap.Now)

@@ -122,7 +122,9 @@ func (ap *application) recordPredecessorRemoved() {
 	}
 	ap.phase = bindingphase.Phase{}
 	s.Attempts = refusalOf(s.Attempts)
-	ap.SetConditions(deliveredConditions(ap.b, s, bindingphase.IsDelivered(s)))
+	if lifecycle.IsTrue(lifecycle.FindCondition(s.Conditions, v1beta1.ConditionReady)) { // otherwise the conditions say what is wrong with the present credentials
+		ap.SetConditions(deliveredConditions(ap.b, s, bindingphase.IsDelivered(s)))
+	}
 }
 
 // disownRemoved drops the proof that this object created the binding under the id of its spec, once that is removed.

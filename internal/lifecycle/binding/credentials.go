@@ -49,23 +49,31 @@ func (d *decision) ensureCredentials() {
 		d.Need = lifecycle.NeedSecret
 	case d.in.Secret == SecretNotOwned:
 		d.setBlocked(lifecycle.BlockedBy(v1beta1.ReasonErrorInjectingBindResult, bindingsecret.Occupied(d.b).Error()))
+		d.removeRetired()
 	case d.in.Secret == SecretInSync && !bindingphase.IsDelivered(s) && d.in.SecretID == d.id(): // by a process that was stopped before it could record it
 		d.recordSecretWritten()
 	case d.in.Secret != SecretInSync && d.in.NamespaceTerminating:
 		d.setBlocked(terminating(d.b))
 	case d.isRebindRequested():
 		d.startReplacement()
-	case d.in.Secret != SecretInSync || !bindingphase.IsDelivered(s):
-		d.recoverCredentials()
+	case (d.in.Secret != SecretInSync || !bindingphase.IsDelivered(s)) && !d.isRemovalFirst():
+		if d.recoverCredentials(); d.isWaiting() {
+			d.removeRetired()
+		}
 	case d.isRenewalDue() && !d.isRemovalFirst():
 		d.startReplacement()
 	case validity.IsMadeBefore(s, d.in.BoundInstance.Instance) && !d.isRemovalFirst() && d.recheck():
 	case !d.removeRetired():
 		d.steady()
 	}
-	if d.Request == nil && d.SecretAction == "" && d.Need == "" && !d.phase.IsReplacement() {
+	if d.isWaiting() {
 		d.wakeForRenewal()
 	}
+}
+
+// isWaiting reports whether nothing is done for the present binding now.
+func (d *decision) isWaiting() bool {
+	return d.Request == nil && d.SecretAction == "" && d.Need == "" && !d.phase.IsReplacement()
 }
 
 // writeSecret has the credentials written that the broker has returned.

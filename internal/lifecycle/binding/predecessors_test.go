@@ -60,3 +60,32 @@ func TestARotationWaitsForTheRemovalOfPredecessors(t *testing.T) {
 		t.Errorf("of more predecessors: %s", got.say())
 	}
 }
+
+// F-S53: credentials that were replaced are removed although the Secret waits for a person, and the conditions say what that is.
+func TestPredecessorsAreRemovedBesideAnEditedSecret(t *testing.T) {
+	for name, test := range map[string]struct {
+		secret SecretState
+		reason string
+	}{
+		"edited":   {SecretModified, v1beta1.ReasonSecretEdited},
+		"occupied": {SecretNotOwned, v1beta1.ReasonErrorInjectingBindResult},
+	} {
+		f := newFixture(bound1, rebound, func(f *fixture) { f.after(with(201)) })
+		f.in.Secret, f.in.Memory.recovery = test.secret, recovery{id: lifecycle.BindingID(f.b, &f.b.Status), failed: fetch | repeat | rotation}
+		for _, a := range []Answer{saidOf(osbresult.Unknown, 500), saidOf(osbresult.Done, 200)} {
+			f.in.Now = f.in.Now.Add(2 * time.Hour)
+			next := f.step()
+			if got := next.say(); got != "unbind id" {
+				t.Fatalf("%s: %s", name, got)
+			}
+			f.b.Status = next.Status
+			f.after(a)
+			if ready := lifecycle.FindCondition(f.b.Status.Conditions, v1beta1.ConditionReady); ready.Status == v1beta1.ConditionTrue || ready.Reason != test.reason {
+				t.Errorf("%s: Ready is %s, %s: %s", name, ready.Status, ready.Reason, ready.Message)
+			}
+		}
+		if len(f.b.Status.Predecessors) > 0 {
+			t.Errorf("%s: %v is not removed", name, f.b.Status.Predecessors)
+		}
+	}
+}

@@ -910,7 +910,7 @@ func (w *bindingWalk) end() {
 	h := w.held[id]
 	for other := range w.held {
 		theirs := other == "id" && w.brought && (w.stranger || s.CreatedForUID == "")
-		if waits := validity.IsPredecessor(s, other) && ready.Reason == v1beta1.ReasonSecretEdited; other != id && !theirs && !waits { // a person has to decide
+		if other != id && !theirs { // F-S53: also while the Secret waits for a person
 			w.failf("the broker has another one under %s", other)
 		}
 	}
