@@ -179,7 +179,13 @@ func (p Phase) hasNothingAtBroker() bool { return !p.MayExist() || p == Provisio
 // IsProvisioned reports whether the broker has confirmed the instance, and not its removal. During a deprovisioning, the phase does not
 // tell.
 func IsProvisioned(s *v1beta1.ServiceInstanceStatus) bool {
-	return s.ProvisionStatus == v1beta1.Provisioned
+	return s.ProvisionStatus == v1beta1.Provisioned || isOfEarlyOriginal(s) && !lifecycle.IsTrue(lifecycle.FindCondition(s.Conditions, v1beta1.ConditionFailed))
+}
+
+// isOfEarlyOriginal reports whether an early version of the original service-catalog has written a status: it had neither provisionStatus nor
+// observedGeneration.
+func isOfEarlyOriginal(s *v1beta1.ServiceInstanceStatus) bool {
+	return s.ProvisionStatus == "" && s.ObservedGeneration == 0 && s.ReconciledGeneration > 0
 }
 
 // isGivenUp reports whether the original service-catalog had given the instance up, which it recorded in a condition only: it did not

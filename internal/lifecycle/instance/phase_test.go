@@ -34,6 +34,8 @@ func TestPhaseOfOriginalStatus(t *testing.T) {
 	)
 	accepted, mitigating := v1beta1.OperationStatus{AsyncOpInProgress: true}, v1beta1.OperationStatus{OrphanMitigationInProgress: true}
 	mitigationAccepted := v1beta1.OperationStatus{OrphanMitigationInProgress: true, AsyncOpInProgress: true}
+	early, earlyRefused := v1beta1.OperationStatus{ReconciledGeneration: 1}, v1beta1.OperationStatus{ReconciledGeneration: 1}
+	earlyRefused.Conditions = []v1beta1.Condition{{Type: v1beta1.ConditionFailed, Status: v1beta1.ConditionTrue}}
 	for name, test := range map[string]struct {
 		status v1beta1.ServiceInstanceStatus
 		want   Phase
@@ -52,6 +54,9 @@ func TestPhaseOfOriginalStatus(t *testing.T) {
 		"orphan mitigation was given up":    {v1beta1.ServiceInstanceStatus{DeprovisionStatus: failed}, RemovalFailed},
 		"provisioned":                       {v1beta1.ServiceInstanceStatus{ProvisionStatus: provisioned, DeprovisionStatus: required}, Provisioned},
 		"provisioned by the first releases": {v1beta1.ServiceInstanceStatus{ProvisionStatus: provisioned}, Provisioned},
+		"F-S64 of an early version":         {v1beta1.ServiceInstanceStatus{OperationStatus: early}, Provisioned},
+		"F-S64 the same, being deleted":     {v1beta1.ServiceInstanceStatus{OperationStatus: early, CurrentOperation: deprovision}, Deprovisioning},
+		"F-S64 the same, refused":           {v1beta1.ServiceInstanceStatus{OperationStatus: earlyRefused, DeprovisionStatus: notRequired}, NotCreated},
 		"update request in flight":          {v1beta1.ServiceInstanceStatus{CurrentOperation: update, ProvisionStatus: provisioned, DeprovisionStatus: required}, Updating},
 		"being updated":                     {v1beta1.ServiceInstanceStatus{OperationStatus: accepted, CurrentOperation: update, ProvisionStatus: provisioned, DeprovisionStatus: required}, UpdateAccepted},
 		"deprovision request in flight":     {v1beta1.ServiceInstanceStatus{CurrentOperation: deprovision, ProvisionStatus: provisioned, DeprovisionStatus: required}, Deprovisioning},
@@ -104,6 +109,7 @@ func TestDecideOriginalStatus(t *testing.T) {
 		"refused, and deleted":          {v1beta1.ServiceInstanceStatus{DeprovisionStatus: v1beta1.DeprovisionNotRequired}, fs(givenUp, deleted, definitionExists), "release DeprovisionedSuccessfully", "the broker has nothing"},
 		"asked again":                   {v1beta1.ServiceInstanceStatus{DeprovisionStatus: v1beta1.DeprovisionRequired, CurrentOperation: v1beta1.OperationProvision}, fs(givenUp), "write-ahead provision id small-id", "the condition is older than the operation"},
 		"removal given up":              {v1beta1.ServiceInstanceStatus{DeprovisionStatus: v1beta1.DeprovisionFailed}, fs(givenUp, deleted, definitionExists), "deprovision id small-id", "it is retried"},
+		"of an early version":           {v1beta1.ServiceInstanceStatus{OperationStatus: v1beta1.OperationStatus{ReconciledGeneration: 1}}, fs(deleted, definitionExists), "deprovision id small-id", "its broker has it"},
 		"removal of a ready one, ended": {v1beta1.ServiceInstanceStatus{ProvisionStatus: v1beta1.Provisioned, DeprovisionStatus: v1beta1.DeprovisionFailed}, fs(givenUp, deleted, definitionExists), "deprovision id small-id", "the same"},
 	} {
 		f := newFixture()
