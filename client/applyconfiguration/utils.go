@@ -40,6 +40,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &pagerv1beta1.AlertInstanceApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("AlertLink"):
 		return &pagerv1beta1.AlertLinkApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("AlertmanagerIntervals"):
+		return &pagerv1beta1.AlertmanagerIntervalsApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("AlertmanagerProvider"):
 		return &pagerv1beta1.AlertmanagerProviderApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("AlertSource"):

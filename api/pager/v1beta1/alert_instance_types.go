@@ -36,6 +36,11 @@ type AlertInstance struct {
 	// +optional
 	Text string `json:"text,omitempty"`
 
+	// severity of the instance. That of the Alert is the highest one of those that fire.
+	// Empty: not known, as in Alerts of former releases.
+	// +optional
+	Severity Severity `json:"severity,omitempty"`
+
 	// startsAt is when the instance began to fire.
 	// +optional
 	StartsAt *metav1.Time `json:"startsAt,omitempty"`
@@ -53,6 +58,29 @@ type AlertInstance struct {
 	// fires. Empty: only the source ends it.
 	// +optional
 	LapsesAt *metav1.Time `json:"lapsesAt,omitempty"`
+
+	// poster identifies the group of Alertmanager whose webhook listed the instance last:
+	// a hash of the group's key, its receiver and the URL of that Alertmanager; unkeyed
+	// for a webhook without a key. Empty: no webhook did.
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	Poster string `json:"poster,omitempty"`
+
+	// listedTime is when a webhook listed the instance as firing, the last time or up to
+	// an hour before: it is written at most once an hour.
+	// +optional
+	ListedTime *metav1.Time `json:"listedTime,omitempty"`
+
+	// unlistedTime is since when the instance is not reported any more. It ends some time
+	// later, unless a post lists it as firing before.
+	// +optional
+	UnlistedTime *metav1.Time `json:"unlistedTime,omitempty"`
+
+	// lapseSeconds is how long the sender of the post that set lapsesAt gave the instance:
+	// endsAt less the time of the receipt. Empty: the sender did not say it.
+	// +kubebuilder:validation:Minimum=0
+	// +optional
+	LapseSeconds int32 `json:"lapseSeconds,omitempty"`
 
 	// waiting is true until the instance has joined the content: what begins to fire
 	// soon after a message waits for the next one.

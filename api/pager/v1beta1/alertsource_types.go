@@ -26,13 +26,17 @@ const (
 	AlertSourceLabel = "pager.k8s.co/alert-source"
 	// AlertGroupAnnotation has what the instances of an Alert from an AlertSource have in common, as its title has it.
 	AlertGroupAnnotation = "pager.k8s.co/alert-group"
+	// AlertSourceReceiversAnnotation has a hash of the receivers that the AlertSource has written to an Alert. Other receivers are those of a
+	// person, and stay.
+	AlertSourceReceiversAnnotation = "pager.k8s.co/alert-source-receivers"
 )
 
 // AlertSourceSpec says who may post alerts, and what becomes of them.
 type AlertSourceSpec struct {
 	// secretRef names a Secret in the namespace of the AlertSource, whose key token is
-	// the bearer token, or the password of basic authentication, of senders. Without it
-	// they need the token of a ServiceAccount that may create alertsources/ingest.
+	// the bearer token, or the password of basic authentication, of senders. Its key
+	// tokenNext is a second one, during a rotation. Without a Secret senders need the
+	// token of a ServiceAccount that may create alertsources/ingest.
 	// +optional
 	SecretRef *SecretReference `json:"secretRef,omitempty"`
 
@@ -76,8 +80,9 @@ type AlertSourceSpec struct {
 	// +optional
 	IgnoreSeverities []string `json:"ignoreSeverities,omitzero"`
 
-	// receiverRefs are the receivers of new Alerts, at most 16. Default: those of an
-	// Alert without any.
+	// receiverRefs are the receivers of Alerts that begin to fire, at most 16: one that
+	// fires keeps those that it has, and so does one whose receivers a person has changed.
+	// Default: those of an Alert without any.
 	// +kubebuilder:validation:MaxItems=16
 	// +listType=map
 	// +listMapKey=kind
@@ -102,6 +107,34 @@ type AlertSourceSpec struct {
 	// +default=200
 	// +optional
 	MaxAlerts int32 `json:"maxAlerts,omitempty"`
+
+	// alertmanager has intervals of the Alertmanager that posts webhooks. What its
+	// webhooks do not list any more ends some time later. Without effect on other senders.
+	// +default={}
+	// +optional
+	Alertmanager AlertmanagerIntervals `json:"alertmanager,omitzero"`
+}
+
+// AlertmanagerIntervals are settings of an Alertmanager, as its routes have them.
+type AlertmanagerIntervals struct {
+	// groupIntervalSeconds is the longest group_interval of the routes to the source: 1 to
+	// 86400. An alert that is missing in a webhook of its group ends after twice this time
+	// and 5 minutes. Default 300.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=86400
+	// +default=300
+	// +optional
+	GroupIntervalSeconds int32 `json:"groupIntervalSeconds,omitempty"`
+
+	// repeatIntervalSeconds is the longest sum of repeat_interval and group_interval of
+	// the routes to the source: 60 to 31536000. An alert that no webhook has listed for
+	// longer ends, while other posts of the source arrive. Default 432000, which is as long
+	// as Alertmanager remembers what it sent.
+	// +kubebuilder:validation:Minimum=60
+	// +kubebuilder:validation:Maximum=31536000
+	// +default=432000
+	// +optional
+	RepeatIntervalSeconds int32 `json:"repeatIntervalSeconds,omitempty"`
 }
 
 // AlertSourceStatus is what was received.
@@ -120,6 +153,31 @@ type AlertSourceStatus struct {
 	// minute.
 	// +optional
 	LastReceivedTime *metav1.Time `json:"lastReceivedTime,omitempty"`
+
+	// receivingSince is when the present series of posts began, without a gap. An alert
+	// that is not posted again ends only after a series that is long enough to have it.
+	// Posts of webhooks are no part of it.
+	// +optional
+	ReceivingSince *metav1.Time `json:"receivingSince,omitempty"`
+
+	// receivingUntil is when the last post of that series was stored. It is written at
+	// most once a minute.
+	// +optional
+	ReceivingUntil *metav1.Time `json:"receivingUntil,omitempty"`
+
+	// receivingBrokenTime is when a post was last refused: a series that proves an end
+	// begins later. It is written at most once a minute.
+	// +optional
+	ReceivingBrokenTime *metav1.Time `json:"receivingBrokenTime,omitempty"`
+
+	// lastCutTime is when a post last had alerts that fire for which no Alert had room. It
+	// is written at most once a minute.
+	// +optional
+	LastCutTime *metav1.Time `json:"lastCutTime,omitempty"`
+
+	// cutAlerts is how many alerts the post at lastCutTime had for which there was no room.
+	// +optional
+	CutAlerts int32 `json:"cutAlerts,omitempty"`
 
 	// firing is the number of Alerts of the source that fire.
 	// +optional

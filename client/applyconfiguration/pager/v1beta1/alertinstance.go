@@ -19,6 +19,7 @@ limitations under the License.
 package v1beta1
 
 import (
+	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
 	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -33,6 +34,9 @@ type AlertInstanceApplyConfiguration struct {
 	// text is the line about the instance, of the moment when it began to fire. At
 	// most 256 bytes of UTF-8.
 	Text *string `json:"text,omitempty"`
+	// severity of the instance. That of the Alert is the highest one of those that fire.
+	// Empty: not known, as in Alerts of former releases.
+	Severity *pagerv1beta1.Severity `json:"severity,omitempty"`
 	// startsAt is when the instance began to fire.
 	StartsAt *v1.Time `json:"startsAt,omitempty"`
 	// endsAt is when the instance ended. Empty while it fires.
@@ -43,6 +47,19 @@ type AlertInstanceApplyConfiguration struct {
 	// lapsesAt is when the instance ends unless its source says before that it still
 	// fires. Empty: only the source ends it.
 	LapsesAt *v1.Time `json:"lapsesAt,omitempty"`
+	// poster identifies the group of Alertmanager whose webhook listed the instance last:
+	// a hash of the group's key, its receiver and the URL of that Alertmanager; unkeyed
+	// for a webhook without a key. Empty: no webhook did.
+	Poster *string `json:"poster,omitempty"`
+	// listedTime is when a webhook listed the instance as firing, the last time or up to
+	// an hour before: it is written at most once an hour.
+	ListedTime *v1.Time `json:"listedTime,omitempty"`
+	// unlistedTime is since when the instance is not reported any more. It ends some time
+	// later, unless a post lists it as firing before.
+	UnlistedTime *v1.Time `json:"unlistedTime,omitempty"`
+	// lapseSeconds is how long the sender of the post that set lapsesAt gave the instance:
+	// endsAt less the time of the receipt. Empty: the sender did not say it.
+	LapseSeconds *int32 `json:"lapseSeconds,omitempty"`
 	// waiting is true until the instance has joined the content: what begins to fire
 	// soon after a message waits for the next one.
 	Waiting *bool `json:"waiting,omitempty"`
@@ -67,6 +84,14 @@ func (b *AlertInstanceApplyConfiguration) WithKey(value string) *AlertInstanceAp
 // If called multiple times, the Text field is set to the value of the last call.
 func (b *AlertInstanceApplyConfiguration) WithText(value string) *AlertInstanceApplyConfiguration {
 	b.Text = &value
+	return b
+}
+
+// WithSeverity sets the Severity field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Severity field is set to the value of the last call.
+func (b *AlertInstanceApplyConfiguration) WithSeverity(value pagerv1beta1.Severity) *AlertInstanceApplyConfiguration {
+	b.Severity = &value
 	return b
 }
 
@@ -99,6 +124,38 @@ func (b *AlertInstanceApplyConfiguration) WithPreviousEndsAt(value v1.Time) *Ale
 // If called multiple times, the LapsesAt field is set to the value of the last call.
 func (b *AlertInstanceApplyConfiguration) WithLapsesAt(value v1.Time) *AlertInstanceApplyConfiguration {
 	b.LapsesAt = &value
+	return b
+}
+
+// WithPoster sets the Poster field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Poster field is set to the value of the last call.
+func (b *AlertInstanceApplyConfiguration) WithPoster(value string) *AlertInstanceApplyConfiguration {
+	b.Poster = &value
+	return b
+}
+
+// WithListedTime sets the ListedTime field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ListedTime field is set to the value of the last call.
+func (b *AlertInstanceApplyConfiguration) WithListedTime(value v1.Time) *AlertInstanceApplyConfiguration {
+	b.ListedTime = &value
+	return b
+}
+
+// WithUnlistedTime sets the UnlistedTime field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the UnlistedTime field is set to the value of the last call.
+func (b *AlertInstanceApplyConfiguration) WithUnlistedTime(value v1.Time) *AlertInstanceApplyConfiguration {
+	b.UnlistedTime = &value
+	return b
+}
+
+// WithLapseSeconds sets the LapseSeconds field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LapseSeconds field is set to the value of the last call.
+func (b *AlertInstanceApplyConfiguration) WithLapseSeconds(value int32) *AlertInstanceApplyConfiguration {
+	b.LapseSeconds = &value
 	return b
 }
 

@@ -28,8 +28,9 @@ import (
 // AlertSourceSpec says who may post alerts, and what becomes of them.
 type AlertSourceSpecApplyConfiguration struct {
 	// secretRef names a Secret in the namespace of the AlertSource, whose key token is
-	// the bearer token, or the password of basic authentication, of senders. Without it
-	// they need the token of a ServiceAccount that may create alertsources/ingest.
+	// the bearer token, or the password of basic authentication, of senders. Its key
+	// tokenNext is a second one, during a rotation. Without a Secret senders need the
+	// token of a ServiceAccount that may create alertsources/ingest.
 	SecretRef *SecretReferenceApplyConfiguration `json:"secretRef,omitempty"`
 	// groupBy are the labels, at most 16, by which posted alerts are grouped: those with
 	// the same values are one Alert. ["..."] is every label. The groups of a webhook are
@@ -45,8 +46,9 @@ type AlertSourceSpecApplyConfiguration struct {
 	// at most 16. Default [none], which the rules Watchdog and InfoInhibitor have: they
 	// always fire.
 	IgnoreSeverities []string `json:"ignoreSeverities,omitempty"`
-	// receiverRefs are the receivers of new Alerts, at most 16. Default: those of an
-	// Alert without any.
+	// receiverRefs are the receivers of Alerts that begin to fire, at most 16: one that
+	// fires keeps those that it has, and so does one whose receivers a person has changed.
+	// Default: those of an Alert without any.
 	ReceiverRefs []ReceiverRefApplyConfiguration `json:"receiverRefs,omitempty"`
 	// silentAfterSeconds is after how many seconds without a post an Alert says that the
 	// source is silent: 120 to 604800, or 0 for never. Only a sender that always has an
@@ -55,6 +57,9 @@ type AlertSourceSpecApplyConfiguration struct {
 	// maxAlerts is how many Alerts of the source may fire, 1 to 1000. One more Alert says
 	// what fires beyond. Default 200.
 	MaxAlerts *int32 `json:"maxAlerts,omitempty"`
+	// alertmanager has intervals of the Alertmanager that posts webhooks. What its
+	// webhooks do not list any more ends some time later. Without effect on other senders.
+	Alertmanager *AlertmanagerIntervalsApplyConfiguration `json:"alertmanager,omitempty"`
 }
 
 // AlertSourceSpecApplyConfiguration constructs a declarative configuration of the AlertSourceSpec type for use with
@@ -139,5 +144,13 @@ func (b *AlertSourceSpecApplyConfiguration) WithSilentAfterSeconds(value int32) 
 // If called multiple times, the MaxAlerts field is set to the value of the last call.
 func (b *AlertSourceSpecApplyConfiguration) WithMaxAlerts(value int32) *AlertSourceSpecApplyConfiguration {
 	b.MaxAlerts = &value
+	return b
+}
+
+// WithAlertmanager sets the Alertmanager field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Alertmanager field is set to the value of the last call.
+func (b *AlertSourceSpecApplyConfiguration) WithAlertmanager(value *AlertmanagerIntervalsApplyConfiguration) *AlertSourceSpecApplyConfiguration {
+	b.Alertmanager = value
 	return b
 }

@@ -35,6 +35,21 @@ type AlertSourceStatusApplyConfiguration struct {
 	// lastReceivedTime is when a post was last accepted. It is written at most once a
 	// minute.
 	LastReceivedTime *metav1.Time `json:"lastReceivedTime,omitempty"`
+	// receivingSince is when the present series of posts began, without a gap. An alert
+	// that is not posted again ends only after a series that is long enough to have it.
+	// Posts of webhooks are no part of it.
+	ReceivingSince *metav1.Time `json:"receivingSince,omitempty"`
+	// receivingUntil is when the last post of that series was stored. It is written at
+	// most once a minute.
+	ReceivingUntil *metav1.Time `json:"receivingUntil,omitempty"`
+	// receivingBrokenTime is when a post was last refused: a series that proves an end
+	// begins later. It is written at most once a minute.
+	ReceivingBrokenTime *metav1.Time `json:"receivingBrokenTime,omitempty"`
+	// lastCutTime is when a post last had alerts that fire for which no Alert had room. It
+	// is written at most once a minute.
+	LastCutTime *metav1.Time `json:"lastCutTime,omitempty"`
+	// cutAlerts is how many alerts the post at lastCutTime had for which there was no room.
+	CutAlerts *int32 `json:"cutAlerts,omitempty"`
 	// firing is the number of Alerts of the source that fire.
 	Firing *int32 `json:"firing,omitempty"`
 }
@@ -71,6 +86,46 @@ func (b *AlertSourceStatusApplyConfiguration) WithConditions(values ...*v1.Condi
 // If called multiple times, the LastReceivedTime field is set to the value of the last call.
 func (b *AlertSourceStatusApplyConfiguration) WithLastReceivedTime(value metav1.Time) *AlertSourceStatusApplyConfiguration {
 	b.LastReceivedTime = &value
+	return b
+}
+
+// WithReceivingSince sets the ReceivingSince field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ReceivingSince field is set to the value of the last call.
+func (b *AlertSourceStatusApplyConfiguration) WithReceivingSince(value metav1.Time) *AlertSourceStatusApplyConfiguration {
+	b.ReceivingSince = &value
+	return b
+}
+
+// WithReceivingUntil sets the ReceivingUntil field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ReceivingUntil field is set to the value of the last call.
+func (b *AlertSourceStatusApplyConfiguration) WithReceivingUntil(value metav1.Time) *AlertSourceStatusApplyConfiguration {
+	b.ReceivingUntil = &value
+	return b
+}
+
+// WithReceivingBrokenTime sets the ReceivingBrokenTime field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ReceivingBrokenTime field is set to the value of the last call.
+func (b *AlertSourceStatusApplyConfiguration) WithReceivingBrokenTime(value metav1.Time) *AlertSourceStatusApplyConfiguration {
+	b.ReceivingBrokenTime = &value
+	return b
+}
+
+// WithLastCutTime sets the LastCutTime field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LastCutTime field is set to the value of the last call.
+func (b *AlertSourceStatusApplyConfiguration) WithLastCutTime(value metav1.Time) *AlertSourceStatusApplyConfiguration {
+	b.LastCutTime = &value
+	return b
+}
+
+// WithCutAlerts sets the CutAlerts field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the CutAlerts field is set to the value of the last call.
+func (b *AlertSourceStatusApplyConfiguration) WithCutAlerts(value int32) *AlertSourceStatusApplyConfiguration {
+	b.CutAlerts = &value
 	return b
 }
 
