@@ -18,6 +18,7 @@ package alert
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -25,6 +26,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -451,6 +453,60 @@ func TestTheFinalizerIsNoRecord(t *testing.T) {
 	}
 }
 
+// byDefault returns a default receiver.
+func byDefault(name, url string, created time.Time) *v1beta1.Receiver {
+	r := &v1beta1.Receiver{}
+	r.Namespace, r.Name, r.CreationTimestamp.Time = "ns", name, created
+	r.Annotations = map[string]string{v1beta1.DefaultReceiverAnnotation: "true"}
+	r.Spec.Webhook = &v1beta1.WebhookProvider{URL: url}
+	return r
+}
+
+// F-P48: each time that an Alert fires, it is sent to the default of that time.
+func TestTheDefaultOfEachOccurrence(t *testing.T) {
+	var mu sync.Mutex
+	var got []string
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		var message struct{ Type string }
+		_ = json.NewDecoder(r.Body).Decode(&message)
+		mu.Lock()
+		defer mu.Unlock()
+		got = append(got, strings.TrimPrefix(r.URL.Path, "/")+" "+message.Type)
+	}))
+	defer server.Close()
+	alert := controllertest.NewAlert(func(a *v1beta1.Alert) { a.CreationTimestamp.Time = time.Now() })
+	r := newReconciler(t, controllertest.NewCluster(t, interceptor.Funcs{}, alert, byDefault("old", server.URL+"/old", controllertest.T0)))
+	step := func(edit func(*v1beta1.Alert), want ...string) {
+		t.Helper()
+		if err := r.client.Get(t.Context(), nameOf(alert), alert); err != nil {
+			t.Fatal(err)
+		}
+		edit(alert)
+		alert.Generation++
+		if err := r.client.Update(t.Context(), alert); err != nil {
+			t.Fatal(err)
+		}
+		got = nil
+		for range 4 {
+			if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("sent %q, want %q", got, want)
+		}
+	}
+	step(func(*v1beta1.Alert) {}, "old alert.fired")
+	if err := r.client.Create(t.Context(), byDefault("new", server.URL+"/new", controllertest.T0.Add(time.Hour))); err != nil {
+		t.Fatal(err)
+	}
+	step(func(a *v1beta1.Alert) { a.Spec.Content = "B" }, "old alert.updated")
+	step(func(a *v1beta1.Alert) { a.Spec.State = v1beta1.AlertResolved }, "old alert.resolved")
+	step(func(a *v1beta1.Alert) { a.Spec.State = v1beta1.AlertFiring }, "new alert.fired")
+	step(func(a *v1beta1.Alert) { a.Spec.Content = "C" }, "new alert.updated")
+	step(func(a *v1beta1.Alert) { a.Spec.State = v1beta1.AlertResolved }, "new alert.resolved")
+}
+
 // TestADefaultIsFoundOnce: also where another becomes the default while the first
 // request is under way, and nothing of it is on record.
 func TestADefaultIsFoundOnce(t *testing.T) {
@@ -460,13 +516,6 @@ func TestADefaultIsFoundOnce(t *testing.T) {
 	defer slow.Close()
 	fast := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { newer.Add(1) }))
 	defer fast.Close()
-	byDefault := func(name, url string, created time.Time) *v1beta1.Receiver {
-		r := &v1beta1.Receiver{}
-		r.Namespace, r.Name, r.CreationTimestamp.Time = "ns", name, created
-		r.Annotations = map[string]string{v1beta1.DefaultReceiverAnnotation: "true"}
-		r.Spec.Webhook = &v1beta1.WebhookProvider{URL: url}
-		return r
-	}
 	alert := controllertest.NewAlert(func(a *v1beta1.Alert) { a.CreationTimestamp.Time = time.Now() })
 	r := newReconciler(t, controllertest.NewCluster(t, interceptor.Funcs{}, alert, byDefault("old", slow.URL, controllertest.T0)))
 	r.answerTimeout = time.Millisecond

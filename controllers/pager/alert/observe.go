@@ -23,6 +23,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/providers"
 	"github.com/gophernetes/bellhop/internal/receivers"
 )
@@ -88,23 +89,12 @@ func (r *Reconciler) observeLive(ctx context.Context, a *v1beta1.Alert, plan lif
 	return nil
 }
 
-// refs returns the receivers that an Alert names, or was sent to by default, or would be now: a later default never sends again.
+// refs returns the receivers that an Alert names, or was sent to by default since it fires, or would be now: a later default never sends again.
 func (r *Reconciler) refs(ctx context.Context, a *v1beta1.Alert, in *lifecycle.Inputs) ([]v1beta1.ReceiverRef, error) {
 	if len(a.Spec.ReceiverRefs) > 0 {
 		return a.Spec.ReceiverRefs, nil
 	}
-	var tried []v1beta1.ReceiverRef
-	for _, row := range a.Status.Deliveries {
-		if row.ByDefault && lifecycle.IsConsidered(row) {
-			tried = append(tried, lifecycle.RefOf(row))
-		}
-	}
-	for ref, f := range in.InFlight {
-		if f.ByDefault && !slices.Contains(tried, ref) {
-			tried = append(tried, ref)
-		}
-	}
-	if len(tried) > 0 {
+	if tried := triedDefaults(a, in); len(tried) > 0 && !lifecycle.BeginsAgain(a) {
 		return tried, nil
 	}
 	ref, err := r.resolver.Default(ctx, a.Namespace)
@@ -112,4 +102,20 @@ func (r *Reconciler) refs(ctx context.Context, a *v1beta1.Alert, in *lifecycle.I
 		return nil, err
 	}
 	return []v1beta1.ReceiverRef{*ref}, nil
+}
+
+// triedDefaults returns the receivers to which an Alert was sent, or is being sent, since they were the default.
+func triedDefaults(a *v1beta1.Alert, in *lifecycle.Inputs) (tried []v1beta1.ReceiverRef) {
+	for _, row := range a.Status.Deliveries {
+		if row.ByDefault && lifecycle.IsConsidered(row) {
+			tried = append(tried, lifecycle.RefOf(row))
+		}
+	}
+	for ref, f := range in.InFlight {
+		isOfFormer := f.Event == result.Resolved && !lifecycle.IsOver(a) // it may be about a former occurrence
+		if f.ByDefault && !isOfFormer && !slices.Contains(tried, ref) {
+			tried = append(tried, ref)
+		}
+	}
+	return tried
 }

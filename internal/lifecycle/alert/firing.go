@@ -27,10 +27,10 @@ import (
 // send sends a firing alert, if it may be sent now, until it expires.
 func (d *DeliveryPlan) send(a *v1beta1.Alert, content string, t Target, in Inputs) {
 	switch {
-	case isRestored(a) && d.Row.LastAttemptedHash == "":
+	case isOutOfDate(a, in) && d.Row.LastAttemptedHash == "":
 		d.waitFor(Problem{
 			Reason:  v1beta1.ReasonRestored,
-			Message: "restored from a backup, so it may be out of date; to send it, remove the label " + restoreLabel,
+			Message: "restored from a backup, so it may be out of date; to send it, remove the label " + RestoreLabel,
 		})
 	case t.Problem != nil:
 		d.waitFor(*t.Problem)
@@ -43,6 +43,11 @@ func (d *DeliveryPlan) send(a *v1beta1.Alert, content string, t Target, in Input
 		d.allowForFormerLeader(a, in)
 	}
 	d.Wake = Earliest(d.Wake, in.wakeAt(expiry(a, in)))
+}
+
+// isOutOfDate reports whether the occurrence of an Alert was restored from a backup. One that began since then is news.
+func isOutOfDate(a *v1beta1.Alert, in Inputs) bool {
+	return isRestored(a) && !firingSince(a, in).After(a.CreationTimestamp.Time)
 }
 
 // sendContent makes the request for the content of a firing alert, if it is due.
@@ -61,7 +66,7 @@ func (d *DeliveryPlan) isFiltered(a *v1beta1.Alert, content string, t Target, in
 	switch {
 	case d.Row.FilteredHash == content:
 		return true
-	case t.Problem != nil, !held && (expired(a, in) || isRestored(a)):
+	case t.Problem != nil, !held && (expired(a, in) || isOutOfDate(a, in)):
 		return false
 	}
 	return Rank(a.Spec.Severity) < Rank(t.Spec.MinSeverity)

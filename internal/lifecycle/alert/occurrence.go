@@ -54,6 +54,11 @@ func (in Inputs) present(a *v1beta1.Alert) occurrence {
 	return occurrence{recorded + 1, in.finishedAt()}
 }
 
+// BeginsAgain reports whether an Alert fires again, which its status does not say yet. Then the default receiver is looked up anew.
+func BeginsAgain(a *v1beta1.Alert) bool {
+	return !IsOver(a) && a.Status.Occurrence > 0 && a.Status.FiringSince == nil
+}
+
 // isRecordedAsOver reports whether the status of an Alert whose occurrences are not recorded is that of a resolved one: by its condition, or, while
 // resolves are being sent, by the rows of its receivers.
 func isRecordedAsOver(a *v1beta1.Alert, refs []v1beta1.ReceiverRef) bool {

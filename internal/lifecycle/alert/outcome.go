@@ -104,7 +104,10 @@ func beginAttempt(row v1beta1.Delivery, r Request, began time.Time) v1beta1.Deli
 	if r.Event == result.Fired && HoldingOf(row) == Holds && isResolved(row.LastAttemptedHash) {
 		row.ContentHash, row.Severity, row.JoinedTime = "", "", nil // it fires again after a resolve that may have arrived
 	}
-	row.LastAttemptedHash, row.Sequence, row.Attempts, row.ByDefault = r.Hash, r.Sequence, r.Attempt, r.ByDefault
+	if r.Event != result.Resolved || !IsConsidered(row) { // a resolve may be about a former occurrence
+		row.ByDefault = r.ByDefault
+	}
+	row.LastAttemptedHash, row.Sequence, row.Attempts = r.Hash, r.Sequence, r.Attempt
 	row.FilteredHash = r.FilteredHash
 	if r.Attempt == 1 || row.FirstAttemptTime == nil {
 		row.FirstAttemptTime = Seconds(began)

@@ -56,7 +56,7 @@ func (d *DeliveryPlan) forgetRefusal(a *v1beta1.Alert) {
 // resolve timeout, which begins when a process leads, or with the first attempt. Zero: without end, as the receiver is suspended, or was
 // until a moment ago.
 func (in Inputs) deletionLimit(a *v1beta1.Alert, row v1beta1.Delivery, t Target) time.Time {
-	began, timeout := latest(a.DeletionTimestamp.Time, in.LeaderSince), t.ResolveTimeout()
+	began, timeout := Latest(a.DeletionTimestamp.Time, in.LeaderSince), t.ResolveTimeout()
 	d := DeliveryPlan{Row: row}
 	switch {
 	case d.holding(in) == HoldsNothing:
@@ -66,7 +66,7 @@ func (in Inputs) deletionLimit(a *v1beta1.Alert, row v1beta1.Delivery, t Target)
 	case isSuspended(t), t.Problem == nil && row.Reason == v1beta1.ReasonSuspended:
 		return time.Time{}
 	case isResolved(row.LastAttemptedHash) && row.FirstAttemptTime != nil: // the first attempt may be a former process's
-		began = latest(a.DeletionTimestamp.Time, row.FirstAttemptTime.Time)
+		began = Latest(a.DeletionTimestamp.Time, row.FirstAttemptTime.Time)
 	}
 	return began.Add(timeout)
 }
@@ -75,7 +75,7 @@ func (in Inputs) deletionLimit(a *v1beta1.Alert, row v1beta1.Delivery, t Target)
 // not attempted yet.
 func (d *DeliveryPlan) eligibleForLastAttempt(a *v1beta1.Alert, t Target, in Inputs) bool {
 	return isYoung(a) && d.Row.LastAttemptedHash == "" && t.Problem == nil && a.Spec.State == v1beta1.AlertFiring &&
-		!expired(a, in) && !isRestored(a) && Rank(a.Spec.Severity) >= Rank(t.Spec.MinSeverity)
+		!expired(a, in) && !isOutOfDate(a, in) && Rank(a.Spec.Severity) >= Rank(t.Spec.MinSeverity)
 }
 
 // isYoung reports whether an Alert was deleted soon after its creation.

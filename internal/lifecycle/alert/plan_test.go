@@ -230,7 +230,7 @@ func TestDecide(t *testing.T) {
 			}), want: "Resolved#2.2, wake 10m0s"},
 		"restored, expired": {why: "old news ends", Refs: one, Targets: good, Now: at(time.Hour),
 			alert: newAlert(func(a *v1beta1.Alert) {
-				a.Labels = map[string]string{restoreLabel: "r"}
+				a.Labels = map[string]string{RestoreLabel: "r"}
 				a.Spec.ExpireAfterSeconds = ptr.To[int32](60)
 			}), want: ""},
 		"resolve limit": {why: "a resolve is not tried for ever", Refs: one, Targets: good, Now: at(10 * time.Minute),
@@ -276,8 +276,12 @@ func TestDecide(t *testing.T) {
 			want: "Resolved#2.1, wake 10m0s"},
 		"deleted, another's finalizer": {why: "ours is gone, so we are phaseSettled", alert: newAlert(deletedAt(t0), func(a *v1beta1.Alert) { a.Finalizers = []string{"x/y"} }), Refs: one, Targets: good, Now: t0,
 			want: ""},
-		"restored": {why: "old news waits for a person", alert: newAlert(func(a *v1beta1.Alert) { a.Labels = map[string]string{restoreLabel: "r"} }), Refs: one, Targets: good, Now: t0,
+		"restored": {why: "old news waits for a person", alert: newAlert(func(a *v1beta1.Alert) { a.Labels = map[string]string{RestoreLabel: "r"} }), Refs: one, Targets: good, Now: t0,
 			want: ""},
+		"restored, fires again": {why: "F-P49: it began to fire since", alert: newAlert(recorded(1, -1), func(a *v1beta1.Alert) { a.Labels = map[string]string{RestoreLabel: "r"} }), Refs: one, Targets: good, Now: at(time.Hour),
+			want: "Fired#1.1"},
+		"restored, has fired again": {why: "F-P49", alert: newAlert(recorded(2, 30), func(a *v1beta1.Alert) { a.Labels = map[string]string{RestoreLabel: "r"} }), Refs: one, Targets: good, Now: at(time.Hour),
+			want: "Fired#1.1"},
 		"time to live": {why: "it counts from the end", Refs: one, Targets: good, Now: at(time.Minute),
 			alert: newAlert(rows(holds(oncall)), func(a *v1beta1.Alert) {
 				a.Spec.TTLSecondsAfterFinished, a.Status.FinishedTime = ptr.To[int32](90), Seconds(t0)
@@ -432,7 +436,7 @@ func TestDecide(t *testing.T) {
 				in.ServerTime = c.Server
 			}
 			if c.failed {
-				in.Failed = map[v1beta1.ReceiverRef]FailedAttempt{oncall: {Since: t0, At: latest(t0, c.failedAt)}}
+				in.Failed = map[v1beta1.ReceiverRef]FailedAttempt{oncall: {Since: t0, At: Latest(t0, c.failedAt)}}
 			}
 			in.Kept = map[v1beta1.ReceiverRef]bool{oncall: c.kept}
 			if c.flying {

@@ -42,6 +42,7 @@ func rowsOf(a *v1beta1.Alert, in Inputs) []v1beta1.Delivery {
 			row.ByDefault = byDefault
 			named = append(named, row)
 		} else if IsConsidered(row) {
+			row.ByDefault = row.ByDefault && !BeginsAgain(a) // it was the default of a former occurrence
 			others = append(others, row)
 		}
 	}

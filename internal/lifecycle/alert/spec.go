@@ -31,15 +31,15 @@ const (
 	// graceAfterCreation is how young an Alert is that gets one attempt although it is being deleted: kubectl apply and kubectl delete
 	// in one script.
 	graceAfterCreation = time.Minute
-	// restoreLabel is set by Velero on what it restores from a backup.
-	restoreLabel = "velero.io/restore-name"
+	// RestoreLabel is set by Velero on what it restores from a backup.
+	RestoreLabel = "velero.io/restore-name"
 	// deletionPolicyAnnotation, set to Retain, releases an object without telling its receivers that the alert is over.
 	deletionPolicyAnnotation = "bellhop.gophernetes.io/deletion-policy"
 	retain                   = "Retain"
 )
 
 func isRestored(o metav1.Object) bool {
-	_, ok := o.GetLabels()[restoreLabel]
+	_, ok := o.GetLabels()[RestoreLabel]
 	return ok
 }
 

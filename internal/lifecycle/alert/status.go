@@ -190,7 +190,7 @@ func describe(a *v1beta1.Alert, open []DeliveryPlan, in Inputs) string {
 	unlimited := false
 	for _, d := range open {
 		end := in.deletionLimit(a, d.Row, in.Targets[RefOf(d.Row)])
-		until, unlimited = latest(until, end), unlimited || end.IsZero()
+		until, unlimited = Latest(until, end), unlimited || end.IsZero()
 	}
 	limit := "until at most " + Stamp(until)
 	if unlimited {

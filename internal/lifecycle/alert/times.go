@@ -45,8 +45,8 @@ const clockTolerance = time.Minute
 // some time after it is due now (R11).
 func IsAhead(recorded, now time.Time) bool { return recorded.Sub(now) > clockTolerance }
 
-// latest returns the later one of two times.
-func latest(a, b time.Time) time.Time {
+// Latest returns the later one of two times.
+func Latest(a, b time.Time) time.Time {
 	if a.After(b) {
 		return a
 	}

@@ -382,7 +382,7 @@ func (w *walk) checkStatus(a *v1beta1.Alert) {
 	}
 	firing := a.Spec.State == v1beta1.AlertFiring && a.DeletionTimestamp.IsZero()
 	for _, row := range a.Status.Deliveries { // F-P28: whatever the process's clock says
-		if firing && slices.Contains(w.Refs, RefOf(row)) && row.State == v1beta1.DeliveryExpired && row.LastAttemptedHash == "" && a.Spec.ExpireAfterSeconds != nil && w.Now.Before(latest(a.CreationTimestamp.Time, w.firedAt).Add(time.Duration(*a.Spec.ExpireAfterSeconds)*time.Second)) {
+		if firing && slices.Contains(w.Refs, RefOf(row)) && row.State == v1beta1.DeliveryExpired && row.LastAttemptedHash == "" && a.Spec.ExpireAfterSeconds != nil && w.Now.Before(Latest(a.CreationTimestamp.Time, w.firedAt).Add(time.Duration(*a.Spec.ExpireAfterSeconds)*time.Second)) {
 			w.failf("%s is Expired before its time", row.Name)
 		}
 	}
@@ -430,7 +430,7 @@ func (w *walk) checkRelease(a *v1beta1.Alert) {
 		refused := row.State == v1beta1.DeliveryFailed
 		p := w.Targets[ref]
 		unrecorded := isUnrecorded(a) && (p.Problem != nil || isYoung(a))
-		limit := latest(a.DeletionTimestamp.Time, w.started).Add(p.ResolveTimeout())
+		limit := Latest(a.DeletionTimestamp.Time, w.started).Add(p.ResolveTimeout())
 		if row.FirstAttemptTime != nil && isResolved(row.LastAttemptedHash) {
 			limit = a.DeletionTimestamp.Add(p.ResolveTimeout())
 		}

@@ -245,9 +245,9 @@ var lostHere bool
 `}}, scenario: "source-grows", fault: "none", oracle: "notified"},
 		{name: "older-word", edits: []mistake{{sourceRules + "instances.go", `	return a.StartsAt.IsZero() || !a.StartsAt.Before(i.StartsAt.Time) || !at.Before(i.StartsAt.Time)`, `	return true`}},
 			scenario: "source", fault: "none", oracle: "ended"},
-		{name: "no-end-is-an-end", edits: []mistake{{sourceRules + "groups.go", `	return a.EndsAt.IsZero() || a.EndsAt.After(now)`, `	return a.EndsAt.After(now)`}},
+		{name: "no-end-is-an-end", edits: []mistake{{sourceRules + "groups.go", `	return a.EndsAt.IsZero() || a.EndsAt.After(`, `	return a.EndsAt.After(`}},
 			scenario: "source-lapses", fault: "none", oracle: "reached"},
-		{name: "lapses-unheard", edits: []mistake{{sourceRules + "instances.go", `		if !in.Heard.IsZero() && heard.After(`, `		if heard = in.Now; heard.After(`}},
+		{name: "lapses-unheard", edits: []mistake{{sourceRules + "unreported.go", `in.heard().After(lapseDue(i, in))`, `in.Now.After(lapseDue(i, in))`}},
 			scenario: "source-lapses", fault: "none", oracle: "ended"},
 		{name: "stores-later", edits: []mistake{{"internal/ingest/store.go", `	written, err = Write(ctx, s.Client, plan.Writes)
 `, `	go func(ctx context.Context) {
@@ -258,7 +258,7 @@ var lostHere bool
 `}}, scenario: "source-webhook", fault: "none", oracle: "answer"},
 		{name: "conflict-is-stored", edits: []mistake{{"internal/ingest/store.go", `			isLive = true
 			continue
-`, `			return written, nil
+`, `			return result, nil
 `}}, scenario: "source-webhook", fault: "api-conflict@POST:alerts/prom-4b247283d062cf61#1", oracle: "answer"},
 		{name: "overrules-a-person", edits: []mistake{{sourceRules + "decide.go", `	isHeld := count(d.before, isAnnounced) > 0
 `, `	isHeld := false
