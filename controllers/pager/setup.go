@@ -87,12 +87,12 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	cache.Policy = o.Policy
 	resolver := receivers.Resolver{Cache: mgr.GetCache(), OperatorNamespace: o.OperatorNamespace}
 	health := &endpoints.Health{}
-	access, servedSince, err := ingest.Setup(ctx, mgr, o.Ingest)
+	access, times, err := ingest.Setup(ctx, mgr, o.Ingest, o.ServerTime)
 	if err != nil {
 		return err
 	}
 	return errors.Join(
-		alertsource.Setup(mgr, alertsource.Options{Access: access, ServedSince: servedSince}),
+		alertsource.Setup(mgr, alertsource.Options{Access: access, Times: times}),
 		alert.Setup(ctx, mgr, alert.Options{Workers: o.Workers, Resolver: resolver, Endpoints: cache, Health: health, Recorder: o.Recorder, Metrics: m, ServerTime: o.ServerTime}),
 		receiver.Setup(mgr, resolver, cache, health),
 		pagedhealth.Setup(mgr, pagedhealth.Options{

@@ -25,6 +25,7 @@ import (
 	"net/http"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apiserver/pkg/authentication/authenticator"
@@ -48,7 +49,7 @@ type Access struct {
 
 	tokens     authenticator.Token
 	authorizer authorizer.Authorizer
-	shared     *versioned.Cache[types.NamespacedName, *sharedToken]
+	shared     *versioned.Cache[types.NamespacedName, *sharedTokens]
 }
 
 // newAccess returns an Access that has the API server review tokens of ServiceAccounts. The operator has the right to that, which the metrics
@@ -59,7 +60,7 @@ func newAccess(mgr ctrl.Manager) (*Access, error) {
 		return nil, err
 	}
 	return &Access{
-		Cache: mgr.GetCache(), Live: mgr.GetAPIReader(), shared: versioned.NewCache[types.NamespacedName, *sharedToken](),
+		Cache: mgr.GetCache(), Live: mgr.GetAPIReader(), shared: versioned.NewCache[types.NamespacedName, *sharedTokens](),
 		tokens: tokens, authorizer: rights,
 	}, nil
 }
@@ -70,8 +71,21 @@ type sharedToken struct {
 	isSet  bool
 }
 
+func newSharedToken(secret *corev1.Secret, key string) sharedToken {
+	value := strings.TrimSpace(string(secret.Data[key]))
+	return sharedToken{digest: sha256.Sum256([]byte(value)), isSet: value != ""}
+}
+
+// is reports whether a token with a digest is this one.
+func (t sharedToken) is(digest [sha256.Size]byte) bool {
+	return subtle.ConstantTimeCompare(digest[:], t.digest[:]) == 1 && t.isSet
+}
+
+// sharedTokens are those of a Secret. Next is for a rotation.
+type sharedTokens struct{ token, next sharedToken }
+
 // Close is for the cache.
-func (*sharedToken) Close() {}
+func (*sharedTokens) Close() {}
 
 // Check returns the answer to a request that is refused. A source that does not exist is nil; it is refused as one without a right to it.
 func (a *Access) Check(ctx context.Context, r *http.Request, name types.NamespacedName, source *v1beta1.AlertSource) error {
@@ -102,21 +116,21 @@ type SecretProblem struct{ Reason, Message string }
 
 // Problem returns why the token of a source's Secret cannot be used; nil: it can, or the source has no Secret. An error is that of reading it.
 func (a *Access) Problem(ctx context.Context, source *v1beta1.AlertSource) (*SecretProblem, error) {
-	expected, err := a.tokenOf(ctx, source)
+	expected, err := a.tokensOf(ctx, source)
 	switch {
 	case apierrors.IsNotFound(err):
 		return &SecretProblem{v1beta1.ReasonSecretNotFound, fmt.Sprintf("Secret %q does not exist in namespace %q", source.Spec.SecretRef.Name, source.Namespace)}, nil
 	case err != nil:
 		return nil, fmt.Errorf("reading Secret %q: %s", source.Spec.SecretRef.Name, apierrors.ReasonForError(err))
-	case expected != nil && !expected.isSet:
+	case expected != nil && !expected.token.isSet:
 		return &SecretProblem{v1beta1.ReasonTokenMissing, fmt.Sprintf("Secret %q has no key %q, which has to be the token of senders", source.Spec.SecretRef.Name, endpoint.TokenKey)}, nil
 	}
 	return nil, nil
 }
 
-// isShared reports whether a token is the one in the Secret of a source.
+// isShared reports whether a token is one in the Secret of a source.
 func (a *Access) isShared(ctx context.Context, token string, source *v1beta1.AlertSource) (bool, error) {
-	expected, err := a.tokenOf(ctx, source)
+	expected, err := a.tokensOf(ctx, source)
 	if apierrors.IsNotFound(err) || err == nil && expected == nil {
 		return false, nil // the token may be of a ServiceAccount
 	}
@@ -124,11 +138,11 @@ func (a *Access) isShared(ctx context.Context, token string, source *v1beta1.Ale
 		return false, busy("the Secret of the AlertSource cannot be read")
 	}
 	digest := sha256.Sum256([]byte(token))
-	return subtle.ConstantTimeCompare(digest[:], expected.digest[:]) == 1 && expected.isSet, nil
+	return expected.token.is(digest) || expected.next.is(digest), nil
 }
 
-// tokenOf returns the token of a source's Secret, which is read once for each version of it; nil: the source has none.
-func (a *Access) tokenOf(ctx context.Context, source *v1beta1.AlertSource) (*sharedToken, error) {
+// tokensOf returns the tokens of a source's Secret, which is read once for each version of it; nil: the source has none.
+func (a *Access) tokensOf(ctx context.Context, source *v1beta1.AlertSource) (*sharedTokens, error) {
 	if source == nil || source.Spec.SecretRef == nil {
 		return nil, nil //nolint:nilnil // as documented
 	}
@@ -137,13 +151,12 @@ func (a *Access) tokenOf(ctx context.Context, source *v1beta1.AlertSource) (*sha
 	if err := a.Cache.Get(ctx, name, meta); err != nil {
 		return nil, err
 	}
-	return a.shared.Of(name, string(meta.UID)+"/"+meta.ResourceVersion, func(*sharedToken) (*sharedToken, error) {
+	return a.shared.Of(name, string(meta.UID)+"/"+meta.ResourceVersion, func(*sharedTokens) (*sharedTokens, error) {
 		secret, err := secrets.Read(ctx, a.Live, name)
 		if err != nil {
 			return nil, err
 		}
-		value := strings.TrimSpace(string(secret.Data[endpoint.TokenKey]))
-		return &sharedToken{digest: sha256.Sum256([]byte(value)), isSet: value != ""}, nil
+		return &sharedTokens{token: newSharedToken(secret, endpoint.TokenKey), next: newSharedToken(secret, endpoint.NextTokenKey)}, nil
 	})
 }
 

@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
@@ -55,6 +56,8 @@ const (
 type answer struct {
 	code int
 	text string
+	// isStored: what could be stored of the post is stored.
+	isStored bool
 }
 
 func (a *answer) Error() string { return a.text }
@@ -108,13 +111,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.Serv
 
 // serve serves posts.
 func (h *Handler) serve(d decoder) http.Handler {
-	return h.respond(d.name, func(ctx context.Context, w http.ResponseWriter, r *http.Request, source *v1beta1.AlertSource) error {
+	return h.respond(d.name, h.store.recordRefusal, func(ctx context.Context, w http.ResponseWriter, r *http.Request, source *v1beta1.AlertSource) error {
 		post, err := h.read(ctx, d, w, r)
 		if err != nil {
 			return err
 		}
-		stored, err := h.store.Put(ctx, source, post)
-		h.metrics.count(source, stored, len(post.Wrong))
+		result, err := h.store.Put(ctx, source, post)
+		h.metrics.count(source, result, len(post.Wrong))
 		if err != nil {
 			return err
 		}
@@ -161,49 +164,83 @@ func wrong(post alertmanager.Post) error {
 	for i, w := range post.Wrong {
 		lines[i] = fmt.Sprintf("alert %d: %s", w.Index, w.Message)
 	}
-	return answerf(http.StatusBadRequest, "%d alerts are stored, and these are not:\n%s", len(post.Alerts), strings.Join(lines, "\n"))
+	text := fmt.Sprintf("%d alerts are stored, and these are not:\n%s", len(post.Alerts), strings.Join(lines, "\n"))
+	return &answer{code: http.StatusBadRequest, text: text, isStored: true}
 }
 
 // serveStatus serves what senders read to find out whether there is an Alertmanager.
 func (h *Handler) serveStatus() http.Handler {
-	return h.respond("status", func(_ context.Context, w http.ResponseWriter, _ *http.Request, _ *v1beta1.AlertSource) error {
+	return h.respond("status", nil, func(_ context.Context, w http.ResponseWriter, _ *http.Request, _ *v1beta1.AlertSource) error {
+		_, servedSince := h.store.Times.Now()
 		w.Header().Set("Content-Type", "application/json")
 		return json.NewEncoder(w).Encode(map[string]any{
 			"cluster":     map[string]any{"status": "disabled", "peers": []string{}},
 			"config":      map[string]string{"original": ""},
-			"uptime":      h.store.ServedSince.Format(time.RFC3339),
+			"uptime":      servedSince.Format(time.RFC3339),
 			"versionInfo": map[string]string{"version": "bellhop"},
 		})
 	})
 }
 
-// respond calls serve for a request that may be served, and writes what it returns.
-func (h *Handler) respond(what string, serve func(context.Context, http.ResponseWriter, *http.Request, *v1beta1.AlertSource) error) http.Handler {
+// respond calls serve for a request that may be served, and writes what it returns. refused is called before a refusal is written.
+func (h *Handler) respond(what string, refused func(context.Context, *v1beta1.AlertSource) error, serve func(context.Context, http.ResponseWriter, *http.Request, *v1beta1.AlertSource) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		start := h.store.Clock.Now()
+		start := h.store.Times.Clock.Now()
 		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
 		defer cancel()
 		_ = http.NewResponseController(w).SetReadDeadline(start.Add(requestTimeout)) // the context ends the request if the connection has no deadlines
 
-		err := h.admit(ctx, r, func(source *v1beta1.AlertSource) error { return serve(ctx, w, r, source) })
-		h.metrics.observe(what, write(w, err), h.store.Clock.Since(start))
+		source, err := h.admit(ctx, r)
+		if err == nil {
+			err = h.serveWithinLimits(source, func() error { return serve(ctx, w, r, source) })
+			if refused != nil && err != nil && !isStored(err) {
+				err = h.refuse(ctx, w, source, err, refused)
+			}
+		}
+		h.metrics.observe(what, write(w, err), h.store.Times.Clock.Since(start))
 		if err != nil {
 			log.FromContext(ctx).V(1).Info("Refused a post", "path", r.URL.Path, "why", err.Error())
 		}
 	})
 }
 
-// admit calls serve if the sender may post to the AlertSource, and there is room.
-func (h *Handler) admit(ctx context.Context, r *http.Request, serve func(*v1beta1.AlertSource) error) error {
+// isStored reports whether the answer is to a post of which everything is stored that can be.
+func isStored(err error) bool {
+	a, isAnswer := errors.AsType[*answer](err)
+	return isAnswer && a.isStored
+}
+
+// admit returns the AlertSource of a request, if the sender may post to it.
+func (h *Handler) admit(ctx context.Context, r *http.Request) (*v1beta1.AlertSource, error) {
 	name := types.NamespacedName{Namespace: r.PathValue("namespace"), Name: r.PathValue("name")}
 	source, err := h.sources(ctx, name)
 	if err != nil {
-		return busy("the AlertSource cannot be read")
+		return nil, busy("the AlertSource cannot be read")
 	}
 	if err := h.access.Check(ctx, r, name, source); err != nil {
-		return err
+		return nil, err
 	}
 	httpserver.Admit(ctx, name.Namespace)
+	return source, nil
+}
+
+// refuse returns the answer to a post of a sender that may post. It is refused in the record first: until that is written, the sender has to
+// repeat the post, at another replica.
+func (h *Handler) refuse(ctx context.Context, w http.ResponseWriter, source *v1beta1.AlertSource, refusal error, record func(context.Context, *v1beta1.AlertSource) error) error {
+	err := record(ctx, source)
+	if err == nil {
+		return refusal
+	}
+	w.Header().Set("Connection", "close")
+	if a, isAnswer := errors.AsType[*answer](refusal); isAnswer && a.code == http.StatusServiceUnavailable {
+		return refusal
+	}
+	return busy("the AlertSource cannot be written")
+}
+
+// serveWithinLimits calls serve if there is room.
+func (h *Handler) serveWithinLimits(source *v1beta1.AlertSource, serve func() error) error {
+	name := client.ObjectKeyFromObject(source)
 	leaveNamespace := h.byNamespace.TryAcquire(name.Namespace, 1, maxRequestsOfNamespace)
 	if leaveNamespace == nil {
 		return busy("%d requests to AlertSources of namespace %s are served, which is the limit", maxRequestsOfNamespace, name.Namespace)
@@ -214,7 +251,7 @@ func (h *Handler) admit(ctx context.Context, r *http.Request, serve func(*v1beta
 		return busy("%d requests to the AlertSource are served, which is the limit", maxRequestsOfSource)
 	}
 	defer leaveSource()
-	return serve(source)
+	return serve()
 }
 
 // readBody reads a body, unless its length is known to be too large.

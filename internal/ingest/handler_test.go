@@ -83,8 +83,9 @@ func newServer(t *testing.T, funcs interceptor.Funcs) *server {
 		},
 		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "senders"}, Data: map[string][]byte{endpoint.TokenKey: []byte("s3cret\n")}},
 	).Build()
-	access := &Access{Cache: api, Live: api, tokens: reviewer{}, authorizer: authorizer.AuthorizerFunc(reviewer{}.authorize), shared: versioned.NewCache[types.NamespacedName, *sharedToken]()}
-	store := &Store{Cache: api, Live: api, Client: api, Clock: clocktesting.NewFakePassiveClock(time.Unix(1_800_000_000, 0))}
+	access := &Access{Cache: api, Live: api, tokens: reviewer{}, authorizer: authorizer.AuthorizerFunc(reviewer{}.authorize), shared: versioned.NewCache[types.NamespacedName, *sharedTokens]()}
+	now := clocktesting.NewFakePassiveClock(time.Unix(1_800_000_000, 0))
+	store := &Store{Cache: api, Live: api, Client: api, Times: Times{ServerTime: now.Now, Clock: now}}
 	m, err := newMetrics(prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
@@ -301,7 +302,7 @@ func TestPostsAtTheSameTimeKeepTheLimit(t *testing.T) {
 	}
 }
 
-// An Alert that has the name of a group, and is not of the source, is neither changed nor a conflict for ever.
+// An Alert that has the name of a group, and is not of the source, is not changed: the group has another name. F-P50.
 func TestAForeignAlert(t *testing.T) {
 	s := newServer(t, interceptor.Funcs{})
 	if w := s.post(alertsPath, "Bearer s3cret", oneAlert); w.Code != http.StatusOK {
@@ -316,12 +317,14 @@ func TestAForeignAlert(t *testing.T) {
 	if err := s.api.Update(t.Context(), foreign); err != nil {
 		t.Fatal(err)
 	}
-	w := s.post(alertsPath, "Bearer s3cret", `[{"labels":{"alertname":"Other"}},`+oneAlert[1:])
-	if w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "Alert "+foreign.Name+" is being deleted, or is not of this AlertSource") {
-		t.Errorf("%d %q", w.Code, w.Body)
-	}
-	if titles := s.titles(t); len(titles) != 2 || !slices.Contains(titles, "of a person") || !slices.Contains(titles, "Other") {
-		t.Errorf("Alerts %q", titles)
+	for range 2 {
+		w := s.post(alertsPath, "Bearer s3cret", `[{"labels":{"alertname":"Other"}},`+oneAlert[1:])
+		if w.Code != http.StatusOK {
+			t.Errorf("%d %q", w.Code, w.Body)
+		}
+		if titles := s.titles(t); len(titles) != 3 || !slices.Contains(titles, "of a person") || !slices.Contains(titles, "Other") || !slices.Contains(titles, "The disk is full") {
+			t.Errorf("Alerts %q", titles)
+		}
 	}
 }
 
@@ -458,7 +461,7 @@ func TestTheTimeOfThePostIsRecordedOnceAMinute(t *testing.T) {
 		writes++
 		return c.SubResource(sub).Patch(ctx, o, p, options...)
 	}})
-	clock := s.handler.store.Clock.(*clocktesting.FakePassiveClock)
+	clock := s.handler.store.Times.Clock.(*clocktesting.FakePassiveClock)
 	for _, after := range []time.Duration{0, 30 * time.Second, 29 * time.Second, 2 * time.Second} {
 		clock.SetTime(clock.Now().Add(after))
 		if w := s.post(alertsPath, "Bearer s3cret", oneAlert); w.Code != http.StatusOK {
@@ -467,5 +470,33 @@ func TestTheTimeOfThePostIsRecordedOnceAMinute(t *testing.T) {
 	}
 	if writes != 2 {
 		t.Errorf("%d writes, want 2", writes)
+	}
+}
+
+// F-P47: the API server's clock decides whether an alert fires, and what is recorded: that of a replica may be ahead.
+func TestAReplicaWithAnotherClock(t *testing.T) {
+	s := newServer(t, interceptor.Funcs{})
+	served := time.Unix(1_800_000_000, 0)
+	times := &s.handler.store.Times
+	times.Clock.(*clocktesting.FakePassiveClock).SetTime(served.Add(time.Hour))
+	body := fmt.Sprintf(`[{"labels": {"alertname": "A"}, "endsAt": %q}]`, served.Add(4*time.Minute).Format(time.RFC3339))
+
+	times.ServerTime = func() time.Time { return time.Time{} }
+	if w := s.post(alertsPath, "Bearer s3cret", body); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "the time of the API server is not known yet") {
+		t.Errorf("%d %q", w.Code, w.Body)
+	}
+	times.ServerTime = func() time.Time { return served }
+	if w := s.post(alertsPath, "Bearer s3cret", body); w.Code != http.StatusOK {
+		t.Errorf("%d %q", w.Code, w.Body)
+	}
+	if titles := s.titles(t); len(titles) != 1 {
+		t.Errorf("titles are %v", titles)
+	}
+	source := &v1beta1.AlertSource{}
+	if err := s.api.Get(t.Context(), types.NamespacedName{Namespace: "shop", Name: "prometheus"}, source); err != nil {
+		t.Fatal(err)
+	}
+	if at := source.Status.LastReceivedTime; !at.Time.Equal(served) {
+		t.Errorf("it was received at %s, want %s", at, served)
 	}
 }

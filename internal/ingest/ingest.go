@@ -51,23 +51,24 @@ type Options struct {
 	Metrics prometheus.Registerer
 }
 
-// Setup adds the listener to a manager. The Access, which knows the tokens of Secrets, is there without a listener too; since is since when the
-// listener of this process serves, zero if there is none.
-func Setup(ctx context.Context, mgr ctrl.Manager, o Options) (access *Access, since time.Time, err error) {
+// Setup adds the listener to a manager. The Access, which knows the tokens of Secrets, is there without a listener too. serverTime returns the API
+// server's time, zero if it is not known.
+func Setup(ctx context.Context, mgr ctrl.Manager, o Options, serverTime func() time.Time) (access *Access, times Times, err error) {
+	times = Times{ServerTime: serverTime, Clock: clock.RealClock{}}
 	if access, err = newAccess(mgr); err != nil || o.Address == "" {
-		return access, time.Time{}, err
+		return access, times, err
 	}
 	m, err := newMetrics(o.Metrics)
 	if err != nil {
-		return nil, time.Time{}, err
+		return nil, times, err
 	}
-	since = time.Now()
-	store := &Store{Cache: mgr.GetCache(), Live: mgr.GetAPIReader(), Client: mgr.GetClient(), Clock: clock.RealClock{}, ServedSince: since}
+	times.Began = times.Clock.Now()
+	store := &Store{Cache: mgr.GetCache(), Live: mgr.GetAPIReader(), Client: mgr.GetClient(), Times: times}
 	server, err := newHTTPServer(ctx, o, newHandler(sourcesIn(mgr.GetCache()), access, store, m))
 	if err != nil {
-		return nil, time.Time{}, err
+		return nil, times, err
 	}
-	return access, since, mgr.Add(server)
+	return access, times, mgr.Add(server)
 }
 
 // sourcesIn reads AlertSources from a cache.

@@ -20,19 +20,25 @@ import (
 	"testing"
 	"time"
 
-	"k8s.io/apimachinery/pkg/types"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 )
 
 // AlertSources come and go: of the times of their posts, the last are kept.
 func TestNothingIsKeptOfFormerSources(t *testing.T) {
-	var h heard
-	for i := range 2 * maxHeard {
-		h.set(types.NamespacedName{Namespace: "n", Name: fmt.Sprint(i)}, time.Unix(int64(i), 0))
+	var all kept[time.Time]
+	named := func(n int) *v1beta1.AlertSource {
+		return &v1beta1.AlertSource{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: fmt.Sprint(n)}}
 	}
-	if n := h.cache().Len(); n != maxHeard {
+	for i := range 2 * maxKept {
+		all.set(client.ObjectKeyFromObject(named(i)), time.Unix(int64(i), 0))
+	}
+	if n := all.lru().Len(); n != maxKept {
 		t.Errorf("%d times are kept", n)
 	}
-	if !h.at(types.NamespacedName{Namespace: "n", Name: "0"}).IsZero() || h.at(types.NamespacedName{Namespace: "n", Name: fmt.Sprint(2*maxHeard - 1)}).IsZero() {
+	if !lastOf(&all, named(0), nil, time.Unix(1<<40, 0)).IsZero() || lastOf(&all, named(2*maxKept-1), nil, time.Unix(1<<40, 0)).IsZero() {
 		t.Error("the first is kept, or the last is not")
 	}
 }

@@ -41,7 +41,7 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 			Name: "bellhop_ingest_request_duration_seconds", Help: "How long requests to AlertSources took.", Buckets: []float64{.005, .01, .025, .05, .1, .2, .5, 1, 2.5, 8},
 		}),
 		alerts: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "bellhop_ingest_writes_total", Help: "Alerts that posts wrote, and posted alerts that were wrong, by namespace.",
+			Name: "bellhop_ingest_writes_total", Help: "Alerts that posts wrote, and posted alerts that were wrong, or that fire and for which no Alert had room (cut), by namespace.",
 		}, []string{"namespace", "result"}),
 	}
 	for _, c := range []prometheus.Collector{m.requests, m.seconds, m.alerts} {
@@ -57,7 +57,8 @@ func (m *metrics) observe(kind string, code int, took time.Duration) {
 	m.seconds.Observe(took.Seconds())
 }
 
-func (m *metrics) count(source *v1beta1.AlertSource, written, wrong int) {
-	m.alerts.WithLabelValues(source.Namespace, "written").Add(float64(written))
+func (m *metrics) count(source *v1beta1.AlertSource, result stored, wrong int) {
+	m.alerts.WithLabelValues(source.Namespace, "written").Add(float64(result.written))
+	m.alerts.WithLabelValues(source.Namespace, "cut").Add(float64(result.cut))
 	m.alerts.WithLabelValues(source.Namespace, "wrong").Add(float64(wrong))
 }

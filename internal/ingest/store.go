@@ -21,15 +21,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/clock"
-	"k8s.io/utils/lru"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -46,8 +42,6 @@ const (
 	maxAttempts = 5
 	// maxWrites bounds the writes of a post at the same time.
 	maxWrites = 8
-	// heardEvery is how often the time of the last post is written.
-	heardEvery = time.Minute
 )
 
 // Store makes Alerts of posts.
@@ -55,64 +49,69 @@ type Store struct {
 	// Cache may be late; Live is not.
 	Cache, Live client.Reader
 	Client      client.Client
-	Clock       clock.PassiveClock
-	// ServedSince is when this process began to serve.
-	ServedSince time.Time
+	Times       Times
 
 	// creating is for posts that create Alerts.
 	creating keyed.Semaphores[types.NamespacedName]
 	// large bounds the large posts that are decoded, or decided, at a time.
 	large keyed.Semaphores[struct{}]
-	// heard has for each AlertSource the time that this process has written last.
-	heard heard
+	// heard, cut and broken have for each AlertSource the times that this process has written last: of posts, of those that were cut, and of
+	// those that were refused.
+	heard, cut, broken kept[time.Time]
+	// series has for each AlertSource the series of posts that this process has stored last.
+	series kept[source.Series]
 }
 
-// Put stores a post, and returns how many Alerts it has written. An error is an answer.
-func (s *Store) Put(ctx context.Context, to *v1beta1.AlertSource, post alertmanager.Post) (written int, err error) {
+// stored is what became of a post: how many Alerts it has written, and how many of its alerts fire for which there is no room.
+type stored struct{ written, cut int }
+
+// Put stores a post. An error is an answer.
+func (s *Store) Put(ctx context.Context, to *v1beta1.AlertSource, post alertmanager.Post) (result stored, err error) {
 	// A post of the API is repeated within a minute, so that it is enough if the cache has it already. A webhook is not.
 	isLive := post.Group != nil
 	for range maxAttempts {
-		blocked, n, err := s.attempt(ctx, to, post, isLive)
-		written += n
+		plan, written, err := s.attempt(ctx, to, post, isLive)
+		result.written += written
 		_, isAnswer := errors.AsType[*answer](err)
 		switch {
 		case isAnswer:
-			return written, err
+			return result, err
 		case IsConflict(err):
 			isLive = true
 			continue
 		case err != nil:
-			return written, s.refusal(ctx, to, err)
-		case len(blocked) > 0:
-			return written, busy("Alert %s is being deleted, or is not of this AlertSource", blocked[0])
+			return result, s.refusal(ctx, to, err)
+		case len(plan.Blocked) > 0:
+			return result, busy("each name of the Alert of group %s is taken: delete Alerts that are not of this AlertSource, and let deletions end", plan.Blocked[0])
 		}
-		s.recordHeard(ctx, to)
-		return written, nil
+		result.cut = plan.Cut
+		s.recordStored(ctx, to, plan, post.Group == nil && len(post.Alerts) > 0)
+		return result, nil
 	}
-	return written, busy("others write the same Alerts")
+	return result, busy("others write the same Alerts")
 }
 
 // attempt decides about a post, and writes. Posts of a source that create Alerts do so one after the other, and each reads what the others have
 // created: there are at most maxAlerts, however many groups are posted at once.
-func (s *Store) attempt(ctx context.Context, to *v1beta1.AlertSource, post alertmanager.Post, isLive bool) (blocked []string, written int, err error) {
+func (s *Store) attempt(ctx context.Context, to *v1beta1.AlertSource, post alertmanager.Post, isLive bool) (plan source.Plan, written int, err error) {
 	reader, current := s.Cache, consistency.ReadYourWrites(s.Client, s.Cache)
 	if isLive {
 		reader, current = s.Live, s.Live
 	}
-	plan, err := s.plan(ctx, to, post, reader)
+	plan, err = s.plan(ctx, to, post, reader)
 	if err == nil && slices.ContainsFunc(plan.Writes, creates) {
 		var end func()
 		if end, err = s.beginToCreate(ctx, to); err != nil {
-			return nil, 0, err
+			return plan, 0, err
 		}
 		defer end()
 		plan, err = s.plan(ctx, to, post, current)
 	}
 	if err != nil {
-		return nil, 0, err
+		return plan, 0, err
 	}
 	written, err = Write(ctx, s.Client, plan.Writes)
-	return plan.Blocked, written, err
+	return plan, written, err
 }
 
 func creates(w source.Write) bool { return w.Present == nil }
@@ -128,22 +127,27 @@ func (s *Store) beginToCreate(ctx context.Context, to *v1beta1.AlertSource) (end
 // plan reads the Alerts of a source, and decides. Those of the cache are not copied, since a source has up to 1,000 and most posts change none:
 // Receive leaves them as they are, and what is written is a copy.
 func (s *Store) plan(ctx context.Context, to *v1beta1.AlertSource, post alertmanager.Post, reader client.Reader) (source.Plan, error) {
-	in := source.Inputs{Source: to, Now: s.Clock.Now(), ServedSince: s.ServedSince, Heard: s.heardAt(to)}
+	in := source.Inputs{Source: to, Series: s.seriesOf(to)}
+	if in.Now, in.ServedSince = s.Times.Now(); in.Now.IsZero() {
+		return source.Plan{}, busy("the time of the API server is not known yet")
+	}
+	in.Heard = s.heardAt(to, in.Now)
 	var alerts v1beta1.AlertList
 	if err := reader.List(ctx, &alerts, client.InNamespace(to.Namespace), client.MatchingLabels{v1beta1.AlertSourceLabel: to.Name}, client.UnsafeDisableDeepCopy); err != nil {
 		return source.Plan{}, unreadable()
 	}
 	in.Alerts = alerts.Items
-	plan, err := s.receive(ctx, in, post)
-	if err != nil {
-		return source.Plan{}, err
+	for { // with each turn a name is known to be taken
+		plan, err := s.receive(ctx, in, post)
+		if err != nil {
+			return source.Plan{}, err
+		}
+		others, err := s.othersNamed(ctx, plan.Writes)
+		if err != nil || len(others) == 0 {
+			return plan, err
+		}
+		in.Alerts = append(in.Alerts, others...)
 	}
-	others, err := s.othersNamed(ctx, plan.Writes)
-	if err != nil || len(others) == 0 {
-		return plan, err
-	}
-	in.Alerts = append(in.Alerts, others...)
-	return s.receive(ctx, in, post)
 }
 
 func unreadable() error { return busy("the Alerts cannot be read") }
@@ -231,54 +235,4 @@ func (s *Store) refusal(ctx context.Context, to *v1beta1.AlertSource, err error)
 		return busy("the Alerts were not stored within %s", requestTimeout)
 	}
 	return busy("the API server does not store the Alerts: %s", apierrors.ReasonForError(err))
-}
-
-// maxHeard is of how many AlertSources the time of the last post is kept. Another one's is read from its status, which the cache may show
-// late: then it is written once more.
-const maxHeard = 4096
-
-// heard has the times of the last posts, those that were written last.
-type heard struct {
-	once  sync.Once
-	times *lru.Cache // types.NamespacedName → time.Time
-}
-
-func (h *heard) cache() *lru.Cache {
-	h.once.Do(func() { h.times = lru.New(maxHeard) })
-	return h.times
-}
-
-func (h *heard) at(name types.NamespacedName) time.Time {
-	at, _ := h.cache().Get(name)
-	t, _ := at.(time.Time)
-	return t
-}
-
-func (h *heard) set(name types.NamespacedName, at time.Time) { h.cache().Add(name, at) }
-
-// heardAt returns when a source was last heard from, as far as this process knows.
-func (s *Store) heardAt(to *v1beta1.AlertSource) (at time.Time) {
-	if to.Status.LastReceivedTime != nil {
-		at = to.Status.LastReceivedTime.Time
-	}
-	if own := s.heard.at(client.ObjectKeyFromObject(to)); own.After(at) {
-		at = own
-	}
-	return at
-}
-
-// recordHeard records the time of a post, at most once a minute. That it cannot be written does not matter: the next post writes it.
-func (s *Store) recordHeard(ctx context.Context, to *v1beta1.AlertSource) {
-	now := s.Clock.Now()
-	if now.Sub(s.heardAt(to)) < heardEvery {
-		return
-	}
-	key := client.ObjectKeyFromObject(to)
-	s.heard.set(key, now)
-	after := to.DeepCopy()
-	after.Status.LastReceivedTime = &metav1.Time{Time: now}
-	if err := s.Client.Status().Patch(ctx, after, client.MergeFrom(to)); err != nil {
-		s.heard.set(key, time.Time{})
-		log.FromContext(ctx).V(1).Info("The time of a post was not recorded", "namespace", to.Namespace, "alertSource", to.Name, "why", err.Error())
-	}
 }

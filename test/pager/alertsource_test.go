@@ -47,6 +47,7 @@ var _ = Describe("An AlertSource", func() {
 				"critical": v1beta1.SeverityCritical, "page": v1beta1.SeverityCritical, "fatal": v1beta1.SeverityCritical,
 				"warning": v1beta1.SeverityWarning, "error": v1beta1.SeverityWarning, "info": v1beta1.SeverityInfo,
 			},
+			Alertmanager: v1beta1.AlertmanagerIntervals{GroupIntervalSeconds: 300, RepeatIntervalSeconds: 432000},
 		}))
 
 		By("keeping what is set to nothing")

@@ -25,7 +25,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -41,10 +40,9 @@ import (
 type Reconciler struct {
 	client client.Client
 	cache  client.Reader
+	live   client.Reader
 	access *ingest.Access
-	clock  clock.PassiveClock
-	// servedSince is since when the listener of this process serves; zero: it is off.
-	servedSince time.Time
+	times  ingest.Times
 }
 
 // +kubebuilder:rbac:groups=pager.k8s.co,resources=alertsources,verbs=get;list;watch
@@ -65,8 +63,17 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err != nil || !s.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, r.write(ctx, source.Orphan(alerts))
 	}
-	now := r.clock.Now()
-	next := r.review(s, alerts, now)
+	now, servedSince := r.times.Now()
+	if now.IsZero() { // no response was received yet, so that nothing ends
+		return ctrl.Result{RequeueAfter: time.Second}, nil
+	}
+	next := r.review(s, alerts, now, servedSince)
+	if next.Lapses { // a replica that has refused a post has written it
+		if err := r.live.Get(ctx, req.NamespacedName, s); err != nil {
+			return ctrl.Result{}, client.IgnoreNotFound(err)
+		}
+		next = r.review(s, alerts, now, servedSince)
+	}
 	if err := r.write(ctx, next.Writes); err != nil {
 		return ctrl.Result{}, err
 	}
@@ -77,11 +84,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 }
 
 // review decides what time changes. It does not where the listener is off: nothing can be heard from the source.
-func (r *Reconciler) review(s *v1beta1.AlertSource, alerts []v1beta1.Alert, now time.Time) source.Plan {
-	if r.servedSince.IsZero() {
+func (r *Reconciler) review(s *v1beta1.AlertSource, alerts []v1beta1.Alert, now, servedSince time.Time) source.Plan {
+	if r.times.IsOff() {
 		return source.Plan{}
 	}
-	in := source.Inputs{Source: s, Alerts: alerts, Now: now, ServedSince: r.servedSince}
+	in := source.Inputs{Source: s, Alerts: alerts, Now: now, ServedSince: servedSince, Series: source.SeriesOf(s)}
 	if at := s.Status.LastReceivedTime; at != nil {
 		in.Heard = at.Time
 	}
@@ -114,7 +121,7 @@ func (r *Reconciler) record(ctx context.Context, s *v1beta1.AlertSource, alerts 
 		return err
 	}
 	after := s.DeepCopy()
-	after.Status = evaluate(s, observation{isOff: r.servedSince.IsZero(), secretProblem: problem, firing: source.CountFiring(s, alerts)}, now)
+	after.Status = evaluate(s, observation{isOff: r.times.IsOff(), secretProblem: problem, firing: source.CountFiring(s, alerts)}, now)
 	if equality.Semantic.DeepEqual(s.Status, after.Status) {
 		return nil
 	}

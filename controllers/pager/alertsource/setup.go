@@ -20,7 +20,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -41,13 +40,12 @@ const reviewAfter = time.Second
 // Options are the options of the controller.
 type Options struct {
 	Access *ingest.Access
-	// ServedSince is since when the listener of this process serves; zero: it is off.
-	ServedSince time.Time
+	Times  ingest.Times
 }
 
 // Setup registers the controller.
 func Setup(mgr ctrl.Manager, o Options) error {
-	r := &Reconciler{client: mgr.GetClient(), cache: mgr.GetCache(), access: o.Access, clock: clock.RealClock{}, servedSince: o.ServedSince}
+	r := &Reconciler{client: mgr.GetClient(), cache: mgr.GetCache(), live: mgr.GetAPIReader(), access: o.Access, times: o.Times}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("alertsource").
 		For(&v1beta1.AlertSource{}).

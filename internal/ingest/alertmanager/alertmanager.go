@@ -86,8 +86,13 @@ type Problem struct {
 	Message string
 }
 
-// Group is the group of a webhook. Its key has the route, which an edit of Alertmanager's configuration changes, so it is not read.
+// Group is the group of a webhook.
 type Group struct {
+	// Key identifies the group within its Alertmanager: it has the route and the labels. An edit of Alertmanager's configuration may change
+	// it. Empty: the sender does not say it.
+	Key string
+	// ExternalURL is that of the Alertmanager.
+	ExternalURL string
 	// Receiver is the name of the receiver in Alertmanager, with the special characters of regular expressions escaped.
 	Receiver string
 	// Labels are those by which Alertmanager groups.
@@ -98,5 +103,5 @@ type Group struct {
 	Unlisted int
 }
 
-// IsOver reports whether the webhook says that no alert of the group fires.
-func (g *Group) IsOver() bool { return g.State == Resolved && g.Unlisted == 0 }
+// IsWhole reports whether the webhook lists each alert of the group.
+func (g *Group) IsWhole() bool { return g.Unlisted == 0 }

@@ -44,6 +44,8 @@ func DecodeAlerts(body []byte) (Post, error) {
 // message is the body of a webhook. Other fields are ignored.
 type message struct {
 	Version         json.RawMessage `json:"version"`
+	GroupKey        json.RawMessage `json:"groupKey"`
+	ExternalURL     json.RawMessage `json:"externalURL"`
 	Receiver        json.RawMessage `json:"receiver"`
 	Status          json.RawMessage `json:"status"`
 	GroupLabels     json.RawMessage `json:"groupLabels"`
@@ -80,6 +82,8 @@ func (m *message) readGroup() (*Group, error) {
 		return nil, fmt.Errorf("version is %s: it has to be \"4\", or \"1\" as Grafana sends it", quote(version))
 	}
 	g := &Group{}
+	g.Key, _ = readText(m.GroupKey, "groupKey") // a sender need not have them
+	g.ExternalURL, _ = readText(m.ExternalURL, "externalURL")
 	if g.Receiver, err = readText(m.Receiver, "receiver"); err != nil {
 		return nil, err
 	}

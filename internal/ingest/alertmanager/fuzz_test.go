@@ -68,7 +68,7 @@ func FuzzDecodeWebhook(f *testing.F) {
 		checkPost(t, post)
 		g := post.Group
 		checkShown(t, GroupTitle(g.Labels, post.Alerts, g.Receiver), MaxTitle)
-		if g.State != Firing && g.State != Resolved || g.Unlisted < len(post.Wrong) || g.IsOver() && g.Unlisted > 0 {
+		if g.State != Firing && g.State != Resolved || g.Unlisted < len(post.Wrong) || g.IsWhole() && len(post.Wrong) > 0 {
 			t.Errorf("got %+v", g)
 		}
 	})

@@ -77,7 +77,8 @@ func describe(post Post) string {
 	group := map[string]string{}
 	if g := post.Group; g != nil {
 		group = g.Labels
-		fmt.Fprintf(&out, "group %s of %q: %s, %d unlisted, over: %t\n", FormatLabels(g.Labels), g.Receiver, g.State, g.Unlisted, g.IsOver())
+		fmt.Fprintf(&out, "group %s of %q: %s, %d unlisted\n", FormatLabels(g.Labels), g.Receiver, g.State, g.Unlisted)
+		fmt.Fprintf(&out, "  key: %s of %s\n", g.Key, g.ExternalURL)
 		fmt.Fprintf(&out, "  title: %s\n", GroupTitle(g.Labels, post.Alerts, g.Receiver))
 	}
 	for _, a := range post.Alerts {

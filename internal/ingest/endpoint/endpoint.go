@@ -31,6 +31,8 @@ const (
 	// Audience is that of the tokens of ServiceAccounts, and TokenKey the key of the Secret of an AlertSource.
 	Audience = "bellhop"
 	TokenKey = "token"
+	// NextTokenKey is the key of a second token, which is accepted as well: during a rotation some senders have it already.
+	NextTokenKey = "tokenNext"
 
 	// Alerts, Status and Webhook are the paths below that of an AlertSource.
 	Alerts  = "/api/v2/alerts"

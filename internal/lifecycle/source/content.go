@@ -27,6 +27,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/ingest/alertmanager"
+	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
 	"github.com/gophernetes/bellhop/internal/redact"
 )
 
@@ -46,8 +47,31 @@ func newAlert(source *v1beta1.AlertSource, g group) *v1beta1.Alert {
 			Namespace: source.Namespace, Name: g.name, Labels: maps.Clone(labels),
 			Annotations: map[string]string{v1beta1.AlertGroupAnnotation: g.title},
 		},
-		Spec: v1beta1.AlertSpec{ReceiverRefs: slices.Clone(source.Spec.ReceiverRefs)},
 	}
+}
+
+// takeReceivers has an Alert that begins to fire reach the receivers that the source names now, unless a person has changed those of the Alert.
+// Of an Alert of a former release it is not known who has.
+func (d *decision) takeReceivers() {
+	a, refs := d.desired, d.in.Source.Spec.ReceiverRefs
+	written, isRecorded := a.Annotations[v1beta1.AlertSourceReceiversAnnotation]
+	switch own := receiversHash(a.Spec.ReceiverRefs); {
+	case d.present == nil:
+	case isRecorded && own != written, !isRecorded && own != receiversHash(refs):
+		return
+	}
+	a.Spec.ReceiverRefs = slices.Clone(refs)
+	metav1.SetMetaDataAnnotation(&a.ObjectMeta, v1beta1.AlertSourceReceiversAnnotation, receiversHash(refs))
+}
+
+// receiversHash is a hash of a set of receivers.
+func receiversHash(refs []v1beta1.ReceiverRef) string {
+	parts := make([]string, len(refs))
+	for i, ref := range refs {
+		parts[i] = string(cmp.Or(ref.Kind, v1beta1.KindReceiver)) + "/" + ref.Name
+	}
+	slices.Sort(parts)
+	return lifecycle.Fingerprint(append(parts, "receivers")...)[:hashLength]
 }
 
 // setContent sets title and content from the instances.
@@ -74,6 +98,28 @@ func (d *decision) describeOnly() {
 	}
 }
 
+// explainEnd adds to the content of an Alert that ends since when its last instances are not reported, if their sender did not say the end.
+func (d *decision) explainEnd() {
+	fired := map[string]bool{}
+	for _, i := range d.before {
+		fired[i.Key] = isFiring(i)
+	}
+	var since *metav1.Time
+	for _, i := range d.instances() {
+		if fired[i.Key] && i.UnlistedTime != nil && (since == nil || i.UnlistedTime.After(since.Time)) {
+			since = i.UnlistedTime
+		}
+	}
+	if since != nil {
+		d.desired.Spec.Content = withLine(d.desired.Spec.Content, "Not reported any more since %s.", lifecycle.Stamp(since.Time))
+	}
+}
+
+// withLine returns a content with one more line.
+func withLine(content, format string, args ...any) string {
+	return redact.Shorten(content, maxLines*(alertmanager.MaxText+1)) + "\n" + fmt.Sprintf(format, args...)
+}
+
 // number is how many instances fire. Of an Alert that is full it is not known how many more do.
 func number(n int) string {
 	if n >= maxInstances {
@@ -82,10 +128,12 @@ func number(n int) string {
 	return fmt.Sprint(n)
 }
 
-// linesOf has a line for each instance: the latest first, since a new message is about those.
+// linesOf has a line for each instance: the highest severity first, and of the same the latest, since a new message is about those.
 func linesOf(instances []v1beta1.AlertInstance) string {
-	lines := make([]string, 0, maxLines+1)
-	for _, i := range slices.Backward(instances) {
+	lines, ordered := make([]string, 0, maxLines+1), slices.Clone(instances)
+	slices.Reverse(ordered)
+	slices.SortStableFunc(ordered, func(x, y v1beta1.AlertInstance) int { return lifecycle.Rank(y.Severity) - lifecycle.Rank(x.Severity) })
+	for _, i := range ordered {
 		if len(lines) == maxLines {
 			lines = append(lines, fmt.Sprintf("and %d more", len(instances)-maxLines))
 			break

@@ -17,7 +17,9 @@ limitations under the License.
 package source
 
 import (
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -55,11 +57,12 @@ func newDecision(in Inputs, present *v1beta1.Alert, g group) *decision {
 // decide returns what to write; nil: nothing.
 func (d *decision) decide() *Write {
 	if d.desired == d.present {
-		if count(d.before, isWaiting) == 0 {
+		if count(d.before, isWaiting) == 0 && !d.falls() && !isOrphaned(d.present) && !d.isConfirmed() {
 			return nil
 		}
 		d.desired = d.present.DeepCopy()
 	}
+	d.adopt()
 	fires, fired := count(d.instances(), isFiring) > 0, count(d.before, isFiring) > 0
 	switch {
 	case d.present == nil && !fires:
@@ -73,7 +76,7 @@ func (d *decision) decide() *Write {
 	case fired:
 		d.resolve()
 	}
-	if d.present != nil && equality.Semantic.DeepEqual(d.present.Spec, d.desired.Spec) {
+	if d.present != nil && equality.Semantic.DeepEqual(d.present.Spec, d.desired.Spec) && maps.Equal(d.present.Labels, d.desired.Labels) {
 		return nil
 	}
 	return &Write{Present: d.present, Alert: d.desired, Change: d.change}
@@ -81,14 +84,37 @@ func (d *decision) decide() *Write {
 
 func (d *decision) instances() []v1beta1.AlertInstance { return d.desired.Spec.Instances }
 
+// isConfirmed reports whether a post says that an Alert is about now which was restored from a backup: it lists one of its instances.
+func (d *decision) isConfirmed() bool {
+	if d.present == nil || d.present.Labels[lifecycle.RestoreLabel] == "" {
+		return false
+	}
+	return slices.ContainsFunc(d.firingPosted(), func(p posted) bool {
+		return slices.ContainsFunc(d.before, func(i v1beta1.AlertInstance) bool { return i.Key == p.key && isFiring(i) })
+	})
+}
+
+// adopt takes from an Alert what says that it may be out of date: that it was restored, though a post confirms it, and that the source was
+// deleted, though there is one of this name again.
+func (d *decision) adopt() {
+	if d.isConfirmed() {
+		delete(d.desired.Labels, lifecycle.RestoreLabel)
+		d.change = Edits
+	}
+	if isOrphaned(d.desired) {
+		d.desired.Spec.Content = strings.TrimSuffix(d.desired.Spec.Content, "\n"+orphanLine(d.desired))
+		d.change = Edits
+	}
+}
+
 // decideResolved decides about a resolved Alert. A person resolved it if people have heard of an instance that fires: that holds until none
-// does.
+// does, or a higher severity than that of the Alert fires, which the person has not seen.
 func (d *decision) decideResolved(fires, fired bool) {
 	isHeld := count(d.before, isAnnounced) > 0
 	switch {
 	case !fires && fired:
-		d.limitTTL()
-	case fires && isHeld:
+		limitTTL(&d.desired.Spec)
+	case fires && isHeld && !d.rises():
 		d.announce()
 	case fires && (d.mayJoin() || d.rises()):
 		d.start()
@@ -101,7 +127,7 @@ func (d *decision) decideFiring(fired bool) {
 	switch {
 	case !fired: // a person had it fire again before
 		d.start()
-	case waits && d.rises():
+	case d.rises():
 		d.join(Rises)
 	case waits && d.mayJoin():
 		d.join(Grows)
@@ -113,10 +139,8 @@ func (d *decision) decideFiring(fired bool) {
 // start has the Alert fire with all instances.
 func (d *decision) start() {
 	spec := &d.desired.Spec
-	isPosted := count(d.instances(), isFiring) == len(d.firingPosted())
-	if severity := d.group.severity(d.in.Now); severity != "" && (isPosted || d.present == nil || lifecycle.Rank(severity) > lifecycle.Rank(spec.Severity)) {
-		spec.Severity = severity // otherwise the severity of some instances is not known any more: it stays
-	}
+	spec.Severity = d.severity()
+	d.takeReceivers()
 	if spec.TTLSecondsAfterFinished != nil && *spec.TTLSecondsAfterFinished == resolvedTTL {
 		spec.TTLSecondsAfterFinished = nil
 	}
@@ -133,16 +157,15 @@ func (d *decision) start() {
 
 // join adds the instances that wait to the content, as a new message.
 func (d *decision) join(change Change) {
-	if change == Rises {
-		d.desired.Spec.Severity = d.group.severity(d.in.Now)
-	}
+	d.setSeverity()
 	d.desired.Spec.JoinedTime = lifecycle.Seconds(d.in.Now)
 	d.announce()
 	d.setContent()
 	d.change = change
 }
 
-// edit removes instances from the content that have ended, and adds those that fired already when the message was made.
+// edit removes instances from the content that have ended, and adds those that fired already when the message was made. The severity falls
+// with them, but not soon after a message: each rise notifies, also that of an alert that comes and goes.
 func (d *decision) edit() {
 	joined := d.desired.Spec.JoinedTime
 	for n := range d.instances() {
@@ -150,7 +173,11 @@ func (d *decision) edit() {
 			i.Waiting = false
 		}
 	}
-	if !slices.Equal(keysOf(shown(d.before)), keysOf(shown(d.instances()))) {
+	hasFallen := d.falls() && d.mayJoin()
+	if hasFallen {
+		d.setSeverity()
+	}
+	if hasFallen || !slices.Equal(keysOf(shown(d.before)), keysOf(shown(d.instances()))) {
 		d.setContent()
 		d.change = Edits
 	}
@@ -178,14 +205,15 @@ func keysOf(instances []v1beta1.AlertInstance) []string {
 // resolve resolves the Alert.
 func (d *decision) resolve() {
 	d.desired.Spec.State = v1beta1.AlertResolved
-	d.limitTTL()
+	d.explainEnd()
+	limitTTL(&d.desired.Spec)
 	d.change = Resolves
 }
 
 // limitTTL has a resolved Alert delete itself, unless a person says when.
-func (d *decision) limitTTL() {
-	if d.desired.Spec.TTLSecondsAfterFinished == nil {
-		d.desired.Spec.TTLSecondsAfterFinished = new(resolvedTTL)
+func limitTTL(spec *v1beta1.AlertSpec) {
+	if spec.TTLSecondsAfterFinished == nil {
+		spec.TTLSecondsAfterFinished = new(resolvedTTL)
 	}
 }
 
@@ -195,10 +223,42 @@ func (d *decision) announce() {
 	}
 }
 
-// rises reports whether a posted alert that joins has a higher severity than the Alert.
+// severity is the highest one of the instances that fire; empty: none does.
+func (d *decision) severity() v1beta1.Severity {
+	return highest(d.instances(), d.desired.Spec.Severity)
+}
+
+// rises reports whether an instance fires with a higher severity than the Alert, and than those that fired before: a person may have set a lower
+// one.
 func (d *decision) rises() bool {
-	severity := d.group.severity(d.in.Now)
-	return severity != "" && lifecycle.Rank(severity) > lifecycle.Rank(d.desired.Spec.Severity)
+	severity, present := d.severity(), d.desired.Spec.Severity
+	isNews := func(i v1beta1.AlertInstance) bool {
+		return isWaiting(i) && lifecycle.Rank(i.Severity) > lifecycle.Rank(present)
+	}
+	return severity != "" && lifecycle.Rank(severity) > lifecycle.Rank(present) &&
+		(lifecycle.Rank(severity) > lifecycle.Rank(highest(d.before, present)) || slices.ContainsFunc(d.instances(), isNews))
+}
+
+// falls reports whether all instances that fire have a lower severity than the Alert, and one has given it that severity: not a person.
+func (d *decision) falls() bool {
+	present, severity := d.desired.Spec.Severity, d.severity()
+	if severity == "" || lifecycle.Rank(severity) >= lifecycle.Rank(present) {
+		return false
+	}
+	had := func(i v1beta1.AlertInstance) bool { return i.Severity == present }
+	return slices.ContainsFunc(d.before, had)
+}
+
+// setSeverity sets the severity of an Alert that fires.
+func (d *decision) setSeverity() {
+	if d.rises() || d.falls() {
+		d.desired.Spec.Severity = d.severity()
+	}
+	for n := range d.instances() {
+		if i := &d.desired.Spec.Instances[n]; !isFiring(*i) {
+			i.Severity = "" // it does not take back what a person sets later
+		}
+	}
 }
 
 // mayJoin reports whether instances may join the content now.
@@ -216,23 +276,15 @@ func (d *decision) joinDue() time.Time {
 // wake is when something is due; zero: nothing that time alone decides.
 func (d *decision) wake() (at time.Time) {
 	isHeld := d.desired.Spec.State == v1beta1.AlertResolved && count(d.instances(), isAnnounced) > 0
-	if count(d.instances(), isWaiting) > 0 && !isHeld {
+	if !isHeld && (count(d.instances(), isWaiting) > 0 || d.falls()) {
 		at = d.joinDue()
 	}
 	for _, i := range d.instances() {
-		if due := lapseWake(i, d.in); due.After(d.in.Now) {
+		if due := reviewDue(i, d.in); due.After(d.in.Now) {
 			at = lifecycle.Earliest(at, due)
 		}
 	}
 	return at
-}
-
-// lapseWake is when an instance lapses at the earliest, just after the time that is due; zero: never.
-func lapseWake(i v1beta1.AlertInstance, in Inputs) time.Time {
-	if !isFiring(i) || i.LapsesAt == nil {
-		return time.Time{}
-	}
-	return lapseDue(i, in).Add(time.Second)
 }
 
 // firingPosted are the posted alerts that fire, each once.

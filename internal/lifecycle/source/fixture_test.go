@@ -40,6 +40,7 @@ type cluster struct {
 	now         time.Time
 	servedSince time.Time
 	heard       time.Time
+	series      Series
 	writes      []sent
 	wake        time.Time
 }
@@ -55,14 +56,15 @@ func newCluster(t *testing.T) *cluster {
 	source := &v1beta1.AlertSource{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "prom"}}
 	source.Spec = v1beta1.AlertSourceSpec{
 		GroupBy: []string{"alertname"}, SeverityLabel: "severity", IgnoreSeverities: []string{"none"}, MaxAlerts: 200,
-		SeverityMap: map[string]v1beta1.Severity{"critical": v1beta1.SeverityCritical, "warning": v1beta1.SeverityWarning, "info": v1beta1.SeverityInfo},
+		Alertmanager: v1beta1.AlertmanagerIntervals{GroupIntervalSeconds: 300, RepeatIntervalSeconds: 432000},
+		SeverityMap:  map[string]v1beta1.Severity{"critical": v1beta1.SeverityCritical, "warning": v1beta1.SeverityWarning, "info": v1beta1.SeverityInfo},
 	}
 	return &cluster{t: t, source: source, alerts: map[string]v1beta1.Alert{}, now: t0, servedSince: t0.Add(-time.Hour)}
 }
 
 func (c *cluster) inputs() Inputs {
 	return Inputs{
-		Source: c.source, Alerts: slices.Collect(maps.Values(c.alerts)), Now: c.now, ServedSince: c.servedSince, Heard: c.heard,
+		Source: c.source, Alerts: slices.Collect(maps.Values(c.alerts)), Now: c.now, ServedSince: c.servedSince, Heard: c.heard, Series: c.series,
 	}
 }
 
@@ -73,7 +75,9 @@ func (c *cluster) receive(post alertmanager.Post) []Change {
 	before := copyOf(in.Alerts)
 	plan := Receive(in, post)
 	c.checkUnchanged(before, in.Alerts)
-	c.heard = c.now
+	if c.heard = c.now; post.Group == nil && len(post.Alerts) > 0 {
+		c.series = c.series.With(c.now, plan.Gap)
+	}
 	return c.store(plan)
 }
 
@@ -192,7 +196,13 @@ func ended(a alertmanager.Alert, at time.Time) alertmanager.Alert {
 }
 
 func webhook(state alertmanager.State, alerts ...alertmanager.Alert) alertmanager.Post {
-	return alertmanager.Post{Alerts: alerts, Group: &alertmanager.Group{Receiver: "bellhop", Labels: map[string]string{"alertname": "Down"}, State: state}}
+	return routed("{}", state, alerts...)
+}
+
+func routed(route string, state alertmanager.State, alerts ...alertmanager.Alert) alertmanager.Post {
+	return alertmanager.Post{Alerts: alerts, Group: &alertmanager.Group{
+		Key: route + `:{alertname="Down"}`, ExternalURL: "https://alertmanager", Receiver: "bellhop", Labels: map[string]string{"alertname": "Down"}, State: state,
+	}}
 }
 
 // inState is an alert as a webhook has it.

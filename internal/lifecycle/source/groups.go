@@ -18,6 +18,7 @@ package source
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -37,7 +38,7 @@ const (
 
 // group is what is known about the instances of an Alert at the time of a decision.
 type group struct {
-	// name is that of its Alert.
+	// name is that of its Alert, or the first one of those that it may have.
 	name string
 	// title is what the instances have in common.
 	title string
@@ -48,7 +49,9 @@ type group struct {
 	// order is higher for groups that come first, and start is the earliest one of the posted alerts.
 	order int
 	start time.Time
-	// isOver: the sender says that nothing else of the group fires.
+	// report is what the post says about other instances.
+	report report
+	// isOver: nothing else of the group fires.
 	isOver bool
 	// isList: the content is a list also of one instance.
 	isList bool
@@ -81,7 +84,7 @@ func (p posted) text() string {
 // then by severity, start and name. Alerts with an ignored severity are left out, unless they end: they may have fired before they were
 // ignored.
 func groupsOf(source *v1beta1.AlertSource, post alertmanager.Post, now time.Time) (groups []group, ignored int) {
-	byName := map[string]int{}
+	byName, report := map[string]int{}, reportOf(post)
 	for _, a := range post.Alerts {
 		if isIgnored(&source.Spec, a.Labels) {
 			if ignored++; isFiringAt(a, now) {
@@ -91,7 +94,7 @@ func groupsOf(source *v1beta1.AlertSource, post alertmanager.Post, now time.Time
 		g := groupOf(source, a, post.Group)
 		i, isKnown := byName[g.name]
 		if !isKnown {
-			i = len(groups)
+			i, g.report = len(groups), report
 			byName[g.name] = i
 			groups = append(groups, g)
 		}
@@ -109,7 +112,7 @@ func groupsOf(source *v1beta1.AlertSource, post alertmanager.Post, now time.Time
 }
 
 // groupOf returns the group of an alert. The group of a webhook has no route in its name, which an edit of Alertmanager's configuration
-// changes.
+// changes: an alert that two routes send to one receiver is one instance.
 func groupOf(source *v1beta1.AlertSource, a alertmanager.Alert, webhook *alertmanager.Group) group {
 	if webhook != nil {
 		return group{name: nameOf(source, "webhook", webhook.Receiver, webhook.Labels), labels: webhook.Labels}
@@ -130,7 +133,7 @@ func (g *group) complete(webhook *alertmanager.Group, now time.Time) {
 	}
 	receiver := ""
 	if webhook != nil {
-		receiver, g.isOver = webhook.Receiver, webhook.IsOver()
+		receiver = webhook.Receiver
 	}
 	g.title = alertmanager.GroupTitle(g.labels, alerts, receiver)
 	g.order = math.MaxInt
@@ -145,6 +148,26 @@ func (g *group) complete(webhook *alertmanager.Group, now time.Time) {
 // nameOf is the name of the Alert of a group. It is stored, so that a change of how it is computed makes new Alerts.
 func nameOf(source *v1beta1.AlertSource, kind, receiver string, labels map[string]string) string {
 	return source.Name + "-" + hash(labels, "group", kind, receiver)
+}
+
+// otherNames is how many other names the Alert of a group may have.
+const otherNames = 8
+
+// namesOf returns the names that the Alert of a group may have.
+func namesOf(group string) []string {
+	names := []string{group}
+	for n := range otherNames {
+		names = append(names, fmt.Sprintf("%s-%d", group, 2+n))
+	}
+	return names
+}
+
+// groupName returns the name of a group, which is the first name of its Alert. None ends in a dash and a digit.
+func groupName(alert string) string {
+	if n := len(alert) - 2; n > 0 && alert[n] == '-' && '2' <= alert[n+1] && alert[n+1] <= '9' {
+		return alert[:n]
+	}
+	return alert
 }
 
 // keyOf identifies an alert within its group, as Alertmanager does, by its labels.
@@ -189,7 +212,7 @@ func isFiringAt(a alertmanager.Alert, now time.Time) bool {
 	if a.State != "" {
 		return a.State == alertmanager.Firing
 	}
-	return a.EndsAt.IsZero() || a.EndsAt.After(now)
+	return a.EndsAt.IsZero() || a.EndsAt.After(now.Add(clockError))
 }
 
 // fires reports whether an alert fires as an instance of its group.

@@ -65,10 +65,21 @@ func instancesOf(a *v1beta1.Alert) []v1beta1.AlertInstance {
 	return instances
 }
 
-// merge returns the instances of a group after a post. New ones wait. They are as many as there is room for beside those that fire already:
-// otherwise each post of a group that is larger than an Alert would write other ones.
-func merge(instances []v1beta1.AlertInstance, g group, now time.Time) []v1beta1.AlertInstance {
-	known, index := len(instances), make(map[string]int, len(instances))
+// highest is the highest severity of the instances that fire; empty: none does. One of a former release has none of its own: it is at most
+// that of its Alert.
+func highest(instances []v1beta1.AlertInstance, ofAlert v1beta1.Severity) (severity v1beta1.Severity) {
+	for _, i := range instances {
+		if own := cmp.Or(i.Severity, ofAlert); isFiring(i) && (severity == "" || lifecycle.Rank(own) > lifecycle.Rank(severity)) {
+			severity = own
+		}
+	}
+	return severity
+}
+
+// merge returns the instances of an Alert after a post about its group, and how many that fire have no place. New ones wait.
+func merge(present *v1beta1.Alert, g group, now time.Time) (instances []v1beta1.AlertInstance, cut int) {
+	instances = instancesOf(present)
+	index := make(map[string]int, len(instances))
 	for i := range instances {
 		index[instances[i].Key] = i
 	}
@@ -78,10 +89,13 @@ func merge(instances []v1beta1.AlertInstance, g group, now time.Time) []v1beta1.
 		i, isKnown := index[p.key]
 		switch {
 		case p.fires(now) && isKnown:
-			repeat(&instances[i], p, shift, now)
-		case p.fires(now) && len(instances) < known+maxInstances:
+			if repeat(&instances[i], p, shift, now); isFiring(instances[i]) {
+				g.report.list(&instances[i], now)
+			}
+		case p.fires(now):
 			index[p.key] = len(instances)
 			instances = append(instances, newInstance(p, shift, now))
+			g.report.list(&instances[len(instances)-1], now)
 		case !isKnown, g.isList && !isFiring(instances[i]):
 		case p.hasMoved:
 			end(&instances[i], now)
@@ -92,19 +106,56 @@ func merge(instances []v1beta1.AlertInstance, g group, now time.Time) []v1beta1.
 		}
 	}
 	for i := range instances {
-		if g.isOver && !named[instances[i].Key] && isFiring(instances[i]) {
+		switch {
+		case named[instances[i].Key] || !isFiring(instances[i]):
+		case g.isOver:
 			end(&instances[i], now)
+		default:
+			g.report.pass(&instances[i], now)
 		}
 	}
-	room := max(0, maxInstances-count(instances[:known], isFiring))
-	return instances[:min(len(instances), known+room)]
+	ofAlert := v1beta1.Severity("")
+	if present != nil {
+		ofAlert = present.Spec.Severity
+	}
+	return fit(instances, ofAlert)
+}
+
+// fit returns the instances for which an Alert has a place, and how many that fire have none. A higher severity takes the place of a lower one.
+// Of the same severity the first ones stay, which are those that the Alert has already: otherwise each post of a group that is larger than an
+// Alert would write other ones.
+func fit(instances []v1beta1.AlertInstance, ofAlert v1beta1.Severity) (kept []v1beta1.AlertInstance, cut int) {
+	var firing []int
+	for n := range instances {
+		if isFiring(instances[n]) {
+			firing = append(firing, n)
+		}
+	}
+	if cut = len(firing) - maxInstances; cut <= 0 {
+		return instances, 0
+	}
+	rank := func(n int) int { return lifecycle.Rank(cmp.Or(instances[n].Severity, ofAlert)) }
+	slices.SortStableFunc(firing, func(x, y int) int { return rank(y) - rank(x) })
+	isCut := make(map[int]bool, cut)
+	for _, n := range firing[maxInstances:] {
+		isCut[n] = true
+	}
+	kept = make([]v1beta1.AlertInstance, 0, len(instances)-cut)
+	for n := range instances {
+		if !isCut[n] {
+			kept = append(kept, instances[n])
+		}
+	}
+	return kept, cut
 }
 
 // newInstance returns the instance of an alert that begins to fire.
 func newInstance(p posted, shift time.Duration, now time.Time) v1beta1.AlertInstance {
-	i := v1beta1.AlertInstance{Key: p.key, Text: p.text(), StartsAt: lifecycle.Seconds(startOf(p.Alert, now)), LapsesAt: lapseOf(p.Alert, now), Waiting: true}
+	i := v1beta1.AlertInstance{
+		Key: p.key, Text: p.text(), Severity: p.severity, StartsAt: lifecycle.Seconds(startOf(p.Alert, now)), LapsesAt: lapseOf(p.Alert, now), Waiting: true,
+	}
 	if !p.EndsAt.IsZero() { // otherwise it is seldom posted again
-		i.LapsesAt = roundedUp(i.LapsesAt, shift)
+		i.LapsesAt, i.LapseSeconds = roundedUp(i.LapsesAt, shift), lapseSeconds(p.Alert, now)
 	}
 	return i
 }
@@ -144,6 +195,15 @@ func lapseOf(a alertmanager.Alert, now time.Time) *metav1.Time {
 	return lifecycle.Seconds(a.EndsAt)
 }
 
+// lapseSeconds is how long a post gives an alert that fires, at least 1; 0: it does not say it.
+func lapseSeconds(a alertmanager.Alert, now time.Time) int32 {
+	lapses := lapseOf(a, now)
+	if lapses == nil || a.EndsAt.IsZero() {
+		return 0
+	}
+	return int32(max(1, lapses.Sub(now)/time.Second)) //nolint:gosec // at most maxLapse
+}
+
 // roundedUp rounds the time of a lapse up to a step. The steps of each group are shifted, so that the writes of many groups are spread.
 func roundedUp(at *metav1.Time, shift time.Duration) *metav1.Time {
 	if at == nil {
@@ -168,12 +228,16 @@ func repeat(i *v1beta1.AlertInstance, p posted, shift time.Duration, now time.Ti
 		restart(i, p, shift, now)
 		return
 	}
+	i.Severity = p.severity
 	isSame := i.PreviousEndsAt == nil || p.StartsAt.After(i.PreviousEndsAt.Time) // not what fired before that
 	if isSame && !p.StartsAt.IsZero() && p.StartsAt.Before(i.StartsAt.Time) {
 		i.StartsAt = lifecycle.Seconds(p.StartsAt)
 	}
-	if lapses := lapseOf(p.Alert, now); lapses == nil || i.LapsesAt == nil || lapses.After(i.LapsesAt.Time) {
-		i.LapsesAt = roundedUp(lapses, shift)
+	switch lapses, after := lapseOf(p.Alert, now), lapseSeconds(p.Alert, now); {
+	case lapses == nil:
+		i.LapsesAt, i.LapseSeconds = nil, 0
+	case i.LapsesAt == nil, lapses.After(i.LapsesAt.Time), after > 0 && i.LapseSeconds == 0:
+		i.LapsesAt, i.LapseSeconds = roundedUp(lapses, shift), cmp.Or(after, i.LapseSeconds)
 	}
 }
 
@@ -198,33 +262,37 @@ func end(i *v1beta1.AlertInstance, at time.Time) {
 		ends = i.StartsAt
 	}
 	if isFiring(*i) || ends.After(i.EndsAt.Time) {
-		i.EndsAt, i.PreviousEndsAt, i.LapsesAt, i.Waiting = ends, nil, nil, false
+		i.EndsAt, i.PreviousEndsAt, i.LapsesAt, i.LapseSeconds, i.UnlistedTime, i.Waiting = ends, nil, nil, 0, nil, false
 	}
 }
 
-// lapse returns the instances after those have ended that were not posted again: the source was heard from after their time, and the
-// listener has served for long enough to have got them.
-func lapse(instances []v1beta1.AlertInstance, in Inputs) []v1beta1.AlertInstance {
+// allEnded returns instances of which none fires.
+func allEnded(instances []v1beta1.AlertInstance, now time.Time) []v1beta1.AlertInstance {
 	for n := range instances {
-		i := &instances[n]
-		if !isFiring(*i) || i.LapsesAt == nil {
-			continue
-		}
-		heard := lifecycle.Earliest(in.Heard, in.Now) // by the clock of another replica
-		if !in.Heard.IsZero() && heard.After(lapseDue(*i, in)) {
-			end(i, i.LapsesAt.Time)
+		if isFiring(instances[n]) {
+			end(&instances[n], now)
 		}
 	}
 	return instances
 }
 
-// lapseDue is after which time a post of the source proves that an instance has lapsed.
-func lapseDue(i v1beta1.AlertInstance, in Inputs) time.Time {
-	due := in.ServedSince.Add(lapseAfterStart)
-	if due.Before(i.LapsesAt.Time) {
-		return i.LapsesAt.Time
+// withFiringOf returns instances with those that fire in another Alert of the group, and not here.
+func withFiringOf(instances []v1beta1.AlertInstance, other *v1beta1.Alert) []v1beta1.AlertInstance {
+	for _, i := range instancesOf(other) {
+		if !isFiring(i) || knows(instances, i) {
+			continue
+		}
+		i.Waiting = true
+		instances = append(slices.DeleteFunc(instances, func(own v1beta1.AlertInstance) bool { return own.Key == i.Key }), i)
 	}
-	return due
+	return instances
+}
+
+// knows reports whether instances have one that fires in another Alert, or its end.
+func knows(instances []v1beta1.AlertInstance, i v1beta1.AlertInstance) bool {
+	return slices.ContainsFunc(instances, func(own v1beta1.AlertInstance) bool {
+		return own.Key == i.Key && (isFiring(own) || !i.StartsAt.After(own.EndsAt.Time))
+	})
 }
 
 // bounded returns at most 200 instances, without those that ended long ago: first those that fire, the earliest first, and then those that

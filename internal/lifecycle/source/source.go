@@ -23,14 +23,18 @@ limitations under the License.
 //
 //   - The text of an instance is that of the moment when it began to fire: the value in an annotation changes with each evaluation.
 //   - New instances wait, and join the content at most every 5 minutes, which notifies. One that ended leaves the content at once, which is an
-//     edit. A rise of severity does not wait. The severity falls only when the group starts again.
+//     edit. The severity is the highest one of those that fire. A rise does not wait, and a fall is an edit.
+//   - If more fire than an Alert has room for, a higher severity takes the place of a lower one.
 //   - The last instance that ends resolves the Alert. A group that starts again within 5 minutes of its last message waits as well.
 //   - Of two senders, an HA pair, the earliest start counts, and the newest word: an end ends the instance, and a start after that end starts it
 //     again. For 5 minutes after an end the other one may still post what it has not noticed yet.
-//   - A webhook says itself what fires, so its instances do not lapse. Other instances lapse if the source was heard from after their time,
-//     and the listener served all the time (R11). Time alone ends nothing. The recorded time is rounded up, so that it is written every
-//     20 minutes and not with each post.
-//   - A resolve by a person leaves instances that fire in a resolved Alert. It holds until none fires, and the group starts again.
+//   - A webhook ends what it names as resolved. What it does not name may fire all the same: another route posts it, or Alertmanager was
+//     restarted. It ends if the group that listed it last, posted as a whole, does not list it for two intervals, or if nothing has listed it
+//     for the longest interval at which Alertmanager repeats a group.
+//   - Instances of other posts lapse if the source was heard from after their time, and the listener served all the time (R11). Time alone
+//     ends nothing. The recorded time is rounded up, so that it is written every 20 minutes and not with each post.
+//   - A resolve by a person leaves instances that fire in a resolved Alert. It holds until none fires and the group starts again, or until
+//     the severity rises.
 //   - Beyond maxAlerts, alerts are instances of one more Alert. That a source is silent is an Alert of its own.
 //
 // Receive decides about a post, Review about what time changes. Both return what to write, by optimistic patches of the fields that differ; on
@@ -38,7 +42,10 @@ limitations under the License.
 package source
 
 import (
+	"cmp"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
@@ -47,6 +54,8 @@ import (
 )
 
 const (
+	// clockError is how late the API server's time may be, which responses have in whole seconds: what has just ended does not fire.
+	clockError = 2 * time.Second
 	// joinEvery is how often instances join the content of an Alert, and how often a group that starts again notifies.
 	joinEvery = 5 * time.Minute
 	// burst is for how long instances that began to fire before the message, and were posted after it, are a part of it: a sender splits
@@ -74,12 +83,14 @@ type Inputs struct {
 	Source *v1beta1.AlertSource
 	// Alerts are those with the label of the source, and whatever else has the name of an Alert that a plan without it creates.
 	Alerts []v1beta1.Alert
-	// Now is the time of this process's clock.
+	// Now is the API server's time, as are the others: the clock of this process may be wrong (R11).
 	Now time.Time
 	// ServedSince is since when the listener has served without a break, as far as this process knows: since its own start.
 	ServedSince time.Time
 	// Heard is when a post of the source was last accepted before, by any replica; zero: never.
 	Heard time.Time
+	// Series are the posts of alerts to the API since the last gap.
+	Series Series
 }
 
 // Change is what a write means to people.
@@ -103,7 +114,7 @@ type Write struct {
 	// Present is the Alert as it was observed; nil: it is to be created.
 	Present *v1beta1.Alert
 	// Alert is the Alert as it should be. It differs from Present in fields that a source owns: title, content, severity, state, instances,
-	// joinedTime, links and ttlSecondsAfterFinished.
+	// joinedTime, links, ttlSecondsAfterFinished and, at the start, receiverRefs.
 	Alert  *v1beta1.Alert
 	Change Change
 }
@@ -111,9 +122,15 @@ type Write struct {
 // Plan is what to do.
 type Plan struct {
 	Writes []Write
-	// Blocked are the names of Alerts that cannot be written now: they are being deleted, or are not of this source. What was posted
-	// for them is not stored.
+	// Blocked are the groups without an Alert for which each name is taken by one that is being deleted, or is not of this source. What was
+	// posted for them is not stored.
 	Blocked []string
+	// Gap is how long the source may be without a post within its series.
+	Gap time.Duration
+	// Lapses: instances end as they were not posted again. The status of the source that Inputs have has to be that of the API server.
+	Lapses bool
+	// Cut is how many posted alerts fire for which no Alert has room.
+	Cut int
 	// Ignored is how many posted alerts have a severity that the source ignores.
 	Ignored int
 	// Wake is when Review has to be called again, if nothing is posted before; zero: never.
@@ -126,7 +143,11 @@ func Receive(in Inputs, post alertmanager.Post) Plan {
 	groups, ignored := groupsOf(in.Source, post, in.Now)
 	p := newPlanner(in)
 	p.plan.Ignored = ignored
-	p.assign(groups)
+	r := reportOf(post)
+	if !r.isWebhook {
+		p.plan.Gap = gap(in, groups)
+	}
+	p.assign(groups, r)
 	p.endSilence()
 	return p.plan
 }
@@ -135,12 +156,18 @@ func Receive(in Inputs, post alertmanager.Post) Plan {
 func Review(in Inputs) Plan {
 	p := newPlanner(in)
 	for i := range in.Alerts {
-		present := &in.Alerts[i]
-		if p.has(present.Name) && present.Name != silenceName(in.Source) {
-			g := group{name: present.Name, title: present.Annotations[v1beta1.AlertGroupAnnotation]}
-			g.instances = lapse(instancesOf(present), in)
-			p.write(present, g)
+		present, name := &in.Alerts[i], groupName(in.Alerts[i].Name)
+		if p.byGroup[name] != present || name == silenceName(in.Source) {
+			continue
 		}
+		instances := instancesOf(present)
+		for _, other := range p.others[name] {
+			instances = withFiringOf(instances, other)
+			p.retire(other, present)
+		}
+		instances, _ = fit(instances, present.Spec.Severity)
+		p.plan.Lapses = p.plan.Lapses || slices.ContainsFunc(instances, func(i v1beta1.AlertInstance) bool { return isFiring(i) && hasLapsed(i, in) })
+		p.write(present, group{name: present.Name, instances: review(instances, in)})
 	}
 	p.reviewSilence()
 	return p.plan
@@ -148,41 +175,82 @@ func Review(in Inputs) Plan {
 
 // planner collects a plan.
 type planner struct {
-	in     Inputs
-	byName map[string]*v1beta1.Alert
+	in Inputs
+	// isTaken has the names of all Alerts, and byGroup the Alert of each group, by the name of the group.
+	isTaken map[string]bool
+	byGroup map[string]*v1beta1.Alert
+	// others are the other Alerts of each group, which end.
+	others map[string][]*v1beta1.Alert
 	plan   Plan
 }
 
 func newPlanner(in Inputs) *planner {
-	p := &planner{in: in, byName: make(map[string]*v1beta1.Alert, len(in.Alerts))}
+	p := &planner{in: in, isTaken: make(map[string]bool, len(in.Alerts)), byGroup: make(map[string]*v1beta1.Alert, len(in.Alerts)), others: map[string][]*v1beta1.Alert{}}
 	for i := range in.Alerts {
-		p.byName[in.Alerts[i].Name] = &in.Alerts[i]
+		a, group := &in.Alerts[i], groupName(in.Alerts[i].Name)
+		p.isTaken[a.Name] = true
+		if !isOf(a, in.Source) || a.DeletionTimestamp != nil {
+			continue
+		}
+		other := p.byGroup[group]
+		if isOlder(a, other) {
+			p.byGroup[group], a = a, other
+		}
+		if a != nil {
+			p.others[group] = append(p.others[group], a)
+		}
 	}
 	return p
 }
 
-// find returns the Alert with a name; nil: none. It blocks what may not be written.
-func (p *planner) find(name string) (present *v1beta1.Alert, isBlocked bool) {
-	present, exists := p.byName[name]
-	if exists && !p.has(name) {
-		p.plan.Blocked = append(p.plan.Blocked, name)
-		return nil, true
-	}
-	return present, false
+// isOlder reports whether an Alert is the one of a group, and not another one that was created for it.
+func isOlder(a, other *v1beta1.Alert) bool {
+	return other == nil || cmp.Or(a.CreationTimestamp.Compare(other.CreationTimestamp.Time), strings.Compare(a.Name, other.Name)) < 0
 }
 
-// has reports whether the source has an Alert with a name, which may be written.
-func (p *planner) has(name string) bool {
-	a, exists := p.byName[name]
-	return exists && isOf(a, p.in.Source) && a.DeletionTimestamp == nil
+// find returns the Alert of a group, nil if there is none, and sets the name of the group's Alert. A group goes on under another name while an
+// Alert of its name is being deleted, or belongs to somebody else. It is blocked where each name is taken.
+func (p *planner) find(g *group) (present *v1beta1.Alert, isBlocked bool) {
+	if present = p.byGroup[g.name]; present != nil {
+		g.name = present.Name
+		return present, false
+	}
+	for _, name := range namesOf(g.name) {
+		if !p.isTaken[name] {
+			g.name = name
+			return nil, false
+		}
+	}
+	p.plan.Blocked = append(p.plan.Blocked, g.name)
+	return nil, true
 }
+
+// has reports whether a group has an Alert.
+func (p *planner) has(group string) bool { return p.byGroup[group] != nil }
 
 // update merges what was posted about a group into its Alert.
 func (p *planner) update(g group) {
-	if present, isBlocked := p.find(g.name); !isBlocked {
-		g.instances = merge(instancesOf(present), g, p.in.Now)
+	if present, isBlocked := p.find(&g); !isBlocked {
+		cut := 0
+		g.instances, cut = merge(present, g, p.in.Now)
+		p.plan.Cut += cut
 		p.write(present, g)
 	}
+}
+
+// retire resolves an Alert whose group has another one, which has its instances: two replicas have created both.
+func (p *planner) retire(a, kept *v1beta1.Alert) {
+	lacks := func(i v1beta1.AlertInstance) bool { return isFiring(i) && !knows(kept.Spec.Instances, i) }
+	if !isActive(a) || slices.ContainsFunc(instancesOf(a), lacks) {
+		return
+	}
+	desired := a.DeepCopy()
+	desired.Spec.Instances, desired.Spec.State = allEnded(instancesOf(a), p.in.Now), v1beta1.AlertResolved
+	limitTTL(&desired.Spec)
+	if line := fmt.Sprintf("Alert %s has what fires of this group.", kept.Name); !strings.HasSuffix(desired.Spec.Content, "\n"+line) {
+		desired.Spec.Content = withLine(desired.Spec.Content, "%s", line)
+	}
+	p.plan.Writes = append(p.plan.Writes, Write{Present: a, Alert: desired, Change: Resolves})
 }
 
 // write adds the Alert of a group to the plan, if it differs from the present one.
@@ -197,6 +265,20 @@ func (p *planner) write(present *v1beta1.Alert, g group) {
 // isOf reports whether an Alert is of a source.
 func isOf(a *v1beta1.Alert, source *v1beta1.AlertSource) bool {
 	return a.Labels[v1beta1.AlertSourceLabel] == source.Name
+}
+
+// heard is when the source was last heard from; zero: never, or by a clock that was wrong.
+func (in Inputs) heard() time.Time { return notAhead(in.Heard, in.Now) }
+
+// notAhead returns a time that is recorded, not after now. One that another clock has recorded in the future is not known: zero.
+func notAhead(t, now time.Time) time.Time {
+	switch {
+	case lifecycle.IsAhead(t, now):
+		return time.Time{}
+	case t.After(now):
+		return now
+	}
+	return t
 }
 
 // CountFiring returns how many Alerts of a source fire.

@@ -28,6 +28,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/ingest/alertmanager"
+	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
 )
 
 func TestOneAlert(t *testing.T) {
@@ -137,6 +138,68 @@ func TestAFullGroup(t *testing.T) {
 	}
 }
 
+// F-P45: of more than an Alert has room for, the highest severities have a place.
+func TestAFullGroupRises(t *testing.T) {
+	c := newCluster(t)
+	var warnings []alertmanager.Alert
+	for n := range maxInstances + 50 {
+		warnings = append(warnings, inState(c.fire("Down", fmt.Sprintf("pod-%03d", n), t0.Add(time.Duration(n-300)*time.Second)), alertmanager.Firing))
+	}
+	plan := Receive(c.inputs(), webhook(alertmanager.Firing, warnings...))
+	if plan.Cut != 50 {
+		t.Errorf("%d are cut, want 50", plan.Cut)
+	}
+	wantChanges(t, c.store(plan), Fires)
+	c.now = t0.Add(time.Minute)
+	critical := inState(c.fire("Down", "db", t0.Add(-time.Hour), "severity=critical"), alertmanager.Firing)
+	all := webhook(alertmanager.Firing, append(slices.Clone(warnings), critical)...)
+	wantChanges(t, c.receive(all), Rises)
+	if got := c.only().Spec; got.Severity != v1beta1.SeverityCritical || !strings.HasPrefix(got.Content, "db fails\n") || len(got.Instances) != maxInstances {
+		t.Errorf("%s, %d instances, content %q", got.Severity, len(got.Instances), got.Content)
+	}
+	wantChanges(t, c.receive(all))
+	for n := range warnings { // as a sender that truncates
+		one := webhook(alertmanager.Firing, warnings[n])
+		one.Group.Unlisted = 1
+		wantChanges(t, c.receive(one))
+	}
+}
+
+// F-P45: and in the Alert about what is beyond maxAlerts.
+func TestAFullOverflowRises(t *testing.T) {
+	c := newCluster(t)
+	c.source.Spec.MaxAlerts = 1
+	var all []alertmanager.Alert
+	for n := range maxInstances + 20 {
+		all = append(all, c.fire(fmt.Sprintf("Rule%03d", n), "a", t0.Add(time.Duration(n-300)*time.Second)))
+	}
+	wantChanges(t, c.post(all...), Fires, Fires)
+	c.now = t0.Add(time.Minute)
+	wantChanges(t, c.post(c.fire("Lost", "a", t0, "severity=critical")), Rises)
+	if got := c.alerts["prom-more"].Spec; got.Severity != v1beta1.SeverityCritical || !strings.HasPrefix(got.Content, "Lost is bad\n") {
+		t.Errorf("%s, content %q", got.Severity, got.Content)
+	}
+}
+
+// F-P57: an alert that comes and goes notifies no more often than before the severity could fall.
+func TestAFlappingSeverity(t *testing.T) {
+	c := newCluster(t)
+	for n := range 60 {
+		c.now = t0.Add(time.Duration(n) * time.Minute)
+		critical := c.fire("Down", "b", t0.Add(time.Duration(n/2*2)*time.Minute), "severity=critical")
+		if n%2 == 1 {
+			critical = ended(critical, c.now)
+		}
+		c.post(c.fire("Down", "a", t0), critical)
+		if !c.wake.IsZero() && !c.now.Before(c.wake) {
+			c.review()
+		}
+	}
+	if n := c.notifications(); n > 2*60/5 {
+		t.Errorf("%d notifications in an hour", n)
+	}
+}
+
 func TestAGrowingGroupNotifiesEvery5Minutes(t *testing.T) {
 	c := newCluster(t)
 	var alerts []alertmanager.Alert
@@ -222,8 +285,14 @@ func TestSeverity(t *testing.T) {
 	wantChanges(t, c.post(b))
 	c.now = t0.Add(2 * time.Minute)
 	wantChanges(t, c.post(ended(b, c.now)), Edits)
-	if got := c.only().Spec; got.Severity != v1beta1.SeverityCritical {
-		t.Errorf("the severity falls to %s while the group fires", got.Severity)
+	if got := c.only().Spec; got.Severity != v1beta1.SeverityCritical || !c.wake.Equal(t0.Add(6*time.Minute)) {
+		t.Errorf("%s, until %s: it does not fall soon after a message", got.Severity, c.wake)
+	}
+	wantChanges(t, c.post(ended(b, c.now)))
+	c.now = c.wake
+	wantChanges(t, c.review(), Edits) // F-P57
+	if got := c.only().Spec; got.Severity != v1beta1.SeverityWarning || !got.JoinedTime.Equal(&metav1.Time{Time: t0.Add(time.Minute)}) {
+		t.Errorf("%s, joined at %s: a fall is no message", got.Severity, got.JoinedTime)
 	}
 	for value, want := range map[string]v1beta1.Severity{
 		"critical": v1beta1.SeverityCritical, "Critical": v1beta1.SeverityCritical, "info": v1beta1.SeverityInfo, "p1": v1beta1.SeverityWarning, "": v1beta1.SeverityWarning,
@@ -349,35 +418,112 @@ func TestWebhooks(t *testing.T) {
 	if n, _ := states(c.only()); n != 2 {
 		t.Errorf("%d fire: what is not mentioned stays", n)
 	}
+	marked := c.now
 	c.now = c.now.Add(time.Minute)
-	unlisted := webhook(alertmanager.Resolved, resolved("a"))
-	unlisted.Group.Unlisted = 1
-	wantChanges(t, c.receive(unlisted), Edits)
-	wantChanges(t, c.receive(webhook(alertmanager.Resolved, resolved("a"))), Resolves) // c was silenced in between
+	truncated := webhook(alertmanager.Resolved, resolved("a"))
+	truncated.Group.Unlisted = 1
+	wantChanges(t, c.receive(truncated), Edits)
+	wantChanges(t, c.receive(webhook(alertmanager.Resolved, resolved("a"))), Records)
+	c.now = marked.Add(16 * time.Minute)
+	wantChanges(t, c.review(), Resolves) // c was silenced in between
+	if got := c.only().Spec.Content; got != "c fails\nNot reported any more since 2026-01-02T12:01:00Z." {
+		t.Errorf("content %q", got)
+	}
 	c.now = c.now.Add(6 * time.Second)
 	wantChanges(t, c.receive(webhook(alertmanager.Firing, firing("a"))), Fires) // no grace: it is not repeated soon
 }
 
 func TestLapse(t *testing.T) {
+	const long = -10 * time.Hour
 	for name, test := range map[string]struct {
-		heard, servedSince time.Duration // after t0
-		want               bool
+		until, since, servedSince time.Duration // after t0
+		want                      bool
 	}{
-		"never heard again":        {0, -time.Hour, false},
-		"heard before":             {3 * time.Minute, -time.Hour, false},
-		"heard after":              {26 * time.Minute, -time.Hour, true},
-		"a restart in between":     {16 * time.Minute, 10 * time.Minute, false},
-		"a restart some time ago":  {26 * time.Minute, 10 * time.Minute, true},
-		"heard by a wrong clock":   {1000 * time.Hour, -time.Hour, true},
-		"a wrong clock, a restart": {1000 * time.Hour, 55 * time.Minute, false},
+		"never posted again":          {0, long, long, false},
+		"posted before":               {3 * time.Minute, long, long, false},
+		"posted after":                {26 * time.Minute, long, long, true},
+		"a restart in between":        {16 * time.Minute, long, 10 * time.Minute, false},
+		"a restart some time ago":     {26 * time.Minute, long, 10 * time.Minute, true},
+		"an outage of the sender":     {40 * time.Minute, 26 * time.Minute, long, false}, // F-P46
+		"an outage some time ago":     {42 * time.Minute, 26 * time.Minute, long, true},
+		"posted by a wrong clock":     {1000 * time.Hour, long, long, false}, // F-P47
+		"a wrong clock, a restart":    {1000 * time.Hour, long, 55 * time.Minute, false},
+		"a wrong clock, a new series": {1000 * time.Hour, 55 * time.Minute, long, false},
 	} {
 		c := newCluster(t)
 		c.post(c.fire("Down", "a", t0), c.fire("Down", "b", t0))
-		c.now, c.heard, c.servedSince = t0.Add(time.Hour), t0.Add(test.heard), t0.Add(test.servedSince)
+		c.now, c.servedSince = t0.Add(time.Hour), t0.Add(test.servedSince)
+		c.heard, c.series = t0.Add(test.until), Series{Since: t0.Add(test.since), Until: t0.Add(test.until)}
 		c.review()
 		if got := c.only().Spec.State == v1beta1.AlertResolved; got != test.want {
 			t.Errorf("%s: resolved is %t", name, got)
 		}
+	}
+}
+
+// A series ends with a gap, or where a post was refused. A sender that posts less often gives its alerts a longer time.
+func TestSeries(t *testing.T) {
+	c := newCluster(t)
+	every := func(rule string, interval, lapse time.Duration, n int) {
+		for range n {
+			c.now = c.now.Add(interval)
+			a := c.fire(rule, "a", t0)
+			a.EndsAt = c.now.Add(lapse)
+			c.post(a)
+		}
+	}
+	every("Down", time.Minute, 4*time.Minute, 30)
+	if since := c.series.Since; !since.Equal(t0.Add(time.Minute)) {
+		t.Errorf("the series began at %s", since)
+	}
+	c.receive(alertmanager.Post{}) // a sign of life
+	c.now = c.now.Add(5 * time.Minute)
+	every("Down", 0, 4*time.Minute, 1)
+	if !c.series.Since.Equal(c.now) {
+		t.Errorf("after a gap the series began at %s", c.series.Since)
+	}
+	began := c.now
+	every("Slow", time.Hour, 4*time.Hour, 3)
+	if !c.series.Since.Equal(began) {
+		t.Errorf("the series began at %s, want %s", c.series.Since, began)
+	}
+	every("Slow", 5*time.Hour, 4*time.Hour, 1)
+	if !c.series.Since.Equal(c.now) {
+		t.Errorf("after a longer gap the series began at %s", c.series.Since)
+	}
+	source := &v1beta1.AlertSource{}
+	source.Status.ReceivingSince, source.Status.ReceivingUntil = &metav1.Time{Time: t0}, &metav1.Time{Time: t0.Add(time.Hour)}
+	source.Status.ReceivingBrokenTime = &metav1.Time{Time: t0.Add(time.Minute)}
+	if got := SeriesOf(source); got != (Series{Since: t0.Add(time.Minute), Until: t0.Add(time.Hour)}) {
+		t.Errorf("after a refusal the series is %v", got)
+	}
+}
+
+// F-P46: after an outage of the sender its posts come rule by rule. What it has not evaluated yet fires on, and pages nobody again.
+func TestAnOutageOfTheSender(t *testing.T) {
+	c := newCluster(t)
+	post := func(minutes int, rules ...string) {
+		for range minutes {
+			c.now = c.now.Add(time.Minute)
+			var alerts []alertmanager.Alert
+			for _, rule := range rules {
+				alerts = append(alerts, c.fire(rule, "a", t0))
+			}
+			c.post(alerts...)
+			c.review()
+		}
+	}
+	post(30, "Fast", "Down", "Gone")
+	c.now = c.now.Add(time.Hour)
+	post(10, "Fast")
+	post(20, "Fast", "Down")
+	for _, w := range c.writes {
+		if name := w.Alert.Labels["alertname"]; name != "Gone" && w.Change == Resolves || w.Change == Fires && w.Present != nil {
+			t.Errorf("%s: %s at %s", name, w.Change, w.at.Sub(t0))
+		}
+	}
+	if got := c.alerts[nameOf(c.source, "labels", "", map[string]string{"alertname": "Gone"})].Spec.State; got != v1beta1.AlertResolved {
+		t.Errorf("what is not posted any more is %s", got)
 	}
 }
 
@@ -426,7 +572,7 @@ func TestAPersonsResolveHolds(t *testing.T) {
 	c.edit(func(s *v1beta1.AlertSpec) { s.State = v1beta1.AlertResolved })
 	for n := range 30 {
 		c.now = t0.Add(time.Duration(n) * time.Minute)
-		c.post(c.fire("Down", "a", t0), c.fire("Down", fmt.Sprint(n), c.now, "severity=critical"))
+		c.post(c.fire("Down", "a", t0), c.fire("Down", fmt.Sprint(n), c.now))
 		c.review()
 	}
 	if got := c.only(); got.Spec.State != v1beta1.AlertResolved || c.notifications() != 1 || got.Spec.TTLSecondsAfterFinished != nil {
@@ -435,7 +581,7 @@ func TestAPersonsResolveHolds(t *testing.T) {
 	var all []alertmanager.Alert
 	all = append(all, ended(a, c.now))
 	for n := range 30 {
-		all = append(all, ended(c.fire("Down", fmt.Sprint(n), t0, "severity=critical"), c.now))
+		all = append(all, ended(c.fire("Down", fmt.Sprint(n), t0), c.now))
 	}
 	wantChanges(t, c.post(all...), Records)
 	if got := c.only(); got.Spec.TTLSecondsAfterFinished == nil {
@@ -445,6 +591,39 @@ func TestAPersonsResolveHolds(t *testing.T) {
 	wantChanges(t, c.post(c.fire("Down", "b", c.now)), Fires)
 	if got := c.only().Spec; got.State != v1beta1.AlertFiring || got.Severity != v1beta1.SeverityWarning || got.TTLSecondsAfterFinished != nil || got.Title != "Down is bad" {
 		t.Errorf("got %+v", got)
+	}
+}
+
+// F-P54: a person who resolves a warning has not seen what is worse.
+func TestARiseEndsAPersonsResolve(t *testing.T) {
+	c := newCluster(t)
+	c.post(c.fire("Down", "a", t0))
+	c.edit(func(s *v1beta1.AlertSpec) { s.State = v1beta1.AlertResolved })
+	c.now = t0.Add(time.Minute)
+	critical := c.fire("Down", "b", c.now, "severity=critical")
+	wantChanges(t, c.post(critical), Fires)
+	if got := c.only().Spec; got.State != v1beta1.AlertFiring || got.Severity != v1beta1.SeverityCritical {
+		t.Errorf("%s, %s", got.State, got.Severity)
+	}
+	c.edit(func(s *v1beta1.AlertSpec) { s.State = v1beta1.AlertResolved })
+	for n := range 30 {
+		c.now = c.now.Add(time.Minute)
+		wantChanges(t, slices.DeleteFunc(c.post(ended(critical, t0.Add(2*time.Minute)), c.fire("Down", "a", t0), c.fire("Down", "c", c.now, "severity=critical", fmt.Sprintf("n=%d", n))), func(c Change) bool { return c == Records }))
+	}
+	if got := c.only().Spec; got.State != v1beta1.AlertResolved || got.Severity != v1beta1.SeverityCritical {
+		t.Errorf("%s, %s: while it holds, the severity does not fall", got.State, got.Severity)
+	}
+}
+
+// The severity falls with the instance that had it, so that one that a person has set stays.
+func TestAPersonsSeverity(t *testing.T) {
+	c := newCluster(t)
+	c.post(c.fire("Down", "a", t0), c.fire("Down", "b", t0))
+	c.edit(func(s *v1beta1.AlertSpec) { s.Severity = v1beta1.SeverityCritical })
+	c.now = t0.Add(6 * time.Minute)
+	wantChanges(t, c.post(ended(c.fire("Down", "b", t0), c.now), c.fire("Down", "a", t0)), Edits)
+	if got := c.only().Spec; got.Severity != v1beta1.SeverityCritical {
+		t.Errorf("it falls to %s", got.Severity)
 	}
 }
 
@@ -576,24 +755,196 @@ func TestSilence(t *testing.T) {
 	wantChanges(t, c.review(), Resolves)
 }
 
-// An Alert that is being deleted, or is not of the source, cannot be written.
-func TestBlocked(t *testing.T) {
+// F-P48: each time that a group fires, it reaches the receivers that the source names then, unless a person has changed those of its Alert.
+func TestReceiversOfEachOccurrence(t *testing.T) {
+	refs := func(names ...string) (refs []v1beta1.ReceiverRef) {
+		for _, name := range names {
+			refs = append(refs, v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: name})
+		}
+		return refs
+	}
+	for name, test := range map[string]struct {
+		edit func(*v1beta1.Alert)
+		want []v1beta1.ReceiverRef
+	}{
+		"the source is edited": {func(*v1beta1.Alert) {}, refs("b", "c")},
+		"a person edits":       {func(a *v1beta1.Alert) { a.Spec.ReceiverRefs = refs("mine") }, refs("mine")},
+		"a person has none":    {func(a *v1beta1.Alert) { a.Spec.ReceiverRefs = nil }, nil},
+		"of a former release":  {func(a *v1beta1.Alert) { delete(a.Annotations, v1beta1.AlertSourceReceiversAnnotation) }, refs("a")},
+	} {
+		c := newCluster(t)
+		c.source.Spec.ReceiverRefs = refs("a")
+		a := c.fire("Down", "a", t0)
+		c.post(a)
+		c.source.Spec.ReceiverRefs = refs("b", "c")
+		c.now = c.now.Add(6 * time.Minute)
+		c.post(c.fire("Down", "a", t0), c.fire("Down", "b", c.now))
+		if got := c.only(); !slices.Equal(got.Spec.ReceiverRefs, refs("a")) {
+			t.Errorf("%s: while it fires, the receivers are %v", name, got.Spec.ReceiverRefs)
+		}
+		edited := c.only()
+		test.edit(&edited)
+		c.alerts[edited.Name] = edited
+		c.post(ended(a, c.now), ended(c.fire("Down", "b", c.now), c.now))
+		c.now = c.now.Add(6 * time.Minute)
+		wantChanges(t, c.post(c.fire("Down", "a", c.now)), Fires)
+		if got := c.only(); !slices.Equal(got.Spec.ReceiverRefs, test.want) {
+			t.Errorf("%s: the receivers are %v, want %v", name, got.Spec.ReceiverRefs, test.want)
+		}
+	}
+}
+
+// F-P62: a source that is re-created, as by "kubectl replace --force", has its Alerts again.
+func TestASourceIsCreatedAgain(t *testing.T) {
 	c := newCluster(t)
 	c.post(c.fire("Down", "a", t0))
-	a := c.only()
-	for name, change := range map[string]func(*v1beta1.Alert){
+	before := c.only()
+	c.store(Plan{Writes: Orphan(c.inputs().Alerts)})
+	if got := c.only().Spec.Content; got != "a fails\nAlertSource prom was deleted: a person has to resolve this Alert." {
+		t.Errorf("content %q", got)
+	}
+	if again := Orphan(c.inputs().Alerts); len(again) > 0 {
+		t.Errorf("it is written again: %v", again)
+	}
+	c.now = c.now.Add(time.Minute)
+	wantChanges(t, c.review(), Edits)
+	if got := c.only().Spec.Content; got != before.Spec.Content {
+		t.Errorf("content %q", got)
+	}
+	wantChanges(t, c.review())
+}
+
+// F-P50: while an Alert is being deleted, or its name belongs to somebody else, its group goes on under another name.
+func TestANameThatIsTaken(t *testing.T) {
+	for name, take := range map[string]func(*v1beta1.Alert){
 		"deleted": func(a *v1beta1.Alert) { a.DeletionTimestamp = &metav1.Time{Time: t0} },
 		"foreign": func(a *v1beta1.Alert) { a.Labels = nil },
 	} {
-		other := a.DeepCopy()
-		change(other)
-		c.alerts[a.Name] = *other
-		plan := Receive(c.inputs(), alertmanager.Post{Alerts: []alertmanager.Alert{c.fire("Down", "b", t0), c.fire("Slow", "b", t0)}})
-		if len(plan.Blocked) != 1 || plan.Blocked[0] != a.Name || len(plan.Writes) != 1 {
-			t.Errorf("%s: got %+v", name, plan)
+		c := newCluster(t)
+		c.source.Spec.MaxAlerts = 1
+		c.post(c.fire("Down", "a", t0))
+		first := c.only()
+		for n, want := range []string{"-2", "-3"} {
+			for key, a := range c.alerts {
+				take(&a)
+				c.alerts[key] = a
+			}
+			c.now = t0.Add(time.Duration(6*n+6) * time.Minute)
+			wantChanges(t, c.post(c.fire("Down", "a", t0), c.fire("Down", "b", t0)), Fires)
+			wantChanges(t, c.post(c.fire("Down", "a", t0), c.fire("Down", "b", t0)))
+			if got, exists := c.alerts[first.Name+want]; !exists || got.Spec.Title != "Down: 2 firing" {
+				t.Errorf("%s: there is no Alert %s of two instances: %s", name, first.Name+want, describeAll(c))
+			}
+			if changes := c.review(); len(changes) > 0 {
+				t.Errorf("%s: a review changes %v", name, changes)
+			}
 		}
-		if plan := Review(c.inputs()); len(plan.Writes) > 0 {
+		for _, taken := range namesOf(first.Name) {
+			other := first.DeepCopy()
+			other.Name = taken
+			take(other)
+			c.alerts[taken] = *other
+		}
+		plan := Receive(c.inputs(), alertmanager.Post{Alerts: []alertmanager.Alert{c.fire("Down", "b", t0), c.fire("Slow", "b", t0)}})
+		if len(plan.Blocked) != 1 || plan.Blocked[0] != first.Name || len(plan.Writes) != 1 {
 			t.Errorf("%s: got %+v", name, plan)
 		}
 	}
+}
+
+// F-P47: what a clock that was ahead has recorded says nothing.
+func TestSilenceAfterAWrongClock(t *testing.T) {
+	c := newCluster(t)
+	c.source.Spec.SilentAfterSeconds = 600
+	c.heard, c.now = t0.Add(1000*time.Hour), t0.Add(2*time.Hour)
+	wantChanges(t, c.review(), Fires)
+}
+
+// A severity that a person has lowered is not raised by what fired before, and a map of severities that is edited raises what fires.
+func TestARiseIsNews(t *testing.T) {
+	c := newCluster(t)
+	post := func() []Change { return c.post(c.fire("Down", "a", t0, "severity=critical")) }
+	post()
+	c.edit(func(s *v1beta1.AlertSpec) { s.Severity, s.State = v1beta1.SeverityWarning, v1beta1.AlertResolved })
+	for range 30 {
+		c.now = c.now.Add(time.Minute)
+		if changes := post(); len(changes) > 0 && changes[0] != Records {
+			t.Fatalf("it changes %v", changes)
+		}
+	}
+	c = newCluster(t)
+	c.post(c.fire("Down", "a", t0, "severity=P1"))
+	c.source.Spec.SeverityMap["P1"] = v1beta1.SeverityCritical
+	c.now = t0.Add(time.Minute)
+	wantChanges(t, c.post(c.fire("Down", "a", t0, "severity=P1")), Rises)
+	wantChanges(t, c.post(c.fire("Down", "a", t0, "severity=P1")))
+}
+
+// A retired Alert has something that the other one has not: that goes there first. A person who has the retired one fire has it resolved again.
+func TestARetiredAlertLosesNothing(t *testing.T) {
+	c := newCluster(t)
+	c.receive(routed("{}/1", alertmanager.Firing, c.firing("a")))
+	first := c.only()
+	d := newCluster(t)
+	d.receive(routed("{}/2", alertmanager.Firing, d.firing("b")))
+	other := d.only()
+	other.Name, other.CreationTimestamp = first.Name+"-2", metav1.NewTime(t0)
+	c.alerts[other.Name] = other
+	c.now = t0.Add(6 * time.Minute)
+	wantChanges(t, c.review(), Grows)
+	wantChanges(t, c.review(), Resolves)
+	wantChanges(t, c.review())
+	if n, _ := states(c.alerts[first.Name]); n != 2 {
+		t.Errorf("%d fire", n)
+	}
+	again := c.alerts[other.Name]
+	again.Spec.State = v1beta1.AlertFiring
+	c.alerts[other.Name] = again
+	wantChanges(t, c.review(), Resolves)
+	wantChanges(t, c.review())
+}
+
+// Two replicas may create two Alerts of a group, as one sees that the former Alert is being deleted, and the other that it is gone.
+func TestTwoAlertsOfAGroup(t *testing.T) {
+	c := newCluster(t)
+	c.post(c.fire("Down", "a", t0), c.fire("Down", "b", t0))
+	first := c.only()
+	other := first.DeepCopy()
+	other.Name, other.CreationTimestamp = first.Name+"-2", metav1.NewTime(t0)
+	c.alerts[other.Name] = *other
+	c.now = t0.Add(time.Minute)
+	wantChanges(t, c.post(ended(c.fire("Down", "b", t0), c.now)), Edits)
+	wantChanges(t, c.review(), Resolves)
+	wantChanges(t, c.review())
+	if got := c.alerts[first.Name].Spec; got.State != v1beta1.AlertFiring || got.Content != "a fails" {
+		t.Errorf("the first is %s: %q", got.State, got.Content)
+	}
+	if got := c.alerts[other.Name].Spec; got.State != v1beta1.AlertResolved || !strings.HasSuffix(got.Content, "\nAlert "+first.Name+" has what fires of this group.") {
+		t.Errorf("the other is %s: %q", got.State, got.Content)
+	}
+}
+
+// F-P49: an Alert that was restored from a backup waits for a person, unless a post says that it is about now.
+func TestARestoredAlert(t *testing.T) {
+	c := newCluster(t)
+	a, b := c.fire("Down", "a", t0), c.fire("Down", "b", t0)
+	c.post(a, b)
+	restored := c.only()
+	restored.Labels[lifecycle.RestoreLabel] = "backup"
+	c.alerts[restored.Name] = restored
+	c.now = t0.Add(time.Minute)
+	wantChanges(t, c.review())
+	wantChanges(t, c.post(ended(b, c.now)), Edits)
+	if got := c.only(); got.Labels[lifecycle.RestoreLabel] == "" {
+		t.Error("an end confirms that it fires")
+	}
+	c.post(c.fire("Down", "c", c.now))
+	if got := c.only(); got.Labels[lifecycle.RestoreLabel] == "" {
+		t.Error("an instance that it did not have confirms that it fires")
+	}
+	wantChanges(t, c.post(a), Edits)
+	if got := c.only(); got.Labels[lifecycle.RestoreLabel] != "" {
+		t.Error("it is held although a post confirms it")
+	}
+	wantChanges(t, c.post(a))
 }

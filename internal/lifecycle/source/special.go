@@ -25,7 +25,6 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/ingest/alertmanager"
 	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
-	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // overflowName is the name of the Alert about what is beyond maxAlerts. No group has it, since the names of groups end in a hash.
@@ -40,16 +39,16 @@ func isSpecial(name string, source *v1beta1.AlertSource) bool {
 
 // assign has each group update its Alert. While maxAlerts of them fire, the alerts of another group are instances of one more Alert, until
 // they are posted again and there is room.
-func (p *planner) assign(groups []group) {
+func (p *planner) assign(groups []group, r report) {
 	active := map[string]bool{}
 	for i := range p.in.Alerts {
-		if a := &p.in.Alerts[i]; isOf(a, p.in.Source) && isActive(a) && !isSpecial(a.Name, p.in.Source) {
+		if a := &p.in.Alerts[i]; p.byGroup[groupName(a.Name)] == a && isActive(a) && !isSpecial(groupName(a.Name), p.in.Source) {
 			active[a.Name] = true
 		}
 	}
-	more := group{name: overflowName(p.in.Source), title: fmt.Sprintf("Alerts of AlertSource %s beyond its maxAlerts", p.in.Source.Name), isList: true}
+	more := group{name: overflowName(p.in.Source), title: fmt.Sprintf("Alerts of AlertSource %s beyond its maxAlerts", p.in.Source.Name), isList: true, report: r}
 	for _, g := range groups {
-		present, isBlocked := p.find(g.name)
+		present, isBlocked := p.find(&g)
 		if isBlocked {
 			continue
 		}
@@ -58,10 +57,12 @@ func (p *planner) assign(groups []group) {
 			more.posted = append(more.posted, overflow(g, false)...)
 			continue
 		}
-		g.instances = merge(instancesOf(present), g, p.in.Now)
+		cut := 0
+		g.instances, cut = merge(present, g, p.in.Now)
 		fires := count(g.instances, isFiring) > 0
 		hasRoom := !fires || active[g.name] || !isFull
 		if hasRoom {
+			p.plan.Cut += cut
 			p.write(present, g)
 		}
 		if delete(active, g.name); hasRoom && fires {
@@ -96,18 +97,14 @@ func (p *planner) endSilence() {
 func (p *planner) reviewSilence() {
 	in := p.in
 	after := time.Duration(in.Source.Spec.SilentAfterSeconds) * time.Second
-	since := in.Heard
-	if since.Before(in.ServedSince) {
-		since = in.ServedSince
-	}
-	due := since.Add(after)
+	due := lifecycle.Latest(in.heard(), in.ServedSince).Add(after)
 	switch {
 	case in.Heard.IsZero():
 	case after == 0 || in.Now.Before(due):
 		if after > 0 {
 			p.plan.Wake = lifecycle.Earliest(p.plan.Wake, due)
 		}
-		if after == 0 || in.Heard.After(in.ServedSince) { // a restart proves nothing
+		if after == 0 || in.heard().After(in.ServedSince) { // a restart proves nothing
 			p.endSilence()
 		}
 	default:
@@ -134,13 +131,19 @@ func (p *planner) silence() group {
 func Orphan(alerts []v1beta1.Alert) (writes []Write) {
 	for i := range alerts {
 		present := &alerts[i]
-		line := fmt.Sprintf("AlertSource %s was deleted: a person has to resolve this Alert.", present.Labels[v1beta1.AlertSourceLabel])
-		if present.Spec.State == v1beta1.AlertResolved || present.DeletionTimestamp != nil || strings.HasSuffix(present.Spec.Content, line) {
+		if present.Spec.State == v1beta1.AlertResolved || present.DeletionTimestamp != nil || isOrphaned(present) {
 			continue
 		}
 		desired := present.DeepCopy()
-		desired.Spec.Content = redact.Shorten(present.Spec.Content, maxContent) + "\n" + line
+		desired.Spec.Content = withLine(present.Spec.Content, "%s", orphanLine(present))
 		writes = append(writes, Write{Present: present, Alert: desired, Change: Edits})
 	}
 	return writes
 }
+
+// orphanLine is the last line of the content of an Alert whose source was deleted.
+func orphanLine(a *v1beta1.Alert) string {
+	return fmt.Sprintf("AlertSource %s was deleted: a person has to resolve this Alert.", a.Labels[v1beta1.AlertSourceLabel])
+}
+
+func isOrphaned(a *v1beta1.Alert) bool { return strings.HasSuffix(a.Spec.Content, "\n"+orphanLine(a)) }

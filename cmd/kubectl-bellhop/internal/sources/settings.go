@@ -58,7 +58,8 @@ alerting:
     - targets:
       - ${HOST}
 `},
-	"alertmanager": {page: "receive-from-alertmanager.md", files: true, settings: `# In alertmanager.yml; a route names the receiver.
+	"alertmanager": {page: "receive-from-alertmanager.md", files: true, settings: `# In alertmanager.yml; a route names the receiver. If the group_interval of a route is longer than 5m, or the sum of its
+# repeat_interval and group_interval longer than 120h, set spec.alertmanager of the AlertSource.
 receivers:
 - name: bellhop
   webhook_configs:

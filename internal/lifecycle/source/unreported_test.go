@@ -1,0 +1,257 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package source
+
+import (
+	"testing"
+	"time"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/ingest/alertmanager"
+)
+
+func (c *cluster) firing(pod string, labels ...string) alertmanager.Alert {
+	return inState(c.fire("Down", pod, t0, labels...), alertmanager.Firing)
+}
+
+func (c *cluster) resolved(pod string, labels ...string) alertmanager.Alert {
+	return inState(ended(c.fire("Down", pod, t0, labels...), c.now), alertmanager.Resolved)
+}
+
+// F-P43: two routes of Alertmanager have one receiver, so that their groups are one Alert. The end of one says nothing about the other.
+func TestTwoRoutesOfOneReceiver(t *testing.T) {
+	c := newCluster(t)
+	critical := c.firing("db", "severity=critical")
+	wantChanges(t, c.receive(routed(`{}/{severity="critical"}`, alertmanager.Firing, critical)), Fires)
+	c.now = t0.Add(6 * time.Minute)
+	wantChanges(t, c.receive(routed("{}", alertmanager.Firing, c.firing("a"))), Grows)
+	c.now = t0.Add(12 * time.Minute)
+	over := routed("{}", alertmanager.Resolved, c.resolved("a"))
+	wantChanges(t, c.receive(over), Edits)
+	for n := range 60 {
+		c.now = t0.Add(time.Duration(15+n) * time.Minute)
+		wantChanges(t, c.receive(over))
+		wantChanges(t, c.review())
+	}
+	if got := c.only().Spec; got.State != v1beta1.AlertFiring || got.Severity != v1beta1.SeverityCritical {
+		t.Errorf("%s, %s", got.State, got.Severity)
+	}
+	wantChanges(t, c.receive(routed("{}", alertmanager.Resolved, c.resolved("db", "severity=critical"))), Resolves) // the same labels are the same alert
+}
+
+// F-B15: an alert that is silenced or inhibited is missing in the webhooks of its group, which is posted again soon.
+func TestAMutedAlertEnds(t *testing.T) {
+	c := newCluster(t)
+	wantChanges(t, c.receive(webhook(alertmanager.Firing, c.firing("a"), c.firing("b"))), Fires)
+	c.now = t0.Add(4 * time.Hour)
+	wantChanges(t, c.receive(webhook(alertmanager.Firing, c.firing("a"))), Records)
+	if !c.wake.Equal(c.now.Add(15*time.Minute + time.Second)) {
+		t.Errorf("it is reviewed at %s", c.wake)
+	}
+	c.now = c.wake
+	wantChanges(t, c.review(), Edits)
+	if got := c.only().Spec; got.Content != "a fails" || got.State != v1beta1.AlertFiring {
+		t.Errorf("%s, content %q", got.State, got.Content)
+	}
+}
+
+// Alertmanager keeps no alerts over a restart: its first webhook has those that Prometheus has posted by then.
+func TestARestartOfAlertmanagerEndsNothing(t *testing.T) {
+	c := newCluster(t)
+	c.receive(webhook(alertmanager.Firing, c.firing("a"), c.firing("b")))
+	c.now = t0.Add(time.Hour)
+	wantChanges(t, c.receive(webhook(alertmanager.Firing, c.firing("b"))), Records)
+	c.now = c.now.Add(5 * time.Minute)
+	wantChanges(t, c.review())
+	wantChanges(t, c.receive(webhook(alertmanager.Firing, c.firing("a"), c.firing("b"))), Records)
+	c.now = c.now.Add(15 * time.Minute)
+	wantChanges(t, c.review())
+}
+
+// A restart of the operator after a webhook that misses an alert gives the sender the same time again.
+func TestARestartAfterAMark(t *testing.T) {
+	c := newCluster(t)
+	c.receive(webhook(alertmanager.Firing, c.firing("a"), c.firing("b")))
+	c.receive(webhook(alertmanager.Firing, c.firing("a")))
+	c.servedSince = t0.Add(time.Hour)
+	c.now = c.servedSince.Add(14 * time.Minute)
+	wantChanges(t, c.review())
+	c.now = c.servedSince.Add(15 * time.Minute)
+	wantChanges(t, c.review(), Edits)
+}
+
+// F-B15: a group that is muted as a whole, or that a reload has given another key, is not posted. Posts of other groups prove that the sender is
+// there.
+func TestAGroupThatIsNotPostedAnyMore(t *testing.T) {
+	c := newCluster(t)
+	other := func() alertmanager.Post {
+		post := routed("{}/other", alertmanager.Firing, inState(c.fire("Slow", "a", t0), alertmanager.Firing))
+		post.Group.Labels = map[string]string{"alertname": "Slow"}
+		return post
+	}
+	state := func() v1beta1.AlertState {
+		c.review()
+		return c.alerts[nameOf(c.source, "webhook", "bellhop", map[string]string{"alertname": "Down"})].Spec.State
+	}
+	c.receive(webhook(alertmanager.Firing, c.firing("a")))
+	c.now = t0.Add(59 * time.Minute)
+	c.receive(webhook(alertmanager.Firing, c.firing("a"))) // its time is not recorded
+	for _, step := range []struct {
+		after time.Duration // since it was listed last
+		post  bool
+		want  v1beta1.AlertState
+	}{
+		{119 * time.Hour, true, v1beta1.AlertFiring},
+		{200 * time.Hour, false, v1beta1.AlertFiring}, // nothing was heard meanwhile
+		{201 * time.Hour, true, v1beta1.AlertFiring},
+		{201*time.Hour + 14*time.Minute, true, v1beta1.AlertFiring},
+		{202 * time.Hour, false, v1beta1.AlertFiring},
+		{202*time.Hour + time.Minute, true, v1beta1.AlertResolved},
+	} {
+		if c.now = t0.Add(59*time.Minute + step.after); step.post {
+			c.receive(other())
+		}
+		if got := state(); got != step.want {
+			t.Errorf("%s after %s, want %s", got, step.after, step.want)
+		}
+	}
+}
+
+// A webhook without a group key says nothing about what it does not list.
+func TestAWebhookWithoutAKey(t *testing.T) {
+	c := newCluster(t)
+	keyless := func(state alertmanager.State, alerts ...alertmanager.Alert) alertmanager.Post {
+		post := webhook(state, alerts...)
+		post.Group.Key = ""
+		return post
+	}
+	c.receive(keyless(alertmanager.Firing, c.firing("a"), c.firing("b")))
+	for range 5 {
+		c.now = c.now.Add(20 * time.Minute)
+		c.receive(keyless(alertmanager.Firing, c.firing("a")))
+		wantChanges(t, c.review())
+	}
+	for range 8 {
+		c.now = c.now.Add(24 * time.Hour)
+		c.post(c.fire("Slow", "a", c.now))
+		c.review()
+	}
+	if firing, _ := states(c.alerts[nameOf(c.source, "webhook", "bellhop", map[string]string{"alertname": "Down"})]); firing != 2 {
+		t.Errorf("%d fire after 8 days", firing)
+	}
+	wantChanges(t, c.receive(keyless(alertmanager.Resolved, c.resolved("a"), c.resolved("b"))), Resolves)
+}
+
+// Two sibling routes with the same matchers have groups of one key, and a receiver each: an Alert each.
+func TestTwoReceiversWithOneGroupKey(t *testing.T) {
+	c := newCluster(t)
+	for range 3 {
+		for _, receiver := range []string{"slack", "pager"} {
+			post := webhook(alertmanager.Firing, c.firing("a"))
+			post.Group.Receiver = receiver
+			c.receive(post)
+		}
+		c.now = c.now.Add(16 * time.Minute)
+		wantChanges(t, c.review())
+		c.now = c.now.Add(4 * time.Hour)
+	}
+	if n := c.notifications(); n != 2 {
+		t.Errorf("%d pages for two starts", n)
+	}
+}
+
+// What a truncated webhook does not list may be behind the cut.
+func TestATruncatedGroupIsNoSilence(t *testing.T) {
+	c := newCluster(t)
+	c.source.Spec.Alertmanager.RepeatIntervalSeconds = 14700
+	c.receive(webhook(alertmanager.Firing, c.firing("a"), c.firing("b")))
+	for range 6 {
+		c.now = c.now.Add(4 * time.Hour)
+		post := webhook(alertmanager.Firing, c.firing("a"))
+		post.Group.Unlisted = 1
+		c.receive(post)
+		c.review()
+	}
+	if firing, _ := states(c.only()); firing != 2 {
+		t.Errorf("%d fire", firing)
+	}
+}
+
+// What was muted before an upgrade has no record of who listed it. It ends as what is not listed any more.
+func TestAMutedAlertOfAFormerRelease(t *testing.T) {
+	c := newCluster(t)
+	c.receive(webhook(alertmanager.Firing, c.firing("a"), c.firing("b")))
+	c.edit(func(s *v1beta1.AlertSpec) {
+		for n := range s.Instances {
+			s.Instances[n].Severity, s.Instances[n].Poster, s.Instances[n].ListedTime = "", "", nil
+		}
+	})
+	c.servedSince = t0
+	wantChanges(t, c.review()) // at rest
+	for range 48 {
+		c.now = c.now.Add(4 * time.Hour)
+		c.receive(webhook(alertmanager.Firing, c.firing("a")))
+		c.review()
+	}
+	if firing, _ := states(c.only()); firing != 1 {
+		t.Errorf("%d fire", firing)
+	}
+}
+
+// A mark by a clock that was ahead is made again.
+func TestAMarkInTheFuture(t *testing.T) {
+	c := newCluster(t)
+	c.receive(webhook(alertmanager.Firing, c.firing("a"), c.firing("b")))
+	c.now = t0.Add(100 * time.Hour)
+	c.receive(webhook(alertmanager.Firing, c.firing("a")))
+	c.now = t0.Add(time.Hour)
+	wantChanges(t, c.receive(webhook(alertmanager.Firing, c.firing("a"))), Records)
+	c.now = c.now.Add(15 * time.Minute)
+	wantChanges(t, c.review(), Edits)
+}
+
+// The instances of a former release have no severity and no poster. An upgrade pages nobody and resolves nothing.
+func TestAnUpgradeWithFiringGroups(t *testing.T) {
+	for name, post := range map[string]func(*cluster) alertmanager.Post{
+		"Alertmanager": func(c *cluster) alertmanager.Post {
+			return webhook(alertmanager.Firing, c.firing("a", "severity=critical"), c.firing("b"))
+		},
+		"Prometheus": func(c *cluster) alertmanager.Post {
+			return alertmanager.Post{Alerts: []alertmanager.Alert{c.fire("Down", "a", t0, "severity=critical"), c.fire("Down", "b", t0)}}
+		},
+	} {
+		c := newCluster(t)
+		c.receive(post(c))
+		c.edit(func(s *v1beta1.AlertSpec) {
+			for n := range s.Instances {
+				i := &s.Instances[n]
+				i.Severity, i.Poster, i.ListedTime, i.LapseSeconds = "", "", nil, 0
+			}
+		})
+		c.servedSince = c.now
+		for range 24 * 60 {
+			c.now = c.now.Add(time.Minute)
+			wantChanges(t, c.review())
+			if changes := c.receive(post(c)); len(changes) > 0 && changes[0] != Records {
+				t.Fatalf("%s: changes are %v", name, changes)
+			}
+		}
+		if got := c.only().Spec; got.State != v1beta1.AlertFiring || got.Severity != v1beta1.SeverityCritical || got.Instances[0].Severity == "" {
+			t.Errorf("%s: got %+v", name, got)
+		}
+	}
+}
