@@ -33,12 +33,13 @@ import (
 	"github.com/gophernetes/bellhop/internal/lifecycle/source"
 )
 
-// recordEvery is how often the status of an AlertSource is written while posts arrive.
-const recordEvery = time.Minute
-
-// maxKept is of how many AlertSources something is kept. Another one's is read from its status, which the cache may show late: then it is
-// written once more.
-const maxKept = 4096
+const (
+	// recordEvery is how often the status of an AlertSource is written while posts arrive.
+	recordEvery = time.Minute
+	// maxKept is of how many AlertSources something is kept. Another one's is read from its status, which the cache may show late: then it
+	// is written once more.
+	maxKept = 4096
+)
 
 // kept has a value for each AlertSource, of those that were set last.
 type kept[V any] struct {

@@ -240,14 +240,16 @@ var lostHere bool
 	isSame := i.PreviousEndsAt == nil`}}, scenario: "source-lapses", fault: "none", oracle: "notified"},
 		{name: "joins-at-once", edits: []mistake{{sourceRules + "decide.go", `bool { return !d.in.Now.Before(d.joinDue()) }`, `bool { return true }`}},
 			scenario: "source-grows", fault: "none", oracle: "joined"},
-		{name: "notifies-of-ends", edits: []mistake{{sourceRules + "decide.go", `		d.change = Edits
-`, `		d.desired.Spec.JoinedTime = lifecycle.Seconds(d.in.Now)
+		{name: "notifies-of-ends", edits: []mistake{{sourceRules + "decide.go", `		d.setContent()
+		d.change = Edits
+`, `		d.setContent()
+		d.desired.Spec.JoinedTime = lifecycle.Seconds(d.in.Now)
 `}}, scenario: "source-grows", fault: "none", oracle: "notified"},
 		{name: "older-word", edits: []mistake{{sourceRules + "instances.go", `	return a.StartsAt.IsZero() || !a.StartsAt.Before(i.StartsAt.Time) || !at.Before(i.StartsAt.Time)`, `	return true`}},
 			scenario: "source", fault: "none", oracle: "ended"},
 		{name: "no-end-is-an-end", edits: []mistake{{sourceRules + "groups.go", `	return a.EndsAt.IsZero() || a.EndsAt.After(`, `	return a.EndsAt.After(`}},
 			scenario: "source-lapses", fault: "none", oracle: "reached"},
-		{name: "lapses-unheard", edits: []mistake{{sourceRules + "unreported.go", `in.heard().After(lapseDue(i, in))`, `in.Now.After(lapseDue(i, in))`}},
+		{name: "lapses-unheard", edits: []mistake{{sourceRules + "unreported.go", `lastPost(i, in).After(lapseDue(i, in))`, `in.Now.After(lapseDue(i, in))`}},
 			scenario: "source-lapses", fault: "none", oracle: "ended"},
 		{name: "stores-later", edits: []mistake{{"internal/ingest/store.go", `	written, err = Write(ctx, s.Client, plan.Writes)
 `, `	go func(ctx context.Context) {
