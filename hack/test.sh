@@ -45,6 +45,9 @@ fi
 # do tests with many timers in a synctest bubble, where it crashes (golang/go#78156).
 sequential='^TestATenantHas|^TestEachEndpointOfATenant|Walks$|^TestLimits$|^TestRotation$|^TestF_P1_AnAlertsOwnFault|^TestF_JP2_AMendedService'
 
+# Tests of costs measure memory, of which the race detector has its own. The gate runs them without it.
+costs='Cost|^TestWhatASecretHolds$'
+
 # packages_with REGEXP lists the packages that have tests whose names match, so that none is forgotten when tests move.
 packages_with() {
 	grep -roE --include='*_test.go' '^func Test[A-Za-z0-9_]+' controllers internal webhooks |
@@ -53,7 +56,7 @@ packages_with() {
 
 packages=$(go list ./...) skip=
 if [ -n "$race" ]; then
-	packages=$(grep -v internal/catalog/schema$ <<<"$packages") skip=$sequential
+	packages=$(grep -v internal/catalog/schema$ <<<"$packages") skip="$sequential|$costs"
 fi
 
 # run_suite NAME COMMAND... runs a suite, and stores its output and its result.
