@@ -65,6 +65,9 @@ const (
 	// ReasonSecretNotRead: a receiver's Secret could not be read now. Of a delivery
 	// and of a receiver; the Alert is Retrying.
 	ReasonSecretNotRead = "SecretNotRead"
+	// ReasonTooManyReceivers: too many receivers hold the page that the spec no longer
+	// names. Stalled.
+	ReasonTooManyReceivers = "TooManyReceivers"
 	// ReasonSuspended: a receiver is suspended. Stalled.
 	ReasonSuspended = "Suspended"
 	// ReasonFailed: a receiver refused the content, or its spec cannot be used; the

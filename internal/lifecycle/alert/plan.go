@@ -27,8 +27,10 @@ import (
 // Decide returns what to do next about an Alert.
 func Decide(a *v1beta1.Alert, in Inputs) Plan {
 	var plan Plan
-	for _, row := range rowsOf(a, in) {
-		d := planDelivery(a, row, in)
+	rows := rowsOf(a, in)
+	full := isFull(rows)
+	for _, row := range rows {
+		d := planDelivery(a, row, in, full)
 		plan.Deliveries = append(plan.Deliveries, d)
 		plan.Wake = Earliest(plan.Wake, d.Wake)
 	}
@@ -102,10 +104,13 @@ func (pl Plan) finished(a *v1beta1.Alert, in Inputs) bool {
 	return !slices.ContainsFunc(pl.Deliveries, func(d DeliveryPlan) bool { return d.phase != phaseSettled })
 }
 
-// planDelivery returns what to do next about one receiver.
-func planDelivery(a *v1beta1.Alert, row v1beta1.Delivery, in Inputs) DeliveryPlan {
+// planDelivery returns what to do next about one receiver. full: no further receiver gets a message.
+func planDelivery(a *v1beta1.Alert, row v1beta1.Delivery, in Inputs, full bool) DeliveryPlan {
 	ref := RefOf(row)
 	t := in.Targets[ref]
+	if full && !IsConsidered(row) {
+		t.Problem = &tooManyReceivers
+	}
 	d := DeliveryPlan{Row: row, recordedState: row.State, Wanted: slices.Contains(in.Refs, ref)}
 	if f, ok := in.InFlight[ref]; ok {
 		d.planInFlight(a, f, in.Now)

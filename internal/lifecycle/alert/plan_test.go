@@ -19,7 +19,6 @@ package alert
 import (
 	"fmt"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -511,18 +510,45 @@ func TestWhatWasSentBeforeTheExpiryStaysSent(t *testing.T) {
 	}
 }
 
-func TestOfManyFormerReceiversThoseThatWereTriedLastStay(t *testing.T) {
+// F-P65: of former receivers those that hold a message stay in the status, whose rows are bounded, until they have heard the end.
+func TestFormerReceiversHearTheEnd(t *testing.T) {
+	nth := func(i int) v1beta1.ReceiverRef {
+		return v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: fmt.Sprint("r", i)}
+	}
 	a := newAlert()
-	for i := range keptRows + 1 {
-		row := holding(a, v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: fmt.Sprint("r", i)})
-		if i == 3 { // never tried
-			row = v1beta1.Delivery{Kind: v1beta1.KindReceiver, Name: "quiet", State: v1beta1.DeliveryFiltered, FilteredHash: ContentHash(&a.Spec)}
-		}
+	for i := range 2 * keptRows {
+		row := v1beta1.Delivery{Kind: v1beta1.KindReceiver, Name: fmt.Sprint("quiet", i), State: v1beta1.DeliveryFiltered, FilteredHash: ContentHash(&a.Spec)}
 		a.Status.Deliveries = append(a.Status.Deliveries, row)
 	}
-	kept := rowsOf(a, Inputs{Refs: []v1beta1.ReceiverRef{oncall}})
-	if len(kept) != keptRows+1 || slices.ContainsFunc(kept, func(row v1beta1.Delivery) bool { return row.Name == "quiet" }) {
-		t.Errorf("kept %d rows: %v", len(kept), kept)
+	in := Inputs{Now: t0, ServerTime: t0, Refs: []v1beta1.ReceiverRef{oncall}, Targets: map[v1beta1.ReceiverRef]Target{oncall: usable("v1")}}
+	for i := range maxHolding - 1 {
+		a.Status.Deliveries = append(a.Status.Deliveries, holding(a, nth(i)))
+	}
+	plan := Decide(a, in)
+	if len(plan.Deliveries) != maxHolding+keptRows || !plan.Sends() {
+		t.Errorf("it has %d rows, and sends is %t", len(plan.Deliveries), plan.Sends())
+	}
+
+	a.Status.Deliveries = append(a.Status.Deliveries, holding(a, nth(maxHolding)))
+	plan = Decide(a, in)
+	a.Status = Report(a, plan, in)
+	if stalled := meta.FindStatusCondition(a.Status.Conditions, v1beta1.ConditionStalled); plan.Sends() || stalled.Reason != v1beta1.ReasonTooManyReceivers || stalled.Status != metav1.ConditionTrue {
+		t.Errorf("sends is %t, and the condition %+v", plan.Sends(), stalled)
+	}
+
+	a.Spec.State = v1beta1.AlertResolved
+	in.Targets = map[v1beta1.ReceiverRef]Target{}
+	for _, row := range a.Status.Deliveries {
+		in.Targets[RefOf(row)] = usable("v1")
+	}
+	ends := 0
+	for _, d := range Decide(a, in).Deliveries {
+		if d.Send != nil {
+			ends++
+		}
+	}
+	if ends != maxHolding {
+		t.Errorf("%d of %d receivers hear the end", ends, maxHolding)
 	}
 }
 

@@ -18,6 +18,7 @@ package alert
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 
@@ -28,12 +29,17 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 )
 
-// keptRows is how many rows of receivers that the spec no longer names stay in the status, which is bounded by it.
-const keptRows = 16
+const (
+	// keptRows is how many rows of receivers that the spec no longer names, and that hold nothing, stay in the status, which is bounded by it.
+	keptRows = 16
+	// maxHolding is how many receivers hold a message before no further one is sent to a receiver that has got none: a row is kept until its
+	// receiver has heard the end.
+	maxHolding = 64
+)
 
 // rowsOf returns the recorded deliveries, and new ones for receivers without.
 func rowsOf(a *v1beta1.Alert, in Inputs) []v1beta1.Delivery {
-	var named, others []v1beta1.Delivery
+	var named, holding, others []v1beta1.Delivery
 	missing := slices.Clone(in.Refs)
 	byDefault := len(a.Spec.ReceiverRefs) == 0
 	for _, row := range a.Status.Deliveries {
@@ -43,7 +49,11 @@ func rowsOf(a *v1beta1.Alert, in Inputs) []v1beta1.Delivery {
 			named = append(named, row)
 		} else if IsConsidered(row) {
 			row.ByDefault = row.ByDefault && !BeginsAgain(a) // it was the default of a former occurrence
-			others = append(others, row)
+			if HoldingOf(row) != HoldsNothing {
+				holding = append(holding, row)
+			} else {
+				others = append(others, row)
+			}
 		}
 	}
 	for _, ref := range missing {
@@ -54,7 +64,24 @@ func rowsOf(a *v1beta1.Alert, in Inputs) []v1beta1.Delivery {
 		slices.SortStableFunc(others, func(x, y v1beta1.Delivery) int { return lastTried(y).Compare(lastTried(x)) })
 		others = others[:keptRows]
 	}
-	return withInFlight(append(named, others...), in)
+	return withInFlight(slices.Concat(named, holding, others), in)
+}
+
+// isFull reports whether as many receivers hold a message as the status may have rows of.
+func isFull(rows []v1beta1.Delivery) bool {
+	holding := 0
+	for _, row := range rows {
+		if HoldingOf(row) != HoldsNothing {
+			holding++
+		}
+	}
+	return holding >= maxHolding
+}
+
+// tooManyReceivers is the problem of a receiver that gets nothing while the status is full.
+var tooManyReceivers = Problem{
+	Reason:  v1beta1.ReasonTooManyReceivers,
+	Message: fmt.Sprintf("%d receivers have this Alert, most of which spec.receiverRefs no longer names, and have to hear its end: set state to Resolved, or create another Alert", maxHolding),
 }
 
 // withInFlight adds receivers with a request in flight that the spec no longer names and that are not recorded yet.
