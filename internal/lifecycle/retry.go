@@ -157,6 +157,34 @@ func RecordRemoval(a *v1beta1.Attempts, uid types.UID, now time.Time) {
 	}
 }
 
+// RemovalsOf returns how often what a request had left was removed at the broker, since a person last asked for an attempt.
+func RemovalsOf(a *v1beta1.Attempts) int32 {
+	if a == nil {
+		return 0
+	}
+	return a.Removals
+}
+
+// RemovalOf returns the part of the attempts that counts until the credentials are in the Secret.
+func RemovalOf(a *v1beta1.Attempts) *v1beta1.Attempts {
+	if a == nil || a.Removals == 0 {
+		return nil
+	}
+	return &v1beta1.Attempts{AttemptedSpec: a.AttemptedSpec, Mitigation: v1beta1.Mitigation{Removals: a.Removals}}
+}
+
+// RefusalOf returns the part of the attempts that stays once credentials are in the Secret: that the broker has refused to replace them.
+func RefusalOf(a *v1beta1.Attempts) *v1beta1.Attempts {
+	if a == nil || !a.Stopped {
+		return nil
+	}
+	return &v1beta1.Attempts{
+		AttemptedSpec: a.AttemptedSpec,
+		Backoff:       v1beta1.Backoff{LastTime: a.LastTime},
+		Outcome:       v1beta1.Outcome{Stopped: true, LastError: a.LastError},
+	}
+}
+
 // removalDelay returns the delay of the attempt that follows a number of orphan mitigations.
 func removalDelay(uid types.UID, removals int32) time.Duration {
 	if removals < MaxRemovals {

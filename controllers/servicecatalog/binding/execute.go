@@ -62,7 +62,7 @@ func params(call *bindingrules.Request) osb.Params {
 func (r *Reconciler) sendRequest(ctx context.Context, s *scope, broker *brokers.Client, call *bindingrules.Request) (a bindingrules.Answer, err error) {
 	p := params(call)
 	p.MayRepeat = s.MayRepeat
-	if bindingrules.IsOnBehalfOfUser(s.binding) {
+	if bindingphase.IsOnBehalfOfUser(s.binding) {
 		p.Identity = engine.OriginatingIdentity(s.binding.Spec.UserInfo)
 	}
 	p.Secrets = r.secretsOf(ctx, s)

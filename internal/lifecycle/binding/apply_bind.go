@@ -24,6 +24,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/lifecycle/bindingphase"
 	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
 	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
+	"github.com/gophernetes/bellhop/internal/lifecycle/rebind"
 	"github.com/gophernetes/bellhop/internal/lifecycle/validity"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
@@ -120,7 +121,7 @@ func (ap *application) recordBound() {
 		s.ExternalProperties = s.InProgressProperties
 	}
 	ap.phase = bindingphase.Phase{}
-	s.Attempts = remaining(s.Attempts)
+	s.Attempts = lifecycle.RemovalOf(s.Attempts)
 	if !ap.call.Repeat {
 		s.ReconciledGeneration = 0
 	}
@@ -128,14 +129,6 @@ func (ap *application) recordBound() {
 		validity.RecordExpiry(s, found, ap.Now)
 	}
 	ap.SetConditions(undelivered)
-}
-
-// remaining returns the part of the attempts that counts until the credentials are in the Secret.
-func remaining(a *v1beta1.Attempts) *v1beta1.Attempts {
-	if a == nil || a.Removals == 0 {
-		return nil
-	}
-	return &v1beta1.Attempts{AttemptedSpec: a.AttemptedSpec, Mitigation: v1beta1.Mitigation{Removals: a.Removals}}
 }
 
 // undelivered returns the conditions of a binding whose credentials are not in its Secret yet.
@@ -232,7 +225,7 @@ func (ap *application) revertAfter(message string) {
 	ap.phase = bindingphase.Phase{}
 	switch {
 	case a.Stopped:
-		recordRebindHandled(s)
+		rebind.RecordHandled(s)
 		ap.SetConditions(deliveredConditions(ap.b, s, bindingphase.IsDelivered(s)))
 	case bindingphase.IsDelivered(s):
 		ap.SetConditions(stillInjectedConditions("replacing them failed: " + message))

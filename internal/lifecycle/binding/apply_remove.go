@@ -121,7 +121,7 @@ func (ap *application) recordPredecessorRemoved() {
 		return
 	}
 	ap.phase = bindingphase.Phase{}
-	s.Attempts = refusalOf(s.Attempts)
+	s.Attempts = lifecycle.RefusalOf(s.Attempts)
 	if lifecycle.IsTrue(lifecycle.FindCondition(s.Conditions, v1beta1.ConditionReady)) { // otherwise the conditions say what is wrong with the present credentials
 		ap.SetConditions(deliveredConditions(ap.b, s, bindingphase.IsDelivered(s)))
 	}

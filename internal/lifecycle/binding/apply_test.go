@@ -267,7 +267,7 @@ func TestABindingHasANewIDAfterEachRemoval(t *testing.T) {
 		"twice":                       {bfs(mitigated, mitigated), "journal bind " + second},
 		"a supplied id":               {bfs(supplied), "journal bind " + next1},
 		"refused under the new id":    {bfs(mitigated, func(f *fixture) { f.after(saidOf(osbresult.Conflict, 409)) }, in(time.Hour)), "journal bind " + second},
-		"rotated in vain":             {bfs(rotatable, bound1, rebound, rotatedInVain, rebind("again")), "journal bind " + second + " for id"},
+		"rotated in vain":             {bfs(rotatable, bound1, rebound, rotatedInVain, requestRebind("again")), "journal bind " + second + " for id"},
 		"deleted after the new id":    {bfs(mitigated, func(f *fixture) { f.after(with(201)) }, secretGone, deleted1, lives1), "unbind " + next1},
 		"what is asked for is kept":   {bfs(mitigated, func(f *fixture) { f.after(with(201)) }), "nothing: Ready"},
 		"the first one was not given": {bfs(repeated(3, saidOf(osbresult.Unknown, 500))), "bind id"},

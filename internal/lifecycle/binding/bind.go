@@ -28,6 +28,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/lifecycle/bindingphase"
 	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
 	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
+	"github.com/gophernetes/bellhop/internal/lifecycle/rebind"
 )
 
 // bind decides on a binding that the broker does not have.
@@ -105,7 +106,7 @@ func (d *decision) beginOperation(props *v1beta1.ServiceBindingPropertiesState) 
 	d.phase = begun
 	s.InProgressProperties, s.Target = props, &target
 	s.UnbindStatus = v1beta1.UnbindRequired
-	d.recordRebindAttempt()
+	rebind.RecordAttempt(d.b, &d.Status)
 	d.observe()
 	if d.phase.Encode(s); !equality.Semantic.DeepEqual(s, &d.b.Status) { // R1
 		d.WriteAhead = true

@@ -17,7 +17,6 @@ limitations under the License.
 package binding
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -27,6 +26,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/lifecycle/bindingphase"
 	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
+	"github.com/gophernetes/bellhop/internal/lifecycle/rebind"
 	"github.com/gophernetes/bellhop/internal/lifecycle/validity"
 )
 
@@ -54,7 +54,7 @@ func (d *decision) ensureCredentials() {
 		d.recordSecretWritten()
 	case d.in.Secret != SecretInSync && d.in.NamespaceTerminating:
 		d.setBlocked(terminating(d.b))
-	case d.isRebindRequested():
+	case rebind.IsRequested(d.b, &d.Status):
 		d.startReplacement()
 	case (d.in.Secret != SecretInSync || !bindingphase.IsDelivered(s)) && !d.isRemovalFirst():
 		if d.recoverCredentials(); d.isWaiting() {
@@ -98,7 +98,7 @@ func (d *decision) unwritten() *Unwritten {
 // the user requests new credentials meanwhile.
 func (d *decision) isSuccessorRejected() bool {
 	u := d.unwritten()
-	return u != nil && (u.Unfit || u.SecretsVersion != "" && d.isRebindRequested())
+	return u != nil && (u.Unfit || u.SecretsVersion != "" && rebind.IsRequested(d.b, &d.Status))
 }
 
 // awaitWrite has the binding wait while what kept its credentials from being written lasts, says so in the conditions, and reports whether
@@ -264,22 +264,14 @@ func (d *decision) recoverCredentials() {
 	case !d.owns():
 		d.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonErrorInjectingBindResult, Stalled: true,
 			Message: fmt.Sprintf("the broker has the binding %q, which this object did not create, and does not return its credentials: to create another one under a new id, beside it, change the annotation %s", d.id(), v1beta1.RebindAnnotation)})
-	case removals(s) >= lifecycle.MaxRemovals+maxRotations, removals(s) >= lifecycle.MaxRemovals && !d.effectivePlan().BindingRotatable:
+	case lifecycle.RemovalsOf(s.Attempts) >= lifecycle.MaxRemovals+maxRotations, lifecycle.RemovalsOf(s.Attempts) >= lifecycle.MaxRemovals && !d.effectivePlan().BindingRotatable:
 		d.stopRetrying(v1beta1.ReasonErrorReconciliationRetryTimeout,
-			fmt.Sprintf("the broker has the binding and did not return its credentials, though it was created again %d times; it is not retried%s", removals(s), untilAsked))
+			fmt.Sprintf("the broker has the binding and did not return its credentials, though it was created again %d times; it is not retried%s", lifecycle.RemovalsOf(s.Attempts), untilAsked))
 	case d.isStopped():
 		d.setConditions(deliveredConditions(d.b, s, bindingphase.IsDelivered(s) && d.in.Secret == SecretInSync))
 	default:
 		d.startReplacement()
 	}
-}
-
-// removals returns how often the binding was removed at the broker to create it again, since a person last asked for that.
-func removals(s *v1beta1.ServiceBindingStatus) int32 {
-	if s.Attempts == nil {
-		return 0
-	}
-	return s.Attempts.Removals
 }
 
 // hasEnded reports whether the credentials have expired.
@@ -302,7 +294,7 @@ func (d *decision) enforceExpiry() {
 // renewalTime returns when the credentials are replaced; zero: never.
 func (d *decision) renewalTime() time.Time {
 	at := validity.Renewal(&d.Status, d.in.Now)
-	if d.isRebindPending() {
+	if rebind.IsPending(d.b, &d.Status) {
 		at = d.in.Now
 	}
 	if a := d.Status.Attempts; !at.IsZero() && a != nil && a.NextTime != nil && d.phase.Task == bindingphase.Idle { // otherwise it is that of a removal
@@ -316,35 +308,4 @@ func (d *decision) renewalTime() time.Time {
 func (d *decision) isRenewalDue() bool {
 	at := d.renewalTime()
 	return !at.IsZero() && !d.in.Now.Before(at) && !d.isStopped()
-}
-
-// isRebindPending reports whether a person has asked for new credentials that are not there, and were not refused for good.
-func (d *decision) isRebindPending() bool {
-	asked := d.b.Annotations[v1beta1.RebindAnnotation]
-	return asked != "" && asked != d.Status.Rebind
-}
-
-// isRebindRequested reports whether a person has asked for new credentials, or for another attempt, since the last request.
-func (d *decision) isRebindRequested() bool {
-	return d.isRebindPending() && d.b.Annotations[v1beta1.RebindAnnotation] != d.Status.AttemptedRebind
-}
-
-// recordRebindAttempt records that what is requested from now on is for the present value of the annotation. The first credentials of a
-// binding serve each value of that time.
-func (d *decision) recordRebindAttempt() {
-	s, asked := &d.Status, d.b.Annotations[v1beta1.RebindAnnotation]
-	switch {
-	case !bindingphase.IsBound(s):
-		s.Rebind, s.AttemptedRebind = asked, ""
-	case asked == s.Rebind:
-		s.AttemptedRebind = ""
-	default:
-		s.AttemptedRebind = asked
-	}
-}
-
-// recordRebindHandled records that the new credentials are in the Secret, or that the broker has refused them for good. An earlier version
-// has recorded that when it began to request them.
-func recordRebindHandled(s *v1beta1.ServiceBindingStatus) {
-	s.Rebind, s.AttemptedRebind = cmp.Or(s.AttemptedRebind, s.Rebind), ""
 }

@@ -28,6 +28,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/lifecycle/bindingphase"
 	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
 	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
+	"github.com/gophernetes/bellhop/internal/lifecycle/rebind"
 	"github.com/gophernetes/bellhop/internal/lifecycle/validity"
 )
 
@@ -189,14 +190,6 @@ func (d *decision) proceed() {
 	}
 }
 
-// IsOnBehalfOfUser reports whether a request is made on behalf of the user who created the binding. The user who deletes it, or requested
-// a replacement, is not known, and what the operator does by itself has none.
-func IsOnBehalfOfUser(b *v1beta1.ServiceBinding) bool {
-	s := &b.Status
-	replaces := s.Rebind != "" || s.AttemptedRebind != "" || s.ExternalID != "" || s.PredecessorID != ""
-	return b.DeletionTimestamp.IsZero() && !replaces && !bindingphase.Of(s).IsRemoval()
-}
-
 // IsSettled reports whether nothing is to be done for a binding until its spec, its Secret or its instance changes. It reads the condition
 // Ready, which is not True where something blocks a binding whose phase is the same. A binding is Ready with the former credentials while
 // those that the broker returns after an update of its instance are fetched, or wait to be written.
@@ -251,13 +244,13 @@ func (d *decision) hasNothingAtBroker() bool {
 // schedule returns when requests about the binding are due.
 func (d *decision) schedule() lifecycle.Schedule {
 	s := d.in.Schedule(d.b, d.Status.Common())
-	s.Requested, s.Removing = d.isRebindRequested(), d.phase.IsUnbinding()
+	s.Requested, s.Removing = rebind.IsRequested(d.b, &d.Status), d.phase.IsUnbinding()
 	return s
 }
 
 // isStopped reports whether the present spec was refused, so that it is not tried again.
 func (d *decision) isStopped() bool {
-	return d.schedule().IsStopped() || bindingphase.IsRefusedByOriginal(&d.Status) && !d.isRebindRequested()
+	return d.schedule().IsStopped() || bindingphase.IsRefusedByOriginal(&d.Status) && !rebind.IsRequested(d.b, &d.Status)
 }
 
 // renewAttempts resets the attempts for a new spec, except for what earlier requests may have left at the broker.
@@ -265,7 +258,7 @@ func (d *decision) renewAttempts() {
 	schedule := d.schedule()
 	if d.Status.Attempts = schedule.Renew(); schedule.IsForFormerSpec() {
 		d.Requested = schedule.Requested
-		d.recordRebindAttempt()
+		rebind.RecordAttempt(d.b, &d.Status)
 	}
 }
 

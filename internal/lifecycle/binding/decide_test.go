@@ -363,7 +363,7 @@ func TestABindingIsReplacedBesideItself(t *testing.T) {
 // F-S26: several replacements within one overlap keep each predecessor for its own time, and deletion removes all of them.
 func TestEachPredecessorHasItsTime(t *testing.T) {
 	again := func(value string) func(*fixture) {
-		return func(f *fixture) { rebind(value)(f); f.after(with(201)); f.in.Now = f.in.Now.Add(overlap / 4) }
+		return func(f *fixture) { requestRebind(value)(f); f.after(with(201)); f.in.Now = f.in.Now.Add(overlap / 4) }
 	}
 	f := newFixture(bound1, again("1"), again("2"), again("3"))
 	if s := &f.b.Status; len(s.Predecessors) != 3 || s.ExternalID != catalog.NextID("uid-b", "id", 3) {
@@ -735,7 +735,7 @@ func TestWhoAsksForABinding(t *testing.T) {
 	} {
 		f := newFixture(test.is...)
 		f.b.Status = f.step().Status
-		if got := IsOnBehalfOfUser(f.b); got != test.want {
+		if got := bindingphase.IsOnBehalfOfUser(f.b); got != test.want {
 			t.Errorf("%s: on behalf of the user: %t", name, got)
 		}
 	}

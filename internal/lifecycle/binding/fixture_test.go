@@ -148,7 +148,7 @@ func brought1(f *fixture)    { f.b.Annotations = nil }
 func lives1(f *fixture)      { f.in.Definition = lifecycle.DefinitionLives }
 func secretGone(f *fixture)  { f.in.Secret, f.in.SecretID = SecretAbsent, "" }
 func secretOurs(f *fixture)  { f.in.Secret = SecretModified }
-func rebound(f *fixture)     { rebind("now")(f) }
+func rebound(f *fixture)     { requestRebind("now")(f) }
 
 // restarted1 is that of instances.
 func restarted1(f *fixture) {
@@ -158,8 +158,8 @@ func restarted1(f *fixture) {
 	f.in.Memory, f.in.SeenRunning = RequestMemory{}, false
 }
 
-// rebind has a person ask for new credentials.
-func rebind(value string) func(*fixture) {
+// requestRebind has a person ask for new credentials.
+func requestRebind(value string) func(*fixture) {
 	return func(f *fixture) {
 		metav1.SetMetaDataAnnotation(&f.b.ObjectMeta, v1beta1.RebindAnnotation, value)
 	}

@@ -31,11 +31,11 @@ import (
 func TestARotationWaitsForTheRemovalOfPredecessors(t *testing.T) {
 	f := newFixture(bound1)
 	for i := range maxPredecessors {
-		rebind(fmt.Sprint(i))(f)
+		requestRebind(fmt.Sprint(i))(f)
 		f.after(with(201))
 		f.in.Now = f.in.Now.Add(time.Second)
 	}
-	rebind("another")(f)
+	requestRebind("another")(f)
 	next := f.step()
 	ready := lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionReady)
 	first := next.Status.Predecessors[0].RemoveAt.Time

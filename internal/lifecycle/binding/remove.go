@@ -25,6 +25,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/lifecycle/bindingphase"
 	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
+	"github.com/gophernetes/bellhop/internal/lifecycle/rebind"
 	"github.com/gophernetes/bellhop/internal/lifecycle/validity"
 )
 
@@ -43,7 +44,7 @@ func (d *decision) remove() {
 		d.Release = lifecycle.NothingCreated(v1beta1.ReasonUnboundSuccessfully, d.id(), d.belongsToAnother())
 	case d.hasNothingAtBroker():
 		d.Release = &lifecycle.Cause{Reason: v1beta1.ReasonUnboundSuccessfully, Message: "Nothing is left at the broker"}
-	case s.UnbindStatus == v1beta1.UnbindFailed && !d.isRebindRequested():
+	case s.UnbindStatus == v1beta1.UnbindFailed && !rebind.IsRequested(d.b, &d.Status):
 		d.blockRemoval(lifecycle.BlockedBy(v1beta1.ReasonUnbindCallFailed, "the original service-catalog has stopped trying to remove the binding; to retry, change the annotation "+v1beta1.RebindAnnotation))
 	case d.phase.IsConflictHeld(s.Attempts) && d.owns() && !lifecycle.IsToBeDeleted(d.b):
 		d.blockRemoval(lifecycle.ConflictHeld("servicebinding", d.b, d.id()))
@@ -131,12 +132,12 @@ func (d *decision) recordSecretWritten() {
 // the bind request is due soon as well. A request during a replacement waits until that has ended.
 func (d *decision) renewRemoval() {
 	isRetry := !d.b.DeletionTimestamp.IsZero() || d.phase.IsMitigating() && !d.phase.IsReplacement()
-	if !isRetry || !d.isRebindRequested() {
+	if !isRetry || !rebind.IsRequested(d.b, &d.Status) {
 		return
 	}
 	s := &d.Status
 	d.Requested = true
-	d.recordRebindAttempt()
+	rebind.RecordAttempt(d.b, &d.Status)
 	if s.UnbindStatus == v1beta1.UnbindFailed { // of the original service-catalog
 		s.UnbindStatus = v1beta1.UnbindRequired
 	}

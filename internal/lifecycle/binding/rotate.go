@@ -23,13 +23,14 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/lifecycle/bindingphase"
+	"github.com/gophernetes/bellhop/internal/lifecycle/rebind"
 	"github.com/gophernetes/bellhop/internal/lifecycle/validity"
 )
 
 // mayRotate reports whether the broker can be asked to rotate the present binding: the plan can, and the broker would not refuse the
 // binding as expired.
 func (d *decision) mayRotate() bool {
-	return d.effectivePlan().BindingRotatable && !d.recovery().hasFailed(rotation) && !d.hasEnded() && removals(&d.Status) < maxRotations
+	return d.effectivePlan().BindingRotatable && !d.recovery().hasFailed(rotation) && !d.hasEnded() && lifecycle.RemovalsOf(d.Status.Attempts) < maxRotations
 }
 
 // startReplacement begins to replace the present binding: a bind request under a new id, which names the present one where it is
@@ -59,7 +60,7 @@ func (d *decision) startReplacement() {
 		d.phase.Task = bindingphase.Rotating
 	}
 	s.OperationStartTime = lifecycle.Timestamp(d.in.Now)
-	d.recordRebindAttempt()
+	rebind.RecordAttempt(d.b, &d.Status)
 	if d.in.Secret != SecretInSync {
 		s.ReconciledGeneration = 0
 	}
@@ -215,19 +216,7 @@ func (d *decision) dropPredecessor(i int) {
 	s.Predecessors = slices.Delete(s.Predecessors, i, i+1)
 	if d.phase.IsUnbinding() {
 		d.phase = bindingphase.Phase{}
-		s.Attempts = refusalOf(s.Attempts)
+		s.Attempts = lifecycle.RefusalOf(s.Attempts)
 	}
 	d.RequeueAt = d.in.Now
-}
-
-// refusalOf returns the part of the attempts that stays once credentials are in the Secret: that the broker has refused to replace them.
-func refusalOf(a *v1beta1.Attempts) *v1beta1.Attempts {
-	if a == nil || !a.Stopped {
-		return nil
-	}
-	return &v1beta1.Attempts{
-		AttemptedSpec: a.AttemptedSpec,
-		Backoff:       v1beta1.Backoff{LastTime: a.LastTime},
-		Outcome:       v1beta1.Outcome{Stopped: true, LastError: a.LastError},
-	}
 }

@@ -30,6 +30,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/lifecycle/bindingphase"
 	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
+	"github.com/gophernetes/bellhop/internal/lifecycle/rebind"
 	"github.com/gophernetes/bellhop/internal/lifecycle/validity"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
@@ -179,7 +180,7 @@ func ApplySecretWritten(b *v1beta1.ServiceBinding, status v1beta1.ServiceBinding
 	if replaces {
 		validity.Retire(b, s, s.PredecessorID, now)
 		s.PredecessorID = ""
-		recordRebindHandled(s)
+		rebind.RecordHandled(s)
 	}
 	if delivered != nil && (replaces || validity.HasExpiry(delivered)) { // otherwise the end is unchanged, or not known
 		validity.RecordExpiry(s, delivered, now)

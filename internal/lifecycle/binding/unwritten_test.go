@@ -110,7 +110,7 @@ func TestABindingSaysWhyItsCredentialsAreNotWritten(t *testing.T) {
 	}{
 		"successor, expired":           {bfs(expiring, v, copying, read, rebound, unwritten(inTheWay), in(2*time.Hour), stepped), "nothing: ErrorInjectingBindResult", refused},
 		"successor, valid":             {bfs(expiring, v, copying, read, rebound, unwritten(inTheWay), in(time.Minute), stepped), "wait", still},
-		"successor, rebound again":     {bfs(expiring, v, copying, read, rebound, unwritten(inTheWay), rebind("again")), "journal unbind 231", ""},
+		"successor, rebound again":     {bfs(expiring, v, copying, read, rebound, unwritten(inTheWay), requestRebind("again")), "journal unbind 231", ""},
 		"replacement reverted":         {bfs(v, unwritten(inTheWay), rebound, reverted, in(time.Hour), stepped), "nothing: ErrorInjectingBindResult", refused},
 		"fetched again, unfit":         {bfs(refetched(Unwritten{Unfit: true})), "wait", still},
 		"the same, renewal due":        {bfs(refetched(Unwritten{Unfit: true}), in(50*time.Minute)), "journal bind " + next1 + " for id", ""},

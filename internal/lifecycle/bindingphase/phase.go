@@ -174,6 +174,14 @@ func IsDelivered(s *v1beta1.ServiceBindingStatus) bool {
 	return IsBound(s) && s.ReconciledGeneration > 0
 }
 
+// IsOnBehalfOfUser reports whether a request is made on behalf of the user who created the binding. The user who deletes it, or requested
+// a replacement, is not known, and what the operator does by itself has none.
+func IsOnBehalfOfUser(b *v1beta1.ServiceBinding) bool {
+	s := &b.Status
+	replaces := s.Rebind != "" || s.AttemptedRebind != "" || s.ExternalID != "" || s.PredecessorID != ""
+	return b.DeletionTimestamp.IsZero() && !replaces && !Of(s).IsRemoval()
+}
+
 // MayExist reports whether a request for a binding is on record.
 func MayExist(s *v1beta1.ServiceBindingStatus) bool {
 	return TaskOf(s) != Idle || IsBound(s) || s.UnbindStatus == v1beta1.UnbindRequired
