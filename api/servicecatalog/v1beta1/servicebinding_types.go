@@ -289,7 +289,7 @@ type ServiceBindingStatus struct {
 
 	// rebind is the value of the annotation bellhop.gophernetes.io/rebind that was
 	// last handled: the new credentials are in the Secret, or the broker has refused
-	// them for good.
+	// them permanently.
 	// +optional
 	Rebind string `json:"rebind,omitempty"`
 

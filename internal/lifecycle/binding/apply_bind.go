@@ -248,7 +248,7 @@ func (ap *application) recordConflict() {
 		ap.RecordRetryMessage(v1beta1.ReasonBindCallFailed, message+fetchedNext)
 	case ap.Attempts().Unknown == 0: // the record may be from a backup, and the credentials in use
 		ap.status.LastRemovedID = ap.call.ID
-		ap.revert(fmt.Sprintf("%s; the broker has a binding under the id %q, which is retained: no request on record has an unknown outcome", message, ap.call.ID))
+		ap.revert(fmt.Sprintf("%s; the broker has a binding under the id %q, which is retained: the outcome of no request in the status is unknown", message, ap.call.ID))
 	default:
 		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})
 	}

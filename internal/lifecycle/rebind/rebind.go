@@ -24,7 +24,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/lifecycle/bindingphase"
 )
 
-// IsPending reports whether a person has asked for new credentials that are not there, and were not refused for good.
+// IsPending reports whether a person has asked for new credentials that are not there, and were not refused permanently.
 func IsPending(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus) bool {
 	asked := b.Annotations[v1beta1.RebindAnnotation]
 	return asked != "" && asked != s.Rebind
@@ -48,7 +48,7 @@ func RecordAttempt(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus) {
 	}
 }
 
-// RecordHandled records that the new credentials are in the Secret, or that the broker has refused them for good. An earlier version has
+// RecordHandled records that the new credentials are in the Secret, or that the broker has refused them permanently. An earlier version has
 // recorded that when it began to request them.
 func RecordHandled(s *v1beta1.ServiceBindingStatus) {
 	s.Rebind, s.AttemptedRebind = cmp.Or(s.AttemptedRebind, s.Rebind), ""

@@ -71,7 +71,7 @@ type ServiceBindingStatusApplyConfiguration struct {
 	IssuedAt *v1.Time `json:"issuedAt,omitempty"`
 	// rebind is the value of the annotation bellhop.gophernetes.io/rebind that was
 	// last handled: the new credentials are in the Secret, or the broker has refused
-	// them for good.
+	// them permanently.
 	Rebind *string `json:"rebind,omitempty"`
 	// attemptedRebind is the value of that annotation for which new credentials are
 	// being requested, or are requested again at the time of the next attempt; empty:
