@@ -51,7 +51,7 @@ func newAlert(source *v1beta1.AlertSource, g group) *v1beta1.Alert {
 }
 
 // takeReceivers has an Alert that begins to fire reach the receivers that the source names now, unless a person has changed those of the Alert.
-// Of an Alert of a former release it is not known who has.
+// An Alert of a former release does not record the receivers that the source has written.
 func (d *decision) takeReceivers() {
 	a, refs := d.desired, d.in.Source.Spec.ReceiverRefs
 	written, isRecorded := a.Annotations[v1beta1.AlertSourceReceiversAnnotation]

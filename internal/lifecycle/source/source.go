@@ -209,7 +209,7 @@ func isOlder(a, other *v1beta1.Alert) bool {
 }
 
 // find returns the Alert of a group, nil if there is none, and sets the name of the group's Alert. A group goes on under another name while an
-// Alert of its name is being deleted, or belongs to somebody else. It is blocked where each name is taken.
+// Alert of its name is being deleted, or another owner's Alert has the name. It is blocked where each name is taken.
 func (p *planner) find(g *group) (present *v1beta1.Alert, isBlocked bool) {
 	if present = p.byGroup[g.name]; present != nil {
 		g.name = present.Name

@@ -499,7 +499,7 @@ func TestSeries(t *testing.T) {
 	}
 }
 
-// F-P46: after an outage of the sender its posts come rule by rule. What it has not evaluated yet fires on, and pages nobody again.
+// F-P46: after an outage of the sender its posts come rule by rule. What it has not evaluated yet still fires, and no message is sent again.
 func TestAnOutageOfTheSender(t *testing.T) {
 	c := newCluster(t)
 	post := func(minutes int, rules ...string) {
@@ -814,7 +814,7 @@ func TestASourceIsCreatedAgain(t *testing.T) {
 	wantChanges(t, c.review())
 }
 
-// F-P50: while an Alert is being deleted, or its name belongs to somebody else, its group goes on under another name.
+// F-P50: while an Alert is being deleted, or another owner's Alert has its name, its group continues under another name.
 func TestANameThatIsTaken(t *testing.T) {
 	for name, take := range map[string]func(*v1beta1.Alert){
 		"deleted": func(a *v1beta1.Alert) { a.DeletionTimestamp = &metav1.Time{Time: t0} },

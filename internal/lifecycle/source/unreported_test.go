@@ -191,7 +191,7 @@ func TestATruncatedGroupIsNoSilence(t *testing.T) {
 	}
 }
 
-// What was muted before an upgrade has no record of who listed it. It ends as what is not listed any more.
+// What was muted before an upgrade has no record of the webhook that listed it. It ends as what is not listed any more.
 func TestAMutedAlertOfAFormerRelease(t *testing.T) {
 	c := newCluster(t)
 	c.receive(webhook(alertmanager.Firing, c.firing("a"), c.firing("b")))
@@ -224,7 +224,7 @@ func TestAMarkInTheFuture(t *testing.T) {
 	wantChanges(t, c.review(), Edits)
 }
 
-// The instances of a former release have no severity and no poster. An upgrade pages nobody and resolves nothing.
+// The instances of a former release have no severity and no poster. An upgrade sends no message and resolves nothing.
 func TestAnUpgradeWithFiringGroups(t *testing.T) {
 	for name, post := range map[string]func(*cluster) alertmanager.Post{
 		"Alertmanager": func(c *cluster) alertmanager.Post {
