@@ -33,6 +33,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	servicecatalogv1beta1 "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/notify/notifytest"
 	"github.com/gophernetes/bellhop/internal/providers"
 )
 
@@ -166,6 +167,18 @@ var _ = Describe("The documentation", func() {
 	It("classifies answers by exactly the classes and reasons of the code", func() {
 		const page = "docs/reference/http-responses.md"
 		const class = `\bClass = "([A-Za-z]+)"`
+		var rows []string
+		for _, row := range notifytest.AnswerRows() {
+			outcome := "| `" + string(row.Class) + "` | `" + row.Reason + "` | "
+			if row.Class == "" {
+				outcome = "| `Confirmed` | | "
+			}
+			rows = append(rows, "| "+row.Answer+" "+outcome)
+		}
+		_, documented, found := strings.Cut(pages[page], "| answer of a receiver | outcome | reason | retried |\n| --- | --- | --- | --- |\n")
+		Expect(found).To(BeTrue())
+		documented, _, _ = strings.Cut(documented, "| no complete answer ")
+		Expect(findMatches(documented, `(?m)^(\|[^|]*\|[^|]*\|[^|]*\| ).*\|$`)).To(Equal(rows), "which are tested with each provider")
 		expectSameSet(append(findInSource(class, "internal/notify/result"), "Confirmed"), readColumnAt(page, "answer of a receiver", 2, quotedName))
 		expectSameSet(findInSource(`\bReason[A-Za-z]+ += "([A-Za-z]+)"`, "internal/notify"), readColumnAt(page, "answer of a receiver", 3, quotedName))
 		expectSameSet(findInSource(class, "internal/osb/result"), readColumnAt(page, "answer of a broker", 2, quotedName))

@@ -76,6 +76,8 @@ func TestConformance(t *testing.T) {
 				ProbeAccept:   `{"cluster":{"status":"ready"}}`,
 				ErrorBody:     func(message string) (string, string) { return "application/json", refusal(message) },
 				QuotesNothing: true,
+				IgnoresBody:   true,
+				Confirming:    []int{200},
 			})
 		})
 	}

@@ -86,6 +86,7 @@ func TestConformance(t *testing.T) {
 		Accept:      accepted,
 		NeedsBody:   true,
 		ExternalID:  made,
+		Confirming:  []int{204},
 		ProbeAccept: `{"id":"42","type":1,"name":"alerts","channel_id":"7","guild_id":"8","token":"` + token + `"}`,
 		ErrorBody:   func(message string) (string, string) { return "application/json", refusal(message) },
 		RefusalBody: func(int) (string, string) { return "application/json", errorJSON("Invalid Form Body", 50035) },

@@ -150,7 +150,7 @@ func (conf conformance) sendUnusual(t *testing.T, m notify.Message, externalID s
 	}
 }
 
-func (conf conformance) acceptStatus() int { return cmp.Or(conf.AcceptStatus, http.StatusOK) }
+func (p Provider) acceptStatus() int { return cmp.Or(p.AcceptStatus, http.StatusOK) }
 
 // bodies: F-B1, F-P38: a success that the service does not document is not confirmed, and a page never is one.
 func (conf conformance) bodies(t *testing.T) {
@@ -184,6 +184,25 @@ func (conf conformance) bodies(t *testing.T) {
 			}
 		})
 	}
+}
+
+// errorInSuccess: a success whose body is the service's own error confirms nothing, where the service documents a body.
+func (conf conformance) errorInSuccess(t *testing.T) {
+	bodies := []func() (string, string){func() (string, string) { return conf.ErrorBody("no such thing") }}
+	if conf.RefusalBody != nil {
+		bodies = append(bodies, func() (string, string) { return conf.RefusalBody(http.StatusBadRequest) })
+	}
+	for _, status := range []int{http.StatusOK, http.StatusAccepted} {
+		for _, body := range bodies {
+			contentType, text := body()
+			conf.server.Answer(Status(status, text, "Content-Type", contentType))
+			e := conf.failure(t.Context(), t)
+			if !slices.Contains([]result.Class{result.Unconfirmed, result.Configuration, result.Permanent}, e.Class) {
+				t.Errorf("HTTP %d, %s: got %s, %s", status, text, e.Class, e.Message)
+			}
+		}
+	}
+	conf.server.Requests()
 }
 
 // waits checks that a wait is neither negative nor longer than outbound.MaxRetryAfter.

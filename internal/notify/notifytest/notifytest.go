@@ -47,6 +47,10 @@ type Provider struct {
 	// NeedsBody says that only this body is a success; the receipt's ExternalID is in it.
 	NeedsBody  bool
 	ExternalID string
+	// Confirming has the statuses that confirm the message whatever the body is, unless it is a page.
+	Confirming []int
+	// IgnoresBody says that the body of a success is not read, unless it is a page: the service may be any.
+	IgnoresBody bool
 	// ErrorBody returns content type and body of an error with a message.
 	ErrorBody func(message string) (contentType, body string)
 	// QuotesNothing says that an error has only the status and at most an error code of the response.
@@ -54,7 +58,7 @@ type Provider struct {
 	// RefusalBody returns content type and body with which the service refuses the content of a message with HTTP 400, 413 or
 	// 422, in its documented error format. nil: the service has no such format, and no answer is Permanent.
 	RefusalBody func(status int) (contentType, body string)
-	// Overrides has the statuses that the provider classifies differently from notify.FromStatus.
+	// Overrides has the statuses that the provider classifies differently from AnswerRows. RetryAfter is the shortest wait.
 	Overrides map[int]Classification
 	// Key returns the delivery key in a request; nil: the provider has no idempotency key.
 	Key func(Request) string
@@ -220,9 +224,11 @@ func Run(t *testing.T, p Provider) {
 	t.Run("Keys", s.keys)
 	t.Run("Together", s.concurrent)
 	t.Run("Odd", s.unusual)
-	t.Run("Classes", s.classes)
-	t.Run("F-P1 Refusals", s.refusals)
+	t.Run("Answers", s.table)
 	t.Run("Bodies", s.bodies)
+	if !p.IgnoresBody {
+		t.Run("Error in a success", s.errorInSuccess)
+	}
 	t.Run("Waits", s.waits)
 	t.Run("Unreachable", s.unreachable)
 	t.Run("Ended", s.canceled)

@@ -80,6 +80,7 @@ func TestConformance(t *testing.T) {
 			return s, nil
 		},
 		AcceptStatus: http.StatusAccepted,
+		Confirming:   []int{202},
 		Canaries:     []string{sig, uri, notifytest.TeamsPath, strings.TrimPrefix(notifytest.TeamsQuery(sig), "?")},
 		ErrorBody:    func(message string) (string, string) { return "application/json; charset=utf-8", refusal(message) },
 	})

@@ -80,9 +80,11 @@ func TestConformance(t *testing.T) {
 					config.Headers = append(config.Headers, Header{"X-Key", header})
 					return New(config, client)
 				},
-				Canaries:  append(slices.Clone(canaries), c.canaries...),
-				ErrorBody: func(message string) (string, string) { return "application/problem+json", problemJSON(message) },
-				Key:       func(r notifytest.Request) string { return r.Header.Get("webhook-id") },
+				Canaries:    append(slices.Clone(canaries), c.canaries...),
+				IgnoresBody: true,
+				Confirming:  []int{200, 201, 202, 203, 204, 205, 206},
+				ErrorBody:   func(message string) (string, string) { return "application/problem+json", problemJSON(message) },
+				Key:         func(r notifytest.Request) string { return r.Header.Get("webhook-id") },
 			})
 		})
 	}
