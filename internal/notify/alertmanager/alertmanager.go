@@ -217,7 +217,7 @@ func (s *Sender) request(ctx context.Context, method string, target *url.URL, bo
 	}()
 	resp, err := s.Request(ctx, method, target, body)
 	if err == nil {
-		return isPage(resp)
+		return undocumented(resp)
 	}
 	failure, _ = errors.AsType[*result.Error](err)
 	return failure

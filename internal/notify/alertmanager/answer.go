@@ -19,6 +19,7 @@ package alertmanager
 import (
 	"cmp"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -27,12 +28,19 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
-// isPage returns the error of a page for people, which Alertmanager's API does not send: a login page, or a captive portal.
-func isPage(resp *outbound.Response) *result.Error {
-	if !notify.IsHTML(resp.Header) {
+// undocumented returns the error of a success that Alertmanager's API does not document: another status than 200, such as a gateway's,
+// and a page for people, as a login page or a captive portal sends it.
+func undocumented(resp *outbound.Response) *result.Error {
+	e := &result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: notify.StatusLine(resp.StatusCode)}
+	switch {
+	case notify.IsHTML(resp.Header):
+		e.Message += ", but with a web page, which is not Alertmanager's"
+	case resp.StatusCode != http.StatusOK:
+		e.Message += ", but Alertmanager answers 200"
+	default:
 		return nil
 	}
-	return &result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer, Message: notify.StatusLine(resp.StatusCode) + ", but with a web page, which is not Alertmanager's"}
+	return e
 }
 
 // classOrder has the classes by the chance that another attempt succeeds. Alertmanager documents no error format, so none is

@@ -27,6 +27,7 @@ package teams
 
 import (
 	"context"
+	"mime"
 	"net/http"
 	"net/url"
 	"strings"
@@ -63,8 +64,8 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	s.Header.Set("Content-Type", "application/json; charset=utf-8") // required for cards with emoji
 	s.MayQuote = strings.HasSuffix(host, ".environment.api.powerplatform.com") || strings.HasSuffix(host, ".logic.azure.com")
 	s.WantBody = func(status int, header http.Header) bool {
-		if status == http.StatusAccepted { // it is a success, unless with a page
-			return notify.IsHTML(header)
+		if status == http.StatusAccepted { // it is a success, unless with a page or an error
+			return notify.IsHTML(header) || isJSON(header)
 		}
 		return status/100 == 2 || status >= 400 && s.MayQuote
 	}
@@ -88,8 +89,8 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, _ notify.Key) (resu
 	return result.Receipt{Note: notify.StatusLine(resp.StatusCode) + ": the workflow was started; whether Teams shows the message is not known" + cuts}, nil
 }
 
-// checkSuccess returns nil for the answer of a workflow, HTTP 202, whatever its body but a page, and for that of a connector, the text
-// 1. A connector, and what imitates one, reports a failure of Teams in the text of a success.
+// checkSuccess returns nil for the answer of a workflow, HTTP 202, whatever its body but a page and an error, and for that of a
+// connector, the text 1. A connector, and what imitates one, reports a failure of Teams in the text of a success.
 func (s *Sender) checkSuccess(resp *outbound.Response) error {
 	text := strings.TrimSpace(string(resp.Body))
 	switch {
@@ -97,10 +98,15 @@ func (s *Sender) checkSuccess(resp *outbound.Response) error {
 		e := s.BadAnswer(resp)
 		e.Class, e.Reason = result.Configuration, result.ReasonRejected
 		return e
-	case resp.StatusCode == http.StatusAccepted && !notify.IsPage(resp), resp.StatusCode == http.StatusOK && text == "1":
+	case resp.StatusCode == http.StatusAccepted && !notify.IsPage(resp) && notify.ConfirmationOf(resp) != notify.Failed, resp.StatusCode == http.StatusOK && text == "1":
 		return nil
 	}
 	return s.BadAnswer(resp)
+}
+
+func isJSON(header http.Header) bool {
+	mediaType, _, err := mime.ParseMediaType(header.Get("Content-Type"))
+	return err == nil && mediaType == "application/json"
 }
 
 type errorBody struct {
