@@ -29,12 +29,21 @@ type AlertInstance struct {
 	// +required
 	Key string `json:"key,omitempty"`
 
-	// text is the line about the instance, of the moment when it began to fire. At
+	// text is what the instance says of itself, of the moment when it began to fire. At
 	// most 256 bytes of UTF-8.
 	// +kubebuilder:validation:MaxLength=256
 	// +kubebuilder:validation:XValidation:rule="bytes(self).size() <= 256",message="must be at most 256 bytes in UTF-8"
 	// +optional
 	Text string `json:"text,omitempty"`
+
+	// labels are those of the instance that not all instances of the Alert need to have,
+	// a line for each, as name=value. Long values are shortened in the middle. The content
+	// has those by which instances differ where their texts do not. At most 1024 bytes of
+	// UTF-8. Empty: not known, as in Alerts of former releases.
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:XValidation:rule="bytes(self).size() <= 1024",message="must be at most 1024 bytes in UTF-8"
+	// +optional
+	Labels string `json:"labels,omitempty"`
 
 	// severity of the instance. That of the Alert is the highest one of those that fire.
 	// Empty: not known, as in Alerts of former releases.

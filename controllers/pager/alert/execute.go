@@ -30,6 +30,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
+	"github.com/gophernetes/bellhop/internal/lifecycle/source"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/result"
@@ -289,11 +290,10 @@ func keyOf(a *v1beta1.Alert, row v1beta1.Delivery, o lifecycle.Outcome) notify.K
 
 // instancesOf returns the instances that the content of an Alert has: those that wait have not joined it.
 func instancesOf(a *v1beta1.Alert) (instances []notify.Instance) {
-	for _, i := range a.Spec.Instances {
-		if i.Waiting {
-			continue
-		}
-		instance := notify.Instance{Key: i.Key, Text: i.Text}
+	joined := slices.DeleteFunc(slices.Clone(a.Spec.Instances), func(i v1beta1.AlertInstance) bool { return i.Waiting })
+	lines := source.Lines(joined)
+	for n, i := range joined {
+		instance := notify.Instance{Key: i.Key, Text: lines[n]}
 		if i.StartsAt != nil {
 			instance.StartsAt = i.StartsAt.Time
 		}

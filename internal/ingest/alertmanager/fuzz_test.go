@@ -93,7 +93,7 @@ func checkPost(t *testing.T, post Post) {
 func checkAlert(t *testing.T, a Alert, isWebhook bool) {
 	t.Helper()
 	checkShown(t, a.Title(), MaxTitle)
-	checkShown(t, a.Text(nil), MaxText)
+	checkShown(t, a.Text(), MaxText)
 	if len(a.Labels) == 0 || len(a.Labels) > maxPairs || len(a.Annotations) > maxPairs || isWebhook == (a.State == "") || !a.EndsAt.IsZero() && a.EndsAt.Before(a.StartsAt) {
 		t.Errorf("got %+v", a)
 	}

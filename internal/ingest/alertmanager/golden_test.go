@@ -83,7 +83,7 @@ func describe(post Post) string {
 	}
 	for _, a := range post.Alerts {
 		fmt.Fprintf(&out, "alert %s\n  state %q from %s to %s\n", FormatLabels(a.Labels), a.State, describeTime(a.StartsAt), describeTime(a.EndsAt))
-		fmt.Fprintf(&out, "  title: %s\n  text: %s\n  details: %s\n", a.Title(), a.Text(group), a.Details())
+		fmt.Fprintf(&out, "  title: %s\n  text: %s\n  own labels: %s\n  details: %s\n", a.Title(), a.Text(), JoinLabels(a.OwnLabels(group), ", ", 1024), a.Details())
 		for _, link := range a.Links() {
 			fmt.Fprintf(&out, "  link %s: %s\n", link.Text, link.Href)
 		}

@@ -51,14 +51,16 @@ func (a *Alert) Details() string {
 	return cmp.Or(strings.TrimSpace(a.Annotations["description"]), strings.TrimSpace(a.Annotations["message"]), FormatLabels(a.Labels))
 }
 
-// Text returns the details in a line, among those of other alerts of a group: the labels are without those that all of them have.
-func (a *Alert) Text(group map[string]string) string {
-	if text := firstLine(a.Annotations["description"], a.Annotations["message"]); text != "" {
-		return text
-	}
-	own := maps.Clone(a.Labels)
-	maps.DeleteFunc(own, func(name, value string) bool { return group[name] == value })
-	return firstLine(FormatLabels(own), FormatLabels(a.Labels))
+// Text returns what an alert says of itself, in a line: the annotation summary, else the first line of what happened, else the alert's name or
+// its labels.
+func (a *Alert) Text() string {
+	return firstLine(a.Annotations["summary"], beginning(a.Annotations["description"]), beginning(a.Annotations["message"]), a.Labels[AlertName], FormatLabels(a.Labels))
+}
+
+// beginning returns the first line of a text that has more than blanks.
+func beginning(text string) string {
+	first, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
+	return first
 }
 
 // GroupTitle returns what the alerts of a group have in common, in a line: the alert's name, else the labels of the group, else the name of

@@ -21,34 +21,29 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 func TestTitleAndText(t *testing.T) {
-	group := map[string]string{"alertname": "Down", "team": "a"}
 	for name, c := range map[string]struct {
 		alert                Alert
 		title, text, details string
 	}{
 		"annotations": {
 			Alert{Labels: map[string]string{"alertname": "Down"}, Annotations: map[string]string{"summary": " node\n7\tis \x1b[31mdown ", "description": " up is 0\nfor 5m ", "message": "m"}},
-			"node 7 is [31mdown", "up is 0 for 5m", "up is 0\nfor 5m",
+			"node 7 is [31mdown", "node 7 is [31mdown", "up is 0\nfor 5m",
 		},
-		"a message":     {Alert{Labels: map[string]string{"alertname": "Down"}, Annotations: map[string]string{"message": "m"}}, "Down", "m", "m"},
-		"labels":        {Alert{Labels: map[string]string{"alertname": "Down", "team": "a", "node": "7"}}, "Down", "node=7", "alertname=Down, node=7, team=a"},
-		"another team":  {Alert{Labels: map[string]string{"alertname": "Down", "team": "b"}}, "Down", "team=b", "alertname=Down, team=b"},
-		"as the group":  {Alert{Labels: group}, "Down", "alertname=Down, team=a", "alertname=Down, team=a"},
+		"no summary":    {Alert{Labels: map[string]string{"alertname": "Down"}, Annotations: map[string]string{"description": "\n up is 0\n LABELS = map[node:7]"}}, "Down", "up is 0", "up is 0\n LABELS = map[node:7]"},
+		"a message":     {Alert{Labels: map[string]string{"alertname": "Down"}, Annotations: map[string]string{"message": "m\nn"}}, "Down", "m", "m\nn"},
+		"labels":        {Alert{Labels: map[string]string{"alertname": "Down", "team": "a", "node": "7"}}, "Down", "Down", "alertname=Down, node=7, team=a"},
 		"no name":       {Alert{Labels: map[string]string{"node": "7", "job": "x"}}, "job=x, node=7", "job=x, node=7", "job=x, node=7"},
-		"blank summary": {Alert{Labels: map[string]string{"alertname": "Down"}, Annotations: map[string]string{"summary": ""}}, "Down", "alertname=Down", "alertname=Down"},
+		"blank summary": {Alert{Labels: map[string]string{"alertname": "Down"}, Annotations: map[string]string{"summary": ""}}, "Down", "Down", "alertname=Down"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			within := group
-			if name == "blank summary" {
-				within = nil
-			}
 			if got := c.alert.Title(); got != c.title {
 				t.Errorf("title %q, want %q", got, c.title)
 			}
-			if got := c.alert.Text(within); got != c.text {
+			if got := c.alert.Text(); got != c.text {
 				t.Errorf("text %q, want %q", got, c.text)
 			}
 			if got := c.alert.Details(); got != c.details {
@@ -57,8 +52,47 @@ func TestTitleAndText(t *testing.T) {
 		})
 	}
 	long := Alert{Labels: map[string]string{"alertname": strings.Repeat("ä", 400)}}
-	if title, text := long.Title(), long.Text(nil); len(title) > MaxTitle || len(text) > MaxText || !strings.HasSuffix(title, "…") {
+	if title, text := long.Title(), long.Text(); len(title) > MaxTitle || len(text) > MaxText || !strings.HasSuffix(title, "…") {
 		t.Errorf("title %q, text %q", title, text)
+	}
+}
+
+func TestOwnLabels(t *testing.T) {
+	a := Alert{Labels: map[string]string{"alertname": "Down", "team": "a", "node": "7\n8", "b": "=\x00="}}
+	for name, c := range map[string]struct {
+		group map[string]string
+		want  []string
+	}{
+		"no group":     {nil, []string{"alertname=Down", "b== =", "node=7 8", "team=a"}},
+		"a group":      {map[string]string{"alertname": "Down", "team": "a"}, []string{"b== =", "node=7 8"}},
+		"another team": {map[string]string{"alertname": "Down", "team": "b"}, []string{"b== =", "node=7 8", "team=a"}},
+	} {
+		if got := a.OwnLabels(c.group); !slices.Equal(got, c.want) {
+			t.Errorf("%s: got %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+func TestJoinLabels(t *testing.T) {
+	path := "/" + strings.Repeat("a", 100) + "/" + strings.Repeat("ä", 100) + "/end"
+	for name, c := range map[string]struct {
+		labels   []string
+		maxBytes int
+		want     string
+	}{
+		"none":        {nil, 10, ""},
+		"all fit":     {[]string{"a=b", "c=" + path}, 400, "a=b, c=" + path},
+		"a long one":  {[]string{"c=" + path, "pod=x"}, 60, "c=" + path[:9] + "…" + path[len(path)-20:] + ", pod=x"},
+		"too many":    {[]string{"c=" + path, "pod=x", "node=y"}, 12, "pod=x"},
+		"a long name": {[]string{path + "=a", "pod=x"}, 100, "pod=x"},
+	} {
+		got := JoinLabels(c.labels, ", ", c.maxBytes)
+		if got != c.want {
+			t.Errorf("%s: got %q, want %q", name, got, c.want)
+		}
+		if len(got) > c.maxBytes || !utf8.ValidString(got) {
+			t.Errorf("%s: %d bytes: %q", name, len(got), got)
+		}
 	}
 }
 

@@ -84,7 +84,7 @@ func (d *decision) setContent() {
 	suffix := fmt.Sprintf(": %s firing", number(len(instances)))
 	spec := &d.desired.Spec
 	spec.Title = redact.Shorten(title, alertmanager.MaxTitle-len(suffix)) + suffix
-	spec.Content = linesOf(instances)
+	spec.Content = contentOf(instances)
 }
 
 // describeOnly sets title and content from a posted alert, if it is the only instance that fires.
@@ -128,17 +128,17 @@ func number(n int) string {
 	return fmt.Sprint(n)
 }
 
-// linesOf has a line for each instance: the highest severity first, and of the same the latest, since a new message is about those.
-func linesOf(instances []v1beta1.AlertInstance) string {
-	lines, ordered := make([]string, 0, maxLines+1), slices.Clone(instances)
+// contentOf has a line for each instance: the highest severity first, and of the same the latest, since a new message is about those.
+func contentOf(instances []v1beta1.AlertInstance) string {
+	ordered := slices.Clone(instances)
 	slices.Reverse(ordered)
 	slices.SortStableFunc(ordered, func(x, y v1beta1.AlertInstance) int { return lifecycle.Rank(y.Severity) - lifecycle.Rank(x.Severity) })
-	for _, i := range ordered {
-		if len(lines) == maxLines {
-			lines = append(lines, fmt.Sprintf("and %d more", len(instances)-maxLines))
-			break
-		}
-		lines = append(lines, cmp.Or(i.Text, i.Key))
+	lines := Lines(ordered)
+	for n, i := range ordered {
+		lines[n] = cmp.Or(lines[n], i.Key)
+	}
+	if more := len(lines) - maxLines; more > 0 {
+		lines = append(lines[:maxLines], fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(lines, "\n")
 }

@@ -139,7 +139,7 @@ func checkValid(t *testing.T, a *v1beta1.Alert) {
 	}
 	keys := map[string]bool{}
 	for _, i := range spec.Instances {
-		if keys[i.Key] || len(i.Key) > 64 || len(i.Text) > 256 || i.EndsAt != nil && i.EndsAt.Before(i.StartsAt) {
+		if keys[i.Key] || len(i.Key) > 64 || len(i.Text) > 256 || len(i.Labels) > 1024 || i.EndsAt != nil && i.EndsAt.Before(i.StartsAt) {
 			t.Errorf("an instance of %s is not valid: %+v", a.Name, i)
 		}
 		keys[i.Key] = true

@@ -72,14 +72,6 @@ type posted struct {
 	hasMoved bool
 }
 
-// text is the line of the alert's instance.
-func (p posted) text() string {
-	if p.isBeyond {
-		return p.Title()
-	}
-	return p.Text(p.group)
-}
-
 // groupsOf returns the groups of a post, in the order in which they may become Alerts: first those of which nothing fires, which make room, and
 // then by severity, start and name. Alerts with an ignored severity are left out, unless they end: they may have fired before they were
 // ignored.

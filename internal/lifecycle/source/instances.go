@@ -152,7 +152,7 @@ func fit(instances []v1beta1.AlertInstance, ofAlert v1beta1.Severity) (kept []v1
 // newInstance returns the instance of an alert that begins to fire.
 func newInstance(p posted, shift time.Duration, now time.Time) v1beta1.AlertInstance {
 	i := v1beta1.AlertInstance{
-		Key: p.key, Text: p.text(), Severity: p.severity, StartsAt: lifecycle.Seconds(startOf(p.Alert, now)), LapsesAt: lapseOf(p.Alert, now), Waiting: true,
+		Key: p.key, Text: p.Text(), Labels: p.labels(), Severity: p.severity, StartsAt: lifecycle.Seconds(startOf(p.Alert, now)), LapsesAt: lapseOf(p.Alert, now), Waiting: true,
 	}
 	if !p.EndsAt.IsZero() { // otherwise it is seldom posted again
 		i.LapsesAt, i.LapseSeconds = roundedUp(i.LapsesAt, shift), lapseSeconds(p.Alert, now)
@@ -229,6 +229,11 @@ func repeat(i *v1beta1.AlertInstance, p posted, shift time.Duration, now time.Ti
 		return
 	}
 	i.Severity = p.severity
+	if i.Labels == "" { // an instance of a former release
+		if i.Labels = p.labels(); i.Labels != "" {
+			i.Text = p.Text()
+		}
+	}
 	isSame := i.PreviousEndsAt == nil || p.StartsAt.After(i.PreviousEndsAt.Time) // not what fired before that
 	if isSame && !p.StartsAt.IsZero() && p.StartsAt.Before(i.StartsAt.Time) {
 		i.StartsAt = lifecycle.Seconds(p.StartsAt)

@@ -154,7 +154,7 @@ func TestAFullGroupRises(t *testing.T) {
 	critical := inState(c.fire("Down", "db", t0.Add(-time.Hour), "severity=critical"), alertmanager.Firing)
 	all := webhook(alertmanager.Firing, append(slices.Clone(warnings), critical)...)
 	wantChanges(t, c.receive(all), Rises)
-	if got := c.only().Spec; got.Severity != v1beta1.SeverityCritical || !strings.HasPrefix(got.Content, "db fails\n") || len(got.Instances) != maxInstances {
+	if got := c.only().Spec; got.Severity != v1beta1.SeverityCritical || !strings.HasPrefix(got.Content, "pod=db, severity=critical\n") || len(got.Instances) != maxInstances {
 		t.Errorf("%s, %d instances, content %q", got.Severity, len(got.Instances), got.Content)
 	}
 	wantChanges(t, c.receive(all))
@@ -223,7 +223,7 @@ func TestAGrowingGroupNotifiesEvery5Minutes(t *testing.T) {
 	if n := c.notifications(); n != 4 {
 		t.Errorf("%d notifications in 20 minutes", n)
 	}
-	if got := c.only().Spec; !strings.HasPrefix(got.Content, "pod-090 fails\n") || got.Title != "Down: 91 firing" {
+	if got := c.only().Spec; !strings.HasPrefix(got.Content, "pod=pod-090\n") || got.Title != "Down: 91 firing" {
 		t.Errorf("title %q, content %q", got.Title, got.Content)
 	}
 	c.now = c.wake
@@ -244,16 +244,16 @@ func TestLeavesAndJoins(t *testing.T) {
 		t.Errorf("%d wait, until %s", waiting, c.wake)
 	}
 	wantChanges(t, c.post(ended(a, c.now)), Edits)
-	if got := c.only().Spec; got.Title != "Down: 1 firing" || got.Content != "b fails" || !got.JoinedTime.Equal(&metav1.Time{Time: t0}) {
+	if got := c.only().Spec; got.Title != "Down: 1 firing" || got.Content != "pod=b, severity=warning" || !got.JoinedTime.Equal(&metav1.Time{Time: t0}) {
 		t.Errorf("got %+v: what waits has not joined", got)
 	}
 	wantChanges(t, c.post(ended(b, c.now)), Edits) // the content is true, and the other joins later
-	if got := c.only().Spec; got.Title != "Down: 1 firing" || got.Content != "c fails" || !got.JoinedTime.Equal(&metav1.Time{Time: t0}) {
+	if got := c.only().Spec; got.Title != "Down: 1 firing" || got.Content != "pod=c, severity=warning" || !got.JoinedTime.Equal(&metav1.Time{Time: t0}) {
 		t.Errorf("got %+v", got)
 	}
 	c.now = t0.Add(5 * time.Minute)
 	wantChanges(t, c.review(), Grows)
-	if got := c.only().Spec; got.Title != "Down: 1 firing" || got.Content != "c fails" || !got.JoinedTime.Equal(&metav1.Time{Time: c.now}) {
+	if got := c.only().Spec; got.Title != "Down: 1 firing" || got.Content != "pod=c, severity=warning" || !got.JoinedTime.Equal(&metav1.Time{Time: c.now}) {
 		t.Errorf("got %+v", got)
 	}
 	wantChanges(t, c.post(ended(third, c.now)), Resolves)
@@ -426,7 +426,7 @@ func TestWebhooks(t *testing.T) {
 	wantChanges(t, c.receive(webhook(alertmanager.Resolved, resolved("a"))), Records)
 	c.now = marked.Add(16 * time.Minute)
 	wantChanges(t, c.review(), Resolves) // c was silenced in between
-	if got := c.only().Spec.Content; got != "c fails\nNot reported any more since 2026-01-02T12:01:00Z." {
+	if got := c.only().Spec.Content; got != "pod=c, severity=warning\nNot reported any more since 2026-01-02T12:01:00Z." {
 		t.Errorf("content %q", got)
 	}
 	c.now = c.now.Add(6 * time.Second)
@@ -916,7 +916,7 @@ func TestTwoAlertsOfAGroup(t *testing.T) {
 	wantChanges(t, c.post(ended(c.fire("Down", "b", t0), c.now)), Edits)
 	wantChanges(t, c.review(), Resolves)
 	wantChanges(t, c.review())
-	if got := c.alerts[first.Name].Spec; got.State != v1beta1.AlertFiring || got.Content != "a fails" {
+	if got := c.alerts[first.Name].Spec; got.State != v1beta1.AlertFiring || got.Content != "pod=a, severity=warning" {
 		t.Errorf("the first is %s: %q", got.State, got.Content)
 	}
 	if got := c.alerts[other.Name].Spec; got.State != v1beta1.AlertResolved || !strings.HasSuffix(got.Content, "\nAlert "+first.Name+" has what fires of this group.") {

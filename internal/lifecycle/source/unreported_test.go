@@ -64,7 +64,7 @@ func TestAMutedAlertEnds(t *testing.T) {
 	}
 	c.now = c.wake
 	wantChanges(t, c.review(), Edits)
-	if got := c.only().Spec; got.Content != "a fails" || got.State != v1beta1.AlertFiring {
+	if got := c.only().Spec; got.Content != "pod=a, severity=warning" || got.State != v1beta1.AlertFiring {
 		t.Errorf("%s, content %q", got.State, got.Content)
 	}
 }

@@ -31,9 +31,14 @@ import (
 type AlertInstanceApplyConfiguration struct {
 	// key identifies the instance within its Alert.
 	Key *string `json:"key,omitempty"`
-	// text is the line about the instance, of the moment when it began to fire. At
+	// text is what the instance says of itself, of the moment when it began to fire. At
 	// most 256 bytes of UTF-8.
 	Text *string `json:"text,omitempty"`
+	// labels are those of the instance that not all instances of the Alert need to have,
+	// a line for each, as name=value. Long values are shortened in the middle. The content
+	// has those by which instances differ where their texts do not. At most 1024 bytes of
+	// UTF-8. Empty: not known, as in Alerts of former releases.
+	Labels *string `json:"labels,omitempty"`
 	// severity of the instance. That of the Alert is the highest one of those that fire.
 	// Empty: not known, as in Alerts of former releases.
 	Severity *pagerv1beta1.Severity `json:"severity,omitempty"`
@@ -84,6 +89,14 @@ func (b *AlertInstanceApplyConfiguration) WithKey(value string) *AlertInstanceAp
 // If called multiple times, the Text field is set to the value of the last call.
 func (b *AlertInstanceApplyConfiguration) WithText(value string) *AlertInstanceApplyConfiguration {
 	b.Text = &value
+	return b
+}
+
+// WithLabels sets the Labels field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Labels field is set to the value of the last call.
+func (b *AlertInstanceApplyConfiguration) WithLabels(value string) *AlertInstanceApplyConfiguration {
+	b.Labels = &value
 	return b
 }
 
