@@ -3,6 +3,7 @@ module github.com/gophernetes/bellhop
 go 1.26.0
 
 require (
+	connectrpc.com/connect v1.21.1
 	github.com/PagerDuty/go-pagerduty v1.8.0
 	github.com/go-logr/logr v1.4.3
 	github.com/go-telegram/bot v1.19.0

@@ -25,9 +25,7 @@ import (
 	"time"
 	"unicode"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/metadata"
-	"google.golang.org/grpc/status"
+	"connectrpc.com/connect"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -36,15 +34,14 @@ import (
 )
 
 const (
-	maxMessage = 256 << 10
-	maxText    = 256
+	maxText = 256
 	// later is a value of an enumeration that no version has yet.
 	later = 99
 )
 
 // suite makes calls as the operator does.
 type suite struct {
-	client     notifierv1.NotifierClient
+	server     *grpcnotifier.Server
 	token      string
 	parameters map[string]string
 	timeout    time.Duration
@@ -85,23 +82,23 @@ func (s *suite) notify(ctx context.Context, r *notifierv1.NotifyRequest) (*notif
 }
 
 func (s *suite) notifyAs(ctx context.Context, token string, r *notifierv1.NotifyRequest) (*notifierv1.NotifyResponse, error) {
-	ctx, cancel := context.WithTimeout(withToken(ctx, token), s.timeout)
-	defer cancel()
-	return s.client.Notify(ctx, r)
+	return call[notifierv1.NotifyRequest, notifierv1.NotifyResponse](ctx, s, token, notifierv1.Notifier_Notify_FullMethodName, r)
 }
 
 func (s *suite) probeAs(ctx context.Context, token string) error {
-	ctx, cancel := context.WithTimeout(withToken(ctx, token), s.timeout)
-	defer cancel()
-	_, err := s.client.Probe(ctx, &notifierv1.ProbeRequest{Parameters: s.parameters})
+	_, err := call[notifierv1.ProbeRequest, notifierv1.ProbeResponse](ctx, s, token, notifierv1.Notifier_Probe_FullMethodName, &notifierv1.ProbeRequest{Parameters: s.parameters})
 	return err
 }
 
-func withToken(ctx context.Context, token string) context.Context {
-	if token == "" {
-		return ctx
+func call[Request, Response any](ctx context.Context, s *suite, token, method string, request *Request) (*Response, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	authorization := ""
+	if token != "" {
+		authorization = "Bearer " + token
 	}
-	return metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token)
+	response, _, err := grpcnotifier.Call[Request, Response](ctx, s.server, authorization, method, request)
+	return response, err
 }
 
 // deliver sends messages one after another, each of which must be accepted.
@@ -192,7 +189,7 @@ func (s *suite) concurrent(ctx context.Context) error {
 		case first.err != nil && second.err != nil:
 			return fmt.Errorf("want OK of one of two calls at least, got %w", first.err)
 		case first.err != nil || second.err != nil:
-			if code := status.Code(errors.Join(first.err, second.err)); code == codes.InvalidArgument {
+			if connect.CodeOf(errors.Join(first.err, second.err)) == connect.CodeInvalidArgument {
 				return errors.New("one of two calls with the same delivery_key is refused: want OK or ABORTED")
 			}
 			continue // one of them may be told to come later
@@ -233,7 +230,7 @@ func (s *suite) longest(ctx context.Context) error {
 		message.Instances = append(message.Instances, &notifierv1.Instance{Key: fmt.Sprint(i), Text: strings.Repeat("x", 256), StartsAt: timestamppb.Now()})
 	}
 	_, err := s.notify(ctx, message)
-	if err == nil || grpcnotifier.IsRefusal(status.Convert(err)) {
+	if err == nil || grpcnotifier.IsRefusal(err) {
 		return nil
 	}
 	return fmt.Errorf("want OK, or INVALID_ARGUMENT with the detail google.rpc.ErrorInfo, got %w: the operator would send the message for ever", err)
@@ -248,10 +245,17 @@ func (s *suite) credentials(ctx context.Context) error {
 	for _, token := range []string{"", "wrong-" + rand.Text()} {
 		_, err := s.notifyAs(ctx, token, s.message(notifierv1.Event_EVENT_FIRED, rand.Text()))
 		for method, err := range map[string]error{"Notify": err, "Probe": s.probeAs(ctx, token)} {
-			if code := status.Code(err); code != codes.Unauthenticated && code != codes.PermissionDenied {
-				return fmt.Errorf("%s with the token %q: want UNAUTHENTICATED or PERMISSION_DENIED, got %s", method, token, code)
+			if code := connect.CodeOf(err); err == nil || code != connect.CodeUnauthenticated && code != connect.CodePermissionDenied {
+				return fmt.Errorf("%s with the token %q: want UNAUTHENTICATED or PERMISSION_DENIED, got %s", method, token, answerOf(err))
 			}
 		}
 	}
 	return nil
+}
+
+func answerOf(err error) string {
+	if err == nil {
+		return "OK"
+	}
+	return err.Error()
 }

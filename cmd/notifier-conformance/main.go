@@ -34,13 +34,8 @@ import (
 	"strings"
 	"time"
 
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/credentials/insecure"
-
 	grpcnotifier "github.com/gophernetes/bellhop/internal/notify/grpc"
 	"github.com/gophernetes/bellhop/internal/outbound"
-	notifierv1 "github.com/gophernetes/bellhop/proto/bellhop/notifier/v1"
 )
 
 func main() {
@@ -66,24 +61,18 @@ func main() {
 	if err != nil {
 		exit(fmt.Errorf("-ca, -cert or -key: %w", err))
 	}
+	config := grpcnotifier.Config{Address: *address, ServerName: *serverName, Parameters: parameters, Token: os.Getenv("TOKEN")}
 	if m.event != "" {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 		defer stop()
-		m.config = grpcnotifier.Config{Address: *address, ServerName: *serverName, Parameters: parameters, Token: os.Getenv("TOKEN")}
-		m.client = client
+		m.config, m.client = config, client
 		if err := m.send(ctx, os.Stdout); err != nil {
 			exit(err)
 		}
 		return
 	}
-	conn, err := connect(client, *address, *serverName)
-	if err != nil {
-		exit(err)
-	}
-	s := &suite{client: notifierv1.NewNotifierClient(conn), token: os.Getenv("TOKEN"), parameters: parameters, timeout: *timeout}
-	failed := s.run(context.Background(), os.Stdout)
-	_ = conn.Close()
-	if failed > 0 {
+	s := &suite{server: grpcnotifier.NewServer(config, client), token: config.Token, parameters: parameters, timeout: *timeout}
+	if failed := s.run(context.Background(), os.Stdout); failed > 0 {
 		os.Exit(1)
 	}
 }
@@ -128,17 +117,6 @@ func read(name string) []byte {
 func newClient(o outbound.Options) (*outbound.Client, error) {
 	everything := []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
 	return outbound.NewClient(outbound.NewGuard(everything, nil), o)
-}
-
-// connect returns a connection with the limits of the operator's.
-func connect(client *outbound.Client, address, serverName string) (*grpc.ClientConn, error) {
-	target, isPlain := strings.CutPrefix(address, "http://")
-	transport := insecure.NewCredentials()
-	if !isPlain {
-		transport = credentials.NewTLS(client.TLSConfig(serverName))
-	}
-	return grpc.NewClient("passthrough:///"+target, grpc.WithTransportCredentials(transport), grpc.WithDisableServiceConfig(), grpc.WithDisableRetry(),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)))
 }
 
 // parameters is a flag.Value.

@@ -115,6 +115,16 @@ func (n *notifier) Notify(ctx context.Context, r *notifierv1.NotifyRequest) (*no
 	return &notifierv1.NotifyResponse{ExternalId: id, Note: note}, nil
 }
 
+// serverAt returns the server at an address, without TLS.
+func serverAt(t *testing.T, address string) *grpcnotifier.Server {
+	t.Helper()
+	client, err := newClient(outbound.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return grpcnotifier.NewServer(grpcnotifier.Config{Address: "http://" + address}, client)
+}
+
 // failures returns the names of the cases that a server fails.
 func failures(t *testing.T, n *notifier) (names []string) {
 	t.Helper()
@@ -127,12 +137,7 @@ func failures(t *testing.T, n *notifier) (names []string) {
 	notifierv1.RegisterNotifierServer(server, n)
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(server.Stop)
-	conn, err := connect(nil, "http://"+listener.Addr().String(), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
-	s := &suite{client: notifierv1.NewNotifierClient(conn), token: token, timeout: 10 * time.Second}
+	s := &suite{server: serverAt(t, listener.Addr().String()), token: token, timeout: 10 * time.Second}
 	for _, c := range cases {
 		if err := c.check(s, t.Context()); err != nil {
 			t.Logf("%s: %v", c.name, err)
@@ -197,13 +202,8 @@ func TestCases(t *testing.T) {
 
 // Without a token, nothing shows that the server refuses a wrong one. All other cases fail if the server cannot be reached.
 func TestWithoutToken(t *testing.T) {
-	conn, err := connect(nil, "http://127.0.0.1:1", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
 	var out strings.Builder
-	s := &suite{client: notifierv1.NewNotifierClient(conn), timeout: 10 * time.Millisecond}
+	s := &suite{server: serverAt(t, "127.0.0.1:1"), timeout: 10 * time.Millisecond}
 	if failed := s.run(t.Context(), &out); failed != len(cases)-1 || !strings.Contains(out.String(), "skipped calls without the right token are refused: the variable TOKEN is not set\n") {
 		t.Errorf("%d failed: %s", failed, out.String())
 	}

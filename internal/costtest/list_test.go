@@ -63,7 +63,7 @@ var readers = map[string][]string{
 	"k8s.io/apimachinery/pkg/util/yaml":    {"ToJSON", "NewYAMLOrJSONDecoder", "NewYAMLToJSONDecoder"},
 	"k8s.io/client-go/util/jsonpath":       {"New"},
 	"sigs.k8s.io/yaml":                     {"YAMLToJSON", "YAMLToJSONStrict"},
-	"google.golang.org/grpc":               {"NewClient", "DialContext", "Dial"},
+	"connectrpc.com/connect":               {"NewClient"},
 	"sigs.k8s.io/controller-runtime/pkg/webhook/conversion": {"NewWebhookHandler"},
 	"github.com/santhosh-tekuri/jsonschema/v6":              {"NewCompiler"},
 	"github.com/wneessen/go-mail/smtp":                      {"NewClient"},

@@ -52,6 +52,7 @@ func (c *Call) Do(req *http.Request) (*http.Response, error) {
 		Status:     StatusLine(c.Response.StatusCode)[len("HTTP "):],
 		Proto:      "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header:        c.Response.Header,
+		Trailer:       c.Response.Trailer,
 		Body:          io.NopCloser(body),
 		ContentLength: -1,
 		Request:       req,

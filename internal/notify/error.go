@@ -45,7 +45,7 @@ func FromRequest(err error) *result.Error {
 		e.Class, e.Reason = result.Configuration, result.ReasonAddressRefused
 	case outbound.TLS:
 		e.Class, e.Reason = result.Configuration, result.ReasonTLSFailed
-	case outbound.Unresolved:
+	case outbound.Unresolved, outbound.Protocol:
 		e.Class, e.Reason = result.Configuration, result.ReasonConnectionFailed
 	case outbound.Unreachable:
 		e.Class, e.Reason = result.Temporary, result.ReasonConnectionFailed

@@ -37,6 +37,7 @@ func TestFromRequest(t *testing.T) {
 		{outbound.Refused, false, result.Configuration, result.ReasonAddressRefused},
 		{outbound.TLS, false, result.Configuration, result.ReasonTLSFailed},
 		{outbound.Unresolved, false, result.Configuration, result.ReasonConnectionFailed},
+		{outbound.Protocol, true, result.Configuration, result.ReasonConnectionFailed},
 		{outbound.Unreachable, false, result.Temporary, result.ReasonConnectionFailed},
 		{outbound.Timeout, true, result.Unknown, result.ReasonTimeout},
 		{outbound.Broken, true, result.Unknown, result.ReasonConnectionFailed},

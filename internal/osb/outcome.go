@@ -133,7 +133,7 @@ func (e *exchange) unanswered(err error) result.Outcome {
 // classOfUnsent distinguishes a network failure from a wrong address, name or certificate, which a person has to correct.
 func classOfUnsent(failure *outbound.Error) result.Class {
 	switch failure.Kind {
-	case outbound.Refused, outbound.Unresolved, outbound.TLS:
+	case outbound.Refused, outbound.Unresolved, outbound.TLS, outbound.Protocol:
 		return result.Misconfigured
 	case outbound.Unreachable, outbound.Timeout, outbound.Broken, outbound.Canceled:
 	}

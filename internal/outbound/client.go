@@ -143,9 +143,9 @@ func tlsConfig(o Options) (*tls.Config, error) {
 	return config, nil
 }
 
-func (c *Client) transport(config *tls.Config, dial func(ctx context.Context, network, address string) (net.Conn, error)) *http.Transport {
+func (c *Client) transport(config *tls.Config, dial dialFunc) *http.Transport {
 	return &http.Transport{
-		DialContext:            dial,
+		DialContext:            keepLastWords(dial),
 		TLSClientConfig:        config.Clone(),
 		TLSHandshakeTimeout:    c.timeout,
 		ForceAttemptHTTP2:      true,
@@ -176,6 +176,8 @@ type Response struct {
 	Truncated  bool // the body goes on after the limit
 	// BodyErr is an *Error if the body did not come whole; Body has what came.
 	BodyErr error
+	// Trailer has the headers after the body, if that was read to its end.
+	Trailer http.Header
 }
 
 // Do sends the request once and reads its answer. Any error is an *Error.
@@ -209,6 +211,7 @@ func (c *Client) DoSelect(ctx context.Context, req *http.Request, wantBody func(
 	}
 	out.Truncated = int64(len(body)) > c.maxBody
 	out.Body = body[:min(int64(len(body)), c.maxBody)]
+	out.Trailer = resp.Trailer
 	return out, nil
 }
 

@@ -394,6 +394,7 @@ func TestTLS(t *testing.T) {
 	}
 }
 
+// A server that wants a certificate says so by the end of the handshake, which in version 1.3 of TLS is after the client's first request.
 func TestClientCertificate(t *testing.T) {
 	pair, pemCertificate, pemKey := certificate(t, time.Now().Add(time.Hour))
 	leaf, err := x509.ParseCertificate(pair.Certificate[0])
@@ -401,20 +402,24 @@ func TestClientCertificate(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
-		server := unstarted(func(http.ResponseWriter, *http.Request) {})
-		server.TLS = &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: x509.NewCertPool(), MaxVersion: version}
-		server.TLS.ClientCAs.AddCert(leaf)
-		server.StartTLS()
-		defer server.Close()
+		for _, isHTTP2 := range []bool{false, true} {
+			server := unstarted(func(http.ResponseWriter, *http.Request) {})
+			server.EnableHTTP2 = isHTTP2
+			server.TLS = &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: x509.NewCertPool(), MaxVersion: version}
+			server.TLS.ClientCAs.AddCert(leaf)
+			server.StartTLS()
+			defer server.Close()
 
-		with := testClient(t, loopback, Options{InsecureSkipVerify: true, ClientCertificate: pemCertificate, ClientKey: pemKey})
-		if _, err := with.Do(t.Context(), post(t, server.URL)); err != nil {
-			t.Error(err)
-		}
-		_, err := testClient(t, loopback, Options{InsecureSkipVerify: true}).Do(t.Context(), post(t, server.URL+secretPath))
-		own, ok := errors.AsType[*Error](err)
-		if !ok || own.Kind != TLS && own.Kind != Broken || version == tls.VersionTLS12 && own.Kind != TLS {
-			t.Errorf("without a certificate, version %x: got %v", version, err)
+			with := testClient(t, loopback, Options{InsecureSkipVerify: true, ClientCertificate: pemCertificate, ClientKey: pemKey})
+			if _, err := with.Do(t.Context(), post(t, server.URL)); err != nil {
+				t.Error(err)
+			}
+			_, err := testClient(t, loopback, Options{InsecureSkipVerify: true}).Do(t.Context(), post(t, server.URL+secretPath))
+			if own, ok := errors.AsType[*Error](err); isHTTP2 && ok && own.Kind == Unreachable { // the alert came before the request
+				wantError(t, err, Unreachable, false, "may want a client certificate")
+				continue
+			}
+			wantError(t, err, TLS, version == tls.VersionTLS13, "may want a client certificate")
 		}
 	}
 }

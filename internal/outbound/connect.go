@@ -19,6 +19,7 @@ package outbound
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"encoding/base64"
 	"io"
 	"math"
@@ -28,19 +29,37 @@ import (
 	"time"
 )
 
-// Connect makes a connection to host:port that stays open, if the guard lets it. It is for a library of a protocol over HTTP/2 that bounds each
-// of its calls itself: WithTimeout has the time limit. The scheme is http or https, by which the operator's proxy is chosen as for
-// requests: it is asked with CONNECT. The caller must close the connection. Errors are as for Dial.
-func (c *Client) Connect(ctx context.Context, scheme, address string) (net.Conn, error) {
-	ctx, cancel := c.WithTimeout(ctx)
-	defer cancel()
-	conn, err := c.connect(ctx, scheme, address)
-	if err != nil {
-		return nil, classify(ctx, err, &progress{})
-	}
-	return conn, nil
+// HTTP2 returns a client for requests to one address by HTTP/2 alone, as gRPC needs it: with the scheme http too, where the server is known
+// to speak it, and through the operator's proxy by CONNECT with either scheme. It has the settings of this client, reads maxBody bytes of
+// a body, and expects serverName in the server's certificate; "": the host of the address.
+func (c *Client) HTTP2(scheme, serverName string, maxBody int64) *Client {
+	config := c.TLSConfig(serverName)
+	config.VerifyConnection = verifyProtocol
+	transport := c.transport(config, func(ctx context.Context, _, address string) (net.Conn, error) {
+		ctx, cancel := c.WithTimeout(ctx)
+		defer cancel()
+		return c.connect(ctx, scheme, address)
+	})
+	transport.Protocols = &http.Protocols{}
+	transport.Protocols.SetHTTP2(true)
+	transport.Protocols.SetUnencryptedHTTP2(true)
+	own := *c
+	own.maxBody = maxBody
+	own.direct, own.proxied = transport, transport
+	own.proxy = func(*http.Request) (*url.URL, error) { return nil, nil } // connect asks for it
+	return &own
 }
 
+// verifyProtocol says what is wrong with a server that does not offer HTTP/2.
+func verifyProtocol(state tls.ConnectionState) error {
+	if state.NegotiatedProtocol == "" {
+		return &Error{Kind: TLS, Message: "the server does not offer HTTP/2 in the TLS handshake, by the extension ALPN"}
+	}
+	return nil
+}
+
+// connect makes a connection to host:port that stays open, if the guard lets it. The scheme is http or https, by which the operator's proxy
+// is chosen as for requests.
 func (c *Client) connect(ctx context.Context, scheme, address string) (net.Conn, error) {
 	target := &url.URL{Scheme: scheme, Host: address}
 	if err := setHost(target); err != nil {

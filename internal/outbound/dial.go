@@ -29,8 +29,7 @@ import (
 // is read and written on it end when ctx does, and after the client's time limit at the latest; as much is read from it as
 // would be of an answer's body. The caller must close it. An error is an *Error; what goes wrong later, FromConn makes one.
 //
-// The operator's HTTP proxy is not for such connections: they are dialled from here, whatever HTTPS_PROXY says. Connect is for those of a
-// protocol over HTTP/2.
+// The operator's HTTP proxy is not for such connections: they are dialled from here, whatever HTTPS_PROXY says.
 func (c *Client) Dial(ctx context.Context, address string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	tcp, err := c.dialTarget(ctx, "tcp", address)

@@ -23,10 +23,8 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -104,106 +102,6 @@ func TestDialFails(t *testing.T) {
 		t.Run(c.why, func(t *testing.T) {
 			_, err := testClient(t, c.guard, Options{}).Dial(c.ctx, c.address)
 			wantError(t, err, c.kind, false, "")
-		})
-	}
-}
-
-// A connection of Connect is guarded as those of Dial, and stays open: neither the time limit nor the limit of a body end it.
-func TestConnect(t *testing.T) {
-	address := peer(t, func(c net.Conn) { _, _ = io.Copy(c, c) })
-	_, err := testClient(t, nil, Options{}).Connect(t.Context(), "https", address)
-	wantError(t, err, Refused, false, "")
-	client := testClient(t, loopback, Options{Timeout: 100 * time.Millisecond, MaxBody: 4})
-	ctx, cancel := client.WithTimeout(t.Context())
-	defer cancel()
-	made, err := client.Connect(ctx, "https", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer made.Close()
-	<-ctx.Done()
-	got := make([]byte, 5)
-	if _, err := io.WriteString(made, "hello"); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.ReadFull(made, got); err != nil || string(got) != "hello" {
-		t.Errorf("got %q, %v", got, err)
-	}
-}
-
-// A connection of Connect uses the proxy as a request does, and loses nothing that a server says first.
-func TestConnectThroughProxy(t *testing.T) {
-	target := peer(t, func(c net.Conn) {
-		_, _ = io.WriteString(c, "hello")
-		c.Close()
-	})
-	var asked, authorization atomic.Value
-	answer := func(w http.ResponseWriter, r *http.Request) {
-		asked.Store(r.Method + " " + r.Host)
-		authorization.Store(r.Header.Get("Proxy-Authorization"))
-		if r.Host == "203.0.113.9:443" {
-			http.Error(w, "canary", http.StatusForbidden)
-			return
-		}
-		if r.Host == "203.0.113.10:443" {
-			<-r.Context().Done()
-			return
-		}
-		tunnel(t, w, target)
-	}
-	plain := testServer(t, answer)
-	secure := httptest.NewTLSServer(http.HandlerFunc(answer))
-	defer secure.Close()
-	withUser := strings.Replace(plain.URL, "//", "//me:pw@", 1)
-	const proxied = "203.0.113.7:443"
-	for _, c := range []struct {
-		why, proxy, address string
-		kind                Kind
-		says                string
-		authorization       string
-	}{
-		{why: "by http", proxy: plain.URL, address: proxied},
-		{why: "by https", proxy: secure.URL, address: proxied},
-		{why: "with a password", proxy: withUser, address: proxied, authorization: "Basic bWU6cHc="},
-		{why: "the proxy refuses", proxy: plain.URL, address: "203.0.113.9:443", kind: Unreachable, says: "proxy refused"},
-		{why: "the proxy hangs", proxy: plain.URL, address: "203.0.113.10:443", kind: Unreachable, says: "within the time limit"},
-		{why: "no proxy there", proxy: "http://127.0.0.1:1", address: proxied, kind: Unreachable, says: "proxy cannot be reached"},
-		{why: "another kind of proxy", proxy: "socks5://127.0.0.1:1", address: proxied, kind: Unreachable, says: "not an HTTP proxy"},
-		{why: "a refused address never gets to the proxy", proxy: plain.URL, address: target, kind: Refused},
-		{why: "nor a name that we cannot check", proxy: plain.URL, address: "canary.invalid:443", kind: Unresolved},
-	} {
-		t.Run(c.why, func(t *testing.T) {
-			via, _ := url.Parse(c.proxy)
-			chosen := func(r *http.Request) (*url.URL, error) {
-				if r.URL.String() != "https://"+c.address {
-					t.Errorf("the proxy is chosen for %s", r.URL)
-				}
-				return via, nil
-			}
-			client, err := newClient(nil, Options{Timeout: time.Second}, chosen, deaf)
-			if err != nil {
-				t.Fatal(err)
-			}
-			client.proxyTLS.InsecureSkipVerify = true // as if it had a certificate of the system's authorities
-			asked.Store("")
-			made, err := client.Connect(t.Context(), "https", c.address)
-			if c.kind != "" {
-				wantError(t, err, c.kind, false, c.says)
-				if never := c.kind == Refused || c.kind == Unresolved; never && asked.Load() != "" {
-					t.Errorf("the proxy got %q", asked.Load())
-				}
-				return
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer made.Close()
-			if got, err := io.ReadAll(made); err != nil || string(got) != "hello" {
-				t.Errorf("got %q, %v", got, err)
-			}
-			if asked.Load() != "CONNECT "+c.address || authorization.Load() != c.authorization {
-				t.Errorf("the proxy got %q with %q", asked.Load(), authorization.Load())
-			}
 		})
 	}
 }

@@ -24,6 +24,7 @@ import (
 	"io"
 	"net"
 	"net/http/httptrace"
+	"strings"
 	"sync/atomic"
 	"syscall"
 )
@@ -38,8 +39,11 @@ const (
 	Unresolved Kind = "Unresolved"
 	// Unreachable: there is no connection, also when making it took too long. Nothing was sent.
 	Unreachable Kind = "Unreachable"
-	// TLS: the two sides did not agree, or the certificate is not good. Nothing was sent.
+	// TLS: the two sides did not agree, or a certificate is not good. Nothing was sent, unless Error.Sent is true: a server of TLS 1.3 refuses
+	// the client's certificate, or its lack, when the first request may be on its way. It reads no request then.
 	TLS Kind = "TLS"
+	// Protocol: the server speaks HTTP/1.1, and the request needs HTTP/2. Nothing was carried out.
+	Protocol Kind = "Protocol"
 	// Timeout: no complete answer within the time limit. Unless Error.Sent is false, the request may have been carried out.
 	Timeout Kind = "Timeout"
 	// Broken: the connection ended early, or what came is not HTTP. Unless Error.Sent is false, the request may have been
@@ -77,17 +81,23 @@ func (p *progress) trace() *httptrace.ClientTrace {
 	}
 }
 
+const refusedHandshake = "the server refused the TLS handshake; it may want a client certificate or another version"
+
 // classify turns whatever net/http returned into an Error.
 func classify(ctx context.Context, err error, p *progress) *Error {
 	if own, ok := errors.AsType[*Error](err); ok {
 		return own // from the guard, within the dialer's error
 	}
-	sent := p.connected.Load()
+	sent := p.connected.Load() && !wasNeverUsed(err)
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return &Error{Kind: Canceled, Message: "the request was cancelled", Sent: sent}
 	case sent && timedOut(ctx, err):
 		return &Error{Kind: Timeout, Message: "no complete answer within the time limit", Sent: true}
+	case sent && isHTTP1(err):
+		return &Error{Kind: Protocol, Message: "the server answered by HTTP/1.1, and this request needs HTTP/2", Sent: true}
+	case sent && isCertificateAlert(err):
+		return &Error{Kind: TLS, Message: refusedHandshake, Sent: true}
 	case sent && isAlert(err): // how TLS 1.3 says it, since there the client goes first
 		return &Error{Kind: Broken, Message: "the server ended the connection with a TLS alert; it may want a client certificate", Sent: true}
 	case sent:
@@ -110,8 +120,10 @@ func unsent(ctx context.Context, err error, p *progress) *Error {
 	switch {
 	case timedOut(ctx, err):
 		return &Error{Kind: Unreachable, Message: "no connection within the time limit"}
+	case wasNeverUsed(err):
+		return &Error{Kind: Unreachable, Message: "the server closed the connection before the first request; it may want a client certificate"}
 	case isAlert(err):
-		return &Error{Kind: TLS, Message: "the server refused the TLS handshake; it may want a client certificate or another version"}
+		return &Error{Kind: TLS, Message: refusedHandshake}
 	case p.badHandshake.Load() && !isNetwork(err):
 		return &Error{Kind: TLS, Message: "the TLS handshake failed; the server may not support TLS 1.2 or later"}
 	case errors.Is(err, syscall.ECONNREFUSED):
@@ -147,6 +159,23 @@ func timedOut(ctx context.Context, err error) bool {
 func isAlert(err error) bool {
 	op, ok := errors.AsType[*net.OpError](err)
 	return ok && op.Op == "remote error"
+}
+
+// isCertificateAlert recognises an alert about the client's certificate, which ends a handshake only.
+func isCertificateAlert(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && isAlert(op) && strings.Contains(op.Err.Error(), "certificate")
+}
+
+// wasNeverUsed reports whether a connection of HTTP/2 ended before its first request. net/http does not say why, and its error has no type:
+// a server of TLS 1.3 that refuses the client's certificate may do so.
+func wasNeverUsed(err error) bool {
+	return err.Error() == "http2: client conn could not be established"
+}
+
+// isHTTP1 reports whether a server of HTTP/1.1 answered to HTTP/2. The error of net/http has no type.
+func isHTTP1(err error) bool {
+	return strings.Contains(err.Error(), "note that the frame header looked like an HTTP/1.1 header")
 }
 
 // isNetwork tells a handshake that the network cut short from one that the two sides could not agree on: the first is

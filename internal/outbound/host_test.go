@@ -156,8 +156,8 @@ func TestAbsoluteNames(t *testing.T) {
 				_, err := client.Dial(t.Context(), net.JoinHostPort(c.host, "25"))
 				return err
 			},
-			"Connect": func(client *Client) error {
-				_, err := client.Connect(t.Context(), "https", net.JoinHostPort(c.host, "443"))
+			"HTTP/2": func(client *Client) error {
+				_, err := client.HTTP2("https", "", 10).Do(t.Context(), post(t, "https://"+c.host+":443/x"))
 				return err
 			},
 		} {
@@ -206,7 +206,7 @@ func TestNumbersAreNotLeftToTheProxy(t *testing.T) {
 	for _, host := range []string{"127.1", "0x7f000001", "2130706433", "１２７.0.0.1", "127.0.0.1."} {
 		_, err := client.Do(t.Context(), post(t, "http://"+host+"/x"))
 		wantError(t, err, Refused, false, "")
-		_, err = client.Connect(t.Context(), "http", net.JoinHostPort(host, "80"))
+		_, err = client.HTTP2("http", "", 10).Do(t.Context(), post(t, "http://"+host+":80/x"))
 		wantError(t, err, Refused, false, "")
 		_, err = client.Dial(t.Context(), net.JoinHostPort(host, "25"))
 		if own, ok := errors.AsType[*Error](err); !ok || own.Kind != Refused {

@@ -17,15 +17,18 @@ limitations under the License.
 package grpcnotifier
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"connectrpc.com/connect"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/notify/result"
@@ -49,63 +52,63 @@ type meaning struct {
 }
 
 // meanings has what notifier.proto says about codes. Where a code may come from a proxy that lost the answer, the class is Unknown.
-var meanings = map[codes.Code]meaning{
-	codes.ResourceExhausted: {"RESOURCE_EXHAUSTED", result.Temporary, result.ReasonRateLimited},
-	codes.Aborted:           {"ABORTED", result.Temporary, result.ReasonServerError},
+var meanings = map[connect.Code]meaning{
+	connect.CodeResourceExhausted: {"RESOURCE_EXHAUSTED", result.Temporary, result.ReasonRateLimited},
+	connect.CodeAborted:           {"ABORTED", result.Temporary, result.ReasonServerError},
 
-	codes.Unavailable:      {"UNAVAILABLE", result.Unknown, result.ReasonServerError},
-	codes.DeadlineExceeded: {"DEADLINE_EXCEEDED", result.Unknown, result.ReasonTimeout},
-	codes.Internal:         {"INTERNAL", result.Unknown, result.ReasonServerError},
-	codes.Unknown:          {"UNKNOWN", result.Unknown, result.ReasonServerError},
+	connect.CodeUnavailable:      {"UNAVAILABLE", result.Unknown, result.ReasonServerError},
+	connect.CodeDeadlineExceeded: {"DEADLINE_EXCEEDED", result.Unknown, result.ReasonTimeout},
+	connect.CodeInternal:         {"INTERNAL", result.Unknown, result.ReasonServerError},
+	connect.CodeUnknown:          {"UNKNOWN", result.Unknown, result.ReasonServerError},
 
-	codes.Unauthenticated:    {"UNAUTHENTICATED", result.Configuration, result.ReasonUnauthorized},
-	codes.PermissionDenied:   {"PERMISSION_DENIED", result.Configuration, result.ReasonForbidden},
-	codes.NotFound:           {"NOT_FOUND", result.Configuration, result.ReasonNotFound},
-	codes.Unimplemented:      {"UNIMPLEMENTED", result.Configuration, result.ReasonNotFound},
-	codes.InvalidArgument:    {"INVALID_ARGUMENT", result.Configuration, result.ReasonRejected},
-	codes.FailedPrecondition: {"FAILED_PRECONDITION", result.Configuration, result.ReasonRejected},
-	codes.OutOfRange:         {"OUT_OF_RANGE", result.Configuration, result.ReasonRejected},
-	codes.AlreadyExists:      {"ALREADY_EXISTS", result.Configuration, result.ReasonRejected},
-	codes.DataLoss:           {"DATA_LOSS", result.Configuration, result.ReasonRejected},
-	codes.Canceled:           {"CANCELLED", result.Configuration, result.ReasonRejected},
+	connect.CodeUnauthenticated:    {"UNAUTHENTICATED", result.Configuration, result.ReasonUnauthorized},
+	connect.CodePermissionDenied:   {"PERMISSION_DENIED", result.Configuration, result.ReasonForbidden},
+	connect.CodeNotFound:           {"NOT_FOUND", result.Configuration, result.ReasonNotFound},
+	connect.CodeUnimplemented:      {"UNIMPLEMENTED", result.Configuration, result.ReasonNotFound},
+	connect.CodeInvalidArgument:    {"INVALID_ARGUMENT", result.Configuration, result.ReasonRejected},
+	connect.CodeFailedPrecondition: {"FAILED_PRECONDITION", result.Configuration, result.ReasonRejected},
+	connect.CodeOutOfRange:         {"OUT_OF_RANGE", result.Configuration, result.ReasonRejected},
+	connect.CodeAlreadyExists:      {"ALREADY_EXISTS", result.Configuration, result.ReasonRejected},
+	connect.CodeDataLoss:           {"DATA_LOSS", result.Configuration, result.ReasonRejected},
+	connect.CodeCanceled:           {"CANCELLED", result.Configuration, result.ReasonRejected},
 }
 
-func meaningOf(code codes.Code) meaning {
+func meaningOf(code connect.Code) meaning {
 	if m, ok := meanings[code]; ok {
 		return m
 	}
-	return meaning{code.String(), result.Configuration, result.ReasonRejected}
+	return meaning{fmt.Sprintf("Code(%d)", code), result.Configuration, result.ReasonRejected}
 }
 
-// classify returns the error of a call; nil: the server answered OK.
-func (s *Sender) classify(ctx context.Context, err error, p *progress, l *link) *result.Error {
-	if err == nil {
-		return nil
+// classify returns the error of a call that the library could not read as a success. The library's own texts are not shown.
+func (s *Sender) classify(ctx context.Context, err error, made *notify.Call) *result.Error {
+	if failure := s.CallError(made); failure != nil {
+		return failure // no answer, or an HTTP status, which may be a proxy's
 	}
-	answer := status.Convert(err)
-	switch {
-	case p.began.Load() && isUnreadable(answer):
-		return &result.Error{Class: result.Unconfirmed, Reason: result.ReasonBadAnswer,
-			Message: "the notifier answered, but not with a response of at most 256 KiB in the form of the interface"}
-	case p.answered.Load():
+	if answer := answerOf(err, made.Response); answer != nil {
 		return s.fromStatus(answer)
 	}
-	return unanswered(ctx, answer.Code(), p.sent.Load(), l.failure.Load())
+	if made.Response.BodyErr == nil && ctx.Err() != nil { // the library reads nothing of a complete answer any more
+		return notify.FromRequest(&outbound.Error{Kind: outbound.Timeout, Message: "no complete answer within the time limit", Sent: true})
+	}
+	return s.BadAnswer(made.Response)
 }
 
-// isUnreadable reports whether the error is gRPC's own, of a response that it could not take.
-func isUnreadable(answer *status.Status) bool {
-	for _, start := range []string{"grpc: received message larger than max", "grpc: received message after decompression larger than max",
-		"grpc: failed to unmarshal", "grpc: failed to decompress"} {
-		if strings.HasPrefix(answer.Message(), start) {
-			return true
-		}
+// answerOf returns the status with which a server ended a call; nil: it is OK, or there is none. The library's error has it, unless text or
+// details are not encoded as gRPC requires: then only the code counts.
+func answerOf(err error, resp *outbound.Response) *connect.Error {
+	if answer, ok := errors.AsType[*connect.Error](err); ok && connect.IsWireError(answer) {
+		return answer
 	}
-	return false
+	code, err := strconv.ParseUint(cmp.Or(resp.Trailer.Get("Grpc-Status"), resp.Header.Get("Grpc-Status")), 10, 32)
+	if err != nil || code == 0 {
+		return nil
+	}
+	return connect.NewError(connect.Code(code), nil)
 }
 
 // fromStatus classifies a status that the server sent.
-func (s *Sender) fromStatus(answer *status.Status) *result.Error {
+func (s *Sender) fromStatus(answer *connect.Error) *result.Error {
 	m := meaningOf(answer.Code())
 	e := &result.Error{Class: m.class, Reason: m.reason, Message: "gRPC " + m.name}
 	if text := strings.TrimSpace(s.redactor.Clean(answer.Message(), maxText)); text != "" {
@@ -114,7 +117,7 @@ func (s *Sender) fromStatus(answer *status.Status) *result.Error {
 	if IsRefusal(answer) {
 		e.Class = result.Permanent
 	}
-	for _, detail := range answer.Details() {
+	for _, detail := range detailsOf(answer) {
 		if d, ok := detail.(*errdetails.RetryInfo); ok && (e.Class == result.Temporary || e.Class == result.Unknown) {
 			e.RetryAfter = waitOf(d)
 		}
@@ -122,36 +125,26 @@ func (s *Sender) fromStatus(answer *status.Status) *result.Error {
 	return e
 }
 
-// IsRefusal reports whether a notifier refuses a content for good.
-func IsRefusal(answer *status.Status) bool {
-	return answer.Code() == codes.InvalidArgument && slices.ContainsFunc(answer.Details(), func(detail any) bool {
+// IsRefusal reports whether an error is that by which a notifier refuses a content for good.
+func IsRefusal(err error) bool {
+	answer, ok := errors.AsType[*connect.Error](err)
+	return ok && answer.Code() == connect.CodeInvalidArgument && slices.ContainsFunc(detailsOf(answer), func(detail proto.Message) bool {
 		d, ok := detail.(*errdetails.ErrorInfo)
 		return ok && d.GetDomain() == refusalDomain && d.GetReason() == refusalReason
 	})
 }
 
+// detailsOf returns the details of a status whose type is known.
+func detailsOf(answer *connect.Error) (details []proto.Message) {
+	for _, detail := range answer.Details() {
+		if value, err := detail.Value(); err == nil {
+			details = append(details, value)
+		}
+	}
+	return details
+}
+
 // waitOf returns how long the server asks to wait: at least 0, at most outbound.MaxRetryAfter.
 func waitOf(d *errdetails.RetryInfo) time.Duration {
 	return min(max(d.GetRetryDelay().AsDuration(), 0), outbound.MaxRetryAfter)
-}
-
-// unanswered classifies a call that the server did not end with a status of gRPC. The texts of gRPC are not shown: they have addresses,
-// and parts of what other servers answer.
-func unanswered(ctx context.Context, code codes.Code, sent bool, dialed *outbound.Error) *result.Error {
-	switch {
-	case errors.Is(ctx.Err(), context.Canceled):
-		return notify.FromRequest(&outbound.Error{Kind: outbound.Canceled, Message: "the call was cancelled", Sent: sent})
-	case !sent && dialed != nil:
-		return notify.FromRequest(dialed)
-	case !sent && (ctx.Err() != nil || code == codes.DeadlineExceeded):
-		return notify.FromRequest(&outbound.Error{Kind: outbound.Unreachable, Message: "no connection within the time limit"})
-	case !sent:
-		return notify.FromRequest(&outbound.Error{Kind: outbound.Unreachable, Message: "the connection could not be opened"})
-	case ctx.Err() != nil || code == codes.DeadlineExceeded:
-		return notify.FromRequest(&outbound.Error{Kind: outbound.Timeout, Message: "no complete answer within the time limit", Sent: true})
-	case code == codes.Unavailable || code == codes.Canceled:
-		return notify.FromRequest(&outbound.Error{Kind: outbound.Broken, Message: "the connection broke before a complete answer came", Sent: true})
-	}
-	m := meaningOf(code)
-	return &result.Error{Class: m.class, Reason: m.reason, Message: "the answer is not one of gRPC, which takes it for " + m.name}
 }

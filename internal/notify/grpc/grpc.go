@@ -19,9 +19,8 @@ limitations under the License.
 //
 // The contract is in notifier.proto. A repeat has the same delivery key, by which the server recognizes it.
 //
-// Connections are dialled through package outbound, so that the guard sees each address, and the operator's proxy is used as for
-// requests. No service config is read and no call is repeated here. A sender has one connection, which is opened by the first call,
-// and by the next one after a call that got no answer.
+// The calls are requests of package outbound, as those of any receiver, and the library makes and reads their bodies. No call is repeated
+// here.
 package grpcnotifier
 
 import (
@@ -31,7 +30,6 @@ import (
 	"regexp"
 	"strings"
 
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/gophernetes/bellhop/internal/notify"
@@ -61,10 +59,11 @@ type Config struct {
 
 // Sender is a notify.Sender.
 type Sender struct {
-	parameters map[string]string
-	redactor   *redact.Redactor
-	client     *outbound.Client
-	links      links
+	notify.HTTP
+	server        *Server
+	authorization string
+	parameters    map[string]string
+	redactor      *redact.Redactor
 }
 
 var (
@@ -99,10 +98,11 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	if err != nil {
 		return nil, err
 	}
-	address, isPlain, _ := endpoint(config.Address)
-	s := &Sender{parameters: config.Parameters, redactor: redact.NewRedactor(config.Token), client: client}
-	s.links.open = func() (*link, error) { return dial(client, address, config.ServerName, isPlain, authorization) }
-	return s, nil
+	server := NewServer(config, client)
+	return &Sender{
+		HTTP: notify.NewHTTP(server.client, config.Token), server: server, authorization: authorization,
+		parameters: config.Parameters, redactor: redact.NewRedactor(config.Token),
+	}, nil
 }
 
 var hostName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9.])?$`)
@@ -121,21 +121,6 @@ func endpoint(text string) (address string, isPlain bool, problem string) {
 	}
 	return address, isPlain, notify.HostProblem(host, port)
 }
-
-// bearer adds the credentials to a call.
-type bearer struct {
-	authorization string
-	isPlain       bool
-}
-
-var _ credentials.PerRPCCredentials = bearer{}
-
-func (b bearer) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
-	return map[string]string{"authorization": b.authorization}, nil
-}
-
-// RequireTransportSecurity is false only where the author of the receiver wrote http://, which needs the compatible policy.
-func (b bearer) RequireTransportSecurity() bool { return !b.isPlain }
 
 var events = map[result.Event]notifierv1.Event{
 	result.Fired:    notifierv1.Event_EVENT_FIRED,
@@ -184,12 +169,7 @@ func (s *Sender) requestOf(m notify.Message, k notify.Key) *notifierv1.NotifyReq
 
 // Send makes one attempt.
 func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
-	request := s.requestOf(m, k)
-	var response *notifierv1.NotifyResponse
-	failure := s.call(ctx, func(ctx context.Context, c notifierv1.NotifierClient) (err error) {
-		response, err = c.Notify(ctx, request)
-		return err
-	})
+	response, failure := call[notifierv1.NotifyRequest, notifierv1.NotifyResponse](ctx, s, notifierv1.Notifier_Notify_FullMethodName, s.requestOf(m, k))
 	if failure != nil {
 		return result.Receipt{}, failure
 	}
@@ -205,32 +185,21 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 
 // Probe calls Probe, which has no effect.
 func (s *Sender) Probe(ctx context.Context) error {
-	failure := s.call(ctx, func(ctx context.Context, c notifierv1.NotifierClient) error {
-		_, err := c.Probe(ctx, &notifierv1.ProbeRequest{Parameters: s.parameters})
-		return err
-	})
+	request := &notifierv1.ProbeRequest{Parameters: s.parameters}
+	_, failure := call[notifierv1.ProbeRequest, notifierv1.ProbeResponse](ctx, s, notifierv1.Notifier_Probe_FullMethodName, request)
 	if failure != nil {
 		return notify.NotSent(failure)
 	}
 	return nil
 }
 
-// Close closes the connection, once the calls in progress have ended.
-func (s *Sender) Close() { s.links.close() }
-
-// call makes one call. After one without an answer, the next has another connection.
-func (s *Sender) call(ctx context.Context, do func(context.Context, notifierv1.NotifierClient) error) *result.Error {
-	ctx, cancel := s.client.WithTimeout(ctx)
+// call makes one call, and returns its response or its error.
+func call[Request, Response any](ctx context.Context, s *Sender, method string, request *Request) (*Response, *result.Error) {
+	ctx, cancel := s.server.client.WithTimeout(ctx) // the library passes the deadline on to the server
 	defer cancel()
-	l, err := s.links.take()
+	response, made, err := Call[Request, Response](ctx, s.server, s.authorization, method, request)
 	if err != nil {
-		return notify.Invalid("address", "gRPC cannot use it")
+		return nil, s.classify(ctx, err, made)
 	}
-	retire := true // after a panic
-	defer func() { s.links.release(l, retire) }()
-	var p progress
-	err = do(context.WithValue(ctx, progressKey{}, &p), notifierv1.NewNotifierClient(l.conn))
-	failure := s.classify(ctx, err, &p, l)
-	retire = failure != nil && !p.answered.Load()
-	return failure
+	return response, nil
 }
