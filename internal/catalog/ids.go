@@ -65,46 +65,45 @@ func record(obj metav1.Object, id string) (time.Time, bool) {
 	return t, err == nil
 }
 
-// NextID returns the n-th id after the first one of an object. It is deterministic, and no other object gets it.
+// ExternalIDs returns the ids under which an instance or a binding has, or had, something at its broker, as far as it records them. Some may be
+// empty, or the same.
+func ExternalIDs(o metav1.Object) (ids []string) {
+	switch o := o.(type) {
+	case *v1beta1.ServiceInstance:
+		return []string{o.Spec.ExternalID, o.Status.ExternalID}
+	case *v1beta1.ServiceBinding:
+		ids = []string{o.Spec.ExternalID, o.Status.ExternalID, o.Status.PredecessorID}
+		for _, p := range o.Status.Predecessors {
+			ids = append(ids, p.ID)
+		}
+	}
+	return ids
+}
+
+// NextNumbers is the number of next ids of an object: their numbers are 1 to NextNumbers. Each is drawn at random, so that no process can know
+// the next one, and a record that was restored from a backup does not lead to an id that was used since.
+const NextNumbers = 1 << 30
+
+// NextID returns the next id with the number n of an object. No other object gets it.
 func NextID(uid types.UID, id string, n int32) string {
 	b := nextIDs(uid, id)
-	counter := binary.BigEndian.Uint32(b[12:])
-	binary.BigEndian.PutUint32(b[12:], counter^uint32(n))
+	binary.BigEndian.PutUint32(b[12:], binary.BigEndian.Uint32(b[12:])^uint32(n))
 	h := hex.EncodeToString(b)
 	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 }
 
-// IsNextID reports whether an id is one of NextID for an object with the given first id.
+// IsNextID reports whether an id is one of NextID for an object with the given first id. An earlier version has counted the numbers.
 func IsNextID(uid types.UID, id, next string) bool {
-	_, is := numberOf(uid, id, next)
-	return is
-}
-
-// NextIDAfter returns the id after all ids that the object has had.
-func NextIDAfter(uid types.UID, id string, had ...string) string {
-	last := int32(0)
-	for _, one := range had {
-		n, _ := numberOf(uid, id, one)
-		last = max(last, n)
-	}
-	return NextID(uid, id, last+1)
-}
-
-// numberOf returns the n of NextID for an id; 0: it is none.
-func numberOf(uid types.UID, id, next string) (n int32, is bool) {
 	b, err := hex.DecodeString(strings.ReplaceAll(next, "-", ""))
 	if err != nil || len(b) != 16 {
-		return 0, false
+		return false
 	}
-	first := nextIDs(uid, id)
-	n = int32(binary.BigEndian.Uint32(b[12:]) ^ binary.BigEndian.Uint32(first[12:]))
-	if !bytes.Equal(b[:12], first[:12]) || n < 0 || NextID(uid, id, n) != next {
-		return 0, false
-	}
-	return n, true
+	shared := nextIDs(uid, id)
+	n := int32(binary.BigEndian.Uint32(b[12:]) ^ binary.BigEndian.Uint32(shared[12:]))
+	return bytes.Equal(b[:12], shared[:12]) && n >= 0 && NextID(uid, id, n) == next
 }
 
-// nextIDs returns what all next ids of an object share: all but the last four bytes, which count. It is a UUID of version 5, which
+// nextIDs returns what all next ids of an object share: all but the last four bytes, which have the number. It is a UUID of version 5, which
 // is computed from a name.
 func nextIDs(uid types.UID, id string) []byte {
 	digest := sha256.Sum256([]byte(string(uid) + "\x00" + id))

@@ -27,7 +27,7 @@ import (
 // mutations are mistakes in the rules, which the walks have to detect beside the rules' own tests.
 var mutations = []mutationtest.Mutation{
 	{Name: "what was removed is provisioned again under its id", Package: "instance", File: "apply_remove.go", Test: "TestInstanceWalks",
-		Right: "	ap.UseNextID() // a late removal by a former leader may still arrive (R2)\n", Wrong: ""},
+		Right: "	ap.UseNextID()\n", Wrong: ""},
 	{Name: "S24: what an instance's record does not show is taken for a leftover", Package: "instance", File: "../operation/conflict.go", Test: "TestInstanceWalks",
 		Right: "		if !ap.Call.NothingAtBroker && !ap.Kind.IsConflictHeld() {", Wrong: "		if true {"},
 	{Name: "S24: a failed update is taken for a failed provisioning", Package: "instance", File: "apply_provision.go", Test: "TestInstanceWalks",

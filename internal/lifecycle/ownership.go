@@ -68,16 +68,6 @@ func OwnsBindingID(b *v1beta1.ServiceBinding, id string) bool {
 		catalog.IsOurs(b, id) || catalog.IsNextID(b.UID, b.Spec.ExternalID, id)
 }
 
-// NextInstanceID returns an id that the instance has not had yet (R2).
-func NextInstanceID(si *v1beta1.ServiceInstance, present string) string {
-	return catalog.NextIDAfter(si.UID, si.Spec.ExternalID, present)
-}
-
-// NextBindingID returns an id that the binding has not had yet (R2).
-func NextBindingID(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus) string {
-	return catalog.NextIDAfter(b.UID, b.Spec.ExternalID, s.ExternalID, s.LastRemovedID)
-}
-
 // RetainedAsSupplied is the cause of a release where the id was supplied and the object did not create what the broker has under it.
 func RetainedAsSupplied(id string) *Cause {
 	return &Cause{v1beta1.ReasonRetained, fmt.Sprintf("the id %q was supplied in spec.externalID, and this object did not create the resource under it: the resource is retained", id)}

@@ -128,6 +128,9 @@ const (
 	ReasonDefinitionTerminating = "DefinitionTerminating"
 	// ReasonInstanceUnusable: the broker says that the instance can no longer be used.
 	ReasonInstanceUnusable = "InstanceUnusable"
+	// ReasonExternalIDChanged: the object has another id at the broker from now on. An
+	// event's, which has the former ids.
+	ReasonExternalIDChanged = "ExternalIDChanged"
 	// ReasonDeletedAtBroker: the broker has confirmed a deletion. An event's, which
 	// says why it was requested.
 	ReasonDeletedAtBroker = "DeletedAtBroker"

@@ -248,11 +248,6 @@ type ServiceBindingStatus struct {
 	// +optional
 	Predecessors []PredecessorBinding `json:"predecessors,omitempty"`
 
-	// lastRemovedID is the last id under which a failed replacement was removed. It is
-	// not used again, since a late removal of it may still arrive.
-	// +optional
-	LastRemovedID string `json:"lastRemovedID,omitempty"`
-
 	// target is where the binding is, or may be.
 	// +optional
 	Target *ServiceBindingTarget `json:"target,omitempty"`

@@ -90,7 +90,7 @@ type dependents struct{ index.Index }
 func (d dependents) withSameID(ctx context.Context, o client.Object) []reconcile.Request {
 	b := o.(*v1beta1.ServiceBinding)
 	var bindings []*v1beta1.ServiceBinding
-	for _, id := range lifecycle.Distinct(append(lifecycle.PredecessorIDs(&b.Status), b.Spec.ExternalID, b.Status.ExternalID)...) {
+	for _, id := range lifecycle.Distinct(catalog.ExternalIDs(b)...) {
 		some, _ := d.BindingsWithID(ctx, id)
 		bindings = append(bindings, some...)
 	}

@@ -18,6 +18,8 @@ package engine
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -27,6 +29,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/audit"
+	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/redact"
 )
@@ -79,6 +82,18 @@ func emitEvents(ctx context.Context, recorder events.EventRecorder, about client
 		note = strings.Replace(note, ". "+lifecycle.HowToRelease(about), "", 1) // only a user whose deletion fails has to know
 	}
 	recorder.Eventf(about, nil, eventType, ready.Reason, "Reconcile", "%s", redact.Shorten(note, lifecycle.MaxNote))
+}
+
+// announceNextID emits an event about an id that an object did not have before. After a restore from a backup only events and the log have the ids
+// that were in force since the backup.
+func announceNextID(ctx context.Context, recorder events.EventRecorder, before v1beta1.ServiceObject, id string) {
+	former := lifecycle.Distinct(catalog.ExternalIDs(before)...)
+	if id == "" || len(former) == 0 || slices.Contains(former, id) {
+		return
+	}
+	log.FromContext(ctx).Info("Uses another external id", "id", id, "formerIDs", former)
+	recorder.Eventf(before, nil, corev1.EventTypeNormal, v1beta1.ReasonExternalIDChanged, "Reconcile", "%s",
+		redact.Shorten(fmt.Sprintf("The id at the broker is %q from now on; former ids of this object: %s", id, lifecycle.Enumerate(former)), lifecycle.MaxNote))
 }
 
 // EmitRelease emits an event about the removal of the finalizer: a Warning if the object's resource is left at the broker, else a Normal

@@ -56,6 +56,30 @@ func TestWhatIsGivenUpIsLoggedOnce(t *testing.T) {
 	}
 }
 
+// F-S45: a restore from a backup leaves what was in force at the broker. The events have all ids that an object has had.
+func TestAnEventHasANewIDAndTheFormerOnes(t *testing.T) {
+	ctx, logged := controllertest.RecordLog(t)
+	before := &v1beta1.ServiceBinding{}
+	before.Spec.ExternalID, before.Status.ExternalID = "first", "second"
+	for _, test := range []struct{ id, want string }{
+		{"", ""}, {"first", ""}, {"second", ""},
+		{"third", `Normal ExternalIDChanged The id at the broker is "third" from now on; former ids of this object: first, second`},
+	} {
+		recorder := events.NewFakeRecorder(1)
+		announceNextID(ctx, recorder, before, test.id)
+		got := ""
+		if len(recorder.Events) > 0 {
+			got = <-recorder.Events
+		}
+		if got != test.want {
+			t.Errorf("%q: the event is %q, want %q", test.id, got, test.want)
+		}
+	}
+	if said := logged(); strings.Count(said, "third") != 1 {
+		t.Errorf("logged is %q", said)
+	}
+}
+
 // F-U10: the event about a deletion that makes progress does not say how to leave everything at the broker; the condition, and an event
 // about a failure, do.
 func TestEventsAboutProgressHaveNoWayOut(t *testing.T) {

@@ -70,6 +70,7 @@ func (r *Reconciler) Record(ctx context.Context, s *Scope, status v1beta1.Servic
 		return err
 	}
 	openProblem := r.HasOpenProblem(s)
+	announceNextID(ctx, r.Recorder, s.Before, status.Common().ExternalID)
 	emitEvents(ctx, r.Recorder, s.Before, before.Common().Conditions, status.Common().Conditions, openProblem)
 	s.Record.openProblem = openProblem && isQuiet(status.Common().Conditions)
 	s.Record.PendingStatus, s.Record.Unrecorded = nil, nil

@@ -19,6 +19,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"time"
 
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -27,6 +28,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/audit"
 	"github.com/gophernetes/bellhop/internal/brokers"
+	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
@@ -112,7 +114,7 @@ func (r *Reconciler) Run(ctx context.Context, m Machine) (ctrl.Result, error) {
 // decide decides, and reads what the decision needs. What it needs to be written first is left.
 func (r *Reconciler) decide(ctx context.Context, m Machine) (next Step, err error) {
 	for err == nil {
-		m.Inputs().Now = r.Clock.Now()
+		m.Inputs().Now, m.Inputs().NextNumber = r.Clock.Now(), 1+rand.Int32N(catalog.NextNumbers)
 		next = m.Decide()
 		switch {
 		case next.Need == "", next.Need.IsWritten():

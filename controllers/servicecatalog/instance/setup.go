@@ -83,7 +83,7 @@ type dependents struct{ index.Index }
 func (d dependents) withSameID(ctx context.Context, o client.Object) []reconcile.Request {
 	si := o.(*v1beta1.ServiceInstance)
 	var instances []*v1beta1.ServiceInstance
-	for _, id := range lifecycle.Distinct(si.Spec.ExternalID, si.Status.ExternalID) {
+	for _, id := range lifecycle.Distinct(catalog.ExternalIDs(si)...) {
 		some, _ := d.InstancesWithID(ctx, id)
 		instances = append(instances, some...)
 	}

@@ -72,10 +72,7 @@ func objectKey(scope catalog.Scope, name string) string { return string(scope) +
 // of a field.
 func referenceKey(ref catalog.Reference) string { return ref.ClassField() + "/" + ref.Class }
 
-func instanceIDs(obj client.Object) []string {
-	instance := obj.(*v1beta1.ServiceInstance)
-	return set(instance.Spec.ExternalID, instance.Status.ExternalID)
-}
+func externalIDs(obj client.Object) []string { return set(catalog.ExternalIDs(obj)...) }
 
 func instanceSources(obj client.Object) []string {
 	return set(sources(obj.(*v1beta1.ServiceInstance).Spec.ParametersFrom)...)
@@ -88,15 +85,6 @@ func bindingBroker(binding *v1beta1.ServiceBinding) string {
 		return objectKey(catalog.ScopeOfBroker(target.Kind), target.Name)
 	}
 	return ""
-}
-
-func bindingIDs(obj client.Object) []string {
-	binding := obj.(*v1beta1.ServiceBinding)
-	ids := []string{binding.Spec.ExternalID, binding.Status.ExternalID, binding.Status.PredecessorID}
-	for _, p := range binding.Status.Predecessors {
-		ids = append(ids, p.ID)
-	}
-	return set(ids...)
 }
 
 // secretOfOtherName returns the name of the Secret of a binding's credentials, unless it is the name of the binding.

@@ -79,7 +79,6 @@ func (ap *application) recordBindDone() {
 		s.OwnershipUnknown = true
 	}
 	if found := ap.Answer.Binding; ap.call.Replaces && ap.call.NothingAtBroker && !found.Created && found.Credentials == nil {
-		s.LastRemovedID = ap.call.ID // not used again
 		ap.revert(fmt.Sprintf("the broker already had a binding under the id %q, created for example after the backup of this object, and does not return its credentials: the binding is retained", ap.call.ID))
 		return
 	}
@@ -198,11 +197,6 @@ func (ap *application) MarkNothingSent() {
 	}
 }
 
-// UseNextID makes the next id that of the binding.
-func (ap *application) UseNextID() {
-	ap.status.ExternalID = lifecycle.NextBindingID(ap.b, &ap.status)
-}
-
 // revert ends a replacement without a successor, and schedules the next attempt. After a refusal there is none (R12).
 func (ap *application) revert(message string) {
 	if !ap.Attempts().Stopped {
@@ -240,14 +234,12 @@ func (ap *application) recordConflict() {
 	switch {
 	case !ap.phase.IsReplacement():
 		ap.RecordConflict()
-	case ap.call.NothingAtBroker: // no request on record has made what is there: the id is not used again, and nothing is removed
-		ap.status.LastRemovedID = ap.call.ID
+	case ap.call.NothingAtBroker: // no request on record has made what is there, so that nothing is removed
 		ap.Stop(message)
 		ap.revert("")
 	case ap.call.mayBeFetched():
 		ap.RecordRetryMessage(v1beta1.ReasonBindCallFailed, message+fetchedNext)
 	case ap.Attempts().Unknown == 0: // the record may be from a backup, and the credentials in use
-		ap.status.LastRemovedID = ap.call.ID
 		ap.revert(fmt.Sprintf("%s; the broker has a binding under the id %q, which is retained: the outcome of no request in the status is unknown", message, ap.call.ID))
 	default:
 		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonBindCallFailed, Message: message})

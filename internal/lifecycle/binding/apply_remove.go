@@ -86,7 +86,6 @@ func (ap *application) RecordRemoved() {
 		ap.recordGone()
 		ap.SetConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonUnboundSuccessfully, Message: "The binding was removed successfully"})
 	case ap.phase.IsReplacement():
-		s.LastRemovedID = ap.call.ID
 		a := ap.Attempts()
 		message := "the new binding could not be used, and was removed: " + a.LastError
 		if lifecycle.RecordRemoval(a, ap.b.UID, ap.Now); a.NextTime != nil {
@@ -147,7 +146,7 @@ func (ap *application) recordGone() {
 func (ap *application) recordMitigated() {
 	s := &ap.status
 	ap.recordGone()
-	ap.UseNextID() // a late removal by a former leader may still arrive (R2)
+	ap.UseNextID()
 	a := ap.Attempts()
 	if lifecycle.RecordRemoval(a, ap.b.UID, ap.Now); a.Stopped {
 		s.ReconciledGeneration = ap.call.Generation

@@ -266,7 +266,7 @@ func TestABindingHasANewIDAfterEachRemoval(t *testing.T) {
 		"once":                        {bfs(mitigated), "journal bind " + next1},
 		"twice":                       {bfs(mitigated, mitigated), "journal bind " + second},
 		"a supplied id":               {bfs(supplied), "journal bind " + next1},
-		"refused under the new id":    {bfs(mitigated, func(f *fixture) { f.after(saidOf(osbresult.Conflict, 409)) }, in(time.Hour)), "journal bind " + second},
+		"refused under the new id":    {bfs(mitigated, func(f *fixture) { f.after(saidOf(osbresult.Conflict, 409)) }, in(time.Hour)), "bind " + next1},
 		"rotated in vain":             {bfs(rotatable, bound1, rebound, rotatedInVain, requestRebind("again")), "journal bind " + second + " for id"},
 		"deleted after the new id":    {bfs(mitigated, func(f *fixture) { f.after(with(201)) }, secretGone, deleted1, lives1), "unbind " + next1},
 		"what is asked for is kept":   {bfs(mitigated, func(f *fixture) { f.after(with(201)) }), "nothing: Ready"},

@@ -95,7 +95,7 @@ func (d *decision) block(why *lifecycle.Blocker) {
 func (d *decision) beginOperation(props *v1beta1.ServiceBindingPropertiesState) {
 	s, begun := &d.Status, bindingphase.Phase{Task: bindingphase.Binding}
 	if d.id() == "" { // admission was bypassed, and the spec is immutable
-		s.ExternalID = lifecycle.NextBindingID(d.b, s)
+		s.ExternalID = d.nextID()
 	}
 	d.Request = d.newRequest(lifecycle.Bind)
 	d.Request.Properties = props

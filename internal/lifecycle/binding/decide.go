@@ -200,6 +200,11 @@ func IsSettled(b *v1beta1.ServiceBinding, instance *v1beta1.ServiceInstance) boo
 
 func (d *decision) id() string { return lifecycle.BindingID(d.b, &d.Status) }
 
+// nextID returns an id that the binding has not had yet (R2).
+func (d *decision) nextID() string {
+	return catalog.NextID(d.b.UID, d.b.Spec.ExternalID, d.in.NextNumber)
+}
+
 // isRetained reports whether the deletion policy keeps the broker's binding. The binding of a failed replacement is not kept beside its
 // predecessor.
 func (d *decision) isRetained() bool {
@@ -284,7 +289,7 @@ func TargetOf(b *v1beta1.ServiceBinding, in Inputs) *v1beta1.ServiceBindingTarge
 
 func (d *decision) newRequest(op lifecycle.Operation) *Request {
 	call := &Request{parametersVersion: d.in.Parameters.Version, parametersDigest: d.in.Parameters.Digest, Request: operation.Request{
-		ID: d.id(), Operation: op, Generation: d.b.Generation, NothingAtBroker: d.hasNothingAtBroker(), Owned: d.owns(), Retained: d.isRetained(), Retrievable: d.effectivePlan().BindingRetrievable}}
+		ID: d.id(), NextID: d.nextID(), Operation: op, Generation: d.b.Generation, NothingAtBroker: d.hasNothingAtBroker(), Owned: d.owns(), Retained: d.isRetained(), Retrievable: d.effectivePlan().BindingRetrievable}}
 	if t := d.target(); t != nil {
 		call.Target = *t
 	}

@@ -171,7 +171,7 @@ func TestDecideBinding(t *testing.T) {
 		"rotated into no Secret":           {"R06: the new id only is cleaned up", bfs(rotatable, bound1, rebound, unfit), "journal unbind " + next1},
 		"renewal refused":                  {"F-S34: it is looked at when they end", bfs(expiring, in(45*time.Minute), func(f *fixture) { f.after(saidOf(osbresult.Rejected, 400)) }), "wait"},
 		"renewal refused, and ended":       {"F-S34: a refusal is final", bfs(expiring, in(45*time.Minute), func(f *fixture) { f.after(saidOf(osbresult.Rejected, 400)) }, in(time.Hour)), "nothing: Failed"},
-		"renewal refused, and asked again": {"", bfs(expiring, in(45*time.Minute), func(f *fixture) { f.after(saidOf(osbresult.Rejected, 400)) }, rebound), "journal bind " + next1},
+		"renewal refused, and asked again": {"", bfs(expiring, in(45*time.Minute), func(f *fixture) { f.after(saidOf(osbresult.Rejected, 400)) }, rebound), "journal bind " + next2},
 
 		"deleted at once":                       {"nothing was ever sent", bfs(deleted1, lives1), "release UnboundSuccessfully"},
 		"deleted after a restart":               {"G67: what is on record may have been sent", bfs(restarted1, deleted1, lives1), "unbind id"},

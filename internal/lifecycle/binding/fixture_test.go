@@ -39,7 +39,7 @@ type fixture struct {
 func newFixture(edits ...func(*fixture)) *fixture {
 	walk := newBindingWalk(nil, 0)
 	f := &fixture{b: walk.b, in: walk.inputs(walk.b)}
-	f.in.Definition = lifecycle.DefinitionUnknown
+	f.in.Definition, f.in.NextNumber = lifecycle.DefinitionUnknown, 1
 	for _, edit := range edits {
 		edit(f)
 	}
@@ -47,12 +47,23 @@ func newFixture(edits ...func(*fixture)) *fixture {
 }
 
 // step is what happens next; what it wants to know of the Secret first is as it was.
-func (f *fixture) step() Decision { return Decide(f.b, f.in) }
+func (f *fixture) step() Decision {
+	f.draw(&f.b.Status)
+	return Decide(f.b, f.in)
+}
+
+// draw draws another number for a next id once the id in force has the one before.
+func (f *fixture) draw(s *v1beta1.ServiceBindingStatus) {
+	if lifecycle.BindingID(f.b, s) == catalog.NextID(f.b.UID, f.b.Spec.ExternalID, f.in.NextNumber) {
+		f.in.NextNumber++
+	}
+}
 
 // after takes an answer into the status, as the shell does, and puts credentials into the
 // Secret if there are any.
 func (f *fixture) after(a Answer) {
 	next := f.step()
+	f.draw(&next.Status)
 	f.in.Memory = f.in.Memory.ObserveAnswer(f.b, *next.Request, a)
 	f.b.Status = Apply(f.b, next.Status, *next.Request, a, f.in.Now)
 	f.in.LastPoll = time.Time{}

@@ -55,7 +55,7 @@ func (d *decision) startReplacement() {
 		return
 	}
 	s := &d.Status
-	s.PredecessorID, s.ExternalID = d.id(), lifecycle.NextBindingID(d.b, s)
+	s.PredecessorID, s.ExternalID = d.id(), d.nextID()
 	if d.phase = (bindingphase.Phase{Task: bindingphase.Replacing}); rotates {
 		d.phase.Task = bindingphase.Rotating
 	}

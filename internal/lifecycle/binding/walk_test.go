@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -54,7 +55,9 @@ type bindingWalk struct {
 	absences *rand.Rand
 	// restores are those of instanceWalk
 	restores *rand.Rand
-	now      time.Time
+	// numbers are those of instanceWalk
+	numbers *rand.Rand
+	now     time.Time
 	// updates are those of the instance, of the Secret that is copied, and of what a Secret can hold, drawn apart from the rest
 	updates *rand.Rand
 	sources int // the version of that Secret
@@ -97,8 +100,10 @@ type bindingWalk struct {
 	lastCalls []string
 
 	backups          []bindingBackup
-	restored, unsure bool         // those of instanceWalk
-	peer             *bindingWalk // the same id in another cluster; nil: there is none
+	restoredTo       func(bindingphase.Task) // counts the tasks that were restored
+	used             map[string]bool         // ids of bind requests
+	restored, unsure bool                    // those of instanceWalk
+	peer             *bindingWalk            // the same id in another cluster; nil: there is none
 }
 
 // bindingBackup is what a backup of etcd has of a binding.
@@ -123,10 +128,20 @@ type heldBinding struct {
 // is one binding with its credentials in the Secret, or nothing.
 //
 // F-S12: each bind request is on record before it is sent, so that a blank binding has nothing at the broker.
-// F-S24: whatever status is restored from a backup, nothing that was Ready is removed.
+// F-S24: whatever status is restored from a backup, in each phase, nothing that was Ready is removed.
+// F-S45: a new id is none that was used, before a restore or after it.
 func TestBindingWalks(t *testing.T) {
+	restored := map[bindingphase.Task]int{}
+	defer func() {
+		for _, task := range []bindingphase.Task{bindingphase.Idle, bindingphase.Binding, bindingphase.Rotating, bindingphase.Replacing, bindingphase.RemovingPredecessor, bindingphase.Mitigating, bindingphase.MitigatingSuccessor} {
+			if restored[task] == 0 {
+				t.Errorf("no status with the task %q was restored", task)
+			}
+		}
+	}()
 	for seed := range uint64(4000) {
 		w := newBindingWalk(t, seed)
+		w.restoredTo = func(task bindingphase.Task) { restored[task]++ }
 		for range 40 {
 			w.edit()
 			if w.reconcile(); w.released {
@@ -162,8 +177,8 @@ func TestTwoClustersWithOneID(t *testing.T) {
 }
 
 func newBindingWalk(t *testing.T, seed uint64) *bindingWalk {
-	w := &bindingWalk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 3)), absences: rand.New(rand.NewPCG(seed, 4)), restores: rand.New(rand.NewPCG(seed, 5)), clocks: rand.New(rand.NewPCG(seed, 6)), updates: rand.New(rand.NewPCG(seed, 7)), replaced: map[string]time.Time{}, now: lifecycletest.T0, params: "p0",
-		held: map[string]*heldBinding{}, wasReady: map[string]bool{}, removed: map[string]bool{}, endless: map[string]bool{}}
+	w := &bindingWalk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 3)), absences: rand.New(rand.NewPCG(seed, 4)), restores: rand.New(rand.NewPCG(seed, 5)), numbers: rand.New(rand.NewPCG(seed, 8)), clocks: rand.New(rand.NewPCG(seed, 6)), updates: rand.New(rand.NewPCG(seed, 7)), replaced: map[string]time.Time{}, now: lifecycletest.T0, params: "p0",
+		restoredTo: func(bindingphase.Task) {}, used: map[string]bool{}, held: map[string]*heldBinding{}, wasReady: map[string]bool{}, removed: map[string]bool{}, endless: map[string]bool{}}
 	o := lifecycletest.NewOffering()
 	w.class, w.plan, w.broker, w.instance = o.Class.(*v1beta1.ClusterServiceClass), o.Plan.(*v1beta1.ClusterServicePlan), o.Broker.(*v1beta1.ClusterServiceBroker), lifecycletest.NewInstance()
 	w.class.Spec.BindingRetrievable = seed&1 != 0
@@ -214,9 +229,7 @@ func (w *bindingWalk) edit() {
 	w.now = w.now.Add(time.Duration(w.rnd.IntN(120)) * time.Second)
 	if w.absences.IntN(50) == 0 { // the operator was suspended, or a clock was put right
 		w.now = w.now.Add(8 * 24 * time.Hour)
-		if w.reported == osbresult.InProgress {
-			w.reported = ""
-		}
+		w.forgetReport()
 	}
 	if w.clocks.IntN(25) == 0 {
 		day := 24 * time.Hour
@@ -225,9 +238,7 @@ func (w *bindingWalk) edit() {
 			by = -by
 		}
 		w.skew, w.now, w.jumped = w.skew+by, w.now.Add(by), true
-		if w.reported == osbresult.InProgress {
-			w.reported = ""
-		}
+		w.forgetReport()
 	}
 	if w.rnd.IntN(3) > 0 {
 		w.cached = w.secret.DeepCopy()
@@ -305,8 +316,16 @@ func (w *bindingWalk) restore() {
 		}
 	}
 	w.restored, w.removed = true, map[string]bool{}
+	w.restoredTo(bindingphase.TaskOf(&w.b.Status))
 	w.unsure = w.hasUnknownOutcome()
 	w.lastCalls = append(w.lastCalls, fmt.Sprintf("restored(%v)", bindingphase.Of(&w.b.Status)))
+}
+
+// forgetReport is that of instanceWalk.
+func (w *bindingWalk) forgetReport() {
+	if w.reported == osbresult.InProgress && w.unrecorded == nil {
+		w.reported = ""
+	}
 }
 
 func (w *bindingWalk) forget() {
@@ -329,7 +348,7 @@ func (w *bindingWalk) write(secret *corev1.Secret) {
 
 // inputs is what the shell would look up.
 func (w *bindingWalk) inputs(b *v1beta1.ServiceBinding) Inputs {
-	world := Inputs{Inputs: operation.Inputs{Now: w.now, LastPoll: w.polled, SeenRunning: w.accepted, Definition: lifecycle.DefinitionLives}, Broker: w.broker, Memory: w.known.RequestMemory,
+	world := Inputs{Inputs: operation.Inputs{Now: w.now, NextNumber: 1 + w.numbers.Int32N(catalog.NextNumbers), LastPoll: w.polled, SeenRunning: w.accepted, Definition: lifecycle.DefinitionLives}, Broker: w.broker, Memory: w.known.RequestMemory,
 		BoundInstance: BoundInstance{Instance: w.instance, Class: w.class, Plan: w.plan, Target: &v1beta1.ServiceBindingTarget{
 			BrokerReference: v1beta1.BrokerReference{Kind: "ClusterServiceBroker", Name: "broker", ServiceID: "class-id"}, PlanID: "small-id", InstanceID: "id"}}}
 	world.Parameters.Known, world.Parameters.Checksum, world.Parameters.Version = true, checksumOf(w.params), w.params
@@ -618,6 +637,9 @@ func (w *bindingWalk) record(status v1beta1.ServiceBindingStatus) bool {
 	if what := lifecycletest.Contradiction(status.Conditions); what != "" {
 		w.failf("%s: %+v", what, status.Conditions)
 	}
+	if id := status.ExternalID; !slices.Contains(catalog.ExternalIDs(w.b), id) && w.used[id] {
+		w.failf("F-S45: the new id %s was used", id)
+	}
 	if !w.calm && !equality.Semantic.DeepEqual(status, w.b.Status) && w.rnd.IntN(8) == 0 {
 		return false
 	}
@@ -690,6 +712,7 @@ func (w *bindingWalk) crashes() bool {
 // ask is the network and the broker.
 func (w *bindingWalk) ask(call *Request) Answer {
 	w.calls++
+	w.used[call.ID] = w.used[call.ID] || call.Operation == lifecycle.Bind
 	a := w.answer(call)
 	w.lastCalls = append(w.lastCalls, fmt.Sprintf("%s(%s,%s)=%s%s", call.Operation, tail(call.ID), tail(call.PredecessorID), a.Class, a.State))
 	return a

@@ -118,11 +118,6 @@ func (ap *application) MarkNothingSent() {
 	}
 }
 
-// UseNextID makes the next id that of the instance.
-func (ap *application) UseNextID() {
-	ap.status.ExternalID = lifecycle.NextInstanceID(ap.si, ap.call.ID)
-}
-
 // startMitigationIfOwned begins an orphan mitigation where the instance may be removed.
 func (ap *application) startMitigationIfOwned(why lifecycle.Cause) {
 	if ap.call.MayMitigate() {

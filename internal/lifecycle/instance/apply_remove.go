@@ -74,7 +74,7 @@ func (ap *application) RecordRemoved() {
 		ap.SetConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonDeprovisionedSuccessfully, Message: "The instance was deprovisioned successfully"})
 		return
 	}
-	ap.UseNextID() // a late removal by a former leader may still arrive (R2)
+	ap.UseNextID()
 	lifecycle.RecordRemoval(ap.Attempts(), ap.si.UID, ap.Now)
 	ap.SetConditions(lifecycle.Mitigated("provisioned", v1beta1.ReasonClusterServiceBrokerReturnedFailure, ap.status.Attempts))
 }

@@ -293,7 +293,7 @@ func TestAnInstanceHasANewIDAfterEachRemoval(t *testing.T) {
 		"once":                        {fs(mitigated), "write-ahead provision " + first + " small-id"},
 		"twice":                       {fs(mitigated, mitigated), "write-ahead provision " + second + " small-id"},
 		"a supplied id":               {fs(supplied), "write-ahead provision " + first + " small-id"},
-		"refused under the new id":    {fs(mitigated, conflicting, later(time.Hour)), "write-ahead provision " + second + " small-id"},
+		"refused under the new id":    {fs(mitigated, conflicting, later(time.Hour)), "provision " + first + " small-id"},
 		"deleted after the new id":    {fs(mitigated, created, deleted, definitionExists), "deprovision " + first + " small-id"},
 		"deleted, supplied":           {fs(supplied, created, deleted, definitionExists), "deprovision " + first + " small-id"},
 		"a restored copy":             {fs(mitigated, used, func(f *fixture) { f.si.UID = "other"; f.si.CreationTimestamp.Time = lifecycletest.T0.Add(time.Hour) }, deleted, definitionExists), "release Retained"},
@@ -345,6 +345,27 @@ func TestAnIDIsNotReplacedByOneThatWasRefused(t *testing.T) {
 		}
 		if !catalog.IsNextID(f.si.UID, f.si.Spec.ExternalID, lifecycle.InstanceID(f.si)) {
 			t.Fatalf("round %d: the id is %s", round, lifecycle.InstanceID(f.si))
+		}
+	}
+}
+
+// F-S45: a record from between an orphan mitigation and the next request was restored, and the instance that lives under the next id has another
+// plan since. It is held, and no other one is created.
+func TestARestoredNextIDIsHeld(t *testing.T) {
+	for _, isRetrievable := range []bool{false, true} {
+		f := newFixture(provisioning, operationFailed, func(f *fixture) {
+			f.in.Offering.Class.Common().InstanceRetrievable = isRetrievable
+			f.after(Decide(f.si, f.in).Request, said(osbresult.Done, 200))
+		}, later(time.Hour), restored, conflicting, later(time.Hour))
+		id := lifecycle.InstanceID(f.si)
+		if isRetrievable {
+			a := said(osbresult.Done, 200)
+			a.Instance = &osbresult.Instance{PlanID: "large-id"}
+			f.after(Decide(f.si, f.in).Request, a)
+		}
+		stalled := lifecycle.FindCondition(f.si.Status.Conditions, v1beta1.ConditionStalled)
+		if !lifecycle.IsTrue(stalled) || stalled.Reason != v1beta1.ReasonConflict || lifecycle.InstanceID(f.si) != id || id == f.si.Spec.ExternalID {
+			t.Errorf("retrievable %t: the id is %s, was %s; Stalled is %+v", isRetrievable, lifecycle.InstanceID(f.si), id, stalled)
 		}
 	}
 }

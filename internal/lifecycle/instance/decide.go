@@ -191,7 +191,7 @@ func (d *decision) beginOperation(phase Phase, props *v1beta1.ServiceInstancePro
 }
 
 func (d *decision) newRequest(op lifecycle.Operation) *Request {
-	call := &Request{Request: operation.Request{ID: lifecycle.InstanceID(d.si),
+	call := &Request{Request: operation.Request{ID: lifecycle.InstanceID(d.si), NextID: catalog.NextID(d.si.UID, d.si.Spec.ExternalID, d.in.NextNumber),
 		Operation: op, Generation: d.si.Generation, NothingAtBroker: d.phase.hasNothingAtBroker(), Owned: d.owns(), Retained: catalog.IsRetained(d.si)}}
 	if d.in.Offering.Class != nil {
 		call.ServiceID, call.Retrievable = d.in.Offering.Class.Common().ExternalID, d.in.Offering.Class.Common().InstanceRetrievable

@@ -40,15 +40,18 @@ func newFixture(edits ...func(*fixture)) *fixture {
 	walk := newInstanceWalk(nil, 0)
 	walk.class.Spec.InstanceRetrievable = false
 	f := &fixture{si: walk.si, in: walk.inputs(), plans: walk.plans}
-	f.in.Definition = lifecycle.DefinitionUnknown
+	f.in.Definition, f.in.NextNumber = lifecycle.DefinitionUnknown, 1
 	for _, edit := range edits {
 		edit(f)
 	}
 	return f
 }
 
-// look finds the plans that the status names.
+// look finds the plans that the status names, and draws another number for a next id once the id in force has the one before.
 func (f *fixture) look() {
+	if lifecycle.InstanceID(f.si) == catalog.NextID(f.si.UID, f.si.Spec.ExternalID, f.in.NextNumber) {
+		f.in.NextNumber++
+	}
 	f.in.PresentPlan, f.in.OperationPlan = planIn(f.plans, f.si.Status.ExternalProperties), planIn(f.plans, OperationProperties(&f.si.Status))
 }
 

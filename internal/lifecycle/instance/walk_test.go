@@ -19,6 +19,7 @@ package instance
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,7 +46,9 @@ type instanceWalk struct {
 	absences *rand.Rand
 	// restores are restores of etcd from a backup, drawn apart from the rest
 	restores *rand.Rand
-	now      time.Time
+	// numbers are those of next ids, drawn apart from the rest
+	numbers *rand.Rand
+	now     time.Time
 
 	class  *v1beta1.ClusterServiceClass
 	plans  map[string]*v1beta1.ClusterServicePlan
@@ -75,9 +78,12 @@ type instanceWalk struct {
 
 	backups  []v1beta1.ServiceInstanceStatus // every status that was recorded
 	restored bool
-	unsure   bool          // since the last restore, the outcome of an operation on record became unknown
-	async    bool          // the broker does everything asynchronously
-	peer     *instanceWalk // the same id in another cluster; nil: there is none
+	// restoredTo counts the phases that were restored.
+	restoredTo func(Phase)
+	used       map[string]bool // ids of provision requests
+	unsure     bool            // since the last restore, the outcome of an operation on record became unknown
+	async      bool            // the broker does everything asynchronously
+	peer       *instanceWalk   // the same id in another cluster; nil: there is none
 }
 
 // heldInstance is what the broker has under an id.
@@ -94,10 +100,20 @@ type heldInstance struct {
 // object, nothing that was Ready is removed but with the object, and once all is calm the
 // broker has what the spec says, or nothing.
 //
-// F-S24: whatever status is restored from a backup, nothing that was Ready is removed.
+// F-S24: whatever status is restored from a backup, in each phase, nothing that was Ready is removed.
+// F-S45: a new id is none that was used, before a restore or after it.
 func TestInstanceWalks(t *testing.T) {
+	restored := map[Phase]int{}
+	defer func() {
+		for phase := range fieldsOf {
+			if restored[phase] == 0 && phase != ProvisionRefused && !phase.isDeprovisioning() {
+				t.Errorf("no status in the phase %s was restored", phase)
+			}
+		}
+	}()
 	for seed := range uint64(4000) {
 		w := newInstanceWalk(t, seed)
+		w.restoredTo = func(phase Phase) { restored[phase]++ }
 		for range 40 {
 			w.edit()
 			if w.reconcile(); w.released {
@@ -135,8 +151,8 @@ func TestTwoClustersWithOneID(t *testing.T) {
 }
 
 func newInstanceWalk(t *testing.T, seed uint64) *instanceWalk {
-	w := &instanceWalk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 2)), absences: rand.New(rand.NewPCG(seed, 4)), restores: rand.New(rand.NewPCG(seed, 5)), now: lifecycletest.T0, params: "p0",
-		held: map[string]*heldInstance{}, wasReady: map[string]bool{}, removed: map[string]bool{}, plans: map[string]*v1beta1.ClusterServicePlan{}}
+	w := &instanceWalk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 2)), absences: rand.New(rand.NewPCG(seed, 4)), restores: rand.New(rand.NewPCG(seed, 5)), numbers: rand.New(rand.NewPCG(seed, 8)), now: lifecycletest.T0, params: "p0",
+		restoredTo: func(Phase) {}, used: map[string]bool{}, held: map[string]*heldInstance{}, wasReady: map[string]bool{}, removed: map[string]bool{}, plans: map[string]*v1beta1.ClusterServicePlan{}}
 	w.broker = &v1beta1.ClusterServiceBroker{ObjectMeta: metav1.ObjectMeta{Name: "broker"}}
 	w.class = &v1beta1.ClusterServiceClass{ObjectMeta: metav1.ObjectMeta{Name: "class"}}
 	w.class.Spec.ExternalID, w.class.Spec.ExternalName, w.class.Spec.PlanUpdatable = "class-id", "mysql", true
@@ -188,9 +204,7 @@ func (w *instanceWalk) edit() {
 	w.now = w.now.Add(time.Duration(w.rnd.IntN(120)) * time.Second)
 	if w.absences.IntN(50) == 0 { // the operator was suspended, or a clock was put right
 		w.now = w.now.Add(8 * 24 * time.Hour)
-		if w.reported == osbresult.InProgress {
-			w.reported = ""
-		}
+		w.forgetReport()
 	}
 	if !w.si.DeletionTimestamp.IsZero() {
 		return
@@ -221,9 +235,24 @@ func (w *instanceWalk) edit() {
 	}
 }
 
+// drawBackup draws one of the phases that were recorded, and then a backup from that phase.
+func (w *instanceWalk) drawBackup() *v1beta1.ServiceInstanceStatus {
+	byPhase := map[Phase][]v1beta1.ServiceInstanceStatus{}
+	var phases []Phase
+	for _, status := range w.backups {
+		phase := PhaseOf(&status)
+		if byPhase[phase] == nil {
+			phases = append(phases, phase)
+		}
+		byPhase[phase] = append(byPhase[phase], status)
+	}
+	of := byPhase[phases[w.restores.IntN(len(phases))]]
+	return of[w.restores.IntN(len(of))].DeepCopy()
+}
+
 // restore has etcd restored from a backup, and the operator start again.
 func (w *instanceWalk) restore() {
-	w.si.Status = *w.backups[w.restores.IntN(len(w.backups))].DeepCopy()
+	w.si.Status = *w.drawBackup()
 	w.forget()
 	for id, h := range w.held { // a restore takes longer than an operation
 		for h.working != "" && h.working != "failed" {
@@ -231,8 +260,16 @@ func (w *instanceWalk) restore() {
 		}
 	}
 	w.restored, w.removed = true, map[string]bool{}
+	w.restoredTo(PhaseOf(&w.si.Status))
 	w.unsure = w.hasUnknownOutcome()
 	w.lastCalls = append(w.lastCalls, fmt.Sprintf("restored(%s)", PhaseOf(&w.si.Status)))
+}
+
+// forgetReport is that a report of an operation in progress is old: another one is needed, unless what follows from this one is being recorded.
+func (w *instanceWalk) forgetReport() {
+	if w.reported == osbresult.InProgress && w.unrecorded == nil {
+		w.reported = ""
+	}
 }
 
 // forget is the end of a process.
@@ -253,7 +290,7 @@ func (w *instanceWalk) uses() bool { return !w.released && PhaseOf(&w.si.Status)
 // inputs is what the shell would look up.
 func (w *instanceWalk) inputs() Inputs {
 	plan := w.plans[w.si.Spec.ClusterServicePlanExternalName]
-	world := Inputs{Inputs: operation.Inputs{Now: w.now, LastPoll: w.polled, SeenRunning: w.accepted, Definition: lifecycle.DefinitionLives},
+	world := Inputs{Inputs: operation.Inputs{Now: w.now, NextNumber: 1 + w.numbers.Int32N(catalog.NextNumbers), LastPoll: w.polled, SeenRunning: w.accepted, Definition: lifecycle.DefinitionLives},
 		Offering: lifecycle.Offering{Class: w.class, Plan: plan, Broker: w.broker}}
 	world.Parameters.Known, world.Parameters.Checksum = true, w.params
 	world.Parameters.Version = fmt.Sprint("v", w.secret)
@@ -374,6 +411,9 @@ func (w *instanceWalk) record(status v1beta1.ServiceInstanceStatus) bool {
 	if what := lifecycletest.Contradiction(status.Conditions); what != "" {
 		w.failf("%s: %+v", what, status.Conditions)
 	}
+	if id := status.ExternalID; !slices.Contains(catalog.ExternalIDs(w.si), id) && w.used[id] {
+		w.failf("F-S45: the new id %s was used", id)
+	}
 	if equality.Semantic.DeepEqual(status, w.si.Status) {
 		w.unrecorded = nil
 		return true
@@ -423,6 +463,7 @@ func (w *instanceWalk) crashes() bool {
 func (w *instanceWalk) ask(si *v1beta1.ServiceInstance, call *Request) Answer {
 	w.calls++
 	w.lastCalls = append(w.lastCalls, fmt.Sprintf("%s(%s,%s)", call.Operation, call.ID, call.PlanID))
+	w.used[call.ID] = w.used[call.ID] || call.Operation == lifecycle.Provision
 	if call.Properties != nil {
 		w.asked = heldInstance{plan: lifecycle.PlanID(call.Properties), params: call.Properties.ParameterChecksum}
 	}

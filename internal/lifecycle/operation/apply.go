@@ -34,6 +34,8 @@ type Request struct {
 	Operation lifecycle.Operation
 	// ID is the id of the resource at the broker.
 	ID string
+	// NextID is the id of the next attempt, once what is under ID is removed (R2).
+	NextID string
 	// Generation of the spec that it follows from.
 	Generation int64
 	// NothingAtBroker: the broker can have nothing under the id before the request.
@@ -89,6 +91,9 @@ func (ap *Application) IsDeleting() bool { return !ap.Object.GetDeletionTimestam
 func (ap *Application) IsOverdue() bool {
 	return ap.Call.MaxDuration > 0 && lifecycle.Schedule{OperationStart: ap.Common.OperationStartTime, Now: ap.Now}.IsOverdue(ap.Call.MaxDuration)
 }
+
+// UseNextID makes the next id that of the object: a late removal under the former one, by a former leader, may still arrive (R2).
+func (ap *Application) UseNextID() { ap.Common.ExternalID = ap.Call.NextID }
 
 // DescribeOutcome describes the outcome of the request.
 func (ap *Application) DescribeOutcome() string { return lifecycle.DescribeOutcome(ap.Answer.Outcome) }

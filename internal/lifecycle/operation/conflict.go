@@ -28,10 +28,6 @@ func (ap *Application) RecordConflict() {
 	case !ap.Call.Owned:
 		ap.Kind.MarkNothingSent()
 		ap.RecordRetryMessage(v1beta1.ReasonConflict, lifecycle.SuppliedConflict("service "+ap.Names.Noun, ap.Call.ID, ap.DescribeOutcome()))
-	case ap.Call.NothingAtBroker && a.Removals > 0: // the broker does not accept the id again after its removal
-		ap.Kind.UseNextID()
-		ap.Kind.MarkNothingSent()
-		ap.RecordRetry(change.Name, change.Failed)
 	default:
 		if !ap.Call.NothingAtBroker && !ap.Kind.IsConflictHeld() { // one of the requests on record may have been carried out
 			a.Unknown++

@@ -28,6 +28,8 @@ import (
 // Inputs are what every decision depends on, beside the object.
 type Inputs struct {
 	Now time.Time
+	// NextNumber is a random number, from 1 to catalog.NextNumbers: that of the next id, where the object needs one.
+	NextNumber int32
 	// BrokerBlocker is why no request can be sent to the broker now.
 	BrokerBlocker *lifecycle.Blocker
 	// Recovered is when the broker last recovered from failures to create resources of the kind.

@@ -43,8 +43,6 @@ type Kind interface {
 	IsConflictHeld() bool
 	// MarkNothingSent removes the operation from the record of a request that had no effect.
 	MarkNothingSent()
-	// UseNextID makes the next id that of the object.
-	UseNextID()
 	// IsSlow reports whether requests are retried slowly.
 	IsSlow() bool
 	// KeepsLastError reports whether the message of the attempts stays that of what an orphan mitigation follows from.

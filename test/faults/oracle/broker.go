@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/test/faults/scenario"
 )
@@ -99,7 +100,7 @@ func (c Checker) GuardBroker(r *http.Request) {
 		return
 	}
 	if r.Method == http.MethodPut {
-		if !slices.ContainsFunc(all, func(o client.Object) bool { return slices.Contains(scenario.RecordedIDs(o), id) }) {
+		if !slices.ContainsFunc(all, func(o client.Object) bool { return slices.Contains(catalog.ExternalIDs(o), id) }) {
 			c.Reportf("PUT of %s, which no object has", id)
 		}
 		return

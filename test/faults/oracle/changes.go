@@ -26,8 +26,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/test/faults/proxy"
-	"github.com/gophernetes/bellhop/test/faults/scenario"
 )
 
 // WatchObjects checks each state of the objects until the context ends. ended waits for the last check.
@@ -89,7 +89,7 @@ func (c Checker) checkChange(by watch.EventType, o client.Object) {
 		return
 	}
 	held := c.BrokerIDs()
-	for _, id := range scenario.RecordedIDs(o) {
+	for _, id := range catalog.ExternalIDs(o) {
 		if held[id] && !c.Retained.Has(id) && !c.Foreign.Has(id) {
 			c.Reportf("%s is gone, and the broker still has %s", o.GetName(), id)
 		}

@@ -32,7 +32,6 @@ import (
 
 	pagerv1beta1 "github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
-	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/test/faults/proxy"
 )
 
@@ -107,17 +106,6 @@ func ExternalID(o client.Object) string {
 		return cmp.Or(o.Status.ExternalID, o.Spec.ExternalID)
 	}
 	return ""
-}
-
-// RecordedIDs returns all ids that an object has recorded.
-func RecordedIDs(o client.Object) []string {
-	switch o := o.(type) {
-	case *v1beta1.ServiceInstance:
-		return []string{o.Spec.ExternalID, o.Status.ExternalID}
-	case *v1beta1.ServiceBinding:
-		return append(lifecycle.PredecessorIDs(&o.Status), o.Spec.ExternalID, o.Status.ExternalID)
-	}
-	return nil
 }
 
 // RemoveObjects deletes the objects that are left, without their finalizers.

@@ -62,7 +62,7 @@ func variants() []variant {
 	return result.Unknown
 }`, `	return result.Retry
 }`}}, scenario: "hasty", fault: "lost@PUT:service_instances#1", oracle: "finalizer"},
-		{name: "id-used-again", edits: []mistake{{instanceRules + "apply_remove.go", `	ap.UseNextID() // a late removal by a former leader may still arrive (R2)
+		{name: "id-used-again", edits: []mistake{{instanceRules + "apply_remove.go", `	ap.UseNextID()
 `, ``}}, scenario: "instance-mitigated-ready", fault: "deposed@DELETE:service_instances#1", oracle: "truth"},
 		{name: "no-mitigation", edits: []mistake{{instanceRules + "apply_provision.go", `	ap.Attempts().LastTime = lifecycle.Timestamp(ap.Now)
 	ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonProvisionCallFailed, Message: message})
@@ -71,7 +71,7 @@ func variants() []variant {
 		{name: "mitigates-the-next-id", edits: []mistake{{instanceRules + "recorded.go", `	call := d.newRequest("")
 `, `	call := d.newRequest("")
 	if d.phase == Mitigating {
-		call.ID = lifecycle.NextInstanceID(d.si, call.ID)
+		call.ID = call.NextID
 	}
 `}}, scenario: "instance-mitigated-ready", fault: "none", oracle: "orphan"},
 		{name: "fire-and-forget", edits: []mistake{{services + "engine/record.go", `	if err := patch.RemoveFinalizer(ctx, r.Client, s.Before.DeepCopyObject().(v1beta1.ServiceObject), v1beta1.Finalizer); err != nil {

@@ -48,9 +48,6 @@ type ServiceBindingStatusApplyConfiguration struct {
 	// time, so that applications can change over to the new credentials. The one
 	// that is being removed is the first.
 	Predecessors []PredecessorBindingApplyConfiguration `json:"predecessors,omitempty"`
-	// lastRemovedID is the last id under which a failed replacement was removed. It is
-	// not used again, since a late removal of it may still arrive.
-	LastRemovedID *string `json:"lastRemovedID,omitempty"`
 	// target is where the binding is, or may be.
 	Target *ServiceBindingTargetApplyConfiguration `json:"target,omitempty"`
 	// secretName is the name of the Secret that has the credentials.
@@ -244,14 +241,6 @@ func (b *ServiceBindingStatusApplyConfiguration) WithPredecessors(values ...*Pre
 		}
 		b.Predecessors = append(b.Predecessors, *values[i])
 	}
-	return b
-}
-
-// WithLastRemovedID sets the LastRemovedID field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the LastRemovedID field is set to the value of the last call.
-func (b *ServiceBindingStatusApplyConfiguration) WithLastRemovedID(value string) *ServiceBindingStatusApplyConfiguration {
-	b.LastRemovedID = &value
 	return b
 }
 
