@@ -56,6 +56,10 @@ type Message struct {
 	Time         time.Time // of the event; a repeat has the same
 	// Quiet: nobody has to be told of it. An Editor changes its earlier message, or sends nothing.
 	Quiet bool
+	// Continues: this message, which is Fired, continues the one with the external id, which people may take for current; see Continue.
+	Continues bool
+	// IsContinued: another message continues this one, which is shown with a color of no severity.
+	IsContinued bool
 	// Last: the alert goes on, but is not sent again, where the provider has a RepostEvery.
 	Last bool
 }

@@ -52,9 +52,13 @@ func forDisplay(text string) string {
 	}, strings.ToValidUTF8(text, "\uFFFD")))
 }
 
-// TitleWithStatus returns the title after the severity, unless that is Info, and after the event, unless that is Fired.
+// TitleWithStatus returns the title after the severity, unless that is Info, and after the event, unless that is Fired. The title of a
+// message that is continued says that instead.
 func (m Message) TitleWithStatus() string {
 	title := m.Title()
+	if m.IsContinued {
+		return "Continued: " + title
+	}
 	if m.Severity == Warning || m.Severity == Critical {
 		title = "[" + string(m.Severity) + "] " + title
 	}

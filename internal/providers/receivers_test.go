@@ -233,6 +233,58 @@ func TestRiseOfSeverityNotifies(t *testing.T) {
 	}
 }
 
+// F-P58: where a service lets a message be edited, the former message of a rise or a join says that it is continued, and the end is told by the
+// newest. Whatever becomes of that edit, the page is neither failed nor repeated.
+func TestFormerMessageIsContinued(t *testing.T) {
+	continues := []string{"discord", "matrix", "mattermost, bot", "slack, bot", "telegram"}
+	text := func(r receiver, id string) string {
+		seen := r.service.Seen()
+		if i := slices.IndexFunc(seen, func(s notifytest.Seen) bool { return s.ID == id }); i >= 0 {
+			return seen[i].Text
+		}
+		return ""
+	}
+	for _, r := range receivers(t) {
+		key := func(n int, externalID string) notify.Key {
+			return notify.Key{Delivery: strings.Repeat(string(rune('a'+n)), 32), Incident: strings.Repeat("0", 32), ExternalID: externalID}
+		}
+		send := func(m notify.Message, k notify.Key) result.Receipt {
+			t.Helper()
+			receipt, err := r.sender.Send(t.Context(), m, k)
+			if err != nil {
+				t.Fatalf("%s: %v", r.name, err)
+			}
+			return receipt
+		}
+		m := notifytest.Message(result.Fired)
+		first := send(m, key(0, ""))
+		m.Continues = true
+		second := send(m, key(1, first.ExternalID))
+		if !slices.Contains(continues, r.name) {
+			for _, s := range r.service.Seen() {
+				if strings.Contains(s.Text, "Continued") {
+					t.Errorf("%s: people see %+v", r.name, s)
+				}
+			}
+			continue
+		}
+		if got := text(r, first.ExternalID); got != "Continued: Hi 🎉\nThis alert continues in the next message." && got != "Continued: Hi 🎉\n\nThis alert continues in the next message." {
+			t.Errorf("%s: the former message is %q", r.name, got)
+		}
+		if got := text(r, second.ExternalID); second.ExternalID == first.ExternalID || !strings.HasPrefix(got, "[Critical] Hi 🎉\n") || !strings.Contains(got, "Hello KubeCon 👋") {
+			t.Errorf("%s: the next message is %q", r.name, got)
+		}
+		third := send(m, key(2, strings.Repeat("9", len(second.ExternalID)))) // whose former message is nowhere
+		send(m, key(3, third.ExternalID))
+		before := len(r.service.Seen())
+		end := notifytest.Message(result.Resolved)
+		send(end, key(4, second.ExternalID))
+		if seen := r.service.Seen(); len(seen) != before || !strings.HasPrefix(text(r, second.ExternalID), "Resolved: ") || !strings.HasPrefix(text(r, first.ExternalID), "Continued: ") {
+			t.Errorf("%s: after the end people see %+v", r.name, seen)
+		}
+	}
+}
+
 // newIn returns whether people see a message that they did not see before.
 func newIn(r receiver, before []notifytest.Seen) bool {
 	return slices.ContainsFunc(r.service.Seen(), func(s notifytest.Seen) bool {

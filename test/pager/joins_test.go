@@ -99,6 +99,35 @@ var _ = Describe("An Alert with instances", func() {
 		Expect(hook.eventTypes(a)()).To(Equal([]string{"fired", "fired", "resolved"}))
 	})
 
+	It("says in the former message that it is continued, and ends the newest", func(ctx SpecContext) { // F-P58
+		slack := startSlack(ctx, namespace, "slack")
+		a = createAlert(ctx, namespace, "a", func(a *v1beta1.Alert) { a.Spec.Content, a.Spec.JoinedTime = "pod-1", joined(0) }, "slack")
+		Eventually(alertStatus(ctx, a)).Should(beSent(a))
+
+		By("joining another one, and raising the severity")
+		update(ctx, a, func(a *v1beta1.Alert) { a.Spec.Content, a.Spec.JoinedTime = "pod-2\npod-1", joined(5) })
+		Eventually(alertStatus(ctx, a)).Should(beSent(a))
+		update(ctx, a, func(a *v1beta1.Alert) { a.Spec.Severity = v1beta1.SeverityCritical })
+		Eventually(alertStatus(ctx, a)).Should(beSent(a))
+		isContinued := HaveField("Text", HavePrefix("Continued: "))
+		isCurrent := HaveField("Text", SatisfyAll(HavePrefix("[Critical] "), ContainSubstring("pod-2")))
+		Expect(slack.Seen()).To(HaveExactElements(isContinued, isContinued, isCurrent))
+		Expect(rowOf(a, "slack")).To(SatisfyAll(HaveField("ExternalID", slack.Seen()[2].ID), HaveField("Attempts", BeEquivalentTo(1))))
+
+		By("joining one when Slack edits no message any more")
+		slack.Lock()
+		update(ctx, a, func(a *v1beta1.Alert) { a.Spec.JoinedTime = joined(10) })
+		Eventually(alertStatus(ctx, a)).Should(beSent(a))
+		Expect(slack.Seen()).To(HaveExactElements(isContinued, isContinued, isCurrent, isCurrent), "the page is neither failed nor repeated")
+		Expect(rowOf(a, "slack")).To(SatisfyAll(HaveField("Attempts", BeEquivalentTo(1)), HaveField("Message", ContainSubstring("the former message was not changed"))))
+
+		By("ending it")
+		update(ctx, a, func(a *v1beta1.Alert) { a.Spec.State = v1beta1.AlertResolved })
+		Eventually(alertStatus(ctx, a)).Should(haveCondition("Ready", metav1.ConditionTrue, "Resolved"))
+		Expect(slack.Seen()).To(ContainElement(HaveField("Resolved", true)))
+		Expect(slack.Seen()[:2]).To(HaveEach(isContinued))
+	})
+
 	It("tells a webhook of nothing while it is away and instances end, and of the join that follows once it is back", func(ctx SpecContext) {
 		a = createAlert(ctx, namespace, "a", func(a *v1beta1.Alert) { a.Spec.Content, a.Spec.JoinedTime = "pod-1\npod-2", joined(0) }, "hook")
 		Eventually(alertStatus(ctx, a)).Should(beSent(a))

@@ -322,6 +322,7 @@ func messageOf(a *v1beta1.Alert, row v1beta1.Delivery, o lifecycle.Outcome) noti
 		Receiver:   fmt.Sprintf("%s/%s", o.Ref.Kind, o.Ref.Name),
 		Time:       o.Began,
 		Quiet:      o.Quiet,
+		Continues:  o.Continues,
 		Last:       o.Last,
 
 		BelowMinimum: notify.Severity(o.BelowMinimum),

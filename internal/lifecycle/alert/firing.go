@@ -56,6 +56,7 @@ func (d *DeliveryPlan) sendContent(a *v1beta1.Alert, content string, t Target, e
 	if d.Send != nil {
 		d.Send.Severity, d.Send.JoinedTime = cmp.Or(a.Spec.Severity, v1beta1.SeverityInfo), a.Spec.JoinedTime
 		d.Send.Quiet = isQuiet(a, event)
+		d.Send.Continues = event == result.Fired && HoldingOf(d.Row) == Holds
 	}
 	d.writeAhead(a)
 }

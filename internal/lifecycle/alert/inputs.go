@@ -221,6 +221,8 @@ type Request struct {
 	JoinedTime *metav1.Time
 	// Quiet: nobody has to be told of the content.
 	Quiet bool
+	// Continues: the receiver holds a message of the Alert, which this one, which notifies, continues.
+	Continues bool
 	// FilteredHash is the hash of the content that the receiver filters, where the request is a resolve.
 	FilteredHash string
 	// BelowMinimum is the receiver's minSeverity where the request resolves a firing alert whose severity fell below it; else empty.

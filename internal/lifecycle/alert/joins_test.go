@@ -107,6 +107,38 @@ func TestJoins(t *testing.T) {
 	}
 }
 
+// F-P58: a message that notifies continues the one that the receiver holds: also when it is repeated, and not after a confirmed resolve.
+func TestContinues(t *testing.T) {
+	rises := func(a *v1beta1.Alert) { a.Spec.Severity = v1beta1.SeverityCritical }
+	written := func(a *v1beta1.Alert) {
+		row := &a.Status.Deliveries[0]
+		*row = WriteAhead(*row, InFlightRequest{Request: Request{Event: result.Fired, Hash: ContentHash(&a.Spec), Sequence: 2, Attempt: 1, Version: "v1"}, Since: t0, Began: t0})
+	}
+	resolved := func(a *v1beta1.Alert) {
+		row := &a.Status.Deliveries[0]
+		*row = Apply(*row, Outcome{Request: Request{Event: result.Resolved, Hash: ResolvedHash(), Sequence: 2, Attempt: 1}, Ref: oncall, At: t0})
+	}
+	for name, c := range map[string]struct {
+		alert *v1beta1.Alert
+		want  bool
+	}{
+		"the first message":            {newAlert(), false},
+		"an edit":                      {newAlert(isShown, reworded), false},
+		"a rise":                       {newAlert(isShown, rises), true},
+		"a join":                       {newAlert(joinedAt(1), isShown, joinedAt(7)), true},
+		"a rise, repeated":             {newAlert(isShown, rises, written), true},
+		"a start after a resolve":      {newAlert(isShown, resolved), false},
+		"a higher one after a resolve": {newAlert(isShown, resolved, rises), false},
+	} {
+		now := t0.Add(time.Hour)
+		in := Inputs{Now: now, ServerTime: now, Refs: []v1beta1.ReceiverRef{oncall}, Targets: map[v1beta1.ReceiverRef]Target{oncall: usable("v1")}}
+		d := Decide(c.alert, in).Deliveries[0]
+		if d.Send == nil || d.Send.Continues != c.want {
+			t.Errorf("%s: got %+v, want a request that continues: %t", name, d.Send, c.want)
+		}
+	}
+}
+
 // A message that turned out to be gone stays as it was told.
 func TestAKeptBackReceiptStays(t *testing.T) {
 	a := newAlert(joinedAt(1), isShown, reworded)

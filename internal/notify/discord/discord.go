@@ -130,30 +130,37 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	return s, nil
 }
 
-// Send makes one attempt. It makes two requests where the message cannot be edited.
+// Send makes one attempt. It makes two requests where the message cannot be edited, and where it continues an earlier one.
 func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
 	if m.Event == result.Fired || !s.IsID(snowflake, k.ExternalID) {
-		return s.post(ctx, m)
+		return s.post(ctx, m, k)
 	}
-	body, cuts := render(m, "")
-	resp, err := s.RequestJSON(ctx, http.MethodPatch, s.hook.JoinPath("messages", k.ExternalID), body)
+	resp, cuts, err := s.edit(ctx, m, k.ExternalID)
 	switch {
-	case err == nil && resp.StatusCode != http.StatusNoContent && idOf(resp) != k.ExternalID:
-		return result.Receipt{}, s.BadAnswer(resp)
 	case err == nil:
 		return result.Receipt{ExternalID: k.ExternalID, Note: notify.StatusLine(resp.StatusCode) + ": the message was edited" + cuts}, nil
 	// A message that does not exist may have been deleted, or belong to another webhook or thread that the receiver had before.
 	case hasError(resp, http.StatusNotFound, unknownMessage), hasError(resp, http.StatusBadRequest, threadArchived):
-		return s.post(ctx, m)
+		return s.post(ctx, m, k)
 	}
 	return result.Receipt{}, err
+}
+
+// edit replaces a message, and returns a note of what was cut.
+func (s *Sender) edit(ctx context.Context, m notify.Message, id string) (resp *outbound.Response, cuts string, err error) {
+	body, cuts := render(m, "")
+	resp, err = s.RequestJSON(ctx, http.MethodPatch, s.hook.JoinPath("messages", id), body)
+	if err == nil && resp.StatusCode != http.StatusNoContent && idOf(resp) != id {
+		err = s.BadAnswer(resp)
+	}
+	return resp, cuts, err
 }
 
 // CanEdit reports whether an external id is of a message.
 func (s *Sender) CanEdit(externalID string) bool { return s.IsID(snowflake, externalID) }
 
 // post creates a message.
-func (s *Sender) post(ctx context.Context, m notify.Message) (result.Receipt, error) {
+func (s *Sender) post(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
 	if m.Quiet {
 		return notify.KeptBack(), nil
 	}
@@ -165,14 +172,17 @@ func (s *Sender) post(ctx context.Context, m notify.Message) (result.Receipt, er
 	if err != nil {
 		return result.Receipt{}, err
 	}
-	if resp.StatusCode == http.StatusNoContent { // Discord's answer to a request without wait, which relays before it may drop
-		return result.Receipt{Note: notify.StatusLine(resp.StatusCode) + ": without the message's id, by which it could be edited" + cuts}, nil
-	}
-	made := idOf(resp)
-	if !s.IsID(snowflake, made) {
+	receipt := result.Receipt{ExternalID: idOf(resp), Note: notify.StatusLine(resp.StatusCode) + cuts}
+	switch {
+	case resp.StatusCode == http.StatusNoContent: // Discord's answer to a request without wait, which relays before it may drop
+		receipt.Note = notify.StatusLine(resp.StatusCode) + ": without the message's id, by which it could be edited" + cuts
+	case !s.IsID(snowflake, receipt.ExternalID):
 		return result.Receipt{}, s.BadAnswer(resp)
 	}
-	return result.Receipt{ExternalID: made, Note: notify.StatusLine(resp.StatusCode) + cuts}, nil
+	return notify.Continue(ctx, s, m, k, receipt, func(ctx context.Context, former notify.Message) error {
+		_, _, err := s.edit(ctx, former, k.ExternalID)
+		return err
+	}), nil
 }
 
 // idOf returns the id in the body of a success; "" where there is none.

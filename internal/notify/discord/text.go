@@ -121,6 +121,8 @@ func color(m notify.Message) int {
 	switch {
 	case m.Event == result.Resolved:
 		return 0x2e7d32 // green
+	case m.IsContinued:
+		return 0x9e9e9e // gray
 	case m.Severity == notify.Critical:
 		return 0xd32f2f // red
 	case m.Severity == notify.Warning:

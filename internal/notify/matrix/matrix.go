@@ -133,7 +133,12 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 	if err != nil {
 		return result.Receipt{}, err
 	}
-	return result.Receipt{ExternalID: made, Note: status + note}, nil
+	receipt := result.Receipt{ExternalID: made, Note: status + note}
+	return notify.Continue(ctx, s, m, k, receipt, func(ctx context.Context, former notify.Message) error {
+		body, _ := render(former)
+		_, _, err := s.sendEvent(ctx, k.Delivery+"-continued", edit(k.ExternalID, body)) // a server does not show it of a removed message
+		return err
+	}), nil
 }
 
 // CanEdit reports whether an external id is of a message.

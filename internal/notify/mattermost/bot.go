@@ -52,16 +52,13 @@ type post struct {
 	PendingPostID string `json:"pending_post_id,omitempty"`
 }
 
-// Send makes one attempt. It makes up to three requests where the post cannot be edited.
+// Send makes one attempt. It makes up to three requests where the post cannot be edited, and two where it continues an earlier one.
 func (b *Bot) Send(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
 	if m.Event == result.Fired || !b.IsID(serverID, k.ExternalID) {
 		return b.create(ctx, m, k)
 	}
-	text, cuts := render(m)
-	resp, err := b.RequestJSON(ctx, http.MethodPut, b.posts.JoinPath(k.ExternalID, "patch"), post{Message: text})
+	resp, cuts, err := b.edit(ctx, m, k.ExternalID)
 	switch {
-	case err == nil && b.postIDOf(resp) != k.ExternalID:
-		return result.Receipt{}, b.BadAnswer(resp)
 	case err == nil:
 		return result.Receipt{ExternalID: k.ExternalID, Note: notify.StatusLine(resp.StatusCode) + ": the post was edited" + cuts}, nil
 	case !isUneditable(resp):
@@ -76,6 +73,16 @@ func (b *Bot) Send(ctx context.Context, m notify.Message, k notify.Key) (result.
 		}
 	}
 	return b.create(ctx, m, k)
+}
+
+// edit replaces the text of a post, and returns a note of what was cut.
+func (b *Bot) edit(ctx context.Context, m notify.Message, id string) (resp *outbound.Response, cuts string, err error) {
+	text, cuts := render(m)
+	resp, err = b.RequestJSON(ctx, http.MethodPut, b.posts.JoinPath(id, "patch"), post{Message: text})
+	if err == nil && b.postIDOf(resp) != id {
+		err = b.BadAnswer(resp)
+	}
+	return resp, cuts, err
 }
 
 // CanEdit reports whether an external id is of a post.
@@ -98,7 +105,11 @@ func (b *Bot) create(ctx context.Context, m notify.Message, k notify.Key) (resul
 	if id == "" {
 		return result.Receipt{}, b.BadAnswer(resp)
 	}
-	return result.Receipt{ExternalID: id, Note: notify.StatusLine(resp.StatusCode) + cuts}, nil
+	receipt := result.Receipt{ExternalID: id, Note: notify.StatusLine(resp.StatusCode) + cuts}
+	return notify.Continue(ctx, b, m, k, receipt, func(ctx context.Context, former notify.Message) error {
+		_, _, err := b.edit(ctx, former, k.ExternalID)
+		return err
+	}), nil
 }
 
 // pendingID returns the key by which Mattermost recognizes a repeat. Mattermost does not check who used a key: another user

@@ -56,20 +56,12 @@ var uneditable = []string{
 	messageGone, "cant_update_message", "edit_window_closed", "channel_not_found", "not_in_channel", "is_archived",
 }
 
-// Send makes one attempt. It makes two requests where the message cannot be edited.
+// Send makes one attempt. It makes two requests where the message cannot be edited, and where it continues an earlier one.
 func (b *Bot) Send(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
-	channel, ts, ok := b.parseID(k.ExternalID)
-	if m.Event == result.Fired || !ok {
+	if m.Event == result.Fired || !b.CanEdit(k.ExternalID) {
 		return b.post(ctx, m, k)
 	}
-	message, cuts := b.render(m)
-	refusal, err := b.call(func(api *slack.Client) error {
-		_, edited, _, err := api.UpdateMessageContext(ctx, channel, ts, options(message, k)...)
-		if err == nil && edited != ts {
-			err = errIncomplete
-		}
-		return err
-	})
+	cuts, refusal, err := b.edit(ctx, m, k)
 	switch {
 	case err == nil:
 		return result.Receipt{ExternalID: k.ExternalID, Note: "HTTP 200 OK: the message was edited" + cuts}, nil
@@ -79,6 +71,20 @@ func (b *Bot) Send(ctx context.Context, m notify.Message, k notify.Key) (result.
 		return result.Receipt{Note: "the message is gone already"}, nil
 	}
 	return b.post(ctx, m, k)
+}
+
+// edit replaces the message with the external id. It returns a note of what was cut, and with an error Slack's code.
+func (b *Bot) edit(ctx context.Context, m notify.Message, k notify.Key) (cuts, refusal string, err error) {
+	channel, ts, _ := b.parseID(k.ExternalID)
+	message, cuts := b.render(m)
+	refusal, err = b.call(func(api *slack.Client) error {
+		_, edited, _, err := api.UpdateMessageContext(ctx, channel, ts, options(message, k)...)
+		if err == nil && edited != ts {
+			err = errIncomplete
+		}
+		return err
+	})
+	return cuts, refusal, err
 }
 
 // CanEdit reports whether an external id is of a message of a bot.
@@ -109,7 +115,11 @@ func (b *Bot) post(ctx context.Context, m notify.Message, k notify.Key) (result.
 	if err != nil {
 		return result.Receipt{}, err
 	}
-	return result.Receipt{ExternalID: id, Note: "HTTP 200 OK" + cuts}, nil
+	receipt := result.Receipt{ExternalID: id, Note: "HTTP 200 OK" + cuts}
+	return notify.Continue(ctx, b, m, k, receipt, func(ctx context.Context, former notify.Message) error {
+		_, _, err := b.edit(ctx, former, k)
+		return err
+	}), nil
 }
 
 // options sets every option: the defaults of chat.update differ from those of chat.postMessage.

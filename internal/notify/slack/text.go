@@ -92,6 +92,8 @@ func color(m notify.Message) string {
 	switch {
 	case m.Event == result.Resolved:
 		return "good"
+	case m.IsContinued:
+		return "#9e9e9e" // gray
 	case m.Severity == notify.Critical:
 		return "danger"
 	case m.Severity == notify.Warning:

@@ -29,6 +29,7 @@ package telegram
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -134,7 +135,24 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 	if m.Event == result.Resolved { // the content is in an earlier message
 		text, cuts = titleOf(m)
 	}
-	return s.post(ctx, text, cuts)
+	receipt, err := s.post(ctx, text, cuts)
+	if err != nil {
+		return result.Receipt{}, err
+	}
+	return notify.Continue(ctx, s, m, k, receipt, func(ctx context.Context, former notify.Message) error { return s.setText(ctx, k.ExternalID, former) }), nil
+}
+
+// setText replaces a message for which another one was sent.
+func (s *Sender) setText(ctx context.Context, externalID string, m notify.Message) error {
+	text, _ := render(m)
+	outcome, failure := s.edit(ctx, s.messageID(externalID), text)
+	switch {
+	case failure != nil:
+		return failure
+	case outcome == notEditable:
+		return errors.New("it can no longer be edited")
+	}
+	return nil
 }
 
 // CanEdit reports whether an external id is of a message in the chat.
