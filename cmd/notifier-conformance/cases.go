@@ -59,6 +59,7 @@ var cases = []testCase{
 	{"a response has short, visible texts", (*suite).texts},
 	{"an update is delivered", (*suite).updated},
 	{"a resolve is delivered", (*suite).resolved},
+	{"an alert that fires again is delivered again", (*suite).firedAgain},
 	{"a resolve of an alert that the server does not know is accepted", (*suite).resolvedUnknown},
 	{"a repeat is delivered once", (*suite).repeated},
 	{"two repeats at the same time are delivered once", (*suite).concurrent},
@@ -136,6 +137,35 @@ func (s *suite) updated(ctx context.Context) error {
 
 func (s *suite) resolved(ctx context.Context) error {
 	return s.deliver(ctx, notifierv1.Event_EVENT_FIRED, notifierv1.Event_EVENT_RESOLVED)
+}
+
+// firedAgain begins an alert, raises its severity, lets instances join, and begins it again after its end: each message has a delivery key of
+// its own. Other cases judge the resolve, and repeats.
+func (s *suite) firedAgain(ctx context.Context) error {
+	incident := rand.Text()
+	fired := func(why string, edit func(*notifierv1.NotifyRequest)) error {
+		message := s.message(notifierv1.Event_EVENT_FIRED, incident)
+		edit(message)
+		if _, err := s.notify(ctx, message); err != nil {
+			return fmt.Errorf("EVENT_FIRED with the same incident_key, as %s: want OK, got %w", why, err)
+		}
+		return nil
+	}
+	if err := fired("the alert begins", func(*notifierv1.NotifyRequest) {}); err != nil {
+		return err
+	}
+	if err := fired("the severity rises", func(r *notifierv1.NotifyRequest) { r.Severity = notifierv1.Severity_SEVERITY_WARNING }); err != nil {
+		return err
+	}
+	join := func(r *notifierv1.NotifyRequest) {
+		r.Severity = notifierv1.Severity_SEVERITY_WARNING
+		r.Instances = []*notifierv1.Instance{{Key: "a", Text: "disk a", StartsAt: timestamppb.Now()}, {Key: "b", Text: "disk b", StartsAt: timestamppb.Now()}}
+	}
+	if err := fired("instances join", join); err != nil {
+		return err
+	}
+	_, _ = s.notify(ctx, s.message(notifierv1.Event_EVENT_RESOLVED, incident))
+	return fired("the alert begins again", func(*notifierv1.NotifyRequest) {})
 }
 
 func (s *suite) resolvedUnknown(ctx context.Context) error {

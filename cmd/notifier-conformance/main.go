@@ -15,7 +15,7 @@ limitations under the License.
 */
 
 // Command notifier-conformance checks a notifier, a server for receivers of the kind grpc, against the contract in
-// proto/bellhop/notifier/v1/notifier.proto. It sends messages with the namespace conformance: people may see about fifteen of them.
+// proto/bellhop/notifier/v1/notifier.proto. It sends messages with the namespace conformance: people may see about twenty of them.
 //
 //	TOKEN=… go run github.com/gophernetes/bellhop/cmd/notifier-conformance@latest -address notifier.example.com:443
 //

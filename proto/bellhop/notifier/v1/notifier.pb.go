@@ -44,9 +44,18 @@ type Event int32
 const (
 	// Not used by Bellhop. A server answers OK.
 	Event_EVENT_UNSPECIFIED Event = 0
-	// The alert began, or its severity rose to the receiver's minimum.
+	// People have to be told: the alert began, or its severity rose to the receiver's minimum.
+	//
+	// It comes again under the same incident_key, each time with another delivery_key:
+	//
+	//   - while the alert goes on, when its severity rose or instances have joined it;
+	//   - after EVENT_RESOLVED, when the alert began again or reached the receiver's minimum again;
+	//   - when the content changed before an EVENT_FIRED was answered: the server may have both messages, or the later one alone.
+	//
+	// A server delivers each of them and tells people again, also where it shows one entry for each incident. A repeat after a lost
+	// answer is none of them: it has the delivery_key of the first call.
 	Event_EVENT_FIRED Event = 1
-	// The alert goes on, and its content changed.
+	// The alert goes on, and its content changed. People need not be told again.
 	Event_EVENT_UPDATED Event = 2
 	// The alert ended, or its severity fell below the receiver's minimum.
 	Event_EVENT_RESOLVED Event = 3
@@ -285,7 +294,7 @@ type NotifyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The same for every repeat of this message, and for no other message.
 	DeliveryKey string `protobuf:"bytes,1,opt,name=delivery_key,json=deliveryKey,proto3" json:"delivery_key,omitempty"`
-	// The same for all messages about this alert to this receiver.
+	// The same for all messages about this alert to this receiver, also after EVENT_RESOLVED.
 	IncidentKey string `protobuf:"bytes,2,opt,name=incident_key,json=incidentKey,proto3" json:"incident_key,omitempty"`
 	// What happened.
 	Event Event `protobuf:"varint,3,opt,name=event,proto3,enum=bellhop.notifier.v1.Event" json:"event,omitempty"`
