@@ -25,6 +25,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
+	"github.com/gophernetes/bellhop/internal/lifecycle/boundinstance"
 	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
 	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
@@ -45,7 +46,7 @@ func newBindingSample(edits ...func(*bindingSample)) *bindingSample {
 		CreationTimestamp: metav1.NewTime(lifecycletest.T0), Finalizers: []string{v1beta1.Finalizer},
 		Annotations: map[string]string{v1beta1.MadeIDAnnotation: catalog.MadeID("id", lifecycletest.T0)}}}
 	b.Spec.InstanceRef.Name, b.Spec.ExternalID = "db", "id"
-	s := &bindingSample{b: b, in: bindingrules.Inputs{Inputs: operation.Inputs{Now: lifecycletest.T0}, Broker: o.Broker, BoundInstance: bindingrules.BoundInstance{Instance: si, Class: o.Class, Plan: o.Plan,
+	s := &bindingSample{b: b, in: bindingrules.Inputs{Inputs: operation.Inputs{Now: lifecycletest.T0}, Broker: o.Broker, BoundInstance: boundinstance.Inputs{Instance: si, Class: o.Class, Plan: o.Plan,
 		Target: &v1beta1.ServiceBindingTarget{BrokerReference: *lifecycle.ReferenceTo(o), PlanID: "small-id", InstanceID: "id"}}}}
 	s.in.Parameters.Known = true
 	for _, edit := range edits {

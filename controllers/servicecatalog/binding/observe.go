@@ -29,6 +29,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
 	"github.com/gophernetes/bellhop/internal/lifecycle/bindingphase"
+	"github.com/gophernetes/bellhop/internal/lifecycle/boundinstance"
 	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
 )
 
@@ -74,7 +75,7 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) (err error) {
 
 // findBoundInstance looks up the instance of a binding. It waits, up to recordTimeout, until the cache shows what this process has recorded of
 // the instance, such as that it is unusable.
-func (r *Reconciler) findBoundInstance(ctx context.Context, b *v1beta1.ServiceBinding) (bound bindingrules.BoundInstance, err error) {
+func (r *Reconciler) findBoundInstance(ctx context.Context, b *v1beta1.ServiceBinding) (bound boundinstance.Inputs, err error) {
 	instance, key := &v1beta1.ServiceInstance{}, client.ObjectKey{Namespace: b.Namespace, Name: b.Spec.InstanceRef.Name}
 	waiting, cancel := context.WithTimeout(ctx, engine.RecordTimeout)
 	defer cancel()

@@ -38,6 +38,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/enqueue"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
+	"github.com/gophernetes/bellhop/internal/lifecycle/boundinstance"
 	"github.com/gophernetes/bellhop/internal/panics"
 	"github.com/gophernetes/bellhop/internal/panics/status"
 )
@@ -80,7 +81,7 @@ var instanceChanged = predicate.Funcs{
 		was, is := &before.Status, &after.Status
 		return enqueue.IsReplaced(e) || was.ProvisionStatus != is.ProvisionStatus || was.Unusable != is.Unusable || was.AsyncOpInProgress != is.AsyncOpInProgress ||
 			(was.ExternalProperties == nil) != (is.ExternalProperties == nil) || lifecycle.Fingerprint(lifecycle.NonNil(was.ExternalProperties)) != lifecycle.Fingerprint(lifecycle.NonNil(is.ExternalProperties)) || was.CurrentOperation != is.CurrentOperation ||
-			before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() || before.Generation != after.Generation || bindingrules.IsStalled(before) != bindingrules.IsStalled(after)
+			before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() || before.Generation != after.Generation || boundinstance.IsStalled(before) != boundinstance.IsStalled(after)
 	},
 }
 

@@ -17,8 +17,6 @@ limitations under the License.
 package binding
 
 import (
-	"fmt"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 
@@ -27,7 +25,6 @@ import (
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/lifecycle/bindingphase"
 	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
-	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
 	"github.com/gophernetes/bellhop/internal/lifecycle/rebind"
 )
 
@@ -131,7 +128,7 @@ func sameParameters(a, b *v1beta1.ServiceBindingPropertiesState) bool {
 
 // precondition returns what blocks a binding; nil: nothing does.
 func (d *decision) precondition() *lifecycle.Blocker {
-	if why := d.instanceNotReady(); why != nil {
+	if why := d.in.BoundInstance.Blocker(d.b); why != nil {
 		return why
 	}
 	switch {
@@ -155,56 +152,6 @@ func (d *decision) brokerUnavailable() *lifecycle.Blocker {
 		ref = &t.BrokerReference
 	}
 	return lifecycle.MissingReference(d.b, v1beta1.ReasonReferencesNonexistentBroker, "the broker "+lifecycle.BrokerName(ref)+" does not exist: register it again under this name")
-}
-
-// instanceNotReady returns why the instance cannot be bound to; nil: it can.
-func (d *decision) instanceNotReady() *lifecycle.Blocker {
-	name, g := d.b.Spec.InstanceRef.Name, d.in.BoundInstance
-	if g.Instance == nil {
-		return lifecycle.MissingReference(d.b, v1beta1.ReasonReferencesNonexistentInstance, fmt.Sprintf("ServiceInstance %q does not exist in namespace %q", name, d.b.Namespace))
-	}
-	status := &g.Instance.Status
-	switch {
-	case !g.Instance.DeletionTimestamp.IsZero():
-		return d.waitForInstance(v1beta1.ReasonErrorInstanceNotReady, fmt.Sprintf("ServiceInstance %q is being deleted", name))
-	case g.Missing != nil:
-		return g.Missing
-	case !d.in.BoundInstance.Effective().Bindable:
-		return &lifecycle.Blocker{Cause: lifecycle.Cause{Reason: v1beta1.ReasonErrorNonbindableServiceClass, Message: fmt.Sprintf("instances of plan %q of %q cannot be bound to", g.Plan.Common().ExternalName, g.Class.Common().ExternalName)}, Failed: true}
-	case len(d.in.BoundInstance.Effective().Unsupported) > 0:
-		return &lifecycle.Blocker{Cause: lifecycle.Cause{Reason: v1beta1.ReasonUnsupportedBinding, Message: fmt.Sprintf("bindings of %q require %s, which Kubernetes cannot provide", g.Class.Common().ExternalName, strings.Join(d.in.BoundInstance.Effective().Unsupported, ", "))}, Failed: true}
-	case !instancerules.IsProvisioned(status) || g.Target == nil:
-		return d.waitForInstance(v1beta1.ReasonErrorInstanceNotReady, fmt.Sprintf("ServiceInstance %q is not provisioned%s", name, readyMessage(status)))
-	case status.Unusable:
-		return lifecycle.BlockedBy(v1beta1.ReasonInstanceUnusable, fmt.Sprintf("the broker says that ServiceInstance %q can no longer be used", name))
-	case instancerules.PhaseOf(status).IsAccepted():
-		return d.waitForInstance(v1beta1.ReasonErrorAsyncOperationInProgress, fmt.Sprintf("the broker is working on ServiceInstance %q", name))
-	}
-	return nil
-}
-
-// waitForInstance is a blocker for an instance that exists and cannot be bound to: in progress, unless the instance is Stalled.
-func (d *decision) waitForInstance(reason, message string) *lifecycle.Blocker {
-	if IsStalled(d.in.BoundInstance.Instance) {
-		return lifecycle.BlockedBy(reason, message)
-	}
-	return lifecycle.InProgress(reason, message)
-}
-
-// readyMessage returns the reason of the instance's condition Ready in brackets; empty: there is none.
-func readyMessage(s *v1beta1.ServiceInstanceStatus) string {
-	if ready := lifecycle.FindCondition(s.Conditions, v1beta1.ConditionReady); ready != nil {
-		return " (" + ready.Reason + ")"
-	}
-	return ""
-}
-
-// Effective returns what the instance's plan supports; nothing where the plan is not known.
-func (b BoundInstance) Effective() catalog.Effective {
-	if b.Class != nil && b.Plan != nil {
-		return catalog.EffectiveOf(b.Class, b.Plan)
-	}
-	return catalog.Effective{MaximumPollingDuration: catalog.MaximumPollingDuration}
 }
 
 // effectivePlan returns what the plan of the binding's target supports; nothing where the target is another instance than the present one.

@@ -53,11 +53,6 @@ func (d *decision) setBlocked(why *lifecycle.Blocker) {
 	d.setConditions(set)
 }
 
-// IsStalled reports whether an instance is Stalled.
-func IsStalled(instance *v1beta1.ServiceInstance) bool {
-	return instance != nil && lifecycle.IsTrue(lifecycle.FindCondition(instance.Status.Conditions, v1beta1.ConditionStalled))
-}
-
 // hasUsableCredentials reports whether the credentials in the Secret are valid.
 func (d *decision) hasUsableCredentials() bool {
 	return bindingphase.IsDelivered(&d.Status) && (d.in.Secret == SecretInSync || d.in.Secret == SecretUnknown) && !d.hasEnded()

@@ -26,6 +26,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/lifecycle/bindingphase"
+	"github.com/gophernetes/bellhop/internal/lifecycle/boundinstance"
 	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
 	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
 	"github.com/gophernetes/bellhop/internal/lifecycle/rebind"
@@ -37,7 +38,7 @@ type Inputs struct {
 	operation.Inputs
 
 	// BoundInstance is the instance that the spec refers to, or why it does not exist.
-	BoundInstance BoundInstance
+	BoundInstance boundinstance.Inputs
 	// Broker is that of the binding's target; nil: it does not exist.
 	Broker v1beta1.Broker
 	// PredecessorClaimants, by id, are the claimants that have the id of a predecessor.
@@ -64,19 +65,6 @@ type Sources struct {
 	Known bool
 	// Blocker is why their keys cannot be copied; nil: they can.
 	Blocker *lifecycle.Blocker
-}
-
-// BoundInstance is the instance of a binding, with the class and the plan that it has at the broker.
-type BoundInstance struct {
-	Instance *v1beta1.ServiceInstance
-	Class    v1beta1.Class
-	Plan     v1beta1.Plan
-	// Target is where its bindings are; nil: the instance is at no broker.
-	Target *v1beta1.ServiceBindingTarget
-	// Plans are the ids of the plans that the instance may have, the most likely one first.
-	Plans []string
-	// Missing is why the class or the plan does not exist.
-	Missing *lifecycle.Blocker
 }
 
 // SecretState is what is known of a binding's Secret.

@@ -28,6 +28,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/lifecycle/bindingphase"
+	"github.com/gophernetes/bellhop/internal/lifecycle/boundinstance"
 	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
 	"github.com/gophernetes/bellhop/internal/lifecycle/validity"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
@@ -101,8 +102,8 @@ func TestDecideBinding(t *testing.T) {
 			f.in.Parameters.Blocker = lifecycle.BlockedBy(v1beta1.ReasonErrorWithParameters, "x")
 		}), "nothing: ErrorWithParameters"},
 
-		"no instance, young":  {"it was made together with it", bfs(func(f *fixture) { f.in.BoundInstance = BoundInstance{} }), "wait"},
-		"no instance":         {"", bfs(in(time.Hour), func(f *fixture) { f.in.BoundInstance = BoundInstance{} }), "nothing: ReferencesNonexistentInstance"},
+		"no instance, young":  {"it was made together with it", bfs(func(f *fixture) { f.in.BoundInstance = boundinstance.Inputs{} }), "wait"},
+		"no instance":         {"", bfs(in(time.Hour), func(f *fixture) { f.in.BoundInstance = boundinstance.Inputs{} }), "nothing: ReferencesNonexistentInstance"},
 		"instance new, young": {"it is being made", bfs(func(f *fixture) { f.in.BoundInstance.Instance = &v1beta1.ServiceInstance{} }), "wait"},
 		"instance stalled, young": {"it does not come soon", bfs(func(f *fixture) {
 			f.in.BoundInstance.Instance = &v1beta1.ServiceInstance{Status: v1beta1.ServiceInstanceStatus{OperationStatus: v1beta1.OperationStatus{Conditions: []v1beta1.Condition{
@@ -178,7 +179,7 @@ func TestDecideBinding(t *testing.T) {
 		"deleted":                               {"", bfs(bound1, deleted1), "prove"},
 		"deleted, proven":                       {"the Secret first", bfs(bound1, deleted1, lives1), "eject"},
 		"deleted, Secret gone":                  {"", bfs(bound1, deleted1, lives1, ejected), "unbind id"},
-		"deleted, all else gone":                {"the ids are on record", bfs(bound1, deleted1, lives1, ejected, func(f *fixture) { f.in.BoundInstance = BoundInstance{} }), "unbind id"},
+		"deleted, all else gone":                {"the ids are on record", bfs(bound1, deleted1, lives1, ejected, func(f *fixture) { f.in.BoundInstance = boundinstance.Inputs{} }), "unbind id"},
 		"deleted, broker gone":                  {"R8", bfs(bound1, deleted1, lives1, ejected, in(time.Hour), func(f *fixture) { f.in.Broker = nil }), "nothing: ReferencesNonexistentBroker"},
 		"retained":                              {"R8", bfs(bound1, deleted1, policy(v1beta1.DeletionPolicyRetain)), "release Retained"},
 		"CRD deleted":                           {"R10", bfs(bound1, deleted1, func(f *fixture) { f.in.Definition = lifecycle.DefinitionTerminating }), "wait"},

@@ -23,6 +23,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/boundinstance"
 	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
@@ -39,7 +40,7 @@ func TestConditionsOfABindingThatWaits(t *testing.T) {
 	stalled := instance(func(si *v1beta1.ServiceInstance) {
 		si.Status.Conditions = []v1beta1.Condition{{Type: v1beta1.ConditionStalled, Status: v1beta1.ConditionTrue}}
 	})
-	none := func(f *fixture) { f.in.BoundInstance = BoundInstance{} }
+	none := func(f *fixture) { f.in.BoundInstance = boundinstance.Inputs{} }
 	for name, test := range map[string]struct {
 		is   []func(*fixture)
 		want string

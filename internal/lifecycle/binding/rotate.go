@@ -119,7 +119,7 @@ func (d *decision) replace() {
 	s, tried := &d.Status, d.recovery()
 	rotates, retrievable := d.phase.Task == bindingphase.Rotating, d.nextWay() == fetch
 	lost := tried.hasFailed(repeat) && !retrievable
-	why := d.instanceNotReady()
+	why := d.in.BoundInstance.Blocker(d.b)
 	if why == nil {
 		why = d.brokerUnavailable()
 	}

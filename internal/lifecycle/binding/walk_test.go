@@ -39,6 +39,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/lifecycle/bindingphase"
 	"github.com/gophernetes/bellhop/internal/lifecycle/bindingsecret"
+	"github.com/gophernetes/bellhop/internal/lifecycle/boundinstance"
 	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
 	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
 	"github.com/gophernetes/bellhop/internal/lifecycle/validity"
@@ -349,7 +350,7 @@ func (w *bindingWalk) write(secret *corev1.Secret) {
 // inputs is what the shell would look up.
 func (w *bindingWalk) inputs(b *v1beta1.ServiceBinding) Inputs {
 	world := Inputs{Inputs: operation.Inputs{Now: w.now, NextNumber: 1 + w.numbers.Int32N(catalog.NextNumbers), LastPoll: w.polled, SeenRunning: w.accepted, Definition: lifecycle.DefinitionLives}, Broker: w.broker, Memory: w.known.RequestMemory,
-		BoundInstance: BoundInstance{Instance: w.instance, Class: w.class, Plan: w.plan, Target: &v1beta1.ServiceBindingTarget{
+		BoundInstance: boundinstance.Inputs{Instance: w.instance, Class: w.class, Plan: w.plan, Target: &v1beta1.ServiceBindingTarget{
 			BrokerReference: v1beta1.BrokerReference{Kind: "ClusterServiceBroker", Name: "broker", ServiceID: "class-id"}, PlanID: "small-id", InstanceID: "id"}}}
 	world.Parameters.Known, world.Parameters.Checksum, world.Parameters.Version = true, checksumOf(w.params), w.params
 	var seen *metav1.PartialObjectMetadata
