@@ -34,6 +34,8 @@ const (
 	NeedSecret Need = "Secret"
 	// NeedSources are the Secrets whose keys the binding's Secret gets, which have to be read.
 	NeedSources Need = "Sources"
+	// NeedNamespace is a read of the namespace, whose deletion the cache may not show yet.
+	NeedNamespace Need = "Namespace"
 	// NeedPermission is that the API server would accept the binding's Secret, which it has refused before.
 	NeedPermission Need = "Permission"
 )

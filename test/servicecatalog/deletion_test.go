@@ -194,6 +194,7 @@ var _ = Describe("A deletion", func() {
 		s.createAsyncInstance(ctx, "slow", addParametersFrom("params"))
 		s.createSyncInstance(ctx, "unfinished", addParametersFrom("missing"))
 		Eventually(func() int { return len(s.Holds().Instances) }).Should(Equal(n + 1))
+		before := s.Counts()
 		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.namespace}}
 		Expect(k8s.Delete(ctx, ns)).To(Succeed())
 		Eventually(func() error { // nil, once the namespace is gone, or what is left
@@ -205,6 +206,10 @@ var _ = Describe("A deletion", func() {
 		Expect(s.Holds().Instances).To(BeEmpty())
 		Expect(s.Holds().Bindings).To(BeEmpty())
 		Expect(s.Violations()).To(BeEmpty())
+		after := s.Counts()
+		for _, op := range []osb.Operation{osb.Bind, osb.GetBinding, osb.ProvisionInstance, osb.UpdateInstance} { // F-S56
+			Expect(after[op]).To(Equal(before[op]), string(op))
+		}
 		for id, h := range s.Histories() {
 			Expect(h.Creations).To(Equal(1), id)
 			Expect(h.Removals).To(Equal(1), id)

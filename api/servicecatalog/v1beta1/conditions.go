@@ -126,6 +126,9 @@ const (
 	// ReasonDefinitionTerminating: the CRD is being deleted, and with it every
 	// object; nothing outside is deleted for that.
 	ReasonDefinitionTerminating = "DefinitionTerminating"
+	// ReasonNamespaceTerminating: the namespace is being deleted; nothing is created or
+	// changed for objects in it. Of instances and bindings.
+	ReasonNamespaceTerminating = "NamespaceTerminating"
 	// ReasonInstanceUnusable: the broker says that the instance can no longer be used.
 	ReasonInstanceUnusable = "InstanceUnusable"
 	// ReasonExternalIDChanged: the object has another id at the broker from now on. An

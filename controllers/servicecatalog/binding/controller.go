@@ -143,6 +143,8 @@ func (s *scope) Supply(ctx context.Context, need lifecycle.Need) error {
 		return engine.WithReason(v1beta1.ReasonErrorWithParameters, s.r.readParameters(ctx, s))
 	case lifecycle.NeedSecret:
 		return s.r.inspectSecret(ctx, s)
+	case lifecycle.NeedNamespace:
+		return s.r.readNamespace(ctx, s)
 	case lifecycle.NeedPermission:
 		return s.r.tryWrite(ctx, s)
 	case lifecycle.NeedSources:

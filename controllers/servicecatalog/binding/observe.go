@@ -37,6 +37,7 @@ import (
 func (r *Reconciler) observe(ctx context.Context, s *scope) (err error) {
 	s.inputs = bindingrules.Inputs{Inputs: s.Record.Inputs()}
 	in := &s.inputs
+	in.Namespace = r.NamespaceOf(ctx, s.binding)
 	if in.BoundInstance, err = r.findBoundInstance(ctx, s.binding); err != nil {
 		return err
 	}

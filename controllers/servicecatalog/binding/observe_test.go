@@ -19,15 +19,60 @@ package binding
 import (
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/controllertest"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
 	"github.com/gophernetes/bellhop/internal/brokers"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
 	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
 )
+
+// F-S56: the namespace controller deletes the Secret of a binding before the binding, and the cache may not show the deletion of the namespace
+// by then, or the deletion of the Secret only in a live read.
+func TestNothingIsFetchedInATerminatingNamespace(t *testing.T) {
+	living := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "ns"}}
+	ending := living.DeepCopy()
+	ending.DeletionTimestamp, ending.Finalizers = new(metav1.NewTime(lifecycletest.T0)), []string{"kubernetes"}
+	for name, test := range map[string]struct {
+		cached, live *corev1.Namespace
+		requests     bool
+	}{
+		"the cache shows it":              {ending, ending, false},
+		"the cache is behind":             {living, ending, false},
+		"a person has deleted the Secret": {living, living, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newBindingSample(bound)
+			f.b.Status.SecretVersion, f.in = "5", bindingrules.Inputs{}
+			cache, c := controllertest.NewCluster(t, interceptor.Funcs{}, test.cached), controllertest.NewCluster(t, interceptor.Funcs{}, test.live, f.b)
+			r := newReconciler(c, cache, c, &engine.Config{Index: index.Index{Cache: cache}, Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
+			s := viewOf(r, f.b, bindingrules.Inputs{})
+			if err := r.observe(t.Context(), s); err != nil {
+				t.Fatal(err)
+			}
+			seen := newBindingSample(bound).in
+			s.inputs.BoundInstance, s.inputs.Broker, s.inputs.Now = seen.BoundInstance, seen.Broker, lifecycletest.T0
+			step := s.Decide()
+			for step.Need != "" {
+				if err := s.Supply(t.Context(), step.Need); err != nil {
+					t.Fatal(err)
+				}
+				step = s.Decide()
+			}
+			ready := lifecycle.FindCondition(s.next.Status.Conditions, v1beta1.ConditionReady)
+			if (step.Request != nil) != test.requests || !test.requests && ready.Reason != v1beta1.ReasonNamespaceTerminating {
+				t.Errorf("request %+v, %+v", step.Request, ready)
+			}
+		})
+	}
+}
 
 // TestABindingSeesWhatIsOnRecordOfItsInstance: one was asked for that the broker had just called unusable.
 func TestABindingSeesWhatIsOnRecordOfItsInstance(t *testing.T) {

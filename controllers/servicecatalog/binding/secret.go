@@ -48,7 +48,6 @@ func (r *Reconciler) observeSecret(ctx context.Context, s *scope) error {
 	if known.SourcesVersion == s.inputs.SecretsVersion {
 		s.inputs.Sources = known.Sources
 	}
-	s.inputs.NamespaceTerminating = s.inputs.Secret == bindingrules.SecretAbsent && s.binding.DeletionTimestamp.IsZero() && apiserver.IsTerminating(ctx, r.Client, s.binding.Namespace)
 	return nil
 }
 
@@ -113,6 +112,18 @@ func (r *Reconciler) inspectSecret(ctx context.Context, s *scope) error {
 	in.Secret, in.SecretID, in.SecretVersion = bindingrules.SecretInSync, known.SecretID, known.SecretVersion
 	if known.Modified {
 		in.Secret = bindingrules.SecretModified
+	}
+	return nil
+}
+
+// readNamespace reads whether the binding's namespace is being deleted: the cache may show the end of a Secret first.
+func (r *Reconciler) readNamespace(ctx context.Context, s *scope) error {
+	is, err := apiserver.ReadTerminating(ctx, r.Live, s.binding.Namespace)
+	if err != nil {
+		return engine.WithReason(v1beta1.ReasonErrorInjectingBindResult, fmt.Errorf("reading Namespace %q: %s", s.binding.Namespace, apierrors.ReasonForError(err)))
+	}
+	if s.inputs.Namespace = lifecycle.NamespaceLives; is {
+		s.inputs.Namespace = lifecycle.NamespaceTerminating
 	}
 	return nil
 }

@@ -25,6 +25,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/apiserver"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/osb"
 )
 
@@ -35,6 +36,14 @@ func namespaceUID(ctx context.Context, cache client.Reader, name string) (string
 		return "", fmt.Errorf("looking up namespace %s, whose UID is sent to brokers: %s", name, err.Error()) // not wrapped: it is not the object that is gone
 	}
 	return string(namespace.UID), nil
+}
+
+// NamespaceOf returns what the cache shows of the deletion of an object's namespace.
+func (r *Reconciler) NamespaceOf(ctx context.Context, o client.Object) lifecycle.Namespace {
+	if apiserver.IsTerminating(ctx, r.Client, o.GetNamespace()) {
+		return lifecycle.NamespaceTerminating
+	}
+	return lifecycle.NamespaceUnconfirmed
 }
 
 // OriginatingIdentity returns the identity of a user, as brokers are sent it; nil: none.

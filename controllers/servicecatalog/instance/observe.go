@@ -34,6 +34,7 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	si := s.instance
 	s.inputs = instancerules.Inputs{Inputs: s.Record.Inputs()}
 	in := &s.inputs
+	in.Namespace = r.NamespaceOf(ctx, si)
 	var err error
 	if in.Offering, err = engine.FindOffering(ctx, r.Index, si); err != nil {
 		return err

@@ -17,7 +17,6 @@ limitations under the License.
 package binding
 
 import (
-
 	"k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
@@ -132,8 +131,8 @@ func (d *decision) precondition() *lifecycle.Blocker {
 		return why
 	}
 	switch {
-	case d.in.NamespaceTerminating:
-		return terminating(d.b)
+	case d.in.Namespace == lifecycle.NamespaceTerminating:
+		return lifecycle.TerminatingNamespace(d.b.Namespace)
 	case d.in.Claimants.BlocksCreation() != nil && !lifecycle.OwnsBindingID(d.b, d.id()):
 		return d.in.Claimants.BlocksCreation().InUse(d.id())
 	case d.in.Secret == SecretNotOwned:

@@ -52,8 +52,8 @@ func (d *decision) ensureCredentials() {
 		d.removeRetired()
 	case d.in.Secret == SecretInSync && !bindingphase.IsDelivered(s) && d.in.SecretID == d.id(): // by a process that was stopped before it could record it
 		d.recordSecretWritten()
-	case d.in.Secret != SecretInSync && d.in.NamespaceTerminating:
-		d.setBlocked(terminating(d.b))
+	case d.in.Secret != SecretInSync && d.in.Namespace == lifecycle.NamespaceTerminating:
+		d.setBlocked(lifecycle.TerminatingNamespace(d.b.Namespace))
 	case rebind.IsRequested(d.b, &d.Status):
 		d.startReplacement()
 	case (d.in.Secret != SecretInSync || !bindingphase.IsDelivered(s)) && !d.isRemovalFirst():
@@ -134,11 +134,17 @@ func (d *decision) awaitPermission() bool {
 }
 
 // prepareWrite reports whether credentials that the broker returns now could be written, as far as that is known: the API server accepts
-// the Secret, and those whose keys it gets can be read. Otherwise it has what is not known looked up, or says in the conditions what is in
-// the way.
+// the Secret, the namespace is not being deleted, and the Secrets whose keys it gets can be read. Otherwise it has what is not known looked
+// up, or says in the conditions what is in the way.
 func (d *decision) prepareWrite() bool {
 	switch {
 	case d.awaitPermission():
+		return false
+	case d.in.Namespace == lifecycle.NamespaceTerminating:
+		d.setBlocked(lifecycle.TerminatingNamespace(d.b.Namespace))
+		return false
+	case d.isSecretGone() && d.in.Namespace == lifecycle.NamespaceUnconfirmed:
+		d.Need = lifecycle.NeedNamespace
 		return false
 	case len(bindingsecret.SourcesOf(d.b)) == 0:
 		return true
@@ -150,6 +156,12 @@ func (d *decision) prepareWrite() bool {
 		d.setBlocked(d.in.Sources.Blocker)
 	}
 	return false
+}
+
+// isSecretGone reports whether the Secret that had the credentials does not exist any more. The namespace controller deletes Secrets before
+// bindings.
+func (d *decision) isSecretGone() bool {
+	return d.in.Secret == SecretAbsent && (d.Status.SecretVersion != "" || bindingphase.IsDelivered(&d.Status))
 }
 
 // recheck fetches the binding after an update of its instance, whose credentials may name another host. Where they cannot be fetched, or
@@ -176,11 +188,6 @@ func (d *decision) recheck() bool {
 func (d *decision) isRemovalFirst() bool {
 	attempts := d.Status.Attempts
 	return attempts != nil && attempts.Count%2 == 1 && slices.ContainsFunc(d.Status.Predecessors, d.isRetired)
-}
-
-// terminating is the blocker of a binding whose namespace is being deleted: no Secret can be created there.
-func terminating(b *v1beta1.ServiceBinding) *lifecycle.Blocker {
-	return lifecycle.InProgress(v1beta1.ReasonErrorInjectingBindResult, fmt.Sprintf("namespace %q is being deleted: no Secret can be created in it, and nothing is sent to the broker", b.Namespace))
 }
 
 // steady decides on a binding whose credentials are in the Secret. Ready stays as it is if it is True: its message may say more.

@@ -53,8 +53,6 @@ type Inputs struct {
 	SecretsVersion string
 	// MayWrite: the API server would accept the binding's Secret.
 	MayWrite bool
-	// NamespaceTerminating: the namespace is being deleted, and there is no Secret.
-	NamespaceTerminating bool
 	// Memory is what this process remembers beyond the status.
 	Memory RequestMemory
 }

@@ -428,15 +428,32 @@ func TestABindingAfterAnUpdateOfItsInstance(t *testing.T) {
 	}
 }
 
-// F-S19: in a namespace that is being deleted nothing is bound, fetched or replaced for a Secret that cannot be created.
+// F-S19, F-S56: in a namespace that is being deleted nothing is bound, fetched or replaced. Its controller deletes the Secret first, and the
+// cache may not show the deletion of the namespace by then.
 func TestABindingInATerminatingNamespace(t *testing.T) {
-	terminating := func(f *fixture) { f.in.NamespaceTerminating = true }
+	terminating := func(f *fixture) { f.in.Namespace = lifecycle.NamespaceTerminating }
+	unconfirmed := func(f *fixture) { f.in.Namespace = lifecycle.NamespaceUnconfirmed }
+	rotated := bfs(rotatable, bound1, rebound, func(f *fixture) { f.after(saidOf(osbresult.Unknown, 500)) }, in(time.Hour))
 	for name, is := range map[string][]func(*fixture){
-		"new": bfs(terminating, in(time.Minute)), "its Secret is gone": bfs(bound1, secretGone, terminating), "and retrievable": bfs(retrievable, bound1, secretGone, terminating),
+		"new": bfs(in(time.Minute)), "its Secret is gone": bfs(bound1, secretGone), "and retrievable": bfs(retrievable, bound1, secretGone),
+		"during a rotation": rotated, "and its Secret is gone": slices.Concat(rotated, bfs(secretGone)),
 	} {
-		next := newFixture(is...).step()
+		next := newFixture(slices.Concat(is, bfs(terminating))...).step()
 		if ready := lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionReady); next.Request != nil || !strings.Contains(ready.Message, "is being deleted") {
 			t.Errorf("%s: %s: %s", name, next.say(), ready.Message)
+		}
+		want := map[string]string{"new": "journal bind id", "during a rotation": "bind " + next1 + " for id"}[name]
+		if want == "" {
+			want = "namespace"
+		}
+		if got := newFixture(slices.Concat(is, bfs(unconfirmed))...).step().say(); got != want {
+			t.Errorf("%s, as far as the cache shows: %s, want %s", name, got, want)
+		}
+	}
+	for name, is := range map[string][]func(*fixture){"a rotation is due": bfs(rotatable, bound1, rebound), "and its credentials end": bfs(expiring, in(365*24*time.Hour))} {
+		next := newFixture(slices.Concat(is, bfs(terminating))...).step()
+		if next.Request != nil || next.SecretAction != "" {
+			t.Errorf("%s: %s", name, next.say())
 		}
 	}
 }

@@ -39,7 +39,7 @@ type fixture struct {
 func newFixture(edits ...func(*fixture)) *fixture {
 	walk := newBindingWalk(nil, 0)
 	f := &fixture{b: walk.b, in: walk.inputs(walk.b)}
-	f.in.Definition, f.in.NextNumber = lifecycle.DefinitionUnknown, 1
+	f.in.Definition, f.in.NextNumber, f.in.Namespace = lifecycle.DefinitionUnknown, 1, lifecycle.NamespaceLives
 	for _, edit := range edits {
 		edit(f)
 	}
@@ -97,6 +97,8 @@ func (d Decision) say() string {
 		parts = append(parts, "look")
 	case d.Need == lifecycle.NeedSources:
 		parts = append(parts, "sources")
+	case d.Need == lifecycle.NeedNamespace:
+		parts = append(parts, "namespace")
 	case d.Need == lifecycle.NeedPermission:
 		parts = append(parts, "permission")
 	case d.Release != nil:

@@ -397,6 +397,8 @@ func (w *bindingWalk) reconcile() {
 		switch {
 		case next.Need == lifecycle.NeedPermission:
 			world.MayWrite = true
+		case next.Need == lifecycle.NeedNamespace:
+			world.Namespace = lifecycle.NamespaceLives
 		case next.Need != "" && next.Need != lifecycle.NeedSecret:
 			w.failf("a needless step: %+v", next)
 		case next.Need == lifecycle.NeedSecret:

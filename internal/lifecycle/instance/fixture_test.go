@@ -127,6 +127,8 @@ func otherParameters(f *fixture) {
 // otherPlan has the spec name another plan.
 func otherPlan(f *fixture) { planNamed("large")(f) }
 
+func inTerminatingNamespace(f *fixture) { f.in.Namespace = lifecycle.NamespaceTerminating }
+
 // unresolved has a spec without references.
 func unresolved(f *fixture) {
 	f.in.Refs = &References{Refs: catalog.Refs{Class: "class", Plan: "plan"}, Scope: catalog.Cluster}

@@ -95,6 +95,8 @@ func (d *decision) writeAhead(reason, message string) {
 // precondition returns what blocks a provisioning or an update; nil: nothing does.
 func (d *decision) precondition() *lifecycle.Blocker {
 	switch offer := d.in.Offering; {
+	case d.in.Namespace == lifecycle.NamespaceTerminating:
+		return lifecycle.TerminatingNamespace(d.si.Namespace)
 	case offer.Missing != nil:
 		return offer.Missing
 	case !offer.Broker.GetDeletionTimestamp().IsZero() && !IsProvisioned(&d.Status):

@@ -40,6 +40,8 @@ type Inputs struct {
 	Claimants lifecycle.Claimants
 	// Definition is what a read of the CRD found that began after the deletion was seen.
 	Definition lifecycle.Definition
+	// Namespace is what is known of the deletion of the object's namespace.
+	Namespace lifecycle.Namespace
 	// SeenRunning: this process has seen the broker accept the operation on record, or report it in progress. Otherwise it is only on
 	// record, which may have been restored from a backup.
 	SeenRunning bool
