@@ -145,8 +145,8 @@ func (s *Store) update(ctx context.Context, b *v1beta1.ServiceBinding, id string
 	if !bindingsecret.IsOwned(secret, b) {
 		return "", bindingsecret.Occupied(b)
 	}
-	if bindingsecret.IsNewer(secret, b) {
-		return "", fmt.Errorf("the Secret %q was written from a later state of ServiceBinding %q: %w", secret.Name, b.Name, patch.ErrStale)
+	if err := s.checkStale(ctx, secret, b); err != nil {
+		return "", err
 	}
 	before := secret.DeepCopy()
 	if !bindingsecret.Merge(secret, id, content.Beside(secret)) {
@@ -158,6 +158,9 @@ func (s *Store) update(ctx context.Context, b *v1beta1.ServiceBinding, id string
 	bindingsecret.MarkWritten(secret, b)
 	// The resourceVersion in the patch protects another Secret of the name.
 	if ptr.Deref(secret.Immutable, false) {
+		if others := bindingsecret.KeysOfOthers(secret); len(others) > 0 {
+			return "", bindingsecret.Immutable(b, others)
+		}
 		version, err := s.recreate(ctx, b, before, secret)
 		return version, refused(err, before.Data, secret.Data)
 	}
@@ -169,8 +172,28 @@ func (s *Store) update(ctx context.Context, b *v1beta1.ServiceBinding, id string
 	return secret.ResourceVersion, nil
 }
 
-// recreate replaces an immutable Secret of a binding by one that can be changed. Data and metadata of others stay. It is not deleted where
-// the API server would refuse another one.
+// checkStale returns an error where the Secret was written from a later state of the binding, by another leader. An annotation with a version
+// that the binding has not reached yet says nothing.
+func (s *Store) checkStale(ctx context.Context, secret *corev1.Secret, b *v1beta1.ServiceBinding) error {
+	if !bindingsecret.IsNewer(secret, b.ResourceVersion) {
+		return nil
+	}
+	newest := &metav1.PartialObjectMetadata{}
+	newest.SetGroupVersionKind(v1beta1.GroupVersion.WithKind("ServiceBinding"))
+	if err := s.Live.Get(ctx, client.ObjectKeyFromObject(b), newest); client.IgnoreNotFound(err) != nil {
+		return err
+	}
+	if newest.UID != b.UID || !bindingsecret.IsNewer(secret, newest.ResourceVersion) {
+		return fmt.Errorf("the Secret %q was written from a later state of ServiceBinding %q: %w", secret.Name, b.Name, patch.ErrStale)
+	}
+	if !s.isDry {
+		s.Recorder.Eventf(b, nil, corev1.EventTypeWarning, v1beta1.ReasonInjectedBindResult, "Repair", "The annotation %s of Secret %q has a resourceVersion that the ServiceBinding has not reached: it was changed, or restored from a backup, and is replaced", v1beta1.WrittenFromAnnotation, secret.Name)
+	}
+	return nil
+}
+
+// recreate replaces an immutable Secret of a binding, which has no keys of others, by one that can be changed. Metadata of others stay. It is
+// not deleted where the API server would refuse another one.
 func (s *Store) recreate(ctx context.Context, b *v1beta1.ServiceBinding, before, secret *corev1.Secret) (string, error) {
 	again := &corev1.Secret{Type: secret.Type, Data: secret.Data}
 	again.Namespace, again.Name, again.Labels, again.Annotations, again.OwnerReferences = secret.Namespace, secret.Name, secret.Labels, secret.Annotations, secret.OwnerReferences

@@ -27,6 +27,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -40,7 +43,11 @@ import (
 // keeper keeps Secrets at an API server with some, of which its cache knows none.
 func keeper(t *testing.T, funcs interceptor.Funcs, there ...client.Object) (*Store, client.Client) {
 	t.Helper()
-	server := fake.NewClientBuilder().WithObjects(there...).WithInterceptorFuncs(funcs).Build()
+	scheme := runtime.NewScheme()
+	if err := errors.Join(v1beta1.AddToScheme(scheme), clientgoscheme.AddToScheme(scheme)); err != nil {
+		t.Fatal(err)
+	}
+	server := fake.NewClientBuilder().WithScheme(scheme).WithObjects(there...).WithInterceptorFuncs(funcs).Build()
 	return &Store{Cache: fake.NewClientBuilder().Build(), Live: server, Writer: server, Recorder: events.NewFakeRecorder(10)}, server
 }
 
@@ -76,11 +83,12 @@ func TestASecretIsMadeWhateverTheCacheKnows(t *testing.T) {
 	}
 }
 
-// F-B4: an immutable Secret of the binding is deleted and created again, with an event.
+// F-B4: an immutable Secret of the binding is deleted and created again, with an event. F-S55: keys of others are in no process's memory
+// meanwhile: a Secret with them stays.
 func TestAnImmutableSecretIsReplaced(t *testing.T) {
 	b := newBinding()
 	ours := bindingsecret.NewSecret(b, "old", newData("user", "u"))
-	ours.UID, ours.Immutable, ours.Data["theirs"], ours.Labels = "uid-secret", new(true), []byte("stays"), map[string]string{"team": "a"}
+	ours.UID, ours.Immutable, ours.Labels = "uid-secret", new(true), map[string]string{"team": "a"}
 	keep, server := keeper(t, interceptor.Funcs{}, ours)
 	version, err := keep.Put(t.Context(), b, "id", bindingsecret.Content{Data: newData("user", "v")})
 	if err != nil {
@@ -90,12 +98,37 @@ func TestAnImmutableSecretIsReplaced(t *testing.T) {
 	if err := server.Get(t.Context(), client.ObjectKey{Namespace: "demo", Name: "b1"}, secret); err != nil {
 		t.Fatal(err)
 	}
-	if secret.UID == ours.UID || secret.Immutable != nil || string(secret.Data["user"]) != "v" || string(secret.Data["theirs"]) != "stays" || secret.Labels["team"] != "a" ||
+	if secret.UID == ours.UID || secret.Immutable != nil || string(secret.Data["user"]) != "v" || secret.Labels["team"] != "a" ||
 		secret.ResourceVersion != version || !bindingsecret.IsOwned(secret, b) || !bindingsecret.IsIntact(secret, "id") {
 		t.Errorf("version %s: %+v", version, secret)
 	}
 	if said := <-keep.Recorder.(*events.FakeRecorder).Events; !strings.Contains(said, "immutable") {
 		t.Errorf("the event says %s", said)
+	}
+}
+
+// F-S55: a process that ended between the deletion of an immutable Secret and its creation lost the keys of others.
+func TestAnImmutableSecretWithKeysOfOthersStays(t *testing.T) {
+	b := newBinding()
+	ours := bindingsecret.NewSecret(b, "old", newData("user", "u"))
+	ours.UID, ours.Immutable, ours.Data["theirs"] = "uid-secret", new(true), []byte("stays")
+	keep, server := keeper(t, interceptor.Funcs{}, ours)
+	keep.Cache = server
+	for name, write := range map[string]func() error{
+		"written": func() error {
+			_, err := keep.Put(t.Context(), b, "id", bindingsecret.Content{Data: newData("user", "v")})
+			return err
+		},
+		"tried": func() error { return keep.Try(t.Context(), b, bindingsecret.Sizes{"user": 1}) },
+	} {
+		err := write()
+		if own, ok := errors.AsType[*bindingsecret.Error](err); !ok || !own.Foreign || own.Occupied || !strings.Contains(err.Error(), "immutable, and has keys that are not of this ServiceBinding (theirs)") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	secret := &corev1.Secret{}
+	if err := server.Get(t.Context(), client.ObjectKeyFromObject(ours), secret); err != nil || secret.UID != ours.UID || string(secret.Data["theirs"]) != "stays" {
+		t.Errorf("%v: %+v", err, secret)
 	}
 }
 
@@ -123,10 +156,12 @@ func TestARefusalBecauseOfAQuotaSaysHowAnImmutableSecretIsReplaced(t *testing.T)
 	b := newBinding()
 	ours := bindingsecret.NewSecret(b, "old", newData("user", "hunter2"))
 	ours.UID, ours.Immutable = "uid-secret", new(true)
-	many := ours.DeepCopy()
+	values := newData("user", "hunter2")
 	for i := range 5000 {
-		many.Data[fmt.Sprint(i)] = fmt.Appendf(nil, "value-%d", i)
+		values[fmt.Sprint(i)] = fmt.Appendf(nil, "value-%d", i)
 	}
+	many := bindingsecret.NewSecret(b, "old", values)
+	many.UID, many.Immutable = ours.UID, ours.Immutable
 	changeable := ours.DeepCopy()
 	changeable.Immutable = nil
 	const advice = `Secret "b1" in namespace "demo" is immutable, and a quota refuses its replacement: raise the quota, or delete the Secret: `
@@ -365,7 +400,9 @@ func newData(pairs ...string) map[string][]byte {
 func TestASecretIsNotWrittenFromAnEarlierState(t *testing.T) {
 	b := newBinding()
 	b.ResourceVersion = "100"
-	keep, server := keeper(t, interceptor.Funcs{})
+	newest := b.DeepCopy()
+	newest.ResourceVersion = "120"
+	keep, server := keeper(t, interceptor.Funcs{}, newest)
 	put := func(version, id string, data map[string][]byte) error {
 		at := b.DeepCopy()
 		at.ResourceVersion = version
@@ -386,5 +423,51 @@ func TestASecretIsNotWrittenFromAnEarlierState(t *testing.T) {
 	}
 	if err := put("120", "", nil); err != nil { // the same state
 		t.Error(err)
+	}
+}
+
+// F-S55: an annotation that names a later state of the binding than there is stopped each write, without a word. A person can write it, and a
+// backup of another cluster has it.
+func TestAVersionThatTheBindingHasNotReachedStopsNoWrite(t *testing.T) {
+	for name, test := range map[string]struct {
+		annotation, newest string
+		uid                types.UID
+		isWritten          bool
+	}{
+		"forged":                               {"9999999999", "100", "uid-b1", true},
+		"forged, a later state is stored":      {"9999999999", "110", "uid-b1", true},
+		"written from a later state":           {"110", "110", "uid-b1", false},
+		"written from a state before the last": {"110", "120", "uid-b1", false},
+		"another binding of the name":          {"9999999999", "100", "uid-other", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBinding()
+			b.ResourceVersion = "100"
+			newest := b.DeepCopy()
+			newest.ResourceVersion, newest.UID = test.newest, test.uid
+			secret := bindingsecret.NewSecret(b, "old", newData("user", "u"))
+			secret.Annotations[v1beta1.WrittenFromAnnotation] = test.annotation
+			keep, server := keeper(t, interceptor.Funcs{}, secret, newest)
+			keep.Cache = server
+			if err := keep.Try(t.Context(), b, bindingsecret.Sizes{"user": 1}); (err == nil) != test.isWritten {
+				t.Errorf("a dry run: %v", err)
+			}
+			if n := len(keep.Recorder.(*events.FakeRecorder).Events); n != 0 {
+				t.Errorf("a dry run emits %d events", n)
+			}
+			if _, err := keep.Put(t.Context(), b, "id", bindingsecret.Content{Data: newData("user", "v")}); (err == nil) != test.isWritten || err != nil && !errors.Is(err, patch.ErrStale) {
+				t.Errorf("it is written: %v", err)
+			}
+			is := &corev1.Secret{}
+			if err := server.Get(t.Context(), client.ObjectKeyFromObject(secret), is); err != nil {
+				t.Fatal(err)
+			}
+			if got := is.Annotations[v1beta1.WrittenFromAnnotation]; (got == "100") != test.isWritten {
+				t.Errorf("written from %s", got)
+			}
+			if n := len(keep.Recorder.(*events.FakeRecorder).Events); (n == 1) != test.isWritten {
+				t.Errorf("%d events", n)
+			}
+		})
 	}
 }

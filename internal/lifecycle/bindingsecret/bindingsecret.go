@@ -23,6 +23,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
 )
 
 // Error is why credentials cannot be written into a Secret. It names keys and fields, never values.
@@ -38,6 +39,12 @@ func (e *Error) Error() string { return e.Message }
 // Unfit returns the error of credentials that a Secret cannot hold.
 func Unfit(format string, args ...any) error {
 	return &Error{Message: fmt.Sprintf(format, args...)}
+}
+
+// Immutable returns the error about an immutable Secret of the binding that has keys of others: they would be lost if the process ended between
+// its deletion and its creation.
+func Immutable(b *v1beta1.ServiceBinding, others []string) error {
+	return &Error{Message: fmt.Sprintf("Secret %q is immutable, and has keys that are not of this ServiceBinding (%s): move them to another Secret, and delete this one", catalog.SecretName(b), lifecycle.Enumerate(others)), Foreign: true}
 }
 
 // Occupied returns the error about a Secret of the name that does not belong to the binding.

@@ -178,10 +178,18 @@ func WrittenAt(secret metav1.Object) (at time.Time) {
 	return at
 }
 
-// IsNewer reports whether a Secret was written from a later state of its binding than the given one, by another leader.
-func IsNewer(secret *corev1.Secret, b *v1beta1.ServiceBinding) bool {
+// IsNewer reports whether a Secret was written from a later state of its binding than that of a resourceVersion, by another leader. Of the
+// newest state it proves that the annotation was not written with this Secret: a person has changed it, or it was restored from a backup.
+func IsNewer(secret *corev1.Secret, bindingVersion string) bool {
 	from := secret.Annotations[v1beta1.WrittenFromAnnotation]
-	return from != b.ResourceVersion && lifecycle.NotAfter(b.ResourceVersion, from)
+	return from != bindingVersion && lifecycle.NotAfter(bindingVersion, from)
+}
+
+// KeysOfOthers returns the keys of a Secret that are not the binding's.
+func KeysOfOthers(secret *corev1.Secret) []string {
+	record, _ := parseRecord(secret.Annotations[v1beta1.CredentialsAnnotation])
+	isOwn := func(key string) bool { return slices.Contains(record.keys, key) }
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(secret.Data)), isOwn)
 }
 
 // IsOwned reports whether a Secret belongs to a binding, and not to another one of the same name.
