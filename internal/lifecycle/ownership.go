@@ -78,14 +78,15 @@ func IsToBeDeleted(o metav1.Object) bool {
 	return o.GetAnnotations()[v1beta1.DeletionPolicyAnnotation] == v1beta1.DeletionPolicyDelete
 }
 
-// annotate returns the command that sets the deletion policy of an object, which kind names as kubectl does.
-func annotate(kind string, o metav1.Object, policy string) string {
-	return fmt.Sprintf("kubectl annotate --overwrite -n %s %s %s %s=%s", o.GetNamespace(), kind, o.GetName(), v1beta1.DeletionPolicyAnnotation, policy)
+// annotate returns the command that sets an annotation of an object, which kind names as kubectl does.
+func annotate(kind string, o metav1.Object, key, value string) string {
+	return fmt.Sprintf("kubectl annotate --overwrite -n %s %s %s %s=%s", o.GetNamespace(), kind, o.GetName(), key, value)
 }
 
 // bothWays says how a person decides what becomes of the broker's resource when the object is deleted.
 func bothWays(kind string, o metav1.Object) string {
-	return fmt.Sprintf(`"%s" removes it with this object, "%s" retains it`, annotate(kind, o, v1beta1.DeletionPolicyDelete), annotate(kind, o, v1beta1.DeletionPolicyRetain))
+	const key = v1beta1.DeletionPolicyAnnotation
+	return fmt.Sprintf(`"%s" removes it with this object, "%s" retains it`, annotate(kind, o, key, v1beta1.DeletionPolicyDelete), annotate(kind, o, key, v1beta1.DeletionPolicyRetain))
 }
 
 // Conflict is the message about an object whose generated id the broker has for something else; what says what that is.

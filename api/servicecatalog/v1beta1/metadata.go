@@ -45,6 +45,11 @@ const (
 	// not created the binding yet, or does not remove it, the request is retried at once.
 	RebindAnnotation = "bellhop.gophernetes.io/rebind"
 
+	// RetryDeletionAnnotation, set to any value, has the removal requested again that
+	// the original service-catalog had given up for an instance or a binding that is
+	// being deleted.
+	RetryDeletionAnnotation = "bellhop.gophernetes.io/retry-deletion"
+
 	// RotationOverlapAnnotation is how many seconds the former credentials of a
 	// ServiceBinding stay valid after the new ones are in its Secret, at the latest
 	// until they expire: an integer from 0 to MaxRotationOverlap. The default is

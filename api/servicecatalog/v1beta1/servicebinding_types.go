@@ -191,8 +191,8 @@ const (
 	UnbindRequired UnbindStatus = "Required"
 	// UnbindSucceeded: the broker confirmed that it has nothing.
 	UnbindSucceeded UnbindStatus = "Succeeded"
-	// UnbindFailed was given up by the former service-catalog; it is tried again once the
-	// annotation bellhop.gophernetes.io/rebind changes.
+	// UnbindFailed was given up by the original service-catalog; it is tried again once
+	// the annotation bellhop.gophernetes.io/retry-deletion is set.
 	UnbindFailed UnbindStatus = "Failed"
 )
 

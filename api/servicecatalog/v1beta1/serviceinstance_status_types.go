@@ -108,8 +108,8 @@ const (
 	DeprovisionRequired DeprovisionStatus = "Required"
 	// DeprovisionSucceeded: the broker confirmed that it has nothing.
 	DeprovisionSucceeded DeprovisionStatus = "Succeeded"
-	// DeprovisionFailed is of the original service-catalog, which did not retry; here it
-	// is retried.
+	// DeprovisionFailed was given up by the original service-catalog; it is tried again
+	// once the annotation bellhop.gophernetes.io/retry-deletion is set.
 	DeprovisionFailed DeprovisionStatus = "Failed"
 )
 

@@ -37,14 +37,12 @@ func (ap *application) RecordRemovalAccepted() {
 // MarkForRepetition records that the broker does not work on the removal any more.
 func (ap *application) MarkForRepetition() {
 	ap.phase.Accepted = false
-	if ap.IsDeleting() && ap.status.UnbindStatus == v1beta1.UnbindFailed { // of the original service-catalog
-		ap.status.UnbindStatus = v1beta1.UnbindRequired
-	}
 }
 
 // BeginRemoval records the beginning of an unbinding.
 func (ap *application) BeginRemoval() {
 	s := &ap.status
+	s.UnbindStatus = v1beta1.UnbindRequired // the original service-catalog may have given it up
 	if ap.phase.IsUnbinding() && s.OperationStartTime != nil {
 		return
 	}

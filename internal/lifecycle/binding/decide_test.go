@@ -198,7 +198,9 @@ func TestDecideBinding(t *testing.T) {
 			f.in.Claimants = lifecycle.Claimants{{UID: "other", Display: "the other", Owns: true}}
 		}), "release Retained"},
 		"given up before":           {"by the former service-catalog", bfs(bound1, deleted1, lives1, func(f *fixture) { f.b.Status.UnbindStatus = v1beta1.UnbindFailed }), "nothing: UnbindCallFailed"},
-		"given up, and asked again": {"", bfs(bound1, deleted1, lives1, ejected, rebound, func(f *fixture) { f.b.Status.UnbindStatus = v1beta1.UnbindFailed }), "unbind id"},
+		"F-S65 given up, rebound":   {"that asks for credentials", bfs(bound1, deleted1, lives1, rebound, func(f *fixture) { f.b.Status.UnbindStatus = v1beta1.UnbindFailed }), "nothing: UnbindCallFailed"},
+		"F-S65 given up, retained":  {"", bfs(bound1, deleted1, lives1, policy(v1beta1.DeletionPolicyRetain), func(f *fixture) { f.b.Status.UnbindStatus = v1beta1.UnbindFailed }), "release Retained"},
+		"given up, and asked again": {"", bfs(bound1, deleted1, lives1, ejected, removalRequested, func(f *fixture) { f.b.Status.UnbindStatus = v1beta1.UnbindFailed }), "unbind id"},
 
 		"deleted after waiting, and a restart": {"nothing was sent", bfs(unbindable, restarted1, deleted1, lives1), "release UnboundSuccessfully"},
 		"bindable at last":                     {"which is on record first", bfs(unbindable, func(f *fixture) { f.in.BoundInstance.Plan.Common().Bindable = nil }), "journal bind id"},

@@ -44,8 +44,7 @@ func (d *decision) remove() {
 		d.Release = lifecycle.NothingCreated(v1beta1.ReasonUnboundSuccessfully, d.id(), d.belongsToAnother())
 	case d.hasNothingAtBroker():
 		d.Release = &lifecycle.Cause{Reason: v1beta1.ReasonUnboundSuccessfully, Message: "Nothing is left at the broker"}
-	case s.UnbindStatus == v1beta1.UnbindFailed && !rebind.IsRequested(d.b, &d.Status):
-		d.blockRemoval(lifecycle.BlockedBy(v1beta1.ReasonUnbindCallFailed, "the original service-catalog has stopped trying to remove the binding; to retry, change the annotation "+v1beta1.RebindAnnotation))
+	case s.UnbindStatus == v1beta1.UnbindFailed && !d.mayRetryRemoval():
 	case d.phase.IsConflictHeld(s.Attempts) && d.owns() && !lifecycle.IsToBeDeleted(d.b):
 		d.blockRemoval(lifecycle.ConflictHeld("servicebinding", d.b, d.id()))
 	case d.phase.IsMitigating() && d.owns(): // it may be the operation in progress
@@ -63,6 +62,16 @@ func (d *decision) remove() {
 	default:
 		d.Release = lifecycle.RetainedAsSupplied(d.id())
 	}
+}
+
+// mayRetryRemoval reports whether a person has asked for a removal that the original service-catalog had given up. Otherwise the conditions say
+// how that is done.
+func (d *decision) mayRetryRemoval() bool {
+	why := lifecycle.HoldGivenUpRemoval("servicebinding", v1beta1.ReasonUnbindCallFailed, d.b, d.Status.Common(), d.schedule().PresentSpec())
+	if why != nil {
+		d.blockRemoval(why)
+	}
+	return why == nil
 }
 
 // recordRemainder makes the binding that was to be replaced one of the predecessors, which are removed with the object.
@@ -138,9 +147,6 @@ func (d *decision) renewRemoval() {
 	s := &d.Status
 	d.Requested = true
 	rebind.RecordAttempt(d.b, &d.Status)
-	if s.UnbindStatus == v1beta1.UnbindFailed { // of the original service-catalog
-		s.UnbindStatus = v1beta1.UnbindRequired
-	}
 	if a := s.Attempts; a != nil {
 		a.Backoff, a.Removals, a.Stopped = v1beta1.Backoff{}, 0, false
 	}

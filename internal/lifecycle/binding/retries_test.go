@@ -21,6 +21,8 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/lifecycle/boundinstance"
@@ -102,14 +104,13 @@ func TestARetryOfABindingIsDueOnRequest(t *testing.T) {
 		is   []func(*fixture)
 		want string
 	}{
-		"a bind":                            {bfs(fail), "journal bind"},
-		"an orphan mitigation":              {bfs(unknown, fail), "unbind"},
-		"a deletion":                        {bfs(bound1, deleted1, ejected, lives1, fail), "unbind"},
-		"a deletion that was given up once": {bfs(bound1, deleted1, ejected, lives1, fail, func(f *fixture) { f.b.Status.UnbindStatus = v1beta1.UnbindFailed }), "unbind"},
+		"a bind":               {bfs(fail), "journal bind"},
+		"an orphan mitigation": {bfs(unknown, fail), "unbind"},
+		"a deletion":           {bfs(bound1, deleted1, ejected, lives1, fail), "unbind"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
-			if got := f.step().say(); got != "wait" && f.b.Status.UnbindStatus != v1beta1.UnbindFailed {
+			if got := f.step().say(); got != "wait" {
 				t.Errorf("before the request: %s", got)
 			}
 			rebound(f)
@@ -122,6 +123,46 @@ func TestARetryOfABindingIsDueOnRequest(t *testing.T) {
 			}
 		})
 	}
+}
+
+// F-S65: what the original service-catalog said stays in the conditions until a person asks for a retry. The retry is handled with the broker's
+// answer: from then on the deletion is like any other.
+func TestABindingWhoseRemovalWasGivenUp(t *testing.T) {
+	for name, test := range map[string]struct {
+		answer Answer
+		want   v1beta1.UnbindStatus
+		next   string
+	}{
+		"it fails":    {saidOf(osbresult.Unknown, 500), v1beta1.UnbindRequired, "wait"},
+		"it is begun": {saidOf(osbresult.Accepted, 202), v1beta1.UnbindRequired, "poll id (removal)"},
+		"it succeeds": {saidOf(osbresult.Done, 200), v1beta1.UnbindSucceeded, "release UnboundSuccessfully"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(bound1, deleted1, lives1, ejected, func(f *fixture) {
+				f.b.Status.UnbindStatus = v1beta1.UnbindFailed
+				f.b.Status.Conditions = []v1beta1.Condition{{Type: v1beta1.ConditionReady, Status: v1beta1.ConditionUnknown, Message: "Status: 500; out of disk"}}
+			})
+			for range 2 {
+				next := f.step()
+				c := lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionStalled)
+				if next.Request != nil || !lifecycle.IsTrue(c) || !strings.Contains(c.Message, "out of disk") || !strings.Contains(c.Message, v1beta1.RetryDeletionAnnotation+"=1") {
+					t.Errorf("%s: %+v", next.say(), c)
+				}
+				f.b.Status = next.Status
+			}
+			removalRequested(f)
+			f.after(test.answer)
+			delete(f.b.Annotations, v1beta1.RetryDeletionAnnotation)
+			if got := f.step().say(); got != test.next || f.b.Status.UnbindStatus != test.want {
+				t.Errorf("%s, and unbindStatus is %s", got, f.b.Status.UnbindStatus)
+			}
+		})
+	}
+}
+
+// removalRequested has a person ask for a removal that was given up.
+func removalRequested(f *fixture) {
+	metav1.SetMetaDataAnnotation(&f.b.ObjectMeta, v1beta1.RetryDeletionAnnotation, "1")
 }
 
 // TestARetryOfAnOrphanMitigationBeginsANewBudget: the request that follows the clean-up does not wait for hours, nor for another change.

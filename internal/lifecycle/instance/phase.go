@@ -77,8 +77,8 @@ var fieldsOf = map[Phase]fields{
 	UpdateAccepted:      {operation: v1beta1.OperationUpdate, accepted: true, provision: v1beta1.Provisioned, deprovision: v1beta1.DeprovisionRequired},
 	Mitigating:          {operation: v1beta1.OperationProvision, mitigation: true},
 	MitigationAccepted:  {operation: v1beta1.OperationProvision, mitigation: true, accepted: true},
-	Deprovisioning:      {operation: v1beta1.OperationDeprovision},
-	DeprovisionAccepted: {operation: v1beta1.OperationDeprovision, accepted: true},
+	Deprovisioning:      {operation: v1beta1.OperationDeprovision, deprovision: v1beta1.DeprovisionRequired},
+	DeprovisionAccepted: {operation: v1beta1.OperationDeprovision, accepted: true, deprovision: v1beta1.DeprovisionRequired},
 }
 
 var acceptedOf = map[Phase]Phase{
@@ -91,6 +91,8 @@ func PhaseOf(s *v1beta1.ServiceInstanceStatus) Phase {
 	switch rest := phaseAtRest(s); {
 	case s.OrphanMitigationInProgress:
 		phase = Mitigating
+	case s.CurrentOperation == v1beta1.OperationDeprovision && s.DeprovisionStatus == v1beta1.DeprovisionFailed:
+		return RemovalFailed
 	case s.CurrentOperation == v1beta1.OperationDeprovision:
 		phase = Deprovisioning
 	case s.CurrentOperation == v1beta1.OperationUpdate,
@@ -114,6 +116,8 @@ func PhaseOf(s *v1beta1.ServiceInstanceStatus) Phase {
 // phaseAtRest decodes what the broker has, without regard to an operation.
 func phaseAtRest(s *v1beta1.ServiceInstanceStatus) Phase {
 	switch {
+	case s.DeprovisionStatus == v1beta1.DeprovisionFailed:
+		return RemovalFailed
 	case IsProvisioned(s):
 		return Provisioned
 	case s.DeprovisionStatus == v1beta1.DeprovisionNotRequired:

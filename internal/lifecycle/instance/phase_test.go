@@ -17,11 +17,15 @@ limitations under the License.
 package instance
 
 import (
+	"strings"
 	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 // TestPhaseOfOriginalStatus has the statuses that the original service-catalog leaves, also after it gave up.
@@ -62,7 +66,7 @@ func TestPhaseOfOriginalStatus(t *testing.T) {
 		"deprovision request in flight":     {v1beta1.ServiceInstanceStatus{CurrentOperation: deprovision, ProvisionStatus: provisioned, DeprovisionStatus: required}, Deprovisioning},
 		"the same of one that has failed":   {v1beta1.ServiceInstanceStatus{CurrentOperation: deprovision, DeprovisionStatus: required}, Deprovisioning},
 		"being deprovisioned":               {v1beta1.ServiceInstanceStatus{OperationStatus: accepted, CurrentOperation: deprovision, ProvisionStatus: provisioned, DeprovisionStatus: required}, DeprovisionAccepted},
-		"deprovisioning was given up":       {v1beta1.ServiceInstanceStatus{ProvisionStatus: provisioned, DeprovisionStatus: failed}, Provisioned},
+		"deprovisioning was given up":       {v1beta1.ServiceInstanceStatus{ProvisionStatus: provisioned, DeprovisionStatus: failed}, RemovalFailed},
 		"an operation of a later version":   {v1beta1.ServiceInstanceStatus{CurrentOperation: "Backup", ProvisionStatus: provisioned, DeprovisionStatus: required}, Updating},
 		"the same, accepted":                {v1beta1.ServiceInstanceStatus{OperationStatus: accepted, CurrentOperation: "Backup", ProvisionStatus: provisioned, DeprovisionStatus: required}, UpdateAccepted},
 		"the same of one not provisioned":   {v1beta1.ServiceInstanceStatus{ProvisionStatus: notProvisioned, DeprovisionStatus: failed}, RemovalFailed},
@@ -108,9 +112,12 @@ func TestDecideOriginalStatus(t *testing.T) {
 		"refused, and edited":           {v1beta1.ServiceInstanceStatus{DeprovisionStatus: v1beta1.DeprovisionNotRequired}, fs(givenUp, otherParameters), "write-ahead provision id small-id", "the spec is another"},
 		"refused, and deleted":          {v1beta1.ServiceInstanceStatus{DeprovisionStatus: v1beta1.DeprovisionNotRequired}, fs(givenUp, deleted, definitionExists), "release DeprovisionedSuccessfully", "the broker has nothing"},
 		"asked again":                   {v1beta1.ServiceInstanceStatus{DeprovisionStatus: v1beta1.DeprovisionRequired, CurrentOperation: v1beta1.OperationProvision}, fs(givenUp), "write-ahead provision id small-id", "the condition is older than the operation"},
-		"removal given up":              {v1beta1.ServiceInstanceStatus{DeprovisionStatus: v1beta1.DeprovisionFailed}, fs(givenUp, deleted, definitionExists), "deprovision id small-id", "it is retried"},
+		"F-S65 removal given up":        {v1beta1.ServiceInstanceStatus{DeprovisionStatus: v1beta1.DeprovisionFailed}, fs(givenUp, deleted, definitionExists), "nothing: DeprovisionCallFailed", "a person has to ask for it"},
+		"F-S65 the same, asked":         {v1beta1.ServiceInstanceStatus{DeprovisionStatus: v1beta1.DeprovisionFailed}, fs(givenUp, deleted, definitionExists, removalRequested), "deprovision id small-id", "a person has asked for it"},
+		"F-S65 the same, in progress":   {v1beta1.ServiceInstanceStatus{DeprovisionStatus: v1beta1.DeprovisionFailed, CurrentOperation: v1beta1.OperationDeprovision}, fs(givenUp, deleted, definitionExists), "nothing: DeprovisionCallFailed", "the original sent nothing more"},
+		"F-S65 the same, retained":      {v1beta1.ServiceInstanceStatus{DeprovisionStatus: v1beta1.DeprovisionFailed}, fs(givenUp, deleted, definitionExists, toBeKept), "release Retained", "nothing is sent"},
 		"of an early version":           {v1beta1.ServiceInstanceStatus{OperationStatus: v1beta1.OperationStatus{ReconciledGeneration: 1}}, fs(deleted, definitionExists), "deprovision id small-id", "its broker has it"},
-		"removal of a ready one, ended": {v1beta1.ServiceInstanceStatus{ProvisionStatus: v1beta1.Provisioned, DeprovisionStatus: v1beta1.DeprovisionFailed}, fs(givenUp, deleted, definitionExists), "deprovision id small-id", "the same"},
+		"removal of a ready one, ended": {v1beta1.ServiceInstanceStatus{ProvisionStatus: v1beta1.Provisioned, DeprovisionStatus: v1beta1.DeprovisionFailed}, fs(givenUp, deleted, definitionExists), "nothing: DeprovisionCallFailed", "the same"},
 	} {
 		f := newFixture()
 		f.si.Status = test.status
@@ -121,6 +128,45 @@ func TestDecideOriginalStatus(t *testing.T) {
 			t.Errorf("%s: %s, want %s (%s)", name, got, test.want, test.reason)
 		}
 	}
+}
+
+// F-S65: what the original service-catalog said stays in the conditions until a person asks for a retry, also after a restart. The retry is handled
+// with the broker's answer: from then on the deletion is like any other.
+func TestAnInstanceWhoseRemovalWasGivenUp(t *testing.T) {
+	f := newFixture(ready, deleted, definitionExists, func(f *fixture) {
+		f.si.Status.DeprovisionStatus, f.si.Status.Attempts = v1beta1.DeprovisionFailed, nil
+		f.si.Status.Conditions = []v1beta1.Condition{
+			{Type: v1beta1.ConditionReady, Status: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonDeprovisionCallFailed, Message: "Status: 500; out of disk."},
+			{Type: v1beta1.ConditionFailed, Status: v1beta1.ConditionTrue, Message: "Stopping reconciliation retries"},
+		}
+	})
+	for range 2 {
+		next := Decide(f.si, f.in)
+		c := lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionStalled)
+		for _, want := range []string{"Status: 500; out of disk.; Stopping reconciliation retries", v1beta1.RetryDeletionAnnotation + "=1", v1beta1.DeletionPolicyRetain} {
+			if next.Request != nil || !lifecycle.IsTrue(c) || !strings.Contains(c.Message, want) {
+				t.Errorf("%s: %+v has no %q", next.say(), c, want)
+			}
+		}
+		f.si.Status = next.Status
+	}
+	if f.si.Status.DeprovisionStatus != v1beta1.DeprovisionFailed {
+		t.Errorf("deprovisionStatus is %s", f.si.Status.DeprovisionStatus)
+	}
+	removalRequested(f)
+	if next := Decide(f.si, f.in); next.Status.DeprovisionStatus != v1beta1.DeprovisionFailed {
+		t.Errorf("before the answer, deprovisionStatus is %s", next.Status.DeprovisionStatus)
+	}
+	f.after(Decide(f.si, f.in).Request, said(osbresult.Unknown, 500))
+	delete(f.si.Annotations, v1beta1.RetryDeletionAnnotation)
+	if got := Decide(f.si, f.in).say(); got != "wait" || f.si.Status.DeprovisionStatus != v1beta1.DeprovisionRequired {
+		t.Errorf("after the answer: %s, deprovisionStatus is %s", got, f.si.Status.DeprovisionStatus)
+	}
+}
+
+// removalRequested has a person ask for a removal that was given up.
+func removalRequested(f *fixture) {
+	metav1.SetMetaDataAnnotation(&f.si.ObjectMeta, v1beta1.RetryDeletionAnnotation, "1")
 }
 
 // givenUp has the conditions that the original service-catalog set where it did not retry.

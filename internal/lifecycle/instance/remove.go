@@ -50,6 +50,7 @@ func (d *decision) remove() {
 		d.blockRemoval(lifecycle.ConflictHeld("serviceinstance", d.si, lifecycle.InstanceID(d.si)))
 	case d.in.Claimants.BlocksRemoval() != nil:
 		d.Release = lifecycle.RetainedForClaimant(lifecycle.InstanceID(d.si), d.in.Claimants.BlocksRemoval())
+	case d.Status.DeprovisionStatus == v1beta1.DeprovisionFailed && !d.mayRetryRemoval():
 	case d.in.Definition == lifecycle.DefinitionUnknown:
 		d.Need = lifecycle.NeedDefinition
 	case d.in.Definition == lifecycle.DefinitionTerminating:
@@ -58,6 +59,16 @@ func (d *decision) remove() {
 	default:
 		d.deprovision()
 	}
+}
+
+// mayRetryRemoval reports whether a person has asked for a removal that the original service-catalog had given up. Otherwise the conditions say
+// how that is done.
+func (d *decision) mayRetryRemoval() bool {
+	why := lifecycle.HoldGivenUpRemoval("serviceinstance", v1beta1.ReasonDeprovisionCallFailed, d.si, d.Status.Common(), d.schedule().PresentSpec())
+	if why != nil {
+		d.blockRemoval(why)
+	}
+	return why == nil
 }
 
 // waitForBindings waits until the bindings of the instance are removed. One command may delete an instance and its bindings, in this order.

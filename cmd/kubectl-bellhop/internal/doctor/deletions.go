@@ -30,6 +30,7 @@ import (
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/kinds"
 	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
 )
 
 // checkSecrets looks whether bindings that are ready have a Secret with credentials. It does not look at their values.
@@ -113,11 +114,11 @@ func howToRelease(object cli.Object) string {
 		namespace = "-n " + object.GetNamespace() + " "
 	}
 	const release = "To release it without a request to the broker: kubectl bellhop retain "
-	switch object.(type) {
+	switch object := object.(type) {
 	case *servicecatalogv1beta1.ServiceInstance:
-		return release + namespace + object.GetName()
+		return lifecycle.HowToRetryRemoval("serviceinstance", object, object.Status.DeprovisionStatus == servicecatalogv1beta1.DeprovisionFailed) + release + namespace + object.Name
 	case *servicecatalogv1beta1.ServiceBinding:
-		return release + namespace + "--bindings " + object.GetName()
+		return lifecycle.HowToRetryRemoval("servicebinding", object, object.Status.UnbindStatus == servicecatalogv1beta1.UnbindFailed) + release + namespace + "--bindings " + object.Name
 	case servicecatalogv1beta1.Broker:
 		return "Delete or release its instances and bindings first; kubectl bellhop tree " + strings.ToLower(kinds.Label(object)) + " -A shows them"
 	default:

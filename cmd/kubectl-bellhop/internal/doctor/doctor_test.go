@@ -172,6 +172,8 @@ func TestEvaluateDeletion(t *testing.T) {
 	instance.Status.Conditions = []servicecatalogv1beta1.Condition{
 		{Type: "Ready", Status: "Unknown", Reason: servicecatalogv1beta1.ReasonDeprovisionCallFailed, Message: "HTTP 500"},
 	}
+	givenUp := instance.DeepCopy() // F-S65
+	givenUp.Status.DeprovisionStatus = servicecatalogv1beta1.DeprovisionFailed
 	broker := &servicecatalogv1beta1.ClusterServiceBroker{
 		TypeMeta:   metav1.TypeMeta{Kind: "ClusterServiceBroker", APIVersion: servicecatalogv1beta1.GroupVersion.String()},
 		ObjectMeta: metav1.ObjectMeta{Name: "acme", DeletionTimestamp: &deleted, Finalizers: []string{servicecatalogv1beta1.Finalizer}},
@@ -185,6 +187,8 @@ func TestEvaluateDeletion(t *testing.T) {
 		message, fix string
 	}{
 		{instance, "DeprovisionCallFailed: HTTP 500", "kubectl bellhop retain -n team db"},
+		{givenUp, "DeprovisionCallFailed: HTTP 500", "kubectl annotate --overwrite -n team serviceinstance db bellhop.gophernetes.io/retry-deletion=1"},
+		{givenUp, "DeprovisionCallFailed: HTTP 500", "kubectl bellhop retain -n team db"},
 		{broker, servicecatalogv1beta1.Finalizer, "kubectl bellhop tree clusterservicebroker/acme -A"},
 		{alert, pagerv1beta1.AlertFinalizer, "kubectl annotate -n team alert.pager.k8s.co/disk bellhop.gophernetes.io/deletion-policy=Retain"},
 	} {

@@ -1,0 +1,72 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package lifecycle
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+)
+
+// HoldGivenUpRemoval returns the blocker of a removal that the original service-catalog has given up: it is requested again once a person asks
+// for it; nil: a person has. That is handled once the broker has answered, as the status then does not say any more that the removal was given
+// up. The words of the original stay in the attempts, since the conditions are written anew.
+func HoldGivenUpRemoval(kind, reason string, o metav1.Object, s *v1beta1.OperationStatus, spec v1beta1.AttemptedSpec) *Blocker {
+	if o.GetAnnotations()[v1beta1.RetryDeletionAnnotation] != "" {
+		return nil
+	}
+	if words := wordsOfOriginal(s.Conditions); words != "" {
+		s.Attempts = &v1beta1.Attempts{AttemptedSpec: spec, Outcome: v1beta1.Outcome{LastError: words}}
+	}
+	words := "its words are not on record"
+	if s.Attempts != nil {
+		words = cmp.Or(s.Attempts.LastError, words)
+	}
+	return BlockedBy(reason, fmt.Sprintf(`the original service-catalog gave up the removal at the broker (%s), and it is requested again only on request: "%s"`,
+		strings.TrimSuffix(words, "."), retryDeletion(kind, o)))
+}
+
+// HowToRetryRemoval says how a person asks for a removal that the original service-catalog has given up; empty: it has not. kind names the
+// object's kind as kubectl does.
+func HowToRetryRemoval(kind string, o metav1.Object, isGivenUp bool) string {
+	if !isGivenUp {
+		return ""
+	}
+	return "To have the broker asked once more: " + retryDeletion(kind, o) + ". "
+}
+
+func retryDeletion(kind string, o metav1.Object) string {
+	return annotate(kind, o, v1beta1.RetryDeletionAnnotation, "1")
+}
+
+// wordsOfOriginal returns what the conditions of the original service-catalog say; empty: they are Bellhop's, which have Stalled.
+func wordsOfOriginal(conditions []v1beta1.Condition) string {
+	if FindCondition(conditions, v1beta1.ConditionStalled) != nil {
+		return ""
+	}
+	var words []string
+	for _, kind := range []string{v1beta1.ConditionReady, v1beta1.ConditionFailed} {
+		if c := FindCondition(conditions, kind); c != nil {
+			words = append(words, c.Message)
+		}
+	}
+	return strings.Join(Distinct(words...), "; ")
+}
