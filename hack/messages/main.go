@@ -42,7 +42,7 @@ var sections = []struct {
 }{
 	{"Brokers and their catalogs", []string{"internal/lifecycle/broker", "internal/lifecycle/catalogsync", "controllers/servicecatalog/broker", "controllers/servicecatalog/authsecret", "internal/brokers"}},
 	{"Instances", []string{"internal/lifecycle/instance", "controllers/servicecatalog/instance"}},
-	{"Bindings", []string{"internal/lifecycle/binding", "internal/lifecycle/bindingsecret", "controllers/servicecatalog/binding", "controllers/servicecatalog/credentials"}},
+	{"Bindings", []string{"internal/lifecycle/binding", "internal/lifecycle/bindingsecret", "internal/lifecycle/boundinstance", "controllers/servicecatalog/binding", "controllers/servicecatalog/credentials"}},
 	{"Instances and bindings", []string{"internal/lifecycle", "internal/lifecycle/operation", "internal/catalog", "internal/catalog/schema", "controllers/servicecatalog/engine", "internal/osb", "internal/osb/result"}},
 	{"Alerts", []string{"internal/lifecycle/alert", "controllers/pager/alert"}},
 	{"Receivers", []string{"controllers/pager/receiver", "internal/receivers", "internal/notify", "internal/notify/*", "internal/outbound"}},

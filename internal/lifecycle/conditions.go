@@ -116,6 +116,11 @@ func (c ConditionSet) WithStalled(failed string) ConditionSet {
 	return c
 }
 
+// RemovalInFlight returns the conditions of an object that is being deleted while the broker takes its time to answer the removal request.
+func RemovalInFlight(o metav1.Object, reason, request string) ConditionSet {
+	return ConditionSet{Ready: v1beta1.ConditionFalse, Reason: reason, Message: "The " + request + " request is in flight. " + HowToRelease(o)}
+}
+
 // Abandoned are the conditions of an object whose finalizer was removed.
 var Abandoned = ConditionSet{Ready: v1beta1.ConditionUnknown, Reason: v1beta1.ReasonAbandoned, Stalled: true,
 	Message: "the finalizer was removed: no more requests are sent to the broker, also when this object is deleted"}

@@ -162,6 +162,24 @@ var _ = Describe("A deletion", func() {
 		Expect(s.Holds().Instances).To(SatisfyAll(HaveLen(1), HaveKey(si.Spec.ExternalID)))
 	})
 
+	// F-JS11: both were on record as Ready for as long as the broker took.
+	It("says that a removal is in flight where the broker takes its time", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
+		si := s.createReadyInstance(ctx, "db")
+		b := s.createReadyBinding(ctx, "b", "db")
+		unbound, deprovisioned := make(chan struct{}), make(chan struct{})
+		s.Inject(osbtest.Fault{On: osb.Unbind, Hold: unbound})
+		s.Inject(osbtest.Fault{On: osb.DeprovisionInstance, Hold: deprovisioned})
+		Expect(k8s.Delete(ctx, b)).To(Succeed())
+		Eventually(bindingStatus(ctx, b)).Should(SatisfyAll(haveCondition("Ready", "False", "Unbinding"), haveCondition("Reconciling", "True", "Unbinding"), haveReadyMessage("The unbind request is in flight")))
+		close(unbound)
+		Eventually(checkGone(ctx, b)).Should(Succeed())
+		Expect(k8s.Delete(ctx, si)).To(Succeed())
+		Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(haveCondition("Ready", "False", "Deprovisioning"), haveReadyMessage(v1beta1.DeletionPolicyAnnotation+"=Retain")))
+		close(deprovisioned)
+		Eventually(checkGone(ctx, si)).Should(Succeed())
+	})
+
 	It("of the broker waits for its instances", func(ctx SpecContext) {
 		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
 		si := s.createReadyInstance(ctx, "db")

@@ -33,6 +33,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
@@ -53,6 +54,8 @@ import (
 const (
 	// RecordTimeout bounds a write of a result. It also holds while the process stops.
 	RecordTimeout = 10 * time.Second
+	// inFlightDelay is how long a broker may take to answer a request before the status says so, which costs a write.
+	inFlightDelay = 2 * time.Second
 	// QueuedConditionDelay is how long an object waits for its broker before the status says so, which costs a write.
 	QueuedConditionDelay = 10 * time.Second
 	// ReadTimeout is how long a reconcile waits to read Secrets of its object, since it keeps a worker from other objects, and readRetry how
@@ -256,7 +259,7 @@ func (r *Reconciler) send(ctx context.Context, s *Scope, broker v1beta1.Broker, 
 	if err := s.Stopping(); err != nil {
 		return a, nil, err
 	}
-	if a, err = ask(); err != nil {
+	if a, err = r.await(ctx, s, next.InFlight, ask); err != nil {
 		return a, nil, err
 	}
 	if a.Misconfigured() {
@@ -272,6 +275,26 @@ func (r *Reconciler) send(ctx context.Context, s *Scope, broker v1beta1.Broker, 
 		s.Record.LastPoll, s.Record.PollAfter = r.Clock.Now(), a.RetryAfter
 	}
 	return a, nil, nil
+}
+
+// await sends a request. Where the broker takes its time, the status on record becomes inFlight meanwhile; nil: it stays. That this write fails
+// is no news, since the result is recorded next.
+func (r *Reconciler) await(ctx context.Context, s *Scope, inFlight v1beta1.ServiceObjectStatus, ask func() (operation.Answer, error)) (operation.Answer, error) {
+	if inFlight == nil {
+		return ask()
+	}
+	written := make(chan struct{})
+	timer := time.AfterFunc(inFlightDelay, func() {
+		defer close(written)
+		if err := r.Record(ctx, s, inFlight); err != nil {
+			logf.FromContext(ctx).V(1).Info("The status does not say that a request is in flight", "error", err.Error())
+		}
+	})
+	a, err := ask()
+	if !timer.Stop() {
+		<-written
+	}
+	return a, err
 }
 
 // attribute attributes an answer. If the broker is at fault, its catalog is read, so that its status has the error.

@@ -22,9 +22,11 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/events"
 	clocktesting "k8s.io/utils/clock/testing"
@@ -85,6 +87,48 @@ func TestAStoppingProcessSendsNothing(t *testing.T) {
 			}
 		})
 	}
+}
+
+// F-JS11: an object was on record as Ready for as long as its broker took to remove it. A broker that answers soon costs no write.
+func TestTheStatusSaysThatARemovalIsInFlight(t *testing.T) {
+	for name, test := range map[string]struct {
+		takes  time.Duration
+		writes int
+	}{"soon": {inFlightDelay / 2, 0}, "late": {time.Minute, 1}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				si, writes := lifecycletest.NewInstance(), 0
+				c := controllertest.NewCluster(t, interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, subresource string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
+					writes++
+					return c.SubResource(subresource).Patch(ctx, o, p, opts...)
+				}}, si)
+				r := newStub(c, &Config{Clients: &brokers.Clients{}, Recorder: events.NewFakeRecorder(10), Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
+				before := &v1beta1.ServiceInstance{}
+				if err := c.Get(t.Context(), client.ObjectKeyFromObject(si), before); err != nil {
+					t.Fatal(err)
+				}
+				s := &Scope{Before: before, Object: before.DeepCopy(), Record: &Record{}}
+				inFlight := before.Status.DeepCopy()
+				instancerules.SetConditions(inFlight, lifecycle.RemovalInFlight(deletedInstance(), v1beta1.ReasonDeprovisioning, "deprovision"), lifecycletest.T0)
+				a, err := r.await(t.Context(), s, inFlight, func() (operation.Answer, error) {
+					time.Sleep(test.takes)
+					return operation.Answer{Operation: "it"}, nil
+				})
+				if err != nil || a.Operation != "it" || writes != test.writes {
+					t.Errorf("%+v, %v, %d writes", a, err, writes)
+				}
+				if test.writes > 0 && s.Before.GetResourceVersion() == before.ResourceVersion {
+					t.Error("the next write would conflict")
+				}
+			})
+		})
+	}
+}
+
+func deletedInstance() *v1beta1.ServiceInstance {
+	si := lifecycletest.NewInstance()
+	si.DeletionTimestamp = new(metav1.NewTime(lifecycletest.T0))
+	return si
 }
 
 // F-S40: an object whose parameters could not be read kept a slot at its broker empty for 2 s, each time it was notified.

@@ -77,6 +77,8 @@ type Step struct {
 	Act func(context.Context) error
 	// Status is the status to write, before the outcome of the request.
 	Status v1beta1.ServiceObjectStatus
+	// InFlight is the status to write where the broker takes its time to answer the request; nil: none.
+	InFlight v1beta1.ServiceObjectStatus
 }
 
 // Run takes steps until there is nothing to do, or to wait for.

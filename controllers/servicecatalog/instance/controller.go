@@ -90,6 +90,9 @@ func (s *scope) Decide() engine.Step {
 	if s.next.Request != nil {
 		step.Request = &s.next.Request.Request
 	}
+	if s.next.InFlight != nil {
+		step.InFlight = s.next.InFlight
+	}
 	return step
 }
 

@@ -124,6 +124,8 @@ type Decision struct {
 	RetainedID string
 	// Status is the status to write, before the outcome of the request.
 	Status v1beta1.ServiceBindingStatus
+	// InFlight is the status to write where the broker takes its time to answer the request; nil: the one on record is true meanwhile.
+	InFlight *v1beta1.ServiceBindingStatus
 }
 
 // decision is a step while it is decided on.
@@ -155,6 +157,7 @@ func Decide(b *v1beta1.ServiceBinding, in Inputs) Decision {
 	d.enforceExpiry()
 	d.phase.Encode(&d.Status)
 	d.nameSecret()
+	d.describeInFlight()
 	return d.Decision
 }
 

@@ -178,6 +178,17 @@ func (d *decision) unbind(id string) {
 	}
 }
 
+// describeInFlight sets the status for a removal request that takes its time, where the binding is on record as Ready: its Secret is gone.
+func (d *decision) describeInFlight() {
+	isRemoval := d.Request != nil && d.Request.Operation == lifecycle.Unbind && !d.b.DeletionTimestamp.IsZero()
+	if !isRemoval || !lifecycle.IsTrue(lifecycle.FindCondition(d.Status.Conditions, v1beta1.ConditionReady)) {
+		return
+	}
+	d.InFlight = d.Status.DeepCopy()
+	d.InFlight.ObservedGeneration = d.b.Generation
+	setBindingConditions(d.InFlight, lifecycle.RemovalInFlight(d.b, v1beta1.ReasonUnbinding, "unbind"), d.in.Now)
+}
+
 // poll polls the creation of a binding.
 func (d *decision) poll() {
 	call := d.newRequest(lifecycle.Poll)

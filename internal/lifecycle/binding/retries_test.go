@@ -177,3 +177,28 @@ func TestARetryOfAnOrphanMitigationBeginsANewBudget(t *testing.T) {
 		t.Errorf("after the clean-up: %s", got)
 	}
 }
+
+// F-JS11: a binding that is on record as Ready, with a Secret, says that its removal is in flight, if that takes its time. The Secret is deleted
+// first.
+func TestARemovalInFlight(t *testing.T) {
+	fail := func(f *fixture) { f.after(saidOf(osbresult.Retry, 503)) }
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want bool
+	}{
+		"its Secret is there":     {bfs(bound1, deleted1, lives1), false},
+		"its Secret is gone":      {bfs(bound1, deleted1, lives1, ejected), true},
+		"the first DELETE failed": {bfs(bound1, deleted1, lives1, ejected, fail, in(time.Hour)), false},
+		"a predecessor":           {bfs(rotatable, bound1, rebound, bound1, in(overlap)), false},
+	} {
+		next := newFixture(test.is...).step()
+		if got := next.InFlight; (got != nil) != test.want {
+			t.Errorf("%s: %s, %+v", name, next.say(), got)
+		} else if got != nil {
+			c := lifecycle.FindCondition(got.Conditions, v1beta1.ConditionReady)
+			if c.Status != v1beta1.ConditionFalse || c.Reason != v1beta1.ReasonUnbinding || got.Binding != nil || next.WriteAhead {
+				t.Errorf("%s: %+v, write-ahead %t", name, got, next.WriteAhead)
+			}
+		}
+	}
+}

@@ -80,6 +80,8 @@ type Decision struct {
 	Request *Request
 	// Status is the status to write, before the outcome of the request.
 	Status v1beta1.ServiceInstanceStatus
+	// InFlight is the status to write where the broker takes its time to answer the request; nil: the one on record is true meanwhile.
+	InFlight *v1beta1.ServiceInstanceStatus
 }
 
 // decision is a step while it is decided on.
@@ -95,6 +97,7 @@ func Decide(si *v1beta1.ServiceInstance, in Inputs) Decision {
 	d := &decision{si: si, in: in, phase: PhaseOf(&si.Status), Decision: Decision{Status: *si.Status.DeepCopy()}}
 	d.decide()
 	d.phase.encode(&d.Status)
+	d.describeInFlight()
 	return d.Decision
 }
 

@@ -145,6 +145,17 @@ func (d *decision) deprovision() {
 	}
 }
 
+// describeInFlight sets the status for a removal request that takes its time, where the instance is on record as Ready.
+func (d *decision) describeInFlight() {
+	isRemoval := d.Request != nil && d.Request.Operation == lifecycle.Deprovision && !d.si.DeletionTimestamp.IsZero()
+	if !isRemoval || !lifecycle.IsTrue(lifecycle.FindCondition(d.Status.Conditions, v1beta1.ConditionReady)) {
+		return
+	}
+	d.InFlight = d.Status.DeepCopy()
+	d.InFlight.ObservedGeneration = d.si.Generation
+	SetConditions(d.InFlight, lifecycle.RemovalInFlight(d.si, v1beta1.ReasonDeprovisioning, "deprovision"), d.in.Now)
+}
+
 // isRemovalRefused reports whether the broker has refused the removal because of an operation in progress.
 func (d *decision) isRemovalRefused() bool {
 	a := d.Status.Attempts

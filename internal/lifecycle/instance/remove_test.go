@@ -285,3 +285,27 @@ func TestARemovalNamesAnotherPlanOnlyToWhoDoesNotTakeTheOne(t *testing.T) {
 		}
 	}
 }
+
+// F-JS11: an instance that is on record as Ready says that its removal is in flight, if that takes its time. Whatever else is on record is true
+// meanwhile.
+func TestARemovalInFlight(t *testing.T) {
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want bool
+	}{
+		"ready, deleted":          {fs(ready, deleted, definitionExists), true},
+		"the first DELETE failed": {fs(ready, deleted, definitionExists, func(f *fixture) { f.after(Decide(f.si, f.in).Request, said(osbresult.Unknown, 500)) }, func(f *fixture) { f.in.Now = f.in.Now.Add(time.Hour) }), false},
+		"ready":                   {fs(ready), false},
+		"an update":               {fs(ready, otherPlan), false},
+	} {
+		next := Decide(newFixture(test.is...).si, newFixture(test.is...).in)
+		if got := next.InFlight; (got != nil) != test.want {
+			t.Errorf("%s: %s, %+v", name, next.say(), got)
+		} else if got != nil {
+			c := lifecycle.FindCondition(got.Conditions, v1beta1.ConditionReady)
+			if c.Status != v1beta1.ConditionFalse || c.Reason != v1beta1.ReasonDeprovisioning || !strings.Contains(c.Message, v1beta1.DeletionPolicyRetain) || next.WriteAhead || got.CurrentOperation != next.Status.CurrentOperation {
+				t.Errorf("%s: %+v, write-ahead %t", name, got, next.WriteAhead)
+			}
+		}
+	}
+}

@@ -143,9 +143,9 @@ func variants() []variant {
 	if s.Record.released { // it is gone`}}, scenario: "kept", fault: "none", oracle: "panic"},
 		{name: "warns-of-waiting", edits: []mistake{{"internal/lifecycle/reasons.go", `	v1beta1.ReasonReferencesNonexistentInstance: {Transient: true},`,
 			`	v1beta1.ReasonReferencesNonexistentInstance: {Warning: true},`}}, scenario: "binding-first", fault: "none", oracle: "warning"},
-		{name: "goroutine", edits: []mistake{{services + "engine/reconciler.go", `	if a, err = ask(); err != nil {
+		{name: "goroutine", edits: []mistake{{services + "engine/reconciler.go", `	if a, err = r.await(ctx, s, next.InFlight, ask); err != nil {
 `, `	go func() { select {} }()
-	if a, err = ask(); err != nil {
+	if a, err = r.await(ctx, s, next.InFlight, ask); err != nil {
 `}}, scenario: "kept", fault: "none", oracle: "goroutine"},
 		{name: "conflict-is-fine", edits: []mistake{{"internal/patch/patch.go", `	return staleOr(c.Patch(ctx, obj, patch))`, `	if err := staleOr(c.Patch(ctx, obj, patch)); !errors.Is(err, ErrStale) {
 		return err
