@@ -52,7 +52,7 @@ func TestARefusalDoesNotRepeatCredentials(t *testing.T) {
 	ours.UID, ours.Data["theirs"] = "uid-secret", []byte("hunter1")
 	immutable := ours.DeepCopy()
 	immutable.Immutable = new(true)
-	delete(immutable.Data, "theirs") // otherwise it stays (F-S55)
+	delete(immutable.Data, "theirs") // otherwise the Secret stays
 	put := func(s *Store) error { _, err := s.Put(t.Context(), b, "id", next); return err }
 	try := func(s *Store) error { return s.Try(t.Context(), b, nil) }
 	remove := func(s *Store) error { return s.Remove(t.Context(), ours) }
