@@ -19,6 +19,7 @@ package plugin_test
 import (
 	"context"
 	"encoding/pem"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -89,6 +90,18 @@ var _ = Describe("source", suite.Serial, func() {
 	It("is checked by doctor", func(ctx SpecContext) {
 		t := newTranscript(ctx)
 		createSource(ctx, t.namespace, "prometheus")
+		t.run(ctx, 0, "kubectl bellhop doctor | sed -n '/ sources /,/ services /p'")
+
+		By("reporting what fires past its end while nothing is posted")
+		s, a := &pagerv1beta1.AlertSource{}, &pagerv1beta1.Alert{}
+		Expect(env.Client.Get(ctx, client.ObjectKey{Namespace: t.namespace, Name: "prometheus"}, s)).To(Succeed())
+		before := s.DeepCopy()
+		s.Status.LastReceivedTime = new(metav1.NewTime(time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)))
+		Expect(env.Client.Status().Patch(ctx, s, client.MergeFrom(before))).To(Succeed())
+		Expect(env.Client.Get(ctx, client.ObjectKey{Namespace: t.namespace, Name: "prometheus-1"}, a)).To(Succeed())
+		firing := a.DeepCopy()
+		firing.Spec.Instances[0].LapsesAt = new(metav1.NewTime(time.Date(2026, 1, 1, 12, 5, 0, 0, time.UTC)))
+		Expect(env.Client.Patch(ctx, firing, client.MergeFrom(a))).To(Succeed())
 		t.run(ctx, 0, "kubectl bellhop doctor | sed -n '/ sources /,/ services /p'")
 		t.matchGolden("doctor-sources")
 	})

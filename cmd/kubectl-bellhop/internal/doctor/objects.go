@@ -42,24 +42,54 @@ func checkReceivers(ctx context.Context, i *inspector) (result, error) {
 	return i.checkReady(ctx, "receiver", kinds.ClusterReceiver, kinds.Receiver)
 }
 
-// checkSources looks for AlertSources that nothing can post to, as where the operator does not listen, or that nothing posts to.
+// checkSources looks for AlertSources that nothing can post to, as where the operator does not listen, or that nothing posts to, and for those
+// whose Alerts fire since nothing is posted.
 func checkSources(ctx context.Context, i *inspector) (result, error) {
 	r, err := i.checkReady(ctx, "source", kinds.AlertSource)
 	if err != nil || r.skipped {
 		return r, err
 	}
 	all, err := i.list(ctx, kinds.AlertSource)
-	silent := 0
-	for _, source := range all {
-		if message := sources.Silence(source.(*pagerv1beta1.AlertSource), i.now()); message != "" {
+	if err != nil {
+		return r, err
+	}
+	alerts, unreadable, err := i.alerts(ctx)
+	if err != nil {
+		return r, err
+	}
+	silent, pastEnd := 0, 0
+	for _, object := range all {
+		source := object.(*pagerv1beta1.AlertSource)
+		if message := sources.Silence(source, i.now()); message != "" {
 			silent++
-			f := Finding{ID: "source-silent", Severity: Problem, Object: kinds.Label(source), Namespace: source.GetNamespace(), Message: message}
-			f.Fix = fmt.Sprintf("see that the sender runs, its log, and its settings: kubectl bellhop source -n %s %s --print FORMAT", f.Namespace, source.GetName())
-			r.add(f)
+			r.add(findingOfSource("source-silent", Problem, source, message, ""))
+		}
+		if message := sources.PastEnd(source, alerts, i.now()); message != "" {
+			pastEnd++
+			r.add(findingOfSource("source-past-end", Warning, source, message, "; have it post an alert that always fires, such as Watchdog; a person can end an Alert: kubectl bellhop resolve NAME"))
 		}
 	}
 	r.message += fmt.Sprintf(", silent: %d", silent)
-	return r, err
+	if pastEnd > 0 {
+		r.message += fmt.Sprintf(", with alerts past their end: %d", pastEnd)
+	}
+	r.message += withoutUnreadable(unreadable)
+	return r, nil
+}
+
+// findingOfSource is a finding about an AlertSource to which nothing is posted.
+func findingOfSource(id string, severity Status, source *pagerv1beta1.AlertSource, message, alsoFix string) Finding {
+	fix := fmt.Sprintf("see that the sender runs, its log, and its settings: kubectl bellhop source -n %s %s --print FORMAT", source.Namespace, source.Name)
+	return Finding{ID: id, Severity: severity, Object: kinds.Label(source), Namespace: source.Namespace, Message: message, Fix: fix + alsoFix}
+}
+
+// alerts lists Alerts. Unreadable says whether the user may not read them.
+func (i *inspector) alerts(ctx context.Context) (alerts []*pagerv1beta1.Alert, unreadable []string, err error) {
+	objects, unreadable, err := i.listAll(ctx, kinds.Alert)
+	for _, object := range objects {
+		alerts = append(alerts, object.(*pagerv1beta1.Alert))
+	}
+	return alerts, unreadable, err
 }
 
 // checkReady reports the objects of some kinds that are not ready: stalled ones are problems, others warnings.

@@ -200,3 +200,36 @@ func TestSilence(t *testing.T) {
 		}
 	}
 }
+
+// Instances fire past their end while nothing is posted.
+func TestPastEnd(t *testing.T) {
+	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	ago := func(minutes int) *metav1.Time {
+		return new(metav1.NewTime(now.Add(-time.Duration(minutes) * time.Minute)))
+	}
+	instance := func(lapsed int) v1beta1.AlertInstance { return v1beta1.AlertInstance{LapsesAt: ago(lapsed)} }
+	over := instance(30)
+	over.EndsAt = ago(30)
+	for name, test := range map[string]struct {
+		received  *metav1.Time
+		instances []v1beta1.AlertInstance
+		want      string
+	}{
+		"nothing was ever posted": {nil, []v1beta1.AlertInstance{instance(30)}, ""},
+		"nothing fires":           {ago(60), []v1beta1.AlertInstance{over}, ""},
+		"it does not lapse":       {ago(60), []v1beta1.AlertInstance{{Key: "a"}}, ""},
+		"it was posted since":     {ago(10), []v1beta1.AlertInstance{instance(30)}, ""},
+		"it has just lapsed":      {ago(60), []v1beta1.AlertInstance{instance(4)}, ""},
+		"past its end":            {ago(60), []v1beta1.AlertInstance{instance(30), over, instance(6), instance(-5)}, "since 2026-01-01T11:00:00Z, and only posts end what fires past the end that the sender gave it: 2 instances, the first since 2026-01-01T11:30:00Z"},
+	} {
+		s := newSource("")
+		s.Status.LastReceivedTime = test.received
+		a := &v1beta1.Alert{ObjectMeta: metav1.ObjectMeta{Namespace: s.Namespace, Labels: map[string]string{v1beta1.AlertSourceLabel: s.Name}}}
+		a.Spec.Instances = test.instances
+		other := a.DeepCopy()
+		other.Namespace = "elsewhere"
+		if got := PastEnd(s, []*v1beta1.Alert{a, other}, now); (got == "") != (test.want == "") || !strings.Contains(got, test.want) {
+			t.Errorf("%s: %q, want %q", name, got, test.want)
+		}
+	}
+}
