@@ -147,7 +147,7 @@ func setup(ctx, stopping context.Context, mgr ctrl.Manager, o operator.Options, 
 		{"pager controllers", func() error {
 			return pagercontrollers.Setup(ctx, mgr, pagercontrollers.Options{
 				Workers: o.AlertWorkers, OperatorNamespace: o.Namespace, Instance: instance, Policy: receivers.Policy(o.ReceiverPolicy), Guard: guard, Recorder: recorder, Metrics: metrics.Registry,
-				PagedResources: paged, PageResolveAfter: o.PageResolveAfter, Namespaces: o.Namespaces, Ingest: posts, Lease: operator.LeaseName, ServerTime: serverClock.Now,
+				PagedResources: paged, PageResolveAfter: o.PageResolveAfter, Namespaces: o.Namespaces, Ingest: posts, Lease: operator.LeaseName, ServerClock: serverClock,
 			})
 		}},
 		{"pager webhooks", func() error {

@@ -66,8 +66,8 @@ type Options struct {
 	Lease string
 	// Namespaces that the operator serves; none: all.
 	Namespaces []string
-	// ServerTime returns the API server's time, zero if it is not known.
-	ServerTime func() time.Time
+	// ServerClock is the clock of the API server.
+	ServerClock ingest.ServerClock
 }
 
 // Setup registers the controllers of the group.
@@ -87,13 +87,13 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	cache.Policy = o.Policy
 	resolver := receivers.Resolver{Cache: mgr.GetCache(), OperatorNamespace: o.OperatorNamespace}
 	health := &endpoints.Health{}
-	access, times, err := ingest.Setup(ctx, mgr, o.Ingest, o.ServerTime)
+	access, times, err := ingest.Setup(ctx, mgr, o.Ingest, o.ServerClock)
 	if err != nil {
 		return err
 	}
 	return errors.Join(
 		alertsource.Setup(mgr, alertsource.Options{Access: access, Times: times}),
-		alert.Setup(ctx, mgr, alert.Options{Workers: o.Workers, Resolver: resolver, Endpoints: cache, Health: health, Recorder: o.Recorder, Metrics: m, ServerTime: o.ServerTime}),
+		alert.Setup(ctx, mgr, alert.Options{Workers: o.Workers, Resolver: resolver, Endpoints: cache, Health: health, Recorder: o.Recorder, Metrics: m, ServerTime: o.ServerClock.Now}),
 		receiver.Setup(mgr, resolver, cache, health),
 		pagedhealth.Setup(mgr, pagedhealth.Options{
 			Resources: o.PagedResources, Namespaces: o.Namespaces, ResolveAfter: o.PageResolveAfter,

@@ -22,18 +22,39 @@ import (
 	"time"
 )
 
-// maxStep is how much the Date of two responses may differ from the time between them, as it has whole seconds.
-const maxStep = 2 * time.Second
+const (
+	// maxStep is how much the Date of two responses may differ from the time between them, as it has whole seconds.
+	maxStep = 2 * time.Second
+	// maxJump is how much the Date of a response may differ from the known time, which it corrects. If it differs by more, one of them is wrong.
+	maxJump = time.Minute
+	// agreement is for how long all responses have to agree until their time is known again.
+	agreement = 15 * time.Minute
+)
 
 // Clock is the API server's clock, as the Date header of its responses shows it. Between responses it goes on with this machine's
-// monotonic clock, which no change of the time of day affects.
+// monotonic clock, which no change of the time of day affects. After a jump the time is unknown until all responses have agreed for a time (R11).
 type Clock struct {
-	mu   sync.Mutex
-	date time.Time // of a response
-	at   time.Time // when it arrived; it has a monotonic reading
+	mu sync.Mutex
+	// known is the time that was known last, and since is when it was known first; zero: never.
+	known dated
+	since time.Time
+	// other is what responses say since a jump, and agreed is since when they agree; zero: they agree with the known time.
+	other  dated
+	agreed time.Time
 }
 
-// Now returns the API server's time, which may be up to two seconds late; zero before the first response.
+// dated is a Date, and when it arrived, which has a monotonic reading.
+type dated struct{ date, at time.Time }
+
+// now returns the time that a Date shows later, zero if there is none.
+func (d dated) now(local time.Time) time.Time {
+	if d.date.IsZero() {
+		return time.Time{}
+	}
+	return d.date.Add(local.Sub(d.at))
+}
+
+// Now returns the API server's time, which may be up to two seconds late; zero before the first response, and while the time is unknown.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -41,10 +62,31 @@ func (c *Clock) Now() time.Time {
 }
 
 func (c *Clock) now(local time.Time) time.Time {
-	if c.date.IsZero() {
+	if !c.agreed.IsZero() {
 		return time.Time{}
 	}
-	return c.date.Add(local.Sub(c.at))
+	return c.known.now(local)
+}
+
+// Last returns the time that was known last, which goes on; zero before the first response. Nothing may end by it.
+func (c *Clock) Last() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.known.now(time.Now())
+}
+
+// KnownFor returns for how long the time has been known without a break; 0: it is not known.
+func (c *Clock) KnownFor() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.knownFor(time.Now())
+}
+
+func (c *Clock) knownFor(local time.Time) time.Duration {
+	if c.now(local).IsZero() {
+		return 0
+	}
+	return local.Sub(c.since)
 }
 
 // Observe returns a transport that reads the Date of each response to next.
@@ -60,14 +102,37 @@ func (c *Clock) Observe(next http.RoundTripper) http.RoundTripper {
 	})
 }
 
-// set takes over the date of a response. A date that is late by less than maxStep would only set the clock back.
+// set takes over the date of a response.
 func (c *Clock) set(date, local time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if behind := c.now(local).Sub(date); !c.date.IsZero() && behind >= 0 && behind <= maxStep {
-		return
+	said := dated{date, local}
+	switch {
+	case c.known.date.IsZero():
+		c.known, c.since = said, local
+	case c.agreed.IsZero() && !isJump(c.known, said):
+		c.known = latest(c.known, said)
+	case c.agreed.IsZero() || isJump(c.other, said):
+		c.other, c.agreed = said, local
+	case local.Sub(c.agreed) < agreement:
+		c.other = latest(c.other, said)
+	default:
+		c.known, c.since = latest(c.other, said), local
+		c.other, c.agreed = dated{}, time.Time{}
 	}
-	c.date, c.at = date, local
+}
+
+// isJump reports whether a later response shows another time.
+func isJump(before, said dated) bool {
+	return before.now(said.at).Sub(said.date).Abs() > maxJump
+}
+
+// latest returns the later one of two that agree. One that is late by less than maxStep would only set the clock back.
+func latest(before, said dated) dated {
+	if behind := before.now(said.at).Sub(said.date); behind >= 0 && behind <= maxStep {
+		return before
+	}
+	return said
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)

@@ -51,8 +51,8 @@ func TestClockGoesOnBetweenResponses(t *testing.T) {
 		"without a response it goes on":        {time.Minute, 0, time.Minute},
 		"a date has whole seconds":             {1500 * time.Millisecond, time.Second, 1500 * time.Millisecond},
 		"it is never late by more than needed": {time.Second, 2 * time.Second, 2 * time.Second},
-		"the server's clock was set back":      {time.Second, -time.Hour, -time.Hour},
-		"the server's clock was set forward":   {time.Second, time.Hour, time.Hour},
+		"the server's clock was set back":      {time.Second, -time.Minute + 2*time.Second, -time.Minute + 2*time.Second},
+		"the server's clock was set forward":   {time.Second, time.Minute, time.Minute},
 	} {
 		var clock Clock
 		clock.set(began, began)
@@ -61,6 +61,50 @@ func TestClockGoesOnBetweenResponses(t *testing.T) {
 		}
 		if got := clock.now(began.Add(c.after)).Sub(began); got != c.want {
 			t.Errorf("%s: %s, want %s", why, got, c.want)
+		}
+	}
+}
+
+// R11: a Date that differs by more than a minute makes the time unknown, until all responses have said so for 15 minutes.
+func TestClockIsUnknownAfterAJump(t *testing.T) {
+	began := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	const minute, hour = time.Minute, time.Hour
+	type response struct{ after, ahead time.Duration } // when it arrives, and how far its Date is ahead of the first response's clock
+	for why, c := range map[string]struct {
+		responses []response
+		known     bool
+		ahead     time.Duration // of the known time
+	}{
+		"a jump forward":                    {[]response{{minute, hour}}, false, 0},
+		"a jump back":                       {[]response{{minute, -hour}}, false, 0},
+		"a correction by a minute":          {[]response{{minute, minute}}, true, minute},
+		"one answer, and the former time":   {[]response{{minute, hour}, {2 * minute, 0}}, false, 0},
+		"all agree, for too short a time":   {[]response{{minute, hour}, {15 * minute, hour}}, false, 0},
+		"all agree for 15 minutes":          {[]response{{minute, hour}, {10 * minute, hour}, {16 * minute, hour}}, true, hour},
+		"all agree on the former time":      {[]response{{minute, hour}, {2 * minute, 0}, {17 * minute, 0}}, true, 0},
+		"one does not agree":                {[]response{{minute, hour}, {10 * minute, 0}, {11 * minute, hour}, {16 * minute, hour}}, false, 0},
+		"two servers differ":                {[]response{{minute, hour}, {2 * minute, 0}, {20 * minute, hour}, {40 * minute, 0}, {60 * minute, hour}}, false, 0},
+		"another jump begins anew":          {[]response{{minute, hour}, {15 * minute, 2 * hour}, {16 * minute, 2 * hour}}, false, 0},
+		"another jump, and agreement on it": {[]response{{minute, hour}, {15 * minute, 2 * hour}, {30 * minute, 2 * hour}}, true, 2 * hour},
+	} {
+		var clock Clock
+		clock.set(began, began)
+		local := began
+		for _, r := range c.responses {
+			local = began.Add(r.after)
+			clock.set(local.Add(r.ahead), local)
+		}
+		now := clock.now(local)
+		switch {
+		case now.IsZero() == c.known:
+			t.Errorf("%s: the time is %s", why, now)
+		case c.known && now.Sub(local) != c.ahead:
+			t.Errorf("%s: it is ahead by %s", why, now.Sub(local))
+		case c.known != (clock.knownFor(local.Add(time.Second)) > 0):
+			t.Errorf("%s: it is known for %s", why, clock.knownFor(local.Add(time.Second)))
+		}
+		if last := clock.known.now(local).Sub(local); last != c.ahead {
+			t.Errorf("%s: the time that was known last is ahead by %s", why, last)
 		}
 	}
 }

@@ -68,6 +68,23 @@ type server struct {
 	api     client.Client
 }
 
+// serverClock is the clock of an API server, which is known for a day.
+type serverClock struct{ now, last func() time.Time }
+
+func (c serverClock) Now() time.Time  { return c.now() }
+func (c serverClock) Last() time.Time { return c.last() }
+
+func (c serverClock) KnownFor() time.Duration {
+	if c.now().IsZero() {
+		return 0
+	}
+	return 24 * time.Hour
+}
+
+func clockAt(now, last time.Time) serverClock {
+	return serverClock{now: func() time.Time { return now }, last: func() time.Time { return last }}
+}
+
 func newServer(t *testing.T, funcs interceptor.Funcs) *server {
 	t.Helper()
 	scheme := runtime.NewScheme()
@@ -85,7 +102,7 @@ func newServer(t *testing.T, funcs interceptor.Funcs) *server {
 	).Build()
 	access := &Access{Cache: api, Live: api, tokens: reviewer{}, authorizer: authorizer.AuthorizerFunc(reviewer{}.authorize), shared: versioned.NewCache[types.NamespacedName, *sharedTokens]()}
 	now := clocktesting.NewFakePassiveClock(time.Unix(1_800_000_000, 0))
-	store := &Store{Cache: api, Live: api, Client: api, Times: Times{ServerTime: now.Now, Clock: now}}
+	store := &Store{Cache: api, Live: api, Client: api, Times: Times{Server: serverClock{now: now.Now, last: now.Now}, Clock: now}}
 	m, err := newMetrics(prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
@@ -481,11 +498,11 @@ func TestAReplicaWithAnotherClock(t *testing.T) {
 	times.Clock.(*clocktesting.FakePassiveClock).SetTime(served.Add(time.Hour))
 	body := fmt.Sprintf(`[{"labels": {"alertname": "A"}, "endsAt": %q}]`, served.Add(4*time.Minute).Format(time.RFC3339))
 
-	times.ServerTime = func() time.Time { return time.Time{} }
+	times.Server = clockAt(time.Time{}, time.Time{})
 	if w := s.post(alertsPath, "Bearer s3cret", body); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "the time of the API server is not known yet") {
 		t.Errorf("%d %q", w.Code, w.Body)
 	}
-	times.ServerTime = func() time.Time { return served }
+	times.Server = clockAt(served, served)
 	if w := s.post(alertsPath, "Bearer s3cret", body); w.Code != http.StatusOK {
 		t.Errorf("%d %q", w.Code, w.Body)
 	}
@@ -498,5 +515,34 @@ func TestAReplicaWithAnotherClock(t *testing.T) {
 	}
 	if at := source.Status.LastReceivedTime; !at.Time.Equal(served) {
 		t.Errorf("it was received at %s, want %s", at, served)
+	}
+}
+
+// R11: while the time is unknown, after a jump of the API server's clock, posts are stored by the time that goes on. Such a post is no part of
+// a series, and nothing has been served for long, so that nothing ends.
+func TestPostsAtAnUnknownTime(t *testing.T) {
+	s := newServer(t, interceptor.Funcs{})
+	last := time.Unix(1_800_000_000, 0)
+	times := &s.handler.store.Times
+	times.Server = clockAt(time.Time{}, last)
+	if w := s.post(alertsPath, "Bearer s3cret", oneAlert); w.Code != http.StatusOK {
+		t.Errorf("%d %q", w.Code, w.Body)
+	}
+	if titles := s.titles(t); len(titles) != 1 {
+		t.Errorf("titles are %v", titles)
+	}
+	if now, servedSince := times.Now(); !now.Equal(last) || !servedSince.Equal(last) {
+		t.Errorf("it is %s, and served since %s", now, servedSince)
+	}
+	source := &v1beta1.AlertSource{}
+	if err := s.api.Get(t.Context(), types.NamespacedName{Namespace: "shop", Name: "prometheus"}, source); err != nil {
+		t.Fatal(err)
+	}
+	if status := source.Status; !status.LastReceivedTime.Time.Equal(last) || status.ReceivingSince != nil || !status.ReceivingBrokenTime.Time.Equal(last) {
+		t.Errorf("got %+v", status)
+	}
+	times.Server = clockAt(last, last)
+	if _, servedSince := times.Now(); !servedSince.Before(last) {
+		t.Errorf("at a known time it is served since %s", servedSince)
 	}
 }

@@ -51,10 +51,10 @@ type Options struct {
 	Metrics prometheus.Registerer
 }
 
-// Setup adds the listener to a manager. The Access, which knows the tokens of Secrets, is there without a listener too. serverTime returns the API
-// server's time, zero if it is not known.
-func Setup(ctx context.Context, mgr ctrl.Manager, o Options, serverTime func() time.Time) (access *Access, times Times, err error) {
-	times = Times{ServerTime: serverTime, Clock: clock.RealClock{}}
+// Setup adds the listener to a manager. The Access, which knows the tokens of Secrets, is there without a listener too. server is the clock of
+// the API server.
+func Setup(ctx context.Context, mgr ctrl.Manager, o Options, server ServerClock) (access *Access, times Times, err error) {
+	times = Times{Server: server, Clock: clock.RealClock{}}
 	if access, err = newAccess(mgr); err != nil || o.Address == "" {
 		return access, times, err
 	}
@@ -64,11 +64,11 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options, serverTime func() t
 	}
 	times.Began = times.Clock.Now()
 	store := &Store{Cache: mgr.GetCache(), Live: mgr.GetAPIReader(), Client: mgr.GetClient(), Times: times}
-	server, err := newHTTPServer(ctx, o, newHandler(sourcesIn(mgr.GetCache()), access, store, m))
+	listener, err := newHTTPServer(ctx, o, newHandler(sourcesIn(mgr.GetCache()), access, store, m))
 	if err != nil {
 		return nil, times, err
 	}
-	return access, times, mgr.Add(server)
+	return access, times, mgr.Add(listener)
 }
 
 // sourcesIn reads AlertSources from a cache.

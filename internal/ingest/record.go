@@ -84,6 +84,15 @@ func (s *Store) seriesOf(to *v1beta1.AlertSource) source.Series {
 	return source.Series{Since: lifecycle.Latest(recorded.Since, own.Since), Until: lifecycle.Latest(recorded.Until, own.Until)}
 }
 
+// record records a post that was stored. One at an unknown time is no part of a series, as one that was refused.
+func (s *Store) record(ctx context.Context, to *v1beta1.AlertSource, plan source.Plan, isOfSeries bool) {
+	if s.Times.areUnknown() {
+		_ = s.recordRefusal(ctx, to) // nothing ends at an unknown time, whatever is recorded
+		isOfSeries = false
+	}
+	s.recordStored(ctx, to, plan, isOfSeries)
+}
+
 // recordStored records a post that was stored in the status of its source: its time, how many of its alerts were cut, and, if it is part of the
 // series of the source, that. Each is written at most once a minute, but a new series at once. That it cannot be written does not matter: the
 // next post writes it, and until then nothing lapses.

@@ -85,7 +85,7 @@ func (s *Store) Put(ctx context.Context, to *v1beta1.AlertSource, post alertmana
 			return result, busy("each name of the Alert of group %s is taken: delete Alerts that are not of this AlertSource, and let deletions end", plan.Blocked[0])
 		}
 		result.cut = plan.Cut
-		s.recordStored(ctx, to, plan, post.Group == nil && len(post.Alerts) > 0)
+		s.record(ctx, to, plan, post.Group == nil && len(post.Alerts) > 0)
 		return result, nil
 	}
 	return result, busy("others write the same Alerts")

@@ -22,11 +22,21 @@ import (
 	"k8s.io/utils/clock"
 )
 
+// ServerClock is the API server's clock.
+type ServerClock interface {
+	// Now returns its time, zero if that is not known.
+	Now() time.Time
+	// Last returns the time that was known last, which goes on, zero if it was never known.
+	Last() time.Time
+	// KnownFor returns for how long the time has been known without a break; 0: it is not known.
+	KnownFor() time.Duration
+}
+
 // Times are those by which posts are judged, and what time changes: the API server's, since the clock of this machine may be wrong (R11). Another
 // replica measures by the same clock.
 type Times struct {
-	// ServerTime returns the API server's time; zero: it is not known yet.
-	ServerTime func() time.Time
+	// Server is the API server's clock.
+	Server ServerClock
 	// Clock is that of this process, which measures durations.
 	Clock clock.PassiveClock
 	// Began is when the listener of this process began to serve, by Clock; zero: it is off.
@@ -36,11 +46,15 @@ type Times struct {
 // IsOff reports whether this process has no listener.
 func (t Times) IsOff() bool { return t.Began.IsZero() }
 
-// Now returns the API server's time, and since when the listener serves by it. Both are zero if it is not known yet.
+// Now returns the API server's time, and since when the listener serves by it. Both are zero before it is known. While it is unknown, what was
+// known last goes on, so that posts are stored, and the listener serves since now: nothing ends (R11).
 func (t Times) Now() (now, servedSince time.Time) {
-	now = t.ServerTime()
+	now = t.Server.Last()
 	if now.IsZero() {
 		return now, now
 	}
-	return now, now.Add(-t.Clock.Since(t.Began))
+	return now, now.Add(-min(t.Clock.Since(t.Began), t.Server.KnownFor()))
 }
+
+// areUnknown reports whether the time is unknown, after it was known.
+func (t Times) areUnknown() bool { return t.Server.Now().IsZero() && !t.Server.Last().IsZero() }

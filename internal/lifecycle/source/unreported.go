@@ -138,7 +138,7 @@ func hasGone(i v1beta1.AlertInstance, in Inputs) bool {
 	case i.UnlistedTime == nil:
 		return false
 	case isMarkedAsSilent(i, in):
-		return !in.heard().Before(i.UnlistedTime.Add(max(silentGrace, missedGrace(in))))
+		return !in.heard().Before(lifecycle.Latest(in.ServedSince, i.UnlistedTime.Time).Add(max(silentGrace, missedGrace(in))))
 	}
 	return !in.Now.Before(missedDue(i, in))
 }
