@@ -70,7 +70,7 @@ type AlertInstance struct {
 
 	// poster identifies the group of Alertmanager whose webhook listed the instance last:
 	// a hash of the group's key, its receiver and the URL of that Alertmanager; unkeyed
-	// for a webhook without a key. Empty: no webhook did.
+	// for a webhook without a key. Empty: no webhook did, or none does any more.
 	// +kubebuilder:validation:MaxLength=64
 	// +optional
 	Poster string `json:"poster,omitempty"`

@@ -93,8 +93,10 @@ func review(instances []v1beta1.AlertInstance, in Inputs) []v1beta1.AlertInstanc
 			since := i.UnlistedTime
 			end(i, in.Now)
 			i.UnlistedTime = since // an end that the sender says has none
+		case isMarkedAsSilent(*i) && i.UnlistedTime.Time.Before(silentFrom(*i, in)): // the interval has been raised
+			i.UnlistedTime = nil
 		case isSilent(*i, in) && i.UnlistedTime == nil:
-			i.UnlistedTime = lifecycle.Seconds(in.heard())
+			i.UnlistedTime, i.Poster = lifecycle.Seconds(in.heard()), ""
 		case isOfFormerRelease(*i) && in.heard().After(in.ServedSince):
 			i.ListedTime = lifecycle.Seconds(in.heard())
 		}
@@ -137,7 +139,7 @@ func hasGone(i v1beta1.AlertInstance, in Inputs) bool {
 	switch {
 	case i.UnlistedTime == nil:
 		return false
-	case isMarkedAsSilent(i, in):
+	case isMarkedAsSilent(i):
 		return !in.heard().Before(lifecycle.Latest(in.ServedSince, i.UnlistedTime.Time).Add(max(silentGrace, missedGrace(in))))
 	}
 	return !in.Now.Before(missedDue(i, in))
@@ -164,9 +166,9 @@ func silentFrom(i v1beta1.AlertInstance, in Inputs) time.Time {
 	return i.ListedTime.Add(listedEvery + time.Duration(in.Source.Spec.Alertmanager.RepeatIntervalSeconds)*time.Second)
 }
 
-// isMarkedAsSilent reports whether an instance was marked since no webhook lists it, and not by one of its group.
-func isMarkedAsSilent(i v1beta1.AlertInstance, in Inputs) bool {
-	return i.ListedTime != nil && !i.UnlistedTime.Time.Before(silentFrom(i, in))
+// isMarkedAsSilent reports whether an instance was marked since no webhook lists it: then it has no poster. One that its group misses has.
+func isMarkedAsSilent(i v1beta1.AlertInstance) bool {
+	return i.UnlistedTime != nil && i.ListedTime != nil && i.Poster == ""
 }
 
 // reviewDue is just after the time at which an instance may end by time; zero: never.
@@ -176,7 +178,7 @@ func reviewDue(i v1beta1.AlertInstance, in Inputs) time.Time {
 		return time.Time{}
 	case i.LapsesAt != nil:
 		return lapseDue(i, in).Add(time.Second)
-	case i.UnlistedTime != nil && !isMarkedAsSilent(i, in):
+	case i.UnlistedTime != nil && !isMarkedAsSilent(i):
 		return missedDue(i, in).Add(time.Second)
 	}
 	return time.Time{}

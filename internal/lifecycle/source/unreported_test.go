@@ -17,6 +17,7 @@ limitations under the License.
 package source
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -253,5 +254,102 @@ func TestAnUpgradeWithFiringGroups(t *testing.T) {
 		if got := c.only().Spec; got.State != v1beta1.AlertFiring || got.Severity != v1beta1.SeverityCritical || got.Instances[0].Severity == "" {
 			t.Errorf("%s: got %+v", name, got)
 		}
+	}
+}
+
+// Two routes into one receiver post the same alert in turn, each whole. The recorded poster is that of the last one. Nobody is told of that, and
+// what neither lists ends.
+func TestTwoRoutesThatPostTheSameAlert(t *testing.T) {
+	c := newCluster(t)
+	c.receive(routed("{}", alertmanager.Firing, c.firing("a")))
+	c.receive(routed("{}/{}", alertmanager.Firing, c.firing("a")))
+	for n := range 24 { // each group is posted at most once in group_interval
+		c.now = c.now.Add(150 * time.Second)
+		wantChanges(t, c.receive(routed([]string{"{}", "{}/{}"}[n%2], alertmanager.Firing, c.firing("a"))), Records)
+		wantChanges(t, c.review())
+	}
+	c.now = c.now.Add(time.Hour)
+	c.receive(routed("{}", alertmanager.Firing, c.firing("b")))
+	c.receive(routed("{}/{}", alertmanager.Firing, c.firing("b")))
+	c.now = c.now.Add(16 * time.Minute)
+	c.review()
+	if firing, _ := states(c.only()); firing != 1 {
+		t.Errorf("%d fire: neither route lists it", firing)
+	}
+}
+
+// Nothing is silent any more by a longer interval of repetition, and what was marked by the former one does not end.
+func TestARepeatIntervalThatRises(t *testing.T) {
+	c := newCluster(t)
+	c.source.Spec.Alertmanager.RepeatIntervalSeconds = 3600
+	c.receive(webhook(alertmanager.Firing, c.firing("a"), c.firing("b")))
+	c.now = t0.Add(3 * time.Hour)
+	c.receive(routed("{}/other", alertmanager.Firing, c.firing("c"))) // nothing lists a and b any more
+	c.review()
+	c.source.Spec.Alertmanager.RepeatIntervalSeconds = 432000
+	c.now = c.now.Add(16 * time.Minute)
+	c.review()
+	if firing, _ := states(c.only()); firing != 3 {
+		t.Errorf("%d fire: by the new interval all may", firing)
+	}
+}
+
+// A repeat interval that falls makes no silence of the mark of a group: that mark needs no later post.
+func TestARepeatIntervalThatFalls(t *testing.T) {
+	c := newCluster(t)
+	c.receive(webhook(alertmanager.Firing, c.firing("a"), c.firing("b")))
+	c.now = t0.Add(3 * time.Hour)
+	c.receive(webhook(alertmanager.Firing, c.firing("a")))
+	c.source.Spec.Alertmanager.RepeatIntervalSeconds = 300
+	c.now = c.now.Add(16 * time.Minute)
+	c.review()
+	if firing, _ := states(c.only()); firing != 1 {
+		t.Errorf("%d fire: the group misses one of two", firing)
+	}
+}
+
+// A sender of the API at the source of a webhook is another sender, which is not to be: its posts show that the source is there. They end nothing
+// of the webhook within the interval of repetition.
+func TestPostsToTheAPIBesideAWebhook(t *testing.T) {
+	c := newCluster(t)
+	c.receive(webhook(alertmanager.Firing, c.firing("a")))
+	for range 119 {
+		c.now = c.now.Add(time.Hour)
+		c.post(c.fire("Other", "x", t0))
+		c.review()
+	}
+	down := c.alerts[nameOf(c.source, "webhook", "bellhop", map[string]string{"alertname": "Down"})]
+	if firing, _ := states(down); firing != 1 || down.Spec.Instances[0].UnlistedTime != nil {
+		t.Errorf("got %+v", down.Spec.Instances)
+	}
+}
+
+// A severity that falls in a group that is full: what has no place is posted again, and what ended made room.
+func TestAFallInAFullGroup(t *testing.T) {
+	c := newCluster(t)
+	var alerts []alertmanager.Alert
+	for n := range maxInstances + 10 {
+		severity := "severity=warning"
+		if n == 0 {
+			severity = "severity=critical"
+		}
+		alerts = append(alerts, c.fire("Down", fmt.Sprintf("pod-%03d", n), t0, severity))
+	}
+	c.post(alerts...)
+	c.now = c.now.Add(6 * time.Minute)
+	for n := range alerts {
+		alerts[n].EndsAt = c.now.Add(4 * time.Minute)
+	}
+	alerts[0].EndsAt = c.now
+	c.post(alerts...)
+	c.review()
+	if got := c.only().Spec; got.Severity != v1beta1.SeverityWarning || count(got.Instances, isFiring) != maxInstances {
+		t.Errorf("%s, %d fire", got.Severity, count(got.Instances, isFiring))
+	}
+	alerts[1].Labels["severity"] = "critical" // another alert, by its labels
+	alerts[1].StartsAt = c.now
+	c.post(alerts[1:]...)
+	if got := c.only().Spec; got.Severity != v1beta1.SeverityCritical || count(got.Instances, isFiring) != maxInstances {
+		t.Errorf("%s, %d fire", got.Severity, count(got.Instances, isFiring))
 	}
 }

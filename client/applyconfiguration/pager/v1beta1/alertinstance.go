@@ -54,7 +54,7 @@ type AlertInstanceApplyConfiguration struct {
 	LapsesAt *v1.Time `json:"lapsesAt,omitempty"`
 	// poster identifies the group of Alertmanager whose webhook listed the instance last:
 	// a hash of the group's key, its receiver and the URL of that Alertmanager; unkeyed
-	// for a webhook without a key. Empty: no webhook did.
+	// for a webhook without a key. Empty: no webhook did, or none does any more.
 	Poster *string `json:"poster,omitempty"`
 	// listedTime is when a webhook listed the instance as firing, the last time or up to
 	// an hour before: it is written at most once an hour.
