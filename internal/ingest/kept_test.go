@@ -20,25 +20,20 @@ import (
 	"testing"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // AlertSources come and go: of the times of their posts, the last are kept.
 func TestNothingIsKeptOfFormerSources(t *testing.T) {
-	var all kept[time.Time]
-	named := func(n int) *v1beta1.AlertSource {
-		return &v1beta1.AlertSource{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: fmt.Sprint(n)}}
-	}
+	var all memory
+	named := func(n int) types.NamespacedName { return types.NamespacedName{Namespace: "n", Name: fmt.Sprint(n)} }
 	for i := range 2 * maxKept {
-		all.set(client.ObjectKeyFromObject(named(i)), time.Unix(int64(i), 0))
+		all.update(named(i), func(r *recorded) { r.heard = time.Unix(int64(i), 0) })
 	}
-	if n := all.lru().Len(); n != maxKept {
-		t.Errorf("%d times are kept", n)
+	if n := all.last.Len(); n != maxKept {
+		t.Errorf("%d sources are kept", n)
 	}
-	if !lastOf(&all, named(0), nil, time.Unix(1<<40, 0)).IsZero() || lastOf(&all, named(2*maxKept-1), nil, time.Unix(1<<40, 0)).IsZero() {
+	if !all.of(named(0)).heard.IsZero() || all.of(named(2*maxKept-1)).heard.IsZero() {
 		t.Error("the first is kept, or the last is not")
 	}
 }

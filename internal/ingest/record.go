@@ -41,47 +41,65 @@ const (
 	maxKept = 4096
 )
 
-// kept has a value for each AlertSource, of those that were set last.
-type kept[V any] struct {
-	once  sync.Once
-	cache *lru.Cache // types.NamespacedName → V
+// recorded is what this process has recorded about an AlertSource last.
+type recorded struct {
+	// heard, cut and broken are the times of posts, of those that were cut, and of those that were refused.
+	heard, cut, broken time.Time
+	// series has the posts of alerts to the API, also those that were not written.
+	series source.Series
 }
 
-func (k *kept[V]) lru() *lru.Cache {
-	k.once.Do(func() { k.cache = lru.New(maxKept) })
-	return k.cache
+// memory has what this process has recorded about AlertSources, of those to which something was posted last.
+type memory struct {
+	mu   sync.Mutex
+	last *lru.Cache // types.NamespacedName → recorded
 }
 
-func (k *kept[V]) set(name types.NamespacedName, value V) { k.lru().Add(name, value) }
-
-// of returns the value of a source; the zero value if there is none.
-func (k *kept[V]) of(name types.NamespacedName) V {
-	found, _ := k.lru().Get(name)
-	value, _ := found.(V)
-	return value
+// of returns what was recorded about a source; zero: nothing.
+func (m *memory) of(name types.NamespacedName) recorded {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.get(name)
 }
 
-// lastOf returns the later one of the time of a source and of that in its status, unless that was recorded by a clock that was ahead.
-func lastOf(k *kept[time.Time], to *v1beta1.AlertSource, recorded *metav1.Time, now time.Time) time.Time {
-	at := k.of(client.ObjectKeyFromObject(to))
-	if lifecycle.IsAhead(at, now) {
-		at = time.Time{}
+// update changes what was recorded about a source.
+func (m *memory) update(name types.NamespacedName, change func(*recorded)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.get(name)
+	change(&r)
+	m.last.Add(name, r)
+}
+
+func (m *memory) get(name types.NamespacedName) recorded {
+	if m.last == nil {
+		m.last = lru.New(maxKept)
 	}
-	if recorded == nil || lifecycle.IsAhead(recorded.Time, now) {
-		return at
+	found, _ := m.last.Get(name)
+	r, _ := found.(recorded)
+	return r
+}
+
+// lastOf returns the later one of a time of this process and of that in a status, unless that was recorded by a clock that was ahead.
+func lastOf(own time.Time, written *metav1.Time, now time.Time) time.Time {
+	if lifecycle.IsAhead(own, now) {
+		own = time.Time{}
 	}
-	return lifecycle.Latest(at, recorded.Time)
+	if written == nil || lifecycle.IsAhead(written.Time, now) {
+		return own
+	}
+	return lifecycle.Latest(own, written.Time)
 }
 
 // heardAt returns when a source was last heard from, as far as this process knows.
 func (s *Store) heardAt(to *v1beta1.AlertSource, now time.Time) time.Time {
-	return lastOf(&s.heard, to, to.Status.LastReceivedTime, now)
+	return lastOf(s.memory.of(client.ObjectKeyFromObject(to)).heard, to.Status.LastReceivedTime, now)
 }
 
 // seriesOf returns the series of posts to a source, as far as this process knows.
 func (s *Store) seriesOf(to *v1beta1.AlertSource) source.Series {
-	recorded, own := source.SeriesOf(to), s.series.of(client.ObjectKeyFromObject(to))
-	return source.Series{Since: lifecycle.Latest(recorded.Since, own.Since), Until: lifecycle.Latest(recorded.Until, own.Until)}
+	written, own := source.SeriesOf(to), s.memory.of(client.ObjectKeyFromObject(to)).series
+	return source.Series{Since: lifecycle.Latest(written.Since, own.Since), Until: lifecycle.Latest(written.Until, own.Until)}
 }
 
 // record records a post that was stored. One at an unknown time is no part of a series, as one that was refused.
@@ -98,23 +116,22 @@ func (s *Store) record(ctx context.Context, to *v1beta1.AlertSource, plan source
 // next post writes it, and until then nothing lapses.
 func (s *Store) recordStored(ctx context.Context, to *v1beta1.AlertSource, plan source.Plan, isOfSeries bool) {
 	now, _ := s.Times.Now()
-	key, written, after := client.ObjectKeyFromObject(to), &metav1.Time{Time: now}, to.DeepCopy()
-	status := &after.Status
+	key, written, status := client.ObjectKeyFromObject(to), &metav1.Time{Time: now}, to.Status
 	if now.Sub(s.heardAt(to, now)) >= recordEvery {
 		status.LastReceivedTime = written
 	}
-	if plan.Cut > 0 && now.Sub(lastOf(&s.cut, to, status.LastCutTime, now)) >= recordEvery {
+	if plan.Cut > 0 && now.Sub(lastOf(s.memory.of(key).cut, status.LastCutTime, now)) >= recordEvery {
 		status.LastCutTime, status.CutAlerts = written, int32(plan.Cut) //nolint:gosec // at most the alerts of a post
 	}
 	if isOfSeries {
 		before := s.seriesOf(to)
 		series := before.With(now, plan.Gap)
-		s.series.set(key, series)
+		s.memory.update(key, func(r *recorded) { r.series = series })
 		if until := status.ReceivingUntil; !series.Since.Equal(before.Since) || until == nil || now.Sub(until.Time) >= recordEvery {
 			status.ReceivingSince, status.ReceivingUntil = &metav1.Time{Time: series.Since}, written
 		}
 	}
-	_ = s.patch(ctx, to, after)
+	_ = s.patch(ctx, to, status)
 }
 
 // recordRefusal records that a post was refused, at most once a minute. Its source is not silent, and what the post had may fire, though nothing
@@ -124,34 +141,36 @@ func (s *Store) recordRefusal(ctx context.Context, to *v1beta1.AlertSource) erro
 	if now.IsZero() {
 		return busy("the time of the API server is not known yet")
 	}
-	key, written := client.ObjectKeyFromObject(to), &metav1.Time{Time: now}
-	if last := s.broken.of(key); now.Sub(last) < recordEvery && !lifecycle.IsAhead(last, now) {
+	key, written, status := client.ObjectKeyFromObject(to), &metav1.Time{Time: now}, to.Status
+	if last := s.memory.of(key).broken; now.Sub(last) < recordEvery && !lifecycle.IsAhead(last, now) {
 		return nil
 	}
-	after := to.DeepCopy()
-	after.Status.LastReceivedTime, after.Status.ReceivingBrokenTime = written, written
-	if err := s.patch(ctx, to, after); err != nil {
+	status.LastReceivedTime, status.ReceivingBrokenTime = written, written
+	if err := s.patch(ctx, to, status); err != nil {
 		return err
 	}
-	s.broken.set(key, now)
+	s.memory.update(key, func(r *recorded) { r.broken = now })
 	return nil
 }
 
-// patch writes a status, if it differs, and keeps its times.
-func (s *Store) patch(ctx context.Context, before, after *v1beta1.AlertSource) error {
-	if equality.Semantic.DeepEqual(before.Status, after.Status) {
+// patch writes a status, if it differs, and keeps its times. It is a copy of the present one in which pointers were replaced.
+func (s *Store) patch(ctx context.Context, to *v1beta1.AlertSource, status v1beta1.AlertSourceStatus) error {
+	if equality.Semantic.DeepEqual(to.Status, status) {
 		return nil
 	}
-	if err := s.Client.Status().Patch(ctx, after.DeepCopy(), client.MergeFrom(before)); err != nil {
-		log.FromContext(ctx).V(1).Info("The time of a post was not recorded", "namespace", before.Namespace, "alertSource", before.Name, "why", err.Error())
+	after := to.DeepCopy()
+	after.Status = *status.DeepCopy()
+	if err := s.Client.Status().Patch(ctx, after, client.MergeFrom(to)); err != nil {
+		log.FromContext(ctx).V(1).Info("The time of a post was not recorded", "namespace", to.Namespace, "alertSource", to.Name, "why", err.Error())
 		return err
 	}
-	key := client.ObjectKeyFromObject(before)
-	if at := after.Status.LastReceivedTime; at != nil {
-		s.heard.set(key, at.Time)
-	}
-	if at := after.Status.LastCutTime; at != nil {
-		s.cut.set(key, at.Time)
-	}
+	s.memory.update(client.ObjectKeyFromObject(to), func(r *recorded) {
+		if at := status.LastReceivedTime; at != nil {
+			r.heard = at.Time
+		}
+		if at := status.LastCutTime; at != nil {
+			r.cut = at.Time
+		}
+	})
 	return nil
 }

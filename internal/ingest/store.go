@@ -21,7 +21,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -55,11 +54,8 @@ type Store struct {
 	creating keyed.Semaphores[types.NamespacedName]
 	// large bounds the large posts that are decoded, or decided, at a time.
 	large keyed.Semaphores[struct{}]
-	// heard, cut and broken have for each AlertSource the times that this process has written last: of posts, of those that were cut, and of
-	// those that were refused.
-	heard, cut, broken kept[time.Time]
-	// series has for each AlertSource the series of posts that this process has stored last.
-	series kept[source.Series]
+	// memory has what this process has recorded of posts.
+	memory memory
 }
 
 // stored is what became of a post: how many Alerts it has written, and how many of its alerts fire for which there is no room.
