@@ -76,6 +76,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &pagerv1beta1.GRPCProviderApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("HeldMessage"):
 		return &pagerv1beta1.HeldMessageApplyConfiguration{}
+	case v1beta1.SchemeGroupVersion.WithKind("HTTPHeader"):
+		return &pagerv1beta1.HTTPHeaderApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("MatrixProvider"):
 		return &pagerv1beta1.MatrixProviderApplyConfiguration{}
 	case v1beta1.SchemeGroupVersion.WithKind("MattermostProvider"):

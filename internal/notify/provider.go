@@ -36,6 +36,8 @@ type Provider[S any] struct {
 	Check func(*S) Problems
 	// Warn returns what is wrong with the settings of a receiver that has a Secret, as a warning; nil: nothing can be.
 	Warn func(*S) Problems
+	// SecretKeys returns the keys of the Secret that the settings name, beside those of Modes; nil: they name none.
+	SecretKeys func(*S) []string
 	// SkipsTLSVerify reports whether the settings turn off the verification of certificates; nil: they never do.
 	SkipsTLSVerify func(*S) bool
 	// New returns a sender. An error names the invalid field or key of the Secret, and not its value.
@@ -59,6 +61,7 @@ type Configured interface {
 	Addresses() []Address
 	Check() Problems
 	Warn() Problems
+	SecretKeys() []string
 	SkipsTLSVerify() bool
 	New(secret *Secret, client *outbound.Client) (Sender, error)
 	RepostEvery(externalID string) time.Duration
@@ -75,6 +78,7 @@ type configured[S any] struct {
 func (c configured[S]) Addresses() []Address    { return call(c.provider.Addresses, c.settings) }
 func (c configured[S]) Check() Problems         { return call(c.provider.Check, c.settings) }
 func (c configured[S]) Warn() Problems          { return call(c.provider.Warn, c.settings) }
+func (c configured[S]) SecretKeys() []string    { return call(c.provider.SecretKeys, c.settings) }
 func (c configured[S]) SkipsTLSVerify() bool    { return call(c.provider.SkipsTLSVerify, c.settings) }
 func (c configured[S]) RaisesByReopening() bool { return c.provider.RaisesByReopening }
 func (c configured[S]) Modes() []Mode           { return c.provider.Modes }

@@ -39,7 +39,7 @@ func UnusedKeys(spec *v1beta1.CommonReceiverSpec, data map[string][]byte) string
 	if !ok || spec.SecretRef == nil {
 		return ""
 	}
-	used := p.secretKeys(spec)
+	used := p.secretKeys()
 	unused := slices.DeleteFunc(slices.Sorted(maps.Keys(data)), func(key string) bool { return slices.Contains(used, key) })
 	if len(data) == 0 {
 		return fmt.Sprintf("Secret %q has no keys (%s uses %s)", spec.SecretRef.Name, p.Name, strings.Join(used, ", "))
@@ -58,23 +58,17 @@ func UnusedKeys(spec *v1beta1.CommonReceiverSpec, data map[string][]byte) string
 // SecretAddress returns the address of a receiver's requests if it is that of the URL in the Secret.
 func SecretAddress(spec *v1beta1.CommonReceiverSpec, data map[string][]byte) []notify.Address {
 	p, ok := Of(spec)
-	if !ok || len(p.Addresses()) > 0 || !slices.Contains(p.secretKeys(spec), "url") {
+	if !ok || len(p.Addresses()) > 0 || !slices.Contains(p.secretKeys(), "url") {
 		return nil
 	}
 	return notify.URLAddress("url", string(data["url"]))
 }
 
 // secretKeys returns the keys of a Secret that a receiver reads, in any mode.
-func (p Provider) secretKeys(spec *v1beta1.CommonReceiverSpec) (keys []string) {
+func (p Provider) secretKeys() (keys []string) {
 	for _, mode := range p.configured.Modes() {
 		keys = append(keys, mode.SecretKeys...)
 	}
-	if spec.Webhook != nil {
-		for _, h := range spec.Webhook.Headers {
-			if h.SecretKey != "" {
-				keys = append(keys, h.SecretKey)
-			}
-		}
-	}
+	keys = append(keys, p.configured.SecretKeys()...)
 	return append(keys, tlsKeys...)
 }

@@ -30,6 +30,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/demo/inbox"
+	"github.com/gophernetes/bellhop/internal/notify/notifytest"
 )
 
 var _ = Describe("A receiver", func() {
@@ -63,6 +64,32 @@ var _ = Describe("A receiver", func() {
 		message := in.Messages()[0]
 		Expect(message.Header).To(SatisfyAll(HaveKeyWithValue("X-Team", []string{"storage"}), HaveKeyWithValue("X-User", []string{"secret value"})))
 		Expect(r.Spec.Webhook.URL).To(BeEmpty())
+	})
+
+	It("gets through a tenant's gateway with a header, whose value the Secret has", func(ctx SpecContext) { // F-B26
+		service := notifytest.NewAlertmanager("")
+		mimir := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("X-Scope-OrgID") != "tenant-1" {
+				http.Error(w, "no org id", http.StatusUnauthorized)
+				return
+			}
+			service.ServeHTTP(w, r)
+		}))
+		DeferCleanup(mimir.Close)
+		createSecret(ctx, namespace, "mimir", "tenant", "tenant-0")
+		r := createReceiver(ctx, namespace, "mimir", "", func(r *v1beta1.Receiver) {
+			r.Spec.Webhook, r.Spec.Alertmanager = nil, &v1beta1.AlertmanagerProvider{URLs: []string{mimir.URL}, Headers: []v1beta1.HTTPHeader{{Name: "X-Scope-OrgID", SecretKey: "tenant"}}}
+			r.Spec.SecretRef = &v1beta1.SecretReference{Name: "mimir"}
+		})
+		a := createAlert(ctx, namespace, "a", nil, "mimir")
+		Eventually(alertStatus(ctx, a)).Should(HaveField("Deliveries", ConsistOf(SatisfyAll(HaveField("Reason", "Unauthorized"), HaveField("Message", Not(ContainSubstring("tenant")))))))
+		Expect(service.Seen()).To(BeEmpty())
+
+		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "mimir"}}
+		update(ctx, secret, func(s *corev1.Secret) { s.Data["tenant"] = []byte("tenant-1\n") })
+		Eventually(alertStatus(ctx, a)).Should(beSent(a))
+		Eventually(receiverStatus(ctx, r)).Should(haveCondition("Ready", metav1.ConditionTrue, "Reachable"))
+		Expect(service.Seen()).To(HaveLen(1))
 	})
 
 	It("is not asked to follow redirects", func(ctx SpecContext) {

@@ -17,7 +17,7 @@ limitations under the License.
 package v1beta1
 
 // AlertmanagerProvider sends through Alertmanager. Keys of the Secret:
-// username and password, or token.
+// username and password, or token; and the secretKey of each header.
 type AlertmanagerProvider struct {
 	// urls are the base addresses of all replicas, at most 8.
 	// +kubebuilder:validation:MinItems=1
@@ -34,6 +34,14 @@ type AlertmanagerProvider struct {
 	// +kubebuilder:validation:XValidation:rule="!self.exists(name, name in ['alertname', 'namespace', 'severity', 'bellhop_incident'])",message="alertname, namespace, severity and bellhop_incident are set by Bellhop itself"
 	// +optional
 	Labels map[string]LabelValue `json:"labels,omitempty"`
+
+	// headers are sent with each request, at most 16, such as X-Scope-OrgID.
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:XValidation:rule="self.all(h, self.filter(o, o.name.lowerAscii() == h.name.lowerAscii()).size() == 1)",message="each header is set once: names differ in more than upper and lower case"
+	// +listType=map
+	// +listMapKey=name
+	// +optional
+	Headers []HTTPHeader `json:"headers,omitempty"`
 }
 
 // LabelValue is the value of a label in Alertmanager.

@@ -17,7 +17,7 @@ limitations under the License.
 package v1beta1
 
 // MatrixProvider sends through Matrix. Keys of the Secret: token of the
-// account.
+// account; and the secretKey of each header.
 type MatrixProvider struct {
 	// url of the homeserver.
 	// +kubebuilder:validation:MaxLength=2048
@@ -29,4 +29,12 @@ type MatrixProvider struct {
 	// +kubebuilder:validation:MaxLength=256
 	// +required
 	RoomID string `json:"roomID,omitempty"`
+
+	// headers are sent with each request, at most 16, such as X-Scope-OrgID.
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:XValidation:rule="self.all(h, self.filter(o, o.name.lowerAscii() == h.name.lowerAscii()).size() == 1)",message="each header is set once: names differ in more than upper and lower case"
+	// +listType=map
+	// +listMapKey=name
+	// +optional
+	Headers []HTTPHeader `json:"headers,omitempty"`
 }

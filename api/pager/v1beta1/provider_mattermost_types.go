@@ -19,7 +19,7 @@ package v1beta1
 // +kubebuilder:validation:XValidation:rule="has(self.url) == has(self.channelID)",message="url and channelID are for a bot and belong together"
 
 // MattermostProvider sends through Mattermost. Keys of the Secret: url of the
-// incoming webhook, or token of the bot.
+// incoming webhook, or token of the bot; and the secretKey of each header.
 type MattermostProvider struct {
 	// url of the server, for a bot; the URL of an incoming webhook belongs into the
 	// Secret.
@@ -43,4 +43,12 @@ type MattermostProvider struct {
 	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	IconURL string `json:"iconURL,omitempty"`
+
+	// headers are sent with each request, at most 16, such as X-Scope-OrgID.
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:XValidation:rule="self.all(h, self.filter(o, o.name.lowerAscii() == h.name.lowerAscii()).size() == 1)",message="each header is set once: names differ in more than upper and lower case"
+	// +listType=map
+	// +listMapKey=name
+	// +optional
+	Headers []HTTPHeader `json:"headers,omitempty"`
 }

@@ -78,6 +78,8 @@ type RateLimit struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.pushover) || has(self.secretRef)",message="pushover needs secretRef: a Secret with the keys token and user"
 // +kubebuilder:validation:XValidation:rule="!has(self.webhook) || has(self.webhook.url) || has(self.secretRef)",message="webhook needs webhook.url, or secretRef: a Secret with the key url"
 // +kubebuilder:validation:XValidation:rule="!has(self.webhook) || !has(self.webhook.headers) || self.webhook.headers.all(h, !has(h.secretKey)) || has(self.secretRef)",message="webhook.headers with a secretKey need secretRef"
+// +kubebuilder:validation:XValidation:rule="!has(self.alertmanager) || !has(self.alertmanager.headers) || self.alertmanager.headers.all(h, !has(h.secretKey)) || has(self.secretRef)",message="alertmanager.headers with a secretKey need secretRef"
+// +kubebuilder:validation:XValidation:rule="!has(self.ntfy) || !has(self.ntfy.headers) || self.ntfy.headers.all(h, !has(h.secretKey)) || has(self.secretRef)",message="ntfy.headers with a secretKey need secretRef"
 
 // CommonReceiverSpec is the part of a receiver's spec that does not depend on
 // its scope.

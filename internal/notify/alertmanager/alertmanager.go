@@ -76,6 +76,8 @@ type Config struct {
 	Token    string
 	Username string
 	Password string
+	// Headers are sent with each request, beside those that the sender sets.
+	Headers http.Header
 }
 
 // Sender is a notify.Sender.
@@ -112,6 +114,7 @@ func check(addresses []string) (problems notify.Problems) {
 // New returns a sender. An error is a *result.Error that names the invalid field.
 func New(config Config, client *outbound.Client) (*Sender, error) {
 	s := &Sender{HTTP: notify.NewHTTP(client), labels: map[string]string{}}
+	maps.Copy(s.Header, config.Headers)
 	// The body is not read: at a user-supplied address it may hold text that the author of the Receiver must not see.
 	s.WantBody = func(int, http.Header) bool { return false }
 	if len(config.URLs) == 0 || len(config.URLs) > maxReplicas {

@@ -21,6 +21,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/headers"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
@@ -32,16 +33,21 @@ var Provider = notify.Provider[v1beta1.AlertmanagerProvider]{
 		}
 		return all
 	},
-	Check: func(s *v1beta1.AlertmanagerProvider) notify.Problems { return check(s.URLs) },
+	Check: func(s *v1beta1.AlertmanagerProvider) notify.Problems { return headers.Check(check(s.URLs), s.Headers) },
 	New: func(s *v1beta1.AlertmanagerProvider, secret *notify.Secret, client *outbound.Client) (notify.Sender, error) {
 		labels := make(map[string]string, len(s.Labels))
 		for name, value := range s.Labels {
 			labels[name] = string(value)
 		}
-		return New(Config{URLs: s.URLs, Labels: labels,
+		added, err := headers.Of(s.Headers, secret)
+		if err != nil {
+			return nil, err
+		}
+		return New(Config{URLs: s.URLs, Labels: labels, Headers: added,
 			Token: secret.Get("token"), Username: secret.Get("username"), Password: secret.Get("password")}, client)
 	},
 	RepostEvery: repostEvery,
+	SecretKeys:  func(s *v1beta1.AlertmanagerProvider) []string { return headers.SecretKeys(s.Headers) },
 	Modes: []notify.Mode{{
 		SecretKeys: []string{"token", "username", "password"},
 		Repeat:     notify.Once,

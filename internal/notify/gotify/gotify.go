@@ -27,12 +27,14 @@ package gotify
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/headers"
 	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
@@ -44,6 +46,8 @@ const resolvedText = "The alert is over."
 type Config struct {
 	URL   string // of the server, such as https://gotify.example.com
 	Token string // of the application
+	// Headers are sent with each request, beside those that the sender sets.
+	Headers http.Header
 }
 
 // Sender is a notify.Sender.
@@ -75,7 +79,8 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Sender{HTTP: notify.NewHTTP(client, token), messages: base.JoinPath("message")}
+	s := &Sender{HTTP: notify.NewHTTP(client, append(headers.Values(config.Headers), token)...), messages: base.JoinPath("message")}
+	maps.Copy(s.Header, config.Headers)
 	s.Header.Set("X-Gotify-Key", token)
 	return s, nil
 }

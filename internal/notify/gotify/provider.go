@@ -19,6 +19,7 @@ package gotify
 import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/headers"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
@@ -26,9 +27,14 @@ import (
 var Provider = notify.Provider[v1beta1.GotifyProvider]{
 	Addresses: func(s *v1beta1.GotifyProvider) []notify.Address { return notify.URLAddress("url", s.URL) },
 	New: func(s *v1beta1.GotifyProvider, secret *notify.Secret, client *outbound.Client) (notify.Sender, error) {
-		return New(Config{URL: s.URL, Token: secret.Get("token")}, client)
+		added, err := headers.Of(s.Headers, secret)
+		if err != nil {
+			return nil, err
+		}
+		return New(Config{URL: s.URL, Token: secret.Get("token"), Headers: added}, client)
 	},
-	Check: func(s *v1beta1.GotifyProvider) notify.Problems { return check(s.URL) },
+	Check:      func(s *v1beta1.GotifyProvider) notify.Problems { return headers.Check(check(s.URL), s.Headers) },
+	SecretKeys: func(s *v1beta1.GotifyProvider) []string { return headers.SecretKeys(s.Headers) },
 	Modes: []notify.Mode{{
 		SecretKeys: []string{"token"},
 		Repeat:     notify.Twice,

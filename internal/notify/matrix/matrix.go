@@ -29,12 +29,14 @@ package matrix
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
 
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/headers"
 	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
@@ -44,6 +46,8 @@ type Config struct {
 	URL    string // of the homeserver, such as https://matrix.example.com
 	RoomID string // such as !abc:example.com; an alias, such as #ops:example.com, is not valid
 	Token  string // access token of the sending account
+	// Headers are sent with each request, beside those that the sender sets.
+	Headers http.Header
 }
 
 // Sender is a notify.Sender.
@@ -96,10 +100,11 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	}
 	api := base.JoinPath("_matrix", "client", "v3")
 	s := &Sender{
-		HTTP:   notify.NewHTTP(client, token),
+		HTTP:   notify.NewHTTP(client, append(headers.Values(config.Headers), token)...),
 		room:   api.JoinPath("rooms", url.PathEscape(config.RoomID)),
 		whoami: api.JoinPath("account", "whoami"),
 	}
+	maps.Copy(s.Header, config.Headers)
 	s.Header.Set("Authorization", "Bearer "+token)
 	s.Refine = s.refine
 	return s, nil

@@ -19,6 +19,7 @@ package matrix
 import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/headers"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
@@ -26,9 +27,16 @@ import (
 var Provider = notify.Provider[v1beta1.MatrixProvider]{
 	Addresses: func(s *v1beta1.MatrixProvider) []notify.Address { return notify.URLAddress("url", s.URL) },
 	New: func(s *v1beta1.MatrixProvider, secret *notify.Secret, client *outbound.Client) (notify.Sender, error) {
-		return New(Config{URL: s.URL, RoomID: s.RoomID, Token: secret.Get("token")}, client)
+		added, err := headers.Of(s.Headers, secret)
+		if err != nil {
+			return nil, err
+		}
+		return New(Config{URL: s.URL, RoomID: s.RoomID, Token: secret.Get("token"), Headers: added}, client)
 	},
-	Check: func(s *v1beta1.MatrixProvider) notify.Problems { return check(s.URL, s.RoomID) },
+	Check: func(s *v1beta1.MatrixProvider) notify.Problems {
+		return headers.Check(check(s.URL, s.RoomID), s.Headers)
+	},
+	SecretKeys: func(s *v1beta1.MatrixProvider) []string { return headers.SecretKeys(s.Headers) },
 	Modes: []notify.Mode{{
 		SecretKeys: []string{"token"},
 		Repeat:     notify.Once + ", as long as the homeserver remembers, in Synapse a day",

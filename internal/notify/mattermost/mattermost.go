@@ -31,11 +31,13 @@ package mattermost
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"regexp"
 	"strings"
 
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/headers"
 	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
@@ -49,13 +51,16 @@ type Config struct {
 
 	Username string // of the author of a webhook's posts; the webhook's if empty
 	IconURL  string // of the author of a webhook's posts; the webhook's if empty
+	// Headers are sent with each request, beside those that the sender sets.
+	Headers http.Header
 }
 
 // connection is what Bot and Webhook have in common.
 type connection struct{ notify.HTTP }
 
-func newConnection(client *outbound.Client, secrets ...string) *connection {
-	c := &connection{notify.NewHTTP(client, secrets...)}
+func newConnection(config Config, client *outbound.Client, secrets ...string) *connection {
+	c := &connection{notify.NewHTTP(client, append(headers.Values(config.Headers), secrets...)...)}
+	maps.Copy(c.Header, config.Headers)
 	c.Refine = c.refine
 	return c
 }
@@ -118,7 +123,7 @@ func newBot(config Config, client *outbound.Client) (*Bot, error) {
 	}
 	api := base.JoinPath("api", "v4")
 	b := &Bot{
-		connection: newConnection(client, token),
+		connection: newConnection(config, client, token),
 		posts:      api.JoinPath("posts"),
 		me:         api.JoinPath("users", "me"),
 		channelID:  config.ChannelID,
@@ -139,7 +144,7 @@ func newWebhook(config Config, client *outbound.Client) (*Webhook, error) {
 		return nil, notify.Invalid("channelID", "is for a bot, which needs a token; an incoming webhook has a channel of its own")
 	}
 	secrets := append(notify.URLSecrets(config.WebhookURL, hook), notify.PathSecrets(hook)...)
-	return &Webhook{connection: newConnection(client, secrets...), hook: hook, username: config.Username, iconURL: config.IconURL}, nil
+	return &Webhook{connection: newConnection(config, client, secrets...), hook: hook, username: config.Username, iconURL: config.IconURL}, nil
 }
 
 // errorIDOf returns Mattermost's id of an error; "" where the body is not in Mattermost's format.

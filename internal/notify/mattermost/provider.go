@@ -19,6 +19,7 @@ package mattermost
 import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/headers"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
@@ -27,10 +28,17 @@ var Provider = notify.Provider[v1beta1.MattermostProvider]{
 	Addresses: func(s *v1beta1.MattermostProvider) []notify.Address { return notify.URLAddress("url", s.URL) },
 	New: func(s *v1beta1.MattermostProvider, secret *notify.Secret, client *outbound.Client) (notify.Sender, error) {
 		config := configOf(s)
+		var err error
+		if config.Headers, err = headers.Of(s.Headers, secret); err != nil {
+			return nil, err
+		}
 		config.WebhookURL, config.Token = secret.Get("url"), secret.Get("token")
 		return New(config, client)
 	},
-	Check: func(s *v1beta1.MattermostProvider) notify.Problems { return check(configOf(s)) },
+	Check: func(s *v1beta1.MattermostProvider) notify.Problems {
+		return headers.Check(check(configOf(s)), s.Headers)
+	},
+	SecretKeys: func(s *v1beta1.MattermostProvider) []string { return headers.SecretKeys(s.Headers) },
 	Modes: []notify.Mode{{
 		Name:       "bot",
 		SecretKeys: []string{"token"},

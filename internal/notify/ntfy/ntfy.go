@@ -28,6 +28,7 @@ package ntfy
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -36,6 +37,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/headers"
 	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
@@ -52,6 +54,8 @@ type Config struct {
 	Token    string
 	Username string
 	Password string
+	// Headers are sent with each request, beside those that the sender sets.
+	Headers http.Header
 }
 
 // Sender is a notify.Sender.
@@ -109,11 +113,12 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	}
 	_, credential, _ := strings.Cut(authorization, " ")
 	s := &Sender{
-		HTTP:    notify.NewHTTP(client, topic, credential, config.Username, config.Password),
+		HTTP:    notify.NewHTTP(client, append(headers.Values(config.Headers), topic, credential, config.Username, config.Password)...),
 		topic:   topic,
 		publish: base.JoinPath("/"),
 		health:  base.JoinPath("v1", "health"),
 	}
+	maps.Copy(s.Header, config.Headers)
 	if authorization != "" {
 		s.Header.Set("Authorization", authorization)
 	}

@@ -21,6 +21,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/headers"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
@@ -28,10 +29,15 @@ import (
 var Provider = notify.Provider[v1beta1.NtfyProvider]{
 	Addresses: func(s *v1beta1.NtfyProvider) []notify.Address { return notify.URLAddress("url", s.URL) },
 	New: func(s *v1beta1.NtfyProvider, secret *notify.Secret, client *outbound.Client) (notify.Sender, error) {
-		return New(Config{URL: s.URL, Topic: cmp.Or(s.Topic, secret.Get("topic")),
+		added, err := headers.Of(s.Headers, secret)
+		if err != nil {
+			return nil, err
+		}
+		return New(Config{URL: s.URL, Headers: added, Topic: cmp.Or(s.Topic, secret.Get("topic")),
 			Token: secret.Get("token"), Username: secret.Get("username"), Password: secret.Get("password")}, client)
 	},
-	Check: func(s *v1beta1.NtfyProvider) notify.Problems { return check(s.URL, s.Topic) },
+	Check:      func(s *v1beta1.NtfyProvider) notify.Problems { return headers.Check(check(s.URL, s.Topic), s.Headers) },
+	SecretKeys: func(s *v1beta1.NtfyProvider) []string { return headers.SecretKeys(s.Headers) },
 	Modes: []notify.Mode{{
 		SecretKeys: []string{"topic", "token", "username", "password"},
 		DefaultURL: DefaultURL,

@@ -22,6 +22,7 @@ import (
 	"strings"
 
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/headers"
 )
 
 // authenticate sets the header Authorization. At most one source of the credential may be set.
@@ -36,7 +37,7 @@ func authenticate(header http.Header, config Config, target *url.URL) error {
 	switch {
 	case sources > 1:
 		return notify.Invalid("token, username, url, headers", "only one of a token, a username with its password, a user in the URL, and a header Authorization can be set")
-	case !isValue(token):
+	case !headers.IsValue(token):
 		return notify.Invalid("token", "must have no control characters")
 	case token != "":
 		header.Set("Authorization", "Bearer "+token)
@@ -89,23 +90,12 @@ var reserved = map[string]bool{
 func headerProblem(h Header) string {
 	name := http.CanonicalHeaderKey(h.Name)
 	switch {
-	case !isToken(h.Name):
+	case !headers.IsToken(h.Name):
 		return "the name must be of letters, digits and !#$%&'*+-.^_`|~"
 	case reserved[name] || strings.HasPrefix(name, "Webhook-"):
 		return "the header " + name + " cannot be set: it is bellhop's own"
-	case !isValue(h.Value):
+	case !headers.IsValue(h.Value):
 		return "the value of the header " + name + " must have no control characters"
 	}
 	return ""
-}
-
-func isToken(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		letterOrDigit := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
-		return !letterOrDigit && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
-	})
-}
-
-func isValue(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
 }

@@ -30,6 +30,7 @@ var Provider = notify.Provider[v1beta1.WebhookProvider]{
 	Addresses:      func(s *v1beta1.WebhookProvider) []notify.Address { return notify.URLAddress("url", s.URL) },
 	SkipsTLSVerify: func(s *v1beta1.WebhookProvider) bool { return s.InsecureSkipTLSVerify },
 	Check:          func(s *v1beta1.WebhookProvider) notify.Problems { return check(s) },
+	SecretKeys:     secretKeys,
 	New: func(s *v1beta1.WebhookProvider, secret *notify.Secret, client *outbound.Client) (notify.Sender, error) {
 		config, err := configOf(s, secret)
 		if err != nil {
@@ -63,6 +64,16 @@ func check(s *v1beta1.WebhookProvider) (problems notify.Problems) {
 		}
 	}
 	return problems
+}
+
+// secretKeys returns the keys of the Secret that headers name.
+func secretKeys(s *v1beta1.WebhookProvider) (keys []string) {
+	for _, h := range s.Headers {
+		if h.SecretKey != "" {
+			keys = append(keys, h.SecretKey)
+		}
+	}
+	return keys
 }
 
 func configOf(s *v1beta1.WebhookProvider, secret *notify.Secret) (Config, error) {

@@ -26,13 +26,15 @@ import (
 // with apply.
 //
 // AlertmanagerProvider sends through Alertmanager. Keys of the Secret:
-// username and password, or token.
+// username and password, or token; and the secretKey of each header.
 type AlertmanagerProviderApplyConfiguration struct {
 	// urls are the base addresses of all replicas, at most 8.
 	URLs []string `json:"urls,omitempty"`
 	// labels are added to those of every message, at most 32. alertname, namespace,
 	// severity and bellhop_incident are Bellhop's own.
 	Labels map[string]pagerv1beta1.LabelValue `json:"labels,omitempty"`
+	// headers are sent with each request, at most 16, such as X-Scope-OrgID.
+	Headers []HTTPHeaderApplyConfiguration `json:"headers,omitempty"`
 }
 
 // AlertmanagerProviderApplyConfiguration constructs a declarative configuration of the AlertmanagerProvider type for use with
@@ -61,6 +63,19 @@ func (b *AlertmanagerProviderApplyConfiguration) WithLabels(entries map[string]p
 	}
 	for k, v := range entries {
 		b.Labels[k] = v
+	}
+	return b
+}
+
+// WithHeaders adds the given value to the Headers field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Headers field.
+func (b *AlertmanagerProviderApplyConfiguration) WithHeaders(values ...*HTTPHeaderApplyConfiguration) *AlertmanagerProviderApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithHeaders")
+		}
+		b.Headers = append(b.Headers, *values[i])
 	}
 	return b
 }

@@ -22,10 +22,12 @@ package v1beta1
 // with apply.
 //
 // GotifyProvider sends through Gotify. Keys of the Secret: token of the
-// application.
+// application; and the secretKey of each header.
 type GotifyProviderApplyConfiguration struct {
 	// url of the server.
 	URL *string `json:"url,omitempty"`
+	// headers are sent with each request, at most 16, such as X-Scope-OrgID.
+	Headers []HTTPHeaderApplyConfiguration `json:"headers,omitempty"`
 }
 
 // GotifyProviderApplyConfiguration constructs a declarative configuration of the GotifyProvider type for use with
@@ -39,5 +41,18 @@ func GotifyProvider() *GotifyProviderApplyConfiguration {
 // If called multiple times, the URL field is set to the value of the last call.
 func (b *GotifyProviderApplyConfiguration) WithURL(value string) *GotifyProviderApplyConfiguration {
 	b.URL = &value
+	return b
+}
+
+// WithHeaders adds the given value to the Headers field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Headers field.
+func (b *GotifyProviderApplyConfiguration) WithHeaders(values ...*HTTPHeaderApplyConfiguration) *GotifyProviderApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithHeaders")
+		}
+		b.Headers = append(b.Headers, *values[i])
+	}
 	return b
 }

@@ -22,13 +22,15 @@ package v1beta1
 // with apply.
 //
 // MatrixProvider sends through Matrix. Keys of the Secret: token of the
-// account.
+// account; and the secretKey of each header.
 type MatrixProviderApplyConfiguration struct {
 	// url of the homeserver.
 	URL *string `json:"url,omitempty"`
 	// roomID is the id of the room, such as !abc:example.com; an alias, such as
 	// #ops:example.com, is none.
 	RoomID *string `json:"roomID,omitempty"`
+	// headers are sent with each request, at most 16, such as X-Scope-OrgID.
+	Headers []HTTPHeaderApplyConfiguration `json:"headers,omitempty"`
 }
 
 // MatrixProviderApplyConfiguration constructs a declarative configuration of the MatrixProvider type for use with
@@ -50,5 +52,18 @@ func (b *MatrixProviderApplyConfiguration) WithURL(value string) *MatrixProvider
 // If called multiple times, the RoomID field is set to the value of the last call.
 func (b *MatrixProviderApplyConfiguration) WithRoomID(value string) *MatrixProviderApplyConfiguration {
 	b.RoomID = &value
+	return b
+}
+
+// WithHeaders adds the given value to the Headers field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Headers field.
+func (b *MatrixProviderApplyConfiguration) WithHeaders(values ...*HTTPHeaderApplyConfiguration) *MatrixProviderApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithHeaders")
+		}
+		b.Headers = append(b.Headers, *values[i])
+	}
 	return b
 }

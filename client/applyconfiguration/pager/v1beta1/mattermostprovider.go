@@ -22,7 +22,7 @@ package v1beta1
 // with apply.
 //
 // MattermostProvider sends through Mattermost. Keys of the Secret: url of the
-// incoming webhook, or token of the bot.
+// incoming webhook, or token of the bot; and the secretKey of each header.
 type MattermostProviderApplyConfiguration struct {
 	// url of the server, for a bot; the URL of an incoming webhook belongs into the
 	// Secret.
@@ -35,6 +35,8 @@ type MattermostProviderApplyConfiguration struct {
 	Username *string `json:"username,omitempty"`
 	// iconURL is the address of the author's picture. As username.
 	IconURL *string `json:"iconURL,omitempty"`
+	// headers are sent with each request, at most 16, such as X-Scope-OrgID.
+	Headers []HTTPHeaderApplyConfiguration `json:"headers,omitempty"`
 }
 
 // MattermostProviderApplyConfiguration constructs a declarative configuration of the MattermostProvider type for use with
@@ -72,5 +74,18 @@ func (b *MattermostProviderApplyConfiguration) WithUsername(value string) *Matte
 // If called multiple times, the IconURL field is set to the value of the last call.
 func (b *MattermostProviderApplyConfiguration) WithIconURL(value string) *MattermostProviderApplyConfiguration {
 	b.IconURL = &value
+	return b
+}
+
+// WithHeaders adds the given value to the Headers field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Headers field.
+func (b *MattermostProviderApplyConfiguration) WithHeaders(values ...*HTTPHeaderApplyConfiguration) *MattermostProviderApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithHeaders")
+		}
+		b.Headers = append(b.Headers, *values[i])
+	}
 	return b
 }

@@ -22,12 +22,15 @@ package v1beta1
 // with apply.
 //
 // NtfyProvider sends through ntfy. Keys of the Secret: token, or username and
-// password; topic, in place of spec.ntfy.topic.
+// password; topic, in place of spec.ntfy.topic; and the secretKey of each
+// header.
 type NtfyProviderApplyConfiguration struct {
 	// url of the server. Default https://ntfy.sh.
 	URL *string `json:"url,omitempty"`
 	// topic to publish to. Default: the key topic of the Secret.
 	Topic *string `json:"topic,omitempty"`
+	// headers are sent with each request, at most 16, such as X-Scope-OrgID.
+	Headers []HTTPHeaderApplyConfiguration `json:"headers,omitempty"`
 }
 
 // NtfyProviderApplyConfiguration constructs a declarative configuration of the NtfyProvider type for use with
@@ -49,5 +52,18 @@ func (b *NtfyProviderApplyConfiguration) WithURL(value string) *NtfyProviderAppl
 // If called multiple times, the Topic field is set to the value of the last call.
 func (b *NtfyProviderApplyConfiguration) WithTopic(value string) *NtfyProviderApplyConfiguration {
 	b.Topic = &value
+	return b
+}
+
+// WithHeaders adds the given value to the Headers field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Headers field.
+func (b *NtfyProviderApplyConfiguration) WithHeaders(values ...*HTTPHeaderApplyConfiguration) *NtfyProviderApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithHeaders")
+		}
+		b.Headers = append(b.Headers, *values[i])
+	}
 	return b
 }
