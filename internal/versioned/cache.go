@@ -179,6 +179,29 @@ func (c *Cache[K, V]) Forget(key K) {
 	c.entries.Remove(key)
 }
 
+// Take removes the value for key, and returns it. The caller closes it. false: there is none.
+func (c *Cache[K, V]) Take(key K) (value V, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	found, ok := c.entries.Get(key)
+	if !ok {
+		return value, false
+	}
+	value, ok = found.(*entry[V]).take()
+	if ok {
+		c.entries.Remove(key)
+	}
+	return value, ok
+}
+
+// Has reports whether there is a value for key, of whatever version.
+func (c *Cache[K, V]) Has(key K) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	found, ok := c.entries.Get(key)
+	return ok && found.(*entry[V]).isFilled()
+}
+
 // entryFor returns the entry for key, and adds an entry without a value where there is none.
 func (c *Cache[K, V]) entryFor(key K) *entry[V] {
 	c.mu.Lock()
@@ -189,6 +212,22 @@ func (c *Cache[K, V]) entryFor(key K) *entry[V] {
 	added := &entry[V]{}
 	c.entries.Add(key, added)
 	return added
+}
+
+// take returns the value, if there is one, which the entry no longer has.
+func (e *entry[V]) take() (value V, ok bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	value, ok = e.value, e.hasValue
+	var none V
+	e.value, e.hasValue = none, false
+	return value, ok
+}
+
+func (e *entry[V]) isFilled() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.hasValue
 }
 
 // close closes the value, if there is one, and the entry. A value that is being made is closed once it is made.

@@ -113,3 +113,28 @@ func TestAPanicOfCloseEndsOneCall(t *testing.T) {
 		}
 	})
 }
+
+// A value that is taken is not closed; one that is made meanwhile is, as with Forget.
+func TestATakenValueIsNotClosed(t *testing.T) {
+	closed := make(chan *connection, 10)
+	cache := NewCache[string, *connection]()
+	if _, ok := cache.Take("broker"); ok || cache.Has("broker") {
+		t.Error("there is a value before one was made")
+	}
+	newConnection := func(*connection) (*connection, error) { return &connection{closed}, nil }
+	made, err := cache.Of("broker", "1", newConnection)
+	if err != nil || !cache.Has("broker") {
+		t.Fatalf("there is no value, %v", err)
+	}
+	if _, err := cache.Of("broker", "2", func(*connection) (*connection, error) {
+		if taken, ok := cache.Take("broker"); !ok || taken != made {
+			t.Errorf("the value that is taken is %v", taken)
+		}
+		return &connection{closed}, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if cache.Has("broker") || len(closed) != 1 || <-closed == made {
+		t.Error("the value that was made meanwhile is not the one that is closed")
+	}
+}
