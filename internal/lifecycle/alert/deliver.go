@@ -33,7 +33,7 @@ func (d *DeliveryPlan) resolve(t Target, until time.Time, in Inputs) {
 	case isSuspended(t): // on purpose, so that the limit begins anew afterwards
 		d.Row.FirstAttemptTime, until = nil, time.Time{}
 		fallthrough
-	case t.Problem != nil:
+	case t.problemOfResolve() != nil:
 		d.Row.Reason, d.Row.Message, d.Row.NextAttemptTime = t.Problem.Reason, t.Problem.Message, nil
 		d.phase, d.reason = phaseBlocked, t.Problem.Reason
 	default:

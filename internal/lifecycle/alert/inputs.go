@@ -38,6 +38,10 @@ type Target struct {
 	Spec *v1beta1.CommonReceiverSpec
 	// Problem is why it cannot be used now; nil if it can.
 	Problem *Problem
+	// Leaving: the receiver or its namespace is being deleted, so that a missing Secret is not created again.
+	Leaving bool
+	// ResolvesOnly: the receiver or its Secret is gone, and its sender is kept for resolves. Problem says what is missing.
+	ResolvesOnly bool
 	// SecretNamespace is the namespace of its Secret.
 	SecretNamespace string
 	// RaisesByReopening: a message about an open incident notifies no one, so that the incident is resolved and opened again where the
@@ -65,6 +69,20 @@ type Problem struct {
 	Reason string
 	// Message is for people.
 	Message string
+}
+
+// problemOfResolve is why no resolve can be sent to it now; nil: one can.
+func (t Target) problemOfResolve() *Problem {
+	if t.ResolvesOnly {
+		return nil
+	}
+	return t.Problem
+}
+
+// isGone reports whether no resolve can be sent to it, now or later: it does not exist, or what it needs went with its namespace.
+func (t Target) isGone() bool {
+	isSecretMissing := t.Problem != nil && t.Problem.Reason == v1beta1.ReasonSecretNotFound
+	return t.Spec == nil || t.Leaving && isSecretMissing && !t.ResolvesOnly
 }
 
 // ResolveTimeout is how long a resolve is tried.

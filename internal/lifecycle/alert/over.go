@@ -94,7 +94,7 @@ func (d *DeliveryPlan) IsBlockedByMissingTarget(a *v1beta1.Alert, t Target, in I
 	if there.Spec == nil {
 		there.Spec = &v1beta1.CommonReceiverSpec{}
 	}
-	return d.holding(in) != HoldsNothing && t.Spec == nil || d.Wanted && d.eligibleForLastAttempt(a, there, in)
+	return d.holding(in) != HoldsNothing && t.isGone() || d.Wanted && d.eligibleForLastAttempt(a, there, in)
 }
 
 // IsBlockedByMissingDefault reports the same of a default receiver.

@@ -256,6 +256,21 @@ func TestDecide(t *testing.T) {
 			})},
 		"deleted, receiver gone": {why: "there is nobody to tell", alert: newAlert(rows(holds(oncall)), deletedAt(t0)), Refs: one, Now: t0,
 			Targets: map[v1beta1.ReceiverRef]Target{oncall: {Problem: &Problem{Reason: "ReceiverNotFound"}}}, want: "release"},
+		// F-P67: what is gone with the namespace.
+		"deleted, receiver gone, its sender kept": {why: "who was paged is told", alert: newAlert(rows(holds(oncall)), deletedAt(t0)), Refs: one, Now: t0,
+			Targets: map[v1beta1.ReceiverRef]Target{oncall: keptFor("ReceiverNotFound")}, want: "Resolved#2.1, wake 10m0s"},
+		"resolved, Secret gone, the sender kept": {why: "who was paged is told", alert: newAlert(rows(holds(oncall)), func(a *v1beta1.Alert) { a.Spec.State = v1beta1.AlertResolved }), Refs: one, Now: t0,
+			Targets: map[v1beta1.ReceiverRef]Target{oncall: keptFor("SecretNotFound")}, want: "Resolved#2.1"},
+		"firing, Secret gone, the sender kept": {why: "it is kept for no page", alert: newAlert(), Refs: one, Now: at(time.Hour),
+			Targets: map[v1beta1.ReceiverRef]Target{oncall: keptFor("SecretNotFound")}, want: ""},
+		"edited, Secret gone, the sender kept": {why: "it is kept for no page", alert: newAlert(rows(holds(oncall)), func(a *v1beta1.Alert) { a.Spec.Content = "B" }), Refs: one, Now: at(time.Hour),
+			Targets: map[v1beta1.ReceiverRef]Target{oncall: keptFor("SecretNotFound")}, want: ""},
+		"deleted, young, the sender kept": {why: "it is kept for no page", alert: newAlert(deletedAt(at(time.Minute))), Refs: one, Now: at(time.Minute),
+			Targets: map[v1beta1.ReceiverRef]Target{oncall: keptFor("SecretNotFound")}, want: "release"},
+		"deleted, Secret gone with the namespace": {why: "nobody can create it there again", alert: newAlert(rows(holds(oncall)), deletedAt(t0)), Refs: one, Now: t0,
+			Targets: map[v1beta1.ReceiverRef]Target{oncall: {Spec: &v1beta1.CommonReceiverSpec{}, Leaving: true, Problem: &Problem{Reason: "SecretNotFound"}}}, want: "release"},
+		"deleted, Secret gone alone": {why: "somebody may create it again", alert: newAlert(rows(holds(oncall)), deletedAt(t0)), Refs: one, Now: t0,
+			Targets: map[v1beta1.ReceiverRef]Target{oncall: {Spec: &v1beta1.CommonReceiverSpec{}, Problem: &Problem{Reason: "SecretNotFound"}}}, want: "wake 10m0s"},
 		"deleted, retained": {why: "a person releases it", alert: newAlert(rows(holds(oncall)), deletedAt(t0), retained), Refs: one, Targets: good, Now: t0,
 			want: "release"},
 		"deleted, young": {why: "apply and delete in one script still pages", alert: newAlert(deletedAt(at(time.Minute))), Refs: one, Targets: good, Now: at(time.Minute),
@@ -682,4 +697,11 @@ func TestALateFailureChangesNoLaterAttempt(t *testing.T) {
 			t.Errorf("%s: the row was %+v, and is %+v", name, row, got)
 		}
 	}
+}
+
+// keptFor is the target of a receiver whose sender is kept, for a reason.
+func keptFor(reason string) Target {
+	t := usable("v1")
+	t.Leaving, t.ResolvesOnly, t.Problem = true, true, &Problem{Reason: reason}
+	return t
 }

@@ -141,6 +141,17 @@ func (d *DeliveryPlan) holding(in Inputs) Holding {
 	return recorded
 }
 
+// MayHoldPage reports whether a receiver has to hear the end of an Alert: it holds a message, or an attempt may have arrived whose outcome is
+// not recorded.
+func MayHoldPage(a *v1beta1.Alert, ref v1beta1.ReceiverRef) bool {
+	row := DeliveryIn(a.Status.Deliveries, v1beta1.Delivery{Kind: ref.Kind, Name: ref.Name})
+	if row.LastAttemptedHash == "" { // the first message is sent without a record
+		mayBeNamed := len(a.Spec.ReceiverRefs) == 0 || slices.Contains(a.Spec.ReceiverRefs, ref)
+		return mayBeNamed && isUnrecorded(a)
+	}
+	return (&DeliveryPlan{Row: row}).holding(Inputs{}) != HoldsNothing
+}
+
 // heldSeverity is the severity of the content that the receiver confirmed. Rows of earlier releases do not have it; Info where it is not
 // known.
 func heldSeverity(row v1beta1.Delivery, spec v1beta1.AlertSpec) v1beta1.Severity {

@@ -103,13 +103,13 @@ func (d *DeliveryPlan) next(a *v1beta1.Alert, t Target, in Inputs) {
 		switch {
 		case isOutcomeUnknown(d.Row, ResolvedHash(), t):
 			d.rest(v1beta1.DeliveryUnknown, v1beta1.ReasonOutcomeUnknown)
-		case holding != HoldsNothing && t.Spec != nil && inTime:
+		case holding != HoldsNothing && !t.isGone() && inTime:
 			d.forgetRefusal(a)
 			d.resolve(t, limit, in)
 		case mayTry && d.eligibleForLastAttempt(a, t, in):
 			d.sendContent(a, content, t, result.Fired, in)
 			d.Wake = in.wakeAt(limit)
-		case mayTry && isUnrecorded(a) && !isYoung(a) && t.Problem == nil:
+		case mayTry && isUnrecorded(a) && !isYoung(a) && t.problemOfResolve() == nil:
 			d.resolve(t, limit, in)
 		}
 	}
