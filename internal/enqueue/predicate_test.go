@@ -41,3 +41,19 @@ func TestWhatIsMadeAnewIsEdited(t *testing.T) {
 		}
 	}
 }
+
+func TestDeletionBegan(t *testing.T) {
+	lives, leaves := &metav1.PartialObjectMetadata{}, &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{DeletionTimestamp: new(metav1.Now())}}
+	for name, c := range map[string]struct {
+		before, after *metav1.PartialObjectMetadata
+		want          bool
+	}{
+		"an edit":           {lives, lives, false},
+		"the deletion":      {lives, leaves, true},
+		"an edit during it": {leaves, leaves, false},
+	} {
+		if got := DeletionBegan.Update(event.UpdateEvent{ObjectOld: c.before, ObjectNew: c.after}); got != c.want {
+			t.Errorf("%s passes: %t, want %t", name, got, c.want)
+		}
+	}
+}

@@ -182,6 +182,7 @@ func (r Resolver) Of(ctx context.Context, receiver v1beta1.ReceiverObject) (life
 		return lifecycle.Target{}, err
 	}
 	target.Revision = fmt.Sprintf("%s/%d/%s", receiver.GetUID(), receiver.GetGeneration(), secret)
+	target.Leaving = !receiver.GetDeletionTimestamp().IsZero() || missing && apiserver.IsTerminating(ctx, r.Cache, receiver.GetNamespace())
 	switch {
 	case missing:
 		target.Problem = &lifecycle.Problem{Reason: v1beta1.ReasonSecretNotFound, Message: fmt.Sprintf("Secret %q of %s %q does not exist in namespace %q",

@@ -26,6 +26,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -60,6 +61,7 @@ type Cache struct {
 	Policy receivers.Policy
 
 	Senders *versioned.Cache[Key, *PreparedSender]
+	kept    keptSenders
 	// Limiters has one limiter for each receiver, whatever its version. Those of the Receivers of a namespace share a bound.
 	Limiters   limiter.Limiters[Key]
 	Recoveries recoveries
@@ -101,6 +103,8 @@ type PreparedSender struct {
 	timeout int32         // of the receiver's spec
 	// hosts of the receiver's requests, as far as the spec or the Secret has them.
 	hosts []string
+	// target is the last one that it was prepared for.
+	target atomic.Pointer[lifecycle.Target]
 }
 
 // Close closes idle connections.
@@ -112,13 +116,16 @@ func (p *PreparedSender) Close() {
 
 // SetVersion sets the version of a target, and what its sender can do. It reads the receiver's Secret, once for each version of the Secret. It returns false
 // where the Secret cannot be read now. Then the version is the revision, and an attempt to send fails with the error. An error is ErrBusy:
-// a worker does not wait for the read of another one.
+// a worker does not wait for the read of another one. Where the receiver or its Secret is gone it returns false, too: the target sends resolves
+// with the former sender, if that is kept.
 func (c *Cache) SetVersion(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, target *lifecycle.Target) (ok bool, err error) {
 	isSecretMissing := target.Problem != nil && target.Problem.Reason == v1beta1.ReasonSecretNotFound
+	key := KeyOf(namespace, ref)
 	if target.Spec == nil || isSecretMissing {
-		return false, nil
+		return false, c.setKept(ctx, key, target)
 	}
-	prepared, err := c.Senders.TryOf(KeyOf(namespace, ref), target.Revision, c.newSender(ctx, ref, *target))
+	c.kept.drop(key) // it was created again
+	prepared, err := c.Senders.TryOf(key, target.Revision, c.newSender(ctx, ref, *target))
 	switch {
 	case errors.Is(err, ErrBusy):
 		return false, err
@@ -126,11 +133,16 @@ func (c *Cache) SetVersion(ctx context.Context, namespace string, ref v1beta1.Re
 		target.Version = target.Revision
 		return false, nil //nolint:nilerr // an attempt to send fails with the error
 	}
+	describe(ctx, target, prepared)
+	return true, nil
+}
+
+// describe sets the version of a target, and what its sender can do.
+func describe(ctx context.Context, target *lifecycle.Target, prepared *PreparedSender) {
 	target.Version, target.SecretNote = prepared.version, prepared.note
 	if prepared.Sender != nil {
 		target.Edits = func(externalID string) bool { return canEdit(ctx, prepared.Sender, externalID) }
 	}
-	return true, nil
 }
 
 // canEdit is notify.CanEdit. A panic of the provider must not end a decision, which is about all receivers of an Alert.
@@ -143,11 +155,18 @@ func canEdit(ctx context.Context, sender notify.Sender, externalID string) (can 
 // Sender returns the sender of a receiver, and its version. That differs from the target's version if SetVersion could not read the Secret.
 // An error is a *result.Error.
 func (c *Cache) Sender(ctx context.Context, namespace string, ref v1beta1.ReceiverRef, target lifecycle.Target) (sender notify.Sender, version string, err error) {
-	prepared, err := c.Senders.Of(KeyOf(namespace, ref), target.Revision, c.newSender(ctx, ref, target))
+	prepared, err := c.preparedSender(ctx, KeyOf(namespace, ref), target)
 	if err != nil {
 		return nil, target.Version, err
 	}
 	return prepared.Sender, prepared.version, prepared.failure
+}
+
+func (c *Cache) preparedSender(ctx context.Context, key Key, target lifecycle.Target) (*PreparedSender, error) {
+	if target.ResolvesOnly {
+		return c.keptSender(key, target)
+	}
+	return c.Senders.Of(key, target.Revision, c.newSender(ctx, key.Ref, target))
 }
 
 // newSender returns the function that makes the sender of the target's revision. It returns the former one if the endpoint and the timeout are
@@ -167,6 +186,7 @@ func (c *Cache) newSender(ctx context.Context, ref v1beta1.ReceiverRef, target l
 		}
 		version, timeout := endpointVersion(target, secret), target.Spec.TimeoutSeconds
 		if former != nil && former.failure == nil && former.version == version && former.timeout == timeout {
+			former.target.Store(&target)
 			return former, nil
 		}
 		note := providers.UnusedKeys(target.Spec, secret.Data)
@@ -183,7 +203,9 @@ func (c *Cache) newSender(ctx context.Context, ref v1beta1.ReceiverRef, target l
 		} else {
 			note = withRisks(note, receivers.RisksInSecret(inSecret))
 		}
-		return &PreparedSender{Sender: sender, failure: err, version: version, note: note, timeout: timeout, hosts: hostsOf(target.Spec, inSecret)}, nil
+		prepared := &PreparedSender{Sender: sender, failure: err, version: version, note: note, timeout: timeout, hosts: hostsOf(target.Spec, inSecret)}
+		prepared.target.Store(&target)
+		return prepared, nil
 	}
 }
 
