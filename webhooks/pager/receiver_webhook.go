@@ -63,8 +63,8 @@ func (v receiverValidator[R]) ValidateUpdate(ctx context.Context, old, r R) (ctr
 	return v.validate(ctx, old.Common(), r)
 }
 
-// ValidateDelete warns of Alerts that wait for the receiver, and of those that it holds: without the receiver it is never told that they are
-// over. A finalizer would hold the deletion of a namespace, whose objects are deleted in any order.
+// ValidateDelete warns of Alerts that wait for the receiver, and of those that it holds: its sender is kept for their resolves for its resolve
+// timeout only. A finalizer would hold the deletion of a namespace, whose objects are deleted in any order.
 func (v receiverValidator[R]) ValidateDelete(ctx context.Context, r R) (ctrladmission.Warnings, error) {
 	if !v.synced(ctx, &v1beta1.Alert{}) {
 		return nil, nil
@@ -90,7 +90,7 @@ func deletionWarnings(receiver string, waiting, holding int) (warnings ctrladmis
 		warnings = append(warnings, fmt.Sprintf("Alerts that are not delivered to %s yet, and wait until it exists again: %d", receiver, waiting))
 	}
 	if holding > 0 {
-		warnings = append(warnings, fmt.Sprintf("Alerts that stay open at %s when they are resolved or deleted, unless it exists again by then: %d", receiver, holding))
+		warnings = append(warnings, fmt.Sprintf("Alerts that stay open at %s, unless they are resolved or deleted within its resolveTimeoutSeconds, or it exists again by then: %d", receiver, holding))
 	}
 	return warnings
 }

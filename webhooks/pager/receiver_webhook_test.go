@@ -42,7 +42,7 @@ func TestDeletionOfAReceiverWarnsOfWhatItHolds(t *testing.T) {
 	}
 	want := []string{
 		"Alerts that are not delivered to Receiver \"team\" yet, and wait until it exists again: 1",
-		"Alerts that stay open at Receiver \"team\" when they are resolved or deleted, unless it exists again by then: 2",
+		"Alerts that stay open at Receiver \"team\", unless they are resolved or deleted within its resolveTimeoutSeconds, or it exists again by then: 2",
 	}
 	if got := deletionWarnings("Receiver \"team\"", 1, 2); !slices.Equal(got, want) {
 		t.Errorf("%q", got)

@@ -273,7 +273,7 @@ func (r *Reconciler) release(ctx context.Context, s *scope, plan lifecycle.Plan)
 	if err := patch.RemoveFinalizer(ctx, r.client, s.before.DeepCopy(), v1beta1.AlertFinalizer); err != nil {
 		return err
 	}
-	r.emitRelease(s.before, plan, s.inputs)
+	r.emitRelease(ctx, s.before, plan, s.inputs)
 	r.pending.release(s.before)
 	return nil
 }

@@ -17,13 +17,16 @@ limitations under the License.
 package alert
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/apiserver"
 	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
 	"github.com/gophernetes/bellhop/internal/redact"
 )
@@ -75,7 +78,7 @@ func known(row v1beta1.Delivery) v1beta1.DeliveryState {
 }
 
 // emitRelease emits events about the release of an Alert.
-func (r *Reconciler) emitRelease(alert *v1beta1.Alert, plan lifecycle.Plan, in lifecycle.Inputs) {
+func (r *Reconciler) emitRelease(ctx context.Context, alert *v1beta1.Alert, plan lifecycle.Plan, in lifecycle.Inputs) {
 	for _, d := range plan.Deliveries {
 		name := string(d.Row.Kind) + "/" + d.Row.Name
 		before := lifecycle.DeliveryIn(alert.Status.Deliveries, d.Row)
@@ -85,9 +88,22 @@ func (r *Reconciler) emitRelease(alert *v1beta1.Alert, plan lifecycle.Plan, in l
 			r.event(alert, corev1.EventTypeNormal, v1beta1.ReasonResolved, "Resolve", "Resolve sent to %s", name)
 		case lifecycle.HoldingOf(d.Row) != lifecycle.HoldsNothing:
 			r.metrics.CountAbandoned()
-			r.event(alert, corev1.EventTypeWarning, "Abandoned", "Release", "Released, but %s did not receive the resolve", name)
+			r.emitAbandoned(ctx, alert, name)
 		}
 	}
+}
+
+// emitAbandoned emits an event about a receiver that did not receive the resolve. A namespace that is being deleted takes no events: there the
+// event is about the Namespace, which has its events in another one.
+func (r *Reconciler) emitAbandoned(ctx context.Context, alert *v1beta1.Alert, receiver string) {
+	namespace := apiserver.Metadata("Namespace")
+	err := r.client.Get(ctx, client.ObjectKey{Name: alert.Namespace}, namespace)
+	if err != nil || namespace.DeletionTimestamp.IsZero() {
+		r.event(alert, corev1.EventTypeWarning, "Abandoned", "Release", "Released, but %s did not receive the resolve", receiver)
+		return
+	}
+	note := fmt.Sprintf("Alert %s was released, but %s did not receive the resolve", alert.Name, receiver)
+	r.recorder.Eventf(namespace, alert, corev1.EventTypeWarning, "Abandoned", "Release", "%s", redact.Shorten(note, maxNote))
 }
 
 // maxNote is the API server's limit of an event's note, in bytes.

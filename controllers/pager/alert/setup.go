@@ -91,7 +91,7 @@ func (r *Reconciler) watch(mgr ctrl.Manager, workers int) error {
 		Watches(&v1beta1.Receiver{}, handler.EnqueueRequestsFromMapFunc(list.OfReceiver), edited).
 		Watches(&v1beta1.ClusterReceiver{}, handler.EnqueueRequestsFromMapFunc(list.OfReceiver), edited).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(list.OfSecret)).
-		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(list.OfNamespace), builder.WithPredicates(predicate.LabelChangedPredicate{})).
+		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(list.OfNamespace), builder.WithPredicates(predicate.Or(predicate.LabelChangedPredicate{}, enqueue.DeletionBegan))).
 		WatchesRawSource(source.TypedFunc[reconcile.Request](r.wake.Start)).
 		WithOptions(enqueue.ControllerOptions(workers)).
 		Complete(panics.Guard(r, status.Of(mgr.GetClient(), func() client.Object { return &v1beta1.Alert{} })))

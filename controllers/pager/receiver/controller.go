@@ -20,6 +20,7 @@ package receiver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -78,22 +79,34 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	key := endpoints.KeyOf(req.Namespace, v1beta1.ReceiverRef{Kind: r.kind, Name: req.Name})
 	if err := consistency.ReadYourWrites(r.client, r.resolver.Cache).Get(ctx, req.NamespacedName, receiver); err != nil {
 		if apierrors.IsNotFound(err) {
-			r.health.Forget(key)
-			r.endpoints.Recoveries.Forget(key)
+			return r.forget(ctx, key)
 		}
-		return ctrl.Result{}, client.IgnoreNotFound(err)
+		return ctrl.Result{}, err
 	}
 	if !receiver.GetDeletionTimestamp().IsZero() {
-		return ctrl.Result{}, nil
+		return r.dropUnusedSender(ctx, key)
 	}
 	target, err := r.resolver.Of(ctx, receiver)
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("looking up the Secret: %w", err)
 	}
 	hasVersion, err := r.endpoints.SetVersion(ctx, req.Namespace, key.Ref, &target)
-	if err != nil {
-		return ctrl.Result{RequeueAfter: endpoints.BusyDelay}, nil //nolint:nilerr // another worker reads the Secret
+	if errors.Is(err, endpoints.ErrBusy) { // another worker reads the Secret
+		return ctrl.Result{RequeueAfter: endpoints.BusyDelay}, nil
 	}
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	result, err := r.reconcileStatus(ctx, receiver, key, target, hasVersion)
+	if err != nil || !target.ResolvesOnly {
+		return result, err
+	}
+	kept, err := r.dropUnusedSender(ctx, key)
+	return enqueue.Sooner(result, kept.RequeueAfter), err
+}
+
+// reconcileStatus evaluates a receiver, and probes it or writes its status.
+func (r *Reconciler) reconcileStatus(ctx context.Context, receiver v1beta1.ReceiverObject, key endpoints.Key, target lifecycle.Target, hasVersion bool) (ctrl.Result, error) {
 	seen, now := r.health.Of(key), r.clock.Now()
 	endpoint := r.endpoints.Limiters.Of(key, now)
 	if hasVersion {
@@ -112,6 +125,34 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return enqueue.Requeue(lifecycle.Earliest(next.requeueAt, due), now), nil
 	}
 	return r.record(ctx, receiver, key, target, seen)
+}
+
+// forget drops what is known of a receiver that was deleted, but for the sender that Alerts need for their resolves.
+func (r *Reconciler) forget(ctx context.Context, key endpoints.Key) (ctrl.Result, error) {
+	r.health.Forget(key)
+	r.endpoints.Recoveries.Forget(key)
+	if _, err := r.endpoints.SetVersion(ctx, key.Namespace, key.Ref, &lifecycle.Target{}); err != nil {
+		return ctrl.Result{}, err
+	}
+	return r.dropUnusedSender(ctx, key)
+}
+
+// dropUnusedSender drops the sender that is kept of a receiver once no Alert needs it for a resolve, and at the end of its time.
+func (r *Reconciler) dropUnusedSender(ctx context.Context, key endpoints.Key) (ctrl.Result, error) {
+	until := r.endpoints.KeptUntil(key)
+	if until.IsZero() {
+		return ctrl.Result{}, nil
+	}
+	var alerts v1beta1.AlertList
+	if err := r.resolver.Cache.List(ctx, &alerts, client.InNamespace(key.Namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return ctrl.Result{}, fmt.Errorf("looking for Alerts that the receiver holds: %w", err)
+	}
+	mayHold := func(a v1beta1.Alert) bool { return lifecycle.MayHoldPage(&a, key.Ref) }
+	if !slices.ContainsFunc(alerts.Items, mayHold) {
+		r.endpoints.DropKept(key)
+		return ctrl.Result{}, nil
+	}
+	return enqueue.Requeue(until, r.clock.Now()), nil
 }
 
 // record counts the waiting Alerts, and writes the status.

@@ -119,6 +119,59 @@ func TestAReceiverThatIsMendedGetsWhatWaitsAtOnce(t *testing.T) {
 	}
 }
 
+// F-P67: the sender of a receiver that is gone is dropped with the last Alert that the receiver holds.
+func TestF_P67_ASenderIsKeptForItsAlerts(t *testing.T) {
+	for name, test := range map[string]struct {
+		edit   func(*v1beta1.Alert)
+		isKept bool
+	}{
+		"held":          {controllertest.SentTo(v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: "hook"}), true},
+		"held by other": {controllertest.SentTo(controllertest.Team), false},
+		"perhaps sent":  {func(a *v1beta1.Alert) { a.Status.ObservedGeneration = -1 }, true},
+		"never sent":    {func(*v1beta1.Alert) {}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			alert, receiver := controllertest.NewAlertAndReceiver("http://127.0.0.1:1")
+			test.edit(alert)
+			alert.Finalizers, receiver.UID = nil, "receiver"
+			c := controllertest.NewCluster(t, interceptor.Funcs{}, alert, receiver)
+			r := newStatusReconciler(t, c)
+			key := endpoints.KeyOf("ns", v1beta1.ReceiverRef{Kind: v1beta1.KindReceiver, Name: "hook"})
+			target, err := r.resolver.Target(t.Context(), "ns", key.Ref)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := r.endpoints.SetVersion(t.Context(), "ns", key.Ref, &target); err != nil {
+				t.Fatal(err)
+			}
+			reconcile := func() (isKept bool) {
+				t.Helper()
+				result, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(receiver)})
+				if err != nil {
+					t.Fatal(err)
+				}
+				isKept = !r.endpoints.KeptUntil(key).IsZero()
+				if again := result.RequeueAfter > 9*time.Minute; again != isKept {
+					t.Errorf("the sender is kept: %t; reconciled again in %s", isKept, result.RequeueAfter)
+				}
+				return isKept
+			}
+			if err := c.Delete(t.Context(), receiver); err != nil {
+				t.Fatal(err)
+			}
+			if isKept := reconcile(); isKept != test.isKept {
+				t.Errorf("the sender is kept: %t, want %t", isKept, test.isKept)
+			}
+			if err := c.Delete(t.Context(), alert); err != nil {
+				t.Fatal(err)
+			}
+			if reconcile() {
+				t.Error("the sender is kept without an Alert")
+			}
+		})
+	}
+}
+
 func newStatusReconciler(t *testing.T, c client.Client) *Reconciler {
 	t.Helper()
 	guard := outbound.NewGuard([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, nil)
