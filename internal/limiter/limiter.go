@@ -51,6 +51,12 @@ type Request struct {
 	Flow string
 	// Total and PerFlow are the rate limits of all requests and of each flow; the last request sets them.
 	Total, PerFlow Rate
+	// Severity orders the requests of a flow: the highest first, those of one severity by age. It is less than Severities.
+	Severity int
+	// Notifies: it is a first message, of which people are notified. A share of Total bounds these, the rest is for other requests.
+	Notifies bool
+	// Due is since when the message is due, which is its age; zero: since the request is queued.
+	Due time.Time
 	// First: it is the first attempt of an object or of a content. It is made at an endpoint that fails as well, one every
 	// FirstInterval: it must not wait behind the fault of another object, and its answer shows whether there is one.
 	First bool
@@ -148,10 +154,12 @@ type Limiter struct {
 	onRecovery     func() // may be nil
 	total, perFlow Rate
 	used, retries  window
+	lesser         window // of the share of first messages with a lower severity
 	flows          map[flowKey]*flow
 	sweepAt        int     // number of flows
 	active         []*flow // flows with a queue, the next one first
 	waiters        map[any]*waiter
+	queued         uint64 // number of the last waiter
 	notified       []*waiter
 	timer          *time.Timer
 	timerAt        time.Time // when it fires
@@ -175,7 +183,7 @@ func (lim *Limiter) Enter(request Request, now time.Time) (release Release, wait
 		lim.remove(own)
 		own = lim.queue(f, request, since)
 	}
-	cause, probe := lim.cause(f, own, request.Exempt, now), lim.isProbe(request)
+	cause, probe := lim.cause(f, own, request, now), lim.isProbe(request)
 	switch {
 	case cause != "":
 		lim.tenant.leave(lim)
@@ -193,8 +201,7 @@ func (lim *Limiter) Enter(request Request, now time.Time) (release Release, wait
 	if own == nil {
 		own = lim.queue(f, request, now)
 	}
-	own.Request, own.seen, own.late = request, now, false
-	lim.unnotify(own)
+	lim.requeue(own, request, now)
 	lim.arm(now)
 	return nil, Wait{Since: own.since, Cause: cause}
 }
@@ -205,7 +212,8 @@ func (lim *Limiter) admit(f *flow, request Request, now time.Time) entry {
 	lim.busy++
 	if !request.Exempt {
 		lim.used.use(lim.total, now)
-		f.used.use(lim.perFlow, now)
+		f.group.used.use(lim.perFlow, now)
+		lim.useShare(f.group, request, now)
 	}
 	if mode != normalMode {
 		lim.turns++
@@ -219,7 +227,7 @@ func (lim *Limiter) admit(f *flow, request Request, now time.Time) entry {
 }
 
 // cause returns why own cannot take a slot now; "": it can.
-func (lim *Limiter) cause(f *flow, own *waiter, exempt bool, now time.Time) Cause {
+func (lim *Limiter) cause(f *flow, own *waiter, r Request, now time.Time) Cause {
 	mode := lim.mode(f)
 	free := lim.free(mode, own) > 0
 	switch {
@@ -230,7 +238,7 @@ func (lim *Limiter) cause(f *flow, own *waiter, exempt bool, now time.Time) Caus
 		return Down
 	case f.retry && lim.retries.room(retryRate, now) <= 0:
 		return Failing
-	case !exempt && lim.room(f, own, now) <= 0:
+	case lim.room(f, r, own, now) <= 0:
 		return RateLimited
 	case !free:
 		return Busy
@@ -242,8 +250,8 @@ func (lim *Limiter) cause(f *flow, own *waiter, exempt bool, now time.Time) Caus
 func (lim *Limiter) Blocked(name string, now time.Time) Cause {
 	lim.mu.Lock()
 	defer lim.mu.Unlock()
-	f := &flow{flowKey: flowKey{name: name, class: refused}, used: lim.windowOf(name)}
-	if cause := lim.cause(f, nil, false, now); cause != Busy {
+	f := &flow{flowKey: flowKey{name: name, class: refused}, group: lim.groupOf(name)}
+	if cause := lim.cause(f, nil, Request{}, now); cause != Busy {
 		return cause
 	}
 	if lim.breaker.isOpen() {
@@ -325,66 +333,4 @@ func (lim *Limiter) Cancel(who any, now time.Time) {
 	}
 	lim.remove(own)
 	lim.unlockAndNotify(now)
-}
-
-// arm notifies waiters again when there is room, or when a notified waiter has not come.
-func (lim *Limiter) arm(now time.Time) {
-	isDue := lim.timer != nil && lim.timer.Stop() && !lim.timerAt.After(now)
-	lim.timer = nil
-	opens := lim.roomAt(now)
-	if isDue { // its waiters were not notified
-		opens = now
-	}
-	if len(lim.notified) > 0 && len(lim.waiters) > len(lim.notified) {
-		late := lim.notified[0].notified.Add(notifyTimeout + time.Millisecond)
-		if opens.IsZero() || late.Before(opens) {
-			opens = late
-		}
-	}
-	if opens.IsZero() {
-		return
-	}
-	lim.timerAt = opens
-	lim.timer = time.AfterFunc(opens.Sub(now), func() {
-		lim.mu.Lock()
-		lim.unlockAndNotify(time.Now())
-	})
-}
-
-// roomAt returns when the next waiter can enter, for whom there is a slot; zero: there is none.
-func (lim *Limiter) roomAt(now time.Time) (at time.Time) {
-	var free [modes]int
-	for mode := range modes {
-		free[mode] = lim.free(mode, nil)
-	}
-	for _, f := range lim.active {
-		mode := lim.mode(f)
-		if free[mode] <= 0 {
-			continue
-		}
-		var opens time.Time
-		if closed := lim.breaker.opensAt(mode); now.Before(closed) {
-			opens = closed
-		}
-		if lim.used.room(lim.total, now) <= 0 {
-			opens = latest(opens, lim.used.opens(lim.total))
-		}
-		if f.retry && lim.retries.room(retryRate, now) <= 0 {
-			opens = latest(opens, lim.retries.opens(retryRate))
-		}
-		if f.used.room(lim.perFlow, now) <= 0 {
-			opens = latest(opens, f.used.opens(lim.perFlow))
-		}
-		if !opens.IsZero() && (at.IsZero() || opens.Before(at)) {
-			at = opens
-		}
-	}
-	return at
-}
-
-func latest(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
 }

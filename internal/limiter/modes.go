@@ -70,25 +70,11 @@ func (lim *Limiter) nextIn(mode mode, now time.Time) (next *waiter) {
 		if lim.mode(f) != mode || f.retry && lim.retries.room(retryRate, now) <= 0 {
 			continue
 		}
-		if w := lim.front(f, now); w != nil && (next == nil || w.hasPrecedence(next, mode)) {
+		if w := lim.front(f, mode, now); w != nil && (next == nil || w.hasPrecedence(next, mode)) {
 			next = w
 		}
 	}
 	return next
-}
-
-// front returns the first waiter of a flow that can be notified.
-func (lim *Limiter) front(f *flow, now time.Time) *waiter {
-	for e := f.queue.Front(); e != nil; e = e.Next() {
-		w := e.Value.(*waiter)
-		switch {
-		case !w.Exempt && lim.room(f, nil, now) <= 0:
-			return nil
-		case w.notified.IsZero() && !w.late:
-			return w
-		}
-	}
-	return nil
 }
 
 // hasPrecedence reports whether w is before another waiter in a mode.

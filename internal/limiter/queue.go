@@ -17,8 +17,8 @@ limitations under the License.
 package limiter
 
 import (
-	"container/list"
 	"maps"
+	"math"
 	"slices"
 	"time"
 )
@@ -55,19 +55,26 @@ type flowKey struct {
 
 type flow struct {
 	flowKey
-	used  *window   // that of all flows of the name
-	turn  uint64    // the last one in firstMode or probeMode
-	queue list.List // of *waiter
+	group   *group // that of all flows of the name
+	turn    uint64 // the last one in firstMode or probeMode
+	picks   int    // waiters that were notified in its turns
+	waiters int    // of which some were notified
+	ready   ready  // the others
 }
 
 type waiter struct {
 	Request
 	since, seen time.Time
+	due         time.Time // its age, which it keeps when it is queued again
+	number      uint64    // in the order in which waiters were queued
 	notified    time.Time // zero: not yet
 	late        bool      // it was notified and did not come in time, or postponed its request: it has lost the slot, but not its place
 	flow        *flow
-	element     *list.Element
+	index       int // in its queue, while it is ready
 }
+
+// isReady reports whether the waiter can be notified.
+func (w *waiter) isReady() bool { return w.notified.IsZero() && !w.late }
 
 // entry is a request that has a slot.
 type entry struct {
@@ -92,6 +99,7 @@ func (lim *Limiter) pickOne(now time.Time) (call func()) {
 	if w == nil {
 		return nil
 	}
+	w.flow.ready.remove(w)
 	w.notified = now
 	lim.notified = append(lim.notified, w)
 	return w.Notify
@@ -104,6 +112,7 @@ func (lim *Limiter) next(now time.Time) *waiter {
 	}
 	for _, mode := range []mode{firstMode, probeMode} {
 		if w := lim.nextIn(mode, now); w != nil && !now.Before(lim.breaker.opensAt(mode)) && lim.free(mode, nil) > 0 {
+			w.flow.picks++
 			return w
 		}
 	}
@@ -116,32 +125,69 @@ func (lim *Limiter) nextNormal(now time.Time) *waiter {
 		return nil
 	}
 	for i, f := range lim.active {
-		for e := f.queue.Front(); e != nil; {
-			w := e.Value.(*waiter)
-			e = e.Next()
-			if now.Sub(w.seen) > QueueTimeout {
-				lim.remove(w)
-				return lim.nextNormal(now) // the turns may have changed
-			}
-			if !w.notified.IsZero() || w.late {
-				continue
-			}
-			if !w.Exempt && lim.room(f, nil, now) <= 0 || f.retry && lim.retries.room(retryRate, now) <= 0 {
-				break // nor is there for the waiters behind it
-			}
-			lim.active = append(slices.Delete(lim.active, i, i+1), f)
-			return w
+		if f.retry && lim.retries.room(retryRate, now) <= 0 {
+			continue
 		}
+		w := lim.choose(f, now)
+		if w == nil {
+			continue
+		}
+		if now.Sub(w.seen) > QueueTimeout {
+			lim.remove(w)
+			return lim.nextNormal(now) // the turns may have changed
+		}
+		f.picks++
+		lim.active = append(slices.Delete(lim.active, i, i+1), f)
+		return w
 	}
 	return nil
 }
 
-// room returns how many requests of a flow the rates allow, beside those that were notified.
-func (lim *Limiter) room(f *flow, own *waiter, now time.Time) int {
+// choose returns the waiter that gets the turn of a flow; nil: none may enter. Waiters of other flows of the name come first if they are more
+// severe: the name stands for a namespace. Each fourth turn is for the oldest of the flow.
+func (lim *Limiter) choose(f *flow, now time.Time) *waiter {
+	best := lim.front(f, normalMode, now)
+	if best == nil || f.isForOldest() {
+		return best
+	}
+	for class := range classes {
+		other := lim.flows[flowKey{f.name, class, f.retry}]
+		if other == nil || other == f {
+			continue
+		}
+		if w := other.ready.mostSevere(lim.mayEnter(other, now)); w != nil && w.Severity > best.Severity {
+			best = w
+		}
+	}
+	return best
+}
+
+// isForOldest reports whether the next turn of the flow is for its oldest waiter.
+func (f *flow) isForOldest() bool { return f.picks%oldestEvery == oldestEvery-1 }
+
+// front returns the first waiter of a flow that can be notified in a mode. The probe is the request that waits for longest.
+func (lim *Limiter) front(f *flow, mode mode, now time.Time) *waiter {
+	if mode == probeMode || f.isForOldest() {
+		return f.ready.oldest(lim.mayEnter(f, now))
+	}
+	return f.ready.mostSevere(lim.mayEnter(f, now))
+}
+
+// mayEnter returns the function that reports whether the rates allow a waiter of a flow to enter.
+func (lim *Limiter) mayEnter(f *flow, now time.Time) func(*waiter) bool {
+	return func(w *waiter) bool { return lim.room(f, w.Request, nil, now) > 0 }
+}
+
+// room returns how many requests like r of a flow the rates allow, beside those that were notified.
+func (lim *Limiter) room(f *flow, r Request, own *waiter, now time.Time) int {
+	if r.Exempt {
+		return math.MaxInt
+	}
 	counts := func(w *waiter) bool { return w != own && !w.Exempt }
 	return min(
 		lim.used.room(lim.total, now)-lim.kept(counts),
-		f.used.room(lim.perFlow, now)-lim.kept(func(w *waiter) bool { return counts(w) && w.flow.name == f.name }))
+		f.group.used.room(lim.perFlow, now)-lim.kept(func(w *waiter) bool { return counts(w) && w.flow.group == f.group }),
+		lim.shareRoom(f.group, r, own, now))
 }
 
 func (lim *Limiter) kept(counts func(*waiter) bool) (n int) {
@@ -165,26 +211,29 @@ func (lim *Limiter) flow(key flowKey, now time.Time) *flow {
 	if lim.flows == nil {
 		lim.flows = map[flowKey]*flow{}
 	}
-	f = &flow{flowKey: key, used: lim.windowOf(key.name)}
+	f = &flow{flowKey: key, group: lim.groupOf(key.name)}
 	lim.flows[key] = f
 	return f
 }
 
-// windowOf returns what the flows of a name have used of PerFlow.
-func (lim *Limiter) windowOf(name string) *window {
+// groupOf returns what the flows of a name have in common.
+func (lim *Limiter) groupOf(name string) *group {
 	for class := range classes {
 		for _, retry := range []bool{false, true} {
 			if f := lim.flows[flowKey{name, class, retry}]; f != nil {
-				return f.used
+				return f.group
 			}
 		}
 	}
-	return &window{}
+	return &group{}
 }
 
 // isIdle reports whether a flow has no state.
 func (lim *Limiter) isIdle(f *flow, now time.Time) bool {
-	return f.queue.Len() == 0 && (lim.perFlow.Count <= 0 || f.used.room(lim.perFlow, now) == lim.perFlow.Count)
+	share := lim.total.Count / 2
+	hasUsed := lim.perFlow.Count > 0 && f.group.used.room(lim.perFlow, now) < lim.perFlow.Count
+	hasUsedShare := lim.total.Count >= sharedFrom && f.group.critical.room(Rate{share, lim.total.Period}, now) < share
+	return f.waiters == 0 && !hasUsed && !hasUsedShare
 }
 
 // Idle reports whether the endpoint has no request in flight or waiting, and no state: a new Limiter is equivalent.
@@ -200,11 +249,13 @@ func (lim *Limiter) Idle(now time.Time) bool {
 }
 
 func (lim *Limiter) queue(f *flow, r Request, now time.Time) *waiter {
-	w := &waiter{Request: r, since: now, flow: f}
-	if f.queue.Len() == 0 {
+	lim.queued++
+	w := &waiter{Request: r, since: now, due: dueSince(r, now), number: lim.queued, flow: f}
+	if f.waiters == 0 {
 		lim.active = append(lim.active, f)
 	}
-	w.element = f.queue.PushBack(w)
+	f.waiters++
+	f.ready.add(w)
 	if lim.waiters == nil {
 		lim.waiters = map[any]*waiter{}
 	}
@@ -212,18 +263,33 @@ func (lim *Limiter) queue(f *flow, r Request, now time.Time) *waiter {
 	return w
 }
 
+// requeue has a waiter that could not enter wait with its present request. It keeps its age.
+func (lim *Limiter) requeue(w *waiter, r Request, now time.Time) {
+	if w.isReady() {
+		w.flow.ready.remove(w)
+	}
+	lim.unnotify(w)
+	w.Request, w.seen, w.late = r, now, false
+	w.due = dueSince(r, w.since)
+	w.flow.ready.add(w)
+}
+
 func (lim *Limiter) remove(w *waiter) {
 	if w == nil {
 		return
 	}
+	if w.isReady() {
+		w.flow.ready.remove(w)
+	}
 	lim.unnotify(w)
 	delete(lim.waiters, w.ID)
-	w.flow.queue.Remove(w.element)
-	if w.flow.queue.Len() == 0 {
+	w.flow.waiters--
+	if w.flow.waiters == 0 {
 		lim.active = slices.DeleteFunc(lim.active, func(f *flow) bool { return f == w.flow })
 	}
 }
 
+// unnotify gives up the slot that is kept for a waiter. The caller queues it again, or removes it.
 func (lim *Limiter) unnotify(w *waiter) {
 	w.notified = time.Time{}
 	lim.notified = slices.DeleteFunc(lim.notified, func(other *waiter) bool { return other == w })

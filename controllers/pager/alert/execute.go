@@ -104,7 +104,7 @@ func (r *Reconciler) acquireSlots(s *scope, plan lifecycle.Plan) (ahead, sends [
 			continue
 		}
 		r.reposts.cancel(key, name)
-		ticket := limiterRequest(s.alert, s.inputs.Targets[ref], *d.Send)
+		ticket := limiterRequest(s.alert, s.inputs.Targets[ref], d.Row, *d.Send)
 		ticket.Notify = func() { r.wake.AddFirst(name) }
 		endpoint := r.endpoints.Limiters.Of(key, now)
 		if release, wait := endpoint.Enter(ticket, now); release == nil {
@@ -140,8 +140,9 @@ func (r *Reconciler) postpone(a *v1beta1.Alert) {
 }
 
 // limiterRequest returns the request for a slot, in the flow of the Alert's namespace.
-func limiterRequest(alert *v1beta1.Alert, target lifecycle.Target, r lifecycle.Request) limiter.Request {
+func limiterRequest(alert *v1beta1.Alert, target lifecycle.Target, row v1beta1.Delivery, r lifecycle.Request) limiter.Request {
 	return limiter.Request{ID: nameOf(alert), Flow: endpoints.FlowOf(alert.Namespace), First: r.First,
+		Severity: lifecycle.Rank(alert.Spec.Severity), Notifies: r.Event == result.Fired, Due: lifecycle.DueSince(alert, row, r),
 		FailingSince: r.FailingSince, Misconfigured: int(r.Misconfigured), OwnFault: r.OwnFault,
 		Total: rateOf(target.Spec.RateLimit), PerFlow: rateOf(target.NamespaceRateLimit)}
 }

@@ -23,6 +23,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/limiter"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
 const (
@@ -52,6 +53,17 @@ func (pl Plan) Waiting(queued map[v1beta1.ReceiverRef]limiter.Wait, now time.Tim
 	return pl
 }
 
+// DueSince returns since when a request is due, which is its age in the receiver's queue; zero: since now.
+func DueSince(a *v1beta1.Alert, row v1beta1.Delivery, r Request) time.Time {
+	switch {
+	case !r.First && row.FirstAttemptTime != nil:
+		return row.FirstAttemptTime.Time
+	case r.Event == result.Fired && r.Sequence == 1:
+		return RecordedSince(a).Time
+	}
+	return time.Time{}
+}
+
 // queue records that the request waits for a slot. The receiver's answer to the attempt before stays.
 func (d *DeliveryPlan) queue(cause limiter.Cause) {
 	d.phase, d.Row.NextAttemptTime = phaseInProgress, nil
@@ -70,7 +82,7 @@ func whyQueued(cause limiter.Cause, row v1beta1.Delivery) (reason, text string) 
 	seeReceiver := fmt.Sprintf("see the status of %s/%s", row.Kind, row.Name)
 	switch cause {
 	case limiter.RateLimited:
-		return v1beta1.ReasonThrottled, "as many messages as rateLimit or namespaceRateLimit allows were sent to this receiver"
+		return v1beta1.ReasonThrottled, "as many messages of this kind and severity as rateLimit or namespaceRateLimit allows were sent to this receiver"
 	case limiter.Down:
 		return v1beta1.ReasonQueued, "circuit breaker open, or Retry-After in effect: one Alert at a time is sent until the receiver answers: " + seeReceiver
 	case limiter.LooksMisconfigured:
