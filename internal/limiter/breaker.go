@@ -31,6 +31,7 @@ type breaker struct {
 	openCount     int
 	until         time.Time
 	misconfigured misconfiguration
+	throttle      throttle
 	retryAfter    time.Time // end of Retry-After
 	firstAt       time.Time // when the next request in firstMode may be sent
 	succeeded     time.Time // when a request last succeeded
@@ -51,6 +52,14 @@ func (b *breaker) tripped() bool { return len(b.failing) >= failuresToTrip }
 
 // isOpen reports whether only first attempts and probes are sent.
 func (b *breaker) isOpen() bool { return b.tripped() || b.misconfigured.isBlocking() }
+
+// slots returns how many requests may be in flight.
+func (b *breaker) slots() int {
+	if b.throttle.isActive() && !b.isOpen() {
+		return 1
+	}
+	return slots
+}
 
 // mode returns how requests of a class get slots. While an endpoint looks misconfigured objects that had no such answer use firstMode after
 // the first attempts: the misconfiguration may be the fault of one object.
@@ -78,7 +87,7 @@ func (b *breaker) opensAt(mode mode) time.Time {
 	return b.retryAfter
 }
 
-// isIdle reports whether nothing is remembered that the next request depends on.
+// isIdle reports whether nothing is remembered that the next request depends on. Trials begin again with the next answer that is Throttled.
 func (b *breaker) isIdle(now time.Time) bool {
 	return b.failures == 0 && b.misconfigured == misconfiguration{} && !now.Before(latest(b.retryAfter, b.firstAt))
 }
@@ -89,21 +98,22 @@ func (b *breaker) reset() { *b = breaker{succeeded: b.succeeded} }
 // record records the outcome of a request, and reports whether it is the first success after a failure of the endpoint. alone: no other
 // request is in flight but first attempts.
 func (b *breaker) record(now time.Time, r Result, e entry, ownFault, alone bool) (recovered bool) {
-	if end := now.Add(min(r.RetryAfter, maxRetryAfter)); end.After(b.retryAfter) {
-		b.retryAfter = end // whatever the outcomes of requests in flight are
-	}
 	switch r.Outcome {
 	case NotSent:
 	case Throttled:
-		b.recovers = b.recovers || r.RetryAfter > lastOpen // shorter waits end by themselves
+		wait := b.throttle.refuse(r.RetryAfter, now)
+		b.retryAfter = latest(b.retryAfter, now.Add(min(wait, maxRetryAfter))) // whatever the outcomes of requests in flight are
+		b.recovers = b.recovers || r.RetryAfter > lastOpen                     // shorter waits end by themselves
 	case Misconfigured, Unauthorized:
 		b.recordMisconfiguration(now, r.Outcome == Unauthorized, e, ownFault)
 	case Unavailable:
 		b.recordFailure(now, e, alone)
 	case Refused:
 		b.close()
+		b.throttle.accept()
 	case Accepted:
 		b.close()
+		b.throttle.accept()
 		recovered, b.recovers, b.succeeded = b.recovers, false, now
 	}
 	return recovered

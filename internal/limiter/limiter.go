@@ -123,7 +123,7 @@ func (o Outcome) LooksMisconfigured() bool { return o == Misconfigured || o == U
 // Result is the outcome of a request.
 type Result struct {
 	Outcome
-	// RetryAfter is the Retry-After of an answer that is Throttled.
+	// RetryAfter is the Retry-After of an answer that is Throttled; 0: it has none.
 	RetryAfter time.Duration
 }
 
@@ -134,6 +134,8 @@ type Attribution struct {
 	// Slow: the endpoint looks misconfigured, and one request at a time, the probe, is sent every few minutes. The object waits for
 	// it like the others.
 	Slow bool
+	// Throttled: the object's next request is due at once. It waits for its turn in the queue, where the most severe is the first.
+	Throttled bool
 	// FailedProbe: the request was such a probe, and no first attempt. Only the status of the endpoint needs its outcome.
 	FailedProbe bool
 }
@@ -279,6 +281,7 @@ func (lim *Limiter) release(e entry, now time.Time, r Result) (attribution Attri
 	}
 	recovered := b.record(now, r, e, attribution.OwnFault, lim.busy <= lim.firsts)
 	attribution.Slow = b.misconfigured.isSlow()
+	attribution.Throttled = r.Outcome == Throttled && r.RetryAfter <= maxRetryAfter
 	attribution.FailedProbe = wasSlow && attribution.Slow && r.LooksMisconfigured() && e.mode == probeMode && !e.First
 	if recovered && lim.onRecovery != nil {
 		lim.unlockAndNotify(now, lim.onRecovery)

@@ -43,7 +43,7 @@ func (lim *Limiter) free(mode mode, own *waiter) int {
 		return lim.kept(func(w *waiter) bool { return w != own && counts(w) })
 	}
 	inMode := kept(func(w *waiter) bool { return lim.mode(w.flow) == mode })
-	all := slots - lim.busy - kept(func(*waiter) bool { return true })
+	all := lim.breaker.slots() - lim.busy - kept(func(*waiter) bool { return true })
 	switch mode {
 	case firstMode: // one slot is the probe's
 		return min(all, slots-1-lim.firsts, 1-inMode)

@@ -174,7 +174,7 @@ func (r *record) observeFailure(o lifecycle.Outcome) {
 		since = f.Since
 	}
 	if delete(r.failed, o.Ref); o.Failure != nil {
-		r.failed[o.Ref] = lifecycle.FailedAttempt{Since: since, At: o.At, OwnFault: o.Verdict.OwnFault}
+		r.failed[o.Ref] = lifecycle.FailedAttempt{Since: since, At: o.At, OwnFault: o.Verdict.OwnFault, Throttled: o.Verdict.Throttled}
 	}
 }
 

@@ -94,7 +94,7 @@ func (d *DeliveryPlan) request(t Target, hash string, event result.Event, reason
 		d.Row.State = v1beta1.DeliveryPending
 	}
 	next := d.Row.NextAttemptTime
-	if unchanged && next != nil && in.Now.Before(next.Time) && !IsAhead(lastAttempt(d.Row), in.Now) && !in.isRecovered(d.Row) {
+	if unchanged && !in.isDue(d.Row) {
 		d.Wake = next.Time
 		return
 	}

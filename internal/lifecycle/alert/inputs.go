@@ -127,6 +127,8 @@ type FailedAttempt struct {
 	Since    time.Time // when the first one failed of those in a row
 	At       time.Time
 	OwnFault bool // requests of other Alerts to the receiver succeeded meanwhile
+	// Throttled: the receiver has a limit of its own. The next attempt is due at once, and waits in the receiver's queue for its turn.
+	Throttled bool
 }
 
 // InFlightRequest is a request that is not answered yet.
@@ -169,6 +171,13 @@ func (in Inputs) lastFailure(row v1beta1.Delivery) time.Time {
 func (in Inputs) isRecovered(row v1beta1.Delivery) bool {
 	ref := RefOf(row)
 	return !in.Failed[ref].OwnFault && in.Recovered[ref].After(in.lastFailure(row))
+}
+
+// isDue reports whether another attempt at what was tried last is due.
+func (in Inputs) isDue(row v1beta1.Delivery) bool {
+	next := row.NextAttemptTime
+	isWaiting := next != nil && in.Now.Before(next.Time) && !IsAhead(lastAttempt(row), in.Now)
+	return !isWaiting || in.isRecovered(row) || in.Failed[RefOf(row)].Throttled
 }
 
 // Action is what to do with the Alert itself. The set is closed.

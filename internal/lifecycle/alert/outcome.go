@@ -59,11 +59,20 @@ func Apply(row v1beta1.Delivery, o Outcome) v1beta1.Delivery {
 		return applyUnconfirmed(row, o)
 	default:
 		row.State = stateOfOpen(row, o.Event)
-		wait := max(Backoff(o.Hash+string(o.Ref.Kind)+o.Ref.Name, o.Attempt), o.Failure.RetryAfter)
+		wait := max(backoffOf(o), o.Failure.RetryAfter)
 		// A status has whole seconds: rounded down it would be too early.
 		row.NextAttemptTime = Seconds(o.At.Add(wait + time.Second - 1))
 	}
 	return row
+}
+
+// backoffOf returns the time between an outcome and the next attempt. What the receiver throttles waits for its turn in the queue of this
+// process, and only after a restart for the time.
+func backoffOf(o Outcome) time.Duration {
+	if o.Verdict.Throttled {
+		return firstBackoff
+	}
+	return Backoff(o.Hash+string(o.Ref.Kind)+o.Ref.Name, o.Attempt)
 }
 
 // isLater reports whether the row is of a later attempt than a request. Attempts that are not recorded before they are sent may have the

@@ -46,7 +46,7 @@ func (pl Plan) Waiting(queued map[v1beta1.ReceiverRef]limiter.Wait, now time.Tim
 		pl.Wake = Earliest(pl.Wake, now.Add(queueHeartbeat))
 		if d.Send.RepostEvery == 0 {
 			pl.Wake = Earliest(pl.Wake, future(wait.Since.Add(ConditionDelay), now))
-			d.queue(wait.Cause)
+			d.queue(wait.Cause, now)
 		}
 		d.Send = nil
 	}
@@ -64,9 +64,13 @@ func DueSince(a *v1beta1.Alert, row v1beta1.Delivery, r Request) time.Time {
 	return time.Time{}
 }
 
-// queue records that the request waits for a slot. The receiver's answer to the attempt before stays.
-func (d *DeliveryPlan) queue(cause limiter.Cause) {
-	d.phase, d.Row.NextAttemptTime = phaseInProgress, nil
+// queue records that the request waits for a slot. The receiver's answer to the attempt before stays, and so does a Retry-After that has not
+// passed, for a process that follows.
+func (d *DeliveryPlan) queue(cause limiter.Cause, now time.Time) {
+	d.phase = phaseInProgress
+	if next := d.Row.NextAttemptTime; cause != limiter.Down || next != nil && !next.After(now) {
+		d.Row.NextAttemptTime = nil
+	}
 	if cause == limiter.LooksMisconfigured {
 		d.phase = phaseBlocked
 	}

@@ -1,0 +1,50 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package limiter
+
+import "time"
+
+// throttle is what a Limiter knows of answers that are Throttled: the endpoint has a limit of its own. Then one request at a time is sent, in
+// the order of the queue, until several in a row were not throttled: so the most severe gets what the endpoint takes. The zero value knows of none.
+type throttle struct {
+	refusals int       // in a row, of those without Retry-After
+	until    time.Time // when the next request may be sent after them
+	trials   int       // how many requests in a row have to succeed
+}
+
+func (t *throttle) isActive() bool { return t.trials > 0 }
+
+// refuse records such an answer, and returns for how long the endpoint takes no requests: Retry-After, else a growing time. Answers to requests
+// that were in flight with another one count once.
+func (t *throttle) refuse(retryAfter time.Duration, now time.Time) time.Duration {
+	t.trials = slots
+	if retryAfter > 0 {
+		return max(retryAfter, firstOpen)
+	}
+	if now.Before(t.until) {
+		return t.until.Sub(now)
+	}
+	wait := min(firstOpen<<min(t.refusals, 10), lastOpen)
+	t.refusals++
+	t.until = now.Add(wait)
+	return wait
+}
+
+// accept records an answer that is not Throttled.
+func (t *throttle) accept() {
+	t.refusals, t.trials = 0, max(t.trials-1, 0)
+}
