@@ -202,8 +202,9 @@ func (lim *Limiter) Enter(request Request, now time.Time) (release Release, wait
 	}
 	if own == nil {
 		own = lim.queue(f, request, now)
+	} else {
+		lim.requeue(own, request, now)
 	}
-	lim.requeue(own, request, now)
 	lim.arm(now)
 	return nil, Wait{Since: own.since, Cause: cause}
 }

@@ -250,7 +250,7 @@ func (lim *Limiter) Idle(now time.Time) bool {
 
 func (lim *Limiter) queue(f *flow, r Request, now time.Time) *waiter {
 	lim.queued++
-	w := &waiter{Request: r, since: now, due: dueSince(r, now), number: lim.queued, flow: f}
+	w := &waiter{Request: r, since: now, seen: now, due: dueSince(r, now), number: lim.queued, flow: f}
 	if f.waiters == 0 {
 		lim.active = append(lim.active, f)
 	}
