@@ -93,30 +93,31 @@ func differing(instances []v1beta1.AlertInstance) [][]string {
 func hasValue(text string, labels []string) bool {
 	return !isCut(text) && slices.ContainsFunc(labels, func(label string) bool {
 		_, value, _ := strings.Cut(label, "=")
-		return hasWord(text, value)
+		return containsWhole(text, value)
 	})
 }
 
 func isCut(text string) bool { return strings.HasSuffix(text, "…") }
 
-func hasWord(text, word string) bool {
-	for from := 0; word != ""; {
-		at := strings.Index(text[from:], word)
+// containsWhole reports whether a text contains a value that no letter or digit continues.
+func containsWhole(text, value string) bool {
+	for from := 0; value != ""; {
+		at := strings.Index(text[from:], value)
 		if at < 0 {
 			return false
 		}
 		at += from
 		before, _ := utf8.DecodeLastRuneInString(text[:at])
-		after, _ := utf8.DecodeRuneInString(text[at+len(word):])
-		if !isOfWord(before) && !isOfWord(after) {
+		after, _ := utf8.DecodeRuneInString(text[at+len(value):])
+		if !isAlphanumeric(before) && !isAlphanumeric(after) {
 			return true
 		}
-		from = at + len(word)
+		from = at + len(value)
 	}
 	return false
 }
 
-func isOfWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
+func isAlphanumeric(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
 // distinguish adds its key to each line that another instance has as well.
 func distinguish(lines []string, instances []v1beta1.AlertInstance) {

@@ -42,54 +42,24 @@ func checkReceivers(ctx context.Context, i *inspector) (result, error) {
 	return i.checkReady(ctx, "receiver", kinds.ClusterReceiver, kinds.Receiver)
 }
 
-// checkSources looks for AlertSources that nothing can post to, as where the operator does not listen, or that nothing posts to, and for those
-// whose Alerts fire since nothing is posted.
+// checkSources looks for AlertSources that nothing can post to, as where the operator does not listen, and for those that nothing posts to.
 func checkSources(ctx context.Context, i *inspector) (result, error) {
 	r, err := i.checkReady(ctx, "source", kinds.AlertSource)
 	if err != nil || r.skipped {
 		return r, err
 	}
-	all, err := i.list(ctx, kinds.AlertSource)
-	if err != nil {
-		return r, err
+	objects, unreadable, err := i.listAll(ctx, kinds.AlertSource, kinds.Alert)
+	counts := map[string]int{}
+	for _, p := range sources.Problems(objects, i.now()) {
+		r.add(Finding{ID: p.ID, Severity: Status(p.Severity), Object: kinds.Label(p.Source), Namespace: p.Source.Namespace, Message: p.Message, Fix: p.Fix})
+		counts[p.ID]++
 	}
-	alerts, unreadable, err := i.alerts(ctx)
-	if err != nil {
-		return r, err
-	}
-	silent, pastEnd := 0, 0
-	for _, object := range all {
-		source := object.(*pagerv1beta1.AlertSource)
-		if message := sources.Silence(source, i.now()); message != "" {
-			silent++
-			r.add(findingOfSource("source-silent", Problem, source, message, ""))
-		}
-		if message := sources.PastEnd(source, alerts, i.now()); message != "" {
-			pastEnd++
-			r.add(findingOfSource("source-past-end", Warning, source, message, "; have it post an alert that always fires, such as Watchdog; a person can end an Alert: kubectl bellhop resolve NAME"))
-		}
-	}
-	r.message += fmt.Sprintf(", silent: %d", silent)
-	if pastEnd > 0 {
-		r.message += fmt.Sprintf(", with alerts past their end: %d", pastEnd)
+	r.message += fmt.Sprintf(", silent: %d", counts[sources.Silent])
+	if n := counts[sources.AlertsPastEnd]; n > 0 {
+		r.message += fmt.Sprintf(", with alerts past their end: %d", n)
 	}
 	r.message += withoutUnreadable(unreadable)
-	return r, nil
-}
-
-// findingOfSource is a finding about an AlertSource to which nothing is posted.
-func findingOfSource(id string, severity Status, source *pagerv1beta1.AlertSource, message, alsoFix string) Finding {
-	fix := fmt.Sprintf("see that the sender runs, its log, and its settings: kubectl bellhop source -n %s %s --print FORMAT", source.Namespace, source.Name)
-	return Finding{ID: id, Severity: severity, Object: kinds.Label(source), Namespace: source.Namespace, Message: message, Fix: fix + alsoFix}
-}
-
-// alerts lists Alerts. Unreadable says whether the user may not read them.
-func (i *inspector) alerts(ctx context.Context) (alerts []*pagerv1beta1.Alert, unreadable []string, err error) {
-	objects, unreadable, err := i.listAll(ctx, kinds.Alert)
-	for _, object := range objects {
-		alerts = append(alerts, object.(*pagerv1beta1.Alert))
-	}
-	return alerts, unreadable, err
+	return r, err
 }
 
 // checkReady reports the objects of some kinds that are not ready: stalled ones are problems, others warnings.

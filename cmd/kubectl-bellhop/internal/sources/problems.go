@@ -1,0 +1,62 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package sources
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
+)
+
+// The ids of problems.
+const (
+	Silent        = "source-silent"
+	AlertsPastEnd = "source-past-end"
+)
+
+// Problem is what a person has to look at of a source to which nothing is posted.
+type Problem struct {
+	ID, Severity string
+	Source       *v1beta1.AlertSource
+	Message, Fix string
+}
+
+// Problems returns what a person has to look at, of AlertSources and their Alerts.
+func Problems(objects []cli.Object, now time.Time) (problems []Problem) {
+	var all []*v1beta1.AlertSource
+	var alerts []*v1beta1.Alert
+	for _, object := range objects {
+		switch o := object.(type) {
+		case *v1beta1.AlertSource:
+			all = append(all, o)
+		case *v1beta1.Alert:
+			alerts = append(alerts, o)
+		}
+	}
+	for _, s := range all {
+		fix := fmt.Sprintf("see that the sender runs, its log, and its settings: kubectl bellhop source -n %s %s --print FORMAT", s.Namespace, s.Name)
+		if message := Silence(s, now); message != "" {
+			problems = append(problems, Problem{Silent, "problem", s, message, fix})
+		}
+		if message := PastEnd(s, alerts, now); message != "" {
+			problems = append(problems, Problem{AlertsPastEnd, "warning", s, message, fix + "; have it post an alert that always fires, such as Watchdog; a person can end an Alert: kubectl bellhop resolve NAME"})
+		}
+	}
+	return problems
+}
