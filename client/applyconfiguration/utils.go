@@ -128,6 +128,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &applyconfigurationservicecatalogv1beta1.AuthInfoApplyConfiguration{}
 	case servicecatalogv1beta1.SchemeGroupVersion.WithKind("Backoff"):
 		return &applyconfigurationservicecatalogv1beta1.BackoffApplyConfiguration{}
+	case servicecatalogv1beta1.SchemeGroupVersion.WithKind("BrokerAddress"):
+		return &applyconfigurationservicecatalogv1beta1.BrokerAddressApplyConfiguration{}
 	case servicecatalogv1beta1.SchemeGroupVersion.WithKind("BrokerReference"):
 		return &applyconfigurationservicecatalogv1beta1.BrokerReferenceApplyConfiguration{}
 	case servicecatalogv1beta1.SchemeGroupVersion.WithKind("CandidatePlans"):
@@ -156,6 +158,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &applyconfigurationservicecatalogv1beta1.CommonServicePlanSpecApplyConfiguration{}
 	case servicecatalogv1beta1.SchemeGroupVersion.WithKind("Condition"):
 		return &applyconfigurationservicecatalogv1beta1.ConditionApplyConfiguration{}
+	case servicecatalogv1beta1.SchemeGroupVersion.WithKind("GoneResource"):
+		return &applyconfigurationservicecatalogv1beta1.GoneResourceApplyConfiguration{}
 	case servicecatalogv1beta1.SchemeGroupVersion.WithKind("LocalObjectReference"):
 		return &applyconfigurationservicecatalogv1beta1.LocalObjectReferenceApplyConfiguration{}
 	case servicecatalogv1beta1.SchemeGroupVersion.WithKind("MaintenanceInfo"):

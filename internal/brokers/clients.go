@@ -24,6 +24,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -80,6 +81,8 @@ type Clients struct {
 	clients *versioned.Cache[Key, *Client]
 	// Limiters has one limiter for each broker. Those of the ServiceBrokers of a namespace share a bound.
 	Limiters limiter.Limiters[Key]
+	// Successes has when each broker last answered a request with success.
+	Successes Successes
 
 	mu sync.Mutex
 	// misconfigurations are the last answers of brokers that look like a misconfiguration.
@@ -126,6 +129,7 @@ func (c *Clients) RecordMisconfiguration(key Key, what lifecycle.Operation, out 
 // Forget drops what is kept for a broker that was deleted.
 func (c *Clients) Forget(key Key) {
 	c.clients.Forget(key)
+	c.Successes.Forget(key)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.misconfigurations, key)
@@ -227,11 +231,15 @@ func (c *Clients) newClient(ctx context.Context, b v1beta1.Broker) (_ *Client, e
 	if err != nil {
 		return nil, err
 	}
+	endpoint := endpointVersion(b, auth)
 	made, err := osb.NewClient(osb.Options{
 		URL: spec.URL, Version: b.CommonStatus().APIVersion, Auth: auth, Guard: c.guard, Catalog: catalogLimits(key),
 		Outbound: c.outboundOptions(key, spec),
 		Observe: func(ctx context.Context, o osb.Observation) {
 			c.observe(key, o)
+			if o.Outcome.IsSuccess() {
+				c.Successes.Record(key, endpoint, o.Sent)
+			}
 			log.FromContext(ctx).V(1).Info("Broker answered", "broker", types.NamespacedName{Namespace: key.Namespace, Name: key.Name},
 				"operation", o.Operation, "class", o.Outcome.Class, "status", o.Outcome.Status, "requestID", o.RequestID, "duration", o.Duration)
 		},
@@ -239,7 +247,8 @@ func (c *Clients) newClient(ctx context.Context, b v1beta1.Broker) (_ *Client, e
 	if err != nil {
 		return nil, &CredentialsError{Message: err.Error()}
 	}
-	return &Client{Client: made, EndpointVersion: endpointVersion(b, auth)}, nil
+	c.Successes.Begin(key, endpoint)
+	return &Client{Client: made, EndpointVersion: endpoint}, nil
 }
 
 func (c *Clients) outboundOptions(key Key, spec *v1beta1.CommonServiceBrokerSpec) outbound.Options {
@@ -334,7 +343,8 @@ func ResultOf(o osbresult.Outcome) limiter.Result {
 	case o.Unavailable():
 		return limiter.Result{Outcome: limiter.Unavailable}
 	}
-	if slices.Contains([]osbresult.Class{osbresult.Done, osbresult.Accepted, osbresult.Gone}, o.Class) {
+	isAbsent := o.Class == osbresult.Gone && o.Status == http.StatusNotFound // a gateway that is out of service answers 410
+	if o.IsSuccess() || isAbsent {
 		return limiter.Result{}
 	}
 	return limiter.Result{Outcome: limiter.Refused}

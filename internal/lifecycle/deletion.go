@@ -16,8 +16,6 @@ limitations under the License.
 
 package lifecycle
 
-import osbresult "github.com/gophernetes/bellhop/internal/osb/result"
-
 // DeletionRule is why something is deleted at a broker.
 type DeletionRule string
 
@@ -29,15 +27,3 @@ const (
 	// CredentialRotation: a binding was replaced, and the overlap of its credentials is over.
 	CredentialRotation DeletionRule = "CredentialRotation"
 )
-
-// IsDeleted reports whether an answer to a removal request, or to a poll of it, confirms that the broker has deleted what it is about.
-func IsDeleted(request Operation, removal bool, class osbresult.Class, state osbresult.State) bool {
-	switch request {
-	case Deprovision, Unbind:
-		return class == osbresult.Done || class == osbresult.Gone
-	case Poll:
-		return removal && (class == osbresult.Gone || class == osbresult.Done && state == osbresult.Succeeded)
-	case Provision, Update, Inspect, Bind, Fetch:
-	}
-	return false
-}

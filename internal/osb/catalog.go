@@ -74,7 +74,7 @@ func (c *Client) Catalog(ctx context.Context, etag string) (*result.Catalog, res
 	if out.Status == http.StatusPreconditionFailed {
 		out.Description += "; it refuses the others from " + versions[0] + " to " + versions[len(versions)-1] + ", too"
 	}
-	c.observe(ctx, Observation{GetCatalog, out, c.now().Sub(start), e.id})
+	c.observe(ctx, Observation{GetCatalog, out, start, c.now().Sub(start), e.id})
 	return catalog, out
 }
 

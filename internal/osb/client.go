@@ -60,7 +60,9 @@ const (
 type Observation struct {
 	Operation Operation
 	Outcome   result.Outcome
-	Duration  time.Duration
+	// Sent is when the call began, and Duration how long it took.
+	Sent     time.Time
+	Duration time.Duration
 	// RequestID of the last request, as in the broker's log; empty: none was sent.
 	RequestID string
 }

@@ -66,7 +66,7 @@ type answer struct {
 func (c *Client) do(ctx context.Context, e *exchange) result.Outcome {
 	start := c.now()
 	out := c.ask(ctx, e)
-	c.observe(ctx, Observation{e.operation, out, c.now().Sub(start), e.id})
+	c.observe(ctx, Observation{e.operation, out, start, c.now().Sub(start), e.id})
 	return out
 }
 

@@ -53,6 +53,15 @@ func beBound(b *v1beta1.ServiceBinding) OmegaMatcher {
 		WithTransform(func(s v1beta1.ServiceBindingStatus) bool { return s.ReconciledGeneration == b.Generation }, BeTrue()))
 }
 
+// patchBroker changes a broker.
+func patchBroker(ctx context.Context, b v1beta1.Broker, change func()) {
+	GinkgoHelper()
+	Expect(k8s.Get(ctx, client.ObjectKeyFromObject(b), b)).To(Succeed())
+	before := b.DeepCopyObject().(client.Object)
+	change()
+	Expect(k8s.Patch(ctx, b, client.MergeFrom(before))).To(Succeed())
+}
+
 var _ = Describe("A deletion", func() {
 	// conformance: D01
 	It("of an instance waits for its bindings, and names them", func(ctx SpecContext) {
@@ -96,6 +105,62 @@ var _ = Describe("A deletion", func() {
 		Expect(s.Violations()).To(BeEmpty())
 	})
 
+	// F-JS14: a gateway that is out of service answers 410 to everything, also to the catalog.
+	It("is held while the broker answers 410 to everything, and ends once it works", func(ctx SpecContext) {
+		for _, isBrokerDeleted := range []bool{false, true} {
+			s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
+			si := s.createReadyInstance(ctx, "db")
+			b := s.createReadyBinding(ctx, "binding", "db")
+			if isBrokerDeleted { // with all that is in the namespace
+				Expect(k8s.DeleteAllOf(ctx, &v1beta1.ServiceBroker{}, inNamespace(s.namespace))).To(Succeed())
+			}
+			lift := s.Inject(osbtest.Fault{Answer: osbtest.Error(410, "", "out of service")})
+			Expect(k8s.Delete(ctx, si)).To(Succeed())
+			Expect(k8s.Delete(ctx, b)).To(Succeed())
+			Eventually(bindingStatus(ctx, b)).Should(SatisfyAll(haveCondition("Ready", "Unknown", "GoneUnconfirmed"), haveCondition("Reconciling", "True", "GoneUnconfirmed"),
+				haveReadyMessage("The broker answered 410 Gone at "), haveReadyMessage("once ServiceBroker "), haveReadyMessage(v1beta1.DeletionPolicyAnnotation+"=Retain")))
+			Eventually(func() int { return len(s.Calls(osb.GetCatalog)) }).Should(BeNumerically(">=", 2), "the catalog is requested")
+			Expect(s.callsAbout(b.Spec.ExternalID, osb.Unbind)).To(HaveLen(1))
+			Expect(s.Holds().Bindings).To(HaveLen(1))
+			lift()
+			Eventually(checkGone(ctx, b)).WithTimeout(2 * time.Minute).Should(Succeed())
+			Eventually(checkGone(ctx, si)).Should(Succeed())
+			Expect(s.Holds().Instances).To(BeEmpty())
+			Expect(s.Holds().Bindings).To(BeEmpty())
+			Expect(s.Violations()).To(BeEmpty())
+		}
+	})
+
+	// F-JS9: another address may lead to another broker, which answers 410 to the deletion of what it never had.
+	DescribeTable("is held at another address of the broker, until a person confirms the move", func(ctx SpecContext, k kindSet) {
+		services := uniqueServices()
+		s := newNamespaceWithoutBroker(ctx, k, osbtest.Options{}, func(all []osbtest.Service) { copy(all, services) })
+		other := startBroker(osbtest.Options{Services: services})
+		b := createReadyBroker(ctx, k, s.namespace, s.Broker)
+		si := s.createReadyInstance(ctx, "db")
+		binding := s.createReadyBinding(ctx, "binding", "db")
+		Expect(si.Status.BrokerAddress).To(HavePrefix("v1."))
+		patchBroker(ctx, b, func() { b.Common().URL = other.URL })
+		Expect(k8s.Delete(ctx, binding)).To(Succeed())
+		Expect(k8s.Delete(ctx, si)).To(Succeed())
+		Eventually(bindingStatus(ctx, binding)).Should(SatisfyAll(haveCondition("Stalled", "True", "BrokerMoved"), haveReadyMessage(k.broker+" "), haveReadyMessage(v1beta1.MovedFromAnnotation)))
+		Expect(s.Holds().Bindings).To(HaveLen(1))
+		Eventually(brokerStatus(ctx, b)).Should(WithTransform(func(status v1beta1.ServiceBrokerStatus) (addresses []string) {
+			for _, address := range status.Addresses {
+				addresses = append(addresses, address.Address)
+			}
+			return addresses
+		}, Equal([]string{s.URL, other.URL})))
+
+		patchBroker(ctx, b, func() { b.SetAnnotations(map[string]string{v1beta1.MovedFromAnnotation: s.URL}) })
+		Eventually(checkGone(ctx, binding)).WithTimeout(2 * time.Minute).Should(Succeed())
+		Eventually(checkGone(ctx, si)).WithTimeout(2 * time.Minute).Should(Succeed())
+		Expect(other.Counts()[osb.Unbind]).To(Equal(2))
+	},
+		Entry("of a namespace", namespaced),
+		Entry("of the cluster", clusterWide),
+	)
+
 	// conformance: D03 D04 D05 D08 D09 D11
 	It("is retried until the broker confirms it, and the status reports what it waits for", func(ctx SpecContext) {
 		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
@@ -128,8 +193,12 @@ var _ = Describe("A deletion", func() {
 			Eventually(func() error {
 				_, err := statusWithoutBackoff(ctx, si)()
 				return err
-			}).Should(MatchError(ContainSubstring("not found")), name)
-			Expect(s.requestsAbout(si.Spec.ExternalID)()).To(Equal([]string{"ProvisionInstance", "DeprovisionInstance", "DeprovisionInstance"}), name)
+			}).WithTimeout(2*time.Minute).Should(MatchError(ContainSubstring("not found")), name)
+			want := []string{"ProvisionInstance", "DeprovisionInstance", "DeprovisionInstance"}
+			if name == "dropped" { // the second request is answered 410, and the third one confirms that
+				want = append(want, "DeprovisionInstance")
+			}
+			Expect(s.requestsAbout(si.Spec.ExternalID)()).To(Equal(want), name)
 		}
 		lift()
 		Eventually(func() error {

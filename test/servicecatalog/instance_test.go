@@ -618,8 +618,9 @@ var _ = Describe("An instance", func() {
 				Expect(k8s.Delete(ctx, si)).To(Succeed())
 			}
 			for _, si := range waiting { // this broker answers 410 to polls for an instance that is gone
-				Eventually(checkGone(ctx, si)).Should(Succeed())
-				Expect(s.requestsAbout(si.Spec.ExternalID)()).To(Equal([]string{"ProvisionInstance", "DeprovisionInstance"}))
+				Eventually(checkGone(ctx, si)).WithTimeout(2 * time.Minute).Should(Succeed())
+				// The second request confirms that the instance is gone (F-JS14).
+				Expect(s.requestsAbout(si.Spec.ExternalID)()).To(Equal([]string{"ProvisionInstance", "DeprovisionInstance", "DeprovisionInstance"}))
 			}
 		})
 

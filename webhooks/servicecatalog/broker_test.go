@@ -277,3 +277,42 @@ func TestDeletionsWarn(t *testing.T) {
 	warnings, err = instanceValidator{knowledge: starting(t, objs...)}.ValidateDelete(request(t, nil), live(func(i *v1beta1.ServiceInstance) { i.Name = "a" }))
 	says(t, "starting", text(err)+lines(warnings))
 }
+
+// F-JS9: another address may lead to another broker, which does not have what was requested at the former one.
+func TestF_JS9_MovesWarn(t *testing.T) {
+	class := clusterClass("broker", "class")
+	objs := []client.Object{class, clusterPlan(class, "plan")}
+	for _, name := range []string{"a", "b"} {
+		objs = append(objs, live(func(i *v1beta1.ServiceInstance) { i.Name = name }))
+	}
+	old := clusterBroker("broker", true)
+	old.Spec.URL = "https://user:hunter2@old.example.com/osb/"
+	moved := func(url, from string) *v1beta1.ClusterServiceBroker {
+		b := old.DeepCopy()
+		b.Spec.URL = url
+		if from != "" {
+			metav1.SetMetaDataAnnotation(&b.ObjectMeta, v1beta1.MovedFromAnnotation, from)
+		}
+		return b
+	}
+	const warning = "spec.url: the broker has 2 ServiceInstances and 0 ServiceBindings that were requested at the former address"
+	for name, c := range map[string]struct {
+		to   *v1beta1.ClusterServiceBroker
+		want []string
+	}{
+		"another address":    {moved("https://new.example.com", ""), []string{warning, v1beta1.MovedFromAnnotation + "=https://old.example.com:443/osb;", "BrokerMoved"}},
+		"another spelling":   {moved("https://OLD.example.com:443/osb", ""), nil},
+		"a confirmed move":   {moved("https://new.example.com", "https://older.example.com, https://old.example.com/osb"), nil},
+		"of another address": {moved("https://new.example.com", "https://older.example.com"), []string{warning}},
+	} {
+		v := brokerValidator[*v1beta1.ClusterServiceBroker]{knowing(t, objs...), reviewer(t, new([]string)), Options{BrokerPolicy: BrokerPolicyCompatible, Guard: outbound.NewGuard(nil, nil)}}
+		warnings, err := v.ValidateUpdate(request(t, old), old, c.to)
+		says(t, name, text(err)+lines(warnings), c.want...)
+		v.knowledge = starting(t, objs...)
+		warnings, err = v.ValidateUpdate(request(t, old), old, c.to)
+		says(t, name+", while the operator starts", text(err)+lines(warnings))
+		if strings.Contains(text(err)+lines(warnings), "hunter2") {
+			t.Errorf("%s: a credential is repeated", name)
+		}
+	}
+}

@@ -35,6 +35,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/admission"
 	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
 )
 
 // Metadata-only updates, such as the removal of a finalizer, and deletions do not reach the webhook, and pass while the operator is
@@ -90,7 +91,24 @@ func (v brokerValidator[B]) ValidateUpdate(ctx context.Context, old, b B) (ctrla
 	if err := checkHold(old, b, true); err != nil {
 		return (&findings{errs: field.ErrorList{err}}).result(catalog.ScopeOf(b).BrokerKind(), b.GetName())
 	}
-	return v.validate(ctx, old.Common(), b)
+	warnings, err := v.validate(ctx, old.Common(), b)
+	return append(warnings, v.warnOfMove(ctx, old, b)...), err
+}
+
+// warnOfMove warns of what an update of the address means for the instances and bindings of the broker.
+func (v brokerValidator[B]) warnOfMove(ctx context.Context, old, b B) ctrladmission.Warnings {
+	former := catalog.NormalizeAddress(old.Common().URL)
+	isConfirmed := slices.Contains(catalog.FormerAddresses(b), former)
+	if isConfirmed || former == catalog.NormalizeAddress(b.Common().URL) || !v.synced(ctx, &v1beta1.ServiceInstance{}, &v1beta1.ServiceBinding{}) {
+		return nil
+	}
+	instances, errInstances := v.index.InstancesOfBroker(ctx, b)
+	bindings, errBindings := v.index.BindingsOfBroker(ctx, b)
+	if errors.Join(errInstances, errBindings) != nil || len(instances)+len(bindings) == 0 {
+		return nil // a warning is not worth a refusal
+	}
+	return ctrladmission.Warnings{fmt.Sprintf("spec.url: the broker has %s and %s that were requested at the former address. If the new address leads to the same broker, set the annotation %s=%s; otherwise a deletion that the new address answers with 410 Gone waits with the reason %s",
+		lifecycle.Count(len(instances), "ServiceInstance", "ServiceInstances"), lifecycle.Count(len(bindings), "ServiceBinding", "ServiceBindings"), v1beta1.MovedFromAnnotation, former, v1beta1.ReasonBrokerMoved)}
 }
 
 // ValidateDelete warns of what the deletion of the broker waits for.

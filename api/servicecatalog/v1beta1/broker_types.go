@@ -136,6 +136,19 @@ type CommonServiceBrokerSpec struct {
 	AuthInfo *AuthInfo `json:"authInfo,omitempty"`
 }
 
+// BrokerAddress is an address that a broker has, or had.
+type BrokerAddress struct {
+	// digest is the keyed digest of the address, which instances and bindings have in
+	// status.brokerAddress.
+	Digest string `json:"digest"`
+
+	// address is scheme, host, port and path, normalized, without a user.
+	Address string `json:"address"`
+
+	// time when the operator first used the address.
+	Time metav1.Time `json:"time"`
+}
+
 // ServiceBrokerStatus is what is known of a broker.
 type ServiceBrokerStatus struct {
 	// conditions of the broker: Reconciling, Stalled, Ready, and Failed where it is
@@ -201,6 +214,14 @@ type ServiceBrokerStatus struct {
 	// nextAttemptTime is when the catalog is fetched next after a failure.
 	// +optional
 	NextAttemptTime *metav1.Time `json:"nextAttemptTime,omitempty"`
+
+	// addresses of the broker that its instances and bindings have on record, the first
+	// one first. The present one is among them once a fetch of its catalog was tried.
+	// +listType=map
+	// +listMapKey=digest
+	// +kubebuilder:validation:MaxItems=8
+	// +optional
+	Addresses []BrokerAddress `json:"addresses,omitempty"`
 
 	// serviceClasses is how many classes are offered.
 	// +optional

@@ -83,6 +83,12 @@ const (
 	// ReasonOwnershipUnknown: the id was supplied, and the broker has not said whose
 	// request created what it has.
 	ReasonOwnershipUnknown = "OwnershipUnknown"
+	// ReasonGoneUnconfirmed: the broker has answered 410 Gone to a deletion, and has not
+	// answered another request with success since.
+	ReasonGoneUnconfirmed = "GoneUnconfirmed"
+	// ReasonBrokerMoved: the broker has answered 410 Gone to a deletion at another
+	// address than the recorded one. MovedFromAnnotation confirms the move.
+	ReasonBrokerMoved = "BrokerMoved"
 	// ReasonTakeoverRequired: the original service-catalog has made the object, and its
 	// takeover is not recorded: see kubectl bellhop doctor --take-over.
 	ReasonTakeoverRequired = "TakeoverRequired"

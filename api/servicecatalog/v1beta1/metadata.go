@@ -64,6 +64,11 @@ const (
 	// where the broker's credentials have none. The default is the name of the broker.
 	BindingProviderAnnotation = "bellhop.gophernetes.io/binding-provider"
 
+	// MovedFromAnnotation is on a broker: its former addresses, separated by commas. It
+	// confirms that the present address leads to the same broker, so that what this
+	// broker answers about resources that were requested there counts.
+	MovedFromAnnotation = "bellhop.gophernetes.io/moved-from"
+
 	// CredentialsAnnotation is on a Secret that a ServiceBinding keeps: a digest of
 	// the keys that are the binding's, and their names.
 	CredentialsAnnotation = "bellhop.gophernetes.io/credentials"

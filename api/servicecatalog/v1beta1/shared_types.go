@@ -244,6 +244,30 @@ type OperationStatus struct {
 	// attempts of the present generation.
 	// +optional
 	Attempts *Attempts `json:"attempts,omitempty"`
+
+	// brokerAddress is a keyed digest of the broker's address at which the resource was
+	// requested. status.addresses of the broker has the address. Objects of before the
+	// operator recorded it have none until their status is written next.
+	// +optional
+	BrokerAddress string `json:"brokerAddress,omitempty"`
+
+	// gone are the resources that the broker has answered 410 Gone about once, to the
+	// request to delete them or to a poll of that. The deletion ends with a second 410
+	// that follows after the broker has answered some request with success, since a
+	// gateway that is out of service answers 410 to every request.
+	// +listType=map
+	// +listMapKey=id
+	// +optional
+	Gone []GoneResource `json:"gone,omitempty"`
+}
+
+// GoneResource is a resource that the broker has answered 410 Gone about once.
+type GoneResource struct {
+	// id under which the broker knows the resource.
+	ID string `json:"id"`
+
+	// time of the first answer 410.
+	Time metav1.Time `json:"time"`
 }
 
 // Common implements ServiceObjectStatus.

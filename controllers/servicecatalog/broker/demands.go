@@ -44,7 +44,13 @@ type demand struct {
 	works bool
 	// relisted is when the last relist began.
 	relisted time.Time
+	// checked is when an object last wanted to know whether the broker answers with success, and unchecked: no relist has begun since.
+	checked   time.Time
+	unchecked bool
 }
+
+// checkInterval is the shortest time between two relists that show whether a broker answers with success.
+const checkInterval = time.Minute
 
 // of returns what is wanted of a broker's catalog.
 func (d *demands) of(key brokers.Key) (requested bool, health brokerrules.Health) {
@@ -75,7 +81,7 @@ func (d *demands) forget(key brokers.Key) {
 // relisted drops what was wanted before a relist began. ok: the catalog was read.
 func (d *demands) relisted(key brokers.Key, began time.Time, ok bool) {
 	d.update(key, func(is *demand) {
-		is.relisted = began
+		is.relisted, is.unchecked = began, false
 		switch {
 		case !ok: // the status says so
 			is.checks = 0
@@ -94,6 +100,26 @@ func (d *demands) relisted(key brokers.Key, began time.Time, ok bool) {
 func (r *Reconciler) RequestRelist(key brokers.Key) {
 	r.demands.update(key, func(is *demand) { is.requested = r.clock.Now() })
 	r.wakeBroker(key)
+}
+
+// CheckAvailability requests a relist, at most once each checkInterval, to see whether the broker answers with success.
+func (r *Reconciler) CheckAvailability(key brokers.Key) {
+	now, wake := r.clock.Now(), false
+	r.demands.update(key, func(is *demand) {
+		if wake = is.checked.IsZero() || now.Sub(is.checked) >= checkInterval; wake {
+			is.checked, is.unchecked = now, true
+		}
+	})
+	if wake {
+		r.wakeBroker(key)
+	}
+}
+
+// isUnchecked reports whether an object wants to know whether a broker answers with success.
+func (d *demands) isUnchecked(key brokers.Key) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.by[key].unchecked
 }
 
 // ObserveRequest has the catalog of a broker read where the result of another request may contradict its status: after a failure where the

@@ -20,14 +20,17 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/controllertest"
 	"github.com/gophernetes/bellhop/internal/brokers"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/lifecycle/catalogsync"
 	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
 	"github.com/gophernetes/bellhop/internal/limiter"
+	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 )
 
@@ -107,5 +110,50 @@ func TestABrokerThatIsDownIsCheckedFirst(t *testing.T) {
 	got, _ := reconcileBroker(t, r, b)
 	if read := got.CommonStatus().LastCatalogRetrievalTime; !read.Equal(lifecycle.Timestamp(at.Now())) {
 		t.Errorf("its catalog was read at %s", read)
+	}
+}
+
+// F-JS14: deletions wait until a broker answers any request with success. Its catalog is requested for that, at most once a minute, also
+// while the broker is being deleted, or was abandoned: its status stays then.
+func TestF_JS14_AvailabilityIsChecked(t *testing.T) {
+	for _, s := range catalogsync.AllKinds {
+		for name, edit := range map[string]func(v1beta1.Broker){
+			"in use": func(v1beta1.Broker) {},
+			"being deleted": func(b v1beta1.Broker) {
+				b.SetDeletionTimestamp(&metav1.Time{Time: lifecycletest.Noon})
+				b.SetFinalizers([]string{v1beta1.Finalizer, "example.com/other"})
+			},
+			"abandoned": func(b v1beta1.Broker) {
+				b.SetFinalizers([]string{"example.com/other"})
+				b.CommonStatus().ObservedGeneration = 1
+			},
+		} {
+			server := osbtest.Start(t, osbtest.Options{})
+			b := controllertest.NewBroker(s, server.URL)
+			edit(b)
+			key := brokers.KeyOf(b)
+			r, at := newBrokerReconciler(t, s, controllertest.NewCluster(t, interceptor.Funcs{}, b), lifecycletest.Noon)
+			reconcileBroker(t, r, b)
+			before := len(server.Calls())
+			expect := func(step string, want int) {
+				t.Helper()
+				reconcileBroker(t, r, b)
+				if got := len(server.Calls(osb.GetCatalog)) - before; got != want {
+					t.Errorf("%s, %s, %s: %d requests, want %d", s.Scope, name, step, got, want)
+				}
+			}
+			expect("at rest", 0)
+			r.CheckAvailability(key)
+			r.CheckAvailability(key)
+			expect("requested", 1)
+			r.CheckAvailability(key)
+			expect("requested again within a minute", 1)
+			if r.connections.Successes.Last(key).IsZero() {
+				t.Errorf("%s, %s: no success is recorded", s.Scope, name)
+			}
+			at.SetTime(at.Now().Add(time.Minute))
+			r.CheckAvailability(key)
+			expect("requested after a minute", 2)
+		}
 	}
 }

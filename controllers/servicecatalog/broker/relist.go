@@ -53,6 +53,12 @@ func (r *Reconciler) relist(ctx context.Context, b v1beta1.Broker, in brokerrule
 		return enqueue.Requeue(in.Now.Add(brokers.QueueHeartbeat), in.Now), r.queued(ctx, b, wait, in.Now)
 	}
 	relisted := brokerrules.RelistResult{Generation: b.GetGeneration(), Credentials: in.Credentials}
+	addresses, err := r.addressesOf(ctx, b)
+	if err != nil {
+		release(r.clock.Now(), limiter.Result{Outcome: limiter.NotSent})
+		return ctrl.Result{}, err
+	}
+	relisted.Addresses = addresses
 	found, err := r.fetch(ctx, b, release, next.ETag, &relisted)
 	if err != nil {
 		return ctrl.Result{}, err

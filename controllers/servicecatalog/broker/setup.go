@@ -86,6 +86,7 @@ func Setup(mgr ctrl.Manager, config *engine.Config, o Options) error {
 		}
 	}
 	config.RequestRelist = func(key brokers.Key) { byScope[brokers.ScopeOf(key)].RequestRelist(key) }
+	config.CheckAvailability = func(key brokers.Key) { byScope[brokers.ScopeOf(key)].CheckAvailability(key) }
 	config.ObserveRequest = func(key brokers.Key, r limiter.Result) { byScope[brokers.ScopeOf(key)].ObserveRequest(key, r) }
 	return nil
 }

@@ -49,6 +49,8 @@ type Config struct {
 	Barrier consistency.CacheBarrier
 	// RequestRelist requests a relist of a broker.
 	RequestRelist func(brokers.Key)
+	// CheckAvailability requests the catalog of a broker, at most once a minute, to see whether the broker answers with success.
+	CheckAvailability func(brokers.Key)
 	// ObserveRequest has the status of a broker follow the requests to it.
 	ObserveRequest func(brokers.Key, limiter.Result)
 	// ProtectSecrets keeps the Secrets of a broker from being deleted, before a request creates something there.

@@ -51,6 +51,8 @@ type Record struct {
 	PollAfter time.Duration
 	// SeenRunning: this process has seen the broker accept the operation on record, or report it in progress.
 	SeenRunning bool
+	// goneSince is, by the id of the resource, when this process received the first 410 Gone about it, or first saw that one on record.
+	goneSince map[string]time.Time
 	// Definition is what a read of the CRD found that began after the deletion was seen.
 	Definition lifecycle.Definition
 	// Queue is the broker in whose queue it waits for a slot; nil: it does not wait.
@@ -126,7 +128,7 @@ func (p *pending) forgetIdle(o client.Object) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	name := client.ObjectKeyFromObject(o)
-	if e := p.entries[name]; e != nil && e.PendingStatus == nil && !e.released && !e.openProblem && e.Unrecorded == nil && e.Queue == nil && e.parameters.digest == "" && e.Definition == lifecycle.DefinitionUnknown && e.Memory == nil {
+	if e := p.entries[name]; e != nil && e.PendingStatus == nil && !e.released && !e.openProblem && e.Unrecorded == nil && e.Queue == nil && e.parameters.digest == "" && e.Definition == lifecycle.DefinitionUnknown && len(e.goneSince) == 0 && e.Memory == nil {
 		delete(p.entries, name)
 	}
 }

@@ -40,9 +40,21 @@ var (
 	}
 	// SpecChanged passes changes of the spec, as an option of Watches.
 	SpecChanged = builder.WithPredicates(enqueue.SpecChanged)
+	// BrokerChanged passes changes of the spec of a broker, and of what its annotation says of its former addresses, as an option of Watches.
+	BrokerChanged = builder.WithPredicates(predicate.Or(enqueue.SpecChanged, movedFromChanged))
 	// ResourceVersionChanged passes all changes, those of the status and the metadata included, but no resyncs. It is an option of Watches.
 	ResourceVersionChanged = builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})
 )
+
+// movedFromChanged passes updates that change what a broker's annotation says of its former addresses.
+var movedFromChanged = predicate.Funcs{
+	CreateFunc: func(event.CreateEvent) bool { return false },
+	DeleteFunc: func(event.DeleteEvent) bool { return false },
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		return e.ObjectOld.GetAnnotations()[v1beta1.MovedFromAnnotation] != e.ObjectNew.GetAnnotations()[v1beta1.MovedFromAnnotation]
+	},
+	GenericFunc: func(event.GenericEvent) bool { return false },
+}
 
 // isOwner reports whether the broker's resource was created for the instance or binding itself.
 func isOwner(o client.Object) bool { return createdForUID(o) == o.GetUID() }

@@ -117,6 +117,10 @@ func (r *Reconciler) Run(ctx context.Context, m Machine) (ctrl.Result, error) {
 func (r *Reconciler) decide(ctx context.Context, m Machine) (next Step, err error) {
 	for err == nil {
 		m.Inputs().Now, m.Inputs().NextNumber = r.Clock.Now(), 1+rand.Int32N(catalog.NextNumbers)
+		m.Inputs().Gone = r.observeGone(m)
+		if m.Broker() != nil {
+			m.Inputs().Address = r.Clients.AddressInputs(ctx, m.Broker())
+		}
 		next = m.Decide()
 		switch {
 		case next.Need == "", next.Need.IsWritten():
@@ -179,7 +183,7 @@ func (r *Reconciler) execute(ctx context.Context, m Machine, next Step) (made bo
 // apply applies an answer to the object, which is recorded with the next step.
 func (r *Reconciler) apply(ctx context.Context, m Machine, next Step, a operation.Answer) {
 	s, what := m.Common(), next.Request.Operation
-	if lifecycle.IsDeleted(what, next.Request.Removal, a.Class, a.State) {
+	if next.Request.IsDeletedBy(a) {
 		audit.Deleted(ctx, r.Recorder, s.Before, m.External(next.Request.ID), m.RuleOfDeletion())
 	}
 	s.calls++
@@ -201,6 +205,9 @@ func (r *Reconciler) finish(ctx context.Context, m Machine, next Step) (ctrl.Res
 	if next.Release == nil {
 		if err := r.Record(ctx, s, next.Status); err != nil {
 			return ctrl.Result{}, err
+		}
+		if next.CheckAvailability {
+			r.awaitSuccess(m)
 		}
 		return m.Finish(ctx, r.requeue(next.RequeueAt, next.Status)), nil
 	}

@@ -54,8 +54,8 @@ func Setup(mgr ctrl.Manager, config *engine.Config, workers int) error {
 		Watches(&v1beta1.ServiceClass{}, handler.EnqueueRequestsFromMapFunc(r.dependents.ofClass), engine.ResourceVersionChanged).
 		Watches(&v1beta1.ClusterServicePlan{}, handler.EnqueueRequestsFromMapFunc(r.dependents.ofPlan), engine.ResourceVersionChanged).
 		Watches(&v1beta1.ServicePlan{}, handler.EnqueueRequestsFromMapFunc(r.dependents.ofPlan), engine.ResourceVersionChanged).
-		Watches(&v1beta1.ClusterServiceBroker{}, handler.EnqueueRequestsFromMapFunc(r.dependents.atBroker), engine.SpecChanged).
-		Watches(&v1beta1.ServiceBroker{}, handler.EnqueueRequestsFromMapFunc(r.dependents.atBroker), engine.SpecChanged).
+		Watches(&v1beta1.ClusterServiceBroker{}, handler.EnqueueRequestsFromMapFunc(r.dependents.atBroker), engine.BrokerChanged).
+		Watches(&v1beta1.ServiceBroker{}, handler.EnqueueRequestsFromMapFunc(r.dependents.atBroker), engine.BrokerChanged).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.dependents.readingSecret)).
 		WatchesRawSource(source.TypedFunc[reconcile.Request](r.Wake.Start)).
 		WithOptions(enqueue.ControllerOptions(workers)).

@@ -57,6 +57,7 @@ func newApplication(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStat
 func Apply(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus, call Request, a Answer, now time.Time) v1beta1.ServiceBindingStatus {
 	ap := newApplication(b, status, call, a, now)
 	ap.status.ObservedGeneration = b.Generation
+	ap.ForgetFormerRemoval()
 	switch call.Operation {
 	case lifecycle.Bind:
 		ap.applyBind()

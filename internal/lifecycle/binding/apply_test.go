@@ -106,7 +106,7 @@ func TestUnbindAnswers(t *testing.T) {
 		next   string // after an hour
 	}{
 		"200":              {saidOf(osbresult.Done, 200), "UnboundSuccessfully", "release UnboundSuccessfully"},
-		"410":              {saidOf(osbresult.Gone, 410), "UnboundSuccessfully", "release UnboundSuccessfully"},
+		"410":              {saidOf(osbresult.Gone, 410), "Ready", "wait"}, // F-JS14
 		"202":              {saidOf(osbresult.Accepted, 202), "Unbinding", "poll id (removal)"},
 		"202 malformed":    {saidOf(osbresult.Unknown, 202), "UnbindCallFailed", "unbind id"},
 		"204":              {saidOf(osbresult.Unknown, 204), "UnbindCallFailed", "unbind id"},
@@ -160,7 +160,7 @@ func TestBindingPollAnswers(t *testing.T) {
 		"unbind, in progress":   {unbinding, pollOf(osbresult.InProgress), "Unbinding", "poll id (removal)"},
 		"unbind, succeeded":     {unbinding, pollOf(osbresult.Succeeded), "UnboundSuccessfully", "release UnboundSuccessfully"},
 		"unbind, failed":        {unbinding, pollOf(osbresult.Failed), "UnbindCallFailed", "unbind id"},
-		"unbind, 410":           {unbinding, saidOf(osbresult.Gone, 410), "UnboundSuccessfully", "release UnboundSuccessfully"},
+		"unbind, 410":           {unbinding, saidOf(osbresult.Gone, 410), "Unbinding", "wait"}, // F-JS14
 		"unbind, 404":           {unbinding, saidOf(osbresult.Malformed, 404), "UnbindCallFailed", "unbind id"},
 		"unbind, 500":           {unbinding, saidOf(osbresult.Retry, 500), "ErrorPollingLastOperation", "poll id (removal)"},
 		"unbind takes too long": {append(unbinding, in(8*24*time.Hour)), saidOf(osbresult.Accepted, 202), "Unbinding", "poll id (removal)"},

@@ -22,6 +22,8 @@ package binding
 import (
 	"slices"
 
+	"k8s.io/apimachinery/pkg/api/equality"
+
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
@@ -157,8 +159,24 @@ func Decide(b *v1beta1.ServiceBinding, in Inputs) Decision {
 	d.enforceExpiry()
 	d.phase.Encode(&d.Status)
 	d.nameSecret()
+	d.recordAddress()
 	d.describeInFlight()
 	return d.Decision
+}
+
+// recordAddress records the broker's address with the next write of the status, and not for its own sake. That of a successor stays that
+// of its predecessor.
+func (d *decision) recordAddress() {
+	isFirst := d.Request != nil && d.Request.NothingAtBroker && !d.Request.Replaces
+	if d.Request != nil && !d.Request.Replaces && len(d.Status.Predecessors) == 0 {
+		d.Request.Address = d.in.Address.Current
+	}
+	if !d.in.HasNewAddress(d.Status.Common(), isFirst) || d.Request == nil && equality.Semantic.DeepEqual(d.Status, d.b.Status) {
+		return
+	}
+	if isAhead := d.in.RecordAddress(d.Status.Common(), isFirst); isAhead && d.Request != nil {
+		d.WriteAhead = true
+	}
 }
 
 // proceed decides on a binding that is not being deleted, by its phase.

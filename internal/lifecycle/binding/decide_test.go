@@ -552,7 +552,7 @@ func TestAReplacementIsRemovedAFewTimesADay(t *testing.T) {
 			f.b.Status, f.in.Now = next.Status, lifecycle.Latest(next.RequeueAt, f.in.Now.Add(time.Second))
 		case next.Request.Operation == lifecycle.Unbind:
 			removals++
-			f.after(saidOf(osbresult.Gone, 410))
+			f.after(saidOf(osbresult.Done, 200))
 		default:
 			f.after(saidOf(osbresult.Unknown, 500))
 		}

@@ -27,19 +27,21 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
+	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 // fixture is a binding and what surrounds it.
 type fixture struct {
-	b  *v1beta1.ServiceBinding
-	in Inputs
+	b    *v1beta1.ServiceBinding
+	in   Inputs
+	gone lifecycletest.Gone
 }
 
 func newFixture(edits ...func(*fixture)) *fixture {
 	walk := newBindingWalk(nil, 0)
 	f := &fixture{b: walk.b, in: walk.inputs(walk.b)}
-	f.in.Definition, f.in.NextNumber, f.in.Namespace = lifecycle.DefinitionUnknown, 1, lifecycle.NamespaceLives
+	f.in.Definition, f.in.NextNumber, f.in.Namespace, f.in.Address = lifecycle.DefinitionUnknown, 1, lifecycle.NamespaceLives, operation.AddressInputs{}
 	for _, edit := range edits {
 		edit(f)
 	}
@@ -71,6 +73,8 @@ func (f *fixture) after(a Answer) {
 	if next.Request.Operation == lifecycle.Poll {
 		f.in.LastPoll = f.in.Now
 	}
+	f.gone.Observe(a.Outcome)
+	f.in.Gone = f.gone.Inputs(f.b.Status.Common())
 	if next = f.step(); next.SecretAction == WriteSecret {
 		f.inject(next)
 	}

@@ -166,6 +166,9 @@ func (d *decision) unbind(id string) {
 		d.blockRemoval(lifecycle.MissingReference(d.b, v1beta1.ReasonReferencesNonexistentInstance, fmt.Sprintf("ServiceInstance %q does not exist, and the status does not say at which broker the binding is", d.b.Spec.InstanceRef.Name)))
 	case why != nil:
 		d.blockRemoval(why)
+	case !removing && d.in.GoneBlocker(d.Status.Common(), id) != nil:
+		d.blockRemoval(d.in.GoneBlocker(d.Status.Common(), id))
+		d.AwaitSuccess(&d.in.Inputs, d.Status.Common(), id)
 	case removing && !d.isOverdue():
 		d.pollWhenDue(call, true)
 	case !removing && !d.isDue():
@@ -174,6 +177,7 @@ func (d *decision) unbind(id string) {
 			d.phase.Accepted = false
 			d.Status.OperationStartTime = lifecycle.Timestamp(d.in.Now)
 		}
+		call.ConfirmsGone = d.in.ConfirmsGone(d.Status.Common(), id)
 		d.Request = call
 	}
 }
@@ -209,6 +213,7 @@ func (d *decision) pollWhenDue(call *Request, removal bool) {
 		return
 	}
 	call.Operation, call.Removal = lifecycle.Poll, removal
+	call.ConfirmsGone = removal && d.in.ConfirmsGone(d.Status.Common(), call.ID)
 	if then := d.Status.Target; then != nil { // the plan of the beginning; the instance may have changed
 		call.Target.PlanID = then.PlanID
 	}

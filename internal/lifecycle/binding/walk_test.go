@@ -58,7 +58,13 @@ type bindingWalk struct {
 	restores *rand.Rand
 	// numbers are those of instanceWalk
 	numbers *rand.Rand
-	now     time.Time
+	// outages are those of instanceWalk
+	outages *rand.Rand
+	outage  int
+	isOut   bool
+	// isElsewhere is that of instanceWalk
+	isElsewhere bool
+	now         time.Time
 	// updates are those of the instance, of the Secret that is copied, and of what a Secret can hold, drawn apart from the rest
 	updates *rand.Rand
 	sources int // the version of that Secret
@@ -81,7 +87,8 @@ type bindingWalk struct {
 	unrecorded *v1beta1.ServiceBindingStatus
 	known      Memory
 	polled     time.Time
-	accepted   bool            // that of instanceWalk
+	accepted   bool // that of instanceWalk
+	gone       lifecycletest.Gone
 	reported   osbresult.State // that of instanceWalk
 
 	held      map[string]*heldBinding // at the broker, by id
@@ -131,6 +138,10 @@ type heldBinding struct {
 // F-S12: each bind request is on record before it is sent, so that a blank binding has nothing at the broker.
 // F-S24: whatever status is restored from a backup, in each phase, nothing that was Ready is removed.
 // F-S45: a new id is none that was used, before a restore or after it.
+//
+// F-JS14: a gateway that answers 410 to everything ends no deletion, no clean-up and no removal of a predecessor.
+//
+// F-JS9: nor does a broker at another address, which has nothing and answers other requests with success.
 func TestBindingWalks(t *testing.T) {
 	restored := map[bindingphase.Task]int{}
 	defer func() {
@@ -178,7 +189,7 @@ func TestTwoClustersWithOneID(t *testing.T) {
 }
 
 func newBindingWalk(t *testing.T, seed uint64) *bindingWalk {
-	w := &bindingWalk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 3)), absences: rand.New(rand.NewPCG(seed, 4)), restores: rand.New(rand.NewPCG(seed, 5)), numbers: rand.New(rand.NewPCG(seed, 8)), clocks: rand.New(rand.NewPCG(seed, 6)), updates: rand.New(rand.NewPCG(seed, 7)), replaced: map[string]time.Time{}, now: lifecycletest.T0, params: "p0",
+	w := &bindingWalk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 3)), absences: rand.New(rand.NewPCG(seed, 4)), restores: rand.New(rand.NewPCG(seed, 5)), numbers: rand.New(rand.NewPCG(seed, 8)), outages: rand.New(rand.NewPCG(seed, 9)), clocks: rand.New(rand.NewPCG(seed, 6)), updates: rand.New(rand.NewPCG(seed, 7)), replaced: map[string]time.Time{}, now: lifecycletest.T0, params: "p0",
 		restoredTo: func(bindingphase.Task) {}, used: map[string]bool{}, held: map[string]*heldBinding{}, wasReady: map[string]bool{}, removed: map[string]bool{}, endless: map[string]bool{}}
 	o := lifecycletest.NewOffering()
 	w.class, w.plan, w.broker, w.instance = o.Class.(*v1beta1.ClusterServiceClass), o.Plan.(*v1beta1.ClusterServicePlan), o.Broker.(*v1beta1.ClusterServiceBroker), lifecycletest.NewInstance()
@@ -240,6 +251,12 @@ func (w *bindingWalk) edit() {
 		}
 		w.skew, w.now, w.jumped = w.skew+by, w.now.Add(by), true
 		w.forgetReport()
+	}
+	if w.outage--; w.outage <= 0 {
+		w.isElsewhere = false
+	}
+	if !w.isOut && w.outages.IntN(25) == 0 {
+		w.isOut, w.outage, w.isElsewhere = true, 1+w.outages.IntN(8), w.seed&128 != 0
 	}
 	if w.rnd.IntN(3) > 0 {
 		w.cached = w.secret.DeepCopy()
@@ -330,7 +347,7 @@ func (w *bindingWalk) forgetReport() {
 }
 
 func (w *bindingWalk) forget() {
-	w.unrecorded, w.polled, w.accepted, w.reported, w.known = nil, time.Time{}, false, "", Memory{}
+	w.unrecorded, w.polled, w.accepted, w.reported, w.known, w.gone = nil, time.Time{}, false, "", Memory{}, lifecycletest.Gone{}
 	w.cached = w.secret.DeepCopy()
 }
 
@@ -349,7 +366,7 @@ func (w *bindingWalk) write(secret *corev1.Secret) {
 
 // inputs is what the shell would look up.
 func (w *bindingWalk) inputs(b *v1beta1.ServiceBinding) Inputs {
-	world := Inputs{Inputs: operation.Inputs{Now: w.now, NextNumber: 1 + w.numbers.Int32N(catalog.NextNumbers), LastPoll: w.polled, SeenRunning: w.accepted, Definition: lifecycle.DefinitionLives}, Broker: w.broker, Memory: w.known.RequestMemory,
+	world := Inputs{Inputs: operation.Inputs{Now: w.now, NextNumber: 1 + w.numbers.Int32N(catalog.NextNumbers), Gone: w.gone.Inputs(b.Status.Common()), Address: lifecycletest.AddressesInWalk(w.isElsewhere, w.calm), LastPoll: w.polled, SeenRunning: w.accepted, Definition: lifecycle.DefinitionLives}, Broker: w.broker, Memory: w.known.RequestMemory,
 		BoundInstance: boundinstance.Inputs{Instance: w.instance, Class: w.class, Plan: w.plan, Target: &v1beta1.ServiceBindingTarget{
 			BrokerReference: v1beta1.BrokerReference{Kind: "ClusterServiceBroker", Name: "broker", ServiceID: "class-id"}, PlanID: "small-id", InstanceID: "id"}}}
 	world.Parameters.Known, world.Parameters.Checksum, world.Parameters.Version = true, checksumOf(w.params), w.params
@@ -391,7 +408,7 @@ func (w *bindingWalk) reconcile() {
 	defer func() { w.known.DropCredentials() }()
 	world := w.inputs(b)
 	for calls := 0; ; {
-		world.Now, world.Memory = w.now, w.known.RequestMemory
+		world.Now, world.Memory, world.Gone = w.now, w.known.RequestMemory, w.gone.Inputs(b.Status.Common())
 		next := Decide(b, world)
 		w.checkPhase(&next.Status)
 		switch {
@@ -434,6 +451,7 @@ func (w *bindingWalk) reconcile() {
 			if next.Request.Operation == lifecycle.Poll {
 				w.polled, w.reported = w.now, a.State
 			}
+			w.gone.Observe(a.Outcome)
 			w.known.RequestMemory = w.known.ObserveAnswer(b, *next.Request, a)
 			b.Status = Apply(b, next.Status, *next.Request, a, w.now)
 			w.checkPhase(&b.Status)
@@ -445,6 +463,9 @@ func (w *bindingWalk) reconcile() {
 		default:
 			if w.record(next.Status) { // otherwise the error of the write causes a reconcile
 				w.checkWakeUp(next.RequeueAt)
+				if next.CheckAvailability && (w.outage <= 0 || w.isElsewhere) && (w.calm || w.outages.IntN(3) > 0) {
+					w.gone.Succeed()
+				}
 			}
 			return
 		}
@@ -728,6 +749,12 @@ func (w *bindingWalk) answer(call *Request) Answer {
 	if w.calm {
 		return w.act(call)
 	}
+	if w.outage > 0 && (call.IsRemoval() || !w.restored) { // after a restore other checks know only the usual answers
+		if w.isElsewhere && !call.IsRemoval() {
+			return saidOf(osbresult.Retry, 503)
+		}
+		return saidOf(goneTo(call), 410)
+	}
 	lost := osbresult.Unknown
 	if call.Operation == lifecycle.Poll || call.Operation == lifecycle.Fetch {
 		lost = osbresult.Retry
@@ -746,6 +773,17 @@ func (w *bindingWalk) answer(call *Request) Answer {
 		return Answer{Outcome: osbresult.Outcome{Class: osbresult.Concurrency, Status: 422, Sent: true}}
 	}
 	return w.act(call)
+}
+
+// goneTo is how an answer 410 to a request is classed.
+func goneTo(call *Request) osbresult.Class {
+	switch {
+	case call.Operation == lifecycle.Unbind, call.Removal:
+		return osbresult.Gone
+	case call.Operation == lifecycle.Poll:
+		return osbresult.Malformed
+	}
+	return osbresult.Misconfigured
 }
 
 func saidOf(class osbresult.Class, status int) Answer {
@@ -888,7 +926,7 @@ func (w *bindingWalk) poll(call *Request, h *heldBinding) Answer {
 
 // settle: once all is calm, what is there is what should be.
 func (w *bindingWalk) settle() {
-	w.calm, w.lifetime = true, 0 // what ends is replaced by what does not
+	w.calm, w.lifetime, w.outage, w.isElsewhere = true, 0, 0, false // what ends is replaced by what does not
 	w.now, w.skew = w.now.Add(-w.skew), 0
 	w.updateInstance("host of the end")
 	w.sources++

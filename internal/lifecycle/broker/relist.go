@@ -49,6 +49,8 @@ type Inputs struct {
 	Digest string
 	// RelistRequested: an answer of the broker said that the catalog has changed.
 	RelistRequested bool
+	// AvailabilityUnchecked: deletions wait until the broker answers any request with success.
+	AvailabilityUnchecked bool
 	// Health is what requests of instances and bindings say of the broker.
 	Health Health
 }
@@ -101,6 +103,9 @@ func relistAt(b v1beta1.Broker, in Inputs) time.Time {
 	case status.ReconciledGeneration == 0: // it was abandoned, or the record is incomplete
 		return in.Now
 	case status.LastCatalogRetrievalTime == nil, status.OperationStartTime != nil: // of the original service-catalog
+		return in.Now
+	}
+	if in.AvailabilityUnchecked {
 		return in.Now
 	}
 	last := status.LastCatalogRetrievalTime.Time

@@ -44,6 +44,8 @@ type RelistResult struct {
 	// Generation and credentials are of the attempt.
 	Generation  int64
 	Credentials string
+	// Addresses are those of the broker.
+	Addresses Addresses
 	// Error is why the catalog could not be read; nil: it was.
 	Error *RelistError
 	// NextProbe is when the next request is sent to a broker that looks misconfigured; zero: at any time.
@@ -126,6 +128,7 @@ func Apply(b v1beta1.Broker, r RelistResult, now time.Time) v1beta1.ServiceBroke
 		s.Attempts, s.Misconfigured = 0, 0 // of another spec, or other credentials
 	}
 	s.ObservedGeneration, s.CredentialsVersion, s.NextAttemptTime = r.Generation, r.Credentials, nil
+	r.Addresses.record(&s)
 	verdict := lifecycle.ConditionSet{}
 	if r.Error != nil {
 		verdict = r.fail(&s, b, now)

@@ -53,6 +53,7 @@ func Apply(si *v1beta1.ServiceInstance, status v1beta1.ServiceInstanceStatus, ca
 		ap.call.Generation = status.ObservedGeneration // of the operation: later generations are still to come
 	}
 	ap.status.ObservedGeneration = ap.call.Generation
+	ap.ForgetFormerRemoval()
 	switch call.Operation {
 	case lifecycle.Provision:
 		ap.ApplyChange()

@@ -138,7 +138,7 @@ func TestDeprovisionAnswers(t *testing.T) {
 		next   string // after an hour
 	}{
 		"200":              {said(osbresult.Done, 200), "DeprovisionedSuccessfully", "release DeprovisionedSuccessfully"},
-		"410":              {said(osbresult.Gone, 410), "DeprovisionedSuccessfully", "release DeprovisionedSuccessfully"},
+		"410":              {said(osbresult.Gone, 410), "Ready", "wait"}, // F-JS14
 		"202":              {said(osbresult.Accepted, 202), "Deprovisioning", "poll id small-id (removal)"},
 		"400":              {said(osbresult.Rejected, 400), "DeprovisionCallFailed", "deprovision id small-id"},
 		"404":              {said(osbresult.Misconfigured, 404), "DeprovisionCallFailed", "deprovision id small-id"},
@@ -209,7 +209,7 @@ func TestPollAnswers(t *testing.T) {
 		"updated":               {updating, in(osbresult.Succeeded), "Ready", "nothing: Ready"},
 		"updating failed":       {updating, in(osbresult.Failed), "Failed", "write-ahead update id large-id +plan"},
 		"deprovisioned":         {deprovisioning, in(osbresult.Succeeded), "DeprovisionedSuccessfully", "release DeprovisionedSuccessfully"},
-		"deprovisioned, 410":    {deprovisioning, said(osbresult.Gone, 410), "DeprovisionedSuccessfully", "release DeprovisionedSuccessfully"},
+		"deprovisioned, 410":    {deprovisioning, said(osbresult.Gone, 410), "Deprovisioning", "wait"}, // F-JS14
 		"deprovisioning, 404":   {deprovisioning, said(osbresult.Malformed, 404), "DeprovisionCallFailed", "deprovision id small-id"},
 		"deprovisioning failed": {deprovisioning, in(osbresult.Failed), "DeprovisionCallFailed", "deprovision id small-id"},
 		"deprovisioning":        {deprovisioning, in(osbresult.InProgress), "Deprovisioning", "poll id small-id (removal)"},
@@ -274,7 +274,7 @@ func TestWhatHadNoEffectDoesNotUseUpTheAttempts(t *testing.T) {
 func TestAnInstanceHasANewIDAfterEachRemoval(t *testing.T) {
 	mitigated := func(f *fixture) {
 		unknownTimes(4)(f)
-		f.after(Decide(f.si, f.in).Request, said(osbresult.Gone, 410))
+		f.after(Decide(f.si, f.in).Request, said(osbresult.Done, 200))
 		later(time.Hour)(f)
 	}
 	supplied := func(f *fixture) { // and created by this object

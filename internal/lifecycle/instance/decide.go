@@ -22,6 +22,7 @@ package instance
 import (
 	"slices"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
@@ -97,8 +98,23 @@ func Decide(si *v1beta1.ServiceInstance, in Inputs) Decision {
 	d := &decision{si: si, in: in, phase: PhaseOf(&si.Status), Decision: Decision{Status: *si.Status.DeepCopy()}}
 	d.decide()
 	d.phase.encode(&d.Status)
+	d.recordAddress()
 	d.describeInFlight()
 	return d.Decision
+}
+
+// recordAddress records the broker's address with the next write of the status, and not for its own sake.
+func (d *decision) recordAddress() {
+	isFirst := d.Request != nil && d.Request.NothingAtBroker
+	if d.Request != nil {
+		d.Request.Address = d.in.Address.Current
+	}
+	if !d.in.HasNewAddress(d.Status.Common(), isFirst) || d.Request == nil && equality.Semantic.DeepEqual(d.Status, d.si.Status) {
+		return
+	}
+	if isAhead := d.in.RecordAddress(d.Status.Common(), isFirst); isAhead && d.Request != nil {
+		d.WriteAhead = true
+	}
 }
 
 func (d *decision) decide() {

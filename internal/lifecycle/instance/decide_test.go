@@ -198,7 +198,7 @@ func TestOnlyAnEditResetsTheAttempts(t *testing.T) {
 		if next.Request != nil {
 			class := osbresult.Unknown
 			if next.Request.Operation == lifecycle.Deprovision {
-				class = osbresult.Gone
+				class = osbresult.Done
 			}
 			f.after(next.Request, said(class, 500))
 		}

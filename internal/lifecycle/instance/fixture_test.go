@@ -26,6 +26,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
+	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
@@ -33,6 +34,7 @@ import (
 type fixture struct {
 	si    *v1beta1.ServiceInstance
 	in    Inputs
+	gone  lifecycletest.Gone
 	plans map[string]*v1beta1.ClusterServicePlan
 }
 
@@ -40,7 +42,7 @@ func newFixture(edits ...func(*fixture)) *fixture {
 	walk := newInstanceWalk(nil, 0)
 	walk.class.Spec.InstanceRetrievable = false
 	f := &fixture{si: walk.si, in: walk.inputs(), plans: walk.plans}
-	f.in.Definition, f.in.NextNumber = lifecycle.DefinitionUnknown, 1
+	f.in.Definition, f.in.NextNumber, f.in.Address = lifecycle.DefinitionUnknown, 1, operation.AddressInputs{}
 	for _, edit := range edits {
 		edit(f)
 	}
@@ -63,6 +65,8 @@ func (f *fixture) after(call *Request, a Answer) {
 	if call.Operation == lifecycle.Poll {
 		f.in.LastPoll = f.in.Now
 	}
+	f.gone.Observe(a.Outcome)
+	f.in.Gone = f.gone.Inputs(f.si.Status.Common())
 	f.look()
 }
 

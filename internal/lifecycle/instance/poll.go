@@ -46,6 +46,7 @@ func (d *decision) pollWhenDue(ids *Request, removal bool) {
 		return
 	}
 	ids.Operation, ids.Removal = lifecycle.Poll, removal
+	ids.ConfirmsGone = removal && d.in.ConfirmsGone(d.Status.Common(), ids.ID)
 	d.Request = ids
 }
 

@@ -130,6 +130,9 @@ func (d *decision) deprovision() {
 		d.blockRemoval(lifecycle.MissingReference(d.si, v1beta1.ReasonReferencesNonexistentBroker, lifecycle.BrokerMissing(d.Status.Broker, "to remove the service")))
 	case d.in.BrokerBlocker != nil:
 		d.blockRemoval(d.in.BrokerBlocker)
+	case !removing && d.in.GoneBlocker(d.Status.Common(), ids.ID) != nil:
+		d.blockRemoval(d.in.GoneBlocker(d.Status.Common(), ids.ID))
+		d.AwaitSuccess(&d.in.Inputs, d.Status.Common(), ids.ID)
 	case removing && !d.isOverdue():
 		d.pollWhenDue(ids, true)
 	case !removing && d.isRemovalRefused() && !d.isOverdue():
@@ -137,7 +140,7 @@ func (d *decision) deprovision() {
 		d.pollWhenDue(ids, false) // its end decides which plan the removal names
 	case !removing && !d.isDue():
 	default:
-		ids.Operation = lifecycle.Deprovision
+		ids.Operation, ids.ConfirmsGone = lifecycle.Deprovision, d.in.ConfirmsGone(d.Status.Common(), ids.ID)
 		if removing || d.isRemovalRefused() { // past its deadline
 			d.phase = d.phase.unaccepted()
 		}

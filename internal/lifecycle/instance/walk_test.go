@@ -48,7 +48,13 @@ type instanceWalk struct {
 	restores *rand.Rand
 	// numbers are those of next ids, drawn apart from the rest
 	numbers *rand.Rand
-	now     time.Time
+	// outages are of a gateway, drawn apart from the rest: while outage is more than 0, every request is answered 410
+	outages *rand.Rand
+	outage  int
+	isOut   bool // there was one
+	// isElsewhere: the address of the broker is that of another one, which has nothing
+	isElsewhere bool
+	now         time.Time
 
 	class  *v1beta1.ClusterServiceClass
 	plans  map[string]*v1beta1.ClusterServicePlan
@@ -60,13 +66,15 @@ type instanceWalk struct {
 	// What the process knows, until it crashes.
 	unrecorded *v1beta1.ServiceInstanceStatus
 	polled     time.Time
-	accepted   bool            // it has received the acceptance of the operation in progress
+	accepted   bool // it has received the acceptance of the operation in progress
+	gone       lifecycletest.Gone
 	reported   osbresult.State // what the broker has reported of an operation since the last crash; in progress: and since the last long absence
 
 	held       map[string]*heldInstance // at the broker, by id
 	calm       bool                     // every request is answered, nothing crashes, nothing is edited
 	wasReady   map[string]bool          // ids that were Ready
 	removed    map[string]bool          // ids under which a removal was asked for
+	lost       map[string]bool          // ids under which a removal was asked for after a restore
 	suppliedID bool
 	stranger   bool // the resource under the supplied id belongs to another user
 	kept       bool // the policy is to remove nothing
@@ -102,6 +110,10 @@ type heldInstance struct {
 //
 // F-S24: whatever status is restored from a backup, in each phase, nothing that was Ready is removed.
 // F-S45: a new id is none that was used, before a restore or after it.
+//
+// F-JS14: a gateway that answers 410 to everything ends no deletion and no clean-up.
+//
+// F-JS9: nor does a broker at another address, which has nothing and answers other requests with success.
 func TestInstanceWalks(t *testing.T) {
 	restored := map[Phase]int{}
 	defer func() {
@@ -151,8 +163,8 @@ func TestTwoClustersWithOneID(t *testing.T) {
 }
 
 func newInstanceWalk(t *testing.T, seed uint64) *instanceWalk {
-	w := &instanceWalk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 2)), absences: rand.New(rand.NewPCG(seed, 4)), restores: rand.New(rand.NewPCG(seed, 5)), numbers: rand.New(rand.NewPCG(seed, 8)), now: lifecycletest.T0, params: "p0",
-		restoredTo: func(Phase) {}, used: map[string]bool{}, held: map[string]*heldInstance{}, wasReady: map[string]bool{}, removed: map[string]bool{}, plans: map[string]*v1beta1.ClusterServicePlan{}}
+	w := &instanceWalk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 2)), absences: rand.New(rand.NewPCG(seed, 4)), restores: rand.New(rand.NewPCG(seed, 5)), numbers: rand.New(rand.NewPCG(seed, 8)), outages: rand.New(rand.NewPCG(seed, 9)), now: lifecycletest.T0, params: "p0",
+		restoredTo: func(Phase) {}, used: map[string]bool{}, held: map[string]*heldInstance{}, wasReady: map[string]bool{}, removed: map[string]bool{}, lost: map[string]bool{}, plans: map[string]*v1beta1.ClusterServicePlan{}}
 	w.broker = &v1beta1.ClusterServiceBroker{ObjectMeta: metav1.ObjectMeta{Name: "broker"}}
 	w.class = &v1beta1.ClusterServiceClass{ObjectMeta: metav1.ObjectMeta{Name: "class"}}
 	w.class.Spec.ExternalID, w.class.Spec.ExternalName, w.class.Spec.PlanUpdatable = "class-id", "mysql", true
@@ -205,6 +217,12 @@ func (w *instanceWalk) edit() {
 	if w.absences.IntN(50) == 0 { // the operator was suspended, or a clock was put right
 		w.now = w.now.Add(8 * 24 * time.Hour)
 		w.forgetReport()
+	}
+	if w.outage--; w.outage <= 0 {
+		w.isElsewhere = false
+	}
+	if !w.isOut && w.outages.IntN(25) == 0 {
+		w.isOut, w.outage, w.isElsewhere = true, 1+w.outages.IntN(8), w.seed%2 == 1
 	}
 	if !w.si.DeletionTimestamp.IsZero() {
 		return
@@ -274,7 +292,7 @@ func (w *instanceWalk) forgetReport() {
 
 // forget is the end of a process.
 func (w *instanceWalk) forget() {
-	w.unrecorded, w.polled, w.accepted, w.reported = nil, time.Time{}, false, ""
+	w.unrecorded, w.polled, w.accepted, w.reported, w.gone = nil, time.Time{}, false, "", lifecycletest.Gone{}
 }
 
 // hasUnknownOutcome says whether a provisioning is on record whose outcome a new process does not know. What has a broker that tells
@@ -290,7 +308,7 @@ func (w *instanceWalk) uses() bool { return !w.released && PhaseOf(&w.si.Status)
 // inputs is what the shell would look up.
 func (w *instanceWalk) inputs() Inputs {
 	plan := w.plans[w.si.Spec.ClusterServicePlanExternalName]
-	world := Inputs{Inputs: operation.Inputs{Now: w.now, NextNumber: 1 + w.numbers.Int32N(catalog.NextNumbers), LastPoll: w.polled, SeenRunning: w.accepted, Definition: lifecycle.DefinitionLives},
+	world := Inputs{Inputs: operation.Inputs{Now: w.now, NextNumber: 1 + w.numbers.Int32N(catalog.NextNumbers), Gone: w.gone.Inputs(w.si.Status.Common()), Address: lifecycletest.AddressesInWalk(w.isElsewhere, w.calm), LastPoll: w.polled, SeenRunning: w.accepted, Definition: lifecycle.DefinitionLives},
 		Offering: lifecycle.Offering{Class: w.class, Plan: plan, Broker: w.broker}}
 	world.Parameters.Known, world.Parameters.Checksum = true, w.params
 	world.Parameters.Version = fmt.Sprint("v", w.secret)
@@ -315,7 +333,7 @@ func (w *instanceWalk) reconcile() {
 	if w.unrecorded != nil {
 		si.Status = *w.unrecorded.DeepCopy()
 	}
-	next := Decide(si, w.inputs())
+	next := Decide(si, w.inputsAt(si))
 	w.checkPhase(next.Status)
 	switch {
 	case next.Need != "":
@@ -326,6 +344,7 @@ func (w *instanceWalk) reconcile() {
 	case next.Request == nil:
 		if w.record(next.Status) { // otherwise the error of the write causes a reconcile
 			w.checkWakeUp(next.RequeueAt)
+			w.checkAvailability(next)
 		}
 		return
 	}
@@ -339,6 +358,7 @@ func (w *instanceWalk) reconcile() {
 		w.failf("F-S5: what was removed is provisioned again under its id")
 	}
 	w.removed[next.Request.ID] = w.removed[next.Request.ID] || next.Request.Operation == lifecycle.Deprovision
+	w.lost[next.Request.ID] = w.lost[next.Request.ID] || w.restored && next.Request.Operation == lifecycle.Deprovision
 	if verb, on := next.Request.Operation, &w.si.Status; (verb == lifecycle.Provision || verb == lifecycle.Update) &&
 		(on.CurrentOperation == "" || on.InProgressProperties == nil || !lifecycle.SameProperties(on.InProgressProperties, next.Request.Properties) || on.ObservedGeneration != si.Generation) {
 		w.failf("R1: %s is sent and not on record", verb)
@@ -354,6 +374,7 @@ func (w *instanceWalk) reconcile() {
 	} else {
 		w.polled = time.Time{}
 	}
+	w.gone.Observe(a.Outcome)
 	status := Apply(si, next.Status, *next.Request, a, w.now)
 	w.checkPhase(status)
 	w.unrecorded = status.DeepCopy()
@@ -363,9 +384,17 @@ func (w *instanceWalk) reconcile() {
 	} else if after.Request == nil && after.Need != lifecycle.NeedReferences {
 		if w.record(after.Status) && after.Need == "" {
 			w.checkWakeUp(after.RequeueAt)
+			w.checkAvailability(after)
 		}
 	} else {
 		w.record(status)
+	}
+}
+
+// checkAvailability has the catalog requested where a decision wants it.
+func (w *instanceWalk) checkAvailability(next Decision) {
+	if next.CheckAvailability && (w.outage <= 0 || w.isElsewhere) && (w.calm || w.outages.IntN(3) > 0) {
+		w.gone.Succeed()
 	}
 }
 
@@ -428,7 +457,7 @@ func (w *instanceWalk) record(status v1beta1.ServiceInstanceStatus) bool {
 	w.backups = append(w.backups, *status.DeepCopy())
 	if c := lifecycle.FindCondition(status.Conditions, v1beta1.ConditionReady); c.Status == v1beta1.ConditionTrue {
 		w.wasReady[lifecycle.InstanceID(w.si)], w.unsure = true, false
-		if h := w.held[lifecycle.InstanceID(w.si)]; h == nil && w.peer == nil {
+		if id := lifecycle.InstanceID(w.si); w.held[id] == nil && !w.lost[id] && w.peer == nil {
 			w.failf("Ready, and the broker has nothing")
 		}
 	}
@@ -470,6 +499,12 @@ func (w *instanceWalk) ask(si *v1beta1.ServiceInstance, call *Request) Answer {
 	if w.calm {
 		return w.act(si, call)
 	}
+	if w.outage > 0 && (call.IsRemoval() || !w.restored) { // after a restore other checks know only the usual answers
+		if w.isElsewhere && !call.IsRemoval() {
+			return said(osbresult.Retry, 503)
+		}
+		return said(goneTo(call), 410)
+	}
 	switch w.rnd.IntN(12) {
 	case 0:
 		return Answer{Outcome: osbresult.Outcome{Class: osbresult.Retry, Description: "no connection"}}
@@ -486,6 +521,17 @@ func (w *instanceWalk) ask(si *v1beta1.ServiceInstance, call *Request) Answer {
 		return Answer{Outcome: osbresult.Outcome{Class: osbresult.Concurrency, Status: 422, Sent: true}}
 	}
 	return w.act(si, call)
+}
+
+// goneTo is how an answer 410 to a request is classed.
+func goneTo(call *Request) osbresult.Class {
+	switch {
+	case call.Operation == lifecycle.Deprovision, call.Removal:
+		return osbresult.Gone
+	case call.Operation == lifecycle.Poll:
+		return osbresult.Malformed
+	}
+	return osbresult.Misconfigured
 }
 
 // unknownTo is how a request whose outcome is not known is classed.
@@ -534,7 +580,7 @@ func (w *instanceWalk) work(id string, h *heldInstance) {
 	}
 	switch {
 	case h.working == "deprovision" && !h.fails:
-		delete(w.held, id)
+		w.drop(id)
 	case h.working == "update" && !h.fails:
 		h.plan, h.params = h.nextPlan, h.nextParams
 	}
@@ -543,6 +589,12 @@ func (w *instanceWalk) work(id string, h *heldInstance) {
 		return
 	}
 	h.working = ""
+}
+
+// drop removes what the broker has under an id.
+func (w *instanceWalk) drop(id string) {
+	delete(w.held, id)
+	delete(w.wasReady, id)
 }
 
 func (w *instanceWalk) provision(call *Request, h *heldInstance) Answer {
@@ -611,7 +663,7 @@ func (w *instanceWalk) deprovision(si *v1beta1.ServiceInstance, call *Request, h
 		h.working, h.polls, h.fails = "deprovision", 1+w.rnd.IntN(3), !w.calm && w.rnd.IntN(6) == 0
 		return said(osbresult.Accepted, 202)
 	}
-	delete(w.held, call.ID)
+	w.drop(call.ID)
 	return said(osbresult.Done, 200)
 }
 
@@ -637,7 +689,7 @@ func (w *instanceWalk) poll(call *Request, h *heldInstance) Answer {
 
 // settle: once all is calm, what is there is what should be.
 func (w *instanceWalk) settle() {
-	w.calm = true
+	w.calm, w.outage, w.isElsewhere = true, 0, false
 	before := 0
 	for range 200 {
 		if w.released {

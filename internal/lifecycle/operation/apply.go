@@ -44,6 +44,10 @@ type Request struct {
 	Owned, Retained bool
 	// Removal: the operation that is polled is a removal.
 	Removal bool
+	// ConfirmsGone: an answer 410 Gone confirms the deletion: it follows an earlier one, and a success of the broker.
+	ConfirmsGone bool
+	// Address is the digest of the broker's address, which is recorded where the broker creates or changes the resource there; empty: it is not.
+	Address string
 	// SeenRunning: this process has seen the broker accept the operation on record, or report it in progress.
 	SeenRunning bool
 	// Retrievable: the resource can be fetched.

@@ -57,8 +57,10 @@ func (ap *Application) ApplyChange() {
 	change := ap.Kind.Change()
 	switch class := ap.Answer.Class; {
 	case class == osbresult.Done:
+		ap.confirmAddress()
 		change.Done()
 	case class == osbresult.Accepted:
+		ap.confirmAddress()
 		change.Accepted()
 	case class == osbresult.Unknown, class == osbresult.Malformed:
 		if change.CountsEach || class == osbresult.Unknown && !ap.Kind.IsConflictHeld() {

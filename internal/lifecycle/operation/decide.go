@@ -48,6 +48,10 @@ type Inputs struct {
 	// LastPoll is when this process last polled the operation, and PollAfter the Retry-After of that answer.
 	LastPoll  time.Time
 	PollAfter time.Duration
+	// Gone is what this process knows of answers 410 Gone to deletions.
+	Gone GoneInputs
+	// Address has the addresses of the broker.
+	Address AddressInputs
 }
 
 // Schedule returns when requests about an object with a status are due.
@@ -66,6 +70,8 @@ type Decision struct {
 	Release *lifecycle.Cause
 	// Requested: a person has asked for another attempt at the same spec, which does not wait for other retries at the broker.
 	Requested bool
+	// CheckAvailability: the broker's catalog is requested, to see whether the broker answers with success.
+	CheckAvailability bool
 	// RequeueAt is when to reconcile again; zero: with the next event.
 	RequeueAt time.Time
 }

@@ -58,7 +58,7 @@ func (ap *Application) ApplyPoll() {
 func (ap *Application) applyPollOfRemoval(overdue, failed string) {
 	switch a := ap.Answer; {
 	case a.Class == osbresult.Gone:
-		ap.Kind.RecordRemoved()
+		ap.recordGone()
 	case a.NotFound(): // it proves nothing; a broker that follows the specification answers the repeated request with 410
 		ap.RecordRemovalFailure("The broker does not know the operation: " + ap.DescribeOutcome())
 	case a.Class != osbresult.Done:
@@ -68,7 +68,7 @@ func (ap *Application) applyPollOfRemoval(overdue, failed string) {
 	case a.State == osbresult.InProgress:
 		ap.recordProgress(ap.Names.Removing)
 	case a.State == osbresult.Succeeded:
-		ap.Kind.RecordRemoved()
+		ap.recordRemoved()
 	default:
 		ap.RecordRemovalFailure(callFailed(ap.Names.Remove, failed))
 	}

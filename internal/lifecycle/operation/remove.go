@@ -26,8 +26,10 @@ import (
 func (ap *Application) ApplyRemoval() {
 	message := callFailed(ap.Names.Remove, ap.DescribeOutcome())
 	switch ap.Answer.Class {
-	case osbresult.Done, osbresult.Gone:
-		ap.Kind.RecordRemoved()
+	case osbresult.Done:
+		ap.recordRemoved()
+	case osbresult.Gone:
+		ap.recordGone()
 	case osbresult.Accepted:
 		ap.Kind.RecordRemovalAccepted()
 	case osbresult.Concurrency: // the operation in progress goes on, and may change the plan

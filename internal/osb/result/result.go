@@ -82,6 +82,9 @@ type Outcome struct {
 	InstanceUnusable, UpdateNotRepeatable bool
 }
 
+// IsSuccess reports whether the broker has carried out the request, or has begun to.
+func (o Outcome) IsSuccess() bool { return o.Class == Done || o.Class == Accepted }
+
 // Unauthorized reports whether the broker refused the credentials.
 func (o Outcome) Unauthorized() bool { return o.Status == 401 }
 

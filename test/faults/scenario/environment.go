@@ -37,8 +37,8 @@ import (
 	"github.com/gophernetes/bellhop/test/faults/snapshot"
 )
 
-// Deadline limits each wait, faults included.
-const Deadline = 60 * time.Second
+// Deadline limits each wait, faults included. A deletion that the broker answers with 410 may wait a minute for the broker's catalog.
+const Deadline = 2 * time.Minute
 
 // pause is long enough for an operator to act on what it sees.
 const pause = 1500 * time.Millisecond

@@ -61,6 +61,15 @@ type OperationStatusApplyConfiguration struct {
 	OwnershipUnknown *bool `json:"ownershipUnknown,omitempty"`
 	// attempts of the present generation.
 	Attempts *AttemptsApplyConfiguration `json:"attempts,omitempty"`
+	// brokerAddress is a keyed digest of the broker's address at which the resource was
+	// requested. status.addresses of the broker has the address. Objects of before the
+	// operator recorded it have none until their status is written next.
+	BrokerAddress *string `json:"brokerAddress,omitempty"`
+	// gone are the resources that the broker has answered 410 Gone about once, to the
+	// request to delete them or to a poll of that. The deletion ends with a second 410
+	// that follows after the broker has answered some request with success, since a
+	// gateway that is out of service answers 410 to every request.
+	Gone []GoneResourceApplyConfiguration `json:"gone,omitempty"`
 }
 
 // OperationStatusApplyConfiguration constructs a declarative configuration of the OperationStatus type for use with
@@ -167,5 +176,26 @@ func (b *OperationStatusApplyConfiguration) WithOwnershipUnknown(value bool) *Op
 // If called multiple times, the Attempts field is set to the value of the last call.
 func (b *OperationStatusApplyConfiguration) WithAttempts(value *AttemptsApplyConfiguration) *OperationStatusApplyConfiguration {
 	b.Attempts = value
+	return b
+}
+
+// WithBrokerAddress sets the BrokerAddress field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the BrokerAddress field is set to the value of the last call.
+func (b *OperationStatusApplyConfiguration) WithBrokerAddress(value string) *OperationStatusApplyConfiguration {
+	b.BrokerAddress = &value
+	return b
+}
+
+// WithGone adds the given value to the Gone field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Gone field.
+func (b *OperationStatusApplyConfiguration) WithGone(values ...*GoneResourceApplyConfiguration) *OperationStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithGone")
+		}
+		b.Gone = append(b.Gone, *values[i])
+	}
 	return b
 }

@@ -183,6 +183,27 @@ func (b *ServiceBindingStatusApplyConfiguration) WithAttempts(value *AttemptsApp
 	return b
 }
 
+// WithBrokerAddress sets the BrokerAddress field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the BrokerAddress field is set to the value of the last call.
+func (b *ServiceBindingStatusApplyConfiguration) WithBrokerAddress(value string) *ServiceBindingStatusApplyConfiguration {
+	b.OperationStatusApplyConfiguration.BrokerAddress = &value
+	return b
+}
+
+// WithGone adds the given value to the Gone field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Gone field.
+func (b *ServiceBindingStatusApplyConfiguration) WithGone(values ...*GoneResourceApplyConfiguration) *ServiceBindingStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithGone")
+		}
+		b.OperationStatusApplyConfiguration.Gone = append(b.OperationStatusApplyConfiguration.Gone, *values[i])
+	}
+	return b
+}
+
 // WithCurrentOperation sets the CurrentOperation field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the CurrentOperation field is set to the value of the last call.

@@ -62,6 +62,9 @@ type ServiceBrokerStatusApplyConfiguration struct {
 	Misconfigured *int32 `json:"misconfigured,omitempty"`
 	// nextAttemptTime is when the catalog is fetched next after a failure.
 	NextAttemptTime *v1.Time `json:"nextAttemptTime,omitempty"`
+	// addresses of the broker that its instances and bindings have on record, the first
+	// one first. The present one is among them once a fetch of its catalog was tried.
+	Addresses []BrokerAddressApplyConfiguration `json:"addresses,omitempty"`
 	// serviceClasses is how many classes are offered.
 	ServiceClasses *int32 `json:"serviceClasses,omitempty"`
 	// servicePlans is how many plans are offered.
@@ -180,6 +183,19 @@ func (b *ServiceBrokerStatusApplyConfiguration) WithMisconfigured(value int32) *
 // If called multiple times, the NextAttemptTime field is set to the value of the last call.
 func (b *ServiceBrokerStatusApplyConfiguration) WithNextAttemptTime(value v1.Time) *ServiceBrokerStatusApplyConfiguration {
 	b.NextAttemptTime = &value
+	return b
+}
+
+// WithAddresses adds the given value to the Addresses field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Addresses field.
+func (b *ServiceBrokerStatusApplyConfiguration) WithAddresses(values ...*BrokerAddressApplyConfiguration) *ServiceBrokerStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithAddresses")
+		}
+		b.Addresses = append(b.Addresses, *values[i])
+	}
 	return b
 }
 

@@ -1,0 +1,59 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package broker
+
+import (
+	"context"
+	"fmt"
+
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	brokerrules "github.com/gophernetes/bellhop/internal/lifecycle/broker"
+)
+
+// addressesOf returns the present address of a broker; where the status does not have it, also the addresses that its instances and bindings
+// have on record.
+func (r *Reconciler) addressesOf(ctx context.Context, b v1beta1.Broker) (a brokerrules.Addresses, err error) {
+	current, err := r.connections.AddressOf(ctx, b)
+	if err != nil { // it stands in no request's way
+		log.FromContext(ctx).Info("Could not tell whether the address of a broker has changed", "error", err.Error())
+		return a, nil
+	}
+	if current.Digest == "" || brokerrules.HasAddress(b.CommonStatus(), current.Digest) {
+		return a, nil
+	}
+	a.Current = v1beta1.BrokerAddress{Digest: current.Digest, Address: current.Address, Time: *lifecycle.Timestamp(r.clock.Now())}
+	a.Used = map[string]bool{}
+	instances, err := r.index.InstancesOfBroker(ctx, b)
+	if err != nil {
+		return a, fmt.Errorf("looking up the broker's instances: %w", err)
+	}
+	bindings, err := r.index.BindingsOfBroker(ctx, b)
+	if err != nil {
+		return a, fmt.Errorf("looking up the broker's bindings: %w", err)
+	}
+	for _, instance := range instances {
+		a.Used[instance.Status.BrokerAddress] = true
+	}
+	for _, binding := range bindings {
+		a.Used[binding.Status.BrokerAddress] = true
+	}
+	a.Undated = a.Used[""]
+	return a, nil
+}

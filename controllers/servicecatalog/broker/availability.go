@@ -1,0 +1,46 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package broker
+
+import (
+	"context"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/brokers"
+	"github.com/gophernetes/bellhop/internal/enqueue"
+	brokerrules "github.com/gophernetes/bellhop/internal/lifecycle/broker"
+	"github.com/gophernetes/bellhop/internal/limiter"
+)
+
+// checkAvailability requests the catalog of a broker that is not relisted any more, since it is being deleted or was abandoned: deletions
+// of its instances and bindings wait until it answers with success. Classes, plans and the status stay as they are.
+func (r *Reconciler) checkAvailability(ctx context.Context, b v1beta1.Broker) (ctrl.Result, error) {
+	key, name, now := brokers.KeyOf(b), client.ObjectKeyFromObject(b), r.clock.Now()
+	release, _ := r.connections.Limiters.Of(key, now).Enter(limiter.Request{ID: r.queueKey(key), Flow: "catalog", Probe: true, Notify: func() { r.wake.AddFirst(name) }}, now)
+	if release == nil {
+		return enqueue.Requeue(now.Add(brokers.QueueHeartbeat), now), nil
+	}
+	ignored := brokerrules.RelistResult{}
+	if _, err := r.fetch(ctx, b, release, b.CommonStatus().CatalogETag, &ignored); err != nil {
+		return ctrl.Result{}, err
+	}
+	r.demands.relisted(key, now, ignored.Error == nil)
+	return enqueue.Requeue(now, now), nil // for what is due beside
+}

@@ -1,0 +1,56 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package engine
+
+import (
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/internal/brokers"
+	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
+)
+
+// observeGone observes what this process knows of the answers 410 Gone in the status of an object. A time in the status is that of another
+// process's clock, or of before a restore: a success counts only after this process has seen the answer.
+func (r *Reconciler) observeGone(m Machine) operation.GoneInputs {
+	s := m.Common()
+	known := s.Record.goneSince
+	s.Record.goneSince = nil
+	for _, gone := range s.Object.CommonStatus().Common().Gone {
+		since, isKnown := known[gone.ID]
+		if !isKnown {
+			since = r.Clock.Now()
+		}
+		if s.Record.goneSince == nil {
+			s.Record.goneSince = map[string]time.Time{}
+		}
+		s.Record.goneSince[gone.ID] = since
+	}
+	if len(s.Record.goneSince) == 0 || m.Broker() == nil {
+		return operation.GoneInputs{}
+	}
+	key := brokers.KeyOf(m.Broker())
+	return operation.GoneInputs{Since: s.Record.goneSince, Success: r.Clients.Successes.Last(key), Broker: brokers.NameOf(key)}
+}
+
+// awaitSuccess has the availability of an object's broker checked, and reconciles the object once the broker answers with success.
+func (r *Reconciler) awaitSuccess(m Machine) {
+	key, name := brokers.KeyOf(m.Broker()), client.ObjectKeyFromObject(m.Common().Object)
+	r.Clients.Successes.Await(key, brokers.QueueKey{Kind: r.kind.Name(), Name: name}, m.Inputs().Gone.Success, func() { r.Wake.Add(name) })
+	r.CheckAvailability(key)
+}

@@ -1,0 +1,108 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package brokers
+
+import (
+	"sync"
+	"time"
+)
+
+// Successes records when brokers last answered a request with success, and has the objects that wait for that. The zero value is ready to use.
+type Successes struct {
+	mu sync.Mutex
+	of map[Key]*success
+}
+
+// success is what is known of one broker.
+type success struct {
+	// endpoint is the version of the endpoint that the rest is about.
+	endpoint string
+	// last is when the last of the requests was sent that the broker has answered with success; zero: there is none.
+	last    time.Time
+	waiting map[QueueKey]func()
+}
+
+// Last returns when the last of the requests was sent that a broker has answered with success; zero: there is none in this process.
+func (s *Successes) Last(key Key) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if known := s.of[key]; known != nil {
+		return known.last
+	}
+	return time.Time{}
+}
+
+// Begin begins a version of a broker's endpoint. What a former one has answered says nothing about it.
+func (s *Successes) Begin(key Key, endpoint string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if known := s.get(key); known.endpoint != endpoint {
+		known.endpoint, known.last = endpoint, time.Time{}
+	}
+}
+
+// Record records that a version of a broker's endpoint has answered a request with success that was sent at a time, and wakes the objects
+// that wait for that.
+func (s *Successes) Record(key Key, endpoint string, sent time.Time) {
+	s.mu.Lock()
+	known := s.get(key)
+	if known.endpoint != endpoint || !sent.After(known.last) {
+		s.mu.Unlock()
+		return
+	}
+	known.last = sent
+	waiting := known.waiting
+	known.waiting = nil
+	s.mu.Unlock()
+	for _, notify := range waiting {
+		notify()
+	}
+}
+
+// Await has notify called once a broker has answered a request with success that was sent after the last one that the object knows of.
+func (s *Successes) Await(key Key, object QueueKey, known time.Time, notify func()) {
+	s.mu.Lock()
+	at := s.get(key)
+	isMissed := at.last.After(known)
+	if !isMissed {
+		if at.waiting == nil {
+			at.waiting = map[QueueKey]func(){}
+		}
+		at.waiting[object] = notify
+	}
+	s.mu.Unlock()
+	if isMissed {
+		notify()
+	}
+}
+
+// Forget drops what is known of a broker that was deleted.
+func (s *Successes) Forget(key Key) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.of, key)
+}
+
+func (s *Successes) get(key Key) *success {
+	if s.of == nil {
+		s.of = map[Key]*success{}
+	}
+	if s.of[key] == nil {
+		s.of[key] = &success{}
+	}
+	return s.of[key]
+}

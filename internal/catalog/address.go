@@ -1,0 +1,52 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package catalog
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+)
+
+// NormalizeAddress returns scheme, host, port and path of a broker's address, without a user and a query, so that two spellings of one
+// address are the same; empty: it is no address of a broker.
+func NormalizeAddress(value string) string {
+	u, err := url.Parse(strings.TrimSpace(value))
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+		return ""
+	}
+	host, port := strings.ToLower(strings.TrimSuffix(u.Hostname(), ".")), u.Port()
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return u.Scheme + "://" + host + ":" + port + strings.TrimRight(u.EscapedPath(), "/")
+}
+
+// FormerAddresses returns the normalized addresses from which a broker has moved, as its annotation says.
+func FormerAddresses(b v1beta1.Broker) (addresses []string) {
+	for _, value := range strings.Split(b.GetAnnotations()[v1beta1.MovedFromAnnotation], ",") {
+		if address := NormalizeAddress(value); address != "" && !slices.Contains(addresses, address) {
+			addresses = append(addresses, address)
+		}
+	}
+	return addresses
+}

@@ -1,0 +1,56 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package broker
+
+import (
+	"slices"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+)
+
+// maxAddresses is how many addresses a status has.
+const maxAddresses = 8
+
+// Addresses are what is known of a broker's addresses when its catalog is read.
+type Addresses struct {
+	// Current is the present one; an empty digest: it is not known, or no address.
+	Current v1beta1.BrokerAddress
+	// Used are the digests that instances and bindings have on record. Undated: some have none: they are at the first address.
+	Used    map[string]bool
+	Undated bool
+}
+
+// HasAddress reports whether a status has an address, by its digest.
+func HasAddress(s *v1beta1.ServiceBrokerStatus, digest string) bool {
+	return slices.ContainsFunc(s.Addresses, func(a v1beta1.BrokerAddress) bool { return a.Digest == digest })
+}
+
+// record adds the present address to a status that does not have it, and drops those that no object has on record. Of more than
+// maxAddresses the first ones are dropped.
+func (a Addresses) record(s *v1beta1.ServiceBrokerStatus) {
+	if a.Current.Digest == "" || HasAddress(s, a.Current.Digest) {
+		return
+	}
+	isFirst := true
+	kept := slices.DeleteFunc(slices.Clone(s.Addresses), func(known v1beta1.BrokerAddress) bool {
+		isUnused := !a.Used[known.Digest] && !(isFirst && a.Undated)
+		isFirst = false
+		return isUnused
+	})
+	kept = append(kept, a.Current)
+	s.Addresses = kept[max(0, len(kept)-maxAddresses):]
+}

@@ -1,0 +1,154 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package operation
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
+)
+
+// A gateway that is out of service answers 410 Gone to every request. A first 410 to a deletion, or to a poll of it, is therefore only
+// recorded. It is confirmed by a second one, to a request that was sent after the broker had answered any request with success.
+
+const (
+	// goneStalledAfter is how long after a first 410 an object is in progress while the broker answers no request with success.
+	goneStalledAfter = 5 * time.Minute
+	// minGoneCheck and maxGoneCheck bound the time after which an object has the broker's availability checked again.
+	minGoneCheck, maxGoneCheck = time.Minute, 10 * time.Minute
+)
+
+// GoneInputs is what a process knows of answers 410 Gone to deletions. All times are of this process.
+type GoneInputs struct {
+	// Since is, by the id of the resource, when this process received the first 410 about it, or first saw that one on record.
+	Since map[string]time.Time
+	// Success is when the last of the requests was sent that the broker has answered with success; zero: there is none.
+	Success time.Time
+	// Broker is the name of the broker in messages.
+	Broker string
+}
+
+// hasSuccessSince reports whether the broker has answered a request with success that was sent after the first 410 about a resource.
+func (in GoneInputs) hasSuccessSince(id string) bool {
+	first, isKnown := in.Since[id]
+	return isKnown && in.Success.After(first)
+}
+
+// IsGoneOnce reports whether the broker has answered 410 once about a resource.
+func IsGoneOnce(s *v1beta1.OperationStatus, id string) bool { return findGone(s, id) != nil }
+
+func findGone(s *v1beta1.OperationStatus, id string) *v1beta1.GoneResource {
+	i := slices.IndexFunc(s.Gone, func(g v1beta1.GoneResource) bool { return g.ID == id })
+	if i < 0 {
+		return nil
+	}
+	return &s.Gone[i]
+}
+
+// ConfirmsGone reports whether another 410 about a resource, to a request that is sent now, confirms that the broker does not have it.
+func (in *Inputs) ConfirmsGone(s *v1beta1.OperationStatus, id string) bool {
+	return IsGoneOnce(s, id) && in.Gone.hasSuccessSince(id) && !in.Address.Unknown && !in.Address.isElsewhere(s.BrokerAddress)
+}
+
+// GoneBlocker returns why the deletion of a resource is not requested again after a first 410; nil: it may be.
+func (in *Inputs) GoneBlocker(s *v1beta1.OperationStatus, id string) *lifecycle.Blocker {
+	gone := findGone(s, id)
+	if gone == nil {
+		return nil
+	}
+	if in.Address.isElsewhere(s.BrokerAddress) {
+		return in.movedBlocker(gone)
+	}
+	if in.Gone.hasSuccessSince(id) && !in.Address.Unknown {
+		return nil
+	}
+	return lifecycle.BlockedFrom(gone.Time.Add(goneStalledAfter), v1beta1.ReasonGoneUnconfirmed, fmt.Sprintf(
+		"The broker answered 410 Gone at %s when %q was to be deleted there. A gateway that is out of service answers 410 to every request, so the deletion is requested again once %s answers any request with success, and a second 410 ends it; the catalog is requested for that, see the status of the broker",
+		lifecycle.FormatTime(gone.Time.Time), id, in.Gone.Broker))
+}
+
+// AwaitSuccess has the broker's availability checked now, and again after as long as the object has waited. Where the broker has moved,
+// only a change of the broker helps, which causes a reconcile.
+func (d *Decision) AwaitSuccess(in *Inputs, s *v1beta1.OperationStatus, id string) {
+	if in.Address.isElsewhere(s.BrokerAddress) {
+		d.RequeueAt = lifecycle.Earliest(d.RequeueAt, in.Now.Add(maxGoneCheck))
+		return
+	}
+	gone := findGone(s, id)
+	wait := min(max(in.Now.Sub(gone.Time.Time), minGoneCheck), maxGoneCheck)
+	d.CheckAvailability, d.RequeueAt = true, lifecycle.Earliest(d.RequeueAt, in.Now.Add(wait))
+}
+
+// IsRemoval reports whether a request deletes the resource, or polls its deletion.
+func (r *Request) IsRemoval() bool {
+	return r.Operation == lifecycle.Deprovision || r.Operation == lifecycle.Unbind || r.Removal
+}
+
+// IsDeletedBy reports whether an answer confirms that the broker has deleted the resource of the request.
+func (r *Request) IsDeletedBy(a Answer) bool {
+	if !r.IsRemoval() {
+		return false
+	}
+	switch a.Class {
+	case osbresult.Gone:
+		return r.ConfirmsGone
+	case osbresult.Done:
+		return !r.Removal || a.State == osbresult.Succeeded
+	}
+	return false
+}
+
+// recordGone records an answer 410 to a deletion, or to a poll of it.
+func (ap *Application) recordGone() {
+	if ap.Call.ConfirmsGone {
+		ap.recordRemoved()
+		return
+	}
+	if !IsGoneOnce(ap.Common, ap.Call.ID) {
+		ap.Common.Gone = append(ap.Common.Gone, v1beta1.GoneResource{ID: ap.Call.ID, Time: *lifecycle.Timestamp(ap.Now)})
+	}
+	ap.Kind.MarkForRepetition()
+	ap.Kind.ContinueRemoval()
+	if ap.IsDeleting() {
+		ap.Kind.BeginRemoval()
+	}
+}
+
+// recordRemoved records that the broker has confirmed the deletion.
+func (ap *Application) recordRemoved() {
+	ap.forgetGone()
+	ap.Kind.RecordRemoved()
+}
+
+// ForgetFormerRemoval drops a first 410 about a resource that is not being deleted any more.
+func (ap *Application) ForgetFormerRemoval() {
+	if !ap.Call.IsRemoval() {
+		ap.forgetGone()
+	}
+}
+
+func (ap *Application) forgetGone() {
+	id := ap.Call.ID
+	ap.Common.Gone = slices.DeleteFunc(ap.Common.Gone, func(g v1beta1.GoneResource) bool { return g.ID == id })
+	if len(ap.Common.Gone) == 0 {
+		ap.Common.Gone = nil
+	}
+}
