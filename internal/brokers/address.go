@@ -28,8 +28,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
 )
 
-// Address is a normalized address of a broker, with its keyed digest; both are empty where it is no address. Statuses of instances and bindings have the digest, so that tenants
-// do not read the address of a broker of the cluster.
+// Address is a normalized address of a broker, with its keyed digest; both are empty where it is no address. Statuses of instances and
+// bindings have the digest, so that tenants do not read the address of a broker of the cluster.
 type Address struct{ Address, Digest string }
 
 // AddressOf returns the present address of a broker. An error is that the key of digests cannot be read.
