@@ -60,14 +60,20 @@ type Servers struct {
 	apiServers   atomic.Pointer[[]netip.Addr]
 	controlPlane []netip.Prefix
 	handshakes   chan struct{} // one for each handshake that computes; those of API servers do not wait
+	listen       ListenFunc
 	metrics      *metrics
 
 	mu  sync.Mutex
 	all []*limits.Server // that were ever served
 }
 
+// ListenFunc returns the listener of an address.
+type ListenFunc func(ctx context.Context, network, address string) (net.Listener, error)
+
 // Options are those of all servers.
 type Options struct {
+	// Network is where the servers listen; nil: the network of this machine.
+	Network ListenFunc
 	// MemoryLimit is that of the process in bytes; 0: there is none.
 	MemoryLimit int64
 	// ControlPlane has the addresses of API servers, beside those of SetAPIServers.
@@ -81,7 +87,10 @@ func New(o Options) (*Servers, error) {
 	if o.MemoryLimit > 0 {
 		bytes = max(o.MemoryLimit/bytesPerLimit, leastBytes)
 	}
-	s := &Servers{bytes: bytes, controlPlane: o.ControlPlane, handshakes: make(chan struct{}, max(runtime.GOMAXPROCS(0)/2, 1))}
+	s := &Servers{bytes: bytes, controlPlane: o.ControlPlane, handshakes: make(chan struct{}, max(runtime.GOMAXPROCS(0)/2, 1)), listen: o.Network}
+	if s.listen == nil {
+		s.listen = (&net.ListenConfig{}).Listen
+	}
 	s.SetAPIServers(nil)
 	m, err := newMetrics(o.Metrics, s.bytesInUse)
 	s.metrics = m
@@ -109,7 +118,7 @@ func (s *Servers) isAPIServer(address netip.Addr) bool {
 
 // Listen returns a server of a kind, and its listener. Without TLS settings it is served in plain text.
 func (s *Servers) Listen(ctx context.Context, kind Kind, address string, settings *tls.Config, handler http.Handler) (*http.Server, net.Listener, error) {
-	socket, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	socket, err := s.listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, nil, err
 	}

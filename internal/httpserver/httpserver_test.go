@@ -513,3 +513,37 @@ func TestAChunkedPostBesideSmallOnes(t *testing.T) {
 		time.Sleep(10 * time.Second)
 	})
 }
+
+// TestNetwork: servers listen on the network that they are given.
+func TestNetwork(t *testing.T) {
+	socket := newNetwork()
+	servers, err := New(Options{Metrics: prometheus.NewRegistry(), Network: func(_ context.Context, _, address string) (net.Listener, error) {
+		if address != "bellhop:9444" {
+			return nil, fmt.Errorf("there is no address %s", address)
+		}
+		return socket, nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, listener, err := servers.Listen(t.Context(), Posts, "bellhop:9444", nil, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = server.Serve(listener) }()
+	defer server.Close() //nolint:errcheck // the end of the test
+	client := &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return socket.dial(aPod), nil }}}
+	defer client.CloseIdleConnections()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://bellhop:9444/", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close() //nolint:errcheck // as above
+	if response.StatusCode != http.StatusNoContent {
+		t.Errorf("the answer is %s", response.Status)
+	}
+}
