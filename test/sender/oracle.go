@@ -1,0 +1,265 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+	http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package sender
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/test/sender/kube"
+)
+
+const (
+	// step is how often the oracle looks.
+	step = time.Minute
+	// slack is what requests, evaluations and the operator's own delays take.
+	slack = 3 * time.Minute
+	// backoff is how long the operator waits at most before it tries again to reach a receiver.
+	backoff = 10 * time.Minute
+	// dueAfter is for how long an alert has to fire until a receiver has to have been notified: the group is posted, after the members before
+	// this one, and the alert joins the Alert of its group.
+	dueAfter = groupWait + groupInterval + 2*peerTimeout + 5*time.Minute + backoff + slack
+	// goneAfter is for how long an alert may not fire, or be muted, until it has ended: the longest interval at which Alertmanager repeats a
+	// group, the hour within which the operator records that, and two posts, at least 15 minutes apart.
+	goneAfter = repeatInterval + groupInterval + time.Hour + 15*time.Minute + 3*(watchdogEvery+groupInterval) + slack
+	// lapsesAfter is the same for Prometheus: an alert ends that it does not post for 4 minutes, in steps of 20, and 15 minutes of posts.
+	lapsesAfter = 4*time.Minute + 20*time.Minute + 15*time.Minute + slack
+)
+
+// seen is what is known of an alert at a source, from its sender.
+type seen struct {
+	// dueSince is since when the alert fires and is not muted at each member that can post; zero: it is not so.
+	dueSince time.Time
+	// firesSince is the same at each member, though it may not post; of Prometheus, while it runs.
+	firesSince time.Time
+	// goneSince is since when it fires at no member, or is muted; zero: it is not so.
+	goneSince time.Time
+	// listedSince is when a post first listed it as firing after a post had named it as resolved; zero: none has.
+	listedSince time.Time
+	// named is when a post that was stored named it as resolved, and maybeNamed when one may have been stored; zero: none has, or it was listed
+	// after that.
+	named, maybeNamed time.Time
+}
+
+// page is what a receiver knows of an Alert.
+type page struct {
+	isOpen   bool
+	fired    time.Time        // when people were notified last
+	note     string           // of that message
+	severity v1beta1.Severity // the highest one of its messages
+	told     map[string]bool  // the alerts that its messages have
+	last     map[string]bool  // the alerts that its last message has
+}
+
+// oracle compares what receivers were told with the state of the senders.
+type oracle struct {
+	sim *simulation
+
+	mu    sync.Mutex
+	known map[string]map[string]*seen // source → id
+	pages map[string]*page            // Alert
+	// held are the Alerts that a person has resolved, with their severities then.
+	held map[string]v1beta1.Severity
+	// twice is since when two Alerts of a group have an alert.
+	twice    map[string]time.Time
+	messages int
+	// decoded are the Alerts by their names, as they were decoded last.
+	decoded  map[string]*v1beta1.Alert
+	failures []string
+	told     map[string]bool
+}
+
+func newOracle(sim *simulation) *oracle {
+	return &oracle{sim: sim, known: map[string]map[string]*seen{}, pages: map[string]*page{}, held: map[string]v1beta1.Severity{}, twice: map[string]time.Time{}, told: map[string]bool{}, decoded: map[string]*v1beta1.Alert{}}
+}
+
+// fail records a failure, once for each that is about the same.
+func (o *oracle) fail(about, format string, args ...any) {
+	if !o.told[about] {
+		o.told[about] = true
+		o.failures = append(o.failures, fmt.Sprintf("at %s: %s: %s", time.Since(o.sim.began), about, fmt.Sprintf(format, args...)))
+	}
+}
+
+func (o *oracle) of(source, id string) *seen {
+	if o.known[source] == nil {
+		o.known[source] = map[string]*seen{}
+	}
+	if o.known[source][id] == nil {
+		o.known[source][id] = &seen{}
+	}
+	return o.known[source][id]
+}
+
+// resolve has a person resolve the Alerts of a source.
+func (o *oracle) resolve(source string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, a := range o.alertsOf(source) {
+		if a.Spec.State == v1beta1.AlertResolved || a.DeletionTimestamp != nil {
+			continue
+		}
+		o.held[a.Name] = a.Spec.Severity
+		o.sim.api.Edit("alerts", namespace, a.Name, func(k *kube.Object) {
+			k.Object["spec"].(map[string]any)["state"] = string(v1beta1.AlertResolved) //nolint:forcetypeassert // an Alert has a spec
+		})
+	}
+}
+
+// alertsOf returns the Alerts of a source as the API server has them.
+func (o *oracle) alertsOf(source string) (all []*v1beta1.Alert) {
+	for _, k := range o.sim.api.List("alerts") {
+		if k.GetLabels()[v1beta1.AlertSourceLabel] != source {
+			continue
+		}
+		a := o.decoded[k.GetName()]
+		if a == nil || a.ResourceVersion != k.GetResourceVersion() {
+			a = &v1beta1.Alert{}
+			if err := runtime.DefaultUnstructuredConverter.FromUnstructured(k.Object, a); err != nil {
+				panic(err)
+			}
+			o.decoded[a.Name] = a
+		}
+		all = append(all, a)
+	}
+	return all
+}
+
+// look looks at everything.
+func (o *oracle) look() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	judged := o.judge()
+	for _, source := range sources {
+		found := o.alertsOf(source)
+		for _, a := range found {
+			if a.Spec.State != v1beta1.AlertResolved {
+				delete(o.held, a.Name)
+			}
+		}
+		for _, r := range watched() {
+			s := o.of(source, r.id)
+			since(&s.dueSince, judged[source][r.id].isDue)
+			since(&s.firesSince, judged[source][r.id].fires)
+			since(&s.goneSince, judged[source][r.id].isGone)
+			o.check(source, r, s, found)
+		}
+	}
+}
+
+// watched are the alerts that are looked at: of those that are more than an Alert has room for, the one that must not be cut.
+func watched() []rule { return slices.Concat(rules, flood[:1]) }
+
+func since(at *time.Time, is bool) {
+	switch {
+	case !is:
+		*at = time.Time{}
+	case at.IsZero():
+		*at = time.Now()
+	}
+}
+
+// check compares the Alerts of a source with what its sender says about an alert.
+func (o *oracle) check(source string, r rule, s *seen, found []*v1beta1.Alert) {
+	if slices.Contains(o.sim.history.ignores, string(r.labels["severity"])) {
+		return
+	}
+	about := source + "/" + r.id
+	isDue := !s.dueSince.IsZero() && time.Since(s.dueSince) > dueAfter && s.maybeNamed.IsZero() && time.Since(s.listedSince) > dueAfter
+	if isDue && o.sim.history.configs[o.sim.config].maxAlerts > 0 && s.listedSince.IsZero() && source != apiSource {
+		isDue = false // the sender cuts its posts
+	}
+	if why := o.missing(r, found); isDue && why != "" {
+		o.fail("not paged/"+about, "it fires since %s and is not muted, listed since %s, but %s: %s", s.dueSince.Sub(o.sim.began), s.listedSince.Sub(o.sim.began), why, describe(found, r.id))
+	}
+	bound := goneAfter
+	if source == apiSource {
+		bound = lapsesAfter
+	}
+	for _, a := range found {
+		isOver := !s.goneSince.IsZero() && time.Since(s.goneSince) > bound
+		if i := instanceOf(a, r.id); i != nil && a.Spec.State != v1beta1.AlertResolved && isOver {
+			o.fail("not ended/"+about, "it fires nowhere, or is muted, since %s, named as resolved %s, but fires in Alert %s: %s", s.goneSince.Sub(o.sim.began), s.named.Sub(o.sim.began), a.Name, describe(found, r.id))
+		}
+	}
+}
+
+// missing returns why no receiver knows that an alert fires; empty: one does, or a person has resolved it.
+func (o *oracle) missing(r rule, found []*v1beta1.Alert) (why string) {
+	why = "no Alert has it"
+	want := map[string]v1beta1.Severity{"critical": v1beta1.SeverityCritical, "warning": v1beta1.SeverityWarning, "info": v1beta1.SeverityInfo}[string(r.labels["severity"])]
+	for _, a := range found {
+		i := instanceOf(a, r.id)
+		if i == nil {
+			continue
+		}
+		held, isHeld := o.held[a.Name]
+		p := o.pages[a.Name]
+		switch {
+		case a.Spec.State == v1beta1.AlertResolved && isHeld && rank(want) <= rank(held):
+			return ""
+		case a.Spec.State == v1beta1.AlertResolved:
+			why = "its Alert is resolved"
+		case i.Waiting:
+			why = "it waits"
+		case rank(a.Spec.Severity) < rank(want):
+			why = "the severity of its Alert is lower"
+		case p == nil || !p.isOpen:
+			why = "the receiver was not notified"
+		case rank(p.severity) < rank(want):
+			why = "the receiver was notified at a lower severity"
+		case !p.told[r.id] && len(a.Spec.Instances) <= 20:
+			why = "no message to the receiver has it"
+		default:
+			return ""
+		}
+	}
+	return why
+}
+
+// instanceOf returns the instance of an alert that fires in an Alert; nil: there is none.
+func instanceOf(a *v1beta1.Alert, id string) *v1beta1.AlertInstance {
+	for n := range a.Spec.Instances {
+		if i := &a.Spec.Instances[n]; i.Text == id && i.EndsAt == nil {
+			return i
+		}
+	}
+	return nil
+}
+
+func rank(s v1beta1.Severity) int {
+	return slices.Index([]v1beta1.Severity{"", v1beta1.SeverityInfo, v1beta1.SeverityWarning, v1beta1.SeverityCritical}, s)
+}
+
+// describe returns the Alerts that have an alert.
+func describe(found []*v1beta1.Alert, id string) string {
+	var all []string
+	for _, a := range found {
+		for _, i := range a.Spec.Instances {
+			if i.Text == id {
+				all = append(all, fmt.Sprintf("Alert %s %s %s has %+v", a.Name, a.Spec.State, a.Spec.Severity, i))
+			}
+		}
+	}
+	return strings.Join(all, "; ")
+}

@@ -1,0 +1,88 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+	http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package sender
+
+import (
+	"flag"
+	"log/slog"
+	"os"
+	"runtime/debug"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-logr/logr"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	ctrl "sigs.k8s.io/controller-runtime"
+)
+
+var (
+	seed      = flag.Uint64("seed", 6, "the seed of the first history")
+	histories = flag.Int("histories", 1, "how many histories run, each with the next seed")
+	verbose   = flag.Bool("log", false, "print the log of all programs")
+)
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	ctrl.SetLogger(logr.Discard())
+	debug.SetGCPercent(400)
+	utilruntime.ErrorHandlers = nil // they measure time from the start of the process, by another clock
+	os.Exit(m.Run())
+}
+
+// TestHistories runs real senders against the operator. Each history has a seed, which is printed with it if it fails.
+func TestHistories(t *testing.T) {
+	for n := range *histories {
+		run(t, newHistory(*seed+uint64(n)))
+	}
+}
+
+// run runs a history, and reports what the oracle has found.
+func run(t *testing.T, h history) {
+	t.Helper()
+	certificate, err := newCertificate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	synctest.Test(t, func(t *testing.T) {
+		log := slog.New(slog.DiscardHandler)
+		if *verbose {
+			log = slog.New(slog.NewTextHandler(os.Stderr, nil))
+		}
+		sim, err := newSimulation(h, log, certificate)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = sim.run()
+		failures := sim.oracle.failures
+		if err != nil {
+			failures = append(failures, err.Error())
+		}
+		if err := sim.close(); err != nil {
+			failures = append(failures, err.Error())
+		}
+		time.Sleep(time.Hour) // until requests in flight have ended
+		synctest.Wait()
+		if len(failures) > 0 {
+			t.Errorf("%s\n%s", strings.Join(failures, "\n"), h)
+		}
+		t.Logf("seed %d: %d messages", h.seed, sim.oracle.messages)
+	})
+	t.Logf("seed %d: %s", h.seed, time.Since(began).Round(time.Millisecond))
+}

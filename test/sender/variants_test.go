@@ -1,0 +1,168 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+	http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package sender
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+var withVariants = flag.Bool("variants", false, "check that the histories find each variant of the operator that has a mistake")
+
+const (
+	repo        = "../.."
+	sourceRules = "internal/lifecycle/source/"
+)
+
+// mistake replaces a text that a source file has exactly once.
+type mistake struct{ file, right, wrong string }
+
+// variant is an operator with a mistake that the histories must find.
+type variant struct {
+	name  string
+	edits []mistake
+	// seeds are those of histories of which one fails, with a failure that begins with a text.
+	seeds   []uint64
+	failure string
+}
+
+// variants are former faults: the cure of a finding is taken back.
+func variants() []variant {
+	return []variant{
+		{name: "an-end-ends-what-it-does-not-list", edits: []mistake{{sourceRules + "groups.go", `	g.order = math.MaxInt
+`, `	g.order = math.MaxInt
+	g.isOver = webhook != nil && webhook.State == alertmanager.Resolved
+`}}, failure: "a resolve/"},
+		{name: "whole-webhook-ends-what-it-does-not-list", edits: []mistake{{sourceRules + "unreported.go", `	case !isMarked:
+		i.UnlistedTime = lifecycle.Seconds(now)
+	}
+}`, `	case !isMarked:
+		end(i, now)
+	}
+}`}}, failure: "a resolve/"},
+		{name: "a-full-alert-hides-a-critical-one", edits: []mistake{{sourceRules + "instances.go", `	slices.SortStableFunc(firing, func(x, y int) int { return rank(y) - rank(x) })
+`, `	_ = rank
+`}}, failure: "not paged/"},
+		{name: "the-first-post-proves-all", edits: []mistake{{sourceRules + "unreported.go", `	if i.LapseSeconds == 0 {
+		return in.heard()
+	}
+	return notAhead(in.Series.Until, in.Now)
+`, `	return in.heard()
+`}, {sourceRules + "unreported.go", `		since, length = lifecycle.Latest(since, in.Series.Since), max(length, lapseAfter(i))
+`, `		length = lapseAfterStart
+`}}, failure: "a resolve/"},
+		{name: "the-clock-of-the-replica", edits: []mistake{{"internal/ingest/times.go", `	now = t.Server.Last()
+	if now.IsZero() {
+`, `	now = t.Clock.Now()
+	if now.IsZero() {
+`}}, failure: ""},
+		{name: "what-is-not-listed-fires-for-ever", edits: []mistake{{sourceRules + "unreported.go", `	case !isMarked:
+		i.UnlistedTime = lifecycle.Seconds(now)
+	}
+}`, `	case !isMarked:
+	}
+}`}, {sourceRules + "unreported.go", `	return i.ListedTime != nil && in.heard().After(silentFrom(i, in))
+`, `	return false
+`}}, failure: "not ended/"},
+	}
+}
+
+// sources returns the edited files by their paths.
+func (v variant) sources() (map[string]string, error) {
+	wrong := map[string]string{}
+	for _, e := range v.edits {
+		path, err := filepath.Abs(filepath.Join(repo, e.file))
+		if err != nil {
+			return nil, err
+		}
+		if _, ok := wrong[path]; !ok {
+			text, err := os.ReadFile(path) //nolint:gosec // a source of the repository
+			if err != nil {
+				return nil, err
+			}
+			wrong[path] = string(text)
+		}
+		if n := strings.Count(wrong[path], e.right); n != 1 {
+			return nil, fmt.Errorf("%s has %q %d times, so that the mistake cannot be made", e.file, e.right, n)
+		}
+		wrong[path] = strings.Replace(wrong[path], e.right, e.wrong, 1)
+	}
+	return wrong, nil
+}
+
+func TestVariantsApplyToTheSource(t *testing.T) {
+	for _, v := range variants() {
+		if _, err := v.sources(); err != nil {
+			t.Errorf("%s: %v", v.name, err)
+		}
+	}
+}
+
+// TestVariants builds this test with each mistake, and checks that a history finds it.
+func TestVariants(t *testing.T) {
+	if !*withVariants {
+		t.Skip("without -variants")
+	}
+	for _, v := range variants() {
+		t.Run(v.name, func(t *testing.T) {
+			binary := v.build(t)
+			for _, seed := range v.seeds {
+				output, err := exec.CommandContext(t.Context(), binary, "-test.run=^TestHistories$", "-histories=1", fmt.Sprintf("-seed=%d", seed)).CombinedOutput() //nolint:gosec // built here
+				if err != nil && strings.Contains(string(output), ": "+v.failure) {
+					t.Logf("seed %d finds it", seed)
+					return
+				}
+			}
+			t.Errorf("no history with the seeds %v finds it", v.seeds)
+		})
+	}
+}
+
+// build builds this test with the mistake, and returns its path.
+func (v variant) build(t *testing.T) string {
+	t.Helper()
+	sources, err := v.sources()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, replace := t.TempDir(), map[string]string{}
+	for path, text := range sources {
+		replace[path] = filepath.Join(dir, fmt.Sprintf("%d.go", len(replace)))
+		if err := os.WriteFile(replace[path], []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		t.Fatal(err)
+	}
+	overlay, binary := filepath.Join(dir, "overlay.json"), filepath.Join(dir, "sender.test")
+	if err := os.WriteFile(overlay, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	build := exec.CommandContext(t.Context(), "go", "test", "-c", "-tags", "grpcnotrace", "-vet=off", "-ldflags=-w", "-overlay", overlay, "-o", binary, ".") //nolint:gosec // as above
+	if output, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("building it: %v\n%s", err, output)
+	}
+	return binary
+}
