@@ -160,6 +160,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &applyconfigurationservicecatalogv1beta1.ConditionApplyConfiguration{}
 	case servicecatalogv1beta1.SchemeGroupVersion.WithKind("GoneResource"):
 		return &applyconfigurationservicecatalogv1beta1.GoneResourceApplyConfiguration{}
+	case servicecatalogv1beta1.SchemeGroupVersion.WithKind("LeftBehind"):
+		return &applyconfigurationservicecatalogv1beta1.LeftBehindApplyConfiguration{}
 	case servicecatalogv1beta1.SchemeGroupVersion.WithKind("LocalObjectReference"):
 		return &applyconfigurationservicecatalogv1beta1.LocalObjectReferenceApplyConfiguration{}
 	case servicecatalogv1beta1.SchemeGroupVersion.WithKind("MaintenanceInfo"):

@@ -171,20 +171,25 @@ type objectCollector struct {
 
 var (
 	objectsDesc = prometheus.NewDesc("bellhop_servicecatalog_objects", "Brokers of both kinds, instances and bindings, by kind and by their condition Ready (True, False, Unknown).", []string{"kind", "ready"}, nil)
+	leftDesc    = prometheus.NewDesc("bellhop_servicecatalog_left_behind", "IDs in status.leftBehind: the broker has not confirmed for an hour that nothing is left of failed requests, by kind (ServiceInstance, ServiceBinding).", []string{"kind"}, nil)
 	ageDesc     = prometheus.NewDesc("bellhop_operation_age_seconds", "Age of the oldest operation in progress at a broker, by kind (ServiceInstance, ServiceBinding); 0 if there is none.", []string{"kind"}, nil)
 )
 
 func (objectCollector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- objectsDesc
+	ch <- leftDesc
 	ch <- ageDesc
 }
 
 func (c objectCollector) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), collectTimeout)
 	defer cancel()
-	count, oldest, err := c.count(ctx)
+	count, oldest, left, err := c.count(ctx)
 	if err != nil {
 		return // not synced yet
+	}
+	for kind, n := range left {
+		ch <- prometheus.MustNewConstMetric(leftDesc, prometheus.GaugeValue, float64(n), kind)
 	}
 	for labels, n := range count {
 		ch <- prometheus.MustNewConstMetric(objectsDesc, prometheus.GaugeValue, float64(n), labels[:]...)
@@ -195,8 +200,8 @@ func (c objectCollector) Collect(ch chan<- prometheus.Metric) {
 }
 
 // count reads every object once.
-func (c objectCollector) count(ctx context.Context) (count map[[2]string]int, oldest map[string]time.Duration, err error) {
-	count = map[[2]string]int{}
+func (c objectCollector) count(ctx context.Context) (count map[[2]string]int, oldest map[string]time.Duration, left map[string]int, err error) {
+	count, left = map[[2]string]int{}, map[string]int{"ServiceInstance": 0, "ServiceBinding": 0}
 	oldest = map[string]time.Duration{"ServiceInstance": 0, "ServiceBinding": 0}
 	add := func(kind string, conditions []v1beta1.Condition) {
 		ready := v1beta1.ConditionUnknown
@@ -208,7 +213,7 @@ func (c objectCollector) count(ctx context.Context) (count map[[2]string]int, ol
 	now := c.clock.Now()
 	brokers, err := allBrokers(ctx, c.objects)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	for _, b := range brokers {
 		add(catalog.ScopeOf(b).BrokerKind(), b.CommonStatus().Conditions)
@@ -221,11 +226,13 @@ func (c objectCollector) count(ctx context.Context) (count map[[2]string]int, ol
 	err = errors.Join(
 		consistency.Each(ctx, c.objects, &v1beta1.ServiceInstance{}, &v1beta1.ServiceInstanceList{}, func(i *v1beta1.ServiceInstance) {
 			add("ServiceInstance", i.Status.Conditions)
+			left["ServiceInstance"] += len(i.Status.LeftBehind)
 			age("ServiceInstance", instancerules.PhaseOf(&i.Status).HasOperation(), i.Status.OperationStartTime)
 		}),
 		consistency.Each(ctx, c.objects, &v1beta1.ServiceBinding{}, &v1beta1.ServiceBindingList{}, func(b *v1beta1.ServiceBinding) {
 			add("ServiceBinding", b.Status.Conditions)
+			left["ServiceBinding"] += len(b.Status.LeftBehind)
 			age("ServiceBinding", bindingphase.Of(&b.Status).HasOperation(), b.Status.OperationStartTime)
 		}))
-	return count, oldest, err
+	return count, oldest, left, err
 }

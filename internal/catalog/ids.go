@@ -68,14 +68,18 @@ func record(obj metav1.Object, id string) (time.Time, bool) {
 // ExternalIDs returns the ids under which an instance or a binding has, or had, something at its broker, as far as it records them. Some may be
 // empty, or the same.
 func ExternalIDs(o metav1.Object) (ids []string) {
+	var left []v1beta1.LeftBehind
 	switch o := o.(type) {
 	case *v1beta1.ServiceInstance:
-		return []string{o.Spec.ExternalID, o.Status.ExternalID}
+		ids, left = []string{o.Spec.ExternalID, o.Status.ExternalID}, o.Status.LeftBehind
 	case *v1beta1.ServiceBinding:
-		ids = []string{o.Spec.ExternalID, o.Status.ExternalID, o.Status.PredecessorID}
+		ids, left = []string{o.Spec.ExternalID, o.Status.ExternalID, o.Status.PredecessorID}, o.Status.LeftBehind
 		for _, p := range o.Status.Predecessors {
 			ids = append(ids, p.ID)
 		}
+	}
+	for _, l := range left {
+		ids = append(ids, l.ID)
 	}
 	return ids
 }

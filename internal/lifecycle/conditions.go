@@ -168,6 +168,17 @@ func Mitigated(made, refused string, a *v1beta1.Attempts) ConditionSet {
 	return set
 }
 
+// Unremoved returns the conditions after an orphan mitigation that has left an id behind. what says that, made is what is done again, and refused
+// the reason of Failed where the request is not repeated.
+func Unremoved(what, made, refused string, a *v1beta1.Attempts) ConditionSet {
+	set := ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonOrphanMitigationFailed, Message: what}
+	if a.Stopped {
+		return set.WithStalled(refused)
+	}
+	set.Message += fmt.Sprintf(". It is %s again under another id at %s", made, FormatTime(a.NextTime.Time))
+	return set.WithStalled(v1beta1.ReasonOrphanMitigationFailed)
+}
+
 // Conditions builds the list of conditions. A condition whose status stays keeps the lastTransitionTime that it has in before.
 func (c ConditionSet) Conditions(before []v1beta1.Condition, now time.Time) []v1beta1.Condition {
 	own := Cause{c.Reason, c.Message}

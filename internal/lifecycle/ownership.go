@@ -22,6 +22,7 @@ import (
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
@@ -40,7 +41,7 @@ func OwnsInstance(si *v1beta1.ServiceInstance) bool {
 // OwnsInstanceID reports the same for one of the ids in the instance's spec and status.
 func OwnsInstanceID(si *v1beta1.ServiceInstance, id string) bool {
 	return si.UID != "" && si.Status.CreatedForUID == si.UID && id == InstanceID(si) ||
-		catalog.IsOurs(si, id) || catalog.IsNextID(si.UID, si.Spec.ExternalID, id)
+		catalog.IsOurs(si, id) || catalog.IsNextID(si.UID, si.Spec.ExternalID, id) || hasLeftBehind(si.UID, &si.Status.OperationStatus, id)
 }
 
 // IsRemovedWithObject reports whether the broker's instance is deprovisioned when the object is deleted.
@@ -65,12 +66,25 @@ func PredecessorIDs(s *v1beta1.ServiceBindingStatus) (ids []string) {
 func OwnsBindingID(b *v1beta1.ServiceBinding, id string) bool {
 	return !b.DeletionTimestamp.IsZero() && IsToBeDeleted(b) ||
 		b.UID != "" && b.Status.CreatedForUID == b.UID && id == b.Spec.ExternalID ||
-		catalog.IsOurs(b, id) || catalog.IsNextID(b.UID, b.Spec.ExternalID, id)
+		catalog.IsOurs(b, id) || catalog.IsNextID(b.UID, b.Spec.ExternalID, id) || hasLeftBehind(b.UID, &b.Status.OperationStatus, id)
+}
+
+// hasLeftBehind reports whether the id is one that this very object has left behind, and not the one that it was copied from.
+func hasLeftBehind(uid types.UID, s *v1beta1.OperationStatus, id string) bool {
+	return slices.ContainsFunc(s.LeftBehind, func(l v1beta1.LeftBehind) bool { return l.ID == id && l.UID == uid })
 }
 
 // RetainedAsSupplied is the cause of a release where the id was supplied and the object did not create what the broker has under it.
 func RetainedAsSupplied(id string) *Cause {
 	return &Cause{v1beta1.ReasonRetained, fmt.Sprintf("the id %q was supplied in spec.externalID, and this object did not create the resource under it: the resource is retained", id)}
+}
+
+// LeftBehindIDs returns the ids that an object has left behind.
+func LeftBehindIDs(s *v1beta1.OperationStatus) (ids []string) {
+	for _, l := range s.LeftBehind {
+		ids = append(ids, l.ID)
+	}
+	return ids
 }
 
 // IsToBeDeleted reports whether the deletion policy says that the broker's resource is deleted with the object, whoever created it.
@@ -81,6 +95,19 @@ func IsToBeDeleted(o metav1.Object) bool {
 // annotate returns the command that sets an annotation of an object, which kind names as kubectl does.
 func annotate(kind string, o metav1.Object, key, value string) string {
 	return fmt.Sprintf("kubectl annotate --overwrite -n %s %s %s %s=%s", o.GetNamespace(), kind, o.GetName(), key, value)
+}
+
+// Retain returns the command that has the broker's resources of an object left at the broker.
+func Retain(kind string, o metav1.Object) string {
+	return annotate(kind, o, v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyRetain)
+}
+
+// AlsoLeft adds to the cause of a release that the broker may have something under other ids, which stays there.
+func (c *Cause) AlsoLeft(ids []string) *Cause {
+	if len(ids) == 0 {
+		return c
+	}
+	return &Cause{v1beta1.ReasonRetained, c.Message + "; what the broker may have under these former ids is left there: " + Enumerate(ids)}
 }
 
 // bothWays says how a person decides what becomes of the broker's resource when the object is deleted.

@@ -72,3 +72,9 @@ func SameProperties(a, b *v1beta1.ServiceInstancePropertiesState) bool {
 func Fingerprint(props *v1beta1.ServiceInstancePropertiesState) string {
 	return catalog.Hash(strings.Join([]string{PlanID(props), props.ParameterChecksum, props.MaintenanceVersion, props.ParametersDigest}, "/"))
 }
+
+// SameBindingParameters reports whether two bind requests have the same parameters.
+func SameBindingParameters(a, b *v1beta1.ServiceBindingPropertiesState) bool {
+	same, isComparable := catalog.CompareDigests(a.ParametersDigest, b.ParametersDigest)
+	return a.ParameterChecksum == b.ParameterChecksum && (same || !isComparable)
+}

@@ -72,8 +72,11 @@ func MisconfiguredAnswers(a *v1beta1.Attempts) int32 {
 
 // IsSlow reports whether requests are retried slowly, so that the object is Stalled.
 func IsSlow(a *v1beta1.Attempts) bool {
-	return a != nil && (a.Misconfigured > limiter.QuickRetries || a.Removals >= MaxRemovals)
+	return a != nil && (a.Misconfigured > limiter.QuickRetries || isMitigationSlow(a.Mitigation))
 }
+
+// isMitigationSlow reports whether the next attempt after the orphan mitigations is due after hours.
+func isMitigationSlow(m v1beta1.Mitigation) bool { return m.Removals >= MaxRemovals || m.Unremoved > 0 }
 
 // IsConflictUnexplained reports whether the broker has something under the id that no request on record can have created.
 func IsConflictUnexplained(a *v1beta1.Attempts) bool {
@@ -82,7 +85,7 @@ func IsConflictUnexplained(a *v1beta1.Attempts) bool {
 
 // MaxRepeatsAfter returns how often a request with an unknown outcome is repeated unchanged after orphan mitigations.
 func MaxRepeatsAfter(m v1beta1.Mitigation) int32 {
-	if m.Removals >= MaxRemovals {
+	if isMitigationSlow(m) {
 		return 0
 	}
 	return MaxRepeats
@@ -151,8 +154,18 @@ func RecordFailure(b *v1beta1.Backoff, uid types.UID, f Failure, now time.Time) 
 // RecordRemoval records an orphan mitigation and when the next attempt is due; none is after a refusal.
 func RecordRemoval(a *v1beta1.Attempts, uid types.UID, now time.Time) {
 	a.Removals++
-	a.Count, a.Misconfigured, a.Refusals, a.Unknown, a.Conflict = 0, 0, 0, 0, false
-	if a.NextTime = Timestamp(now.Add(removalDelay(uid, a.Removals))); a.Stopped {
+	endMitigation(a, uid, now)
+}
+
+// RecordLeftBehind records an orphan mitigation that has failed, whose id is left behind, and when the next attempt is due.
+func RecordLeftBehind(a *v1beta1.Attempts, uid types.UID, now time.Time) {
+	a.Unremoved++
+	endMitigation(a, uid, now)
+}
+
+func endMitigation(a *v1beta1.Attempts, uid types.UID, now time.Time) {
+	a.Count, a.Misconfigured, a.Refusals, a.Unknown, a.Conflict, a.UnremovedSince = 0, 0, 0, 0, false, nil
+	if a.NextTime = Timestamp(now.Add(mitigationDelay(uid, a.Mitigation))); a.Stopped {
 		a.NextTime = nil
 	}
 }
@@ -167,10 +180,10 @@ func RemovalsOf(a *v1beta1.Attempts) int32 {
 
 // RemovalOf returns the part of the attempts that counts until the credentials are in the Secret.
 func RemovalOf(a *v1beta1.Attempts) *v1beta1.Attempts {
-	if a == nil || a.Removals == 0 {
+	if a == nil || a.Removals == 0 && a.Unremoved == 0 {
 		return nil
 	}
-	return &v1beta1.Attempts{AttemptedSpec: a.AttemptedSpec, Mitigation: v1beta1.Mitigation{Removals: a.Removals}}
+	return &v1beta1.Attempts{AttemptedSpec: a.AttemptedSpec, Mitigation: v1beta1.Mitigation{Removals: a.Removals, Unremoved: a.Unremoved}}
 }
 
 // RefusalOf returns the part of the attempts that stays once credentials are in the Secret: that the broker has refused to replace them.
@@ -185,12 +198,23 @@ func RefusalOf(a *v1beta1.Attempts) *v1beta1.Attempts {
 	}
 }
 
-// removalDelay returns the delay of the attempt that follows a number of orphan mitigations.
-func removalDelay(uid types.UID, removals int32) time.Duration {
-	if removals < MaxRemovals {
-		return Backoff(uid, removals, 0)
+// mitigationDelay returns the delay of the attempt that follows orphan mitigations. The first one whose id is left behind has taken an hour
+// already.
+func mitigationDelay(uid types.UID, m v1beta1.Mitigation) (wait time.Duration) {
+	if m.Removals >= MaxRemovals {
+		wait = SlowDelay(uid, m.Removals-MaxRemovals+1)
+	} else if m.Removals > 0 {
+		wait = Backoff(uid, m.Removals, 0)
 	}
-	return jittered(min(firstRemovalDelay<<min(removals-MaxRemovals, 10), lastRemovalDelay), uid, removals)
+	if m.Unremoved > 1 {
+		wait = max(wait, SlowDelay(uid, m.Unremoved-1))
+	}
+	return wait
+}
+
+// SlowDelay returns the delay after the count-th clean-up at the slow schedule: an hour, which doubles up to a day.
+func SlowDelay(uid types.UID, count int32) time.Duration {
+	return jittered(min(firstRemovalDelay<<min(count-1, 10), lastRemovalDelay), uid, count)
 }
 
 // Attribution attributes an answer that looks like a misconfiguration to the object or to the broker.

@@ -132,13 +132,13 @@ func (s Schedule) NextAttempt() time.Time {
 	if a == nil {
 		return time.Time{}
 	}
-	if a.Removals >= MaxRemovals && !a.Stopped && !a.Recovered && a.LastTime != nil && s.Recovered.After(a.LastTime.Time) {
+	if isMitigationSlow(a.Mitigation) && !a.Stopped && !a.Recovered && a.LastTime != nil && s.Recovered.After(a.LastTime.Time) {
 		a.Recovered, a.NextTime = true, nil
 	}
 	switch {
 	case a.NextTime == nil, !a.NextTime.After(s.Now):
 		return time.Time{}
-	case a.Removals > 0 && a.Count == 0 && !DueAt(a.NextTime.Time, removalDelay(s.Object.GetUID(), a.Removals), s.Now).After(s.Now): // LastTime is not that of the removal
+	case (a.Removals > 0 || a.Unremoved > 0) && a.Count == 0 && !DueAt(a.NextTime.Time, mitigationDelay(s.Object.GetUID(), a.Mitigation), s.Now).After(s.Now): // LastTime is not that of the removal
 		return time.Time{}
 	case a.LastTime != nil && !DueAfter(a.LastTime.Time, a.NextTime.Sub(a.LastTime.Time), s.Now).After(s.Now):
 		return time.Time{}

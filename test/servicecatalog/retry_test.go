@@ -25,6 +25,8 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	. "github.com/onsi/gomega/gstruct"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/osb"
@@ -88,6 +90,31 @@ var _ = Describe("A retry on request", func() {
 		requestRebind(ctx, b, "3")
 		Eventually(checkGone(ctx, b)).Should(Succeed())
 		Expect(s.requestsAbout(b.Spec.ExternalID)()).To(Equal([]string{"Bind", "Bind", "Bind", "Unbind", "Unbind"}))
+		Expect(s.Violations()).To(BeEmpty())
+	})
+
+	// F-JS12
+	It("provisions under another id once the clean-up has failed for an hour", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
+		lift := s.Inject(osbtest.Fault{On: osb.DeprovisionInstance, Answer: osbtest.Error(http.StatusInternalServerError, "", "no such instance")})
+		s.Inject(osbtest.Fault{On: osb.ProvisionInstance, Times: 4, Answer: osbtest.Error(http.StatusInternalServerError, "", "oops")})
+		si := s.createSyncInstance(ctx, "db")
+		Eventually(instanceStatus(ctx, si)).WithTimeout(time.Minute).Should(SatisfyAll(HaveField("OrphanMitigationInProgress", true), HaveField("Attempts", PointTo(HaveField("UnremovedSince", Not(BeNil()))))))
+
+		By("recording that it has failed for an hour")
+		hourAgo := time.Now().Add(-time.Hour).UTC().Format(time.RFC3339)
+		since := client.RawPatch(types.MergePatchType, []byte(`{"status":{"attempts":{"unremovedSince":"`+hourAgo+`"}}}`))
+		Expect(k8s.Status().Patch(ctx, si.DeepCopy(), since)).To(Succeed())
+		Eventually(instanceStatus(ctx, si)).WithTimeout(time.Minute).Should(SatisfyAll(beProvisioned(si), HaveField("ExternalID", Not(BeEmpty())),
+			HaveField("LeftBehind", ConsistOf(SatisfyAll(HaveField("ID", si.Spec.ExternalID), HaveField("LastError", ContainSubstring("no such instance")))))))
+
+		By("deleting it, which ends once the broker confirms both removals")
+		Expect(k8s.Delete(ctx, si)).To(Succeed())
+		Eventually(instanceStatus(ctx, si)).Should(haveCondition("Ready", "Unknown", "DeprovisionCallFailed"))
+		lift()
+		increaseUpdateRequests(ctx, si)
+		Eventually(checkGone(ctx, si)).WithTimeout(time.Minute).Should(Succeed())
+		Expect(s.requestsAbout(si.Spec.ExternalID)()).To(ContainElement("DeprovisionInstance"))
 		Expect(s.Violations()).To(BeEmpty())
 	})
 

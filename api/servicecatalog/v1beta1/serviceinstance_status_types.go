@@ -209,12 +209,21 @@ type CandidatePlans struct {
 	Refusals int32 `json:"refusals,omitempty"`
 }
 
-// Mitigation counts the orphan mitigations of Attempts. After the third one, the next
-// request is due when the broker has recovered, and otherwise after hours.
+// Mitigation counts the orphan mitigations of Attempts. After the third one that has
+// succeeded, or the first one that has not, the next request is due when the broker has
+// recovered, and otherwise after hours.
 type Mitigation struct {
-	// removals is the number of orphan mitigations.
+	// removals is the number of orphan mitigations that have succeeded.
 	// +optional
 	Removals int32 `json:"removals,omitempty"`
+
+	// unremoved is the number of those that have left an id behind.
+	// +optional
+	Unremoved int32 `json:"unremoved,omitempty"`
+
+	// unremovedSince is when the orphan mitigation in progress first failed.
+	// +optional
+	UnremovedSince *metav1.Time `json:"unremovedSince,omitempty"`
 
 	// recovered is true once a request was sent earlier than planned, since the broker
 	// had recovered.

@@ -259,6 +259,14 @@ type OperationStatus struct {
 	// +listMapKey=id
 	// +optional
 	Gone []GoneResource `json:"gone,omitempty"`
+
+	// leftBehind are ids whose orphan mitigation has failed for an hour. What failed
+	// requests may have left there is removed later, and no request for the present id
+	// waits for that.
+	// +listType=map
+	// +listMapKey=id
+	// +optional
+	LeftBehind []LeftBehind `json:"leftBehind,omitempty"`
 }
 
 // GoneResource is a resource that the broker has answered 410 Gone about once.
@@ -268,6 +276,58 @@ type GoneResource struct {
 
 	// time of the first answer 410.
 	Time metav1.Time `json:"time"`
+}
+
+// LeftBehind is a resource that a failed request may have left at the broker, and whose
+// removal the broker has not confirmed.
+type LeftBehind struct {
+	// id under which the broker may have it.
+	ID string `json:"id"`
+
+	// uid is that of the object whose request may have created it. No other object
+	// removes it.
+	// +optional
+	UID types.UID `json:"uid,omitempty"`
+
+	// target is where it may be.
+	// +optional
+	Target ServiceBindingTarget `json:"target,omitempty"`
+
+	// planIDs are the ids of the plans that it may have, of which each attempt names
+	// the next.
+	// +listType=atomic
+	// +optional
+	PlanIDs []string `json:"planIDs,omitempty"`
+
+	// firstTime is when its removal was first attempted.
+	// +optional
+	FirstTime metav1.Time `json:"firstTime,omitempty"`
+
+	// lastTime is when its removal was last attempted.
+	// +optional
+	LastTime metav1.Time `json:"lastTime,omitempty"`
+
+	// generation of the object at the last attempt.
+	// +optional
+	Generation int64 `json:"generation,omitempty"`
+
+	// attempts is the number of attempts since it was left behind, or the spec was
+	// changed. The next one is due 1, 2, 4 and at most 24 hours after the last.
+	// +optional
+	Attempts int32 `json:"attempts,omitempty"`
+
+	// asyncOpInProgress is true while the broker works on the removal, and is polled.
+	// +optional
+	AsyncOpInProgress bool `json:"asyncOpInProgress,omitempty"`
+
+	// lastOperation is the broker's name of that operation.
+	// +kubebuilder:validation:MaxLength=10000
+	// +optional
+	LastOperation string `json:"lastOperation,omitempty"`
+
+	// lastError is the error of the last attempt.
+	// +optional
+	LastError string `json:"lastError,omitempty"`
 }
 
 // Common implements ServiceObjectStatus.

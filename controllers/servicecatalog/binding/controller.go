@@ -118,7 +118,12 @@ func (r *Reconciler) ReconcileObject(ctx context.Context, base *engine.Scope) (c
 func (s *scope) Inputs() *operation.Inputs { return &s.inputs.Inputs }
 
 // Broker is where requests go.
-func (s *scope) Broker() v1beta1.Broker { return s.inputs.Broker }
+func (s *scope) Broker() v1beta1.Broker {
+	if call := s.next.Request; call != nil && call.CleanUp {
+		return s.inputs.CleanUpBrokers[call.ID]
+	}
+	return s.inputs.Broker
+}
 
 // Decide decides on the present view.
 func (s *scope) Decide() engine.Step {
@@ -298,7 +303,11 @@ func (r *Reconciler) untilShown(ctx context.Context, s *scope) time.Duration {
 
 // External returns what a binding has at its broker under an id.
 func (s *scope) External(id string) audit.External {
-	return audit.External{ID: id, Broker: s.inputs.Broker, User: s.binding.Spec.UserInfo}
+	broker := s.inputs.Broker
+	if left := s.inputs.CleanUpBrokers[id]; left != nil {
+		broker = left
+	}
+	return audit.External{ID: id, Broker: broker, User: s.binding.Spec.UserInfo}
 }
 
 // RuleOfDeletion returns why the broker's binding that the last request is about is deleted.
@@ -317,6 +326,9 @@ func (s *scope) Claim() (engine.ClaimKey, bool) {
 
 // IsQuietInQueue reports whether it is no news that a request waits for a slot: polls do, and Ready says whether the credentials can be used.
 func (s *scope) IsQuietInQueue() bool {
+	if call := s.next.Request; call != nil && call.CleanUp {
+		return true
+	}
 	works := lifecycle.IsTrue(lifecycle.FindCondition(s.binding.Status.Conditions, v1beta1.ConditionReady)) && s.binding.DeletionTimestamp.IsZero()
 	return s.binding.Status.AsyncOpInProgress || works
 }

@@ -49,7 +49,9 @@ func (s *scope) Ask(ctx context.Context, broker *brokers.Client) (operation.Answ
 // Apply applies the answer. Another request follows at once that repeats the last one in the form that the broker requires, or fetches its result.
 func (s *scope) Apply(a operation.Answer) (more bool) {
 	call := s.next.Request
-	s.memory.RequestMemory = s.memory.ObserveAnswer(s.binding, *call, a)
+	if !call.CleanUp {
+		s.memory.RequestMemory = s.memory.ObserveAnswer(s.binding, *call, a)
+	}
 	s.binding.Status = bindingrules.Apply(s.binding, s.next.Status, *call, a, s.r.Clock.Now())
 	return a.Class == osbresult.NeedsApp || a.Class == osbresult.NeedsAsync && call.Operation == lifecycle.Unbind || call.Operation == lifecycle.Poll && a.State == osbresult.Succeeded && !call.Removal
 }
@@ -62,7 +64,7 @@ func params(call *bindingrules.Request) osb.Params {
 func (r *Reconciler) sendRequest(ctx context.Context, s *scope, broker *brokers.Client, call *bindingrules.Request) (a bindingrules.Answer, err error) {
 	p := params(call)
 	p.MayRepeat = s.MayRepeat
-	if bindingphase.IsOnBehalfOfUser(s.binding) {
+	if !call.CleanUp && bindingphase.IsOnBehalfOfUser(s.binding) {
 		p.Identity = engine.OriginatingIdentity(s.binding.Spec.UserInfo)
 	}
 	p.Secrets = r.secretsOf(ctx, s)
@@ -85,8 +87,12 @@ func (r *Reconciler) sendRequest(ctx context.Context, s *scope, broker *brokers.
 		a.Binding, a.Outcome = broker.FetchBinding(ctx, p, call.ID)
 		return a, nil
 	case lifecycle.Poll:
+		name := ptr.Deref(s.binding.Status.LastOperation, "")
+		if call.CleanUp {
+			name = call.LastOperation
+		}
 		var last osbresult.LastOperation
-		last, a.Outcome = broker.Poll(ctx, osb.PollRequest{Params: p, BindingID: call.ID, Removal: call.Removal, Operation: ptr.Deref(s.binding.Status.LastOperation, "")})
+		last, a.Outcome = broker.Poll(ctx, osb.PollRequest{Params: p, BindingID: call.ID, Removal: call.Removal, Operation: name})
 		a.State, a.OperationDescription = last.State, lifecycle.DescriptionOf(last, a.Outcome)
 		return a, nil
 	case lifecycle.Unbind:

@@ -56,11 +56,14 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) (err error) {
 	if in.Claimants, err = r.claimantsOf(ctx, s.binding, lifecycle.BindingID(s.binding, &s.binding.Status), target); err != nil {
 		return err
 	}
-	in.PredecessorClaimants = map[string]lifecycle.Claimants{}
+	in.FormerClaimants = map[string]lifecycle.Claimants{}
 	for _, id := range lifecycle.PredecessorIDs(&s.binding.Status) {
-		if in.PredecessorClaimants[id], err = r.claimantsOf(ctx, s.binding, id, target); err != nil {
+		if in.FormerClaimants[id], err = r.claimantsOf(ctx, s.binding, id, target); err != nil {
 			return err
 		}
+	}
+	if err := r.observeLeftBehind(ctx, s); err != nil {
+		return err
 	}
 	if in.Parameters, err = engine.ParametersVersion(ctx, r.Index.Cache, s.binding.Namespace, s.binding.Spec.ParametersFrom); err != nil {
 		return err
@@ -72,6 +75,25 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) (err error) {
 		}
 	}
 	return r.observeSecret(ctx, s)
+}
+
+// observeLeftBehind observes who else has the ids left behind, and their brokers. They may be at another instance than the present one.
+func (r *Reconciler) observeLeftBehind(ctx context.Context, s *scope) (err error) {
+	in := &s.inputs
+	in.CleanUpBrokers = map[string]v1beta1.Broker{}
+	for _, l := range s.binding.Status.LeftBehind {
+		if in.FormerClaimants[l.ID], err = r.claimantsOf(ctx, s.binding, l.ID, &l.Target); err != nil {
+			return err
+		}
+		broker, err := r.Index.Broker(ctx, s.binding.Namespace, l.Target.BrokerReference)
+		switch {
+		case err == nil:
+			in.CleanUpBrokers[l.ID] = broker
+		case !index.IsNotFound(err):
+			return err
+		}
+	}
+	return nil
 }
 
 // findBoundInstance looks up the instance of a binding. It waits, up to recordTimeout, until the cache shows what this process has recorded of

@@ -49,6 +49,8 @@ type Record struct {
 	// LastPoll is when the operation was last polled, and asked the Retry-After of that answer.
 	LastPoll  time.Time
 	PollAfter time.Duration
+	// CleanUpPolls are when the removals under ids left behind were last polled, by id.
+	CleanUpPolls map[string]time.Time
 	// SeenRunning: this process has seen the broker accept the operation on record, or report it in progress.
 	SeenRunning bool
 	// goneSince is, by the id of the resource, when this process received the first 410 Gone about it, or first saw that one on record.
@@ -71,7 +73,7 @@ type Record struct {
 
 // Inputs returns what a decision depends on of that.
 func (r *Record) Inputs() operation.Inputs {
-	return operation.Inputs{Definition: r.Definition, SeenRunning: r.SeenRunning, LastPoll: r.LastPoll, PollAfter: r.PollAfter}
+	return operation.Inputs{Definition: r.Definition, SeenRunning: r.SeenRunning, LastPoll: r.LastPoll, PollAfter: r.PollAfter, CleanUpPolls: r.CleanUpPolls}
 }
 
 // Unrecorded is what a request may have created for an object, which may vanish before that is on record.
@@ -89,6 +91,18 @@ func newUnrecorded(o client.Object, at audit.External, request lifecycle.Operati
 		return nil
 	}
 	return &Unrecorded{External: at, Object: o, Request: request, Answer: lifecycle.StatusOnly(out)}
+}
+
+// RememberCleanUp remembers a request about an id left behind: when its removal was last polled.
+func (r *Record) RememberCleanUp(call *operation.Request, now time.Time) {
+	if call.Operation != lifecycle.Poll {
+		delete(r.CleanUpPolls, call.ID)
+		return
+	}
+	if r.CleanUpPolls == nil {
+		r.CleanUpPolls = map[string]time.Time{}
+	}
+	r.CleanUpPolls[call.ID] = now
 }
 
 func newPending() *pending {
@@ -128,7 +142,7 @@ func (p *pending) forgetIdle(o client.Object) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	name := client.ObjectKeyFromObject(o)
-	if e := p.entries[name]; e != nil && e.PendingStatus == nil && !e.released && !e.openProblem && e.Unrecorded == nil && e.Queue == nil && e.parameters.digest == "" && e.Definition == lifecycle.DefinitionUnknown && len(e.goneSince) == 0 && e.Memory == nil {
+	if e := p.entries[name]; e != nil && e.PendingStatus == nil && !e.released && !e.openProblem && e.Unrecorded == nil && e.Queue == nil && e.parameters.digest == "" && e.Definition == lifecycle.DefinitionUnknown && len(e.goneSince) == 0 && e.Memory == nil && len(e.CleanUpPolls) == 0 {
 		delete(p.entries, name)
 	}
 }

@@ -242,6 +242,9 @@ func (r *Reconciler) send(ctx context.Context, s *Scope, broker v1beta1.Broker, 
 	if attempts != nil && (attempts.Generation != s.Object.GetGeneration() || next.Requested) {
 		attempts = nil
 	}
+	if next.Request.CleanUp { // it is not the first request of the object, and its failures are not those of the present spec
+		attempts = &v1beta1.Attempts{Backoff: v1beta1.Backoff{Count: 1}}
+	}
 	release, wait := r.Queue.Enter(s.Object, &s.Record.Queue, brokers.KeyOf(broker), what, attempts)
 	if release == nil {
 		return a, &wait, nil
@@ -268,6 +271,10 @@ func (r *Reconciler) send(ctx context.Context, s *Scope, broker v1beta1.Broker, 
 	result, s.polled, s.Record.refused = brokers.ResultOf(a.Outcome), what == lifecycle.Poll, a.Class == osbresult.Rejected
 	if a.Class == osbresult.NeedsCatalog {
 		r.RequestRelist(brokers.KeyOf(broker))
+	}
+	if next.Request.CleanUp {
+		s.Record.RememberCleanUp(next.Request, r.Clock.Now())
+		return a, nil, nil
 	}
 	s.Record.SeenRunning = a.Class == osbresult.Accepted || what == lifecycle.Poll && s.Record.SeenRunning
 	s.Record.LastPoll, s.Record.PollAfter = time.Time{}, 0

@@ -152,6 +152,10 @@ func (r *Reconciler) execute(ctx context.Context, m Machine, next Step) (made bo
 	s, broker := m.Common(), m.Broker()
 	connection, problem, err := r.connect(ctx, broker)
 	switch {
+	case problem != nil && next.Request.CleanUp: // it changes no condition
+		delete(m.Inputs().CleanUpBrokers, next.Request.ID)
+		result, unrecorded := r.finish(ctx, m, m.Decide())
+		return false, result, errors.Join(err, unrecorded)
 	case problem != nil:
 		m.Inputs().BrokerBlocker = problem
 		result, unrecorded := r.finish(ctx, m, m.Decide())
@@ -188,6 +192,11 @@ func (r *Reconciler) apply(ctx context.Context, m Machine, next Step, a operatio
 	}
 	s.calls++
 	s.more = m.Apply(a)
+	if next.Request.CleanUp {
+		r.KeepPending(s)
+		m.Inputs().CleanUpPolls = s.Record.CleanUpPolls
+		return
+	}
 	r.observeRecovery(ctx, m.Broker(), next.Status, s.Object.CommonStatus())
 	if what == lifecycle.Provision || what == lifecycle.Bind {
 		s.Record.Unrecorded = newUnrecorded(s.Before, m.External(next.Request.ID), what, a.Outcome)

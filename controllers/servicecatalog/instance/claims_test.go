@@ -56,6 +56,11 @@ func TestClaimantsOfAnID(t *testing.T) {
 	moved := func(si *v1beta1.ServiceInstance) {
 		si.Spec.ExternalID, si.Status.ExternalID = "first", "id"
 	}
+	leftBehind := func(uid types.UID) func(*v1beta1.ServiceInstance) {
+		return func(si *v1beta1.ServiceInstance) {
+			si.Spec.ExternalID, si.Status.LeftBehind = "first", []v1beta1.LeftBehind{{ID: "id", UID: uid}}
+		}
+	}
 	elsewhere := func(si *v1beta1.ServiceInstance) { si.Namespace = "elsewhere" }
 	atBroker := func(name string) func(*v1beta1.ServiceInstance) {
 		return func(si *v1beta1.ServiceInstance) {
@@ -72,6 +77,8 @@ func TestClaimantsOfAnID(t *testing.T) {
 		"a made id":                              {claims("other", 0, ours), "owns it", true},
 		"created for it":                         {claims("other", -time.Hour, createdFor), "owns it", true},
 		"in the status only":                     {claims("other", -time.Hour, moved, createdFor), "owns it", true},
+		"F-JS12 left behind":                     {claims("other", -time.Hour, leftBehind("uid-other")), "owns it", true},
+		"F-JS12 left behind by another":          {claims("other", -time.Hour, leftBehind("uid-of-the-copied")), "", false},
 		"elsewhere":                              {claims("other", time.Hour, elsewhere), "a ServiceInstance in another namespace has claimed the id before", true},
 		"older":                                  {claims("other", time.Hour), `ServiceInstance "other" has claimed the id before`, true},
 		"younger":                                {claims("other", -time.Hour), "", false},
@@ -86,7 +93,7 @@ func TestClaimantsOfAnID(t *testing.T) {
 		t.Run("F-S4 "+name, func(t *testing.T) {
 			si := claims("db", 0)
 			r := claimsReconciler(t, si, test.other)
-			all, err := r.claimantsOf(t.Context(), si, o)
+			all, err := r.claimantsOf(t.Context(), si, "id", o)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -107,7 +114,7 @@ func TestClaimantsOfAnID(t *testing.T) {
 		a, b := claims("a", 0), claims("b", 0)
 		r := claimsReconciler(t, a, b)
 		blocked := func(si *v1beta1.ServiceInstance) bool {
-			all, err := r.claimantsOf(t.Context(), si, o)
+			all, err := r.claimantsOf(t.Context(), si, "id", o)
 			if err != nil {
 				t.Fatal(err)
 			}

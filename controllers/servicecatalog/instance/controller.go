@@ -154,8 +154,11 @@ func (s *scope) Claim() (engine.ClaimKey, bool) {
 	return engine.ClaimKey{Broker: brokers.KeyOf(b), ID: lifecycle.InstanceID(s.instance)}, true
 }
 
-// IsQuietInQueue reports whether it is no news that a request waits for a slot: polls do.
-func (s *scope) IsQuietInQueue() bool { return s.instance.Status.AsyncOpInProgress }
+// IsQuietInQueue reports whether it is no news that a request waits for a slot: polls do, and what is left behind changes no condition.
+func (s *scope) IsQuietInQueue() bool {
+	call := s.next.Request
+	return s.instance.Status.AsyncOpInProgress || call != nil && call.CleanUp
+}
 
 // StatusForBlocker returns the status of an instance whose reconcile is blocked.
 func (s *scope) StatusForBlocker(why *lifecycle.Blocker, now time.Time) v1beta1.ServiceObjectStatus {

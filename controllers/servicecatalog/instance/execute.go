@@ -77,7 +77,11 @@ func (r *Reconciler) sendRequest(ctx context.Context, s *scope, broker *osb.Clie
 		MayRepeat: s.MayRepeat, Identity: identity, Secrets: r.secretsOf(ctx, s, call.Operation)}
 	switch call.Operation {
 	case lifecycle.Poll:
-		last, out := broker.Poll(ctx, osb.PollRequest{Params: params, Removal: call.Removal, Operation: ptr.Deref(s.instance.Status.LastOperation, "")})
+		name := ptr.Deref(s.instance.Status.LastOperation, "")
+		if call.CleanUp {
+			name = call.LastOperation
+		}
+		last, out := broker.Poll(ctx, osb.PollRequest{Params: params, Removal: call.Removal, Operation: name})
 		return instancerules.Answer{Outcome: out, State: last.State, OperationDescription: lifecycle.DescriptionOf(last, out)}, nil
 	case lifecycle.Inspect:
 		return inspectInstance(ctx, broker, params, s.inputs.Offering.Class), nil

@@ -43,8 +43,17 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 		in.Recovered = r.Recoveries.Since(brokers.KeyOf(in.Offering.Broker))
 	}
 	in.Refs = missingRefs(si, in.Offering)
-	if in.Claimants, err = r.claimantsOf(ctx, si, in.Offering); err != nil {
+	if in.Claimants, err = r.claimantsOf(ctx, si, lifecycle.InstanceID(si), in.Offering); err != nil {
 		return err
+	}
+	in.FormerClaimants, in.CleanUpBrokers = map[string]lifecycle.Claimants{}, map[string]v1beta1.Broker{}
+	for _, id := range lifecycle.LeftBehindIDs(si.Status.Common()) {
+		if in.FormerClaimants[id], err = r.claimantsOf(ctx, si, id, in.Offering); err != nil {
+			return err
+		}
+		if in.Offering.Broker != nil {
+			in.CleanUpBrokers[id] = in.Offering.Broker
+		}
 	}
 	if in.OperationPlan, err = engine.FindPlan(ctx, r.Index, in.Offering, instancerules.OperationProperties(&si.Status)); err != nil {
 		return err
@@ -79,9 +88,9 @@ func missingRefs(si *v1beta1.ServiceInstance, o lifecycle.Offering) *instancerul
 	return &instancerules.References{Refs: catalog.Refs{Class: o.Class.GetName(), Plan: o.Plan.GetName()}, Scope: catalog.ScopeOf(o.Class)}
 }
 
-// claimantsOf returns the other objects of the broker that have the instance's id in spec or status.
-func (r *Reconciler) claimantsOf(ctx context.Context, si *v1beta1.ServiceInstance, o lifecycle.Offering) (all lifecycle.Claimants, err error) {
-	id, mayExist := lifecycle.InstanceID(si), instancerules.PhaseOf(&si.Status).MayExist()
+// claimantsOf returns the other objects of the broker that have an id of the instance in spec or status.
+func (r *Reconciler) claimantsOf(ctx context.Context, si *v1beta1.ServiceInstance, id string, o lifecycle.Offering) (all lifecycle.Claimants, err error) {
+	mayExist := instancerules.PhaseOf(&si.Status).MayExist()
 	others, err := r.Index.InstancesWithID(ctx, id)
 	if err != nil {
 		return nil, err
@@ -98,7 +107,7 @@ func (r *Reconciler) claimantsOf(ctx context.Context, si *v1beta1.ServiceInstanc
 			all = append(all, lifecycle.NewClaimant("ServiceInstance", other, si, lifecycle.OwnsInstanceID(other, id), instancerules.PhaseOf(&other.Status).MayExist() && !mayExist))
 		}
 	}
-	if mayCreate := si.DeletionTimestamp.IsZero() && !lifecycle.OwnsInstance(si) && !mayExist; mayCreate && o.Broker != nil && all.BlocksCreation() == nil {
+	if mayCreate := si.DeletionTimestamp.IsZero() && !lifecycle.OwnsInstanceID(si, id) && !mayExist; mayCreate && o.Broker != nil && all.BlocksCreation() == nil {
 		r.Claims.Reserve(engine.ClaimKey{Broker: brokers.KeyOf(o.Broker), ID: id}, si.UID, all)
 	}
 	return all, nil

@@ -148,6 +148,6 @@ func unsettled(instances []*v1beta1.ServiceInstance) (requests []reconcile.Reque
 // changed while no request could be sent.
 func isSettled(si *v1beta1.ServiceInstance) bool {
 	s := &si.Status
-	isConfirmed := instancerules.PhaseOf(s) == instancerules.Provisioned && s.Attempts == nil && s.ReconciledGeneration == si.Generation
+	isConfirmed := instancerules.PhaseOf(s) == instancerules.Provisioned && s.Attempts == nil && len(s.LeftBehind) == 0 && s.ReconciledGeneration == si.Generation
 	return isConfirmed && len(si.Spec.ParametersFrom) == 0 && si.DeletionTimestamp.IsZero()
 }

@@ -34,7 +34,7 @@ var names = operation.Names{
 	Resource: "servicebinding", Noun: "binding",
 	Remove: "Unbind", RemoveFailed: v1beta1.ReasonUnbindCallFailed,
 	Removing:          lifecycle.ConditionSet{Reason: v1beta1.ReasonUnbinding, Message: "The binding is being removed asynchronously"},
-	WhileRemovalWaits: v1beta1.ConditionUnknown,
+	WhileRemovalWaits: v1beta1.ConditionUnknown, HowToRetry: "change the annotation " + v1beta1.RebindAnnotation,
 }
 
 // application is the application of an answer to a status.
@@ -55,6 +55,11 @@ func newApplication(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStat
 
 // Apply returns the status after a request; status is the one before it, as the decision has it.
 func Apply(b *v1beta1.ServiceBinding, status v1beta1.ServiceBindingStatus, call Request, a Answer, now time.Time) v1beta1.ServiceBindingStatus {
+	if call.CleanUp {
+		after := *status.DeepCopy()
+		operation.ApplyCleanUp(b, after.Common(), &names, &call.Request, a, now)
+		return after
+	}
 	ap := newApplication(b, status, call, a, now)
 	ap.status.ObservedGeneration = b.Generation
 	ap.ForgetFormerRemoval()

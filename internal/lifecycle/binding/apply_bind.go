@@ -82,26 +82,13 @@ func (ap *application) recordBindDone() {
 		ap.revert(fmt.Sprintf("the broker already had a binding under the id %q, created for example after the backup of this object, and does not return its credentials: the binding is retained", ap.call.ID))
 		return
 	}
-	if kind := unsupportedReason(ap.Answer.Binding); kind != "" && !ap.call.Repeat {
+	if kind := ap.Answer.Binding.Unsupported(); kind != "" && !ap.call.Repeat {
 		message := "the broker answered with " + kind + ", which Kubernetes cannot provide"
 		ap.stopRetrying(v1beta1.ReasonUnsupportedBinding, message)
 		ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonUnsupportedBinding, Message: message})
 		return
 	}
 	ap.recordBound()
-}
-
-// unsupportedReason returns what a binding requires of the platform and no cluster has; empty: nothing.
-func unsupportedReason(b *osbresult.Binding) string {
-	switch {
-	case b.SyslogDrainURL != "":
-		return "a syslog_drain_url"
-	case b.RouteServiceURL != "":
-		return "a route_service_url"
-	case len(b.VolumeMounts) > 0:
-		return "volume_mounts"
-	}
-	return ""
 }
 
 // recordBound records a binding that the broker has confirmed. It is Ready once its credentials are in the Secret.

@@ -95,6 +95,35 @@ func (ap *application) RecordRemoved() {
 	}
 }
 
+// IsMitigation reports whether the request is part of an orphan mitigation.
+func (ap *application) IsMitigation() bool {
+	return ap.phase.IsMitigating() && !ap.IsDeleting() && !validity.IsPredecessor(&ap.status, ap.call.ID)
+}
+
+// Location returns where the binding is, or may be.
+func (ap *application) Location() v1beta1.LeftBehind {
+	return v1beta1.LeftBehind{Target: ap.call.Target}
+}
+
+// RecordLeftBehind records that the id is left behind: nothing was sent under the next one. A predecessor stays the binding.
+func (ap *application) RecordLeftBehind(what string) {
+	a := ap.Attempts()
+	if ap.phase.IsReplacement() {
+		if a.NextTime != nil {
+			what += "; another one is requested at " + lifecycle.FormatTime(a.NextTime.Time)
+		}
+		ap.revertAfter(what)
+		return
+	}
+	ap.recordGone()
+	ap.status.UnbindStatus = v1beta1.UnbindNotRequired
+	ap.UseNextID()
+	if a.Stopped {
+		ap.status.ReconciledGeneration = ap.call.Generation
+	}
+	ap.SetConditions(lifecycle.Unremoved(what, "bound", v1beta1.ReasonServiceBindingReturnedFailure, a))
+}
+
 // RuleOfDeletion returns why the broker's binding of an id is deleted. The status is the one before the answer.
 func RuleOfDeletion(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus, id string) lifecycle.DeletionRule {
 	switch {

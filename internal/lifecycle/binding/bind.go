@@ -41,13 +41,17 @@ func (d *decision) bind() {
 		d.block(why)
 		return
 	}
+	if full := d.tooManyLeftBehind(); full != nil && d.hasNothingAtBroker() {
+		d.setBlocked(full)
+		return
+	}
 	if !d.isDue() || !d.knowsParameters() {
 		return
 	}
 	props, a := d.desiredProperties(), d.Status.Attempts
 	isUnsure := d.phase.Task != bindingphase.Idle || a != nil && a.Unknown > 0
 	isHeld := d.phase.IsConflictHeld(a)
-	unwanted := isUnsure && !isHeld && d.Status.InProgressProperties != nil && !sameParameters(d.Status.InProgressProperties, props)
+	unwanted := isUnsure && !isHeld && d.Status.InProgressProperties != nil && !lifecycle.SameBindingParameters(d.Status.InProgressProperties, props)
 	conflict := a != nil && a.Conflict
 	switch {
 	case conflict && d.effectivePlan().BindingRetrievable:
@@ -117,12 +121,6 @@ func (d *decision) beginOperation(props *v1beta1.ServiceBindingPropertiesState) 
 func (d *decision) desiredProperties() *v1beta1.ServiceBindingPropertiesState {
 	params := d.in.Parameters
 	return &v1beta1.ServiceBindingPropertiesState{Parameters: params.Redacted, ParameterChecksum: params.Checksum, ParametersDigest: params.Digest, UserInfo: d.b.Spec.UserInfo}
-}
-
-// sameParameters reports whether two requests have the same parameters.
-func sameParameters(a, b *v1beta1.ServiceBindingPropertiesState) bool {
-	same, isComparable := catalog.CompareDigests(a.ParametersDigest, b.ParametersDigest)
-	return a.ParameterChecksum == b.ParameterChecksum && (same || !isComparable)
 }
 
 // precondition returns what blocks a binding; nil: nothing does.

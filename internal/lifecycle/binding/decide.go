@@ -43,8 +43,6 @@ type Inputs struct {
 	BoundInstance boundinstance.Inputs
 	// Broker is that of the binding's target; nil: it does not exist.
 	Broker v1beta1.Broker
-	// PredecessorClaimants, by id, are the claimants that have the id of a predecessor.
-	PredecessorClaimants map[string]lifecycle.Claimants
 	// Secret is what is known of the binding's Secret; SecretID is the id whose credentials it has, and SecretVersion its
 	// resourceVersion, where it was read.
 	Secret                  SecretState
@@ -161,6 +159,7 @@ func Decide(b *v1beta1.ServiceBinding, in Inputs) Decision {
 	d.nameSecret()
 	d.recordAddress()
 	d.describeInFlight()
+	d.cleanUp()
 	return d.Decision
 }
 
@@ -202,7 +201,7 @@ func (d *decision) proceed() {
 // those that the broker returns after an update of its instance are fetched, or wait to be written.
 func IsSettled(b *v1beta1.ServiceBinding, instance *v1beta1.ServiceInstance) bool {
 	renews := b.Status.RenewBefore != nil || b.Status.ExpiresAt != nil || b.Annotations[v1beta1.RebindAnnotation] != b.Status.Rebind
-	return lifecycle.IsTrue(lifecycle.FindCondition(b.Status.Conditions, v1beta1.ConditionReady)) && !renews && b.Status.PredecessorID == "" && len(b.Status.Predecessors) == 0 && b.DeletionTimestamp.IsZero() && !validity.IsMadeBefore(&b.Status, instance)
+	return lifecycle.IsTrue(lifecycle.FindCondition(b.Status.Conditions, v1beta1.ConditionReady)) && !renews && b.Status.PredecessorID == "" && len(b.Status.Predecessors) == 0 && len(b.Status.LeftBehind) == 0 && b.DeletionTimestamp.IsZero() && !validity.IsMadeBefore(&b.Status, instance)
 }
 
 func (d *decision) id() string { return lifecycle.BindingID(d.b, &d.Status) }
@@ -223,7 +222,7 @@ func (d *decision) owns() bool {
 }
 
 func (d *decision) ownsPredecessor(id string) bool {
-	return lifecycle.OwnsBindingID(d.b, id) && d.in.PredecessorClaimants[id].BlocksRemoval() == nil
+	return lifecycle.OwnsBindingID(d.b, id) && d.in.FormerClaimants[id].BlocksRemoval() == nil
 }
 
 // belongsToAnother reports whether the id belongs to another object.

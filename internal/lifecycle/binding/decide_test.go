@@ -463,7 +463,7 @@ func TestABindingInATerminatingNamespace(t *testing.T) {
 // F-S30: a predecessor that is no longer this object's to remove is left at the broker, and the present credentials stay.
 func TestAPredecessorOfAnother(t *testing.T) {
 	f := newFixture(rotatable, bound1, rebound, bound1, in(overlap), func(f *fixture) { f.after(saidOf(osbresult.Unknown, 500)) }, in(time.Hour))
-	f.in.PredecessorClaimants = map[string]lifecycle.Claimants{"id": {lifecycletest.Owner}}
+	f.in.FormerClaimants = map[string]lifecycle.Claimants{"id": {lifecycletest.Owner}}
 	next := f.step()
 	if next.Request != nil || next.SecretAction != "" || next.Retained == nil || next.RetainedID != "id" || len(next.Status.Predecessors) > 0 || bindingphase.Of(&next.Status).HasOperation() {
 		t.Errorf("%s: %+v", next.say(), next.Retained)

@@ -17,7 +17,6 @@ limitations under the License.
 package binding
 
 import (
-	"encoding/json"
 	"time"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
@@ -127,7 +126,7 @@ func (m *RequestMemory) DropCredentials() {
 	if m.Received == nil {
 		return
 	}
-	if b := m.Received.Binding; string(b.Credentials) == noCredentials {
+	if b := m.Received.Binding; b.IsWithoutCredentials() {
 		m.Received = &Received{BindingID: m.Received.BindingID, Binding: &osbresult.Binding{Created: b.Created, Credentials: b.Credentials, ExpiresAt: b.ExpiresAt, RenewBefore: b.RenewBefore}}
 		return
 	}
@@ -171,7 +170,7 @@ func (m *RequestMemory) observeBind(call Request, a Answer) {
 	case a.Class == osbresult.Done && !a.Binding.Created && call.NothingAtBroker && call.Owned && call.Retrievable: // the broker may not have finished
 		m.recovery.created = true
 	case a.Class == osbresult.Done && (a.Binding.Created || call.NothingAtBroker && call.Owned && !call.Replaces): // a service without credentials
-		m.Received = &Received{BindingID: call.ID, Binding: withoutCredentials(a.Binding)}
+		m.Received = &Received{BindingID: call.ID, Binding: a.Binding.WithoutCredentials()}
 	case a.Class == osbresult.Done, refused && (call.Repeat || call.mayBeFetched()):
 		m.recovery.failed |= repeat
 	case refused && call.PredecessorID != "":
@@ -190,17 +189,8 @@ func (m *RequestMemory) observeFetch(b *v1beta1.ServiceBinding, call Request, a 
 	case a.Class == osbresult.Done && a.Binding.Credentials != nil:
 		m.Received = &Received{BindingID: call.ID, Binding: a.Binding}
 	case a.Class == osbresult.Done && created && !call.Replaces: // a service without credentials
-		m.Received = &Received{BindingID: call.ID, Binding: withoutCredentials(a.Binding)}
+		m.Received = &Received{BindingID: call.ID, Binding: a.Binding.WithoutCredentials()}
 	case a.Class == osbresult.Done, a.Class == osbresult.Rejected, a.Class == osbresult.Gone && !patient, a.Misconfigured() && lifecycle.MisconfiguredAnswers(b.Status.Attempts) >= limiter.QuickRetries:
 		m.recovery.failed |= fetch
 	}
-}
-
-// noCredentials are those of a service without any.
-const noCredentials = "{}"
-
-func withoutCredentials(b *osbresult.Binding) *osbresult.Binding {
-	none := *b
-	none.Credentials = json.RawMessage(noCredentials)
-	return &none
 }

@@ -20,11 +20,14 @@ import (
 	"fmt"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/api/equality"
+
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/lifecycle/bindingphase"
 	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
+	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
 	"github.com/gophernetes/bellhop/internal/lifecycle/rebind"
 	"github.com/gophernetes/bellhop/internal/lifecycle/validity"
 )
@@ -148,7 +151,7 @@ func (d *decision) renewRemoval() {
 	d.Requested = true
 	rebind.RecordAttempt(d.b, &d.Status)
 	if a := s.Attempts; a != nil {
-		a.Backoff, a.Removals, a.Stopped = v1beta1.Backoff{}, 0, false
+		a.Backoff, a.Mitigation, a.Stopped = v1beta1.Backoff{}, v1beta1.Mitigation{}, false
 	}
 }
 
@@ -223,4 +226,45 @@ func (d *decision) pollWhenDue(call *Request, removal bool) {
 // isOverdue reports whether the operation is past its deadline.
 func (d *decision) isOverdue() bool {
 	return d.schedule().IsOverdue(d.effectivePlan().MaximumPollingDuration)
+}
+
+// cleanUp adds to the decision what is due for the ids left behind.
+func (d *decision) cleanUp() {
+	left := d.Status.Common()
+	if why := d.AwaitCleanUps(&d.in.Inputs, d.b, left, &names); why != nil {
+		d.blockRemoval(why)
+	}
+	if d.Request != nil || d.SecretAction != "" || d.Retained != nil {
+		return
+	}
+	if due, isPoll := d.NextCleanUp(&d.in.Inputs, d.b, left, equality.Semantic.DeepEqual(d.Status, d.b.Status)); due != nil {
+		d.Request = d.newCleanUp(due, isPoll)
+	}
+}
+
+// newCleanUp returns the request to remove what may be under an id left behind, or to poll that.
+func (d *decision) newCleanUp(l *v1beta1.LeftBehind, isPoll bool) *Request {
+	call := d.newRequest(lifecycle.Unbind)
+	call.ID, call.CleanUp, call.Target = l.ID, true, l.Target
+	call.Target.PlanID = operation.CleanUpPlan(l, isPoll)
+	call.ConfirmsGone = d.in.ConfirmsGone(d.Status.Common(), l.ID)
+	if isPoll {
+		call.Operation, call.Removal, call.LastOperation = lifecycle.Poll, true, l.LastOperation
+	}
+	return call
+}
+
+// tooManyLeftBehind returns why nothing is requested under another id; nil: it may be. Where a person has asked for a retry, the removals under the
+// ids left behind are due.
+func (d *decision) tooManyLeftBehind() *lifecycle.Blocker {
+	s := d.Status.Common()
+	full := d.in.TooManyLeftBehind(d.b, s, &names)
+	if full == nil || catalog.IsRetained(d.b) {
+		return nil
+	}
+	if d.Requested || rebind.IsRequested(d.b, &d.Status) {
+		operation.RenewCleanUps(s)
+		rebind.RecordAttempt(d.b, &d.Status)
+	}
+	return full
 }

@@ -68,7 +68,7 @@ func (d *decision) startReplacement() {
 		s.Attempts = &v1beta1.Attempts{
 			AttemptedSpec: d.schedule().PresentSpec(),
 			Backoff:       v1beta1.Backoff{Count: a.Count},
-			Mitigation:    v1beta1.Mitigation{Removals: a.Removals},
+			Mitigation:    v1beta1.Mitigation{Removals: a.Removals, Unremoved: a.Unremoved},
 		}
 	}
 	d.requestFirst()
@@ -78,6 +78,9 @@ func (d *decision) startReplacement() {
 func (d *decision) replacementBlocker() *lifecycle.Blocker {
 	if why := d.precondition(); why != nil {
 		return why
+	}
+	if full := d.tooManyLeftBehind(); full != nil {
+		return full
 	}
 	if now := d.in.BoundInstance.Target; now != nil && d.target() != now {
 		return lifecycle.BlockedBy(v1beta1.ReasonErrorInstanceNotReady, fmt.Sprintf("ServiceInstance %q is not the one that the credentials are for: delete this ServiceBinding, and create it again", d.b.Spec.InstanceRef.Name))
@@ -150,10 +153,10 @@ func (d *decision) replace() {
 		d.requestFirst()
 	case rotates:
 		d.requestSuccessor()
-	case !sameParameters(s.InProgressProperties, d.desiredProperties()) && retrievable: // what may be there is used
+	case !lifecycle.SameBindingParameters(s.InProgressProperties, d.desiredProperties()) && retrievable: // what may be there is used
 		d.Request = d.newRequest(lifecycle.Fetch)
 		d.Request.Repeat, d.Request.Replaces = true, true
-	case !sameParameters(s.InProgressProperties, d.desiredProperties()):
+	case !lifecycle.SameBindingParameters(s.InProgressProperties, d.desiredProperties()):
 		d.startMitigation()
 	default:
 		d.requestSuccessor()
@@ -207,7 +210,7 @@ func (d *decision) dropPredecessor(i int) {
 	d.RetainedID = s.Predecessors[i].ID
 	why := "which this object did not create"
 	switch {
-	case d.in.PredecessorClaimants[d.RetainedID].BlocksRemoval() != nil:
+	case d.in.FormerClaimants[d.RetainedID].BlocksRemoval() != nil:
 		why = "which another object has as well"
 	case s.OwnershipUnknown && d.RetainedID == d.b.Spec.ExternalID:
 		why = "of which the broker has not confirmed whether this object created it"

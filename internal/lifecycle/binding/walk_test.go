@@ -110,6 +110,8 @@ type bindingWalk struct {
 	backups          []bindingBackup
 	restoredTo       func(bindingphase.Task) // counts the tasks that were restored
 	used             map[string]bool         // ids of bind requests
+	forgetful        bool                    // that of instanceWalk
+	cleaned          map[string]time.Time    // that of instanceWalk
 	restored, unsure bool                    // those of instanceWalk
 	peer             *bindingWalk            // the same id in another cluster; nil: there is none
 }
@@ -190,7 +192,7 @@ func TestTwoClustersWithOneID(t *testing.T) {
 
 func newBindingWalk(t *testing.T, seed uint64) *bindingWalk {
 	w := &bindingWalk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 3)), absences: rand.New(rand.NewPCG(seed, 4)), restores: rand.New(rand.NewPCG(seed, 5)), numbers: rand.New(rand.NewPCG(seed, 8)), outages: rand.New(rand.NewPCG(seed, 9)), clocks: rand.New(rand.NewPCG(seed, 6)), updates: rand.New(rand.NewPCG(seed, 7)), replaced: map[string]time.Time{}, now: lifecycletest.T0, params: "p0",
-		restoredTo: func(bindingphase.Task) {}, used: map[string]bool{}, held: map[string]*heldBinding{}, wasReady: map[string]bool{}, removed: map[string]bool{}, endless: map[string]bool{}}
+		restoredTo: func(bindingphase.Task) {}, cleaned: map[string]time.Time{}, used: map[string]bool{}, held: map[string]*heldBinding{}, wasReady: map[string]bool{}, removed: map[string]bool{}, endless: map[string]bool{}}
 	o := lifecycletest.NewOffering()
 	w.class, w.plan, w.broker, w.instance = o.Class.(*v1beta1.ClusterServiceClass), o.Plan.(*v1beta1.ClusterServicePlan), o.Broker.(*v1beta1.ClusterServiceBroker), lifecycletest.NewInstance()
 	w.class.Spec.BindingRetrievable = seed&1 != 0
@@ -211,6 +213,7 @@ func newBindingWalk(t *testing.T, seed uint64) *bindingWalk {
 	if seed&32 == 0 { // objects of the former service-catalog have none
 		w.b.Status.ObservedGeneration = lifecycletest.SchemaDefault
 	}
+	w.forgetful = seed%11 == 3
 	if w.brought = seed%5 == 4; !w.brought {
 		w.b.Annotations[v1beta1.MadeIDAnnotation] = catalog.MadeID("id", lifecycletest.T0)
 	} else if w.stranger = w.rnd.IntN(2) == 0; w.stranger {
@@ -347,7 +350,7 @@ func (w *bindingWalk) forgetReport() {
 }
 
 func (w *bindingWalk) forget() {
-	w.unrecorded, w.polled, w.accepted, w.reported, w.known, w.gone = nil, time.Time{}, false, "", Memory{}, lifecycletest.Gone{}
+	w.unrecorded, w.polled, w.accepted, w.reported, w.known, w.gone, w.cleaned = nil, time.Time{}, false, "", Memory{}, lifecycletest.Gone{}, map[string]time.Time{}
 	w.cached = w.secret.DeepCopy()
 }
 
@@ -369,6 +372,10 @@ func (w *bindingWalk) inputs(b *v1beta1.ServiceBinding) Inputs {
 	world := Inputs{Inputs: operation.Inputs{Now: w.now, NextNumber: 1 + w.numbers.Int32N(catalog.NextNumbers), Gone: w.gone.Inputs(b.Status.Common()), Address: lifecycletest.AddressesInWalk(w.isElsewhere, w.calm), LastPoll: w.polled, SeenRunning: w.accepted, Definition: lifecycle.DefinitionLives}, Broker: w.broker, Memory: w.known.RequestMemory,
 		BoundInstance: boundinstance.Inputs{Instance: w.instance, Class: w.class, Plan: w.plan, Target: &v1beta1.ServiceBindingTarget{
 			BrokerReference: v1beta1.BrokerReference{Kind: "ClusterServiceBroker", Name: "broker", ServiceID: "class-id"}, PlanID: "small-id", InstanceID: "id"}}}
+	world.CleanUpPolls, world.CleanUpBrokers = w.cleaned, map[string]v1beta1.Broker{}
+	for _, id := range lifecycle.LeftBehindIDs(b.Status.Common()) {
+		world.CleanUpBrokers[id] = w.broker
+	}
 	world.Parameters.Known, world.Parameters.Checksum, world.Parameters.Version = true, checksumOf(w.params), w.params
 	var seen *metav1.PartialObjectMetadata
 	if w.cached != nil {
@@ -444,6 +451,10 @@ func (w *bindingWalk) reconcile() {
 			if w.crashes() {
 				return
 			}
+			if next.Request.CleanUp {
+				w.applyCleanUp(b, &next, a)
+				return
+			}
 			w.accepted = a.Class == osbresult.Accepted || a.State == osbresult.InProgress || next.Request.Operation == lifecycle.Poll && w.accepted
 			world.SeenRunning = w.accepted
 			w.unsure = w.unsure || next.Request.Operation == lifecycle.Bind && a.Class == osbresult.Unknown
@@ -470,6 +481,21 @@ func (w *bindingWalk) reconcile() {
 			return
 		}
 	}
+}
+
+// applyCleanUp is that of instanceWalk.
+func (w *bindingWalk) applyCleanUp(b *v1beta1.ServiceBinding, next *Decision, a Answer) {
+	if next.Request.Operation == lifecycle.Poll {
+		w.cleaned[next.Request.ID] = w.now
+	}
+	status := Apply(b, next.Status, *next.Request, a, w.now)
+	before, after := *b.Status.DeepCopy(), *status.DeepCopy()
+	before.LeftBehind, after.LeftBehind, before.Gone, after.Gone = nil, nil, nil, nil
+	if !equality.Semantic.DeepEqual(before, after) {
+		w.failf("F-JS12: a clean-up changes the status: %+v", status)
+	}
+	w.unrecorded = status.DeepCopy()
+	w.record(status)
 }
 
 // checkWakeUp: what time alone changes is looked at again without an event: the end of the credentials, the removal of predecessors, and
@@ -540,7 +566,7 @@ func (w *bindingWalk) check(b *v1beta1.ServiceBinding, next *Decision) {
 	if !b.DeletionTimestamp.IsZero() {
 		return
 	}
-	if w.wasReady[call.ID] && !validity.IsPredecessor(&w.b.Status, call.ID) && (!w.restored || !w.unsure && !w.oneShot) { // credentials that are told once may be in no Secret after a restore
+	if w.wasReady[call.ID] && !validity.IsPredecessor(&w.b.Status, call.ID) && (!w.restored || !w.unsure && !w.oneShot && !call.CleanUp) { // credentials that are told once may be in no Secret after a restore
 		w.failf("F-S26: what was Ready under %s is removed, and nothing has replaced it", call.ID)
 	}
 	h := w.held[call.ID]
@@ -893,6 +919,8 @@ func (w *bindingWalk) unbind(call *Request, h *heldBinding) Answer {
 		w.failf("what the other cluster uses is removed; its status: %+v", w.peer.b.Status)
 	}
 	switch {
+	case h == nil && w.forgetful && !validity.IsPredecessor(&w.b.Status, call.ID): // the predecessors are removed one after the other
+		return saidOf(osbresult.Unknown, 500)
 	case h == nil:
 		return saidOf(osbresult.Gone, 410)
 	case h.working == "unbind":
@@ -931,9 +959,12 @@ func (w *bindingWalk) settle() {
 	w.updateInstance("host of the end")
 	w.sources++
 	before := 0
-	for range 200 {
+	for i := range 200 {
 		if w.released {
 			return
+		}
+		if i == 100 && len(w.b.Status.LeftBehind) > 0 {
+			w.now = w.now.Add(30 * time.Hour)
 		}
 		w.cached = w.secret.DeepCopy()
 		if a := w.b.Status.Attempts; a != nil && a.Stopped && bindingphase.IsBound(&w.b.Status) { // a person asks again, once
@@ -946,7 +977,8 @@ func (w *bindingWalk) settle() {
 		before = w.calls
 		w.reconcile()
 	}
-	if w.calls != before && !w.restored && !lifecycle.IsSlow(w.b.Status.Attempts) {
+	endless := w.forgetful && len(w.lastCalls) > 0 && strings.HasPrefix(w.lastCalls[len(w.lastCalls)-1], "unbind") // it confirms no removal whose answer was lost
+	if w.calls != before && !w.restored && !endless && !lifecycle.IsSlow(w.b.Status.Attempts) {
 		w.failf("it does not come to rest")
 	}
 	w.end()
@@ -956,7 +988,7 @@ func (w *bindingWalk) end() {
 	s := &w.b.Status
 	if !w.b.DeletionTimestamp.IsZero() {
 		reason := lifecycle.FindCondition(s.Conditions, v1beta1.ConditionReady).Reason
-		if reason == v1beta1.ReasonConflict || reason == v1beta1.ReasonOwnershipUnknown && w.brought { // a person decides
+		if reason == v1beta1.ReasonConflict || w.forgetful || reason == v1beta1.ReasonOwnershipUnknown && w.brought { // a person decides
 			metav1.SetMetaDataAnnotation(&w.b.ObjectMeta, v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyRetain)
 			w.brought, w.stranger = true, true // it is left there
 			w.reconcile()

@@ -32,7 +32,7 @@ var names = operation.Names{
 	Resource: "serviceinstance", Noun: "instance",
 	Remove: "Deprovision", RemoveFailed: v1beta1.ReasonDeprovisionCallFailed,
 	Removing:          lifecycle.ConditionSet{Reason: v1beta1.ReasonDeprovisioning, Message: "The instance is being deprovisioned asynchronously"},
-	WhileRemovalWaits: v1beta1.ConditionFalse,
+	WhileRemovalWaits: v1beta1.ConditionFalse, HowToRetry: "change the spec, or increase spec.updateRequests,",
 }
 
 // application is the application of an answer to a status.
@@ -47,9 +47,14 @@ type application struct {
 
 // Apply returns the status after a request; status is the one before it, as the decision has it.
 func Apply(si *v1beta1.ServiceInstance, status v1beta1.ServiceInstanceStatus, call Request, a Answer, now time.Time) v1beta1.ServiceInstanceStatus {
+	if call.CleanUp {
+		after := *status.DeepCopy()
+		operation.ApplyCleanUp(si, after.Common(), &names, &call.Request, a, now)
+		return after
+	}
 	ap := &application{si: si, status: *status.DeepCopy(), phase: PhaseOf(&status), call: call}
 	ap.Application = operation.Application{Kind: ap, Names: &names, Object: si, Common: ap.status.Common(), Call: &ap.call.Request, Answer: a, Now: now}
-	if call.Operation == lifecycle.Poll || ap.isMitigation() {
+	if call.Operation == lifecycle.Poll || ap.IsMitigation() {
 		ap.call.Generation = status.ObservedGeneration // of the operation: later generations are still to come
 	}
 	ap.status.ObservedGeneration = ap.call.Generation
@@ -73,8 +78,8 @@ func Apply(si *v1beta1.ServiceInstance, status v1beta1.ServiceInstanceStatus, ca
 	return ap.status
 }
 
-// isMitigation reports whether the request is part of an orphan mitigation.
-func (ap *application) isMitigation() bool {
+// IsMitigation reports whether the request is part of an orphan mitigation.
+func (ap *application) IsMitigation() bool {
 	return (ap.call.Operation == lifecycle.Deprovision || ap.call.Removal) && !ap.IsDeleting()
 }
 
@@ -118,7 +123,7 @@ func (ap *application) IsConflictHeld() bool { return isConflictHeld(&ap.status)
 func (ap *application) IsSlow() bool { return lifecycle.IsSlow(ap.status.Attempts) }
 
 // KeepsLastError reports whether the message of the attempts stays that of what an orphan mitigation follows from.
-func (ap *application) KeepsLastError() bool { return ap.isMitigation() }
+func (ap *application) KeepsLastError() bool { return ap.IsMitigation() }
 
 // Attempts returns the attempts of the request's generation, or of the failure that is mitigated; it creates them if there are none.
 func (ap *application) Attempts() *v1beta1.Attempts {
@@ -126,7 +131,7 @@ func (ap *application) Attempts() *v1beta1.Attempts {
 		ap.status.Attempts = &v1beta1.Attempts{AttemptedSpec: v1beta1.AttemptedSpec{Generation: ap.call.Generation}}
 	}
 	a := ap.status.Attempts
-	if ap.isMitigation() {
+	if ap.IsMitigation() {
 		return a
 	}
 	if a.Generation != ap.call.Generation { // the recorded ones are of another spec

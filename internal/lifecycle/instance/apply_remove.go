@@ -57,7 +57,7 @@ func (ap *application) WithRemovalText(set lifecycle.ConditionSet) lifecycle.Con
 	if ap.IsDeleting() {
 		set.Mitigation = nil
 		set.Message += ". " + lifecycle.HowToRelease(ap.si)
-	} else if ap.isMitigation() {
+	} else if ap.IsMitigation() {
 		ready := set.Ready
 		set = lifecycle.Mitigating(set.Reason, lifecycle.MitigationPrefix+": "+set.Message, ap.status.Attempts, set.Mitigation)
 		set.Ready = ready
@@ -77,6 +77,26 @@ func (ap *application) RecordRemoved() {
 	ap.UseNextID()
 	lifecycle.RecordRemoval(ap.Attempts(), ap.si.UID, ap.Now)
 	ap.SetConditions(lifecycle.Mitigated("provisioned", v1beta1.ReasonClusterServiceBrokerReturnedFailure, ap.status.Attempts))
+}
+
+// Location returns where the instance is, or may be.
+func (ap *application) Location() v1beta1.LeftBehind {
+	target := v1beta1.ServiceBindingTarget{PlanID: ap.call.PlanID}
+	if at := ap.status.Broker; at != nil {
+		target.BrokerReference = *at
+	}
+	target.ServiceID = ap.call.ServiceID
+	return v1beta1.LeftBehind{Target: target, PlanIDs: RecordedPlans(&ap.status)}
+}
+
+// RecordLeftBehind records that the id of an orphan mitigation is left behind: nothing was sent under the next one.
+func (ap *application) RecordLeftBehind(what string) {
+	s := &ap.status
+	ap.phase = NotCreated
+	s.ProvisionStatus = v1beta1.NotProvisioned
+	s.ExternalProperties, s.CreatedForUID, s.OwnershipUnknown, s.DashboardURL = nil, "", false, nil
+	ap.UseNextID()
+	ap.SetConditions(lifecycle.Unremoved(what, "provisioned", v1beta1.ReasonClusterServiceBrokerReturnedFailure, s.Attempts))
 }
 
 // RuleOfDeletion returns why an instance's resource is deleted at its broker.

@@ -249,6 +249,7 @@ func TestAnOperationBeginsWhenItIsAccepted(t *testing.T) {
 // TestWhatHadNoEffectDoesNotUseUpTheAttempts: however long the broker could not be had.
 func TestWhatHadNoEffectDoesNotUseUpTheAttempts(t *testing.T) {
 	f := newFixture()
+	wait := time.Hour
 	asked := func(verb lifecycle.Operation, class osbresult.Class, status, times int) {
 		t.Helper()
 		for i := range times {
@@ -257,12 +258,14 @@ func TestWhatHadNoEffectDoesNotUseUpTheAttempts(t *testing.T) {
 				t.Fatalf("the %s is not made that is to end in %s: %s", lifecycle.AttemptNumber(int32(i+1)), class, next.say())
 			}
 			f.after(next.Request, said(class, status))
-			f.in.Now = f.in.Now.Add(time.Hour)
+			f.in.Now = f.in.Now.Add(wait)
 		}
 	}
 	asked(lifecycle.Provision, osbresult.Retry, 429, 25)
 	asked(lifecycle.Provision, osbresult.Unknown, 500, 4)
-	asked(lifecycle.Deprovision, osbresult.Unknown, 500, 25)
+	wait = 12 * time.Minute // after an hour, the id is left behind
+	asked(lifecycle.Deprovision, osbresult.Unknown, 500, 4)
+	wait = time.Hour
 	asked(lifecycle.Deprovision, osbresult.Done, 200, 1)
 	asked(lifecycle.Provision, osbresult.Malformed, 200, 20)
 	asked(lifecycle.Provision, osbresult.Unknown, 500, 4)

@@ -100,6 +100,7 @@ func Decide(si *v1beta1.ServiceInstance, in Inputs) Decision {
 	d.phase.encode(&d.Status)
 	d.recordAddress()
 	d.describeInFlight()
+	d.cleanUp()
 	return d.Decision
 }
 

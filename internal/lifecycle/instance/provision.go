@@ -37,6 +37,10 @@ func (d *decision) provision() {
 		d.block(why)
 		return
 	}
+	if full := d.in.TooManyLeftBehind(d.si, d.Status.Common(), &names); full != nil && d.phase.hasNothingAtBroker() && !catalog.IsRetained(d.si) {
+		d.block(full)
+		return
+	}
 	if !d.isDue() || !d.knowsParameters() {
 		return
 	}

@@ -70,7 +70,7 @@ func TestARemovalIsTriedAsIfNothingHadFailedBefore(t *testing.T) {
 		"deletion of an update": fs(ready, otherPlan, refused(15), deleted, definitionExists),
 		"cleanup":               fs(refused(15), unknownTimes(4)),
 		"cleanup of a failure":  fs(restarted, refused(15), refusedOnce),
-		"deletion in a cleanup": fs(unknownTimes(4), unknownTimes(15), deleted, definitionExists),
+		"deletion in a cleanup": fs(unknownTimes(5), deleted, definitionExists),
 	} {
 		for _, class := range []osbresult.Class{osbresult.Unknown, osbresult.Concurrency} {
 			t.Run(fmt.Sprint(name, " ", class), func(t *testing.T) {

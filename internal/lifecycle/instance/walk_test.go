@@ -76,9 +76,11 @@ type instanceWalk struct {
 	removed    map[string]bool          // ids under which a removal was asked for
 	lost       map[string]bool          // ids under which a removal was asked for after a restore
 	suppliedID bool
-	stranger   bool // the resource under the supplied id belongs to another user
-	kept       bool // the policy is to remove nothing
-	policy     bool // the policy is to remove the resource under a supplied id with the object
+	stranger   bool                 // the resource under the supplied id belongs to another user
+	kept       bool                 // the policy is to remove nothing
+	forgetful  bool                 // the broker answers 500 to the removal of what it does not have
+	cleaned    map[string]time.Time // when the process polled the removals under ids left behind
+	policy     bool                 // the policy is to remove the resource under a supplied id with the object
 	released   bool
 	calls      int
 	lastCalls  []string
@@ -164,7 +166,7 @@ func TestTwoClustersWithOneID(t *testing.T) {
 
 func newInstanceWalk(t *testing.T, seed uint64) *instanceWalk {
 	w := &instanceWalk{T: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 2)), absences: rand.New(rand.NewPCG(seed, 4)), restores: rand.New(rand.NewPCG(seed, 5)), numbers: rand.New(rand.NewPCG(seed, 8)), outages: rand.New(rand.NewPCG(seed, 9)), now: lifecycletest.T0, params: "p0",
-		restoredTo: func(Phase) {}, used: map[string]bool{}, held: map[string]*heldInstance{}, wasReady: map[string]bool{}, removed: map[string]bool{}, lost: map[string]bool{}, plans: map[string]*v1beta1.ClusterServicePlan{}}
+		restoredTo: func(Phase) {}, cleaned: map[string]time.Time{}, used: map[string]bool{}, held: map[string]*heldInstance{}, wasReady: map[string]bool{}, removed: map[string]bool{}, lost: map[string]bool{}, plans: map[string]*v1beta1.ClusterServicePlan{}}
 	w.broker = &v1beta1.ClusterServiceBroker{ObjectMeta: metav1.ObjectMeta{Name: "broker"}}
 	w.class = &v1beta1.ClusterServiceClass{ObjectMeta: metav1.ObjectMeta{Name: "class"}}
 	w.class.Spec.ExternalID, w.class.Spec.ExternalName, w.class.Spec.PlanUpdatable = "class-id", "mysql", true
@@ -192,6 +194,7 @@ func newInstanceWalk(t *testing.T, seed uint64) *instanceWalk {
 	if seed%3 == 1 {
 		w.secret = 1
 	}
+	w.forgetful = seed%11 == 3
 	if w.policy = seed%7 == 5; w.policy {
 		metav1.SetMetaDataAnnotation(&w.si.ObjectMeta, v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyDelete)
 	}
@@ -292,7 +295,7 @@ func (w *instanceWalk) forgetReport() {
 
 // forget is the end of a process.
 func (w *instanceWalk) forget() {
-	w.unrecorded, w.polled, w.accepted, w.reported, w.gone = nil, time.Time{}, false, "", lifecycletest.Gone{}
+	w.unrecorded, w.polled, w.accepted, w.reported, w.gone, w.cleaned = nil, time.Time{}, false, "", lifecycletest.Gone{}, map[string]time.Time{}
 }
 
 // hasUnknownOutcome says whether a provisioning is on record whose outcome a new process does not know. What has a broker that tells
@@ -310,6 +313,10 @@ func (w *instanceWalk) inputs() Inputs {
 	plan := w.plans[w.si.Spec.ClusterServicePlanExternalName]
 	world := Inputs{Inputs: operation.Inputs{Now: w.now, NextNumber: 1 + w.numbers.Int32N(catalog.NextNumbers), Gone: w.gone.Inputs(w.si.Status.Common()), Address: lifecycletest.AddressesInWalk(w.isElsewhere, w.calm), LastPoll: w.polled, SeenRunning: w.accepted, Definition: lifecycle.DefinitionLives},
 		Offering: lifecycle.Offering{Class: w.class, Plan: plan, Broker: w.broker}}
+	world.CleanUpPolls, world.CleanUpBrokers = w.cleaned, map[string]v1beta1.Broker{}
+	for _, id := range lifecycle.LeftBehindIDs(w.si.Status.Common()) {
+		world.CleanUpBrokers[id] = w.broker
+	}
 	world.Parameters.Known, world.Parameters.Checksum = true, w.params
 	world.Parameters.Version = fmt.Sprint("v", w.secret)
 	world.PresentPlan, world.OperationPlan = planIn(w.plans, w.si.Status.ExternalProperties), planIn(w.plans, OperationProperties(&w.si.Status))
@@ -351,7 +358,7 @@ func (w *instanceWalk) reconcile() {
 	if (next.WriteAhead || w.unrecorded != nil) && !w.record(next.Status) || w.crashes() {
 		return
 	}
-	if si.DeletionTimestamp.IsZero() && next.Request.Operation == lifecycle.Deprovision && w.wasReady[next.Request.ID] && (!w.restored || !w.unsure) {
+	if si.DeletionTimestamp.IsZero() && next.Request.Operation == lifecycle.Deprovision && w.wasReady[next.Request.ID] && (!w.restored || !w.unsure && !next.Request.CleanUp) {
 		w.failf("what was Ready is removed")
 	}
 	if w.removed[next.Request.ID] && next.Request.Operation == lifecycle.Provision {
@@ -365,6 +372,10 @@ func (w *instanceWalk) reconcile() {
 	}
 	a := w.ask(si, next.Request)
 	if w.crashes() {
+		return
+	}
+	if next.Request.CleanUp {
+		w.applyCleanUp(si, next, a)
 		return
 	}
 	w.accepted = a.Class == osbresult.Accepted || a.State == osbresult.InProgress || next.Request.Operation == lifecycle.Poll && w.accepted
@@ -398,9 +409,27 @@ func (w *instanceWalk) checkAvailability(next Decision) {
 	}
 }
 
+// applyCleanUp applies the answer to a request about an id left behind: nothing else of the status changes.
+func (w *instanceWalk) applyCleanUp(si *v1beta1.ServiceInstance, next Decision, a Answer) {
+	if next.Request.Operation == lifecycle.Poll {
+		w.cleaned[next.Request.ID] = w.now
+	}
+	status := Apply(si, next.Status, *next.Request, a, w.now)
+	before, after := *si.Status.DeepCopy(), *status.DeepCopy()
+	before.LeftBehind, after.LeftBehind, before.Gone, after.Gone = nil, nil, nil, nil
+	if !equality.Semantic.DeepEqual(before, after) {
+		w.failf("F-JS12: a clean-up changes the status: %+v", status)
+	}
+	w.unrecorded = status.DeepCopy()
+	w.record(status)
+}
+
 // checkWakeUp fails the walk unless what is neither Ready nor Stalled is looked at again without an event.
 func (w *instanceWalk) checkWakeUp(at time.Time) {
 	all := w.si.Status.Conditions
+	if len(w.si.Status.LeftBehind) > 0 && w.si.DeletionTimestamp.IsZero() && !w.kept && at.IsZero() {
+		w.failf("F-JS12: what is left behind is not looked at again")
+	}
 	settled := lifecycle.IsTrue(lifecycle.FindCondition(all, v1beta1.ConditionReady)) && w.si.DeletionTimestamp.IsZero() || lifecycle.IsTrue(lifecycle.FindCondition(all, v1beta1.ConditionStalled))
 	if !settled && at.IsZero() {
 		w.failf("it is neither Ready nor Stalled, and is not looked at again: %+v", all)
@@ -651,6 +680,8 @@ func (w *instanceWalk) deprovision(si *v1beta1.ServiceInstance, call *Request, h
 		w.failf("what the other cluster uses is removed; its status: %+v", w.peer.si.Status)
 	}
 	switch {
+	case h == nil && w.forgetful:
+		return said(osbresult.Unknown, 500)
 	case h == nil:
 		return said(osbresult.Gone, 410)
 	case h.working == "deprovision":
@@ -691,9 +722,12 @@ func (w *instanceWalk) poll(call *Request, h *heldInstance) Answer {
 func (w *instanceWalk) settle() {
 	w.calm, w.outage, w.isElsewhere = true, 0, false
 	before := 0
-	for range 200 {
+	for i := range 200 {
 		if w.released {
 			return
+		}
+		if i == 100 && len(w.si.Status.LeftBehind) > 0 {
+			w.now = w.now.Add(30 * time.Hour)
 		}
 		if attempts := w.si.Status.Attempts; attempts != nil && attempts.NextTime != nil && w.now.Before(attempts.NextTime.Time) {
 			w.now = attempts.NextTime.Time
@@ -702,7 +736,8 @@ func (w *instanceWalk) settle() {
 		before = w.calls
 		w.reconcile()
 	}
-	if w.calls != before && !w.restored && !lifecycle.IsSlow(w.si.Status.Attempts) {
+	endless := w.forgetful && !w.si.DeletionTimestamp.IsZero() // it confirms no removal whose answer was lost
+	if w.calls != before && !w.restored && !endless && len(w.si.Status.LeftBehind) == 0 && !lifecycle.IsSlow(w.si.Status.Attempts) {
 		w.failf("it does not come to rest")
 	}
 	w.check()
@@ -711,7 +746,7 @@ func (w *instanceWalk) settle() {
 func (w *instanceWalk) check() {
 	ready := lifecycle.FindCondition(w.si.Status.Conditions, v1beta1.ConditionReady)
 	if !w.si.DeletionTimestamp.IsZero() {
-		if ready.Reason == v1beta1.ReasonConflict || ready.Reason == v1beta1.ReasonOwnershipUnknown && w.suppliedID { // a person decides
+		if ready.Reason == v1beta1.ReasonConflict || w.forgetful || ready.Reason == v1beta1.ReasonOwnershipUnknown && w.suppliedID { // a person decides
 			metav1.SetMetaDataAnnotation(&w.si.ObjectMeta, v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyRetain)
 			w.kept = true
 			w.reconcile()

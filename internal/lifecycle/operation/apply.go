@@ -42,6 +42,9 @@ type Request struct {
 	NothingAtBroker bool
 	// Owned: this object created the broker's resource, so that it may be deleted (R10). Retained: the deletion policy is Retain.
 	Owned, Retained bool
+	// CleanUp: the request is about an id left behind. LastOperation is the broker's name of the removal there that is polled.
+	CleanUp       bool
+	LastOperation string
 	// Removal: the operation that is polled is a removal.
 	Removal bool
 	// ConfirmsGone: an answer 410 Gone confirms the deletion: it follows an earlier one, and a success of the broker.

@@ -38,6 +38,12 @@ type Inputs struct {
 	Parameters lifecycle.Parameters
 	// Claimants are the other objects of the broker that have the same id.
 	Claimants lifecycle.Claimants
+	// FormerClaimants, by id, are the other objects that have a former id of the object: that of a predecessor, or one left behind.
+	FormerClaimants map[string]lifecycle.Claimants
+	// CleanUpBrokers are the brokers of ids left behind, by id, as far as they exist and can be sent requests. CleanUpPolls are when this process last
+	// polled the removals there.
+	CleanUpBrokers map[string]v1beta1.Broker
+	CleanUpPolls   map[string]time.Time
 	// Definition is what a read of the CRD found that began after the deletion was seen.
 	Definition lifecycle.Definition
 	// Namespace is what is known of the deletion of the object's namespace.

@@ -31,6 +31,8 @@ type Names struct {
 	Removing lifecycle.ConditionSet
 	// WhileRemovalWaits is the status of Ready while the broker carries out another operation before a removal.
 	WhileRemovalWaits v1beta1.ConditionStatus
+	// HowToRetry says how a person has requests repeated, as part of a sentence.
+	HowToRetry string
 }
 
 // Kind is what differs between the kinds of objects where an answer is applied.
@@ -58,6 +60,11 @@ type Kind interface {
 	ContinueRemoval()
 	MarkForRepetition()
 	BeginRemoval()
+	// IsMitigation reports whether the request is part of an orphan mitigation. Location is where that is: the broker, and the plans. RecordLeftBehind
+	// records that its id is left behind; what says so.
+	IsMitigation() bool
+	Location() v1beta1.LeftBehind
+	RecordLeftBehind(what string)
 	// RecordUnanswered records a poll without a state.
 	RecordUnanswered()
 }

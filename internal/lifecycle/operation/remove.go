@@ -33,6 +33,9 @@ func (ap *Application) ApplyRemoval() {
 	case osbresult.Accepted:
 		ap.Kind.RecordRemovalAccepted()
 	case osbresult.Concurrency: // the operation in progress goes on, and may change the plan
+		if ap.leaveBehind(message) {
+			return
+		}
 		ap.scheduleRemoval(message)
 		ap.Kind.SetConditions(ap.removalFailed(ap.Names.WhileRemovalWaits, message))
 	default:
@@ -40,8 +43,11 @@ func (ap *Application) ApplyRemoval() {
 	}
 }
 
-// RecordRemovalFailure records a removal that has failed, and is repeated.
+// RecordRemovalFailure records a removal that has failed, and is repeated, unless its id is left behind.
 func (ap *Application) RecordRemovalFailure(message string) {
+	if ap.leaveBehind(message) {
+		return
+	}
 	ap.Kind.MarkForRepetition()
 	ap.scheduleRemoval(message)
 	if ap.Answer.Unfit() {

@@ -148,6 +148,32 @@ type Binding struct {
 	Operation              string // of Accepted; often empty
 }
 
+// noCredentials are those of a service without any.
+const noCredentials = "{}"
+
+// IsWithoutCredentials reports whether it is the binding of a service without credentials.
+func (b *Binding) IsWithoutCredentials() bool { return string(b.Credentials) == noCredentials }
+
+// WithoutCredentials returns the binding as one of a service without credentials.
+func (b *Binding) WithoutCredentials() *Binding {
+	none := *b
+	none.Credentials = json.RawMessage(noCredentials)
+	return &none
+}
+
+// Unsupported returns what a binding requires of the platform and no cluster has; empty: nothing.
+func (b *Binding) Unsupported() string {
+	switch {
+	case b.SyslogDrainURL != "":
+		return "a syslog_drain_url"
+	case b.RouteServiceURL != "":
+		return "a route_service_url"
+	case len(b.VolumeMounts) > 0:
+		return "volume_mounts"
+	}
+	return ""
+}
+
 // Endpoint is an address of a service for applications.
 type Endpoint struct {
 	Host     string

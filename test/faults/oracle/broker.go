@@ -65,6 +65,11 @@ func (c Checker) checkBroker(all []client.Object) {
 				former[id] = true
 			}
 		}
+		if s, ok := o.(v1beta1.ServiceObject); ok {
+			for _, id := range lifecycle.LeftBehindIDs(s.CommonStatus().Common()) {
+				former[id] = true
+			}
+		}
 		if id := scenario.ExternalID(o); id != "" {
 			claimed[id] = o
 		}

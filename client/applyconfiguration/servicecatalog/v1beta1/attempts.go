@@ -170,6 +170,22 @@ func (b *AttemptsApplyConfiguration) WithRemovals(value int32) *AttemptsApplyCon
 	return b
 }
 
+// WithUnremoved sets the Unremoved field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Unremoved field is set to the value of the last call.
+func (b *AttemptsApplyConfiguration) WithUnremoved(value int32) *AttemptsApplyConfiguration {
+	b.MitigationApplyConfiguration.Unremoved = &value
+	return b
+}
+
+// WithUnremovedSince sets the UnremovedSince field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the UnremovedSince field is set to the value of the last call.
+func (b *AttemptsApplyConfiguration) WithUnremovedSince(value v1.Time) *AttemptsApplyConfiguration {
+	b.MitigationApplyConfiguration.UnremovedSince = &value
+	return b
+}
+
 // WithRecovered sets the Recovered field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Recovered field is set to the value of the last call.

@@ -18,14 +18,23 @@ limitations under the License.
 
 package v1beta1
 
+import (
+	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
 // MitigationApplyConfiguration represents a declarative configuration of the Mitigation type for use
 // with apply.
 //
-// Mitigation counts the orphan mitigations of Attempts. After the third one, the next
-// request is due when the broker has recovered, and otherwise after hours.
+// Mitigation counts the orphan mitigations of Attempts. After the third one that has
+// succeeded, or the first one that has not, the next request is due when the broker has
+// recovered, and otherwise after hours.
 type MitigationApplyConfiguration struct {
-	// removals is the number of orphan mitigations.
+	// removals is the number of orphan mitigations that have succeeded.
 	Removals *int32 `json:"removals,omitempty"`
+	// unremoved is the number of those that have left an id behind.
+	Unremoved *int32 `json:"unremoved,omitempty"`
+	// unremovedSince is when the orphan mitigation in progress first failed.
+	UnremovedSince *v1.Time `json:"unremovedSince,omitempty"`
 	// recovered is true once a request was sent earlier than planned, since the broker
 	// had recovered.
 	Recovered *bool `json:"recovered,omitempty"`
@@ -42,6 +51,22 @@ func Mitigation() *MitigationApplyConfiguration {
 // If called multiple times, the Removals field is set to the value of the last call.
 func (b *MitigationApplyConfiguration) WithRemovals(value int32) *MitigationApplyConfiguration {
 	b.Removals = &value
+	return b
+}
+
+// WithUnremoved sets the Unremoved field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Unremoved field is set to the value of the last call.
+func (b *MitigationApplyConfiguration) WithUnremoved(value int32) *MitigationApplyConfiguration {
+	b.Unremoved = &value
+	return b
+}
+
+// WithUnremovedSince sets the UnremovedSince field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the UnremovedSince field is set to the value of the last call.
+func (b *MitigationApplyConfiguration) WithUnremovedSince(value v1.Time) *MitigationApplyConfiguration {
+	b.UnremovedSince = &value
 	return b
 }
 

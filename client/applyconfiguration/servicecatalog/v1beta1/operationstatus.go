@@ -70,6 +70,10 @@ type OperationStatusApplyConfiguration struct {
 	// that follows after the broker has answered some request with success, since a
 	// gateway that is out of service answers 410 to every request.
 	Gone []GoneResourceApplyConfiguration `json:"gone,omitempty"`
+	// leftBehind are ids whose orphan mitigation has failed for an hour. What failed
+	// requests may have left there is removed later, and no request for the present id
+	// waits for that.
+	LeftBehind []LeftBehindApplyConfiguration `json:"leftBehind,omitempty"`
 }
 
 // OperationStatusApplyConfiguration constructs a declarative configuration of the OperationStatus type for use with
@@ -196,6 +200,19 @@ func (b *OperationStatusApplyConfiguration) WithGone(values ...*GoneResourceAppl
 			panic("nil value passed to WithGone")
 		}
 		b.Gone = append(b.Gone, *values[i])
+	}
+	return b
+}
+
+// WithLeftBehind adds the given value to the LeftBehind field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the LeftBehind field.
+func (b *OperationStatusApplyConfiguration) WithLeftBehind(values ...*LeftBehindApplyConfiguration) *OperationStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithLeftBehind")
+		}
+		b.LeftBehind = append(b.LeftBehind, *values[i])
 	}
 	return b
 }

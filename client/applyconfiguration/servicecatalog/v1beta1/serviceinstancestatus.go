@@ -186,6 +186,19 @@ func (b *ServiceInstanceStatusApplyConfiguration) WithGone(values ...*GoneResour
 	return b
 }
 
+// WithLeftBehind adds the given value to the LeftBehind field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the LeftBehind field.
+func (b *ServiceInstanceStatusApplyConfiguration) WithLeftBehind(values ...*LeftBehindApplyConfiguration) *ServiceInstanceStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithLeftBehind")
+		}
+		b.OperationStatusApplyConfiguration.LeftBehind = append(b.OperationStatusApplyConfiguration.LeftBehind, *values[i])
+	}
+	return b
+}
+
 // WithDashboardURL sets the DashboardURL field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the DashboardURL field is set to the value of the last call.

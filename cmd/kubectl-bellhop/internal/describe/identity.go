@@ -191,6 +191,7 @@ func (d *describer) identifyInstance(ctx context.Context, t *text, instance *ser
 		t.field("Broker", broker.Kind+"/"+broker.Name)
 	}
 	t.field("External id", cmp.Or(instance.Status.ExternalID, instance.Spec.ExternalID))
+	t.field("Left behind", leftBehind(instance.Status.LeftBehind))
 	if url := instance.Status.DashboardURL; url != nil {
 		t.field("Dashboard", *url)
 	}
@@ -233,6 +234,15 @@ func (d *describer) classAndPlan(ctx context.Context, instance *servicecatalogv1
 	return object.(servicecatalogv1beta1.Class).Common().ExternalName, plan, nil
 }
 
+// leftBehind lists the ids under which failed requests may have left something at the broker, and when its removal was last attempted.
+func leftBehind(left []servicecatalogv1beta1.LeftBehind) string {
+	var ids []string
+	for _, l := range left {
+		ids = append(ids, fmt.Sprintf("%s (removal last attempted %s)", l.ID, since(&l.LastTime)))
+	}
+	return strings.Join(ids, ", ")
+}
+
 func identifyBinding(t *text, binding *servicecatalogv1beta1.ServiceBinding) {
 	t.field("Instance", binding.Spec.InstanceRef.Name)
 	t.field("Secret", catalog.SecretName(binding))
@@ -240,6 +250,7 @@ func identifyBinding(t *text, binding *servicecatalogv1beta1.ServiceBinding) {
 		t.field("Broker", target.Kind+"/"+target.Name)
 	}
 	t.field("External id", cmp.Or(binding.Status.ExternalID, binding.Spec.ExternalID))
+	t.field("Left behind", leftBehind(binding.Status.LeftBehind))
 	t.field("Credentials end", due(binding.Status.ExpiresAt))
 	t.field("To be replaced", due(binding.Status.RenewBefore))
 }
