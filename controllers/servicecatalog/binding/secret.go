@@ -80,7 +80,7 @@ func (r *Reconciler) readSources(ctx context.Context, s *scope) error {
 	}
 	judged := bindingrules.Sources{Known: true}
 	if err != nil {
-		judged.Blocker = bindingrules.BlockerForSources(s.binding, err)
+		judged.Blocker = bindingsecret.BlockerForSources(s.binding, err)
 	}
 	s.inputs.Sources, s.memory.Sources, s.memory.SourcesVersion = judged, judged, s.inputs.SecretsVersion
 	return nil
@@ -108,7 +108,7 @@ func (r *Reconciler) inspectSecret(ctx context.Context, s *scope) error {
 		return nil
 	}
 	known.SecretVersion, known.SeenAt = secret.ResourceVersion, r.Clock.Now()
-	known.SecretID, known.Modified = bindingrules.ContentOf(secret, s.binding)
+	known.SecretID, known.Modified = bindingsecret.ContentOf(secret, s.binding)
 	in.Secret, in.SecretID, in.SecretVersion = bindingrules.SecretInSync, known.SecretID, known.SecretVersion
 	if known.Modified {
 		in.Secret = bindingrules.SecretModified

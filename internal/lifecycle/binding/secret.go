@@ -18,10 +18,8 @@ package binding
 
 import (
 	"cmp"
-	"errors"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -90,24 +88,6 @@ func isExpected(b *v1beta1.ServiceBinding) bool {
 		(phase.Creates() || phase.IsMitigating()) && s.UnbindStatus == v1beta1.UnbindRequired
 }
 
-// ContentOf returns the id whose credentials a Secret has, and whether they were modified.
-func ContentOf(secret *corev1.Secret, b *v1beta1.ServiceBinding) (contentID string, edited bool) {
-	s := &b.Status
-	if !bindingsecret.IsRecorded(secret) { // the original service-catalog wrote no record
-		return "", s.SecretVersion != "" || !bindingphase.IsDelivered(s)
-	}
-	ids := []string{lifecycle.BindingID(b, s)}
-	if s.PredecessorID != "" && bindingphase.TaskOf(s) != bindingphase.Idle {
-		ids = append(ids, s.PredecessorID)
-	}
-	for _, id := range ids {
-		if bindingsecret.IsIntact(secret, id) {
-			return id, false
-		}
-	}
-	return "", true
-}
-
 // ForgetSettled drops what need not be remembered of a binding whose credentials are in the Secret. shown: the cache shows the Secret as
 // this process knows it.
 func (m *Memory) ForgetSettled(s *v1beta1.ServiceBindingStatus, secret SecretState, shown bool) {
@@ -155,15 +135,6 @@ func ServiceOf(b *v1beta1.ServiceBinding, in Inputs) (service bindingsecret.Serv
 		service.Class = cmp.Or(spec.ClusterServiceClassExternalName, spec.ServiceClassExternalName)
 	}
 	return service
-}
-
-// BlockerForSources returns why nothing is requested of the broker: the Secrets whose keys the binding's Secret gets cannot be copied.
-func BlockerForSources(b *v1beta1.ServiceBinding, err error) *lifecycle.Blocker {
-	message := err.Error() + ": the bind request is sent once the credentials can be written"
-	if own, ok := errors.AsType[*bindingsecret.Error](err); ok && own.Missing {
-		return lifecycle.MissingReference(b, v1beta1.ReasonErrorInjectingBindResult, message)
-	}
-	return lifecycle.BlockedBy(v1beta1.ReasonErrorInjectingBindResult, message)
 }
 
 // ApplySecretWritten returns the status once the credentials of the present id are in the Secret, which has that resourceVersion.

@@ -40,7 +40,7 @@ func sources(others map[string]map[string][]byte) func(*fixture) {
 	return func(f *fixture) {
 		f.in.Sources = Sources{Known: true}
 		if err := bindingsecret.CheckSources(f.b, others); err != nil {
-			f.in.Sources.Blocker = BlockerForSources(f.b, err)
+			f.in.Sources.Blocker = bindingsecret.BlockerForSources(f.b, err)
 		}
 	}
 }

@@ -602,7 +602,7 @@ func (w *bindingWalk) inspectSecret(b *v1beta1.ServiceBinding, world *Inputs) {
 		return
 	}
 	w.known.SecretVersion = w.secret.ResourceVersion
-	w.known.SecretID, w.known.Modified = ContentOf(w.secret, b)
+	w.known.SecretID, w.known.Modified = bindingsecret.ContentOf(w.secret, b)
 	world.Secret, world.SecretID, world.SecretVersion = SecretInSync, w.known.SecretID, w.known.SecretVersion
 	if w.known.Modified {
 		world.Secret = SecretModified

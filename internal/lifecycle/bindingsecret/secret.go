@@ -32,6 +32,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/bindingphase"
 )
 
 // keyRecord records which keys of a Secret belong to a binding, under which id the broker returned them, and a digest of their
@@ -196,4 +197,22 @@ func KeysOfOthers(secret *corev1.Secret) []string {
 func IsOwned(secret metav1.Object, b *v1beta1.ServiceBinding) bool {
 	owner := metav1.GetControllerOfNoCopy(secret)
 	return owner != nil && owner.UID == b.UID
+}
+
+// ContentOf returns the id whose credentials a Secret has, and whether they were modified.
+func ContentOf(secret *corev1.Secret, b *v1beta1.ServiceBinding) (contentID string, edited bool) {
+	s := &b.Status
+	if !IsRecorded(secret) { // the original service-catalog wrote no record
+		return "", s.SecretVersion != "" || !bindingphase.IsDelivered(s)
+	}
+	ids := []string{lifecycle.BindingID(b, s)}
+	if s.PredecessorID != "" && bindingphase.TaskOf(s) != bindingphase.Idle {
+		ids = append(ids, s.PredecessorID)
+	}
+	for _, id := range ids {
+		if IsIntact(secret, id) {
+			return id, false
+		}
+	}
+	return "", true
 }

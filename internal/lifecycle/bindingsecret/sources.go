@@ -17,11 +17,13 @@ limitations under the License.
 package bindingsecret
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
 )
 
 // Sources are the Secrets of a binding's namespace whose keys it copies, by name.
@@ -92,4 +94,13 @@ func CheckSources(b *v1beta1.ServiceBinding, others Sources) error {
 		}
 	}
 	return nil
+}
+
+// BlockerForSources returns why nothing is requested of the broker: the Secrets whose keys the binding's Secret gets cannot be copied.
+func BlockerForSources(b *v1beta1.ServiceBinding, err error) *lifecycle.Blocker {
+	message := err.Error() + ": the bind request is sent once the credentials can be written"
+	if own, ok := errors.AsType[*Error](err); ok && own.Missing {
+		return lifecycle.MissingReference(b, v1beta1.ReasonErrorInjectingBindResult, message)
+	}
+	return lifecycle.BlockedBy(v1beta1.ReasonErrorInjectingBindResult, message)
 }
