@@ -80,20 +80,13 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) (err error) {
 // observeLeftBehind observes who else has the ids left behind, and their brokers. They may be at another instance than the present one.
 func (r *Reconciler) observeLeftBehind(ctx context.Context, s *scope) (err error) {
 	in := &s.inputs
-	in.CleanUpBrokers = map[string]v1beta1.Broker{}
 	for _, l := range s.binding.Status.LeftBehind {
 		if in.FormerClaimants[l.ID], err = r.claimantsOf(ctx, s.binding, l.ID, &l.Target); err != nil {
 			return err
 		}
-		broker, err := r.Index.Broker(ctx, s.binding.Namespace, l.Target.BrokerReference)
-		switch {
-		case err == nil:
-			in.CleanUpBrokers[l.ID] = broker
-		case !index.IsNotFound(err):
-			return err
-		}
 	}
-	return nil
+	in.CleanUpBrokers, err = engine.CleanUpBrokers(ctx, r.Index, s.binding.Namespace, s.binding.Status.Common())
+	return err
 }
 
 // findBoundInstance looks up the instance of a binding. It waits, up to recordTimeout, until the cache shows what this process has recorded of

@@ -17,11 +17,14 @@ limitations under the License.
 package engine
 
 import (
+	"context"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/brokers"
+	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
 )
 
@@ -53,4 +56,20 @@ func (r *Reconciler) awaitSuccess(m Machine) {
 	key, name := brokers.KeyOf(m.Broker()), client.ObjectKeyFromObject(m.Common().Object)
 	r.Clients.Successes.Await(key, brokers.QueueKey{Kind: r.kind.Name(), Name: name}, m.Inputs().Gone.Success, func() { r.Wake.Add(name) })
 	r.CheckAvailability(key)
+}
+
+// CleanUpBrokers returns the brokers of the ids that an object has left behind, by id, as far as they exist. They may be others than the present
+// one of the object.
+func CleanUpBrokers(ctx context.Context, known index.Index, namespace string, s *v1beta1.OperationStatus) (map[string]v1beta1.Broker, error) {
+	all := map[string]v1beta1.Broker{}
+	for _, l := range s.LeftBehind {
+		broker, err := known.Broker(ctx, namespace, l.Target.BrokerReference)
+		switch {
+		case err == nil:
+			all[l.ID] = broker
+		case !index.IsNotFound(err):
+			return nil, err
+		}
+	}
+	return all, nil
 }

@@ -81,7 +81,12 @@ func (r *Reconciler) ReconcileObject(ctx context.Context, base *engine.Scope) (c
 func (s *scope) Inputs() *operation.Inputs { return &s.inputs.Inputs }
 
 // Broker is where requests go.
-func (s *scope) Broker() v1beta1.Broker { return s.inputs.Offering.Broker }
+func (s *scope) Broker() v1beta1.Broker {
+	if call := s.next.Request; call != nil && call.CleanUp {
+		return s.inputs.CleanUpBrokers[call.ID]
+	}
+	return s.inputs.Offering.Broker
+}
 
 // Decide decides on the present view.
 func (s *scope) Decide() engine.Step {

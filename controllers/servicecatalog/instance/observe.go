@@ -46,14 +46,14 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	if in.Claimants, err = r.claimantsOf(ctx, si, lifecycle.InstanceID(si), in.Offering); err != nil {
 		return err
 	}
-	in.FormerClaimants, in.CleanUpBrokers = map[string]lifecycle.Claimants{}, map[string]v1beta1.Broker{}
+	in.FormerClaimants = map[string]lifecycle.Claimants{}
 	for _, id := range lifecycle.LeftBehindIDs(si.Status.Common()) {
 		if in.FormerClaimants[id], err = r.claimantsOf(ctx, si, id, in.Offering); err != nil {
 			return err
 		}
-		if in.Offering.Broker != nil {
-			in.CleanUpBrokers[id] = in.Offering.Broker
-		}
+	}
+	if in.CleanUpBrokers, err = engine.CleanUpBrokers(ctx, r.Index, si.Namespace, si.Status.Common()); err != nil {
+		return err
 	}
 	if in.OperationPlan, err = engine.FindPlan(ctx, r.Index, in.Offering, instancerules.OperationProperties(&si.Status)); err != nil {
 		return err

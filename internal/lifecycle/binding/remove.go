@@ -247,7 +247,7 @@ func (d *decision) newCleanUp(l *v1beta1.LeftBehind, isPoll bool) *Request {
 	call := d.newRequest(lifecycle.Unbind)
 	call.ID, call.CleanUp, call.Target = l.ID, true, l.Target
 	call.Target.PlanID = operation.CleanUpPlan(l, isPoll)
-	call.ConfirmsGone = d.in.ConfirmsGone(d.Status.Common(), l.ID)
+	call.ConfirmsGone = d.in.ConfirmsCleanUp(d.Status.Common(), l)
 	if isPoll {
 		call.Operation, call.Removal, call.LastOperation = lifecycle.Poll, true, l.LastOperation
 	}

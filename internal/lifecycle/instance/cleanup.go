@@ -43,7 +43,7 @@ func (d *decision) newCleanUp(l *v1beta1.LeftBehind, isPoll bool) *Request {
 	call := d.newRequest(lifecycle.Deprovision)
 	call.ID, call.CleanUp, call.Properties = l.ID, true, nil
 	call.ServiceID, call.PlanID = l.Target.ServiceID, operation.CleanUpPlan(l, isPoll)
-	call.ConfirmsGone = d.in.ConfirmsGone(d.Status.Common(), l.ID)
+	call.ConfirmsGone = d.in.ConfirmsCleanUp(d.Status.Common(), l)
 	if isPoll {
 		call.Operation, call.Removal, call.LastOperation = lifecycle.Poll, true, l.LastOperation
 	}

@@ -122,9 +122,7 @@ func (ap *Application) recordGone() {
 		ap.recordRemoved()
 		return
 	}
-	if !IsGoneOnce(ap.Common, ap.Call.ID) {
-		ap.Common.Gone = append(ap.Common.Gone, v1beta1.GoneResource{ID: ap.Call.ID, Time: *lifecycle.Timestamp(ap.Now)})
-	}
+	recordGoneOnce(ap.Common, ap.Call.ID, ap.Now)
 	ap.Kind.MarkForRepetition()
 	ap.Kind.ContinueRemoval()
 	if ap.IsDeleting() {
@@ -145,10 +143,18 @@ func (ap *Application) ForgetFormerRemoval() {
 	}
 }
 
-func (ap *Application) forgetGone() {
-	id := ap.Call.ID
-	ap.Common.Gone = slices.DeleteFunc(ap.Common.Gone, func(g v1beta1.GoneResource) bool { return g.ID == id })
-	if len(ap.Common.Gone) == 0 {
-		ap.Common.Gone = nil
+func (ap *Application) forgetGone() { forgetGone(ap.Common, ap.Call.ID) }
+
+// recordGoneOnce records a first answer 410 about a resource.
+func recordGoneOnce(s *v1beta1.OperationStatus, id string, now time.Time) {
+	if !IsGoneOnce(s, id) {
+		s.Gone = append(s.Gone, v1beta1.GoneResource{ID: id, Time: *lifecycle.Timestamp(now)})
+	}
+}
+
+func forgetGone(s *v1beta1.OperationStatus, id string) {
+	s.Gone = slices.DeleteFunc(s.Gone, func(g v1beta1.GoneResource) bool { return g.ID == id })
+	if len(s.Gone) == 0 {
+		s.Gone = nil
 	}
 }

@@ -72,13 +72,17 @@ func ApplyCleanUp(o metav1.Object, s *v1beta1.OperationStatus, names *Names, cal
 		return
 	}
 	l := &s.LeftBehind[i]
-	if a.Class == osbresult.Gone && !call.ConfirmsGone && !IsGoneOnce(s, call.ID) {
-		s.Gone = append(s.Gone, v1beta1.GoneResource{ID: call.ID, Time: *lifecycle.Timestamp(now)})
+	switch {
+	case a.Class == osbresult.Gone && !call.ConfirmsGone:
+		recordGoneOnce(s, call.ID, now)
+		l.AsyncOpInProgress, l.LastOperation = false, ""
+		return
+	case call.Operation != lifecycle.Poll || call.IsDeletedBy(a): // an answer that is none of a gateway that answers 410 to everything
+		forgetGone(s, call.ID)
 	}
 	switch {
 	case call.IsDeletedBy(a):
 		s.LeftBehind = slices.Delete(s.LeftBehind, i, i+1)
-		s.Gone = slices.DeleteFunc(s.Gone, func(g v1beta1.GoneResource) bool { return g.ID == call.ID })
 	case call.Operation == lifecycle.Poll:
 		applyCleanUpPoll(l, names, a)
 	default:
@@ -144,12 +148,33 @@ func (d *Decision) NextCleanUp(in *Inputs, o metav1.Object, s *v1beta1.Operation
 		var wake time.Time
 		if due, isPoll, wake = in.nextCleanUp(o, s); due == nil {
 			d.RequeueAt = lifecycle.Earliest(d.RequeueAt, wake)
+			d.awaitConfirmations(in, o, s)
 		}
 	}
 	return due, isPoll
 }
 
+// awaitConfirmations has the broker's availability checked where a removal under an id left behind was answered 410 once.
+func (d *Decision) awaitConfirmations(in *Inputs, o metav1.Object, s *v1beta1.OperationStatus) {
+	for i := range s.LeftBehind {
+		if l := &s.LeftBehind[i]; in.mayCleanUp(o, l) && in.isAtBroker(l) && in.GoneBlocker(s, l.ID) != nil {
+			d.AwaitSuccess(in, s, l.ID)
+		}
+	}
+}
+
+// isAtBroker reports whether an id left behind is at the broker that the inputs about answers 410 are of.
+func (in *Inputs) isAtBroker(l *v1beta1.LeftBehind) bool {
+	return in.Gone.Broker == lifecycle.BrokerName(&l.Target.BrokerReference)
+}
+
+// ConfirmsCleanUp reports whether a 410 to the removal under an id left behind, which is sent now, confirms that the broker has nothing there.
+func (in *Inputs) ConfirmsCleanUp(s *v1beta1.OperationStatus, l *v1beta1.LeftBehind) bool {
+	return in.isAtBroker(l) && in.ConfirmsGone(s, l.ID)
+}
+
 // nextCleanUp returns the id left behind that a removal, or a poll of one, is due for; nil: none is. wake is when the next one is; zero: never.
+// A removal that was answered 410 is due once the broker has answered a request with success since, and not before.
 func (in *Inputs) nextCleanUp(o metav1.Object, s *v1beta1.OperationStatus) (due *v1beta1.LeftBehind, poll bool, wake time.Time) {
 	for i := range s.LeftBehind {
 		l := &s.LeftBehind[i]
@@ -157,6 +182,12 @@ func (in *Inputs) nextCleanUp(o metav1.Object, s *v1beta1.OperationStatus) (due 
 			continue
 		}
 		at := in.cleanUpTime(o, l)
+		if IsGoneOnce(s, l.ID) && in.isAtBroker(l) {
+			if in.GoneBlocker(s, l.ID) != nil {
+				continue
+			}
+			at = in.Now
+		}
 		pollAt := lifecycle.DueAfter(in.CleanUpPolls[l.ID], cleanUpPoll, in.Now)
 		isPoll := l.AsyncOpInProgress && pollAt.Before(at) && in.Now.Before(at)
 		if isPoll {
@@ -215,14 +246,17 @@ func (in *Inputs) releaseBlocker(o metav1.Object, s *v1beta1.OperationStatus, na
 			left = append(left, l.ID)
 			continue
 		}
+		if in.isAtBroker(l) && why == nil {
+			why = in.GoneBlocker(s, l.ID)
+		}
 		ids, next = append(ids, l.ID), lifecycle.Earliest(next, in.cleanUpTime(o, l))
 		if l.LastError != "" {
 			said = ": " + l.LastError
 		}
 		isTried = isTried && l.Generation == o.GetGeneration() && !l.AsyncOpInProgress
 	}
-	if len(ids) == 0 {
-		return nil, left
+	if len(ids) == 0 || why != nil {
+		return why, left
 	}
 	message := fmt.Sprintf("failed requests may have left something at the broker under former ids, which is removed first: %s%s", lifecycle.Enumerate(ids), said)
 	if !isTried {
