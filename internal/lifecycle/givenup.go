@@ -36,7 +36,7 @@ func HoldGivenUpRemoval(kind, reason string, o metav1.Object, s *v1beta1.Operati
 	if words := wordsOfOriginal(s.Conditions); words != "" {
 		s.Attempts = &v1beta1.Attempts{AttemptedSpec: spec, Outcome: v1beta1.Outcome{LastError: words}}
 	}
-	words := "its words are not on record"
+	words := "its words were not recorded"
 	if s.Attempts != nil {
 		words = cmp.Or(s.Attempts.LastError, words)
 	}

@@ -215,7 +215,7 @@ type ServiceBrokerStatus struct {
 	// +optional
 	NextAttemptTime *metav1.Time `json:"nextAttemptTime,omitempty"`
 
-	// addresses of the broker that its instances and bindings have on record, the first
+	// addresses of the broker that its instances and bindings have recorded, the first
 	// one first. The present one is among them once a fetch of its catalog was tried.
 	// +listType=map
 	// +listMapKey=digest

@@ -81,7 +81,7 @@ func (in *Inputs) GoneBlocker(s *v1beta1.OperationStatus, id string) *lifecycle.
 		return nil
 	}
 	return lifecycle.BlockedFrom(gone.Time.Add(goneStalledAfter), v1beta1.ReasonGoneUnconfirmed, fmt.Sprintf(
-		"The broker answered 410 Gone at %s when %q was to be deleted there. A gateway that is out of service answers 410 to every request, so the deletion is requested again once %s answers any request with success, and a second 410 ends it; the catalog is requested for that, see the status of the broker",
+		"The broker answered 410 Gone at %s when %q was to be deleted there. A gateway that is out of service answers 410 to every request. So the deletion is requested again once %s answers any request with success, and a second 410 ends it. The catalog is requested for that, see the status of the broker",
 		lifecycle.FormatTime(gone.Time.Time), id, in.Gone.Broker))
 }
 

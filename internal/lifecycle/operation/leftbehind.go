@@ -57,7 +57,7 @@ func (ap *Application) leaveBehind(message string) bool {
 	ap.Common.LeftBehind = append(ap.Common.LeftBehind, l)
 	said := a.LastError
 	lifecycle.RecordLeftBehind(a, ap.Object.GetUID(), ap.Now)
-	what := fmt.Sprintf("The removal of what it may have left under the id %q has failed for an hour, and is tried again later: %s", l.ID, lifecycle.Uncapitalize(message))
+	what := fmt.Sprintf("The removal of what it may have left under the id %q has failed for an hour, and is retried later: %s", l.ID, lifecycle.Uncapitalize(message))
 	if said != "" {
 		what = said + ". " + what
 	}

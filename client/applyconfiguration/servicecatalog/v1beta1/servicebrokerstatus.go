@@ -62,7 +62,7 @@ type ServiceBrokerStatusApplyConfiguration struct {
 	Misconfigured *int32 `json:"misconfigured,omitempty"`
 	// nextAttemptTime is when the catalog is fetched next after a failure.
 	NextAttemptTime *v1.Time `json:"nextAttemptTime,omitempty"`
-	// addresses of the broker that its instances and bindings have on record, the first
+	// addresses of the broker that its instances and bindings have recorded, the first
 	// one first. The present one is among them once a fetch of its catalog was tried.
 	Addresses []BrokerAddressApplyConfiguration `json:"addresses,omitempty"`
 	// serviceClasses is how many classes are offered.
