@@ -43,7 +43,7 @@ func NormalizeAddress(value string) string {
 
 // FormerAddresses returns the normalized addresses from which a broker has moved, as its annotation says.
 func FormerAddresses(b v1beta1.Broker) (addresses []string) {
-	for _, value := range strings.Split(b.GetAnnotations()[v1beta1.MovedFromAnnotation], ",") {
+	for value := range strings.SplitSeq(b.GetAnnotations()[v1beta1.MovedFromAnnotation], ",") {
 		if address := NormalizeAddress(value); address != "" && !slices.Contains(addresses, address) {
 			addresses = append(addresses, address)
 		}

@@ -542,7 +542,7 @@ func TestNetwork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close() //nolint:errcheck // as above
+	defer response.Body.Close()
 	if response.StatusCode != http.StatusNoContent {
 		t.Errorf("the answer is %s", response.Status)
 	}

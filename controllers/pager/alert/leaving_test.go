@@ -162,8 +162,8 @@ func TestF_P67_ReceiversOfANamespaceThatIsDeletedAreTold(t *testing.T) {
 			close(l.recorder.Events)
 			var abandoned string
 			for e := range l.recorder.Events {
-				if strings.HasPrefix(e, "Warning Abandoned ") {
-					abandoned = strings.TrimPrefix(e, "Warning Abandoned ")
+				if text, is := strings.CutPrefix(e, "Warning Abandoned "); is {
+					abandoned = text
 				}
 			}
 			if abandoned != want.event {

@@ -47,7 +47,7 @@ func (a Addresses) record(s *v1beta1.ServiceBrokerStatus) {
 	}
 	isFirst := true
 	kept := slices.DeleteFunc(slices.Clone(s.Addresses), func(known v1beta1.BrokerAddress) bool {
-		isUnused := !a.Used[known.Digest] && !(isFirst && a.Undated)
+		isUnused := !a.Used[known.Digest] && (!isFirst || !a.Undated)
 		isFirst = false
 		return isUnused
 	})

@@ -104,13 +104,12 @@ func (r *Request) IsRemoval() bool {
 
 // IsDeletedBy reports whether an answer confirms that the broker has deleted the resource of the request.
 func (r *Request) IsDeletedBy(a Answer) bool {
-	if !r.IsRemoval() {
+	switch {
+	case !r.IsRemoval():
 		return false
-	}
-	switch a.Class {
-	case osbresult.Gone:
+	case a.Class == osbresult.Gone:
 		return r.ConfirmsGone
-	case osbresult.Done:
+	case a.Class == osbresult.Done:
 		return !r.Removal || a.State == osbresult.Succeeded
 	}
 	return false

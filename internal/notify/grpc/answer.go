@@ -100,8 +100,8 @@ func answerOf(err error, resp *outbound.Response) *connect.Error {
 	if answer, ok := errors.AsType[*connect.Error](err); ok && connect.IsWireError(answer) {
 		return answer
 	}
-	code, err := strconv.ParseUint(cmp.Or(resp.Trailer.Get("Grpc-Status"), resp.Header.Get("Grpc-Status")), 10, 32)
-	if err != nil || code == 0 {
+	code, unreadable := strconv.ParseUint(cmp.Or(resp.Trailer.Get("Grpc-Status"), resp.Header.Get("Grpc-Status")), 10, 32)
+	if unreadable != nil || code == 0 {
 		return nil
 	}
 	return connect.NewError(connect.Code(code), nil)

@@ -22,7 +22,6 @@ import (
 	"sync"
 	"time"
 
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/apiserver"
@@ -145,17 +144,16 @@ func (c *Cache) retire(ctx context.Context, key Key, target lifecycle.Target, no
 	return nil
 }
 
-// isTerminating asks the API server whether a namespace is being deleted, or gone. The empty name is that of no namespace.
+// isTerminating reads whether a namespace is being deleted, or gone. The empty name is that of no namespace.
 func (c *Cache) isTerminating(ctx context.Context, name string) (bool, error) {
 	if name == "" {
 		return false, nil
 	}
-	namespace := apiserver.Metadata("Namespace")
-	err := c.apiReader.Get(ctx, client.ObjectKey{Name: name}, namespace)
-	if client.IgnoreNotFound(err) != nil {
-		return false, fmt.Errorf("asking whether namespace %s is being deleted: %w", name, err)
+	is, err := apiserver.ReadTerminating(ctx, c.apiReader, name)
+	if err != nil {
+		return false, fmt.Errorf("reading whether namespace %s is being deleted: %w", name, err)
 	}
-	return err != nil || !namespace.DeletionTimestamp.IsZero(), nil
+	return is, nil
 }
 
 // keptSender returns the sender of a target that sends resolves only. An error is a *result.Error.

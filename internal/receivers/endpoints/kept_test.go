@@ -75,14 +75,13 @@ func named(name string) v1beta1.ReceiverRef {
 }
 
 // use prepares the sender of a receiver.
-func (c leavingCache) use(name string) lifecycle.Target {
+func (c leavingCache) use(name string) {
 	c.t.Helper()
 	target := newTarget("1")
 	target.UID = types.UID(name)
 	if ok, err := c.SetVersion(c.t.Context(), "ns", named(name), &target); !ok || err != nil {
 		c.t.Fatal(ok, err)
 	}
-	return target
 }
 
 // gone is the target of a receiver that does not exist.
