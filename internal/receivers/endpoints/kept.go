@@ -22,7 +22,6 @@ import (
 	"sync"
 	"time"
 
-
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/apiserver"
 	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
