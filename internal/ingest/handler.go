@@ -36,6 +36,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/ingest/alertmanager"
 	"github.com/gophernetes/bellhop/internal/ingest/endpoint"
 	"github.com/gophernetes/bellhop/internal/keyed"
+	"github.com/gophernetes/bellhop/internal/panics"
 )
 
 const (
@@ -182,7 +183,8 @@ func (h *Handler) serveStatus() http.Handler {
 	})
 }
 
-// respond calls serve for a request that may be served, and writes what it returns. refused is called before a refusal is written.
+// respond calls serve for a request that may be served, and writes what it returns. refused is called before a refusal is written; nil: the
+// request is no post.
 func (h *Handler) respond(what string, refused func(context.Context, *v1beta1.AlertSource) error, serve func(context.Context, http.ResponseWriter, *http.Request, *v1beta1.AlertSource) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := h.store.Times.Clock.Now()
@@ -191,11 +193,17 @@ func (h *Handler) respond(what string, refused func(context.Context, *v1beta1.Al
 		_ = http.NewResponseController(w).SetReadDeadline(start.Add(requestTimeout)) // the context ends the request if the connection has no deadlines
 
 		source, err := h.admit(ctx, r)
-		if err == nil {
-			err = h.serveWithinLimits(source, func() error { return serve(ctx, w, r, source) })
+		switch {
+		case err == nil:
+			err = h.serveWithinLimits(source, func() (err error) {
+				defer panics.Recover(ctx, panics.Cluster, "serving a request to an AlertSource", &err)
+				return serve(ctx, w, r, source)
+			})
 			if refused != nil && err != nil && !isStored(err) {
 				err = h.refuse(ctx, w, source, err, refused)
 			}
+		case refused != nil && source != nil && isBusy(err): // perhaps the sender may post: a client that is not known has nothing written
+			h.store.keepRefusal(source)
 		}
 		h.metrics.observe(what, write(w, err), h.store.Times.Clock.Since(start))
 		if err != nil {
@@ -210,7 +218,13 @@ func isStored(err error) bool {
 	return isAnswer && a.isStored
 }
 
-// admit returns the AlertSource of a request, if the sender may post to it.
+// isBusy reports whether an answer is to something that will pass.
+func isBusy(err error) bool {
+	a, isAnswer := errors.AsType[*answer](err)
+	return isAnswer && a.code == http.StatusServiceUnavailable
+}
+
+// admit returns the AlertSource of a request, if there is one, and the answer to a sender that may not post to it.
 func (h *Handler) admit(ctx context.Context, r *http.Request) (*v1beta1.AlertSource, error) {
 	name := types.NamespacedName{Namespace: r.PathValue("namespace"), Name: r.PathValue("name")}
 	source, err := h.sources(ctx, name)
@@ -218,7 +232,7 @@ func (h *Handler) admit(ctx context.Context, r *http.Request) (*v1beta1.AlertSou
 		return nil, busy("the AlertSource cannot be read")
 	}
 	if err := h.access.Check(ctx, r, name, source); err != nil {
-		return nil, err
+		return source, err
 	}
 	httpserver.Admit(ctx, name.Namespace)
 	return source, nil
@@ -232,7 +246,7 @@ func (h *Handler) refuse(ctx context.Context, w http.ResponseWriter, source *v1b
 		return refusal
 	}
 	w.Header().Set("Connection", "close")
-	if a, isAnswer := errors.AsType[*answer](refusal); isAnswer && a.code == http.StatusServiceUnavailable {
+	if isBusy(refusal) {
 		return refusal
 	}
 	return busy("the AlertSource cannot be written")

@@ -546,3 +546,93 @@ func TestPostsAtAnUnknownTime(t *testing.T) {
 		t.Errorf("at a known time it is served since %s", servedSince)
 	}
 }
+
+// F-P46: a refused post breaks the series, also if that can only be recorded with a later post: an API server that is away takes neither.
+func TestARefusalIsRecordedLater(t *testing.T) {
+	other := strings.ReplaceAll(oneAlert, "DiskFull", "CPU")
+	postAs := func(token, body string, code int) func(*testing.T, *server) {
+		return func(t *testing.T, s *server) {
+			t.Helper()
+			if w := s.post(alertsPath, "Bearer "+token, body); w.Code != code {
+				t.Errorf("%d %q, want %d", w.Code, w.Body, code)
+			}
+		}
+	}
+	unavailable := postAs("s3cret", other, http.StatusServiceUnavailable)
+	for name, test := range map[string]struct {
+		refuse func(*testing.T, *server)
+		breaks bool
+	}{
+		"Alerts that cannot be written": {unavailable, true},
+		"a wrong body":                  {postAs("s3cret", "wrong", http.StatusServiceUnavailable), true},
+		"a large body":                  {postAs("s3cret", strings.Repeat("x", maxBody+1), http.StatusServiceUnavailable), true},
+		"too many requests": {func(t *testing.T, s *server) {
+			leave := s.handler.bySource.TryAcquire(types.NamespacedName{Namespace: "shop", Name: "prometheus"}, maxRequestsOfSource, maxRequestsOfSource)
+			unavailable(t, s)
+			leave()
+		}, true},
+		"a time that is not known yet": {func(t *testing.T, s *server) {
+			known := s.handler.store.Times.Server
+			s.handler.store.Times.Server = clockAt(time.Time{}, time.Time{})
+			unavailable(t, s)
+			s.handler.store.Times.Server = known
+		}, true},
+		"a panic": {func(t *testing.T, s *server) {
+			cache := s.handler.store.Cache
+			s.handler.store.Cache = nil
+			unavailable(t, s)
+			s.handler.store.Cache = cache
+		}, true},
+		"a token that cannot be reviewed": {postAs("server.is.away", other, http.StatusServiceUnavailable), true},
+		"a wrong token":                   {postAs("guessed", other, http.StatusUnauthorized), false},
+		"a user without a right":          {postAs(stranger, other, http.StatusForbidden), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			isAway := false
+			s := newServer(t, interceptor.Funcs{
+				Create: func(ctx context.Context, c client.WithWatch, o client.Object, options ...client.CreateOption) error {
+					if isAway {
+						return apierrors.NewServiceUnavailable("away")
+					}
+					return c.Create(ctx, o, options...)
+				},
+				SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, options ...client.SubResourcePatchOption) error {
+					if isAway {
+						return apierrors.NewServiceUnavailable("away")
+					}
+					return c.SubResource(sub).Patch(ctx, o, p, options...)
+				},
+			})
+			clock := s.handler.store.Times.Clock.(*clocktesting.FakePassiveClock)
+			store := func() (time.Time, v1beta1.AlertSourceStatus) {
+				t.Helper()
+				clock.SetTime(clock.Now().Add(time.Minute))
+				postAs("s3cret", oneAlert, http.StatusOK)(t, s)
+				var source v1beta1.AlertSource
+				if err := s.api.Get(t.Context(), client.ObjectKey{Namespace: "shop", Name: "prometheus"}, &source); err != nil {
+					t.Fatal(err)
+				}
+				return clock.Now(), source.Status
+			}
+			began, _ := store()
+			isAway = true
+			test.refuse(t, s)
+			_, unchanged := store() // needs no write
+			if !unchanged.ReceivingSince.Time.Equal(began) || unchanged.ReceivingBrokenTime != nil {
+				t.Errorf("while the API server is away the status is %+v", unchanged)
+			}
+			isAway = false
+			stored, status := store()
+			if test.breaks {
+				began = stored
+			}
+			if (status.ReceivingBrokenTime != nil) != test.breaks || test.breaks && !status.ReceivingBrokenTime.Time.Equal(stored) {
+				t.Errorf("the series was broken %s", status.ReceivingBrokenTime)
+			}
+			stored, status = store()
+			if !status.ReceivingSince.Time.Equal(began) || !status.ReceivingUntil.Time.Equal(stored) {
+				t.Errorf("the series is from %s to %s, want %s to %s", status.ReceivingSince, status.ReceivingUntil, began, stored)
+			}
+		})
+	}
+}

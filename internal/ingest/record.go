@@ -45,6 +45,8 @@ const (
 type recorded struct {
 	// heard, cut and broken are the times of posts, of those that were cut, and of those that were refused.
 	heard, cut, broken time.Time
+	// isRefused: a post was refused, and no status says so yet.
+	isRefused bool
 	// series has the posts of alerts to the API, also those that were not written.
 	series source.Series
 }
@@ -96,10 +98,13 @@ func (s *Store) heardAt(to *v1beta1.AlertSource, now time.Time) time.Time {
 	return lastOf(s.memory.of(client.ObjectKeyFromObject(to)).heard, to.Status.LastReceivedTime, now)
 }
 
-// seriesOf returns the series of posts to a source, as far as this process knows.
+// seriesOf returns the series of posts to a source, as far as this process knows. A refusal has ended it, also one that is not written yet.
 func (s *Store) seriesOf(to *v1beta1.AlertSource) source.Series {
-	written, own := source.SeriesOf(to), s.memory.of(client.ObjectKeyFromObject(to)).series
-	return source.Series{Since: lifecycle.Latest(written.Since, own.Since), Until: lifecycle.Latest(written.Until, own.Until)}
+	written, own := source.SeriesOf(to), s.memory.of(client.ObjectKeyFromObject(to))
+	if own.isRefused {
+		return source.Series{}
+	}
+	return source.Series{Since: lifecycle.Latest(written.Since, own.series.Since), Until: lifecycle.Latest(written.Until, own.series.Until)}
 }
 
 // record records a post that was stored. One at an unknown time is no part of a series, as one that was refused.
@@ -112,8 +117,8 @@ func (s *Store) record(ctx context.Context, to *v1beta1.AlertSource, plan source
 }
 
 // recordStored records a post that was stored in the status of its source: its time, how many of its alerts were cut, and, if it is part of the
-// series of the source, that. Each is written at most once a minute, but a new series at once. That it cannot be written does not matter: the
-// next post writes it, and until then nothing lapses.
+// series of the source, that. Each is written at most once a minute, but a new series, and a refusal that could not be written, at once. That it
+// cannot be written does not matter: the next post writes it, and until then nothing lapses.
 func (s *Store) recordStored(ctx context.Context, to *v1beta1.AlertSource, plan source.Plan, isOfSeries bool) {
 	now, _ := s.Times.Now()
 	key, written, status := client.ObjectKeyFromObject(to), &metav1.Time{Time: now}, to.Status
@@ -122,6 +127,9 @@ func (s *Store) recordStored(ctx context.Context, to *v1beta1.AlertSource, plan 
 	}
 	if plan.Cut > 0 && now.Sub(lastOf(s.memory.of(key).cut, status.LastCutTime, now)) >= recordEvery {
 		status.LastCutTime, status.CutAlerts = written, int32(plan.Cut) //nolint:gosec // at most the alerts of a post
+	}
+	if s.memory.of(key).isRefused {
+		status.ReceivingBrokenTime = written
 	}
 	if isOfSeries {
 		before := s.seriesOf(to)
@@ -135,22 +143,28 @@ func (s *Store) recordStored(ctx context.Context, to *v1beta1.AlertSource, plan 
 }
 
 // recordRefusal records that a post was refused, at most once a minute. Its source is not silent, and what the post had may fire, though nothing
-// says so.
+// says so. What cannot be written is kept for the next post that is stored: a sender may not repeat this one.
 func (s *Store) recordRefusal(ctx context.Context, to *v1beta1.AlertSource) error {
+	if isWritten := s.keepRefusal(to); isWritten {
+		return nil
+	}
 	now, _ := s.Times.Now()
 	if now.IsZero() {
 		return busy("the time of the API server is not known yet")
 	}
-	key, written, status := client.ObjectKeyFromObject(to), &metav1.Time{Time: now}, to.Status
-	if last := s.memory.of(key).broken; now.Sub(last) < recordEvery && !lifecycle.IsAhead(last, now) {
-		return nil
-	}
+	written, status := &metav1.Time{Time: now}, to.Status
 	status.LastReceivedTime, status.ReceivingBrokenTime = written, written
-	if err := s.patch(ctx, to, status); err != nil {
-		return err
-	}
-	s.memory.update(key, func(r *recorded) { r.broken = now })
-	return nil
+	return s.patch(ctx, to, status)
+}
+
+// keepRefusal keeps that a post was refused until a status says so, and reports whether one has done so within a minute.
+func (s *Store) keepRefusal(to *v1beta1.AlertSource) (isWritten bool) {
+	now, _ := s.Times.Now()
+	s.memory.update(client.ObjectKeyFromObject(to), func(r *recorded) {
+		isWritten = !now.IsZero() && now.Sub(r.broken) < recordEvery && !lifecycle.IsAhead(r.broken, now)
+		r.isRefused = r.isRefused || !isWritten
+	})
+	return isWritten
 }
 
 // patch writes a status, if it differs, and keeps its times. It is a copy of the present one in which pointers were replaced.
@@ -170,6 +184,9 @@ func (s *Store) patch(ctx context.Context, to *v1beta1.AlertSource, status v1bet
 		}
 		if at := status.LastCutTime; at != nil {
 			r.cut = at.Time
+		}
+		if at := status.ReceivingBrokenTime; at != to.Status.ReceivingBrokenTime { // what others have written says nothing about this process
+			r.broken, r.isRefused = at.Time, false
 		}
 	})
 	return nil
