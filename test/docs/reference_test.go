@@ -215,7 +215,7 @@ var _ = Describe("The documentation", func() {
 		const page = "docs/reference/annotations.md"
 		key := regexp.MustCompile("`((?:(?:[a-z0-9-]+\\.)+[a-z]+|kubernetes-incubator)/[A-Za-z0-9.-]+)`")
 		code := findInSource(`"((?:(?:[a-z0-9-]+\.)+[a-z]+|kubernetes-incubator)/[A-Za-z][A-Za-z0-9.-]*)"`, "api", "internal", "controllers", "webhooks", "cmd/kubectl-bellhop")
-		foreign := regexp.MustCompile(`^(?:(?:sigs\.)?k8s\.io|github\.com|(?:google\.)?golang\.org|go\.[a-z.]+|gopkg\.in|type\.googleapis\.com)/|/v[0-9][a-z0-9]*$|\.sh/canary$|^(?:example\.com|t\.me)/`)
+		foreign := regexp.MustCompile(`^(?:(?:sigs\.)?k8s\.io|connectrpc\.com|github\.com|(?:google\.)?golang\.org|go\.[a-z.]+|gopkg\.in|type\.googleapis\.com)/|/v[0-9][a-z0-9]*$|\.sh/canary$|^(?:example\.com|t\.me)/`)
 		code = slices.DeleteFunc(code, foreign.MatchString) // imports, API versions and addresses
 		Expect(code).To(ContainElements("pager.k8s.co/alert", "velero.io/restore-name", "servicecatalog.k8s.io/spec.externalID"))
 		var documented []string
