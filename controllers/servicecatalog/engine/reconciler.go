@@ -47,6 +47,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
 	"github.com/gophernetes/bellhop/internal/limiter"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
+	"github.com/gophernetes/bellhop/internal/panics"
 	"github.com/gophernetes/bellhop/internal/patch"
 	"github.com/gophernetes/bellhop/internal/secrets"
 )
@@ -293,15 +294,21 @@ func (r *Reconciler) await(ctx context.Context, s *Scope, inFlight v1beta1.Servi
 	written := make(chan struct{})
 	timer := time.AfterFunc(inFlightDelay, func() {
 		defer close(written)
-		if err := r.Record(ctx, s, inFlight); err != nil {
+		if err := r.recordInFlight(ctx, s, inFlight); err != nil {
 			logf.FromContext(ctx).V(1).Info("The status does not say that a request is in flight", "error", err.Error())
 		}
 	})
-	a, err := ask()
-	if !timer.Stop() {
-		<-written
-	}
-	return a, err
+	defer func() { // also after a panic
+		if !timer.Stop() {
+			<-written
+		}
+	}()
+	return ask()
+}
+
+func (r *Reconciler) recordInFlight(ctx context.Context, s *Scope, status v1beta1.ServiceObjectStatus) (err error) {
+	defer panics.Recover(ctx, panics.Reconciler, "recording that a request is in flight", &err)
+	return r.Record(ctx, s, status)
 }
 
 // attribute attributes an answer. If the broker is at fault, its catalog is read, so that its status has the error.
