@@ -447,7 +447,7 @@ var _ = Describe("An instance", func() {
 
 		It("F-JS4: is finally provisioned again only once an hour, or as soon as the spec changes", func(ctx SpecContext) {
 			s := newServiceNamespace(ctx, namespaced, osbtest.Options{})
-			lift := s.Inject(osbtest.Fault{On: osb.ProvisionInstance, Answer: osbtest.Error(500, "", "oops")})
+			lift := s.Inject(osbtest.Fault{On: osb.ProvisionInstance, Acts: true, Answer: osbtest.Error(500, "", "oops")})
 			si := s.createSyncInstance(ctx, "db")
 			thrice := func(a *v1beta1.Attempts) bool { return a.Removals >= 3 }
 			Eventually(statusWithoutBackoff(ctx, si, thrice)).Should(SatisfyAll(haveCondition("Failed", "True", "ErrorReconciliationRetryTimeout"), haveCondition("Stalled", "True", "OrphanMitigationSuccessful"), haveReadyMessage("oops"),
