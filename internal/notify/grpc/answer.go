@@ -101,10 +101,10 @@ func answerOf(err error, resp *outbound.Response) *connect.Error {
 		return answer
 	}
 	code, unreadable := strconv.ParseUint(cmp.Or(resp.Trailer.Get("Grpc-Status"), resp.Header.Get("Grpc-Status")), 10, 32)
-	if unreadable != nil || code == 0 {
-		return nil
+	if unreadable == nil && code != 0 {
+		return connect.NewError(connect.Code(code), nil)
 	}
-	return connect.NewError(connect.Code(code), nil)
+	return nil
 }
 
 // fromStatus classifies a status that the server sent.
