@@ -26,13 +26,15 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 )
 
-// HoldGivenUpRemoval returns the blocker of a removal that the original service-catalog has given up: it is requested again once a person asks
-// for it; nil: a person has. That is handled once the broker has answered, as the status then does not say any more that the removal was given
-// up. The words of the original stay in the attempts, since the conditions are written anew.
+// IsRetryRequested reports whether the annotation of an object requests a removal that the original service-catalog has given up. That is handled
+// once the broker has answered, as the status then does not say any more that the removal was given up.
+func IsRetryRequested(o metav1.Object) bool {
+	return o.GetAnnotations()[v1beta1.RetryDeletionAnnotation] != ""
+}
+
+// HoldGivenUpRemoval returns the blocker of a removal that the original service-catalog has given up, until IsRetryRequested. The words of the
+// original stay in the attempts, since the conditions are written anew.
 func HoldGivenUpRemoval(kind, reason string, o metav1.Object, s *v1beta1.OperationStatus, spec v1beta1.AttemptedSpec) *Blocker {
-	if o.GetAnnotations()[v1beta1.RetryDeletionAnnotation] != "" {
-		return nil
-	}
 	if words := wordsOfOriginal(s.Conditions); words != "" {
 		s.Attempts = &v1beta1.Attempts{AttemptedSpec: spec, Outcome: v1beta1.Outcome{LastError: words}}
 	}

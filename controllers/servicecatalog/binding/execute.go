@@ -21,7 +21,6 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/utils/ptr"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
@@ -87,12 +86,8 @@ func (r *Reconciler) sendRequest(ctx context.Context, s *scope, broker *brokers.
 		a.Binding, a.Outcome = broker.FetchBinding(ctx, p, call.ID)
 		return a, nil
 	case lifecycle.Poll:
-		name := ptr.Deref(s.binding.Status.LastOperation, "")
-		if call.CleanUp {
-			name = call.LastOperation
-		}
 		var last osbresult.LastOperation
-		last, a.Outcome = broker.Poll(ctx, osb.PollRequest{Params: p, BindingID: call.ID, Removal: call.Removal, Operation: name})
+		last, a.Outcome = broker.Poll(ctx, osb.PollRequest{Params: p, BindingID: call.ID, Removal: call.Removal, Operation: call.LastOperation})
 		a.State, a.OperationDescription = last.State, lifecycle.DescriptionOf(last, a.Outcome)
 		return a, nil
 	case lifecycle.Unbind:

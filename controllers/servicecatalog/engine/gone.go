@@ -18,7 +18,6 @@ package engine
 
 import (
 	"context"
-	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -28,22 +27,10 @@ import (
 	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
 )
 
-// observeGone observes what this process knows of the answers 410 Gone in the status of an object. A time in the status is that of another
-// process's clock, or of before a restore: a success counts only after this process has seen the answer.
+// observeGone observes what this process knows of the answers 410 Gone in the status of an object.
 func (r *Reconciler) observeGone(m Machine) operation.GoneInputs {
 	s := m.Common()
-	known := s.Record.goneSince
-	s.Record.goneSince = nil
-	for _, gone := range s.Object.CommonStatus().Common().Gone {
-		since, isKnown := known[gone.ID]
-		if !isKnown {
-			since = r.Clock.Now()
-		}
-		if s.Record.goneSince == nil {
-			s.Record.goneSince = map[string]time.Time{}
-		}
-		s.Record.goneSince[gone.ID] = since
-	}
+	s.Record.goneSince = operation.GoneSince(s.Record.goneSince, s.Object.CommonStatus().Common(), r.Clock.Now())
 	if len(s.Record.goneSince) == 0 || m.Broker() == nil {
 		return operation.GoneInputs{}
 	}

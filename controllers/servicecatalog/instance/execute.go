@@ -22,7 +22,6 @@ import (
 	"fmt"
 	"slices"
 
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
@@ -77,11 +76,7 @@ func (r *Reconciler) sendRequest(ctx context.Context, s *scope, broker *osb.Clie
 		MayRepeat: s.MayRepeat, Identity: identity, Secrets: r.secretsOf(ctx, s, call.Operation)}
 	switch call.Operation {
 	case lifecycle.Poll:
-		name := ptr.Deref(s.instance.Status.LastOperation, "")
-		if call.CleanUp {
-			name = call.LastOperation
-		}
-		last, out := broker.Poll(ctx, osb.PollRequest{Params: params, Removal: call.Removal, Operation: name})
+		last, out := broker.Poll(ctx, osb.PollRequest{Params: params, Removal: call.Removal, Operation: call.LastOperation})
 		return instancerules.Answer{Outcome: out, State: last.State, OperationDescription: lifecycle.DescriptionOf(last, out)}, nil
 	case lifecycle.Inspect:
 		return inspectInstance(ctx, broker, params, s.inputs.Offering.Class), nil

@@ -20,7 +20,7 @@ import (
 	"fmt"
 	"slices"
 
-	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/utils/ptr"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
@@ -47,7 +47,8 @@ func (d *decision) remove() {
 		d.Release = lifecycle.NothingCreated(v1beta1.ReasonUnboundSuccessfully, d.id(), d.belongsToAnother())
 	case d.hasNothingAtBroker():
 		d.Release = &lifecycle.Cause{Reason: v1beta1.ReasonUnboundSuccessfully, Message: "Nothing is left at the broker"}
-	case s.UnbindStatus == v1beta1.UnbindFailed && !d.mayRetryRemoval():
+	case s.UnbindStatus == v1beta1.UnbindFailed && !lifecycle.IsRetryRequested(d.b):
+		d.blockRemoval(lifecycle.HoldGivenUpRemoval("servicebinding", v1beta1.ReasonUnbindCallFailed, d.b, s.Common(), d.schedule().PresentSpec()))
 	case d.phase.IsConflictHeld(s.Attempts) && d.owns() && !lifecycle.IsToBeDeleted(d.b):
 		d.blockRemoval(lifecycle.ConflictHeld("servicebinding", d.b, d.id()))
 	case d.phase.IsMitigating() && d.owns(): // it may be the operation in progress
@@ -65,16 +66,6 @@ func (d *decision) remove() {
 	default:
 		d.Release = lifecycle.RetainedAsSupplied(d.id())
 	}
-}
-
-// mayRetryRemoval reports whether a person has asked for a removal that the original service-catalog had given up. Otherwise the conditions say
-// how that is done.
-func (d *decision) mayRetryRemoval() bool {
-	why := lifecycle.HoldGivenUpRemoval("servicebinding", v1beta1.ReasonUnbindCallFailed, d.b, d.Status.Common(), d.schedule().PresentSpec())
-	if why != nil {
-		d.blockRemoval(why)
-	}
-	return why == nil
 }
 
 // recordRemainder makes the binding that was to be replaced one of the predecessors, which are removed with the object.
@@ -164,13 +155,13 @@ func (d *decision) unbind(id string) {
 	if plans := d.in.BoundInstance.Plans; len(plans) > 0 && d.target() == d.in.BoundInstance.Target {
 		call.Target.PlanID, _ = instancerules.CandidatePlan(plans, d.Status.Attempts)
 	}
-	switch why := d.brokerUnavailable(); {
+	switch why, gone := d.brokerUnavailable(), d.in.GoneBlocker(d.Status.Common(), id); {
 	case d.target() == nil:
 		d.blockRemoval(lifecycle.MissingReference(d.b, v1beta1.ReasonReferencesNonexistentInstance, fmt.Sprintf("ServiceInstance %q does not exist, and the status does not say at which broker the binding is", d.b.Spec.InstanceRef.Name)))
 	case why != nil:
 		d.blockRemoval(why)
-	case !removing && d.in.GoneBlocker(d.Status.Common(), id) != nil:
-		d.blockRemoval(d.in.GoneBlocker(d.Status.Common(), id))
+	case !removing && gone != nil:
+		d.blockRemoval(gone)
 		d.AwaitSuccess(&d.in.Inputs, d.Status.Common(), id)
 	case removing && !d.isOverdue():
 		d.pollWhenDue(call, true)
@@ -215,7 +206,7 @@ func (d *decision) pollWhenDue(call *Request, removal bool) {
 	if !d.IsPollDue(d.schedule()) {
 		return
 	}
-	call.Operation, call.Removal = lifecycle.Poll, removal
+	call.MakePoll(removal, ptr.Deref(d.Status.LastOperation, ""))
 	call.ConfirmsGone = removal && d.in.ConfirmsGone(d.Status.Common(), call.ID)
 	if then := d.Status.Target; then != nil { // the plan of the beginning; the instance may have changed
 		call.Target.PlanID = then.PlanID
@@ -234,24 +225,17 @@ func (d *decision) cleanUp() {
 	if why := d.AwaitCleanUps(&d.in.Inputs, d.b, left, &names); why != nil {
 		d.blockRemoval(why)
 	}
-	if d.Request != nil || d.SecretAction != "" || d.Retained != nil {
+	if len(left.LeftBehind) == 0 || d.Request != nil || d.SecretAction != "" || d.Retained != nil {
 		return
 	}
-	if due, isPoll := d.NextCleanUp(&d.in.Inputs, d.b, left, equality.Semantic.DeepEqual(d.Status, d.b.Status)); due != nil {
-		d.Request = d.newCleanUp(due, isPoll)
+	due, isPoll := d.NextCleanUp(&d.in.Inputs, d.b, left, !d.isChanged())
+	if due == nil {
+		return
 	}
-}
-
-// newCleanUp returns the request to remove what may be under an id left behind, or to poll that.
-func (d *decision) newCleanUp(l *v1beta1.LeftBehind, isPoll bool) *Request {
-	call := d.newRequest(lifecycle.Unbind)
-	call.ID, call.CleanUp, call.Target = l.ID, true, l.Target
-	call.Target.PlanID = operation.CleanUpPlan(l, isPoll)
-	call.ConfirmsGone = d.in.ConfirmsCleanUp(d.Status.Common(), l)
-	if isPoll {
-		call.Operation, call.Removal, call.LastOperation = lifecycle.Poll, true, l.LastOperation
-	}
-	return call
+	d.Request = d.newRequest(lifecycle.Unbind)
+	d.Request.Target = due.Target
+	d.Request.Target.PlanID = operation.CleanUpPlan(due, isPoll)
+	d.Request.MakeCleanUp(&d.in.Inputs, left, due, isPoll)
 }
 
 // tooManyLeftBehind returns why nothing is requested under another id; nil: it may be. Where a person has asked for a retry, the removals under the

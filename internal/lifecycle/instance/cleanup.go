@@ -17,9 +17,6 @@ limitations under the License.
 package instance
 
 import (
-	"k8s.io/apimachinery/pkg/api/equality"
-
-	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
 )
@@ -30,22 +27,14 @@ func (d *decision) cleanUp() {
 	if why := d.AwaitCleanUps(&d.in.Inputs, d.si, left, &names); why != nil {
 		d.blockRemoval(why)
 	}
-	if d.Request != nil {
+	if len(left.LeftBehind) == 0 || d.Request != nil {
 		return
 	}
-	if due, isPoll := d.NextCleanUp(&d.in.Inputs, d.si, left, equality.Semantic.DeepEqual(d.Status, d.si.Status)); due != nil {
-		d.Request = d.newCleanUp(due, isPoll)
+	due, isPoll := d.NextCleanUp(&d.in.Inputs, d.si, left, !d.isChanged())
+	if due == nil {
+		return
 	}
-}
-
-// newCleanUp returns the request to remove what may be under an id left behind, or to poll that.
-func (d *decision) newCleanUp(l *v1beta1.LeftBehind, isPoll bool) *Request {
-	call := d.newRequest(lifecycle.Deprovision)
-	call.ID, call.CleanUp, call.Properties = l.ID, true, nil
-	call.ServiceID, call.PlanID = l.Target.ServiceID, operation.CleanUpPlan(l, isPoll)
-	call.ConfirmsGone = d.in.ConfirmsCleanUp(d.Status.Common(), l)
-	if isPoll {
-		call.Operation, call.Removal, call.LastOperation = lifecycle.Poll, true, l.LastOperation
-	}
-	return call
+	d.Request = d.newRequest(lifecycle.Deprovision)
+	d.Request.ServiceID, d.Request.PlanID, d.Request.Properties = due.Target.ServiceID, operation.CleanUpPlan(due, isPoll), nil
+	d.Request.MakeCleanUp(&d.in.Inputs, left, due, isPoll)
 }

@@ -110,13 +110,11 @@ func (d *decision) recordAddress() {
 	if d.Request != nil {
 		d.Request.Address = d.in.Address.Current
 	}
-	if !d.in.HasNewAddress(d.Status.Common(), isFirst) || d.Request == nil && equality.Semantic.DeepEqual(d.Status, d.si.Status) {
-		return
-	}
-	if isAhead := d.in.RecordAddress(d.Status.Common(), isFirst); isAhead && d.Request != nil {
-		d.WriteAhead = true
-	}
+	d.RecordAddress(&d.in.Inputs, d.Status.Common(), d.Request != nil, isFirst, d.isChanged)
 }
+
+// isChanged reports whether the status of the decision differs from the recorded one.
+func (d *decision) isChanged() bool { return !equality.Semantic.DeepEqual(d.Status, d.si.Status) }
 
 func (d *decision) decide() {
 	switch {

@@ -19,6 +19,8 @@ package instance
 import (
 	"time"
 
+	"k8s.io/utils/ptr"
+
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
@@ -45,7 +47,7 @@ func (d *decision) pollWhenDue(ids *Request, removal bool) {
 	if !d.IsPollDue(d.schedule()) {
 		return
 	}
-	ids.Operation, ids.Removal = lifecycle.Poll, removal
+	ids.MakePoll(removal, ptr.Deref(d.Status.LastOperation, ""))
 	ids.ConfirmsGone = removal && d.in.ConfirmsGone(d.Status.Common(), ids.ID)
 	d.Request = ids
 }

@@ -50,7 +50,8 @@ func (d *decision) remove() {
 		d.blockRemoval(lifecycle.ConflictHeld("serviceinstance", d.si, lifecycle.InstanceID(d.si)))
 	case d.in.Claimants.BlocksRemoval() != nil:
 		d.Release = lifecycle.RetainedForClaimant(lifecycle.InstanceID(d.si), d.in.Claimants.BlocksRemoval())
-	case d.Status.DeprovisionStatus == v1beta1.DeprovisionFailed && !d.mayRetryRemoval():
+	case d.Status.DeprovisionStatus == v1beta1.DeprovisionFailed && !lifecycle.IsRetryRequested(d.si):
+		d.blockRemoval(lifecycle.HoldGivenUpRemoval("serviceinstance", v1beta1.ReasonDeprovisionCallFailed, d.si, d.Status.Common(), d.schedule().PresentSpec()))
 	case d.in.Definition == lifecycle.DefinitionUnknown:
 		d.Need = lifecycle.NeedDefinition
 	case d.in.Definition == lifecycle.DefinitionTerminating:
@@ -59,16 +60,6 @@ func (d *decision) remove() {
 	default:
 		d.deprovision()
 	}
-}
-
-// mayRetryRemoval reports whether a person has asked for a removal that the original service-catalog had given up. Otherwise the conditions say
-// how that is done.
-func (d *decision) mayRetryRemoval() bool {
-	why := lifecycle.HoldGivenUpRemoval("serviceinstance", v1beta1.ReasonDeprovisionCallFailed, d.si, d.Status.Common(), d.schedule().PresentSpec())
-	if why != nil {
-		d.blockRemoval(why)
-	}
-	return why == nil
 }
 
 // waitForBindings waits until the bindings of the instance are removed. One command may delete an instance and its bindings, in this order.
@@ -123,15 +114,15 @@ func (d *decision) deprovision() {
 	d.renewMitigation()
 	removing := d.phase == DeprovisionAccepted || d.phase == MitigationAccepted
 	ids, missing := d.newRecordedRequest()
-	switch {
+	switch gone := d.in.GoneBlocker(d.Status.Common(), lifecycle.InstanceID(d.si)); {
 	case missing != nil:
 		d.blockRemoval(missing)
 	case d.in.Offering.Broker == nil:
 		d.blockRemoval(lifecycle.MissingReference(d.si, v1beta1.ReasonReferencesNonexistentBroker, lifecycle.BrokerMissing(d.Status.Broker, "to remove the service")))
 	case d.in.BrokerBlocker != nil:
 		d.blockRemoval(d.in.BrokerBlocker)
-	case !removing && d.in.GoneBlocker(d.Status.Common(), ids.ID) != nil:
-		d.blockRemoval(d.in.GoneBlocker(d.Status.Common(), ids.ID))
+	case !removing && gone != nil:
+		d.blockRemoval(gone)
 		d.AwaitSuccess(&d.in.Inputs, d.Status.Common(), ids.ID)
 	case removing && !d.isOverdue():
 		d.pollWhenDue(ids, true)

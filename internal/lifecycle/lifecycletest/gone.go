@@ -40,15 +40,7 @@ func (g *Gone) now() time.Time {
 
 // Inputs returns what a decision about an object with a status depends on.
 func (g *Gone) Inputs(s *v1beta1.OperationStatus) operation.GoneInputs {
-	known := g.since
-	g.since = map[string]time.Time{}
-	for _, gone := range s.Gone {
-		if since, isKnown := known[gone.ID]; isKnown {
-			g.since[gone.ID] = since
-		} else {
-			g.since[gone.ID] = g.now()
-		}
-	}
+	g.since = operation.GoneSince(g.since, s, g.now())
 	return operation.GoneInputs{Since: g.since, Success: g.success, Broker: "ClusterServiceBroker \"broker\""}
 }
 

@@ -66,17 +66,18 @@ func (in AddressInputs) next(recorded string, isFirst bool) string {
 	return cmp.Or(recorded, in.Former, in.Current)
 }
 
-// HasNewAddress reports whether the next write of a status records another address.
-func (in *Inputs) HasNewAddress(s *v1beta1.OperationStatus, isFirst bool) bool {
-	return in.Address.next(s.BrokerAddress, isFirst) != s.BrokerAddress
-}
-
-// RecordAddress records the address, and reports whether it has to be on record before the next request: a request to another address
+// RecordAddress records the address with the next write of a status, and not for its own sake: isWritten reports whether a status without a
+// request is written. isFirst: the request is the first one about the resource. An address is recorded ahead where a request to another one
 // would be the first trace of it.
-func (in *Inputs) RecordAddress(s *v1beta1.OperationStatus, isFirst bool) (isAhead bool) {
-	isNew := s.BrokerAddress == ""
-	s.BrokerAddress = in.Address.next(s.BrokerAddress, isFirst)
-	return isNew && in.Address.isElsewhere(s.BrokerAddress)
+func (d *Decision) RecordAddress(in *Inputs, s *v1beta1.OperationStatus, hasRequest, isFirst bool, isWritten func() bool) {
+	former, next := s.BrokerAddress, in.Address.next(s.BrokerAddress, isFirst)
+	if next == former || !hasRequest && !isWritten() {
+		return
+	}
+	s.BrokerAddress = next
+	if hasRequest && former == "" && in.Address.isElsewhere(next) {
+		d.WriteAhead = true
+	}
 }
 
 // confirmAddress records the address at which the broker has created or changed the resource.

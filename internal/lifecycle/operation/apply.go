@@ -42,11 +42,11 @@ type Request struct {
 	NothingAtBroker bool
 	// Owned: this object created the broker's resource, so that it may be deleted (R10). Retained: the deletion policy is Retain.
 	Owned, Retained bool
-	// CleanUp: the request is about an id left behind. LastOperation is the broker's name of the removal there that is polled.
-	CleanUp       bool
+	// CleanUp: the request is about an id left behind.
+	CleanUp bool
+	// Removal: the operation that is polled is a removal. LastOperation is the broker's name of that operation.
+	Removal       bool
 	LastOperation string
-	// Removal: the operation that is polled is a removal.
-	Removal bool
 	// ConfirmsGone: an answer 410 Gone confirms the deletion: it follows an earlier one, and a success of the broker.
 	ConfirmsGone bool
 	// Address is the digest of the broker's address, which is recorded where the broker creates or changes the resource there; empty: it is not.

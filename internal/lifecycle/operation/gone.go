@@ -46,6 +46,22 @@ type GoneInputs struct {
 	Broker string
 }
 
+// GoneSince returns the next value of GoneInputs.Since for a status: of a first 410 that was not known, the process has seen it now. A time in the
+// status is that of another process's clock, or of before a restore.
+func GoneSince(known map[string]time.Time, s *v1beta1.OperationStatus, now time.Time) (since map[string]time.Time) {
+	for _, gone := range s.Gone {
+		if since == nil {
+			since = map[string]time.Time{}
+		}
+		seen, isKnown := known[gone.ID]
+		if !isKnown {
+			seen = now
+		}
+		since[gone.ID] = seen
+	}
+	return since
+}
+
 // hasSuccessSince reports whether the broker has answered a request with success that was sent after the first 410 about a resource.
 func (in GoneInputs) hasSuccessSince(id string) bool {
 	first, isKnown := in.Since[id]

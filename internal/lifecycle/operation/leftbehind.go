@@ -168,9 +168,13 @@ func (in *Inputs) isAtBroker(l *v1beta1.LeftBehind) bool {
 	return in.Gone.Broker == lifecycle.BrokerName(&l.Target.BrokerReference)
 }
 
-// ConfirmsCleanUp reports whether a 410 to the removal under an id left behind, which is sent now, confirms that the broker has nothing there.
-func (in *Inputs) ConfirmsCleanUp(s *v1beta1.OperationStatus, l *v1beta1.LeftBehind) bool {
-	return in.isAtBroker(l) && in.ConfirmsGone(s, l.ID)
+// MakeCleanUp makes a removal request one about an id left behind, or the poll of such a removal.
+func (r *Request) MakeCleanUp(in *Inputs, s *v1beta1.OperationStatus, l *v1beta1.LeftBehind, isPoll bool) {
+	r.ID, r.CleanUp = l.ID, true
+	r.ConfirmsGone = in.isAtBroker(l) && in.ConfirmsGone(s, l.ID)
+	if isPoll {
+		r.MakePoll(true, l.LastOperation)
+	}
 }
 
 // nextCleanUp returns the id left behind that a removal, or a poll of one, is due for; nil: none is. wake is when the next one is; zero: never.

@@ -26,6 +26,11 @@ import (
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
+// MakePoll makes the request a poll of an operation, which the broker has named.
+func (r *Request) MakePoll(removal bool, operation string) {
+	r.Operation, r.Removal, r.LastOperation = lifecycle.Poll, removal, operation
+}
+
 // ApplyPoll applies the answer to a poll.
 func (ap *Application) ApplyPoll() {
 	a := ap.Answer
