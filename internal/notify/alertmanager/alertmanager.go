@@ -43,6 +43,7 @@ import (
 	"time"
 
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/headers"
 	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
@@ -113,8 +114,7 @@ func check(addresses []string) (problems notify.Problems) {
 
 // New returns a sender. An error is a *result.Error that names the invalid field.
 func New(config Config, client *outbound.Client) (*Sender, error) {
-	s := &Sender{HTTP: notify.NewHTTP(client), labels: map[string]string{}}
-	maps.Copy(s.Header, config.Headers)
+	s := &Sender{HTTP: headers.NewHTTP(client, config.Headers), labels: map[string]string{}}
 	// The body is not read: at a user-supplied address it may hold text that the author of the Receiver must not see.
 	s.WantBody = func(int, http.Header) bool { return false }
 	if len(config.URLs) == 0 || len(config.URLs) > maxReplicas {

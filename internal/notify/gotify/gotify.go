@@ -27,7 +27,6 @@ package gotify
 
 import (
 	"context"
-	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -79,8 +78,7 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Sender{HTTP: notify.NewHTTP(client, append(headers.Values(config.Headers), token)...), messages: base.JoinPath("message")}
-	maps.Copy(s.Header, config.Headers)
+	s := &Sender{HTTP: headers.NewHTTP(client, config.Headers, token), messages: base.JoinPath("message")}
 	s.Header.Set("X-Gotify-Key", token)
 	return s, nil
 }

@@ -19,11 +19,14 @@ package headers
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
 // reserved has the headers that the connection or a sender sets. One that ends in a hyphen is the start of a name. The schema of
@@ -77,6 +80,14 @@ func SecretKeys(headers []v1beta1.HTTPHeader) (keys []string) {
 	return keys
 }
 
+// NewHTTP returns the HTTP of a sender whose requests have the headers, beside those that the sender sets. It removes their values, and the
+// secrets, from quoted text.
+func NewHTTP(client *outbound.Client, added http.Header, secrets ...string) notify.HTTP {
+	h := notify.NewHTTP(client, append(Values(added), secrets...)...)
+	maps.Copy(h.Header, added)
+	return h
+}
+
 // Values returns the values of headers, and their words: they may be credentials, and are removed from quoted text.
 func Values(headers http.Header) (values []string) {
 	for _, all := range headers {
@@ -90,23 +101,33 @@ func Values(headers http.Header) (values []string) {
 func fieldOf(i int) string { return fmt.Sprintf("headers[%d]", i) }
 
 func problemOf(name, value string) string {
-	canonical := http.CanonicalHeaderKey(name)
-	if !IsToken(name) {
-		return "the name must be of letters, digits and !#$%&'*+-.^_`|~"
-	}
-	for _, r := range reserved {
-		if canonical == r || strings.HasSuffix(r, "-") && strings.HasPrefix(canonical, r) {
-			return "the header " + canonical + " cannot be set: Bellhop or the connection sets it; credentials of the service are in keys of the Secret"
+	return Problem(name, value, func(canonical string) string {
+		isReserved := func(r string) bool {
+			return canonical == r || strings.HasSuffix(r, "-") && strings.HasPrefix(canonical, r)
 		}
-	}
-	if !IsValue(value) {
+		if slices.ContainsFunc(reserved, isReserved) {
+			return "Bellhop or the connection sets it; credentials of the service are in keys of the Secret"
+		}
+		return ""
+	})
+}
+
+// Problem returns what is wrong with a header; "": nothing. why returns why a name cannot be set; "": it can.
+func Problem(name, value string, why func(canonical string) string) string {
+	canonical := http.CanonicalHeaderKey(name)
+	switch {
+	case !isToken(name):
+		return "the name must be of letters, digits and !#$%&'*+-.^_`|~"
+	case why(canonical) != "":
+		return "the header " + canonical + " cannot be set: " + why(canonical)
+	case !IsValue(value):
 		return "the value of the header " + canonical + " must have no control characters"
 	}
 	return ""
 }
 
-// IsToken reports whether a text can be the name of a header.
-func IsToken(s string) bool {
+// isToken reports whether a text can be the name of a header.
+func isToken(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
 		letterOrDigit := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
 		return !letterOrDigit && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)

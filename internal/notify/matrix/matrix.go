@@ -29,7 +29,6 @@ package matrix
 import (
 	"context"
 	"encoding/json"
-	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -100,11 +99,10 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	}
 	api := base.JoinPath("_matrix", "client", "v3")
 	s := &Sender{
-		HTTP:   notify.NewHTTP(client, append(headers.Values(config.Headers), token)...),
+		HTTP:   headers.NewHTTP(client, config.Headers, token),
 		room:   api.JoinPath("rooms", url.PathEscape(config.RoomID)),
 		whoami: api.JoinPath("account", "whoami"),
 	}
-	maps.Copy(s.Header, config.Headers)
 	s.Header.Set("Authorization", "Bearer "+token)
 	s.Refine = s.refine
 	return s, nil

@@ -31,7 +31,6 @@ package mattermost
 
 import (
 	"encoding/json"
-	"maps"
 	"net/http"
 	"regexp"
 	"strings"
@@ -59,8 +58,7 @@ type Config struct {
 type connection struct{ notify.HTTP }
 
 func newConnection(config Config, client *outbound.Client, secrets ...string) *connection {
-	c := &connection{notify.NewHTTP(client, append(headers.Values(config.Headers), secrets...)...)}
-	maps.Copy(c.Header, config.Headers)
+	c := &connection{headers.NewHTTP(client, config.Headers, secrets...)}
 	c.Refine = c.refine
 	return c
 }

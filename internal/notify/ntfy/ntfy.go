@@ -28,7 +28,6 @@ package ntfy
 
 import (
 	"context"
-	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -113,12 +112,11 @@ func New(config Config, client *outbound.Client) (*Sender, error) {
 	}
 	_, credential, _ := strings.Cut(authorization, " ")
 	s := &Sender{
-		HTTP:    notify.NewHTTP(client, append(headers.Values(config.Headers), topic, credential, config.Username, config.Password)...),
+		HTTP:    headers.NewHTTP(client, config.Headers, topic, credential, config.Username, config.Password),
 		topic:   topic,
 		publish: base.JoinPath("/"),
 		health:  base.JoinPath("v1", "health"),
 	}
-	maps.Copy(s.Header, config.Headers)
 	if authorization != "" {
 		s.Header.Set("Authorization", authorization)
 	}

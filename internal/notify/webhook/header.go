@@ -66,11 +66,7 @@ func setBasic(header http.Header, username, password string) error {
 func secrets(config Config, target *url.URL, header http.Header, keys [][]byte) []string {
 	secrets := append(notify.URLSecrets(config.URL, target), notify.PathSecrets(target)...)
 	secrets = append(secrets, config.Token, config.Username, config.Password)
-	for _, values := range header { // Authorization is one of them
-		for _, value := range values {
-			secrets = append(append(secrets, value), strings.Fields(value)...)
-		}
-	}
+	secrets = append(secrets, headers.Values(header)...) // Authorization is one of them
 	if username, password, ok := (&http.Request{Header: header}).BasicAuth(); ok {
 		secrets = append(secrets, username, password)
 	}
@@ -88,14 +84,10 @@ var reserved = map[string]bool{
 }
 
 func headerProblem(h Header) string {
-	name := http.CanonicalHeaderKey(h.Name)
-	switch {
-	case !headers.IsToken(h.Name):
-		return "the name must be of letters, digits and !#$%&'*+-.^_`|~"
-	case reserved[name] || strings.HasPrefix(name, "Webhook-"):
-		return "the header " + name + " cannot be set: it is bellhop's own"
-	case !headers.IsValue(h.Value):
-		return "the value of the header " + name + " must have no control characters"
-	}
-	return ""
+	return headers.Problem(h.Name, h.Value, func(canonical string) string {
+		if reserved[canonical] || strings.HasPrefix(canonical, "Webhook-") {
+			return "it is bellhop's own"
+		}
+		return ""
+	})
 }
