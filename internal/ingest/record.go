@@ -122,13 +122,14 @@ func (s *Store) record(ctx context.Context, to *v1beta1.AlertSource, plan source
 func (s *Store) recordStored(ctx context.Context, to *v1beta1.AlertSource, plan source.Plan, isOfSeries bool) {
 	now, _ := s.Times.Now()
 	key, written, status := client.ObjectKeyFromObject(to), &metav1.Time{Time: now}, to.Status
+	own := s.memory.of(key)
 	if now.Sub(s.heardAt(to, now)) >= recordEvery {
 		status.LastReceivedTime = written
 	}
-	if plan.Cut > 0 && now.Sub(lastOf(s.memory.of(key).cut, status.LastCutTime, now)) >= recordEvery {
+	if plan.Cut > 0 && now.Sub(lastOf(own.cut, status.LastCutTime, now)) >= recordEvery {
 		status.LastCutTime, status.CutAlerts = written, int32(plan.Cut) //nolint:gosec // at most the alerts of a post
 	}
-	if s.memory.of(key).isRefused {
+	if own.isRefused {
 		status.ReceivingBrokenTime = written
 	}
 	if isOfSeries {
