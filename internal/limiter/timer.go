@@ -42,7 +42,7 @@ func (lim *Limiter) arm(now time.Time) {
 	})
 }
 
-// roomAt returns when the next waiter can enter, for whom there is a slot; zero: there is none.
+// roomAt returns when the next waiter can enter, for which there is a slot; zero: there is none.
 func (lim *Limiter) roomAt(now time.Time) (at time.Time) {
 	var free [modes]int
 	for mode := range modes {

@@ -29,8 +29,8 @@ const continueTimeout = 5 * time.Second
 // continuedText is the content of a message that another one continues.
 const continuedText = "This alert continues in the next message."
 
-// Continue changes the message with the external id, where the message of a receipt continues it, so that nobody takes the former one
-// for current. edit makes one request. The next message was accepted: whatever happens to the edit, it is not sent again, and the
+// Continue changes the message with the external id, where the message of a receipt continues it, so that readers do not take the former
+// one for current. edit makes one request. The next message was accepted: whatever happens to the edit, it is not sent again, and the
 // receipt's note says why the former one was not changed.
 func Continue(ctx context.Context, s Editor, m Message, k Key, receipt result.Receipt, edit func(context.Context, Message) error) result.Receipt {
 	if !m.Continues || !s.CanEdit(k.ExternalID) || receipt.ExternalID == k.ExternalID {

@@ -120,7 +120,7 @@ func (l *leaving) do(step string) {
 	l.reconcile(l.alert)
 }
 
-// F-P67: whoever holds a page hears its end, in whatever order the objects of a namespace go; else an event says who does not.
+// F-P67: each receiver that holds a page is sent its end, in whatever order the objects of a namespace go; else an event names those that are not.
 func TestF_P67_ReceiversOfANamespaceThatIsDeletedAreTold(t *testing.T) {
 	for steps, want := range map[string]struct {
 		told     bool

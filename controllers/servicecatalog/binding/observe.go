@@ -77,7 +77,7 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) (err error) {
 	return r.observeSecret(ctx, s)
 }
 
-// observeLeftBehind observes who else has the ids left behind, and their brokers. They may be at another instance than the present one.
+// observeLeftBehind observes which other bindings have the ids left behind, and their brokers. They may be at another instance than the present one.
 func (r *Reconciler) observeLeftBehind(ctx context.Context, s *scope) (err error) {
 	in := &s.inputs
 	for _, l := range s.binding.Status.LeftBehind {

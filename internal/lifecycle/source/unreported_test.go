@@ -257,7 +257,7 @@ func TestAnUpgradeWithFiringGroups(t *testing.T) {
 	}
 }
 
-// Two routes into one receiver post the same alert in turn, each whole. The recorded poster is that of the last one. Nobody is told of that, and
+// Two routes into one receiver post the same alert in turn, each whole. The recorded poster is that of the last one. No message follows from that, and
 // what neither lists ends.
 func TestTwoRoutesThatPostTheSameAlert(t *testing.T) {
 	c := newCluster(t)
