@@ -95,21 +95,24 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 
 // reconcileBroker does what is due for a broker.
 func (r *Reconciler) reconcileBroker(ctx context.Context, b v1beta1.Broker) (ctrl.Result, error) {
+	now := r.clock.Now()
+	checkAt := r.demands.checkAt(brokers.KeyOf(b), now)
+	isCheckDue := !checkAt.IsZero() && !checkAt.After(now)
 	if !b.GetDeletionTimestamp().IsZero() {
-		if r.demands.isUnchecked(brokers.KeyOf(b)) {
+		if isCheckDue {
 			return r.checkAvailability(ctx, b)
 		}
-		return ctrl.Result{}, r.finalize(ctx, b)
+		return enqueue.Requeue(checkAt, now), r.finalize(ctx, b)
 	}
 	// A broker without status may have bypassed admission. A finalizer that is removed later releases the broker.
 	if !controllerutil.ContainsFinalizer(b, v1beta1.Finalizer) {
 		if status := b.CommonStatus(); len(status.Conditions) > 0 || status.ObservedGeneration > 0 {
-			if r.demands.isUnchecked(brokers.KeyOf(b)) {
+			if isCheckDue {
 				return r.checkAvailability(ctx, b)
 			}
 			r.leaveQueue(brokers.KeyOf(b))
 			_, err := r.write(ctx, b, brokerrules.StatusAbandoned(b, r.clock.Now()))
-			return ctrl.Result{}, err
+			return enqueue.Requeue(checkAt, now), err
 		}
 		if err := patch.AddFinalizer(ctx, r.client, b, v1beta1.Finalizer); err != nil {
 			return ctrl.Result{}, err
@@ -138,7 +141,7 @@ func (r *Reconciler) observe(ctx context.Context, b v1beta1.Broker) (existing ca
 	credentials, isKnown, err := r.connections.CredentialsVersion(ctx, b)
 	in.Credentials, in.CredentialsUnknown = credentials, !isKnown
 	in.RelistRequested, in.Health = r.demands.of(brokers.KeyOf(b))
-	in.AvailabilityUnchecked = r.demands.isUnchecked(brokers.KeyOf(b))
+	in.CheckAt = r.demands.checkAt(brokers.KeyOf(b), in.Now)
 	return existing, in, err
 }
 

@@ -23,6 +23,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gophernetes/bellhop/internal/brokers"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
 	brokerrules "github.com/gophernetes/bellhop/internal/lifecycle/broker"
 	"github.com/gophernetes/bellhop/internal/limiter"
 )
@@ -42,15 +43,16 @@ type demand struct {
 	checks int
 	// works: the last request was answered.
 	works bool
-	// relisted is when the last relist began.
-	relisted time.Time
-	// checked is when an object last wanted to know whether the broker answers with success, and unchecked: no relist has begun since.
-	checked   time.Time
+	// relisted is when the last relist began, and unreadable: it could not read the catalog.
+	relisted   time.Time
+	unreadable bool
+	// unchecked: an object wants to know whether the broker answers with success, and no relist has begun since.
 	unchecked bool
 }
 
-// checkInterval is the shortest time between two relists that show whether a broker answers with success.
-const checkInterval = time.Minute
+// readableInterval and unreadableInterval are the shortest times from a relist to another that shows whether a broker answers with success:
+// after one that could read the catalog, for which every asynchronous deletion waits that ends with 410, and after one that could not.
+const readableInterval, unreadableInterval = 5 * time.Second, time.Minute
 
 // of returns what is wanted of a broker's catalog.
 func (d *demands) of(key brokers.Key) (requested bool, health brokerrules.Health) {
@@ -81,7 +83,7 @@ func (d *demands) forget(key brokers.Key) {
 // relisted drops what was wanted before a relist began. ok: the catalog was read.
 func (d *demands) relisted(key brokers.Key, began time.Time, ok bool) {
 	d.update(key, func(is *demand) {
-		is.relisted, is.unchecked = began, false
+		is.relisted, is.unreadable, is.unchecked = began, !ok, false
 		switch {
 		case !ok: // the status says so
 			is.checks = 0
@@ -102,24 +104,28 @@ func (r *Reconciler) RequestRelist(key brokers.Key) {
 	r.wakeBroker(key)
 }
 
-// CheckAvailability requests a relist, at most once each checkInterval, to see whether the broker answers with success.
+// CheckAvailability requests a relist to see whether the broker answers with success.
 func (r *Reconciler) CheckAvailability(key brokers.Key) {
-	now, wake := r.clock.Now(), false
-	r.demands.update(key, func(is *demand) {
-		if wake = is.checked.IsZero() || now.Sub(is.checked) >= checkInterval; wake {
-			is.checked, is.unchecked = now, true
-		}
-	})
+	wake := false
+	r.demands.update(key, func(is *demand) { wake, is.unchecked = !is.unchecked, true })
 	if wake {
 		r.wakeBroker(key)
 	}
 }
 
-// isUnchecked reports whether an object wants to know whether a broker answers with success.
-func (d *demands) isUnchecked(key brokers.Key) bool {
+// checkAt returns when the catalog of a broker is to be read since objects want to know whether it answers with success; zero: none does.
+func (d *demands) checkAt(key brokers.Key, now time.Time) time.Time {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.by[key].unchecked
+	is := d.by[key]
+	switch {
+	case !is.unchecked:
+		return time.Time{}
+	case is.unreadable:
+		return lifecycle.DueAfter(is.relisted, unreadableInterval, now)
+	default:
+		return lifecycle.DueAfter(is.relisted, readableInterval, now)
+	}
 }
 
 // ObserveRequest has the catalog of a broker read where the result of another request may contradict its status: after a failure where the

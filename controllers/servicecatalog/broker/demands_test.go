@@ -113,8 +113,8 @@ func TestABrokerThatIsDownIsCheckedFirst(t *testing.T) {
 	}
 }
 
-// F-JS14: deletions wait until a broker answers any request with success. Its catalog is requested for that, at most once a minute, also
-// while the broker is being deleted, or was abandoned: its status stays then.
+// F-JS14: deletions wait until a broker answers any request with success. Its catalog is requested for that, at most once in 5 s, or in a
+// minute while it cannot be read, also while the broker is being deleted, or was abandoned: its status stays then.
 func TestF_JS14_AvailabilityIsChecked(t *testing.T) {
 	for _, s := range catalogsync.AllKinds {
 		for name, edit := range map[string]func(v1beta1.Broker){
@@ -143,17 +143,31 @@ func TestF_JS14_AvailabilityIsChecked(t *testing.T) {
 				}
 			}
 			expect("at rest", 0)
+			at.SetTime(at.Now().Add(readableInterval))
 			r.CheckAvailability(key)
 			r.CheckAvailability(key)
 			expect("requested", 1)
-			r.CheckAvailability(key)
-			expect("requested again within a minute", 1)
 			if r.connections.Successes.Last(key).IsZero() {
 				t.Errorf("%s, %s: no success is recorded", s.Scope, name)
 			}
-			at.SetTime(at.Now().Add(time.Minute))
 			r.CheckAvailability(key)
-			expect("requested after a minute", 2)
+			expect("requested by another object at once", 1)
+			at.SetTime(at.Now().Add(readableInterval))
+			expect("after the interval", 2)
+			at.SetTime(at.Now().Add(readableInterval))
+			expect("not requested any more", 2)
+
+			lift := server.Inject(osbtest.Fault{Answer: osbtest.Error(503, "", "down")})
+			r.CheckAvailability(key)
+			expect("it is down", 3)
+			r.CheckAvailability(key)
+			at.SetTime(at.Now().Add(readableInterval))
+			lift()
+			if name != "in use" { // whose backoff is shorter
+				expect("requested again while it is down", 3)
+			}
+			at.SetTime(at.Now().Add(unreadableInterval))
+			expect("a minute later", 4)
 		}
 	}
 }

@@ -49,8 +49,8 @@ type Inputs struct {
 	Digest string
 	// RelistRequested: an answer of the broker said that the catalog has changed.
 	RelistRequested bool
-	// AvailabilityUnchecked: deletions wait until the broker answers any request with success.
-	AvailabilityUnchecked bool
+	// CheckAt is when the catalog is read to see whether the broker answers with success; zero: no deletion waits for that.
+	CheckAt time.Time
 	// Health is what requests of instances and bindings say of the broker.
 	Health Health
 }
@@ -90,7 +90,7 @@ func Decide(b v1beta1.Broker, in Inputs) Decision {
 
 func relistAt(b v1beta1.Broker, in Inputs) time.Time {
 	spec, status, generation := b.Common(), b.CommonStatus(), b.GetGeneration()
-	failing, manual := status.Attempts > 0, spec.RelistBehavior == v1beta1.RelistManual
+	failing := status.Attempts > 0
 	switch {
 	case status.ObservedGeneration != generation && status.ReconciledGeneration != generation: // not tried yet
 		return in.Now
@@ -105,10 +105,12 @@ func relistAt(b v1beta1.Broker, in Inputs) time.Time {
 	case status.LastCatalogRetrievalTime == nil, status.OperationStartTime != nil: // of the original service-catalog
 		return in.Now
 	}
-	if in.AvailabilityUnchecked {
-		return in.Now
-	}
-	last := status.LastCatalogRetrievalTime.Time
+	return lifecycle.Earliest(in.CheckAt, in.rereadAt(spec, status))
+}
+
+// rereadAt returns when the catalog of a broker is read again that was read.
+func (in Inputs) rereadAt(spec *v1beta1.CommonServiceBrokerSpec, status *v1beta1.ServiceBrokerStatus) time.Time {
+	last, manual := status.LastCatalogRetrievalTime.Time, spec.RelistBehavior == v1beta1.RelistManual
 	if in.RelistRequested || !manual && status.CredentialsVersion != in.Credentials {
 		return lifecycle.DueAfter(last, MinDemanded, in.Now)
 	}
