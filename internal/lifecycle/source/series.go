@@ -23,9 +23,9 @@ import (
 	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
 )
 
-// minGap and maxGap bound how long a series may be without a post. Prometheus posts each alert that fires once a minute, or whenever its rule is
+// minGap is how long a series may be without a post, at least. Prometheus posts each alert that fires once a minute, or whenever its rule is
 // evaluated.
-const minGap, maxGap = 3 * time.Minute, 24 * time.Hour
+const minGap = 3 * time.Minute
 
 // Series is a series of posts to the API without a gap, each of which was stored as a whole. A sender that posts what fires again and again has
 // posted it within a series that is long enough. After an outage of the sender, its first post proves nothing.
@@ -55,23 +55,20 @@ func (s Series) With(at time.Time, gap time.Duration) Series {
 	return Series{Since: s.Since, Until: lifecycle.Latest(s.Until, at)}
 }
 
-// gap is how long a source may be without a post within a series: as long as the longest time that a post gives an alert, after which it has to
-// be posted again.
-func gap(in Inputs, groups []group) time.Duration {
-	longest := minGap
+// gap is how long a source may be without a post since the last one of its series: the shortest time that it gave an instance which had not
+// passed its end then. The sender had to post that one again. A rule that is evaluated seldom does not hide an outage from the others.
+func gap(in Inputs) time.Duration {
+	shortest := time.Duration(0)
 	for i := range in.Alerts {
 		for _, instance := range in.Alerts[i].Spec.Instances {
-			if isFiring(instance) {
-				longest = max(longest, lapseAfter(instance))
+			after := lapseAfter(instance)
+			isExpected := isFiring(instance) && after > 0 && instance.LapsesAt != nil && instance.LapsesAt.After(in.Series.Until)
+			if isExpected && (shortest == 0 || after < shortest) {
+				shortest = after
 			}
 		}
 	}
-	for _, g := range groups {
-		for _, p := range g.posted {
-			longest = max(longest, p.EndsAt.Sub(in.Now))
-		}
-	}
-	return min(longest, maxGap)
+	return max(shortest, minGap)
 }
 
 // lapseAfter is how long a post gives an instance; 0: it does not say it.

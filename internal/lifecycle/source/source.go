@@ -125,7 +125,7 @@ type Plan struct {
 	// Blocked are the groups without an Alert for which each name is taken by one that is being deleted, or is not of this source. What was
 	// posted for them is not stored.
 	Blocked []string
-	// Gap is how long the source may be without a post within its series.
+	// Gap is how long the source may have been without a post since the last one of its series.
 	Gap time.Duration
 	// Lapses: instances end as they were not posted again. The status of the source that Inputs have has to be that of the API server.
 	Lapses bool
@@ -145,7 +145,7 @@ func Receive(in Inputs, post alertmanager.Post) Plan {
 	p.plan.Ignored = ignored
 	r := reportOf(post)
 	if !r.isWebhook {
-		p.plan.Gap = gap(in, groups)
+		p.plan.Gap = gap(in)
 	}
 	p.assign(groups, r)
 	p.endSilence()

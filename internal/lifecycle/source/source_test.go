@@ -482,7 +482,7 @@ func TestSeries(t *testing.T) {
 	if !c.series.Since.Equal(c.now) {
 		t.Errorf("after a gap the series began at %s", c.series.Since)
 	}
-	began := c.now
+	began := c.now.Add(time.Hour) // Down had to be posted before
 	every("Slow", time.Hour, 4*time.Hour, 3)
 	if !c.series.Since.Equal(began) {
 		t.Errorf("the series began at %s, want %s", c.series.Since, began)
@@ -497,6 +497,44 @@ func TestSeries(t *testing.T) {
 	if got := SeriesOf(source); got != (Series{Since: t0.Add(time.Minute), Until: t0.Add(time.Hour)}) {
 		t.Errorf("after a refusal the series is %v", got)
 	}
+}
+
+// F-P46: an alert whose rule is evaluated seldom does not hide an outage from the others, which its first post would end.
+func TestAnOutageBesideASlowRule(t *testing.T) {
+	c := newCluster(t)
+	post := func(after time.Duration, rules ...string) {
+		c.now = c.now.Add(after)
+		var alerts []alertmanager.Alert
+		for _, rule := range rules {
+			a := c.fire(rule, "a", t0)
+			if rule == "Slow" { // its group has the interval 5m
+				a.EndsAt = c.now.Add(20 * time.Minute)
+			}
+			alerts = append(alerts, a)
+		}
+		c.post(alerts...)
+		c.review()
+	}
+	states := func(want v1beta1.AlertState) {
+		t.Helper()
+		for name, a := range c.alerts {
+			if isOfSlow := strings.Contains(a.Spec.Title, "Slow"); !isOfSlow && a.Spec.State != want {
+				t.Errorf("%s is %s after %s", name, a.Spec.State, c.now.Sub(t0))
+			}
+		}
+	}
+	for range 8 {
+		post(time.Minute, "Down", "Full", "Slow")
+		for range 4 {
+			post(time.Minute, "Down", "Full")
+		}
+	}
+	post(19*time.Minute, "Slow")
+	states(v1beta1.AlertFiring)
+	for range 10 { // the others have ended meanwhile
+		post(5*time.Minute, "Slow")
+	}
+	states(v1beta1.AlertResolved)
 }
 
 // F-P46: after an outage of the sender its posts come rule by rule. What it has not evaluated yet still fires, and no message is sent again.
