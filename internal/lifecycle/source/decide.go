@@ -84,13 +84,14 @@ func (d *decision) decide() *Write {
 
 func (d *decision) instances() []v1beta1.AlertInstance { return d.desired.Spec.Instances }
 
-// isConfirmed reports whether a post says that an Alert is about now which was restored from a backup: it lists one of its instances.
+// isConfirmed reports whether a post says that an Alert is about now which was restored from a backup: it lists one of its instances, also one
+// that it did not have. A webhook may not be repeated for days.
 func (d *decision) isConfirmed() bool {
 	if d.present == nil || d.present.Labels[lifecycle.RestoreLabel] == "" {
 		return false
 	}
 	return slices.ContainsFunc(d.firingPosted(), func(p posted) bool {
-		return slices.ContainsFunc(d.before, func(i v1beta1.AlertInstance) bool { return i.Key == p.key && isFiring(i) })
+		return slices.ContainsFunc(d.instances(), func(i v1beta1.AlertInstance) bool { return i.Key == p.key && isFiring(i) })
 	})
 }
 
