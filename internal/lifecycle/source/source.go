@@ -166,7 +166,9 @@ func Review(in Inputs) Plan {
 			p.retire(other, present)
 		}
 		instances, _ = fit(instances, present.Spec.Severity)
-		p.plan.Lapses = p.plan.Lapses || slices.ContainsFunc(instances, func(i v1beta1.AlertInstance) bool { return isFiring(i) && hasLapsed(i, in) })
+		p.plan.Lapses = p.plan.Lapses || slices.ContainsFunc(instances, func(i v1beta1.AlertInstance) bool {
+			return isFiring(i) && (hasLapsed(i, in) || hasGone(i, in))
+		})
 		p.write(present, group{name: present.Name, instances: review(instances, in)})
 	}
 	p.reviewSilence()

@@ -140,7 +140,7 @@ func hasGone(i v1beta1.AlertInstance, in Inputs) bool {
 	case i.UnlistedTime == nil:
 		return false
 	case isMarkedAsSilent(i):
-		return !in.heard().Before(lifecycle.Latest(in.ServedSince, i.UnlistedTime.Time).Add(max(silentGrace, missedGrace(in))))
+		return !in.heard().Before(in.unlistedSince(i).Add(max(silentGrace, missedGrace(in))))
 	}
 	return !in.Now.Before(missedDue(i, in))
 }
@@ -152,7 +152,16 @@ func missedGrace(in Inputs) time.Duration {
 
 // missedDue is when an instance ends that its group does not list.
 func missedDue(i v1beta1.AlertInstance, in Inputs) time.Time {
-	return lifecycle.Latest(in.ServedSince, i.UnlistedTime.Time).Add(missedGrace(in))
+	return in.unlistedSince(i).Add(missedGrace(in))
+}
+
+// unlistedSince is since when no post lists an instance that is marked. A post that was refused may have listed it.
+func (in Inputs) unlistedSince(i v1beta1.AlertInstance) time.Time {
+	since := lifecycle.Latest(in.ServedSince, i.UnlistedTime.Time)
+	if refused := in.Source.Status.ReceivingBrokenTime; refused != nil {
+		since = lifecycle.Latest(since, notAhead(refused.Time, in.Now))
+	}
+	return since
 }
 
 // isSilent reports whether no webhook lists an instance any more: Alertmanager does not post a group that is muted as a whole, and a change of

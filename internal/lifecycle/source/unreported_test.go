@@ -21,6 +21,8 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/ingest/alertmanager"
 )
@@ -93,6 +95,40 @@ func TestARestartAfterAMark(t *testing.T) {
 	wantChanges(t, c.review())
 	c.now = c.servedSince.Add(15 * time.Minute)
 	wantChanges(t, c.review(), Edits)
+}
+
+// F-B15: a post that was refused may have listed what is marked, of a group or of the whole source.
+func TestARefusalAfterAMark(t *testing.T) {
+	refuse := func(c *cluster) { c.source.Status.ReceivingBrokenTime = &metav1.Time{Time: c.now} }
+	t.Run("of a group", func(t *testing.T) {
+		c := newCluster(t)
+		c.receive(webhook(alertmanager.Firing, c.firing("a"), c.firing("b")))
+		c.receive(webhook(alertmanager.Firing, c.firing("a")))
+		for range 4 { // Alertmanager posts it every 5 minutes
+			c.now = c.now.Add(5 * time.Minute)
+			refuse(c)
+			wantChanges(t, c.review())
+		}
+		if want := c.now.Add(15*time.Minute + time.Second); !c.wake.Equal(want) {
+			t.Errorf("it is reviewed at %s, want %s", c.wake, want)
+		}
+		c.now = c.wake
+		wantChanges(t, c.review(), Edits)
+	})
+	t.Run("of a silence", func(t *testing.T) {
+		c := newCluster(t)
+		c.receive(webhook(alertmanager.Firing, c.firing("a")))
+		c.now = t0.Add(122 * time.Hour)
+		c.heard = c.now
+		wantChanges(t, c.review(), Records)
+		c.now = c.now.Add(time.Hour)
+		refuse(c)
+		c.heard = c.now
+		wantChanges(t, c.review())
+		c.now = c.now.Add(16 * time.Minute)
+		c.heard = c.now
+		wantChanges(t, c.review(), Resolves)
+	})
 }
 
 // F-B15: a group that is muted as a whole, or that a reload has given another key, is not posted. Posts of other groups prove that the sender is
