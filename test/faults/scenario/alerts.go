@@ -86,9 +86,7 @@ func alertScenarios() []Scenario {
 			e.waitAlertGone(a)
 		}},
 		// After an answer 503 the receiver may have the page, so that it is resolved until the timeout.
-		{Name: "alert-deleted-undelivered", Prepare: withIdempotent(func(r v1beta1.ReceiverObject) {
-			r.Common().ResolveTimeoutSeconds = new(int32(3))
-		}), Steps: alertDeletedUndelivered},
+		{Name: "alert-deleted-undelivered", Prepare: withIdempotent(giveUpSoon), Steps: alertDeletedUndelivered},
 		{Name: "alert-deleted-at-once", Prepare: func(*Environment) {}, Steps: func(e *Environment) {
 			e.TimingDependent = e.Fault.IsAtReceiver() // a deleted Alert is attempted once
 			e.createIdempotent("hook")

@@ -83,7 +83,7 @@ func brokerScenarios() []Scenario {
 		{Name: "broker-namespace-deleted", separateNamespace: true, Unordered: true, Prepare: RegisterBroker, Steps: deleteNamespace},
 		{Name: "namespace-deleted", separateNamespace: true, Unordered: true, Prepare: func(e *Environment) {
 			RegisterBroker(e)
-			e.createIdempotent("hook")
+			e.createIdempotent("hook", giveUpSoon)
 		}, Steps: func(e *Environment) {
 			e.Receivers["hook"].down.Store(true)
 			a := e.NewAlert("disk", "hook")

@@ -185,6 +185,9 @@ func (e *Environment) createIdempotent(name string, edits ...func(v1beta1.Receiv
 	e.createReceiver(name, keys, v1beta1.Provider{GRPC: &v1beta1.GRPCProvider{Address: server.Listener.Addr().String()}}, edits...)
 }
 
+// giveUpSoon has resolves to a receiver end after 3 s.
+func giveUpSoon(r v1beta1.ReceiverObject) { r.Common().ResolveTimeoutSeconds = new(int32(3)) }
+
 // credential returns the key and the value of the credential of receivers that recognize repeats.
 func (e *Environment) credential() (key, value string) {
 	if e.notifiers {
