@@ -41,6 +41,8 @@ type Clock struct {
 	// other is what responses say since a jump, and agreed is since when they agree; zero: they agree with the known time.
 	other  dated
 	agreed time.Time
+	// earliest is the earliest time that a response has said since the time is unknown.
+	earliest dated
 }
 
 // dated is a Date, and when it arrived, which has a monotonic reading.
@@ -68,11 +70,20 @@ func (c *Clock) now(local time.Time) time.Time {
 	return c.known.now(local)
 }
 
-// Last returns the time that was known last, which goes on; zero before the first response. Nothing may end by it.
+// Last returns the time that was known last, which goes on; zero before the first response. While the time is unknown it is the earliest that a
+// response says, if that is earlier: by a clock that is ahead, what fires would have ended. Nothing may end by it.
 func (c *Clock) Last() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.known.now(time.Now())
+	return c.last(time.Now())
+}
+
+func (c *Clock) last(local time.Time) time.Time {
+	known := c.known.now(local)
+	if early := c.earliest.now(local); !early.IsZero() && early.Before(known) {
+		return early
+	}
+	return known
 }
 
 // KnownFor returns for how long the time has been known without a break; 0: it is not known.
@@ -110,15 +121,21 @@ func (c *Clock) set(date, local time.Time) {
 	switch {
 	case c.known.date.IsZero():
 		c.known, c.since = said, local
+		return
 	case c.agreed.IsZero() && !isJump(c.known, said):
 		c.known = latest(c.known, said)
+		return
 	case c.agreed.IsZero() || isJump(c.other, said):
 		c.other, c.agreed = said, local
 	case local.Sub(c.agreed) < agreement:
 		c.other = latest(c.other, said)
 	default:
 		c.known, c.since = latest(c.other, said), local
-		c.other, c.agreed = dated{}, time.Time{}
+		c.other, c.agreed, c.earliest = dated{}, time.Time{}, dated{}
+		return
+	}
+	if early := c.earliest.now(local); early.IsZero() || said.date.Before(early) {
+		c.earliest = said
 	}
 }
 

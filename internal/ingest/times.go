@@ -26,7 +26,7 @@ import (
 type ServerClock interface {
 	// Now returns its time, zero if that is not known.
 	Now() time.Time
-	// Last returns the time that was known last, which goes on, zero if it was never known.
+	// Last returns the time that was known last, which goes on, or an earlier one that is possible; zero if it was never known.
 	Last() time.Time
 	// KnownFor returns for how long the time has been known without a break; 0: it is not known.
 	KnownFor() time.Duration
