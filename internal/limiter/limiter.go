@@ -125,6 +125,8 @@ type Result struct {
 	Outcome
 	// RetryAfter is the Retry-After of an answer that is Throttled; 0: it has none.
 	RetryAfter time.Duration
+	// MayHaveArrived: the request may have been carried out, so that it is not repeated before its own backoff.
+	MayHaveArrived bool
 }
 
 // Attribution is what a Result says of the object of the request.
@@ -282,7 +284,7 @@ func (lim *Limiter) release(e entry, now time.Time, r Result) (attribution Attri
 	}
 	recovered := b.record(now, r, e, attribution.OwnFault, lim.busy <= lim.firsts)
 	attribution.Slow = b.misconfigured.isSlow()
-	attribution.Throttled = r.Outcome == Throttled && r.RetryAfter <= maxRetryAfter
+	attribution.Throttled = r.Outcome == Throttled && r.RetryAfter <= maxRetryAfter && !r.MayHaveArrived
 	attribution.FailedProbe = wasSlow && attribution.Slow && r.LooksMisconfigured() && e.mode == probeMode && !e.First
 	if recovered && lim.onRecovery != nil {
 		lim.unlockAndNotify(now, lim.onRecovery)

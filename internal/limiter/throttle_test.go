@@ -103,3 +103,32 @@ func TestF_P72_TrialsEnd(t *testing.T) {
 		}
 	}
 }
+
+// F-P72: an endpoint that refuses all is asked less and less often, whatever its Retry-After is.
+func TestF_P72_RefusalsInARow(t *testing.T) {
+	for _, retryAfter := range []time.Duration{0, time.Second, time.Minute} {
+		now, sent := time.Now(), 0
+		var l limiter.Limiter
+		for end := now.Add(time.Hour); now.Before(end); now = now.Add(100 * time.Millisecond) {
+			if release, _ := l.Enter(limiter.Request{ID: sent, Flow: "ns", Notify: func() {}}, now); release != nil {
+				sent++
+				release(now, limiter.Result{Outcome: limiter.Throttled, RetryAfter: retryAfter})
+			}
+		}
+		if sent < 50 || sent > 130 {
+			t.Errorf("with Retry-After %s there are %d requests an hour", retryAfter, sent)
+		}
+	}
+}
+
+// A request that may have been carried out is not repeated before its own backoff, as a proxy's 503 with Retry-After 1 has it.
+func TestWhatMayHaveArrivedHasItsOwnBackoff(t *testing.T) {
+	for _, mayHaveArrived := range []bool{false, true} {
+		var l limiter.Limiter
+		now := time.Now()
+		release, _ := l.Enter(limiter.Request{ID: 1, Flow: "ns"}, now)
+		if got := release(now, limiter.Result{Outcome: limiter.Throttled, RetryAfter: time.Second, MayHaveArrived: mayHaveArrived}); got.Throttled == mayHaveArrived {
+			t.Errorf("may have arrived: %t; due at once: %t", mayHaveArrived, got.Throttled)
+		}
+	}
+}

@@ -224,7 +224,7 @@ func resultOf(failure *result.Error) limiter.Result {
 	case failure == nil:
 		return limiter.Result{}
 	case failure.Reason == result.ReasonRateLimited || failure.RetryAfter > 0:
-		return limiter.Result{Outcome: limiter.Throttled, RetryAfter: failure.RetryAfter}
+		return limiter.Result{Outcome: limiter.Throttled, RetryAfter: failure.RetryAfter, MayHaveArrived: failure.Class == result.Unknown}
 	case slices.Contains(unasked, failure.Reason):
 		return limiter.Result{Outcome: limiter.NotSent}
 	case failure.Class == result.Configuration && failure.Reason == result.ReasonUnauthorized:

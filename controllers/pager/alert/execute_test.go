@@ -27,7 +27,9 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
+	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/notify"
+	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
 // A message has the instances that have joined the content.
@@ -55,6 +57,16 @@ func TestATitleIsBounded(t *testing.T) {
 		a := &v1beta1.Alert{Spec: v1beta1.AlertSpec{Title: strings.Repeat("ä", length)}}
 		if got := utf8.RuneCountInString(messageOf(a, v1beta1.Delivery{}, lifecycle.Outcome{}).RawTitle); got != want {
 			t.Errorf("a title of %d characters is sent with %d instead of %d", length, got, want)
+		}
+	}
+}
+
+// Only an answer that certainly refuses an attempt has the next one wait in the queue alone: after a 503 the message may be shown already.
+func TestWhatAnAnswerWithRetryAfterMeans(t *testing.T) {
+	for class, mayHaveArrived := range map[result.Class]bool{result.Temporary: false, result.Unknown: true} {
+		got := resultOf(&result.Error{Class: class, Reason: result.ReasonServerError, RetryAfter: time.Second})
+		if want := (limiter.Result{Outcome: limiter.Throttled, RetryAfter: time.Second, MayHaveArrived: mayHaveArrived}); got != want {
+			t.Errorf("%s: %+v, want %+v", class, got, want)
 		}
 	}
 }
