@@ -45,16 +45,34 @@ func Enumerate(names []string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
 }
 
-// withheld replaces the broker's description where it may have secrets that cannot be redacted (R7).
-const withheld = "the broker's description is not shown, since it may have secrets that the operator cannot redact; see the broker's log"
+const (
+	// withheldWords begins what replaces the broker's description.
+	withheldWords = "the broker's description is not shown, since it may have "
+	// withheld replaces the broker's description where it may have secrets that cannot be redacted (R7).
+	withheld = withheldWords + "secrets that the operator cannot redact; see the broker's log"
+)
 
 // withheldBy returns what replaces the broker's description in an outcome that withholds it.
 func withheldBy(out osbresult.Outcome) string {
 	if out.TooManySecrets {
-		return fmt.Sprintf("the broker's description is not shown, since it may have one of the secrets: their values are more than %d, or have more than %d KiB, and the operator looks for no more; see the broker's log",
+		return fmt.Sprintf(withheldWords+"one of the secrets: their values are more than %d, or have more than %d KiB, and the operator looks for no more; see the broker's log",
 			redact.MaxSecrets, redact.MaxBytes>>10)
 	}
 	return withheld
+}
+
+// saidEarlier ends a description that an earlier answer had.
+const saidEarlier = " (said in an earlier answer)"
+
+// KeepDescription returns the message of a failure. Where the broker's description is withheld, it has that of the former message about an
+// answer with the same status and code.
+func KeepDescription(message, former string, out osbresult.Outcome) string {
+	prefix, isWithheld := strings.CutSuffix(message, withheldBy(out))
+	said, isSame := strings.CutPrefix(former, prefix)
+	if !out.Withheld || !isWithheld || !isSame || strings.HasPrefix(said, withheldWords) {
+		return message
+	}
+	return prefix + strings.TrimSuffix(said, saidEarlier) + saidEarlier
 }
 
 // DescriptionOf returns the broker's description of an operation, as it may be shown.

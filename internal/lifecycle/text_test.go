@@ -37,3 +37,26 @@ func TestAnOutcomeIsSaidOnce(t *testing.T) {
 		}
 	}
 }
+
+// F-JS15: where a description is withheld, a message has that of an earlier answer with the same status and code.
+func TestTheDescriptionOfAnEarlierAnswerIsKept(t *testing.T) {
+	const begin = "Unbind call failed: "
+	for _, test := range []struct {
+		former, want string
+		out          osbresult.Outcome
+	}{
+		{begin + "HTTP 500: in use", begin + "HTTP 500: in use" + saidEarlier, osbresult.Outcome{Status: 500, Withheld: true}},
+		{begin + "HTTP 500: in use" + saidEarlier, begin + "HTTP 500: in use" + saidEarlier, osbresult.Outcome{Status: 500, Withheld: true}},
+		{begin + "HTTP 500: in use" + saidEarlier, begin + "HTTP 500: locked", osbresult.Outcome{Status: 500, Description: "locked"}},
+		{begin + "HTTP 500: in use", begin + "HTTP 502: " + withheld, osbresult.Outcome{Status: 502, Withheld: true}},
+		{begin + "HTTP 500: in use", begin + "HTTP 500 Odd: " + withheld, osbresult.Outcome{Status: 500, Code: "Odd", Withheld: true}},
+		{begin + "HTTP 500: " + withheld, begin + "HTTP 500: " + withheld, osbresult.Outcome{Status: 500, Withheld: true}},
+		{begin + "HTTP 500: " + withheld, begin + "HTTP 500: " + withheldBy(osbresult.Outcome{TooManySecrets: true}), osbresult.Outcome{Status: 500, Withheld: true, TooManySecrets: true}},
+		{"Bind call failed: HTTP 500: in use", begin + "HTTP 500: " + withheld, osbresult.Outcome{Status: 500, Withheld: true}},
+		{"", begin + "HTTP 500: " + withheld, osbresult.Outcome{Status: 500, Withheld: true}},
+	} {
+		if got := KeepDescription(begin+DescribeOutcome(test.out), test.former, test.out); got != test.want {
+			t.Errorf("after %q: %q, want %q", test.former, got, test.want)
+		}
+	}
+}

@@ -25,7 +25,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -66,6 +65,8 @@ type scope struct {
 	memory bindingrules.Memory
 	// shown: the cache shows the Secret as this process knows it.
 	shown bool
+	// removed is the Secret that this reconcile has removed, for the redaction of the answer to the request that follows.
+	removed *corev1.Secret
 }
 
 // StatusForBlocker returns the status of a binding whose reconcile is blocked.
@@ -253,26 +254,25 @@ func (r *Reconciler) rememberSecret(s *scope, id, version string) {
 	s.inputs.Secret, s.inputs.SecretID, s.inputs.SecretVersion = bindingrules.SecretInSync, id, version
 }
 
-// deleteSecret deletes the Secret.
+// deleteSecret deletes the Secret. Its values are read before, for the redaction of the answer to the request that follows.
 func (r *Reconciler) deleteSecret(ctx context.Context, s *scope) error {
-	var seen client.Object
-	if meta, err := r.secrets.See(ctx, s.binding); err != nil {
-		return engine.WithReason(v1beta1.ReasonErrorEjectingServiceBinding, fmt.Errorf("looking up the binding's Secret: %s", apierrors.ReasonForError(err)))
-	} else if meta != nil && bindingsecret.IsOwned(meta, s.binding) {
-		seen = meta
-	} else {
-		secret, err := r.readSecret(ctx, s.binding)
-		if err != nil {
+	secret, err := r.readSecret(ctx, s.binding)
+	var own client.Object
+	switch {
+	case err != nil: // such as one that the API server cannot decrypt, and can delete
+		meta, seeErr := r.secrets.See(ctx, s.binding)
+		if seeErr != nil || meta == nil || !bindingsecret.IsOwned(meta, s.binding) {
 			return err
 		}
-		if secret != nil && bindingsecret.IsOwned(secret, s.binding) {
-			seen = secret
-		}
+		own = meta
+	case secret != nil && bindingsecret.IsOwned(secret, s.binding):
+		own = secret
 	}
-	if seen != nil {
-		if err := r.secrets.Remove(ctx, seen); err != nil {
+	if own != nil {
+		if err := r.secrets.Remove(ctx, own); err != nil {
 			return engine.WithReason(v1beta1.ReasonErrorEjectingServiceBinding, errors.New("The Secret cannot be deleted: "+credentials.Message(err)))
 		}
+		s.removed = secret
 	}
 	s.memory = bindingrules.Memory{RequestMemory: s.memory.RequestMemory, Deleted: true}
 	s.inputs.Secret, s.inputs.SecretID, s.inputs.SecretVersion = bindingrules.SecretAbsent, "", ""

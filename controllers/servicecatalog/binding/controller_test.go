@@ -322,6 +322,37 @@ func TestTheSecretsThatABrokerMayRepeat(t *testing.T) {
 	}
 }
 
+// F-JS15: the Secret of a binding is deleted before the request to the broker. Its values are read before, so that they are redacted in what
+// the broker answers, and a Secret that cannot be read is deleted as well.
+func TestTheValuesOfADeletedSecretAreKnown(t *testing.T) {
+	for name, want := range map[string]string{"readable": "[hunter2] true", "unreadable": "[] false"} {
+		f, unreadable := newBindingSample(bound, beingDeleted), false
+		c := controllertest.NewCluster(t, interceptor.Funcs{Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+			if _, ok := o.(*corev1.Secret); ok && unreadable {
+				return apierrors.NewInternalError(errors.New("the key of the encryption at rest is lost"))
+			}
+			return c.Get(ctx, key, o, opts...)
+		}}, f.b)
+		r := newReconciler(c, c, c, &engine.Config{Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
+		if _, err := r.secrets.Put(t.Context(), f.b, "id", bindingsecret.Content{Data: map[string][]byte{"password": []byte("hunter2")}}); err != nil {
+			t.Fatal(err)
+		}
+		s := viewOf(r, f.b, f.in)
+		unreadable = name == "unreadable"
+		if err := r.deleteSecret(t.Context(), s); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		values, all := r.secretsOf(t.Context(), s)()
+		if got := fmt.Sprint(slices.Compact(values), all); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+		unreadable = false
+		if left, err := r.readSecret(t.Context(), f.b); left != nil || err != nil {
+			t.Errorf("%s: the Secret is left: %v, %v", name, left, err)
+		}
+	}
+}
+
 // unwritten has credentials told that are not in the Secret yet.
 func unwritten(password string) func(*bindingSample) {
 	return func(f *bindingSample) {

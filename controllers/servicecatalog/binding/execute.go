@@ -120,7 +120,10 @@ func (r *Reconciler) secretsOf(ctx context.Context, s *scope) osb.Secrets {
 		if len(ids) == 0 {
 			return values, all
 		}
-		secret, err := r.readSecret(ctx, s.binding)
+		secret, err := s.removed, error(nil)
+		if secret == nil {
+			secret, err = r.readSecret(ctx, s.binding)
+		}
 		for _, id := range ids {
 			if err != nil || secret == nil || !hasAll(secret, s.binding, id) {
 				return values, false

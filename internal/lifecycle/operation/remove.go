@@ -24,7 +24,8 @@ import (
 
 // ApplyRemoval applies the answer to a request that removes the resource.
 func (ap *Application) ApplyRemoval() {
-	message := callFailed(ap.Names.Remove, ap.DescribeOutcome())
+	// The values of a binding's Secret, which is deleted first, are known for the redaction of the first answer only.
+	message := lifecycle.KeepDescription(callFailed(ap.Names.Remove, ap.DescribeOutcome()), ap.Kind.Attempts().LastError, ap.Answer.Outcome)
 	switch ap.Answer.Class {
 	case osbresult.Done:
 		ap.recordRemoved()
