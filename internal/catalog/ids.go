@@ -84,6 +84,17 @@ func ExternalIDs(o metav1.Object) (ids []string) {
 	return ids
 }
 
+// BrokersOfBinding returns the brokers at which a binding is, or has left something behind, according to its status.
+func BrokersOfBinding(b *v1beta1.ServiceBinding) (at []v1beta1.BrokerReference) {
+	if target := b.Status.Target; target != nil {
+		at = append(at, target.BrokerReference)
+	}
+	for _, l := range b.Status.LeftBehind {
+		at = append(at, l.Target.BrokerReference)
+	}
+	return at
+}
+
 // NextNumbers is the number of next ids of an object: their numbers are 1 to NextNumbers. Each is drawn at random, so that no process can know
 // the next one, and a record that was restored from a backup does not lead to an id that was used since.
 const NextNumbers = 1 << 30

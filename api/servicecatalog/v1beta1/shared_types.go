@@ -293,6 +293,11 @@ type LeftBehind struct {
 	// +optional
 	Target ServiceBindingTarget `json:"target,omitempty"`
 
+	// brokerAddress is a keyed digest of the broker's address at which it was requested.
+	// status.addresses of the broker has the address.
+	// +optional
+	BrokerAddress string `json:"brokerAddress,omitempty"`
+
 	// planIDs are the ids of the plans that it may have, of which each attempt names
 	// the next.
 	// +listType=atomic

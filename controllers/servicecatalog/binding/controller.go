@@ -118,13 +118,8 @@ func (r *Reconciler) ReconcileObject(ctx context.Context, base *engine.Scope) (c
 // Inputs are what the decision depends on.
 func (s *scope) Inputs() *operation.Inputs { return &s.inputs.Inputs }
 
-// Broker is where requests go.
-func (s *scope) Broker() v1beta1.Broker {
-	if call := s.next.Request; call != nil && call.CleanUp {
-		return s.inputs.CleanUpBrokers[call.ID]
-	}
-	return s.inputs.Broker
-}
+// Broker is where requests about the id in force go.
+func (s *scope) Broker() v1beta1.Broker { return s.inputs.Broker }
 
 // Decide decides on the present view.
 func (s *scope) Decide() engine.Step {
@@ -304,7 +299,7 @@ func (r *Reconciler) untilShown(ctx context.Context, s *scope) time.Duration {
 // External returns what a binding has at its broker under an id.
 func (s *scope) External(id string) audit.External {
 	broker := s.inputs.Broker
-	if left := s.inputs.CleanUpBrokers[id]; left != nil {
+	if left := s.inputs.CleanUpBrokers[id].Broker; left != nil {
 		broker = left
 	}
 	return audit.External{ID: id, Broker: broker, User: s.binding.Spec.UserInfo}

@@ -49,11 +49,10 @@ func (r *Reconciler) addressesOf(ctx context.Context, b v1beta1.Broker) (a broke
 		return a, fmt.Errorf("looking up the broker's bindings: %w", err)
 	}
 	for _, instance := range instances {
-		a.Used[instance.Status.BrokerAddress] = true
+		a.Use(instance.Status.Common())
 	}
 	for _, binding := range bindings {
-		a.Used[binding.Status.BrokerAddress] = true
+		a.Use(binding.Status.Common())
 	}
-	a.Undated = a.Used[""]
 	return a, nil
 }

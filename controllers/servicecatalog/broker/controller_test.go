@@ -186,8 +186,13 @@ func TestABrokerIsNeededByABindingWithoutItsInstance(t *testing.T) {
 		if said := lifecycletest.SayConditions(got.CommonStatus().Conditions); said != "False InUse Stalled" || !strings.Contains(lifecycle.FindCondition(got.CommonStatus().Conditions, v1beta1.ConditionReady).Message, "1 ServiceBinding (demo/app)") {
 			t.Errorf("%s: conditions say %q", s.Scope, said)
 		}
-		if names := r.targetOf(binding); !slices.Equal(names, []types.NamespacedName{client.ObjectKeyFromObject(b)}) {
+		if names := r.placesOf(binding); !slices.Equal(names, []types.NamespacedName{client.ObjectKeyFromObject(b)}) {
 			t.Errorf("%s: whose going is of interest to %v", s.Scope, names)
+		}
+		binding.Status.LeftBehind = []v1beta1.LeftBehind{{ID: "id", Target: *binding.Status.Target}}
+		binding.Status.LeftBehind[0].Target.Name = "osbb"
+		if names := r.placesOf(binding); len(names) != 2 || names[1].Name != "osbb" { // F-S70
+			t.Errorf("%s: whose left ids are of interest to %v", s.Scope, names)
 		}
 	}
 }

@@ -163,12 +163,12 @@ func (r *Reconciler) offered() handler.EventHandler {
 	}
 }
 
-// detached reconciles the broker of a binding that was deleted, or has another target now.
+// detached reconciles the brokers of a binding that was deleted, or is at others now.
 func (r *Reconciler) detached() handler.EventHandler {
 	return handler.Funcs{
-		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) { r.later(q, r.targetOf(e.Object)...) },
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) { r.later(q, r.placesOf(e.Object)...) },
 		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
-			if was := r.targetOf(e.ObjectOld); !slices.Equal(was, r.targetOf(e.ObjectNew)) {
+			if was := r.placesOf(e.ObjectOld); !slices.Equal(was, r.placesOf(e.ObjectNew)) {
 				r.later(q, was...)
 			}
 		},
@@ -208,13 +208,14 @@ func (r *Reconciler) brokersOf(ctx context.Context, o client.Object) (names []ty
 	return names
 }
 
-// targetOf returns the broker of the scope that a binding is at.
-func (r *Reconciler) targetOf(o client.Object) []types.NamespacedName {
-	target := o.(*v1beta1.ServiceBinding).Status.Target
-	if target == nil || target.Kind != r.BrokerKind() {
-		return nil
+// placesOf returns the brokers of the scope that a binding is at, or has left something behind at.
+func (r *Reconciler) placesOf(o client.Object) (names []types.NamespacedName) {
+	for _, ref := range catalog.BrokersOfBinding(o.(*v1beta1.ServiceBinding)) {
+		if ref.Kind == r.BrokerKind() {
+			names = append(names, r.named(o.GetNamespace(), ref.Name))
+		}
 	}
-	return []types.NamespacedName{r.named(o.GetNamespace(), target.Name)}
+	return names
 }
 
 // named returns the name of a broker that is referred to in a namespace.

@@ -18,6 +18,7 @@ package engine
 
 import (
 	"context"
+	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -32,31 +33,66 @@ func (r *Reconciler) observeGone(m Machine) operation.GoneInputs {
 	s := m.Common()
 	s.Record.goneSince = operation.GoneSince(s.Record.goneSince, s.Object.CommonStatus().Common(), r.Clock.Now())
 	if len(s.Record.goneSince) == 0 || m.Broker() == nil {
-		return operation.GoneInputs{}
+		return operation.GoneInputs{Since: s.Record.goneSince}
 	}
 	key := brokers.KeyOf(m.Broker())
 	return operation.GoneInputs{Since: s.Record.goneSince, Success: r.Clients.Successes.Last(key), Broker: brokers.NameOf(key)}
 }
 
-// awaitSuccess has the availability of an object's broker checked, and reconciles the object once the broker answers with success.
-func (r *Reconciler) awaitSuccess(m Machine) {
-	key, name := brokers.KeyOf(m.Broker()), client.ObjectKeyFromObject(m.Common().Object)
-	r.Clients.Successes.Await(key, brokers.QueueKey{Kind: r.kind.Name(), Name: name}, m.Inputs().Gone.Success, func() { r.Wake.Add(name) })
+// awaitSuccesses has the availability of brokers checked as a step says, and reconciles the object once they answer with success.
+func (r *Reconciler) awaitSuccesses(m Machine, next Step) {
+	if next.CheckAvailability {
+		r.awaitSuccess(m, m.Broker(), m.Inputs().Gone.Success)
+	}
+	for _, id := range next.CheckCleanUps {
+		at := m.Inputs().CleanUpBrokers[id]
+		r.awaitSuccess(m, at.Broker, at.Success)
+	}
+}
+
+func (r *Reconciler) awaitSuccess(m Machine, broker v1beta1.Broker, known time.Time) {
+	key, name := brokers.KeyOf(broker), client.ObjectKeyFromObject(m.Common().Object)
+	r.Clients.Successes.Await(key, brokers.QueueKey{Kind: r.kind.Name(), Name: name}, known, func() { r.Wake.Add(name) })
 	r.CheckAvailability(key)
 }
 
 // CleanUpBrokers returns the brokers of the ids that an object has left behind, by id, as far as they exist. They may be others than the present
 // one of the object.
-func CleanUpBrokers(ctx context.Context, known index.Index, namespace string, s *v1beta1.OperationStatus) (map[string]v1beta1.Broker, error) {
-	all := map[string]v1beta1.Broker{}
+func CleanUpBrokers(ctx context.Context, known index.Index, namespace string, s *v1beta1.OperationStatus) (map[string]operation.CleanUpBroker, error) {
+	all := map[string]operation.CleanUpBroker{}
 	for _, l := range s.LeftBehind {
 		broker, err := known.Broker(ctx, namespace, l.Target.BrokerReference)
 		switch {
 		case err == nil:
-			all[l.ID] = broker
+			all[l.ID] = operation.CleanUpBroker{Broker: broker}
 		case !index.IsNotFound(err):
 			return nil, err
 		}
 	}
 	return all, nil
+}
+
+// observeCleanUps observes what is known of the brokers of ids left behind. A problem with their credentials that a retry may end is found when a
+// request is sent.
+func (r *Reconciler) observeCleanUps(ctx context.Context, in *operation.Inputs) error {
+	for id, at := range in.CleanUpBrokers {
+		_, problem, err := r.connect(ctx, at.Broker)
+		switch {
+		case problem == nil && err != nil:
+			return err
+		case err == nil:
+			at.Blocker = problem
+		}
+		at.Success, at.Address = r.Clients.Successes.Last(brokers.KeyOf(at.Broker)), r.Clients.AddressInputs(ctx, at.Broker)
+		in.CleanUpBrokers[id] = at
+	}
+	return nil
+}
+
+// brokerOf returns where a request goes.
+func brokerOf(m Machine, call *operation.Request) v1beta1.Broker {
+	if call.CleanUp {
+		return m.Inputs().CleanUpBrokers[call.ID].Broker
+	}
+	return m.Broker()
 }

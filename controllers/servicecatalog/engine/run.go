@@ -47,7 +47,7 @@ type Machine interface {
 	Decide() Step
 	// Supply supplies what the last decision needs.
 	Supply(context.Context, lifecycle.Need) error
-	// Broker is where requests go.
+	// Broker is where requests about the id in force go; nil: it does not exist. Those about an id left behind go to its CleanUpBroker.
 	Broker() v1beta1.Broker
 	// Ask sends the request of the last decision. After an error none was sent.
 	Ask(context.Context, *brokers.Client) (operation.Answer, error)
@@ -121,6 +121,9 @@ func (r *Reconciler) decide(ctx context.Context, m Machine) (next Step, err erro
 		if m.Broker() != nil {
 			m.Inputs().Address = r.Clients.AddressInputs(ctx, m.Broker())
 		}
+		if err = r.observeCleanUps(ctx, m.Inputs()); err != nil {
+			return next, err
+		}
 		next = m.Decide()
 		switch {
 		case next.Need == "", next.Need.IsWritten():
@@ -149,12 +152,12 @@ func (r *Reconciler) readDefinition(ctx context.Context, m Machine) error {
 
 // execute sends the request of a step and applies the answer. If none was sent, it returns when to continue.
 func (r *Reconciler) execute(ctx context.Context, m Machine, next Step) (made bool, _ ctrl.Result, _ error) {
-	s, broker := m.Common(), m.Broker()
+	s, broker := m.Common(), brokerOf(m, next.Request)
 	connection, problem, err := r.connect(ctx, broker)
 	switch {
 	case problem != nil && next.Request.CleanUp: // it changes no condition
-		delete(m.Inputs().CleanUpBrokers, next.Request.ID)
-		result, unrecorded := r.finish(ctx, m, m.Decide())
+		next.Request, next.RequeueAt = nil, r.Clock.Now()
+		result, unrecorded := r.finish(ctx, m, next)
 		return false, result, errors.Join(err, unrecorded)
 	case problem != nil:
 		m.Inputs().BrokerBlocker = problem
@@ -215,9 +218,7 @@ func (r *Reconciler) finish(ctx context.Context, m Machine, next Step) (ctrl.Res
 		if err := r.Record(ctx, s, next.Status); err != nil {
 			return ctrl.Result{}, err
 		}
-		if next.CheckAvailability {
-			r.awaitSuccess(m)
-		}
+		r.awaitSuccesses(m, next)
 		return m.Finish(ctx, r.requeue(next.RequeueAt, next.Status)), nil
 	}
 	if err := r.release(ctx, s, m.External(next.ID), *next.Release); err != nil {

@@ -80,13 +80,8 @@ func (r *Reconciler) ReconcileObject(ctx context.Context, base *engine.Scope) (c
 // Inputs are what the decision depends on.
 func (s *scope) Inputs() *operation.Inputs { return &s.inputs.Inputs }
 
-// Broker is where requests go.
-func (s *scope) Broker() v1beta1.Broker {
-	if call := s.next.Request; call != nil && call.CleanUp {
-		return s.inputs.CleanUpBrokers[call.ID]
-	}
-	return s.inputs.Offering.Broker
-}
+// Broker is where requests about the id in force go.
+func (s *scope) Broker() v1beta1.Broker { return s.inputs.Offering.Broker }
 
 // Decide decides on the present view.
 func (s *scope) Decide() engine.Step {

@@ -80,11 +80,11 @@ func instanceSources(obj client.Object) []string {
 
 func bindingInstance(binding *v1beta1.ServiceBinding) string { return binding.Spec.InstanceRef.Name }
 
-func bindingBroker(binding *v1beta1.ServiceBinding) string {
-	if target := binding.Status.Target; target != nil {
-		return objectKey(catalog.ScopeOfBroker(target.Kind), target.Name)
+func bindingBrokers(obj client.Object) (keys []string) {
+	for _, ref := range catalog.BrokersOfBinding(obj.(*v1beta1.ServiceBinding)) {
+		keys = append(keys, objectKey(catalog.ScopeOfBroker(ref.Kind), ref.Name))
 	}
-	return ""
+	return set(keys...)
 }
 
 // secretOfOtherName returns the name of the Secret of a binding's credentials, unless it is the name of the binding.

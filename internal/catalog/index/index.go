@@ -64,7 +64,7 @@ func AddIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	add(byExternalID, externalIDs, &v1beta1.ServiceInstance{})
 	add(bySource, instanceSources, &v1beta1.ServiceInstance{})
 	add(byInstance, of(bindingInstance), &v1beta1.ServiceBinding{})
-	add(byBroker, of(bindingBroker), &v1beta1.ServiceBinding{})
+	add(byBroker, bindingBrokers, &v1beta1.ServiceBinding{})
 	add(byExternalID, externalIDs, &v1beta1.ServiceBinding{})
 	add(bySecret, of(secretOfOtherName), &v1beta1.ServiceBinding{})
 	add(bySource, bindingSources, &v1beta1.ServiceBinding{})
@@ -246,7 +246,7 @@ func (ix Index) instancesNotSent(ctx context.Context, broker v1beta1.Broker) (ma
 	return found, nil
 }
 
-// BindingsOfBroker returns the bindings that are, or may be, at a broker according to their status.
+// BindingsOfBroker returns the bindings that are, or may be, at a broker according to their status, or have left something behind there.
 func (ix Index) BindingsOfBroker(ctx context.Context, broker v1beta1.Broker) ([]*v1beta1.ServiceBinding, error) {
 	return ix.bindings(ctx, atBroker(broker)...)
 }

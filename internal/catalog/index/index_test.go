@@ -501,6 +501,7 @@ func TestBindings(t *testing.T) {
 			to("i")(b)
 			b.Spec.SecretName, b.Status.ExternalID, b.Status.PredecessorID = "one", "next-id", "old-id"
 			b.Status.Target = &v1beta1.ServiceBindingTarget{BrokerReference: v1beta1.BrokerReference{Kind: "ServiceBroker", Name: "osba"}}
+			b.Status.LeftBehind = []v1beta1.LeftBehind{{ID: "left-id", Target: v1beta1.ServiceBindingTarget{BrokerReference: v1beta1.BrokerReference{Kind: "ClusterServiceBroker", Name: "osbb"}}}}
 		}),
 		binding(namespace, "local", func(b *v1beta1.ServiceBinding) {
 			b.Status.Target = &v1beta1.ServiceBindingTarget{BrokerReference: v1beta1.BrokerReference{Kind: "ServiceBroker", Name: "osba"}}
@@ -523,6 +524,7 @@ func TestBindings(t *testing.T) {
 		{"into no other", all(x.BindingsInto(ctx, types.NamespacedName{Namespace: "a", Name: "two"})), ""},
 		{"with parameters from a Secret", all(x.BindingsReading(ctx, types.NamespacedName{Namespace: "a", Name: "s"})), "a/three"},
 		{"at a broker", all(x.BindingsOfBroker(ctx, broker(catalog.Cluster, "osba"))), "a/three"},
+		{"with something left at a broker", all(x.BindingsOfBroker(ctx, broker(catalog.Cluster, "osbb"))), "a/two"}, // F-S70
 		{"at one of a namespace", all(x.BindingsOfBroker(ctx, broker(catalog.Namespaced, "osba"))), "demo/local"},
 		{"with keys from a Secret", all(x.BindingsReading(ctx, types.NamespacedName{Namespace: "a", Name: "t"})), "a/three"},
 	} {

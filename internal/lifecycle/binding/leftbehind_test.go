@@ -28,17 +28,20 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
+	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
+
+// lookCleanUps finds the brokers of ids left behind.
+func (f *fixture) lookCleanUps() {
+	f.in.CleanUpBrokers = lifecycletest.CleanUpBrokers(f.b.Status.Common(), f.in.Broker, &f.in.Inputs)
+}
 
 // run lets time pass until nothing is due before an end, with a broker, and returns the requests.
 func (f *fixture) run(until time.Duration, broker func(*Request) Answer) (all []string) {
 	end := lifecycletest.T0.Add(until)
 	for range 2000 {
-		f.in.CleanUpBrokers = map[string]v1beta1.Broker{}
-		for _, l := range f.b.Status.LeftBehind {
-			f.in.CleanUpBrokers[l.ID] = f.in.Broker
-		}
+		f.lookCleanUps()
 		next := f.step()
 		switch call := next.Request; {
 		case next.Release != nil:
@@ -55,6 +58,17 @@ func (f *fixture) run(until time.Duration, broker func(*Request) Answer) (all []
 		}
 	}
 	return all
+}
+
+// leave has a broker fail until an id is left behind.
+func (f *fixture) leave() {
+	for len(f.b.Status.LeftBehind) == 0 {
+		if next := f.step(); next.Request != nil {
+			f.after(saidOf(osbresult.Unknown, 500))
+		} else {
+			f.b.Status, f.in.Now = next.Status, next.RequeueAt
+		}
+	}
 }
 
 // failingUnder is a broker that fails the requests under some ids, has nothing there, and answers 500 to the removal of what it does not have.
@@ -121,5 +135,105 @@ func TestReplacementsLeaveIDsBehind(t *testing.T) {
 	})
 	if s := &f.b.Status; len(s.LeftBehind) > 0 || s.Rebind != "again" || lifecycle.BindingID(f.b, s) == "id" {
 		t.Errorf("after a request, and once the broker is mended: %+v", s)
+	}
+}
+
+// F-S70: an id that is left behind may be at another broker than the id in force, or that one may not exist: its instance was deleted or created
+// anew. A 410 of the one and a success of the other prove nothing, and the removal is not requested again and again.
+func TestF_S70_GoneAtTheBrokerOfALeftBehindID(t *testing.T) {
+	another := &v1beta1.ClusterServiceBroker{}
+	another.Name = "another"
+	for name, present := range map[string]v1beta1.Broker{"the instance is gone": nil, "the instance is elsewhere": another} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture()
+			f.run(2*time.Hour, failingUnder("id"))
+			f.b.Status.ExternalProperties, f.b.Status.UnbindStatus, f.b.Status.ExternalID = nil, v1beta1.UnbindNotRequired, catalog.NextID("uid-b", "id", 7)
+			at := operation.CleanUpBroker{Broker: f.in.Broker}
+			f.in.BoundInstance.Instance, f.in.BoundInstance.Target, f.in.Broker = nil, nil, present
+			deleted1(f)
+			lives1(f)
+			ejected(f)
+			look := func() {
+				f.in.CleanUpBrokers = map[string]operation.CleanUpBroker{"id": at}
+				since := f.gone.Inputs(f.b.Status.Common()).Since
+				f.in.Gone = operation.GoneInputs{Since: since}
+				if present != nil {
+					f.gone.Succeed()
+					f.in.Gone.Broker, f.in.Gone.Success = `ClusterServiceBroker "another"`, f.gone.Inputs(f.b.Status.Common()).Success
+				}
+			}
+			answer := func(a Answer) {
+				t.Helper()
+				look()
+				stepped(f)
+				if got := f.step().say(); got != "unbind id" {
+					t.Fatalf("sent is: %s", got)
+				}
+				f.after(a)
+				look()
+			}
+			answer(saidOf(osbresult.Gone, 410))
+			for range 2 {
+				stepped(f)
+				next := f.step()
+				ready := lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionReady)
+				if next.Request != nil || next.CheckAvailability || !slices.Equal(next.CheckCleanUps, []string{"id"}) || !next.RequeueAt.After(f.in.Now) ||
+					ready.Reason != v1beta1.ReasonGoneUnconfirmed || !strings.Contains(ready.Message, `ClusterServiceBroker "broker" answers`) {
+					t.Fatalf("after the first 410: %s, %+v, %+v", next.say(), next.CheckCleanUps, ready)
+				}
+			}
+			f.gone.Succeed()
+			at.Success = f.gone.Inputs(f.b.Status.Common()).Success
+			answer(saidOf(osbresult.Gone, 410))
+			if next := f.step(); next.Release == nil || len(f.b.Status.LeftBehind)+len(f.b.Status.Gone) > 0 {
+				t.Errorf("after the second 410: %s, %+v", next.say(), f.b.Status)
+			}
+		})
+	}
+}
+
+// F-S70: while the broker of an id that is left behind cannot be sent requests, a deletion waits for that broker, and says so.
+func TestF_S70_TheBrokerOfALeftBehindIDIsMissing(t *testing.T) {
+	for name, test := range map[string]struct {
+		brokers map[string]operation.CleanUpBroker
+		reason  string
+		says    string
+	}{
+		"no broker":      {nil, v1beta1.ReasonReferencesNonexistentBroker, `ClusterServiceBroker "broker" does not exist`},
+		"no credentials": {map[string]operation.CleanUpBroker{"id": {Broker: &v1beta1.ClusterServiceBroker{}, Blocker: lifecycle.BlockedBy(v1beta1.ReasonErrorGettingAuthCredentials, "its Secret is missing")}}, v1beta1.ReasonErrorGettingAuthCredentials, "Secret is missing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture()
+			f.run(2*time.Hour, failingUnder("id"))
+			f.b.Status.ExternalProperties, f.b.Status.UnbindStatus = nil, v1beta1.UnbindNotRequired
+			f.in.CleanUpBrokers = test.brokers
+			deleted1(f)
+			lives1(f)
+			ejected(f)
+			stepped(f)
+			next := f.step()
+			stalled := lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionStalled)
+			if next.Request != nil || next.Release != nil || !next.RequeueAt.IsZero() || stalled.Reason != test.reason || !strings.Contains(stalled.Message, test.says) || !strings.Contains(stalled.Message, v1beta1.DeletionPolicyRetain) {
+				t.Errorf("%s: %+v", next.say(), stalled)
+			}
+		})
+	}
+}
+
+// F-S71: an id that is left behind stays at the address at which it was requested, whatever address the next one is requested at.
+func TestF_S71_ALeftBehindIDHasItsAddress(t *testing.T) {
+	f := newFixture(atFirst)
+	f.leave()
+	moved(f)
+	f.run(24*time.Hour, func(call *Request) Answer {
+		if call.CleanUp {
+			return saidOf(osbresult.Gone, 410)
+		}
+		return with(201)
+	})
+	f.succeed()
+	f.run(48*time.Hour, func(call *Request) Answer { t.Errorf("sent is %+v", call); return with(201) })
+	if s := &f.b.Status; s.BrokerAddress != lifecycletest.OtherAddress || len(s.LeftBehind) != 1 || s.LeftBehind[0].BrokerAddress != lifecycletest.FirstAddress {
+		t.Errorf("%+v", s)
 	}
 }

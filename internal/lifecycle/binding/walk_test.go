@@ -372,10 +372,7 @@ func (w *bindingWalk) inputs(b *v1beta1.ServiceBinding) Inputs {
 	world := Inputs{Inputs: operation.Inputs{Now: w.now, NextNumber: 1 + w.numbers.Int32N(catalog.NextNumbers), Gone: w.gone.Inputs(b.Status.Common()), Address: lifecycletest.AddressesInWalk(w.isElsewhere, w.calm), LastPoll: w.polled, SeenRunning: w.accepted, Definition: lifecycle.DefinitionLives}, Broker: w.broker, Memory: w.known.RequestMemory,
 		BoundInstance: boundinstance.Inputs{Instance: w.instance, Class: w.class, Plan: w.plan, Target: &v1beta1.ServiceBindingTarget{
 			BrokerReference: v1beta1.BrokerReference{Kind: "ClusterServiceBroker", Name: "broker", ServiceID: "class-id"}, PlanID: "small-id", InstanceID: "id"}}}
-	world.CleanUpPolls, world.CleanUpBrokers = w.cleaned, map[string]v1beta1.Broker{}
-	for _, id := range lifecycle.LeftBehindIDs(b.Status.Common()) {
-		world.CleanUpBrokers[id] = w.broker
-	}
+	world.CleanUpPolls, world.CleanUpBrokers = w.cleaned, lifecycletest.CleanUpBrokers(b.Status.Common(), w.broker, &world.Inputs)
 	world.Parameters.Known, world.Parameters.Checksum, world.Parameters.Version = true, checksumOf(w.params), w.params
 	var seen *metav1.PartialObjectMetadata
 	if w.cached != nil {
@@ -474,7 +471,7 @@ func (w *bindingWalk) reconcile() {
 		default:
 			if w.record(next.Status) { // otherwise the error of the write causes a reconcile
 				w.checkWakeUp(next.RequeueAt)
-				if next.CheckAvailability && (w.outage <= 0 || w.isElsewhere) && (w.calm || w.outages.IntN(3) > 0) {
+				if (next.CheckAvailability || len(next.CheckCleanUps) > 0) && (w.outage <= 0 || w.isElsewhere) && (w.calm || w.outages.IntN(3) > 0) {
 					w.gone.Succeed()
 				}
 			}

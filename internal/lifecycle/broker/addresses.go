@@ -34,6 +34,15 @@ type Addresses struct {
 	Undated bool
 }
 
+// Use records that an object with a status uses its address, and those of the ids that it has left behind.
+func (a *Addresses) Use(s *v1beta1.OperationStatus) {
+	a.Used[s.BrokerAddress] = true
+	a.Undated = a.Undated || s.BrokerAddress == ""
+	for _, l := range s.LeftBehind {
+		a.Used[l.BrokerAddress] = true
+	}
+}
+
 // HasAddress reports whether a status has an address, by its digest.
 func HasAddress(s *v1beta1.ServiceBrokerStatus, digest string) bool {
 	return slices.ContainsFunc(s.Addresses, func(a v1beta1.BrokerAddress) bool { return a.Digest == digest })

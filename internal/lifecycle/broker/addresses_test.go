@@ -47,9 +47,8 @@ func TestF_JS9_Addresses(t *testing.T) {
 	} {
 		a := Addresses{Current: address(test.now), Used: map[string]bool{}}
 		for _, digest := range test.used {
-			a.Used[digest] = true
+			a.Use(&v1beta1.OperationStatus{BrokerAddress: digest})
 		}
-		a.Undated = a.Used[""]
 		b := &v1beta1.ServiceBroker{}
 		for _, digest := range test.known {
 			b.Status.Addresses = append(b.Status.Addresses, address(digest))
@@ -61,5 +60,14 @@ func TestF_JS9_Addresses(t *testing.T) {
 		if fmt.Sprint(got) != fmt.Sprint(test.want) {
 			t.Errorf("%s: %v, want %v", name, got, test.want)
 		}
+	}
+}
+
+// F-S71: the address of an id that is left behind is one of those in use.
+func TestF_S71_AddressesOfLeftBehindIDs(t *testing.T) {
+	a := Addresses{Used: map[string]bool{}}
+	a.Use(&v1beta1.OperationStatus{BrokerAddress: "a", LeftBehind: []v1beta1.LeftBehind{{ID: "id", BrokerAddress: "b"}, {ID: "older"}}})
+	if !a.Used["a"] || !a.Used["b"] || a.Undated {
+		t.Errorf("%+v", a)
 	}
 }

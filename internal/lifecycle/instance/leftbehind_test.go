@@ -37,14 +37,16 @@ type sent struct {
 	at       time.Duration
 }
 
+// lookCleanUps finds the brokers of ids left behind.
+func (f *fixture) lookCleanUps() {
+	f.in.CleanUpBrokers = lifecycletest.CleanUpBrokers(f.si.Status.Common(), f.in.Offering.Broker, &f.in.Inputs)
+}
+
 // run lets time pass until nothing is due before an end, with a broker, and returns the requests.
 func (f *fixture) run(until time.Duration, broker func(*Request) Answer) (all []sent) {
 	end := lifecycletest.T0.Add(until)
 	for range 2000 {
-		f.in.CleanUpBrokers = map[string]v1beta1.Broker{}
-		for _, l := range f.si.Status.LeftBehind {
-			f.in.CleanUpBrokers[l.ID] = f.in.Offering.Broker
-		}
+		f.lookCleanUps()
 		next := Decide(f.si, f.in)
 		switch call := next.Request; {
 		case next.Release != nil:
@@ -64,6 +66,17 @@ func (f *fixture) run(until time.Duration, broker func(*Request) Answer) (all []
 		}
 	}
 	return all
+}
+
+// leave has a broker fail until an id is left behind.
+func (f *fixture) leave() {
+	for len(f.si.Status.LeftBehind) == 0 {
+		if next := Decide(f.si, f.in); next.Request != nil {
+			f.after(next.Request, said(osbresult.Unknown, 500))
+		} else {
+			f.si.Status, f.in.Now = next.Status, next.RequeueAt
+		}
+	}
 }
 
 // failingOnce is a broker that fails the requests under the first id, has nothing there, and answers 500 to the removal of what it does not have.
@@ -226,5 +239,36 @@ func TestAnAsynchronousCleanUpIsPolled(t *testing.T) {
 	f.run(5*time.Hour, broker)
 	if left := f.si.Status.LeftBehind; len(left) > 0 {
 		t.Errorf("left behind are %+v", left)
+	}
+}
+
+// F-S71: an id that is left behind stays at the address at which it was requested, whatever address the next one is requested at. A deletion waits
+// until a person has confirmed the move.
+func TestF_S71_ALeftBehindIDHasItsAddress(t *testing.T) {
+	f := newFixture(atFirst)
+	f.leave()
+	moved(f)
+	broker := func(call *Request) Answer {
+		if call.ID == "id" {
+			return said(osbresult.Gone, 410)
+		}
+		return failingOnce(call)
+	}
+	f.run(24*time.Hour, broker)
+	f.succeed()
+	f.run(48*time.Hour, func(call *Request) Answer { t.Errorf("sent is %+v", call); return said(osbresult.Done, 200) })
+	if s := &f.si.Status; s.BrokerAddress != lifecycletest.OtherAddress || len(s.LeftBehind) != 1 || s.LeftBehind[0].BrokerAddress != lifecycletest.FirstAddress {
+		t.Fatalf("%+v", s)
+	}
+	deleted(f)
+	definitionExists(f)
+	f.run(49*time.Hour, func(call *Request) Answer { return said(osbresult.Done, 200) })
+	if stalled := lifecycle.FindCondition(f.si.Status.Conditions, v1beta1.ConditionStalled); stalled.Reason != v1beta1.ReasonBrokerMoved {
+		t.Errorf("Stalled is %+v", stalled)
+	}
+	confirmed(f)
+	f.run(50*time.Hour, broker)
+	if release := Decide(f.si, f.in).Release; release == nil || len(f.si.Status.LeftBehind) > 0 {
+		t.Errorf("it is not released: %+v", f.si.Status)
 	}
 }

@@ -313,10 +313,7 @@ func (w *instanceWalk) inputs() Inputs {
 	plan := w.plans[w.si.Spec.ClusterServicePlanExternalName]
 	world := Inputs{Inputs: operation.Inputs{Now: w.now, NextNumber: 1 + w.numbers.Int32N(catalog.NextNumbers), Gone: w.gone.Inputs(w.si.Status.Common()), Address: lifecycletest.AddressesInWalk(w.isElsewhere, w.calm), LastPoll: w.polled, SeenRunning: w.accepted, Definition: lifecycle.DefinitionLives},
 		Offering: lifecycle.Offering{Class: w.class, Plan: plan, Broker: w.broker}}
-	world.CleanUpPolls, world.CleanUpBrokers = w.cleaned, map[string]v1beta1.Broker{}
-	for _, id := range lifecycle.LeftBehindIDs(w.si.Status.Common()) {
-		world.CleanUpBrokers[id] = w.broker
-	}
+	world.CleanUpPolls, world.CleanUpBrokers = w.cleaned, lifecycletest.CleanUpBrokers(w.si.Status.Common(), w.broker, &world.Inputs)
 	world.Parameters.Known, world.Parameters.Checksum = true, w.params
 	world.Parameters.Version = fmt.Sprint("v", w.secret)
 	world.PresentPlan, world.OperationPlan = planIn(w.plans, w.si.Status.ExternalProperties), planIn(w.plans, OperationProperties(&w.si.Status))
@@ -404,7 +401,7 @@ func (w *instanceWalk) reconcile() {
 
 // checkAvailability has the catalog requested where a decision wants it.
 func (w *instanceWalk) checkAvailability(next Decision) {
-	if next.CheckAvailability && (w.outage <= 0 || w.isElsewhere) && (w.calm || w.outages.IntN(3) > 0) {
+	if (next.CheckAvailability || len(next.CheckCleanUps) > 0) && (w.outage <= 0 || w.isElsewhere) && (w.calm || w.outages.IntN(3) > 0) {
 		w.gone.Succeed()
 	}
 }

@@ -40,9 +40,9 @@ type Inputs struct {
 	Claimants lifecycle.Claimants
 	// FormerClaimants, by id, are the other objects that have a former id of the object: that of a predecessor, or one left behind.
 	FormerClaimants map[string]lifecycle.Claimants
-	// CleanUpBrokers are the brokers of ids left behind, by id, as far as they exist and can be sent requests. CleanUpPolls are when this process last
-	// polled the removals there.
-	CleanUpBrokers map[string]v1beta1.Broker
+	// CleanUpBrokers are the brokers of ids left behind, by id, as far as they exist. They may be others than that of the id in force.
+	// CleanUpPolls are when this process last polled the removals there.
+	CleanUpBrokers map[string]CleanUpBroker
 	CleanUpPolls   map[string]time.Time
 	// Definition is what a read of the CRD found that began after the deletion was seen.
 	Definition lifecycle.Definition
@@ -57,6 +57,16 @@ type Inputs struct {
 	// Gone is what this process knows of answers 410 Gone to deletions.
 	Gone GoneInputs
 	// Address has the addresses of the broker.
+	Address AddressInputs
+}
+
+// CleanUpBroker is the broker of an id left behind, and what is known of it.
+type CleanUpBroker struct {
+	v1beta1.Broker
+	// Blocker is why no request can be sent to it; nil: requests can.
+	Blocker *lifecycle.Blocker
+	// Success is when the last of the requests was sent that it has answered with success; zero: there is none.
+	Success time.Time
 	Address AddressInputs
 }
 
@@ -76,8 +86,10 @@ type Decision struct {
 	Release *lifecycle.Cause
 	// Requested: a person has asked for another attempt at the same spec, which does not wait for other retries at the broker.
 	Requested bool
-	// CheckAvailability: the broker's catalog is requested, to see whether the broker answers with success.
+	// CheckAvailability: the broker's catalog is requested, to see whether the broker answers with success. CheckCleanUps are the ids left
+	// behind for whose brokers that is done.
 	CheckAvailability bool
+	CheckCleanUps     []string
 	// RequeueAt is when to reconcile again; zero: with the next event.
 	RequeueAt time.Time
 }

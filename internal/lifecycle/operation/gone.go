@@ -40,10 +40,22 @@ const (
 type GoneInputs struct {
 	// Since is, by the id of the resource, when this process received the first 410 about it, or first saw that one on record.
 	Since map[string]time.Time
-	// Success is when the last of the requests was sent that the broker has answered with success; zero: there is none.
+	// Success is when the last of the requests was sent that the broker of the id in force has answered with success; zero: there is none.
 	Success time.Time
-	// Broker is the name of the broker in messages.
+	// Broker is the name of that broker in messages.
 	Broker string
+}
+
+// place is where a resource is: its broker, and the address at which it was requested there.
+type place struct {
+	gone     GoneInputs
+	address  AddressInputs
+	recorded string
+}
+
+// place returns the place of the id in force, and of the predecessors of a binding.
+func (in *Inputs) place(s *v1beta1.OperationStatus) place {
+	return place{in.Gone, in.Address, s.BrokerAddress}
 }
 
 // GoneSince returns the next value of GoneInputs.Since for a status: of a first 410 that was not known, the process has seen it now. A time in the
@@ -81,36 +93,51 @@ func findGone(s *v1beta1.OperationStatus, id string) *v1beta1.GoneResource {
 
 // ConfirmsGone reports whether another 410 about a resource, to a request that is sent now, confirms that the broker does not have it.
 func (in *Inputs) ConfirmsGone(s *v1beta1.OperationStatus, id string) bool {
-	return IsGoneOnce(s, id) && in.Gone.hasSuccessSince(id) && !in.Address.Unknown && !in.Address.isElsewhere(s.BrokerAddress)
+	return in.place(s).confirmsGone(s, id)
 }
 
 // GoneBlocker returns why the deletion of a resource is not requested again after a first 410; nil: it may be.
 func (in *Inputs) GoneBlocker(s *v1beta1.OperationStatus, id string) *lifecycle.Blocker {
+	return in.place(s).goneBlocker(s, id)
+}
+
+// hasMoved reports whether the broker has another address than the one at which the resource was requested.
+func (p place) hasMoved() bool { return p.address.isElsewhere(p.recorded) }
+
+func (p place) confirmsGone(s *v1beta1.OperationStatus, id string) bool {
+	return IsGoneOnce(s, id) && p.goneBlocker(s, id) == nil
+}
+
+func (p place) goneBlocker(s *v1beta1.OperationStatus, id string) *lifecycle.Blocker {
 	gone := findGone(s, id)
 	if gone == nil {
 		return nil
 	}
-	if in.Address.isElsewhere(s.BrokerAddress) {
-		return in.movedBlocker(gone)
+	if p.hasMoved() {
+		return p.movedBlocker(gone)
 	}
-	if in.Gone.hasSuccessSince(id) && !in.Address.Unknown {
+	if p.gone.hasSuccessSince(id) && !p.address.Unknown {
 		return nil
 	}
 	return lifecycle.BlockedFrom(gone.Time.Add(goneStalledAfter), v1beta1.ReasonGoneUnconfirmed, fmt.Sprintf(
 		"The broker answered 410 Gone at %s when %q was to be deleted there. A gateway that is out of service answers 410 to every request. So the deletion is requested again once %s answers any request with success, and a second 410 ends it. The catalog is requested for that, see the status of the broker",
-		lifecycle.FormatTime(gone.Time.Time), id, in.Gone.Broker))
+		lifecycle.FormatTime(gone.Time.Time), id, p.gone.Broker))
 }
 
 // AwaitSuccess has the broker's availability checked now, and again after as long as the object has waited. Where the broker has moved,
 // only a change of the broker helps, which causes a reconcile.
 func (d *Decision) AwaitSuccess(in *Inputs, s *v1beta1.OperationStatus, id string) {
-	if in.Address.isElsewhere(s.BrokerAddress) {
-		d.RequeueAt = lifecycle.Earliest(d.RequeueAt, in.Now.Add(maxGoneCheck))
-		return
+	d.CheckAvailability = d.awaitSuccessAt(in, in.place(s), s, id)
+}
+
+// awaitSuccessAt has the object reconciled again, and reports whether the broker's availability is checked meanwhile.
+func (d *Decision) awaitSuccessAt(in *Inputs, at place, s *v1beta1.OperationStatus, id string) (isChecked bool) {
+	wait := maxGoneCheck
+	if isChecked = !at.hasMoved(); isChecked {
+		wait = min(max(in.Now.Sub(findGone(s, id).Time.Time), minGoneCheck), maxGoneCheck)
 	}
-	gone := findGone(s, id)
-	wait := min(max(in.Now.Sub(gone.Time.Time), minGoneCheck), maxGoneCheck)
-	d.CheckAvailability, d.RequeueAt = true, lifecycle.Earliest(d.RequeueAt, in.Now.Add(wait))
+	d.RequeueAt = lifecycle.Earliest(d.RequeueAt, in.Now.Add(wait))
+	return isChecked
 }
 
 // IsRemoval reports whether a request deletes the resource, or polls its deletion.

@@ -53,7 +53,7 @@ func (ap *Application) leaveBehind(message string) bool {
 	}
 	l := ap.Kind.Location()
 	l.ID, l.UID, l.Generation, l.Attempts, l.LastError = ap.Call.ID, ap.Object.GetUID(), ap.Object.GetGeneration(), 1, message
-	l.FirstTime, l.LastTime = *a.UnremovedSince, *lifecycle.Timestamp(ap.Now)
+	l.FirstTime, l.LastTime, l.BrokerAddress = *a.UnremovedSince, *lifecycle.Timestamp(ap.Now), ap.Common.BrokerAddress
 	ap.Common.LeftBehind = append(ap.Common.LeftBehind, l)
 	said := a.LastError
 	lifecycle.RecordLeftBehind(a, ap.Object.GetUID(), ap.Now)
@@ -75,7 +75,7 @@ func ApplyCleanUp(o metav1.Object, s *v1beta1.OperationStatus, names *Names, cal
 	switch {
 	case a.Class == osbresult.Gone && !call.ConfirmsGone:
 		recordGoneOnce(s, call.ID, now)
-		l.AsyncOpInProgress, l.LastOperation = false, ""
+		l.AsyncOpInProgress, l.LastOperation, l.LastError = false, "", "the broker has answered 410 Gone once, which a second answer confirms"
 		return
 	case call.Operation != lifecycle.Poll || call.IsDeletedBy(a): // an answer that is none of a gateway that answers 410 to everything
 		forgetGone(s, call.ID)
@@ -154,24 +154,28 @@ func (d *Decision) NextCleanUp(in *Inputs, o metav1.Object, s *v1beta1.Operation
 	return due, isPoll
 }
 
-// awaitConfirmations has the broker's availability checked where a removal under an id left behind was answered 410 once.
+// awaitConfirmations has the availability of brokers checked where a removal under an id left behind was answered 410 once.
 func (d *Decision) awaitConfirmations(in *Inputs, o metav1.Object, s *v1beta1.OperationStatus) {
 	for i := range s.LeftBehind {
-		if l := &s.LeftBehind[i]; in.mayCleanUp(o, l) && in.isAtBroker(l) && in.GoneBlocker(s, l.ID) != nil {
-			d.AwaitSuccess(in, s, l.ID)
+		l := &s.LeftBehind[i]
+		at := in.placeLeft(l)
+		isWaiting := in.mayCleanUp(o, l) && in.unreachable(l) == nil && at.goneBlocker(s, l.ID) != nil
+		if isWaiting && d.awaitSuccessAt(in, at, s, l.ID) {
+			d.CheckCleanUps = append(d.CheckCleanUps, l.ID)
 		}
 	}
 }
 
-// isAtBroker reports whether an id left behind is at the broker that the inputs about answers 410 are of.
-func (in *Inputs) isAtBroker(l *v1beta1.LeftBehind) bool {
-	return in.Gone.Broker == lifecycle.BrokerName(&l.Target.BrokerReference)
+// placeLeft returns the place of an id left behind. It may be at another broker, or another address, than the id in force.
+func (in *Inputs) placeLeft(l *v1beta1.LeftBehind) place {
+	at := in.CleanUpBrokers[l.ID]
+	return place{GoneInputs{in.Gone.Since, at.Success, lifecycle.BrokerName(&l.Target.BrokerReference)}, at.Address, l.BrokerAddress}
 }
 
 // MakeCleanUp makes a removal request one about an id left behind, or the poll of such a removal.
 func (r *Request) MakeCleanUp(in *Inputs, s *v1beta1.OperationStatus, l *v1beta1.LeftBehind, isPoll bool) {
 	r.ID, r.CleanUp = l.ID, true
-	r.ConfirmsGone = in.isAtBroker(l) && in.ConfirmsGone(s, l.ID)
+	r.ConfirmsGone = in.placeLeft(l).confirmsGone(s, l.ID)
 	if isPoll {
 		r.MakePoll(true, l.LastOperation)
 	}
@@ -182,14 +186,11 @@ func (r *Request) MakeCleanUp(in *Inputs, s *v1beta1.OperationStatus, l *v1beta1
 func (in *Inputs) nextCleanUp(o metav1.Object, s *v1beta1.OperationStatus) (due *v1beta1.LeftBehind, poll bool, wake time.Time) {
 	for i := range s.LeftBehind {
 		l := &s.LeftBehind[i]
-		if !in.mayCleanUp(o, l) || in.CleanUpBrokers[l.ID] == nil {
+		if !in.mayCleanUp(o, l) || in.cleanUpBlocker(s, l) != nil {
 			continue
 		}
 		at := in.cleanUpTime(o, l)
-		if IsGoneOnce(s, l.ID) && in.isAtBroker(l) {
-			if in.GoneBlocker(s, l.ID) != nil {
-				continue
-			}
+		if IsGoneOnce(s, l.ID) {
 			at = in.Now
 		}
 		pollAt := lifecycle.DueAfter(in.CleanUpPolls[l.ID], cleanUpPoll, in.Now)
@@ -203,6 +204,23 @@ func (in *Inputs) nextCleanUp(o metav1.Object, s *v1beta1.OperationStatus) (due 
 		wake = lifecycle.Earliest(wake, at)
 	}
 	return nil, false, wake
+}
+
+// cleanUpBlocker returns why no removal is requested under an id left behind; nil: it may be.
+func (in *Inputs) cleanUpBlocker(s *v1beta1.OperationStatus, l *v1beta1.LeftBehind) *lifecycle.Blocker {
+	if why := in.unreachable(l); why != nil {
+		return why
+	}
+	return in.placeLeft(l).goneBlocker(s, l.ID)
+}
+
+// unreachable returns why no request can be sent to the broker of an id left behind; nil: requests can.
+func (in *Inputs) unreachable(l *v1beta1.LeftBehind) *lifecycle.Blocker {
+	if at := in.CleanUpBrokers[l.ID]; at.Broker != nil {
+		return at.Blocker
+	}
+	return lifecycle.BlockedBy(v1beta1.ReasonReferencesNonexistentBroker,
+		lifecycle.BrokerMissing(&l.Target.BrokerReference, fmt.Sprintf("to remove what failed requests may have left there under the id %q", l.ID)))
 }
 
 // mayCleanUp reports whether what is under an id left behind may be removed as this object's (R10).
@@ -250,8 +268,8 @@ func (in *Inputs) releaseBlocker(o metav1.Object, s *v1beta1.OperationStatus, na
 			left = append(left, l.ID)
 			continue
 		}
-		if in.isAtBroker(l) && why == nil {
-			why = in.GoneBlocker(s, l.ID)
+		if why == nil {
+			why = in.cleanUpBlocker(s, l)
 		}
 		ids, next = append(ids, l.ID), lifecycle.Earliest(next, in.cleanUpTime(o, l))
 		if l.LastError != "" {

@@ -36,6 +36,9 @@ type LeftBehindApplyConfiguration struct {
 	UID *types.UID `json:"uid,omitempty"`
 	// target is where it may be.
 	Target *ServiceBindingTargetApplyConfiguration `json:"target,omitempty"`
+	// brokerAddress is a keyed digest of the broker's address at which it was requested.
+	// status.addresses of the broker has the address.
+	BrokerAddress *string `json:"brokerAddress,omitempty"`
 	// planIDs are the ids of the plans that it may have, of which each attempt names
 	// the next.
 	PlanIDs []string `json:"planIDs,omitempty"`
@@ -83,6 +86,14 @@ func (b *LeftBehindApplyConfiguration) WithUID(value types.UID) *LeftBehindApply
 // If called multiple times, the Target field is set to the value of the last call.
 func (b *LeftBehindApplyConfiguration) WithTarget(value *ServiceBindingTargetApplyConfiguration) *LeftBehindApplyConfiguration {
 	b.Target = value
+	return b
+}
+
+// WithBrokerAddress sets the BrokerAddress field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the BrokerAddress field is set to the value of the last call.
+func (b *LeftBehindApplyConfiguration) WithBrokerAddress(value string) *LeftBehindApplyConfiguration {
+	b.BrokerAddress = &value
 	return b
 }
 
