@@ -52,7 +52,7 @@ type Options struct {
 	Policy receivers.Policy
 	// Guard refuses addresses.
 	Guard *outbound.Guard
-	// Recorder emits events about Alerts.
+	// Recorder emits events about Alerts and AlertSources.
 	Recorder events.EventRecorder
 	// Metrics registers metrics.
 	Metrics prometheus.Registerer
@@ -87,6 +87,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	cache.Policy = o.Policy
 	resolver := receivers.Resolver{Cache: mgr.GetCache(), OperatorNamespace: o.OperatorNamespace}
 	health := &endpoints.Health{}
+	o.Ingest.Recorder = o.Recorder
 	access, times, err := ingest.Setup(ctx, mgr, o.Ingest, o.ServerClock)
 	if err != nil {
 		return err

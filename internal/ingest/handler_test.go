@@ -41,6 +41,7 @@ import (
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	authenticationv1client "k8s.io/client-go/kubernetes/typed/authentication/v1"
+	"k8s.io/client-go/tools/events"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -102,7 +103,7 @@ func newServer(t *testing.T, funcs interceptor.Funcs) *server {
 	).Build()
 	access := &Access{Cache: api, Live: api, tokens: reviewer{}, authorizer: authorizer.AuthorizerFunc(reviewer{}.authorize), shared: versioned.NewCache[types.NamespacedName, *sharedTokens]()}
 	now := clocktesting.NewFakePassiveClock(time.Unix(1_800_000_000, 0))
-	store := &Store{Cache: api, Live: api, Client: api, Times: Times{Server: serverClock{now: now.Now, last: now.Now}, Clock: now}}
+	store := &Store{Cache: api, Live: api, Client: api, Times: Times{Server: serverClock{now: now.Now, last: now.Now}, Clock: now}, Recorder: &events.FakeRecorder{Events: make(chan string, 100)}}
 	m, err := newMetrics(prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
@@ -515,6 +516,41 @@ func TestAReplicaWithAnotherClock(t *testing.T) {
 	}
 	if at := source.Status.LastReceivedTime; !at.Time.Equal(served) {
 		t.Errorf("it was received at %s, want %s", at, served)
+	}
+}
+
+// F-P47: the clock of a sender is 6 minutes behind, so that each of its ends is in the past. Its alert fires nevertheless, until the sender says that
+// it ended, and an event says so once an hour.
+func TestASenderWhoseClockIsBehind(t *testing.T) {
+	s := newServer(t, interceptor.Funcs{})
+	clock := s.handler.store.Times.Clock.(*clocktesting.FakePassiveClock)
+	began := clock.Now()
+	post := func(end time.Time) {
+		t.Helper()
+		body := fmt.Sprintf(`[{"labels": {"alertname": "A"}, "startsAt": %q, "endsAt": %q}]`, began.Add(-10*time.Minute).Format(time.RFC3339), end.Format(time.RFC3339))
+		if w := s.post(alertsPath, "Bearer s3cret", body); w.Code != http.StatusOK {
+			t.Errorf("%d %q", w.Code, w.Body)
+		}
+	}
+	for minutes := range 30 {
+		clock.SetTime(began.Add(time.Duration(minutes) * time.Minute))
+		post(clock.Now().Add(-6*time.Minute + 4*time.Minute))
+		alerts := &v1beta1.AlertList{}
+		if err := s.api.List(t.Context(), alerts); err != nil {
+			t.Fatal(err)
+		}
+		if fires := len(alerts.Items) == 1 && alerts.Items[0].Spec.State == v1beta1.AlertFiring; fires != (minutes >= 2) {
+			t.Errorf("after %d minutes it fires: %t", minutes, fires)
+		}
+	}
+	if events := s.handler.store.Recorder.(*events.FakeRecorder).Events; len(events) != 1 || !strings.Contains(<-events, "SenderClockBehind Alerts that are posted again and again had ended 2m0s before") {
+		t.Errorf("%d events", len(events))
+	}
+	clock.SetTime(clock.Now().Add(time.Minute))
+	post(clock.Now().Add(-6 * time.Minute))
+	alerts := &v1beta1.AlertList{}
+	if err := s.api.List(t.Context(), alerts); err != nil || alerts.Items[0].Spec.State != v1beta1.AlertResolved {
+		t.Errorf("%+v, %v", alerts.Items, err)
 	}
 }
 

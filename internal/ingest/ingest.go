@@ -29,6 +29,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -49,6 +50,8 @@ type Options struct {
 	// TLS sets the certificate.
 	TLS     []func(*tls.Config)
 	Metrics prometheus.Registerer
+	// Recorder emits events about AlertSources.
+	Recorder events.EventRecorder
 }
 
 // Setup adds the listener to a manager. The Access, which knows the tokens of Secrets, is there without a listener too. server is the clock of
@@ -63,7 +66,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options, server ServerClock)
 		return nil, times, err
 	}
 	times.Began = times.Clock.Now()
-	store := &Store{Cache: mgr.GetCache(), Live: mgr.GetAPIReader(), Client: mgr.GetClient(), Times: times}
+	store := &Store{Cache: mgr.GetCache(), Live: mgr.GetAPIReader(), Client: mgr.GetClient(), Times: times, Recorder: o.Recorder}
 	listener, err := newHTTPServer(ctx, o, newHandler(sourcesIn(mgr.GetCache()), access, store, m))
 	if err != nil {
 		return nil, times, err

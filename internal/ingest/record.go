@@ -47,6 +47,8 @@ type recorded struct {
 	heard, cut, broken time.Time
 	// isRefused: a post was refused, and no status says so yet.
 	isRefused bool
+	// reported is when an event last said that the clock of a sender is behind.
+	reported time.Time
 	// series has the posts of alerts to the API, also those that were not written.
 	series source.Series
 }

@@ -25,6 +25,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -49,6 +50,7 @@ type Store struct {
 	Cache, Live client.Reader
 	Client      client.Client
 	Times       Times
+	Recorder    events.EventRecorder
 
 	// creating is for posts that create Alerts.
 	creating keyed.Semaphores[types.NamespacedName]
@@ -56,6 +58,8 @@ type Store struct {
 	large keyed.Semaphores[struct{}]
 	// memory has what this process has recorded of posts.
 	memory memory
+	// late has the ends in the past that were posted.
+	late lateEnds
 }
 
 // stored is what became of a post: how many Alerts it has written, and how many of its alerts fire for which there is no room.
@@ -65,6 +69,9 @@ type stored struct{ written, cut int }
 func (s *Store) Put(ctx context.Context, to *v1beta1.AlertSource, post alertmanager.Post) (result stored, err error) {
 	// A post of the API is repeated within a minute, so that it is enough if the cache has it already. A webhook is not.
 	isLive := post.Group != nil
+	if post.Group == nil {
+		s.correctEnds(to, post.Alerts)
+	}
 	for range maxAttempts {
 		plan, written, err := s.attempt(ctx, to, post, isLive)
 		result.written += written

@@ -105,6 +105,9 @@ var _ = Describe("The documentation", func() {
 		stalled = slices.DeleteFunc(stalled, func(r string) bool { return slices.Contains(ofOthers, r) })
 		expectSameSet(append(alerts, stalled...), readColumn(page, "reason of an event about an Alert", reason))
 
+		By("comparing those about AlertSources")
+		expectSameSet(findInSource(`\breason[A-Za-z]+ += "([A-Za-z]+)"`, "internal/ingest"), readColumn(page, "reason of an event about an AlertSource", reason))
+
 		By("comparing those about labelled objects")
 		labelled := findInSource(`(?m)^\treason[A-Za-z]+ += "([A-Za-z]+)"`, "controllers/pager/health")
 		expectSameSet(labelled, readColumn(page, "reason of an event about a labelled object", reason))
