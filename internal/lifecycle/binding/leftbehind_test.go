@@ -237,3 +237,14 @@ func TestF_S71_ALeftBehindIDHasItsAddress(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// F-S73: with the deletion policy Retain, failing replacements leave any number of ids behind, of which the status has the last ones.
+func TestRetainedIDsAreBounded(t *testing.T) {
+	f := newFixture(bound1, rebound, policy(v1beta1.DeletionPolicyRetain))
+	for days := range 40 {
+		f.run(time.Duration(days)*24*time.Hour, func(*Request) Answer { return saidOf(osbresult.Unknown, 500) })
+	}
+	if n := len(f.b.Status.LeftBehind); n != 16 || !lifecycle.IsTrue(lifecycle.FindCondition(f.b.Status.Conditions, v1beta1.ConditionReady)) {
+		t.Errorf("%d are left behind, %+v", n, f.b.Status.Conditions)
+	}
+}

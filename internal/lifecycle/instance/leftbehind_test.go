@@ -272,3 +272,29 @@ func TestF_S71_ALeftBehindIDHasItsAddress(t *testing.T) {
 		t.Errorf("it is not released: %+v", f.si.Status)
 	}
 }
+
+// F-S72: the clock was ahead when the broker recovered. The removal under an id that is left behind keeps its schedule, and is not requested
+// again and again until that time.
+func TestF_S72_ARecoveryOfALaterTime(t *testing.T) {
+	f := newFixture()
+	f.run(2*time.Hour, failingOnce)
+	f.in.Recovered = f.in.Now.Add(time.Hour)
+	if got := Decide(f.si, f.in); got.Request != nil || !got.RequeueAt.After(f.in.Now) {
+		t.Errorf("it is due before its time: %s", got.say())
+	}
+	f.in.Now = f.in.Recovered
+	if calls := f.run(3*time.Hour, failingOnce); len(calls) != 1 {
+		t.Errorf("once that time has come, it sends %+v", calls)
+	}
+}
+
+// F-S73: ids that another object has left behind, from which this one was copied with its status, keep it from nothing.
+func TestIDsThatAnotherObjectHasLeftBehind(t *testing.T) {
+	f := newFixture()
+	for _, id := range []string{"1", "2", "3", "4"} {
+		f.si.Status.LeftBehind = append(f.si.Status.LeftBehind, v1beta1.LeftBehind{ID: id, UID: "another"})
+	}
+	if got := Decide(f.si, f.in).say(); got != "write-ahead provision id small-id" {
+		t.Error(got)
+	}
+}

@@ -32,6 +32,9 @@ import (
 const (
 	// MaxLeftBehind is the number of ids left behind with which nothing is requested under another one.
 	MaxLeftBehind = 4
+	// maxRecordedLeft is the number of ids left behind on record. More than MaxLeftBehind are those of an object with the deletion policy Retain,
+	// whose replacements fail: they stay at the broker, and the first ones are dropped.
+	maxRecordedLeft = 16
 	// maxMitigation is how long an orphan mitigation fails before its id is left behind.
 	maxMitigation = time.Hour
 	// cleanUpPoll is the interval of the polls of a removal under an id left behind.
@@ -55,6 +58,7 @@ func (ap *Application) leaveBehind(message string) bool {
 	l.ID, l.UID, l.Generation, l.Attempts, l.LastError = ap.Call.ID, ap.Object.GetUID(), ap.Object.GetGeneration(), 1, message
 	l.FirstTime, l.LastTime, l.BrokerAddress = *a.UnremovedSince, *lifecycle.Timestamp(ap.Now), ap.Common.BrokerAddress
 	ap.Common.LeftBehind = append(ap.Common.LeftBehind, l)
+	ap.Common.LeftBehind = slices.Delete(ap.Common.LeftBehind, 0, max(0, len(ap.Common.LeftBehind)-maxRecordedLeft))
 	said := a.LastError
 	lifecycle.RecordLeftBehind(a, ap.Object.GetUID(), ap.Now)
 	what := fmt.Sprintf("The removal of what it may have left under the id %q has failed for an hour, and is retried later: %s", l.ID, lifecycle.Uncapitalize(message))
@@ -230,7 +234,10 @@ func (in *Inputs) mayCleanUp(o metav1.Object, l *v1beta1.LeftBehind) bool {
 
 // cleanUpTime returns when the removal under an id left behind is requested next. An edit, the deletion, or the broker's recovery make it due.
 func (in *Inputs) cleanUpTime(o metav1.Object, l *v1beta1.LeftBehind) time.Time {
-	if l.Generation != o.GetGeneration() || l.Attempts == 0 || in.Recovered.After(l.LastTime.Time) {
+	recovered := in.Recovered.Round(0) // by the wall clock, as the other times
+	isAhead := recovered.After(in.Now.Round(0))
+	hasRecovered := recovered.After(l.LastTime.Time) && !isAhead // otherwise each removal would be due at once until that time (R11)
+	if l.Generation != o.GetGeneration() || l.Attempts == 0 || hasRecovered {
 		return in.Now
 	}
 	return lifecycle.DueAfter(l.LastTime.Time, lifecycle.SlowDelay(o.GetUID(), l.Attempts), in.Now)
@@ -287,13 +294,24 @@ func (in *Inputs) releaseBlocker(o metav1.Object, s *v1beta1.OperationStatus, na
 	return lifecycle.BlockedBy(names.RemoveFailed, message+" (the next attempt is at "+lifecycle.FormatTime(next)+")"), nil
 }
 
+// ownLeftBehind returns the ids that the object itself has left behind, and not the one that it was copied from.
+func ownLeftBehind(o metav1.Object, s *v1beta1.OperationStatus) (own []v1beta1.LeftBehind) {
+	for _, l := range s.LeftBehind {
+		if l.UID == o.GetUID() {
+			own = append(own, l)
+		}
+	}
+	return own
+}
+
 // TooManyLeftBehind returns why nothing is requested under another id; nil: it may be.
 func (in *Inputs) TooManyLeftBehind(o metav1.Object, s *v1beta1.OperationStatus, names *Names) *lifecycle.Blocker {
-	if len(s.LeftBehind) < MaxLeftBehind {
+	own := ownLeftBehind(o, s)
+	if len(own) < MaxLeftBehind {
 		return nil
 	}
-	last := &s.LeftBehind[len(s.LeftBehind)-1]
+	last := &own[len(own)-1]
 	return &lifecycle.Blocker{Failed: true, Cause: lifecycle.Cause{Reason: v1beta1.ReasonOrphanMitigationFailed, Message: fmt.Sprintf(
 		"nothing is requested, since the broker confirms no removal of what failed requests may have left under %d ids in status.leftBehind, the last time with: %s. The removals are retried within 24 hours; %s to retry them now. To leave it at the broker and continue: %s",
-		len(s.LeftBehind), last.LastError, names.HowToRetry, lifecycle.Retain(names.Resource, o))}}
+		len(own), last.LastError, names.HowToRetry, lifecycle.Retain(names.Resource, o))}}
 }
