@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the checks that take too long for the gate, in at most 112 minutes on two cores, or 132 with cold caches, and prints the result of each
+# Runs the checks that take too long for the gate, in at most 114 minutes on two cores, or 134 with cold caches, and prints the result of each
 # step. The other steps run even if a step fails or exceeds its limit. "hack/nightly.sh soak fuzz" runs these two steps only. SEED=20260131
 # repeats the random choices of that day. SLOW=2 gives each step twice its time, on a machine that needs it.
 set -euo pipefail
@@ -78,6 +78,14 @@ fuzz() {
 # The operator with real senders of alerts. Skipped where they cannot be downloaded.
 sources() { hack/sources.sh; }
 
+# The lines of Alerts by the rules that VictoriaMetrics publishes. Skipped where its module cannot be downloaded.
+rules() {
+	local folder
+	folder=$(go mod download -json github.com/VictoriaMetrics/VictoriaMetrics@v1.151.0 | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
+	[ -n "$folder" ] || return 77
+	RULES=$folder/deployment/docker/rules go test -tags grpcnotrace,rules -vet=off -count=1 -run '^TestLinesOfPublishedRules$' ./internal/lifecycle/source
+}
+
 # The notifiers of examples/, in Go and in Python. Skipped where Debian's packages cannot be downloaded.
 notifiers() { hack/notifiers.sh; }
 
@@ -103,6 +111,7 @@ limit() { # in minutes
 	hostile) echo 9 ;;
 	fuzz) echo 7 ;;
 	sources) echo 8 ;;
+	rules) echo 2 ;;
 	notifiers) echo 3 ;;
 	e2e) echo 15 ;;
 	*) return 1 ;;
@@ -115,7 +124,7 @@ if [ "${1-}" = -step ]; then
 fi
 
 results=() passed=0 failed=0
-for name in ${@:-build sweep skew variants race soak mutations bench hostile fuzz sources notifiers e2e}; do
+for name in ${@:-build sweep skew variants race soak mutations bench hostile fuzz sources rules notifiers e2e}; do
 	minutes=$(limit "$name") || { echo "there is no step $name" >&2; exit 2; }
 	minutes=$((minutes * SLOW))
 	echo "=== $name, at most $minutes minutes, seed $SEED"
