@@ -41,9 +41,16 @@ func NormalizeAddress(value string) string {
 	return u.Scheme + "://" + host + ":" + port + strings.TrimRight(u.EscapedPath(), "/")
 }
 
-// FormerAddresses returns the normalized addresses from which a broker has moved, as its annotation says.
+// maxFormer is the number of former addresses of a broker that are read: each decision about an object of the broker compares them.
+const maxFormer = 16
+
+// FormerAddresses returns the normalized addresses from which a broker has moved, as its annotation says: the first maxFormer values.
 func FormerAddresses(b v1beta1.Broker) (addresses []string) {
+	n := 0
 	for value := range strings.SplitSeq(b.GetAnnotations()[v1beta1.MovedFromAnnotation], ",") {
+		if n++; n > maxFormer {
+			break
+		}
 		if address := NormalizeAddress(value); address != "" && !slices.Contains(addresses, address) {
 			addresses = append(addresses, address)
 		}

@@ -64,7 +64,7 @@ const (
 	// where the broker's credentials have none. The default is the name of the broker.
 	BindingProviderAnnotation = "bellhop.gophernetes.io/binding-provider"
 
-	// MovedFromAnnotation is on a broker: its former addresses, separated by commas. It
+	// MovedFromAnnotation is on a broker: up to 16 former addresses, separated by commas. It
 	// confirms that the present address leads to the same broker, so that what this
 	// broker answers about resources that were requested there counts.
 	MovedFromAnnotation = "bellhop.gophernetes.io/moved-from"
