@@ -19,7 +19,7 @@ package sender
 import "slices"
 
 // judgement is what the senders say about an alert at a source.
-type judgement struct{ isDue, fires, isGone bool }
+type judgement struct{ isDue, fires, isGone, isAway bool }
 
 // judge asks the senders.
 func (o *oracle) judge() map[string]map[string]judgement {
@@ -41,7 +41,7 @@ func (o *oracle) judge() map[string]map[string]judgement {
 	}
 	isTruncated := sim.history.configs[sim.config].maxAlerts > 0 // nothing follows from what a post does not list
 	for _, r := range watched() {
-		judged[apiSource][r.id] = judgement{isDue: canPost[apiSource] && firing[r.id], fires: firing[r.id], isGone: canPost[apiSource] && !firing[r.id]}
+		judged[apiSource][r.id] = judgement{isDue: canPost[apiSource] && firing[r.id], fires: firing[r.id], isGone: canPost[apiSource] && !firing[r.id], isAway: !firing[r.id]}
 		views := make([]view, len(members))
 		for n, m := range members {
 			if m != nil {
@@ -60,7 +60,7 @@ func (o *oracle) judge() map[string]map[string]judgement {
 				}
 				gone = gone && !is
 			}
-			judged[receiver][r.id] = judgement{isDue: posts && due, fires: runs && fires, isGone: posts && gone && !isTruncated}
+			judged[receiver][r.id] = judgement{isDue: posts && due, fires: runs && fires, isGone: posts && gone && !isTruncated, isAway: gone}
 		}
 	}
 	return judged

@@ -17,8 +17,8 @@ limitations under the License.
 package sender
 
 import (
-	"encoding/json"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,41 +27,6 @@ import (
 )
 
 var idPattern = regexp.MustCompile(`[a-z]+-[a-z0-9]+-[a-z]+;`)
-
-// posted records a post that the operator has answered, or may have stored: code is 0.
-func (o *oracle) posted(source, _ string, body []byte, code int) {
-	type posted struct {
-		Status      string            `json:"status"`
-		EndsAt      time.Time         `json:"endsAt"`
-		Annotations map[string]string `json:"annotations"`
-	}
-	var all []posted
-	if source == apiSource {
-		_ = json.Unmarshal(body, &all)
-	} else {
-		var webhook struct{ Alerts []posted }
-		_ = json.Unmarshal(body, &webhook)
-		all = webhook.Alerts
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	now := time.Now()
-	for _, a := range all {
-		s := o.of(source, a.Annotations["summary"])
-		fires := a.Status == "firing" || a.Status == "" && a.EndsAt.After(o.sim.now())
-		switch {
-		case fires && code == 200:
-			if s.listedSince.IsZero() {
-				s.listedSince = now
-			}
-			s.named, s.maybeNamed = time.Time{}, time.Time{}
-		case !fires && code == 200:
-			s.named, s.maybeNamed, s.listedSince = now, now, time.Time{}
-		case !fires && code == 0:
-			s.maybeNamed, s.listedSince = now, time.Time{}
-		}
-	}
-}
 
 // tell takes a message of a receiver, which is an Event.
 func (o *oracle) tell(event *kube.Object) {
@@ -74,6 +39,7 @@ func (o *oracle) tell(event *kube.Object) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.messages++
+	o.sim.log.Info("a receiver was notified", "at", time.Since(o.sim.began).String(), "alert", name, "reason", reason, "note", note)
 	p := o.pages[name]
 	if p == nil {
 		p = &page{}
@@ -89,13 +55,11 @@ func (o *oracle) tell(event *kube.Object) {
 		*p = page{}
 		return
 	case "AlertFired":
-		if p.isOpen && note == p.note && !o.hasStarted(name, note, p, last) {
-			o.fail("a second page/"+name, "Alert %s notified again of the same: %s", name, note)
-		}
+		o.fired(name, note, p, last)
 		if !p.isOpen {
 			*p = page{told: map[string]bool{}, severity: v1beta1.SeverityInfo}
 		}
-		p.fired, p.note = time.Now(), note
+		p.fired = time.Now()
 	}
 	if p.told == nil {
 		p.told = map[string]bool{}
@@ -119,15 +83,42 @@ func severityOf(note string) v1beta1.Severity {
 	return v1beta1.SeverityInfo
 }
 
-// hasStarted reports whether people have to be notified of an Alert again: its severity rises, or an alert began to fire since the last time.
+// fired checks a message that notifies people: it has news.
+func (o *oracle) fired(name, note string, p *page, last map[string]bool) {
+	switch held, isHeld := o.held[name]; {
+	case strings.Contains(note, "\nand "): // a part of the alerts is not shown
+	case p.isOpen && !o.hasStarted(name, note, p, last):
+		o.fail("a second page/"+name, "Alert %s notified again, though nothing began to fire: %s", name, note)
+	case isHeld && rank(severityOf(note)) <= rank(held.severity) && o.isSame(name, held):
+		o.fail("a page of what a person resolved/"+name, "Alert %s notified again, though a person resolved it and nothing has ended since: %s", name, note)
+	}
+}
+
+// hasStarted reports whether people have to be notified of an Alert again: its severity rises, or an alert began to fire since the last time. After an
+// outage it may have been posted before that message, which was on its way; and the post that lists it may not be answered yet.
 func (o *oracle) hasStarted(name, note string, p *page, last map[string]bool) bool {
 	source, _, _ := strings.Cut(name, "-")
+	since := p.fired.Add(answeredAfter)
+	if o.wasAway() {
+		since = p.fired.Add(-o.delay())
+	}
 	for id := range last {
-		if s := o.of(source, id); !p.told[id] || !s.listedSince.Before(p.fired.Add(-groupInterval)) {
+		if s := o.of(source, id); !p.told[id] || s.isOver() || s.listedSince.After(since) {
 			return true
 		}
 	}
 	return rank(severityOf(note)) > rank(p.severity)
+}
+
+// isSame reports whether all that fired when a person resolved an Alert has fired since, so that the resolve holds.
+func (o *oracle) isSame(name string, held resolution) bool {
+	source, _, _ := strings.Cut(name, "-")
+	for id := range held.fired {
+		if s := o.of(source, id); !s.isNamed() && !s.isOver() && s.listedSince.Before(held.at) {
+			return true // one is enough
+		}
+	}
+	return false
 }
 
 // resolved checks a resolve: nothing of what it is about fires, unless the sender has named it as resolved, or another Alert has it.
@@ -138,11 +129,29 @@ func (o *oracle) resolved(name string, p *page) {
 	source, _, _ := strings.Cut(name, "-")
 	for id := range p.last {
 		s := o.of(source, id)
-		if s.firesSince.IsZero() || time.Since(s.firesSince) < dueAfter || !s.maybeNamed.IsZero() || time.Since(s.listedSince) < dueAfter || o.isPaged(source, id, name) {
-			continue
+		isNew := s.firesSince.IsZero() || time.Since(s.firesSince) < o.dueAfter() || time.Since(s.listedSince) < o.delay()
+		if !isNew && !s.isNamed() {
+			o.ended = append(o.ended, ended{name, id, s.firesSince.Sub(o.sim.began), time.Now()})
 		}
-		o.fail("a resolve/"+name+"/"+id, "the resolve of Alert %s was sent, though %s fires since %s and is not muted", name, id, s.firesSince.Sub(o.sim.began))
 	}
+}
+
+// ended is an alert of which a receiver was told that it is over.
+type ended struct {
+	alert, id string
+	fires     time.Duration
+	at        time.Time
+}
+
+// checkResolves checks resolves of which it is known by now whether another Alert has what they are about: it says so at the same time.
+func (o *oracle) checkResolves() {
+	isYoung := func(e ended) bool { return time.Since(e.at) < o.delay() }
+	for _, e := range o.ended {
+		if source, _, _ := strings.Cut(e.alert, "-"); !isYoung(e) && !o.isPaged(source, e.id, e.alert) {
+			o.fail("a resolve/"+e.alert+"/"+e.id, "the resolve of Alert %s was sent at %s, though %s fires since %s and is not muted", e.alert, e.at.Sub(o.sim.began), e.id, e.fires)
+		}
+	}
+	o.ended = slices.DeleteFunc(o.ended, func(e ended) bool { return !isYoung(e) })
 }
 
 // isPaged reports whether another Alert of a source is known to a receiver that has an alert.

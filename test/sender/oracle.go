@@ -36,9 +36,19 @@ const (
 	slack = 3 * time.Minute
 	// backoff is how long the operator waits at most before it tries again to reach a receiver.
 	backoff = 10 * time.Minute
-	// dueAfter is for how long an alert has to fire until a receiver has to have been notified: the group is posted, after the members before
-	// this one, and the alert joins the Alert of its group.
-	dueAfter = groupWait + groupInterval + 2*peerTimeout + 5*time.Minute + backoff + slack
+	// joinEvery is how often alerts join the Alert of their group.
+	joinEvery = 5 * time.Minute
+	// burst is for how long after a message what fires already joins it without another one. A receiver that cannot edit a message does not show
+	// it.
+	burst = 30*time.Second + 5*latency
+	// endsAfter is for how long an alert is posted no more before it ends, at least: two intervals of its group; Prometheus gives it 4 minutes.
+	endsAfter = 4 * time.Minute
+	// maxInstances is how many an Alert has at most.
+	maxInstances = 200
+	// answeredAfter is how long a post takes at most, from the message that it leads to until its answer.
+	answeredAfter = 10 * time.Second
+	// namedFor is how soon an alert ends that a post has named as resolved.
+	namedFor = 2 * time.Minute
 	// goneAfter is for how long an alert may not fire, or be muted, until it has ended: the longest interval at which Alertmanager repeats a
 	// group, the hour within which the operator records that, and two posts, at least 15 minutes apart.
 	goneAfter = repeatInterval + groupInterval + time.Hour + 15*time.Minute + 3*(watchdogEvery+groupInterval) + slack
@@ -46,29 +56,22 @@ const (
 	lapsesAfter = 4*time.Minute + 20*time.Minute + 15*time.Minute + slack
 )
 
-// seen is what is known of an alert at a source, from its sender.
-type seen struct {
-	// dueSince is since when the alert fires and is not muted at each member that can post; zero: it is not so.
-	dueSince time.Time
-	// firesSince is the same at each member, though it may not post; of Prometheus, while it runs.
-	firesSince time.Time
-	// goneSince is since when it fires at no member, or is muted; zero: it is not so.
-	goneSince time.Time
-	// listedSince is when a post first listed it as firing after a post had named it as resolved; zero: none has.
-	listedSince time.Time
-	// named is when a post that was stored named it as resolved, and maybeNamed when one may have been stored; zero: none has, or it was listed
-	// after that.
-	named, maybeNamed time.Time
-}
-
 // page is what a receiver knows of an Alert.
 type page struct {
 	isOpen   bool
 	fired    time.Time        // when people were notified last
-	note     string           // of that message
 	severity v1beta1.Severity // the highest one of its messages
 	told     map[string]bool  // the alerts that its messages have
 	last     map[string]bool  // the alerts that its last message has
+}
+
+// resolution is what a person has resolved: the severity of an Alert, and what fired in it.
+type resolution struct {
+	at       time.Time
+	severity v1beta1.Severity
+	fired    map[string]bool
+	// isOver: the Alert has fired again.
+	isOver bool
 }
 
 // oracle compares what receivers were told with the state of the senders.
@@ -78,11 +81,15 @@ type oracle struct {
 	mu    sync.Mutex
 	known map[string]map[string]*seen // source → id
 	pages map[string]*page            // Alert
-	// held are the Alerts that a person has resolved, with their severities then.
-	held map[string]v1beta1.Severity
-	// twice is since when two Alerts of a group have an alert.
-	twice    map[string]time.Time
+	// held are the Alerts that a person has resolved.
+	held     map[string]resolution
 	messages int
+	// full is when a source last had an Alert without room.
+	full map[string]time.Time
+	// ended are resolves that have to be checked.
+	ended []ended
+	// outage is when the API server, or the operator, was last away.
+	outage time.Time
 	// decoded are the Alerts by their names, as they were decoded last.
 	decoded  map[string]*v1beta1.Alert
 	failures []string
@@ -90,7 +97,24 @@ type oracle struct {
 }
 
 func newOracle(sim *simulation) *oracle {
-	return &oracle{sim: sim, known: map[string]map[string]*seen{}, pages: map[string]*page{}, held: map[string]v1beta1.Severity{}, twice: map[string]time.Time{}, told: map[string]bool{}, decoded: map[string]*v1beta1.Alert{}}
+	return &oracle{sim: sim, known: map[string]map[string]*seen{}, pages: map[string]*page{}, held: map[string]resolution{}, told: map[string]bool{}, full: map[string]time.Time{}, decoded: map[string]*v1beta1.Alert{}}
+}
+
+// delay is how late a message may be: after an outage the operator waits before it tries again.
+func (o *oracle) delay() time.Duration {
+	if o.wasAway() {
+		return joinEvery + backoff
+	}
+	return joinEvery
+}
+
+// wasAway reports whether the API server or the operator was away not long ago.
+func (o *oracle) wasAway() bool { return time.Since(o.outage) < 2*backoff }
+
+// dueAfter is for how long an alert has to fire until a receiver has to have been notified: the group is posted, after the members before
+// this one, and the alert joins the Alert of its group.
+func (o *oracle) dueAfter() time.Duration {
+	return groupWait + groupInterval + 2*peerTimeout + o.delay() + slack
 }
 
 // fail records a failure, once for each that is about the same.
@@ -119,7 +143,13 @@ func (o *oracle) resolve(source string) {
 		if a.Spec.State == v1beta1.AlertResolved || a.DeletionTimestamp != nil {
 			continue
 		}
-		o.held[a.Name] = a.Spec.Severity
+		held := resolution{at: time.Now(), severity: a.Spec.Severity, fired: map[string]bool{}}
+		for _, i := range a.Spec.Instances {
+			if i.EndsAt == nil {
+				held.fired[i.Text] = true
+			}
+		}
+		o.held[a.Name] = held
 		o.sim.api.Edit("alerts", namespace, a.Name, func(k *kube.Object) {
 			k.Object["spec"].(map[string]any)["state"] = string(v1beta1.AlertResolved) //nolint:forcetypeassert // an Alert has a spec
 		})
@@ -149,12 +179,24 @@ func (o *oracle) alertsOf(source string) (all []*v1beta1.Alert) {
 func (o *oracle) look() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.sim.isAway() {
+		o.outage = time.Now()
+	}
 	judged := o.judge()
+	o.checkResolves()
 	for _, source := range sources {
 		found := o.alertsOf(source)
 		for _, a := range found {
-			if a.Spec.State != v1beta1.AlertResolved {
-				delete(o.held, a.Name)
+			if len(a.Spec.Instances) >= maxInstances {
+				o.full[source] = time.Now()
+			}
+			if held, isHeld := o.held[a.Name]; isHeld && a.Spec.State != v1beta1.AlertResolved {
+				if held.isOver {
+					delete(o.held, a.Name)
+				} else { // its message is on the way
+					held.isOver = true
+					o.held[a.Name] = held
+				}
 			}
 		}
 		for _, r := range watched() {
@@ -162,6 +204,8 @@ func (o *oracle) look() {
 			since(&s.dueSince, judged[source][r.id].isDue)
 			since(&s.firesSince, judged[source][r.id].fires)
 			since(&s.goneSince, judged[source][r.id].isGone)
+			since(&s.awaySince, judged[source][r.id].isAway)
+			s.hasGone = s.hasGone || s.hasBeen(s.awaySince, endsAfter)
 			o.check(source, r, s, found)
 		}
 	}
@@ -185,11 +229,14 @@ func (o *oracle) check(source string, r rule, s *seen, found []*v1beta1.Alert) {
 		return
 	}
 	about := source + "/" + r.id
-	isDue := !s.dueSince.IsZero() && time.Since(s.dueSince) > dueAfter && s.maybeNamed.IsZero() && time.Since(s.listedSince) > dueAfter
+	isDue := !s.dueSince.IsZero() && time.Since(s.dueSince) > o.dueAfter() && !s.isNamed() && time.Since(s.listedSince) > o.dueAfter()
 	if isDue && o.sim.history.configs[o.sim.config].maxAlerts > 0 && s.listedSince.IsZero() && source != apiSource {
 		isDue = false // the sender cuts its posts
 	}
-	if why := o.missing(r, found); isDue && why != "" {
+	if isDue && r.labels["severity"] != "critical" && time.Since(o.full[source]) < repeatInterval+groupInterval+o.dueAfter() {
+		isDue = false // it waits for room, until it is posted again. Critical ones are never as many
+	}
+	if why := o.missing(r, s, found); isDue && why != "" {
 		o.fail("not paged/"+about, "it fires since %s and is not muted, listed since %s, but %s: %s", s.dueSince.Sub(o.sim.began), s.listedSince.Sub(o.sim.began), why, describe(found, r.id))
 	}
 	bound := goneAfter
@@ -197,15 +244,21 @@ func (o *oracle) check(source string, r rule, s *seen, found []*v1beta1.Alert) {
 		bound = lapsesAfter
 	}
 	for _, a := range found {
-		isOver := !s.goneSince.IsZero() && time.Since(s.goneSince) > bound
-		if i := instanceOf(a, r.id); i != nil && a.Spec.State != v1beta1.AlertResolved && isOver {
-			o.fail("not ended/"+about, "it fires nowhere, or is muted, since %s, named as resolved %s, but fires in Alert %s: %s", s.goneSince.Sub(o.sim.began), s.named.Sub(o.sim.began), a.Name, describe(found, r.id))
+		if i := instanceOf(a, r.id); i == nil || a.Spec.State == v1beta1.AlertResolved {
+			continue
+		}
+		named := s.named[groupOf(a.Labels)]
+		switch {
+		case s.hasBeen(s.goneSince, bound):
+			o.fail("not ended/"+about, "it fires nowhere, or is muted, since %s, but fires in Alert %s: %s", s.goneSince.Sub(o.sim.began), a.Name, describe(found, r.id))
+		case !named.IsZero() && time.Since(named) > namedFor:
+			o.fail("not ended/"+about, "a post of its group named it as resolved at %s, and none has listed it since, but it fires in Alert %s: %s", named.Sub(o.sim.began), a.Name, describe(found, r.id))
 		}
 	}
 }
 
 // missing returns why no receiver knows that an alert fires; empty: one does, or a person has resolved it.
-func (o *oracle) missing(r rule, found []*v1beta1.Alert) (why string) {
+func (o *oracle) missing(r rule, s *seen, found []*v1beta1.Alert) (why string) {
 	why = "no Alert has it"
 	want := map[string]v1beta1.Severity{"critical": v1beta1.SeverityCritical, "warning": v1beta1.SeverityWarning, "info": v1beta1.SeverityInfo}[string(r.labels["severity"])]
 	for _, a := range found {
@@ -216,7 +269,7 @@ func (o *oracle) missing(r rule, found []*v1beta1.Alert) (why string) {
 		held, isHeld := o.held[a.Name]
 		p := o.pages[a.Name]
 		switch {
-		case a.Spec.State == v1beta1.AlertResolved && isHeld && rank(want) <= rank(held):
+		case a.Spec.State == v1beta1.AlertResolved && isHeld && rank(want) <= rank(held.severity):
 			return ""
 		case a.Spec.State == v1beta1.AlertResolved:
 			why = "its Alert is resolved"
@@ -228,7 +281,7 @@ func (o *oracle) missing(r rule, found []*v1beta1.Alert) (why string) {
 			why = "the receiver was not notified"
 		case rank(p.severity) < rank(want):
 			why = "the receiver was notified at a lower severity"
-		case !p.told[r.id] && len(a.Spec.Instances) <= 20:
+		case !p.told[r.id] && len(a.Spec.Instances) <= 20 && s.listedSince.Sub(p.fired).Abs() > burst:
 			why = "no message to the receiver has it"
 		default:
 			return ""

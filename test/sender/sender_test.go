@@ -48,18 +48,21 @@ func TestMain(m *testing.M) {
 // TestHistories runs real senders against the operator. Each history has a seed, which is printed with it if it fails.
 func TestHistories(t *testing.T) {
 	for n := range *histories {
-		run(t, newHistory(*seed+uint64(n)))
+		h, began := newHistory(*seed+uint64(n)), time.Now()
+		if failures := run(t, h, nil); len(failures) > 0 {
+			t.Errorf("%s\n%s", strings.Join(failures, "\n"), h)
+		}
+		t.Logf("seed %d: %s", h.seed, time.Since(began).Round(time.Millisecond))
 	}
 }
 
-// run runs a history, and reports what the oracle has found.
-func run(t *testing.T, h history) {
+// run runs a history, which may be changed once its programs have started, and returns what the oracle has found.
+func run(t *testing.T, h history, change func(*simulation)) (failures []string) {
 	t.Helper()
 	certificate, err := newCertificate()
 	if err != nil {
 		t.Fatal(err)
 	}
-	began := time.Now()
 	synctest.Test(t, func(t *testing.T) {
 		log := slog.New(slog.DiscardHandler)
 		if *verbose {
@@ -69,8 +72,11 @@ func run(t *testing.T, h history) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if change != nil {
+			change(sim)
+		}
 		err = sim.run()
-		failures := sim.oracle.failures
+		failures = sim.oracle.failures
 		if err != nil {
 			failures = append(failures, err.Error())
 		}
@@ -79,10 +85,6 @@ func run(t *testing.T, h history) {
 		}
 		time.Sleep(time.Hour) // until requests in flight have ended
 		synctest.Wait()
-		if len(failures) > 0 {
-			t.Errorf("%s\n%s", strings.Join(failures, "\n"), h)
-		}
-		t.Logf("seed %d: %d messages", h.seed, sim.oracle.messages)
 	})
-	t.Logf("seed %d: %s", h.seed, time.Since(began).Round(time.Millisecond))
+	return failures
 }

@@ -121,6 +121,13 @@ func newSimulation(h history, log *slog.Logger, certificate tls.Certificate) (*s
 // now is the time of the API server, and that of the senders.
 func (sim *simulation) now() time.Time { return time.Now().Add(sim.history.ahead) }
 
+// isAway reports whether the operator does not run, or cannot reach the API server.
+func (sim *simulation) isAway() bool {
+	sim.mu.Lock()
+	defer sim.mu.Unlock()
+	return sim.operator == nil || sim.apiDown > 0
+}
+
 // putObjects creates what an administrator has created.
 func (sim *simulation) putObjects() {
 	sim.api.Put("namespaces", "", namespace, map[string]any{"apiVersion": "v1", "kind": "Namespace"})
@@ -253,6 +260,7 @@ func (sim *simulation) run() error {
 	actions := sim.history.actions
 	for at := time.Duration(0); at < sim.history.length; at += step {
 		time.Sleep(step)
+		synctest.Wait() // the oracle and the API server are not locked
 		for len(actions) > 0 && actions[0].at <= at {
 			next := actions[0]
 			actions = actions[1:]

@@ -100,6 +100,7 @@ func (sim *simulation) forward(r *http.Request, body []byte) (code int, err erro
 		return 0, err
 	}
 	post.Header = r.Header.Clone()
+	answered := sim.oracle.posting(strings.Split(path, "/")[4], name, body)
 	response, err := to.toListener.RoundTrip(post)
 	code = 0
 	if err == nil {
@@ -107,7 +108,7 @@ func (sim *simulation) forward(r *http.Request, body []byte) (code int, err erro
 		_ = response.Body.Close()
 		code = response.StatusCode
 	}
-	sim.oracle.posted(strings.Split(path, "/")[4], name, body, code)
+	answered(code)
 	if loses {
 		return 0, errLost
 	}

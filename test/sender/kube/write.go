@@ -19,6 +19,7 @@ package kube
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"reflect"
 	"time"
@@ -34,32 +35,57 @@ import (
 
 // patch applies a patch to a copy of an object.
 func (s *Server) patch(r *request, present *Object, body []byte) (any, error) {
-	before, err := json.Marshal(present.Object)
-	if err != nil {
-		return nil, err
-	}
-	var after []byte
 	switch kind := types.PatchType(r.Header.Get("Content-Type")); kind {
 	case types.JSONPatchType:
+		before, err := json.Marshal(present.Object)
+		if err != nil {
+			return nil, err
+		}
 		decoded, err := jsonpatch.DecodePatch(body)
 		if err != nil {
 			return nil, apierrors.NewBadRequest(err.Error())
 		}
-		if after, err = decoded.Apply(before); err != nil {
+		after, err := decoded.Apply(before)
+		if err != nil {
 			return nil, apierrors.NewGenericServerResponse(http.StatusUnprocessableEntity, "", schema.GroupResource{}, "", err.Error(), 0, false)
 		}
+		desired := &Object{}
+		if err := utiljson.Unmarshal(after, &desired.Object); err != nil {
+			return nil, err
+		}
+		return s.update(r, present, desired)
 	case types.MergePatchType:
-		if after, err = jsonpatch.MergePatch(before, body); err != nil {
+		var changes map[string]any
+		if err := utiljson.Unmarshal(body, &changes); err != nil {
 			return nil, apierrors.NewBadRequest(err.Error())
 		}
+		desired := &Object{Object: merge(present.Object, changes)}
+		return s.update(r, present, desired.DeepCopy())
 	default:
 		return nil, apierrors.NewGenericServerResponse(http.StatusUnsupportedMediaType, "", r.GroupResource(), r.name, string(kind), 0, false)
 	}
-	desired := &Object{}
-	if err := utiljson.Unmarshal(after, &desired.Object); err != nil {
-		return nil, err
+}
+
+// merge applies a merge patch (RFC 7386) to an object, of which it leaves the parts that do not change in the result. Objects of other packages
+// would have to be encoded, which takes most of the time of a history.
+func merge(present, changes map[string]any) map[string]any {
+	after := maps.Clone(present)
+	if after == nil {
+		after = map[string]any{}
 	}
-	return s.update(r, present, desired)
+	for name, change := range changes {
+		fields, isObject := change.(map[string]any)
+		switch {
+		case change == nil:
+			delete(after, name)
+		case isObject:
+			inner, _ := after[name].(map[string]any)
+			after[name] = merge(inner, fields)
+		default:
+			after[name] = change
+		}
+	}
+	return after
 }
 
 // update replaces an object, or its status.
