@@ -50,7 +50,10 @@ type CommonReceiverSpecApplyConfiguration struct {
 	MinSeverity *pagerv1beta1.Severity `json:"minSeverity,omitempty"`
 	// suspend makes deliveries to this receiver wait while it is true.
 	Suspend *bool `json:"suspend,omitempty"`
-	// rateLimit bounds all messages to this receiver. Default: no limit.
+	// rateLimit bounds all messages to this receiver. Of a count of 4 or more, first
+	// messages of Alerts with severity Info and Warning take at most three quarters;
+	// at a ClusterReceiver, Critical Alerts of one namespace take at most half while
+	// others wait. Default: no limit.
 	RateLimit *RateLimitApplyConfiguration `json:"rateLimit,omitempty"`
 }
 
