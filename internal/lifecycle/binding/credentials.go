@@ -187,7 +187,7 @@ func (d *decision) recheck() bool {
 // isRemovalFirst reports whether a predecessor that is due is removed before the binding is fetched: while requests fail, the two take turns.
 func (d *decision) isRemovalFirst() bool {
 	attempts := d.Status.Attempts
-	return attempts != nil && attempts.Count%2 == 1 && slices.ContainsFunc(d.Status.Predecessors, d.isRetired)
+	return attempts != nil && attempts.Count%2 == 1 && slices.ContainsFunc(d.Status.Predecessors, d.isRemovable)
 }
 
 // steady decides on a binding whose credentials are in the Secret. Ready stays as it is if it is True: its message may say more.

@@ -24,6 +24,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
+	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
@@ -87,5 +88,64 @@ func TestPredecessorsAreRemovedBesideAnEditedSecret(t *testing.T) {
 		if len(f.b.Status.Predecessors) > 0 {
 			t.Errorf("%s: %v is not removed", name, f.b.Status.Predecessors)
 		}
+	}
+}
+
+// heldPredecessor has the removal of the first binding held, since another address of the broker has answered 410.
+func heldPredecessor(f *fixture) {
+	for _, edit := range bfs(atFirst, retrievable, bound1, rebound, func(f *fixture) { f.after(with(201)) }, moved, in(48*time.Hour)) {
+		edit(f)
+	}
+	f.after(saidOf(osbresult.Gone, 410))
+	stepped(f)
+}
+
+// F-S75: while the removal of a predecessor is held, its binding gets a lost Secret back, though a request for it has failed.
+func TestF_S75_AHeldRemovalDelaysNoRepair(t *testing.T) {
+	f := newFixture(heldPredecessor, secretGone)
+	for range 3 {
+		if got := f.step().say(); got != "fetch "+next1+" again" {
+			t.Fatal(got)
+		}
+		f.after(saidOf(osbresult.Retry, 503))
+		f.in.Now = f.in.Now.Add(time.Hour)
+	}
+}
+
+// F-S75: while the removal of a predecessor is held, the others are removed.
+func TestF_S75_AHeldRemovalDelaysNoOther(t *testing.T) {
+	f := newFixture(heldPredecessor, requestRebind("again"))
+	f.after(with(201))
+	f.in.Now = f.in.Now.Add(48 * time.Hour)
+	for _, answer := range []Answer{saidOf(osbresult.Unknown, 500), saidOf(osbresult.Accepted, 202), pollOf(osbresult.InProgress), pollOf(osbresult.Succeeded)} {
+		next := f.step()
+		if call := next.Request; call == nil || tail(call.ID) != next1 {
+			t.Fatalf("%s; predecessors are %+v", next.say(), next.Status.Predecessors)
+		}
+		f.after(answer)
+		f.in.Now = f.in.Now.Add(time.Hour)
+	}
+	next := f.step()
+	ready := lifecycle.FindCondition(next.Status.Conditions, v1beta1.ConditionReady)
+	if p := next.Status.Predecessors; next.Request != nil || len(p) != 1 || p[0].ID != "id" || !lifecycle.IsTrue(ready) || !strings.Contains(ready.Message, "has another address") {
+		t.Errorf("%s; predecessors are %+v, %+v", next.say(), p, ready)
+	}
+	f.in.Address.Confirmed = []string{lifecycletest.FirstAddress}
+	f.succeed()
+	if got := f.step().say(); got != "unbind id" {
+		t.Errorf("once the move is confirmed: %s", got)
+	}
+}
+
+// F-S75: the deletion policy Retain releases a predecessor at another address, as the conditions say.
+func TestF_S75_RetainReleasesAHeldRemoval(t *testing.T) {
+	f := newFixture(heldPredecessor, policy(v1beta1.DeletionPolicyRetain))
+	next := f.step()
+	if next.Retained == nil || next.RetainedID != "id" || !strings.Contains(next.Retained.Message, "another address of the broker") || len(next.Status.Predecessors)+len(next.Status.Gone) > 0 {
+		t.Fatalf("%s; %+v, %+v", next.say(), next.Retained, next.Status)
+	}
+	stepped(f)
+	if got := f.step().say(); got != "nothing: Ready" {
+		t.Error(got)
 	}
 }

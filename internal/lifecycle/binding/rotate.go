@@ -21,8 +21,10 @@ import (
 	"slices"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/lifecycle/bindingphase"
+	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
 	"github.com/gophernetes/bellhop/internal/lifecycle/rebind"
 	"github.com/gophernetes/bellhop/internal/lifecycle/validity"
 )
@@ -190,13 +192,26 @@ func (d *decision) removeRetired() bool {
 		d.setConditions(stillInjectedConditions(d.Retained.Message))
 		return true
 	}
-	if !d.phase.IsUnbinding() { // otherwise the first one is being removed
-		if validity.Sort(d.b, s, d.in.Now); !d.isRetired(s.Predecessors[0]) {
+	first := s.Predecessors[0]
+	if !d.phase.IsUnbinding() || !d.phase.Accepted && d.in.GoneBlocker(s.Common(), first.ID) != nil { // otherwise the first one is being removed
+		validity.Sort(d.b, s, d.in.Now)
+		validity.Prefer(s, d.isRemovable)
+		if first = s.Predecessors[0]; !d.isRetired(first) {
 			return false
 		}
 	}
-	d.unbind(s.Predecessors[0].ID)
+	if held := d.in.GoneBlocker(s.Common(), first.ID); held != nil && held.Reason == v1beta1.ReasonBrokerMoved && catalog.IsRetained(d.b) {
+		d.dropPredecessor(0)
+		d.setConditions(stillInjectedConditions(d.Retained.Message))
+		return true
+	}
+	d.unbind(first.ID)
 	return true
+}
+
+// isRemovable reports whether the removal of a predecessor is due, and not held.
+func (d *decision) isRemovable(p v1beta1.PredecessorBinding) bool {
+	return d.isRetired(p) && d.in.GoneBlocker(d.Status.Common(), p.ID) == nil
 }
 
 // foreignPredecessor returns the index of the first predecessor that this object may not remove; -1: there is none.
@@ -214,9 +229,12 @@ func (d *decision) dropPredecessor(i int) {
 		why = "which another object has as well"
 	case s.OwnershipUnknown && d.RetainedID == d.b.Spec.ExternalID:
 		why = "of which the broker has not confirmed whether this object created it"
+	case d.ownsPredecessor(d.RetainedID):
+		why = "which was requested at another address of the broker"
 	}
 	d.Retained = &lifecycle.Cause{Reason: v1beta1.ReasonRetained, Message: fmt.Sprintf("the binding under the id %q, %s, is left at the broker, and its credentials stay valid", d.RetainedID, why)}
 	s.Predecessors = slices.Delete(s.Predecessors, i, i+1)
+	operation.ForgetGone(s.Common(), d.RetainedID)
 	if d.phase.IsUnbinding() {
 		d.phase = bindingphase.Phase{}
 		s.Attempts = lifecycle.RefusalOf(s.Attempts)

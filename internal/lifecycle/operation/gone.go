@@ -185,7 +185,7 @@ func (ap *Application) ForgetFormerRemoval() {
 	}
 }
 
-func (ap *Application) forgetGone() { forgetGone(ap.Common, ap.Call.ID) }
+func (ap *Application) forgetGone() { ForgetGone(ap.Common, ap.Call.ID) }
 
 // recordGoneOnce records a first answer 410 about a resource.
 func recordGoneOnce(s *v1beta1.OperationStatus, id string, now time.Time) {
@@ -194,7 +194,7 @@ func recordGoneOnce(s *v1beta1.OperationStatus, id string, now time.Time) {
 	}
 }
 
-func forgetGone(s *v1beta1.OperationStatus, id string) {
+func ForgetGone(s *v1beta1.OperationStatus, id string) {
 	s.Gone = slices.DeleteFunc(s.Gone, func(g v1beta1.GoneResource) bool { return g.ID == id })
 	if len(s.Gone) == 0 {
 		s.Gone = nil

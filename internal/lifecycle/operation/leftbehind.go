@@ -82,7 +82,7 @@ func ApplyCleanUp(o metav1.Object, s *v1beta1.OperationStatus, names *Names, cal
 		l.AsyncOpInProgress, l.LastOperation, l.LastError = false, "", "the broker has answered 410 Gone once, which a second answer confirms"
 		return
 	case call.Operation != lifecycle.Poll || call.IsDeletedBy(a): // an answer that is none of a gateway that answers 410 to everything
-		forgetGone(s, call.ID)
+		ForgetGone(s, call.ID)
 	}
 	switch {
 	case call.IsDeletedBy(a):

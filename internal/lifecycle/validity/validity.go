@@ -127,6 +127,14 @@ func Sort(b *v1beta1.ServiceBinding, s *v1beta1.ServiceBindingStatus, now time.T
 	slices.SortStableFunc(s.Predecessors, func(a, b v1beta1.PredecessorBinding) int { return a.RemoveAt.Compare(b.RemoveAt.Time) })
 }
 
+// Prefer puts the first predecessor for which something holds before the others.
+func Prefer(s *v1beta1.ServiceBindingStatus, holds func(v1beta1.PredecessorBinding) bool) {
+	if i := slices.IndexFunc(s.Predecessors, holds); i > 0 {
+		first := s.Predecessors[i]
+		s.Predecessors = slices.Insert(slices.Delete(s.Predecessors, i, i+1), 0, first)
+	}
+}
+
 // IsPredecessor reports whether an id is that of a binding that was replaced.
 func IsPredecessor(s *v1beta1.ServiceBindingStatus, id string) bool {
 	return slices.ContainsFunc(s.Predecessors, func(p v1beta1.PredecessorBinding) bool { return p.ID == id })
