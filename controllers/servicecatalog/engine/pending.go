@@ -93,9 +93,9 @@ func newUnrecorded(o client.Object, at audit.External, request lifecycle.Operati
 	return &Unrecorded{External: at, Object: o, Request: request, Answer: lifecycle.StatusOnly(out)}
 }
 
-// RememberCleanUp remembers a request about an id left behind: when its removal was last polled.
-func (r *Record) RememberCleanUp(call *operation.Request, now time.Time) {
-	if call.Operation != lifecycle.Poll {
+// RememberCleanUp remembers a request about an id left behind: when its removal was last polled. ended: the removal does not go on.
+func (r *Record) RememberCleanUp(call *operation.Request, ended bool, now time.Time) {
+	if call.Operation != lifecycle.Poll || ended {
 		delete(r.CleanUpPolls, call.ID)
 		return
 	}

@@ -20,7 +20,9 @@ import (
 	"testing"
 
 	"github.com/gophernetes/bellhop/internal/brokers"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
 	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
+	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
 )
 
 // TestAPlaceInAQueueBelongsToTheName: the next object of the name has it, and gives it up.
@@ -32,5 +34,23 @@ func TestAPlaceInAQueueBelongsToTheName(t *testing.T) {
 	si.UID = "another"
 	if e, _ := ledger.of(si); e.uid != "another" || e.Queue == nil || *e.Queue != (brokers.Key{Name: "former"}) {
 		t.Errorf("%+v", e)
+	}
+}
+
+// F-S73: of an id that is left behind nothing is remembered once its removal has ended, however it was confirmed.
+func TestThePollsOfARemovalThatHasEndedAreForgotten(t *testing.T) {
+	r, poll := &Record{}, &operation.Request{ID: "left", Operation: lifecycle.Poll, Removal: true}
+	for _, end := range []func(){
+		func() { r.RememberCleanUp(poll, true, lifecycletest.T0) },
+		func() {
+			r.RememberCleanUp(&operation.Request{ID: "left", Operation: lifecycle.Unbind}, false, lifecycletest.T0)
+		},
+	} {
+		if r.RememberCleanUp(poll, false, lifecycletest.T0); !r.CleanUpPolls["left"].Equal(lifecycletest.T0) {
+			t.Errorf("polled at %v", r.CleanUpPolls)
+		}
+		if end(); len(r.CleanUpPolls) > 0 {
+			t.Errorf("remembered are %v", r.CleanUpPolls)
+		}
 	}
 }

@@ -274,7 +274,7 @@ func (r *Reconciler) send(ctx context.Context, s *Scope, broker v1beta1.Broker, 
 		r.RequestRelist(brokers.KeyOf(broker))
 	}
 	if next.Request.CleanUp {
-		s.Record.RememberCleanUp(next.Request, r.Clock.Now())
+		s.Record.RememberCleanUp(next.Request, next.Request.IsDeletedBy(a), r.Clock.Now())
 		return a, nil, nil
 	}
 	s.Record.SeenRunning = a.Class == osbresult.Accepted || what == lifecycle.Poll && s.Record.SeenRunning
