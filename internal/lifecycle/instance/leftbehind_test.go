@@ -298,3 +298,14 @@ func TestIDsThatAnotherObjectHasLeftBehind(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// F-S77: the original service-catalog has not always recorded the broker of an orphan mitigation. An id that is left behind has it.
+func TestF_S77_ALeftBehindIDOfTheOriginal(t *testing.T) {
+	f := newFixture(ready)
+	s := &f.si.Status
+	s.OrphanMitigationInProgress, s.CurrentOperation, s.ProvisionStatus, s.Broker = true, v1beta1.OperationProvision, v1beta1.NotProvisioned, nil
+	f.leave()
+	if at := f.si.Status.LeftBehind[0].Target; at.Name != "broker" || at.Kind != "ClusterServiceBroker" || at.ServiceID == "" {
+		t.Errorf("it is left behind at %+v", at)
+	}
+}

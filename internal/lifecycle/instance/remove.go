@@ -135,6 +135,9 @@ func (d *decision) deprovision() {
 		if removing || d.isRemovalRefused() { // past its deadline
 			d.phase = d.phase.unaccepted()
 		}
+		if d.Status.Broker == nil { // of the original service-catalog
+			d.Status.Broker = lifecycle.ReferenceTo(d.in.Offering)
+		}
 		d.Request = ids
 	}
 }
