@@ -38,12 +38,16 @@ const maxRefusal = 1024
 
 // secretsOf returns the values of Secrets that the broker has, or is sent, as parameters of an instance; nil: there are none. They are
 // read when an answer has text to show, and are complete where the Secrets are still those that were sent (R7).
-func (r *Reconciler) secretsOf(ctx context.Context, s *scope, about lifecycle.Operation) osb.Secrets {
+func (r *Reconciler) secretsOf(ctx context.Context, s *scope, call *instancerules.Request) osb.Secrets {
+	about := call.Operation
 	sent := slices.DeleteFunc([]*v1beta1.ServiceInstancePropertiesState{s.instance.Status.ExternalProperties, s.instance.Status.InProgressProperties},
 		func(props *v1beta1.ServiceInstancePropertiesState) bool {
 			return lifecycle.NonNil(props).ParameterChecksum == "" || props.ParametersVersion == "" && len(s.instance.Spec.ParametersFrom) == 0
 		})
 	isSending := (about == lifecycle.Provision || about == lifecycle.Update) && len(s.inputs.Parameters.Secrets) > 0
+	if call.CleanUp && (len(sent) > 0 || len(s.instance.Spec.ParametersFrom) > 0) { // no status has what was sent under an id that is left behind
+		return func() (values []string, all bool) { return nil, false }
+	}
 	if len(sent) == 0 && !isSending {
 		return nil
 	}
@@ -73,7 +77,7 @@ func (r *Reconciler) sendRequest(ctx context.Context, s *scope, broker *osb.Clie
 		identity = nil // who deletes an object is not known, and an orphan mitigation is on behalf of no user
 	}
 	params := osb.Params{InstanceID: call.ID, ServiceID: call.ServiceID, PlanID: call.PlanID, AcceptsIncomplete: true,
-		MayRepeat: s.MayRepeat, Identity: identity, Secrets: r.secretsOf(ctx, s, call.Operation)}
+		MayRepeat: s.MayRepeat, Identity: identity, Secrets: r.secretsOf(ctx, s, call)}
 	switch call.Operation {
 	case lifecycle.Poll:
 		last, out := broker.Poll(ctx, osb.PollRequest{Params: params, Removal: call.Removal, Operation: call.LastOperation})

@@ -26,9 +26,12 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/controllertest"
+	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
 	"github.com/gophernetes/bellhop/internal/catalog"
+	"github.com/gophernetes/bellhop/internal/lifecycle"
 	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
 	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
+	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
 	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
 )
@@ -66,6 +69,36 @@ func TestReferencesThatTheWebhookDoesNotSetAreWrittenAgain(t *testing.T) {
 		err := r.writeReferences(t.Context(), si, &instancerules.References{Scope: catalog.Cluster, Refs: catalog.Refs{Class: "c", Plan: "p"}})
 		if (err == nil) != sets || err != nil && !errors.Is(err, errRefsNotSet) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// F-S76: a broker may repeat parameters that it was sent under an id that is left behind. No status has them, so that its words are withheld
+// where parameters are from Secrets.
+func TestF_S76_WordsAboutALeftBehindIDAreWithheld(t *testing.T) {
+	for name, test := range map[string]struct {
+		edit     func(*v1beta1.ServiceInstance)
+		withheld bool
+	}{
+		"without parameters": {func(*v1beta1.ServiceInstance) {}, false},
+		"with Secrets in the spec": {func(si *v1beta1.ServiceInstance) {
+			si.Spec.ParametersFrom = []v1beta1.ParametersFromSource{{SecretKeyRef: &v1beta1.SecretKeyReference{Name: "s", Key: "k"}}}
+		}, true},
+		"with Secrets that the broker has": {func(si *v1beta1.ServiceInstance) {
+			si.Status.ExternalProperties = &v1beta1.ServiceInstancePropertiesState{ParameterChecksum: "sum", ParametersVersion: "7"}
+		}, true},
+	} {
+		si := lifecycletest.NewInstance()
+		test.edit(si)
+		call := &instancerules.Request{Request: operation.Request{Operation: lifecycle.Deprovision, ID: "left", CleanUp: true}}
+		secrets := (&Reconciler{}).secretsOf(t.Context(), &scope{Scope: &engine.Scope{}, instance: si}, call)
+		isWithheld := false
+		if secrets != nil {
+			_, all := secrets()
+			isWithheld = !all
+		}
+		if isWithheld != test.withheld {
+			t.Errorf("%s: withheld %t", name, isWithheld)
 		}
 	}
 }
