@@ -127,8 +127,8 @@ type CommonReceiverSpec struct {
 	Suspend bool `json:"suspend,omitempty"`
 
 	// rateLimit bounds all messages to this receiver. Of a count of 4 or more, first
-	// messages of Alerts with severity Info and Warning take at most three quarters;
-	// at a ClusterReceiver, Critical Alerts of one namespace take at most half while
+	// messages of Alerts with severity Info and Warning take at most three quarters.
+	// At a ClusterReceiver, Critical Alerts of one namespace take at most half while
 	// others wait. Default: no limit.
 	// +optional
 	RateLimit *RateLimit `json:"rateLimit,omitempty"`
