@@ -554,6 +554,48 @@ func TestASenderWhoseClockIsBehind(t *testing.T) {
 	}
 }
 
+// F-P47: a restart of the operator does not end the alerts of a sender whose clock is behind. What has ended is posted twice.
+func TestARestartAndASenderWhoseClockIsBehind(t *testing.T) {
+	s := newServer(t, interceptor.Funcs{})
+	clock := s.handler.store.Times.Clock.(*clocktesting.FakePassiveClock)
+	began := clock.Now()
+	post := func(alerts string) (firing []string) {
+		t.Helper()
+		clock.SetTime(clock.Now().Add(time.Minute))
+		if w := s.post(alertsPath, "Bearer s3cret", "["+alerts+"]"); w.Code != http.StatusOK {
+			t.Errorf("%d %q", w.Code, w.Body)
+		}
+		list := &v1beta1.AlertList{}
+		if err := s.api.List(t.Context(), list); err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range list.Items {
+			if a.Spec.State != v1beta1.AlertResolved {
+				firing = append(firing, a.Annotations[v1beta1.AlertGroupAnnotation])
+			}
+		}
+		slices.Sort(firing)
+		return firing
+	}
+	alert := func(name string, end time.Time) string {
+		return fmt.Sprintf(`{"labels": {"alertname": %q}, "startsAt": %q, "endsAt": %q}`, name, began.Add(-10*time.Minute).Format(time.RFC3339), end.Format(time.RFC3339))
+	}
+	late := func() string { return alert("Late", clock.Now().Add(time.Minute-2*time.Minute)) }
+	for range 5 {
+		post(late() + "," + alert("Over", clock.Now().Add(4*time.Minute)))
+	}
+	if firing := post(late()); !slices.Equal(firing, []string{"Late", "Over"}) {
+		t.Fatalf("before the restart %q fire", firing)
+	}
+	over := alert("Over", clock.Now().Add(-3*time.Minute))
+	s.handler.store.late, s.handler.store.Times.Began = lateEnds{}, clock.Now()
+	for n, want := range [][]string{{"Late", "Over"}, {"Late"}, {"Late"}, {"Late"}} {
+		if firing := post(late() + "," + over); !slices.Equal(firing, want) {
+			t.Errorf("after post %d %q fire, want %q", n+1, firing, want)
+		}
+	}
+}
+
 // R11: while the time is unknown, after a jump of the API server's clock, posts are stored by the time that goes on. Such a post is no part of
 // a series, and nothing has been served for long, so that nothing ends.
 func TestPostsAtAnUnknownTime(t *testing.T) {

@@ -39,11 +39,16 @@ const reportEvery = time.Hour
 // reasonSenderClockBehind is the reason of that event.
 const reasonSenderClockBehind = "SenderClockBehind"
 
+// learning is for how long after the start of the listener an end in the past that it has not seen before says nothing: what fires by a clock that is
+// behind would end with each restart. What has ended is posted again.
+const learning = 5 * time.Minute
+
 // correctEnds has the alerts of a post to the API fire that do so by the clock of their sender.
-func (s *Store) correctEnds(to *v1beta1.AlertSource, alerts []alertmanager.Alert) {
-	now, _ := s.Times.Now()
+func (s *Store) correctEnds(to *v1beta1.AlertSource, post *alertmanager.Post) {
+	now, servedSince := s.Times.Now()
 	key := client.ObjectKeyFromObject(to)
-	behind := s.late.correct(key, alerts, now)
+	corrected, behind := s.late.correct(key, post.Alerts, now, now.Sub(servedSince) < learning)
+	post.Alerts = corrected
 	if behind == 0 {
 		return
 	}
@@ -70,32 +75,36 @@ type endKey struct {
 	alert  string
 }
 
-// correct gives the alerts of a post an end in the future that fire by the clock of their sender, which is behind. It returns how far behind that is
-// at least; 0: there are none.
-func (l *lateEnds) correct(to types.NamespacedName, alerts []alertmanager.Alert, now time.Time) (behind time.Duration) {
-	for i := range alerts {
-		if !source.IsLate(alerts[i], now) {
-			continue
+// correct gives the alerts of a post an end in the future that fire by the clock of their sender, which is behind, and returns how far behind that is
+// at least; 0: there are none. While it is learning it leaves out those of which it does not know yet whether they fire.
+func (l *lateEnds) correct(to types.NamespacedName, alerts []alertmanager.Alert, now time.Time, isLearning bool) (corrected []alertmanager.Alert, behind time.Duration) {
+	corrected = alerts[:0]
+	for _, a := range alerts {
+		if source.IsLate(a, now) {
+			ends, isNew := l.with(endKey{to, source.KeyOf(a)}, a)
+			lapses, fires := ends.Fires(now)
+			switch {
+			case fires:
+				a.EndsAt, behind = lapses, max(behind, ends.BehindBy(now))
+			case isNew && isLearning:
+				continue
+			}
 		}
-		ends := l.with(endKey{to, source.KeyOf(alerts[i])}, alerts[i])
-		if lapses, fires := ends.Fires(now); fires {
-			alerts[i].EndsAt = lapses
-			behind = max(behind, ends.BehindBy(now))
-		}
+		corrected = append(corrected, a)
 	}
-	return behind
+	return corrected, behind
 }
 
-// with records the end of an alert, and returns all.
-func (l *lateEnds) with(key endKey, a alertmanager.Alert) source.Ends {
+// with records the end of an alert, and returns all, and whether the last one differs from that before.
+func (l *lateEnds) with(key endKey, a alertmanager.Alert) (after source.Ends, isNew bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.last == nil {
 		l.last = lru.New(maxLate)
 	}
 	found, _ := l.last.Get(key)
-	ends, _ := found.(source.Ends)
-	ends = ends.With(a)
-	l.last.Add(key, ends)
-	return ends
+	before, _ := found.(source.Ends)
+	after = before.With(a)
+	l.last.Add(key, after)
+	return after, after != before
 }

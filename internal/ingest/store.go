@@ -70,7 +70,7 @@ func (s *Store) Put(ctx context.Context, to *v1beta1.AlertSource, post alertmana
 	// A post of the API is repeated within a minute, so that it is enough if the cache has it already. A webhook is not.
 	isLive := post.Group != nil
 	if post.Group == nil {
-		s.correctEnds(to, post.Alerts)
+		s.correctEnds(to, &post)
 	}
 	for range maxAttempts {
 		plan, written, err := s.attempt(ctx, to, post, isLive)
