@@ -473,6 +473,45 @@ func TestANamespaceHasAPartOfTheRequests(t *testing.T) {
 	}
 }
 
+// lateClient reads what the API server had some time ago.
+type lateClient struct {
+	client.Client
+	former client.Reader
+}
+
+func (c lateClient) Get(ctx context.Context, key client.ObjectKey, o client.Object, options ...client.GetOption) error {
+	return c.former.Get(ctx, key, o, options...)
+}
+
+func (c lateClient) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
+	return c.former.List(ctx, list, options...)
+}
+
+// Another replica has created the Alert of a group under its second name, while that of the first one was being deleted. The cache shows neither.
+func TestAnotherReplicaHasCreatedTheAlert(t *testing.T) {
+	s := newServer(t, interceptor.Funcs{})
+	s.post(alertsPath, "Bearer s3cret", oneAlert)
+	var alerts v1beta1.AlertList
+	if err := s.api.List(t.Context(), &alerts); err != nil || len(alerts.Items) != 1 {
+		t.Fatalf("%d Alerts, %v", len(alerts.Items), err)
+	}
+	first := &alerts.Items[0]
+	second := first.DeepCopy()
+	second.Name, second.ResourceVersion = first.Name+"-2", ""
+	if err := errors.Join(s.api.Delete(t.Context(), first), s.api.Create(t.Context(), second)); err != nil {
+		t.Fatal(err)
+	}
+	former := newServer(t, interceptor.Funcs{}).api
+	store := s.handler.store
+	store.Cache, store.Client = former, lateClient{s.api, former}
+	if w := s.post(alertsPath, "Bearer s3cret", oneAlert); w.Code != http.StatusOK {
+		t.Errorf("%d %q", w.Code, w.Body)
+	}
+	if titles := s.titles(t); len(titles) != 1 {
+		t.Errorf("%q are sent", titles)
+	}
+}
+
 func TestTheTimeOfThePostIsRecordedOnceAMinute(t *testing.T) {
 	writes := 0
 	s := newServer(t, interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, options ...client.SubResourcePatchOption) error {

@@ -30,7 +30,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
-	"github.com/gophernetes/bellhop/internal/consistency"
 	"github.com/gophernetes/bellhop/internal/ingest/alertmanager"
 	"github.com/gophernetes/bellhop/internal/keyed"
 	"github.com/gophernetes/bellhop/internal/lifecycle/source"
@@ -95,11 +94,11 @@ func (s *Store) Put(ctx context.Context, to *v1beta1.AlertSource, post alertmana
 }
 
 // attempt decides about a post, and writes. Posts of a source that create Alerts do so one after the other, and each reads what the others have
-// created: there are at most maxAlerts, however many groups are posted at once.
+// created, at other replicas too: there are at most maxAlerts, however many groups are posted at once, and one Alert of a group.
 func (s *Store) attempt(ctx context.Context, to *v1beta1.AlertSource, post alertmanager.Post, isLive bool) (plan source.Plan, written int, err error) {
-	reader, current := s.Cache, consistency.ReadYourWrites(s.Client, s.Cache)
+	reader := s.Cache
 	if isLive {
-		reader, current = s.Live, s.Live
+		reader = s.Live
 	}
 	plan, err = s.plan(ctx, to, post, reader)
 	if err == nil && slices.ContainsFunc(plan.Writes, creates) {
@@ -108,7 +107,7 @@ func (s *Store) attempt(ctx context.Context, to *v1beta1.AlertSource, post alert
 			return plan, 0, err
 		}
 		defer end()
-		plan, err = s.plan(ctx, to, post, current)
+		plan, err = s.plan(ctx, to, post, s.Live)
 	}
 	if err != nil {
 		return plan, 0, err
