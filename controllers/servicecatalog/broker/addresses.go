@@ -56,3 +56,20 @@ func (r *Reconciler) addressesOf(ctx context.Context, b v1beta1.Broker) (a broke
 	}
 	return a, nil
 }
+
+// recordFirstAddress records the address of a broker whose catalog an earlier version of the operator has read, which recorded none: it is the
+// one at which its objects were requested. With the next address it would be lost.
+func (r *Reconciler) recordFirstAddress(ctx context.Context, b v1beta1.Broker) (v1beta1.Broker, error) {
+	s := b.CommonStatus()
+	isRead := s.CatalogDigest != "" && s.ReconciledGeneration == b.GetGeneration() // the original service-catalog has recorded no digest
+	if len(s.Addresses) > 0 || !isRead {
+		return b, nil
+	}
+	addresses, err := r.addressesOf(ctx, b)
+	if err != nil {
+		return b, err
+	}
+	status := s.DeepCopy()
+	addresses.Record(status)
+	return r.write(ctx, b, *status)
+}

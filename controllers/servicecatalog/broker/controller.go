@@ -129,6 +129,9 @@ func (r *Reconciler) reconcileBroker(ctx context.Context, b v1beta1.Broker) (ctr
 	if next.IsDue(facts.Now) {
 		return r.relist(ctx, b, facts, next)
 	}
+	if b, err = r.recordFirstAddress(ctx, b); err != nil {
+		return ctrl.Result{}, err
+	}
 	return r.finishWithoutRelist(ctx, b, existing, next)
 }
 

@@ -595,3 +595,42 @@ func TestABrokerThatCannotBeReadIsNotForgotten(t *testing.T) {
 		}
 	}
 }
+
+// F-S78: an earlier version has recorded no address of a broker whose catalog is not read again by itself. The operator records the present one
+// before it changes, since the broker's objects were requested there.
+func TestTheAddressOfAnEarlierVersionIsRecorded(t *testing.T) {
+	for _, s := range catalogsync.AllKinds {
+		first, second := osbtest.Start(t, osbtest.Options{}), osbtest.Start(t, osbtest.Options{})
+		b := controllertest.NewBroker(s, first.URL)
+		b.Common().RelistBehavior = v1beta1.RelistManual
+		instance := &v1beta1.ServiceInstance{ObjectMeta: metav1.ObjectMeta{Namespace: "demo", Name: "db"}}
+		instance.Status.Broker = &v1beta1.BrokerReference{Kind: s.BrokerKind(), Name: b.GetName()}
+		c := controllertest.NewCluster(t, interceptor.Funcs{}, b, instance)
+		r, _ := newBrokerReconciler(t, s, c, lifecycletest.Noon)
+		now, _ := reconcileBroker(t, r, b)
+		address := now.CommonStatus().Addresses
+		if len(address) != 1 {
+			t.Fatalf("%s: read at %+v", s.Scope, address)
+		}
+		now.CommonStatus().Addresses = nil
+		if err := c.Status().Update(t.Context(), now); err != nil {
+			t.Fatal(err)
+		}
+		n := len(first.Calls())
+		if now, _ = reconcileBroker(t, r, b); len(now.CommonStatus().Addresses) != 1 || now.CommonStatus().Addresses[0].Digest != address[0].Digest || len(first.Calls()) != n {
+			t.Fatalf("%s: at rest: %+v, after %d requests", s.Scope, now.CommonStatus().Addresses, len(first.Calls())-n)
+		}
+		version := now.GetResourceVersion()
+		if now, _ = reconcileBroker(t, r, b); now.GetResourceVersion() != version {
+			t.Errorf("%s: it is written again", s.Scope)
+		}
+		now.Common().URL = second.URL
+		now.SetGeneration(now.GetGeneration() + 1)
+		if err := c.Update(t.Context(), now); err != nil {
+			t.Fatal(err)
+		}
+		if now, _ = reconcileBroker(t, r, b); len(now.CommonStatus().Addresses) != 2 || now.CommonStatus().Addresses[0].Digest != address[0].Digest {
+			t.Errorf("%s: after a move: %+v", s.Scope, now.CommonStatus().Addresses)
+		}
+	}
+}

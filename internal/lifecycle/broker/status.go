@@ -128,7 +128,7 @@ func Apply(b v1beta1.Broker, r RelistResult, now time.Time) v1beta1.ServiceBroke
 		s.Attempts, s.Misconfigured = 0, 0 // of another spec, or other credentials
 	}
 	s.ObservedGeneration, s.CredentialsVersion, s.NextAttemptTime = r.Generation, r.Credentials, nil
-	r.Addresses.record(&s)
+	r.Addresses.Record(&s)
 	verdict := lifecycle.ConditionSet{}
 	if r.Error != nil {
 		verdict = r.fail(&s, b, now)
