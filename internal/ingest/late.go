@@ -81,7 +81,7 @@ func (l *lateEnds) correct(to types.NamespacedName, alerts []alertmanager.Alert,
 	corrected = alerts[:0]
 	for _, a := range alerts {
 		if source.IsLate(a, now) {
-			ends, isNew := l.with(endKey{to, source.KeyOf(a)}, a)
+			ends, isNew := l.with(endKey{to, source.KeyOf(a)}, a, now)
 			lapses, fires := ends.Fires(now)
 			switch {
 			case fires:
@@ -96,7 +96,7 @@ func (l *lateEnds) correct(to types.NamespacedName, alerts []alertmanager.Alert,
 }
 
 // with records the end of an alert, and returns all, and whether the last one differs from that before.
-func (l *lateEnds) with(key endKey, a alertmanager.Alert) (after source.Ends, isNew bool) {
+func (l *lateEnds) with(key endKey, a alertmanager.Alert, now time.Time) (after source.Ends, isNew bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.last == nil {
@@ -104,7 +104,7 @@ func (l *lateEnds) with(key endKey, a alertmanager.Alert) (after source.Ends, is
 	}
 	found, _ := l.last.Get(key)
 	before, _ := found.(source.Ends)
-	after = before.With(a)
+	after = before.With(a, now)
 	l.last.Add(key, after)
 	return after, after != before
 }

@@ -38,6 +38,7 @@ type Ends struct {
 	start, last time.Time
 	step        time.Duration // from the end before the last one
 	moves       int           // in a row
+	moved       time.Time     // when the last one was first posted
 }
 
 // KeyOf identifies a posted alert by its labels.
@@ -48,20 +49,21 @@ func IsLate(a alertmanager.Alert, now time.Time) bool {
 	return !a.StartsAt.IsZero() && !a.EndsAt.IsZero() && now.Sub(a.EndsAt) > minLate
 }
 
-// With returns the ends with that of one more post.
-func (e Ends) With(a alertmanager.Alert) Ends {
+// With returns the ends with that of one more post, at a time.
+func (e Ends) With(a alertmanager.Alert, now time.Time) Ends {
 	switch {
 	case !a.StartsAt.Equal(e.start) || a.EndsAt.Before(e.last):
-		return Ends{start: a.StartsAt, last: a.EndsAt}
-	case a.EndsAt.Equal(e.last):
+		return Ends{start: a.StartsAt, last: a.EndsAt, moved: now}
+	case a.EndsAt.Equal(e.last): // of the other one of a pair, or it does not move any more
 		return e
 	}
-	return Ends{start: e.start, last: a.EndsAt, step: a.EndsAt.Sub(e.last), moves: e.moves + 1}
+	return Ends{start: e.start, last: a.EndsAt, step: a.EndsAt.Sub(e.last), moves: e.moves + 1, moved: now}
 }
 
 // Fires reports whether the alert fires by another clock, and when it lapses by this one, unless it is posted again.
 func (e Ends) Fires(now time.Time) (lapses time.Time, fires bool) {
-	return now.Add(max(defaultLapse, min(postsInLapse*e.step, maxLapse))), e.moves >= minMoves
+	after := max(defaultLapse, min(postsInLapse*e.step, maxLapse))
+	return now.Add(after), e.moves >= minMoves && now.Sub(e.moved) < after
 }
 
 // BehindBy is how far a clock is behind at least that has given the ends.

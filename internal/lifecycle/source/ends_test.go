@@ -36,6 +36,8 @@ func TestF_P47_EndsInThePast(t *testing.T) {
 		"a pair of senders has two ends":                {posts: []posted{{2 * time.Minute, 0}, {150 * time.Second, 30 * time.Second}, {3 * time.Minute, 0}, {210 * time.Second, 30 * time.Second}}},
 		"the end moves with each post":                  {posts: []posted{{0, -5 * time.Minute}, {time.Minute, -4 * time.Minute}, {2 * time.Minute, -3 * time.Minute}}, fires: true, lapse: 5 * time.Minute},
 		"it moves by 10 minutes":                        {posts: []posted{{0, -25 * time.Minute}, {10 * time.Minute, -15 * time.Minute}, {20 * time.Minute, -5 * time.Minute}}, fires: true, lapse: 40 * time.Minute},
+		"a pair posts each end twice":                   {posts: []posted{{0, -5 * time.Minute}, {30 * time.Second, -5 * time.Minute}, {time.Minute, -4 * time.Minute}, {90 * time.Second, -4 * time.Minute}, {2 * time.Minute, -3 * time.Minute}, {150 * time.Second, -3 * time.Minute}}, fires: true, lapse: 5 * time.Minute},
+		"its end does not move any more":                {posts: []posted{{0, -5 * time.Minute}, {time.Minute, -4 * time.Minute}, {2 * time.Minute, -3 * time.Minute}, {4 * time.Minute, -3 * time.Minute}, {7 * time.Minute, -3 * time.Minute}}},
 		"it fired, and its end is earlier than its due": {posts: []posted{{0, -5 * time.Minute}, {time.Minute, -4 * time.Minute}, {2 * time.Minute, -3 * time.Minute}, {3 * time.Minute, -6 * time.Minute}}},
 	} {
 		var ends Ends
@@ -46,15 +48,16 @@ func TestF_P47_EndsInThePast(t *testing.T) {
 			if !IsLate(a, now) {
 				t.Errorf("%s: it is not late", why)
 			}
-			ends = ends.With(a)
+			ends = ends.With(a, now)
 		}
 		lapses, fires := ends.Fires(now)
 		if fires != c.fires || fires && lapses.Sub(now) != c.lapse {
 			t.Errorf("%s: it fires: %t, and lapses after %s", why, fires, lapses.Sub(now))
 		}
 	}
-	again := Ends{}.With(alertmanager.Alert{StartsAt: t0, EndsAt: t0.Add(time.Minute)}).With(alertmanager.Alert{StartsAt: t0, EndsAt: t0.Add(2 * time.Minute)})
-	if _, fires := again.With(alertmanager.Alert{StartsAt: t0.Add(3 * time.Minute), EndsAt: t0.Add(4 * time.Minute)}).Fires(t0.Add(time.Hour)); fires {
+	now := t0.Add(time.Hour)
+	again := Ends{}.With(alertmanager.Alert{StartsAt: t0, EndsAt: t0.Add(time.Minute)}, now).With(alertmanager.Alert{StartsAt: t0, EndsAt: t0.Add(2 * time.Minute)}, now)
+	if _, fires := again.With(alertmanager.Alert{StartsAt: t0.Add(3 * time.Minute), EndsAt: t0.Add(4 * time.Minute)}, now).Fires(now); fires {
 		t.Error("the next time that it fires is taken for the same")
 	}
 	for why, a := range map[string]alertmanager.Alert{
