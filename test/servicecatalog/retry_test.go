@@ -112,7 +112,6 @@ var _ = Describe("A retry on request", func() {
 		Expect(k8s.Delete(ctx, si)).To(Succeed())
 		Eventually(instanceStatus(ctx, si)).Should(haveCondition("Ready", "Unknown", "DeprovisionCallFailed"))
 		lift()
-		increaseUpdateRequests(ctx, si)
 		Eventually(checkGone(ctx, si)).WithTimeout(time.Minute).Should(Succeed())
 		Expect(s.requestsAbout(si.Spec.ExternalID)()).To(ContainElement("DeprovisionInstance"))
 		Expect(s.Violations()).To(BeEmpty())
