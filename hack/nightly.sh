@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the checks that take too long for the gate, in at most 114 minutes on two cores, or 134 with cold caches, and prints the result of each
+# Runs the checks that take too long for the gate, in at most 142 minutes on two cores, or 162 with cold caches, and prints the result of each
 # step. The other steps run even if a step fails or exceeds its limit. "hack/nightly.sh soak fuzz" runs these two steps only. SEED=20260131
 # repeats the random choices of that day. SLOW=2 gives each step twice its time, on a machine that needs it.
 set -euo pipefail
@@ -17,6 +17,7 @@ build() {
 	go -C test build -tags grpcnotrace ./...
 	go -C test test -tags grpcnotrace,bench -vet=off -c -o /dev/null ./bench
 	go -C test test -tags grpcnotrace -vet=off -c -o /dev/null ./hostile
+	go -C test/sender test -tags grpcnotrace -vet=off -ldflags=-w -c -o /dev/null .
 	hack/sources.sh -build || [ $? = 77 ]
 	hack/notifiers.sh -build || [ $? = 77 ]
 	CGO_ENABLED=1 go test -race -tags grpcnotrace -vet=off -ldflags=-w -count=1 -run '^$' ./... >/dev/null
@@ -33,6 +34,22 @@ skew() { ARGS="-fixed -seed $SEED" hack/skew.sh; }
 
 # Checks that the sweep detects each variant of the operator that has a mistake.
 variants() { ARGS=-variants hack/sweep.sh; }
+
+# 300 random histories of real senders, on two processors; each day has others. Then it checks that the suite detects each variant of the operator
+# that has a mistake.
+sender() {
+	local first jobs=() job failed=0
+	go -C test/sender test -tags grpcnotrace -vet=off -ldflags=-w -c -o "$PWD/bin/sender.test" .
+	for first in 000 500; do
+		GOMAXPROCS=1 bin/sender.test -test.v -test.run '^TestHistories$' -test.timeout=2h -seed "$SEED$first" -histories 150 -within $((18 * SLOW))m &
+		jobs+=($!)
+	done
+	for job in "${jobs[@]}"; do
+		wait "$job" || failed=1
+	done
+	(cd test/sender && ../../bin/sender.test -test.run '^TestVariants$' -test.timeout=2h -variants) || failed=1
+	return $failed
+}
 
 # The tests whose code runs in the test's process, with the race detector.
 race() { RACE=1 MODULES="./ demo/ hack/local/ hack/image/ hack/controlplane/ test/" SUITES="conversion admission" hack/test.sh; }
@@ -104,6 +121,7 @@ limit() { # in minutes
 	sweep) echo 11 ;;
 	skew) echo 11 ;;
 	variants) echo 13 ;;
+	sender) echo 28 ;;
 	race) echo 11 ;;
 	soak) echo 14 ;;
 	mutations) echo 5 ;;
@@ -124,7 +142,7 @@ if [ "${1-}" = -step ]; then
 fi
 
 results=() passed=0 failed=0
-for name in ${@:-build sweep skew variants race soak mutations bench hostile fuzz sources rules notifiers e2e}; do
+for name in ${@:-build sweep skew variants sender race soak mutations bench hostile fuzz sources rules notifiers e2e}; do
 	minutes=$(limit "$name") || { echo "there is no step $name" >&2; exit 2; }
 	minutes=$((minutes * SLOW))
 	echo "=== $name, at most $minutes minutes, seed $SEED"

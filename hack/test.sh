@@ -18,7 +18,7 @@ contains() { [[ " $1 " == *" $2 "* ]]; } # contains LIST ITEM
 modules=${MODULES:-./}
 suites=
 if contains "$modules" test/; then
-	suites=${SUITES:-pager servicecatalog plugin admission removal certificates injection ingest hostile namespaces upgrade chart docs conversion internal bench faults}
+	suites=${SUITES:-pager servicecatalog plugin admission removal certificates injection ingest hostile namespaces upgrade chart docs conversion internal bench faults sender}
 fi
 
 # All suites run the operator's binary as it is deployed, and the kubectl plugin's as it is released. Programs that several suites need
@@ -110,6 +110,7 @@ start_serial_specs servicecatalog
 start_serial_specs pager
 start_specs plugin
 start_serial_specs plugin
+! contains "$suites" sender || in_background run_suite sender go_test test/sender . # a module of its own, for its dependencies
 start_package removal
 start_package conversion $race
 [ -z "$race" ] || start_tests ./ sequential -run "$sequential" $(packages_with "$sequential")

@@ -34,6 +34,9 @@ var amReceivers = []string{"pager", "chat"}
 // sources are the AlertSources: one for each receiver of Alertmanager, and that of Prometheus.
 var sources = append(slices.Clone(amReceivers), apiSource)
 
+// maintenance is the name of the time in which routes are muted.
+const maintenance = "maintenance"
+
 // watchdogID is the watchdog's.
 const watchdogID = watchdog + "-none-info;"
 
@@ -110,13 +113,17 @@ type route struct {
 	receiver string
 	groupBy  []string
 	goesOn   bool
-	routes   []route
+	// isMaintained: it is muted during the maintenance.
+	isMaintained bool
+	routes       []route
 }
 
 // amConfig is a configuration of Alertmanager.
 type amConfig struct {
 	root     route
 	inhibits []string // source, target and equal, in YAML
+	// maintenance is when routes are muted, from the start of a history until an end.
+	maintenance [2]time.Duration
 	// maxAlerts is that of its webhooks; 0: none.
 	maxAlerts int
 }
@@ -128,6 +135,8 @@ func (c amConfig) yaml(member string) string {
 	c.root.routes = append([]route{{matchers: []string{"alertname=" + watchdog}, receiver: "pager", groupBy: []string{"alertname"}, goesOn: true}, {matchers: []string{"alertname=" + watchdog}, receiver: "chat", groupBy: []string{"alertname"}}}, c.root.routes...)
 	c.root.write(&b, "  ")
 	fmt.Fprintf(&b, "  group_wait: %s\n  group_interval: %s\n  repeat_interval: %s\n", groupWait, groupInterval, repeatInterval)
+	minute := func(d time.Duration) string { return time.Time{}.Add(d).Format("15:04") } // the clock of a bubble begins at midnight
+	fmt.Fprintf(&b, "time_intervals:\n- name: %s\n  time_intervals: [{times: [{start_time: '%s', end_time: '%s'}]}]\n", maintenance, minute(c.maintenance[0]), minute(c.maintenance[1]+time.Minute))
 	fmt.Fprintf(&b, "receivers:\n")
 	for _, name := range amReceivers {
 		fmt.Fprintf(&b, "- name: %s\n  webhook_configs:\n  - url: http://bellhop/%s/v1/namespaces/%s/alertsources/%s/webhook\n    max_alerts: %d\n    http_config: {authorization: {credentials: %s}}\n", name, member, namespace, name, c.maxAlerts, token)
@@ -148,6 +157,9 @@ func (r route) write(b *strings.Builder, indent string) {
 	}
 	if r.goesOn {
 		fmt.Fprintf(b, "%scontinue: true\n", indent)
+	}
+	if r.isMaintained {
+		fmt.Fprintf(b, "%smute_time_intervals: [%s]\n", indent, maintenance)
 	}
 	if len(r.matchers) > 0 {
 		fmt.Fprintf(b, "%smatchers: ['%s']\n", indent, strings.Join(r.matchers, "', '"))

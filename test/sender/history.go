@@ -108,7 +108,7 @@ func newHistory(seed uint64) history {
 	for range 20 + g.IntN(30) {
 		h.actions = append(h.actions, g.action(&h))
 	}
-	if g.oneIn(12) {
+	if g.oneIn(25) {
 		h.actions = append(h.actions, action{at: g.moment(), verb: floods, length: g.between(20*time.Minute, 2*time.Hour)})
 	}
 	slices.SortStableFunc(h.actions, func(x, y action) int { return int(x.at - y.at) })
@@ -126,10 +126,12 @@ func (g *generator) between(from, to time.Duration) time.Duration {
 }
 
 func (g *generator) config() amConfig {
-	c := amConfig{root: g.route(0)}
+	c := amConfig{root: g.route(0, route{})}
 	for range g.IntN(4) {
-		c.root.routes = append(c.root.routes, g.route(1))
+		c.root.routes = append(c.root.routes, g.route(1, c.root))
 	}
+	from := g.between(0, busy)
+	c.maintenance = [2]time.Duration{from, from + g.between(10*time.Minute, 3*time.Hour)}
 	if g.oneIn(2) {
 		c.inhibits = []string{`{source_matchers: [alertname=down], target_matchers: ['alertname=~"disk|cpu"'], equal: [node]}`}
 	}
@@ -142,16 +144,20 @@ func (g *generator) config() amConfig {
 	return c
 }
 
-func (g *generator) route(depth int) route {
+// route returns a route below another one.
+func (g *generator) route(depth int, parent route) route {
 	r := route{receiver: amReceivers[g.IntN(len(amReceivers))], groupBy: [][]string{nil, {"alertname"}, {"node"}, {"team"}, {"alertname", "node"}, {"'...'"}}[g.IntN(6)]}
 	if depth == 0 {
 		return r
 	}
 	r.matchers = [][]string{{"severity=critical"}, {"team=x"}, {"team=y"}, {"node=a"}, {`alertname=~"disk|net"`}}[g.IntN(5)]
-	r.goesOn = g.oneIn(2)
+	if g.oneIn(3) { // one receiver under several routes, with the same groups
+		r.receiver, r.groupBy = parent.receiver, parent.groupBy
+	}
+	r.goesOn, r.isMaintained = g.oneIn(2), g.oneIn(8)
 	if depth < 2 {
 		for range g.IntN(3) {
-			r.routes = append(r.routes, g.route(depth+1))
+			r.routes = append(r.routes, g.route(depth+1, r))
 		}
 	}
 	return r

@@ -85,7 +85,7 @@ type member struct {
 	route      *dispatch.Route
 	inhibitor  *inhibit.Inhibitor
 	dispatcher *dispatch.Dispatcher
-	clients    []*webhook.Notifier
+	intervener *timeinterval.Intervener
 }
 
 // gossipKind is a part of the state that members share.
@@ -192,19 +192,21 @@ func (m *member) load(text string) error {
 	}
 	tmpl.ExternalURL = &url.URL{Scheme: "http", Host: m.name}
 	receivers := map[string][]notify.Integration{}
-	var clients []*webhook.Notifier
 	for _, r := range conf.Receivers {
 		for n, c := range r.WebhookConfigs {
 			notifier, err := webhook.New(c, tmpl, m.log, commoncfg.WithDialContextFunc(m.dial), commoncfg.WithHTTP2Disabled())
 			if err != nil {
 				return err
 			}
-			clients = append(clients, notifier)
 			receivers[r.Name] = append(receivers[r.Name], notify.NewIntegration(notifier, c, "webhook", n, r.Name))
 		}
 	}
 	route := dispatch.NewRoute(conf.Route, nil)
-	intervener := timeinterval.NewIntervener(nil)
+	intervals := map[string][]timeinterval.TimeInterval{}
+	for _, i := range conf.TimeIntervals {
+		intervals[i.Name] = i.TimeIntervals
+	}
+	intervener := timeinterval.NewIntervener(intervals)
 	m.halt()
 	inhibitor := inhibit.NewInhibitor(m.alerts, conf.InhibitRules, m.log, eventrecorder.NopRecorder())
 	pipeline := m.pipeline.New(receivers, m.wait, inhibitor, m.silencer, intervener, m.notifications, m)
@@ -216,7 +218,7 @@ func (m *member) load(text string) error {
 	dispatcher.WaitForLoading()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.route, m.inhibitor, m.dispatcher, m.clients = route, inhibitor, dispatcher, clients
+	m.route, m.inhibitor, m.dispatcher, m.intervener = route, inhibitor, dispatcher, intervener
 	return nil
 }
 
@@ -300,7 +302,7 @@ func (m *member) silence(labels model.LabelSet, length time.Duration) (string, e
 type view struct {
 	fires   bool
 	isMuted bool
-	// receivers are those that its routes send the alert to.
+	// receivers are those that its routes send the alert to, but for routes that are muted now.
 	receivers map[string]bool
 }
 
@@ -314,7 +316,9 @@ func (m *member) judge(labels model.LabelSet) view {
 	defer m.mu.Unlock()
 	v := view{fires: true, receivers: map[string]bool{}}
 	for _, r := range m.route.Match(labels) {
-		v.receivers[r.RouteOpts.Receiver] = true
+		if isMuted, _, err := m.intervener.Mutes(r.RouteOpts.MuteTimeIntervals, time.Now()); err == nil && !isMuted {
+			v.receivers[r.RouteOpts.Receiver] = true
+		}
 	}
 	set := labelset.New(labels, labels.Fingerprint())
 	v.isMuted = m.silencer.Mutes(context.Background(), set) || m.inhibitor.Mutes(context.Background(), set)

@@ -190,14 +190,7 @@ func (o *oracle) look() {
 			if len(a.Spec.Instances) >= maxInstances {
 				o.full[source] = time.Now()
 			}
-			if held, isHeld := o.held[a.Name]; isHeld && a.Spec.State != v1beta1.AlertResolved {
-				if held.isOver {
-					delete(o.held, a.Name)
-				} else { // its message is on the way
-					held.isOver = true
-					o.held[a.Name] = held
-				}
-			}
+			o.release(a)
 		}
 		for _, r := range watched() {
 			s := o.of(source, r.id)
@@ -208,6 +201,19 @@ func (o *oracle) look() {
 			s.hasGone = s.hasGone || s.hasBeen(s.awaySince, endsAfter)
 			o.check(source, r, s, found)
 		}
+	}
+}
+
+// release forgets that a person has resolved an Alert that fires again: with the second look, since its message may be on the way at the first.
+func (o *oracle) release(a *v1beta1.Alert) {
+	held, isHeld := o.held[a.Name]
+	switch {
+	case !isHeld || a.Spec.State == v1beta1.AlertResolved:
+	case held.isOver:
+		delete(o.held, a.Name)
+	default:
+		held.isOver = true
+		o.held[a.Name] = held
 	}
 }
 
@@ -230,7 +236,7 @@ func (o *oracle) check(source string, r rule, s *seen, found []*v1beta1.Alert) {
 	}
 	about := source + "/" + r.id
 	isDue := !s.dueSince.IsZero() && time.Since(s.dueSince) > o.dueAfter() && !s.isNamed() && time.Since(s.listedSince) > o.dueAfter()
-	if isDue && o.sim.history.configs[o.sim.config].maxAlerts > 0 && s.listedSince.IsZero() && source != apiSource {
+	if isDue && o.sim.history.configs[o.sim.config].maxAlerts > 0 && s.isOver() && source != apiSource {
 		isDue = false // the sender cuts its posts
 	}
 	if isDue && r.labels["severity"] != "critical" && time.Since(o.full[source]) < repeatInterval+groupInterval+o.dueAfter() {

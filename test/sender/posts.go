@@ -45,7 +45,7 @@ type seen struct {
 	listedAt time.Time
 	// maybeNamed is when a post that named it as resolved may have been stored; zero: none was, or it was listed after that.
 	maybeNamed time.Time
-	// named has the same for each group in which a post that was stored for certain named it.
+	// named has for each group when a post that was stored for certain first named it, unless a later one has listed it there.
 	named map[string]time.Time
 	// naming is how many posts that name it are being answered.
 	naming int
@@ -156,7 +156,7 @@ func (s *seen) end(group string, began time.Time, code int) {
 		return
 	}
 	s.maybeNamed, s.listedSince = time.Now(), time.Time{}
-	if code == 200 && s.listedAt.Before(began) {
+	if _, isNamed := s.named[group]; code == 200 && s.listedAt.Before(began) && !isNamed { // Prometheus names it for 15 minutes
 		if s.named == nil {
 			s.named = map[string]time.Time{}
 		}
