@@ -262,7 +262,7 @@ func TestF_S71_ALeftBehindIDHasItsAddress(t *testing.T) {
 	}
 	deleted(f)
 	definitionExists(f)
-	f.run(49*time.Hour, func(call *Request) Answer { return said(osbresult.Done, 200) })
+	f.run(49*time.Hour, func(*Request) Answer { return said(osbresult.Done, 200) })
 	if stalled := lifecycle.FindCondition(f.si.Status.Conditions, v1beta1.ConditionStalled); stalled.Reason != v1beta1.ReasonBrokerMoved {
 		t.Errorf("Stalled is %+v", stalled)
 	}

@@ -194,6 +194,7 @@ func recordGoneOnce(s *v1beta1.OperationStatus, id string, now time.Time) {
 	}
 }
 
+// ForgetGone drops a first 410 about a resource.
 func ForgetGone(s *v1beta1.OperationStatus, id string) {
 	s.Gone = slices.DeleteFunc(s.Gone, func(g v1beta1.GoneResource) bool { return g.ID == id })
 	if len(s.Gone) == 0 {
