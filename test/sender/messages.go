@@ -110,12 +110,15 @@ func (o *oracle) hasStarted(name, note string, p *page, last map[string]bool) bo
 	return rank(severityOf(note)) > rank(p.severity)
 }
 
-// isSame reports whether all that fired when a person resolved an Alert has fired since, so that the resolve holds.
+// isSame reports whether something that fired when a person resolved an Alert has fired since, so that the resolve holds. It has ended if no post of
+// its group has listed it for longer than its interval, as after a change of the routes.
 func (o *oracle) isSame(name string, held resolution) bool {
 	source, _, _ := strings.Cut(name, "-")
 	for id := range held.fired {
-		if s := o.of(source, id); !s.isNamed() && !s.isOver() && s.listedSince.Before(held.at) {
-			return true // one is enough
+		s := o.of(source, id)
+		in := s.listedIn[held.group]
+		if in.goesOn() && in.since.Before(held.at) && !s.isNamed() && !s.isOver() && s.listedSince.Before(held.at) {
+			return true
 		}
 	}
 	return false

@@ -70,6 +70,8 @@ type resolution struct {
 	at       time.Time
 	severity v1beta1.Severity
 	fired    map[string]bool
+	// group is that of the Alert.
+	group string
 	// isOver: the Alert has fired again.
 	isOver bool
 }
@@ -143,7 +145,7 @@ func (o *oracle) resolve(source string) {
 		if a.Spec.State == v1beta1.AlertResolved || a.DeletionTimestamp != nil {
 			continue
 		}
-		held := resolution{at: time.Now(), severity: a.Spec.Severity, fired: map[string]bool{}}
+		held := resolution{at: time.Now(), severity: a.Spec.Severity, fired: map[string]bool{}, group: groupOf(a.Labels)}
 		for _, i := range a.Spec.Instances {
 			if i.EndsAt == nil {
 				held.fired[i.Text] = true

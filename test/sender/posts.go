@@ -43,6 +43,8 @@ type seen struct {
 	listedSince time.Time
 	// listedAt is when the last post that listed it as firing was answered.
 	listedAt time.Time
+	// listedIn has the posts that list it as firing, for each group.
+	listedIn map[string]series
 	// maybeNamed is when a post that named it as resolved may have been stored; zero: none was, or it was listed after that.
 	maybeNamed time.Time
 	// named has for each group when a post that was stored for certain first named it, unless a later one has listed it there.
@@ -50,6 +52,11 @@ type seen struct {
 	// naming is how many posts that name it are being answered.
 	naming int
 }
+
+// series are the posts of a group that list an alert, since the last gap that is longer than the interval at which it is repeated.
+type series struct{ since, last time.Time }
+
+func (s series) goesOn() bool { return time.Since(s.last) < repeatInterval+2*groupInterval }
 
 // isNamed reports whether a post has named it as resolved, or may have.
 func (s *seen) isNamed() bool { return s.naming > 0 || !s.maybeNamed.IsZero() }
@@ -144,6 +151,15 @@ func (s *seen) listed(group string, began time.Time, code int) {
 		s.listedSince = time.Now()
 	}
 	s.listedAt, s.hasGone = time.Now(), false
+	if s.listedIn == nil {
+		s.listedIn = map[string]series{}
+	}
+	in := s.listedIn[group]
+	if !in.goesOn() {
+		in.since = time.Now()
+	}
+	in.last = time.Now()
+	s.listedIn[group] = in
 	delete(s.named, group)
 	if s.maybeNamed.Before(began) { // otherwise it is not known which of both was stored first
 		s.maybeNamed = time.Time{}
