@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the checks that take too long for the gate, in at most 142 minutes on two cores, or 162 with cold caches, and prints the result of each
+# Runs the checks that take too long for the gate, in at most 140 minutes on two cores, or 160 with cold caches, and prints the result of each
 # step. The other steps run even if a step fails or exceeds its limit. "hack/nightly.sh soak fuzz" runs these two steps only. SEED=20260131
 # repeats the random choices of that day. SLOW=2 gives each step twice its time, on a machine that needs it.
 set -euo pipefail
@@ -41,7 +41,7 @@ sender() {
 	local first jobs=() job failed=0
 	go -C test/sender test -tags grpcnotrace -vet=off -ldflags=-w -c -o "$PWD/bin/sender.test" .
 	for first in 000 500; do
-		GOMAXPROCS=1 bin/sender.test -test.v -test.run '^TestHistories$' -test.timeout=2h -seed "$SEED$first" -histories 150 -within $((18 * SLOW))m &
+		GOMAXPROCS=1 bin/sender.test -test.v -test.run '^TestHistories$' -test.timeout=2h -seed "$SEED$first" -histories 150 -within $((16 * SLOW))m &
 		jobs+=($!)
 	done
 	for job in "${jobs[@]}"; do
@@ -121,7 +121,7 @@ limit() { # in minutes
 	sweep) echo 11 ;;
 	skew) echo 11 ;;
 	variants) echo 13 ;;
-	sender) echo 28 ;;
+	sender) echo 26 ;;
 	race) echo 11 ;;
 	soak) echo 14 ;;
 	mutations) echo 5 ;;
