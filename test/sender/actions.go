@@ -149,7 +149,7 @@ func (sim *simulation) restartProm(after time.Duration) error {
 	}
 	sim.prom.stop()
 	sim.prom = nil
-	sim.after(after, func() error { sim.startProm(); return nil })
+	sim.after(after, sim.startProm)
 	return nil
 }
 

@@ -113,7 +113,9 @@ func newSimulation(h history, log *slog.Logger, certificate tls.Certificate) (*s
 			return nil, err
 		}
 	}
-	sim.startProm()
+	if err := sim.startProm(); err != nil {
+		return nil, err
+	}
 	sim.running.Go(sim.synchronize)
 	return sim, nil
 }
@@ -236,12 +238,13 @@ func sleep(ctx context.Context, d time.Duration) bool {
 }
 
 // startProm starts Prometheus.
-func (sim *simulation) startProm() {
+func (sim *simulation) startProm() (err error) {
 	o := promOptions{log: sim.log, truth: sim.truthNow, post: sim.postOfProm}
 	for n := range sim.members {
 		o.members = append(o.members, memberName(n))
 	}
-	sim.prom = startProm(o)
+	sim.prom, err = startProm(o)
+	return err
 }
 
 // truthNow returns the alerts whose expressions have a result.

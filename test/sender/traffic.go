@@ -33,16 +33,17 @@ func (sim *simulation) postOfProm(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.URL.Host == "bellhop" {
+	if r.URL.Hostname() == "bellhop" {
 		code, err := sim.forward(r, body)
 		if err != nil {
 			return nil, err
 		}
 		return answerOf(r, code), nil
 	}
-	n := int(r.URL.Host[0] - 'A')
+	name := r.URL.Hostname()
+	n := int(name[0] - 'A')
 	sim.mu.Lock()
-	m, isBlind := sim.members[n], sim.blind[r.URL.Host] > 0
+	m, isBlind := sim.members[n], sim.blind[name] > 0
 	sim.mu.Unlock()
 	if m == nil || isBlind {
 		return nil, errRefused
