@@ -1001,3 +1001,29 @@ func TestARestoredAlertHasNews(t *testing.T) {
 		}
 	}
 }
+
+// F-P43: of an alert that two routes send in groups of their own, one of which has an Alert and the other one is beyond maxAlerts, the posts of
+// one say nothing about the other: it neither ends nor fires again with each repetition.
+func TestAnAlertOfTwoGroupsBeyondMaxAlerts(t *testing.T) {
+	c := newCluster(t)
+	c.source.Spec.MaxAlerts = 1
+	down := inState(c.fire("Down", "a", t0), alertmanager.Firing)
+	byNode, byTeam := routed("{}", alertmanager.Firing, down), routed("{team}", alertmanager.Firing, down)
+	byTeam.Group.Labels = map[string]string{"team": "x"}
+	c.receive(byNode)
+	wantChanges(t, c.receive(byTeam), Fires)
+	for range 3 {
+		c.now = c.now.Add(time.Hour)
+		wantChanges(t, c.receive(byNode), Records)
+		wantChanges(t, c.receive(byTeam), Records)
+	}
+	if firing, _ := states(c.alerts["prom-more"]); firing != 1 {
+		t.Errorf("%d fire beyond maxAlerts", firing)
+	}
+
+	c.source.Spec.MaxAlerts = 2
+	c.receive(byTeam)
+	if firing, _ := states(c.alerts["prom-more"]); firing != 0 || len(c.alerts) != 3 {
+		t.Errorf("%d fire beyond maxAlerts, which are 2, in %d Alerts", firing, len(c.alerts))
+	}
+}
