@@ -36,6 +36,7 @@ import (
 
 var _ = Describe("A burst of Alerts", func() {
 	const n = 200
+	const patience = 5 * time.Minute // for a machine that is busy with other suites
 	var namespace string
 	var hook *fakeReceiver
 	BeforeEach(func(ctx SpecContext) { namespace, hook = createNamespace(ctx), startFakeReceiver() })
@@ -66,7 +67,7 @@ var _ = Describe("A burst of Alerts", func() {
 		Expect(k8s.Delete(ctx, ns)).To(Succeed())
 		Eventually(func() bool {
 			return apierrors.IsNotFound(k8s.Get(ctx, client.ObjectKeyFromObject(ns), ns))
-		}).WithTimeout(2 * time.Minute).Should(BeTrue())
+		}).WithTimeout(patience).Should(BeTrue())
 	}
 
 	It("that could not be delivered is deleted at once, and so is the namespace", func(ctx SpecContext) {
@@ -83,9 +84,9 @@ var _ = Describe("A burst of Alerts", func() {
 				}
 			}
 			return states, err
-		}).WithTimeout(2 * time.Minute).Should(Equal(map[v1beta1.DeliveryState]int{v1beta1.DeliveryPending: n}))
+		}).WithTimeout(patience).Should(Equal(map[v1beta1.DeliveryState]int{v1beta1.DeliveryPending: n}))
 		deleteAll(ctx)
-		Eventually(left(ctx)).WithTimeout(2 * time.Minute).Should(BeEmpty())
+		Eventually(left(ctx)).WithTimeout(patience).Should(BeEmpty())
 		deleteNamespace(ctx)
 	})
 
@@ -93,7 +94,7 @@ var _ = Describe("A burst of Alerts", func() {
 		const limit = 15 // seconds; longer than an Alert waits for a slot before its status reports that
 		createReceiver(ctx, namespace, "hook", hook.URL, func(r *v1beta1.Receiver) { r.Spec.ResolveTimeoutSeconds = ptr.To[int32](limit) })
 		storm(ctx)
-		Eventually(func() int { return len(hook.Messages()) }).WithTimeout(2 * time.Minute).Should(Equal(n))
+		Eventually(func() int { return len(hook.Messages()) }).WithTimeout(patience).Should(Equal(n))
 		hook.refuseConnections()
 		deleteAll(ctx)
 		announced := HaveField("Status.Conditions", ContainElement(SatisfyAll(HaveField("Type", "Ready"), HaveField("Reason", Or(Equal("Resolving"), Equal("Queued"))))))
@@ -120,7 +121,7 @@ var _ = Describe("A burst of Alerts", func() {
 				last = until
 			}
 		}
-		Eventually(left(ctx)).WithTimeout(2 * time.Minute).Should(BeEmpty())
+		Eventually(left(ctx)).WithTimeout(patience).Should(BeEmpty())
 		Expect(time.Now()).To(BeTemporally(">=", last), "the operator retries until then")
 		deleteNamespace(ctx)
 	})
