@@ -25,7 +25,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"strings"
 	"sync"
 	"time"
 
@@ -102,13 +101,7 @@ func startProm(o promOptions) (*prom, error) {
 
 // startNotifier starts what posts to the Alertmanagers, and to the listener as to one.
 func (p *prom) startNotifier() error {
-	c, err := config.Load(fmt.Sprintf(`alerting:
-  alertmanagers:
-  - authorization: {credentials: %q}
-    path_prefix: %q
-    static_configs: [{targets: [bellhop]}]
-  - static_configs: [{targets: [%s]}]
-`, token, apiPrefix, strings.Join(p.members, ",")), p.log)
+	c, err := config.Load(fmt.Sprintf(`alerting: {alertmanagers: [{path_prefix: %q}, {}]}`, apiPrefix), p.log)
 	if err != nil {
 		return err
 	}
