@@ -127,7 +127,7 @@ func targetsOf(names ...string) []*targetgroup.Group {
 func (p *prom) do(ctx context.Context, _ *http.Client, r *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(p.ctx, cancel)()
+	defer context.AfterFunc(p.ctx, cancel)() //nolint:contextcheck // the process ends it as well
 	r.Header.Set("Authorization", "Bearer "+token)
 	return p.post(r.WithContext(ctx))
 }

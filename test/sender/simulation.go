@@ -14,6 +14,7 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
+// Package sender runs the packages of Prometheus and Alertmanager against the operator, in random histories with a fake clock.
 package sender
 
 import (
@@ -23,6 +24,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"sync"
@@ -251,11 +253,7 @@ func (sim *simulation) startProm() (err error) {
 func (sim *simulation) truthNow() map[string]bool {
 	sim.mu.Lock()
 	defer sim.mu.Unlock()
-	all := make(map[string]bool, len(sim.truth))
-	for id, is := range sim.truth {
-		all[id] = is
-	}
-	return all
+	return maps.Clone(sim.truth)
 }
 
 // run carries out the actions, and has the oracle look.

@@ -51,7 +51,7 @@ func (c *Client) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, ErrCut
 	}
 	ctx, cancel := context.WithCancel(r.Context())
-	stop := context.AfterFunc(c.ctx, cancel)
+	stop := context.AfterFunc(c.ctx, cancel) //nolint:contextcheck // the process ends it as well
 	reader, writer := io.Pipe()
 	a := &answer{header: http.Header{}, began: make(chan struct{}), body: writer}
 	served := r.Clone(ctx)

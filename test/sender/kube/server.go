@@ -207,7 +207,7 @@ func (s *Server) parse(r *http.Request) (*request, error) {
 		parsed.subresource = parts[2]
 	}
 	for _, known := range s.resources {
-		if known.GroupVersion() == gv && known.GroupVersionResource.Resource == parsed.resource {
+		if known.GroupVersion() == gv && known.Resource == parsed.resource {
 			parsed.Resource = known
 			return parsed, nil
 		}
@@ -304,7 +304,7 @@ func (s *Server) serveList(r *request) (any, error) {
 		return nil, apierrors.NewBadRequest(err.Error())
 	}
 	items := []any{}
-	for _, o := range s.list(r.key.resource, r.namespace, selector) {
+	for _, o := range s.list(r.resource, r.namespace, selector) {
 		items = append(items, shown(r, o))
 	}
 	answer := map[string]any{"apiVersion": r.GroupVersion().String(), "kind": r.Kind + "List", "items": items, "metadata": map[string]any{"resourceVersion": strconv.FormatInt(s.version, 10)}}

@@ -43,7 +43,7 @@ func (s *Server) watch(w http.ResponseWriter, r *request) error {
 	}
 	var events []any
 	if query.Get("sendInitialEvents") == "true" {
-		for _, o := range s.list(r.key.resource, r.namespace, selector) {
+		for _, o := range s.list(r.resource, r.namespace, selector) {
 			events = append(events, event(watch.Added, shown(r, o)))
 		}
 		seen = s.version
@@ -61,7 +61,7 @@ func (s *Server) watch(w http.ResponseWriter, r *request) error {
 		isDown, changed := s.isDown, s.changed
 		from, _ := slices.BinarySearchFunc(s.changes, seen+1, func(c change, version int64) int { return int(c.version - version) })
 		for _, c := range s.changes[from:] {
-			if seen = c.version; c.resource == r.key.resource && (r.namespace == "" || c.object.GetNamespace() == r.namespace) && selector.Matches(labels.Set(c.object.GetLabels())) {
+			if seen = c.version; c.resource == r.resource && (r.namespace == "" || c.object.GetNamespace() == r.namespace) && selector.Matches(labels.Set(c.object.GetLabels())) {
 				events = append(events, event(c.kind, shown(r, c.object)))
 			}
 		}
