@@ -70,7 +70,9 @@ func (r report) list(i *v1beta1.AlertInstance, now time.Time) {
 }
 
 // mayHaveListed reports whether the group that is posted is the one that has listed an instance, as far as that is known.
-func (r report) mayHaveListed(i v1beta1.AlertInstance) bool { return i.Poster == "" || i.Poster == r.poster }
+func (r report) mayHaveListed(i v1beta1.AlertInstance) bool {
+	return i.Poster == "" || i.Poster == r.poster
+}
 
 // pass records that the post does not list an instance. It should have if the group that listed it last is posted as a whole. That is no end by
 // itself: the first webhook after a restart of Alertmanager lists what has arrived there by then. A group that is cut off may have it.
