@@ -73,7 +73,7 @@ run_suite() {
 go_test() {
 	local cgo=0
 	! contains "$*" -race || cgo=1
-	CGO_ENABLED=$cgo go -C "$1" test -p 4 "${flags[@]}" -count=1 -timeout=20m "${@:2}"
+	CGO_ENABLED=$cgo go -C "$1" test -p 2 "${flags[@]}" -count=1 -timeout=20m "${@:2}"
 }
 
 # start_tests MODULE NAME ARG... starts tests of a module as suite NAME.
@@ -89,10 +89,10 @@ start_specs() { ! contains "$suites" "$1" || in_background run_suite "$1" "$gink
 # start_serial_specs NAME starts the specs of a suite that need their own control plane and operator, one after the other.
 start_serial_specs() { ! contains "$suites" "$1" || in_background run_suite "$1-serial" "$ginkgo" run --no-color --label-filter=serial --timeout=20m "test/$1/$1.test"; }
 
-# in_background COMMAND... starts a command in the background once fewer than three run: more would overload two cores, and specs would
-# miss short states that they expect.
+# in_background COMMAND... starts a command in the background once fewer than two run: more would overload two cores, and requests would
+# exceed their time limits.
 in_background() {
-	while [ "$(jobs -r | wc -l)" -ge 3 ]; do
+	while [ "$(jobs -r | wc -l)" -ge 2 ]; do
 		wait -n 2>/dev/null || sleep 1 # bash 3 has no wait -n
 	done
 	"$@" &

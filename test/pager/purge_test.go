@@ -59,7 +59,7 @@ var _ = Describe("A burst of Alerts", func() {
 	}
 	deleteAll := func(ctx SpecContext) {
 		GinkgoHelper()
-		Eventually(func() error { return k8s.DeleteAllOf(ctx, &v1beta1.Alert{}, client.InNamespace(namespace)) }).Should(Succeed(), "the API server ends a request that takes a minute")
+		Eventually(func() error { return k8s.DeleteAllOf(ctx, &v1beta1.Alert{}, client.InNamespace(namespace)) }).WithTimeout(patience).Should(Succeed(), "the API server ends a request that takes a minute")
 	}
 	deleteNamespace := func(ctx SpecContext) {
 		GinkgoHelper()

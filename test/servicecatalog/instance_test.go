@@ -450,7 +450,7 @@ var _ = Describe("An instance", func() {
 			lift := s.Inject(osbtest.Fault{On: osb.ProvisionInstance, Acts: true, Answer: osbtest.Error(500, "", "oops")})
 			si := s.createSyncInstance(ctx, "db")
 			thrice := func(a *v1beta1.Attempts) bool { return a.Removals >= 3 }
-			Eventually(statusWithoutBackoff(ctx, si, thrice)).Should(SatisfyAll(haveCondition("Failed", "True", "ErrorReconciliationRetryTimeout"), haveCondition("Stalled", "True", "OrphanMitigationSuccessful"), haveReadyMessage("oops"),
+			Eventually(statusWithoutBackoff(ctx, si, thrice)).WithTimeout(3 * time.Minute).Should(SatisfyAll(haveCondition("Failed", "True", "ErrorReconciliationRetryTimeout"), haveCondition("Stalled", "True", "OrphanMitigationSuccessful"), haveReadyMessage("oops"),
 				HaveField("Attempts.Removals", int32(3)), HaveField("DeprovisionStatus", v1beta1.DeprovisionSucceeded)))
 			Expect(instanceStatus(ctx, si)()).To(HaveField("Attempts.NextTime.Time", BeTemporally("~", time.Now().Add(time.Hour), 20*time.Minute)))
 			Expect(s.Counts()).To(SatisfyAll(HaveKeyWithValue(osb.ProvisionInstance, 3*4), HaveKeyWithValue(osb.DeprovisionInstance, 3)), "three rounds of four attempts and one removal")

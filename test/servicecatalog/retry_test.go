@@ -25,7 +25,8 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	. "github.com/onsi/gomega/gstruct"
-	"k8s.io/apimachinery/pkg/types"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
@@ -99,15 +100,20 @@ var _ = Describe("A retry on request", func() {
 		lift := s.Inject(osbtest.Fault{On: osb.DeprovisionInstance, Answer: osbtest.Error(http.StatusInternalServerError, "", "no such instance")})
 		s.Inject(osbtest.Fault{On: osb.ProvisionInstance, Times: 4, Answer: osbtest.Error(http.StatusInternalServerError, "", "oops")})
 		si := s.createSyncInstance(ctx, "db")
-		Eventually(instanceStatus(ctx, si)).WithTimeout(time.Minute).Should(SatisfyAll(HaveField("OrphanMitigationInProgress", true), HaveField("Attempts", PointTo(HaveField("UnremovedSince", Not(BeNil()))))))
+		Eventually(instanceStatus(ctx, si)).WithTimeout(3 * time.Minute).Should(SatisfyAll(HaveField("OrphanMitigationInProgress", true), HaveField("Attempts", PointTo(HaveField("UnremovedSince", Not(BeNil()))))))
 
 		By("recording that it has failed for an hour")
-		hourAgo := time.Now().Add(-time.Hour).UTC().Format(time.RFC3339)
-		since := client.RawPatch(types.MergePatchType, []byte(`{"status":{"attempts":{"unremovedSince":"`+hourAgo+`"}}}`))
+		hourAgo := metav1.NewTime(time.Now().Add(-time.Hour).Truncate(time.Second))
 		Eventually(func() (v1beta1.ServiceInstanceStatus, error) {
 			status, err := instanceStatus(ctx, si)()
-			if err == nil && status.Attempts != nil && status.Attempts.UnremovedSince != nil { // a write of the operator may replace it
-				err = k8s.Status().Patch(ctx, si.DeepCopy(), since)
+			if err != nil || status.Attempts == nil || status.Attempts.UnremovedSince == nil || !hourAgo.Before(status.Attempts.UnremovedSince) {
+				return status, err
+			}
+			early := si.DeepCopy()
+			early.Status.Attempts.UnremovedSince, early.Status.Attempts.NextTime = &hourAgo, nil
+			err = k8s.Status().Patch(ctx, early, client.MergeFromWithOptions(si, client.MergeFromWithOptimisticLock{}))
+			if apierrors.IsConflict(err) { // the operator wrote at the same time
+				err = nil
 			}
 			return status, err
 		}).WithTimeout(3 * time.Minute).Should(SatisfyAll(beProvisioned(si), HaveField("ExternalID", Not(BeEmpty())),
