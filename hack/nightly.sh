@@ -27,7 +27,7 @@ build() {
 }
 
 # A part of the sweep. The seed is the date, so each day selects another part.
-sweep() { ARGS="-seed $SEED -part 0.002 -within $((8 * SLOW))m" hack/sweep.sh; }
+sweep() { ARGS="-seed $SEED -part 0.0008 -within $((8 * SLOW))m" hack/sweep.sh; }
 
 # Another version goes on after a crash, or after the loss of the lease. The seed selects the faults.
 skew() { ARGS="-fixed -seed $SEED" hack/skew.sh; }
@@ -41,7 +41,7 @@ sender() {
 	local first jobs=() job failed=0
 	go -C test/sender test -tags grpcnotrace -vet=off -ldflags=-w -c -o "$PWD/bin/sender.test" .
 	for first in 000 500; do
-		GOMAXPROCS=1 bin/sender.test -test.v -test.run '^TestHistories$' -test.timeout=2h -seed "$SEED$first" -histories 150 -within $((16 * SLOW))m &
+		GOMAXPROCS=1 bin/sender.test -test.v -test.run '^TestHistories$' -test.timeout=2h -seed "$SEED$first" -histories 150 -within $((13 * SLOW))m &
 		jobs+=($!)
 	done
 	for job in "${jobs[@]}"; do
@@ -119,9 +119,9 @@ limit() { # in minutes
 	case $1 in
 	build) echo 20 ;;
 	sweep) echo 11 ;;
-	skew) echo 11 ;;
-	variants) echo 13 ;;
-	sender) echo 26 ;;
+	skew) echo 14 ;;
+	variants) echo 14 ;;
+	sender) echo 22 ;;
 	race) echo 11 ;;
 	soak) echo 14 ;;
 	mutations) echo 5 ;;

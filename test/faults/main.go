@@ -53,6 +53,7 @@ func parse(args []string) (o options, err error) {
 	fs.StringVar(&o.sweep.Binaries.Operator, "operator", "", "binary of the operator under test; default: it is built")
 	fs.StringVar(&o.sweep.Binaries.Successor, "successor", "", "binary of the operator that leads after a crash, such as another version's; default: -operator")
 	fs.StringVar(&o.sweep.Binaries.Webhooks, "webhooks", "", "binary of the operator that serves webhooks; default: it is built")
+	fs.StringVar(&o.sweep.Binaries.Uncompared, "uncompared", "", "members of objects that not all versions write, such as status.addresses,spec.instances.severity: they are not compared")
 	fs.Float64Var(&o.sweep.Part, "part", 1, "part of each class of faults, above 0 and at most 1")
 	fs.IntVar(&o.sweep.Parallel, "parallel", 20, "number of runs at the same time; with more, brokers and operators answer too late on a slow machine")
 	fs.IntVar(&o.sweep.Walks, "walks", 2, "number of state walks of each kind; to repeat one: -scenario walk-alert-SEED")

@@ -60,6 +60,8 @@ type Binaries struct {
 	Operator  string // the operator under test; "": that of this repository
 	Successor string // leads after Operator was killed or has lost its lease; "": Operator
 	Webhooks  string // serves webhooks; "": that of this repository
+	// Uncompared are members of objects that not all versions write, separated by commas, such as status.addresses.
+	Uncompared string
 }
 
 // withDefaults returns the paths of all binaries. own is the operator of this repository.

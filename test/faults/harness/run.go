@@ -22,6 +22,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -81,6 +82,7 @@ func (c *Cluster) NewRun(ctx context.Context, sc scenario.Scenario, env ...strin
 		r.flags = []string{"--page-by-label", "--page-resolve-after=1s"}
 	}
 	r.Env.Troubled = r.Env.Troubled || c.Operator != c.Successor // of two versions one may have a fault that is mended in the other
+	r.Env.Uncompared = strings.FieldsFunc(c.Uncompared, func(r rune) bool { return r == ',' })
 	r.Oracle = oracle.NewChecker(r.Env)
 	r.Env.GuardBroker = r.Oracle.GuardBroker
 	return r, nil

@@ -40,7 +40,7 @@ func (c Checker) State() string {
 	var lines []string
 	for _, o := range all {
 		if o.GetName() != brokers.DigestKeySecret { // the operator's own, which one version makes and another does not
-			lines = append(lines, snapshot.Describe(o))
+			lines = append(lines, snapshot.Describe(o, c.Uncompared...))
 		}
 	}
 	if c.Broker != nil {

@@ -65,6 +65,8 @@ type Environment struct {
 	TimingDependent bool
 	// Troubled: there are Warning events without a fault as well.
 	Troubled bool
+	// Uncompared are members of objects that are no part of the end state, such as status.addresses.
+	Uncompared []string
 	// RevertedContent is what an Alert said for a while; no receiver needs to get it.
 	RevertedContent string
 	Fault           proxy.Fault

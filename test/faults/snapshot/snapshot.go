@@ -42,8 +42,9 @@ var (
 	randomID     = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|run-[a-z0-9]{5}`)
 )
 
-// Describe returns an object as text, without what differs from run to run. Of a Secret it has the keys only.
-func Describe(o client.Object) string {
+// Describe returns an object as text, without what differs from run to run, and without other members, such as status.addresses. Of a Secret it
+// has the keys only.
+func Describe(o client.Object, without ...string) string {
 	text, err := json.Marshal(o)
 	if err != nil {
 		return err.Error()
@@ -59,11 +60,30 @@ func Describe(o client.Object) string {
 	if _, ok := o.(*v1beta1.Alert); ok && o.GetLabels()[v1beta1.AlertSourceLabel] != "" {
 		volatile = func(key string) bool { return volatileKeys.MatchString(key) || postedKeys.MatchString(key) }
 	}
+	for _, path := range without {
+		remove(value, strings.Split(path, "."))
+	}
 	text, err = json.Marshal(withoutVolatile(value, volatile))
 	if err != nil {
 		return err.Error()
 	}
 	return fmt.Sprintf("%T ", o)[1:] + proxy.StripRunName(o.GetName()) + " " + readyReasons.Replace(WithoutIDs(proxy.StripRunName(string(text))))
+}
+
+// remove removes the member with a path from a JSON value, and from each element of a list.
+func remove(value any, path []string) {
+	switch v := value.(type) {
+	case map[string]any:
+		if len(path) == 1 {
+			delete(v, path[0])
+			return
+		}
+		remove(v[path[0]], path[1:])
+	case []any:
+		for _, element := range v {
+			remove(element, path)
+		}
+	}
 }
 
 // withoutVolatile removes the members of a JSON value that differ from run to run.

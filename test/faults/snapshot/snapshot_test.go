@@ -49,6 +49,15 @@ func TestDescribeOmitsVolatileFields(t *testing.T) {
 	}
 }
 
+func TestDescribeWithoutMembers(t *testing.T) {
+	a := &pagerv1beta1.Alert{ObjectMeta: metav1.ObjectMeta{Name: "disk"}, Spec: pagerv1beta1.AlertSpec{Severity: pagerv1beta1.SeverityCritical}}
+	a.Spec.Instances = []pagerv1beta1.AlertInstance{{Key: "a", Severity: pagerv1beta1.SeverityWarning}, {Key: "b"}}
+	got := Describe(a, "spec.instances.severity", "spec.instances.none.x", "status.none")
+	if strings.Contains(got, "Warning") || !strings.Contains(got, "Critical") {
+		t.Error(got)
+	}
+}
+
 func TestDescribeOmitsTimesOfInstances(t *testing.T) {
 	at, later := metav1.Unix(1, 0), metav1.Unix(2, 0)
 	a := &pagerv1beta1.Alert{ObjectMeta: metav1.ObjectMeta{Name: "disk", Generation: 2, Labels: map[string]string{pagerv1beta1.AlertSourceLabel: "prom"}}}

@@ -68,11 +68,9 @@ func variants() []variant {
 	ap.startMitigation(lifecycle.Cause{Reason: v1beta1.ReasonProvisionCallFailed, Message: message})
 `, `	ap.RecordSlowRetry(v1beta1.ReasonProvisionCallFailed, message)
 `}}, scenario: "failed", fault: "none", oracle: "reached"},
-		{name: "mitigates-the-next-id", edits: []mistake{{instanceRules + "recorded.go", `	call := d.newRequest("")
-`, `	call := d.newRequest("")
-	if d.phase == Mitigating {
-		call.ID = call.NextID
-	}
+		{name: "mitigates-the-next-id", edits: []mistake{{services + "instance/execute.go", `		removal, out := broker.Deprovision(ctx, osb.RemovalRequest{Params: params})
+`, `		params.InstanceID = call.NextID
+		removal, out := broker.Deprovision(ctx, osb.RemovalRequest{Params: params})
 `}}, scenario: "instance-mitigated-ready", fault: "none", oracle: "orphan"},
 		{name: "fire-and-forget", edits: []mistake{{services + "engine/record.go", `	if err := patch.RemoveFinalizer(ctx, r.Client, s.Before.DeepCopyObject().(v1beta1.ServiceObject), v1beta1.Finalizer); err != nil {
 		return err
