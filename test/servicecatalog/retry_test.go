@@ -25,9 +25,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	. "github.com/onsi/gomega/gstruct"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/osb"
@@ -109,13 +107,7 @@ var _ = Describe("A retry on request", func() {
 			if err != nil || status.Attempts == nil || status.Attempts.UnremovedSince == nil || !hourAgo.Before(status.Attempts.UnremovedSince) {
 				return status, err
 			}
-			early := si.DeepCopy()
-			early.Status.Attempts.UnremovedSince, early.Status.Attempts.NextTime = &hourAgo, nil
-			err = k8s.Status().Patch(ctx, early, client.MergeFromWithOptions(si, client.MergeFromWithOptimisticLock{}))
-			if apierrors.IsConflict(err) { // the operator wrote at the same time
-				err = nil
-			}
-			return status, err
+			return status, patchStatus(ctx, si, func(s *v1beta1.ServiceInstanceStatus) { s.Attempts.UnremovedSince, s.Attempts.NextTime = &hourAgo, nil })
 		}).WithTimeout(3 * time.Minute).Should(SatisfyAll(beProvisioned(si), HaveField("ExternalID", Not(BeEmpty())),
 			HaveField("LeftBehind", ConsistOf(SatisfyAll(HaveField("ID", si.Spec.ExternalID), HaveField("LastError", ContainSubstring("no such instance")))))))
 

@@ -19,7 +19,6 @@ package servicecatalog_test
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -145,13 +144,19 @@ func statusWithoutBackoff(ctx context.Context, si *v1beta1.ServiceInstance, unle
 		if a := status.Attempts; a == nil || a.NextTime == nil || slices.ContainsFunc(unless, func(is func(*v1beta1.Attempts) bool) bool { return is(a) }) {
 			return status, nil
 		}
-		patch := fmt.Appendf(nil, `{"metadata":{"resourceVersion":%q},"status":{"attempts":{"nextTime":null}}}`, si.ResourceVersion)
-		err := k8s.Status().Patch(ctx, si.DeepCopy(), client.RawPatch("application/merge-patch+json", patch))
-		if apierrors.IsConflict(err) {
-			err = nil
-		}
-		return status, err
+		return status, patchStatus(ctx, si, func(s *v1beta1.ServiceInstanceStatus) { s.Attempts.NextTime = nil })
 	}
+}
+
+// patchStatus changes the status of an instance at the API server, unless the operator has written since the instance was read.
+func patchStatus(ctx context.Context, si *v1beta1.ServiceInstance, change func(*v1beta1.ServiceInstanceStatus)) error {
+	changed := si.DeepCopy()
+	change(&changed.Status)
+	err := k8s.Status().Patch(ctx, changed, client.MergeFromWithOptions(si, client.MergeFromWithOptimisticLock{}))
+	if apierrors.IsConflict(err) {
+		return nil
+	}
+	return err
 }
 
 // setPlan names another plan in the spec.
