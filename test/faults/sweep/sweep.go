@@ -50,9 +50,9 @@ type Options struct {
 // repeatFlags returns the flags that repeat a run.
 func (o Options) repeatFlags(scenario string, f proxy.Fault) string {
 	flags := []string{fmt.Sprintf("-scenario %s -fault %s -seed %d", scenario, f, o.Seed)}
-	for _, b := range []struct{ flag, path string }{{"-operator", o.Binaries.Operator}, {"-successor", o.Binaries.Successor}, {"-webhooks", o.Binaries.Webhooks}, {"-uncompared", o.Binaries.Uncompared}} {
-		if b.path != "" {
-			flags = append(flags, b.flag, b.path)
+	for _, given := range []struct{ flag, value string }{{"-operator", o.Binaries.Operator}, {"-successor", o.Binaries.Successor}, {"-webhooks", o.Binaries.Webhooks}, {"-uncompared", o.Binaries.Uncompared}} {
+		if given.value != "" {
+			flags = append(flags, given.flag, given.value)
 		}
 	}
 	return strings.Join(flags, " ")
