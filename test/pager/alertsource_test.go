@@ -87,6 +87,7 @@ var _ = Describe("An AlertSource", func() {
 	},
 		Entry("a Secret that does not exist", `{secretRef: {name: nothing}}`, `Secret "nothing" does not exist in namespace "[a-z0-9-]+": senders with its token are refused until it does`),
 		Entry("a receiver that does not exist", `{receiverRefs: [{name: nobody}]}`, `receiverRefs\[0\].*Receiver "nobody" does not exist`),
+		Entry("a receiver without a kind", `{receiverRefs: [{name: oncall}]}`, `receiverRefs\[0\]: write kind: Receiver`), // F-B27
 		Entry("no default receiver", `{}`, "there is no default receiver"),
 		Entry("a severity that is ignored", `{severityMap: {None: Info}}`, `spec.severityMap\["None"\] has no effect: spec.ignoreSeverities has it`),
 	)

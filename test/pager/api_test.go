@@ -157,6 +157,9 @@ var _ = Describe("The API", func() {
 		Entry("plain http", receiver(`{webhook: {url: "http://example.com"}}`), "spec.webhook.url: the connection is not encrypted"),
 		Entry("mail without encryption", receiver(`{email: {host: mail.example.com, tls: None, from: a@example.com, to: [b@example.com]}}`), "spec.email.host: the connection is not encrypted"),
 		Entry("mail without encryption, with a Secret", receiver(`{email: {host: mail.example.com, tls: None, from: a@example.com, to: [b@example.com]}, secretRef: {name: x}}`), "spec.email.tls: with None no username and password"),
+		// F-B27: this table uses kubectl apply, as Argo CD does.
+		Entry("a receiver without a kind", alert("v1beta1", `{content: x, receiverRefs: [{name: a}]}`), `receiverRefs\[0\]: write kind: Receiver`),
+		Entry("a receiver without a kind, in v1alpha1", alert("v1alpha1", `{message: x, receiverRefs: [{name: a}]}`), `receiverRefs\[0\]: write kind: Receiver`),
 		Entry("a time to live that Argo CD would revert", "apiVersion: pager.k8s.co/v1beta1\nkind: Alert\nmetadata: {name: a, annotations: {argocd.argoproj.io/tracking-id: x}}\nspec: {content: x, ttlSecondsAfterFinished: 5}", "Argo CD tracks this Alert"),
 	)
 

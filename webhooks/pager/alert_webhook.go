@@ -78,7 +78,7 @@ func (v alertValidator) validate(ctx context.Context, old, a *v1beta1.Alert) (ct
 	if len(errs) > 0 {
 		return nil, admission.Invalid(v1beta1.GroupVersion.WithKind("Alert").GroupKind(), a.Name, errs)
 	}
-	warnings := v.receiverWarnings(ctx, a)
+	warnings := append(v.receiverWarnings(ctx, a), kindWarnings(a)...)
 	if old != nil && isFiring(old) && isFiring(a) && !ptr.Equal(old.Spec.ExpireAfterSeconds, a.Spec.ExpireAfterSeconds) {
 		warnings = append(warnings, "spec.expireAfterSeconds counts from when the Alert began to fire, not from this change")
 	}

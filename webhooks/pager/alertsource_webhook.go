@@ -67,7 +67,7 @@ func (v alertSourceValidator) ValidateDelete(ctx context.Context, s *v1beta1.Ale
 func (v alertSourceValidator) warnings(ctx context.Context, s *v1beta1.AlertSource) ctrladmission.Warnings {
 	alert := &v1beta1.Alert{Spec: v1beta1.AlertSpec{ReceiverRefs: s.Spec.ReceiverRefs}} // as the source makes them
 	alert.Namespace = s.Namespace
-	warnings := alertValidator(v).receiverWarnings(ctx, alert)
+	warnings := append(alertValidator(v).receiverWarnings(ctx, alert), kindWarnings(s)...)
 	if s.Spec.SecretRef != nil && v.synced(ctx, apiserver.Metadata("Secret")) {
 		key := client.ObjectKey{Namespace: s.Namespace, Name: s.Spec.SecretRef.Name}
 		if apierrors.IsNotFound(v.cache.Get(ctx, key, apiserver.Metadata("Secret"))) {

@@ -1,0 +1,174 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package docs_test
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/jsonmergepatch"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	servicecatalogv1beta1 "github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
+)
+
+// F-B27: tools that keep objects as a repository has them compare a manifest's list with the stored one as a whole. What the API server
+// completes inside an element is a difference that never ends.
+var _ = Describe("The documentation", func() {
+	for where, manifest := range manifests() {
+		It("has a manifest that changes nothing when it is applied again: "+where, func(ctx SpecContext) {
+			for _, object := range ownObjects(manifest) {
+				expectUnchanged(ctx, object)
+			}
+		})
+	}
+
+	It("documents kinds whose schema completes nothing inside list elements, but the kind of a receiver, a key of its list", func() {
+		var completed []string
+		for _, path := range must(filepath.Glob(filepath.Join(repo, "config", "crd", "bases", "*.yaml"))) {
+			var definition apiextensionsv1.CustomResourceDefinition
+			Expect(yaml.Unmarshal(must(os.ReadFile(path)), &definition)).To(Succeed())
+			for _, version := range definition.Spec.Versions {
+				completed = append(completed, defaultsInElements(definition.Spec.Names.Kind+"."+version.Name, version.Schema.OpenAPIV3Schema, false)...)
+			}
+		}
+		Expect(completed).To(ConsistOf("Alert.v1alpha1.spec.receiverRefs[].kind", "Alert.v1beta1.spec.receiverRefs[].kind", "AlertSource.v1beta1.spec.receiverRefs[].kind"))
+	})
+})
+
+// manifests returns what users would apply, by where it is: the samples, the examples, and the blocks of the pages, those of commands included.
+func manifests() map[string]string {
+	found := map[string]string{}
+	for _, pattern := range []string{"config/samples/*.yaml", "examples/*/*.yaml"} {
+		for _, path := range must(filepath.Glob(filepath.Join(repo, pattern))) {
+			found[must(filepath.Rel(repo, path))] = string(must(os.ReadFile(path)))
+		}
+	}
+	applied := regexp.MustCompile(`(?ms)^kubectl apply [^\n]*<<(?:END|EOF)\n(.*?)^(?:END|EOF)$`)
+	for _, b := range readBlocks() {
+		switch b.infoString {
+		case "yaml":
+			found[b.where] = b.text
+		case "sh", "sh test":
+			var documents []string
+			for _, match := range applied.FindAllStringSubmatch(b.text, -1) {
+				documents = append(documents, match[1])
+			}
+			found[b.where] = strings.Join(documents, "---\n")
+		}
+	}
+	maps.DeleteFunc(found, func(_, manifest string) bool { return len(ownObjects(manifest)) == 0 })
+	return found
+}
+
+// ownObjects returns the objects of a manifest whose kinds are Bellhop's: the defaults of Kubernetes' own kinds are known to these tools.
+func ownObjects(manifest string) (own []*unstructured.Unstructured) {
+	for _, document := range regexp.MustCompile(`(?m)^---$`).Split(manifest, -1) {
+		object := &unstructured.Unstructured{}
+		if err := yaml.Unmarshal([]byte(document), &object.Object); err != nil {
+			continue // another spec refuses it
+		}
+		groups := []string{v1beta1.GroupVersion.Group, servicecatalogv1beta1.GroupVersion.Group}
+		if slices.Contains(groups, object.GroupVersionKind().Group) {
+			own = append(own, object)
+		}
+	}
+	return own
+}
+
+// expectUnchanged applies an object twice as kubectl does, twice by server-side apply, and compares it as Argo CD does. It has a
+// namespace or a name of its own, so that it is no object of another manifest.
+func expectUnchanged(ctx context.Context, object *unstructured.Unstructured) {
+	GinkgoHelper()
+	own := createNamespace(ctx)
+	if namespaced, err := k8s.IsObjectNamespaced(object); err != nil || namespaced {
+		Expect(err).NotTo(HaveOccurred())
+		object.SetNamespace(own)
+	} else {
+		object.SetName(own)
+	}
+	manifest := must(json.Marshal(object))
+	apply := func(args ...string) string {
+		out, err := kubectl(ctx, string(manifest), append([]string{"apply", "-f", "-"}, args...)...)
+		Expect(err).NotTo(HaveOccurred(), out)
+		return out
+	}
+	read := func() *unstructured.Unstructured {
+		stored := object.DeepCopy()
+		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(object), stored)).To(Succeed())
+		return stored
+	}
+
+	Expect(apply()).To(ContainSubstring("created"))
+	DeferCleanup(func(ctx SpecContext) { // without its finalizers nothing is sent for it any more
+		Expect(client.IgnoreNotFound(k8s.Delete(ctx, object.DeepCopy()))).To(Succeed())
+		release := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`))
+		Expect(client.IgnoreNotFound(k8s.Patch(ctx, object.DeepCopy(), release))).To(Succeed())
+	})
+	stored := read()
+	Expect(threeWayDifference(object, stored)).To(MatchJSON("{}"), "the difference that Argo CD shows")
+	Expect(apply()).To(ContainSubstring("unchanged"))
+	for range 2 {
+		apply("--server-side", "--force-conflicts")
+		again := read()
+		Expect(again.Object["spec"]).To(Equal(stored.Object["spec"]))
+		Expect(again.GetGeneration()).To(Equal(stored.GetGeneration()))
+	}
+}
+
+// threeWayDifference returns the JSON merge patch from the stored object to its manifest, where what was applied last tells additions of
+// others from removals: kubectl apply, Argo CD and Helm do this for kinds that are not built in.
+func threeWayDifference(manifest, stored *unstructured.Unstructured) string {
+	GinkgoHelper()
+	wanted := manifest.DeepCopy()
+	if wanted.GetAnnotations() == nil {
+		wanted.SetAnnotations(map[string]string{}) // as kubectl writes it into its annotation
+	}
+	last := []byte(stored.GetAnnotations()[corev1.LastAppliedConfigAnnotation])
+	difference, err := jsonmergepatch.CreateThreeWayJSONMergePatch(last, must(json.Marshal(wanted)), must(json.Marshal(stored)))
+	Expect(err).NotTo(HaveOccurred())
+	return string(difference)
+}
+
+// defaultsInElements returns the paths of the fields inside list elements that have a default. A status is no part of a manifest.
+func defaultsInElements(path string, schema *apiextensionsv1.JSONSchemaProps, inElement bool) (found []string) {
+	if inElement && schema.Default != nil {
+		found = append(found, path)
+	}
+	for name, property := range schema.Properties {
+		if name != "status" {
+			found = append(found, defaultsInElements(path+"."+name, &property, inElement)...)
+		}
+	}
+	if schema.Items != nil && schema.Items.Schema != nil {
+		found = append(found, defaultsInElements(path+"[]", schema.Items.Schema, true)...)
+	}
+	return found
+}
