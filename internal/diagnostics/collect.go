@@ -20,11 +20,14 @@ package diagnostics
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
@@ -103,41 +106,64 @@ func (c Collector) warnings(ctx context.Context, namespace string, uid types.UID
 }
 
 // logOf returns the last lines of the container of a pod that failed, without the values of Secrets that the pod uses; nothing where the
-// operator may not read logs.
+// operator may not read logs. The Secrets are read after the log: their changes until then are known.
 func (c Collector) logOf(ctx context.Context, pod *corev1.Pod) string {
-	container, previous, ok := failedContainer(pod)
+	run, ok := failedRun(pod)
 	if !ok || c.Logs == nil {
 		return ""
 	}
-	secrets, err := c.secretsOf(ctx, pod)
+	text, err := c.readLog(ctx, pod, run)
+	if err != nil {
+		return ""
+	}
+	secrets, err := c.secretsOf(ctx, pod, run)
+	var unknown *unknownValueError
+	if errors.As(err, &unknown) {
+		return unknown.Error()
+	}
 	if err != nil {
 		return "" // a log is not quoted whose secrets are not known
 	}
+	return lastBytes(redactLines(text, secrets), maxLogBytes)
+}
+
+func (c Collector) readLog(ctx context.Context, pod *corev1.Pod, run run) (string, error) {
 	log, err := c.Logs(ctx, pod.Namespace, pod.Name, &corev1.PodLogOptions{
-		Container: container, Previous: previous, TailLines: ptr.To[int64](maxLogLines), LimitBytes: ptr.To[int64](64 << 10),
+		Container: run.container, Previous: run.isPrevious, TailLines: ptr.To[int64](maxLogLines), LimitBytes: ptr.To[int64](64 << 10),
 	})
 	if err != nil {
-		return ""
+		return "", err
 	}
 	defer log.Close()
 	text, err := io.ReadAll(log)
-	if err != nil {
-		return ""
-	}
-	return lastBytes(redactLines(string(text), secrets), maxLogBytes)
+	return string(text), err
 }
 
-// secretsOf returns the values of the Secrets that a pod uses.
-func (c Collector) secretsOf(ctx context.Context, pod *corev1.Pod) ([]string, error) {
+// secretsOf returns the values of the Secrets that a pod uses, if they are those that the run of its container had.
+func (c Collector) secretsOf(ctx context.Context, pod *corev1.Pod, run run) ([]string, error) {
 	var values []string
 	for _, name := range secretNames(&pod.Spec) {
 		var secret corev1.Secret
-		if err := c.Reader.Get(ctx, client.ObjectKey{Namespace: pod.Namespace, Name: name}, &secret); client.IgnoreNotFound(err) != nil {
+		err := c.Reader.Get(ctx, client.ObjectKey{Namespace: pod.Namespace, Name: name}, &secret)
+		if apierrors.IsNotFound(err) {
+			return nil, &unknownValueError{name, "does not exist"}
+		}
+		if err != nil {
 			return nil, err
+		}
+		if !hadValues(&secret, pod, run) {
+			return nil, &unknownValueError{name, "was created or changed after the container started"}
 		}
 		for _, value := range secret.Data {
 			values = append(values, string(value))
 		}
 	}
 	return values, nil
+}
+
+// unknownValueError is about a Secret of which a log may have values that cannot be read any more.
+type unknownValueError struct{ secret, why string }
+
+func (e *unknownValueError) Error() string {
+	return fmt.Sprintf("not quoted, since it may have former values of Secret %q, which %s", e.secret, e.why)
 }

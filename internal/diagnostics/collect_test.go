@@ -26,6 +26,7 @@ import (
 	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -36,7 +37,7 @@ type apiServer struct {
 	client.Reader
 	pods    []corev1.Pod
 	events  []corev1.Event
-	secrets map[string]map[string][]byte
+	secrets map[string]corev1.Secret
 	err     error // of reading a Secret
 }
 
@@ -57,7 +58,11 @@ func (s apiServer) List(_ context.Context, list client.ObjectList, options ...cl
 }
 
 func (s apiServer) Get(_ context.Context, key client.ObjectKey, o client.Object, _ ...client.GetOption) error {
-	o.(*corev1.Secret).Data = s.secrets[key.Name]
+	secret, ok := s.secrets[key.Name]
+	if !ok {
+		return apierrors.NewNotFound(corev1.Resource("secrets"), key.Name)
+	}
+	secret.DeepCopyInto(o.(*corev1.Secret))
 	return s.err
 }
 
@@ -157,7 +162,7 @@ func TestCollectRedactsTheLog(t *testing.T) {
 	const canary = "correct-horse-battery"
 	server := apiServer{
 		pods:    []corev1.Pod{failedPod(corev1.ContainerStateTerminated{ExitCode: 3, Reason: "Error"})},
-		secrets: map[string]map[string][]byte{"login": {"password": []byte(canary), "key": []byte("-----BEGIN KEY-----\nc2VjcmV0LWxpbmU=\n-----END KEY-----\n")}},
+		secrets: map[string]corev1.Secret{"login": {Data: map[string][]byte{"password": []byte(canary), "key": []byte("-----BEGIN KEY-----\nc2VjcmV0LWxpbmU=\n-----END KEY-----\n")}}},
 	}
 	log := "connecting as admin:" + canary + "\nc2VjcmV0LWxpbmU=\nconnection refused\n"
 	got := collect(t, server, log, nil)
@@ -173,6 +178,53 @@ func TestCollectRedactsTheLog(t *testing.T) {
 	}
 }
 
+// F-P61: a log may have a value that its Secret had before.
+func TestALogIsNotQuotedWhoseSecretHasChanged(t *testing.T) {
+	at := func(d time.Duration) metav1.Time { return metav1.NewTime(created.Add(d)) }
+	written := func(fields string, d time.Duration) []metav1.ManagedFieldsEntry {
+		time := at(d)
+		return []metav1.ManagedFieldsEntry{{FieldsV1: metav1.NewFieldsV1(fields), Time: &time}}
+	}
+	const started = time.Hour // after the pod was created
+	for name, c := range map[string]struct {
+		secret corev1.Secret
+		quoted bool
+	}{
+		"older than the pod":                       {corev1.Secret{}, true},
+		"created in the second of the pod":         {corev1.Secret{ObjectMeta: metav1.ObjectMeta{CreationTimestamp: at(0)}}, true},
+		"created while the container ran":          {corev1.Secret{ObjectMeta: metav1.ObjectMeta{CreationTimestamp: at(started + time.Second)}}, false},
+		"created in the second of the start":       {corev1.Secret{ObjectMeta: metav1.ObjectMeta{CreationTimestamp: at(started)}}, false},
+		"changed before the start":                 {corev1.Secret{ObjectMeta: metav1.ObjectMeta{ManagedFields: written(`{"f:data":{"f:a":{}}}`, started-10*time.Minute)}}, true},
+		"changed just before the start":            {corev1.Secret{ObjectMeta: metav1.ObjectMeta{ManagedFields: written(`{"f:data":{"f:a":{}}}`, started-time.Minute)}}, false},
+		"changed while the container ran":          {corev1.Secret{ObjectMeta: metav1.ObjectMeta{ManagedFields: written(`{"f:data":{"f:a":{}}}`, started+time.Minute)}}, false},
+		"changed by stringData":                    {corev1.Secret{ObjectMeta: metav1.ObjectMeta{ManagedFields: written(`{"f:stringData":{"f:a":{}}}`, started+time.Minute)}}, false},
+		"labeled while the container ran":          {corev1.Secret{ObjectMeta: metav1.ObjectMeta{ManagedFields: written(`{"f:metadata":{"f:labels":{"f:a":{}}}}`, started+time.Minute)}}, true},
+		"written in the second before the pod was": {corev1.Secret{ObjectMeta: metav1.ObjectMeta{CreationTimestamp: at(-time.Second)}}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := apiServer{
+				pods:    []corev1.Pod{failedPod(corev1.ContainerStateTerminated{ExitCode: 3, StartedAt: at(started)})},
+				secrets: map[string]corev1.Secret{"login": c.secret},
+			}
+			got := collect(t, server, "password=former-value\n", nil)
+			if strings.Contains(got, "former-value") != c.quoted {
+				t.Errorf("got %q", got)
+			}
+			if !c.quoted && !strings.Contains(got, `Log:
+not quoted, since it may have former values of Secret "login", which was created or changed after the container started`) {
+				t.Errorf("got %q without a reason", got)
+			}
+		})
+	}
+	t.Run("missing", func(t *testing.T) {
+		server := apiServer{pods: []corev1.Pod{failedPod(corev1.ContainerStateTerminated{ExitCode: 3, StartedAt: at(started)})}}
+		if got := collect(t, server, "password=former-value\n", nil); !strings.HasSuffix(got, `Log:
+not quoted, since it may have former values of Secret "login", which does not exist`) {
+			t.Errorf("got %q", got)
+		}
+	})
+}
+
 // F-S40: a log is withheld once, and not line by line.
 func TestALogIsWithheldWhereThereAreTooManySecrets(t *testing.T) {
 	got := redactLines("one\ntwo\n", []string{strings.Repeat("secret\n", 1<<16)})
@@ -182,7 +234,10 @@ func TestALogIsWithheldWhereThereAreTooManySecrets(t *testing.T) {
 }
 
 func TestCollectIsBounded(t *testing.T) {
-	server := apiServer{pods: []corev1.Pod{failedPod(corev1.ContainerStateTerminated{ExitCode: 3, Reason: strings.Repeat("é", 10000)})}}
+	server := apiServer{
+		pods:    []corev1.Pod{failedPod(corev1.ContainerStateTerminated{ExitCode: 3, Reason: strings.Repeat("é", 10000)})},
+		secrets: map[string]corev1.Secret{"login": {}},
+	}
 	got := collect(t, server, strings.Repeat("line\n", 100000)+"the cause\n", nil)
 	if len(got) > 4000 || !strings.HasPrefix(got, "Container main") || !strings.HasSuffix(got, "line\nthe cause") {
 		t.Errorf("%d bytes, %q", len(got), got)

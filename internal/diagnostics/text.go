@@ -129,47 +129,6 @@ func endOf(status *corev1.ContainerStatus) *corev1.ContainerStateTerminated {
 	return nil
 }
 
-// failedContainer returns the name of a container that failed, and whether its log is that of its previous run.
-func failedContainer(pod *corev1.Pod) (name string, previous, ok bool) {
-	for _, status := range containersOf(pod) {
-		if endOf(&status) != nil {
-			return status.Name, status.State.Terminated == nil, true
-		}
-	}
-	return "", false, false
-}
-
-// secretNames returns the names of the Secrets that the containers of a pod may print.
-func secretNames(spec *corev1.PodSpec) []string {
-	var names []string
-	for _, container := range slices.Concat(spec.InitContainers, spec.Containers) {
-		for _, from := range container.EnvFrom {
-			if from.SecretRef != nil {
-				names = append(names, from.SecretRef.Name)
-			}
-		}
-		for _, variable := range container.Env {
-			if variable.ValueFrom != nil && variable.ValueFrom.SecretKeyRef != nil {
-				names = append(names, variable.ValueFrom.SecretKeyRef.Name)
-			}
-		}
-	}
-	for _, volume := range spec.Volumes {
-		if volume.Secret != nil {
-			names = append(names, volume.Secret.SecretName)
-		}
-		if volume.Projected != nil {
-			for _, source := range volume.Projected.Sources {
-				if source.Secret != nil {
-					names = append(names, source.Secret.Name)
-				}
-			}
-		}
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
-}
-
 // redactLines removes secrets from each line of a log.
 func redactLines(text string, secrets []string) string {
 	for _, secret := range secrets { // a key in PEM form is printed in lines

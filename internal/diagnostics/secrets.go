@@ -1,0 +1,100 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package diagnostics
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// volumeDelay is how long the kubelet may take to give a changed Secret to a pod that runs: a sync of one minute, and the age of its cache.
+const volumeDelay = 2 * time.Minute
+
+// run is a run of a container that failed.
+type run struct {
+	container  string
+	isPrevious bool // the container has started again since
+	startedAt  time.Time
+}
+
+// failedRun returns the run of the first container of a pod that failed.
+func failedRun(pod *corev1.Pod) (failed run, ok bool) {
+	for _, status := range containersOf(pod) {
+		if end := endOf(&status); end != nil {
+			return run{status.Name, status.State.Terminated == nil, end.StartedAt.Time}, true
+		}
+	}
+	return run{}, false
+}
+
+// hadValues reports whether a run of a pod's container had the values that a Secret has now. A new pod gets the values of that moment,
+// and a container that starts again may get older ones.
+func hadValues(secret *corev1.Secret, pod *corev1.Pod, run run) bool {
+	changed, created := changedAt(secret), pod.CreationTimestamp.Time
+	if changed.Equal(created) { // in the same second: before the start all the same
+		return changed.Before(run.startedAt)
+	}
+	return changed.Before(created) || changed.Add(volumeDelay).Before(run.startedAt)
+}
+
+// changedAt returns when the values of a Secret were last written, in seconds.
+func changedAt(secret *corev1.Secret) time.Time {
+	last := secret.CreationTimestamp.Time
+	for _, entry := range secret.ManagedFields {
+		if entry.Time == nil || entry.FieldsV1 == nil || !entry.Time.After(last) {
+			continue
+		}
+		if fields := entry.FieldsV1.String(); strings.Contains(fields, `"f:data"`) || strings.Contains(fields, `"f:stringData"`) {
+			last = entry.Time.Time
+		}
+	}
+	return last
+}
+
+// secretNames returns the names of the Secrets that the containers of a pod may print.
+func secretNames(spec *corev1.PodSpec) []string {
+	var names []string
+	for _, container := range slices.Concat(spec.InitContainers, spec.Containers) {
+		for _, from := range container.EnvFrom {
+			if from.SecretRef != nil {
+				names = append(names, from.SecretRef.Name)
+			}
+		}
+		for _, variable := range container.Env {
+			if variable.ValueFrom != nil && variable.ValueFrom.SecretKeyRef != nil {
+				names = append(names, variable.ValueFrom.SecretKeyRef.Name)
+			}
+		}
+	}
+	for _, volume := range spec.Volumes {
+		if volume.Secret != nil {
+			names = append(names, volume.Secret.SecretName)
+		}
+		if volume.Projected != nil {
+			for _, source := range volume.Projected.Sources {
+				if source.Secret != nil {
+					names = append(names, source.Secret.Name)
+				}
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
