@@ -125,6 +125,14 @@ func container(name string, env ...corev1.EnvVar) corev1.Container {
 	}}
 }
 
+// mountData mounts a writable volume at some paths of the first container.
+func mountData(pod *corev1.Pod, paths ...string) {
+	pod.Spec.Volumes = []corev1.Volume{{Name: "data", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
+	for _, path := range paths {
+		pod.Spec.Containers[0].VolumeMounts = append(pod.Spec.Containers[0].VolumeMounts, corev1.VolumeMount{Name: "data", MountPath: path})
+	}
+}
+
 // create lets the tenant create a Pod in a dry run, and reads the result.
 func create(ctx context.Context, pod *corev1.Pod) error {
 	return tenant.Create(ctx, pod, client.DryRunAll)
@@ -205,7 +213,39 @@ var _ = Describe("A Pod that asks for credentials", func() {
 			"volume bellhop-binding-0 of Secret orders",
 			"migrate: bellhop-binding-0 at /bindings/orders, read-only true", "migrate: SERVICE_BINDING_ROOT=/bindings", "migrate: DB_URL=orders/uri",
 			"app: bellhop-binding-0 at /bindings/orders, read-only true", "app: SERVICE_BINDING_ROOT=/bindings", "app: DB_URL=orders/uri",
-			"sidecar: bellhop-binding-0 at /etc/bindings/orders, read-only true", "sidecar: SERVICE_BINDING_ROOT=/etc/bindings", "sidecar: LOG=debug", "sidecar: DB_URL=orders/uri"),
+			"sidecar: bellhop-binding-0 at /etc/bindings/orders, read-only true", "sidecar: DB_URL=orders/uri", "sidecar: SERVICE_BINDING_ROOT=/etc/bindings", "sidecar: LOG=debug"),
+		// Kubernetes expands $(NAME) only of variables that stand before (F-B19).
+		Entry("before the variables of its own that refer to them", "orders", "DB_USER=orders/username, DB_PASSWORD=orders/password", func(pod *corev1.Pod) {
+			url := corev1.EnvVar{Name: "DB_URL", Value: "mysql://$(DB_USER):$(DB_PASSWORD)@db"}
+			pod.Spec.InitContainers = []corev1.Container{container("migrate", url)}
+			pod.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "CONFIG", Value: "$(SERVICE_BINDING_ROOT)/orders"}, url}
+		},
+			"volume bellhop-binding-0 of Secret orders",
+			"migrate: bellhop-binding-0 at /bindings/orders, read-only true", "migrate: SERVICE_BINDING_ROOT=/bindings",
+			"migrate: DB_USER=orders/username", "migrate: DB_PASSWORD=orders/password", "migrate: DB_URL=mysql://$(DB_USER):$(DB_PASSWORD)@db",
+			"app: bellhop-binding-0 at /bindings/orders, read-only true", "app: SERVICE_BINDING_ROOT=/bindings",
+			"app: DB_USER=orders/username", "app: DB_PASSWORD=orders/password", "app: CONFIG=$(SERVICE_BINDING_ROOT)/orders", "app: DB_URL=mysql://$(DB_USER):$(DB_PASSWORD)@db"),
+		Entry("beside its own value of one of them", "orders", "DB_USER=orders/username, DB_PASSWORD=orders/password", func(pod *corev1.Pod) {
+			password := corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: "orders"}, Key: "password"}}
+			pod.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "DB_PASSWORD", ValueFrom: &password}}
+		},
+			"volume bellhop-binding-0 of Secret orders", "app: bellhop-binding-0 at /bindings/orders, read-only true", "app: SERVICE_BINDING_ROOT=/bindings",
+			"app: DB_USER=orders/username", "app: DB_PASSWORD=orders/password"),
+		Entry("below the last of two roots, whose path has one form (F-B20)", "orders", "", func(pod *corev1.Pod) {
+			pod.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "SERVICE_BINDING_ROOT", Value: "/first"}, {Name: "SERVICE_BINDING_ROOT", Value: "/etc//bindings/./"}}
+		},
+			"volume bellhop-binding-0 of Secret orders", "app: bellhop-binding-0 at /etc/bindings/orders, read-only true",
+			"app: SERVICE_BINDING_ROOT=/first", "app: SERVICE_BINDING_ROOT=/etc//bindings/./"),
+		Entry("once, where it has mounted them at another form of the path (F-B20)", "orders", "", func(pod *corev1.Pod) {
+			pod.Spec.Volumes = []corev1.Volume{{Name: "bellhop-binding-0", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "orders"}}}}
+			pod.Spec.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: "bellhop-binding-0", MountPath: "/bindings//orders/", ReadOnly: true}}
+		},
+			"volume bellhop-binding-0 of Secret orders", "app: bellhop-binding-0 at /bindings//orders/, read-only true", "app: SERVICE_BINDING_ROOT=/bindings"),
+		Entry("in a writable volume at the root, and beside mounts of similar names", "orders", "", func(pod *corev1.Pod) {
+			mountData(pod, "/bindings", "/bindings/orders-2", "/bindings-2/orders")
+		},
+			"volume bellhop-binding-0 of Secret orders", "app: data at /bindings, read-only false", "app: data at /bindings/orders-2, read-only false",
+			"app: data at /bindings-2/orders, read-only false", "app: bellhop-binding-0 at /bindings/orders, read-only true", "app: SERVICE_BINDING_ROOT=/bindings"),
 		Entry("in a native sidecar, on Windows", "orders", "", func(pod *corev1.Pod) {
 			pod.Spec.OS = &corev1.PodOS{Name: corev1.Windows}
 			pod.Spec.SecurityContext.SeccompProfile = nil
@@ -252,26 +292,71 @@ var _ = Describe("A Pod that asks for credentials", func() {
 		Entry("with a volume of the name", annotated("orders", ""), func(pod *corev1.Pod) {
 			pod.Spec.Volumes = []corev1.Volume{{Name: "bellhop-binding-0", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
 		}, "spec.volumes: bellhop-binding-0 is the name of a volume for a ServiceBinding: rename the volume of the Pod"),
-		Entry("with a mount at the path", annotated("orders", ""), func(pod *corev1.Pod) {
-			pod.Spec.Volumes = []corev1.Volume{{Name: "data", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
-			pod.Spec.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: "data", MountPath: "/bindings/orders"}}
-		}, `container "app" has another mount at a path of a ServiceBinding`),
 		Entry("with the variable", annotated("orders", "DB_URL=orders/uri"), func(pod *corev1.Pod) {
 			pod.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "DB_URL", Value: "mine"}}
 		}, `container "app" sets a variable itself which bellhop.gophernetes.io/env has too: remove one of the two`),
 		Entry("with a root that is not in the Pod", annotated("orders", ""), func(pod *corev1.Pod) {
 			pod.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "SERVICE_BINDING_ROOT", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.name"}}}}
-		}, `SERVICE_BINDING_ROOT of container "app" has no value that begins with "/": set an absolute path as its value, or remove it for /bindings`),
+		}, `SERVICE_BINDING_ROOT of container "app" has no value that begins with "/" and is without "$(" and "..": set an absolute path as its value, or remove it for /bindings`),
 		Entry("with a relative root", annotated("orders", ""), func(pod *corev1.Pod) {
 			pod.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "SERVICE_BINDING_ROOT", Value: "bindings"}}
 		}, `SERVICE_BINDING_ROOT of container "app" has no value that begins with "/"`),
+		Entry("with a root that refers to a variable, which no mount does (F-B19)", annotated("orders", ""), func(pod *corev1.Pod) {
+			pod.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "BASE", Value: "etc"}, {Name: "SERVICE_BINDING_ROOT", Value: "/$(BASE)/bindings"}}
+		}, `is without "$(" and "..": set an absolute path as its value`),
+		Entry("with a root that goes up", annotated("orders", ""), func(pod *corev1.Pod) {
+			pod.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "SERVICE_BINDING_ROOT", Value: "/etc/../bindings"}}
+		}, `is without "$(" and "..": set an absolute path as its value`),
 		Entry("with a writable mount of the volume", annotated("orders", ""), func(pod *corev1.Pod) {
 			pod.Spec.Volumes = []corev1.Volume{{Name: "bellhop-binding-0", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "orders"}}}}
 			pod.Spec.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: "bellhop-binding-0", MountPath: "/bindings/orders"}}
-		}, `container "app" has another mount at a path of a ServiceBinding`),
+		}, `container "app" has another mount at "/bindings/orders", which is a path of a ServiceBinding`),
 		Entry("with a hostPath, as any Pod is", annotated("orders", ""), func(pod *corev1.Pod) {
 			pod.Spec.Volumes = []corev1.Volume{{Name: "host", VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/"}}}}
 		}, "violates PodSecurity"),
+	)
+
+	// The kubelet and the runtime resolve a path before they mount (F-B20).
+	DescribeTable("is refused with another mount", func(ctx SpecContext, path, shown string) {
+		pod := newPod(annotated("orders", ""), func(pod *corev1.Pod) { mountData(pod, path) })
+		Expect(create(ctx, pod)).To(MatchError(ContainSubstring(`spec.containers: container "app" has ` + shown)))
+
+		By("refusing it in an init container")
+		pod = newPod(annotated("orders", ""), func(pod *corev1.Pod) {
+			mountData(pod, path)
+			pod.Spec.InitContainers, pod.Spec.Containers = []corev1.Container{pod.Spec.Containers[0]}, []corev1.Container{container("main")}
+		})
+		Expect(create(ctx, pod)).To(MatchError(ContainSubstring(`spec.containers: container "app" has ` + shown)))
+	},
+		Entry("at the path", "/bindings/orders",
+			`another mount at "/bindings/orders", which is a path of a ServiceBinding, by default /bindings/NAME: mount it elsewhere, or set SERVICE_BINDING_ROOT of the container`),
+		Entry("with two slashes", "/bindings//orders", `another mount at "/bindings//orders", which is a path`),
+		Entry("with a slash at the end", "/bindings/orders/", `another mount at "/bindings/orders/", which is a path`),
+		Entry("with a dot", "/bindings/./orders", `another mount at "/bindings/./orders", which is a path`),
+		Entry("that is relative to the root directory", "bindings/orders", `another mount at "bindings/orders", which is a path`),
+		Entry("as Windows writes it", `c:\bindings\orders`, `another mount at "c:\bindings\orders", which is a path`),
+		Entry("below the path, in a read-only volume", "/bindings/orders/tls", `another mount at "/bindings/orders/tls", which is a path`),
+		Entry("that goes up", "/data/../bindings/orders", `a mount at "/data/../bindings/orders": write the path without ".."`),
+		Entry("of a long path", "/bindings/orders/"+strings.Repeat("a", 1000), `another mount at "/bindings/orders/`+strings.Repeat("a", 83)+`…", which is a path`),
+	)
+
+	DescribeTable("is refused with a read-only volume (F-B20)", func(ctx SpecContext, path string, source corev1.VolumeSource, readOnly bool) {
+		pod := newPod(annotated("orders", ""), func(pod *corev1.Pod) {
+			mountData(pod, path)
+			pod.Spec.Volumes[0].VolumeSource = source
+			pod.Spec.Containers[0].VolumeMounts[0].ReadOnly = readOnly
+			pod.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "SERVICE_BINDING_ROOT", Value: "/etc/app/bindings"}}
+		})
+		Expect(create(ctx, pod)).To(MatchError(ContainSubstring(`spec.containers: container "app" has a read-only volume at "` + path +
+			`", in which no directory for credentials can be made: mount it elsewhere, or set SERVICE_BINDING_ROOT of the container`)))
+	},
+		Entry("at the root", "/etc/app/bindings", corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}, true),
+		Entry("at another form of the root", "/etc//app/bindings/", corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}, true),
+		Entry("above the root", "/etc/app", corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}, true),
+		Entry("of a ConfigMap", "/etc/app/bindings", corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: "c"}}}, false),
+		Entry("of a Secret", "/etc/app", corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "orders"}}, false),
+		Entry("of a claim", "/etc/app", corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "c", ReadOnly: true}}, false),
+		Entry("of a driver", "/etc/app", corev1.VolumeSource{CSI: &corev1.CSIVolumeSource{Driver: "d", ReadOnly: new(true)}}, false),
 	)
 
 	It("has as much as the limits permit, in many containers", func(ctx SpecContext) {
@@ -284,6 +369,11 @@ var _ = Describe("A Pod that asks for credentials", func() {
 		})
 		Expect(create(ctx, pod)).To(Succeed())
 		Expect(describe(pod)).To(HaveLen(16 + 41*(16+1+64)))
+
+		By("permitting the Pod that has them")
+		again := newPod(pod.Annotations, func(again *corev1.Pod) { again.Spec = pod.Spec })
+		Expect(create(ctx, again)).To(Succeed())
+		Expect(describe(again)).To(Equal(describe(pod)))
 	})
 
 	It("has what the how-to writes by hand for older versions", func(ctx SpecContext) {
