@@ -36,6 +36,8 @@ type Parameters struct {
 	Blocker *Blocker
 	// Invalid is why the plan's schema refuses them; nil: it accepts them.
 	Invalid *Blocker
+	// Required are the names of those that the plan's schema requires; none where an annotation says that the broker decides.
+	Required []string
 }
 
 // Comparison is how parameters compare with those that a status records.

@@ -84,6 +84,13 @@ func TestBindingsAreChecked(t *testing.T) {
 		{name: "a plan without bindings", edit: func(b *v1beta1.ServiceBinding) { b.Spec.InstanceRef.Name = "unbindable" }, warn: []string{"is not bindable"}},
 		{name: "parameters that are none", edit: func(b *v1beta1.ServiceBinding) { b.Spec.Parameters = raw(`[1]`) }, warn: []string{"spec.parameters: is not an object"}},
 		{name: "parameters", edit: func(b *v1beta1.ServiceBinding) { b.Spec.Parameters = raw(`{"role":"writer"}`) }, error: []string{"spec.parameters.role"}},
+		// F-B18
+		{name: "parameters that are sent nevertheless", edit: func(b *v1beta1.ServiceBinding) {
+			b.Spec.Parameters = raw(`{"role":"writer"}`)
+			b.Annotations[v1beta1.SchemaPolicyAnnotation] = v1beta1.SchemaPolicyWarn
+		}, warn: []string{"spec.parameters.role: ", "; the parameters are sent nevertheless, since the annotation bellhop.gophernetes.io/schema-policy is Warn"}},
+		{name: "an unknown policy", edit: func(b *v1beta1.ServiceBinding) { b.Annotations[v1beta1.SchemaPolicyAnnotation] = "Ignore" },
+			error: []string{`schema-policy]: Unsupported value: "Ignore"`}},
 		{name: "another's Secret", edit: func(b *v1beta1.ServiceBinding) { b.Spec.SecretName = "theirs" }, warn: []string{`Secret "theirs" already exists`}},
 		{name: "another's Secret of the binding's name", edit: func(b *v1beta1.ServiceBinding) { b.Name = "theirs" }, warn: []string{`Secret "theirs" already exists`}},
 		{name: "another's id", edit: func(b *v1beta1.ServiceBinding) { b.Spec.ExternalID = "taken" }, error: []string{`spec.externalID: Invalid value: "taken"`, `is the id of "other"`}},

@@ -41,8 +41,8 @@ import (
 )
 
 // As for instances. A changed spec is reverted, so that an update only has the operator's annotations to check.
-// +kubebuilder:webhook:path=/mutate-servicecatalog-k8s-io-v1beta1-servicebinding,mutating=true,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=servicebindings,verbs=create;update,versions=v1beta1,name=mservicebinding.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-or-own-annotations-change","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec || ['made-id', 'deletion-policy', 'rebind', 'rotation-overlap-seconds', 'binding-type', 'binding-provider'].exists(a, object.metadata.?annotations[?'bellhop.gophernetes.io/' + a] != oldObject.metadata.?annotations[?'bellhop.gophernetes.io/' + a])"}]}`
-// +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-servicebinding,mutating=false,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=servicebindings,verbs=create;update,versions=v1beta1,name=vservicebinding.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-or-own-annotations-change","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec || ['made-id', 'deletion-policy', 'rebind', 'rotation-overlap-seconds', 'binding-type', 'binding-provider'].exists(a, object.metadata.?annotations[?'bellhop.gophernetes.io/' + a] != oldObject.metadata.?annotations[?'bellhop.gophernetes.io/' + a])"}]}`
+// +kubebuilder:webhook:path=/mutate-servicecatalog-k8s-io-v1beta1-servicebinding,mutating=true,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=servicebindings,verbs=create;update,versions=v1beta1,name=mservicebinding.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-or-own-annotations-change","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec || ['made-id', 'deletion-policy', 'schema-policy', 'rebind', 'rotation-overlap-seconds', 'binding-type', 'binding-provider'].exists(a, object.metadata.?annotations[?'bellhop.gophernetes.io/' + a] != oldObject.metadata.?annotations[?'bellhop.gophernetes.io/' + a])"}]}`
+// +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-servicebinding,mutating=false,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=servicebindings,verbs=create;update,versions=v1beta1,name=vservicebinding.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-or-own-annotations-change","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec || ['made-id', 'deletion-policy', 'schema-policy', 'rebind', 'rotation-overlap-seconds', 'binding-type', 'binding-provider'].exists(a, object.metadata.?annotations[?'bellhop.gophernetes.io/' + a] != oldObject.metadata.?annotations[?'bellhop.gophernetes.io/' + a])"}]}`
 
 // bindingDefaulter sets what would cost a write after the creation, and reverts changes of the spec.
 type bindingDefaulter struct {
@@ -107,6 +107,7 @@ type bindingValidator struct {
 func (v bindingValidator) ValidateCreate(ctx context.Context, b *v1beta1.ServiceBinding) (ctrladmission.Warnings, error) {
 	var f findings
 	f.refuse(checkDeletionPolicy(nil, b)...)
+	f.refuse(checkSchemaPolicy(nil, b)...)
 	f.refuse(checkSize(b.Spec.Parameters)...)
 	f.refuse(checkOverlap(nil, b)...)
 	f.refuse(checkServiceNames(nil, b)...)
@@ -132,6 +133,7 @@ func (v bindingValidator) ValidateUpdate(ctx context.Context, old, b *v1beta1.Se
 		checkID(ctx, &f, v.knowledge, b, b.Spec.ExternalID, v.index.BindingsWithID)
 	}
 	f.refuse(checkDeletionPolicy(old.Annotations, b)...)
+	f.refuse(checkSchemaPolicy(old.Annotations, b)...)
 	f.refuse(checkOverlap(old.Annotations, b)...)
 	f.refuse(checkServiceNames(old.Annotations, b)...)
 	return f.result("ServiceBinding", b.Name)
@@ -202,7 +204,7 @@ func (v bindingValidator) checkInstance(ctx context.Context, f *findings, b *v1b
 		f.warn("%s: is not an object: no bind request will be sent", parametersPath)
 		return
 	}
-	checkParameters(ctx, f, o.plan.Common().ServiceBindingCreateParameterSchema, b.Spec.Parameters, b.Spec.ParametersFrom)
+	checkParameters(ctx, f, b, o.plan, o.plan.Common().ServiceBindingCreateParameterSchema, b.Spec.Parameters, b.Spec.ParametersFrom)
 }
 
 // isObject reports whether parameters are an object. The schema does not require it, since bindings of the original service-catalog

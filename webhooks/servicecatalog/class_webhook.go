@@ -32,8 +32,8 @@ import (
 // The schema has all validations. Deletions have warnings.
 // +kubebuilder:webhook:path=/mutate-servicecatalog-k8s-io-v1beta1-clusterserviceclass,mutating=true,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=clusterserviceclasses,verbs=create;update,versions=v1beta1,name=mclusterserviceclass.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-changes","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec"}]}`
 // +kubebuilder:webhook:path=/mutate-servicecatalog-k8s-io-v1beta1-serviceclass,mutating=true,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=serviceclasses,verbs=create;update,versions=v1beta1,name=mserviceclass.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-changes","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec"}]}`
-// +kubebuilder:webhook:path=/mutate-servicecatalog-k8s-io-v1beta1-clusterserviceplan,mutating=true,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=clusterserviceplans,verbs=create;update,versions=v1beta1,name=mclusterserviceplan.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-changes","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec"}]}`
-// +kubebuilder:webhook:path=/mutate-servicecatalog-k8s-io-v1beta1-serviceplan,mutating=true,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=serviceplans,verbs=create;update,versions=v1beta1,name=mserviceplan.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-changes","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec"}]}`
+// +kubebuilder:webhook:path=/mutate-servicecatalog-k8s-io-v1beta1-clusterserviceplan,mutating=true,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=clusterserviceplans,verbs=create;update,versions=v1beta1,name=mclusterserviceplan.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-or-own-annotation-changes","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec || object.metadata.?annotations[?'bellhop.gophernetes.io/schema-policy'] != oldObject.metadata.?annotations[?'bellhop.gophernetes.io/schema-policy']"}]}`
+// +kubebuilder:webhook:path=/mutate-servicecatalog-k8s-io-v1beta1-serviceplan,mutating=true,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=serviceplans,verbs=create;update,versions=v1beta1,name=mserviceplan.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-or-own-annotation-changes","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec || object.metadata.?annotations[?'bellhop.gophernetes.io/schema-policy'] != oldObject.metadata.?annotations[?'bellhop.gophernetes.io/schema-policy']"}]}`
 // +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-clusterserviceclass,mutating=false,failurePolicy=ignore,sideEffects=None,groups=servicecatalog.k8s.io,resources=clusterserviceclasses,verbs=delete,versions=v1beta1,name=vclusterserviceclass-delete.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5
 // +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-serviceclass,mutating=false,failurePolicy=ignore,sideEffects=None,groups=servicecatalog.k8s.io,resources=serviceclasses,verbs=delete,versions=v1beta1,name=vserviceclass-delete.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5
 // +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-clusterserviceplan,mutating=false,failurePolicy=ignore,sideEffects=None,groups=servicecatalog.k8s.io,resources=clusterserviceplans,verbs=delete,versions=v1beta1,name=vclusterserviceplan-delete.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5
@@ -86,7 +86,7 @@ func (d classDefaulter[C]) checkSecrets(ctx context.Context, c C) error {
 	return err
 }
 
-// planDefaulter does the same for both kinds of plan.
+// planDefaulter does the same for both kinds of plan, and refuses an unknown value of the annotation that users set.
 type planDefaulter[P v1beta1.Plan] struct{ decoder ctrladmission.Decoder }
 
 func (d planDefaulter[P]) Default(ctx context.Context, p P) error {
@@ -95,11 +95,16 @@ func (d planDefaulter[P]) Default(ctx context.Context, p P) error {
 	if err != nil {
 		return err
 	}
+	var former map[string]string
 	if updating {
+		former = old.GetAnnotations()
 		p.SetOwners(old.BrokerName(), old.ClassName())
 	}
 	catalog.SetLabels(p, catalog.PlanLabels(p))
-	return nil
+	var f findings
+	f.refuse(checkSchemaPolicy(former, p)...)
+	_, err = f.result(catalog.ScopeOf(p).PlanKind(), p.GetName())
+	return err
 }
 
 // classValidator warns of instances whose class is deleted.

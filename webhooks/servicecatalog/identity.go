@@ -20,6 +20,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -44,6 +45,7 @@ func oldOf(ctx context.Context, decoder ctrladmission.Decoder, old client.Object
 	if err != nil || request.Operation != admissionv1.Update {
 		return false, err
 	}
+	reflect.ValueOf(old).Elem().SetZero() // a copy of the new object would keep fields that the old one does not have
 	if err := decoder.DecodeRaw(request.OldObject, old); err != nil {
 		return false, fmt.Errorf("decoding the object as it is: %w", err)
 	}
@@ -135,6 +137,11 @@ func checkDeletionPolicy(old map[string]string, obj client.Object) field.ErrorLi
 // checkParametersPolicy refuses an unknown value that is new; old has the annotations from before.
 func checkParametersPolicy(old map[string]string, obj client.Object) field.ErrorList {
 	return checkAnnotation(old, obj, v1beta1.ParametersPolicyAnnotation, v1beta1.ParametersAutomatic, v1beta1.ParametersManual)
+}
+
+// checkSchemaPolicy refuses an unknown value that is new; old has the annotations from before.
+func checkSchemaPolicy(old map[string]string, obj client.Object) field.ErrorList {
+	return checkAnnotation(old, obj, v1beta1.SchemaPolicyAnnotation, v1beta1.SchemaPolicyEnforce, v1beta1.SchemaPolicyWarn)
 }
 
 func checkAnnotation(old map[string]string, obj client.Object, name string, supported ...string) field.ErrorList {

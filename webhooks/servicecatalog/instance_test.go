@@ -432,13 +432,17 @@ func TestParameters(t *testing.T) {
 	broken := clusterPlan(class, "broken", func(p *v1beta1.CommonServicePlanSpec) {
 		p.InstanceCreateParameterSchema = raw(`{"$ref":"https://example.com/schema"}`)
 	})
+	advisory := clusterPlan(class, "advisory", func(p *v1beta1.CommonServicePlanSpec) {
+		p.InstanceCreateParameterSchema = plan.Spec.InstanceCreateParameterSchema
+	})
+	advisory.Annotations = map[string]string{v1beta1.SchemaPolicyAnnotation: v1beta1.SchemaPolicyWarn}
 	narrow := clusterPlan(class, "narrow", func(p *v1beta1.CommonServicePlanSpec) {
 		p.InstanceCreateParameterSchema = raw(`{"properties":{"size":{"type":"string"}}}`)
 		p.InstanceUpdateParameterSchema = raw(`{"properties":{"size":{"type":"string"}}}`)
 	})
 	secret := []v1beta1.ParametersFromSource{{SecretKeyRef: &v1beta1.SecretKeyReference{Name: "mine", Key: "k"}}}
 	var asked []string
-	v := instanceValidator{knowing(t, clusterBroker("broker", true), class, plan, broken, narrow), reviewer(t, &asked, "mine")}
+	v := instanceValidator{knowing(t, clusterBroker("broker", true), class, plan, broken, advisory, narrow), reviewer(t, &asked, "mine")}
 	create := func(edit func(*v1beta1.ServiceInstance)) (string, string) {
 		asked = nil
 		i := defaulted(t, v.knowledge, nil, instance(func(i *v1beta1.ServiceInstance) { i.Spec.ClusterServicePlanExternalName = "ext-plan" }, edit))
@@ -463,6 +467,26 @@ func TestParameters(t *testing.T) {
 	says(t, "a schema that cannot be used", err)
 	says(t, "a schema that cannot be used", warnings, "spec.parameters: not checked")
 
+	// F-B18: a plan may set itself what its schema requires.
+	warn := func(i *v1beta1.ServiceInstance) {
+		i.Annotations = map[string]string{v1beta1.SchemaPolicyAnnotation: v1beta1.SchemaPolicyWarn}
+	}
+	warnings, err = create(warn)
+	says(t, "a schema that only warns", err)
+	says(t, "a schema that only warns", warnings, "spec.parameters.size: Required value: must be given; the parameters are sent nevertheless, since the annotation bellhop.gophernetes.io/schema-policy is Warn")
+	warnings, err = create(func(i *v1beta1.ServiceInstance) { i.Spec.ClusterServicePlanExternalName = "ext-advisory" })
+	says(t, "a plan whose schema only warns", err)
+	says(t, "a plan whose schema only warns", warnings, "spec.parameters.size: Required value")
+	_, err = create(func(i *v1beta1.ServiceInstance) {
+		i.Spec.ClusterServicePlanExternalName = "ext-advisory"
+		i.Annotations = map[string]string{v1beta1.SchemaPolicyAnnotation: v1beta1.SchemaPolicyEnforce}
+	})
+	says(t, "an instance that takes precedence", err, "spec.parameters.size: Required value")
+	_, err = create(func(i *v1beta1.ServiceInstance) {
+		i.Annotations = map[string]string{v1beta1.SchemaPolicyAnnotation: "Ignore"}
+	})
+	says(t, "an unknown policy", err, `metadata.annotations[bellhop.gophernetes.io/schema-policy]: Unsupported value: "Ignore": supported values: "Enforce", "Warn"`)
+
 	old := live(func(i *v1beta1.ServiceInstance) { i.Spec.Parameters, i.Spec.ParametersFrom = raw(`{"size":1}`), secret })
 	update := func(edit func(*v1beta1.ServiceInstance)) string {
 		asked = nil
@@ -473,6 +497,10 @@ func TestParameters(t *testing.T) {
 	}
 	says(t, "what was there before", update(func(i *v1beta1.ServiceInstance) { i.Spec.UpdateRequests = 1 }))
 	says(t, "too small for an update", update(func(i *v1beta1.ServiceInstance) { i.Spec.Parameters = raw(`{"size":2}`) }), "spec.parameters.size")
+	says(t, "too small for an update, with a warning", update(func(i *v1beta1.ServiceInstance) {
+		i.Spec.Parameters = raw(`{"size":2}`)
+		metav1.SetMetaDataAnnotation(&i.ObjectMeta, v1beta1.SchemaPolicyAnnotation, v1beta1.SchemaPolicyWarn)
+	}))
 	says(t, "what an update to another plan does not send", update(func(i *v1beta1.ServiceInstance) { i.Spec.ClusterServicePlanExternalName = "ext-narrow" }))
 	says(t, "what it sends", update(func(i *v1beta1.ServiceInstance) {
 		i.Spec.ClusterServicePlanExternalName, i.Spec.Parameters = "ext-narrow", raw(`{"size":2}`)

@@ -32,7 +32,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/catalog"
 )
 
-// +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-serviceinstance,mutating=false,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=serviceinstances,verbs=create;update,versions=v1beta1,name=vserviceinstance.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-or-own-annotations-change","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec || ['made-id', 'deletion-policy', 'parameters-policy'].exists(a, object.metadata.?annotations[?'bellhop.gophernetes.io/' + a] != oldObject.metadata.?annotations[?'bellhop.gophernetes.io/' + a])"}]}`
+// +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-serviceinstance,mutating=false,failurePolicy=fail,sideEffects=None,groups=servicecatalog.k8s.io,resources=serviceinstances,verbs=create;update,versions=v1beta1,name=vserviceinstance.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5,patch=`{"matchConditions":[{"name":"spec-or-own-annotations-change","expression":"request.operation == 'CREATE' || object.?spec != oldObject.?spec || ['made-id', 'deletion-policy', 'parameters-policy', 'schema-policy'].exists(a, object.metadata.?annotations[?'bellhop.gophernetes.io/' + a] != oldObject.metadata.?annotations[?'bellhop.gophernetes.io/' + a])"}]}`
 // +kubebuilder:webhook:path=/validate-servicecatalog-k8s-io-v1beta1-serviceinstance,mutating=false,failurePolicy=ignore,sideEffects=None,groups=servicecatalog.k8s.io,resources=serviceinstances,verbs=delete,versions=v1beta1,name=vserviceinstance-delete.servicecatalog.k8s.io,admissionReviewVersions=v1,timeoutSeconds=5
 
 // instanceValidator refuses what the schema cannot, and warns of what blocks the instance.
@@ -49,13 +49,14 @@ func (v instanceValidator) ValidateCreate(ctx context.Context, i *v1beta1.Servic
 	var f findings
 	f.refuse(checkDeletionPolicy(nil, i)...)
 	f.refuse(checkParametersPolicy(nil, i)...)
+	f.refuse(checkSchemaPolicy(nil, i)...)
 	f.refuse(checkSize(i.Spec.Parameters)...)
 	f.refuse(present(checkRequester(ctx, i.Spec.UserInfo), checkRecord(nil, "", i, i.Spec.ExternalID))...)
 	checkID(ctx, &f, v.knowledge, i, i.Spec.ExternalID, v.index.InstancesWithID)
 	v.checkRefs(ctx, &f, nil, i, ref)
 	o := v.checkOffer(ctx, &f, i, ref)
 	v.checkBroker(ctx, &f, ref, o)
-	checkParameters(ctx, &f, nextSchema(i, o.plan), i.Spec.Parameters, i.Spec.ParametersFrom)
+	checkParameters(ctx, &f, i, o.plan, nextSchema(i, o.plan), i.Spec.Parameters, i.Spec.ParametersFrom)
 	v.checkUses(ctx, &f, v.access, i.Namespace, sourceUses(nil, i.Spec.ParametersFrom), v.waitingBindings(ctx, &f, field.NewPath("metadata", "name"), i)...)
 	return f.result("ServiceInstance", i.Name)
 }
@@ -71,6 +72,7 @@ func (v instanceValidator) ValidateUpdate(ctx context.Context, old, i *v1beta1.S
 	}
 	f.refuse(checkDeletionPolicy(old.Annotations, i)...)
 	f.refuse(checkParametersPolicy(old.Annotations, i)...)
+	f.refuse(checkSchemaPolicy(old.Annotations, i)...)
 	if changes {
 		f.refuse(wrong...)
 	}
@@ -97,7 +99,8 @@ func (v instanceValidator) checkChange(ctx context.Context, f *findings, old, i 
 	}
 	// An update sends parameters only if they change.
 	if parametersChange(old.Spec, i.Spec) || planChanges && old.Status.ProvisionStatus != v1beta1.Provisioned {
-		checkParameters(ctx, f, nextSchema(old, v.instanceOffer(ctx, i).plan), i.Spec.Parameters, i.Spec.ParametersFrom)
+		plan := v.instanceOffer(ctx, i).plan
+		checkParameters(ctx, f, i, plan, nextSchema(old, plan), i.Spec.Parameters, i.Spec.ParametersFrom)
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 	"context"
 	"fmt"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -35,8 +36,9 @@ var (
 	parametersFromPath = specPath.Child("parametersFrom")
 )
 
-// checkParameters validates inline parameters with a plan's schema, if it has one. Parameters from Secrets are not known here.
-func checkParameters(ctx context.Context, f *findings, planSchema, parameters *runtime.RawExtension, from []v1beta1.ParametersFromSource) {
+// checkParameters validates inline parameters of an object with a schema of its plan, if the plan has it. Parameters from Secrets are not
+// known here.
+func checkParameters(ctx context.Context, f *findings, obj metav1.Object, plan v1beta1.Plan, planSchema, parameters *runtime.RawExtension, from []v1beta1.ParametersFromSource) {
 	if planSchema == nil || len(planSchema.Raw) == 0 {
 		return
 	}
@@ -45,7 +47,13 @@ func checkParameters(ctx context.Context, f *findings, planSchema, parameters *r
 		inline = parameters.Raw
 	}
 	errs, warning := schema.Validate(ctx, planSchema, inline, schema.Options{Path: parametersPath, Partial: len(from) > 0, ShowValues: true})
-	f.refuse(errs...)
+	if catalog.IsSchemaAdvisory(plan, obj) {
+		for _, err := range errs {
+			f.warn("%s; the parameters are sent nevertheless, since the annotation %s is %s", err, v1beta1.SchemaPolicyAnnotation, v1beta1.SchemaPolicyWarn)
+		}
+	} else {
+		f.refuse(errs...)
+	}
 	if warning != "" {
 		f.warn("%s: not checked: %s", parametersPath, warning)
 	}

@@ -39,6 +39,12 @@ const (
 	// ParametersManual.
 	ParametersPolicyAnnotation = "bellhop.gophernetes.io/parameters-policy"
 
+	// SchemaPolicyAnnotation says what follows where the schema of a plan refuses the
+	// parameters of a ServiceInstance or ServiceBinding: SchemaPolicyEnforce, which is
+	// the default, or SchemaPolicyWarn. It is on the plan, or on the object, which
+	// takes precedence.
+	SchemaPolicyAnnotation = "bellhop.gophernetes.io/schema-policy"
+
 	// RebindAnnotation, set or changed to any value, asks for new credentials of a
 	// ServiceBinding: a binding under a new id, by rotation where the plan can. The
 	// one before it is removed after RotationOverlapAnnotation. Where the broker has
@@ -95,6 +101,14 @@ const (
 	// ParametersManual sends a changed parameter with the next change of the spec,
 	// such as a higher updateRequests.
 	ParametersManual = "Manual"
+)
+
+// Values of SchemaPolicyAnnotation.
+const (
+	// SchemaPolicyEnforce refuses the parameters.
+	SchemaPolicyEnforce = "Enforce"
+	// SchemaPolicyWarn warns of them, and sends them to the broker.
+	SchemaPolicyWarn = "Warn"
 )
 
 // Values of RotationOverlapAnnotation, in seconds.

@@ -186,7 +186,8 @@ func (r *Reconciler) readParameters(ctx context.Context, s *scope) error {
 	}
 	s.Record.RememberDigest(s.binding, p)
 	if plan := s.inputs.BoundInstance.Plan; p.Blocker == nil && plan != nil {
-		p.Blocker = engine.ValidateParameters(ctx, plan.Common().ServiceBindingCreateParameterSchema, p)
+		p = engine.ValidateParameters(ctx, s.binding, plan, plan.Common().ServiceBindingCreateParameterSchema, p)
+		p.Blocker = p.Invalid
 	}
 	s.inputs.Parameters = p
 	return nil

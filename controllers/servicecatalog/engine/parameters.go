@@ -153,15 +153,21 @@ func (r *Record) RememberDigest(obj client.Object, p lifecycle.Parameters) {
 	}
 }
 
-// ValidateParameters returns why a plan's schema refuses parameters; nil: it accepts them.
-func ValidateParameters(ctx context.Context, plans *runtime.RawExtension, p lifecycle.Parameters) *lifecycle.Blocker {
+// ValidateParameters validates the parameters of an object with a schema of its plan, unless an annotation says that the broker decides.
+func ValidateParameters(ctx context.Context, obj client.Object, plan v1beta1.Plan, planSchema *runtime.RawExtension, p lifecycle.Parameters) lifecycle.Parameters {
+	p.Invalid, p.Required = nil, nil
+	if catalog.IsSchemaAdvisory(plan, obj) {
+		return p
+	}
 	sent := p.Sent
 	if sent == nil {
 		sent = []byte("{}")
 	}
-	errs, _ := schema.Validate(ctx, plans, sent, schema.Options{Path: field.NewPath("spec", "parameters"), Origins: p.Origins}) // admission has warned of an invalid schema
+	errs, _ := schema.Validate(ctx, planSchema, sent, schema.Options{Path: field.NewPath("spec", "parameters"), Origins: p.Origins}) // admission has warned of an invalid schema
 	if len(errs) > 0 {
-		return lifecycle.BlockedBy(v1beta1.ReasonErrorWithParameters, errs.ToAggregate().Error())
+		p.Invalid = lifecycle.BlockedBy(v1beta1.ReasonErrorWithParameters, errs.ToAggregate().Error())
+		return p
 	}
-	return nil
+	p.Required = schema.Required(planSchema)
+	return p
 }

@@ -19,6 +19,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -117,8 +118,37 @@ func TestAnErrorOfTheSchemaNamesWhereTheValueIs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := ValidateParameters(t.Context(), plan, lifecycle.Parameters{Parameters: merged}); got == nil || got.Message != c.want {
-			t.Errorf("%s: %+v, want %s", name, got, c.want)
+		got := ValidateParameters(t.Context(), &v1beta1.ServiceInstance{}, &v1beta1.ServicePlan{}, plan, lifecycle.Parameters{Parameters: merged})
+		if got.Invalid == nil || got.Invalid.Message != c.want || got.Required != nil {
+			t.Errorf("%s: %+v, required %v, want %s", name, got.Invalid, got.Required, c.want)
+		}
+	}
+}
+
+// F-B18: an annotation on the plan or the object leaves the decision to the broker. Otherwise it is known what the schema has required.
+func TestValidateParametersWithSchemaPolicy(t *testing.T) {
+	planSchema := &runtime.RawExtension{Raw: []byte(`{"$schema":"http://json-schema.org/draft-04/schema#","required":["mysql_version"]}`)}
+	warn := map[string]string{v1beta1.SchemaPolicyAnnotation: v1beta1.SchemaPolicyWarn}
+	plain, annotated := &v1beta1.ServiceInstance{}, &v1beta1.ServiceBinding{}
+	annotated.Annotations = warn
+	clusterPlan := &v1beta1.ClusterServicePlan{}
+	clusterPlan.Annotations = warn
+	for name, c := range map[string]struct {
+		obj      client.Object
+		plan     v1beta1.Plan
+		sent     string
+		invalid  bool
+		required []string
+	}{
+		"refused":                   {plain, &v1beta1.ServicePlan{}, `{}`, true, nil},
+		"accepted":                  {plain, &v1beta1.ServicePlan{}, `{"mysql_version":"8"}`, false, []string{"mysql_version"}},
+		"an annotation of the plan": {plain, clusterPlan, `{}`, false, nil},
+		"one of the object":         {annotated, &v1beta1.ServicePlan{}, `{}`, false, nil},
+	} {
+		before := lifecycle.Parameters{Parameters: catalog.Parameters{Sent: []byte(c.sent)}, Invalid: lifecycle.BlockedBy(v1beta1.ReasonErrorWithParameters, "before")}
+		got := ValidateParameters(t.Context(), c.obj, c.plan, planSchema, before)
+		if (got.Invalid != nil) != c.invalid || !slices.Equal(got.Required, c.required) {
+			t.Errorf("%s: %+v, required %v", name, got.Invalid, got.Required)
 		}
 	}
 }

@@ -41,19 +41,23 @@ var (
 	// SpecChanged passes changes of the spec, as an option of Watches.
 	SpecChanged = builder.WithPredicates(enqueue.SpecChanged)
 	// BrokerChanged passes changes of the spec of a broker, and of what its annotation says of its former addresses, as an option of Watches.
-	BrokerChanged = builder.WithPredicates(predicate.Or(enqueue.SpecChanged, movedFromChanged))
+	BrokerChanged = builder.WithPredicates(predicate.Or(enqueue.SpecChanged, annotationChanged(v1beta1.MovedFromAnnotation)))
+	// PlanChanged passes changes of the spec of a plan, and of what its annotation says of its schemas, as an option of Watches.
+	PlanChanged = builder.WithPredicates(predicate.Or(enqueue.SpecChanged, annotationChanged(v1beta1.SchemaPolicyAnnotation)))
 	// ResourceVersionChanged passes all changes, those of the status and the metadata included, but no resyncs. It is an option of Watches.
 	ResourceVersionChanged = builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})
 )
 
-// movedFromChanged passes updates that change what a broker's annotation says of its former addresses.
-var movedFromChanged = predicate.Funcs{
-	CreateFunc: func(event.CreateEvent) bool { return false },
-	DeleteFunc: func(event.DeleteEvent) bool { return false },
-	UpdateFunc: func(e event.UpdateEvent) bool {
-		return e.ObjectOld.GetAnnotations()[v1beta1.MovedFromAnnotation] != e.ObjectNew.GetAnnotations()[v1beta1.MovedFromAnnotation]
-	},
-	GenericFunc: func(event.GenericEvent) bool { return false },
+// annotationChanged passes updates that change an annotation.
+func annotationChanged(name string) predicate.Funcs {
+	return predicate.Funcs{
+		CreateFunc: func(event.CreateEvent) bool { return false },
+		DeleteFunc: func(event.DeleteEvent) bool { return false },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			return e.ObjectOld.GetAnnotations()[name] != e.ObjectNew.GetAnnotations()[name]
+		},
+		GenericFunc: func(event.GenericEvent) bool { return false },
+	}
 }
 
 // isOwner reports whether the broker's resource was created for the instance or binding itself.

@@ -160,12 +160,11 @@ func (r *Reconciler) readParameters(ctx context.Context, s *scope) error {
 		s.inputs.Parameters = p
 		return err
 	}
-	common := s.inputs.Offering.Plan.Common()
-	plans := common.InstanceCreateParameterSchema
+	plan := s.inputs.Offering.Plan
+	schema := plan.Common().InstanceCreateParameterSchema
 	if instancerules.IsProvisioned(&s.instance.Status) {
-		plans = common.InstanceUpdateParameterSchema
+		schema = plan.Common().InstanceUpdateParameterSchema
 	}
-	p.Invalid = engine.ValidateParameters(ctx, plans, p)
-	s.inputs.Parameters = p
+	s.inputs.Parameters = engine.ValidateParameters(ctx, s.instance, plan, schema, p)
 	return nil
 }

@@ -114,6 +114,17 @@ func Validate(ctx context.Context, schema *runtime.RawExtension, parameters []by
 	return errs, ""
 }
 
+// Required returns the names of the parameters that a schema requires at its top level.
+func Required(schema *runtime.RawExtension) []string {
+	var top struct {
+		Required []string `json:"required"`
+	}
+	if schema == nil || len(schema.Raw) > maxSchema || json.Unmarshal(schema.Raw, &top) != nil {
+		return nil
+	}
+	return top.Required
+}
+
 func unchecked(reason string, args ...any) string {
 	return "the parameters are not checked against the plan's schema: " + fmt.Sprintf(reason, args...)
 }

@@ -97,6 +97,17 @@ func TestBindAnswers(t *testing.T) {
 	}
 }
 
+// F-B18: as for instances.
+func TestBindRefusalNamesRequiredParameter(t *testing.T) {
+	f := newFixture(func(f *fixture) { f.in.Parameters.Required = []string{"role"} })
+	answer := saidOf(osbresult.Rejected, 400)
+	answer.Description = "role: set by the plan"
+	f.after(answer)
+	if got, want := f.b.Status.Attempts.LastError, `the plan's schema requires the parameter "role": if the broker does not accept it`; !strings.Contains(got, want) {
+		t.Errorf("says %s, want %s", got, want)
+	}
+}
+
 // TestUnbindAnswers has each row of the response matrix.
 // conformance: N02 N03 N04
 func TestUnbindAnswers(t *testing.T) {

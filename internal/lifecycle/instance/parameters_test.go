@@ -17,6 +17,7 @@ limitations under the License.
 package instance
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -142,5 +143,36 @@ func TestATouchIsNotRecorded(t *testing.T) {
 	f.after(Decide(f.si, f.in).Request, refusal)
 	if got := f.si.Status.Attempts; got.ParametersDigest != f.in.Parameters.Digest {
 		t.Errorf("attempts have the digest %q", got.ParametersDigest)
+	}
+}
+
+// F-B18: a plan may set a parameter itself that its schema requires. The refusal says what a person can do, where it names the parameter.
+func TestRefusalNamesRequiredParameter(t *testing.T) {
+	const advice = `; the plan's schema requires the parameter "mysql_version": if the broker does not accept it, leave it out, ` +
+		`and set the annotation bellhop.gophernetes.io/schema-policy to Warn on this object or its plan`
+	requires := func(f *fixture) { f.in.Parameters.Required = []string{"size", "mysql_version"} }
+	unread := func(f *fixture) { f.in.Parameters.Required = nil }
+	for name, test := range map[string]struct {
+		is          []func(*fixture)
+		description string
+		advised     bool
+	}{
+		"a provisioning":                {fs(requires), "plan defined parameters cannot be changed: mysql_version", true},
+		"an update":                     {fs(ready, otherParameters, requires), `the parameter "mysql_version" is set by the plan`, true},
+		"an update of the plan":         {fs(ready, otherPlan, requires), "mysql_version", false},
+		"another parameter":             {fs(requires), "mysql_version_minor and my-size are unknown", false},
+		"the schema does not matter":    {fs(unread), "mysql_version", false},
+		"the description is not shown":  {fs(requires), "", false},
+		"an adopted instance, repeated": {fs(requires, unknownOnce), "mysql_version", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(test.is...)
+			answer := said(osbresult.Rejected, 400)
+			answer.Description = test.description
+			f.after(Decide(f.si, f.in).Request, answer)
+			if got := strings.Contains(f.si.Status.Attempts.LastError, advice); got != test.advised {
+				t.Errorf("advised: %t, %s", got, f.si.Status.Attempts.LastError)
+			}
+		})
 	}
 }

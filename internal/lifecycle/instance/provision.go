@@ -64,7 +64,7 @@ func (d *decision) provision() {
 		return
 	}
 	d.Request = d.newRequest(lifecycle.Provision)
-	d.Request.Properties = props
+	d.Request.Properties, d.Request.Required = props, d.in.Parameters.Required
 	d.recordFormerPlan(props)
 	d.beginOperation(Provisioning, props)
 	d.writeAhead(v1beta1.ReasonProvisionRequestInFlight, "The provision request is being sent to the broker")

@@ -61,6 +61,9 @@ func (d *decision) update() {
 		d.setBlocked(d.in.Parameters.Invalid)
 	default:
 		call.Properties = props
+		if call.NewParameters {
+			call.Required = d.in.Parameters.Required
+		}
 		d.Request = call
 		d.recordFormerPlan(props)
 		d.beginOperation(Updating, props)

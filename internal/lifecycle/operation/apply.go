@@ -55,6 +55,8 @@ type Request struct {
 	SeenRunning bool
 	// Retrievable: the resource can be fetched.
 	Retrievable bool
+	// Required are the names of parameters that are sent because the plan's schema requires them.
+	Required []string
 	// MaxDuration is the maximum duration of the operation that is polled.
 	MaxDuration time.Duration
 }

@@ -17,6 +17,12 @@ limitations under the License.
 package operation
 
 import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
@@ -52,6 +58,24 @@ func (c *Change) reason(a Answer) string {
 	return c.Failed
 }
 
+// adviseOnRequired returns what a person can do where the broker's refusal names a parameter that is sent because the plan's schema requires
+// it; empty: it names none. The plan may set that parameter itself.
+func (ap *Application) adviseOnRequired() string {
+	if ap.Answer.Withheld {
+		return ""
+	}
+	words := strings.FieldsFunc(ap.Answer.Description, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '_' && r != '-'
+	})
+	for _, name := range ap.Call.Required {
+		if slices.Contains(words, name) {
+			return fmt.Sprintf("; the plan's schema requires the parameter %q: if the broker does not accept it, leave it out, and set the annotation %s to %s on this object or its plan",
+				lifecycle.DisplayName(name), v1beta1.SchemaPolicyAnnotation, v1beta1.SchemaPolicyWarn)
+		}
+	}
+	return ""
+}
+
 // ApplyChange applies the answer to a request that creates or changes the resource.
 func (ap *Application) ApplyChange() {
 	change := ap.Kind.Change()
@@ -70,7 +94,7 @@ func (ap *Application) ApplyChange() {
 	case class == osbresult.Conflict && change.Conflict != nil:
 		change.Conflict()
 	case class == osbresult.Rejected, class == osbresult.Conflict, class == osbresult.Gone, class == osbresult.NeedsAsync, class == osbresult.NeedsApp:
-		change.Refused(callFailed(change.Name, ap.DescribeOutcome()))
+		change.Refused(callFailed(change.Name, ap.DescribeOutcome()) + ap.adviseOnRequired())
 	default:
 		change.NoEffect()
 		ap.RecordRetry(change.Name, change.reason(ap.Answer))

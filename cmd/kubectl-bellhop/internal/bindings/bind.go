@@ -166,7 +166,7 @@ func (b *bind) complete(ctx context.Context, binding *v1beta1.ServiceBinding) er
 		return cli.UsageError("plan %s/%s of serviceinstance %q has no credentials: it is not bindable",
 			class.Common().ExternalName, plan.Common().ExternalName, spec.InstanceRef.Name)
 	}
-	return b.parameters.Complete(ctx, b.e, class, plan, catalog.ForBind, &spec.Parameters, &spec.ParametersFrom)
+	return b.parameters.Complete(ctx, b.e, binding, class, plan, catalog.ForBind, &spec.Parameters, &spec.ParametersFrom)
 }
 
 // offerOf returns class and plan of the binding's instance, nil where they are not known. With a manifest the instance may come later.

@@ -156,7 +156,7 @@ func (p *provision) complete(ctx context.Context, instance *v1beta1.ServiceInsta
 		return cli.UsageError("broker %q does not offer plan %s/%s any more", class.BrokerName(), class.Common().ExternalName, plan.Common().ExternalName)
 	}
 	spec := &instance.Spec
-	return p.parameters.Complete(ctx, p.e, class, plan, catalog.ForProvision, &spec.Parameters, &spec.ParametersFrom)
+	return p.parameters.Complete(ctx, p.e, instance, class, plan, catalog.ForProvision, &spec.Parameters, &spec.ParametersFrom)
 }
 
 // choose returns class and plan: those of the flags, else those that the manifest names.

@@ -144,5 +144,5 @@ func (u *update) edit(ctx context.Context, offers *catalog.Catalog, instance *v1
 	if !u.parameters.IsSet() {
 		return nil
 	}
-	return u.parameters.Complete(ctx, u.e, class, plan, catalog.ForUpdate, &spec.Parameters, &spec.ParametersFrom)
+	return u.parameters.Complete(ctx, u.e, instance, class, plan, catalog.ForUpdate, &spec.Parameters, &spec.ParametersFrom)
 }

@@ -28,6 +28,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/yaml"
@@ -35,6 +36,7 @@ import (
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
+	catalogrules "github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/catalog/schema"
 )
 
@@ -192,9 +194,9 @@ func valueOf(text, kind string) any {
 	return value
 }
 
-// Complete changes the parameters of an object and their sources as the flags ask, and checks them against the schema of the plan's
-// operation, as admission does. Where class or plan is nil nothing is checked here. Secrets are not read.
-func (f *Flags) Complete(ctx context.Context, e *cli.Environment, class v1beta1.Class, plan v1beta1.Plan, operation string, inline **runtime.RawExtension, from *[]v1beta1.ParametersFromSource) error {
+// Complete changes the parameters of an object, which are inline, and their sources as the flags ask, and checks them against the schema of
+// the plan's operation, as admission does. Where class or plan is nil nothing is checked here. Secrets are not read.
+func (f *Flags) Complete(ctx context.Context, e *cli.Environment, obj metav1.Object, class v1beta1.Class, plan v1beta1.Plan, operation string, inline **runtime.RawExtension, from *[]v1beta1.ParametersFromSource) error {
 	sources, err := f.Sources()
 	if err != nil {
 		return err
@@ -211,6 +213,9 @@ func (f *Flags) Complete(ctx context.Context, e *cli.Environment, class v1beta1.
 	warning, err := check(ctx, class, plan, operation, *inline, len(*from) > 0)
 	if warning != "" {
 		fmt.Fprintln(e.ErrOut, "Warning:", warning)
+	}
+	if err != nil && catalogrules.IsSchemaAdvisory(plan, obj) {
+		return nil // the API server warns, and the broker decides
 	}
 	return err
 }
