@@ -18,7 +18,6 @@ package email
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"net/textproto"
 	"regexp"
@@ -74,8 +73,7 @@ func classOfReply(answer *textproto.Error, at outbound.Phase) (result.Class, str
 // isProtocolError reports whether the server's reply is not SMTP, rather than the connection broken.
 func isProtocolError(err error) bool {
 	_, answer := errors.AsType[textproto.ProtocolError](err)
-	_, challenge := errors.AsType[base64.CorruptInputError](err)
-	return answer || challenge || errors.Is(err, errChallenge)
+	return answer || errors.Is(err, errChallenge)
 }
 
 // enhanced matches the status code of RFC 3463 at the start of a reply.

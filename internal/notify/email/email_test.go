@@ -305,6 +305,7 @@ func TestQuit(t *testing.T) {
 
 func TestFailures(t *testing.T) {
 	const from, to = "MAIL FROM: ", "to[0]: "
+	const hint = "; the client's name was its address, which some servers refuse: set email.hello to a host name" // F-U37
 	type want struct {
 		class   result.Class
 		reason  string
@@ -316,8 +317,8 @@ func TestFailures(t *testing.T) {
 	}{
 		{"connect", "421 4.3.2 canary", want{result.Temporary, result.ReasonServerError, "greeting: SMTP 421 4.3.2"}},
 		{"connect", "554 5.7.1 canary", want{result.Configuration, result.ReasonRejected, "greeting: SMTP 554 5.7.1"}},
-		{"EHLO", "421-canary\r\n421 canary", want{result.Temporary, result.ReasonServerError, "EHLO: SMTP 421"}},
-		{"EHLO", "550 5.7.1 canary", want{result.Configuration, result.ReasonRejected, "EHLO: SMTP 550 5.7.1"}},
+		{"EHLO", "421-canary\r\n421 canary", want{result.Temporary, result.ReasonServerError, "EHLO: SMTP 421" + hint}},
+		{"EHLO", "550 5.7.1 canary", want{result.Configuration, result.ReasonRejected, "EHLO: SMTP 550 5.7.1" + hint}},
 		{"STARTTLS", "454 4.7.0 canary", want{result.Temporary, result.ReasonServerError, "STARTTLS: SMTP 454 4.7.0"}},
 		{"STARTTLS", "502 5.5.1 canary", want{result.Configuration, result.ReasonRejected, "STARTTLS: SMTP 502 5.5.1"}},
 		{"AUTH", "535 5.7.8 canary", want{result.Configuration, result.ReasonUnauthorized, "AUTH: SMTP 535 5.7.8"}},
@@ -567,7 +568,11 @@ func TestAuth(t *testing.T) {
 		class     result.Class
 	}{
 		{"too many iterations", "AUTH: the answer is not one of SMTP", notifytest.SMTPOptions{Mechanisms: "SCRAM-SHA-256", Rounds: 1 << 40}, result.Configuration},
-		{"no supported mechanism", "the mail server takes no username", notifytest.SMTPOptions{Mechanisms: "CRAM-MD5 NTLM XOAUTH2"}, result.Configuration},
+		{"F-B25: no supported mechanism", "the mail server offers AUTH only by CRAM-MD5, NTLM, XOAUTH2; the operator has PLAIN, LOGIN, SCRAM-SHA-256 and SCRAM-SHA-1",
+			notifytest.SMTPOptions{Mechanisms: "NTLM CRAM-MD5 XOAUTH2 canary"}, result.Configuration},
+		{"F-B25: no supported mechanism in the old form", "the mail server offers AUTH only by NTLM; ", notifytest.SMTPOptions{Mechanisms: "NTLM canary", OldForm: true}, result.Configuration},
+		{"F-B25: only a mechanism of unknown name", "the mail server offers AUTH only by unknown mechanisms; ", notifytest.SMTPOptions{Mechanisms: "canary"}, result.Configuration},
+		{"F-B25: no login", "the mail server offers no login (AUTH): remove username and password from the Secret", notifytest.SMTPOptions{Mechanisms: "none"}, result.Configuration},
 		{"another password", "AUTH: SMTP 535 5.7.8", notifytest.SMTPOptions{Password: "other"}, result.Configuration},
 		{"another password, LOGIN", "AUTH: SMTP 535 5.7.8", notifytest.SMTPOptions{Password: "other", Mechanisms: "LOGIN"}, result.Configuration},
 		{"another password, SCRAM", "AUTH: SMTP 535 5.7.8", notifytest.SMTPOptions{Password: "other", Mechanisms: "SCRAM-SHA-256"}, result.Configuration},
@@ -582,6 +587,58 @@ func TestAuth(t *testing.T) {
 			}
 			if err := s.Probe(t.Context()); result.ClassOf(err) != c.class {
 				t.Errorf("probe: got %v", err)
+			}
+		})
+	}
+}
+
+// F-B25: a mechanism that the server does not support after all is followed by the next, and one that refuses the password is not.
+func TestAuthByTheNextMechanism(t *testing.T) {
+	for _, c := range []struct {
+		why     string
+		options notifytest.SMTPOptions
+		answers []string // to AUTH, in this order; "" is the correct one
+		want    []string // mechanisms that were tried
+		message string   // of the error, if there is one
+	}{
+		{"the old form", notifytest.SMTPOptions{Mechanisms: "LOGIN PLAIN", OldForm: true}, []string{""}, []string{"PLAIN"}, ""},
+		{"the old form without PLAIN", notifytest.SMTPOptions{Mechanisms: "LOGIN", OldForm: true}, []string{""}, []string{"LOGIN"}, ""},
+		{"no initial response", notifytest.SMTPOptions{RefusesInitial: true}, []string{""}, []string{"PLAIN", "PLAIN"}, ""},
+		{"an ignored initial response", notifytest.SMTPOptions{IgnoresInitial: true}, []string{""}, []string{"PLAIN"}, ""},
+		{"no PLAIN", notifytest.SMTPOptions{}, []string{"504 5.5.4 canary", "504 5.5.4 canary", ""}, []string{"PLAIN", "PLAIN", "LOGIN"}, ""},
+		{"no PLAIN and no LOGIN", notifytest.SMTPOptions{Mechanisms: "PLAIN LOGIN SCRAM-SHA-256"}, []string{"502 canary", "502 canary", "504 canary", ""},
+			[]string{"PLAIN", "PLAIN", "LOGIN", "SCRAM-SHA-256"}, ""},
+		{"none after all", notifytest.SMTPOptions{Mechanisms: "NTLM PLAIN LOGIN"}, []string{"504 5.5.4 canary"}, []string{"PLAIN", "PLAIN", "LOGIN"},
+			"AUTH: SMTP 504 5.5.4; the mail server refuses LOGIN, PLAIN, and offers LOGIN, NTLM, PLAIN"},
+		{"a wrong password", notifytest.SMTPOptions{}, []string{"535 5.7.8 canary"}, []string{"PLAIN"}, "AUTH: SMTP 535 5.7.8"},
+		{"a password for applications", notifytest.SMTPOptions{}, []string{"534 5.7.9 canary"}, []string{"PLAIN"}, "AUTH: SMTP 534 5.7.9"},
+		{"a server that is busy", notifytest.SMTPOptions{}, []string{"454 4.7.0 canary"}, []string{"PLAIN"}, "AUTH: SMTP 454 4.7.0"},
+		{"then a wrong password", notifytest.SMTPOptions{}, []string{"504 5.5.4 canary", "504 5.5.4 canary", "535 5.7.8 canary"}, []string{"PLAIN", "PLAIN", "LOGIN"}, "AUTH: SMTP 535 5.7.8"},
+	} {
+		t.Run(c.why, func(t *testing.T) {
+			c.options.StartTLS, c.options.Username, c.options.Password = true, username, password
+			server := newServer(t, c.options)
+			server.Script("AUTH", c.answers...)
+			s := newSender(t, server, Config{Username: username, Password: password})
+			_, err := send(t.Context(), s, result.Fired, "delivery")
+			message := ""
+			if own, ok := errors.AsType[*result.Error](err); ok {
+				message = own.Message
+			}
+			if message != c.message {
+				t.Errorf("got %v, want %q", err, c.message)
+			}
+			var tried []string
+			for _, command := range server.Commands() {
+				if mechanism, ok := strings.CutPrefix(command, "AUTH "); ok {
+					tried = append(tried, mechanism)
+				}
+			}
+			if !slices.Equal(tried, c.want) {
+				t.Errorf("tried %q, want %q", tried, c.want)
+			}
+			if delivered := server.Received() == 1; delivered != (c.message == "") {
+				t.Errorf("delivered: %t", delivered)
 			}
 		})
 	}

@@ -25,9 +25,7 @@ import (
 	"net/mail"
 	"net/netip"
 	"net/textproto"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/wneessen/go-mail/smtp"
@@ -37,12 +35,8 @@ import (
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
 
-const (
-	// quitTimeout bounds the wait for the reply to QUIT.
-	quitTimeout = 500 * time.Millisecond
-	// maxIterations bounds the work of SCRAM that a server can ask for, to about half a second.
-	maxIterations = 1 << 20
-)
+// quitTimeout bounds the wait for the reply to QUIT.
+const quitTimeout = 500 * time.Millisecond
 
 // session is a connection to the mail server. It uses go-mail's client of the protocol. The library's client of mails sends
 // to no recipient where one is refused.
@@ -81,7 +75,7 @@ func (sess *session) handshake(ctx context.Context, s *Sender) *result.Error {
 	sess.client = client
 	client.SkipSMTPUTF8(true) // all addresses are ASCII; with SMTPUTF8 a later server might refuse the mail
 	if err := client.Hello(cmp.Or(s.config.Hello, addressLiteral(sess.conn.LocalAddr()))); err != nil {
-		return errorOfStep(ctx, "EHLO", err, outbound.Talking)
+		return s.withHintAtName(errorOfStep(ctx, "EHLO", err, outbound.Talking), err)
 	}
 	if s.config.TLS == StartTLS {
 		if offered, _ := client.Extension("STARTTLS"); !offered { // the same reason as for an invalid certificate
@@ -94,16 +88,19 @@ func (sess *session) handshake(ctx context.Context, s *Sender) *result.Error {
 	if s.config.Username == "" {
 		return nil
 	}
-	_, mechanisms := client.Extension("AUTH")
-	auth := s.mechanism(mechanisms)
-	if auth == nil {
-		return &result.Error{Class: result.Configuration, Reason: result.ReasonUnauthorized,
-			Message: "the mail server takes no username and password (AUTH) by PLAIN, LOGIN, SCRAM-SHA-256 or SCRAM-SHA-1"}
+	return sess.login(ctx, s)
+}
+
+// withHintAtName adds to the error of a refused EHLO that the client's name may be the cause.
+func (s *Sender) withHintAtName(failure *result.Error, err error) *result.Error {
+	_, refused := errors.AsType[*textproto.Error](err)
+	if refused && s.config.Hello == "" {
+		failure.Message += "; the client's name was its address, which some servers refuse: set email.hello to a host name"
 	}
-	if err := client.Auth(auth); err != nil {
-		return errorOfStep(ctx, "AUTH", err, outbound.Talking)
+	if refused && s.config.Hello != "" {
+		failure.Message += "; the server may refuse the client's name, email.hello"
 	}
-	return nil
+	return failure
 }
 
 // addressLiteral returns the name of a client without a host name (RFC 5321, 4.1.3).
@@ -117,45 +114,6 @@ func addressLiteral(local net.Addr) string {
 		return "[IPv6:" + ip.String() + "]"
 	}
 	return "[" + ip.String() + "]"
-}
-
-// mechanism selects a mechanism that the server offers. PLAIN is preferred to SCRAM: within TLS only the server itself sees
-// the password, and a server may offer SCRAM also to users without a suitable hash.
-func (s *Sender) mechanism(offered string) smtp.Auth {
-	names := strings.Fields(strings.ToUpper(offered))
-	c := s.config
-	switch {
-	case slices.Contains(names, "PLAIN"):
-		return boundedSCRAM{smtp.PlainAuth("", c.Username, c.Password, s.host, false)}
-	case slices.Contains(names, "LOGIN"):
-		return boundedSCRAM{smtp.LoginAuth(c.Username, c.Password, s.host, false)}
-	case slices.Contains(names, "SCRAM-SHA-256"):
-		return boundedSCRAM{smtp.ScramSHA256Auth(c.Username, c.Password)}
-	case slices.Contains(names, "SCRAM-SHA-1"):
-		return boundedSCRAM{smtp.ScramSHA1Auth(c.Username, c.Password)}
-	}
-	return nil
-}
-
-// boundedSCRAM bounds the iterations that a server asks for: no timeout ends the computation.
-type boundedSCRAM struct{ smtp.Auth }
-
-// errChallenge is the error of a challenge that the mechanism does not permit.
-var errChallenge = errors.New("bad challenge")
-
-func (c boundedSCRAM) Next(fromServer []byte, more bool) ([]byte, error) {
-	for part := range strings.SplitSeq(string(fromServer), ",") {
-		if rounds, ok := strings.CutPrefix(part, "i="); more && ok {
-			if n, err := strconv.Atoi(rounds); err != nil || n > maxIterations {
-				return nil, errChallenge
-			}
-		}
-	}
-	answer, err := c.Auth.Next(fromServer, more)
-	if err != nil {
-		return nil, errChallenge
-	}
-	return answer, nil
 }
 
 // outcome is the outcome of a transaction for its recipients.

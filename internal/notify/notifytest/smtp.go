@@ -38,8 +38,12 @@ type SMTPOptions struct {
 	Implicit bool // TLS from the first byte
 	// Username and Password are required, where they are set.
 	Username, Password string
-	// Mechanisms for AUTH. Default: PLAIN LOGIN. SCRAM-SHA-256 is supported, too.
+	// Mechanisms for AUTH. Default: PLAIN LOGIN. SCRAM-SHA-256 is supported, too. With "none" the extension is not offered.
 	Mechanisms string
+	// OldForm offers the mechanisms as "AUTH=PLAIN LOGIN" only.
+	OldForm bool
+	// RefusesInitial and IgnoresInitial are about a response in the command AUTH.
+	RefusesInitial, IgnoresInitial bool
 	// Rounds is the number of iterations of SCRAM. Default: 4096.
 	Rounds int
 	// Names of the certificate, in addition to 127.0.0.1.

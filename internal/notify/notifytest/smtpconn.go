@@ -188,8 +188,12 @@ func (c *smtpConn) extensions(verb string) string {
 	if c.server.options.StartTLS && !c.secured {
 		lines += "250-STARTTLS\r\n"
 	}
-	if c.server.options.Username != "" && c.secured {
-		lines += "250-AUTH " + c.server.options.Mechanisms + "\r\n"
+	if c.server.options.Username != "" && c.secured && c.server.options.Mechanisms != "none" {
+		separator := " "
+		if c.server.options.OldForm {
+			separator = "="
+		}
+		lines += "250-AUTH" + separator + c.server.options.Mechanisms + "\r\n"
 	}
 	return lines + "250 ENHANCEDSTATUSCODES"
 }
@@ -201,10 +205,17 @@ func (c *smtpConn) authenticate(rest string) bool {
 	if !slices.Contains(strings.Fields(o.Mechanisms), mechanism) {
 		return c.reply("504 5.5.4 mechanism not offered")
 	}
+	if o.RefusesInitial && initial != "" {
+		return c.reply("501 5.5.2 no initial response")
+	}
 	switch mechanism {
 	case "PLAIN":
 		got, err := base64.StdEncoding.DecodeString(initial)
-		c.authed = err == nil && string(got) == "\x00"+o.Username+"\x00"+o.Password
+		response, ok := string(got), err == nil
+		if initial == "" || o.IgnoresInitial {
+			response, ok = c.ask("")
+		}
+		c.authed = ok && response == "\x00"+o.Username+"\x00"+o.Password
 	case "LOGIN":
 		username, first := c.ask("Username:")
 		password, second := c.ask("Password:")
