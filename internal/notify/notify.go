@@ -54,6 +54,7 @@ type Message struct {
 	BelowMinimum Severity
 	Receiver     string    // kind and name, such as ClusterReceiver/oncall
 	Time         time.Time // of the event; a repeat has the same
+	AttemptTime  time.Time // when this attempt begins
 	// Quiet: nobody has to be told of it. An Editor changes its earlier message, or sends nothing.
 	Quiet bool
 	// Continues: this message, which is Fired, continues the one with the external id, which people may take for current; see Continue.
@@ -77,7 +78,7 @@ type Key struct {
 	Delivery   string // the same for every repeat of this message
 	Incident   string // the same for all messages about this Alert to this receiver
 	ExternalID string // of the receiver's last receipt; "" if there was none
-	Partial    string // of the last failed attempt of this message, as in result.Error
+	Partial    string // of the last failed attempt, of this message or of a former one that was not confirmed, as in result.Error
 }
 
 // Sender delivers messages to one receiver. It is safe for concurrent use.

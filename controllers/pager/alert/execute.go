@@ -326,6 +326,7 @@ func messageOf(a *v1beta1.Alert, row v1beta1.Delivery, o lifecycle.Outcome) noti
 		Continues:  o.Continues,
 		Last:       o.Last,
 
+		AttemptTime:  o.Began,
 		BelowMinimum: notify.Severity(o.BelowMinimum),
 	}
 	for _, link := range a.Spec.Links {

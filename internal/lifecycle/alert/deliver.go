@@ -99,7 +99,7 @@ func (d *DeliveryPlan) request(t Target, hash string, event result.Event, reason
 		return
 	}
 	d.Send = &Request{Event: event, Hash: hash, Sequence: d.Row.Sequence, Attempt: d.Row.Attempts + 1, Version: t.Version,
-		WriteAhead: isAtMostOnce(t), AtMostOnce: isAtMostOnce(t), ByDefault: d.Row.ByDefault}
+		WriteAhead: isAtMostOnce(t), AtMostOnce: isAtMostOnce(t), Partial: d.Row.PartialDelivery, ByDefault: d.Row.ByDefault}
 	// A refusal says nothing of an earlier attempt that may have arrived. A resolve may have arrived where it was sent, and is sent where a
 	// message may have arrived: until the next confirmation neither is certain.
 	holding := d.holding(in)
@@ -111,9 +111,6 @@ func (d *DeliveryPlan) request(t Target, hash string, event result.Event, reason
 	if !again {
 		d.Send.Sequence++
 		d.Send.Attempt, d.Send.First = 1, true
-	}
-	if again {
-		d.Send.Partial = d.Row.PartialDelivery
 	}
 	if unchanged {
 		d.Send.Unconfirmed = d.Row.UnconfirmedAnswers

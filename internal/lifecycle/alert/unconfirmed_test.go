@@ -128,3 +128,23 @@ func TestPartialDeliveryIsKept(t *testing.T) {
 		in.Now = in.Now.Add(time.Hour)
 	}
 }
+
+// F-P70: who has a former message is known to the attempts of the content that follows it, until that is confirmed.
+func TestPartialDeliveryOfFormerContent(t *testing.T) {
+	a := newAlert()
+	in := Inputs{Now: t0, Refs: []v1beta1.ReceiverRef{oncall}, Targets: policy(v1beta1.AtLeastOnce)}
+	for i, failure := range []*result.Error{
+		{Class: result.Temporary, Reason: result.ReasonServerError, Partial: "a b"}, {Class: result.Temporary, Reason: result.ReasonServerError}, nil,
+	} {
+		d := Decide(a, in).Deliveries[0]
+		if want := []string{"", "a b", "a b"}[i]; d.Send == nil || d.Send.Partial != want || d.Send.Event != result.Fired {
+			t.Fatalf("%d: sends %+v", i, d.Send)
+		}
+		PutDelivery(a, Apply(d.Row, Outcome{Request: *d.Send, Ref: oncall, Failure: failure, Began: in.Now, At: in.Now}))
+		in.Now = in.Now.Add(time.Hour)
+		a.Spec.Content = "edited"
+	}
+	if row := a.Status.Deliveries[0]; row.PartialDelivery != "" || row.State != v1beta1.DeliverySent {
+		t.Errorf("got %+v", row)
+	}
+}

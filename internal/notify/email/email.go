@@ -19,7 +19,7 @@ limitations under the License.
 // Gmail, show three threads.
 //
 // A repeat after a lost response is the same mail: its Message-ID is derived from the delivery key, and mail programs that
-// merge mails with equal Message-IDs show it once.
+// merge mails with equal Message-IDs show it once. Only its date may be later, see dateOf.
 //
 // One transaction has all recipients. A refused recipient does not prevent the delivery to the others, who get each message at once and
 // once: what the server refuses for good is reported, and what it refuses for now is repeated, to those who do not have it, by what the
@@ -220,11 +220,14 @@ func endpoint(config Config) (host, address, problem string) {
 
 // Send makes one attempt: one transaction for all recipients that do not have the mail.
 func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (result.Receipt, error) {
+	if m.Event == result.Fired && s.followsFormer(k) {
+		m.Event = result.Updated
+	}
 	text, err := s.compose(m, k)
 	if err != nil {
 		return result.Receipt{}, err
 	}
-	has := s.recipientsIn(k.Partial, k.Delivery)
+	has := s.recipientsIn(k)
 	outcome, failure := s.deliver(ctx, has, text)
 	if failure != nil {
 		return result.Receipt{}, failure

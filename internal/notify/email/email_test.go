@@ -533,16 +533,66 @@ func TestPartial(t *testing.T) {
 	server := newServer(t, notifytest.SMTPOptions{})
 	before := newSender(t, server, Config{TLS: None, To: []string{"a@example.com", "b@example.com"}})
 	after := newSender(t, server, Config{TLS: None, To: []string{"c@example.com", "a@example.com"}})
-	partial := before.partialOf("delivery", 1)
-	if has := after.recipientsIn(partial, "delivery"); has != 1<<1 || strings.Contains(partial, "a@") || after.recipientsIn(partial, "other") != 0 {
-		t.Errorf("%q: got %b", partial, has)
+	key := notifytest.Key("delivery", "")
+	key.Partial = before.partialOf(key, 1)
+	other := notifytest.Key("other", "")
+	other.Partial = key.Partial
+	if has := after.recipientsIn(key); has != 1<<1 || strings.Contains(key.Partial, "a@") || after.recipientsIn(other) != 0 {
+		t.Errorf("%q: got %b", key.Partial, has)
 	}
 	many := make([]string, maxTo)
 	for i := range many {
 		many[i] = fmt.Sprintf("a%d@example.com", i)
 	}
-	if n := len(newSender(t, server, Config{TLS: None, To: many}).partialOf("delivery", 1<<16-1)); n > 256 {
+	key.Partial = "of a former message"
+	if n := len(newSender(t, server, Config{TLS: None, To: many}).partialOf(key, 1<<16-1)); n > 256 {
 		t.Errorf("%d bytes are more than the status takes", n)
+	}
+}
+
+// F-P70: content that is edited while some recipients do not have it is an update, for the rest of its attempts too.
+func TestAnEditOfAPartlyRefusedMail(t *testing.T) {
+	server := newServer(t, notifytest.SMTPOptions{})
+	key := notify.Key{Incident: "incident"}
+	for i, c := range []struct {
+		delivery, answer string   // to RCPT for the second recipient
+		to               []string // of the receiver
+		event            result.Event
+		want             string // subject
+	}{
+		{"first", "450 4.2.1 later", []string{"a@example.com", "b@example.com"}, result.Fired, "[Critical] Hi 🎉"},
+		{"first", "450 4.2.1 later", []string{"c@example.com", "b@example.com"}, result.Fired, "[Critical] Hi 🎉"}, // a has left the list
+		{"edited", "450 4.2.1 later", []string{"a@example.com", "b@example.com"}, result.Fired, "Updated: [Critical] Hi 🎉"},
+		{"edited", "450 4.2.1 later", []string{"c@example.com", "b@example.com"}, result.Fired, "Updated: [Critical] Hi 🎉"},
+		{"resolved", "450 4.2.1 later", []string{"a@example.com", "b@example.com"}, result.Resolved, "Resolved: [Critical] Hi 🎉"},
+		{"again", "", []string{"a@example.com", "b@example.com"}, result.Fired, "Updated: [Critical] Hi 🎉"},
+	} {
+		server.Script("RCPT", "", c.answer)
+		key.Delivery = c.delivery
+		_, err := newSender(t, server, Config{TLS: None, To: c.to}).Send(t.Context(), notifytest.Message(c.event), key)
+		if own, ok := errors.AsType[*result.Error](err); ok {
+			key.Partial = own.Partial
+		}
+		if mails := server.Mails(); len(mails) != i+1 || mails[i].Subject != c.want {
+			t.Fatalf("attempt %d: got %v, %+v, want %q", i+1, err, mails, c.want)
+		}
+	}
+}
+
+// F-P70: mail programs sort by date.
+func TestDateOfALateMail(t *testing.T) {
+	m := notifytest.Message(result.Fired)
+	for late, want := range map[time.Duration]time.Duration{
+		-time.Hour: 0, 0: 0, 9 * time.Minute: 0, dateStep: dateStep, dateStep + time.Minute: dateStep, 2*time.Hour + time.Second: 2 * time.Hour,
+	} {
+		m.AttemptTime = m.Time.Add(late)
+		if got := dateOf(m).Sub(m.Time); got != want {
+			t.Errorf("%s late: the date is %s after the event, want %s", late, got, want)
+		}
+	}
+	m.AttemptTime = time.Time{}
+	if !dateOf(m).Equal(m.Time) {
+		t.Errorf("got %s", dateOf(m))
 	}
 }
 

@@ -48,34 +48,52 @@ func (s *Sender) settle(k notify.Key, has recipients, refused []*result.Error) (
 		return count + failure.Message, nil
 	}
 	failure.Message = count + failure.Message + "; the others have the message, and are not sent it again"
-	failure.Partial = s.partialOf(k.Delivery, has)
+	failure.Partial = s.partialOf(k, has)
 	return "", failure
 }
 
 // partialOf returns the recipients in the form of result.Error.Partial, which the Alert's status shows: without their addresses, and
-// independent of their order in the list, which may be edited before the next attempt.
-func (s *Sender) partialOf(delivery string, has recipients) string {
-	var tags []string
+// independent of their order in the list, which may be edited before the next attempt. It names the message too, and whether some
+// recipients have a former one.
+func (s *Sender) partialOf(k notify.Key, has recipients) string {
+	words := []string{messageTag(k)}
 	for i := range s.to {
 		if has.has(i) {
-			tags = append(tags, s.tag(delivery, i))
+			words = append(words, s.tag(k, i))
 		}
 	}
-	return strings.Join(tags, " ")
+	if s.followsFormer(k) {
+		words = append(words, hasFormer)
+	}
+	return strings.Join(words, " ")
 }
 
-// recipientsIn returns the recipients that a text of partialOf names.
-func (s *Sender) recipientsIn(partial, delivery string) (has recipients) {
-	tags := strings.Fields(partial)
+// hasFormer is the word for a message that follows one that some recipients have.
+const hasFormer = "former"
+
+// recipientsIn returns the recipients that, by the last failed attempt of a message, have it.
+func (s *Sender) recipientsIn(k notify.Key) (has recipients) {
+	tags := strings.Fields(k.Partial)
 	for i := range s.to {
-		if slices.Contains(tags, s.tag(delivery, i)) {
+		if slices.Contains(tags, s.tag(k, i)) {
 			has.add(i)
 		}
 	}
 	return has
 }
 
-func (s *Sender) tag(delivery string, i int) string {
-	sum := sha256.Sum256([]byte(delivery + " " + s.to[i].Address))
+// followsFormer reports whether, by the last failed attempt, some recipients have a former message of the Alert.
+func (s *Sender) followsFormer(k notify.Key) bool {
+	words := strings.Fields(k.Partial)
+	isOfThis := slices.Contains(words, messageTag(k)) || s.recipientsIn(k) != 0
+	return len(words) > 0 && (!isOfThis || slices.Contains(words, hasFormer))
+}
+
+func (s *Sender) tag(k notify.Key, i int) string { return digest(k.Delivery + " " + s.to[i].Address) }
+
+func messageTag(k notify.Key) string { return digest(k.Delivery) }
+
+func digest(text string) string {
+	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:4])
 }

@@ -20,6 +20,7 @@ import (
 	"bytes"
 	"math"
 	"strings"
+	"time"
 	"unicode"
 
 	gomail "github.com/wneessen/go-mail"
@@ -38,13 +39,23 @@ func (s *Sender) messageID(key string) string {
 	return key + "@" + domain
 }
 
-// compose returns the mail. A repeat is byte for byte the same.
+// dateStep is how much later than its event a mail has to be for a later date.
+const dateStep = 10 * time.Minute
+
+// dateOf returns the date of a mail, by which mail programs sort: that of the event, and of a late mail a time at most dateStep before the
+// attempt. It goes in steps, so that a repeat soon after a lost response has the same date: servers that drop duplicates may compare it.
+func dateOf(m notify.Message) time.Time {
+	late := max(0, m.AttemptTime.Sub(m.Time))
+	return m.Time.Add(late.Truncate(dateStep))
+}
+
+// compose returns the mail. A repeat within dateStep is byte for byte the same.
 func (s *Sender) compose(m notify.Message, k notify.Key) ([]byte, error) {
 	message := gomail.NewMsg(gomail.WithEncoding(gomail.EncodingQP), gomail.WithNoDefaultUserAgent())
 	message.FromMailAddress(s.from)
 	message.ToMailAddress(s.to...)
 	message.Subject(subject(m))
-	message.SetDateWithValue(m.Time.UTC())
+	message.SetDateWithValue(dateOf(m).UTC())
 	message.SetMessageIDWithValue(s.messageID(k.Delivery))
 	thread := "<" + s.messageID(k.Incident) + ">"
 	message.SetGenHeader(gomail.HeaderInReplyTo, thread)
