@@ -72,9 +72,10 @@ var (
 
 var (
 	topicName = regexp.MustCompile(`^[-_A-Za-z0-9]{1,64}$`) // ntfy's own pattern
-	// deliveryKey matches the keys of messages, which are no ids of ntfy.
-	deliveryKey = regexp.MustCompile(`^[0-9a-f]{32}$`)
-	messageID   = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+	messageID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+	// sequenceID matches the key of a message at the end of an external id, which is its sequence id. Receipts of former versions have
+	// nothing before it.
+	sequenceID = regexp.MustCompile(`(?:^|/)([0-9a-f]{32})$`)
 )
 
 // check returns what is wrong with the settings in a spec. A POST with a path publishes the body as it is, and would show the JSON.
@@ -145,7 +146,7 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 	}
 	id := made.ID
 	if sequence != k.Incident { // what follows replaces this notification
-		id = sequence
+		id += "/" + sequence
 	}
 	return result.Receipt{ExternalID: id, Note: notify.StatusLine(resp.StatusCode) + note}, nil
 }
@@ -153,11 +154,11 @@ func (s *Sender) Send(ctx context.Context, m notify.Message, k notify.Key) (resu
 // sequenceOf returns the id of the notification that a message replaces. A message that is fired again, such as at a rise of severity, is a
 // notification of its own: apps replace one that is still shown without a sound.
 func sequenceOf(m notify.Message, k notify.Key) string {
-	switch {
-	case m.Event == result.Fired && k.ExternalID != "":
+	if m.Event == result.Fired && k.ExternalID != "" {
 		return k.Delivery
-	case deliveryKey.MatchString(k.ExternalID):
-		return k.ExternalID
+	}
+	if shown := sequenceID.FindStringSubmatch(k.ExternalID); shown != nil {
+		return shown[1]
 	}
 	return k.Incident
 }

@@ -154,6 +154,42 @@ func TestSend(t *testing.T) {
 	}
 }
 
+// F-P69: a notification of its own, such as of a rise, has ntfy's id and the sequence id by which it is replaced.
+func TestExternalIDOfAnotherNotification(t *testing.T) {
+	service := notifytest.NewNtfy(topic, "")
+	server := httptest.NewServer(service)
+	t.Cleanup(server.Close)
+	s, err := New(Config{URL: server.URL, Topic: topic}, outboundtest.Client(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := notify.Key{Incident: strings.Repeat("0", 32)}
+	send := func(event result.Event, delivery string) string {
+		t.Helper()
+		key.Delivery = strings.Repeat(delivery, 32)
+		receipt, err := s.Send(t.Context(), notifytest.Message(event), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return receipt.ExternalID
+	}
+	key.ExternalID = send(result.Fired, "a")
+	if strings.Contains(key.ExternalID, "/") {
+		t.Errorf("fired: got %q", key.ExternalID)
+	}
+	rise := strings.Repeat("b", 32)
+	key.ExternalID = send(result.Fired, "b")
+	for _, id := range []string{key.ExternalID, rise} { // rise: as former versions recorded it
+		key.ExternalID = id
+		if got := send(result.Updated, "c"); !strings.HasSuffix(got, "/"+rise) || len(got) == len("/"+rise) {
+			t.Errorf("updated after %q: got %q", id, got)
+		}
+	}
+	if seen := service.Seen(); len(seen) != 2 || seen[1].ID != rise {
+		t.Errorf("people see %+v", seen)
+	}
+}
+
 // After a lost response people see one notification where the server supports sequence ids.
 func TestAgainstServer(t *testing.T) {
 	for name, c := range map[string]struct {
