@@ -19,8 +19,8 @@ limitations under the License.
 //
 // Gotify has no idempotency key: after a lost response people may see a message twice.
 //
-// The text is marked as plain: markup and mentions have no effect. The title has the severity, and the priority selects
-// whether a phone rings.
+// The text is shown as typed: markup and mentions have no effect. It is marked as plain, and with links as Markdown, since the page of
+// Gotify makes no links of a plain text. The title has the severity, and the priority selects whether a phone rings.
 //
 // There is no Probe: an application's token can only send, so no other request shows whether the token is valid.
 package gotify
@@ -37,9 +37,6 @@ import (
 	"github.com/gophernetes/bellhop/internal/notify/result"
 	"github.com/gophernetes/bellhop/internal/outbound"
 )
-
-// resolvedText is the text of a message whose title says that the alert is resolved.
-const resolvedText = "The alert is over."
 
 // Config is the configuration of a Sender.
 type Config struct {
@@ -115,18 +112,12 @@ func priority(m notify.Message) int {
 
 // Send makes one attempt.
 func (s *Sender) Send(ctx context.Context, m notify.Message, _ notify.Key) (result.Receipt, error) {
-	content, cut, note := notify.CutWithLinks(m.Content(), m.Links(), notify.MaxEcho, notify.JSON, notify.Link.Line)
-	if cut {
-		note = notify.CutNote("content", len(content), "bytes") + note
-	}
-	if m.Event == result.Resolved {
-		content, note = resolvedText, ""
-	}
+	text, contentType, note := render(m)
 	resp, err := s.RequestJSON(ctx, http.MethodPost, s.messages, message{
 		Title:    m.TitleWithStatus(),
-		Message:  content,
+		Message:  text,
 		Priority: priority(m),
-		Extras:   extras{Display: display{ContentType: "text/plain"}},
+		Extras:   extras{Display: display{ContentType: contentType}},
 	})
 	if err != nil {
 		return result.Receipt{}, err

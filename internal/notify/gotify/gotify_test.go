@@ -17,6 +17,7 @@ limitations under the License.
 package gotify
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -145,6 +146,53 @@ func TestText(t *testing.T) {
 		}
 		if got, want := gotify.Seen()[i].Text, m.RawTitle+"\n"+content; got != want {
 			t.Errorf("people see %q, want %q", got, want)
+		}
+	}
+}
+
+// F-P71: with links the text is Markdown, in which people see the content as typed, and can follow the links.
+func TestTextWithLinks(t *testing.T) {
+	gotify := notifytest.NewGotify(token)
+	server := httptest.NewServer(gotify)
+	t.Cleanup(server.Close)
+	s := newSender(t, server.URL)
+	const lines = "Runbook: https://example.com/disk_full\n[a](https://evil.example) <b> *x*: https://example.com/x"
+	for i, c := range []struct{ content, want string }{
+		{"", ""},
+		{"*bold* _it_ __x__ `code` ~~gone~~ | a | b\n:-|-\n<script> &amp; ![i](https://example.com/i.png) # no heading", ""},
+		{"# heading\n- item\n+ item\n1. one\n2) two\n> quote\ntitle\n===\n---\n\n\n    code\n\tcode\nwide   columns", "# heading\n- item\n+ item\n1. one\n2) two\n> quote\ntitle\n===\n---\n\n\n    code\n    code\nwide   columns"},
+		{"see https://example.com/a_b?c=d&e=f#g. Or <https://example.com/h>", ""},
+		{"ends in a break\n", ""},
+		{`C:\new\*.log`, ""},
+	} {
+		m := notifytest.Message(result.Fired)
+		m.RawContent, m.Severity = c.content, notify.Info
+		m.RawLinks = []notify.Link{{Text: "Runbook", Href: "https://example.com/disk_full"}, {Text: "[a](https://evil.example) <b> *x*", Href: "https://example.com/x"}}
+		if _, err := s.Send(t.Context(), m, notifytest.Key("delivery", "")); err != nil {
+			t.Fatal(err)
+		}
+		want := cmp.Or(c.want, c.content)
+		if want != "" {
+			want += "\n\n"
+		}
+		if got := gotify.Seen()[i].Text; got != m.Title()+"\n"+want+lines {
+			t.Errorf("people see %q, want %q", got, want+lines)
+		}
+	}
+}
+
+// A text is written as Gotify's page and apps read it.
+func TestEscape(t *testing.T) {
+	for text, want := range map[string]string{
+		"disk_full at 3.5 %":        `disk\_full at 3.5 %`,
+		"a\nb\n\nc":                 "a\\\nb\\\n\\\nc",
+		"- a\r\n10. b":              "\\- a\\\n10\\. b",
+		"  a":                       "\u00a0\u00a0a",
+		"https://example.com/a_b.":  "<https://example.com/a_b>.",
+		"https://example.com/a*b*c": `<https://example.com/a>\*b\*c`,
+	} {
+		if got := escape(text); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
 		}
 	}
 }

@@ -18,8 +18,11 @@ package notifytest
 
 import (
 	"net/http"
+	"regexp"
 	"strconv"
+	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 )
@@ -68,15 +71,19 @@ func (g *Gotify) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		gotifyError(w, http.StatusBadRequest, "invalid JSON")
 	case m.Message == "":
 		gotifyError(w, http.StatusBadRequest, "Field 'message' is required")
-	case m.Extras.Display.ContentType != "text/plain": // otherwise the clients select the content type
+	case m.Extras.Display.ContentType != "text/plain" && m.Extras.Display.ContentType != "text/markdown": // then the clients select it
 		gotifyError(w, http.StatusBadRequest, "a request that Bellhop does not send")
 	default:
+		seen := m.Message
+		if m.Extras.Display.ContentType == "text/markdown" {
+			seen = gotifyText(m.Message)
+		}
 		g.Fits(echoSize(m.Message)) // Gotify itself has no limit
 		g.mu.Lock()
 		g.messages++
 		id := g.messages
 		g.mu.Unlock()
-		g.Put(Seen{ID: strconv.Itoa(id), Text: m.Title + "\n" + m.Message, Resolved: saysResolved(m.Title)})
+		g.Put(Seen{ID: strconv.Itoa(id), Text: m.Title + "\n" + seen, Resolved: saysResolved(m.Title)})
 		replyInJSON(w, http.StatusOK, map[string]any{
 			"id": id, "appid": 5, "title": m.Title, "message": m.Message, "priority": m.Priority, "date": "2026-03-01T12:00:00Z",
 		})
@@ -86,3 +93,33 @@ func (g *Gotify) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func gotifyError(w http.ResponseWriter, status int, description string) {
 	replyInJSON(w, status, map[string]any{"error": http.StatusText(status), "errorCode": status, "errorDescription": description})
 }
+
+// gotifyText renders the part of Markdown that Bellhop uses, as Gotify does: escaped characters, hard line breaks, links, and addresses
+// in angle brackets. Other markup becomes a text that no test expects.
+func gotifyText(text string) string {
+	var out strings.Builder
+	for rest := text; rest != ""; {
+		if found := gotifyMarkup.FindStringSubmatch(rest); found != nil {
+			switch {
+			case found[1] != "":
+				out.WriteString(found[1])
+			case found[2] != "":
+				out.WriteString(gotifyText(found[2]) + ": " + found[3])
+			default:
+				out.WriteString(found[4])
+			}
+			rest = rest[len(found[0]):]
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(rest)
+		if strings.ContainsRune("*_`~|<>[]&\n", r) {
+			out.WriteString("(markup)")
+		}
+		out.WriteRune(r)
+		rest = rest[size:]
+	}
+	return strings.ReplaceAll(out.String(), "\u00a0", " ")
+}
+
+// gotifyMarkup matches an escaped character or line break, a link with text, or an address.
+var gotifyMarkup = regexp.MustCompile("^(?:" + `\\([!-/:-@[-` + "`" + `{-~\n])|\[((?:[^]\[\\]|\\.)+)\]\(([^ ()]+)\)|<(https?://[^ <>]+)>)`)
