@@ -32,7 +32,10 @@ const (
 	// defaultAfter is for how long an object has to fail by default; a Job or a CronJob has failed when its status says so.
 	defaultAfter = 5 * time.Minute
 	maxAfter     = 24 * time.Hour
-	maxReceivers = 16 // of an Alert
+	// defaultDeadline is for how long an object may be in progress by default; what runs to completion may as long as it wants.
+	defaultDeadline     = time.Hour
+	maxProgressDeadline = 30 * 24 * time.Hour
+	maxReceivers        = 16 // of an Alert
 )
 
 // Selector selects the objects that have the label.
@@ -42,7 +45,9 @@ const Selector = v1beta1.PageLabel + "=true"
 const ConsentSelector = v1beta1.PageByLabelLabel + "=enabled"
 
 // AskAnnotations are those of objects that ParseAsk reads.
-var AskAnnotations = []string{v1beta1.PageReceiversAnnotation, v1beta1.PageAfterAnnotation, v1beta1.PageSeverityAnnotation}
+var AskAnnotations = []string{
+	v1beta1.PageReceiversAnnotation, v1beta1.PageAfterAnnotation, v1beta1.PageSeverityAnnotation, v1beta1.PageProgressDeadlineAnnotation,
+}
 
 // Consents reports whether the objects of a Namespace may ask for Alerts.
 func Consents(namespace metav1.Object) bool {
@@ -54,8 +59,10 @@ type Ask struct {
 	// Receivers of the Alert; none: the default one.
 	Receivers []v1beta1.ReceiverRef
 	// After is for how long the object has to fail before an Alert is created.
-	After    time.Duration
-	Severity v1beta1.Severity
+	After time.Duration
+	// ProgressDeadline is for how long the object may be in progress before that counts as a failure; 0: for ever.
+	ProgressDeadline time.Duration
+	Severity         v1beta1.Severity
 }
 
 // ParseAsk reads what an object of a kind asks for; asks is false without the label. An error names the annotation, its value and what
@@ -65,15 +72,18 @@ func ParseAsk(o metav1.Object, kind string) (ask Ask, asks bool, err error) {
 		return Ask{}, false, nil
 	}
 	annotations := o.GetAnnotations()
-	ask = Ask{Severity: v1beta1.SeverityCritical, After: defaultAfter}
-	if kind == "Job" || kind == "CronJob" {
+	ask = Ask{Severity: v1beta1.SeverityCritical, After: defaultAfter, ProgressDeadline: defaultDeadline}
+	switch kind {
+	case "Job":
+		ask.After, ask.ProgressDeadline = 0, 0
+	case "CronJob":
 		ask.After = 0
 	}
-	if value, ok := annotations[v1beta1.PageAfterAnnotation]; ok {
-		seconds, err := strconv.ParseUint(value, 10, 32)
-		if ask.After = time.Duration(seconds) * time.Second; err != nil || ask.After > maxAfter {
-			return Ask{}, true, fmt.Errorf("annotation %s is %q: it has to be a number of seconds from 0 to %d", v1beta1.PageAfterAnnotation, value, int(maxAfter.Seconds()))
-		}
+	if ask.After, err = parseSeconds(annotations, v1beta1.PageAfterAnnotation, ask.After, maxAfter); err != nil {
+		return Ask{}, true, err
+	}
+	if ask.ProgressDeadline, err = parseSeconds(annotations, v1beta1.PageProgressDeadlineAnnotation, ask.ProgressDeadline, maxProgressDeadline); err != nil {
+		return Ask{}, true, err
 	}
 	if value, ok := annotations[v1beta1.PageSeverityAnnotation]; ok {
 		switch ask.Severity = v1beta1.Severity(value); ask.Severity {
@@ -88,6 +98,19 @@ func ParseAsk(o metav1.Object, kind string) (ask Ask, asks bool, err error) {
 		}
 	}
 	return ask, true, nil
+}
+
+// parseSeconds reads a number of seconds from 0 to a limit; absent: the default.
+func parseSeconds(annotations map[string]string, name string, byDefault, limit time.Duration) (time.Duration, error) {
+	value, ok := annotations[name]
+	if !ok {
+		return byDefault, nil
+	}
+	seconds, err := strconv.ParseUint(value, 10, 32)
+	if duration := time.Duration(seconds) * time.Second; err == nil && duration <= limit {
+		return duration, nil
+	}
+	return 0, fmt.Errorf("annotation %s is %q: it has to be a number of seconds from 0 to %d", name, value, int(limit.Seconds()))
 }
 
 // parseReceivers reads a list such as "oncall, clusterreceiver/chat".

@@ -28,7 +28,8 @@ import (
 
 func TestParseAsk(t *testing.T) {
 	const after, severity, receivers = v1beta1.PageAfterAnnotation, v1beta1.PageSeverityAnnotation, v1beta1.PageReceiversAnnotation
-	byDefault := Ask{After: 5 * time.Minute, Severity: v1beta1.SeverityCritical}
+	const deadline = v1beta1.PageProgressDeadlineAnnotation
+	byDefault := Ask{After: 5 * time.Minute, ProgressDeadline: time.Hour, Severity: v1beta1.SeverityCritical}
 	for name, c := range map[string]struct {
 		kind        string
 		label       string
@@ -41,10 +42,13 @@ func TestParseAsk(t *testing.T) {
 		"another value":       {kind: "Deployment", label: "yes"},
 		"a Deployment":        {kind: "Deployment", label: "true", want: byDefault, asks: true},
 		"a Job":               {kind: "Job", label: "true", want: Ask{Severity: v1beta1.SeverityCritical}, asks: true},
-		"a CronJob":           {kind: "CronJob", label: "true", want: Ask{Severity: v1beta1.SeverityCritical}, asks: true},
+		"a CronJob":           {kind: "CronJob", label: "true", want: Ask{ProgressDeadline: time.Hour, Severity: v1beta1.SeverityCritical}, asks: true},
+		"a deadline":          {kind: "Job", label: "true", annotations: map[string]string{deadline: "7200"}, want: Ask{ProgressDeadline: 2 * time.Hour, Severity: v1beta1.SeverityCritical}, asks: true},
+		"no deadline":         {kind: "CronJob", label: "true", annotations: map[string]string{deadline: "0"}, want: Ask{Severity: v1beta1.SeverityCritical}, asks: true},
+		"a longer deadline":   {kind: "Job", label: "true", annotations: map[string]string{deadline: "2592001"}, asks: true, err: `annotation pager.k8s.co/progress-deadline-seconds is "2592001": it has to be a number of seconds from 0 to 2592000`},
 		"after a time":        {kind: "Job", label: "true", annotations: map[string]string{after: "90"}, want: Ask{After: 90 * time.Second, Severity: v1beta1.SeverityCritical}, asks: true},
-		"at once":             {kind: "Deployment", label: "true", annotations: map[string]string{after: "0"}, want: Ask{Severity: v1beta1.SeverityCritical}, asks: true},
-		"after a day":         {kind: "Deployment", label: "true", annotations: map[string]string{after: "86400"}, want: Ask{After: 24 * time.Hour, Severity: v1beta1.SeverityCritical}, asks: true},
+		"at once":             {kind: "Deployment", label: "true", annotations: map[string]string{after: "0"}, want: Ask{ProgressDeadline: time.Hour, Severity: v1beta1.SeverityCritical}, asks: true},
+		"after a day":         {kind: "Deployment", label: "true", annotations: map[string]string{after: "86400"}, want: Ask{ProgressDeadline: time.Hour, After: 24 * time.Hour, Severity: v1beta1.SeverityCritical}, asks: true},
 		"after more":          {kind: "Deployment", label: "true", annotations: map[string]string{after: "86401"}, asks: true, err: `annotation pager.k8s.co/page-after-seconds is "86401": it has to be a number of seconds from 0 to 86400`},
 		"after a word":        {kind: "Deployment", label: "true", annotations: map[string]string{after: "5m"}, asks: true, err: `is "5m"`},
 		"before":              {kind: "Deployment", label: "true", annotations: map[string]string{after: "-1"}, asks: true, err: `is "-1"`},
@@ -91,7 +95,7 @@ func equal(a, b Ask) bool {
 			return false
 		}
 	}
-	return a.After == b.After && a.Severity == b.Severity
+	return a.After == b.After && a.ProgressDeadline == b.ProgressDeadline && a.Severity == b.Severity
 }
 
 func TestAnObjectThatIsBeingDeletedAsksForNothing(t *testing.T) {

@@ -17,7 +17,8 @@ limitations under the License.
 package health
 
 import (
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"fmt"
+
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
@@ -28,82 +29,107 @@ const (
 	conditionStalled     = "Stalled"
 )
 
-type conditions []metav1.Condition
-
-type conditionedStatus struct {
-	ObservedGeneration int64      `json:"observedGeneration"`
-	Conditions         conditions `json:"conditions"`
-}
-
-func (cs conditions) find(conditionType string) *metav1.Condition {
-	for i := range cs {
-		if cs[i].Type == conditionType {
-			return &cs[i]
-		}
-	}
-	return nil
-}
-
-func (cs conditions) findTrue(conditionType string) *metav1.Condition {
-	if c := cs.find(conditionType); c != nil && c.Status == metav1.ConditionTrue {
-		return c
-	}
-	return nil
-}
+// Statuses of conditions.
+const (
+	statusTrue    = "True"
+	statusFalse   = "False"
+	statusUnknown = "Unknown"
+)
 
 // withState returns the result that a condition shows.
-func withState(state State, c *metav1.Condition) Result {
-	v := Result{State: state, Reason: c.Reason, Message: c.Message}
-	if state == Failing {
-		v.Since = c.LastTransitionTime.Time
-	}
-	return v
+func withState(state State, c *condition) Result {
+	return Result{State: state, Reason: c.reason, Message: c.message, Since: c.since}
 }
 
-// computeConditions is for kinds whose controllers set the condition Ready: Bellhop's, Flux's, cert-manager's and many others. An
-// object that is not ready fails, also while it is retried: kstatus waits for it without end, and a user who requests an Alert does not.
-func computeConditions(o *unstructured.Unstructured) (Result, error) {
+// computeConditions computes the result for a kind that is not in byKind, by the conditions that mean a failure; none: the conditions Ready
+// and Stalled, as Flux, cert-manager, Crossplane and many others set them. A controller that retries a failed step is at work and has failed: the
+// object fails.
+func computeConditions(o *unstructured.Unstructured, failures []Sign) Result {
 	if isSuspended, _, err := unstructured.NestedBool(o.Object, "spec", "suspend"); err == nil && isSuspended {
-		return suspended, nil
+		return suspended
 	}
-	status, err := decode[conditionedStatus](o, "status")
-	if err != nil {
-		return Result{}, err
+	status := statusOf(o)
+	if status.isEmpty() {
+		return notReported
 	}
-	shown := status.Conditions.findTrue(conditionStalled)
+	found := status.conditions()
+	if len(failures) > 0 {
+		return computeSigns(o, status, failures)
+	}
+	shown := found.findAs(conditionStalled, statusTrue)
 	if shown == nil {
-		shown = status.Conditions.find(conditionReady)
+		shown = found.find(conditionReady)
 	}
 	if shown == nil {
-		return Result{State: Progressing, Reason: "NoConditions", Message: "the controller of the object has not set the condition Ready"}, nil
+		return unknownConditions(found, "neither the condition Ready nor Stalled")
 	}
-	// A condition's own generation decides: Flux sets that of the status only once an object is ready or stalled.
-	observed := shown.ObservedGeneration
-	if observed == 0 {
-		observed = status.ObservedGeneration
-	}
-	switch {
+	switch observed := observedBy(shown, status); {
 	case observed != 0 && observed != o.GetGeneration():
-		return unobserved(observed, o.GetGeneration()), nil
-	case shown.Type == conditionStalled:
-		return withState(Failing, shown), nil
-	case shown.Status == metav1.ConditionTrue:
-		return withState(Healthy, shown), nil
-	case shown.Status == metav1.ConditionFalse && !isWorkedOn(status.Conditions.findTrue(conditionReconciling), shown):
-		return withState(Failing, shown), nil
+		return unobserved(observed, o.GetGeneration())
+	case shown.kind == conditionStalled:
+		return withState(Failing, shown)
+	case shown.status == statusTrue:
+		return withState(Healthy, shown)
+	case shown.status == statusFalse && !isWorkedOn(found.findAs(conditionReconciling, statusTrue), shown):
+		return withState(Failing, shown)
 	}
-	return withState(Progressing, shown), nil
+	return withState(Progressing, shown)
 }
 
-// isWorkedOn reports whether an object is not ready since its controller, or something outside of the cluster, works on it; a retry
-// after a failure has other reasons.
-func isWorkedOn(reconciling, ready *metav1.Condition) bool {
-	switch ready.Reason {
+// observedBy returns the generation that a condition is about. Its own decides: Flux sets that of the status only once an object is ready or
+// stalled.
+func observedBy(c *condition, status fields) int64 {
+	if c.observedGeneration != 0 {
+		return c.observedGeneration
+	}
+	return status.number("observedGeneration")
+}
+
+// computeSigns computes the result by the conditions that mean a failure. An object that has others is healthy.
+func computeSigns(o *unstructured.Unstructured, status fields, failures []Sign) Result {
+	found := status.conditions()
+	if len(found) == 0 {
+		return unknownConditions(found, "no conditions")
+	}
+	if observed := status.number("observedGeneration"); observed != 0 && observed != o.GetGeneration() {
+		return unobserved(observed, o.GetGeneration())
+	}
+	for _, sign := range failures {
+		if c := found.findAs(sign.Condition, sign.Status); c != nil {
+			shown := withState(Failing, c)
+			if shown.Reason == "" {
+				shown.Reason = sign.String()
+			}
+			return shown
+		}
+	}
+	return Result{State: Healthy, Reason: "NoFailure", Message: "it has none of the conditions that mean a failure"}
+}
+
+func unknownConditions(found conditions, lacks string) Result {
+	has := "its status has " + lacks
+	if len(found) > 0 {
+		has += fmt.Sprintf(" (it has %s)", found.kinds())
+	}
+	return Result{State: Unknown, Reason: "NoConditions", Message: has}
+}
+
+// RemedyOfUnknown says what somebody can do about an object that cannot be judged.
+func RemedyOfUnknown(o *unstructured.Unstructured) string {
+	if statusOf(o).isEmpty() {
+		return "Check that its controller runs, or remove the label"
+	}
+	return "Name the conditions that mean a failure in --page-kinds, such as rollouts.argoproj.io:Available=False, or remove the label"
+}
+
+// isWorkedOn reports whether an object with Ready=False has not failed: its controller works on it, and nothing has gone wrong yet.
+func isWorkedOn(reconciling, ready *condition) bool {
+	switch ready.reason {
 	case "Pending": // cert-manager
 		return true
 	case "Provisioning", "UpdatingInstance", "Deprovisioning", "Binding", "Unbinding", // Bellhop: a broker works, within the time that its plan allows
 		"ProvisionRequestInFlight", "UpdateInstanceRequestInFlight", "BindingRequestInFlight":
 		return true
 	}
-	return reconciling != nil && (reconciling.Reason == "Progressing" || reconciling.Reason == "NewGeneration") // Flux: before the first result
+	return reconciling != nil && (reconciling.reason == "Progressing" || reconciling.reason == "NewGeneration") // Flux: before the first result
 }

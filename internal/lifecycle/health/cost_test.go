@@ -58,7 +58,7 @@ func TestCostOfLabelledObjects(t *testing.T) {
 				if err != nil {
 					t.Error(err)
 				}
-				_, _ = Compute(o)
+				Compute(o, Evidence{})
 			})
 		})
 	}

@@ -16,7 +16,10 @@ limitations under the License.
 
 package health
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Action is what has to be done about the Alert of an object.
 type Action string
@@ -25,46 +28,136 @@ type Action string
 const (
 	Keep    Action = "Keep"    // nothing
 	Fire    Action = "Fire"    // create the Alert, or have it fire again
+	Extend  Action = "Extend"  // record a later failure in an Alert that is firing
 	Resolve Action = "Resolve" // resolve the Alert
 )
+
+// jobAlertLasts is for how long an Alert about a failed Job fires, unless a person or a later Job ends it.
+const jobAlertLasts = 24 * time.Hour
 
 // Inputs are what Decide decides from.
 type Inputs struct {
 	// Asks is whether the object has the label, and its Namespace consents.
-	Asks   bool
+	Asks bool
+	// IsGone is whether the object is deleted, as far as the process knows.
+	IsGone bool
+	// IsJob is whether it is a Job, whose deletion is no recovery.
+	IsJob  bool
 	Ask    Ask
 	Result Result
 	// ResolveAfter is for how long an object has to be healthy, or to ask for nothing, before its Alert is resolved: what flaps makes one Alert.
 	ResolveAfter time.Duration
 	// IsFiring is whether an Alert about the object exists and is not resolved.
 	IsFiring bool
-	// SeenSince is since when the process has seen the present answer to "does the object ask, and fail?", for what its status does not say.
+	// FiredFor is when the failure began that the Alert has fired for; zero: there is none, or the operator resolved the Alert since the object did not
+	// ask any more.
+	FiredFor time.Time
+	// SeenSince is since when the process has seen the present Answer, for what the status of the object does not say.
 	SeenSince time.Time
 }
 
-// Calls reports whether an Alert should fire once the time has come.
-func (in Inputs) Calls() bool { return in.Asks && in.Result.State == Failing }
+// Answer is what an object says: its state, or that it asks for nothing.
+func (in Inputs) Answer() string {
+	if !in.Asks {
+		return ""
+	}
+	return string(in.Result.State)
+}
 
-// IsCalm reports whether an Alert should be resolved once the time has come.
-func (in Inputs) IsCalm() bool { return !in.Asks || in.Result.State == Healthy }
+// Judge returns the result as it counts at a time: progress that has lasted for its deadline is a failure.
+func (in Inputs) Judge(now time.Time) Result {
+	r := in.Result
+	if r.Since.IsZero() || r.Since.After(in.SeenSince) && !r.HasEnded { // a time in the future is a clock that is wrong
+		r.Since = in.SeenSince
+	}
+	if r.State != Progressing || in.Ask.ProgressDeadline == 0 || !r.Again.IsZero() {
+		return r
+	}
+	if r.Again = r.Since.Add(in.Ask.ProgressDeadline); now.Before(r.Again) {
+		return r
+	}
+	message := fmt.Sprintf("it has been in progress since %s: %s", r.Since.UTC().Format(time.RFC3339), r.Reason)
+	if r.Message != "" {
+		message += ": " + r.Message
+	}
+	return Result{State: Failing, Since: r.Again, Reason: "ProgressDeadlineExceeded", Message: message}
+}
 
 // Decide returns what has to be done now, and when the object has to be looked at again if nothing changes; zero: never.
 func Decide(in Inputs, now time.Time) (Action, time.Time) {
+	r := in.Judge(now)
 	switch {
-	case in.Calls() && !in.IsFiring:
-		since := in.Result.Since
-		if since.IsZero() || since.After(in.SeenSince) { // a time in the future is a clock that is wrong
-			since = in.SeenSince
-		}
-		if due := since.Add(in.Ask.After); now.Before(due) {
-			return Keep, due
-		}
-		return Fire, time.Time{}
-	case in.IsCalm() && in.IsFiring:
-		if due := in.SeenSince.Add(in.ResolveAfter); now.Before(due) {
-			return Keep, due
-		}
+	case in.IsFiring && in.IsJob:
+		return in.decideJobAlert(r, now)
+	case in.IsFiring:
+		return in.decideEnd(r, now)
+	case !in.Asks:
+		return Keep, time.Time{}
+	case r.State != Failing:
+		return Keep, r.Again
+	case isSame(r.Since, in.FiredFor): // a person has resolved the Alert
+		return Keep, time.Time{}
+	}
+	due := r.Since.Add(in.Ask.After)
+	if settled := in.SeenSince.Add(r.Settle); settled.After(due) {
+		due = settled
+	}
+	if now.Before(due) {
+		return Keep, due
+	}
+	return Fire, time.Time{}
+}
+
+// isSame reports whether a failure is the one that an Alert has fired for, of which the time in seconds is stored.
+func isSame(since, firedFor time.Time) bool { return since.Truncate(time.Second).Equal(firedFor) }
+
+// decideEnd decides about an Alert that is firing: it is resolved if its object has been healthy for long enough, or has asked for nothing.
+func (in Inputs) decideEnd(r Result, now time.Time) (Action, time.Time) {
+	if in.Asks && r.State != Healthy {
+		return Keep, time.Time{}
+	}
+	if due := in.SeenSince.Add(in.ResolveAfter); now.Before(due) {
+		return Keep, due
+	}
+	return Resolve, time.Time{}
+}
+
+// decideJobAlert decides about an Alert about a Job that is firing: a later Job may fail or succeed, and time ends it.
+func (in Inputs) decideJobAlert(r Result, now time.Time) (Action, time.Time) {
+	isLater := r.Since.Truncate(time.Second).After(in.FiredFor)
+	if in.Asks && r.State == Failing && isLater {
+		return Extend, time.Time{}
+	}
+	ends := in.FiredFor.Add(jobAlertLasts)
+	if !now.Before(ends) {
 		return Resolve, time.Time{}
 	}
-	return Keep, time.Time{}
+	if in.IsGone || in.Asks && (r.State != Healthy || !isLater) {
+		return Keep, ends
+	}
+	action, again := in.decideEnd(r, now)
+	if again.IsZero() || again.After(ends) {
+		again = ends
+	}
+	if action == Resolve {
+		again = time.Time{}
+	}
+	return action, again
+}
+
+// Delays before a process says that an object cannot be judged.
+const (
+	unknownAfter     = 10 * time.Second // since its status is there
+	notReportedAfter = 5 * time.Minute  // since its creation, without a status
+)
+
+// UnknownAt returns when a process has to say that an object cannot be judged; zero: it can be judged, or asks for nothing.
+func (in Inputs) UnknownAt(created time.Time) time.Time {
+	switch {
+	case !in.Asks || in.Result.State != Unknown:
+		return time.Time{}
+	case in.Result.Reason != NotReported:
+		return in.SeenSince.Add(unknownAfter)
+	}
+	return created.Add(notReportedAfter)
 }

@@ -26,6 +26,11 @@ func TestDecide(t *testing.T) {
 	before := func(d time.Duration) time.Time { return now.Add(-d) }
 	failing := func(since time.Time) Result { return Result{State: Failing, Since: since} }
 	healthy, progressing := Result{State: Healthy}, Result{State: Progressing}
+	limited := Ask{After: 5 * time.Minute, ProgressDeadline: time.Hour}
+	ended := func(state State, ago time.Duration) Result {
+		return Result{State: state, Since: before(ago), HasEnded: true}
+	}
+	job := func(in Inputs) Inputs { in.IsJob = true; return in }
 	for name, c := range map[string]struct {
 		in    Inputs
 		want  Action
@@ -45,6 +50,39 @@ func TestDecide(t *testing.T) {
 		"fires, and was so for long":  {in: Inputs{Asks: true, Result: healthy, IsFiring: true, SeenSince: before(time.Minute)}, want: Resolve},
 		"fires, and does not ask":     {in: Inputs{Result: failing(before(time.Hour)), IsFiring: true, SeenSince: before(time.Second)}, want: Keep, again: now.Add(59 * time.Second)},
 		"fires, and asked long ago":   {in: Inputs{IsFiring: true, SeenSince: before(time.Minute)}, want: Resolve},
+
+		// F-P53: a person's resolve holds until another failure begins.
+		"fails, and a person has resolved it": {in: Inputs{Asks: true, Result: failing(before(time.Hour)), FiredFor: before(time.Hour), SeenSince: before(time.Hour)}, want: Keep},
+		"fails anew after a person":           {in: Inputs{Asks: true, Result: failing(before(time.Minute)), FiredFor: before(time.Hour), SeenSince: before(time.Minute)}, want: Fire},
+
+		// F-B16: progress has an end.
+		"in progress":                   {in: Inputs{Asks: true, Ask: limited, Result: progressing, SeenSince: before(time.Minute)}, want: Keep, again: now.Add(59 * time.Minute)},
+		"in progress since":             {in: Inputs{Asks: true, Ask: limited, Result: Result{State: Progressing, Since: before(50 * time.Minute)}, SeenSince: now}, want: Keep, again: now.Add(10 * time.Minute)},
+		"in progress for too long":      {in: Inputs{Asks: true, Ask: limited, Result: Result{State: Progressing, Since: before(65 * time.Minute)}, SeenSince: now}, want: Fire},
+		"in progress, and fires later":  {in: Inputs{Asks: true, Ask: limited, Result: Result{State: Progressing, Since: before(64 * time.Minute)}, SeenSince: now}, want: Keep, again: now.Add(time.Minute)},
+		"in progress without end":       {in: Inputs{Asks: true, Ask: Ask{}, Result: Result{State: Progressing, Since: before(1000 * time.Hour)}, SeenSince: before(1000 * time.Hour)}, want: Keep},
+		"in progress, and asks not":     {in: Inputs{Ask: limited, Result: Result{State: Progressing, Since: before(65 * time.Minute)}, SeenSince: now}, want: Keep},
+		"in progress, and it was fired": {in: Inputs{Asks: true, Ask: limited, Result: Result{State: Progressing, Since: before(65 * time.Minute)}, FiredFor: before(5 * time.Minute), SeenSince: now}, want: Keep},
+		"cannot be judged":              {in: Inputs{Asks: true, Ask: limited, Result: Result{State: Unknown}, SeenSince: before(1000 * time.Hour)}, want: Keep},
+		"fires, and cannot be judged":   {in: Inputs{Asks: true, Ask: limited, Result: Result{State: Unknown}, IsFiring: true, SeenSince: before(1000 * time.Hour)}, want: Keep},
+		"fails, and has to be seen":     {in: Inputs{Asks: true, Result: Result{State: Failing, Since: before(time.Hour), Settle: time.Minute}, SeenSince: before(time.Second)}, want: Keep, again: now.Add(59 * time.Second)},
+
+		// F-P56, F-B21: the deletion of a failed Job is no recovery.
+		"a Job failed":                            {in: job(Inputs{Asks: true, Result: ended(Failing, time.Second), SeenSince: now}), want: Fire},
+		"a Job failed, and is deleted":            {in: job(Inputs{Asks: true, IsGone: true, Result: ended(Failing, time.Second), SeenSince: now}), want: Fire},
+		"its Alert fires":                         {in: job(Inputs{Asks: true, Result: ended(Failing, time.Hour), IsFiring: true, FiredFor: before(time.Hour), SeenSince: now}), want: Keep, again: now.Add(23 * time.Hour)},
+		"its Alert fires, and it is deleted":      {in: job(Inputs{IsGone: true, IsFiring: true, FiredFor: before(time.Hour), SeenSince: before(time.Hour)}), want: Keep, again: now.Add(23 * time.Hour)},
+		"a day after the failure":                 {in: job(Inputs{IsGone: true, IsFiring: true, FiredFor: before(24 * time.Hour), SeenSince: before(time.Hour)}), want: Resolve},
+		"a day after, and it is there":            {in: job(Inputs{Asks: true, Result: ended(Failing, 24*time.Hour), IsFiring: true, FiredFor: before(24 * time.Hour), SeenSince: before(time.Hour)}), want: Resolve},
+		"a day after, and it was resolved":        {in: job(Inputs{Asks: true, Result: ended(Failing, 24*time.Hour), FiredFor: before(24 * time.Hour), SeenSince: before(time.Hour)}), want: Keep},
+		"a person resolved the Alert of a Job":    {in: job(Inputs{Asks: true, Result: ended(Failing, time.Hour), FiredFor: before(time.Hour), SeenSince: before(time.Hour)}), want: Keep},
+		"a later Job fails":                       {in: job(Inputs{Asks: true, Result: ended(Failing, time.Second), IsFiring: true, FiredFor: before(time.Hour), SeenSince: before(time.Hour)}), want: Extend},
+		"a later Job fails after a person":        {in: job(Inputs{Asks: true, Result: ended(Failing, time.Second), FiredFor: before(time.Hour), SeenSince: before(time.Hour)}), want: Fire},
+		"a later Job succeeds":                    {in: job(Inputs{Asks: true, Result: ended(Healthy, 2*time.Minute), IsFiring: true, FiredFor: before(time.Hour), SeenSince: before(time.Minute)}), want: Resolve},
+		"a later Job has just succeeded":          {in: job(Inputs{Asks: true, Result: ended(Healthy, time.Second), IsFiring: true, FiredFor: before(time.Hour), SeenSince: before(time.Second)}), want: Keep, again: now.Add(59 * time.Second)},
+		"a former Job succeeded":                  {in: job(Inputs{Asks: true, Result: ended(Healthy, 2*time.Hour), IsFiring: true, FiredFor: before(time.Hour), SeenSince: before(time.Hour)}), want: Keep, again: now.Add(23 * time.Hour)},
+		"a later Job runs":                        {in: job(Inputs{Asks: true, Result: progressing, IsFiring: true, FiredFor: before(time.Hour), SeenSince: before(time.Minute)}), want: Keep, again: now.Add(23 * time.Hour)},
+		"a Job whose Alert fires loses its label": {in: job(Inputs{IsFiring: true, FiredFor: before(time.Hour), SeenSince: before(time.Minute)}), want: Resolve},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.in.ResolveAfter = time.Minute
@@ -55,28 +93,53 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// A due time is never further away than the time that the object asks for, or a minute (R11), and at that time something is done.
+// At a due time something is done, or there is a later one (R11), and a due time is in the future.
 func TestDecideEnds(t *testing.T) {
 	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
-	for _, state := range []State{Healthy, Progressing, Failing} {
-		for _, since := range []time.Duration{-1000 * time.Hour, -time.Second, 0, time.Second, 1000 * time.Hour} {
-			for bits := range 4 {
-				in := Inputs{
-					Asks: bits&1 != 0, IsFiring: bits&2 != 0, ResolveAfter: time.Minute, Ask: Ask{After: 5 * time.Minute}, Result: Result{State: state, Since: now.Add(since)}, SeenSince: now,
-				}
-				action, again := Decide(in, now)
-				switch {
-				case again.IsZero():
-				case action != Keep:
-					t.Errorf("%+v: %s, and again at %v", in, action, again)
-				case again.After(now.Add(in.Ask.After)):
-					t.Errorf("%+v: due at %v", in, again)
-				default:
-					if action, _ := Decide(in, again); action == Keep {
-						t.Errorf("%+v: nothing is done at %v", in, again)
+	ago := []time.Duration{1000 * time.Hour, time.Hour, time.Second, 0, -time.Second, -1000 * time.Hour}
+	for _, state := range []State{Healthy, Progressing, Failing, Unknown} {
+		for _, since := range ago {
+			for _, firedFor := range ago {
+				for bits := range 32 {
+					in := Inputs{
+						Asks: bits&1 != 0, IsFiring: bits&2 != 0, IsJob: bits&4 != 0, IsGone: bits&8 != 0, ResolveAfter: time.Minute,
+						Ask: Ask{After: 5 * time.Minute, ProgressDeadline: time.Hour}, FiredFor: now.Add(-firedFor), SeenSince: now,
+						Result: Result{State: state, Since: now.Add(-since), HasEnded: bits&16 != 0},
+					}
+					action, again := Decide(in, now)
+					switch {
+					case again.IsZero():
+					case action != Keep || !again.After(now):
+						t.Errorf("%+v: %s, and again at %v", in, action, again)
+					default:
+						if action, later := Decide(in, again); action == Keep && !later.After(again) {
+							t.Errorf("%+v: nothing is done at %v", in, again)
+						}
 					}
 				}
 			}
+		}
+	}
+}
+
+// F-B13: what cannot be judged says so, 10 seconds after its status is there, or 5 minutes after its creation without one.
+func TestUnknownAt(t *testing.T) {
+	seen := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	created := seen.Add(-time.Hour)
+	for name, c := range map[string]struct {
+		in   Inputs
+		want time.Time
+	}{
+		"no status":       {in: Inputs{Asks: true, Result: notReported}, want: created.Add(5 * time.Minute)},
+		"another status":  {in: Inputs{Asks: true, Result: Result{State: Unknown, Reason: "NoConditions"}}, want: seen.Add(10 * time.Second)},
+		"asks for none":   {in: Inputs{Result: notReported}},
+		"can be judged":   {in: Inputs{Asks: true, Result: Result{State: Healthy}}},
+		"is in progress":  {in: Inputs{Asks: true, Result: Result{State: Progressing}}},
+		"fails by itself": {in: Inputs{Asks: true, Result: Result{State: Failing}}},
+	} {
+		c.in.SeenSince = seen
+		if got := c.in.UnknownAt(created); !got.Equal(c.want) {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}
 }

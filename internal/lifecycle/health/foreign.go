@@ -19,97 +19,67 @@ package health
 import (
 	"strings"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// applicationStatus is what is read of the status of an Application of Argo CD.
-type applicationStatus struct {
-	Health struct {
-		Status             string      `json:"status"`
-		Message            string      `json:"message"`
-		LastTransitionTime metav1.Time `json:"lastTransitionTime"`
-	} `json:"health"`
-	OperationState struct {
-		Phase      string      `json:"phase"`
-		Message    string      `json:"message"`
-		FinishedAt metav1.Time `json:"finishedAt"`
-	} `json:"operationState"`
-	// Conditions have no status: each that exists holds.
-	Conditions []struct {
-		Type               string      `json:"type"`
-		Message            string      `json:"message"`
-		LastTransitionTime metav1.Time `json:"lastTransitionTime"`
-	} `json:"conditions"`
-}
-
-// computeApplication is for Applications of Argo CD: an error condition, a sync that failed, or the health of its resources.
-func computeApplication(o *unstructured.Unstructured) (Result, error) {
-	status, err := decode[applicationStatus](o, "status")
-	if err != nil {
-		return Result{}, err
-	}
-	for _, c := range status.Conditions {
-		if strings.HasSuffix(c.Type, "Error") {
-			return Result{State: Failing, Since: c.LastTransitionTime.Time, Reason: c.Type, Message: c.Message}, nil
+// computeApplication computes the result for an Application of Argo CD: that Argo CD may sync it, and the health that it has computed of its
+// objects.
+func computeApplication(o *unstructured.Unstructured, _ Evidence) Result {
+	status := statusOf(o)
+	for _, c := range status.conditions() { // they have no status: each that exists holds
+		if strings.HasSuffix(c.kind, "Error") {
+			return Result{State: Failing, Since: c.since, Reason: c.kind, Message: c.message}
 		}
 	}
-	operation, health := status.OperationState, status.Health
-	switch operation.Phase {
+	operation, health := status.object("operationState"), status.object("health")
+	phase, message := operation.text("phase"), health.text("message")
+	since := health.time("lastTransitionTime")
+	switch phase {
 	case "Failed", "Error":
-		return Result{State: Failing, Since: operation.FinishedAt.Time, Reason: "Sync" + operation.Phase, Message: operation.Message}, nil
+		return Result{State: Failing, Since: operation.time("finishedAt"), Reason: "Sync" + phase, Message: operation.text("message")}
 	}
-	switch health.Status {
+	switch reported := health.text("status"); reported {
 	case "Degraded", "Missing", "Unknown":
-		return Result{State: Failing, Since: health.LastTransitionTime.Time, Reason: health.Status, Message: health.Message}, nil
+		return Result{State: Failing, Since: since, Reason: reported, Message: message}
 	case "Healthy":
-		if operation.Phase == "Running" || operation.Phase == "Terminating" {
-			return Result{State: Progressing, Reason: "Sync" + operation.Phase, Message: operation.Message}, nil
+		if phase == "Running" || phase == "Terminating" {
+			return Result{State: Progressing, Since: operation.time("startedAt"), Reason: "Sync" + phase, Message: operation.text("message")}
 		}
-		return Result{State: Healthy, Reason: health.Status}, nil
+		return Result{State: Healthy, Reason: reported}
 	case "Suspended":
-		return suspended, nil
+		return suspended
 	case "":
-		return Result{State: Progressing, Reason: "NotReported", Message: "Argo CD has not reported a health"}, nil
+		return notReported
+	default:
+		return Result{State: Progressing, Since: since, Reason: reported, Message: message}
 	}
-	return Result{State: Progressing, Reason: health.Status, Message: health.Message}, nil
 }
 
-// computeApplicationSet is for ApplicationSets of Argo CD.
-func computeApplicationSet(o *unstructured.Unstructured) (Result, error) {
-	status, err := decode[conditionedStatus](o, "status")
-	if err != nil {
-		return Result{}, err
-	}
-	failed, updated := status.Conditions.findTrue("ErrorOccurred"), status.Conditions.findTrue("ResourcesUpToDate")
+// computeApplicationSet computes the result for an ApplicationSet of Argo CD.
+func computeApplicationSet(o *unstructured.Unstructured, _ Evidence) Result {
+	found := statusOf(o).conditions()
+	failed, updated := found.findAs("ErrorOccurred", statusTrue), found.findAs("ResourcesUpToDate", statusTrue)
 	switch {
 	case failed != nil:
-		return withState(Failing, failed), nil
+		return withState(Failing, failed)
 	case updated != nil:
-		return withState(Healthy, updated), nil
+		return withState(Healthy, updated)
 	}
-	return Result{State: Progressing, Reason: "ResourcesNotUpToDate"}, nil
+	return Result{State: Progressing, Reason: "ResourcesNotUpToDate"}
 }
 
-// computeACME is for Orders and Challenges of cert-manager, whose status has a state of the ACME protocol (RFC 8555, section 7.1.6).
-func computeACME(o *unstructured.Unstructured) (Result, error) {
-	status, err := decode[struct {
-		State       string      `json:"state"`
-		Reason      string      `json:"reason"`
-		FailureTime metav1.Time `json:"failureTime"`
-	}](o, "status")
-	if err != nil {
-		return Result{}, err
+// computeACME computes the result for an Order or a Challenge of cert-manager.
+func computeACME(o *unstructured.Unstructured, _ Evidence) Result {
+	status := statusOf(o)
+	state, since := status.text("state"), status.time("failureTime")
+	if since.IsZero() { // a Challenge has none
+		since = o.GetCreationTimestamp().Time
 	}
-	switch status.State {
+	switch state {
 	case "valid":
-		return Result{State: Healthy, Reason: status.State}, nil
+		return Result{State: Healthy, Reason: state}
 	case "invalid", "expired", "errored":
-		since := status.FailureTime.Time
-		if since.IsZero() { // a Challenge has none
-			since = o.GetCreationTimestamp().Time
-		}
-		return Result{State: Failing, Since: since, Reason: status.State, Message: status.Reason}, nil
+		return Result{State: Failing, Since: since, Reason: state, Message: status.text("reason")}
 	}
-	return Result{State: Progressing, Reason: status.State, Message: status.Reason}, nil
+	return Result{State: Progressing, Since: o.GetCreationTimestamp().Time, Reason: state, Message: status.text("reason")}
 }

@@ -21,6 +21,8 @@ import (
 	"fmt"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -34,51 +36,93 @@ const (
 	Healthy     State = "Healthy"
 	Progressing State = "Progressing"
 	Failing     State = "Failing"
+	// Unknown: the status has nothing by which the object could be judged.
+	Unknown State = "Unknown"
 )
 
 // Result is the state of an object and why it is in it.
 type Result struct {
 	State State
-	// Since is when a failure began, as the object's status says; zero: the status does not say, see UnreadySince.
+	// Since is when the state began, as the object's status says; zero: the status does not say, see UnreadySince.
 	Since time.Time
 	// Reason and Message are those of the condition that the result follows from.
 	Reason, Message string
+	// Again is when time alone changes the result; zero: never.
+	Again time.Time
+	// Settle is for how long the state has to be seen before it counts, for a state that a process cannot tell from a change in progress.
+	Settle time.Duration
+	// HasEnded is whether the state is final: a Job that has failed does not recover, and neither does its deletion mean that.
+	HasEnded bool
+}
+
+// Evidence is what decides about an object beside the object itself.
+type Evidence struct {
+	Now time.Time
+	// Failures are the conditions that mean a failure, for a kind that an administrator has named with them; none: Compute knows.
+	Failures []Sign
+	// Runs are the Jobs of a CronJob.
+	Runs []batchv1.Job
+	// BindingMode is that of the StorageClass of a PersistentVolumeClaim; empty: not known.
+	BindingMode storagev1.VolumeBindingMode
 }
 
 // suspended is the result of an object that its user has stopped.
 var suspended = Result{State: Healthy, Reason: "Suspended"}
 
 // Compute returns the result for an object of any kind.
-func Compute(o *unstructured.Unstructured) (Result, error) {
-	compute, ok := byKind[o.GroupVersionKind().GroupKind()]
-	if !ok {
-		return computeConditions(o)
+func Compute(o *unstructured.Unstructured, e Evidence) Result {
+	status, kind := statusOf(o), o.GroupVersionKind().GroupKind()
+	compute, isKnown := byKind[kind]
+	if !isKnown || len(e.Failures) > 0 {
+		return computeConditions(o, e.Failures)
 	}
-	if observed, ok, err := unstructured.NestedInt64(o.Object, "status", "observedGeneration"); err == nil && ok && observed != o.GetGeneration() {
-		return unobserved(observed, o.GetGeneration()), nil
+	if len(status) == 0 && kind != cronJob { // whose status is empty until its first run
+		return notReported
 	}
-	return compute(o)
+	if observed := status.number("observedGeneration"); observed != 0 && observed != o.GetGeneration() {
+		return unobserved(observed, o.GetGeneration())
+	}
+	return compute(o, e)
 }
 
-var byKind = map[schema.GroupKind]func(*unstructured.Unstructured) (Result, error){
+var (
+	claim   = schema.GroupKind{Kind: "PersistentVolumeClaim"}
+	cronJob = schema.GroupKind{Group: "batch", Kind: "CronJob"}
+)
+
+// byKind has the kinds whose status has another form than the conditions Ready and Stalled, or more than these.
+var byKind = map[schema.GroupKind]func(*unstructured.Unstructured, Evidence) Result{
+	{Kind: "Pod"}:                                      computePod,
+	claim:                                              computeClaim,
+	{Kind: "ReplicationController"}:                    computeReplicas,
 	{Group: "apps", Kind: "Deployment"}:                computeDeployment,
-	{Group: "apps", Kind: "StatefulSet"}:               computeStatefulSet,
+	{Group: "apps", Kind: "ReplicaSet"}:                computeReplicas,
+	{Group: "apps", Kind: "StatefulSet"}:               computeReplicas,
 	{Group: "apps", Kind: "DaemonSet"}:                 computeDaemonSet,
 	{Group: "batch", Kind: "Job"}:                      computeJob,
-	{Group: "batch", Kind: "CronJob"}:                  computeCronJob,
-	{Kind: "PersistentVolumeClaim"}:                    computeClaim,
+	cronJob:                                            computeCronJob,
 	{Group: "argoproj.io", Kind: "Application"}:        computeApplication,
 	{Group: "argoproj.io", Kind: "ApplicationSet"}:     computeApplicationSet,
 	{Group: "acme.cert-manager.io", Kind: "Order"}:     computeACME,
 	{Group: "acme.cert-manager.io", Kind: "Challenge"}: computeACME,
 }
 
+// NotReported is the reason of the result of an object without a status: its controller has not seen it yet, or does not run.
+const NotReported = "NotReported"
+
+var notReported = Result{State: Unknown, Reason: NotReported, Message: "the controller of the object has not reported a status"}
+
 // unobserved is the result of an object whose status is about an earlier generation.
 func unobserved(observed, generation int64) Result {
 	return Result{State: Progressing, Reason: "GenerationNotObserved", Message: fmt.Sprintf("the controller of the object has seen generation %d of %d", observed, generation)}
 }
 
-// decode reads a part of an object, such as its status, into a type that has what is needed of it.
+// unreadable is the result of an object of a known kind that has another form than the kind.
+func unreadable(err error) Result {
+	return Result{State: Unknown, Reason: "Unreadable", Message: err.Error()}
+}
+
+// decode converts an object, or a field of it, to the type of its API.
 func decode[T any](o *unstructured.Unstructured, path ...string) (T, error) {
 	var typed T
 	content := o.Object
@@ -88,9 +132,6 @@ func decode[T any](o *unstructured.Unstructured, path ...string) (T, error) {
 	}
 	if err == nil && content != nil {
 		err = runtime.DefaultUnstructuredConverter.FromUnstructured(content, &typed)
-	}
-	if err != nil {
-		err = fmt.Errorf("%s %s cannot be read: %w", o.GetKind(), o.GetName(), err)
 	}
 	return typed, err
 }

@@ -18,52 +18,198 @@ package health
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/robfig/cron/v3"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/utils/ptr"
 )
 
-// computeJob: a Job fails once its controller has given it up.
-func computeJob(o *unstructured.Unstructured) (Result, error) {
+// computeJob computes the result for a Job. Pods that fail before the Job does are retried.
+func computeJob(o *unstructured.Unstructured, _ Evidence) Result {
 	j, err := decode[batchv1.Job](o)
 	if err != nil {
-		return Result{}, err
+		return unreadable(err)
 	}
-	for _, c := range j.Status.Conditions {
-		switch {
-		case c.Status != corev1.ConditionTrue:
-		case c.Type == batchv1.JobFailed:
-			return Result{State: Failing, Since: c.LastTransitionTime.Time, Reason: c.Reason, Message: c.Message}, nil
-		case c.Type == batchv1.JobComplete:
-			return Result{State: Healthy, Reason: c.Reason, Message: c.Message}, nil
+	if ended := endOf(&j); ended != nil {
+		state := Healthy
+		if ended.Type == batchv1.JobFailed {
+			state = Failing
 		}
+		return Result{State: state, Since: ended.LastTransitionTime.Time, Reason: ended.Reason, Message: ended.Message, HasEnded: true}
 	}
 	if ptr.Deref(j.Spec.Suspend, false) {
-		return suspended, nil
+		return suspended
 	}
-	return Result{State: Progressing, Reason: "Running", Message: fmt.Sprintf("%d pods are active, %d have failed", j.Status.Active, j.Status.Failed)}, nil
+	since := j.CreationTimestamp.Time
+	if j.Status.StartTime != nil { // since it was suspended last
+		since = j.Status.StartTime.Time
+	}
+	return Result{State: Progressing, Since: since, Reason: "Running", Message: fmt.Sprintf("%d pods are active, %d have failed", j.Status.Active, j.Status.Failed)}
 }
 
-// computeCronJob: a CronJob fails while the last of its runs that ended has not succeeded. Its controller writes the time of the last run
-// with the list of active ones, and removes a run from the list with the time of its success.
-func computeCronJob(o *unstructured.Unstructured) (Result, error) {
+// DecidingJob returns the Job that decides about several of a name, or of a CronJob: the one that has ended last, else the newest; nil: there is none.
+func DecidingJob(jobs []*unstructured.Unstructured) *unstructured.Unstructured {
+	if len(jobs) == 0 {
+		return nil
+	}
+	return slices.MaxFunc(jobs, func(a, b *unstructured.Unstructured) int {
+		one, other := Compute(a, Evidence{}), Compute(b, Evidence{})
+		switch {
+		case one.HasEnded && !other.HasEnded:
+			return 1
+		case !one.HasEnded && other.HasEnded:
+			return -1
+		case one.HasEnded:
+			return one.Since.Compare(other.Since)
+		}
+		return a.GetCreationTimestamp().Compare(b.GetCreationTimestamp().Time)
+	})
+}
+
+// endOf returns the condition by which a Job has ended; nil: it has not.
+func endOf(job *batchv1.Job) *batchv1.JobCondition {
+	for i := range job.Status.Conditions {
+		c := &job.Status.Conditions[i]
+		if c.Status == corev1.ConditionTrue && (c.Type == batchv1.JobFailed || c.Type == batchv1.JobComplete) {
+			return c
+		}
+	}
+	return nil
+}
+
+// defaultStartingDeadline is how late a run of a CronJob may begin that does not say.
+const defaultStartingDeadline = 5 * time.Minute
+
+// settleOverdue is for how long a process sees a CronJob whose runs are overdue before it believes that: its controller may have begun a run.
+const settleOverdue = time.Minute
+
+// NeedsRuns reports whether the Jobs of a CronJob decide about it: a run has begun since the last success.
+func NeedsRuns(o *unstructured.Unstructured) bool {
+	status := statusOf(o)
+	return o.GroupVersionKind().GroupKind() == cronJob && status.time("lastSuccessfulTime").Before(status.time("lastScheduleTime"))
+}
+
+// A schedule is what decides about a CronJob.
+type schedule struct {
+	cronJob batchv1.CronJob
+	// started and succeeded are of the last run, and of the last one that succeeded.
+	started, succeeded time.Time
+	evidence           Evidence
+	deadline           time.Duration
+}
+
+// computeCronJob computes the result for a CronJob: it fails if its last run that has ended did, or if two runs are overdue since the last
+// success. A run that is younger than the deadline may still succeed.
+func computeCronJob(o *unstructured.Unstructured, e Evidence) Result {
 	c, err := decode[batchv1.CronJob](o)
 	if err != nil {
-		return Result{}, err
+		return unreadable(err)
 	}
-	started, succeeded := c.Status.LastScheduleTime, c.Status.LastSuccessfulTime
+	if ptr.Deref(c.Spec.Suspend, false) {
+		return suspended
+	}
+	s := schedule{cronJob: c, started: timeOf(c.Status.LastScheduleTime), succeeded: timeOf(c.Status.LastSuccessfulTime), evidence: e, deadline: defaultDeadline}
+	if ask, _, err := ParseAsk(o, o.GetKind()); err == nil {
+		s.deadline = ask.ProgressDeadline
+	}
+	if failed, ok := s.lastRunFailed(); ok {
+		return failed
+	}
+	overdueAt, err := s.overdueAt()
+	if err != nil {
+		return Result{State: Unknown, Reason: "UnreadableSchedule", Message: err.Error()}
+	}
+	if !overdueAt.IsZero() && !e.Now.Before(overdueAt) {
+		return Result{State: Failing, Since: overdueAt, Reason: "RunsOverdue", Settle: settleOverdue, Message: s.overdueMessage()}
+	}
+	result := Result{State: Healthy, Reason: "Succeeded", Message: "the last run succeeded", Again: overdueAt}
 	switch {
-	case ptr.Deref(c.Spec.Suspend, false):
-		return suspended, nil
-	case started == nil:
-		return Result{State: Healthy, Reason: "NotScheduled", Message: "no run has begun"}, nil
-	case succeeded != nil && !succeeded.Before(started):
-		return Result{State: Healthy, Reason: "Succeeded", Message: "the last run succeeded"}, nil
-	case len(c.Status.Active) > 0:
-		return Result{State: Progressing, Reason: "Running", Message: "a run is active"}, nil
+	case s.started.IsZero():
+		result.Reason, result.Message = "NotScheduled", "no run has begun"
+	case s.succeeded.Before(s.started):
+		result.State, result.Reason, result.Message, result.Since = Progressing, "Running", "a run is active", s.started
 	}
-	return Result{State: Failing, Since: started.Time, Reason: "RunFailed", Message: fmt.Sprintf("the run that began at %s did not succeed", started.UTC().Format(time.RFC3339))}, nil
+	return result
+}
+
+func timeOf(at *metav1.Time) time.Time {
+	if at == nil {
+		return time.Time{}
+	}
+	return at.Time
+}
+
+// lastRunFailed returns the result of a CronJob whose last run that has ended has failed. Where its Jobs are gone, a run that is not active and
+// is younger than the last success has failed.
+func (s schedule) lastRunFailed() (Result, bool) {
+	var last *batchv1.Job
+	var ended *batchv1.JobCondition
+	for i := range s.evidence.Runs {
+		job := &s.evidence.Runs[i]
+		if end := endOf(job); end != nil && (ended == nil || ended.LastTransitionTime.Before(&end.LastTransitionTime)) {
+			last, ended = job, end
+		}
+	}
+	switch {
+	case ended != nil && ended.Type == batchv1.JobFailed && s.succeeded.Before(ended.LastTransitionTime.Time):
+		message := fmt.Sprintf("Job %s did not succeed: %s: %s", last.Name, ended.Reason, ended.Message)
+		return Result{State: Failing, Since: ended.LastTransitionTime.Time, Reason: "RunFailed", Message: message}, true
+	case ended == nil && s.succeeded.Before(s.started) && len(s.cronJob.Status.Active) == 0:
+		message := fmt.Sprintf("the run that began at %s did not succeed", s.started.UTC().Format(time.RFC3339))
+		return Result{State: Failing, Since: s.started, Reason: "RunFailed", Message: message}, true
+	}
+	return Result{}, false
+}
+
+// overdueAt returns when two runs are overdue: two scheduled times since the last success have passed, with the time by which their runs may
+// be late, and no run that has begun is younger than the deadline. Zero: a run may take as long as it wants.
+func (s schedule) overdueAt() (time.Time, error) {
+	spec, err := parseSchedule(s.cronJob.Spec)
+	if err != nil {
+		return time.Time{}, err
+	}
+	from := s.succeeded
+	if from.IsZero() {
+		from = s.cronJob.CreationTimestamp.Time
+	}
+	second := spec.Next(spec.Next(from))
+	if second.IsZero() || s.deadline == 0 { // a schedule such as February 30
+		return time.Time{}, nil
+	}
+	late := defaultStartingDeadline
+	if seconds := s.cronJob.Spec.StartingDeadlineSeconds; seconds != nil {
+		late = min(time.Duration(*seconds)*time.Second, maxProgressDeadline)
+	}
+	overdue := second.Add(late)
+	// Where a run replaces the former one, each is young, and says nothing.
+	isReplaced := s.cronJob.Spec.ConcurrencyPolicy == batchv1.ReplaceConcurrent
+	if hopeful := s.started.Add(s.deadline); len(s.cronJob.Status.Active) > 0 && !isReplaced && hopeful.After(overdue) {
+		overdue = hopeful
+	}
+	return overdue, nil
+}
+
+func (s schedule) overdueMessage() string {
+	if s.succeeded.IsZero() {
+		return fmt.Sprintf("no run of the schedule %q has succeeded yet", s.cronJob.Spec.Schedule)
+	}
+	return fmt.Sprintf("no run of the schedule %q has succeeded since %s", s.cronJob.Spec.Schedule, s.succeeded.UTC().Format(time.RFC3339))
+}
+
+// parseSchedule reads a schedule as Kubernetes does.
+func parseSchedule(spec batchv1.CronJobSpec) (cron.Schedule, error) {
+	text := spec.Schedule
+	if zone := ptr.Deref(spec.TimeZone, ""); zone != "" {
+		text = "TZ=" + zone + " " + text
+	}
+	parsed, err := cron.ParseStandard(text)
+	if err != nil {
+		return nil, fmt.Errorf("the schedule %q cannot be read: %w", text, err)
+	}
+	return parsed, nil
 }

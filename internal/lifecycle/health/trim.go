@@ -30,14 +30,18 @@ import (
 
 // The parts of objects that are read, without those that Trimmed has as fields.
 var (
-	keptMetadata   = []string{"generation", "creationTimestamp", "deletionTimestamp", "labels", "annotations"}
-	keptLabels     = []string{v1beta1.PageLabel}
-	keptSpec       = []string{"replicas", "paused", "suspend", "selector"}
+	keptMetadata    = []string{"generation", "creationTimestamp", "deletionTimestamp", "labels", "annotations"}
+	keptLabels      = []string{v1beta1.PageLabel}
+	keptAnnotations = append([]string{selectedNode}, AskAnnotations...)
+	keptSpec        = []string{
+		"replicas", "paused", "suspend", "selector", "schedule", "timeZone", "startingDeadlineSeconds", "concurrencyPolicy", "volumeName", "storageClassName",
+	}
 	keptConditions = []string{"type", "status", "reason", "message", "lastTransitionTime", "observedGeneration"}
-	keptOperation  = []string{"phase", "message", "finishedAt"}
+	keptOperation  = []string{"phase", "message", "startedAt", "finishedAt"}
 	keptStatus     = []string{
 		"observedGeneration", "conditions", "updatedReplicas", "availableReplicas", "readyReplicas", "numberReady", "desiredNumberScheduled",
-		"active", "failed", "lastScheduleTime", "lastSuccessfulTime", "phase", "health", "operationState", "state", "reason", "failureTime",
+		"active", "failed", "startTime", "lastScheduleTime", "lastSuccessfulTime", "phase", "message", "health", "operationState", "state", "reason",
+		"failureTime",
 	}
 )
 
@@ -48,6 +52,8 @@ const maxKept = 10_000
 // JSON, which takes a fifth of the memory of the maps that it is decoded into.
 type Trimmed struct {
 	Kind string
+	// CronJob is the name of the CronJob whose Job it is; empty: it is none.
+	CronJob string
 
 	namespace, name, resourceVersion string
 
@@ -57,17 +63,27 @@ type Trimmed struct {
 
 // Trim returns what is read of an object, which it changes.
 func Trim(o *unstructured.Unstructured) (*Trimmed, error) {
-	t := &Trimmed{Kind: o.GetKind(), namespace: o.GetNamespace(), name: o.GetName(), resourceVersion: o.GetResourceVersion(), uid: o.GetUID()}
+	t := &Trimmed{Kind: o.GetKind(), CronJob: cronJobOf(o), namespace: o.GetNamespace(), name: o.GetName(), resourceVersion: o.GetResourceVersion(), uid: o.GetUID()}
 	keep(o.Object, []string{"apiVersion", "kind", "metadata", "spec", "status"})
+	hadStatus := !statusOf(o).isEmpty()
 	metadata, status := keepIn(o.Object, "metadata", keptMetadata), keepIn(o.Object, "status", keptStatus)
+	if hadStatus && fields(status).isEmpty() {
+		status[hasMore] = true
+	}
 	keepIn(metadata, "labels", keptLabels)
-	keepIn(metadata, "annotations", AskAnnotations)
+	keepIn(metadata, "annotations", keptAnnotations)
 	keepIn(o.Object, "spec", keptSpec)
 	keepIn(status, "operationState", keptOperation)
-	conditions, _ := status["conditions"].([]any)
-	for _, c := range conditions {
-		if condition, ok := c.(map[string]any); ok {
-			keep(condition, keptConditions)
+	switch found := status["conditions"].(type) {
+	case []any:
+		for _, c := range found {
+			if condition, ok := c.(map[string]any); ok {
+				keep(condition, keptConditions)
+			}
+		}
+	case map[string]any:
+		for kind := range found {
+			keepIn(found, kind, keptConditions)
 		}
 	}
 	left := maxKept
@@ -75,6 +91,14 @@ func Trim(o *unstructured.Unstructured) (*Trimmed, error) {
 	rest, err := json.Marshal(o.Object)
 	t.rest = string(rest)
 	return t, err
+}
+
+// cronJobOf returns the name of the CronJob that controls a Job; empty: there is none.
+func cronJobOf(o *unstructured.Unstructured) string {
+	if owner := metav1.GetControllerOf(o); o.GetKind() == "Job" && owner != nil && owner.Kind == cronJob.Kind {
+		return owner.Name
+	}
+	return ""
 }
 
 // GetObjectMeta returns the fields by which a cache finds and compares objects.

@@ -22,6 +22,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
@@ -29,18 +30,19 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// rolloutDone is the reason of Progressing after a rollout that has ended well.
+// rolloutDone is the reason of the condition Progressing of a Deployment that is rolled out.
 const rolloutDone = "NewReplicaSetAvailable"
 
-// computeDeployment: a rollout fails at its own deadline, and a Deployment that was rolled out fails while it is not available.
-func computeDeployment(o *unstructured.Unstructured) (Result, error) {
+// computeDeployment computes the result for a Deployment. During a rollout, which has a deadline of its own, only what the rollout cannot
+// end fails; Pods that become unready are not looked at.
+func computeDeployment(o *unstructured.Unstructured, _ Evidence) Result {
 	d, err := decode[appsv1.Deployment](o)
 	if err != nil {
-		return Result{}, err
+		return unreadable(err)
 	}
 	want := ptr.Deref(d.Spec.Replicas, 1)
 	if d.Spec.Paused || want == 0 {
-		return suspended, nil
+		return suspended
 	}
 	byType := map[appsv1.DeploymentConditionType]appsv1.DeploymentCondition{}
 	for _, c := range d.Status.Conditions {
@@ -53,39 +55,41 @@ func computeDeployment(o *unstructured.Unstructured) (Result, error) {
 	isRolledOut := progressing.Type == "" || progressing.Reason == rolloutDone // without a deadline there is no such condition
 	switch {
 	case failure.Status == corev1.ConditionTrue:
-		return failing(failure), nil
+		return failing(failure)
 	case progressing.Status == corev1.ConditionFalse:
-		return failing(progressing), nil
+		return failing(progressing)
 	case available.Status == corev1.ConditionFalse && isRolledOut:
-		return failing(available), nil
+		return failing(available)
 	case available.Status == corev1.ConditionTrue && isRolledOut && d.Status.UpdatedReplicas >= want:
-		return Result{State: Healthy, Reason: available.Reason, Message: available.Message}, nil
+		return Result{State: Healthy, Reason: available.Reason, Message: available.Message}
 	}
-	return Result{State: Progressing, Reason: "RolloutInProgress", Message: fmt.Sprintf("%d of %d replicas are available", d.Status.AvailableReplicas, want)}, nil
+	return Result{State: Progressing, Reason: "RolloutInProgress", Message: fmt.Sprintf("%d of %d replicas are available", d.Status.AvailableReplicas, want)}
 }
 
-// computeStatefulSet judges by pods: a StatefulSet has neither conditions nor a deadline.
-func computeStatefulSet(o *unstructured.Unstructured) (Result, error) {
-	s, err := decode[appsv1.StatefulSet](o)
+// computeReplicas computes the result for a StatefulSet, a ReplicaSet or a ReplicationController. Their status does not say since when pods
+// are not ready.
+func computeReplicas(o *unstructured.Unstructured, _ Evidence) Result {
+	s, err := decode[appsv1.ReplicaSet](o)
 	if err != nil {
-		return Result{}, err
+		return unreadable(err)
 	}
-	if ptr.Deref(s.Spec.Replicas, 1) == 0 {
-		return suspended, nil
+	want := ptr.Deref(s.Spec.Replicas, 1)
+	if want == 0 {
+		return suspended
 	}
-	return computePods(s.Status.ReadyReplicas, ptr.Deref(s.Spec.Replicas, 1)), nil
+	return computePods(s.Status.ReadyReplicas, want)
 }
 
-// computeDaemonSet judges by pods, as computeStatefulSet does.
-func computeDaemonSet(o *unstructured.Unstructured) (Result, error) {
+// computeDaemonSet computes the result for a DaemonSet, whose status does not say since when pods are not ready.
+func computeDaemonSet(o *unstructured.Unstructured, _ Evidence) Result {
 	d, err := decode[appsv1.DaemonSet](o)
 	if err != nil {
-		return Result{}, err
+		return unreadable(err)
 	}
-	if d.Status.ObservedGeneration == 0 {
-		return unobserved(0, d.Generation), nil
+	if d.Status.ObservedGeneration == 0 { // its status has numbers before its controller has seen it
+		return unobserved(0, d.Generation)
 	}
-	return computePods(d.Status.NumberReady, d.Status.DesiredNumberScheduled), nil
+	return computePods(d.Status.NumberReady, d.Status.DesiredNumberScheduled)
 }
 
 func computePods(ready, want int32) Result {
@@ -96,23 +100,22 @@ func computePods(ready, want int32) Result {
 	return Result{State: Healthy, Reason: "PodsReady", Message: message}
 }
 
-// PodSelector returns the selector of the pods of an object; nil: its kind has none of its own.
+// PodSelector returns the selector of the pods of a workload; nil for other kinds.
 func PodSelector(o *unstructured.Unstructured) (labels.Selector, error) {
 	switch o.GroupVersionKind().GroupKind() {
 	case schema.GroupKind{Group: "apps", Kind: "Deployment"}, schema.GroupKind{Group: "apps", Kind: "StatefulSet"},
-		schema.GroupKind{Group: "apps", Kind: "DaemonSet"}, schema.GroupKind{Group: "batch", Kind: "Job"}:
+		schema.GroupKind{Group: "apps", Kind: "DaemonSet"}, schema.GroupKind{Group: "apps", Kind: "ReplicaSet"}, schema.GroupKind{Group: "batch", Kind: "Job"}:
 	default:
 		return nil, nil
 	}
 	selector, err := decode[metav1.LabelSelector](o, "spec", "selector")
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s %s has no selector that can be read: %w", o.GetKind(), o.GetName(), err)
 	}
 	return metav1.LabelSelectorAsSelector(&selector)
 }
 
-// UnreadySince returns since when the pod is not ready that has been so for longest; zero: all are ready, or there are none. An object whose
-// status has no time fails since then, so that a slow rollout of many pods is no failure.
+// UnreadySince returns since when the first of some pods is not ready; zero if all are.
 func UnreadySince(pods []corev1.Pod) time.Time {
 	var since time.Time
 	for i := range pods {
@@ -123,7 +126,6 @@ func UnreadySince(pods []corev1.Pod) time.Time {
 	return since
 }
 
-// notReadySince returns since when a pod is not ready; zero: it is ready, has ended well, or is being deleted.
 func notReadySince(pod *corev1.Pod) time.Time {
 	if pod.DeletionTimestamp != nil || pod.Status.Phase == corev1.PodSucceeded {
 		return time.Time{}
@@ -140,20 +142,66 @@ func notReadySince(pod *corev1.Pod) time.Time {
 	return pod.CreationTimestamp.Time
 }
 
-// computeClaim: a claim that is pending fails since its creation, and so does one whose volume is lost, of which the status has no time.
-func computeClaim(o *unstructured.Unstructured) (Result, error) {
+// computePod computes the result for a Pod: one that cannot be scheduled, started or become ready fails, and so does one that has ended with an
+// error. One that has ended as it should is healthy.
+func computePod(o *unstructured.Unstructured, _ Evidence) Result {
+	pod, err := decode[corev1.Pod](o)
+	if err != nil {
+		return unreadable(err)
+	}
+	phase, found := pod.Status.Phase, statusOf(o).conditions()
+	since, ready := notReadySince(&pod), found.find(conditionReady)
+	switch {
+	case phase == corev1.PodSucceeded:
+		return Result{State: Healthy, Reason: string(phase)}
+	case phase == corev1.PodFailed:
+		return Result{State: Failing, Since: since, Reason: string(phase), Message: pod.Status.Message}
+	case ready != nil && ready.status == statusTrue:
+		return Result{State: Healthy, Reason: conditionReady}
+	}
+	if scheduled := found.findAs(string(corev1.PodScheduled), statusFalse); scheduled != nil {
+		return withState(Failing, scheduled)
+	}
+	if ready == nil {
+		return Result{State: Progressing, Since: since, Reason: string(phase)}
+	}
+	return withState(Failing, ready)
+}
+
+// selectedNode is the annotation of a claim whose consumer has a node, so that its volume is provisioned.
+const selectedNode = "volume.kubernetes.io/selected-node"
+
+// ClassOf returns the name of the StorageClass that decides about a claim that is pending; empty: none does.
+func ClassOf(o *unstructured.Unstructured) string {
+	spec, status := fields(o.Object).object("spec"), statusOf(o)
+	if o.GroupVersionKind().GroupKind() != claim || status.text("phase") != string(corev1.ClaimPending) || spec.text("volumeName") != "" {
+		return ""
+	}
+	return spec.text("storageClassName")
+}
+
+// computeClaim computes the result for a PersistentVolumeClaim, which is pending from its creation on, or from when its consumer was given a
+// node. A claim that waits for its first consumer is as it should be.
+func computeClaim(o *unstructured.Unstructured, e Evidence) Result {
 	c, err := decode[corev1.PersistentVolumeClaim](o)
 	if err != nil {
-		return Result{}, err
+		return unreadable(err)
 	}
 	since := c.CreationTimestamp.Time
 	switch c.Status.Phase {
 	case corev1.ClaimBound:
-		return Result{State: Healthy, Reason: string(c.Status.Phase)}, nil
+		return Result{State: Healthy, Reason: string(c.Status.Phase)}
 	case corev1.ClaimLost:
-		return Result{State: Failing, Since: since, Reason: string(c.Status.Phase), Message: "the volume of the claim does not exist any more"}, nil
+		return Result{State: Failing, Since: since, Reason: string(c.Status.Phase), Message: "the volume of the claim does not exist any more"}
 	case corev1.ClaimPending:
-		return Result{State: Failing, Since: since, Reason: string(c.Status.Phase), Message: "no volume is bound to the claim"}, nil
+	default:
+		return Result{State: Progressing, Since: since, Reason: "NoPhase"}
 	}
-	return Result{State: Progressing, Reason: "NoPhase"}, nil
+	if e.BindingMode == storagev1.VolumeBindingWaitForFirstConsumer && c.Spec.VolumeName == "" {
+		if c.Annotations[selectedNode] == "" {
+			return Result{State: Healthy, Reason: string(e.BindingMode), Message: "no Pod uses the claim yet, and its StorageClass waits for one"}
+		}
+		since = time.Time{}
+	}
+	return Result{State: Failing, Since: since, Reason: string(c.Status.Phase), Message: "no volume is bound to the claim"}
 }

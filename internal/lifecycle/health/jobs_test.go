@@ -1,0 +1,130 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package health
+
+import (
+	"testing"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+)
+
+// F-B16: the last run that has ended decides about a CronJob, and the age of its last success.
+func TestComputeCronJob(t *testing.T) {
+	at := func(text string) *metav1.Time {
+		parsed, err := time.Parse(time.TimeOnly, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &metav1.Time{Time: parsed.AddDate(2026, 0, 0)}
+	}
+	run := func(kind batchv1.JobConditionType, ended string) batchv1.Job {
+		return batchv1.Job{
+			ObjectMeta: metav1.ObjectMeta{Name: "run"},
+			Status:     batchv1.JobStatus{Conditions: []batchv1.JobCondition{{Type: kind, Status: corev1.ConditionTrue, Reason: "R", LastTransitionTime: *at(ended)}}},
+		}
+	}
+	active := []corev1.ObjectReference{{Kind: "Job", Name: "run"}}
+	for name, c := range map[string]struct {
+		schedule          string // default: each hour
+		policy            batchv1.ConcurrencyPolicy
+		zone              *string
+		starting          *int64
+		status            batchv1.CronJobStatus
+		runs              []batchv1.Job
+		deadline          string
+		now               string
+		want, since, next string
+	}{
+		"new":                        {now: "00:30:00", want: "Healthy NotScheduled", next: "02:05:00"},
+		"never created a run":        {now: "02:05:00", want: "Failing RunsOverdue", since: "02:05:00"},
+		"succeeded":                  {status: batchv1.CronJobStatus{LastScheduleTime: at("03:00:00"), LastSuccessfulTime: at("03:00:10")}, now: "03:59:00", want: "Healthy Succeeded", next: "05:05:00"},
+		"creates no run any more":    {status: batchv1.CronJobStatus{LastScheduleTime: at("03:00:00"), LastSuccessfulTime: at("03:00:10")}, now: "05:05:00", want: "Failing RunsOverdue", since: "05:05:00"},
+		"a run is late, as it may":   {starting: new(int64(1800)), status: batchv1.CronJobStatus{LastScheduleTime: at("03:00:00"), LastSuccessfulTime: at("03:00:10")}, now: "05:29:00", want: "Healthy Succeeded", next: "05:30:00"},
+		"a run is active":            {status: batchv1.CronJobStatus{LastScheduleTime: at("04:00:00"), LastSuccessfulTime: at("03:00:10"), Active: active}, now: "04:59:00", want: "Progressing Running", since: "04:00:00", next: "05:05:00"},
+		"a run hangs":                {status: batchv1.CronJobStatus{LastScheduleTime: at("04:00:00"), LastSuccessfulTime: at("03:00:10"), Active: active}, now: "05:05:00", want: "Failing RunsOverdue", since: "05:05:00"},
+		"a run may take three hours": {deadline: "10800", status: batchv1.CronJobStatus{LastScheduleTime: at("04:00:00"), LastSuccessfulTime: at("03:00:10"), Active: active}, now: "06:59:00", want: "Progressing Running", since: "04:00:00", next: "07:00:00"},
+		"a run may take for ever":    {deadline: "0", status: batchv1.CronJobStatus{LastScheduleTime: at("04:00:00"), LastSuccessfulTime: at("03:00:10"), Active: active}, now: "23:00:00", want: "Progressing Running", since: "04:00:00"},
+		"a later run is active": {
+			status: batchv1.CronJobStatus{LastScheduleTime: at("05:00:00"), LastSuccessfulTime: at("03:00:10"), Active: active}, now: "05:30:00",
+			want: "Progressing Running", since: "05:00:00", next: "06:00:00",
+		},
+		"each run is replaced": {
+			schedule: "*/10 * * * *", policy: batchv1.ReplaceConcurrent, status: batchv1.CronJobStatus{LastScheduleTime: at("05:00:00"), LastSuccessfulTime: at("03:00:10"), Active: active}, now: "05:01:00",
+			want: "Failing RunsOverdue", since: "03:25:00",
+		},
+		"the last run failed":   {status: batchv1.CronJobStatus{LastScheduleTime: at("04:00:00"), LastSuccessfulTime: at("03:00:10")}, now: "04:01:00", want: "Failing RunFailed", since: "04:00:00"},
+		"no run ever succeeded": {status: batchv1.CronJobStatus{LastScheduleTime: at("01:00:00")}, now: "01:01:00", want: "Failing RunFailed", since: "01:00:00"},
+		"overlapping runs fail": {
+			status: batchv1.CronJobStatus{LastScheduleTime: at("05:00:00"), LastSuccessfulTime: at("03:00:10"), Active: active}, now: "05:00:30",
+			runs: []batchv1.Job{run(batchv1.JobComplete, "03:00:10"), run(batchv1.JobFailed, "04:50:00"), {}}, want: "Failing RunFailed", since: "04:50:00",
+		},
+		"a run failed, and a later one succeeded": {
+			status: batchv1.CronJobStatus{LastScheduleTime: at("05:00:00"), LastSuccessfulTime: at("05:00:10")}, now: "05:00:30",
+			runs: []batchv1.Job{run(batchv1.JobComplete, "05:00:10"), run(batchv1.JobFailed, "04:50:00")}, want: "Healthy Succeeded", next: "07:05:00",
+		},
+		"a run failed, and the next one is active": {
+			status: batchv1.CronJobStatus{LastScheduleTime: at("05:00:00"), LastSuccessfulTime: at("03:00:10"), Active: active}, now: "05:00:30",
+			runs: []batchv1.Job{run(batchv1.JobFailed, "04:00:10")}, want: "Failing RunFailed", since: "04:00:10",
+		},
+		"in a time zone":           {schedule: "0 9 * * *", zone: new("Asia/Tokyo"), now: "00:30:00", want: "Healthy NotScheduled"},
+		"a zone that is not known": {zone: new("Mars/Olympus"), now: "00:30:00", want: "Unknown UnreadableSchedule"},
+		"a day that never comes":   {schedule: "0 0 30 2 *", now: "00:30:00", want: "Healthy NotScheduled"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			spec := batchv1.CronJobSpec{Schedule: c.schedule, TimeZone: c.zone, StartingDeadlineSeconds: c.starting, ConcurrencyPolicy: c.policy}
+			if c.schedule == "" {
+				spec.Schedule = "0 * * * *"
+			}
+			cronJob := &batchv1.CronJob{
+				TypeMeta:   metav1.TypeMeta{APIVersion: "batch/v1", Kind: "CronJob"},
+				ObjectMeta: metav1.ObjectMeta{Name: "c", CreationTimestamp: *at("00:00:00"), Labels: map[string]string{v1beta1.PageLabel: "true"}},
+				Spec:       spec, Status: c.status,
+			}
+			if c.deadline != "" {
+				cronJob.Annotations = map[string]string{v1beta1.PageProgressDeadlineAnnotation: c.deadline}
+			}
+			content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(cronJob)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := Compute(&unstructured.Unstructured{Object: content}, Evidence{Now: at(c.now).Time, Runs: c.runs})
+			text := func(at time.Time) string {
+				if at.IsZero() {
+					return ""
+				}
+				return at.UTC().Format(time.TimeOnly)
+			}
+			if got.State == Healthy {
+				got.Since = time.Time{}
+			}
+			next := text(got.Again)
+			if c.zone != nil {
+				next = ""
+			}
+			if state := string(got.State) + " " + got.Reason; state != c.want || text(got.Since) != c.since || next != c.next {
+				t.Errorf("%s since %q, again at %q: %s", state, text(got.Since), next, got.Message)
+			}
+		})
+	}
+}
