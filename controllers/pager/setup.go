@@ -22,7 +22,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	clienteventsv1 "k8s.io/client-go/kubernetes/typed/events/v1"
 	"k8s.io/client-go/tools/events"
@@ -33,6 +32,7 @@ import (
 	pagedhealth "github.com/gophernetes/bellhop/controllers/pager/health"
 	"github.com/gophernetes/bellhop/controllers/pager/receiver"
 	"github.com/gophernetes/bellhop/internal/ingest"
+	"github.com/gophernetes/bellhop/internal/lifecycle/health"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/providers"
 	"github.com/gophernetes/bellhop/internal/receivers"
@@ -57,7 +57,7 @@ type Options struct {
 	// Metrics registers metrics.
 	Metrics prometheus.Registerer
 	// PagedResources are those of the objects that may ask for Alerts by a label; none: no object may.
-	PagedResources []schema.GroupVersionResource
+	PagedResources []health.Watched
 	// PageResolveAfter is for how long such an object has to be healthy before its Alert is resolved.
 	PageResolveAfter time.Duration
 	// Ingest are the options of the listener of AlertSources.
@@ -86,7 +86,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	cache := endpoints.NewCache(mgr.GetAPIReader(), providers.Factory{Guard: o.Guard, Events: endpoints.NewEventCreator(clients, o.Instance)})
 	cache.Policy = o.Policy
 	resolver := receivers.Resolver{Cache: mgr.GetCache(), OperatorNamespace: o.OperatorNamespace}
-	health := &endpoints.Health{}
+	endpointHealth := &endpoints.Health{}
 	o.Ingest.Recorder = o.Recorder
 	access, times, err := ingest.Setup(ctx, mgr, o.Ingest, o.ServerClock)
 	if err != nil {
@@ -94,10 +94,10 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	}
 	return errors.Join(
 		alertsource.Setup(mgr, alertsource.Options{Access: access, Times: times}),
-		alert.Setup(ctx, mgr, alert.Options{Workers: o.Workers, Resolver: resolver, Endpoints: cache, Health: health, Recorder: o.Recorder, Metrics: m, ServerTime: o.ServerClock.Now}),
-		receiver.Setup(mgr, resolver, cache, health),
-		pagedhealth.Setup(mgr, pagedhealth.Options{
-			Resources: o.PagedResources, Namespaces: o.Namespaces, ResolveAfter: o.PageResolveAfter,
+		alert.Setup(ctx, mgr, alert.Options{Workers: o.Workers, Resolver: resolver, Endpoints: cache, Health: endpointHealth, Recorder: o.Recorder, Metrics: m, ServerTime: o.ServerClock.Now}),
+		receiver.Setup(mgr, resolver, cache, endpointHealth),
+		pagedhealth.Setup(ctx, mgr, pagedhealth.Options{
+			Watched: o.PagedResources, Namespaces: o.Namespaces, ResolveAfter: o.PageResolveAfter,
 			Lease: types.NamespacedName{Namespace: o.OperatorNamespace, Name: o.Lease}, Recorder: o.Recorder, Metrics: o.Metrics,
 		}),
 	)

@@ -26,7 +26,6 @@ import (
 	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	"github.com/gophernetes/bellhop/internal/ingest/endpoint"
@@ -107,7 +106,7 @@ func (o *Options) Bind(fs *flag.FlagSet) {
 	fs.StringVar(&o.BrokerPolicy, "broker-policy", string(servicecatalogwebhooks.BrokerPolicyCompatible), "What happens to brokers with plain http, in-cluster addresses or skipped certificate verification: compatible warns, strict refuses them for ServiceBrokers.")
 	fs.StringVar(&o.ReceiverPolicy, "receiver-policy", string(receivers.PolicyCompatible), "What happens to receivers with plain http, in-cluster addresses or skipped certificate verification: compatible warns, strict refuses them for Receivers.")
 	fs.BoolVar(&o.PageByLabel, "page-by-label", false, "Create Alerts about failing objects that have the label pager.k8s.co/page=true, in Namespaces with the label pager.k8s.co/page-by-label=enabled.")
-	fs.StringVar(&o.PageKinds, "page-kinds", "", "Comma-separated resources, as GROUP/VERSION/RESOURCE, whose objects may have the label of --page-by-label, beside workloads, PersistentVolumeClaims, ServiceInstances and ServiceBindings.")
+	fs.StringVar(&o.PageKinds, "page-kinds", "", "Comma-separated resources, as GROUP/VERSION/RESOURCE or RESOURCE.GROUP, whose objects may have the label of --page-by-label, beside workloads, PersistentVolumeClaims, ServiceInstances and ServiceBindings. Conditions that mean a failure may follow, as in rollouts.argoproj.io:Available=False|InvalidSpec=True; default: Ready=False and Stalled=True.")
 	fs.DurationVar(&o.PageResolveAfter, "page-resolve-after", time.Minute, "How long an object with the label of --page-by-label has to be healthy before its Alert is resolved: an object that fails again and again within that time has one Alert.")
 	fs.StringVar(&o.IngestAddress, "ingest-bind-address", endpoint.Off, "Address, such as :9444, at which every replica serves AlertSources: Prometheus, Alertmanager and programs like them post alerts to it over TLS; 0: none.")
 	fs.StringVar(&o.IngestService, "ingest-service", endpoint.Service, "Service by which senders reach --ingest-bind-address: its names are in the certificate of --webhook-cert-secret.")
@@ -119,14 +118,14 @@ func (o *Options) Bind(fs *flag.FlagSet) {
 }
 
 // PagedResources returns the resources whose objects may ask for Alerts; none without --page-by-label.
-func (o *Options) PagedResources() ([]schema.GroupVersionResource, error) {
+func (o *Options) PagedResources() ([]health.Watched, error) {
 	if !o.PageByLabel {
 		if o.PageKinds != "" {
 			return nil, fmt.Errorf("--page-kinds is %s and --page-by-label is not set: set both, or neither", o.PageKinds)
 		}
 		return nil, nil
 	}
-	resources, err := health.ParseResources(o.PageKinds)
+	resources, err := health.ParseWatched(o.PageKinds)
 	if err != nil {
 		return nil, fmt.Errorf("--page-kinds: %w", err)
 	}

@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -54,17 +55,29 @@ func alertName(kind, name string, uid types.UID) string {
 	return prefix + suffix
 }
 
-// isAbout reports whether an Alert was created about an object.
-func isAbout(alert *v1beta1.Alert, uid types.UID) bool {
-	if alert.Annotations[v1beta1.PagedResourceAnnotation] == "" {
-		return false
+// isRecorded reports whether an Alert says which object it is about, as each does since version 0.6. What is resolved stays as it is.
+func isRecorded(alert *v1beta1.Alert) bool {
+	return alert.Annotations[v1beta1.PagedObjectAnnotation] != "" || !isFiring(alert)
+}
+
+// firedFor returns when the failure began that an Alert has fired for; zero: it does not say.
+func firedFor(alert *v1beta1.Alert) time.Time {
+	if alert == nil {
+		return time.Time{}
 	}
-	for _, owner := range alert.OwnerReferences {
-		if owner.UID == uid {
-			return true
-		}
+	at, err := time.Parse(time.RFC3339, alert.Annotations[v1beta1.FailingSinceAnnotation])
+	if err != nil {
+		return time.Time{}
 	}
-	return false
+	return at
+}
+
+// alertKind returns the kind in the name of the Alert; the Jobs of a CronJob have another Alert than the CronJob.
+func (req request) alertKind() string {
+	if req.isJob() {
+		return "Job"
+	}
+	return req.Kind
 }
 
 // isFiring reports whether an Alert exists and is not resolved. Of one that is being deleted nothing is decided.
@@ -72,13 +85,30 @@ func isFiring(alert *v1beta1.Alert) bool {
 	return alert != nil && alert.Spec.State != v1beta1.AlertResolved
 }
 
+// ttlOfJobAlert is for how many seconds an Alert about a Job, which no owner deletes, is kept once it is resolved.
+const ttlOfJobAlert int32 = 24 * 60 * 60
+
 // newAlert returns the firing Alert about an object, as it is applied. The details follow what the object's status says.
-func newAlert(req request, object *unstructured.Unstructured, ask lifecycle.Ask, result lifecycle.Result, details string) *apply.AlertApplyConfiguration {
-	kind := object.GetKind()
-	title := fmt.Sprintf("%s %s/%s is failing", kind, req.Namespace, req.Name)
+func newAlert(req request, resource schema.GroupVersionResource, object *unstructured.Unstructured, ask lifecycle.Ask, result lifecycle.Result, details string) *apply.AlertApplyConfiguration {
+	title := fmt.Sprintf("%s %s/%s is failing", object.GetKind(), req.Namespace, object.GetName())
 	content := strings.TrimRight(summaryOf(result)+"\n"+details, "\n")
-	owner := applymeta.OwnerReference().WithAPIVersion(object.GetAPIVersion()).WithKind(kind).WithName(req.Name).WithUID(req.UID)
-	return newAlertOf(req.Namespace, alertName(kind, req.Name, req.UID), req.Resource, ask, title, content).WithOwnerReferences(owner)
+	alert := newAlertOf(req.Namespace, alertName(req.alertKind(), req.Name, req.key()), resource, ask, title, content).
+		WithAnnotations(subjectAnnotations(req, string(object.GetUID()), result.Since))
+	if req.isJob() {
+		alert.Spec.WithTTLSecondsAfterFinished(ttlOfJobAlert)
+		return alert
+	}
+	owner := applymeta.OwnerReference().WithAPIVersion(object.GetAPIVersion()).WithKind(object.GetKind()).WithName(req.Name).WithUID(req.UID)
+	return alert.WithOwnerReferences(owner)
+}
+
+// subjectAnnotations say which object an Alert is about, and for which failure it has fired.
+func subjectAnnotations(req request, uid string, since time.Time) map[string]string {
+	return map[string]string{
+		v1beta1.PagedObjectAnnotation:  req.Kind + "/" + req.Name,
+		v1beta1.PagedUIDAnnotation:     uid,
+		v1beta1.FailingSinceAnnotation: since.UTC().Format(time.RFC3339),
+	}
 }
 
 func newAlertOf(namespace, name string, resource schema.GroupVersionResource, ask lifecycle.Ask, title, content string) *apply.AlertApplyConfiguration {

@@ -19,6 +19,7 @@ package health
 import (
 	"strings"
 	"testing"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -45,25 +46,51 @@ func TestAlertName(t *testing.T) {
 
 // An Alert names the object that it is about, so that a change of the Alert is one of the object.
 func TestRequestOfAlert(t *testing.T) {
-	resource := schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
-	object := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "apps/v1", "kind": "Deployment"}}
-	want := request{Resource: resource, Kind: "Deployment", Namespace: "shop", Name: "orders", UID: "6fd5f0d6"}
-	applied := newAlert(want, object, lifecycle.Ask{}, lifecycle.Result{Reason: "Failed"}, "")
-	alert := &v1beta1.Alert{ObjectMeta: metav1.ObjectMeta{Namespace: *applied.Namespace, Name: *applied.Name, Annotations: applied.Annotations}}
-	for _, owner := range applied.OwnerReferences {
-		alert.OwnerReferences = append(alert.OwnerReferences, metav1.OwnerReference{Kind: *owner.Kind, Name: *owner.Name, UID: *owner.UID})
-	}
-	if got, ok := requestOf(alert); !ok || got != want || !isAbout(alert, want.UID) {
-		t.Errorf("got %+v, %t, want %+v", got, ok, want)
-	}
-	delete(alert.Annotations, v1beta1.PagedResourceAnnotation)
-	if got, ok := requestOf(alert); ok || isAbout(alert, want.UID) {
-		t.Errorf("an Alert that a person has created is about %+v", got)
+	since := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	for name, c := range map[string]struct {
+		req      request
+		resource schema.GroupVersionResource
+		owners   int
+	}{
+		"a Deployment": {
+			request{Resource: schema.GroupResource{Group: "apps", Resource: "deployments"}, Kind: "Deployment", Namespace: "shop", Name: "orders", UID: "6fd5f0d6"},
+			schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}, 1,
+		},
+		"a Job":             {request{Resource: jobs, Kind: "Job", Namespace: "shop", Name: "import"}, jobs.WithVersion("v1"), 0},
+		"Jobs of a CronJob": {request{Resource: jobs, Kind: "CronJob", Namespace: "shop", Name: "backup"}, jobs.WithVersion("v1"), 0},
+	} {
+		object := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "apps/v1", "kind": "Deployment"}}
+		object.SetUID("6fd5f0d6")
+		applied := newAlert(c.req, c.resource, object, lifecycle.Ask{}, lifecycle.Result{Reason: "Failed", Since: since}, "")
+		alert := &v1beta1.Alert{ObjectMeta: metav1.ObjectMeta{Namespace: *applied.Namespace, Name: *applied.Name, Annotations: applied.Annotations}}
+		if got, ok := requestOf(alert); !ok || got != c.req || !isRecorded(alert) || !firedFor(alert).Equal(since) || len(applied.OwnerReferences) != c.owners {
+			t.Errorf("%s: got %+v, %t, want %+v; owners: %v", name, got, ok, c.req, applied.OwnerReferences)
+		}
+		delete(alert.Annotations, v1beta1.PagedResourceAnnotation)
+		if got, ok := requestOf(alert); ok {
+			t.Errorf("an Alert that a person has created is about %+v", got)
+		}
 	}
 	more := newOverflowAlert("shop", 3, lifecycle.Ask{})
-	alert = &v1beta1.Alert{ObjectMeta: metav1.ObjectMeta{Namespace: *more.Namespace, Name: *more.Name, Annotations: more.Annotations}}
+	alert := &v1beta1.Alert{ObjectMeta: metav1.ObjectMeta{Namespace: *more.Namespace, Name: *more.Name, Annotations: more.Annotations}}
 	if got, ok := requestOf(alert); !ok || got != overflowRequest("shop") {
 		t.Errorf("got %+v, %t", got, ok)
+	}
+}
+
+// An Alert of an earlier version is about its owner.
+func TestRequestOfAnEarlierAlert(t *testing.T) {
+	alert := &v1beta1.Alert{ObjectMeta: metav1.ObjectMeta{
+		Namespace: "shop", Annotations: map[string]string{v1beta1.PagedResourceAnnotation: "apps/v1/deployments"},
+		OwnerReferences: []metav1.OwnerReference{{Kind: "Deployment", Name: "orders", UID: "6fd5f0d6"}},
+	}}
+	want := request{Resource: schema.GroupResource{Group: "apps", Resource: "deployments"}, Kind: "Deployment", Namespace: "shop", Name: "orders", UID: "6fd5f0d6"}
+	if got, ok := requestOf(alert); !ok || got != want || isRecorded(alert) {
+		t.Errorf("got %+v, %t", got, ok)
+	}
+	alert.OwnerReferences = nil
+	if got, ok := requestOf(alert); ok {
+		t.Errorf("it is about %+v", got)
 	}
 }
 

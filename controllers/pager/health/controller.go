@@ -21,12 +21,11 @@ package health
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -48,32 +47,8 @@ const (
 	reasonInvalidAnnotation = "InvalidPageAnnotation"
 	reasonNoConsent         = "NamespaceDoesNotPage"
 	reasonNameInUse         = "AlertNameInUse"
+	reasonHealthUnknown     = "HealthUnknown"
 )
-
-// request names an object. One that was created again under the name is another.
-type request struct {
-	Resource              schema.GroupVersionResource
-	Kind, Namespace, Name string
-	UID                   types.UID
-}
-
-func requestFor(resource schema.GroupVersionResource, o *lifecycle.Trimmed) request {
-	meta := o.GetObjectMeta()
-	return request{Resource: resource, Kind: o.Kind, Namespace: meta.GetNamespace(), Name: meta.GetName(), UID: meta.GetUID()}
-}
-
-// requestOf returns the request for the object that an Alert is about; false if it is about none.
-func requestOf(alert *v1beta1.Alert) (request, bool) {
-	resource, err := lifecycle.ParseResource(alert.Annotations[v1beta1.PagedResourceAnnotation])
-	if err == nil && resource == namespaceResource {
-		return overflowRequest(alert.Namespace), true
-	}
-	if err != nil || len(alert.OwnerReferences) == 0 {
-		return request{}, false
-	}
-	owner := alert.OwnerReferences[0]
-	return request{Resource: resource, Kind: owner.Kind, Namespace: alert.Namespace, Name: owner.Name, UID: owner.UID}, true
-}
 
 // Reconciler creates and resolves the Alerts about objects with the label.
 type Reconciler struct {
@@ -87,39 +62,66 @@ type Reconciler struct {
 	resolveAfter time.Duration
 	budget       lifecycle.Budget
 	seen         observations
+	unknown      *unknownObjects
 }
 
 // Reconcile decides about the Alert of one object.
 func (r *Reconciler) Reconcile(ctx context.Context, req request) (ctrl.Result, error) {
-	if req.Resource == namespaceResource {
+	if req.Resource == namespaceResource.GroupResource() {
 		return r.reconcileOverflow(ctx, req)
 	}
-	object, isKnown, err := r.objects.get(req)
+	found, isKnown, err := r.objects.get(ctx, req)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
 	if !isKnown {
 		return ctrl.Result{RequeueAfter: unsyncedDelay}, nil
 	}
-	s, err := r.observe(ctx, r.client, req, object)
+	s, err := r.observe(ctx, r.client, req, found)
 	if s == nil || err != nil {
 		return ctrl.Result{}, err
+	}
+	if s.alert != nil && !isRecorded(s.alert) {
+		return ctrl.Result{}, r.record(ctx, s)
 	}
 	if err := r.findSince(ctx, s); err != nil {
 		return ctrl.Result{}, err
 	}
 	action, again := r.decide(req, &s.in)
+	again = earlier(again, r.reportUnknown(s))
 	if action == lifecycle.Keep {
+		r.forgetHandled(s, found.kept, again)
 		return r.requeueAt(again), nil
 	}
 	if s, err = r.confirm(ctx, s); err != nil {
 		return ctrl.Result{}, err
 	}
-	switch {
-	case s == nil:
+	if s == nil {
 		return ctrl.Result{RequeueAfter: unsyncedDelay}, nil
-	case action == lifecycle.Resolve:
-		return ctrl.Result{}, r.resolve(ctx, s.alert)
+	}
+	return r.act(ctx, s, action)
+}
+
+// forgetHandled forgets deleted Jobs about which nothing is left to do: the Alert has fired for the failure, or a person has resolved it, or there
+// was none.
+func (r *Reconciler) forgetHandled(s *situation, kept int, again time.Time) {
+	if kept == 0 {
+		return
+	}
+	fails := s.in.Asks && s.in.Result.State == lifecycle.Failing
+	if s.in.IsFiring && fails || !s.in.IsFiring && (!fails || again.IsZero()) {
+		r.objects.deleted.forget(s.req, kept)
+	}
+}
+
+// act does what was decided about an Alert.
+func (r *Reconciler) act(ctx context.Context, s *situation, action lifecycle.Action) (ctrl.Result, error) {
+	switch action {
+	case lifecycle.Resolve:
+		return ctrl.Result{}, r.resolve(ctx, s.alert, s.in.Asks || s.in.IsGone)
+	case lifecycle.Extend:
+		return ctrl.Result{}, r.record(ctx, s)
+	case lifecycle.Fire, lifecycle.Keep:
 	}
 	return r.page(ctx, s)
 }
@@ -129,8 +131,9 @@ func (r *Reconciler) page(ctx context.Context, s *situation) (ctrl.Result, error
 	if again, ok, err := r.takeBudget(ctx, s.req, s.in.Ask); !ok || err != nil {
 		return r.requeueAt(again), err
 	}
-	log.FromContext(ctx).Info("Object fails", "reason", s.in.Result.Reason, "message", s.in.Result.Message)
-	err := r.fire(ctx, s.alert, newAlert(s.req, s.object, s.in.Ask, s.in.Result, r.details(ctx, s)))
+	result := s.in.Judge(r.clock.Now())
+	log.FromContext(ctx).Info("Object fails", "reason", result.Reason, "message", result.Message)
+	err := r.fire(ctx, s.alert, newAlert(s.req, r.objects.version(s.req.Resource), s.object, s.in.Ask, result, r.details(ctx, s, result)))
 	if err != nil {
 		r.budget.GiveBack(s.req.Namespace)
 	}
@@ -140,8 +143,20 @@ func (r *Reconciler) page(ctx context.Context, s *situation) (ctrl.Result, error
 // decide returns what has to be done about an Alert.
 func (r *Reconciler) decide(req request, in *lifecycle.Inputs) (lifecycle.Action, time.Time) {
 	now := r.clock.Now()
-	in.SeenSince, in.ResolveAfter = r.seen.since(req.UID, *in, now), r.resolveAfter
-	return lifecycle.Decide(*in, now)
+	in.SeenSince, in.ResolveAfter = r.seen.since(req.key(), in.Answer(), now), r.resolveAfter
+	action, again := lifecycle.Decide(*in, now)
+	if action != lifecycle.Fire {
+		r.budget.Forget(req.Namespace, req.key())
+	}
+	return action, again
+}
+
+// earlier returns the earlier of two times; zero: never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // requeueAt returns a result for a request that is due at a time; zero: when something changes.
@@ -153,15 +168,22 @@ func (r *Reconciler) requeueAt(at time.Time) ctrl.Result {
 }
 
 // confirm observes an object again, as the API server has it now, since a cache may show what was: a former failure, or a consent that was
-// withdrawn. It returns nil if something else would be decided; the cache shows it soon.
+// withdrawn. It returns nil if something else would be decided; the cache shows it soon. That a Job has failed is proven by its last event.
 func (r *Reconciler) confirm(ctx context.Context, cached *situation) (*situation, error) {
-	object, err := r.objects.read(ctx, cached.req)
-	if err != nil {
+	found := found{object: cached.object, isGone: cached.in.IsGone}
+	if cached.object != nil && !(cached.in.IsJob && cached.in.Result.HasEnded) {
+		var err error
+		if found.object, err = r.objects.read(ctx, cached.req.Resource, cached.object); err != nil {
+			return nil, err
+		}
+	}
+	s, err := r.observe(ctx, r.live, cached.req, found)
+	if s == nil || err != nil || s.in.Answer() != cached.in.Answer() || s.in.IsFiring != cached.in.IsFiring {
 		return nil, err
 	}
-	s, err := r.observe(ctx, r.live, cached.req, object)
-	if s == nil || err != nil || s.in.Calls() != cached.in.Calls() || s.in.IsCalm() != cached.in.IsCalm() || s.in.IsFiring != cached.in.IsFiring {
-		return nil, err
+	s.in.SeenSince, s.in.ResolveAfter = cached.in.SeenSince, cached.in.ResolveAfter
+	if s.in.Result.Since.IsZero() {
+		s.in.Result.Since = cached.in.Result.Since
 	}
 	return s, nil
 }
@@ -175,7 +197,7 @@ func (r *Reconciler) takeBudget(ctx context.Context, req request, ask lifecycle.
 		}
 		r.budget.Begin(req.Namespace, fired)
 	}
-	ok, again = r.budget.Take(req.Namespace, req.UID, ask, r.clock.Now())
+	ok, again = r.budget.Take(req.Namespace, req.key(), ask, r.clock.Now())
 	if !ok {
 		r.objects.enqueue(overflowRequest(req.Namespace))
 	}
@@ -189,7 +211,7 @@ func (r *Reconciler) firedBefore(ctx context.Context, namespace string) (times [
 		return nil, err
 	}
 	for i := range alerts.Items {
-		if req, ok := requestOf(&alerts.Items[i]); ok && req.Resource != namespaceResource {
+		if req, ok := requestOf(&alerts.Items[i]); ok && req.Resource != namespaceResource.GroupResource() {
 			times = append(times, alerts.Items[i].CreationTimestamp.Time)
 		}
 	}
@@ -209,18 +231,51 @@ func (r *Reconciler) fire(ctx context.Context, observed *v1beta1.Alert, alert *a
 	return r.client.Apply(ctx, alert, client.FieldOwner(fieldManager), client.ForceOwnership)
 }
 
-// resolve resolves an Alert, if it is as it was observed.
-func (r *Reconciler) resolve(ctx context.Context, alert *v1beta1.Alert) error {
+// resolve resolves an Alert, if it is as it was observed. Where its object does not ask any more, the failure that the Alert has fired for is
+// forgotten: once the object asks again, it fires for the same one.
+func (r *Reconciler) resolve(ctx context.Context, alert *v1beta1.Alert, keepsFailure bool) error {
 	log.FromContext(ctx).Info("Object fails no more", "alert", alert.Name)
 	was := alert.DeepCopy()
 	alert.Spec.State = v1beta1.AlertResolved
+	if !keepsFailure {
+		delete(alert.Annotations, v1beta1.FailingSinceAnnotation)
+	}
+	return r.patch(ctx, was, alert)
+}
+
+// record writes into an Alert which object it is about, and for which failure it has fired. An Alert about a Job loses its owner, whose
+// deletion is no recovery.
+func (r *Reconciler) record(ctx context.Context, s *situation) error {
+	was := s.alert.DeepCopy()
+	since := s.alert.CreationTimestamp.Time
+	uid := was.Annotations[v1beta1.PagedUIDAnnotation]
+	if s.object != nil {
+		uid = string(s.object.GetUID())
+		if at := s.in.Result.Since; s.in.Result.State == lifecycle.Failing && !at.IsZero() {
+			since = at
+		}
+	}
+	if s.in.IsJob {
+		s.alert.OwnerReferences = nil
+		s.alert.Spec.TTLSecondsAfterFinished = new(ttlOfJobAlert)
+	}
+	maps.Copy(s.alert.Annotations, subjectAnnotations(s.req, uid, since))
+	return r.patch(ctx, was, s.alert)
+}
+
+// patch writes what was changed of an Alert, if it is as it was observed.
+func (r *Reconciler) patch(ctx context.Context, was, alert *v1beta1.Alert) error {
 	err := r.client.Patch(ctx, alert, client.MergeFromWithOptions(was, client.MergeFromWithOptimisticLock{}), client.FieldOwner(fieldManager))
 	return client.IgnoreNotFound(err)
 }
 
 // warn emits an event about an object, once for each message.
-func (r *Reconciler) warn(object *unstructured.Unstructured, reason, format string, args ...any) {
-	if message := fmt.Sprintf(format, args...); r.seen.isNewWarning(object.GetUID(), reason+": "+message) {
-		r.recorder.Eventf(object, nil, corev1.EventTypeWarning, reason, "Page", "%s", redact.Capitalize(message))
+func (r *Reconciler) warn(s *situation, reason, format string, args ...any) {
+	if message := fmt.Sprintf(format, args...); r.seen.isNewWarning(s.req.key(), reason+": "+message) {
+		r.emit(s.object, reason, message)
 	}
+}
+
+func (r *Reconciler) emit(object *unstructured.Unstructured, reason, message string) {
+	r.recorder.Eventf(object, nil, corev1.EventTypeWarning, reason, "Page", "%s", redact.Capitalize(message))
 }

@@ -18,6 +18,7 @@ package health
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -25,6 +26,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/cache"
@@ -37,21 +39,37 @@ import (
 // reasonForbidden is the reason of the Event about a missing right.
 const reasonForbidden = "PageByLabelForbidden"
 
-// failures reports lists and watches of objects with the label that fail. The informers retry them.
+// reasonJobsDropped is the reason of the Event about deleted Jobs that there is no room for.
+const reasonJobsDropped = "PageByLabelJobsDropped"
+
+// failures reports what keeps Alerts from being sent, beside the objects themselves: lists and watches that fail, which the informers retry,
+// and Jobs that were deleted faster than they could be handled.
 type failures struct {
 	count    *prometheus.CounterVec
+	dropped  prometheus.Counter
 	recorder events.EventRecorder
 	// lease is the operator's, which Events about the operator itself regard.
 	lease *coordinationv1.Lease
 }
 
-// newFailures registers the metric.
+// newFailures registers the metrics.
 func newFailures(registry prometheus.Registerer, recorder events.EventRecorder, lease *coordinationv1.Lease) (failures, error) {
 	f := failures{recorder: recorder, lease: lease, count: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "bellhop_page_by_label_failures_total",
 		Help: "Lists and watches of objects that have the label pager.k8s.co/page=true that failed, by resource and by reason (Forbidden, NotServed, Other).",
-	}, []string{"resource", "reason"})}
-	return f, registry.Register(f.count)
+	}, []string{"resource", "reason"}), dropped: prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "bellhop_page_by_label_dropped_jobs_total",
+		Help: "Jobs with the label pager.k8s.co/page=true that ended and were deleted, and about which no Alert was sent, since 100 others of their namespace waited.",
+	})}
+	return f, errors.Join(registry.Register(f.count), registry.Register(f.dropped))
+}
+
+// jobDropped reports a Job that ended and was deleted, and that there is no room for.
+func (f failures) jobDropped(req request) {
+	f.dropped.Inc()
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: req.Namespace}}
+	f.recorder.Eventf(namespace, nil, corev1.EventTypeWarning, reasonJobsDropped, "Page",
+		"More than %d Jobs with the label ended and were deleted before the operator could handle them: about the others, such as %s %s, no Alert is sent", maxDeletedJobs, req.Kind, req.Name)
 }
 
 // handler returns a handler of the failures of an informer. A missing right is reported once, with the rule to add, and a missing resource,
@@ -69,7 +87,7 @@ func (f failures) handler(resource schema.GroupVersionResource, namespace string
 				f.recorder.Eventf(f.lease, nil, corev1.EventTypeWarning, reasonForbidden, "Watch",
 					"The operator cannot read %s, so no Alert is sent about them: add to %s the rule %s", name, roleIn(namespace), ruleFor(resource))
 			})
-		case apierrors.IsNotFound(err):
+		case apierrors.IsNotFound(err), meta.IsNoMatchError(err):
 			f.count.WithLabelValues(name, "NotServed").Inc()
 			notServed.Do(func() { logger.Info("The resource is not served yet") })
 		default:

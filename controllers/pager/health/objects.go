@@ -18,45 +18,60 @@ package health
 
 import (
 	"context"
+	"sync"
+	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/dynamic/dynamicinformer"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/health"
 )
 
 // objects are the objects with the label. An informer of each resource in each namespace has them, with the label as selector of the API
 // server, so that an object without it costs nothing.
 type objects struct {
-	api       dynamic.Interface
-	failures  failures
-	informers map[schema.GroupVersionResource]map[string]cache.SharedIndexInformer // by namespace; "": of all
-	queue     workqueue.TypedRateLimitingInterface[request]                        // once they are started
+	api        dynamic.Interface
+	mapper     meta.RESTMapper
+	failures   failures
+	namespaces []string                                      // one that is empty: all
+	queue      workqueue.TypedRateLimitingInterface[request] // once they are started
+	deleted    deletedJobs
+	changed    changedObjects
+
+	mu    sync.Mutex
+	kinds map[schema.GroupResource]*kind
 }
+
+// kind is a resource that is watched.
+type kind struct {
+	lifecycle.Watched
+	informers map[string]cache.SharedIndexInformer // by namespace; nil: its version is not known yet
+}
+
+// keyIndex finds the objects of a request in an informer.
+const keyIndex = "request"
 
 // enqueue adds a request to the queue of the controller, which has started the informers.
 func (all *objects) enqueue(req request) { all.queue.Add(req) }
 
 // newObjects returns the objects of some resources, in all namespaces if none is given.
-func newObjects(api dynamic.Interface, failures failures, resources []schema.GroupVersionResource, namespaces []string) *objects {
+func newObjects(api dynamic.Interface, mapper meta.RESTMapper, failures failures, watched []lifecycle.Watched, namespaces []string) *objects {
 	if len(namespaces) == 0 {
 		namespaces = []string{metav1.NamespaceAll}
 	}
-	selected := func(o *metav1.ListOptions) { o.LabelSelector = lifecycle.Selector }
-	all := &objects{api: api, failures: failures, informers: map[schema.GroupVersionResource]map[string]cache.SharedIndexInformer{}}
-	for _, resource := range resources {
-		all.informers[resource] = map[string]cache.SharedIndexInformer{}
-		for _, namespace := range namespaces {
-			indexers := cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc}
-			all.informers[resource][namespace] = dynamicinformer.NewFilteredDynamicInformer(api, resource, namespace, 0, indexers, selected).Informer()
-		}
+	all := &objects{api: api, mapper: mapper, failures: failures, namespaces: namespaces, kinds: map[schema.GroupResource]*kind{}}
+	for _, w := range watched {
+		all.kinds[w.GroupResource()] = &kind{Watched: w}
 	}
 	return all
 }
@@ -64,25 +79,70 @@ func newObjects(api dynamic.Interface, failures failures, resources []schema.Gro
 // start runs the informers until ctx ends, and adds a request for each change to a queue.
 func (all *objects) start(ctx context.Context, queue workqueue.TypedRateLimitingInterface[request]) error {
 	all.queue = queue
-	for resource, informers := range all.informers {
-		for namespace, informer := range informers {
-			if err := all.startOne(ctx, resource, namespace, informer); err != nil {
+	for resource, k := range all.kinds {
+		if k.Version != "" {
+			if err := all.startKind(ctx, k.GroupVersionResource); err != nil {
 				return err
 			}
+			continue
 		}
+		go all.startPreferred(ctx, resource)
 	}
 	return nil
 }
 
-func (all *objects) startOne(ctx context.Context, resource schema.GroupVersionResource, namespace string, informer cache.SharedIndexInformer) error {
-	enqueue := func(obj any) {
-		if gone, ok := obj.(cache.DeletedFinalStateUnknown); ok {
-			obj = gone.Obj
+// findVersionEvery is how often the version of a resource is looked for that the API server does not serve yet.
+const findVersionEvery = 30 * time.Second
+
+// startPreferred starts a resource in the version that the API server prefers, once it serves it.
+func (all *objects) startPreferred(ctx context.Context, resource schema.GroupResource) {
+	fail := all.failures.handler(schema.GroupVersionResource{Group: resource.Group, Resource: resource.Resource}, metav1.NamespaceAll)
+	wait.UntilWithContext(ctx, func(ctx context.Context) {
+		all.mu.Lock()
+		isKnown := all.kinds[resource].informers != nil
+		all.mu.Unlock()
+		if isKnown {
+			return
 		}
-		if o, ok := obj.(*lifecycle.Trimmed); ok {
-			all.enqueue(requestFor(resource, o))
+		found, err := all.mapper.ResourceFor(resource.WithVersion(""))
+		if err == nil {
+			err = all.startKind(ctx, found)
 		}
+		if err != nil {
+			fail(ctx, nil, err)
+		}
+	}, findVersionEvery)
+}
+
+// startKind starts the informers of a resource.
+func (all *objects) startKind(ctx context.Context, resource schema.GroupVersionResource) error {
+	selected := func(o *metav1.ListOptions) { o.LabelSelector = lifecycle.Selector }
+	indexers := cache.Indexers{
+		cache.NamespaceIndex: cache.MetaNamespaceIndexFunc,
+		keyIndex: func(obj any) ([]string, error) {
+			return []string{string(requestFor(resource.GroupResource(), obj.(*lifecycle.Trimmed)).key())}, nil
+		},
 	}
+	informers := map[string]cache.SharedIndexInformer{}
+	for _, namespace := range all.namespaces {
+		informer := dynamicinformer.NewFilteredDynamicInformer(all.api, resource, namespace, 0, indexers, selected).Informer()
+		if err := all.handle(resource, namespace, informer); err != nil {
+			return err
+		}
+		informers[namespace] = informer
+	}
+	all.mu.Lock()
+	k := all.kinds[resource.GroupResource()]
+	k.GroupVersionResource, k.informers = resource, informers
+	all.mu.Unlock()
+	for _, informer := range informers {
+		go informer.RunWithContext(ctx)
+	}
+	return nil
+}
+
+// handle has an informer keep what is read of its objects, and add a request for each change.
+func (all *objects) handle(resource schema.GroupVersionResource, namespace string, informer cache.SharedIndexInformer) error {
 	trim := func(obj any) (any, error) {
 		if o, ok := obj.(*unstructured.Unstructured); ok { // an initial list is transformed twice
 			return lifecycle.Trim(o)
@@ -95,63 +155,169 @@ func (all *objects) startOne(ctx context.Context, resource schema.GroupVersionRe
 	if err := informer.SetWatchErrorHandlerWithContext(all.failures.handler(resource, namespace)); err != nil {
 		return err
 	}
-	_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc:    enqueue,
-		UpdateFunc: func(was, is any) { enqueue(was); enqueue(is) }, // an object that was created again has another UID
-		DeleteFunc: enqueue,
+	_, err := informer.AddEventHandler(cache.ResourceEventHandlerDetailedFuncs{
+		AddFunc: func(obj any, isInInitialList bool) {
+			req := requestFor(resource.GroupResource(), obj.(*lifecycle.Trimmed))
+			if !isInInitialList {
+				all.changed.add(req.key())
+			}
+			all.enqueue(req)
+		},
+		UpdateFunc: func(was, is any) {
+			req := requestFor(resource.GroupResource(), is.(*lifecycle.Trimmed))
+			all.changed.add(req.key())
+			all.enqueue(req)
+			if former := requestFor(resource.GroupResource(), was.(*lifecycle.Trimmed)); former != req { // it was created again
+				all.enqueue(former)
+			}
+		},
+		DeleteFunc: func(obj any) {
+			if gone, ok := obj.(cache.DeletedFinalStateUnknown); ok {
+				obj = gone.Obj
+			}
+			if o, ok := obj.(*lifecycle.Trimmed); ok {
+				all.drop(requestFor(resource.GroupResource(), o), o)
+			}
+		},
 	})
+	return err
+}
+
+// drop handles an object that does not exist any more, or has lost the label. The last state of a Job that has ended is kept until it is handled.
+func (all *objects) drop(req request, o *lifecycle.Trimmed) {
+	if !req.isJob() {
+		all.changed.forget(req.key())
+	} else if last, err := o.Object(); err == nil && lifecycle.Compute(last, lifecycle.Evidence{}).HasEnded {
+		all.deleted.add(req, o)
+	}
+	all.enqueue(req)
+}
+
+// found is what is known of the object of a request.
+type found struct {
+	object *unstructured.Unstructured // nil: it has the label no more, or does not exist
+	isGone bool                       // it is deleted
+	// kept is the number of deleted Jobs among which the object was found.
+	kept int
+}
+
+// get returns the object of a request; of several Jobs the one that decides. isKnown is false as long as the informer has not seen all objects:
+// then that there is none proves nothing.
+func (all *objects) get(ctx context.Context, req request) (f found, isKnown bool, err error) {
+	all.mu.Lock()
+	k, ok := all.kinds[req.Resource]
+	all.mu.Unlock()
+	if !ok {
+		return found{isGone: true}, true, nil // the operator was started without this resource
+	}
+	informer, isServed := all.informerOf(k, req.Namespace)
+	if !isServed {
+		return found{isGone: true}, true, nil // the operator was started without this namespace
+	}
+	if informer == nil || !informer.HasSynced() {
+		return found{}, false, nil
+	}
+	trimmed, err := informer.GetIndexer().ByIndex(keyIndex, string(req.key()))
 	if err != nil {
-		return err
+		return found{}, true, err
 	}
-	go informer.RunWithContext(ctx)
-	return nil
+	var candidates []*unstructured.Unstructured
+	for _, obj := range trimmed {
+		o, err := obj.(*lifecycle.Trimmed).Object()
+		if err != nil {
+			return found{}, true, err
+		}
+		candidates = append(candidates, o)
+	}
+	if !req.isJob() {
+		if len(candidates) == 0 {
+			return found{isGone: true}, true, nil
+		}
+		return found{object: candidates[0]}, true, nil
+	}
+	kept := all.deleted.of(req)
+	gone, hasUnlabelled, err := all.goneOf(ctx, kept)
+	if err != nil {
+		return found{}, true, err
+	}
+	f.object = lifecycle.DecidingJob(append(candidates, gone...))
+	f.isGone, f.kept = len(candidates) == 0 && !hasUnlabelled, len(kept)
+	return f, true, nil
 }
 
-// get returns the object of a request, nil if it has the label no more, or does not exist. isKnown is false as long as the informer has not
-// seen all objects: then nil proves nothing.
-func (all *objects) get(req request) (o *unstructured.Unstructured, isKnown bool, err error) {
-	informer, ok := all.informers[req.Resource][req.Namespace]
-	if !ok {
-		informer, ok = all.informers[req.Resource][metav1.NamespaceAll]
+// informerOf returns the informer of a kind that has the objects of a namespace; nil: there is none yet.
+func (all *objects) informerOf(k *kind, namespace string) (informer cache.SharedIndexInformer, isServed bool) {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	for _, served := range all.namespaces {
+		if served == namespace || served == metav1.NamespaceAll {
+			return k.informers[served], true
+		}
 	}
-	if !ok {
-		return nil, true, nil // the operator was started without this resource, or this namespace
-	}
-	if !informer.HasSynced() {
-		return nil, false, nil
-	}
-	obj, exists, err := informer.GetIndexer().GetByKey(req.Namespace + "/" + req.Name)
-	if err != nil || !exists {
-		return nil, true, err
-	}
-	o, err = obj.(*lifecycle.Trimmed).Object()
-	if err != nil || o.GetUID() != req.UID {
-		return nil, true, err
-	}
-	return o, true, nil
+	return nil, false
 }
 
-// read returns the object of a request as the API server has it now, nil if it does not exist. It lists, as the informers do, so that the
-// operator needs no further right.
-func (all *objects) read(ctx context.Context, req request) (*unstructured.Unstructured, error) {
-	named := fields.OneTermEqualSelector(metav1.ObjectNameField, req.Name).String()
-	list, err := all.api.Resource(req.Resource).Namespace(req.Namespace).List(ctx, metav1.ListOptions{FieldSelector: named})
+// goneOf returns those Jobs that do not exist any more, and whether another one has only lost its label.
+func (all *objects) goneOf(ctx context.Context, kept []*lifecycle.Trimmed) (gone []*unstructured.Unstructured, hasUnlabelled bool, err error) {
+	for _, job := range kept {
+		o, err := job.Object()
+		if err != nil {
+			return nil, false, err
+		}
+		is, err := all.read(ctx, jobs, o)
+		switch {
+		case err != nil:
+			return nil, false, err
+		case is == nil:
+			gone = append(gone, o)
+		case is.GetLabels()[v1beta1.PageLabel] != "true":
+			hasUnlabelled = true
+		}
+	}
+	return gone, hasUnlabelled, nil
+}
+
+// read returns an object as the API server has it now, nil if it does not exist. It lists, as the informers do, so that the operator needs no
+// further right.
+func (all *objects) read(ctx context.Context, resource schema.GroupResource, o *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	named := fields.OneTermEqualSelector(metav1.ObjectNameField, o.GetName()).String()
+	list, err := all.api.Resource(all.version(resource)).Namespace(o.GetNamespace()).List(ctx, metav1.ListOptions{FieldSelector: named})
 	if err != nil {
 		return nil, client.IgnoreNotFound(err) // the resource may not be served any more
 	}
 	for i := range list.Items {
-		if list.Items[i].GetUID() == req.UID {
+		if list.Items[i].GetUID() == o.GetUID() {
 			return &list.Items[i], nil
 		}
 	}
 	return nil, nil
 }
 
+// version returns a resource with the version that is read.
+func (all *objects) version(resource schema.GroupResource) schema.GroupVersionResource {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	if k, ok := all.kinds[resource]; ok {
+		return k.GroupVersionResource
+	}
+	return resource.WithVersion("")
+}
+
+// failuresOf returns the conditions that mean a failure of the objects of a resource; none: those that package lifecycle/health knows.
+func (all *objects) failuresOf(resource schema.GroupResource) []lifecycle.Sign {
+	if k, ok := all.kinds[resource]; ok {
+		return k.Failures
+	}
+	return nil
+}
+
 // in returns requests for the objects of a namespace.
 func (all *objects) in(namespace string) []request {
+	all.mu.Lock()
+	defer all.mu.Unlock()
 	var requests []request
-	for resource, informers := range all.informers {
-		for _, informer := range informers {
+	for resource, k := range all.kinds {
+		for _, informer := range k.informers {
 			found, err := informer.GetIndexer().ByIndex(cache.NamespaceIndex, namespace)
 			if err != nil {
 				continue // there is such an index

@@ -21,8 +21,6 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
-
-	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/health"
 )
 
 // observations is what the process remembers of objects with the label.
@@ -32,18 +30,18 @@ type observations struct {
 }
 
 type observation struct {
-	calls, isCalm bool
-	began         time.Time // of this answer
-	warning       string    // of which there was an event
+	answer  string
+	began   time.Time // of this answer
+	warning string    // of which there was an event
 }
 
 // since returns since when the answer is as it is.
-func (s *observations) since(uid types.UID, in lifecycle.Inputs, now time.Time) time.Time {
+func (s *observations) since(uid types.UID, answer string, now time.Time) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	seen := s.byObject[uid]
-	if seen.began.IsZero() || seen.calls != in.Calls() || seen.isCalm != in.IsCalm() {
-		seen.calls, seen.isCalm, seen.began = in.Calls(), in.IsCalm(), now
+	if seen.began.IsZero() || seen.answer != answer {
+		seen.answer, seen.began = answer, now
 	}
 	s.set(uid, seen)
 	return seen.began

@@ -17,17 +17,20 @@ limitations under the License.
 package health
 
 import (
+	"cmp"
 	"context"
+	"slices"
+	"strings"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/apiserver"
@@ -35,7 +38,7 @@ import (
 	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/health"
 )
 
-// situation is an object and the Alert about it.
+// situation is an object and the Alert about it. Of the Jobs of a name, or of a CronJob, the object is the one that decides.
 type situation struct {
 	req    request
 	object *unstructured.Unstructured // nil: it has the label no more, or does not exist
@@ -45,44 +48,47 @@ type situation struct {
 
 // observe returns the situation of an object, with the consent of its Namespace as a reader shows it. It returns nil if nothing can be done:
 // the Alert is being deleted, or its name is in use.
-func (r *Reconciler) observe(ctx context.Context, reader client.Reader, req request, object *unstructured.Unstructured) (*situation, error) {
-	s := &situation{req: req, object: object}
+func (r *Reconciler) observe(ctx context.Context, reader client.Reader, req request, found found) (*situation, error) {
+	s := &situation{req: req, object: found.object}
 	var err error
-	if s.alert, err = r.alertAbout(ctx, req); err != nil {
+	if s.alert, err = r.alertAbout(ctx, s); err != nil {
 		return nil, err
 	}
-	if object != nil {
-		if s.in, err = r.inputs(ctx, reader, object); err != nil {
+	if s.object != nil {
+		if s.in, err = r.inputs(ctx, reader, s); err != nil {
 			return nil, err
 		}
 	}
-	s.in.IsFiring = isFiring(s.alert)
-	if !s.in.Calls() {
-		r.budget.Forget(req.Namespace, req.UID)
-	}
+	s.in.IsJob, s.in.IsGone, s.in.IsFiring, s.in.FiredFor = req.isJob(), found.isGone, isFiring(s.alert), firedFor(s.alert)
 	switch {
-	case s.alert == nil && object == nil:
-		r.seen.forget(req.UID)
+	case s.alert == nil && s.object == nil:
+		r.forget(req)
 		return nil, nil
 	case s.alert == nil:
 		return s, nil
 	case s.alert.DeletionTimestamp != nil: // the end of the deletion is an event, too
 		return nil, nil
-	case !isAbout(s.alert, req.UID):
-		if s.in.Calls() {
-			r.warn(object, reasonNameInUse, "Alert %s exists and is not about this object: it is left as it is, and no Alert is sent", s.alert.Name)
+	}
+	if of, ok := requestOf(s.alert); !ok || of.key() != req.key() && isRecorded(s.alert) {
+		if s.in.Asks && s.in.Result.State == lifecycle.Failing {
+			r.warn(s, reasonNameInUse, "Alert %s exists and is not about this object: it is left as it is, and no Alert is sent", s.alert.Name)
 		}
 		return nil, nil
 	}
 	return s, nil
 }
 
+// forget forgets what the process remembers of an object that does not exist, and has no Alert.
+func (r *Reconciler) forget(req request) {
+	r.seen.forget(req.key())
+	r.unknown.forget(req.key())
+	r.budget.Forget(req.Namespace, req.key())
+}
+
 // inputs returns what an object asks for, and its state. One with a wrong annotation, of which there is an event, may be healthy, and does
 // not fail: nothing is sent on a guess.
-func (r *Reconciler) inputs(ctx context.Context, reader client.Reader, object *unstructured.Unstructured) (in lifecycle.Inputs, err error) {
-	if in.Result, err = lifecycle.Compute(object); err != nil {
-		return in, reconcile.TerminalError(err)
-	}
+func (r *Reconciler) inputs(ctx context.Context, reader client.Reader, s *situation) (in lifecycle.Inputs, err error) {
+	object := s.object
 	ask, asks, invalid := lifecycle.ParseAsk(object, object.GetKind())
 	consents, isDeleted, err := r.consents(ctx, reader, object.GetNamespace())
 	if err != nil {
@@ -92,18 +98,49 @@ func (r *Reconciler) inputs(ctx context.Context, reader client.Reader, object *u
 		return lifecycle.Inputs{Asks: true, Result: lifecycle.Result{State: lifecycle.Progressing}}, nil
 	}
 	in.Ask, in.Asks = ask, asks && consents
+	if in.Asks {
+		evidence, err := r.evidence(ctx, s)
+		if err != nil {
+			return in, err
+		}
+		in.Result = lifecycle.Compute(object, evidence)
+	}
 	switch {
 	case asks && !consents:
-		r.warn(object, reasonNoConsent, "The object asks for Alerts, and Namespace %s does not allow it: label the Namespace %s", object.GetNamespace(), lifecycle.ConsentSelector)
+		r.warn(s, reasonNoConsent, "The object asks for Alerts, and Namespace %s does not allow it: label the Namespace %s", object.GetNamespace(), lifecycle.ConsentSelector)
 	case invalid != nil:
-		r.warn(object, reasonInvalidAnnotation, "%s", invalid)
+		r.warn(s, reasonInvalidAnnotation, "%s", invalid)
 		if in.Result.State == lifecycle.Failing {
 			in.Result.State = lifecycle.Progressing
 		}
-	default:
-		r.seen.clearWarning(object.GetUID())
+	case in.Result.State != lifecycle.Unknown: // of which there may be an event
+		r.seen.clearWarning(s.req.key())
 	}
 	return in, nil
+}
+
+// evidence reads what decides about an object beside itself: the Jobs of a CronJob whose last run may have failed, and the StorageClass of a
+// claim that is pending. Where the operator may not read StorageClasses, each claim counts as one of a class that does not wait.
+func (r *Reconciler) evidence(ctx context.Context, s *situation) (lifecycle.Evidence, error) {
+	e := lifecycle.Evidence{Now: r.clock.Now(), Failures: r.objects.failuresOf(s.req.Resource)}
+	switch {
+	case lifecycle.NeedsRuns(s.object):
+		var list batchv1.JobList
+		if err := r.live.List(ctx, &list, client.InNamespace(s.req.Namespace)); err != nil {
+			return e, err
+		}
+		e.Runs = slices.DeleteFunc(list.Items, func(job batchv1.Job) bool { return !metav1.IsControlledBy(&job, s.object) })
+	case lifecycle.ClassOf(s.object) != "":
+		class := &storagev1.StorageClass{}
+		err := r.live.Get(ctx, client.ObjectKey{Name: lifecycle.ClassOf(s.object)}, class)
+		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsForbidden(err) {
+			return e, err
+		}
+		if class.VolumeBindingMode != nil {
+			e.BindingMode = *class.VolumeBindingMode
+		}
+	}
+	return e, nil
 }
 
 // consents reports whether objects of a namespace may ask for Alerts, and whether the namespace is being deleted, or does not exist.
@@ -115,19 +152,54 @@ func (r *Reconciler) consents(ctx context.Context, reader client.Reader, namespa
 	return lifecycle.Consents(ns), ns.DeletionTimestamp != nil, nil
 }
 
-// alertAbout returns the Alert with the name that is used for an object, nil if there is none.
-func (r *Reconciler) alertAbout(ctx context.Context, req request) (*v1beta1.Alert, error) {
-	alert := &v1beta1.Alert{}
-	err := r.client.Get(ctx, client.ObjectKey{Namespace: req.Namespace, Name: alertName(req.Kind, req.Name, req.UID)}, alert)
-	if apierrors.IsNotFound(err) {
-		return nil, nil
+// alertAbout returns the Alert about an object, or the one with the name that is used for it; nil if there is none. Versions before 0.6 named
+// the Alert about a Job by its UID.
+func (r *Reconciler) alertAbout(ctx context.Context, s *situation) (*v1beta1.Alert, error) {
+	var list v1beta1.AlertList
+	err := r.client.List(ctx, &list, client.InNamespace(s.req.Namespace), client.MatchingFields{subjectIndex: string(s.req.key())})
+	if err != nil {
+		return nil, err
 	}
-	return alert, err
+	if len(list.Items) > 0 {
+		return chooseAlert(list.Items), nil
+	}
+	names := []string{alertName(s.req.alertKind(), s.req.Name, s.req.key())}
+	if s.req.isJob() && s.object != nil {
+		names = append(names, alertName("Job", s.object.GetName(), s.object.GetUID()))
+	}
+	for _, name := range names {
+		alert := &v1beta1.Alert{}
+		if err = r.client.Get(ctx, client.ObjectKey{Namespace: s.req.Namespace, Name: name}, alert); !apierrors.IsNotFound(err) {
+			return alert, err
+		}
+	}
+	return nil, nil
+}
+
+// chooseAlert returns the Alert about an object that counts where there are several: one that is not being deleted, then one that is
+// firing, then the oldest.
+func chooseAlert(alerts []v1beta1.Alert) *v1beta1.Alert {
+	return new(slices.MinFunc(alerts, func(a, b v1beta1.Alert) int {
+		return cmp.Or(
+			compareBools(b.DeletionTimestamp == nil, a.DeletionTimestamp == nil), compareBools(isFiring(&b), isFiring(&a)),
+			a.CreationTimestamp.Compare(b.CreationTimestamp.Time), strings.Compare(a.Name, b.Name))
+	}))
+}
+
+// compareBools orders false before true.
+func compareBools(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
 }
 
 // findSince finds since when an object fails whose status does not say: since its pods are not ready.
 func (r *Reconciler) findSince(ctx context.Context, s *situation) error {
-	if !s.in.Calls() || s.in.IsFiring || !s.in.Result.Since.IsZero() {
+	if !s.in.Asks || s.in.Result.State != lifecycle.Failing || s.in.IsFiring || !s.in.Result.Since.IsZero() {
 		return nil
 	}
 	selector, err := lifecycle.PodSelector(s.object)
@@ -141,13 +213,13 @@ func (r *Reconciler) findSince(ctx context.Context, s *situation) error {
 }
 
 // details returns what a person would look up first about an object, beside the summary of its status.
-func (r *Reconciler) details(ctx context.Context, s *situation) string {
+func (r *Reconciler) details(ctx context.Context, s *situation, result lifecycle.Result) string {
 	pods, err := r.podSelector(ctx, s.object)
 	if err != nil {
 		log.FromContext(ctx).Error(err, "The Alert has no details of Pods")
 	}
-	summary := summaryOf(s.in.Result)
-	subject := diagnostics.Subject{Namespace: s.req.Namespace, UID: s.req.UID, Pods: pods, Summary: summary}
+	summary := summaryOf(result)
+	subject := diagnostics.Subject{Namespace: s.req.Namespace, UID: s.object.GetUID(), Pods: pods, Summary: summary}
 	return r.diagnostics.Collect(ctx, subject, maxContent-len(summary)-1)
 }
 

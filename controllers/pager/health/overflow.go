@@ -41,7 +41,7 @@ const overflowAfter = 5 * time.Second
 var namespaceResource = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
 
 func overflowRequest(namespace string) request {
-	return request{Resource: namespaceResource, Namespace: namespace, Name: namespace, UID: types.UID("namespace/" + namespace)}
+	return request{Resource: namespaceResource.GroupResource(), Namespace: namespace, Name: namespace, UID: types.UID("namespace/" + namespace)}
 }
 
 // reconcileOverflow creates, updates or resolves the Alert about the objects of a namespace that wait.
@@ -68,7 +68,7 @@ func (r *Reconciler) reconcileOverflow(ctx context.Context, req request) (ctrl.R
 	}
 	switch action {
 	case lifecycle.Resolve:
-		return ctrl.Result{}, r.resolve(ctx, alert)
+		return ctrl.Result{}, r.resolve(ctx, alert, false)
 	case lifecycle.Fire:
 		if ok, later := r.budget.Report(req.Namespace, r.clock.Now()); !ok {
 			return r.requeueAt(later), nil
@@ -76,7 +76,7 @@ func (r *Reconciler) reconcileOverflow(ctx context.Context, req request) (ctrl.R
 		if err := r.fire(ctx, alert, newOverflowAlert(req.Namespace, n, ask)); err != nil {
 			return ctrl.Result{}, err
 		}
-	case lifecycle.Keep:
+	case lifecycle.Keep, lifecycle.Extend:
 	}
 	if n > 0 && again.IsZero() {
 		return ctrl.Result{RequeueAfter: lifecycle.ReportEvery}, nil

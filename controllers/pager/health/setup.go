@@ -25,7 +25,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
@@ -33,6 +32,7 @@ import (
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
@@ -52,8 +52,8 @@ const workers = 4
 
 // Options are the options of the controller.
 type Options struct {
-	// Resources are those of the objects that may ask for Alerts; none: the controller is not set up.
-	Resources []schema.GroupVersionResource
+	// Watched are the resources of the objects that may ask for Alerts; none: the controller is not set up.
+	Watched []lifecycle.Watched
 	// Namespaces that the operator serves; none: all.
 	Namespaces []string
 	// ResolveAfter is for how long an object has to be healthy before its Alert is resolved.
@@ -66,9 +66,13 @@ type Options struct {
 }
 
 // Setup registers the controller.
-func Setup(mgr ctrl.Manager, o Options) error {
-	if len(o.Resources) == 0 {
+func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
+	if len(o.Watched) == 0 {
 		return nil
+	}
+	err := mgr.GetFieldIndexer().IndexField(ctx, &v1beta1.Alert{}, subjectIndex, func(o client.Object) []string { return subjectKeys(o.(*v1beta1.Alert)) })
+	if err != nil {
+		return err
 	}
 	api, err := dynamic.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
 	if err != nil {
@@ -85,17 +89,22 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	if err != nil {
 		return err
 	}
+	unknown, err := newUnknownObjects(o.Metrics)
+	if err != nil {
+		return err
+	}
 	r := &Reconciler{
 		diagnostics: diagnostics.Collector{Reader: mgr.GetAPIReader(), Logs: logs},
-		client:      mgr.GetClient(), live: mgr.GetAPIReader(), objects: newObjects(api, failures, o.Resources, o.Namespaces),
-		recorder: o.Recorder, clock: clock.RealClock{}, resolveAfter: o.ResolveAfter,
+		client:      mgr.GetClient(), live: mgr.GetAPIReader(), objects: newObjects(api, mgr.GetRESTMapper(), failures, o.Watched, o.Namespaces),
+		recorder: o.Recorder, clock: clock.RealClock{}, resolveAfter: o.ResolveAfter, unknown: unknown,
 	}
+	r.objects.deleted.dropped = failures.jobDropped
 	c, err := controller.NewTyped(name, mgr, controller.TypedOptions[request]{
 		Reconciler: r, MaxConcurrentReconciles: workers, EnableWarmup: new(false), // only the leader reads the objects
 		LogConstructor: func(req *request) logr.Logger {
 			logger := mgr.GetLogger().WithValues("controller", name)
 			if req != nil {
-				logger = logger.WithValues("resource", lifecycle.FormatResource(req.Resource), "namespace", req.Namespace, "name", req.Name)
+				logger = logger.WithValues("resource", req.Resource.String(), "namespace", req.Namespace, "name", req.Name)
 			}
 			return logger
 		},

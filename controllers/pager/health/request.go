@@ -1,0 +1,95 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package health
+
+import (
+	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/health"
+)
+
+// jobs is the resource of objects that end, and are deleted then.
+var jobs = schema.GroupResource{Group: "batch", Resource: "jobs"}
+
+// request names an object that an Alert is about. One that was created again under the name is another, but for a Job: all Jobs of a name have
+// one Alert, and so have all of a CronJob, which is named then.
+type request struct {
+	Resource              schema.GroupResource
+	Kind, Namespace, Name string
+	UID                   types.UID // empty: of Jobs
+}
+
+// key identifies a request among all.
+func (req request) key() types.UID {
+	if req.UID != "" {
+		return req.UID
+	}
+	return types.UID(req.Namespace + "/" + req.Kind + "/" + req.Name)
+}
+
+func (req request) isJob() bool { return req.Resource == jobs }
+
+func requestFor(resource schema.GroupResource, o *lifecycle.Trimmed) request {
+	meta := o.GetObjectMeta()
+	switch {
+	case resource != jobs:
+		return request{Resource: resource, Kind: o.Kind, Namespace: meta.GetNamespace(), Name: meta.GetName(), UID: meta.GetUID()}
+	case o.CronJob != "":
+		return request{Resource: resource, Kind: "CronJob", Namespace: meta.GetNamespace(), Name: o.CronJob}
+	}
+	return request{Resource: resource, Kind: o.Kind, Namespace: meta.GetNamespace(), Name: meta.GetName()}
+}
+
+// requestOf returns the request for the object that an Alert is about; false if it is about none. Versions before 0.6 recorded nothing but the
+// owner.
+func requestOf(alert *v1beta1.Alert) (request, bool) {
+	resource, err := lifecycle.ParseResource(alert.Annotations[v1beta1.PagedResourceAnnotation])
+	if err != nil {
+		return request{}, false
+	}
+	if resource == namespaceResource {
+		return overflowRequest(alert.Namespace), true
+	}
+	req := request{Resource: resource.GroupResource(), Namespace: alert.Namespace, UID: types.UID(alert.Annotations[v1beta1.PagedUIDAnnotation])}
+	var ok bool
+	if req.Kind, req.Name, ok = strings.Cut(alert.Annotations[v1beta1.PagedObjectAnnotation], "/"); !ok {
+		if len(alert.OwnerReferences) == 0 {
+			return request{}, false
+		}
+		owner := alert.OwnerReferences[0]
+		req.Kind, req.Name, req.UID = owner.Kind, owner.Name, owner.UID
+	}
+	if req.isJob() {
+		req.UID = ""
+	}
+	return req, true
+}
+
+// subjectIndex finds the Alerts about an object, by the key of its request.
+const subjectIndex = "pagedObject"
+
+func subjectKeys(alert *v1beta1.Alert) []string {
+	req, ok := requestOf(alert)
+	if !ok {
+		return nil
+	}
+	return []string{string(req.key())}
+}

@@ -1,0 +1,143 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package health
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+
+	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/health"
+)
+
+// Limits of events about objects that cannot be judged.
+const (
+	maxUnknownEvents    = 10
+	unknownEventsWindow = time.Hour
+)
+
+// unknownObjects are the objects with the label that cannot be judged: about them no Alert is sent, whatever happens.
+type unknownObjects struct {
+	count *prometheus.GaugeVec // by resource
+
+	mu     sync.Mutex
+	byKey  map[types.UID]schema.GroupResource
+	events map[kindInNamespace][]time.Time
+}
+
+type kindInNamespace struct {
+	resource  schema.GroupResource
+	namespace string
+}
+
+// newUnknownObjects registers the metric.
+func newUnknownObjects(registry prometheus.Registerer) (*unknownObjects, error) {
+	u := &unknownObjects{
+		count: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "bellhop_page_by_label_unknown_objects",
+			Help: "Objects that have the label pager.k8s.co/page=true and whose status has nothing by which they could be judged, by resource: no Alert is sent about them.",
+		}, []string{"resource"}),
+		byKey: map[types.UID]schema.GroupResource{}, events: map[kindInNamespace][]time.Time{},
+	}
+	return u, registry.Register(u.count)
+}
+
+// add counts an object.
+func (u *unknownObjects) add(req request) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if _, isCounted := u.byKey[req.key()]; !isCounted {
+		u.byKey[req.key()] = req.Resource
+		u.count.WithLabelValues(req.Resource.String()).Inc()
+	}
+}
+
+// forget ends the count of an object that can be judged, or does not exist any more.
+func (u *unknownObjects) forget(key types.UID) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if resource, isCounted := u.byKey[key]; isCounted {
+		delete(u.byKey, key)
+		u.count.WithLabelValues(resource.String()).Dec()
+	}
+}
+
+// takeEvent reports whether there may be one more event about the objects of a kind in a namespace.
+func (u *unknownObjects) takeEvent(req request, now time.Time) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	of := kindInNamespace{req.Resource, req.Namespace}
+	recent := u.events[of]
+	for len(recent) > 0 && !now.Before(recent[0].Add(unknownEventsWindow)) {
+		recent = recent[1:]
+	}
+	if len(recent) >= maxUnknownEvents {
+		return false
+	}
+	u.events[of] = append(recent, now)
+	return true
+}
+
+// reportUnknown says that an object cannot be judged, once that is sure: by the metric, and by an event if somebody has created, labelled or changed
+// the object since this process began, who is told so. It returns when it will be sure; zero: the object can be judged, or it was said.
+func (r *Reconciler) reportUnknown(s *situation) time.Time {
+	if s.object == nil || s.in.UnknownAt(s.object.GetCreationTimestamp().Time).IsZero() {
+		r.unknown.forget(s.req.key())
+		return time.Time{}
+	}
+	now := r.clock.Now()
+	if due := s.in.UnknownAt(s.object.GetCreationTimestamp().Time); now.Before(due) {
+		return due
+	}
+	r.unknown.add(s.req)
+	message := fmt.Sprintf("No Alert is sent about this object, whatever happens: %s. %s", s.in.Result.Message, lifecycle.RemedyOfUnknown(s.object))
+	if r.objects.changed.has(s.req.key()) && r.seen.isNewWarning(s.req.key(), reasonHealthUnknown+": "+message) && r.unknown.takeEvent(s.req, now) {
+		r.emit(s.object, reasonHealthUnknown, message)
+	}
+	return time.Time{}
+}
+
+// changedObjects are the objects that were created, labelled or changed since the process began. The zero value is ready to use.
+type changedObjects struct {
+	mu    sync.Mutex
+	byKey map[types.UID]bool
+}
+
+func (c *changedObjects) add(key types.UID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.byKey == nil {
+		c.byKey = map[types.UID]bool{}
+	}
+	c.byKey[key] = true
+}
+
+func (c *changedObjects) has(key types.UID) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.byKey[key]
+}
+
+func (c *changedObjects) forget(key types.UID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.byKey, key)
+}
