@@ -47,6 +47,7 @@ type watchCommand struct {
 
 	to                []string
 	after             time.Duration
+	deadline          time.Duration
 	operatorNamespace string
 }
 
@@ -62,8 +63,8 @@ the object is healthy. KIND is deployment, statefulset, daemonset, job, cronjob,
 persistentvolumeclaim, serviceinstance or servicebinding, or a kind that the
 operator watches by its flag --page-kinds.
 
---to, --after and --severity set annotations. An option that is not given leaves
-its annotation as it is. A receiver is named as in kubectl bellhop page.
+--to, --after, --progress-deadline and --severity set annotations. An option
+that is not given leaves its annotation as it is. A receiver is named as in kubectl bellhop page.
 
 The Namespace has to consent by a label, and the operator has to run with
 --page-by-label. Otherwise the command prints what is missing, as far as you may
@@ -86,12 +87,14 @@ read it.`,
 	flags := w.cmd.Flags()
 	flags.StringSliceVar(&w.to, "to", nil, "Receivers of the Alert: NAME, receiver/NAME or clusterreceiver/NAME; may be repeated. Default: the default receiver")
 	flags.DurationVar(&w.after, "after", 0, "How long the object has to fail, such as 10m, at most 24h. Default: 5m, of a Job and a CronJob 0s")
+	flags.DurationVar(&w.deadline, "progress-deadline", 0, "How long the object may be in progress before that counts as a failure, such as 2h, at most 720h; 0s: for ever. Default: 1h, of a Job for ever")
 	w.severity.addFlag(w.cmd, "severity", "Severity of the Alert: "+w.severity.list(" or ")+". Default: Critical")
 	flags.StringVar(&w.operatorNamespace, "operator-namespace", cli.OperatorNamespace, "Namespace of the operator, whose flags are checked")
-	flags.Lookup("after").DefValue = "" // not 0s
+	flags.Lookup("after").DefValue, flags.Lookup("progress-deadline").DefValue = "", "" // not 0s
 	w.write.AddFlags(w.cmd)
 	cli.CompleteFlag(w.cmd, "to", completeList(completeReceivers(e)))
 	cli.CompleteFlag(w.cmd, "after", cobra.NoFileCompletions)
+	cli.CompleteFlag(w.cmd, "progress-deadline", cobra.NoFileCompletions)
 	return w.cmd
 }
 
@@ -134,13 +137,19 @@ func (w *watchCommand) options(receivers []v1beta1.ReceiverRef) []watchOption {
 		options = append(options, watchOption{"to", v1beta1.PageReceiversAnnotation, strings.Join(texts, ",")})
 	}
 	if flags.Changed("after") {
-		options = append(options, watchOption{"after", v1beta1.PageAfterAnnotation, strconv.FormatInt(int64(math.Ceil(w.after.Seconds())), 10)})
+		options = append(options, watchOption{"after", v1beta1.PageAfterAnnotation, secondsOf(w.after)})
+	}
+	if flags.Changed("progress-deadline") {
+		options = append(options, watchOption{"progress-deadline", v1beta1.PageProgressDeadlineAnnotation, secondsOf(w.deadline)})
 	}
 	if w.severity.value != "" {
 		options = append(options, watchOption{"severity", v1beta1.PageSeverityAnnotation, string(w.severity.value)})
 	}
 	return options
 }
+
+// secondsOf returns a duration as an annotation has it.
+func secondsOf(d time.Duration) string { return strconv.FormatInt(int64(math.Ceil(d.Seconds())), 10) }
 
 // setOn sets label and annotation of an object, and has the operator's parser read them.
 func (o watchOption) setOn(object metav1.Object, kind string) error {
@@ -182,7 +191,7 @@ func (w *watchCommand) run(ctx context.Context, args []string) error {
 	for _, target := range targets { // before anything is sent
 		if err := setWatched(target.object.DeepCopy(), target.kind(), options); err != nil {
 			return cli.WithHint(fmt.Errorf("%s: %w", cli.ResourceName(target.object), err),
-				"--to, --after and --severity replace an annotation, and kubectl bellhop unwatch removes all of them")
+				"--to, --after, --progress-deadline and --severity replace an annotation, and kubectl bellhop unwatch removes all of them")
 		}
 	}
 	for _, target := range targets {
@@ -243,6 +252,8 @@ func (w *watchCommand) noteOperator(ctx context.Context, targets []anyTarget) er
 	for _, target := range targets {
 		if unmet := operator.UnmetPrecondition(target.mapping.Resource, target.object.GetNamespace()); unmet != "" {
 			names[unmet] = append(names[unmet], cli.ResourceName(target.object))
+		} else if unknown := operator.Unknown(target.mapping.Resource, target.object); unknown != "" {
+			names[unknown] = append(names[unknown], cli.ResourceName(target.object))
 		}
 	}
 	for _, unmet := range slices.Sorted(maps.Keys(names)) {

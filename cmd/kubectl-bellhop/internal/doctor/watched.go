@@ -22,9 +22,11 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -42,8 +44,10 @@ var pageOfWatching = docs.URL("how-to/alerts/alert-about-failing-objects.md")
 type watching struct {
 	operator *pagebylabel.Operator // nil: its flags are not known
 	objects  []cli.Object
+	// unknown are the objects that the operator cannot judge, by the reason.
+	unknown map[string][]cli.Object
 	// unserved are resources that the API server does not have, and unreadable those that the user may not list.
-	unserved   []schema.GroupVersionResource
+	unserved   []health.Watched
 	unreadable []string
 	// unchecked are further things that the user may not read.
 	unchecked []string
@@ -55,22 +59,22 @@ func checkWatched(ctx context.Context, i *inspector) (result, error) {
 	if err != nil && !isForbidden(err) {
 		return result{}, err
 	}
-	resources, err := health.ParseResources("")
+	watched, err := health.ParseWatched("")
 	if err != nil {
 		return result{}, err
 	}
-	w := &watching{operator: operator}
-	if operator != nil && len(operator.Resources) > 0 {
-		resources = operator.Resources
+	w := &watching{operator: operator, unknown: map[string][]cli.Object{}}
+	if operator != nil && len(operator.Watched) > 0 {
+		watched = operator.Watched
 	}
-	if err := w.list(ctx, i, resources); err != nil {
+	if err := w.list(ctx, i, watched); err != nil {
 		return result{}, err
 	}
-	if len(w.unreadable) == len(resources) {
+	if len(w.unreadable) == len(watched) {
 		return skip("you may not list %s", strings.Join(w.unreadable, ", "))
 	}
 	var r result
-	r.findings = slices.Concat(evaluateAsks(w.objects), evaluateFlags(operator, w.objects), w.evaluateUnserved())
+	r.findings = slices.Concat(evaluateAsks(w.objects), evaluateFlags(operator, w.objects), w.evaluateUnknown(), w.evaluateUnserved())
 	for _, check := range []func(context.Context, *inspector) ([]Finding, error){w.checkConsent, w.checkOperatorRights} {
 		findings, err := check(ctx, i)
 		if err != nil {
@@ -87,27 +91,65 @@ func checkWatched(ctx context.Context, i *inspector) (result, error) {
 }
 
 // list reads the objects with the label.
-func (w *watching) list(ctx context.Context, i *inspector, resources []schema.GroupVersionResource) error {
-	for _, resource := range resources {
-		list, err := i.dynamic.Resource(resource).Namespace(i.namespace).List(ctx, metav1.ListOptions{LabelSelector: health.Selector})
+func (w *watching) list(ctx context.Context, i *inspector, watched []health.Watched) error {
+	for _, resource := range watched {
+		version, err := i.versionOf(resource.GroupVersionResource)
+		if err == nil {
+			var list *unstructured.UnstructuredList
+			if list, err = i.dynamic.Resource(version).Namespace(i.namespace).List(ctx, metav1.ListOptions{LabelSelector: health.Selector}); err == nil {
+				w.add(list, resource.Failures, i.now())
+			}
+		}
 		switch {
 		case isForbidden(err):
 			w.unreadable = append(w.unreadable, resource.Resource)
-		case apierrors.IsNotFound(err):
+		case apierrors.IsNotFound(err), meta.IsNoMatchError(err):
 			w.unserved = append(w.unserved, resource)
 		case err != nil:
 			return err
-		default:
-			w.add(list)
 		}
 	}
 	return nil
 }
 
-func (w *watching) add(list *unstructured.UnstructuredList) {
-	for n := range list.Items {
-		w.objects = append(w.objects, &list.Items[n])
+// versionOf returns a resource with its version; without one that which the API server prefers, as the operator reads it.
+func (i *inspector) versionOf(resource schema.GroupVersionResource) (schema.GroupVersionResource, error) {
+	if resource.Version != "" {
+		return resource, nil
 	}
+	mapper, err := i.Connection.ToRESTMapper()
+	if err != nil {
+		return resource, err
+	}
+	return mapper.ResourceFor(resource)
+}
+
+// add adds objects, and judges them as the operator does.
+func (w *watching) add(list *unstructured.UnstructuredList, failures []health.Sign, now time.Time) {
+	for n := range list.Items {
+		object := &list.Items[n]
+		w.objects = append(w.objects, object)
+		in := health.Inputs{Asks: true, Result: health.Compute(object, health.Evidence{Now: now, Failures: failures}), SeenSince: object.GetCreationTimestamp().Time}
+		if at := in.UnknownAt(in.SeenSince); !at.IsZero() && !now.Before(at) {
+			reason := in.Result.Message + "\n" + health.RemedyOfUnknown(object)
+			w.unknown[reason] = append(w.unknown[reason], object)
+		}
+	}
+}
+
+// evaluateUnknown reports objects whose status has nothing by which the operator could judge them.
+func (w *watching) evaluateUnknown() []Finding {
+	var findings []Finding
+	for _, reason := range slices.Sorted(maps.Keys(w.unknown)) {
+		message, remedy, _ := strings.Cut(reason, "\n")
+		objects := w.unknown[reason]
+		findings = append(findings, Finding{
+			ID: "watched-health-unknown", Severity: Problem, Object: kinds.Label(objects[0]), Namespace: objects[0].GetNamespace(),
+			Message: fmt.Sprintf("%s; no Alert is sent, whatever happens, about %s", message, kinds.Labels(objects)),
+			Fix:     strings.ToLower(remedy[:1]) + remedy[1:] + "; see " + pageOfWatching,
+		})
+	}
+	return findings
 }
 
 // evaluateAsks reports annotations that the operator cannot read.
@@ -133,7 +175,7 @@ func evaluateFlags(operator *pagebylabel.Operator, objects []cli.Object) []Findi
 		return nil
 	}
 	f := Finding{Severity: Problem, Object: "Deployment/" + operator.Deployment, Namespace: operator.Namespace}
-	if len(operator.Resources) == 0 {
+	if len(operator.Watched) == 0 {
 		f.ID = "watched-by-no-operator"
 		f.Message = "it runs without --page-by-label, so that no Alert is sent about " + kinds.Labels(objects)
 		f.Fix = "add the component config/page-by-label, or set pageByLabel.enabled of the Helm chart; see " + pageOfWatching
@@ -158,7 +200,7 @@ func (w *watching) evaluateUnserved() []Finding {
 	}
 	var findings []Finding
 	for _, resource := range w.unserved {
-		text := health.FormatResource(resource)
+		text := health.FormatResource(resource.GroupVersionResource)
 		findings = append(findings, Finding{
 			ID: "watched-kind-not-served", Severity: Warning, Object: "Deployment/" + w.operator.Deployment, Namespace: w.operator.Namespace,
 			Message: "it watches " + text + ", which the API server does not serve",
@@ -200,7 +242,7 @@ func (w *watching) checkConsent(ctx context.Context, i *inspector) ([]Finding, e
 
 // checkOperatorRights reports rights that the operator lacks to watch objects.
 func (w *watching) checkOperatorRights(ctx context.Context, i *inspector) ([]Finding, error) {
-	if w.operator == nil || len(w.operator.Resources) == 0 {
+	if w.operator == nil || len(w.operator.Watched) == 0 {
 		return nil, nil
 	}
 	var findings []Finding
@@ -230,8 +272,9 @@ func rightsOfWatching(operator *pagebylabel.Operator) []right {
 		of(kinds.Alert, "create"),
 		{resource: "events", verbs: []string{"list"}},
 		{resource: "pods", verbs: []string{"list"}},
+		{group: "storage.k8s.io", resource: "storageclasses", verbs: []string{"get"}},
 	}
-	for _, resource := range operator.Resources {
+	for _, resource := range operator.Watched {
 		rights = append(rights, right{group: resource.Group, resource: resource.Resource, verbs: []string{"list", "watch"}})
 	}
 	return rights

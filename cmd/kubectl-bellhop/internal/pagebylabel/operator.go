@@ -24,6 +24,7 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	appsclient "k8s.io/client-go/kubernetes/typed/apps/v1"
 
@@ -35,8 +36,8 @@ import (
 type Operator struct {
 	// Deployment and ServiceAccount are names in Namespace.
 	Namespace, Deployment, ServiceAccount string
-	// Resources are those whose objects are watched; none: the operator runs without --page-by-label.
-	Resources []schema.GroupVersionResource
+	// Watched are the resources whose objects are watched; none: the operator runs without --page-by-label.
+	Watched []health.Watched
 	// Namespaces are those that the operator serves; none: all.
 	Namespaces []string
 }
@@ -58,26 +59,38 @@ func operatorOf(deployment *operator.Deployment) *Operator {
 	if deployment.Switch("page-by-label") != "true" {
 		return o
 	}
-	resources, err := health.ParseResources(deployment.Flag("page-kinds"))
+	watched, err := health.ParseWatched(deployment.Flag("page-kinds"))
 	if err != nil {
 		return nil
 	}
-	o.Resources = resources
+	o.Watched = watched
 	return o
 }
 
 // UnmetPrecondition says why the operator does not watch the objects of a resource in a namespace; empty: it does.
 func (o *Operator) UnmetPrecondition(resource schema.GroupVersionResource, namespace string) string {
-	isSame := func(watched schema.GroupVersionResource) bool {
-		return watched.GroupResource() == resource.GroupResource()
-	}
+	isSame := func(watched health.Watched) bool { return watched.GroupResource() == resource.GroupResource() }
 	switch {
-	case len(o.Resources) == 0:
+	case len(o.Watched) == 0:
 		return fmt.Sprintf("Deployment %s/%s runs without --page-by-label", o.Namespace, o.Deployment)
-	case !slices.ContainsFunc(o.Resources, isSame):
+	case !slices.ContainsFunc(o.Watched, isSame):
 		return fmt.Sprintf("Deployment %s/%s runs without --page-kinds=%s", o.Namespace, o.Deployment, health.FormatResource(resource))
 	case len(o.Namespaces) > 0 && !slices.Contains(o.Namespaces, namespace):
 		return fmt.Sprintf("Deployment %s/%s serves other namespaces: --namespaces=%s", o.Namespace, o.Deployment, strings.Join(o.Namespaces, ","))
+	}
+	return ""
+}
+
+// Unknown says why the operator cannot judge an object that has a status; empty: it can.
+func (o *Operator) Unknown(resource schema.GroupVersionResource, object *unstructured.Unstructured) string {
+	var e health.Evidence
+	for _, watched := range o.Watched {
+		if watched.GroupResource() == resource.GroupResource() {
+			e.Failures = watched.Failures
+		}
+	}
+	if r := health.Compute(object, e); r.State == health.Unknown && r.Reason != health.NotReported {
+		return r.Message + ": " + health.RemedyOfUnknown(object)
 	}
 	return ""
 }

@@ -39,25 +39,26 @@ func TestOperatorOf(t *testing.T) {
 	for name, test := range map[string]struct {
 		args       []string
 		isEnabled  bool
-		last       string // of the resources
+		last       string // of what is watched
 		namespaces []string
 	}{
 		"none":                   {nil, false, "", nil},
 		"off":                    {[]string{"--page-by-label=false", "--leader-elect"}, false, "", nil},
-		"on":                     {[]string{"--leader-elect", "--page-by-label"}, true, "servicebindings", nil},
-		"on with one dash":       {[]string{"-page-by-label"}, true, "servicebindings", nil},
-		"the last value":         {[]string{"--page-by-label=false", "--page-by-label=true"}, true, "servicebindings", nil},
-		"kinds":                  {[]string{"--page-by-label", "--page-kinds=v1/pods,cert-manager.io/v1/certificates"}, true, "certificates", nil},
-		"kinds in two arguments": {[]string{"--page-by-label", "--page-kinds", "v1/pods"}, true, "pods", nil},
-		"namespaces":             {[]string{"--page-by-label", "--namespaces=a,b"}, true, "servicebindings", []string{"a", "b"}},
+		"on":                     {[]string{"--leader-elect", "--page-by-label"}, true, "servicecatalog.k8s.io/v1beta1/servicebindings", nil},
+		"on with one dash":       {[]string{"-page-by-label"}, true, "servicecatalog.k8s.io/v1beta1/servicebindings", nil},
+		"the last value":         {[]string{"--page-by-label=false", "--page-by-label=true"}, true, "servicecatalog.k8s.io/v1beta1/servicebindings", nil},
+		"kinds":                  {[]string{"--page-by-label", "--page-kinds=v1/pods,cert-manager.io/v1/certificates"}, true, "cert-manager.io/v1/certificates", nil},
+		"conditions":             {[]string{"--page-by-label", "--page-kinds=rollouts.argoproj.io:Available=False|InvalidSpec=True"}, true, "rollouts.argoproj.io:Available=False|InvalidSpec=True", nil},
+		"kinds in two arguments": {[]string{"--page-by-label", "--page-kinds", "v1/pods"}, true, "v1/pods", nil},
+		"namespaces":             {[]string{"--page-by-label", "--namespaces=a,b"}, true, "servicecatalog.k8s.io/v1beta1/servicebindings", []string{"a", "b"}},
 		"no flag":                {[]string{"page-by-label"}, false, "", nil},
 	} {
 		o := operatorOf(deploymentWith(test.args...))
 		last := ""
-		if n := len(o.Resources); n > 0 {
-			last = o.Resources[n-1].Resource
+		if n := len(o.Watched); n > 0 {
+			last = o.Watched[n-1].String()
 		}
-		if (len(o.Resources) > 0) != test.isEnabled || last != test.last || !slices.Equal(o.Namespaces, test.namespaces) || o.ServiceAccount != "default" {
+		if (len(o.Watched) > 0) != test.isEnabled || last != test.last || !slices.Equal(o.Namespaces, test.namespaces) || o.ServiceAccount != "default" {
 			t.Errorf("%s: %+v", name, o)
 		}
 	}
