@@ -843,6 +843,25 @@ var _ = Describe("An instance", func() {
 		}
 	})
 
+	// F-B23
+	It("shows the URL of a dashboard that the broker has only after an asynchronous operation", func(ctx SpecContext) {
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{}, func(services []osbtest.Service) { services[1].Behavior.LateDashboard = true })
+		si := s.createAsyncInstance(ctx, "db")
+		Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(beProvisioned(si), HaveField("DashboardURL", HaveValue(Equal("https://dashboard.example.com/"+si.Spec.ExternalID)))))
+		Expect(s.callsAbout(si.Spec.ExternalID, osb.GetInstance)).To(HaveLen(1))
+
+		By("provisioning where it cannot be fetched, and updating where it can")
+		lift := s.Inject(osbtest.Fault{On: osb.GetInstance, Answer: osbtest.Error(http.StatusInternalServerError, "", "oops")})
+		other := s.createAsyncInstance(ctx, "other")
+		Eventually(instanceStatus(ctx, other)).Should(SatisfyAll(beProvisioned(other), HaveField("DashboardURL", BeNil())))
+		Expect(s.callsAbout(other.Spec.ExternalID, osb.GetInstance)).To(HaveLen(1))
+		lift()
+		update(ctx, other, setParameters(`{"size":2}`))
+		Eventually(instanceStatus(ctx, other)).Should(SatisfyAll(beProvisioned(other), HaveField("DashboardURL", Not(BeNil()))))
+		expectNoWarnings(ctx, s)
+		Expect(s.Violations()).To(BeEmpty())
+	})
+
 	// conformance: I01
 	It("sends the identity of the user who wrote the spec, also after writes of the operator", func(ctx SpecContext) {
 		s := newNamespaceWithoutBroker(ctx, namespaced, osbtest.Options{})

@@ -21,6 +21,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -30,11 +31,15 @@ import (
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	instancerules "github.com/gophernetes/bellhop/internal/lifecycle/instance"
 	"github.com/gophernetes/bellhop/internal/osb"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // maxRefusal bounds the API server's message in a condition.
 const maxRefusal = 1024
+
+// dashboardTimeout bounds the request for the URL of a dashboard: the success of the operation is recorded after it.
+const dashboardTimeout = 5 * time.Second
 
 // secretsOf returns the values of Secrets that the broker has, or is sent, as parameters of an instance; nil: there are none. They are
 // read when an answer has text to show, and are complete where the Secrets are still those that were sent (R7).
@@ -80,8 +85,7 @@ func (r *Reconciler) sendRequest(ctx context.Context, s *scope, broker *osb.Clie
 		MayRepeat: s.MayRepeat, Identity: identity, Secrets: r.secretsOf(ctx, s, call)}
 	switch call.Operation {
 	case lifecycle.Poll:
-		last, out := broker.Poll(ctx, osb.PollRequest{Params: params, Removal: call.Removal, Operation: call.LastOperation})
-		return instancerules.Answer{Outcome: out, State: last.State, OperationDescription: lifecycle.DescriptionOf(last, out)}, nil
+		return pollInstance(ctx, broker, params, call), nil
 	case lifecycle.Inspect:
 		return inspectInstance(ctx, broker, params, s.inputs.Offering.Class), nil
 	case lifecycle.Deprovision:
@@ -131,6 +135,33 @@ func (r *Reconciler) updateInstance(ctx context.Context, s *scope, broker *osb.C
 	}
 	updated, out := broker.Update(ctx, request)
 	return instancerules.Answer{Outcome: out, DashboardURL: updated.DashboardURL, Operation: updated.Operation}, nil
+}
+
+// pollInstance polls an operation, and fetches the instance for the URL of its dashboard where the request says so.
+func pollInstance(ctx context.Context, broker *osb.Client, params osb.Params, call *instancerules.Request) instancerules.Answer {
+	last, out := broker.Poll(ctx, osb.PollRequest{Params: params, Removal: call.Removal, Operation: call.LastOperation})
+	a := instancerules.Answer{Outcome: out, State: last.State, OperationDescription: lifecycle.DescriptionOf(last, out)}
+	if !call.FetchDashboard || out.Class != osbresult.Done || last.State != osbresult.Succeeded {
+		return a
+	}
+	if call.HasOtherPlans { // the plan of the poll may be the former one
+		params.PlanID = ""
+	}
+	a.DashboardURL = fetchDashboard(ctx, broker, params)
+	return a
+}
+
+// fetchDashboard returns the URL of an instance's dashboard; empty: there is none, or it could not be fetched, which is no failure of the
+// operation that has succeeded.
+func fetchDashboard(ctx context.Context, broker *osb.Client, params osb.Params) string {
+	ctx, cancel := context.WithTimeout(ctx, dashboardTimeout)
+	defer cancel()
+	params.AcceptsIncomplete = false
+	found, out := broker.FetchInstance(ctx, params)
+	if out.Class != osbresult.Done || found == nil {
+		return ""
+	}
+	return found.DashboardURL
 }
 
 // inspectInstance fetches what a broker has under an id, or polls it where it cannot be fetched.

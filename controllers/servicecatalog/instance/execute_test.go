@@ -34,6 +34,7 @@ import (
 	"github.com/gophernetes/bellhop/internal/lifecycle/operation"
 	"github.com/gophernetes/bellhop/internal/osb"
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
 // conformance: F01
@@ -46,6 +47,57 @@ func TestAnInstanceIsFetchedOnlyWhereTheBrokerCan(t *testing.T) {
 		if fetched := len(broker.Calls(osb.GetInstance)); (fetched == 1) != retrievable {
 			t.Errorf("retrievable %v: fetched %d times", retrievable, fetched)
 		}
+	}
+}
+
+// F-B23: the dashboard of an instance may be known only after its asynchronous provisioning or update. No answer to the request for it is a
+// failure of the operation.
+func TestPollFetchesDashboard(t *testing.T) {
+	late := func(o *osbtest.Options) {
+		for i := range o.Services {
+			o.Services[i].Behavior.LateDashboard, o.Services[i].Behavior.Polls = true, 1
+		}
+	}
+	for name, test := range map[string]struct {
+		call    instancerules.Request
+		fault   *osbtest.Fault
+		fetched int
+		want    string
+	}{
+		"known":          {fetched: 0},
+		"not known":      {call: instancerules.Request{FetchDashboard: true}, fetched: 1, want: "https://dashboard.example.com/id"},
+		"another plan":   {call: instancerules.Request{FetchDashboard: true, HasOtherPlans: true}, fetched: 1, want: "https://dashboard.example.com/id"},
+		"there is none":  {call: instancerules.Request{FetchDashboard: true}, fault: &osbtest.Fault{On: osb.GetInstance, Answer: osbtest.Status(200, `{}`)}, fetched: 1},
+		"an error":       {call: instancerules.Request{FetchDashboard: true}, fault: &osbtest.Fault{On: osb.GetInstance, Answer: osbtest.Error(500, "", "oops")}, fetched: 1},
+		"a wrong answer": {call: instancerules.Request{FetchDashboard: true}, fault: &osbtest.Fault{On: osb.GetInstance, Answer: osbtest.Status(200, `{"dashboard_url":7}`)}, fetched: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			broker, client := controllertest.StartBroker(t)
+			broker.Change(late)
+			if test.fault != nil {
+				broker.Inject(*test.fault)
+			}
+			params := osb.Params{InstanceID: "id", ServiceID: osbtest.AsyncService, PlanID: osbtest.AsyncPlan, AcceptsIncomplete: true}
+			made, out := client.Provision(t.Context(), osb.ProvisionRequest{Params: params, Context: osb.Context{Namespace: "n", ClusterID: "c", InstanceName: "i"}, OrganizationGUID: "o", SpaceGUID: "s"})
+			if out.Class != osbresult.Accepted || made.DashboardURL != "" {
+				t.Fatalf("%+v, %+v", made, out)
+			}
+			test.call.LastOperation = made.Operation
+			a := pollInstance(t.Context(), client, params, &test.call)
+			if a.State != osbresult.InProgress || len(broker.Calls(osb.GetInstance)) > 0 {
+				t.Fatalf("in progress: %+v, fetched %d times", a, len(broker.Calls(osb.GetInstance)))
+			}
+			a = pollInstance(t.Context(), client, params, &test.call)
+			calls := broker.Calls(osb.GetInstance)
+			if a.Class != osbresult.Done || a.State != osbresult.Succeeded || a.DashboardURL != test.want || len(calls) != test.fetched {
+				t.Errorf("%+v, fetched %d times", a, len(calls))
+			}
+			for _, c := range calls {
+				if named := c.Query.Has("plan_id"); named == test.call.HasOtherPlans {
+					t.Errorf("the plan is named: %t", named)
+				}
+			}
+		})
 	}
 }
 

@@ -68,6 +68,9 @@ func (ap *application) adoptExisting(instance *osbresult.Instance) {
 	}
 	found.Parameters, found.ParameterChecksum, found.ParametersVersion, found.ParametersDigest = nil, "", "", ""
 	found.MaintenanceVersion = instance.MaintenanceVersion
+	if instance.DashboardURL != "" {
+		s.DashboardURL = &instance.DashboardURL
+	}
 	s.ExternalProperties, s.InProgressProperties, s.OperationStartTime, s.Attempts = &found, nil, nil, nil
 	ap.phase = Updating // with an unknown outcome, so that everything is sent
 	ap.SetConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonUpdateInstanceRequestInFlight, Message: "The broker has an instance of an earlier version of the spec, which is being updated"})

@@ -21,6 +21,8 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/utils/ptr"
+
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
@@ -472,4 +474,54 @@ func TestAnOperationOfBindingsIsAProgrammingError(t *testing.T) {
 		}
 	}()
 	Apply(&v1beta1.ServiceInstance{}, v1beta1.ServiceInstanceStatus{}, Request{Request: operation.Request{Operation: lifecycle.Unbind}}, Answer{}, lifecycletest.T0)
+}
+
+// F-B23: the instance is fetched once after an asynchronous provisioning or update, if no URL of its dashboard is known.
+func TestDashboardIsFetchedAfterAsynchronousOperations(t *testing.T) {
+	succeeded := func(dashboard string) Answer {
+		a := said(osbresult.Done, 200)
+		a.State, a.DashboardURL = osbresult.Succeeded, dashboard
+		return a
+	}
+	updating := func(f *fixture) { f.after(Decide(f.si, f.in).Request, said(osbresult.Accepted, 202)) }
+	known := func(f *fixture) {
+		a := said(osbresult.Accepted, 202)
+		a.DashboardURL = "https://early.example.com"
+		f.after(Decide(f.si, f.in).Request, a)
+	}
+	for name, test := range map[string]struct {
+		is     []func(*fixture)
+		answer Answer
+		fetch  bool
+		want   string
+	}{
+		"a provisioning":           {fs(retrievable, provisioning), succeeded("https://late.example.com"), true, "https://late.example.com"},
+		"without an answer":        {fs(retrievable, provisioning), succeeded(""), true, ""},
+		"an update":                {fs(retrievable, ready, otherPlan, updating), succeeded("https://late.example.com"), true, "https://late.example.com"},
+		"known since the response": {fs(retrievable, known), succeeded(""), false, "https://early.example.com"},
+		"not retrievable":          {fs(provisioning), succeeded(""), false, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(test.is...)
+			call := Decide(f.si, f.in).Request
+			if call.Operation != lifecycle.Poll || call.FetchDashboard != test.fetch {
+				t.Fatalf("%+v", call)
+			}
+			f.after(call, test.answer)
+			if got := ptr.Deref(f.si.Status.DashboardURL, ""); got != test.want || f.si.Status.LastConditionState != "Ready" {
+				t.Errorf("%s with %q, want %q", f.si.Status.LastConditionState, got, test.want)
+			}
+		})
+	}
+}
+
+// F-B23: an instance that is adopted after a conflict shows the dashboard that was fetched with it.
+func TestAdoptedInstanceHasDashboard(t *testing.T) {
+	f := newFixture(retrievable, conflicting, later(time.Hour))
+	answer := said(osbresult.Done, 200)
+	answer.Instance = &osbresult.Instance{PlanID: "small-id", DashboardURL: "https://dashboard.example.com"}
+	f.after(Decide(f.si, f.in).Request, answer)
+	if got := ptr.Deref(f.si.Status.DashboardURL, ""); got != "https://dashboard.example.com" {
+		t.Errorf("%q", got)
+	}
 }

@@ -68,6 +68,8 @@ type Request struct {
 	OutcomeUnknown bool
 	// HasOtherPlans: the instance may have another of the recorded plans than the one that the request names.
 	HasOtherPlans bool
+	// FetchDashboard: the instance is fetched once the operation that is polled has succeeded, since no URL of its dashboard is known.
+	FetchDashboard bool
 	// Of an update: what changes. The request leaves out the rest.
 	NewPlan, NewParameters     bool
 	PreviousPlanID             string

@@ -38,6 +38,7 @@ func (d *decision) poll() {
 		d.setBlocked(d.in.BrokerBlocker)
 	default:
 		ids.MaxDuration, ids.SeenRunning = d.maxPolling(), d.in.SeenRunning
+		ids.FetchDashboard = ids.Retrievable && d.Status.DashboardURL == nil
 		d.pollWhenDue(ids, false)
 	}
 }

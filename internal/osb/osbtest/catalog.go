@@ -78,6 +78,8 @@ type Behavior struct {
 	Never bool
 	// Nameless: operations have no name.
 	Nameless bool
+	// LateDashboard: an answer that says that an operation runs does not tell the dashboard.
+	LateDashboard bool
 	// Forgetful: of what was removed, nothing is known, not even how the removal went.
 	Forgetful bool
 	// RetryAfter goes with every answer that says that an operation runs.

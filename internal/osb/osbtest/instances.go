@@ -102,7 +102,7 @@ func (b *Broker) provision(r *request, f Fault) reply {
 	answer := b.begin(r, i.entry, f, &operation{behave: behave, planID: plan.ID}, behave.Async, func() reply {
 		return say(http.StatusCreated, dashboard(i.ID))
 	})
-	if answer.status == http.StatusAccepted {
+	if answer.status == http.StatusAccepted && !behave.LateDashboard {
 		answer.body = say(0, with(dashboard(i.ID), named(i.running))).body
 	}
 	return answer
