@@ -26,6 +26,9 @@ import (
 // sets no shorter time.
 const MaximumPollingDuration = 7 * 24 * time.Hour
 
+// syslogDrain is what a service requires whose bindings have a log drain.
+const syslogDrain = "syslog_drain"
+
 // Effective is what a plan of a class supports.
 type Effective struct {
 	Bindable           bool
@@ -34,7 +37,9 @@ type Effective struct {
 	BindingRetrievable bool
 	// MaximumPollingDuration is for how long an operation may be in progress.
 	MaximumPollingDuration time.Duration
-	// Unsupported lists what bindings require and no cluster has, such as syslog_drain.
+	// SyslogDrain: bindings may have a log drain. No cluster sends logs there, and the credentials are of use without.
+	SyslogDrain bool
+	// Unsupported lists what bindings require and no cluster has, such as volume_mount.
 	Unsupported []string
 }
 
@@ -47,7 +52,13 @@ func EffectiveOf(class v1beta1.Class, plan v1beta1.Plan) Effective {
 		BindingRotatable:       p.BindingRotatable,
 		BindingRetrievable:     c.BindingRetrievable,
 		MaximumPollingDuration: MaximumPollingDuration,
-		Unsupported:            c.Requires, // the protocol defines three of them, and none means anything in a cluster
+	}
+	for _, required := range c.Requires { // the protocol defines three of them, and none means anything in a cluster
+		if required == syslogDrain {
+			e.SyslogDrain = true
+		} else {
+			e.Unsupported = append(e.Unsupported, required)
+		}
 	}
 	if p.Bindable != nil {
 		e.Bindable = *p.Bindable

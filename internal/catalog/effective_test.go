@@ -55,7 +55,7 @@ func TestEffectiveOf(t *testing.T) {
 		}, catalog.Effective{MaximumPollingDuration: week}},
 		{"what no cluster has", func(c *v1beta1.CommonServiceClassSpec, _ *v1beta1.CommonServicePlanSpec) {
 			c.Requires = []string{"syslog_drain", "route_forwarding", "volume_mount", "magic"}
-		}, catalog.Effective{MaximumPollingDuration: week, Unsupported: []string{"syslog_drain", "route_forwarding", "volume_mount", "magic"}}},
+		}, catalog.Effective{MaximumPollingDuration: week, SyslogDrain: true, Unsupported: []string{"route_forwarding", "volume_mount", "magic"}}},
 	} {
 		class, plan := clusterClass("c", "c", "c", "b"), clusterPlan("p", "p", "p", "c", "b")
 		c.set(class.Common(), plan.Common())

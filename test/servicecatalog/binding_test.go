@@ -257,10 +257,10 @@ func describeBinding(k kindSet) {
 var _ = Describe("A binding", func() {
 	// conformance: B01 B10 B11
 	It("that the service does not support is not requested", func(ctx SpecContext) {
-		plain, drain := newService("plain", "small"), newService("drain", "small")
-		plain.Bindable, drain.Requires = false, []string{"syslog_drain"}
-		s := newServiceNamespace(ctx, namespaced, osbtest.Options{}, func(services []osbtest.Service) { services[0], services[1] = plain, drain })
-		for class, reason := range map[string]string{plain.Name: "ErrorNonbindableServiceClass", drain.Name: "UnsupportedBinding"} {
+		plain, volume := newService("plain", "small"), newService("volume", "small")
+		plain.Bindable, volume.Requires = false, []string{"syslog_drain", "volume_mount"}
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{}, func(services []osbtest.Service) { services[0], services[1] = plain, volume })
+		for class, reason := range map[string]string{plain.Name: "ErrorNonbindableServiceClass", volume.Name: "UnsupportedBinding"} {
 			name := strings.ToLower(reason)
 			si := s.createInstance(ctx, s.namespace, name, class, "small")
 			Eventually(instanceStatus(ctx, si)).Should(beProvisioned(si))
@@ -270,6 +270,22 @@ var _ = Describe("A binding", func() {
 			Eventually(checkGone(ctx, b)).Should(Succeed())
 		}
 		Expect(s.Counts()[osb.Bind] + s.Counts()[osb.Unbind]).To(BeZero())
+	})
+
+	// F-B24: as with the original service-catalog, the credentials are of use without the log drain.
+	It("to a service with a log drain has the URL in its Secret", func(ctx SpecContext) {
+		const url = "syslog://logs.example.com:514"
+		s := newServiceNamespace(ctx, namespaced, osbtest.Options{}, func(services []osbtest.Service) {
+			services[0].Requires, services[0].Behavior.Binding = []string{"syslog_drain"}, map[string]any{"syslog_drain_url": url}
+		})
+		s.createReadyInstance(ctx, "db")
+		b := s.createReadyBinding(ctx, "access", "db", func(b *v1beta1.ServiceBinding) {
+			b.Spec.SecretTransforms = []v1beta1.SecretTransform{{AddKey: &v1beta1.AddKeyTransform{Key: "DRAIN", JSONPathExpression: new("{.syslog_drain_url}")}}}
+		})
+		Eventually(readSecretKeys(ctx, b)).Should(SatisfyAll(HaveKey("password"), HaveKeyWithValue("syslog_drain_url", url), HaveKeyWithValue("DRAIN", url)))
+		Eventually(readEvents(ctx, b)).Should(ContainElement(ContainSubstring(`Warning UnsupportedBinding: The broker returned the URL of a log drain, to which Kubernetes sends no logs: it is in Secret "access" as syslog_drain_url`)))
+		Expect(b.Status.Conditions).NotTo(ContainElement(HaveField("Message", ContainSubstring("logs.example.com"))))
+		Expect(s.Violations()).To(BeEmpty())
 	})
 
 	// conformance: B11 B12

@@ -57,7 +57,16 @@ func TestBindingsAreChecked(t *testing.T) {
 	going := live(func(i *v1beta1.ServiceInstance) { i.Name, i.DeletionTimestamp = "going", &metav1.Time{Time: t0} })
 	unbindable := live(func(i *v1beta1.ServiceInstance) { i.Name, i.Spec.ClusterServicePlanRef.Name = "unbindable", "closed" })
 	other := binding(func(b *v1beta1.ServiceBinding) { b.Name, b.Spec.ExternalID, b.Annotations = "other", "taken", nil })
-	k := knowing(t, clusterBroker("broker", true), class, plan, closed, live(), going, unbindable, theirs, mine, other)
+	requiring := func(name, what string) (*v1beta1.ClusterServiceClass, *v1beta1.ClusterServicePlan, *v1beta1.ServiceInstance) {
+		class := clusterClass("broker", name, func(c *v1beta1.ClusterServiceClass) { c.Spec.Requires = []string{what} })
+		return class, clusterPlan(class, name+"-plan"), live(func(i *v1beta1.ServiceInstance) {
+			i.Name, i.Spec.ClusterServiceClassExternalName, i.Spec.ClusterServicePlanExternalName = name, "ext-"+name, "ext-"+name+"-plan"
+			i.Spec.ClusterServiceClassRef.Name, i.Spec.ClusterServicePlanRef.Name = name, name+"-plan"
+		})
+	}
+	drains, drainPlan, logging := requiring("logging", "syslog_drain")
+	mounts, mountPlan, mounting := requiring("mounting", "volume_mount")
+	k := knowing(t, clusterBroker("broker", true), class, plan, closed, drains, drainPlan, logging, mounts, mountPlan, mounting, live(), going, unbindable, theirs, mine, other)
 	var asked []string
 	v := bindingValidator{k, reviewer(t, &asked, "mine", "none")}
 	copying := func(namespace, name string) func(*v1beta1.ServiceBinding) {
@@ -82,6 +91,11 @@ func TestBindingsAreChecked(t *testing.T) {
 			error: []string{`spec.instanceRef.name: Invalid value: "going"`, "must not be a ServiceInstance that is being deleted"}},
 		{name: "no instance", edit: func(b *v1beta1.ServiceBinding) { b.Spec.InstanceRef.Name = "none" }, warn: []string{`there is no ServiceInstance "none"`}},
 		{name: "a plan without bindings", edit: func(b *v1beta1.ServiceBinding) { b.Spec.InstanceRef.Name = "unbindable" }, warn: []string{"is not bindable"}},
+		{name: "a service with volumes", edit: func(b *v1beta1.ServiceBinding) { b.Spec.InstanceRef.Name = "mounting" },
+			warn: []string{`spec.instanceRef.name: the service of ServiceInstance "mounting" requires volume_mount, which Kubernetes cannot provide: no bind request will be sent`}},
+		// F-B24
+		{name: "a service with a log drain", edit: func(b *v1beta1.ServiceBinding) { b.Spec.InstanceRef.Name = "logging" },
+			warn: []string{`spec.instanceRef.name: the service of ServiceInstance "logging" requires syslog_drain: Kubernetes sends no logs there, and the key syslog_drain_url of the Secret has the URL`}},
 		{name: "parameters that are none", edit: func(b *v1beta1.ServiceBinding) { b.Spec.Parameters = raw(`[1]`) }, warn: []string{"spec.parameters: is not an object"}},
 		{name: "parameters", edit: func(b *v1beta1.ServiceBinding) { b.Spec.Parameters = raw(`{"role":"writer"}`) }, error: []string{"spec.parameters.role"}},
 		// F-B18

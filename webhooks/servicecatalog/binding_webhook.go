@@ -194,8 +194,13 @@ func (v bindingValidator) checkInstance(ctx context.Context, f *findings, b *v1b
 	if o.class == nil || o.plan == nil {
 		return // the conditions of the instance say why
 	}
-	if !catalog.EffectiveOf(o.class, o.plan).Bindable {
+	switch effective := catalog.EffectiveOf(o.class, o.plan); {
+	case !effective.Bindable:
 		f.warn("%s: the plan of ServiceInstance %q is not bindable: no bind request will be sent", path, name)
+	case len(effective.Unsupported) > 0:
+		f.warn("%s: the service of ServiceInstance %q requires %s, which Kubernetes cannot provide: no bind request will be sent", path, name, strings.Join(effective.Unsupported, ", "))
+	case effective.SyslogDrain:
+		f.warn("%s: the service of ServiceInstance %q requires syslog_drain: Kubernetes sends no logs there, and the key syslog_drain_url of the Secret has the URL", path, name)
 	}
 	switch {
 	case len(checkSize(b.Spec.Parameters)) > 0:

@@ -97,7 +97,7 @@ const (
 	// ReasonAbandoned: the finalizer was removed; nothing is sent any more.
 	ReasonAbandoned = "Abandoned"
 	// ReasonUnsupportedBinding: the service requires what a cluster cannot give,
-	// such as a log drain.
+	// such as volume mounts. It is also the reason of the event about a log drain.
 	ReasonUnsupportedBinding = "UnsupportedBinding"
 	// ReasonInternalError: a mistake in Bellhop ended the work on the object, which is
 	// retried. Stalled, of all kinds.

@@ -187,6 +187,9 @@ func (r *Reconciler) writeSecret(ctx context.Context, s *scope) error {
 			r.Recorder.Eventf(s.Before, nil, corev1.EventTypeNormal, v1beta1.ReasonInjectedBindResult, "Repair", "Secret %q has the credentials that the broker returned after the update of ServiceInstance %q",
 				catalog.SecretName(s.binding), s.binding.Spec.InstanceRef.Name)
 		}
+		if received.Binding.SyslogDrainURL != "" {
+			r.Recorder.Eventf(s.Before, nil, corev1.EventTypeWarning, v1beta1.ReasonUnsupportedBinding, "Bind", "The broker returned the URL of a log drain, to which Kubernetes sends no logs: it is in Secret %q as syslog_drain_url", catalog.SecretName(s.binding))
+		}
 		s.binding.Status = bindingrules.ApplySecretWritten(s.binding, s.binding.Status, received.Binding, version, r.Clock.Now())
 		s.memory.RequestMemory = bindingrules.RequestMemory{}
 		r.rememberSecret(s, received.BindingID, version)
@@ -212,7 +215,7 @@ func (r *Reconciler) writeSecret(ctx context.Context, s *scope) error {
 func (r *Reconciler) renderAndWrite(ctx context.Context, s *scope, received *bindingrules.Received) (version string, content bindingsecret.Content, err error) {
 	b := s.binding
 	err = r.withSources(ctx, s, engine.RecordTimeout, func(others bindingsecret.Sources) (err error) {
-		content, err = bindingsecret.Render(received.Binding.Credentials, b, bindingrules.ServiceOf(b, s.inputs), others)
+		content, err = bindingsecret.Render(received.Binding.ForSecret(), b, bindingrules.ServiceOf(b, s.inputs), others)
 		return err
 	})
 	if err != nil {

@@ -114,7 +114,7 @@ func (r *Reconciler) secretsOf(ctx context.Context, s *scope) osb.Secrets {
 	return func() (values []string, all bool) {
 		values, all = r.parametersOf(ctx, s)
 		if told != nil {
-			values = append(values, bindingsecret.Values(told.Binding.Credentials)...)
+			values = append(values, bindingsecret.Values(told.Binding.ForSecret())...)
 			ids = slices.DeleteFunc(ids, func(id string) bool { return id == told.BindingID })
 		}
 		if len(ids) == 0 {

@@ -73,7 +73,7 @@ func TestWhatIsSaidAboutDroppedCredentialsIsWithheld(t *testing.T) {
 	deleted := func(f *bindingSample) { f.in.Secret = bindingrules.SecretAbsent }
 	told := answer(201, newCredentials("hunter3"))
 	unsupported := newCredentials("hunter3")
-	unsupported.SyslogDrainURL = "https://logs.example"
+	unsupported.RouteServiceURL = "https://logs.example"
 	found := *unsupported
 	found.Created = false
 	foreign := newCredentials("hunter3")

@@ -32,8 +32,8 @@ import (
 // TestBindAnswers has each row of the response matrix.
 // conformance: B12 O08 O09
 func TestBindAnswers(t *testing.T) {
-	drain := with(201)
-	drain.Binding.SyslogDrainURL = "syslog://x"
+	route, drain := with(201), with(201)
+	route.Binding.RouteServiceURL, drain.Binding.SyslogDrainURL = "https://x", "syslog://x"
 	timeout := Answer{Outcome: osbresult.Outcome{Class: osbresult.Unknown, Sent: true}}
 	for name, test := range map[string]struct {
 		is     []func(*fixture)
@@ -48,7 +48,8 @@ func TestBindAnswers(t *testing.T) {
 		"200 without credentials": {nil, without(osbresult.Done, 200), "Ready", "Required", "nothing: Ready"},
 		"and after a lost answer": {bfs(repeated(1, saidOf(osbresult.Unknown, 500))), without(osbresult.Done, 200), "Binding", "Required", "journal bind " + next1},
 		"and under a brought id":  {bfs(brought1), without(osbresult.Done, 200), "Binding", "Required", "nothing: ErrorInjectingBindResult"},
-		"201 with a log drain":    {nil, drain, "ServiceBindingNeedsOrphanMitigation", "Required", "unbind id"},
+		"201 with a route":        {nil, route, "ServiceBindingNeedsOrphanMitigation", "Required", "unbind id"},
+		"201 with a log drain":    {nil, drain, "Ready", "Required", "nothing: Ready"}, // F-B24
 		"202":                     {bfs(retrievable), without(osbresult.Accepted, 202), "Binding", "Required", "poll id"},
 		"200 malformed":           {nil, saidOf(osbresult.Malformed, 200), "BindCallFailed", "Required", "bind id"},
 		"400":                     {nil, saidOf(osbresult.Rejected, 400), "Failed", "NotRequired", "nothing: Failed"},

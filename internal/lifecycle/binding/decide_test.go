@@ -116,8 +116,11 @@ func TestDecideBinding(t *testing.T) {
 		"refs unresolved": {"", bfs(in(time.Hour), func(f *fixture) {
 			f.in.BoundInstance.Missing = lifecycle.BlockedBy(v1beta1.ReasonErrorInstanceRefsUnresolved, "x")
 		}), "nothing: ErrorInstanceRefsUnresolved"},
-		"not bindable":           {"B01", bfs(func(f *fixture) { f.in.BoundInstance.Plan.Common().Bindable = new(bool) }), "nothing: Failed"},
-		"a log drain":            {"B10", bfs(func(f *fixture) { f.in.BoundInstance.Class.Common().Requires = []string{"syslog_drain"} }), "nothing: Failed"},
+		"not bindable": {"B01", bfs(func(f *fixture) { f.in.BoundInstance.Plan.Common().Bindable = new(bool) }), "nothing: Failed"},
+		"a volume": {"B10", bfs(func(f *fixture) {
+			f.in.BoundInstance.Class.Common().Requires = []string{"syslog_drain", "volume_mount"}
+		}), "nothing: Failed"},
+		"a log drain":            {"F-B24: the credentials are of use without it", bfs(func(f *fixture) { f.in.BoundInstance.Class.Common().Requires = []string{"syslog_drain"} }), "journal bind id"},
 		"somebody else's Secret": {"before the broker is asked", bfs(func(f *fixture) { f.in.Secret = SecretNotOwned }), "nothing: ErrorInjectingBindResult"},
 		"an id of another": {"R10", bfs(brought1, func(f *fixture) {
 			f.in.Claimants = lifecycle.Claimants{{UID: "other", Display: "the other", Owns: true}}

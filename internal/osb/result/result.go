@@ -140,19 +140,22 @@ type Binding struct {
 	Credentials json.RawMessage
 	// ExpiresAt and RenewBefore are zero where the broker returned none.
 	ExpiresAt, RenewBefore time.Time
-	SyslogDrainURL         string
-	RouteServiceURL        string
-	VolumeMounts           json.RawMessage
-	Endpoints              []Endpoint
-	Parameters             json.RawMessage
-	Operation              string // of Accepted; often empty
+	// SyslogDrainURL is where the platform would send logs; empty: nowhere. It is secret.
+	SyslogDrainURL  string
+	RouteServiceURL string
+	VolumeMounts    json.RawMessage
+	Endpoints       []Endpoint
+	Parameters      json.RawMessage
+	Operation       string // of Accepted; often empty
 }
 
 // noCredentials are those of a service without any.
 const noCredentials = "{}"
 
-// IsWithoutCredentials reports whether it is the binding of a service without credentials.
-func (b *Binding) IsWithoutCredentials() bool { return string(b.Credentials) == noCredentials }
+// IsWithoutCredentials reports whether it is the binding of a service without credentials, and without anything else for a Secret.
+func (b *Binding) IsWithoutCredentials() bool {
+	return string(b.Credentials) == noCredentials && b.SyslogDrainURL == ""
+}
 
 // WithoutCredentials returns the binding as one of a service without credentials.
 func (b *Binding) WithoutCredentials() *Binding {
@@ -161,11 +164,40 @@ func (b *Binding) WithoutCredentials() *Binding {
 	return &none
 }
 
+// syslogDrainKey is the key of a Secret that has SyslogDrainURL: its name in the protocol.
+const syslogDrainKey = "syslog_drain_url"
+
+// ForSecret returns what a Secret gets of the binding: the credentials, and the URL of the log drain under its own name, unless the
+// credentials have that key. Credentials that are not an object are returned as they are.
+func (b *Binding) ForSecret() json.RawMessage {
+	if b.SyslogDrainURL == "" || b.Credentials == nil {
+		return b.Credentials
+	}
+	var values map[string]json.RawMessage
+	if err := json.Unmarshal(b.Credentials, &values); err != nil {
+		return b.Credentials
+	}
+	if _, has := values[syslogDrainKey]; has {
+		return b.Credentials
+	}
+	if values == nil { // null
+		values = map[string]json.RawMessage{}
+	}
+	url, err := json.Marshal(b.SyslogDrainURL)
+	if err != nil {
+		return b.Credentials
+	}
+	values[syslogDrainKey] = url
+	merged, err := json.Marshal(values)
+	if err != nil {
+		return b.Credentials
+	}
+	return merged
+}
+
 // Unsupported returns what a binding requires of the platform and no cluster has; empty: nothing.
 func (b *Binding) Unsupported() string {
 	switch {
-	case b.SyslogDrainURL != "":
-		return "a syslog_drain_url"
 	case b.RouteServiceURL != "":
 		return "a route_service_url"
 	case len(b.VolumeMounts) > 0:

@@ -1,0 +1,57 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package result
+
+import (
+	"encoding/json"
+	"testing"
+)
+
+// F-B24: the URL of a log drain is beside the credentials in the protocol, and a key of the Secret.
+func TestForSecret(t *testing.T) {
+	const url = "syslog://user:pass@logs.example:514/?a=1&b=2"
+	for name, test := range map[string]struct {
+		credentials, drain, want string
+	}{
+		"without a drain":             {`{"port": 3306.0}`, "", `{"port": 3306.0}`},
+		"with a drain":                {`{"port": 3306.0}`, url, `{"port":3306.0,"syslog_drain_url":"syslog://user:pass@logs.example:514/?a=1\u0026b=2"}`},
+		"the drain alone":             {`{}`, url, `{"syslog_drain_url":"syslog://user:pass@logs.example:514/?a=1\u0026b=2"}`},
+		"null":                        {`null`, "syslog://x", `{"syslog_drain_url":"syslog://x"}`},
+		"the credentials have it too": {`{"syslog_drain_url":"mine"}`, url, `{"syslog_drain_url":"mine"}`},
+		"not an object":               {`[1]`, url, `[1]`},
+		"no credentials were told":    {"", url, ""},
+	} {
+		b := Binding{SyslogDrainURL: test.drain}
+		if test.credentials != "" {
+			b.Credentials = json.RawMessage(test.credentials)
+		}
+		if got := string(b.ForSecret()); got != test.want {
+			t.Errorf("%s: %s, want %s", name, got, test.want)
+		}
+	}
+}
+
+// F-B24: what is remembered of a service without credentials is no secret.
+func TestIsWithoutCredentials(t *testing.T) {
+	none := (&Binding{}).WithoutCredentials()
+	if !none.IsWithoutCredentials() {
+		t.Error("a service without credentials has some")
+	}
+	if none.SyslogDrainURL = "syslog://x"; none.IsWithoutCredentials() {
+		t.Error("a service with a log drain has nothing for the Secret")
+	}
+}
