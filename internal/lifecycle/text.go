@@ -126,7 +126,7 @@ func Count(n int, one, many string) string {
 }
 
 // WithNextAttempt adds to a message which attempt has failed and when the next one is due: with the probe of the broker that probed names,
-// unless it is empty.
+// unless it is empty. A circuit breaker, or requests that come first, may delay it, which costs no write.
 func WithNextAttempt(message string, b *v1beta1.Backoff, probed string) string {
 	switch {
 	case probed != "":
@@ -134,7 +134,7 @@ func WithNextAttempt(message string, b *v1beta1.Backoff, probed string) string {
 	case b.NextTime == nil:
 		return message
 	}
-	return fmt.Sprintf("%s (%s failed, the next is at %s)", message, AttemptNumber(b.Count), FormatTime(b.NextTime.Time))
+	return fmt.Sprintf("%s (%s failed, the next is at %s or later)", message, AttemptNumber(b.Count), FormatTime(b.NextTime.Time))
 }
 
 // WithProgress adds the broker's description of an operation to a message.

@@ -18,7 +18,11 @@ package lifecycle
 
 import (
 	"testing"
+	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
 
@@ -57,6 +61,20 @@ func TestTheDescriptionOfAnEarlierAnswerIsKept(t *testing.T) {
 	} {
 		if got := KeepDescription(begin+DescribeOutcome(test.out), test.former, test.out); got != test.want {
 			t.Errorf("after %q: %q, want %q", test.former, got, test.want)
+		}
+	}
+}
+
+// F-JS13: a circuit breaker may delay the attempt, which is no reason for a write.
+func TestWithNextAttempt(t *testing.T) {
+	next := metav1.NewTime(time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC))
+	for want, got := range map[string]string{
+		"failed (attempt 3 failed, the next is at 2026-06-01T12:00:00Z or later)": WithNextAttempt("failed", &v1beta1.Backoff{Count: 3, NextTime: &next}, ""),
+		"failed (retried with ServiceBroker/b, see its status)":                   WithNextAttempt("failed", &v1beta1.Backoff{Count: 3, NextTime: &next}, "ServiceBroker/b"),
+		"failed": WithNextAttempt("failed", &v1beta1.Backoff{Count: 3}, ""),
+	} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
 		}
 	}
 }

@@ -296,6 +296,18 @@ func describeSelection(k kindSet) {
 		Eventually(brokerStatus(ctx, b)).Should(beStalled("ErrorSyncingCatalog", "it has no plan that can be used"))
 	})
 
+	// F-JS13: what stays as it was is not counted as fetched without a word.
+	It("keeps a class whose plans are gone from it, and says so", func(ctx SpecContext) {
+		db, queue := newService("db", "small", "large"), newService("queue", "one")
+		server := startBroker(osbtest.Options{Services: []osbtest.Service{db, queue}})
+		b := createReadyBroker(ctx, k, namespace, server)
+		db.Plans = []osbtest.Plan{}
+		setCatalog(server, db, queue)
+		relistCatalog(ctx, b)
+		Eventually(brokerStatus(ctx, b)).Should(SatisfyAll(haveReadyMessage("The catalog was fetched: 2 classes with 3 plans, including 1 class and 2 plans as before. Differs from the catalog: "),
+			haveReadyMessage("it has no plan that can be used")))
+	})
+
 	It("is reported if it is not JSON", func(ctx SpecContext) {
 		b := k.createBroker(ctx, namespace, startBroker(osbtest.Options{Catalog: []byte(`<html>Welcome</html>`)}))
 		Eventually(brokerStatus(ctx, b)).Should(SatisfyAll(haveCondition("Ready", "False", "ErrorFetchingCatalog"), haveCondition("Reconciling", "True", "ErrorFetchingCatalog"), haveReadyMessage("JSON")))

@@ -125,6 +125,7 @@ func (r *Reconciler) syncCatalog(ctx context.Context, b v1beta1.Broker, found *o
 	classes, plans := append(chosen.Classes, chosen.KeptClasses...), append(chosen.Plans, chosen.KeptPlans...)
 	relisted.ETag, relisted.Digest = found.ETag, catalogsync.Digest(classes, plans)
 	relisted.Classes, relisted.Plans = present(classes), present(plans)
+	relisted.KeptClasses, relisted.KeptPlans = present(chosen.KeptClasses), present(chosen.KeptPlans)
 	relisted.Missing, relisted.Retry = append(chosen.Missing, failed...), chosen.Collides || len(failed) > 0
 	if len(found.Services) == 0 && len(found.Problems) == 0 {
 		relisted.RetainedClasses = len(existing.Classes)

@@ -60,6 +60,9 @@ type RelistResult struct {
 	// Missing says what of the catalog is left out, and why; retry: a repeat may help.
 	Missing []string
 	Retry   bool
+	// KeptClasses and KeptPlans are the numbers of those among them that stay as they were, since the catalog has them in a form that cannot
+	// be used.
+	KeptClasses, KeptPlans int
 	// RetainedClasses is the number of classes that stay although the catalog is empty now.
 	RetainedClasses int
 	// Remarks are added to the message.
@@ -214,9 +217,9 @@ func (r RelistResult) succeed(s *v1beta1.ServiceBrokerStatus, b v1beta1.Broker, 
 
 // summary says what of the catalog exists, what was left out, and why.
 func (r RelistResult) summary() string {
-	said := []string{fmt.Sprintf("The catalog was fetched: %s with %s", lifecycle.Count(r.Classes, "class", "classes"), lifecycle.Count(r.Plans, "plan", "plans"))}
+	said := []string{fmt.Sprintf("The catalog was fetched: %s with %s%s", countClasses(r.Classes), countPlans(r.Plans), r.kept())}
 	if r.RetainedClasses > 0 {
-		said = append(said, fmt.Sprintf("The broker offered %s before and offers nothing now. They are marked as removed, and kept in case they come back", lifecycle.Count(r.RetainedClasses, "class", "classes")))
+		said = append(said, fmt.Sprintf("The broker offered %s before and offers nothing now. They are marked as removed, and kept in case they come back", countClasses(r.RetainedClasses)))
 	}
 	if len(r.Missing) > 0 {
 		said = append(said, fmt.Sprintf("Differs from the catalog: %s", fewOf(r.Missing)))
@@ -226,6 +229,23 @@ func (r RelistResult) summary() string {
 	}
 	return redact.Shorten(strings.Join(said, ". "), maxBrokerMessage)
 }
+
+// kept says how many of the classes and plans stay as they were; empty: none.
+func (r RelistResult) kept() string {
+	switch {
+	case r.KeptClasses > 0 && r.KeptPlans > 0:
+		return ", including " + countClasses(r.KeptClasses) + " and " + countPlans(r.KeptPlans) + " as before"
+	case r.KeptClasses > 0:
+		return ", including " + countClasses(r.KeptClasses) + " as before"
+	case r.KeptPlans > 0:
+		return ", including " + countPlans(r.KeptPlans) + " as before"
+	}
+	return ""
+}
+
+func countClasses(n int) string { return lifecycle.Count(n, "class", "classes") }
+
+func countPlans(n int) string { return lifecycle.Count(n, "plan", "plans") }
 
 // fewOf is a few of a list, and how many more there are.
 func fewOf(items []string) string {

@@ -84,6 +84,11 @@ func TestWhatAVisitLeavesOnRecord(t *testing.T) {
 			"The catalog was fetched: 2 classes with 5 plans. Differs from the catalog: a is bad; b is bad", func(s v1beta1.ServiceBrokerStatus) bool {
 				return s.CatalogETag == "new" && s.Attempts == 0 && s.NextAttemptTime == nil // the broker will have to change it
 			}},
+		// F-JS13: classes and plans that the catalog has no usable entry for are not counted as fetched without a word.
+		"partly, with what stays": {nil, with(read, func(v *RelistResult) { v.Missing, v.KeptClasses, v.KeptPlans = []string{"a has no plan"}, 1, 3 }), "True PartlySynced",
+			"The catalog was fetched: 2 classes with 5 plans, including 1 class and 3 plans as before. Differs from the catalog: a has no plan", nil},
+		"partly, with a plan that stays": {nil, with(read, func(v *RelistResult) { v.Missing, v.KeptPlans = []string{"a is bad"}, 1 }), "True PartlySynced",
+			"2 classes with 5 plans, including 1 plan as before. Differs", nil},
 		"partly, for now": {nil, with(read, func(v *RelistResult) { v.Missing, v.Retry = []string{"a is bad"}, true }), "True PartlySynced", "(attempt 1 failed, the next is at",
 			func(s v1beta1.ServiceBrokerStatus) bool {
 				return s.CatalogETag == "" && s.Attempts == 1 && s.NextAttemptTime.After(lifecycletest.Noon) && s.ReconciledGeneration == 3
