@@ -23,7 +23,9 @@ import (
 	"testing"
 
 	"go.uber.org/zap/zapcore"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 )
@@ -35,8 +37,9 @@ func TestQuietStart(t *testing.T) {
 		opts []zap.Opts
 		want []string
 	}{
-		{"info", []zap.Opts{QuietStart()}, []string{"Ready", "broken", "Serving", "Failed to renew"}},
-		{"debug", []zap.Opts{QuietStart(), zap.Level(zapcore.DebugLevel)}, []string{"Starting workers", "Registering webhook", "Ready", "broken", "Serving", "Failed to update lease", "Failed to renew"}},
+		{"info", []zap.Opts{QuietStart()}, []string{"Ready", "broken", "Serving", "Failed to renew", "Server rejected event (will not retry!)"}},
+		{"debug", []zap.Opts{QuietStart(), zap.Level(zapcore.DebugLevel)}, []string{"Starting workers", "Registering webhook", "Ready", "broken", "Serving", "Failed to update lease", "Failed to renew",
+			"Server rejected event (will not retry!)", "Server rejected event (will not retry!)", "Server rejected event (will not retry!)"}},
 	} {
 		var out bytes.Buffer
 		log := zap.New(append(test.opts, zap.WriteTo(&out), zap.JSONEncoder())...)
@@ -47,6 +50,12 @@ func TestQuietStart(t *testing.T) {
 		log.WithValues("a", 1).Info("Serving")
 		log.WithName("leaderelection").Error(apierrors.NewConflict(schema.GroupResource{}, "lease", nil), "Failed to update lease")
 		log.WithName("leaderelection").Error(errors.New("no connection"), "Failed to renew")
+		// F-U37: a Namespace that is deleted with many objects.
+		terminating := apierrors.NewForbidden(schema.GroupResource{Resource: "events"}, "x", errors.New("the namespace is being terminated"))
+		terminating.ErrStatus.Details.Causes = append(terminating.ErrStatus.Details.Causes, metav1.StatusCause{Type: corev1.NamespaceTerminatingCause})
+		for _, err := range []error{terminating, apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, "x"), apierrors.NewForbidden(schema.GroupResource{Resource: "events"}, "x", errors.New("no right"))} {
+			log.WithName("events").Error(err, "Server rejected event (will not retry!)", "event", "e")
+		}
 		if got := strings.Count(out.String(), "\n"); got != len(test.want) {
 			t.Errorf("%s: %d lines, want %d:\n%s", test.name, got, len(test.want), &out)
 		}
