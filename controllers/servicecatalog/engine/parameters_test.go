@@ -109,7 +109,7 @@ func TestAnErrorOfTheSchemaNamesWhereTheValueIs(t *testing.T) {
 	}{
 		"a value":         {`{"region":1,"plain":"x"}`, []catalog.SecretSource{secret("a", `{"color":"green"}`)}, first + `color: Invalid value: must be "red" or "blue"`},
 		"an inner value":  {`{"region":1,"plain":"x"}`, []catalog.SecretSource{secret("a", `{"color":"red"}`), secret("b", `{"size":{"disks":[1,"x"]}}`)}, second + `size.disks[1]: Invalid value: must be an integer`},
-		"a name":          {`{"region":1,"plain":"x"}`, []catalog.SecretSource{secret("a", `{"colour":"red"}`)}, first + `colour: Forbidden: must not be given: the schema does not define it, but color, plain, region or size`},
+		"a name":          {`{"region":1,"plain":"x"}`, []catalog.SecretSource{secret("a", `{"colour":"red"}`)}, first + `colour: Forbidden: must not be given: the schema does not define it: use color, plain, region or size`},
 		"a value of spec": {`{"region":1,"plain":2}`, []catalog.SecretSource{secret("a", `{"color":"red"}`)}, `spec.parameters.plain: Invalid value: must be a string`},
 		"a missing name":  {`{"plain":"x"}`, []catalog.SecretSource{secret("a", `{"color":"red","size":{}}`)}, `spec.parameters.region: Required value: must be given`},
 		"all":             {`{"region":1}`, []catalog.SecretSource{secret("a", `{"color":"red"}`)}, `spec.parameters: Invalid value: must have at least 3 fields`},

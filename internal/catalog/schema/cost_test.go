@@ -121,7 +121,7 @@ func TestFirstViolationsAreListed(t *testing.T) {
 		if want.Len() > 0 {
 			want.WriteString("\n")
 		}
-		fmt.Fprintf(&want, "spec.parameters.a%s: Forbidden: must not be given: the schema does not define it, but x", i)
+		fmt.Fprintf(&want, "spec.parameters.a%s: Forbidden: must not be given: the schema does not define it: use x", i)
 	}
 	want.WriteString(" (and more errors)")
 	for range 20 {

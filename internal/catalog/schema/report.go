@@ -327,7 +327,7 @@ func (r *report) fields(s *jsonschema.Schema) string {
 	text, ok := r.defined[s]
 	if !ok {
 		r.spend(len(s.Properties) / 4)
-		text = ", but " + oneOf(slices.Sorted(maps.Keys(s.Properties)), func(name string) string { return name })
+		text = ": use " + oneOf(slices.Sorted(maps.Keys(s.Properties)), func(name string) string { return name })
 		r.defined[s] = text
 	}
 	return text
