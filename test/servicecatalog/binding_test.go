@@ -700,6 +700,8 @@ var _ = Describe("The Secret of a binding", func() {
 		Expect(readSecretKeys(ctx, b)()).To(SatisfyAll(HaveKeyWithValue("password", s.passwordAtBroker(b.Status.ExternalID)), HaveKeyWithValue("theirs", "stays")))
 		Expect(s.bindingAtBroker(b.Status.ExternalID).Predecessor).To(BeEmpty())
 		Expect(s.Holds().Bindings).To(SatisfyAll(HaveLen(2), HaveKey(b.Spec.ExternalID)))
+		Eventually(readEvents(ctx, b)).Should(ContainElement(ContainSubstring(`Normal InjectedBindResult: Secret "access" has new credentials; the former ones are deleted at the broker at `+
+			b.Status.Predecessors[0].RemoveAt.UTC().Format(time.RFC3339)+" or later")), "F-U37")
 		update(ctx, b, withoutOverlap)
 		Eventually(bindingStatus(ctx, b)).Should(HaveField("Predecessors", BeEmpty()))
 		Expect(s.Holds().Bindings).To(SatisfyAll(HaveLen(1), HaveKey(b.Status.ExternalID)))

@@ -190,7 +190,12 @@ func (r *Reconciler) writeSecret(ctx context.Context, s *scope) error {
 		if received.Binding.SyslogDrainURL != "" {
 			r.Recorder.Eventf(s.Before, nil, corev1.EventTypeWarning, v1beta1.ReasonUnsupportedBinding, "Bind", "The broker returned the URL of a log drain, to which Kubernetes sends no logs: it is in Secret %q as syslog_drain_url", catalog.SecretName(s.binding))
 		}
+		before := s.binding.Status.Predecessors
 		s.binding.Status = bindingrules.ApplySecretWritten(s.binding, s.binding.Status, received.Binding, version, r.Clock.Now())
+		if after := s.binding.Status.Predecessors; len(after) > len(before) {
+			r.Recorder.Eventf(s.Before, nil, corev1.EventTypeNormal, v1beta1.ReasonInjectedBindResult, "Rotate", "Secret %q has new credentials; the former ones are deleted at the broker at %s or later",
+				catalog.SecretName(s.binding), lifecycle.FormatTime(after[len(after)-1].RemoveAt.Time))
+		}
 		s.memory.RequestMemory = bindingrules.RequestMemory{}
 		r.rememberSecret(s, received.BindingID, version)
 		r.KeepPending(s.Scope)

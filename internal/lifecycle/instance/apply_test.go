@@ -525,3 +525,20 @@ func TestAdoptedInstanceHasDashboard(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// F-U37: a poll that is not answered with a state says what follows. An answer that looks like a misconfiguration has a time.
+func TestUnansweredPollSaysWhatFollows(t *testing.T) {
+	for name, test := range map[string]struct {
+		answer Answer
+		want   string
+	}{
+		"404": {said(osbresult.Malformed, 404), "Polling the operation failed: HTTP 404; the next poll is within a minute, or once the broker answers other requests"},
+		"403": {said(osbresult.Misconfigured, 403), "Polling the operation failed: HTTP 403 (attempt 1 failed, the next is at "},
+	} {
+		f := newFixture(provisioning)
+		f.after(Decide(f.si, f.in).Request, test.answer)
+		if got := lifecycle.FindCondition(f.si.Status.Conditions, v1beta1.ConditionReady).Message; !strings.HasPrefix(got, test.want) {
+			t.Errorf("%s: %s, want %s", name, got, test.want)
+		}
+	}
+}

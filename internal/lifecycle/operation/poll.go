@@ -93,6 +93,8 @@ func (ap *Application) RecordUnanswered() {
 		ap.ScheduleRetry(set.Message)
 		set.Message = ap.WithNextAttempt(set.Message)
 		set = ap.WithStalled(set)
+	} else {
+		set.Message += "; the next poll is within a minute, or once the broker answers other requests"
 	}
 	ap.Kind.SetConditions(ap.Kind.WithRemovalText(set))
 }
