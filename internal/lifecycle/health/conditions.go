@@ -17,9 +17,12 @@ limitations under the License.
 package health
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 // Types of conditions that kstatus and many controllers use.
@@ -36,14 +39,71 @@ const (
 	statusUnknown = "Unknown"
 )
 
-// withState returns the result that a condition shows.
-func withState(state State, c *condition) Result {
-	return Result{State: state, Reason: c.reason, Message: c.message, Since: c.since}
+// A reading says what state a condition means.
+type reading struct {
+	Sign
+	reasons []string // of the condition; none: any
+	state   State
 }
 
-// computeConditions computes the result for a kind that is not in byKind, by the conditions that mean a failure; none: the conditions Ready
-// and Stalled, as Flux, cert-manager, Crossplane and many others set them. A controller that retries a failed step is at work and has failed: the
-// object fails.
+// anyKind has the readings for all kinds that are judged by conditions; the first one that is found decides.
+var anyKind = []reading{
+	{Sign{conditionStalled, statusTrue}, nil, Failing},
+	// Crossplane: Ready is what the provider has read last, which may be long ago.
+	{Sign{"Synced", statusFalse}, []string{"ReconcilePaused"}, Healthy},
+	{Sign{"Synced", statusFalse}, []string{"ReconcileError"}, Failing},
+	{Sign{"LastAsyncOperation", statusFalse}, nil, Failing},
+	// Strimzi: what is not ready has no condition Ready.
+	{Sign{"ReconciliationPaused", statusTrue}, nil, Healthy},
+	{Sign{"NotReady", statusTrue}, []string{"Creating"}, Progressing},
+	{Sign{"NotReady", statusTrue}, nil, Failing},
+	{Sign{conditionReady, statusTrue}, nil, Healthy},
+	{Sign{conditionReady, statusFalse}, atWork, Progressing},
+	// Flux, before the first result; during a retry it has the reason ProgressingWithRetry.
+	{Sign{conditionReconciling, statusTrue}, []string{"Progressing", "NewGeneration"}, Progressing},
+	{Sign{conditionReady, statusFalse}, nil, Failing},
+	{Sign{conditionReady, statusUnknown}, nil, Progressing},
+}
+
+// atWork are the reasons of what is not ready, and of which nothing has gone wrong yet.
+var atWork = []string{
+	"Pending",             // cert-manager
+	"Creating", "Waiting", // Crossplane, and its claims
+	"Provisioning", "UpdatingInstance", "Deprovisioning", "Binding", "Unbinding", // Bellhop: a broker works, within the time that its plan allows
+	"ProvisionRequestInFlight", "UpdateInstanceRequestInFlight", "BindingRequestInFlight",
+}
+
+// readingsByKind has the readings for kinds that have more than anyKind.
+var readingsByKind = map[schema.GroupKind][]reading{
+	{Group: "autoscaling", Kind: "HorizontalPodAutoscaler"}: beforeAnyKind( // at its maximum it has ScalingLimited, and does what it is for
+		reading{Sign{"AbleToScale", statusFalse}, nil, Failing},
+		reading{Sign{"ScalingActive", statusFalse}, []string{"ScalingDisabled"}, Healthy},
+		reading{Sign{"ScalingActive", statusFalse}, nil, Failing},
+		reading{Sign{"ScalingActive", statusTrue}, nil, Healthy},
+		reading{Sign{"AbleToScale", statusTrue}, nil, Healthy},
+	),
+	{Group: "external-secrets.io", Kind: "ExternalSecret"}: beforeAnyKind( // ready, without the object that it is for
+		reading{Sign{conditionReady, statusTrue}, []string{"SecretMissing", "SecretDeleted", "ResourceMissing", "ResourceDeleted"}, Failing},
+	),
+	{Group: "helm.toolkit.fluxcd.io", Kind: "HelmRelease"}: beforeAnyKind( // each retry sets Ready to Unknown, and keeps these
+		reading{Sign{conditionStalled, statusTrue}, nil, Failing},
+		reading{Sign{conditionReady, statusTrue}, nil, Healthy},
+		reading{Sign{"Remediated", statusTrue}, nil, Failing},
+		reading{Sign{"Remediated", statusFalse}, nil, Failing},
+		reading{Sign{"Released", statusFalse}, nil, Failing},
+	),
+}
+
+func beforeAnyKind(own ...reading) []reading { return slices.Concat(own, anyKind) }
+
+// withState returns the result that a condition shows.
+func withState(state State, c *condition) Result {
+	reason := cmp.Or(c.reason, Sign{Condition: c.kind, Status: c.status}.String())
+	return Result{State: state, Reason: reason, Message: c.message, Since: c.since}
+}
+
+// computeConditions computes the result for a kind that is not in byKind, by the conditions that mean a failure; none: by readings. A controller
+// that retries a failed step is at work and has failed: the object fails.
 func computeConditions(o *unstructured.Unstructured, failures []Sign) Result {
 	if isSuspended, _, err := unstructured.NestedBool(o.Object, "spec", "suspend"); err == nil && isSuspended {
 		return suspended
@@ -52,28 +112,28 @@ func computeConditions(o *unstructured.Unstructured, failures []Sign) Result {
 	if status.isEmpty() {
 		return notReported
 	}
-	found := status.conditions()
 	if len(failures) > 0 {
 		return computeSigns(o, status, failures)
 	}
-	shown := found.findAs(conditionStalled, statusTrue)
-	if shown == nil {
-		shown = found.find(conditionReady)
+	readings, ok := readingsByKind[o.GroupVersionKind().GroupKind()]
+	if !ok {
+		readings = anyKind
 	}
-	if shown == nil {
-		return unknownConditions(found, "neither the condition Ready nor Stalled")
+	found := status.conditions()
+	var outdated int64 // the earlier generation that a condition is about
+	for _, r := range readings {
+		c := found.findAs(r.Condition, r.Status)
+		if c == nil || len(r.reasons) > 0 && !slices.Contains(r.reasons, c.reason) {
+			continue
+		}
+		if outdated = observedBy(c, status); outdated == 0 || outdated == o.GetGeneration() {
+			return withState(r.state, c)
+		}
 	}
-	switch observed := observedBy(shown, status); {
-	case observed != 0 && observed != o.GetGeneration():
-		return unobserved(observed, o.GetGeneration())
-	case shown.kind == conditionStalled:
-		return withState(Failing, shown)
-	case shown.status == statusTrue:
-		return withState(Healthy, shown)
-	case shown.status == statusFalse && !isWorkedOn(found.findAs(conditionReconciling, statusTrue), shown):
-		return withState(Failing, shown)
+	if outdated != 0 {
+		return unobserved(outdated, o.GetGeneration())
 	}
-	return withState(Progressing, shown)
+	return unknownConditions(found, "neither the condition Ready nor Stalled")
 }
 
 // observedBy returns the generation that a condition is about. Its own decides: Flux sets that of the status only once an object is ready or
@@ -96,11 +156,7 @@ func computeSigns(o *unstructured.Unstructured, status fields, failures []Sign) 
 	}
 	for _, sign := range failures {
 		if c := found.findAs(sign.Condition, sign.Status); c != nil {
-			shown := withState(Failing, c)
-			if shown.Reason == "" {
-				shown.Reason = sign.String()
-			}
-			return shown
+			return withState(Failing, c)
 		}
 	}
 	return Result{State: Healthy, Reason: "NoFailure", Message: "it has none of the conditions that mean a failure"}
@@ -120,16 +176,4 @@ func RemedyOfUnknown(o *unstructured.Unstructured) string {
 		return "Check that its controller runs, or remove the label"
 	}
 	return "Name the conditions that mean a failure in --page-kinds, such as rollouts.argoproj.io:Available=False, or remove the label"
-}
-
-// isWorkedOn reports whether an object with Ready=False has not failed: its controller works on it, and nothing has gone wrong yet.
-func isWorkedOn(reconciling, ready *condition) bool {
-	switch ready.reason {
-	case "Pending": // cert-manager
-		return true
-	case "Provisioning", "UpdatingInstance", "Deprovisioning", "Binding", "Unbinding", // Bellhop: a broker works, within the time that its plan allows
-		"ProvisionRequestInFlight", "UpdateInstanceRequestInFlight", "BindingRequestInFlight":
-		return true
-	}
-	return reconciling != nil && (reconciling.reason == "Progressing" || reconciling.reason == "NewGeneration") // Flux: before the first result
 }

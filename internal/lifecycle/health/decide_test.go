@@ -17,6 +17,7 @@ limitations under the License.
 package health
 
 import (
+	"path/filepath"
 	"testing"
 	"time"
 )
@@ -140,6 +141,33 @@ func TestUnknownAt(t *testing.T) {
 		c.in.SeenSince = seen
 		if got := c.in.UnknownAt(created); !got.Equal(c.want) {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+// Progress that never ends is a failure in the end, whatever the kind: an hour after it began, or after a process has seen it first.
+func TestProgressEnds(t *testing.T) {
+	for _, file := range testdata(t) {
+		for _, o := range readObjects(t, file) {
+			in := Inputs{Asks: true, IsJob: o.GetKind() == "Job", Ask: Ask{After: 5 * time.Minute, ProgressDeadline: time.Hour}, SeenSince: now}
+			if in.Result = Compute(o, evidenceOf(o, now)); in.Result.State != Progressing {
+				continue
+			}
+			t.Run(filepath.Base(file)+"/"+o.GetKind()+"/"+o.GetName(), func(t *testing.T) {
+				at := now
+				for range 5 {
+					in.Result = Compute(o, evidenceOf(o, at))
+					action, again := Decide(in, at)
+					if action == Fire {
+						return
+					}
+					if !again.After(at) || again.After(now.Add(48*time.Hour)) {
+						t.Fatalf("%s at %v, and again at %v", action, at, again)
+					}
+					at = again
+				}
+				t.Errorf("does not fire by %v", at)
+			})
 		}
 	}
 }

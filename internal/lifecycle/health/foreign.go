@@ -17,7 +17,9 @@ limitations under the License.
 package health
 
 import (
+	"cmp"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
@@ -34,8 +36,8 @@ func computeApplication(o *unstructured.Unstructured, _ Evidence) Result {
 	operation, health := status.object("operationState"), status.object("health")
 	phase, message := operation.text("phase"), health.text("message")
 	since := health.time("lastTransitionTime")
-	switch phase {
-	case "Failed", "Error":
+	switch {
+	case phase == "Failed" && !isSuperseded(status), phase == "Error" && !isSuperseded(status):
 		return Result{State: Failing, Since: operation.time("finishedAt"), Reason: "Sync" + phase, Message: operation.text("message")}
 	}
 	switch reported := health.text("status"); reported {
@@ -53,6 +55,13 @@ func computeApplication(o *unstructured.Unstructured, _ Evidence) Result {
 	default:
 		return Result{State: Progressing, Since: since, Reason: reported, Message: message}
 	}
+}
+
+// isSuperseded reports whether an Application is in sync with another revision than that of its last operation: the revision that failed has been
+// reverted, and nothing was left to do.
+func isSuperseded(application fields) bool {
+	operated, sync := application.object("operationState").object("syncResult").text("revision"), application.object("sync")
+	return sync.text("status") == "Synced" && operated != "" && sync.text("revision") != "" && operated != sync.text("revision")
 }
 
 // computeApplicationSet computes the result for an ApplicationSet of Argo CD.
@@ -82,4 +91,130 @@ func computeACME(o *unstructured.Unstructured, _ Evidence) Result {
 		return Result{State: Failing, Since: since, Reason: state, Message: status.text("reason")}
 	}
 	return Result{State: Progressing, Since: o.GetCreationTimestamp().Time, Reason: state, Message: status.text("reason")}
+}
+
+// computeRollout computes the result for a Rollout of Argo Rollouts by its phase. A rollout that is complete or pauses is not looked at by its
+// controller: it fails if fewer Pods are available than a Deployment allows by default. The condition Progressing has no time of use: it keeps that
+// of an earlier rollout.
+func computeRollout(o *unstructured.Unstructured, _ Evidence) Result {
+	status := statusOf(o)
+	phase, message, found := status.text("phase"), status.text("message"), status.conditions()
+	isSteady := phase == "Paused" || found.findAs("Completed", statusTrue) != nil
+	unavailable := found.findAs("Available", statusFalse)
+	switch {
+	case phase == "Degraded":
+		for _, sign := range []Sign{{"InvalidSpec", statusTrue}, {"Progressing", statusFalse}} {
+			if c := found.findAs(sign.Condition, sign.Status); c != nil {
+				return withState(Failing, c)
+			}
+		}
+		return Result{State: Failing, Reason: phase, Message: message}
+	case isSteady && unavailable != nil && lacksAQuarter(o):
+		return Result{State: Failing, Since: unavailable.since, Reason: "PodsNotAvailable", Message: unavailable.message}
+	case phase == "Paused" && strings.HasPrefix(message, "Inconclusive"):
+		return Result{State: Failing, Reason: message, Message: "the analysis is inconclusive: a person has to promote or to abort the rollout"}
+	case phase == "Paused", phase == "Healthy":
+		return Result{State: Healthy, Reason: phase, Message: message}
+	case phase == "":
+		return Result{State: Unknown, Reason: "NoPhase", Message: "its controller has not reported a phase"}
+	}
+	return Result{State: Progressing, Reason: phase, Message: message}
+}
+
+// lacksAQuarter reports whether more than a quarter of the replicas of an object are not available.
+func lacksAQuarter(o *unstructured.Unstructured) bool {
+	want := int64(1)
+	if spec := fields(o.Object).object("spec"); spec["replicas"] != nil {
+		want = spec.number("replicas")
+	}
+	return 4*statusOf(o).number("availableReplicas") < 3*want
+}
+
+// phasesOfPostgres has the phases of a Cluster of CloudNativePG that are no failure; its controller makes up others for what goes wrong.
+var phasesOfPostgres = map[string]State{
+	"Cluster in healthy state": Healthy,
+	"Waiting for user action":  Healthy, // a supervised switchover
+	"Cluster upgrade delayed":  Healthy, // the operator has a time for it
+
+	"NoPhase":                                                  Progressing,
+	"Setting up primary":                                       Progressing,
+	"Creating a new replica":                                   Progressing,
+	"Switchover in progress":                                   Progressing,
+	"Upgrading cluster":                                        Progressing,
+	"Upgrading Postgres major version":                         Progressing,
+	"Online upgrade in progress":                               Progressing,
+	"Applying configuration":                                   Progressing,
+	"Promoting to primary cluster":                             Progressing,
+	"Primary instance is being restarted in-place":             Progressing,
+	"Primary instance is being restarted without a switchover": Progressing,
+}
+
+// computePostgres computes the result for a Cluster of CloudNativePG by its phase, and by the archive of its log, without which it fills its disk.
+func computePostgres(o *unstructured.Unstructured, _ Evidence) Result {
+	status := statusOf(o)
+	found, phase := status.conditions(), cmp.Or(status.text("phase"), "NoPhase")
+	if hibernated := found.findAs("cnpg.io/hibernation", statusTrue); hibernated != nil {
+		return withState(Healthy, hibernated)
+	}
+	result := Result{State: Failing, Reason: phase, Message: status.text("phaseReason")}
+	if state, ok := phasesOfPostgres[phase]; ok {
+		result.State = state
+	}
+	if archiving := found.findAs("ContinuousArchiving", statusFalse); archiving != nil && result.State == Healthy {
+		return withState(Failing, archiving)
+	}
+	if ready := found.findAs(conditionReady, statusFalse); ready != nil && result.State == Progressing {
+		result.Since = ready.since
+	}
+	return result
+}
+
+// alsoCertificate: a Certificate of cert-manager stays ready while its renewal hangs, also after it has expired. It fails once half of the time for
+// the renewal has passed.
+func alsoCertificate(o *unstructured.Unstructured, e Evidence, result Result) Result {
+	status := statusOf(o)
+	renewal, expiry := status.time("renewalTime"), status.time("notAfter")
+	if expiry.IsZero() || result.State == Failing {
+		return result
+	}
+	late := expiry
+	if !renewal.IsZero() && renewal.Before(expiry) {
+		late = renewal.Add(expiry.Sub(renewal) / 2)
+	}
+	switch {
+	case !e.Now.Before(late):
+		return Result{State: Failing, Since: late, Reason: "RenewalOverdue", Message: "it is not renewed, and expires at " + expiry.UTC().Format(time.RFC3339)}
+	case result.State == Healthy:
+		result.Again = late
+	}
+	return result
+}
+
+// maxRefreshDelay is for how long External Secrets delays a retry at most.
+const maxRefreshDelay = 15 * time.Minute
+
+// alsoExternalSecret: an ExternalSecret stays ready while nothing refreshes it. It fails once two refreshes are overdue.
+func alsoExternalSecret(o *unstructured.Unstructured, e Evidence, result Result) Result {
+	spec, refreshed := fields(o.Object).object("spec"), statusOf(o).time("refreshTime")
+	interval, err := time.ParseDuration(spec.text("refreshInterval"))
+	isPeriodic := spec.text("refreshPolicy") == "" || spec.text("refreshPolicy") == "Periodic"
+	if result.State != Healthy || err != nil || interval <= 0 || !isPeriodic || refreshed.IsZero() {
+		return result
+	}
+	if result.Again = refreshed.Add(2*interval + maxRefreshDelay); e.Now.Before(result.Again) {
+		return result
+	}
+	return Result{State: Failing, Since: result.Again, Reason: "RefreshOverdue", Message: "it was refreshed last at " + refreshed.UTC().Format(time.RFC3339)}
+}
+
+// alsoKustomization: each retry of a Kustomization of Flux sets Ready to Unknown. Its history says how the last attempt ended.
+func alsoKustomization(o *unstructured.Unstructured, _ Evidence, result Result) Result {
+	attempts := statusOf(o).objects("history") // the last one first
+	if result.State != Progressing || len(attempts) == 0 {
+		return result
+	}
+	if ended := attempts[0].text("lastReconciledStatus"); ended != "" && ended != "ReconciliationSucceeded" {
+		return Result{State: Failing, Reason: ended, Message: "the last attempt failed, and another one is in progress: " + result.Message}
+	}
+	return result
 }

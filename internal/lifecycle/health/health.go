@@ -74,7 +74,11 @@ func Compute(o *unstructured.Unstructured, e Evidence) Result {
 	status, kind := statusOf(o), o.GroupVersionKind().GroupKind()
 	compute, isKnown := byKind[kind]
 	if !isKnown || len(e.Failures) > 0 {
-		return computeConditions(o, e.Failures)
+		result := computeConditions(o, e.Failures)
+		if also := alsoByKind[kind]; also != nil && len(e.Failures) == 0 {
+			return also(o, e, result)
+		}
+		return result
 	}
 	if len(status) == 0 && kind != cronJob { // whose status is empty until its first run
 		return notReported
@@ -95,16 +99,28 @@ var byKind = map[schema.GroupKind]func(*unstructured.Unstructured, Evidence) Res
 	{Kind: "Pod"}:                                      computePod,
 	claim:                                              computeClaim,
 	{Kind: "ReplicationController"}:                    computeReplicas,
+	{Kind: "Service"}:                                  computeService,
 	{Group: "apps", Kind: "Deployment"}:                computeDeployment,
 	{Group: "apps", Kind: "ReplicaSet"}:                computeReplicas,
 	{Group: "apps", Kind: "StatefulSet"}:               computeReplicas,
 	{Group: "apps", Kind: "DaemonSet"}:                 computeDaemonSet,
 	{Group: "batch", Kind: "Job"}:                      computeJob,
 	cronJob:                                            computeCronJob,
+	{Group: "networking.k8s.io", Kind: "Ingress"}:      computeIngress,
+	{Group: "policy", Kind: "PodDisruptionBudget"}:     computeDisruptionBudget,
 	{Group: "argoproj.io", Kind: "Application"}:        computeApplication,
 	{Group: "argoproj.io", Kind: "ApplicationSet"}:     computeApplicationSet,
+	{Group: "argoproj.io", Kind: "Rollout"}:            computeRollout,
+	{Group: "postgresql.cnpg.io", Kind: "Cluster"}:     computePostgres,
 	{Group: "acme.cert-manager.io", Kind: "Order"}:     computeACME,
 	{Group: "acme.cert-manager.io", Kind: "Challenge"}: computeACME,
+}
+
+// alsoByKind has the kinds whose conditions do not say all: what else decides, given what the conditions mean.
+var alsoByKind = map[schema.GroupKind]func(*unstructured.Unstructured, Evidence, Result) Result{
+	{Group: "cert-manager.io", Kind: "Certificate"}:               alsoCertificate,
+	{Group: "external-secrets.io", Kind: "ExternalSecret"}:        alsoExternalSecret,
+	{Group: "kustomize.toolkit.fluxcd.io", Kind: "Kustomization"}: alsoKustomization,
 }
 
 // NotReported is the reason of the result of an object without a status: its controller has not seen it yet, or does not run.

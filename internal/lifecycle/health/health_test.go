@@ -24,23 +24,27 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/yaml"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 )
 
-// Each object in testdata has the expected result in an annotation: the state, the reason, and the time since when it fails.
+// Each object in testdata has the expected result in an annotation: the state, the reason, and the time since when it holds, as a person would say
+// who is paged at night.
 func TestCompute(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.yaml")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no files in testdata: %v", err)
-	}
 	states := map[State]int{}
-	for _, file := range files {
+	for _, file := range testdata(t) {
 		for _, o := range readObjects(t, file) {
 			t.Run(filepath.Base(file)+"/"+o.GetKind()+"/"+o.GetName(), func(t *testing.T) {
-				v := Compute(o, Evidence{Now: now})
-				if v.State == Failing && v.Since.IsZero() {
+				v := Compute(o, evidenceOf(o, now))
+				selector, err := PodSelector(o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if v.State == Failing && v.Since.IsZero() && selector != nil {
 					v.Since = UnreadySince(pods)
 				}
 				got := string(v.State) + " " + v.Reason
@@ -57,6 +61,11 @@ func TestCompute(t *testing.T) {
 	if len(states) != 4 {
 		t.Errorf("the objects have %d of 4 states", len(states))
 	}
+}
+
+// evidenceOf returns what decides about an object in testdata at a time.
+func evidenceOf(o *unstructured.Unstructured, at time.Time) Evidence {
+	return Evidence{Now: at, BindingMode: storagev1.VolumeBindingMode(o.GetAnnotations()["bindingMode"])}
 }
 
 // now is when the results of the objects in testdata are computed.
@@ -84,11 +93,7 @@ func pod(since string, ready corev1.ConditionStatus, deleted *metav1.Time) corev
 
 // A status that has another form than its kind's, or that is none, ends in a result, and never in a panic.
 func FuzzCompute(f *testing.F) {
-	files, err := filepath.Glob("testdata/*.yaml")
-	if err != nil {
-		f.Fatal(err)
-	}
-	for _, file := range files {
+	for _, file := range testdata(f) {
 		for _, o := range readObjects(f, file) {
 			text, err := o.MarshalJSON()
 			if err != nil {
@@ -108,6 +113,16 @@ func FuzzCompute(f *testing.F) {
 	})
 }
 
+// testdata returns the files of objects, one a project.
+func testdata(t testing.TB) []string {
+	t.Helper()
+	files, err := filepath.Glob("testdata/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files in testdata: %v", err)
+	}
+	return files
+}
+
 func readObjects(t testing.TB, file string) []*unstructured.Unstructured {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -120,6 +135,7 @@ func readObjects(t testing.TB, file string) []*unstructured.Unstructured {
 		if err := yaml.Unmarshal([]byte(document), &o.Object); err != nil {
 			t.Fatalf("%s: %v: %s", file, err, document)
 		}
+		o.SetLabels(map[string]string{v1beta1.PageLabel: "true"})
 		objects = append(objects, o)
 	}
 	return objects

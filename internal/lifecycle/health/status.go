@@ -50,6 +50,18 @@ func (f fields) object(name string) fields {
 	return object
 }
 
+// objects returns the objects of a list.
+func (f fields) objects(name string) []fields {
+	list, _ := f[name].([]any)
+	var found []fields
+	for _, element := range list {
+		if object, ok := element.(map[string]any); ok {
+			found = append(found, object)
+		}
+	}
+	return found
+}
+
 // text returns a text, as which a boolean or a number counts, too.
 func (f fields) text(name string) string {
 	switch value := f[name].(type) {

@@ -35,13 +35,17 @@ var (
 	keptAnnotations = append([]string{selectedNode}, AskAnnotations...)
 	keptSpec        = []string{
 		"replicas", "paused", "suspend", "selector", "schedule", "timeZone", "startingDeadlineSeconds", "concurrencyPolicy", "volumeName", "storageClassName",
+		"type", "refreshInterval", "refreshPolicy",
 	}
 	keptConditions = []string{"type", "status", "reason", "message", "lastTransitionTime", "observedGeneration"}
-	keptOperation  = []string{"phase", "message", "startedAt", "finishedAt"}
+	keptOperation  = []string{"phase", "message", "startedAt", "finishedAt", "syncResult"}
+	keptSync       = []string{"status", "revision"}
+	keptAttempt    = []string{"lastReconciledStatus"}
 	keptStatus     = []string{
 		"observedGeneration", "conditions", "updatedReplicas", "availableReplicas", "readyReplicas", "numberReady", "desiredNumberScheduled",
 		"active", "failed", "startTime", "lastScheduleTime", "lastSuccessfulTime", "phase", "message", "health", "operationState", "state", "reason",
-		"failureTime",
+		"failureTime", "notAfter", "renewalTime", "refreshTime", "history", "sync", "phaseReason", "loadBalancer", "currentHealthy", "desiredHealthy",
+		"expectedPods",
 	}
 )
 
@@ -73,15 +77,15 @@ func Trim(o *unstructured.Unstructured) (*Trimmed, error) {
 	keepIn(metadata, "labels", keptLabels)
 	keepIn(metadata, "annotations", keptAnnotations)
 	keepIn(o.Object, "spec", keptSpec)
-	keepIn(status, "operationState", keptOperation)
-	switch found := status["conditions"].(type) {
-	case []any:
-		for _, c := range found {
-			if condition, ok := c.(map[string]any); ok {
-				keep(condition, keptConditions)
-			}
-		}
-	case map[string]any:
+	keepIn(keepIn(status, "operationState", keptOperation), "syncResult", keptSync)
+	keepIn(status, "sync", keptSync)
+	for _, attempt := range fields(status).objects("history") {
+		keep(attempt, keptAttempt)
+	}
+	for _, condition := range fields(status).objects("conditions") {
+		keep(condition, keptConditions)
+	}
+	if found, ok := status["conditions"].(map[string]any); ok {
 		for kind := range found {
 			keepIn(found, kind, keptConditions)
 		}

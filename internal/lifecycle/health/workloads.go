@@ -17,11 +17,13 @@ limitations under the License.
 package health
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -77,6 +79,9 @@ func computeReplicas(o *unstructured.Unstructured, _ Evidence) Result {
 	if want == 0 {
 		return suspended
 	}
+	if failure := statusOf(o).conditions().findAs(string(appsv1.ReplicaSetReplicaFailure), statusTrue); failure != nil {
+		return withState(Failing, failure)
+	}
 	return computePods(s.Status.ReadyReplicas, want)
 }
 
@@ -98,6 +103,24 @@ func computePods(ready, want int32) Result {
 		return Result{State: Failing, Reason: "PodsNotReady", Message: message}
 	}
 	return Result{State: Healthy, Reason: "PodsReady", Message: message}
+}
+
+// computeDisruptionBudget computes the result for a PodDisruptionBudget: too few of its Pods are healthy. That it allows no disruption is what it
+// may be for.
+func computeDisruptionBudget(o *unstructured.Unstructured, _ Evidence) Result {
+	status := statusOf(o)
+	if allowed := status.conditions().findAs(policyv1.DisruptionAllowedCondition, statusFalse); allowed != nil && allowed.reason == policyv1.SyncFailedReason {
+		return withState(Failing, allowed)
+	}
+	healthy, want := status.number("currentHealthy"), status.number("desiredHealthy")
+	message := fmt.Sprintf("%d pods are healthy, %d have to be", healthy, want)
+	switch {
+	case status.number("expectedPods") == 0:
+		return Result{State: Healthy, Reason: "NoPods", Message: "it selects no pods"}
+	case healthy < want:
+		return Result{State: Failing, Reason: "TooFewHealthyPods", Message: message}
+	}
+	return Result{State: Healthy, Reason: "EnoughHealthyPods", Message: message}
 }
 
 // PodSelector returns the selector of the pods of a workload; nil for other kinds.
@@ -143,7 +166,7 @@ func notReadySince(pod *corev1.Pod) time.Time {
 }
 
 // computePod computes the result for a Pod: one that cannot be scheduled, started or become ready fails, and so does one that has ended with an
-// error. One that has ended as it should is healthy.
+// error. One that has ended as it should is healthy. One with a scheduling gate waits for whoever has set the gate.
 func computePod(o *unstructured.Unstructured, _ Evidence) Result {
 	pod, err := decode[corev1.Pod](o)
 	if err != nil {
@@ -155,11 +178,14 @@ func computePod(o *unstructured.Unstructured, _ Evidence) Result {
 	case phase == corev1.PodSucceeded:
 		return Result{State: Healthy, Reason: string(phase)}
 	case phase == corev1.PodFailed:
-		return Result{State: Failing, Since: since, Reason: string(phase), Message: pod.Status.Message}
+		return Result{State: Failing, Since: since, Reason: cmp.Or(pod.Status.Reason, string(phase)), Message: pod.Status.Message}
 	case ready != nil && ready.status == statusTrue:
 		return Result{State: Healthy, Reason: conditionReady}
 	}
 	if scheduled := found.findAs(string(corev1.PodScheduled), statusFalse); scheduled != nil {
+		if scheduled.reason == corev1.PodReasonSchedulingGated {
+			return withState(Progressing, scheduled)
+		}
 		return withState(Failing, scheduled)
 	}
 	if ready == nil {

@@ -1,0 +1,50 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package health
+
+import (
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// computeService computes the result for a Service: of the types of Services, a load balancer alone has a status.
+func computeService(o *unstructured.Unstructured, _ Evidence) Result {
+	if kind := fields(o.Object).object("spec").text("type"); kind != "LoadBalancer" {
+		return Result{State: Unknown, Reason: "NoLoadBalancer", Message: "only Services of type LoadBalancer have a status; label the workload instead"}
+	}
+	addresses := statusOf(o).object("loadBalancer").objects("ingress")
+	for _, address := range addresses {
+		for _, port := range address.objects("ports") {
+			if problem := port.text("error"); problem != "" {
+				return Result{State: Failing, Reason: "PortError", Message: fmt.Sprintf("port %d of the load balancer: %s", port.number("port"), problem)}
+			}
+		}
+	}
+	if len(addresses) == 0 {
+		return Result{State: Failing, Reason: "NoAddress", Message: "the load balancer has no address"}
+	}
+	return Result{State: Healthy, Reason: "HasAddress"}
+}
+
+// computeIngress computes the result for an Ingress, which some controllers serve without ever reporting an address.
+func computeIngress(o *unstructured.Unstructured, _ Evidence) Result {
+	if len(statusOf(o).object("loadBalancer").objects("ingress")) == 0 {
+		return Result{State: Unknown, Reason: "NoAddress", Message: "its controller has reported no address, which some controllers never do"}
+	}
+	return Result{State: Healthy, Reason: "HasAddress"}
+}
