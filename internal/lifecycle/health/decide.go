@@ -114,7 +114,7 @@ func isSame(since, firedFor time.Time) bool { return since.Truncate(time.Second)
 // decideEnd decides about an Alert that is firing: it is resolved if its object has been healthy for long enough, or has asked for nothing.
 func (in Inputs) decideEnd(r Result, now time.Time) (Action, time.Time) {
 	if in.Asks && r.State != Healthy {
-		return Keep, time.Time{}
+		return Keep, in.Result.Again
 	}
 	if due := in.SeenSince.Add(in.ResolveAfter); now.Before(due) {
 		return Keep, due

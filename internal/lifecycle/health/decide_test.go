@@ -46,6 +46,7 @@ func TestDecide(t *testing.T) {
 		"fails in the future":         {in: Inputs{Asks: true, Ask: Ask{After: time.Minute}, Result: failing(now.Add(time.Hour)), SeenSince: before(20 * time.Second)}, want: Keep, again: now.Add(40 * time.Second)},
 		"fails, and does not ask":     {in: Inputs{Result: failing(before(time.Hour)), SeenSince: before(time.Hour)}, want: Keep},
 		"fires already":               {in: Inputs{Asks: true, Result: failing(before(time.Hour)), IsFiring: true, SeenSince: now}, want: Keep},
+		"fires, and fails for now":    {in: Inputs{Asks: true, Result: Result{State: Failing, Again: now.Add(time.Minute)}, IsFiring: true, SeenSince: now}, want: Keep, again: now.Add(time.Minute)},
 		"fires, and progresses":       {in: Inputs{Asks: true, Result: progressing, IsFiring: true, SeenSince: before(time.Hour)}, want: Keep},
 		"fires, and is healthy again": {in: Inputs{Asks: true, Result: healthy, IsFiring: true, SeenSince: before(time.Second)}, want: Keep, again: now.Add(59 * time.Second)},
 		"fires, and was so for long":  {in: Inputs{Asks: true, Result: healthy, IsFiring: true, SeenSince: before(time.Minute)}, want: Resolve},

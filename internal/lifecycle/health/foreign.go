@@ -36,8 +36,7 @@ func computeApplication(o *unstructured.Unstructured, _ Evidence) Result {
 	operation, health := status.object("operationState"), status.object("health")
 	phase, message := operation.text("phase"), health.text("message")
 	since := health.time("lastTransitionTime")
-	switch {
-	case phase == "Failed" && !isSuperseded(status), phase == "Error" && !isSuperseded(status):
+	if (phase == "Failed" || phase == "Error") && !isSuperseded(status) {
 		return Result{State: Failing, Since: operation.time("finishedAt"), Reason: "Sync" + phase, Message: operation.text("message")}
 	}
 	switch reported := health.text("status"); reported {

@@ -41,11 +41,12 @@ var (
 	keptOperation  = []string{"phase", "message", "startedAt", "finishedAt", "syncResult"}
 	keptSync       = []string{"status", "revision"}
 	keptAttempt    = []string{"lastReconciledStatus"}
+	keptContainer  = []string{"name", "restartCount", "lastState"}
 	keptStatus     = []string{
 		"observedGeneration", "conditions", "updatedReplicas", "availableReplicas", "readyReplicas", "numberReady", "desiredNumberScheduled",
 		"active", "failed", "startTime", "lastScheduleTime", "lastSuccessfulTime", "phase", "message", "health", "operationState", "state", "reason",
 		"failureTime", "notAfter", "renewalTime", "refreshTime", "history", "sync", "phaseReason", "loadBalancer", "currentHealthy", "desiredHealthy",
-		"expectedPods",
+		"expectedPods", "containerStatuses",
 	}
 )
 
@@ -79,11 +80,10 @@ func Trim(o *unstructured.Unstructured) (*Trimmed, error) {
 	keepIn(o.Object, "spec", keptSpec)
 	keepIn(keepIn(status, "operationState", keptOperation), "syncResult", keptSync)
 	keepIn(status, "sync", keptSync)
-	for _, attempt := range fields(status).objects("history") {
-		keep(attempt, keptAttempt)
-	}
-	for _, condition := range fields(status).objects("conditions") {
-		keep(condition, keptConditions)
+	for list, kept := range map[string][]string{"history": keptAttempt, "containerStatuses": keptContainer, "conditions": keptConditions} {
+		for _, element := range fields(status).objects(list) {
+			keep(element, kept)
+		}
 	}
 	if found, ok := status["conditions"].(map[string]any); ok {
 		for kind := range found {

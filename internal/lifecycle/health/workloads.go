@@ -167,7 +167,7 @@ func notReadySince(pod *corev1.Pod) time.Time {
 
 // computePod computes the result for a Pod: one that cannot be scheduled, started or become ready fails, and so does one that has ended with an
 // error. One that has ended as it should is healthy. One with a scheduling gate waits for whoever has set the gate.
-func computePod(o *unstructured.Unstructured, _ Evidence) Result {
+func computePod(o *unstructured.Unstructured, e Evidence) Result {
 	pod, err := decode[corev1.Pod](o)
 	if err != nil {
 		return unreadable(err)
@@ -180,7 +180,7 @@ func computePod(o *unstructured.Unstructured, _ Evidence) Result {
 	case phase == corev1.PodFailed:
 		return Result{State: Failing, Since: since, Reason: cmp.Or(pod.Status.Reason, string(phase)), Message: pod.Status.Message}
 	case ready != nil && ready.status == statusTrue:
-		return Result{State: Healthy, Reason: conditionReady}
+		return computeReadyPod(&pod, e)
 	}
 	if scheduled := found.findAs(string(corev1.PodScheduled), statusFalse); scheduled != nil {
 		if scheduled.reason == corev1.PodReasonSchedulingGated {
@@ -192,6 +192,27 @@ func computePod(o *unstructured.Unstructured, _ Evidence) Result {
 		return Result{State: Progressing, Since: since, Reason: string(phase)}
 	}
 	return withState(Failing, ready)
+}
+
+// A container crashes again and again if it has restarted so often, and for the last time within the time after which the kubelet forgets restarts.
+const (
+	manyRestarts   = 3
+	restartsLapsed = 10 * time.Minute
+)
+
+// computeReadyPod computes the result for a Pod that is ready, as one without a readiness probe is between two crashes.
+func computeReadyPod(pod *corev1.Pod, e Evidence) Result {
+	for _, c := range pod.Status.ContainerStatuses {
+		ended := c.LastTerminationState.Terminated
+		if ended == nil || c.RestartCount < manyRestarts {
+			continue
+		}
+		if lapsed := ended.FinishedAt.Add(restartsLapsed); e.Now.Before(lapsed) {
+			message := fmt.Sprintf("container %s has restarted %d times; it ended with exit code %d", c.Name, c.RestartCount, ended.ExitCode)
+			return Result{State: Failing, Reason: "CrashLoop", Message: message, Again: lapsed}
+		}
+	}
+	return Result{State: Healthy, Reason: conditionReady}
 }
 
 // selectedNode is the annotation of a claim whose consumer has a node, so that its volume is provisioned.
