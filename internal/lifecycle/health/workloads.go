@@ -62,6 +62,8 @@ func computeDeployment(o *unstructured.Unstructured, _ Evidence) Result {
 		return failing(progressing)
 	case available.Status == corev1.ConditionFalse && isRolledOut:
 		return failing(available)
+	case isRolledOut && available.Status == corev1.ConditionTrue && d.Status.AvailableReplicas == 0: // maxUnavailable permits that
+		return Result{State: Failing, Reason: "NoPodAvailable", Message: fmt.Sprintf("none of %d replicas is available, which maxUnavailable permits", want)}
 	case available.Status == corev1.ConditionTrue && isRolledOut && d.Status.UpdatedReplicas >= want:
 		return Result{State: Healthy, Reason: available.Reason, Message: available.Message}
 	}
