@@ -154,7 +154,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if next, err = r.decide(ctx, s); err != nil {
 		return ctrl.Result{}, err
 	}
-	next = next.Waiting(s.queued, s.inputs.Now)
+	next = next.Waiting(s.before, s.queued, s.inputs.Now)
 	wake := next.Wake
 	if next.Sends() {
 		wake = s.inputs.Now
@@ -293,12 +293,12 @@ func (r *Reconciler) purge(ctx context.Context, alert *v1beta1.Alert) error {
 // isPatient reports whether requests are in flight or queued, and none of them so long that the status has to say so.
 func (s *scope) isPatient() bool {
 	for _, f := range s.inputs.InFlight {
-		if s.inputs.Now.Sub(f.Since) >= lifecycle.ConditionDelay {
+		if !s.inputs.Now.Before(lifecycle.InFlightShownAt(s.before, f)) {
 			return false
 		}
 	}
 	for _, wait := range s.queued {
-		if s.inputs.Now.Sub(wait.Since) >= lifecycle.ConditionDelay {
+		if !s.inputs.Now.Before(lifecycle.WaitShownAt(s.before, wait)) {
 			return false
 		}
 	}

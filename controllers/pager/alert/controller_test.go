@@ -722,3 +722,43 @@ type uncounted struct{}
 func (uncounted) CountAttempt(*v1beta1.Alert, *v1beta1.CommonReceiverSpec, lifecycle.Outcome) {}
 func (uncounted) CountDelivery(*v1beta1.CommonReceiverSpec, v1beta1.DeliveryState)            {}
 func (uncounted) CountAbandoned()                                                             {}
+
+// F-P73: a first message whose answer takes long is in the status after some seconds, and one that is answered soon is written once.
+func TestAFirstAttemptThatHangsIsShown(t *testing.T) {
+	answer := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-answer }))
+	defer server.Close()
+	defer close(answer)
+	receiver := &v1beta1.Receiver{}
+	receiver.Namespace, receiver.Name, receiver.Spec.Webhook = "ns", controllertest.Team.Name, &v1beta1.WebhookProvider{URL: server.URL}
+	alert := controllertest.NewAlert(func(a *v1beta1.Alert) {
+		a.Spec.ReceiverRefs, a.Status.ObservedGeneration = []v1beta1.ReceiverRef{controllertest.Team}, -1
+	})
+	now := clocktesting.NewFakePassiveClock(controllertest.T0)
+	r := newReconciler(t, controllertest.NewCluster(t, interceptor.Funcs{}, alert, receiver))
+	r.clock, r.answerTimeout = now, time.Millisecond
+	for _, c := range []struct {
+		after   time.Duration
+		shown   bool
+		requeue time.Duration
+	}{
+		{0, false, lifecycle.FirstConditionDelay},
+		{lifecycle.FirstConditionDelay - time.Second, false, time.Second},
+		{lifecycle.FirstConditionDelay, true, 0},
+	} {
+		now.SetTime(controllertest.T0.Add(c.after))
+		result, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: nameOf(alert)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.client.Get(t.Context(), nameOf(alert), alert); err != nil {
+			t.Fatal(err)
+		}
+		reconciling := meta.FindStatusCondition(alert.Status.Conditions, v1beta1.ConditionReconciling)
+		isShown := reconciling != nil && reconciling.Status == metav1.ConditionTrue && strings.Contains(reconciling.Message, "being sent") &&
+			len(alert.Status.Deliveries) == 1 && alert.Status.Deliveries[0].Reason == v1beta1.ReasonSending
+		if isShown != c.shown || !c.shown && (alert.Status.ObservedGeneration != -1 || result.RequeueAfter != c.requeue) {
+			t.Errorf("after %s: status %+v, again after %s", c.after, alert.Status, result.RequeueAfter)
+		}
+	}
+}

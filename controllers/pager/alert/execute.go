@@ -193,7 +193,7 @@ func (r *Reconciler) awaitAnswers(ctx context.Context, s *scope, pending int, wa
 		}
 		next, err := r.decide(ctx, s)
 		if err == nil {
-			err = r.record(ctx, s, next.Waiting(s.queued, s.inputs.Now))
+			err = r.record(ctx, s, next.Waiting(s.before, s.queued, s.inputs.Now))
 		}
 		if err != nil {
 			log.FromContext(ctx).V(1).Info("Could not record a delivery yet", "error", err.Error())

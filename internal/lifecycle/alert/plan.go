@@ -142,5 +142,5 @@ func (d *DeliveryPlan) planInFlight(a *v1beta1.Alert, f InFlightRequest, now tim
 	if isSlow(d.Row) { // until the answer says otherwise
 		d.phase, d.reason = phaseBlocked, v1beta1.ReasonMisconfigured
 	}
-	d.Wake = future(f.Since.Add(ConditionDelay), now)
+	d.Wake = future(InFlightShownAt(a, f), now)
 }

@@ -31,6 +31,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/internal/limiter"
 	"github.com/gophernetes/bellhop/internal/notify/result"
 )
 
@@ -321,6 +322,8 @@ func TestDecide(t *testing.T) {
 			}), want: "Fired#1.1"},
 		"under way": {why: "one request at a time: what comes next depends on its answer", Refs: one, Targets: good, Now: t0, flying: true,
 			alert: newAlert(), want: "wake 10s"},
+		"F-P73: under way, the first": {why: "the status is empty", Refs: one, Targets: good, Now: t0, flying: true,
+			alert: newAlert(func(a *v1beta1.Alert) { a.Status.ObservedGeneration = -1 }), want: "wake 3s"},
 		"under way, deleted": {why: "it may arrive yet", Refs: one, Targets: good, Now: at(2 * time.Minute), flying: true,
 			alert: newAlert(deletedAt(at(2 * time.Minute))), want: "wake 10s"},
 		"once": {why: "what must not be sent twice is marked so", Refs: one, Now: t0, Targets: policy(v1beta1.AtMostOnce), alert: newAlert(), want: "once Fired#1.1"},
@@ -502,6 +505,29 @@ func shorthand(plan Plan, now time.Time) string {
 		out += part
 	}
 	return out
+}
+
+// F-P73, F-P69: an Alert whose status is empty says early that its receiver fails, and late that others of a burst come first.
+func TestWaitShownAt(t *testing.T) {
+	first, known := newAlert(func(a *v1beta1.Alert) { a.Status.ObservedGeneration = -1 }), newAlert()
+	for cause, early := range map[limiter.Cause]bool{limiter.Down: true, limiter.LooksMisconfigured: true, limiter.Busy: false, limiter.RateLimited: false, limiter.TenantBusy: false} {
+		want := ConditionDelay
+		if early {
+			want = FirstConditionDelay
+		}
+		wait := limiter.Wait{Since: t0, Cause: cause}
+		if got := WaitShownAt(first, wait).Sub(t0); got != want {
+			t.Errorf("%s: after %s, want %s", cause, got, want)
+		}
+		if got := WaitShownAt(known, wait).Sub(t0); got != ConditionDelay {
+			t.Errorf("%s, with a status: after %s", cause, got)
+		}
+		in := Inputs{Now: t0, Refs: []v1beta1.ReceiverRef{oncall}, Targets: map[v1beta1.ReceiverRef]Target{oncall: usable("v1")}}
+		plan := Decide(first, in).Waiting(first, map[v1beta1.ReceiverRef]limiter.Wait{oncall: wait}, t0)
+		if at := plan.Wake.Sub(t0); at > want || plan.Sends() {
+			t.Errorf("%s: wakes after %s, want %s", cause, at, want)
+		}
+	}
 }
 
 func TestAnAlertWithoutReceiversIsNotReady(t *testing.T) {

@@ -30,12 +30,32 @@ const (
 	// ConditionDelay is how long an Alert waits for a slot at a receiver, or for an answer, before its status says so, which costs a
 	// write.
 	ConditionDelay = 10 * time.Second
+	// FirstConditionDelay is the same while the status is empty and the receiver is slow or fails.
+	FirstConditionDelay = 3 * time.Second
 	// queueHeartbeat is how often it asks for a slot, in case it is not notified of one.
 	queueHeartbeat = limiter.QueueTimeout / 3
 )
 
-// Waiting returns the plan where some requests have to wait for a slot at their receiver.
-func (pl Plan) Waiting(queued map[v1beta1.ReceiverRef]limiter.Wait, now time.Time) Plan {
+// InFlightShownAt is when the status of an Alert says that a request is in flight.
+func InFlightShownAt(a *v1beta1.Alert, f InFlightRequest) time.Time {
+	if isUnrecorded(a) {
+		return f.Since.Add(FirstConditionDelay)
+	}
+	return f.Since.Add(ConditionDelay)
+}
+
+// WaitShownAt is when the status of an Alert says that a request waits for a slot. Alerts of a burst, which wait for each other, say so
+// late: it would be a write for each.
+func WaitShownAt(a *v1beta1.Alert, wait limiter.Wait) time.Time {
+	isFailing := wait.Cause == limiter.Down || wait.Cause == limiter.LooksMisconfigured
+	if isUnrecorded(a) && isFailing {
+		return wait.Since.Add(FirstConditionDelay)
+	}
+	return wait.Since.Add(ConditionDelay)
+}
+
+// Waiting returns the plan for an Alert where some requests have to wait for a slot at their receiver.
+func (pl Plan) Waiting(a *v1beta1.Alert, queued map[v1beta1.ReceiverRef]limiter.Wait, now time.Time) Plan {
 	pl.Deliveries = slices.Clone(pl.Deliveries)
 	for i := range pl.Deliveries {
 		d := &pl.Deliveries[i]
@@ -45,7 +65,7 @@ func (pl Plan) Waiting(queued map[v1beta1.ReceiverRef]limiter.Wait, now time.Tim
 		}
 		pl.Wake = Earliest(pl.Wake, now.Add(queueHeartbeat))
 		if d.Send.RepostEvery == 0 {
-			pl.Wake = Earliest(pl.Wake, future(wait.Since.Add(ConditionDelay), now))
+			pl.Wake = Earliest(pl.Wake, future(WaitShownAt(a, wait), now))
 			d.queue(wait.Cause, now)
 		}
 		d.Send = nil
