@@ -143,6 +143,33 @@ func TestUnusedKeys(t *testing.T) {
 	}
 }
 
+// F-U37: a wrong value of a Secret is said to be there, and one of the spec is not.
+func TestSecretOf(t *testing.T) {
+	secret := &v1beta1.SecretReference{Name: "s"}
+	for _, c := range []struct {
+		settings v1beta1.Provider
+		secret   *v1beta1.SecretReference
+		fields   string
+		want     string
+	}{
+		{v1beta1.Provider{PagerDuty: &v1beta1.PagerDutyProvider{}}, secret, "routingKey", "s"},
+		{v1beta1.Provider{PagerDuty: &v1beta1.PagerDutyProvider{}}, nil, "routingKey", ""},
+		{v1beta1.Provider{Email: &v1beta1.EmailProvider{Host: "mail.example.com"}}, secret, "username, password", "s"},
+		{v1beta1.Provider{Email: &v1beta1.EmailProvider{Host: "mail.example.com"}}, secret, "host", ""},
+		{v1beta1.Provider{Gotify: &v1beta1.GotifyProvider{URL: "https://example.com"}}, secret, "url", ""},
+		{v1beta1.Provider{Webhook: &v1beta1.WebhookProvider{}}, secret, "url", "s"},
+		{v1beta1.Provider{Webhook: &v1beta1.WebhookProvider{URL: "https://example.com"}}, secret, "url", ""},
+		{v1beta1.Provider{Ntfy: &v1beta1.NtfyProvider{Topic: "t"}}, secret, "token, username", "s"},
+		{v1beta1.Provider{Ntfy: &v1beta1.NtfyProvider{Topic: "t"}}, secret, "topic", ""},
+		{v1beta1.Provider{Ntfy: &v1beta1.NtfyProvider{}}, secret, "the server cannot be reached", ""},
+		{v1beta1.Provider{}, secret, "url", ""},
+	} {
+		if got := SecretOf(&v1beta1.CommonReceiverSpec{Provider: c.settings, SecretRef: c.secret}, c.fields); got != c.want {
+			t.Errorf("%+v, %s: got %q, want %q", c.settings, c.fields, got, c.want)
+		}
+	}
+}
+
 // Only an address in a Secret that the provider uses counts.
 func TestSecretAddress(t *testing.T) {
 	const inSecret = "http://192.0.2.1:8080/hook"

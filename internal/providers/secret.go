@@ -17,6 +17,7 @@ limitations under the License.
 package providers
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -62,6 +63,31 @@ func SecretAddress(spec *v1beta1.CommonReceiverSpec, data map[string][]byte) []n
 		return nil
 	}
 	return notify.URLAddress("url", string(data["url"]))
+}
+
+// SecretOf returns the name of the Secret that has the fields of an error, such as "username, password"; "" where one of them is a field
+// of the spec.
+func SecretOf(spec *v1beta1.CommonReceiverSpec, fields string) string {
+	p, ok := Of(spec)
+	if !ok || spec.SecretRef == nil {
+		return ""
+	}
+	inSpec, keys := p.setFields(spec), p.secretKeys()
+	for field := range strings.SplitSeq(fields, ", ") {
+		if _, isSet := inSpec[field]; isSet || !slices.Contains(keys, field) {
+			return ""
+		}
+	}
+	return spec.SecretRef.Name
+}
+
+// setFields returns the fields that the provider's block of a spec has.
+func (p Provider) setFields(spec *v1beta1.CommonReceiverSpec) map[string]json.RawMessage {
+	var blocks map[string]map[string]json.RawMessage
+	if text, err := json.Marshal(spec.Provider); err == nil {
+		_ = json.Unmarshal(text, &blocks) // of what has just been encoded
+	}
+	return blocks[p.Name]
 }
 
 // secretKeys returns the keys of a Secret that a receiver reads, in any mode.

@@ -220,6 +220,7 @@ type ReceiverObject interface {
 // +kubebuilder:printcolumn:name="Last Delivery",type=date,JSONPath=`.status.lastDeliveryTime`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Secret",type=string,priority=1,JSONPath=`.spec.secretRef.name`
+// +kubebuilder:printcolumn:name="Last Failure",type=date,priority=1,JSONPath=`.status.lastErrorTime`
 // +kubebuilder:printcolumn:name="Last Error",type=string,priority=1,JSONPath=`.status.lastError`
 
 // Receiver is where Alerts of its namespace can be sent.
@@ -268,6 +269,7 @@ type ReceiverList struct {
 // +kubebuilder:printcolumn:name="Last Delivery",type=date,JSONPath=`.status.lastDeliveryTime`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Secret",type=string,priority=1,JSONPath=`.spec.secretRef.name`
+// +kubebuilder:printcolumn:name="Last Failure",type=date,priority=1,JSONPath=`.status.lastErrorTime`
 // +kubebuilder:printcolumn:name="Last Error",type=string,priority=1,JSONPath=`.status.lastError`
 
 // ClusterReceiver is where Alerts of the namespaces that it selects can be sent.

@@ -158,7 +158,7 @@ func (e *evaluation) setMisconfigured(seen endpoints.Observation, now time.Time)
 			message += "; next probe at " + lifecycle.Stamp(seen.NextProbe)
 		}
 	case seen.NextDelivery.After(now):
-		message += "; an Alert is sent at " + lifecycle.Stamp(seen.NextDelivery)
+		message += "; next attempt, with an Alert, at " + lifecycle.Stamp(seen.NextDelivery)
 	case e.status.Waiting == 0:
 		message, slow = message+"; the next Alert will show whether that has changed", true
 	}

@@ -140,6 +140,18 @@ func TestRefusedCredentialsNameTheirSecret(t *testing.T) {
 	}
 }
 
+// F-U37: a receiver that only an Alert can try says when that is.
+func TestNextAttemptOfAMisconfiguredReceiver(t *testing.T) {
+	seen := endpoints.Observation{NextDelivery: controllertest.T0.Add(time.Minute), Slow: true, Proof: endpoints.Proof{
+		Version: "v1", Delivery: true, Failure: &result.Error{Class: result.Configuration, Reason: result.ReasonNotFound, Message: "HTTP 404 Not Found"},
+	}}
+	got := evaluate(&v1beta1.Receiver{ObjectMeta: metav1.ObjectMeta{Name: "r"}}, controllertest.Usable("v1"), seen, 3, controllertest.T0)
+	ready := meta.FindStatusCondition(got.status.Conditions, v1beta1.ConditionReady)
+	if want := "HTTP 404 Not Found; next attempt, with an Alert, at " + lifecycle.Stamp(seen.NextDelivery); ready.Message != want {
+		t.Errorf("got %q, want %q", ready.Message, want)
+	}
+}
+
 func checkShorthand(c evaluation) string {
 	var parts []string
 	if ready := meta.FindStatusCondition(c.status.Conditions, v1beta1.ConditionReady); ready != nil {

@@ -530,6 +530,24 @@ func TestWaitShownAt(t *testing.T) {
 	}
 }
 
+// F-U37: while a receiver is suspended no resolve is being sent.
+func TestDeletionThatWaitsForASuspension(t *testing.T) {
+	suspended := usable("v1")
+	suspended.Problem = &Problem{Reason: v1beta1.ReasonSuspended, Message: `ClusterReceiver "oncall" is suspended`}
+	for target, want := range map[*Target]string{
+		new(suspended):    "and waits for as long as a receiver is suspended, to send it the resolve afterwards: ClusterReceiver \"oncall\" is suspended",
+		new(usable("v1")): "until at most " + Stamp(t0.Add(10*time.Minute)) + ", while the resolve is being sent: ",
+	} {
+		a := newAlert(rows(holds(oncall)), deletedAt(t0))
+		in := Inputs{Now: t0, ServerTime: t0, Refs: []v1beta1.ReceiverRef{oncall}, Targets: map[v1beta1.ReceiverRef]Target{oncall: *target}}
+		status := Report(a, Decide(a, in), in)
+		ready := meta.FindStatusCondition(status.Conditions, v1beta1.ConditionReady)
+		if text := "Being deleted since " + Stamp(t0) + ", " + want; !strings.HasPrefix(ready.Message, text) {
+			t.Errorf("got %q, want %q", ready.Message, text)
+		}
+	}
+}
+
 func TestAnAlertWithoutReceiversIsNotReady(t *testing.T) {
 	a := newAlert(rows(holds(oncall)), func(a *v1beta1.Alert) { a.Spec.Content = "changed" })
 	in := Inputs{Now: t0, Targets: map[v1beta1.ReceiverRef]Target{oncall: usable("v1")}}

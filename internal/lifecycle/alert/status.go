@@ -192,10 +192,10 @@ func describe(a *v1beta1.Alert, open []DeliveryPlan, in Inputs) string {
 		end := in.deletionLimit(a, d.Row, in.Targets[RefOf(d.Row)])
 		until, unlimited = Latest(until, end), unlimited || end.IsZero()
 	}
-	limit := "until at most " + Stamp(until)
+	limit := fmt.Sprintf("until at most %s, while the resolve is being sent", Stamp(until))
 	if unlimited {
-		limit = "and for as long as a receiver is suspended"
+		limit = "and waits for as long as a receiver is suspended, to send it the resolve afterwards"
 	}
-	return fmt.Sprintf("Being deleted since %s, %s, while the resolve is being sent: %s. To release it now, set the annotation %s: %s",
+	return fmt.Sprintf("Being deleted since %s, %s: %s. To release it now, set the annotation %s: %s",
 		Stamp(a.DeletionTimestamp.Time), limit, message, deletionPolicyAnnotation, retain)
 }

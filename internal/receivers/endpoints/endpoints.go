@@ -25,6 +25,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -199,7 +200,7 @@ func (c *Cache) newSender(ctx context.Context, ref v1beta1.ReceiverRef, target l
 		}
 		inSecret := providers.SecretAddress(target.Spec, secret.Data)
 		if err != nil {
-			err = invalidReceiver(err, note)
+			err = invalidReceiver(err, target.Spec, note)
 		} else {
 			note = withRisks(note, receivers.RisksInSecret(inSecret))
 		}
@@ -254,11 +255,18 @@ func (c *Cache) CheckAddress(ctx context.Context, namespace string, ref v1beta1.
 }
 
 // invalidReceiver returns the error of a configuration of which the provider makes no sender, as a *result.Error. note is about the
-// Secret's keys, of which one may be misspelt.
-func invalidReceiver(err error, note string) error {
+// Secret's keys, of which one may be misspelt; without one the error says which Secret has the value.
+func invalidReceiver(err error, spec *v1beta1.CommonReceiverSpec, note string) error {
 	failure := result.Error{Class: result.Configuration, Reason: result.ReasonInvalidReceiver, Message: err.Error()}
 	if classified, ok := errors.AsType[*result.Error](err); ok {
 		failure = *classified
+	}
+	fields, _, _ := strings.Cut(failure.Message, ": ")
+	if name := providers.SecretOf(spec, fields); note == "" && name != "" {
+		note = fmt.Sprintf("it is a key of Secret %q", name)
+		if strings.Contains(fields, ",") {
+			note = fmt.Sprintf("they are keys of Secret %q", name)
+		}
 	}
 	if note != "" {
 		failure.Message += "; " + note

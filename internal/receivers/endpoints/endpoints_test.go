@@ -30,6 +30,7 @@ import (
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/controllers/pager/controllertest"
 	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/alert"
+	"github.com/gophernetes/bellhop/internal/notify"
 	"github.com/gophernetes/bellhop/internal/outbound"
 	"github.com/gophernetes/bellhop/internal/providers"
 	"github.com/gophernetes/bellhop/internal/receivers"
@@ -54,6 +55,24 @@ func newTarget(revision string) lifecycle.Target {
 
 func newTestCache(reader client.Reader) *Cache {
 	return NewCache(reader, providers.Factory{Guard: &outbound.Guard{}})
+}
+
+// F-U37: a wrong value of a Secret names the Secret once, and one of the spec does not.
+func TestInvalidReceiverNamesTheSecret(t *testing.T) {
+	spec := newTarget("1").Spec
+	for _, c := range []struct {
+		field, note, want string
+	}{
+		{"signingSecret", "", `signingSecret: is wrong; it is a key of Secret "token"`},
+		{"username, password", "", `username, password: is wrong; they are keys of Secret "token"`},
+		{"url", "", "url: is wrong"},
+		{"headers[0]", "", "headers[0]: is wrong"},
+		{"token", `Secret "token" has no keys`, `token: is wrong; Secret "token" has no keys`},
+	} {
+		if err := invalidReceiver(notify.Invalid(c.field, "is wrong"), spec, c.note); FailureOf(err).Message != c.want {
+			t.Errorf("%s: got %q, want %q", c.field, FailureOf(err).Message, c.want)
+		}
+	}
 }
 
 // F-P39: a Secret whose read hangs holds one worker, and a failed read is not repeated at once.

@@ -122,6 +122,24 @@ func TestIsSettled(t *testing.T) {
 	}
 }
 
+// F-P73: beside "it may want a client certificate" the hint says how to add one.
+func TestHintAboutAClientCertificate(t *testing.T) {
+	for name, test := range map[string]struct {
+		reason, message string
+		want            bool
+	}{
+		"refused handshake":   {"TLSFailed", "the server refused the TLS handshake; it may want a client certificate or another version", true},
+		"closed connection":   {"ConnectionFailed", "the server closed the connection before the first request; it may want a client certificate", true},
+		"refused connection":  {"ConnectionFailed", "the connection was refused", false},
+		"unknown certificate": {"TLSFailed", "the certificate is signed by an unknown authority", true},
+	} {
+		got := hintOfDelivery(firing(v1beta1.Delivery{}), v1beta1.Delivery{Kind: v1beta1.KindReceiver, Name: "team", Reason: test.reason, Message: test.message})
+		if has := strings.Contains(got, "client certificate") && strings.Contains(got, "tls.crt and tls.key"); has != test.want || got == "" {
+			t.Errorf("%s: got %q", name, got)
+		}
+	}
+}
+
 func TestIsFinal(t *testing.T) {
 	for name, test := range map[string]struct {
 		delivery v1beta1.Delivery

@@ -61,10 +61,15 @@ func hintOfDelivery(alert *v1beta1.Alert, d v1beta1.Delivery) string {
 	case v1beta1.ReasonExpired:
 		return "to send a new Alert: " + pageCommand(alert)
 	}
-	if text := hintOfReason(d.Reason, reasons.Answer, reasons.Alert); text != "" {
-		return refText(refOf(d)) + ": " + text
+	text := hintOfReason(d.Reason, reasons.Answer, reasons.Alert)
+	if text == "" {
+		return ""
 	}
-	return ""
+	const certificate = "client certificate"
+	if strings.Contains(d.Message, certificate) && !strings.Contains(text, certificate) {
+		text += "; if the server wants a " + certificate + ", add it to the Secret as tls.crt and tls.key"
+	}
+	return refText(refOf(d)) + ": " + text
 }
 
 // hintOfReason is what the documentation says that is to be done about a reason.
