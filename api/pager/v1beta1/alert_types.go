@@ -59,7 +59,8 @@ const (
 // ReceiverRef names a receiver.
 type ReceiverRef struct {
 	// kind is Receiver, for one in the Alert's namespace, or ClusterReceiver. Default
-	// Receiver.
+	// Receiver. A manifest should have it: what the API server adds is a difference to
+	// kubectl apply and Argo CD.
 	// +default="Receiver"
 	// +optional
 	Kind ReceiverKind `json:"kind,omitempty"`
@@ -298,7 +299,7 @@ type DeliveryAttempt struct {
 	UnconfirmedAnswers int32 `json:"unconfirmedAnswers,omitempty"`
 
 	// partialDelivery is for Bellhop: it says which of the receiver's recipients have
-	// the current content while others do not.
+	// the current content, or the one before, while others do not.
 	// +kubebuilder:validation:MaxLength=256
 	// +optional
 	PartialDelivery string `json:"partialDelivery,omitempty"`

@@ -53,7 +53,7 @@ type DeliveryAttemptApplyConfiguration struct {
 	// After three it is not repeated.
 	UnconfirmedAnswers *int32 `json:"unconfirmedAnswers,omitempty"`
 	// partialDelivery is for Bellhop: it says which of the receiver's recipients have
-	// the current content while others do not.
+	// the current content, or the one before, while others do not.
 	PartialDelivery *string `json:"partialDelivery,omitempty"`
 }
 

@@ -28,7 +28,8 @@ import (
 // ReceiverRef names a receiver.
 type ReceiverRefApplyConfiguration struct {
 	// kind is Receiver, for one in the Alert's namespace, or ClusterReceiver. Default
-	// Receiver.
+	// Receiver. A manifest should have it: what the API server adds is a difference to
+	// kubectl apply and Argo CD.
 	Kind *pagerv1beta1.ReceiverKind `json:"kind,omitempty"`
 	// name of the receiver.
 	Name *string `json:"name,omitempty"`
