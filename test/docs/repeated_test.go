@@ -103,8 +103,8 @@ func ownObjects(manifest string) (own []*unstructured.Unstructured) {
 	return own
 }
 
-// expectUnchanged applies an object twice as kubectl does, twice by server-side apply, and compares it as Argo CD does. It has a
-// namespace or a name of its own, so that it is no object of another manifest.
+// expectUnchanged applies an object twice as kubectl does, compares it as Argo CD does, and moves it to server-side apply, which also
+// takes away what the manifest does not have. It has a namespace or a name of its own, so that it is no object of another manifest.
 func expectUnchanged(ctx context.Context, object *unstructured.Unstructured) {
 	GinkgoHelper()
 	own := createNamespace(ctx)
@@ -132,14 +132,14 @@ func expectUnchanged(ctx context.Context, object *unstructured.Unstructured) {
 		release := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`))
 		Expect(client.IgnoreNotFound(k8s.Patch(ctx, object.DeepCopy(), release))).To(Succeed())
 	})
-	stored := read()
-	Expect(threeWayDifference(object, stored)).To(MatchJSON("{}"), "the difference that Argo CD shows")
+	created := read()
+	Expect(threeWayDifference(object, created)).To(MatchJSON("{}"), "the difference that Argo CD shows")
 	Expect(apply()).To(ContainSubstring("unchanged"))
 	for range 2 {
 		apply("--server-side", "--force-conflicts")
-		again := read()
-		Expect(again.Object["spec"]).To(Equal(stored.Object["spec"]))
-		Expect(again.GetGeneration()).To(Equal(stored.GetGeneration()))
+		stored := read()
+		Expect(stored.Object["spec"]).To(Equal(created.Object["spec"]))
+		Expect(stored.GetGeneration()).To(Equal(created.GetGeneration()))
 	}
 }
 

@@ -28,8 +28,9 @@ type WebhookProvider struct {
 	// +optional
 	URL string `json:"url,omitempty"`
 
-	// method of the request, POST or PUT. Default POST.
-	// +default="POST"
+	// A default of the schema inside a block that may be empty would keep server-side apply from taking over what kubectl apply created.
+
+	// method of the request, POST or PUT. Default POST, which is not stored.
 	// +optional
 	Method WebhookMethod `json:"method,omitempty"`
 

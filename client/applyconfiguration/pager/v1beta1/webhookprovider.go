@@ -34,7 +34,7 @@ type WebhookProviderApplyConfiguration struct {
 	// url that the messages are sent to. Http or https. Default: the key url of
 	// the Secret.
 	URL *string `json:"url,omitempty"`
-	// method of the request, POST or PUT. Default POST.
+	// method of the request, POST or PUT. Default POST, which is not stored.
 	Method *pagerv1beta1.WebhookMethod `json:"method,omitempty"`
 	// headers are sent with each request, at most 16.
 	Headers []WebhookHeaderApplyConfiguration `json:"headers,omitempty"`
