@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -31,9 +32,13 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/hack/local"
@@ -49,7 +54,7 @@ func enablePageByLabel(ctx SpecContext) {
 	Expect(err).NotTo(HaveOccurred(), out)
 	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "bellhop-page-by-label-role"}}
 	Expect(k8s.Get(ctx, client.ObjectKeyFromObject(role), role)).To(Succeed())
-	role.Rules = append(role.Rules, rbacv1.PolicyRule{APIGroups: []string{"example.com"}, Resources: []string{"houses"}, Verbs: []string{"list", "watch"}})
+	role.Rules = append(role.Rules, rbacv1.PolicyRule{APIGroups: []string{"example.com"}, Resources: []string{"houses", "boats"}, Verbs: []string{"list", "watch"}})
 	Expect(k8s.Update(ctx, role)).To(Succeed())
 	binding := &rbacv1.ClusterRoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: "page-by-label"},
@@ -69,7 +74,7 @@ func enablePageByLabel(ctx SpecContext) {
 func restartWithPageByLabel(ctx context.Context) {
 	GinkgoHelper()
 	operator.Kill()
-	startOperator(context.WithoutCancel(ctx), "--page-by-label", "--page-kinds=apps/v1/replicasets,example.com/v1/houses", "--page-resolve-after=3s")
+	startOperator(context.WithoutCancel(ctx), "--page-by-label", "--page-kinds=apps/v1/replicasets,houses.example.com,boats.example.com:Floats=False", "--page-resolve-after=3s")
 }
 
 // createDeployment creates a Deployment that fails and asks for Alerts at once. No controller changes its status.
@@ -104,13 +109,41 @@ func consent(ctx context.Context, namespace string) {
 	setLabel(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, v1beta1.PageByLabelLabel, new("enabled"))
 }
 
-// createFailedJob creates a Job that has failed and asks for Alerts. Of its pods there is none.
-func createFailedJob(ctx context.Context, namespace, name string) {
-	GinkgoHelper()
+// newJob returns a Job that asks for Alerts.
+func newJob(namespace, name string) *batchv1.Job {
 	job := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: map[string]string{v1beta1.PageLabel: "true"}}}
 	job.Spec.Template.Spec = corev1.PodSpec{RestartPolicy: corev1.RestartPolicyNever, Containers: []corev1.Container{{Name: "main", Image: "a"}}}
+	return job
+}
+
+// createFailedJob creates a Job that has failed and asks for Alerts. Of its pods there is none.
+func createFailedJob(ctx context.Context, namespace, name string) *batchv1.Job {
+	GinkgoHelper()
+	job := newJob(namespace, name)
 	Expect(k8s.Create(ctx, job)).To(Succeed())
 	failJob(ctx, job)
+	return job
+}
+
+// install installs the definition of a kind of example.com until the spec has ended.
+func install(ctx SpecContext, singular string) {
+	GinkgoHelper()
+	plural, kind := singular+"s", strings.ToUpper(singular[:1])+singular[1:]
+	out, err := kubectl(ctx, fmt.Sprintf(`
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: %[1]s.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {plural: %[1]s, singular: %[2]s, kind: %[3]s}
+  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]
+`, plural, singular, kind), "apply", "-f", "-")
+	Expect(err).NotTo(HaveOccurred(), out)
+	DeferCleanup(func(ctx SpecContext) {
+		out, err := kubectl(ctx, "", "delete", "crd", plural+".example.com")
+		Expect(err).NotTo(HaveOccurred(), out)
+	})
 }
 
 func failJob(ctx context.Context, job *batchv1.Job) {
@@ -267,21 +300,8 @@ var _ = Describe("An object with the label", serial, Ordered, func() {
 
 	It("is of a resource that is served later", func(ctx SpecContext) {
 		consent(ctx, namespace)
-		out, err := kubectl(ctx, `
-apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {name: houses.example.com}
-spec:
-  group: example.com
-  scope: Namespaced
-  names: {plural: houses, singular: house, kind: House}
-  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]
-`, "apply", "-f", "-")
-		Expect(err).NotTo(HaveOccurred(), out)
-		DeferCleanup(func(ctx SpecContext) {
-			out, err := kubectl(ctx, "", "delete", "crd", "houses.example.com")
-			Expect(err).NotTo(HaveOccurred(), out)
-		})
+		install(ctx, "house")
+		var out string
 		Eventually(func() (err error) {
 			out, err = kubectl(ctx, `
 apiVersion: example.com/v1
@@ -293,6 +313,183 @@ status: {conditions: [{type: Ready, status: "False", reason: Collapsed, message:
 		}).Should(Succeed(), func() string { return out })
 		Eventually(hook.Messages).Should(ConsistOf(SatisfyAll(
 			HaveField("Title", "House "+namespace+"/first is failing"), HaveField("Content", "Collapsed: The roof is gone"))))
+	})
+
+	// resolve resolves the Alert of the namespace as a person does.
+	resolve := func(ctx context.Context) {
+		GinkgoHelper()
+		Eventually(func() error {
+			list, err := alerts(ctx)()
+			if err != nil {
+				return err
+			}
+			list[0].Spec.State = v1beta1.AlertResolved
+			return k8s.Update(ctx, &list[0])
+		}).Should(Succeed())
+	}
+
+	// waitForOther waits until the operator has handled what it observed before, by an object that fails now.
+	waitForOther := func(ctx context.Context, name string) {
+		GinkgoHelper()
+		createDeployment(ctx, namespace, name, nil)
+		Eventually(hook.Messages).Should(ContainElement(HaveField("Title", ContainSubstring(name+" is failing"))))
+	}
+
+	It("F-P53: stays resolved by a person until another failure begins", func(ctx SpecContext) {
+		consent(ctx, namespace)
+		d := createDeployment(ctx, namespace, "orders", nil)
+		Eventually(events).Should(Equal([]string{"alert.fired"}))
+		resolve(ctx)
+		Eventually(events).Should(Equal([]string{"alert.fired", "alert.resolved"}))
+		restartWithPageByLabel(ctx)
+		waitForOther(ctx, "other")
+		Expect(events()).To(Equal([]string{"alert.fired", "alert.resolved", "alert.fired"}))
+
+		By("failing again, a second later")
+		for i := range d.Status.Conditions {
+			d.Status.Conditions[i].LastTransitionTime = metav1.NewTime(d.Status.Conditions[i].LastTransitionTime.Add(time.Second))
+		}
+		Expect(k8s.Status().Update(ctx, d)).To(Succeed())
+		Eventually(events).Should(HaveLen(4))
+	})
+
+	It("F-P55: has its Alert resolved though its deletion leaves the Alert", func(ctx SpecContext) {
+		consent(ctx, namespace)
+		d := createDeployment(ctx, namespace, "orders", nil)
+		Eventually(events).Should(Equal([]string{"alert.fired"}))
+		Expect(k8s.Delete(ctx, d, client.PropagationPolicy(metav1.DeletePropagationOrphan))).To(Succeed())
+		Eventually(events).Should(Equal([]string{"alert.fired", "alert.resolved"}))
+		Expect(alerts(ctx)()).To(ConsistOf(SatisfyAll(HaveField("OwnerReferences", BeEmpty()), HaveField("Spec.State", v1beta1.AlertResolved))))
+	})
+
+	It("F-P56, F-B21: keeps the Alert about a Job that its TTL deletes, until a later Job of the name succeeds", func(ctx SpecContext) {
+		consent(ctx, namespace)
+		job := createFailedJob(ctx, namespace, "import")
+		Expect(k8s.Delete(ctx, job, client.PropagationPolicy(metav1.DeletePropagationBackground))).To(Succeed()) // before or after it was handled
+		Eventually(events).Should(Equal([]string{"alert.fired"}))
+		waitForOther(ctx, "other")
+		Expect(events()).NotTo(ContainElement("alert.resolved"))
+		Expect(alerts(ctx)()).To(ContainElement(SatisfyAll(HaveField("Name", HavePrefix("job-import-")), HaveField("OwnerReferences", BeEmpty()), HaveField("Spec.State", v1beta1.AlertFiring))))
+		later := newJob(namespace, "import")
+		Expect(k8s.Create(ctx, later)).To(Succeed())
+		workload.SetSucceeded(later)
+		for i := range later.Status.Conditions { // times have seconds
+			later.Status.Conditions[i].LastTransitionTime = metav1.NewTime(time.Now().Add(2 * time.Second))
+		}
+		Expect(k8s.Status().Update(ctx, later)).To(Succeed())
+		Eventually(events).Should(ContainElement("alert.resolved"))
+	})
+
+	It("F-P56: has an Alert though it is deleted as soon as it has failed", func(ctx SpecContext) {
+		consent(ctx, namespace)
+		waitForOther(ctx, "other")
+		for i := range 5 { // as with a TTL of 0
+			job := createFailedJob(ctx, namespace, fmt.Sprintf("hook-%d", i))
+			Expect(k8s.Delete(ctx, job, client.PropagationPolicy(metav1.DeletePropagationBackground))).To(Succeed())
+		}
+		Eventually(hook.Messages).Should(HaveLen(6))
+	})
+
+	It("is one of the Jobs of a CronJob, which have one Alert", func(ctx SpecContext) {
+		consent(ctx, namespace)
+		cronJob := &batchv1.CronJob{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "backup"}, Spec: batchv1.CronJobSpec{Schedule: "0 0 1 1 *"}}
+		cronJob.Spec.JobTemplate.Spec.Template.Spec = newJob(namespace, "a").Spec.Template.Spec
+		Expect(k8s.Create(ctx, cronJob)).To(Succeed())
+		for i := range 5 {
+			job := newJob(namespace, fmt.Sprintf("backup-%d", i))
+			Expect(controllerutil.SetControllerReference(cronJob, job, k8s.Scheme())).To(Succeed())
+			Expect(k8s.Create(ctx, job)).To(Succeed())
+			workload.SetFailed(job)
+			for c := range job.Status.Conditions {
+				job.Status.Conditions[c].LastTransitionTime = metav1.NewTime(time.Now().Add(time.Duration(i) * time.Second))
+			}
+			Expect(k8s.Status().Update(ctx, job)).To(Succeed())
+			Eventually(alerts(ctx)).Should(ConsistOf(HaveField("Annotations", HaveKeyWithValue(v1beta1.PagedUIDAnnotation, string(job.UID)))))
+		}
+		Eventually(events).Should(Equal([]string{"alert.fired"}))
+		resolve(ctx)
+		Eventually(events).Should(Equal([]string{"alert.fired", "alert.resolved"}))
+	})
+
+	It("F-B13: says that it cannot be judged, to whom created or changed it, and not to all after a restart", func(ctx SpecContext) {
+		consent(ctx, namespace)
+		install(ctx, "boat")
+		install(ctx, "house")
+		create := func(kind, name, status string) *unstructured.Unstructured {
+			GinkgoHelper()
+			var out string
+			Eventually(func() (err error) {
+				out, err = kubectl(ctx, fmt.Sprintf(`{apiVersion: example.com/v1, kind: %s, metadata: {name: %s, namespace: %s, labels: {pager.k8s.co/page: "true"}, annotations: {pager.k8s.co/page-after-seconds: "0"}}, status: %s}`,
+					kind, name, namespace, status), "apply", "-f", "-")
+				return err
+			}).Should(Succeed(), func() string { return out })
+			o := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "example.com/v1", "kind": kind}}
+			Expect(k8s.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, o)).To(Succeed())
+			return o
+		}
+
+		By("naming what means a failure in the flag")
+		create("Boat", "sinks", `{conditions: [{type: Floats, status: "False", reason: Leak, message: Water comes in, lastTransitionTime: "2026-01-01T00:00:00Z"}]}`)
+		create("Boat", "floats", `{conditions: [{type: Floats, status: "True"}]}`)
+		Eventually(hook.Messages).Should(ConsistOf(SatisfyAll(HaveField("Title", "Boat "+namespace+"/sinks is failing"), HaveField("Content", "Leak: Water comes in"))))
+
+		By("progress that never ends")
+		create("House", "built", `{conditions: [{type: Ready, status: Unknown, reason: Building, lastTransitionTime: "2026-01-01T00:00:00Z"}]}`)
+		Eventually(hook.Messages).Should(ContainElement(SatisfyAll(HaveField("Title", "House "+namespace+"/built is failing"),
+			HaveField("Content", HavePrefix("ProgressDeadlineExceeded: it has been in progress since 2026-01-01T00:00:00Z: Building")))))
+
+		By("a status that has neither Ready nor Stalled")
+		lit := create("House", "lit", `{conditions: [{type: Lit, status: "True"}]}`)
+		const words = "Warning HealthUnknown: No Alert is sent about this object, whatever happens: its status has neither the condition Ready nor Stalled (it has Lit). " +
+			"Name the conditions that mean a failure in --page-kinds, such as rollouts.argoproj.io:Available=False, or remove the label"
+		Eventually(env.ReadEvents(ctx, lit)).WithTimeout(15 * time.Second).Should(ContainElement(words))
+		token := createMetricsToken(ctx, namespace)
+		count := `bellhop_page_by_label_unknown_objects{resource="houses.example.com"} 1`
+		Eventually(env.Scrape).WithArguments(ctx, token).Should(ContainSubstring(count))
+
+		By("emitting no event after a restart")
+		restartWithPageByLabel(ctx)
+		Eventually(env.Scrape).WithArguments(ctx, token).Should(ContainSubstring(count))
+		Expect(env.ReadEvents(ctx, lit)()).To(ConsistOf(words))
+	})
+
+	It("F-B17: is healthy as a claim that waits for its first consumer", func(ctx SpecContext) {
+		consent(ctx, namespace)
+		class := &storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: namespace}, Provisioner: "example.com/disk", VolumeBindingMode: new(storagev1.VolumeBindingWaitForFirstConsumer)}
+		Expect(k8s.Create(ctx, class)).To(Succeed())
+		DeferCleanup(func(ctx SpecContext) { Expect(k8s.Delete(ctx, class)).To(Succeed()) })
+		claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{
+			Namespace: namespace, Name: "data", Labels: map[string]string{v1beta1.PageLabel: "true"}, Annotations: map[string]string{v1beta1.PageAfterAnnotation: "0"},
+		}}
+		claim.Spec = corev1.PersistentVolumeClaimSpec{
+			StorageClassName: &class.Name, AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+			Resources: corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}},
+		}
+		Expect(k8s.Create(ctx, claim)).To(Succeed())
+		waitForOther(ctx, "other")
+		Expect(hook.Messages()).To(HaveLen(1))
+		claim.Annotations["volume.kubernetes.io/selected-node"] = "node"
+		Expect(k8s.Update(ctx, claim)).To(Succeed())
+		Eventually(hook.Messages).Should(ContainElement(HaveField("Title", ContainSubstring("data is failing"))))
+	})
+
+	It("has an Alert of an earlier version, which knew it by the owner", func(ctx SpecContext) {
+		consent(ctx, namespace)
+		job := createFailedJob(ctx, namespace, "import")
+		Eventually(events).Should(Equal([]string{"alert.fired"}))
+		By("writing the Alert as the earlier version did")
+		Eventually(func() error {
+			list, err := alerts(ctx)()
+			if err != nil {
+				return err
+			}
+			list[0].Annotations = map[string]string{v1beta1.PagedResourceAnnotation: "batch/v1/jobs"}
+			list[0].OwnerReferences = []metav1.OwnerReference{{APIVersion: "batch/v1", Kind: "Job", Name: job.Name, UID: job.UID}}
+			return k8s.Update(ctx, &list[0])
+		}).Should(Succeed())
+		Eventually(alerts(ctx)).Should(ConsistOf(SatisfyAll(HaveField("OwnerReferences", BeEmpty()), HaveField("Annotations", SatisfyAll(
+			HaveKeyWithValue(v1beta1.PagedObjectAnnotation, "Job/import"), HaveKeyWithValue(v1beta1.PagedUIDAnnotation, string(job.UID)), HaveKey(v1beta1.FailingSinceAnnotation))))))
+		Expect(events()).To(Equal([]string{"alert.fired"}))
 	})
 
 	It("has one Alert whatever happens to the operator: 500 Jobs, and kills of the leader", func(ctx SpecContext) {

@@ -51,6 +51,15 @@ func SetRollout(d *appsv1.Deployment, isFailing bool) {
 	}
 }
 
+// SetSucceeded sets the status of a Job as its controller does once its pods have succeeded.
+func SetSucceeded(job *batchv1.Job) {
+	now := metav1.Now()
+	job.Status = batchv1.JobStatus{StartTime: &now, CompletionTime: &now, Succeeded: 1}
+	for _, kind := range []batchv1.JobConditionType{batchv1.JobSuccessCriteriaMet, batchv1.JobComplete} {
+		job.Status.Conditions = append(job.Status.Conditions, batchv1.JobCondition{Type: kind, Status: corev1.ConditionTrue, Reason: "CompletionsReached", LastTransitionTime: now})
+	}
+}
+
 // SetFailed sets the status of a Job as its controller does once its pods have failed too often.
 func SetFailed(job *batchv1.Job) {
 	now := metav1.Now()
