@@ -115,11 +115,14 @@ func computeConditions(o *unstructured.Unstructured, failures []Sign) Result {
 	if len(failures) > 0 {
 		return computeSigns(o, status, failures)
 	}
-	readings, ok := readingsByKind[o.GroupVersionKind().GroupKind()]
-	if !ok {
-		readings = anyKind
-	}
 	found := status.conditions()
+	readings, isKnown := readingsByKind[o.GroupVersionKind().GroupKind()]
+	switch {
+	case !isKnown:
+		readings = anyKind
+	case len(found) == 0: // the API server has set the rest
+		return notReported
+	}
 	var outdated int64 // the earlier generation that a condition is about
 	for _, r := range readings {
 		c := found.findAs(r.Condition, r.Status)
@@ -172,7 +175,7 @@ func unknownConditions(found conditions, lacks string) Result {
 
 // RemedyOfUnknown says what somebody can do about an object that cannot be judged.
 func RemedyOfUnknown(o *unstructured.Unstructured) string {
-	if statusOf(o).isEmpty() {
+	if statusOf(o).isEmpty() || Compute(o, Evidence{}).Reason == NotReported {
 		return "Check that its controller runs, or remove the label"
 	}
 	return "Name the conditions that mean a failure in --page-kinds, such as rollouts.argoproj.io:Available=False, or remove the label"

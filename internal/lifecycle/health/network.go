@@ -44,7 +44,7 @@ func computeService(o *unstructured.Unstructured, _ Evidence) Result {
 // computeIngress computes the result for an Ingress, which some controllers serve without ever reporting an address.
 func computeIngress(o *unstructured.Unstructured, _ Evidence) Result {
 	if len(statusOf(o).object("loadBalancer").objects("ingress")) == 0 {
-		return Result{State: Unknown, Reason: "NoAddress", Message: "its controller has reported no address, which some controllers never do"}
+		return Result{State: Unknown, Reason: NotReported, Message: "its controller has reported no address, which some controllers never do"}
 	}
 	return Result{State: Healthy, Reason: "HasAddress"}
 }

@@ -38,7 +38,10 @@ func statusOf(o *unstructured.Unstructured) fields { return fields(o.Object).obj
 // isEmpty reports whether a controller has reported nothing; the generation alone is what some set at the creation.
 func (f fields) isEmpty() bool {
 	for name, value := range f {
-		if list, isList := value.([]any); name != "observedGeneration" && value != nil && (!isList || len(list) > 0) {
+		list, isList := value.([]any)
+		object, isObject := value.(map[string]any)
+		isNothing := value == nil || isList && len(list) == 0 || isObject && len(object) == 0
+		if name != "observedGeneration" && !isNothing {
 			return false
 		}
 	}

@@ -111,6 +111,9 @@ func computePods(ready, want int32) Result {
 // may be for.
 func computeDisruptionBudget(o *unstructured.Unstructured, _ Evidence) Result {
 	status := statusOf(o)
+	if status.number("observedGeneration") == 0 { // the API server has set the rest
+		return notReported
+	}
 	if allowed := status.conditions().findAs(policyv1.DisruptionAllowedCondition, statusFalse); allowed != nil && allowed.reason == policyv1.SyncFailedReason {
 		return withState(Failing, allowed)
 	}
