@@ -92,7 +92,7 @@ const ttlOfJobAlert int32 = 24 * 60 * 60
 func newAlert(req request, resource schema.GroupVersionResource, object *unstructured.Unstructured, ask lifecycle.Ask, result lifecycle.Result, details string) *apply.AlertApplyConfiguration {
 	title := fmt.Sprintf("%s %s/%s is failing", object.GetKind(), req.Namespace, object.GetName())
 	content := strings.TrimRight(summaryOf(result)+"\n"+details, "\n")
-	alert := newAlertOf(req.Namespace, alertName(req.alertKind(), req.Name, req.key()), resource, ask, title, content).
+	alert := newAlertOf(req.Namespace, alertName(req.alertKind(), req.Name, req.identity()), resource, ask, title, content).
 		WithAnnotations(subjectAnnotations(req, string(object.GetUID()), result.Since))
 	if req.isJob() {
 		alert.Spec.WithTTLSecondsAfterFinished(ttlOfJobAlert)

@@ -163,7 +163,7 @@ func (r *Reconciler) alertAbout(ctx context.Context, s *situation) (*v1beta1.Ale
 	if len(list.Items) > 0 {
 		return chooseAlert(list.Items), nil
 	}
-	names := []string{alertName(s.req.alertKind(), s.req.Name, s.req.key())}
+	names := []string{alertName(s.req.alertKind(), s.req.Name, s.req.identity())}
 	if s.req.isJob() && s.object != nil {
 		names = append(names, alertName("Job", s.object.GetName(), s.object.GetUID()))
 	}

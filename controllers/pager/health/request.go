@@ -45,6 +45,14 @@ func (req request) key() types.UID {
 	return types.UID(req.Namespace + "/" + req.Kind + "/" + req.Name)
 }
 
+// identity distinguishes objects of one name in a namespace, for the name of the Alert.
+func (req request) identity() types.UID {
+	if req.UID != "" {
+		return req.UID
+	}
+	return types.UID(req.Kind + "/" + req.Name)
+}
+
 func (req request) isJob() bool { return req.Resource == jobs }
 
 func requestFor(resource schema.GroupResource, o *lifecycle.Trimmed) request {

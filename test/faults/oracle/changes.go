@@ -101,9 +101,7 @@ func (c Checker) checkPage(a *v1beta1.Alert) {
 	if a.Annotations[v1beta1.PagedResourceAnnotation] == "" || a.Spec.State == v1beta1.AlertResolved {
 		return
 	}
-	for _, owner := range a.OwnerReferences {
-		if !c.MayPage.Has(string(owner.UID)) {
-			c.Reportf("Alert %s fires, and its owner has not failed, or must not page", a.Name)
-		}
+	if uid := a.Annotations[v1beta1.PagedUIDAnnotation]; uid != "" && !c.MayPage.Has(uid) {
+		c.Reportf("Alert %s fires, and its object has not failed, or must not page", a.Name)
 	}
 }

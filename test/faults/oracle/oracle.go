@@ -48,7 +48,7 @@ var oracles = []struct {
 	{"canary", regexp.MustCompile(`^a credential is in`)},
 	{"panic", regexp.MustCompile(`^the operator panicked`)},
 	{"asked", regexp.MustCompile(`^the user had to request`)},
-	{"unasked", regexp.MustCompile(`^Alert .* fires, and its owner has not failed`)},
+	{"unasked", regexp.MustCompile(`^Alert .* fires, and its object has not failed`)},
 	{"warning", regexp.MustCompile(`^nothing failed, and there is the event`)},
 	{"answer", regexp.MustCompile(`^a post was answered with `)},
 	{"notified", regexp.MustCompile(`^receiver .* was notified `)},

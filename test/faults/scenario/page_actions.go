@@ -19,10 +19,11 @@ package scenario
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -82,6 +83,29 @@ func (e *Environment) deleteWorkload(d *appsv1.Deployment) {
 	e.remove(d)
 }
 
+// createJob creates a Job with the label, and ends it 2 seconds later: of two Jobs of a name the second ends in another second, which times have.
+func (e *Environment) createJob(name string, end func(*batchv1.Job)) *batchv1.Job {
+	job := &batchv1.Job{ObjectMeta: e.objectMeta(name)}
+	job.Labels[v1beta1.PageLabel] = "true"
+	job.Spec.Template.Spec = corev1.PodSpec{RestartPolicy: corev1.RestartPolicyNever, Containers: []corev1.Container{{Name: "main", Image: "a"}}}
+	e.create(job)
+	e.MayPage.add(string(job.UID))
+	e.await("2 seconds after the creation of "+name, func() error {
+		if time.Since(job.CreationTimestamp.Time) < 2*time.Second {
+			return errors.New("it was just created")
+		}
+		return nil
+	})
+	e.await("the end of "+name, func() error {
+		if err := e.get(job); err != nil {
+			return err
+		}
+		end(job)
+		return e.Client.Status().Update(e.Ctx, job)
+	})
+	return job
+}
+
 func setPageLabel(value string) func(*appsv1.Deployment) {
 	return func(d *appsv1.Deployment) { d.Labels[v1beta1.PageLabel] = value }
 }
@@ -100,14 +124,19 @@ func (e *Environment) waitPage(o client.Object, state v1beta1.AlertState) *v1bet
 	return alert
 }
 
-// pageAbout returns the Alert that an object owns.
+// waitPageState waits until an Alert has a state, and is settled.
+func (e *Environment) waitPageState(a *v1beta1.Alert, state v1beta1.AlertState) {
+	e.waitAlert(a, fmt.Sprintf("%s is %s", a.Name, state), func() bool { return a.Spec.State == state && isSettled(a) })
+}
+
+// pageAbout returns the Alert about an object.
 func (e *Environment) pageAbout(o client.Object) (*v1beta1.Alert, error) {
 	var alerts v1beta1.AlertList
 	if err := e.Client.List(e.Ctx, &alerts, client.InNamespace(e.Namespace)); err != nil {
 		return nil, err
 	}
 	for i, alert := range alerts.Items {
-		if slices.ContainsFunc(alert.OwnerReferences, func(r metav1.OwnerReference) bool { return r.UID == o.GetUID() }) {
+		if alert.Annotations[v1beta1.PagedUIDAnnotation] == string(o.GetUID()) {
 			return &alerts.Items[i], nil
 		}
 	}

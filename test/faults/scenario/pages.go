@@ -17,7 +17,11 @@ limitations under the License.
 package scenario
 
 import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
+	"github.com/gophernetes/bellhop/test/internal/workload"
 )
 
 // pageScenarios are about Alerts that objects with the label have.
@@ -51,6 +55,26 @@ func pageScenarios() []Scenario {
 			}
 		}},
 		{Name: "page-consent-withdrawn", Steps: consentWithdrawn},
+		{Name: "page-resolved", Steps: resolvedByPerson},
+		{Name: "page-orphaned", Steps: func(e *Environment) {
+			d := e.createWorkload("orders")
+			e.fail(d)
+			a := e.waitPage(d, v1beta1.AlertFiring)
+			e.must(e.Client.Delete(e.Ctx, d, client.PropagationPolicy(metav1.DeletePropagationOrphan)))
+			e.waitPageState(a, v1beta1.AlertResolved)
+		}},
+		{Name: "page-replaced", Steps: func(e *Environment) { // as by kubectl replace --force
+			d := e.createWorkload("orders")
+			e.fail(d)
+			a := e.waitPage(d, v1beta1.AlertFiring)
+			e.deleteWorkload(d)
+			e.waitGone(d)
+			anew := e.createWorkload("orders")
+			e.fail(anew)
+			e.waitAlertGone(a)
+			e.waitPage(anew, v1beta1.AlertFiring)
+		}},
+		{Name: "page-job-deleted", Steps: jobDeleted},
 	}
 	for i := range all {
 		all[i].Prepare, all[i].PageByLabel = preparePaging, true
@@ -67,4 +91,33 @@ func consentWithdrawn(e *Environment) {
 	e.setRollout(other, true)
 	e.waitRefusal(other)
 	e.waitPage(d, v1beta1.AlertResolved)
+}
+
+// resolvedByPerson checks that an Alert that a person has resolved fires again once its object fails anew, and not before.
+func resolvedByPerson(e *Environment) {
+	d, other := e.createWorkload("orders"), e.createWorkload("other")
+	e.fail(d)
+	a := e.waitPage(d, v1beta1.AlertFiring)
+	edit(e, a, func(a *v1beta1.Alert) { a.Spec.State = v1beta1.AlertResolved })
+	e.waitPage(d, v1beta1.AlertResolved)
+	e.fail(other)
+	e.waitPage(other, v1beta1.AlertFiring)
+	e.waitPage(d, v1beta1.AlertResolved)
+	e.setRollout(d, false)
+	e.fail(d)
+	e.waitPage(d, v1beta1.AlertFiring)
+}
+
+// jobDeleted checks that the Alert about a failed Job outlasts the Job, and ends with a later one that succeeds.
+func jobDeleted(e *Environment) {
+	job := e.createJob("import", workload.SetFailed)
+	a := e.waitPage(job, v1beta1.AlertFiring)
+	e.must(e.Client.Delete(e.Ctx, job, client.PropagationPolicy(metav1.DeletePropagationBackground)))
+	e.waitGone(job)
+	other := e.createWorkload("other")
+	e.fail(other)
+	e.waitPage(other, v1beta1.AlertFiring)
+	e.waitPageState(a, v1beta1.AlertFiring)
+	e.createJob("import", workload.SetSucceeded)
+	e.waitPageState(a, v1beta1.AlertResolved)
 }

@@ -24,6 +24,7 @@ const (
 	alerts         = "controllers/pager/alert/"
 	alertRules     = "internal/lifecycle/alert/"
 	paging         = "controllers/pager/health/"
+	pagingRules    = "internal/lifecycle/health/"
 	sourceRules    = "internal/lifecycle/source/"
 	notifiers      = "internal/notify/grpc/"
 )
@@ -206,24 +207,26 @@ var lostHere bool
 `}},
 			scenario: "instance-async", fault: "late@serviceinstances", oracle: "protocol"},
 		{name: "pages-without-consent", edits: []mistake{{paging + "observe.go", `	in.Ask, in.Asks = ask, asks && consents`, `	in.Ask, in.Asks = ask, asks`}}, scenario: "page-consent-withdrawn", fault: "none", oracle: "unasked"},
-		{name: "pages-from-the-cache", edits: []mistake{{paging + "controller.go", `	object, err := r.objects.read(ctx, cached.req)
-	if err != nil {
-		return nil, err
-	}
-	s, err := r.observe(ctx, r.live, cached.req, object)
-`, `	s, err := r.observe(ctx, r.client, cached.req, cached.object)
-`}}, scenario: "page-consent-withdrawn", fault: "late@namespaces", oracle: "unasked"},
+		{name: "pages-from-the-cache", edits: []mistake{{paging + "controller.go", `	s, err := r.observe(ctx, r.live, cached.req, found)`, `	s, err := r.observe(ctx, r.client, cached.req, found)`}}, scenario: "page-consent-withdrawn", fault: "late@namespaces", oracle: "unasked"},
 		{name: "pages-late", edits: []mistake{{paging + "controller.go", `	alert.WithResourceVersion(absent)
 	if observed != nil {
 		alert.WithResourceVersion(observed.ResourceVersion)
 	}
 `, ``}}, scenario: "page-label-removed", fault: "deposed@PATCH:alerts/deployment-orders#1", oracle: "end"},
-		{name: "forgets-the-label", edits: []mistake{{paging + "observe.go", `	case s.alert == nil && object == nil:`, `	case object == nil:`}},
+		{name: "forgets-the-label", edits: []mistake{{paging + "observe.go", `	case s.alert == nil && s.object == nil:`, `	case s.object == nil:`}},
 			scenario: "page-label-removed", fault: "none", oracle: "reached"},
 		{name: "pages-in-a-loop", edits: []mistake{{paging + "controller.go", `	if at.IsZero() {
 		return ctrl.Result{}
 	}
 `, ``}}, scenario: "page-label-removed", fault: "none", oracle: "rest"},
+		{name: "undoes-a-resolve", edits: []mistake{{pagingRules + "decide.go", `	case isSame(r.Since, in.FiredFor): // a person has resolved the Alert
+		return Keep, time.Time{}
+`, ``}}, scenario: "page-resolved", fault: "none", oracle: "reached"},
+		{name: "loses-its-object", edits: []mistake{{paging + "request.go", `	if req.Kind, req.Name, ok = strings.Cut(alert.Annotations[v1beta1.PagedObjectAnnotation], "/"); !ok {`,
+			`	if ok = false; !ok {`}}, scenario: "page-orphaned", fault: "none", oracle: "reached"},
+		{name: "recovers-by-deletion", edits: []mistake{{pagingRules + "decide.go", `	case in.IsFiring && in.IsJob:
+		return in.decideJobAlert(r, now)
+`, ``}}, scenario: "page-job-deleted", fault: "none", oracle: "reached"},
 		{name: "name-per-process", edits: []mistake{{sourceRules + "groups.go", `hash(labels, "group", kind, receiver)`, `hash(labels, "group", kind, receiver, strconv.Itoa(os.Getpid()))`},
 			{sourceRules + "groups.go", `	"math"
 `, `	"math"
