@@ -117,8 +117,7 @@ func (c Collector) logOf(ctx context.Context, pod *corev1.Pod) string {
 		return ""
 	}
 	secrets, err := c.secretsOf(ctx, pod, run)
-	var unknown *unknownValueError
-	if errors.As(err, &unknown) {
+	if unknown, ok := errors.AsType[*unknownValueError](err); ok {
 		return unknown.Error()
 	}
 	if err != nil {

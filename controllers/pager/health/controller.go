@@ -171,7 +171,8 @@ func (r *Reconciler) requeueAt(at time.Time) ctrl.Result {
 // withdrawn. It returns nil if something else would be decided; the cache shows it soon. That a Job has failed is proven by its last event.
 func (r *Reconciler) confirm(ctx context.Context, cached *situation) (*situation, error) {
 	found := found{object: cached.object, isGone: cached.in.IsGone}
-	if cached.object != nil && !(cached.in.IsJob && cached.in.Result.HasEnded) {
+	isProven := cached.in.IsJob && cached.in.Result.HasEnded
+	if cached.object != nil && !isProven {
 		var err error
 		if found.object, err = r.objects.read(ctx, cached.req.Resource, cached.object); err != nil {
 			return nil, err

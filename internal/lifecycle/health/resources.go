@@ -35,10 +35,14 @@ type Watched struct {
 // String returns the resource as ParseWatched reads it.
 func (w Watched) String() string {
 	text := FormatResource(w.GroupVersionResource)
-	for i, sign := range w.Failures {
-		text += map[bool]string{true: ":", false: "|"}[i == 0] + sign.String()
+	if len(w.Failures) == 0 {
+		return text
 	}
-	return text
+	signs := make([]string, len(w.Failures))
+	for i, sign := range w.Failures {
+		signs[i] = sign.String()
+	}
+	return text + ":" + strings.Join(signs, "|")
 }
 
 // Sign is a condition that means a failure.

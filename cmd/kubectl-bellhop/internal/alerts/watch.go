@@ -252,8 +252,9 @@ func (w *watchCommand) noteOperator(ctx context.Context, targets []anyTarget) er
 	for _, target := range targets {
 		if unmet := operator.UnmetPrecondition(target.mapping.Resource, target.object.GetNamespace()); unmet != "" {
 			names[unmet] = append(names[unmet], cli.ResourceName(target.object))
-		} else if unknown := operator.Unknown(target.mapping.Resource, target.object); unknown != "" {
-			names[unknown] = append(names[unknown], cli.ResourceName(target.object))
+		} else if unknown := operator.Unknown(target.mapping.Resource.GroupResource(), target.object, time.Now()); unknown != nil {
+			why := unknown.Message + ": " + unknown.Remedy
+			names[why] = append(names[why], cli.ResourceName(target.object))
 		}
 	}
 	for _, unmet := range slices.Sorted(maps.Keys(names)) {

@@ -29,7 +29,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/cli"
 	"github.com/gophernetes/bellhop/cmd/kubectl-bellhop/internal/kinds"
@@ -45,7 +44,7 @@ type watching struct {
 	operator *pagebylabel.Operator // nil: its flags are not known
 	objects  []cli.Object
 	// unknown are the objects that the operator cannot judge, by the reason.
-	unknown map[string][]cli.Object
+	unknown map[pagebylabel.UnknownHealth][]cli.Object
 	// unserved are resources that the API server does not have, and unreadable those that the user may not list.
 	unserved   []health.Watched
 	unreadable []string
@@ -63,7 +62,7 @@ func checkWatched(ctx context.Context, i *inspector) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	w := &watching{operator: operator, unknown: map[string][]cli.Object{}}
+	w := &watching{operator: operator, unknown: map[pagebylabel.UnknownHealth][]cli.Object{}}
 	if operator != nil && len(operator.Watched) > 0 {
 		watched = operator.Watched
 	}
@@ -93,7 +92,7 @@ func checkWatched(ctx context.Context, i *inspector) (result, error) {
 // list reads the objects with the label.
 func (w *watching) list(ctx context.Context, i *inspector, watched []health.Watched) error {
 	for _, resource := range watched {
-		version, err := i.versionOf(resource.GroupVersionResource)
+		version, err := pagebylabel.VersionOf(resource.GroupVersionResource, i.Connection.ToRESTMapper)
 		if err == nil {
 			var list *unstructured.UnstructuredList
 			if list, err = i.dynamic.Resource(version).Namespace(i.namespace).List(ctx, metav1.ListOptions{LabelSelector: health.Selector}); err == nil {
@@ -112,27 +111,13 @@ func (w *watching) list(ctx context.Context, i *inspector, watched []health.Watc
 	return nil
 }
 
-// versionOf returns a resource with its version; without one that which the API server prefers, as the operator reads it.
-func (i *inspector) versionOf(resource schema.GroupVersionResource) (schema.GroupVersionResource, error) {
-	if resource.Version != "" {
-		return resource, nil
-	}
-	mapper, err := i.Connection.ToRESTMapper()
-	if err != nil {
-		return resource, err
-	}
-	return mapper.ResourceFor(resource)
-}
-
-// add adds objects, and judges them as the operator does.
+// add adds objects, and those that the operator cannot judge.
 func (w *watching) add(list *unstructured.UnstructuredList, failures []health.Sign, now time.Time) {
 	for n := range list.Items {
 		object := &list.Items[n]
 		w.objects = append(w.objects, object)
-		in := health.Inputs{Asks: true, Result: health.Compute(object, health.Evidence{Now: now, Failures: failures}), SeenSince: object.GetCreationTimestamp().Time}
-		if at := in.UnknownAt(in.SeenSince); !at.IsZero() && !now.Before(at) {
-			reason := in.Result.Message + "\n" + health.RemedyOfUnknown(object)
-			w.unknown[reason] = append(w.unknown[reason], object)
+		if unknown := pagebylabel.Unknown(object, failures, now); unknown != nil {
+			w.unknown[*unknown] = append(w.unknown[*unknown], object)
 		}
 	}
 }
@@ -140,13 +125,12 @@ func (w *watching) add(list *unstructured.UnstructuredList, failures []health.Si
 // evaluateUnknown reports objects whose status has nothing by which the operator could judge them.
 func (w *watching) evaluateUnknown() []Finding {
 	var findings []Finding
-	for _, reason := range slices.Sorted(maps.Keys(w.unknown)) {
-		message, remedy, _ := strings.Cut(reason, "\n")
-		objects := w.unknown[reason]
+	for _, unknown := range slices.SortedFunc(maps.Keys(w.unknown), pagebylabel.UnknownHealth.Compare) {
+		objects := w.unknown[unknown]
 		findings = append(findings, Finding{
 			ID: "watched-health-unknown", Severity: Problem, Object: kinds.Label(objects[0]), Namespace: objects[0].GetNamespace(),
-			Message: fmt.Sprintf("%s; no Alert is sent, whatever happens, about %s", message, kinds.Labels(objects)),
-			Fix:     strings.ToLower(remedy[:1]) + remedy[1:] + "; see " + pageOfWatching,
+			Message: fmt.Sprintf("%s; no Alert is sent, whatever happens, about %s", unknown.Message, kinds.Labels(objects)),
+			Fix:     unknown.Remedy + "; see " + pageOfWatching,
 		})
 	}
 	return findings
@@ -247,7 +231,7 @@ func (w *watching) checkOperatorRights(ctx context.Context, i *inspector) ([]Fin
 	}
 	var findings []Finding
 	for _, needed := range rightsOfWatching(w.operator) {
-		missing, err := i.missingOfOperator(ctx, w.operator, needed)
+		missing, err := w.operator.MissingVerbs(ctx, i.authorization, needed.verbs, authorizationv1.ResourceAttributes{Group: needed.group, Resource: needed.resource})
 		if isForbidden(err) {
 			w.unchecked = append(w.unchecked, "the rights of the operator")
 			return nil, nil
@@ -278,40 +262,4 @@ func rightsOfWatching(operator *pagebylabel.Operator) []right {
 		rights = append(rights, right{group: resource.Group, resource: resource.Resource, verbs: []string{"list", "watch"}})
 	}
 	return rights
-}
-
-// missingOfOperator returns those verbs of a right that the operator does not have in each namespace that it serves.
-func (i *inspector) missingOfOperator(ctx context.Context, operator *pagebylabel.Operator, needed right) ([]string, error) {
-	namespaces := operator.Namespaces
-	if len(namespaces) == 0 {
-		namespaces = []string{metav1.NamespaceAll}
-	}
-	var missing []string
-	for _, verb := range needed.verbs {
-		for _, namespace := range namespaces {
-			attributes := authorizationv1.ResourceAttributes{Verb: verb, Group: needed.group, Resource: needed.resource, Namespace: namespace}
-			may, err := i.mayOperator(ctx, operator, attributes)
-			if err != nil {
-				return nil, err
-			}
-			if !may && !slices.Contains(missing, verb) {
-				missing = append(missing, verb)
-			}
-		}
-	}
-	return missing, nil
-}
-
-// mayOperator asks whether the ServiceAccount of the operator has a right.
-func (i *inspector) mayOperator(ctx context.Context, operator *pagebylabel.Operator, attributes authorizationv1.ResourceAttributes) (bool, error) {
-	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
-		User:               fmt.Sprintf("system:serviceaccount:%s:%s", operator.Namespace, operator.ServiceAccount),
-		Groups:             []string{"system:serviceaccounts", "system:serviceaccounts:" + operator.Namespace, "system:authenticated"},
-		ResourceAttributes: &attributes,
-	}}
-	review, err := i.authorization.SubjectAccessReviews().Create(ctx, review, metav1.CreateOptions{})
-	if err != nil {
-		return false, err
-	}
-	return review.Status.Allowed, nil
 }

@@ -105,7 +105,7 @@ func TestEvaluateUnknown(t *testing.T) {
 	conditions := func(kind string) map[string]any {
 		return map[string]any{"conditions": []any{map[string]any{"type": kind, "status": "True"}}}
 	}
-	w := &watching{unknown: map[string][]cli.Object{}}
+	w := &watching{unknown: map[pagebylabel.UnknownHealth][]cli.Object{}}
 	w.add(&unstructured.UnstructuredList{Items: []unstructured.Unstructured{
 		house("ready", time.Hour, conditions("Ready")), house("lit", time.Hour, conditions("Lit")), house("lit-too", time.Hour, conditions("Lit")),
 		house("new", time.Minute, nil), house("old", time.Hour, nil),
@@ -123,7 +123,7 @@ func TestEvaluateUnknown(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}
-	w = &watching{unknown: map[string][]cli.Object{}}
+	w = &watching{unknown: map[pagebylabel.UnknownHealth][]cli.Object{}}
 	w.add(&unstructured.UnstructuredList{Items: []unstructured.Unstructured{house("lit", time.Hour, conditions("Lit"))}}, []health.Sign{{Condition: "Lit", Status: "False"}}, now)
 	if findings := w.evaluateUnknown(); len(findings) > 0 {
 		t.Errorf("%+v", findings)

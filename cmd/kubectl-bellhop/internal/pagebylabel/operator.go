@@ -24,7 +24,6 @@ import (
 	"slices"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	appsclient "k8s.io/client-go/kubernetes/typed/apps/v1"
 
@@ -77,20 +76,6 @@ func (o *Operator) UnmetPrecondition(resource schema.GroupVersionResource, names
 		return fmt.Sprintf("Deployment %s/%s runs without --page-kinds=%s", o.Namespace, o.Deployment, health.FormatResource(resource))
 	case len(o.Namespaces) > 0 && !slices.Contains(o.Namespaces, namespace):
 		return fmt.Sprintf("Deployment %s/%s serves other namespaces: --namespaces=%s", o.Namespace, o.Deployment, strings.Join(o.Namespaces, ","))
-	}
-	return ""
-}
-
-// Unknown says why the operator cannot judge an object that has a status; empty: it can.
-func (o *Operator) Unknown(resource schema.GroupVersionResource, object *unstructured.Unstructured) string {
-	var e health.Evidence
-	for _, watched := range o.Watched {
-		if watched.GroupResource() == resource.GroupResource() {
-			e.Failures = watched.Failures
-		}
-	}
-	if r := health.Compute(object, e); r.State == health.Unknown && r.Reason != health.NotReported {
-		return r.Message + ": " + health.RemedyOfUnknown(object)
 	}
 	return ""
 }
