@@ -64,7 +64,8 @@ persistentvolumeclaim, serviceinstance or servicebinding, or a kind that the
 operator watches by its flag --page-kinds.
 
 --to, --after, --progress-deadline and --severity set annotations. An option
-that is not given leaves its annotation as it is. A receiver is named as in kubectl bellhop page.
+that is not given leaves its annotation as it is. A receiver is named as in
+kubectl bellhop page.
 
 The Namespace has to consent by a label, and the operator has to run with
 --page-by-label. Otherwise the command prints what is missing, as far as you may
