@@ -119,7 +119,8 @@ var _ = Describe("A provider", func() {
 		startOperator(context.WithoutCancel(ctx))
 		for _, p := range pages {
 			Eventually(alertStatus(ctx, p.alert)).Should(beSent(p.alert), p.row)
-			Expect(p.alert.Status.Deliveries[0].Attempts).To(BeEquivalentTo(1), "%s: the attempt before the crash is not on record", p.row)
+			attempts := p.alert.Status.Deliveries[0].Attempts
+			Expect(attempts).To(BeNumerically("<=", 2), "%s: the attempt before the crash is on record only if it lasted for more than 3 s", p.row)
 			Expect(describeCount(p.seen())).To(Equal(beforeComma(p.mode.Repeat)), p.row)
 		}
 	})
