@@ -224,6 +224,8 @@ var lostHere bool
 `, ``}}, scenario: "page-resolved", fault: "none", oracle: "reached"},
 		{name: "loses-its-object", edits: []mistake{{paging + "request.go", `	if req.Kind, req.Name, ok = strings.Cut(alert.Annotations[v1beta1.PagedObjectAnnotation], "/"); !ok {`,
 			`	if ok = false; !ok {`}}, scenario: "page-orphaned", fault: "none", oracle: "reached"},
+		{name: "takes-the-former-name", edits: []mistake{{paging + "alert.go", `	_, _ = hash.Write([]byte(uid)) // never fails
+`, ``}}, scenario: "page-replaced", fault: "none", oracle: "reached"},
 		{name: "recovers-by-deletion", edits: []mistake{{pagingRules + "decide.go", `	case in.IsFiring && in.IsJob:
 		return in.decideJobAlert(r, now)
 `, ``}}, scenario: "page-job-deleted", fault: "none", oracle: "reached"},
