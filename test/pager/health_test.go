@@ -351,6 +351,18 @@ status: {conditions: [{type: Ready, status: "False", reason: Collapsed, message:
 		}
 		Expect(k8s.Status().Update(ctx, d)).To(Succeed())
 		Eventually(events).Should(HaveLen(4))
+
+		By("being paused, and resumed with the failure of before")
+		pause := func(isPaused bool) {
+			update(ctx, d, func(d *appsv1.Deployment) { d.Spec.Paused = isPaused })
+			d.Status.ObservedGeneration = d.Generation
+			Expect(k8s.Status().Update(ctx, d)).To(Succeed())
+		}
+		pause(true)
+		Eventually(events).Should(HaveLen(5))
+		Expect(events()[4]).To(Equal("alert.resolved"))
+		pause(false)
+		Eventually(events).Should(HaveLen(6))
 	})
 
 	It("F-P55: has its Alert resolved though its deletion leaves the Alert", func(ctx SpecContext) {

@@ -118,7 +118,7 @@ func (r *Reconciler) forgetHandled(s *situation, kept int, again time.Time) {
 func (r *Reconciler) act(ctx context.Context, s *situation, action lifecycle.Action) (ctrl.Result, error) {
 	switch action {
 	case lifecycle.Resolve:
-		return ctrl.Result{}, r.resolve(ctx, s.alert, s.in.Asks || s.in.IsGone)
+		return ctrl.Result{}, r.resolve(ctx, s.alert, s.in.IsJob && (s.in.Asks || s.in.IsGone))
 	case lifecycle.Extend:
 		return ctrl.Result{}, r.record(ctx, s)
 	case lifecycle.Fire, lifecycle.Keep:
@@ -143,7 +143,8 @@ func (r *Reconciler) page(ctx context.Context, s *situation) (ctrl.Result, error
 // decide returns what has to be done about an Alert.
 func (r *Reconciler) decide(req request, in *lifecycle.Inputs) (lifecycle.Action, time.Time) {
 	now := r.clock.Now()
-	in.SeenSince, in.ResolveAfter = r.seen.since(req.key(), in.Answer(), now), r.resolveAfter
+	in.ResolveAfter = r.resolveAfter
+	in.SeenSince, in.HasChanged = r.seen.since(req.key(), in.Answer(), now)
 	action, again := lifecycle.Decide(*in, now)
 	if action != lifecycle.Fire {
 		r.budget.Forget(req.Namespace, req.key())
@@ -232,8 +233,8 @@ func (r *Reconciler) fire(ctx context.Context, observed *v1beta1.Alert, alert *a
 	return r.client.Apply(ctx, alert, client.FieldOwner(fieldManager), client.ForceOwnership)
 }
 
-// resolve resolves an Alert, if it is as it was observed. Where its object does not ask any more, the failure that the Alert has fired for is
-// forgotten: once the object asks again, it fires for the same one.
+// resolve resolves an Alert, if it is as it was observed. The failure that the Alert has fired for is forgotten: once the object asks again, or is
+// resumed, it fires for the same one. That of a Job is kept, which does not end.
 func (r *Reconciler) resolve(ctx context.Context, alert *v1beta1.Alert, keepsFailure bool) error {
 	log.FromContext(ctx).Info("Object fails no more", "alert", alert.Name)
 	was := alert.DeepCopy()

@@ -30,21 +30,22 @@ type observations struct {
 }
 
 type observation struct {
-	answer  string
-	began   time.Time // of this answer
-	warning string    // of which there was an event
+	answer     string
+	began      time.Time // of this answer
+	hasChanged bool      // there was another answer before
+	warning    string    // of which there was an event
 }
 
-// since returns since when the answer is as it is.
-func (s *observations) since(uid types.UID, answer string, now time.Time) time.Time {
+// since returns since when the answer is as it is, and whether there was another one before.
+func (s *observations) since(uid types.UID, answer string, now time.Time) (began time.Time, hasChanged bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	seen := s.byObject[uid]
 	if seen.began.IsZero() || seen.answer != answer {
-		seen.answer, seen.began = answer, now
+		seen.answer, seen.began, seen.hasChanged = answer, now, !seen.began.IsZero()
 	}
 	s.set(uid, seen)
-	return seen.began
+	return seen.began, seen.hasChanged
 }
 
 // isNewWarning reports whether there was no event with this message since the last other one.

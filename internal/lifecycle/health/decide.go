@@ -49,11 +49,12 @@ type Inputs struct {
 	ResolveAfter time.Duration
 	// IsFiring is whether an Alert about the object exists and is not resolved.
 	IsFiring bool
-	// FiredFor is when the failure began that the Alert has fired for; zero: there is none, or the operator resolved the Alert since the object did not
-	// ask any more.
+	// FiredFor is when the failure began that the Alert has fired for; zero: there is none, or it has ended: the operator resolved the Alert.
 	FiredFor time.Time
 	// SeenSince is since when the process has seen the present Answer, for what the status of the object does not say.
 	SeenSince time.Time
+	// HasChanged is whether the process has seen another Answer before.
+	HasChanged bool
 }
 
 // Answer is what an object says: its state, or that it asks for nothing.
@@ -95,7 +96,7 @@ func Decide(in Inputs, now time.Time) (Action, time.Time) {
 		return Keep, time.Time{}
 	case r.State != Failing:
 		return Keep, r.Again
-	case isSame(r.Since, in.FiredFor): // a person has resolved the Alert
+	case in.isResolvedByPerson(r):
 		return Keep, time.Time{}
 	}
 	due := r.Since.Add(in.Ask.After)
@@ -108,8 +109,15 @@ func Decide(in Inputs, now time.Time) (Action, time.Time) {
 	return Fire, time.Time{}
 }
 
-// isSame reports whether a failure is the one that an Alert has fired for, of which the time in seconds is stored.
-func isSame(since, firedFor time.Time) bool { return since.Truncate(time.Second).Equal(firedFor) }
+// isResolvedByPerson reports whether a failure is the one that an Alert has fired for, of which the time in seconds is stored. Where the status does
+// not say when the failure began, it is that one until the process has seen the object in another state.
+func (in Inputs) isResolvedByPerson(r Result) bool {
+	if in.FiredFor.IsZero() {
+		return false
+	}
+	isSeenFirst := in.Result.Since.IsZero() && !in.HasChanged
+	return isSeenFirst || r.Since.Truncate(time.Second).Equal(in.FiredFor)
+}
 
 // decideEnd decides about an Alert that is firing: it is resolved if its object has been healthy for long enough, or has asked for nothing.
 func (in Inputs) decideEnd(r Result, now time.Time) (Action, time.Time) {

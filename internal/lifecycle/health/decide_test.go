@@ -55,7 +55,12 @@ func TestDecide(t *testing.T) {
 
 		// F-P53: a person's resolve holds until another failure begins.
 		"fails, and a person has resolved it": {in: Inputs{Asks: true, Result: failing(before(time.Hour)), FiredFor: before(time.Hour), SeenSince: before(time.Hour)}, want: Keep},
-		"fails anew after a person":           {in: Inputs{Asks: true, Result: failing(before(time.Minute)), FiredFor: before(time.Hour), SeenSince: before(time.Minute)}, want: Fire},
+		"fails since it is watched, and a person has resolved it": {
+			in: Inputs{Asks: true, Result: failing(time.Time{}), FiredFor: before(time.Hour), SeenSince: before(time.Minute)}, want: Keep},
+		"fails anew without a time": {
+			in: Inputs{Asks: true, Result: failing(time.Time{}), FiredFor: before(time.Hour), SeenSince: before(time.Minute), HasChanged: true}, want: Fire},
+		"fails for the first time since it is watched": {in: Inputs{Asks: true, Result: failing(time.Time{}), SeenSince: before(time.Minute)}, want: Fire},
+		"fails anew after a person":                    {in: Inputs{Asks: true, Result: failing(before(time.Minute)), FiredFor: before(time.Hour), SeenSince: before(time.Minute)}, want: Fire},
 
 		// F-B16: progress has an end.
 		"in progress":                   {in: Inputs{Asks: true, Ask: limited, Result: progressing, SeenSince: before(time.Minute)}, want: Keep, again: now.Add(59 * time.Minute)},
