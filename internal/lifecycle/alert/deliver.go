@@ -99,12 +99,16 @@ func (d *DeliveryPlan) request(t Target, hash string, event result.Event, reason
 		return
 	}
 	d.Send = &Request{Event: event, Hash: hash, Sequence: d.Row.Sequence, Attempt: d.Row.Attempts + 1, Version: t.Version,
-		WriteAhead: isAtMostOnce(t), AtMostOnce: isAtMostOnce(t), Partial: d.Row.PartialDelivery, ByDefault: d.Row.ByDefault}
+		WriteAhead: isAtMostOnce(t), AtMostOnce: isAtMostOnce(t), ByDefault: d.Row.ByDefault}
 	// A refusal says nothing of an earlier attempt that may have arrived. A resolve may have arrived where it was sent, and is sent where a
 	// message may have arrived: until the next confirmation neither is certain.
 	holding := d.holding(in)
 	d.Send.OutcomeUnknown = d.Row.OutcomeUnknown || holding == MayHold || event == result.Resolved && holding == HoldsNothing ||
 		event == result.Fired && holding == Holds && isResolved(d.Row.LastAttemptedHash)
+	// The record is about the message of the last attempt. It matters to another one only where the receiver has confirmed none.
+	if again || event == result.Fired && holding != Holds && !isResolved(d.Row.LastAttemptedHash) {
+		d.Send.Partial = d.Row.PartialDelivery
+	}
 	if event == result.Resolved {
 		d.Send.FilteredHash = d.Row.FilteredHash
 	}

@@ -259,7 +259,7 @@ type Request struct {
 	OwnFault      bool
 	// Unconfirmed is how many answers so far were neither the service's success nor its failure.
 	Unconfirmed int32
-	// Partial says which of the receiver's recipients have the content, or a former one; "": none.
+	// Partial says which of the receiver's recipients have the content, or a former one that was not confirmed; "": none.
 	Partial string
 	// FailingSince is when the first attempt failed of those in a row before this one; zero: there is none.
 	FailingSince time.Time

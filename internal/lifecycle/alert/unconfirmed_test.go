@@ -148,3 +148,35 @@ func TestPartialDeliveryOfFormerContent(t *testing.T) {
 		t.Errorf("got %+v", row)
 	}
 }
+
+// F-P70: who has an update, or a resolve, in part says nothing about the message that follows it.
+func TestPartialDeliveryAfterAConfirmedMessage(t *testing.T) {
+	partial := &result.Error{Class: result.Temporary, Reason: result.ReasonServerError, Partial: "posted r"}
+	edit := func(content string, severity v1beta1.Severity) func(*v1beta1.Alert) {
+		return func(a *v1beta1.Alert) { a.Spec.Content, a.Spec.Severity = content, severity }
+	}
+	resolve := func(a *v1beta1.Alert) { a.Spec.State = v1beta1.AlertResolved }
+	for name, edits := range map[string][]func(*v1beta1.Alert){
+		"another update":           {edit("edited", v1beta1.SeverityWarning), edit("edited again", v1beta1.SeverityWarning)},
+		"a rise after an update":   {edit("edited", v1beta1.SeverityWarning), edit("edited", v1beta1.SeverityCritical)},
+		"a resolve of an update":   {edit("edited", v1beta1.SeverityWarning), resolve},
+		"a new page for a resolve": {resolve, func(a *v1beta1.Alert) { a.Spec.State = v1beta1.AlertFiring }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newAlert()
+			a.Spec.Severity = v1beta1.SeverityWarning
+			in := Inputs{Now: t0, Refs: []v1beta1.ReceiverRef{oncall}, Targets: policy(v1beta1.AtLeastOnce)}
+			for i, failure := range []*result.Error{nil, partial, nil} {
+				if i > 0 {
+					edits[i-1](a)
+				}
+				d := Decide(a, in).Deliveries[0]
+				if d.Send == nil || d.Send.Partial != "" {
+					t.Fatalf("%d: sends %+v", i, d.Send)
+				}
+				PutDelivery(a, Apply(d.Row, Outcome{Request: *d.Send, Ref: oncall, Failure: failure, Began: in.Now, At: in.Now}))
+				in.Now = in.Now.Add(time.Hour)
+			}
+		})
+	}
+}
