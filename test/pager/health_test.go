@@ -376,10 +376,16 @@ status: {conditions: [{type: Ready, status: "False", reason: Collapsed, message:
 
 	It("F-P56, F-B21: keeps the Alert about a Job that its TTL deletes, until a later Job of the name succeeds", func(ctx SpecContext) {
 		consent(ctx, namespace)
-		job := createFailedJob(ctx, namespace, "import")
-		Expect(k8s.Delete(ctx, job, client.PropagationPolicy(metav1.DeletePropagationBackground))).To(Succeed()) // before or after it was handled
+		job := newJob(namespace, "import")
+		job.Annotations = map[string]string{v1beta1.PageAfterAnnotation: "2"}
+		job.Finalizers = []string{"example.com/pods"} // it exists for as long as its Pods do
+		Expect(k8s.Create(ctx, job)).To(Succeed())
+		failJob(ctx, job)
+		Expect(k8s.Delete(ctx, job)).To(Succeed())
 		Eventually(events).Should(Equal([]string{"alert.fired"}))
 		waitForOther(ctx, "other")
+		update(ctx, job, func(job *batchv1.Job) { job.Finalizers = nil })
+		waitForOther(ctx, "another")
 		Expect(events()).NotTo(ContainElement("alert.resolved"))
 		Expect(alerts(ctx)()).To(ContainElement(SatisfyAll(HaveField("Name", HavePrefix("job-import-")), HaveField("OwnerReferences", BeEmpty()), HaveField("Spec.State", v1beta1.AlertFiring))))
 		later := newJob(namespace, "import")
@@ -407,8 +413,9 @@ status: {conditions: [{type: Ready, status: "False", reason: Collapsed, message:
 		cronJob := &batchv1.CronJob{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "backup"}, Spec: batchv1.CronJobSpec{Schedule: "0 0 1 1 *"}}
 		cronJob.Spec.JobTemplate.Spec.Template.Spec = newJob(namespace, "a").Spec.Template.Spec
 		Expect(k8s.Create(ctx, cronJob)).To(Succeed())
+		var job *batchv1.Job
 		for i := range 5 {
-			job := newJob(namespace, fmt.Sprintf("backup-%d", i))
+			job = newJob(namespace, fmt.Sprintf("backup-%d", i))
 			Expect(controllerutil.SetControllerReference(cronJob, job, k8s.Scheme())).To(Succeed())
 			Expect(k8s.Create(ctx, job)).To(Succeed())
 			workload.SetFailed(job)
@@ -421,6 +428,11 @@ status: {conditions: [{type: Ready, status: "False", reason: Collapsed, message:
 		Eventually(events).Should(Equal([]string{"alert.fired"}))
 		resolve(ctx)
 		Eventually(events).Should(Equal([]string{"alert.fired", "alert.resolved"}))
+
+		By("deleting the CronJob without its Jobs")
+		update(ctx, job, func(job *batchv1.Job) { job.OwnerReferences = nil })
+		waitForOther(ctx, "other")
+		Expect(events()).To(Equal([]string{"alert.fired", "alert.resolved", "alert.fired"}))
 	})
 
 	It("F-B13: says that it cannot be judged, to whom created or changed it, and not to all after a restart", func(ctx SpecContext) {

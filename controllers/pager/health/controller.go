@@ -20,12 +20,9 @@ package health
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -36,7 +33,6 @@ import (
 	apply "github.com/gophernetes/bellhop/client/applyconfiguration/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/diagnostics"
 	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/health"
-	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // unsyncedDelay is when a request is tried again for which the cache does not show yet what the API server has.
@@ -63,6 +59,7 @@ type Reconciler struct {
 	budget       lifecycle.Budget
 	seen         observations
 	unknown      *unknownObjects
+	warnings     warningBudget
 }
 
 // Reconcile decides about the Alert of one object.
@@ -75,19 +72,19 @@ func (r *Reconciler) Reconcile(ctx context.Context, req request) (ctrl.Result, e
 		return ctrl.Result{}, err
 	}
 	if !isKnown {
-		return ctrl.Result{RequeueAfter: unsyncedDelay}, nil
+		return r.waitUntilKnown(ctx, req)
 	}
 	s, err := r.observe(ctx, r.client, req, found)
 	if s == nil || err != nil {
 		return ctrl.Result{}, err
 	}
-	if s.alert != nil && !isRecorded(s.alert) {
-		return ctrl.Result{}, r.record(ctx, s)
-	}
 	if err := r.findSince(ctx, s); err != nil {
 		return ctrl.Result{}, err
 	}
 	action, again := r.decide(req, &s.in)
+	if s.alert != nil && !isRecorded(s.alert) {
+		return ctrl.Result{}, r.record(ctx, s)
+	}
 	again = earlier(again, r.reportUnknown(s))
 	if action == lifecycle.Keep {
 		r.forgetHandled(s, found.kept, again)
@@ -102,10 +99,22 @@ func (r *Reconciler) Reconcile(ctx context.Context, req request) (ctrl.Result, e
 	return r.act(ctx, s, action)
 }
 
-// forgetHandled forgets deleted Jobs about which nothing is left to do: the Alert has fired for the failure, or a person has resolved it, or there
+// waitUntilKnown looks again at an object of a resource that is not read yet. Where the resource is not served, an object without an Alert is looked at
+// once it is.
+func (r *Reconciler) waitUntilKnown(ctx context.Context, req request) (ctrl.Result, error) {
+	if !r.objects.hasInformers(req.Resource) {
+		alert, err := r.alertAbout(ctx, &situation{req: req})
+		if alert == nil || err != nil {
+			return ctrl.Result{}, err
+		}
+	}
+	return ctrl.Result{RequeueAfter: unsyncedDelay}, nil
+}
+
+// forgetHandled forgets a deleted Job about which nothing is left to do: the Alert has fired for the failure, or a person has resolved it, or there
 // was none.
-func (r *Reconciler) forgetHandled(s *situation, kept int, again time.Time) {
-	if kept == 0 {
+func (r *Reconciler) forgetHandled(s *situation, kept *lifecycle.Trimmed, again time.Time) {
+	if kept == nil {
 		return
 	}
 	fails := s.in.Asks && s.in.Result.State == lifecycle.Failing
@@ -136,15 +145,17 @@ func (r *Reconciler) page(ctx context.Context, s *situation) (ctrl.Result, error
 	err := r.fire(ctx, s.alert, newAlert(s.req, r.objects.version(s.req.Resource), s.object, s.in.Ask, result, r.details(ctx, s, result)))
 	if err != nil {
 		r.budget.GiveBack(s.req.Namespace)
+		return ctrl.Result{}, err
 	}
-	return ctrl.Result{}, err
+	r.seen.fired(s.req.key())
+	return ctrl.Result{}, nil
 }
 
 // decide returns what has to be done about an Alert.
 func (r *Reconciler) decide(req request, in *lifecycle.Inputs) (lifecycle.Action, time.Time) {
 	now := r.clock.Now()
 	in.ResolveAfter = r.resolveAfter
-	in.SeenSince, in.HasChanged = r.seen.since(req.key(), in.Answer(), now)
+	in.SeenSince, in.HasRecovered = r.seen.since(req.key(), in.Answer(), now)
 	action, again := lifecycle.Decide(*in, now)
 	if action != lifecycle.Fire {
 		r.budget.Forget(req.Namespace, req.key())
@@ -253,8 +264,8 @@ func (r *Reconciler) record(ctx context.Context, s *situation) error {
 	uid := was.Annotations[v1beta1.PagedUIDAnnotation]
 	if s.object != nil {
 		uid = string(s.object.GetUID())
-		if at := s.in.Result.Since; s.in.Result.State == lifecycle.Failing && !at.IsZero() {
-			since = at
+		if judged := s.in.Judge(r.clock.Now()); judged.State == lifecycle.Failing {
+			since = judged.Since
 		}
 	}
 	if s.in.IsJob {
@@ -269,15 +280,4 @@ func (r *Reconciler) record(ctx context.Context, s *situation) error {
 func (r *Reconciler) patch(ctx context.Context, was, alert *v1beta1.Alert) error {
 	err := r.client.Patch(ctx, alert, client.MergeFromWithOptions(was, client.MergeFromWithOptimisticLock{}), client.FieldOwner(fieldManager))
 	return client.IgnoreNotFound(err)
-}
-
-// warn emits an event about an object, once for each message.
-func (r *Reconciler) warn(s *situation, reason, format string, args ...any) {
-	if message := fmt.Sprintf(format, args...); r.seen.isNewWarning(s.req.key(), reason+": "+message) {
-		r.emit(s.object, reason, message)
-	}
-}
-
-func (r *Reconciler) emit(object *unstructured.Unstructured, reason, message string) {
-	r.recorder.Eventf(object, nil, corev1.EventTypeWarning, reason, "Page", "%s", redact.Capitalize(message))
 }

@@ -17,58 +17,72 @@ limitations under the License.
 package health
 
 import (
-	"slices"
 	"sync"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
 	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/health"
 )
 
-// maxDeletedJobs is how many Jobs of a namespace that were deleted, and are not handled yet, are kept.
+// maxDeletedJobs is about how many names of Jobs of a namespace the last state is kept of one that was deleted, and is not handled yet.
 const maxDeletedJobs = 100
 
 // deletedJobs are the last states of Jobs that were deleted, or have lost the label, until they are handled: a Job that its TTL deletes has failed
-// all the same. The zero value is ready to use.
+// all the same. Of those of a request the one that decides is kept. The zero value is ready to use.
 type deletedJobs struct {
 	mu          sync.Mutex
-	byKey       map[types.UID][]*lifecycle.Trimmed
+	byKey       map[types.UID]*lifecycle.Trimmed
 	byNamespace map[string]int
 	dropped     func(request) // is called for each that there was no room for
 }
 
-// add keeps the last state of a Job.
+// add keeps the last state of a Job that has ended.
 func (d *deletedJobs) add(req request, o *lifecycle.Trimmed) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.byNamespace[req.Namespace] >= maxDeletedJobs {
+	former := d.byKey[req.key()]
+	switch {
+	case former != nil && !decides(o, former):
+		return
+	case former == nil && d.byNamespace[req.Namespace] >= maxDeletedJobs:
 		d.dropped(req)
 		return
+	case former == nil:
+		if d.byKey == nil {
+			d.byKey, d.byNamespace = map[types.UID]*lifecycle.Trimmed{}, map[string]int{}
+		}
+		d.byNamespace[req.Namespace]++
 	}
-	if d.byKey == nil {
-		d.byKey, d.byNamespace = map[types.UID][]*lifecycle.Trimmed{}, map[string]int{}
-	}
-	d.byKey[req.key()] = append(d.byKey[req.key()], o)
-	d.byNamespace[req.Namespace]++
+	d.byKey[req.key()] = o
 }
 
-// of returns the Jobs of a request.
-func (d *deletedJobs) of(req request) []*lifecycle.Trimmed {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return slices.Clone(d.byKey[req.key()])
+// decides reports whether a Job decides, and not a former one. What cannot be read decides nothing.
+func decides(job, former *lifecycle.Trimmed) bool {
+	is, err := job.Object()
+	if err != nil {
+		return false
+	}
+	was, err := former.Object()
+	return err != nil || lifecycle.DecidingJob([]*unstructured.Unstructured{was, is}) == is
 }
 
-// forget forgets the Jobs of a request that were handled.
-func (d *deletedJobs) forget(req request, handled int) {
+// of returns the Job of a request; nil: none is kept.
+func (d *deletedJobs) of(req request) *lifecycle.Trimmed {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	left := d.byKey[req.key()][min(handled, len(d.byKey[req.key()])):]
-	d.byNamespace[req.Namespace] -= len(d.byKey[req.key()]) - len(left)
-	if d.byKey[req.key()] = left; len(left) == 0 {
-		delete(d.byKey, req.key())
+	return d.byKey[req.key()]
+}
+
+// forget removes the Job of a request that was handled, unless it is another one by now.
+func (d *deletedJobs) forget(req request, handled *lifecycle.Trimmed) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.byKey[req.key()] != handled {
+		return
 	}
-	if d.byNamespace[req.Namespace] <= 0 {
+	delete(d.byKey, req.key())
+	if d.byNamespace[req.Namespace]--; d.byNamespace[req.Namespace] <= 0 {
 		delete(d.byNamespace, req.Namespace)
 	}
 }

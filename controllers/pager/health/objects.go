@@ -21,6 +21,7 @@ import (
 	"sync"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -41,12 +42,13 @@ import (
 // server, so that an object without it costs nothing.
 type objects struct {
 	api        dynamic.Interface
-	mapper     meta.RESTMapper
+	newMapper  func() (meta.RESTMapper, error) // of what the API server serves now
 	failures   failures
 	namespaces []string                                      // one that is empty: all
 	queue      workqueue.TypedRateLimitingInterface[request] // once they are started
 	deleted    deletedJobs
 	changed    changedObjects
+	startedAt  time.Time
 
 	mu    sync.Mutex
 	kinds map[schema.GroupResource]*kind
@@ -55,7 +57,9 @@ type objects struct {
 // kind is a resource that is watched.
 type kind struct {
 	lifecycle.Watched
-	informers map[string]cache.SharedIndexInformer // by namespace; nil: its version is not known yet
+	isVersioned bool                                 // by the flag; else its version is the one that the API server prefers when the informers begin
+	informers   map[string]cache.SharedIndexInformer // by namespace; nil: its version is not known yet
+	stop        context.CancelFunc                   // ends the informers
 }
 
 // keyIndex finds the objects of a request in an informer.
@@ -65,22 +69,22 @@ const keyIndex = "request"
 func (all *objects) enqueue(req request) { all.queue.Add(req) }
 
 // newObjects returns the objects of some resources, in all namespaces if none is given.
-func newObjects(api dynamic.Interface, mapper meta.RESTMapper, failures failures, watched []lifecycle.Watched, namespaces []string) *objects {
+func newObjects(api dynamic.Interface, newMapper func() (meta.RESTMapper, error), failures failures, watched []lifecycle.Watched, namespaces []string) *objects {
 	if len(namespaces) == 0 {
 		namespaces = []string{metav1.NamespaceAll}
 	}
-	all := &objects{api: api, mapper: mapper, failures: failures, namespaces: namespaces, kinds: map[schema.GroupResource]*kind{}}
+	all := &objects{api: api, newMapper: newMapper, failures: failures, namespaces: namespaces, kinds: map[schema.GroupResource]*kind{}}
 	for _, w := range watched {
-		all.kinds[w.GroupResource()] = &kind{Watched: w}
+		all.kinds[w.GroupResource()] = &kind{Watched: w, isVersioned: w.Version != ""}
 	}
 	return all
 }
 
 // start runs the informers until ctx ends, and adds a request for each change to a queue.
 func (all *objects) start(ctx context.Context, queue workqueue.TypedRateLimitingInterface[request]) error {
-	all.queue = queue
+	all.queue, all.startedAt = queue, time.Now()
 	for resource, k := range all.kinds {
-		if k.Version != "" {
+		if k.isVersioned {
 			if err := all.startKind(ctx, k.GroupVersionResource); err != nil {
 				return err
 			}
@@ -104,14 +108,33 @@ func (all *objects) startPreferred(ctx context.Context, resource schema.GroupRes
 		if isKnown {
 			return
 		}
-		found, err := all.mapper.ResourceFor(resource.WithVersion(""))
-		if err == nil {
-			err = all.startKind(ctx, found)
-		}
-		if err != nil {
+		if err := all.startFound(ctx, resource); err != nil {
 			fail(ctx, nil, err)
 		}
 	}, findVersionEvery)
+}
+
+// startFound starts the informers of a resource in the version that the API server prefers now.
+func (all *objects) startFound(ctx context.Context, resource schema.GroupResource) error {
+	mapper, err := all.newMapper()
+	if err != nil {
+		return err
+	}
+	found, err := mapper.ResourceFor(resource.WithVersion(""))
+	if err != nil {
+		return err
+	}
+	return all.startKind(ctx, found)
+}
+
+// stopKind ends the informers of a resource whose version is not served any more, unless the flag names the version: startPreferred finds another.
+func (all *objects) stopKind(resource schema.GroupResource) {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	if k := all.kinds[resource]; !k.isVersioned && k.stop != nil {
+		k.stop()
+		k.informers, k.stop = nil, nil
+	}
 }
 
 // startKind starts the informers of a resource.
@@ -133,6 +156,7 @@ func (all *objects) startKind(ctx context.Context, resource schema.GroupVersionR
 	}
 	all.mu.Lock()
 	k := all.kinds[resource.GroupResource()]
+	ctx, k.stop = context.WithCancel(ctx)
 	k.GroupVersionResource, k.informers = resource, informers
 	all.mu.Unlock()
 	for _, informer := range informers {
@@ -152,13 +176,21 @@ func (all *objects) handle(resource schema.GroupVersionResource, namespace strin
 	if err := informer.SetTransform(trim); err != nil {
 		return err
 	}
-	if err := informer.SetWatchErrorHandlerWithContext(all.failures.handler(resource, namespace)); err != nil {
+	count := all.failures.handler(resource, namespace)
+	err := informer.SetWatchErrorHandlerWithContext(func(ctx context.Context, reflector *cache.Reflector, err error) {
+		count(ctx, reflector, err)
+		if apierrors.IsNotFound(err) {
+			all.stopKind(resource.GroupResource())
+		}
+	})
+	if err != nil {
 		return err
 	}
-	_, err := informer.AddEventHandler(cache.ResourceEventHandlerDetailedFuncs{
+	_, err = informer.AddEventHandler(cache.ResourceEventHandlerDetailedFuncs{
 		AddFunc: func(obj any, isInInitialList bool) {
-			req := requestFor(resource.GroupResource(), obj.(*lifecycle.Trimmed))
-			if !isInInitialList {
+			o := obj.(*lifecycle.Trimmed)
+			req := requestFor(resource.GroupResource(), o)
+			if !isInInitialList || !o.Created().Before(all.startedAt) {
 				all.changed.add(req.key())
 			}
 			all.enqueue(req)
@@ -185,10 +217,10 @@ func (all *objects) handle(resource schema.GroupVersionResource, namespace strin
 
 // drop handles an object that does not exist any more, or has lost the label. The last state of a Job that has ended is kept until it is handled.
 func (all *objects) drop(req request, o *lifecycle.Trimmed) {
-	if !req.isJob() {
-		all.changed.forget(req.key())
-	} else if last, err := o.Object(); err == nil && lifecycle.Compute(last, lifecycle.Evidence{}).HasEnded {
-		all.deleted.add(req, o)
+	if req.isJob() {
+		if last, err := o.Object(); err == nil && lifecycle.Compute(last, lifecycle.Evidence{}).HasEnded {
+			all.deleted.add(req, o)
+		}
 	}
 	all.enqueue(req)
 }
@@ -197,8 +229,8 @@ func (all *objects) drop(req request, o *lifecycle.Trimmed) {
 type found struct {
 	object *unstructured.Unstructured // nil: it has the label no more, or does not exist
 	isGone bool                       // it is deleted
-	// kept is the number of deleted Jobs among which the object was found.
-	kept int
+	// kept is the deleted Job of the request; nil: there is none.
+	kept *lifecycle.Trimmed
 }
 
 // get returns the object of a request; of several Jobs the one that decides. isKnown is false as long as the informer has not seen all objects:
@@ -235,14 +267,27 @@ func (all *objects) get(ctx context.Context, req request) (f found, isKnown bool
 		}
 		return found{object: candidates[0]}, true, nil
 	}
-	kept := all.deleted.of(req)
-	gone, hasUnlabelled, err := all.goneOf(ctx, kept)
-	if err != nil {
-		return found{}, true, err
+	f.kept = all.deleted.of(req)
+	f.isGone = len(candidates) == 0
+	if f.kept != nil {
+		gone, isUnlabelled, err := all.readGone(ctx, f.kept)
+		if err != nil {
+			return found{}, true, err
+		}
+		if gone != nil {
+			candidates = append(candidates, gone)
+		}
+		f.isGone = f.isGone && !isUnlabelled
 	}
-	f.object = lifecycle.DecidingJob(append(candidates, gone...))
-	f.isGone, f.kept = len(candidates) == 0 && !hasUnlabelled, len(kept)
+	f.object = lifecycle.DecidingJob(candidates)
 	return f, true, nil
+}
+
+// hasInformers reports whether objects of a resource are read, or will be as soon as the informers have synced.
+func (all *objects) hasInformers(resource schema.GroupResource) bool {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	return all.kinds[resource] != nil && all.kinds[resource].informers != nil
 }
 
 // informerOf returns the informer of a kind that has the objects of a namespace; nil: there is none yet.
@@ -257,24 +302,20 @@ func (all *objects) informerOf(k *kind, namespace string) (informer cache.Shared
 	return nil, false
 }
 
-// goneOf returns those Jobs that do not exist any more, and whether another one has only lost its label.
-func (all *objects) goneOf(ctx context.Context, kept []*lifecycle.Trimmed) (gone []*unstructured.Unstructured, hasUnlabelled bool, err error) {
-	for _, job := range kept {
-		o, err := job.Object()
-		if err != nil {
-			return nil, false, err
-		}
-		is, err := all.read(ctx, jobs, o)
-		switch {
-		case err != nil:
-			return nil, false, err
-		case is == nil:
-			gone = append(gone, o)
-		case is.GetLabels()[v1beta1.PageLabel] != "true":
-			hasUnlabelled = true
-		}
+// readGone returns a Job that was dropped if it does not exist any more; isUnlabelled: it exists without the label.
+func (all *objects) readGone(ctx context.Context, job *lifecycle.Trimmed) (gone *unstructured.Unstructured, isUnlabelled bool, err error) {
+	o, err := job.Object()
+	if err != nil {
+		return nil, false, err
 	}
-	return gone, hasUnlabelled, nil
+	is, err := all.read(ctx, jobs, o)
+	switch {
+	case err != nil:
+		return nil, false, err
+	case is == nil:
+		return o, false, nil
+	}
+	return nil, is.GetLabels()[v1beta1.PageLabel] != "true", nil
 }
 
 // read returns an object as the API server has it now, nil if it does not exist. It lists, as the informers do, so that the operator needs no

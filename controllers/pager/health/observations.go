@@ -21,6 +21,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+
+	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/health"
 )
 
 // observations is what the process remembers of objects with the label.
@@ -30,41 +32,54 @@ type observations struct {
 }
 
 type observation struct {
-	answer     string
-	began      time.Time // of this answer
-	hasChanged bool      // there was another answer before
-	warning    string    // of which there was an event
+	answer       string
+	began        time.Time         // of this answer
+	hasRecovered bool              // an answer was a recovery since the Alert fired
+	warnings     map[string]string // by reason: the messages of which there was an event last
 }
 
-// since returns since when the answer is as it is, and whether there was another one before.
-func (s *observations) since(uid types.UID, answer string, now time.Time) (began time.Time, hasChanged bool) {
+// since returns since when the answer is as it is, and whether there was a recovery before it.
+func (s *observations) since(uid types.UID, answer string, now time.Time) (began time.Time, hasRecovered bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	seen := s.byObject[uid]
 	if seen.began.IsZero() || seen.answer != answer {
-		seen.answer, seen.began, seen.hasChanged = answer, now, !seen.began.IsZero()
+		seen.answer, seen.began = answer, now
 	}
+	seen.hasRecovered = seen.hasRecovered || lifecycle.IsRecovery(answer)
 	s.set(uid, seen)
-	return seen.began, seen.hasChanged
+	return seen.began, seen.hasRecovered
 }
 
-// isNewWarning reports whether there was no event with this message since the last other one.
-func (s *observations) isNewWarning(uid types.UID, message string) bool {
+// fired records that the Alert has fired.
+func (s *observations) fired(uid types.UID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	seen := s.byObject[uid]
-	isNew := seen.warning != message
-	seen.warning = message
+	seen.hasRecovered = false
+	s.set(uid, seen)
+}
+
+// isNewWarning reports whether there was no event with this message since the last other one of its reason.
+func (s *observations) isNewWarning(uid types.UID, reason, message string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	seen := s.byObject[uid]
+	if seen.warnings == nil {
+		seen.warnings = map[string]string{}
+	}
+	isNew := seen.warnings[reason] != message
+	seen.warnings[reason] = message
 	s.set(uid, seen)
 	return isNew
 }
 
-func (s *observations) clearWarning(uid types.UID) {
+// clearWarnings lets the next warning of some reasons be new: what they were about has ended.
+func (s *observations) clearWarnings(uid types.UID, reasons ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if seen := s.byObject[uid]; seen.warning != "" {
-		seen.warning = ""
-		s.set(uid, seen)
+	for _, reason := range reasons {
+		delete(s.byObject[uid].warnings, reason)
 	}
 }
 

@@ -29,6 +29,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -70,6 +71,9 @@ func (r *Reconciler) observe(ctx context.Context, reader client.Reader, req requ
 		return nil, nil
 	}
 	if of, ok := requestOf(s.alert); !ok || of.key() != req.key() && isRecorded(s.alert) {
+		if s.object != nil && ok && pagedUID(s.alert) == s.object.GetUID() { // a Job that its CronJob controls no more
+			return nil, nil
+		}
 		if s.in.Asks && s.in.Result.State == lifecycle.Failing {
 			r.warn(s, reasonNameInUse, "Alert %s exists and is not about this object: it is left as it is, and no Alert is sent", s.alert.Name)
 		}
@@ -82,6 +86,7 @@ func (r *Reconciler) observe(ctx context.Context, reader client.Reader, req requ
 func (r *Reconciler) forget(req request) {
 	r.seen.forget(req.key())
 	r.unknown.forget(req.key())
+	r.objects.changed.forget(req.key())
 	r.budget.Forget(req.Namespace, req.key())
 }
 
@@ -113,8 +118,8 @@ func (r *Reconciler) inputs(ctx context.Context, reader client.Reader, s *situat
 		if in.Result.State == lifecycle.Failing {
 			in.Result.State = lifecycle.Progressing
 		}
-	case in.Result.State != lifecycle.Unknown: // of which there may be an event
-		r.seen.clearWarning(s.req.key())
+	default:
+		r.seen.clearWarnings(s.req.key(), reasonNoConsent, reasonInvalidAnnotation)
 	}
 	return in, nil
 }
@@ -152,17 +157,24 @@ func (r *Reconciler) consents(ctx context.Context, reader client.Reader, namespa
 	return lifecycle.Consents(ns), ns.DeletionTimestamp != nil, nil
 }
 
-// alertAbout returns the Alert about an object, or the one with the name that is used for it; nil if there is none. Versions before 0.6 named
-// the Alert about a Job by its UID.
+// alertAbout returns the Alert about an object, or the one with the name that is used for it; nil if there is none. The Alert of a CronJob is about
+// its last failed Job also where it controls that no more. Versions before 0.6 named the Alert about a Job by its UID.
 func (r *Reconciler) alertAbout(ctx context.Context, s *situation) (*v1beta1.Alert, error) {
-	var list v1beta1.AlertList
-	err := r.client.List(ctx, &list, client.InNamespace(s.req.Namespace), client.MatchingFields{subjectIndex: string(s.req.key())})
-	if err != nil {
-		return nil, err
+	keys := []types.UID{s.req.key()}
+	if s.req.isJob() && s.object != nil {
+		keys = append(keys, s.object.GetUID())
 	}
-	if len(list.Items) > 0 {
-		return chooseAlert(list.Items), nil
+	for _, key := range keys {
+		var list v1beta1.AlertList
+		err := r.client.List(ctx, &list, client.InNamespace(s.req.Namespace), client.MatchingFields{subjectIndex: string(key)})
+		if err != nil {
+			return nil, err
+		}
+		if len(list.Items) > 0 {
+			return chooseAlert(list.Items), nil
+		}
 	}
+	var err error
 	names := []string{alertName(s.req.alertKind(), s.req.Name, s.req.identity())}
 	if s.req.isJob() && s.object != nil {
 		names = append(names, alertName("Job", s.object.GetName(), s.object.GetUID()))
@@ -208,7 +220,7 @@ func (r *Reconciler) findSince(ctx context.Context, s *situation) error {
 	}
 	var pods corev1.PodList
 	err = r.live.List(ctx, &pods, client.InNamespace(s.req.Namespace), client.MatchingLabelsSelector{Selector: selector})
-	s.in.Result.Since = lifecycle.UnreadySince(pods.Items)
+	s.in.Result.Since, s.in.Result.IsRenewed = lifecycle.UnreadySince(pods.Items), true
 	return err
 }
 

@@ -76,7 +76,7 @@ func requestOf(alert *v1beta1.Alert) (request, bool) {
 	if resource == namespaceResource {
 		return overflowRequest(alert.Namespace), true
 	}
-	req := request{Resource: resource.GroupResource(), Namespace: alert.Namespace, UID: types.UID(alert.Annotations[v1beta1.PagedUIDAnnotation])}
+	req := request{Resource: resource.GroupResource(), Namespace: alert.Namespace, UID: pagedUID(alert)}
 	var ok bool
 	if req.Kind, req.Name, ok = strings.Cut(alert.Annotations[v1beta1.PagedObjectAnnotation], "/"); !ok {
 		if len(alert.OwnerReferences) == 0 {
@@ -91,13 +91,20 @@ func requestOf(alert *v1beta1.Alert) (request, bool) {
 	return req, true
 }
 
-// subjectIndex finds the Alerts about an object, by the key of its request.
+// subjectIndex finds the Alerts about an object, by the key of its request, and those about a Job also by its UID.
 const subjectIndex = "pagedObject"
 
 func subjectKeys(alert *v1beta1.Alert) []string {
 	req, ok := requestOf(alert)
-	if !ok {
+	switch {
+	case !ok:
 		return nil
+	case req.isJob():
+		return []string{string(req.key()), string(pagedUID(alert))}
 	}
 	return []string{string(req.key())}
+}
+
+func pagedUID(alert *v1beta1.Alert) types.UID {
+	return types.UID(alert.Annotations[v1beta1.PagedUIDAnnotation])
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
@@ -33,6 +34,7 @@ import (
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
@@ -93,9 +95,12 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	if err != nil {
 		return err
 	}
+	newMapper := func() (meta.RESTMapper, error) {
+		return apiutil.NewDynamicRESTMapper(mgr.GetConfig(), mgr.GetHTTPClient())
+	}
 	r := &Reconciler{
 		diagnostics: diagnostics.Collector{Reader: mgr.GetAPIReader(), Logs: logs},
-		client:      mgr.GetClient(), live: mgr.GetAPIReader(), objects: newObjects(api, mgr.GetRESTMapper(), failures, o.Watched, o.Namespaces),
+		client:      mgr.GetClient(), live: mgr.GetAPIReader(), objects: newObjects(api, newMapper, failures, o.Watched, o.Namespaces),
 		recorder: o.Recorder, clock: clock.RealClock{}, resolveAfter: o.ResolveAfter, unknown: unknown,
 	}
 	r.objects.deleted.dropped = failures.jobDropped

@@ -17,7 +17,6 @@ limitations under the License.
 package health
 
 import (
-	"fmt"
 	"sync"
 	"time"
 
@@ -28,24 +27,12 @@ import (
 	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/health"
 )
 
-// Limits of events about objects that cannot be judged.
-const (
-	maxUnknownEvents    = 10
-	unknownEventsWindow = time.Hour
-)
-
 // unknownObjects are the objects with the label that cannot be judged: about them no Alert is sent, whatever happens.
 type unknownObjects struct {
 	count *prometheus.GaugeVec // by resource
 
-	mu     sync.Mutex
-	byKey  map[types.UID]schema.GroupResource
-	events map[kindInNamespace][]time.Time
-}
-
-type kindInNamespace struct {
-	resource  schema.GroupResource
-	namespace string
+	mu    sync.Mutex
+	byKey map[types.UID]schema.GroupResource
 }
 
 // newUnknownObjects registers the metric.
@@ -55,7 +42,7 @@ func newUnknownObjects(registry prometheus.Registerer) (*unknownObjects, error) 
 			Name: "bellhop_page_by_label_unknown_objects",
 			Help: "Objects that have the label pager.k8s.co/page=true and whose status has nothing by which they could be judged, by resource: no Alert is sent about them.",
 		}, []string{"resource"}),
-		byKey: map[types.UID]schema.GroupResource{}, events: map[kindInNamespace][]time.Time{},
+		byKey: map[types.UID]schema.GroupResource{},
 	}
 	return u, registry.Register(u.count)
 }
@@ -80,27 +67,12 @@ func (u *unknownObjects) forget(key types.UID) {
 	}
 }
 
-// takeEvent reports whether there may be one more event about the objects of a kind in a namespace.
-func (u *unknownObjects) takeEvent(req request, now time.Time) bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	of := kindInNamespace{req.Resource, req.Namespace}
-	recent := u.events[of]
-	for len(recent) > 0 && !now.Before(recent[0].Add(unknownEventsWindow)) {
-		recent = recent[1:]
-	}
-	if len(recent) >= maxUnknownEvents {
-		return false
-	}
-	u.events[of] = append(recent, now)
-	return true
-}
-
 // reportUnknown says that an object cannot be judged, once that is sure: by the metric, and by an event if somebody has created, labelled or changed
 // the object since this process began, who is told so. It returns when it will be sure; zero: the object can be judged, or it was said.
 func (r *Reconciler) reportUnknown(s *situation) time.Time {
 	if s.object == nil || s.in.UnknownAt(s.object.GetCreationTimestamp().Time).IsZero() {
 		r.unknown.forget(s.req.key())
+		r.seen.clearWarnings(s.req.key(), reasonHealthUnknown)
 		return time.Time{}
 	}
 	now := r.clock.Now()
@@ -108,9 +80,8 @@ func (r *Reconciler) reportUnknown(s *situation) time.Time {
 		return due
 	}
 	r.unknown.add(s.req)
-	message := fmt.Sprintf("No Alert is sent about this object, whatever happens: %s. %s", s.in.Result.Message, lifecycle.RemedyOfUnknown(s.object))
-	if r.objects.changed.has(s.req.key()) && r.seen.isNewWarning(s.req.key(), reasonHealthUnknown+": "+message) && r.unknown.takeEvent(s.req, now) {
-		r.emit(s.object, reasonHealthUnknown, message)
+	if r.objects.changed.has(s.req.key()) {
+		r.warn(s, reasonHealthUnknown, "No Alert is sent about this object, whatever happens: %s. %s", s.in.Result.Message, lifecycle.RemedyOfUnknown(s.object))
 	}
 	return time.Time{}
 }

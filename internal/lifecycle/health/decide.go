@@ -53,28 +53,34 @@ type Inputs struct {
 	FiredFor time.Time
 	// SeenSince is since when the process has seen the present Answer, for what the status of the object does not say.
 	SeenSince time.Time
-	// HasChanged is whether the process has seen another Answer before.
-	HasChanged bool
+	// HasRecovered is whether the process has seen the object healthy, or asking for nothing, before the present failure, and since its Alert fired.
+	HasRecovered bool
 }
 
-// Answer is what an object says: its state, or that it asks for nothing.
+// Answer is what an object says: its state, with whether there is a status, or that it asks for nothing.
 func (in Inputs) Answer() string {
-	if !in.Asks {
+	switch {
+	case !in.Asks:
 		return ""
+	case in.Result.Reason == NotReported:
+		return NotReported
 	}
 	return string(in.Result.State)
 }
 
+// IsRecovery reports whether an Answer ends a failure: what is in progress, or cannot be judged, may go on to fail.
+func IsRecovery(answer string) bool { return answer == "" || answer == string(Healthy) }
+
 // Judge returns the result as it counts at a time: progress that has lasted for its deadline is a failure.
 func (in Inputs) Judge(now time.Time) Result {
 	r := in.Result
-	if r.Since.IsZero() || r.Since.After(in.SeenSince) && !r.HasEnded { // a time in the future is a clock that is wrong
+	if r.Since.IsZero() {
 		r.Since = in.SeenSince
 	}
 	if r.State != Progressing || in.Ask.ProgressDeadline == 0 || !r.Again.IsZero() {
 		return r
 	}
-	if r.Again = r.Since.Add(in.Ask.ProgressDeadline); now.Before(r.Again) {
+	if r.Again = in.began(r).Add(in.Ask.ProgressDeadline); now.Before(r.Again) {
 		return r
 	}
 	message := fmt.Sprintf("it has been in progress since %s: %s", r.Since.UTC().Format(time.RFC3339), r.Reason)
@@ -82,6 +88,14 @@ func (in Inputs) Judge(now time.Time) Result {
 		message += ": " + r.Message
 	}
 	return Result{State: Failing, Since: r.Again, Reason: "ProgressDeadlineExceeded", Message: message}
+}
+
+// began returns since when a result counts: a time after the process has seen it is of a clock that is wrong.
+func (in Inputs) began(r Result) time.Time {
+	if r.Since.After(in.SeenSince) && !r.HasEnded {
+		return in.SeenSince
+	}
+	return r.Since
 }
 
 // Decide returns what has to be done now, and when the object has to be looked at again if nothing changes; zero: never.
@@ -97,9 +111,11 @@ func Decide(in Inputs, now time.Time) (Action, time.Time) {
 	case r.State != Failing:
 		return Keep, r.Again
 	case in.isResolvedByPerson(r):
+		return Keep, r.Again
+	case in.IsJob && !now.Before(r.Since.Add(jobAlertLasts)): // its Alert would have ended
 		return Keep, time.Time{}
 	}
-	due := r.Since.Add(in.Ask.After)
+	due := in.began(r).Add(in.Ask.After)
 	if settled := in.SeenSince.Add(r.Settle); settled.After(due) {
 		due = settled
 	}
@@ -110,13 +126,13 @@ func Decide(in Inputs, now time.Time) (Action, time.Time) {
 }
 
 // isResolvedByPerson reports whether a failure is the one that an Alert has fired for, of which the time in seconds is stored. Where the status does
-// not say when the failure began, it is that one until the process has seen the object in another state.
+// not say when the failure began, or each attempt renews that, it is that one until the process has seen a recovery.
 func (in Inputs) isResolvedByPerson(r Result) bool {
 	if in.FiredFor.IsZero() {
 		return false
 	}
-	isSeenFirst := in.Result.Since.IsZero() && !in.HasChanged
-	return isSeenFirst || r.Since.Truncate(time.Second).Equal(in.FiredFor)
+	isUndated := in.Result.Since.IsZero() || r.IsRenewed
+	return isUndated && !in.HasRecovered || r.Since.Truncate(time.Second).Equal(in.FiredFor)
 }
 
 // decideEnd decides about an Alert that is firing: it is resolved if its object has been healthy for long enough, or has asked for nothing.
@@ -140,7 +156,8 @@ func (in Inputs) decideJobAlert(r Result, now time.Time) (Action, time.Time) {
 	if !now.Before(ends) {
 		return Resolve, time.Time{}
 	}
-	if in.IsGone || in.Asks && (r.State != Healthy || !isLater) {
+	hasSucceeded := in.Asks && r.State == Healthy && r.HasEnded && isLater
+	if !hasSucceeded && (in.IsGone || in.Asks) {
 		return Keep, ends
 	}
 	action, again := in.decideEnd(r, now)

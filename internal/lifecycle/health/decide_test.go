@@ -58,7 +58,13 @@ func TestDecide(t *testing.T) {
 		"fails since it is watched, and a person has resolved it": {
 			in: Inputs{Asks: true, Result: failing(time.Time{}), FiredFor: before(time.Hour), SeenSince: before(time.Minute)}, want: Keep},
 		"fails anew without a time": {
-			in: Inputs{Asks: true, Result: failing(time.Time{}), FiredFor: before(time.Hour), SeenSince: before(time.Minute), HasChanged: true}, want: Fire},
+			in: Inputs{Asks: true, Result: failing(time.Time{}), FiredFor: before(time.Hour), SeenSince: before(time.Minute), HasRecovered: true}, want: Fire},
+		"a renewed failure, and a person has resolved it": {
+			in: Inputs{Asks: true, Result: Result{State: Failing, Since: before(time.Minute), IsRenewed: true}, FiredFor: before(2 * time.Hour), SeenSince: before(time.Hour)}, want: Keep},
+		"fails anew after a recovery": {
+			in: Inputs{Asks: true, Result: Result{State: Failing, Since: before(time.Minute), IsRenewed: true}, FiredFor: before(2 * time.Hour), SeenSince: before(time.Minute), HasRecovered: true}, want: Fire},
+		"was resolved, and recovers by time": {
+			in: Inputs{Asks: true, Result: Result{State: Failing, Again: now.Add(time.Minute)}, FiredFor: before(time.Hour), SeenSince: before(time.Hour)}, want: Keep, again: now.Add(time.Minute)},
 		"fails for the first time since it is watched": {in: Inputs{Asks: true, Result: failing(time.Time{}), SeenSince: before(time.Minute)}, want: Fire},
 		"fails anew after a person":                    {in: Inputs{Asks: true, Result: failing(before(time.Minute)), FiredFor: before(time.Hour), SeenSince: before(time.Minute)}, want: Fire},
 
@@ -89,6 +95,9 @@ func TestDecide(t *testing.T) {
 		"a later Job has just succeeded":          {in: job(Inputs{Asks: true, Result: ended(Healthy, time.Second), IsFiring: true, FiredFor: before(time.Hour), SeenSince: before(time.Second)}), want: Keep, again: now.Add(59 * time.Second)},
 		"a former Job succeeded":                  {in: job(Inputs{Asks: true, Result: ended(Healthy, 2*time.Hour), IsFiring: true, FiredFor: before(time.Hour), SeenSince: before(time.Hour)}), want: Keep, again: now.Add(23 * time.Hour)},
 		"a later Job runs":                        {in: job(Inputs{Asks: true, Result: progressing, IsFiring: true, FiredFor: before(time.Hour), SeenSince: before(time.Minute)}), want: Keep, again: now.Add(23 * time.Hour)},
+		"a Job failed more than a day ago":        {in: job(Inputs{Asks: true, Result: ended(Failing, 25*time.Hour), SeenSince: now}), want: Keep},
+		"a later Job succeeds, and is deleted":    {in: job(Inputs{Asks: true, IsGone: true, Result: ended(Healthy, 2*time.Minute), IsFiring: true, FiredFor: before(time.Hour), SeenSince: before(time.Minute)}), want: Resolve},
+		"a later Job is suspended":                {in: job(Inputs{Asks: true, Result: suspended, IsFiring: true, FiredFor: before(time.Hour), SeenSince: before(time.Minute)}), want: Keep, again: now.Add(23 * time.Hour)},
 		"a Job whose Alert fires loses its label": {in: job(Inputs{IsFiring: true, FiredFor: before(time.Hour), SeenSince: before(time.Minute)}), want: Resolve},
 	} {
 		t.Run(name, func(t *testing.T) {

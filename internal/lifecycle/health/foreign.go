@@ -208,6 +208,7 @@ func alsoExternalSecret(o *unstructured.Unstructured, e Evidence, result Result)
 
 // alsoKustomization: each retry of a Kustomization of Flux sets Ready to Unknown. Its history says how the last attempt ended.
 func alsoKustomization(o *unstructured.Unstructured, _ Evidence, result Result) Result {
+	result.IsRenewed = true
 	attempts := statusOf(o).objects("history") // the last one first
 	if result.State != Progressing || len(attempts) == 0 {
 		return result

@@ -51,6 +51,8 @@ type Result struct {
 	Again time.Time
 	// Settle is for how long the state has to be seen before it counts, for a state that a process cannot tell from a change in progress.
 	Settle time.Duration
+	// IsRenewed is whether each attempt, or each Pod, of one failure has another Since.
+	IsRenewed bool
 	// HasEnded is whether the state is final: a Job that has failed does not recover, and neither does its deletion mean that.
 	HasEnded bool
 }

@@ -96,6 +96,9 @@ func parseWatched(item string) (Watched, error) {
 	if !hasSigns {
 		return w, nil
 	}
+	if resource.Group == "batch" && resource.Resource == "jobs" {
+		return Watched{}, fmt.Errorf("%q has conditions: Jobs have an end, by which they are judged, so leave the entry out", item)
+	}
 	for sign := range strings.SplitSeq(signs, "|") {
 		condition, status, _ := strings.Cut(sign, "=")
 		if !slices.Contains([]string{statusTrue, statusFalse, statusUnknown}, status) || condition == "" {

@@ -51,6 +51,11 @@ func TestParseWatched(t *testing.T) {
 			t.Errorf("%q: error %v", list, err)
 		}
 	}
+	for _, list := range []string{"batch/v1/jobs:Failed=True", "jobs.batch:Failed=True"} {
+		if _, err := ParseWatched(list); err == nil || !strings.Contains(err.Error(), "leave the entry out") {
+			t.Errorf("%q: error %v", list, err)
+		}
+	}
 	for _, list := range []string{"v1/pods:", "v1/pods:Ready", "v1/pods:Ready=false", "v1/pods:=True", "v1/pods:Ready=False|", "v1/pods:Ready=False=True"} {
 		if _, err := ParseWatched(list); err == nil || !strings.Contains(err.Error(), "TYPE=True") {
 			t.Errorf("%q: error %v", list, err)

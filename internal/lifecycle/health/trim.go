@@ -20,7 +20,9 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -66,6 +68,15 @@ type Trimmed struct {
 	rest string
 }
 
+// Created returns when the object was created; zero if that cannot be read.
+func (t *Trimmed) Created() time.Time {
+	o, err := t.Object()
+	if err != nil {
+		return time.Time{}
+	}
+	return o.GetCreationTimestamp().Time
+}
+
 // Trim returns what is read of an object, which it changes.
 func Trim(o *unstructured.Unstructured) (*Trimmed, error) {
 	t := &Trimmed{Kind: o.GetKind(), CronJob: cronJobOf(o), namespace: o.GetNamespace(), name: o.GetName(), resourceVersion: o.GetResourceVersion(), uid: o.GetUID()}
@@ -74,6 +85,9 @@ func Trim(o *unstructured.Unstructured) (*Trimmed, error) {
 	metadata, status := keepIn(o.Object, "metadata", keptMetadata), keepIn(o.Object, "status", keptStatus)
 	if hadStatus && fields(status).isEmpty() {
 		status[hasMore] = true
+	}
+	if hasEndedBeforeDeletion(o) {
+		delete(metadata, "deletionTimestamp")
 	}
 	keepIn(metadata, "labels", keptLabels)
 	keepIn(metadata, "annotations", keptAnnotations)
@@ -103,6 +117,18 @@ func cronJobOf(o *unstructured.Unstructured) string {
 		return owner.Name
 	}
 	return ""
+}
+
+// hasEndedBeforeDeletion reports whether an object is a Job that had ended before it was deleted. It is what it was then: what its TTL deletes has
+// a deletionTimestamp for as long as its Pods exist.
+func hasEndedBeforeDeletion(o *unstructured.Unstructured) bool {
+	deleted := o.GetDeletionTimestamp()
+	if o.GetKind() != "Job" || deleted == nil {
+		return false
+	}
+	return slices.ContainsFunc(statusOf(o).conditions(), func(c condition) bool {
+		return (c.kind == string(batchv1.JobFailed) || c.kind == string(batchv1.JobComplete)) && c.status == statusTrue && !c.since.After(deleted.Time)
+	})
 }
 
 // GetObjectMeta returns the fields by which a cache finds and compares objects.

@@ -65,6 +65,38 @@ func TestTrim(t *testing.T) {
 	}
 }
 
+// A Job that had ended before its deletion is what it was then: its TTL deletes it while its Pods exist.
+func TestTrimOfDeletedJobs(t *testing.T) {
+	for name, c := range map[string]struct {
+		kind, condition, at string
+		asks                bool
+	}{
+		"failed before":    {"Job", "Failed", "2026-01-01T12:00:00Z", true},
+		"succeeded before": {"Job", "Complete", "2026-01-01T11:00:00Z", true},
+		"failed by it":     {"Job", "Failed", "2026-01-01T12:00:01Z", false},
+		"runs":             {"Job", "Suspended", "2026-01-01T11:00:00Z", false},
+		"another kind":     {"House", "Failed", "2026-01-01T11:00:00Z", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			trimmed, err := Trim(&unstructured.Unstructured{Object: map[string]any{
+				"apiVersion": "batch/v1", "kind": c.kind,
+				"metadata": map[string]any{"name": "import", "deletionTimestamp": "2026-01-01T12:00:00Z", "labels": map[string]any{v1beta1.PageLabel: "true"}},
+				"status":   map[string]any{"conditions": []any{map[string]any{"type": c.condition, "status": "True", "lastTransitionTime": c.at}}},
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			o, err := trimmed.Object()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, asks, _ := ParseAsk(o, c.kind); asks != c.asks {
+				t.Errorf("asks: %t", asks)
+			}
+		})
+	}
+}
+
 // The limit for 5,000 objects is 10 MiB, about half of which are the keys of the cache and what the operator remembers.
 func TestTrimmedSize(t *testing.T) {
 	const limit = 1000

@@ -1,0 +1,69 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package health
+
+import (
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/health"
+)
+
+// endedJob returns a Job of a name that ended at a time.
+func endedJob(t *testing.T, uid string, at time.Time) *lifecycle.Trimmed {
+	t.Helper()
+	trimmed, err := lifecycle.Trim(&unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "batch/v1", "kind": "Job", "metadata": map[string]any{"namespace": "shop", "name": "import", "uid": uid},
+		"status": map[string]any{"conditions": []any{map[string]any{"type": "Failed", "status": "True", "lastTransitionTime": at.Format(time.RFC3339)}}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return trimmed
+}
+
+// Of the Jobs of a name the one is kept that ended last, so that no number of them takes the room of others.
+func TestDeletedJobs(t *testing.T) {
+	at := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	req := func(name string) request { return request{Resource: jobs, Kind: "Job", Namespace: "shop", Name: name} }
+	dropped := 0
+	d := deletedJobs{dropped: func(request) { dropped++ }}
+	last := endedJob(t, "2", at.Add(time.Minute))
+	d.add(req("import"), endedJob(t, "1", at))
+	d.add(req("import"), last)
+	d.add(req("import"), endedJob(t, "0", at.Add(-time.Minute)))
+	if d.of(req("import")) != last {
+		t.Error("another Job than the last one is kept")
+	}
+	for i := range maxDeletedJobs {
+		d.add(req(string(rune('a'+i))), last)
+	}
+	if dropped != 1 {
+		t.Errorf("%d were dropped, want 1", dropped)
+	}
+	d.forget(req("import"), endedJob(t, "2", at))
+	if d.of(req("import")) != last {
+		t.Error("a Job is forgotten that was not handled")
+	}
+	d.forget(req("import"), last)
+	d.add(req("export"), last)
+	if d.of(req("import")) != nil || dropped != 1 {
+		t.Errorf("no room after a Job was handled: %d were dropped", dropped)
+	}
+}

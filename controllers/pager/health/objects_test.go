@@ -1,0 +1,86 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package health
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/dynamic/fake"
+	clienttesting "k8s.io/client-go/testing"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
+
+	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/health"
+)
+
+// A resource that the flag names without a version is read in another one once the former is not served any more.
+func TestVersionThatIsNotServedAnyMore(t *testing.T) {
+	houses := schema.GroupResource{Group: "example.com", Resource: "houses"}
+	former, present := houses.WithVersion("v1beta1"), houses.WithVersion("v1")
+	api := fake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), map[schema.GroupVersionResource]string{former: "HouseList", present: "HouseList"})
+	api.PrependReactor("list", "houses", func(action clienttesting.Action) (bool, runtime.Object, error) {
+		return action.GetResource() == former, nil, apierrors.NewNotFound(houses, "")
+	})
+	preferred := former
+	newMapper := func() (meta.RESTMapper, error) {
+		mapper := meta.NewDefaultRESTMapper([]schema.GroupVersion{preferred.GroupVersion()})
+		mapper.Add(preferred.GroupVersion().WithKind("House"), meta.RESTScopeNamespace)
+		return mapper, nil
+	}
+	failures, err := newFailures(prometheus.NewRegistry(), events.NewFakeRecorder(10), leaseOf("a", "b"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := newObjects(api, newMapper, failures, []lifecycle.Watched{{GroupVersionResource: houses.WithVersion("")}}, nil)
+	all.queue = workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[request]())
+
+	if err := all.startFound(t.Context(), houses); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() bool {
+		all.mu.Lock()
+		defer all.mu.Unlock()
+		return all.kinds[houses].informers == nil
+	})
+	preferred = present
+	if err := all.startFound(t.Context(), houses); err != nil {
+		t.Fatal(err)
+	}
+	if got := all.version(houses); got != present {
+		t.Errorf("reads %s", got)
+	}
+	eventually(t, func() bool {
+		_, isKnown, err := all.get(t.Context(), request{Resource: houses, Kind: "House", Namespace: "shop", Name: "first", UID: "1"})
+		return isKnown && err == nil
+	})
+}
+
+func eventually(t *testing.T, isTrue func() bool) {
+	t.Helper()
+	err := wait.PollUntilContextTimeout(t.Context(), time.Millisecond, time.Minute, true, func(context.Context) (bool, error) { return isTrue(), nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,77 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package health
+
+import (
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/gophernetes/bellhop/internal/redact"
+)
+
+// Limits of the events of a reason about the objects of a kind in a namespace: a restart looks at all of them.
+const (
+	maxWarnings    = 10
+	warningsWindow = time.Hour
+)
+
+// warn emits an event about an object, once for each message.
+func (r *Reconciler) warn(s *situation, reason, format string, args ...any) {
+	message := fmt.Sprintf(format, args...)
+	if r.seen.isNewWarning(s.req.key(), reason, message) && r.warnings.take(s.req, reason, r.clock.Now()) {
+		r.recorder.Eventf(s.object, nil, corev1.EventTypeWarning, reason, "Page", "%s", redact.Capitalize(message))
+	}
+}
+
+// warningBudget bounds events. The zero value is ready to use.
+type warningBudget struct {
+	mu     sync.Mutex
+	recent map[warningsOf][]time.Time
+}
+
+type warningsOf struct {
+	reason, namespace string
+	resource          schema.GroupResource
+}
+
+// take reports whether there may be one more event.
+func (b *warningBudget) take(req request, reason string, now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	isPast := func(at time.Time) bool { return !now.Before(at.Add(warningsWindow)) }
+	of := warningsOf{reason, req.Namespace, req.Resource}
+	recent := b.recent[of]
+	for len(recent) > 0 && isPast(recent[0]) {
+		recent = recent[1:]
+	}
+	if len(recent) >= maxWarnings {
+		return false
+	}
+	if len(recent) == 0 { // others may be over, too
+		maps.DeleteFunc(b.recent, func(_ warningsOf, times []time.Time) bool { return isPast(times[len(times)-1]) })
+	}
+	if b.recent == nil {
+		b.recent = map[warningsOf][]time.Time{}
+	}
+	b.recent[of] = append(recent, now)
+	return true
+}
