@@ -18,6 +18,7 @@ limitations under the License.
 package injection_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -130,6 +131,25 @@ func mountData(pod *corev1.Pod, paths ...string) {
 	pod.Spec.Volumes = []corev1.Volume{{Name: "data", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
 	for _, path := range paths {
 		pod.Spec.Containers[0].VolumeMounts = append(pod.Spec.Containers[0].VolumeMounts, corev1.VolumeMount{Name: "data", MountPath: path})
+	}
+}
+
+var (
+	emptyDir  = corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}
+	configMap = corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: "app"}}}
+	secret    = corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "app"}}
+	claim     = corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "app", ReadOnly: true}}
+)
+
+// mountAboveRoot mounts a volume, and the read-only one "claim", in a container with the root /etc/app/bindings.
+func mountAboveRoot(source corev1.VolumeSource, mounts ...corev1.VolumeMount) func(*corev1.Pod) {
+	return func(pod *corev1.Pod) {
+		pod.Spec.Volumes = []corev1.Volume{{Name: "data", VolumeSource: source}, {Name: "claim", VolumeSource: claim}}
+		for _, mount := range mounts {
+			mount.Name = cmp.Or(mount.Name, "data")
+			pod.Spec.Containers[0].VolumeMounts = append(pod.Spec.Containers[0].VolumeMounts, mount)
+		}
+		pod.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "SERVICE_BINDING_ROOT", Value: "/etc/app/bindings"}}
 	}
 }
 
@@ -340,35 +360,54 @@ var _ = Describe("A Pod that asks for credentials", func() {
 		Entry("of a long path", "/bindings/orders/"+strings.Repeat("a", 1000), `another mount at "/bindings/orders/`+strings.Repeat("a", 83)+`…", which is a path`),
 	)
 
-	DescribeTable("is refused with a read-only volume (F-B20)", func(ctx SpecContext, path string, source corev1.VolumeSource, readOnly bool) {
-		pod := newPod(annotated("orders", ""), func(pod *corev1.Pod) {
-			mountData(pod, path)
-			pod.Spec.Volumes[0].VolumeSource = source
-			pod.Spec.Containers[0].VolumeMounts[0].ReadOnly = readOnly
-			pod.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "SERVICE_BINDING_ROOT", Value: "/etc/app/bindings"}}
-		})
-		Expect(create(ctx, pod)).To(MatchError(ContainSubstring(`spec.containers: container "app" has a read-only volume at "` + path +
-			`", in which no directory for credentials can be made: mount it elsewhere, or set SERVICE_BINDING_ROOT of the container`)))
+	DescribeTable("has them in a volume above the root", func(ctx SpecContext, source corev1.VolumeSource, mounts ...corev1.VolumeMount) {
+		pod := newPod(annotated("orders", ""), mountAboveRoot(source, mounts...))
+		Expect(create(ctx, pod)).To(Succeed())
+		Expect(describe(pod)).To(ContainElement("app: bellhop-binding-0 at /etc/app/bindings/orders, read-only true"))
 	},
-		Entry("at the root", "/etc/app/bindings", corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}, true),
-		Entry("at another form of the root", "/etc//app/bindings/", corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}, true),
-		Entry("above the root", "/etc/app", corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}, true),
-		Entry("of a ConfigMap", "/etc/app/bindings", corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: "c"}}}, false),
-		Entry("of a Secret", "/etc/app", corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "orders"}}, false),
-		Entry("of a claim", "/etc/app", corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "c", ReadOnly: true}}, false),
-		Entry("of a driver", "/etc/app", corev1.VolumeSource{CSI: &corev1.CSIVolumeSource{Driver: "d", ReadOnly: new(true)}}, false),
+		// The kubelet makes the directories in these.
+		Entry("of a ConfigMap", configMap, corev1.VolumeMount{MountPath: "/etc/app"}),
+		Entry("of a ConfigMap, at the root", configMap, corev1.VolumeMount{MountPath: "/etc/app/bindings"}),
+		Entry("of a ConfigMap, mounted as read-only", configMap, corev1.VolumeMount{MountPath: "/etc/app", ReadOnly: true}),
+		Entry("of a Secret", secret, corev1.VolumeMount{MountPath: "/etc/app"}),
+		Entry("of projected sources", corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{}}, corev1.VolumeMount{MountPath: "/etc/app"}),
+		Entry("of the downward API", corev1.VolumeSource{DownwardAPI: &corev1.DownwardAPIVolumeSource{}}, corev1.VolumeMount{MountPath: "/etc/app"}),
+		Entry("of a ConfigMap, in a read-only claim", configMap, corev1.VolumeMount{Name: "claim", MountPath: "/etc"}, corev1.VolumeMount{MountPath: "/etc/app"}),
+		Entry("that is writable, in a read-only claim", emptyDir, corev1.VolumeMount{MountPath: "/etc/app/bindings"}, corev1.VolumeMount{Name: "claim", MountPath: "/etc/app"}),
+	)
+
+	DescribeTable("is refused with a read-only volume (F-B20)", func(ctx SpecContext, path string, source corev1.VolumeSource, mounts ...corev1.VolumeMount) {
+		Expect(create(ctx, newPod(annotated("orders", ""), mountAboveRoot(source, mounts...)))).To(MatchError(ContainSubstring(
+			`spec.containers: container "app" has a read-only volume at "` + path +
+				`", in which no directory for credentials can be made: mount it elsewhere, or set SERVICE_BINDING_ROOT of the container`)))
+	},
+		Entry("at the root", "/etc/app/bindings", emptyDir, corev1.VolumeMount{MountPath: "/etc/app/bindings", ReadOnly: true}),
+		Entry("at another form of the root", "/etc//app/bindings/", emptyDir, corev1.VolumeMount{MountPath: "/etc//app/bindings/", ReadOnly: true}),
+		Entry("above the root", "/etc/app", emptyDir, corev1.VolumeMount{MountPath: "/etc/app", ReadOnly: true}),
+		Entry("of a claim", "/etc/app", claim, corev1.VolumeMount{MountPath: "/etc/app"}),
+		Entry("of a claim, in a writable volume", "/etc/app", emptyDir, corev1.VolumeMount{Name: "claim", MountPath: "/etc/app"}, corev1.VolumeMount{MountPath: "/etc"}),
+		Entry("of a driver", "/etc/app", corev1.VolumeSource{CSI: &corev1.CSIVolumeSource{Driver: "d", ReadOnly: new(true)}}, corev1.VolumeMount{MountPath: "/etc/app"}),
+		Entry("of an image", "/etc/app", corev1.VolumeSource{Image: &corev1.ImageVolumeSource{Reference: "data"}}, corev1.VolumeMount{MountPath: "/etc/app"}),
+		// The kubelet makes directories in the root of the volume, for paths as they are written.
+		Entry("of a ConfigMap with a subPath", "/etc/app/bindings", configMap, corev1.VolumeMount{MountPath: "/etc/app/bindings", SubPath: "config"}),
+		Entry("of a Secret with a subPathExpr", "/etc/app", secret, corev1.VolumeMount{MountPath: "/etc/app", SubPathExpr: "$(SERVICE_BINDING_ROOT)"}),
+		Entry("of a ConfigMap at a relative path", "etc/app", configMap, corev1.VolumeMount{MountPath: "etc/app"}),
 	)
 
 	It("has as much as the limits permit, in many containers", func(ctx SpecContext) {
 		binding := strings.Repeat("b", 250) + "%03d"
-		pod := newPod(annotated(numbered(16, binding), numbered(64, "V%d="+fmt.Sprintf(binding, 15)+"/"+strings.Repeat("k", 200))), func(pod *corev1.Pod) {
+		inClaim := mountAboveRoot(configMap, corev1.VolumeMount{Name: "claim", MountPath: "/etc"}, corev1.VolumeMount{MountPath: "/etc/app"})
+		pod := newPod(annotated(numbered(16, binding), numbered(64, "V%d="+fmt.Sprintf(binding, 15)+"/"+strings.Repeat("k", 200))), inClaim, func(pod *corev1.Pod) {
 			for i := range 20 {
-				pod.Spec.InitContainers = append(pod.Spec.InitContainers, container(fmt.Sprintf("init-%d", i)))
-				pod.Spec.Containers = append(pod.Spec.Containers, container(fmt.Sprintf("more-%d", i)))
+				for name, containers := range map[string]*[]corev1.Container{"init": &pod.Spec.InitContainers, "more": &pod.Spec.Containers} {
+					more := *pod.Spec.Containers[0].DeepCopy()
+					more.Name = fmt.Sprintf("%s-%d", name, i)
+					*containers = append(*containers, more)
+				}
 			}
 		})
 		Expect(create(ctx, pod)).To(Succeed())
-		Expect(describe(pod)).To(HaveLen(16 + 41*(16+1+64)))
+		Expect(describe(pod)).To(HaveLen(16 + 41*(2+16+1+64)))
 
 		By("permitting the Pod that has them")
 		again := newPod(pod.Annotations, func(again *corev1.Pod) { again.Spec = pod.Spec })
