@@ -138,7 +138,7 @@ func (c Collector) readLog(ctx context.Context, pod *corev1.Pod, run run) (strin
 	return string(text), err
 }
 
-// secretsOf returns the values of the Secrets that a pod uses, if they are those that the run of its container had.
+// secretsOf returns the values of the Secrets that a pod uses, if it has had no others.
 func (c Collector) secretsOf(ctx context.Context, pod *corev1.Pod, run run) ([]string, error) {
 	var values []string
 	for _, name := range secretNames(&pod.Spec) {
@@ -151,7 +151,7 @@ func (c Collector) secretsOf(ctx context.Context, pod *corev1.Pod, run run) ([]s
 			return nil, err
 		}
 		if !hadValues(&secret, pod, run) {
-			return nil, &unknownValueError{name, "was created or changed after the container started"}
+			return nil, &unknownValueError{name, "was created or changed after the Pod was created"}
 		}
 		for _, value := range secret.Data {
 			values = append(values, string(value))

@@ -190,12 +190,12 @@ func TestALogIsNotQuotedWhoseSecretHasChanged(t *testing.T) {
 		secret corev1.Secret
 		quoted bool
 	}{
-		"older than the pod":                       {corev1.Secret{}, true},
-		"created in the second of the pod":         {corev1.Secret{ObjectMeta: metav1.ObjectMeta{CreationTimestamp: at(0)}}, true},
-		"created while the container ran":          {corev1.Secret{ObjectMeta: metav1.ObjectMeta{CreationTimestamp: at(started + time.Second)}}, false},
-		"created in the second of the start":       {corev1.Secret{ObjectMeta: metav1.ObjectMeta{CreationTimestamp: at(started)}}, false},
-		"changed before the start":                 {corev1.Secret{ObjectMeta: metav1.ObjectMeta{ManagedFields: written(`{"f:data":{"f:a":{}}}`, started-10*time.Minute)}}, true},
-		"changed just before the start":            {corev1.Secret{ObjectMeta: metav1.ObjectMeta{ManagedFields: written(`{"f:data":{"f:a":{}}}`, started-time.Minute)}}, false},
+		"older than the pod":                 {corev1.Secret{}, true},
+		"created in the second of the pod":   {corev1.Secret{ObjectMeta: metav1.ObjectMeta{CreationTimestamp: at(0)}}, true},
+		"created while the container ran":    {corev1.Secret{ObjectMeta: metav1.ObjectMeta{CreationTimestamp: at(started + time.Second)}}, false},
+		"created in the second of the start": {corev1.Secret{ObjectMeta: metav1.ObjectMeta{CreationTimestamp: at(started)}}, false},
+		// An init container, or an earlier run, may have written the former value to a volume.
+		"changed before the start":                 {corev1.Secret{ObjectMeta: metav1.ObjectMeta{ManagedFields: written(`{"f:data":{"f:a":{}}}`, started-10*time.Minute)}}, false},
 		"changed while the container ran":          {corev1.Secret{ObjectMeta: metav1.ObjectMeta{ManagedFields: written(`{"f:data":{"f:a":{}}}`, started+time.Minute)}}, false},
 		"changed by stringData":                    {corev1.Secret{ObjectMeta: metav1.ObjectMeta{ManagedFields: written(`{"f:stringData":{"f:a":{}}}`, started+time.Minute)}}, false},
 		"labeled while the container ran":          {corev1.Secret{ObjectMeta: metav1.ObjectMeta{ManagedFields: written(`{"f:metadata":{"f:labels":{"f:a":{}}}}`, started+time.Minute)}}, true},
@@ -211,7 +211,7 @@ func TestALogIsNotQuotedWhoseSecretHasChanged(t *testing.T) {
 				t.Errorf("got %q", got)
 			}
 			if !c.quoted && !strings.Contains(got, `Log:
-not quoted, since it may have former values of Secret "login", which was created or changed after the container started`) {
+not quoted, since it may have former values of Secret "login", which was created or changed after the Pod was created`) {
 				t.Errorf("got %q without a reason", got)
 			}
 		})

@@ -24,9 +24,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// volumeDelay is how long the kubelet may take to give a changed Secret to a pod that runs: a sync of one minute, and the age of its cache.
-const volumeDelay = 2 * time.Minute
-
 // run is a run of a container that failed.
 type run struct {
 	container  string
@@ -44,14 +41,14 @@ func failedRun(pod *corev1.Pod) (failed run, ok bool) {
 	return run{}, false
 }
 
-// hadValues reports whether a run of a pod's container had the values that a Secret has now. A new pod gets the values of that moment,
-// and a container that starts again may get older ones.
+// hadValues reports whether a pod has had no other values of a Secret than those that it has now. A run that started after a change
+// may still print a former value: an init container or an earlier run may have written it to a volume.
 func hadValues(secret *corev1.Secret, pod *corev1.Pod, run run) bool {
 	changed, created := changedAt(secret), pod.CreationTimestamp.Time
 	if changed.Equal(created) { // in the same second: before the start all the same
 		return changed.Before(run.startedAt)
 	}
-	return changed.Before(created) || changed.Add(volumeDelay).Before(run.startedAt)
+	return changed.Before(created)
 }
 
 // changedAt returns when the values of a Secret were last written, in seconds.
