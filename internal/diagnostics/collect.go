@@ -23,6 +23,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"time"
 
@@ -138,10 +139,12 @@ func (c Collector) readLog(ctx context.Context, pod *corev1.Pod, run run) (strin
 	return string(text), err
 }
 
-// secretsOf returns the values of the Secrets that a pod uses, if it has had no others.
+// secretsOf returns the values of the Secrets that a pod uses, if it has had no others. A key that it names and that does not exist may have
+// been removed since, also an optional one.
 func (c Collector) secretsOf(ctx context.Context, pod *corev1.Pod, run run) ([]string, error) {
 	var values []string
-	for _, name := range secretNames(&pod.Spec) {
+	used := usedKeysOf(&pod.Spec)
+	for _, name := range slices.Sorted(maps.Keys(used)) {
 		var secret corev1.Secret
 		err := c.Reader.Get(ctx, client.ObjectKey{Namespace: pod.Namespace, Name: name}, &secret)
 		if apierrors.IsNotFound(err) {
@@ -152,6 +155,11 @@ func (c Collector) secretsOf(ctx context.Context, pod *corev1.Pod, run run) ([]s
 		}
 		if !hadValues(&secret, pod, run) {
 			return nil, &unknownValueError{name, "was created or changed after the Pod was created"}
+		}
+		for _, key := range used[name] {
+			if _, ok := secret.Data[key]; !ok {
+				return nil, &unknownValueError{name, fmt.Sprintf("has no key %q", key)}
+			}
 		}
 		for _, value := range secret.Data {
 			values = append(values, string(value))

@@ -73,7 +73,7 @@ func failedPod(ended corev1.ContainerStateTerminated) corev1.Pod {
 	return corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: "backup-1", Namespace: "shop", UID: "pod", CreationTimestamp: created},
 		Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "main", Env: []corev1.EnvVar{{
-			ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: "login"}}},
+			ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: "login"}, Key: "password"}},
 		}}}}},
 		Status: corev1.PodStatus{Phase: corev1.PodFailed, ContainerStatuses: []corev1.ContainerStatus{{Name: "main", State: corev1.ContainerState{Terminated: &ended}}}},
 	}
@@ -186,6 +186,7 @@ func TestALogIsNotQuotedWhoseSecretHasChanged(t *testing.T) {
 		return []metav1.ManagedFieldsEntry{{FieldsV1: metav1.NewFieldsV1(fields), Time: &time}}
 	}
 	const started = time.Hour // after the pod was created
+	password := map[string][]byte{"password": []byte("present-value")}
 	for name, c := range map[string]struct {
 		secret corev1.Secret
 		quoted bool
@@ -202,6 +203,7 @@ func TestALogIsNotQuotedWhoseSecretHasChanged(t *testing.T) {
 		"written in the second before the pod was": {corev1.Secret{ObjectMeta: metav1.ObjectMeta{CreationTimestamp: at(-time.Second)}}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			c.secret.Data = password
 			server := apiServer{
 				pods:    []corev1.Pod{failedPod(corev1.ContainerStateTerminated{ExitCode: 3, StartedAt: at(started)})},
 				secrets: map[string]corev1.Secret{"login": c.secret},
@@ -225,6 +227,47 @@ not quoted, since it may have former values of Secret "login", which does not ex
 	})
 }
 
+// The removal of a key leaves no trace in a Secret but the key that the pod names.
+func TestALogIsNotQuotedWhoseKeyIsRemoved(t *testing.T) {
+	login := corev1.LocalObjectReference{Name: "login"}
+	items := []corev1.KeyToPath{{Key: "other", Path: "other"}, {Key: "password", Path: "password"}}
+	variable := func(optional bool) corev1.Container {
+		selector := &corev1.SecretKeySelector{LocalObjectReference: login, Key: "password", Optional: &optional}
+		return corev1.Container{Name: "main", Env: []corev1.EnvVar{{ValueFrom: &corev1.EnvVarSource{SecretKeyRef: selector}}}}
+	}
+	volume := func(source corev1.VolumeSource) corev1.PodSpec {
+		return corev1.PodSpec{Volumes: []corev1.Volume{{VolumeSource: source}}}
+	}
+	for name, c := range map[string]struct {
+		spec   corev1.PodSpec
+		quoted bool
+	}{
+		"a variable":                      {corev1.PodSpec{Containers: []corev1.Container{variable(false)}}, false},
+		"a variable of an init container": {corev1.PodSpec{InitContainers: []corev1.Container{variable(false)}}, false},
+		"an optional variable":            {corev1.PodSpec{Containers: []corev1.Container{variable(true)}}, false},
+		"a volume":                        {volume(corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "login", Items: items}}), false},
+		"a projected volume": {volume(corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: []corev1.VolumeProjection{
+			{Secret: &corev1.SecretProjection{LocalObjectReference: login, Items: items}},
+		}}}), false},
+		"a volume without the key": {volume(corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "login", Items: items[:1]}}), true},
+		"a whole volume":           {volume(corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "login"}}), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pod := failedPod(corev1.ContainerStateTerminated{ExitCode: 3, StartedAt: created})
+			pod.Spec = c.spec
+			server := apiServer{pods: []corev1.Pod{pod}, secrets: map[string]corev1.Secret{"login": {Data: map[string][]byte{"other": []byte("present-value")}}}}
+			got := collect(t, server, "password=former-value\n", nil)
+			if strings.Contains(got, "former-value") != c.quoted {
+				t.Errorf("got %q", got)
+			}
+			if !c.quoted && !strings.HasSuffix(got, `Log:
+not quoted, since it may have former values of Secret "login", which has no key "password"`) {
+				t.Errorf("got %q without a reason", got)
+			}
+		})
+	}
+}
+
 // F-S40: a log is withheld once, and not line by line.
 func TestALogIsWithheldWhereThereAreTooManySecrets(t *testing.T) {
 	got := redactLines("one\ntwo\n", []string{strings.Repeat("secret\n", 1<<16)})
@@ -236,7 +279,7 @@ func TestALogIsWithheldWhereThereAreTooManySecrets(t *testing.T) {
 func TestCollectIsBounded(t *testing.T) {
 	server := apiServer{
 		pods:    []corev1.Pod{failedPod(corev1.ContainerStateTerminated{ExitCode: 3, Reason: strings.Repeat("é", 10000)})},
-		secrets: map[string]corev1.Secret{"login": {}},
+		secrets: map[string]corev1.Secret{"login": {Data: map[string][]byte{"password": []byte("present-value")}}},
 	}
 	got := collect(t, server, strings.Repeat("line\n", 100000)+"the cause\n", nil)
 	if len(got) > 4000 || !strings.HasPrefix(got, "Container main") || !strings.HasSuffix(got, "line\nthe cause") {

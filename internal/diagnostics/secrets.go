@@ -41,8 +41,8 @@ func failedRun(pod *corev1.Pod) (failed run, ok bool) {
 	return run{}, false
 }
 
-// hadValues reports whether a pod has had no other values of a Secret than those that it has now. A run that started after a change
-// may still print a former value: an init container or an earlier run may have written it to a volume.
+// hadValues reports whether a pod has had no other values of a Secret than those that it has now, except for removed keys. A run that started
+// after a change may still print a former value: an init container or an earlier run may have written it to a volume.
 func hadValues(secret *corev1.Secret, pod *corev1.Pod, run run) bool {
 	changed, created := changedAt(secret), pod.CreationTimestamp.Time
 	if changed.Equal(created) { // in the same second: before the start all the same
@@ -51,7 +51,8 @@ func hadValues(secret *corev1.Secret, pod *corev1.Pod, run run) bool {
 	return changed.Before(created)
 }
 
-// changedAt returns when the values of a Secret were last written, in seconds.
+// changedAt returns when the values of a Secret were last written, in seconds. The API server does not record the time at
+// which a key was removed.
 func changedAt(secret *corev1.Secret) time.Time {
 	last := secret.CreationTimestamp.Time
 	for _, entry := range secret.ManagedFields {
@@ -65,33 +66,45 @@ func changedAt(secret *corev1.Secret) time.Time {
 	return last
 }
 
-// secretNames returns the names of the Secrets that the containers of a pod may print.
-func secretNames(spec *corev1.PodSpec) []string {
-	var names []string
+// usedKeys are the names of the Secrets that the containers of a pod may print, each with the keys that the pod names: envFrom and a volume
+// without items name none.
+type usedKeys map[string][]string
+
+func usedKeysOf(spec *corev1.PodSpec) usedKeys {
+	used := usedKeys{}
 	for _, container := range slices.Concat(spec.InitContainers, spec.Containers) {
 		for _, from := range container.EnvFrom {
 			if from.SecretRef != nil {
-				names = append(names, from.SecretRef.Name)
+				used.add(from.SecretRef.Name)
 			}
 		}
 		for _, variable := range container.Env {
 			if variable.ValueFrom != nil && variable.ValueFrom.SecretKeyRef != nil {
-				names = append(names, variable.ValueFrom.SecretKeyRef.Name)
+				used.add(variable.ValueFrom.SecretKeyRef.Name, variable.ValueFrom.SecretKeyRef.Key)
 			}
 		}
 	}
 	for _, volume := range spec.Volumes {
 		if volume.Secret != nil {
-			names = append(names, volume.Secret.SecretName)
+			used.add(volume.Secret.SecretName, keysOf(volume.Secret.Items)...)
 		}
 		if volume.Projected != nil {
 			for _, source := range volume.Projected.Sources {
 				if source.Secret != nil {
-					names = append(names, source.Secret.Name)
+					used.add(source.Secret.Name, keysOf(source.Secret.Items)...)
 				}
 			}
 		}
 	}
-	slices.Sort(names)
-	return slices.Compact(names)
+	return used
+}
+
+func (u usedKeys) add(secret string, keys ...string) { u[secret] = append(u[secret], keys...) }
+
+func keysOf(items []corev1.KeyToPath) []string {
+	keys := make([]string, len(items))
+	for i := range items {
+		keys[i] = items[i].Key
+	}
+	return keys
 }
