@@ -144,8 +144,8 @@ func timeOf(at *metav1.Time) time.Time {
 	return at.Time
 }
 
-// lastRunFailed returns the result of a CronJob whose last run that has ended has failed. Where its Jobs are gone, a run that is not active and
-// is younger than the last success has failed.
+// lastRunFailed returns the result of a CronJob whose last run that has ended has failed. Where the Job of the last run is gone, a run that is not
+// active and is younger than the last success has failed.
 func (s schedule) lastRunFailed() (Result, bool) {
 	var last *batchv1.Job
 	var ended *batchv1.JobCondition
@@ -155,11 +155,12 @@ func (s schedule) lastRunFailed() (Result, bool) {
 			last, ended = job, end
 		}
 	}
+	isGone := ended == nil || ended.LastTransitionTime.Time.Before(s.started)
 	switch {
 	case ended != nil && ended.Type == batchv1.JobFailed && s.succeeded.Before(ended.LastTransitionTime.Time):
 		message := fmt.Sprintf("Job %s did not succeed: %s: %s", last.Name, ended.Reason, ended.Message)
 		return Result{State: Failing, Since: ended.LastTransitionTime.Time, Reason: "RunFailed", Message: message}, true
-	case ended == nil && s.succeeded.Before(s.started) && len(s.cronJob.Status.Active) == 0:
+	case isGone && s.succeeded.Before(s.started) && len(s.cronJob.Status.Active) == 0:
 		message := fmt.Sprintf("the run that began at %s did not succeed", s.started.UTC().Format(time.RFC3339))
 		return Result{State: Failing, Since: s.started, Reason: "RunFailed", Message: message}, true
 	}

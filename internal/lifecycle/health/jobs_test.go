@@ -74,6 +74,14 @@ func TestComputeCronJob(t *testing.T) {
 			want: "Failing RunsOverdue", since: "03:25:00",
 		},
 		"the last run failed":   {status: batchv1.CronJobStatus{LastScheduleTime: at("04:00:00"), LastSuccessfulTime: at("03:00:10")}, now: "04:01:00", want: "Failing RunFailed", since: "04:00:00"},
+		"a failed run is not kept": {
+			status: batchv1.CronJobStatus{LastScheduleTime: at("04:00:00"), LastSuccessfulTime: at("03:00:10")}, now: "04:01:00",
+			runs: []batchv1.Job{run(batchv1.JobComplete, "03:00:10")}, want: "Failing RunFailed", since: "04:00:00",
+		},
+		"a success is not in the status yet": {
+			status: batchv1.CronJobStatus{LastScheduleTime: at("04:00:00"), LastSuccessfulTime: at("03:00:10")}, now: "04:01:00",
+			runs: []batchv1.Job{run(batchv1.JobComplete, "04:00:10")}, want: "Progressing Running", since: "04:00:00", next: "05:05:00",
+		},
 		"no run ever succeeded": {status: batchv1.CronJobStatus{LastScheduleTime: at("01:00:00")}, now: "01:01:00", want: "Failing RunFailed", since: "01:00:00"},
 		"overlapping runs fail": {
 			status: batchv1.CronJobStatus{LastScheduleTime: at("05:00:00"), LastSuccessfulTime: at("03:00:10"), Active: active}, now: "05:00:30",
