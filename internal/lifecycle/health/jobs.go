@@ -97,7 +97,8 @@ func NeedsRuns(o *unstructured.Unstructured) bool {
 // A schedule is what decides about a CronJob.
 type schedule struct {
 	cronJob batchv1.CronJob
-	// started and succeeded are of the last run, and of the last one that succeeded.
+	times   cron.Schedule
+	// started and succeeded are of the last run, and of the last one that succeeded. A run may begin long after started, which is the scheduled time.
 	started, succeeded time.Time
 	evidence           Evidence
 	deadline           time.Duration
@@ -120,10 +121,10 @@ func computeCronJob(o *unstructured.Unstructured, e Evidence) Result {
 	if failed, ok := s.lastRunFailed(); ok {
 		return failed
 	}
-	overdueAt, err := s.overdueAt()
-	if err != nil {
+	if s.times, err = parseSchedule(c.Spec); err != nil {
 		return Result{State: Unknown, Reason: "UnreadableSchedule", Message: err.Error()}
 	}
+	overdueAt := s.overdueAt()
 	if !overdueAt.IsZero() && !e.Now.Before(overdueAt) {
 		return Result{State: Failing, Since: overdueAt, Reason: "RunsOverdue", Settle: settleOverdue, Message: s.overdueMessage()}
 	}
@@ -167,32 +168,72 @@ func (s schedule) lastRunFailed() (Result, bool) {
 	return Result{}, false
 }
 
-// overdueAt returns when two runs are overdue: two scheduled times since the last success have passed, with the time by which their runs may
-// be late, and no run that has begun is younger than the deadline. Zero: a run may take as long as it wants.
-func (s schedule) overdueAt() (time.Time, error) {
-	spec, err := parseSchedule(s.cronJob.Spec)
-	if err != nil {
-		return time.Time{}, err
+// overdueAt returns when runs are overdue: two are missed, and no run that has begun is younger than the deadline. Zero: never, or a run may take
+// as long as it wants.
+func (s schedule) overdueAt() time.Time {
+	overdue := s.missedAt()
+	if overdue.IsZero() || s.deadline == 0 {
+		return time.Time{}
 	}
+	if began := s.hopefulSince(); !began.IsZero() && began.Add(s.deadline).After(overdue) {
+		return began.Add(s.deadline)
+	}
+	return overdue
+}
+
+// missedAt returns when two runs are missed: two scheduled times since the last success have passed, with the time by which their runs may be
+// late. Zero: the schedule has no times, such as February 30.
+func (s schedule) missedAt() time.Time {
 	from := s.succeeded
 	if from.IsZero() {
 		from = s.cronJob.CreationTimestamp.Time
 	}
-	second := spec.Next(spec.Next(from))
-	if second.IsZero() || s.deadline == 0 { // a schedule such as February 30
-		return time.Time{}, nil
-	}
+	return s.beginsUntil(s.times.Next(s.times.Next(from)))
+}
+
+// beginsUntil returns until when the run of a scheduled time may begin.
+func (s schedule) beginsUntil(scheduled time.Time) time.Time {
 	late := defaultStartingDeadline
 	if seconds := s.cronJob.Spec.StartingDeadlineSeconds; seconds != nil {
 		late = min(time.Duration(*seconds)*time.Second, maxProgressDeadline)
 	}
-	overdue := second.Add(late)
-	// Where a run replaces the former one, each is young, and says nothing.
-	isReplaced := s.cronJob.Spec.ConcurrencyPolicy == batchv1.ReplaceConcurrent
-	if hopeful := s.started.Add(s.deadline); len(s.cronJob.Status.Active) > 0 && !isReplaced && hopeful.After(overdue) {
-		overdue = hopeful
+	if scheduled.IsZero() {
+		return scheduled
 	}
-	return overdue, nil
+	return scheduled.Add(late)
+}
+
+// hopefulSince returns when the run began that may still succeed; zero: there is none. It is the first one without an end since the last success:
+// where runs overlap, the last one is always young. A run that is replaced before its deadline says nothing.
+func (s schedule) hopefulSince() time.Time {
+	began := s.activeSince()
+	if len(began) == 0 {
+		return time.Time{}
+	}
+	first := slices.IndexFunc(began, func(at time.Time) bool { return !at.Before(s.succeeded) })
+	if first < 0 { // all began before the last success of another one
+		first = len(began) - 1
+	}
+	isReplaced := s.cronJob.Spec.ConcurrencyPolicy == batchv1.ReplaceConcurrent
+	if isReplaced && s.times.Next(began[first]).Before(began[first].Add(s.deadline)) {
+		return time.Time{}
+	}
+	return began[first]
+}
+
+// activeSince returns when the runs began that have no end, in order. One whose Job is not seen began at its scheduled time or later.
+func (s schedule) activeSince() []time.Time {
+	var began []time.Time
+	for i := range s.evidence.Runs {
+		if job := &s.evidence.Runs[i]; endOf(job) == nil && job.DeletionTimestamp == nil {
+			began = append(began, job.CreationTimestamp.Time)
+		}
+	}
+	if len(began) == 0 && len(s.cronJob.Status.Active) > 0 {
+		return []time.Time{s.started}
+	}
+	slices.SortFunc(began, time.Time.Compare)
+	return began
 }
 
 func (s schedule) overdueMessage() string {

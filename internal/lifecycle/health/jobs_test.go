@@ -17,6 +17,7 @@ limitations under the License.
 package health
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -44,6 +45,13 @@ func TestComputeCronJob(t *testing.T) {
 			Status:     batchv1.JobStatus{Conditions: []batchv1.JobCondition{{Type: kind, Status: corev1.ConditionTrue, Reason: "R", LastTransitionTime: *at(ended)}}},
 		}
 	}
+	daysAgo := func(days int, text string) *metav1.Time { return &metav1.Time{Time: at(text).AddDate(0, 0, -days)} }
+	begun := func(texts ...string) (runs []batchv1.Job) {
+		for _, text := range texts {
+			runs = append(runs, batchv1.Job{ObjectMeta: metav1.ObjectMeta{CreationTimestamp: *at(text)}})
+		}
+		return runs
+	}
 	active := []corev1.ObjectReference{{Kind: "Job", Name: "run"}}
 	for name, c := range map[string]struct {
 		schedule          string // default: each hour
@@ -67,13 +75,38 @@ func TestComputeCronJob(t *testing.T) {
 		"a run may take for ever":    {deadline: "0", status: batchv1.CronJobStatus{LastScheduleTime: at("04:00:00"), LastSuccessfulTime: at("03:00:10"), Active: active}, now: "23:00:00", want: "Progressing Running", since: "04:00:00"},
 		"a later run is active": {
 			status: batchv1.CronJobStatus{LastScheduleTime: at("05:00:00"), LastSuccessfulTime: at("03:00:10"), Active: active}, now: "05:30:00",
+			runs: begun("05:00:00"), want: "Progressing Running", since: "05:00:00", next: "06:00:00",
+		},
+		"each run hangs": {
+			schedule: "* * * * *", status: batchv1.CronJobStatus{LastScheduleTime: at("05:00:00"), LastSuccessfulTime: at("03:00:10"), Active: slices.Repeat(active, 120)}, now: "05:00:30",
+			runs: begun("05:00:00", "03:01:00", "03:02:00"), want: "Failing RunsOverdue", since: "04:01:00",
+		},
+		"a run hung before the last success": {
+			deadline: "10800", status: batchv1.CronJobStatus{LastScheduleTime: at("06:00:00"), LastSuccessfulTime: at("04:50:00"), Active: slices.Repeat(active, 3)}, now: "06:30:00",
+			runs: begun("01:00:00", "05:00:00", "06:00:00"), want: "Progressing Running", since: "06:00:00", next: "08:00:00",
+		},
+		"a slow run began before the last success": {
+			policy: batchv1.ForbidConcurrent, deadline: "10800", status: batchv1.CronJobStatus{LastScheduleTime: at("05:00:00"), LastSuccessfulTime: at("04:50:00"), Active: active}, now: "06:30:00",
+			runs: begun("04:40:00", "01:00:00"), want: "Progressing Running", since: "05:00:00", next: "07:40:00",
+		},
+		"a run is being deleted": {
+			status: batchv1.CronJobStatus{LastScheduleTime: at("05:00:00"), LastSuccessfulTime: at("03:00:10"), Active: slices.Repeat(active, 2)}, now: "05:30:00",
+			runs: append(begun("05:00:00"), batchv1.Job{ObjectMeta: metav1.ObjectMeta{CreationTimestamp: *at("04:00:00"), DeletionTimestamp: at("04:30:00")}}),
 			want: "Progressing Running", since: "05:00:00", next: "06:00:00",
+		},
+		"a missed run began late": {
+			schedule: "0 2 * * *", status: batchv1.CronJobStatus{LastScheduleTime: at("02:00:00"), LastSuccessfulTime: daysAgo(10, "02:00:10"), Active: active}, now: "15:02:00",
+			runs: begun("15:00:01"), want: "Progressing Running", since: "02:00:00", next: "16:00:01",
+		},
+		"a missed run began late and is replaced tomorrow": {
+			schedule: "0 2 * * *", policy: batchv1.ReplaceConcurrent, status: batchv1.CronJobStatus{LastScheduleTime: at("02:00:00"), LastSuccessfulTime: daysAgo(10, "02:00:10"), Active: active}, now: "15:02:00",
+			runs: begun("15:00:01"), want: "Progressing Running", since: "02:00:00", next: "16:00:01",
 		},
 		"each run is replaced": {
 			schedule: "*/10 * * * *", policy: batchv1.ReplaceConcurrent, status: batchv1.CronJobStatus{LastScheduleTime: at("05:00:00"), LastSuccessfulTime: at("03:00:10"), Active: active}, now: "05:01:00",
-			want: "Failing RunsOverdue", since: "03:25:00",
+			runs: begun("05:00:00"), want: "Failing RunsOverdue", since: "03:25:00",
 		},
-		"the last run failed":   {status: batchv1.CronJobStatus{LastScheduleTime: at("04:00:00"), LastSuccessfulTime: at("03:00:10")}, now: "04:01:00", want: "Failing RunFailed", since: "04:00:00"},
+		"the last run failed": {status: batchv1.CronJobStatus{LastScheduleTime: at("04:00:00"), LastSuccessfulTime: at("03:00:10")}, now: "04:01:00", want: "Failing RunFailed", since: "04:00:00"},
 		"a failed run is not kept": {
 			status: batchv1.CronJobStatus{LastScheduleTime: at("04:00:00"), LastSuccessfulTime: at("03:00:10")}, now: "04:01:00",
 			runs: []batchv1.Job{run(batchv1.JobComplete, "03:00:10")}, want: "Failing RunFailed", since: "04:00:00",
