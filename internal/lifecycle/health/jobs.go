@@ -172,7 +172,7 @@ func (s schedule) lastRunFailed() (Result, bool) {
 // as long as it wants.
 func (s schedule) overdueAt() time.Time {
 	overdue := s.missedAt()
-	if overdue.IsZero() || s.deadline == 0 {
+	if overdue.IsZero() || s.deadline == 0 && len(s.cronJob.Status.Active) > 0 {
 		return time.Time{}
 	}
 	if began := s.hopefulSince(); !began.IsZero() && began.Add(s.deadline).After(overdue) {

@@ -102,6 +102,7 @@ func TestComputeCronJob(t *testing.T) {
 			schedule: "0 2 * * *", policy: batchv1.ReplaceConcurrent, status: batchv1.CronJobStatus{LastScheduleTime: at("02:00:00"), LastSuccessfulTime: daysAgo(10, "02:00:10"), Active: active}, now: "15:02:00",
 			runs: begun("15:00:01"), want: "Progressing Running", since: "02:00:00", next: "16:00:01",
 		},
+		"never created a run, which may take for ever": {deadline: "0", now: "02:05:00", want: "Failing RunsOverdue", since: "02:05:00"},
 		"each run is replaced": {
 			schedule: "*/10 * * * *", policy: batchv1.ReplaceConcurrent, status: batchv1.CronJobStatus{LastScheduleTime: at("05:00:00"), LastSuccessfulTime: at("03:00:10"), Active: active}, now: "05:01:00",
 			runs: begun("05:00:00"), want: "Failing RunsOverdue", since: "03:25:00",
