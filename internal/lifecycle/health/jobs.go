@@ -100,8 +100,10 @@ type schedule struct {
 	times   cron.Schedule
 	// started and succeeded are of the last run, and of the last one that succeeded. A run may begin long after started, which is the scheduled time.
 	started, succeeded time.Time
-	evidence           Evidence
-	deadline           time.Duration
+	// changed is when the spec was changed last; zero: the object does not say.
+	changed  time.Time
+	evidence Evidence
+	deadline time.Duration
 }
 
 // computeCronJob computes the result for a CronJob: it fails if its last run that has ended did, or if two runs are overdue since the last
@@ -114,7 +116,8 @@ func computeCronJob(o *unstructured.Unstructured, e Evidence) Result {
 	if ptr.Deref(c.Spec.Suspend, false) {
 		return suspended
 	}
-	s := schedule{cronJob: c, started: timeOf(c.Status.LastScheduleTime), succeeded: timeOf(c.Status.LastSuccessfulTime), evidence: e, deadline: defaultDeadline}
+	s := schedule{cronJob: c, changed: specChangedAt(o), evidence: e, deadline: defaultDeadline}
+	s.started, s.succeeded = timeOf(c.Status.LastScheduleTime), timeOf(c.Status.LastSuccessfulTime)
 	if ask, _, err := ParseAsk(o, o.GetKind()); err == nil {
 		s.deadline = ask.ProgressDeadline
 	}
@@ -124,18 +127,39 @@ func computeCronJob(o *unstructured.Unstructured, e Evidence) Result {
 	if s.times, err = parseSchedule(c.Spec); err != nil {
 		return Result{State: Unknown, Reason: "UnreadableSchedule", Message: err.Error()}
 	}
-	overdueAt := s.overdueAt()
+	missedAt := s.missedAt()
+	overdueAt := s.overdueAt(missedAt)
 	if !overdueAt.IsZero() && !e.Now.Before(overdueAt) {
 		return Result{State: Failing, Since: overdueAt, Reason: "RunsOverdue", Settle: settleOverdue, Message: s.overdueMessage()}
 	}
+	return s.asItShouldBe(missedAt, overdueAt)
+}
+
+// asItShouldBe returns the result of a CronJob that does not fail before runs that are missed at a time are overdue.
+func (s schedule) asItShouldBe(missedAt, overdueAt time.Time) Result {
 	result := Result{State: Healthy, Reason: "Succeeded", Message: "the last run succeeded", Again: overdueAt}
+	hasMissed := !overdueAt.IsZero() && !s.evidence.Now.Before(missedAt)
 	switch {
+	case s.succeeded.Before(s.started), hasMissed && len(s.cronJob.Status.Active) > 0:
+		result.State, result.Reason, result.Message, result.Since = Progressing, "Running", "a run is active", s.started
+	case hasMissed:
+		result.State, result.Reason, result.Message, result.Since = Progressing, "Rescheduled", "no run has been due since its spec was changed", s.changed
 	case s.started.IsZero():
 		result.Reason, result.Message = "NotScheduled", "no run has begun"
-	case s.succeeded.Before(s.started):
-		result.State, result.Reason, result.Message, result.Since = Progressing, "Running", "a run is active", s.started
 	}
 	return result
+}
+
+// specChangedAt returns when somebody changed the spec of an object last, or another field together with it; zero: it does not say.
+func specChangedAt(o *unstructured.Unstructured) time.Time {
+	var last time.Time
+	for _, entry := range fields(o.Object).object("metadata").objects("managedFields") {
+		_, hasSpec := entry.object("fieldsV1")["f:spec"]
+		if at := entry.time("time"); hasSpec && at.After(last) {
+			last = at
+		}
+	}
+	return last
 }
 
 func timeOf(at *metav1.Time) time.Time {
@@ -168,15 +192,19 @@ func (s schedule) lastRunFailed() (Result, bool) {
 	return Result{}, false
 }
 
-// overdueAt returns when runs are overdue: two are missed, and no run that has begun is younger than the deadline. Zero: never, or a run may take
-// as long as it wants.
-func (s schedule) overdueAt() time.Time {
-	overdue := s.missedAt()
-	if overdue.IsZero() || s.deadline == 0 && len(s.cronJob.Status.Active) > 0 {
+// overdueAt returns when runs that are missed at a time are overdue: no run that has begun is younger than the deadline, and one has begun or was due
+// since the spec was changed, as by whoever resumes the CronJob. Zero: never, or a run may take as long as it wants.
+func (s schedule) overdueAt(missed time.Time) time.Time {
+	if missed.IsZero() || s.deadline == 0 && len(s.cronJob.Status.Active) > 0 {
 		return time.Time{}
 	}
-	if began := s.hopefulSince(); !began.IsZero() && began.Add(s.deadline).After(overdue) {
-		return began.Add(s.deadline)
+	overdue := missed
+	began := s.hopefulSince()
+	if !began.IsZero() && began.Add(s.deadline).After(overdue) {
+		overdue = began.Add(s.deadline)
+	}
+	if due := s.beginsUntil(s.times.Next(s.changed)); s.changed.After(began) && due.After(overdue) {
+		overdue = due
 	}
 	return overdue
 }

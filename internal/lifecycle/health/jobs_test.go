@@ -58,6 +58,7 @@ func TestComputeCronJob(t *testing.T) {
 		policy            batchv1.ConcurrencyPolicy
 		zone              *string
 		starting          *int64
+		changed           string // its spec
 		status            batchv1.CronJobStatus
 		runs              []batchv1.Job
 		deadline          string
@@ -102,6 +103,20 @@ func TestComputeCronJob(t *testing.T) {
 			schedule: "0 2 * * *", policy: batchv1.ReplaceConcurrent, status: batchv1.CronJobStatus{LastScheduleTime: at("02:00:00"), LastSuccessfulTime: daysAgo(10, "02:00:10"), Active: active}, now: "15:02:00",
 			runs: begun("15:00:01"), want: "Progressing Running", since: "02:00:00", next: "16:00:01",
 		},
+		"resumed": {
+			schedule: "0 2 * * *", starting: new(int64(600)), changed: "15:00:00", status: batchv1.CronJobStatus{LastScheduleTime: daysAgo(10, "02:00:00"), LastSuccessfulTime: daysAgo(10, "02:00:10")}, now: "15:01:00",
+			want: "Progressing Rescheduled", since: "15:00:00", next: "02:10:00",
+		},
+		"resumed, and the missed run hangs": {
+			schedule: "0 2 * * *", changed: "15:00:00", status: batchv1.CronJobStatus{LastScheduleTime: at("02:00:00"), LastSuccessfulTime: daysAgo(10, "02:00:10"), Active: active}, now: "16:01:00",
+			runs: begun("15:00:01"), want: "Failing RunsOverdue", since: "16:00:01",
+		},
+		"enabled long after its creation": {changed: "15:10:00", now: "15:11:00", want: "Progressing Rescheduled", since: "15:10:00", next: "16:05:00"},
+		"resumed, and creates no run":     {changed: "15:10:00", now: "16:05:00", want: "Failing RunsOverdue", since: "16:05:00"},
+		"changed before two runs were overdue": {
+			changed: "03:30:00", status: batchv1.CronJobStatus{LastScheduleTime: at("03:00:00"), LastSuccessfulTime: at("03:00:10")}, now: "05:05:00",
+			want: "Failing RunsOverdue", since: "05:05:00",
+		},
 		"never created a run, which may take for ever": {deadline: "0", now: "02:05:00", want: "Failing RunsOverdue", since: "02:05:00"},
 		"each run is replaced": {
 			schedule: "*/10 * * * *", policy: batchv1.ReplaceConcurrent, status: batchv1.CronJobStatus{LastScheduleTime: at("05:00:00"), LastSuccessfulTime: at("03:00:10"), Active: active}, now: "05:01:00",
@@ -145,6 +160,15 @@ func TestComputeCronJob(t *testing.T) {
 			}
 			if c.deadline != "" {
 				cronJob.Annotations = map[string]string{v1beta1.PageProgressDeadlineAnnotation: c.deadline}
+			}
+			if c.changed != "" {
+				cronJob.ManagedFields = []metav1.ManagedFieldsEntry{
+					{Time: at("00:00:00"), FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:spec":{"f:schedule":{}}}`)}},
+					{Time: at(c.changed), FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:metadata":{},"f:spec":{"f:suspend":{}}}`)}},
+					{Time: at("23:00:00"), FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:metadata":{}}`)}},
+					{Time: at("23:00:00"), FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:status":{}}`)}, Subresource: "status"},
+					{},
+				}
 			}
 			content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(cronJob)
 			if err != nil {
