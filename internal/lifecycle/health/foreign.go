@@ -18,6 +18,7 @@ package health
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,11 +57,26 @@ func computeApplication(o *unstructured.Unstructured, _ Evidence) Result {
 	}
 }
 
-// isSuperseded reports whether an Application is in sync with another revision than that of its last operation: the revision that failed has been
+// isSuperseded reports whether an Application is in sync with other revisions than those of its last operation: the revision that failed has been
 // reverted, and nothing was left to do.
 func isSuperseded(application fields) bool {
-	operated, sync := application.object("operationState").object("syncResult").text("revision"), application.object("sync")
-	return sync.text("status") == "Synced" && operated != "" && sync.text("revision") != "" && operated != sync.text("revision")
+	sync := application.object("sync")
+	operated, synced := revisionsOf(application.object("operationState").object("syncResult")), revisionsOf(sync)
+	return sync.text("status") == "Synced" && len(operated) > 0 && len(synced) > 0 && !slices.Equal(operated, synced)
+}
+
+// revisionsOf returns the revision of the source of an Application, or those of several sources.
+func revisionsOf(part fields) []string {
+	if revision := part.text("revision"); revision != "" {
+		return []string{revision}
+	}
+	list, _ := part["revisions"].([]any)
+	var revisions []string
+	for _, element := range list {
+		revision, _ := element.(string)
+		revisions = append(revisions, revision)
+	}
+	return revisions
 }
 
 // computeApplicationSet computes the result for an ApplicationSet of Argo CD.
