@@ -78,6 +78,13 @@ var pods = []corev1.Pod{
 	pod("2026-01-01T01:00:00Z", corev1.ConditionFalse, nil),
 	pod("2026-01-01T00:00:00Z", corev1.ConditionFalse, &metav1.Time{}), // being deleted
 	{Status: corev1.PodStatus{Phase: corev1.PodSucceeded}},
+	evicted("2025-12-24T00:00:00Z"),
+}
+
+func evicted(since string) corev1.Pod {
+	p := pod(since, corev1.ConditionFalse, nil)
+	p.Status.Phase, p.Status.Reason = corev1.PodFailed, "Evicted"
+	return p
 }
 
 func pod(since string, ready corev1.ConditionStatus, deleted *metav1.Time) corev1.Pod {

@@ -143,10 +143,13 @@ func PodSelector(o *unstructured.Unstructured) (labels.Selector, error) {
 	return metav1.LabelSelectorAsSelector(&selector)
 }
 
-// UnreadySince returns since when the first of some pods is not ready; zero if all are.
+// UnreadySince returns since when the first of some pods is not ready; zero if all are. One that has ended is replaced, and says nothing.
 func UnreadySince(pods []corev1.Pod) time.Time {
 	var since time.Time
 	for i := range pods {
+		if pods[i].Status.Phase == corev1.PodFailed {
+			continue
+		}
 		if began := notReadySince(&pods[i]); !began.IsZero() && (since.IsZero() || began.Before(since)) {
 			since = began
 		}
