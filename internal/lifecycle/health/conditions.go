@@ -173,10 +173,24 @@ func unknownConditions(found conditions, lacks string) Result {
 	return Result{State: Unknown, Reason: "NoConditions", Message: has}
 }
 
+const checkController = "Check that its controller runs, or remove the label"
+
+// remedies has what somebody can do about an object that cannot be judged, by the reason; others lack conditions.
+var remedies = map[string]string{
+	NotReported:          checkController,
+	"NoPhase":            checkController,
+	"NoLoadBalancer":     "Remove the label",
+	"Unreadable":         "Update the operator, or remove the label",
+	"UnreadableSchedule": "Correct its schedule or time zone, or remove the label",
+}
+
 // RemedyOfUnknown says what somebody can do about an object that cannot be judged.
 func RemedyOfUnknown(o *unstructured.Unstructured) string {
-	if statusOf(o).isEmpty() || Compute(o, Evidence{}).Reason == NotReported {
-		return "Check that its controller runs, or remove the label"
+	if remedy, ok := remedies[Compute(o, Evidence{}).Reason]; ok {
+		return remedy
+	}
+	if statusOf(o).isEmpty() {
+		return checkController
 	}
 	return "Name the conditions that mean a failure in --page-kinds, such as rollouts.argoproj.io:Available=False, or remove the label"
 }

@@ -120,3 +120,25 @@ func TestComputeClaim(t *testing.T) {
 		}
 	}
 }
+
+// What somebody can do about an object that cannot be judged depends on why.
+func TestRemedyOfUnknown(t *testing.T) {
+	for text, want := range map[string]string{
+		`"apiVersion":"example.com/v1","kind":"X","status":{"phase":"Fine"}`:                                        "Name the conditions that mean a failure in --page-kinds, such as rollouts.argoproj.io:Available=False, or remove the label",
+		`"apiVersion":"example.com/v1","kind":"X"`:                                                                  "Check that its controller runs, or remove the label",
+		`"apiVersion":"networking.k8s.io/v1","kind":"Ingress","status":{"loadBalancer":{"ingress":[]},"hasMore":1}`: "Check that its controller runs, or remove the label",
+		`"apiVersion":"argoproj.io/v1alpha1","kind":"Rollout","status":{"replicas":1}`:                              "Check that its controller runs, or remove the label",
+		`"apiVersion":"v1","kind":"Service","spec":{"type":"ClusterIP"},"status":{"hasMore":1}`:                     "Remove the label",
+		`"apiVersion":"v1","kind":"Service","spec":{"type":"ClusterIP"},"status":{"loadBalancer":{}}`:               "Remove the label",
+		`"apiVersion":"batch/v1","kind":"CronJob","spec":{"schedule":"never"},"status":{}`:                          "Correct its schedule or time zone, or remove the label",
+		`"apiVersion":"apps/v1","kind":"Deployment","status":{"replicas":"three"}`:                                  "Update the operator, or remove the label",
+	} {
+		o := parse(t, "{"+text+"}")
+		if r := Compute(o, Evidence{}); r.State != Unknown {
+			t.Errorf("%s: %+v", text, r)
+		}
+		if got := RemedyOfUnknown(o); got != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
+}
