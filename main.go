@@ -26,7 +26,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	_ "time/tzdata" // CronJobs name time zones, which an image need not have
 
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"

@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"slices"
 	"time"
+	_ "time/tzdata" // CronJobs name time zones, which neither an image nor Windows need have
 
 	"github.com/robfig/cron/v3"
 	batchv1 "k8s.io/api/batch/v1"
