@@ -33,6 +33,7 @@ var names = operation.Names{
 	Remove: "Deprovision", RemoveFailed: v1beta1.ReasonDeprovisionCallFailed,
 	Removing:          lifecycle.ConditionSet{Reason: v1beta1.ReasonDeprovisioning, Message: "The instance is being deprovisioned asynchronously"},
 	WhileRemovalWaits: v1beta1.ConditionFalse, HowToRetry: "change the spec, or increase spec.updateRequests,",
+	HowToLeaveOut: "leave it out, and set the annotation " + v1beta1.SchemaPolicyAnnotation + " to " + v1beta1.SchemaPolicyWarn + " on this object or its plan",
 }
 
 // application is the application of an answer to a status.

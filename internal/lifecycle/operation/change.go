@@ -22,7 +22,6 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	osbresult "github.com/gophernetes/bellhop/internal/osb/result"
 )
@@ -69,8 +68,7 @@ func (ap *Application) adviseOnRequired() string {
 	})
 	for _, name := range ap.Call.Required {
 		if slices.Contains(words, name) {
-			return fmt.Sprintf("; the plan's schema requires the parameter %q: if the broker does not accept it, leave it out, and set the annotation %s to %s on this object or its plan",
-				lifecycle.DisplayName(name), v1beta1.SchemaPolicyAnnotation, v1beta1.SchemaPolicyWarn)
+			return fmt.Sprintf("; the plan's schema requires the parameter %q: if the broker does not accept it, %s", lifecycle.DisplayName(name), ap.Names.HowToLeaveOut)
 		}
 	}
 	return ""

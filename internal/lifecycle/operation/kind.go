@@ -33,6 +33,8 @@ type Names struct {
 	WhileRemovalWaits v1beta1.ConditionStatus
 	// HowToRetry says how a person has requests repeated, as part of a sentence.
 	HowToRetry string
+	// HowToLeaveOut says how a person leaves out a parameter that the plan's schema requires, as part of a sentence.
+	HowToLeaveOut string
 }
 
 // Kind is what differs between the kinds of objects where an answer is applied.
