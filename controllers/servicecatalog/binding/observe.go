@@ -69,6 +69,9 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) (err error) {
 		return err
 	}
 	s.Record.RecallDigest(s.binding, &in.Parameters)
+	if plan := in.BoundInstance.Plan; s.binding.Status.AsyncOpInProgress && plan != nil {
+		in.Parameters.Required = engine.RequiredParameters(s.binding, plan, plan.Common().ServiceBindingCreateParameterSchema)
+	}
 	if len(s.binding.Spec.ParametersFrom) == 0 {
 		if err := r.readParameters(ctx, s); err != nil {
 			return err

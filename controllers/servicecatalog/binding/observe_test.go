@@ -17,10 +17,12 @@ limitations under the License.
 package binding
 
 import (
+	"slices"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
@@ -28,6 +30,7 @@ import (
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/controllertest"
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
 	"github.com/gophernetes/bellhop/internal/brokers"
+	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
 	"github.com/gophernetes/bellhop/internal/lifecycle"
 	bindingrules "github.com/gophernetes/bellhop/internal/lifecycle/binding"
@@ -85,5 +88,26 @@ func TestABindingSeesWhatIsOnRecordOfItsInstance(t *testing.T) {
 	r := newReconciler(c, cache, c, &engine.Config{Index: index.Index{Cache: cache}, Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
 	if g, err := r.findBoundInstance(t.Context(), f.b); err != nil || g.Instance == nil || !g.Instance.Status.Unusable {
 		t.Errorf("it sees %+v, %v", g.Instance, err)
+	}
+}
+
+// TestAPollKnowsRequiredParameters: parameters from Secrets are not read for a poll, whose answer may be that one of them was refused.
+func TestAPollKnowsRequiredParameters(t *testing.T) {
+	f, o := newBindingSample(), lifecycletest.NewOffering()
+	class, plan, si := o.Class.(*v1beta1.ClusterServiceClass), o.Plan.(*v1beta1.ClusterServicePlan), f.in.BoundInstance.Instance
+	class.Spec.ClusterServiceBrokerName = o.Broker.GetName()
+	plan.SetOwners(o.Broker.GetName(), class.Name)
+	plan.Spec.ServiceBindingCreateParameterSchema = &runtime.RawExtension{Raw: []byte(`{"required":["role"]}`)}
+	catalog.SetRefs(&si.Spec, catalog.Cluster, catalog.Refs{Class: class.Name, Plan: plan.Name})
+	f.b.Spec.ParametersFrom = []v1beta1.ParametersFromSource{{SecretKeyRef: &v1beta1.SecretKeyReference{Name: "parameters", Key: "all"}}}
+	f.b.Status.AsyncOpInProgress = true
+	c := controllertest.NewCluster(t, interceptor.Funcs{}, class, plan, o.Broker, si)
+	r := newReconciler(c, c, c, &engine.Config{Index: index.Index{Cache: c}, Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
+	s := viewOf(r, f.b, bindingrules.Inputs{})
+	if err := r.observe(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.inputs.Parameters; got.Known || !slices.Equal(got.Required, []string{"role"}) {
+		t.Errorf("%+v, want role", got)
 	}
 }

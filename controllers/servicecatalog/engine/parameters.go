@@ -171,3 +171,12 @@ func ValidateParameters(ctx context.Context, obj client.Object, plan v1beta1.Pla
 	p.Required = schema.Required(planSchema)
 	return p
 }
+
+// RequiredParameters returns the names of the parameters that a schema of a plan requires; none where an annotation says that the broker
+// decides. It reads no Secret: the operation that is polled may fail because of such a parameter.
+func RequiredParameters(obj client.Object, plan v1beta1.Plan, planSchema *runtime.RawExtension) []string {
+	if catalog.IsSchemaAdvisory(plan, obj) {
+		return nil
+	}
+	return schema.Required(planSchema)
+}

@@ -150,5 +150,8 @@ func TestValidateParametersWithSchemaPolicy(t *testing.T) {
 		if (got.Invalid != nil) != c.invalid || !slices.Equal(got.Required, c.required) {
 			t.Errorf("%s: %+v, required %v", name, got.Invalid, got.Required)
 		}
+		if got := RequiredParameters(c.obj, c.plan, planSchema); !c.invalid && !slices.Equal(got, c.required) {
+			t.Errorf("%s: required before they are read: %v", name, got)
+		}
 	}
 }

@@ -19,6 +19,7 @@ package instance
 import (
 	"context"
 
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
@@ -72,6 +73,9 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 		return r.readParameters(ctx, s)
 	}
 	s.Record.RecallDigest(si, &in.Parameters)
+	if si.Status.AsyncOpInProgress && in.Offering.Plan != nil {
+		in.Parameters.Required = engine.RequiredParameters(si, in.Offering.Plan, s.parameterSchema())
+	}
 	return nil
 }
 
@@ -160,11 +164,15 @@ func (r *Reconciler) readParameters(ctx context.Context, s *scope) error {
 		s.inputs.Parameters = p
 		return err
 	}
-	plan := s.inputs.Offering.Plan
-	schema := plan.Common().InstanceCreateParameterSchema
-	if instancerules.IsProvisioned(&s.instance.Status) {
-		schema = plan.Common().InstanceUpdateParameterSchema
-	}
-	s.inputs.Parameters = engine.ValidateParameters(ctx, s.instance, plan, schema, p)
+	s.inputs.Parameters = engine.ValidateParameters(ctx, s.instance, s.inputs.Offering.Plan, s.parameterSchema(), p)
 	return nil
+}
+
+// parameterSchema returns the plan's schema for the parameters of a request that provisions the instance, or updates it.
+func (s *scope) parameterSchema() *runtime.RawExtension {
+	plan := s.inputs.Offering.Plan.Common()
+	if instancerules.IsProvisioned(&s.instance.Status) {
+		return plan.InstanceUpdateParameterSchema
+	}
+	return plan.InstanceCreateParameterSchema
 }

@@ -17,9 +17,11 @@ limitations under the License.
 package instance
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
@@ -28,6 +30,7 @@ import (
 	"github.com/gophernetes/bellhop/controllers/servicecatalog/engine"
 	"github.com/gophernetes/bellhop/internal/catalog"
 	"github.com/gophernetes/bellhop/internal/catalog/index"
+	"github.com/gophernetes/bellhop/internal/lifecycle/lifecycletest"
 )
 
 // TestAPlanOfAnotherClassIsNone: a broker would be sent ids that do not belong together.
@@ -123,6 +126,30 @@ func TestReferencesToWhatTheSpecDoesNotNameAreNone(t *testing.T) {
 		}
 		if (said == "") != (test.want == "") || !strings.HasPrefix(said, test.want) {
 			t.Errorf("%s: %q, want %q", name, said, test.want)
+		}
+	}
+}
+
+// TestAPollKnowsRequiredParameters: parameters from Secrets are not read for a poll, whose answer may be that one of them was refused.
+func TestAPollKnowsRequiredParameters(t *testing.T) {
+	o, si := lifecycletest.NewOffering(), lifecycletest.NewInstance()
+	class, plan := o.Class.(*v1beta1.ClusterServiceClass), o.Plan.(*v1beta1.ClusterServicePlan)
+	class.Spec.ClusterServiceBrokerName = o.Broker.GetName()
+	plan.SetOwners(o.Broker.GetName(), class.Name)
+	plan.Spec.InstanceCreateParameterSchema = &runtime.RawExtension{Raw: []byte(`{"required":["region"]}`)}
+	plan.Spec.InstanceUpdateParameterSchema = &runtime.RawExtension{Raw: []byte(`{"required":["size"]}`)}
+	catalog.SetRefs(&si.Spec, catalog.Cluster, catalog.Refs{Class: class.Name, Plan: plan.Name})
+	si.Spec.ParametersFrom = []v1beta1.ParametersFromSource{{SecretKeyRef: &v1beta1.SecretKeyReference{Name: "parameters", Key: "all"}}}
+	si.Status.AsyncOpInProgress = true
+	for status, want := range map[v1beta1.ProvisionStatus]string{v1beta1.NotProvisioned: "region", v1beta1.Provisioned: "size"} {
+		si.Status.ProvisionStatus = status
+		r := claimsReconciler(t, class, plan, o.Broker)
+		s := &scope{Scope: &engine.Scope{Before: si, Object: si.DeepCopy(), Record: &engine.Record{}}, r: r, instance: si.DeepCopy()}
+		if err := r.observe(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.inputs.Parameters; got.Known || !slices.Equal(got.Required, []string{want}) {
+			t.Errorf("%s: %+v, want %s", status, got, want)
 		}
 	}
 }

@@ -102,12 +102,23 @@ func TestBindAnswers(t *testing.T) {
 func TestBindRefusalNamesRequiredParameter(t *testing.T) {
 	const advice = `; the plan's schema requires the parameter "role": if the broker does not accept it, ` +
 		`delete this ServiceBinding and create it again without the parameter, with the annotation bellhop.gophernetes.io/schema-policy set to Warn on the new one or on the plan`
-	f := newFixture(func(f *fixture) { f.in.Parameters.Required = []string{"role"} })
-	answer := saidOf(osbresult.Rejected, 400)
-	answer.Description = "role: set by the plan"
-	f.after(answer)
-	if got := f.b.Status.Attempts.LastError; !strings.Contains(got, advice) || strings.Contains(got, "leave it out") {
-		t.Errorf("says %s, want %s", got, advice)
+	refused, failed := saidOf(osbresult.Rejected, 400), pollOf(osbresult.Failed)
+	refused.Description, failed.OperationDescription = "role: set by the plan", "role: set by the plan"
+	for name, test := range map[string]struct {
+		is     []func(*fixture)
+		answer Answer
+	}{
+		"a request":    {nil, refused},
+		"an operation": {bfs(binding1), failed},
+	} {
+		f := newFixture(func(f *fixture) { f.in.Parameters.Required = []string{"role"} })
+		for _, edit := range test.is {
+			edit(f)
+		}
+		f.after(test.answer)
+		if got := f.b.Status.Attempts.LastError; !strings.Contains(got, advice) || strings.Contains(got, "leave it out") {
+			t.Errorf("%s: says %s, want %s", name, got, advice)
+		}
 	}
 }
 

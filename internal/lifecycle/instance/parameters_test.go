@@ -164,12 +164,21 @@ func TestRefusalNamesRequiredParameter(t *testing.T) {
 		"the schema does not matter":    {fs(unread), "mysql_version", false},
 		"the description is not shown":  {fs(requires), "", false},
 		"an adopted instance, repeated": {fs(requires, unknownOnce), "mysql_version", true},
+		"an operation":                  {fs(requires, provisioning), "plan defined parameters cannot be changed: mysql_version", true},
+		"an operation of an update":     {fs(ready, otherParameters, requires, provisioning), "mysql_version", true},
+		"an operation for another plan": {fs(ready, otherPlan, requires, provisioning), "mysql_version", false},
+		"an edit after its beginning":   {fs(requires, provisioning, otherParameters), "mysql_version", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(test.is...)
 			answer := said(osbresult.Rejected, 400)
 			answer.Description = test.description
-			f.after(Decide(f.si, f.in).Request, answer)
+			call := Decide(f.si, f.in).Request
+			if call.Operation == lifecycle.Poll {
+				answer = stateOf(osbresult.Failed)
+				answer.OperationDescription = test.description
+			}
+			f.after(call, answer)
 			if got := strings.Contains(f.si.Status.Attempts.LastError, advice); got != test.advised {
 				t.Errorf("advised: %t, %s", got, f.si.Status.Attempts.LastError)
 			}

@@ -38,9 +38,18 @@ func (d *decision) poll() {
 		d.setBlocked(d.in.BrokerBlocker)
 	default:
 		ids.MaxDuration, ids.SeenRunning = d.maxPolling(), d.in.SeenRunning
+		if d.hasSentParameters() {
+			ids.Required = d.in.Parameters.Required
+		}
 		ids.FetchDashboard = ids.Retrievable && d.Status.DashboardURL == nil
 		d.pollWhenDue(ids, false)
 	}
+}
+
+// hasSentParameters reports whether the operation is for the parameters of the present spec: an update leaves out those that stay the same.
+func (d *decision) hasSentParameters() bool {
+	before, sent := lifecycle.NonNil(d.Status.ExternalProperties), lifecycle.NonNil(d.Status.InProgressProperties)
+	return d.Status.ObservedGeneration == d.si.Generation && (d.phase == ProvisionAccepted || !lifecycle.SameParametersSent(before, sent))
 }
 
 // pollWhenDue polls the operation when the next poll is due.

@@ -57,13 +57,13 @@ func (c *Change) reason(a Answer) string {
 	return c.Failed
 }
 
-// adviseOnRequired returns what a person can do where the broker's refusal names a parameter that is sent because the plan's schema requires
-// it; empty: it names none. The plan may set that parameter itself.
+// adviseOnRequired returns what a person can do where the broker's refusal, or the failure of its operation, names a parameter that is sent
+// because the plan's schema requires it; empty: it names none. The plan may set that parameter itself.
 func (ap *Application) adviseOnRequired() string {
 	if ap.Answer.Withheld {
 		return ""
 	}
-	words := strings.FieldsFunc(ap.Answer.Description, func(r rune) bool {
+	words := strings.FieldsFunc(ap.Answer.Description+" "+ap.Answer.OperationDescription, func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '_' && r != '-'
 	})
 	for _, name := range ap.Call.Required {

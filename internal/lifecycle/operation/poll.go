@@ -55,7 +55,7 @@ func (ap *Application) ApplyPoll() {
 		ap.Kind.Change().Succeeded()
 	default:
 		change := ap.Kind.Change()
-		change.OperationFailed(callFailed(change.Name, failed))
+		change.OperationFailed(callFailed(change.Name, failed) + ap.adviseOnRequired())
 	}
 }
 
