@@ -58,6 +58,8 @@ type recovery struct {
 	failed way
 	// created: the binding was just created, and its credentials were not fetched yet.
 	created bool
+	// drainOnly: the broker has created the binding with the URL of a log drain and without credentials, so that an answer with the URL has all.
+	drainOnly bool
 }
 
 // of returns the recovery for an id. A rotation that has failed under the id of its successor has failed for the predecessor too.
@@ -162,15 +164,28 @@ func (m RequestMemory) ObserveAnswer(b *v1beta1.ServiceBinding, call Request, a 
 	return m
 }
 
+// receive records a binding that is about to be written into the Secret.
+func (m *RequestMemory) receive(id string, b *osbresult.Binding) {
+	if b.Credentials == nil {
+		m.recovery.drainOnly, b = b.SyslogDrainURL != "", b.WithoutCredentials()
+	}
+	m.Received = &Received{BindingID: id, Binding: b}
+}
+
+// isComplete reports whether a binding has all that the Secret gets. Otherwise the broker may not return the credentials again.
+func (m *RequestMemory) isComplete(b *osbresult.Binding) bool {
+	return b.Credentials != nil || m.recovery.drainOnly && b.SyslogDrainURL != ""
+}
+
 func (m *RequestMemory) observeBind(call Request, a Answer) {
 	refused := a.Class == osbresult.Rejected || a.Class == osbresult.Gone || a.Class == osbresult.Conflict || a.Class == osbresult.NeedsAsync
 	switch {
-	case a.Class == osbresult.Done && a.Binding.Credentials != nil:
-		m.Received = &Received{BindingID: call.ID, Binding: a.Binding}
+	case a.Class == osbresult.Done && m.isComplete(a.Binding):
+		m.receive(call.ID, a.Binding)
 	case a.Class == osbresult.Done && !a.Binding.Created && call.NothingAtBroker && call.Owned && call.Retrievable: // the broker may not have finished
 		m.recovery.created = true
 	case a.Class == osbresult.Done && (a.Binding.Created || call.NothingAtBroker && call.Owned && !call.Replaces): // a service without credentials
-		m.Received = &Received{BindingID: call.ID, Binding: a.Binding.WithoutCredentials()}
+		m.receive(call.ID, a.Binding)
 	case a.Class == osbresult.Done, refused && (call.Repeat || call.mayBeFetched()):
 		m.recovery.failed |= repeat
 	case refused && call.PredecessorID != "":
@@ -186,10 +201,10 @@ func (m *RequestMemory) observeFetch(b *v1beta1.ServiceBinding, call Request, a 
 	m.recovery.created = created && (!a.Sent || a.Class == osbresult.Gone || a.Class == osbresult.Concurrency) // otherwise the credentials may have been lost with an answer
 	patient := created && (b.Status.Attempts == nil || b.Status.Attempts.Count < manyFetches)
 	switch {
-	case a.Class == osbresult.Done && a.Binding.Credentials != nil:
-		m.Received = &Received{BindingID: call.ID, Binding: a.Binding}
+	case a.Class == osbresult.Done && m.isComplete(a.Binding):
+		m.receive(call.ID, a.Binding)
 	case a.Class == osbresult.Done && created && !call.Replaces: // a service without credentials
-		m.Received = &Received{BindingID: call.ID, Binding: a.Binding.WithoutCredentials()}
+		m.receive(call.ID, a.Binding)
 	case a.Class == osbresult.Done, a.Class == osbresult.Rejected, a.Class == osbresult.Gone && !patient, a.Misconfigured() && lifecycle.MisconfiguredAnswers(b.Status.Attempts) >= limiter.QuickRetries:
 		m.recovery.failed |= fetch
 	}

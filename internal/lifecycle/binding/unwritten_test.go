@@ -190,6 +190,43 @@ func TestCredentialsAreRequestedOnceTheyCanBeWritten(t *testing.T) {
 	}
 }
 
+// TestALogDrainIsReceivedAgain: the URL of a log drain is all that some services return. Where it could not be written, the answer that has it
+// again is as good as the first one, and no other binding is created. Of a binding whose creation was not seen, credentials may be withheld.
+func TestALogDrainIsReceivedAgain(t *testing.T) {
+	drain := func(status int) Answer {
+		a := without(osbresult.Done, status)
+		a.Binding.SyslogDrainURL = "syslog://x"
+		return a
+	}
+	notWritten := func(status int) func(*fixture) {
+		return func(f *fixture) {
+			f.in.SecretsVersion = "before"
+			f.notWritten(drain(status), Unwritten{SecretsVersion: "before"})
+			f.in.SecretsVersion = "after"
+		}
+	}
+	unwritten := notWritten(201)
+	succeeded := func(f *fixture) { f.after(pollOf(osbresult.Succeeded)) }
+	again := func(f *fixture) { f.after(drain(200)) }
+	for name, test := range map[string]struct {
+		is   []func(*fixture)
+		want string
+	}{
+		"repeated":                    {bfs(unwritten, again), "nothing: Ready"},
+		"fetched":                     {bfs(retrievable, unwritten, again), "nothing: Ready"},
+		"fetched after a poll":        {bfs(binding1, succeeded, notWritten(200), again), "nothing: Ready"},
+		"repeated after a restart":    {bfs(unwritten, restarted1, again), "journal bind " + next1},
+		"repeated, under another id":  {bfs(unwritten, rebound, func(f *fixture) { f.after(with(201)) }, secretGone, again), "journal bind " + next2},
+		"without the URL":             {bfs(unwritten, func(f *fixture) { f.after(without(osbresult.Done, 200)) }), "journal bind " + next1},
+		"the Secret is deleted later": {bfs(unwritten, again, secretGone, again), "journal bind " + next1},
+	} {
+		f := newFixture(test.is...)
+		if got := f.step().say(); got != test.want {
+			t.Errorf("%s: %s, want %s", name, got, test.want)
+		}
+	}
+}
+
 // F-S41: a change of a copied Secret caused no reconcile of a binding that is Ready, though credentials that the broker returned after an
 // update of the instance waited for it. Once they are written, it causes none again.
 func TestABindingWhoseCredentialsWaitIsNotSettled(t *testing.T) {
