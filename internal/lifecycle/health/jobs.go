@@ -185,10 +185,10 @@ func (s schedule) lastRunFailed() (Result, bool) {
 	switch {
 	case ended != nil && ended.Type == batchv1.JobFailed && s.succeeded.Before(ended.LastTransitionTime.Time):
 		message := fmt.Sprintf("Job %s did not succeed: %s: %s", last.Name, ended.Reason, ended.Message)
-		return Result{State: Failing, Since: ended.LastTransitionTime.Time, Reason: "RunFailed", Message: message}, true
+		return Result{State: Failing, Since: ended.LastTransitionTime.Time, IsRenewed: true, Reason: "RunFailed", Message: message}, true
 	case isGone && s.succeeded.Before(s.started) && len(s.cronJob.Status.Active) == 0:
 		message := fmt.Sprintf("the run that began at %s did not succeed", s.started.UTC().Format(time.RFC3339))
-		return Result{State: Failing, Since: s.started, Reason: "RunFailed", Message: message}, true
+		return Result{State: Failing, Since: s.started, IsRenewed: true, Reason: "RunFailed", Message: message}, true
 	}
 	return Result{}, false
 }

@@ -188,6 +188,9 @@ func TestComputeCronJob(t *testing.T) {
 			if c.zone != nil {
 				next = ""
 			}
+			if got.IsRenewed != (got.Reason == "RunFailed") {
+				t.Errorf("%s: each run renews its time: %t", got.Reason, got.IsRenewed)
+			}
 			if state := string(got.State) + " " + got.Reason; state != c.want || text(got.Since) != c.since || next != c.next {
 				t.Errorf("%s since %q, again at %q: %s", state, text(got.Since), next, got.Message)
 			}

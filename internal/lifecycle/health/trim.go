@@ -41,7 +41,7 @@ var (
 	}
 	keptConditions = []string{"type", "status", "reason", "message", "lastTransitionTime", "observedGeneration"}
 	keptOperation  = []string{"phase", "message", "startedAt", "finishedAt", "syncResult"}
-	keptSync       = []string{"status", "revision"}
+	keptSync       = []string{"status", "revision", "revisions"}
 	keptAttempt    = []string{"lastReconciledStatus"}
 	keptContainer  = []string{"name", "restartCount", "lastState"}
 	keptStatus     = []string{
@@ -81,13 +81,16 @@ func (t *Trimmed) Created() time.Time {
 func Trim(o *unstructured.Unstructured) (*Trimmed, error) {
 	t := &Trimmed{Kind: o.GetKind(), CronJob: cronJobOf(o), namespace: o.GetNamespace(), name: o.GetName(), resourceVersion: o.GetResourceVersion(), uid: o.GetUID()}
 	keep(o.Object, []string{"apiVersion", "kind", "metadata", "spec", "status"})
-	hadStatus := !statusOf(o).isEmpty()
+	hadStatus, specChanged := !statusOf(o).isEmpty(), specChangedAt(o)
 	metadata, status := keepIn(o.Object, "metadata", keptMetadata), keepIn(o.Object, "status", keptStatus)
 	if hadStatus && fields(status).isEmpty() {
 		status[hasMore] = true
 	}
 	if hasEndedBeforeDeletion(o) {
 		delete(metadata, "deletionTimestamp")
+	}
+	if o.GroupVersionKind().GroupKind() == cronJob && !specChanged.IsZero() { // of the other entries nothing is read
+		metadata["managedFields"] = []any{map[string]any{"time": specChanged.Format(time.RFC3339), "fieldsV1": map[string]any{"f:spec": map[string]any{}}}}
 	}
 	keepIn(metadata, "labels", keptLabels)
 	keepIn(metadata, "annotations", keptAnnotations)
