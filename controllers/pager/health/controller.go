@@ -57,6 +57,7 @@ type Reconciler struct {
 	clock        clock.PassiveClock
 	resolveAfter time.Duration
 	budget       lifecycle.Budget
+	runs         runs
 	seen         observations
 	unknown      *unknownObjects
 	warnings     warningBudget

@@ -124,17 +124,21 @@ func (r *Reconciler) inputs(ctx context.Context, reader client.Reader, s *situat
 	return in, nil
 }
 
-// evidence reads what decides about an object beside itself: the Jobs of a CronJob whose last run may have failed, and the StorageClass of a
-// claim that is pending. Where the operator may not read StorageClasses, each claim counts as one of a class that does not wait.
+// evidence reads what decides about an object beside itself: the runs of a CronJob whose last one may have failed, and the StorageClass of a
+// claim that is pending. A CronJob whose last runs may be missing is looked at again. Where the operator may not read StorageClasses, each claim
+// counts as one of a class that does not wait.
 func (r *Reconciler) evidence(ctx context.Context, s *situation) (lifecycle.Evidence, error) {
 	e := lifecycle.Evidence{Now: r.clock.Now(), Failures: r.objects.failuresOf(s.req.Resource)}
 	switch {
 	case lifecycle.NeedsRuns(s.object):
-		var list batchv1.JobList
-		if err := r.live.List(ctx, &list, client.InNamespace(s.req.Namespace)); err != nil {
+		listed, err := r.runs.of(ctx, r.live, r.clock.Now, s.object)
+		if err != nil {
 			return e, err
 		}
-		e.Runs = slices.DeleteFunc(list.Items, func(job batchv1.Job) bool { return !metav1.IsControlledBy(&job, s.object) })
+		e.Runs, e.AreRunsOld = listed.byOwner[s.object.GetUID()], listed.isBefore(s.object)
+		if e.AreRunsOld {
+			r.objects.queue.AddAfter(s.req, listed.until.Sub(r.clock.Now()))
+		}
 	case lifecycle.ClassOf(s.object) != "":
 		class := &storagev1.StorageClass{}
 		err := r.live.Get(ctx, client.ObjectKey{Name: lifecycle.ClassOf(s.object)}, class)

@@ -21,7 +21,6 @@ import (
 	"fmt"
 	"time"
 
-	batchv1 "k8s.io/api/batch/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -62,8 +61,9 @@ type Evidence struct {
 	Now time.Time
 	// Failures are the conditions that mean a failure, for a kind that an administrator has named with them; none: Compute knows.
 	Failures []Sign
-	// Runs are the Jobs of a CronJob.
-	Runs []batchv1.Job
+	// Runs are those of a CronJob. AreRunsOld is whether they were read before the CronJob changed last: the last ones may be missing.
+	Runs       []Run
+	AreRunsOld bool
 	// BindingMode is that of the StorageClass of a PersistentVolumeClaim; empty: not known.
 	BindingMode storagev1.VolumeBindingMode
 }

@@ -89,7 +89,26 @@ const defaultStartingDeadline = 5 * time.Minute
 // settleOverdue is for how long a process sees a CronJob whose runs are overdue before it believes that: its controller may have begun a run.
 const settleOverdue = time.Minute
 
-// NeedsRuns reports whether the Jobs of a CronJob decide about it: a run has begun since the last success.
+// A Run is what is read of a Job of a CronJob.
+type Run struct {
+	Name  string
+	Began time.Time
+	// IsDeleted is whether the Job is being deleted.
+	IsDeleted bool
+	// Ended is the condition by which the Job has ended; nil: it has not.
+	Ended *batchv1.JobCondition
+}
+
+// RunOf returns the run that a Job is.
+func RunOf(job *batchv1.Job) Run {
+	run := Run{Name: job.Name, Began: job.CreationTimestamp.Time, IsDeleted: job.DeletionTimestamp != nil}
+	if ended := endOf(job); ended != nil {
+		run.Ended = new(*ended) // alone, without the Job
+	}
+	return run
+}
+
+// NeedsRuns reports whether the runs of a CronJob decide about it: a run has begun since the last success.
 func NeedsRuns(o *unstructured.Unstructured) bool {
 	status := statusOf(o)
 	return o.GroupVersionKind().GroupKind() == cronJob && status.time("lastSuccessfulTime").Before(status.time("lastScheduleTime"))
@@ -173,20 +192,19 @@ func timeOf(at *metav1.Time) time.Time {
 // lastRunFailed returns the result of a CronJob whose last run that has ended has failed. Where the Job of the last run is gone, a run that is not
 // active and is younger than the last success has failed.
 func (s schedule) lastRunFailed() (Result, bool) {
-	var last *batchv1.Job
-	var ended *batchv1.JobCondition
-	for i := range s.evidence.Runs {
-		job := &s.evidence.Runs[i]
-		if end := endOf(job); end != nil && (ended == nil || ended.LastTransitionTime.Before(&end.LastTransitionTime)) {
-			last, ended = job, end
+	var last Run
+	for _, run := range s.evidence.Runs {
+		if run.Ended != nil && (last.Ended == nil || last.Ended.LastTransitionTime.Before(&run.Ended.LastTransitionTime)) {
+			last = run
 		}
 	}
+	ended := last.Ended
 	isGone := ended == nil || ended.LastTransitionTime.Time.Before(s.started)
 	switch {
 	case ended != nil && ended.Type == batchv1.JobFailed && s.succeeded.Before(ended.LastTransitionTime.Time):
 		message := fmt.Sprintf("Job %s did not succeed: %s: %s", last.Name, ended.Reason, ended.Message)
 		return Result{State: Failing, Since: ended.LastTransitionTime.Time, IsRenewed: true, Reason: "RunFailed", Message: message}, true
-	case isGone && s.succeeded.Before(s.started) && len(s.cronJob.Status.Active) == 0:
+	case isGone && !s.evidence.AreRunsOld && s.succeeded.Before(s.started) && len(s.cronJob.Status.Active) == 0:
 		message := fmt.Sprintf("the run that began at %s did not succeed", s.started.UTC().Format(time.RFC3339))
 		return Result{State: Failing, Since: s.started, IsRenewed: true, Reason: "RunFailed", Message: message}, true
 	}
@@ -253,9 +271,9 @@ func (s schedule) hopefulSince() time.Time {
 // activeSince returns when the runs began that have no end, in order. One whose Job is not seen began at its scheduled time or later.
 func (s schedule) activeSince() []time.Time {
 	var began []time.Time
-	for i := range s.evidence.Runs {
-		if job := &s.evidence.Runs[i]; endOf(job) == nil && job.DeletionTimestamp == nil {
-			began = append(began, job.CreationTimestamp.Time)
+	for _, run := range s.evidence.Runs {
+		if run.Ended == nil && !run.IsDeleted {
+			began = append(began, run.Began)
 		}
 	}
 	if len(began) == 0 && len(s.cronJob.Status.Active) > 0 {

@@ -61,6 +61,7 @@ func TestComputeCronJob(t *testing.T) {
 		changed           string // its spec
 		status            batchv1.CronJobStatus
 		runs              []batchv1.Job
+		areRunsOld        bool
 		deadline          string
 		now               string
 		want, since, next string
@@ -127,6 +128,14 @@ func TestComputeCronJob(t *testing.T) {
 			status: batchv1.CronJobStatus{LastScheduleTime: at("04:00:00"), LastSuccessfulTime: at("03:00:10")}, now: "04:01:00",
 			runs: []batchv1.Job{run(batchv1.JobComplete, "03:00:10")}, want: "Failing RunFailed", since: "04:00:00",
 		},
+		"a run ended after its Job was read": {
+			status: batchv1.CronJobStatus{LastScheduleTime: at("04:00:00"), LastSuccessfulTime: at("03:00:10")}, now: "04:01:00",
+			runs: append(begun("04:00:00"), run(batchv1.JobComplete, "03:00:10")), areRunsOld: true, want: "Progressing Running", since: "04:00:00", next: "05:05:00",
+		},
+		"a run failed before the others were read": {
+			status: batchv1.CronJobStatus{LastScheduleTime: at("05:00:00"), LastSuccessfulTime: at("03:00:10"), Active: active}, now: "05:01:00",
+			runs: []batchv1.Job{run(batchv1.JobFailed, "04:00:10")}, areRunsOld: true, want: "Failing RunFailed", since: "04:00:10",
+		},
 		"a success is not in the status yet": {
 			status: batchv1.CronJobStatus{LastScheduleTime: at("04:00:00"), LastSuccessfulTime: at("03:00:10")}, now: "04:01:00",
 			runs: []batchv1.Job{run(batchv1.JobComplete, "04:00:10")}, want: "Progressing Running", since: "04:00:00", next: "05:05:00",
@@ -174,7 +183,11 @@ func TestComputeCronJob(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := Compute(&unstructured.Unstructured{Object: content}, Evidence{Now: at(c.now).Time, Runs: c.runs})
+			e := Evidence{Now: at(c.now).Time, AreRunsOld: c.areRunsOld}
+			for i := range c.runs {
+				e.Runs = append(e.Runs, RunOf(&c.runs[i]))
+			}
+			got := Compute(&unstructured.Unstructured{Object: content}, e)
 			text := func(at time.Time) string {
 				if at.IsZero() {
 					return ""

@@ -1,0 +1,147 @@
+/*
+Copyright The Bellhop Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package health
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gophernetes/bellhop/internal/keyed"
+	lifecycle "github.com/gophernetes/bellhop/internal/lifecycle/health"
+)
+
+const (
+	// runsLast is for how long the runs of a namespace count for all its CronJobs.
+	runsLast = 5 * time.Second
+	// maxRuns is how many runs are kept of all namespaces together; those of one namespace may be more.
+	maxRuns = 50_000
+	// runsPage is how many Jobs are decoded at once.
+	runsPage = 500
+)
+
+// runs are those of CronJobs. Where many CronJobs of a namespace are looked at, as at the full hour, one list has the runs of all. The zero value
+// is ready to use.
+type runs struct {
+	turns keyed.Semaphores[string] // by namespace
+
+	mu    sync.Mutex
+	kept  map[string]*listedRuns // by namespace
+	count int
+}
+
+// listedRuns are the runs of a namespace.
+type listedRuns struct {
+	namespace string
+	version   string    // up to which they have what the API server had
+	until     time.Time // they count
+	byOwner   map[types.UID][]lifecycle.Run
+	count     int
+}
+
+// of returns the runs in the namespace of a CronJob, as they are now, or were read less than runsLast before.
+func (r *runs) of(ctx context.Context, live client.Reader, now func() time.Time, cronJob *unstructured.Unstructured) (*listedRuns, error) {
+	namespace := cronJob.GetNamespace()
+	release, err := r.turns.Acquire(ctx, namespace, 1, 1)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	if found := r.find(namespace); found != nil && now().Before(found.until) {
+		return found, nil
+	}
+	listed, err := listRuns(ctx, live, namespace)
+	if err != nil {
+		return nil, err
+	}
+	if listed.isBefore(cronJob) { // Jobs are stored elsewhere
+		listed.version = cronJob.GetResourceVersion()
+	}
+	listed.until = now().Add(runsLast)
+	r.keep(listed)
+	return listed, nil
+}
+
+// isBefore reports whether an object is of a later version than the runs, so that its last runs may be missing.
+func (l *listedRuns) isBefore(o *unstructured.Unstructured) bool {
+	order, err := resourceversion.CompareResourceVersion(l.version, o.GetResourceVersion())
+	return err == nil && order < 0
+}
+
+func (r *runs) find(namespace string) *listedRuns {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.kept[namespace]
+}
+
+// keep keeps the runs of a namespace as long as they count, or until those of others need the room.
+func (r *runs) keep(listed *listedRuns) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.drop(r.kept[listed.namespace])
+	for len(r.kept) > 0 && r.count+listed.count > maxRuns {
+		r.drop(slices.MinFunc(slices.Collect(maps.Values(r.kept)), func(a, b *listedRuns) int { return a.until.Compare(b.until) }))
+	}
+	if r.kept == nil {
+		r.kept = map[string]*listedRuns{}
+	}
+	r.kept[listed.namespace] = listed
+	r.count += listed.count
+	time.AfterFunc(runsLast, func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.drop(listed)
+	})
+}
+
+// drop forgets runs, unless others of the namespace have taken their place. The mutex is locked.
+func (r *runs) drop(listed *listedRuns) {
+	if listed != nil && r.kept[listed.namespace] == listed {
+		delete(r.kept, listed.namespace)
+		r.count -= listed.count
+	}
+}
+
+// listRuns reads the runs of a namespace, page by page, and keeps little of each.
+func listRuns(ctx context.Context, live client.Reader, namespace string) (*listedRuns, error) {
+	listed := &listedRuns{namespace: namespace, byOwner: map[types.UID][]lifecycle.Run{}, count: 1}
+	for next, more := "", true; more; more = next != "" {
+		var page batchv1.JobList
+		if err := live.List(ctx, &page, client.InNamespace(namespace), client.Limit(runsPage), client.Continue(next)); err != nil {
+			return nil, err
+		}
+		for i := range page.Items {
+			job := &page.Items[i]
+			if owner := metav1.GetControllerOf(job); owner != nil && owner.Kind == "CronJob" {
+				listed.byOwner[owner.UID] = append(listed.byOwner[owner.UID], lifecycle.RunOf(job))
+				listed.count++
+			}
+		}
+		next, listed.version = page.Continue, cmp.Or(listed.version, page.ResourceVersion)
+	}
+	return listed, nil
+}
