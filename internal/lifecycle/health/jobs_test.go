@@ -172,10 +172,10 @@ func TestComputeCronJob(t *testing.T) {
 			}
 			if c.changed != "" {
 				cronJob.ManagedFields = []metav1.ManagedFieldsEntry{
-					{Time: at("00:00:00"), FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:spec":{"f:schedule":{}}}`)}},
-					{Time: at(c.changed), FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:metadata":{},"f:spec":{"f:suspend":{}}}`)}},
-					{Time: at("23:00:00"), FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:metadata":{}}`)}},
-					{Time: at("23:00:00"), FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:status":{}}`)}, Subresource: "status"},
+					{Time: at("00:00:00"), FieldsV1: metav1.NewFieldsV1(`{"f:spec":{"f:schedule":{}}}`)},
+					{Time: at(c.changed), FieldsV1: metav1.NewFieldsV1(`{"f:metadata":{},"f:spec":{"f:suspend":{}}}`)},
+					{Time: at("23:00:00"), FieldsV1: metav1.NewFieldsV1(`{"f:metadata":{}}`)},
+					{Time: at("23:00:00"), FieldsV1: metav1.NewFieldsV1(`{"f:status":{}}`), Subresource: "status"},
 					{},
 				}
 			}

@@ -121,7 +121,8 @@ func addUnread(o *unstructured.Unstructured) {
 	o.SetLabels(map[string]string{v1beta1.PageLabel: "true", "unread": "unread"})
 	o.SetAnnotations(map[string]string{v1beta1.PageReceiversAnnotation: "oncall, clusterreceiver/chat", v1beta1.PageAfterAnnotation: "600", v1beta1.PageSeverityAnnotation: "Warning", "unread": "unread"})
 	changed := metav1.NewTime(now.Add(-time.Minute))
-	o.SetManagedFields([]metav1.ManagedFieldsEntry{{Manager: "unread", Time: &changed, FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:spec":{"f:unread":{}}}`)}}, {Manager: "unread"}})
+	specEntry := metav1.ManagedFieldsEntry{Manager: "unread", Time: &changed, FieldsV1: metav1.NewFieldsV1(`{"f:spec":{"f:unread":{}}}`)}
+	o.SetManagedFields(append(o.GetManagedFields(), specEntry, metav1.ManagedFieldsEntry{Manager: "unread"}))
 	o.SetFinalizers([]string{"unread"})
 	for _, field := range []string{"spec", "status"} {
 		part, ok := o.Object[field].(map[string]any)
