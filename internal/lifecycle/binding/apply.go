@@ -107,7 +107,7 @@ const untilAsked = " until the annotation " + v1beta1.RebindAnnotation + " chang
 func (ap *application) IsConflictHeld() bool { return ap.phase.IsConflictHeld(ap.status.Attempts) }
 
 // IsSlow reports whether requests are retried slowly.
-func (ap *application) IsSlow() bool { return isSlowBinding(&ap.status) }
+func (ap *application) IsSlow() bool { return bindingphase.IsSlow(&ap.status) }
 
 // KeepsLastError reports whether the message of the attempts stays that of a refusal, or of what an orphan mitigation follows from.
 func (ap *application) KeepsLastError() bool {

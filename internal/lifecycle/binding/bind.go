@@ -107,10 +107,10 @@ func (d *decision) beginOperation(props *v1beta1.ServiceBindingPropertiesState) 
 	s.InProgressProperties, s.Target = props, &target
 	s.UnbindStatus = v1beta1.UnbindRequired
 	rebind.RecordAttempt(d.b, &d.Status)
-	d.observe()
+	d.Status.ObservedGeneration = d.b.Generation
 	if d.phase.Encode(s); !equality.Semantic.DeepEqual(s, &d.b.Status) { // R1
 		d.WriteAhead = true
-		if isSlowBinding(s) { // the conditions stay until the broker has answered
+		if bindingphase.IsSlow(s) { // the conditions stay until the broker has answered
 			return
 		}
 		d.setConditions(lifecycle.ConditionSet{Ready: v1beta1.ConditionFalse, Reason: v1beta1.ReasonBindingRequestInFlight, Message: "The bind request is being sent to the broker"})

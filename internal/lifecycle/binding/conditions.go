@@ -99,21 +99,9 @@ func mitigatingConditions(why string, a *v1beta1.Attempts) lifecycle.ConditionSe
 	return lifecycle.Mitigating(v1beta1.ReasonServiceBindingNeedsOrphanMitigation, lifecycle.MitigationPrefix+": "+why, a, nil)
 }
 
-// isSlowBinding reports whether requests for a binding are retried slowly. The removals of a binding that the broker has do not
-// count: they were made to get new credentials.
-func isSlowBinding(s *v1beta1.ServiceBindingStatus) bool {
-	if a := s.Attempts; a != nil && bindingphase.IsBound(s) {
-		return lifecycle.IsSlow(&v1beta1.Attempts{Backoff: a.Backoff})
-	}
-	return lifecycle.IsSlow(s.Attempts)
-}
-
-// observe sets the observed generation.
-func (d *decision) observe() { d.Status.ObservedGeneration = d.b.Generation }
-
 // setConditions sets the conditions.
 func (d *decision) setConditions(set lifecycle.ConditionSet) {
-	d.observe()
+	d.Status.ObservedGeneration = d.b.Generation
 	setBindingConditions(&d.Status, set, d.in.Now)
 }
 

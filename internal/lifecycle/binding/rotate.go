@@ -107,7 +107,7 @@ func (d *decision) requestFirst() {
 	}
 	d.requestSuccessor()
 	d.Request.NothingAtBroker, d.WriteAhead = true, true
-	d.observe()
+	d.Status.ObservedGeneration = d.b.Generation
 }
 
 func (d *decision) requestSuccessor() {

@@ -198,3 +198,12 @@ func IsRefusedByOriginal(s *v1beta1.ServiceBindingStatus) bool {
 	isOriginal := lifecycle.FindCondition(s.Conditions, v1beta1.ConditionStalled) == nil
 	return isOriginal && s.Attempts == nil && s.ReconciledGeneration > 0 && lifecycle.IsTrue(lifecycle.FindCondition(s.Conditions, v1beta1.ConditionFailed))
 }
+
+// IsSlow reports whether requests for a binding are retried slowly. The removals of a binding that the broker has do not
+// count: they were made to get new credentials.
+func IsSlow(s *v1beta1.ServiceBindingStatus) bool {
+	if a := s.Attempts; a != nil && IsBound(s) {
+		return lifecycle.IsSlow(&v1beta1.Attempts{Backoff: a.Backoff})
+	}
+	return lifecycle.IsSlow(s.Attempts)
+}
