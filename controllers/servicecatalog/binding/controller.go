@@ -193,8 +193,7 @@ func (r *Reconciler) writeSecret(ctx context.Context, s *scope) error {
 		before := s.binding.Status.Predecessors
 		s.binding.Status = bindingrules.ApplySecretWritten(s.binding, s.binding.Status, received.Binding, version, r.Clock.Now())
 		if after := s.binding.Status.Predecessors; len(after) > len(before) {
-			r.Recorder.Eventf(s.Before, nil, corev1.EventTypeNormal, v1beta1.ReasonInjectedBindResult, "Rotate", "Secret %q has new credentials; the former ones are deleted at the broker at %s or later",
-				catalog.SecretName(s.binding), lifecycle.FormatTime(after[len(after)-1].RemoveAt.Time))
+			r.emitRotation(s, after[len(after)-1])
 		}
 		s.memory.RequestMemory = bindingrules.RequestMemory{}
 		r.rememberSecret(s, received.BindingID, version)
@@ -215,6 +214,16 @@ func (r *Reconciler) writeSecret(ctx context.Context, s *scope) error {
 	r.KeepPending(s.Scope)
 	s.memory.RecordUnwritten(bindingrules.Unwritten{Unfit: !own.Foreign, SecretsVersion: s.inputs.SecretsVersion, InstanceFingerprint: validity.Recorded(s.inputs.BoundInstance.Instance), Message: text, Time: r.Clock.Now()})
 	return nil
+}
+
+// emitRotation emits the event about new credentials. A former binding that this object may not delete is dropped from the record at the next
+// step, which emits another event.
+func (r *Reconciler) emitRotation(s *scope, former v1beta1.PredecessorBinding) {
+	outcome := fmt.Sprintf("the former ones are deleted at the broker at %s or later", lifecycle.FormatTime(former.RemoveAt.Time))
+	if !bindingrules.OwnsPredecessor(s.binding, s.inputs, former.ID) {
+		outcome = fmt.Sprintf("the former ones stay valid: the binding under the id %q is left at the broker, as the event Retained says", former.ID)
+	}
+	r.Recorder.Eventf(s.Before, nil, corev1.EventTypeNormal, v1beta1.ReasonInjectedBindResult, "Rotate", "Secret %q has new credentials; %s", catalog.SecretName(s.binding), outcome)
 }
 
 func (r *Reconciler) renderAndWrite(ctx context.Context, s *scope, received *bindingrules.Received) (version string, content bindingsecret.Content, err error) {

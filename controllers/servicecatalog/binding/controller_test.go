@@ -28,6 +28,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
@@ -149,6 +150,47 @@ func TestCredentialsThatDoNotFitAreDropped(t *testing.T) {
 	}
 	if ready := lifecycle.FindCondition(s.binding.Status.Conditions, v1beta1.ConditionReady); !strings.Contains(ready.Message, "with what else is in it") {
 		t.Errorf("it says %s", ready.Message)
+	}
+}
+
+// TestTheEventOfARotation: it says that the former credentials are deleted only where this object may delete them.
+func TestTheEventOfARotation(t *testing.T) {
+	found := func(f *bindingSample) {
+		f.answered(bindingrules.Answer{Outcome: osbresult.Outcome{Class: osbresult.Done, Status: 200, Sent: true}, Binding: &osbresult.Binding{Credentials: json.RawMessage(`{"password":"x"}`)}})
+	}
+	brought := func(f *bindingSample) { f.b.Annotations = nil }
+	claimed := func(f *bindingSample) {
+		f.in.FormerClaimants = map[string]lifecycle.Claimants{"id": {lifecycletest.Owner}}
+	}
+	const deleted, left = `the former ones are deleted at the broker at 2026-11-20T13:00:00Z or later`, `the former ones stay valid: the binding under the id "id" is left at the broker, as the event Retained says`
+	for name, test := range map[string]struct {
+		is   []func(*bindingSample)
+		want string
+	}{
+		"of its own binding":          {ss(bound), deleted},
+		"of one that it was given":    {ss(brought, found), left},
+		"of one that it has created":  {ss(brought, bound), deleted},
+		"of one that another one has": {ss(bound, claimed), left},
+	} {
+		f := newBindingSample(test.is...)
+		metav1.SetMetaDataAnnotation(&f.b.ObjectMeta, v1beta1.RebindAnnotation, "now")
+		f.in.NextNumber = 1
+		next := bindingrules.Decide(f.b, f.in)
+		answer := bindingrules.Answer{Outcome: osbresult.Outcome{Class: osbresult.Done, Status: 201, Sent: true}, Binding: newCredentials("y")}
+		f.in.Memory = f.in.Memory.ObserveAnswer(f.b, *next.Request, answer)
+		f.b.Status = bindingrules.Apply(f.b, next.Status, *next.Request, answer, f.in.Now)
+		recorder := events.NewFakeRecorder(10)
+		c := controllertest.NewCluster(t, interceptor.Funcs{})
+		r := newReconciler(c, c, c, &engine.Config{Recorder: recorder, Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
+		s := viewOf(r, f.b, f.in)
+		s.memory.RequestMemory = f.in.Memory
+		if err := r.writeSecret(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+		close(recorder.Events)
+		if got, want := <-recorder.Events, `Normal InjectedBindResult Secret "b" has new credentials; `+test.want; got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
 	}
 }
 

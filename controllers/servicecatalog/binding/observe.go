@@ -53,10 +53,11 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) (err error) {
 			in.Recovered = r.Recoveries.Since(brokers.KeyOf(in.Broker))
 		}
 	}
-	if in.Claimants, err = r.claimantsOf(ctx, s.binding, lifecycle.BindingID(s.binding, &s.binding.Status), target); err != nil {
+	present := lifecycle.BindingID(s.binding, &s.binding.Status)
+	if in.Claimants, err = r.claimantsOf(ctx, s.binding, present, target); err != nil {
 		return err
 	}
-	in.FormerClaimants = map[string]lifecycle.Claimants{}
+	in.FormerClaimants = map[string]lifecycle.Claimants{present: in.Claimants} // the id may become a former one during this reconcile
 	for _, id := range lifecycle.PredecessorIDs(&s.binding.Status) {
 		if in.FormerClaimants[id], err = r.claimantsOf(ctx, s.binding, id, target); err != nil {
 			return err

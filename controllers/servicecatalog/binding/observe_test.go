@@ -19,6 +19,7 @@ package binding
 import (
 	"slices"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -109,5 +110,21 @@ func TestAPollKnowsRequiredParameters(t *testing.T) {
 	}
 	if got := s.inputs.Parameters; got.Known || !slices.Equal(got.Required, []string{"role"}) {
 		t.Errorf("%+v, want role", got)
+	}
+}
+
+// TestClaimantsOfAReplacedID: an id that is replaced is a former one from then on, also before the next reconcile.
+func TestClaimantsOfAReplacedID(t *testing.T) {
+	f := newBindingSample()
+	other := f.b.DeepCopy()
+	other.Name, other.UID, other.CreationTimestamp = "earlier", "other", metav1.NewTime(lifecycletest.T0.Add(-time.Hour))
+	c := controllertest.NewCluster(t, interceptor.Funcs{}, f.b, other)
+	r := newReconciler(c, c, c, &engine.Config{Index: index.Index{Cache: c}, Clients: &brokers.Clients{}, Clock: clocktesting.NewFakePassiveClock(lifecycletest.T0)})
+	s := viewOf(r, f.b, bindingrules.Inputs{})
+	if err := r.observe(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	if bindingrules.OwnsPredecessor(s.binding, s.inputs, "id") {
+		t.Errorf("it may remove what an earlier object has: %+v", s.inputs.FormerClaimants)
 	}
 }

@@ -219,6 +219,11 @@ func (d *decision) owns() bool {
 	return lifecycle.OwnsBindingID(d.b, d.id()) && d.in.Claimants.BlocksRemoval() == nil
 }
 
+// OwnsPredecessor reports whether a binding may delete the one that it has replaced under an id (R10).
+func OwnsPredecessor(b *v1beta1.ServiceBinding, in Inputs, id string) bool {
+	return newDecision(b, in).ownsPredecessor(id)
+}
+
 func (d *decision) ownsPredecessor(id string) bool {
 	return lifecycle.OwnsBindingID(d.b, id) && d.in.FormerClaimants[id].BlocksRemoval() == nil
 }
