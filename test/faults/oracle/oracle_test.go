@@ -80,6 +80,31 @@ func TestEqualOutcomeOfDelayedEdit(t *testing.T) {
 	}
 }
 
+// TestEqualOutcomeOfUnknownOwnership: where the outcome of a request is not known, no later one tells whose request created a resource with a
+// supplied id.
+func TestEqualOutcomeOfUnknownOwnership(t *testing.T) {
+	const (
+		known   = `v1beta1.ServiceInstance db {"status":{"provisionStatus":"Provisioned"}}`
+		unknown = `v1beta1.ServiceInstance db {"status":{"ownershipUnknown":true,"provisionStatus":"Provisioned"}}`
+	)
+	for text, want := range map[string]bool{
+		"crash-after@PUT:service_instances#1":            true,
+		"hang@PUT:service_instances#1":                   true,
+		"api-late@PATCH:serviceinstances/db/status#1":    true,
+		"api-timeout@PATCH:serviceinstances/db/status#1": false,
+		"429@PUT:service_instances#1":                    false,
+		"none":                                           false,
+	} {
+		fault, err := proxy.ParseFault(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := NewChecker(&scenario.Environment{Fault: fault}).EqualOutcome(unknown, known); got != want {
+			t.Errorf("%s: %v", text, got)
+		}
+	}
+}
+
 func TestNameOf(t *testing.T) {
 	for problem, want := range map[string]string{
 		"db is Ready: not within 1m0s: generation 2":                                        "reached",

@@ -177,6 +177,12 @@ func (f Fault) MaxRepeats() (n int) {
 	return n
 }
 
+// MayLeaveRequestOpen reports whether a status may have a request whose outcome is not known: its answer is lost, or the API server has carried
+// out the write before it and its answer is lost, so that the request is not sent.
+func (f Fault) MayLeaveRequestOpen() bool {
+	return f.MaxRepeats() > 0 || apiAnswers[f.Kind].acts || f.Then != nil && f.Then.MayLeaveRequestOpen()
+}
+
 // isOutsideAnswer reports whether the fault replaces an answer of a broker or a receiver.
 func (f Fault) isOutsideAnswer() bool {
 	_, outside := outsideAnswers[f.Kind]

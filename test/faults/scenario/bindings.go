@@ -91,9 +91,7 @@ func plainBindingScenarios() []Scenario {
 		}},
 		{Name: "binding-brought", Prepare: RegisterBroker, Steps: func(e *Environment) {
 			_, b := e.bind(SyncClass, SyncPlan)
-			b = e.importBinding(b)
-			e.remove(b)
-			e.waitGone(b)
+			e.removeSupplied(e.importBinding(b))
 		}},
 	}
 }

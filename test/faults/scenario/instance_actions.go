@@ -33,6 +33,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/servicecatalog/v1beta1"
 	"github.com/gophernetes/bellhop/internal/osb/osbtest"
+	"github.com/gophernetes/bellhop/test/faults/snapshot"
 	"github.com/gophernetes/bellhop/test/internal/canary"
 )
 
@@ -211,6 +212,37 @@ func (e *Environment) createForeignInstance(id string) {
 		e.must(fmt.Errorf("the broker refused the foreign instance: %d %s", answer.Code, answer.Body))
 	}
 	e.Foreign.add(id)
+}
+
+// removeSupplied deletes an object with a supplied id, and waits until it is gone. Where a fault leaves its first request without a known
+// outcome, no later answer tells whose request created the broker's resource (R10): a broker may answer 409 to a repeated request of the
+// same object as well. Then the operator holds the deletion, and the user sets the deletion policy, as the message says.
+func (e *Environment) removeSupplied(o client.Object) {
+	e.remove(o)
+	if e.Fault.MayLeaveRequestOpen() {
+		e.await(o.GetName()+" is gone, or asks for its deletion policy", func() error {
+			err := e.get(o)
+			if err == nil && isOwnershipUnknown(o) {
+				err = e.Client.Patch(e.Ctx, o, annotationPatch(v1beta1.DeletionPolicyAnnotation, v1beta1.DeletionPolicyRetain))
+			} else if err == nil {
+				err = fmt.Errorf("it still exists: %s", snapshot.Describe(o))
+			}
+			return client.IgnoreNotFound(err)
+		})
+	}
+	e.waitGone(o)
+}
+
+// isOwnershipUnknown reports whether the deletion of an instance or a binding waits for its deletion policy.
+func isOwnershipUnknown(o client.Object) bool {
+	var conditions []v1beta1.Condition
+	switch o := o.(type) {
+	case *v1beta1.ServiceInstance:
+		conditions = o.Status.Conditions
+	case *v1beta1.ServiceBinding:
+		conditions = o.Status.Conditions
+	}
+	return slices.ContainsFunc(conditions, func(c v1beta1.Condition) bool { return c.Reason == v1beta1.ReasonOwnershipUnknown })
 }
 
 // retainedBackup provisions an instance, deletes its object with policy Retain, and returns the object as a backup has it.

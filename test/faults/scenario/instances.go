@@ -171,23 +171,20 @@ func identityScenarios() []Scenario {
 			si.Spec.ExternalID, si.Spec.Parameters = id, RawParameters(`{"size":2}`)
 			e.create(si)
 			e.waitMessage(si, "supplied")
-			e.remove(si)
-			e.waitGone(si)
+			e.removeSupplied(si)
 		}},
 		{Name: "instance-restored", Prepare: RegisterBroker, Steps: func(e *Environment) {
 			si := e.retainedBackup()
 			e.create(si)
 			e.waitReady(si)
-			e.remove(si)
-			e.waitGone(si)
+			e.removeSupplied(si)
 		}},
 		{Name: "instance-restored-other", Prepare: RegisterBroker, Steps: func(e *Environment) {
 			si := e.retainedBackup()
 			si.Spec.Parameters = RawParameters(`{"size":3}`)
 			e.create(si)
 			e.waitMessage(si, "supplied")
-			e.remove(si)
-			e.waitGone(si)
+			e.removeSupplied(si)
 		}},
 		{Name: "instance-copied", Prepare: RegisterBroker, Steps: func(e *Environment) {
 			si := e.provision(SyncClass, SyncPlan)
