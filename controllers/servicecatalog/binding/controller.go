@@ -220,7 +220,7 @@ func (r *Reconciler) writeSecret(ctx context.Context, s *scope) error {
 // step, which emits another event.
 func (r *Reconciler) emitRotation(s *scope, former v1beta1.PredecessorBinding) {
 	outcome := fmt.Sprintf("the former ones are deleted at the broker at %s or later", lifecycle.FormatTime(former.RemoveAt.Time))
-	if !bindingrules.OwnsPredecessor(s.binding, s.inputs, former.ID) {
+	if !s.inputs.OwnsPredecessor(s.binding, former.ID) {
 		outcome = fmt.Sprintf("the former ones stay valid: the binding under the id %q is left at the broker, as the event Retained says", former.ID)
 	}
 	r.Recorder.Eventf(s.Before, nil, corev1.EventTypeNormal, v1beta1.ReasonInjectedBindResult, "Rotate", "Secret %q has new credentials; %s", catalog.SecretName(s.binding), outcome)

@@ -124,7 +124,7 @@ func TestClaimantsOfAReplacedID(t *testing.T) {
 	if err := r.observe(t.Context(), s); err != nil {
 		t.Fatal(err)
 	}
-	if bindingrules.OwnsPredecessor(s.binding, s.inputs, "id") {
+	if s.inputs.OwnsPredecessor(s.binding, "id") {
 		t.Errorf("it may remove what an earlier object has: %+v", s.inputs.FormerClaimants)
 	}
 }

@@ -35,8 +35,7 @@ var names = operation.Names{
 	Remove: "Unbind", RemoveFailed: v1beta1.ReasonUnbindCallFailed,
 	Removing:          lifecycle.ConditionSet{Reason: v1beta1.ReasonUnbinding, Message: "The binding is being removed asynchronously"},
 	WhileRemovalWaits: v1beta1.ConditionUnknown, HowToRetry: "change the annotation " + v1beta1.RebindAnnotation,
-	// The spec of a binding cannot be changed.
-	HowToLeaveOut: "delete this ServiceBinding and create it again without the parameter, with the annotation " + v1beta1.SchemaPolicyAnnotation + " set to " + v1beta1.SchemaPolicyWarn + " on the new one or on the plan",
+	HowToLeaveOut: "delete this ServiceBinding and create it again without the parameter, with the annotation " + v1beta1.SchemaPolicyAnnotation + " set to " + v1beta1.SchemaPolicyWarn + " on the new one or on the plan", // its spec cannot be changed
 }
 
 // application is the application of an answer to a status.

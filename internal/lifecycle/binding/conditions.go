@@ -99,7 +99,6 @@ func mitigatingConditions(why string, a *v1beta1.Attempts) lifecycle.ConditionSe
 	return lifecycle.Mitigating(v1beta1.ReasonServiceBindingNeedsOrphanMitigation, lifecycle.MitigationPrefix+": "+why, a, nil)
 }
 
-// setConditions sets the conditions.
 func (d *decision) setConditions(set lifecycle.ConditionSet) {
 	d.Status.ObservedGeneration = d.b.Generation
 	setBindingConditions(&d.Status, set, d.in.Now)

@@ -220,12 +220,8 @@ func (d *decision) owns() bool {
 }
 
 // OwnsPredecessor reports whether a binding may delete the one that it has replaced under an id (R10).
-func OwnsPredecessor(b *v1beta1.ServiceBinding, in Inputs, id string) bool {
-	return newDecision(b, in).ownsPredecessor(id)
-}
-
-func (d *decision) ownsPredecessor(id string) bool {
-	return lifecycle.OwnsBindingID(d.b, id) && d.in.FormerClaimants[id].BlocksRemoval() == nil
+func (in Inputs) OwnsPredecessor(b *v1beta1.ServiceBinding, id string) bool {
+	return lifecycle.OwnsBindingID(b, id) && in.FormerClaimants[id].BlocksRemoval() == nil
 }
 
 // belongsToAnother reports whether the id belongs to another object.

@@ -216,7 +216,7 @@ func (d *decision) isRemovable(p v1beta1.PredecessorBinding) bool {
 
 // foreignPredecessor returns the index of the first predecessor that this object may not remove; -1: there is none.
 func (d *decision) foreignPredecessor() int {
-	return slices.IndexFunc(d.Status.Predecessors, func(p v1beta1.PredecessorBinding) bool { return !d.ownsPredecessor(p.ID) })
+	return slices.IndexFunc(d.Status.Predecessors, func(p v1beta1.PredecessorBinding) bool { return !d.in.OwnsPredecessor(d.b, p.ID) })
 }
 
 // dropPredecessor drops a predecessor that this object may not remove from the record, and says that it stays at the broker.
@@ -229,7 +229,7 @@ func (d *decision) dropPredecessor(i int) {
 		why = "which another object has as well"
 	case s.OwnershipUnknown && d.RetainedID == d.b.Spec.ExternalID:
 		why = "of which the broker has not confirmed whether this object created it"
-	case d.ownsPredecessor(d.RetainedID):
+	case d.in.OwnsPredecessor(d.b, d.RetainedID):
 		why = "which was requested at another address of the broker"
 	}
 	d.Retained = &lifecycle.Cause{Reason: v1beta1.ReasonRetained, Message: fmt.Sprintf("the binding under the id %q, %s, is left at the broker, and its credentials stay valid", d.RetainedID, why)}
