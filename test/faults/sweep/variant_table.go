@@ -219,8 +219,8 @@ var lostHere bool
 		return ctrl.Result{}
 	}
 `, ``}}, scenario: "page-label-removed", fault: "none", oracle: "rest"},
-		{name: "undoes-a-resolve", edits: []mistake{{pagingRules + "decide.go", `	case isSame(r.Since, in.FiredFor): // a person has resolved the Alert
-		return Keep, time.Time{}
+		{name: "undoes-a-resolve", edits: []mistake{{pagingRules + "decide.go", `	case in.isResolvedByPerson(r):
+		return Keep, r.Again
 `, ``}}, scenario: "page-resolved", fault: "none", oracle: "reached"},
 		{name: "loses-its-object", edits: []mistake{{paging + "request.go", `	if req.Kind, req.Name, ok = strings.Cut(alert.Annotations[v1beta1.PagedObjectAnnotation], "/"); !ok {`,
 			`	if ok = false; !ok {`}}, scenario: "page-orphaned", fault: "none", oracle: "reached"},
