@@ -186,3 +186,34 @@ func TestProgressEnds(t *testing.T) {
 		}
 	}
 }
+
+// F-B16: a CronJob of a minute whose runs fail for a day has one Alert, whether it has the label or its Jobs do.
+func TestAFailingCronJobHasOneAlert(t *testing.T) {
+	began := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for name, newInputs := range map[string]func(run time.Time) Inputs{
+		"of the CronJob": func(run time.Time) Inputs {
+			return Inputs{Asks: true, Result: Result{State: Failing, Since: run, Reason: "RunFailed", IsRenewed: true}, SeenSince: began}
+		},
+		"of the Jobs": func(run time.Time) Inputs {
+			return Inputs{Asks: true, IsJob: true, Result: Result{State: Failing, Since: run, HasEnded: true}, SeenSince: began}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			count := map[Action]int{}
+			var alert Inputs // what the Alert records
+			for minute := range 24 * 60 {
+				run := began.Add(time.Duration(minute) * time.Minute)
+				in := newInputs(run)
+				in.IsFiring, in.FiredFor, in.ResolveAfter = alert.IsFiring, alert.FiredFor, time.Minute
+				action, _ := Decide(in, run.Add(time.Second))
+				count[action]++
+				if action == Fire || action == Extend {
+					alert.IsFiring, alert.FiredFor = true, run
+				}
+			}
+			if count[Fire] != 1 || count[Resolve] != 0 {
+				t.Errorf("%v", count)
+			}
+		})
+	}
+}
