@@ -112,7 +112,7 @@ func resolvedByPerson(e *Environment) {
 func jobDeleted(e *Environment) {
 	job := e.createJob("import", workload.SetFailed)
 	a := e.waitPage(job, v1beta1.AlertFiring)
-	e.must(e.Client.Delete(e.Ctx, job, client.PropagationPolicy(metav1.DeletePropagationBackground)))
+	e.must(e.Client.Delete(e.Ctx, job, client.PropagationPolicy(metav1.DeletePropagationForeground)))
 	e.waitGone(job)
 	other := e.createWorkload("other")
 	e.fail(other)
