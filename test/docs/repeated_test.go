@@ -32,6 +32,7 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/jsonmergepatch"
+	"k8s.io/apimachinery/pkg/util/uuid"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -104,7 +105,7 @@ func ownObjects(manifest string) (own []*unstructured.Unstructured) {
 }
 
 // expectUnchanged applies an object twice as kubectl does, compares it as Argo CD does, and moves it to server-side apply, which also
-// takes away what the manifest does not have. It has a namespace or a name of its own, so that it is no object of another manifest.
+// takes away what the manifest does not have. It has a namespace or a name, and an ID at the broker, of its own, so that it is no object of another manifest.
 func expectUnchanged(ctx context.Context, object *unstructured.Unstructured) {
 	GinkgoHelper()
 	own := createNamespace(ctx)
@@ -113,6 +114,9 @@ func expectUnchanged(ctx context.Context, object *unstructured.Unstructured) {
 		object.SetNamespace(own)
 	} else {
 		object.SetName(own)
+	}
+	if _, hasID, _ := unstructured.NestedString(object.Object, "spec", "externalID"); hasID { // pages have the same one in several manifests
+		Expect(unstructured.SetNestedField(object.Object, string(uuid.NewUUID()), "spec", "externalID")).To(Succeed())
 	}
 	manifest := must(json.Marshal(object))
 	apply := func(args ...string) string {

@@ -18,6 +18,7 @@ package servicecatalog_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strconv"
 	"time"
@@ -112,8 +113,12 @@ var _ = Describe("A retry on request", func() {
 			HaveField("LeftBehind", ConsistOf(SatisfyAll(HaveField("ID", si.Spec.ExternalID), HaveField("LastError", ContainSubstring("no such instance")))))))
 
 		By("deleting it, which ends once the broker confirms both removals")
+		id := si.Status.ExternalID
 		Expect(k8s.Delete(ctx, si)).To(Succeed())
-		Eventually(instanceStatus(ctx, si)).Should(haveCondition("Ready", "Unknown", "DeprovisionCallFailed"))
+		Eventually(instanceStatus(ctx, si)).Should(haveCondition("Ready", "Unknown", "DeprovisionCallFailed"), func() string {
+			events, err := env.ReadEvents(ctx, si)()
+			return fmt.Sprintf("requests %v and, under the former id, %v; events %q, %v; status %+v", s.requestsAbout(id)(), s.requestsAbout(si.Spec.ExternalID)(), events, err, si.Status)
+		})
 		lift()
 		increaseUpdateRequests(ctx, si) // the removal under the former id may have failed already, and is then requested again in an hour
 		Eventually(checkGone(ctx, si)).WithTimeout(3 * time.Minute).Should(Succeed())
