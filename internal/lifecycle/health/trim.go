@@ -64,22 +64,18 @@ type Trimmed struct {
 
 	namespace, name, resourceVersion string
 
-	uid  types.UID
-	rest string
+	uid     types.UID
+	created time.Time
+	rest    string
 }
 
-// Created returns when the object was created; zero if that cannot be read.
-func (t *Trimmed) Created() time.Time {
-	o, err := t.Object()
-	if err != nil {
-		return time.Time{}
-	}
-	return o.GetCreationTimestamp().Time
-}
+// Created returns when the object was created. It decodes nothing: the first list of a process asks for it of each object.
+func (t *Trimmed) Created() time.Time { return t.created }
 
 // Trim returns what is read of an object, which it changes.
 func Trim(o *unstructured.Unstructured) (*Trimmed, error) {
 	t := &Trimmed{Kind: o.GetKind(), CronJob: cronJobOf(o), namespace: o.GetNamespace(), name: o.GetName(), resourceVersion: o.GetResourceVersion(), uid: o.GetUID()}
+	t.created = o.GetCreationTimestamp().Time
 	keep(o.Object, []string{"apiVersion", "kind", "metadata", "spec", "status"})
 	hadStatus, specChanged := !statusOf(o).isEmpty(), specChangedAt(o)
 	metadata, status := keepIn(o.Object, "metadata", keptMetadata), keepIn(o.Object, "status", keptStatus)
@@ -129,9 +125,9 @@ func hasEndedBeforeDeletion(o *unstructured.Unstructured) bool {
 	if o.GetKind() != "Job" || deleted == nil {
 		return false
 	}
-	return slices.ContainsFunc(statusOf(o).conditions(), func(c condition) bool {
-		return (c.kind == string(batchv1.JobFailed) || c.kind == string(batchv1.JobComplete)) && c.status == statusTrue && !c.since.After(deleted.Time)
-	})
+	job, err := decode[batchv1.Job](o)
+	ended := endOf(&job)
+	return err == nil && ended != nil && !ended.LastTransitionTime.After(deleted.Time)
 }
 
 // GetObjectMeta returns the fields by which a cache finds and compares objects.
