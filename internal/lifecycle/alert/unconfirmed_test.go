@@ -149,7 +149,7 @@ func TestPartialDeliveryOfFormerContent(t *testing.T) {
 	}
 }
 
-// F-P70: who has an update, or a resolve, in part says nothing about the message that follows it.
+// F-P70: the record of an update, or a resolve, that some recipients have says nothing about the message that follows it.
 func TestPartialDeliveryAfterAConfirmedMessage(t *testing.T) {
 	partial := &result.Error{Class: result.Temporary, Reason: result.ReasonServerError, Partial: "posted r"}
 	edit := func(content string, severity v1beta1.Severity) func(*v1beta1.Alert) {

@@ -175,7 +175,7 @@ func unknownConditions(found conditions, lacks string) Result {
 
 const checkController = "Check that its controller runs, or remove the label"
 
-// remedies has what somebody can do about an object that cannot be judged, by the reason; others lack conditions.
+// remedies has what a user can do about an object that cannot be judged, by the reason of its result; objects with another reason lack conditions.
 var remedies = map[string]string{
 	NotReported:          checkController,
 	"NoPhase":            checkController,

@@ -170,7 +170,7 @@ func (s schedule) asItShouldBe(missedAt, overdueAt time.Time) Result {
 	return result
 }
 
-// specChangedAt returns when somebody changed the spec of an object last, or another field together with it; zero: it does not say.
+// specChangedAt returns when the spec of an object was changed last, or another field together with it; zero: the object does not say.
 func specChangedAt(o *unstructured.Unstructured) time.Time {
 	var last time.Time
 	for _, entry := range fields(o.Object).object("metadata").objects("managedFields") {

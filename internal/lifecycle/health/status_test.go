@@ -121,7 +121,7 @@ func TestComputeClaim(t *testing.T) {
 	}
 }
 
-// What somebody can do about an object that cannot be judged depends on why.
+// What a user can do about an object that cannot be judged depends on the reason of its result.
 func TestRemedyOfUnknown(t *testing.T) {
 	for text, want := range map[string]string{
 		`"apiVersion":"example.com/v1","kind":"X","status":{"phase":"Fine"}`:                                        "Name the conditions that mean a failure in --page-kinds, such as rollouts.argoproj.io:Available=False, or remove the label",
