@@ -114,9 +114,11 @@ func jobDeleted(e *Environment) {
 	a := e.waitPage(job, v1beta1.AlertFiring)
 	e.must(e.Client.Delete(e.Ctx, job, client.PropagationPolicy(metav1.DeletePropagationForeground)))
 	e.waitGone(job)
-	other := e.createWorkload("other")
+	other := e.createWorkload("other") // its Alert is resolved later than that of the Job would be
 	e.fail(other)
 	e.waitPage(other, v1beta1.AlertFiring)
+	e.setRollout(other, false)
+	e.waitPage(other, v1beta1.AlertResolved)
 	e.waitPageState(a, v1beta1.AlertFiring)
 	e.createJob("import", workload.SetSucceeded)
 	e.waitPageState(a, v1beta1.AlertResolved)

@@ -223,11 +223,11 @@ var lostHere bool
 		return Keep, r.Again
 `, ``}}, scenario: "page-resolved", fault: "none", oracle: "reached"},
 		{name: "loses-its-object", edits: []mistake{{paging + "request.go", `	if req.Kind, req.Name, ok = strings.Cut(alert.Annotations[v1beta1.PagedObjectAnnotation], "/"); !ok {`,
-			`	if ok = false; !ok {`}}, scenario: "page-orphaned", fault: "none", oracle: "reached"},
+			`	if req.Kind, req.Name, ok = strings.Cut("", "/"); !ok {`}}, scenario: "page-orphaned", fault: "none", oracle: "reached"},
 		{name: "takes-the-former-name", edits: []mistake{{paging + "alert.go", `	_, _ = hash.Write([]byte(uid)) // never fails
 `, ``}}, scenario: "page-replaced", fault: "none", oracle: "reached"},
-		{name: "recovers-by-deletion", edits: []mistake{{pagingRules + "decide.go", `	case in.IsFiring && in.IsJob:
-		return in.decideJobAlert(r, now)
+		{name: "recovers-by-deletion", edits: []mistake{{pagingRules + "decide.go", `	if !hasSucceeded && (in.IsGone || in.Asks) {`, `	if !hasSucceeded && in.Asks {`},
+			{paging + "objects.go", `			all.deleted.add(req, o)
 `, ``}}, scenario: "page-job-deleted", fault: "none", oracle: "reached"},
 		{name: "name-per-process", edits: []mistake{{sourceRules + "groups.go", `hash(labels, "group", kind, receiver)`, `hash(labels, "group", kind, receiver, strconv.Itoa(os.Getpid()))`},
 			{sourceRules + "groups.go", `	"math"
