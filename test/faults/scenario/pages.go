@@ -17,6 +17,8 @@ limitations under the License.
 package scenario
 
 import (
+	"time"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -103,6 +105,7 @@ func resolvedByPerson(e *Environment) {
 	e.fail(other)
 	e.waitPage(other, v1beta1.AlertFiring)
 	e.waitPage(d, v1beta1.AlertResolved)
+	e.waitAnotherSecond(time.Now()) // or the operator, which may not see the recovery, takes the second failure for the first one
 	e.setRollout(d, false)
 	e.fail(d)
 	e.waitPage(d, v1beta1.AlertFiring)
