@@ -32,6 +32,7 @@ func sourceScenarios() []Scenario {
 			e.fire(first)
 			over := e.finish(first)
 			e.pauseFrom(first.startsAt, JoinEvery+time.Second)
+			e.pauseFrom(over[0].endsAt, time.Second) // the times of instances are in whole seconds
 			again := e.Sender.start("Disk", "node-1")
 			e.fire(again)
 			e.post(over...) // again, as Prometheus does for 15 minutes
