@@ -27,7 +27,7 @@ build() {
 }
 
 # A part of the sweep. The seed is the date, so each day selects another part.
-sweep() { ARGS="-seed $SEED -part 0.0008 -within $((8 * SLOW))m" hack/sweep.sh; }
+sweep() { ARGS="-seed $SEED -part 0.0003 -within $((8 * SLOW))m" hack/sweep.sh; }
 
 # Another version goes on after a crash, or after the loss of the lease. The seed selects the faults.
 skew() { ARGS="-fixed -seed $SEED" hack/skew.sh; }
