@@ -19,6 +19,7 @@ package scenario
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -134,14 +135,15 @@ func (e *Environment) waitPageState(a *v1beta1.Alert, state v1beta1.AlertState) 
 	e.waitAlert(a, fmt.Sprintf("%s is %s", a.Name, state), func() bool { return a.Spec.State == state && isSettled(a) })
 }
 
-// pageAbout returns the Alert about an object.
+// pageAbout returns the Alert about an object. Versions before 0.6 recorded nothing but the owner.
 func (e *Environment) pageAbout(o client.Object) (*v1beta1.Alert, error) {
 	var alerts v1beta1.AlertList
 	if err := e.Client.List(e.Ctx, &alerts, client.InNamespace(e.Namespace)); err != nil {
 		return nil, err
 	}
 	for i, alert := range alerts.Items {
-		if alert.Annotations[v1beta1.PagedUIDAnnotation] == string(o.GetUID()) {
+		isOwner := func(r metav1.OwnerReference) bool { return r.UID == o.GetUID() }
+		if alert.Annotations[v1beta1.PagedUIDAnnotation] == string(o.GetUID()) || slices.ContainsFunc(alert.OwnerReferences, isOwner) {
 			return &alerts.Items[i], nil
 		}
 	}

@@ -57,15 +57,15 @@ func pageScenarios() []Scenario {
 			}
 		}},
 		{Name: "page-consent-withdrawn", Steps: consentWithdrawn},
-		{Name: "page-resolved", Steps: resolvedByPerson},
-		{Name: "page-orphaned", timingDependent: true, Steps: func(e *Environment) { // the garbage collector may delete the Alert
+		{Name: "page-resolved", RecordsObject: true, Steps: resolvedByPerson},
+		{Name: "page-orphaned", RecordsObject: true, timingDependent: true, Steps: func(e *Environment) { // the garbage collector may delete the Alert
 			d := e.createWorkload("orders")
 			e.fail(d)
 			a := e.waitPage(d, v1beta1.AlertFiring)
 			e.must(e.Client.Delete(e.Ctx, d, client.PropagationPolicy(metav1.DeletePropagationOrphan)))
 			e.waitPageState(a, v1beta1.AlertResolved)
 		}},
-		{Name: "page-replaced", Steps: func(e *Environment) { // as by kubectl replace --force
+		{Name: "page-replaced", RecordsObject: true, Steps: func(e *Environment) { // as by kubectl replace --force
 			d := e.createWorkload("orders")
 			e.fail(d)
 			a := e.waitPage(d, v1beta1.AlertFiring)
@@ -76,7 +76,7 @@ func pageScenarios() []Scenario {
 			e.waitAlertGone(a)
 			e.waitPage(anew, v1beta1.AlertFiring)
 		}},
-		{Name: "page-job-deleted", Steps: jobDeleted},
+		{Name: "page-job-deleted", RecordsObject: true, Steps: jobDeleted},
 	}
 	for i := range all {
 		all[i].Prepare, all[i].PageByLabel = preparePaging, true

@@ -45,6 +45,8 @@ type Scenario struct {
 	Troubled bool
 	// PageByLabel: the operator creates Alerts about objects with a label.
 	PageByLabel bool
+	// RecordsObject: the operator records in such an Alert which object it is about, and for which failure it has fired.
+	RecordsObject bool
 	// Ingest: each process listens for posts to AlertSources.
 	Ingest bool
 	// ShortTimes: the scenario takes minutes unless the operator has the times of sweep.shortTimes.

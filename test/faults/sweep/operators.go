@@ -22,6 +22,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/hack/local"
 	"github.com/gophernetes/bellhop/test/faults/harness"
 	"github.com/gophernetes/bellhop/test/faults/scenario"
@@ -34,6 +35,8 @@ type operators struct {
 	areGiven bool
 	// pages and listens: they can create Alerts about objects with a label, and from posts.
 	pages, listens bool
+	// recordObjects: they record which object an Alert is about.
+	recordObjects bool
 	// calls: they have the provider grpc.
 	calls bool
 	// withShortTimes builds the operator, once.
@@ -56,6 +59,9 @@ func newOperators(ctx context.Context, cluster *harness.Cluster, given harness.B
 	if under.calls, err = cluster.HaveText("bellhop.notifier.v1.Notifier"); err != nil {
 		return nil, err
 	}
+	if under.recordObjects, err = cluster.HaveText(v1beta1.PagedUIDAnnotation); err != nil {
+		return nil, err
+	}
 	under.withShortTimes = sync.OnceValues(func() (*harness.Cluster, error) {
 		binary, err := variant{name: "short-times", edits: shortTimes()}.build(ctx, repo, cluster.Dir)
 		return cluster.WithOperator(binary), err
@@ -65,7 +71,8 @@ func newOperators(ctx context.Context, cluster *harness.Cluster, given harness.B
 
 // canRun reports whether the operators have what a scenario needs.
 func (u *operators) canRun(sc scenario.Scenario) bool {
-	return (!sc.PageByLabel || u.pages) && (!sc.Ingest || u.listens) && (!sc.Notifiers || u.calls) && (!sc.ShortTimes || !u.areGiven)
+	return (!sc.PageByLabel || u.pages) && (!sc.RecordsObject || u.recordObjects) && (!sc.Ingest || u.listens) &&
+		(!sc.Notifiers || u.calls) && (!sc.ShortTimes || !u.areGiven)
 }
 
 // of returns the cluster with the operator for a scenario.
