@@ -58,6 +58,8 @@ type Run struct {
 	isIngest bool
 	// hasReplicas: two processes run from the beginning, whatever the fault.
 	hasReplicas bool
+	// reusesID: a resource gets the id of one that was deleted.
+	reusesID bool
 
 	// OnLeader is called with each process that leads; nil: nothing is called.
 	OnLeader func(*Process)
@@ -72,7 +74,10 @@ type Run struct {
 
 // NewRun creates the environment of a run. env is added to the process environment of its operators.
 func (c *Cluster) NewRun(ctx context.Context, sc scenario.Scenario, env ...string) (*Run, error) {
-	r := &Run{Cluster: c, Injector: proxy.NewInjector(c.newestVersion), Log: &output.Buffer{}, processEnv: env, stepsDone: proxy.NewSignal(), isIngest: sc.Ingest, hasReplicas: sc.Replicas}
+	r := &Run{
+		Cluster: c, Injector: proxy.NewInjector(c.newestVersion), Log: &output.Buffer{}, processEnv: env, stepsDone: proxy.NewSignal(),
+		isIngest: sc.Ingest, hasReplicas: sc.Replicas, reusesID: sc.ReusesID,
+	}
 	var err error
 	if r.Env, err = scenario.NewEnvironment(ctx, c.Client, r.Injector, r.KillLeader, sc); err != nil {
 		return nil, err

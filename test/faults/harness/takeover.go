@@ -119,12 +119,16 @@ func (r *Run) leaseHolder(ctx context.Context) string {
 }
 
 // replaceDeposed waits until another process leads and is idle, and then lets the delayed call of the deposed one be carried out. A delayed
-// DELETE could remove a resource that the new leader creates under the same id, so that it is held until the steps have ended.
+// DELETE could remove a resource that the new leader creates under the same id, which no client of a broker can prevent: it is held until the steps
+// have ended, or, if they use the id again, carried out before another process leads.
 func (r *Run) replaceDeposed(ctx context.Context, f *proxy.Fault) {
 	select {
 	case <-ctx.Done():
 		return
 	case <-r.Injector.WhenDeposed():
+	}
+	if f.IsBrokerDelete() && r.reusesID {
+		r.Injector.ReleaseDelayedCall()
 	}
 	first, end := r.leaseHolder(ctx), time.Now().Add(scenario.Deadline)
 	for now := first; now == "" || now == first; now = r.leaseHolder(ctx) {
@@ -134,7 +138,7 @@ func (r *Run) replaceDeposed(ctx context.Context, f *proxy.Fault) {
 		}
 	}
 	r.SetLeader(r.standby)
-	if f.IsBrokerDelete() {
+	if f.IsBrokerDelete() && !r.reusesID {
 		select {
 		case <-ctx.Done():
 			return

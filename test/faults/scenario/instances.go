@@ -186,7 +186,7 @@ func identityScenarios() []Scenario {
 			e.waitMessage(si, "supplied")
 			e.removeSupplied(si)
 		}},
-		{Name: "instance-copied", Prepare: RegisterBroker, Steps: func(e *Environment) {
+		{Name: "instance-copied", ReusesID: true, Prepare: RegisterBroker, Steps: func(e *Environment) {
 			si := e.provision(SyncClass, SyncPlan)
 			twin := e.NewInstance("copy", SyncClass, SyncPlan)
 			twin.Spec.ExternalID = ExternalID(si)

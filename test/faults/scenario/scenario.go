@@ -53,6 +53,8 @@ type Scenario struct {
 	ShortTimes bool
 	// Replicas: two processes run from the beginning, and posts alternate between them.
 	Replicas bool
+	// ReusesID: a resource gets the id of one that was deleted.
+	ReusesID bool
 	// MaxFaults limits the faults of each class to so many; 0: all faults.
 	MaxFaults int
 	// Unordered: the order of the calls is decided by the API server, so that no call name occurs in each run.
