@@ -91,7 +91,7 @@ func (e *Environment) createJob(name string, end func(*batchv1.Job)) *batchv1.Jo
 	job.Spec.Template.Spec = corev1.PodSpec{RestartPolicy: corev1.RestartPolicyNever, Containers: []corev1.Container{{Name: "main", Image: "a"}}}
 	e.create(job)
 	e.MayPage.add(string(job.UID))
-	e.waitAnotherSecond(job.CreationTimestamp.Time)
+	e.pauseFrom(job.CreationTimestamp.Time, 2*time.Second)
 	e.await("the end of "+name, func() error {
 		if err := e.get(job); err != nil {
 			return err
@@ -100,16 +100,6 @@ func (e *Environment) createJob(name string, end func(*batchv1.Job)) *batchv1.Jo
 		return e.Client.Status().Update(e.Ctx, job)
 	})
 	return job
-}
-
-// waitAnotherSecond waits until 2 seconds after a time: what happens then has another time, since statuses have times in seconds.
-func (e *Environment) waitAnotherSecond(than time.Time) {
-	e.await("2 seconds after "+than.Format(time.TimeOnly), func() error {
-		if time.Since(than) < 2*time.Second {
-			return errors.New("it is too early")
-		}
-		return nil
-	})
 }
 
 func setPageLabel(value string) func(*appsv1.Deployment) {

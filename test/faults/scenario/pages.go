@@ -105,7 +105,7 @@ func resolvedByPerson(e *Environment) {
 	e.fail(other)
 	e.waitPage(other, v1beta1.AlertFiring)
 	e.waitPage(d, v1beta1.AlertResolved)
-	e.waitAnotherSecond(time.Now()) // or the operator, which may not see the recovery, takes the second failure for the first one
+	e.pauseFrom(time.Now(), 2*time.Second) // or the operator, which may not see the recovery, takes the second failure for the first one
 	e.setRollout(d, false)
 	e.fail(d)
 	e.waitPage(d, v1beta1.AlertFiring)
