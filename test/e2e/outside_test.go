@@ -119,10 +119,12 @@ func readBrokerLog(ctx context.Context) brokerLog {
 	return brokerLog(kubectl(ctx, "logs --namespace "+outside+" deployment/mysql --tail=-1"))
 }
 
-// requests counts the requests of a kind, such as "provision", without those that confirm by another 410 that nothing is left.
-func (l brokerLog) requests(kind string) int {
-	answered := " " + kind + ", answered"
-	return strings.Count(string(l), answered) - strings.Count(string(l), answered+" 410")
+// requests counts the requests of a kind, such as "provision".
+func (l brokerLog) requests(kind string) int { return strings.Count(string(l), " "+kind+", answered") }
+
+// carriedOut counts those of them that were not answered by 410: a deletion ends with another request, whose 410 confirms that nothing is left.
+func (l brokerLog) carriedOut(kind string) int {
+	return l.requests(kind) - strings.Count(string(l), " "+kind+", answered 410")
 }
 
 // made and removed count databases and users.
