@@ -26,8 +26,11 @@ build() {
 	done
 }
 
-# A part of the sweep. The seed is the date, so each day selects another part.
-sweep() { ARGS="-seed $SEED -part 0.0003 -within $((8 * SLOW))m" hack/sweep.sh; }
+# A fault of two of the six classes on each scenario. The seed is the date, so that each day selects other faults, and the next class.
+sweep() {
+	local classes=("crash,answers" "two crashes,events" "stale,leaders")
+	hack/sweep.sh -seed "$SEED" -class "${classes[SEED % 3]}" -part 0.0001 -within $((8 * SLOW))m
+}
 
 # Another version goes on after a crash, or after the loss of the lease. The seed selects the faults.
 skew() { ARGS="-fixed -seed $SEED" hack/skew.sh; }
@@ -57,7 +60,7 @@ race() { RACE=1 MODULES="./ demo/ hack/local/ hack/image/ hack/controlplane/ tes
 # The race detector terminates the operator at the first race.
 soak() {
 	build_race
-	GORACE=halt_on_error=1 MINUTES=11 hack/soak.sh -operator "$PWD/bin/operator-race"
+	GORACE=halt_on_error=1 MINUTES=10 hack/soak.sh -operator "$PWD/bin/operator-race"
 }
 
 # Checks that the tests detect mistakes in the source of what they test.
@@ -118,12 +121,12 @@ e2e() {
 limit() { # in minutes
 	case $1 in
 	build) echo 20 ;;
-	sweep) echo 11 ;;
-	skew) echo 14 ;;
+	sweep) echo 10 ;;
+	skew) echo 13 ;;
 	variants) echo 14 ;;
 	sender) echo 22 ;;
 	race) echo 11 ;;
-	soak) echo 14 ;;
+	soak) echo 12 ;;
 	mutations) echo 5 ;;
 	bench) echo 5 ;;
 	hostile) echo 9 ;;
@@ -131,7 +134,7 @@ limit() { # in minutes
 	sources) echo 8 ;;
 	rules) echo 2 ;;
 	notifiers) echo 3 ;;
-	e2e) echo 15 ;;
+	e2e) echo 19 ;;
 	*) return 1 ;;
 	esac
 }

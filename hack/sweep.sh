@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Injects faults into the operator at each step of each scenario, see docs/contributing/fault-injection.md. Without ARGS it makes a fixed list of runs,
-# the same on every machine. ARGS select other runs (a variable, since faults contain < and #; -help lists the flags). FULL=1 makes all
-# runs, which takes hours: it continues where an earlier FULL=1 with the same operator ended.
+# the same on every machine. ARGS select other runs (a variable, since faults contain < and #; -help lists the flags), and so do arguments. FULL=1
+# makes all runs, which takes hours: it continues where an earlier FULL=1 with the same operator ended.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -16,4 +16,5 @@ if [ "${FULL-}" = 1 ]; then
 	bin/faults -walks 30 -journal bin/sweep.journal ${ARGS-}
 	exec bin/faults -variants
 fi
+[ $# = 0 ] || exec bin/faults "$@"
 exec bin/faults ${ARGS:--fixed}
