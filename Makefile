@@ -56,7 +56,7 @@ skew: ## Run the upgrade and downgrade tests: alternate with the previous versio
 	hack/skew.sh
 
 .PHONY: nightly
-nightly: ## Run the tests that take too long for the gate, at most 140 minutes (STEPS="soak fuzz", SEED=20260131)
+nightly: ## Run the tests that take too long for the gate, 140 minutes (STEPS="soak fuzz", SEED=20260131)
 	hack/nightly.sh $(STEPS)
 
 .PHONY: size

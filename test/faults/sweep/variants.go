@@ -84,7 +84,7 @@ func (v variant) build(ctx context.Context, repo, dir string) (string, error) {
 	if err := os.WriteFile(overlay, text, 0o600); err != nil {
 		return "", err
 	}
-	build := exec.CommandContext(ctx, "go", "build", "-tags", "grpcnotrace", "-overlay", overlay, "-o", binary, ".")
+	build := exec.CommandContext(ctx, "go", "build", "-tags", "grpcnotrace", "-ldflags=-w", "-overlay", overlay, "-o", binary, ".")
 	build.Dir = repo
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building it: %w\n%s", err, out)
