@@ -43,8 +43,9 @@ const (
 
 // recorded is what this process has recorded about an AlertSource last.
 type recorded struct {
-	// heard, cut and broken are the times of posts, of those that were cut, and of those that were refused.
-	heard, cut, broken time.Time
+	// heard, truncated, cut and broken are the times of posts, of those that their sender had cut, of those that were cut here, and of those that
+	// were refused.
+	heard, truncated, cut, broken time.Time
 	// isRefused: a post was refused, and no status says so yet.
 	isRefused bool
 	// reported is when an event last said that the clock of a sender is behind.
@@ -118,7 +119,7 @@ func (s *Store) record(ctx context.Context, to *v1beta1.AlertSource, plan source
 	s.recordStored(ctx, to, plan, isOfSeries)
 }
 
-// recordStored records a post that was stored in the status of its source: its time, how many of its alerts were cut, and, if it is part of the
+// recordStored records a post that was stored in the status of its source: its time, that its sender has cut it, how many of its alerts were cut, and, if it is part of the
 // series of the source, that. Each is written at most once a minute, but a new series, and a refusal that could not be written, at once. That it
 // cannot be written does not matter: the next post writes it, and until then nothing lapses.
 func (s *Store) recordStored(ctx context.Context, to *v1beta1.AlertSource, plan source.Plan, isOfSeries bool) {
@@ -127,6 +128,9 @@ func (s *Store) recordStored(ctx context.Context, to *v1beta1.AlertSource, plan 
 	own := s.memory.of(key)
 	if now.Sub(s.heardAt(to, now)) >= recordEvery {
 		status.LastReceivedTime = written
+	}
+	if plan.IsTruncated && now.Sub(lastOf(own.truncated, status.LastTruncatedTime, now)) >= recordEvery {
+		status.LastTruncatedTime = written
 	}
 	if plan.Cut > 0 && now.Sub(lastOf(own.cut, status.LastCutTime, now)) >= recordEvery {
 		status.LastCutTime, status.CutAlerts = written, int32(plan.Cut) //nolint:gosec // at most the alerts of a post
@@ -184,6 +188,9 @@ func (s *Store) patch(ctx context.Context, to *v1beta1.AlertSource, status v1bet
 	s.memory.update(client.ObjectKeyFromObject(to), func(r *recorded) {
 		if at := status.LastReceivedTime; at != nil {
 			r.heard = at.Time
+		}
+		if at := status.LastTruncatedTime; at != nil {
+			r.truncated = at.Time
 		}
 		if at := status.LastCutTime; at != nil {
 			r.cut = at.Time

@@ -170,6 +170,13 @@ type AlertSourceStatus struct {
 	// +optional
 	ReceivingBrokenTime *metav1.Time `json:"receivingBrokenTime,omitempty"`
 
+	// lastTruncatedTime is when a webhook was last received whose alerts Alertmanager had cut,
+	// as its max_alerts says. What a webhook lists no more may be among those that were cut,
+	// so that nothing ends for that reason until repeatIntervalSeconds later. It is written at
+	// most once a minute.
+	// +optional
+	LastTruncatedTime *metav1.Time `json:"lastTruncatedTime,omitempty"`
+
 	// lastCutTime is when a post last had alerts that fire for which no Alert had room. It
 	// is written at most once a minute.
 	// +optional

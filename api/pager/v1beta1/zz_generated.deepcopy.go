@@ -266,6 +266,10 @@ func (in *AlertSourceStatus) DeepCopyInto(out *AlertSourceStatus) {
 		in, out := &in.ReceivingBrokenTime, &out.ReceivingBrokenTime
 		*out = (*in).DeepCopy()
 	}
+	if in.LastTruncatedTime != nil {
+		in, out := &in.LastTruncatedTime, &out.LastTruncatedTime
+		*out = (*in).DeepCopy()
+	}
 	if in.LastCutTime != nil {
 		in, out := &in.LastCutTime, &out.LastCutTime
 		*out = (*in).DeepCopy()

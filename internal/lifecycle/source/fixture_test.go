@@ -78,6 +78,9 @@ func (c *cluster) receive(post alertmanager.Post) []Change {
 	if c.heard = c.now; post.Group == nil && len(post.Alerts) > 0 {
 		c.series = c.series.With(c.now, plan.Gap)
 	}
+	if plan.IsTruncated {
+		c.source.Status.LastTruncatedTime = &metav1.Time{Time: c.now}
+	}
 	return c.store(plan)
 }
 

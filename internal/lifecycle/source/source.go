@@ -129,6 +129,8 @@ type Plan struct {
 	Gap time.Duration
 	// Lapses: instances end as they were not posted again. The status of the source that Inputs have has to be that of the API server.
 	Lapses bool
+	// IsTruncated: the sender has left alerts of the group out of the post.
+	IsTruncated bool
 	// Cut is how many posted alerts fire for which no Alert has room.
 	Cut int
 	// Ignored is how many posted alerts have a severity that the source ignores.
@@ -147,6 +149,7 @@ func Receive(in Inputs, post alertmanager.Post) Plan {
 	if !r.isWebhook {
 		p.plan.Gap = gap(in)
 	}
+	p.plan.IsTruncated = r.isWebhook && !post.Group.IsWhole()
 	p.assign(groups, r)
 	p.endSilence()
 	return p.plan

@@ -175,9 +175,13 @@ func isSilent(i v1beta1.AlertInstance, in Inputs) bool {
 	return i.ListedTime != nil && in.heard().After(silentFrom(i, in))
 }
 
-// silentFrom is from when on an instance should have been listed again.
+// silentFrom is from when on an instance should have been listed again. A webhook that Alertmanager has cut may have it, in a group of any key.
 func silentFrom(i v1beta1.AlertInstance, in Inputs) time.Time {
-	return i.ListedTime.Add(listedEvery + time.Duration(in.Source.Spec.Alertmanager.RepeatIntervalSeconds)*time.Second)
+	since := i.ListedTime.Time
+	if truncated := in.Source.Status.LastTruncatedTime; truncated != nil {
+		since = lifecycle.Latest(since, notAhead(truncated.Time, in.Now))
+	}
+	return since.Add(listedEvery + time.Duration(in.Source.Spec.Alertmanager.RepeatIntervalSeconds)*time.Second)
 }
 
 // isMarkedAsSilent reports whether an instance was marked since no webhook lists it: then it has no poster. One that its group misses has.

@@ -228,6 +228,33 @@ func TestATruncatedGroupIsNoSilence(t *testing.T) {
 	}
 }
 
+// A reload of Alertmanager gives the groups other keys. What the webhooks of the new ones do not list may be behind their cut, until none is cut for
+// the interval of repetition.
+func TestATruncatedGroupOfAnotherKeyIsNoSilence(t *testing.T) {
+	c := newCluster(t)
+	c.source.Spec.Alertmanager.RepeatIntervalSeconds = 14700
+	c.receive(webhook(alertmanager.Firing, c.firing("a"), c.firing("b")))
+	post := func(truncated int) {
+		c.now = c.now.Add(4 * time.Hour)
+		after := routed("{}/{}", alertmanager.Firing, c.firing("a"))
+		after.Group.Unlisted = truncated
+		c.receive(after)
+		c.review()
+	}
+	for range 6 {
+		post(1)
+	}
+	if firing, _ := states(c.only()); firing != 2 {
+		t.Errorf("%d fire: one may be behind the cut", firing)
+	}
+	for range 3 {
+		post(0)
+	}
+	if firing, _ := states(c.only()); firing != 1 {
+		t.Errorf("%d fire: nothing is cut any more", firing)
+	}
+}
+
 // What was muted before an upgrade has no record of the webhook that listed it. It ends as what is not listed any more.
 func TestAMutedAlertOfAFormerRelease(t *testing.T) {
 	c := newCluster(t)

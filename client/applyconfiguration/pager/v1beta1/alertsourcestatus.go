@@ -45,6 +45,11 @@ type AlertSourceStatusApplyConfiguration struct {
 	// receivingBrokenTime is when a post was last refused: a series that proves an end
 	// begins later. It is written at most once a minute.
 	ReceivingBrokenTime *metav1.Time `json:"receivingBrokenTime,omitempty"`
+	// lastTruncatedTime is when a webhook was last received whose alerts Alertmanager had cut,
+	// as its max_alerts says. What a webhook lists no more may be among those that were cut,
+	// so that nothing ends for that reason until repeatIntervalSeconds later. It is written at
+	// most once a minute.
+	LastTruncatedTime *metav1.Time `json:"lastTruncatedTime,omitempty"`
 	// lastCutTime is when a post last had alerts that fire for which no Alert had room. It
 	// is written at most once a minute.
 	LastCutTime *metav1.Time `json:"lastCutTime,omitempty"`
@@ -110,6 +115,14 @@ func (b *AlertSourceStatusApplyConfiguration) WithReceivingUntil(value metav1.Ti
 // If called multiple times, the ReceivingBrokenTime field is set to the value of the last call.
 func (b *AlertSourceStatusApplyConfiguration) WithReceivingBrokenTime(value metav1.Time) *AlertSourceStatusApplyConfiguration {
 	b.ReceivingBrokenTime = &value
+	return b
+}
+
+// WithLastTruncatedTime sets the LastTruncatedTime field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LastTruncatedTime field is set to the value of the last call.
+func (b *AlertSourceStatusApplyConfiguration) WithLastTruncatedTime(value metav1.Time) *AlertSourceStatusApplyConfiguration {
+	b.LastTruncatedTime = &value
 	return b
 }
 
