@@ -146,21 +146,30 @@ type ended struct {
 	at        time.Time
 }
 
-// checkResolves checks resolves of which it is known by now whether another Alert has what they are about: it says so at the same time.
+// checkResolves checks resolves: another Alert has what they are about, and says so soon.
 func (o *oracle) checkResolves() {
-	isYoung := func(e ended) bool { return time.Since(e.at) < o.delay() }
-	for _, e := range o.ended {
-		if source, _, _ := strings.Cut(e.alert, "-"); !isYoung(e) && !o.isPaged(source, e.id, e.alert) {
-			o.fail("a resolve/"+e.alert+"/"+e.id, "the resolve of Alert %s was sent at %s, though %s fires since %s and is not muted", e.alert, e.at.Sub(o.sim.began), e.id, e.fires)
+	o.ended = slices.DeleteFunc(o.ended, func(e ended) bool {
+		source, _, _ := strings.Cut(e.alert, "-")
+		switch {
+		case o.isPaged(source, e.id, e.alert):
+			return true
+		case time.Since(e.at) < o.delay():
+			return false
 		}
-	}
-	o.ended = slices.DeleteFunc(o.ended, func(e ended) bool { return !isYoung(e) })
+		o.fail("a resolve/"+e.alert+"/"+e.id, "the resolve of Alert %s was sent at %s, though %s fires since %s and is not muted", e.alert, e.at.Sub(o.sim.began), e.id, e.fires)
+		return true
+	})
 }
 
-// isPaged reports whether another Alert of a source is known to a receiver that has an alert.
+// isPaged reports whether another Alert of a source has an alert, and a receiver was told so, or a person has resolved it.
 func (o *oracle) isPaged(source, id, but string) bool {
 	for name, p := range o.pages {
 		if name != but && strings.HasPrefix(name, source+"-") && p.isOpen && p.told[id] {
+			return true
+		}
+	}
+	for _, a := range o.alertsOf(source) {
+		if _, isHeld := o.held[a.Name]; isHeld && a.Name != but && a.Spec.State == v1beta1.AlertResolved && instanceOf(a, id) != nil {
 			return true
 		}
 	}
