@@ -27,7 +27,7 @@ import (
 // mutations are mistakes in the rules, which the walks have to detect beside the rules' own tests.
 var mutations = []mutationtest.Mutation{
 	{Name: "what was removed is provisioned again under its id", Package: "instance", File: "apply_remove.go", Test: "TestInstanceWalks",
-		Right: "	ap.UseNextID()\n", Wrong: ""},
+		Right: "	ap.UseNextID()\n	lifecycle.RecordRemoval", Wrong: "	lifecycle.RecordRemoval"},
 	{Name: "S24: what an instance's record does not show is taken for a leftover", Package: "instance", File: "../operation/conflict.go", Test: "TestInstanceWalks",
 		Right: "		if !ap.Call.NothingAtBroker && !ap.Kind.IsConflictHeld() {", Wrong: "		if true {"},
 	{Name: "S24: a failed update is taken for a failed provisioning", Package: "instance", File: "apply_provision.go", Test: "TestInstanceWalks",
@@ -43,7 +43,7 @@ var mutations = []mutationtest.Mutation{
 	{Name: "a message in flight is not recorded", Package: "alert", File: "plan.go", Test: "TestEveryReceiverHearsThatItIsOver",
 		Right: "		d.Row = WriteAhead(d.Row, f)\n", Wrong: "		_ = f\n"},
 	{Name: "a deletion resolves only what is confirmed", Package: "alert", File: "table.go", Test: "TestEveryReceiverHearsThatItIsOver",
-		Right: "		case holding != HoldsNothing && t.Spec != nil && inTime:", Wrong: "		case holding == Holds && t.Spec != nil && inTime:"},
+		Right: "		case holding != HoldsNothing && !t.isGone() && inTime:", Wrong: "		case holding == Holds && !t.isGone() && inTime:"},
 	{Name: "the clock of the process expires an Alert", Package: "alert", File: "spec.go", Test: "TestWalks",
 		Right: "return !at.IsZero() && in.hasPassed(at)", Wrong: "return !at.IsZero() && !in.Now.Before(at)"},
 	{Name: "a due time outlives a clock ahead", Package: "alert", File: "times.go", Test: "TestWalks",
