@@ -43,7 +43,7 @@ fi
 
 # Long computations in one goroutine, as in the tests of schemas, always run without the race detector, which would find nothing there. So
 # do tests with many timers in a synctest bubble, where it crashes (golang/go#78156).
-sequential='^TestATenantHas|^TestEachEndpointOfATenant|Walks$|^TestLimits$|^TestRotation$|^TestF_P1_AnAlertsOwnFault|^TestF_JP2_AMendedService'
+sequential='^TestATenantHas|^TestEachEndpointOfATenant|Walks$|^TestLimits$|^TestRotation$|^TestF_P1_AnAlertsOwnFault|^TestF_JP2_AMendedService|^TestF_P72_|^TestCorrectedSecretDelays'
 
 # Tests of costs measure memory, of which the race detector has its own. The gate runs them without it.
 costs='Cost|^TestWhatASecretHolds$'
