@@ -95,12 +95,16 @@ func (o *oracle) fired(name, note string, p *page, last map[string]bool) {
 }
 
 // hasStarted reports whether people have to be notified of an Alert again: its severity rises, or an alert began to fire since the last time. After an
-// outage it may have been posted before that message, which was on its way; and the post that lists it may not be answered yet.
+// outage it may have been posted before that message, which was on its way; and the post that lists it may not be answered yet. What had to leave a
+// full Alert is news once there is room again.
 func (o *oracle) hasStarted(name, note string, p *page, last map[string]bool) bool {
 	source, _, _ := strings.Cut(name, "-")
 	since := p.fired.Add(answeredAfter)
 	if o.wasAway() {
 		since = p.fired.Add(-o.delay())
+	}
+	if o.full[source].After(since) {
+		return true
 	}
 	for id := range last {
 		if s := o.of(source, id); !p.told[id] || s.isOver() || s.listedSince.After(since) {
