@@ -225,7 +225,7 @@ var lostHere bool
 		{name: "loses-its-object", edits: []mistake{{paging + "request.go", `	if req.Kind, req.Name, ok = strings.Cut(alert.Annotations[v1beta1.PagedObjectAnnotation], "/"); !ok {`,
 			`	if req.Kind, req.Name, ok = strings.Cut("", "/"); !ok {`}}, scenario: "page-orphaned", fault: "none", oracle: "reached"},
 		{name: "takes-the-former-name", edits: []mistake{{paging + "alert.go", `	_, _ = hash.Write([]byte(uid)) // never fails
-`, ``}}, scenario: "page-replaced", fault: "none", oracle: "reached"},
+`, ``}}, scenario: "page-replaced", fault: "none", oracle: "end"},
 		{name: "recovers-by-deletion", edits: []mistake{{pagingRules + "decide.go", `	if !hasSucceeded && (in.IsGone || in.Asks) {`, `	if !hasSucceeded && in.Asks {`},
 			{paging + "objects.go", `			all.deleted.add(req, o)
 `, ``}}, scenario: "page-job-deleted", fault: "none", oracle: "reached"},
@@ -237,8 +237,8 @@ var lostHere bool
 `, `	"strconv"
 	"strings"
 `}}, scenario: "source-replicas", fault: "none", oracle: "notified"},
-		{name: "text-of-each-post", edits: []mistake{{sourceRules + "instances.go", `	isSame := i.PreviousEndsAt == nil`, `	if i.Text != p.text() {
-		i.Text, i.Waiting = p.text(), true
+		{name: "text-of-each-post", edits: []mistake{{sourceRules + "instances.go", `	isSame := i.PreviousEndsAt == nil`, `	if i.Text != p.Text() {
+		i.Text, i.Waiting = p.Text(), true
 	}
 	isSame := i.PreviousEndsAt == nil`}}, scenario: "source-lapses", fault: "none", oracle: "notified"},
 		{name: "joins-at-once", edits: []mistake{{sourceRules + "decide.go", `bool { return !d.in.Now.Before(d.joinDue()) }`, `bool { return true }`}},
@@ -260,6 +260,9 @@ var lostHere bool
 		_, _ = Write(ctx, s.Client, plan.Writes)
 	}(context.WithoutCancel(ctx))
 	written = len(plan.Writes)
+`}, {"internal/ingest/store.go", `	"fmt"
+`, `	"fmt"
+	"time"
 `}}, scenario: "source-webhook", fault: "none", oracle: "answer"},
 		{name: "conflict-is-stored", edits: []mistake{{"internal/ingest/store.go", `			isLive = true
 			continue
