@@ -225,7 +225,7 @@ var lostHere bool
 		{name: "loses-its-object", edits: []mistake{{paging + "request.go", `	if req.Kind, req.Name, ok = strings.Cut(alert.Annotations[v1beta1.PagedObjectAnnotation], "/"); !ok {`,
 			`	if req.Kind, req.Name, ok = strings.Cut("", "/"); !ok {`}}, scenario: "page-orphaned", fault: "none", oracle: "reached"},
 		{name: "takes-the-former-name", edits: []mistake{{paging + "alert.go", `	_, _ = hash.Write([]byte(uid)) // never fails
-`, ``}}, scenario: "page-replaced", fault: "none", oracle: "end"},
+`, ``}}, scenario: "page-replaced", fault: "none", oracle: "reached|end"},
 		{name: "recovers-by-deletion", edits: []mistake{{pagingRules + "decide.go", `	if !hasSucceeded && (in.IsGone || in.Asks) {`, `	if !hasSucceeded && in.Asks {`},
 			{paging + "objects.go", `			all.deleted.add(req, o)
 `, ``}}, scenario: "page-job-deleted", fault: "none", oracle: "reached"},

@@ -31,7 +31,7 @@ type variant struct {
 	name string
 	// edits of the source make the mistake.
 	edits []mistake
-	// The oracle reports the mistake in the scenario with the fault.
+	// The oracle reports the mistake in the scenario with the fault. Where one of several does, as what comes first decides, | separates them.
 	scenario, fault, oracle string
 	// others are faults of other classes, which do not reveal the mistake.
 	others []string
