@@ -125,13 +125,13 @@ limit() { # in minutes
 	skew) echo 14 ;;
 	variants) echo 20 ;;
 	sender) echo 22 ;;
-	race) echo 11 ;;
+	race) echo 12 ;;
 	soak) echo 13 ;;
 	mutations) echo 5 ;;
-	bench) echo 5 ;;
+	bench) echo 7 ;;
 	hostile) echo 9 ;;
 	fuzz) echo 7 ;;
-	sources) echo 8 ;;
+	sources) echo 10 ;;
 	rules) echo 2 ;;
 	notifiers) echo 3 ;;
 	e2e) echo 20 ;;
