@@ -23,6 +23,8 @@ import (
 	"time"
 
 	"github.com/prometheus/common/model"
+
+	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 )
 
 // namespace has the AlertSources, and token is that of all of them.
@@ -49,6 +51,13 @@ type rule struct {
 	labels model.LabelSet
 	// group is the rule group, which is evaluated at a time of its own.
 	group int
+}
+
+// severity is the one that the Alert of the rule's alert has.
+func (r rule) severity() v1beta1.Severity {
+	return map[string]v1beta1.Severity{
+		"critical": v1beta1.SeverityCritical, "warning": v1beta1.SeverityWarning, "info": v1beta1.SeverityInfo,
+	}[string(r.labels["severity"])]
 }
 
 // rules are the alerts that may fire: the same rules about several nodes, with several severities. An alert is named by its texts.

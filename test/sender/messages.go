@@ -103,11 +103,9 @@ func (o *oracle) hasStarted(name, note string, p *page, last map[string]bool) bo
 	if o.wasAway() {
 		since = p.fired.Add(-o.delay())
 	}
-	if o.full[source].After(since) {
-		return true
-	}
 	for id := range last {
-		if s := o.of(source, id); !p.told[id] || s.isOver() || s.listedSince.After(since) {
+		hasReturned := !p.last[id] && o.full[source].After(since)
+		if s := o.of(source, id); !p.told[id] || hasReturned || s.isOver() || s.listedSince.After(since) {
 			return true
 		}
 	}
@@ -134,20 +132,24 @@ func (o *oracle) resolved(name string, p *page) {
 		return
 	}
 	source, _, _ := strings.Cut(name, "-")
-	for id := range p.last {
-		s := o.of(source, id)
+	for _, r := range watched() { // of others the oracle does not know whether they fire
+		if !p.last[r.id] {
+			continue
+		}
+		s := o.of(source, r.id)
 		isNew := s.firesSince.IsZero() || time.Since(s.firesSince) < o.dueAfter() || time.Since(s.listedSince) < o.delay()
 		if !isNew && !s.isNamed() {
-			o.ended = append(o.ended, ended{name, id, s.firesSince.Sub(o.sim.began), time.Now()})
+			o.ended = append(o.ended, ended{name, r, s.firesSince.Sub(o.sim.began), time.Now()})
 		}
 	}
 }
 
 // ended is an alert of which a receiver was told that it is over.
 type ended struct {
-	alert, id string
-	fires     time.Duration
-	at        time.Time
+	alert string
+	rule  rule
+	fires time.Duration
+	at    time.Time
 }
 
 // checkResolves checks resolves: another Alert has what they are about, and says so soon.
@@ -155,29 +157,32 @@ func (o *oracle) checkResolves() {
 	o.ended = slices.DeleteFunc(o.ended, func(e ended) bool {
 		source, _, _ := strings.Cut(e.alert, "-")
 		switch {
-		case o.isPaged(source, e.id, e.alert):
+		case o.isPaged(source, e.rule, e.alert):
 			return true
 		case time.Since(e.at) < o.delay():
 			return false
 		}
-		o.fail("a resolve/"+e.alert+"/"+e.id, "the resolve of Alert %s was sent at %s, though %s fires since %s and is not muted", e.alert, e.at.Sub(o.sim.began), e.id, e.fires)
+		o.fail("a resolve/"+e.alert+"/"+e.rule.id, "the resolve of Alert %s was sent at %s, though %s fires since %s and is not muted", e.alert, e.at.Sub(o.sim.began), e.rule.id, e.fires)
 		return true
 	})
 }
 
 // isPaged reports whether another Alert of a source has an alert, and a receiver was told so, or a person has resolved it.
-func (o *oracle) isPaged(source, id, but string) bool {
+func (o *oracle) isPaged(source string, r rule, but string) bool {
 	for name, p := range o.pages {
-		if name != but && strings.HasPrefix(name, source+"-") && p.isOpen && p.told[id] {
+		if name != but && strings.HasPrefix(name, source+"-") && p.isOpen && p.told[r.id] {
 			return true
 		}
 	}
-	for _, a := range o.alertsOf(source) {
-		if _, isHeld := o.held[a.Name]; isHeld && a.Name != but && a.Spec.State == v1beta1.AlertResolved && instanceOf(a, id) != nil {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(o.alertsOf(source), func(a *v1beta1.Alert) bool {
+		return a.Name != but && instanceOf(a, r.id) != nil && o.isResolvedByPerson(a, r)
+	})
+}
+
+// isResolvedByPerson reports whether a person has resolved an Alert, which then does not notify of an alert.
+func (o *oracle) isResolvedByPerson(a *v1beta1.Alert, of rule) bool {
+	held, ok := o.held[a.Name]
+	return ok && a.Spec.State == v1beta1.AlertResolved && rank(of.severity()) <= rank(held.severity)
 }
 
 func text(o *kube.Object, field string) string {

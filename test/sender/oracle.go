@@ -268,16 +268,15 @@ func (o *oracle) check(source string, r rule, s *seen, found []*v1beta1.Alert) {
 // missing returns why no receiver knows that an alert fires; empty: one does, or a person has resolved it.
 func (o *oracle) missing(r rule, s *seen, found []*v1beta1.Alert) (why string) {
 	why = "no Alert has it"
-	want := map[string]v1beta1.Severity{"critical": v1beta1.SeverityCritical, "warning": v1beta1.SeverityWarning, "info": v1beta1.SeverityInfo}[string(r.labels["severity"])]
+	want := r.severity()
 	for _, a := range found {
 		i := instanceOf(a, r.id)
 		if i == nil {
 			continue
 		}
-		held, isHeld := o.held[a.Name]
 		p := o.pages[a.Name]
 		switch {
-		case a.Spec.State == v1beta1.AlertResolved && isHeld && rank(want) <= rank(held.severity):
+		case o.isResolvedByPerson(a, r):
 			return ""
 		case a.Spec.State == v1beta1.AlertResolved:
 			why = "its Alert is resolved"
