@@ -119,9 +119,9 @@ func (s *Store) record(ctx context.Context, to *v1beta1.AlertSource, plan source
 	s.recordStored(ctx, to, plan, isOfSeries)
 }
 
-// recordStored records a post that was stored in the status of its source: its time, that its sender has cut it, how many of its alerts were cut, and, if it is part of the
-// series of the source, that. Each is written at most once a minute, but a new series, and a refusal that could not be written, at once. That it
-// cannot be written does not matter: the next post writes it, and until then nothing lapses.
+// recordStored records a post that was stored in the status of its source: its time, that its sender has cut it, how many of its alerts were cut
+// here, and, if it is part of the series of the source, that. Each is written at most once a minute, but a new series, and a refusal that could not
+// be written, at once. That it cannot be written does not matter: the next post writes it, and until then nothing lapses.
 func (s *Store) recordStored(ctx context.Context, to *v1beta1.AlertSource, plan source.Plan, isOfSeries bool) {
 	now, _ := s.Times.Now()
 	key, written, status := client.ObjectKeyFromObject(to), &metav1.Time{Time: now}, to.Status
