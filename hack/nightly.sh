@@ -60,7 +60,7 @@ race() { RACE=1 MODULES="./ demo/ hack/local/ hack/image/ hack/controlplane/ tes
 # The race detector terminates the operator at the first race.
 soak() {
 	build_race
-	GORACE=halt_on_error=1 MINUTES=10 hack/soak.sh -operator "$PWD/bin/operator-race"
+	GORACE=halt_on_error=1 MINUTES=11 hack/soak.sh -operator "$PWD/bin/operator-race"
 }
 
 # Checks that the tests detect mistakes in the source of what they test.
@@ -126,7 +126,7 @@ limit() { # in minutes
 	variants) echo 20 ;;
 	sender) echo 22 ;;
 	race) echo 12 ;;
-	soak) echo 13 ;;
+	soak) echo 14 ;;
 	mutations) echo 5 ;;
 	bench) echo 7 ;;
 	hostile) echo 9 ;;
