@@ -114,13 +114,15 @@ var _ = Describe("A retry on request", func() {
 
 		By("deleting it, which ends once the broker confirms both removals")
 		id := si.Status.ExternalID
+		liftLong := s.Inject(osbtest.Fault{On: osb.DeprovisionInstance, ID: id, Answer: osbtest.Error(http.StatusInternalServerError, "", "busy", "Retry-After", "3600")})
 		Expect(k8s.Delete(ctx, si)).To(Succeed())
-		Eventually(instanceStatus(ctx, si)).Should(haveCondition("Ready", "Unknown", "DeprovisionCallFailed"), func() string {
+		Eventually(instanceStatus(ctx, si)).Should(SatisfyAll(waitLong, haveCondition("Ready", "Unknown", "DeprovisionCallFailed")), func() string {
 			events, err := env.ReadEvents(ctx, si)()
 			return fmt.Sprintf("requests %v and, under the former id, %v; events %q, %v; status %+v", s.requestsAbout(id)(), s.requestsAbout(si.Spec.ExternalID)(), events, err, si.Status)
 		})
 		lift()
-		increaseUpdateRequests(ctx, si) // the removal under the former id may have failed already, and is then requested again in an hour
+		liftLong()
+		increaseUpdateRequests(ctx, si) // the removal under the former id may have failed already, and is then requested again in an hour, too
 		Eventually(checkGone(ctx, si)).WithTimeout(3 * time.Minute).Should(Succeed())
 		Expect(s.requestsAbout(si.Spec.ExternalID)()).To(ContainElement("DeprovisionInstance"))
 		Expect(s.Violations()).To(BeEmpty())
