@@ -94,12 +94,12 @@ func review(instances []v1beta1.AlertInstance, in Inputs) []v1beta1.AlertInstanc
 		case !isFiring(*i):
 		case hasLapsed(*i, in):
 			end(i, i.LapsesAt.Time)
+		case isMarkedAsSilent(*i) && i.UnlistedTime.Time.Before(silentFrom(*i, in)): // the interval was raised, or a webhook was cut
+			i.UnlistedTime = nil
 		case hasGone(*i, in):
 			since := i.UnlistedTime
 			end(i, in.Now)
 			i.UnlistedTime = since // an end that the sender says has none
-		case isMarkedAsSilent(*i) && i.UnlistedTime.Time.Before(silentFrom(*i, in)): // the interval has been raised
-			i.UnlistedTime = nil
 		case isSilent(*i, in) && i.UnlistedTime == nil:
 			i.UnlistedTime, i.Poster = lifecycle.Seconds(in.heard()), ""
 		case isOfFormerRelease(*i) && in.heard().After(in.ServedSince):

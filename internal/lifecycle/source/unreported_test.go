@@ -416,3 +416,93 @@ func TestAFallInAFullGroup(t *testing.T) {
 		t.Errorf("%s, %d fire", got.Severity, count(got.Instances, isFiring))
 	}
 }
+
+// slow is a webhook about the group Slow of one Alertmanager of a pair, by a route that its key names.
+func slow(externalURL, route string, state alertmanager.State, a alertmanager.Alert) alertmanager.Post {
+	post := routed(route, state, inState(a, state))
+	post.Group.Key = route + `:{alertname="Slow"}`
+	post.Group.ExternalURL, post.Group.Labels = externalURL, map[string]string{"alertname": "Slow"}
+	return post
+}
+
+// F-P43: a post ends what it names as resolved, whoever posted it before: also beyond maxAlerts, where the other one of a pair, or a route of
+// another key after a reload, says the end. It is said once.
+func TestAnEndByAnotherPosterBeyondMaxAlerts(t *testing.T) {
+	for name, end := range map[string]struct{ externalURL, route string }{
+		"the same poster":         {"https://am-0", "{}"},
+		"the other one of a pair": {"https://am-1", "{}"},
+		"a route of another key":  {"https://am-0", "{}/{team}"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster(t)
+			c.source.Spec.MaxAlerts = 1
+			c.receive(webhook(alertmanager.Firing, c.firing("a")))
+			beyond := c.fire("Slow", "b", t0)
+			c.receive(slow("https://am-0", "{}", alertmanager.Firing, beyond))
+			if firing, _ := states(c.alerts["prom-more"]); firing != 1 {
+				t.Fatalf("%d fire beyond maxAlerts", firing)
+			}
+			c.now = c.now.Add(10 * time.Minute)
+			c.receive(slow(end.externalURL, end.route, alertmanager.Resolved, ended(beyond, c.now)))
+			if more := c.alerts["prom-more"]; more.Spec.State != v1beta1.AlertResolved {
+				t.Errorf("after its end the Alert is %s", more.Spec.State)
+			}
+		})
+	}
+}
+
+// The alert of another poster gets an Alert of its own, beside the one beyond maxAlerts: the end ends both.
+func TestAnEndOfWhatFiresInTwoAlerts(t *testing.T) {
+	c := newCluster(t)
+	c.source.Spec.MaxAlerts = 1
+	c.receive(webhook(alertmanager.Firing, c.firing("a")))
+	beyond := c.fire("Slow", "b", t0)
+	c.receive(slow("https://am-0", "{}", alertmanager.Firing, beyond))
+	c.source.Spec.MaxAlerts = 2
+	c.now = c.now.Add(4 * time.Hour)
+	c.receive(slow("https://am-1", "{}", alertmanager.Firing, beyond))
+	c.now = c.now.Add(10 * time.Minute)
+	c.receive(slow("https://am-1", "{}", alertmanager.Resolved, ended(beyond, c.now)))
+	if firing, _ := states(c.alerts["prom-more"]); firing != 0 {
+		t.Errorf("after its end %d fire beyond maxAlerts", firing)
+	}
+}
+
+// F-P45: a webhook that Alertmanager has cut may have what was marked as not listed before, also where it is the post that would end it.
+func TestACutWebhookAfterAMark(t *testing.T) {
+	for name, route := range map[string]string{"of its own group": "{}", "of another key": "{}/{}"} {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster(t)
+			c.source.Spec.Alertmanager.RepeatIntervalSeconds = 14700
+			c.receive(webhook(alertmanager.Firing, c.firing("a"), c.firing("b")))
+			c.now = t0.Add(6 * time.Hour) // the group was muted meanwhile
+			c.receive(routed("{}/other", alertmanager.Firing, c.firing("c")))
+			c.review() // a and b are marked
+			c.now = c.now.Add(30 * time.Minute)
+			cut := routed(route, alertmanager.Firing, c.firing("a"))
+			cut.Group.Unlisted = 1
+			c.receive(cut)
+			c.review()
+			if firing, _ := states(c.only()); firing != 3 {
+				t.Errorf("%d fire: b may be behind the cut of this post", firing)
+			}
+		})
+	}
+}
+
+// The mark of a silence goes where the repeat interval was raised since, also if the next review is that of a post.
+func TestARepeatIntervalThatRisesBeforeAPost(t *testing.T) {
+	c := newCluster(t)
+	c.source.Spec.Alertmanager.RepeatIntervalSeconds = 3600
+	c.receive(webhook(alertmanager.Firing, c.firing("a"), c.firing("b")))
+	c.now = t0.Add(3 * time.Hour)
+	c.receive(routed("{}/other", alertmanager.Firing, c.firing("c")))
+	c.review()
+	c.source.Spec.Alertmanager.RepeatIntervalSeconds = 432000
+	c.now = c.now.Add(30 * time.Minute)
+	c.receive(routed("{}/other", alertmanager.Firing, c.firing("c")))
+	c.review()
+	if firing, _ := states(c.only()); firing != 3 {
+		t.Errorf("%d fire: by the new interval all may", firing)
+	}
+}
