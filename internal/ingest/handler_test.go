@@ -49,6 +49,7 @@ import (
 
 	"github.com/gophernetes/bellhop/api/pager/v1beta1"
 	"github.com/gophernetes/bellhop/internal/httpserver"
+	"github.com/gophernetes/bellhop/internal/ingest/alertmanager"
 	"github.com/gophernetes/bellhop/internal/ingest/endpoint"
 	"github.com/gophernetes/bellhop/internal/reviews"
 	"github.com/gophernetes/bellhop/internal/versioned"
@@ -632,6 +633,23 @@ func TestARestartAndASenderWhoseClockIsBehind(t *testing.T) {
 		if firing := post(late() + "," + over); !slices.Equal(firing, want) {
 			t.Errorf("after post %d %q fire, want %q", n+1, firing, want)
 		}
+	}
+}
+
+// F-P47: each Prometheus of a pair has noticed an alert at a time of its own, and the clocks of both are behind.
+func TestAPairWhoseClocksAreBehind(t *testing.T) {
+	var late lateEnds
+	began, fire := time.Unix(1_800_000_000, 0), 0
+	for n := range 10 {
+		now := began.Add(time.Duration(n) * 30 * time.Second)
+		start := began.Add(time.Duration(n%2)*7*time.Second - time.Hour)
+		posted := []alertmanager.Alert{{Labels: map[string]string{"alertname": "A"}, StartsAt: start, EndsAt: now.Add(-2 * time.Minute)}}
+		if corrected, _ := late.correct(types.NamespacedName{}, posted, now, false); corrected[0].EndsAt.After(now) {
+			fire++
+		}
+	}
+	if fire != 6 {
+		t.Errorf("it fires by %d posts, want 6: all but two of each", fire)
 	}
 }
 

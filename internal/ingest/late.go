@@ -70,9 +70,11 @@ type lateEnds struct {
 	last *lru.Cache // endKey → source.Ends
 }
 
+// endKey is an alert of one sender: those of a pair have noticed it at different times.
 type endKey struct {
 	source types.NamespacedName
 	alert  string
+	start  int64 // in nanoseconds since 1970
 }
 
 // correct gives the alerts of a post an end in the future that fire by the clock of their sender, which is behind, and returns how far behind that is
@@ -81,7 +83,7 @@ func (l *lateEnds) correct(to types.NamespacedName, alerts []alertmanager.Alert,
 	corrected = alerts[:0]
 	for _, a := range alerts {
 		if source.IsLate(a, now) {
-			ends, isNew := l.with(endKey{to, source.KeyOf(a)}, a, now)
+			ends, isNew := l.with(endKey{to, source.KeyOf(a), a.StartsAt.UnixNano()}, a, now)
 			lapses, fires := ends.Fires(now)
 			switch {
 			case fires:
