@@ -248,3 +248,28 @@ func TestRetainedIDsAreBounded(t *testing.T) {
 		t.Errorf("%d are left behind, %+v", n, f.b.Status.Conditions)
 	}
 }
+
+// As for an instance: the recovery of a broker makes a removal under an id left behind due once, also within the second of the recovery.
+func TestARecoveryIsFollowedByOneCleanUp(t *testing.T) {
+	f := newFixture()
+	f.run(2*time.Hour, failingUnder("id"))
+	if len(f.b.Status.LeftBehind) != 1 {
+		t.Fatalf("left behind are %+v", f.b.Status.LeftBehind)
+	}
+	before, requests := f.b.Status.LeftBehind[0].Attempts, 0
+	recovered := f.in.Now.Add(100 * time.Millisecond)
+	f.in.Recovered = recovered
+	for f.in.Now = recovered.Add(20 * time.Millisecond); f.in.Now.Before(recovered.Add(time.Second)); f.in.Now = f.in.Now.Add(20 * time.Millisecond) {
+		f.lookCleanUps()
+		next := f.step()
+		if next.Request == nil {
+			f.b.Status = next.Status
+			continue
+		}
+		requests++
+		f.after(saidOf(osbresult.Unknown, 500))
+	}
+	if attempts := f.b.Status.LeftBehind[0].Attempts; requests != 1 || attempts != before+1 {
+		t.Errorf("after the recovery %d removals are requested, want 1; the attempts rose from %d to %d", requests, before, attempts)
+	}
+}

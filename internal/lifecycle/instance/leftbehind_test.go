@@ -309,3 +309,28 @@ func TestF_S77_ALeftBehindIDOfTheOriginal(t *testing.T) {
 		t.Errorf("it is left behind at %+v", at)
 	}
 }
+
+// The recovery of a broker makes a removal under an id left behind due once, also within the second of the recovery.
+func TestARecoveryIsFollowedByOneCleanUp(t *testing.T) {
+	f := newFixture()
+	f.run(2*time.Hour, failingOnce)
+	if len(f.si.Status.LeftBehind) != 1 {
+		t.Fatalf("left behind are %+v", f.si.Status.LeftBehind)
+	}
+	before, requests := f.si.Status.LeftBehind[0].Attempts, 0
+	recovered := f.in.Now.Add(100 * time.Millisecond)
+	f.in.Recovered = recovered
+	for f.in.Now = recovered.Add(20 * time.Millisecond); f.in.Now.Before(recovered.Add(time.Second)); f.in.Now = f.in.Now.Add(20 * time.Millisecond) {
+		f.lookCleanUps()
+		next := Decide(f.si, f.in)
+		if next.Request == nil {
+			f.si.Status = next.Status
+			continue
+		}
+		requests++
+		f.after(next.Request, failingOnce(next.Request))
+	}
+	if attempts := f.si.Status.LeftBehind[0].Attempts; requests != 1 || attempts != before+1 {
+		t.Errorf("after the recovery %d removals are requested, want 1; the attempts rose from %d to %d", requests, before, attempts)
+	}
+}

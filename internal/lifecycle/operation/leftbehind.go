@@ -234,7 +234,7 @@ func (in *Inputs) mayCleanUp(o metav1.Object, l *v1beta1.LeftBehind) bool {
 
 // cleanUpTime returns when the removal under an id left behind is requested next. An edit, the deletion, or the broker's recovery make it due.
 func (in *Inputs) cleanUpTime(o metav1.Object, l *v1beta1.LeftBehind) time.Time {
-	recovered := in.Recovered.Round(0) // by the wall clock, as the other times
+	recovered := in.Recovered.Truncate(time.Second) // by the wall clock and in whole seconds, as the other times
 	isAhead := recovered.After(in.Now.Round(0))
 	hasRecovered := recovered.After(l.LastTime.Time) && !isAhead // otherwise each removal would be due at once until that time (R11)
 	if l.Generation != o.GetGeneration() || l.Attempts == 0 || hasRecovered {
