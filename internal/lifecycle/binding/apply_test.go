@@ -318,3 +318,21 @@ func TestAnOperationOfInstancesIsAProgrammingError(t *testing.T) {
 	}()
 	Apply(&v1beta1.ServiceBinding{}, v1beta1.ServiceBindingStatus{}, Request{Request: operation.Request{Operation: lifecycle.Update}}, Answer{}, lifecycletest.T0)
 }
+
+// A rotation sends no parameters: where it fails with the name of a required one, the advice to leave that out would be wrong.
+func TestARotationIsNotAboutParameters(t *testing.T) {
+	f := newFixture(retrievable, rotatable, bound1, rebound)
+	f.in.Parameters.Required = []string{"role"}
+	f.after(without(osbresult.Accepted, 202))
+	if call := f.step().Request; call == nil || call.Operation != lifecycle.Poll {
+		t.Fatalf("it sends %+v", call)
+	}
+	failed := pollOf(osbresult.Failed)
+	failed.OperationDescription = "the role of the predecessor is gone"
+	f.after(failed)
+	for _, c := range f.b.Status.Conditions {
+		if strings.Contains(c.Message, "without the parameter") {
+			t.Errorf("%s says %s", c.Type, c.Message)
+		}
+	}
+}

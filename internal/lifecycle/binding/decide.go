@@ -294,7 +294,10 @@ func TargetOf(b *v1beta1.ServiceBinding, in Inputs) *v1beta1.ServiceBindingTarge
 
 func (d *decision) newRequest(op lifecycle.Operation) *Request {
 	call := &Request{parametersVersion: d.in.Parameters.Version, parametersDigest: d.in.Parameters.Digest, Request: operation.Request{
-		ID: d.id(), NextID: d.nextID(), Operation: op, Generation: d.b.Generation, NothingAtBroker: d.hasNothingAtBroker(), Owned: d.owns(), Retained: d.isRetained(), Retrievable: d.effectivePlan().BindingRetrievable, Required: d.in.Parameters.Required}}
+		ID: d.id(), NextID: d.nextID(), Operation: op, Generation: d.b.Generation, NothingAtBroker: d.hasNothingAtBroker(), Owned: d.owns(), Retained: d.isRetained(), Retrievable: d.effectivePlan().BindingRetrievable}}
+	if d.phase.Task != bindingphase.Rotating { // a rotation sends no parameters
+		call.Required = d.in.Parameters.Required
+	}
 	if t := d.target(); t != nil {
 		call.Target = *t
 	}
