@@ -175,7 +175,8 @@ func (o *oracle) isPaged(source string, r rule, but string) bool {
 		}
 	}
 	return slices.ContainsFunc(o.alertsOf(source), func(a *v1beta1.Alert) bool {
-		return a.Name != but && instanceOf(a, r.id) != nil && o.isResolvedByPerson(a, r)
+		i, p := instanceOf(a, r.id), o.pages[a.Name]
+		return a.Name != but && i != nil && (o.isResolvedByPerson(a, r) || p != nil && p.isOpen && !i.Waiting && o.of(source, r.id).isPartOf(p.fired))
 	})
 }
 

@@ -47,6 +47,9 @@ const (
 	maxInstances = 200
 	// answeredAfter is how long a post takes at most, from the message that it leads to until its answer.
 	answeredAfter = 10 * time.Second
+	// learning is for how long after its start the operator leaves out an end in the past that it has not seen before, and until the oracle has
+	// looked.
+	learning = 5*time.Minute + step
 	// namedFor is how soon an alert ends that a post has named as resolved.
 	namedFor = 2 * time.Minute
 	// goneAfter is for how long an alert may not fire, or be muted, until it has ended: the longest interval at which Alertmanager repeats a
@@ -288,7 +291,7 @@ func (o *oracle) missing(r rule, s *seen, found []*v1beta1.Alert) (why string) {
 			why = "the receiver was not notified"
 		case rank(p.severity) < rank(want):
 			why = "the receiver was notified at a lower severity"
-		case !p.told[r.id] && len(a.Spec.Instances) <= 20 && s.listedSince.Sub(p.fired).Abs() > burst:
+		case !p.told[r.id] && len(a.Spec.Instances) <= 20 && !s.isPartOf(p.fired):
 			why = "no message to the receiver has it"
 		default:
 			return ""

@@ -51,12 +51,28 @@ type seen struct {
 	named map[string]time.Time
 	// naming is how many posts that name it are being answered.
 	naming int
+	// isLeftOut: a post has named it while the operator was learning. With the first of these the operator does not know whether it fires by a
+	// clock that is behind.
+	isLeftOut bool
 }
 
 // series are the posts of a group that list an alert, since the last gap that is longer than the interval at which it is repeated.
 type series struct{ since, last time.Time }
 
 func (s series) goesOn() bool { return time.Since(s.last) < repeatInterval+2*groupInterval }
+
+// isPartOf reports whether it was first posted with a group just before or after a message of an Alert, so that it is a part of that message.
+func (s *seen) isPartOf(message time.Time) bool {
+	if s.listedSince.Sub(message).Abs() <= burst {
+		return true
+	}
+	for _, in := range s.listedIn {
+		if in.since.Sub(message).Abs() <= burst {
+			return true
+		}
+	}
+	return false
+}
 
 // isNamed reports whether a post has named it as resolved, or may have.
 func (s *seen) isNamed() bool { return s.naming > 0 || !s.maybeNamed.IsZero() }
@@ -137,7 +153,7 @@ func (o *oracle) posting(source, from string, body []byte) (answered func(code i
 				continue
 			}
 			s.naming--
-			s.end(a.group, began, code)
+			s.end(a.group, began, code, source == apiSource && time.Since(o.outage) < learning)
 		}
 	}
 }
@@ -150,7 +166,7 @@ func (s *seen) listed(group string, began time.Time, code int) {
 	if s.isOver() {
 		s.listedSince = time.Now()
 	}
-	s.listedAt, s.hasGone = time.Now(), false
+	s.listedAt, s.hasGone, s.isLeftOut = time.Now(), false, false
 	if s.listedIn == nil {
 		s.listedIn = map[string]series{}
 	}
@@ -167,11 +183,15 @@ func (s *seen) listed(group string, began time.Time, code int) {
 }
 
 // end records that a post has named an alert as resolved.
-func (s *seen) end(group string, began time.Time, code int) {
+func (s *seen) end(group string, began time.Time, code int, isLearning bool) {
 	if code != 200 && code != 0 {
 		return
 	}
 	s.maybeNamed, s.listedSince = time.Now(), time.Time{}
+	if code == 200 && isLearning && !s.isLeftOut {
+		s.isLeftOut = true
+		return
+	}
 	if _, isNamed := s.named[group]; code == 200 && s.listedAt.Before(began) && !isNamed { // Prometheus names it for 15 minutes
 		if s.named == nil {
 			s.named = map[string]time.Time{}
