@@ -42,7 +42,7 @@ var installers = []installer{
 		install:   func(ctx context.Context) { GinkgoHelper(); run(ctx, "make", "deploy") },
 		uninstall: func(ctx context.Context) string { GinkgoHelper(); return run(ctx, "make", "undeploy") },
 		reported:  []string{"Secret/mysql-broker", "ConfigMap cluster-info"},
-		manifests: func(ctx context.Context) string { GinkgoHelper(); return run(ctx, "hack/config.sh", "all") },
+		manifests: func(ctx context.Context) string { GinkgoHelper(); return output(ctx, "hack/config.sh", "all") },
 	},
 	{
 		name: "Helm",
@@ -56,7 +56,7 @@ var installers = []installer{
 		},
 		manifests: func(ctx context.Context) string {
 			GinkgoHelper()
-			return run(ctx, "helm", append([]string{"template", "bellhop", "charts/bellhop"}, helmValues()...)...)
+			return output(ctx, "helm", append([]string{"template", "bellhop", "charts/bellhop"}, helmValues()...)...)
 		},
 		left: []string{"namespace/" + system, "configmap/cluster-info"},
 	},

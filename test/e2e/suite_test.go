@@ -128,6 +128,18 @@ func run(ctx context.Context, program string, args ...string) string {
 	return out
 }
 
+// output runs a program, which has to succeed, and returns its standard output. Its standard error may have what go says about downloads.
+func output(ctx context.Context, program string, args ...string) string {
+	GinkgoHelper()
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Dir = repo
+	var messages strings.Builder
+	cmd.Stderr = &messages
+	out, err := cmd.Output()
+	Expect(err).NotTo(HaveOccurred(), "%s %s: %s", program, strings.Join(args, " "), messages.String())
+	return string(out)
+}
+
 // kubectl runs kubectl with arguments that have no spaces.
 func kubectl(ctx context.Context, args string) string {
 	GinkgoHelper()

@@ -40,7 +40,7 @@ var _ = Describe("The tutorials", Ordered, func() {
 	BeforeAll(func(ctx SpecContext) {
 		release := GinkgoT().TempDir()
 		for file, build := range map[string]string{"install.yaml": "all", "install-page-by-label.yaml": "page-by-label", "install-ingest.yaml": "ingest"} {
-			Expect(os.WriteFile(filepath.Join(release, file), []byte(run(ctx, "hack/config.sh", build)), 0o600)).To(Succeed())
+			Expect(os.WriteFile(filepath.Join(release, file), []byte(output(ctx, "hack/config.sh", build)), 0o600)).To(Succeed())
 		}
 		tag := strings.LastIndex(image, ":")
 		built = fmt.Sprintf("MANIFEST=%s\nIMAGE=%s\nVERSION=%s\n", filepath.Join(release, "install.yaml"), image[:tag], image[tag+1:])
