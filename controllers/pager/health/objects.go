@@ -18,6 +18,7 @@ package health
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -123,6 +124,9 @@ func (all *objects) startFound(ctx context.Context, resource schema.GroupResourc
 	found, err := mapper.ResourceFor(resource.WithVersion(""))
 	if err != nil {
 		return err
+	}
+	if found.GroupResource() != resource { // the mapper also takes singular names, and parts of a group
+		return fmt.Errorf("--page-kinds has %s, which the API server does not serve: write %s", resource, found.GroupResource())
 	}
 	return all.startKind(ctx, found)
 }

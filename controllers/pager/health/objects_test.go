@@ -18,6 +18,7 @@ package health
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -82,5 +83,35 @@ func eventually(t *testing.T, isTrue func() bool) {
 	err := wait.PollUntilContextTimeout(t.Context(), time.Millisecond, time.Minute, true, func(context.Context) (bool, error) { return isTrue(), nil })
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A mapper also finds a resource by its singular name, or a part of its group.
+func TestAResourceThatTheMapperCompletes(t *testing.T) {
+	served := schema.GroupVersion{Group: "example.com", Version: "v1"}
+	for name, flag := range map[string]string{"plural": "houses.example.com", "singular": "house.example.com", "prefix of the group": "houses.example"} {
+		t.Run(name, func(t *testing.T) {
+			watched, err := lifecycle.ParseWatched(flag)
+			if err != nil {
+				t.Fatal(err)
+			}
+			newMapper := func() (meta.RESTMapper, error) {
+				mapper := meta.NewDefaultRESTMapper([]schema.GroupVersion{served})
+				mapper.Add(served.WithKind("House"), meta.RESTScopeNamespace)
+				return mapper, nil
+			}
+			api := fake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), map[schema.GroupVersionResource]string{served.WithResource("houses"): "HouseList"})
+			failures, err := newFailures(prometheus.NewRegistry(), events.NewFakeRecorder(10), leaseOf("a", "b"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			last := watched[len(watched)-1:]
+			all := newObjects(api, newMapper, failures, last, nil)
+			all.queue = workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[request]())
+			err = all.startFound(t.Context(), last[0].GroupResource())
+			if isPlural := name == "plural"; (err == nil) != isPlural || !isPlural && !strings.HasSuffix(err.Error(), "write houses.example.com") {
+				t.Errorf("--page-kinds=%s: %v", flag, err)
+			}
+		})
 	}
 }
