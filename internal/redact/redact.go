@@ -167,6 +167,9 @@ func (r *Redactor) redact(text string, limit int) string {
 	return out.String()
 }
 
+// MaxNote is the API server's limit of an event's note, in bytes.
+const MaxNote = 1024
+
 // Shorten cuts the text to at most maxBytes at the boundary of a character, and shows that it did.
 func Shorten(text string, maxBytes int) string {
 	const ellipsis = "…"

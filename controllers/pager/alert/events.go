@@ -103,12 +103,9 @@ func (r *Reconciler) emitAbandoned(ctx context.Context, alert *v1beta1.Alert, re
 		return
 	}
 	note := fmt.Sprintf("Alert %s was released, but %s did not receive the resolve", alert.Name, receiver)
-	r.recorder.Eventf(namespace, alert, corev1.EventTypeWarning, "Abandoned", "Release", "%s", redact.Shorten(note, maxNote))
+	r.recorder.Eventf(namespace, alert, corev1.EventTypeWarning, "Abandoned", "Release", "%s", redact.Shorten(note, redact.MaxNote))
 }
 
-// maxNote is the API server's limit of an event's note, in bytes.
-const maxNote = 1024
-
 func (r *Reconciler) event(about *v1beta1.Alert, kind, reason, action, note string, args ...any) {
-	r.recorder.Eventf(about, nil, kind, reason, action, "%s", redact.Shorten(fmt.Sprintf(note, args...), maxNote))
+	r.recorder.Eventf(about, nil, kind, reason, action, "%s", redact.Shorten(fmt.Sprintf(note, args...), redact.MaxNote))
 }

@@ -64,6 +64,7 @@ func (r *Reconciler) observe(ctx context.Context, reader client.Reader, req requ
 	switch {
 	case s.alert == nil && s.object == nil:
 		r.forget(req)
+		r.objects.deleted.forget(req, found.kept) // it exists without the label
 		return nil, nil
 	case s.alert == nil:
 		return s, nil

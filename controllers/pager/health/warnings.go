@@ -38,7 +38,7 @@ const (
 func (r *Reconciler) warn(s *situation, reason, format string, args ...any) {
 	message := fmt.Sprintf(format, args...)
 	if r.seen.isNewWarning(s.req.key(), reason, message) && r.warnings.take(s.req, reason, r.clock.Now()) {
-		r.recorder.Eventf(s.object, nil, corev1.EventTypeWarning, reason, "Page", "%s", redact.Capitalize(message))
+		r.recorder.Eventf(s.object, nil, corev1.EventTypeWarning, reason, "Page", "%s", redact.Shorten(redact.Capitalize(message), redact.MaxNote))
 	}
 }
 

@@ -17,10 +17,15 @@ limitations under the License.
 package health
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+
+	"github.com/gophernetes/bellhop/internal/redact"
 )
 
 // A restart looks at all objects: events about them are bounded by reason, kind and namespace.
@@ -77,5 +82,15 @@ func TestRecoveriesSeen(t *testing.T) {
 		if c.fires {
 			seen.fired("a")
 		}
+	}
+}
+
+// An event has the length that the API server takes.
+func TestAWarningFits(t *testing.T) {
+	recorder := events.NewFakeRecorder(1)
+	r := &Reconciler{recorder: recorder, clock: clock.RealClock{}}
+	r.warn(&situation{req: request{Resource: jobs, Kind: "Job", Namespace: "shop", Name: "import"}}, reasonInvalidAnnotation, "%s", strings.Repeat("a", 2000))
+	if note := strings.TrimPrefix(<-recorder.Events, "Warning "+reasonInvalidAnnotation+" "); len(note) > redact.MaxNote {
+		t.Errorf("a note of %d bytes", len(note))
 	}
 }
