@@ -121,6 +121,9 @@ func (r *Reconciler) forgetHandled(s *situation, kept *lifecycle.Trimmed, again 
 	fails := s.in.Asks && s.in.Result.State == lifecycle.Failing
 	if s.in.IsFiring && fails || !s.in.IsFiring && (!fails || again.IsZero()) {
 		r.objects.deleted.forget(s.req, kept)
+		if s.alert == nil && s.in.IsGone {
+			r.forget(s.req)
+		}
 	}
 }
 
@@ -130,7 +133,11 @@ func (r *Reconciler) act(ctx context.Context, s *situation, action lifecycle.Act
 	case lifecycle.Resolve:
 		return ctrl.Result{}, r.resolve(ctx, s.alert, s.in.IsJob && (s.in.Asks || s.in.IsGone))
 	case lifecycle.Extend:
-		return ctrl.Result{}, r.record(ctx, s)
+		if err := r.record(ctx, s); err != nil {
+			return ctrl.Result{}, err
+		}
+		r.seen.fired(s.req.key())
+		return ctrl.Result{}, nil
 	case lifecycle.Fire, lifecycle.Keep:
 	}
 	return r.page(ctx, s)

@@ -28,7 +28,7 @@ type Action string
 const (
 	Keep    Action = "Keep"    // nothing
 	Fire    Action = "Fire"    // create the Alert, or have it fire again
-	Extend  Action = "Extend"  // record a later failure in an Alert that is firing
+	Extend  Action = "Extend"  // record a later failure in an Alert that is firing: a person who resolves it means that one, too
 	Resolve Action = "Resolve" // resolve the Alert
 )
 
@@ -64,8 +64,15 @@ func (in Inputs) Answer() string {
 		return ""
 	case in.Result.Reason == NotReported:
 		return NotReported
+	case in.isWell():
+		return string(Healthy)
 	}
 	return string(in.Result.State)
+}
+
+// isWell reports whether the object is healthy, or was since the failure that the Alert has fired for, and has not failed since.
+func (in Inputs) isWell() bool {
+	return in.Result.State == Healthy || in.Result.State == Progressing && in.Result.WellAt.After(in.FiredFor)
 }
 
 // IsRecovery reports whether an Answer ends a failure: what is in progress, or cannot be judged, may go on to fail.
@@ -131,13 +138,26 @@ func (in Inputs) isResolvedByPerson(r Result) bool {
 	if in.FiredFor.IsZero() {
 		return false
 	}
-	isUndated := in.Result.Since.IsZero() || r.IsRenewed
-	return isUndated && !in.HasRecovered || r.Since.Truncate(time.Second).Equal(in.FiredFor)
+	return in.isUndated(r) && !in.HasRecovered || r.Since.Truncate(time.Second).Equal(in.FiredFor)
+}
+
+// isUndated reports whether the time at which a failure began does not tell it from an earlier one.
+func (in Inputs) isUndated(r Result) bool { return in.Result.Since.IsZero() || r.IsRenewed }
+
+// isAnother reports whether a failure is another one than that for which the Alert, which is firing, has fired: what flaps fails again.
+func (in Inputs) isAnother(r Result) bool {
+	if in.isUndated(r) {
+		return in.HasRecovered
+	}
+	return r.Since.Truncate(time.Second).After(in.FiredFor)
 }
 
 // decideEnd decides about an Alert that is firing: it is resolved if its object has been healthy for long enough, or has asked for nothing.
 func (in Inputs) decideEnd(r Result, now time.Time) (Action, time.Time) {
-	if in.Asks && r.State != Healthy {
+	switch {
+	case in.Asks && r.State == Failing && !in.FiredFor.IsZero() && in.isAnother(r):
+		return Extend, time.Time{}
+	case in.Asks && (r.State == Failing || !in.isWell()):
 		return Keep, in.Result.Again
 	}
 	if due := in.SeenSince.Add(in.ResolveAfter); now.Before(due) {

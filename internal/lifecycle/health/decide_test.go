@@ -68,6 +68,19 @@ func TestDecide(t *testing.T) {
 		"fails for the first time since it is watched": {in: Inputs{Asks: true, Result: failing(time.Time{}), SeenSince: before(time.Minute)}, want: Fire},
 		"fails anew after a person":                    {in: Inputs{Asks: true, Result: failing(before(time.Minute)), FiredFor: before(time.Hour), SeenSince: before(time.Minute)}, want: Fire},
 
+		// What flaps fails again while its Alert fires: a person who resolves it then has seen that.
+		"fires, and another failure began": {in: Inputs{Asks: true, Result: failing(before(time.Minute)), IsFiring: true, FiredFor: before(time.Hour), SeenSince: before(time.Minute)}, want: Extend},
+		"fires, and a failure is renewed": {
+			in: Inputs{Asks: true, Result: Result{State: Failing, Since: before(time.Minute), IsRenewed: true}, IsFiring: true, FiredFor: before(time.Hour), SeenSince: before(time.Hour)}, want: Keep},
+		"fires, and a renewed failure follows a recovery": {
+			in: Inputs{Asks: true, Result: Result{State: Failing, Since: before(time.Minute), IsRenewed: true}, IsFiring: true, FiredFor: before(time.Hour), SeenSince: before(time.Minute), HasRecovered: true}, want: Extend},
+
+		// A run that is active proves no failure of a CronJob whose last one succeeded.
+		"fires, runs, and was well since": {
+			in: Inputs{Asks: true, Result: Result{State: Progressing, WellAt: before(time.Minute)}, IsFiring: true, FiredFor: before(time.Hour), SeenSince: before(time.Minute)}, want: Resolve},
+		"fires, runs, and was well before": {
+			in: Inputs{Asks: true, Result: Result{State: Progressing, WellAt: before(2 * time.Hour)}, IsFiring: true, FiredFor: before(time.Hour), SeenSince: before(time.Minute)}, want: Keep},
+
 		// F-B16: progress has an end.
 		"in progress":                   {in: Inputs{Asks: true, Ask: limited, Result: progressing, SeenSince: before(time.Minute)}, want: Keep, again: now.Add(59 * time.Minute)},
 		"in progress since":             {in: Inputs{Asks: true, Ask: limited, Result: Result{State: Progressing, Since: before(50 * time.Minute)}, SeenSince: now}, want: Keep, again: now.Add(10 * time.Minute)},

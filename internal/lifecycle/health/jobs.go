@@ -161,7 +161,7 @@ func (s schedule) asItShouldBe(missedAt, overdueAt time.Time) Result {
 	hasMissed := !overdueAt.IsZero() && !s.evidence.Now.Before(missedAt)
 	switch {
 	case s.succeeded.Before(s.started), hasMissed && len(s.cronJob.Status.Active) > 0:
-		result.State, result.Reason, result.Message, result.Since = Progressing, "Running", "a run is active", s.started
+		result.State, result.Reason, result.Message, result.Since, result.WellAt = Progressing, "Running", "a run is active", s.started, s.succeeded
 	case hasMissed:
 		result.State, result.Reason, result.Message, result.Since = Progressing, "Rescheduled", "no run has been due since its spec was changed", s.changed
 	case s.started.IsZero():
@@ -251,7 +251,7 @@ func (s schedule) beginsUntil(scheduled time.Time) time.Time {
 }
 
 // hopefulSince returns when the run began that may still succeed; zero: there is none. It is the first one without an end since the last success:
-// where runs overlap, the last one is always young. A run that is replaced before its deadline says nothing.
+// where runs overlap, the last one is always young. A run that is replaced by its deadline says nothing.
 func (s schedule) hopefulSince() time.Time {
 	began := s.activeSince()
 	if len(began) == 0 {
@@ -262,7 +262,7 @@ func (s schedule) hopefulSince() time.Time {
 		first = len(began) - 1
 	}
 	isReplaced := s.cronJob.Spec.ConcurrencyPolicy == batchv1.ReplaceConcurrent
-	if isReplaced && s.times.Next(began[first]).Before(began[first].Add(s.deadline)) {
+	if isReplaced && !s.times.Next(began[first]).After(began[first].Add(s.deadline)) {
 		return time.Time{}
 	}
 	return began[first]

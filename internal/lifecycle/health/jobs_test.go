@@ -17,6 +17,7 @@ limitations under the License.
 package health
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -208,5 +209,17 @@ func TestComputeCronJob(t *testing.T) {
 				t.Errorf("%s since %q, again at %q: %s", state, text(got.Since), next, got.Message)
 			}
 		})
+	}
+}
+
+// The hourly runs hang, and each is replaced by the next one, exactly at the default deadline.
+func TestRunsThatAreReplacedAtTheDeadline(t *testing.T) {
+	began := time.Date(2026, 1, 2, 8, 0, 0, 0, time.UTC)
+	o := parse(t, fmt.Sprintf(`{"apiVersion":"batch/v1","kind":"CronJob","metadata":{"namespace":"shop","name":"c","uid":"1","creationTimestamp":"2026-01-01T00:00:00Z","labels":{%q:"true"}},
+		"spec":{"schedule":"0 * * * *","concurrencyPolicy":"Replace"},"status":{"lastScheduleTime":"2026-01-02T08:00:00Z","lastSuccessfulTime":"2026-01-02T03:00:10Z","active":[{"kind":"Job","name":"run"}]}}`, v1beta1.PageLabel))
+	for _, after := range []time.Duration{10 * time.Second, time.Hour - time.Second} {
+		if got := Compute(o, Evidence{Now: began.Add(after), Runs: []Run{{Name: "run", Began: began}}}); got.State != Failing || got.Reason != "RunsOverdue" {
+			t.Errorf("%s after it began: %+v", after, got)
+		}
 	}
 }
