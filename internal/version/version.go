@@ -18,14 +18,16 @@ limitations under the License.
 package version
 
 import (
+	"cmp"
 	"fmt"
 	"runtime/debug"
 	"strings"
 	"sync"
 )
 
-// version is set by the linker in a release: -X github.com/gophernetes/bellhop/internal/version.version=v1.2.3.
-var version string
+// The linker sets version in a release: -X github.com/gophernetes/bellhop/internal/version.version=v1.2.3. It sets commit where the source is not
+// in a Git repository, as in the build of an image with a container engine.
+var version, commit string
 
 // Unknown stands for what the binary does not record, such as the commit of one that was built outside of a Git repository.
 const Unknown = "unknown"
@@ -54,11 +56,11 @@ var Get = sync.OnceValue(func() Info {
 	if !ok {
 		build = &debug.BuildInfo{GoVersion: Unknown}
 	}
-	return read(version, build)
+	return read(version, commit, build)
 })
 
-// read returns the Info of a build; release is the version that the linker set.
-func read(release string, build *debug.BuildInfo) Info {
+// read returns the Info of a build; release and linked are the version and the commit that the linker set.
+func read(release, linked string, build *debug.BuildInfo) Info {
 	settings := map[string]string{}
 	for _, s := range build.Settings {
 		settings[s.Key] = s.Value
@@ -72,7 +74,7 @@ func read(release string, build *debug.BuildInfo) Info {
 	}
 	switch {
 	case info.Commit == "":
-		info.Commit = Unknown
+		info.Commit = cmp.Or(linked, Unknown)
 	case settings["vcs.modified"] == "true":
 		info.Commit += "-dirty"
 	}
