@@ -15,6 +15,8 @@ BUF := go tool -modfile=hack/tools/buf/go.mod buf
 # The tag keeps grpc's tracing, and with it html/template and 14 MB, out of the binary.
 TAGS := -tags grpcnotrace
 PATHS := paths="./api/...;./controllers/...;./webhooks/...;./internal/..."
+# The context of a container engine has no Git repository.
+BUILD_ARGS = --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(shell hack/commit.sh)
 # All Go modules except those of pinned tools and of the test cluster.
 MODULES := $(dir $(wildcard ./go.mod cmd/kubectl-bellhop/go.mod examples/go.mod hack/controlplane/go.mod hack/image/go.mod hack/local/go.mod demo/go.mod test/go.mod))
 export MODULES
@@ -166,16 +168,16 @@ helm: ## Run the pinned version of Helm (ARGS="template bellhop charts/bellhop")
 	go tool -modfile=hack/tools/helm/go.mod helm $(ARGS)
 
 .PHONY: docker-build
-docker-build: ## Build the image with a container engine (IMG=)
-	$(CONTAINER_TOOL) build -t $(IMG) .
+docker-build: ## Build the image with a container engine (IMG=, VERSION=)
+	$(CONTAINER_TOOL) build $(BUILD_ARGS) -t $(IMG) .
 
 .PHONY: docker-push
 docker-push: ## Push the image with a container engine (IMG=)
 	$(CONTAINER_TOOL) push $(IMG)
 
 .PHONY: docker-buildx
-docker-buildx: ## Build and push the image for several platforms with a container engine (IMG=, PLATFORMS=)
-	$(CONTAINER_TOOL) buildx build --push --platform=$(PLATFORMS) -t $(IMG) .
+docker-buildx: ## Build and push the image for several platforms with a container engine (IMG=, VERSION=, PLATFORMS=)
+	$(CONTAINER_TOOL) buildx build --push --platform=$(PLATFORMS) $(BUILD_ARGS) -t $(IMG) .
 
 .PHONY: clean
 clean: ## Remove build results; keep the cached control plane

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Fails if "make generate" would change a file, if a go.mod is untidy, if an alert of config/prometheus does not do what its test says, if
-# kube-score, actionlint or buf find something, if a kustomization does not build, or if dependency updates leave out a Go module. It works on a copy of the tree with its uncommitted changes, and does not write to the tree.
+# kube-score, actionlint or buf find something, if a kustomization or the Dockerfile does not build, or if dependency updates leave out a Go module.
+# It works on a copy of the tree with its uncommitted changes, and writes nothing to the tree but bin/engine.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 repo=$PWD
@@ -56,4 +57,14 @@ for dir in config/*/; do
 	[ ! -f "$dir/kustomization.yaml" ] || grep -q '^kind: Component' "$dir/kustomization.yaml" ||
 		"$kustomize" build "$dir" >/dev/null || problem "$dir does not build"
 done
+
+# The commands of the Dockerfile run here, on the context that a container engine would have.
+if make docker-build CONTAINER_TOOL=hack/engine.sh IMG=localhost/bellhop:verify VERSION=v0.0.0 >"$copy/engine.log" 2>&1; then
+	tar -xOf bin/engine/localhost-bellhop-verify.tar --wildcards '*.tar.gz' | tar -xzO ./ko-app/bellhop >"$copy/bellhop"
+	chmod +x "$copy/bellhop"
+	printed=$("$copy/bellhop" --version)
+	[ "$printed" = "bellhop v0.0.0 (commit $(hack/commit.sh), $(go env GOVERSION))" ] || problem "the program of make docker-build prints $printed"
+else
+	problem "make docker-build: $(tail -n 20 "$copy/engine.log")"
+fi
 exit $failed

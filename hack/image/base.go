@@ -44,7 +44,7 @@ const user = 65532
 // file is a file or directory of the base image.
 type file struct {
 	path    string
-	mode    int64
+	mode    uint32
 	content string // of a file; of a directory, whose path ends in a slash, none
 }
 
@@ -158,7 +158,7 @@ func newLayer(files []file) (v1.Layer, error) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	for _, f := range files {
-		header := &tar.Header{Name: f.path, Mode: f.mode, Size: int64(len(f.content)), ModTime: time.Unix(0, 0), Typeflag: tar.TypeReg}
+		header := &tar.Header{Name: f.path, Mode: int64(f.mode), Size: int64(len(f.content)), ModTime: time.Unix(0, 0), Typeflag: tar.TypeReg}
 		if strings.HasSuffix(f.path, "/") {
 			header.Typeflag = tar.TypeDir
 		}

@@ -20,7 +20,10 @@ import (
 	"archive/tar"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
+	"os"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -132,9 +135,37 @@ func TestImageOf(t *testing.T) {
 }
 
 func TestParseRefuses(t *testing.T) {
-	for _, args := range [][]string{{"-image=Bell Hop"}, {"-parts=kitchen"}, {"-platforms=a/b/c/d/e"}} {
+	for _, args := range [][]string{{"-image=Bell Hop"}, {"-parts=kitchen"}, {"-platforms=a/b/c/d/e"}, {"-files=bin/files"}} {
 		if _, err := parse(args); err == nil || !strings.Contains(err.Error(), strings.Split(args[0], "=")[0]) {
 			t.Errorf("%s: %v", args, err)
+		}
+	}
+}
+
+// F-U14: the Dockerfile makes the image of the same recipe.
+func TestDockerfile(t *testing.T) {
+	text, err := os.ReadFile("../../Dockerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, err := newImage(platforms(t)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := image.ConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	operator := parts["operator"]
+	_, stage, _ := strings.Cut(string(text), "\nFROM scratch\n")
+	for _, want := range []string{
+		"ENV " + strings.Join(config.Config.Env, " "),
+		"LABEL " + strings.Join(options{version: "$VERSION", commit: "$COMMIT"}.labels(operator), " "),
+		"USER " + config.Config.User,
+		fmt.Sprintf("ENTRYPOINT [%q]", path.Join("/", programs, programName(operator))),
+	} {
+		if !slices.Contains(strings.Split(stage, "\n"), want) {
+			t.Errorf("the Dockerfile has no line %s", want)
 		}
 	}
 }

@@ -16,7 +16,7 @@ limitations under the License.
 
 // Command image builds the container images with ko: an archive for each platform, and an SBOM (SPDX) beside each. -push pushes images
 // and SBOMs to a registry. ko takes the base image from a registry on this machine that ends with this process; so no other registry is
-// needed.
+// needed. With -files it writes the files of the operator's image instead: the Dockerfile makes the same image of them.
 package main
 
 import (
@@ -50,6 +50,9 @@ type part struct {
 	module, main string
 }
 
+// repository is the name of the operator's image without a registry; the other images have this name with a suffix.
+const repository = "bellhop"
+
 var parts = map[string]part{
 	"operator":         {"", ".", "."},
 	"demo-broker":      {"-demo-broker", "demo", "./cmd/broker"},
@@ -60,10 +63,10 @@ var parts = map[string]part{
 
 // options are the flags.
 type options struct {
-	image, version, base, out, ko string
-	platforms                     []v1.Platform
-	push                          bool
-	parts                         []part
+	image, version, commit, base, out, files string
+	platforms                                []v1.Platform
+	push                                     bool
+	parts                                    []part
 }
 
 func main() {
@@ -86,11 +89,12 @@ func parse(args []string) (options, error) {
 	fs := flag.NewFlagSet("image", flag.ExitOnError)
 	fs.StringVar(&o.image, "image", "bellhop:dev", "name and tag of the operator's image; the other images have its name with a suffix")
 	fs.StringVar(&o.version, "version", "", "version of the programs, such as v1.2.3")
+	fs.StringVar(&o.commit, "commit", "", "commit of the source, with -dirty if files were changed; programs that are built in a Git repository know it")
 	fs.StringVar(&o.base, "base", "", "base image in a registry; empty: an image with CA certificates, a user, and nothing else")
 	fs.StringVar(&platforms, "platforms", "linux/amd64,linux/arm64", "platforms, with commas between")
 	fs.StringVar(&names, "parts", "operator", "images to build, with commas between: operator, demo-broker, demo-inbox, demo-login, example-notifier")
 	fs.StringVar(&o.out, "out", "dist/image", "directory of archives and SBOMs")
-	fs.StringVar(&o.ko, "ko", "ko", "path of ko")
+	fs.StringVar(&o.files, "files", "", "directory to which the files of one image for one platform are written instead")
 	fs.BoolVar(&o.push, "push", false, "push the images with their SBOMs, too")
 	_ = fs.Parse(args) // it exits
 	for p := range strings.SplitSeq(platforms, ",") {
@@ -110,11 +114,21 @@ func parse(args []string) (options, error) {
 	if _, err := name.NewTag(o.image, name.WithDefaultRegistry("")); err != nil {
 		return o, fmt.Errorf("-image: %w", err)
 	}
+	if o.files != "" && (len(o.parts) != 1 || len(o.platforms) != 1) {
+		return o, fmt.Errorf("-files is for one image and one platform, not for -parts %s and -platforms %s", names, platforms)
+	}
 	return o, nil
 }
 
-// run builds the images.
+// run builds the images, or writes the files of one.
 func run(ctx context.Context, o options) error {
+	if o.files != "" {
+		return writeFiles(ctx, o, o.parts[0])
+	}
+	ko, err := findKo(ctx)
+	if err != nil {
+		return err
+	}
 	local, err := serveRegistry(ctx)
 	if err != nil {
 		return err
@@ -123,7 +137,7 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	for _, p := range o.parts {
-		built, err := build(ctx, o, p, local)
+		built, err := build(ctx, o, p, ko, local)
 		if err != nil {
 			return err
 		}
@@ -182,12 +196,28 @@ func pushBase(ctx context.Context, o options, p part, to string) error {
 	return remote.WriteIndex(ref, base, remote.WithContext(ctx))
 }
 
+// findKo builds the pinned ko, unless Go has it in its cache, and returns its path.
+func findKo(ctx context.Context) (string, error) {
+	cmd := exec.CommandContext(ctx, "go", "tool", "-modfile=hack/tools/ko/go.mod", "-n", "ko")
+	cmd.Stderr = os.Stderr
+	path, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("building ko: %w", err)
+	}
+	return strings.TrimSpace(string(path)), nil
+}
+
 // build builds a part with ko, and returns the image in the registry.
-func build(ctx context.Context, o options, p part, local string) (name.Digest, error) {
+func build(ctx context.Context, o options, p part, ko, local string) (name.Digest, error) {
 	sboms, err := filepath.Abs(filepath.Join(o.out, "sbom"))
 	if err != nil {
 		return name.Digest{}, err
 	}
+	config, err := writeKoConfig(o)
+	if err != nil {
+		return name.Digest{}, fmt.Errorf("the configuration of ko: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(config) }() // what is left is a temporary file
 	var platforms []string
 	for _, platform := range o.platforms {
 		platforms = append(platforms, platform.String())
@@ -196,9 +226,13 @@ func build(ctx context.Context, o options, p part, local string) (name.Digest, e
 	if err := pushBase(ctx, o, p, base); err != nil {
 		return name.Digest{}, fmt.Errorf("the base image: %w", err)
 	}
-	cmd := exec.CommandContext(ctx, o.ko, "build", "--bare", "--sbom=spdx", "--sbom-dir="+sboms, "--platform="+strings.Join(platforms, ","), p.main)
+	args := []string{"build", "--bare", "--sbom=spdx", "--sbom-dir=" + sboms, "--platform=" + strings.Join(platforms, ",")}
+	for _, label := range o.labels(p) {
+		args = append(args, "--image-label="+label)
+	}
+	cmd := exec.CommandContext(ctx, ko, append(args, p.main)...)
 	cmd.Dir = p.module
-	cmd.Env = append(os.Environ(), "KO_DOCKER_REPO="+local+"/bellhop"+p.suffix, "KO_DEFAULTBASEIMAGE="+base, "VERSION="+o.version)
+	cmd.Env = append(os.Environ(), "KO_DOCKER_REPO="+local+"/"+repository+p.suffix, "KO_DEFAULTBASEIMAGE="+base, "KO_CONFIG_PATH="+config)
 	var messages bytes.Buffer
 	cmd.Stderr = &messages
 	out, err := cmd.Output()

@@ -128,7 +128,7 @@ func run(ctx context.Context, program string, args ...string) string {
 	return out
 }
 
-// output runs a program, which has to succeed, and returns its standard output. Its standard error may have what go says about downloads.
+// output runs a program, which has to succeed, and returns its standard output. Its standard error may have what go says about downloads (F-U42).
 func output(ctx context.Context, program string, args ...string) string {
 	GinkgoHelper()
 	cmd := exec.CommandContext(ctx, program, args...)
