@@ -442,6 +442,31 @@ func TestValues(t *testing.T) {
 			s := d.Spec.Template.Spec
 			return s.PriorityClassName == "system-cluster-critical" && s.NodeSelector["disk"] == "ssd" && s.Tolerations[0].Key == "a" && s.Affinity.NodeAffinity != nil
 		}},
+		{"update strategy", "updateStrategy: {type: Recreate}", func(d *appsv1.Deployment) bool { return d.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType }},
+		{"volumes", "extraVolumes: [{name: client-ca, configMap: {name: ca}}]\nextraVolumeMounts: [{name: client-ca, mountPath: /etc/ca}]", func(d *appsv1.Deployment) bool {
+			return d.Spec.Template.Spec.Volumes[0].ConfigMap.Name == "ca" && container(d).VolumeMounts[0].MountPath == "/etc/ca"
+		}},
+		{"security without values", "", func(d *appsv1.Deployment) bool {
+			pod, c := d.Spec.Template.Spec.SecurityContext, container(d).SecurityContext
+			return *pod.RunAsNonRoot && pod.RunAsUser == nil && pod.SeccompProfile.Type == corev1.SeccompProfileTypeRuntimeDefault && *c.ReadOnlyRootFilesystem && !*c.AllowPrivilegeEscalation
+		}},
+		{"security", "podSecurityContext: {runAsUser: 7}\nsecurityContext: {runAsGroup: 8}", func(d *appsv1.Deployment) bool {
+			return *d.Spec.Template.Spec.SecurityContext.RunAsUser == 7 && *container(d).SecurityContext.RunAsGroup == 8
+		}},
+		{"network of the node", "hostNetwork: true\nports: {webhooks: 10250, metrics: 10251, probes: 10252, ingest: 10253}\ningest: {enabled: true}", func(d *appsv1.Deployment) bool {
+			args := strings.Join(container(d).Args, " ")
+			for _, port := range container(d).Ports {
+				if port.ContainerPort < 10250 || port.ContainerPort > 10253 {
+					return false
+				}
+			}
+			return d.Spec.Template.Spec.HostNetwork && d.Spec.Template.Spec.DNSPolicy == corev1.DNSClusterFirstWithHostNet &&
+				strings.Contains(args, "--webhook-port=10250 --metrics-bind-address=:10251 --health-probe-bind-address=:10252") && strings.Contains(args, "--ingest-bind-address=:10253")
+		}},
+		{"labels of all objects", "commonLabels: {team: platform, control-plane: other}\npodLabels: {team: pods}", func(d *appsv1.Deployment) bool {
+			pods := d.Spec.Template.Labels
+			return d.Labels["team"] == "platform" && pods["team"] == "pods" && pods["control-plane"] == "controller-manager"
+		}},
 		{"no spread", "topologySpreadConstraints: []", func(d *appsv1.Deployment) bool { return len(d.Spec.Template.Spec.TopologySpreadConstraints) == 0 }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -482,6 +507,66 @@ func TestServicesOfIPFamilies(t *testing.T) {
 	}
 }
 
+// F-U25: a platform team labels, annotates and adds what its cluster requires.
+func TestValuesOfAllObjects(t *testing.T) {
+	objects := render(t, "commonLabels: {team: platform}\nservice: {annotations: {example.com/a: b}}\nextraObjects: [{apiVersion: v1, kind: ConfigMap, metadata: {name: \"of-{{ .Release.Name }}\"}}, \"{kind: Secret, metadata: {name: text}}\"]\n"+
+		"ingest: {enabled: true}\npageByLabel: {enabled: true}\ninjection: {enabled: true}\nnetworkPolicy: {enabled: true}\nprometheus: {serviceMonitor: {enabled: true}, rules: {enabled: true}}\ngrafana: {dashboard: {enabled: true}}")
+	var added []string
+	for _, o := range objects {
+		switch {
+		case o.GetName() == "of-bellhop" || o.GetName() == "text":
+			added = append(added, o.GetKind())
+		case o.GetLabels()["team"] != "platform":
+			t.Errorf("%s %s has the labels %v", o.GetKind(), o.GetName(), o.GetLabels())
+		case o.GetKind() == "Service" && o.GetAnnotations()["example.com/a"] != "b":
+			t.Errorf("%s %s has the annotations %v", o.GetKind(), o.GetName(), o.GetAnnotations())
+		case o.GetKind() == "PodDisruptionBudget": // F-U24
+			if got, _, _ := unstructured.NestedString(o.Object, "spec", "unhealthyPodEvictionPolicy"); got != "AlwaysAllow" {
+				t.Errorf("the budget evicts %q", got)
+			}
+		}
+	}
+	slices.Sort(added)
+	if !slices.Equal(added, []string{"ConfigMap", "Secret"}) {
+		t.Errorf("it adds %v", added)
+	}
+}
+
+// F-U16: a platform team's chart has this one as an optional dependency, under another name, and with values for all charts.
+func TestDependency(t *testing.T) {
+	platform := t.TempDir()
+	if err := os.CopyFS(filepath.Join(platform, "charts", "bellhop"), os.DirFS(filepath.Join(repo(t), "charts", "bellhop"))); err != nil {
+		t.Fatal(err)
+	}
+	const chart = "{apiVersion: v2, name: platform, version: 1.0.0, dependencies: [{name: bellhop, version: '>=0.0.0-0', alias: alerting, condition: alerting.enabled}]}"
+	if err := os.WriteFile(filepath.Join(platform, "Chart.yaml"), []byte(chart), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for values, replicas := range map[string]int32{
+		"": 2,
+		"alerting: {enabled: true, replicas: 3}\nglobal: {registry: example.com}": 3,
+		"alerting: {enabled: false}": 0,
+	} {
+		out, err := helm(t, values, "template", "platform", platform)
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", values, err, out)
+		}
+		var got int32
+		for _, o := range decode(t, out) {
+			if o.GetKind() == "Deployment" {
+				n, _, _ := unstructured.NestedNumberAsFloat64(o.Object, "spec", "replicas")
+				got = int32(n)
+			}
+		}
+		if got != replicas {
+			t.Errorf("%s: %d replicas, want %d", values, got, replicas)
+		}
+	}
+	if out, err := helm(t, "enabled: false", "template", "bellhop", "charts/bellhop"); err == nil || !strings.Contains(out, "dependency with a condition") {
+		t.Errorf("enabled: false without a dependency: %v\n%s", err, out)
+	}
+}
+
 // CRDs can be left to somebody else, and their objects go with the release only if somebody asks for it.
 func TestCRDs(t *testing.T) {
 	count := func(values, annotation string) (crds, kept int) {
@@ -514,7 +599,7 @@ func TestLint(t *testing.T) {
 
 // A value that does not exist, or has another type, is refused with its name.
 func TestSchema(t *testing.T) {
-	for _, values := range []string{"replica: 2", "replicas: many", "image: {digest: latest}", "log: {format: text}", "extraArgs: [leader-elect]", "service: {ipFamilies: [v6]}", "ingest: {port: 9444}", "ingest: {service: {type: ExternalName}}"} {
+	for _, values := range []string{"replica: 2", "replicas: many", "ports: {https: 443}", "image: {digest: latest}", "log: {format: text}", "extraArgs: [leader-elect]", "service: {ipFamilies: [v6]}", "ingest: {port: 9444}", "ingest: {service: {type: ExternalName}}"} {
 		out, err := helm(t, values, "template", "bellhop", "charts/bellhop")
 		if name, _, _ := strings.Cut(values, ":"); err == nil || !strings.Contains(out, name) {
 			t.Errorf("%s: %v\n%s", values, err, out)
@@ -544,7 +629,8 @@ func TestSchemaHasAllValues(t *testing.T) {
 		}
 	}
 	properties := schema["properties"].(map[string]any)
-	delete(properties, "global") // Helm's
+	delete(properties, "global")  // Helm's
+	delete(properties, "enabled") // of a chart that has this one as a dependency
 	compareWithSchema(t, "", values, properties)
 }
 

@@ -1,10 +1,18 @@
 {{/* Labels of all objects. */}}
 {{- define "bellhop.labels" -}}
-app.kubernetes.io/name: bellhop
-app.kubernetes.io/instance: {{ .Release.Name }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- $chart := printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- $labels := dict "app.kubernetes.io/name" "bellhop" "app.kubernetes.io/instance" .Release.Name "app.kubernetes.io/version" .Chart.AppVersion "app.kubernetes.io/managed-by" .Release.Service "helm.sh/chart" $chart }}
+{{- merge $labels (.Values.commonLabels | default dict) | toYaml }}
+{{- end }}
+
+{{/* Labels of the Pods. */}}
+{{- define "bellhop.podLabels" -}}
+{{- merge (include "bellhop.selectorLabels" . | fromYaml) (.Values.podLabels | default dict) (.Values.commonLabels | default dict) | toYaml }}
+{{- end }}
+
+{{/* Ports of the operator. The values of a former release, which "helm upgrade --reuse-values" keeps, have none. */}}
+{{- define "bellhop.ports" -}}
+{{- merge dict (.Values.ports | default dict) (dict "webhooks" 9443 "metrics" 8443 "probes" 8081 "ingest" 9444) | toYaml }}
 {{- end }}
 
 {{/* Labels that select the operator's Pods. */}}
